@@ -1,0 +1,247 @@
+//! Whose token: which credential a target is triggered with, and where one must never go.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use rustls::pki_types::PrivateKeyDer;
+use rustls::pki_types::pem::PemObject as _;
+
+use super::complaint::{Part, complain};
+use super::place::Place;
+use super::raw::Inputs;
+use super::{Home, with_line_breaks};
+use crate::secret::Secret;
+use crate::target::{
+    App, BitbucketCredential, GitHubCredential, GitLabCredential, PrivateKey, Provider,
+};
+
+/// How tokens of each provider begin. A token is never sent to another provider.
+const PREFIXES: [(&str, Provider); 15] = [
+    ("ghp_", Provider::GitHub),
+    ("gho_", Provider::GitHub),
+    ("ghu_", Provider::GitHub),
+    ("ghs_", Provider::GitHub),
+    ("ghr_", Provider::GitHub),
+    ("github_pat_", Provider::GitHub),
+    ("glpat-", Provider::GitLab),
+    ("glptt-", Provider::GitLab),
+    ("gldt-", Provider::GitLab),
+    ("glcbt-", Provider::GitLab),
+    ("glrt-", Provider::GitLab),
+    ("gloas-", Provider::GitLab),
+    ("ATCTT3x", Provider::Bitbucket),
+    ("ATATT3x", Provider::Bitbucket),
+    ("ATBB", Provider::Bitbucket),
+];
+
+const TRIGGER_TOKEN_PREFIX: &str = "glptt-";
+
+const EMPTY: &str =
+    "it is empty: the secret is not set, or withheld, as it is from forks and Dependabot";
+
+/// What the `token` input says.
+enum Token {
+    /// Not set, or the default.
+    NotGiven {
+        own: Option<Secret>,
+    },
+    Empty,
+    Given(Secret),
+}
+
+fn token(inputs: &Inputs, provider: Provider) -> Part<Token> {
+    let own = inputs.get("github-token").map(Secret::new);
+    match inputs.get("token") {
+        None if inputs.is_empty("token") => Ok(Token::Empty),
+        Some(text) if own.as_ref().is_none_or(|own| own.expose() != text) => {
+            check(text, "token", provider).map(Token::Given)
+        }
+        Some(_) | None => Ok(Token::NotGiven { own }),
+    }
+}
+
+/// A credential that can travel, to the provider that it is of.
+fn check(text: &str, input: &str, provider: Provider) -> Part<Secret> {
+    if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return complain(
+            input,
+            "it has a line break, blank or other character in it that no token has: set the secret again, without what is around the token",
+        );
+    }
+    match PREFIXES.iter().find(|(prefix, _)| text.starts_with(prefix)) {
+        Some((_, owner)) if *owner != provider => complain(
+            input,
+            format!(
+                "it looks like a {} token, which is never sent to {}",
+                owner.name(),
+                provider.name()
+            ),
+        ),
+        _ => Ok(Secret::new(text)),
+    }
+}
+
+pub(super) fn github(inputs: &Inputs, home: &Home, place: &Place) -> Part<GitHubCredential> {
+    let token = token(inputs, Provider::GitHub)?;
+    match (inputs.get("client-id"), inputs.get("private-key")) {
+        (None, None) => {}
+        (Some(client_id), Some(key)) => {
+            if let Token::Given(_) = token {
+                return complain(
+                    "token",
+                    "there is a GitHub App too (`client-id`): give one of the two",
+                );
+            }
+            let client_id = client_id.to_owned();
+            return private_key(key).map(|private_key| {
+                GitHubCredential::App(App {
+                    client_id,
+                    private_key,
+                })
+            });
+        }
+        (Some(_), None) if inputs.is_empty("private-key") => {
+            return complain("private-key", EMPTY);
+        }
+        (Some(_), None) => {
+            return complain("private-key", "it is needed with `client-id`");
+        }
+        (None, Some(_)) => {
+            return complain("client-id", "it is needed with `private-key`");
+        }
+    }
+    let permission = match inputs.get("workflow") {
+        Some(_) => "Actions: write",
+        None => "Contents: write",
+    };
+    let needed = format!(
+        "a token with the permission \"{permission}\" for {} is needed",
+        place.repository
+    );
+    match token {
+        Token::Given(token) => Ok(GitHubCredential::Token(token)),
+        Token::Empty => complain("token", EMPTY),
+        Token::NotGiven { own: None } => complain("token", needed),
+        Token::NotGiven { own: Some(own) } => {
+            let same_repository = home
+                .repository
+                .as_ref()
+                .is_none_or(|repository| repository.eq_ignore_ascii_case(&place.repository));
+            if !home.is_at(&place.server.web) {
+                return complain(
+                    "token",
+                    format!(
+                        "{needed}. The workflow's own token is never sent to another server than its own"
+                    ),
+                );
+            }
+            if !same_repository {
+                return complain(
+                    "token",
+                    format!(
+                        "{needed}. The workflow's own token can trigger only {}, not {}",
+                        home.repository.as_deref().unwrap_or_default(),
+                        place.repository
+                    ),
+                );
+            }
+            Ok(GitHubCredential::WorkflowToken(own))
+        }
+    }
+}
+
+pub(super) fn gitlab(inputs: &Inputs) -> Part<GitLabCredential> {
+    let token = token(inputs, Provider::GitLab)?;
+    let trigger = inputs
+        .get("trigger-token")
+        .map(|text| check(text, "trigger-token", Provider::GitLab))
+        .transpose()?;
+    if trigger
+        .as_ref()
+        .is_some_and(|token| token.expose().starts_with("glpat-"))
+    {
+        return complain(
+            "trigger-token",
+            "it looks like an access token, which goes into `token`",
+        );
+    }
+    match (trigger, token) {
+        (Some(_), Token::Given(token)) if is_trigger_token(&token) => complain(
+            "token",
+            "it looks like a trigger token, and `trigger-token` has one already: leave one out",
+        ),
+        (Some(trigger), Token::Given(reader)) => Ok(GitLabCredential::Trigger {
+            token: trigger,
+            reader: Some(reader),
+        }),
+        (Some(trigger), Token::NotGiven { .. } | Token::Empty) => Ok(GitLabCredential::Trigger {
+            token: trigger,
+            reader: None,
+        }),
+        (None, Token::Given(token)) if is_trigger_token(&token) => Ok(GitLabCredential::Trigger {
+            token,
+            reader: None,
+        }),
+        (None, Token::Given(token)) => Ok(GitLabCredential::Access(token)),
+        (None, Token::Empty) => complain("token", EMPTY),
+        (None, Token::NotGiven { .. }) => complain(
+            "token",
+            "a GitLab access token is needed, or a `trigger-token`. If one was meant to be there, its secret is not set, or withheld, as it is from forks and Dependabot",
+        ),
+    }
+}
+
+fn is_trigger_token(token: &Secret) -> bool {
+    token.expose().starts_with(TRIGGER_TOKEN_PREFIX)
+}
+
+pub(super) fn bitbucket(inputs: &Inputs) -> Part<BitbucketCredential> {
+    let token = match token(inputs, Provider::Bitbucket)? {
+        Token::Given(token) => token,
+        Token::Empty => return complain("token", EMPTY),
+        Token::NotGiven { .. } => {
+            return complain(
+                "token",
+                "a Bitbucket access token is needed, or an API token together with `email`",
+            );
+        }
+    };
+    match inputs.get("email") {
+        None => Ok(BitbucketCredential::Access(token)),
+        Some(email)
+            if !email.contains('@')
+                || email.contains(':')
+                || email.contains(char::is_whitespace) =>
+        {
+            complain(
+                "email",
+                "it must be the e-mail address of the API token's owner, not the user name",
+            )
+        }
+        Some(email) => Ok(BitbucketCredential::Api {
+            email: email.to_owned(),
+            token,
+        }),
+    }
+}
+
+/// A key as GitHub hands it out, or as it gets through places that keep no line breaks.
+fn private_key(text: &str) -> Part<PrivateKey> {
+    let pem = if text.contains("-----BEGIN") {
+        Some(with_line_breaks(text).into_bytes())
+    } else {
+        let compact: String = text.split_whitespace().collect();
+        STANDARD.decode(compact).ok()
+    };
+    match pem.map(|pem| PrivateKeyDer::from_pem_slice(&pem)) {
+        Some(Ok(PrivateKeyDer::Pkcs1(key))) => {
+            Ok(PrivateKey::Pkcs1(key.secret_pkcs1_der().to_vec()))
+        }
+        Some(Ok(PrivateKeyDer::Pkcs8(key))) => {
+            Ok(PrivateKey::Pkcs8(key.secret_pkcs8_der().to_vec()))
+        }
+        Some(_) | None => complain(
+            "private-key",
+            "it is not a private key: give the whole .pem file that GitHub made, `-----BEGIN RSA PRIVATE KEY-----` and what follows, as it is, with `\\n` for the line breaks, or in base64",
+        ),
+    }
+}

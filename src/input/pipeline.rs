@@ -1,0 +1,290 @@
+//! Which pipeline is triggered, with what: the inputs that differ from provider to provider, and the
+//! providers' limits that can be checked before anything is sent.
+
+use serde_json::value::to_raw_value;
+
+use super::complaint::{Complaint, Part, both, complain, none_of};
+use super::document::{self, Node};
+use super::place::Place;
+use super::raw::Inputs;
+use super::{Home, credential};
+use crate::secret::Secret;
+use crate::target::{
+    Argument, BitbucketCall, BitbucketSource, Call, GitHubCall, GitHubPipeline, GitLabCall,
+    Provider, Reference, Variable,
+};
+
+// GitHub's limits, from its REST documentation.
+const EVENT_TYPE_CHARACTERS: usize = 100;
+const PAYLOAD_PROPERTIES: usize = 10;
+const WORKFLOW_INPUTS: usize = 25;
+const ARGUMENT_CHARACTERS: usize = 65_535;
+
+pub(super) fn read(inputs: &Inputs, home: &Home, place: &Place) -> Part<Call> {
+    match place.provider {
+        Provider::GitHub => {
+            let (pipeline, credential) = both(
+                github_pipeline(inputs),
+                credential::github(inputs, home, place),
+            )?;
+            Ok(Call::GitHub(GitHubCall {
+                pipeline,
+                credential,
+            }))
+        }
+        Provider::GitLab => {
+            let arguments = both(variables(inputs), mapping(inputs, "inputs"));
+            let ((variables, typed), (reference, credential)) = both(
+                arguments,
+                both(reference(inputs), credential::gitlab(inputs)),
+            )?;
+            let inputs = typed
+                .into_iter()
+                .map(|(key, node)| (key, node.typed()))
+                .collect();
+            Ok(Call::GitLab(GitLabCall {
+                reference,
+                variables,
+                inputs,
+                credential,
+            }))
+        }
+        Provider::Bitbucket => {
+            let ((source, variables), credential) = both(
+                both(bitbucket_source(inputs), variables(inputs)),
+                credential::bitbucket(inputs),
+            )?;
+            let custom_pipeline = inputs.get("custom-pipeline").map(str::to_owned);
+            Ok(Call::Bitbucket(BitbucketCall {
+                source,
+                custom_pipeline,
+                variables,
+                credential,
+            }))
+        }
+    }
+}
+
+fn github_pipeline(inputs: &Inputs) -> Part<GitHubPipeline> {
+    match (inputs.get("event-type"), inputs.get("workflow")) {
+        (None, None) => complain(
+            "event-type",
+            "say what to trigger: `event-type` for a repository_dispatch, or `workflow` for a workflow_dispatch",
+        ),
+        (Some(_), Some(_)) => complain(
+            "workflow",
+            "there is an `event-type` too: give one of the two",
+        ),
+        (Some(event_type), None) => {
+            let refused = refuse(
+                inputs,
+                &["inputs"],
+                "it goes with `workflow`; with `event-type` use `client-payload`",
+            );
+            let fixed = refuse(
+                inputs,
+                &["ref"],
+                "a repository_dispatch always runs on the default branch: remove it",
+            );
+            let event_type = event_type_within_limit(event_type);
+            let ((), ((), (event_type, client_payload))) = both(
+                refused,
+                both(fixed, both(event_type, client_payload(inputs))),
+            )?;
+            Ok(GitHubPipeline::RepositoryDispatch {
+                event_type,
+                client_payload,
+            })
+        }
+        (None, Some(workflow)) => {
+            let refused = refuse(
+                inputs,
+                &["client-payload"],
+                "it goes with `event-type`; with `workflow` use `inputs`",
+            );
+            let arguments = both(reference(inputs), workflow_inputs(inputs));
+            let ((), (workflow, (reference, inputs))) =
+                both(refused, both(workflow_name(workflow), arguments))?;
+            Ok(GitHubPipeline::WorkflowDispatch {
+                workflow,
+                reference,
+                inputs,
+            })
+        }
+    }
+}
+
+fn event_type_within_limit(text: &str) -> Part<String> {
+    let length = text.chars().count();
+    if length > EVENT_TYPE_CHARACTERS {
+        return complain(
+            "event-type",
+            format!("it has {length} characters; GitHub takes at most {EVENT_TYPE_CHARACTERS}"),
+        );
+    }
+    Ok(text.to_owned())
+}
+
+fn client_payload(inputs: &Inputs) -> Part<Box<serde_json::value::RawValue>> {
+    const NAME: &str = "client-payload";
+    let text = inputs.get(NAME).unwrap_or("{}");
+    let (payload, properties) = if let Some(compact) = document::compact_object(text) {
+        compact
+    } else {
+        let node = document::parse(text).or_else(|problem| complain(NAME, problem))?;
+        let Node::Mapping(pairs) = &node else {
+            return complain(
+                NAME,
+                "it must be an object: a JSON or YAML mapping, like `version: v1.2.3`",
+            );
+        };
+        let payload = to_raw_value(&node.typed()).or_else(|error| complain(NAME, error))?;
+        (payload, pairs.len())
+    };
+    if properties > PAYLOAD_PROPERTIES {
+        return complain(
+            NAME,
+            format!(
+                "it has {properties} properties at the top; GitHub takes at most {PAYLOAD_PROPERTIES}: put some of them into one of the others"
+            ),
+        );
+    }
+    within_limit(NAME, payload.get())?;
+    Ok(payload)
+}
+
+fn workflow_name(text: &str) -> Part<String> {
+    let name = text.strip_prefix(".github/workflows/").unwrap_or(text);
+    if name.contains('/') || matches!(name, "." | "..") {
+        return complain(
+            "workflow",
+            "it must be a file's name in .github/workflows, like `build.yml`, or an id",
+        );
+    }
+    Ok(name.to_owned())
+}
+
+fn workflow_inputs(inputs: &Inputs) -> Part<Vec<(String, String)>> {
+    let pairs = texts(inputs, "inputs")?;
+    if pairs.len() > WORKFLOW_INPUTS {
+        return complain(
+            "inputs",
+            format!(
+                "they are {}; GitHub takes at most {WORKFLOW_INPUTS}",
+                pairs.len()
+            ),
+        );
+    }
+    let together: String = pairs
+        .iter()
+        .flat_map(|(key, value)| [key.as_str(), value])
+        .collect();
+    within_limit("inputs", &together)?;
+    Ok(pairs)
+}
+
+fn within_limit(name: &str, text: &str) -> Part<()> {
+    let length = text.chars().count();
+    if length > ARGUMENT_CHARACTERS {
+        return complain(
+            name,
+            format!("it has {length} characters; GitHub takes at most {ARGUMENT_CHARACTERS}"),
+        );
+    }
+    Ok(())
+}
+
+fn bitbucket_source(inputs: &Inputs) -> Part<BitbucketSource> {
+    let commit = inputs.get("commit").map(str::to_owned);
+    let is_hash = |text: &String| {
+        (7..=40).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+    };
+    if commit.as_ref().is_some_and(|commit| !is_hash(commit)) {
+        return complain(
+            "commit",
+            "it must be a commit's hash, 7 to 40 hexadecimal digits",
+        );
+    }
+    Ok(match (reference(inputs)?, commit) {
+        (None, Some(commit)) => BitbucketSource::Commit(commit),
+        (reference, commit) => BitbucketSource::Reference { reference, commit },
+    })
+}
+
+fn reference(inputs: &Inputs) -> Part<Option<Reference>> {
+    let Some(text) = inputs.get("ref") else {
+        return Ok(None);
+    };
+    let (make, name): (fn(String) -> Reference, _) =
+        if let Some(name) = text.strip_prefix("refs/heads/") {
+            (Reference::Branch, name)
+        } else if let Some(name) = text.strip_prefix("refs/tags/") {
+            (Reference::Tag, name)
+        } else {
+            (Reference::Named, text)
+        };
+    // The rules of git itself for names, as far as they keep one out of trouble.
+    if name.is_empty()
+        || name.starts_with("refs/")
+        || name.contains(|of: char| of.is_whitespace() || of.is_control())
+    {
+        return complain(
+            "ref",
+            "it must be a branch or tag, like `main` or `refs/tags/v1.0.0`",
+        );
+    }
+    Ok(Some(make(name.to_owned())))
+}
+
+fn variables(inputs: &Inputs) -> Part<Vec<Variable>> {
+    let (plain, secret) = both(
+        texts(inputs, "variables"),
+        texts(inputs, "secret-variables"),
+    )?;
+    if let Some((key, _)) = secret
+        .iter()
+        .find(|(key, _)| plain.iter().any(|(other, _)| key == other))
+    {
+        return complain(
+            "secret-variables",
+            format!("`{key}` is in `variables` too: remove one of the two"),
+        );
+    }
+    let plain = plain.into_iter().map(|(key, value)| Variable {
+        key,
+        value: Argument::Plain(value),
+    });
+    let secret = secret.into_iter().map(|(key, value)| Variable {
+        key,
+        value: Argument::Secret(Secret::new(value)),
+    });
+    Ok(plain.chain(secret).collect())
+}
+
+fn texts(inputs: &Inputs, name: &str) -> Part<Vec<(String, String)>> {
+    let Some(text) = inputs.get(name) else {
+        return Ok(Vec::new());
+    };
+    document::parse(text)
+        .and_then(Node::texts)
+        .or_else(|problem| complain(name, problem))
+}
+
+fn mapping(inputs: &Inputs, name: &str) -> Part<Vec<(String, Node)>> {
+    let Some(text) = inputs.get(name) else {
+        return Ok(Vec::new());
+    };
+    document::parse(text)
+        .and_then(Node::pairs)
+        .or_else(|problem| complain(name, problem))
+}
+
+/// Complains about inputs that are set where they mean nothing.
+fn refuse(inputs: &Inputs, names: &[&str], why: &str) -> Part<()> {
+    let found = names
+        .iter()
+        .filter(|name| inputs.get(name).is_some())
+        .map(|name| Complaint::new(*name, why))
+        .collect();
+    none_of(found)
+}

@@ -1,0 +1,195 @@
+//! The inputs there are: names, defaults, descriptions, and whose they are.
+//! `action.yml` and the README's table say the same; a test holds the three together.
+
+use crate::target::Provider::{self, Bitbucket, GitHub, GitLab};
+
+/// An input of the action.
+pub(crate) struct Declared {
+    pub(crate) name: &'static str,
+    /// As in `action.yml`, where an expression stands for itself.
+    pub(crate) default: &'static str,
+    /// The providers for which it makes sense.
+    pub(crate) providers: &'static [Provider],
+    /// Read by the tests that hold `action.yml` and the README to it.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "documentation that is compared, not printed")
+    )]
+    pub(crate) description: &'static str,
+}
+
+const ALL: &[Provider] = &Provider::ALL;
+
+const fn input(
+    name: &'static str,
+    default: &'static str,
+    providers: &'static [Provider],
+    description: &'static str,
+) -> Declared {
+    Declared {
+        name,
+        default,
+        providers,
+        description,
+    }
+}
+
+/// Every input, in the order in which it is documented.
+pub(crate) const INPUTS: [Declared; 20] = [
+    input(
+        "provider",
+        "",
+        ALL,
+        "`github`, `gitlab` or `bitbucket`. Default: what the repository's URL says, else `github`",
+    ),
+    input(
+        "repository",
+        "",
+        ALL,
+        "`owner/name`, `group/sub/project` or project id, `workspace/repo`; or its web URL. Default: for GitHub the workflow's own",
+    ),
+    input(
+        "server-url",
+        "",
+        ALL,
+        "A self-managed server, with its path if it has one. Default: the runner's own server for GitHub, else gitlab.com or bitbucket.org",
+    ),
+    input(
+        "event-type",
+        "",
+        &[GitHub],
+        "GitHub: the event type of a `repository_dispatch`. Exactly one of this and `workflow`",
+    ),
+    input(
+        "client-payload",
+        "{}",
+        &[GitHub],
+        "GitHub: the payload of a `repository_dispatch`, a JSON or YAML mapping",
+    ),
+    input(
+        "workflow",
+        "",
+        &[GitHub],
+        "GitHub: file name or id of the workflow for a `workflow_dispatch`. Exactly one of this and `event-type`",
+    ),
+    input(
+        "ref",
+        "",
+        ALL,
+        "Branch or tag; `refs/heads/…` and `refs/tags/…` are accepted. Default: the target's default branch",
+    ),
+    input(
+        "commit",
+        "",
+        &[Bitbucket],
+        "Bitbucket: a commit, with or without `ref`",
+    ),
+    input(
+        "custom-pipeline",
+        "",
+        &[Bitbucket],
+        "Bitbucket: the name of a custom pipeline",
+    ),
+    input(
+        "inputs",
+        "",
+        &[GitHub, GitLab],
+        "GitHub workflow inputs or GitLab pipeline inputs, a YAML or JSON mapping",
+    ),
+    input(
+        "variables",
+        "",
+        &[GitLab, Bitbucket],
+        "GitLab or Bitbucket variables, a YAML or JSON mapping of texts, sent as written",
+    ),
+    input(
+        "secret-variables",
+        "",
+        &[GitLab, Bitbucket],
+        "The same as `variables`, masked in the log and sent `secured` to Bitbucket",
+    ),
+    input(
+        "token",
+        "${{ github.token }}",
+        ALL,
+        "GitHub token; GitLab access token; Bitbucket access token, or API token together with `email`",
+    ),
+    input(
+        "trigger-token",
+        "",
+        &[GitLab],
+        "GitLab: pipeline trigger token. It triggers; `token` is then only for reading",
+    ),
+    input(
+        "email",
+        "",
+        &[Bitbucket],
+        "Bitbucket: the e-mail address of the owner of the API token in `token`",
+    ),
+    input(
+        "client-id",
+        "",
+        &[GitHub],
+        "GitHub App: client id or app id; goes with `private-key`",
+    ),
+    input(
+        "private-key",
+        "",
+        &[GitHub],
+        "GitHub App: private key in PEM, as it is, with `\\n` written out, or in base64",
+    ),
+    input(
+        "github-token",
+        "${{ github.token }}",
+        ALL,
+        "Not to be set: tells the action which token is the workflow's own",
+    ),
+    input(
+        "ca-certificates",
+        "",
+        ALL,
+        "PEM certificates to trust in addition to the public ones, for self-managed servers and proxies",
+    ),
+    input(
+        "dry-run",
+        "false",
+        ALL,
+        "Do all but the trigger, and show what would be sent",
+    ),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use saphyr::{LoadableYamlNode as _, Yaml};
+
+    #[test]
+    fn action_yml_declares_the_same() {
+        let action = Yaml::load_from_str(include_str!("../../action.yml")).unwrap();
+        let inputs = action[0].as_mapping_get("inputs").unwrap();
+        let text = |input: &Yaml<'_>, key| {
+            let value = input.as_mapping_get(key).and_then(Yaml::as_str);
+            value.expect("it is a text").to_owned()
+        };
+        let declared: Vec<_> = inputs
+            .as_mapping()
+            .unwrap()
+            .iter()
+            .map(|(name, input)| {
+                let name = name.as_str().unwrap().to_owned();
+                (name, text(input, "default"), text(input, "description"))
+            })
+            .collect();
+        let ours: Vec<_> = INPUTS
+            .iter()
+            .map(|input| {
+                (
+                    input.name.to_owned(),
+                    input.default.to_owned(),
+                    input.description.to_owned(),
+                )
+            })
+            .collect();
+        assert_eq!(declared, ours);
+    }
+}

@@ -1,0 +1,88 @@
+//! Triggers a pipeline on GitHub, GitLab or Bitbucket: a remote pipeline as a function call.
+//!
+//! Here: environment in, exit code out; nothing else. The story is in [`step`].
+
+mod event;
+mod input;
+mod nearest;
+mod patience;
+mod provider;
+mod report;
+mod run;
+mod runner;
+mod secret;
+mod step;
+mod stop;
+mod target;
+mod trigger;
+
+use std::collections::BTreeMap;
+use std::panic::{self, PanicHookInfo};
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+
+use runner::Runner;
+use step::Verdict;
+use stop::Stop;
+
+fn main() -> ExitCode {
+    panic::set_hook(Box::new(|panicked: &PanicHookInfo<'_>| {
+        let place = panicked
+            .location()
+            .map_or("an unknown place".to_owned(), ToString::to_string);
+        runner::panicked(&mut std::io::stdout(), &place);
+    }));
+    guarded(run)
+}
+
+/// The exit code of a story, also of one that panics or cannot begin.
+fn guarded(story: fn() -> anyhow::Result<Verdict>) -> ExitCode {
+    match panic::catch_unwind(story) {
+        Ok(Ok(Verdict::Passed)) => ExitCode::SUCCESS,
+        Ok(Ok(Verdict::Failed)) | Err(_) => ExitCode::FAILURE,
+        Ok(Err(error)) => {
+            let runner = Runner::new(&environment(), std::io::stdout());
+            runner.error("trigger-pipeline cannot start", &format!("{error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> anyhow::Result<Verdict> {
+    let environment = environment();
+    let runner = Runner::new(&environment, std::io::stdout());
+    // One thread: there is nothing to compute, and starting more would take longer than a dispatch.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("failed to make the runtime")?;
+    runtime.block_on(async {
+        let stop = Stop::on_signals().context("failed to listen to signals")?;
+        Ok(step::run(&environment, &runner, &stop).await)
+    })
+}
+
+/// The environment as text. What is not UTF-8 is no input that could be meant.
+fn environment() -> BTreeMap<String, String> {
+    let text = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
+    std::env::vars_os()
+        .map(|(name, value)| (text(name), text(value)))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_a_failure_like_any_other() {
+        assert_eq!(guarded(|| panic!("a bug")), ExitCode::FAILURE);
+        assert_eq!(
+            guarded(|| Err(anyhow::anyhow!("no runtime"))),
+            ExitCode::FAILURE
+        );
+        assert_eq!(guarded(|| Ok(Verdict::Failed)), ExitCode::FAILURE);
+        assert_eq!(guarded(|| Ok(Verdict::Passed)), ExitCode::SUCCESS);
+    }
+}

@@ -1,0 +1,149 @@
+//! The three providers behind one face. This room only delegates: what a provider is like is in its own.
+
+mod bitbucket;
+mod error;
+mod github;
+mod gitlab;
+pub(crate) mod http;
+
+use serde_json::value::{RawValue, to_raw_value};
+use url::Url;
+
+pub(crate) use error::{Error, Kind};
+use http::{Answer, Http};
+
+use crate::run::Run;
+use crate::target::{Call, Target};
+
+/// A target's provider, ready to be sent the trigger.
+pub(crate) enum Connection<'a> {
+    GitHub(github::GitHub<'a>),
+    GitLab(gitlab::GitLab<'a>),
+    Bitbucket(bitbucket::Bitbucket<'a>),
+}
+
+/// Which of a trigger's two forms. The second one is sent only where the first was rejected for the
+/// one reason that the second one mends.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Form {
+    First,
+    Second,
+}
+
+/// The one request that starts something; its method is POST.
+pub(crate) struct Trigger {
+    pub(crate) url: Url,
+    pub(crate) body: Box<RawValue>,
+}
+
+/// Whether secrets stand in a body.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Secrets {
+    /// For the wire.
+    Sent,
+    /// For people.
+    Hidden,
+}
+
+impl<'a> Connection<'a> {
+    /// Makes ready all that the trigger needs and that starts nothing: signs in, and reads the default
+    /// branch where no ref is given. Safe to do again.
+    pub(crate) async fn open(target: &'a Target, http: &'a Http<'a>) -> Result<Self, Error> {
+        Ok(match &target.call {
+            Call::GitHub(call) => Self::GitHub(github::GitHub::open(target, call, http).await?),
+            Call::GitLab(call) => Self::GitLab(gitlab::GitLab::open(target, call, http).await?),
+            Call::Bitbucket(call) => {
+                Self::Bitbucket(bitbucket::Bitbucket::open(target, call, http).await?)
+            }
+        })
+    }
+
+    pub(crate) fn trigger(&self, form: Form, secrets: Secrets) -> Trigger {
+        match self {
+            Self::GitHub(github) => github.trigger(form),
+            Self::GitLab(gitlab) => gitlab.trigger(secrets),
+            Self::Bitbucket(bitbucket) => bitbucket.trigger(form, secrets),
+        }
+    }
+
+    /// Sends the trigger, once. `None` where the answer does not tell the run.
+    pub(crate) async fn send(&self, form: Form) -> Result<Option<Run>, Error> {
+        match self {
+            Self::GitHub(github) => github.send(form).await,
+            Self::GitLab(gitlab) => gitlab.send().await.map(Some),
+            Self::Bitbucket(bitbucket) => bitbucket.send(form).await.map(Some),
+        }
+    }
+
+    /// Why the second form is worth sending after the first one was rejected like this, if it is.
+    pub(crate) fn second_form(&self, rejection: &Error) -> Option<&'static str> {
+        match self {
+            Self::GitHub(github) => github.second_form(rejection),
+            Self::GitLab(_) => None,
+            Self::Bitbucket(bitbucket) => bitbucket.second_form(rejection),
+        }
+    }
+
+    /// Tells a rejection better, with what one or two more reads show.
+    pub(crate) async fn explain(&self, rejection: Error) -> Error {
+        match self {
+            Self::GitHub(github) => github.explain(rejection).await,
+            Self::GitLab(gitlab) => gitlab.explain(rejection).await,
+            Self::Bitbucket(bitbucket) => bitbucket.explain(rejection).await,
+        }
+    }
+
+    /// Where a person would look for a run that may have been started.
+    pub(crate) fn runs_page(&self) -> String {
+        match self {
+            Self::GitHub(github) => github.runs_page(),
+            Self::GitLab(gitlab) => gitlab.runs_page(),
+            Self::Bitbucket(bitbucket) => bitbucket.runs_page(),
+        }
+    }
+}
+
+/// What an answer's status means, where the provider has no word of its own for it.
+fn judge(answer: Answer, what: &str) -> Result<Answer, Error> {
+    if answer.status.is_success() {
+        return Ok(answer);
+    }
+    let told = answer.tell();
+    if let Some(limit) = answer.rate_limit() {
+        let error = Error::new(
+            Kind::RateLimited(limit.wait),
+            format!("too many requests: {told} for {what}"),
+        );
+        return Err(error.with_answer(answer));
+    }
+    let status = answer.status;
+    let kind = if status.is_client_error() && status != ::http::StatusCode::REQUEST_TIMEOUT {
+        Kind::Rejected
+    } else {
+        Kind::Unknown
+    };
+    Err(Error::new(kind, format!("{told} for {what}")).with_answer(answer))
+}
+
+/// A success that cannot be understood: something may have been started.
+fn unclear(answer: &Answer, why: &str) -> Error {
+    Error::new(
+        Kind::Unknown,
+        format!("{} for the trigger, but {why}", answer.status.as_u16()),
+    )
+}
+
+/// A value that can always be written as JSON.
+fn json(value: &impl serde::Serialize) -> Box<RawValue> {
+    to_raw_value(value).unwrap_or_else(|error| unreachable!("plain data is JSON: {error}"))
+}
+
+/// An address below another one; the parts are escaped, so that none can become two.
+fn below<'part>(base: &Url, parts: impl IntoIterator<Item = &'part str>) -> Url {
+    let mut url = base.clone();
+    match url.path_segments_mut() {
+        Ok(mut segments) => segments.pop_if_empty().extend(parts),
+        Err(()) => unreachable!("server addresses have a host"),
+    };
+    url
+}

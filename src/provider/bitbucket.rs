@@ -1,0 +1,289 @@
+//! Bitbucket Cloud: pipelines of branches, tags and commits.
+//! Facts: <https://developer.atlassian.com/cloud/bitbucket/rest/api-group-pipelines/>.
+
+mod explain;
+
+use ::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use url::Url;
+
+use super::http::{Answer, Http};
+use super::{Error, Form, Kind, Secrets, Trigger, below, json, judge, unclear};
+use crate::event::Event;
+use crate::run::{MatchedBy, Run};
+use crate::secret::Secret;
+use crate::target::{
+    Argument, BitbucketCall, BitbucketCredential, BitbucketSource, Reference, Target,
+};
+
+const NO_SUCH_REFERENCE: &str = "Could not find last reference for";
+
+pub(crate) struct Bitbucket<'a> {
+    target: &'a Target,
+    call: &'a BitbucketCall,
+    http: &'a Http<'a>,
+    /// `None` where only a commit is given.
+    reference: Option<Reference>,
+}
+
+/// Body of `POST /repositories/{workspace}/{repo}/pipelines`.
+#[derive(Serialize)]
+struct Body<'a> {
+    target: Source<'a>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    variables: Vec<KeyValue<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "type")]
+enum Source<'a> {
+    #[serde(rename = "pipeline_ref_target")]
+    Reference {
+        ref_type: &'static str,
+        ref_name: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        commit: Option<Commit<'a>>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        selector: Option<Selector<'a>>,
+    },
+    #[serde(rename = "pipeline_commit_target")]
+    Commit {
+        commit: Commit<'a>,
+        selector: Selector<'a>,
+    },
+}
+
+#[derive(Serialize)]
+#[serde(tag = "type", rename = "commit")]
+struct Commit<'a> {
+    hash: &'a str,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "lowercase")]
+enum Selector<'a> {
+    Default,
+    Custom { pattern: &'a str },
+}
+
+#[derive(Serialize)]
+struct KeyValue<'a> {
+    key: &'a str,
+    value: &'a str,
+    secured: bool,
+}
+
+#[derive(Deserialize)]
+struct Pipeline {
+    uuid: String,
+    build_number: u64,
+}
+
+#[derive(Deserialize)]
+struct Repository {
+    mainbranch: Option<Branch>,
+}
+
+#[derive(Deserialize)]
+struct Branch {
+    name: String,
+}
+
+impl<'a> Bitbucket<'a> {
+    pub(super) async fn open(
+        target: &'a Target,
+        call: &'a BitbucketCall,
+        http: &'a Http<'a>,
+    ) -> Result<Self, Error> {
+        let mut bitbucket = Bitbucket {
+            target,
+            call,
+            http,
+            reference: None,
+        };
+        if let BitbucketCredential::Api { email, token } = &call.credential {
+            http.tell(Event::Minted(&basic(email, token)));
+        }
+        bitbucket.reference = match &call.source {
+            BitbucketSource::Commit(_) => None,
+            BitbucketSource::Reference {
+                reference: Some(reference),
+                ..
+            } => Some(reference.clone()),
+            BitbucketSource::Reference {
+                reference: None, ..
+            } => Some(Reference::Branch(bitbucket.default_branch().await?)),
+        };
+        Ok(bitbucket)
+    }
+
+    async fn default_branch(&self) -> Result<String, Error> {
+        const WHAT: &str = "the repository, whose default branch is needed since there is no `ref`";
+        let answer = match judge(self.get(&self.repository([])).await?, WHAT) {
+            Ok(answer) => answer,
+            Err(error) if error.kind() == Kind::Rejected => return Err(self.explain_read(error)),
+            Err(error) => return Err(error),
+        };
+        let repository: Repository = answer.json().map_err(|why| {
+            Error::new(
+                Kind::Unknown,
+                format!("the default branch cannot be read: {why}"),
+            )
+            .hint("set `ref`")
+        })?;
+        let branch = repository.mainbranch.ok_or_else(|| {
+            Error::new(Kind::Rejected, "the repository has no main branch").hint("set `ref`")
+        })?;
+        self.http.tell(Event::DefaultReference(&branch.name));
+        Ok(branch.name)
+    }
+
+    pub(super) fn trigger(&self, form: Form, secrets: Secrets) -> Trigger {
+        let custom = self
+            .call
+            .custom_pipeline
+            .as_deref()
+            .map(|pattern| Selector::Custom { pattern });
+        let target = match (&self.call.source, &self.reference) {
+            (BitbucketSource::Commit(hash), _) => Source::Commit {
+                commit: Commit { hash },
+                selector: custom.unwrap_or(Selector::Default),
+            },
+            (BitbucketSource::Reference { commit, .. }, reference) => Source::Reference {
+                ref_type: match (reference, form) {
+                    (Some(Reference::Tag(_)), _) | (Some(Reference::Named(_)), Form::Second) => {
+                        "tag"
+                    }
+                    _ => "branch",
+                },
+                ref_name: self.reference_name(),
+                commit: commit.as_deref().map(|hash| Commit { hash }),
+                selector: custom,
+            },
+        };
+        let variables =
+            self.call
+                .variables
+                .iter()
+                .map(|variable| match (&variable.value, secrets) {
+                    (Argument::Plain(text), _) => KeyValue {
+                        key: &variable.key,
+                        value: text,
+                        secured: false,
+                    },
+                    (Argument::Secret(secret), Secrets::Sent) => KeyValue {
+                        key: &variable.key,
+                        value: secret.expose(),
+                        secured: true,
+                    },
+                    (Argument::Secret(_), Secrets::Hidden) => KeyValue {
+                        key: &variable.key,
+                        value: "***",
+                        secured: true,
+                    },
+                });
+        Trigger {
+            url: self.repository(["pipelines"]),
+            body: json(&Body {
+                target,
+                variables: variables.collect(),
+            }),
+        }
+    }
+
+    pub(super) async fn send(&self, form: Form) -> Result<Run, Error> {
+        let trigger = self.trigger(form, Secrets::Sent);
+        let answer = self
+            .exchange(Method::POST, &trigger.url, Some(&trigger.body))
+            .await?;
+        let answer = judge(answer, "the trigger")?;
+        if answer.status != StatusCode::CREATED {
+            return Err(unclear(
+                &answer,
+                "that is no answer of Bitbucket's to a trigger",
+            ));
+        }
+        let pipeline: Pipeline = answer.json().map_err(|why| unclear(&answer, &why))?;
+        let number = pipeline.build_number.to_string();
+        let page = self
+            .target
+            .repository
+            .split('/')
+            .chain(["pipelines", "results", &number]);
+        Ok(Run {
+            url: below(&self.target.server.web, page).to_string(),
+            id: pipeline.uuid,
+            number: Some(pipeline.build_number),
+            matched_by: MatchedBy::Id,
+        })
+    }
+
+    /// A bare name is sent as a branch; if there is no such branch, it may be a tag.
+    pub(super) fn second_form(&self, rejection: &Error) -> Option<&'static str> {
+        let answer = rejection.answer()?;
+        let no_branch = answer.status == StatusCode::NOT_FOUND
+            && answer
+                .said()
+                .is_some_and(|said| said.contains(&format!("{NO_SUCH_REFERENCE} branch")));
+        (no_branch && matches!(self.reference, Some(Reference::Named(_))))
+            .then_some("there is no such branch: sent as a tag")
+    }
+
+    pub(super) async fn explain(&self, rejection: Error) -> Error {
+        explain::explain(self, rejection).await
+    }
+
+    pub(super) fn runs_page(&self) -> String {
+        below(
+            &self.target.server.web,
+            self.target.repository.split('/').chain(["pipelines"]),
+        )
+        .to_string()
+    }
+
+    fn reference_name(&self) -> &str {
+        self.reference.as_ref().map_or("", Reference::name)
+    }
+
+    /// An address below the repository's own.
+    fn repository<const N: usize>(&self, parts: [&str; N]) -> Url {
+        let repository = ["repositories"]
+            .into_iter()
+            .chain(self.target.repository.split('/'));
+        below(&self.target.server.api, repository.chain(parts))
+    }
+
+    async fn get(&self, url: &Url) -> Result<Answer, Error> {
+        self.exchange(Method::GET, url, None).await
+    }
+
+    async fn exchange(
+        &self,
+        method: Method,
+        url: &Url,
+        body: Option<&RawValue>,
+    ) -> Result<Answer, Error> {
+        let authorization = match &self.call.credential {
+            BitbucketCredential::Access(token) => format!("Bearer {}", token.expose()),
+            BitbucketCredential::Api { email, token } => {
+                format!("Basic {}", basic(email, token).expose())
+            }
+        };
+        let mut authorization = HeaderValue::from_str(&authorization).map_err(|error| {
+            Error::new(Kind::Rejected, "the token is no header's value").because(&error)
+        })?;
+        authorization.set_sensitive(true);
+        let mut headers = HeaderMap::new();
+        headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+        headers.insert(header::AUTHORIZATION, authorization);
+        self.http.plain(method, url, headers, body).await
+    }
+}
+
+/// What travels of an API token is another text than the token, and as secret.
+fn basic(email: &str, token: &Secret) -> Secret {
+    Secret::new(STANDARD.encode(format!("{email}:{}", token.expose())))
+}

@@ -1,0 +1,128 @@
+//! What can go wrong at a provider. Retry and report branch on the kind; the prose is for people.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::time::Duration;
+
+use super::http::Answer;
+
+/// What follows from a failure.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Kind {
+    /// No connection came about, so nothing was sent; later it may.
+    Unreachable,
+    /// The provider did not act and says when it will; `None` where it says only "later".
+    RateLimited(Option<Duration>),
+    /// The provider provably did not act, or nothing was sent, and trying again would change nothing.
+    Rejected,
+    /// The request went out and no clear answer came back: the provider may have acted.
+    Unknown,
+}
+
+/// A failure at a provider.
+pub(crate) struct Error {
+    kind: Kind,
+    /// What happened and why most likely, as a fragment.
+    message: String,
+    /// What to do about it.
+    hint: Option<String>,
+    /// What the libraries below said, outermost first. For debugging.
+    causes: Vec<String>,
+    /// The answer that it was, if one came.
+    answer: Option<Box<Answer>>,
+}
+
+impl Error {
+    pub(crate) fn new(kind: Kind, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            message: message.into(),
+            hint: None,
+            causes: Vec::new(),
+            answer: None,
+        }
+    }
+
+    pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    pub(super) fn because(mut self, source: &(dyn StdError + 'static)) -> Self {
+        self.causes = causes(source).map(ToString::to_string).collect();
+        self
+    }
+
+    pub(super) fn with_answer(mut self, answer: Answer) -> Self {
+        self.answer = Some(Box::new(answer));
+        self
+    }
+
+    /// The same failure with the reason why, most likely, and what to do about it.
+    pub(super) fn adding(self, why: impl fmt::Display, hint: impl Into<String>) -> Self {
+        let message = format!("{}: {why}", self.message);
+        self.told(message, hint)
+    }
+
+    /// The same failure in other words.
+    pub(super) fn told(self, message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            hint: Some(hint.into()),
+            ..self
+        }
+    }
+
+    pub(super) fn answer(&self) -> Option<&Answer> {
+        self.answer.as_deref()
+    }
+
+    pub(crate) fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// The failure where a provider asks for more patience than there is.
+    pub(crate) fn out_of_patience(self, asked: Duration, limit: Duration) -> Self {
+        let message = format!(
+            "{}; it asks to wait {} s, and {} s in all is the most that is waited",
+            self.message,
+            asked.as_secs(),
+            limit.as_secs()
+        );
+        self.told(
+            message,
+            "run the workflow again later; another token has a limit of its own",
+        )
+    }
+
+    /// What happened, without the hint.
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// What to do about it.
+    pub(crate) fn remedy(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+
+    pub(crate) fn causes(&self) -> &[String] {
+        &self.causes
+    }
+}
+
+/// An error and what caused it, outermost first. An I/O error hides the one that it wraps.
+pub(super) fn causes<'a>(
+    error: &'a (dyn StdError + 'static),
+) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+    std::iter::successors(Some(error), |&error| cause(error))
+}
+
+fn cause<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a (dyn StdError + 'static)> {
+    match error
+        .downcast_ref::<std::io::Error>()
+        .and_then(std::io::Error::get_ref)
+    {
+        Some(inner) => Some(inner),
+        None => error.source(),
+    }
+}

@@ -1,0 +1,260 @@
+//! GitHub: `repository_dispatch` and `workflow_dispatch`, through octocrab over our own client.
+//! Facts: <https://docs.github.com/en/rest>, API version 2022-11-28.
+
+mod app;
+mod explain;
+
+use ::http::{Method, StatusCode, header, request};
+use octocrab::{Octocrab, OctocrabBuilder};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use url::Url;
+
+use super::http::{Answer, Http, USER_AGENT};
+use super::{Error, Form, Kind, Trigger, below, json, judge, unclear};
+use crate::event::Event;
+use crate::run::{MatchedBy, Run};
+use crate::secret::Secret;
+use crate::target::{GitHubCall, GitHubCredential, GitHubPipeline, Target};
+
+/// The key that older GitHub Enterprise Servers do not know.
+const RUN_DETAILS: &str = "return_run_details";
+
+pub(crate) struct GitHub<'a> {
+    target: &'a Target,
+    call: &'a GitHubCall,
+    api: Api<'a>,
+    /// The ref that is triggered; empty for a `repository_dispatch`, which knows none.
+    reference: String,
+}
+
+#[derive(Serialize)]
+struct RepositoryDispatch<'a> {
+    event_type: &'a str,
+    client_payload: &'a RawValue,
+}
+
+#[derive(Serialize)]
+struct WorkflowDispatch<'a> {
+    #[serde(rename = "ref")]
+    reference: &'a str,
+    #[serde(skip_serializing_if = "serde_json::Map::is_empty")]
+    inputs: serde_json::Map<String, serde_json::Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    return_run_details: Option<bool>,
+}
+
+#[derive(Deserialize)]
+struct RunDetails {
+    workflow_run_id: u64,
+    html_url: String,
+}
+
+#[derive(Deserialize)]
+struct Repository {
+    default_branch: String,
+}
+
+impl<'a> GitHub<'a> {
+    pub(super) async fn open(
+        target: &'a Target,
+        call: &'a GitHubCall,
+        http: &'a Http<'a>,
+    ) -> Result<Self, Error> {
+        let api = match &call.credential {
+            GitHubCredential::Token(token) | GitHubCredential::WorkflowToken(token) => {
+                Api::new(&target.server.api, token, http)?
+            }
+            GitHubCredential::App(app) => {
+                let token = app::installation_token(target, call, app, http).await?;
+                http.tell(Event::Minted(&token));
+                Api::new(&target.server.api, &token, http)?
+            }
+        };
+        let mut github = GitHub {
+            target,
+            call,
+            api,
+            reference: String::new(),
+        };
+        if let GitHubPipeline::WorkflowDispatch { reference, .. } = &call.pipeline {
+            github.reference = match reference {
+                Some(reference) => reference.name().to_owned(),
+                None => github.default_branch().await?,
+            };
+        }
+        Ok(github)
+    }
+
+    async fn default_branch(&self) -> Result<String, Error> {
+        const WHAT: &str = "the repository, whose default branch is needed since there is no `ref`";
+        let answer = match judge(self.api.get(&self.repository([])).await?, WHAT) {
+            Ok(answer) => answer,
+            Err(error) if error.kind() == Kind::Rejected => return Err(self.explain(error).await),
+            Err(error) => return Err(error),
+        };
+        let repository: Repository = answer.json().map_err(|why| {
+            Error::new(
+                Kind::Unknown,
+                format!("the default branch cannot be read: {why}"),
+            )
+            .hint("set `ref`")
+        })?;
+        self.api
+            .http
+            .tell(Event::DefaultReference(&repository.default_branch));
+        Ok(repository.default_branch)
+    }
+
+    pub(super) fn trigger(&self, form: Form) -> Trigger {
+        match &self.call.pipeline {
+            GitHubPipeline::RepositoryDispatch {
+                event_type,
+                client_payload,
+            } => Trigger {
+                url: self.repository(["dispatches"]),
+                body: json(&RepositoryDispatch {
+                    event_type,
+                    client_payload,
+                }),
+            },
+            GitHubPipeline::WorkflowDispatch {
+                workflow, inputs, ..
+            } => Trigger {
+                url: self.repository(["actions", "workflows", workflow, "dispatches"]),
+                body: json(&WorkflowDispatch {
+                    reference: &self.reference,
+                    inputs: inputs
+                        .iter()
+                        .map(|(key, value)| (key.clone(), value.as_str().into()))
+                        .collect(),
+                    return_run_details: (form == Form::First).then_some(true),
+                }),
+            },
+        }
+    }
+
+    pub(super) async fn send(&self, form: Form) -> Result<Option<Run>, Error> {
+        let trigger = self.trigger(form);
+        let answer = judge(
+            self.api.post(&trigger.url, &trigger.body).await?,
+            "the dispatch",
+        )?;
+        match (&self.call.pipeline, answer.status) {
+            (_, StatusCode::NO_CONTENT) => Ok(None),
+            (GitHubPipeline::WorkflowDispatch { .. }, StatusCode::OK) => {
+                let details: RunDetails = answer.json().map_err(|why| unclear(&answer, &why))?;
+                Ok(Some(Run {
+                    id: details.workflow_run_id.to_string(),
+                    number: None,
+                    url: details.html_url,
+                    matched_by: MatchedBy::Id,
+                }))
+            }
+            _ => Err(unclear(
+                &answer,
+                "that is no answer of GitHub's to a dispatch",
+            )),
+        }
+    }
+
+    /// GitHub Enterprise Server before 3.21 names the key that it does not know.
+    pub(super) fn second_form(&self, rejection: &Error) -> Option<&'static str> {
+        let answer = rejection.answer()?;
+        let names_it = answer.said().is_some_and(|said| said.contains(RUN_DETAILS));
+        let status = matches!(
+            answer.status,
+            StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY
+        );
+        (status
+            && names_it
+            && matches!(self.call.pipeline, GitHubPipeline::WorkflowDispatch { .. }))
+        .then_some("this server does not tell which run it starts: sent without return_run_details")
+    }
+
+    pub(super) async fn explain(&self, rejection: Error) -> Error {
+        explain::explain(self, rejection).await
+    }
+
+    pub(super) fn runs_page(&self) -> String {
+        let page = |parts: &[&str]| {
+            let parts = self
+                .target
+                .repository
+                .split('/')
+                .chain(["actions"])
+                .chain(parts.iter().copied());
+            below(&self.target.server.web, parts).to_string()
+        };
+        match &self.call.pipeline {
+            GitHubPipeline::RepositoryDispatch { .. } => {
+                format!("{}?query=event%3Arepository_dispatch", page(&[]))
+            }
+            GitHubPipeline::WorkflowDispatch { workflow, .. } if workflow.contains('.') => {
+                page(&["workflows", workflow])
+            }
+            GitHubPipeline::WorkflowDispatch { .. } => page(&[]),
+        }
+    }
+
+    /// An address below the target repository's own.
+    fn repository<const N: usize>(&self, parts: [&str; N]) -> Url {
+        repository(self.target, parts)
+    }
+}
+
+fn repository<const N: usize>(target: &Target, parts: [&str; N]) -> Url {
+    let repository = ["repos"].into_iter().chain(target.repository.split('/'));
+    below(&target.server.api, repository.chain(parts))
+}
+
+/// octocrab with one credential; every request goes through [`Http::exchange`].
+struct Api<'a> {
+    octocrab: Octocrab,
+    http: &'a Http<'a>,
+}
+
+impl<'a> Api<'a> {
+    fn new(api: &Url, token: &Secret, http: &'a Http<'a>) -> Result<Self, Error> {
+        // Only scheme and host: octocrab would put a path in front of redirected addresses too.
+        let octocrab = OctocrabBuilder::new()
+            .base_uri(api.origin().ascii_serialization())
+            .and_then(|builder| {
+                builder
+                    .personal_token(token.expose())
+                    .add_header(header::ACCEPT, "application/vnd.github+json".to_owned())
+                    .build_with_reqwest(http.client().clone())
+            })
+            .map_err(|error| {
+                Error::new(Kind::Rejected, "no GitHub client can be made").because(&error)
+            })?;
+        Ok(Self { octocrab, http })
+    }
+
+    async fn get(&self, url: &Url) -> Result<Answer, Error> {
+        self.exchange(Method::GET, url, None).await
+    }
+
+    async fn post(&self, url: &Url, body: &RawValue) -> Result<Answer, Error> {
+        self.exchange(Method::POST, url, Some(body)).await
+    }
+
+    async fn exchange(
+        &self,
+        method: Method,
+        url: &Url,
+        body: Option<&RawValue>,
+    ) -> Result<Answer, Error> {
+        self.http
+            .exchange(&method, url, async |url| {
+                let request = request::Builder::new()
+                    .method(method.clone())
+                    .uri(url.as_str())
+                    .header(header::USER_AGENT, USER_AGENT);
+                self.octocrab
+                    .execute(self.octocrab.build_request(request, body)?)
+                    .await
+            })
+            .await
+    }
+}

@@ -1,0 +1,294 @@
+//! What a rejection by GitHub means, and what to do about it.
+
+use ::http::StatusCode;
+use serde::Deserialize;
+
+use super::GitHub;
+use crate::nearest::nearest;
+use crate::provider::http::Answer;
+use crate::provider::{Error, below};
+use crate::target::{GitHubCredential, GitHubPipeline};
+
+/// Most workflows that are named where one is not found.
+const MOST_NAMED: usize = 30;
+
+#[derive(Deserialize)]
+struct Workflows {
+    total_count: usize,
+    workflows: Vec<Workflow>,
+}
+
+#[derive(Deserialize)]
+struct Workflow {
+    name: String,
+    path: String,
+    state: String,
+}
+
+pub(super) async fn explain(github: &GitHub<'_>, rejection: Error) -> Error {
+    let Some(answer) = rejection.answer() else {
+        return rejection;
+    };
+    let said = answer.said().unwrap_or_default();
+    match answer.status {
+        StatusCode::UNAUTHORIZED => rejection.adding(
+            "GitHub does not know the token",
+            "it is wrong, expired or revoked: make a new one and set the secret again; a token of another server is unknown here too",
+        ),
+        StatusCode::FORBIDDEN if answer.header("x-github-sso").is_some() => rejection.adding(
+            "the organisation wants the token authorised for its single sign-on",
+            "authorise it under Settings, Developer settings, Personal access tokens, Configure SSO",
+        ),
+        StatusCode::FORBIDDEN | StatusCode::NOT_FOUND => not_allowed(github, rejection).await,
+        StatusCode::UNPROCESSABLE_ENTITY | StatusCode::BAD_REQUEST => match reason(&said) {
+            Reason::UnknownReference => {
+                let hint = match github.default_branch_name().await {
+                    Some(name) => format!("the default branch is `{name}`; leave `ref` out to use it"),
+                    None => "check `ref`: it must be a branch or tag of the target repository".to_owned(),
+                };
+                rejection.adding(
+            format!("there is no branch or tag `{}`", github.reference), hint)
+            }
+            Reason::NoDispatch => rejection.adding(
+            "the workflow cannot be started by hand or by us",
+                "add `workflow_dispatch:` under its `on:`, on its default branch and on the ref that is to run",
+            ),
+            Reason::Disabled => rejection.adding(
+            "the workflow is disabled",
+                format!("enable it at {}; GitHub also disables scheduled workflows of repositories without activity", github.runs_page()),
+            ),
+            Reason::UnexpectedInputs => rejection.adding(
+            "the workflow does not declare these inputs",
+                format!("declare them under `on: workflow_dispatch: inputs:` of the workflow on `{}`, or remove them from `inputs`", github.reference),
+            ),
+            Reason::MissingInput => rejection.adding(
+            "the workflow requires an input that is not given",
+                "add it to `inputs`, or give it a default in the workflow",
+            ),
+            Reason::Other => rejection,
+        },
+        _ => rejection,
+    }
+}
+
+enum Reason {
+    UnknownReference,
+    NoDispatch,
+    Disabled,
+    UnexpectedInputs,
+    MissingInput,
+    Other,
+}
+
+fn reason(said: &str) -> Reason {
+    if said.contains("No ref found for") {
+        Reason::UnknownReference
+    } else if said.contains("does not have 'workflow_dispatch' trigger") {
+        Reason::NoDispatch
+    } else if said.contains("a disabled workflow") {
+        Reason::Disabled
+    } else if said.contains("Unexpected inputs provided") {
+        Reason::UnexpectedInputs
+    } else if said.contains("Required input") {
+        Reason::MissingInput
+    } else {
+        Reason::Other
+    }
+}
+
+/// 403 and 404 say little: a repository that is not there, one that the token does not see, a workflow
+/// that is not there and a permission that is missing all look the same. Reads tell them apart.
+async fn not_allowed(github: &GitHub<'_>, rejection: Error) -> Error {
+    let Some(answer) = rejection.answer() else {
+        return rejection;
+    };
+    let status = answer.status.as_u16();
+    let said = answer.said().unwrap_or_default();
+    if said.contains("a disabled workflow") {
+        return rejection.adding(
+            "the workflow is disabled",
+            format!("enable it at {}", github.runs_page()),
+        );
+    }
+    let repository = &github.target.repository;
+    match github.api.get(&github.repository([])).await {
+        Ok(read) if read.status.is_success() => {}
+        Ok(read) if matches!(read.status, StatusCode::NOT_FOUND | StatusCode::FORBIDDEN) => {
+            let message = format!(
+                "{status} for the dispatch, and {} for the repository: there is no {repository}, or the token does not see it",
+                read.status.as_u16()
+            );
+            return rejection.told(message, unseen_hint(&github.call.credential));
+        }
+        Ok(_) | Err(_) => {
+            let hint = unseen_hint(&github.call.credential);
+            return rejection.adding("whether the repository is visible could not be read", hint);
+        }
+    }
+    if let GitHubPipeline::WorkflowDispatch { workflow, .. } = &github.call.pipeline
+        && is_missing(github, workflow).await
+    {
+        let hint = match workflows(github).await {
+            Some(known) => {
+                let near = nearest(workflow, known.workflows.iter().map(Workflow::file));
+                let near = near
+                    .map(|near| format!("did you mean `{near}`? "))
+                    .unwrap_or_default();
+                format!(
+                    "{near}`workflow` must be the file name of one of these: {}",
+                    known.list()
+                )
+            }
+            None => "set `workflow` to the name of a file in .github/workflows there".to_owned(),
+        };
+        return rejection.told(
+            format!("{status} for the dispatch: {repository} has no workflow `{workflow}` on its default branch"),
+            hint,
+        );
+    }
+    let (needed, evidence) = permission(github, answer);
+    rejection.told(
+        format!("{status} for the dispatch, yet the repository is visible: the token lacks {needed}{evidence}"),
+        allowed_hint(&github.call.credential, &needed),
+    )
+}
+
+impl GitHub<'_> {
+    async fn default_branch_name(&self) -> Option<String> {
+        let answer = self.api.get(&self.repository([])).await.ok()?;
+        answer
+            .json::<super::Repository>()
+            .ok()
+            .map(|repository| repository.default_branch)
+    }
+}
+
+impl Workflows {
+    fn list(&self) -> String {
+        let named = self.workflows.iter().take(MOST_NAMED).map(|workflow| {
+            let state = if workflow.state == "active" {
+                String::new()
+            } else {
+                format!(", {}", workflow.state)
+            };
+            format!("{} ({}{state})", workflow.file(), workflow.name)
+        });
+        let mut list: Vec<_> = named.collect();
+        if list.is_empty() {
+            list.push("there is none".to_owned());
+        } else if self.total_count > MOST_NAMED {
+            list.push(format!("and {} more", self.total_count - MOST_NAMED));
+        }
+        list.join(", ")
+    }
+}
+
+impl Workflow {
+    fn file(&self) -> &str {
+        self.path.rsplit('/').next().unwrap_or(&self.path)
+    }
+}
+
+async fn is_missing(github: &GitHub<'_>, workflow: &str) -> bool {
+    let url = github.repository(["actions", "workflows", workflow]);
+    let answer = github.api.get(&url).await;
+    answer.is_ok_and(|answer| answer.status == StatusCode::NOT_FOUND)
+}
+
+async fn workflows(github: &GitHub<'_>) -> Option<Workflows> {
+    let mut url = below(&github.repository([]), ["actions", "workflows"]);
+    url.set_query(Some("per_page=100"));
+    let answer = github.api.get(&url).await.ok()?;
+    if answer.status.is_success() {
+        answer.json().ok()
+    } else {
+        None
+    }
+}
+
+/// Which permission is missing, and how we know: GitHub names scopes to classic tokens, permissions to
+/// all others.
+fn permission(github: &GitHub<'_>, answer: &Answer) -> (String, String) {
+    let header = |name| answer.header(name).filter(|text| !text.is_empty());
+    if answer.header("x-oauth-scopes").is_some() {
+        let accepted = header("x-accepted-oauth-scopes").unwrap_or("repo");
+        let has = header("x-oauth-scopes").unwrap_or("none");
+        return (
+            format!("the scope `{accepted}`"),
+            format!(" (its scopes: {has})"),
+        );
+    }
+    if let Some(accepted) = header("x-accepted-github-permissions") {
+        let evidence = format!(" (X-Accepted-GitHub-Permissions: {accepted})");
+        return (permissions_in_words(accepted), evidence);
+    }
+    let needed = match github.call.pipeline {
+        GitHubPipeline::RepositoryDispatch { .. } => "\"Contents: write\"",
+        GitHubPipeline::WorkflowDispatch { .. } => "\"Actions: write\"",
+    };
+    (needed.to_owned(), String::new())
+}
+
+/// `contents=write,actions=read; administration=write`: `,` is and, `;` is or.
+fn permissions_in_words(header: &str) -> String {
+    let all = |alternative: &str| {
+        let names = alternative.split(',').map(|pair| {
+            let (name, level) = pair.trim().split_once('=').unwrap_or((pair.trim(), "read"));
+            format!("\"{}: {level}\"", titled(name))
+        });
+        names.collect::<Vec<_>>().join(" and ")
+    };
+    header.split(';').map(all).collect::<Vec<_>>().join(", or ")
+}
+
+/// A permission's name as GitHub's settings write it: `pull_requests` is "Pull requests".
+pub(super) fn titled(name: &str) -> String {
+    let mut characters = name.chars();
+    let first = characters.next().map(|first| first.to_ascii_uppercase());
+    let rest: String = characters.collect();
+    first.into_iter().collect::<String>() + &rest.replace('_', " ")
+}
+
+fn unseen_hint(credential: &GitHubCredential) -> &'static str {
+    match credential {
+        GitHubCredential::Token(_) => {
+            "check `repository`; a fine-grained token must be given that repository, a classic one its owner's access and the scope `repo`"
+        }
+        GitHubCredential::WorkflowToken(_) => {
+            "check `repository`; the workflow's own token sees only the workflow's own repository"
+        }
+        GitHubCredential::App(_) => "check `repository`, and that the App is installed on it",
+    }
+}
+
+fn allowed_hint(credential: &GitHubCredential, needed: &str) -> String {
+    match credential {
+        GitHubCredential::Token(_) => format!(
+            "give the token {needed} for that repository; a classic token needs the scope `repo`, and its owner write access"
+        ),
+        GitHubCredential::WorkflowToken(_) => {
+            "set it under `permissions:` of the job, like `contents: write` or `actions: write`"
+                .to_owned()
+        }
+        GitHubCredential::App(_) => {
+            format!("give the App {needed}, and accept it in its installation")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn permissions_are_named_as_the_settings_name_them() {
+        assert_eq!(
+            permissions_in_words("contents=write"),
+            "\"Contents: write\""
+        );
+        assert_eq!(
+            permissions_in_words("actions=write,pull_requests=read; administration=write"),
+            "\"Actions: write\" and \"Pull requests: read\", or \"Administration: write\""
+        );
+    }
+}

@@ -1,0 +1,246 @@
+//! GitLab: pipelines by trigger token and by access token, which are two endpoints with two shapes.
+//! Facts: <https://docs.gitlab.com/api/pipelines/>, <https://docs.gitlab.com/ci/triggers/>.
+
+mod explain;
+
+use ::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
+use url::Url;
+
+use super::http::{Answer, Http};
+use super::{Error, Kind, Secrets, Trigger, below, json, judge, unclear};
+use crate::event::Event;
+use crate::run::{MatchedBy, Run};
+use crate::secret::Secret;
+use crate::target::{Argument, GitLabCall, GitLabCredential, Target, Variable};
+
+const PRIVATE_TOKEN: HeaderName = HeaderName::from_static("private-token");
+
+pub(crate) struct GitLab<'a> {
+    target: &'a Target,
+    call: &'a GitLabCall,
+    http: &'a Http<'a>,
+    reference: String,
+}
+
+/// Body of `POST /projects/:id/trigger/pipeline`.
+#[derive(Serialize)]
+struct ByTriggerToken<'a> {
+    token: &'a str,
+    #[serde(rename = "ref")]
+    reference: &'a str,
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    variables: Map<String, Value>,
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    inputs: Map<String, Value>,
+}
+
+/// Body of `POST /projects/:id/pipeline`.
+#[derive(Serialize)]
+struct ByAccessToken<'a> {
+    #[serde(rename = "ref")]
+    reference: &'a str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    variables: Vec<KeyValue<'a>>,
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    inputs: Map<String, Value>,
+}
+
+#[derive(Serialize)]
+struct KeyValue<'a> {
+    key: &'a str,
+    value: &'a str,
+    variable_type: &'static str,
+}
+
+#[derive(Deserialize)]
+struct Pipeline {
+    id: u64,
+    iid: Option<u64>,
+    web_url: String,
+}
+
+#[derive(Deserialize)]
+struct Project {
+    default_branch: Option<String>,
+}
+
+impl<'a> GitLab<'a> {
+    pub(super) async fn open(
+        target: &'a Target,
+        call: &'a GitLabCall,
+        http: &'a Http<'a>,
+    ) -> Result<Self, Error> {
+        let mut gitlab = GitLab {
+            target,
+            call,
+            http,
+            reference: String::new(),
+        };
+        gitlab.reference = match &call.reference {
+            Some(reference) => reference.name().to_owned(),
+            None => gitlab.default_branch().await?,
+        };
+        Ok(gitlab)
+    }
+
+    async fn default_branch(&self) -> Result<String, Error> {
+        const WHAT: &str = "the project, whose default branch is needed since there is no `ref`";
+        let answer = match judge(self.get(&self.project([])).await?, WHAT) {
+            Ok(answer) => answer,
+            Err(error) if error.kind() != Kind::Rejected => return Err(error),
+            Err(error) if self.reader().is_none() => {
+                let hint = "set `ref`, or give an access token that can read in `token`";
+                return Err(error.adding("the trigger token reads nothing", hint));
+            }
+            Err(error) => return Err(self.explain(error).await),
+        };
+        let project: Project = answer.json().map_err(|why| {
+            Error::new(
+                Kind::Unknown,
+                format!("the default branch cannot be read: {why}"),
+            )
+            .hint("set `ref`")
+        })?;
+        let branch = project
+            .default_branch
+            .filter(|branch| !branch.is_empty())
+            .ok_or_else(|| {
+                Error::new(
+                    Kind::Rejected,
+                    "the project has no default branch, or does not show it",
+                )
+                .hint("set `ref`")
+            })?;
+        self.http.tell(Event::DefaultReference(&branch));
+        Ok(branch)
+    }
+
+    pub(super) fn trigger(&self, secrets: Secrets) -> Trigger {
+        let inputs: Map<_, _> = self.call.inputs.iter().cloned().collect();
+        match &self.call.credential {
+            GitLabCredential::Trigger { token, .. } => Trigger {
+                url: self.project(["trigger", "pipeline"]),
+                body: json(&ByTriggerToken {
+                    token: shown(token, secrets),
+                    reference: &self.reference,
+                    variables: pairs(&self.call.variables, secrets)
+                        .map(|(key, value)| (key.to_owned(), value.into()))
+                        .collect(),
+                    inputs,
+                }),
+            },
+            GitLabCredential::Access(_) => Trigger {
+                url: self.project(["pipeline"]),
+                body: json(&ByAccessToken {
+                    reference: &self.reference,
+                    variables: pairs(&self.call.variables, secrets)
+                        .map(|(key, value)| KeyValue {
+                            key,
+                            value,
+                            variable_type: "env_var",
+                        })
+                        .collect(),
+                    inputs,
+                }),
+            },
+        }
+    }
+
+    pub(super) async fn send(&self) -> Result<Run, Error> {
+        let trigger = self.trigger(Secrets::Sent);
+        let credential = match &self.call.credential {
+            GitLabCredential::Trigger { .. } => None,
+            GitLabCredential::Access(token) => Some(token),
+        };
+        let answer = self
+            .exchange(Method::POST, &trigger.url, credential, Some(&trigger.body))
+            .await?;
+        let answer = judge(answer, "the trigger")?;
+        if answer.status != StatusCode::CREATED {
+            return Err(unclear(
+                &answer,
+                "that is no answer of GitLab's to a trigger",
+            ));
+        }
+        let pipeline: Pipeline = answer.json().map_err(|why| unclear(&answer, &why))?;
+        Ok(Run {
+            id: pipeline.id.to_string(),
+            number: pipeline.iid,
+            url: pipeline.web_url,
+            matched_by: MatchedBy::Id,
+        })
+    }
+
+    pub(super) async fn explain(&self, rejection: Error) -> Error {
+        explain::explain(self, rejection).await
+    }
+
+    pub(super) fn runs_page(&self) -> String {
+        if self.target.repository.contains('/') {
+            let parts = self.target.repository.split('/').chain(["-", "pipelines"]);
+            below(&self.target.server.web, parts).to_string()
+        } else {
+            format!(
+                "{} (project {})",
+                self.target.server.web, self.target.repository
+            )
+        }
+    }
+
+    /// An address below the project's own. Its path is one part there, each `/` of it escaped.
+    fn project<const N: usize>(&self, parts: [&str; N]) -> Url {
+        let project = ["projects", &self.target.repository];
+        below(&self.target.server.api, project.into_iter().chain(parts))
+    }
+
+    /// Who may read, if anybody: a trigger token may not.
+    fn reader(&self) -> Option<&'a Secret> {
+        match &self.call.credential {
+            GitLabCredential::Access(token) => Some(token),
+            GitLabCredential::Trigger { reader, .. } => reader.as_ref(),
+        }
+    }
+
+    async fn get(&self, url: &Url) -> Result<Answer, Error> {
+        self.exchange(Method::GET, url, self.reader(), None).await
+    }
+
+    async fn exchange(
+        &self,
+        method: Method,
+        url: &Url,
+        token: Option<&Secret>,
+        body: Option<&RawValue>,
+    ) -> Result<Answer, Error> {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+        if let Some(token) = token {
+            let mut value = HeaderValue::from_str(token.expose()).map_err(|error| {
+                Error::new(Kind::Rejected, "the token is no header's value").because(&error)
+            })?;
+            value.set_sensitive(true);
+            headers.insert(PRIVATE_TOKEN, value);
+        }
+        self.http.plain(method, url, headers, body).await
+    }
+}
+
+fn shown(secret: &Secret, secrets: Secrets) -> &str {
+    match secrets {
+        Secrets::Sent => secret.expose(),
+        Secrets::Hidden => "***",
+    }
+}
+
+fn pairs(variables: &[Variable], secrets: Secrets) -> impl Iterator<Item = (&str, &str)> {
+    variables.iter().map(move |variable| {
+        let value = match &variable.value {
+            Argument::Plain(text) => text,
+            Argument::Secret(secret) => shown(secret, secrets),
+        };
+        (variable.key.as_str(), value)
+    })
+}

@@ -1,0 +1,120 @@
+//! What a rejection by GitLab means, and what to do about it.
+
+use ::http::StatusCode;
+use serde_json::Value;
+
+use super::GitLab;
+use crate::provider::Error;
+use crate::provider::http::Answer;
+use crate::target::GitLabCredential;
+
+const NO_PIPELINE_VARIABLES: &str = "Insufficient permissions to set pipeline variables";
+const NO_JOBS: &str = "Pipeline will not run for the selected trigger";
+const NO_STAGES: &str = "No stages / jobs for this pipeline";
+const PROTECTED: &str = "You do not have sufficient permission to run a pipeline on";
+
+pub(super) async fn explain(gitlab: &GitLab<'_>, rejection: Error) -> Error {
+    let Some(answer) = rejection.answer() else {
+        return rejection;
+    };
+    let said = answer.said().unwrap_or_default();
+    match answer.status {
+        StatusCode::UNAUTHORIZED => rejection.adding(
+            "GitLab does not know the token",
+            "it is wrong, expired or revoked: make a new one and set the secret again; a token of another server is unknown here too",
+        ),
+        StatusCode::FORBIDDEN if lacks_scope(answer) => rejection.adding(
+            "the token lacks the scope `api`",
+            "make an access token with the scope `api` (`read_api` is enough only for reading)",
+        ),
+        StatusCode::FORBIDDEN => rejection.adding(
+            "the token's role in the project is too low",
+            "running pipelines needs the role Developer; a protected ref needs a role that may merge or push to it",
+        ),
+        StatusCode::NOT_FOUND => not_found(gitlab, rejection).await,
+        StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY => refused(gitlab, rejection, &said),
+        _ => rejection,
+    }
+}
+
+fn lacks_scope(answer: &Answer) -> bool {
+    answer.json::<Value>().is_ok_and(|body| {
+        body.get("error")
+            .is_some_and(|error| error == "insufficient_scope")
+    })
+}
+
+fn refused(gitlab: &GitLab<'_>, rejection: Error, said: &str) -> Error {
+    let reference = &gitlab.reference;
+    if said.contains("Reference not found") {
+        rejection.adding(
+            format!("there is no branch or tag `{reference}`"),
+            "check `ref`, or leave it out to use the default branch",
+        )
+    } else if said.contains(NO_PIPELINE_VARIABLES) {
+        let by_trigger_token = matches!(gitlab.call.credential, GitLabCredential::Trigger { .. });
+        let why = if by_trigger_token {
+            "the project forbids pipeline variables, and a trigger token always brings one"
+        } else {
+            "the project forbids pipeline variables to this token's role"
+        };
+        rejection.adding(
+            why,
+            "use an access token in `token` with `inputs` instead of `variables`; or let the project allow them: Settings, CI/CD, Variables, Minimum role to use pipeline variables",
+        )
+    } else if said.contains(NO_JOBS) || said.contains(NO_STAGES) {
+        let source = match gitlab.call.credential {
+            GitLabCredential::Trigger { .. } => "trigger",
+            GitLabCredential::Access(_) => "api",
+        };
+        rejection.adding(
+            "no job of the project's .gitlab-ci.yml runs for this",
+            format!("let its `rules` or `workflow: rules` allow `$CI_PIPELINE_SOURCE == \"{source}\"` on `{reference}`"),
+        )
+    } else if said.contains(PROTECTED) {
+        rejection.adding(
+            format!("`{reference}` is protected"),
+            "use a token whose role may merge or push to it, or another `ref`",
+        )
+    } else {
+        rejection
+    }
+}
+
+/// 404 is GitLab's answer to what is not there, to what the token may not see, and to a trigger token
+/// that is wrong.
+async fn not_found(gitlab: &GitLab<'_>, rejection: Error) -> Error {
+    let project = &gitlab.target.repository;
+    let by_trigger_token = matches!(gitlab.call.credential, GitLabCredential::Trigger { .. });
+    let id = if project.contains('/') {
+        "; a proxy that changes `%2F` in addresses answers 404 too: then use the project's numeric id"
+    } else {
+        ""
+    };
+    let read = gitlab
+        .get(&gitlab.project([]))
+        .await
+        .map(|answer| answer.status);
+    match read {
+        Ok(status) if status.is_success() && by_trigger_token => rejection.told(
+            "404 for the trigger, yet the project is visible: GitLab does not know the trigger token there",
+            "make one under Settings, CI/CD, Pipeline trigger tokens of that project; an access token goes into `token`",
+        ),
+        Ok(status) if status.is_success() => rejection.told(
+            "404 for the trigger, yet the project is visible: the token may not run pipelines there",
+            "running pipelines needs the role Developer and the scope `api`; the project's CI/CD must be enabled",
+        ),
+        Ok(StatusCode::NOT_FOUND) if gitlab.reader().is_none() => rejection.told(
+            format!("404 for the trigger: there is no project {project}, or the trigger token is not of it"),
+            format!("check `repository`, and make a token under Settings, CI/CD, Pipeline trigger tokens of that project; an access token goes into `token`{id}"),
+        ),
+        Ok(StatusCode::NOT_FOUND) => rejection.told(
+            format!("404, for the project itself too: there is no {project}, or the token does not see it"),
+            format!("check `repository`, and that the token is of that project or its owner a member of it{id}"),
+        ),
+        Ok(_) | Err(_) => {
+            let hint = format!("check `repository` and the token{id}");
+            rejection.adding("whether the project is visible could not be read", hint)
+        }
+    }
+}

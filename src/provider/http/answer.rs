@@ -1,0 +1,315 @@
+//! A provider's answer: what may be read of it, and what of it may be told.
+
+use std::time::Duration;
+
+use http::{HeaderMap, StatusCode, header};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+/// Longest stretch of a provider's own words in a message.
+const LONGEST_SAID: usize = 1_000;
+
+/// An answer, its body read to the end or not.
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Body,
+}
+
+/// There were too many requests.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct RateLimit {
+    /// How long to wait, if the provider says.
+    pub(crate) wait: Option<Duration>,
+}
+
+/// What came of reading a body.
+pub(crate) enum Body {
+    Complete(Vec<u8>),
+    /// Why it could not be read to its end.
+    Unreadable(String),
+}
+
+impl Answer {
+    /// A header's text, if it is there and is text.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// The body as this type; else a fragment that says why not, without a word of the body.
+    pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T, String> {
+        match &self.body {
+            Body::Unreadable(why) => Err(format!("the answer could not be read: {why}")),
+            Body::Complete(bytes) => serde_json::from_slice(bytes).map_err(|error| {
+                if serde_json::from_slice::<serde::de::IgnoredAny>(bytes).is_ok() {
+                    format!(
+                        "the answer was not what was expected (at line {} column {})",
+                        error.line(),
+                        error.column()
+                    )
+                } else {
+                    format!("the answer was not JSON but {}", self.nature(bytes))
+                }
+            }),
+        }
+    }
+
+    /// The provider's own explanation, in whichever of its shapes it came; nothing that is not JSON.
+    pub(crate) fn said(&self) -> Option<String> {
+        let value: Value = self.json().ok()?;
+        let said = explanation(&value)?;
+        let end = said
+            .char_indices()
+            .nth(LONGEST_SAID)
+            .map_or(said.len(), |(end, _)| end);
+        let said = said[..end].split_whitespace().collect::<Vec<_>>().join(" ");
+        (!said.is_empty()).then_some(said)
+    }
+
+    /// `403 (Forbidden words of the provider)`, or what else there is to tell of it.
+    pub(crate) fn tell(&self) -> String {
+        let status = self.status.as_u16();
+        match (self.said(), &self.body) {
+            (Some(said), _) => format!("{status} ({said})"),
+            (None, Body::Complete(bytes)) if bytes.is_empty() => format!("{status} without a word"),
+            (None, Body::Complete(bytes)) => format!("{status} with {}", self.nature(bytes)),
+            (None, Body::Unreadable(why)) => {
+                format!("{status}, the rest of which could not be read: {why}")
+            }
+        }
+    }
+
+    /// The limit that this answer speaks of, if it says that there were too many requests.
+    pub(crate) fn rate_limit(&self) -> Option<RateLimit> {
+        let exhausted = self.header("x-ratelimit-remaining") == Some("0");
+        let says_so = || {
+            let said = self.said().unwrap_or_default().to_lowercase();
+            said.contains("rate limit") || said.contains("abuse detection")
+        };
+        let limited = match self.status {
+            StatusCode::TOO_MANY_REQUESTS => true,
+            StatusCode::FORBIDDEN => {
+                self.headers.contains_key(header::RETRY_AFTER) || exhausted || says_so()
+            }
+            _ => false,
+        };
+        if !limited {
+            return None;
+        }
+        let until = |name: &str| {
+            let reset: u64 = self.header(name)?.trim().parse().ok()?;
+            Some(Duration::from_secs(reset.saturating_sub(self.date()?) + 1))
+        };
+        let wait = self
+            .retry_after()
+            .or_else(|| exhausted.then(|| until("x-ratelimit-reset")).flatten())
+            .or_else(|| until("ratelimit-reset"));
+        Some(RateLimit { wait })
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        let text = self.header("retry-after")?.trim();
+        if let Ok(seconds) = text.parse() {
+            return Some(Duration::from_secs(seconds));
+        }
+        let at = seconds(text)?;
+        Some(Duration::from_secs(at.saturating_sub(self.date()?)))
+    }
+
+    /// The server's clock when it answered, in seconds since 1970, so that ours need not be right.
+    fn date(&self) -> Option<u64> {
+        match self.header("date") {
+            Some(date) => seconds(date),
+            None => std::time::SystemTime::now()
+                .duration_since(std::time::UNIX_EPOCH)
+                .ok()
+                .map(|now| now.as_secs()),
+        }
+    }
+
+    /// What kind of thing a body is that cannot be shown.
+    fn nature(&self, bytes: &[u8]) -> String {
+        let kind = self
+            .header("content-type")
+            .unwrap_or("something without a content type");
+        let kind = kind.split(';').next().unwrap_or(kind);
+        format!("{kind}, {} bytes", bytes.len())
+    }
+}
+
+fn seconds(date: &str) -> Option<u64> {
+    let time = httpdate::parse_http_date(date).ok()?;
+    time.duration_since(std::time::UNIX_EPOCH)
+        .ok()
+        .map(|since| since.as_secs())
+}
+
+/// The text of an explanation in the shapes that the three providers use:
+/// `{"message": "…"}`, `{"message": ["…"]}`, `{"message": {"base": ["…"]}}`,
+/// `{"error": "…", "error_description": "…"}`, `{"error": {"message": "…", "detail": "…"}}`.
+fn explanation(value: &Value) -> Option<String> {
+    let flat = |value: &Value| texts(value).join("; ");
+    if let Some(message) = value.get("message") {
+        let errors = value
+            .get("errors")
+            .map(flat)
+            .filter(|errors| !errors.is_empty());
+        let message = flat(message);
+        return Some(
+            errors.map_or_else(|| message.clone(), |errors| format!("{message}: {errors}")),
+        );
+    }
+    let error = value.get("error")?;
+    if let Value::Object(error) = error {
+        let detail = error.get("detail").filter(|detail| detail.is_string());
+        return detail.or(error.get("message")).map(flat);
+    }
+    Some(
+        value
+            .get("error_description")
+            .map_or_else(|| flat(error), flat),
+    )
+}
+
+/// All texts in a value, in order.
+fn texts(value: &Value) -> Vec<&str> {
+    match value {
+        Value::String(text) => vec![text],
+        Value::Array(items) => items.iter().flat_map(texts).collect(),
+        Value::Object(members) => members.values().flat_map(texts).collect(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::{HeaderName, HeaderValue};
+
+    fn answer(status: u16, headers: &[(&'static str, &'static str)], body: &str) -> Answer {
+        Answer {
+            status: StatusCode::from_u16(status).unwrap(),
+            headers: headers
+                .iter()
+                .map(|(name, value)| {
+                    (
+                        HeaderName::from_static(name),
+                        HeaderValue::from_static(value),
+                    )
+                })
+                .collect(),
+            body: Body::Complete(body.as_bytes().to_vec()),
+        }
+    }
+
+    #[test]
+    fn explanations_are_read_in_every_shape() {
+        for (body, said) in [
+            (r#"{"message": "Bad credentials"}"#, Some("Bad credentials")),
+            (r#"{"message": ["a", "b"]}"#, Some("a; b")),
+            (
+                r#"{"message": {"base": ["Reference not found"]}}"#,
+                Some("Reference not found"),
+            ),
+            (
+                r#"{"message": "Validation Failed", "errors": ["x is bad"]}"#,
+                Some("Validation Failed: x is bad"),
+            ),
+            (
+                r#"{"error": "invalid_token", "error_description": "Token was revoked"}"#,
+                Some("Token was revoked"),
+            ),
+            (r#"{"error": "404 Not Found"}"#, Some("404 Not Found")),
+            (
+                r#"{"type": "error", "error": {"message": "Bad", "detail": "Worse"}}"#,
+                Some("Worse"),
+            ),
+            (
+                r#"{"type": "error", "error": {"message": "Bad", "data": {"key": "x"}}}"#,
+                Some("Bad"),
+            ),
+            (r#"{"message": "two\nlines"}"#, Some("two lines")),
+            ("<html>private</html>", None),
+            ("", None),
+            ("[]", None),
+        ] {
+            assert_eq!(answer(400, &[], body).said().as_deref(), said, "{body}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_json_is_not_shown() {
+        let html = answer(
+            404,
+            &[("content-type", "text/html; charset=utf-8")],
+            "<p>private</p>",
+        );
+        assert_eq!(html.tell(), "404 with text/html, 14 bytes");
+        assert_eq!(
+            html.json::<Value>().unwrap_err(),
+            "the answer was not JSON but text/html, 14 bytes"
+        );
+        assert_eq!(answer(502, &[], "").tell(), "502 without a word");
+    }
+
+    #[test]
+    fn rate_limits_are_told_by_the_first_header_that_says() {
+        const DATE: (&str, &str) = ("date", "Sun, 22 Nov 2026 12:00:00 GMT"); // 1795348800
+        let seconds = |text: u64| {
+            Some(RateLimit {
+                wait: Some(Duration::from_secs(text)),
+            })
+        };
+        for (status, headers, body, limit) in [
+            (429, vec![("retry-after", "7")], "Retry later", seconds(7)),
+            (
+                429,
+                vec![DATE, ("retry-after", "Sun, 22 Nov 2026 12:00:09 GMT")],
+                "",
+                seconds(9),
+            ),
+            (
+                403,
+                vec![
+                    DATE,
+                    ("x-ratelimit-remaining", "0"),
+                    ("x-ratelimit-reset", "1795348830"),
+                ],
+                "",
+                seconds(31),
+            ),
+            (
+                429,
+                vec![DATE, ("ratelimit-reset", "1795348804")],
+                "",
+                seconds(5),
+            ),
+            (
+                403,
+                vec![("retry-after", "7"), ("x-ratelimit-remaining", "0")],
+                "",
+                seconds(7),
+            ),
+            (
+                403,
+                vec![],
+                r#"{"message": "You have exceeded a secondary rate limit."}"#,
+                Some(RateLimit { wait: None }),
+            ),
+            (429, vec![], "", Some(RateLimit { wait: None })),
+            (
+                403,
+                vec![("x-ratelimit-remaining", "12")],
+                r#"{"message": "Resource not accessible"}"#,
+                None,
+            ),
+            (404, vec![("retry-after", "7")], "", None),
+        ] {
+            assert_eq!(
+                answer(status, &headers, body).rate_limit(),
+                limit,
+                "{status} {headers:?} {body}"
+            );
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! Name resolution: `/etc/hosts` and the servers of `/etc/resolv.conf`, read by ourselves, since a
+//! static binary has no system resolver to ask.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::{Arc, OnceLock};
+
+use hickory_resolver::TokioResolver;
+use hickory_resolver::config::LookupIpStrategy;
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+
+/// Asks nobody but whom the system names: where `resolv.conf` cannot be read, there is no answer.
+#[derive(Clone, Default)]
+pub(super) struct Resolver(Arc<OnceLock<TokioResolver>>);
+
+impl Resolve for Resolver {
+    fn resolve(&self, name: Name) -> Resolving {
+        let this = self.clone();
+        Box::pin(async move {
+            let fail = |source: Box<dyn StdError + Send + Sync>| Unresolved {
+                name: name.as_str().to_owned(),
+                source,
+            };
+            let resolver = this.resolver().map_err(fail)?;
+            let found = resolver
+                .lookup_ip(name.as_str())
+                .await
+                .map_err(|error| fail(Box::new(error)))?;
+            let addresses: Vec<_> = found
+                .iter()
+                .map(|address| SocketAddr::new(address, 0))
+                .collect();
+            Ok(Box::new(addresses.into_iter()) as Addrs)
+        })
+    }
+}
+
+impl Resolver {
+    fn resolver(&self) -> Result<&TokioResolver, Box<dyn StdError + Send + Sync>> {
+        if let Some(resolver) = self.0.get() {
+            return Ok(resolver);
+        }
+        let mut builder = TokioResolver::builder_tokio()
+            .map_err(|error| format!("/etc/resolv.conf cannot be read: {error}"))?;
+        builder.options_mut().ip_strategy = LookupIpStrategy::Ipv6AndIpv4;
+        let resolver = builder.build()?;
+        Ok(self.0.get_or_init(|| resolver))
+    }
+}
+
+/// A name without an address.
+#[derive(Debug)]
+pub(super) struct Unresolved {
+    name: String,
+    source: Box<dyn StdError + Send + Sync>,
+}
+
+impl fmt::Display for Unresolved {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "the name {} has no address", self.name)
+    }
+}
+
+impl StdError for Unresolved {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        Some(self.source.as_ref())
+    }
+}

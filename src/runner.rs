@@ -1,0 +1,260 @@
+//! The runner's protocol: workflow commands, masks, output files. The only room that prints.
+//!
+//! What may be printed, and when, is decided elsewhere; here it is made safe: everything is
+//! neutralised, and every known secret is taken out of it.
+
+mod command;
+mod file;
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use crate::secret::Secret;
+
+/// Annotations are cut by GitHub above this many characters; so that it is we who cut, a little less.
+const ANNOTATION_LIMIT: usize = 4_000;
+
+/// Masks shorter than this would garble the log and drop outputs.
+const SHORTEST_MASK: usize = 4;
+
+/// Who reads what we print.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reader {
+    /// The runner: workflow commands are understood.
+    Actions,
+    /// A person at a terminal, to whom a mask line would show the secret.
+    Person,
+}
+
+/// Where everything goes that a user sees.
+pub(crate) struct Runner<W: Write> {
+    reader: Reader,
+    debugging: bool,
+    output: Option<PathBuf>,
+    summary: Option<PathBuf>,
+    print: RefCell<W>,
+    /// Longest first, so that a secret inside another does not leave a rest of it.
+    secrets: RefCell<Vec<String>>,
+    broken: Cell<bool>,
+}
+
+impl<W: Write> Runner<W> {
+    /// Reads `GITHUB_ACTIONS`, `RUNNER_DEBUG`, `GITHUB_OUTPUT` and `GITHUB_STEP_SUMMARY`.
+    pub(crate) fn new(environment: &BTreeMap<String, String>, print: W) -> Self {
+        let is = |name: &str, value: &str| environment.get(name).is_some_and(|is| is == value);
+        let file = |name: &str| {
+            environment
+                .get(name)
+                .filter(|path| !path.is_empty())
+                .map(PathBuf::from)
+        };
+        Self {
+            reader: if is("GITHUB_ACTIONS", "true") {
+                Reader::Actions
+            } else {
+                Reader::Person
+            },
+            debugging: is("RUNNER_DEBUG", "1"),
+            output: file("GITHUB_OUTPUT"),
+            summary: file("GITHUB_STEP_SUMMARY"),
+            print: RefCell::new(print),
+            secrets: RefCell::default(),
+            broken: Cell::new(false),
+        }
+    }
+
+    /// Takes a secret out of everything that is printed or written from now on, and tells the runner
+    /// to do the same. Says `false` where the value is too short for that.
+    pub(crate) fn mask(&self, secret: &Secret) -> bool {
+        let whole = secret.expose();
+        let lines = whole.lines().map(str::trim);
+        for part in std::iter::once(whole).chain(lines) {
+            if part.trim().chars().count() < SHORTEST_MASK {
+                continue;
+            }
+            if self.reader == Reader::Actions
+                && !self.secrets.borrow().iter().any(|known| known == part)
+            {
+                self.raw(&command::command("add-mask", &[], part));
+            }
+            let in_json = serde_json::Value::from(part).to_string();
+            let mut secrets = self.secrets.borrow_mut();
+            secrets.push(part.to_owned());
+            // Without the quotes, as it may stand inside a larger text.
+            secrets.push(in_json[1..in_json.len() - 1].to_owned());
+            secrets.sort_by_key(|known| std::cmp::Reverse(known.len()));
+            secrets.dedup();
+        }
+        whole.is_empty() || whole.trim().chars().count() >= SHORTEST_MASK
+    }
+
+    /// Plain text for the log.
+    pub(crate) fn say(&self, text: &str) {
+        for line in command::neutral_lines(&self.hide(text)) {
+            self.raw(&line);
+        }
+    }
+
+    /// An error annotation; in a terminal a plain line.
+    pub(crate) fn error(&self, title: &str, message: &str) {
+        self.annotate("error", title, message);
+    }
+
+    /// A warning annotation; in a terminal a plain line.
+    pub(crate) fn warning(&self, title: &str, message: &str) {
+        self.annotate("warning", title, message);
+    }
+
+    /// Printed only where the workflow is debugged (`RUNNER_DEBUG=1`).
+    pub(crate) fn debug(&self, text: &str) {
+        if !self.debugging {
+            return;
+        }
+        let text = command::neutral(&self.hide(text));
+        match self.reader {
+            Reader::Actions => self.raw(&command::command("debug", &[], &text)),
+            Reader::Person => self.say(&format!("debug: {text}")),
+        }
+    }
+
+    /// Sets outputs of the step that are final. Without `GITHUB_OUTPUT` they are printed. Values are
+    /// taken as they are: see [`Runner::hide`].
+    pub(crate) fn outputs<'a>(&self, outputs: impl IntoIterator<Item = (&'a str, String)>) {
+        for (name, value) in outputs {
+            match &self.output {
+                Some(path) => self.output(path, name, &value),
+                None => self.say(&format!("{name}={value}")),
+            }
+        }
+    }
+
+    /// Sets outputs that will be set again at the end, so that they survive whatever follows.
+    pub(crate) fn early_outputs<'a>(&self, outputs: impl IntoIterator<Item = (&'a str, String)>) {
+        for (name, value) in outputs {
+            if let Some(path) = &self.output {
+                self.output(path, name, &value);
+            }
+        }
+    }
+
+    fn output(&self, path: &Path, name: &str, value: &str) {
+        if let Err(error) = append(path, &file::entry(name, value)) {
+            self.broken.set(true);
+            self.error(
+                "GITHUB_OUTPUT cannot be written",
+                &format!("the output {name} is lost: {error}. The container must run as root: remove `--user` from its options"),
+            );
+            self.say(&format!("{name}={value}"));
+        }
+    }
+
+    /// Appends to the job summary, within the runner's limit. The text is taken as it is: see
+    /// [`Runner::hide`].
+    pub(crate) fn summary(&self, markdown: &str) {
+        let Some(path) = &self.summary else { return };
+        let taken =
+            fs::metadata(path).map_or(0, |file| usize::try_from(file.len()).unwrap_or(usize::MAX));
+        if let Err(error) = append(path, &file::fit(markdown, taken)) {
+            self.warning("GITHUB_STEP_SUMMARY cannot be written", &error.to_string());
+        }
+    }
+
+    /// Whether an output was lost: a step that cannot tell its results has not succeeded.
+    pub(crate) fn lost_output(&self) -> bool {
+        self.broken.get()
+    }
+
+    fn annotate(&self, name: &str, title: &str, message: &str) {
+        let message = command::neutral(&self.hide(message));
+        let title = command::neutral(&self.hide(title));
+        match self.reader {
+            Reader::Actions => {
+                let message = match message.char_indices().nth(ANNOTATION_LIMIT) {
+                    Some((end, _)) => format!("{} …", &message[..end]),
+                    None => message,
+                };
+                self.raw(&command::command(name, &[("title", &title)], &message));
+            }
+            Reader::Person => self.say(&format!("{name}: {title}: {message}")),
+        }
+    }
+
+    /// The text without the secrets in it. What goes into a format with escapes of its own, as JSON or
+    /// Markdown, must come by here before it is escaped.
+    pub(crate) fn hide(&self, text: &str) -> String {
+        self.secrets
+            .borrow()
+            .iter()
+            .fold(text.to_owned(), |text, secret| {
+                text.replace(secret.as_str(), "***")
+            })
+    }
+
+    /// Nobody is left to tell where standard output is closed; the pipeline matters more.
+    fn raw(&self, line: &str) {
+        let mut print = self.print.borrow_mut();
+        let _ = writeln!(print, "{line}").and_then(|()| print.flush());
+    }
+}
+
+/// The one line of a panic. It says nothing of the panic's own message, which may quote a secret.
+pub(crate) fn panicked(print: &mut impl Write, place: &str) {
+    let text = format!(
+        "this is a bug of the action, at {place}; a pipeline may have been started. Please report it with the log"
+    );
+    let title = [("title", "trigger-pipeline panicked")];
+    let _ = writeln!(print, "{}", command::command("error", &title, &text));
+}
+
+fn append(path: &Path, text: &str) -> io::Result<()> {
+    OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(path)?
+        .write_all(text.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_one_line() {
+        let mut printed = Vec::new();
+        panicked(&mut printed, "src/run.rs:7:1");
+        let printed = String::from_utf8(printed).unwrap();
+        assert!(printed.starts_with("::error title=trigger-pipeline panicked::this is a bug of the action, at src/run.rs:7:1"));
+        assert_eq!(printed.lines().count(), 1);
+    }
+
+    fn runner(print: &mut Vec<u8>) -> Runner<&mut Vec<u8>> {
+        let environment = BTreeMap::from([("GITHUB_ACTIONS".to_owned(), "true".to_owned())]);
+        Runner::new(&environment, print)
+    }
+
+    #[test]
+    fn a_secret_is_taken_out_whole_even_where_another_is_part_of_it() {
+        let mut printed = Vec::new();
+        let runner = runner(&mut printed);
+        for secret in ["word", "password\"1\"", "a\nlong-line\nb"] {
+            assert!(runner.mask(&Secret::new(secret)));
+        }
+        assert!(!runner.mask(&Secret::new("abc")));
+        runner.say("password\"1\" password\\\"1\\\" word long-line");
+        drop(runner);
+        let printed = String::from_utf8(printed).unwrap();
+        let said = printed.lines().last().unwrap();
+        assert_eq!(said, "*** *** *** ***");
+        assert!(printed.contains("::add-mask::a%0Along-line%0Ab\n::add-mask::long-line\n"));
+    }
+
+    #[test]
+    fn an_annotation_is_cut_before_github_cuts_it() {
+        let mut printed = Vec::new();
+        runner(&mut printed).error("long", &"é".repeat(5_000));
+        assert!(String::from_utf8(printed).unwrap().chars().count() < 4_096);
+    }
+}

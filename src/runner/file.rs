@@ -1,0 +1,88 @@
+//! The format of the runner's files: `GITHUB_OUTPUT` entries and the job summary's size.
+
+use uuid::Uuid;
+
+/// Above this many bytes the runner drops a summary whole.
+pub(super) const SUMMARY_LIMIT: usize = 1_048_576;
+
+const CUT: &str = "\n\n_This summary was cut: it was larger than the runner accepts._\n";
+
+/// One entry of `GITHUB_OUTPUT`. The delimiter is random, so that no value can end its entry early
+/// and write outputs of its own.
+pub(super) fn entry(name: &str, value: &str) -> String {
+    loop {
+        let delimiter = format!("end-{}", Uuid::new_v4());
+        if !value.contains(&delimiter) {
+            return format!("{name}<<{delimiter}\n{value}\n{delimiter}\n");
+        }
+    }
+}
+
+/// The text, or as much of it as fits beside the `taken` bytes that the file has already.
+pub(super) fn fit(text: &str, taken: usize) -> String {
+    let room = SUMMARY_LIMIT.saturating_sub(taken);
+    if text.len() <= room {
+        return text.to_owned();
+    }
+    let end = text.floor_char_boundary(room.saturating_sub(CUT.len()));
+    let end = text[..end].rfind('\n').unwrap_or(0);
+    if end == 0 {
+        return String::new();
+    }
+    format!("{}{CUT}", &text[..end])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Reads entries as the runner does: line by line, LF and CRLF, up to the delimiter's own line.
+    fn read(file: &str) -> Vec<(String, String)> {
+        let mut entries = Vec::new();
+        let mut rest = file;
+        while let Some((head, tail)) = rest.split_once('\n') {
+            let (name, delimiter) = head.split_once("<<").expect("a heredoc");
+            let mut value = Vec::new();
+            let mut tail = tail;
+            loop {
+                let (line, after) = tail.split_once('\n').expect("the delimiter comes");
+                tail = after;
+                if line == delimiter {
+                    break;
+                }
+                value.push(line);
+            }
+            entries.push((name.to_owned(), value.join("\n")));
+            rest = tail;
+        }
+        entries
+    }
+
+    proptest! {
+        #[test]
+        fn values_read_back(values in proptest::collection::vec(r"(\PC|\pC|[\r\n]|<<|end-|=){0,30}", 0..4)) {
+            let file: String = values.iter().map(|value| entry("run-url", value)).collect();
+            let read: Vec<_> = read(&file).into_iter().map(|(_, value)| value).collect();
+            prop_assert_eq!(read, values);
+        }
+    }
+
+    #[test]
+    fn a_summary_never_grows_over_the_limit() {
+        let line = "é".repeat(99) + "\n";
+        let text = line.repeat(20_000);
+        for taken in [
+            0,
+            1000,
+            SUMMARY_LIMIT - 10,
+            SUMMARY_LIMIT,
+            SUMMARY_LIMIT + 10,
+        ] {
+            let fitted = fit(&text, taken);
+            assert!(fitted.is_empty() || fitted.len() + taken <= SUMMARY_LIMIT);
+            assert!(fitted.is_empty() || fitted.ends_with(CUT));
+        }
+        assert_eq!(fit("short\n", 0), "short\n");
+    }
+}

@@ -1,0 +1,16 @@
+//! Text that must not be seen. It cannot be printed by accident: there is no `Debug` and no `Display`.
+
+/// A credential or a secret variable's value.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Secret(String);
+
+impl Secret {
+    pub(crate) fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text itself: for the wire, for masks, never for a message.
+    pub(crate) fn expose(&self) -> &str {
+        &self.0
+    }
+}

@@ -1,0 +1,271 @@
+//! What is asked for: validated nouns, no input or output. Behind this door no string is a flag.
+
+use std::fmt;
+
+use serde_json::Value;
+use serde_json::value::RawValue;
+use url::Url;
+
+use crate::secret::Secret;
+
+/// Everything that one step is to do.
+pub(crate) struct Request {
+    /// In the order in which they are reported.
+    pub(crate) targets: Vec<Target>,
+    pub(crate) mode: Mode,
+}
+
+/// Whether triggers go out.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    Send,
+    /// All but the triggers: reads are made, and what would be sent is shown.
+    DryRun,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Provider {
+    GitHub,
+    GitLab,
+    Bitbucket,
+}
+
+impl Provider {
+    pub(crate) const ALL: [Self; 3] = [Self::GitHub, Self::GitLab, Self::Bitbucket];
+
+    /// As written in inputs and outputs.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::GitHub => "github",
+            Self::GitLab => "gitlab",
+            Self::Bitbucket => "bitbucket",
+        }
+    }
+
+    /// As its owner writes it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::GitHub => "GitHub",
+            Self::GitLab => "GitLab",
+            Self::Bitbucket => "Bitbucket",
+        }
+    }
+}
+
+/// What to trigger.
+pub(crate) struct Target {
+    pub(crate) server: Server,
+    /// `owner/name`, `group/sub/project` or project id, `workspace/repo`.
+    pub(crate) repository: String,
+    pub(crate) call: Call,
+    /// PEM, trusted in addition to the system's certificates.
+    pub(crate) certificates: Option<String>,
+}
+
+impl Target {
+    pub(crate) fn provider(&self) -> Provider {
+        match self.call {
+            Call::GitHub(_) => Provider::GitHub,
+            Call::GitLab(_) => Provider::GitLab,
+            Call::Bitbucket(_) => Provider::Bitbucket,
+        }
+    }
+
+    /// Which pipeline of the repository, in a few words.
+    pub(crate) fn pipeline(&self) -> String {
+        match &self.call {
+            Call::GitHub(call) => match &call.pipeline {
+                GitHubPipeline::RepositoryDispatch { event_type, .. } => {
+                    format!("repository_dispatch {event_type}")
+                }
+                GitHubPipeline::WorkflowDispatch { workflow, .. } => format!("workflow {workflow}"),
+            },
+            Call::GitLab(_) => "pipeline".to_owned(),
+            Call::Bitbucket(call) => match &call.custom_pipeline {
+                Some(name) => format!("custom pipeline {name}"),
+                None => "pipeline".to_owned(),
+            },
+        }
+    }
+
+    /// The branch, tag or commit that is asked for; `None` where it is left to the provider.
+    pub(crate) fn source(&self) -> Option<String> {
+        let name = |reference: &Option<Reference>| Some(reference.as_ref()?.name().to_owned());
+        match &self.call {
+            Call::GitHub(call) => match &call.pipeline {
+                GitHubPipeline::RepositoryDispatch { .. } => None,
+                GitHubPipeline::WorkflowDispatch { reference, .. } => name(reference),
+            },
+            Call::GitLab(call) => name(&call.reference),
+            Call::Bitbucket(call) => match &call.source {
+                BitbucketSource::Commit(hash) => Some(format!("commit {hash}")),
+                BitbucketSource::Reference {
+                    reference,
+                    commit: None,
+                } => name(reference),
+                BitbucketSource::Reference {
+                    reference,
+                    commit: Some(hash),
+                } => {
+                    let name = name(reference).map_or(String::new(), |name| format!("{name}, "));
+                    Some(format!("{name}commit {hash}"))
+                }
+            },
+        }
+    }
+
+    /// As whom, never with what.
+    pub(crate) fn identity(&self) -> String {
+        match &self.call {
+            Call::GitHub(call) => match &call.credential {
+                GitHubCredential::Token(_) => "with the token given".to_owned(),
+                GitHubCredential::WorkflowToken(_) => "with the workflow's own token".to_owned(),
+                GitHubCredential::App(app) => format!("as GitHub App {}", app.client_id),
+            },
+            Call::GitLab(call) => match call.credential {
+                GitLabCredential::Access(_) => "with an access token".to_owned(),
+                GitLabCredential::Trigger { .. } => "with a pipeline trigger token".to_owned(),
+            },
+            Call::Bitbucket(call) => match &call.credential {
+                BitbucketCredential::Access(_) => "with an access token".to_owned(),
+                BitbucketCredential::Api { email, .. } => format!("with the API token of {email}"),
+            },
+        }
+    }
+}
+
+/// `github octo-org/app`: how messages name a target.
+impl fmt::Display for Target {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} {}", self.provider().word(), self.repository)
+    }
+}
+
+/// A provider's server. Neither address ends in a slash where it has a path.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Server {
+    /// Where people look.
+    pub(crate) web: Url,
+    /// Where requests go.
+    pub(crate) api: Url,
+}
+
+/// Which pipeline, its arguments and the credential for it.
+pub(crate) enum Call {
+    GitHub(GitHubCall),
+    GitLab(GitLabCall),
+    Bitbucket(BitbucketCall),
+}
+
+pub(crate) struct GitHubCall {
+    pub(crate) pipeline: GitHubPipeline,
+    pub(crate) credential: GitHubCredential,
+}
+
+pub(crate) enum GitHubPipeline {
+    RepositoryDispatch {
+        event_type: String,
+        /// The JSON as it was written, but for the space between its tokens.
+        client_payload: Box<RawValue>,
+    },
+    WorkflowDispatch {
+        /// File name or id; a name may begin with digits.
+        workflow: String,
+        /// `None`: the default branch.
+        reference: Option<Reference>,
+        inputs: Vec<(String, String)>,
+    },
+}
+
+pub(crate) enum GitHubCredential {
+    Token(Secret),
+    /// The job's own token: good for the workflow's own repository alone.
+    WorkflowToken(Secret),
+    App(App),
+}
+
+pub(crate) struct App {
+    /// Client id or app id.
+    pub(crate) client_id: String,
+    /// DER of the RSA key, in either of its two forms.
+    pub(crate) private_key: PrivateKey,
+}
+
+/// A key's DER. It has no `Debug`: see [`Secret`].
+#[derive(Clone)]
+pub(crate) enum PrivateKey {
+    Pkcs1(Vec<u8>),
+    Pkcs8(Vec<u8>),
+}
+
+pub(crate) struct GitLabCall {
+    /// `None`: the default branch.
+    pub(crate) reference: Option<Reference>,
+    pub(crate) variables: Vec<Variable>,
+    pub(crate) inputs: Vec<(String, Value)>,
+    pub(crate) credential: GitLabCredential,
+}
+
+pub(crate) enum GitLabCredential {
+    Access(Secret),
+    /// A trigger token reads nothing, so another one may do that.
+    Trigger {
+        token: Secret,
+        reader: Option<Secret>,
+    },
+}
+
+pub(crate) struct BitbucketCall {
+    pub(crate) source: BitbucketSource,
+    pub(crate) custom_pipeline: Option<String>,
+    pub(crate) variables: Vec<Variable>,
+    pub(crate) credential: BitbucketCredential,
+}
+
+/// What of the repository the pipeline runs on.
+pub(crate) enum BitbucketSource {
+    /// A branch or tag, if named at its tip or at the commit given; `None`: the default branch.
+    Reference {
+        reference: Option<Reference>,
+        commit: Option<String>,
+    },
+    Commit(String),
+}
+
+pub(crate) enum BitbucketCredential {
+    /// Of a repository, project or workspace.
+    Access(Secret),
+    Api {
+        email: String,
+        token: Secret,
+    },
+}
+
+/// A branch or tag.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Reference {
+    Branch(String),
+    Tag(String),
+    /// A bare name: which of the two, the provider knows.
+    Named(String),
+}
+
+impl Reference {
+    pub(crate) fn name(&self) -> &str {
+        match self {
+            Self::Branch(name) | Self::Tag(name) | Self::Named(name) => name,
+        }
+    }
+}
+
+pub(crate) struct Variable {
+    pub(crate) key: String,
+    pub(crate) value: Argument,
+}
+
+/// A variable's value.
+pub(crate) enum Argument {
+    Plain(String),
+    /// Masked in our log, and sent `secured` where the provider knows that.
+    Secret(Secret),
+}

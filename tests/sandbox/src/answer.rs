@@ -1,0 +1,138 @@
+//! What the sandbox answers: status, headers and a body that may be whole, torn off or endless. Not here: when
+//! it answers so (see `fault`), and the providers' error shapes.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use hyper::body::{Body, Bytes, Frame, SizeHint};
+use serde_json::Value;
+
+/// A whole answer, as tests can prescribe it and as the providers give it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: Vec<(String, String)>,
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    /// An answer without a body.
+    pub fn status(status: u16) -> Self {
+        Self {
+            status,
+            headers: Vec::new(),
+            body: Vec::new(),
+        }
+    }
+
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "it is nearly always a json! literal"
+    )]
+    pub fn json(status: u16, body: Value) -> Self {
+        Self::body(
+            status,
+            "application/json; charset=utf-8",
+            body.to_string().into_bytes(),
+        )
+    }
+
+    pub fn body(status: u16, content_type: &str, body: impl Into<Vec<u8>>) -> Self {
+        Self {
+            status,
+            headers: vec![("Content-Type".to_owned(), content_type.to_owned())],
+            body: body.into(),
+        }
+    }
+
+    #[must_use]
+    pub fn header(mut self, name: &str, value: impl fmt::Display) -> Self {
+        self.headers.push((name.to_owned(), value.to_string()));
+        self
+    }
+}
+
+/// The body on the wire.
+pub(crate) enum Payload {
+    Whole(Option<Bytes>),
+    /// Announces more than it sends, then tears the connection.
+    Torn {
+        rest: Option<Bytes>,
+        flushed: bool,
+    },
+    /// Repeats one chunk until so many bytes are sent; never in memory as a whole.
+    Endless {
+        left: u64,
+    },
+}
+
+/// The end of a torn body: hyper closes the connection when it sees it.
+#[derive(Debug)]
+pub(crate) struct TornOff;
+
+impl fmt::Display for TornOff {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("the body is torn off on purpose")
+    }
+}
+
+impl std::error::Error for TornOff {}
+
+impl From<Infallible> for TornOff {
+    fn from(never: Infallible) -> Self {
+        match never {}
+    }
+}
+
+const CHUNK: &[u8] = &[b'x'; 64 * 1024];
+
+impl Body for Payload {
+    type Data = Bytes;
+    type Error = TornOff;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, TornOff>>> {
+        match self.get_mut() {
+            Self::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            Self::Torn { rest, flushed } => {
+                if let Some(bytes) = rest.take() {
+                    return Poll::Ready(Some(Ok(Frame::data(bytes))));
+                }
+                if *flushed {
+                    return Poll::Ready(Some(Err(TornOff)));
+                }
+                // hyper writes what it has got when a body makes it wait; only then may the tear come.
+                *flushed = true;
+                context.waker().wake_by_ref();
+                Poll::Pending
+            }
+            Self::Endless { left: 0 } => Poll::Ready(None),
+            Self::Endless { left } => {
+                let length =
+                    usize::try_from(*left).map_or(CHUNK.len(), |left| left.min(CHUNK.len()));
+                *left -= length as u64;
+                Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(&CHUNK[..length])))))
+            }
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, Bytes::len) as u64),
+            Self::Endless { left } => SizeHint::with_exact(*left),
+            Self::Torn { .. } => SizeHint::new(),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Whole(bytes) => bytes.is_none(),
+            Self::Endless { left } => *left == 0,
+            Self::Torn { .. } => false,
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! `cargo demo`: builds the real binary and runs it as the runner would, once for each provider and once with a
+//! mistake, against a sandbox in this process. Shows what a user would see, and what the sandbox says was started.
+//!
+//! Not here: anything the product needs, and anything a test could reuse (see the library beside it).
+
+mod binary;
+mod scene;
+mod show;
+mod step;
+mod verdict;
+
+use std::env;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{self, ExitCode};
+use std::time::Instant;
+
+use sandbox::{Sandbox, World};
+
+use scene::Scene;
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(differences) if differences.is_empty() => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::FAILURE,
+        Err(error) => {
+            say(&format!("The demo could not run: {error}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Plays all scenes, and says what was different from what it should be.
+fn run() -> io::Result<Vec<String>> {
+    let binary = binary::build()?;
+    let began = Instant::now();
+    let sandbox = Sandbox::start(World::demo())?;
+    let folder = folder()?;
+
+    say(&show::introduction(&sandbox.http_url()));
+    let scenes = scene::all(&sandbox.http_url());
+    let mut differences = Vec::new();
+    for (index, scene) in scenes.iter().enumerate() {
+        differences.extend(play(index + 1, scene, &binary, &folder, &sandbox)?);
+    }
+    let runs = sandbox.runs();
+    differences.extend(verdict::of_world(&runs, &sandbox.trigger_requests()));
+
+    say(&show::runs(&runs));
+    say(&show::summary_file(&step::summary_file(&folder)));
+    say(&show::verdict(&differences, began.elapsed()));
+    Ok(differences)
+}
+
+fn play(
+    number: usize,
+    scene: &Scene,
+    binary: &Path,
+    folder: &Path,
+    sandbox: &Sandbox,
+) -> io::Result<Vec<String>> {
+    say(&show::opening(number, scene));
+    let done = step::run(number, scene, binary, folder, &sandbox.http_url())?;
+    say(&show::done(&done));
+    Ok(verdict::of_step(number, scene, &done))
+}
+
+/// A new folder that stays, for whoever wants to look at the files.
+fn folder() -> io::Result<PathBuf> {
+    let folder = env::temp_dir().join(format!("trigger-pipeline-demo-{}", process::id()));
+    fs::create_dir(&folder)?;
+    Ok(folder)
+}
+
+#[expect(
+    clippy::print_stdout,
+    reason = "this program talks to whoever started it"
+)]
+fn say(text: &str) {
+    println!("{text}");
+}

@@ -1,0 +1,108 @@
+//! What the demo shows: the steps of a workflow, each with its inputs. Not here: how they are run (see `step`) and
+//! judged (see `verdict`).
+
+use sandbox::demo;
+
+/// One step of a workflow, and how it should end.
+pub(crate) struct Scene {
+    pub(crate) heading: &'static str,
+    pub(crate) inputs: Vec<Input>,
+    pub(crate) outcome: &'static str,
+}
+
+/// One line of a step's `with:`, or one block.
+pub(crate) struct Input {
+    pub(crate) name: &'static str,
+    pub(crate) value: String,
+    /// The value as a log may show it.
+    pub(crate) shown: String,
+}
+
+impl Input {
+    fn plain(name: &'static str, value: &str) -> Self {
+        Self {
+            name,
+            value: value.to_owned(),
+            shown: value.to_owned(),
+        }
+    }
+
+    fn secret(name: &'static str, value: &str) -> Self {
+        Self {
+            name,
+            value: value.to_owned(),
+            shown: "***".to_owned(),
+        }
+    }
+
+    /// A mapping with one secret value.
+    fn secret_mapping(name: &'static str, key: &str, value: &str) -> Self {
+        Self {
+            name,
+            value: format!("{key}: {value}\n"),
+            shown: format!("{key}: ***\n"),
+        }
+    }
+}
+
+/// In the order in which they are shown; `server` is where the sandbox is.
+pub(crate) fn all(server: &str) -> [Scene; 4] {
+    [github(), gitlab(server), bitbucket(server), mistaken()]
+}
+
+fn github() -> Scene {
+    Scene {
+        heading: "GitHub: a workflow with inputs",
+        inputs: vec![
+            Input::plain("repository", "octo-org/app"),
+            Input::plain("workflow", "build.yml"),
+            Input::plain("ref", "release"),
+            Input::plain("inputs", "environment: production\nversion: 1.10\n"),
+            Input::secret("token", demo::GITHUB_CLASSIC),
+        ],
+        outcome: "accepted",
+    }
+}
+
+fn gitlab(server: &str) -> Scene {
+    Scene {
+        heading: "GitLab: a pipeline with inputs, by an access token",
+        inputs: vec![
+            Input::plain("provider", "gitlab"),
+            Input::plain("server-url", server),
+            Input::plain("repository", "octo-group/tools/deployer"),
+            Input::plain("inputs", "environment: production\nreplicas: 3\n"),
+            Input::secret("token", demo::GITLAB_DEVELOPER),
+        ],
+        outcome: "accepted",
+    }
+}
+
+fn bitbucket(server: &str) -> Scene {
+    Scene {
+        heading: "Bitbucket: a custom pipeline with variables, one of them secret",
+        inputs: vec![
+            Input::plain("provider", "bitbucket"),
+            Input::plain("server-url", server),
+            Input::plain("repository", "octo-workspace/service"),
+            Input::plain("custom-pipeline", "deploy"),
+            Input::plain("ref", "develop"),
+            Input::plain("variables", "REGION: eu-west-1\n"),
+            Input::secret_mapping("secret-variables", "DEPLOY_KEY", "sandbox-deploy-key"),
+            Input::secret("token", demo::BITBUCKET_ACCESS),
+        ],
+        outcome: "accepted",
+    }
+}
+
+fn mistaken() -> Scene {
+    Scene {
+        heading: "A mistake: the workflow's name has a typo",
+        inputs: vec![
+            Input::plain("repository", "octo-org/app"),
+            Input::plain("workflow", "biuld.yml"),
+            Input::secret("token", demo::GITHUB_CLASSIC),
+        ],
+        outcome: "rejected",
+    }
+}

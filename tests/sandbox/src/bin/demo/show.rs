@@ -1,0 +1,127 @@
+//! The demo's words, and how they are laid out. Pure: nothing is printed here.
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::time::Duration;
+
+use sandbox::Run;
+
+use crate::scene::Scene;
+use crate::step::Done;
+
+pub(crate) fn introduction(server: &str) -> String {
+    format!(
+        "\nFour steps of a workflow, run by the real binary. In place of GitHub, GitLab and Bitbucket\n\
+         answers a sandbox at {server}; its tokens are made up.\n\
+         Lines that begin with :: are commands to the runner, which shows them in its own way:\n\
+         masks not at all, errors as annotations."
+    )
+}
+
+/// Heading and inputs, as a workflow file would have them.
+pub(crate) fn opening(number: usize, scene: &Scene) -> String {
+    let heading = format!("{number}. {}", scene.heading);
+    let mut text = format!("\n\n{heading}\n{}\n\n  with:\n", "=".repeat(heading.len()));
+    for input in &scene.inputs {
+        if input.shown.contains('\n') {
+            let _ = write!(
+                text,
+                "    {}: |\n{}",
+                input.name,
+                indented(&input.shown, "      ")
+            );
+        } else {
+            let _ = writeln!(text, "    {}: {}", input.name, input.shown);
+        }
+    }
+    text.trim_end().to_owned()
+}
+
+/// Log, outputs and exit code.
+pub(crate) fn done(done: &Done) -> String {
+    let rows: Vec<_> = done
+        .outputs
+        .iter()
+        .map(|(name, value)| [name.as_str(), value.as_str()])
+        .collect();
+    format!(
+        "\n  log:\n{}\n  outputs:\n{}\n  exit code: {}",
+        indented(&done.log, "    "),
+        indented(&table(&rows), "    "),
+        done.exit_code()
+    )
+}
+
+/// Everything that was started.
+pub(crate) fn runs(runs: &[Run]) -> String {
+    let cells: Vec<_> = runs.iter().map(cells).collect();
+    let mut rows = vec![["PROVIDER", "REPOSITORY", "PIPELINE", "REF", "ARGUMENTS"]];
+    rows.extend(
+        cells
+            .iter()
+            .map(|cells| cells.each_ref().map(String::as_str)),
+    );
+    format!(
+        "\n\nThe sandbox's world: what was started\n=====================================\n\n{}",
+        indented(&table(&rows), "  ")
+    )
+}
+
+fn cells(run: &Run) -> [String; 5] {
+    let inputs = run.inputs.iter().map(|(name, value)| match value.as_str() {
+        Some(text) => format!("{name}={text}"),
+        None => format!("{name}={value}"),
+    });
+    let variables = run.variables.iter().map(|variable| {
+        if variable.secured {
+            format!("{}=*** (secured)", variable.key)
+        } else {
+            format!("{}={}", variable.key, variable.value)
+        }
+    });
+    [
+        run.provider.to_string(),
+        run.repository.clone(),
+        run.pipeline.clone(),
+        run.reference_name().unwrap_or(&run.commit).to_owned(),
+        inputs.chain(variables).collect::<Vec<_>>().join(", "),
+    ]
+}
+
+pub(crate) fn summary_file(path: &Path) -> String {
+    format!("The job summary is in {}\n", path.display())
+}
+
+pub(crate) fn verdict(differences: &[String], took: Duration) -> String {
+    if differences.is_empty() {
+        let seconds = took.as_secs_f64();
+        return format!(
+            "All as it should be, in {seconds:.1} s: three runs, and one error with its remedy."
+        );
+    }
+    let list = indented(&differences.join("\n"), "  - ");
+    format!("Not as it should be:\n{}", list.trim_end())
+}
+
+/// Columns as wide as their widest cell.
+fn table<const COLUMNS: usize>(rows: &[[&str; COLUMNS]]) -> String {
+    let width = |column: usize| {
+        let cells = rows.iter().map(|row| row[column].chars().count());
+        cells.max().unwrap_or_default()
+    };
+    let widths: [usize; COLUMNS] = std::array::from_fn(width);
+    let line = |row: &[&str; COLUMNS]| {
+        let cells = row.iter().zip(widths);
+        let padded: Vec<_> = cells
+            .map(|(cell, width)| format!("{cell:width$}"))
+            .collect();
+        padded.join("  ").trim_end().to_owned() + "\n"
+    };
+    rows.iter().map(line).collect()
+}
+
+fn indented(text: &str, indent: &str) -> String {
+    text.lines()
+        .map(|line| format!("{indent}{line}").trim_end().to_owned() + "\n")
+        .collect()
+}

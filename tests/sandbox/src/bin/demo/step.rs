@@ -1,0 +1,94 @@
+//! Runs the binary as the runner would, and reads what it left behind by the runner's rules. Not here: what it
+//! should have left (see `verdict`).
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use sandbox::demo;
+
+use crate::scene::Scene;
+use sandbox::action;
+
+/// What a step left behind.
+pub(crate) struct Done {
+    /// `None` where a signal ended it.
+    pub(crate) code: Option<i32>,
+    pub(crate) log: String,
+    pub(crate) outputs: Vec<(String, String)>,
+}
+
+impl Done {
+    pub(crate) fn exit_code(&self) -> String {
+        let none = "none, for a signal ended it".to_owned();
+        self.code.map_or(none, |code| code.to_string())
+    }
+
+    /// Empty where it was not set.
+    pub(crate) fn output(&self, name: &str) -> &str {
+        self.outputs
+            .iter()
+            .find(|(known, _)| known == name)
+            .map_or("", |(_, value)| value)
+    }
+}
+
+/// All steps write to one summary, as the steps of a job seem to.
+pub(crate) fn summary_file(folder: &Path) -> PathBuf {
+    folder.join("summary.md")
+}
+
+/// A step of a workflow of `octo-org/caller`, on the sandbox's server. Its environment has nothing of ours.
+pub(crate) fn run(
+    number: usize,
+    scene: &Scene,
+    binary: &Path,
+    folder: &Path,
+    server: &str,
+) -> io::Result<Done> {
+    let output_file = folder.join(format!("outputs-of-step-{number}"));
+    let given = scene
+        .inputs
+        .iter()
+        .map(|input| (action::variable(input.name), &input.value));
+    let finished = Command::new(binary)
+        .env_clear()
+        .env("GITHUB_ACTIONS", "true")
+        .env("GITHUB_SERVER_URL", server)
+        .env("GITHUB_API_URL", format!("{server}/api/v3"))
+        .env("GITHUB_REPOSITORY", "octo-org/caller")
+        .env("GITHUB_OUTPUT", &output_file)
+        .env("GITHUB_STEP_SUMMARY", summary_file(folder))
+        .envs(action::defaults(demo::GITHUB_WORKFLOW_OF_CALLER))
+        .envs(given)
+        .stdin(Stdio::null())
+        .output()?;
+    let said = [finished.stdout, finished.stderr].concat();
+    Ok(Done {
+        code: finished.status.code(),
+        log: String::from_utf8_lossy(&said).into_owned(),
+        outputs: read_outputs(&fs::read_to_string(output_file)?),
+    })
+}
+
+/// Entries are `name<<delimiter`, the value's lines, `delimiter`; a later entry of a name wins.
+fn read_outputs(file: &str) -> Vec<(String, String)> {
+    let mut outputs: Vec<(String, String)> = Vec::new();
+    let mut lines = file.lines();
+    while let Some(line) = lines.next() {
+        let Some((name, delimiter)) = line.split_once("<<") else {
+            continue;
+        };
+        let value: Vec<_> = lines
+            .by_ref()
+            .take_while(|line| *line != delimiter)
+            .collect();
+        let value = value.join("\n");
+        match outputs.iter_mut().find(|(known, _)| known == name) {
+            Some((_, earlier)) => *earlier = value,
+            None => outputs.push((name.to_owned(), value)),
+        }
+    }
+    outputs
+}

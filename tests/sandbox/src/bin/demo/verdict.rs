@@ -1,0 +1,45 @@
+//! Whether all went as it should: what was different, in words. Not here: how that is shown.
+
+use sandbox::{Provider, RecordedRequest, Run};
+
+use crate::scene::Scene;
+use crate::step::Done;
+
+/// What a step did differently.
+pub(crate) fn of_step(number: usize, scene: &Scene, done: &Done) -> Vec<String> {
+    let mut differences = Vec::new();
+    let outcome = done.output("outcome");
+    if outcome != scene.outcome {
+        differences.push(format!(
+            "step {number} should be {}, its outcome is {outcome:?}",
+            scene.outcome
+        ));
+    }
+    let code = i32::from(scene.outcome != "accepted");
+    if done.code != Some(code) {
+        differences.push(format!(
+            "step {number} should end with exit code {code}, its exit code is {}",
+            done.exit_code()
+        ));
+    }
+    differences
+}
+
+/// One run for each provider, and no request that a client should not send.
+pub(crate) fn of_world(runs: &[Run], requests: &[RecordedRequest]) -> Vec<String> {
+    let mut differences = Vec::new();
+    for provider in [Provider::Github, Provider::Gitlab, Provider::Bitbucket] {
+        let started = runs.iter().filter(|run| run.provider == provider).count();
+        if started != 1 {
+            differences.push(format!(
+                "one run should have started on {provider}, there are {started}"
+            ));
+        }
+    }
+    let objections = requests.iter().flat_map(|request| {
+        let objections = request.objections.iter();
+        objections.map(|objection| format!("the sandbox objects: {objection}"))
+    });
+    differences.extend(objections);
+    differences
+}

@@ -1,0 +1,200 @@
+//! How a sandbox is started: ports, certificate, and the thread it runs on. Not here: the running sandbox (see
+//! `sandbox`).
+
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, Mutex, mpsc};
+use std::thread;
+
+use tokio::net::{TcpListener, TcpSocket};
+use tokio::runtime;
+use tokio::sync::oneshot;
+use tokio_rustls::TlsAcceptor;
+
+use crate::certificate::{self, Certificate, Issued};
+use crate::fault::Faults;
+use crate::record::RecordedRequest;
+use crate::sandbox::Sandbox;
+use crate::server::{self, OnAnswer, Shared};
+use crate::world::World;
+
+#[derive(Clone, Copy)]
+pub(crate) struct Addresses {
+    pub(crate) http: SocketAddr,
+    pub(crate) https: SocketAddr,
+    pub(crate) ipv6: Option<(SocketAddr, SocketAddr)>,
+}
+
+/// A port of 127.0.0.1 that is ours and refuses connections, until a sandbox is started on it.
+pub struct ReservedPort {
+    socket: TcpSocket,
+    port: u16,
+}
+
+impl ReservedPort {
+    pub(crate) fn new() -> io::Result<Self> {
+        let socket = TcpSocket::new_v4()?;
+        // Bound but not listening: the kernel keeps others away and refuses whoever knocks.
+        socket.bind((Ipv4Addr::LOCALHOST, 0).into())?;
+        let port = socket.local_addr()?.port();
+        Ok(Self { socket, port })
+    }
+
+    pub fn number(&self) -> u16 {
+        self.port
+    }
+}
+
+/// How a sandbox is to be started.
+pub struct Builder {
+    world: World,
+    http: Port,
+    https: Port,
+    ipv6: bool,
+    certificate: Certificate,
+    extra_names: Vec<String>,
+    on_answer: Option<OnAnswer>,
+}
+
+enum Port {
+    Any,
+    Number(u16),
+    Reserved(ReservedPort),
+}
+
+impl Builder {
+    pub(crate) fn new(world: World) -> Self {
+        Self {
+            world,
+            http: Port::Any,
+            https: Port::Any,
+            ipv6: false,
+            certificate: Certificate::Good,
+            extra_names: Vec::new(),
+            on_answer: None,
+        }
+    }
+
+    #[must_use]
+    pub fn http_port(self, port: u16) -> Self {
+        let http = Port::Number(port);
+        Self { http, ..self }
+    }
+
+    #[must_use]
+    pub fn https_port(self, port: u16) -> Self {
+        let https = Port::Number(port);
+        Self { https, ..self }
+    }
+
+    #[must_use]
+    pub fn http_on(self, port: ReservedPort) -> Self {
+        let http = Port::Reserved(port);
+        Self { http, ..self }
+    }
+
+    #[must_use]
+    pub fn https_on(self, port: ReservedPort) -> Self {
+        let https = Port::Reserved(port);
+        Self { https, ..self }
+    }
+
+    /// Listens on `[::1]` too, on ports of its own.
+    #[must_use]
+    pub fn ipv6(self) -> Self {
+        Self { ipv6: true, ..self }
+    }
+
+    #[must_use]
+    pub fn certificate(self, certificate: Certificate) -> Self {
+        Self {
+            certificate,
+            ..self
+        }
+    }
+
+    /// Another name or address the certificate is good for.
+    #[must_use]
+    pub fn certificate_name(mut self, name: &str) -> Self {
+        self.extra_names.push(name.to_owned());
+        self
+    }
+
+    /// Called on the sandbox's thread for each request once its answer is decided.
+    #[must_use]
+    pub fn on_answer(self, tell: impl Fn(&RecordedRequest) + Send + Sync + 'static) -> Self {
+        let on_answer: Option<OnAnswer> = Some(Box::new(tell));
+        Self { on_answer, ..self }
+    }
+
+    /// Returns when all ports are open.
+    pub fn start(self) -> io::Result<Sandbox> {
+        let issued = certificate::issue(self.certificate, &self.extra_names)?;
+        let ca_pem = issued.ca_pem.clone();
+        let shared = Arc::new(Shared {
+            world: Mutex::new(self.world),
+            record: Mutex::default(),
+            faults: Mutex::new(Faults::default()),
+            connections: AtomicUsize::new(0),
+            on_answer: self.on_answer,
+        });
+        let runtime = runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let (ready, opened) = mpsc::sync_channel(1);
+        let (stop, stopped) = oneshot::channel();
+        let ports = (self.http, self.https, self.ipv6);
+        let for_thread = Arc::clone(&shared);
+        let thread = thread::Builder::new()
+            .name("sandbox".to_owned())
+            .spawn(move || {
+                runtime.block_on(async {
+                    let _ = ready.send(open(ports, &issued, &for_thread).await);
+                    let _ = stopped.await;
+                });
+            })?;
+        let addresses = opened.recv().map_err(io::Error::other)??;
+        Ok(Sandbox {
+            shared,
+            addresses,
+            ca_pem,
+            stop: Some(stop),
+            thread: Some(thread),
+        })
+    }
+}
+
+async fn open(
+    (http, https, ipv6): (Port, Port, bool),
+    issued: &Issued,
+    shared: &Arc<Shared>,
+) -> io::Result<Addresses> {
+    let acceptor = TlsAcceptor::from(Arc::clone(&issued.tls));
+    let serve = |listener: TcpListener, tls: Option<TlsAcceptor>| {
+        let address = listener.local_addr();
+        tokio::spawn(server::accept(listener, tls, Arc::clone(shared)));
+        address
+    };
+    Ok(Addresses {
+        http: serve(listen(http).await?, None)?,
+        https: serve(listen(https).await?, Some(acceptor.clone()))?,
+        ipv6: if ipv6 {
+            let any = SocketAddr::from((Ipv6Addr::LOCALHOST, 0));
+            Some((
+                serve(TcpListener::bind(any).await?, None)?,
+                serve(TcpListener::bind(any).await?, Some(acceptor))?,
+            ))
+        } else {
+            None
+        },
+    })
+}
+
+async fn listen(port: Port) -> io::Result<TcpListener> {
+    match port {
+        Port::Any => TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await,
+        Port::Number(port) => TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await,
+        Port::Reserved(reserved) => reserved.socket.listen(1024),
+    }
+}

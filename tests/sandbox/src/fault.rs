@@ -1,0 +1,255 @@
+//! Faults on demand: for which requests, on which occasions, and what goes wrong. Not here: how a connection is
+//! torn (see `wire` and `server`).
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::answer::Answer;
+use crate::record::starts_something;
+use crate::request::Request;
+use crate::world::Provider;
+
+/// Which requests a fault is for. `Route::any()` narrowed by what follows.
+#[derive(Clone, Debug, Default)]
+pub struct Route {
+    provider: Option<Provider>,
+    method: Option<String>,
+    path: Option<String>,
+    triggers_only: bool,
+}
+
+impl Route {
+    pub fn any() -> Self {
+        Self::default()
+    }
+
+    /// The requests that start something: GitHub's dispatches, GitLab's and Bitbucket's pipelines.
+    pub fn triggers() -> Self {
+        Self {
+            triggers_only: true,
+            ..Self::any()
+        }
+    }
+
+    #[must_use]
+    pub fn provider(self, provider: Provider) -> Self {
+        Self {
+            provider: Some(provider),
+            ..self
+        }
+    }
+
+    #[must_use]
+    pub fn method(self, method: &str) -> Self {
+        Self {
+            method: Some(method.to_owned()),
+            ..self
+        }
+    }
+
+    /// The raw path contains this.
+    #[must_use]
+    pub fn path(self, part: &str) -> Self {
+        Self {
+            path: Some(part.to_owned()),
+            ..self
+        }
+    }
+
+    fn matches(&self, request: &Request, provider: Option<Provider>) -> bool {
+        self.provider.is_none_or(|wanted| provider == Some(wanted))
+            && self
+                .method
+                .as_ref()
+                .is_none_or(|wanted| *wanted == request.method)
+            && self
+                .path
+                .as_ref()
+                .is_none_or(|part| request.raw_path.contains(part.as_str()))
+            && (!self.triggers_only || starts_something(&request.method, &request.raw_path))
+    }
+}
+
+/// Which of the matching requests. They are counted for each fault by itself, from the moment it is set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Occasion {
+    /// Only the nth, counted from 1.
+    Nth(usize),
+    /// The first so many.
+    First(usize),
+    Every,
+}
+
+/// Whether the request has changed the world by the time the fault strikes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moment {
+    /// It has not, and (except after a delay) it never will.
+    BeforeActing,
+    /// It has, if it was acceptable at all.
+    AfterActing,
+}
+
+/// What goes wrong.
+#[derive(Clone, Debug)]
+pub enum Fault {
+    /// The client sees `ECONNRESET`.
+    Reset(Moment),
+    /// The connection ends without an answer.
+    Close(Moment),
+    /// The answer, or the acting, comes late. Goes together with another fault of the same request.
+    Delay(Moment, Duration),
+    /// This answer instead of the provider's own.
+    Answer(Moment, Answer),
+    /// Acts, and answers with the provider's own headers and only the first half of its body. A body that is empty
+    /// cannot be torn.
+    Truncate,
+    /// A body of so many bytes, never in memory as a whole.
+    Huge {
+        moment: Moment,
+        status: u16,
+        length: u64,
+    },
+}
+
+impl Fault {
+    pub fn status(moment: Moment, status: u16) -> Self {
+        Self::Answer(
+            moment,
+            Answer::body(status, "text/html", "<html>something went wrong</html>"),
+        )
+    }
+
+    /// Not acting.
+    pub fn redirect(status: u16, location: &str) -> Self {
+        Self::Answer(
+            Moment::BeforeActing,
+            Answer::status(status).header("Location", location),
+        )
+    }
+
+    /// GitHub's primary limit: nothing remains until `reset`, in seconds since 1970.
+    pub fn github_primary_limit(status: u16, reset: u64) -> Self {
+        let answer = github_limit(
+            status,
+            "API rate limit exceeded for user ID 1.",
+            "https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api",
+        );
+        Self::Answer(
+            Moment::BeforeActing,
+            answer
+                .header("X-RateLimit-Limit", 5000)
+                .header("X-RateLimit-Remaining", 0)
+                .header("X-RateLimit-Used", 5000)
+                .header("X-RateLimit-Reset", reset)
+                .header("X-RateLimit-Resource", "core"),
+        )
+    }
+
+    /// GitHub's secondary limit: with `Retry-After` in seconds, or with nothing but its message.
+    pub fn github_secondary_limit(retry_after: Option<u64>) -> Self {
+        let answer = github_limit(
+            403,
+            "You have exceeded a secondary rate limit. Please wait a few minutes before you try again.",
+            "https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api#about-secondary-rate-limits",
+        );
+        Self::Answer(Moment::BeforeActing, retry_later(answer, retry_after))
+    }
+
+    pub fn gitlab_limit(retry_after: Option<u64>) -> Self {
+        let answer = Answer::body(429, "text/plain", "Retry later\n");
+        Self::Answer(Moment::BeforeActing, retry_later(answer, retry_after))
+    }
+
+    pub fn bitbucket_limit(retry_after: Option<u64>) -> Self {
+        let answer = Answer::json(
+            429,
+            json!({"type": "error", "error": {"message": "Rate limit for this resource has been exceeded"}}),
+        );
+        Self::Answer(Moment::BeforeActing, retry_later(answer, retry_after))
+    }
+}
+
+fn github_limit(status: u16, message: &str, documentation: &str) -> Answer {
+    Answer::json(
+        status,
+        json!({"message": message, "documentation_url": documentation, "status": status.to_string()}),
+    )
+}
+
+fn retry_later(answer: Answer, seconds: Option<u64>) -> Answer {
+    match seconds {
+        Some(seconds) => answer.header("Retry-After", seconds),
+        None => answer,
+    }
+}
+
+/// The faults that are set, with how often each has matched.
+#[derive(Default)]
+pub(crate) struct Faults(Vec<(Route, Occasion, Fault, usize)>);
+
+impl Faults {
+    pub(crate) fn set(&mut self, route: Route, occasion: Occasion, fault: Fault) {
+        self.0.push((route, occasion, fault, 0));
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    /// What shall befall this request. Every matching fault counts it.
+    pub(crate) fn befall(&mut self, request: &Request, provider: Option<Provider>) -> Plan {
+        let mut plan = Plan::default();
+        for (route, occasion, fault, count) in &mut self.0 {
+            if !route.matches(request, provider) {
+                continue;
+            }
+            *count += 1;
+            let strikes = match *occasion {
+                Occasion::Nth(nth) => *count == nth,
+                Occasion::First(first) => *count <= first,
+                Occasion::Every => true,
+            };
+            if strikes {
+                plan.add(fault);
+            }
+        }
+        plan
+    }
+}
+
+/// The faults of one request: delays add up, of the others the first one set wins.
+#[derive(Default)]
+pub(crate) struct Plan {
+    pub(crate) delay_before: Duration,
+    pub(crate) delay_after: Duration,
+    pub(crate) fault: Option<Fault>,
+}
+
+impl Plan {
+    fn add(&mut self, fault: &Fault) {
+        match fault {
+            Fault::Delay(Moment::BeforeActing, duration) => self.delay_before += *duration,
+            Fault::Delay(Moment::AfterActing, duration) => self.delay_after += *duration,
+            Fault::Reset(_)
+            | Fault::Close(_)
+            | Fault::Answer(..)
+            | Fault::Truncate
+            | Fault::Huge { .. } => {
+                self.fault.get_or_insert_with(|| fault.clone());
+            }
+        }
+    }
+
+    pub(crate) fn acts(&self) -> bool {
+        match self.fault {
+            None | Some(Fault::Truncate | Fault::Delay(..)) => true,
+            Some(
+                Fault::Reset(moment)
+                | Fault::Close(moment)
+                | Fault::Answer(moment, _)
+                | Fault::Huge { moment, .. },
+            ) => moment == Moment::AfterActing,
+        }
+    }
+}

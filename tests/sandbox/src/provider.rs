@@ -1,0 +1,114 @@
+//! Which of the three a request is for, and what no client may send to any of them. Not here: the three
+//! themselves; this only delegates.
+
+mod bitbucket;
+mod github;
+mod gitlab;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use serde_json::json;
+
+use crate::answer::Answer;
+use crate::request::Request;
+use crate::world::{Provider, World};
+
+/// Told by the path alone.
+pub(crate) fn of(request: &Request) -> Option<Provider> {
+    let segments = request.segments();
+    let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
+    match segments.as_slice() {
+        ["api", "v3", ..] => Some(Provider::Github),
+        ["api", "v4", ..] | ["gitlab", "api", "v4", ..] => Some(Provider::Gitlab),
+        ["2.0", ..] => Some(Provider::Bitbucket),
+        _ => None,
+    }
+}
+
+pub(crate) fn answer(provider: Option<Provider>, world: &mut World, request: &Request) -> Answer {
+    match provider {
+        Some(Provider::Github) => github::answer(world, request),
+        Some(Provider::Gitlab) => gitlab::answer(world, request),
+        Some(Provider::Bitbucket) => bitbucket::answer(world, request),
+        None => Answer::body(404, "text/plain", "no provider of the sandbox is here\n"),
+    }
+}
+
+/// What no client may do, although a real server might let it pass.
+pub(crate) fn objections(request: &Request, provider: Option<Provider>) -> Vec<String> {
+    let mut objections = Vec::new();
+    for (name, value) in request.query_pairs() {
+        let named_so = ["token", "access_token", "private_token", "job_token"];
+        if named_so.contains(&name.as_str()) || owner_by_shape(&value).is_some() {
+            objections.push(format!("a token in the URL's query, as {name:?}"));
+        }
+    }
+    let Some(provider) = provider else {
+        return objections;
+    };
+    let in_body = (provider == Provider::Gitlab).then(|| gitlab::token_in_body(request));
+    let in_body = in_body.flatten().map(|value| ("the body", value));
+    for (name, value) in credentials(request).into_iter().chain(in_body) {
+        if owner_by_shape(&value).is_some_and(|owner| owner != provider) {
+            objections.push(format!("another provider's credential, in {name}"));
+        }
+    }
+    let gitlab_only = request.headers.get("private-token").is_some();
+    if gitlab_only && provider != Provider::Gitlab {
+        objections.push("GitLab's header PRIVATE-TOKEN".to_owned());
+    }
+    objections
+}
+
+/// The refusal that goes with an objection.
+pub(crate) fn refuse(objection: &str) -> Answer {
+    Answer::json(
+        400,
+        json!({"message": format!("refused by the sandbox: {objection}")}),
+    )
+}
+
+/// Whose token that is, by the providers' prefixes.
+fn owner_by_shape(value: &str) -> Option<Provider> {
+    let prefixes = [
+        ("ghp_", Provider::Github),
+        ("gho_", Provider::Github),
+        ("ghu_", Provider::Github),
+        ("ghs_", Provider::Github),
+        ("github_pat_", Provider::Github),
+        ("glpat-", Provider::Gitlab),
+        ("glptt-", Provider::Gitlab),
+        ("ATCTT3x", Provider::Bitbucket),
+        ("ATATT3x", Provider::Bitbucket),
+    ];
+    prefixes
+        .into_iter()
+        .find_map(|(prefix, owner)| value.starts_with(prefix).then_some(owner))
+}
+
+/// Credentials in headers, with the header they came in.
+fn credentials(request: &Request) -> Vec<(&'static str, String)> {
+    let mut found = Vec::new();
+    for scheme in ["Bearer", "token"] {
+        if let Some(value) = request.authorization(scheme) {
+            found.push(("Authorization", value.to_owned()));
+        }
+    }
+    if let Some((_, password)) = basic(request) {
+        found.push(("Authorization", password));
+    }
+    if let Some(value) = request.headers.get("private-token") {
+        found.push(("PRIVATE-TOKEN", value.to_owned()));
+    }
+    found
+}
+
+/// User and password of Basic credentials.
+fn basic(request: &Request) -> Option<(String, String)> {
+    let bytes = BASE64_STANDARD
+        .decode(request.authorization("Basic")?)
+        .ok()?;
+    let text = String::from_utf8(bytes).ok()?;
+    let (user, password) = text.split_once(':')?;
+    Some((user.to_owned(), password.to_owned()))
+}

@@ -1,0 +1,71 @@
+//! Bitbucket's API: which call answers which path. Not here: the calls themselves.
+
+mod access;
+mod create;
+mod error;
+mod pipeline;
+mod target;
+
+use serde_json::json;
+
+use crate::answer::Answer;
+use crate::request::Request;
+use crate::world::{BitbucketRepository, BitbucketToken, World};
+use error::Failure;
+
+/// What every call gets.
+struct Call<'request> {
+    request: &'request Request,
+    token: BitbucketToken,
+    /// Where links to pages begin.
+    origin: String,
+}
+
+pub(super) fn answer(world: &mut World, request: &Request) -> Answer {
+    let token = match access::authenticate(world, request) {
+        Ok(token) => token,
+        Err(failure) => return failure.answer(),
+    };
+    let call = Call {
+        request,
+        token,
+        origin: request.origin(),
+    };
+    let scopes = call.token.scopes.join(", ");
+    let answer = route(world, &call).unwrap_or_else(Failure::answer);
+    answer
+        .header("X-OAuth-Scopes", scopes)
+        .header("X-Request-Id", "0000000000sandbox000000000000000")
+}
+
+fn route(world: &mut World, call: &Call<'_>) -> Result<Answer, Failure> {
+    let segments = call.request.segments();
+    let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
+    let ["2.0", "repositories", workspace, name, rest @ ..] = segments.as_slice() else {
+        return Err(Failure::page_not_found());
+    };
+    let repository = access::see(world, call, &format!("{workspace}/{name}"))?;
+    match (call.request.method.as_str(), rest) {
+        ("GET", []) => read_repository(call, &repository),
+        ("POST", ["pipelines"]) => create::create(world, call, &repository),
+        ("GET", ["pipelines"]) => pipeline::list(world, call, &repository),
+        ("GET", ["pipelines", id]) => pipeline::get(world, call, &repository, id),
+        ("POST", ["pipelines", id, "stopPipeline"]) => pipeline::stop(world, call, &repository, id),
+        _ => Err(Failure::page_not_found()),
+    }
+}
+
+fn read_repository(call: &Call<'_>, repository: &BitbucketRepository) -> Result<Answer, Failure> {
+    access::require(call, access::REPOSITORY)?;
+    let (_, slug) = repository.name.split_once('/').unwrap_or_default();
+    let body = json!({
+        "type": "repository",
+        "full_name": repository.name,
+        "name": slug,
+        "slug": slug,
+        "is_private": true,
+        "mainbranch": {"type": "branch", "name": repository.git.default_branch},
+        "links": {"html": {"href": format!("{}/{}", call.origin, repository.name)}},
+    });
+    Ok(Answer::json(200, body))
+}

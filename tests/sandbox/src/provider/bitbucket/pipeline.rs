@@ -1,0 +1,175 @@
+//! Pipelines: listing, reading and stopping them, in Bitbucket's words. Not here: starting them (see `create`).
+//! Variables are never returned.
+
+use serde_json::{Value, json};
+
+use super::error::Failure;
+use super::{Call, access};
+use crate::answer::Answer;
+use crate::clock::timestamp;
+use crate::world::{BitbucketRepository, Conclusion, Provider, Run, State, World};
+
+/// Oldest first unless `sort=-created_on`; `q` is ignored, as it is by the real one.
+pub(super) fn list(
+    world: &World,
+    call: &Call<'_>,
+    repository: &BitbucketRepository,
+) -> Result<Answer, Failure> {
+    access::require(call, access::READ)?;
+    let mut runs: Vec<&Run> = world
+        .runs_of(Provider::Bitbucket, &repository.name)
+        .collect();
+    if call.request.query("sort").as_deref() == Some("-created_on") {
+        runs.reverse();
+    }
+    let size = call.request.query_number("pagelen", 10).clamp(1, 100);
+    let page = call.request.query_number("page", 1).max(1);
+    let shown = runs.iter().skip((page - 1) * size).take(size);
+    let shown: Vec<Value> = shown.map(|run| describe(call, run)).collect();
+    let mut body = json!({
+        "page": page,
+        "pagelen": size,
+        "size": runs.len(),
+        "values": shown,
+    });
+    if page * size < runs.len() {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        for (name, value) in call.request.query_pairs() {
+            if name != "page" {
+                query.append_pair(&name, &value);
+            }
+        }
+        let query = query.append_pair("page", &(page + 1).to_string()).finish();
+        let path = &call.request.raw_path;
+        body["next"] = json!(format!("{}{path}?{query}", call.origin));
+    }
+    Ok(Answer::json(200, body))
+}
+
+pub(super) fn get(
+    world: &World,
+    call: &Call<'_>,
+    repository: &BitbucketRepository,
+    id: &str,
+) -> Result<Answer, Failure> {
+    access::require(call, access::READ)?;
+    let run = world
+        .runs_of(Provider::Bitbucket, &repository.name)
+        .find(|run| is_named(run, id))
+        .ok_or_else(not_found)?;
+    Ok(Answer::json(200, describe(call, run)))
+}
+
+pub(super) fn stop(
+    world: &mut World,
+    call: &Call<'_>,
+    repository: &BitbucketRepository,
+    id: &str,
+) -> Result<Answer, Failure> {
+    access::require(call, access::STOP)?;
+    let run = world
+        .run_mut(Provider::Bitbucket, &repository.name, |run| {
+            is_named(run, id)
+        })
+        .ok_or_else(not_found)?;
+    if run.state == State::Completed {
+        return Err(Failure::bad_request(
+            "The pipeline is already completed.",
+            "pipeline-already-completed",
+        ));
+    }
+    run.cancel();
+    Ok(Answer::status(204))
+}
+
+/// By build number, or by uuid with its braces.
+fn is_named(run: &Run, id: &str) -> bool {
+    run.number.to_string() == id || run.uuid() == id
+}
+
+fn not_found() -> Failure {
+    Failure::detailed(404, "Not found", "Pipeline not found", "not-found")
+}
+
+pub(super) fn api_url(call: &Call<'_>, run: &Run) -> String {
+    let uuid = run.uuid().replace('{', "%7B").replace('}', "%7D");
+    let repository = &run.repository;
+    format!(
+        "{}/2.0/repositories/{repository}/pipelines/{uuid}",
+        call.origin
+    )
+}
+
+pub(super) fn describe(call: &Call<'_>, run: &Run) -> Value {
+    let mut body = json!({
+        "type": "pipeline",
+        "uuid": run.uuid(),
+        "build_number": run.number,
+        "state": state(run),
+        "target": target(run),
+        "repository": {"type": "repository", "full_name": run.repository},
+        "creator": {"type": "user", "display_name": run.who},
+        "trigger": {"name": "MANUAL", "type": "pipeline_trigger_manual"},
+        "created_on": timestamp(run.created_at),
+        "build_seconds_used": 0,
+        "links": {
+            "self": {"href": api_url(call, run)},
+            "html": {"href": format!(
+                "{}/{}/pipelines/results/{}",
+                call.origin, run.repository, run.number
+            )},
+        },
+    });
+    if run.state == State::Completed {
+        body["completed_on"] = json!(timestamp(run.updated_at));
+    }
+    body
+}
+
+/// There is a `result` only once it is completed.
+fn state(run: &Run) -> Value {
+    match run.state {
+        State::Queued => json!({"name": "PENDING", "type": "pipeline_state_pending"}),
+        State::Running => json!({
+            "name": "IN_PROGRESS",
+            "type": "pipeline_state_in_progress",
+            "stage": {"name": "RUNNING", "type": "pipeline_state_in_progress_running"},
+        }),
+        State::Completed => {
+            let result = match run.conclusion {
+                Some(Conclusion::Success) | None => "SUCCESSFUL",
+                Some(Conclusion::Failure) => "FAILED",
+                Some(Conclusion::Cancelled) => "STOPPED",
+            };
+            let kind = format!("pipeline_state_completed_{}", result.to_lowercase());
+            json!({
+                "name": "COMPLETED",
+                "type": "pipeline_state_completed",
+                "result": {"name": result, "type": kind},
+            })
+        }
+    }
+}
+
+fn target(run: &Run) -> Value {
+    let commit = json!({"type": "commit", "hash": run.commit});
+    let selector = if run.pipeline == "default" {
+        json!({"type": "default"})
+    } else {
+        json!({"type": "custom", "pattern": run.pipeline})
+    };
+    match &run.reference {
+        Some((kind, name)) => json!({
+            "type": "pipeline_ref_target",
+            "ref_type": kind.word(),
+            "ref_name": name,
+            "commit": commit,
+            "selector": selector,
+        }),
+        None => json!({
+            "type": "pipeline_commit_target",
+            "commit": commit,
+            "selector": selector,
+        }),
+    }
+}

@@ -1,0 +1,153 @@
+//! Who is calling GitHub, which repositories they see, and what they may do there. Not here: the tokens
+//! themselves (see `world`), and the signatures of Apps (see `app`).
+
+use std::time::SystemTime;
+
+use super::error::Failure;
+use super::{Call, app};
+use crate::provider::basic;
+use crate::request::Request;
+use crate::world::{
+    Access, GithubRepository, GithubToken, GithubTokenKind, MissingPermission, World,
+};
+
+pub(super) enum Caller {
+    Anonymous,
+    Token(GithubToken),
+    /// With a valid signed token of the App of this id.
+    App(u64),
+}
+
+impl Caller {
+    pub(super) fn token(&self) -> Option<&GithubToken> {
+        match self {
+            Self::Token(token) => Some(token),
+            Self::Anonymous | Self::App(_) => None,
+        }
+    }
+
+    pub(super) fn name(&self) -> String {
+        self.token()
+            .map_or_else(String::new, |token| token.owner.clone())
+    }
+}
+
+pub(super) fn authenticate(world: &World, request: &Request) -> Result<Caller, Failure> {
+    let bad = || Failure::new(401, "Bad credentials");
+    if request.headers.get("authorization").is_none() {
+        return Ok(Caller::Anonymous);
+    }
+    let credential = ["Bearer", "token"]
+        .into_iter()
+        .find_map(|scheme| request.authorization(scheme).map(str::to_owned))
+        .or_else(|| basic(request).map(|(_, password)| password))
+        .ok_or_else(bad)?;
+    if credential.split('.').count() == 3 {
+        return app::verify(world, &credential).map(Caller::App);
+    }
+    let known = |token: &&GithubToken| token.value == credential;
+    let token = world.github.tokens.iter().find(known).ok_or_else(bad)?;
+    if token.expires_at.is_some_and(|end| end <= SystemTime::now()) {
+        return Err(bad());
+    }
+    Ok(Caller::Token(token.clone()))
+}
+
+/// The repository of that name, if the caller sees it; under a former name a redirect to its canonical address.
+pub(super) fn see(
+    world: &World,
+    call: &Call<'_>,
+    name: &str,
+    rest: &[&str],
+) -> Result<GithubRepository, Failure> {
+    let same = |known: &String| known.eq_ignore_ascii_case(name);
+    let known = |repository: &&GithubRepository| {
+        same(&repository.name) || repository.former_names.iter().any(same)
+    };
+    let repository = world.github.repositories.iter().find(known);
+    let repository = repository.ok_or_else(Failure::not_found)?;
+    if matches!(call.caller, Caller::App(_)) {
+        return Err(Failure::new(401, "Bad credentials"));
+    }
+    if !permits(&call.caller, repository, "metadata", Access::Read) {
+        return Err(Failure::not_found());
+    }
+    if !same(&repository.name) {
+        let status = if call.request.method == "GET" {
+            301
+        } else {
+            307
+        };
+        let mut location = format!("{}/repositories/{}", call.base, repository.id);
+        for segment in rest {
+            location = location + "/" + segment;
+        }
+        if !call.request.raw_query.is_empty() {
+            location = location + "?" + &call.request.raw_query;
+        }
+        return Err(Failure::redirect(status, location));
+    }
+    Ok(repository.clone())
+}
+
+pub(super) fn permits(
+    caller: &Caller,
+    repository: &GithubRepository,
+    permission: &str,
+    access: Access,
+) -> bool {
+    let public_reading = !repository.private && access == Access::Read;
+    let Some(token) = caller.token() else {
+        return public_reading;
+    };
+    let granted = token.repositories.contains(&repository.name);
+    public_reading
+        || granted
+            && match &token.kind {
+                GithubTokenKind::Classic { scopes } => scopes.iter().any(|scope| {
+                    scope == "repo" || (scope == "public_repo" && !repository.private)
+                }),
+                GithubTokenKind::FineGrained { permissions }
+                | GithubTokenKind::Installation { permissions } => {
+                    // Every such token may read the metadata of its repositories.
+                    permission == "metadata" || permissions.cover(permission, access)
+                }
+            }
+}
+
+/// For a repository that is visible.
+pub(super) fn require(
+    world: &World,
+    caller: &Caller,
+    repository: &GithubRepository,
+    permission: &str,
+    access: Access,
+) -> Result<(), Failure> {
+    if permits(caller, repository, permission, access) {
+        return Ok(());
+    }
+    let Some(token) = caller.token() else {
+        return Err(Failure::new(401, "Requires authentication"));
+    };
+    let (message, by_kind) = match &token.kind {
+        GithubTokenKind::Classic { .. } => ("Must have admin rights to Repository.", 404),
+        GithubTokenKind::FineGrained { .. } => {
+            ("Resource not accessible by personal access token", 403)
+        }
+        GithubTokenKind::Installation { .. } => ("Resource not accessible by integration", 403),
+    };
+    let status = match world.github.missing_permission {
+        MissingPermission::ByKind => by_kind,
+        MissingPermission::Forbidden => 403,
+        MissingPermission::NotFound => 404,
+    };
+    let failure = if status == 403 {
+        Failure::new(403, message)
+    } else {
+        Failure::not_found()
+    };
+    Err(failure.header("X-Accepted-OAuth-Scopes", "repo").header(
+        "X-Accepted-GitHub-Permissions",
+        format!("{permission}={access}"),
+    ))
+}

@@ -1,0 +1,248 @@
+//! GitHub Apps: checking their signed tokens (RS256), finding their installation, minting installation tokens.
+//! Not here: what a minted token may do (see `access`).
+
+use std::time::{Duration, SystemTime};
+
+use base64::Engine as _;
+use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
+use ring::signature::{RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
+use serde_json::{Map, Value, json};
+
+use super::access::Caller;
+use super::error::Failure;
+use super::{Call, json_body};
+use crate::answer::Answer;
+use crate::clock;
+use crate::world::{
+    Access, GithubApp, GithubToken, GithubTokenKind, Installation, Permissions, World,
+};
+
+pub(super) const INSTALLATION_PAGE: &str = "https://docs.github.com/rest/apps/apps#get-a-repository-installation-for-the-authenticated-app";
+pub(super) const MINT_PAGE: &str =
+    "https://docs.github.com/rest/apps/apps#create-an-installation-access-token-for-an-app";
+
+/// The longest a signed token may be good for, and as much clock skew as GitHub forgives.
+const MOST_SECONDS: u64 = 600;
+const SKEW: u64 = 60;
+
+/// The id of the App that signed this.
+pub(super) fn verify(world: &World, token: &str) -> Result<u64, Failure> {
+    let undecodable = || Failure::new(401, "A JSON web token could not be decoded");
+    let (signed, signature) = token.rsplit_once('.').ok_or_else(undecodable)?;
+    let (header, claims) = signed.split_once('.').ok_or_else(undecodable)?;
+    let header = decode(header).ok_or_else(undecodable)?;
+    let claims = decode(claims).ok_or_else(undecodable)?;
+    let signature = BASE64_URL_SAFE_NO_PAD.decode(signature);
+    let signature = signature.map_err(|_| undecodable())?;
+    if header.get("alg").and_then(Value::as_str) != Some("RS256") {
+        return Err(undecodable());
+    }
+    let issuer = claims.get("iss").map(|issuer| {
+        let text = issuer.as_str().map(str::to_owned);
+        text.unwrap_or_else(|| issuer.to_string())
+    });
+    let issuer = issuer.ok_or_else(|| {
+        Failure::new(
+            401,
+            "'Issuer' claim ('iss') must be an Integer or a client id",
+        )
+    })?;
+    let app = world
+        .github
+        .apps
+        .iter()
+        .find(|app| app.client_id == issuer || app.id.to_string() == issuer)
+        .ok_or_else(|| Failure::new(404, "Integration not found"))?;
+    let key = public_key(app).ok_or_else(undecodable)?;
+    UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, key)
+        .verify(signed.as_bytes(), &signature)
+        .map_err(|_| undecodable())?;
+    check_times(&claims)?;
+    Ok(app.id)
+}
+
+fn check_times(claims: &Map<String, Value>) -> Result<(), Failure> {
+    let now = clock::seconds(SystemTime::now());
+    let number = |name: &str| claims.get(name).and_then(Value::as_u64);
+    let expires = number("exp").filter(|expires| *expires > now).ok_or_else(|| {
+        Failure::new(
+            401,
+            "'Expiration time' claim ('exp') must be a numeric value representing the future time at which the \
+             assertion expires",
+        )
+    })?;
+    number("iat").filter(|issued| *issued <= now + SKEW).ok_or_else(|| {
+        Failure::new(
+            401,
+            "'Issued at' claim ('iat') must be an Integer representing the time that the assertion was issued",
+        )
+    })?;
+    if expires > now + MOST_SECONDS {
+        let message = "'Expiration time' claim ('exp') is too far in the future";
+        return Err(Failure::new(401, message));
+    }
+    Ok(())
+}
+
+fn decode(part: &str) -> Option<Map<String, Value>> {
+    let bytes = BASE64_URL_SAFE_NO_PAD.decode(part).ok()?;
+    serde_json::from_slice(&bytes).ok()
+}
+
+fn public_key(app: &GithubApp) -> Option<Vec<u8>> {
+    let lines = app.public_key_pem.lines();
+    let text: String = lines.filter(|line| !line.starts_with("-----")).collect();
+    BASE64_STANDARD.decode(text).ok()
+}
+
+fn calling_app<'world>(
+    world: &'world World,
+    call: &Call<'_>,
+) -> Result<&'world GithubApp, Failure> {
+    let id = match call.caller {
+        Caller::App(id) => Some(id),
+        Caller::Anonymous | Caller::Token(_) => None,
+    };
+    world
+        .github
+        .apps
+        .iter()
+        .find(|app| Some(app.id) == id)
+        .ok_or_else(|| Failure::new(401, "A JSON web token could not be decoded"))
+}
+
+/// `GET /repos/{owner}/{repo}/installation`
+pub(super) fn installation(
+    world: &World,
+    call: &Call<'_>,
+    repository: &str,
+) -> Result<Answer, Failure> {
+    let app = calling_app(world, call)?;
+    let installed = |installation: &&Installation| {
+        let mut names = installation.repositories.iter();
+        names.any(|name| name.eq_ignore_ascii_case(repository))
+    };
+    let installation = app.installations.iter().find(installed);
+    let installation = installation.ok_or_else(Failure::not_found)?;
+    let owner = repository.split('/').next().unwrap_or_default();
+    let tokens_url = format!(
+        "{}/app/installations/{}/access_tokens",
+        call.base, installation.id
+    );
+    Ok(Answer::json(
+        200,
+        json!({
+            "id": installation.id,
+            "client_id": app.client_id,
+            "app_id": app.id,
+            "app_slug": app.slug,
+            "account": {"login": owner, "type": "Organization"},
+            "repository_selection": "selected",
+            "access_tokens_url": tokens_url,
+            "permissions": wire(&installation.permissions),
+            "suspended_at": null,
+        }),
+    ))
+}
+
+/// `POST /app/installations/{id}/access_tokens`
+pub(super) fn mint(world: &mut World, call: &Call<'_>, id: &str) -> Result<Answer, Failure> {
+    let app = calling_app(world, call)?;
+    let owner = format!("{}[bot]", app.slug);
+    let known = |installation: &&Installation| installation.id.to_string() == id;
+    let installation = app.installations.iter().find(known);
+    let installation = installation.ok_or_else(Failure::not_found)?;
+    let body = json_body::parse(
+        call.request,
+        &["repositories", "repository_ids", "permissions"],
+    )?;
+    let repositories = repositories(world, installation, &body)?;
+    let permissions = permissions(installation, &body)?;
+
+    let expires_at = SystemTime::now() + Duration::from_hours(1);
+    world.github.minted += 1;
+    let value = format!("ghs_sandboxMinted{:023}", world.github.minted);
+    let answer = json!({
+        "token": value,
+        "expires_at": clock::timestamp(expires_at),
+        "permissions": wire(&permissions),
+        "repository_selection": "selected",
+        "repositories": repositories.iter().map(|name| json!({"full_name": name})).collect::<Vec<_>>(),
+    });
+    let kind = GithubTokenKind::Installation { permissions };
+    let mut token = GithubToken::new(&value, &owner, kind);
+    token.repositories = repositories;
+    token.expires_at = Some(expires_at);
+    world.github.tokens.push(token);
+    Ok(Answer::json(201, answer))
+}
+
+/// The asked ones, by bare name or id; all of the installation where none are.
+fn repositories(
+    world: &World,
+    installation: &Installation,
+    body: &Map<String, Value>,
+) -> Result<Vec<String>, Failure> {
+    let asked: Vec<&Value> = ["repositories", "repository_ids"]
+        .into_iter()
+        .filter_map(|key| body.get(key))
+        .flat_map(|list| list.as_array().into_iter().flatten())
+        .collect();
+    if asked.is_empty() {
+        return Ok(installation.repositories.clone());
+    }
+    let id_of = |name: &str| {
+        let mut all = world.github.repositories.iter();
+        all.find(|repository| repository.name == name)
+            .map(|repository| json!(repository.id))
+    };
+    let find = |asked: &Value| {
+        let mut names = installation.repositories.iter();
+        names
+            .find(|name| {
+                name.split('/').next_back() == asked.as_str() || id_of(name).as_ref() == Some(asked)
+            })
+            .cloned()
+    };
+    asked.into_iter().map(find).collect::<Option<_>>().ok_or_else(|| {
+        Failure::new(
+            422,
+            "There is at least one repository that does not exist or is not accessible to the parent installation.",
+        )
+    })
+}
+
+fn permissions(
+    installation: &Installation,
+    body: &Map<String, Value>,
+) -> Result<Permissions, Failure> {
+    let asked = json_body::object(body, "permissions", 100)?;
+    if asked.is_empty() {
+        return Ok(installation.permissions.clone());
+    }
+    let mut permissions = Permissions::default();
+    for (name, access) in asked {
+        let access = match access.as_str() {
+            Some("read") => Access::Read,
+            Some("write") => Access::Write,
+            _ => {
+                let key = format!("permissions/{name}");
+                return Err(json_body::wrong_type(&key, &access, "one of read, write"));
+            }
+        };
+        if !installation.permissions.cover(&name, access) {
+            let message = "The permissions requested are not granted to this installation.";
+            return Err(Failure::new(422, message));
+        }
+        permissions.0.insert(name, access);
+    }
+    Ok(permissions)
+}
+
+fn wire(permissions: &Permissions) -> Value {
+    let pairs = permissions.0.iter();
+    pairs
+        .map(|(name, access)| (name.clone(), json!(access.to_string())))
+        .collect::<Map<_, _>>()
+        .into()
+}

@@ -1,0 +1,58 @@
+//! `POST /repos/{owner}/{repo}/dispatches`: starts every workflow of the default branch that listens, and says
+//! nothing about it. Not here: dispatching one workflow (see `workflow`).
+
+use serde_json::Value;
+
+use super::error::Failure;
+use super::{Call, access, json_body, run_name};
+use crate::answer::Answer;
+use crate::world::{Access, GithubRepository, Provider, RefKind, Run, WorkflowState, World};
+
+pub(super) fn create(
+    world: &mut World,
+    call: &Call<'_>,
+    repository: &GithubRepository,
+) -> Result<Answer, Failure> {
+    access::require(world, &call.caller, repository, "contents", Access::Write)?;
+    let body = json_body::parse(call.request, &["event_type", "client_payload"])?;
+    let event_type = json_body::required_text(&body, "event_type")?;
+    match event_type.chars().count() {
+        0 => {
+            return Err(Failure::invalid(
+                "At least 1 character is required; only 0 were supplied.",
+            ));
+        }
+        1..=100 => {}
+        length => {
+            return Err(Failure::invalid(&format!(
+                "Only 100 characters are allowed; {length} were supplied."
+            )));
+        }
+    }
+    let payload = Value::Object(json_body::object(&body, "client_payload", 10)?);
+
+    for workflow in &repository.workflows {
+        let starts = workflow.on_default_branch
+            && workflow.state == WorkflowState::Active
+            && workflow.listens_to(&event_type);
+        if !starts {
+            continue;
+        }
+        let branch = repository.git.default_branch.as_str();
+        let mut run = Run::new(
+            Provider::Github,
+            &repository.name,
+            &workflow.file,
+            "repository_dispatch",
+        );
+        run.workflow_id = workflow.id;
+        run.reference = Some((RefKind::Branch, branch.to_owned()));
+        let commit = repository.git.commit_of(RefKind::Branch, branch);
+        commit.unwrap_or_default().clone_into(&mut run.commit);
+        run.client_payload = Some(payload.clone());
+        run.who = call.caller.name();
+        run.title = run_name::of_dispatch(workflow, &event_type, &payload);
+        world.start(run);
+    }
+    Ok(Answer::status(204))
+}

@@ -1,0 +1,68 @@
+//! GitHub's error body. Not here: which error when.
+
+use serde_json::json;
+
+use crate::answer::Answer;
+
+pub(super) struct Failure {
+    status: u16,
+    message: String,
+    headers: Vec<(&'static str, String)>,
+    /// Of a redirect.
+    url: Option<String>,
+}
+
+impl Failure {
+    pub(super) fn new(status: u16, message: impl Into<String>) -> Self {
+        Self {
+            status,
+            message: message.into(),
+            headers: Vec::new(),
+            url: None,
+        }
+    }
+
+    /// Says nothing about whether it is not there, or not visible.
+    pub(super) fn not_found() -> Self {
+        Self::new(404, "Not Found")
+    }
+
+    /// A body that does not fit the call's schema.
+    pub(super) fn invalid(complaint: &str) -> Self {
+        Self::new(422, format!("Invalid request.\n\n{complaint}"))
+    }
+
+    pub(super) fn redirect(status: u16, location: String) -> Self {
+        let message = if status == 301 {
+            "Moved Permanently"
+        } else {
+            "Temporary Redirect"
+        };
+        Self {
+            url: Some(location.clone()),
+            ..Self::new(status, message).header("Location", location)
+        }
+    }
+
+    pub(super) fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    pub(super) fn answer(self, documentation: &str) -> Answer {
+        let body = match self.url {
+            Some(url) => {
+                json!({"message": self.message, "url": url, "documentation_url": documentation})
+            }
+            None => json!({
+                "message": self.message,
+                "documentation_url": documentation,
+                "status": self.status.to_string(),
+            }),
+        };
+        let answer = Answer::json(self.status, body);
+        self.headers
+            .into_iter()
+            .fold(answer, |answer, (name, value)| answer.header(name, value))
+    }
+}

@@ -1,0 +1,171 @@
+//! Workflow runs: listing, reading and cancelling them, in GitHub's words. Not here: starting them (see
+//! `dispatch` and `workflow`).
+
+use serde_json::{Value, json};
+
+use super::error::Failure;
+use super::{Call, access, workflow};
+use crate::answer::Answer;
+use crate::clock::timestamp;
+use crate::request::Request;
+use crate::world::{Access, Conclusion, GithubRepository, Provider, Run, State, World};
+
+/// Of one workflow, or of all; newest first.
+pub(super) fn list(
+    world: &World,
+    call: &Call<'_>,
+    repository: &GithubRepository,
+    workflow: Option<&str>,
+) -> Result<Answer, Failure> {
+    access::require(world, &call.caller, repository, "actions", Access::Read)?;
+    let workflow = match workflow {
+        Some(id) => Some(workflow::find(repository, id)?.id),
+        None => None,
+    };
+    let runs: Vec<Value> = world
+        .runs_of(Provider::Github, &repository.name)
+        .rev()
+        .filter(|run| workflow.is_none_or(|id| run.workflow_id == id))
+        .filter(|run| asked_for(call.request, run))
+        .map(|run| describe(call, repository, run))
+        .collect();
+    let mut path = format!("{}/repositories/{}/actions", call.base, repository.id);
+    if let Some(id) = workflow {
+        path = format!("{path}/workflows/{id}");
+    }
+    Ok(workflow::page(
+        "workflow_runs",
+        &runs,
+        call,
+        &format!("{path}/runs"),
+    ))
+}
+
+pub(super) fn get(
+    world: &World,
+    call: &Call<'_>,
+    repository: &GithubRepository,
+    id: &str,
+) -> Result<Answer, Failure> {
+    access::require(world, &call.caller, repository, "actions", Access::Read)?;
+    let run = world
+        .runs_of(Provider::Github, &repository.name)
+        .find(|run| run.id.to_string() == id)
+        .ok_or_else(Failure::not_found)?;
+    Ok(Answer::json(200, describe(call, repository, run)))
+}
+
+pub(super) fn cancel(
+    world: &mut World,
+    call: &Call<'_>,
+    repository: &GithubRepository,
+    id: &str,
+) -> Result<Answer, Failure> {
+    access::require(world, &call.caller, repository, "actions", Access::Write)?;
+    let run = world
+        .run_mut(Provider::Github, &repository.name, |run| {
+            run.id.to_string() == id
+        })
+        .ok_or_else(Failure::not_found)?;
+    if run.state == State::Completed {
+        let message = "Cannot cancel a workflow run that is completed.";
+        return Err(Failure::new(409, message));
+    }
+    run.cancel();
+    Ok(Answer::json(202, json!({})))
+}
+
+/// Whether it passes the query's filters.
+fn asked_for(request: &Request, run: &Run) -> bool {
+    let equal = |name: &str, value: &str| request.query(name).is_none_or(|wanted| wanted == value);
+    equal("event", &run.event)
+        && equal("branch", run.reference_name().unwrap_or_default())
+        && equal("actor", &run.who)
+        && equal("head_sha", &run.commit)
+        && request
+            .query("status")
+            .is_none_or(|wanted| wanted == status(run) || Some(wanted.as_str()) == conclusion(run))
+        && request
+            .query("created")
+            .is_none_or(|range| created_within(&range, &timestamp(run.created_at)))
+}
+
+/// GitHub's search ranges: `>=T`, `>T`, `<=T`, `<T`, `T..T` with `*` for open ends, or a time or day itself.
+fn created_within(range: &str, created: &str) -> bool {
+    // Times compare as text up to the length given, so that a bare day means all of it.
+    let compare = |bound: &str| {
+        let bound = bound.replace("+00:00", "Z");
+        let length = bound.len().min(created.len());
+        created[..length].cmp(&bound[..length])
+    };
+    if let Some((from, to)) = range.split_once("..") {
+        return (from == "*" || compare(from).is_ge()) && (to == "*" || compare(to).is_le());
+    }
+    if let Some(bound) = range.strip_prefix(">=") {
+        compare(bound).is_ge()
+    } else if let Some(bound) = range.strip_prefix("<=") {
+        compare(bound).is_le()
+    } else if let Some(bound) = range.strip_prefix('>') {
+        compare(bound).is_gt()
+    } else if let Some(bound) = range.strip_prefix('<') {
+        compare(bound).is_lt()
+    } else {
+        compare(range).is_eq()
+    }
+}
+
+pub(super) fn api_url(call: &Call<'_>, run: &Run) -> String {
+    format!(
+        "{}/repos/{}/actions/runs/{}",
+        call.base, run.repository, run.id
+    )
+}
+
+pub(super) fn page_url(call: &Call<'_>, run: &Run) -> String {
+    format!("{}/{}/actions/runs/{}", call.origin, run.repository, run.id)
+}
+
+fn status(run: &Run) -> &'static str {
+    match run.state {
+        State::Queued => "queued",
+        State::Running => "in_progress",
+        State::Completed => "completed",
+    }
+}
+
+fn conclusion(run: &Run) -> Option<&'static str> {
+    run.conclusion.map(|conclusion| match conclusion {
+        Conclusion::Success => "success",
+        Conclusion::Failure => "failure",
+        Conclusion::Cancelled => "cancelled",
+    })
+}
+
+fn describe(call: &Call<'_>, repository: &GithubRepository, run: &Run) -> Value {
+    let workflow = repository
+        .workflows
+        .iter()
+        .find(|workflow| workflow.id == run.workflow_id);
+    json!({
+        "id": run.id,
+        "name": workflow.map(|workflow| workflow.name.as_str()),
+        "display_title": run.title,
+        "run_number": run.number,
+        "run_attempt": 1,
+        "event": run.event,
+        "status": status(run),
+        "conclusion": conclusion(run),
+        "workflow_id": run.workflow_id,
+        "path": format!(".github/workflows/{}", run.pipeline),
+        "head_branch": run.reference_name(),
+        "head_sha": run.commit,
+        "url": api_url(call, run),
+        "html_url": page_url(call, run),
+        "created_at": timestamp(run.created_at),
+        "run_started_at": timestamp(run.created_at),
+        "updated_at": timestamp(run.updated_at),
+        "actor": {"login": run.who},
+        "triggering_actor": {"login": run.who},
+        "repository": {"id": repository.id, "full_name": repository.name},
+    })
+}

@@ -1,0 +1,215 @@
+//! Workflows: listing them, reading one, and `POST …/actions/workflows/{id or file}/dispatches`. Not here: their
+//! runs (see `run`).
+
+use serde_json::{Map, Value, json};
+
+use super::error::Failure;
+use super::{Call, access, json_body, run, run_name};
+use crate::answer::Answer;
+use crate::world::{
+    Access, GithubRepository, Provider, Run, RunDetails, Workflow, WorkflowInput, WorkflowState,
+    World,
+};
+
+pub(super) fn list(
+    world: &World,
+    call: &Call<'_>,
+    repository: &GithubRepository,
+) -> Result<Answer, Failure> {
+    access::require(world, &call.caller, repository, "actions", Access::Read)?;
+    let all: Vec<Value> = repository
+        .workflows
+        .iter()
+        .filter(|workflow| workflow.on_default_branch)
+        .map(|workflow| describe(call, repository, workflow))
+        .collect();
+    let path = format!(
+        "{}/repositories/{}/actions/workflows",
+        call.base, repository.id
+    );
+    Ok(page("workflows", &all, call, &path))
+}
+
+pub(super) fn get(
+    world: &World,
+    call: &Call<'_>,
+    repository: &GithubRepository,
+    id: &str,
+) -> Result<Answer, Failure> {
+    access::require(world, &call.caller, repository, "actions", Access::Read)?;
+    let workflow = find(repository, id)?;
+    Ok(Answer::json(200, describe(call, repository, workflow)))
+}
+
+pub(super) fn dispatch(
+    world: &mut World,
+    call: &Call<'_>,
+    repository: &GithubRepository,
+    id: &str,
+) -> Result<Answer, Failure> {
+    access::require(world, &call.caller, repository, "actions", Access::Write)?;
+    let body = json_body::parse(call.request, &["ref", "inputs", "return_run_details"])?;
+    if let RunDetails::RejectedWith(status) = world.github.run_details
+        && body.contains_key("return_run_details")
+    {
+        let message = "Invalid request.
+
+\"return_run_details\" is not a permitted key.";
+        return Err(Failure::new(status, message));
+    }
+    let reference = json_body::required_text(&body, "ref")?;
+    let given = json_body::object(&body, "inputs", 25)?;
+    let details = json_body::boolean(&body, "return_run_details")?;
+
+    let workflow = find(repository, id)?;
+    let bare = reference
+        .strip_prefix("refs/heads/")
+        .or_else(|| reference.strip_prefix("refs/tags/"))
+        .unwrap_or(&reference);
+    let (kind, commit) = repository
+        .git
+        .resolve(bare)
+        .ok_or_else(|| Failure::new(422, format!("No ref found for: {reference}")))?;
+    let declared = workflow
+        .workflow_dispatch
+        .as_ref()
+        .ok_or_else(|| Failure::new(422, "Workflow does not have 'workflow_dispatch' trigger"))?;
+    if workflow.state == WorkflowState::DisabledManually {
+        let message = "Cannot trigger a 'workflow_dispatch' on a disabled workflow";
+        return Err(Failure::new(422, message));
+    }
+    let inputs = fill_in(declared, &given)?;
+
+    let mut run = Run::new(
+        Provider::Github,
+        &repository.name,
+        &workflow.file,
+        "workflow_dispatch",
+    );
+    run.workflow_id = workflow.id;
+    run.reference = Some((kind, bare.to_owned()));
+    commit.clone_into(&mut run.commit);
+    run.who = call.caller.name();
+    run.title = run_name::of_workflow_dispatch(workflow, &inputs);
+    run.inputs = inputs;
+    let run = world.start(run);
+    if !details {
+        return Ok(Answer::status(204));
+    }
+    Ok(Answer::json(
+        200,
+        json!({
+            "workflow_run_id": run.id,
+            "run_url": run::api_url(call, &run),
+            "html_url": run::page_url(call, &run),
+        }),
+    ))
+}
+
+/// The declared inputs with what was given, else their defaults. GitHub hands all of them on as text.
+fn fill_in(
+    declared: &[WorkflowInput],
+    given: &Map<String, Value>,
+) -> Result<Map<String, Value>, Failure> {
+    let unexpected: Vec<&String> = given
+        .keys()
+        .filter(|name| !declared.iter().any(|input| input.name == **name))
+        .collect();
+    if !unexpected.is_empty() {
+        let names = json!(unexpected);
+        return Err(Failure::new(
+            422,
+            format!("Unexpected inputs provided: {names}"),
+        ));
+    }
+    let mut inputs = Map::new();
+    for input in declared {
+        let value = match given.get(&input.name) {
+            Some(Value::String(text)) => Some(text.clone()),
+            Some(value @ (Value::Bool(_) | Value::Number(_))) => Some(value.to_string()),
+            Some(value @ (Value::Null | Value::Array(_) | Value::Object(_))) => {
+                let key = format!("inputs/{}", input.name);
+                return Err(json_body::wrong_type(&key, value, "a string"));
+            }
+            None => input.default.clone(),
+        };
+        match value {
+            None if input.required => {
+                let message = format!("Required input '{}' not provided", input.name);
+                return Err(Failure::new(422, message));
+            }
+            value => {
+                inputs.insert(input.name.clone(), json!(value.unwrap_or_default()));
+            }
+        }
+    }
+    Ok(inputs)
+}
+
+/// By id if it is a number through and through: `1-release.yml` is a file's name.
+pub(super) fn find<'repository>(
+    repository: &'repository GithubRepository,
+    id: &str,
+) -> Result<&'repository Workflow, Failure> {
+    let number: Option<u64> = id.parse().ok();
+    repository
+        .workflows
+        .iter()
+        .filter(|workflow| workflow.on_default_branch)
+        .find(|workflow| match number {
+            Some(number) => workflow.id == number,
+            None => workflow.file == id,
+        })
+        .ok_or_else(Failure::not_found)
+}
+
+fn describe(call: &Call<'_>, repository: &GithubRepository, workflow: &Workflow) -> Value {
+    let state = match workflow.state {
+        WorkflowState::Active => "active",
+        WorkflowState::DisabledManually => "disabled_manually",
+    };
+    let name = &repository.name;
+    json!({
+        "id": workflow.id,
+        "name": workflow.name,
+        "path": format!(".github/workflows/{}", workflow.file),
+        "state": state,
+        "created_at": "2026-01-01T00:00:00.000Z",
+        "updated_at": "2026-01-01T00:00:00.000Z",
+        "url": format!("{}/repos/{name}/actions/workflows/{}", call.base, workflow.id),
+        "html_url": format!(
+            "{}/{name}/blob/{}/.github/workflows/{}",
+            call.origin, repository.git.default_branch, workflow.file
+        ),
+    })
+}
+
+/// One page of a list, 30 a page unless the query says otherwise, with its `Link`.
+pub(super) fn page(key: &str, all: &[Value], call: &Call<'_>, path: &str) -> Answer {
+    let size = call.request.query_number("per_page", 30).clamp(1, 100);
+    let number = call.request.query_number("page", 1).max(1);
+    let last = all.len().div_ceil(size).max(1);
+    let shown: Vec<&Value> = all.iter().skip((number - 1) * size).take(size).collect();
+    let link = |number: usize, relation: &str| {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        for (name, value) in call.request.query_pairs() {
+            if name != "page" {
+                query.append_pair(&name, &value);
+            }
+        }
+        query.append_pair("page", &number.to_string());
+        format!("<{path}?{}>; rel=\"{relation}\"", query.finish())
+    };
+    let mut links = Vec::new();
+    if number > 1 {
+        links.extend([link(number - 1, "prev"), link(1, "first")]);
+    }
+    if number < last {
+        links.extend([link(number + 1, "next"), link(last, "last")]);
+    }
+    let answer = Answer::json(200, json!({"total_count": all.len(), key: shown}));
+    if links.is_empty() {
+        return answer;
+    }
+    answer.header("Link", links.join(", "))
+}

@@ -1,0 +1,102 @@
+//! GitLab's API: which call answers which path. Not here: the calls themselves.
+
+mod access;
+mod create;
+mod error;
+mod parameters;
+mod pipeline;
+
+use serde_json::{Value, json};
+
+use crate::answer::Answer;
+use crate::request::Request;
+use crate::world::{GitlabProject, GitlabToken, Visibility, World};
+use error::Failure;
+
+/// What every call gets.
+struct Call<'request> {
+    request: &'request Request,
+    /// Where links to pages begin: with the path prefix, if the request came by it.
+    origin: String,
+}
+
+pub(super) fn answer(world: &mut World, request: &Request) -> Answer {
+    let segments = request.segments();
+    let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
+    let (prefix, call) = match segments.as_slice() {
+        ["gitlab", "api", "v4", call @ ..] => ("/gitlab", call),
+        ["api", "v4", call @ ..] => ("", call),
+        _ => ("", [].as_slice()),
+    };
+    let context = Call {
+        request,
+        origin: format!("{}{prefix}", request.origin()),
+    };
+    let answer = match call {
+        ["projects", id, rest @ ..] => in_project(world, &context, id, rest),
+        _ => Err(Failure::error(404, "404 Not Found")),
+    };
+    answer
+        .unwrap_or_else(Failure::answer)
+        .header("X-Request-Id", "01SANDBOX00000000000000000")
+        .header("Cache-Control", "max-age=0, private, must-revalidate")
+}
+
+/// The `token` of a trigger call, whatever is in it.
+pub(super) fn token_in_body(request: &Request) -> Option<String> {
+    let json = request.json();
+    let in_json = json.as_ref().and_then(|body| body.get("token"));
+    in_json
+        .and_then(|token| token.as_str().map(str::to_owned))
+        .or_else(|| {
+            let mut form = form_urlencoded::parse(&request.body);
+            form.find_map(|(name, value)| (name == "token").then(|| value.into_owned()))
+        })
+}
+
+fn in_project(
+    world: &mut World,
+    call: &Call<'_>,
+    id: &str,
+    rest: &[&str],
+) -> Result<Answer, Failure> {
+    let method = call.request.method.as_str();
+    if (method, rest) == ("POST", ["trigger", "pipeline"].as_slice()) {
+        // The one call that looks at no header: the trigger token is in the body.
+        return create::by_trigger(world, call, id);
+    }
+    let token = access::authenticate(world, call.request)?;
+    let project = access::see(world, token.as_ref(), id)?;
+    let token = token.as_ref();
+    match (method, rest) {
+        ("GET", []) => read_project(call, token, &project),
+        ("POST", ["pipeline"]) => create::by_token(world, call, token, &project),
+        ("GET", ["pipelines"]) => pipeline::list(world, call, token, &project),
+        ("GET", ["pipelines", id]) => pipeline::get(world, call, token, &project, id),
+        ("POST", ["pipelines", id, "cancel"]) => pipeline::cancel(world, call, token, &project, id),
+        _ => Err(Failure::error(404, "404 Not Found")),
+    }
+}
+
+fn read_project(
+    call: &Call<'_>,
+    token: Option<&GitlabToken>,
+    project: &GitlabProject,
+) -> Result<Answer, Failure> {
+    access::require_reading(token)?;
+    let name = project.path.rsplit('/').next();
+    let visibility = match project.visibility {
+        Visibility::Public => "public",
+        Visibility::Private => "private",
+    };
+    let body: Value = json!({
+        "id": project.id,
+        "name": name,
+        "path": name,
+        "path_with_namespace": project.path,
+        "default_branch": project.git.default_branch,
+        "visibility": visibility,
+        "web_url": format!("{}/{}", call.origin, project.path),
+    });
+    Ok(Answer::json(200, body))
+}

@@ -1,0 +1,88 @@
+//! Who is calling GitLab, which projects they see, and what they may do there. Not here: trigger tokens, which
+//! only start pipelines (see `create`).
+
+use super::error::Failure;
+use crate::request::Request;
+use crate::world::{GitlabProject, GitlabToken, Role, Visibility, World};
+
+/// `None` for a caller without any credential.
+pub(super) fn authenticate(
+    world: &World,
+    request: &Request,
+) -> Result<Option<GitlabToken>, Failure> {
+    let unauthorized = || Failure::message(401, "401 Unauthorized");
+    let header = request.headers.get("private-token");
+    let Some(value) = header.or_else(|| request.authorization("Bearer")) else {
+        return match request.headers.get("authorization") {
+            Some(_) => Err(unauthorized()),
+            None => Ok(None),
+        };
+    };
+    let known = |token: &&GitlabToken| token.value == value;
+    let token = world.gitlab.tokens.iter().find(known);
+    token.cloned().map(Some).ok_or_else(unauthorized)
+}
+
+/// The project of that id or path. A private one does not exist for those who are no members.
+pub(super) fn see(
+    world: &World,
+    token: Option<&GitlabToken>,
+    id: &str,
+) -> Result<GitlabProject, Failure> {
+    find(world, id)
+        .filter(|project| {
+            project.visibility == Visibility::Public || role(token, project).is_some()
+        })
+        .cloned()
+        .ok_or_else(|| Failure::message(404, "404 Project Not Found"))
+}
+
+pub(super) fn find<'world>(world: &'world World, id: &str) -> Option<&'world GitlabProject> {
+    let mut projects = world.gitlab.projects.iter();
+    projects.find(|project| project.id.to_string() == id || project.path.eq_ignore_ascii_case(id))
+}
+
+pub(super) fn role(token: Option<&GitlabToken>, project: &GitlabProject) -> Option<Role> {
+    token.and_then(|token| token.role_in(&project.path))
+}
+
+/// Reading a public project needs no token; a token that is given must be one for reading.
+pub(super) fn require_reading(token: Option<&GitlabToken>) -> Result<(), Failure> {
+    let may_read = |token: &GitlabToken| has_scope(token, "api") || has_scope(token, "read_api");
+    if token.is_none_or(may_read) {
+        return Ok(());
+    }
+    Err(Failure::insufficient_scope("api read_api"))
+}
+
+/// Pipelines of a private project are for reporters and above.
+pub(super) fn require_reading_pipelines(
+    token: Option<&GitlabToken>,
+    project: &GitlabProject,
+) -> Result<(), Failure> {
+    require_reading(token)?;
+    let public = project.visibility == Visibility::Public;
+    if public || role(token, project) >= Some(Role::Reporter) {
+        return Ok(());
+    }
+    Err(Failure::message(403, "403 Forbidden"))
+}
+
+/// Starting and cancelling: scope `api`, developer or above. Returns the token and its role.
+pub(super) fn require_developer<'token>(
+    token: Option<&'token GitlabToken>,
+    project: &GitlabProject,
+) -> Result<(&'token GitlabToken, Role), Failure> {
+    let token = token.ok_or_else(|| Failure::message(401, "401 Unauthorized"))?;
+    if !has_scope(token, "api") {
+        return Err(Failure::insufficient_scope("api"));
+    }
+    match token.role_in(&project.path) {
+        Some(role) if role >= Role::Developer => Ok((token, role)),
+        Some(_) | None => Err(Failure::message(403, "403 Forbidden")),
+    }
+}
+
+fn has_scope(token: &GitlabToken, scope: &str) -> bool {
+    token.scopes.iter().any(|known| known == scope)
+}

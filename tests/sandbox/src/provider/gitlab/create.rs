@@ -1,0 +1,182 @@
+//! The two calls that start a pipeline: with a trigger token, and with an access token. Not here: reading their
+//! parameters (see `parameters`).
+
+use serde_json::{Map, Value};
+
+use super::error::Failure;
+use super::{Call, access, parameters, pipeline};
+use crate::answer::Answer;
+use crate::world::{
+    Conclusion, Configuration, GitlabProject, GitlabToken, InputKind, PipelineInput,
+    PipelineVariables, Provider, Role, Run, TriggerToken, Variable, World,
+};
+
+/// One pipeline that is asked for.
+struct Order {
+    source: &'static str,
+    reference: String,
+    variables: Vec<Variable>,
+    inputs: Map<String, Value>,
+    who: String,
+    role: Role,
+}
+
+/// `POST /projects/:id/trigger/pipeline`
+pub(super) fn by_trigger(world: &mut World, call: &Call<'_>, id: &str) -> Result<Answer, Failure> {
+    // GitLab takes this header for a hook of its own pipelines and refuses to go round in circles.
+    if call.request.headers.get("x-gitlab-event").is_some() {
+        return Err(Failure::message(403, "403 Forbidden"));
+    }
+    let body = parameters::parse(call.request, &["token", "ref", "variables", "inputs"])?;
+    let [token, reference] = parameters::required_texts(&body, ["token", "ref"])?;
+    let variables = parameters::variable_map(&body)?;
+    let inputs = parameters::inputs(&body)?;
+
+    // A token that is wrong, an access token, or a trigger token of another project: all the same.
+    let project = access::find(world, id).cloned();
+    let known = |trigger: &&TriggerToken| trigger.value == token;
+    let found = project.as_ref().and_then(|project| {
+        let trigger = project.trigger_tokens.iter().find(known);
+        trigger.map(|trigger| (project, trigger))
+    });
+    let (project, trigger) = found.ok_or_else(|| Failure::message(404, "404 Not Found"))?;
+    // Even without variables: the rest of the body goes into the variable TRIGGER_PAYLOAD.
+    if project.pipeline_variables == PipelineVariables::Forbidden {
+        return Err(no_variables());
+    }
+    let order = Order {
+        source: "trigger",
+        reference,
+        variables,
+        inputs,
+        who: trigger.owner.clone(),
+        role: trigger.role,
+    };
+    start(world, call, project, order)
+}
+
+/// `POST /projects/:id/pipeline`
+pub(super) fn by_token(
+    world: &mut World,
+    call: &Call<'_>,
+    token: Option<&GitlabToken>,
+    project: &GitlabProject,
+) -> Result<Answer, Failure> {
+    let (token, role) = access::require_developer(token, project)?;
+    let body = parameters::parse(call.request, &["ref", "variables", "inputs"])?;
+    let [reference] = parameters::required_texts(&body, ["ref"])?;
+    let variables = parameters::variable_list(&body)?;
+    let inputs = parameters::inputs(&body)?;
+    if project.pipeline_variables == PipelineVariables::Forbidden && !variables.is_empty() {
+        return Err(no_variables());
+    }
+    let order = Order {
+        source: "api",
+        reference,
+        variables,
+        inputs,
+        who: token.owner.clone(),
+        role,
+    };
+    start(world, call, project, order)
+}
+
+fn no_variables() -> Failure {
+    Failure::base(400, "Insufficient permissions to set pipeline variables")
+}
+
+fn start(
+    world: &mut World,
+    call: &Call<'_>,
+    project: &GitlabProject,
+    order: Order,
+) -> Result<Answer, Failure> {
+    let reference = order
+        .reference
+        .strip_prefix("refs/heads/")
+        .or_else(|| order.reference.strip_prefix("refs/tags/"))
+        .unwrap_or(&order.reference);
+    let (kind, commit) = project
+        .git
+        .resolve(reference)
+        .ok_or_else(|| Failure::base(400, "Reference not found"))?;
+    if order.role < Role::Developer {
+        let complaint = "Insufficient permissions to create a new pipeline";
+        return Err(Failure::base(400, complaint));
+    }
+    let guarded = project.protected.iter().any(|name| name == reference);
+    if guarded && order.role < Role::Maintainer {
+        return Err(Failure::base(
+            400,
+            &format!(
+                "You do not have sufficient permission to run a pipeline on '{reference}'. Please select a \
+                 different branch or contact your administrator for assistance."
+            ),
+        ));
+    }
+    let inputs = fill_in(&project.inputs, &order.inputs)
+        .map_err(|complaint| Failure::base(400, &complaint))?;
+
+    let mut run = Run::new(
+        Provider::Gitlab,
+        &project.path,
+        ".gitlab-ci.yml",
+        order.source,
+    );
+    run.reference = Some((kind, reference.to_owned()));
+    commit.clone_into(&mut run.commit);
+    run.inputs = inputs;
+    run.variables = order.variables;
+    run.who = order.who;
+    match &project.configuration {
+        Configuration::Runs => {
+            let run = world.start(run);
+            Ok(Answer::json(201, pipeline::describe(call, project, &run)))
+        }
+        Configuration::NoJobs => Err(Failure::base(
+            400,
+            "Pipeline will not run for the selected trigger. The rules configuration prevented any jobs from being \
+             added to the pipeline.",
+        )),
+        Configuration::NoStages => Err(Failure::base(400, "No stages / jobs for this pipeline.")),
+        Configuration::Invalid(complaint) if order.source == "trigger" => {
+            run.complete(Conclusion::Failure);
+            world.start(run);
+            Err(Failure::base(422, complaint))
+        }
+        Configuration::Invalid(complaint) => Err(Failure::base(400, complaint)),
+    }
+}
+
+/// The declared inputs with what was given, else their defaults.
+fn fill_in(
+    declared: &[PipelineInput],
+    given: &Map<String, Value>,
+) -> Result<Map<String, Value>, String> {
+    let unknown: Vec<&str> = given
+        .keys()
+        .filter(|name| !declared.iter().any(|input| input.name == **name))
+        .map(String::as_str)
+        .collect();
+    if !unknown.is_empty() {
+        return Err(format!("unknown input arguments: {}", unknown.join(", ")));
+    }
+    let mut inputs = Map::new();
+    for input in declared {
+        let name = &input.name;
+        let value = given.get(name).or(input.default.as_ref());
+        let value =
+            value.ok_or_else(|| format!("`{name}` input: required value has not been provided"))?;
+        let (fits, kind) = match input.kind {
+            InputKind::String => (value.is_string(), "a string"),
+            InputKind::Number => (value.is_number(), "a number"),
+            InputKind::Boolean => (value.is_boolean(), "a boolean"),
+            InputKind::Array => (value.is_array(), "an array"),
+        };
+        if !fits {
+            return Err(format!("`{name}` input: provided value is not {kind}"));
+        }
+        inputs.insert(name.clone(), value.clone());
+    }
+    Ok(inputs)
+}

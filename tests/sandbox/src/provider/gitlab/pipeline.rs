@@ -1,0 +1,133 @@
+//! Pipelines: listing, reading and cancelling them, in GitLab's words. Not here: starting them (see `create`).
+
+use serde_json::{Value, json};
+
+use super::error::Failure;
+use super::{Call, access};
+use crate::answer::Answer;
+use crate::clock::timestamp_with_milliseconds;
+use crate::world::{Conclusion, GitlabProject, GitlabToken, Provider, RefKind, Run, State, World};
+
+/// By id, newest first unless `sort=asc`. Ignores `created_after`, as some versions do.
+pub(super) fn list(
+    world: &World,
+    call: &Call<'_>,
+    token: Option<&GitlabToken>,
+    project: &GitlabProject,
+) -> Result<Answer, Failure> {
+    access::require_reading_pipelines(token, project)?;
+    let query = |name: &str| call.request.query(name);
+    let mut runs: Vec<&Run> = world
+        .runs_of(Provider::Gitlab, &project.path)
+        .filter(|run| query("ref").is_none_or(|wanted| run.reference_name() == Some(&wanted)))
+        .filter(|run| query("source").is_none_or(|wanted| run.event == wanted))
+        .filter(|run| query("status").is_none_or(|wanted| status(run) == wanted))
+        .filter(|run| query("sha").is_none_or(|wanted| run.commit == wanted))
+        .collect();
+    if query("sort").as_deref() != Some("asc") {
+        runs.reverse();
+    }
+    let size = call.request.query_number("per_page", 20).clamp(1, 100);
+    let page = call.request.query_number("page", 1).max(1);
+    let pages = runs.len().div_ceil(size).max(1);
+    let shown = runs.iter().skip((page - 1) * size).take(size);
+    let shown: Vec<Value> = shown.map(|run| describe(call, project, run)).collect();
+    let next = if page < pages {
+        (page + 1).to_string()
+    } else {
+        String::new()
+    };
+    let answer = Answer::json(200, json!(shown))
+        .header("X-Page", page)
+        .header("X-Per-Page", size)
+        .header("X-Next-Page", &next)
+        .header("X-Total", runs.len())
+        .header("X-Total-Pages", pages);
+    if next.is_empty() {
+        return Ok(answer);
+    }
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    for (name, value) in call.request.query_pairs() {
+        if name != "page" {
+            query.append_pair(&name, &value);
+        }
+    }
+    let link = format!(
+        "<{}/api/v4/projects/{}/pipelines?{}>; rel=\"next\"",
+        call.origin,
+        project.id,
+        query.append_pair("page", &next).finish()
+    );
+    Ok(answer.header("Link", link))
+}
+
+pub(super) fn get(
+    world: &World,
+    call: &Call<'_>,
+    token: Option<&GitlabToken>,
+    project: &GitlabProject,
+    id: &str,
+) -> Result<Answer, Failure> {
+    access::require_reading_pipelines(token, project)?;
+    let run = world
+        .runs_of(Provider::Gitlab, &project.path)
+        .find(|run| run.id.to_string() == id)
+        .ok_or_else(not_found)?;
+    Ok(Answer::json(200, describe(call, project, run)))
+}
+
+/// Answers 200 whatever the state.
+pub(super) fn cancel(
+    world: &mut World,
+    call: &Call<'_>,
+    token: Option<&GitlabToken>,
+    project: &GitlabProject,
+    id: &str,
+) -> Result<Answer, Failure> {
+    access::require_developer(token, project)?;
+    let run = world
+        .run_mut(Provider::Gitlab, &project.path, |run| {
+            run.id.to_string() == id
+        })
+        .ok_or_else(not_found)?;
+    if run.state != State::Completed {
+        run.cancel();
+    }
+    Ok(Answer::json(200, describe(call, project, run)))
+}
+
+fn not_found() -> Failure {
+    Failure::message(404, "404 Pipeline Not Found")
+}
+
+fn status(run: &Run) -> &'static str {
+    match (run.state, run.conclusion) {
+        (State::Queued, _) => "created",
+        (State::Running, _) => "running",
+        (State::Completed, Some(Conclusion::Cancelled)) => "canceled",
+        (State::Completed, Some(Conclusion::Failure)) => "failed",
+        (State::Completed, Some(Conclusion::Success) | None) => "success",
+    }
+}
+
+pub(super) fn describe(call: &Call<'_>, project: &GitlabProject, run: &Run) -> Value {
+    let tag = matches!(run.reference, Some((RefKind::Tag, _)));
+    let ended = run.state == State::Completed;
+    json!({
+        "id": run.id,
+        "iid": run.number,
+        "project_id": project.id,
+        "sha": run.commit,
+        "ref": run.reference_name(),
+        "tag": tag,
+        "status": status(run),
+        "source": run.event,
+        "created_at": timestamp_with_milliseconds(run.created_at),
+        "updated_at": timestamp_with_milliseconds(run.updated_at),
+        "started_at": null,
+        "finished_at": ended.then(|| timestamp_with_milliseconds(run.updated_at)),
+        "web_url": format!("{}/{}/-/pipelines/{}", call.origin, project.path, run.id),
+        "user": {"username": run.who, "state": "active"},
+        "yaml_errors": null,
+    })
+}

@@ -1,0 +1,229 @@
+//! A forward proxy on loopback for tests: passes `CONNECT` and plain http on, or refuses, and remembers what it
+//! was asked for. Not here: https of its own; clients reach it by plain http.
+
+use std::collections::HashMap;
+use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle};
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+
+use crate::request::Headers;
+use crate::server::lock;
+
+/// How the proxy treats its clients.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ProxyManners {
+    Passes,
+    /// 407 to everyone who does not bring these as Basic credentials.
+    Demands {
+        user: String,
+        password: String,
+    },
+    /// This status (say 403, 407, 502) to everyone.
+    Refuses(u16),
+}
+
+/// One request to the proxy.
+#[derive(Clone, Debug)]
+pub struct Proxied {
+    /// `CONNECT`, or the method of a plain http request.
+    pub method: String,
+    /// `host:port` of a `CONNECT`, else the whole URL.
+    pub target: String,
+    pub headers: Headers,
+    /// Whether it was passed on.
+    pub passed: bool,
+}
+
+/// A running proxy. Dropping it closes its port; tunnels that are open end with their clients.
+pub struct Proxy {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+struct Shared {
+    manners: ProxyManners,
+    /// Where names that only tests know lead to.
+    hosts: HashMap<String, SocketAddr>,
+    seen: Mutex<Vec<Proxied>>,
+    stopped: AtomicBool,
+}
+
+impl Proxy {
+    pub fn start(manners: ProxyManners) -> io::Result<Self> {
+        Self::start_knowing(manners, &[])
+    }
+
+    /// With addresses for names the system does not know, such as `("sandbox.test:443", address)`.
+    pub fn start_knowing(manners: ProxyManners, hosts: &[(&str, SocketAddr)]) -> io::Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        let address = listener.local_addr()?;
+        let hosts = hosts
+            .iter()
+            .map(|(name, address)| ((*name).to_owned(), *address));
+        let shared = Arc::new(Shared {
+            manners,
+            hosts: hosts.collect(),
+            seen: Mutex::default(),
+            stopped: AtomicBool::new(false),
+        });
+        let for_thread = Arc::clone(&shared);
+        let thread = thread::Builder::new()
+            .name("proxy".to_owned())
+            .spawn(move || accept(&listener, &for_thread))?;
+        Ok(Self {
+            address,
+            shared,
+            thread: Some(thread),
+        })
+    }
+
+    /// `http://127.0.0.1:PORT`
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The same with credentials in it.
+    pub fn url_for(&self, user: &str, password: &str) -> String {
+        format!("http://{user}:{password}@{}", self.address)
+    }
+
+    /// Everything it was asked for so far, in order.
+    pub fn seen(&self) -> Vec<Proxied> {
+        lock(&self.shared.seen).clone()
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.shared.stopped.store(true, Ordering::Relaxed);
+        // A last knock, so that the listener wakes up and sees that it is over.
+        let _ = TcpStream::connect(self.address);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
+    for client in listener.incoming() {
+        if shared.stopped.load(Ordering::Relaxed) {
+            return;
+        }
+        let Ok(client) = client else { continue };
+        let shared = Arc::clone(shared);
+        // A client that leaves early, or talks nonsense, is its test's business.
+        thread::spawn(move || {
+            let _ = attend(client, &shared);
+        });
+    }
+}
+
+fn attend(mut client: TcpStream, shared: &Shared) -> io::Result<()> {
+    let mut reader = BufReader::new(client.try_clone()?);
+    let (method, target, headers) = read_head(&mut reader)?;
+    let refusal = refusal(&shared.manners, &headers);
+    lock(&shared.seen).push(Proxied {
+        method: method.clone(),
+        target: target.clone(),
+        headers: headers.clone(),
+        passed: refusal.is_none(),
+    });
+    if let Some(status) = refusal {
+        return refuse(&mut client, status);
+    }
+    let authority = target
+        .trim_start_matches("http://")
+        .split('/')
+        .next()
+        .unwrap_or_default();
+    let server = match shared.hosts.get(authority) {
+        Some(address) => TcpStream::connect(address),
+        None => TcpStream::connect(authority),
+    };
+    let Ok(mut server) = server else {
+        return refuse(&mut client, 502);
+    };
+    if method == "CONNECT" {
+        client.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n")?;
+    } else {
+        // One request a connection, or the next one, perhaps for another host, would follow it unseen.
+        let path = target
+            .trim_start_matches("http://")
+            .trim_start_matches(authority);
+        write!(server, "{method} {path} HTTP/1.1\r\nConnection: close\r\n")?;
+        for (name, value) in &headers.0 {
+            if !["proxy-authorization", "connection"].contains(&name.to_ascii_lowercase().as_str())
+            {
+                write!(server, "{name}: {value}\r\n")?;
+            }
+        }
+        server.write_all(b"\r\n")?;
+    }
+    tunnel(reader, client, server)
+}
+
+fn read_head(reader: &mut BufReader<TcpStream>) -> io::Result<(String, String, Headers)> {
+    let mut head = reader.take(64 * 1024);
+    let mut line = String::new();
+    head.read_line(&mut line)?;
+    let mut words = line.split_whitespace().map(str::to_owned);
+    let method = words.next().unwrap_or_default();
+    let target = words.next().unwrap_or_default();
+    let mut headers = Headers::default();
+    loop {
+        let mut line = String::new();
+        if head.read_line(&mut line)? == 0 || line.trim().is_empty() {
+            return Ok((method, target, headers));
+        }
+        if let Some((name, value)) = line.split_once(':') {
+            headers
+                .0
+                .push((name.trim().to_owned(), value.trim().to_owned()));
+        }
+    }
+}
+
+fn refusal(manners: &ProxyManners, headers: &Headers) -> Option<u16> {
+    match manners {
+        ProxyManners::Passes => None,
+        ProxyManners::Refuses(status) => Some(*status),
+        ProxyManners::Demands { user, password } => {
+            let wanted = BASE64_STANDARD.encode(format!("{user}:{password}"));
+            let given = headers.get("proxy-authorization");
+            (given != Some(format!("Basic {wanted}").as_str())).then_some(407)
+        }
+    }
+}
+
+fn refuse(client: &mut TcpStream, status: u16) -> io::Result<()> {
+    let challenge = if status == 407 {
+        "Proxy-Authenticate: Basic realm=\"proxy\"\r\n"
+    } else {
+        ""
+    };
+    write!(
+        client,
+        "HTTP/1.1 {status} Refused\r\n{challenge}Content-Length: 0\r\nConnection: close\r\n\r\n"
+    )
+}
+
+fn tunnel(
+    mut from_client: BufReader<TcpStream>,
+    mut to_client: TcpStream,
+    server: TcpStream,
+) -> io::Result<()> {
+    let mut from_server = server.try_clone()?;
+    let mut to_server = server;
+    thread::spawn(move || {
+        let _ = io::copy(&mut from_client, &mut to_server);
+        let _ = to_server.shutdown(Shutdown::Write);
+    });
+    io::copy(&mut from_server, &mut to_client)?;
+    to_client.shutdown(Shutdown::Write)
+}

@@ -1,0 +1,136 @@
+//! A running sandbox: reading it, setting faults, changing its world, stopping it. Not here: starting it (see
+//! `builder`), and what happens on its connections (see `server`).
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread::JoinHandle;
+
+use tokio::sync::oneshot;
+
+use crate::builder::{Addresses, Builder, ReservedPort};
+use crate::fault::{Fault, Occasion, Route};
+use crate::record::RecordedRequest;
+use crate::server::{Shared, lock};
+use crate::world::{Provider, Run, World};
+
+/// A running sandbox. Dropping it closes its ports and connections.
+pub struct Sandbox {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) addresses: Addresses,
+    pub(crate) ca_pem: String,
+    pub(crate) stop: Option<oneshot::Sender<()>>,
+    pub(crate) thread: Option<JoinHandle<()>>,
+}
+
+impl Sandbox {
+    /// On ports of the system's choice, with a good certificate.
+    pub fn start(world: World) -> io::Result<Self> {
+        Self::builder(world).start()
+    }
+
+    pub fn builder(world: World) -> Builder {
+        Builder::new(world)
+    }
+
+    /// Nobody else gets this port, and connections to it are refused, until it is given to a builder. Dropping it
+    /// gives it up.
+    pub fn reserve_port() -> io::Result<ReservedPort> {
+        ReservedPort::new()
+    }
+
+    /// `http://127.0.0.1:PORT`
+    pub fn http_url(&self) -> String {
+        format!("http://{}", self.addresses.http)
+    }
+
+    /// `https://127.0.0.1:PORT`
+    pub fn https_url(&self) -> String {
+        format!("https://{}", self.addresses.https)
+    }
+
+    /// `http://127.0.0.1:PORT/api/v3`, what a runner would have in `GITHUB_API_URL`.
+    pub fn github_api_url(&self) -> String {
+        format!("{}/api/v3", self.http_url())
+    }
+
+    /// `http://[::1]:PORT`, if it was asked for.
+    pub fn ipv6_http_url(&self) -> Option<String> {
+        self.addresses
+            .ipv6
+            .map(|(http, _)| format!("http://{http}"))
+    }
+
+    /// `https://[::1]:PORT`, if it was asked for.
+    pub fn ipv6_https_url(&self) -> Option<String> {
+        self.addresses
+            .ipv6
+            .map(|(_, https)| format!("https://{https}"))
+    }
+
+    pub fn http_port(&self) -> u16 {
+        self.addresses.http.port()
+    }
+
+    pub fn https_port(&self) -> u16 {
+        self.addresses.https.port()
+    }
+
+    /// The certificate authority to trust, as PEM.
+    pub fn ca_pem(&self) -> &str {
+        &self.ca_pem
+    }
+
+    /// Everything that arrived so far, in order.
+    pub fn requests(&self) -> Vec<RecordedRequest> {
+        lock(&self.shared.record).clone()
+    }
+
+    /// The requests that start something, in order.
+    pub fn trigger_requests(&self) -> Vec<RecordedRequest> {
+        let mut requests = self.requests();
+        requests.retain(RecordedRequest::is_trigger);
+        requests
+    }
+
+    /// Everything that was started so far, in order.
+    pub fn runs(&self) -> Vec<Run> {
+        lock(&self.shared.world).runs.clone()
+    }
+
+    pub fn runs_of(&self, provider: Provider) -> Vec<Run> {
+        let mut runs = self.runs();
+        runs.retain(|run| run.provider == provider);
+        runs
+    }
+
+    /// How many TCP connections were accepted, those that never sent a request among them.
+    pub fn connections(&self) -> usize {
+        self.shared.connections.load(Ordering::Relaxed)
+    }
+
+    /// From now on, and together with those set before; of several that strike one request the first set wins.
+    pub fn fault(&self, route: Route, occasion: Occasion, fault: Fault) {
+        lock(&self.shared.faults).set(route, occasion, fault);
+    }
+
+    pub fn clear_faults(&self) {
+        lock(&self.shared.faults).clear();
+    }
+
+    /// Reads or changes the world. No request is answered meanwhile: do not call out from the closure.
+    pub fn with_world<T>(&self, visit: impl FnOnce(&mut World) -> T) -> T {
+        visit(&mut lock(&self.shared.world))
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        if let Some(stop) = self.stop.take() {
+            let _ = stop.send(());
+        }
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}

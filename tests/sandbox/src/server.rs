@@ -1,0 +1,217 @@
+//! From sockets to answers: accepts connections, reads requests, records them, lets faults strike, and asks the
+//! provider otherwise. Not here: what the providers answer (see `provider`), and who starts and stops all this
+//! (see `sandbox`).
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use http_body_util::BodyExt as _;
+use hyper::body::{Bytes, Incoming};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::sleep;
+use tokio_rustls::TlsAcceptor;
+
+use crate::answer::{Answer, Payload, TornOff};
+use crate::fault::{Fault, Faults, Plan};
+use crate::provider;
+use crate::record::{Answered, RecordedRequest};
+use crate::request::{Headers, Request};
+use crate::wire::{Doom, Wire};
+use crate::world::World;
+
+/// Told of each request once it is answered.
+pub(crate) type OnAnswer = Box<dyn Fn(&RecordedRequest) + Send + Sync>;
+
+/// All that the connections and the tests share.
+pub(crate) struct Shared {
+    pub(crate) world: Mutex<World>,
+    pub(crate) record: Mutex<Vec<RecordedRequest>>,
+    pub(crate) faults: Mutex<Faults>,
+    pub(crate) connections: AtomicUsize,
+    pub(crate) on_answer: Option<OnAnswer>,
+}
+
+/// A test that panics while it holds the lock must not take the others' reading away.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Serves until the runtime ends.
+pub(crate) async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, shared: Arc<Shared>) {
+    loop {
+        // A client that left between its knock and our opening is no reason to stop.
+        let Ok((stream, _)) = listener.accept().await else {
+            continue;
+        };
+        shared.connections.fetch_add(1, Ordering::Relaxed);
+        tokio::spawn(open(stream, tls.clone(), Arc::clone(&shared)));
+    }
+}
+
+async fn open(stream: TcpStream, tls: Option<TlsAcceptor>, shared: Arc<Shared>) {
+    let _ = stream.set_nodelay(true);
+    let doom = Doom::default();
+    let wire = Wire::new(stream, doom.clone());
+    match tls {
+        None => converse(wire, false, doom, shared).await,
+        Some(acceptor) => {
+            // A client that does not trust us ends the handshake: its business, and its test's.
+            if let Ok(stream) = acceptor.accept(wire).await {
+                converse(stream, true, doom, shared).await;
+            }
+        }
+    }
+}
+
+async fn converse(
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    tls: bool,
+    doom: Doom,
+    shared: Arc<Shared>,
+) {
+    let service = service_fn(|request| serve(request, tls, doom.clone(), Arc::clone(&shared)));
+    // An error here is a fault that struck or a client that left; the record tells which.
+    let _ = http1::Builder::new()
+        .serve_connection(TokioIo::new(stream), service)
+        .await;
+}
+
+async fn serve(
+    request: hyper::Request<Incoming>,
+    tls: bool,
+    doom: Doom,
+    shared: Arc<Shared>,
+) -> Result<hyper::Response<Payload>, TornOff> {
+    let request = read(request, tls).await.map_err(|_| TornOff)?;
+    // A task of its own: a server that is slow acts all the same when its client has given up.
+    let ending = tokio::spawn(attend(request, shared)).await;
+    match ending.map_err(|_| TornOff)? {
+        Ending::Answer(answer) => respond(answer, |body| Payload::Whole(Some(body))),
+        Ending::Torn(answer) => {
+            let announced = answer.body.len().to_string();
+            let answer = answer.header("Content-Length", announced);
+            respond(answer, |mut body| {
+                body.truncate(body.len() / 2);
+                Payload::Torn {
+                    rest: Some(body),
+                    flushed: false,
+                }
+            })
+        }
+        Ending::Huge { status, length } => {
+            let answer = Answer::body(status, "application/json", "");
+            respond(answer, |_| Payload::Endless { left: length })
+        }
+        Ending::Reset => {
+            doom.reset();
+            Err(TornOff)
+        }
+        Ending::Close => Err(TornOff),
+    }
+}
+
+async fn read(request: hyper::Request<Incoming>, tls: bool) -> Result<Request, hyper::Error> {
+    let (head, body) = request.into_parts();
+    let headers = head.headers.iter().map(|(name, value)| {
+        let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
+        (name.as_str().to_owned(), value)
+    });
+    Ok(Request {
+        method: head.method.as_str().to_owned(),
+        raw_path: head.uri.path().to_owned(),
+        raw_query: head.uri.query().unwrap_or_default().to_owned(),
+        headers: Headers(headers.collect()),
+        body: body.collect().await?.to_bytes(),
+        tls,
+    })
+}
+
+/// How the connection shall go on.
+enum Ending {
+    Answer(Answer),
+    Torn(Answer),
+    Huge { status: u16, length: u64 },
+    Reset,
+    Close,
+}
+
+impl Ending {
+    fn for_the_record(&self) -> Answered {
+        match self {
+            Self::Answer(answer) | Self::Torn(answer) => Answered::Status(answer.status),
+            Self::Huge { status, .. } => Answered::Status(*status),
+            Self::Reset => Answered::Reset,
+            Self::Close => Answered::Closed,
+        }
+    }
+}
+
+async fn attend(request: Request, shared: Arc<Shared>) -> Ending {
+    let provider = provider::of(&request);
+    let objections = provider::objections(&request, provider);
+    let objection = objections.first().cloned();
+    let order = {
+        let mut record = lock(&shared.record);
+        let order = record.len();
+        record.push(RecordedRequest::new(order, &request, provider, objections));
+        order
+    };
+    let plan = lock(&shared.faults).befall(&request, provider);
+    pause(plan.delay_before).await;
+    let own = plan.acts().then(|| match objection {
+        Some(objection) => provider::refuse(&objection),
+        None => provider::answer(provider, &mut lock(&shared.world), &request),
+    });
+    pause(plan.delay_after).await;
+    let ending = strike(plan, own);
+    let recorded = {
+        let mut record = lock(&shared.record);
+        record[order].answered = ending.for_the_record();
+        shared
+            .on_answer
+            .as_ref()
+            .map(|tell| (tell, record[order].clone()))
+    };
+    if let Some((tell, recorded)) = recorded {
+        tell(&recorded);
+    }
+    ending
+}
+
+/// A sleep of no time still waits for the timer's next millisecond.
+async fn pause(duration: Duration) {
+    if !duration.is_zero() {
+        sleep(duration).await;
+    }
+}
+
+fn strike(plan: Plan, own: Option<Answer>) -> Ending {
+    let own = own.unwrap_or_else(|| Answer::status(500));
+    match plan.fault {
+        None | Some(Fault::Delay(..)) => Ending::Answer(own),
+        Some(Fault::Reset(_)) => Ending::Reset,
+        Some(Fault::Close(_)) => Ending::Close,
+        Some(Fault::Answer(_, answer)) => Ending::Answer(answer),
+        Some(Fault::Truncate) => Ending::Torn(own),
+        Some(Fault::Huge { status, length, .. }) => Ending::Huge { status, length },
+    }
+}
+
+/// Headers that hyper cannot send are a mistake of the test, and reported as such.
+fn respond(
+    answer: Answer,
+    payload: impl FnOnce(Bytes) -> Payload,
+) -> Result<hyper::Response<Payload>, TornOff> {
+    let mut response = hyper::Response::builder().status(answer.status);
+    for (name, value) in &answer.headers {
+        response = response.header(name, value);
+    }
+    response
+        .body(payload(Bytes::from(answer.body)))
+        .map_err(|_| TornOff)
+}

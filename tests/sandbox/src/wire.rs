@@ -1,0 +1,81 @@
+//! A TCP stream that can be made to end badly: when it is dropped, the client sees a reset instead of an end.
+//! Not here: who decides so (see `fault`).
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+/// Shared by a connection's stream and whoever answers on it.
+#[derive(Clone, Default)]
+pub(crate) struct Doom(Arc<AtomicBool>);
+
+impl Doom {
+    pub(crate) fn reset(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+pub(crate) struct Wire {
+    stream: TcpStream,
+    doom: Doom,
+}
+
+impl Wire {
+    pub(crate) fn new(stream: TcpStream, doom: Doom) -> Self {
+        Self { stream, doom }
+    }
+}
+
+impl Drop for Wire {
+    fn drop(&mut self) {
+        if self.doom.0.load(Ordering::Relaxed) {
+            // With nothing to linger for, the kernel answers the close with a reset.
+            let _ = self.stream.set_zero_linger();
+        }
+    }
+}
+
+impl AsyncRead for Wire {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for Wire {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(context, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}

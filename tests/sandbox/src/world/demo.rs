@@ -1,0 +1,241 @@
+//! The world of the program, the demo and most tests, and the constants that name what is in it. All values are
+//! fake by their looks and open nothing.
+
+use serde_json::json;
+
+use super::{
+    Access, BitbucketRepository, BitbucketToken, Configuration, GithubApp, GithubRepository,
+    GithubToken, GitlabProject, GitlabToken, InputKind, Installation, Permissions, Role, Workflow,
+    World,
+};
+
+/// Classic, scope `repo`: does everything in `octo-org/app` and `octo-org/private`.
+pub const GITHUB_CLASSIC: &str = "ghp_sandboxClassicRepo00000000000000000000";
+/// Classic, scope `read:org`: sees `octo-org/app`, because it is public, and starts nothing.
+pub const GITHUB_CLASSIC_WITHOUT_REPO: &str = "ghp_sandboxClassicReadOrg00000000000000000";
+/// Fine-grained for `octo-org/app`: contents and actions, write.
+pub const GITHUB_FINE_GRAINED: &str =
+    "github_pat_sandboxFineGrainedWrite00000000000000000000000000";
+/// Fine-grained for `octo-org/app`: contents and actions, read only.
+pub const GITHUB_FINE_GRAINED_READ_ONLY: &str =
+    "github_pat_sandboxFineGrainedRead000000000000000000000000000";
+/// The own token of a workflow of `octo-org/app`.
+pub const GITHUB_WORKFLOW: &str = "ghs_sandboxWorkflowOfApp000000000000000000";
+/// The own token of a workflow of `octo-org/caller`, which may start nothing in `octo-org/app`.
+pub const GITHUB_WORKFLOW_OF_CALLER: &str = "ghs_sandboxWorkflowOfCaller00000000000000";
+pub const GITHUB_APP_ID: u64 = 20_001;
+pub const GITHUB_APP_CLIENT_ID: &str = "Iv23liSandboxClient01";
+/// Where the App is installed: `octo-org/app` and `octo-org/private`.
+pub const GITHUB_INSTALLATION_ID: u64 = 30_001;
+/// `BEGIN RSA PRIVATE KEY`, made for these tests alone.
+pub const GITHUB_APP_PRIVATE_KEY: &str = include_str!("../../keys/test-only-app.pkcs1.pem");
+/// The same key as `BEGIN PRIVATE KEY`.
+pub const GITHUB_APP_PRIVATE_KEY_PKCS8: &str = include_str!("../../keys/test-only-app.pkcs8.pem");
+const GITHUB_APP_PUBLIC_KEY: &str = include_str!("../../keys/test-only-app.public.pem");
+
+/// Starts pipelines of `octo-group/tools/deployer`, as a developer.
+pub const GITLAB_TRIGGER: &str = "glptt-sandboxTriggerDeployer0000000000000000";
+/// Belongs to `octo-group/tools/locked`, which forbids pipeline variables.
+pub const GITLAB_TRIGGER_LOCKED: &str = "glptt-sandboxTriggerLocked000000000000000000";
+/// Scope `api`, developer in all projects but `octo-group/tools/private`.
+pub const GITLAB_DEVELOPER: &str = "glpat-sandboxDeveloper00";
+/// Scope `api`, maintainer in all projects.
+pub const GITLAB_MAINTAINER: &str = "glpat-sandboxMaintainer0";
+/// Scope `api`, reporter in `octo-group/tools/deployer`: reads, starts nothing.
+pub const GITLAB_REPORTER: &str = "glpat-sandboxReporter000";
+/// Scope `read_api`, developer in `octo-group/tools/deployer`.
+pub const GITLAB_READ_API: &str = "glpat-sandboxReadApi0000";
+/// The id of `octo-group/tools/deployer`.
+pub const GITLAB_PROJECT_ID: u64 = 4242;
+
+/// Access token of `octo-workspace/service`, scopes `pipeline:write` and `repository`.
+pub const BITBUCKET_ACCESS: &str = "ATCTT3xSandboxAccess0000000000000000000000000000";
+/// The same, scope `pipeline` (reading) alone.
+pub const BITBUCKET_ACCESS_READ_ONLY: &str = "ATCTT3xSandboxAccessReadOnly00000000000000000000";
+/// API token of `BITBUCKET_EMAIL`, all scopes that are needed.
+pub const BITBUCKET_API: &str = "ATATT3xSandboxApi0000000000000000000000000000000";
+/// API token of `BITBUCKET_EMAIL` with `write:pipeline:bitbucket` alone, which does not imply reading.
+pub const BITBUCKET_API_WRITE_ONLY: &str = "ATATT3xSandboxApiWriteOnly0000000000000000000000";
+pub const BITBUCKET_EMAIL: &str = "octavia@example.com";
+/// A commit of `octo-workspace/service` that no branch or tag points to.
+pub const BITBUCKET_COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
+
+const WRITE: [(&str, Access); 3] = [
+    ("actions", Access::Write),
+    ("contents", Access::Write),
+    ("metadata", Access::Read),
+];
+
+impl World {
+    /// The sensible set described by the constants of [`demo`](self).
+    pub fn demo() -> Self {
+        bitbucket(gitlab(github_tokens(github(Self::new()))))
+    }
+}
+
+fn github(world: World) -> World {
+    let app = GithubRepository::new(1001, "octo-org/app")
+        .formerly("octo-org/renamed-app")
+        .branch("release")
+        .tag("v1.0.0")
+        .workflow(
+            Workflow::new(101, "build.yml", "Build")
+                .on_repository_dispatch(&["deploy"])
+                .input("environment", false, Some("staging"))
+                .input("version", false, None),
+        )
+        .workflow(Workflow::new(102, "1-release.yml", "Release").on_workflow_dispatch())
+        .workflow(
+            Workflow::new(103, "old.yml", "Old")
+                .on_repository_dispatch(&["deploy"])
+                .on_workflow_dispatch()
+                .disabled(),
+        )
+        .workflow(Workflow::new(104, "lint.yml", "Lint"))
+        .workflow(Workflow::new(105, "notify.yml", "Notify").on_repository_dispatch(&["deploy"]))
+        .workflow(
+            Workflow::new(106, "marked.yml", "Marked")
+                .on_repository_dispatch(&["deploy-marked"])
+                .run_name("Marked ${{ github.event.client_payload.trigger_id }}"),
+        )
+        .workflow(Workflow::new(107, "strict.yml", "Strict").input("environment", true, None));
+    let private = GithubRepository::new(1002, "octo-org/private")
+        .private()
+        .workflow(
+            Workflow::new(201, "deploy.yml", "Deploy")
+                .on_every_repository_dispatch()
+                .on_workflow_dispatch(),
+        );
+    world
+        .github_repository(app)
+        .github_repository(private)
+        .github_repository(GithubRepository::new(1003, "octo-org/caller"))
+}
+
+fn github_tokens(world: World) -> World {
+    let read = [("actions", Access::Read), ("contents", Access::Read)];
+    world
+        .github_token(
+            GithubToken::classic(GITHUB_CLASSIC, "octocat", &["repo", "workflow"])
+                .for_repository("octo-org/app")
+                .for_repository("octo-org/private"),
+        )
+        .github_token(
+            GithubToken::classic(GITHUB_CLASSIC_WITHOUT_REPO, "octocat", &["read:org"])
+                .for_repository("octo-org/app"),
+        )
+        .github_token(
+            GithubToken::fine_grained(GITHUB_FINE_GRAINED, "octocat", &WRITE)
+                .for_repository("octo-org/app"),
+        )
+        .github_token(
+            GithubToken::fine_grained(GITHUB_FINE_GRAINED_READ_ONLY, "octocat", &read)
+                .for_repository("octo-org/app"),
+        )
+        .github_token(GithubToken::workflow(GITHUB_WORKFLOW, "octo-org/app"))
+        .github_token(GithubToken::workflow(
+            GITHUB_WORKFLOW_OF_CALLER,
+            "octo-org/caller",
+        ))
+        .github_app(GithubApp {
+            id: GITHUB_APP_ID,
+            client_id: GITHUB_APP_CLIENT_ID.to_owned(),
+            slug: "octo-deployer".to_owned(),
+            public_key_pem: GITHUB_APP_PUBLIC_KEY.to_owned(),
+            installations: vec![Installation {
+                id: GITHUB_INSTALLATION_ID,
+                repositories: vec!["octo-org/app".to_owned(), "octo-org/private".to_owned()],
+                permissions: Permissions::new(&WRITE),
+            }],
+        })
+}
+
+fn gitlab(world: World) -> World {
+    let deployer = GitlabProject::new(GITLAB_PROJECT_ID, "octo-group/tools/deployer")
+        .branch("release")
+        .protected_branch("production")
+        .tag("v3.0.0")
+        .trigger_token(GITLAB_TRIGGER, "octavia", Role::Developer)
+        .input("environment", InputKind::String, Some(json!("staging")))
+        .input("replicas", InputKind::Number, Some(json!(1)))
+        .input("debug", InputKind::Boolean, Some(json!(false)))
+        .input("regions", InputKind::Array, Some(json!([])));
+    let locked = GitlabProject::new(4243, "octo-group/tools/locked")
+        .forbids_variables()
+        .trigger_token(GITLAB_TRIGGER_LOCKED, "octavia", Role::Developer)
+        .input("environment", InputKind::String, Some(json!("staging")));
+    let idle =
+        GitlabProject::new(4244, "octo-group/tools/idle").configuration(Configuration::NoJobs);
+    let private = GitlabProject::new(4245, "octo-group/tools/private").private();
+    let roles = |token: GitlabToken, role| {
+        token
+            .member("octo-group/tools/deployer", role)
+            .member("octo-group/tools/locked", role)
+            .member("octo-group/tools/idle", role)
+    };
+    world
+        .gitlab_project(deployer)
+        .gitlab_project(locked)
+        .gitlab_project(idle)
+        .gitlab_project(private)
+        .gitlab_token(roles(
+            GitlabToken::new(GITLAB_DEVELOPER, "octavia", &["api"]),
+            Role::Developer,
+        ))
+        .gitlab_token(
+            roles(
+                GitlabToken::new(GITLAB_MAINTAINER, "oscar", &["api"]),
+                Role::Maintainer,
+            )
+            .member("octo-group/tools/private", Role::Maintainer),
+        )
+        .gitlab_token(
+            GitlabToken::new(GITLAB_REPORTER, "olga", &["api"])
+                .member("octo-group/tools/deployer", Role::Reporter),
+        )
+        .gitlab_token(
+            GitlabToken::new(GITLAB_READ_API, "octavia", &["read_api"])
+                .member("octo-group/tools/deployer", Role::Developer),
+        )
+}
+
+fn bitbucket(world: World) -> World {
+    let service = BitbucketRepository::new("octo-workspace/service")
+        .branch("develop")
+        .branch("experiment")
+        .tag("v2.0.0")
+        .commit(BITBUCKET_COMMIT)
+        .pipelines_only_for(&["main", "develop", "v2.0.0"])
+        .custom_pipeline("deploy")
+        .custom_pipeline("nightly");
+    let all = [
+        "read:pipeline:bitbucket",
+        "write:pipeline:bitbucket",
+        "read:repository:bitbucket",
+    ];
+    let tokens = [
+        BitbucketToken::access(
+            BITBUCKET_ACCESS,
+            "service-access-token",
+            &["pipeline:write", "repository"],
+        ),
+        BitbucketToken::access(
+            BITBUCKET_ACCESS_READ_ONLY,
+            "service-read-only-token",
+            &["pipeline"],
+        ),
+        BitbucketToken::api(BITBUCKET_API, "octavia", BITBUCKET_EMAIL, &all),
+        BitbucketToken::api(
+            BITBUCKET_API_WRITE_ONLY,
+            "octavia",
+            BITBUCKET_EMAIL,
+            &["write:pipeline:bitbucket"],
+        ),
+    ];
+    tokens.into_iter().fold(
+        world
+            .bitbucket_repository(service)
+            .bitbucket_repository(BitbucketRepository::new("octo-workspace/hidden")),
+        |world, token| world.bitbucket_token(token.for_repository("octo-workspace/service")),
+    )
+}

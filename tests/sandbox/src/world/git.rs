@@ -1,0 +1,86 @@
+//! Branches, tags and commits of one repository. Not here: files; what a workflow does is told in the world.
+
+use ring::digest;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RefKind {
+    Branch,
+    Tag,
+}
+
+impl RefKind {
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Branch => "branch",
+            Self::Tag => "tag",
+        }
+    }
+}
+
+/// References with the hashes of the commits they point to.
+#[derive(Clone, Debug)]
+pub struct Git {
+    pub default_branch: String,
+    pub branches: Vec<(String, String)>,
+    pub tags: Vec<(String, String)>,
+    /// Commits that no reference points to.
+    pub commits: Vec<String>,
+}
+
+impl Git {
+    pub fn new(default_branch: &str) -> Self {
+        Self {
+            default_branch: default_branch.to_owned(),
+            branches: vec![(default_branch.to_owned(), commit_hash(default_branch))],
+            tags: Vec::new(),
+            commits: Vec::new(),
+        }
+    }
+
+    pub(crate) fn add_branch(&mut self, name: &str) {
+        self.branches.push((name.to_owned(), commit_hash(name)));
+    }
+
+    pub(crate) fn add_tag(&mut self, name: &str) {
+        self.tags.push((name.to_owned(), commit_hash(name)));
+    }
+
+    /// The commit a branch or tag points to.
+    pub fn commit_of(&self, kind: RefKind, name: &str) -> Option<&str> {
+        let references = match kind {
+            RefKind::Branch => &self.branches,
+            RefKind::Tag => &self.tags,
+        };
+        references
+            .iter()
+            .find_map(|(known, commit)| (known == name).then_some(commit.as_str()))
+    }
+
+    /// A branch of that name, else a tag of that name, as GitHub and GitLab look up a bare name.
+    pub(crate) fn resolve(&self, name: &str) -> Option<(RefKind, &str)> {
+        [RefKind::Branch, RefKind::Tag]
+            .into_iter()
+            .find_map(|kind| self.commit_of(kind, name).map(|commit| (kind, commit)))
+    }
+
+    pub(crate) fn knows_commit(&self, hash: &str) -> bool {
+        let pointed_to = self
+            .branches
+            .iter()
+            .chain(&self.tags)
+            .map(|(_, commit)| commit);
+        pointed_to.chain(&self.commits).any(|commit| commit == hash)
+    }
+}
+
+/// A made-up hash of 40 hexadecimal digits, the same for the same name.
+fn commit_hash(name: &str) -> String {
+    use std::fmt::Write as _;
+    let digest = digest::digest(&digest::SHA256, name.as_bytes());
+    digest.as_ref()[..20]
+        .iter()
+        .fold(String::new(), |mut hash, byte| {
+            let _ = write!(hash, "{byte:02x}");
+            hash
+        })
+}

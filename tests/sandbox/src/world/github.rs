@@ -1,0 +1,207 @@
+//! What there is on GitHub: repositories and workflows. Not here: who may use them (see `github_identity`), and the
+//! API over it.
+
+use super::{Git, GithubApp, GithubToken};
+
+#[derive(Clone, Debug, Default)]
+pub struct Github {
+    pub repositories: Vec<GithubRepository>,
+    pub tokens: Vec<GithubToken>,
+    pub apps: Vec<GithubApp>,
+    pub run_details: RunDetails,
+    pub missing_permission: MissingPermission,
+    /// How many requests GitHub has answered, for its rate limit headers.
+    pub(crate) requests: u64,
+    /// How many installation tokens were minted.
+    pub(crate) minted: u64,
+}
+
+/// Whether the server knows the key `return_run_details`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RunDetails {
+    #[default]
+    Known,
+    /// As by a GitHub Enterprise Server before 3.21: this status (400 or 422) and a message that names the key.
+    RejectedWith(u16),
+}
+
+/// How a visible repository answers a token that may not do what it asks. GitHub has been seen to do both.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MissingPermission {
+    /// 404 for classic tokens, 403 for all others.
+    #[default]
+    ByKind,
+    Forbidden,
+    NotFound,
+}
+
+#[derive(Clone, Debug)]
+pub struct GithubRepository {
+    pub id: u64,
+    /// `owner/name`
+    pub name: String,
+    /// Names it had once; they redirect to the canonical address.
+    pub former_names: Vec<String>,
+    pub private: bool,
+    pub git: Git,
+    pub workflows: Vec<Workflow>,
+}
+
+impl GithubRepository {
+    /// A public one with the default branch `main` and nothing else.
+    pub fn new(id: u64, name: &str) -> Self {
+        Self {
+            id,
+            name: name.to_owned(),
+            former_names: Vec::new(),
+            private: false,
+            git: Git::new("main"),
+            workflows: Vec::new(),
+        }
+    }
+
+    #[must_use]
+    pub fn private(mut self) -> Self {
+        self.private = true;
+        self
+    }
+
+    #[must_use]
+    pub fn formerly(mut self, name: &str) -> Self {
+        self.former_names.push(name.to_owned());
+        self
+    }
+
+    #[must_use]
+    pub fn branch(mut self, name: &str) -> Self {
+        self.git.add_branch(name);
+        self
+    }
+
+    #[must_use]
+    pub fn tag(mut self, name: &str) -> Self {
+        self.git.add_tag(name);
+        self
+    }
+
+    #[must_use]
+    pub fn workflow(mut self, workflow: Workflow) -> Self {
+        self.workflows.push(workflow);
+        self
+    }
+}
+
+#[derive(Clone, Debug)]
+pub struct Workflow {
+    pub id: u64,
+    /// Without its folder: `build.yml`.
+    pub file: String,
+    pub name: String,
+    pub state: WorkflowState,
+    pub repository_dispatch: Listens,
+    /// The declared inputs of its `workflow_dispatch` trigger; `None` where it has no such trigger.
+    pub workflow_dispatch: Option<Vec<WorkflowInput>>,
+    /// False: only other branches have it, so nothing can start it from outside.
+    pub on_default_branch: bool,
+    /// Its `run-name`, where `${{ a || b }}` may name `inputs.X`, `github.event.action`,
+    /// `github.event.client_payload.X` and 'literals'.
+    pub run_name: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WorkflowState {
+    Active,
+    DisabledManually,
+}
+
+/// Which event types of `repository_dispatch` start a workflow.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Listens {
+    ToNone,
+    ToTypes(Vec<String>),
+    ToAll,
+}
+
+#[derive(Clone, Debug)]
+pub struct WorkflowInput {
+    pub name: String,
+    pub required: bool,
+    pub default: Option<String>,
+}
+
+impl Workflow {
+    /// An active one on the default branch, which nothing starts yet.
+    pub fn new(id: u64, file: &str, name: &str) -> Self {
+        Self {
+            id,
+            file: file.to_owned(),
+            name: name.to_owned(),
+            state: WorkflowState::Active,
+            repository_dispatch: Listens::ToNone,
+            workflow_dispatch: None,
+            on_default_branch: true,
+            run_name: None,
+        }
+    }
+
+    #[must_use]
+    pub fn on_repository_dispatch(mut self, types: &[&str]) -> Self {
+        self.repository_dispatch = Listens::ToTypes(owned(types));
+        self
+    }
+
+    #[must_use]
+    pub fn on_every_repository_dispatch(mut self) -> Self {
+        self.repository_dispatch = Listens::ToAll;
+        self
+    }
+
+    /// Gives it a `workflow_dispatch` trigger.
+    #[must_use]
+    pub fn on_workflow_dispatch(mut self) -> Self {
+        self.workflow_dispatch.get_or_insert_default();
+        self
+    }
+
+    /// Adds an input to its `workflow_dispatch` trigger.
+    #[must_use]
+    pub fn input(mut self, name: &str, required: bool, default: Option<&str>) -> Self {
+        let inputs = self.workflow_dispatch.get_or_insert_default();
+        inputs.push(WorkflowInput {
+            name: name.to_owned(),
+            required,
+            default: default.map(str::to_owned),
+        });
+        self
+    }
+
+    #[must_use]
+    pub fn disabled(mut self) -> Self {
+        self.state = WorkflowState::DisabledManually;
+        self
+    }
+
+    #[must_use]
+    pub fn not_on_default_branch(mut self) -> Self {
+        self.on_default_branch = false;
+        self
+    }
+
+    #[must_use]
+    pub fn run_name(mut self, template: &str) -> Self {
+        self.run_name = Some(template.to_owned());
+        self
+    }
+
+    pub(crate) fn listens_to(&self, event_type: &str) -> bool {
+        match &self.repository_dispatch {
+            Listens::ToNone => false,
+            Listens::ToTypes(types) => types.iter().any(|known| known == event_type),
+            Listens::ToAll => true,
+        }
+    }
+}
+
+pub(super) fn owned(texts: &[&str]) -> Vec<String> {
+    texts.iter().map(|text| (*text).to_owned()).collect()
+}

@@ -1,0 +1,190 @@
+//! What there is on GitLab: projects, trigger tokens and access tokens. Not here: the API over it.
+
+use serde_json::Value;
+
+use super::Git;
+use super::github::owned;
+
+#[derive(Clone, Debug, Default)]
+pub struct Gitlab {
+    pub projects: Vec<GitlabProject>,
+    pub tokens: Vec<GitlabToken>,
+}
+
+#[derive(Clone, Debug)]
+pub struct GitlabProject {
+    pub id: u64,
+    /// `group/sub/project`
+    pub path: String,
+    pub visibility: Visibility,
+    pub git: Git,
+    /// References that only a maintainer may run pipelines on.
+    pub protected: Vec<String>,
+    pub trigger_tokens: Vec<TriggerToken>,
+    pub pipeline_variables: PipelineVariables,
+    pub configuration: Configuration,
+    /// The inputs `.gitlab-ci.yml` declares.
+    pub inputs: Vec<PipelineInput>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Visibility {
+    Public,
+    Private,
+}
+
+/// Whether pipelines may be given variables at all. New namespaces on gitlab.com forbid it by default.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PipelineVariables {
+    Allowed,
+    Forbidden,
+}
+
+/// What `.gitlab-ci.yml` makes of a pipeline.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Configuration {
+    Runs,
+    /// Its `rules` leave no job.
+    NoJobs,
+    NoStages,
+    /// It does not parse, with this complaint: a trigger token's pipeline is kept as failed.
+    Invalid(String),
+}
+
+#[derive(Clone, Debug)]
+pub struct PipelineInput {
+    pub name: String,
+    pub kind: InputKind,
+    /// Without one, the input is required.
+    pub default: Option<Value>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InputKind {
+    String,
+    Number,
+    Boolean,
+    Array,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    Guest,
+    Reporter,
+    Developer,
+    Maintainer,
+}
+
+/// `glptt-…`: acts as its owner, with the owner's role in the project.
+#[derive(Clone, Debug)]
+pub struct TriggerToken {
+    pub value: String,
+    pub owner: String,
+    pub role: Role,
+}
+
+/// `glpat-…`
+#[derive(Clone, Debug)]
+pub struct GitlabToken {
+    pub value: String,
+    pub owner: String,
+    pub scopes: Vec<String>,
+    /// Project paths with the owner's role there.
+    pub roles: Vec<(String, Role)>,
+}
+
+impl GitlabProject {
+    /// A public one with the default branch `main` and nothing else.
+    pub fn new(id: u64, path: &str) -> Self {
+        Self {
+            id,
+            path: path.to_owned(),
+            visibility: Visibility::Public,
+            git: Git::new("main"),
+            protected: Vec::new(),
+            trigger_tokens: Vec::new(),
+            pipeline_variables: PipelineVariables::Allowed,
+            configuration: Configuration::Runs,
+            inputs: Vec::new(),
+        }
+    }
+
+    #[must_use]
+    pub fn private(mut self) -> Self {
+        self.visibility = Visibility::Private;
+        self
+    }
+
+    #[must_use]
+    pub fn branch(mut self, name: &str) -> Self {
+        self.git.add_branch(name);
+        self
+    }
+
+    #[must_use]
+    pub fn protected_branch(mut self, name: &str) -> Self {
+        self.protected.push(name.to_owned());
+        self.branch(name)
+    }
+
+    #[must_use]
+    pub fn tag(mut self, name: &str) -> Self {
+        self.git.add_tag(name);
+        self
+    }
+
+    #[must_use]
+    pub fn trigger_token(mut self, value: &str, owner: &str, role: Role) -> Self {
+        self.trigger_tokens.push(TriggerToken {
+            value: value.to_owned(),
+            owner: owner.to_owned(),
+            role,
+        });
+        self
+    }
+
+    #[must_use]
+    pub fn forbids_variables(mut self) -> Self {
+        self.pipeline_variables = PipelineVariables::Forbidden;
+        self
+    }
+
+    #[must_use]
+    pub fn configuration(mut self, configuration: Configuration) -> Self {
+        self.configuration = configuration;
+        self
+    }
+
+    #[must_use]
+    pub fn input(mut self, name: &str, kind: InputKind, default: Option<Value>) -> Self {
+        self.inputs.push(PipelineInput {
+            name: name.to_owned(),
+            kind,
+            default,
+        });
+        self
+    }
+}
+
+impl GitlabToken {
+    pub fn new(value: &str, owner: &str, scopes: &[&str]) -> Self {
+        Self {
+            value: value.to_owned(),
+            owner: owner.to_owned(),
+            scopes: owned(scopes),
+            roles: Vec::new(),
+        }
+    }
+
+    #[must_use]
+    pub fn member(mut self, project: &str, role: Role) -> Self {
+        self.roles.push((project.to_owned(), role));
+        self
+    }
+
+    pub(crate) fn role_in(&self, project: &str) -> Option<Role> {
+        self.roles
+            .iter()
+            .find_map(|(path, role)| (path == project).then_some(*role))
+    }
+}

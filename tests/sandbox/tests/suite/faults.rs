@@ -1,0 +1,198 @@
+//! Every kind of fault, when it strikes, and what it leaves behind in the world and in the record.
+
+use std::io::ErrorKind;
+use std::net::TcpStream;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use sandbox::{Answer, Answered, Fault, Moment, Occasion, Provider, Route, Sandbox, World, demo};
+use serde_json::json;
+
+use crate::client::{Ask, ask};
+
+fn start() -> Sandbox {
+    Sandbox::start(World::demo()).unwrap()
+}
+
+/// Starts exactly one run.
+fn trigger(sandbox: &Sandbox) -> Ask {
+    let path = "/api/v4/projects/4242/pipeline";
+    let ask = ask(sandbox, "POST", path).header("PRIVATE-TOKEN", demo::GITLAB_DEVELOPER);
+    ask.json(json!({"ref": "main"}))
+}
+
+fn with_fault(fault: Fault) -> Sandbox {
+    let sandbox = start();
+    sandbox.fault(Route::triggers(), Occasion::Nth(1), fault);
+    sandbox
+}
+
+#[test]
+fn resets_come_before_or_after_acting() {
+    for (moment, runs) in [(Moment::BeforeActing, 0), (Moment::AfterActing, 1)] {
+        let sandbox = with_fault(Fault::Reset(moment));
+        let error = trigger(&sandbox).try_send().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::ConnectionReset);
+        assert_eq!(sandbox.runs().len(), runs);
+        assert_eq!(sandbox.requests()[0].answered, Answered::Reset);
+        assert_eq!(trigger(&sandbox).send().status, 201);
+    }
+}
+
+#[test]
+fn closes_come_without_an_answer() {
+    for (moment, runs) in [(Moment::BeforeActing, 0), (Moment::AfterActing, 1)] {
+        let sandbox = with_fault(Fault::Close(moment));
+        let error = trigger(&sandbox).try_send().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::UnexpectedEof);
+        assert_eq!(sandbox.runs().len(), runs);
+        assert_eq!(sandbox.requests()[0].answered, Answered::Closed);
+    }
+}
+
+#[test]
+fn delays_delay_the_acting_or_the_answer_and_go_with_other_faults() {
+    let late = Duration::from_millis(150);
+    let sandbox = with_fault(Fault::Delay(Moment::BeforeActing, late));
+    let moment = Moment::AfterActing;
+    sandbox.fault(
+        Route::triggers(),
+        Occasion::Nth(1),
+        Fault::Delay(moment, late),
+    );
+    sandbox.fault(
+        Route::triggers(),
+        Occasion::Nth(1),
+        Fault::status(moment, 502),
+    );
+    let began = Instant::now();
+    assert_eq!(trigger(&sandbox).send().status, 502);
+    assert!(began.elapsed() >= late * 2);
+    assert_eq!(sandbox.runs().len(), 1);
+}
+
+#[test]
+fn a_client_that_gives_up_does_not_stop_a_slow_server() {
+    use std::io::Write as _;
+    let sandbox = with_fault(Fault::Delay(
+        Moment::BeforeActing,
+        Duration::from_millis(200),
+    ));
+    let mut stream = TcpStream::connect(("127.0.0.1", sandbox.http_port())).unwrap();
+    stream
+        .write_all(trigger(&sandbox).bytes().as_bytes())
+        .unwrap();
+    while sandbox.requests().is_empty() {
+        thread::sleep(Duration::from_millis(5));
+    }
+    drop(stream);
+    assert!(sandbox.runs().is_empty());
+    let patience = Instant::now() + Duration::from_secs(10);
+    while sandbox.runs().is_empty() {
+        assert!(Instant::now() < patience, "the run was never started");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn any_answer_comes_instead_of_the_own_one() {
+    let hostile = Answer::body(200, "application/json", *b"\xff\x00::error::no").header("X-Odd", 1);
+    for (moment, runs) in [(Moment::BeforeActing, 0), (Moment::AfterActing, 1)] {
+        let sandbox = with_fault(Fault::Answer(moment, hostile.clone()));
+        let response = trigger(&sandbox).send();
+        assert_eq!(
+            (response.status, response.body.as_slice()),
+            (200, hostile.body.as_slice())
+        );
+        assert_eq!(response.headers.get("x-odd"), Some("1"));
+        assert_eq!(sandbox.runs().len(), runs);
+        assert_eq!(sandbox.requests()[0].answered, Answered::Status(200));
+    }
+}
+
+#[test]
+fn a_truncated_body_announces_more_than_it_sends() {
+    use std::io::{Read as _, Write as _};
+    let sandbox = with_fault(Fault::Truncate);
+    let mut stream = TcpStream::connect(("127.0.0.1", sandbox.http_port())).unwrap();
+    stream
+        .write_all(trigger(&sandbox).bytes().as_bytes())
+        .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
+    assert!(answer.contains("\r\n\r\n{\"id\":"), "{answer}");
+    assert!(!answer.ends_with('}'));
+    assert_eq!(sandbox.runs().len(), 1);
+
+    let sandbox = with_fault(Fault::Truncate);
+    let error = trigger(&sandbox).try_send().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::UnexpectedEof);
+}
+
+#[test]
+fn a_huge_body_is_as_long_as_it_says() {
+    let length = 20 * 1024 * 1024 + 1;
+    let sandbox = with_fault(Fault::Huge {
+        moment: Moment::BeforeActing,
+        status: 201,
+        length,
+    });
+    let response = trigger(&sandbox).send();
+    assert_eq!(response.body.len() as u64, length);
+    assert!(sandbox.runs().is_empty());
+}
+
+#[test]
+fn rate_limits_look_like_each_providers() {
+    let sandbox = start();
+    let first = |fault| {
+        sandbox.clear_faults();
+        sandbox.fault(Route::triggers(), Occasion::First(1), fault);
+        trigger(&sandbox).send()
+    };
+    let primary = first(Fault::github_primary_limit(429, 1_800_000_000));
+    assert_eq!(primary.status, 429);
+    assert_eq!(primary.headers.get("x-ratelimit-remaining"), Some("0"));
+    assert_eq!(primary.headers.get("x-ratelimit-reset"), Some("1800000000"));
+    let secondary = first(Fault::github_secondary_limit(Some(7)));
+    assert_eq!(
+        (secondary.status, secondary.headers.get("retry-after")),
+        (403, Some("7"))
+    );
+    let message_only = first(Fault::github_secondary_limit(None));
+    assert_eq!(message_only.headers.get("retry-after"), None);
+    assert!(message_only.said().1.contains("secondary rate limit"));
+    let gitlab = first(Fault::gitlab_limit(Some(3)));
+    assert_eq!(
+        (gitlab.status, gitlab.text()),
+        (429, "Retry later\n".to_owned())
+    );
+    assert_eq!(gitlab.headers.get("content-type"), Some("text/plain"));
+    assert_eq!(first(Fault::bitbucket_limit(None)).status, 429);
+    let redirect = first(Fault::redirect(307, "https://elsewhere.test/"));
+    assert_eq!(
+        redirect.headers.get("location"),
+        Some("https://elsewhere.test/")
+    );
+    assert!(sandbox.runs().is_empty());
+}
+
+#[test]
+fn routes_and_occasions_choose_the_requests() {
+    let sandbox = start();
+    let broken = || Fault::status(Moment::BeforeActing, 500);
+    let github = Route::any().provider(Provider::Github);
+    sandbox.fault(github, Occasion::Every, broken());
+    let reading = Route::any().method("GET").path("/pipelines");
+    sandbox.fault(reading, Occasion::Every, broken());
+    sandbox.fault(Route::triggers(), Occasion::Nth(2), broken());
+    let triggered: Vec<u16> = (0..3).map(|_| trigger(&sandbox).send().status).collect();
+    assert_eq!(triggered, [201, 500, 201]);
+    let get = |path: &str| ask(&sandbox, "GET", path).send().status;
+    assert_eq!(get("/api/v4/projects/4242/pipelines"), 500);
+    assert_eq!(get("/api/v4/projects/4242"), 200);
+    assert_eq!(get("/api/v3/repos/octo-org/app"), 500);
+    sandbox.clear_faults();
+    assert_eq!(get("/api/v3/repos/octo-org/app"), 200);
+}

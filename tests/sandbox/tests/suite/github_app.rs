@@ -1,0 +1,182 @@
+//! GitHub Apps: signed tokens, the installation, and what minted tokens open.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use base64::Engine as _;
+use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
+use ring::rand::SystemRandom;
+use ring::signature::{RSA_PKCS1_SHA256, RsaKeyPair};
+use sandbox::{Sandbox, World, demo};
+use serde_json::{Value, json};
+
+use crate::client::{Response, ask};
+
+fn now() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.unwrap().as_secs()
+}
+
+fn sign(claims: &Value) -> String {
+    let pem = demo::GITHUB_APP_PRIVATE_KEY.lines();
+    let text: String = pem.filter(|line| !line.starts_with("-----")).collect();
+    let key = RsaKeyPair::from_der(&BASE64_STANDARD.decode(text).unwrap()).unwrap();
+    let header = BASE64_URL_SAFE_NO_PAD.encode(r#"{"alg":"RS256","typ":"JWT"}"#);
+    let claims = BASE64_URL_SAFE_NO_PAD.encode(claims.to_string());
+    let signed = format!("{header}.{claims}");
+    let mut signature = vec![0; key.public().modulus_len()];
+    let random = SystemRandom::new();
+    key.sign(
+        &RSA_PKCS1_SHA256,
+        &random,
+        signed.as_bytes(),
+        &mut signature,
+    )
+    .unwrap();
+    format!("{signed}.{}", BASE64_URL_SAFE_NO_PAD.encode(signature))
+}
+
+fn good() -> String {
+    sign(&json!({"iat": now() - 10, "exp": now() + 500, "iss": demo::GITHUB_APP_CLIENT_ID}))
+}
+
+fn installation(sandbox: &Sandbox, token: &str) -> Response {
+    let path = "/api/v3/repos/octo-org/app/installation";
+    ask(sandbox, "GET", path).bearer(token).send()
+}
+
+fn mint(sandbox: &Sandbox, body: &Value) -> Response {
+    let id = demo::GITHUB_INSTALLATION_ID;
+    let path = format!("/api/v3/app/installations/{id}/access_tokens");
+    ask(sandbox, "POST", &path)
+        .bearer(&good())
+        .json(body)
+        .send()
+}
+
+#[test]
+fn client_id_and_app_id_both_name_the_app() {
+    let sandbox = Sandbox::start(World::demo()).unwrap();
+    for issuer in [
+        json!(demo::GITHUB_APP_CLIENT_ID),
+        json!(demo::GITHUB_APP_ID),
+    ] {
+        let token = sign(&json!({"iat": now(), "exp": now() + 60, "iss": issuer}));
+        let response = installation(&sandbox, &token);
+        assert_eq!(response.json()["id"], demo::GITHUB_INSTALLATION_ID);
+        assert_eq!(response.json()["permissions"]["contents"], "write");
+    }
+    let path = "/api/v3/repos/octo-org/caller/installation";
+    assert_eq!(
+        ask(&sandbox, "GET", path).bearer(&good()).send().status,
+        404
+    );
+}
+
+#[test]
+fn bad_signed_tokens_are_refused() {
+    let sandbox = Sandbox::start(World::demo()).unwrap();
+    let app = demo::GITHUB_APP_CLIENT_ID;
+    let good = good();
+    let (signed, _) = good.rsplit_once('.').unwrap();
+    let cases = [
+        (format!("{signed}.AAAA"), 401, "could not be decoded"),
+        (demo::GITHUB_CLASSIC.to_owned(), 401, "could not be decoded"),
+        (
+            sign(&json!({"iat": now() - 700, "exp": now() - 100, "iss": app})),
+            401,
+            "('exp') must be",
+        ),
+        (
+            sign(&json!({"iat": now(), "exp": now() + 3600, "iss": app})),
+            401,
+            "too far in the future",
+        ),
+        (
+            sign(&json!({"iat": now() + 300, "exp": now() + 500, "iss": app})),
+            401,
+            "('iat') must be",
+        ),
+        (
+            sign(&json!({"iat": now(), "exp": now() + 60, "iss": "Iv1.unknown"})),
+            404,
+            "Integration not found",
+        ),
+    ];
+    for (token, status, message) in cases {
+        let (answered, said) = installation(&sandbox, &token).said();
+        assert_eq!(answered, status, "{said}");
+        assert!(said.contains(message), "{said}");
+    }
+}
+
+#[test]
+fn a_minted_token_opens_what_was_asked_for() {
+    let sandbox = Sandbox::start(World::demo()).unwrap();
+    let response = mint(
+        &sandbox,
+        &json!({"repositories": ["app"], "permissions": {"contents": "write"}}),
+    );
+    assert_eq!(response.status, 201);
+    assert_eq!(response.json()["permissions"], json!({"contents": "write"}));
+    let token = response.json()["token"].as_str().unwrap().to_owned();
+    assert!(token.starts_with("ghs_"));
+
+    let post = |path: &str, body: Value| {
+        ask(&sandbox, "POST", path)
+            .bearer(&token)
+            .json(body)
+            .send()
+            .status
+    };
+    let event = json!({"event_type": "deploy"});
+    assert_eq!(
+        post("/api/v3/repos/octo-org/app/dispatches", event.clone()),
+        204
+    );
+    assert_eq!(
+        post("/api/v3/repos/octo-org/private/dispatches", event),
+        404
+    );
+    let workflow = "/api/v3/repos/octo-org/app/actions/workflows/101/dispatches";
+    assert_eq!(post(workflow, json!({"ref": "main"})), 403);
+    assert_eq!(sandbox.runs()[0].who, "octo-deployer[bot]");
+}
+
+#[test]
+fn nothing_is_minted_beyond_the_installation() {
+    let sandbox = Sandbox::start(World::demo()).unwrap();
+    let refusals = [
+        json!({"repositories": ["caller"]}),
+        json!({"permissions": {"administration": "write"}}),
+        json!({"permissions": {"contents": "everything"}}),
+        json!({"repos": ["app"]}),
+    ];
+    for body in refusals {
+        assert_eq!(mint(&sandbox, &body).status, 422, "{body}");
+    }
+    let path = "/api/v3/app/installations/1/access_tokens";
+    assert_eq!(
+        ask(&sandbox, "POST", path).bearer(&good()).send().status,
+        404
+    );
+}
+
+#[test]
+fn an_expired_minted_token_is_a_bad_credential() {
+    let sandbox = Sandbox::start(World::demo()).unwrap();
+    let token = mint(&sandbox, &json!({})).json()["token"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let look = || {
+        let path = "/api/v3/repos/octo-org/private";
+        ask(&sandbox, "GET", path).bearer(&token).send().status
+    };
+    assert_eq!(look(), 200);
+    sandbox.with_world(|world| {
+        for known in &mut world.github.tokens {
+            known.expires_at = known.expires_at.map(|_| UNIX_EPOCH);
+        }
+    });
+    assert_eq!(look(), 401);
+}

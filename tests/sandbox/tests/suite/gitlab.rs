@@ -1,0 +1,154 @@
+//! GitLab's trigger tokens: what starts pipelines, and what is refused in which shape. Not here: access tokens (see
+//! `gitlab_access_token`).
+
+use sandbox::world::RefKind;
+use sandbox::{Sandbox, World, demo};
+use serde_json::{Value, json};
+
+use crate::client::{Response, ask};
+
+pub(crate) const DEPLOYER: &str = "octo-group%2Ftools%2Fdeployer";
+const FORM: &str = "application/x-www-form-urlencoded";
+
+pub(crate) fn start() -> Sandbox {
+    Sandbox::start(World::demo()).unwrap()
+}
+
+pub(crate) fn trigger(sandbox: &Sandbox, project: &str, body: &Value) -> Response {
+    let path = format!("/api/v4/projects/{project}/trigger/pipeline");
+    ask(sandbox, "POST", &path).json(body).send()
+}
+
+pub(crate) fn base(message: &str) -> Value {
+    json!({"message": {"base": [message]}})
+}
+
+#[test]
+fn a_trigger_token_starts_a_pipeline_by_form_and_by_json() {
+    let sandbox = start();
+    let form = format!(
+        "token={}&ref=main&variables[KEY]=a%3Db%20c&inputs[environment]=live",
+        demo::GITLAB_TRIGGER
+    );
+    let path = "/gitlab/api/v4/projects/4242/trigger/pipeline";
+    let response = ask(&sandbox, "POST", path).body(FORM, &form).send();
+    assert_eq!(response.status, 201);
+    let (run, origin) = (&sandbox.runs()[0], sandbox.http_url());
+    assert_eq!(response.json()["id"], run.id);
+    assert_eq!(response.json()["source"], "trigger");
+    let page = format!(
+        "{origin}/gitlab/octo-group/tools/deployer/-/pipelines/{}",
+        run.id
+    );
+    assert_eq!(response.json()["web_url"], page);
+    assert_eq!(run.variables[0].value, "a=b c");
+    assert_eq!(run.inputs["environment"], "live");
+    assert_eq!(run.inputs["replicas"], 1);
+
+    let response = trigger(
+        &sandbox,
+        DEPLOYER,
+        &json!({"token": demo::GITLAB_TRIGGER, "ref": "v3.0.0", "inputs": {"replicas": 3}}),
+    );
+    assert_eq!(response.json()["iid"], 2);
+    assert_eq!(
+        sandbox.runs()[1].reference,
+        Some((RefKind::Tag, "v3.0.0".to_owned()))
+    );
+    assert_eq!(sandbox.runs()[1].who, "octavia");
+}
+
+#[test]
+fn trigger_requests_are_refused_in_gitlabs_words() {
+    let sandbox = start();
+    let token = demo::GITLAB_TRIGGER;
+    let locked = demo::GITLAB_TRIGGER_LOCKED;
+    let not_found = json!({"message": "404 Not Found"});
+    let map = "variables needs to be a map of key-valued strings";
+    let cases = [
+        (
+            DEPLOYER,
+            json!({"token": "glptt-wrong", "ref": "main"}),
+            404,
+            not_found.clone(),
+        ),
+        (
+            DEPLOYER,
+            json!({"token": demo::GITLAB_DEVELOPER, "ref": "main"}),
+            404,
+            not_found.clone(),
+        ),
+        (
+            DEPLOYER,
+            json!({"token": locked, "ref": "main"}),
+            404,
+            not_found,
+        ),
+        (
+            DEPLOYER,
+            json!({}),
+            400,
+            json!({"error": "token is missing, ref is missing"}),
+        ),
+        (
+            DEPLOYER,
+            json!({"token": token, "ref": "main", "variables": {"KEY": 1}}),
+            400,
+            json!({"message": map}),
+        ),
+        (
+            DEPLOYER,
+            json!({"token": token, "ref": "main", "variables": [{"key": "KEY", "value": "1"}]}),
+            400,
+            json!({"error": "variables is invalid"}),
+        ),
+        (
+            DEPLOYER,
+            json!({"token": token, "ref": "nowhere"}),
+            400,
+            base("Reference not found"),
+        ),
+        (
+            DEPLOYER,
+            json!({"token": token, "ref": "main", "inputs": {"colour": "red"}}),
+            400,
+            base("unknown input arguments: colour"),
+        ),
+        (
+            DEPLOYER,
+            json!({"token": token, "ref": "main", "inputs": {"replicas": "3"}}),
+            400,
+            base("`replicas` input: provided value is not a number"),
+        ),
+        (
+            "4243",
+            json!({"token": locked, "ref": "main"}),
+            400,
+            base("Insufficient permissions to set pipeline variables"),
+        ),
+    ];
+    for (project, body, status, answer) in cases {
+        let response = trigger(&sandbox, project, &body);
+        assert_eq!(
+            (response.status, response.json()),
+            (status, answer),
+            "{body}"
+        );
+    }
+    let unknown = trigger(
+        &sandbox,
+        DEPLOYER,
+        &json!({"token": token, "ref": "main", "reff": 1}),
+    );
+    assert_eq!(unknown.status, 400);
+    let path = "/api/v4/projects/4242/trigger/pipeline";
+    let looped = ask(&sandbox, "POST", path).header("X-Gitlab-Event", "Pipeline Hook");
+    assert_eq!(
+        looped
+            .json(json!({"token": token, "ref": "main"}))
+            .send()
+            .status,
+        403
+    );
+    assert!(sandbox.runs().is_empty());
+}

@@ -1,0 +1,22 @@
+//! Proves over real sockets that the sandbox is as strict as it says. One file for each provider, and one for what
+//! they share.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests may fail a test as tests do"
+)]
+#![expect(
+    clippy::needless_pass_by_value,
+    reason = "bodies are nearly always json! literals"
+)]
+
+mod bitbucket;
+mod client;
+mod faults;
+mod github;
+mod github_app;
+mod github_reading;
+mod gitlab;
+mod gitlab_access_token;
+mod proxy;
+mod sockets;

@@ -1,0 +1,77 @@
+//! The proxy: passes on, refuses, demands credentials, and remembers.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+
+use sandbox::{Proxy, ProxyManners, Sandbox, World};
+
+use crate::client::ask;
+
+fn connect(proxy: &Proxy, target: &str, headers: &str) -> (String, TcpStream) {
+    let url = proxy.url();
+    let mut stream = TcpStream::connect(url.strip_prefix("http://").unwrap()).unwrap();
+    write!(stream, "CONNECT {target} HTTP/1.1\r\n{headers}\r\n").unwrap();
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        stream.read_exact(&mut byte).unwrap();
+        head.push(byte[0]);
+    }
+    let head = String::from_utf8(head).unwrap();
+    let status = head.split(' ').nth(1).unwrap().to_owned();
+    (status, stream)
+}
+
+#[test]
+fn connect_is_passed_on_also_to_names_only_it_knows() {
+    let sandbox = Sandbox::start(World::demo()).unwrap();
+    let address = ([127, 0, 0, 1], sandbox.http_port()).into();
+    let hosts = [("sandbox.test:443", address)];
+    let proxy = Proxy::start_knowing(ProxyManners::Passes, &hosts).unwrap();
+    let (status, mut stream) = connect(&proxy, "sandbox.test:443", "");
+    assert_eq!(status, "200");
+    let asked = ask(&sandbox, "GET", "/api/v3/repos/octo-org/app");
+    assert_eq!(asked.converse(&mut stream).unwrap().status, 200);
+    let seen = proxy.seen();
+    assert_eq!(
+        (seen[0].method.as_str(), seen[0].target.as_str()),
+        ("CONNECT", "sandbox.test:443")
+    );
+    assert!(seen[0].passed);
+}
+
+#[test]
+fn plain_requests_are_passed_on() {
+    let sandbox = Sandbox::start(World::demo()).unwrap();
+    let proxy = Proxy::start(ProxyManners::Passes).unwrap();
+    let target = format!("{}/api/v3/repos/octo-org/app", sandbox.http_url());
+    let url = proxy.url();
+    let mut stream = TcpStream::connect(url.strip_prefix("http://").unwrap()).unwrap();
+    let response = ask(&sandbox, "GET", &target).converse(&mut stream).unwrap();
+    assert_eq!(response.status, 200);
+    assert_eq!(proxy.seen()[0].target, target);
+}
+
+#[test]
+fn refusals_and_credentials() {
+    for status in [403, 407, 502] {
+        let proxy = Proxy::start(ProxyManners::Refuses(status)).unwrap();
+        assert_eq!(connect(&proxy, "127.0.0.1:1", "").0, status.to_string());
+        assert!(!proxy.seen()[0].passed);
+    }
+    let sandbox = Sandbox::start(World::demo()).unwrap();
+    let proxy = Proxy::start(ProxyManners::Demands {
+        user: "user".to_owned(),
+        password: "pass".to_owned(),
+    })
+    .unwrap();
+    let target = format!("127.0.0.1:{}", sandbox.http_port());
+    assert_eq!(connect(&proxy, &target, "").0, "407");
+    let credentials = "Proxy-Authorization: Basic dXNlcjpwYXNz\r\n";
+    assert_eq!(connect(&proxy, &target, credentials).0, "200");
+    assert!(
+        proxy
+            .url_for("user", "pass")
+            .starts_with("http://user:pass@127.0.0.1:")
+    );
+}

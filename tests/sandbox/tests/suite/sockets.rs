@@ -1,0 +1,159 @@
+//! Ports, TLS with the sandbox's own authority, the record, and what no client may send.
+
+use std::io;
+use std::net::TcpStream;
+use std::sync::Arc;
+
+use sandbox::{Answered, Certificate, Provider, Sandbox, World, demo};
+use serde_json::json;
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::pem::PemObject as _;
+use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
+use tokio_rustls::rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+
+use crate::client::{Response, ask};
+
+/// Asks for a repository by https, trusting the authority and expecting that name.
+fn look_by_tls(sandbox: &Sandbox, name: &'static str) -> io::Result<Response> {
+    let ca = CertificateDer::from_pem_slice(sandbox.ca_pem().as_bytes()).unwrap();
+    let mut roots = RootCertStore::empty();
+    roots.add(ca).unwrap();
+    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let name = ServerName::try_from(name).unwrap();
+    let client = ClientConnection::new(Arc::new(config), name).unwrap();
+    let stream = TcpStream::connect(("127.0.0.1", sandbox.https_port()))?;
+    let mut stream = StreamOwned::new(client, stream);
+    ask(sandbox, "GET", "/api/v3/repos/octo-org/app").converse(&mut stream)
+}
+
+#[test]
+fn https_is_good_for_all_its_names() {
+    let sandbox = Sandbox::builder(World::demo())
+        .certificate_name("extra.test")
+        .start()
+        .unwrap();
+    for name in [
+        "127.0.0.1",
+        "::1",
+        "localhost",
+        "sandbox.test",
+        "extra.test",
+    ] {
+        let response = look_by_tls(&sandbox, name).unwrap();
+        let page = response.json()["html_url"].to_string();
+        assert!(page.contains("https://127.0.0.1:"), "{page}");
+    }
+    assert!(sandbox.requests().iter().all(|request| request.tls));
+}
+
+#[test]
+fn bad_certificates_are_bad_on_demand() {
+    for (certificate, complaint) in [
+        (Certificate::Expired, "expired"),
+        (Certificate::WrongName, "not valid for name"),
+    ] {
+        let sandbox = Sandbox::builder(World::demo())
+            .certificate(certificate)
+            .start()
+            .unwrap();
+        let error = look_by_tls(&sandbox, "localhost").unwrap_err().to_string();
+        assert!(error.contains(complaint), "{error}");
+        assert!(sandbox.requests().is_empty());
+        assert_eq!(sandbox.connections(), 1);
+    }
+}
+
+#[test]
+fn a_reserved_port_refuses_until_it_is_used() {
+    let port = Sandbox::reserve_port().unwrap();
+    let number = port.number();
+    let error = TcpStream::connect(("127.0.0.1", number)).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
+    let sandbox = Sandbox::builder(World::demo())
+        .http_on(port)
+        .start()
+        .unwrap();
+    assert_eq!(sandbox.http_port(), number);
+    assert!(TcpStream::connect(("127.0.0.1", number)).is_ok());
+    drop(sandbox);
+    assert!(TcpStream::connect(("127.0.0.1", number)).is_err());
+}
+
+#[test]
+fn ipv6_answers_where_the_machine_has_it() {
+    let Ok(sandbox) = Sandbox::builder(World::demo()).ipv6().start() else {
+        return;
+    };
+    let url = sandbox.ipv6_http_url().unwrap();
+    let mut stream = TcpStream::connect(url.strip_prefix("http://").unwrap()).unwrap();
+    let asked = ask(&sandbox, "GET", "/api/v3/repos/octo-org/app");
+    assert_eq!(asked.converse(&mut stream).unwrap().status, 200);
+}
+
+#[test]
+fn the_record_keeps_what_arrived() {
+    let sandbox = Sandbox::start(World::demo()).unwrap();
+    ask(&sandbox, "GET", "/nowhere?a=1").send();
+    let path = "/2.0/repositories/octo-workspace%2Fservice/pipelines/";
+    let asked = ask(&sandbox, "POST", path).header("X-Mixed-Case", "kept");
+    asked.json(r#"{"number": 1.10}"#).send();
+    let requests = sandbox.requests();
+    let first = &requests[0];
+    assert_eq!(
+        (first.order, first.provider, first.query.as_str()),
+        (0, None, "a=1")
+    );
+    assert_eq!(first.answered, Answered::Status(404));
+    let second = &requests[1];
+    assert_eq!(
+        (second.order, second.provider),
+        (1, Some(Provider::Bitbucket))
+    );
+    assert_eq!(second.path, path);
+    assert_eq!(second.headers.get("x-mixed-case"), Some("kept"));
+    assert_eq!(second.json().unwrap().to_string(), r#"{"number":1.10}"#);
+    assert_eq!(sandbox.trigger_requests().len(), 1);
+    assert!(!second.tls);
+}
+
+#[test]
+fn tokens_in_urls_and_foreign_credentials_are_refused_and_marked() {
+    let sandbox = Sandbox::start(World::demo()).unwrap();
+    let trigger = "/api/v4/projects/4242/trigger/pipeline";
+    let github = "/api/v3/repos/octo-org/app";
+    let asks = [
+        ask(
+            &sandbox,
+            "POST",
+            &format!("{trigger}?token={}&ref=main", demo::GITLAB_TRIGGER),
+        ),
+        ask(
+            &sandbox,
+            "GET",
+            &format!("{github}?x={}", demo::GITHUB_CLASSIC),
+        ),
+        ask(&sandbox, "GET", github).header("PRIVATE-TOKEN", "anything"),
+        ask(&sandbox, "GET", github).bearer(demo::BITBUCKET_ACCESS),
+        ask(&sandbox, "GET", "/api/v4/projects/4242").bearer(demo::GITHUB_CLASSIC),
+        ask(&sandbox, "GET", github).bearer("glptt-anything"),
+        ask(&sandbox, "GET", "/2.0/repositories/octo-workspace/service")
+            .bearer(demo::GITLAB_DEVELOPER),
+    ];
+    for asked in asks {
+        let response = asked.json(json!({})).send();
+        assert_eq!(response.status, 400, "{}", response.text());
+    }
+    let in_body = json!({"token": demo::GITHUB_WORKFLOW, "ref": "main"});
+    assert_eq!(
+        ask(&sandbox, "POST", trigger).json(in_body).send().status,
+        400
+    );
+    for request in sandbox.requests() {
+        assert!(!request.objections.is_empty(), "{}", request.path);
+    }
+    assert!(sandbox.runs().is_empty());
+}

@@ -1,0 +1,306 @@
+//! `action.yml`, the README, the other documents and the binary agree. The code's own tables are held to
+//! `action.yml` beside them, in `src/input/table.rs` and `src/report.rs`.
+
+mod documents;
+mod examples;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use sandbox::action;
+use serde_json::Value;
+
+use self::documents::{Document, anchors, declared, document, documents, names, root, rows};
+use self::examples::{examples, shown};
+use crate::harness;
+
+#[test]
+fn the_tables_of_the_readme_are_those_of_action_yml() {
+    let readme = document("README.md");
+    let code = |text: &str| {
+        if text.is_empty() {
+            String::new()
+        } else {
+            format!("`{text}`")
+        }
+    };
+    let inputs: Vec<_> = declared("inputs")
+        .into_iter()
+        .map(|(name, default, description)| vec![code(&name), code(&default), description])
+        .collect();
+    assert_eq!(rows(readme.section("## Inputs")), inputs);
+    let outputs: Vec<_> = declared("outputs")
+        .into_iter()
+        .map(|(name, _, description)| vec![code(&name), description])
+        .collect();
+    assert_eq!(rows(readme.section("## Outputs")), outputs);
+}
+
+#[test]
+fn the_harness_knows_the_inputs_and_outputs_of_action_yml() {
+    let inputs: Vec<_> = declared("inputs")
+        .into_iter()
+        .map(|(name, default, _)| (action::variable(&name), default))
+        .collect();
+    assert_eq!(action::defaults("${{ github.token }}"), inputs);
+    let outputs: Vec<_> = declared("outputs")
+        .into_iter()
+        .map(|(name, ..)| name)
+        .collect();
+    assert_eq!(harness::OUTPUTS.as_slice(), outputs);
+}
+
+#[test]
+fn every_outcome_is_explained() {
+    let (_, _, description) = declared("outputs").swap_remove(0);
+    let readme = document("README.md");
+    let explained: Vec<_> = rows(readme.section("## Outcomes"))
+        .iter()
+        .map(|row| row[0])
+        .collect();
+    let (_, words) = description.split_once(": ").unwrap();
+    assert_eq!(
+        explained,
+        words
+            .split([',', ' '])
+            .filter(|word| word.starts_with('`'))
+            .collect::<Vec<_>>()
+    );
+}
+
+#[test]
+fn examples_use_only_what_is_declared() {
+    let declared: BTreeSet<_> = declared("inputs")
+        .into_iter()
+        .map(|(name, ..)| name)
+        .collect();
+    let examples = examples();
+    assert!(examples.len() >= 10, "they are found");
+    for example in &examples {
+        for (name, value) in &example.inputs {
+            assert!(
+                declared.contains(name),
+                "{}: `{name}` is no input",
+                example.place
+            );
+            let is_credential = ["token", "trigger-token", "private-key"].contains(&name.as_str());
+            assert!(
+                !is_credential || value.starts_with("${{ secrets."),
+                "{}: `{name}` is no secret",
+                example.place
+            );
+        }
+    }
+    // Each is shown somewhere, but for the one that is not to be set.
+    let used: BTreeSet<_> = examples
+        .iter()
+        .flat_map(|example| example.inputs.iter().map(|(name, _)| name.clone()))
+        .chain(["github-token".to_owned()])
+        .collect();
+    assert_eq!(used, declared);
+}
+
+/// The real binary takes each example, and would send what the words after it say.
+#[test]
+fn the_binary_accepts_every_example() {
+    let mut told = 0;
+    for example in examples() {
+        let sandbox = harness::sandbox();
+        let done = example.step(&sandbox).input("dry-run", "true").run();
+        assert_eq!(done.code, Some(0), "{}\n{done}", example.place);
+        done.outcome("not-sent");
+        assert_eq!(done.warnings(), Vec::<String>::new(), "{}", example.place);
+        assert_eq!(sandbox.runs().len(), 0, "{}", example.place);
+        let line = done
+            .log
+            .lines()
+            .find_map(|line| line.split_once(": would send "))
+            .map(|(_, request)| request.to_owned());
+        let sent = line.unwrap_or_else(|| panic!("{} shows no request\n{done}", example.place));
+        if let Some((_, promise)) = example.after.split_once("Sends `POST ") {
+            let (path, _) = promise.split_once('`').unwrap();
+            assert!(
+                sent.starts_with("POST ") && sent.ends_with(path),
+                "{}: {sent}, not {path}",
+                example.place
+            );
+            told += 1;
+        }
+    }
+    assert!(told >= 6, "the words are found");
+}
+
+/// … and the sandbox, which is as strict as the providers, takes what it sends.
+#[test]
+fn every_example_starts_something() {
+    for example in examples() {
+        // The workflow's own repository has no workflow in the demo's world.
+        let dry = example.input("dry-run").is_some();
+        let own = example.input("repository").is_none();
+        let sandbox = harness::sandbox();
+        let done = example.step(&sandbox).run();
+        assert_eq!(done.code, Some(0), "{}\n{done}", example.place);
+        done.outcome(if dry { "not-sent" } else { "accepted" });
+        assert_eq!(
+            sandbox.runs().is_empty(),
+            dry || own,
+            "{}\n{done}",
+            example.place
+        );
+        for request in sandbox.requests() {
+            assert!(
+                request.objections.is_empty(),
+                "{}: {:?}",
+                example.place,
+                request.objections
+            );
+        }
+    }
+}
+
+#[test]
+fn the_log_of_the_dry_run_is_the_real_one() {
+    let readme = document("README.md");
+    let section = Document {
+        path: "README.md".into(),
+        text: readme.section("## Dry run").to_owned(),
+    };
+    let [log] = section
+        .blocks()
+        .into_iter()
+        .filter(|block| block.language == "text")
+        .collect::<Vec<_>>()
+        .try_into()
+        .unwrap_or_else(|_| panic!("one log"));
+    let example = examples()
+        .into_iter()
+        .find(|example| example.input("dry-run").is_some())
+        .expect("a dry run");
+    let sandbox = harness::sandbox();
+    assert_eq!(shown(&example.step(&sandbox).run(), &sandbox), log.code);
+}
+
+#[test]
+fn the_results_are_the_real_ones() {
+    let [results] = document("README.md")
+        .blocks()
+        .into_iter()
+        .filter(|block| block.language == "json")
+        .collect::<Vec<_>>()
+        .try_into()
+        .unwrap_or_else(|_| panic!("one example of `results`"));
+    let sandbox = harness::sandbox();
+    let first = examples().swap_remove(0);
+    let done = first.step(&sandbox).run().passes();
+    let shown: Value = serde_json::from_str(&results.code).unwrap();
+    let real = done.outputs["results"].replace(&sandbox.http_url(), "https://github.com");
+    assert_eq!(serde_json::from_str::<Value>(&real).unwrap(), shown);
+}
+
+/// Every error that is explained is one that the code of that provider can say: its parts, in order, in
+/// one line of it.
+#[test]
+fn the_errors_that_are_explained_exist() {
+    let readme = document("README.md");
+    for (heading, rooms, least) in [
+        ("### Inputs", "input", 7),
+        ("### GitHub", "provider/github", 12),
+        ("### GitLab", "provider/gitlab", 11),
+        ("### Bitbucket", "provider/bitbucket", 5),
+        ("### Network", "", 9),
+    ] {
+        let troubles = Document {
+            path: "README.md".into(),
+            text: readme.section("## Troubleshooting").to_owned(),
+        };
+        let lines: Vec<_> = sources()
+            .iter()
+            .filter(|path| path.starts_with(rooms))
+            .map(|path| fs::read_to_string(root().join("src").join(path)).unwrap())
+            .flat_map(|source| {
+                let lines = source.lines().map(|line| line.replace("\\\"", "\""));
+                lines.collect::<Vec<_>>()
+            })
+            .collect();
+        let can_say = |error: &str| {
+            lines.iter().any(|line| {
+                let mut parts = error.split('…').map(str::trim);
+                let rest = parts.try_fold(line.as_str(), |rest, part| {
+                    rest.split_once(part).map(|(_, rest)| rest)
+                });
+                rest.is_some()
+            })
+        };
+        let rows = rows(troubles.section(heading));
+        assert!(rows.len() >= least, "{heading}: they are found");
+        for row in rows {
+            assert!(can_say(row[0]), "{heading}: no error says: {}", row[0]);
+        }
+    }
+}
+
+/// Each file of `src`, from there; tests of their own apart.
+fn sources() -> Vec<String> {
+    fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
+        for name in names(folder) {
+            let path = folder.join(name);
+            if path.is_dir() {
+                walk(&path, found);
+            } else if path.file_name().is_some_and(|name| name != "tests.rs") {
+                found.push(path);
+            }
+        }
+    }
+    let source = root().join("src");
+    let mut found = Vec::new();
+    walk(&source, &mut found);
+    found.sort();
+    let below = found
+        .iter()
+        .filter_map(|path| path.strip_prefix(&source).ok());
+    below.map(|path| path.display().to_string()).collect()
+}
+
+/// The rooms of docs/architecture.md are the files that there are.
+#[test]
+fn the_architecture_names_every_room() {
+    let architecture = document("docs/architecture.md");
+    let section = architecture.section("## Rooms");
+    let named: BTreeSet<_> = rows(section)
+        .iter()
+        .map(|row| row[0].trim_matches('`').to_owned())
+        .collect();
+    assert_eq!(named, sources().into_iter().collect());
+}
+
+#[test]
+fn every_link_leads_somewhere() {
+    for document in documents() {
+        let place = document.path.display();
+        let prose = document.prose();
+        for after in prose.split("](").skip(1) {
+            let (link, _) = after
+                .split_once(')')
+                .unwrap_or_else(|| panic!("{place}: a link has no end"));
+            if link.starts_with("https://") {
+                continue;
+            }
+            let (file, anchor) = link.split_once('#').unwrap_or((link, ""));
+            let folder = document.path.parent().unwrap();
+            let target = if file.is_empty() {
+                document.path.clone()
+            } else {
+                folder.join(file)
+            };
+            assert!(root().join(&target).exists(), "{place}: there is no {link}");
+            if !anchor.is_empty() {
+                let anchors = anchors(&self::document(target));
+                assert!(
+                    anchors.contains(anchor),
+                    "{place}: there is no {link}; there are {anchors:?}"
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! The examples of the documents as steps that run against the sandbox.
+
+use sandbox::{Sandbox, demo};
+use serde_json::Value;
+
+use super::documents::{documents, yaml};
+use crate::harness::{Done, Step};
+
+/// How the documents call the action.
+pub(super) const ACTION: &str = "octo-org/trigger-pipeline@";
+
+/// The text that goes into `secret-variables`; it must not be seen.
+const DEPLOY_KEY: &str = "sandbox key,\nof two \"lines\"";
+
+/// Servers of the examples, and what stands in for them.
+#[derive(Clone, Copy)]
+struct Server {
+    example: &'static str,
+    /// Behind the sandbox's own address.
+    path: &'static str,
+}
+
+const SERVERS: [Server; 3] = [
+    Server {
+        example: "https://github.example.com",
+        path: "",
+    },
+    Server {
+        example: "https://gitlab.com",
+        path: "",
+    },
+    Server {
+        example: "https://git.example.com/gitlab",
+        path: "/gitlab",
+    },
+];
+
+/// What an expression of the examples comes to.
+fn expression(name: &str, sandbox: &Sandbox) -> String {
+    let json = |value: Value| value.to_string();
+    match name {
+        "github.sha" => demo::BITBUCKET_COMMIT.to_owned(),
+        "toJSON(github.ref_name)" => json("main".into()),
+        "toJSON(github.event.head_commit.message)" => json("Say \"hello\"\n\nTwice: 1.0".into()),
+        "toJSON(github.event.release)" => {
+            json(serde_json::json!({"tag_name": "v1.2.3", "id": 7, "draft": false}))
+        }
+        "secrets.APP_TOKEN" | "secrets.ENTERPRISE_TOKEN" => demo::GITHUB_CLASSIC.to_owned(),
+        "vars.DEPLOYER_CLIENT_ID" => demo::GITHUB_APP_CLIENT_ID.to_owned(),
+        "secrets.DEPLOYER_PRIVATE_KEY" => demo::GITHUB_APP_PRIVATE_KEY.to_owned(),
+        "secrets.GITLAB_TOKEN" => demo::GITLAB_DEVELOPER.to_owned(),
+        "secrets.GITLAB_TRIGGER_TOKEN" => demo::GITLAB_TRIGGER.to_owned(),
+        "toJSON(secrets.DEPLOY_KEY)" => json(DEPLOY_KEY.into()),
+        "vars.COMPANY_CA" => sandbox.ca_pem().to_owned(),
+        "secrets.BITBUCKET_TOKEN" => demo::BITBUCKET_ACCESS.to_owned(),
+        "secrets.BITBUCKET_API_TOKEN" => demo::BITBUCKET_API.to_owned(),
+        "vars.BITBUCKET_EMAIL" => demo::BITBUCKET_EMAIL.to_owned(),
+        other => panic!("say here what `{other}` of the examples comes to"),
+    }
+}
+
+/// A step of an example that uses the action.
+pub(super) struct Example {
+    pub(super) place: String,
+    pub(super) inputs: Vec<(String, String)>,
+    pub(super) after: String,
+}
+
+pub(super) fn examples() -> Vec<Example> {
+    pub(super) fn steps(node: &Value, found: &mut Vec<Vec<(String, String)>>) {
+        match node {
+            Value::Array(nodes) => nodes.iter().for_each(|node| steps(node, found)),
+            Value::Object(members) => {
+                if members
+                    .get("uses")
+                    .and_then(Value::as_str)
+                    .is_some_and(|uses| uses.starts_with(ACTION))
+                {
+                    let with = node["with"].as_object().expect("an example has inputs");
+                    let text = |value: &Value| value.as_str().expect("inputs are texts").to_owned();
+                    found.push(
+                        with.iter()
+                            .map(|(name, value)| (name.clone(), text(value)))
+                            .collect(),
+                    );
+                }
+                members.values().for_each(|node| steps(node, found));
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        }
+    }
+    let mut examples = Vec::new();
+    for document in documents() {
+        for block in document
+            .blocks()
+            .into_iter()
+            .filter(|block| block.language == "yaml")
+        {
+            let node = yaml(&block.code).unwrap_or_else(|error| panic!("{}: {error}", block.place));
+            let mut found = Vec::new();
+            steps(&node, &mut found);
+            examples.extend(found.into_iter().map(|inputs| Example {
+                place: block.place.clone(),
+                inputs,
+                after: block.after.clone(),
+            }));
+        }
+    }
+    examples
+}
+
+impl Example {
+    pub(super) fn input(&self, name: &str) -> Option<&str> {
+        let found = self.inputs.iter().find(|(known, _)| known == name);
+        found.map(|(_, value)| value.as_str())
+    }
+
+    /// The step as it would run against the sandbox instead of the servers that it names.
+    pub(super) fn step(&self, sandbox: &Sandbox) -> Step {
+        // Whoever brings a certificate wants to see it used.
+        let address = match self.input("ca-certificates") {
+            Some(_) => sandbox.https_url(),
+            None => sandbox.http_url(),
+        };
+        let mut step = Step::on(&sandbox.http_url()).secret(DEPLOY_KEY);
+        // Where a public server is meant, the sandbox is told by hand.
+        if matches!(self.input("provider"), Some("gitlab" | "bitbucket")) {
+            step = step.input("server-url", &address);
+        }
+        for (name, value) in &self.inputs {
+            let mut value = evaluated(value, sandbox);
+            if let Some(server) = SERVERS
+                .iter()
+                .find(|server| value.starts_with(server.example))
+            {
+                value = value.replace(server.example, &format!("{address}{}", server.path));
+                if server.example == "https://gitlab.com" {
+                    step = step.input("provider", "gitlab");
+                }
+            }
+            step = step.input(name, &value);
+        }
+        step
+    }
+}
+
+/// A text with its `${{ … }}` replaced.
+pub(super) fn evaluated(text: &str, sandbox: &Sandbox) -> String {
+    let mut parts = text.split("${{");
+    let mut evaluated = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (name, rest) = part.split_once("}}").expect("expressions end");
+        evaluated.push_str(&expression(name.trim(), sandbox));
+        evaluated.push_str(rest);
+    }
+    evaluated
+}
+
+/// What the log shows a person, as if the sandbox were the public servers.
+pub(super) fn shown(done: &Done, sandbox: &Sandbox) -> String {
+    let lines = done
+        .log
+        .lines()
+        .filter(|line| !line.starts_with("::add-mask::"));
+    let log: String = lines.flat_map(|line| [line, "\n"]).collect();
+    log.replace(&sandbox.github_api_url(), "https://api.github.com")
+        .replace(&sandbox.http_url(), "https://github.com")
+}

@@ -1,0 +1,243 @@
+//! Bitbucket: what is sent, what comes of it, and what is said where it is refused.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use sandbox::world::RefKind;
+use sandbox::{Fault, Moment, Occasion, Route, demo};
+use serde_json::json;
+
+use crate::harness::{Step, sandbox};
+
+const PATH: &str = "/2.0/repositories/octo-workspace/service/pipelines";
+
+#[test]
+fn each_source_has_its_own_shape() {
+    let commit = demo::BITBUCKET_COMMIT;
+    let hash = json!({"type": "commit", "hash": commit});
+    let deploy = json!({"type": "custom", "pattern": "deploy"});
+    for (inputs, target) in [
+        (
+            vec![("ref", "develop")],
+            json!({"type": "pipeline_ref_target", "ref_type": "branch", "ref_name": "develop"}),
+        ),
+        (
+            vec![("ref", "refs/tags/v2.0.0")],
+            json!({"type": "pipeline_ref_target", "ref_type": "tag", "ref_name": "v2.0.0"}),
+        ),
+        (
+            vec![("ref", "main"), ("custom-pipeline", "deploy")],
+            json!({"type": "pipeline_ref_target", "ref_type": "branch", "ref_name": "main", "selector": deploy}),
+        ),
+        (
+            vec![
+                ("ref", "main"),
+                ("commit", commit),
+                ("custom-pipeline", "deploy"),
+            ],
+            json!({"type": "pipeline_ref_target", "ref_type": "branch", "ref_name": "main", "commit": hash, "selector": deploy}),
+        ),
+        (
+            vec![("commit", commit)],
+            json!({"type": "pipeline_commit_target", "commit": hash, "selector": {"type": "default"}}),
+        ),
+        (
+            vec![("commit", commit), ("custom-pipeline", "nightly")],
+            json!({"type": "pipeline_commit_target", "commit": hash, "selector": {"type": "custom", "pattern": "nightly"}}),
+        ),
+    ] {
+        let sandbox = sandbox();
+        let step = inputs
+            .iter()
+            .fold(Step::bitbucket(&sandbox), |step, (name, value)| {
+                step.input(name, value)
+            });
+        let done = step.run().passes();
+        let [request] = sandbox.requests().try_into().unwrap();
+        assert_eq!(
+            (request.method.as_str(), request.path.as_str()),
+            ("POST", PATH)
+        );
+        assert_eq!(request.json().unwrap(), json!({ "target": target }));
+        assert_eq!(
+            request.headers.get("authorization"),
+            Some(format!("Bearer {}", demo::BITBUCKET_ACCESS).as_str())
+        );
+        let [run] = sandbox.runs().try_into().unwrap();
+        assert_eq!(done.outputs["run-id"], run.uuid());
+        let url = format!(
+            "{}/octo-workspace/service/pipelines/results/{}",
+            sandbox.http_url(),
+            run.number
+        );
+        assert_eq!(done.outputs["run-url"], url);
+        done.outcome("accepted");
+        let source = match (
+            run.reference_name(),
+            inputs.iter().any(|(name, _)| *name == "commit"),
+        ) {
+            (Some(name), false) => format!(" at {name} on "),
+            (Some(name), true) => format!(" at {name}, commit {commit} on "),
+            (None, _) => format!(" at commit {commit} on "),
+        };
+        done.says(&source);
+    }
+}
+
+#[test]
+fn variables_are_texts_and_secret_ones_are_secured() {
+    let sandbox = sandbox();
+    Step::bitbucket(&sandbox)
+        .input("ref", "main")
+        .input("custom-pipeline", "deploy")
+        .input("variables", "VERSION: 1.10\nEMPTY:\n")
+        .input(
+            "secret-variables",
+            "PASSWORD: |\n  first-secret-line\n  second-secret-line\n",
+        )
+        .secret("first-secret-line")
+        .secret("second-secret-line")
+        .run()
+        .passes();
+    let [request] = sandbox.requests().try_into().unwrap();
+    assert_eq!(
+        request.json().unwrap()["variables"],
+        json!([
+            {"key": "VERSION", "value": "1.10", "secured": false},
+            {"key": "EMPTY", "value": "", "secured": false},
+            {"key": "PASSWORD", "value": "first-secret-line\nsecond-secret-line\n", "secured": true},
+        ])
+    );
+}
+
+#[test]
+fn an_api_token_goes_with_its_owners_address() {
+    let sandbox = sandbox();
+    let done = Step::bitbucket(&sandbox)
+        .input("token", demo::BITBUCKET_API)
+        .input("email", demo::BITBUCKET_EMAIL)
+        .run()
+        .passes();
+    let basic = STANDARD.encode(format!("{}:{}", demo::BITBUCKET_EMAIL, demo::BITBUCKET_API));
+    let expected = format!("Basic {basic}");
+    assert_eq!(
+        sandbox.trigger_requests()[0].headers.get("authorization"),
+        Some(expected.as_str())
+    );
+    assert!(
+        done.masks.contains(&basic),
+        "what travels is masked too: {done}"
+    );
+    done.says("it is the default branch, main")
+        .says("with the API token of octavia@example.com");
+}
+
+#[test]
+fn a_bare_name_that_is_no_branch_is_sent_once_more_as_a_tag() {
+    let sandbox = sandbox();
+    Step::bitbucket(&sandbox)
+        .input("ref", "v2.0.0")
+        .run()
+        .passes()
+        .says("there is no such branch: sent as a tag");
+    let [first, second] = sandbox.trigger_requests().try_into().unwrap();
+    assert_eq!(first.json().unwrap()["target"]["ref_type"], "branch");
+    assert_eq!(second.json().unwrap()["target"]["ref_type"], "tag");
+    let [run] = sandbox.runs().try_into().unwrap();
+    assert_eq!(run.reference, Some((RefKind::Tag, "v2.0.0".to_owned())));
+}
+
+#[test]
+fn a_name_that_says_what_it_is_has_no_second_form() {
+    let sandbox = sandbox();
+    Step::bitbucket(&sandbox)
+        .input("ref", "refs/heads/v2.0.0")
+        .run()
+        .fails(&["there is no branch `v2.0.0`\nhint: check `ref`"])
+        .outcome("rejected");
+    assert_eq!(sandbox.trigger_requests().len(), 1);
+}
+
+/// The first form may have started something: then there is no second one.
+#[test]
+fn an_unknown_outcome_has_no_second_form() {
+    let sandbox = sandbox();
+    sandbox.fault(
+        Route::triggers(),
+        Occasion::Every,
+        Fault::status(Moment::AfterActing, 500),
+    );
+    Step::bitbucket(&sandbox)
+        .input("ref", "v2.0.0")
+        .run()
+        .fails(&["the pipeline may have been started, or not"]);
+    assert_eq!(sandbox.trigger_requests().len(), 1);
+}
+
+#[test]
+fn what_is_refused_is_explained() {
+    let api = |token: &'static str| vec![("token", token), ("email", demo::BITBUCKET_EMAIL)];
+    for (inputs, error) in [
+        (
+            vec![("token", "ATCTT3xWrong000000000000000000000000000000000000")],
+            "for the trigger: Bitbucket does not take the token\nhint: it is wrong, expired or revoked; an API token (ATATT…) needs its owner's address in `email`",
+        ),
+        (
+            vec![
+                ("token", demo::BITBUCKET_API),
+                ("email", "somebody@example.com"),
+            ],
+            "Bitbucket does not take the token\nhint: it is wrong, expired or revoked, or `email` is not the address of its owner",
+        ),
+        (
+            vec![("token", demo::BITBUCKET_ACCESS_READ_ONLY)],
+            "for the trigger: the token lacks the scope pipeline:write (its scopes: pipeline)",
+        ),
+        (
+            api(demo::BITBUCKET_API_WRITE_ONLY),
+            "for the trigger: the token lacks the scope",
+        ),
+        (
+            vec![("repository", "octo-workspace/nowhere")],
+            "404, for the repository itself too: there is no octo-workspace/nowhere, or the token does not see it",
+        ),
+        (
+            vec![("repository", "octo-workspace/hidden")],
+            "or the token does not see it",
+        ),
+        (
+            vec![("ref", "nowhere")],
+            "there is no branch or tag `nowhere`\nhint: check `ref`, or leave it out to use the main branch",
+        ),
+        (
+            vec![("custom-pipeline", "dpeloy")],
+            "there is no custom pipeline `dpeloy` at main\nhint: add it under `pipelines: custom:`",
+        ),
+        (vec![("ref", "experiment")], "for the trigger"),
+        (
+            vec![("commit", "abcdefabcdef"), ("ref", "")],
+            "for the trigger",
+        ),
+    ] {
+        let sandbox = sandbox();
+        let step = Step::bitbucket(&sandbox).input("ref", "main");
+        let step = inputs
+            .iter()
+            .fold(step, |step, (name, value)| step.input(name, value));
+        let done = step.run().fails(&[error]);
+        done.outcome("rejected");
+        assert!(!done.log.contains("<html"), "{done}");
+        assert_eq!(sandbox.runs().len(), 0, "{done}");
+    }
+}
+
+#[test]
+fn the_default_branch_needs_a_scope_of_its_own() {
+    let sandbox = sandbox();
+    Step::bitbucket(&sandbox)
+        .input("token", demo::BITBUCKET_API_WRITE_ONLY)
+        .input("email", demo::BITBUCKET_EMAIL)
+        .run()
+        .fails(&["the token lacks the scope"])
+        .outcome("not-sent");
+    assert_eq!(sandbox.trigger_requests().len(), 0);
+}

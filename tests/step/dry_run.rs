@@ -1,0 +1,51 @@
+//! A dry run: all but the trigger, and what would be sent, without a secret in it.
+
+use sandbox::demo;
+
+use crate::harness::{Step, sandbox};
+
+#[test]
+fn everything_is_done_but_the_trigger() {
+    let sandbox = sandbox();
+    let done = Step::gitlab(&sandbox)
+        .input("dry-run", "True")
+        .input("trigger-token", demo::GITLAB_TRIGGER)
+        .input("variables", "PLAIN: seen")
+        .input("secret-variables", "PIN: 7\nPASSWORD: hunter2-hunter2")
+        .secret("hunter2-hunter2")
+        .run()
+        .passes();
+    done.outcome("not-sent").says("dry run of pipeline").says(
+        r#"{"token":"***","ref":"main","variables":{"PLAIN":"seen","PIN":"***","PASSWORD":"***"}}"#,
+    );
+    assert_eq!(sandbox.trigger_requests().len(), 0);
+    assert_eq!(sandbox.requests().len(), 1, "the default branch is read");
+    assert_eq!(sandbox.runs().len(), 0);
+    assert!(done.summary.contains("dry run"));
+}
+
+#[test]
+fn it_fails_where_the_trigger_could_not_be_made_ready() {
+    let sandbox = sandbox();
+    Step::github(&sandbox)
+        .input("dry-run", "true")
+        .input("workflow", "build.yml")
+        .input("token", "ghp_wrong00000000000000000000000000000000")
+        .run()
+        .fails(&["401 (Bad credentials) for the repository"])
+        .outcome("not-sent");
+}
+
+#[test]
+fn what_bitbucket_would_be_sent_has_no_secret_in_it() {
+    let sandbox = sandbox();
+    Step::bitbucket(&sandbox)
+        .input("dry-run", "true")
+        .input("ref", "main")
+        .input("secret-variables", "PASSWORD: hunter2-hunter2")
+        .secret("hunter2-hunter2")
+        .run()
+        .passes()
+        .says(r#"{"key":"PASSWORD","value":"***","secured":true}"#);
+    assert_eq!(sandbox.requests().len(), 0);
+}

@@ -1,0 +1,454 @@
+//! GitHub: what is sent, what comes of it, and what is said where it is refused.
+
+use sandbox::world::RunDetails;
+use sandbox::{Answer, Fault, Moment, Occasion, Provider, Route, demo};
+use serde_json::json;
+
+use crate::harness::{Step, sandbox};
+
+#[test]
+fn repository_dispatch_sends_what_peter_evans_sends() {
+    let sandbox = sandbox();
+    let done = Step::github(&sandbox)
+        .input("event-type", "deploy")
+        .input("client-payload", "{ \"version\": \"1.10\",\n  \"b\": 1.0, \"a\": [1e3, 12345678901234567890], \"é\": null }")
+        .run()
+        .passes();
+    let [request] = sandbox.trigger_requests().try_into().unwrap();
+    assert_eq!(
+        (
+            request.method.as_str(),
+            request.path.as_str(),
+            request.query.as_str()
+        ),
+        ("POST", "/api/v3/repos/octo-org/app/dispatches", "")
+    );
+    assert_eq!(
+        String::from_utf8_lossy(&request.body),
+        r#"{"event_type":"deploy","client_payload":{"version":"1.10","b":1.0,"a":[1e3,12345678901234567890],"é":null}}"#
+    );
+    assert_eq!(
+        request.headers.get("content-type"),
+        Some("application/json")
+    );
+    assert_eq!(
+        request.headers.get("accept"),
+        Some("application/vnd.github+json")
+    );
+    assert_eq!(
+        request.headers.get("x-github-api-version"),
+        Some("2022-11-28")
+    );
+    assert_eq!(
+        request.headers.get("user-agent"),
+        Some(concat!("trigger-pipeline/", env!("CARGO_PKG_VERSION")))
+    );
+    assert_eq!(sandbox.requests().len(), 1, "nothing else is asked");
+    // Two workflows listen to the event.
+    assert_eq!(sandbox.runs().len(), 2);
+    done.outcome("accepted")
+        .says("github octo-org/app: triggering repository_dispatch deploy");
+    assert_eq!(done.outputs["run-id"], "");
+    assert_eq!(
+        done.result(),
+        json!({
+            "provider": "github", "repository": "octo-org/app", "pipeline": "repository_dispatch deploy",
+            "outcome": "accepted", "error": null, "runs": []
+        })
+    );
+    assert!(done.summary.contains("accepted"), "{done}");
+}
+
+/// With only the inputs of peter-evans/repository-dispatch, left to their defaults where they have some.
+#[test]
+fn the_defaults_are_those_of_peter_evans() {
+    let sandbox = sandbox();
+    Step::on(&sandbox.http_url())
+        .environment("GITHUB_REPOSITORY", "octo-org/app")
+        .input("token", demo::GITHUB_WORKFLOW)
+        .input("github-token", demo::GITHUB_WORKFLOW)
+        .input("event-type", "deploy")
+        .run()
+        .passes()
+        .says("with the workflow's own token");
+    let [request] = sandbox.trigger_requests().try_into().unwrap();
+    assert_eq!(request.path, "/api/v3/repos/octo-org/app/dispatches");
+    assert_eq!(
+        String::from_utf8_lossy(&request.body),
+        r#"{"event_type":"deploy","client_payload":{}}"#
+    );
+}
+
+#[test]
+fn a_payload_may_be_yaml() {
+    let sandbox = sandbox();
+    Step::github(&sandbox)
+        .input("event-type", "deploy")
+        .input(
+            "client-payload",
+            "version: 1.10\ncount: 3\nforce: true\nwho: yes\nnone:\nlist:\n  - a\n  - 012\n",
+        )
+        .run()
+        .passes();
+    let [request] = sandbox.trigger_requests().try_into().unwrap();
+    assert_eq!(
+        String::from_utf8_lossy(&request.body),
+        r#"{"event_type":"deploy","client_payload":{"version":"1.10","count":3,"force":true,"who":"yes","none":null,"list":["a","012"]}}"#
+    );
+}
+
+#[test]
+fn workflow_dispatch_tells_its_run_at_once() {
+    let sandbox = sandbox();
+    let done = Step::github(&sandbox)
+        .input("workflow", "build.yml")
+        .input("ref", "refs/heads/release")
+        .input("inputs", "environment: production\nversion: 1.10\n")
+        .run()
+        .passes();
+    let [request] = sandbox.requests().try_into().unwrap();
+    assert_eq!(
+        request.path,
+        "/api/v3/repos/octo-org/app/actions/workflows/build.yml/dispatches"
+    );
+    assert_eq!(
+        String::from_utf8_lossy(&request.body),
+        r#"{"ref":"release","inputs":{"environment":"production","version":"1.10"},"return_run_details":true}"#
+    );
+    let [run] = sandbox.runs().try_into().unwrap();
+    assert_eq!(
+        (run.pipeline.as_str(), run.reference_name()),
+        ("build.yml", Some("release"))
+    );
+    assert_eq!(done.outputs["run-id"], run.id.to_string());
+    let url = format!(
+        "{}/octo-org/app/actions/runs/{}",
+        sandbox.http_url(),
+        run.id
+    );
+    assert_eq!(done.outputs["run-url"], url);
+    assert!(done.log.lines().any(|line| line == url), "{done}");
+    assert_eq!(done.result()["runs"][0]["matched_by"], "id");
+    assert!(done.summary.contains(&url), "{done}");
+}
+
+#[test]
+fn without_a_ref_it_is_the_default_branch() {
+    let sandbox = sandbox();
+    Step::github(&sandbox)
+        .input("workflow", "build.yml")
+        .run()
+        .passes()
+        .says("no `ref` is given, so it is the default branch, main");
+    let [read, trigger] = sandbox.requests().try_into().unwrap();
+    assert_eq!(
+        (read.method.as_str(), read.path.as_str()),
+        ("GET", "/api/v3/repos/octo-org/app")
+    );
+    assert_eq!(trigger.json().unwrap()["ref"], "main");
+    assert_eq!(sandbox.runs()[0].reference_name(), Some("main"));
+}
+
+#[test]
+fn a_file_name_may_begin_with_digits_and_a_workflow_may_be_an_id() {
+    for (workflow, started) in [
+        ("1-release.yml", "1-release.yml"),
+        ("102", "1-release.yml"),
+        (".github/workflows/1-release.yml", "1-release.yml"),
+    ] {
+        let sandbox = sandbox();
+        Step::github(&sandbox)
+            .input("workflow", workflow)
+            .input("ref", "v1.0.0")
+            .run()
+            .passes();
+        let [run] = sandbox.runs().try_into().unwrap();
+        assert_eq!(run.pipeline, started);
+    }
+}
+
+#[test]
+fn an_older_enterprise_server_is_asked_once_more_without_the_key_that_it_rejects() {
+    for status in [400, 422] {
+        let sandbox = sandbox();
+        sandbox.with_world(|world| world.github.run_details = RunDetails::RejectedWith(status));
+        let done = Step::github(&sandbox)
+            .input("workflow", "build.yml")
+            .input("ref", "main")
+            .run()
+            .passes();
+        let [first, second] = sandbox.trigger_requests().try_into().unwrap();
+        assert_eq!(first.json().unwrap()["return_run_details"], true);
+        assert_eq!(String::from_utf8_lossy(&second.body), r#"{"ref":"main"}"#);
+        assert_eq!(sandbox.runs().len(), 1);
+        done.outcome("accepted")
+            .says("sent without return_run_details");
+        assert_eq!(done.outputs["run-id"], "");
+    }
+}
+
+/// Another rejection that merely happens to be a 422 is no reason to send a second time.
+#[test]
+fn only_that_rejection_allows_a_second_form() {
+    let sandbox = sandbox();
+    Step::github(&sandbox)
+        .input("workflow", "build.yml")
+        .input("ref", "nowhere")
+        .run()
+        .fails(&["there is no branch or tag `nowhere`\nhint: the default branch is `main`"])
+        .outcome("rejected");
+    assert_eq!(sandbox.trigger_requests().len(), 1);
+    assert_eq!(sandbox.runs().len(), 0);
+}
+
+#[test]
+fn a_renamed_repository_is_followed_on_its_own_server() {
+    let sandbox = sandbox();
+    let done = Step::github(&sandbox)
+        .input("repository", "octo-org/renamed-app")
+        .input("workflow", "build.yml")
+        .run()
+        .passes();
+    let [run] = sandbox.runs().try_into().unwrap();
+    assert_eq!(done.outputs["run-id"], run.id.to_string());
+    // 301 for the read, 307 for the trigger, each followed with method, body and credential.
+    assert_eq!(sandbox.requests().len(), 4);
+}
+
+#[test]
+fn an_app_gets_a_token_for_just_the_repository_and_just_the_permission() {
+    let escaped = demo::GITHUB_APP_PRIVATE_KEY.replace('\n', "\\n");
+    let base64 = {
+        use base64::Engine as _;
+        base64::engine::general_purpose::STANDARD.encode(demo::GITHUB_APP_PRIVATE_KEY_PKCS8)
+    };
+    let app_id = demo::GITHUB_APP_ID.to_string();
+    for (client_id, key, pipeline, permissions) in [
+        (
+            demo::GITHUB_APP_CLIENT_ID,
+            demo::GITHUB_APP_PRIVATE_KEY,
+            ("event-type", "deploy"),
+            json!({"contents": "write"}),
+        ),
+        (
+            &app_id,
+            &escaped,
+            ("workflow", "build.yml"),
+            json!({"actions": "write"}),
+        ),
+        (
+            demo::GITHUB_APP_CLIENT_ID,
+            &base64,
+            ("workflow", "build.yml"),
+            json!({"actions": "write"}),
+        ),
+        (
+            demo::GITHUB_APP_CLIENT_ID,
+            demo::GITHUB_APP_PRIVATE_KEY_PKCS8,
+            ("workflow", "build.yml"),
+            json!({"actions": "write"}),
+        ),
+    ] {
+        let sandbox = sandbox();
+        let done = Step::on(&sandbox.http_url())
+            .input("repository", "octo-org/app")
+            .input("client-id", client_id)
+            .input("private-key", key)
+            .input(pipeline.0, pipeline.1)
+            .run()
+            .passes();
+        done.says(&format!("as GitHub App {client_id}"));
+        let requests = sandbox.requests();
+        assert_eq!(requests[0].path, "/api/v3/repos/octo-org/app/installation");
+        let minted = &requests[1];
+        assert_eq!(
+            minted.path,
+            format!(
+                "/api/v3/app/installations/{}/access_tokens",
+                demo::GITHUB_INSTALLATION_ID
+            )
+        );
+        assert_eq!(
+            minted.json().unwrap(),
+            json!({"repositories": ["app"], "permissions": permissions})
+        );
+        let authorization = sandbox.trigger_requests()[0]
+            .headers
+            .get("authorization")
+            .unwrap()
+            .to_owned();
+        let token = authorization.strip_prefix("Bearer ").unwrap();
+        assert!(token.starts_with("ghs_"));
+        assert!(
+            done.masks.iter().any(|mask| mask == token),
+            "the minted token is masked: {done}"
+        );
+        assert!(!sandbox.runs().is_empty());
+    }
+}
+
+#[test]
+fn what_is_wrong_with_an_app_is_told() {
+    let sandbox = sandbox();
+    let step = || {
+        Step::on(&sandbox.http_url())
+            .input("repository", "octo-org/app")
+            .input("client-id", demo::GITHUB_APP_CLIENT_ID)
+            .input("private-key", demo::GITHUB_APP_PRIVATE_KEY)
+            .input("event-type", "deploy")
+    };
+    step()
+        .input("repository", "octo-org/caller")
+        .run()
+        .fails(&["is not installed on octo-org/caller, or there is no such repository"])
+        .outcome("not-sent");
+    step()
+        .input("client-id", "Iv23liSomebodyElses1")
+        .run()
+        .fails(&["there is no App Iv23liSomebodyElses1\nhint: check `client-id`"]);
+    let answer = Answer::json(
+        401,
+        json!({"message": "A JSON web token could not be decoded"}),
+    );
+    let installation = Route::any().path("/installation");
+    sandbox.fault(
+        installation,
+        Occasion::Nth(1),
+        Fault::Answer(Moment::BeforeActing, answer),
+    );
+    step().run().fails(&["GitHub does not take the App's key\nhint: check that `client-id` and `private-key` are of the same App"]);
+    sandbox.with_world(|world| {
+        world.github.apps[0].installations[0].permissions =
+            sandbox::world::Permissions::new(&[("metadata", sandbox::world::Access::Read)]);
+    });
+    step()
+        .run()
+        .fails(&["give the App the repository permission \"Contents: write\""]);
+    assert_eq!(sandbox.runs().len(), 0);
+}
+
+#[test]
+fn what_is_refused_is_explained() {
+    let read_only = demo::GITHUB_FINE_GRAINED_READ_ONLY;
+    for (inputs, error) in [
+        (
+            vec![
+                ("token", "ghp_wrong00000000000000000000000000000000"),
+                ("event-type", "deploy"),
+            ],
+            "401 (Bad credentials) for the dispatch: GitHub does not know the token\nhint: it is wrong, expired or revoked",
+        ),
+        (
+            vec![("token", read_only), ("event-type", "deploy")],
+            "403 for the dispatch, yet the repository is visible: the token lacks \"Contents: write\" (X-Accepted-GitHub-Permissions: contents=write)\nhint: give the token \"Contents: write\"",
+        ),
+        (
+            vec![("token", read_only), ("workflow", "build.yml")],
+            "the token lacks \"Actions: write\" (X-Accepted-GitHub-Permissions: actions=write)",
+        ),
+        (
+            vec![
+                ("token", demo::GITHUB_CLASSIC_WITHOUT_REPO),
+                ("event-type", "deploy"),
+            ],
+            "404 for the dispatch, yet the repository is visible: the token lacks the scope `repo` (its scopes: read:org)",
+        ),
+        (
+            vec![("repository", "octo-org/nowhere"), ("event-type", "deploy")],
+            "404 for the dispatch, and 404 for the repository: there is no octo-org/nowhere, or the token does not see it\nhint: check `repository`",
+        ),
+        (
+            vec![
+                ("repository", "octo-org/private"),
+                ("token", demo::GITHUB_FINE_GRAINED),
+                ("event-type", "deploy"),
+            ],
+            "there is no octo-org/private, or the token does not see it",
+        ),
+        (
+            vec![("workflow", "biuld.yml"), ("ref", "main")],
+            "octo-org/app has no workflow `biuld.yml` on its default branch\nhint: did you mean `build.yml`? `workflow` must be the file name of one of these: build.yml (Build), 1-release.yml (Release), old.yml (Old, disabled_manually), lint.yml (Lint)",
+        ),
+        (
+            vec![("workflow", "old.yml"), ("ref", "main")],
+            "the workflow is disabled\nhint: enable it at",
+        ),
+        (
+            vec![("workflow", "lint.yml"), ("ref", "main")],
+            "the workflow cannot be started by hand or by us\nhint: add `workflow_dispatch:`",
+        ),
+        (
+            vec![
+                ("workflow", "build.yml"),
+                ("ref", "main"),
+                ("inputs", "colour: red"),
+            ],
+            "the workflow does not declare these inputs\nhint: declare them",
+        ),
+        (
+            vec![("workflow", "strict.yml"), ("ref", "main")],
+            "the workflow requires an input that is not given\nhint: add it to `inputs`",
+        ),
+    ] {
+        let sandbox = sandbox();
+        let step = inputs
+            .iter()
+            .fold(Step::github(&sandbox), |step, (name, value)| {
+                step.input(name, value)
+            });
+        let done = step.run().fails(&[error]);
+        done.outcome("rejected");
+        assert_eq!(sandbox.trigger_requests().len(), 1, "{done}");
+        assert_eq!(sandbox.runs().len(), 0, "{done}");
+        assert!(done.result()["error"].is_string());
+    }
+}
+
+#[test]
+fn single_sign_on_is_told_from_a_missing_permission() {
+    let sandbox = sandbox();
+    let answer = Answer::json(
+        403,
+        json!({"message": "Resource protected by organization SAML enforcement."}),
+    )
+    .header(
+        "X-GitHub-SSO",
+        "required; url=https://github.com/orgs/octo-org/sso",
+    );
+    sandbox.fault(
+        Route::triggers(),
+        Occasion::Every,
+        Fault::Answer(Moment::BeforeActing, answer),
+    );
+    Step::github(&sandbox)
+        .input("event-type", "deploy")
+        .run()
+        .fails(&["the organisation wants the token authorised for its single sign-on\nhint: authorise it"]);
+}
+
+#[test]
+fn a_long_list_of_workflows_is_cut() {
+    let sandbox = sandbox();
+    sandbox.with_world(|world| {
+        let app = &mut world.github.repositories[0];
+        for id in 1000..1150 {
+            let name = format!("w{id}.yml");
+            app.workflows
+                .push(sandbox::world::Workflow::new(id, &name, "Many"));
+        }
+    });
+    let total = 7 + 150;
+    Step::github(&sandbox)
+        .input("workflow", "w2000.yml")
+        .input("ref", "main")
+        .run()
+        .fails(&[&format!("and {} more", total - 30)]);
+    // One that is not on the first page is not taken for missing.
+    Step::github(&sandbox)
+        .input("workflow", "w1149.yml")
+        .input("ref", "main")
+        .input("token", demo::GITHUB_FINE_GRAINED_READ_ONLY)
+        .run()
+        .fails(&["the token lacks \"Actions: write\""]);
+    assert_eq!(sandbox.runs_of(Provider::Github).len(), 0);
+}

@@ -1,0 +1,356 @@
+//! Runs a step and reads what it left behind, by the runner's rules. What must hold for every step is
+//! checked here for every step: that no secret is seen, that no command but ours is printed, and that
+//! all outputs are written.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use sandbox::{Sandbox, World, action, demo};
+use tempfile::TempDir;
+
+/// Every output of the action.
+pub(crate) const OUTPUTS: [&str; 4] = ["outcome", "run-id", "run-url", "results"];
+
+/// The commands that the action speaks.
+const COMMANDS: [&str; 4] = ["add-mask", "error", "warning", "debug"];
+
+/// Inputs whose values must never be seen.
+const SECRET_INPUTS: [&str; 4] = ["token", "trigger-token", "private-key", "github-token"];
+
+/// A step of a workflow of `octo-org/caller`, on the sandbox's server.
+pub(crate) struct Step {
+    environment: BTreeMap<String, String>,
+    secrets: BTreeSet<String>,
+    directory: TempDir,
+}
+
+/// What a step left behind.
+#[derive(Debug)]
+pub(crate) struct Done {
+    pub(crate) code: Option<i32>,
+    pub(crate) log: String,
+    pub(crate) outputs: BTreeMap<String, String>,
+    pub(crate) summary: String,
+    /// What the runner was told to hide, in order.
+    pub(crate) masks: Vec<String>,
+}
+
+pub(crate) fn sandbox() -> Sandbox {
+    Sandbox::start(World::demo()).expect("loopback has free ports")
+}
+
+impl Step {
+    /// A step with all inputs at their defaults, as the runner sets them.
+    pub(crate) fn on(server: &str) -> Self {
+        let directory = TempDir::new().expect("a temporary directory");
+        let path = |name: &str| directory.path().join(name).display().to_string();
+        let mut environment = BTreeMap::from(
+            [
+                ("GITHUB_ACTIONS", "true".to_owned()),
+                ("GITHUB_SERVER_URL", server.to_owned()),
+                ("GITHUB_API_URL", format!("{server}/api/v3")),
+                ("GITHUB_REPOSITORY", "octo-org/caller".to_owned()),
+                ("GITHUB_OUTPUT", path("output")),
+                ("GITHUB_STEP_SUMMARY", path("summary")),
+            ]
+            .map(|(name, value)| (name.to_owned(), value)),
+        );
+        environment.extend(action::defaults(demo::GITHUB_WORKFLOW_OF_CALLER));
+        Self {
+            environment,
+            secrets: BTreeSet::new(),
+            directory,
+        }
+    }
+
+    pub(crate) fn github(sandbox: &Sandbox) -> Self {
+        Self::on(&sandbox.http_url())
+            .input("repository", "octo-org/app")
+            .input("token", demo::GITHUB_CLASSIC)
+    }
+
+    pub(crate) fn gitlab(sandbox: &Sandbox) -> Self {
+        Self::on(&sandbox.http_url())
+            .input("provider", "gitlab")
+            .input("server-url", &sandbox.http_url())
+            .input("repository", "octo-group/tools/deployer")
+            .input("token", demo::GITLAB_DEVELOPER)
+    }
+
+    pub(crate) fn bitbucket(sandbox: &Sandbox) -> Self {
+        Self::on(&sandbox.http_url())
+            .input("provider", "bitbucket")
+            .input("server-url", &sandbox.http_url())
+            .input("repository", "octo-workspace/service")
+            .input("token", demo::BITBUCKET_ACCESS)
+    }
+
+    /// Sets an input, as `with:` does.
+    pub(crate) fn input(self, name: &str, value: &str) -> Self {
+        self.environment(&action::variable(name), value)
+    }
+
+    pub(crate) fn environment(mut self, name: &str, value: &str) -> Self {
+        self.environment.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    pub(crate) fn without(mut self, name: &str) -> Self {
+        self.environment.remove(name);
+        self
+    }
+
+    /// A text that must not be seen, wherever it stands in the inputs.
+    pub(crate) fn secret(mut self, text: &str) -> Self {
+        self.secrets.insert(text.to_owned());
+        self
+    }
+
+    /// As a person starts it: no runner, no files.
+    pub(crate) fn by_hand(self) -> Self {
+        ["GITHUB_ACTIONS", "GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY"]
+            .into_iter()
+            .fold(self, Self::without)
+    }
+
+    /// Writes a file beside the step's own, and tells its path.
+    pub(crate) fn file(&self, name: &str, text: &str) -> String {
+        let path = self.directory.path().join(name);
+        fs::write(&path, text).expect("a temporary file");
+        path.display().to_string()
+    }
+
+    pub(crate) fn debugging(self) -> Self {
+        self.environment("RUNNER_DEBUG", "1")
+    }
+
+    pub(crate) fn output_file(&self) -> &str {
+        &self.environment["GITHUB_OUTPUT"]
+    }
+
+    pub(crate) fn start(&self) -> Child {
+        Command::new(env!("CARGO_BIN_EXE_trigger-pipeline"))
+            .env_clear()
+            .envs(&self.environment)
+            .stdin(Stdio::null())
+            .stdout(File::create(self.directory.path().join("log")).expect("a file"))
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the binary starts")
+    }
+
+    /// What has been printed so far.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(self.directory.path().join("log")).expect("the log is text")
+    }
+
+    /// Waits until that has been printed.
+    pub(crate) fn until_said(&self, text: &str) {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while !self.log().contains(text) {
+            assert!(
+                Instant::now() < deadline,
+                "{text:?} was not said:\n{}",
+                self.log()
+            );
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    pub(crate) fn run(&self) -> Done {
+        self.finish(self.start())
+    }
+
+    /// Waits for the step's end and reads what it left behind.
+    pub(crate) fn finish(&self, child: Child) -> Done {
+        let finished = child.wait_with_output().expect("the binary ends");
+        let log = self.log();
+        assert_eq!(
+            String::from_utf8_lossy(&finished.stderr),
+            "",
+            "standard error stays empty"
+        );
+        let read =
+            |name: &str| fs::read_to_string(self.directory.path().join(name)).unwrap_or_default();
+        let masks = log
+            .lines()
+            .filter_map(|line| line.strip_prefix("::add-mask::"))
+            .map(|mask| {
+                mask.replace("%0D", "\r")
+                    .replace("%0A", "\n")
+                    .replace("%25", "%")
+            })
+            .collect();
+        let done = Done {
+            code: finished.status.code(),
+            outputs: read_outputs(&read("output")),
+            summary: read("summary"),
+            log,
+            masks,
+        };
+        self.check(&done, &read("output"));
+        done
+    }
+
+    fn check(&self, done: &Done, output_file: &str) {
+        let shown: String = done
+            .log
+            .lines()
+            .filter(|line| !line.starts_with("::add-mask::"))
+            .flat_map(|line| [line, "\n"])
+            .collect();
+        for (what, text) in [
+            ("log", shown.as_str()),
+            ("outputs", output_file),
+            ("summary", &done.summary),
+        ] {
+            for secret in self.all_secrets() {
+                assert!(
+                    !text.contains(&secret),
+                    "the {what} shows the secret {secret:?}:\n{text}"
+                );
+            }
+        }
+        for line in done.log.lines() {
+            assert!(!line.contains("##["), "a command of the old form: {line}");
+            assert!(!line.contains('\r'), "a lone carriage return: {line:?}");
+            if let Some(rest) = line.trim_start().strip_prefix("::") {
+                let name = rest.split([' ', ':']).next().unwrap_or_default();
+                assert!(
+                    self.environment.contains_key("GITHUB_ACTIONS"),
+                    "a command for a person: {line}"
+                );
+                assert!(COMMANDS.contains(&name), "not a command of ours: {line}");
+            }
+        }
+        if self.environment.contains_key("GITHUB_OUTPUT") && done.code.is_some() {
+            let names: Vec<_> = done.outputs.keys().map(String::as_str).collect();
+            let mut expected = OUTPUTS;
+            expected.sort_unstable();
+            assert_eq!(names, expected, "all outputs are written\n{}", done.log);
+            serde_json::from_str::<serde_json::Value>(&done.outputs["results"])
+                .expect("results is JSON");
+        }
+    }
+
+    fn all_secrets(&self) -> BTreeSet<String> {
+        let inputs = SECRET_INPUTS
+            .iter()
+            .filter_map(|name| self.environment.get(&action::variable(name)));
+        inputs
+            .flat_map(|value| {
+                [value.trim().to_owned()]
+                    .into_iter()
+                    .chain(key_lines(value))
+            })
+            .chain(self.secrets.iter().cloned())
+            // Shorter ones are not masked, as the step says.
+            .filter(|secret| secret.len() >= 4)
+            .collect()
+    }
+}
+
+impl Done {
+    pub(crate) fn passes(self) -> Self {
+        assert_eq!(self.code, Some(0), "{self}");
+        self
+    }
+
+    /// Failed with just these things said in one error each.
+    pub(crate) fn fails(self, errors: &[&str]) -> Self {
+        assert_eq!(self.code, Some(1), "{self}");
+        let found = self.errors();
+        assert_eq!(found.len(), errors.len(), "{self}");
+        for (found, expected) in found.iter().zip(errors) {
+            assert!(
+                found.contains(expected),
+                "{expected:?} is not in {found:?}\n{self}"
+            );
+        }
+        self
+    }
+
+    /// `title: message` of each error, unescaped.
+    pub(crate) fn errors(&self) -> Vec<String> {
+        self.commands("error")
+    }
+
+    pub(crate) fn warnings(&self) -> Vec<String> {
+        self.commands("warning")
+    }
+
+    fn commands(&self, name: &str) -> Vec<String> {
+        let lines = self
+            .log
+            .lines()
+            .filter_map(|line| line.strip_prefix(&format!("::{name} title=")));
+        lines
+            .map(|rest| {
+                let (title, message) = rest.split_once("::").expect("a command's form");
+                let title = title.replace("%3A", ":").replace("%2C", ",");
+                format!("{title}: {message}")
+                    .replace("%0D", "\r")
+                    .replace("%0A", "\n")
+                    .replace("%25", "%")
+            })
+            .collect()
+    }
+
+    /// The output `results`, of one target.
+    pub(crate) fn result(&self) -> serde_json::Value {
+        let results: serde_json::Value =
+            serde_json::from_str(&self.outputs["results"]).expect("results is JSON");
+        assert_eq!(results.as_array().map(Vec::len), Some(1), "{self}");
+        results[0].clone()
+    }
+
+    #[track_caller]
+    pub(crate) fn says(&self, text: &str) -> &Self {
+        assert!(
+            self.log.contains(text),
+            "{text:?} is not in the log\n{self}"
+        );
+        self
+    }
+
+    #[track_caller]
+    pub(crate) fn outcome(&self, outcome: &str) -> &Self {
+        assert_eq!(self.outputs["outcome"], outcome, "{self}");
+        self
+    }
+}
+
+impl std::fmt::Display for Done {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            formatter,
+            "code {:?}\n--- log\n{}--- outputs\n{:#?}\n--- summary\n{}",
+            self.code, self.log, self.outputs, self.summary
+        )
+    }
+}
+
+/// Reads an output file as the runner does; a later entry of a name wins.
+fn read_outputs(file: &str) -> BTreeMap<String, String> {
+    let mut outputs = BTreeMap::new();
+    let mut lines = file.split('\n');
+    while let Some(line) = lines.next().filter(|line| !line.is_empty()) {
+        let (name, delimiter) = line.split_once("<<").expect("entries have delimiters");
+        let value: Vec<_> = lines
+            .by_ref()
+            .take_while(|line| *line != delimiter)
+            .collect();
+        outputs.insert(name.to_owned(), value.join("\n"));
+    }
+    outputs
+}
+
+/// Lines of a key that would give it away.
+fn key_lines(value: &str) -> Vec<String> {
+    let lines = value.replace("\\n", "\n");
+    let lines = lines.lines().map(str::trim).filter(|line| line.len() > 40);
+    lines.map(str::to_owned).collect()
+}

@@ -1,0 +1,315 @@
+//! What becomes of a trigger when things go wrong on the way: at most once, and never silently.
+
+use std::time::{Duration, Instant};
+
+use sandbox::{Answer, Fault, Moment, Occasion, Provider, Route, Sandbox, World};
+
+use crate::harness::{Step, sandbox};
+
+const PROVIDERS: [Provider; 3] = [Provider::Github, Provider::Gitlab, Provider::Bitbucket];
+
+/// A step that starts exactly one run where nothing goes wrong.
+fn step(provider: Provider, sandbox: &Sandbox) -> Step {
+    match provider {
+        Provider::Github => Step::github(sandbox)
+            .input("workflow", "build.yml")
+            .input("ref", "main"),
+        Provider::Gitlab => Step::gitlab(sandbox).input("ref", "main"),
+        Provider::Bitbucket => Step::bitbucket(sandbox).input("ref", "main"),
+    }
+}
+
+/// Each makes the outcome unknown, whether the run has been started or not.
+fn unclear() -> Vec<(&'static str, Fault)> {
+    let html = |status| {
+        Answer::body(
+            status,
+            "text/html",
+            "<html>proxy ::error::x ##[error]y</html>",
+        )
+    };
+    vec![
+        ("reset before acting", Fault::Reset(Moment::BeforeActing)),
+        ("reset after acting", Fault::Reset(Moment::AfterActing)),
+        ("closed before acting", Fault::Close(Moment::BeforeActing)),
+        ("closed after acting", Fault::Close(Moment::AfterActing)),
+        ("408", Fault::status(Moment::BeforeActing, 408)),
+        ("500", Fault::status(Moment::AfterActing, 500)),
+        ("502", Fault::status(Moment::AfterActing, 502)),
+        ("503", Fault::status(Moment::BeforeActing, 503)),
+        ("504", Fault::status(Moment::AfterActing, 504)),
+        ("truncated", Fault::Truncate),
+        (
+            "200 with HTML",
+            Fault::Answer(Moment::AfterActing, html(200)),
+        ),
+        (
+            "201 with HTML",
+            Fault::Answer(Moment::AfterActing, html(201)),
+        ),
+        (
+            "201 with other JSON",
+            Fault::Answer(
+                Moment::AfterActing,
+                Answer::json(201, serde_json::json!({"id": "x"})),
+            ),
+        ),
+        (
+            "200 with nothing",
+            Fault::Answer(
+                Moment::AfterActing,
+                Answer::body(200, "application/json", ""),
+            ),
+        ),
+        (
+            "10 MB",
+            Fault::Huge {
+                moment: Moment::AfterActing,
+                status: 201,
+                length: 10_000_000,
+            },
+        ),
+        ("303", Fault::redirect(303, "/elsewhere")),
+    ]
+}
+
+#[test]
+fn an_unclear_answer_is_unknown_and_never_sent_again() {
+    for provider in PROVIDERS {
+        for (name, fault) in unclear() {
+            let sandbox = sandbox();
+            sandbox.fault(Route::triggers(), Occasion::Every, fault);
+            let done = step(provider, &sandbox)
+                .run()
+                .fails(&["the pipeline may have been started, or not"]);
+            done.outcome("unknown")
+                .says("outcome unknown")
+                .says("it was not sent again")
+                .says("look whether it runs at http");
+            assert_eq!(
+                sandbox.trigger_requests().len(),
+                1,
+                "{provider} {name}\n{done}"
+            );
+            assert!(sandbox.runs().len() <= 1);
+            assert!(!done.log.contains("<html"), "{done}");
+            assert_eq!(done.result()["outcome"], "unknown");
+            assert!(done.summary.contains("unknown"));
+        }
+    }
+}
+
+#[test]
+fn a_repository_dispatch_with_another_answer_than_its_own_is_unknown() {
+    let sandbox = sandbox();
+    sandbox.fault(
+        Route::triggers(),
+        Occasion::Every,
+        Fault::status(Moment::AfterActing, 200),
+    );
+    Step::github(&sandbox)
+        .input("event-type", "deploy")
+        .run()
+        .fails(&["200 for the trigger, but that is no answer of GitHub's to a dispatch"])
+        .outcome("unknown");
+    assert_eq!(sandbox.trigger_requests().len(), 1);
+}
+
+/// A minute of silence: longer than any provider takes.
+#[test]
+fn a_trigger_that_is_never_answered_is_unknown_after_a_minute() {
+    let sandbox = sandbox();
+    sandbox.fault(
+        Route::triggers(),
+        Occasion::Every,
+        Fault::Delay(Moment::AfterActing, Duration::from_secs(70)),
+    );
+    let started = Instant::now();
+    step(Provider::Gitlab, &sandbox)
+        .run()
+        .fails(&["did not answer within 60 s; the pipeline may have been started, or not"])
+        .outcome("unknown");
+    assert!(started.elapsed() < Duration::from_secs(68));
+    assert_eq!(sandbox.trigger_requests().len(), 1);
+    assert_eq!(sandbox.runs().len(), 1);
+}
+
+#[test]
+fn a_client_error_is_final_whatever_its_body() {
+    for provider in PROVIDERS {
+        for (status, body) in [
+            (400, "{"),
+            (404, "<html>"),
+            (409, ""),
+            (410, "[]"),
+            (418, "null"),
+            (422, "{}"),
+        ] {
+            let sandbox = sandbox();
+            let answer = Answer::body(status, "application/json", body);
+            sandbox.fault(
+                Route::triggers(),
+                Occasion::Every,
+                Fault::Answer(Moment::BeforeActing, answer),
+            );
+            let done = step(provider, &sandbox).run().fails(&[&status.to_string()]);
+            done.outcome("rejected");
+            assert_eq!(
+                sandbox.trigger_requests().len(),
+                1,
+                "{provider} {status}\n{done}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_refused_connection_is_tried_again() {
+    for provider in PROVIDERS {
+        let port = Sandbox::reserve_port().unwrap();
+        let url = format!("http://127.0.0.1:{}", port.number());
+        let other = sandbox();
+        let step = step(provider, &other)
+            .environment("GITHUB_SERVER_URL", &url)
+            .environment("GITHUB_API_URL", &format!("{url}/api/v3"))
+            .input("server-url", &url);
+        let child = step.start();
+        step.until_said("tried again in 1 s");
+        let sandbox = Sandbox::builder(World::demo())
+            .http_on(port)
+            .start()
+            .unwrap();
+        let done = step.finish(child).passes();
+        done.outcome("accepted")
+            .says("Connection refused")
+            .says("tried again in 1 s");
+        assert_eq!(sandbox.runs().len(), 1, "{done}");
+    }
+}
+
+#[test]
+fn rate_limits_are_waited_out_as_the_provider_says() {
+    let soon = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap()
+        .as_secs()
+        + 2;
+    for (provider, fault) in [
+        (Provider::Github, Fault::github_secondary_limit(Some(1))),
+        (Provider::Github, Fault::github_primary_limit(403, soon)),
+        (Provider::Github, Fault::github_primary_limit(429, soon)),
+        (Provider::Gitlab, Fault::gitlab_limit(Some(1))),
+        (Provider::Bitbucket, Fault::bitbucket_limit(Some(1))),
+    ] {
+        let sandbox = sandbox();
+        sandbox.fault(Route::triggers(), Occasion::First(2), fault);
+        let done = step(provider, &sandbox).run().passes();
+        done.outcome("accepted")
+            .says("too many requests")
+            .says("tried again in");
+        assert_eq!(sandbox.trigger_requests().len(), 3, "{done}");
+        assert_eq!(sandbox.runs().len(), 1, "{done}");
+    }
+}
+
+#[test]
+fn a_rate_limit_that_asks_for_too_much_is_told() {
+    let sandbox = sandbox();
+    sandbox.fault(
+        Route::triggers(),
+        Occasion::Every,
+        Fault::github_secondary_limit(Some(301)),
+    );
+    Step::github(&sandbox)
+        .input("event-type", "deploy")
+        .run()
+        .fails(&["it asks to wait 301 s, and 300 s in all is the most that is waited\nhint: run the workflow again later"])
+        .outcome("rejected");
+    assert_eq!(sandbox.trigger_requests().len(), 1);
+}
+
+/// Reads change nothing, so one that fails in passing is made again before anything is sent.
+#[test]
+fn a_read_before_the_trigger_is_made_again() {
+    for (provider, fault) in [
+        (Provider::Github, Fault::status(Moment::BeforeActing, 502)),
+        (Provider::Gitlab, Fault::Reset(Moment::BeforeActing)),
+        (Provider::Bitbucket, Fault::Close(Moment::BeforeActing)),
+    ] {
+        let sandbox = sandbox();
+        sandbox.fault(Route::any().method("GET"), Occasion::First(1), fault);
+        step(provider, &sandbox)
+            .input("ref", "")
+            .run()
+            .passes()
+            .says("tried again in 1 s");
+        assert_eq!(sandbox.trigger_requests().len(), 1);
+        assert_eq!(sandbox.runs().len(), 1);
+    }
+}
+
+#[test]
+fn a_default_branch_that_cannot_be_read_stops_everything() {
+    let sandbox = sandbox();
+    let html = Answer::body(200, "text/html", "<html>login</html>");
+    sandbox.fault(
+        Route::any().method("GET"),
+        Occasion::Every,
+        Fault::Answer(Moment::BeforeActing, html),
+    );
+    Step::github(&sandbox)
+        .input("workflow", "build.yml")
+        .run()
+        .fails(&["the default branch cannot be read: the answer was not JSON but text/html, 18 bytes\nhint: set `ref`"])
+        .outcome("not-sent");
+    assert_eq!(sandbox.trigger_requests().len(), 0);
+}
+
+#[test]
+fn redirects_stay_on_the_same_server() {
+    let elsewhere = sandbox();
+    let target = format!(
+        "{}/api/v3/repos/octo-org/app/dispatches",
+        elsewhere.http_url()
+    );
+    for (fault, error) in [
+        (
+            Fault::redirect(307, &target),
+            "redirect (307) to another server",
+        ),
+        (
+            Fault::redirect(308, &target),
+            "redirect (308) to another server",
+        ),
+        (
+            Fault::redirect(302, "/login"),
+            "redirect (302) that would drop what was sent",
+        ),
+        (
+            Fault::redirect(301, "/login"),
+            "redirect (301) that would drop what was sent",
+        ),
+        (
+            Fault::status(Moment::BeforeActing, 307),
+            "redirect (307) to nowhere",
+        ),
+        (
+            Fault::redirect(307, "/api/v3/repos/octo-org/app/dispatches"),
+            "redirects more than 5 times",
+        ),
+    ] {
+        let sandbox = sandbox();
+        sandbox.fault(Route::triggers(), Occasion::Every, fault);
+        let done = Step::github(&sandbox)
+            .input("event-type", "deploy")
+            .run()
+            .fails(&[error]);
+        done.outcome("rejected");
+        assert_eq!(sandbox.runs().len(), 0, "{done}");
+    }
+    assert_eq!(
+        elsewhere.requests().len(),
+        0,
+        "no credential went anywhere else"
+    );
+}

@@ -1,0 +1,353 @@
+//! `provider`, `repository` and `server-url`: where a target is, and where it cannot be.
+
+use sandbox::{Sandbox, demo};
+
+use crate::harness::{Step, sandbox};
+
+/// What a dry run says that it would send.
+fn address(step: &Step) -> String {
+    let done = step.run().passes();
+    let line = done
+        .log
+        .lines()
+        .find(|line| line.contains("would send POST "))
+        .expect("a dry run shows it");
+    line.split("POST ")
+        .nth(1)
+        .expect("an address follows")
+        .to_owned()
+}
+
+/// A step far from any sandbox, which sends nothing.
+fn dry(inputs: &[(&str, &str)]) -> Step {
+    let step = Step::on("https://github.com")
+        .environment("GITHUB_API_URL", "https://api.github.com")
+        .input("dry-run", "true");
+    inputs
+        .iter()
+        .fold(step, |step, (name, value)| step.input(name, value))
+}
+
+#[test]
+fn each_server_has_its_api() {
+    let github = [
+        ("event-type", "e"),
+        ("token", "ghp_x"),
+        ("repository", "octo-org/app"),
+    ];
+    let gitlab = [
+        ("provider", "gitlab"),
+        ("ref", "main"),
+        ("token", "glpat-x"),
+        ("repository", "a/b/c"),
+    ];
+    let bitbucket = [
+        ("provider", "bitbucket"),
+        ("ref", "main"),
+        ("token", "x"),
+        ("repository", "a/b"),
+    ];
+    for (inputs, server, expected) in [
+        (
+            &github,
+            "",
+            "https://api.github.com/repos/octo-org/app/dispatches",
+        ),
+        (
+            &github,
+            "https://github.com/",
+            "https://api.github.com/repos/octo-org/app/dispatches",
+        ),
+        (
+            &github,
+            "https://octo.ghe.com",
+            "https://api.octo.ghe.com/repos/octo-org/app/dispatches",
+        ),
+        (
+            &github,
+            "https://github.example:8443",
+            "https://github.example:8443/api/v3/repos/octo-org/app/dispatches",
+        ),
+    ] {
+        assert_eq!(address(&dry(inputs).input("server-url", server)), expected);
+    }
+    for (server, expected) in [
+        ("", "https://gitlab.com/api/v4/projects/a%2Fb%2Fc/pipeline"),
+        (
+            "https://gitlab.example/",
+            "https://gitlab.example/api/v4/projects/a%2Fb%2Fc/pipeline",
+        ),
+        (
+            "https://x.example/gitlab",
+            "https://x.example/gitlab/api/v4/projects/a%2Fb%2Fc/pipeline",
+        ),
+    ] {
+        assert_eq!(address(&dry(&gitlab).input("server-url", server)), expected);
+    }
+    for (server, expected) in [
+        (
+            "",
+            "https://api.bitbucket.org/2.0/repositories/a/b/pipelines",
+        ),
+        (
+            "https://bitbucket.example",
+            "https://bitbucket.example/2.0/repositories/a/b/pipelines",
+        ),
+    ] {
+        assert_eq!(
+            address(&dry(&bitbucket).input("server-url", server)),
+            expected
+        );
+    }
+}
+
+#[test]
+fn the_workflows_own_server_has_the_api_that_the_runner_says() {
+    let own = [
+        ("event-type", "e"),
+        ("token", "ghp_x"),
+        ("repository", "octo-org/app"),
+    ];
+    let step = dry(&own)
+        .environment("GITHUB_SERVER_URL", "https://github.example")
+        .environment("GITHUB_API_URL", "https://api-of.github.example/v3");
+    assert_eq!(
+        address(&step),
+        "https://api-of.github.example/v3/repos/octo-org/app/dispatches"
+    );
+    let elsewhere = dry(&own)
+        .environment("GITHUB_SERVER_URL", "https://github.example")
+        .environment("GITHUB_API_URL", "https://api-of.github.example/v3")
+        .input("server-url", "https://github.com");
+    assert_eq!(
+        address(&elsewhere),
+        "https://api.github.com/repos/octo-org/app/dispatches"
+    );
+}
+
+#[test]
+fn a_web_url_says_server_and_provider() {
+    for (url, more, expected) in [
+        (
+            "https://github.com/octo-org/app.git",
+            vec![("event-type", "e"), ("token", "ghp_x")],
+            "https://api.github.com/repos/octo-org/app/dispatches",
+        ),
+        (
+            "https://octo.ghe.com/octo-org/app/",
+            vec![("event-type", "e"), ("token", "ghp_x")],
+            "https://api.octo.ghe.com/repos/octo-org/app/dispatches",
+        ),
+        (
+            "https://gitlab.com/a/b/c",
+            vec![("ref", "main"), ("token", "glpat-x")],
+            "https://gitlab.com/api/v4/projects/a%2Fb%2Fc/pipeline",
+        ),
+        (
+            "https://bitbucket.org/a/b",
+            vec![("ref", "main"), ("token", "x")],
+            "https://api.bitbucket.org/2.0/repositories/a/b/pipelines",
+        ),
+        (
+            "https://git.example/a/b",
+            vec![("provider", "gitlab"), ("ref", "main"), ("token", "x")],
+            "https://git.example/api/v4/projects/a%2Fb/pipeline",
+        ),
+        (
+            "https://git.example/gl/a/b",
+            vec![
+                ("provider", "gitlab"),
+                ("server-url", "https://git.example/gl"),
+                ("ref", "main"),
+                ("token", "x"),
+            ],
+            "https://git.example/gl/api/v4/projects/a%2Fb/pipeline",
+        ),
+    ] {
+        assert_eq!(
+            address(&dry(&more).input("repository", url)),
+            expected,
+            "{url}"
+        );
+    }
+}
+
+/// Kinds of targets that only lack a place.
+const GITHUB: [(&str, &str); 3] = [
+    ("provider", "github"),
+    ("event-type", "e"),
+    ("token", "ghp_x"),
+];
+const GITLAB: [(&str, &str); 3] = [("provider", "gitlab"), ("ref", "main"), ("token", "x")];
+const BITBUCKET: [(&str, &str); 3] = [("provider", "bitbucket"), ("ref", "main"), ("token", "x")];
+
+#[test]
+fn what_is_no_repository_is_told() {
+    for (inputs, repository, error) in [
+        (
+            GITHUB,
+            "a/b/c",
+            "input repository: `a/b/c` has more than two parts; it must be `owner/name`",
+        ),
+        (GITHUB, "a", "input repository: `a` has no `/`"),
+        (
+            GITHUB,
+            "a/..",
+            "input repository: `a/..` has a part that is no name",
+        ),
+        (
+            GITHUB,
+            "./b",
+            "input repository: `./b` has a part that is no name",
+        ),
+        (
+            GITHUB,
+            "a/b c",
+            "input repository: `a/b c` has a character that no name has",
+        ),
+        (
+            GITHUB,
+            "a/b?x",
+            "input repository: `a/b?x` has a character that no name has",
+        ),
+        (
+            GITHUB,
+            "a//b",
+            "input repository: `a//b` has more than two parts",
+        ),
+        (GITHUB, "/b", "input repository: `/b` has an empty part"),
+        (
+            GITHUB,
+            "git@github.com:a/b.git",
+            "input repository: `git@github.com:a/b.git` has a character that no name has",
+        ),
+        (GITLAB, "project", "input repository: `project` has no `/`"),
+        (
+            GITLAB,
+            "a/../b",
+            "input repository: `a/../b` has a part that is no name",
+        ),
+        (
+            BITBUCKET,
+            "a/b/c",
+            "input repository: `a/b/c` has more than two parts",
+        ),
+        (
+            GITLAB,
+            "",
+            "input repository: it is needed here: `group/project`",
+        ),
+        (
+            GITHUB,
+            "https://me:secret-word@github.com/a/b",
+            "input repository: it has a user name or password in it",
+        ),
+        (
+            GITHUB,
+            "https://github.com/a/b/tree/main",
+            "input repository: `a/b/tree/main` has more than two parts",
+        ),
+        (
+            GITHUB,
+            "https://github.com/a/b?tab=readme",
+            "input repository: it has a `?` or `#` in it",
+        ),
+    ] {
+        let step = dry(&inputs).input("repository", repository);
+        step.secret("secret-word").run().fails(&[error]);
+    }
+    dry(&[("event-type", "e"), ("token", "ghp_x")])
+        .input("repository", "https://git.example/a/b")
+        .run()
+        .fails(&["input provider: git.example may be any of them: set it to one of `github`, `gitlab`, `bitbucket`"]);
+    dry(&GITLAB)
+        .input("repository", "https://git.example/a/b")
+        .input("server-url", "https://other.example")
+        .run()
+        .fails(&["input repository: its web URL is not on the server of `server-url`, https://other.example/"]);
+}
+
+#[test]
+fn what_is_no_server_or_provider_is_told() {
+    for (inputs, name, value, error) in [
+        (
+            GITLAB,
+            "server-url",
+            "http://gitlab.example",
+            "input server-url: plain http would show the token to the network: use https",
+        ),
+        (
+            GITLAB,
+            "server-url",
+            "gitlab.example",
+            "input server-url: it is not a URL",
+        ),
+        (
+            GITLAB,
+            "server-url",
+            "ftp://gitlab.example",
+            "input server-url: it must begin with https://",
+        ),
+        (
+            GITLAB,
+            "server-url",
+            "http://127.0.0.1.example",
+            "input server-url: plain http would show the token to the network",
+        ),
+        (
+            GITHUB,
+            "server-url",
+            "https://github.example/path",
+            "input server-url: a GitHub server has no path",
+        ),
+        (
+            GITHUB,
+            "provider",
+            "githab",
+            "input provider: `githab` is none: it must be one of `github`, `gitlab`, `bitbucket`; did you mean `github`?",
+        ),
+        (
+            GITHUB,
+            "provider",
+            "sourcehut",
+            "input provider: `sourcehut` is none",
+        ),
+    ] {
+        let step = dry(&inputs).input("repository", "octo-org/app");
+        step.input(name, value).run().fails(&[error]);
+    }
+}
+
+#[test]
+fn plain_http_is_for_loopback_alone() {
+    let sandbox = Sandbox::builder(sandbox::World::demo())
+        .ipv6()
+        .start()
+        .unwrap();
+    let localhost = sandbox.http_url().replace("127.0.0.1", "localhost");
+    for server in [
+        sandbox.http_url(),
+        sandbox.ipv6_http_url().unwrap(),
+        localhost,
+    ] {
+        Step::gitlab(&sandbox)
+            .input("server-url", &server)
+            .input("ref", "main")
+            .run()
+            .passes();
+    }
+    assert_eq!(sandbox.runs().len(), 3);
+}
+
+/// The repository of the workflow itself, and a server that nobody named.
+#[test]
+fn the_default_repository_is_the_workflows_own() {
+    let sandbox = sandbox();
+    Step::on(&sandbox.http_url())
+        .input("event-type", "deploy")
+        .input("token", demo::GITHUB_CLASSIC)
+        .environment("GITHUB_REPOSITORY", "octo-org/app")
+        .run()
+        .passes();
+    assert_eq!(sandbox.runs()[0].repository, "octo-org/app");
+}

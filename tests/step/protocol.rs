@@ -1,0 +1,255 @@
+//! What the runner is told: masks first, outputs that cannot be forged, nothing from outside as a command.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+
+use sandbox::{Answer, Fault, Moment, Occasion, Route, demo};
+use serde_json::json;
+
+use crate::harness::{Step, sandbox};
+
+#[test]
+fn masks_come_before_everything_else() {
+    let sandbox = sandbox();
+    let done = Step::gitlab(&sandbox)
+        .input("trigger-token", demo::GITLAB_TRIGGER)
+        .input(
+            "secret-variables",
+            "PASSWORD: hunter2-hunter2\nPERCENT: 100%-secret",
+        )
+        .secret("hunter2-hunter2")
+        .secret("100%-secret")
+        .run()
+        .passes();
+    let first_other = done
+        .log
+        .lines()
+        .position(|line| !line.starts_with("::add-mask::"))
+        .unwrap();
+    let masks = done
+        .log
+        .lines()
+        .filter(|line| line.starts_with("::add-mask::"))
+        .count();
+    assert_eq!(first_other, masks, "{done}");
+    for secret in [
+        demo::GITLAB_TRIGGER,
+        demo::GITLAB_DEVELOPER,
+        demo::GITHUB_WORKFLOW_OF_CALLER,
+        "hunter2-hunter2",
+        "100%-secret",
+    ] {
+        assert!(
+            done.masks.iter().any(|mask| mask == secret),
+            "{secret}\n{done}"
+        );
+    }
+}
+
+#[test]
+fn each_line_of_a_key_is_masked() {
+    let sandbox = sandbox();
+    let done = Step::on(&sandbox.http_url())
+        .input("repository", "octo-org/app")
+        .input("event-type", "deploy")
+        .input("client-id", demo::GITHUB_APP_CLIENT_ID)
+        .input(
+            "private-key",
+            &demo::GITHUB_APP_PRIVATE_KEY.replace('\n', "\\n"),
+        )
+        .run()
+        .passes();
+    for line in demo::GITHUB_APP_PRIVATE_KEY.lines() {
+        assert!(done.masks.iter().any(|mask| mask == line), "{line}");
+    }
+}
+
+/// A provider, or somebody who speaks for one, sends commands of the runner and the token back.
+#[test]
+fn a_hostile_answer_is_only_text() {
+    let sandbox = sandbox();
+    let hostile = format!(
+        "x\r\n::set-output name=run-id::666\n::error::y\r##[add-mask]z\u{1b}[31m {} <script> | # %0A::stop-commands::t",
+        demo::GITHUB_CLASSIC
+    );
+    let answer = Answer::json(422, json!({ "message": hostile }));
+    sandbox.fault(
+        Route::triggers(),
+        Occasion::Every,
+        Fault::Answer(Moment::BeforeActing, answer),
+    );
+    let done = Step::github(&sandbox)
+        .debugging()
+        .input("event-type", "deploy")
+        .run()
+        .fails(&["422 ("]);
+    done.outcome("rejected");
+    assert_eq!(done.outputs["run-id"], "");
+    assert!(!done.summary.contains("<script>"));
+    assert!(!done.log.contains('\u{1b}'));
+    assert!(
+        done.errors()[0].contains("***"),
+        "the token is taken out: {done}"
+    );
+}
+
+#[test]
+fn a_hostile_address_of_a_run_is_only_text() {
+    let sandbox = sandbox();
+    let url = "::set-output name=outcome::forged\nrun-id<<x\n666\nx\njavascript:alert(1)";
+    let answer = Answer::json(
+        200,
+        json!({"workflow_run_id": 7, "run_url": "x", "html_url": url}),
+    );
+    sandbox.fault(
+        Route::triggers(),
+        Occasion::Every,
+        Fault::Answer(Moment::AfterActing, answer),
+    );
+    let done = Step::github(&sandbox)
+        .input("workflow", "build.yml")
+        .input("ref", "main")
+        .run()
+        .passes();
+    assert_eq!(done.outputs["run-id"], "7");
+    assert_eq!(done.outputs["run-url"], url);
+    done.outcome("accepted");
+    assert!(!done.summary.contains("javascript"), "{done}");
+}
+
+#[test]
+fn by_hand_it_works_too() {
+    let sandbox = sandbox();
+    let done = Step::github(&sandbox)
+        .by_hand()
+        .input("workflow", "build.yml")
+        .input("ref", "main")
+        .run()
+        .passes();
+    let id = sandbox.runs()[0].id;
+    done.says("outcome=accepted")
+        .says(&format!("run-id={id}"))
+        .says("results=[{\"provider\":\"github\"");
+    assert!(done.masks.is_empty(), "a mask line would show the secret");
+    assert_eq!(done.log.matches("run-id=").count(), 1, "{done}");
+
+    let done = Step::github(&sandbox)
+        .by_hand()
+        .input("event-type", "")
+        .run();
+    assert_eq!(done.code, Some(1));
+    done.says("error: input event-type: say what to trigger")
+        .says("outcome=not-sent");
+}
+
+/// Without any of the runner's variables at all, as in another system's shell.
+#[test]
+fn by_hand_without_a_home_it_is_github_com() {
+    let sandbox = sandbox();
+    let step = ["GITHUB_SERVER_URL", "GITHUB_API_URL", "GITHUB_REPOSITORY"]
+        .into_iter()
+        .fold(Step::github(&sandbox).by_hand(), Step::without);
+    step.input("event-type", "deploy")
+        .input("dry-run", "true")
+        .run()
+        .passes()
+        .says("would send POST https://api.github.com/repos/octo-org/app/dispatches");
+}
+
+#[test]
+fn debugging_shows_requests_and_causes_but_no_secret() {
+    let sandbox = sandbox();
+    let done = Step::bitbucket(&sandbox)
+        .debugging()
+        .input("token", demo::BITBUCKET_API)
+        .input("email", demo::BITBUCKET_EMAIL)
+        .input("server-url", &sandbox.https_url())
+        .run()
+        .fails(&["there is no safe connection"]);
+    done.says("::debug::GET https://")
+        .says("::debug::caused by: ");
+    let quiet = Step::bitbucket(&sandbox)
+        .input("server-url", &sandbox.https_url())
+        .run();
+    assert!(!quiet.log.contains("::debug::"), "{quiet}");
+}
+
+#[test]
+fn an_output_that_is_lost_fails_the_step() {
+    let sandbox = sandbox();
+    let step = Step::github(&sandbox)
+        .input("workflow", "build.yml")
+        .input("ref", "main");
+    fs::create_dir(step.output_file()).unwrap();
+    fs::set_permissions(step.output_file(), fs::Permissions::from_mode(0o755)).unwrap();
+    let output = step.start().wait_with_output().unwrap();
+    let log = step.log();
+    assert_eq!(output.status.code(), Some(1), "{log}");
+    assert!(log.contains("GITHUB_OUTPUT cannot be written"), "{log}");
+    assert!(
+        log.contains(&format!("run-id={}", sandbox.runs()[0].id)),
+        "{log}"
+    );
+    assert_eq!(sandbox.runs().len(), 1);
+}
+
+#[test]
+fn a_summary_file_that_cannot_be_written_is_only_warned_about() {
+    let sandbox = sandbox();
+    let done = Step::github(&sandbox)
+        .input("event-type", "deploy")
+        .environment("GITHUB_STEP_SUMMARY", "/nonexistent/summary")
+        .run()
+        .passes();
+    assert_eq!(done.warnings().len(), 1, "{done}");
+}
+
+/// Echoed by the provider, in log, summary and `results`, each with escapes of its own.
+#[test]
+fn a_secret_is_hidden_before_it_is_escaped() {
+    let secret = r#"a:b|c "quoted" <d>"#;
+    let sandbox = sandbox();
+    let answer = Answer::json(
+        400,
+        json!({ "message": format!("no such thing: {secret}") }),
+    );
+    sandbox.fault(
+        Route::triggers(),
+        Occasion::Every,
+        Fault::Answer(Moment::BeforeActing, answer),
+    );
+    let variables = json!({ "PASSWORD": secret }).to_string();
+    let done = Step::gitlab(&sandbox)
+        .input("ref", "main")
+        .input("secret-variables", &variables)
+        .secret(secret)
+        .secret("a&#58;b")
+        .secret(r#"\"quoted\""#)
+        .run()
+        .fails(&["400 (no such thing: ***)"]);
+    assert!(
+        done.summary.contains("no such thing&#58; &#42;&#42;&#42;"),
+        "{done}"
+    );
+}
+
+/// A secret that is a common word must not tear the JSON that it occurs in.
+#[test]
+fn results_stay_json_whatever_the_secrets_are() {
+    for word in [
+        "null", "true", "gitlab", "outcome", "runs", "accepted", "\"id\"", "provider",
+    ] {
+        let sandbox = sandbox();
+        let variables = json!({ "WORD": word }).to_string();
+        let done = Step::gitlab(&sandbox)
+            .input("ref", "main")
+            .input("secret-variables", &variables)
+            .run()
+            .passes();
+        done.outcome("accepted");
+        assert_eq!(
+            done.result()["runs"][0]["id"],
+            sandbox.runs()[0].id.to_string()
+        );
+    }
+}

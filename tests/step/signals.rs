@@ -1,0 +1,112 @@
+//! SIGINT and SIGTERM: the program ends in order and soon, and says what may have been started.
+
+use std::process::{Child, Command};
+use std::time::{Duration, Instant};
+
+use sandbox::{Fault, Moment, Occasion, Route, Sandbox};
+
+use crate::harness::{Step, sandbox};
+
+fn signal(child: &Child, name: &str) {
+    let sent = Command::new("kill")
+        .args(["-s", name, &child.id().to_string()])
+        .status()
+        .expect("kill is there");
+    assert!(sent.success());
+}
+
+/// Waits until the sandbox has seen that many requests.
+fn until_seen(sandbox: &Sandbox, count: usize) {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while sandbox.requests().len() < count {
+        assert!(Instant::now() < deadline, "no request came");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+fn hanging(moment: Moment, seconds: u64) -> Sandbox {
+    let sandbox = sandbox();
+    let delay = Fault::Delay(moment, Duration::from_secs(seconds));
+    sandbox.fault(Route::triggers(), Occasion::Every, delay);
+    sandbox
+}
+
+#[test]
+fn a_trigger_on_the_wire_gets_two_seconds_and_is_then_unknown() {
+    for name in ["INT", "TERM"] {
+        let sandbox = hanging(Moment::AfterActing, 20);
+        let step = Step::gitlab(&sandbox).input("ref", "main");
+        let child = step.start();
+        until_seen(&sandbox, 1);
+        let asked = Instant::now();
+        signal(&child, name);
+        let done = step
+            .finish(child)
+            .fails(&["stopped while the trigger was on the wire"]);
+        assert!(asked.elapsed() < Duration::from_secs(5));
+        assert!(asked.elapsed() > Duration::from_millis(1900));
+        done.outcome("unknown").says("look whether it runs at");
+        assert_eq!(sandbox.trigger_requests().len(), 1);
+    }
+}
+
+#[test]
+fn an_answer_within_two_seconds_still_counts() {
+    let sandbox = hanging(Moment::AfterActing, 1);
+    let step = Step::gitlab(&sandbox).input("ref", "main");
+    let child = step.start();
+    until_seen(&sandbox, 1);
+    signal(&child, "TERM");
+    let done = step.finish(child).passes();
+    done.outcome("accepted");
+    assert_eq!(done.outputs["run-id"], sandbox.runs()[0].id.to_string());
+}
+
+#[test]
+fn a_second_signal_ends_it_at_once() {
+    let sandbox = hanging(Moment::AfterActing, 20);
+    let step = Step::gitlab(&sandbox).input("ref", "main");
+    let child = step.start();
+    until_seen(&sandbox, 1);
+    signal(&child, "INT");
+    std::thread::sleep(Duration::from_millis(300));
+    let asked = Instant::now();
+    signal(&child, "INT");
+    let done = step
+        .finish(child)
+        .fails(&["stopped while the trigger was on the wire"]);
+    assert!(asked.elapsed() < Duration::from_millis(1500));
+    done.outcome("unknown");
+}
+
+#[test]
+fn nothing_is_sent_after_a_stop() {
+    // While it reads the default branch.
+    let sandbox = sandbox();
+    let delay = Fault::Delay(Moment::BeforeActing, Duration::from_secs(20));
+    sandbox.fault(Route::any().method("GET"), Occasion::Every, delay);
+    let step = Step::gitlab(&sandbox);
+    let child = step.start();
+    until_seen(&sandbox, 1);
+    signal(&child, "TERM");
+    step.finish(child)
+        .fails(&["stopped before the trigger was sent; nothing was started"])
+        .outcome("not-sent");
+    assert_eq!(sandbox.trigger_requests().len(), 0);
+
+    // While it waits for a rate limit to pass.
+    sandbox.clear_faults();
+    sandbox.fault(
+        Route::triggers(),
+        Occasion::Every,
+        Fault::gitlab_limit(Some(100)),
+    );
+    let step = Step::gitlab(&sandbox).input("ref", "main");
+    let child = step.start();
+    step.until_said("tried again in 100 s");
+    signal(&child, "TERM");
+    step.finish(child)
+        .fails(&["stopped before the trigger was sent; nothing was started"])
+        .outcome("not-sent");
+    assert_eq!(sandbox.runs().len(), 0);
+}
