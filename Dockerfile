@@ -1,0 +1,36 @@
+# The action's image: one static binary and the certificates it trusts, nothing else.
+# Classic builder syntax only, so that every engine can build it; amd64 and arm64.
+
+FROM rust:1.95-slim-bookworm AS build
+WORKDIR /build
+
+# Debian's glibc is linked in: the image below has no loader and no libraries.
+# The prefixes keep the builder's own paths out of the binary.
+ENV RUSTFLAGS="-C target-feature=+crt-static --remap-path-prefix=/usr/local/cargo/registry/src= --remap-path-prefix=/build="
+
+RUN test -s /etc/ssl/certs/ca-certificates.crt \
+    || (apt-get update && apt-get install --yes --no-install-recommends ca-certificates)
+
+# Dependencies are a layer of their own, built against empty sources, so that a change in src/ does not
+# rebuild them. The sandbox is a member of the workspace: cargo wants to see its manifest, and no more.
+# Manifests may name targets ([[bench]], [[bin]]) whose sources are not here; those tables are cut out.
+# rust-toolchain.toml stays outside: the image has the toolchain, and rustup shall not fetch another.
+COPY Cargo.toml Cargo.lock ./
+COPY tests/sandbox/Cargo.toml tests/sandbox/
+RUN sed -i '/^\[\[/,/^$/d' Cargo.toml tests/sandbox/Cargo.toml \
+    && mkdir -p src tests/sandbox/src \
+    && echo 'fn main() {}' | tee src/main.rs tests/sandbox/src/main.rs \
+    && cargo build --release --locked --package trigger-pipeline --target "$(uname -m)-unknown-linux-gnu"
+
+# The copied files may be older than the empty ones just built; cargo goes by the time stamp.
+COPY src src
+RUN touch src/main.rs \
+    && cargo build --release --locked --package trigger-pipeline --target "$(uname -m)-unknown-linux-gnu" \
+    && mkdir -p /image/etc/ssl/certs \
+    && cp /etc/ssl/certs/ca-certificates.crt /image/etc/ssl/certs/ \
+    && cp "target/$(uname -m)-unknown-linux-gnu/release/trigger-pipeline" /image/
+
+FROM scratch
+COPY --from=build /image /
+# No USER: the runner's output files belong to root.
+ENTRYPOINT ["/trigger-pipeline"]
