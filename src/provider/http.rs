@@ -178,6 +178,13 @@ impl<'a> Http<'a> {
             };
             return Error::new(Kind::Unknown, what).because(error);
         }
+        if let Some(no_resolver) =
+            causes(error).find_map(|cause| cause.downcast_ref::<name::NoResolver>())
+        {
+            return Error::new(Kind::Rejected, format!("{place} cannot be looked up: {no_resolver}"))
+                .hint("that file is the runner's or its container's: it must be readable and name a server; an entry in /etc/hosts does not replace it")
+                .because(error);
+        }
         let proxy = address
             .as_str()
             .parse()

@@ -41,13 +41,25 @@ impl Resolver {
         if let Some(resolver) = self.0.get() {
             return Ok(resolver);
         }
-        let mut builder = TokioResolver::builder_tokio()
-            .map_err(|error| format!("/etc/resolv.conf cannot be read: {error}"))?;
+        let mut builder =
+            TokioResolver::builder_tokio().map_err(|error| NoResolver(Box::new(error)))?;
         builder.options_mut().ip_strategy = LookupIpStrategy::Ipv6AndIpv4;
         let resolver = builder.build()?;
         Ok(self.0.get_or_init(|| resolver))
     }
 }
+
+/// Nobody can be asked, and waiting will not change that.
+#[derive(Debug)]
+pub(super) struct NoResolver(Box<dyn StdError + Send + Sync>);
+
+impl fmt::Display for NoResolver {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "/etc/resolv.conf cannot be used: {}", self.0)
+    }
+}
+
+impl StdError for NoResolver {}
 
 /// A name without an address.
 #[derive(Debug)]
