@@ -6,6 +6,7 @@ mod github;
 mod gitlab;
 pub(crate) mod http;
 
+use ::http::HeaderValue;
 use serde_json::value::{RawValue, to_raw_value};
 use url::Url;
 
@@ -13,7 +14,8 @@ pub(crate) use error::{Error, Kind};
 use http::{Answer, Http};
 
 use crate::run::Run;
-use crate::target::{Call, Target};
+use crate::secret::Secret;
+use crate::target::{Argument, Call, Target};
 
 /// A target's provider, ready to be sent the trigger.
 pub(crate) enum Connection<'a> {
@@ -43,6 +45,22 @@ pub(crate) enum Secrets {
     Sent,
     /// For people.
     Hidden,
+}
+
+impl Secrets {
+    fn show(self, secret: &Secret) -> &str {
+        match self {
+            Self::Sent => secret.expose(),
+            Self::Hidden => "***",
+        }
+    }
+
+    fn show_argument(self, argument: &Argument) -> &str {
+        match argument {
+            Argument::Plain(text) => text,
+            Argument::Secret(secret) => self.show(secret),
+        }
+    }
 }
 
 impl<'a> Connection<'a> {
@@ -131,6 +149,24 @@ fn unclear(answer: &Answer, why: &str) -> Error {
         Kind::Unknown,
         format!("{} for the trigger, but {why}", answer.status.as_u16()),
     )
+}
+
+/// The default branch was asked for, and the answer cannot be understood.
+fn no_default_branch(why: &str) -> Error {
+    Error::new(
+        Kind::Unknown,
+        format!("the default branch cannot be read: {why}"),
+    )
+    .hint("set `ref`")
+}
+
+/// A credential as a header's value, which the libraries then keep out of what they print.
+fn credential_header(text: &str) -> Result<HeaderValue, Error> {
+    let mut value = HeaderValue::from_str(text).map_err(|error| {
+        Error::new(Kind::Rejected, "the token is no header's value").because(&error)
+    })?;
+    value.set_sensitive(true);
+    Ok(value)
 }
 
 /// A value that can always be written as JSON.

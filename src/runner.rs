@@ -88,7 +88,7 @@ impl<W: Write> Runner<W> {
             secrets.sort_by_key(|known| std::cmp::Reverse(known.len()));
             secrets.dedup();
         }
-        whole.is_empty() || whole.trim().chars().count() >= SHORTEST_MASK
+        whole.trim().chars().count() >= SHORTEST_MASK
     }
 
     /// Plain text for the log.

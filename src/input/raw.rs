@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::complaint::Complaint;
 use super::document;
 use super::table::{Declared, INPUTS};
+use super::with_line_breaks;
 use crate::nearest::nearest;
 use crate::secret::Secret;
 
@@ -74,7 +75,7 @@ impl Inputs {
         }
         if let Some(text) = self.get("private-key") {
             // Written out on one line it is another text than the key that a library may quote.
-            secrets.push(("private-key", Secret::new(text.replace("\\n", "\n"))));
+            secrets.push(("private-key", Secret::new(with_line_breaks(text))));
         }
         if let Some(text) = self.get("secret-variables") {
             let name = "secret-variables";

@@ -11,7 +11,10 @@ use serde_json::value::RawValue;
 use url::Url;
 
 use super::http::{Answer, Http};
-use super::{Error, Form, Kind, Secrets, Trigger, below, json, judge, unclear};
+use super::{
+    Error, Form, Kind, Secrets, Trigger, below, credential_header, json, judge, no_default_branch,
+    unclear,
+};
 use crate::event::Event;
 use crate::run::{MatchedBy, Run};
 use crate::secret::Secret;
@@ -127,13 +130,7 @@ impl<'a> Bitbucket<'a> {
             Err(error) if error.kind() == Kind::Rejected => return Err(self.explain_read(error)),
             Err(error) => return Err(error),
         };
-        let repository: Repository = answer.json().map_err(|why| {
-            Error::new(
-                Kind::Unknown,
-                format!("the default branch cannot be read: {why}"),
-            )
-            .hint("set `ref`")
-        })?;
+        let repository: Repository = answer.json().map_err(|why| no_default_branch(&why))?;
         let branch = repository.mainbranch.ok_or_else(|| {
             Error::new(Kind::Rejected, "the repository has no main branch").hint("set `ref`")
         })?;
@@ -164,27 +161,11 @@ impl<'a> Bitbucket<'a> {
                 selector: custom,
             },
         };
-        let variables =
-            self.call
-                .variables
-                .iter()
-                .map(|variable| match (&variable.value, secrets) {
-                    (Argument::Plain(text), _) => KeyValue {
-                        key: &variable.key,
-                        value: text,
-                        secured: false,
-                    },
-                    (Argument::Secret(secret), Secrets::Sent) => KeyValue {
-                        key: &variable.key,
-                        value: secret.expose(),
-                        secured: true,
-                    },
-                    (Argument::Secret(_), Secrets::Hidden) => KeyValue {
-                        key: &variable.key,
-                        value: "***",
-                        secured: true,
-                    },
-                });
+        let variables = self.call.variables.iter().map(|variable| KeyValue {
+            key: &variable.key,
+            value: secrets.show_argument(&variable.value),
+            secured: matches!(variable.value, Argument::Secret(_)),
+        });
         Trigger {
             url: self.repository(["pipelines"]),
             body: json(&Body {
@@ -272,13 +253,9 @@ impl<'a> Bitbucket<'a> {
                 format!("Basic {}", basic(email, token).expose())
             }
         };
-        let mut authorization = HeaderValue::from_str(&authorization).map_err(|error| {
-            Error::new(Kind::Rejected, "the token is no header's value").because(&error)
-        })?;
-        authorization.set_sensitive(true);
         let mut headers = HeaderMap::new();
         headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
-        headers.insert(header::AUTHORIZATION, authorization);
+        headers.insert(header::AUTHORIZATION, credential_header(&authorization)?);
         self.http.plain(method, url, headers, body).await
     }
 }

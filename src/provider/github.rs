@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 use url::Url;
 
 use super::http::{Answer, Http, USER_AGENT};
-use super::{Error, Form, Kind, Trigger, below, json, judge, unclear};
+use super::{Error, Form, Kind, Trigger, below, json, judge, no_default_branch, unclear};
 use crate::event::Event;
 use crate::run::{MatchedBy, Run};
 use crate::secret::Secret;
@@ -93,13 +93,7 @@ impl<'a> GitHub<'a> {
             Err(error) if error.kind() == Kind::Rejected => return Err(self.explain(error).await),
             Err(error) => return Err(error),
         };
-        let repository: Repository = answer.json().map_err(|why| {
-            Error::new(
-                Kind::Unknown,
-                format!("the default branch cannot be read: {why}"),
-            )
-            .hint("set `ref`")
-        })?;
+        let repository: Repository = answer.json().map_err(|why| no_default_branch(&why))?;
         self.api
             .http
             .tell(Event::DefaultReference(&repository.default_branch));

@@ -10,11 +10,14 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use super::http::{Answer, Http};
-use super::{Error, Kind, Secrets, Trigger, below, json, judge, unclear};
+use super::{
+    Error, Kind, Secrets, Trigger, below, credential_header, json, judge, no_default_branch,
+    unclear,
+};
 use crate::event::Event;
 use crate::run::{MatchedBy, Run};
 use crate::secret::Secret;
-use crate::target::{Argument, GitLabCall, GitLabCredential, Target, Variable};
+use crate::target::{GitLabCall, GitLabCredential, Target};
 
 const PRIVATE_TOKEN: HeaderName = HeaderName::from_static("private-token");
 
@@ -97,13 +100,7 @@ impl<'a> GitLab<'a> {
             }
             Err(error) => return Err(self.explain(error).await),
         };
-        let project: Project = answer.json().map_err(|why| {
-            Error::new(
-                Kind::Unknown,
-                format!("the default branch cannot be read: {why}"),
-            )
-            .hint("set `ref`")
-        })?;
+        let project: Project = answer.json().map_err(|why| no_default_branch(&why))?;
         let branch = project
             .default_branch
             .filter(|branch| !branch.is_empty())
@@ -120,13 +117,19 @@ impl<'a> GitLab<'a> {
 
     pub(super) fn trigger(&self, secrets: Secrets) -> Trigger {
         let inputs: Map<_, _> = self.call.inputs.iter().cloned().collect();
+        let variables = self.call.variables.iter().map(|variable| {
+            (
+                variable.key.as_str(),
+                secrets.show_argument(&variable.value),
+            )
+        });
         match &self.call.credential {
             GitLabCredential::Trigger { token, .. } => Trigger {
                 url: self.project(["trigger", "pipeline"]),
                 body: json(&ByTriggerToken {
-                    token: shown(token, secrets),
+                    token: secrets.show(token),
                     reference: &self.reference,
-                    variables: pairs(&self.call.variables, secrets)
+                    variables: variables
                         .map(|(key, value)| (key.to_owned(), value.into()))
                         .collect(),
                     inputs,
@@ -136,7 +139,7 @@ impl<'a> GitLab<'a> {
                 url: self.project(["pipeline"]),
                 body: json(&ByAccessToken {
                     reference: &self.reference,
-                    variables: pairs(&self.call.variables, secrets)
+                    variables: variables
                         .map(|(key, value)| KeyValue {
                             key,
                             value,
@@ -218,29 +221,8 @@ impl<'a> GitLab<'a> {
         let mut headers = HeaderMap::new();
         headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
         if let Some(token) = token {
-            let mut value = HeaderValue::from_str(token.expose()).map_err(|error| {
-                Error::new(Kind::Rejected, "the token is no header's value").because(&error)
-            })?;
-            value.set_sensitive(true);
-            headers.insert(PRIVATE_TOKEN, value);
+            headers.insert(PRIVATE_TOKEN, credential_header(token.expose())?);
         }
         self.http.plain(method, url, headers, body).await
     }
-}
-
-fn shown(secret: &Secret, secrets: Secrets) -> &str {
-    match secrets {
-        Secrets::Sent => secret.expose(),
-        Secrets::Hidden => "***",
-    }
-}
-
-fn pairs(variables: &[Variable], secrets: Secrets) -> impl Iterator<Item = (&str, &str)> {
-    variables.iter().map(move |variable| {
-        let value = match &variable.value {
-            Argument::Plain(text) => text,
-            Argument::Secret(secret) => shown(secret, secrets),
-        };
-        (variable.key.as_str(), value)
-    })
 }

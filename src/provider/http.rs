@@ -161,14 +161,13 @@ impl<'a> Http<'a> {
     /// What it means that no answer came.
     fn failure(&self, address: &Url, error: &(dyn StdError + 'static)) -> Error {
         let place = address.authority();
-        let connecting = causes(error)
-            .filter_map(|cause| cause.downcast_ref::<reqwest::Error>())
-            .any(reqwest::Error::is_connect);
-        if !connecting {
-            let timed_out = causes(error)
-                .filter_map(|cause| cause.downcast_ref::<reqwest::Error>())
-                .any(reqwest::Error::is_timeout);
-            let what = if timed_out {
+        let is = |what: fn(&reqwest::Error) -> bool| {
+            causes(error)
+                .filter_map(|cause| cause.downcast_ref())
+                .any(what)
+        };
+        if !is(reqwest::Error::is_connect) {
+            let what = if is(reqwest::Error::is_timeout) {
                 format!("{place} did not answer within {} s", TIMEOUT.as_secs())
             } else {
                 format!(
