@@ -90,7 +90,7 @@ impl<'a> GitHub<'a> {
         const WHAT: &str = "the repository, whose default branch is needed since there is no `ref`";
         let answer = match judge(self.api.get(&self.repository([])).await?, WHAT) {
             Ok(answer) => answer,
-            Err(error) if error.kind() == Kind::Rejected => return Err(self.explain(error).await),
+            Err(error) if error.kind() == Kind::Rejected => return Err(self.explain_read(error)),
             Err(error) => return Err(error),
         };
         let repository: Repository = answer.json().map_err(|why| no_default_branch(&why))?;

@@ -98,7 +98,7 @@ impl<'a> GitLab<'a> {
                 let hint = "set `ref`, or give an access token that can read in `token`";
                 return Err(error.adding("the trigger token reads nothing", hint));
             }
-            Err(error) => return Err(self.explain(error).await),
+            Err(error) => return Err(self.explain_read(error)),
         };
         let project: Project = answer.json().map_err(|why| no_default_branch(&why))?;
         let branch = project

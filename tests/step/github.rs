@@ -404,6 +404,32 @@ fn what_is_refused_is_explained() {
     }
 }
 
+/// Nothing was dispatched then, and the repository was asked for already.
+#[test]
+fn a_refused_read_of_the_default_branch_is_told_as_that() {
+    for (repository, error) in [
+        (
+            "octo-org/nowhere",
+            "404 (Not Found) for the repository, whose default branch is needed since there is no `ref`: there is no octo-org/nowhere, or the token does not see it\nhint: check `repository`",
+        ),
+        (
+            "octo-org/private",
+            "there is no octo-org/private, or the token does not see it\nhint: check `repository`",
+        ),
+    ] {
+        let sandbox = sandbox();
+        let done = Step::github(&sandbox)
+            .input("repository", repository)
+            .input("token", demo::GITHUB_FINE_GRAINED)
+            .input("workflow", "build.yml")
+            .run()
+            .fails(&[error]);
+        done.outcome("not-sent");
+        assert!(!done.errors()[0].contains("dispatch"), "{done}");
+        assert_eq!(sandbox.requests().len(), 1, "{done}");
+    }
+}
+
 #[test]
 fn single_sign_on_is_told_from_a_missing_permission() {
     let sandbox = sandbox();

@@ -151,6 +151,19 @@ fn without_a_ref_it_is_the_default_branch_where_somebody_can_read_it() {
     assert_eq!(sandbox.runs().len(), started);
 }
 
+/// Nothing was triggered then, and the project was asked for already.
+#[test]
+fn a_refused_read_of_the_default_branch_is_told_as_that() {
+    let sandbox = sandbox();
+    let done = Step::gitlab(&sandbox)
+        .input("repository", "octo-group/nowhere")
+        .run()
+        .fails(&["for the project, whose default branch is needed since there is no `ref`: there is no octo-group/nowhere, or the token does not see it\nhint: check `repository`"]);
+    done.outcome("not-sent");
+    assert!(!done.errors()[0].contains("for the trigger"), "{done}");
+    assert_eq!(sandbox.requests().len(), 1, "{done}");
+}
+
 #[test]
 fn a_server_may_have_a_path() {
     let sandbox = sandbox();

@@ -31,14 +31,8 @@ pub(super) async fn explain(github: &GitHub<'_>, rejection: Error) -> Error {
     };
     let said = answer.said().unwrap_or_default();
     match answer.status {
-        StatusCode::UNAUTHORIZED => rejection.adding(
-            "GitHub does not know the token",
-            "it is wrong, expired or revoked: make a new one and set the secret again; a token of another server is unknown here too",
-        ),
-        StatusCode::FORBIDDEN if answer.header("x-github-sso").is_some() => rejection.adding(
-            "the organisation wants the token authorised for its single sign-on",
-            "authorise it under Settings, Developer settings, Personal access tokens, Configure SSO",
-        ),
+        StatusCode::UNAUTHORIZED => github.explain_read(rejection),
+        StatusCode::FORBIDDEN if wants_single_sign_on(answer) => github.explain_read(rejection),
         StatusCode::FORBIDDEN | StatusCode::NOT_FOUND => not_allowed(github, rejection).await,
         StatusCode::UNPROCESSABLE_ENTITY | StatusCode::BAD_REQUEST => match reason(&said) {
             Reason::UnknownReference => {
@@ -153,7 +147,33 @@ async fn not_allowed(github: &GitHub<'_>, rejection: Error) -> Error {
     )
 }
 
+fn wants_single_sign_on(answer: &Answer) -> bool {
+    answer.header("x-github-sso").is_some()
+}
+
 impl GitHub<'_> {
+    /// Rejections that need no further read: of reads, and those that mean the same for the trigger.
+    pub(super) fn explain_read(&self, rejection: Error) -> Error {
+        let Some(answer) = rejection.answer() else {
+            return rejection;
+        };
+        match answer.status {
+            StatusCode::UNAUTHORIZED => rejection.adding(
+                "GitHub does not know the token",
+                "it is wrong, expired or revoked: make a new one and set the secret again; a token of another server is unknown here too",
+            ),
+            StatusCode::FORBIDDEN if wants_single_sign_on(answer) => rejection.adding(
+                "the organisation wants the token authorised for its single sign-on",
+                "authorise it under Settings, Developer settings, Personal access tokens, Configure SSO",
+            ),
+            StatusCode::FORBIDDEN | StatusCode::NOT_FOUND => rejection.adding(
+                format!("there is no {}, or the token does not see it", self.target.repository),
+                unseen_hint(&self.call.credential),
+            ),
+            _ => rejection,
+        }
+    }
+
     async fn default_branch_name(&self) -> Option<String> {
         let answer = self.api.get(&self.repository([])).await.ok()?;
         answer

@@ -19,6 +19,22 @@ pub(super) async fn explain(gitlab: &GitLab<'_>, rejection: Error) -> Error {
     };
     let said = answer.said().unwrap_or_default();
     match answer.status {
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => gitlab.explain_read(rejection),
+        StatusCode::NOT_FOUND => not_found(gitlab, rejection).await,
+        StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY => {
+            refused(gitlab, rejection, &said)
+        }
+        _ => rejection,
+    }
+}
+
+impl GitLab<'_> {
+    /// Rejections that need no further read: of reads, and those that mean the same for the trigger.
+    pub(super) fn explain_read(&self, rejection: Error) -> Error {
+        let Some(answer) = rejection.answer() else {
+            return rejection;
+        };
+        match answer.status {
         StatusCode::UNAUTHORIZED => rejection.adding(
             "GitLab does not know the token",
             "it is wrong, expired or revoked: make a new one and set the secret again; a token of another server is unknown here too",
@@ -31,9 +47,28 @@ pub(super) async fn explain(gitlab: &GitLab<'_>, rejection: Error) -> Error {
             "the token's role in the project is too low",
             "running pipelines needs the role Developer; a protected ref needs a role that may merge or push to it",
         ),
-        StatusCode::NOT_FOUND => not_found(gitlab, rejection).await,
-        StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY => refused(gitlab, rejection, &said),
+        StatusCode::NOT_FOUND => rejection.adding(
+            format!("there is no {}, or the token does not see it", self.target.repository),
+            self.unseen_hint(),
+        ),
         _ => rejection,
+        }
+    }
+
+    fn unseen_hint(&self) -> String {
+        let id = self.id_hint();
+        format!(
+            "check `repository`, and that the token is of that project or its owner a member of it{id}"
+        )
+    }
+
+    /// Only a path can be mangled on the way.
+    fn id_hint(&self) -> &'static str {
+        if self.target.repository.contains('/') {
+            "; a proxy that changes `%2F` in addresses answers 404 too: then use the project's numeric id"
+        } else {
+            ""
+        }
     }
 }
 
@@ -86,11 +121,7 @@ fn refused(gitlab: &GitLab<'_>, rejection: Error, said: &str) -> Error {
 async fn not_found(gitlab: &GitLab<'_>, rejection: Error) -> Error {
     let project = &gitlab.target.repository;
     let by_trigger_token = matches!(gitlab.call.credential, GitLabCredential::Trigger { .. });
-    let id = if project.contains('/') {
-        "; a proxy that changes `%2F` in addresses answers 404 too: then use the project's numeric id"
-    } else {
-        ""
-    };
+    let id = gitlab.id_hint();
     let read = gitlab
         .get(&gitlab.project([]))
         .await
@@ -110,7 +141,7 @@ async fn not_found(gitlab: &GitLab<'_>, rejection: Error) -> Error {
         ),
         Ok(StatusCode::NOT_FOUND) => rejection.told(
             format!("404, for the project itself too: there is no {project}, or the token does not see it"),
-            format!("check `repository`, and that the token is of that project or its owner a member of it{id}"),
+            gitlab.unseen_hint(),
         ),
         Ok(_) | Err(_) => {
             let hint = format!("check `repository` and the token{id}");
