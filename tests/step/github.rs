@@ -463,7 +463,7 @@ fn a_long_list_of_workflows_is_cut() {
                 .push(sandbox::world::Workflow::new(id, &name, "Many"));
         }
     });
-    let total = 7 + 150;
+    let total = 8 + 150;
     Step::github(&sandbox)
         .input("workflow", "w2000.yml")
         .input("ref", "main")

@@ -15,6 +15,8 @@ pub struct Answer {
     pub status: u16,
     pub headers: Vec<(String, String)>,
     pub body: Vec<u8>,
+    /// So many bytes of made-up lines come before the body, never in memory as a whole.
+    pub padding: u64,
 }
 
 impl Answer {
@@ -24,6 +26,7 @@ impl Answer {
             status,
             headers: Vec::new(),
             body: Vec::new(),
+            padding: 0,
         }
     }
 
@@ -44,6 +47,7 @@ impl Answer {
             status,
             headers: vec![("Content-Type".to_owned(), content_type.to_owned())],
             body: body.into(),
+            padding: 0,
         }
     }
 
@@ -62,9 +66,10 @@ pub(crate) enum Payload {
         rest: Option<Bytes>,
         flushed: bool,
     },
-    /// Repeats one chunk until so many bytes are sent; never in memory as a whole.
-    Endless {
+    /// Repeats one chunk until so many bytes are sent, then the rest; never in memory as a whole.
+    Padded {
         left: u64,
+        rest: Option<Bytes>,
     },
 }
 
@@ -86,7 +91,16 @@ impl From<Infallible> for TornOff {
     }
 }
 
-const CHUNK: &[u8] = &[b'x'; 64 * 1024];
+/// Lines of 64 bytes.
+static CHUNK: [u8; 64 * 1024] = {
+    let mut chunk = [b'x'; 64 * 1024];
+    let mut end = 63;
+    while end < chunk.len() {
+        chunk[end] = b'\n';
+        end += 64;
+    }
+    chunk
+};
 
 impl Body for Payload {
     type Data = Bytes;
@@ -110,12 +124,17 @@ impl Body for Payload {
                 context.waker().wake_by_ref();
                 Poll::Pending
             }
-            Self::Endless { left: 0 } => Poll::Ready(None),
-            Self::Endless { left } => {
-                let length =
-                    usize::try_from(*left).map_or(CHUNK.len(), |left| left.min(CHUNK.len()));
-                *left -= length as u64;
-                Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(&CHUNK[..length])))))
+            Self::Padded { left: 0, rest } => {
+                let rest = rest.take().filter(|rest| !rest.is_empty());
+                Poll::Ready(rest.map(|rest| Ok(Frame::data(rest))))
+            }
+            Self::Padded { left, .. } => {
+                // What is left over comes first, so that the last line ends where the rest begins.
+                let over = usize::try_from(*left % CHUNK.len() as u64).unwrap_or(0);
+                let start = if over == 0 { 0 } else { CHUNK.len() - over };
+                let chunk = &CHUNK[start..];
+                *left -= chunk.len() as u64;
+                Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(chunk)))))
             }
         }
     }
@@ -123,7 +142,9 @@ impl Body for Payload {
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, Bytes::len) as u64),
-            Self::Endless { left } => SizeHint::with_exact(*left),
+            Self::Padded { left, rest } => {
+                SizeHint::with_exact(*left + rest.as_ref().map_or(0, Bytes::len) as u64)
+            }
             Self::Torn { .. } => SizeHint::new(),
         }
     }
@@ -131,7 +152,7 @@ impl Body for Payload {
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Whole(bytes) => bytes.is_none(),
-            Self::Endless { left } => *left == 0,
+            Self::Padded { left, rest } => *left == 0 && rest.as_ref().is_none_or(Bytes::is_empty),
             Self::Torn { .. } => false,
         }
     }

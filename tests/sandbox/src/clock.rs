@@ -1,7 +1,49 @@
-//! The time as providers write it. Not here: a clock that tests can speed up; runs that live by themselves will
-//! need one, and this is its place.
+//! The sandbox's time: a clock that tests can speed up or set wrong, and times as providers write them. All that
+//! the world does and says goes by it; the links between sockets and tests (delays, the record) do not.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use chrono::{DateTime, SecondsFormat, Utc};
+
+/// A clock that began at some moment and goes at some speed, ahead of or behind the machine's own.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock {
+    began: SystemTime,
+    speed: u32,
+    ahead: Duration,
+    behind: Duration,
+}
+
+impl Default for Clock {
+    /// The machine's own time.
+    fn default() -> Self {
+        Self {
+            began: SystemTime::now(),
+            speed: 1,
+            ahead: Duration::ZERO,
+            behind: Duration::ZERO,
+        }
+    }
+}
+
+impl Clock {
+    pub fn now(&self) -> SystemTime {
+        let passed = self.began.elapsed().unwrap_or(Duration::ZERO);
+        self.began + passed * self.speed + self.ahead - self.behind
+    }
+
+    pub(crate) fn faster(self, speed: u32) -> Self {
+        Self { speed, ..self }
+    }
+
+    pub(crate) fn ahead(self, ahead: Duration) -> Self {
+        Self { ahead, ..self }
+    }
+
+    pub(crate) fn behind(self, behind: Duration) -> Self {
+        Self { behind, ..self }
+    }
+}
 
 /// Seconds since 1970-01-01T00:00:00Z.
 pub(crate) fn seconds(time: SystemTime) -> u64 {
@@ -12,51 +54,24 @@ pub(crate) fn seconds(time: SystemTime) -> u64 {
 
 /// `2026-11-22T23:01:00Z`, as GitHub and Bitbucket write times.
 pub(crate) fn timestamp(time: SystemTime) -> String {
-    format!("{}Z", to_the_second(time))
+    DateTime::<Utc>::from(time).to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
 /// `2026-11-22T23:01:00.000Z`, as GitLab writes them.
 pub(crate) fn timestamp_with_milliseconds(time: SystemTime) -> String {
-    let milliseconds = time
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or(Duration::ZERO)
-        .subsec_millis();
-    format!("{}.{milliseconds:03}Z", to_the_second(time))
+    DateTime::<Utc>::from(time).to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
-fn to_the_second(time: SystemTime) -> String {
-    let seconds = seconds(time);
-    let (year, month, day) = civil_date(seconds / 86_400);
-    let of_day = seconds % 86_400;
-    let (hour, minute, second) = (of_day / 3_600, of_day / 60 % 60, of_day % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}")
+/// `2026-11-22T23:01:00.0000000Z`, as it stands before each line of a GitHub log.
+pub(crate) fn timestamp_of_log(time: SystemTime) -> String {
+    let time = DateTime::<Utc>::from(time);
+    time.format("%Y-%m-%dT%H:%M:%S.0000000Z").to_string()
 }
 
-/// Year, month and day of the Gregorian calendar, counting years, then months, off the days since 1970.
-fn civil_date(mut days: u64) -> (u64, u64, u64) {
-    let mut year = 1970;
-    loop {
-        let of_year = if is_leap(year) { 366 } else { 365 };
-        if days < of_year {
-            break;
-        }
-        days -= of_year;
-        year += 1;
-    }
-    let february = if is_leap(year) { 29 } else { 28 };
-    let mut month = 1;
-    for of_month in [31, february, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31] {
-        if days < of_month {
-            break;
-        }
-        days -= of_month;
-        month += 1;
-    }
-    (year, month, days + 1)
-}
-
-fn is_leap(year: u64) -> bool {
-    year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
+/// `Sun, 22 Nov 2026 23:01:00 GMT`, as the header `Date` has it.
+pub(crate) fn http_date(time: SystemTime) -> String {
+    let time = DateTime::<Utc>::from(time);
+    time.format("%a, %d %b %Y %H:%M:%S GMT").to_string()
 }
 
 #[cfg(test)]
@@ -68,10 +83,30 @@ mod tests {
         let at = |seconds| UNIX_EPOCH + Duration::from_secs(seconds);
         assert_eq!(timestamp(at(0)), "1970-01-01T00:00:00Z");
         assert_eq!(timestamp(at(951_827_696)), "2000-02-29T12:34:56Z");
-        assert_eq!(timestamp(at(1_798_761_599)), "2026-12-31T23:59:59Z");
         assert_eq!(
             timestamp_with_milliseconds(at(1_798_761_600) + Duration::from_millis(7)),
             "2027-01-01T00:00:00.007Z"
         );
+        assert_eq!(
+            timestamp_of_log(at(951_827_696)),
+            "2000-02-29T12:34:56.0000000Z"
+        );
+        assert_eq!(http_date(at(784_111_777)), "Sun, 06 Nov 1994 08:49:37 GMT");
+    }
+
+    #[test]
+    fn a_clock_goes_as_it_is_told() {
+        let hour = Duration::from_hours(1);
+        let ahead = |clock: Clock| {
+            let now = SystemTime::now();
+            clock.now().duration_since(now).unwrap_or(Duration::ZERO)
+        };
+        assert!(ahead(Clock::default().ahead(hour)) > hour / 2);
+        assert_eq!(ahead(Clock::default().behind(hour)), Duration::ZERO);
+        let long_ago = Clock {
+            began: SystemTime::now() - hour,
+            ..Clock::default()
+        };
+        assert!(ahead(long_ago.faster(3)) >= 2 * hour);
     }
 }

@@ -15,7 +15,7 @@ const USAGE: &str = "usage: sandbox [--port PORT] [--https-port PORT]";
 
 fn main() -> io::Result<()> {
     let (port, https_port) = ports(env::args().skip(1)).map_err(io::Error::other)?;
-    let world = World::demo();
+    let world = World::demo_alive();
     let about = describe(&world);
     let sandbox = Sandbox::builder(world)
         .http_port(port)

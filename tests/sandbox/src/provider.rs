@@ -4,6 +4,7 @@
 mod bitbucket;
 mod github;
 mod gitlab;
+mod storage;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -13,7 +14,7 @@ use crate::answer::Answer;
 use crate::request::Request;
 use crate::world::{Provider, World};
 
-/// Told by the path alone.
+/// Told by the path alone. The storages that logs and artifacts are kept in are none of theirs.
 pub(crate) fn of(request: &Request) -> Option<Provider> {
     let segments = request.segments();
     let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
@@ -30,7 +31,7 @@ pub(crate) fn answer(provider: Option<Provider>, world: &mut World, request: &Re
         Some(Provider::Github) => github::answer(world, request),
         Some(Provider::Gitlab) => gitlab::answer(world, request),
         Some(Provider::Bitbucket) => bitbucket::answer(world, request),
-        None => Answer::body(404, "text/plain", "no provider of the sandbox is here\n"),
+        None => storage::answer(world, request),
     }
 }
 
@@ -44,6 +45,10 @@ pub(crate) fn objections(request: &Request, provider: Option<Provider>) -> Vec<S
         }
     }
     let Some(provider) = provider else {
+        // Storages are other people's servers.
+        for (name, _) in credentials(request) {
+            objections.push(format!("a credential for a storage, in {name}"));
+        }
         return objections;
     };
     let in_body = (provider == Provider::Gitlab).then(|| gitlab::token_in_body(request));

@@ -12,7 +12,7 @@ use crate::builder::{Addresses, Builder, ReservedPort};
 use crate::fault::{Fault, Occasion, Route};
 use crate::record::RecordedRequest;
 use crate::server::{Shared, lock};
-use crate::world::{Provider, Run, World};
+use crate::world::{Provider, Run, State, World};
 
 /// A running sandbox. Dropping it closes its ports and connections.
 pub struct Sandbox {
@@ -93,9 +93,16 @@ impl Sandbox {
         requests
     }
 
-    /// Everything that was started so far, in order.
+    /// Everything that was started so far, in order, as it is by now.
     pub fn runs(&self) -> Vec<Run> {
-        lock(&self.shared.world).runs.clone()
+        self.with_world(|world| world.runs.clone())
+    }
+
+    /// What was started, by whomever, and goes on.
+    pub fn unfinished_runs(&self) -> Vec<Run> {
+        let mut runs = self.runs();
+        runs.retain(|run| run.state != State::Completed);
+        runs
     }
 
     pub fn runs_of(&self, provider: Provider) -> Vec<Run> {
@@ -120,7 +127,9 @@ impl Sandbox {
 
     /// Reads or changes the world. No request is answered meanwhile: do not call out from the closure.
     pub fn with_world<T>(&self, visit: impl FnOnce(&mut World) -> T) -> T {
-        visit(&mut lock(&self.shared.world))
+        let mut world = lock(&self.shared.world);
+        world.refresh();
+        visit(&mut world)
     }
 }
 

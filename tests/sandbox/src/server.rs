@@ -4,7 +4,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use http_body_util::BodyExt as _;
 use hyper::body::{Bytes, Incoming};
@@ -17,6 +17,7 @@ use tokio::time::sleep;
 use tokio_rustls::TlsAcceptor;
 
 use crate::answer::{Answer, Payload, TornOff};
+use crate::clock::http_date;
 use crate::fault::{Fault, Faults, Plan};
 use crate::provider;
 use crate::record::{Answered, RecordedRequest};
@@ -91,21 +92,23 @@ async fn serve(
     // A task of its own: a server that is slow acts all the same when its client has given up.
     let ending = tokio::spawn(attend(request, shared)).await;
     match ending.map_err(|_| TornOff)? {
-        Ending::Answer(answer) => respond(answer, |body| Payload::Whole(Some(body))),
+        Ending::Answer(answer) => respond(answer, |body, padding| match padding {
+            0 => Payload::Whole(Some(body)),
+            left => Payload::Padded {
+                left,
+                rest: Some(body),
+            },
+        }),
         Ending::Torn(answer) => {
             let announced = answer.body.len().to_string();
             let answer = answer.header("Content-Length", announced);
-            respond(answer, |mut body| {
+            respond(answer, |mut body, _| {
                 body.truncate(body.len() / 2);
                 Payload::Torn {
                     rest: Some(body),
                     flushed: false,
                 }
             })
-        }
-        Ending::Huge { status, length } => {
-            let answer = Answer::body(status, "application/json", "");
-            respond(answer, |_| Payload::Endless { left: length })
         }
         Ending::Reset => {
             doom.reset();
@@ -135,16 +138,30 @@ async fn read(request: hyper::Request<Incoming>, tls: bool) -> Result<Request, h
 enum Ending {
     Answer(Answer),
     Torn(Answer),
-    Huge { status: u16, length: u64 },
     Reset,
     Close,
 }
 
 impl Ending {
+    /// Tells the time, unless a test prescribed another one.
+    fn at(self, now: SystemTime) -> Self {
+        let dated = |answer: Answer| {
+            let is_dated = |(name, _): &(String, String)| name.eq_ignore_ascii_case("date");
+            if answer.headers.iter().any(is_dated) {
+                return answer;
+            }
+            answer.header("Date", http_date(now))
+        };
+        match self {
+            Self::Answer(answer) => Self::Answer(dated(answer)),
+            Self::Torn(answer) => Self::Torn(dated(answer)),
+            Self::Reset | Self::Close => self,
+        }
+    }
+
     fn for_the_record(&self) -> Answered {
         match self {
             Self::Answer(answer) | Self::Torn(answer) => Answered::Status(answer.status),
-            Self::Huge { status, .. } => Answered::Status(*status),
             Self::Reset => Answered::Reset,
             Self::Close => Answered::Closed,
         }
@@ -163,12 +180,17 @@ async fn attend(request: Request, shared: Arc<Shared>) -> Ending {
     };
     let plan = lock(&shared.faults).befall(&request, provider);
     pause(plan.delay_before).await;
-    let own = plan.acts().then(|| match objection {
-        Some(objection) => provider::refuse(&objection),
-        None => provider::answer(provider, &mut lock(&shared.world), &request),
+    let own = plan.acts().then(|| {
+        if let Some(objection) = objection {
+            return provider::refuse(&objection);
+        }
+        let mut world = lock(&shared.world);
+        world.refresh();
+        provider::answer(provider, &mut world, &request)
     });
     pause(plan.delay_after).await;
-    let ending = strike(plan, own);
+    let now = lock(&shared.world).now();
+    let ending = strike(plan, own).at(now);
     let recorded = {
         let mut record = lock(&shared.record);
         record[order].answered = ending.for_the_record();
@@ -198,20 +220,23 @@ fn strike(plan: Plan, own: Option<Answer>) -> Ending {
         Some(Fault::Close(_)) => Ending::Close,
         Some(Fault::Answer(_, answer)) => Ending::Answer(answer),
         Some(Fault::Truncate) => Ending::Torn(own),
-        Some(Fault::Huge { status, length, .. }) => Ending::Huge { status, length },
+        Some(Fault::Huge { status, length, .. }) => Ending::Answer(Answer {
+            padding: length,
+            ..Answer::body(status, "application/json", "")
+        }),
     }
 }
 
 /// Headers that hyper cannot send are a mistake of the test, and reported as such.
 fn respond(
     answer: Answer,
-    payload: impl FnOnce(Bytes) -> Payload,
+    payload: impl FnOnce(Bytes, u64) -> Payload,
 ) -> Result<hyper::Response<Payload>, TornOff> {
     let mut response = hyper::Response::builder().status(answer.status);
     for (name, value) in &answer.headers {
         response = response.header(name, value);
     }
     response
-        .body(payload(Bytes::from(answer.body)))
+        .body(payload(Bytes::from(answer.body), answer.padding))
         .map_err(|_| TornOff)
 }

@@ -7,9 +7,14 @@ mod git;
 mod github;
 mod github_identity;
 mod gitlab;
+mod life;
+mod progress;
 mod run;
 
 use std::fmt;
+use std::time::{Duration, SystemTime};
+
+use crate::clock::Clock;
 
 pub use bitbucket::{
     Bitbucket, BitbucketRepository, BitbucketToken, BitbucketTokenKind, BranchPipelines,
@@ -23,9 +28,12 @@ pub use github_identity::{
     Access, GithubApp, GithubToken, GithubTokenKind, Installation, Permissions,
 };
 pub use gitlab::{
-    Configuration, Gitlab, GitlabProject, GitlabToken, InputKind, PipelineInput, PipelineVariables,
-    Role, TriggerToken, Visibility,
+    Configuration, Gitlab, GitlabProject, GitlabToken, GitlabVersion, InputKind, PipelineInput,
+    PipelineVariables, Role, TriggerToken, Visibility,
 };
+pub(crate) use life::Gate;
+pub use life::{Artifact, Digest, JobLife, Life, Log, OnCancel};
+pub use progress::{Job, JobState};
 pub use run::{Conclusion, Run, State, Variable, VariableKind};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +61,20 @@ pub struct World {
     pub bitbucket: Bitbucket,
     /// Everything that was started, in order.
     pub runs: Vec<Run>,
+    pub clock: Clock,
+    /// What runs will do by themselves; the last that fits counts.
+    lives: Vec<(Pipeline, Life)>,
+    /// For each run that is triggered, these start the like of it.
+    strangers: Vec<String>,
+    /// How many runs were ever started, for their ids.
+    started: u64,
+}
+
+/// Some pipelines; what is not told is any.
+#[derive(Clone, Debug)]
+struct Pipeline {
+    provider: Provider,
+    name: Option<(String, String)>,
 }
 
 impl World {
@@ -102,14 +124,128 @@ impl World {
         self
     }
 
-    /// Gives the run its id and number, and keeps it.
-    pub(crate) fn start(&mut self, mut run: Run) -> Run {
+    /// Its clock goes so much faster than the machine's.
+    #[must_use]
+    pub fn faster(mut self, speed: u32) -> Self {
+        self.clock = self.clock.faster(speed);
+        self
+    }
+
+    /// Its clock is so much ahead of the machine's.
+    #[must_use]
+    pub fn ahead(mut self, ahead: Duration) -> Self {
+        self.clock = self.clock.ahead(ahead);
+        self
+    }
+
+    /// Its clock is so much behind the machine's.
+    #[must_use]
+    pub fn behind(mut self, behind: Duration) -> Self {
+        self.clock = self.clock.behind(behind);
+        self
+    }
+
+    /// Whatever is started at that provider lives so.
+    #[must_use]
+    pub fn lives(mut self, provider: Provider, life: Life) -> Self {
+        let pipeline = Pipeline {
+            provider,
+            name: None,
+        };
+        self.lives.push((pipeline, life));
+        self
+    }
+
+    /// Runs of that pipeline live so: of a workflow by its file, of Bitbucket's by its name or `default`.
+    #[must_use]
+    pub fn life_of(
+        mut self,
+        provider: Provider,
+        repository: &str,
+        pipeline: &str,
+        life: Life,
+    ) -> Self {
+        let pipeline = Pipeline {
+            provider,
+            name: Some((repository.to_owned(), pipeline.to_owned())),
+        };
+        self.lives.push((pipeline, life));
+        self
+    }
+
+    /// For each run that is triggered, one of each of these starts just before it: of the same pipeline on the
+    /// same reference, by somebody of that name, with a marker of its own where ours has one.
+    #[must_use]
+    pub fn strangers(mut self, names: &[&str]) -> Self {
+        self.strangers = github::owned(names);
+        self
+    }
+
+    pub fn now(&self) -> SystemTime {
+        self.clock.now()
+    }
+
+    /// Brings all runs to where they are by now.
+    pub(crate) fn refresh(&mut self) {
+        let now = self.now();
+        for run in &mut self.runs {
+            run.refresh(now);
+        }
+    }
+
+    /// A person lets that run go on, where it needs one.
+    pub fn approve(&mut self, provider: Provider, id: u64) {
+        let now = self.now();
+        for run in self.runs_by_id(provider, id) {
+            run.approved_at.push(now);
+            run.refresh(now);
+        }
+    }
+
+    /// GitHub: somebody runs it again, which makes another attempt of it.
+    pub fn run_again(&mut self, id: u64) {
+        self.runs_by_id(Provider::Github, id).for_each(Run::again);
+    }
+
+    /// Somebody deletes that run.
+    pub fn delete_run(&mut self, provider: Provider, id: u64) {
+        self.runs
+            .retain(|run| run.provider != provider || run.id != id);
+    }
+
+    fn runs_by_id(&mut self, provider: Provider, id: u64) -> impl Iterator<Item = &mut Run> {
+        let runs = self.runs.iter_mut();
+        runs.filter(move |run| run.provider == provider && run.id == id)
+    }
+
+    /// Keeps the run, and the strangers' before it.
+    pub(crate) fn start(&mut self, run: Run) -> Run {
+        for (index, name) in self.strangers.clone().iter().enumerate() {
+            let strange = run.clone().by_a_stranger(name, index);
+            self.keep(strange);
+        }
+        self.keep(run)
+    }
+
+    /// Gives the run its id, its number and its life.
+    fn keep(&mut self, mut run: Run) -> Run {
         let first_id = match run.provider {
             Provider::Github => 9_000_000_001,
             Provider::Gitlab => 70_001,
             Provider::Bitbucket => 1,
         };
-        run.id = first_id + self.runs.len() as u64;
+        run.id = first_id + self.started;
+        self.started += 1;
+        run.clock = self.clock;
+        run.created_at = self.now();
+        run.updated_at = run.created_at;
+        // A run that is over before it began has no life.
+        if run.state != State::Completed {
+            let mut lives = self.lives.iter().rev();
+            let life = lives.find(|(pipeline, _)| pipeline.has(&run));
+            run.life = life.map(|(_, life)| life.clone());
+            run.refresh(run.created_at);
+        }
         run.number = 1 + self
             .runs
             .iter()
@@ -139,5 +275,14 @@ impl World {
         self.runs
             .iter_mut()
             .find(|run| run.provider == provider && run.repository == repository && wanted(run))
+    }
+}
+
+impl Pipeline {
+    fn has(&self, run: &Run) -> bool {
+        let is_named = |(repository, pipeline): &(String, String)| {
+            *repository == run.repository && *pipeline == run.pipeline
+        };
+        self.provider == run.provider && self.name.as_ref().is_none_or(is_named)
     }
 }

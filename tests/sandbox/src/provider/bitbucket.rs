@@ -4,6 +4,7 @@ mod access;
 mod create;
 mod error;
 mod pipeline;
+mod step;
 mod target;
 
 use serde_json::json;
@@ -50,6 +51,10 @@ fn route(world: &mut World, call: &Call<'_>) -> Result<Answer, Failure> {
         ("POST", ["pipelines"]) => create::create(world, call, &repository),
         ("GET", ["pipelines"]) => pipeline::list(world, call, &repository),
         ("GET", ["pipelines", id]) => pipeline::get(world, call, &repository, id),
+        ("GET", ["pipelines", id, "steps"]) => step::list(world, call, &repository, id),
+        ("GET", ["pipelines", id, "steps", step, "log"]) => {
+            step::log(world, call, &repository, id, step)
+        }
         ("POST", ["pipelines", id, "stopPipeline"]) => pipeline::stop(world, call, &repository, id),
         _ => Err(Failure::page_not_found()),
     }

@@ -3,14 +3,15 @@
 
 mod access;
 mod app;
+mod artifact;
 mod dispatch;
 mod error;
+mod etag;
+mod job;
 mod json_body;
 mod run;
 mod run_name;
 mod workflow;
-
-use std::time::SystemTime;
 
 use serde_json::{Value, json};
 
@@ -19,6 +20,7 @@ use crate::clock;
 use crate::request::Request;
 use crate::world::{Access, GithubRepository, GithubTokenKind, World};
 use access::Caller;
+pub(super) use artifact::zip;
 use error::Failure;
 
 /// What every call gets.
@@ -35,11 +37,9 @@ const ANONYMOUS_BROWSER: &str = "Request forbidden by administrative rules. Plea
     User-Agent header (https://docs.github.com/en/rest/overview/resources-in-the-rest-api#user-agent-required).\n";
 
 pub(super) fn answer(world: &mut World, request: &Request) -> Answer {
-    world.github.requests += 1;
     if request.headers.get("user-agent").is_none_or(str::is_empty) {
         return Answer::body(403, "text/plain", ANONYMOUS_BROWSER);
     }
-    let count = world.github.requests;
     let (answer, caller) = match access::authenticate(world, request) {
         Err(failure) => (failure.answer("https://docs.github.com/rest"), None),
         Ok(caller) => {
@@ -54,13 +54,17 @@ pub(super) fn answer(world: &mut World, request: &Request) -> Answer {
             (route(world, &call), Some(call.caller))
         }
     };
-    with_manners(answer, caller.as_ref(), count)
+    let answer = etag::unless_known(answer, request);
+    // An answer that nothing has changed costs nothing.
+    world.github.requests += u64::from(answer.status != 304);
+    with_manners(answer, caller.as_ref(), world)
 }
 
-fn with_manners(answer: Answer, caller: Option<&Caller>, count: u64) -> Answer {
+fn with_manners(answer: Answer, caller: Option<&Caller>, world: &World) -> Answer {
     let token = caller.and_then(Caller::token);
     let limit = 5_000;
-    let next_hour = (clock::seconds(SystemTime::now()) / 3_600 + 1) * 3_600;
+    let count = world.github.requests;
+    let next_hour = (clock::seconds(world.now()) / 3_600 + 1) * 3_600;
     let answer = answer
         .header("X-GitHub-Media-Type", "github.v3; format=json")
         .header("X-GitHub-Api-Version-Selected", "2022-11-28")
@@ -94,6 +98,8 @@ fn route(world: &mut World, call: &Call<'_>) -> Answer {
         ("POST", ["app", "installations", id, "access_tokens"]) => {
             app::mint(world, call, id).unwrap_or_else(|failure| failure.answer(app::MINT_PAGE))
         }
+        ("GET", ["user"]) => access::user(call)
+            .unwrap_or_else(|failure| failure.answer("https://docs.github.com/rest/users/users")),
         (_, ["repos", owner, name, rest @ ..]) => {
             in_repository(world, call, &format!("{owner}/{name}"), rest)
         }
@@ -131,7 +137,26 @@ fn in_repository(world: &mut World, call: &Call<'_>, name: &str, rest: &[&str]) 
             workflow::dispatch(world, call, &repository, id)
         }
         ("GET", ["actions", "runs"]) => run::list(world, call, &repository, None),
-        ("GET", ["actions", "runs", id]) => run::get(world, call, &repository, id),
+        ("GET", ["actions", "runs", id]) => run::get(world, call, &repository, id, None),
+        ("GET", ["actions", "runs", id, "attempts", attempt]) => {
+            run::get(world, call, &repository, id, Some(attempt))
+        }
+        ("GET", ["actions", "runs", id, "attempts", attempt, "jobs"]) => {
+            job::list(world, call, &repository, id, attempt)
+        }
+        ("GET", ["actions", "runs", id, "pending_deployments"]) => {
+            job::pending_deployments(world, call, &repository, id)
+        }
+        ("GET", ["actions", "runs", id, "concurrency_groups"]) => {
+            job::concurrency_groups(world, call, &repository, id)
+        }
+        ("GET", ["actions", "jobs", id, "logs"]) => job::log(world, call, &repository, id),
+        ("GET", ["actions", "runs", id, "artifacts"]) => {
+            artifact::list(world, call, &repository, id)
+        }
+        ("GET", ["actions", "artifacts", id, "zip"]) => {
+            artifact::download(world, call, &repository, id)
+        }
         ("POST", ["actions", "runs", id, "cancel"]) => run::cancel(world, call, &repository, id),
         _ => Err(Failure::not_found()),
     };
@@ -159,6 +184,12 @@ fn page(method: &str, rest: &[&str]) -> &'static str {
         }
         (_, ["actions", "runs"]) => {
             "https://docs.github.com/rest/actions/workflow-runs#list-workflow-runs-for-a-repository"
+        }
+        (_, ["actions", "jobs", ..] | ["actions", "runs", _, "attempts", _, "jobs"]) => {
+            "https://docs.github.com/rest/actions/workflow-jobs"
+        }
+        (_, ["actions", "artifacts", ..] | ["actions", "runs", _, "artifacts"]) => {
+            "https://docs.github.com/rest/actions/artifacts"
         }
         (_, ["actions", "runs", ..]) => {
             "https://docs.github.com/rest/actions/workflow-runs#get-a-workflow-run"

@@ -3,6 +3,7 @@
 mod access;
 mod create;
 mod error;
+mod job;
 mod parameters;
 mod pipeline;
 
@@ -33,6 +34,7 @@ pub(super) fn answer(world: &mut World, request: &Request) -> Answer {
         origin: format!("{}{prefix}", request.origin()),
     };
     let answer = match call {
+        ["user"] => access::user(world, request),
         ["projects", id, rest @ ..] => in_project(world, &context, id, rest),
         _ => Err(Failure::error(404, "404 Not Found")),
     };
@@ -73,6 +75,14 @@ fn in_project(
         ("POST", ["pipeline"]) => create::by_token(world, call, token, &project),
         ("GET", ["pipelines"]) => pipeline::list(world, call, token, &project),
         ("GET", ["pipelines", id]) => pipeline::get(world, call, token, &project, id),
+        ("GET", ["pipelines", id, "jobs"]) => job::list(world, call, token, &project, id),
+        ("GET", ["pipelines", id, kind @ ("trigger_jobs" | "bridges")]) => {
+            job::downstream(world, call, token, &project, id, kind)
+        }
+        ("GET", ["jobs", id, "trace"]) => job::trace(world, call, token, &project, id),
+        ("GET", ["jobs", id, "artifacts", path @ ..]) => {
+            job::artifact(world, token, &project, id, &path.join("/"))
+        }
         ("POST", ["pipelines", id, "cancel"]) => pipeline::cancel(world, call, token, &project, id),
         _ => Err(Failure::error(404, "404 Not Found")),
     }

@@ -1,12 +1,14 @@
 //! The world of the program, the demo and most tests, and the constants that name what is in it. All values are
 //! fake by their looks and open nothing.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use super::{
-    Access, BitbucketRepository, BitbucketToken, Configuration, GithubApp, GithubRepository,
-    GithubToken, GitlabProject, GitlabToken, InputKind, Installation, Permissions, Role, Workflow,
-    World,
+    Access, Artifact, BitbucketRepository, BitbucketToken, Configuration, GithubApp,
+    GithubRepository, GithubToken, GitlabProject, GitlabToken, InputKind, Installation, JobLife,
+    Life, Log, Permissions, Provider, Role, Workflow, World,
 };
 
 /// Classic, scope `repo`: does everything in `octo-org/app` and `octo-org/private`.
@@ -71,6 +73,35 @@ impl World {
     pub fn demo() -> Self {
         bitbucket(gitlab(github_tokens(github(Self::new()))))
     }
+
+    /// The same, where runs go on by themselves and end after a few seconds. Bitbucket's `nightly` fails.
+    pub fn demo_alive() -> Self {
+        let second = Duration::from_secs(1);
+        let jobs = || {
+            Life::new()
+                .queued(second)
+                .job(JobLife::new("build", 2 * second))
+                .job(JobLife::new("test", 3 * second))
+        };
+        let log = "Deploying to production\nconnection to db-1.example.com refused\n";
+        let fails = jobs().job(
+            JobLife::new("deploy", second)
+                .fails_in("Roll out")
+                .log(Log::text(log)),
+        );
+        let artifact = Artifact::new("result").file("result.json", "{\"version\": \"1.2.3\"}");
+        let deployed = JobLife::new("deploy", second).file("result.json", "{\"replicas\": 3}");
+        Self::demo()
+            .lives(Provider::Github, jobs().artifact(artifact))
+            .lives(Provider::Gitlab, jobs().job(deployed))
+            .lives(Provider::Bitbucket, jobs())
+            .life_of(
+                Provider::Bitbucket,
+                "octo-workspace/service",
+                "nightly",
+                fails,
+            )
+    }
 }
 
 fn github(world: World) -> World {
@@ -98,7 +129,12 @@ fn github(world: World) -> World {
                 .on_repository_dispatch(&["deploy-marked"])
                 .run_name("Marked ${{ github.event.client_payload.trigger_id }}"),
         )
-        .workflow(Workflow::new(107, "strict.yml", "Strict").input("environment", true, None));
+        .workflow(Workflow::new(107, "strict.yml", "Strict").input("environment", true, None))
+        .workflow(
+            Workflow::new(108, "ship.yml", "Ship")
+                .on_repository_dispatch(&["release"])
+                .run_name("Ship ${{ github.event.client_payload.trigger_id }}"),
+        );
     let private = GithubRepository::new(1002, "octo-org/private")
         .private()
         .workflow(

@@ -1,19 +1,41 @@
 //! What there is on GitHub: repositories and workflows. Not here: who may use them (see `github_identity`), and the
 //! API over it.
 
+use std::time::Duration;
+
 use super::{Git, GithubApp, GithubToken};
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Github {
     pub repositories: Vec<GithubRepository>,
     pub tokens: Vec<GithubToken>,
     pub apps: Vec<GithubApp>,
     pub run_details: RunDetails,
     pub missing_permission: MissingPermission,
-    /// How many requests GitHub has answered, for its rate limit headers.
-    pub(crate) requests: u64,
+    /// How long minted installation tokens are good for; an hour.
+    pub token_life: Duration,
+    /// Whether runs tell of their concurrency groups; true.
+    pub has_concurrency_groups: bool,
+    /// How many requests GitHub has answered at the cost of its rate limit.
+    pub requests: u64,
     /// How many installation tokens were minted.
-    pub(crate) minted: u64,
+    pub minted: u64,
+}
+
+impl Default for Github {
+    fn default() -> Self {
+        Self {
+            repositories: Vec::new(),
+            tokens: Vec::new(),
+            apps: Vec::new(),
+            run_details: RunDetails::default(),
+            missing_permission: MissingPermission::default(),
+            token_life: Duration::from_hours(1),
+            has_concurrency_groups: true,
+            requests: 0,
+            minted: 0,
+        }
+    }
 }
 
 /// Whether the server knows the key `return_run_details`.

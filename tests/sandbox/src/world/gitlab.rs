@@ -9,6 +9,17 @@ use super::github::owned;
 pub struct Gitlab {
     pub projects: Vec<GitlabProject>,
     pub tokens: Vec<GitlabToken>,
+    pub version: GitlabVersion,
+}
+
+/// What a server can do, as far as versions differ.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum GitlabVersion {
+    /// Has `trigger_jobs` beside `bridges`, and sends parts of traces.
+    #[default]
+    New,
+    /// Has `bridges` alone, and sends traces whole.
+    Old,
 }
 
 #[derive(Clone, Debug)]

@@ -1,11 +1,12 @@
 //! A run as the world remembers it, the same for all three providers. Not here: the providers' words for states
-//! (each translates at its edge), and scripted lives; those will drive `state` and `conclusion` from outside.
+//! (each translates at its edge), and how it comes from state to state by itself (see `life` and `progress`).
 
 use std::time::SystemTime;
 
 use serde_json::{Map, Value};
 
-use super::{Provider, RefKind};
+use super::{Job, Life, OnCancel, Provider, RefKind};
+use crate::clock::Clock;
 
 /// One thing that was started.
 #[derive(Clone, Debug)]
@@ -30,6 +31,8 @@ pub struct Run {
     pub client_payload: Option<Value>,
     /// The name of the user or token that started it; never the token.
     pub who: String,
+    /// Nobody's trigger started it (see [`World::strangers`](super::World::strangers)).
+    pub is_strange: bool,
     /// Unique among the runs of a provider.
     pub id: u64,
     /// Counts from 1: GitHub's `run_number` of the workflow, GitLab's `iid`, Bitbucket's `build_number`.
@@ -39,9 +42,24 @@ pub struct Run {
     pub state: State,
     /// Of a completed run.
     pub conclusion: Option<Conclusion>,
+    /// A cancel took effect.
     pub cancelled: bool,
+    /// When a cancel was accepted last.
+    pub cancel_asked_at: Option<SystemTime>,
     pub created_at: SystemTime,
     pub updated_at: SystemTime,
+    /// What it does by itself. Without one it stays queued until a test completes it or it is cancelled.
+    pub life: Option<Life>,
+    pub jobs: Vec<Job>,
+    /// How many runs of its concurrency group are before it, while it is `Pending`.
+    pub position: Option<u32>,
+    /// When people let go on what they must.
+    pub(crate) approved_at: Vec<SystemTime>,
+    /// What it says instead of the provider's word.
+    pub(crate) word: Option<String>,
+    /// The attempts before it was run again.
+    pub(crate) earlier: Vec<Self>,
+    pub(crate) clock: Clock,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,20 +81,29 @@ pub enum VariableKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
     Queued,
+    /// Others of its concurrency group are before it.
+    Pending,
     Running,
+    /// A person must let it go on.
+    Blocked,
+    /// A time must pass.
+    Timed,
     Completed,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Conclusion {
     Success,
+    Neutral,
+    Skipped,
     Failure,
     Cancelled,
 }
 
 impl Run {
     pub(crate) fn new(provider: Provider, repository: &str, pipeline: &str, event: &str) -> Self {
-        let now = SystemTime::now();
+        let clock = Clock::default();
+        let now = clock.now();
         Self {
             provider,
             repository: repository.to_owned(),
@@ -89,14 +116,23 @@ impl Run {
             variables: Vec::new(),
             client_payload: None,
             who: String::new(),
+            is_strange: false,
             id: 0,
             number: 0,
             title: String::new(),
             state: State::Queued,
             conclusion: None,
             cancelled: false,
+            cancel_asked_at: None,
             created_at: now,
             updated_at: now,
+            life: None,
+            jobs: Vec::new(),
+            position: None,
+            approved_at: Vec::new(),
+            word: None,
+            earlier: Vec::new(),
+            clock,
         }
     }
 
@@ -110,16 +146,65 @@ impl Run {
         format!("{{00000000-0000-4000-8000-{:012}}}", self.id)
     }
 
-    /// Ends the run.
+    /// Ends the run, whatever it would have done by itself.
     pub fn complete(&mut self, conclusion: Conclusion) {
+        self.life = None;
         self.state = State::Completed;
         self.conclusion = Some(conclusion);
-        self.updated_at = SystemTime::now();
+        self.word = None;
+        self.updated_at = self.clock.now();
     }
 
-    pub(crate) fn cancel(&mut self) {
-        self.cancelled = true;
-        self.complete(Conclusion::Cancelled);
+    /// What its provider answers to a cancel, if that is refused; else it is on its way.
+    pub(crate) fn cancel(&mut self) -> Result<(), u16> {
+        let on_cancel = self.life.as_ref().map(|life| life.on_cancel);
+        if let Some(OnCancel::Refuses(status)) = on_cancel {
+            return Err(status);
+        }
+        let now = self.clock.now();
+        self.cancel_asked_at = Some(now);
+        if on_cancel.is_none() {
+            self.cancelled = true;
+            self.complete(Conclusion::Cancelled);
+        }
+        self.refresh(now);
+        Ok(())
+    }
+
+    /// It was asked to end, and has not yet.
+    pub(crate) fn is_ending(&self) -> bool {
+        let life = self.life.as_ref();
+        let ignores = life.is_some_and(|life| life.on_cancel == OnCancel::Ignores);
+        self.cancel_asked_at.is_some() && !ignores && self.state != State::Completed
+    }
+
+    /// The like of it, started by somebody else.
+    pub(super) fn by_a_stranger(mut self, name: &str, index: usize) -> Self {
+        let marker = self.client_payload.as_ref();
+        let marker = marker.and_then(|payload| payload["trigger_id"].as_str());
+        if let Some(marker) = marker {
+            let theirs = format!("00000000-0000-4000-8000-{index:012}");
+            self.title = self.title.replace(marker, &theirs);
+        }
+        name.clone_into(&mut self.who);
+        self.is_strange = true;
+        self
+    }
+
+    /// GitHub: 1 for the first.
+    pub fn attempt(&self) -> usize {
+        self.earlier.len() + 1
+    }
+
+    /// Does it all again, as another attempt.
+    pub(crate) fn again(&mut self) {
+        let before = self.clone();
+        self.earlier.push(before);
+        self.created_at = self.clock.now();
+        self.cancelled = false;
+        self.cancel_asked_at = None;
+        self.approved_at.clear();
+        self.refresh(self.created_at);
     }
 
     /// Whether both are numbered in one sequence: GitHub counts by workflow, the others by repository.

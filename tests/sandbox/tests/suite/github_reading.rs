@@ -110,7 +110,7 @@ fn workflows_are_listed_page_by_page() {
     let sandbox = start();
     let path = "/repos/octo-org/app/actions/workflows?per_page=4";
     let first = get(&sandbox, path).send();
-    assert_eq!(first.json()["total_count"], 7);
+    assert_eq!(first.json()["total_count"], 8);
     assert_eq!(
         first.json()["workflows"][1]["path"],
         ".github/workflows/1-release.yml"
@@ -119,7 +119,7 @@ fn workflows_are_listed_page_by_page() {
     let link = first.headers.get("link").unwrap();
     assert!(link.contains("page=2>; rel=\"next\""), "{link}");
     let second = get(&sandbox, &format!("{path}&page=2")).send();
-    assert_eq!(second.json()["workflows"].as_array().unwrap().len(), 3);
+    assert_eq!(second.json()["workflows"].as_array().unwrap().len(), 4);
     assert!(!second.headers.get("link").unwrap().contains("next"));
     let one = get(
         &sandbox,

@@ -18,5 +18,6 @@ mod github_app;
 mod github_reading;
 mod gitlab;
 mod gitlab_access_token;
+mod lives;
 mod proxy;
 mod sockets;

@@ -1,5 +1,5 @@
-//! `cargo demo`: builds the real binary and runs it as the runner would, once for each provider and once with a
-//! mistake, against a sandbox in this process. Shows what a user would see, and what the sandbox says was started.
+//! `cargo demo`: builds the real binary and runs it as the runner would, once for each provider, waiting, and once with
+//! a mistake, against a sandbox in this process. Shows what a user would see, and what the sandbox says was started.
 //!
 //! Not here: anything the product needs, and anything a test could reuse (see the library beside it).
 
@@ -35,7 +35,7 @@ fn main() -> ExitCode {
 fn run() -> io::Result<Vec<String>> {
     let binary = binary::build()?;
     let began = Instant::now();
-    let sandbox = Sandbox::start(World::demo())?;
+    let sandbox = Sandbox::start(World::demo_alive())?;
     let folder = folder()?;
 
     say(&show::introduction(&sandbox.http_url()));
@@ -48,7 +48,8 @@ fn run() -> io::Result<Vec<String>> {
     differences.extend(verdict::of_world(&runs, &sandbox.trigger_requests()));
 
     say(&show::runs(&runs));
-    say(&show::summary_file(&step::summary_file(&folder)));
+    let summary = step::summary_file(&folder);
+    say(&show::summary(&summary, &fs::read_to_string(&summary)?));
     say(&show::verdict(&differences, began.elapsed()));
     Ok(differences)
 }
@@ -61,7 +62,10 @@ fn play(
     sandbox: &Sandbox,
 ) -> io::Result<Vec<String>> {
     say(&show::opening(number, scene));
-    let done = step::run(number, scene, binary, folder, &sandbox.http_url())?;
+    let server = sandbox.http_url();
+    let done = step::run(number, scene, binary, folder, &server, |line| {
+        say(&show::logged(line));
+    })?;
     say(&show::done(&done));
     Ok(verdict::of_step(number, scene, &done))
 }

@@ -8,6 +8,14 @@ pub(crate) struct Scene {
     pub(crate) heading: &'static str,
     pub(crate) inputs: Vec<Input>,
     pub(crate) outcome: &'static str,
+    /// Empty where nothing is started.
+    pub(crate) conclusion: &'static str,
+}
+
+impl Scene {
+    pub(crate) fn passes(&self) -> bool {
+        self.conclusion == "success"
+    }
 }
 
 /// One line of a step's `with:`, or one block.
@@ -52,15 +60,18 @@ pub(crate) fn all(server: &str) -> [Scene; 4] {
 
 fn github() -> Scene {
     Scene {
-        heading: "GitHub: a workflow with inputs",
+        heading: "GitHub: a workflow with inputs, and its result",
         inputs: vec![
             Input::plain("repository", "octo-org/app"),
             Input::plain("workflow", "build.yml"),
             Input::plain("ref", "release"),
             Input::plain("inputs", "environment: production\nversion: 1.10\n"),
             Input::secret("token", demo::GITHUB_CLASSIC),
+            Input::plain("wait", "true"),
+            Input::plain("result-artifact", "result"),
         ],
         outcome: "accepted",
+        conclusion: "success",
     }
 }
 
@@ -73,25 +84,29 @@ fn gitlab(server: &str) -> Scene {
             Input::plain("repository", "octo-group/tools/deployer"),
             Input::plain("inputs", "environment: production\nreplicas: 3\n"),
             Input::secret("token", demo::GITLAB_DEVELOPER),
+            Input::plain("wait", "true"),
         ],
         outcome: "accepted",
+        conclusion: "success",
     }
 }
 
 fn bitbucket(server: &str) -> Scene {
     Scene {
-        heading: "Bitbucket: a custom pipeline with variables, one of them secret",
+        heading: "Bitbucket: a custom pipeline with variables, one of them secret, that fails",
         inputs: vec![
             Input::plain("provider", "bitbucket"),
             Input::plain("server-url", server),
             Input::plain("repository", "octo-workspace/service"),
-            Input::plain("custom-pipeline", "deploy"),
+            Input::plain("custom-pipeline", "nightly"),
             Input::plain("ref", "develop"),
             Input::plain("variables", "REGION: eu-west-1\n"),
             Input::secret_mapping("secret-variables", "DEPLOY_KEY", "sandbox-deploy-key"),
             Input::secret("token", demo::BITBUCKET_ACCESS),
+            Input::plain("wait", "true"),
         ],
         outcome: "accepted",
+        conclusion: "failure",
     }
 }
 
@@ -102,7 +117,9 @@ fn mistaken() -> Scene {
             Input::plain("repository", "octo-org/app"),
             Input::plain("workflow", "biuld.yml"),
             Input::secret("token", demo::GITHUB_CLASSIC),
+            Input::plain("wait", "true"),
         ],
         outcome: "rejected",
+        conclusion: "",
     }
 }

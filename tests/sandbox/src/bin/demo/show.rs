@@ -34,10 +34,15 @@ pub(crate) fn opening(number: usize, scene: &Scene) -> String {
             let _ = writeln!(text, "    {}: {}", input.name, input.shown);
         }
     }
-    text.trim_end().to_owned()
+    text.trim_end().to_owned() + "\n\n  log:"
 }
 
-/// Log, outputs and exit code.
+/// A line of the log, as it comes.
+pub(crate) fn logged(line: &str) -> String {
+    format!("    {line}").trim_end().to_owned()
+}
+
+/// Outputs and exit code.
 pub(crate) fn done(done: &Done) -> String {
     let rows: Vec<_> = done
         .outputs
@@ -45,8 +50,7 @@ pub(crate) fn done(done: &Done) -> String {
         .map(|(name, value)| [name.as_str(), value.as_str()])
         .collect();
     format!(
-        "\n  log:\n{}\n  outputs:\n{}\n  exit code: {}",
-        indented(&done.log, "    "),
+        "\n  outputs:\n{}\n  exit code: {}",
         indented(&table(&rows), "    "),
         done.exit_code()
     )
@@ -88,15 +92,21 @@ fn cells(run: &Run) -> [String; 5] {
     ]
 }
 
-pub(crate) fn summary_file(path: &Path) -> String {
-    format!("The job summary is in {}\n", path.display())
+/// The file that the runner's page would show, as it is.
+pub(crate) fn summary(path: &Path, text: &str) -> String {
+    format!(
+        "\nThe job summary, which is in {}\n\n{}",
+        path.display(),
+        indented(text, "  ")
+    )
 }
 
 pub(crate) fn verdict(differences: &[String], took: Duration) -> String {
     if differences.is_empty() {
         let seconds = took.as_secs_f64();
         return format!(
-            "All as it should be, in {seconds:.1} s: three runs, and one error with its remedy."
+            "All as it should be, in {seconds:.1} s: three runs, one of which fails, and one error with its\n\
+             remedy."
         );
     }
     let list = indented(&differences.join("\n"), "  - ");

@@ -1,8 +1,8 @@
-//! Runs the binary as the runner would, and reads what it left behind by the runner's rules. Not here: what it
+//! Runs the binary as the runner would, tells its log line by line, and reads what it left behind by the runner's rules. Not here: what it
 //! should have left (see `verdict`).
 
 use std::fs;
-use std::io;
+use std::io::{self, BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -15,7 +15,6 @@ use sandbox::action;
 pub(crate) struct Done {
     /// `None` where a signal ended it.
     pub(crate) code: Option<i32>,
-    pub(crate) log: String,
     pub(crate) outputs: Vec<(String, String)>,
 }
 
@@ -46,13 +45,14 @@ pub(crate) fn run(
     binary: &Path,
     folder: &Path,
     server: &str,
+    saw: impl Fn(&str),
 ) -> io::Result<Done> {
     let output_file = folder.join(format!("outputs-of-step-{number}"));
     let given = scene
         .inputs
         .iter()
         .map(|input| (action::variable(input.name), &input.value));
-    let finished = Command::new(binary)
+    let mut child = Command::new(binary)
         .env_clear()
         .env("GITHUB_ACTIONS", "true")
         .env("GITHUB_SERVER_URL", server)
@@ -63,11 +63,15 @@ pub(crate) fn run(
         .envs(action::defaults(demo::GITHUB_WORKFLOW_OF_CALLER))
         .envs(given)
         .stdin(Stdio::null())
-        .output()?;
-    let said = [finished.stdout, finished.stderr].concat();
+        .stdout(Stdio::piped())
+        .spawn()?;
+    if let Some(stdout) = child.stdout.take() {
+        for line in BufReader::new(stdout).lines() {
+            saw(&line?);
+        }
+    }
     Ok(Done {
-        code: finished.status.code(),
-        log: String::from_utf8_lossy(&said).into_owned(),
+        code: child.wait()?.code(),
         outputs: read_outputs(&fs::read_to_string(output_file)?),
     })
 }

@@ -15,7 +15,14 @@ pub(crate) fn of_step(number: usize, scene: &Scene, done: &Done) -> Vec<String> 
             scene.outcome
         ));
     }
-    let code = i32::from(scene.outcome != "accepted");
+    let conclusion = done.output("conclusion");
+    if conclusion != scene.conclusion {
+        differences.push(format!(
+            "step {number} should end as {:?}, its conclusion is {conclusion:?}",
+            scene.conclusion
+        ));
+    }
+    let code = i32::from(!scene.passes());
     if done.code != Some(code) {
         differences.push(format!(
             "step {number} should end with exit code {code}, its exit code is {}",

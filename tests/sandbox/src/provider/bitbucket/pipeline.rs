@@ -7,7 +7,7 @@ use super::error::Failure;
 use super::{Call, access};
 use crate::answer::Answer;
 use crate::clock::timestamp;
-use crate::world::{BitbucketRepository, Conclusion, Provider, Run, State, World};
+use crate::world::{BitbucketRepository, Conclusion, Gate, JobState, Provider, Run, State, World};
 
 /// Oldest first unless `sort=-created_on`; `q` is ignored, as it is by the real one.
 pub(super) fn list(
@@ -22,17 +22,22 @@ pub(super) fn list(
     if call.request.query("sort").as_deref() == Some("-created_on") {
         runs.reverse();
     }
+    let all: Vec<Value> = runs.into_iter().map(|run| describe(call, run)).collect();
+    Ok(page(call, &all))
+}
+
+/// One page of a list, 10 a page unless the query says otherwise, with the address of the next one.
+pub(super) fn page(call: &Call<'_>, all: &[Value]) -> Answer {
     let size = call.request.query_number("pagelen", 10).clamp(1, 100);
     let page = call.request.query_number("page", 1).max(1);
-    let shown = runs.iter().skip((page - 1) * size).take(size);
-    let shown: Vec<Value> = shown.map(|run| describe(call, run)).collect();
+    let shown: Vec<&Value> = all.iter().skip((page - 1) * size).take(size).collect();
     let mut body = json!({
         "page": page,
         "pagelen": size,
-        "size": runs.len(),
+        "size": all.len(),
         "values": shown,
     });
-    if page * size < runs.len() {
+    if page * size < all.len() {
         let mut query = form_urlencoded::Serializer::new(String::new());
         for (name, value) in call.request.query_pairs() {
             if name != "page" {
@@ -43,7 +48,7 @@ pub(super) fn list(
         let path = &call.request.raw_path;
         body["next"] = json!(format!("{}{path}?{query}", call.origin));
     }
-    Ok(Answer::json(200, body))
+    Answer::json(200, body)
 }
 
 pub(super) fn get(
@@ -52,12 +57,24 @@ pub(super) fn get(
     repository: &BitbucketRepository,
     id: &str,
 ) -> Result<Answer, Failure> {
+    Ok(Answer::json(
+        200,
+        describe(call, find(world, call, repository, id)?),
+    ))
+}
+
+/// The pipeline of that number or uuid, for whoever may read it.
+pub(super) fn find<'world>(
+    world: &'world World,
+    call: &Call<'_>,
+    repository: &BitbucketRepository,
+    id: &str,
+) -> Result<&'world Run, Failure> {
     access::require(call, access::READ)?;
-    let run = world
+    world
         .runs_of(Provider::Bitbucket, &repository.name)
         .find(|run| is_named(run, id))
-        .ok_or_else(not_found)?;
-    Ok(Answer::json(200, describe(call, run)))
+        .ok_or_else(not_found)
 }
 
 pub(super) fn stop(
@@ -78,7 +95,8 @@ pub(super) fn stop(
             "pipeline-already-completed",
         ));
     }
-    run.cancel();
+    run.cancel()
+        .map_err(|status| Failure::message(status, "The pipeline cannot be stopped."))?;
     Ok(Answer::status(204))
 }
 
@@ -128,26 +146,51 @@ pub(super) fn describe(call: &Call<'_>, run: &Run) -> Value {
 
 /// There is a `result` only once it is completed.
 fn state(run: &Run) -> Value {
-    match run.state {
-        State::Queued => json!({"name": "PENDING", "type": "pipeline_state_pending"}),
-        State::Running => json!({
+    let in_progress = |stage: &str| {
+        let kind = format!("pipeline_state_in_progress_{}", stage.to_lowercase());
+        json!({
             "name": "IN_PROGRESS",
             "type": "pipeline_state_in_progress",
-            "stage": {"name": "RUNNING", "type": "pipeline_state_in_progress_running"},
-        }),
-        State::Completed => {
-            let result = match run.conclusion {
-                Some(Conclusion::Success) | None => "SUCCESSFUL",
-                Some(Conclusion::Failure) => "FAILED",
-                Some(Conclusion::Cancelled) => "STOPPED",
-            };
-            let kind = format!("pipeline_state_completed_{}", result.to_lowercase());
-            json!({
-                "name": "COMPLETED",
-                "type": "pipeline_state_completed",
-                "result": {"name": result, "type": kind},
-            })
+            "stage": {"name": stage, "type": kind},
+        })
+    };
+    match (run.state, &run.word) {
+        (State::Completed, _) => {
+            let result = run.conclusion.map_or("SUCCESSFUL", word);
+            completed(run.word.as_deref().unwrap_or(result))
         }
+        // Its own word for what it is in the middle of, or where it has none.
+        (State::Queued | State::Pending, Some(word)) => json!({"name": word}),
+        (State::Running | State::Blocked | State::Timed, Some(word)) => in_progress(word),
+        (State::Queued | State::Pending, None) => {
+            json!({"name": "PENDING", "type": "pipeline_state_pending"})
+        }
+        (State::Running | State::Timed, None) => in_progress("RUNNING"),
+        (State::Blocked, None) => in_progress(if halts(run) { "HALTED" } else { "PAUSED" }),
+    }
+}
+
+fn halts(run: &Run) -> bool {
+    run.jobs.iter().any(|job| {
+        let halts = matches!(job.life.gate, Gate::Person { halts: true, .. });
+        halts && job.state == JobState::Blocked
+    })
+}
+
+pub(super) fn completed(result: &str) -> Value {
+    let kind = format!("pipeline_state_completed_{}", result.to_lowercase());
+    json!({
+        "name": "COMPLETED",
+        "type": "pipeline_state_completed",
+        "result": {"name": result, "type": kind},
+    })
+}
+
+pub(super) fn word(conclusion: Conclusion) -> &'static str {
+    match conclusion {
+        Conclusion::Success | Conclusion::Neutral | Conclusion::Skipped => "SUCCESSFUL",
+        Conclusion::Failure => "FAILED",
+        Conclusion::Cancelled => "STOPPED",
     }
 }
 

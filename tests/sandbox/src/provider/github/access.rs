@@ -1,10 +1,11 @@
 //! Who is calling GitHub, which repositories they see, and what they may do there. Not here: the tokens
 //! themselves (see `world`), and the signatures of Apps (see `app`).
 
-use std::time::SystemTime;
+use serde_json::json;
 
 use super::error::Failure;
 use super::{Call, app};
+use crate::answer::Answer;
 use crate::provider::basic;
 use crate::request::Request;
 use crate::world::{
@@ -47,10 +48,25 @@ pub(super) fn authenticate(world: &World, request: &Request) -> Result<Caller, F
     }
     let known = |token: &&GithubToken| token.value == credential;
     let token = world.github.tokens.iter().find(known).ok_or_else(bad)?;
-    if token.expires_at.is_some_and(|end| end <= SystemTime::now()) {
+    if token.expires_at.is_some_and(|end| end <= world.now()) {
         return Err(bad());
     }
     Ok(Caller::Token(token.clone()))
+}
+
+/// `GET /user`: whom a person's token belongs to. An App's or a workflow's is nobody's.
+pub(super) fn user(call: &Call<'_>) -> Result<Answer, Failure> {
+    let token = call.caller.token();
+    let token = token.ok_or_else(|| Failure::new(401, "Requires authentication"))?;
+    match token.kind {
+        GithubTokenKind::Classic { .. } | GithubTokenKind::FineGrained { .. } => {
+            let body = json!({"login": token.owner, "type": "User"});
+            Ok(Answer::json(200, body))
+        }
+        GithubTokenKind::Installation { .. } => {
+            Err(Failure::new(403, "Resource not accessible by integration"))
+        }
+    }
 }
 
 /// The repository of that name, if the caller sees it; under a former name a redirect to its canonical address.

@@ -1,7 +1,7 @@
 //! GitHub Apps: checking their signed tokens (RS256), finding their installation, minting installation tokens.
 //! Not here: what a minted token may do (see `access`).
 
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use base64::Engine as _;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
@@ -57,12 +57,12 @@ pub(super) fn verify(world: &World, token: &str) -> Result<u64, Failure> {
     UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, key)
         .verify(signed.as_bytes(), &signature)
         .map_err(|_| undecodable())?;
-    check_times(&claims)?;
+    check_times(&claims, world.now())?;
     Ok(app.id)
 }
 
-fn check_times(claims: &Map<String, Value>) -> Result<(), Failure> {
-    let now = clock::seconds(SystemTime::now());
+fn check_times(claims: &Map<String, Value>, now: SystemTime) -> Result<(), Failure> {
+    let now = clock::seconds(now);
     let number = |name: &str| claims.get(name).and_then(Value::as_u64);
     let expires = number("exp").filter(|expires| *expires > now).ok_or_else(|| {
         Failure::new(
@@ -159,7 +159,7 @@ pub(super) fn mint(world: &mut World, call: &Call<'_>, id: &str) -> Result<Answe
     let repositories = repositories(world, installation, &body)?;
     let permissions = permissions(installation, &body)?;
 
-    let expires_at = SystemTime::now() + Duration::from_hours(1);
+    let expires_at = world.now() + world.github.token_life;
     world.github.minted += 1;
     let value = format!("ghs_sandboxMinted{:023}", world.github.minted);
     let answer = json!({

@@ -46,13 +46,36 @@ pub(super) fn get(
     call: &Call<'_>,
     repository: &GithubRepository,
     id: &str,
+    attempt: Option<&str>,
 ) -> Result<Answer, Failure> {
+    let run = find(world, call, repository, id)?;
+    let run = match attempt {
+        None => run,
+        Some(attempt) => self::attempt(run, attempt)?,
+    };
+    Ok(Answer::json(200, describe(call, repository, run)))
+}
+
+/// The run of that id, for whoever may read it.
+pub(super) fn find<'world>(
+    world: &'world World,
+    call: &Call<'_>,
+    repository: &GithubRepository,
+    id: &str,
+) -> Result<&'world Run, Failure> {
     access::require(world, &call.caller, repository, "actions", Access::Read)?;
-    let run = world
+    world
         .runs_of(Provider::Github, &repository.name)
         .find(|run| run.id.to_string() == id)
-        .ok_or_else(Failure::not_found)?;
-    Ok(Answer::json(200, describe(call, repository, run)))
+        .ok_or_else(Failure::not_found)
+}
+
+/// One attempt of it, counted from 1.
+pub(super) fn attempt<'run>(run: &'run Run, number: &str) -> Result<&'run Run, Failure> {
+    let number: usize = number.parse().map_err(|_| Failure::not_found())?;
+    let mut attempts = run.earlier.iter().chain([run]);
+    let index = number.checked_sub(1).ok_or_else(Failure::not_found)?;
+    attempts.nth(index).ok_or_else(Failure::not_found)
 }
 
 pub(super) fn cancel(
@@ -71,7 +94,8 @@ pub(super) fn cancel(
         let message = "Cannot cancel a workflow run that is completed.";
         return Err(Failure::new(409, message));
     }
-    run.cancel();
+    run.cancel()
+        .map_err(|status| Failure::new(status, "Cannot cancel this workflow run."))?;
     Ok(Answer::json(202, json!({})))
 }
 
@@ -125,20 +149,30 @@ pub(super) fn page_url(call: &Call<'_>, run: &Run) -> String {
     format!("{}/{}/actions/runs/{}", call.origin, run.repository, run.id)
 }
 
-fn status(run: &Run) -> &'static str {
-    match run.state {
-        State::Queued => "queued",
-        State::Running => "in_progress",
-        State::Completed => "completed",
+fn status(run: &Run) -> &str {
+    match (run.state, &run.word) {
+        (State::Completed, _) => "completed",
+        (_, Some(word)) => word,
+        (State::Queued, None) => "queued",
+        (State::Pending, None) => "pending",
+        (State::Running, None) => "in_progress",
+        (State::Blocked | State::Timed, None) => "waiting",
     }
 }
 
-fn conclusion(run: &Run) -> Option<&'static str> {
-    run.conclusion.map(|conclusion| match conclusion {
+fn conclusion(run: &Run) -> Option<&str> {
+    let conclusion = run.conclusion?;
+    Some(run.word.as_deref().unwrap_or(word(conclusion)))
+}
+
+pub(super) fn word(conclusion: Conclusion) -> &'static str {
+    match conclusion {
         Conclusion::Success => "success",
+        Conclusion::Neutral => "neutral",
+        Conclusion::Skipped => "skipped",
         Conclusion::Failure => "failure",
         Conclusion::Cancelled => "cancelled",
-    })
+    }
 }
 
 fn describe(call: &Call<'_>, repository: &GithubRepository, run: &Run) -> Value {
@@ -146,12 +180,13 @@ fn describe(call: &Call<'_>, repository: &GithubRepository, run: &Run) -> Value 
         .workflows
         .iter()
         .find(|workflow| workflow.id == run.workflow_id);
+    let first = run.earlier.first().unwrap_or(run);
     json!({
         "id": run.id,
         "name": workflow.map(|workflow| workflow.name.as_str()),
         "display_title": run.title,
         "run_number": run.number,
-        "run_attempt": 1,
+        "run_attempt": run.attempt(),
         "event": run.event,
         "status": status(run),
         "conclusion": conclusion(run),
@@ -161,7 +196,7 @@ fn describe(call: &Call<'_>, repository: &GithubRepository, run: &Run) -> Value 
         "head_sha": run.commit,
         "url": api_url(call, run),
         "html_url": page_url(call, run),
-        "created_at": timestamp(run.created_at),
+        "created_at": timestamp(first.created_at),
         "run_started_at": timestamp(run.created_at),
         "updated_at": timestamp(run.updated_at),
         "actor": {"login": run.who},

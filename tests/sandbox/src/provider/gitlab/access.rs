@@ -1,7 +1,10 @@
 //! Who is calling GitLab, which projects they see, and what they may do there. Not here: trigger tokens, which
 //! only start pipelines (see `create`).
 
+use serde_json::json;
+
 use super::error::Failure;
+use crate::answer::Answer;
 use crate::request::Request;
 use crate::world::{GitlabProject, GitlabToken, Role, Visibility, World};
 
@@ -21,6 +24,15 @@ pub(super) fn authenticate(
     let known = |token: &&GitlabToken| token.value == value;
     let token = world.gitlab.tokens.iter().find(known);
     token.cloned().map(Some).ok_or_else(unauthorized)
+}
+
+/// `GET /user`: whom the token belongs to.
+pub(super) fn user(world: &World, request: &Request) -> Result<Answer, Failure> {
+    let token = authenticate(world, request)?;
+    let token = token.ok_or_else(|| Failure::message(401, "401 Unauthorized"))?;
+    require_reading(Some(&token))?;
+    let body = json!({"username": token.owner, "state": "active"});
+    Ok(Answer::json(200, body))
 }
 
 /// The project of that id or path. A private one does not exist for those who are no members.

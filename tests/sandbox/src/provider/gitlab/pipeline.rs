@@ -22,16 +22,26 @@ pub(super) fn list(
         .filter(|run| query("ref").is_none_or(|wanted| run.reference_name() == Some(&wanted)))
         .filter(|run| query("source").is_none_or(|wanted| run.event == wanted))
         .filter(|run| query("status").is_none_or(|wanted| status(run) == wanted))
+        .filter(|run| query("username").is_none_or(|wanted| run.who == wanted))
         .filter(|run| query("sha").is_none_or(|wanted| run.commit == wanted))
         .collect();
     if query("sort").as_deref() != Some("asc") {
         runs.reverse();
     }
+    let all: Vec<Value> = runs
+        .into_iter()
+        .map(|run| describe(call, project, run))
+        .collect();
+    let path = format!("projects/{}/pipelines", project.id);
+    Ok(page(call, &all, &path))
+}
+
+/// One page of a list, 20 a page unless the query says otherwise, with its headers.
+pub(super) fn page(call: &Call<'_>, all: &[Value], path: &str) -> Answer {
     let size = call.request.query_number("per_page", 20).clamp(1, 100);
     let page = call.request.query_number("page", 1).max(1);
-    let pages = runs.len().div_ceil(size).max(1);
-    let shown = runs.iter().skip((page - 1) * size).take(size);
-    let shown: Vec<Value> = shown.map(|run| describe(call, project, run)).collect();
+    let pages = all.len().div_ceil(size).max(1);
+    let shown: Vec<&Value> = all.iter().skip((page - 1) * size).take(size).collect();
     let next = if page < pages {
         (page + 1).to_string()
     } else {
@@ -41,10 +51,10 @@ pub(super) fn list(
         .header("X-Page", page)
         .header("X-Per-Page", size)
         .header("X-Next-Page", &next)
-        .header("X-Total", runs.len())
+        .header("X-Total", all.len())
         .header("X-Total-Pages", pages);
     if next.is_empty() {
-        return Ok(answer);
+        return answer;
     }
     let mut query = form_urlencoded::Serializer::new(String::new());
     for (name, value) in call.request.query_pairs() {
@@ -53,12 +63,11 @@ pub(super) fn list(
         }
     }
     let link = format!(
-        "<{}/api/v4/projects/{}/pipelines?{}>; rel=\"next\"",
+        "<{}/api/v4/{path}?{}>; rel=\"next\"",
         call.origin,
-        project.id,
         query.append_pair("page", &next).finish()
     );
-    Ok(answer.header("Link", link))
+    answer.header("Link", link)
 }
 
 pub(super) fn get(
@@ -68,12 +77,22 @@ pub(super) fn get(
     project: &GitlabProject,
     id: &str,
 ) -> Result<Answer, Failure> {
+    let run = find(world, token, project, id)?;
+    Ok(Answer::json(200, describe(call, project, run)))
+}
+
+/// The pipeline of that id, for whoever may read it.
+pub(super) fn find<'world>(
+    world: &'world World,
+    token: Option<&GitlabToken>,
+    project: &GitlabProject,
+    id: &str,
+) -> Result<&'world Run, Failure> {
     access::require_reading_pipelines(token, project)?;
-    let run = world
+    world
         .runs_of(Provider::Gitlab, &project.path)
         .find(|run| run.id.to_string() == id)
-        .ok_or_else(not_found)?;
-    Ok(Answer::json(200, describe(call, project, run)))
+        .ok_or_else(not_found)
 }
 
 /// Answers 200 whatever the state.
@@ -91,7 +110,8 @@ pub(super) fn cancel(
         })
         .ok_or_else(not_found)?;
     if run.state != State::Completed {
-        run.cancel();
+        run.cancel()
+            .map_err(|status| Failure::message(status, &format!("{status} Refused")))?;
     }
     Ok(Answer::json(200, describe(call, project, run)))
 }
@@ -100,19 +120,38 @@ fn not_found() -> Failure {
     Failure::message(404, "404 Pipeline Not Found")
 }
 
-fn status(run: &Run) -> &'static str {
+fn status(run: &Run) -> &str {
+    if let Some(word) = &run.word {
+        return word;
+    }
+    if run.is_ending() {
+        return "canceling";
+    }
     match (run.state, run.conclusion) {
         (State::Queued, _) => "created",
+        (State::Pending, _) => "waiting_for_resource",
         (State::Running, _) => "running",
-        (State::Completed, Some(Conclusion::Cancelled)) => "canceled",
-        (State::Completed, Some(Conclusion::Failure)) => "failed",
-        (State::Completed, Some(Conclusion::Success) | None) => "success",
+        (State::Blocked, _) => "manual",
+        (State::Timed, _) => "scheduled",
+        (State::Completed, Some(conclusion)) => word(conclusion),
+        (State::Completed, None) => "success",
+    }
+}
+
+pub(super) fn word(conclusion: Conclusion) -> &'static str {
+    match conclusion {
+        Conclusion::Success | Conclusion::Neutral => "success",
+        Conclusion::Skipped => "skipped",
+        Conclusion::Failure => "failed",
+        Conclusion::Cancelled => "canceled",
     }
 }
 
 pub(super) fn describe(call: &Call<'_>, project: &GitlabProject, run: &Run) -> Value {
     let tag = matches!(run.reference, Some((RefKind::Tag, _)));
     let ended = run.state == State::Completed;
+    let started = run.jobs.iter().filter_map(|job| job.started_at).min();
+    let started = started.map(timestamp_with_milliseconds);
     json!({
         "id": run.id,
         "iid": run.number,
@@ -124,7 +163,7 @@ pub(super) fn describe(call: &Call<'_>, project: &GitlabProject, run: &Run) -> V
         "source": run.event,
         "created_at": timestamp_with_milliseconds(run.created_at),
         "updated_at": timestamp_with_milliseconds(run.updated_at),
-        "started_at": null,
+        "started_at": started,
         "finished_at": ended.then(|| timestamp_with_milliseconds(run.updated_at)),
         "web_url": format!("{}/{}/-/pipelines/{}", call.origin, project.path, run.id),
         "user": {"username": run.who, "state": "active"},

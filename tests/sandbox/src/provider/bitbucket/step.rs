@@ -1,0 +1,78 @@
+//! A pipeline's steps and what they printed. Not here: the pipeline itself (see `pipeline`).
+
+use serde_json::{Value, json};
+
+use super::error::Failure;
+use super::{Call, pipeline};
+use crate::answer::Answer;
+use crate::clock::timestamp;
+use crate::provider::storage;
+use crate::world::{BitbucketRepository, Conclusion, Gate, Job, JobState, Provider, World};
+
+pub(super) fn list(
+    world: &World,
+    call: &Call<'_>,
+    repository: &BitbucketRepository,
+    id: &str,
+) -> Result<Answer, Failure> {
+    let run = pipeline::find(world, call, repository, id)?;
+    let steps: Vec<Value> = run.jobs.iter().map(describe).collect();
+    Ok(pipeline::page(call, &steps))
+}
+
+/// A link to it, once the step has begun.
+pub(super) fn log(
+    world: &World,
+    call: &Call<'_>,
+    repository: &BitbucketRepository,
+    id: &str,
+    step: &str,
+) -> Result<Answer, Failure> {
+    let run = pipeline::find(world, call, repository, id)?;
+    let accept = call.request.headers.get("accept");
+    if accept != Some("application/octet-stream") {
+        return Err(Failure::message(406, "Not Acceptable"));
+    }
+    let mut jobs = run.jobs.iter();
+    let job = jobs.find(|job| uuid(job) == step && job.started_at.is_some());
+    let job =
+        job.ok_or_else(|| Failure::detailed(404, "Not found", "Log not found", "not-found"))?;
+    let name = format!("logs/{}", job.id);
+    let link = storage::link(world, call.request, Provider::Bitbucket, &name);
+    Ok(Answer::status(307).header("Location", link))
+}
+
+fn uuid(job: &Job) -> String {
+    format!("{{00000000-0000-4000-9000-{:012}}}", job.id)
+}
+
+fn describe(job: &Job) -> Value {
+    let state = match job.state {
+        JobState::NotYet | JobState::Blocked | JobState::Timed => {
+            json!({"name": "PENDING", "type": "pipeline_step_state_pending"})
+        }
+        JobState::Running => {
+            json!({"name": "IN_PROGRESS", "type": "pipeline_step_state_in_progress"})
+        }
+        JobState::Completed(Conclusion::Skipped) => pipeline::completed("NOT_RUN"),
+        JobState::Completed(conclusion) => pipeline::completed(pipeline::word(conclusion)),
+    };
+    let trigger = match job.life.gate {
+        Gate::Person { .. } => "pipeline_step_trigger_manual",
+        Gate::Open | Gate::Timer(_) => "pipeline_step_trigger_automatic",
+    };
+    let mut described = json!({
+        "type": "pipeline_step",
+        "uuid": uuid(job),
+        "name": job.name,
+        "state": state,
+        "trigger": {"type": trigger},
+    });
+    if let Some(started) = job.started_at {
+        described["started_on"] = json!(timestamp(started));
+    }
+    if let Some(completed) = job.completed_at {
+        described["completed_on"] = json!(timestamp(completed));
+    }
+    described
+}

@@ -1,0 +1,125 @@
+//! The storages that the providers send downloads to: on another host name, by links that are good for a minute,
+//! and closed to whoever brings a credential. Not here: who is given a link.
+
+use std::ops::Range;
+use std::time::{Duration, SystemTime};
+
+use crate::answer::Answer;
+use crate::clock;
+use crate::request::Request;
+use crate::world::{Provider, Run, World};
+
+const LINKS_LAST: Duration = Duration::from_mins(1);
+
+/// A file that is kept: so many bytes of padding, then its end.
+pub(super) struct Kept {
+    pub(super) padding: u64,
+    pub(super) end: Vec<u8>,
+}
+
+/// A link to what is kept under that name, from wherever the request came.
+pub(super) fn link(world: &World, request: &Request, provider: Provider, name: &str) -> String {
+    let origin = request.origin();
+    let (scheme, host) = origin.split_once("://").unwrap_or_default();
+    let (host, port) = host.rsplit_once(':').unwrap_or((host, "80"));
+    // Another host, as far as loopback has one.
+    let other = if host == "localhost" {
+        "127.0.0.1"
+    } else {
+        "localhost"
+    };
+    let end = clock::seconds(world.now() + LINKS_LAST);
+    format!("{scheme}://{other}:{port}/storage/{provider}/{name}?until={end}")
+}
+
+pub(super) fn answer(world: &World, request: &Request) -> Answer {
+    let segments = request.segments();
+    let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
+    let nothing = || Answer::body(404, "text/plain", "nothing of the sandbox is here\n");
+    let ["storage", provider, kind, id] = segments.as_slice() else {
+        return nothing();
+    };
+    let now = clock::seconds(world.now());
+    let until = request.query("until").and_then(|until| until.parse().ok());
+    if until.is_none_or(|until: u64| until < now) {
+        return Answer::body(
+            403,
+            "application/xml",
+            "<Error><Code>Expired</Code></Error>",
+        );
+    }
+    // GitHub's storage knows no ranges that count from the end.
+    let knows_suffixes = *provider != "github";
+    let kept = match (*provider, *kind) {
+        ("github", "logs") => log(world, Provider::Github, id, true),
+        ("bitbucket", "logs") => log(world, Provider::Bitbucket, id, false),
+        ("github", "artifacts") => {
+            super::github::zip(world, id).map(|end| Kept { padding: 0, end })
+        }
+        _ => None,
+    };
+    kept.map_or_else(nothing, |kept| send(kept, request, knows_suffixes))
+}
+
+/// The log of the job of that id.
+pub(super) fn log(world: &World, provider: Provider, id: &str, has_times: bool) -> Option<Kept> {
+    let of_provider = |run: &&Run| run.provider == provider;
+    let mut jobs = world
+        .runs
+        .iter()
+        .filter(of_provider)
+        .flat_map(|run| &run.jobs);
+    let job = jobs.find(|job| job.id.to_string() == id)?;
+    let log = &job.life.log;
+    let end = if has_times {
+        let time = clock::timestamp_of_log(job.started_at.unwrap_or(SystemTime::UNIX_EPOCH));
+        let lines = log.text.split_inclusive('\n');
+        let timed: Vec<_> = lines.map(|line| format!("{time} {line}")).collect();
+        timed.concat()
+    } else {
+        log.text.clone()
+    };
+    Some(Kept {
+        padding: log.padding,
+        end: end.into_bytes(),
+    })
+}
+
+/// All of it, or the range that is asked for.
+pub(super) fn send(kept: Kept, request: &Request, knows_suffixes: bool) -> Answer {
+    let length = kept.padding + kept.end.len() as u64;
+    let asked = request.headers.get("range");
+    let asked = asked.and_then(|range| range.strip_prefix("bytes="));
+    let range = asked.and_then(|asked| asked.split_once('-'));
+    let range = match range {
+        Some(("", last)) if knows_suffixes => {
+            let last: u64 = last.parse().unwrap_or(0);
+            Some(length.saturating_sub(last)..length)
+        }
+        Some((first, "")) if !first.is_empty() => first.parse().ok().map(|first| first..length),
+        _ => None,
+    };
+    match range {
+        None => part(kept, 200, 0),
+        Some(Range { start, .. }) if start >= length => {
+            Answer::status(416).header("Content-Range", format!("bytes */{length}"))
+        }
+        Some(Range { start, .. }) => part(kept, 206, start).header(
+            "Content-Range",
+            format!("bytes {start}-{}/{length}", length - 1),
+        ),
+    }
+}
+
+/// From that byte on.
+pub(super) fn part(mut kept: Kept, status: u16, start: u64) -> Answer {
+    let padding = kept.padding.saturating_sub(start);
+    let skipped = start
+        .saturating_sub(kept.padding)
+        .min(kept.end.len() as u64);
+    kept.end.drain(..usize::try_from(skipped).unwrap_or(0));
+    Answer {
+        padding,
+        ..Answer::body(status, "application/octet-stream", kept.end)
+    }
+}

@@ -1,0 +1,308 @@
+//! The life that a run will have, as a script: what its jobs do, how long that takes, what it waits for, and what it
+//! makes of a cancel. All times are the world's. Not here: where a run is in its life (see `progress`).
+
+use std::time::Duration;
+
+use super::Conclusion;
+
+/// Jobs one after another, with what comes before and after them. Empty: over as soon as it has begun.
+#[derive(Clone, Debug, Default)]
+pub struct Life {
+    pub(crate) queued: Duration,
+    /// How many are before it in its concurrency group, and how long each takes.
+    pub(crate) turn: (u32, Duration),
+    pub(crate) jobs: Vec<JobLife>,
+    /// Whatever its jobs come to.
+    pub(crate) conclusion: Option<Conclusion>,
+    /// What it says from then on instead of the provider's word for where it is.
+    pub(crate) words: Vec<(Duration, String)>,
+    /// What it says of its end instead of the provider's word for that.
+    pub(crate) last_word: Option<String>,
+    pub(crate) on_cancel: OnCancel,
+    pub(crate) artifacts: Vec<Artifact>,
+}
+
+/// What a run makes of a cancel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnCancel {
+    /// It is accepted, and takes effect so much later.
+    Ends(Duration),
+    /// With this status.
+    Refuses(u16),
+    /// It is accepted, and nothing happens.
+    Ignores,
+}
+
+impl Default for OnCancel {
+    fn default() -> Self {
+        Self::Ends(Duration::ZERO)
+    }
+}
+
+/// The life of a job: on Bitbucket, of a step.
+#[derive(Clone, Debug)]
+pub struct JobLife {
+    pub(crate) name: String,
+    pub(crate) takes: Duration,
+    pub(crate) gate: Gate,
+    pub(crate) conclusion: Conclusion,
+    /// GitLab's `allow_failure`.
+    pub(crate) may_fail: bool,
+    /// GitHub's steps within it; the last one is where it fails, if it does.
+    pub(crate) steps: Vec<String>,
+    pub(crate) log: Log,
+    /// GitLab's artifacts: paths and contents.
+    pub(crate) files: Vec<(String, Vec<u8>)>,
+    /// The project whose pipeline it starts, on GitLab.
+    pub(crate) downstream: Option<String>,
+}
+
+/// What must happen before a job begins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Gate {
+    Open,
+    /// A person must let it: GitHub's reviewers of an environment, GitLab's manual job, Bitbucket's manual step.
+    Person {
+        environment: String,
+        reviewers: Vec<String>,
+        /// Bitbucket's HALTED instead of PAUSED.
+        halts: bool,
+    },
+    /// A time must pass: GitHub's wait timer, GitLab's delayed job.
+    Timer(Duration),
+}
+
+/// What a job has printed when it is over.
+#[derive(Clone, Debug)]
+pub struct Log {
+    pub(crate) text: String,
+    /// So many bytes come before it, never in memory as a whole.
+    pub(crate) padding: u64,
+}
+
+/// GitHub's.
+#[derive(Clone, Debug)]
+pub struct Artifact {
+    pub(crate) name: String,
+    pub(crate) files: Vec<(String, Vec<u8>)>,
+    pub(crate) expired: bool,
+    pub(crate) digest: Digest,
+}
+
+/// What is told of an artifact's zip.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Digest {
+    Right,
+    Wrong,
+    Untold,
+}
+
+impl Life {
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// One job of that length, which passes.
+    pub fn passing(takes: Duration) -> Self {
+        Self::new().job(JobLife::new("build", takes))
+    }
+
+    /// One job of that length, which fails.
+    pub fn failing(takes: Duration) -> Self {
+        Self::new().job(JobLife::new("build", takes).fails())
+    }
+
+    /// Goes on for ever, unless it is cancelled.
+    pub fn endless() -> Self {
+        Self::passing(Duration::from_hours(10_000))
+    }
+
+    #[must_use]
+    pub fn job(mut self, job: JobLife) -> Self {
+        self.jobs.push(job);
+        self
+    }
+
+    /// So long before its first job begins.
+    #[must_use]
+    pub fn queued(self, queued: Duration) -> Self {
+        Self { queued, ..self }
+    }
+
+    /// So many runs of its concurrency group are before it, each of which takes so long.
+    #[must_use]
+    pub fn after_others(self, others: u32, each: Duration) -> Self {
+        let turn = (others, each);
+        Self { turn, ..self }
+    }
+
+    #[must_use]
+    pub fn concludes(self, conclusion: Conclusion) -> Self {
+        let conclusion = Some(conclusion);
+        Self { conclusion, ..self }
+    }
+
+    /// So long after its beginning, and until its end, this stands where the provider's word for its state would.
+    #[must_use]
+    pub fn says(mut self, after: Duration, word: &str) -> Self {
+        self.words.push((after, word.to_owned()));
+        self
+    }
+
+    /// This stands where the provider's word for its end would: GitHub's conclusion, GitLab's status, Bitbucket's
+    /// result.
+    #[must_use]
+    pub fn ends_saying(self, word: &str) -> Self {
+        let last_word = Some(word.to_owned());
+        Self { last_word, ..self }
+    }
+
+    #[must_use]
+    pub fn on_cancel(self, on_cancel: OnCancel) -> Self {
+        Self { on_cancel, ..self }
+    }
+
+    #[must_use]
+    pub fn artifact(mut self, artifact: Artifact) -> Self {
+        self.artifacts.push(artifact);
+        self
+    }
+}
+
+impl JobLife {
+    /// One that passes, with a short log.
+    pub fn new(name: &str, takes: Duration) -> Self {
+        Self {
+            name: name.to_owned(),
+            takes,
+            gate: Gate::Open,
+            conclusion: Conclusion::Success,
+            may_fail: false,
+            steps: vec!["Set up job".to_owned(), "Run".to_owned()],
+            log: Log::text("done\n"),
+            files: Vec::new(),
+            downstream: None,
+        }
+    }
+
+    #[must_use]
+    pub fn fails(self) -> Self {
+        self.concludes(Conclusion::Failure)
+    }
+
+    /// In this step of it.
+    #[must_use]
+    pub fn fails_in(self, step: &str) -> Self {
+        let steps = vec!["Set up job".to_owned(), step.to_owned()];
+        Self { steps, ..self }.fails()
+    }
+
+    #[must_use]
+    pub fn concludes(self, conclusion: Conclusion) -> Self {
+        Self { conclusion, ..self }
+    }
+
+    /// Its failure is none of its run's.
+    #[must_use]
+    pub fn may_fail(self) -> Self {
+        Self {
+            may_fail: true,
+            ..self
+        }
+    }
+
+    #[must_use]
+    pub fn log(self, log: Log) -> Self {
+        Self { log, ..self }
+    }
+
+    #[must_use]
+    pub fn file(mut self, path: &str, content: impl Into<Vec<u8>>) -> Self {
+        self.files.push((path.to_owned(), content.into()));
+        self
+    }
+
+    /// Begins when a person has let it. The environment and its reviewers are GitHub's.
+    #[must_use]
+    pub fn needs_approval(self, environment: &str, reviewers: &[&str]) -> Self {
+        let gate = Gate::Person {
+            environment: environment.to_owned(),
+            reviewers: super::github::owned(reviewers),
+            halts: false,
+        };
+        Self { gate, ..self }
+    }
+
+    /// The same for GitLab and Bitbucket, which have no reviewers.
+    #[must_use]
+    pub fn manual(self) -> Self {
+        self.needs_approval("", &[])
+    }
+
+    /// Bitbucket: a manual step that halts the pipeline.
+    #[must_use]
+    pub fn halts(self) -> Self {
+        let gate = Gate::Person {
+            environment: String::new(),
+            reviewers: Vec::new(),
+            halts: true,
+        };
+        Self { gate, ..self }
+    }
+
+    #[must_use]
+    pub fn after_timer(self, timer: Duration) -> Self {
+        let gate = Gate::Timer(timer);
+        Self { gate, ..self }
+    }
+
+    /// GitLab: it starts a pipeline of that project, and is over when that is.
+    #[must_use]
+    pub fn starts(self, project: &str) -> Self {
+        let downstream = Some(project.to_owned());
+        Self { downstream, ..self }
+    }
+}
+
+impl Log {
+    pub fn text(text: &str) -> Self {
+        let text = text.to_owned();
+        Self { text, padding: 0 }
+    }
+
+    /// With so many bytes of other lines before its end.
+    #[must_use]
+    pub fn after(self, padding: u64) -> Self {
+        Self { padding, ..self }
+    }
+}
+
+impl Artifact {
+    pub fn new(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            files: Vec::new(),
+            expired: false,
+            digest: Digest::Right,
+        }
+    }
+
+    #[must_use]
+    pub fn file(mut self, path: &str, content: impl Into<Vec<u8>>) -> Self {
+        self.files.push((path.to_owned(), content.into()));
+        self
+    }
+
+    #[must_use]
+    pub fn expired(self) -> Self {
+        Self {
+            expired: true,
+            ..self
+        }
+    }
+
+    #[must_use]
+    pub fn digest(self, digest: Digest) -> Self {
+        Self { digest, ..self }
+    }
+}
