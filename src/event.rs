@@ -5,12 +5,16 @@ use std::time::Duration;
 
 use url::Url;
 
+use crate::follow::JobLog;
 use crate::provider::Error;
-use crate::run::Run;
+use crate::run::{Conclusion, Held, Job, Look, Run, State};
 use crate::secret::Secret;
+use crate::wait::End;
 
 /// Something that happened.
 pub(crate) enum Event<'what> {
+    /// It is this target's turn.
+    Beginning,
     /// A secret came to be known that must be masked before anything else happens.
     Minted(&'what Secret),
     /// No ref was given; this is the target's default branch.
@@ -26,8 +30,51 @@ pub(crate) enum Event<'what> {
     },
     /// What would be sent if this were no dry run. Secrets are hidden in it.
     WouldSend { url: &'what Url, body: &'what str },
+    /// Nobody knows whether the trigger was accepted; runs are looked for.
+    LookingInto,
+    /// A run was found that the trigger started, for all that is known.
+    Found(&'what Run),
+    /// A run that is waited for goes on.
+    Run { run: &'what Run, news: News<'what> },
     /// For those who debug.
     Trace(String),
+}
+
+/// What is new of a run that is waited for.
+pub(crate) enum News<'what> {
+    /// It is elsewhere than before, or is held by something else.
+    State {
+        state: State,
+        held: Option<&'what Held>,
+    },
+    /// A job has begun, ended, or needs a person.
+    Job(&'what Job),
+    /// It waits for its turn for so long that it may be waiting for us.
+    LongTurn,
+    /// It cannot be looked at for now.
+    Failing(&'what Error),
+    /// It can be looked at again.
+    Readable,
+    /// Nothing has changed for a while.
+    Heartbeat {
+        /// Since the trigger.
+        elapsed: Duration,
+        /// `None` as long as there was no good look.
+        state: Option<State>,
+        /// Jobs that have ended, of those that are known.
+        done: usize,
+        all: usize,
+    },
+    /// We wait no longer, and ask for its end.
+    Cancelling,
+    /// It is over, for us at least.
+    Ended {
+        end: &'what End,
+        conclusion: Option<Conclusion>,
+        look: Option<&'what Look>,
+    },
+    /// A job's log, after it failed.
+    Log(&'what JobLog),
 }
 
 /// Where events go.

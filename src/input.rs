@@ -7,6 +7,7 @@ mod pipeline;
 mod place;
 mod raw;
 mod table;
+mod wait;
 
 use std::collections::BTreeMap;
 
@@ -16,11 +17,10 @@ use url::Url;
 
 pub(crate) use complaint::Complaint;
 use complaint::{Part, both, complain, none_of};
-use place::Place;
 pub(crate) use raw::Inputs;
 
 use crate::secret::Secret;
-use crate::target::{Call, Mode, Provider, Request, Server, Target};
+use crate::target::{Mode, Provider, Request, Server, Target};
 
 /// Where the workflow itself runs.
 pub(crate) struct Home {
@@ -83,22 +83,21 @@ pub(crate) fn read(inputs: &Inputs, home: &Home) -> Part<Request> {
 }
 
 fn target(inputs: &Inputs, home: &Home) -> Part<Target> {
-    let ((place, call), certificates) = both(call(inputs, home), certificates(inputs))?;
+    let (place, certificates) = both(place::read(inputs, home), certificates(inputs))?;
+    let ((), (call, wait)) = both(
+        none_of(senseless(inputs, place.provider)),
+        both(
+            pipeline::read(inputs, home, &place),
+            wait::read(inputs, place.provider),
+        ),
+    )?;
     Ok(Target {
         server: place.server,
         repository: place.repository,
         call,
         certificates,
+        wait,
     })
-}
-
-fn call(inputs: &Inputs, home: &Home) -> Part<(Place, Call)> {
-    let place = place::read(inputs, home)?;
-    let ((), call) = both(
-        none_of(senseless(inputs, place.provider)),
-        pipeline::read(inputs, home, &place),
-    )?;
-    Ok((place, call))
 }
 
 /// Keys that are set but mean nothing for the provider.
@@ -129,6 +128,16 @@ fn boolean(inputs: &Inputs, name: &str) -> Part<bool> {
         None | Some("false" | "False" | "FALSE") => Ok(false),
         Some(_) => complain(name, "it must be `true` or `false`"),
     }
+}
+
+/// One word of a few; unset is the first of them, the default.
+fn one_of<T: Copy>(inputs: &Inputs, name: &str, words: &[(&str, T)]) -> Part<T> {
+    let word = inputs.get(name).unwrap_or(words[0].0);
+    if let Some((_, meaning)) = words.iter().find(|(known, _)| *known == word) {
+        return Ok(*meaning);
+    }
+    let words: Vec<_> = words.iter().map(|(word, _)| format!("`{word}`")).collect();
+    complain(name, format!("it must be {}", words.join(" or ")))
 }
 
 fn certificates(inputs: &Inputs) -> Part<Option<String>> {

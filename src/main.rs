@@ -2,9 +2,14 @@
 //!
 //! Here: environment in, exit code out; nothing else. The story is in [`step`].
 
+mod abandon;
 mod event;
+mod find;
+mod fleet;
+mod follow;
 mod input;
 mod nearest;
+mod pace;
 mod patience;
 mod provider;
 mod report;
@@ -15,6 +20,7 @@ mod step;
 mod stop;
 mod target;
 mod trigger;
+mod wait;
 
 use std::collections::BTreeMap;
 use std::panic::{self, PanicHookInfo};

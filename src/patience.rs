@@ -12,7 +12,7 @@ use crate::stop::{Stop, Urgency};
 const TRIES: usize = 5;
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_mins(1);
-/// All waiting for rate limits together.
+/// All waiting for rate limits together, where nobody waits for more.
 const RATE_LIMIT_PATIENCE: Duration = Duration::from_mins(5);
 /// Where a provider limits us without saying for how long; twice that the next time.
 const UNSAID_LIMIT: Duration = Duration::from_mins(1);
@@ -26,10 +26,21 @@ pub(crate) enum Nature {
     Read,
 }
 
+/// How long rate limits are waited out, all of them together.
+#[derive(Clone, Copy)]
+pub(crate) struct Patience(pub(crate) Duration);
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self(RATE_LIMIT_PATIENCE)
+    }
+}
+
 /// Makes the attempt, and again as long as that is safe and promises something. Errors with the last
 /// failure; also when asked to stop while it waits.
 pub(crate) async fn patiently<T>(
     nature: Nature,
+    Patience(limit): Patience,
     stop: &Stop,
     tell: Sink<'_>,
     attempt: impl AsyncFn() -> Result<T, Error>,
@@ -40,7 +51,7 @@ pub(crate) async fn patiently<T>(
         .with_max_delay(LONGEST_PAUSE)
         .with_max_times(TRIES - 1)
         .build();
-    let mut patience = RATE_LIMIT_PATIENCE;
+    let mut patience = limit;
     let mut unsaid = UNSAID_LIMIT;
     loop {
         let error = match attempt().await {
@@ -62,7 +73,7 @@ pub(crate) async fn patiently<T>(
                 });
                 match patience.checked_sub(pause) {
                     Some(rest) => patience = rest,
-                    None => return Err(error.out_of_patience(pause, RATE_LIMIT_PATIENCE)),
+                    None => return Err(error.out_of_patience(pause, limit)),
                 }
                 pause
             }
@@ -84,11 +95,11 @@ mod tests {
     /// Runs attempts that fail like this, in virtual time. Tells how often it was tried, for how long,
     /// and what came of it.
     async fn run(nature: Nature, failures: Vec<Kind>) -> (usize, u64, Result<(), Error>) {
-        let (_sender, stop) = Stop::by_hand();
+        let (_asker, stop) = Stop::by_hand();
         let tries = Cell::new(0);
         let failures = RefCell::new(failures.into_iter());
         let start = Instant::now();
-        let result = patiently(nature, &stop, &|_| {}, async || {
+        let result = patiently(nature, Patience::default(), &stop, &|_| {}, async || {
             tries.set(tries.get() + 1);
             match failures.borrow_mut().next() {
                 Some(kind) => Err(Error::new(kind, "no")),
@@ -139,11 +150,12 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_stop_ends_the_waiting() {
-        let (sender, stop) = Stop::by_hand();
+        let (asker, stop) = Stop::by_hand();
         let start = Instant::now();
         let tries = Cell::new(0);
         let attempts = patiently(
             Nature::Trigger,
+            Patience::default(),
             &stop,
             &|_| {},
             async || -> Result<(), Error> {
@@ -153,7 +165,7 @@ mod tests {
         );
         let stopping = async {
             tokio::time::sleep(Duration::from_secs(5)).await;
-            sender.send_replace(Urgency::Soon);
+            asker.ask(Urgency::Soon);
         };
         let (result, ()) = tokio::join!(attempts, stopping);
         assert!(result.is_err());

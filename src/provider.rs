@@ -6,16 +6,23 @@ mod github;
 mod gitlab;
 pub(crate) mod http;
 
+use std::time::{Duration, SystemTime};
+
 use ::http::HeaderValue;
 use serde_json::value::{RawValue, to_raw_value};
 use url::Url;
 
 pub(crate) use error::{Error, Kind};
-use http::{Answer, Http};
+use http::{Answer, Http, Tail};
 
-use crate::run::Run;
+use crate::run::{Job, Look, Run};
 use crate::secret::Secret;
-use crate::target::{Argument, Call, Target};
+use crate::target::{Argument, Call, ResultArtifact, Target};
+
+/// Largest result that is read back, in bytes.
+pub(crate) const LARGEST_RESULT: usize = 1024 * 1024;
+/// So much of a log's end is read, in bytes: a hundred lines and more.
+const LOG_TAIL: usize = 64 * 1024;
 
 /// A target's provider, ready to be sent the trigger.
 pub(crate) enum Connection<'a> {
@@ -45,6 +52,48 @@ pub(crate) enum Secrets {
     Sent,
     /// For people.
     Hidden,
+}
+
+/// How much one look shows.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Depth {
+    Run,
+    /// Its jobs too, which takes more requests.
+    Jobs,
+}
+
+/// How often a provider may be looked at.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pace {
+    /// Between two looks at one run.
+    pub(crate) shortest: Duration,
+    pub(crate) longest: Duration,
+    /// Between any two looks with one credential.
+    pub(crate) apart: Duration,
+}
+
+/// A run that the trigger may have started.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Candidate {
+    pub(crate) id: String,
+    pub(crate) number: Option<u64>,
+    pub(crate) url: String,
+    /// Empty where runs have none.
+    pub(crate) title: String,
+    /// What it is a run of; empty where a repository has one pipeline alone.
+    pub(crate) workflow: String,
+    pub(crate) claim: Claim,
+}
+
+/// What speaks for a candidate.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Claim {
+    /// It bears the marker.
+    Marked,
+    /// All that can be told of it is as it would be, its time aside.
+    Fits,
+    /// It is of the same kind, and not ours.
+    Other,
 }
 
 impl Secrets {
@@ -111,6 +160,85 @@ impl<'a> Connection<'a> {
         }
     }
 
+    /// The runs that the trigger may have started: those since then by the server's clock, newest first.
+    /// `None`: the newest there are, whoever started them.
+    pub(crate) async fn recent(&self, since: Option<SystemTime>) -> Result<Vec<Candidate>, Error> {
+        match self {
+            Self::GitHub(github) => github.recent(since).await,
+            Self::GitLab(gitlab) => gitlab.recent(since).await,
+            Self::Bitbucket(bitbucket) => bitbucket.recent(since).await,
+        }
+    }
+
+    /// Tells better why the runs cannot be read that would be waited for.
+    pub(crate) fn explain_unreadable(&self, error: Error) -> Error {
+        match self {
+            Self::GitHub(github) => github.explain_unreadable(error),
+            Self::GitLab(gitlab) => gitlab.explain_unreadable(error),
+            Self::Bitbucket(bitbucket) => bitbucket.explain_unreadable(error),
+        }
+    }
+
+    /// Looks at a run, once.
+    pub(crate) async fn look(&self, run: &Run, depth: Depth) -> Result<Look, Error> {
+        match self {
+            Self::GitHub(github) => github.look(run, depth).await,
+            Self::GitLab(gitlab) => gitlab.look(run, depth).await,
+            Self::Bitbucket(bitbucket) => bitbucket.look(run, depth).await,
+        }
+    }
+
+    pub(crate) fn pace(&self) -> Pace {
+        let (shortest, longest, apart) = match self {
+            // Looks that find nothing new cost nothing.
+            Self::GitHub(_) => (2_000, 5_000, 500),
+            Self::GitLab(_) => (2_000, 15_000, 500),
+            // A thousand requests an hour are all there is.
+            Self::Bitbucket(_) => (5_000, 15_000, 5_000),
+        };
+        Pace {
+            shortest: Duration::from_millis(shortest),
+            longest: Duration::from_millis(longest),
+            apart: Duration::from_millis(apart),
+        }
+    }
+
+    /// Asks for a run's end. That it was accepted does not mean that it takes effect.
+    pub(crate) async fn cancel(&self, run: &Run) -> Result<(), Error> {
+        match self {
+            Self::GitHub(github) => github.cancel(run).await,
+            Self::GitLab(gitlab) => gitlab.cancel(run).await,
+            Self::Bitbucket(bitbucket) => bitbucket.cancel(run).await,
+        }
+    }
+
+    /// The end of a job's log.
+    pub(crate) async fn log(&self, run: &Run, job: &Job) -> Result<Tail, Error> {
+        match self {
+            Self::GitHub(github) => github.log(job).await,
+            Self::GitLab(gitlab) => gitlab.log(job).await,
+            Self::Bitbucket(bitbucket) => bitbucket.log(run, job).await,
+        }
+    }
+
+    /// The file that the run left as its result; at most one byte more than [`LARGEST_RESULT`].
+    pub(crate) async fn result(
+        &self,
+        run: &Run,
+        artifact: &ResultArtifact,
+    ) -> Result<Vec<u8>, Error> {
+        match (self, artifact) {
+            (Self::GitHub(github), ResultArtifact::Named(name)) => github.result(run, name).await,
+            (Self::GitLab(gitlab), ResultArtifact::OfJob { job, path }) => {
+                gitlab.result(run, job, path).await
+            }
+            (Self::GitHub(_) | Self::GitLab(_) | Self::Bitbucket(_), _) => Err(Error::new(
+                Kind::Rejected,
+                "this provider keeps no such results",
+            )),
+        }
+    }
+
     /// Where a person would look for a run that may have been started.
     pub(crate) fn runs_page(&self) -> String {
         match self {
@@ -149,6 +277,11 @@ fn unclear(answer: &Answer, why: &str) -> Error {
         Kind::Unknown,
         format!("{} for the trigger, but {why}", answer.status.as_u16()),
     )
+}
+
+/// What was read cannot be understood; later it may.
+fn unreadable(what: &str, why: &str) -> Error {
+    Error::new(Kind::Unknown, format!("{what} cannot be read: {why}"))
 }
 
 /// The default branch was asked for, and the answer cannot be understood.

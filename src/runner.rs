@@ -98,6 +98,22 @@ impl<W: Write> Runner<W> {
         }
     }
 
+    /// Lines that belong together, folded away under a title; in a terminal below it.
+    pub(crate) fn group(&self, title: &str, text: &str) {
+        let title = command::neutral(&self.hide(title));
+        match self.reader {
+            Reader::Actions => self.raw(&command::command("group", &[], &title)),
+            Reader::Person => self.say(&title),
+        }
+        for line in text.split(['\n', '\r']) {
+            // The prefix keeps it from being a command, and its own space at the beginning.
+            self.raw(&format!("| {}", command::neutral(&self.hide(line))));
+        }
+        if self.reader == Reader::Actions {
+            self.raw(&command::command("endgroup", &[], ""));
+        }
+    }
+
     /// An error annotation; in a terminal a plain line.
     pub(crate) fn error(&self, title: &str, message: &str) {
         self.annotate("error", title, message);

@@ -1,15 +1,16 @@
-//! The story of the step: read, mask, trigger, publish, report.
+//! The story of the step: read, mask, trigger, publish, wait, report.
 
 use std::collections::BTreeMap;
 use std::io::Write;
 
-use crate::event::Event;
+use crate::event::{Event, News};
+use crate::fleet::{self, Report};
 use crate::input::{self, Complaint, Home, Inputs};
-use crate::report::{self, Report};
+use crate::report::{self, Annotation};
+use crate::run::Run;
 use crate::runner::Runner;
 use crate::stop::Stop;
-use crate::target::{Request, Target};
-use crate::trigger::trigger;
+use crate::target::{Mode, Request, Target};
 
 /// Whether the step passed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -31,17 +32,12 @@ pub(crate) async fn run<W: Write>(
         Ok(request) => request,
         Err(complaints) => return complain(&complaints, runner),
     };
-    let mut reports = Vec::new();
-    for target in &request.targets {
-        runner.say(&report::announcement(target, request.mode));
-        let triggered = trigger(target, request.mode, stop, &|event| {
-            tell(target, &event, runner);
-        })
-        .await;
-        reports.push(Report { target, triggered });
-    }
+    let reports = fleet::run(&request, stop, &|target, event| {
+        tell(target, request.mode, &event, runner);
+    })
+    .await;
     for report in &reports {
-        tell_failure(report, runner);
+        annotate(report, runner);
     }
     let hide = |text: &str| runner.hide(text);
     runner.outputs(report::outputs(&reports, &hide));
@@ -93,33 +89,53 @@ fn complain<W: Write>(complaints: &[Complaint], runner: &Runner<W>) -> Verdict {
     Verdict::Failed
 }
 
-fn tell<W: Write>(target: &Target, event: &Event<'_>, runner: &Runner<W>) {
+fn tell<W: Write>(target: &Target, mode: Mode, event: &Event<'_>, runner: &Runner<W>) {
     match event {
+        Event::Beginning => runner.say(&report::announcement(target, mode)),
         Event::Minted(secret) => {
             runner.mask(secret);
         }
         Event::Trace(text) => runner.debug(text),
         // First of all, so that they survive whatever follows.
-        Event::Accepted { run, .. } => {
-            runner.early_outputs(report::early_outputs(*run, &|text| runner.hide(text)));
+        Event::Accepted { run, .. } => publish(target, *run, runner),
+        Event::Found(run) => publish(target, Some(run), runner),
+        Event::Run {
+            news: News::Log(log),
+            ..
+        } => {
+            let (title, lines) = report::log(target, log);
+            runner.group(&title, &lines);
         }
         Event::DefaultReference(_)
         | Event::Waiting { .. }
         | Event::SecondForm(_)
+        | Event::LookingInto
+        | Event::Run { .. }
         | Event::WouldSend { .. } => {}
     }
     if let Some(line) = report::line(target, event) {
         runner.say(&line);
     }
-    if let Event::Accepted { run: Some(run), .. } = event {
+    if let Event::Accepted { run: Some(run), .. } | Event::Found(run) = event {
         // On a line of its own the runner's page makes it a link.
         runner.say(&run.url);
     }
+    if let Some((title, text)) = report::warning(target, event) {
+        runner.warning(&title, &text);
+    }
 }
 
-fn tell_failure<W: Write>(report: &Report<'_>, runner: &Runner<W>) {
-    if let Some((title, text)) = report::failure(report) {
-        runner.error(&title, &text);
+fn publish<W: Write>(target: &Target, run: Option<&Run>, runner: &Runner<W>) {
+    let outputs = report::early_outputs(run, target.marker(), &|text| runner.hide(text));
+    runner.early_outputs(outputs);
+}
+
+fn annotate<W: Write>(report: &Report<'_>, runner: &Runner<W>) {
+    for annotation in report::annotations(report) {
+        match annotation {
+            Annotation::Error { title, text } => runner.error(&title, &text),
+            Annotation::Warning { title, text } => runner.warning(&title, &text),
+        }
     }
     for cause in report
         .triggered

@@ -1,5 +1,7 @@
 //! What is asked for: validated nouns, no input or output. Behind this door no string is a flag.
 
+mod wait;
+
 use std::fmt;
 
 use serde_json::Value;
@@ -7,6 +9,7 @@ use serde_json::value::RawValue;
 use url::Url;
 
 use crate::secret::Secret;
+pub(crate) use wait::{Logs, OnAbandoned, OnBlocked, ResultArtifact, Wait};
 
 /// Everything that one step is to do.
 pub(crate) struct Request {
@@ -60,6 +63,8 @@ pub(crate) struct Target {
     pub(crate) call: Call,
     /// PEM, trusted in addition to the system's certificates.
     pub(crate) certificates: Option<String>,
+    /// `None`: the step ends with the trigger.
+    pub(crate) wait: Option<Wait>,
 }
 
 impl Target {
@@ -68,6 +73,17 @@ impl Target {
             Call::GitHub(_) => Provider::GitHub,
             Call::GitLab(_) => Provider::GitLab,
             Call::Bitbucket(_) => Provider::Bitbucket,
+        }
+    }
+
+    /// The marker in the payload, if it has one.
+    pub(crate) fn marker(&self) -> Option<&str> {
+        match &self.call {
+            Call::GitHub(GitHubCall {
+                pipeline: GitHubPipeline::RepositoryDispatch { marker, .. },
+                ..
+            }) => marker.as_deref(),
+            Call::GitHub(_) | Call::GitLab(_) | Call::Bitbucket(_) => None,
         }
     }
 
@@ -167,6 +183,9 @@ pub(crate) enum GitHubPipeline {
         event_type: String,
         /// The JSON as it was written, but for the space between its tokens.
         client_payload: Box<RawValue>,
+        /// What stands in the payload as `trigger_id`, by which the runs can be recognised; `None` where
+        /// they are not waited for.
+        marker: Option<String>,
     },
     WorkflowDispatch {
         /// File name or id; a name may begin with digits.

@@ -1,12 +1,13 @@
 //! The trigger: sent at most once, and what became of it.
 
 use std::cell::Cell;
-use std::time::Duration;
+use std::collections::HashSet;
+use std::time::{Duration, SystemTime};
 
 use tokio::time::sleep;
 
 use crate::event::{Event, Sink};
-use crate::patience::{Nature, patiently};
+use crate::patience::{Nature, Patience, patiently};
 use crate::provider::http::Http;
 use crate::provider::{Connection, Error, Form, Kind, Secrets};
 use crate::run::{Outcome, Run};
@@ -22,12 +23,14 @@ const EXPLANATION: Duration = Duration::from_secs(20);
 /// What became of a target's trigger.
 pub(crate) struct Triggered {
     pub(crate) outcome: Outcome,
+    /// When the last request for it went out, by our clock; `None` where none did.
+    pub(crate) sent: Option<SystemTime>,
     /// What was started, as far as the answer told it.
     pub(crate) runs: Vec<Run>,
     pub(crate) failure: Option<Failure>,
 }
 
-/// Why a target was not triggered, or may not have been.
+/// Why a target was not triggered, or may not have been, or why nothing is known of its runs.
 pub(crate) struct Failure {
     /// What happened, in one line.
     pub(crate) what: String,
@@ -37,23 +40,52 @@ pub(crate) struct Failure {
     pub(crate) causes: Vec<String>,
 }
 
-/// Triggers one target.
-pub(crate) async fn trigger(target: &Target, mode: Mode, stop: &Stop, tell: Sink<'_>) -> Triggered {
-    let http = match Http::new(target.certificates.as_deref(), tell) {
-        Ok(http) => http,
-        Err(error) => return Triggered::not_sent(&error),
-    };
-    let opening = patiently(Nature::Read, stop, tell, async || {
-        Connection::open(target, &http).await
+/// A target that is ready to be triggered.
+pub(crate) struct Prepared<'a> {
+    pub(crate) connection: Connection<'a>,
+    /// Runs that are there already, where they are read: where the trigger's own will be waited for.
+    pub(crate) seen: HashSet<String>,
+}
+
+/// Does all that comes before a trigger and starts nothing: signs in, and proves that the run will be
+/// readable if it is to be waited for.
+pub(crate) async fn prepare<'a>(
+    target: &'a Target,
+    http: &'a Http<'a>,
+    stop: &Stop,
+    tell: Sink<'_>,
+) -> Result<Prepared<'a>, Triggered> {
+    let preparing = patiently(Nature::Read, Patience::default(), stop, tell, async || {
+        let connection = Connection::open(target, http).await?;
+        let mut seen = HashSet::new();
+        if target.wait.is_some() {
+            let runs = connection.recent(None).await;
+            let runs = runs.map_err(|error| match error.kind() {
+                Kind::Rejected => connection.explain_unreadable(error),
+                Kind::Unreachable | Kind::RateLimited(_) | Kind::Unknown => error,
+            })?;
+            seen.extend(runs.into_iter().map(|run| run.id));
+        }
+        Ok(Prepared { connection, seen })
     });
-    let connection = tokio::select! {
-        opened = opening => match opened {
-            Ok(_) if stop.is_asked() => return Triggered::stopped(),
-            Ok(connection) => connection,
-            Err(error) => return Triggered::not_sent(&error),
+    tokio::select! {
+        prepared = preparing => match prepared {
+            Ok(_) if stop.is_asked() => Err(Triggered::stopped()),
+            Ok(prepared) => Ok(prepared),
+            Err(error) => Err(Triggered::not_sent(&error)),
         },
-        () = stop.asked(Urgency::Soon) => return Triggered::stopped(),
-    };
+        () = stop.asked(Urgency::Soon) => Err(Triggered::stopped()),
+    }
+}
+
+/// Triggers one target.
+pub(crate) async fn trigger(
+    connection: &Connection<'_>,
+    mode: Mode,
+    patience: Patience,
+    stop: &Stop,
+    tell: Sink<'_>,
+) -> Triggered {
     match mode {
         Mode::DryRun => {
             let trigger = connection.trigger(Form::First, Secrets::Hidden);
@@ -63,19 +95,31 @@ pub(crate) async fn trigger(target: &Target, mode: Mode, stop: &Stop, tell: Sink
             });
             Triggered {
                 outcome: Outcome::NotSent,
+                sent: None,
                 runs: Vec::new(),
                 failure: None,
             }
         }
-        Mode::Send => send(&connection, stop, tell).await,
+        Mode::Send => send(connection, patience, stop, tell).await,
     }
 }
 
-async fn send(connection: &Connection<'_>, stop: &Stop, tell: Sink<'_>) -> Triggered {
+async fn send(
+    connection: &Connection<'_>,
+    patience: Patience,
+    stop: &Stop,
+    tell: Sink<'_>,
+) -> Triggered {
     let on_the_wire = Cell::new(false);
+    let sent = Cell::new(None);
+    let triggered = |triggered| Triggered {
+        sent: sent.get(),
+        ..triggered
+    };
     let attempt = async |form| {
-        patiently(Nature::Trigger, stop, tell, async || {
+        patiently(Nature::Trigger, patience, stop, tell, async || {
             on_the_wire.set(true);
+            sent.set(Some(SystemTime::now()));
             let answer = connection.send(form).await;
             on_the_wire.set(false);
             answer
@@ -102,10 +146,10 @@ async fn send(connection: &Connection<'_>, stop: &Stop, tell: Sink<'_>) -> Trigg
         answer = sending => answer,
         () = out_of_grace(stop, &on_the_wire) => {
             let stopped = Error::new(Kind::Unknown, "stopped while the trigger was on the wire, and no answer came in time");
-            return Triggered::unknown(&stopped, &connection.runs_page());
+            return triggered(Triggered::unknown(&stopped, &connection.runs_page()));
         }
     };
-    match answer {
+    triggered(match answer {
         Ok(run) => {
             tell(Event::Accepted {
                 run: run.as_ref(),
@@ -113,6 +157,7 @@ async fn send(connection: &Connection<'_>, stop: &Stop, tell: Sink<'_>) -> Trigg
             });
             Triggered {
                 outcome: Outcome::Accepted,
+                sent: None,
                 runs: run.into_iter().collect(),
                 failure: None,
             }
@@ -132,7 +177,7 @@ async fn send(connection: &Connection<'_>, stop: &Stop, tell: Sink<'_>) -> Trigg
                 }
             }
         },
-    }
+    })
 }
 
 /// Returns when a stop has been asked for and what is on the wire has had its time.
@@ -148,21 +193,27 @@ async fn out_of_grace(stop: &Stop, on_the_wire: &Cell<bool>) {
     }
 }
 
-impl Triggered {
-    fn failed(outcome: Outcome, error: &Error) -> Self {
-        let failure = Failure {
+impl Failure {
+    pub(crate) fn of(error: &Error) -> Self {
+        Self {
             what: error.message().to_owned(),
             remedy: error.remedy().map(str::to_owned),
             causes: error.causes().to_vec(),
-        };
+        }
+    }
+}
+
+impl Triggered {
+    fn failed(outcome: Outcome, error: &Error) -> Self {
         Self {
             outcome,
+            sent: None,
             runs: Vec::new(),
-            failure: Some(failure),
+            failure: Some(Failure::of(error)),
         }
     }
 
-    fn not_sent(error: &Error) -> Self {
+    pub(crate) fn not_sent(error: &Error) -> Self {
         Self::failed(Outcome::NotSent, error)
     }
 

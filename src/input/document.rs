@@ -4,6 +4,7 @@
 //! `1e+3`, `012` into 12. So scalars stay texts here, with a note whether they were plain.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::fmt;
 
 use saphyr::{MarkedYaml, ScalarStyle, YamlData, YamlLoader};
@@ -54,8 +55,8 @@ pub(super) fn parse(text: &str) -> Result<Node, Problem> {
 }
 
 /// A JSON object's text without the space between its tokens, all else as it was written, with the
-/// number of its properties. `None` where the text is not a JSON object.
-pub(super) fn compact_object(text: &str) -> Option<(Box<RawValue>, usize)> {
+/// names of its properties. `None` where the text is not a JSON object.
+pub(super) fn compact_object(text: &str) -> Option<(Box<RawValue>, HashSet<String>)> {
     let Pairs(pairs) = serde_json::from_str(text).ok()?;
     let mut compact = String::with_capacity(text.len());
     let (mut quoted, mut escaped) = (false, false);
@@ -70,9 +71,8 @@ pub(super) fn compact_object(text: &str) -> Option<(Box<RawValue>, usize)> {
         }
         compact.push(character);
     }
-    let names: std::collections::HashSet<_> = pairs.iter().map(|(name, _)| name.as_ref()).collect();
-    let count = names.len();
-    RawValue::from_string(compact).ok().map(|raw| (raw, count))
+    let names = pairs.into_iter().map(|(name, _)| name.into()).collect();
+    RawValue::from_string(compact).ok().map(|raw| (raw, names))
 }
 
 impl Node {
@@ -378,7 +378,7 @@ mod tests {
 
     #[test]
     fn json_keeps_its_text() {
-        let (raw, count) = compact_object(
+        let (raw, names) = compact_object(
             "{ \"b\" : 1.0,\n\t\"a\": [1e3, 12345678901234567890], \"s p\": \"x \\\" y\\\\\" }",
         )
         .unwrap();
@@ -386,7 +386,7 @@ mod tests {
             raw.get(),
             r#"{"b":1.0,"a":[1e3,12345678901234567890],"s p":"x \" y\\"}"#
         );
-        assert_eq!(count, 3);
+        assert_eq!(names.len(), 3);
         assert!(compact_object("[1]").is_none());
         assert!(compact_object("{'a': 1}").is_none());
         assert!(compact_object("1").is_none());
@@ -452,8 +452,8 @@ mod tests {
         #[test]
         fn compact_json_is_the_same_json(text in r#"\{"a":[ \n]{0,3}("[^"\\\n]{0,9}"|-?[1-9][0-9]{0,30}(\.[0-9]{1,5})?)[ \t]{0,2}\}"#) {
             if let Ok(value) = serde_json::from_str::<Value>(&text) {
-                let (raw, count) = compact_object(&text).expect("valid JSON");
-                prop_assert_eq!(count, 1);
+                let (raw, names) = compact_object(&text).expect("valid JSON");
+                prop_assert_eq!(names.len(), 1);
                 prop_assert_eq!(serde_json::from_str::<Value>(raw.get()).unwrap(), value);
             }
         }

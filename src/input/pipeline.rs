@@ -1,13 +1,14 @@
 //! Which pipeline is triggered, with what: the inputs that differ from provider to provider, and the
 //! providers' limits that can be checked before anything is sent.
 
-use serde_json::value::to_raw_value;
+use serde_json::value::{RawValue, to_raw_value};
+use uuid::Uuid;
 
 use super::complaint::{Complaint, Part, both, complain, none_of};
 use super::document::{self, Node};
 use super::place::Place;
 use super::raw::Inputs;
-use super::{Home, credential};
+use super::{Home, boolean, credential};
 use crate::secret::Secret;
 use crate::target::{
     Argument, BitbucketCall, BitbucketSource, Call, GitHubCall, GitHubPipeline, GitLabCall,
@@ -19,6 +20,9 @@ const EVENT_TYPE_CHARACTERS: usize = 100;
 const PAYLOAD_PROPERTIES: usize = 10;
 const WORKFLOW_INPUTS: usize = 25;
 const ARGUMENT_CHARACTERS: usize = 65_535;
+
+/// The payload's key for the marker.
+const MARKER: &str = "trigger_id";
 
 pub(super) fn read(inputs: &Inputs, home: &Home, place: &Place) -> Part<Call> {
     match place.provider {
@@ -87,13 +91,14 @@ fn github_pipeline(inputs: &Inputs) -> Part<GitHubPipeline> {
                 "a repository_dispatch always runs on the default branch: remove it",
             );
             let event_type = event_type_within_limit(event_type);
-            let ((), ((), (event_type, client_payload))) = both(
+            let ((), ((), (event_type, (client_payload, marker)))) = both(
                 refused,
                 both(fixed, both(event_type, client_payload(inputs))),
             )?;
             Ok(GitHubPipeline::RepositoryDispatch {
                 event_type,
                 client_payload,
+                marker,
             })
         }
         (None, Some(workflow)) => {
@@ -125,10 +130,13 @@ fn event_type_within_limit(text: &str) -> Part<String> {
     Ok(text.to_owned())
 }
 
-fn client_payload(inputs: &Inputs) -> Part<Box<serde_json::value::RawValue>> {
+/// The payload, and the marker in it where the run is waited for.
+fn client_payload(inputs: &Inputs) -> Part<(Box<RawValue>, Option<String>)> {
     const NAME: &str = "client-payload";
     let text = inputs.get(NAME).unwrap_or("{}");
-    let (payload, properties) = if let Some(compact) = document::compact_object(text) {
+    // What is wrong with `wait` itself is told where it is read.
+    let waits = boolean(inputs, "wait").unwrap_or(false);
+    let (payload, keys) = if let Some(compact) = document::compact_object(text) {
         compact
     } else {
         let node = document::parse(text).or_else(|problem| complain(NAME, problem))?;
@@ -139,8 +147,9 @@ fn client_payload(inputs: &Inputs) -> Part<Box<serde_json::value::RawValue>> {
             );
         };
         let payload = to_raw_value(&node.typed()).or_else(|error| complain(NAME, error))?;
-        (payload, pairs.len())
+        (payload, pairs.iter().map(|(key, _)| key.clone()).collect())
     };
+    let properties = keys.len();
     if properties > PAYLOAD_PROPERTIES {
         return complain(
             NAME,
@@ -149,8 +158,42 @@ fn client_payload(inputs: &Inputs) -> Part<Box<serde_json::value::RawValue>> {
             ),
         );
     }
+    if !waits {
+        within_limit(NAME, payload.get())?;
+        return Ok((payload, None));
+    }
+    if keys.iter().any(|key| key == MARKER) {
+        return complain(
+            NAME,
+            format!(
+                "it has `{MARKER}`, which `wait: true` sets itself to recognise the run: rename yours"
+            ),
+        );
+    }
+    if properties == PAYLOAD_PROPERTIES {
+        return complain(
+            NAME,
+            format!(
+                "with `wait: true` it also gets `{MARKER}`, and GitHub takes at most {PAYLOAD_PROPERTIES} properties at the top: put two of yours into one"
+            ),
+        );
+    }
+    let marker = Uuid::new_v4().to_string();
+    let payload = with_property(&payload, MARKER, &marker);
     within_limit(NAME, payload.get())?;
-    Ok(payload)
+    Ok((payload, Some(marker)))
+}
+
+/// The object with one more text in it; what it has stays as it was written.
+fn with_property(object: &RawValue, key: &str, text: &str) -> Box<RawValue> {
+    let inside = object
+        .get()
+        .strip_suffix('}')
+        .unwrap_or_else(|| unreachable!("a compact object ends with its brace"));
+    let comma = if inside == "{" { "" } else { "," };
+    let text = serde_json::Value::from(text);
+    RawValue::from_string(format!("{inside}{comma}\"{key}\":{text}}}"))
+        .unwrap_or_else(|error| unreachable!("an object with one more text is JSON: {error}"))
 }
 
 fn workflow_name(text: &str) -> Part<String> {

@@ -35,7 +35,7 @@ const fn input(
 }
 
 /// Every input, in the order in which it is documented.
-pub(crate) const INPUTS: [Declared; 20] = [
+pub(crate) const INPUTS: [Declared; 27] = [
     input(
         "provider",
         "",
@@ -149,6 +149,43 @@ pub(crate) const INPUTS: [Declared; 20] = [
         "",
         ALL,
         "PEM certificates to trust in addition to the public ones, for self-managed servers and proxies",
+    ),
+    input("wait", "false", ALL, "Wait for the run, and end as it ends"),
+    input(
+        "timeout",
+        "6h",
+        ALL,
+        "With `wait`: how long, counted from the trigger; `90s`, `30m`, `1h30m`, or seconds",
+    ),
+    input(
+        "success-conclusions",
+        "success, neutral",
+        ALL,
+        "With `wait`: conclusions that pass, of `success`, `neutral`, `skipped`, `cancelled`, `failure` and `timed-out`",
+    ),
+    input(
+        "on-blocked",
+        "wait",
+        ALL,
+        "With `wait`: `wait` or `fail` when the run needs a person",
+    ),
+    input(
+        "on-abandoned",
+        "cancel",
+        ALL,
+        "With `wait`: `cancel` or `leave` the run when the step is stopped or its time is over before the run ends",
+    ),
+    input(
+        "logs",
+        "failed",
+        ALL,
+        "With `wait`: `failed` shows the end of the logs of failed jobs, `none` shows nothing",
+    ),
+    input(
+        "result-artifact",
+        "",
+        &[GitHub, GitLab],
+        "With `wait`: a JSON file of the run, read back as output `result`. GitHub: an artifact's name; GitLab: `job:path`",
     ),
     input(
         "dry-run",

@@ -2,10 +2,14 @@
 //! Facts: <https://developer.atlassian.com/cloud/bitbucket/rest/api-group-pipelines/>.
 
 mod explain;
+mod files;
+mod look;
+mod search;
 
 use ::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use url::Url;
@@ -13,7 +17,7 @@ use url::Url;
 use super::http::{Answer, Http};
 use super::{
     Error, Form, Kind, Secrets, Trigger, below, credential_header, json, judge, no_default_branch,
-    unclear,
+    unclear, unreadable,
 };
 use crate::event::Event;
 use crate::run::{MatchedBy, Run};
@@ -188,18 +192,18 @@ impl<'a> Bitbucket<'a> {
             ));
         }
         let pipeline: Pipeline = answer.json().map_err(|why| unclear(&answer, &why))?;
-        let number = pipeline.build_number.to_string();
-        let page = self
-            .target
-            .repository
-            .split('/')
-            .chain(["pipelines", "results", &number]);
         Ok(Run {
-            url: below(&self.target.server.web, page).to_string(),
+            url: self.page(pipeline.build_number),
             id: pipeline.uuid,
             number: Some(pipeline.build_number),
             matched_by: MatchedBy::Id,
         })
+    }
+
+    pub(super) async fn cancel(&self, run: &Run) -> Result<(), Error> {
+        let url = self.repository(["pipelines", &run.id, "stopPipeline"]);
+        let answer = self.exchange(Method::POST, &url, None).await?;
+        judge(answer, "the stop").map(drop)
     }
 
     /// A bare name is sent as a branch; if there is no such branch, it may be a tag.
@@ -225,6 +229,17 @@ impl<'a> Bitbucket<'a> {
         .to_string()
     }
 
+    /// A run's page for people.
+    fn page(&self, number: u64) -> String {
+        let number = number.to_string();
+        let page = self
+            .target
+            .repository
+            .split('/')
+            .chain(["pipelines", "results", &number]);
+        below(&self.target.server.web, page).to_string()
+    }
+
     fn reference_name(&self) -> &str {
         self.reference.as_ref().map_or("", Reference::name)
     }
@@ -241,12 +256,21 @@ impl<'a> Bitbucket<'a> {
         self.exchange(Method::GET, url, None).await
     }
 
+    async fn read<T: DeserializeOwned>(&self, url: &Url, what: &str) -> Result<T, Error> {
+        let answer = judge(self.get(url).await?, what)?;
+        answer.json().map_err(|why| unreadable(what, &why))
+    }
+
     async fn exchange(
         &self,
         method: Method,
         url: &Url,
         body: Option<&RawValue>,
     ) -> Result<Answer, Error> {
+        self.http.plain(method, url, self.headers()?, body).await
+    }
+
+    fn headers(&self) -> Result<HeaderMap, Error> {
         let authorization = match &self.call.credential {
             BitbucketCredential::Access(token) => format!("Bearer {}", token.expose()),
             BitbucketCredential::Api { email, token } => {
@@ -256,7 +280,7 @@ impl<'a> Bitbucket<'a> {
         let mut headers = HeaderMap::new();
         headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
         headers.insert(header::AUTHORIZATION, credential_header(&authorization)?);
-        self.http.plain(method, url, headers, body).await
+        Ok(headers)
     }
 }
 

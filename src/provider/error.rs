@@ -77,6 +77,11 @@ impl Error {
         self.answer.as_deref()
     }
 
+    /// The status of the answer that it was, if one came.
+    pub(crate) fn status(&self) -> Option<::http::StatusCode> {
+        self.answer().map(|answer| answer.status)
+    }
+
     pub(crate) fn kind(&self) -> Kind {
         self.kind
     }

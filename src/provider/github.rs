@@ -1,21 +1,28 @@
 //! GitHub: `repository_dispatch` and `workflow_dispatch`, through octocrab over our own client.
 //! Facts: <https://docs.github.com/en/rest>, API version 2022-11-28.
 
+mod api;
 mod app;
 mod explain;
+mod files;
+mod look;
+mod search;
 
-use ::http::{Method, StatusCode, header, request};
-use octocrab::{Octocrab, OctocrabBuilder};
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use ::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use url::Url;
 
-use super::http::{Answer, Http, USER_AGENT};
+use super::http::Http;
 use super::{Error, Form, Kind, Trigger, below, json, judge, no_default_branch, unclear};
 use crate::event::Event;
 use crate::run::{MatchedBy, Run};
-use crate::secret::Secret;
-use crate::target::{GitHubCall, GitHubCredential, GitHubPipeline, Target};
+use crate::target::{App, GitHubCall, GitHubCredential, GitHubPipeline, Target};
+use api::Api;
+use app::Installed;
 
 /// The key that older GitHub Enterprise Servers do not know.
 const RUN_DETAILS: &str = "return_run_details";
@@ -23,7 +30,11 @@ const RUN_DETAILS: &str = "return_run_details";
 pub(crate) struct GitHub<'a> {
     target: &'a Target,
     call: &'a GitHubCall,
-    api: Api<'a>,
+    http: &'a Http<'a>,
+    /// With the credential as it is now: an App's is replaced before it expires.
+    api: RefCell<Rc<Api<'a>>>,
+    /// Of an App's credential: until when it is good, and the name under which the App acts.
+    installed: RefCell<Option<Installed>>,
     /// The ref that is triggered; empty for a `repository_dispatch`, which knows none.
     reference: String,
 }
@@ -61,20 +72,21 @@ impl<'a> GitHub<'a> {
         call: &'a GitHubCall,
         http: &'a Http<'a>,
     ) -> Result<Self, Error> {
-        let api = match &call.credential {
+        let (api, installed) = match &call.credential {
             GitHubCredential::Token(token) | GitHubCredential::WorkflowToken(token) => {
-                Api::new(&target.server.api, token, http)?
+                (Api::new(&target.server.api, token, http)?, None)
             }
             GitHubCredential::App(app) => {
-                let token = app::installation_token(target, call, app, http).await?;
-                http.tell(Event::Minted(&token));
-                Api::new(&target.server.api, &token, http)?
+                let (api, installed) = sign_in(target, call, app, http).await?;
+                (api, Some(installed))
             }
         };
         let mut github = GitHub {
             target,
             call,
-            api,
+            http,
+            api: RefCell::new(Rc::new(api)),
+            installed: RefCell::new(installed),
             reference: String::new(),
         };
         if let GitHubPipeline::WorkflowDispatch { reference, .. } = &call.pipeline {
@@ -88,14 +100,13 @@ impl<'a> GitHub<'a> {
 
     async fn default_branch(&self) -> Result<String, Error> {
         const WHAT: &str = "the repository, whose default branch is needed since there is no `ref`";
-        let answer = match judge(self.api.get(&self.repository([])).await?, WHAT) {
+        let answer = match judge(self.api().get(&self.repository([])).await?, WHAT) {
             Ok(answer) => answer,
             Err(error) if error.kind() == Kind::Rejected => return Err(self.explain_read(error)),
             Err(error) => return Err(error),
         };
         let repository: Repository = answer.json().map_err(|why| no_default_branch(&why))?;
-        self.api
-            .http
+        self.http
             .tell(Event::DefaultReference(&repository.default_branch));
         Ok(repository.default_branch)
     }
@@ -105,6 +116,7 @@ impl<'a> GitHub<'a> {
             GitHubPipeline::RepositoryDispatch {
                 event_type,
                 client_payload,
+                ..
             } => Trigger {
                 url: self.repository(["dispatches"]),
                 body: json(&RepositoryDispatch {
@@ -131,7 +143,7 @@ impl<'a> GitHub<'a> {
     pub(super) async fn send(&self, form: Form) -> Result<Option<Run>, Error> {
         let trigger = self.trigger(form);
         let answer = judge(
-            self.api.post(&trigger.url, &trigger.body).await?,
+            self.api().post(&trigger.url, &trigger.body).await?,
             "the dispatch",
         )?;
         match (&self.call.pipeline, answer.status) {
@@ -166,6 +178,16 @@ impl<'a> GitHub<'a> {
         .then_some("this server does not tell which run it starts: sent without return_run_details")
     }
 
+    pub(super) async fn cancel(&self, run: &Run) -> Result<(), Error> {
+        self.renew_in_time().await?;
+        let url = self.repository(["actions", "runs", &run.id, "cancel"]);
+        let answer = self
+            .api()
+            .post(&url, &json(&serde_json::Map::new()))
+            .await?;
+        judge(answer, "the cancel").map(drop)
+    }
+
     pub(super) async fn explain(&self, rejection: Error) -> Error {
         explain::explain(self, rejection).await
     }
@@ -191,64 +213,65 @@ impl<'a> GitHub<'a> {
         }
     }
 
+    fn api(&self) -> Rc<Api<'a>> {
+        Rc::clone(&self.api.borrow())
+    }
+
+    /// Signs in anew where an App's token is about to expire.
+    async fn renew_in_time(&self) -> Result<(), Error> {
+        let expires_soon = self
+            .installed
+            .borrow()
+            .as_ref()
+            .is_some_and(Installed::expires_soon);
+        if expires_soon {
+            self.renew().await?;
+        }
+        Ok(())
+    }
+
+    /// Signs in anew where an App's token was refused before its time. Says whether it did.
+    async fn renew_after(&self, error: &Error) -> Result<bool, Error> {
+        let is_refused = error
+            .answer()
+            .is_some_and(|answer| answer.status == StatusCode::UNAUTHORIZED);
+        if !is_refused || self.installed.borrow().is_none() {
+            return Ok(false);
+        }
+        self.renew().await.map(|()| true)
+    }
+
+    async fn renew(&self) -> Result<(), Error> {
+        let GitHubCredential::App(app) = &self.call.credential else {
+            return Ok(());
+        };
+        let (api, installed) = sign_in(self.target, self.call, app, self.http).await?;
+        self.http
+            .tell(Event::Trace("the App's token is renewed".to_owned()));
+        *self.api.borrow_mut() = Rc::new(api);
+        *self.installed.borrow_mut() = Some(installed);
+        Ok(())
+    }
+
     /// An address below the target repository's own.
     fn repository<const N: usize>(&self, parts: [&str; N]) -> Url {
         repository(self.target, parts)
     }
 }
 
+/// Makes an App's token, and a client with it.
+async fn sign_in<'a>(
+    target: &Target,
+    call: &GitHubCall,
+    app: &App,
+    http: &'a Http<'a>,
+) -> Result<(Api<'a>, Installed), Error> {
+    let (token, installed) = app::installation_token(target, call, app, http).await?;
+    http.tell(Event::Minted(&token));
+    Ok((Api::new(&target.server.api, &token, http)?, installed))
+}
+
 fn repository<const N: usize>(target: &Target, parts: [&str; N]) -> Url {
     let repository = ["repos"].into_iter().chain(target.repository.split('/'));
     below(&target.server.api, repository.chain(parts))
-}
-
-/// octocrab with one credential; every request goes through [`Http::exchange`].
-struct Api<'a> {
-    octocrab: Octocrab,
-    http: &'a Http<'a>,
-}
-
-impl<'a> Api<'a> {
-    fn new(api: &Url, token: &Secret, http: &'a Http<'a>) -> Result<Self, Error> {
-        // Only scheme and host: octocrab would put a path in front of redirected addresses too.
-        let octocrab = OctocrabBuilder::new()
-            .base_uri(api.origin().ascii_serialization())
-            .and_then(|builder| {
-                builder
-                    .personal_token(token.expose())
-                    .add_header(header::ACCEPT, "application/vnd.github+json".to_owned())
-                    .build_with_reqwest(http.client().clone())
-            })
-            .map_err(|error| {
-                Error::new(Kind::Rejected, "no GitHub client can be made").because(&error)
-            })?;
-        Ok(Self { octocrab, http })
-    }
-
-    async fn get(&self, url: &Url) -> Result<Answer, Error> {
-        self.exchange(Method::GET, url, None).await
-    }
-
-    async fn post(&self, url: &Url, body: &RawValue) -> Result<Answer, Error> {
-        self.exchange(Method::POST, url, Some(body)).await
-    }
-
-    async fn exchange(
-        &self,
-        method: Method,
-        url: &Url,
-        body: Option<&RawValue>,
-    ) -> Result<Answer, Error> {
-        self.http
-            .exchange(&method, url, async |url| {
-                let request = request::Builder::new()
-                    .method(method.clone())
-                    .uri(url.as_str())
-                    .header(header::USER_AGENT, USER_AGENT);
-                self.octocrab
-                    .execute(self.octocrab.build_request(request, body)?)
-                    .await
-            })
-            .await
-    }
 }

@@ -2,8 +2,14 @@
 //! Facts: <https://docs.gitlab.com/api/pipelines/>, <https://docs.gitlab.com/ci/triggers/>.
 
 mod explain;
+mod files;
+mod look;
+mod search;
+
+use std::cell::Cell;
 
 use ::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
@@ -12,7 +18,7 @@ use url::Url;
 use super::http::{Answer, Http};
 use super::{
     Error, Kind, Secrets, Trigger, below, credential_header, json, judge, no_default_branch,
-    unclear,
+    unclear, unreadable,
 };
 use crate::event::Event;
 use crate::run::{MatchedBy, Run};
@@ -26,6 +32,8 @@ pub(crate) struct GitLab<'a> {
     call: &'a GitLabCall,
     http: &'a Http<'a>,
     reference: String,
+    /// What is known of the pipelines that a pipeline starts elsewhere.
+    downstream: Cell<look::Downstream>,
 }
 
 /// Body of `POST /projects/:id/trigger/pipeline`.
@@ -81,6 +89,7 @@ impl<'a> GitLab<'a> {
             call,
             http,
             reference: String::new(),
+            downstream: Cell::default(),
         };
         gitlab.reference = match &call.reference {
             Some(reference) => reference.name().to_owned(),
@@ -177,6 +186,14 @@ impl<'a> GitLab<'a> {
         })
     }
 
+    pub(super) async fn cancel(&self, run: &Run) -> Result<(), Error> {
+        let url = self.project(["pipelines", &run.id, "cancel"]);
+        let answer = self
+            .exchange(Method::POST, &url, self.reader(), None)
+            .await?;
+        judge(answer, "the cancel").map(drop)
+    }
+
     pub(super) async fn explain(&self, rejection: Error) -> Error {
         explain::explain(self, rejection).await
     }
@@ -211,6 +228,20 @@ impl<'a> GitLab<'a> {
         self.exchange(Method::GET, url, self.reader(), None).await
     }
 
+    async fn read<T: DeserializeOwned>(&self, url: &Url, what: &str) -> Result<T, Error> {
+        let answer = judge(self.get(url).await?, what)?;
+        answer.json().map_err(|why| unreadable(what, &why))
+    }
+
+    fn headers(token: Option<&Secret>) -> Result<HeaderMap, Error> {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+        if let Some(token) = token {
+            headers.insert(PRIVATE_TOKEN, credential_header(token.expose())?);
+        }
+        Ok(headers)
+    }
+
     async fn exchange(
         &self,
         method: Method,
@@ -218,11 +249,8 @@ impl<'a> GitLab<'a> {
         token: Option<&Secret>,
         body: Option<&RawValue>,
     ) -> Result<Answer, Error> {
-        let mut headers = HeaderMap::new();
-        headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
-        if let Some(token) = token {
-            headers.insert(PRIVATE_TOKEN, credential_header(token.expose())?);
-        }
-        self.http.plain(method, url, headers, body).await
+        self.http
+            .plain(method, url, Self::headers(token)?, body)
+            .await
     }
 }

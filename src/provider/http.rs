@@ -1,10 +1,12 @@
 //! The one HTTP client: timeouts, redirects, caps, and what a failure means. It retries nothing.
 
 mod answer;
+mod download;
 mod name;
 
+use std::cell::Cell;
 use std::error::Error as StdError;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode, header};
@@ -15,6 +17,7 @@ use serde_json::value::RawValue;
 use url::Url;
 
 pub(crate) use answer::{Answer, Body};
+pub(crate) use download::Tail;
 
 use super::error::{Error, Kind, causes};
 use crate::event::{Event, Sink};
@@ -39,6 +42,9 @@ pub(crate) struct Http<'a> {
     client: reqwest::Client,
     /// Which proxy the client uses for what; it reads the same variables.
     proxies: Matcher,
+    /// What the server's clock showed at its first answer, and what ours did then: each answer would
+    /// tell it a little otherwise.
+    clocks: Cell<Option<(SystemTime, SystemTime)>>,
     tell: Sink<'a>,
 }
 
@@ -78,6 +84,7 @@ impl<'a> Http<'a> {
         Ok(Self {
             client,
             proxies: Matcher::from_env(),
+            clocks: Cell::new(None),
             tell,
         })
     }
@@ -89,6 +96,17 @@ impl<'a> Http<'a> {
 
     pub(crate) fn tell(&self, event: Event<'_>) {
         (self.tell)(event);
+    }
+
+    /// What the server's clock shows at a time of ours; as long as it has not answered, the same.
+    pub(crate) fn at_server(&self, ours: SystemTime) -> SystemTime {
+        let Some((theirs, then)) = self.clocks.get() else {
+            return ours;
+        };
+        match ours.duration_since(then) {
+            Ok(later) => theirs + later,
+            Err(earlier) => theirs - earlier.duration(),
+        }
     }
 
     /// Sends one request, following redirects by our rules: to the same origin alone, at most five,
@@ -121,6 +139,11 @@ impl<'a> Http<'a> {
                 "{method} {address} -> {}",
                 response.status()
             )));
+            if self.clocks.get().is_none()
+                && let Some(date) = answer::date(response.headers())
+            {
+                self.clocks.set(Some((date, SystemTime::now())));
+            }
             match redirect(method, &address, &response)? {
                 Some(next) => address = next,
                 None => return Ok(read(response).await),
@@ -214,6 +237,7 @@ fn redirect<B>(
     let same_request = match status {
         StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT => true,
         StatusCode::MOVED_PERMANENTLY | StatusCode::FOUND => method == Method::GET,
+        StatusCode::NOT_MODIFIED => return Ok(None),
         status if status.is_redirection() => false,
         _ => return Ok(None),
     };

@@ -1,44 +1,167 @@
 //! The job summary, as Markdown. Everything in it that comes from outside is made plain text.
 
+mod gantt;
+
 use std::fmt::Write as _;
 
-use super::{Hide, Report, hidden, text};
-use crate::run::Run;
+use super::line::{self, lasted};
+use super::verdict::failed_jobs;
+use super::{Hide, text};
+use crate::fleet::Report;
+use crate::follow::{FollowedRun, JobLog};
+use crate::run::{Conclusion, Run};
 use crate::target::Mode;
 
+/// Parts are left out where they would make it larger, in bytes: the runner drops a summary of more than
+/// 1 MiB whole.
+const LARGEST: usize = 1_000_000;
+
+/// What has room on the page.
+#[derive(Default)]
+struct Page {
+    markdown: String,
+    left_out: usize,
+}
+
+impl Page {
+    /// Adds a part that stands by itself, if it has room.
+    fn add(&mut self, part: &str) {
+        if self.markdown.len() + part.len() > LARGEST {
+            self.left_out += 1;
+        } else {
+            self.markdown.push_str(part);
+        }
+    }
+}
+
+/// The table first, then what went wrong, then each run's jobs and logs.
 pub(crate) fn summary(reports: &[Report<'_>], mode: Mode, hide: Hide<'_>) -> String {
-    let plain = |text: &str| plain(&hide(text));
+    let mut page = Page::default();
+    table(reports, mode, hide, &mut page);
+    for report in reports {
+        wrongs(report, hide, &mut page);
+    }
+    for report in reports {
+        for run in &report.followed.runs {
+            details(report, run, hide, &mut page);
+        }
+    }
+    let Page {
+        mut markdown,
+        left_out,
+    } = page;
+    if left_out > 0 {
+        let _ = writeln!(
+            markdown,
+            "\n_{left_out} more parts have no room here: what happened is in the log of this step._"
+        );
+    }
+    markdown.push('\n');
+    markdown
+}
+
+fn table(reports: &[Report<'_>], mode: Mode, hide: Hide<'_>, page: &mut Page) {
     let heading = match mode {
         Mode::Send => "Triggered pipelines",
         Mode::DryRun => "Pipelines that would be triggered (dry run)",
     };
-    let mut markdown = format!(
-        "### {heading}\n\n| Target | Pipeline | Outcome | Run |\n| --- | --- | --- | --- |\n"
-    );
+    page.add(&format!(
+        "### {heading}\n\n| Target | Pipeline | Outcome | Run | Conclusion | Duration |\n| --- | --- | --- | --- | --- | --- |\n"
+    ));
     for report in reports {
-        let runs: Vec<_> = report
-            .triggered
-            .runs
-            .iter()
-            .map(|run| link(&hidden(run, hide)))
-            .collect();
-        let cells = [
-            plain(&report.target.to_string()),
-            plain(&report.target.pipeline()),
-            report.triggered.outcome.word().to_owned(),
-            runs.join(", "),
-        ];
-        let _ = writeln!(markdown, "| {} |", cells.join(" | "));
-    }
-    for report in reports {
-        if let Some(failure) = &report.triggered.failure {
-            let title = plain(&report.target.to_string());
-            let text = plain(&text(failure)).replace('\n', "<br>");
-            let _ = writeln!(markdown, "\n**{title}**: {text}");
+        let target = plain(&hide(&report.target.to_string()));
+        let pipeline = plain(&hide(&report.target.pipeline()));
+        let outcome = report.triggered.outcome.word();
+        let runs = &report.followed.runs;
+        for run in runs {
+            let link = link(&hidden(&run.run, hide));
+            let conclusion = conclusion(run);
+            let lasted = run.look.as_ref().and_then(|look| lasted(&look.times));
+            let lasted = lasted.unwrap_or_default();
+            page.add(&format!(
+                "| {target} | {pipeline} | {outcome} | {link} | {conclusion} | {lasted} |\n"
+            ));
+        }
+        if runs.is_empty() {
+            let conclusion = report.followed.conclusion.map_or("", Conclusion::word);
+            page.add(&format!(
+                "| {target} | {pipeline} | {outcome} |  | {conclusion} |  |\n"
+            ));
         }
     }
-    markdown.push('\n');
-    markdown
+}
+
+/// What failed, and what may have been left running.
+fn wrongs(report: &Report<'_>, hide: Hide<'_>, page: &mut Page) {
+    let title = plain(&hide(&report.target.to_string()));
+    let followed = &report.followed;
+    let failures = report.triggered.failure.iter();
+    for failure in failures
+        .chain(&followed.unfound)
+        .chain(&followed.resultless)
+    {
+        let text = plain(&hide(&text(failure))).replace('\n', "<br>");
+        page.add(&format!("\n**{title}**: {text}\n"));
+    }
+    for run in &followed.runs {
+        let link = link(&hidden(&run.run, hide));
+        if let Some(why) = &run.left_running {
+            let why = plain(&hide(why));
+            page.add(&format!(
+                "\n**{title}**: run {link} may still be going on: {why}\n"
+            ));
+        }
+        let failed = failed_jobs(run);
+        if !failed.is_empty() {
+            let failed = plain(&hide(&failed.join(", ")));
+            page.add(&format!("\n**{title}**: run {link} failed: {failed}\n"));
+        }
+    }
+}
+
+/// Its end with the provider's own word for it, which is from outside.
+fn conclusion(run: &FollowedRun) -> String {
+    match (&run.end, run.conclusion) {
+        (None, _) => String::new(),
+        (Some(_), Some(conclusion)) => conclusion.to_string(),
+        (Some(_), None) => "not seen".to_owned(),
+    }
+}
+
+/// A run's jobs over time, and the logs of those that failed.
+fn details(report: &Report<'_>, run: &FollowedRun, hide: Hide<'_>, page: &mut Page) {
+    let jobs = run.look.as_ref().and_then(|look| look.jobs.as_deref());
+    if let Some(diagram) = gantt::gantt(jobs.unwrap_or_default(), hide) {
+        let title = plain(&hide(&format!("{} {}", report.target, run.run)));
+        page.add(&format!("\n#### {title}\n\n```mermaid\n{diagram}```\n"));
+    }
+    for log in &run.logs {
+        page.add(&job_details(report, log, hide));
+    }
+}
+
+fn job_details(report: &Report<'_>, log: &JobLog, hide: Hide<'_>) -> String {
+    let (title, lines) = line::log(report.target, log);
+    let title = plain(&hide(&title));
+    let page = log.job.url.as_deref().and_then(|url| address(&hide(url)));
+    let page = page
+        .map(|url| format!("<a href=\"{}\">all of it</a>\n\n", html(&url)))
+        .unwrap_or_default();
+    // Each in a block of its own: in that of `details` an empty line of the log would end the HTML.
+    let cut = if log.is_cut { "…\n" } else { "" };
+    format!(
+        "\n<details><summary>{title}</summary>\n\n{page}<pre>\n{cut}{}\n</pre>\n\n</details>\n",
+        html(&hide(&lines))
+    )
+}
+
+/// A run without secrets in what the provider says of it: it may say anything.
+fn hidden(run: &Run, hide: Hide<'_>) -> Run {
+    Run {
+        id: hide(&run.id),
+        url: hide(&run.url),
+        ..run.clone()
+    }
 }
 
 /// A link, if the provider's address is one.
@@ -47,23 +170,42 @@ fn link(run: &Run) -> String {
         &run.number
             .map_or_else(|| run.id.clone(), |number| number.to_string()),
     );
-    match url::Url::parse(&run.url) {
-        Ok(url) if matches!(url.scheme(), "https" | "http") => {
-            let url = url
-                .as_str()
-                .replace('(', "%28")
-                .replace(')', "%29")
-                .replace('|', "%7C");
-            format!("[{name}]({url})")
-        }
-        Ok(_) | Err(_) => name,
+    match address(&run.url) {
+        Some(url) => format!("[{name}]({url})"),
+        None => name,
     }
+}
+
+/// A web address without a meaning to Markdown, if it is one.
+fn address(url: &str) -> Option<String> {
+    let url = url::Url::parse(url).ok()?;
+    matches!(url.scheme(), "https" | "http").then(|| {
+        url.as_str()
+            .replace('(', "%28")
+            .replace(')', "%29")
+            .replace('|', "%7C")
+    })
+}
+
+/// Text without a meaning to HTML.
+fn html(text: &str) -> String {
+    visible(text)
+        .replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
+}
+
+/// Text without characters that are not to be seen.
+fn visible(text: &str) -> String {
+    let is_seen = |character: &char| !character.is_control() || matches!(character, '\n' | '\t');
+    text.chars().filter(is_seen).collect()
 }
 
 /// Text without a meaning to Markdown or HTML.
 fn plain(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
-    for character in text.chars() {
+    for character in visible(text).chars() {
         match character {
             '&' => plain.push_str("&amp;"),
             '<' => plain.push_str("&lt;"),
@@ -72,7 +214,6 @@ fn plain(text: &str) -> String {
             | ':' => {
                 let _ = write!(plain, "&#{};", u32::from(character));
             }
-            '\r' => {}
             other => plain.push(other),
         }
     }

@@ -53,7 +53,7 @@ fn repository_dispatch_sends_what_peter_evans_sends() {
         done.result(),
         json!({
             "provider": "github", "repository": "octo-org/app", "pipeline": "repository_dispatch deploy",
-            "outcome": "accepted", "error": null, "runs": []
+            "outcome": "accepted", "trigger_id": null, "conclusion": null, "error": null, "left_running": null, "runs": []
         })
     );
     assert!(done.summary.contains("accepted"), "{done}");
@@ -323,7 +323,7 @@ fn what_is_wrong_with_an_app_is_told() {
     });
     step()
         .run()
-        .fails(&["give the App the repository permission \"Contents: write\""]);
+        .fails(&["give the App the repository permissions it needs here (\"Contents: write\")"]);
     assert_eq!(sandbox.runs().len(), 0);
 }
 

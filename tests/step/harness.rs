@@ -12,10 +12,18 @@ use sandbox::{Sandbox, World, action, demo};
 use tempfile::TempDir;
 
 /// Every output of the action.
-pub(crate) const OUTPUTS: [&str; 4] = ["outcome", "run-id", "run-url", "results"];
+pub(crate) const OUTPUTS: [&str; 7] = [
+    "outcome",
+    "run-id",
+    "run-url",
+    "trigger-id",
+    "conclusion",
+    "result",
+    "results",
+];
 
 /// The commands that the action speaks.
-const COMMANDS: [&str; 4] = ["add-mask", "error", "warning", "debug"];
+const COMMANDS: [&str; 6] = ["add-mask", "error", "warning", "debug", "group", "endgroup"];
 
 /// Inputs whose values must never be seen.
 const SECRET_INPUTS: [&str; 4] = ["token", "trigger-token", "private-key", "github-token"];
@@ -149,7 +157,11 @@ impl Step {
 
     /// Waits until that has been printed.
     pub(crate) fn until_said(&self, text: &str) {
-        let deadline = Instant::now() + Duration::from_secs(20);
+        self.until_said_within(text, Duration::from_secs(20));
+    }
+
+    pub(crate) fn until_said_within(&self, text: &str, most: Duration) {
+        let deadline = Instant::now() + most;
         while !self.log().contains(text) {
             assert!(
                 Instant::now() < deadline,

@@ -2,14 +2,20 @@
 //! on what a user would see and on what the world looks like afterwards.
 
 mod agreement;
+mod bad_days;
 mod bitbucket;
+mod calls;
 mod dry_run;
+mod finding;
 mod github;
 mod gitlab;
 mod harness;
+mod harvest;
 mod inputs;
 mod network;
 mod outcomes;
 mod place;
 mod protocol;
 mod signals;
+mod stopping;
+mod waiting;

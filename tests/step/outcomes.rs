@@ -1,23 +1,12 @@
 //! What becomes of a trigger when things go wrong on the way: at most once, and never silently.
 
+use std::thread;
 use std::time::{Duration, Instant};
 
 use sandbox::{Answer, Fault, Moment, Occasion, Provider, Route, Sandbox, World};
 
+use crate::calls::{PROVIDERS, trigger};
 use crate::harness::{Step, sandbox};
-
-const PROVIDERS: [Provider; 3] = [Provider::Github, Provider::Gitlab, Provider::Bitbucket];
-
-/// A step that starts exactly one run where nothing goes wrong.
-fn step(provider: Provider, sandbox: &Sandbox) -> Step {
-    match provider {
-        Provider::Github => Step::github(sandbox)
-            .input("workflow", "build.yml")
-            .input("ref", "main"),
-        Provider::Gitlab => Step::gitlab(sandbox).input("ref", "main"),
-        Provider::Bitbucket => Step::bitbucket(sandbox).input("ref", "main"),
-    }
-}
 
 /// Each makes the outcome unknown, whether the run has been started or not.
 fn unclear() -> Vec<(&'static str, Fault)> {
@@ -73,63 +62,117 @@ fn unclear() -> Vec<(&'static str, Fault)> {
     ]
 }
 
+/// Each of them on each provider, all at once: a look into what became of a trigger takes its time.
 #[test]
-fn an_unclear_answer_is_unknown_and_never_sent_again() {
-    for provider in PROVIDERS {
-        for (name, fault) in unclear() {
-            let sandbox = sandbox();
-            sandbox.fault(Route::triggers(), Occasion::Every, fault);
-            let done = step(provider, &sandbox)
-                .run()
-                .fails(&["the pipeline may have been started, or not"]);
-            done.outcome("unknown")
-                .says("outcome unknown")
-                .says("it was not sent again")
-                .says("look whether it runs at http");
-            assert_eq!(
-                sandbox.trigger_requests().len(),
-                1,
-                "{provider} {name}\n{done}"
-            );
-            assert!(sandbox.runs().len() <= 1);
-            assert!(!done.log.contains("<html"), "{done}");
-            assert_eq!(done.result()["outcome"], "unknown");
-            assert!(done.summary.contains("unknown"));
+fn an_unclear_answer_is_looked_into_and_never_sent_again() {
+    thread::scope(|scope| {
+        for provider in PROVIDERS {
+            for (name, fault) in unclear() {
+                scope.spawn(move || look_into(provider, name, fault));
+            }
         }
+    });
+}
+
+fn look_into(provider: Provider, name: &str, fault: Fault) {
+    let sandbox = sandbox();
+    sandbox.fault(Route::triggers(), Occasion::Every, fault);
+    let done = trigger(provider, &sandbox).run();
+    done.says("nobody knows whether the trigger was accepted");
+    assert!(!done.log.contains("<html"), "{done}");
+    let sent = sandbox.trigger_requests().len();
+    assert_eq!(sent, 1, "{provider} {name}\n{done}");
+    let result = done.result();
+    if let [run] = sandbox.runs().as_slice() {
+        let done = done.passes();
+        done.outcome("accepted").says("by its time alone");
+        assert_eq!(done.warnings().len(), 1, "{provider} {name}\n{done}");
+        assert_eq!(result["runs"][0]["matched_by"], "timing");
+        assert!(done.outputs["run-url"].ends_with(&match provider {
+            Provider::Github | Provider::Gitlab => run.id.to_string(),
+            Provider::Bitbucket => run.number.to_string(),
+        }));
+    } else {
+        let done = done.fails(&[
+            "the pipeline may have been started, or not; no run of it was seen within 30 s",
+        ]);
+        done.outcome("unknown")
+            .says("it was not sent again")
+            .says("look whether it runs at http");
+        assert_eq!(result["outcome"], "unknown");
+        assert!(done.summary.contains("unknown"));
     }
 }
 
 #[test]
-fn a_repository_dispatch_with_another_answer_than_its_own_is_unknown() {
+fn what_cannot_be_looked_into_stays_unknown() {
+    for provider in PROVIDERS {
+        let sandbox = sandbox();
+        let unclear = Fault::status(Moment::AfterActing, 502);
+        sandbox.fault(Route::triggers(), Occasion::Every, unclear);
+        let refused = Fault::status(Moment::BeforeActing, 403);
+        sandbox.fault(Route::any().method("GET"), Occasion::Every, refused);
+        let done = trigger(provider, &sandbox).run().fails(&[
+            "the pipeline may have been started, or not; its runs could not be read: 403",
+        ]);
+        done.outcome("unknown").says("look whether it runs at http");
+        assert_eq!(sandbox.trigger_requests().len(), 1);
+    }
+}
+
+/// Nobody can tell which of several runs of one workflow is ours.
+#[test]
+fn several_that_it_could_be_leave_it_unknown() {
+    for provider in PROVIDERS {
+        let owner = match provider {
+            Provider::Github => "octocat",
+            Provider::Gitlab => "octavia",
+            Provider::Bitbucket => "service-access-token",
+        };
+        let sandbox = Sandbox::start(World::demo().strangers(&[owner])).unwrap();
+        let unclear = Fault::status(Moment::AfterActing, 502);
+        sandbox.fault(Route::triggers(), Occasion::Every, unclear);
+        let done = trigger(provider, &sandbox).run();
+        let done =
+            done.fails(&["may have been started, or not; any of these runs could be it: http"]);
+        done.outcome("unknown");
+        assert_eq!(done.outputs["run-id"], "");
+        assert_eq!(sandbox.trigger_requests().len(), 1);
+    }
+}
+
+#[test]
+fn a_repository_dispatch_with_another_answer_than_its_own_is_looked_into() {
     let sandbox = sandbox();
-    sandbox.fault(
-        Route::triggers(),
-        Occasion::Every,
-        Fault::status(Moment::AfterActing, 200),
-    );
-    Step::github(&sandbox)
-        .input("event-type", "deploy")
-        .run()
-        .fails(&["200 for the trigger, but that is no answer of GitHub's to a dispatch"])
-        .outcome("unknown");
+    let answer = Fault::status(Moment::AfterActing, 200);
+    sandbox.fault(Route::triggers(), Occasion::Every, answer);
+    let done = Step::github(&sandbox).input("event-type", "deploy").run();
+    // Two workflows listen to it.
+    let done = done.passes();
+    done.outcome("accepted");
+    assert_eq!(done.warnings().len(), 2, "{done}");
+    assert_eq!(done.result()["runs"].as_array().map(Vec::len), Some(2));
     assert_eq!(sandbox.trigger_requests().len(), 1);
 }
 
 /// A minute of silence: longer than any provider takes.
 #[test]
-fn a_trigger_that_is_never_answered_is_unknown_after_a_minute() {
+fn a_trigger_that_is_never_answered_is_looked_into_after_a_minute() {
     let sandbox = sandbox();
     sandbox.fault(
         Route::triggers(),
         Occasion::Every,
         Fault::Delay(Moment::AfterActing, Duration::from_secs(70)),
     );
+    let step = trigger(Provider::Gitlab, &sandbox);
     let started = Instant::now();
-    step(Provider::Gitlab, &sandbox)
-        .run()
-        .fails(&["did not answer within 60 s; the pipeline may have been started, or not"])
-        .outcome("unknown");
-    assert!(started.elapsed() < Duration::from_secs(68));
+    let child = step.start();
+    step.until_said_within("looking for a run", Duration::from_secs(68));
+    assert!(started.elapsed() > Duration::from_secs(58));
+    step.finish(child)
+        .passes()
+        .outcome("accepted")
+        .says("found run 70001 by its time alone");
     assert_eq!(sandbox.trigger_requests().len(), 1);
     assert_eq!(sandbox.runs().len(), 1);
 }
@@ -152,7 +195,9 @@ fn a_client_error_is_final_whatever_its_body() {
                 Occasion::Every,
                 Fault::Answer(Moment::BeforeActing, answer),
             );
-            let done = step(provider, &sandbox).run().fails(&[&status.to_string()]);
+            let done = trigger(provider, &sandbox)
+                .run()
+                .fails(&[&status.to_string()]);
             done.outcome("rejected");
             assert_eq!(
                 sandbox.trigger_requests().len(),
@@ -169,7 +214,7 @@ fn a_refused_connection_is_tried_again() {
         let port = Sandbox::reserve_port().unwrap();
         let url = format!("http://127.0.0.1:{}", port.number());
         let other = sandbox();
-        let step = step(provider, &other)
+        let step = trigger(provider, &other)
             .environment("GITHUB_SERVER_URL", &url)
             .environment("GITHUB_API_URL", &format!("{url}/api/v3"))
             .input("server-url", &url);
@@ -203,7 +248,7 @@ fn rate_limits_are_waited_out_as_the_provider_says() {
     ] {
         let sandbox = sandbox();
         sandbox.fault(Route::triggers(), Occasion::First(2), fault);
-        let done = step(provider, &sandbox).run().passes();
+        let done = trigger(provider, &sandbox).run().passes();
         done.outcome("accepted")
             .says("too many requests")
             .says("tried again in");
@@ -238,7 +283,7 @@ fn a_read_before_the_trigger_is_made_again() {
     ] {
         let sandbox = sandbox();
         sandbox.fault(Route::any().method("GET"), Occasion::First(1), fault);
-        step(provider, &sandbox)
+        trigger(provider, &sandbox)
             .input("ref", "")
             .run()
             .passes()

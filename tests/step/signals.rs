@@ -1,19 +1,11 @@
 //! SIGINT and SIGTERM: the program ends in order and soon, and says what may have been started.
 
-use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 use sandbox::{Fault, Moment, Occasion, Route, Sandbox};
 
+use crate::calls::signal;
 use crate::harness::{Step, sandbox};
-
-fn signal(child: &Child, name: &str) {
-    let sent = Command::new("kill")
-        .args(["-s", name, &child.id().to_string()])
-        .status()
-        .expect("kill is there");
-    assert!(sent.success());
-}
 
 /// Waits until the sandbox has seen that many requests.
 fn until_seen(sandbox: &Sandbox, count: usize) {

@@ -78,6 +78,20 @@ async fn not_found(bitbucket: &Bitbucket<'_>, rejection: Error) -> Error {
 }
 
 impl Bitbucket<'_> {
+    /// Pipelines that are to be waited for must be readable.
+    pub(in crate::provider) fn explain_unreadable(&self, error: Error) -> Error {
+        match error.answer() {
+            Some(answer) if answer.status == StatusCode::FORBIDDEN => {
+                let (lacks, evidence) = scope(answer);
+                error.adding(
+                    format!("the pipeline could not be waited for: the token lacks {lacks}{evidence}"),
+                    "give the token the scope read:pipeline:bitbucket: write:pipeline:bitbucket does not bring it along",
+                )
+            }
+            _ => self.explain_read(error),
+        }
+    }
+
     /// Rejections that mean the same for reads and for the trigger.
     pub(super) fn explain_read(&self, rejection: Error) -> Error {
         let Some(answer) = rejection.answer() else {

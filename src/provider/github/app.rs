@@ -1,28 +1,36 @@
 //! A GitHub App's installation token, minted for just the target repository and just the permissions
-//! that the trigger needs.
+//! that are needed, and good for an hour.
 //! Facts: <https://docs.github.com/en/apps/creating-github-apps/authenticating-with-a-github-app>.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ::http::StatusCode;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::{DateTime, Utc};
 use ring::rand::SystemRandom;
 use ring::rsa::KeyPair;
 use ring::signature::RSA_PKCS1_SHA256;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use tokio::time::Instant;
 
 use super::{Api, repository};
 use crate::event::Event;
 use crate::provider::http::Http;
 use crate::provider::{Error, Kind, below, judge};
 use crate::secret::Secret;
-use crate::target::{App, GitHubCall, GitHubPipeline, PrivateKey, Target};
+use crate::target::{App, GitHubCall, GitHubPipeline, OnAbandoned, PrivateKey, Target};
 
 /// GitHub takes at most ten minutes; its clock may be a little behind ours.
 const LIFETIME_SECONDS: u64 = 9 * 60;
 const CLOCK_SKEW_SECONDS: u64 = 60;
+
+/// Of an installation token whose end is not told.
+const LIFETIME: Duration = Duration::from_hours(1);
+/// So long before its end a token is replaced.
+const RESERVE: Duration = Duration::from_mins(5);
 
 #[derive(Serialize)]
 struct Claims<'a> {
@@ -34,11 +42,31 @@ struct Claims<'a> {
 #[derive(Deserialize)]
 struct Installation {
     id: u64,
+    app_slug: Option<String>,
 }
 
 #[derive(Deserialize)]
 struct Token {
     token: String,
+    expires_at: Option<DateTime<Utc>>,
+}
+
+/// What is known of an installation besides its token.
+pub(super) struct Installed {
+    slug: Option<String>,
+    /// By our clock; tokens without an end are good for an hour.
+    renew_at: Instant,
+}
+
+impl Installed {
+    pub(super) fn expires_soon(&self) -> bool {
+        Instant::now() >= self.renew_at
+    }
+
+    /// Whom GitHub names as the one who started a run with the token.
+    pub(super) fn actor(&self) -> Option<String> {
+        self.slug.as_ref().map(|slug| format!("{slug}[bot]"))
+    }
 }
 
 pub(super) async fn installation_token<'a>(
@@ -46,7 +74,7 @@ pub(super) async fn installation_token<'a>(
     call: &GitHubCall,
     app: &App,
     http: &'a Http<'a>,
-) -> Result<Secret, Error> {
+) -> Result<(Secret, Installed), Error> {
     let jwt = jwt(app)?;
     http.tell(Event::Minted(&jwt));
     let api = Api::new(&target.server.api, &jwt, http)?;
@@ -54,7 +82,7 @@ pub(super) async fn installation_token<'a>(
     let answer = api.get(&repository(target, ["installation"])).await?;
     let answer = judge(answer, "the App's installation")
         .map_err(|error| installation_failure(error, target, app))?;
-    let Installation { id } = answer.json().map_err(|why| {
+    let Installation { id, app_slug } = answer.json().map_err(|why| {
         Error::new(
             Kind::Unknown,
             format!("the App's installation cannot be read: {why}"),
@@ -62,31 +90,65 @@ pub(super) async fn installation_token<'a>(
     })?;
 
     let name = target.repository.split('/').next_back().unwrap_or_default();
-    let permission = match call.pipeline {
-        GitHubPipeline::RepositoryDispatch { .. } => "contents",
-        GitHubPipeline::WorkflowDispatch { .. } => "actions",
-    };
-    let body =
-        super::json(&json!({ "repositories": [name], "permissions": { permission: "write" } }));
+    let permissions = permissions(target, call);
+    let body = super::json(&json!({ "repositories": [name], "permissions": permissions }));
     let url = below(
         &target.server.api,
         ["app", "installations", &id.to_string(), "access_tokens"],
     );
     let answer = judge(api.post(&url, &body).await?, "an installation token").map_err(|error| {
         if error.answer().is_some_and(|answer| answer.status == StatusCode::UNPROCESSABLE_ENTITY) {
-            let hint = format!("give the App the repository permission \"{}: write\", and accept it in its installation", super::explain::titled(permission));
+            let needed: Vec<_> = permissions
+                .iter()
+                .map(|(name, level)| format!("\"{}: {level}\"", super::explain::titled(name)))
+                .collect();
+            let hint = format!("give the App the repository permissions it needs here ({}), and accept them in its installation{}", needed.join(", "), without_cancel(target));
             error.adding("the App lacks a permission there", hint)
         } else {
             error
         }
     })?;
-    let Token { token } = answer.json().map_err(|why| {
+    let Token { token, expires_at } = answer.json().map_err(|why| {
         Error::new(
             Kind::Unknown,
             format!("the installation token cannot be read: {why}"),
         )
     })?;
-    Ok(Secret::new(token))
+    let lifetime = expires_at
+        .and_then(|end| {
+            let now = DateTime::<Utc>::from(http.at_server(SystemTime::now()));
+            (end - now).to_std().ok()
+        })
+        .unwrap_or(LIFETIME);
+    let installed = Installed {
+        slug: app_slug,
+        renew_at: Instant::now() + lifetime - RESERVE.min(lifetime / 2),
+    };
+    Ok((Secret::new(token), installed))
+}
+
+/// Just what is needed, so that the token can do nothing else.
+fn permissions(target: &Target, call: &GitHubCall) -> BTreeMap<&'static str, &'static str> {
+    let mut permissions = BTreeMap::new();
+    if let Some(wait) = &target.wait {
+        let may_cancel = wait.on_abandoned == OnAbandoned::Cancel;
+        permissions.insert("actions", if may_cancel { "write" } else { "read" });
+    }
+    match call.pipeline {
+        GitHubPipeline::RepositoryDispatch { .. } => permissions.insert("contents", "write"),
+        GitHubPipeline::WorkflowDispatch { .. } => permissions.insert("actions", "write"),
+    };
+    permissions
+}
+
+/// Who does not want to cancel needs one permission less.
+fn without_cancel(target: &Target) -> &'static str {
+    match &target.wait {
+        Some(wait) if wait.on_abandoned == OnAbandoned::Cancel => {
+            "; with `on-abandoned: leave` reading is enough for waiting"
+        }
+        _ => "",
+    }
 }
 
 fn installation_failure(error: Error, target: &Target, app: &App) -> Error {

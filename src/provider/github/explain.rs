@@ -105,7 +105,7 @@ async fn not_allowed(github: &GitHub<'_>, rejection: Error) -> Error {
         );
     }
     let repository = &github.target.repository;
-    match github.api.get(&github.repository([])).await {
+    match github.api().get(&github.repository([])).await {
         Ok(read) if read.status.is_success() => {}
         Ok(read) if matches!(read.status, StatusCode::NOT_FOUND | StatusCode::FORBIDDEN) => {
             let message = format!(
@@ -174,8 +174,23 @@ impl GitHub<'_> {
         }
     }
 
+    /// Runs that are to be waited for must be readable.
+    pub(in crate::provider) fn explain_unreadable(&self, error: Error) -> Error {
+        let Some(answer) = error.answer() else {
+            return error;
+        };
+        if answer.status != StatusCode::FORBIDDEN || wants_single_sign_on(answer) {
+            return self.explain_read(error);
+        }
+        let needed = "\"Actions: read\"";
+        error.adding(
+            format!("the run could not be waited for: the token lacks {needed}"),
+            allowed_hint(&self.call.credential, needed),
+        )
+    }
+
     async fn default_branch_name(&self) -> Option<String> {
-        let answer = self.api.get(&self.repository([])).await.ok()?;
+        let answer = self.api().get(&self.repository([])).await.ok()?;
         answer
             .json::<super::Repository>()
             .ok()
@@ -211,14 +226,14 @@ impl Workflow {
 
 async fn is_missing(github: &GitHub<'_>, workflow: &str) -> bool {
     let url = github.repository(["actions", "workflows", workflow]);
-    let answer = github.api.get(&url).await;
+    let answer = github.api().get(&url).await;
     answer.is_ok_and(|answer| answer.status == StatusCode::NOT_FOUND)
 }
 
 async fn workflows(github: &GitHub<'_>) -> Option<Workflows> {
     let mut url = below(&github.repository([]), ["actions", "workflows"]);
     url.set_query(Some("per_page=100"));
-    let answer = github.api.get(&url).await.ok()?;
+    let answer = github.api().get(&url).await.ok()?;
     if answer.status.is_success() {
         answer.json().ok()
     } else {

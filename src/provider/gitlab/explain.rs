@@ -55,6 +55,23 @@ impl GitLab<'_> {
         }
     }
 
+    /// Pipelines that are to be waited for must be readable.
+    pub(in crate::provider) fn explain_unreadable(&self, error: Error) -> Error {
+        const HINT: &str = "give in `token` an access token with the scope `read_api` (`api` to cancel too) and the role Reporter";
+        let status = error.answer().map(|answer| answer.status);
+        match status {
+            Some(StatusCode::UNAUTHORIZED | StatusCode::NOT_FOUND) if self.reader().is_none() => error.adding(
+                "the pipeline could not be waited for: a trigger token reads nothing, and the project is not public",
+                HINT,
+            ),
+            Some(StatusCode::FORBIDDEN) => error.adding(
+                "the pipeline could not be waited for: the token may not read pipelines",
+                HINT,
+            ),
+            _ => self.explain_read(error),
+        }
+    }
+
     fn unseen_hint(&self) -> String {
         let id = self.id_hint();
         format!(

@@ -1,6 +1,6 @@
 //! A provider's answer: what may be read of it, and what of it may be told.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use http::{HeaderMap, StatusCode, header};
 use serde::de::DeserializeOwned;
@@ -118,13 +118,10 @@ impl Answer {
 
     /// The server's clock when it answered, in seconds since 1970, so that ours need not be right.
     fn date(&self) -> Option<u64> {
-        match self.header("date") {
-            Some(date) => seconds(date),
-            None => std::time::SystemTime::now()
-                .duration_since(std::time::UNIX_EPOCH)
-                .ok()
-                .map(|now| now.as_secs()),
-        }
+        let now = date(&self.headers).unwrap_or_else(SystemTime::now);
+        now.duration_since(UNIX_EPOCH)
+            .ok()
+            .map(|since| since.as_secs())
     }
 
     /// What kind of thing a body is that cannot be shown.
@@ -137,9 +134,14 @@ impl Answer {
     }
 }
 
+/// The server's clock, if it tells it.
+pub(super) fn date(headers: &HeaderMap) -> Option<SystemTime> {
+    httpdate::parse_http_date(headers.get(header::DATE)?.to_str().ok()?).ok()
+}
+
 fn seconds(date: &str) -> Option<u64> {
     let time = httpdate::parse_http_date(date).ok()?;
-    time.duration_since(std::time::UNIX_EPOCH)
+    time.duration_since(UNIX_EPOCH)
         .ok()
         .map(|since| since.as_secs())
 }

@@ -1,0 +1,264 @@
+//! Which run is ours: by marker, by timing. Where the answer named the run, there is nothing to find.
+
+use std::collections::{BTreeMap, HashSet};
+use std::time::{Duration, SystemTime};
+
+use tokio::time::{Instant, sleep};
+
+use crate::pace::Turnstile;
+use crate::provider::http::Http;
+use crate::provider::{Candidate, Claim, Connection, Error, Kind};
+use crate::run::{MatchedBy, Run};
+
+/// A run may seem to have come to be so long before the trigger went out: providers round times, and
+/// their machines' clocks differ.
+const SLACK: Duration = Duration::from_secs(3);
+/// One trigger may start several runs; after so long without a new one they are all there.
+const QUIET: Duration = Duration::from_secs(10);
+/// Refusals in a row after which nothing more can be read.
+const MOST_REFUSALS: u32 = 3;
+/// Where a provider limits us without saying for how long.
+const UNSAID_LIMIT: Duration = Duration::from_mins(1);
+
+/// Where and since when runs are looked for.
+pub(crate) struct Search<'a, 'target> {
+    pub(crate) connection: &'a Connection<'target>,
+    pub(crate) http: &'a Http<'target>,
+    /// Runs that were there before the trigger, whatever the clocks say.
+    pub(crate) seen: &'a HashSet<String>,
+    /// When the trigger went out, by our clock.
+    pub(crate) sent: SystemTime,
+    pub(crate) turnstile: &'a Turnstile,
+}
+
+/// How long runs are looked for.
+#[derive(Clone, Copy)]
+pub(crate) struct Limits {
+    /// Until there is a first one.
+    pub(crate) first: Duration,
+    /// Until there are all of them.
+    pub(crate) all: Duration,
+}
+
+impl Limits {
+    /// After a trigger that was accepted.
+    pub(crate) const ACCEPTED: Self = Self {
+        first: Duration::from_mins(1),
+        all: Duration::from_mins(2),
+    };
+    /// After one of which nobody knows whether it was.
+    pub(crate) const UNKNOWN: Self = Self {
+        first: Duration::from_secs(30),
+        all: Duration::from_secs(30),
+    };
+}
+
+/// What ended a search early.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cut {
+    Stopped,
+    TimedOut,
+}
+
+/// What a search came to.
+#[derive(Default)]
+pub(crate) struct Found {
+    pub(crate) runs: Vec<Run>,
+    /// Of each workflow that has several runs any of which could be ours: those runs.
+    pub(crate) unsure: Vec<Vec<Candidate>>,
+    /// Runs of the same kind since the trigger that are not ours for all that is known.
+    pub(crate) others: Vec<Candidate>,
+    /// Why the runs could not be read, if they could not.
+    pub(crate) failure: Option<Error>,
+    /// Why there was no time to look for all of them.
+    pub(crate) cut: Option<Cut>,
+}
+
+/// Looks for the runs of a trigger until they are all there, or it is time.
+pub(crate) async fn find(search: &Search<'_, '_>, limits: Limits, saw: &dyn Fn(&Run)) -> Found {
+    let start = Instant::now();
+    let mut candidates = BTreeMap::new();
+    let mut found = Found::default();
+    let mut changed = start;
+    let mut refusals = 0;
+    loop {
+        let mut pause = search.connection.pace().shortest;
+        match look(search).await {
+            Ok(new) => {
+                refusals = 0;
+                // Lists are not always up to date: what was there once, is.
+                candidates.extend(new.map(|candidate| (candidate.id.clone(), candidate)));
+                let now = judge(candidates.values().cloned());
+                if !now.is_like(&found) {
+                    changed = Instant::now();
+                }
+                for run in &now.runs {
+                    if !found.runs.iter().any(|known| known.id == run.id) {
+                        saw(run);
+                    }
+                }
+                found = now;
+            }
+            Err(error) => {
+                match error.kind() {
+                    Kind::Rejected => refusals += 1,
+                    Kind::RateLimited(said) => pause = said.unwrap_or(UNSAID_LIMIT),
+                    Kind::Unreachable | Kind::Unknown => {}
+                }
+                found.failure = Some(error);
+                if refusals == MOST_REFUSALS {
+                    return found;
+                }
+            }
+        }
+        let limit = if found.is_nothing() {
+            limits.first
+        } else {
+            limits.all.min(changed - start + QUIET)
+        };
+        let left = limit.saturating_sub(start.elapsed());
+        if left.is_zero() {
+            return found;
+        }
+        sleep(pause.min(left)).await;
+    }
+}
+
+/// What there is right now.
+pub(crate) async fn once(search: &Search<'_, '_>) -> Result<Found, Error> {
+    look(search).await.map(judge)
+}
+
+async fn look<'a>(
+    search: &'a Search<'_, '_>,
+) -> Result<impl Iterator<Item = Candidate> + use<'a>, Error> {
+    search.turnstile.pass().await;
+    // The first answer of a server tells its clock, so the second look may know better.
+    let since = search.http.at_server(search.sent) - SLACK;
+    let candidates = search.connection.recent(Some(since)).await?;
+    Ok(candidates
+        .into_iter()
+        .filter(|candidate| !search.seen.contains(&candidate.id)))
+}
+
+/// Which of these are ours. Each workflow is judged by itself: one trigger may start runs of several.
+fn judge(candidates: impl IntoIterator<Item = Candidate>) -> Found {
+    let mut found = Found::default();
+    let mut workflows: BTreeMap<String, Vec<Candidate>> = BTreeMap::new();
+    for candidate in candidates {
+        match candidate.claim {
+            Claim::Other => found.others.push(candidate),
+            Claim::Marked | Claim::Fits => workflows
+                .entry(candidate.workflow.clone())
+                .or_default()
+                .push(candidate),
+        }
+    }
+    for claimants in workflows.into_values() {
+        let (marked, fitting): (Vec<_>, Vec<_>) = claimants
+            .into_iter()
+            .partition(|candidate| candidate.claim == Claim::Marked);
+        match (marked.is_empty(), fitting.len()) {
+            (false, _) => {
+                let ours = marked.into_iter();
+                found
+                    .runs
+                    .extend(ours.map(|run| run.matched(MatchedBy::Marker)));
+                // With a marker in its title ours is known, so these are somebody else's.
+                found.others.extend(fitting);
+            }
+            (true, 1) => {
+                let ours = fitting.into_iter();
+                found
+                    .runs
+                    .extend(ours.map(|run| run.matched(MatchedBy::Timing)));
+            }
+            (true, _) => found.unsure.push(fitting),
+        }
+    }
+    found
+}
+
+impl Candidate {
+    fn matched(self, matched_by: MatchedBy) -> Run {
+        Run {
+            id: self.id,
+            number: self.number,
+            url: self.url,
+            matched_by,
+        }
+    }
+}
+
+impl Found {
+    /// Neither a run nor several that could be one.
+    pub(crate) fn is_nothing(&self) -> bool {
+        self.runs.is_empty() && self.unsure.is_empty()
+    }
+
+    /// Whether the same follows from both. That there are more and more runs of which one may be ours
+    /// changes nothing.
+    fn is_like(&self, other: &Self) -> bool {
+        let workflows = |found: &Self| -> Vec<String> {
+            let firsts = found.unsure.iter().filter_map(|several| several.first());
+            firsts.map(|candidate| candidate.workflow.clone()).collect()
+        };
+        self.runs == other.runs && workflows(self) == workflows(other)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn candidate(id: &str, workflow: &str, claim: Claim) -> Candidate {
+        Candidate {
+            id: id.to_owned(),
+            number: None,
+            url: String::new(),
+            title: String::new(),
+            workflow: workflow.to_owned(),
+            claim,
+        }
+    }
+
+    fn ours(found: &Found) -> Vec<(&str, MatchedBy)> {
+        found
+            .runs
+            .iter()
+            .map(|run| (run.id.as_str(), run.matched_by))
+            .collect()
+    }
+
+    #[test]
+    fn each_workflow_is_judged_by_itself() {
+        let found = judge([
+            candidate("1", "a.yml", Claim::Marked),
+            candidate("2", "a.yml", Claim::Fits),
+            candidate("3", "b.yml", Claim::Fits),
+            candidate("4", "c.yml", Claim::Fits),
+            candidate("5", "c.yml", Claim::Fits),
+            candidate("6", "d.yml", Claim::Other),
+        ]);
+        assert_eq!(
+            ours(&found),
+            [("1", MatchedBy::Marker), ("3", MatchedBy::Timing)]
+        );
+        let unsure: Vec<_> = found.unsure.iter().map(Vec::len).collect();
+        assert_eq!(unsure, [2]);
+        let others: Vec<_> = found.others.iter().map(|run| run.id.as_str()).collect();
+        assert_eq!(others, ["6", "2"]);
+    }
+
+    #[test]
+    fn what_only_strangers_add_is_no_news() {
+        let several = |count: u32| {
+            let runs = 0..count;
+            judge(runs.map(|id| candidate(&id.to_string(), "a.yml", Claim::Fits)))
+        };
+        assert!(several(3).is_like(&several(2)));
+        assert!(!several(2).is_like(&several(1)));
+        assert!(!several(1).is_like(&several(0)));
+        assert!(several(0).is_nothing());
+    }
+}

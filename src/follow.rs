@@ -1,0 +1,334 @@
+//! What comes after the trigger: find the runs, wait for them, read back what they leave behind, and
+//! leave nothing running that should not be.
+
+mod harvest;
+
+use std::collections::HashSet;
+use std::time::{Duration, SystemTime};
+
+use futures_util::future::join_all;
+use tokio::time::{Instant, sleep_until, timeout};
+
+use crate::abandon::abandon;
+use crate::event::{Event, News, Sink};
+use crate::find::{self, Cut, Found, Limits, Search, find};
+use crate::pace::Turnstile;
+use crate::provider::Connection;
+use crate::provider::http::Http;
+use crate::run::{Conclusion, Look, Outcome, Run};
+use crate::stop::{Stop, Urgency};
+use crate::target::{Call, Target, Wait};
+use crate::trigger::{Failure, Triggered};
+use crate::wait::{End, Watch, wait};
+pub(crate) use harvest::JobLog;
+
+/// For one last look for a run when the step has to end.
+const LAST_LOOK: Duration = Duration::from_millis(1_500);
+/// Most candidates that are named.
+const MOST_NAMED: usize = 10;
+
+/// Everything that is at hand once the trigger went out.
+pub(crate) struct Following<'a, 'target> {
+    pub(crate) target: &'a Target,
+    pub(crate) connection: &'a Connection<'target>,
+    pub(crate) http: &'a Http<'target>,
+    /// Runs that were there before the trigger.
+    pub(crate) seen: &'a HashSet<String>,
+    /// When the trigger went out, by our clock.
+    pub(crate) sent: SystemTime,
+    /// When it was first tried: the time of the wait counts from there.
+    pub(crate) began: Instant,
+    pub(crate) stop: &'a Stop,
+    pub(crate) tell: Sink<'a>,
+}
+
+/// What a target's runs came to.
+#[derive(Default)]
+pub(crate) struct Followed {
+    pub(crate) runs: Vec<FollowedRun>,
+    /// Of all runs together, as far as they were waited for and their end is known.
+    pub(crate) conclusion: Option<Conclusion>,
+    /// The JSON that was read back.
+    pub(crate) result: Option<String>,
+    /// Why there are runs that were not found.
+    pub(crate) unfound: Vec<Failure>,
+    /// Why there is no result.
+    pub(crate) resultless: Option<Failure>,
+    /// Runs that may have been started and were not found, and may go on: why.
+    pub(crate) left_running: Option<String>,
+}
+
+/// A run and what was seen of it.
+pub(crate) struct FollowedRun {
+    pub(crate) run: Run,
+    /// `None` where it was not waited for.
+    pub(crate) end: Option<End>,
+    /// Ours; `None` where the end was not seen.
+    pub(crate) conclusion: Option<Conclusion>,
+    /// The last good look.
+    pub(crate) look: Option<Look>,
+    pub(crate) logs: Vec<JobLog>,
+    /// Why it may still be going on, if it may.
+    pub(crate) left_running: Option<String>,
+}
+
+impl Followed {
+    /// Runs that are known, and not waited for.
+    pub(crate) fn unwatched(runs: Vec<Run>) -> Self {
+        let runs = runs.into_iter().map(|run| FollowedRun {
+            run,
+            end: None,
+            conclusion: None,
+            look: None,
+            logs: Vec::new(),
+            left_running: None,
+        });
+        Self {
+            runs: runs.collect(),
+            ..Self::default()
+        }
+    }
+
+    /// The runs whose conclusions count: one that was skipped beside one that succeeded says nothing.
+    pub(crate) fn counted(&self) -> impl Iterator<Item = &FollowedRun> {
+        let succeeded = self
+            .runs
+            .iter()
+            .any(|run| run.conclusion == Some(Conclusion::Success));
+        self.runs
+            .iter()
+            .filter(move |run| !(succeeded && run.conclusion == Some(Conclusion::Skipped)))
+    }
+}
+
+/// Follows what a trigger started, if that is asked for or has to be found out. An unknown outcome may
+/// turn out to be an accepted one.
+pub(crate) async fn follow(following: &Following<'_, '_>, triggered: &mut Triggered) -> Followed {
+    let turnstile = Turnstile::new(following.connection.pace().apart);
+    let wait = following.target.wait.as_ref();
+    let mut followed = Followed::default();
+    match triggered.outcome {
+        Outcome::Unknown => following.look_into(triggered, &turnstile).await,
+        Outcome::Accepted if triggered.runs.is_empty() && wait.is_some() => {
+            let found = following.find(Limits::ACCEPTED, &turnstile).await;
+            following.judge(&found, &mut followed);
+            triggered.runs = found.runs;
+        }
+        Outcome::Accepted | Outcome::Rejected | Outcome::NotSent => {}
+    }
+    let runs = std::mem::take(&mut triggered.runs);
+    let Some(wait) = wait else {
+        return Followed::unwatched(runs);
+    };
+    if triggered.outcome == Outcome::Unknown {
+        followed.left_running = Some("nobody knows whether it was started".to_owned());
+    }
+    let runs = runs
+        .into_iter()
+        .map(|run| following.watch(run, wait, &turnstile));
+    followed.runs = join_all(runs).await;
+    followed.conclude();
+    if let Some(artifact) = &wait.result {
+        following.read_back(artifact, &mut followed).await;
+    }
+    followed
+}
+
+impl Following<'_, '_> {
+    /// Looks whether a trigger that nobody knows of has started something.
+    async fn look_into(&self, triggered: &mut Triggered, turnstile: &Turnstile) {
+        if self.stop.is_asked() {
+            return;
+        }
+        (self.tell)(Event::LookingInto);
+        let mut found = self.find(Limits::UNKNOWN, turnstile).await;
+        if found.unsure.is_empty() && !found.runs.is_empty() {
+            triggered.outcome = Outcome::Accepted;
+            triggered.failure = None;
+            triggered.runs = std::mem::take(&mut found.runs);
+            return;
+        }
+        let seconds = Limits::UNKNOWN.all.as_secs();
+        let looked = match (&found.failure, found.unsure.first()) {
+            (_, Some(several)) => {
+                format!("any of these runs could be it: {}", named(several))
+            }
+            (Some(error), None) => format!("its runs could not be read: {}", error.message()),
+            (None, None) => format!("no run of it was seen within {seconds} s"),
+        };
+        if let Some(failure) = &mut triggered.failure {
+            failure.what = format!("{}; {looked}", failure.what);
+        }
+    }
+
+    async fn find(&self, limits: Limits, turnstile: &Turnstile) -> Found {
+        let search = Search {
+            connection: self.connection,
+            http: self.http,
+            seen: self.seen,
+            sent: self.sent,
+            turnstile,
+        };
+        let saw = |run: &Run| (self.tell)(Event::Found(run));
+        let cut = tokio::select! {
+            found = find(&search, limits, &saw) => return found,
+            () = self.stop.asked(Urgency::Soon) => Cut::Stopped,
+            () = self.deadline() => Cut::TimedOut,
+        };
+        // Only what is ours for sure can be dealt with in a hurry.
+        let last = timeout(LAST_LOOK, find::once(&search)).await;
+        let mut found = last.ok().and_then(Result::ok).unwrap_or_default();
+        found.runs.retain(|run| run.matched_by.is_sure());
+        found.runs.iter().for_each(saw);
+        found.cut = Some(cut);
+        found
+    }
+
+    /// Returns when the time of the wait is over, if it is waited.
+    async fn deadline(&self) {
+        match &self.target.wait {
+            Some(wait) => sleep_until(self.began + wait.timeout).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// What it means that runs of an accepted trigger were not found.
+    fn judge(&self, found: &Found, followed: &mut Followed) {
+        for several in &found.unsure {
+            let workflow = several.first().map_or("", |run| run.workflow.as_str());
+            followed.unfound.push(Failure {
+                what: format!(
+                    "{workflow} has several runs any of which could be ours: {}",
+                    named(several)
+                ),
+                remedy: Some(self.how_to_mark()),
+                causes: Vec::new(),
+            });
+        }
+        if !found.unsure.is_empty() {
+            followed.left_running =
+                Some("several runs could be ours, and none was cancelled".to_owned());
+            followed.conclusion = Some(Conclusion::Lost);
+        }
+        if !found.is_nothing() {
+            return;
+        }
+        let seconds = Limits::ACCEPTED.first.as_secs();
+        followed.left_running = Some("no run of it was found, and one may yet start".to_owned());
+        followed.conclusion = match found.cut {
+            None => Some(Conclusion::Lost),
+            Some(Cut::TimedOut) => Some(Conclusion::TimedOut),
+            Some(Cut::Stopped) => None,
+        };
+        let (what, remedy) = match (&found.failure, &self.target.call) {
+            _ if found.cut.is_some() => (
+                "no run of it was found before the step had to end".to_owned(),
+                format!("look whether it runs at {}", self.connection.runs_page()),
+            ),
+            (Some(error), _) => (
+                format!("its runs could not be read: {}", error.message()),
+                format!("look whether it runs at {}", self.connection.runs_page()),
+            ),
+            (None, _) if !found.others.is_empty() => (
+                format!(
+                    "no run bears the marker within {seconds} s; these are there, and could be it: {}",
+                    named(&found.others)
+                ),
+                self.how_to_mark(),
+            ),
+            (None, Call::GitHub(_)) if self.target.marker().is_some() => (
+                format!("no run was seen within {seconds} s: no workflow of the default branch listens to that event type"),
+                "add `on: repository_dispatch: types:` with it to a workflow on the default branch, and check `event-type` and that the workflow is enabled".to_owned(),
+            ),
+            (None, _) => (
+                format!("no run was seen within {seconds} s"),
+                format!("look whether it runs at {}", self.connection.runs_page()),
+            ),
+        };
+        followed.unfound.push(Failure {
+            what,
+            remedy: Some(remedy),
+            causes: Vec::new(),
+        });
+    }
+
+    fn how_to_mark(&self) -> String {
+        if self.target.marker().is_some() {
+            "add this line to the workflow, so that its run can be told from others: run-name: ${{ github.workflow }} ${{ github.event.client_payload.trigger_id }}".to_owned()
+        } else {
+            format!(
+                "this server does not tell which run it starts: start no others of that workflow at the same time, and look at {}",
+                self.connection.runs_page()
+            )
+        }
+    }
+
+    /// Waits for one run, and sees to it that it does not go on without us.
+    async fn watch(&self, run: Run, wait_for: &Wait, turnstile: &Turnstile) -> FollowedRun {
+        let tell = |news: News<'_>| (self.tell)(Event::Run { run: &run, news });
+        let watch = Watch {
+            since: self.began,
+            deadline: self.began + wait_for.timeout,
+            on_blocked: wait_for.on_blocked,
+            pace: self.connection.pace(),
+            turnstile,
+        };
+        let look = async |depth| self.connection.look(&run, depth).await;
+        let waited = wait(look, &watch, self.stop, &tell).await;
+        let mut look = waited.look;
+        let mut left_running = None;
+        let conclusion = match &waited.end {
+            End::Completed(conclusion) => Some(*conclusion),
+            End::Lost(error) => {
+                left_running = Some(format!("it cannot be read any more: {}", error.message()));
+                Some(Conclusion::Lost)
+            }
+            End::TimedOut | End::Blocked | End::Stopped => {
+                let policy = wait_for.on_abandoned;
+                let abandoned = abandon(self.connection, &run, policy, self.stop, &tell).await;
+                left_running = abandoned.left_running;
+                look = abandoned.look.or(look);
+                match waited.end {
+                    End::TimedOut => Some(Conclusion::TimedOut),
+                    End::Blocked => Some(Conclusion::Failure),
+                    End::Stopped | End::Completed(_) | End::Lost(_) => {
+                        look.as_ref().and_then(|look| look.state.conclusion())
+                    }
+                }
+            }
+        };
+        tell(News::Ended {
+            end: &waited.end,
+            conclusion,
+            look: look.as_ref(),
+        });
+        let logs = self.logs(&run, look.as_ref(), wait_for, &tell).await;
+        let number = look.as_ref().and_then(|look| look.number).or(run.number);
+        FollowedRun {
+            run: Run { number, ..run },
+            end: Some(waited.end),
+            conclusion,
+            look,
+            logs,
+            left_running,
+        }
+    }
+}
+
+impl Followed {
+    /// The worst of the runs that count, and of what is known of those that were not found. Where the
+    /// end of one was not seen, nobody knows.
+    fn conclude(&mut self) {
+        let all: Option<Vec<_>> = self.counted().map(|run| run.conclusion).collect();
+        self.conclusion = all.and_then(|all| all.into_iter().chain(self.conclusion).max());
+    }
+}
+
+fn named(candidates: &[crate::provider::Candidate]) -> String {
+    let urls = candidates.iter().map(|candidate| candidate.url.as_str());
+    let mut named: Vec<_> = urls.take(MOST_NAMED).collect();
+    if candidates.len() > MOST_NAMED {
+        named.push("and more");
+    }
+    named.join(", ")
+}

@@ -1,0 +1,279 @@
+//! What is read back of runs: the logs of jobs that failed, and a result.
+
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use super::{Followed, FollowedRun, Following};
+use crate::event::News;
+use crate::provider::http::Tail;
+use crate::provider::{Error, Kind, LARGEST_RESULT};
+use crate::run::{Conclusion, Job, Look, Nature, Run};
+use crate::stop::Urgency;
+use crate::target::{Logs, ResultArtifact, Wait};
+use crate::trigger::Failure;
+
+/// Most jobs of a run whose logs are shown.
+const MOST_LOGS: usize = 10;
+/// Most lines that are shown of one.
+const MOST_LINES: usize = 100;
+/// Most characters that are shown of a line.
+const LONGEST_LINE: usize = 500;
+/// For all of a log's reading.
+const TIME_FOR_LOG: Duration = Duration::from_secs(30);
+/// Tries to read something back after the run has ended, and the pause between them.
+const TRIES: u32 = 3;
+const PAUSE: Duration = Duration::from_secs(2);
+
+/// The end of a failed job's log.
+pub(crate) struct JobLog {
+    pub(crate) job: Job,
+    /// Or why there are none.
+    pub(crate) lines: Result<Vec<String>, String>,
+    /// Whether there is more of it.
+    pub(crate) is_cut: bool,
+}
+
+impl Following<'_, '_> {
+    /// The logs of the jobs for which a run failed.
+    pub(super) async fn logs(
+        &self,
+        run: &Run,
+        look: Option<&Look>,
+        wait: &Wait,
+        tell: &dyn Fn(News<'_>),
+    ) -> Vec<JobLog> {
+        let Some(look) = look.filter(|_| wait.logs == Logs::Failed) else {
+            return Vec::new();
+        };
+        if look.state.conclusion() == Some(Conclusion::Success) {
+            return Vec::new();
+        }
+        let failed = |job: &&Job| {
+            job.nature == Nature::Job && job.state.conclusion() == Some(Conclusion::Failure)
+        };
+        let mut logs = Vec::new();
+        let jobs = look.jobs.iter().flatten().filter(failed);
+        for job in jobs.take(MOST_LOGS) {
+            let log = tokio::select! {
+                log = self.log(run, job) => log,
+                // What has been read by then is shown.
+                () = self.stop.asked(Urgency::Soon) => break,
+            };
+            tell(News::Log(&log));
+            logs.push(log);
+        }
+        logs
+    }
+
+    async fn log(&self, run: &Run, job: &Job) -> JobLog {
+        let read = timeout(TIME_FOR_LOG, async {
+            again(async || self.connection.log(run, job).await).await
+        });
+        let (lines, is_cut) = match read.await {
+            Ok(Ok(tail)) => {
+                let (lines, is_cut) = lines(&tail);
+                (Ok(lines), is_cut)
+            }
+            Ok(Err(error)) => (Err(error.message().to_owned()), false),
+            Err(_) => (
+                Err(format!(
+                    "it was not read within {} s",
+                    TIME_FOR_LOG.as_secs()
+                )),
+                false,
+            ),
+        };
+        JobLog {
+            job: job.clone(),
+            lines,
+            is_cut,
+        }
+    }
+
+    /// Reads the result back from the run that has it. A run that failed owes none.
+    pub(super) async fn read_back(&self, artifact: &ResultArtifact, followed: &mut Followed) {
+        let mut results = Vec::new();
+        let mut missing = None;
+        for run in followed.counted().filter(|run| is_over(run)) {
+            let read = tokio::select! {
+                read = again(async || self.connection.result(&run.run, artifact).await) => read,
+                () = self.stop.asked(Urgency::Soon) => Err(Error::new(
+                    Kind::Rejected,
+                    "stopped before the result was read",
+                )),
+            };
+            match read.and_then(json) {
+                Ok(result) => results.push(result),
+                Err(error) => missing = missing.or(Some(error)),
+            }
+        }
+        let passed = followed
+            .conclusion
+            .is_some_and(|conclusion| self.passes(conclusion));
+        match (results.len(), missing) {
+            (1, _) => followed.result = results.pop(),
+            (0, Some(error)) if passed => {
+                let mut failure = Failure::of(&error);
+                failure.what = format!("the result cannot be read back: {}", failure.what);
+                followed.resultless = Some(failure);
+            }
+            (0, _) => {}
+            (several, _) => {
+                followed.resultless = Some(Failure {
+                    what: format!(
+                        "{several} of the runs left a result, and which of them is meant cannot be told"
+                    ),
+                    remedy: Some("let one workflow alone upload it under that name".to_owned()),
+                    causes: Vec::new(),
+                });
+            }
+        }
+    }
+
+    fn passes(&self, conclusion: Conclusion) -> bool {
+        let wait = self.target.wait.as_ref();
+        wait.is_some_and(|wait| wait.success.contains(&conclusion))
+    }
+}
+
+/// Whether a run ended by itself, so that what it leaves behind is there.
+fn is_over(run: &FollowedRun) -> bool {
+    let look = run.look.as_ref();
+    look.is_some_and(|look| look.state.conclusion().is_some())
+}
+
+/// Reads, and reads again where that may help.
+async fn again<T>(read: impl AsyncFn() -> Result<T, Error>) -> Result<T, Error> {
+    let mut tries = 1;
+    loop {
+        match read().await {
+            Err(error) if error.kind() != Kind::Rejected && tries < TRIES => {
+                tries += 1;
+                tokio::time::sleep(PAUSE).await;
+            }
+            done => return done,
+        }
+    }
+}
+
+/// The text of a result, if it is one.
+fn json(bytes: Vec<u8>) -> Result<String, Error> {
+    let wrong = |what: String| Err(Error::new(Kind::Rejected, what));
+    if bytes.len() > LARGEST_RESULT {
+        return wrong(format!(
+            "it is larger than {LARGEST_RESULT} bytes, the most that is read"
+        ));
+    }
+    if let Err(error) = serde_json::from_slice::<serde::de::IgnoredAny>(&bytes) {
+        let (line, column) = (error.line(), error.column());
+        return wrong(format!("it is not JSON (line {line}, column {column})"));
+    }
+    match String::from_utf8(bytes) {
+        Ok(text) => Ok(text.trim().to_owned()),
+        Err(_) => wrong("it is not UTF-8".to_owned()),
+    }
+}
+
+/// The last lines of a log as a terminal would show them in the end, and whether there is more before.
+fn lines(tail: &Tail) -> (Vec<String>, bool) {
+    let text = strip_ansi_escapes::strip(
+        // It would take a carriage return for something that is never seen.
+        tail.bytes
+            .split(|byte| *byte == b'\n')
+            .map(overwritten)
+            .collect::<Vec<_>>()
+            .join(&b'\n'),
+    );
+    let text = String::from_utf8_lossy(&text);
+    let mut lines: Vec<_> = text.trim_end().lines().map(short).collect();
+    // The first one begins somewhere in the middle.
+    if tail.is_cut && lines.len() > 1 {
+        lines.remove(0);
+    }
+    let over = lines.len().saturating_sub(MOST_LINES);
+    (lines.split_off(over), tail.is_cut || over > 0)
+}
+
+/// What is left of a line to be seen: what comes after the last carriage return in it. Tabs are written
+/// out, since they too would be taken for something that is never seen.
+fn overwritten(line: &[u8]) -> Vec<u8> {
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    let seen = line.rsplit(|byte| *byte == b'\r').next().unwrap_or(line);
+    let parts: Vec<_> = seen.split(|byte| *byte == b'\t').collect();
+    parts.join(&b"    "[..])
+}
+
+fn short(line: &str) -> String {
+    match line.char_indices().nth(LONGEST_LINE) {
+        Some((end, _)) => format!("{} …", &line[..end]),
+        None => line.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn shown(text: &str) -> Vec<String> {
+        lines(&Tail {
+            bytes: text.as_bytes().to_vec(),
+            is_cut: false,
+        })
+        .0
+    }
+
+    #[test]
+    fn a_log_reads_as_in_a_terminal() {
+        assert_eq!(
+            shown(
+                "section_start:1:build\r\u{1b}[0K\u{1b}[36;1mBuilding\u{1b}[0m\r\n 10%\r 90%\rdone\n\n"
+            ),
+            ["Building", "done"]
+        );
+        assert_eq!(shown("\ttab\n::error::x"), ["    tab", "::error::x"]);
+        assert!(shown("").is_empty());
+    }
+
+    #[test]
+    fn the_last_hundred_lines_are_shown_and_long_ones_are_cut() {
+        let many: Vec<_> = (0..250).map(|line| format!("line {line}\n")).collect();
+        let tail = Tail {
+            bytes: many.concat().into_bytes(),
+            is_cut: true,
+        };
+        let (shown_lines, is_cut) = lines(&tail);
+        assert_eq!((shown_lines.len(), is_cut), (100, true));
+        assert_eq!(shown_lines[99], "line 249");
+        let long = &shown(&"ä".repeat(10_000))[0];
+        assert_eq!(long.chars().count(), LONGEST_LINE + 2);
+    }
+
+    #[test]
+    fn a_result_must_be_json_of_a_size() {
+        assert_eq!(
+            json(b" {\"a\": 1.0}\n".to_vec()).ok().unwrap(),
+            "{\"a\": 1.0}"
+        );
+        for wrong in [&b"{"[..], b"", b"\xff", b"\"\xff\"", b"{} {}"] {
+            assert!(json(wrong.to_vec()).is_err(), "{wrong:?}");
+        }
+        let mut large = vec![b' '; LARGEST_RESULT];
+        large.extend(b"1");
+        assert!(json(large).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn no_log_breaks_a_line_or_exceeds_its_size(bytes in proptest::collection::vec(any::<u8>(), 0..2_000), is_cut in any::<bool>()) {
+            let (shown, _) = lines(&Tail { bytes, is_cut });
+            prop_assert!(shown.len() <= MOST_LINES);
+            for line in shown {
+                let is_broken = line.contains(['\n', '\u{1b}']);
+                prop_assert!(!is_broken, "{}", line);
+                prop_assert!(line.chars().count() <= LONGEST_LINE + 2);
+            }
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! Whether and how the run is waited for.
+
+use std::time::Duration;
+
+use super::complaint::{Complaint, Part, both, complain, none_of};
+use super::raw::Inputs;
+use super::{boolean, one_of};
+use crate::run::Conclusion;
+use crate::target::{Logs, OnAbandoned, OnBlocked, Provider, ResultArtifact, Wait};
+
+/// Inputs that mean something only where the run is waited for.
+const ONLY_WITH_WAIT: [&str; 6] = [
+    "timeout",
+    "success-conclusions",
+    "on-blocked",
+    "on-abandoned",
+    "logs",
+    "result-artifact",
+];
+const DEFAULT_TIMEOUT: Duration = Duration::from_hours(6);
+/// GitHub itself ends a job on a self-hosted runner after so long.
+const LONGEST_TIMEOUT: Duration = Duration::from_hours(5 * 24);
+
+/// `None`: it is not waited for.
+pub(super) fn read(inputs: &Inputs, provider: Provider) -> Part<Option<Wait>> {
+    if !boolean(inputs, "wait")? {
+        return none_of(
+            inputs
+                .set()
+                .filter(|input| ONLY_WITH_WAIT.contains(&input.name))
+                .filter(|input| input.providers.contains(&provider))
+                .map(|input| {
+                    Complaint::new(
+                        input.name,
+                        "it goes with `wait: true`: set that too, or remove it",
+                    )
+                })
+                .collect(),
+        )
+        .map(|()| None);
+    }
+    let ((timeout, success), ((on_blocked, on_abandoned), (logs, result))) = both(
+        both(timeout(inputs), success(inputs)),
+        both(
+            both(
+                one_of(
+                    inputs,
+                    "on-blocked",
+                    &[("wait", OnBlocked::Wait), ("fail", OnBlocked::Fail)],
+                ),
+                one_of(
+                    inputs,
+                    "on-abandoned",
+                    &[
+                        ("cancel", OnAbandoned::Cancel),
+                        ("leave", OnAbandoned::Leave),
+                    ],
+                ),
+            ),
+            both(
+                one_of(
+                    inputs,
+                    "logs",
+                    &[("failed", Logs::Failed), ("none", Logs::None)],
+                ),
+                result(inputs, provider),
+            ),
+        ),
+    )?;
+    Ok(Some(Wait {
+        timeout,
+        success,
+        on_blocked,
+        on_abandoned,
+        logs,
+        result,
+    }))
+}
+
+fn timeout(inputs: &Inputs) -> Part<Duration> {
+    const NAME: &str = "timeout";
+    const REMEDY: &str =
+        "it must be a duration, like `90s`, `30m` or `1h30m`; a bare number is seconds";
+    let Some(text) = inputs.get(NAME) else {
+        return Ok(DEFAULT_TIMEOUT);
+    };
+    let timeout = match text.parse() {
+        Ok(seconds) => Duration::from_secs(seconds),
+        Err(_) => humantime::parse_duration(text)
+            .or_else(|error| complain(NAME, format!("{REMEDY} ({error})")))?,
+    };
+    if timeout.is_zero() {
+        return complain(
+            NAME,
+            "it must be longer than nothing; to not wait at all set `wait: false`",
+        );
+    }
+    if timeout > LONGEST_TIMEOUT {
+        return complain(NAME, "it is longer than five days, which no job lasts");
+    }
+    Ok(timeout)
+}
+
+/// A list with commas, as in the default; a YAML list is none of GitHub's, whose inputs are all texts.
+fn success(inputs: &Inputs) -> Part<Vec<Conclusion>> {
+    const NAME: &str = "success-conclusions";
+    let Some(text) = inputs.get(NAME) else {
+        return Ok(vec![Conclusion::Success, Conclusion::Neutral]);
+    };
+    let allowed = || {
+        Conclusion::ALL
+            .into_iter()
+            .filter(|conclusion| *conclusion != Conclusion::Lost)
+    };
+    text.split([',', '\n'])
+        .map(str::trim)
+        .filter(|word| !word.is_empty())
+        .map(|word| {
+            allowed()
+                .find(|conclusion| conclusion.word() == word)
+                .map_or_else(
+                    || {
+                        let words: Vec<_> = allowed().map(Conclusion::word).collect();
+                        complain(
+                            NAME,
+                            format!(
+                                "it must be a list like `success, neutral` of these: {}",
+                                words.join(", ")
+                            ),
+                        )
+                    },
+                    Ok,
+                )
+        })
+        .collect()
+}
+
+fn result(inputs: &Inputs, provider: Provider) -> Part<Option<ResultArtifact>> {
+    const NAME: &str = "result-artifact";
+    let Some(text) = inputs.get(NAME) else {
+        return Ok(None);
+    };
+    if provider == Provider::GitHub {
+        return Ok(Some(ResultArtifact::Named(text.to_owned())));
+    }
+    // A job's name may have colons, as `test:unit` has; a file's path hardly ever.
+    match text.rsplit_once(':') {
+        Some((job, path)) if !job.trim().is_empty() && !path.trim().is_empty() => {
+            Ok(Some(ResultArtifact::OfJob {
+                job: job.trim().to_owned(),
+                path: path.trim().trim_start_matches('/').to_owned(),
+            }))
+        }
+        _ => complain(
+            NAME,
+            "for GitLab it must be a job and a path in its artifacts, like `build:out/result.json`",
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+
+    fn inputs(pairs: &[(&str, &str)]) -> Inputs {
+        let environment: BTreeMap<_, _> = pairs
+            .iter()
+            .map(|(name, value)| {
+                (
+                    format!("INPUT_{}", name.to_uppercase()),
+                    (*value).to_owned(),
+                )
+            })
+            .collect();
+        Inputs::from_environment(&environment)
+    }
+
+    #[test]
+    fn durations_are_read_as_people_write_them() {
+        for (text, seconds) in [
+            ("90s", 90),
+            ("30m", 1_800),
+            ("1h30m", 5_400),
+            ("1h 30m", 5_400),
+            ("45", 45),
+            ("6h", 21_600),
+            ("1.5h", 5_400),
+        ] {
+            let read = timeout(&inputs(&[("timeout", text)])).unwrap();
+            assert_eq!(read.as_secs(), seconds, "{text}");
+        }
+        for text in ["soon", "-5", "5 parsecs", "0", "0s", "121h", "1e3"] {
+            assert!(timeout(&inputs(&[("timeout", text)])).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn conclusions_that_pass_are_a_list_of_ours() {
+        let read = |text| success(&inputs(&[("success-conclusions", text)]));
+        assert_eq!(read(""), Ok(vec![Conclusion::Success, Conclusion::Neutral]));
+        assert_eq!(
+            read("success,skipped\ntimed-out"),
+            Ok(vec![
+                Conclusion::Success,
+                Conclusion::Skipped,
+                Conclusion::TimedOut
+            ])
+        );
+        for text in ["lost", "succes", "success; neutral", "timed_out"] {
+            assert!(read(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_result_is_where_the_provider_keeps_it() {
+        let read = |provider, text| result(&inputs(&[("result-artifact", text)]), provider);
+        assert_eq!(
+            read(Provider::GitHub, "result"),
+            Ok(Some(ResultArtifact::Named("result".to_owned())))
+        );
+        assert_eq!(
+            read(Provider::GitLab, "test:unit:out/result.json"),
+            Ok(Some(ResultArtifact::OfJob {
+                job: "test:unit".to_owned(),
+                path: "out/result.json".to_owned()
+            }))
+        );
+        assert!(read(Provider::GitLab, "out/result.json").is_err());
+        assert!(read(Provider::GitLab, "build:").is_err());
+    }
+}

@@ -1,0 +1,99 @@
+//! How often a run is looked at: the rules, and the turnstile that all looks of one credential share.
+
+use std::time::Duration;
+
+use tokio::sync::Mutex;
+use tokio::time::{Instant, sleep_until};
+
+use crate::provider::Pace;
+
+/// A run is looked at this often in its life so far, so that its end is seen within a twelfth of it.
+const LOOKS_OF_A_LIFE: u32 = 12;
+/// Runs that were started together are not looked at together: so much more or less, in parts of a hundred.
+const JITTER: u128 = 10;
+
+impl Pace {
+    /// Until the next look at a run of this age.
+    pub(crate) fn interval(&self, age: Duration) -> Duration {
+        (age / LOOKS_OF_A_LIFE).clamp(self.shortest, self.longest)
+    }
+
+    /// The same, a little shorter or longer by chance.
+    pub(crate) fn jittered(&self, age: Duration) -> Duration {
+        let interval = self.interval(age);
+        // A random UUID is as good a die as any, and here already.
+        let chance = uuid::Uuid::new_v4().as_u128() % (2 * JITTER + 1);
+        let parts = u32::try_from(100 - JITTER + chance).unwrap_or(100);
+        interval * parts / 100
+    }
+
+    /// How old what is known of a run's jobs may become: about two looks, also where looks themselves
+    /// cost nothing.
+    pub(crate) fn jobs_interval(&self, age: Duration) -> Duration {
+        const LONGEST: Duration = Duration::from_secs(30);
+        (age / (LOOKS_OF_A_LIFE / 2)).clamp(self.shortest * 2, LONGEST)
+    }
+}
+
+/// Lets one look through at a time, each so long after the one before.
+pub(crate) struct Turnstile {
+    apart: Duration,
+    next: Mutex<Instant>,
+}
+
+impl Turnstile {
+    pub(crate) fn new(apart: Duration) -> Self {
+        Self {
+            apart,
+            next: Mutex::new(Instant::now()),
+        }
+    }
+
+    /// Returns when it is one's turn.
+    pub(crate) async fn pass(&self) {
+        let mut next = self.next.lock().await;
+        sleep_until(*next).await;
+        *next = Instant::now() + self.apart;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PACE: Pace = Pace {
+        shortest: Duration::from_secs(2),
+        longest: Duration::from_secs(15),
+        apart: Duration::from_millis(500),
+    };
+
+    #[test]
+    fn the_interval_is_a_twelfth_of_the_age_within_bounds() {
+        for (age, interval) in [(0, 2), (24, 2), (36, 3), (120, 10), (180, 15), (7_200, 15)] {
+            let found = PACE.interval(Duration::from_secs(age));
+            assert_eq!(found, Duration::from_secs(interval), "at {age} s");
+        }
+    }
+
+    #[test]
+    fn jitter_is_a_tenth_at_most() {
+        for _ in 0..1_000 {
+            let interval = PACE.jittered(Duration::from_mins(2)).as_millis();
+            assert!((9_000..=11_000).contains(&interval), "{interval}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_turnstile_keeps_looks_apart() {
+        let turnstile = Turnstile::new(Duration::from_secs(5));
+        let start = Instant::now();
+        let pass = async || {
+            turnstile.pass().await;
+            start.elapsed().as_secs()
+        };
+        assert_eq!(tokio::join!(pass(), pass(), pass()), (0, 5, 10));
+        tokio::time::sleep(Duration::from_mins(1)).await;
+        assert_eq!(pass().await, 70);
+        assert_eq!(pass().await, 75);
+    }
+}

@@ -1,0 +1,247 @@
+//! Looks at a pipeline and its steps, and Bitbucket's words for where they are.
+//! Facts: <https://developer.atlassian.com/cloud/bitbucket/rest/api-group-pipelines/>.
+
+use chrono::{DateTime, Utc};
+use serde::Deserialize;
+use url::Url;
+
+use super::Bitbucket;
+use crate::provider::{Depth, Error, Kind};
+use crate::run::{Conclusion, Held, Job, Look, Nature, Run, State, Times, Words};
+
+/// Most steps that are read of a pipeline, in pages of a hundred.
+const MOST_PAGES: usize = 10;
+
+#[derive(Deserialize)]
+struct Pipeline {
+    build_number: Option<u64>,
+    state: PipelineState,
+    created_on: Option<DateTime<Utc>>,
+    completed_on: Option<DateTime<Utc>>,
+}
+
+#[derive(Deserialize)]
+struct PipelineState {
+    name: String,
+    stage: Option<Named>,
+    result: Option<Named>,
+}
+
+#[derive(Deserialize)]
+struct Named {
+    name: String,
+}
+
+#[derive(Deserialize)]
+struct Steps {
+    values: Vec<PipelineStep>,
+    /// The address of the next page.
+    next: Option<Url>,
+}
+
+#[derive(Deserialize)]
+struct PipelineStep {
+    uuid: String,
+    name: Option<String>,
+    state: PipelineState,
+    started_on: Option<DateTime<Utc>>,
+    completed_on: Option<DateTime<Utc>>,
+    trigger: Option<StepTrigger>,
+}
+
+#[derive(Deserialize)]
+struct StepTrigger {
+    #[serde(rename = "type")]
+    kind: String,
+}
+
+impl Bitbucket<'_> {
+    pub(in crate::provider) async fn look(&self, run: &Run, depth: Depth) -> Result<Look, Error> {
+        let url = self.repository(["pipelines", &run.id]);
+        let pipeline: Pipeline = self.read(&url, "the pipeline").await?;
+        let state = pipeline.state.state();
+        let (jobs, held) = match depth {
+            Depth::Run => (None, None),
+            Depth::Jobs => {
+                let steps = self.steps(run).await?;
+                let is_blocked = state == State::Blocked;
+                let held = is_blocked.then(|| held(&steps));
+                let jobs = steps.into_iter().map(|step| step.job(is_blocked)).collect();
+                (Some(jobs), held)
+            }
+        };
+        Ok(Look {
+            state,
+            words: pipeline.state.words(),
+            number: pipeline.build_number,
+            attempt: None,
+            times: Times {
+                created: pipeline.created_on,
+                started: None,
+                completed: pipeline.completed_on,
+            },
+            held,
+            jobs,
+        })
+    }
+
+    async fn steps(&self, run: &Run) -> Result<Vec<PipelineStep>, Error> {
+        const WHAT: &str = "the pipeline's steps";
+        // With the slash at its end that the documentation gives it.
+        let mut url = self.repository(["pipelines", &run.id, "steps", ""]);
+        url.set_query(Some("pagelen=100"));
+        let mut steps = Vec::new();
+        for _ in 0..MOST_PAGES {
+            let page: Steps = self.read(&url, WHAT).await?;
+            steps.extend(page.values);
+            match page.next {
+                None => break,
+                // The credential goes along.
+                Some(next) if next.origin() == url.origin() => url = next,
+                Some(_) => {
+                    return Err(Error::new(
+                        Kind::Unknown,
+                        format!("{WHAT} are said to go on at another server"),
+                    ));
+                }
+            }
+        }
+        Ok(steps)
+    }
+}
+
+/// Which step a blocked pipeline waits for.
+fn held(steps: &[PipelineStep]) -> Held {
+    let by_hand = steps.iter().find(|step| step.waits_for_a_person());
+    Held::Person(match by_hand {
+        Some(step) => format!("the step {} to be started by hand", step.name()),
+        None => "a step to be started by hand".to_owned(),
+    })
+}
+
+impl PipelineStep {
+    fn waits_for_a_person(&self) -> bool {
+        let by_hand = self
+            .trigger
+            .as_ref()
+            .is_some_and(|trigger| trigger.kind.ends_with("manual"));
+        by_hand && self.state.name == "PENDING"
+    }
+
+    fn name(&self) -> String {
+        self.name
+            .clone()
+            .unwrap_or_else(|| "without a name".to_owned())
+    }
+
+    fn job(self, is_blocked: bool) -> Job {
+        let state = if is_blocked && self.waits_for_a_person() {
+            State::Blocked
+        } else {
+            self.state.state()
+        };
+        Job {
+            name: self.name(),
+            id: self.uuid,
+            nature: Nature::Job,
+            state,
+            times: Times {
+                created: None,
+                started: self.started_on,
+                completed: self.completed_on,
+            },
+            url: None,
+            failed_step: None,
+            log_size: None,
+        }
+    }
+}
+
+impl PipelineState {
+    /// A state that nobody has heard of is no end, and an end that nobody has heard of is no success.
+    fn state(&self) -> State {
+        let name = |named: &Option<Named>| {
+            named
+                .as_ref()
+                .map_or(String::new(), |named| named.name.clone())
+        };
+        match (self.name.as_str(), name(&self.stage).as_str()) {
+            ("COMPLETED", _) => State::Completed(conclusion(&name(&self.result))),
+            ("NOT_RUN", _) => State::Completed(Conclusion::Skipped),
+            ("PARSING" | "PENDING" | "READY", _) => State::Queued,
+            (_, "PAUSED" | "HALTED") | ("PAUSED" | "HALTED", _) => State::Blocked,
+            _ => State::Running,
+        }
+    }
+
+    /// While it runs, what it is in the middle of says more than that it is.
+    fn words(self) -> Words {
+        let state = match self.stage {
+            Some(stage) => format!("{} {}", self.name, stage.name),
+            None => self.name,
+        };
+        Words {
+            state,
+            conclusion: self.result.map(|result| result.name),
+        }
+    }
+}
+
+fn conclusion(word: &str) -> Conclusion {
+    match word {
+        "SUCCESSFUL" => Conclusion::Success,
+        "STOPPED" | "EXPIRED" => Conclusion::Cancelled,
+        // Of a step alone.
+        "NOT_RUN" => Conclusion::Skipped,
+        _ => Conclusion::Failure,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn state(name: &str, stage: Option<&str>, result: Option<&str>) -> State {
+        let named = |name: &str| Named {
+            name: name.to_owned(),
+        };
+        PipelineState {
+            name: name.to_owned(),
+            stage: stage.map(named),
+            result: result.map(named),
+        }
+        .state()
+    }
+
+    #[test]
+    fn every_state_is_one_of_ours() {
+        for (name, stage, expected) in [
+            ("PARSING", None, State::Queued),
+            ("PENDING", None, State::Queued),
+            ("IN_PROGRESS", None, State::Running),
+            ("IN_PROGRESS", Some("RUNNING"), State::Running),
+            ("IN_PROGRESS", Some("PAUSED"), State::Blocked),
+            ("IN_PROGRESS", Some("HALTED"), State::Blocked),
+            ("IN_PROGRESS", Some("DREAMING"), State::Running),
+            ("DREAMING", None, State::Running),
+        ] {
+            assert_eq!(state(name, stage, None), expected, "{name} {stage:?}");
+        }
+    }
+
+    #[test]
+    fn every_result_is_a_conclusion() {
+        for (result, expected) in [
+            (Some("SUCCESSFUL"), Conclusion::Success),
+            (Some("FAILED"), Conclusion::Failure),
+            (Some("ERROR"), Conclusion::Failure),
+            (Some("STOPPED"), Conclusion::Cancelled),
+            (Some("EXPIRED"), Conclusion::Cancelled),
+            (Some("EXPLODED"), Conclusion::Failure),
+            (None, Conclusion::Failure),
+        ] {
+            let expected = State::Completed(expected);
+            assert_eq!(state("COMPLETED", None, result), expected, "{result:?}");
+        }
+    }
+}

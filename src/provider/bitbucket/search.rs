@@ -1,0 +1,103 @@
+//! Which pipelines there are that the trigger may have started.
+
+use std::time::SystemTime;
+
+use chrono::{DateTime, Utc};
+use serde::Deserialize;
+
+use super::Bitbucket;
+use crate::provider::{Candidate, Claim, Error};
+use crate::target::{BitbucketSource, Reference};
+
+#[derive(Deserialize)]
+struct Pipelines {
+    values: Vec<Pipeline>,
+}
+
+#[derive(Deserialize)]
+struct Pipeline {
+    uuid: String,
+    build_number: u64,
+    created_on: Option<DateTime<Utc>>,
+    target: Option<Target>,
+}
+
+#[derive(Deserialize)]
+struct Target {
+    ref_type: Option<String>,
+    ref_name: Option<String>,
+    commit: Option<Commit>,
+    selector: Option<Selector>,
+}
+
+#[derive(Deserialize)]
+struct Commit {
+    hash: String,
+}
+
+#[derive(Deserialize)]
+struct Selector {
+    #[serde(rename = "type")]
+    kind: String,
+    pattern: Option<String>,
+}
+
+impl Bitbucket<'_> {
+    /// The newest hundred; those since then, if that is given.
+    pub(in crate::provider) async fn recent(
+        &self,
+        since: Option<SystemTime>,
+    ) -> Result<Vec<Candidate>, Error> {
+        let mut url = self.repository(["pipelines", ""]);
+        url.set_query(Some("sort=-created_on&pagelen=100"));
+        let found: Pipelines = self.read(&url, "the list of pipelines").await?;
+        let since = since.map(DateTime::<Utc>::from);
+        Ok(found
+            .values
+            .into_iter()
+            .filter(|pipeline| {
+                since.is_none_or(|since| pipeline.created_on.is_some_and(|at| at >= since))
+            })
+            .map(|pipeline| {
+                let fits = pipeline.target.is_some_and(|target| self.is_ours(&target));
+                Candidate {
+                    id: pipeline.uuid,
+                    number: Some(pipeline.build_number),
+                    url: self.page(pipeline.build_number),
+                    title: String::new(),
+                    workflow: String::new(),
+                    claim: if fits { Claim::Fits } else { Claim::Other },
+                }
+            })
+            .collect())
+    }
+
+    /// Whether a pipeline runs on what we asked for.
+    fn is_ours(&self, target: &Target) -> bool {
+        let custom = target
+            .selector
+            .as_ref()
+            .filter(|selector| selector.kind == "custom")
+            .and_then(|selector| selector.pattern.as_deref());
+        let at = |hash: &str| {
+            target
+                .commit
+                .as_ref()
+                .is_some_and(|commit| commit.hash.starts_with(hash))
+        };
+        let on = match (&self.call.source, &self.reference) {
+            (BitbucketSource::Commit(hash), _) => target.ref_name.is_none() && at(hash),
+            (BitbucketSource::Reference { commit, .. }, reference) => {
+                let kind = match reference {
+                    Some(Reference::Branch(_)) => Some("branch"),
+                    Some(Reference::Tag(_)) => Some("tag"),
+                    Some(Reference::Named(_)) | None => None,
+                };
+                target.ref_name.as_deref() == Some(self.reference_name())
+                    && kind.is_none_or(|kind| target.ref_type.as_deref() == Some(kind))
+                    && commit.as_deref().is_none_or(at)
+            }
+        };
+        on && custom == self.call.custom_pipeline.as_deref()
+    }
+}

@@ -1,0 +1,191 @@
+//! What a workflow run leaves behind: jobs' logs, and an artifact with the result.
+
+use std::io::{Cursor, Read as _};
+use std::path::Path;
+
+use ::http::StatusCode;
+use chrono::{DateTime, Utc};
+use ring::digest::{SHA256, digest};
+use serde::Deserialize;
+use zip::ZipArchive;
+
+use super::GitHub;
+use crate::provider::http::Tail;
+use crate::provider::{Error, Kind, LARGEST_RESULT, LOG_TAIL};
+use crate::run::{Job, Run};
+
+/// A zip has a little more than what is in it.
+const LARGEST_ARCHIVE: usize = LARGEST_RESULT + 64 * 1024;
+/// Most files that are named where there should be one.
+const MOST_NAMED: usize = 10;
+
+#[derive(Deserialize)]
+struct Artifacts {
+    artifacts: Vec<Artifact>,
+}
+
+#[derive(Deserialize)]
+struct Artifact {
+    id: u64,
+    name: String,
+    expired: bool,
+    /// `sha256:` and the digest of the zip.
+    digest: Option<String>,
+    created_at: Option<DateTime<Utc>>,
+}
+
+impl GitHub<'_> {
+    pub(in crate::provider) async fn log(&self, job: &Job) -> Result<Tail, Error> {
+        self.renew_in_time().await?;
+        let url = self.repository(["actions", "jobs", &job.id, "logs"]);
+        let api = self.api();
+        let tail = api
+            .http
+            .tail(&url, &api.download_headers()?, LOG_TAIL, "the log")
+            .await?;
+        Ok(Tail {
+            bytes: without_times(&tail.bytes),
+            ..tail
+        })
+    }
+
+    /// The one JSON file in the artifact of that name.
+    pub(in crate::provider) async fn result(
+        &self,
+        run: &Run,
+        name: &str,
+    ) -> Result<Vec<u8>, Error> {
+        self.renew_in_time().await?;
+        let mut url = self.repository(["actions", "runs", &run.id, "artifacts"]);
+        url.query_pairs_mut()
+            .append_pair("name", name)
+            .append_pair("per_page", "100");
+        let found: Artifacts = self.api().look(&url, "the run's artifacts").await?;
+        let artifact = found
+            .artifacts
+            .into_iter()
+            .filter(|artifact| artifact.name == name)
+            .max_by_key(|artifact| (artifact.created_at, artifact.id))
+            .ok_or_else(|| {
+                Error::new(Kind::Rejected, format!("the run has no artifact `{name}`")).hint(
+                    "upload it in that run with actions/upload-artifact, and check `result-artifact`",
+                )
+            })?;
+        let expired = || {
+            Error::new(
+                Kind::Rejected,
+                format!("the artifact `{name}` has expired or was deleted"),
+            )
+        };
+        if artifact.expired {
+            return Err(expired());
+        }
+        let id = artifact.id.to_string();
+        let url = self.repository(["actions", "artifacts", &id, "zip"]);
+        let api = self.api();
+        let zip = api
+            .http
+            .download(
+                &url,
+                &api.download_headers()?,
+                LARGEST_ARCHIVE,
+                "the artifact",
+            )
+            .await
+            .map_err(|error| match error.answer() {
+                Some(answer) if answer.status == StatusCode::GONE => expired(),
+                _ => error,
+            })?;
+        verify(&zip, artifact.digest.as_deref())?;
+        only_json(&zip).map_err(|why| {
+            Error::new(Kind::Rejected, format!("the artifact `{name}` {why}"))
+                .hint("it must hold one JSON file of at most 1 MiB")
+        })
+    }
+}
+
+/// Each line of a log begins with its time to the tenth of a microsecond, which nobody reads.
+fn without_times(log: &[u8]) -> Vec<u8> {
+    let mut lines = log.split_inclusive(|byte| *byte == b'\n').map(|line| {
+        let time = line.iter().position(|byte| *byte == b' ').unwrap_or(0);
+        let is_time = std::str::from_utf8(&line[..time])
+            .is_ok_and(|time| DateTime::parse_from_rfc3339(time).is_ok());
+        if is_time { &line[time + 1..] } else { line }
+    });
+    lines.by_ref().collect::<Vec<_>>().concat()
+}
+
+fn verify(zip: &[u8], told: Option<&str>) -> Result<(), Error> {
+    let Some(told) = told.and_then(|told| told.strip_prefix("sha256:")) else {
+        return Ok(());
+    };
+    let found = digest(&SHA256, zip);
+    let found: Vec<_> = found
+        .as_ref()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    let found = found.concat();
+    if found.eq_ignore_ascii_case(told) {
+        return Ok(());
+    }
+    Err(Error::new(
+        Kind::Unknown,
+        "the artifact is not what was uploaded: its SHA-256 is another one than GitHub tells",
+    ))
+}
+
+/// The one file whose name ends in `.json`, or the only file. Errors are fragments.
+fn only_json(zip: &[u8]) -> Result<Vec<u8>, String> {
+    let mut archive =
+        ZipArchive::new(Cursor::new(zip)).map_err(|error| format!("is no zip file: {error}"))?;
+    let files: Vec<String> = archive
+        .file_names()
+        // A name that is no text is none that could be meant.
+        .filter_map(Result::ok)
+        .filter(|name| !name.ends_with('/'))
+        .map(std::borrow::Cow::into_owned)
+        .collect();
+    let is_json = |name: &&String| {
+        Path::new(name)
+            .extension()
+            .is_some_and(|extension| extension.eq_ignore_ascii_case("json"))
+    };
+    let mut json = files.iter().filter(is_json);
+    let name = match (json.next(), json.next(), files.as_slice()) {
+        (Some(name), None, _) | (None, None, [name]) => name,
+        (None, None, []) => return Err("is empty".to_owned()),
+        _ => {
+            let named: Vec<_> = files.iter().take(MOST_NAMED).map(String::as_str).collect();
+            return Err(format!("does not hold just one: {}", named.join(", ")));
+        }
+    };
+    let file = archive
+        .by_name(name)
+        .map_err(|error| format!("cannot be unpacked: {error}"))?;
+    let mut text = Vec::new();
+    // What a zip says of a file's size need not be true.
+    file.take(LARGEST_RESULT as u64 + 1)
+        .read_to_end(&mut text)
+        .map_err(|error| format!("cannot be unpacked: {error}"))?;
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_taken_off_lines_that_have_them() {
+        let log = b"2026-11-23T03:00:00.1234567Z ##[group]Run\n2026-11-23T03:00:00.1234567Z \nplain line\n \n";
+        assert_eq!(without_times(log), b"##[group]Run\n\nplain line\n \n");
+    }
+
+    #[test]
+    fn a_digest_that_is_told_must_be_right() {
+        let right = "sha256:E3B0C44298FC1C149AFBF4C8996FB92427AE41E4649B934CA495991B7852B855";
+        assert!(verify(b"", Some(right)).is_ok());
+        assert!(verify(b"x", Some(right)).is_err());
+        assert!(verify(b"x", None).is_ok());
+    }
+}

@@ -1,0 +1,304 @@
+//! Looks at a workflow run and its jobs, and GitHub's words for where they are.
+//! Facts: <https://docs.github.com/en/rest/actions/workflow-runs>, `…/workflow-jobs`.
+
+use chrono::{DateTime, Utc};
+use serde::Deserialize;
+use url::Url;
+
+use super::GitHub;
+use crate::provider::{Depth, Error};
+use crate::run::{Conclusion, Held, Job, Look, Nature, Run, State, Step, Times, Words};
+
+/// Most jobs that are read of a run, in pages of a hundred.
+const MOST_PAGES: usize = 10;
+
+#[derive(Deserialize)]
+struct WorkflowRun {
+    run_number: Option<u64>,
+    run_attempt: Option<u64>,
+    status: Option<String>,
+    conclusion: Option<String>,
+    created_at: Option<DateTime<Utc>>,
+    run_started_at: Option<DateTime<Utc>>,
+    /// Of a completed run the time of its end: there is no other one.
+    updated_at: Option<DateTime<Utc>>,
+}
+
+#[derive(Deserialize)]
+struct Jobs {
+    total_count: usize,
+    jobs: Vec<WorkflowJob>,
+}
+
+#[derive(Deserialize)]
+struct WorkflowJob {
+    id: u64,
+    name: String,
+    status: Option<String>,
+    conclusion: Option<String>,
+    html_url: Option<String>,
+    created_at: Option<DateTime<Utc>>,
+    started_at: Option<DateTime<Utc>>,
+    completed_at: Option<DateTime<Utc>>,
+    #[serde(default)]
+    steps: Vec<WorkflowStep>,
+}
+
+#[derive(Deserialize)]
+struct WorkflowStep {
+    name: String,
+    number: Option<u64>,
+    conclusion: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct PendingDeployment {
+    environment: Environment,
+    wait_timer: Option<u64>,
+    #[serde(default)]
+    reviewers: Vec<Reviewer>,
+}
+
+#[derive(Deserialize)]
+struct Environment {
+    name: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Reviewer {
+    reviewer: Option<Account>,
+}
+
+/// A user has a login, a team a name.
+#[derive(Deserialize)]
+struct Account {
+    login: Option<String>,
+    name: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct ConcurrencyGroups {
+    concurrency_groups: Vec<ConcurrencyGroup>,
+}
+
+#[derive(Deserialize)]
+struct ConcurrencyGroup {
+    position: Option<u64>,
+}
+
+impl GitHub<'_> {
+    /// Looks at the first attempt of a run: it has just been started, and a re-run is another run.
+    pub(in crate::provider) async fn look(&self, run: &Run, depth: Depth) -> Result<Look, Error> {
+        const WHAT: &str = "the run";
+        self.renew_in_time().await?;
+        let url = self.repository(["actions", "runs", &run.id, "attempts", "1"]);
+        let found: WorkflowRun = match self.api().look(&url, WHAT).await {
+            Err(error) if self.renew_after(&error).await? => self.api().look(&url, WHAT).await?,
+            found => found?,
+        };
+        let status = found.status.unwrap_or_default();
+        let held = match status.as_str() {
+            "waiting" => self.reviews(run).await,
+            "pending" => Some(self.turn(run).await),
+            _ => None,
+        };
+        let state = state(&status, found.conclusion.as_deref(), held.as_ref());
+        let is_over = state.conclusion().is_some();
+        Ok(Look {
+            state,
+            words: Words {
+                state: status,
+                conclusion: found.conclusion,
+            },
+            number: found.run_number,
+            attempt: found.run_attempt,
+            times: Times {
+                created: found.created_at,
+                started: found.run_started_at,
+                completed: found.updated_at.filter(|_| is_over),
+            },
+            held,
+            jobs: match depth {
+                Depth::Run => None,
+                Depth::Jobs => Some(self.jobs(run).await?),
+            },
+        })
+    }
+
+    async fn jobs(&self, run: &Run) -> Result<Vec<Job>, Error> {
+        let base = self.repository(["actions", "runs", &run.id, "attempts", "1", "jobs"]);
+        let mut jobs = Vec::new();
+        for page in 1..=MOST_PAGES {
+            let mut url = base.clone();
+            url.set_query(Some(&format!("per_page=100&page={page}")));
+            let read: Jobs = self.api().look(&url, "the run's jobs").await?;
+            let is_last = read.jobs.is_empty();
+            jobs.extend(read.jobs.into_iter().map(job));
+            if is_last || jobs.len() >= read.total_count {
+                break;
+            }
+        }
+        Ok(jobs)
+    }
+
+    /// Who must approve what; `None` where nobody is told. What cannot be read is left out: the look at
+    /// the run itself was good.
+    async fn reviews(&self, run: &Run) -> Option<Held> {
+        let url = self.repository(["actions", "runs", &run.id, "pending_deployments"]);
+        let pending: Vec<PendingDeployment> =
+            self.api().look(&url, "what the run waits for").await.ok()?;
+        let reviews: Vec<_> = pending
+            .iter()
+            .filter_map(PendingDeployment::review)
+            .collect();
+        if !reviews.is_empty() {
+            return Some(Held::Person(reviews.join("; ")));
+        }
+        let timer = pending
+            .iter()
+            .find(|pending| pending.wait_timer.is_some_and(|minutes| minutes > 0))?;
+        let minutes = timer.wait_timer.unwrap_or_default();
+        Some(Held::Passing(format!(
+            "the wait timer of {} ({minutes} min)",
+            timer.environment.name()
+        )))
+    }
+
+    async fn turn(&self, run: &Run) -> Held {
+        let url = self.repository(["actions", "runs", &run.id, "concurrency_groups"]);
+        let groups = self.look_quietly::<ConcurrencyGroups>(&url).await;
+        let positions = groups
+            .into_iter()
+            .flat_map(|groups| groups.concurrency_groups)
+            .filter_map(|group| group.position);
+        Held::Turn {
+            position: positions.max(),
+        }
+    }
+
+    /// Servers may lack it; what it tells is only told on.
+    async fn look_quietly<T: serde::de::DeserializeOwned>(&self, url: &Url) -> Option<T> {
+        self.api().look(url, "the concurrency groups").await.ok()
+    }
+}
+
+impl PendingDeployment {
+    fn review(&self) -> Option<String> {
+        let names: Vec<_> = self
+            .reviewers
+            .iter()
+            .filter_map(|reviewer| reviewer.reviewer.as_ref())
+            .filter_map(|account| account.login.as_deref().or(account.name.as_deref()))
+            .collect();
+        (!self.reviewers.is_empty()).then(|| {
+            let by = if names.is_empty() {
+                String::new()
+            } else {
+                format!(" by {}", names.join(" or "))
+            };
+            format!(
+                "approval of the environment {}{by}",
+                self.environment.name()
+            )
+        })
+    }
+}
+
+impl Environment {
+    fn name(&self) -> &str {
+        self.name.as_deref().unwrap_or("that has no name")
+    }
+}
+
+fn job(job: WorkflowJob) -> Job {
+    let status = job.status.unwrap_or_default();
+    let failed = job
+        .steps
+        .into_iter()
+        .find(|step| matches!(step.conclusion.as_deref(), Some("failure" | "timed_out")));
+    let state = match status.as_str() {
+        // Which of its jobs wait for a person, the run tells.
+        "waiting" => State::Blocked,
+        _ => state(&status, job.conclusion.as_deref(), None),
+    };
+    Job {
+        id: job.id.to_string(),
+        name: job.name,
+        nature: Nature::Job,
+        state,
+        times: Times {
+            created: job.created_at,
+            started: job.started_at,
+            completed: job.completed_at,
+        },
+        url: job.html_url,
+        failed_step: failed.map(|step| Step {
+            name: step.name,
+            number: step.number,
+        }),
+        log_size: None,
+    }
+}
+
+/// A state that nobody has heard of is no end.
+fn state(status: &str, conclusion: Option<&str>, held: Option<&Held>) -> State {
+    match status {
+        "completed" => State::Completed(self::conclusion(conclusion.unwrap_or_default())),
+        "waiting" if matches!(held, Some(Held::Person(_))) => State::Blocked,
+        "queued" | "requested" | "pending" | "waiting" => State::Queued,
+        _ => State::Running,
+    }
+}
+
+/// An end that nobody has heard of is no success.
+fn conclusion(word: &str) -> Conclusion {
+    match word {
+        "success" => Conclusion::Success,
+        "neutral" => Conclusion::Neutral,
+        "skipped" => Conclusion::Skipped,
+        "cancelled" | "stale" => Conclusion::Cancelled,
+        _ => Conclusion::Failure,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_status_is_a_state() {
+        let person = Held::Person("approval".to_owned());
+        for (status, held, expected) in [
+            ("queued", None, State::Queued),
+            ("requested", None, State::Queued),
+            ("pending", None, State::Queued),
+            ("waiting", None, State::Queued),
+            ("waiting", Some(&person), State::Blocked),
+            ("in_progress", None, State::Running),
+            ("contemplating", None, State::Running),
+            ("", None, State::Running),
+        ] {
+            assert_eq!(state(status, None, held), expected, "{status}");
+        }
+    }
+
+    #[test]
+    fn every_conclusion_is_one_of_ours() {
+        for (word, expected) in [
+            (Some("success"), Conclusion::Success),
+            (Some("neutral"), Conclusion::Neutral),
+            (Some("skipped"), Conclusion::Skipped),
+            (Some("cancelled"), Conclusion::Cancelled),
+            (Some("stale"), Conclusion::Cancelled),
+            (Some("failure"), Conclusion::Failure),
+            (Some("timed_out"), Conclusion::Failure),
+            (Some("startup_failure"), Conclusion::Failure),
+            (Some("action_required"), Conclusion::Failure),
+            (Some("exploded"), Conclusion::Failure),
+            (None, Conclusion::Failure),
+        ] {
+            let expected = State::Completed(expected);
+            assert_eq!(state("completed", word, None), expected, "{word:?}");
+        }
+    }
+}

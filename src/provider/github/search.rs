@@ -1,0 +1,146 @@
+//! Which runs there are that the trigger may have started.
+
+use std::time::SystemTime;
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde::Deserialize;
+
+use super::GitHub;
+use crate::provider::{Candidate, Claim, Error};
+use crate::target::{GitHubCredential, GitHubPipeline};
+
+/// GitHub itself gives no more than a thousand to one search.
+const MOST_PAGES: usize = 10;
+
+#[derive(Deserialize)]
+struct Runs {
+    total_count: usize,
+    workflow_runs: Vec<WorkflowRun>,
+}
+
+#[derive(Deserialize)]
+struct WorkflowRun {
+    id: u64,
+    run_number: Option<u64>,
+    html_url: String,
+    display_title: Option<String>,
+    name: Option<String>,
+    path: Option<String>,
+    workflow_id: u64,
+    head_branch: Option<String>,
+    actor: Option<User>,
+}
+
+#[derive(Deserialize)]
+struct User {
+    login: String,
+}
+
+impl GitHub<'_> {
+    /// The runs of this kind that there are since then, or the last hundred.
+    pub(in crate::provider) async fn recent(
+        &self,
+        since: Option<SystemTime>,
+    ) -> Result<Vec<Candidate>, Error> {
+        self.renew_in_time().await?;
+        let actor = match since {
+            Some(_) => self.actor().await,
+            // Nobody asks whose they are.
+            None => None,
+        };
+        let all = self.repository(["actions", "runs"]);
+        let (base, event) = match &self.call.pipeline {
+            GitHubPipeline::RepositoryDispatch { .. } => (all, "repository_dispatch"),
+            // Before the trigger, all: that there is no such workflow is better told by the dispatch itself.
+            GitHubPipeline::WorkflowDispatch { .. } if since.is_none() => {
+                (all, "workflow_dispatch")
+            }
+            GitHubPipeline::WorkflowDispatch { workflow, .. } => (
+                self.repository(["actions", "workflows", workflow, "runs"]),
+                "workflow_dispatch",
+            ),
+        };
+        let mut found = Vec::new();
+        for page in 1..=MOST_PAGES {
+            let mut url = base.clone();
+            {
+                let mut query = url.query_pairs_mut();
+                query
+                    .append_pair("event", event)
+                    .append_pair("per_page", "100");
+                if let Some(since) = since {
+                    let since = DateTime::<Utc>::from(since);
+                    let since = since.to_rfc3339_opts(SecondsFormat::Secs, true);
+                    query.append_pair("created", &format!(">={since}"));
+                }
+                if page > 1 {
+                    query.append_pair("page", &page.to_string());
+                }
+            }
+            let runs: Runs = self.api().look(&url, "the list of runs").await?;
+            let is_last = runs.workflow_runs.is_empty();
+            found.extend(runs.workflow_runs);
+            if is_last || since.is_none() || found.len() >= runs.total_count {
+                break;
+            }
+        }
+        let actor = actor.as_deref();
+        Ok(found
+            .into_iter()
+            .map(|run| self.candidate(run, actor))
+            .collect())
+    }
+
+    fn candidate(&self, run: WorkflowRun, actor: Option<&str>) -> Candidate {
+        let title = run.display_title.unwrap_or_default();
+        let is_ours = match (actor, &run.actor) {
+            (Some(ours), Some(theirs)) => ours == theirs.login,
+            _ => true,
+        };
+        let claim = match &self.call.pipeline {
+            GitHubPipeline::RepositoryDispatch {
+                marker: Some(marker),
+                ..
+            } if title.contains(marker.as_str()) => Claim::Marked,
+            GitHubPipeline::RepositoryDispatch { event_type, .. }
+                if title == *event_type && is_ours =>
+            {
+                Claim::Fits
+            }
+            GitHubPipeline::WorkflowDispatch { .. }
+                if run.head_branch.as_deref() == Some(&self.reference) && is_ours =>
+            {
+                Claim::Fits
+            }
+            GitHubPipeline::RepositoryDispatch { .. } | GitHubPipeline::WorkflowDispatch { .. } => {
+                Claim::Other
+            }
+        };
+        let workflow = match (run.path, run.name) {
+            (Some(path), _) => path.split('@').next().unwrap_or_default().to_owned(),
+            (None, Some(name)) => name,
+            (None, None) => run.workflow_id.to_string(),
+        };
+        Candidate {
+            id: run.id.to_string(),
+            number: run.run_number,
+            url: run.html_url,
+            title,
+            workflow,
+            claim,
+        }
+    }
+
+    /// Whom GitHub names as the one who started a run by this credential, where that can be told.
+    async fn actor(&self) -> Option<String> {
+        match &self.call.credential {
+            GitHubCredential::WorkflowToken(_) => Some("github-actions[bot]".to_owned()),
+            GitHubCredential::App(_) => self.installed.borrow().as_ref()?.actor(),
+            GitHubCredential::Token(_) => {
+                let url = crate::provider::below(&self.target.server.api, ["user"]);
+                let user: User = self.api().look(&url, "the token's owner").await.ok()?;
+                Some(user.login)
+            }
+        }
+    }
+}

@@ -1,0 +1,250 @@
+//! Looks at a pipeline and its jobs, and GitLab's words for where they are.
+//! Facts: <https://docs.gitlab.com/api/pipelines/>, <https://docs.gitlab.com/api/jobs/>.
+
+use ::http::StatusCode;
+use chrono::{DateTime, Utc};
+use serde::Deserialize;
+
+use super::GitLab;
+use crate::provider::{Depth, Error, judge, unreadable};
+use crate::run::{Conclusion, Held, Job, Look, Nature, Run, State, Times, Words};
+
+/// Most jobs that are read of a pipeline, in pages of a hundred.
+const MOST_PAGES: usize = 10;
+
+/// Where a server tells of the pipelines that a pipeline started in other projects.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) enum Downstream {
+    /// Since 19.2, so that it is tried first.
+    #[default]
+    TriggerJobs,
+    Bridges,
+    /// There are none, or nobody tells.
+    Nowhere,
+}
+
+#[derive(Deserialize)]
+struct Pipeline {
+    iid: Option<u64>,
+    status: String,
+    created_at: Option<DateTime<Utc>>,
+    started_at: Option<DateTime<Utc>>,
+    finished_at: Option<DateTime<Utc>>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct PipelineJob {
+    pub(super) id: u64,
+    pub(super) name: String,
+    status: String,
+    #[serde(default)]
+    allow_failure: bool,
+    web_url: Option<String>,
+    created_at: Option<DateTime<Utc>>,
+    started_at: Option<DateTime<Utc>>,
+    finished_at: Option<DateTime<Utc>>,
+    #[serde(default)]
+    artifacts: Vec<JobFile>,
+    /// Of a job that starts another pipeline.
+    downstream_pipeline: Option<DownstreamPipeline>,
+}
+
+#[derive(Deserialize)]
+struct JobFile {
+    file_type: String,
+    size: Option<u64>,
+}
+
+#[derive(Deserialize)]
+struct DownstreamPipeline {
+    status: String,
+    web_url: Option<String>,
+}
+
+impl GitLab<'_> {
+    pub(in crate::provider) async fn look(&self, run: &Run, depth: Depth) -> Result<Look, Error> {
+        let url = self.project(["pipelines", &run.id]);
+        let pipeline: Pipeline = self.read(&url, "the pipeline").await?;
+        let state = state(&pipeline.status);
+        let jobs = match depth {
+            Depth::Run => None,
+            Depth::Jobs => {
+                let mut jobs: Vec<_> = self.jobs(run).await?.into_iter().map(job).collect();
+                jobs.extend(self.downstream(run).await);
+                Some(jobs)
+            }
+        };
+        Ok(Look {
+            state,
+            held: jobs
+                .as_deref()
+                .and_then(|jobs| held(&pipeline.status, jobs)),
+            words: Words {
+                state: pipeline.status,
+                conclusion: None,
+            },
+            number: pipeline.iid,
+            attempt: None,
+            times: Times {
+                created: pipeline.created_at,
+                started: pipeline.started_at,
+                completed: pipeline.finished_at,
+            },
+            jobs,
+        })
+    }
+
+    pub(super) async fn jobs(&self, run: &Run) -> Result<Vec<PipelineJob>, Error> {
+        const WHAT: &str = "the pipeline's jobs";
+        let base = self.project(["pipelines", &run.id, "jobs"]);
+        let mut jobs: Vec<PipelineJob> = Vec::new();
+        for page in 1..=MOST_PAGES {
+            let mut url = base.clone();
+            url.set_query(Some(&format!("per_page=100&page={page}")));
+            let answer = judge(self.get(&url).await?, WHAT)?;
+            let read: Vec<PipelineJob> = answer.json().map_err(|why| unreadable(WHAT, &why))?;
+            jobs.extend(read);
+            if answer.header("x-next-page").is_none_or(str::is_empty) {
+                break;
+            }
+        }
+        // GitLab tells the newest first; people read in the order of events.
+        jobs.sort_by_key(|job| job.id);
+        Ok(jobs)
+    }
+
+    /// Pipelines that this one started elsewhere. What cannot be read is left out: the look at the
+    /// pipeline itself was good.
+    async fn downstream(&self, run: &Run) -> Vec<Job> {
+        loop {
+            let (name, next) = match self.downstream.get() {
+                Downstream::TriggerJobs => ("trigger_jobs", Downstream::Bridges),
+                Downstream::Bridges => ("bridges", Downstream::Nowhere),
+                Downstream::Nowhere => return Vec::new(),
+            };
+            let mut url = self.project(["pipelines", &run.id, name]);
+            url.set_query(Some("per_page=100"));
+            let Ok(answer) = self.get(&url).await else {
+                return Vec::new();
+            };
+            if answer.status == StatusCode::NOT_FOUND {
+                self.downstream.set(next);
+                continue;
+            }
+            let Ok(read) = answer.json::<Vec<PipelineJob>>() else {
+                return Vec::new();
+            };
+            if read.is_empty() {
+                // They are made together with the pipeline: there will be none later.
+                self.downstream.set(Downstream::Nowhere);
+            }
+            return read.into_iter().map(downstream_job).collect();
+        }
+    }
+}
+
+fn job(job: PipelineJob) -> Job {
+    let state = match (state(&job.status), job.allow_failure) {
+        // The pipeline goes on without it.
+        (State::Blocked, true) => State::Queued,
+        (state, _) => state,
+    };
+    let trace = job.artifacts.iter().find(|file| file.file_type == "trace");
+    Job {
+        id: job.id.to_string(),
+        name: job.name,
+        nature: if job.allow_failure {
+            Nature::Optional
+        } else {
+            Nature::Job
+        },
+        state,
+        times: Times {
+            created: job.created_at,
+            started: job.started_at,
+            completed: job.finished_at,
+        },
+        url: job.web_url,
+        failed_step: None,
+        log_size: trace.and_then(|trace| trace.size),
+    }
+}
+
+/// Where the other pipeline is counts, not the job that started it.
+fn downstream_job(mut bridge: PipelineJob) -> Job {
+    if let Some(pipeline) = bridge.downstream_pipeline.take() {
+        bridge.status = pipeline.status;
+        bridge.web_url = pipeline.web_url;
+    }
+    Job {
+        nature: Nature::Downstream,
+        ..job(bridge)
+    }
+}
+
+/// Which jobs it waits for, only they tell.
+fn held(status: &str, jobs: &[Job]) -> Option<Held> {
+    match status {
+        "manual" => {
+            let manual = jobs
+                .iter()
+                .filter(|job| job.state == State::Blocked)
+                .map(|job| job.name.as_str());
+            let names = manual.collect::<Vec<_>>().join(", ");
+            Some(Held::Person(if names.is_empty() {
+                "a manual job to be started".to_owned()
+            } else {
+                format!("the manual job {names} to be started")
+            }))
+        }
+        "waiting_for_resource" => Some(Held::Passing("its resource group".to_owned())),
+        "scheduled" => Some(Held::Passing("a delayed job".to_owned())),
+        _ => None,
+    }
+}
+
+/// A status that nobody has heard of is no end.
+fn state(status: &str) -> State {
+    match status {
+        "success" => State::Completed(Conclusion::Success),
+        "failed" => State::Completed(Conclusion::Failure),
+        "canceled" => State::Completed(Conclusion::Cancelled),
+        "skipped" => State::Completed(Conclusion::Skipped),
+        "manual" => State::Blocked,
+        "created"
+        | "waiting_for_resource"
+        | "preparing"
+        | "waiting_for_callback"
+        | "pending"
+        | "scheduled" => State::Queued,
+        _ => State::Running,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_status_is_a_state() {
+        for (status, expected) in [
+            ("created", State::Queued),
+            ("waiting_for_resource", State::Queued),
+            ("preparing", State::Queued),
+            ("waiting_for_callback", State::Queued),
+            ("pending", State::Queued),
+            ("scheduled", State::Queued),
+            ("running", State::Running),
+            ("canceling", State::Running),
+            ("manual", State::Blocked),
+            ("success", State::Completed(Conclusion::Success)),
+            ("failed", State::Completed(Conclusion::Failure)),
+            ("canceled", State::Completed(Conclusion::Cancelled)),
+            ("skipped", State::Completed(Conclusion::Skipped)),
+            ("cancelled", State::Running),
+            ("meditating", State::Running),
+        ] {
+            assert_eq!(state(status), expected, "{status}");
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! Which pipelines there are that the trigger may have started.
+
+use std::time::SystemTime;
+
+use chrono::{DateTime, Utc};
+use serde::Deserialize;
+
+use super::GitLab;
+use crate::provider::{Candidate, Claim, Error, below};
+use crate::target::GitLabCredential;
+
+#[derive(Deserialize)]
+struct Pipeline {
+    id: u64,
+    iid: Option<u64>,
+    #[serde(rename = "ref")]
+    reference: Option<String>,
+    source: Option<String>,
+    created_at: Option<DateTime<Utc>>,
+    web_url: String,
+}
+
+#[derive(Deserialize)]
+struct User {
+    username: String,
+}
+
+impl GitLab<'_> {
+    /// The newest hundred of this kind; those since then, if that is given.
+    pub(in crate::provider) async fn recent(
+        &self,
+        since: Option<SystemTime>,
+    ) -> Result<Vec<Candidate>, Error> {
+        let source = match self.call.credential {
+            GitLabCredential::Trigger { .. } => "trigger",
+            GitLabCredential::Access(_) => "api",
+        };
+        let user = match since {
+            Some(_) => self.user().await,
+            // Nobody asks whose they are.
+            None => None,
+        };
+        let mut url = self.project(["pipelines"]);
+        {
+            let mut query = url.query_pairs_mut();
+            query
+                .append_pair("ref", &self.reference)
+                .append_pair("source", source)
+                .append_pair("order_by", "id")
+                .append_pair("sort", "desc")
+                .append_pair("per_page", "100");
+            if let Some(user) = &user {
+                query.append_pair("username", user);
+            }
+        }
+        let found: Vec<Pipeline> = self.read(&url, "the list of pipelines").await?;
+        let since = since.map(DateTime::<Utc>::from);
+        Ok(found
+            .into_iter()
+            // Servers may ignore a filter by time.
+            .filter(|pipeline| {
+                since.is_none_or(|since| pipeline.created_at.is_some_and(|at| at >= since))
+            })
+            .map(|pipeline| {
+                let fits = pipeline.reference.as_deref() == Some(&self.reference)
+                    && pipeline.source.as_deref() == Some(source);
+                Candidate {
+                    id: pipeline.id.to_string(),
+                    number: pipeline.iid,
+                    url: pipeline.web_url,
+                    title: String::new(),
+                    workflow: String::new(),
+                    claim: if fits { Claim::Fits } else { Claim::Other },
+                }
+            })
+            .collect())
+    }
+
+    /// Whom GitLab names as the one who started a pipeline by this credential. Of a trigger token that
+    /// is its owner, whom it does not tell.
+    async fn user(&self) -> Option<String> {
+        match self.call.credential {
+            GitLabCredential::Trigger { .. } => None,
+            GitLabCredential::Access(_) => {
+                let url = below(&self.target.server.api, ["user"]);
+                let user: User = self.read(&url, "the token's owner").await.ok()?;
+                Some(user.username)
+            }
+        }
+    }
+}

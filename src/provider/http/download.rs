@@ -1,0 +1,189 @@
+//! Downloads of logs and files: from wherever a provider sends us, without taking credentials there,
+//! and never more than was asked for in memory.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http_body_util::BodyExt as _;
+use url::{Host, Url};
+
+use super::{BoxError, Http, MOST_REDIRECTS, innermost, read};
+use crate::event::Event;
+use crate::provider::{Error, Kind, judge};
+
+/// The end of a text that may be long.
+pub(crate) struct Tail {
+    pub(crate) bytes: Vec<u8>,
+    /// Whether something before it is left out.
+    pub(crate) is_cut: bool,
+}
+
+type Response = http::Response<reqwest::Body>;
+
+impl Http<'_> {
+    /// A whole file of at most `limit` bytes.
+    pub(crate) async fn download(
+        &self,
+        address: &Url,
+        headers: &HeaderMap,
+        limit: usize,
+        what: &str,
+    ) -> Result<Vec<u8>, Error> {
+        let response = self.fetch(address, headers, None, what).await?;
+        let too_large = || {
+            Error::new(
+                Kind::Rejected,
+                format!("{what} is larger than {limit} bytes, the most that is read"),
+            )
+        };
+        if length(&response).is_some_and(|length| length > limit as u64) {
+            return Err(too_large());
+        }
+        let mut bytes = Vec::new();
+        each_chunk(response, what, |chunk| {
+            bytes.extend_from_slice(chunk);
+            if bytes.len() > limit {
+                return Err(too_large());
+            }
+            Ok(())
+        })
+        .await?;
+        Ok(bytes)
+    }
+
+    /// The last `most` bytes of a text. Where the server can, no more than these travel; where it
+    /// cannot, the rest is read and forgotten.
+    pub(crate) async fn tail(
+        &self,
+        address: &Url,
+        headers: &HeaderMap,
+        most: usize,
+        what: &str,
+    ) -> Result<Tail, Error> {
+        let last = format!("bytes=-{most}");
+        let response = self.fetch(address, headers, Some(&last), what).await?;
+        // Some storages know no ranges that count from the end.
+        let response = match length(&response) {
+            Some(length) if response.status() == StatusCode::OK && length > most as u64 => {
+                let rest = format!("bytes={}-", length - most as u64);
+                drop(response);
+                self.fetch(address, headers, Some(&rest), what).await?
+            }
+            _ => response,
+        };
+        let starts_late = response.status() == StatusCode::PARTIAL_CONTENT
+            && response
+                .headers()
+                .get(header::CONTENT_RANGE)
+                .is_none_or(|range| !range.as_bytes().starts_with(b"bytes 0-"));
+        let mut kept = VecDeque::new();
+        let mut is_cut = starts_late;
+        if response.status() != StatusCode::RANGE_NOT_SATISFIABLE {
+            each_chunk(response, what, |chunk| {
+                kept.extend(chunk);
+                let over = kept.len().saturating_sub(most);
+                kept.drain(..over);
+                is_cut |= over > 0;
+                Ok(())
+            })
+            .await?;
+        }
+        Ok(Tail {
+            bytes: kept.into(),
+            is_cut,
+        })
+    }
+
+    /// Asks for a file, through redirects to other hosts too; credentials go to the first one alone.
+    /// Comes back before the body is read.
+    async fn fetch(
+        &self,
+        address: &Url,
+        headers: &HeaderMap,
+        range: Option<&str>,
+        what: &str,
+    ) -> Result<Response, Error> {
+        let mut next = address.clone();
+        for _ in 0..=MOST_REDIRECTS {
+            let mut request = self.client.get(next.clone());
+            if next.origin() == address.origin() {
+                request = request.headers(headers.clone());
+            }
+            if let Some(range) = range.and_then(|range| HeaderValue::from_str(range).ok()) {
+                request = request.header(header::RANGE, range);
+            }
+            let response: Response = match request.send().await {
+                Ok(response) => response.into(),
+                Err(error) => return Err(self.failure(&next, &error)),
+            };
+            // An address of a storage is as good as a credential: its query is not told.
+            self.tell(Event::Trace(format!(
+                "GET {}{} -> {}",
+                next.origin().ascii_serialization(),
+                next.path(),
+                response.status()
+            )));
+            let status = response.status();
+            if status.is_success() || status == StatusCode::RANGE_NOT_SATISFIABLE {
+                return Ok(response);
+            }
+            if !status.is_redirection() {
+                return judge(read(response).await, what)
+                    .and_then(|_| Err(Error::new(Kind::Unknown, format!("{status} for {what}"))));
+            }
+            let place = response
+                .headers()
+                .get(header::LOCATION)
+                .and_then(|location| location.to_str().ok())
+                .and_then(|location| next.join(location).ok());
+            next = place.filter(is_safe).ok_or_else(|| {
+                Error::new(
+                    Kind::Rejected,
+                    format!("{what} is said to be at a place that is no https address"),
+                )
+            })?;
+        }
+        Err(Error::new(
+            Kind::Rejected,
+            format!("{what} is redirected more than {MOST_REDIRECTS} times"),
+        ))
+    }
+}
+
+/// Plain http is for this machine alone.
+fn is_safe(url: &Url) -> bool {
+    let is_loopback = match url.host() {
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost",
+        None => false,
+    };
+    url.scheme() == "https" || (url.scheme() == "http" && is_loopback)
+}
+
+fn length(response: &Response) -> Option<u64> {
+    let length = response.headers().get(header::CONTENT_LENGTH)?;
+    length.to_str().ok()?.parse().ok()
+}
+
+async fn each_chunk(
+    response: Response,
+    what: &str,
+    mut take: impl FnMut(&Bytes) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let mut body = response.into_body();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| {
+            let error: BoxError = error.into();
+            Error::new(
+                Kind::Unknown,
+                format!("{what} broke off: {}", innermost(error.as_ref())),
+            )
+        })?;
+        if let Some(data) = frame.data_ref() {
+            take(data)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,268 @@
+//! The lines of the log.
+
+use std::time::Duration;
+
+use super::one_line;
+use crate::event::{Event, News};
+use crate::follow::JobLog;
+use crate::run::{Conclusion, Held, Job, Look, MatchedBy, Nature, Run, State, Times};
+use crate::target::{Mode, Target};
+use crate::wait::End;
+
+/// The first line of a target's log: what is triggered, where, as whom.
+pub(crate) fn announcement(target: &Target, mode: Mode) -> String {
+    let doing = match mode {
+        Mode::Send => "triggering",
+        Mode::DryRun => "dry run of",
+    };
+    let (pipeline, identity) = (target.pipeline(), target.identity());
+    let source = target
+        .source()
+        .map(|source| format!(" at {source}"))
+        .unwrap_or_default();
+    let server = target.server.web.as_str().trim_end_matches('/');
+    format!("{target}: {doing} {pipeline}{source} on {server} {identity}")
+}
+
+/// A line of the log, for those events that have one.
+pub(crate) fn line(target: &Target, event: &Event<'_>) -> Option<String> {
+    Some(match event {
+        Event::Beginning | Event::Minted(_) | Event::Trace(_) => return None,
+        Event::DefaultReference(name) => {
+            format!("{target}: no `ref` is given, so it is the default branch, {name}")
+        }
+        Event::Waiting { why, pause } => {
+            format!(
+                "{target}: {}; tried again in {:.0} s",
+                why.message(),
+                pause.as_secs_f64().max(1.0)
+            )
+        }
+        Event::SecondForm(why) => format!("{target}: {why}"),
+        Event::WouldSend { url, body } => format!("{target}: would send POST {url}\n{body}"),
+        Event::Accepted { run: Some(run), .. } => {
+            let number = run
+                .number
+                .map(|number| format!(" (number {number})"))
+                .unwrap_or_default();
+            format!("{target}: accepted, run {}{number}", run.id)
+        }
+        Event::Accepted { run: None, page } if target.wait.is_none() => {
+            format!(
+                "{target}: accepted; the provider does not tell which runs it started: look at {page}"
+            )
+        }
+        Event::Accepted { run: None, .. } => match target.marker() {
+            Some(marker) => {
+                format!("{target}: accepted; looking for runs with {marker} in their title")
+            }
+            None => format!("{target}: accepted; looking for the run"),
+        },
+        Event::LookingInto => format!(
+            "{target}: nobody knows whether the trigger was accepted: looking for a run, and not sending it again"
+        ),
+        Event::Found(run) => {
+            let how = match run.matched_by {
+                MatchedBy::Id => "by its id",
+                MatchedBy::Marker => "by the marker in its title",
+                MatchedBy::Timing => "by its time alone",
+            };
+            format!("{target}: found {run} {how}")
+        }
+        Event::Run { run, news } => {
+            // A trigger whose answer names its run has started that one alone.
+            let run = match run.matched_by {
+                MatchedBy::Id => String::new(),
+                MatchedBy::Marker | MatchedBy::Timing => format!(" {run}:"),
+            };
+            format!("{target}:{run} {}", self::news(target, news)?)
+        }
+    })
+}
+
+/// A warning's title and text, for those events that have one.
+pub(crate) fn warning(target: &Target, event: &Event<'_>) -> Option<(String, String)> {
+    match event {
+        Event::Found(run) if run.matched_by == MatchedBy::Timing => {
+            let marked = target.marker().is_some();
+            Some((format!("{target}: recognised by its time alone"), by_time(run, marked)))
+        }
+        Event::Run {
+            news: News::LongTurn,
+            ..
+        } => Some((
+            format!("{target}: waiting for its turn"),
+            "the run waits for another one of its concurrency group; if this workflow itself holds that group, both wait for ever. Give the two different groups under `concurrency:`".to_owned(),
+        )),
+        Event::Beginning
+        | Event::Minted(_)
+        | Event::DefaultReference(_)
+        | Event::Waiting { .. }
+        | Event::SecondForm(_)
+        | Event::Accepted { .. }
+        | Event::WouldSend { .. }
+        | Event::LookingInto
+        | Event::Found(_)
+        | Event::Run { .. }
+        | Event::Trace(_) => None,
+    }
+}
+
+fn by_time(run: &Run, marked: bool) -> String {
+    let remedy = if marked {
+        "; add this line to its workflow to be sure: run-name: ${{ github.workflow }} ${{ github.event.client_payload.trigger_id }}"
+    } else {
+        ""
+    };
+    format!(
+        "{run} is the only one that appeared since the trigger, yet it may be somebody else's: it will not be cancelled{remedy}\n{}",
+        run.url
+    )
+}
+
+fn news(target: &Target, news: &News<'_>) -> Option<String> {
+    Some(match news {
+        News::State { state, held } => match held {
+            Some(held) => format!("{}, waits for {}", state.word(), holder(held)),
+            None => state.word().to_owned(),
+        },
+        News::Job(job) => self::job(job),
+        News::Failing(error) => format!("{}; still waiting", error.message()),
+        News::Readable => "can be read again".to_owned(),
+        News::Heartbeat {
+            elapsed,
+            state,
+            done,
+            all,
+        } => {
+            let state = state.map_or("not seen yet", State::word);
+            let jobs = match all {
+                0 => String::new(),
+                all => format!(", {done} of {all} jobs done"),
+            };
+            format!("{state} {} after the trigger{jobs}", duration(*elapsed))
+        }
+        News::Cancelling => "cancelling it".to_owned(),
+        News::Ended {
+            end,
+            conclusion,
+            look,
+        } => ended(target, end, *conclusion, *look),
+        News::LongTurn | News::Log(_) => return None,
+    })
+}
+
+fn holder(held: &Held) -> String {
+    match held {
+        Held::Person(what) | Held::Passing(what) => one_line(what),
+        Held::Turn { position: None } => "its turn".to_owned(),
+        Held::Turn {
+            position: Some(position),
+        } => format!("its turn, {position} before it"),
+    }
+}
+
+fn job(job: &Job) -> String {
+    let kind = match job.nature {
+        Nature::Job | Nature::Optional => "job",
+        Nature::Downstream => "downstream pipeline",
+    };
+    let name = one_line(&job.name);
+    let doing = match job.state {
+        State::Completed(conclusion) => {
+            let after = lasted(&job.times).map(|time| format!(" after {time}"));
+            let allowed = match (job.nature, conclusion) {
+                (Nature::Optional, Conclusion::Failure) => ", which is allowed",
+                _ => "",
+            };
+            let step = job
+                .failed_step
+                .as_ref()
+                .map(|step| format!(", in the step {}", one_line(&step.name)));
+            format!(
+                "{conclusion}{}{}{allowed}",
+                after.unwrap_or_default(),
+                step.unwrap_or_default()
+            )
+        }
+        State::Blocked => "blocked, waits for a person".to_owned(),
+        State::Queued | State::Running => job.state.word().to_owned(),
+    };
+    format!("{kind} {name}: {doing}")
+}
+
+/// What a run came to.
+pub(super) fn ended(
+    target: &Target,
+    end: &End,
+    conclusion: Option<Conclusion>,
+    look: Option<&Look>,
+) -> String {
+    match (end, conclusion) {
+        (End::Completed(conclusion), _) => {
+            let said = look
+                .map(|look| provider_says(target, look))
+                .unwrap_or_default();
+            let after = look
+                .and_then(|look| lasted(&look.times))
+                .map(|time| format!(" after {time}"))
+                .unwrap_or_default();
+            format!("ended as {conclusion}{said}{after}")
+        }
+        (End::TimedOut, _) => {
+            let timeout = target.wait.as_ref().map(|wait| duration(wait.timeout));
+            format!("did not end within {}", timeout.unwrap_or_default())
+        }
+        (End::Lost(error), _) => format!("cannot be read any more: {}", error.message()),
+        (End::Blocked, _) => {
+            let held = look.and_then(|look| look.held.as_ref()).map(holder);
+            format!(
+                "waits for {}, and `on-blocked` is `fail`",
+                held.unwrap_or_else(|| "a person".to_owned())
+            )
+        }
+        (End::Stopped, Some(conclusion)) => {
+            format!("ended as {conclusion} after the step was stopped")
+        }
+        (End::Stopped, None) => "did not end before the step was stopped".to_owned(),
+    }
+}
+
+/// The provider's own word for an end, where it is another than ours.
+fn provider_says(target: &Target, look: &Look) -> String {
+    let word = look.words.conclusion.as_ref().unwrap_or(&look.words.state);
+    let ours = look.state.conclusion().map(Conclusion::word);
+    if ours == Some(word.as_str()) {
+        return String::new();
+    }
+    format!(" ({}: {})", target.provider().name(), one_line(word))
+}
+
+/// A failed job's log: a title and the lines of it.
+pub(crate) fn log(target: &Target, log: &JobLog) -> (String, String) {
+    let step = log
+        .job
+        .failed_step
+        .as_ref()
+        .map(|step| format!(", failed in the step {}", one_line(&step.name)))
+        .unwrap_or_default();
+    let name = one_line(&log.job.name);
+    let title = format!("{target}: the end of the log of job {name}{step}");
+    let lines = match &log.lines {
+        Ok(lines) if lines.is_empty() => "it is empty".to_owned(),
+        Ok(lines) => lines.join("\n"),
+        Err(why) => format!("it cannot be shown: {why}"),
+    };
+    (title, lines)
+}
+
+/// From the beginning to the end, if both are known.
+pub(super) fn lasted(times: &Times) -> Option<String> {
+    let start = times.started.or(times.created)?;
+    (times.completed? - start).to_std().ok().map(duration)
+}
+
+/// `1h 2m 3s`; whole seconds are enough for people.
+pub(crate) fn duration(duration: Duration) -> String {
+    humantime::format_duration(Duration::from_secs(duration.as_secs())).to_string()
+}

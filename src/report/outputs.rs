@@ -1,0 +1,213 @@
+//! The step's outputs.
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde::Serialize;
+
+use super::Hide;
+use crate::fleet::Report;
+use crate::follow::FollowedRun;
+use crate::run::{Conclusion, MatchedBy, Outcome, Run};
+
+/// Every output with its description, in the order in which it is documented; `action.yml` and the
+/// README say the same.
+pub(crate) const OUTPUTS: [(&str, &str); 7] = [
+    (
+        "outcome",
+        "Of the trigger: `accepted`, `rejected`, `unknown` or `not-sent`",
+    ),
+    (
+        "run-id",
+        "Id of the run, of the first where there are several; empty where it is not known",
+    ),
+    (
+        "run-url",
+        "Web address of the run, of the first where there are several; empty where it is not known",
+    ),
+    (
+        "trigger-id",
+        "The marker by which runs of a `repository_dispatch` are recognised; empty where there is none",
+    ),
+    (
+        "conclusion",
+        "With `wait`: `success`, `neutral`, `skipped`, `cancelled`, `failure`, `timed-out` or `lost`; the worst of several; empty where the end was not waited for or not seen",
+    ),
+    (
+        "result",
+        "With `result-artifact`: the JSON that was read back",
+    ),
+    (
+        "results",
+        "JSON: one entry a target, with provider, repository, pipeline, outcome, trigger_id, conclusion, error, left_running and runs",
+    ),
+];
+
+/// An entry of the output `results`.
+#[derive(Serialize)]
+struct Entry {
+    provider: &'static str,
+    repository: String,
+    pipeline: String,
+    outcome: Outcome,
+    trigger_id: Option<String>,
+    conclusion: Option<Conclusion>,
+    error: Option<String>,
+    left_running: Option<String>,
+    runs: Vec<RunEntry>,
+}
+
+/// A run in an entry. All of it comes from the provider, and a provider may say anything.
+#[derive(Serialize)]
+struct RunEntry {
+    id: String,
+    number: Option<u64>,
+    url: String,
+    matched_by: MatchedBy,
+    state: Option<&'static str>,
+    conclusion: Option<Conclusion>,
+    provider_state: Option<String>,
+    provider_conclusion: Option<String>,
+    attempt: Option<u64>,
+    created_at: Option<String>,
+    started_at: Option<String>,
+    completed_at: Option<String>,
+    left_running: Option<String>,
+}
+
+/// The outputs that are known once there is a run; whatever follows, these stay.
+pub(crate) fn early_outputs(
+    run: Option<&Run>,
+    marker: Option<&str>,
+    hide: Hide<'_>,
+) -> [(&'static str, String); 4] {
+    let text = |text: fn(&Run) -> &str| run.map(|run| hide(text(run))).unwrap_or_default();
+    [
+        ("outcome", Outcome::Accepted.word().to_owned()),
+        ("run-id", text(|run| &run.id)),
+        ("run-url", text(|run| &run.url)),
+        ("trigger-id", marker.unwrap_or_default().to_owned()),
+    ]
+}
+
+/// All outputs, the empty ones too: a file's entries win over commands that were smuggled into the log.
+pub(crate) fn outputs(reports: &[Report<'_>], hide: Hide<'_>) -> Vec<(&'static str, String)> {
+    let run = reports
+        .iter()
+        .find_map(|report| report.followed.runs.first())
+        .map(|followed| &followed.run);
+    let marker = reports.iter().find_map(|report| report.target.marker());
+    let entries: Vec<_> = reports.iter().map(|report| entry(report, hide)).collect();
+    let results = serde_json::to_string(&entries)
+        .unwrap_or_else(|error| unreachable!("plain data is JSON: {error}"));
+    let [_, (_, run_id), (_, run_url), (_, trigger_id)] = early_outputs(run, marker, hide);
+    let result = reports
+        .iter()
+        .find_map(|report| report.followed.result.as_deref());
+    let values = [
+        worst(reports).word().to_owned(),
+        run_id,
+        run_url,
+        trigger_id,
+        conclusion(reports).map_or("", Conclusion::word).to_owned(),
+        result.map(hide).unwrap_or_default(),
+        results,
+    ];
+    OUTPUTS.iter().map(|(name, _)| *name).zip(values).collect()
+}
+
+fn entry(report: &Report<'_>, hide: Hide<'_>) -> Entry {
+    let Report {
+        target,
+        triggered,
+        followed,
+    } = report;
+    let failures = triggered
+        .failure
+        .iter()
+        .chain(&followed.unfound)
+        .chain(&followed.resultless);
+    let error: Vec<_> = failures.map(|failure| hide(&failure.what)).collect();
+    Entry {
+        provider: target.provider().word(),
+        repository: hide(&target.repository),
+        pipeline: hide(&target.pipeline()),
+        outcome: triggered.outcome,
+        trigger_id: target.marker().map(str::to_owned),
+        conclusion: followed.conclusion,
+        error: (!error.is_empty()).then(|| error.join("; ")),
+        left_running: followed.left_running.as_deref().map(hide),
+        runs: followed
+            .runs
+            .iter()
+            .map(|run| run_entry(run, hide))
+            .collect(),
+    }
+}
+
+fn run_entry(followed: &FollowedRun, hide: Hide<'_>) -> RunEntry {
+    let FollowedRun { run, look, .. } = followed;
+    let look = look.as_ref();
+    let time = |time: Option<DateTime<Utc>>| {
+        time.map(|time| time.to_rfc3339_opts(SecondsFormat::Secs, true))
+    };
+    let times = look.map(|look| look.times).unwrap_or_default();
+    RunEntry {
+        id: hide(&run.id),
+        number: run.number,
+        url: hide(&run.url),
+        matched_by: run.matched_by,
+        state: look.map(|look| look.state.word()),
+        conclusion: followed.conclusion,
+        provider_state: look.map(|look| hide(&look.words.state)),
+        provider_conclusion: look.and_then(|look| look.words.conclusion.as_deref().map(hide)),
+        attempt: look.and_then(|look| look.attempt),
+        created_at: time(times.created),
+        started_at: time(times.started),
+        completed_at: time(times.completed),
+        left_running: followed.left_running.as_deref().map(hide),
+    }
+}
+
+/// The worst outcome of several; nothing at all was not sent.
+fn worst(reports: &[Report<'_>]) -> Outcome {
+    let badness = |outcome: Outcome| match outcome {
+        Outcome::Accepted => 0,
+        Outcome::NotSent => 1,
+        Outcome::Rejected => 2,
+        Outcome::Unknown => 3,
+    };
+    reports
+        .iter()
+        .map(|report| report.triggered.outcome)
+        .max_by_key(|outcome| badness(*outcome))
+        .unwrap_or(Outcome::NotSent)
+}
+
+/// The worst conclusion of several.
+fn conclusion(reports: &[Report<'_>]) -> Option<Conclusion> {
+    reports
+        .iter()
+        .filter_map(|report| report.followed.conclusion)
+        .max()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use saphyr::{LoadableYamlNode as _, Yaml};
+
+    #[test]
+    fn action_yml_declares_the_same_outputs() {
+        let action = Yaml::load_from_str(include_str!("../../action.yml")).unwrap();
+        let outputs = action[0].as_mapping_get("outputs").unwrap();
+        let declared: Vec<_> = outputs
+            .as_mapping()
+            .unwrap()
+            .iter()
+            .map(|(name, output)| {
+                let description = output.as_mapping_get("description").unwrap();
+                (name.as_str().unwrap(), description.as_str().unwrap())
+            })
+            .collect();
+        assert_eq!(declared, OUTPUTS);
+    }
+}

@@ -1,0 +1,82 @@
+//! What one look at a run shows.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+use super::State;
+
+/// One reading of a run's state.
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) struct Look {
+    pub(crate) state: State,
+    pub(crate) words: Words,
+    /// What people call the run by, where the look tells it.
+    pub(crate) number: Option<u64>,
+    /// GitHub's: a re-run is another attempt, and another run to us.
+    pub(crate) attempt: Option<u64>,
+    pub(crate) times: Times,
+    /// What keeps it from going on, where something does and what was read tells.
+    pub(crate) held: Option<Held>,
+    /// Where they were asked for; those that the provider shows by now.
+    pub(crate) jobs: Option<Vec<Job>>,
+}
+
+/// The provider's own words, as they came.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
+pub(crate) struct Words {
+    pub(crate) state: String,
+    pub(crate) conclusion: Option<String>,
+}
+
+/// When a run or a job came to be, began and ended, as far as it did.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Times {
+    pub(crate) created: Option<DateTime<Utc>>,
+    pub(crate) started: Option<DateTime<Utc>>,
+    pub(crate) completed: Option<DateTime<Utc>>,
+}
+
+/// What a run waits for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Held {
+    /// Who must do what, as a fragment: `approval of production by octocat`.
+    Person(String),
+    /// Another run of its concurrency group; how many are before it, where that is told.
+    Turn { position: Option<u64> },
+    /// What passes by itself, as a fragment: `the wait timer of staging`.
+    Passing(String),
+}
+
+/// Part of a run.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Job {
+    /// What the provider's API calls it by.
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) nature: Nature,
+    pub(crate) state: State,
+    pub(crate) times: Times,
+    /// Where people look.
+    pub(crate) url: Option<String>,
+    /// The one that failed, where the provider has steps within jobs.
+    pub(crate) failed_step: Option<Step>,
+    /// How long its log is, in bytes, where that is told.
+    pub(crate) log_size: Option<u64>,
+}
+
+/// What kind of part.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Nature {
+    Job,
+    /// It may fail without the run's failing.
+    Optional,
+    /// A pipeline of another project that this one started.
+    Downstream,
+}
+
+/// Part of a job.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Step {
+    pub(crate) name: String,
+    pub(crate) number: Option<u64>,
+}

@@ -1,0 +1,134 @@
+//! The poll loop. It knows no provider: it gets a closure that looks, and says what it sees.
+
+mod progress;
+mod trouble;
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep, sleep_until};
+
+use crate::event::News;
+use crate::pace::Turnstile;
+use crate::provider::{Depth, Error, Pace};
+use crate::run::{Conclusion, Look, State};
+use crate::stop::{Stop, Urgency};
+use crate::target::OnBlocked;
+use progress::Progress;
+use trouble::{Sentence, Trouble};
+
+/// Something is said at least so often.
+const HEARTBEAT: Duration = Duration::from_mins(1);
+
+/// How a run is waited for.
+pub(crate) struct Watch<'a> {
+    /// When the trigger went out: the run's age counts from there.
+    pub(crate) since: Instant,
+    pub(crate) deadline: Instant,
+    pub(crate) on_blocked: OnBlocked,
+    pub(crate) pace: Pace,
+    pub(crate) turnstile: &'a Turnstile,
+}
+
+/// What came of a wait.
+pub(crate) struct Waited {
+    pub(crate) end: End,
+    /// The last good look, if there was one.
+    pub(crate) look: Option<Look>,
+}
+
+/// Why a wait ended.
+pub(crate) enum End {
+    Completed(Conclusion),
+    /// The deadline passed.
+    TimedOut,
+    /// The run cannot be read any more.
+    Lost(Error),
+    /// It needs a person, and that is not waited for.
+    Blocked,
+    /// We were asked to stop.
+    Stopped,
+}
+
+/// Looks at a run until it has ended, or there is a reason to look no longer.
+pub(crate) async fn wait(
+    look: impl AsyncFn(Depth) -> Result<Look, Error>,
+    watch: &Watch<'_>,
+    stop: &Stop,
+    tell: &dyn Fn(News<'_>),
+) -> Waited {
+    let progress = Progress::new(watch.since, tell);
+    let end = tokio::select! {
+        // An end that was seen counts, whatever else happened meanwhile.
+        biased;
+        end = follow(look, watch, &progress) => end,
+        () = stop.asked(Urgency::Soon) => End::Stopped,
+        () = sleep_until(watch.deadline) => End::TimedOut,
+        () = heartbeat(&progress) => unreachable!("a heart beats for ever"),
+    };
+    Waited {
+        end,
+        look: progress.last(),
+    }
+}
+
+async fn follow(
+    look: impl AsyncFn(Depth) -> Result<Look, Error>,
+    watch: &Watch<'_>,
+    progress: &Progress<'_>,
+) -> End {
+    let mut trouble = Trouble::new();
+    let mut jobs_seen = None::<Instant>;
+    loop {
+        watch.turnstile.pass().await;
+        let at = Instant::now();
+        let age = at - watch.since;
+        let jobs_are_old = jobs_seen.is_none_or(|seen| at - seen >= watch.pace.jobs_interval(age));
+        let depth = if jobs_are_old {
+            Depth::Jobs
+        } else {
+            Depth::Run
+        };
+        let found = match look(depth).await {
+            // What its jobs did is what people want to know of a change.
+            Ok(found) if depth == Depth::Run && progress.is_news(&found) => {
+                Ok(look(Depth::Jobs).await.unwrap_or(found))
+            }
+            found => found,
+        };
+        let pause = match found {
+            Ok(found) => {
+                trouble.is_over(progress);
+                if found.jobs.is_some() {
+                    jobs_seen = Some(at);
+                }
+                let state = found.state;
+                progress.see(found);
+                match state {
+                    State::Completed(conclusion) => return End::Completed(conclusion),
+                    State::Blocked if watch.on_blocked == OnBlocked::Fail => return End::Blocked,
+                    State::Queued | State::Running | State::Blocked => Duration::ZERO,
+                }
+            }
+            Err(error) => match trouble.weigh(&error) {
+                Sentence::Lost => return End::Lost(error),
+                Sentence::Pending(pause) => {
+                    progress.fail(&error);
+                    pause
+                }
+            },
+        };
+        let next = at + watch.pace.jittered(age);
+        sleep_until(next.max(Instant::now() + pause)).await;
+    }
+}
+
+async fn heartbeat(progress: &Progress<'_>) {
+    loop {
+        let left = HEARTBEAT.saturating_sub(progress.silence());
+        if left.is_zero() {
+            progress.beat();
+        } else {
+            sleep(left).await;
+        }
+    }
+}

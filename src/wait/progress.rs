@@ -1,0 +1,163 @@
+//! What is said while a run goes on: a line when anything changes, else a heartbeat.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::event::News;
+use crate::provider::Error;
+use crate::run::{Held, Job, Look, State};
+
+/// A failure that goes on is said again after so long.
+const REMINDER: Duration = Duration::from_mins(1);
+/// A run that waits for its turn so long may wait for us.
+const LONG_TURN: Duration = Duration::from_mins(1);
+
+/// What has been seen and said of a run.
+pub(super) struct Progress<'a> {
+    since: Instant,
+    tell: &'a dyn Fn(News<'_>),
+    spoke: Cell<Instant>,
+    last: RefCell<Option<Look>>,
+    jobs: RefCell<HashMap<String, State>>,
+    /// When a failure was said last.
+    failing: Cell<Option<Instant>>,
+    /// Since when it waits for its turn; `None` once that has been warned about.
+    turn: Cell<Turn>,
+}
+
+#[derive(Clone, Copy)]
+enum Turn {
+    NotWaiting,
+    Since(Instant),
+    Warned,
+}
+
+impl<'a> Progress<'a> {
+    pub(super) fn new(since: Instant, tell: &'a dyn Fn(News<'_>)) -> Self {
+        Self {
+            since,
+            tell,
+            spoke: Cell::new(Instant::now()),
+            last: RefCell::default(),
+            jobs: RefCell::default(),
+            failing: Cell::new(None),
+            turn: Cell::new(Turn::NotWaiting),
+        }
+    }
+
+    /// The last good look, with the jobs of the last one that showed them.
+    pub(super) fn last(&self) -> Option<Look> {
+        self.last.take()
+    }
+
+    /// Whether a look shows the run elsewhere than the one before.
+    pub(super) fn is_news(&self, look: &Look) -> bool {
+        self.last
+            .borrow()
+            .as_ref()
+            .is_none_or(|last| last.words != look.words)
+    }
+
+    pub(super) fn see(&self, mut look: Look) {
+        let before = self.last.take();
+        if look.jobs.is_none()
+            && let Some(before) = &before
+            && before.words == look.words
+        {
+            // Some providers' jobs tell what it waits for.
+            look.held = look.held.or_else(|| before.held.clone());
+        }
+        let (state, held) = match &before {
+            Some(before) => (Some(before.state), before.held.as_ref()),
+            None => (None, None),
+        };
+        let is_held_otherwise = look.held.is_some() && held != look.held.as_ref();
+        // The end is told by others, together with what it means.
+        let is_over = look.state.conclusion().is_some();
+        let is_news = !is_over && (state != Some(look.state) || is_held_otherwise);
+        let news = || News::State {
+            state: look.state,
+            held: look.held.as_ref(),
+        };
+        // That it runs comes before what its jobs do, and that it is blocked after what they did.
+        let is_blocked = look.state == State::Blocked;
+        if is_news && !is_blocked {
+            self.say(news());
+        }
+        for job in look.jobs.iter().flatten() {
+            self.see_job(job);
+        }
+        if is_news && is_blocked {
+            self.say(news());
+        }
+        self.see_turn(look.held.as_ref());
+        if look.jobs.is_none() {
+            look.jobs = before.and_then(|before| before.jobs);
+        }
+        self.last.replace(Some(look));
+    }
+
+    fn see_job(&self, job: &Job) {
+        let before = self.jobs.borrow_mut().insert(job.id.clone(), job.state);
+        let is_news = before != Some(job.state);
+        // That a job is yet to come is no news.
+        if is_news && job.state != State::Queued {
+            self.say(News::Job(job));
+        }
+    }
+
+    fn see_turn(&self, held: Option<&Held>) {
+        let next = match (held, self.turn.get()) {
+            (Some(Held::Turn { .. }), Turn::NotWaiting) => Turn::Since(Instant::now()),
+            (Some(Held::Turn { .. }), Turn::Since(start)) if start.elapsed() >= LONG_TURN => {
+                self.say(News::LongTurn);
+                Turn::Warned
+            }
+            (Some(Held::Turn { .. }), turn) => turn,
+            _ => Turn::NotWaiting,
+        };
+        self.turn.set(next);
+    }
+
+    /// A look failed.
+    pub(super) fn fail(&self, error: &Error) {
+        let is_old = |said: Instant| said.elapsed() < REMINDER;
+        if self.failing.get().is_some_and(is_old) {
+            return;
+        }
+        self.failing.set(Some(Instant::now()));
+        self.say(News::Failing(error));
+    }
+
+    /// A look was good.
+    pub(super) fn recover(&self) {
+        if self.failing.take().is_some() {
+            self.say(News::Readable);
+        }
+    }
+
+    /// How long nothing has been said.
+    pub(super) fn silence(&self) -> Duration {
+        self.spoke.get().elapsed()
+    }
+
+    pub(super) fn beat(&self) {
+        let last = self.last.borrow();
+        let jobs = last.as_ref().and_then(|look| look.jobs.as_deref());
+        let done = |job: &&Job| job.state.conclusion().is_some();
+        self.say(News::Heartbeat {
+            elapsed: self.since.elapsed(),
+            state: last.as_ref().map(|look| look.state),
+            done: jobs.map_or(0, |jobs| jobs.iter().filter(done).count()),
+            all: jobs.map_or(0, <[Job]>::len),
+        });
+    }
+
+    fn say(&self, news: News<'_>) {
+        self.spoke.set(Instant::now());
+        (self.tell)(news);
+    }
+}

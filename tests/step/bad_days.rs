@@ -1,0 +1,226 @@
+//! What goes wrong while a run is waited for, and is no end; and what is one.
+
+use std::time::{Duration, Instant};
+
+use sandbox::world::{Life, State};
+use sandbox::{Answer, Fault, Moment, Occasion, Provider, Sandbox};
+
+use crate::calls::{PROVIDERS, SECOND, at_once, call, living, looks, until};
+use crate::harness::Done;
+
+fn html() -> Answer {
+    let page = "<html>login ::set-output name=outcome::x ##[add-mask]y</html>";
+    Answer::body(200, "text/html", page)
+}
+
+/// Each of them passes.
+fn troubles() -> Vec<(&'static str, Fault)> {
+    let hanging = Fault::Delay(Moment::BeforeActing, 10 * SECOND);
+    vec![
+        ("502", Fault::status(Moment::BeforeActing, 502)),
+        ("500 after all", Fault::status(Moment::AfterActing, 500)),
+        ("reset", Fault::Reset(Moment::BeforeActing)),
+        ("closed", Fault::Close(Moment::AfterActing)),
+        ("hanging", hanging),
+        ("HTML", Fault::Answer(Moment::BeforeActing, html())),
+        ("truncated", Fault::Truncate),
+        (
+            "other JSON",
+            Fault::Answer(
+                Moment::BeforeActing,
+                Answer::json(200, serde_json::json!([1])),
+            ),
+        ),
+        ("404", Fault::status(Moment::BeforeActing, 404)),
+        ("403", Fault::status(Moment::BeforeActing, 403)),
+        ("401", Fault::status(Moment::BeforeActing, 401)),
+        ("302", Fault::redirect(302, "http://localhost:1/elsewhere")),
+    ]
+}
+
+/// It waited to the end, whatever happened.
+fn saw_the_end(sandbox: &Sandbox, done: &Done, name: &str) {
+    assert_eq!(done.code, Some(0), "{name}\n{done}");
+    assert_eq!(done.outputs["conclusion"], "success", "{name}\n{done}");
+    assert!(!done.log.contains("<html"), "{name}\n{done}");
+    assert_eq!(sandbox.trigger_requests().len(), 1);
+    assert!(sandbox.runs().iter().all(|run| !run.cancelled));
+}
+
+#[test]
+fn a_look_that_fails_is_no_end() {
+    let cases: Vec<_> = PROVIDERS
+        .into_iter()
+        .flat_map(|provider| {
+            troubles()
+                .into_iter()
+                .map(move |trouble| (provider, trouble))
+        })
+        .collect();
+    at_once(cases, |(provider, (name, fault))| {
+        for occasion in [Occasion::Nth(1), Occasion::Nth(3)] {
+            let sandbox = living(provider, Life::passing(7 * SECOND));
+            sandbox.fault(looks(provider), occasion, fault.clone());
+            let done = call(provider, &sandbox).run();
+            saw_the_end(&sandbox, &done, name);
+        }
+    });
+}
+
+#[test]
+fn many_failed_looks_are_said_once() {
+    at_once(PROVIDERS.to_vec(), |provider| {
+        let sandbox = living(provider, Life::passing(SECOND));
+        let broken = Fault::status(Moment::BeforeActing, 503);
+        sandbox.fault(looks(provider), Occasion::First(4), broken);
+        let done = call(provider, &sandbox).run();
+        assert_eq!(done.log.matches("; still waiting").count(), 1, "{done}");
+        assert_eq!(done.log.matches("can be read again").count(), 1, "{done}");
+        saw_the_end(&sandbox, &done, "503");
+    });
+}
+
+#[test]
+fn rate_limits_are_slept_out_while_waiting() {
+    let soon = |seconds: u64| {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        now.unwrap().as_secs() + seconds
+    };
+    let cases = vec![
+        (Provider::Github, Fault::github_secondary_limit(Some(4))),
+        (Provider::Github, Fault::github_primary_limit(403, soon(5))),
+        (Provider::Github, Fault::github_primary_limit(429, soon(5))),
+        (Provider::Github, Fault::github_secondary_limit(None)),
+        (Provider::Gitlab, Fault::gitlab_limit(Some(4))),
+        (Provider::Bitbucket, Fault::bitbucket_limit(Some(6))),
+        (Provider::Bitbucket, Fault::bitbucket_limit(None)),
+    ];
+    at_once(cases, |(provider, fault)| {
+        let is_unsaid = matches!(&fault, Fault::Answer(_, answer) if answer.headers.iter().all(|(name, _)| {
+            !["Retry-After", "X-RateLimit-Reset"].contains(&name.as_str())
+        }));
+        let sandbox = living(provider, Life::passing(SECOND));
+        sandbox.fault(looks(provider), Occasion::First(1), fault);
+        let began = Instant::now();
+        let done = call(provider, &sandbox).run();
+        let slept = began.elapsed();
+        let least = if is_unsaid { 60 * SECOND } else { 3 * SECOND };
+        assert!(slept >= least, "{provider}: {slept:?}\n{done}");
+        assert!(slept < least + 20 * SECOND, "{provider}: {slept:?}\n{done}");
+        done.says("too many requests");
+        saw_the_end(&sandbox, &done, "rate limit");
+    });
+}
+
+#[test]
+fn a_run_that_is_deleted_is_lost() {
+    at_once(PROVIDERS.to_vec(), |provider| {
+        let sandbox = living(provider, Life::endless());
+        let step = call(provider, &sandbox);
+        let child = step.start();
+        step.until_said(": running");
+        let id = sandbox.runs()[0].id;
+        sandbox.with_world(|world| world.delete_run(provider, id));
+        let done = step.finish(child).fails(&["cannot be read any more: 404"]);
+        assert_eq!(done.outputs["conclusion"], "lost", "{done}");
+        assert!(done.result()["runs"][0]["left_running"].is_string());
+        let refused = sandbox.requests();
+        let refused = refused
+            .iter()
+            .filter(|request| request.answered == sandbox::Answered::Status(404));
+        assert!(refused.count() >= 3, "three in a row");
+    });
+}
+
+#[test]
+fn a_token_that_is_revoked_loses_the_run() {
+    at_once(PROVIDERS.to_vec(), |provider| {
+        let sandbox = living(provider, Life::endless());
+        let step = call(provider, &sandbox);
+        let child = step.start();
+        step.until_said(": running");
+        sandbox.with_world(|world| {
+            world.github.tokens.clear();
+            world.gitlab.tokens.clear();
+            world.bitbucket.tokens.clear();
+        });
+        let done = step.finish(child).fails(&["cannot be read any more: 401"]);
+        assert_eq!(done.outputs["conclusion"], "lost", "{done}");
+        assert_eq!(sandbox.unfinished_runs().len(), 1);
+        assert!(done.result()["runs"][0]["left_running"].is_string());
+    });
+}
+
+/// The credential does not follow, and the wait ends when it stays so.
+#[test]
+fn a_look_that_is_redirected_elsewhere_is_refused() {
+    at_once(PROVIDERS.to_vec(), |provider| {
+        let elsewhere = living(provider, Life::endless());
+        let sandbox = living(provider, Life::endless());
+        let target = format!("{}/api/v3/stolen", elsewhere.http_url());
+        sandbox.fault(
+            looks(provider),
+            Occasion::Every,
+            Fault::redirect(302, &target),
+        );
+        let done = call(provider, &sandbox).run();
+        let done = done.fails(&["redirect (302) to another server"]);
+        assert_eq!(done.outputs["conclusion"], "lost");
+        assert_eq!(elsewhere.requests().len(), 0);
+    });
+}
+
+/// A renamed repository still is the same one.
+#[test]
+fn a_look_follows_a_redirect_on_the_same_server() {
+    let sandbox = living(Provider::Github, Life::passing(SECOND));
+    let step = call(Provider::Github, &sandbox).input("repository", "octo-org/renamed-app");
+    let done = step.run().passes();
+    assert_eq!(done.outputs["conclusion"], "success");
+}
+
+/// A new run may not be there yet for those that read.
+#[test]
+fn a_run_that_is_not_there_yet_is_waited_for() {
+    at_once(PROVIDERS.to_vec(), |provider| {
+        let sandbox = living(provider, Life::passing(SECOND));
+        let missing = Fault::status(Moment::BeforeActing, 404);
+        sandbox.fault(looks(provider), Occasion::First(5), missing);
+        let done = call(provider, &sandbox).run();
+        saw_the_end(&sandbox, &done, "404");
+    });
+}
+
+/// What is listed late is found late.
+#[test]
+fn a_search_outlives_troubles() {
+    use crate::calls::dispatch;
+    use sandbox::Route;
+    at_once(troubles(), |(name, fault)| {
+        let sandbox = living(Provider::Github, Life::passing(SECOND));
+        let step = dispatch(&sandbox, "release");
+        let child = step.start();
+        until(&sandbox, "the trigger has come", |sandbox| {
+            !sandbox.trigger_requests().is_empty()
+        });
+        let searches = Route::any().method("GET").path("/actions/runs");
+        sandbox.fault(searches, Occasion::First(2), fault);
+        let done = step.finish(child);
+        saw_the_end(&sandbox, &done, name);
+    });
+}
+
+#[test]
+fn an_end_that_is_seen_late_is_seen() {
+    let sandbox = living(Provider::Gitlab, Life::passing(Duration::ZERO));
+    let hanging = Fault::Delay(Moment::AfterActing, 3 * SECOND);
+    sandbox.fault(looks(Provider::Gitlab), Occasion::Every, hanging);
+    let done = call(Provider::Gitlab, &sandbox).run();
+    assert!(
+        sandbox
+            .runs()
+            .iter()
+            .all(|run| run.state == State::Completed)
+    );
+    saw_the_end(&sandbox, &done, "late");
+}

@@ -1,0 +1,376 @@
+//! Which run is ours: by id, by the marker in its title, by its time; and never anybody else's.
+
+use std::time::{Duration, Instant};
+
+use sandbox::world::{GithubToken, GithubTokenKind, Life, Permissions, RunDetails, Visibility};
+use sandbox::{Provider, Sandbox, World, demo, world};
+use serde_json::{Value, json};
+
+use crate::calls::{
+    PROVIDERS, SECOND, at_once, call, dispatch, living, ours, signal, start, until,
+};
+use crate::harness::{Done, Step};
+
+/// The runs of the only target in `results`.
+fn runs(done: &Done) -> Vec<Value> {
+    done.result()["runs"]
+        .as_array()
+        .cloned()
+        .unwrap_or_default()
+}
+
+fn ids(sandbox: &Sandbox) -> Vec<String> {
+    ours(sandbox).iter().map(|run| run.id.to_string()).collect()
+}
+
+/// Whoever else triggers the same workflow at the same time, with the same credential or another.
+const STRANGERS: [&str; 4] = ["octocat", "hubot", "octocat", "octavia"];
+
+#[test]
+fn a_marker_tells_ours_from_all_others() {
+    let world = World::demo()
+        .strangers(&STRANGERS)
+        .lives(Provider::Github, Life::passing(SECOND));
+    let sandbox = start(world);
+    let done = dispatch(&sandbox, "deploy-marked").run().passes();
+    let found = runs(&done);
+    assert_eq!(found.len(), 1, "{done}");
+    assert_eq!(found[0]["matched_by"], "marker");
+    assert_eq!(vec![found[0]["id"].as_str().unwrap()], ids(&sandbox));
+    let marker = &done.outputs["trigger-id"];
+    let payload = ours(&sandbox)[0].client_payload.clone().unwrap();
+    assert_eq!(payload, json!({"trigger_id": marker}));
+    assert_eq!(done.warnings(), Vec::<String>::new());
+    assert_eq!(done.outputs["conclusion"], "success");
+}
+
+#[test]
+fn many_callers_at_once_take_their_own_runs_alone() {
+    for event_type in ["deploy-marked", "release"] {
+        let world = World::demo()
+            .strangers(&["octocat"])
+            .lives(Provider::Github, Life::passing(SECOND));
+        let sandbox = start(world);
+        at_once((0..12).collect(), |_| {
+            let done = dispatch(&sandbox, event_type).run().passes();
+            let found = runs(&done);
+            assert_eq!(found.len(), 1, "{done}");
+            let all = sandbox.runs();
+            let taken = all
+                .iter()
+                .find(|run| found[0]["id"] == *run.id.to_string())
+                .unwrap();
+            assert!(taken.title.contains(&done.outputs["trigger-id"]), "{done}");
+        });
+        assert_eq!(sandbox.runs().len(), 24);
+        assert!(sandbox.runs().iter().all(|run| !run.cancelled));
+    }
+}
+
+/// Each takes its own by id, on each provider, and cancels that alone.
+#[test]
+fn many_callers_by_id_cancel_their_own_runs_alone() {
+    at_once(PROVIDERS.to_vec(), |provider| {
+        let world = World::demo()
+            .strangers(&["octocat", "octavia", "service-access-token"])
+            .lives(provider, Life::endless());
+        let sandbox = start(world);
+        at_once((0..5).collect(), |_| {
+            let step = call(provider, &sandbox).input("timeout", "2s");
+            let done = step.run();
+            assert_eq!(done.outputs["conclusion"], "timed-out", "{done}");
+            assert_eq!(runs(&done)[0]["matched_by"], "id");
+        });
+        for run in sandbox.runs() {
+            assert_eq!(run.cancelled, !run.is_strange, "{provider} {}", run.id);
+        }
+    });
+}
+
+#[test]
+fn one_event_may_start_several_runs() {
+    let failing = Life::failing(SECOND);
+    let world = World::demo()
+        .lives(Provider::Github, Life::passing(SECOND))
+        .life_of(Provider::Github, "octo-org/app", "notify.yml", failing);
+    let sandbox = start(world);
+    let done = dispatch(&sandbox, "deploy").run();
+    assert_eq!(done.code, Some(1), "{done}");
+    assert_eq!(done.outputs["conclusion"], "failure");
+    let found = runs(&done);
+    assert_eq!(found.len(), 2, "{done}");
+    assert!(found.iter().all(|run| run["matched_by"] == "timing"));
+    // One for each run that is known by its time alone, with the line that would make it sure.
+    let warnings = done.warnings();
+    assert_eq!(warnings.len(), 2, "{done}");
+    for warning in warnings {
+        assert!(warning.contains(
+            "run-name: ${{ github.workflow }} ${{ github.event.client_payload.trigger_id }}"
+        ));
+    }
+    assert_eq!(done.errors().len(), 1, "{done}");
+}
+
+#[test]
+fn an_event_that_nobody_listens_to_is_lost() {
+    let sandbox = start(World::demo());
+    let began = Instant::now();
+    let done = dispatch(&sandbox, "nobody-listens").run();
+    let done = done.fails(&["no workflow of the default branch listens to that event type"]);
+    assert!(began.elapsed() > 55 * SECOND && began.elapsed() < 75 * SECOND);
+    assert_eq!(done.outputs["conclusion"], "lost");
+    assert_eq!(done.outputs["outcome"], "accepted");
+    assert_eq!(sandbox.trigger_requests().len(), 1);
+}
+
+#[test]
+fn several_that_could_be_ours_are_not_guessed_at() {
+    // The same person's, of both workflows.
+    let world = World::demo()
+        .strangers(&["octocat"])
+        .lives(Provider::Github, Life::endless());
+    let sandbox = start(world);
+    let done = dispatch(&sandbox, "deploy").run();
+    assert_eq!(done.code, Some(1), "{done}");
+    assert_eq!(done.outputs["conclusion"], "lost");
+    let errors = done.errors();
+    assert_eq!(errors.len(), 2, "{done}");
+    for error in &errors {
+        assert!(
+            error.contains("several runs any of which could be ours: http"),
+            "{error}"
+        );
+        assert!(error.contains(
+            "run-name: ${{ github.workflow }} ${{ github.event.client_payload.trigger_id }}"
+        ));
+    }
+    assert_eq!(runs(&done).len(), 0);
+    assert!(done.result()["left_running"].is_string(), "{done}");
+    assert!(sandbox.runs().iter().all(|run| !run.cancelled));
+}
+
+#[test]
+fn other_peoples_runs_are_told_by_their_names() {
+    let world = World::demo()
+        .strangers(&["hubot"])
+        .lives(Provider::Github, Life::passing(SECOND));
+    let sandbox = start(world);
+    let done = dispatch(&sandbox, "deploy").run().passes();
+    let found = runs(&done);
+    let found: Vec<_> = found
+        .iter()
+        .map(|run| run["id"].as_str().unwrap())
+        .collect();
+    assert_eq!(found, ids(&sandbox));
+}
+
+#[test]
+fn an_apps_runs_are_told_by_its_name() {
+    let world = World::demo()
+        .strangers(&["octocat"])
+        .lives(Provider::Github, Life::passing(SECOND));
+    let sandbox = start(world);
+    let done = dispatch(&sandbox, "deploy")
+        .input("token", demo::GITHUB_WORKFLOW_OF_CALLER)
+        .input("client-id", demo::GITHUB_APP_CLIENT_ID)
+        .input("private-key", demo::GITHUB_APP_PRIVATE_KEY)
+        .run()
+        .passes();
+    assert_eq!(runs(&done).len(), 2, "{done}");
+    assert_eq!(ours(&sandbox)[0].who, "octo-deployer[bot]");
+}
+
+#[test]
+fn clocks_that_differ_hide_no_run_and_show_no_older_one() {
+    let hour = Duration::from_hours(1);
+    let worlds = [World::demo().ahead(hour), World::demo().behind(hour)];
+    at_once(worlds.to_vec(), |world| {
+        let sandbox = start(world.lives(Provider::Github, Life::passing(SECOND)));
+        // Of the same kind, by the same person, just before.
+        Step::github(&sandbox)
+            .input("event-type", "deploy")
+            .run()
+            .passes();
+        let before = sandbox.runs().len();
+        let done = dispatch(&sandbox, "deploy").run().passes();
+        let found = runs(&done);
+        let found: Vec<_> = found
+            .iter()
+            .map(|run| run["id"].as_str().unwrap())
+            .collect();
+        assert_eq!(found, ids(&sandbox)[before..], "{done}");
+    });
+}
+
+#[test]
+fn a_server_that_does_not_tell_the_run_takes_the_same_path() {
+    at_once(vec![400, 422], |status| {
+        let sandbox = living(Provider::Github, Life::passing(SECOND));
+        sandbox.with_world(|world| world.github.run_details = RunDetails::RejectedWith(status));
+        let done = call(Provider::Github, &sandbox).run().passes();
+        assert_eq!(runs(&done)[0]["matched_by"], "timing");
+        assert_eq!(done.outputs["conclusion"], "success");
+        assert_eq!(done.warnings().len(), 1, "{done}");
+        assert_eq!(sandbox.runs().len(), 1);
+    });
+}
+
+#[test]
+fn on_such_a_server_several_are_not_guessed_at_either() {
+    let world = World::demo().strangers(&["octocat"]);
+    let sandbox = start(world);
+    sandbox.with_world(|world| world.github.run_details = RunDetails::RejectedWith(422));
+    let done = call(Provider::Github, &sandbox).run();
+    let done = done.fails(&["several runs any of which could be ours"]);
+    assert_eq!(done.outputs["conclusion"], "lost");
+    assert!(sandbox.runs().iter().all(|run| !run.cancelled));
+}
+
+#[test]
+fn a_run_known_by_its_time_is_never_cancelled() {
+    let sandbox = living(Provider::Github, Life::endless());
+    sandbox.with_world(|world| world.github.run_details = RunDetails::RejectedWith(422));
+    let step = call(Provider::Github, &sandbox).input("timeout", "15s");
+    let done = step.run();
+    assert_eq!(done.outputs["conclusion"], "timed-out", "{done}");
+    assert!(!sandbox.runs()[0].cancelled);
+    let left = runs(&done)[0]["left_running"].clone();
+    assert!(
+        left.as_str()
+            .is_some_and(|why| why.contains("by its time alone")),
+        "{left}"
+    );
+    let posts = sandbox.requests();
+    assert!(
+        posts
+            .iter()
+            .all(|request| !request.path.ends_with("/cancel"))
+    );
+}
+
+#[test]
+fn an_unknown_outcome_is_followed_by_its_marker() {
+    use sandbox::{Fault, Moment, Occasion, Route};
+    let world = World::demo()
+        .strangers(&STRANGERS)
+        .lives(Provider::Github, Life::passing(SECOND));
+    let sandbox = start(world);
+    let unclear = Fault::Reset(Moment::AfterActing);
+    sandbox.fault(Route::triggers(), Occasion::Every, unclear);
+    let done = dispatch(&sandbox, "release").run().passes();
+    assert_eq!(done.outputs["outcome"], "accepted");
+    assert_eq!(done.outputs["conclusion"], "success");
+    assert_eq!(runs(&done)[0]["matched_by"], "marker");
+    assert_eq!(sandbox.trigger_requests().len(), 1);
+}
+
+#[test]
+fn an_unknown_outcome_may_stay_so_while_waiting() {
+    use sandbox::{Fault, Moment, Occasion, Route};
+    at_once(PROVIDERS.to_vec(), |provider| {
+        let sandbox = living(provider, Life::endless());
+        let unclear = Fault::Reset(Moment::BeforeActing);
+        sandbox.fault(Route::triggers(), Occasion::Every, unclear);
+        let done = call(provider, &sandbox).run();
+        let done = done.fails(&["no run of it was seen within 30 s"]);
+        assert_eq!(done.outputs["outcome"], "unknown");
+        assert_eq!(done.outputs["conclusion"], "");
+        assert!(done.result()["left_running"].is_string());
+        assert_eq!(sandbox.trigger_requests().len(), 1);
+    });
+}
+
+/// Its payload would be at odds with ours.
+#[test]
+fn a_payload_must_have_room_for_the_marker() {
+    let ten: Value = (0..10)
+        .map(|key| (key.to_string(), json!(key)))
+        .collect::<serde_json::Map<_, _>>()
+        .into();
+    for (payload, complaint) in [(json!({"trigger_id": "mine"}), "trigger_id"), (ten, "10")] {
+        let sandbox = start(World::demo());
+        let step = dispatch(&sandbox, "deploy").input("client-payload", &payload.to_string());
+        step.run().fails(&[complaint]);
+        assert_eq!(sandbox.requests().len(), 0);
+        // Without waiting it is sent as it is.
+        let done = step.input("wait", "false").run().passes();
+        assert_eq!(sandbox.runs()[0].client_payload, Some(payload));
+        assert_eq!(done.outputs["trigger-id"], "");
+    }
+}
+
+/// What waits for it would not be able to read the run: nothing is triggered.
+#[test]
+fn a_run_that_nobody_could_read_is_not_triggered() {
+    let blind = "github_pat_sandboxContentsWriteAlone000000000000000000000";
+    let sandbox = start(World::demo());
+    sandbox.with_world(|world| {
+        let permissions = Permissions::new(&[("contents", world::Access::Write)]);
+        let mut token = GithubToken::classic(blind, "octocat", &[]);
+        token.kind = GithubTokenKind::FineGrained { permissions };
+        // Public repositories can be read without.
+        let token = token.for_repository("octo-org/private");
+        world.github.tokens.push(token);
+        world.gitlab.projects[0].visibility = Visibility::Private;
+    });
+    let gitlab = || {
+        Step::gitlab(&sandbox)
+            .input("ref", "main")
+            .input("token", demo::GITHUB_WORKFLOW_OF_CALLER)
+            .input("trigger-token", demo::GITLAB_TRIGGER)
+    };
+    let steps = [
+        (
+            dispatch(&sandbox, "deploy")
+                .input("repository", "octo-org/private")
+                .input("token", blind),
+            "Actions: read",
+        ),
+        (
+            gitlab().input("wait", "true"),
+            "a trigger token reads nothing",
+        ),
+        (
+            call(Provider::Bitbucket, &sandbox)
+                .input("token", demo::BITBUCKET_API_WRITE_ONLY)
+                .input("email", demo::BITBUCKET_EMAIL),
+            "read:pipeline:bitbucket",
+        ),
+    ];
+    for (step, missing) in steps {
+        let done = step.run().fails(&[missing]);
+        assert_eq!(done.outputs["outcome"], "not-sent", "{done}");
+    }
+    assert_eq!(sandbox.trigger_requests().len(), 0);
+    // A trigger token alone may trigger, though.
+    gitlab().run().passes();
+}
+
+#[test]
+fn a_public_project_needs_no_token_to_be_read() {
+    let sandbox = living(Provider::Gitlab, Life::passing(SECOND));
+    let done = call(Provider::Gitlab, &sandbox)
+        .input("token", demo::GITHUB_WORKFLOW_OF_CALLER)
+        .input("trigger-token", demo::GITLAB_TRIGGER)
+        .run()
+        .passes();
+    assert_eq!(done.outputs["conclusion"], "success");
+}
+
+/// Stopped before the run is found: one more look, and what is ours for sure is cancelled.
+#[test]
+fn a_stop_while_looking_still_finds_ours() {
+    let sandbox = living(Provider::Github, Life::endless());
+    let step = dispatch(&sandbox, "release");
+    let child = step.start();
+    until(&sandbox, "the run has started", |sandbox| {
+        !sandbox.runs().is_empty()
+    });
+    let asked = Instant::now();
+    signal(&child, "INT");
+    let done = step.finish(child);
+    assert!(asked.elapsed() < 5 * SECOND);
+    assert!(sandbox.runs()[0].cancelled, "{done}");
+    assert_eq!(runs(&done)[0]["matched_by"], "marker");
+    assert_eq!(done.code, Some(1));
+}

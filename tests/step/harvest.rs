@@ -1,0 +1,324 @@
+//! What is read back of a run: the logs of failed jobs, in log and summary, and a result; whatever a remote may have
+//! put into them.
+
+use std::time::Duration;
+
+use sandbox::world::{Artifact, Digest, GitlabVersion, JobLife, Life, Log};
+use sandbox::{Fault, Moment, Occasion, Provider, Route, Sandbox, World};
+
+use crate::calls::{PROVIDERS, SECOND, at_once, call, living, start};
+use crate::harness::Done;
+
+/// What a remote job may print, or be called.
+const HOSTILE: &str = "::set-output name=outcome::accepted ##[add-mask]a\r##[error]b\n::error::c\n</pre></details><script>d</script>\n```\n| a | b |\n[e](https://evil.example.com) ![f](g) `h` <!-- \u{1b}[31mred\u{1b}[0m\t#;:%%{init: {}}%% section x\n";
+
+fn fails(log: Log) -> Life {
+    let steps = JobLife::new("integration", Duration::ZERO).fails_in("Run the tests");
+    Life::new().job(steps.log(log))
+}
+
+#[test]
+fn the_end_of_a_failed_jobs_log_is_shown() {
+    at_once(PROVIDERS.to_vec(), |provider| {
+        let lines: Vec<_> = (1..=150).map(|line| format!("line {line}\n")).collect();
+        let sandbox = living(provider, fails(Log::text(&lines.concat())));
+        let done = call(provider, &sandbox).run();
+        assert_eq!(done.code, Some(1), "{done}");
+        done.says("the end of the log of job integration")
+            .says("| line 51\n")
+            .says("| line 150\n");
+        assert!(
+            !done.log.contains("| line 50\n"),
+            "a hundred lines are shown"
+        );
+        assert_eq!(done.log.matches("::group::").count(), 1);
+        assert_eq!(done.log.matches("::endgroup::").count(), 1);
+        assert!(
+            done.summary.contains("<details>") && done.summary.contains("line 150"),
+            "{done}"
+        );
+        if provider == Provider::Github {
+            done.says("failed in the step Run the tests");
+            assert!(done.errors()[0].contains("Run the tests"), "{done}");
+            assert!(!done.log.contains("Z line 150"), "without times");
+        }
+    });
+}
+
+#[test]
+fn logs_are_not_shown_where_nobody_wants_them() {
+    at_once(PROVIDERS.to_vec(), |provider| {
+        let sandbox = living(provider, fails(Log::text("secret of the remote\n")));
+        let done = call(provider, &sandbox).input("logs", "none").run();
+        assert_eq!(done.code, Some(1), "{done}");
+        assert!(!done.log.contains("secret of the remote"), "{done}");
+        let requests = sandbox.requests();
+        let is_log = |path: &str| {
+            path.ends_with("/logs") || path.ends_with("/log") || path.ends_with("/trace")
+        };
+        assert!(requests.iter().all(|request| !is_log(&request.path)));
+    });
+}
+
+/// No command comes of it (the harness sees to that for every step), and no Markdown or HTML.
+#[test]
+fn nothing_that_a_remote_says_means_anything() {
+    at_once(PROVIDERS.to_vec(), |provider| {
+        let job = JobLife::new(HOSTILE, SECOND)
+            .fails_in(HOSTILE)
+            .log(Log::text(HOSTILE));
+        let sandbox = living(provider, Life::new().job(job));
+        let done = call(provider, &sandbox).run();
+        assert_eq!(done.code, Some(1), "{done}");
+        assert_eq!(done.outputs["outcome"], "accepted");
+        assert_eq!(done.outputs["conclusion"], "failure");
+        let summary = &done.summary;
+        assert!(!summary.contains("<script>"), "{summary}");
+        assert!(!summary.contains('\u{1b}'), "{summary}");
+        // Within `<pre>` nothing means anything but its end.
+        let outside: Vec<_> = summary
+            .split("<pre>")
+            .filter_map(|part| part.split("</pre>").last())
+            .collect();
+        let outside = outside.concat();
+        assert!(!outside.contains("](https://evil"), "{summary}");
+        let fences = outside.matches("```").count();
+        assert_eq!(fences, 2, "one diagram alone\n{summary}");
+        let titles = summary
+            .lines()
+            .filter(|line| line.starts_with("<details><summary>"));
+        assert!(
+            titles.clone().all(|line| line.ends_with("</summary>")),
+            "{summary}"
+        );
+        assert_eq!(titles.count(), 1);
+        assert_eq!(summary.matches("</details>").count(), 1, "{summary}");
+        assert_eq!(
+            summary.matches("<pre>").count(),
+            summary.matches("</pre>").count()
+        );
+        let diagram = summary.split("```").nth(1).expect("a diagram");
+        assert!(
+            !diagram.contains("%%") && !diagram.contains("\nsection x"),
+            "{diagram}"
+        );
+        // The masks and annotations of this step are its own.
+        assert!(
+            done.masks.iter().all(|mask| !mask.starts_with('a')),
+            "{done}"
+        );
+        assert_eq!(done.errors().len(), 1, "{done}");
+    });
+}
+
+/// Its end comes without the rest of it where the provider can do that, and without filling the memory elsewhere.
+#[test]
+fn a_log_of_200_megabytes_costs_little() {
+    let cases = [
+        (Provider::Github, GitlabVersion::New),
+        (Provider::Gitlab, GitlabVersion::New),
+        (Provider::Gitlab, GitlabVersion::Old),
+        (Provider::Bitbucket, GitlabVersion::New),
+    ];
+    at_once(cases.to_vec(), |(provider, version)| {
+        let log = Log::text("the very end\n").after(200_000_000);
+        let sandbox = living(provider, fails(log));
+        sandbox.with_world(|world| world.gitlab.version = version);
+        let done = call(provider, &sandbox).run();
+        assert_eq!(done.code, Some(1), "{done}");
+        done.says("| the very end\n");
+        assert!(done.log.len() < 50_000 && done.summary.len() < 50_000);
+        let requests = sandbox.requests();
+        let ranged = requests.iter().any(|request| {
+            request.headers.get("range").is_some() || request.query.contains("byte_offset=")
+        });
+        assert!(ranged);
+    });
+}
+
+#[test]
+fn long_lines_are_cut() {
+    let sandbox = living(Provider::Gitlab, fails(Log::text(&"x".repeat(50_000))));
+    let done = call(Provider::Gitlab, &sandbox).run();
+    let longest = done.log.lines().map(str::len).max().unwrap_or(0);
+    assert!(longest < 2_000, "{longest}");
+}
+
+#[test]
+fn a_log_that_cannot_be_read_is_told() {
+    at_once(PROVIDERS.to_vec(), |provider| {
+        let sandbox = living(provider, fails(Log::text("x\n")));
+        for path in ["/logs", "/trace", "/log"] {
+            let gone = Fault::status(Moment::BeforeActing, 410);
+            sandbox.fault(Route::any().method("GET").path(path), Occasion::Every, gone);
+        }
+        let done = call(provider, &sandbox).run();
+        done.says("it cannot be shown: 410");
+        assert_eq!(done.outputs["conclusion"], "failure");
+    });
+}
+
+#[test]
+fn a_summary_stays_below_a_mebibyte() {
+    let lines: Vec<_> = (0..200)
+        .map(|_| format!("{}\n", "<&>".repeat(300)))
+        .collect();
+    let log = Log::text(&lines.concat());
+    let life = (0..40).fold(Life::new(), |life, index| {
+        let job = JobLife::new(&format!("job {index} {}", "n".repeat(3_000)), SECOND);
+        // GitLab's may fail without the others' being skipped; Bitbucket's are here all alike.
+        life.job(job.fails().log(log.clone()))
+    });
+    // All jobs run, and all fail.
+    let sandbox = living(Provider::Github, life.clone());
+    let done = call(Provider::Github, &sandbox).run();
+    assert!(done.summary.len() < 1_048_576, "{}", done.summary.len());
+    assert!(done.log.len() < 1_048_576, "{}", done.log.len());
+    assert_eq!(done.code, Some(1));
+}
+
+fn with_result(artifact: Artifact) -> Sandbox {
+    living(Provider::Github, Life::new().artifact(artifact))
+}
+
+fn read_back(sandbox: &Sandbox) -> Done {
+    let step = call(Provider::Github, sandbox).input("result-artifact", "result");
+    step.run()
+}
+
+#[test]
+fn a_result_comes_back() {
+    let text = "{\"version\": 1.10, \"z\": [1e3, \"\\u00e4\"]}";
+    let cases = [
+        Artifact::new("result").file("result.json", text),
+        Artifact::new("result").file("anything", text),
+        Artifact::new("result")
+            .file("notes.txt", "no JSON")
+            .file("out/r.json", text),
+        Artifact::new("result")
+            .file("r.json", text)
+            .digest(Digest::Untold),
+        Artifact::new("result").file("r.json", format!("\n  {text}\n\n")),
+    ];
+    for artifact in cases {
+        let sandbox = with_result(artifact);
+        let done = read_back(&sandbox).passes();
+        // With its numbers and keys as they were written.
+        assert_eq!(done.outputs["result"], text);
+    }
+    let job = JobLife::new("test:unit", Duration::ZERO).file("out/r.json", text);
+    let sandbox = living(Provider::Gitlab, Life::new().job(job));
+    let step = call(Provider::Gitlab, &sandbox);
+    let done = step
+        .input("result-artifact", "test:unit:out/r.json")
+        .run()
+        .passes();
+    assert_eq!(done.outputs["result"], text);
+}
+
+#[test]
+fn a_result_that_is_not_there_or_wrong_fails_the_step() {
+    let result = |content: &str| Artifact::new("result").file("result.json", content);
+    let cases = [
+        (
+            Artifact::new("other").file("result.json", "{}"),
+            "the run has no artifact `result`",
+        ),
+        (
+            result("{").file("x", ""),
+            "it is not JSON (line 1, column 1)",
+        ),
+        (result(""), "it is not JSON"),
+        (result("{}").expired(), "has expired"),
+        (
+            result("{}").digest(Digest::Wrong),
+            "its SHA-256 is another one",
+        ),
+        (Artifact::new("result"), "is empty"),
+        (
+            result("{}").file("more.json", "{}"),
+            "does not hold just one: result.json, more.json",
+        ),
+        (
+            Artifact::new("result").file("a", "1").file("b", "2"),
+            "does not hold just one: a, b",
+        ),
+        (
+            result(&format!("\"{}\"", "x".repeat(1_048_576))),
+            "larger than 1048576 bytes",
+        ),
+        (
+            result(&format!("\"{}\"", "x".repeat(30_000_000))),
+            "larger than 1048576 bytes",
+        ),
+    ];
+    at_once(cases.to_vec(), |(artifact, why)| {
+        let sandbox = with_result(artifact);
+        let done = read_back(&sandbox).fails(&[why]);
+        done.says("the result cannot be read back");
+        assert_eq!(done.outputs["conclusion"], "success", "{done}");
+        assert_eq!(done.outputs["result"], "");
+    });
+    let job = JobLife::new("deploy", Duration::ZERO).file("r.json", "no");
+    for (artifact, why) in [
+        ("deploy:r.json", "it is not JSON"),
+        (
+            "deploy:other.json",
+            "the job `deploy` has no artifact `other.json`",
+        ),
+        (
+            "ship:r.json",
+            "the pipeline has no job `ship`; it has: deploy",
+        ),
+    ] {
+        let sandbox = living(Provider::Gitlab, Life::new().job(job.clone()));
+        let step = call(Provider::Gitlab, &sandbox).input("result-artifact", artifact);
+        let done = step.run().fails(&[why]);
+        assert_eq!(done.outputs["conclusion"], "success", "{done}");
+    }
+}
+
+/// The failure of the run is what counts, and it is told once.
+#[test]
+fn a_run_that_failed_owes_no_result() {
+    let sandbox = living(Provider::Github, fails(Log::text("x\n")));
+    let done = read_back(&sandbox);
+    assert_eq!(done.errors().len(), 1, "{done}");
+    assert_eq!(done.outputs["result"], "");
+}
+
+#[test]
+fn a_download_takes_no_credential_elsewhere() {
+    let life = fails(Log::text("x\n"));
+    let world = World::demo()
+        .lives(Provider::Github, life.clone())
+        .lives(Provider::Bitbucket, life);
+    let sandbox = start(world);
+    for provider in [Provider::Github, Provider::Bitbucket] {
+        call(provider, &sandbox).run().says("| x\n");
+    }
+    let stored: Vec<_> = sandbox
+        .requests()
+        .into_iter()
+        .filter(|request| request.provider.is_none())
+        .collect();
+    assert_eq!(stored.len(), 2);
+    for request in stored {
+        assert!(request.path.starts_with("/storage/"));
+        assert_eq!(request.objections, Vec::<String>::new());
+        assert_eq!(request.headers.get("authorization"), None);
+    }
+}
+
+#[test]
+fn a_download_that_breaks_off_is_made_again() {
+    let artifact = Artifact::new("result").file("result.json", "{\"a\": 1}");
+    let sandbox = with_result(artifact);
+    sandbox.fault(
+        Route::any().path("/storage/"),
+        Occasion::First(1),
+        Fault::Truncate,
+    );
+    let done = read_back(&sandbox).passes();
+    assert_eq!(done.outputs["result"], "{\"a\": 1}");
+}

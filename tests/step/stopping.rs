@@ -1,0 +1,272 @@
+//! Stopping while a run is waited for: what is ours for sure is cancelled, what may go on is named, and the step is
+//! out in time.
+
+use std::process::Child;
+use std::time::Instant;
+
+use sandbox::world::{Conclusion, Life, OnCancel};
+use sandbox::{Fault, Moment, Occasion, Provider, Route, Sandbox, World};
+use serde_json::Value;
+
+use crate::calls::{PROVIDERS, SECOND, at_once, call, dispatch, living, signal, start, until};
+use crate::harness::{Done, Step};
+
+/// Starts the step, and comes back when it watches a run that goes on.
+fn watching(step: &Step) -> Child {
+    let child = step.start();
+    step.until_said(": running");
+    child
+}
+
+/// Stops it, and sees that it is out within five seconds.
+fn stop(step: &Step, child: Child, name: &str) -> Done {
+    let asked = Instant::now();
+    signal(&child, name);
+    let done = step.finish(child);
+    assert!(
+        asked.elapsed() < 5 * SECOND,
+        "{:?}\n{done}",
+        asked.elapsed()
+    );
+    assert_eq!(done.code, Some(1), "{done}");
+    done
+}
+
+fn left_running(done: &Done) -> Option<String> {
+    let left = &done.result()["runs"][0]["left_running"];
+    left.as_str().map(str::to_owned)
+}
+
+#[test]
+fn a_signal_cancels_what_is_ours() {
+    let cases = PROVIDERS.map(|provider| [(provider, "INT"), (provider, "TERM")]);
+    at_once(cases.as_flattened().to_vec(), |(provider, name)| {
+        let sandbox = living(provider, Life::endless());
+        let step = call(provider, &sandbox);
+        let child = watching(&step);
+        let done = stop(&step, child, name);
+        assert!(sandbox.runs()[0].cancelled, "{done}");
+        assert_eq!(sandbox.unfinished_runs().len(), 0, "{done}");
+        assert_eq!(left_running(&done), None, "{done}");
+        assert_eq!(done.outputs["conclusion"], "cancelled");
+        done.says("ended as cancelled after the step was stopped");
+        assert!(done.summary.contains("cancelled"));
+        assert_eq!(done.errors().len(), 1, "{done}");
+    });
+}
+
+#[test]
+fn a_run_that_is_to_be_left_is_left() {
+    at_once(PROVIDERS.to_vec(), |provider| {
+        let sandbox = living(provider, Life::endless());
+        let step = call(provider, &sandbox).input("on-abandoned", "leave");
+        let child = watching(&step);
+        let done = stop(&step, child, "TERM");
+        assert!(!sandbox.runs()[0].cancelled, "{done}");
+        let cancels = sandbox.requests();
+        let cancels = cancels.iter().filter(|request| request.method == "POST");
+        assert_eq!(cancels.count(), 1, "the trigger alone");
+        assert_eq!(
+            left_running(&done),
+            Some("`on-abandoned` is `leave`".to_owned())
+        );
+        assert_eq!(done.outputs["conclusion"], "");
+        let warnings = done.warnings();
+        assert_eq!(warnings.len(), 1, "{done}");
+        assert!(
+            warnings[0].contains("may still be going on"),
+            "{}",
+            warnings[0]
+        );
+        assert!(
+            warnings[0].contains(&done.outputs["run-url"]),
+            "{}",
+            warnings[0]
+        );
+    });
+}
+
+#[test]
+fn a_cancel_that_is_refused_is_told() {
+    let mut cases = Vec::new();
+    for provider in PROVIDERS {
+        cases.extend([403, 409, 404, 500].map(|status| (provider, status)));
+    }
+    cases.push((Provider::Bitbucket, 400));
+    at_once(cases, |(provider, status)| {
+        let life = Life::endless().on_cancel(OnCancel::Refuses(status));
+        let sandbox = living(provider, life);
+        let step = call(provider, &sandbox);
+        let child = watching(&step);
+        let done = stop(&step, child, "INT");
+        let left = left_running(&done).unwrap_or_default();
+        let refused = format!("the cancel was refused: {status}");
+        assert!(left.starts_with(&refused), "{left}\n{done}");
+        assert_eq!(done.outputs["conclusion"], "");
+        assert_eq!(sandbox.unfinished_runs().len(), 1);
+        done.says("may still be going on");
+    });
+}
+
+#[test]
+fn a_cancel_that_is_ignored_is_told() {
+    at_once(PROVIDERS.to_vec(), |provider| {
+        let life = Life::endless().on_cancel(OnCancel::Ignores);
+        let sandbox = living(provider, life);
+        let step = call(provider, &sandbox);
+        let child = watching(&step);
+        let done = stop(&step, child, "INT");
+        let left = left_running(&done).unwrap_or_default();
+        assert_eq!(
+            left,
+            "the cancel was accepted, but had not taken effect when the step had to end"
+        );
+        assert_eq!(done.outputs["conclusion"], "");
+    });
+}
+
+/// The run had ended by itself just before, and that is what counts.
+#[test]
+fn a_run_that_is_over_already_is_told_as_it_ended() {
+    at_once(PROVIDERS.to_vec(), |provider| {
+        let sandbox = living(provider, Life::endless());
+        let step = call(provider, &sandbox);
+        let child = watching(&step);
+        sandbox.with_world(|world| world.runs[0].complete(Conclusion::Success));
+        signal(&child, "INT");
+        let done = step.finish(child).passes();
+        assert_eq!(left_running(&done), None, "{done}");
+        assert_eq!(done.outputs["conclusion"], "success", "{done}");
+        assert!(!sandbox.runs()[0].cancelled);
+    });
+}
+
+#[test]
+fn a_cancel_may_take_its_time() {
+    at_once(PROVIDERS.to_vec(), |provider| {
+        let life = Life::endless().on_cancel(OnCancel::Ends(SECOND / 2));
+        let sandbox = living(provider, life);
+        let step = call(provider, &sandbox);
+        let child = watching(&step);
+        let done = stop(&step, child, "TERM");
+        assert_eq!(left_running(&done), None, "{done}");
+        assert_eq!(done.outputs["conclusion"], "cancelled", "{done}");
+    });
+}
+
+/// After a deadline there is more time than after a signal.
+#[test]
+fn after_a_deadline_a_cancel_is_watched_for_half_a_minute() {
+    let cases = [
+        (OnCancel::Ends(12 * SECOND), None),
+        (OnCancel::Ignores, Some(())),
+    ];
+    at_once(cases.to_vec(), |(on_cancel, left)| {
+        let sandbox = living(Provider::Gitlab, Life::endless().on_cancel(on_cancel));
+        let step = call(Provider::Gitlab, &sandbox).input("timeout", "2s");
+        let began = Instant::now();
+        let done = step.run();
+        assert_eq!(done.outputs["conclusion"], "timed-out", "{done}");
+        assert_eq!(left_running(&done).map(drop), left, "{done}");
+        assert!(began.elapsed() < 40 * SECOND);
+        assert_eq!(done.code, Some(1));
+    });
+}
+
+#[test]
+fn a_second_signal_ends_it_at_once() {
+    let life = Life::endless().on_cancel(OnCancel::Ignores);
+    let sandbox = living(Provider::Github, life);
+    let step = call(Provider::Github, &sandbox);
+    let child = watching(&step);
+    signal(&child, "INT");
+    step.until_said("cancelling it");
+    let asked = Instant::now();
+    signal(&child, "TERM");
+    let done = step.finish(child);
+    assert!(asked.elapsed() < SECOND, "{:?}\n{done}", asked.elapsed());
+    assert_eq!(done.code, Some(1));
+    let left = left_running(&done).unwrap_or_default();
+    assert!(left.contains("when a second signal came"), "{left}");
+}
+
+/// The answer comes within the two seconds that it has, and the run is cancelled after all.
+#[test]
+fn a_trigger_on_the_wire_is_waited_for_and_then_cancelled() {
+    at_once(PROVIDERS.to_vec(), |provider| {
+        let sandbox = living(provider, Life::endless());
+        let slow = Fault::Delay(Moment::AfterActing, SECOND);
+        sandbox.fault(Route::triggers(), Occasion::Every, slow);
+        let step = call(provider, &sandbox);
+        let child = step.start();
+        until(&sandbox, "the trigger is on the wire", |sandbox| {
+            !sandbox.trigger_requests().is_empty()
+        });
+        let done = stop(&step, child, "INT");
+        assert_eq!(done.outputs["outcome"], "accepted", "{done}");
+        assert!(sandbox.runs()[0].cancelled, "{done}");
+        assert_eq!(sandbox.unfinished_runs().len(), 0);
+    });
+}
+
+/// It does not, and nobody knows.
+#[test]
+fn a_trigger_that_never_comes_back_is_unknown() {
+    at_once(PROVIDERS.to_vec(), |provider| {
+        let sandbox = living(provider, Life::endless());
+        let silent = Fault::Delay(Moment::AfterActing, 30 * SECOND);
+        sandbox.fault(Route::triggers(), Occasion::Every, silent);
+        let step = call(provider, &sandbox);
+        let child = step.start();
+        until(&sandbox, "the trigger is on the wire", |sandbox| {
+            !sandbox.trigger_requests().is_empty()
+        });
+        let done = stop(&step, child, "INT");
+        assert_eq!(done.outputs["outcome"], "unknown", "{done}");
+        let left = done.result()["left_running"].clone();
+        assert_eq!(left, "nobody knows whether it was started");
+        assert!(!sandbox.runs()[0].cancelled);
+    });
+}
+
+#[test]
+fn of_several_runs_those_are_cancelled_that_are_sure() {
+    // One of the workflows has the marker in its title.
+    let sandbox = start(World::demo().lives(Provider::Github, Life::endless()));
+    sandbox.with_world(|world| {
+        let workflows = &mut world.github.repositories[0].workflows;
+        let notify = workflows
+            .iter_mut()
+            .find(|workflow| workflow.file == "notify.yml");
+        let title = "Notify ${{ github.event.client_payload.trigger_id }}";
+        notify.expect("it is there").run_name = Some(title.to_owned());
+    });
+    let step = dispatch(&sandbox, "deploy");
+    let child = watching(&step);
+    let done = stop(&step, child, "INT");
+    for run in sandbox.runs() {
+        assert_eq!(run.cancelled, run.pipeline == "notify.yml", "{done}");
+    }
+    let runs = done.result()["runs"].clone();
+    for run in runs.as_array().expect("runs") {
+        let is_left = run["left_running"] != Value::Null;
+        assert_eq!(is_left, run["matched_by"] == "timing", "{run}");
+    }
+}
+
+#[test]
+fn nothing_is_left_by_a_stop_before_the_trigger() {
+    at_once(PROVIDERS.to_vec(), |provider| {
+        let sandbox: Sandbox = living(provider, Life::endless());
+        let slow = Fault::Delay(Moment::BeforeActing, 20 * SECOND);
+        sandbox.fault(Route::any().method("GET"), Occasion::Every, slow);
+        let step = call(provider, &sandbox);
+        let child = step.start();
+        until(&sandbox, "the preflight is on the wire", |sandbox| {
+            !sandbox.requests().is_empty()
+        });
+        let done = stop(&step, child, "INT");
+        assert_eq!(done.outputs["outcome"], "not-sent", "{done}");
+        assert_eq!(sandbox.runs().len(), 0);
+    });
+}

@@ -1,0 +1,394 @@
+//! Waiting for a run: how it ends, what is told on the way, and what it waits for itself.
+
+use std::time::Duration;
+
+use sandbox::world::{Conclusion, GitlabVersion, JobLife, Life, State};
+use sandbox::{Provider, World};
+use serde_json::Value;
+
+use crate::calls::{PROVIDERS, SECOND, at_once, call, living, start, until};
+
+#[test]
+fn the_step_ends_as_the_run_ends() {
+    at_once(PROVIDERS.to_vec(), |provider| {
+        let life = Life::new()
+            .queued(SECOND)
+            .job(JobLife::new("build", 2 * SECOND))
+            .job(JobLife::new("test", SECOND));
+        let sandbox = living(provider, life);
+        let done = call(provider, &sandbox).run().passes();
+        assert_eq!(done.outputs["conclusion"], "success");
+        assert_eq!(done.outputs["outcome"], "accepted");
+        done.says("queued")
+            .says("job test: success after 1s")
+            .says(": ended as success");
+        assert_eq!(sandbox.unfinished_runs().len(), 0, "{done}");
+        assert_eq!(sandbox.trigger_requests().len(), 1);
+        let run = &done.result()["runs"][0];
+        assert_eq!(run["matched_by"], "id");
+        assert_eq!(run["state"], "completed");
+        assert_eq!(run["conclusion"], "success");
+        assert_eq!(run["number"], 1);
+        for time in ["created_at", "completed_at"] {
+            assert!(run[time].as_str().is_some_and(|time| time.ends_with('Z')));
+        }
+        assert!(done.summary.contains("```mermaid\ngantt\n"), "{done}");
+        assert!(done.summary.contains(" test :done, "), "{done}");
+        assert_eq!(done.errors(), Vec::<String>::new());
+        assert_eq!(done.warnings(), Vec::<String>::new());
+        for request in sandbox.requests() {
+            assert!(request.objections.is_empty(), "{:?}", request.objections);
+        }
+    });
+}
+
+#[test]
+fn every_end_has_a_conclusion() {
+    let ends = [
+        (Provider::Github, "success", "success"),
+        (Provider::Github, "neutral", "neutral"),
+        (Provider::Github, "skipped", "skipped"),
+        (Provider::Github, "cancelled", "cancelled"),
+        (Provider::Github, "stale", "cancelled"),
+        (Provider::Github, "failure", "failure"),
+        (Provider::Github, "timed_out", "failure"),
+        (Provider::Github, "startup_failure", "failure"),
+        (Provider::Github, "action_required", "failure"),
+        (Provider::Github, "exploded", "failure"),
+        (Provider::Gitlab, "success", "success"),
+        (Provider::Gitlab, "skipped", "skipped"),
+        (Provider::Gitlab, "canceled", "cancelled"),
+        (Provider::Gitlab, "failed", "failure"),
+        (Provider::Bitbucket, "SUCCESSFUL", "success"),
+        (Provider::Bitbucket, "STOPPED", "cancelled"),
+        (Provider::Bitbucket, "EXPIRED", "cancelled"),
+        (Provider::Bitbucket, "FAILED", "failure"),
+        (Provider::Bitbucket, "ERROR", "failure"),
+        (Provider::Bitbucket, "EXPLODED", "failure"),
+    ];
+    at_once(ends.to_vec(), |(provider, word, conclusion)| {
+        let sandbox = living(provider, Life::new().ends_saying(word));
+        let done = call(provider, &sandbox).run();
+        assert_eq!(done.outputs["conclusion"], conclusion, "{word}\n{done}");
+        let passes = ["success", "neutral"].contains(&conclusion);
+        assert_eq!(done.code, Some(i32::from(!passes)), "{word}\n{done}");
+        // One error for the run, with its conclusion, the provider's word, and the link.
+        let errors = done.errors();
+        assert_eq!(errors.len(), usize::from(!passes), "{done}");
+        for error in errors {
+            assert!(
+                error.contains(conclusion) && error.contains(word),
+                "{error}"
+            );
+            assert!(error.contains(&done.outputs["run-url"]), "{error}");
+        }
+        let run = &done.result()["runs"][0];
+        let kept = match provider {
+            Provider::Gitlab => &run["provider_state"],
+            Provider::Github | Provider::Bitbucket => &run["provider_conclusion"],
+        };
+        assert_eq!(kept, word);
+    });
+}
+
+#[test]
+fn no_other_word_is_an_end() {
+    let mut cases = Vec::new();
+    for (provider, words) in [
+        (
+            Provider::Github,
+            [
+                "queued",
+                "in_progress",
+                "waiting",
+                "requested",
+                "pending",
+                "success",
+                "dreaming",
+            ]
+            .as_slice(),
+        ),
+        (
+            Provider::Gitlab,
+            &[
+                "created",
+                "waiting_for_resource",
+                "preparing",
+                "waiting_for_callback",
+                "pending",
+                "running",
+                "canceling",
+                "manual",
+                "scheduled",
+                "cancelled",
+                "dreaming",
+            ],
+        ),
+        (
+            Provider::Bitbucket,
+            &["RUNNING", "PAUSED", "HALTED", "DREAMING"],
+        ),
+    ] {
+        cases.extend(words.iter().map(|word| (provider, *word)));
+    }
+    at_once(cases, |(provider, word)| {
+        let life = Life::passing(3 * SECOND).says(Duration::ZERO, word);
+        let sandbox = living(provider, life);
+        let done = call(provider, &sandbox).run().passes();
+        assert_eq!(done.outputs["conclusion"], "success", "{word}\n{done}");
+        assert_eq!(sandbox.unfinished_runs().len(), 0, "{word}\n{done}");
+    });
+}
+
+#[test]
+fn conclusions_that_pass_are_chosen() {
+    let cases = [
+        ("failure", "failure", 0),
+        ("success, skipped", "skipped", 0),
+        ("success", "neutral", 1),
+        ("failure", "success", 1),
+    ];
+    at_once(cases.to_vec(), |(chosen, word, code)| {
+        let sandbox = living(Provider::Github, Life::new().ends_saying(word));
+        let step = call(Provider::Github, &sandbox).input("success-conclusions", chosen);
+        let done = step.run();
+        assert_eq!(done.code, Some(code), "{done}");
+        assert_eq!(done.outputs["conclusion"], word);
+    });
+}
+
+/// A life that a person must let go on, and who that is told to be.
+fn blocked(provider: Provider) -> (Life, &'static str) {
+    let build = JobLife::new("build", SECOND / 2);
+    let deploy = JobLife::new("deploy", SECOND / 2);
+    let (deploy, told) = match provider {
+        Provider::Github => (
+            deploy.needs_approval("production", &["octocat", "team/ops"]),
+            "blocked, waits for approval of the environment production by octocat or ops",
+        ),
+        Provider::Gitlab => (
+            deploy.manual(),
+            "blocked, waits for the manual job deploy to be started",
+        ),
+        Provider::Bitbucket => (
+            deploy.manual(),
+            "blocked, waits for the step deploy to be started by hand",
+        ),
+    };
+    (Life::new().job(build).job(deploy), told)
+}
+
+#[test]
+fn a_blocked_run_is_waited_for() {
+    at_once(PROVIDERS.to_vec(), |provider| {
+        let (life, told) = blocked(provider);
+        let sandbox = living(provider, life);
+        let step = call(provider, &sandbox);
+        let child = step.start();
+        step.until_said(told);
+        let id = sandbox.runs()[0].id;
+        sandbox.with_world(|world| world.approve(provider, id));
+        let done = step.finish(child).passes();
+        done.says("job deploy: success");
+        assert_eq!(done.outputs["conclusion"], "success");
+    });
+}
+
+#[test]
+fn a_blocked_run_fails_where_that_is_asked_for() {
+    at_once(PROVIDERS.to_vec(), |provider| {
+        let (life, _) = blocked(provider);
+        let sandbox = living(provider, life);
+        let step = call(provider, &sandbox).input("on-blocked", "fail");
+        let done = step.run().fails(&["waits for"]);
+        assert_eq!(done.outputs["conclusion"], "failure");
+        done.says("`on-blocked` is `fail`");
+        assert!(sandbox.runs()[0].cancelled, "{done}");
+        assert_eq!(
+            done.result()["runs"][0]["left_running"],
+            Value::Null,
+            "{done}"
+        );
+    });
+}
+
+/// Timers and turns pass by themselves.
+#[test]
+fn what_needs_nobody_is_not_blocked() {
+    let timed = || Life::new().job(JobLife::new("deploy", SECOND).after_timer(2 * SECOND));
+    let turn = || Life::passing(SECOND).after_others(2, SECOND);
+    let cases = [
+        (
+            Provider::Github,
+            timed(),
+            "queued, waits for the wait timer of staging (1 min)",
+        ),
+        (
+            Provider::Github,
+            turn(),
+            "queued, waits for its turn, 2 before it",
+        ),
+        (Provider::Gitlab, timed(), "queued"),
+        (Provider::Gitlab, turn(), "queued"),
+    ];
+    at_once(cases.to_vec(), |(provider, life, told)| {
+        let sandbox = living(provider, life);
+        let step = call(provider, &sandbox).input("on-blocked", "fail");
+        let done = step.run().passes();
+        done.says(told);
+        assert_eq!(done.outputs["conclusion"], "success");
+    });
+}
+
+#[test]
+fn a_server_without_queue_positions_still_queues() {
+    let life = Life::passing(SECOND).after_others(1, 2 * SECOND);
+    let sandbox = living(Provider::Github, life);
+    sandbox.with_world(|world| world.github.has_concurrency_groups = false);
+    let done = call(Provider::Github, &sandbox).run().passes();
+    done.says("queued, waits for its turn\n");
+}
+
+#[test]
+fn a_re_run_is_another_run() {
+    let sandbox = living(Provider::Github, Life::failing(SECOND));
+    let step = call(Provider::Github, &sandbox);
+    let child = step.start();
+    until(&sandbox, "the run is over", |sandbox| {
+        sandbox
+            .runs()
+            .first()
+            .is_some_and(|run| run.state == State::Completed)
+    });
+    let id = sandbox.runs()[0].id;
+    sandbox.with_world(|world| world.run_again(id));
+    let done = step.finish(child);
+    assert_eq!(done.code, Some(1), "{done}");
+    assert_eq!(done.outputs["conclusion"], "failure");
+    assert_eq!(done.result()["runs"][0]["attempt"], 1);
+    // Whoever ran it again did so for a reason.
+    assert!(!sandbox.runs()[0].cancelled);
+}
+
+#[test]
+fn downstream_pipelines_are_named() {
+    at_once(vec![GitlabVersion::New, GitlabVersion::Old], |version| {
+        let life = Life::new()
+            .job(JobLife::new("build", SECOND))
+            .job(JobLife::new("child", SECOND).starts("octo-group/tools/locked"));
+        let sandbox = living(Provider::Gitlab, life);
+        sandbox.with_world(|world| world.gitlab.version = version);
+        let done = call(Provider::Gitlab, &sandbox).run().passes();
+        done.says("downstream pipeline child: success");
+        assert!(done.summary.contains(" child :done"), "{done}");
+    });
+}
+
+#[test]
+fn a_job_that_may_fail_fails_nothing() {
+    let life = Life::new()
+        .job(JobLife::new("lint", SECOND / 2).fails().may_fail())
+        .job(JobLife::new("build", SECOND / 2));
+    let sandbox = living(Provider::Gitlab, life);
+    let done = call(Provider::Gitlab, &sandbox).run().passes();
+    done.says("job lint: failure");
+    assert!(!done.log.contains("::group::"), "{done}");
+}
+
+#[test]
+fn many_jobs_are_read_page_by_page() {
+    at_once(PROVIDERS.to_vec(), |provider| {
+        let life = (0..230).fold(Life::new(), |life, index| {
+            life.job(JobLife::new(&format!("shard {index}"), Duration::ZERO))
+        });
+        let sandbox = living(provider, life);
+        let done = call(provider, &sandbox).run().passes();
+        done.says("job shard 0: success")
+            .says("job shard 229: success");
+    });
+}
+
+#[test]
+fn a_timeout_is_a_conclusion() {
+    at_once(PROVIDERS.to_vec(), |provider| {
+        let sandbox = living(provider, Life::endless());
+        let step = call(provider, &sandbox).input("timeout", "3s");
+        let done = step.run().fails(&["did not end within 3s"]);
+        assert_eq!(done.outputs["conclusion"], "timed-out", "{done}");
+        assert!(sandbox.runs()[0].cancelled, "{done}");
+        assert_eq!(done.result()["runs"][0]["left_running"], Value::Null);
+    });
+}
+
+#[test]
+fn a_run_by_hand_is_waited_for_too() {
+    let sandbox = living(Provider::Gitlab, Life::passing(SECOND));
+    let done = call(Provider::Gitlab, &sandbox).by_hand().run().passes();
+    done.says("ended as success");
+    assert!(!done.log.contains("::"), "{done}");
+}
+
+#[test]
+fn waiting_costs_little_of_the_rate_limit() {
+    let life = Life::new()
+        .job(JobLife::new("build", 4 * SECOND))
+        .job(JobLife::new("test", 4 * SECOND));
+    let sandbox = living(Provider::Github, life);
+    call(Provider::Github, &sandbox).run().passes();
+    let requests = sandbox.requests();
+    let unchanged = requests
+        .iter()
+        .filter(|request| request.answered == sandbox::Answered::Status(304));
+    assert!(unchanged.count() > 0, "looks are conditional");
+    for request in &requests {
+        assert_eq!(
+            request.headers.get("x-github-api-version"),
+            Some("2022-11-28"),
+            "{}",
+            request.path
+        );
+    }
+}
+
+#[test]
+fn an_app_outlives_its_token() {
+    use sandbox::demo;
+    let sandbox = start(World::demo().lives(Provider::Github, Life::passing(7 * SECOND)));
+    sandbox.with_world(|world| world.github.token_life = 2 * SECOND);
+    let step = crate::harness::Step::github(&sandbox)
+        .input("workflow", "build.yml")
+        .input("token", demo::GITHUB_WORKFLOW_OF_CALLER)
+        .input("client-id", demo::GITHUB_APP_CLIENT_ID)
+        .input("private-key", demo::GITHUB_APP_PRIVATE_KEY)
+        .input("wait", "true");
+    let done = step.run().passes();
+    assert_eq!(done.outputs["conclusion"], "success");
+    assert!(
+        sandbox.with_world(|world| world.github.minted) >= 2,
+        "{done}"
+    );
+    assert_eq!(sandbox.trigger_requests().len(), 1);
+    // Each of them was masked before it was used.
+    let minted = done
+        .masks
+        .iter()
+        .filter(|mask| mask.starts_with("ghs_sandboxMinted"));
+    assert!(minted.count() >= 2, "{done}");
+}
+
+#[test]
+fn a_skipped_run_beside_a_successful_one_does_not_count() {
+    let world = World::demo()
+        .life_of(
+            Provider::Github,
+            "octo-org/app",
+            "build.yml",
+            Life::new().concludes(Conclusion::Skipped),
+        )
+        .life_of(Provider::Github, "octo-org/app", "notify.yml", Life::new());
+    let sandbox = start(world);
+    let done = crate::calls::dispatch(&sandbox, "deploy").run().passes();
+    assert_eq!(done.outputs["conclusion"], "success");
+    let runs = done.result()["runs"].clone();
+    assert_eq!(runs.as_array().map(Vec::len), Some(2));
+}
