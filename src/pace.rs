@@ -18,20 +18,19 @@ impl Pace {
         (age / LOOKS_OF_A_LIFE).clamp(self.shortest, self.longest)
     }
 
-    /// The same, a little shorter or longer by chance.
+    /// The same, a little shorter or longer by chance, and never longer than the longest.
     pub(crate) fn jittered(&self, age: Duration) -> Duration {
         let interval = self.interval(age);
         // A random UUID is as good a die as any, and here already.
         let chance = uuid::Uuid::new_v4().as_u128() % (2 * JITTER + 1);
         let parts = u32::try_from(100 - JITTER + chance).unwrap_or(100);
-        interval * parts / 100
+        (interval * parts / 100).min(self.longest)
     }
 
-    /// How old what is known of a run's jobs may become: about two looks, also where looks themselves
-    /// cost nothing.
+    /// How old what is known of a run's jobs may become, as long as the run itself shows no change.
     pub(crate) fn jobs_interval(&self, age: Duration) -> Duration {
         const LONGEST: Duration = Duration::from_secs(30);
-        (age / (LOOKS_OF_A_LIFE / 2)).clamp(self.shortest * 2, LONGEST)
+        (age / (LOOKS_OF_A_LIFE / 2)).clamp(self.jobs, self.jobs.max(LONGEST))
     }
 }
 
@@ -61,16 +60,10 @@ impl Turnstile {
 mod tests {
     use super::*;
 
-    const PACE: Pace = Pace {
-        shortest: Duration::from_secs(2),
-        longest: Duration::from_secs(15),
-        apart: Duration::from_millis(500),
-    };
-
     #[test]
     fn the_interval_is_a_twelfth_of_the_age_within_bounds() {
         for (age, interval) in [(0, 2), (24, 2), (36, 3), (120, 10), (180, 15), (7_200, 15)] {
-            let found = PACE.interval(Duration::from_secs(age));
+            let found = Pace::GITLAB.interval(Duration::from_secs(age));
             assert_eq!(found, Duration::from_secs(interval), "at {age} s");
         }
     }
@@ -78,8 +71,10 @@ mod tests {
     #[test]
     fn jitter_is_a_tenth_at_most() {
         for _ in 0..1_000 {
-            let interval = PACE.jittered(Duration::from_mins(2)).as_millis();
+            let interval = Pace::GITLAB.jittered(Duration::from_mins(2)).as_millis();
             assert!((9_000..=11_000).contains(&interval), "{interval}");
+            let longest = Pace::GITLAB.jittered(Duration::from_hours(1)).as_millis();
+            assert!((13_500..=15_000).contains(&longest), "{longest}");
         }
     }
 

@@ -70,6 +70,8 @@ pub(crate) struct Pace {
     pub(crate) longest: Duration,
     /// Between any two looks with one credential.
     pub(crate) apart: Duration,
+    /// Between two looks at a run's jobs while the run itself shows no change.
+    pub(crate) jobs: Duration,
 }
 
 /// A run that the trigger may have started.
@@ -94,6 +96,31 @@ pub(crate) enum Claim {
     Fits,
     /// It is of the same kind, and not ours.
     Other,
+}
+
+impl Pace {
+    /// Looks at a run that has not changed cost nothing; those at its jobs nearly always do, since each
+    /// step of a job changes them. But a run changes with each of its jobs.
+    pub(crate) const GITHUB: Self = Self {
+        shortest: Duration::from_secs(2),
+        longest: Duration::from_secs(5),
+        apart: Duration::from_millis(500),
+        jobs: Duration::from_mins(1),
+    };
+    /// A pipeline shows nothing of its jobs.
+    pub(crate) const GITLAB: Self = Self {
+        shortest: Duration::from_secs(2),
+        longest: Duration::from_secs(15),
+        apart: Duration::from_millis(500),
+        jobs: Duration::from_secs(4),
+    };
+    /// A thousand requests an hour are all there is.
+    pub(crate) const BITBUCKET: Self = Self {
+        shortest: Duration::from_secs(5),
+        longest: Duration::from_secs(15),
+        apart: Duration::from_secs(5),
+        jobs: Duration::from_secs(10),
+    };
 }
 
 impl Secrets {
@@ -189,17 +216,10 @@ impl<'a> Connection<'a> {
     }
 
     pub(crate) fn pace(&self) -> Pace {
-        let (shortest, longest, apart) = match self {
-            // Looks that find nothing new cost nothing.
-            Self::GitHub(_) => (2_000, 5_000, 500),
-            Self::GitLab(_) => (2_000, 15_000, 500),
-            // A thousand requests an hour are all there is.
-            Self::Bitbucket(_) => (5_000, 15_000, 5_000),
-        };
-        Pace {
-            shortest: Duration::from_millis(shortest),
-            longest: Duration::from_millis(longest),
-            apart: Duration::from_millis(apart),
+        match self {
+            Self::GitHub(_) => Pace::GITHUB,
+            Self::GitLab(_) => Pace::GITLAB,
+            Self::Bitbucket(_) => Pace::BITBUCKET,
         }
     }
 

@@ -1,6 +1,10 @@
 //! The poll loop. It knows no provider: it gets a closure that looks, and says what it sees.
 
 mod progress;
+#[cfg(test)]
+mod simulation;
+#[cfg(test)]
+mod tests;
 mod trouble;
 
 use std::time::Duration;
@@ -88,17 +92,18 @@ async fn follow(
         } else {
             Depth::Run
         };
-        let found = match look(depth).await {
+        let mut found = look(depth).await;
+        if let Ok(seen) = &found
+            && seen.jobs.is_none()
+            && (progress.is_news(seen) || seen.state.conclusion().is_some())
+        {
             // What its jobs did is what people want to know of a change.
-            Ok(found) if depth == Depth::Run && progress.is_news(&found) => {
-                Ok(look(Depth::Jobs).await.unwrap_or(found))
-            }
-            found => found,
-        };
+            found = look(Depth::Jobs).await.or(found);
+        }
         let pause = match found {
             Ok(found) => {
                 trouble.is_over(progress);
-                if found.jobs.is_some() {
+                if jobs_are_old || found.jobs.is_some() {
                     jobs_seen = Some(at);
                 }
                 let state = found.state;

@@ -5,10 +5,11 @@
 //! be measured are skipped with a word. `BENCH_IMAGE=NAME` measures another image, `BENCH_BUILD_IMAGE=1` builds it
 //! from the Dockerfile first.
 //!
-//! Not here: correctness (see `tests/`), budgets of many targets and of waiting.
+//! Not here: correctness (see `tests/`), budgets of many targets.
 
 mod container;
 mod dispatch;
+mod looks;
 mod memory;
 mod process;
 mod race;
@@ -42,6 +43,7 @@ fn main() -> Result<()> {
     // What was measured before is told, too, where the container fails.
     let container = container::rows(&dispatch).map(|more| rows.extend(more));
     say(&table::render(&rows));
+    say(&looks::table()?);
     container
 }
 

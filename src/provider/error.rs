@@ -53,7 +53,7 @@ impl Error {
         self
     }
 
-    pub(super) fn with_answer(mut self, answer: Answer) -> Self {
+    pub(crate) fn with_answer(mut self, answer: Answer) -> Self {
         self.answer = Some(Box::new(answer));
         self
     }

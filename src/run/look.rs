@@ -15,6 +15,8 @@ pub(crate) struct Look {
     /// GitHub's: a re-run is another attempt, and another run to us.
     pub(crate) attempt: Option<u64>,
     pub(crate) times: Times,
+    /// When anything about it changed last, where the provider tells.
+    pub(crate) changed: Option<DateTime<Utc>>,
     /// What keeps it from going on, where something does and what was read tells.
     pub(crate) held: Option<Held>,
     /// Where they were asked for; those that the provider shows by now.

@@ -53,12 +53,11 @@ impl<'a> Progress<'a> {
         self.last.take()
     }
 
-    /// Whether a look shows the run elsewhere than the one before.
+    /// Whether a look shows the run otherwise than the one before, so that its jobs may be too.
     pub(super) fn is_news(&self, look: &Look) -> bool {
-        self.last
-            .borrow()
-            .as_ref()
-            .is_none_or(|last| last.words != look.words)
+        let last = self.last.borrow();
+        last.as_ref()
+            .is_none_or(|last| last.words != look.words || last.changed != look.changed)
     }
 
     pub(super) fn see(&self, mut look: Look) {

@@ -60,16 +60,17 @@ impl Bitbucket<'_> {
         let url = self.repository(["pipelines", &run.id]);
         let pipeline: Pipeline = self.read(&url, "the pipeline").await?;
         let state = pipeline.state.state();
-        let (jobs, held) = match depth {
-            Depth::Run => (None, None),
-            Depth::Jobs => {
-                let steps = self.steps(run).await?;
-                let is_blocked = state == State::Blocked;
-                let held = is_blocked.then(|| held(&steps));
-                let jobs = steps.into_iter().map(|step| step.job(is_blocked)).collect();
-                (Some(jobs), held)
-            }
+        let steps = match depth {
+            Depth::Run => None,
+            // Without them the look at the pipeline itself is as good.
+            Depth::Jobs => self.steps(run).await.ok(),
         };
+        let is_blocked = state == State::Blocked;
+        let held = steps.as_deref().filter(|_| is_blocked).map(held);
+        let jobs = steps.map(|steps| {
+            let steps = steps.into_iter();
+            steps.map(|step| step.job(is_blocked)).collect()
+        });
         Ok(Look {
             state,
             words: pipeline.state.words(),
@@ -80,6 +81,7 @@ impl Bitbucket<'_> {
                 started: None,
                 completed: pipeline.completed_on,
             },
+            changed: None,
             held,
             jobs,
         })

@@ -117,10 +117,12 @@ impl GitHub<'_> {
                 started: found.run_started_at,
                 completed: found.updated_at.filter(|_| is_over),
             },
+            changed: found.updated_at,
             held,
             jobs: match depth {
                 Depth::Run => None,
-                Depth::Jobs => Some(self.jobs(run).await?),
+                // Without them the look at the run itself is as good.
+                Depth::Jobs => self.jobs(run).await.ok(),
             },
         })
     }

@@ -28,6 +28,7 @@ struct Pipeline {
     iid: Option<u64>,
     status: String,
     created_at: Option<DateTime<Utc>>,
+    updated_at: Option<DateTime<Utc>>,
     started_at: Option<DateTime<Utc>>,
     finished_at: Option<DateTime<Utc>>,
 }
@@ -69,9 +70,13 @@ impl GitLab<'_> {
         let jobs = match depth {
             Depth::Run => None,
             Depth::Jobs => {
-                let mut jobs: Vec<_> = self.jobs(run).await?.into_iter().map(job).collect();
-                jobs.extend(self.downstream(run).await);
-                Some(jobs)
+                // Without them the look at the pipeline itself is as good.
+                let jobs = self.jobs(run).await.ok();
+                let mut jobs = jobs.map(|jobs| jobs.into_iter().map(job).collect::<Vec<_>>());
+                if let Some(jobs) = &mut jobs {
+                    jobs.extend(self.downstream(run).await);
+                }
+                jobs
             }
         };
         Ok(Look {
@@ -90,6 +95,7 @@ impl GitLab<'_> {
                 started: pipeline.started_at,
                 completed: pipeline.finished_at,
             },
+            changed: pipeline.updated_at,
             jobs,
         })
     }

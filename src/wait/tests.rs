@@ -1,0 +1,365 @@
+//! The loop in virtual time, with looks by a script: what it says, when it looks, and how it ends.
+
+use std::cell::{Cell, RefCell};
+use std::time::Duration;
+
+use ::http::{HeaderMap, StatusCode};
+use tokio::time::{Instant, sleep};
+
+use super::{End, Waited, Watch, wait};
+use crate::event::News;
+use crate::pace::Turnstile;
+use crate::provider::http::{Answer, Body};
+use crate::provider::{Depth, Error, Kind, Pace};
+use crate::run::{Conclusion, Held, Job, Look, Nature, State, Times, Words};
+use crate::stop::{Stop, Urgency};
+use crate::target::OnBlocked;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn look(state: State) -> Look {
+    Look {
+        state,
+        words: Words {
+            state: state.word().to_owned(),
+            conclusion: None,
+        },
+        number: None,
+        attempt: None,
+        times: Times::default(),
+        changed: None,
+        held: None,
+        jobs: None,
+    }
+}
+
+fn job(id: &str, state: State) -> Job {
+    Job {
+        id: id.to_owned(),
+        name: id.to_owned(),
+        nature: Nature::Job,
+        state,
+        times: Times::default(),
+        url: None,
+        failed_step: None,
+        log_size: None,
+    }
+}
+
+fn failure(kind: Kind) -> Error {
+    Error::new(kind, "failed")
+}
+
+fn refusal(status: u16) -> Error {
+    let status = StatusCode::from_u16(status).unwrap();
+    failure(Kind::Rejected).with_answer(Answer {
+        status,
+        headers: HeaderMap::new(),
+        body: Body::Complete(Vec::new()),
+    })
+}
+
+const DONE: State = State::Completed(Conclusion::Success);
+
+/// What was said, in a word each with the second.
+fn word(news: &News<'_>) -> String {
+    match news {
+        News::State { state, .. } => state.word().to_owned(),
+        News::Job(job) => format!("job {} {}", job.name, job.state.word()),
+        News::LongTurn => "long turn".to_owned(),
+        News::Failing(_) => "failing".to_owned(),
+        News::Readable => "readable".to_owned(),
+        News::Heartbeat { done, all, .. } => format!("heartbeat {done}/{all}"),
+        News::Cancelling | News::Ended { .. } | News::Log(_) => unreachable!("not the loop's"),
+    }
+}
+
+struct Story {
+    waited: Waited,
+    /// Second and word of all that was said.
+    said: Vec<(u64, String)>,
+    /// Second and depth of each look.
+    looks: Vec<(u64, Depth)>,
+}
+
+impl Story {
+    fn said(&self) -> Vec<&str> {
+        self.said.iter().map(|(_, word)| word.as_str()).collect()
+    }
+
+    fn seconds(&self, word: &str) -> Vec<u64> {
+        let said = self.said.iter().filter(|(_, said)| said == word);
+        said.map(|(second, _)| *second).collect()
+    }
+}
+
+/// Waits for a run that looks so at each age in seconds, asked for so deep.
+async fn story(
+    on_blocked: OnBlocked,
+    deadline: Duration,
+    stop: &Stop,
+    script: impl Fn(u64, Depth) -> Result<Look, Error>,
+) -> Story {
+    let start = Instant::now();
+    let said = RefCell::new(Vec::new());
+    let looks = RefCell::new(Vec::new());
+    let turnstile = Turnstile::new(Pace::GITLAB.apart);
+    let watch = Watch {
+        since: start,
+        deadline: start + deadline,
+        on_blocked,
+        pace: Pace::GITLAB,
+        turnstile: &turnstile,
+    };
+    let looking = async |depth| {
+        sleep(Duration::from_millis(100)).await;
+        let age = start.elapsed().as_secs();
+        looks.borrow_mut().push((age, depth));
+        script(age, depth)
+    };
+    let tell = |news: News<'_>| {
+        let second = start.elapsed().as_secs();
+        said.borrow_mut().push((second, word(&news)));
+    };
+    let waited = wait(looking, &watch, stop, &tell).await;
+    Story {
+        waited,
+        said: said.into_inner(),
+        looks: looks.into_inner(),
+    }
+}
+
+async fn patient(script: impl Fn(u64, Depth) -> Result<Look, Error>) -> Story {
+    let (_asker, stop) = Stop::by_hand();
+    story(OnBlocked::Wait, Duration::from_hours(6), &stop, script).await
+}
+
+fn running_until(end: u64) -> impl Fn(u64, Depth) -> Result<Look, Error> {
+    move |age, _| Ok(look(if age < end { State::Running } else { DONE }))
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_end_is_the_end() {
+    let story = patient(running_until(100)).await;
+    assert!(matches!(
+        story.waited.end,
+        End::Completed(Conclusion::Success)
+    ));
+    assert_eq!(story.waited.look.map(|look| look.state), Some(DONE));
+}
+
+#[tokio::test(start_paused = true)]
+async fn silence_is_broken_once_a_minute() {
+    let story = patient(|age, depth| {
+        let jobs = [job("a", DONE), job("b", State::Running)].to_vec();
+        let state = if age < 200 { State::Running } else { DONE };
+        let jobs = (depth == Depth::Jobs).then_some(jobs);
+        Ok(Look {
+            jobs,
+            ..look(state)
+        })
+    })
+    .await;
+    assert_eq!(story.seconds("heartbeat 1/2"), [60, 120, 180]);
+    // Each of the rest once.
+    let said = story.said();
+    for word in ["running", "job a completed", "job b running"] {
+        assert_eq!(
+            said.iter().filter(|said| **said == word).count(),
+            1,
+            "{word}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_of_the_run_shows_its_jobs_at_once() {
+    let story = patient(|age, depth| {
+        let state = match age {
+            0..50 => State::Queued,
+            50..100 => State::Running,
+            _ => DONE,
+        };
+        let jobs = (depth == Depth::Jobs).then(Vec::new);
+        Ok(Look {
+            jobs,
+            ..look(state)
+        })
+    })
+    .await;
+    let first_seen = |from: u64| {
+        let mut looks = story.looks.iter().skip_while(|(age, _)| *age < from);
+        looks
+            .by_ref()
+            .take(2)
+            .any(|(_, depth)| *depth == Depth::Jobs)
+    };
+    assert!(first_seen(0) && first_seen(50) && first_seen(100));
+    let is_shallow = |(_, depth): &(u64, Depth)| *depth == Depth::Run;
+    assert!(story.looks.iter().any(is_shallow));
+}
+
+#[tokio::test(start_paused = true)]
+async fn failed_looks_are_said_once_a_minute_and_are_no_end() {
+    for kind in [Kind::Unknown, Kind::Unreachable] {
+        let story = patient(|age, _| match age {
+            30..170 => Err(failure(kind)),
+            _ => running_until(200)(age, Depth::Run),
+        })
+        .await;
+        assert!(matches!(story.waited.end, End::Completed(_)));
+        let failing = story.seconds("failing");
+        assert_eq!(failing.len(), 3, "{failing:?}");
+        assert!((30..35).contains(&failing[0]) && failing[1] - failing[0] >= 60);
+        assert_eq!(story.seconds("readable").len(), 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn three_refusals_in_a_row_lose_the_run() {
+    for status in [401, 403, 404] {
+        let story = patient(|age, _| match age {
+            20.. => Err(refusal(status)),
+            _ => Ok(look(State::Running)),
+        })
+        .await;
+        assert!(matches!(story.waited.end, End::Lost(_)));
+        let refused = story.looks.iter().filter(|(age, _)| *age >= 20);
+        assert_eq!(refused.count(), 3);
+        assert_eq!(
+            story.waited.look.map(|look| look.state),
+            Some(State::Running)
+        );
+
+        // Two, and then it is there again, and so on.
+        let count = Cell::new(0);
+        let story = patient(|age, _| {
+            count.set(count.get() + 1);
+            match count.get() % 3 {
+                0 => running_until(100)(age, Depth::Run),
+                _ if age < 100 => Err(refusal(status)),
+                _ => Ok(look(DONE)),
+            }
+        })
+        .await;
+        assert!(matches!(story.waited.end, End::Completed(_)));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_may_be_missing_for_a_minute_before_it_is_there() {
+    let story = patient(|age, _| match age {
+        0..58 => Err(refusal(404)),
+        _ => running_until(70)(age, Depth::Run),
+    })
+    .await;
+    assert!(matches!(story.waited.end, End::Completed(_)));
+
+    let story = patient(|_, _| Err(refusal(404))).await;
+    assert!(matches!(story.waited.end, End::Lost(_)));
+    let last = story.looks.last().unwrap().0;
+    assert!((60..90).contains(&last), "{last}");
+
+    // Of a run that was there a minute is not waited.
+    let story = patient(|age, _| match age {
+        0..3 => Ok(look(State::Running)),
+        _ => Err(refusal(404)),
+    })
+    .await;
+    assert!(story.looks.last().unwrap().0 < 20);
+}
+
+#[tokio::test(start_paused = true)]
+async fn rate_limits_are_slept_out() {
+    let story = patient(|age, _| match age {
+        10..100 => Err(failure(Kind::RateLimited(Some(Duration::from_mins(3))))),
+        _ => running_until(300)(age, Depth::Run),
+    })
+    .await;
+    let limited = story.looks.iter().position(|(age, _)| *age >= 10).unwrap();
+    let (before, after) = (story.looks[limited].0, story.looks[limited + 1].0);
+    assert!((180..185).contains(&(after - before)), "{before} {after}");
+
+    // Where it is not said for how long: a minute, and then longer.
+    let story = patient(|age, _| match age {
+        10..150 => Err(failure(Kind::RateLimited(None))),
+        _ => running_until(300)(age, Depth::Run),
+    })
+    .await;
+    let limited = story.looks.iter().position(|(age, _)| *age >= 10).unwrap();
+    let times: Vec<_> = story.looks[limited..].iter().map(|(age, _)| *age).collect();
+    assert!((60..65).contains(&(times[1] - times[0])), "{times:?}");
+    assert!((120..130).contains(&(times[2] - times[1])), "{times:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_deadline_ends_it() {
+    let (_asker, stop) = Stop::by_hand();
+    let minute = Duration::from_mins(1);
+    let start = Instant::now();
+    let story = story(OnBlocked::Wait, minute, &stop, |_, _| {
+        Ok(look(State::Running))
+    })
+    .await;
+    assert!(matches!(story.waited.end, End::TimedOut));
+    assert_eq!(start.elapsed(), minute);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_ends_it_at_once() {
+    let (asker, stop) = Stop::by_hand();
+    let start = Instant::now();
+    let waiting = story(OnBlocked::Wait, Duration::from_hours(6), &stop, |_, _| {
+        Ok(look(State::Running))
+    });
+    let asking = async {
+        sleep(33 * SECOND).await;
+        asker.ask(Urgency::Soon);
+    };
+    let (story, ()) = tokio::join!(waiting, asking);
+    assert!(matches!(story.waited.end, End::Stopped));
+    assert_eq!(start.elapsed(), 33 * SECOND);
+    assert!(story.waited.look.is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_needs_a_person_is_waited_for_or_not() {
+    let blocked = |age, _| {
+        let held = Some(Held::Person("approval".to_owned()));
+        Ok(match age {
+            10..100 => Look {
+                held,
+                ..look(State::Blocked)
+            },
+            100.. => look(DONE),
+            _ => look(State::Running),
+        })
+    };
+    let told = patient(blocked).await;
+    assert!(matches!(told.waited.end, End::Completed(_)));
+    assert_eq!(told.said()[..2], ["running", "blocked"]);
+
+    let (_asker, stop) = Stop::by_hand();
+    let told = story(OnBlocked::Fail, Duration::from_hours(6), &stop, blocked).await;
+    assert!(matches!(told.waited.end, End::Blocked));
+    assert!(told.looks.last().unwrap().0 < 15);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_long_turn_is_warned_about_once() {
+    let story = patient(|age, _| {
+        let held = Some(Held::Turn { position: Some(1) });
+        Ok(if age < 300 {
+            Look {
+                held,
+                ..look(State::Queued)
+            }
+        } else {
+            look(DONE)
+        })
+    })
+    .await;
+    let warned = story.seconds("long turn");
+    assert_eq!(warned.len(), 1);
+    assert!((60..75).contains(&warned[0]), "{warned:?}");
+}
