@@ -1,6 +1,8 @@
 //! What is read back of a run: the logs of failed jobs, in log and summary, and a result; whatever a remote may have
 //! put into them.
 
+use std::fs;
+use std::path::Path;
 use std::time::Duration;
 
 use sandbox::world::{Artifact, Digest, GitlabVersion, JobLife, Life, Log};
@@ -108,6 +110,76 @@ fn nothing_that_a_remote_says_means_anything() {
             "{done}"
         );
         assert_eq!(done.errors().len(), 1, "{done}");
+    });
+}
+
+/// What means something to Mermaid, or once did, or looks as if it might.
+const NAMES: [&str; 40] = [
+    "section x",
+    "title x",
+    "gantt",
+    "end",
+    "done",
+    "crit, done",
+    "after 1",
+    "until 2",
+    "click 1 href x",
+    "todayMarker off",
+    "dateFormat x",
+    "axisFormat %H",
+    "tickInterval 1day",
+    "excludes weekends",
+    "weekday monday",
+    "includes 2026-01-01",
+    "inclusiveEndDates",
+    "topAxis",
+    "displayMode: compact",
+    "accTitle: x",
+    "accDescr { x }",
+    "%% a comment",
+    "%%{init: {}}%%",
+    "---",
+    "```",
+    "~~~",
+    "<br>x",
+    "\"quoted\" 'names'",
+    "a:b:c",
+    "a;b;c",
+    "a#b#35;",
+    "call x()",
+    "vert, milestone",
+    "1d, 2d",
+    "{a} [b] (c)",
+    "\\\\ \u{0} \u{1b}[0m \u{202e}",
+    "日本語 العربية 🚀",
+    "$x^2$",
+    "",
+    "  ",
+];
+
+/// Its summary is kept for Mermaid's own parser (see `.ci/run`).
+#[test]
+fn every_name_fits_into_a_diagram() {
+    let long = ["n".repeat(3_000), "section ".repeat(100)];
+    let names = NAMES
+        .into_iter()
+        .chain(long.iter().map(String::as_str))
+        .chain([HOSTILE]);
+    let life = names.fold(Life::new(), |life, name| {
+        life.job(JobLife::new(name, SECOND))
+    });
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("summaries");
+    fs::create_dir_all(&folder).expect("a folder");
+    at_once(PROVIDERS.to_vec(), |provider| {
+        let sandbox = start(World::demo().lives(provider, life.clone()).faster(20));
+        let done = call(provider, &sandbox).run().passes();
+        let diagram = done.summary.split("```").nth(1).expect("a diagram");
+        assert_eq!(
+            diagram.matches(" :done, ").count(),
+            NAMES.len() + 3,
+            "{diagram}"
+        );
+        fs::write(folder.join(format!("{provider}.md")), &done.summary).expect("a file");
     });
 }
 

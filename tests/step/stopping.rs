@@ -125,6 +125,20 @@ fn a_cancel_that_is_ignored_is_told() {
     });
 }
 
+#[test]
+fn a_cancel_that_is_never_answered_is_told() {
+    at_once(PROVIDERS.to_vec(), |provider| {
+        let sandbox = living(provider, Life::endless());
+        let step = call(provider, &sandbox);
+        let child = watching(&step);
+        let silent = Fault::Delay(Moment::BeforeActing, 30 * SECOND);
+        sandbox.fault(Route::any().method("POST"), Occasion::Every, silent);
+        let done = stop(&step, child, "TERM");
+        let left = left_running(&done).unwrap_or_default();
+        assert_eq!(left, "the cancel was not answered when the step had to end");
+    });
+}
+
 /// The run had ended by itself just before, and that is what counts.
 #[test]
 fn a_run_that_is_over_already_is_told_as_it_ended() {

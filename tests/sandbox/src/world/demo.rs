@@ -74,7 +74,8 @@ impl World {
         bitbucket(gitlab(github_tokens(github(Self::new()))))
     }
 
-    /// The same, where runs go on by themselves and end after a few seconds. Bitbucket's `nightly` fails.
+    /// The same, where runs go on by themselves and end after a few seconds. Bitbucket's `nightly` fails, and
+    /// GitHub's `1-release.yml` goes on until it is cancelled.
     pub fn demo_alive() -> Self {
         let second = Duration::from_secs(1);
         let jobs = || {
@@ -93,6 +94,12 @@ impl World {
         let deployed = JobLife::new("deploy", second).file("result.json", "{\"replicas\": 3}");
         Self::demo()
             .lives(Provider::Github, jobs().artifact(artifact))
+            .life_of(
+                Provider::Github,
+                "octo-org/app",
+                "1-release.yml",
+                Life::endless(),
+            )
             .lives(Provider::Gitlab, jobs().job(deployed))
             .lives(Provider::Bitbucket, jobs())
             .life_of(
