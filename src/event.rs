@@ -75,6 +75,8 @@ pub(crate) enum News<'what> {
     },
     /// A job's log, after it failed.
     Log(&'what JobLog),
+    /// So many more jobs failed whose logs are not shown.
+    MoreLogs(usize),
 }
 
 /// Where events go.

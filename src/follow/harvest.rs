@@ -53,15 +53,19 @@ impl Following<'_, '_> {
             job.nature == Nature::Job && job.state.conclusion() == Some(Conclusion::Failure)
         };
         let mut logs = Vec::new();
-        let jobs = look.jobs.iter().flatten().filter(failed);
-        for job in jobs.take(MOST_LOGS) {
+        let mut jobs = look.jobs.iter().flatten().filter(failed);
+        for job in jobs.by_ref().take(MOST_LOGS) {
             let log = tokio::select! {
                 log = self.log(run, job) => log,
                 // What has been read by then is shown.
-                () = self.stop.asked(Urgency::Soon) => break,
+                () = self.stop.asked(Urgency::Soon) => return logs,
             };
             tell(News::Log(&log));
             logs.push(log);
+        }
+        let more = jobs.count();
+        if more > 0 {
+            tell(News::MoreLogs(more));
         }
         logs
     }

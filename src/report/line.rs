@@ -148,6 +148,7 @@ fn news(target: &Target, news: &News<'_>) -> Option<String> {
             conclusion,
             look,
         } => ended(target, end, *conclusion, *look),
+        News::MoreLogs(more) => format!("the logs of {more} more failed jobs are not shown"),
         News::LongTurn | News::Log(_) => return None,
     })
 }

@@ -70,7 +70,9 @@ fn word(news: &News<'_>) -> String {
         News::Failing(_) => "failing".to_owned(),
         News::Readable => "readable".to_owned(),
         News::Heartbeat { done, all, .. } => format!("heartbeat {done}/{all}"),
-        News::Cancelling | News::Ended { .. } | News::Log(_) => unreachable!("not the loop's"),
+        News::Cancelling | News::Ended { .. } | News::Log(_) | News::MoreLogs(_) => {
+            unreachable!("not the loop's")
+        }
     }
 }
 

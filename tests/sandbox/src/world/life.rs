@@ -48,6 +48,8 @@ pub struct JobLife {
     pub(crate) conclusion: Conclusion,
     /// GitLab's `allow_failure`.
     pub(crate) may_fail: bool,
+    /// Whether those after it begin only when it has passed.
+    pub(crate) is_needed: bool,
     /// GitHub's steps within it; the last one is where it fails, if it does.
     pub(crate) steps: Vec<String>,
     pub(crate) log: Log,
@@ -178,6 +180,7 @@ impl JobLife {
             gate: Gate::Open,
             conclusion: Conclusion::Success,
             may_fail: false,
+            is_needed: true,
             steps: vec!["Set up job".to_owned(), "Run".to_owned()],
             log: Log::text("done\n"),
             files: Vec::new(),
@@ -207,6 +210,15 @@ impl JobLife {
     pub fn may_fail(self) -> Self {
         Self {
             may_fail: true,
+            ..self
+        }
+    }
+
+    /// Those after it begin whatever it comes to.
+    #[must_use]
+    pub fn is_not_needed(self) -> Self {
+        Self {
+            is_needed: false,
             ..self
         }
     }

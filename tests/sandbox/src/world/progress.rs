@@ -114,7 +114,7 @@ impl Run {
             return State::Queued;
         }
         let mut state = State::Completed;
-        let mut failed = false;
+        let (mut failed, mut skips) = (false, false);
         for (index, script) in life.jobs.iter().enumerate() {
             let mut job = Job {
                 id: self.id * 1_000 + index as u64 + 1,
@@ -124,7 +124,7 @@ impl Run {
                 completed_at: None,
                 life: script.clone(),
             };
-            if state == State::Completed && failed {
+            if state == State::Completed && skips {
                 job.state = JobState::Completed(Conclusion::Skipped);
                 job.completed_at = Some(teller.at);
             } else if state == State::Completed {
@@ -133,7 +133,8 @@ impl Run {
                     job.state,
                     JobState::Completed(Conclusion::Failure | Conclusion::Cancelled)
                 );
-                failed = is_bad && !script.may_fail;
+                failed |= is_bad && !script.may_fail;
+                skips = is_bad && !script.may_fail && script.is_needed;
             }
             self.jobs.push(job);
         }
