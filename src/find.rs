@@ -53,6 +53,13 @@ impl Limits {
     };
 }
 
+/// What the only run that fits is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Alone {
+    IsOurs,
+    IsUnsure,
+}
+
 /// What ended a search early.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Cut {
@@ -64,7 +71,7 @@ pub(crate) enum Cut {
 #[derive(Default)]
 pub(crate) struct Found {
     pub(crate) runs: Vec<Run>,
-    /// Of each workflow that has several runs any of which could be ours: those runs.
+    /// Of each workflow with runs any of which could be ours: those runs.
     pub(crate) unsure: Vec<Vec<Candidate>>,
     /// Runs of the same kind since the trigger that are not ours for all that is known.
     pub(crate) others: Vec<Candidate>,
@@ -74,8 +81,15 @@ pub(crate) struct Found {
     pub(crate) cut: Option<Cut>,
 }
 
-/// Looks for the runs of a trigger until they are all there, or it is time.
+/// Looks for the runs of a trigger until they are all there, or it is time. Those that are ours for sure
+/// are told as soon as they are seen, and again; the others when it is clear that nothing else could be it.
 pub(crate) async fn find(search: &Search<'_, '_>, limits: Limits, saw: &dyn Fn(&Run)) -> Found {
+    let found = collect(search, limits, saw).await;
+    found.runs.iter().for_each(saw);
+    found
+}
+
+async fn collect(search: &Search<'_, '_>, limits: Limits, saw: &dyn Fn(&Run)) -> Found {
     let start = Instant::now();
     let mut candidates = BTreeMap::new();
     let mut found = Found::default();
@@ -88,15 +102,12 @@ pub(crate) async fn find(search: &Search<'_, '_>, limits: Limits, saw: &dyn Fn(&
                 refusals = 0;
                 // Lists are not always up to date: what was there once, is.
                 candidates.extend(new.map(|candidate| (candidate.id.clone(), candidate)));
-                let now = judge(candidates.values().cloned());
+                let now = judge(candidates.values().cloned(), Alone::IsOurs);
                 if !now.is_like(&found) {
                     changed = Instant::now();
                 }
-                for run in &now.runs {
-                    if !found.runs.iter().any(|known| known.id == run.id) {
-                        saw(run);
-                    }
-                }
+                let sure = now.runs.iter().filter(|run| run.matched_by.is_sure());
+                sure.for_each(saw);
                 found = now;
             }
             Err(error) => {
@@ -124,25 +135,32 @@ pub(crate) async fn find(search: &Search<'_, '_>, limits: Limits, saw: &dyn Fn(&
     }
 }
 
-/// What there is right now.
+/// What there is right now. Nothing is told by its time: another run may be about to appear.
 pub(crate) async fn once(search: &Search<'_, '_>) -> Result<Found, Error> {
-    look(search).await.map(judge)
+    let candidates = look(search).await?;
+    Ok(judge(candidates, Alone::IsUnsure))
 }
 
 async fn look<'a>(
     search: &'a Search<'_, '_>,
 ) -> Result<impl Iterator<Item = Candidate> + use<'a>, Error> {
-    search.turnstile.pass().await;
-    // The first answer of a server tells its clock, so the second look may know better.
-    let since = search.http.at_server(search.sent) - SLACK;
-    let candidates = search.connection.recent(Some(since)).await?;
+    let since = || search.http.at_server(search.sent) - SLACK;
+    let candidates = loop {
+        search.turnstile.pass().await;
+        let asked = since();
+        let candidates = search.connection.recent(Some(asked)).await?;
+        // The first answer of a server tells its clock: older runs may be among these by ours.
+        if since() == asked {
+            break candidates;
+        }
+    };
     Ok(candidates
         .into_iter()
         .filter(|candidate| !search.seen.contains(&candidate.id)))
 }
 
 /// Which of these are ours. Each workflow is judged by itself: one trigger may start runs of several.
-fn judge(candidates: impl IntoIterator<Item = Candidate>) -> Found {
+fn judge(candidates: impl IntoIterator<Item = Candidate>, alone: Alone) -> Found {
     let mut found = Found::default();
     let mut workflows: BTreeMap<String, Vec<Candidate>> = BTreeMap::new();
     for candidate in candidates {
@@ -167,7 +185,7 @@ fn judge(candidates: impl IntoIterator<Item = Candidate>) -> Found {
                 // With a marker in its title ours is known, so these are somebody else's.
                 found.others.extend(fitting);
             }
-            (true, 1) => {
+            (true, 1) if alone == Alone::IsOurs => {
                 let ours = fitting.into_iter();
                 found
                     .runs
@@ -232,14 +250,15 @@ mod tests {
 
     #[test]
     fn each_workflow_is_judged_by_itself() {
-        let found = judge([
+        let candidates = [
             candidate("1", "a.yml", Claim::Marked),
             candidate("2", "a.yml", Claim::Fits),
             candidate("3", "b.yml", Claim::Fits),
             candidate("4", "c.yml", Claim::Fits),
             candidate("5", "c.yml", Claim::Fits),
             candidate("6", "d.yml", Claim::Other),
-        ]);
+        ];
+        let found = judge(candidates.clone(), Alone::IsOurs);
         assert_eq!(
             ours(&found),
             [("1", MatchedBy::Marker), ("3", MatchedBy::Timing)]
@@ -248,13 +267,19 @@ mod tests {
         assert_eq!(unsure, [2]);
         let others: Vec<_> = found.others.iter().map(|run| run.id.as_str()).collect();
         assert_eq!(others, ["6", "2"]);
+
+        let hurried = judge(candidates, Alone::IsUnsure);
+        assert_eq!(ours(&hurried), [("1", MatchedBy::Marker)]);
+        let unsure: Vec<_> = hurried.unsure.iter().map(Vec::len).collect();
+        assert_eq!(unsure, [1, 2]);
     }
 
     #[test]
     fn what_only_strangers_add_is_no_news() {
         let several = |count: u32| {
             let runs = 0..count;
-            judge(runs.map(|id| candidate(&id.to_string(), "a.yml", Claim::Fits)))
+            let candidates = runs.map(|id| candidate(&id.to_string(), "a.yml", Claim::Fits));
+            judge(candidates, Alone::IsOurs)
         };
         assert!(several(3).is_like(&several(2)));
         assert!(!several(2).is_like(&several(1)));

@@ -3,6 +3,7 @@
 
 mod harvest;
 
+use std::cell::RefCell;
 use std::collections::HashSet;
 use std::time::{Duration, SystemTime};
 
@@ -137,7 +138,8 @@ pub(crate) async fn follow(following: &Following<'_, '_>, triggered: &mut Trigge
 impl Following<'_, '_> {
     /// Looks whether a trigger that nobody knows of has started something.
     async fn look_into(&self, triggered: &mut Triggered, turnstile: &Turnstile) {
-        if self.stop.is_asked() {
+        // In a hurry only a marker can tell.
+        if self.stop.is_asked() && self.target.marker().is_none() {
             return;
         }
         (self.tell)(Event::LookingInto);
@@ -154,6 +156,9 @@ impl Following<'_, '_> {
                 format!("any of these runs could be it: {}", named(several))
             }
             (Some(error), None) => format!("its runs could not be read: {}", error.message()),
+            (None, None) if found.cut.is_some() => {
+                "its run was not found before the step had to end".to_owned()
+            }
             (None, None) => format!("no run of it was seen within {seconds} s"),
         };
         if let Some(failure) = &mut triggered.failure {
@@ -169,16 +174,19 @@ impl Following<'_, '_> {
             sent: self.sent,
             turnstile,
         };
-        let saw = |run: &Run| (self.tell)(Event::Found(run));
+        let told = RefCell::new(HashSet::new());
+        let saw = |run: &Run| {
+            if told.borrow_mut().insert(run.id.clone()) {
+                (self.tell)(Event::Found(run));
+            }
+        };
         let cut = tokio::select! {
             found = find(&search, limits, &saw) => return found,
             () = self.stop.asked(Urgency::Soon) => Cut::Stopped,
             () = self.deadline() => Cut::TimedOut,
         };
-        // Only what is ours for sure can be dealt with in a hurry.
         let last = timeout(LAST_LOOK, find::once(&search)).await;
         let mut found = last.ok().and_then(Result::ok).unwrap_or_default();
-        found.runs.retain(|run| run.matched_by.is_sure());
         found.runs.iter().for_each(saw);
         found.cut = Some(cut);
         found
@@ -195,31 +203,41 @@ impl Following<'_, '_> {
     /// What it means that runs of an accepted trigger were not found.
     fn judge(&self, found: &Found, followed: &mut Followed) {
         for several in &found.unsure {
-            let workflow = several.first().map_or("", |run| run.workflow.as_str());
-            followed.unfound.push(Failure {
-                what: format!(
-                    "{workflow} has several runs any of which could be ours: {}",
+            let what = match several.as_slice() {
+                [one] => format!(
+                    "{} could be ours, and the step had to end before that was clear",
+                    one.url
+                ),
+                _ => format!(
+                    "{} has several runs any of which could be ours: {}",
+                    several.first().map_or("", |run| run.workflow.as_str()),
                     named(several)
                 ),
+            };
+            followed.unfound.push(Failure {
+                what,
                 remedy: Some(self.how_to_mark()),
                 causes: Vec::new(),
             });
         }
-        if !found.unsure.is_empty() {
-            followed.left_running =
-                Some("several runs could be ours, and none was cancelled".to_owned());
-            followed.conclusion = Some(Conclusion::Lost);
-        }
-        if !found.is_nothing() {
+        if found.unsure.is_empty() && !found.runs.is_empty() {
             return;
         }
-        let seconds = Limits::ACCEPTED.first.as_secs();
-        followed.left_running = Some("no run of it was found, and one may yet start".to_owned());
         followed.conclusion = match found.cut {
             None => Some(Conclusion::Lost),
             Some(Cut::TimedOut) => Some(Conclusion::TimedOut),
             Some(Cut::Stopped) => None,
         };
+        if !found.unsure.is_empty() {
+            let all: Vec<_> = found.unsure.iter().map(|several| named(several)).collect();
+            followed.left_running = Some(format!(
+                "what could be ours was not cancelled: {}",
+                all.join(", ")
+            ));
+            return;
+        }
+        let seconds = Limits::ACCEPTED.first.as_secs();
+        followed.left_running = Some("no run of it was found, and one may yet start".to_owned());
         let (what, remedy) = match (&found.failure, &self.target.call) {
             _ if found.cut.is_some() => (
                 "no run of it was found before the step had to end".to_owned(),

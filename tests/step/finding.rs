@@ -1,13 +1,14 @@
 //! Which run is ours: by id, by the marker in its title, by its time; and never anybody else's.
 
+use std::process::Child;
 use std::time::{Duration, Instant};
 
 use sandbox::world::{GithubToken, GithubTokenKind, Life, Permissions, RunDetails, Visibility};
-use sandbox::{Provider, Sandbox, World, demo, world};
+use sandbox::{Fault, Moment, Occasion, Provider, Route, Sandbox, World, demo, world};
 use serde_json::{Value, json};
 
 use crate::calls::{
-    PROVIDERS, SECOND, at_once, call, dispatch, living, ours, signal, start, until,
+    PROVIDERS, SECOND, at_once, call, dispatch, living, ours, signal, start, trigger, until,
 };
 use crate::harness::{Done, Step};
 
@@ -226,6 +227,55 @@ fn on_such_a_server_several_are_not_guessed_at_either() {
     assert!(sandbox.runs().iter().all(|run| !run.cancelled));
 }
 
+/// The step, on a server that does not tell the run, when it has looked for it so often.
+fn searching(sandbox: &Sandbox, times: usize) -> (Step, Child) {
+    sandbox.with_world(|world| world.github.run_details = RunDetails::RejectedWith(422));
+    let step = call(Provider::Github, sandbox);
+    let child = step.start();
+    until(sandbox, "it is looked for", |sandbox| {
+        let requests = sandbox.requests();
+        let is_search = |path: &str| path.ends_with("/workflows/build.yml/runs");
+        requests
+            .iter()
+            .filter(|request| is_search(&request.path))
+            .count()
+            >= times
+    });
+    (step, child)
+}
+
+/// The first one is not taken for ours before there was time for another.
+#[test]
+fn one_that_comes_late_makes_it_unsure() {
+    let sandbox = living(Provider::Github, Life::endless());
+    let (step, child) = searching(&sandbox, 2);
+    sandbox.with_world(|world| world.another_by("octocat"));
+    let done = step.finish(child);
+    let done = done.fails(&["several runs any of which could be ours"]);
+    assert_eq!(done.outputs["conclusion"], "lost");
+    assert_eq!(done.outputs["run-id"], "");
+    assert!(!done.log.contains("found run"), "{done}");
+    let left = done.result()["left_running"].clone();
+    let left = left.as_str().unwrap_or_default();
+    assert_eq!(left.matches("http").count(), 2, "{left}");
+}
+
+#[test]
+fn a_stop_while_looking_names_what_could_be_ours() {
+    let sandbox = living(Provider::Github, Life::endless());
+    let (step, child) = searching(&sandbox, 1);
+    let asked = Instant::now();
+    signal(&child, "INT");
+    let done = step.finish(child);
+    assert!(asked.elapsed() < 5 * SECOND);
+    let done = done.fails(&["could be ours, and the step had to end before that was clear"]);
+    assert_eq!(done.outputs["conclusion"], "", "{done}");
+    assert!(!sandbox.runs()[0].cancelled, "{done}");
+    let left = done.result()["left_running"].clone();
+    let left = left.as_str().unwrap_or_default();
+    assert!(left.contains(&sandbox.runs()[0].id.to_string()), "{left}");
+}
+
 #[test]
 fn a_run_known_by_its_time_is_never_cancelled() {
     let sandbox = living(Provider::Github, Life::endless());
@@ -250,7 +300,6 @@ fn a_run_known_by_its_time_is_never_cancelled() {
 
 #[test]
 fn an_unknown_outcome_is_followed_by_its_marker() {
-    use sandbox::{Fault, Moment, Occasion, Route};
     let world = World::demo()
         .strangers(&STRANGERS)
         .lives(Provider::Github, Life::passing(SECOND));
@@ -264,9 +313,26 @@ fn an_unknown_outcome_is_followed_by_its_marker() {
     assert_eq!(sandbox.trigger_requests().len(), 1);
 }
 
+/// The clocks differ, and no answer has told that yet.
+#[test]
+fn an_unknown_outcome_is_not_followed_by_an_older_run() {
+    at_once(PROVIDERS.to_vec(), |provider| {
+        let hour = Duration::from_hours(1);
+        let sandbox = start(World::demo().ahead(hour));
+        trigger(provider, &sandbox).run().passes();
+        sandbox.with_world(|world| world.runs[0].created_at -= 20 * SECOND);
+        let unclear = Fault::Reset(Moment::AfterActing);
+        sandbox.fault(Route::triggers(), Occasion::Every, unclear);
+        let done = trigger(provider, &sandbox).run().passes();
+        assert_eq!(runs(&done)[0]["matched_by"], "timing", "{done}");
+        let new = sandbox.runs()[1].clone();
+        let ids = [new.id.to_string(), new.uuid()];
+        assert!(ids.contains(&done.outputs["run-id"]), "{done}");
+    });
+}
+
 #[test]
 fn an_unknown_outcome_may_stay_so_while_waiting() {
-    use sandbox::{Fault, Moment, Occasion, Route};
     at_once(PROVIDERS.to_vec(), |provider| {
         let sandbox = living(provider, Life::endless());
         let unclear = Fault::Reset(Moment::BeforeActing);

@@ -108,6 +108,27 @@ fn a_cancel_that_is_refused_is_told() {
     });
 }
 
+/// Sent twice, a cancel does no harm.
+#[test]
+fn a_cancel_without_a_clear_answer_is_sent_again() {
+    let faults = [
+        Fault::status(Moment::BeforeActing, 502),
+        Fault::Reset(Moment::BeforeActing),
+        Fault::Reset(Moment::AfterActing),
+    ];
+    let cases = PROVIDERS.map(|provider| faults.clone().map(|fault| (provider, fault)));
+    at_once(cases.as_flattened().to_vec(), |(provider, fault)| {
+        let sandbox = living(provider, Life::endless());
+        let step = call(provider, &sandbox);
+        let child = watching(&step);
+        let cancels = Route::any().method("POST");
+        sandbox.fault(cancels, Occasion::First(1), fault);
+        let done = stop(&step, child, "INT");
+        assert!(sandbox.runs()[0].cancelled, "{done}");
+        assert_eq!(left_running(&done), None, "{done}");
+    });
+}
+
 #[test]
 fn a_cancel_that_is_ignored_is_told() {
     at_once(PROVIDERS.to_vec(), |provider| {
@@ -241,6 +262,23 @@ fn a_trigger_that_never_comes_back_is_unknown() {
         assert_eq!(left, "nobody knows whether it was started");
         assert!(!sandbox.runs()[0].cancelled);
     });
+}
+
+/// It does not, but its run bears the marker.
+#[test]
+fn a_trigger_that_never_comes_back_may_still_be_found() {
+    let sandbox = living(Provider::Github, Life::endless());
+    let silent = Fault::Delay(Moment::AfterActing, 30 * SECOND);
+    sandbox.fault(Route::triggers(), Occasion::Every, silent);
+    let step = dispatch(&sandbox, "release");
+    let child = step.start();
+    until(&sandbox, "the trigger is on the wire", |sandbox| {
+        !sandbox.trigger_requests().is_empty()
+    });
+    let done = stop(&step, child, "INT");
+    assert_eq!(done.outputs["outcome"], "accepted", "{done}");
+    assert_eq!(done.result()["runs"][0]["matched_by"], "marker");
+    assert!(sandbox.runs()[0].cancelled, "{done}");
 }
 
 #[test]
