@@ -7,7 +7,7 @@ use ::http::StatusCode;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::event::News;
-use crate::provider::{Connection, Depth};
+use crate::provider::{Connection, Depth, Error, Kind};
 use crate::run::{Look, Run};
 use crate::stop::{Stop, Urgency};
 use crate::target::OnAbandoned;
@@ -18,6 +18,9 @@ const TIME_AFTER_SIGNAL: Duration = Duration::from_secs(4);
 const TIME_AFTER_DEADLINE: Duration = Duration::from_secs(30);
 /// Between looks whether a cancel took effect; the first one comes sooner.
 const FIRST_LOOK: Duration = Duration::from_millis(700);
+/// Times that a cancel is sent where no clear answer comes back, and the pause between them.
+const TRIES: u32 = 3;
+const PAUSE: Duration = Duration::from_millis(500);
 
 /// What became of a run that was abandoned.
 pub(crate) struct Abandoned {
@@ -42,19 +45,14 @@ pub(crate) async fn abandon(
         };
     }
     tell(News::Cancelling);
-    let mut was_accepted = false;
+    let mut so_far = "the cancel was not answered".to_owned();
     let too_late = tokio::select! {
-        abandoned = cancel(connection, run, &mut was_accepted) => return abandoned,
+        abandoned = cancel(connection, run, &mut so_far) => return abandoned,
         why = out_of_time(stop) => why,
-    };
-    let left_running = if was_accepted {
-        format!("the cancel was accepted, but had not taken effect {too_late}")
-    } else {
-        format!("the cancel was not answered {too_late}")
     };
     Abandoned {
         look: None,
-        left_running: Some(left_running),
+        left_running: Some(format!("{so_far} {too_late}")),
     }
 }
 
@@ -69,9 +67,11 @@ fn untouchable(run: &Run, policy: OnAbandoned) -> Option<String> {
     })
 }
 
-async fn cancel(connection: &Connection<'_>, run: &Run, was_accepted: &mut bool) -> Abandoned {
-    let refusal = connection.cancel(run).await.err();
-    *was_accepted = refusal.is_none();
+async fn cancel(connection: &Connection<'_>, run: &Run, so_far: &mut String) -> Abandoned {
+    let refusal = ask_for_its_end(connection, run, so_far).await.err();
+    if refusal.is_none() {
+        "the cancel was accepted, but had not taken effect".clone_into(so_far);
+    }
     let may_be_over = |status| {
         matches!(
             status,
@@ -106,6 +106,35 @@ async fn cancel(connection: &Connection<'_>, run: &Run, was_accepted: &mut bool)
                 refusal.message()
             )),
         };
+    }
+}
+
+/// A cancel may be sent again, other than a trigger: a run ends once.
+async fn ask_for_its_end(
+    connection: &Connection<'_>,
+    run: &Run,
+    so_far: &mut String,
+) -> Result<(), Error> {
+    let mut tries = 1;
+    loop {
+        let error = match connection.cancel(run).await {
+            Ok(()) => return Ok(()),
+            Err(error) => error,
+        };
+        let pause = match error.kind() {
+            Kind::Rejected => return Err(error),
+            Kind::RateLimited(said) => said.unwrap_or(PAUSE),
+            Kind::Unreachable | Kind::Unknown => PAUSE,
+        };
+        if tries == TRIES {
+            return Err(error);
+        }
+        tries += 1;
+        *so_far = format!(
+            "the cancel failed ({}), and no other had been accepted",
+            error.message()
+        );
+        sleep(pause).await;
     }
 }
 
