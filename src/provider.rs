@@ -304,6 +304,16 @@ fn unreadable(what: &str, why: &str) -> Error {
     Error::new(Kind::Unknown, format!("{what} cannot be read: {why}"))
 }
 
+/// What is read beside a look that was good: without it that is as good. But a rate limit must be slept
+/// out, and asking on would prolong it.
+fn beside<T>(read: Result<T, Error>) -> Result<Option<T>, Error> {
+    match read {
+        Ok(read) => Ok(Some(read)),
+        Err(error) if matches!(error.kind(), Kind::RateLimited(_)) => Err(error),
+        Err(_) => Ok(None),
+    }
+}
+
 /// The default branch was asked for, and the answer cannot be understood.
 fn no_default_branch(why: &str) -> Error {
     Error::new(

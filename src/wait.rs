@@ -22,6 +22,8 @@ use trouble::{Sentence, Trouble};
 
 /// Something is said at least so often.
 const HEARTBEAT: Duration = Duration::from_mins(1);
+/// More looks at the jobs of a run that is over, where they cannot be read.
+const TRIES_AT_THE_END: u32 = 3;
 
 /// How a run is waited for.
 pub(crate) struct Watch<'a> {
@@ -100,6 +102,13 @@ async fn follow(
             // What its jobs did is what people want to know of a change.
             found = look(Depth::Jobs).await.or(found);
         }
+        let mut tries = 0;
+        while tries < TRIES_AT_THE_END && found.as_ref().is_ok_and(lacks_the_jobs_of_its_end) {
+            // Nothing else will tell which of them failed.
+            tries += 1;
+            sleep(watch.pace.shortest).await;
+            found = look(Depth::Jobs).await.or(found);
+        }
         let pause = match found {
             Ok(found) => {
                 trouble.is_over(progress);
@@ -125,6 +134,10 @@ async fn follow(
         let next = at + watch.pace.jittered(age);
         sleep_until(next.max(Instant::now() + pause)).await;
     }
+}
+
+fn lacks_the_jobs_of_its_end(look: &Look) -> bool {
+    look.jobs.is_none() && look.state.conclusion().is_some()
 }
 
 async fn heartbeat(progress: &Progress<'_>) {

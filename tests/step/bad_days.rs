@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 
 use sandbox::world::{Life, State};
-use sandbox::{Answer, Fault, Moment, Occasion, Provider, Sandbox};
+use sandbox::{Answer, Fault, Moment, Occasion, Provider, Route, Sandbox};
 
-use crate::calls::{PROVIDERS, SECOND, at_once, call, living, looks, until};
+use crate::calls::{PROVIDERS, SECOND, at_once, call, dispatch, living, looks, until};
 use crate::harness::Done;
 
 fn html() -> Answer {
@@ -36,6 +36,14 @@ fn troubles() -> Vec<(&'static str, Fault)> {
         ("401", Fault::status(Moment::BeforeActing, 401)),
         ("302", Fault::redirect(302, "http://localhost:1/elsewhere")),
     ]
+}
+
+/// Reads of the run's jobs.
+fn jobs(provider: Provider) -> Route {
+    Route::any().method("GET").path(match provider {
+        Provider::Github | Provider::Gitlab => "/jobs",
+        Provider::Bitbucket => "/steps",
+    })
 }
 
 /// It waited to the end, whatever happened.
@@ -109,6 +117,41 @@ fn rate_limits_are_slept_out_while_waiting() {
         assert!(slept < least + 20 * SECOND, "{provider}: {slept:?}\n{done}");
         done.says("too many requests");
         saw_the_end(&sandbox, &done, "rate limit");
+    });
+}
+
+/// Also where only what is read beside the run itself is limited.
+#[test]
+fn rate_limits_of_jobs_are_slept_out_too() {
+    let cases = vec![
+        (Provider::Github, Fault::github_secondary_limit(Some(4))),
+        (Provider::Gitlab, Fault::gitlab_limit(Some(4))),
+        (Provider::Bitbucket, Fault::bitbucket_limit(Some(4))),
+    ];
+    at_once(cases, |(provider, fault)| {
+        let sandbox = living(provider, Life::passing(SECOND));
+        sandbox.fault(jobs(provider), Occasion::First(1), fault);
+        let began = Instant::now();
+        let done = call(provider, &sandbox).run();
+        assert!(began.elapsed() >= 3 * SECOND, "{provider}\n{done}");
+        done.says("too many requests");
+        saw_the_end(&sandbox, &done, "rate limit");
+    });
+}
+
+/// Nothing else tells which of them failed.
+#[test]
+fn jobs_that_cannot_be_read_at_the_end_are_read_again() {
+    at_once(PROVIDERS.to_vec(), |provider| {
+        let sandbox = living(provider, Life::failing(3 * SECOND));
+        let step = call(provider, &sandbox);
+        let child = step.start();
+        step.until_said(": running");
+        let broken = Fault::status(Moment::BeforeActing, 502);
+        sandbox.fault(jobs(provider), Occasion::First(3), broken);
+        let done = step.finish(child);
+        assert_eq!(done.outputs["conclusion"], "failure", "{done}");
+        done.says("the end of the log of job build");
     });
 }
 
@@ -194,8 +237,6 @@ fn a_run_that_is_not_there_yet_is_waited_for() {
 /// What is listed late is found late.
 #[test]
 fn a_search_outlives_troubles() {
-    use crate::calls::dispatch;
-    use sandbox::Route;
     at_once(troubles(), |(name, fault)| {
         let sandbox = living(Provider::Github, Life::passing(SECOND));
         let step = dispatch(&sandbox, "release");

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use url::Url;
 
 use super::Bitbucket;
-use crate::provider::{Depth, Error, Kind};
+use crate::provider::{Depth, Error, Kind, beside};
 use crate::run::{Conclusion, Held, Job, Look, Nature, Run, State, Times, Words};
 
 /// Most steps that are read of a pipeline, in pages of a hundred.
@@ -62,8 +62,7 @@ impl Bitbucket<'_> {
         let state = pipeline.state.state();
         let steps = match depth {
             Depth::Run => None,
-            // Without them the look at the pipeline itself is as good.
-            Depth::Jobs => self.steps(run).await.ok(),
+            Depth::Jobs => beside(self.steps(run).await)?,
         };
         let is_blocked = state == State::Blocked;
         let held = steps.as_deref().filter(|_| is_blocked).map(held);

@@ -3,10 +3,9 @@
 
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
-use url::Url;
 
 use super::GitHub;
-use crate::provider::{Depth, Error};
+use crate::provider::{Depth, Error, beside};
 use crate::run::{Conclusion, Held, Job, Look, Nature, Run, State, Step, Times, Words};
 
 /// Most jobs that are read of a run, in pages of a hundred.
@@ -98,8 +97,8 @@ impl GitHub<'_> {
         };
         let status = found.status.unwrap_or_default();
         let held = match status.as_str() {
-            "waiting" => self.reviews(run).await,
-            "pending" => Some(self.turn(run).await),
+            "waiting" => self.reviews(run).await?,
+            "pending" => Some(self.turn(run).await?),
             _ => None,
         };
         let state = state(&status, found.conclusion.as_deref(), held.as_ref());
@@ -121,13 +120,12 @@ impl GitHub<'_> {
             held,
             jobs: match depth {
                 Depth::Run => None,
-                // Without them the look at the run itself is as good.
-                Depth::Jobs => self.jobs(run).await.ok(),
+                Depth::Jobs => beside(self.jobs(run, state).await)?,
             },
         })
     }
 
-    async fn jobs(&self, run: &Run) -> Result<Vec<Job>, Error> {
+    async fn jobs(&self, run: &Run, of_run: State) -> Result<Vec<Job>, Error> {
         let base = self.repository(["actions", "runs", &run.id, "attempts", "1", "jobs"]);
         let mut jobs = Vec::new();
         for page in 1..=MOST_PAGES {
@@ -135,7 +133,7 @@ impl GitHub<'_> {
             url.set_query(Some(&format!("per_page=100&page={page}")));
             let read: Jobs = self.api().look(&url, "the run's jobs").await?;
             let is_last = read.jobs.is_empty();
-            jobs.extend(read.jobs.into_iter().map(job));
+            jobs.extend(read.jobs.into_iter().map(|read| job(read, of_run)));
             if is_last || jobs.len() >= read.total_count {
                 break;
             }
@@ -143,44 +141,34 @@ impl GitHub<'_> {
         Ok(jobs)
     }
 
-    /// Who must approve what; `None` where nobody is told. What cannot be read is left out: the look at
-    /// the run itself was good.
-    async fn reviews(&self, run: &Run) -> Option<Held> {
+    /// Who must approve what; `None` where nobody is told.
+    async fn reviews(&self, run: &Run) -> Result<Option<Held>, Error> {
         let url = self.repository(["actions", "runs", &run.id, "pending_deployments"]);
-        let pending: Vec<PendingDeployment> =
-            self.api().look(&url, "what the run waits for").await.ok()?;
+        let read = self.api().look(&url, "what the run waits for").await;
+        let pending: Vec<PendingDeployment> = beside(read)?.unwrap_or_default();
         let reviews: Vec<_> = pending
             .iter()
             .filter_map(PendingDeployment::review)
             .collect();
         if !reviews.is_empty() {
-            return Some(Held::Person(reviews.join("; ")));
+            return Ok(Some(Held::Person(reviews.join("; "))));
         }
-        let timer = pending
-            .iter()
-            .find(|pending| pending.wait_timer.is_some_and(|minutes| minutes > 0))?;
-        let minutes = timer.wait_timer.unwrap_or_default();
-        Some(Held::Passing(format!(
-            "the wait timer of {} ({minutes} min)",
-            timer.environment.name()
-        )))
+        let timers = pending.iter().filter_map(PendingDeployment::timer);
+        Ok(timers.map(Held::Passing).next())
     }
 
-    async fn turn(&self, run: &Run) -> Held {
+    /// Servers may lack the position.
+    async fn turn(&self, run: &Run) -> Result<Held, Error> {
         let url = self.repository(["actions", "runs", &run.id, "concurrency_groups"]);
-        let groups = self.look_quietly::<ConcurrencyGroups>(&url).await;
+        let read = self.api().look(&url, "the concurrency groups").await;
+        let groups: Option<ConcurrencyGroups> = beside(read)?;
         let positions = groups
             .into_iter()
             .flat_map(|groups| groups.concurrency_groups)
             .filter_map(|group| group.position);
-        Held::Turn {
+        Ok(Held::Turn {
             position: positions.max(),
-        }
-    }
-
-    /// Servers may lack it; what it tells is only told on.
-    async fn look_quietly<T: serde::de::DeserializeOwned>(&self, url: &Url) -> Option<T> {
-        self.api().look(url, "the concurrency groups").await.ok()
+        })
     }
 }
 
@@ -204,6 +192,12 @@ impl PendingDeployment {
             )
         })
     }
+
+    fn timer(&self) -> Option<String> {
+        let minutes = self.wait_timer.filter(|minutes| *minutes > 0)?;
+        let environment = self.environment.name();
+        Some(format!("the wait timer of {environment} ({minutes} min)"))
+    }
 }
 
 impl Environment {
@@ -212,15 +206,16 @@ impl Environment {
     }
 }
 
-fn job(job: WorkflowJob) -> Job {
+/// A job of a run that is there.
+fn job(job: WorkflowJob, of_run: State) -> Job {
     let status = job.status.unwrap_or_default();
     let failed = job
         .steps
         .into_iter()
         .find(|step| matches!(step.conclusion.as_deref(), Some("failure" | "timed_out")));
     let state = match status.as_str() {
-        // Which of its jobs wait for a person, the run tells.
-        "waiting" => State::Blocked,
+        // Whether that is for a person or for a time, the run tells.
+        "waiting" if of_run == State::Blocked => State::Blocked,
         _ => state(&status, job.conclusion.as_deref(), None),
     };
     Job {

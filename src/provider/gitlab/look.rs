@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::Deserialize;
 
 use super::GitLab;
-use crate::provider::{Depth, Error, judge, unreadable};
+use crate::provider::{Depth, Error, beside, judge, unreadable};
 use crate::run::{Conclusion, Held, Job, Look, Nature, Run, State, Times, Words};
 
 /// Most jobs that are read of a pipeline, in pages of a hundred.
@@ -70,11 +70,10 @@ impl GitLab<'_> {
         let jobs = match depth {
             Depth::Run => None,
             Depth::Jobs => {
-                // Without them the look at the pipeline itself is as good.
-                let jobs = self.jobs(run).await.ok();
+                let jobs = beside(self.jobs(run).await)?;
                 let mut jobs = jobs.map(|jobs| jobs.into_iter().map(job).collect::<Vec<_>>());
                 if let Some(jobs) = &mut jobs {
-                    jobs.extend(self.downstream(run).await);
+                    jobs.extend(self.downstream(run).await?);
                 }
                 jobs
             }
@@ -119,32 +118,31 @@ impl GitLab<'_> {
         Ok(jobs)
     }
 
-    /// Pipelines that this one started elsewhere. What cannot be read is left out: the look at the
-    /// pipeline itself was good.
-    async fn downstream(&self, run: &Run) -> Vec<Job> {
+    /// Pipelines that this one started elsewhere, as far as they can be read.
+    async fn downstream(&self, run: &Run) -> Result<Vec<Job>, Error> {
         loop {
             let (name, next) = match self.downstream.get() {
                 Downstream::TriggerJobs => ("trigger_jobs", Downstream::Bridges),
                 Downstream::Bridges => ("bridges", Downstream::Nowhere),
-                Downstream::Nowhere => return Vec::new(),
+                Downstream::Nowhere => return Ok(Vec::new()),
             };
             let mut url = self.project(["pipelines", &run.id, name]);
             url.set_query(Some("per_page=100"));
-            let Ok(answer) = self.get(&url).await else {
-                return Vec::new();
+            let read = match self
+                .read::<Vec<PipelineJob>>(&url, "the downstream pipelines")
+                .await
+            {
+                Err(error) if error.status() == Some(StatusCode::NOT_FOUND) => {
+                    self.downstream.set(next);
+                    continue;
+                }
+                read => beside(read)?,
             };
-            if answer.status == StatusCode::NOT_FOUND {
-                self.downstream.set(next);
-                continue;
-            }
-            let Ok(read) = answer.json::<Vec<PipelineJob>>() else {
-                return Vec::new();
-            };
-            if read.is_empty() {
+            if read.as_ref().is_some_and(Vec::is_empty) {
                 // They are made together with the pipeline: there will be none later.
                 self.downstream.set(Downstream::Nowhere);
             }
-            return read.into_iter().map(downstream_job).collect();
+            return Ok(read.into_iter().flatten().map(downstream_job).collect());
         }
     }
 }
