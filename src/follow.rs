@@ -301,14 +301,14 @@ impl Following<'_, '_> {
                 left_running = Some(format!("it cannot be read any more: {}", error.message()));
                 Some(Conclusion::Lost)
             }
-            End::TimedOut | End::Blocked | End::Stopped => {
+            End::TimedOut | End::Blocked(_) | End::Stopped => {
                 let policy = wait_for.on_abandoned;
                 let abandoned = abandon(self.connection, &run, policy, self.stop, &tell).await;
                 left_running = abandoned.left_running;
                 look = abandoned.look.or(look);
                 match waited.end {
                     End::TimedOut => Some(Conclusion::TimedOut),
-                    End::Blocked => Some(Conclusion::Failure),
+                    End::Blocked(_) => Some(Conclusion::Failure),
                     End::Stopped | End::Completed(_) | End::Lost(_) => {
                         look.as_ref().and_then(|look| look.state.conclusion())
                     }

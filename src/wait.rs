@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use crate::event::News;
 use crate::pace::Turnstile;
 use crate::provider::{Depth, Error, Pace};
-use crate::run::{Conclusion, Look, State};
+use crate::run::{Conclusion, Held, Look, State};
 use crate::stop::{Stop, Urgency};
 use crate::target::OnBlocked;
 use progress::Progress;
@@ -50,7 +50,7 @@ pub(crate) enum End {
     /// The run cannot be read any more.
     Lost(Error),
     /// It needs a person, and that is not waited for.
-    Blocked,
+    Blocked(Option<Held>),
     /// We were asked to stop.
     Stopped,
 }
@@ -119,7 +119,9 @@ async fn follow(
                 progress.see(found);
                 match state {
                     State::Completed(conclusion) => return End::Completed(conclusion),
-                    State::Blocked if watch.on_blocked == OnBlocked::Fail => return End::Blocked,
+                    State::Blocked if watch.on_blocked == OnBlocked::Fail => {
+                        return End::Blocked(progress.held());
+                    }
                     State::Queued | State::Running | State::Blocked => Duration::ZERO,
                 }
             }

@@ -215,12 +215,9 @@ pub(super) fn ended(
             format!("did not end within {}", timeout.unwrap_or_default())
         }
         (End::Lost(error), _) => format!("cannot be read any more: {}", error.message()),
-        (End::Blocked, _) => {
-            let held = look.and_then(|look| look.held.as_ref()).map(holder);
-            format!(
-                "waits for {}, and `on-blocked` is `fail`",
-                held.unwrap_or_else(|| "a person".to_owned())
-            )
+        (End::Blocked(held), _) => {
+            let held = held.as_ref().map_or("a person".to_owned(), holder);
+            format!("waits for {held}, and `on-blocked` is `fail`")
         }
         (End::Stopped, Some(conclusion)) => {
             format!("ended as {conclusion} after the step was stopped")

@@ -109,7 +109,7 @@ fn hint(end: &End) -> Option<&str> {
             "look whether the run is still there, and whether the token is still good",
         )),
         End::TimedOut => Some("raise `timeout` if it needs longer"),
-        End::Completed(_) | End::Blocked | End::Stopped => None,
+        End::Completed(_) | End::Blocked(_) | End::Stopped => None,
     }
 }
 

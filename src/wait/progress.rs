@@ -53,6 +53,11 @@ impl<'a> Progress<'a> {
         self.last.take()
     }
 
+    /// What it waits for, for all that was seen.
+    pub(super) fn held(&self) -> Option<Held> {
+        self.last.borrow().as_ref()?.held.clone()
+    }
+
     /// Whether a look shows the run otherwise than the one before, so that its jobs may be too.
     pub(super) fn is_news(&self, look: &Look) -> bool {
         let last = self.last.borrow();

@@ -343,7 +343,10 @@ async fn a_run_that_needs_a_person_is_waited_for_or_not() {
 
     let (_asker, stop) = Stop::by_hand();
     let told = story(OnBlocked::Fail, Duration::from_hours(6), &stop, blocked).await;
-    assert!(matches!(told.waited.end, End::Blocked));
+    assert!(matches!(
+        told.waited.end,
+        End::Blocked(Some(Held::Person(_)))
+    ));
     assert!(told.looks.last().unwrap().0 < 15);
 }
 

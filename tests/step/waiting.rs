@@ -197,10 +197,11 @@ fn a_blocked_run_is_waited_for() {
 #[test]
 fn a_blocked_run_fails_where_that_is_asked_for() {
     at_once(PROVIDERS.to_vec(), |provider| {
-        let (life, _) = blocked(provider);
+        let (life, told) = blocked(provider);
         let sandbox = living(provider, life);
         let step = call(provider, &sandbox).input("on-blocked", "fail");
-        let done = step.run().fails(&["waits for"]);
+        let (_, waits) = told.split_once(", ").expect("what it waits for");
+        let done = step.run().fails(&[waits]);
         assert_eq!(done.outputs["conclusion"], "failure");
         done.says("`on-blocked` is `fail`");
         assert!(sandbox.runs()[0].cancelled, "{done}");
@@ -248,6 +249,45 @@ fn a_server_without_queue_positions_still_queues() {
     sandbox.with_world(|world| world.github.has_concurrency_groups = false);
     let done = call(Provider::Github, &sandbox).run().passes();
     done.says("queued, waits for its turn\n");
+}
+
+/// Nothing happens for more than a minute.
+#[test]
+fn silence_is_broken_and_a_long_turn_is_warned_about() {
+    let cases = [
+        (
+            Life::passing(SECOND).after_others(1, 64 * SECOND),
+            "queued 1m after the trigger",
+            1,
+        ),
+        (
+            Life::passing(64 * SECOND),
+            "running 1m after the trigger, 0 of 1 jobs done",
+            0,
+        ),
+    ];
+    at_once(cases.to_vec(), |(life, heartbeat, warnings)| {
+        let sandbox = living(Provider::Github, life);
+        let done = call(Provider::Github, &sandbox).run().passes();
+        done.says(heartbeat);
+        let warned = done.warnings();
+        assert_eq!(warned.len(), warnings, "{done}");
+        for warning in warned {
+            assert!(warning.contains("different groups"), "{warning}");
+        }
+    });
+}
+
+/// Bitbucket has a second word for it.
+#[test]
+fn a_halted_pipeline_is_blocked_too() {
+    let job = JobLife::new("deploy", SECOND).halts();
+    let sandbox = living(Provider::Bitbucket, Life::new().job(job));
+    let step = call(Provider::Bitbucket, &sandbox).input("on-blocked", "fail");
+    let done = step
+        .run()
+        .fails(&["waits for the step deploy to be started by hand"]);
+    assert_eq!(done.outputs["conclusion"], "failure");
 }
 
 #[test]
