@@ -5,11 +5,8 @@ use std::time::Duration;
 
 use url::Url;
 
-use crate::follow::JobLog;
-use crate::provider::Error;
-use crate::run::{Conclusion, Held, Job, Look, Run, State};
+use crate::run::{Conclusion, End, Held, Job, JobLog, Look, Run, State};
 use crate::secret::Secret;
-use crate::wait::End;
 
 /// Something that happened.
 pub(crate) enum Event<'what> {
@@ -20,7 +17,7 @@ pub(crate) enum Event<'what> {
     /// No ref was given; this is the target's default branch.
     DefaultReference(&'what str),
     /// It is tried again after a while: nothing has been started.
-    Waiting { why: &'what Error, pause: Duration },
+    Waiting { why: &'what str, pause: Duration },
     /// The first form of the trigger was rejected for a reason that allows a second one.
     SecondForm(&'what str),
     /// The trigger was accepted; where the answer tells no run, there is the page to look at.
@@ -52,7 +49,7 @@ pub(crate) enum News<'what> {
     /// It waits for its turn for so long that it may be waiting for us.
     LongTurn,
     /// It cannot be looked at for now.
-    Failing(&'what Error),
+    Failing(&'what str),
     /// It can be looked at again.
     Readable,
     /// Nothing has changed for a while.

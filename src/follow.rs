@@ -16,12 +16,11 @@ use crate::find::{self, Cut, Found, Limits, Search, find};
 use crate::pace::Turnstile;
 use crate::provider::Connection;
 use crate::provider::http::Http;
-use crate::run::{Conclusion, Look, Outcome, Run};
+use crate::run::{Conclusion, End, Failure, JobLog, Look, Outcome, Run};
 use crate::stop::{Stop, Urgency};
 use crate::target::{Call, Target, Wait};
-use crate::trigger::{Failure, Triggered};
-use crate::wait::{End, Watch, wait};
-pub(crate) use harvest::JobLog;
+use crate::trigger::Triggered;
+use crate::wait::{Watch, wait};
 
 /// For one last look for a run when the step has to end.
 const LAST_LOOK: Duration = Duration::from_millis(1_500);
@@ -297,8 +296,8 @@ impl Following<'_, '_> {
         let mut left_running = None;
         let conclusion = match &waited.end {
             End::Completed(conclusion) => Some(*conclusion),
-            End::Lost(error) => {
-                left_running = Some(format!("it cannot be read any more: {}", error.message()));
+            End::Lost(failure) => {
+                left_running = Some(format!("it cannot be read any more: {}", failure.what));
                 Some(Conclusion::Lost)
             }
             End::TimedOut | End::Blocked(_) | End::Stopped => {

@@ -78,7 +78,8 @@ pub(crate) async fn patiently<T>(
                 pause
             }
         };
-        tell(Event::Waiting { why: &error, pause });
+        let why = error.message();
+        tell(Event::Waiting { why, pause });
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
             () = stop.asked(Urgency::Soon) => return Err(error),

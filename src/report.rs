@@ -12,7 +12,7 @@ pub(crate) use verdict::{Annotation, annotations, passes};
 
 use crate::fleet::Report;
 use crate::follow::FollowedRun;
-use crate::trigger::Failure;
+use crate::run::Failure;
 
 /// Takes the secrets out of a text: see `Runner::hide`.
 pub(crate) type Hide<'a> = &'a dyn Fn(&str) -> String;

@@ -1,12 +1,14 @@
 //! The common tongue of what became of a trigger, of what it started, and of how that goes on.
 
+mod end;
 mod look;
 
 use std::fmt;
 
 use serde::{Serialize, Serializer};
 
-pub(crate) use look::{Held, Job, Look, Nature, Step, Times, Words};
+pub(crate) use end::{End, Failure};
+pub(crate) use look::{Held, Job, JobLog, Look, Nature, Step, Times, Words};
 
 /// What became of the one request that starts something.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]

@@ -10,7 +10,7 @@ use crate::event::{Event, Sink};
 use crate::patience::{Nature, Patience, patiently};
 use crate::provider::http::Http;
 use crate::provider::{Connection, Error, Form, Kind, Secrets};
-use crate::run::{Outcome, Run};
+use crate::run::{Failure, Outcome, Run};
 use crate::stop::{Stop, Urgency};
 use crate::target::{Mode, Target};
 
@@ -28,16 +28,6 @@ pub(crate) struct Triggered {
     /// What was started, as far as the answer told it.
     pub(crate) runs: Vec<Run>,
     pub(crate) failure: Option<Failure>,
-}
-
-/// Why a target was not triggered, or may not have been, or why nothing is known of its runs.
-pub(crate) struct Failure {
-    /// What happened, in one line.
-    pub(crate) what: String,
-    /// What to do about it, and where to look.
-    pub(crate) remedy: Option<String>,
-    /// What the libraries below said.
-    pub(crate) causes: Vec<String>,
 }
 
 /// A target that is ready to be triggered.
@@ -193,23 +183,13 @@ async fn out_of_grace(stop: &Stop, on_the_wire: &Cell<bool>) {
     }
 }
 
-impl Failure {
-    pub(crate) fn of(error: &Error) -> Self {
-        Self {
-            what: error.message().to_owned(),
-            remedy: error.remedy().map(str::to_owned),
-            causes: error.causes().to_vec(),
-        }
-    }
-}
-
 impl Triggered {
     fn failed(outcome: Outcome, error: &Error) -> Self {
         Self {
             outcome,
             sent: None,
             runs: Vec::new(),
-            failure: Some(Failure::of(error)),
+            failure: Some(error.failure()),
         }
     }
 

@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use crate::event::News;
 use crate::pace::Turnstile;
 use crate::provider::{Depth, Error, Pace};
-use crate::run::{Conclusion, Held, Look, State};
+use crate::run::{End, Look, State};
 use crate::stop::{Stop, Urgency};
 use crate::target::OnBlocked;
 use progress::Progress;
@@ -40,19 +40,6 @@ pub(crate) struct Waited {
     pub(crate) end: End,
     /// The last good look, if there was one.
     pub(crate) look: Option<Look>,
-}
-
-/// Why a wait ended.
-pub(crate) enum End {
-    Completed(Conclusion),
-    /// The deadline passed.
-    TimedOut,
-    /// The run cannot be read any more.
-    Lost(Error),
-    /// It needs a person, and that is not waited for.
-    Blocked(Option<Held>),
-    /// We were asked to stop.
-    Stopped,
 }
 
 /// Looks at a run until it has ended, or there is a reason to look no longer.
@@ -126,9 +113,9 @@ async fn follow(
                 }
             }
             Err(error) => match trouble.weigh(&error) {
-                Sentence::Lost => return End::Lost(error),
+                Sentence::Lost => return End::Lost(error.failure()),
                 Sentence::Pending(pause) => {
-                    progress.fail(&error);
+                    progress.fail(error.message());
                     pause
                 }
             },

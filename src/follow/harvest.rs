@@ -8,10 +8,9 @@ use super::{Followed, FollowedRun, Following};
 use crate::event::News;
 use crate::provider::http::Tail;
 use crate::provider::{Error, Kind, LARGEST_RESULT};
-use crate::run::{Conclusion, Job, Look, Nature, Run};
+use crate::run::{Conclusion, Failure, Job, JobLog, Look, Nature, Run};
 use crate::stop::Urgency;
 use crate::target::{Logs, ResultArtifact, Wait};
-use crate::trigger::Failure;
 
 /// Most jobs of a run whose logs are shown.
 const MOST_LOGS: usize = 10;
@@ -24,15 +23,6 @@ const TIME_FOR_LOG: Duration = Duration::from_secs(30);
 /// Tries to read something back after the run has ended, and the pause between them.
 const TRIES: u32 = 3;
 const PAUSE: Duration = Duration::from_secs(2);
-
-/// The end of a failed job's log.
-pub(crate) struct JobLog {
-    pub(crate) job: Job,
-    /// Or why there are none.
-    pub(crate) lines: Result<Vec<String>, String>,
-    /// Whether there is more of it.
-    pub(crate) is_cut: bool,
-}
 
 impl Following<'_, '_> {
     /// The logs of the jobs for which a run failed.
@@ -118,7 +108,7 @@ impl Following<'_, '_> {
         match (results.len(), missing) {
             (1, _) => followed.result = results.pop(),
             (0, Some(error)) if passed => {
-                let mut failure = Failure::of(&error);
+                let mut failure = error.failure();
                 failure.what = format!("the result cannot be read back: {}", failure.what);
                 followed.resultless = Some(failure);
             }

@@ -5,6 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::http::Answer;
+use crate::run::Failure;
 
 /// What follows from a failure.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -100,18 +101,18 @@ impl Error {
         )
     }
 
+    /// What is told of it.
+    pub(crate) fn failure(&self) -> Failure {
+        Failure {
+            what: self.message.clone(),
+            remedy: self.hint.clone(),
+            causes: self.causes.clone(),
+        }
+    }
+
     /// What happened, without the hint.
     pub(crate) fn message(&self) -> &str {
         &self.message
-    }
-
-    /// What to do about it.
-    pub(crate) fn remedy(&self) -> Option<&str> {
-        self.hint.as_deref()
-    }
-
-    pub(crate) fn causes(&self) -> &[String] {
-        &self.causes
     }
 }
 

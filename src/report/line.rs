@@ -4,10 +4,8 @@ use std::time::Duration;
 
 use super::one_line;
 use crate::event::{Event, News};
-use crate::follow::JobLog;
-use crate::run::{Conclusion, Held, Job, Look, MatchedBy, Nature, Run, State, Times};
+use crate::run::{Conclusion, End, Held, Job, JobLog, Look, MatchedBy, Nature, Run, State, Times};
 use crate::target::{Mode, Target};
-use crate::wait::End;
 
 /// The first line of a target's log: what is triggered, where, as whom.
 pub(crate) fn announcement(target: &Target, mode: Mode) -> String {
@@ -32,11 +30,8 @@ pub(crate) fn line(target: &Target, event: &Event<'_>) -> Option<String> {
             format!("{target}: no `ref` is given, so it is the default branch, {name}")
         }
         Event::Waiting { why, pause } => {
-            format!(
-                "{target}: {}; tried again in {:.0} s",
-                why.message(),
-                pause.as_secs_f64().max(1.0)
-            )
+            let seconds = pause.as_secs_f64().max(1.0);
+            format!("{target}: {why}; tried again in {seconds:.0} s")
         }
         Event::SecondForm(why) => format!("{target}: {why}"),
         Event::WouldSend { url, body } => format!("{target}: would send POST {url}\n{body}"),
@@ -127,7 +122,7 @@ fn news(target: &Target, news: &News<'_>) -> Option<String> {
             None => state.word().to_owned(),
         },
         News::Job(job) => self::job(job),
-        News::Failing(error) => format!("{}; still waiting", error.message()),
+        News::Failing(why) => format!("{why}; still waiting"),
         News::Readable => "can be read again".to_owned(),
         News::Heartbeat {
             elapsed,
@@ -214,7 +209,7 @@ pub(super) fn ended(
             let timeout = target.wait.as_ref().map(|wait| duration(wait.timeout));
             format!("did not end within {}", timeout.unwrap_or_default())
         }
-        (End::Lost(error), _) => format!("cannot be read any more: {}", error.message()),
+        (End::Lost(failure), _) => format!("cannot be read any more: {}", failure.what),
         (End::Blocked(held), _) => {
             let held = held.as_ref().map_or("a person".to_owned(), holder);
             format!("waits for {held}, and `on-blocked` is `fail`")

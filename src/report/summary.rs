@@ -8,8 +8,8 @@ use super::line::{self, lasted};
 use super::verdict::failed_jobs;
 use super::{Hide, text};
 use crate::fleet::Report;
-use crate::follow::{FollowedRun, JobLog};
-use crate::run::{Conclusion, Run};
+use crate::follow::FollowedRun;
+use crate::run::{Conclusion, JobLog, Run};
 use crate::target::Mode;
 
 /// Parts are left out where they would make it larger, in bytes: the runner drops a summary of more than

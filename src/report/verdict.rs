@@ -4,8 +4,7 @@ use super::line::ended;
 use super::{one_line, run_passes, text};
 use crate::fleet::Report;
 use crate::follow::FollowedRun;
-use crate::run::{Conclusion, Job, Nature, Outcome};
-use crate::wait::End;
+use crate::run::{Conclusion, End, Job, Nature, Outcome};
 
 /// Most failed jobs that are named.
 const MOST_NAMED: usize = 10;
@@ -105,7 +104,7 @@ fn failed_run(report: &Report<'_>, run: &FollowedRun) -> String {
 
 fn hint(end: &End) -> Option<&str> {
     match end {
-        End::Lost(error) => error.remedy().or(Some(
+        End::Lost(failure) => failure.remedy.as_deref().or(Some(
             "look whether the run is still there, and whether the token is still good",
         )),
         End::TimedOut => Some("raise `timeout` if it needs longer"),

@@ -82,3 +82,12 @@ pub(crate) struct Step {
     pub(crate) name: String,
     pub(crate) number: Option<u64>,
 }
+
+/// The end of a failed job's log.
+pub(crate) struct JobLog {
+    pub(crate) job: Job,
+    /// Or why there are none.
+    pub(crate) lines: Result<Vec<String>, String>,
+    /// Whether there is more of it.
+    pub(crate) is_cut: bool,
+}

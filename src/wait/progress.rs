@@ -7,7 +7,6 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::event::News;
-use crate::provider::Error;
 use crate::run::{Held, Job, Look, State};
 
 /// A failure that goes on is said again after so long.
@@ -127,13 +126,13 @@ impl<'a> Progress<'a> {
     }
 
     /// A look failed.
-    pub(super) fn fail(&self, error: &Error) {
+    pub(super) fn fail(&self, why: &str) {
         let is_old = |said: Instant| said.elapsed() < REMINDER;
         if self.failing.get().is_some_and(is_old) {
             return;
         }
         self.failing.set(Some(Instant::now()));
-        self.say(News::Failing(error));
+        self.say(News::Failing(why));
     }
 
     /// A look was good.

@@ -8,10 +8,10 @@ use std::time::Duration;
 use chrono::DateTime;
 use tokio::time::{Instant, sleep};
 
-use super::{End, Watch, wait};
+use super::{Watch, wait};
 use crate::pace::Turnstile;
 use crate::provider::{Depth, Pace};
-use crate::run::{Conclusion, Job, Look, Nature, State, Times, Words};
+use crate::run::{Conclusion, End, Job, Look, Nature, State, Times, Words};
 use crate::stop::Stop;
 use crate::target::OnBlocked;
 

@@ -6,12 +6,12 @@ use std::time::Duration;
 use ::http::{HeaderMap, StatusCode};
 use tokio::time::{Instant, sleep};
 
-use super::{End, Waited, Watch, wait};
+use super::{Waited, Watch, wait};
 use crate::event::News;
 use crate::pace::Turnstile;
 use crate::provider::http::{Answer, Body};
 use crate::provider::{Depth, Error, Kind, Pace};
-use crate::run::{Conclusion, Held, Job, Look, Nature, State, Times, Words};
+use crate::run::{Conclusion, End, Held, Job, Look, Nature, State, Times, Words};
 use crate::stop::{Stop, Urgency};
 use crate::target::OnBlocked;
 
