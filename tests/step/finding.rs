@@ -20,6 +20,12 @@ fn runs(done: &Done) -> Vec<Value> {
         .unwrap_or_default()
 }
 
+fn found_ids(done: &Done) -> Vec<String> {
+    let found = runs(done).into_iter();
+    let ids = found.map(|run| run["id"].as_str().map(str::to_owned));
+    ids.map(|id| id.expect("a run has an id")).collect()
+}
+
 fn ids(sandbox: &Sandbox) -> Vec<String> {
     ours(sandbox).iter().map(|run| run.id.to_string()).collect()
 }
@@ -34,10 +40,8 @@ fn a_marker_tells_ours_from_all_others() {
         .lives(Provider::Github, Life::passing(SECOND));
     let sandbox = start(world);
     let done = dispatch(&sandbox, "deploy-marked").run().passes();
-    let found = runs(&done);
-    assert_eq!(found.len(), 1, "{done}");
-    assert_eq!(found[0]["matched_by"], "marker");
-    assert_eq!(vec![found[0]["id"].as_str().unwrap()], ids(&sandbox));
+    assert_eq!(runs(&done)[0]["matched_by"], "marker");
+    assert_eq!(found_ids(&done), ids(&sandbox));
     let marker = &done.outputs["trigger-id"];
     let payload = ours(&sandbox)[0].client_payload.clone().unwrap();
     assert_eq!(payload, json!({"trigger_id": marker}));
@@ -157,12 +161,7 @@ fn other_peoples_runs_are_told_by_their_names() {
         .lives(Provider::Github, Life::passing(SECOND));
     let sandbox = start(world);
     let done = dispatch(&sandbox, "deploy").run().passes();
-    let found = runs(&done);
-    let found: Vec<_> = found
-        .iter()
-        .map(|run| run["id"].as_str().unwrap())
-        .collect();
-    assert_eq!(found, ids(&sandbox));
+    assert_eq!(found_ids(&done), ids(&sandbox));
 }
 
 #[test]
@@ -194,12 +193,7 @@ fn clocks_that_differ_hide_no_run_and_show_no_older_one() {
             .passes();
         let before = sandbox.runs().len();
         let done = dispatch(&sandbox, "deploy").run().passes();
-        let found = runs(&done);
-        let found: Vec<_> = found
-            .iter()
-            .map(|run| run["id"].as_str().unwrap())
-            .collect();
-        assert_eq!(found, ids(&sandbox)[before..], "{done}");
+        assert_eq!(found_ids(&done), ids(&sandbox)[before..], "{done}");
     });
 }
 
