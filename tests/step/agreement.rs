@@ -221,7 +221,7 @@ fn the_errors_that_are_explained_exist() {
         ("### GitHub", "provider/github", 12),
         ("### GitLab", "provider/gitlab", 11),
         ("### Bitbucket", "provider/bitbucket", 5),
-        ("### Waiting", "", 11),
+        ("### Waiting", "", 12),
         ("### Network", "", 9),
     ] {
         let troubles = Document {
