@@ -205,8 +205,9 @@ async fn a_change_of_the_run_shows_its_jobs_at_once() {
 async fn failed_looks_are_said_once_a_minute_and_are_no_end() {
     for kind in [Kind::Unknown, Kind::Unreachable] {
         let story = patient(|age, _| match age {
-            30..170 => Err(failure(kind)),
-            _ => running_until(200)(age, Depth::Run),
+            // Long enough for a third time however late the looks are, and too short for a fourth.
+            30..205 => Err(failure(kind)),
+            _ => running_until(230)(age, Depth::Run),
         })
         .await;
         assert!(matches!(story.waited.end, End::Completed(_)));
