@@ -18,7 +18,8 @@ const TIME_AFTER_SIGNAL: Duration = Duration::from_secs(4);
 const TIME_AFTER_DEADLINE: Duration = Duration::from_secs(30);
 /// Between looks whether a cancel took effect; the first one comes sooner.
 const FIRST_LOOK: Duration = Duration::from_millis(700);
-/// Times that a cancel is sent where no clear answer comes back, and the pause between them.
+/// Times that a cancel is sent where no clear answer comes back or a rate limit puts it off, and the pause
+/// between them where that says none.
 const TRIES: u32 = 3;
 const PAUSE: Duration = Duration::from_millis(500);
 

@@ -18,7 +18,7 @@ use crate::provider::Connection;
 use crate::provider::http::Http;
 use crate::run::{Conclusion, End, Failure, JobLog, Look, Outcome, Run};
 use crate::stop::{Stop, Urgency};
-use crate::target::{Call, Target, Wait};
+use crate::target::{Call, RUN_NAME, Target, Wait};
 use crate::trigger::Triggered;
 use crate::wait::{Watch, wait};
 
@@ -184,8 +184,11 @@ impl Following<'_, '_> {
             () = self.stop.asked(Urgency::Soon) => Cut::Stopped,
             () = self.deadline() => Cut::TimedOut,
         };
-        let last = timeout(LAST_LOOK, find::once(&search)).await;
-        let mut found = last.ok().and_then(Result::ok).unwrap_or_default();
+        let last = tokio::select! {
+            last = timeout(LAST_LOOK, find::once(&search)) => last.ok().and_then(Result::ok),
+            () = self.stop.asked(Urgency::Now) => None,
+        };
+        let mut found = last.unwrap_or_default();
         found.runs.iter().for_each(saw);
         found.cut = Some(cut);
         found
@@ -271,7 +274,9 @@ impl Following<'_, '_> {
 
     fn how_to_mark(&self) -> String {
         if self.target.marker().is_some() {
-            "add this line to the workflow, so that its run can be told from others: run-name: ${{ github.workflow }} ${{ github.event.client_payload.trigger_id }}".to_owned()
+            format!(
+                "add this line to the workflow, so that its run can be told from others: {RUN_NAME}"
+            )
         } else {
             format!(
                 "this server does not tell which run it starts: start no others of that workflow at the same time, and look at {}",

@@ -15,7 +15,7 @@ use url::Url;
 pub(crate) use error::{Error, Kind};
 use http::{Answer, Http, Tail};
 
-use crate::run::{Job, Look, Run};
+use crate::run::{Job, Look, Run, State};
 use crate::secret::Secret;
 use crate::target::{Argument, Call, ResultArtifact, Target};
 
@@ -304,12 +304,16 @@ fn unreadable(what: &str, why: &str) -> Error {
     Error::new(Kind::Unknown, format!("{what} cannot be read: {why}"))
 }
 
-/// What is read beside a look that was good: without it that is as good. But a rate limit must be slept
-/// out, and asking on would prolong it.
-fn beside<T>(read: Result<T, Error>) -> Result<Option<T>, Error> {
+/// What is read beside a look that was good and showed this state: without it that is as good. But a rate
+/// limit must be slept out, since asking on would prolong it, unless an end was seen: that must be told.
+fn beside<T>(read: Result<T, Error>, state: State) -> Result<Option<T>, Error> {
     match read {
         Ok(read) => Ok(Some(read)),
-        Err(error) if matches!(error.kind(), Kind::RateLimited(_)) => Err(error),
+        Err(error)
+            if matches!(error.kind(), Kind::RateLimited(_)) && state.conclusion().is_none() =>
+        {
+            Err(error)
+        }
         Err(_) => Ok(None),
     }
 }

@@ -11,6 +11,10 @@ use url::Url;
 use crate::secret::Secret;
 pub(crate) use wait::{Logs, OnAbandoned, OnBlocked, ResultArtifact, Wait};
 
+/// The line of a workflow that puts the marker into the title of its runs.
+pub(crate) const RUN_NAME: &str =
+    "run-name: ${{ github.workflow }} ${{ github.event.client_payload.trigger_id }}";
+
 /// Everything that one step is to do.
 pub(crate) struct Request {
     /// In the order in which they are reported.

@@ -22,8 +22,8 @@ use trouble::{Sentence, Trouble};
 
 /// Something is said at least so often.
 const HEARTBEAT: Duration = Duration::from_mins(1);
-/// More looks at the jobs of a run that is over, where they cannot be read.
-const TRIES_AT_THE_END: u32 = 3;
+/// Most looks at the jobs of a run that is over.
+const LOOKS_AT_THE_END: u32 = 4;
 
 /// How a run is waited for.
 pub(crate) struct Watch<'a> {
@@ -53,11 +53,18 @@ pub(crate) async fn wait(
     let end = tokio::select! {
         // An end that was seen counts, whatever else happened meanwhile.
         biased;
-        end = follow(look, watch, &progress) => end,
+        end = follow(&look, watch, &progress) => end,
         () = stop.asked(Urgency::Soon) => End::Stopped,
         () = sleep_until(watch.deadline) => End::TimedOut,
         () = heartbeat(&progress) => unreachable!("a heart beats for ever"),
     };
+    if let End::Completed(_) = end {
+        tokio::select! {
+            biased;
+            () = see_the_jobs(&look, watch, &progress) => {}
+            () = stop.asked(Urgency::Soon) => {}
+        }
+    }
     Waited {
         end,
         look: progress.last(),
@@ -65,7 +72,7 @@ pub(crate) async fn wait(
 }
 
 async fn follow(
-    look: impl AsyncFn(Depth) -> Result<Look, Error>,
+    look: &impl AsyncFn(Depth) -> Result<Look, Error>,
     watch: &Watch<'_>,
     progress: &Progress<'_>,
 ) -> End {
@@ -84,16 +91,10 @@ async fn follow(
         let mut found = look(depth).await;
         if let Ok(seen) = &found
             && seen.jobs.is_none()
-            && (progress.is_news(seen) || seen.state.conclusion().is_some())
+            && seen.state.conclusion().is_none()
+            && progress.is_news(seen)
         {
             // What its jobs did is what people want to know of a change.
-            found = look(Depth::Jobs).await.or(found);
-        }
-        let mut tries = 0;
-        while tries < TRIES_AT_THE_END && found.as_ref().is_ok_and(lacks_the_jobs_of_its_end) {
-            // Nothing else will tell which of them failed.
-            tries += 1;
-            sleep(watch.pace.shortest).await;
             found = look(Depth::Jobs).await.or(found);
         }
         let pause = match found {
@@ -125,8 +126,26 @@ async fn follow(
     }
 }
 
-fn lacks_the_jobs_of_its_end(look: &Look) -> bool {
-    look.jobs.is_none() && look.state.conclusion().is_some()
+/// What the jobs of a run that is over came to, where the look that showed its end did not show them:
+/// nothing else will tell which of them failed.
+async fn see_the_jobs(
+    look: &impl AsyncFn(Depth) -> Result<Look, Error>,
+    watch: &Watch<'_>,
+    progress: &Progress<'_>,
+) {
+    for again in 0..LOOKS_AT_THE_END {
+        if !progress.lacks_jobs() {
+            return;
+        }
+        if again > 0 {
+            sleep(watch.pace.shortest).await;
+        }
+        if let Ok(found) = look(Depth::Jobs).await
+            && found.state.conclusion().is_some()
+        {
+            progress.see(found);
+        }
+    }
 }
 
 async fn heartbeat(progress: &Progress<'_>) {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::one_line;
 use crate::event::{Event, News};
 use crate::run::{Conclusion, End, Held, Job, JobLog, Look, MatchedBy, Nature, Run, State, Times};
-use crate::target::{Mode, Target};
+use crate::target::{Mode, RUN_NAME, Target};
 
 /// The first line of a target's log: what is triggered, where, as whom.
 pub(crate) fn announcement(target: &Target, mode: Mode) -> String {
@@ -105,9 +105,9 @@ pub(crate) fn warning(target: &Target, event: &Event<'_>) -> Option<(String, Str
 
 fn by_time(run: &Run, marked: bool) -> String {
     let remedy = if marked {
-        "; add this line to its workflow to be sure: run-name: ${{ github.workflow }} ${{ github.event.client_payload.trigger_id }}"
+        format!("; add this line to its workflow to be sure: {RUN_NAME}")
     } else {
-        ""
+        String::new()
     };
     format!(
         "{run} is the only one that appeared since the trigger, yet it may be somebody else's: it will not be cancelled{remedy}\n{}",

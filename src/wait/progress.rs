@@ -20,6 +20,8 @@ pub(super) struct Progress<'a> {
     tell: &'a dyn Fn(News<'_>),
     spoke: Cell<Instant>,
     last: RefCell<Option<Look>>,
+    /// Whether the last look did not show the jobs, so that what is known of them is older.
+    lacks_jobs: Cell<bool>,
     jobs: RefCell<HashMap<String, State>>,
     /// When a failure was said last.
     failing: Cell<Option<Instant>>,
@@ -41,6 +43,7 @@ impl<'a> Progress<'a> {
             tell,
             spoke: Cell::new(Instant::now()),
             last: RefCell::default(),
+            lacks_jobs: Cell::new(true),
             jobs: RefCell::default(),
             failing: Cell::new(None),
             turn: Cell::new(Turn::NotWaiting),
@@ -50,6 +53,10 @@ impl<'a> Progress<'a> {
     /// The last good look, with the jobs of the last one that showed them.
     pub(super) fn last(&self) -> Option<Look> {
         self.last.take()
+    }
+
+    pub(super) fn lacks_jobs(&self) -> bool {
+        self.lacks_jobs.get()
     }
 
     /// What it waits for, for all that was seen.
@@ -97,6 +104,7 @@ impl<'a> Progress<'a> {
             self.say(news());
         }
         self.see_turn(look.held.as_ref());
+        self.lacks_jobs.set(look.jobs.is_none());
         if look.jobs.is_none() {
             look.jobs = before.and_then(|before| before.jobs);
         }

@@ -308,6 +308,19 @@ async fn the_deadline_ends_it() {
     assert_eq!(start.elapsed(), minute);
 }
 
+/// Its jobs cannot be read, and the deadline passes while that is tried.
+#[tokio::test(start_paused = true)]
+async fn an_end_that_was_seen_counts() {
+    let (_asker, stop) = Stop::by_hand();
+    let deadline = 14 * SECOND;
+    let told = story(OnBlocked::Wait, deadline, &stop, running_until(10)).await;
+    assert!(matches!(told.waited.end, End::Completed(_)));
+    assert_eq!(told.waited.look.map(|look| look.state), Some(DONE));
+    // The one that saw it, and those for the jobs.
+    let at_the_end = told.looks.iter().filter(|(age, _)| *age >= 10);
+    assert_eq!(at_the_end.count(), 5, "{:?}", told.looks);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_stop_ends_it_at_once() {
     let (asker, stop) = Stop::by_hand();

@@ -139,6 +139,21 @@ fn rate_limits_of_jobs_are_slept_out_too() {
     });
 }
 
+/// It is known, whatever cannot be read beside it.
+#[test]
+fn a_rate_limit_of_jobs_hides_no_end() {
+    at_once(PROVIDERS.to_vec(), |provider| {
+        let sandbox = living(provider, Life::passing(Duration::ZERO));
+        sandbox.fault(
+            jobs(provider),
+            Occasion::Every,
+            Fault::gitlab_limit(Some(600)),
+        );
+        let step = call(provider, &sandbox).input("timeout", "40s");
+        saw_the_end(&sandbox, &step.run(), "rate limit");
+    });
+}
+
 /// Nothing else tells which of them failed.
 #[test]
 fn jobs_that_cannot_be_read_at_the_end_are_read_again() {

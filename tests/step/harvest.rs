@@ -247,6 +247,7 @@ fn a_summary_stays_below_a_mebibyte() {
         let done = call(provider, &start(world)).run();
         assert_eq!(done.code, Some(1), "{}", done.log.len());
         assert!(done.summary.len() < 1_048_576, "{}", done.summary.len());
+        assert!(done.log.len() < 1_048_576, "{}", done.log.len());
         assert!(done.summary.contains("more parts have no room here"));
         assert_eq!(done.log.matches("::group::").count(), 10);
         done.says("the logs of 30 more failed jobs are not shown");

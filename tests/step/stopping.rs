@@ -115,6 +115,7 @@ fn a_cancel_without_a_clear_answer_is_sent_again() {
         Fault::status(Moment::BeforeActing, 502),
         Fault::Reset(Moment::BeforeActing),
         Fault::Reset(Moment::AfterActing),
+        Fault::gitlab_limit(Some(1)),
     ];
     let cases = PROVIDERS.map(|provider| faults.clone().map(|fault| (provider, fault)));
     at_once(cases.as_flattened().to_vec(), |(provider, fault)| {
@@ -126,6 +127,27 @@ fn a_cancel_without_a_clear_answer_is_sent_again() {
         let done = stop(&step, child, "INT");
         assert!(sandbox.runs()[0].cancelled, "{done}");
         assert_eq!(left_running(&done), None, "{done}");
+    });
+}
+
+#[test]
+fn a_cancel_that_is_put_off_for_too_long_is_told() {
+    at_once(PROVIDERS.to_vec(), |provider| {
+        let sandbox = living(provider, Life::endless());
+        let step = call(provider, &sandbox);
+        let child = watching(&step);
+        let cancels = Route::any().method("POST");
+        sandbox.fault(cancels, Occasion::Every, Fault::gitlab_limit(Some(60)));
+        let done = stop(&step, child, "INT");
+        let left = left_running(&done).unwrap_or_default();
+        assert!(
+            left.starts_with("the cancel failed (too many requests"),
+            "{left}"
+        );
+        assert!(
+            left.ends_with("no other had been accepted when the step had to end"),
+            "{left}"
+        );
     });
 }
 
@@ -279,6 +301,27 @@ fn a_trigger_that_never_comes_back_may_still_be_found() {
     assert_eq!(done.outputs["outcome"], "accepted", "{done}");
     assert_eq!(done.result()["runs"][0]["matched_by"], "marker");
     assert!(sandbox.runs()[0].cancelled, "{done}");
+}
+
+/// Not even for the last look for a marker.
+#[test]
+fn a_second_signal_waits_for_nothing() {
+    let sandbox = living(Provider::Github, Life::endless());
+    let silent = Fault::Delay(Moment::AfterActing, 30 * SECOND);
+    sandbox.fault(Route::triggers(), Occasion::Every, silent.clone());
+    let step = dispatch(&sandbox, "release");
+    let child = step.start();
+    until(&sandbox, "the trigger is on the wire", |sandbox| {
+        !sandbox.trigger_requests().is_empty()
+    });
+    sandbox.fault(Route::any().method("GET"), Occasion::Every, silent);
+    signal(&child, "INT");
+    step.until_said("looking for a run");
+    let asked = Instant::now();
+    signal(&child, "INT");
+    let done = step.finish(child);
+    assert!(asked.elapsed() < SECOND, "{:?}\n{done}", asked.elapsed());
+    assert_eq!(done.outputs["outcome"], "unknown", "{done}");
 }
 
 #[test]

@@ -62,7 +62,7 @@ impl Bitbucket<'_> {
         let state = pipeline.state.state();
         let steps = match depth {
             Depth::Run => None,
-            Depth::Jobs => beside(self.steps(run).await)?,
+            Depth::Jobs => beside(self.steps(run).await, state)?,
         };
         let is_blocked = state == State::Blocked;
         let held = steps.as_deref().filter(|_| is_blocked).map(held);

@@ -120,7 +120,7 @@ impl GitHub<'_> {
             held,
             jobs: match depth {
                 Depth::Run => None,
-                Depth::Jobs => beside(self.jobs(run, state).await)?,
+                Depth::Jobs => beside(self.jobs(run, state).await, state)?,
             },
         })
     }
@@ -145,7 +145,7 @@ impl GitHub<'_> {
     async fn reviews(&self, run: &Run) -> Result<Option<Held>, Error> {
         let url = self.repository(["actions", "runs", &run.id, "pending_deployments"]);
         let read = self.api().look(&url, "what the run waits for").await;
-        let pending: Vec<PendingDeployment> = beside(read)?.unwrap_or_default();
+        let pending: Vec<PendingDeployment> = beside(read, State::Queued)?.unwrap_or_default();
         let reviews: Vec<_> = pending
             .iter()
             .filter_map(PendingDeployment::review)
@@ -161,7 +161,7 @@ impl GitHub<'_> {
     async fn turn(&self, run: &Run) -> Result<Held, Error> {
         let url = self.repository(["actions", "runs", &run.id, "concurrency_groups"]);
         let read = self.api().look(&url, "the concurrency groups").await;
-        let groups: Option<ConcurrencyGroups> = beside(read)?;
+        let groups: Option<ConcurrencyGroups> = beside(read, State::Queued)?;
         let positions = groups
             .into_iter()
             .flat_map(|groups| groups.concurrency_groups)

@@ -70,10 +70,10 @@ impl GitLab<'_> {
         let jobs = match depth {
             Depth::Run => None,
             Depth::Jobs => {
-                let jobs = beside(self.jobs(run).await)?;
+                let jobs = beside(self.jobs(run).await, state)?;
                 let mut jobs = jobs.map(|jobs| jobs.into_iter().map(job).collect::<Vec<_>>());
                 if let Some(jobs) = &mut jobs {
-                    jobs.extend(self.downstream(run).await?);
+                    jobs.extend(self.downstream(run, state).await?);
                 }
                 jobs
             }
@@ -119,7 +119,7 @@ impl GitLab<'_> {
     }
 
     /// Pipelines that this one started elsewhere, as far as they can be read.
-    async fn downstream(&self, run: &Run) -> Result<Vec<Job>, Error> {
+    async fn downstream(&self, run: &Run, state: State) -> Result<Vec<Job>, Error> {
         loop {
             let (name, next) = match self.downstream.get() {
                 Downstream::TriggerJobs => ("trigger_jobs", Downstream::Bridges),
@@ -136,7 +136,7 @@ impl GitLab<'_> {
                     self.downstream.set(next);
                     continue;
                 }
-                read => beside(read)?,
+                read => beside(read, state)?,
             };
             if read.as_ref().is_some_and(Vec::is_empty) {
                 // They are made together with the pipeline: there will be none later.
