@@ -5,9 +5,9 @@ use std::time::{Duration, SystemTime};
 
 use tokio::time::{Instant, sleep};
 
-use crate::pace::Turnstile;
+use crate::kin::Kin;
 use crate::provider::http::Http;
-use crate::provider::{Candidate, Claim, Connection, Error, Kind};
+use crate::provider::{Candidate, Claim, Connection, Error, Kind, Nature};
 use crate::run::{MatchedBy, Run};
 
 /// A run may seem to have come to be so long before the trigger went out: providers round times, and
@@ -17,8 +17,6 @@ const SLACK: Duration = Duration::from_secs(3);
 const QUIET: Duration = Duration::from_secs(10);
 /// Refusals in a row after which nothing more can be read.
 const MOST_REFUSALS: u32 = 3;
-/// Where a provider limits us without saying for how long.
-const UNSAID_LIMIT: Duration = Duration::from_mins(1);
 
 /// Where and since when runs are looked for.
 pub(crate) struct Search<'a, 'target> {
@@ -28,7 +26,7 @@ pub(crate) struct Search<'a, 'target> {
     pub(crate) seen: &'a HashSet<String>,
     /// When the trigger went out, by our clock.
     pub(crate) sent: SystemTime,
-    pub(crate) turnstile: &'a Turnstile,
+    pub(crate) kin: &'a Kin<'target>,
 }
 
 /// How long runs are looked for.
@@ -38,6 +36,16 @@ pub(crate) struct Limits {
     pub(crate) first: Duration,
     /// Until there are all of them.
     pub(crate) all: Duration,
+    /// When a rate limit keeps us from looking.
+    on_limit: OnLimit,
+}
+
+/// What becomes of a search that a rate limit outlasts.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum OnLimit {
+    /// It goes on afterwards: that time does not count.
+    WaitOut,
+    GiveUp,
 }
 
 impl Limits {
@@ -45,11 +53,13 @@ impl Limits {
     pub(crate) const ACCEPTED: Self = Self {
         first: Duration::from_mins(1),
         all: Duration::from_mins(2),
+        on_limit: OnLimit::WaitOut,
     };
     /// After one of which nobody knows whether it was.
     pub(crate) const UNKNOWN: Self = Self {
         first: Duration::from_secs(30),
         all: Duration::from_secs(30),
+        on_limit: OnLimit::GiveUp,
     };
 }
 
@@ -90,19 +100,28 @@ pub(crate) async fn find(search: &Search<'_, '_>, limits: Limits, saw: &dyn Fn(&
 }
 
 async fn collect(search: &Search<'_, '_>, limits: Limits, saw: &dyn Fn(&Run)) -> Found {
-    let start = Instant::now();
+    let account = search.http.account();
+    let mut start = Instant::now();
     let mut candidates = BTreeMap::new();
     let mut found = Found::default();
     let mut changed = start;
     let mut refusals = 0;
     loop {
-        let mut pause = search.connection.pace().shortest;
+        let limited = account.left();
+        if limits.on_limit == OnLimit::WaitOut {
+            account.pass().await;
+            start += limited;
+            changed += limited;
+        } else if limited > limits.all.saturating_sub(start.elapsed()) {
+            return found;
+        }
         match look(search).await {
             Ok(new) => {
                 refusals = 0;
+                account.answered(Nature::Read);
                 // Lists are not always up to date: what was there once, is.
                 candidates.extend(new.map(|candidate| (candidate.id.clone(), candidate)));
-                let now = judge(candidates.values().cloned(), Alone::IsOurs);
+                let now = search.judge(candidates.values().cloned(), Alone::IsOurs);
                 if !now.is_like(&found) {
                     changed = Instant::now();
                 }
@@ -113,7 +132,9 @@ async fn collect(search: &Search<'_, '_>, limits: Limits, saw: &dyn Fn(&Run)) ->
             Err(error) => {
                 match error.kind() {
                     Kind::Rejected => refusals += 1,
-                    Kind::RateLimited(said) => pause = said.unwrap_or(UNSAID_LIMIT),
+                    Kind::RateLimited(said) => {
+                        account.refused(said);
+                    }
                     Kind::Unreachable | Kind::Unknown => {}
                 }
                 found.failure = Some(error);
@@ -124,6 +145,9 @@ async fn collect(search: &Search<'_, '_>, limits: Limits, saw: &dyn Fn(&Run)) ->
         }
         let limit = if found.is_nothing() {
             limits.first
+        } else if search.kin.is_uncertain() {
+            // What others have started may become known, and then what is ours.
+            limits.all
         } else {
             limits.all.min(changed - start + QUIET)
         };
@@ -131,14 +155,14 @@ async fn collect(search: &Search<'_, '_>, limits: Limits, saw: &dyn Fn(&Run)) ->
         if left.is_zero() {
             return found;
         }
-        sleep(pause.min(left)).await;
+        sleep(search.connection.pace().shortest.min(left)).await;
     }
 }
 
 /// What there is right now. Nothing is told by its time: another run may be about to appear.
 pub(crate) async fn once(search: &Search<'_, '_>) -> Result<Found, Error> {
     let candidates = look(search).await?;
-    Ok(judge(candidates, Alone::IsUnsure))
+    Ok(search.judge(candidates, Alone::IsUnsure))
 }
 
 async fn look<'a>(
@@ -146,7 +170,7 @@ async fn look<'a>(
 ) -> Result<impl Iterator<Item = Candidate> + use<'a>, Error> {
     let since = || search.http.at_server(search.sent) - SLACK;
     let candidates = loop {
-        search.turnstile.pass().await;
+        search.http.account().turn().await;
         let asked = since();
         let candidates = search.connection.recent(Some(asked)).await?;
         // The first answer of a server tells its clock: older runs may be among these by ours.
@@ -157,6 +181,19 @@ async fn look<'a>(
     Ok(candidates
         .into_iter()
         .filter(|candidate| !search.seen.contains(&candidate.id)))
+}
+
+impl Search<'_, '_> {
+    /// Which of these are ours, those set aside that are known to be another target's.
+    fn judge(&self, candidates: impl IntoIterator<Item = Candidate>, alone: Alone) -> Found {
+        let candidates = candidates.into_iter();
+        let candidates = candidates.filter(|candidate| !self.kin.has_another(&candidate.id));
+        if self.kin.is_uncertain() {
+            judge(candidates, Alone::IsUnsure)
+        } else {
+            judge(candidates, alone)
+        }
+    }
 }
 
 /// Which of these are ours. Each workflow is judged by itself: one trigger may start runs of several.

@@ -1,16 +1,22 @@
-//! The targets of a step, each from its preparation to its end.
+//! The targets of a step: all prepared before the first is triggered, so many triggered at once as is allowed, all
+//! followed together.
 
 use std::time::SystemTime;
 
+use futures_util::future::join_all;
+use futures_util::stream::{self, StreamExt as _};
 use tokio::time::Instant;
 
 use crate::event::{Event, Sink};
-use crate::follow::{Followed, Following, follow};
+use crate::follow::{Followed, FollowedRun, Following, follow};
+use crate::kin::{Kin, kin};
+use crate::lanes::Lanes;
 use crate::patience::Patience;
 use crate::provider::http::Http;
-use crate::stop::Stop;
-use crate::target::{Mode, Request, Target};
-use crate::trigger::{Triggered, prepare, trigger};
+use crate::provider::{Share, share};
+use crate::stop::{Stop, Urgency};
+use crate::target::{Mode, OnFailure, Request, Target};
+use crate::trigger::{Prepared, Triggered, Way, prepare, trigger};
 
 /// A target and what became of it.
 pub(crate) struct Report<'a> {
@@ -19,56 +25,193 @@ pub(crate) struct Report<'a> {
     pub(crate) followed: Followed,
 }
 
-/// Triggers the targets, and follows what they start.
+/// Who is told of what happens to which target, by its place in the list.
+pub(crate) trait Audience {
+    fn tell(&self, index: usize, event: &Event<'_>);
+    /// Nothing more will happen to that one.
+    fn over(&self, index: usize, report: &Report<'_>);
+}
+
+/// Triggers the targets, and follows what they start. The reports are in the order of the targets.
 pub(crate) async fn run<'a>(
     request: &'a Request,
     stop: &Stop,
-    tell: &dyn Fn(&'a Target, Event<'_>),
+    audience: &dyn Audience,
 ) -> Vec<Report<'a>> {
-    let mut reports = Vec::new();
-    for target in &request.targets {
-        let tell = |event: Event<'_>| tell(target, event);
-        tell(Event::Beginning);
-        reports.push(call(target, request.mode, stop, &tell).await);
+    let targets = &request.targets;
+    let sinks: Vec<_> = (0..targets.len())
+        .map(|index| move |event: Event<'_>| audience.tell(index, &event))
+        .collect();
+    let shares = share(targets);
+    let members: Vec<_> = targets
+        .iter()
+        .zip(&shares)
+        .zip(&sinks)
+        .zip(kin(targets))
+        .map(|(((target, share), sink), kin)| Member {
+            target,
+            share: share.as_ref(),
+            http: share
+                .as_ref()
+                .ok()
+                .map(|share| Http::new(share, &target.server.api, sink)),
+            kin,
+            tell: sink,
+        })
+        .collect();
+    let most = request.max_parallel.get();
+    let preparing = members.iter().map(|member| member.prepare(stop));
+    let mut prepared: Vec<_> = stream::iter(preparing).buffered(most).collect().await;
+    // A target that cannot be triggered, or not watched, is no reason to leave the others half done.
+    if prepared.iter().any(Result::is_err) {
+        for ready in prepared.iter_mut().filter(|prepared| prepared.is_ok()) {
+            *ready = Err(Triggered::unready());
+        }
     }
-    reports
+    let fleet = Fleet {
+        mode: request.mode,
+        on_failure: request.on_failure,
+        lanes: Lanes::new(request.max_parallel),
+        stop,
+        audience,
+    };
+    let calls = members.iter().zip(prepared).enumerate();
+    let calls = calls.map(|(index, (member, prepared))| fleet.call(index, member, prepared));
+    tokio::select! {
+        ends = join_all(calls) => targets.iter().zip(ends).map(Report::new).collect(),
+        () = fleet.close_when_stopped() => unreachable!("it never returns"),
+    }
 }
 
-async fn call<'a>(target: &'a Target, mode: Mode, stop: &Stop, tell: Sink<'_>) -> Report<'a> {
-    let not_sent = |triggered| Report {
-        target,
-        triggered,
-        followed: Followed::default(),
-    };
-    let http = match Http::new(target.certificates.as_deref(), tell) {
-        Ok(http) => http,
-        Err(error) => return not_sent(Triggered::not_sent(&error)),
-    };
-    let prepared = match prepare(target, &http, stop, tell).await {
-        Ok(prepared) => prepared,
-        Err(triggered) => return not_sent(triggered),
-    };
-    let began = Instant::now();
-    // Who waits for the run waits for its trigger as well.
-    let patience = target
-        .wait
-        .as_ref()
-        .map_or_else(Patience::default, |wait| Patience(wait.timeout));
-    let mut triggered = trigger(&prepared.connection, mode, patience, stop, tell).await;
-    let following = Following {
-        target,
-        connection: &prepared.connection,
-        http: &http,
-        seen: &prepared.seen,
-        sent: triggered.sent.unwrap_or_else(SystemTime::now),
-        began,
-        stop,
-        tell,
-    };
-    let followed = follow(&following, &mut triggered).await;
-    Report {
-        target,
-        triggered,
-        followed,
+/// A target with all that it is given.
+struct Member<'a> {
+    target: &'a Target,
+    share: Result<&'a Share<'a>, &'a crate::provider::Error>,
+    /// `None` where no client can be made.
+    http: Option<Http<'a>>,
+    kin: Kin<'a>,
+    tell: Sink<'a>,
+}
+
+/// What all calls go by.
+struct Fleet<'a> {
+    mode: Mode,
+    on_failure: OnFailure,
+    lanes: Lanes,
+    stop: &'a Stop,
+    audience: &'a dyn Audience,
+}
+
+impl<'a> Member<'a> {
+    async fn prepare(&'a self, stop: &Stop) -> Result<Prepared<'a>, Triggered> {
+        (self.tell)(Event::Beginning);
+        match (self.share, &self.http) {
+            (Ok(share), Some(http)) => prepare(self.target, share, http, stop, self.tell).await,
+            (Err(error), _) => Err(Triggered::not_sent(error)),
+            (Ok(_), None) => unreachable!("who has a share has a client"),
+        }
+    }
+}
+
+impl Fleet<'_> {
+    async fn call<'a>(
+        &self,
+        index: usize,
+        member: &'a Member<'a>,
+        prepared: Result<Prepared<'a>, Triggered>,
+    ) -> (Triggered, Followed) {
+        let report = match (prepared, &member.http) {
+            (Ok(prepared), Some(http)) => self.trigger_and_follow(member, http, &prepared).await,
+            (Err(triggered), _) => Report {
+                target: member.target,
+                triggered,
+                followed: Followed::default(),
+            },
+            (Ok(_), None) => unreachable!("who is prepared has a client"),
+        };
+        if self.on_failure == OnFailure::SendNoMore && !report.passes() {
+            self.lanes.close();
+        }
+        self.audience.over(index, &report);
+        (report.triggered, report.followed)
+    }
+
+    async fn trigger_and_follow<'a>(
+        &self,
+        member: &'a Member<'a>,
+        http: &Http<'a>,
+        prepared: &Prepared<'a>,
+    ) -> Report<'a> {
+        let Member {
+            target, kin, tell, ..
+        } = member;
+        // Who waits for the run waits for its trigger as well.
+        let patience = target
+            .wait
+            .as_ref()
+            .map_or_else(Patience::default, |wait| Patience(wait.timeout));
+        let way = Way {
+            connection: &prepared.connection,
+            account: http.account(),
+            kin,
+            lanes: &self.lanes,
+            patience,
+            stop: self.stop,
+            tell: *tell,
+        };
+        let mut triggered = trigger(way, self.mode).await;
+        let following = Following {
+            target,
+            connection: &prepared.connection,
+            http,
+            seen: &prepared.seen,
+            sent: triggered.sent.unwrap_or_else(SystemTime::now),
+            began: triggered.began.unwrap_or_else(Instant::now),
+            kin,
+            stop: self.stop,
+            tell: *tell,
+        };
+        let followed = follow(&following, &mut triggered).await;
+        Report {
+            target,
+            triggered,
+            followed,
+        }
+    }
+
+    /// Never returns.
+    async fn close_when_stopped(&self) {
+        self.stop.asked(Urgency::Soon).await;
+        self.lanes.close();
+        std::future::pending::<()>().await;
+    }
+}
+
+impl<'a> Report<'a> {
+    fn new((target, (triggered, followed)): (&'a Target, (Triggered, Followed))) -> Self {
+        Self {
+            target,
+            triggered,
+            followed,
+        }
+    }
+
+    /// Whether all went as it should.
+    pub(crate) fn passes(&self) -> bool {
+        let followed = &self.followed;
+        self.triggered.failure.is_none()
+            && followed.unfound.is_empty()
+            && followed.resultless.is_none()
+            && followed.counted().all(|run| self.run_passes(run))
+    }
+
+    /// Whether a run ended as one that passes.
+    pub(crate) fn run_passes(&self, run: &FollowedRun) -> bool {
+        let passing = self.target.wait.as_ref().map(|wait| &wait.success);
+        match (passing, run.conclusion) {
+            (Some(passing), Some(conclusion)) => passing.contains(&conclusion),
+            (Some(_), None) => false,
+            (None, _) => true,
+        }
     }
 }

@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use crate::abandon::abandon;
 use crate::event::{Event, News, Sink};
 use crate::find::{self, Cut, Found, Limits, Search, find};
-use crate::pace::Turnstile;
+use crate::kin::Kin;
 use crate::provider::Connection;
 use crate::provider::http::Http;
 use crate::run::{Conclusion, End, Failure, JobLog, Look, Outcome, Run};
@@ -38,6 +38,7 @@ pub(crate) struct Following<'a, 'target> {
     pub(crate) sent: SystemTime,
     /// When it was first tried: the time of the wait counts from there.
     pub(crate) began: Instant,
+    pub(crate) kin: &'a Kin<'target>,
     pub(crate) stop: &'a Stop,
     pub(crate) tell: Sink<'a>,
 }
@@ -104,13 +105,12 @@ impl Followed {
 /// Follows what a trigger started, if that is asked for or has to be found out. An unknown outcome may
 /// turn out to be an accepted one.
 pub(crate) async fn follow(following: &Following<'_, '_>, triggered: &mut Triggered) -> Followed {
-    let turnstile = Turnstile::new(following.connection.pace().apart);
     let wait = following.target.wait.as_ref();
     let mut followed = Followed::default();
     match triggered.outcome {
-        Outcome::Unknown => following.look_into(triggered, &turnstile).await,
+        Outcome::Unknown => following.look_into(triggered).await,
         Outcome::Accepted if triggered.runs.is_empty() && wait.is_some() => {
-            let found = following.find(Limits::ACCEPTED, &turnstile).await;
+            let found = following.find(Limits::ACCEPTED).await;
             following.judge(&found, &mut followed);
             triggered.runs = found.runs;
         }
@@ -123,9 +123,7 @@ pub(crate) async fn follow(following: &Following<'_, '_>, triggered: &mut Trigge
     if triggered.outcome == Outcome::Unknown {
         followed.left_running = Some("nobody knows whether it was started".to_owned());
     }
-    let runs = runs
-        .into_iter()
-        .map(|run| following.watch(run, wait, &turnstile));
+    let runs = runs.into_iter().map(|run| following.watch(run, wait));
     followed.runs = join_all(runs).await;
     followed.conclude();
     if let Some(artifact) = &wait.result {
@@ -136,13 +134,13 @@ pub(crate) async fn follow(following: &Following<'_, '_>, triggered: &mut Trigge
 
 impl Following<'_, '_> {
     /// Looks whether a trigger that nobody knows of has started something.
-    async fn look_into(&self, triggered: &mut Triggered, turnstile: &Turnstile) {
+    async fn look_into(&self, triggered: &mut Triggered) {
         // In a hurry only a marker can tell.
         if self.stop.is_asked() && self.target.marker().is_none() {
             return;
         }
         (self.tell)(Event::LookingInto);
-        let mut found = self.find(Limits::UNKNOWN, turnstile).await;
+        let mut found = self.find(Limits::UNKNOWN).await;
         if found.unsure.is_empty() && !found.runs.is_empty() {
             triggered.outcome = Outcome::Accepted;
             triggered.failure = None;
@@ -165,22 +163,28 @@ impl Following<'_, '_> {
         }
     }
 
-    async fn find(&self, limits: Limits, turnstile: &Turnstile) -> Found {
+    async fn find(&self, limits: Limits) -> Found {
         let search = Search {
             connection: self.connection,
             http: self.http,
             seen: self.seen,
             sent: self.sent,
-            turnstile,
+            kin: self.kin,
         };
         let told = RefCell::new(HashSet::new());
         let saw = |run: &Run| {
+            self.kin.claim(run);
             if told.borrow_mut().insert(run.id.clone()) {
                 (self.tell)(Event::Found(run));
             }
         };
         let cut = tokio::select! {
-            found = find(&search, limits, &saw) => return found,
+            found = find(&search, limits, &saw) => {
+                if found.unsure.is_empty() && !found.runs.is_empty() {
+                    self.kin.is_settled();
+                }
+                return found;
+            }
             () = self.stop.asked(Urgency::Soon) => Cut::Stopped,
             () = self.deadline() => Cut::TimedOut,
         };
@@ -286,14 +290,14 @@ impl Following<'_, '_> {
     }
 
     /// Waits for one run, and sees to it that it does not go on without us.
-    async fn watch(&self, run: Run, wait_for: &Wait, turnstile: &Turnstile) -> FollowedRun {
+    async fn watch(&self, run: Run, wait_for: &Wait) -> FollowedRun {
         let tell = |news: News<'_>| (self.tell)(Event::Run { run: &run, news });
         let watch = Watch {
             since: self.began,
             deadline: self.began + wait_for.timeout,
             on_blocked: wait_for.on_blocked,
             pace: self.connection.pace(),
-            turnstile,
+            account: self.http.account(),
         };
         let look = async |depth| self.connection.look(&run, depth).await;
         let waited = wait(look, &watch, self.stop, &tell).await;

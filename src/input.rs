@@ -79,7 +79,12 @@ pub(crate) fn read(inputs: &Inputs, home: &Home) -> Part<Request> {
         both(mode(inputs), target(inputs, home)),
     )?;
     let targets = vec![target];
-    Ok(Request { targets, mode })
+    Ok(Request {
+        targets,
+        mode,
+        max_parallel: std::num::NonZeroUsize::MIN,
+        on_failure: crate::target::OnFailure::GoOn,
+    })
 }
 
 fn target(inputs: &Inputs, home: &Home) -> Part<Target> {

@@ -8,6 +8,8 @@ mod find;
 mod fleet;
 mod follow;
 mod input;
+mod kin;
+mod lanes;
 mod nearest;
 mod pace;
 mod patience;

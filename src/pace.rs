@@ -1,9 +1,6 @@
-//! How often a run is looked at: the rules, and the turnstile that all looks of one credential share.
+//! How often a run is looked at.
 
 use std::time::Duration;
-
-use tokio::sync::Mutex;
-use tokio::time::{Instant, sleep_until};
 
 use crate::provider::Pace;
 
@@ -34,28 +31,6 @@ impl Pace {
     }
 }
 
-/// Lets one look through at a time, each so long after the one before.
-pub(crate) struct Turnstile {
-    apart: Duration,
-    next: Mutex<Instant>,
-}
-
-impl Turnstile {
-    pub(crate) fn new(apart: Duration) -> Self {
-        Self {
-            apart,
-            next: Mutex::new(Instant::now()),
-        }
-    }
-
-    /// Returns when it is one's turn.
-    pub(crate) async fn pass(&self) {
-        let mut next = self.next.lock().await;
-        sleep_until(*next).await;
-        *next = Instant::now() + self.apart;
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -76,19 +51,5 @@ mod tests {
             let longest = Pace::GITLAB.jittered(Duration::from_hours(1)).as_millis();
             assert!((13_500..=15_000).contains(&longest), "{longest}");
         }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn the_turnstile_keeps_looks_apart() {
-        let turnstile = Turnstile::new(Duration::from_secs(5));
-        let start = Instant::now();
-        let pass = async || {
-            turnstile.pass().await;
-            start.elapsed().as_secs()
-        };
-        assert_eq!(tokio::join!(pass(), pass(), pass()), (0, 5, 10));
-        tokio::time::sleep(Duration::from_mins(1)).await;
-        assert_eq!(pass().await, 70);
-        assert_eq!(pass().await, 75);
     }
 }

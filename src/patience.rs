@@ -5,7 +5,7 @@ use std::time::Duration;
 use backon::{BackoffBuilder as _, ExponentialBuilder};
 
 use crate::event::{Event, Sink};
-use crate::provider::{Error, Kind};
+use crate::provider::{Account, Error, Kind, Nature};
 use crate::stop::{Stop, Urgency};
 
 /// Tries where no connection comes about: pauses of about 1, 3, 9 and 27 s.
@@ -14,19 +14,8 @@ const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 /// All waiting for rate limits together, where nobody waits for more.
 const RATE_LIMIT_PATIENCE: Duration = Duration::from_mins(5);
-/// Where a provider limits us without saying for how long; twice that the next time.
-const UNSAID_LIMIT: Duration = Duration::from_mins(1);
 
-/// Whether doing it twice is as good as doing it once.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Nature {
-    /// Sent again only where it was not received, or refused unread.
-    Trigger,
-    /// Sent again after any passing failure.
-    Read,
-}
-
-/// How long rate limits are waited out, all of them together.
+/// How long rate limits are waited out while nothing gets through, all of them together.
 #[derive(Clone, Copy)]
 pub(crate) struct Patience(pub(crate) Duration);
 
@@ -36,28 +25,48 @@ impl Default for Patience {
     }
 }
 
+/// What an attempt has to go by.
+#[derive(Clone, Copy)]
+pub(crate) struct Rules<'a> {
+    pub(crate) nature: Nature,
+    pub(crate) patience: Patience,
+    pub(crate) account: &'a Account,
+    pub(crate) stop: &'a Stop,
+    pub(crate) tell: Sink<'a>,
+}
+
 /// Makes the attempt, and again as long as that is safe and promises something. Errors with the last
 /// failure; also when asked to stop while it waits.
 pub(crate) async fn patiently<T>(
-    nature: Nature,
-    Patience(limit): Patience,
-    stop: &Stop,
-    tell: Sink<'_>,
+    rules: Rules<'_>,
     attempt: impl AsyncFn() -> Result<T, Error>,
 ) -> Result<T, Error> {
+    let Rules {
+        nature,
+        account,
+        stop,
+        tell,
+        ..
+    } = rules;
     let mut pauses = ExponentialBuilder::new()
         .with_min_delay(FIRST_PAUSE)
         .with_factor(3.0)
         .with_max_delay(LONGEST_PAUSE)
         .with_max_times(TRIES - 1)
         .build();
-    let mut patience = limit;
-    let mut unsaid = UNSAID_LIMIT;
     loop {
+        rules.pass().await?;
         let error = match attempt().await {
-            Ok(done) => return Ok(done),
+            Ok(done) => {
+                account.answered(nature);
+                return Ok(done);
+            }
             Err(error) => error,
         };
+        let is_limited = matches!(error.kind(), Kind::RateLimited(_));
+        if error.status().is_some() && !is_limited {
+            account.answered(nature);
+        }
         let pause = match error.kind() {
             Kind::Rejected => return Err(error),
             Kind::Unknown if nature == Nature::Trigger => return Err(error),
@@ -66,24 +75,47 @@ pub(crate) async fn patiently<T>(
                 None => return Err(error),
             },
             Kind::RateLimited(said) => {
-                let pause = said.unwrap_or_else(|| {
-                    let pause = unsaid;
-                    unsaid *= 2;
-                    pause
-                });
-                match patience.checked_sub(pause) {
-                    Some(rest) => patience = rest,
-                    None => return Err(error.out_of_patience(pause, limit)),
-                }
+                let pause = account.refused(said);
+                rules.still_patient(&error, pause)?;
                 pause
             }
         };
+        if stop.is_asked() {
+            return Err(error);
+        }
         let why = error.message();
         tell(Event::Waiting { why, pause });
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
             () = stop.asked(Urgency::Soon) => return Err(error),
         }
+    }
+}
+
+impl Rules<'_> {
+    /// Waits out what others with the same credential were told.
+    async fn pass(&self) -> Result<(), Error> {
+        let left = self.account.left();
+        if left.is_zero() {
+            return Ok(());
+        }
+        let error = Error::new(
+            Kind::RateLimited(Some(left)),
+            "too many requests with the same credential",
+        );
+        self.still_patient(&error, left)?;
+        tokio::select! {
+            () = self.account.pass() => Ok(()),
+            () = self.stop.asked(Urgency::Soon) => Err(error),
+        }
+    }
+
+    fn still_patient(&self, error: &Error, pause: Duration) -> Result<(), Error> {
+        let Patience(limit) = self.patience;
+        if self.account.limited(self.nature) > limit {
+            return Err(error.clone().out_of_patience(pause, limit));
+        }
+        Ok(())
     }
 }
 
@@ -100,7 +132,15 @@ mod tests {
         let tries = Cell::new(0);
         let failures = RefCell::new(failures.into_iter());
         let start = Instant::now();
-        let result = patiently(nature, Patience::default(), &stop, &|_| {}, async || {
+        let account = Account::new(Duration::ZERO);
+        let rules = Rules {
+            nature,
+            patience: Patience::default(),
+            account: &account,
+            stop: &stop,
+            tell: &|_| {},
+        };
+        let result = patiently(rules, async || {
             tries.set(tries.get() + 1);
             match failures.borrow_mut().next() {
                 Some(kind) => Err(Error::new(kind, "no")),
@@ -150,20 +190,46 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn one_target_waits_as_long_as_another_was_told() {
+        let (_asker, stop) = Stop::by_hand();
+        let account = Account::new(Duration::ZERO);
+        let start = Instant::now();
+        let attempt = async |minutes, patience| {
+            let rules = Rules {
+                nature: Nature::Trigger,
+                patience: Patience(Duration::from_mins(patience)),
+                account: &account,
+                stop: &stop,
+                tell: &|_| {},
+            };
+            account.refused(Some(Duration::from_mins(minutes)));
+            let result = patiently(rules, async || Ok(())).await;
+            (result.is_ok(), start.elapsed().as_secs())
+        };
+        assert_eq!(attempt(4, 5).await, (true, 240));
+        // What got through in between makes a new beginning.
+        assert_eq!(attempt(4, 5).await, (true, 480));
+        assert_eq!(attempt(6, 5).await, (false, 480));
+        assert_eq!(attempt(6, 60).await, (true, 840));
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_stop_ends_the_waiting() {
         let (asker, stop) = Stop::by_hand();
         let start = Instant::now();
         let tries = Cell::new(0);
-        let attempts = patiently(
-            Nature::Trigger,
-            Patience::default(),
-            &stop,
-            &|_| {},
-            async || -> Result<(), Error> {
-                tries.set(tries.get() + 1);
-                Err(Error::new(limited(200), "no"))
-            },
-        );
+        let account = Account::new(Duration::ZERO);
+        let rules = Rules {
+            nature: Nature::Trigger,
+            patience: Patience::default(),
+            account: &account,
+            stop: &stop,
+            tell: &|_| {},
+        };
+        let attempts = patiently(rules, async || -> Result<(), Error> {
+            tries.set(tries.get() + 1);
+            Err(Error::new(limited(200), "no"))
+        });
         let stopping = async {
             tokio::time::sleep(Duration::from_secs(5)).await;
             asker.ask(Urgency::Soon);

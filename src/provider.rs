@@ -1,23 +1,29 @@
 //! The three providers behind one face. This room only delegates: what a provider is like is in its own.
 
+mod account;
 mod bitbucket;
 mod error;
 mod github;
 mod gitlab;
 pub(crate) mod http;
+mod sharing;
 
+use std::collections::HashSet;
+use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
 use ::http::HeaderValue;
 use serde_json::value::{RawValue, to_raw_value};
 use url::Url;
 
+pub(crate) use account::{Account, Nature};
 pub(crate) use error::{Error, Kind};
 use http::{Answer, Http, Tail};
+pub(crate) use sharing::{Share, share};
 
 use crate::run::{Job, Look, Run, State};
 use crate::secret::Secret;
-use crate::target::{Argument, Call, ResultArtifact, Target};
+use crate::target::{Argument, Call, Provider, ResultArtifact, Target};
 
 /// Largest result that is read back, in bytes.
 pub(crate) const LARGEST_RESULT: usize = 1024 * 1024;
@@ -99,6 +105,14 @@ pub(crate) enum Claim {
 }
 
 impl Pace {
+    pub(crate) fn of(provider: Provider) -> Self {
+        match provider {
+            Provider::GitHub => Self::GITHUB,
+            Provider::GitLab => Self::GITLAB,
+            Provider::Bitbucket => Self::BITBUCKET,
+        }
+    }
+
     /// Looks at a run that has not changed cost nothing; those at its jobs nearly always do, since each
     /// step of a job changes them. But a run changes with each of its jobs.
     pub(crate) const GITHUB: Self = Self {
@@ -142,9 +156,17 @@ impl Secrets {
 impl<'a> Connection<'a> {
     /// Makes ready all that the trigger needs and that starts nothing: signs in, and reads the default
     /// branch where no ref is given. Safe to do again.
-    pub(crate) async fn open(target: &'a Target, http: &'a Http<'a>) -> Result<Self, Error> {
+    pub(crate) async fn open(
+        target: &'a Target,
+        http: &'a Http<'a>,
+        share: &Share<'a>,
+    ) -> Result<Self, Error> {
         Ok(match &target.call {
-            Call::GitHub(call) => Self::GitHub(github::GitHub::open(target, call, http).await?),
+            Call::GitHub(call) => {
+                let session = share.session.clone();
+                let session = session.unwrap_or_else(|| unreachable!("GitHub's have one"));
+                Self::GitHub(github::GitHub::open(target, call, http, session).await?)
+            }
             Call::GitLab(call) => Self::GitLab(gitlab::GitLab::open(target, call, http).await?),
             Call::Bitbucket(call) => {
                 Self::Bitbucket(bitbucket::Bitbucket::open(target, call, http).await?)
@@ -198,7 +220,7 @@ impl<'a> Connection<'a> {
     }
 
     /// Tells better why the runs cannot be read that would be waited for.
-    pub(crate) fn explain_unreadable(&self, error: Error) -> Error {
+    fn explain_unreadable(&self, error: Error) -> Error {
         match self {
             Self::GitHub(github) => github.explain_unreadable(error),
             Self::GitLab(gitlab) => gitlab.explain_unreadable(error),
@@ -216,11 +238,29 @@ impl<'a> Connection<'a> {
     }
 
     pub(crate) fn pace(&self) -> Pace {
-        match self {
-            Self::GitHub(_) => Pace::GITHUB,
-            Self::GitLab(_) => Pace::GITLAB,
-            Self::Bitbucket(_) => Pace::BITBUCKET,
-        }
+        Pace::of(match self {
+            Self::GitHub(_) => Provider::GitHub,
+            Self::GitLab(_) => Provider::GitLab,
+            Self::Bitbucket(_) => Provider::Bitbucket,
+        })
+    }
+
+    /// The runs that are there before anything is triggered, whoever started them. That they can be read proves
+    /// that the run will be, so it is read once for each repository, whoever asks.
+    pub(crate) async fn seen(
+        &self,
+        repository: &str,
+        account: &Account,
+    ) -> Result<Rc<HashSet<String>>, Error> {
+        let read = async || {
+            let runs = self.recent(None).await;
+            let runs = runs.map_err(|error| match error.kind() {
+                Kind::Rejected => self.explain_unreadable(error),
+                Kind::Unreachable | Kind::RateLimited(_) | Kind::Unknown => error,
+            })?;
+            Ok(Rc::new(runs.into_iter().map(|run| run.id).collect()))
+        };
+        account.seen.get(repository, read).await
     }
 
     /// Asks for a run's end. That it was accepted does not mean that it takes effect.

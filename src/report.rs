@@ -5,13 +5,11 @@ mod outputs;
 mod summary;
 mod verdict;
 
-pub(crate) use line::{announcement, line, log, warning};
+pub(crate) use line::{announcement, duration, line, log, warning};
 pub(crate) use outputs::{early_outputs, outputs};
 pub(crate) use summary::summary;
-pub(crate) use verdict::{Annotation, annotations, passes};
+pub(crate) use verdict::{Annotation, annotations, headline, passes, word};
 
-use crate::fleet::Report;
-use crate::follow::FollowedRun;
 use crate::run::Failure;
 
 /// Takes the secrets out of a text: see `Runner::hide`.
@@ -28,14 +26,4 @@ fn text(failure: &Failure) -> String {
 /// A name from outside, which may have line breaks in it, on one line.
 fn one_line(name: &str) -> String {
     name.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-/// Whether a run ended as one that passes.
-fn run_passes(report: &Report<'_>, run: &FollowedRun) -> bool {
-    let passing = report.target.wait.as_ref().map(|wait| &wait.success);
-    match (passing, run.conclusion) {
-        (Some(passing), Some(conclusion)) => passing.contains(&conclusion),
-        (Some(_), None) => false,
-        (None, _) => true,
-    }
 }

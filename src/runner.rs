@@ -98,20 +98,27 @@ impl<W: Write> Runner<W> {
         }
     }
 
-    /// Lines that belong together, folded away under a title; in a terminal below it.
-    pub(crate) fn group(&self, title: &str, text: &str) {
+    /// What is said inside belongs together, folded away under a title; in a terminal below it. Groups do not nest.
+    pub(crate) fn fold(&self, title: &str, inside: impl FnOnce()) {
         let title = command::neutral(&self.hide(title));
         match self.reader {
             Reader::Actions => self.raw(&command::command("group", &[], &title)),
             Reader::Person => self.say(&title),
         }
-        for line in text.split(['\n', '\r']) {
-            // The prefix keeps it from being a command, and its own space at the beginning.
-            self.raw(&format!("| {}", command::neutral(&self.hide(line))));
-        }
+        inside();
         if self.reader == Reader::Actions {
             self.raw(&command::command("endgroup", &[], ""));
         }
+    }
+
+    /// Lines of other people's that belong together.
+    pub(crate) fn group(&self, title: &str, text: &str) {
+        self.fold(title, || {
+            for line in text.split(['\n', '\r']) {
+                // The prefix keeps it from being a command, and its own space at the beginning.
+                self.raw(&format!("| {}", command::neutral(&self.hide(line))));
+            }
+        });
     }
 
     /// An error annotation; in a terminal a plain line.

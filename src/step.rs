@@ -1,16 +1,17 @@
 //! The story of the step: read, mask, trigger, publish, wait, report.
 
+mod teller;
+
 use std::collections::BTreeMap;
 use std::io::Write;
 
-use crate::event::{Event, News};
 use crate::fleet::{self, Report};
 use crate::input::{self, Complaint, Home, Inputs};
 use crate::report::{self, Annotation};
-use crate::run::Run;
 use crate::runner::Runner;
 use crate::stop::Stop;
-use crate::target::{Mode, Request, Target};
+use crate::target::Request;
+use teller::Teller;
 
 /// Whether the step passed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -32,13 +33,9 @@ pub(crate) async fn run<W: Write>(
         Ok(request) => request,
         Err(complaints) => return complain(&complaints, runner),
     };
-    let reports = fleet::run(&request, stop, &|target, event| {
-        tell(target, request.mode, &event, runner);
-    })
-    .await;
-    for report in &reports {
-        annotate(report, runner);
-    }
+    let teller = Teller::new(&request, runner);
+    let reports = fleet::run(&request, stop, &teller).await;
+    annotate(&reports, runner);
     let hide = |text: &str| runner.hide(text);
     runner.outputs(report::outputs(&reports, &hide));
     runner.summary(&report::summary(&reports, request.mode, &hide));
@@ -89,60 +86,17 @@ fn complain<W: Write>(complaints: &[Complaint], runner: &Runner<W>) -> Verdict {
     Verdict::Failed
 }
 
-fn tell<W: Write>(target: &Target, mode: Mode, event: &Event<'_>, runner: &Runner<W>) {
-    match event {
-        Event::Beginning => runner.say(&report::announcement(target, mode)),
-        Event::Minted(secret) => {
-            runner.mask(secret);
-        }
-        Event::Trace(text) => runner.debug(text),
-        // First of all, so that they survive whatever follows.
-        Event::Accepted { run, .. } => publish(target, *run, runner),
-        Event::Found(run) => publish(target, Some(run), runner),
-        Event::Run {
-            news: News::Log(log),
-            ..
-        } => {
-            let (title, lines) = report::log(target, log);
-            runner.group(&title, &lines);
-        }
-        Event::DefaultReference(_)
-        | Event::Waiting { .. }
-        | Event::SecondForm(_)
-        | Event::LookingInto
-        | Event::Run { .. }
-        | Event::WouldSend { .. } => {}
-    }
-    if let Some(line) = report::line(target, event) {
-        runner.say(&line);
-    }
-    if let Event::Accepted { run: Some(run), .. } | Event::Found(run) = event {
-        // On a line of its own the runner's page makes it a link.
-        runner.say(&run.url);
-    }
-    if let Some((title, text)) = report::warning(target, event) {
-        runner.warning(&title, &text);
-    }
-}
-
-fn publish<W: Write>(target: &Target, run: Option<&Run>, runner: &Runner<W>) {
-    let outputs = report::early_outputs(run, target.marker(), &|text| runner.hide(text));
-    runner.early_outputs(outputs);
-}
-
-fn annotate<W: Write>(report: &Report<'_>, runner: &Runner<W>) {
-    for annotation in report::annotations(report) {
+fn annotate<W: Write>(reports: &[Report<'_>], runner: &Runner<W>) {
+    for annotation in report::annotations(reports) {
         match annotation {
             Annotation::Error { title, text } => runner.error(&title, &text),
             Annotation::Warning { title, text } => runner.warning(&title, &text),
         }
     }
-    for cause in report
-        .triggered
-        .failure
+    let failures = reports
         .iter()
-        .flat_map(|failure| &failure.causes)
-    {
+        .filter_map(|report| report.triggered.failure.as_ref());
+    for cause in failures.flat_map(|failure| &failure.causes) {
         runner.debug(&format!("caused by: {cause}"));
     }
 }

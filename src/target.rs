@@ -3,6 +3,7 @@
 mod wait;
 
 use std::fmt;
+use std::num::NonZeroUsize;
 
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -20,6 +21,17 @@ pub(crate) struct Request {
     /// In the order in which they are reported.
     pub(crate) targets: Vec<Target>,
     pub(crate) mode: Mode,
+    /// Most triggers on the wire at once.
+    pub(crate) max_parallel: NonZeroUsize,
+    pub(crate) on_failure: OnFailure,
+}
+
+/// What becomes of the targets that are still to be triggered when one has failed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum OnFailure {
+    GoOn,
+    /// No more are triggered; what was started is waited for.
+    SendNoMore,
 }
 
 /// Whether triggers go out.
@@ -30,7 +42,7 @@ pub(crate) enum Mode {
     DryRun,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum Provider {
     GitHub,
     GitLab,

@@ -2,14 +2,17 @@
 
 use std::cell::Cell;
 use std::collections::HashSet;
+use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use crate::event::{Event, Sink};
-use crate::patience::{Nature, Patience, patiently};
+use crate::kin::Kin;
+use crate::lanes::Lanes;
+use crate::patience::{Patience, Rules, patiently};
 use crate::provider::http::Http;
-use crate::provider::{Connection, Error, Form, Kind, Secrets};
+use crate::provider::{Account, Connection, Error, Form, Kind, Nature, Secrets, Share};
 use crate::run::{Failure, Outcome, Run};
 use crate::stop::{Stop, Urgency};
 use crate::target::{Mode, Target};
@@ -23,7 +26,9 @@ const EXPLANATION: Duration = Duration::from_secs(20);
 /// What became of a target's trigger.
 pub(crate) struct Triggered {
     pub(crate) outcome: Outcome,
-    /// When the last request for it went out, by our clock; `None` where none did.
+    /// When the first request for it went out, if one did: the time of the wait counts from there.
+    pub(crate) began: Option<Instant>,
+    /// When the last one went out, by our clock.
     pub(crate) sent: Option<SystemTime>,
     /// What was started, as far as the answer told it.
     pub(crate) runs: Vec<Run>,
@@ -34,28 +39,44 @@ pub(crate) struct Triggered {
 pub(crate) struct Prepared<'a> {
     pub(crate) connection: Connection<'a>,
     /// Runs that are there already, where they are read: where the trigger's own will be waited for.
-    pub(crate) seen: HashSet<String>,
+    pub(crate) seen: Rc<HashSet<String>>,
+}
+
+/// The way of a trigger to its provider.
+#[derive(Clone, Copy)]
+pub(crate) struct Way<'a> {
+    pub(crate) connection: &'a Connection<'a>,
+    pub(crate) account: &'a Account,
+    pub(crate) kin: &'a Kin<'a>,
+    pub(crate) lanes: &'a Lanes,
+    pub(crate) patience: Patience,
+    pub(crate) stop: &'a Stop,
+    pub(crate) tell: Sink<'a>,
 }
 
 /// Does all that comes before a trigger and starts nothing: signs in, and proves that the run will be
 /// readable if it is to be waited for.
 pub(crate) async fn prepare<'a>(
     target: &'a Target,
+    share: &Share<'a>,
     http: &'a Http<'a>,
     stop: &Stop,
     tell: Sink<'_>,
 ) -> Result<Prepared<'a>, Triggered> {
-    let preparing = patiently(Nature::Read, Patience::default(), stop, tell, async || {
-        let connection = Connection::open(target, http).await?;
-        let mut seen = HashSet::new();
-        if target.wait.is_some() {
-            let runs = connection.recent(None).await;
-            let runs = runs.map_err(|error| match error.kind() {
-                Kind::Rejected => connection.explain_unreadable(error),
-                Kind::Unreachable | Kind::RateLimited(_) | Kind::Unknown => error,
-            })?;
-            seen.extend(runs.into_iter().map(|run| run.id));
-        }
+    let account = http.account();
+    let rules = Rules {
+        nature: Nature::Read,
+        patience: Patience::default(),
+        account,
+        stop,
+        tell,
+    };
+    let preparing = patiently(rules, async || {
+        let connection = Connection::open(target, http, share).await?;
+        let seen = match target.wait {
+            Some(_) => connection.seen(&target.repository, account).await?,
+            None => Rc::default(),
+        };
         Ok(Prepared { connection, seen })
     });
     tokio::select! {
@@ -69,105 +90,140 @@ pub(crate) async fn prepare<'a>(
 }
 
 /// Triggers one target.
-pub(crate) async fn trigger(
-    connection: &Connection<'_>,
-    mode: Mode,
-    patience: Patience,
-    stop: &Stop,
-    tell: Sink<'_>,
-) -> Triggered {
+pub(crate) async fn trigger(way: Way<'_>, mode: Mode) -> Triggered {
     match mode {
         Mode::DryRun => {
-            let trigger = connection.trigger(Form::First, Secrets::Hidden);
-            tell(Event::WouldSend {
+            let trigger = way.connection.trigger(Form::First, Secrets::Hidden);
+            (way.tell)(Event::WouldSend {
                 url: &trigger.url,
                 body: trigger.body.get(),
             });
-            Triggered {
-                outcome: Outcome::NotSent,
-                sent: None,
-                runs: Vec::new(),
-                failure: None,
-            }
+            Triggered::new(Outcome::NotSent, None)
         }
-        Mode::Send => send(connection, patience, stop, tell).await,
+        Mode::Send => way.send().await,
     }
 }
 
-async fn send(
-    connection: &Connection<'_>,
-    patience: Patience,
-    stop: &Stop,
-    tell: Sink<'_>,
-) -> Triggered {
-    let on_the_wire = Cell::new(false);
-    let sent = Cell::new(None);
-    let triggered = |triggered| Triggered {
-        sent: sent.get(),
-        ..triggered
-    };
-    let attempt = async |form| {
-        patiently(Nature::Trigger, patience, stop, tell, async || {
-            on_the_wire.set(true);
-            sent.set(Some(SystemTime::now()));
-            let answer = connection.send(form).await;
-            on_the_wire.set(false);
-            answer
-        })
-        .await
-    };
-    let sending = async {
-        match attempt(Form::First).await {
-            Err(rejection) if rejection.kind() == Kind::Rejected && !stop.is_asked() => {
-                match connection.second_form(&rejection) {
+/// Where one trigger is.
+#[derive(Default)]
+struct Journey {
+    on_the_wire: Cell<bool>,
+    began: Cell<Option<Instant>>,
+    sent: Cell<Option<SystemTime>>,
+}
+
+impl Way<'_> {
+    async fn send(self) -> Triggered {
+        let journey = Journey::default();
+        let answer = tokio::select! {
+            // An answer that is there counts, whatever else happened meanwhile.
+            biased;
+            answer = self.go(&journey) => answer,
+            () = out_of_grace(self.stop, &journey.on_the_wire) => {
+                Err(Error::new(Kind::Unknown, "stopped while the trigger was on the wire, and no answer came in time"))
+            }
+        };
+        Triggered {
+            began: journey.began.get(),
+            sent: journey.sent.get(),
+            ..self.judge(answer).await
+        }
+    }
+
+    /// Sends the first form, and the second one if the first was rejected for the one reason that allows it.
+    async fn go(self, journey: &Journey) -> Result<Option<Run>, Error> {
+        match self.try_form(Form::First, journey).await {
+            Err(rejection) if rejection.kind() == Kind::Rejected && !self.stop.is_asked() => {
+                match self.connection.second_form(&rejection) {
                     Some(why) => {
-                        tell(Event::SecondForm(why));
-                        attempt(Form::Second).await
+                        (self.tell)(Event::SecondForm(why));
+                        self.try_form(Form::Second, journey).await
                     }
                     None => Err(rejection),
                 }
             }
             answer => answer,
         }
-    };
-    let answer = tokio::select! {
-        // An answer that is there counts, whatever else happened meanwhile.
-        biased;
-        answer = sending => answer,
-        () = out_of_grace(stop, &on_the_wire) => {
-            let stopped = Error::new(Kind::Unknown, "stopped while the trigger was on the wire, and no answer came in time");
-            return triggered(Triggered::unknown(&stopped, &connection.runs_page()));
-        }
-    };
-    triggered(match answer {
-        Ok(run) => {
-            tell(Event::Accepted {
-                run: run.as_ref(),
-                page: &connection.runs_page(),
-            });
-            Triggered {
-                outcome: Outcome::Accepted,
-                sent: None,
-                runs: run.into_iter().collect(),
-                failure: None,
+    }
+
+    async fn try_form(self, form: Form, journey: &Journey) -> Result<Option<Run>, Error> {
+        let rules = Rules {
+            nature: Nature::Trigger,
+            patience: self.patience,
+            account: self.account,
+            stop: self.lanes.closed(),
+            tell: self.tell,
+        };
+        patiently(rules, async || {
+            let lane = self.lanes.take(self.account).await;
+            let Some(_lane) = lane.filter(|_| !self.stop.is_asked()) else {
+                // Of the kinds of failure it is like this one: nothing was sent, and later it could be.
+                return Err(Error::new(Kind::Unreachable, "it was not its turn yet"));
+            };
+            self.kin.goes_out();
+            journey.on_the_wire.set(true);
+            if journey.began.get().is_none() {
+                journey.began.set(Some(Instant::now()));
             }
+            journey.sent.set(Some(SystemTime::now()));
+            let answer = self.connection.send(form).await;
+            journey.on_the_wire.set(false);
+            self.settle(&answer);
+            answer
+        })
+        .await
+    }
+
+    /// Tells the kin what is known of what was started.
+    fn settle(self, answer: &Result<Option<Run>, Error>) {
+        match answer {
+            Ok(Some(run)) => {
+                self.kin.claim(run);
+                self.kin.is_settled();
+            }
+            Ok(None) => {}
+            Err(error) => match error.kind() {
+                Kind::Unknown => {}
+                Kind::Rejected | Kind::Unreachable | Kind::RateLimited(_) => self.kin.is_settled(),
+            },
         }
-        Err(error) => match error.kind() {
-            Kind::Unknown => Triggered::unknown(&error, &connection.runs_page()),
-            Kind::Unreachable | Kind::RateLimited(_) if stop.is_asked() => Triggered::stopped(),
+    }
+
+    async fn judge(self, answer: Result<Option<Run>, Error>) -> Triggered {
+        let page = self.connection.runs_page();
+        let error = match answer {
+            Ok(run) => {
+                (self.tell)(Event::Accepted {
+                    run: run.as_ref(),
+                    page: &page,
+                });
+                let mut triggered = Triggered::new(Outcome::Accepted, None);
+                triggered.runs.extend(run);
+                return triggered;
+            }
+            Err(error) => error,
+        };
+        match error.kind() {
+            Kind::Unknown => Triggered::unknown(&error, &page),
+            Kind::Unreachable | Kind::RateLimited(_) if self.stop.is_asked() => {
+                Triggered::stopped()
+            }
+            Kind::Unreachable | Kind::RateLimited(_) if self.lanes.closed().is_asked() => {
+                Triggered::called_off()
+            }
             Kind::Unreachable | Kind::RateLimited(_) => {
                 Triggered::failed(Outcome::Rejected, &error)
             }
             Kind::Rejected => {
                 let unexplained = Triggered::failed(Outcome::Rejected, &error);
                 tokio::select! {
-                    explained = connection.explain(error) => Triggered::failed(Outcome::Rejected, &explained),
+                    explained = self.connection.explain(error) => Triggered::failed(Outcome::Rejected, &explained),
                     () = sleep(EXPLANATION) => unexplained,
-                    () = stop.asked(Urgency::Soon) => unexplained,
+                    () = self.stop.asked(Urgency::Soon) => unexplained,
                 }
             }
-        },
-    })
+        }
+    }
 }
 
 /// Returns when a stop has been asked for and what is on the wire has had its time.
@@ -184,13 +240,18 @@ async fn out_of_grace(stop: &Stop, on_the_wire: &Cell<bool>) {
 }
 
 impl Triggered {
-    fn failed(outcome: Outcome, error: &Error) -> Self {
+    fn new(outcome: Outcome, failure: Option<Failure>) -> Self {
         Self {
             outcome,
+            began: None,
             sent: None,
             runs: Vec::new(),
-            failure: Some(error.failure()),
+            failure,
         }
+    }
+
+    fn failed(outcome: Outcome, error: &Error) -> Self {
+        Self::new(outcome, Some(error.failure()))
     }
 
     pub(crate) fn not_sent(error: &Error) -> Self {
@@ -198,10 +259,21 @@ impl Triggered {
     }
 
     fn stopped() -> Self {
-        Self::not_sent(&Error::new(
-            Kind::Rejected,
-            "stopped before the trigger was sent; nothing was started",
-        ))
+        Self::for_others("stopped before the trigger was sent; nothing was started")
+    }
+
+    fn called_off() -> Self {
+        Self::for_others("not sent, since another target failed and `fail-fast` is on")
+    }
+
+    /// Another target cannot be triggered, so none is.
+    pub(crate) fn unready() -> Self {
+        Self::for_others("not sent, since another target cannot be triggered: nothing was started")
+    }
+
+    /// It was not sent for a reason that is not its own.
+    fn for_others(why: &str) -> Self {
+        Self::not_sent(&Error::new(Kind::Rejected, why))
     }
 
     fn unknown(error: &Error, page: &str) -> Self {

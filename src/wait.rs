@@ -12,8 +12,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::event::News;
-use crate::pace::Turnstile;
-use crate::provider::{Depth, Error, Pace};
+use crate::provider::{Account, Depth, Error, Kind, Nature, Pace};
 use crate::run::{End, Look, State};
 use crate::stop::{Stop, Urgency};
 use crate::target::OnBlocked;
@@ -32,7 +31,7 @@ pub(crate) struct Watch<'a> {
     pub(crate) deadline: Instant,
     pub(crate) on_blocked: OnBlocked,
     pub(crate) pace: Pace,
-    pub(crate) turnstile: &'a Turnstile,
+    pub(crate) account: &'a Account,
 }
 
 /// What came of a wait.
@@ -79,7 +78,7 @@ async fn follow(
     let mut trouble = Trouble::new();
     let mut jobs_seen = None::<Instant>;
     loop {
-        watch.turnstile.pass().await;
+        watch.account.turn().await;
         let at = Instant::now();
         let age = at - watch.since;
         let jobs_are_old = jobs_seen.is_none_or(|seen| at - seen >= watch.pace.jobs_interval(age));
@@ -97,8 +96,9 @@ async fn follow(
             // What its jobs did is what people want to know of a change.
             found = look(Depth::Jobs).await.or(found);
         }
-        let pause = match found {
+        match found {
             Ok(found) => {
+                watch.account.answered(Nature::Read);
                 trouble.is_over(progress);
                 if jobs_are_old || found.jobs.is_some() {
                     jobs_seen = Some(at);
@@ -110,19 +110,20 @@ async fn follow(
                     State::Blocked if watch.on_blocked == OnBlocked::Fail => {
                         return End::Blocked(progress.held());
                     }
-                    State::Queued | State::Running | State::Blocked => Duration::ZERO,
+                    State::Queued | State::Running | State::Blocked => {}
                 }
             }
-            Err(error) => match trouble.weigh(&error) {
-                Sentence::Lost => return End::Lost(error.failure()),
-                Sentence::Pending(pause) => {
-                    progress.fail(error.message());
-                    pause
+            Err(error) => {
+                if let Kind::RateLimited(said) = error.kind() {
+                    watch.account.refused(said);
                 }
-            },
-        };
-        let next = at + watch.pace.jittered(age);
-        sleep_until(next.max(Instant::now() + pause)).await;
+                match trouble.weigh(&error) {
+                    Sentence::Lost => return End::Lost(error.failure()),
+                    Sentence::Pending => progress.fail(error.message()),
+                }
+            }
+        }
+        sleep_until(at + watch.pace.jittered(age)).await;
     }
 }
 

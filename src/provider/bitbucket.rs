@@ -129,17 +129,24 @@ impl<'a> Bitbucket<'a> {
 
     async fn default_branch(&self) -> Result<String, Error> {
         const WHAT: &str = "the repository, whose default branch is needed since there is no `ref`";
-        let answer = match judge(self.get(&self.repository([])).await?, WHAT) {
-            Ok(answer) => answer,
-            Err(error) if error.kind() == Kind::Rejected => return Err(self.explain_read(error)),
-            Err(error) => return Err(error),
+        let read = async || {
+            let answer = match judge(self.get(&self.repository([])).await?, WHAT) {
+                Ok(answer) => answer,
+                Err(error) if error.kind() == Kind::Rejected => {
+                    return Err(self.explain_read(error));
+                }
+                Err(error) => return Err(error),
+            };
+            let repository: Repository = answer.json().map_err(|why| no_default_branch(&why))?;
+            let branch = repository.mainbranch.ok_or_else(|| {
+                Error::new(Kind::Rejected, "the repository has no main branch").hint("set `ref`")
+            })?;
+            Ok(branch.name)
         };
-        let repository: Repository = answer.json().map_err(|why| no_default_branch(&why))?;
-        let branch = repository.mainbranch.ok_or_else(|| {
-            Error::new(Kind::Rejected, "the repository has no main branch").hint("set `ref`")
-        })?;
-        self.http.tell(Event::DefaultReference(&branch.name));
-        Ok(branch.name)
+        let branches = &self.http.account().branches;
+        let branch = branches.get(&self.target.repository, read).await?;
+        self.http.tell(Event::DefaultReference(&branch));
+        Ok(branch)
     }
 
     pub(super) fn trigger(&self, form: Form, secrets: Secrets) -> Trigger {

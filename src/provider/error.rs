@@ -2,6 +2,7 @@
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::rc::Rc;
 use std::time::Duration;
 
 use super::http::Answer;
@@ -21,6 +22,7 @@ pub(crate) enum Kind {
 }
 
 /// A failure at a provider.
+#[derive(Clone)]
 pub(crate) struct Error {
     kind: Kind,
     /// What happened and why most likely, as a fragment.
@@ -30,7 +32,7 @@ pub(crate) struct Error {
     /// What the libraries below said, outermost first. For debugging.
     causes: Vec<String>,
     /// The answer that it was, if one came.
-    answer: Option<Box<Answer>>,
+    answer: Option<Rc<Answer>>,
 }
 
 impl Error {
@@ -55,7 +57,7 @@ impl Error {
     }
 
     pub(crate) fn with_answer(mut self, answer: Answer) -> Self {
-        self.answer = Some(Box::new(answer));
+        self.answer = Some(Rc::new(answer));
         self
     }
 

@@ -7,22 +7,23 @@ mod explain;
 mod files;
 mod look;
 mod search;
+mod session;
 
-use std::cell::RefCell;
 use std::rc::Rc;
 
 use ::http::StatusCode;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use url::Url;
 
-use super::http::Http;
+use super::http::{Answer, Http};
 use super::{Error, Form, Kind, Trigger, below, json, judge, no_default_branch, unclear};
 use crate::event::Event;
 use crate::run::{MatchedBy, Run};
-use crate::target::{App, GitHubCall, GitHubCredential, GitHubPipeline, Target};
-use api::Api;
-use app::Installed;
+use crate::target::{GitHubCall, GitHubPipeline, Target};
+pub(super) use session::Session;
+use session::SignedIn;
 
 /// The key that older GitHub Enterprise Servers do not know.
 const RUN_DETAILS: &str = "return_run_details";
@@ -31,10 +32,7 @@ pub(crate) struct GitHub<'a> {
     target: &'a Target,
     call: &'a GitHubCall,
     http: &'a Http<'a>,
-    /// With the credential as it is now: an App's is replaced before it expires.
-    api: RefCell<Rc<Api<'a>>>,
-    /// Of an App's credential: until when it is good, and the name under which the App acts.
-    installed: RefCell<Option<Installed>>,
+    session: Rc<Session<'a>>,
     /// The ref that is triggered; empty for a `repository_dispatch`, which knows none.
     reference: String,
 }
@@ -71,22 +69,14 @@ impl<'a> GitHub<'a> {
         target: &'a Target,
         call: &'a GitHubCall,
         http: &'a Http<'a>,
+        session: Rc<Session<'a>>,
     ) -> Result<Self, Error> {
-        let (api, installed) = match &call.credential {
-            GitHubCredential::Token(token) | GitHubCredential::WorkflowToken(token) => {
-                (Api::new(&target.server.api, token, http)?, None)
-            }
-            GitHubCredential::App(app) => {
-                let (api, installed) = sign_in(target, call, app, http).await?;
-                (api, Some(installed))
-            }
-        };
+        session.open(target, http).await?;
         let mut github = GitHub {
             target,
             call,
             http,
-            api: RefCell::new(Rc::new(api)),
-            installed: RefCell::new(installed),
+            session,
             reference: String::new(),
         };
         if let GitHubPipeline::WorkflowDispatch { reference, .. } = &call.pipeline {
@@ -100,15 +90,25 @@ impl<'a> GitHub<'a> {
 
     async fn default_branch(&self) -> Result<String, Error> {
         const WHAT: &str = "the repository, whose default branch is needed since there is no `ref`";
-        let answer = match judge(self.api().get(&self.repository([])).await?, WHAT) {
-            Ok(answer) => answer,
-            Err(error) if error.kind() == Kind::Rejected => return Err(self.explain_read(error)),
-            Err(error) => return Err(error),
-        };
-        let repository: Repository = answer.json().map_err(|why| no_default_branch(&why))?;
-        self.http
-            .tell(Event::DefaultReference(&repository.default_branch));
-        Ok(repository.default_branch)
+        let branch = self
+            .http
+            .account()
+            .branches
+            .get(&self.target.repository, async || {
+                let answer = match judge(self.get(&self.repository([])).await?, WHAT) {
+                    Ok(answer) => answer,
+                    Err(error) if error.kind() == Kind::Rejected => {
+                        return Err(self.explain_read(error));
+                    }
+                    Err(error) => return Err(error),
+                };
+                let repository: Repository =
+                    answer.json().map_err(|why| no_default_branch(&why))?;
+                Ok(repository.default_branch)
+            });
+        let branch = branch.await?;
+        self.http.tell(Event::DefaultReference(&branch));
+        Ok(branch)
     }
 
     pub(super) fn trigger(&self, form: Form) -> Trigger {
@@ -143,7 +143,7 @@ impl<'a> GitHub<'a> {
     pub(super) async fn send(&self, form: Form) -> Result<Option<Run>, Error> {
         let trigger = self.trigger(form);
         let answer = judge(
-            self.api().post(&trigger.url, &trigger.body).await?,
+            self.post(&trigger.url, &trigger.body).await?,
             "the dispatch",
         )?;
         match (&self.call.pipeline, answer.status) {
@@ -181,10 +181,7 @@ impl<'a> GitHub<'a> {
     pub(super) async fn cancel(&self, run: &Run) -> Result<(), Error> {
         self.renew_in_time().await?;
         let url = self.repository(["actions", "runs", &run.id, "cancel"]);
-        let answer = self
-            .api()
-            .post(&url, &json(&serde_json::Map::new()))
-            .await?;
+        let answer = self.post(&url, &json(&serde_json::Map::new())).await?;
         judge(answer, "the cancel").map(drop)
     }
 
@@ -213,62 +210,43 @@ impl<'a> GitHub<'a> {
         }
     }
 
-    fn api(&self) -> Rc<Api<'a>> {
-        Rc::clone(&self.api.borrow())
+    /// With the credential as it is now: an App's is replaced before it expires.
+    fn signed_in(&self) -> Rc<SignedIn> {
+        self.session.signed_in()
     }
 
-    /// Signs in anew where an App's token is about to expire.
+    async fn get(&self, url: &Url) -> Result<Answer, Error> {
+        self.signed_in().api.get(self.http, url).await
+    }
+
+    async fn post(&self, url: &Url, body: &RawValue) -> Result<Answer, Error> {
+        self.signed_in().api.post(self.http, url, body).await
+    }
+
+    async fn read<T: DeserializeOwned + 'static>(
+        &self,
+        url: &Url,
+        what: &str,
+    ) -> Result<Rc<T>, Error> {
+        self.signed_in().api.look(self.http, url, what).await
+    }
+
     async fn renew_in_time(&self) -> Result<(), Error> {
-        let expires_soon = self
-            .installed
-            .borrow()
-            .as_ref()
-            .is_some_and(Installed::expires_soon);
-        if expires_soon {
-            self.renew().await?;
-        }
-        Ok(())
+        self.session.renew_in_time(self.target, self.http).await
     }
 
-    /// Signs in anew where an App's token was refused before its time. Says whether it did.
-    async fn renew_after(&self, error: &Error) -> Result<bool, Error> {
-        let is_refused = error
-            .answer()
-            .is_some_and(|answer| answer.status == StatusCode::UNAUTHORIZED);
-        if !is_refused || self.installed.borrow().is_none() {
-            return Ok(false);
-        }
-        self.renew().await.map(|()| true)
-    }
-
-    async fn renew(&self) -> Result<(), Error> {
-        let GitHubCredential::App(app) = &self.call.credential else {
-            return Ok(());
-        };
-        let (api, installed) = sign_in(self.target, self.call, app, self.http).await?;
-        self.http
-            .tell(Event::Trace("the App's token is renewed".to_owned()));
-        *self.api.borrow_mut() = Rc::new(api);
-        *self.installed.borrow_mut() = Some(installed);
-        Ok(())
+    /// Says whether there is another token than the one that was used, since that was refused.
+    async fn renew_after(&self, error: &Error, used: &Rc<SignedIn>) -> Result<bool, Error> {
+        let session = &self.session;
+        session
+            .renew_after(error, used, self.target, self.http)
+            .await
     }
 
     /// An address below the target repository's own.
     fn repository<const N: usize>(&self, parts: [&str; N]) -> Url {
         repository(self.target, parts)
     }
-}
-
-/// Makes an App's token, and a client with it.
-async fn sign_in<'a>(
-    target: &Target,
-    call: &GitHubCall,
-    app: &App,
-    http: &'a Http<'a>,
-) -> Result<(Api<'a>, Installed), Error> {
-    let (token, installed) = app::installation_token(target, call, app, http).await?;
-    http.tell(Event::Minted(&token));
-    Ok((Api::new(&target.server.api, &token, http)?, installed))
 }
 
 fn repository<const N: usize>(target: &Target, parts: [&str; N]) -> Url {

@@ -100,26 +100,30 @@ impl<'a> GitLab<'a> {
 
     async fn default_branch(&self) -> Result<String, Error> {
         const WHAT: &str = "the project, whose default branch is needed since there is no `ref`";
-        let answer = match judge(self.get(&self.project([])).await?, WHAT) {
-            Ok(answer) => answer,
-            Err(error) if error.kind() != Kind::Rejected => return Err(error),
-            Err(error) if self.reader().is_none() => {
-                let hint = "set `ref`, or give an access token that can read in `token`";
-                return Err(error.adding("the trigger token reads nothing", hint));
-            }
-            Err(error) => return Err(self.explain_read(error)),
+        let read = async || {
+            let answer = match judge(self.get(&self.project([])).await?, WHAT) {
+                Ok(answer) => answer,
+                Err(error) if error.kind() != Kind::Rejected => return Err(error),
+                Err(error) if self.reader().is_none() => {
+                    let hint = "set `ref`, or give an access token that can read in `token`";
+                    return Err(error.adding("the trigger token reads nothing", hint));
+                }
+                Err(error) => return Err(self.explain_read(error)),
+            };
+            let project: Project = answer.json().map_err(|why| no_default_branch(&why))?;
+            project
+                .default_branch
+                .filter(|branch| !branch.is_empty())
+                .ok_or_else(|| {
+                    Error::new(
+                        Kind::Rejected,
+                        "the project has no default branch, or does not show it",
+                    )
+                    .hint("set `ref`")
+                })
         };
-        let project: Project = answer.json().map_err(|why| no_default_branch(&why))?;
-        let branch = project
-            .default_branch
-            .filter(|branch| !branch.is_empty())
-            .ok_or_else(|| {
-                Error::new(
-                    Kind::Rejected,
-                    "the project has no default branch, or does not show it",
-                )
-                .hint("set `ref`")
-            })?;
+        let branches = &self.http.account().branches;
+        let branch = branches.get(&self.target.repository, read).await?;
         self.http.tell(Event::DefaultReference(&branch));
         Ok(branch)
     }

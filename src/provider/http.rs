@@ -4,8 +4,10 @@ mod answer;
 mod download;
 mod name;
 
-use std::cell::Cell;
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::error::Error as StdError;
+use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
@@ -14,12 +16,13 @@ use http_body_util::BodyExt as _;
 use hyper_util::client::proxy::matcher::Matcher;
 use reqwest::redirect::Policy;
 use serde_json::value::RawValue;
-use url::Url;
+use url::{Origin, Url};
 
 pub(crate) use answer::{Answer, Body};
 pub(crate) use download::Tail;
 
 use super::error::{Error, Kind, causes};
+use super::{Account, Share};
 use crate::event::{Event, Sink};
 
 /// For a name's address, the connection and the TLS handshake.
@@ -37,21 +40,20 @@ pub(crate) const USER_AGENT: &str = concat!(env!("CARGO_PKG_NAME"), "/", env!("C
 
 type BoxError = Box<dyn StdError + Send + Sync>;
 
-/// A client that keeps its connections, and tells of what it does.
-pub(crate) struct Http<'a> {
-    client: reqwest::Client,
+/// A client that keeps its connections. Targets share one where they trust the same certificates.
+pub(crate) struct Client {
+    inner: reqwest::Client,
     /// Which proxy the client uses for what; it reads the same variables.
     proxies: Matcher,
-    /// What the server's clock showed at its first answer, and what ours did then: each answer would
+    /// What each server's clock showed at its first answer, and what ours did then: each answer would
     /// tell it a little otherwise.
-    clocks: Cell<Option<(SystemTime, SystemTime)>>,
-    tell: Sink<'a>,
+    clocks: RefCell<HashMap<Origin, (SystemTime, SystemTime)>>,
 }
 
-impl<'a> Http<'a> {
+impl Client {
     /// A client that trusts the system's certificates (or those of `SSL_CERT_FILE`) and these. Errors
     /// if there are no certificates at all, or some that cannot be used.
-    pub(crate) fn new(certificates: Option<&str>, tell: Sink<'a>) -> Result<Self, Error> {
+    pub(crate) fn new(certificates: Option<&str>) -> Result<Self, Error> {
         // A second call finds the first one's provider in place, which is the same.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let extra = certificates
@@ -82,16 +84,40 @@ impl<'a> Http<'a> {
             .because(&error)
         })?;
         Ok(Self {
-            client,
+            inner: client,
             proxies: Matcher::from_env(),
-            clocks: Cell::new(None),
-            tell,
+            clocks: RefCell::default(),
         })
+    }
+}
+
+/// A client in the hands of one target, to whom it tells what it does.
+pub(crate) struct Http<'a> {
+    client: Rc<Client>,
+    /// Of the target's API.
+    origin: Origin,
+    account: Rc<Account>,
+    tell: Sink<'a>,
+}
+
+impl<'a> Http<'a> {
+    pub(crate) fn new(share: &Share<'_>, api: &Url, tell: Sink<'a>) -> Self {
+        Self {
+            client: Rc::clone(&share.client),
+            origin: api.origin(),
+            account: Rc::clone(&share.account),
+            tell,
+        }
+    }
+
+    /// What is shared with all who come with the same credential.
+    pub(crate) fn account(&self) -> &Account {
+        &self.account
     }
 
     /// The client itself, for a library that brings its own requests.
     pub(crate) fn client(&self) -> &reqwest::Client {
-        &self.client
+        &self.client.inner
     }
 
     pub(crate) fn tell(&self, event: Event<'_>) {
@@ -100,12 +126,22 @@ impl<'a> Http<'a> {
 
     /// What the server's clock shows at a time of ours; as long as it has not answered, the same.
     pub(crate) fn at_server(&self, ours: SystemTime) -> SystemTime {
-        let Some((theirs, then)) = self.clocks.get() else {
+        let clocks = self.client.clocks.borrow();
+        let Some((theirs, then)) = clocks.get(&self.origin) else {
             return ours;
         };
-        match ours.duration_since(then) {
-            Ok(later) => theirs + later,
-            Err(earlier) => theirs - earlier.duration(),
+        match ours.duration_since(*then) {
+            Ok(later) => *theirs + later,
+            Err(earlier) => *theirs - earlier.duration(),
+        }
+    }
+
+    /// An answer tells the server's clock, the first one.
+    fn set_clock(&self, address: &Url, headers: &HeaderMap) {
+        if let Some(date) = answer::date(headers) {
+            let mut clocks = self.client.clocks.borrow_mut();
+            let clock = clocks.entry(address.origin());
+            clock.or_insert_with(|| (date, SystemTime::now()));
         }
     }
 
@@ -139,11 +175,7 @@ impl<'a> Http<'a> {
                 "{method} {address} -> {}",
                 response.status()
             )));
-            if self.clocks.get().is_none()
-                && let Some(date) = answer::date(response.headers())
-            {
-                self.clocks.set(Some((date, SystemTime::now())));
-            }
+            self.set_clock(&address, response.headers());
             match redirect(method, &address, &response)? {
                 Some(next) => address = next,
                 None => return Ok(read(response).await),
@@ -165,7 +197,7 @@ impl<'a> Http<'a> {
     ) -> Result<Answer, Error> {
         self.exchange(&method, address, async |address| {
             let mut request = self
-                .client
+                .client()
                 .request(method.clone(), address.clone())
                 .headers(headers.clone());
             if let Some(body) = body {
@@ -211,7 +243,7 @@ impl<'a> Http<'a> {
             .as_str()
             .parse()
             .ok()
-            .and_then(|uri| self.proxies.intercept(&uri));
+            .and_then(|uri| self.client.proxies.intercept(&uri));
         let failure = match (tls_failure(error), proxy) {
             (Some(tls), _) => certificate_failure(place, tls),
             (None, Some(proxy)) => {

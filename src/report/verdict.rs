@@ -1,13 +1,18 @@
 //! Whether the step passes, and the annotations that say why not.
 
-use super::line::ended;
-use super::{one_line, run_passes, text};
+use std::collections::HashMap;
+
+use super::line::{ended, lasted};
+use super::{one_line, text};
 use crate::fleet::Report;
 use crate::follow::FollowedRun;
 use crate::run::{Conclusion, End, Job, Nature, Outcome};
+use crate::target::Target;
 
-/// Most failed jobs that are named.
+/// Most failed jobs, or targets that fail alike, that are named.
 const MOST_NAMED: usize = 10;
+/// Most annotations of a step. The runner's page shows ten of each kind; the log should stay one that can be read.
+const MOST_ANNOTATIONS: usize = 50;
 
 /// What a person must be told.
 pub(crate) enum Annotation {
@@ -15,67 +20,160 @@ pub(crate) enum Annotation {
     Warning { title: String, text: String },
 }
 
+/// What a target came to, in a word.
+pub(crate) fn word(report: &Report<'_>) -> &'static str {
+    match report.followed.conclusion {
+        Some(conclusion) => conclusion.word(),
+        None if report.followed.runs.iter().any(|run| run.end.is_some()) => "stopped",
+        None => report.triggered.outcome.word(),
+    }
+}
+
+/// What a target came to, in a line.
+pub(crate) fn headline(report: &Report<'_>) -> String {
+    let target = report.target;
+    let came = match report.followed.runs.as_slice() {
+        [] => String::new(),
+        [run] => {
+            let lasted = run.look.as_ref().and_then(|look| lasted(&look.times));
+            let lasted = lasted.map(|time| format!(" after {time}"));
+            format!("{}, {}", lasted.unwrap_or_default(), run.run)
+        }
+        runs => format!(", {} runs", runs.len()),
+    };
+    let failure = report
+        .triggered
+        .failure
+        .iter()
+        .chain(&report.followed.unfound)
+        .next();
+    let why = failure.map_or(String::new(), |failure| {
+        format!(": {}", one_line(&failure.what))
+    });
+    format!(
+        "{target} {}: {}{came}{why}",
+        target.pipeline(),
+        word(report)
+    )
+}
+
 /// Whether the step passes.
 pub(crate) fn passes(reports: &[Report<'_>]) -> bool {
-    !reports.is_empty() && reports.iter().all(target_passes)
+    !reports.is_empty() && reports.iter().all(Report::passes)
 }
 
-fn target_passes(report: &Report<'_>) -> bool {
-    let followed = &report.followed;
-    report.triggered.failure.is_none()
-        && followed.unfound.is_empty()
-        && followed.resultless.is_none()
-        && followed.counted().all(|run| run_passes(report, run))
-}
-
-/// One for everything that is wrong with a target, and for every run that may go on.
-pub(crate) fn annotations(report: &Report<'_>) -> Vec<Annotation> {
-    let target = report.target;
-    let mut annotations = Vec::new();
-    let mut error = |what: &str, text: String| {
+/// One for everything that is wrong, and for every run that may go on. What is wrong with several targets in the
+/// same way is said once.
+pub(crate) fn annotations(reports: &[Report<'_>]) -> Vec<Annotation> {
+    let mut annotations: Vec<_> = wrongs(reports)
+        .into_iter()
+        .map(Wrong::annotation)
+        .chain(reports.iter().flat_map(may_go_on))
+        .collect();
+    let more = annotations.len().saturating_sub(MOST_ANNOTATIONS);
+    if more > 0 {
+        annotations.truncate(MOST_ANNOTATIONS);
         annotations.push(Annotation::Error {
-            title: format!("{target}: {what}"),
-            text,
+            title: format!("{more} more errors and warnings"),
+            text: "each is in the log of this step, in the group of its target, and in the output `results`"
+                .to_owned(),
         });
-    };
+    }
+    annotations
+}
+
+/// What is wrong, and with which targets; never none.
+pub(super) struct Wrong<'a> {
+    what: String,
+    pub(super) text: String,
+    targets: Vec<&'a Target>,
+}
+
+/// What is wrong, in the order of the targets; what is wrong with several of them stands where the first one is.
+pub(super) fn wrongs<'a>(reports: &[Report<'a>]) -> Vec<Wrong<'a>> {
+    let mut found: Vec<Wrong<'a>> = Vec::new();
+    let mut places = HashMap::new();
+    for report in reports {
+        for (what, text) in of_target(report) {
+            let place = *places
+                .entry((what.clone(), text.clone()))
+                .or_insert(found.len());
+            match found.get_mut(place) {
+                Some(known) => known.targets.push(report.target),
+                None => found.push(Wrong {
+                    what,
+                    text,
+                    targets: vec![report.target],
+                }),
+            }
+        }
+    }
+    found
+}
+
+impl Wrong<'_> {
+    fn annotation(self) -> Annotation {
+        let (what, whom) = (&self.what, self.whom());
+        match self.targets.len() {
+            1 => Annotation::Error {
+                title: format!("{whom}: {what}"),
+                text: self.text,
+            },
+            count => Annotation::Error {
+                title: format!("{count} targets: {what}"),
+                text: format!("{}\n{whom}", self.text),
+            },
+        }
+    }
+
+    /// The targets' names.
+    pub(super) fn whom(&self) -> String {
+        let named = self.targets.iter().take(MOST_NAMED);
+        let mut named: Vec<_> = named.map(ToString::to_string).collect();
+        named.dedup();
+        let more = self.targets.len().saturating_sub(MOST_NAMED);
+        if more > 0 {
+            named.push(format!("and {more} more"));
+        }
+        named.join(", ")
+    }
+}
+
+/// What is wrong with one target: what it is about, and in full.
+fn of_target(report: &Report<'_>) -> Vec<(String, String)> {
+    let mut wrongs = Vec::new();
     if let Some(failure) = &report.triggered.failure {
         let what = match report.triggered.outcome {
             Outcome::Unknown => "outcome unknown",
             Outcome::Rejected | Outcome::NotSent | Outcome::Accepted => "not triggered",
         };
-        error(what, text(failure));
+        wrongs.push((what.to_owned(), text(failure)));
     }
-    for failure in &report.followed.unfound {
-        error("run not found", text(failure));
-    }
-    for run in report
-        .followed
-        .counted()
-        .filter(|run| !run_passes(report, run))
-    {
+    let unfound = report.followed.unfound.iter();
+    wrongs.extend(unfound.map(|failure| ("run not found".to_owned(), text(failure))));
+    let failed = report.followed.counted();
+    let failed = failed.filter(|run| !report.run_passes(run));
+    wrongs.extend(failed.map(|run| {
         let conclusion = run.conclusion.map_or("stopped", Conclusion::word);
-        error(
-            &format!("{} {conclusion}", run.run),
-            failed_run(report, run),
-        );
-    }
-    if let Some(failure) = &report.followed.resultless {
-        error("no result", text(failure));
-    }
-    let runs = report.followed.runs.iter();
-    let left = runs.filter_map(|run| {
-        Some((
-            run.run.to_string(),
-            run.left_running.as_ref()?,
-            run.run.url.as_str(),
-        ))
-    });
-    // What the error of the trigger or of the search says already needs no second annotation.
-    annotations.extend(left.map(|(run, why, url)| Annotation::Warning {
-        title: format!("{target}: {run} may still be going on"),
-        text: format!("{why}\n{url}"),
+        let what = format!("{} {conclusion}", run.run);
+        (what, failed_run(report, run))
     }));
-    annotations
+    let resultless = report.followed.resultless.iter();
+    wrongs.extend(resultless.map(|failure| ("no result".to_owned(), text(failure))));
+    wrongs
+}
+
+/// What the error of the trigger or of the search says already needs no second annotation.
+fn may_go_on(report: &Report<'_>) -> Vec<Annotation> {
+    let target = report.target;
+    let left = report.followed.runs.iter().filter_map(|run| {
+        let why = run.left_running.as_ref()?;
+        Some(Annotation::Warning {
+            title: format!("{target}: {} may still be going on", run.run),
+            text: format!("{why}\n{}", run.run.url),
+        })
+    });
+    left.collect()
 }
 
 fn failed_run(report: &Report<'_>, run: &FollowedRun) -> String {

@@ -9,8 +9,7 @@ use chrono::DateTime;
 use tokio::time::{Instant, sleep};
 
 use super::{Watch, wait};
-use crate::pace::Turnstile;
-use crate::provider::{Depth, Pace};
+use crate::provider::{Account, Depth, Pace};
 use crate::run::{Conclusion, End, Job, Look, Nature, State, Times, Words};
 use crate::stop::Stop;
 use crate::target::OnBlocked;
@@ -165,13 +164,13 @@ fn running(job: u32, run: u32) -> Job {
 /// The real loop.
 async fn ours(pace: Pace, charge: Charge, length: Duration) -> Figures {
     let simulation = Simulation::new(length, charge);
-    let turnstile = Turnstile::new(pace.apart);
+    let account = Account::new(pace.apart);
     let watch = Watch {
         since: simulation.start,
         deadline: simulation.start + Duration::from_hours(6),
         on_blocked: OnBlocked::Wait,
         pace,
-        turnstile: &turnstile,
+        account: &account,
     };
     let (_asker, stop) = Stop::by_hand();
     let look = async |depth| Ok(simulation.look(depth).await);

@@ -8,9 +8,8 @@ use tokio::time::{Instant, sleep};
 
 use super::{Waited, Watch, wait};
 use crate::event::News;
-use crate::pace::Turnstile;
 use crate::provider::http::{Answer, Body};
-use crate::provider::{Depth, Error, Kind, Pace};
+use crate::provider::{Account, Depth, Error, Kind, Pace};
 use crate::run::{Conclusion, End, Held, Job, Look, Nature, State, Times, Words};
 use crate::stop::{Stop, Urgency};
 use crate::target::OnBlocked;
@@ -105,13 +104,13 @@ async fn story(
     let start = Instant::now();
     let said = RefCell::new(Vec::new());
     let looks = RefCell::new(Vec::new());
-    let turnstile = Turnstile::new(Pace::GITLAB.apart);
+    let account = Account::new(Pace::GITLAB.apart);
     let watch = Watch {
         since: start,
         deadline: start + deadline,
         on_blocked,
         pace: Pace::GITLAB,
-        turnstile: &turnstile,
+        account: &account,
     };
     let looking = async |depth| {
         sleep(Duration::from_millis(100)).await;

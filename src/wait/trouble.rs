@@ -12,13 +12,11 @@ use crate::provider::{Error, Kind};
 const MOST_REFUSALS: u32 = 3;
 /// So long after its start a run may not be there yet.
 const BIRTH: Duration = Duration::from_mins(1);
-/// Where a provider limits us without saying for how long; longer each time.
-const UNSAID_LIMIT: Duration = Duration::from_mins(1);
 
 /// What follows from a failed look.
 pub(super) enum Sentence {
-    /// Look again, after this at the earliest.
-    Pending(Duration),
+    /// Look again, when the account allows it.
+    Pending,
     Lost,
 }
 
@@ -28,7 +26,6 @@ pub(super) struct Trouble {
     /// Whether there was a good look.
     has_seen: bool,
     refusals: u32,
-    unsaid: Duration,
 }
 
 impl Trouble {
@@ -37,7 +34,6 @@ impl Trouble {
             start: Instant::now(),
             has_seen: false,
             refusals: 0,
-            unsaid: UNSAID_LIMIT,
         }
     }
 
@@ -45,30 +41,24 @@ impl Trouble {
     pub(super) fn is_over(&mut self, progress: &Progress<'_>) {
         self.has_seen = true;
         self.refusals = 0;
-        self.unsaid = UNSAID_LIMIT;
         progress.recover();
     }
 
     pub(super) fn weigh(&mut self, error: &Error) -> Sentence {
         match error.kind() {
-            Kind::Unreachable | Kind::Unknown => Sentence::Pending(Duration::ZERO),
-            Kind::RateLimited(said) => Sentence::Pending(said.unwrap_or_else(|| {
-                let pause = self.unsaid;
-                self.unsaid *= 2;
-                pause
-            })),
+            Kind::Unreachable | Kind::Unknown | Kind::RateLimited(_) => Sentence::Pending,
             Kind::Rejected => {
                 let is_unborn = error.status() == Some(StatusCode::NOT_FOUND)
                     && !self.has_seen
                     && self.start.elapsed() < BIRTH;
                 if is_unborn {
-                    return Sentence::Pending(Duration::ZERO);
+                    return Sentence::Pending;
                 }
                 self.refusals += 1;
                 if self.refusals >= MOST_REFUSALS {
                     Sentence::Lost
                 } else {
-                    Sentence::Pending(Duration::ZERO)
+                    Sentence::Pending
                 }
             }
         }

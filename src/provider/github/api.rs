@@ -1,5 +1,6 @@
 //! GitHub's API with one credential: plain requests, and looks that cost nothing where nothing changed.
 
+use std::any::Any;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -14,18 +15,20 @@ use crate::provider::http::{Answer, Http, USER_AGENT};
 use crate::provider::{Error, Kind, credential_header, judge, unreadable};
 use crate::secret::Secret;
 
-/// octocrab with one credential; every request goes through [`Http::exchange`].
-pub(super) struct Api<'a> {
+/// octocrab with one credential; every request goes through [`Http::exchange`] of whoever makes it.
+pub(super) struct Api {
     octocrab: Octocrab,
-    pub(super) http: &'a Http<'a>,
     token: Secret,
-    /// The last answer of each address that was looked at, with the tag by which GitHub knows it. Tags
+    /// What was read last at each address that was looked at, with the tag by which GitHub knows it. Tags
     /// are good for one token alone.
-    looks: RefCell<HashMap<Url, (HeaderValue, Rc<Answer>)>>,
+    looks: RefCell<HashMap<Url, Tagged>>,
 }
 
-impl<'a> Api<'a> {
-    pub(super) fn new(api: &Url, token: &Secret, http: &'a Http<'a>) -> Result<Self, Error> {
+/// A tag, and what it is of.
+type Tagged = (HeaderValue, Rc<dyn Any>);
+
+impl Api {
+    pub(super) fn new(api: &Url, token: &Secret, http: &Http<'_>) -> Result<Self, Error> {
         // Only scheme and host: octocrab would put a path in front of redirected addresses too.
         let octocrab = OctocrabBuilder::new()
             .base_uri(api.origin().ascii_serialization())
@@ -40,36 +43,43 @@ impl<'a> Api<'a> {
             })?;
         Ok(Self {
             octocrab,
-            http,
             token: token.clone(),
             looks: RefCell::default(),
         })
     }
 
-    pub(super) async fn get(&self, url: &Url) -> Result<Answer, Error> {
-        self.exchange(Method::GET, url, None, None).await
+    pub(super) async fn get(&self, http: &Http<'_>, url: &Url) -> Result<Answer, Error> {
+        self.exchange(http, Method::GET, url, None, None).await
     }
 
-    pub(super) async fn post(&self, url: &Url, body: &RawValue) -> Result<Answer, Error> {
-        self.exchange(Method::POST, url, Some(body), None).await
+    pub(super) async fn post(
+        &self,
+        http: &Http<'_>,
+        url: &Url,
+        body: &RawValue,
+    ) -> Result<Answer, Error> {
+        self.exchange(http, Method::POST, url, Some(body), None)
+            .await
     }
 
     /// Reads again what may have been read before: costs nothing of the rate limit where it is the same.
-    pub(super) async fn look<T: DeserializeOwned>(
+    pub(super) async fn look<T: DeserializeOwned + 'static>(
         &self,
+        http: &Http<'_>,
         url: &Url,
         what: &str,
-    ) -> Result<T, Error> {
+    ) -> Result<Rc<T>, Error> {
         let known = self.looks.borrow().get(url).cloned();
+        let known = known.and_then(|(tag, read)| Some((tag, read.downcast::<T>().ok()?)));
         let tag = known.as_ref().map(|(tag, _)| tag);
-        let answer = self.exchange(Method::GET, url, None, tag).await?;
+        let answer = self.exchange(http, Method::GET, url, None, tag).await?;
         if let Some((_, before)) = known.filter(|_| answer.status == StatusCode::NOT_MODIFIED) {
-            return before.json().map_err(|why| unreadable(what, &why));
+            return Ok(before);
         }
         let answer = judge(answer, what)?;
-        let read = answer.json().map_err(|why| unreadable(what, &why))?;
+        let read: Rc<T> = Rc::new(answer.json().map_err(|why| unreadable(what, &why))?);
         if let Some(tag) = answer.headers.get(header::ETAG) {
-            let look = (tag.clone(), Rc::new(answer));
+            let look = (tag.clone(), Rc::clone(&read) as Rc<dyn Any>);
             self.looks.borrow_mut().insert(url.clone(), look);
         }
         Ok(read)
@@ -85,24 +95,24 @@ impl<'a> Api<'a> {
 
     async fn exchange(
         &self,
+        http: &Http<'_>,
         method: Method,
         url: &Url,
         body: Option<&RawValue>,
         unless: Option<&HeaderValue>,
     ) -> Result<Answer, Error> {
-        self.http
-            .exchange(&method, url, async |url| {
-                let mut request = request::Builder::new()
-                    .method(method.clone())
-                    .uri(url.as_str())
-                    .header(header::USER_AGENT, USER_AGENT);
-                if let Some(tag) = unless {
-                    request = request.header(header::IF_NONE_MATCH, tag);
-                }
-                self.octocrab
-                    .execute(self.octocrab.build_request(request, body)?)
-                    .await
-            })
-            .await
+        http.exchange(&method, url, async |url| {
+            let mut request = request::Builder::new()
+                .method(method.clone())
+                .uri(url.as_str())
+                .header(header::USER_AGENT, USER_AGENT);
+            if let Some(tag) = unless {
+                request = request.header(header::IF_NONE_MATCH, tag);
+            }
+            self.octocrab
+                .execute(self.octocrab.build_request(request, body)?)
+                .await
+        })
+        .await
     }
 }

@@ -2,7 +2,7 @@
 //! that are needed, and good for an hour.
 //! Facts: <https://docs.github.com/en/apps/creating-github-apps/authenticating-with-a-github-app>.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ::http::StatusCode;
@@ -16,10 +16,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::time::Instant;
 
-use super::{Api, repository};
+use super::api::Api;
+use super::session::Permissions;
 use crate::event::Event;
-use crate::provider::http::Http;
-use crate::provider::{Error, Kind, below, judge};
+use crate::provider::http::{Answer, Http};
+use crate::provider::{Error, Kind, below, judge, unreadable};
 use crate::secret::Secret;
 use crate::target::{App, GitHubCall, GitHubPipeline, OnAbandoned, PrivateKey, Target};
 
@@ -31,6 +32,17 @@ const CLOCK_SKEW_SECONDS: u64 = 60;
 const LIFETIME: Duration = Duration::from_hours(1);
 /// So long before its end a token is replaced.
 const RESERVE: Duration = Duration::from_mins(5);
+/// One token is good for no more, if they are named.
+pub(super) const MOST_REPOSITORIES: usize = 500;
+/// Most repositories that are asked for one by one where GitHub refuses a token for all of them.
+const MOST_ASKED: usize = 50;
+
+/// What a token is to be good for.
+pub(super) struct Scope<'a> {
+    /// `owner/name` of each, all of one owner.
+    pub(super) repositories: &'a BTreeSet<String>,
+    pub(super) permissions: &'a Permissions,
+}
 
 #[derive(Serialize)]
 struct Claims<'a> {
@@ -69,51 +81,47 @@ impl Installed {
     }
 }
 
-pub(super) async fn installation_token<'a>(
+/// Asks for a token for all of them; that target's repository tells the installation.
+pub(super) async fn installation_token(
     target: &Target,
-    call: &GitHubCall,
     app: &App,
-    http: &'a Http<'a>,
+    scope: &Scope<'_>,
+    http: &Http<'_>,
 ) -> Result<(Secret, Installed), Error> {
     let jwt = jwt(app)?;
     http.tell(Event::Minted(&jwt));
     let api = Api::new(&target.server.api, &jwt, http)?;
+    let asker = Asker { api, http, target };
 
-    let answer = api.get(&repository(target, ["installation"])).await?;
-    let answer = judge(answer, "the App's installation")
-        .map_err(|error| installation_failure(error, target, app))?;
-    let Installation { id, app_slug } = answer.json().map_err(|why| {
-        Error::new(
-            Kind::Unknown,
-            format!("the App's installation cannot be read: {why}"),
-        )
-    })?;
+    let answer = asker.installation(&target.repository).await?;
+    let Installation { id, app_slug } = match judge(answer, "the App's installation") {
+        Ok(answer) => answer
+            .json()
+            .map_err(|why| unreadable("the App's installation", &why))?,
+        Err(error) => return Err(asker.installation_failure(error, app, scope).await),
+    };
 
-    let name = target.repository.split('/').next_back().unwrap_or_default();
-    let permissions = permissions(target, call);
-    let body = super::json(&json!({ "repositories": [name], "permissions": permissions }));
+    let names: Vec<_> = scope
+        .repositories
+        .iter()
+        .filter_map(|repository| repository.split('/').next_back())
+        .collect();
+    let body = super::json(&json!({ "repositories": names, "permissions": scope.permissions }));
     let url = below(
         &target.server.api,
         ["app", "installations", &id.to_string(), "access_tokens"],
     );
-    let answer = judge(api.post(&url, &body).await?, "an installation token").map_err(|error| {
-        if error.answer().is_some_and(|answer| answer.status == StatusCode::UNPROCESSABLE_ENTITY) {
-            let needed: Vec<_> = permissions
-                .iter()
-                .map(|(name, level)| format!("\"{}: {level}\"", super::explain::titled(name)))
-                .collect();
-            let hint = format!("give the App the repository permissions it needs here ({}), and accept them in its installation{}", needed.join(", "), without_cancel(target));
-            error.adding("the App lacks a permission there", hint)
-        } else {
-            error
+    let answer = asker.api.post(http, &url, &body).await?;
+    let answer = match judge(answer, "an installation token") {
+        Ok(answer) => answer,
+        Err(error) if error.status() == Some(StatusCode::UNPROCESSABLE_ENTITY) => {
+            return Err(asker.scope_failure(error, app, scope).await);
         }
-    })?;
-    let Token { token, expires_at } = answer.json().map_err(|why| {
-        Error::new(
-            Kind::Unknown,
-            format!("the installation token cannot be read: {why}"),
-        )
-    })?;
+        Err(error) => return Err(error),
+    };
+    let Token { token, expires_at } = answer
+        .json()
+        .map_err(|why| unreadable("the installation token", &why))?;
     let lifetime = expires_at
         .and_then(|end| {
             let now = DateTime::<Utc>::from(http.at_server(SystemTime::now()));
@@ -128,7 +136,7 @@ pub(super) async fn installation_token<'a>(
 }
 
 /// Just what is needed, so that the token can do nothing else.
-fn permissions(target: &Target, call: &GitHubCall) -> BTreeMap<&'static str, &'static str> {
+pub(super) fn permissions(target: &Target, call: &GitHubCall) -> Permissions {
     let mut permissions = BTreeMap::new();
     if let Some(wait) = &target.wait {
         let may_cancel = wait.on_abandoned == OnAbandoned::Cancel;
@@ -151,28 +159,82 @@ fn without_cancel(target: &Target) -> &'static str {
     }
 }
 
-fn installation_failure(error: Error, target: &Target, app: &App) -> Error {
-    let Some(answer) = error.answer() else {
-        return error;
-    };
-    let unknown_app = answer
-        .said()
-        .is_some_and(|said| said.contains("Integration not found"));
-    match answer.status {
-        StatusCode::UNAUTHORIZED => error.adding(
-            "GitHub does not take the App's key",
-            "check that `client-id` and `private-key` are of the same App, and that the runner's clock is right",
-        ),
-        StatusCode::NOT_FOUND if unknown_app => error.adding(
-            format!("there is no App {}", app.client_id),
-            "check `client-id`: it stands in the App's settings; an App of another server is unknown here",
-        ),
-        StatusCode::NOT_FOUND => error.adding(
-            format!("the App {} is not installed on {}, or there is no such repository", app.client_id, target.repository),
-            "install the App on the repository, and check the repository's name",
-        ),
-        _ => error,
+/// The App itself, asking for what it needs.
+struct Asker<'a> {
+    api: Api,
+    http: &'a Http<'a>,
+    target: &'a Target,
+}
+
+impl Asker<'_> {
+    async fn installation(&self, repository: &str) -> Result<Answer, Error> {
+        let parts = ["repos"].into_iter().chain(repository.split('/'));
+        let url = below(&self.target.server.api, parts.chain(["installation"]));
+        self.api.get(self.http, &url).await
     }
+
+    /// Those on which the App is not installed, as far as they are asked for.
+    async fn strange<'a>(&self, scope: &Scope<'a>) -> Vec<&'a str> {
+        let mut strange = Vec::new();
+        for repository in scope.repositories.iter().take(MOST_ASKED) {
+            let answer = self.installation(repository).await;
+            if answer.is_ok_and(|answer| answer.status == StatusCode::NOT_FOUND) {
+                strange.push(repository.as_str());
+            }
+        }
+        strange
+    }
+
+    async fn installation_failure(&self, error: Error, app: &App, scope: &Scope<'_>) -> Error {
+        let Some(answer) = error.answer() else {
+            return error;
+        };
+        let unknown_app = answer
+            .said()
+            .is_some_and(|said| said.contains("Integration not found"));
+        match answer.status {
+            StatusCode::UNAUTHORIZED => error.adding(
+                "GitHub does not take the App's key",
+                "check that `client-id` and `private-key` are of the same App, and that the runner's clock is right",
+            ),
+            StatusCode::NOT_FOUND if unknown_app => error.adding(
+                format!("there is no App {}", app.client_id),
+                "check `client-id`: it stands in the App's settings; an App of another server is unknown here",
+            ),
+            StatusCode::NOT_FOUND => not_installed(error, app, &self.strange(scope).await),
+            _ => error,
+        }
+    }
+
+    /// A token for these repositories with these permissions is refused.
+    async fn scope_failure(&self, error: Error, app: &App, scope: &Scope<'_>) -> Error {
+        let strange = self.strange(scope).await;
+        if !strange.is_empty() {
+            return not_installed(error, app, &strange);
+        }
+        let needed: Vec<_> = scope
+            .permissions
+            .iter()
+            .map(|(name, level)| format!("\"{}: {level}\"", super::explain::titled(name)))
+            .collect();
+        let hint = format!(
+            "give the App the repository permissions it needs here ({}), and accept them in its installation{}",
+            needed.join(", "),
+            without_cancel(self.target)
+        );
+        error.adding("the App lacks a permission there", hint)
+    }
+}
+
+fn not_installed(error: Error, app: &App, repositories: &[&str]) -> Error {
+    error.adding(
+        format!(
+            "the App {} is not installed on {}, or there is no such repository",
+            app.client_id,
+            repositories.join(", ")
+        ),
+        "install the App on the repository, and check the repository's name",
+    )
 }
 
 /// A token by which the App proves who it is: RS256, valid for minutes.

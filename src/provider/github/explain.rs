@@ -105,7 +105,7 @@ async fn not_allowed(github: &GitHub<'_>, rejection: Error) -> Error {
         );
     }
     let repository = &github.target.repository;
-    match github.api().get(&github.repository([])).await {
+    match github.get(&github.repository([])).await {
         Ok(read) if read.status.is_success() => {}
         Ok(read) if matches!(read.status, StatusCode::NOT_FOUND | StatusCode::FORBIDDEN) => {
             let message = format!(
@@ -190,7 +190,7 @@ impl GitHub<'_> {
     }
 
     async fn default_branch_name(&self) -> Option<String> {
-        let answer = self.api().get(&self.repository([])).await.ok()?;
+        let answer = self.get(&self.repository([])).await.ok()?;
         answer
             .json::<super::Repository>()
             .ok()
@@ -226,14 +226,14 @@ impl Workflow {
 
 async fn is_missing(github: &GitHub<'_>, workflow: &str) -> bool {
     let url = github.repository(["actions", "workflows", workflow]);
-    let answer = github.api().get(&url).await;
+    let answer = github.get(&url).await;
     answer.is_ok_and(|answer| answer.status == StatusCode::NOT_FOUND)
 }
 
 async fn workflows(github: &GitHub<'_>) -> Option<Workflows> {
     let mut url = below(&github.repository([]), ["actions", "workflows"]);
     url.set_query(Some("per_page=100"));
-    let answer = github.api().get(&url).await.ok()?;
+    let answer = github.get(&url).await.ok()?;
     if answer.status.is_success() {
         answer.json().ok()
     } else {

@@ -2,6 +2,7 @@
 
 use std::io::{Cursor, Read as _};
 use std::path::Path;
+use std::rc::Rc;
 
 use ::http::StatusCode;
 use chrono::{DateTime, Utc};
@@ -38,11 +39,8 @@ impl GitHub<'_> {
     pub(in crate::provider) async fn log(&self, job: &Job) -> Result<Tail, Error> {
         self.renew_in_time().await?;
         let url = self.repository(["actions", "jobs", &job.id, "logs"]);
-        let api = self.api();
-        let tail = api
-            .http
-            .tail(&url, &api.download_headers()?, LOG_TAIL, "the log")
-            .await?;
+        let headers = self.signed_in().api.download_headers()?;
+        let tail = self.http.tail(&url, &headers, LOG_TAIL, "the log").await?;
         Ok(Tail {
             bytes: without_times(&tail.bytes),
             ..tail
@@ -60,10 +58,10 @@ impl GitHub<'_> {
         url.query_pairs_mut()
             .append_pair("name", name)
             .append_pair("per_page", "100");
-        let found: Artifacts = self.api().look(&url, "the run's artifacts").await?;
+        let found: Rc<Artifacts> = self.read(&url, "the run's artifacts").await?;
         let artifact = found
             .artifacts
-            .into_iter()
+            .iter()
             .filter(|artifact| artifact.name == name)
             .max_by_key(|artifact| (artifact.created_at, artifact.id))
             .ok_or_else(|| {
@@ -82,15 +80,10 @@ impl GitHub<'_> {
         }
         let id = artifact.id.to_string();
         let url = self.repository(["actions", "artifacts", &id, "zip"]);
-        let api = self.api();
-        let zip = api
+        let headers = self.signed_in().api.download_headers()?;
+        let zip = self
             .http
-            .download(
-                &url,
-                &api.download_headers()?,
-                LARGEST_ARCHIVE,
-                "the artifact",
-            )
+            .download(&url, &headers, LARGEST_ARCHIVE, "the artifact")
             .await
             .map_err(|error| match error.answer() {
                 Some(answer) if answer.status == StatusCode::GONE => expired(),

@@ -1,6 +1,8 @@
 //! Looks at a workflow run and its jobs, and GitHub's words for where they are.
 //! Facts: <https://docs.github.com/en/rest/actions/workflow-runs>, `…/workflow-jobs`.
 
+use std::rc::Rc;
+
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 
@@ -91,11 +93,14 @@ impl GitHub<'_> {
         const WHAT: &str = "the run";
         self.renew_in_time().await?;
         let url = self.repository(["actions", "runs", &run.id, "attempts", "1"]);
-        let found: WorkflowRun = match self.api().look(&url, WHAT).await {
-            Err(error) if self.renew_after(&error).await? => self.api().look(&url, WHAT).await?,
+        let signed_in = self.signed_in();
+        let found: Rc<WorkflowRun> = match self.read(&url, WHAT).await {
+            Err(error) if self.renew_after(&error, &signed_in).await? => {
+                self.read(&url, WHAT).await?
+            }
             found => found?,
         };
-        let status = found.status.unwrap_or_default();
+        let status = found.status.clone().unwrap_or_default();
         let held = match status.as_str() {
             "waiting" => self.reviews(run).await?,
             "pending" => Some(self.turn(run).await?),
@@ -107,7 +112,7 @@ impl GitHub<'_> {
             state,
             words: Words {
                 state: status,
-                conclusion: found.conclusion,
+                conclusion: found.conclusion.clone(),
             },
             number: found.run_number,
             attempt: found.run_attempt,
@@ -131,9 +136,9 @@ impl GitHub<'_> {
         for page in 1..=MOST_PAGES {
             let mut url = base.clone();
             url.set_query(Some(&format!("per_page=100&page={page}")));
-            let read: Jobs = self.api().look(&url, "the run's jobs").await?;
+            let read: Rc<Jobs> = self.read(&url, "the run's jobs").await?;
             let is_last = read.jobs.is_empty();
-            jobs.extend(read.jobs.into_iter().map(|read| job(read, of_run)));
+            jobs.extend(read.jobs.iter().map(|read| job(read, of_run)));
             if is_last || jobs.len() >= read.total_count {
                 break;
             }
@@ -144,8 +149,8 @@ impl GitHub<'_> {
     /// Who must approve what; `None` where nobody is told.
     async fn reviews(&self, run: &Run) -> Result<Option<Held>, Error> {
         let url = self.repository(["actions", "runs", &run.id, "pending_deployments"]);
-        let read = self.api().look(&url, "what the run waits for").await;
-        let pending: Vec<PendingDeployment> = beside(read, State::Queued)?.unwrap_or_default();
+        let read = self.read(&url, "what the run waits for").await;
+        let pending: Rc<Vec<PendingDeployment>> = beside(read, State::Queued)?.unwrap_or_default();
         let reviews: Vec<_> = pending
             .iter()
             .filter_map(PendingDeployment::review)
@@ -160,11 +165,11 @@ impl GitHub<'_> {
     /// Servers may lack the position.
     async fn turn(&self, run: &Run) -> Result<Held, Error> {
         let url = self.repository(["actions", "runs", &run.id, "concurrency_groups"]);
-        let read = self.api().look(&url, "the concurrency groups").await;
-        let groups: Option<ConcurrencyGroups> = beside(read, State::Queued)?;
+        let read = self.read(&url, "the concurrency groups").await;
+        let groups: Option<Rc<ConcurrencyGroups>> = beside(read, State::Queued)?;
         let positions = groups
-            .into_iter()
-            .flat_map(|groups| groups.concurrency_groups)
+            .iter()
+            .flat_map(|groups| &groups.concurrency_groups)
             .filter_map(|group| group.position);
         Ok(Held::Turn {
             position: positions.max(),
@@ -207,20 +212,20 @@ impl Environment {
 }
 
 /// A job of a run that is there.
-fn job(job: WorkflowJob, of_run: State) -> Job {
-    let status = job.status.unwrap_or_default();
+fn job(job: &WorkflowJob, of_run: State) -> Job {
+    let status = job.status.as_deref().unwrap_or_default();
     let failed = job
         .steps
-        .into_iter()
+        .iter()
         .find(|step| matches!(step.conclusion.as_deref(), Some("failure" | "timed_out")));
-    let state = match status.as_str() {
+    let state = match status {
         // Whether that is for a person or for a time, the run tells.
         "waiting" if of_run == State::Blocked => State::Blocked,
-        _ => state(&status, job.conclusion.as_deref(), None),
+        _ => state(status, job.conclusion.as_deref(), None),
     };
     Job {
         id: job.id.to_string(),
-        name: job.name,
+        name: job.name.clone(),
         nature: Nature::Job,
         state,
         times: Times {
@@ -228,9 +233,9 @@ fn job(job: WorkflowJob, of_run: State) -> Job {
             started: job.started_at,
             completed: job.completed_at,
         },
-        url: job.html_url,
+        url: job.html_url.clone(),
         failed_step: failed.map(|step| Step {
-            name: step.name,
+            name: step.name.clone(),
             number: step.number,
         }),
         log_size: None,

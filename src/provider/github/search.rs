@@ -1,5 +1,6 @@
 //! Which runs there are that the trigger may have started.
 
+use std::rc::Rc;
 use std::time::SystemTime;
 
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -18,7 +19,7 @@ struct Runs {
     workflow_runs: Vec<WorkflowRun>,
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 struct WorkflowRun {
     id: u64,
     run_number: Option<u64>,
@@ -31,13 +32,13 @@ struct WorkflowRun {
     actor: Option<User>,
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 struct User {
     login: String,
 }
 
 impl GitHub<'_> {
-    /// The runs of this kind that there are since then, or the last hundred.
+    /// The runs of this kind that there are since then, or the last hundred of any kind.
     pub(in crate::provider) async fn recent(
         &self,
         since: Option<SystemTime>,
@@ -50,14 +51,12 @@ impl GitHub<'_> {
         };
         let all = self.repository(["actions", "runs"]);
         let (base, event) = match &self.call.pipeline {
-            GitHubPipeline::RepositoryDispatch { .. } => (all, "repository_dispatch"),
-            // Before the trigger, all: that there is no such workflow is better told by the dispatch itself.
-            GitHubPipeline::WorkflowDispatch { .. } if since.is_none() => {
-                (all, "workflow_dispatch")
-            }
+            // That there is no such workflow is better told by the dispatch itself.
+            _ if since.is_none() => (all, None),
+            GitHubPipeline::RepositoryDispatch { .. } => (all, Some("repository_dispatch")),
             GitHubPipeline::WorkflowDispatch { workflow, .. } => (
                 self.repository(["actions", "workflows", workflow, "runs"]),
-                "workflow_dispatch",
+                Some("workflow_dispatch"),
             ),
         };
         let mut found = Vec::new();
@@ -65,9 +64,10 @@ impl GitHub<'_> {
             let mut url = base.clone();
             {
                 let mut query = url.query_pairs_mut();
-                query
-                    .append_pair("event", event)
-                    .append_pair("per_page", "100");
+                query.append_pair("per_page", "100");
+                if let Some(event) = event {
+                    query.append_pair("event", event);
+                }
                 if let Some(since) = since {
                     let since = DateTime::<Utc>::from(since);
                     let since = since.to_rfc3339_opts(SecondsFormat::Secs, true);
@@ -77,9 +77,9 @@ impl GitHub<'_> {
                     query.append_pair("page", &page.to_string());
                 }
             }
-            let runs: Runs = self.api().look(&url, "the list of runs").await?;
+            let runs: Rc<Runs> = self.read(&url, "the list of runs").await?;
             let is_last = runs.workflow_runs.is_empty();
-            found.extend(runs.workflow_runs);
+            found.extend(runs.workflow_runs.iter().cloned());
             if is_last || since.is_none() || found.len() >= runs.total_count {
                 break;
             }
@@ -135,11 +135,11 @@ impl GitHub<'_> {
     async fn actor(&self) -> Option<String> {
         match &self.call.credential {
             GitHubCredential::WorkflowToken(_) => Some("github-actions[bot]".to_owned()),
-            GitHubCredential::App(_) => self.installed.borrow().as_ref()?.actor(),
+            GitHubCredential::App(_) => self.signed_in().installed.as_ref()?.actor(),
             GitHubCredential::Token(_) => {
                 let url = crate::provider::below(&self.target.server.api, ["user"]);
-                let user: User = self.api().look(&url, "the token's owner").await.ok()?;
-                Some(user.login)
+                let user: Rc<User> = self.read(&url, "the token's owner").await.ok()?;
+                Some(user.login.clone())
             }
         }
     }

@@ -26,7 +26,7 @@ struct User {
 }
 
 impl GitLab<'_> {
-    /// The newest hundred of this kind; those since then, if that is given.
+    /// Of the newest hundred of this kind those since then; where that is not given, the newest hundred of any kind.
     pub(in crate::provider) async fn recent(
         &self,
         since: Option<SystemTime>,
@@ -43,9 +43,12 @@ impl GitLab<'_> {
         let mut url = self.project(["pipelines"]);
         {
             let mut query = url.query_pairs_mut();
+            if since.is_some() {
+                query
+                    .append_pair("ref", &self.reference)
+                    .append_pair("source", source);
+            }
             query
-                .append_pair("ref", &self.reference)
-                .append_pair("source", source)
                 .append_pair("order_by", "id")
                 .append_pair("sort", "desc")
                 .append_pair("per_page", "100");

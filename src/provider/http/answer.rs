@@ -98,7 +98,8 @@ impl Answer {
         }
         let until = |name: &str| {
             let reset: u64 = self.header(name)?.trim().parse().ok()?;
-            Some(Duration::from_secs(reset.saturating_sub(self.date()?) + 1))
+            let left = reset.saturating_sub(self.date()?);
+            Some(Duration::from_secs(left.saturating_add(1)))
         };
         let wait = self
             .retry_after()

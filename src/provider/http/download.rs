@@ -106,7 +106,7 @@ impl Http<'_> {
     ) -> Result<Response, Error> {
         let mut next = address.clone();
         for _ in 0..=MOST_REDIRECTS {
-            let mut request = self.client.get(next.clone());
+            let mut request = self.client().get(next.clone());
             if next.origin() == address.origin() {
                 request = request.headers(headers.clone());
             }

@@ -1,0 +1,122 @@
+//! Targets of one step whose runs could be taken for each other's: a run that is known to be another's is not
+//! ours, and as long as another one has started nobody knows what, nothing is told by its time.
+
+use std::cell::RefCell;
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::rc::Rc;
+
+use crate::run::Run;
+use crate::target::{Call, GitHubCall, GitHubPipeline, Reference, Target};
+
+/// What is known of the targets of one repository.
+#[derive(Default)]
+struct Family {
+    /// Runs that are known to be theirs, by id.
+    known: RefCell<HashSet<String>>,
+    /// Those that may have started something that is not known, by their places in the list.
+    open: RefCell<BTreeSet<usize>>,
+}
+
+/// A target among its kin.
+pub(crate) struct Kin<'a> {
+    all: &'a [Target],
+    index: usize,
+    family: Rc<Family>,
+    /// Those of the known runs that are its own.
+    own: RefCell<HashSet<String>>,
+}
+
+/// Finds out who is akin to whom.
+pub(crate) fn kin(all: &[Target]) -> impl Iterator<Item = Kin<'_>> {
+    let mut families: HashMap<_, Rc<Family>> = HashMap::new();
+    all.iter().enumerate().map(move |(index, target)| {
+        let name = target.repository.to_lowercase();
+        let family = families
+            .entry((target.provider(), &target.server.api, name))
+            .or_default();
+        Kin {
+            all,
+            index,
+            family: Rc::clone(family),
+            own: RefCell::default(),
+        }
+    })
+}
+
+impl Kin<'_> {
+    /// The trigger goes out now: it may start something.
+    pub(crate) fn goes_out(&self) {
+        self.family.open.borrow_mut().insert(self.index);
+    }
+
+    /// That run is ours for sure.
+    pub(crate) fn claim(&self, run: &Run) {
+        self.own.borrow_mut().insert(run.id.clone());
+        self.family.known.borrow_mut().insert(run.id.clone());
+    }
+
+    /// All that the trigger has started is known, be it nothing.
+    pub(crate) fn is_settled(&self) {
+        self.family.open.borrow_mut().remove(&self.index);
+    }
+
+    /// Whether that run is known to be another's.
+    pub(crate) fn has_another(&self, id: &str) -> bool {
+        self.family.known.borrow().contains(id) && !self.own.borrow().contains(id)
+    }
+
+    /// Whether another one may have started a run that could be taken for ours, and nobody knows which.
+    pub(crate) fn is_uncertain(&self) -> bool {
+        let open = self.family.open.borrow();
+        open.iter()
+            .any(|other| *other != self.index && alike(&self.all[self.index], &self.all[*other]))
+    }
+}
+
+/// Whether a run of one could be taken for one of the other, which is of the same repository.
+fn alike(one: &Target, other: &Target) -> bool {
+    match (&one.call, &other.call) {
+        (Call::GitHub(one), Call::GitHub(other)) => alike_on_github(one, other),
+        (Call::GitLab(one), Call::GitLab(other)) => {
+            may_be_same(one.reference.as_ref(), other.reference.as_ref())
+        }
+        (Call::Bitbucket(one), Call::Bitbucket(other)) => {
+            one.custom_pipeline == other.custom_pipeline
+        }
+        (Call::GitHub(_) | Call::GitLab(_) | Call::Bitbucket(_), _) => false,
+    }
+}
+
+fn alike_on_github(one: &GitHubCall, other: &GitHubCall) -> bool {
+    match (&one.pipeline, &other.pipeline) {
+        (
+            GitHubPipeline::RepositoryDispatch { event_type: a, .. },
+            GitHubPipeline::RepositoryDispatch { event_type: b, .. },
+        ) => a == b,
+        (
+            GitHubPipeline::WorkflowDispatch {
+                workflow: a,
+                reference: on,
+                ..
+            },
+            GitHubPipeline::WorkflowDispatch {
+                workflow: b,
+                reference: of,
+                ..
+            },
+        ) => {
+            // A file's name and an id may be the same workflow.
+            let is_file = |workflow: &str| workflow.contains('.');
+            (a == b || is_file(a) != is_file(b)) && may_be_same(on.as_ref(), of.as_ref())
+        }
+        _ => false,
+    }
+}
+
+/// None is the default branch, whichever that is.
+fn may_be_same(one: Option<&Reference>, other: Option<&Reference>) -> bool {
+    match (one, other) {
+        (Some(one), Some(other)) => one.name() == other.name(),
+        (None, _) | (_, None) => true,
+    }
+}

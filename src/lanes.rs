@@ -1,0 +1,59 @@
+//! How many triggers are on the wire at once, and whether more may go out.
+
+use std::num::NonZeroUsize;
+
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+use crate::provider::Account;
+use crate::stop::{Asker, Stop, Urgency};
+
+/// The lanes to the wire: one trigger each at a time, in the order in which they came.
+pub(crate) struct Lanes {
+    free: Semaphore,
+    gatekeeper: Asker,
+    closed: Stop,
+}
+
+/// A lane is taken as long as this lives.
+pub(crate) struct Lane<'a>(#[expect(dead_code, reason = "held")] SemaphorePermit<'a>);
+
+impl Lanes {
+    pub(crate) fn new(count: NonZeroUsize) -> Self {
+        let (gatekeeper, closed) = Stop::by_hand();
+        Self {
+            free: Semaphore::new(count.get()),
+            gatekeeper,
+            closed,
+        }
+    }
+
+    /// Lets no more triggers go out. Those on the wire go on.
+    pub(crate) fn close(&self) {
+        self.gatekeeper.ask(Urgency::Soon);
+    }
+
+    /// Asked to stop when the lanes are closed.
+    pub(crate) fn closed(&self) -> &Stop {
+        &self.closed
+    }
+
+    /// Returns with a free lane when no rate limit forbids to use it; `None` where the lanes are closed.
+    pub(crate) async fn take(&self, account: &Account) -> Option<Lane<'_>> {
+        loop {
+            let lane = tokio::select! {
+                biased;
+                () = self.closed.asked(Urgency::Soon) => return None,
+                lane = self.free.acquire() => lane.ok()?,
+            };
+            if account.left().is_zero() {
+                return Some(Lane(lane));
+            }
+            // Whom a limit keeps waiting holds no lane: others have other limits.
+            drop(lane);
+            tokio::select! {
+                () = self.closed.asked(Urgency::Soon) => return None,
+                () = account.pass() => {}
+            }
+        }
+    }
+}

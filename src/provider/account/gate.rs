@@ -1,0 +1,114 @@
+//! Rate limits: a gate that is closed as long as one lasts.
+
+use std::cell::Cell;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep_until};
+
+use super::Nature;
+
+/// Where a provider limits us without saying for how long; twice that the next time.
+const UNSAID_LIMIT: Duration = Duration::from_mins(1);
+/// Nobody waits longer, whatever a server says: no job lasts so long.
+const LONGEST_LIMIT: Duration = Duration::from_hours(5 * 24);
+
+/// Closed for as long as a rate limit lasts.
+pub(super) struct Gate {
+    opens: Cell<Instant>,
+    /// All the time that it was or will have been closed.
+    closed: Cell<Duration>,
+    /// How much of that was before the last answer to a trigger, and to a read.
+    at_trigger: Cell<Duration>,
+    at_read: Cell<Duration>,
+    unsaid: Cell<Duration>,
+}
+
+impl Gate {
+    pub(super) fn new() -> Self {
+        Self {
+            opens: Cell::new(Instant::now()),
+            closed: Cell::default(),
+            at_trigger: Cell::default(),
+            at_read: Cell::default(),
+            unsaid: Cell::new(UNSAID_LIMIT),
+        }
+    }
+
+    /// Returns when it is open.
+    pub(super) async fn pass(&self) {
+        while !self.left().is_zero() {
+            sleep_until(self.opens.get()).await;
+        }
+    }
+
+    /// For how long it was or will have been closed since a request of this nature was answered.
+    pub(super) fn closed(&self, nature: Nature) -> Duration {
+        self.closed
+            .get()
+            .saturating_sub(self.at_answer(nature).get())
+    }
+
+    /// How long it stays closed.
+    pub(super) fn left(&self) -> Duration {
+        self.opens.get().saturating_duration_since(Instant::now())
+    }
+
+    /// Closes it for so long; where that is not said, for longer each time. Tells for how long it is closed now.
+    pub(super) fn close(&self, said: Option<Duration>) -> Duration {
+        let left = self.left();
+        let pause = match said {
+            Some(said) => said.min(LONGEST_LIMIT),
+            // Several that were on their way together are told the same.
+            None if !left.is_zero() => left,
+            None => self
+                .unsaid
+                .replace((self.unsaid.get() * 2).min(LONGEST_LIMIT)),
+        };
+        if let Some(more) = pause.checked_sub(left) {
+            self.closed.update(|closed| closed + more);
+            self.opens.set(Instant::now() + pause);
+        }
+        pause.max(left)
+    }
+
+    pub(super) fn answered(&self, nature: Nature) {
+        self.at_answer(nature).set(self.closed.get());
+        self.unsaid.set(UNSAID_LIMIT);
+    }
+
+    fn at_answer(&self, nature: Nature) -> &Cell<Duration> {
+        match nature {
+            Nature::Trigger => &self.at_trigger,
+            Nature::Read => &self.at_read,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_not_said_doubles_until_something_is_answered() {
+        let gate = Gate::new();
+        for minutes in [1, 2, 4] {
+            assert_eq!(gate.close(None), minutes * 60 * SECOND);
+            gate.pass().await;
+        }
+        assert_eq!(gate.closed(Nature::Trigger), 7 * 60 * SECOND);
+        gate.answered(Nature::Read);
+        assert_eq!(gate.close(None), 60 * SECOND);
+        assert_eq!(gate.closed(Nature::Trigger), 8 * 60 * SECOND);
+        assert_eq!(gate.closed(Nature::Read), 60 * SECOND);
+        gate.answered(Nature::Trigger);
+        assert_eq!(gate.closed(Nature::Trigger), Duration::ZERO);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_server_makes_us_wait_for_ever() {
+        let gate = Gate::new();
+        assert_eq!(gate.close(Some(Duration::MAX)), LONGEST_LIMIT);
+    }
+}

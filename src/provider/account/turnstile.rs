@@ -1,0 +1,47 @@
+//! The turnstile that all looks of one account share.
+
+use std::time::Duration;
+
+use tokio::sync::Mutex;
+use tokio::time::{Instant, sleep_until};
+
+/// Lets one look through at a time, each so long after the one before.
+pub(super) struct Turnstile {
+    apart: Duration,
+    next: Mutex<Instant>,
+}
+
+impl Turnstile {
+    pub(super) fn new(apart: Duration) -> Self {
+        Self {
+            apart,
+            next: Mutex::new(Instant::now()),
+        }
+    }
+
+    /// Returns when it is one's turn.
+    pub(super) async fn pass(&self) {
+        let mut next = self.next.lock().await;
+        sleep_until(*next).await;
+        *next = Instant::now() + self.apart;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_turnstile_keeps_looks_apart() {
+        let turnstile = Turnstile::new(Duration::from_secs(5));
+        let start = Instant::now();
+        let pass = async || {
+            turnstile.pass().await;
+            start.elapsed().as_secs()
+        };
+        assert_eq!(tokio::join!(pass(), pass(), pass()), (0, 5, 10));
+        tokio::time::sleep(Duration::from_mins(1)).await;
+        assert_eq!(pass().await, 70);
+        assert_eq!(pass().await, 75);
+    }
+}

@@ -1,0 +1,110 @@
+//! Which targets of a step share an account, a client and a sign-in.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use url::Url;
+
+use super::github::Session;
+use super::http::Client;
+use super::{Account, Error, Pace};
+use crate::target::{
+    BitbucketCredential, Call, GitHubCredential, GitLabCredential, PrivateKey, Provider, Target,
+};
+
+/// What a target has in common with others.
+pub(crate) struct Share<'a> {
+    pub(crate) account: Rc<Account>,
+    pub(crate) client: Rc<Client>,
+    /// GitHub's.
+    pub(super) session: Option<Rc<Session<'a>>>,
+}
+
+/// A host and a credential.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Holder<'a> {
+    provider: Provider,
+    api: &'a Url,
+    /// Of a GitHub App whose installation it is: each has a limit of its own.
+    owner: Option<String>,
+    credential: Vec<&'a [u8]>,
+}
+
+/// Finds out who shares what. Errors where no client can be made.
+pub(crate) fn share<'a>(
+    targets: impl IntoIterator<Item = &'a Target>,
+) -> Vec<Result<Share<'a>, Error>> {
+    let mut clients = HashMap::new();
+    let mut accounts = HashMap::new();
+    let mut sessions = HashMap::new();
+    let shared = targets.into_iter().map(|target| {
+        let certificates = target.certificates.as_deref();
+        let client = clients
+            .entry(certificates)
+            .or_insert_with(|| Client::new(certificates).map(Rc::new))
+            .clone()?;
+        let holder = Holder::of(target);
+        let account = accounts
+            .entry(holder.clone())
+            .or_insert_with(|| Rc::new(Account::new(Pace::of(target.provider()).apart)));
+        let account = Rc::clone(account);
+        let session = Session::of(target).map(|(session, permissions)| {
+            let session = Rc::new(session);
+            let session = sessions
+                .entry((holder, certificates, permissions))
+                .and_modify(|known: &mut Rc<Session<'_>>| {
+                    if !known.has_room() {
+                        *known = Rc::clone(&session);
+                    }
+                })
+                .or_insert(session);
+            session.serve(target);
+            Rc::clone(session)
+        });
+        Ok(Share {
+            account,
+            client,
+            session,
+        })
+    });
+    shared.collect()
+}
+
+impl<'a> Holder<'a> {
+    fn of(target: &'a Target) -> Self {
+        let owner = || target.repository.split('/').next().map(str::to_lowercase);
+        let (owner, credential) = match &target.call {
+            Call::GitHub(call) => match &call.credential {
+                GitHubCredential::Token(token) | GitHubCredential::WorkflowToken(token) => {
+                    (None, vec![token.expose()])
+                }
+                GitHubCredential::App(app) => {
+                    let (PrivateKey::Pkcs1(key) | PrivateKey::Pkcs8(key)) = &app.private_key;
+                    return Self {
+                        provider: Provider::GitHub,
+                        api: &target.server.api,
+                        owner: owner(),
+                        credential: vec![app.client_id.as_bytes(), key],
+                    };
+                }
+            },
+            Call::GitLab(call) => match &call.credential {
+                GitLabCredential::Access(token) => (None, vec![token.expose()]),
+                GitLabCredential::Trigger { token, reader } => {
+                    let reader = reader.as_ref().map_or("", |reader| reader.expose());
+                    (None, vec![token.expose(), reader])
+                }
+            },
+            Call::Bitbucket(call) => match &call.credential {
+                BitbucketCredential::Access(token) => (None, vec![token.expose()]),
+                BitbucketCredential::Api { email, token } => (None, vec![email, token.expose()]),
+            },
+        };
+        Self {
+            provider: target.provider(),
+            api: &target.server.api,
+            owner,
+            credential: credential.into_iter().map(str::as_bytes).collect(),
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! Who tells events through the runner: at once where there is one target; where there are several, what must not
+//! wait at once, and the whole story of each as a group when it is over.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::event::{Event, News};
+use crate::fleet::{Audience, Report};
+use crate::report;
+use crate::run::{Run, State};
+use crate::runner::Runner;
+use crate::target::{Request, Target};
+
+/// Something is said of all of them at least so often.
+const HEARTBEAT: Duration = Duration::from_mins(1);
+
+pub(super) struct Teller<'a, W: Write> {
+    request: &'a Request,
+    runner: &'a Runner<W>,
+    /// What happened to each target so far, where that is told at its end.
+    stories: Vec<RefCell<Vec<String>>>,
+    start: Instant,
+    spoke: Cell<Instant>,
+    /// How many came to what.
+    ends: RefCell<BTreeMap<&'static str, usize>>,
+    /// The first target of which a run is published.
+    published: Cell<Option<usize>>,
+}
+
+impl<'a, W: Write> Teller<'a, W> {
+    pub(super) fn new(request: &'a Request, runner: &'a Runner<W>) -> Self {
+        Self {
+            request,
+            runner,
+            stories: request.targets.iter().map(|_| RefCell::default()).collect(),
+            start: Instant::now(),
+            spoke: Cell::new(Instant::now()),
+            ends: RefCell::default(),
+            published: Cell::new(None),
+        }
+    }
+
+    fn target(&self, index: usize) -> &'a Target {
+        &self.request.targets[index]
+    }
+
+    fn is_alone(&self) -> bool {
+        self.stories.len() == 1
+    }
+
+    fn say(&self, text: &str) {
+        self.spoke.set(Instant::now());
+        self.runner.say(text);
+    }
+
+    /// Tells which of several a line is of.
+    fn numbered(&self, index: usize, line: &str) -> String {
+        format!("[{}/{}] {line}", index + 1, self.stories.len())
+    }
+
+    /// So that they survive whatever follows.
+    fn publish(&self, index: usize, run: Option<&Run>) {
+        if self.published.get().is_some_and(|first| first < index) {
+            return;
+        }
+        self.published.set(Some(index));
+        let marker = self.target(index).marker();
+        let hide = |text: &str| self.runner.hide(text);
+        self.runner
+            .early_outputs(report::early_outputs(run, marker, &hide));
+    }
+
+    fn tell_at_once(&self, index: usize, event: &Event<'_>) {
+        let target = self.target(index);
+        if let Event::Beginning = event {
+            self.say(&report::announcement(target, self.request.mode));
+        }
+        if let Event::Run {
+            news: News::Log(log),
+            ..
+        } = event
+        {
+            let (title, lines) = report::log(target, log);
+            self.runner.group(&title, &lines);
+        }
+        if let Some(line) = report::line(target, event) {
+            self.say(&line);
+        }
+        if let Some(run) = new_run(event) {
+            // On a line of its own the runner's page makes it a link.
+            self.say(&run.url);
+        }
+    }
+
+    fn keep(&self, index: usize, event: &Event<'_>) {
+        let target = self.target(index);
+        let mut story = self.stories[index].borrow_mut();
+        if let Event::Beginning = event {
+            story.push(report::announcement(target, self.request.mode));
+        }
+        if let Some(line) = report::line(target, event) {
+            if is_urgent(event) {
+                let url = new_run(event).map(|run| format!(" {}", run.url));
+                self.say(&self.numbered(index, &format!("{line}{}", url.unwrap_or_default())));
+            }
+            story.push(line);
+        }
+        story.extend(new_run(event).map(|run| run.url.clone()));
+    }
+
+    fn beat(&self) {
+        let ends = self.ends.borrow();
+        let over: usize = ends.values().sum();
+        let came: Vec<_> = ends.iter().map(|(word, n)| format!("{n} {word}")).collect();
+        let came = if came.is_empty() {
+            String::new()
+        } else {
+            format!(" ({})", came.join(", "))
+        };
+        let all = self.stories.len();
+        let elapsed = report::duration(self.start.elapsed());
+        self.say(&format!(
+            "{over} of {all} targets done{came} after {elapsed}"
+        ));
+    }
+}
+
+impl<W: Write> Audience for Teller<'_, W> {
+    fn tell(&self, index: usize, event: &Event<'_>) {
+        match event {
+            Event::Minted(secret) => {
+                self.runner.mask(secret);
+            }
+            Event::Trace(text) => self.runner.debug(text),
+            // First of all.
+            Event::Accepted { run, .. } => self.publish(index, *run),
+            Event::Found(run) => self.publish(index, Some(run)),
+            Event::Beginning
+            | Event::DefaultReference(_)
+            | Event::Waiting { .. }
+            | Event::SecondForm(_)
+            | Event::LookingInto
+            | Event::Run { .. }
+            | Event::WouldSend { .. } => {}
+        }
+        if self.is_alone() {
+            self.tell_at_once(index, event);
+        } else if is_heartbeat(event) {
+            // One for all of them.
+            if self.spoke.get().elapsed() >= HEARTBEAT {
+                self.beat();
+            }
+        } else {
+            self.keep(index, event);
+        }
+        if let Some((title, text)) = report::warning(self.target(index), event) {
+            self.runner.warning(&title, &text);
+        }
+    }
+
+    fn over(&self, index: usize, report: &Report<'_>) {
+        let word = report::word(report);
+        *self.ends.borrow_mut().entry(word).or_default() += 1;
+        if self.is_alone() {
+            return;
+        }
+        let title = self.numbered(index, &report::headline(report));
+        self.spoke.set(Instant::now());
+        self.runner.fold(&title, || {
+            for line in self.stories[index].take() {
+                self.runner.say(&line);
+            }
+        });
+        let logs = report.followed.runs.iter().flat_map(|run| &run.logs);
+        for log in logs {
+            let (title, lines) = report::log(report.target, log);
+            self.runner.group(&self.numbered(index, &title), &lines);
+        }
+    }
+}
+
+fn new_run<'e>(event: &'e Event<'_>) -> Option<&'e Run> {
+    if let Event::Accepted { run: Some(run), .. } | Event::Found(run) = event {
+        Some(run)
+    } else {
+        None
+    }
+}
+
+fn is_heartbeat(event: &Event<'_>) -> bool {
+    matches!(
+        event,
+        Event::Run {
+            news: News::Heartbeat { .. },
+            ..
+        }
+    )
+}
+
+/// Whether it must not wait for the target's end: what was started, what keeps us waiting, and what a person
+/// could do something about.
+fn is_urgent(event: &Event<'_>) -> bool {
+    match event {
+        Event::Accepted { .. }
+        | Event::Found(_)
+        | Event::Waiting { .. }
+        | Event::LookingInto
+        | Event::Run {
+            news:
+                News::Failing(_)
+                | News::State {
+                    state: State::Blocked,
+                    ..
+                },
+            ..
+        } => true,
+        Event::Beginning
+        | Event::Minted(_)
+        | Event::DefaultReference(_)
+        | Event::SecondForm(_)
+        | Event::WouldSend { .. }
+        | Event::Run { .. }
+        | Event::Trace(_) => false,
+    }
+}
