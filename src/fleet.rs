@@ -1,6 +1,7 @@
 //! The targets of a step: all prepared before the first is triggered, so many triggered at once as is allowed, all
 //! followed together.
 
+use std::cell::Cell;
 use std::time::SystemTime;
 
 use futures_util::future::join_all;
@@ -17,6 +18,9 @@ use crate::provider::{Share, share};
 use crate::stop::{Stop, Urgency};
 use crate::target::{Mode, OnFailure, Request, Target};
 use crate::trigger::{Prepared, Triggered, Way, prepare, trigger};
+
+/// So much of failed jobs' logs is kept for the summary, which has no room for more, in bytes.
+const MOST_LOGS: usize = 1024 * 1024;
 
 /// A target and what became of it.
 pub(crate) struct Report<'a> {
@@ -74,6 +78,7 @@ pub(crate) async fn run<'a>(
         lanes: Lanes::new(request.max_parallel),
         stop,
         audience,
+        room_for_logs: Cell::new(MOST_LOGS),
     };
     let calls = members.iter().zip(prepared).enumerate();
     let calls = calls.map(|(index, (member, prepared))| fleet.call(index, member, prepared));
@@ -100,6 +105,8 @@ struct Fleet<'a> {
     lanes: Lanes,
     stop: &'a Stop,
     audience: &'a dyn Audience,
+    /// For the summary, in bytes.
+    room_for_logs: Cell<usize>,
 }
 
 impl<'a> Member<'a> {
@@ -120,7 +127,7 @@ impl Fleet<'_> {
         member: &'a Member<'a>,
         prepared: Result<Prepared<'a>, Triggered>,
     ) -> (Triggered, Followed) {
-        let report = match (prepared, &member.http) {
+        let mut report = match (prepared, &member.http) {
             (Ok(prepared), Some(http)) => self.trigger_and_follow(member, http, &prepared).await,
             (Err(triggered), _) => Report {
                 target: member.target,
@@ -133,6 +140,8 @@ impl Fleet<'_> {
             self.lanes.close();
         }
         self.audience.over(index, &report);
+        let room = report.followed.let_logs_go(self.room_for_logs.get());
+        self.room_for_logs.set(room);
         (report.triggered, report.followed)
     }
 

@@ -69,6 +69,8 @@ pub(crate) struct FollowedRun {
     /// The last good look.
     pub(crate) look: Option<Look>,
     pub(crate) logs: Vec<JobLog>,
+    /// So many more were read, told, and not kept.
+    pub(crate) logs_let_go: usize,
     /// Why it may still be going on, if it may.
     pub(crate) left_running: Option<String>,
 }
@@ -82,12 +84,35 @@ impl Followed {
             conclusion: None,
             look: None,
             logs: Vec::new(),
+            logs_let_go: 0,
             left_running: None,
         });
         Self {
             runs: runs.collect(),
             ..Self::default()
         }
+    }
+
+    /// Forgets the logs that were told, where they are larger than this, in bytes. Says how much of that is left.
+    pub(crate) fn let_logs_go(&mut self, room: usize) -> usize {
+        let mut left = room;
+        for run in &mut self.runs {
+            let size = |log: &JobLog| log.lines.iter().flatten().map(String::len).sum::<usize>();
+            let kept = run
+                .logs
+                .iter()
+                .take_while(|log| match left.checked_sub(size(log)) {
+                    Some(rest) => {
+                        left = rest;
+                        true
+                    }
+                    None => false,
+                });
+            let kept = kept.count();
+            run.logs_let_go = run.logs.len() - kept;
+            run.logs.truncate(kept);
+        }
+        left
     }
 
     /// The runs whose conclusions count: one that was skipped beside one that succeeded says nothing.
@@ -336,6 +361,7 @@ impl Following<'_, '_> {
             conclusion,
             look,
             logs,
+            logs_let_go: 0,
             left_running,
         }
     }

@@ -1,12 +1,10 @@
 //! The step's outputs.
 
-use chrono::{DateTime, SecondsFormat, Utc};
-use serde::Serialize;
+mod results;
 
 use super::Hide;
 use crate::fleet::Report;
-use crate::follow::FollowedRun;
-use crate::run::{Conclusion, MatchedBy, Outcome, Run};
+use crate::run::{Conclusion, Outcome, Run};
 
 /// Every output with its description, in the order in which it is documented; `action.yml` and the
 /// README say the same.
@@ -37,41 +35,9 @@ pub(crate) const OUTPUTS: [(&str, &str); 7] = [
     ),
     (
         "results",
-        "JSON: one entry a target, with provider, repository, pipeline, outcome, trigger_id, conclusion, error, left_running and runs",
+        "JSON: one entry a target, with provider, repository, pipeline, outcome, trigger_id, conclusion, error, left_running and runs; shortened where it would be too long",
     ),
 ];
-
-/// An entry of the output `results`.
-#[derive(Serialize)]
-struct Entry {
-    provider: &'static str,
-    repository: String,
-    pipeline: String,
-    outcome: Outcome,
-    trigger_id: Option<String>,
-    conclusion: Option<Conclusion>,
-    error: Option<String>,
-    left_running: Option<String>,
-    runs: Vec<RunEntry>,
-}
-
-/// A run in an entry. All of it comes from the provider, and a provider may say anything.
-#[derive(Serialize)]
-struct RunEntry {
-    id: String,
-    number: Option<u64>,
-    url: String,
-    matched_by: MatchedBy,
-    state: Option<&'static str>,
-    conclusion: Option<Conclusion>,
-    provider_state: Option<String>,
-    provider_conclusion: Option<String>,
-    attempt: Option<u64>,
-    created_at: Option<String>,
-    started_at: Option<String>,
-    completed_at: Option<String>,
-    left_running: Option<String>,
-}
 
 /// The outputs that are known once there is a run; whatever follows, these stay.
 pub(crate) fn early_outputs(
@@ -95,9 +61,6 @@ pub(crate) fn outputs(reports: &[Report<'_>], hide: Hide<'_>) -> Vec<(&'static s
         .find_map(|report| report.followed.runs.first())
         .map(|followed| &followed.run);
     let marker = reports.iter().find_map(|report| report.target.marker());
-    let entries: Vec<_> = reports.iter().map(|report| entry(report, hide)).collect();
-    let results = serde_json::to_string(&entries)
-        .unwrap_or_else(|error| unreachable!("plain data is JSON: {error}"));
     let [_, (_, run_id), (_, run_url), (_, trigger_id)] = early_outputs(run, marker, hide);
     let result = reports
         .iter()
@@ -109,62 +72,9 @@ pub(crate) fn outputs(reports: &[Report<'_>], hide: Hide<'_>) -> Vec<(&'static s
         trigger_id,
         conclusion(reports).map_or("", Conclusion::word).to_owned(),
         result.map(hide).unwrap_or_default(),
-        results,
+        results::results(reports, hide),
     ];
     OUTPUTS.iter().map(|(name, _)| *name).zip(values).collect()
-}
-
-fn entry(report: &Report<'_>, hide: Hide<'_>) -> Entry {
-    let Report {
-        target,
-        triggered,
-        followed,
-    } = report;
-    let failures = triggered
-        .failure
-        .iter()
-        .chain(&followed.unfound)
-        .chain(&followed.resultless);
-    let error: Vec<_> = failures.map(|failure| hide(&failure.what)).collect();
-    Entry {
-        provider: target.provider().word(),
-        repository: hide(&target.repository),
-        pipeline: hide(&target.pipeline()),
-        outcome: triggered.outcome,
-        trigger_id: target.marker().map(str::to_owned),
-        conclusion: followed.conclusion,
-        error: (!error.is_empty()).then(|| error.join("; ")),
-        left_running: followed.left_running.as_deref().map(hide),
-        runs: followed
-            .runs
-            .iter()
-            .map(|run| run_entry(run, hide))
-            .collect(),
-    }
-}
-
-fn run_entry(followed: &FollowedRun, hide: Hide<'_>) -> RunEntry {
-    let FollowedRun { run, look, .. } = followed;
-    let look = look.as_ref();
-    let time = |time: Option<DateTime<Utc>>| {
-        time.map(|time| time.to_rfc3339_opts(SecondsFormat::Secs, true))
-    };
-    let times = look.map(|look| look.times).unwrap_or_default();
-    RunEntry {
-        id: hide(&run.id),
-        number: run.number,
-        url: hide(&run.url),
-        matched_by: run.matched_by,
-        state: look.map(|look| look.state.word()),
-        conclusion: followed.conclusion,
-        provider_state: look.map(|look| hide(&look.words.state)),
-        provider_conclusion: look.and_then(|look| look.words.conclusion.as_deref().map(hide)),
-        attempt: look.and_then(|look| look.attempt),
-        created_at: time(times.created),
-        started_at: time(times.started),
-        completed_at: time(times.completed),
-        left_running: followed.left_running.as_deref().map(hide),
-    }
 }
 
 /// The worst outcome of several; nothing at all was not sent.

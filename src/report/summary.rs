@@ -4,9 +4,11 @@ mod gantt;
 
 use std::fmt::Write as _;
 
+use gantt::Bar;
+
+use super::Hide;
 use super::line::{self, lasted};
-use super::verdict::failed_jobs;
-use super::{Hide, text};
+use super::verdict::{failed_jobs, failures};
 use crate::fleet::Report;
 use crate::follow::FollowedRun;
 use crate::run::{Conclusion, JobLog, Run};
@@ -15,6 +17,9 @@ use crate::target::Mode;
 /// Parts are left out where they would make it larger, in bytes: the runner drops a summary of more than
 /// 1 MiB whole.
 const LARGEST: usize = 1_000_000;
+
+/// Most bars of a diagram that can still be read.
+const MOST_BARS: usize = 60;
 
 /// What has room on the page.
 #[derive(Default)]
@@ -38,12 +43,18 @@ impl Page {
 pub(crate) fn summary(reports: &[Report<'_>], mode: Mode, hide: Hide<'_>) -> String {
     let mut page = Page::default();
     table(reports, mode, hide, &mut page);
-    for report in reports {
-        wrongs(report, hide, &mut page);
+    for wrong in failures(reports) {
+        let whom = plain(&hide(&wrong.whom()));
+        let text = plain(&hide(&wrong.text)).replace('\n', "<br>");
+        page.add(&format!("\n**{whom}**: {text}\n"));
     }
     for report in reports {
+        wrong_runs(report, hide, &mut page);
+    }
+    diagram(reports, hide, &mut page);
+    for report in reports {
         for run in &report.followed.runs {
-            details(report, run, hide, &mut page);
+            logs(report, run, hide, &mut page);
         }
     }
     let Page {
@@ -91,19 +102,10 @@ fn table(reports: &[Report<'_>], mode: Mode, hide: Hide<'_>, page: &mut Page) {
     }
 }
 
-/// What failed, and what may have been left running.
-fn wrongs(report: &Report<'_>, hide: Hide<'_>, page: &mut Page) {
+/// What may have been left running, and what failed.
+fn wrong_runs(report: &Report<'_>, hide: Hide<'_>, page: &mut Page) {
     let title = plain(&hide(&report.target.to_string()));
-    let followed = &report.followed;
-    let failures = report.triggered.failure.iter();
-    for failure in failures
-        .chain(&followed.unfound)
-        .chain(&followed.resultless)
-    {
-        let text = plain(&hide(&text(failure))).replace('\n', "<br>");
-        page.add(&format!("\n**{title}**: {text}\n"));
-    }
-    for run in &followed.runs {
+    for run in &report.followed.runs {
         let link = link(&hidden(&run.run, hide));
         if let Some(why) = &run.left_running {
             let why = plain(&hide(why));
@@ -128,16 +130,60 @@ fn conclusion(run: &FollowedRun) -> String {
     }
 }
 
-/// A run's jobs over time, and the logs of those that failed.
-fn details(report: &Report<'_>, run: &FollowedRun, hide: Hide<'_>, page: &mut Page) {
-    let jobs = run.look.as_ref().and_then(|look| look.jobs.as_deref());
-    if let Some(diagram) = gantt::gantt(jobs.unwrap_or_default(), hide) {
-        let title = plain(&hide(&format!("{} {}", report.target, run.run)));
+/// The runs over time: with their jobs where these are few enough to be read, else each as a whole.
+fn diagram(reports: &[Report<'_>], hide: Hide<'_>, page: &mut Page) {
+    let title = "Over time".to_owned();
+    let runs = reports
+        .iter()
+        .flat_map(|report| report.followed.runs.iter().map(move |run| (report, run)));
+    let with_jobs: Vec<_> = runs
+        .clone()
+        .map(|(report, run)| (run_title(report, run), job_bars(run)))
+        .filter(|(_, bars)| !bars.is_empty())
+        .collect();
+    let jobs: usize = with_jobs.iter().map(|(_, bars)| bars.len()).sum();
+    let (title, sections) = match with_jobs.len() {
+        0 => return,
+        1 => (with_jobs[0].0.clone(), with_jobs),
+        _ if jobs <= MOST_BARS => (title, with_jobs),
+        count if count <= MOST_BARS => {
+            let bars = runs.filter_map(|(report, run)| run_bar(report, run));
+            (title, vec![("Runs".to_owned(), bars.collect())])
+        }
+        count => {
+            return page.add(&format!(
+                "\n_{count} runs are too many for a diagram: how long each took is in the table._\n"
+            ));
+        }
+    };
+    if let Some(diagram) = gantt::gantt(&sections, hide) {
+        let title = plain(&hide(&title));
         page.add(&format!("\n#### {title}\n\n```mermaid\n{diagram}```\n"));
     }
+}
+
+fn run_bar(report: &Report<'_>, run: &FollowedRun) -> Option<Bar> {
+    let look = run.look.as_ref()?;
+    Bar::new(run_title(report, run), look.state, &look.times)
+}
+
+fn run_title(report: &Report<'_>, run: &FollowedRun) -> String {
+    format!("{} {}", report.target, run.run)
+}
+
+fn job_bars(run: &FollowedRun) -> Vec<Bar> {
+    let jobs = run.look.as_ref().and_then(|look| look.jobs.as_deref());
+    let jobs = jobs.unwrap_or_default().iter();
+    jobs.filter_map(|job| Bar::new(job.name.clone(), job.state, &job.times))
+        .collect()
+}
+
+/// The logs of the jobs that failed.
+fn logs(report: &Report<'_>, run: &FollowedRun, hide: Hide<'_>, page: &mut Page) {
     for log in &run.logs {
         page.add(&job_details(report, log, hide));
     }
+    page.left_out += run.logs_let_go;
 }
 
 fn job_details(report: &Report<'_>, log: &JobLog, hide: Hide<'_>) -> String {

@@ -90,11 +90,27 @@ pub(super) struct Wrong<'a> {
 }
 
 /// What is wrong, in the order of the targets; what is wrong with several of them stands where the first one is.
-pub(super) fn wrongs<'a>(reports: &[Report<'a>]) -> Vec<Wrong<'a>> {
+fn wrongs<'a>(reports: &[Report<'a>]) -> Vec<Wrong<'a>> {
+    grouped(reports, |report| {
+        let mut wrongs = failures_of(report);
+        wrongs.extend(failed_runs_of(report));
+        wrongs
+    })
+}
+
+/// The same without runs that ended badly.
+pub(super) fn failures<'a>(reports: &[Report<'a>]) -> Vec<Wrong<'a>> {
+    grouped(reports, failures_of)
+}
+
+fn grouped<'a>(
+    reports: &[Report<'a>],
+    wrongs_of: impl Fn(&Report<'a>) -> Vec<(String, String)>,
+) -> Vec<Wrong<'a>> {
     let mut found: Vec<Wrong<'a>> = Vec::new();
     let mut places = HashMap::new();
     for report in reports {
-        for (what, text) in of_target(report) {
+        for (what, text) in wrongs_of(report) {
             let place = *places
                 .entry((what.clone(), text.clone()))
                 .or_insert(found.len());
@@ -139,28 +155,29 @@ impl Wrong<'_> {
     }
 }
 
-/// What is wrong with one target: what it is about, and in full.
-fn of_target(report: &Report<'_>) -> Vec<(String, String)> {
-    let mut wrongs = Vec::new();
-    if let Some(failure) = &report.triggered.failure {
-        let what = match report.triggered.outcome {
-            Outcome::Unknown => "outcome unknown",
-            Outcome::Rejected | Outcome::NotSent | Outcome::Accepted => "not triggered",
-        };
-        wrongs.push((what.to_owned(), text(failure)));
-    }
+/// What is wrong with one target's trigger, search and result: what it is about, and in full.
+fn failures_of(report: &Report<'_>) -> Vec<(String, String)> {
+    let outcome = match report.triggered.outcome {
+        Outcome::Unknown => "outcome unknown",
+        Outcome::Rejected | Outcome::NotSent | Outcome::Accepted => "not triggered",
+    };
+    let trigger = report.triggered.failure.iter();
+    let trigger = trigger.map(|failure| (outcome.to_owned(), text(failure)));
     let unfound = report.followed.unfound.iter();
-    wrongs.extend(unfound.map(|failure| ("run not found".to_owned(), text(failure))));
+    let unfound = unfound.map(|failure| ("run not found".to_owned(), text(failure)));
+    let resultless = report.followed.resultless.iter();
+    let resultless = resultless.map(|failure| ("no result".to_owned(), text(failure)));
+    trigger.chain(unfound).chain(resultless).collect()
+}
+
+fn failed_runs_of(report: &Report<'_>) -> impl Iterator<Item = (String, String)> {
     let failed = report.followed.counted();
     let failed = failed.filter(|run| !report.run_passes(run));
-    wrongs.extend(failed.map(|run| {
+    failed.map(|run| {
         let conclusion = run.conclusion.map_or("stopped", Conclusion::word);
         let what = format!("{} {conclusion}", run.run);
         (what, failed_run(report, run))
-    }));
-    let resultless = report.followed.resultless.iter();
-    wrongs.extend(resultless.map(|failure| ("no result".to_owned(), text(failure))));
-    wrongs
+    })
 }
 
 /// What the error of the trigger or of the search says already needs no second annotation.

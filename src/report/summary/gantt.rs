@@ -1,10 +1,10 @@
-//! A run's jobs over time, as a Mermaid diagram.
+//! Jobs and runs over time, as a Mermaid diagram.
 //! Facts: <https://mermaid.js.org/syntax/gantt.html>.
 
-use std::fmt::Write as _;
+use chrono::{DateTime, Utc};
 
 use super::Hide;
-use crate::run::{Conclusion, Job, State};
+use crate::run::{Conclusion, State, Times};
 
 /// Mermaid refuses diagrams of more than 50,000 characters.
 const LONGEST: usize = 45_000;
@@ -13,41 +13,62 @@ const LONGEST_NAME: usize = 50;
 /// A job that took no time would not be seen, in milliseconds.
 const SHORTEST: i64 = 1_000;
 
-/// `None` where no job has begun.
-pub(super) fn gantt(jobs: &[Job], hide: Hide<'_>) -> Option<String> {
+/// Something that went on for a while.
+pub(super) struct Bar {
+    pub(super) name: String,
+    pub(super) state: State,
+    pub(super) started: DateTime<Utc>,
+    /// `None`: it went on to the last moment that is known.
+    pub(super) completed: Option<DateTime<Utc>>,
+}
+
+impl Bar {
+    /// `None` where it has not begun.
+    pub(super) fn new(name: String, state: State, times: &Times) -> Option<Self> {
+        Some(Self {
+            name,
+            state,
+            started: times.started?,
+            completed: times.completed,
+        })
+    }
+}
+
+/// Sections with their bars, on one time axis. `None` where there is no bar.
+pub(super) fn gantt(sections: &[(String, Vec<Bar>)], hide: Hide<'_>) -> Option<String> {
     let mut diagram =
-        "gantt\n    dateFormat x\n    axisFormat %H:%M:%S\n    todayMarker off\n    section Jobs\n"
-            .to_owned();
-    let begun = jobs
-        .iter()
-        .filter_map(|job| Some((job, job.times.started?)));
+        "gantt\n    dateFormat x\n    axisFormat %H:%M:%S\n    todayMarker off\n".to_owned();
+    let bars = sections.iter().flat_map(|(_, bars)| bars);
     // What still runs goes on to the last moment that is known.
-    let now = jobs
-        .iter()
-        .flat_map(|job| [job.times.started, job.times.completed])
+    let now = bars
+        .flat_map(|bar| [Some(bar.started), bar.completed])
         .flatten()
         .max()?;
+    let mut length = diagram.chars().count();
     let mut shown = 0;
-    for (index, (job, start)) in begun.enumerate() {
-        let start = start.timestamp_millis();
-        let end = job.times.completed.unwrap_or(now).timestamp_millis();
-        let end = end.max(start + SHORTEST);
-        // A number before it, since some words at the beginning of a line mean something.
-        let name = name(&hide(&job.name));
-        let mut line = String::new();
-        let _ = writeln!(
-            line,
-            "    {} {name} :{}{start}, {end}",
-            index + 1,
-            tag(job.state)
-        );
-        if diagram.chars().count() + line.chars().count() > LONGEST {
-            break;
+    for (section, bars) in sections.iter().filter(|(_, bars)| !bars.is_empty()) {
+        let heading = format!("    section {}\n", name(&hide(section)));
+        for (place, bar) in bars.iter().enumerate() {
+            let start = bar.started.timestamp_millis();
+            let end = bar.completed.unwrap_or(now).timestamp_millis();
+            let end = end.max(start + SHORTEST);
+            let heading = if place == 0 { heading.as_str() } else { "" };
+            // A number before it, since some words at the beginning of a line mean something.
+            let line = format!(
+                "{heading}    {} {} :{}{start}, {end}\n",
+                shown + 1,
+                name(&hide(&bar.name)),
+                tag(bar.state)
+            );
+            length += line.chars().count();
+            if length > LONGEST {
+                return Some(diagram).filter(|_| shown > 0);
+            }
+            diagram.push_str(&line);
+            shown += 1;
         }
-        diagram.push_str(&line);
-        shown += 1;
     }
-    (shown > 0).then_some(diagram)
+    Some(diagram)
 }
 
 fn tag(state: State) -> &'static str {
@@ -79,58 +100,49 @@ fn name(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::run::{Nature, Times};
-    use chrono::DateTime;
     use proptest::prelude::*;
 
-    fn job(name: &str, state: State, start: i64, end: Option<i64>) -> Job {
+    fn bar(name: &str, state: State, start: i64, end: Option<i64>) -> Bar {
         let time = |seconds| DateTime::from_timestamp(seconds, 0);
-        Job {
-            id: "1".to_owned(),
+        Bar {
             name: name.to_owned(),
-            nature: Nature::Job,
             state,
-            times: Times {
-                created: None,
-                started: time(start),
-                completed: end.and_then(time),
-            },
-            url: None,
-            failed_step: None,
-            log_size: None,
+            started: time(start).unwrap(),
+            completed: end.and_then(time),
         }
     }
 
+    const DONE: State = State::Completed(Conclusion::Success);
+    const FAILED: State = State::Completed(Conclusion::Failure);
+
     #[test]
-    fn jobs_are_drawn_from_their_start_to_their_end() {
-        let jobs = [
-            job(
-                "build",
-                State::Completed(Conclusion::Success),
-                100,
-                Some(110),
-            ),
-            job(
-                "test (1, 2)",
-                State::Completed(Conclusion::Failure),
-                110,
-                Some(110),
-            ),
-            job("deploy", State::Running, 105, None),
+    fn bars_go_from_their_start_to_their_end() {
+        let jobs = vec![
+            bar("build", DONE, 100, Some(110)),
+            bar("test (1, 2)", FAILED, 110, Some(110)),
+        ];
+        let others = vec![bar("deploy", State::Running, 105, None)];
+        let sections = [
+            ("Jobs".to_owned(), jobs),
+            ("none".to_owned(), Vec::new()),
+            ("github: octo-org/app".to_owned(), others),
         ];
         assert_eq!(
-            gantt(&jobs, &str::to_owned).unwrap(),
+            gantt(&sections, &str::to_owned).unwrap(),
             "gantt\n    dateFormat x\n    axisFormat %H:%M:%S\n    todayMarker off\n    section Jobs\n    \
-             1 build :done, 100000, 110000\n    2 test (1, 2) :crit, 110000, 111000\n    3 deploy :active, 105000, 110000\n"
+             1 build :done, 100000, 110000\n    2 test (1, 2) :crit, 110000, 111000\n    \
+             section github octo-org/app\n    3 deploy :active, 105000, 110000\n"
         );
         assert_eq!(gantt(&[], &str::to_owned), None);
     }
 
     #[test]
     fn a_diagram_is_never_larger_than_mermaid_takes() {
-        let jobs = vec![job(&"ä".repeat(99), State::Running, 1, None); 3_000];
-        let diagram = gantt(&jobs, &str::to_owned).unwrap();
+        let long = "ä".repeat(99);
+        let jobs = (0..3_000).map(|_| bar(&long, State::Running, 1, None));
+        let diagram = gantt(&[("Jobs".to_owned(), jobs.collect())], &str::to_owned).unwrap();
         assert!(diagram.chars().count() <= LONGEST);
+        assert!(diagram.lines().count() > 100);
     }
 
     proptest! {

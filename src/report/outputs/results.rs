@@ -1,0 +1,234 @@
+//! The output `results`: JSON with one entry a target, shortened where the runner would take it no more.
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde::Serialize;
+
+use super::Hide;
+use crate::fleet::Report;
+use crate::follow::FollowedRun;
+use crate::run::{Conclusion, MatchedBy, Outcome};
+
+/// Most UTF-16 units of it. All outputs of a job together may be 1 MB in UTF-16, and a job has other steps.
+const MOST_UNITS: usize = 400_000;
+
+/// How much is told. Each tells less than the one before.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum Detail {
+    All,
+    /// Of targets that passed, only what was started and how that ended.
+    OfFailures,
+    /// Of all of them; errors cut to so many characters.
+    ShortErrors(usize),
+    /// What was started and how that ended.
+    Runs,
+    /// Ids, and what they came to.
+    Ids,
+}
+
+/// A reason why a run may go on is never cut shorter, in characters.
+const SHORTEST_REASON: usize = 40;
+/// No provider's ids are longer, in characters.
+const LONGEST_ID: usize = 60;
+
+const DETAILS: [Detail; 6] = [
+    Detail::All,
+    Detail::OfFailures,
+    Detail::ShortErrors(300),
+    Detail::ShortErrors(60),
+    Detail::Runs,
+    Detail::Ids,
+];
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Entry {
+    Full(Full),
+    Short(Short),
+}
+
+#[derive(Serialize)]
+struct Full {
+    provider: &'static str,
+    repository: String,
+    pipeline: String,
+    outcome: Outcome,
+    trigger_id: Option<String>,
+    conclusion: Option<Conclusion>,
+    error: Option<String>,
+    left_running: Option<String>,
+    runs: Vec<FullRun>,
+}
+
+/// A run in an entry. All of it comes from the provider, and a provider may say anything.
+#[derive(Serialize)]
+struct FullRun {
+    id: String,
+    number: Option<u64>,
+    url: String,
+    matched_by: MatchedBy,
+    state: Option<&'static str>,
+    conclusion: Option<Conclusion>,
+    provider_state: Option<String>,
+    provider_conclusion: Option<String>,
+    attempt: Option<u64>,
+    created_at: Option<String>,
+    started_at: Option<String>,
+    completed_at: Option<String>,
+    left_running: Option<String>,
+}
+
+/// The same with fewer keys.
+#[derive(Serialize)]
+struct Short {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    provider: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    repository: Option<String>,
+    outcome: Outcome,
+    conclusion: Option<Conclusion>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    left_running: Option<String>,
+    runs: Vec<ShortRun>,
+}
+
+#[derive(Serialize)]
+struct ShortRun {
+    id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    url: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    matched_by: Option<MatchedBy>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    conclusion: Option<Conclusion>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    left_running: Option<String>,
+}
+
+/// As much as there is room for.
+pub(super) fn results(reports: &[Report<'_>], hide: Hide<'_>) -> String {
+    let has_room = |told: &String| told.encode_utf16().count() <= MOST_UNITS;
+    let tell = |reports: &[Report<'_>], detail| {
+        let entries = reports.iter().map(|report| entry(report, detail, hide));
+        serde_json::to_string(&entries.collect::<Vec<_>>())
+            .unwrap_or_else(|error| unreachable!("plain data is JSON: {error}"))
+    };
+    let told = DETAILS.into_iter().map(|detail| tell(reports, detail));
+    told.into_iter().find(has_room).unwrap_or_else(|| {
+        // Some thousands of targets: the first ones, then.
+        let halves = std::iter::successors(Some(reports.len()), |count| Some(count / 2));
+        let mut told = halves.map(|count| tell(&reports[..count], Detail::Ids));
+        told.find(has_room).unwrap_or_default()
+    })
+}
+
+fn entry(report: &Report<'_>, detail: Detail, hide: Hide<'_>) -> Entry {
+    match detail {
+        Detail::All => Entry::Full(full(report, hide)),
+        Detail::OfFailures if !report.passes() => Entry::Full(full(report, hide)),
+        Detail::OfFailures | Detail::ShortErrors(_) | Detail::Runs | Detail::Ids => {
+            Entry::Short(short(report, detail, hide))
+        }
+    }
+}
+
+/// What went wrong, in one line.
+fn error(report: &Report<'_>, hide: Hide<'_>) -> Option<String> {
+    let failures = report
+        .triggered
+        .failure
+        .iter()
+        .chain(&report.followed.unfound)
+        .chain(&report.followed.resultless);
+    let errors: Vec<_> = failures.map(|failure| hide(&failure.what)).collect();
+    (!errors.is_empty()).then(|| errors.join("; "))
+}
+
+fn full(report: &Report<'_>, hide: Hide<'_>) -> Full {
+    let Report {
+        target,
+        triggered,
+        followed,
+    } = report;
+    Full {
+        provider: target.provider().word(),
+        repository: hide(&target.repository),
+        pipeline: hide(&target.pipeline()),
+        outcome: triggered.outcome,
+        trigger_id: target.marker().map(str::to_owned),
+        conclusion: followed.conclusion,
+        error: error(report, hide),
+        left_running: followed.left_running.as_deref().map(hide),
+        runs: followed
+            .runs
+            .iter()
+            .map(|run| full_run(run, hide))
+            .collect(),
+    }
+}
+
+fn full_run(followed: &FollowedRun, hide: Hide<'_>) -> FullRun {
+    let FollowedRun { run, look, .. } = followed;
+    let look = look.as_ref();
+    let time = |time: Option<DateTime<Utc>>| {
+        time.map(|time| time.to_rfc3339_opts(SecondsFormat::Secs, true))
+    };
+    let times = look.map(|look| look.times).unwrap_or_default();
+    FullRun {
+        id: hide(&run.id),
+        number: run.number,
+        url: hide(&run.url),
+        matched_by: run.matched_by,
+        state: look.map(|look| look.state.word()),
+        conclusion: followed.conclusion,
+        provider_state: look.map(|look| hide(&look.words.state)),
+        provider_conclusion: look.and_then(|look| look.words.conclusion.as_deref().map(hide)),
+        attempt: look.and_then(|look| look.attempt),
+        created_at: time(times.created),
+        started_at: time(times.started),
+        completed_at: time(times.completed),
+        left_running: followed.left_running.as_deref().map(hide),
+    }
+}
+
+fn short(report: &Report<'_>, detail: Detail, hide: Hide<'_>) -> Short {
+    let target = report.target;
+    let with_names = (detail < Detail::Ids).then_some(());
+    let most = match detail {
+        Detail::All | Detail::OfFailures => usize::MAX,
+        Detail::ShortErrors(most) => most,
+        Detail::Runs | Detail::Ids => 0,
+    };
+    let cut = |text: String| (most > 0).then(|| short_text(&text, most));
+    // That something may go on must not be left out.
+    let cut_left = |text: String| Some(short_text(&text, most.max(SHORTEST_REASON)));
+    let left = report.followed.left_running.as_deref().map(hide);
+    Short {
+        provider: with_names.map(|()| target.provider().word()),
+        repository: with_names.map(|()| hide(&target.repository)),
+        outcome: report.triggered.outcome,
+        conclusion: report.followed.conclusion,
+        error: error(report, hide).and_then(cut),
+        left_running: left.and_then(cut_left),
+        runs: report
+            .followed
+            .runs
+            .iter()
+            .map(|run| ShortRun {
+                id: short_text(&hide(&run.run.id), LONGEST_ID),
+                url: with_names.map(|()| hide(&run.run.url)),
+                matched_by: with_names.map(|()| run.run.matched_by),
+                conclusion: run.conclusion,
+                left_running: run.left_running.as_deref().map(hide).and_then(cut_left),
+            })
+            .collect(),
+    }
+}
+
+fn short_text(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
