@@ -5,6 +5,7 @@
 
 mod command;
 mod file;
+mod masks;
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -13,6 +14,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use crate::secret::Secret;
+use masks::Masks;
 
 /// Annotations are cut by GitHub above this many characters; so that it is we who cut, a little less.
 const ANNOTATION_LIMIT: usize = 4_000;
@@ -36,8 +38,7 @@ pub(crate) struct Runner<W: Write> {
     output: Option<PathBuf>,
     summary: Option<PathBuf>,
     print: RefCell<W>,
-    /// Longest first, so that a secret inside another does not leave a rest of it.
-    secrets: RefCell<Vec<String>>,
+    masks: RefCell<Masks>,
     broken: Cell<bool>,
 }
 
@@ -61,7 +62,7 @@ impl<W: Write> Runner<W> {
             output: file("GITHUB_OUTPUT"),
             summary: file("GITHUB_STEP_SUMMARY"),
             print: RefCell::new(print),
-            secrets: RefCell::default(),
+            masks: RefCell::default(),
             broken: Cell::new(false),
         }
     }
@@ -75,18 +76,19 @@ impl<W: Write> Runner<W> {
             if part.trim().chars().count() < SHORTEST_MASK {
                 continue;
             }
-            if self.reader == Reader::Actions
-                && !self.secrets.borrow().iter().any(|known| known == part)
-            {
+            if !self.masks.borrow_mut().add(part) {
+                if part == whole {
+                    // Its lines are known too then.
+                    break;
+                }
+                continue;
+            }
+            if self.reader == Reader::Actions {
                 self.raw(&command::command("add-mask", &[], part));
             }
             let in_json = serde_json::Value::from(part).to_string();
-            let mut secrets = self.secrets.borrow_mut();
-            secrets.push(part.to_owned());
             // Without the quotes, as it may stand inside a larger text.
-            secrets.push(in_json[1..in_json.len() - 1].to_owned());
-            secrets.sort_by_key(|known| std::cmp::Reverse(known.len()));
-            secrets.dedup();
+            self.masks.borrow_mut().add(&in_json[1..in_json.len() - 1]);
         }
         whole.trim().chars().count() >= SHORTEST_MASK
     }
@@ -208,12 +210,7 @@ impl<W: Write> Runner<W> {
     /// The text without the secrets in it. What goes into a format with escapes of its own, as JSON or
     /// Markdown, must come by here before it is escaped.
     pub(crate) fn hide(&self, text: &str) -> String {
-        self.secrets
-            .borrow()
-            .iter()
-            .fold(text.to_owned(), |text, secret| {
-                text.replace(secret.as_str(), "***")
-            })
+        self.masks.borrow().hide(text)
     }
 
     /// Nobody is left to tell where standard output is closed; the pipeline matters more.
