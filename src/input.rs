@@ -7,9 +7,13 @@ mod pipeline;
 mod place;
 mod raw;
 mod table;
+mod targets;
 mod wait;
+mod written;
 
 use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+use std::rc::Rc;
 
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
@@ -17,10 +21,17 @@ use url::Url;
 
 pub(crate) use complaint::Complaint;
 use complaint::{Part, both, complain, none_of};
-pub(crate) use raw::Inputs;
+use place::Place;
+use raw::Inputs;
+pub(crate) use targets::{Given, Warning};
 
 use crate::secret::Secret;
-use crate::target::{Mode, Provider, Request, Server, Target};
+use crate::target::{Mode, OnFailure, Provider, Request, Server, Target};
+
+const CERTIFICATES: &str = "ca-certificates";
+const DEFAULT_MAX_PARALLEL: NonZeroUsize = NonZeroUsize::new(8).unwrap();
+/// More would not be faster anywhere: each of them is a connection of its own.
+const MOST_PARALLEL: usize = 1_000;
 
 /// Where the workflow itself runs.
 pub(crate) struct Home {
@@ -72,23 +83,33 @@ pub(crate) fn proxy_passwords(environment: &BTreeMap<String, String>) -> Vec<Sec
         .collect()
 }
 
-/// Makes a request of the inputs. Errors are all that is wrong with them, at least one.
-pub(crate) fn read(inputs: &Inputs, home: &Home) -> Part<Request> {
-    let ((), (mode, target)) = both(
-        none_of(inputs.undeclared()),
-        both(mode(inputs), target(inputs, home)),
+/// Makes a request of the inputs, with what seems strange about it. Errors are all that is wrong with them,
+/// at least one.
+pub(crate) fn read(given: &Given, home: &Home) -> Part<(Request, Vec<Warning>)> {
+    let step = &given.step;
+    let (((), mode), ((max_parallel, on_failure), (targets, warnings))) = both(
+        both(none_of(step.undeclared()), mode(step)),
+        both(
+            both(max_parallel(step), on_failure(step)),
+            targets::read(given, home),
+        ),
     )?;
-    let targets = vec![target];
-    Ok(Request {
+    let request = Request {
         targets,
         mode,
-        max_parallel: std::num::NonZeroUsize::MIN,
-        on_failure: crate::target::OnFailure::GoOn,
-    })
+        max_parallel,
+        on_failure,
+    };
+    Ok((request, warnings))
 }
 
-fn target(inputs: &Inputs, home: &Home) -> Part<Target> {
-    let (place, certificates) = both(place::read(inputs, home), certificates(inputs))?;
+/// The target at a place.
+fn target(
+    inputs: &Inputs,
+    home: &Home,
+    place: Place,
+    certificates: Option<Rc<str>>,
+) -> Part<Target> {
     let ((), (call, wait)) = both(
         none_of(senseless(inputs, place.provider)),
         both(
@@ -126,6 +147,32 @@ fn mode(inputs: &Inputs) -> Part<Mode> {
     boolean(inputs, "dry-run").map(|dry| if dry { Mode::DryRun } else { Mode::Send })
 }
 
+fn max_parallel(inputs: &Inputs) -> Part<NonZeroUsize> {
+    const NAME: &str = "max-parallel";
+    let Some(text) = inputs.get(NAME) else {
+        return Ok(DEFAULT_MAX_PARALLEL);
+    };
+    let number = text.parse().ok();
+    number
+        .filter(|number: &NonZeroUsize| number.get() <= MOST_PARALLEL)
+        .map_or_else(
+            || {
+                let message = format!("it must be a whole number from 1 to {MOST_PARALLEL}");
+                complain(NAME, message)
+            },
+            Ok,
+        )
+}
+
+fn on_failure(inputs: &Inputs) -> Part<OnFailure> {
+    let send_no_more = boolean(inputs, "fail-fast")?;
+    Ok(if send_no_more {
+        OnFailure::SendNoMore
+    } else {
+        OnFailure::GoOn
+    })
+}
+
 /// Booleans as YAML 1.2 writes them; unset is `false`, the default of each.
 fn boolean(inputs: &Inputs, name: &str) -> Part<bool> {
     match inputs.get(name) {
@@ -145,23 +192,38 @@ fn one_of<T: Copy>(inputs: &Inputs, name: &str, words: &[(&str, T)]) -> Part<T> 
     complain(name, format!("it must be {}", words.join(" or ")))
 }
 
-fn certificates(inputs: &Inputs) -> Part<Option<String>> {
-    const NAME: &str = "ca-certificates";
-    const REMEDY: &str = "give PEM, `-----BEGIN CERTIFICATE-----` and what follows";
-    let Some(text) = inputs.get(NAME).map(with_line_breaks) else {
+fn certificates(inputs: &Inputs) -> Part<Option<Rc<str>>> {
+    let Some(written) = inputs.written(CERTIFICATES) else {
         return Ok(None);
     };
+    let text = written.as_text().map_or("", |text| text);
+    let read = written.certificates.get_or_init(|| checked(text));
+    read.clone().map(Some)
+}
+
+/// PEM that has certificates in it.
+fn checked(text: &str) -> Part<Rc<str>> {
+    const REMEDY: &str = "give PEM, `-----BEGIN CERTIFICATE-----` and what follows";
+    let text = with_line_breaks(text);
     let mut count = 0;
     for certificate in CertificateDer::pem_slice_iter(text.as_bytes()) {
         if let Err(error) = certificate {
-            return complain(NAME, format!("it cannot be read ({error}): {REMEDY}"));
+            return Err(vec![Complaint::quoting(
+                CERTIFICATES,
+                CERTIFICATES,
+                format!("it cannot be read ({error}): {REMEDY}"),
+                format!("it cannot be read: {REMEDY}"),
+            )]);
         }
         count += 1;
     }
     if count == 0 {
-        return complain(NAME, format!("there is no certificate in it: {REMEDY}"));
+        return complain(
+            CERTIFICATES,
+            format!("there is no certificate in it: {REMEDY}"),
+        );
     }
-    Ok(Some(text))
+    Ok(text.into())
 }
 
 /// PEM that went through a place that keeps no line breaks has them written out.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 
 use crate::fleet::{self, Report};
-use crate::input::{self, Complaint, Home, Inputs};
+use crate::input::{self, Complaint, Given, Home, Warning};
 use crate::report::{self, Annotation};
 use crate::runner::Runner;
 use crate::stop::Stop;
@@ -26,13 +26,16 @@ pub(crate) async fn run<W: Write>(
     runner: &Runner<W>,
     stop: &Stop,
 ) -> Verdict {
-    let inputs = Inputs::from_environment(environment);
-    mask(&inputs, environment, runner);
+    let given = Given::from_environment(environment);
+    mask(&given, environment, runner);
 
-    let request = match read(&inputs, environment) {
-        Ok(request) => request,
+    let (request, warnings) = match read(&given, environment) {
+        Ok(read) => read,
         Err(complaints) => return complain(&complaints, runner),
     };
+    for warning in &warnings {
+        runner.warning(&format!("input {}", warning.input), &warning.text);
+    }
     let teller = Teller::new(&request, runner);
     let reports = fleet::run(&request, stop, &teller).await;
     annotate(&reports, runner);
@@ -47,13 +50,13 @@ pub(crate) async fn run<W: Write>(
 }
 
 /// Before anything else is printed.
-fn mask<W: Write>(inputs: &Inputs, environment: &BTreeMap<String, String>, runner: &Runner<W>) {
+fn mask<W: Write>(given: &Given, environment: &BTreeMap<String, String>, runner: &Runner<W>) {
     let mut warnings = Vec::new();
     let proxies = input::proxy_passwords(environment)
         .into_iter()
-        .map(|secret| ("HTTPS_PROXY", secret));
-    for (name, secret) in inputs.secrets().into_iter().chain(proxies) {
-        let mut warn = |text| warnings.push((name, text));
+        .map(|secret| ("HTTPS_PROXY".to_owned(), secret));
+    for (name, secret) in given.secrets().into_iter().chain(proxies) {
+        let warn = |text| warnings.push((name, text));
         match secret.expose() {
             "" | "null" => {
                 warn("a secret in it is empty or `null`: is it set? Forks and Dependabot get none");
@@ -70,11 +73,11 @@ fn mask<W: Write>(inputs: &Inputs, environment: &BTreeMap<String, String>, runne
 }
 
 fn read(
-    inputs: &Inputs,
+    given: &Given,
     environment: &BTreeMap<String, String>,
-) -> Result<Request, Vec<Complaint>> {
+) -> Result<(Request, Vec<Warning>), Vec<Complaint>> {
     let home = Home::from_environment(environment)?;
-    input::read(inputs, &home)
+    input::read(given, &home)
 }
 
 fn complain<W: Write>(complaints: &[Complaint], runner: &Runner<W>) -> Verdict {

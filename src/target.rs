@@ -4,6 +4,7 @@ mod wait;
 
 use std::fmt;
 use std::num::NonZeroUsize;
+use std::rc::Rc;
 
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -78,7 +79,7 @@ pub(crate) struct Target {
     pub(crate) repository: String,
     pub(crate) call: Call,
     /// PEM, trusted in addition to the system's certificates.
-    pub(crate) certificates: Option<String>,
+    pub(crate) certificates: Option<Rc<str>>,
     /// `None`: the step ends with the trigger.
     pub(crate) wait: Option<Wait>,
 }
@@ -226,11 +227,11 @@ pub(crate) struct App {
     pub(crate) private_key: PrivateKey,
 }
 
-/// A key's DER. It has no `Debug`: see [`Secret`].
+/// A key's DER, which many targets may share. It has no `Debug`: see [`Secret`].
 #[derive(Clone)]
 pub(crate) enum PrivateKey {
-    Pkcs1(Vec<u8>),
-    Pkcs8(Vec<u8>),
+    Pkcs1(Rc<[u8]>),
+    Pkcs8(Rc<[u8]>),
 }
 
 pub(crate) struct GitLabCall {

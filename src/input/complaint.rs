@@ -3,10 +3,19 @@
 use std::fmt;
 
 /// What is wrong with an input, and what would be right.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Complaint {
     pub(crate) input: String,
     pub(crate) message: String,
+    quote: Option<Quote>,
+}
+
+/// That a message quotes an input's text, which not everybody may see.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Quote {
+    of: &'static str,
+    /// The message as it is without the quote.
+    without: String,
 }
 
 impl Complaint {
@@ -14,6 +23,29 @@ impl Complaint {
         Self {
             input: input.into(),
             message: message.to_string(),
+            quote: None,
+        }
+    }
+
+    /// One with a message that quotes the text of the input `of`, and the message `without` the quote.
+    pub(super) fn quoting(
+        input: impl Into<String>,
+        of: &'static str,
+        message: impl fmt::Display,
+        without: impl fmt::Display,
+    ) -> Self {
+        let without = without.to_string();
+        Self {
+            quote: Some(Quote { of, without }),
+            ..Self::new(input, message)
+        }
+    }
+
+    /// The message, in which no input is quoted that is `hidden`.
+    pub(super) fn message_without(self, hidden: impl Fn(&str) -> bool) -> String {
+        match self.quote {
+            Some(quote) if hidden(quote.of) => quote.without,
+            Some(_) | None => self.message,
         }
     }
 }

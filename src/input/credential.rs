@@ -5,9 +5,10 @@ use base64::engine::general_purpose::STANDARD;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject as _;
 
-use super::complaint::{Part, complain};
+use super::complaint::{Complaint, Part, complain};
 use super::place::Place;
 use super::raw::Inputs;
+use super::written::Written;
 use super::{Home, with_line_breaks};
 use crate::secret::Secret;
 use crate::target::{
@@ -82,7 +83,7 @@ fn check(text: &str, input: &str, provider: Provider) -> Part<Secret> {
 
 pub(super) fn github(inputs: &Inputs, home: &Home, place: &Place) -> Part<GitHubCredential> {
     let token = token(inputs, Provider::GitHub)?;
-    match (inputs.get("client-id"), inputs.get("private-key")) {
+    match (inputs.get("client-id"), inputs.written("private-key")) {
         (None, None) => {}
         (Some(client_id), Some(key)) => {
             if let Token::Given(_) = token {
@@ -92,12 +93,11 @@ pub(super) fn github(inputs: &Inputs, home: &Home, place: &Place) -> Part<GitHub
                 );
             }
             let client_id = client_id.to_owned();
-            return private_key(key).map(|private_key| {
-                GitHubCredential::App(App {
-                    client_id,
-                    private_key,
-                })
-            });
+            let private_key = key.private_key.get_or_init(|| private_key(key)).clone()?;
+            return Ok(GitHubCredential::App(App {
+                client_id,
+                private_key,
+            }));
         }
         (Some(_), None) if inputs.is_empty("private-key") => {
             return complain("private-key", EMPTY);
@@ -109,44 +109,54 @@ pub(super) fn github(inputs: &Inputs, home: &Home, place: &Place) -> Part<GitHub
             return complain("client-id", "it is needed with `private-key`");
         }
     }
+    match token {
+        Token::Given(token) => Ok(GitHubCredential::Token(token)),
+        Token::Empty => complain("token", EMPTY),
+        Token::NotGiven { own } => workflow_token(own, inputs, home, place),
+    }
+}
+
+/// The workflow's own token, where that will do.
+fn workflow_token(
+    token: Option<Secret>,
+    inputs: &Inputs,
+    home: &Home,
+    place: &Place,
+) -> Part<GitHubCredential> {
+    let own = home.repository.as_deref();
+    let at_home = home.is_at(&place.server.web);
+    let is_own = own.is_none_or(|own| own.eq_ignore_ascii_case(&place.repository));
+    let known = token.is_some();
+    match token {
+        Some(token) if at_home && is_own => return Ok(GitHubCredential::WorkflowToken(token)),
+        Some(_) | None => {}
+    }
     let permission = match inputs.get("workflow") {
         Some(_) => "Actions: write",
         None => "Contents: write",
     };
-    let needed = format!(
-        "a token with the permission \"{permission}\" for {} is needed",
-        place.repository
-    );
-    match token {
-        Token::Given(token) => Ok(GitHubCredential::Token(token)),
-        Token::Empty => complain("token", EMPTY),
-        Token::NotGiven { own: None } => complain("token", needed),
-        Token::NotGiven { own: Some(own) } => {
-            let same_repository = home
-                .repository
-                .as_ref()
-                .is_none_or(|repository| repository.eq_ignore_ascii_case(&place.repository));
-            if !home.is_at(&place.server.web) {
-                return complain(
-                    "token",
-                    format!(
-                        "{needed}. The workflow's own token is never sent to another server than its own"
-                    ),
-                );
-            }
-            if !same_repository {
-                return complain(
-                    "token",
-                    format!(
-                        "{needed}. The workflow's own token can trigger only {}, not {}",
-                        home.repository.as_deref().unwrap_or_default(),
-                        place.repository
-                    ),
-                );
-            }
-            Ok(GitHubCredential::WorkflowToken(own))
+    let message = |repository: &str| {
+        let needed =
+            format!("a token with the permission \"{permission}\" for {repository} is needed");
+        if !known {
+            needed
+        } else if at_home {
+            format!(
+                "{needed}. The workflow's own token can trigger only {}, not {repository}",
+                own.unwrap_or_default()
+            )
+        } else {
+            format!(
+                "{needed}. The workflow's own token is never sent to another server than its own"
+            )
         }
-    }
+    };
+    Err(vec![Complaint::quoting(
+        "token",
+        "repository",
+        message(&place.repository),
+        message("this repository"),
+    )])
 }
 
 pub(super) fn gitlab(inputs: &Inputs) -> Part<GitLabCredential> {
@@ -165,7 +175,7 @@ pub(super) fn gitlab(inputs: &Inputs) -> Part<GitLabCredential> {
         );
     }
     match (trigger, token) {
-        (Some(_), Token::Given(token)) if is_trigger_token(&token) => complain(
+        (Some(_), Token::Given(token)) if is_trigger_token(token.expose()) => complain(
             "token",
             "it looks like a trigger token, and `trigger-token` has one already: leave one out",
         ),
@@ -177,10 +187,12 @@ pub(super) fn gitlab(inputs: &Inputs) -> Part<GitLabCredential> {
             token: trigger,
             reader: None,
         }),
-        (None, Token::Given(token)) if is_trigger_token(&token) => Ok(GitLabCredential::Trigger {
-            token,
-            reader: None,
-        }),
+        (None, Token::Given(token)) if is_trigger_token(token.expose()) => {
+            Ok(GitLabCredential::Trigger {
+                token,
+                reader: None,
+            })
+        }
         (None, Token::Given(token)) => Ok(GitLabCredential::Access(token)),
         (None, Token::Empty) => complain("token", EMPTY),
         (None, Token::NotGiven { .. }) => complain(
@@ -190,8 +202,9 @@ pub(super) fn gitlab(inputs: &Inputs) -> Part<GitLabCredential> {
     }
 }
 
-fn is_trigger_token(token: &Secret) -> bool {
-    token.expose().starts_with(TRIGGER_TOKEN_PREFIX)
+/// Whether a token can trigger pipelines of a GitLab project, and do nothing else.
+pub(super) fn is_trigger_token(token: &str) -> bool {
+    token.starts_with(TRIGGER_TOKEN_PREFIX)
 }
 
 pub(super) fn bitbucket(inputs: &Inputs) -> Part<BitbucketCredential> {
@@ -225,7 +238,8 @@ pub(super) fn bitbucket(inputs: &Inputs) -> Part<BitbucketCredential> {
 }
 
 /// A key as GitHub hands it out, or as it gets through places that keep no line breaks.
-fn private_key(text: &str) -> Part<PrivateKey> {
+fn private_key(written: &Written) -> Part<PrivateKey> {
+    let text = written.as_text().map_or("", |text| text);
     let pem = if text.contains("-----BEGIN") {
         Some(with_line_breaks(text).into_bytes())
     } else {
@@ -233,12 +247,8 @@ fn private_key(text: &str) -> Part<PrivateKey> {
         STANDARD.decode(compact).ok()
     };
     match pem.map(|pem| PrivateKeyDer::from_pem_slice(&pem)) {
-        Some(Ok(PrivateKeyDer::Pkcs1(key))) => {
-            Ok(PrivateKey::Pkcs1(key.secret_pkcs1_der().to_vec()))
-        }
-        Some(Ok(PrivateKeyDer::Pkcs8(key))) => {
-            Ok(PrivateKey::Pkcs8(key.secret_pkcs8_der().to_vec()))
-        }
+        Some(Ok(PrivateKeyDer::Pkcs1(key))) => Ok(PrivateKey::Pkcs1(key.secret_pkcs1_der().into())),
+        Some(Ok(PrivateKeyDer::Pkcs8(key))) => Ok(PrivateKey::Pkcs8(key.secret_pkcs8_der().into())),
         Some(_) | None => complain(
             "private-key",
             "it is not a private key: give the whole .pem file that GitHub made, `-----BEGIN RSA PRIVATE KEY-----` and what follows, as it is, with `\\n` for the line breaks, or in base64",

@@ -3,26 +3,52 @@
 //! Neither `serde_json`'s nor a YAML library's own values will do: they turn `1.10` into 1.1, `1e3` into
 //! `1e+3`, `012` into 12. So scalars stay texts here, with a note whether they were plain.
 
-use std::borrow::Cow;
+mod list;
+
 use std::collections::HashSet;
 use std::fmt;
 
 use saphyr::{MarkedYaml, ScalarStyle, YamlData, YamlLoader};
 use saphyr_parser::Parser;
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use serde_json::{Map, Number, Value};
+
+use super::complaint::Complaint;
+pub(super) use list::{Item, Pair, list};
 
 /// Deeper nesting than any pipeline's argument has, and than a stack stands.
 const DEEPEST: usize = 100;
 
-/// What is wrong with a text: never quotes it, since it may hold secrets.
+/// What is wrong with a text. It never quotes a value, since that may be a secret, but maybe a name.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Problem(String);
+pub(super) struct Problem {
+    message: String,
+    /// The message without the name, where there is one in it.
+    nameless: Option<String>,
+}
 
-impl fmt::Display for Problem {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.0)
+impl Problem {
+    fn new(message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            nameless: None,
+        }
+    }
+
+    fn naming(message: String, nameless: impl Into<String>) -> Self {
+        Self {
+            message,
+            nameless: Some(nameless.into()),
+        }
+    }
+
+    /// As a complaint about the input that has the text.
+    pub(super) fn complaint(&self, input: &'static str) -> Complaint {
+        match &self.nameless {
+            Some(nameless) => Complaint::quoting(input, input, &self.message, nameless),
+            None => Complaint::new(input, &self.message),
+        }
     }
 }
 
@@ -71,7 +97,7 @@ pub(super) fn compact_object(text: &str) -> Option<(Box<RawValue>, HashSet<Strin
         }
         compact.push(character);
     }
-    let names = pairs.into_iter().map(|(name, _)| name.into()).collect();
+    let names = pairs.into_iter().map(|pair| pair.name).collect();
     RawValue::from_string(compact).ok().map(|raw| (raw, names))
 }
 
@@ -82,7 +108,7 @@ impl Node {
         match self {
             Self::Scalar { text, plain: false } => Value::from(text.as_str()),
             Self::Scalar { text, plain: true } => match text.as_str() {
-                "" | "~" | "null" | "Null" | "NULL" => Value::Null,
+                text if is_null(text) => Value::Null,
                 "true" | "True" | "TRUE" => Value::Bool(true),
                 "false" | "False" | "FALSE" => Value::Bool(false),
                 text => surviving_number(text).map_or_else(|| Value::from(text), Value::Number),
@@ -99,27 +125,59 @@ impl Node {
     }
 
     /// A mapping's pairs.
-    pub(super) fn pairs(self) -> Result<Vec<(String, Self)>, Problem> {
+    pub(super) fn pairs(&self) -> Result<&[(String, Self)], Problem> {
         match self {
             Self::Mapping(pairs) => Ok(pairs),
-            Self::Scalar { .. } | Self::Sequence(_) => Err(Problem(
-                "it must be a mapping, like `name: value`".to_owned(),
-            )),
+            Self::Scalar { .. } | Self::Sequence(_) => {
+                Err(Problem::new("it must be a mapping, like `name: value`"))
+            }
         }
     }
 
     /// A mapping's pairs, each value the text that was written.
-    pub(super) fn texts(self) -> Result<Vec<(String, String)>, Problem> {
+    pub(super) fn texts(&self) -> Result<Vec<(&str, &str)>, Problem> {
+        const REMEDY: &str =
+            "is nested, but only texts can be sent: quote it, or write it as JSON in a text";
         self.pairs()?
-            .into_iter()
+            .iter()
             .map(|(key, node)| match node {
-                Self::Scalar { text, .. } => Ok((key, text)),
-                Self::Sequence(_) | Self::Mapping(_) => Err(Problem(format!(
-                    "the value of `{key}` is nested, but only texts can be sent: quote it, or write it as JSON in a text"
-                ))),
+                Self::Scalar { text, .. } => Ok((key.as_str(), text.as_str())),
+                Self::Sequence(_) | Self::Mapping(_) => Err(Problem::naming(
+                    format!("the value of `{key}` {REMEDY}"),
+                    format!("a value in it {REMEDY}"),
+                )),
             })
             .collect()
     }
+
+    /// A list's items, `None` for those that are no texts; a mapping is one of those itself.
+    pub(super) fn items(&self) -> Vec<Option<&str>> {
+        match self {
+            Self::Sequence(nodes) => nodes.iter().map(Self::text).collect(),
+            Self::Scalar { .. } | Self::Mapping(_) => vec![self.text()],
+        }
+    }
+
+    fn text(&self) -> Option<&str> {
+        match self {
+            Self::Scalar { text, .. } => Some(text),
+            Self::Sequence(_) | Self::Mapping(_) => None,
+        }
+    }
+
+    /// The texts of all scalars in it, names apart.
+    pub(super) fn scalars(&self) -> Vec<&str> {
+        match self {
+            Self::Scalar { text, .. } => vec![text],
+            Self::Sequence(nodes) => nodes.iter().flat_map(Self::scalars).collect(),
+            Self::Mapping(pairs) => pairs.iter().flat_map(|(_, node)| node.scalars()).collect(),
+        }
+    }
+}
+
+/// Whether a plain scalar stands for nothing.
+fn is_null(text: &str) -> bool {
+    matches!(text, "" | "~" | "null" | "Null" | "NULL")
 }
 
 /// A number that every JSON reader gives back as it was written: no more digits than a double keeps.
@@ -140,38 +198,35 @@ fn from_json(text: &str, depth: usize) -> Result<Node, Problem> {
     if depth > DEEPEST {
         return Err(too_deep());
     }
-    let problem = |error: serde_json::Error| {
-        Problem(format!(
-            "it is not valid JSON at line {} column {}",
-            error.line(),
-            error.column()
-        ))
-    };
     match text.trim_start().chars().next() {
         Some('{') => {
-            let Pairs(pairs) = serde_json::from_str(text).map_err(problem)?;
-            let mut read: Vec<(String, Node)> = Vec::with_capacity(pairs.len());
-            for (key, value) in pairs {
-                if read.iter().any(|(known, _)| *known == key) {
-                    return Err(Problem(format!("the name `{key}` stands there twice")));
+            let Pairs(pairs) = serde_json::from_str(text).map_err(no_json)?;
+            let mut names = HashSet::with_capacity(pairs.len());
+            let mut read = Vec::with_capacity(pairs.len());
+            for pair in &pairs {
+                if !names.insert(pair.name.as_str()) {
+                    return Err(Problem::naming(
+                        format!("the name `{}` stands there twice", pair.name),
+                        "a name stands there twice",
+                    ));
                 }
-                read.push((key.into_owned(), from_json(value.get(), depth + 1)?));
+                read.push((pair.name.clone(), from_json(pair.value.get(), depth + 1)?));
             }
             Ok(Node::Mapping(read))
         }
         Some('[') => {
-            let items: Vec<&RawValue> = serde_json::from_str(text).map_err(problem)?;
+            let items: Vec<&RawValue> = serde_json::from_str(text).map_err(no_json)?;
             let nodes = items
                 .into_iter()
                 .map(|item| from_json(item.get(), depth + 1));
             Ok(Node::Sequence(nodes.collect::<Result<_, _>>()?))
         }
         Some('"') => {
-            let text = serde_json::from_str(text).map_err(problem)?;
+            let text = serde_json::from_str(text).map_err(no_json)?;
             Ok(Node::Scalar { text, plain: false })
         }
         _ => {
-            let raw: &RawValue = serde_json::from_str(text).map_err(problem)?;
+            let raw: &RawValue = serde_json::from_str(text).map_err(no_json)?;
             Ok(Node::Scalar {
                 text: raw.get().to_owned(),
                 plain: true,
@@ -180,10 +235,24 @@ fn from_json(text: &str, depth: usize) -> Result<Node, Problem> {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it is passed to `map_err`")]
+fn no_json(error: serde_json::Error) -> Problem {
+    Problem::new(format!(
+        "it is not valid JSON at line {} column {}",
+        error.line(),
+        error.column()
+    ))
+}
+
 fn from_yaml(text: &str) -> Result<Node, Problem> {
+    from_node(&yaml_document(text)?, 0)
+}
+
+/// The one document of a YAML text, with the places of its parts.
+fn yaml_document(text: &str) -> Result<MarkedYaml<'_>, Problem> {
     let problem = |error: &saphyr_parser::ScanError| {
         let place = error.marker();
-        Problem(format!(
+        Problem::new(format!(
             "it is not valid YAML at line {} column {}: {}",
             place.line(),
             place.col() + 1,
@@ -198,13 +267,15 @@ fn from_yaml(text: &str) -> Result<Node, Problem> {
     if let Some(error) = loader.error() {
         return Err(problem(error));
     }
-    match loader.into_documents().as_slice() {
-        [document] => from_node(document, 0),
-        documents => Err(Problem(format!(
-            "it must be one YAML document, not {}",
-            documents.len()
-        ))),
-    }
+    let documents: [_; 1] = loader
+        .into_documents()
+        .try_into()
+        .map_err(|documents: Vec<_>| {
+            let count = documents.len();
+            Problem::new(format!("it must be one YAML document, not {count}"))
+        })?;
+    let [document] = documents;
+    Ok(document)
 }
 
 fn from_node(node: &MarkedYaml<'_>, depth: usize) -> Result<Node, Problem> {
@@ -218,7 +289,7 @@ fn from_node(node: &MarkedYaml<'_>, depth: usize) -> Result<Node, Problem> {
                 None => *style == ScalarStyle::Plain,
                 Some(tag) if tag.is_yaml_core_schema() && tag.suffix == "str" => false,
                 Some(_) => {
-                    return Err(Problem(format!(
+                    return Err(Problem::new(format!(
                         "it has a tag at line {line}, but only `!!str` is understood"
                     )));
                 }
@@ -233,35 +304,54 @@ fn from_node(node: &MarkedYaml<'_>, depth: usize) -> Result<Node, Problem> {
             Ok(Node::Sequence(nodes.collect::<Result<_, _>>()?))
         }
         YamlData::Mapping(pairs) => {
-            let mut read: Vec<(String, Node)> = Vec::with_capacity(pairs.len());
+            let mut names = HashSet::with_capacity(pairs.len());
+            let mut read = Vec::with_capacity(pairs.len());
             for (key, value) in pairs {
-                let YamlData::Representation(text, ..) = &key.data else {
-                    return Err(Problem(format!(
-                        "it has a name at line {line} that is not a text"
-                    )));
-                };
+                let name = name(key)?;
                 // The library compares keys as written, for which `a` and "a" are two.
-                if read.iter().any(|(known, _)| known == text) {
-                    return Err(Problem(format!("the name `{text}` stands there twice")));
+                if !names.insert(name) {
+                    let line = key.span.start.line();
+                    return Err(Problem::naming(
+                        format!("the name `{name}` stands there twice, again at line {line}"),
+                        format!("a name stands there twice, again at line {line}"),
+                    ));
                 }
-                read.push((text.to_string(), from_node(value, depth + 1)?));
+                read.push((name.to_owned(), from_node(value, depth + 1)?));
             }
             Ok(Node::Mapping(read))
         }
         YamlData::Value(_) | YamlData::Tagged(..) | YamlData::Alias(_) | YamlData::BadValue => {
-            Err(Problem(format!(
+            Err(Problem::new(format!(
                 "it has something at line {line} that cannot be sent"
             )))
         }
     }
 }
 
+/// The name in a mapping of YAML.
+fn name<'node>(key: &'node MarkedYaml<'_>) -> Result<&'node str, Problem> {
+    let YamlData::Representation(text, ..) = &key.data else {
+        let line = key.span.start.line();
+        return Err(Problem::new(format!(
+            "it has a name at line {line} that is not a text"
+        )));
+    };
+    Ok(text)
+}
+
 fn too_deep() -> Problem {
-    Problem(format!("it is nested more than {DEEPEST} deep"))
+    Problem::new(format!("it is nested more than {DEEPEST} deep"))
 }
 
 /// A JSON object's pairs as they stand in its text, duplicates included.
-struct Pairs<'text>(Vec<(Cow<'text, str>, &'text RawValue)>);
+struct Pairs<'text>(Vec<JsonPair<'text>>);
+
+struct JsonPair<'text> {
+    name: String,
+    /// The name as it stands there.
+    key: &'text RawValue,
+    value: &'text RawValue,
+}
 
 impl<'text> Deserialize<'text> for Pairs<'text> {
     fn deserialize<D: Deserializer<'text>>(deserializer: D) -> Result<Self, D::Error> {
@@ -278,8 +368,9 @@ impl<'text> Deserialize<'text> for Pairs<'text> {
                 mut access: A,
             ) -> Result<Self::Value, A::Error> {
                 let mut pairs = Vec::new();
-                while let Some((key, value)) = access.next_entry::<String, &RawValue>()? {
-                    pairs.push((Cow::Owned(key), value));
+                while let Some((key, value)) = access.next_entry::<&RawValue, &RawValue>()? {
+                    let name = serde_json::from_str(key.get()).map_err(A::Error::custom)?;
+                    pairs.push(JsonPair { name, key, value });
                 }
                 Ok(Pairs(pairs))
             }
@@ -295,7 +386,11 @@ mod tests {
     use serde_json::json;
 
     fn texts(text: &str) -> Vec<(String, String)> {
-        parse(text).and_then(Node::texts).unwrap()
+        let node = parse(text).unwrap();
+        let texts = node.texts().unwrap().into_iter();
+        texts
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .collect()
     }
 
     #[test]
@@ -404,7 +499,10 @@ mod tests {
                 "a: 1\na: hunter2",
                 "it is not valid YAML at line 2 column 1: duplicated key in mapping",
             ),
-            ("a: 1\n\"a\": hunter2", "the name `a` stands there twice"),
+            (
+                "a: 1\n\"a\": hunter2",
+                "the name `a` stands there twice, again at line 2",
+            ),
             ("{\"a\": 1, \"a\": 2}", "the name `a` stands there twice"),
             (
                 "a: !secret hunter2",
@@ -413,7 +511,7 @@ mod tests {
             ("a: 1\n---\nb: 2", "it must be one YAML document, not 2"),
             ("", "it must be one YAML document, not 0"),
         ] {
-            let found = parse(text).unwrap_err().to_string();
+            let found = parse(text).unwrap_err().message;
             assert!(!found.contains("hunter2"));
             assert_eq!(found, problem, "{text}");
         }
@@ -422,7 +520,7 @@ mod tests {
                 .unwrap()
                 .texts()
                 .unwrap_err()
-                .to_string()
+                .message
                 .contains("mapping")
         );
         assert!(
@@ -430,7 +528,7 @@ mod tests {
                 .unwrap()
                 .texts()
                 .unwrap_err()
-                .to_string()
+                .message
                 .contains("`a` is nested")
         );
         assert_eq!(

@@ -1,6 +1,8 @@
 //! Which pipeline is triggered, with what: the inputs that differ from provider to provider, and the
 //! providers' limits that can be checked before anything is sent.
 
+use std::collections::HashSet;
+
 use serde_json::value::{RawValue, to_raw_value};
 use uuid::Uuid;
 
@@ -43,8 +45,8 @@ pub(super) fn read(inputs: &Inputs, home: &Home, place: &Place) -> Part<Call> {
                 both(reference(inputs), credential::gitlab(inputs)),
             )?;
             let inputs = typed
-                .into_iter()
-                .map(|(key, node)| (key, node.typed()))
+                .iter()
+                .map(|(key, node)| (key.clone(), node.typed()))
                 .collect();
             Ok(Call::GitLab(GitLabCall {
                 reference,
@@ -133,14 +135,16 @@ fn event_type_within_limit(text: &str) -> Part<String> {
 /// The payload, and the marker in it where the run is waited for.
 fn client_payload(inputs: &Inputs) -> Part<(Box<RawValue>, Option<String>)> {
     const NAME: &str = "client-payload";
-    let text = inputs.get(NAME).unwrap_or("{}");
     // What is wrong with `wait` itself is told where it is read.
     let waits = boolean(inputs, "wait").unwrap_or(false);
-    let (payload, keys) = if let Some(compact) = document::compact_object(text) {
+    let source = match inputs.written(NAME) {
+        Some(written) => written.source(),
+        None => Some("{}"),
+    };
+    let (payload, keys) = if let Some(compact) = source.and_then(document::compact_object) {
         compact
     } else {
-        let node = document::parse(text).or_else(|problem| complain(NAME, problem))?;
-        let Node::Mapping(pairs) = &node else {
+        let Some(node @ Node::Mapping(pairs)) = inputs.document(NAME)? else {
             return complain(
                 NAME,
                 "it must be an object: a JSON or YAML mapping, like `version: v1.2.3`",
@@ -196,6 +200,16 @@ fn with_property(object: &RawValue, key: &str, text: &str) -> Box<RawValue> {
         .unwrap_or_else(|error| unreachable!("an object with one more text is JSON: {error}"))
 }
 
+/// The inside of a payload as it was before it got its marker, if it has one.
+pub(super) fn without_marker<'json>(payload: &'json RawValue, marker: Option<&str>) -> &'json str {
+    let json = payload.get();
+    let inside = match marker {
+        Some(marker) => json.strip_suffix(&format!("\"{MARKER}\":\"{marker}\"}}")),
+        None => json.strip_suffix('}'),
+    };
+    inside.unwrap_or(json).trim_end_matches(',')
+}
+
 fn workflow_name(text: &str) -> Part<String> {
     let name = text.strip_prefix(".github/workflows/").unwrap_or(text);
     if name.contains('/') || matches!(name, "." | "..") {
@@ -220,10 +234,11 @@ fn workflow_inputs(inputs: &Inputs) -> Part<Vec<(String, String)>> {
     }
     let together: String = pairs
         .iter()
-        .flat_map(|(key, value)| [key.as_str(), value])
+        .flat_map(|(key, value)| [*key, value])
         .collect();
     within_limit("inputs", &together)?;
-    Ok(pairs)
+    let owned = |(key, value): (&str, &str)| (key.to_owned(), value.to_owned());
+    Ok(pairs.into_iter().map(owned).collect())
 }
 
 fn within_limit(name: &str, text: &str) -> Part<()> {
@@ -284,49 +299,54 @@ fn variables(inputs: &Inputs) -> Part<Vec<Variable>> {
         texts(inputs, "variables"),
         texts(inputs, "secret-variables"),
     )?;
-    if let Some((key, _)) = secret
-        .iter()
-        .find(|(key, _)| plain.iter().any(|(other, _)| key == other))
-    {
-        return complain(
+    let names: HashSet<_> = plain.iter().map(|(key, _)| *key).collect();
+    if let Some((key, _)) = secret.iter().find(|(key, _)| names.contains(key)) {
+        let rest = "is in `variables` too: remove one of the two";
+        return Err(vec![Complaint::quoting(
             "secret-variables",
-            format!("`{key}` is in `variables` too: remove one of the two"),
-        );
+            "secret-variables",
+            format!("`{key}` {rest}"),
+            format!("a name in it {rest}"),
+        )]);
     }
-    let plain = plain.into_iter().map(|(key, value)| Variable {
-        key,
-        value: Argument::Plain(value),
-    });
-    let secret = secret.into_iter().map(|(key, value)| Variable {
-        key,
-        value: Argument::Secret(Secret::new(value)),
-    });
+    let variable = |key: &str, value| Variable {
+        key: key.to_owned(),
+        value,
+    };
+    let plain = plain
+        .into_iter()
+        .map(|(key, value)| variable(key, Argument::Plain(value.to_owned())));
+    let secret = secret
+        .into_iter()
+        .map(|(key, value)| variable(key, Argument::Secret(Secret::new(value))));
     Ok(plain.chain(secret).collect())
 }
 
-fn texts(inputs: &Inputs, name: &str) -> Part<Vec<(String, String)>> {
-    let Some(text) = inputs.get(name) else {
-        return Ok(Vec::new());
-    };
-    document::parse(text)
-        .and_then(Node::texts)
-        .or_else(|problem| complain(name, problem))
+fn texts<'inputs>(
+    inputs: &'inputs Inputs,
+    name: &'static str,
+) -> Part<Vec<(&'inputs str, &'inputs str)>> {
+    let texts = inputs.document(name)?.map(Node::texts).transpose();
+    texts
+        .map(Option::unwrap_or_default)
+        .map_err(|problem| vec![problem.complaint(name)])
 }
 
-fn mapping(inputs: &Inputs, name: &str) -> Part<Vec<(String, Node)>> {
-    let Some(text) = inputs.get(name) else {
-        return Ok(Vec::new());
-    };
-    document::parse(text)
-        .and_then(Node::pairs)
-        .or_else(|problem| complain(name, problem))
+fn mapping<'inputs>(
+    inputs: &'inputs Inputs,
+    name: &'static str,
+) -> Part<&'inputs [(String, Node)]> {
+    let pairs = inputs.document(name)?.map(Node::pairs).transpose();
+    pairs
+        .map(Option::unwrap_or_default)
+        .map_err(|problem| vec![problem.complaint(name)])
 }
 
 /// Complains about inputs that are set where they mean nothing.
 fn refuse(inputs: &Inputs, names: &[&str], why: &str) -> Part<()> {
     let found = names
         .iter()
-        .filter(|name| inputs.get(name).is_some())
+        .filter(|name| inputs.written(name).is_some())
         .map(|name| Complaint::new(*name, why))
         .collect();
     none_of(found)

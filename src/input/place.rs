@@ -3,11 +3,12 @@
 use url::{Host, Url};
 
 use super::Home;
-use super::complaint::{Part, both, complain};
+use super::complaint::{Complaint, Part, both, complain};
 use super::raw::Inputs;
 use crate::nearest::nearest;
 use crate::target::{Provider, Server};
 
+const PROVIDER: &str = "provider";
 const REPOSITORY: &str = "repository";
 const SERVER: &str = "server-url";
 
@@ -18,13 +19,36 @@ pub(super) struct Place {
     pub(super) repository: String,
 }
 
+/// Where inputs point to, whatever is there.
+pub(super) struct Site {
+    pub(super) provider: Provider,
+    /// The server's web address.
+    pub(super) server: Url,
+    /// As it was written, or as its web URL has it; `None` where none was.
+    repository: Option<String>,
+}
+
 pub(super) fn read(inputs: &Inputs, home: &Home) -> Part<Place> {
+    let Site {
+        provider,
+        server,
+        repository,
+    } = site(inputs, home)?;
+    // The workflow's own is on GitHub and on its own server.
+    let own = || home.repository.clone();
+    let is_own = provider == Provider::GitHub && home.is_at(&server);
+    match repository.or_else(|| own().filter(|_| is_own)) {
+        Some(repository) => place(provider, server, repository, home),
+        None => complain(REPOSITORY, format!("it is needed here: {}", form(provider))),
+    }
+}
+
+/// Provider and server, also where there is no repository, or one that cannot be.
+pub(super) fn site(inputs: &Inputs, home: &Home) -> Part<Site> {
     let (provider, server) = both(provider(inputs), server(inputs))?;
-    let Some(text) = inputs.get("repository") else {
-        return own_repository(provider, server, home);
-    };
-    if text.contains("://") {
-        return by_web_url(text, provider, server, home);
+    let repository = inputs.get(REPOSITORY);
+    if let Some(url) = repository.filter(|text| is_web_url(text)) {
+        return by_web_url(url, provider, server, home);
     }
     let provider = provider.unwrap_or(Provider::GitHub);
     let server = server.unwrap_or_else(|| match provider {
@@ -32,19 +56,16 @@ pub(super) fn read(inputs: &Inputs, home: &Home) -> Part<Place> {
         Provider::GitLab => fixed("https://gitlab.com"),
         Provider::Bitbucket => fixed("https://bitbucket.org"),
     });
-    place(provider, server, text, home)
+    Ok(Site {
+        provider,
+        server,
+        repository: repository.map(str::to_owned),
+    })
 }
 
-/// The workflow's own, which is on GitHub and on its own server.
-fn own_repository(provider: Option<Provider>, server: Option<Url>, home: &Home) -> Part<Place> {
-    let provider = provider.unwrap_or(Provider::GitHub);
-    let at_home = server.is_none_or(|server| home.is_at(&server));
-    match &home.repository {
-        Some(own) if provider == Provider::GitHub && at_home => {
-            place(provider, home.server.web.clone(), own, home)
-        }
-        _ => complain(REPOSITORY, format!("it is needed here: {}", form(provider))),
-    }
+/// Whether a repository is given by its web URL, which says the server too.
+pub(super) fn is_web_url(repository: &str) -> bool {
+    repository.contains("://")
 }
 
 fn by_web_url(
@@ -52,7 +73,7 @@ fn by_web_url(
     provider: Option<Provider>,
     server: Option<Url>,
     home: &Home,
-) -> Part<Place> {
+) -> Part<Site> {
     let address = server_address(text).or_else(|message| complain(REPOSITORY, message))?;
     let mut origin = address.clone();
     origin.set_path("");
@@ -62,27 +83,37 @@ fn by_web_url(
         .then(|| address.path().strip_prefix(below)?.strip_prefix('/'))
         .flatten();
     let Some(path) = path else {
-        let message = format!("its web URL is not on the server of `server-url`, {server}");
-        return complain(REPOSITORY, message);
+        let message = "its web URL is not on the server of `server-url`";
+        let quoting = format!("{message}, {server}");
+        return Err(vec![Complaint::quoting(
+            REPOSITORY, SERVER, quoting, message,
+        )]);
     };
     let Some(provider) = provider.or_else(|| known_host(&address, home)) else {
-        let host = address.authority();
-        let message = format!("{host} may be any of them: set it to one of {}", words());
-        return complain("provider", message);
+        let remedy = format!("may be any of them: set it to one of {}", words());
+        let quoting = format!("{} {remedy}", address.authority());
+        let message = format!("the server of `repository` {remedy}");
+        return Err(vec![Complaint::quoting(
+            PROVIDER, REPOSITORY, quoting, message,
+        )]);
     };
     let path = path.trim_end_matches('/');
-    place(
+    let repository = path.strip_suffix(".git").unwrap_or(path).to_owned();
+    Ok(Site {
         provider,
         server,
-        path.strip_suffix(".git").unwrap_or(path),
-        home,
-    )
+        repository: Some(repository),
+    })
 }
 
-fn place(provider: Provider, web: Url, repository: &str, home: &Home) -> Part<Place> {
-    if let Err(why) = check_name(provider, repository) {
-        let message = format!("`{repository}` {why}; it must be {}", form(provider));
-        return complain(REPOSITORY, message);
+fn place(provider: Provider, web: Url, repository: String, home: &Home) -> Part<Place> {
+    if let Err(why) = check_name(provider, &repository) {
+        let rest = format!("{why}; it must be {}", form(provider));
+        let quoting = format!("`{repository}` {rest}");
+        let message = format!("it {rest}");
+        return Err(vec![Complaint::quoting(
+            REPOSITORY, REPOSITORY, quoting, message,
+        )]);
     }
     if provider == Provider::GitHub && web.path() != "/" {
         return complain(
@@ -98,13 +129,13 @@ fn place(provider: Provider, web: Url, repository: &str, home: &Home) -> Part<Pl
     Ok(Place {
         provider,
         server: Server { web, api },
-        repository: repository.to_owned(),
+        repository,
     })
 }
 
-fn provider(inputs: &Inputs) -> Part<Option<Provider>> {
-    const NAME: &str = "provider";
-    let Some(text) = inputs.get(NAME) else {
+/// The provider that `provider` says; `None` where it says none.
+pub(super) fn provider(inputs: &Inputs) -> Part<Option<Provider>> {
+    let Some(text) = inputs.get(PROVIDER) else {
         return Ok(None);
     };
     let found = Provider::ALL
@@ -117,10 +148,12 @@ fn provider(inputs: &Inputs) -> Part<Option<Provider>> {
     let near = near
         .map(|near| format!("; did you mean `{near}`?"))
         .unwrap_or_default();
-    complain(
-        NAME,
-        format!("`{text}` is none: it must be one of {}{near}", words()),
-    )
+    let rest = format!("is none: it must be one of {}{near}", words());
+    let quoting = format!("`{text}` {rest}");
+    let message = format!("it {rest}");
+    Err(vec![Complaint::quoting(
+        PROVIDER, PROVIDER, quoting, message,
+    )])
 }
 
 fn server(inputs: &Inputs) -> Part<Option<Url>> {

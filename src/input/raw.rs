@@ -1,72 +1,102 @@
-//! The environment's `INPUT_*` as named texts: trimmed, empty meaning unset, nothing interpreted.
+//! The environment's `INPUT_*` as named values: trimmed, empty meaning unset, nothing interpreted.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
-use super::complaint::Complaint;
-use super::document;
-use super::table::{Declared, INPUTS};
+use super::complaint::{Complaint, Part};
+use super::document::Node;
+use super::table::{self, Declared, INPUTS};
 use super::with_line_breaks;
+use super::written::Written;
 use crate::nearest::nearest;
 use crate::secret::Secret;
 
 /// The runner's own keys of `with:`; they reach a container action too.
 const RUNNERS_OWN: [&str; 2] = ["args", "entrypoint"];
 
-/// The inputs as they arrived.
-pub(crate) struct Inputs(BTreeMap<String, String>);
+/// Values by the names of their inputs: as they arrived, or those that hold for an entry of `targets`.
+#[derive(Clone, Default)]
+pub(super) struct Inputs(BTreeMap<String, Rc<Written>>);
 
 impl Inputs {
     /// Reads what the runner made of `with:`: `INPUT_` and the name in upper case, dashes kept.
-    pub(crate) fn from_environment(environment: &BTreeMap<String, String>) -> Self {
+    pub(super) fn from_environment(environment: &BTreeMap<String, String>) -> Self {
         let inputs = environment.iter().filter_map(|(key, value)| {
             let name = key.strip_prefix("INPUT_")?.to_lowercase();
-            Some((name, value.trim().to_owned()))
+            Some((name, Rc::new(Written::text(value))))
         });
         Self(inputs.collect())
     }
 
-    /// The input's text, if it is set: neither empty nor its own default.
-    pub(super) fn get(&self, name: &str) -> Option<&str> {
-        let declared = INPUTS.iter().find(|input| input.name == name);
+    /// The value, if it is set: neither empty nor the input's own default.
+    pub(super) fn written(&self, name: &str) -> Option<&Rc<Written>> {
+        let declared = table::declared(name);
         debug_assert!(declared.is_some(), "{name} is not declared");
-        let text = self.0.get(name)?.as_str();
-        let is_default = declared.is_some_and(|declared| declared.default == text);
-        (!text.is_empty() && !is_default).then_some(text)
+        self.unless_default(declared?)
+    }
+
+    fn unless_default(&self, declared: &Declared) -> Option<&Rc<Written>> {
+        let written = self.0.get(declared.name)?;
+        let is_default = |text: &Rc<str>| **text == *declared.default;
+        (!written.is_empty() && !written.as_text().is_some_and(is_default)).then_some(written)
+    }
+
+    /// The text, if it is set, and no mapping or list of its own.
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
+        Some(&**self.written(name)?.as_text()?)
+    }
+
+    /// What the YAML or JSON of an input comes to, if it is set.
+    pub(super) fn document(&self, name: &'static str) -> Part<Option<&Node>> {
+        let document = self.written(name).map(|written| written.document());
+        document
+            .transpose()
+            .map_err(|problem| vec![problem.complaint(name)])
     }
 
     /// Whether the input arrived as an empty text, which for a secret means that it is not there.
     pub(super) fn is_empty(&self, name: &str) -> bool {
-        self.0.get(name).is_some_and(String::is_empty)
+        self.0.get(name).is_some_and(|written| written.is_empty())
+    }
+
+    /// Whether there is anything of that name, if only something empty or the default.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
     }
 
     /// The inputs that are set.
     pub(super) fn set(&self) -> impl Iterator<Item = &'static Declared> {
-        INPUTS.iter().filter(|input| self.get(input.name).is_some())
+        INPUTS
+            .iter()
+            .filter(|declared| self.unless_default(declared).is_some())
+    }
+
+    pub(super) fn insert(&mut self, name: impl Into<String>, written: Rc<Written>) {
+        self.0.insert(name.into(), written);
+    }
+
+    /// These, and of the others those that `inherits` lets in where there is none here.
+    pub(super) fn with(&self, others: &Self, inherits: impl Fn(&str) -> bool) -> Self {
+        let mut all = self.clone();
+        for (name, written) in &others.0 {
+            if !self.has(name) && inherits(name) {
+                all.insert(name, Rc::clone(written));
+            }
+        }
+        all
     }
 
     /// Complains about what is not an input at all.
     pub(super) fn undeclared(&self) -> Vec<Complaint> {
-        let names = || INPUTS.iter().map(|input| input.name);
         self.0
             .keys()
-            .filter(|name| {
-                !names().any(|known| known == *name) && !RUNNERS_OWN.contains(&name.as_str())
-            })
-            .map(|name| {
-                let message = match nearest(name, names()) {
-                    Some(near) => format!("there is no such input; did you mean `{near}`?"),
-                    None => format!(
-                        "there is no such input; there are: {}",
-                        names().collect::<Vec<_>>().join(", ")
-                    ),
-                };
-                Complaint::new(name, message)
-            })
+            .filter(|name| table::declared(name).is_none() && !RUNNERS_OWN.contains(&name.as_str()))
+            .map(|name| Complaint::new(name, no_such(name, "input", &|_| true)))
             .collect()
     }
 
     /// Every secret among the inputs with the name of its input, also in inputs that turn out wrong.
-    pub(crate) fn secrets(&self) -> Vec<(&'static str, Secret)> {
+    pub(super) fn secrets(&self) -> Vec<(&'static str, Secret)> {
         let mut secrets = Vec::new();
         for name in ["token", "github-token", "trigger-token", "private-key"] {
             if let Some(text) = self.get(name) {
@@ -77,18 +107,33 @@ impl Inputs {
             // Written out on one line it is another text than the key that a library may quote.
             secrets.push(("private-key", Secret::new(with_line_breaks(text))));
         }
-        if let Some(text) = self.get("secret-variables") {
-            let name = "secret-variables";
-            match document::parse(text).and_then(document::Node::texts) {
-                Ok(pairs) => secrets.extend(
-                    pairs
-                        .into_iter()
-                        .map(|(_, value)| (name, Secret::new(value))),
-                ),
-                // Which part of it is secret cannot be told: all of it, then.
-                Err(_) => secrets.push((name, Secret::new(text))),
-            }
+        if let Some(written) = self.written("secret-variables") {
+            let texts = texts_of(written).into_iter();
+            secrets.extend(texts.map(|text| ("secret-variables", Secret::new(text))));
         }
         secrets
+    }
+}
+
+/// The values in a mapping of secrets. Where it is none, which part of it is secret cannot be told: all
+/// of it, then.
+fn texts_of(written: &Written) -> Vec<&str> {
+    match written.document().map(|node| (node, node.texts())) {
+        Ok((_, Ok(pairs))) => pairs.into_iter().map(|(_, value)| value).collect(),
+        Ok((node, Err(_))) => written.source().into_iter().chain(node.scalars()).collect(),
+        Err(_) => written.source().into_iter().collect(),
+    }
+}
+
+/// That there is no such input or key, and which one was meant, of those that could be.
+pub(super) fn no_such(name: &str, what: &str, could_be: &dyn Fn(&str) -> bool) -> String {
+    let names = || INPUTS.iter().map(|input| input.name);
+    let names = || names().filter(|known| could_be(known));
+    match nearest(name, names()) {
+        Some(near) => format!("there is no such {what}; did you mean `{near}`?"),
+        None => format!(
+            "there is no such {what}; there are: {}",
+            names().collect::<Vec<_>>().join(", ")
+        ),
     }
 }

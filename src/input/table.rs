@@ -35,7 +35,7 @@ const fn input(
 }
 
 /// Every input, in the order in which it is documented.
-pub(crate) const INPUTS: [Declared; 27] = [
+pub(crate) const INPUTS: [Declared; 30] = [
     input(
         "provider",
         "",
@@ -188,12 +188,35 @@ pub(crate) const INPUTS: [Declared; 27] = [
         "With `wait`: a JSON file of the run, read back as output `result`. GitHub: an artifact's name; GitLab: `job:path`",
     ),
     input(
+        "targets",
+        "",
+        ALL,
+        "Several targets, as a YAML or JSON list of mappings: their keys are these inputs, and what the step sets itself is the default",
+    ),
+    input(
+        "max-parallel",
+        "8",
+        ALL,
+        "With `targets`: how many triggers may be on their way at once, 1 to 1000; waiting is not limited",
+    ),
+    input(
+        "fail-fast",
+        "false",
+        ALL,
+        "With `targets`: after the first failure trigger no more; what has been started is still waited for",
+    ),
+    input(
         "dry-run",
         "false",
         ALL,
         "Do all but the trigger, and show what would be sent",
     ),
 ];
+
+/// The input of that name.
+pub(super) fn declared(name: &str) -> Option<&'static Declared> {
+    INPUTS.iter().find(|input| input.name == name)
+}
 
 #[cfg(test)]
 mod tests {

@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use super::complaint::{Complaint, Part, both, complain, none_of};
+use super::document::Node;
 use super::raw::Inputs;
 use super::{boolean, one_of};
 use crate::run::Conclusion;
 use crate::target::{Logs, OnAbandoned, OnBlocked, Provider, ResultArtifact, Wait};
 
 /// Inputs that mean something only where the run is waited for.
-const ONLY_WITH_WAIT: [&str; 6] = [
+pub(super) const ONLY_WITH_WAIT: [&str; 6] = [
     "timeout",
     "success-conclusions",
     "on-blocked",
@@ -86,8 +87,10 @@ fn timeout(inputs: &Inputs) -> Part<Duration> {
     };
     let timeout = match text.parse() {
         Ok(seconds) => Duration::from_secs(seconds),
-        Err(_) => humantime::parse_duration(text)
-            .or_else(|error| complain(NAME, format!("{REMEDY} ({error})")))?,
+        Err(_) => humantime::parse_duration(text).map_err(|error| {
+            let quoting = format!("{REMEDY} ({error})");
+            vec![Complaint::quoting(NAME, NAME, quoting, REMEDY)]
+        })?,
     };
     if timeout.is_zero() {
         return complain(
@@ -101,10 +104,11 @@ fn timeout(inputs: &Inputs) -> Part<Duration> {
     Ok(timeout)
 }
 
-/// A list with commas, as in the default; a YAML list is none of GitHub's, whose inputs are all texts.
+/// A list with commas, as in the default. GitHub's inputs are all texts, so that a list of YAML or JSON can
+/// stand in an entry of `targets` alone.
 fn success(inputs: &Inputs) -> Part<Vec<Conclusion>> {
     const NAME: &str = "success-conclusions";
-    let Some(text) = inputs.get(NAME) else {
+    let Some(written) = inputs.written(NAME) else {
         return Ok(vec![Conclusion::Success, Conclusion::Neutral]);
     };
     let allowed = || {
@@ -112,27 +116,26 @@ fn success(inputs: &Inputs) -> Part<Vec<Conclusion>> {
             .into_iter()
             .filter(|conclusion| *conclusion != Conclusion::Lost)
     };
-    text.split([',', '\n'])
-        .map(str::trim)
-        .filter(|word| !word.is_empty())
-        .map(|word| {
-            allowed()
-                .find(|conclusion| conclusion.word() == word)
-                .map_or_else(
-                    || {
-                        let words: Vec<_> = allowed().map(Conclusion::word).collect();
-                        complain(
-                            NAME,
-                            format!(
-                                "it must be a list like `success, neutral` of these: {}",
-                                words.join(", ")
-                            ),
-                        )
-                    },
-                    Ok,
-                )
-        })
-        .collect()
+    let words = match written.as_text() {
+        Some(text) => {
+            let words = text.split([',', '\n']).map(str::trim);
+            words.filter(|word| !word.is_empty()).map(Some).collect()
+        }
+        None => inputs.document(NAME)?.map_or(vec![None], Node::items),
+    };
+    let known: Option<Vec<_>> = words
+        .into_iter()
+        .map(|word| allowed().find(|conclusion| Some(conclusion.word()) == word))
+        .collect();
+    known.filter(|known| !known.is_empty()).map_or_else(
+        || {
+            let words: Vec<_> = allowed().map(Conclusion::word).collect();
+            let words = words.join(", ");
+            let message = format!("it must be a list like `success, neutral` of these: {words}");
+            complain(NAME, message)
+        },
+        Ok,
+    )
 }
 
 fn result(inputs: &Inputs, provider: Provider) -> Part<Option<ResultArtifact>> {
@@ -207,7 +210,7 @@ mod tests {
                 Conclusion::TimedOut
             ])
         );
-        for text in ["lost", "succes", "success; neutral", "timed_out"] {
+        for text in ["lost", "succes", "success; neutral", "timed_out", ","] {
             assert!(read(text).is_err(), "{text}");
         }
     }

@@ -1,0 +1,155 @@
+//! A YAML or JSON list of mappings, with the lines where its parts stand, as people count them.
+
+use std::collections::HashSet;
+
+use saphyr::{MarkedYaml, YamlData};
+use serde_json::value::RawValue;
+
+use super::super::written::Written;
+use super::{Node, Pairs, Problem, from_node, is_null, name, no_json, yaml_document};
+
+/// An item of the list.
+pub(in super::super) struct Item {
+    pub(in super::super) line: usize,
+    /// In the order in which they were written; `None` where the item is not a mapping.
+    pub(in super::super) pairs: Option<Vec<Pair>>,
+}
+
+/// A key of an item.
+pub(in super::super) struct Pair {
+    pub(in super::super) name: String,
+    pub(in super::super) line: usize,
+    /// A plain `null` is empty, as in YAML nothing at all is.
+    pub(in super::super) value: Written,
+}
+
+/// Reads JSON, else YAML 1.2. Errors tell the line, and never quote anything.
+pub(in super::super) fn list(text: &str) -> Result<Vec<Item>, Problem> {
+    match serde_json::from_str::<&RawValue>(text) {
+        Ok(json) => from_json(text, json),
+        // YAML takes most broken JSON for something; what was meant as JSON is told as JSON.
+        Err(error) => from_yaml(text).map_err(|yaml| {
+            if text.trim_start().starts_with(['{', '[']) {
+                no_json(error)
+            } else {
+                yaml
+            }
+        }),
+    }
+}
+
+fn from_yaml(text: &str) -> Result<Vec<Item>, Problem> {
+    let YamlData::Sequence(nodes) = &yaml_document(text)?.data else {
+        return Err(no_list());
+    };
+    nodes.iter().map(yaml_item).collect()
+}
+
+fn yaml_item(node: &MarkedYaml<'_>) -> Result<Item, Problem> {
+    let line = node.span.start.line();
+    let YamlData::Mapping(pairs) = &node.data else {
+        return Ok(Item { line, pairs: None });
+    };
+    let mut names = HashSet::with_capacity(pairs.len());
+    let mut read = Vec::with_capacity(pairs.len());
+    for (key, value) in pairs {
+        let line = key.span.start.line();
+        let name = name(key)?;
+        if !names.insert(name) {
+            return Err(twice(line));
+        }
+        let value = match from_node(value, 0)? {
+            Node::Scalar { text, plain: true } if is_null(&text) => Written::text(""),
+            Node::Scalar { text, .. } => Written::text(&text),
+            nested @ (Node::Sequence(_) | Node::Mapping(_)) => Written::yaml(nested),
+        };
+        let name = name.to_owned();
+        read.push(Pair { name, line, value });
+    }
+    let pairs = Some(read);
+    Ok(Item { line, pairs })
+}
+
+fn from_json(text: &str, json: &RawValue) -> Result<Vec<Item>, Problem> {
+    if !json.get().starts_with('[') {
+        return Err(no_list());
+    }
+    let mut lines = Lines::of(text);
+    let items: Vec<&RawValue> = serde_json::from_str(text).map_err(no_json)?;
+    items
+        .into_iter()
+        .map(|item| json_item(item, &mut lines))
+        .collect()
+}
+
+fn json_item(item: &RawValue, lines: &mut Lines<'_>) -> Result<Item, Problem> {
+    let line = lines.up_to(item);
+    if !item.get().starts_with('{') {
+        return Ok(Item { line, pairs: None });
+    }
+    // That it is JSON is known, but for halves of characters in its texts.
+    let bad_escape = |line: usize| {
+        Problem::new(format!(
+            "it is not valid JSON at line {line}: a text has a `\\u` that is half a character"
+        ))
+    };
+    let Pairs(pairs) = serde_json::from_str(item.get()).map_err(|_| bad_escape(line))?;
+    let mut names = HashSet::with_capacity(pairs.len());
+    let mut read = Vec::with_capacity(pairs.len());
+    for pair in &pairs {
+        let line = lines.up_to(pair.key);
+        if !names.insert(&pair.name) {
+            return Err(twice(line));
+        }
+        let value = match pair.value.get() {
+            "null" => Written::text(""),
+            json if json.starts_with(['{', '[']) => Written::json(json.to_owned()),
+            json if json.starts_with('"') => {
+                let text: String = serde_json::from_str(json).map_err(|_| bad_escape(line))?;
+                Written::text(&text)
+            }
+            json => Written::text(json),
+        };
+        let name = pair.name.clone();
+        read.push(Pair { name, line, value });
+    }
+    let pairs = Some(read);
+    Ok(Item { line, pairs })
+}
+
+fn no_list() -> Problem {
+    Problem::new(
+        "it must be a list of mappings: each target begins with a dash, like `- repository: octo-org/app`",
+    )
+}
+
+fn twice(line: usize) -> Problem {
+    Problem::new(format!(
+        "a key stands twice in one target, again at line {line}"
+    ))
+}
+
+/// Counts lines up to parts of a text, of which each begins behind the one before.
+struct Lines<'text> {
+    text: &'text str,
+    offset: usize,
+    line: usize,
+}
+
+impl<'text> Lines<'text> {
+    fn of(text: &'text str) -> Self {
+        Self {
+            text,
+            offset: 0,
+            line: 1,
+        }
+    }
+
+    /// The line where a part begins that was borrowed from the text.
+    fn up_to(&mut self, part: &RawValue) -> usize {
+        let offset = part.get().as_ptr().addr() - self.text.as_ptr().addr();
+        self.line += self.text[self.offset..offset].matches('\n').count();
+        self.offset = offset;
+        self.line
+    }
+}

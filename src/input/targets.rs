@@ -1,0 +1,127 @@
+//! `targets`: several targets in one step, and the step's own inputs as their defaults.
+//!
+//! A step without `targets` is read the same way: it is one entry that has all of the step's inputs for its
+//! own. What an entry inherits is decided in `inherit`; what its values mean, where those of a step are read.
+
+mod entry;
+mod inherit;
+mod twice;
+
+use std::collections::{BTreeMap, HashSet};
+
+use self::entry::{Entry, Shared};
+use self::inherit::Defaults;
+use super::Home;
+use super::complaint::{Complaint, Part};
+use super::document;
+use super::raw::Inputs;
+use crate::secret::Secret;
+use crate::target::Target;
+
+const NAME: &str = "targets";
+
+/// Inputs that are about the step as a whole.
+const STEPS_ALONE: [&str; 5] = [NAME, "max-parallel", "fail-fast", "dry-run", "github-token"];
+
+/// Nobody mends more at once.
+const MOST_COMPLAINTS: usize = 50;
+
+/// What the step is given, nothing interpreted yet: its inputs, and the entries of `targets` among them.
+pub(crate) struct Given {
+    pub(super) step: Inputs,
+    /// What entries inherit: nothing where there is only the step itself.
+    defaults: Inputs,
+    entries: Part<Vec<Entry>>,
+}
+
+/// What the user should know of a request that is right.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Warning {
+    /// The input that it is about, or the entry, like `targets[4]`.
+    pub(crate) input: String,
+    pub(crate) text: String,
+}
+
+impl Given {
+    /// Reads the `INPUT_*` of the environment.
+    pub(crate) fn from_environment(environment: &BTreeMap<String, String>) -> Self {
+        let step = Inputs::from_environment(environment);
+        match step.written(NAME) {
+            None => Self {
+                entries: Ok(vec![Entry::step(&step)]),
+                defaults: Inputs::default(),
+                step,
+            },
+            Some(written) => Self {
+                entries: entries(written.as_text().map_or("", |text| text)),
+                defaults: step.clone(),
+                step,
+            },
+        }
+    }
+
+    /// Every secret with the name of its input, also where something is wrong. Of a list of targets that
+    /// cannot be read at all there is none, and nothing of it is ever printed.
+    pub(crate) fn secrets(&self) -> Vec<(String, Secret)> {
+        let of_step = self.step.secrets().into_iter();
+        let mut secrets: Vec<_> = of_step
+            .map(|(name, secret)| (name.to_owned(), secret))
+            .collect();
+        for entry in self.entries.iter().flatten() {
+            secrets.extend(entry.secrets());
+        }
+        secrets
+    }
+}
+
+/// The targets in order, and what seems strange about them.
+pub(super) fn read(given: &Given, home: &Home) -> Part<(Vec<Target>, Vec<Warning>)> {
+    let entries = given.entries.as_ref().map_err(Clone::clone)?;
+    let defaults = Defaults::new(&given.defaults, home);
+    let mut targets = Vec::with_capacity(entries.len());
+    let mut complaints = Vec::new();
+    for entry in entries {
+        match entry.read(&defaults, home) {
+            Ok(target) => targets.push(target),
+            Err(found) => complaints.extend(found),
+        }
+    }
+    if !complaints.is_empty() {
+        return Err(in_short(complaints));
+    }
+    let positions = entries.iter().filter_map(Entry::position);
+    let warnings = twice::warnings(targets.iter().zip(positions));
+    Ok((targets, warnings))
+}
+
+/// Each complaint once, since many entries may inherit what is wrong, and not more than anybody reads.
+fn in_short(complaints: Vec<Complaint>) -> Vec<Complaint> {
+    let mut known = HashSet::new();
+    let mut distinct: Vec<_> = complaints
+        .into_iter()
+        .filter(|complaint| known.insert((complaint.input.clone(), complaint.message.clone())))
+        .collect();
+    let more = distinct.len().saturating_sub(MOST_COMPLAINTS);
+    if more > 0 {
+        distinct.truncate(MOST_COMPLAINTS);
+        let message = format!("there are {more} more complaints: mend those above first");
+        distinct.push(Complaint::new(NAME, message));
+    }
+    distinct
+}
+
+fn entries(text: &str) -> Part<Vec<Entry>> {
+    let items = document::list(text).map_err(|problem| {
+        let complaint = problem.complaint(NAME);
+        vec![Complaint::new(NAME, complaint.message_without(|_| true))]
+    })?;
+    if items.is_empty() {
+        let message = "there is none in it: nothing would be triggered";
+        return Err(vec![Complaint::new(NAME, message)]);
+    }
+    let mut shared = Shared::default();
+    let entries = items.into_iter().enumerate();
+    Ok(entries
+        .map(|(index, item)| Entry::new(index, item, &mut shared))
+        .collect())
+}

@@ -1,0 +1,129 @@
+//! What an entry of `targets` inherits of the step's inputs: all that fits, and credentials only where the
+//! step's own inputs would send them too. Nothing is complained about here.
+
+use super::super::place::{self, Place, Site};
+use super::super::raw::Inputs;
+use super::super::wait::ONLY_WITH_WAIT;
+use super::super::{Home, boolean, credential, table};
+use super::STEPS_ALONE;
+use crate::target::Provider;
+
+/// Keys that say where a target is.
+pub(super) const WHERE: [&str; 3] = ["provider", "server-url", "repository"];
+
+const CREDENTIALS: [&str; 5] = [
+    "token",
+    "trigger-token",
+    "email",
+    "client-id",
+    "private-key",
+];
+
+/// The step's inputs, as defaults of its entries.
+pub(super) struct Defaults<'step> {
+    step: &'step Inputs,
+    /// Where they point to themselves; `None` where that cannot be told.
+    site: Option<Site>,
+    provider: Option<Provider>,
+}
+
+impl<'step> Defaults<'step> {
+    pub(super) fn new(step: &'step Inputs, home: &Home) -> Self {
+        let site = place::site(step, home).ok();
+        let provider = match &site {
+            Some(site) => Some(site.provider),
+            None => place::provider(step).ok().flatten(),
+        };
+        Self {
+            step,
+            site,
+            provider,
+        }
+    }
+
+    /// What says where an entry's target is, and what is trusted there.
+    pub(super) fn ground(&self, own: &Inputs) -> Inputs {
+        let by_url = is_by_url(own);
+        let elsewhere = self.is_another_provider(own);
+        own.with(self.step, |name| match name {
+            "provider" => !by_url,
+            "server-url" => !by_url && !elsewhere,
+            "repository" => !elsewhere,
+            "ca-certificates" => true,
+            _ => false,
+        })
+    }
+
+    /// Whether an entry asks for another provider than the step does.
+    fn is_another_provider(&self, own: &Inputs) -> bool {
+        let asked = match place::provider(own) {
+            Ok(Some(provider)) => Some(provider),
+            // To have none of the step's is to have the default, unless a web URL says it.
+            Ok(None) if own.has("provider") && !is_by_url(own) && !is_by_url(self.step) => {
+                Some(Provider::GitHub)
+            }
+            Ok(None) | Err(_) => None,
+        };
+        matches!((asked, self.provider), (Some(asked), Some(steps)) if asked != steps)
+    }
+
+    /// All that holds for an entry, now that its place is known.
+    pub(super) fn all(&self, own: &Inputs, ground: &Inputs, place: &Place) -> Inputs {
+        let waits = if own.has("wait") { own } else { self.step };
+        // What is wrong with `wait` itself is told where it is read.
+        let waits = boolean(waits, "wait").unwrap_or(true);
+        ground.with(self.step, |name| match name {
+            "github-token" => true,
+            _ if WHERE.contains(&name) || STEPS_ALONE.contains(&name) => false,
+            _ if !makes_sense(name, place.provider) => false,
+            _ if CREDENTIALS.contains(&name) => {
+                self.is_at(place) && self.inherits_credential(name, own, place.provider)
+            }
+            "event-type" | "client-payload" => own.get("workflow").is_none(),
+            "workflow" | "inputs" | "ref" => own.get("event-type").is_none(),
+            "result-artifact" => waits && self.provider == Some(place.provider),
+            _ => waits || !ONLY_WITH_WAIT.contains(&name),
+        })
+    }
+
+    /// Whether the step's own inputs point to the same provider and server.
+    fn is_at(&self, place: &Place) -> bool {
+        self.site
+            .as_ref()
+            .is_some_and(|site| site.provider == place.provider && site.server == place.server.web)
+    }
+
+    /// Whether the step's credential is one for an entry there that has these of its own.
+    fn inherits_credential(&self, name: &str, own: &Inputs, provider: Provider) -> bool {
+        match name {
+            "token" => self.inherits_token(own, provider),
+            // A key without the App that it is of.
+            "private-key" if own.is_empty("client-id") => false,
+            // An own token, also one that is withheld, is another identity.
+            _ => !own.has("token"),
+        }
+    }
+
+    fn inherits_token(&self, own: &Inputs, provider: Provider) -> bool {
+        let token = self.step.get("token");
+        let is_workflows_own = token.is_some() && token == self.step.get("github-token");
+        let displaced = match provider {
+            Provider::GitHub => own.get("client-id").or(own.get("private-key")).is_some(),
+            // Beside a trigger token, a token is there to read, which another trigger token does not.
+            Provider::GitLab => {
+                own.get("trigger-token").is_some()
+                    && token.is_some_and(credential::is_trigger_token)
+            }
+            Provider::Bitbucket => false,
+        };
+        !is_workflows_own && !displaced
+    }
+}
+
+fn is_by_url(inputs: &Inputs) -> bool {
+    inputs.get("repository").is_some_and(place::is_web_url)
+}
+
+fn makes_sense(name: &str, provider: Provider) -> bool {
+    table::declared(name).is_some_and(|declared| declared.providers.contains(&provider))
+}

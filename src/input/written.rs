@@ -1,0 +1,91 @@
+//! A value as it was written, and what has been made of it.
+//!
+//! A thousand entries of `targets` may have the same certificates, key or payload, of the step or each of
+//! its own. So a value is shared by all that have it, and what takes time is made of it once.
+
+use std::cell::OnceCell;
+use std::rc::Rc;
+
+use super::complaint::Part;
+use super::document::{self, Node, Problem};
+use crate::target::PrivateKey;
+
+/// A value of an input, or of a key of an entry.
+pub(super) struct Written {
+    form: Form,
+    document: OnceCell<Result<Node, Problem>>,
+    /// PEM, with all line breaks, if it is that.
+    pub(super) certificates: OnceCell<Part<Rc<str>>>,
+    /// A key of an App, if it is that.
+    pub(super) private_key: OnceCell<Part<PrivateKey>>,
+}
+
+/// How a value stands there.
+enum Form {
+    /// A text, without the blanks around it.
+    Text(Rc<str>),
+    /// A mapping or list in the midst of JSON, as it was written.
+    Json(String),
+    /// A mapping or list in the midst of YAML.
+    Yaml(Node),
+}
+
+impl Written {
+    pub(super) fn text(text: &str) -> Self {
+        Self::new(Form::Text(text.trim().into()))
+    }
+
+    pub(super) fn json(json: String) -> Self {
+        Self::new(Form::Json(json))
+    }
+
+    pub(super) fn yaml(node: Node) -> Self {
+        Self::new(Form::Yaml(node))
+    }
+
+    fn new(form: Form) -> Self {
+        Self {
+            form,
+            document: OnceCell::new(),
+            certificates: OnceCell::new(),
+            private_key: OnceCell::new(),
+        }
+    }
+
+    /// Nothing was written, not even something empty with a form, like `{}`.
+    pub(super) fn is_empty(&self) -> bool {
+        self.as_text().is_some_and(|text| text.is_empty())
+    }
+
+    /// Whether it is a mapping or list of its own, not a text that may have one in it.
+    pub(super) fn is_nested(&self) -> bool {
+        self.as_text().is_none()
+    }
+
+    /// The text, if it is one.
+    pub(super) fn as_text(&self) -> Option<&Rc<str>> {
+        match &self.form {
+            Form::Text(text) => Some(text),
+            Form::Json(_) | Form::Yaml(_) => None,
+        }
+    }
+
+    /// What JSON there is, if it is JSON, stands in this just as it was written.
+    pub(super) fn source(&self) -> Option<&str> {
+        match &self.form {
+            Form::Text(text) => Some(text),
+            Form::Json(json) => Some(json),
+            Form::Yaml(_) => None,
+        }
+    }
+
+    /// What the YAML or JSON comes to.
+    pub(super) fn document(&self) -> Result<&Node, &Problem> {
+        let text = match &self.form {
+            Form::Text(text) => text,
+            Form::Json(json) => json.as_str(),
+            Form::Yaml(node) => return Ok(node),
+        };
+        self.document.get_or_init(|| document::parse(text)).as_ref()
+    }
+}
