@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use ::http::StatusCode;
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::event::News;
@@ -36,6 +37,7 @@ pub(crate) async fn abandon(
     connection: &Connection<'_>,
     run: &Run,
     policy: OnAbandoned,
+    slots: &Semaphore,
     stop: &Stop,
     tell: &dyn Fn(News<'_>),
 ) -> Abandoned {
@@ -46,9 +48,9 @@ pub(crate) async fn abandon(
         };
     }
     tell(News::Cancelling);
-    let mut so_far = "the cancel was not answered".to_owned();
+    let mut so_far = "it was not its turn to be cancelled".to_owned();
     let too_late = tokio::select! {
-        abandoned = cancel(connection, run, &mut so_far) => return abandoned,
+        abandoned = cancel(connection, run, slots, &mut so_far) => return abandoned,
         why = out_of_time(stop) => why,
     };
     Abandoned {
@@ -68,8 +70,16 @@ fn untouchable(run: &Run, policy: OnAbandoned) -> Option<String> {
     })
 }
 
-async fn cancel(connection: &Connection<'_>, run: &Run, so_far: &mut String) -> Abandoned {
+async fn cancel(
+    connection: &Connection<'_>,
+    run: &Run,
+    slots: &Semaphore,
+    so_far: &mut String,
+) -> Abandoned {
+    let slot = slots.acquire().await;
+    "the cancel was not answered".clone_into(so_far);
     let refusal = ask_for_its_end(connection, run, so_far).await.err();
+    drop(slot);
     if refusal.is_none() {
         "the cancel was accepted, but had not taken effect".clone_into(so_far);
     }
@@ -85,7 +95,9 @@ async fn cancel(connection: &Connection<'_>, run: &Run, so_far: &mut String) -> 
             sleep(pause).await;
             pause = connection.pace().shortest;
         }
+        let slot = slots.acquire().await;
         let look = connection.look(run, Depth::Jobs).await.ok();
+        drop(slot);
         if look
             .as_ref()
             .is_some_and(|look| look.state.conclusion().is_some())

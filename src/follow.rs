@@ -8,6 +8,7 @@ use std::collections::HashSet;
 use std::time::{Duration, SystemTime};
 
 use futures_util::future::join_all;
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::abandon::abandon;
@@ -24,6 +25,10 @@ use crate::wait::{Watch, wait};
 
 /// For one last look for a run when the step has to end.
 const LAST_LOOK: Duration = Duration::from_millis(1_500);
+/// Most cancels on the wire at once: GitHub takes a hundred requests together, and each has a connection of its own.
+const MOST_CANCELS: usize = 64;
+/// Most logs and results that are read at once: each is in memory as a whole.
+const MOST_READINGS: usize = 8;
 /// Most candidates that are named.
 const MOST_NAMED: usize = 10;
 
@@ -39,8 +44,25 @@ pub(crate) struct Following<'a, 'target> {
     /// When it was first tried: the time of the wait counts from there.
     pub(crate) began: Instant,
     pub(crate) kin: &'a Kin<'target>,
+    /// How many may do at once what comes last.
+    pub(crate) last_things: &'a LastThings,
     pub(crate) stop: &'a Stop,
     pub(crate) tell: Sink<'a>,
+}
+
+/// Bounds on what many runs that end together would else do all at once.
+pub(crate) struct LastThings {
+    cancels: Semaphore,
+    readings: Semaphore,
+}
+
+impl LastThings {
+    pub(crate) fn new() -> Self {
+        Self {
+            cancels: Semaphore::new(MOST_CANCELS),
+            readings: Semaphore::new(MOST_READINGS),
+        }
+    }
 }
 
 /// What a target's runs came to.
@@ -336,7 +358,9 @@ impl Following<'_, '_> {
             }
             End::TimedOut | End::Blocked(_) | End::Stopped => {
                 let policy = wait_for.on_abandoned;
-                let abandoned = abandon(self.connection, &run, policy, self.stop, &tell).await;
+                let slots = &self.last_things.cancels;
+                let abandoned =
+                    abandon(self.connection, &run, policy, slots, self.stop, &tell).await;
                 left_running = abandoned.left_running;
                 look = abandoned.look.or(look);
                 match waited.end {

@@ -8,7 +8,7 @@ mod verdict;
 pub(crate) use line::{announcement, duration, line, log, warning};
 pub(crate) use outputs::{early_outputs, outputs};
 pub(crate) use summary::summary;
-pub(crate) use verdict::{Annotation, annotations, headline, passes, word};
+pub(crate) use verdict::{Annotation, annotations, errors, headline, passes, word};
 
 use crate::run::Failure;
 

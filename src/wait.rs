@@ -24,6 +24,9 @@ const HEARTBEAT: Duration = Duration::from_mins(1);
 /// Most looks at the jobs of a run that is over.
 const LOOKS_AT_THE_END: u32 = 4;
 
+/// A rate limit that is waited out for them.
+const LONGEST_LIMIT_AT_THE_END: Duration = Duration::from_mins(2);
+
 /// How a run is waited for.
 pub(crate) struct Watch<'a> {
     /// When the trigger went out: the run's age counts from there.
@@ -141,10 +144,18 @@ async fn see_the_jobs(
         if again > 0 {
             sleep(watch.pace.shortest).await;
         }
-        if let Ok(found) = look(Depth::Jobs).await
-            && found.state.conclusion().is_some()
-        {
-            progress.see(found);
+        if watch.account.left() > LONGEST_LIMIT_AT_THE_END {
+            return;
+        }
+        watch.account.pass().await;
+        match look(Depth::Jobs).await {
+            Ok(found) if found.state.conclusion().is_some() => progress.see(found),
+            Err(error) => {
+                if let Kind::RateLimited(said) = error.kind() {
+                    watch.account.refused(said);
+                }
+            }
+            Ok(_) => {}
         }
     }
 }

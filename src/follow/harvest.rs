@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::{Followed, FollowedRun, Following};
 use crate::event::News;
@@ -20,6 +20,8 @@ const MOST_LINES: usize = 100;
 const LONGEST_LINE: usize = 500;
 /// For all of a log's reading.
 const TIME_FOR_LOG: Duration = Duration::from_secs(30);
+/// For all of a result's, rate limits included: the caller waits for it.
+const TIME_FOR_RESULT: Duration = Duration::from_mins(5);
 /// Tries to read something back after the run has ended, and the pause between them.
 const TRIES: u32 = 3;
 const PAUSE: Duration = Duration::from_secs(2);
@@ -61,9 +63,11 @@ impl Following<'_, '_> {
     }
 
     async fn log(&self, run: &Run, job: &Job) -> JobLog {
-        let read = timeout(TIME_FOR_LOG, async {
-            again(async || self.connection.log(run, job).await).await
-        });
+        let _slot = self.last_things.readings.acquire().await;
+        let read = timeout(
+            TIME_FOR_LOG,
+            self.again(async || self.connection.log(run, job).await),
+        );
         let (lines, is_cut) = match read.await {
             Ok(Ok(tail)) => {
                 let (lines, is_cut) = lines(&tail);
@@ -91,7 +95,7 @@ impl Following<'_, '_> {
         let mut missing = None;
         for run in followed.counted().filter(|run| is_over(run)) {
             let read = tokio::select! {
-                read = again(async || self.connection.result(&run.run, artifact).await) => read,
+                read = self.result(&run.run, artifact) => read,
                 () = self.stop.asked(Urgency::Soon) => Err(Error::new(
                     Kind::Rejected,
                     "stopped before the result was read",
@@ -125,6 +129,38 @@ impl Following<'_, '_> {
         }
     }
 
+    async fn result(&self, run: &Run, artifact: &ResultArtifact) -> Result<Vec<u8>, Error> {
+        let _slot = self.last_things.readings.acquire().await;
+        let read = timeout(
+            TIME_FOR_RESULT,
+            self.again(async || self.connection.result(run, artifact).await),
+        );
+        read.await.unwrap_or_else(|_| {
+            let seconds = TIME_FOR_RESULT.as_secs();
+            let why = format!("it was not read within {seconds} s");
+            Err(Error::new(Kind::Unknown, why))
+        })
+    }
+
+    /// Reads, and reads again where that may help.
+    async fn again<T>(&self, read: impl AsyncFn() -> Result<T, Error>) -> Result<T, Error> {
+        let account = self.http.account();
+        let mut tries = 1;
+        loop {
+            account.pass().await;
+            match read().await {
+                Err(error) if error.kind() != Kind::Rejected && tries < TRIES => {
+                    tries += 1;
+                    if let Kind::RateLimited(said) = error.kind() {
+                        account.refused(said);
+                    }
+                    sleep(PAUSE).await;
+                }
+                done => return done,
+            }
+        }
+    }
+
     fn passes(&self, conclusion: Conclusion) -> bool {
         let wait = self.target.wait.as_ref();
         wait.is_some_and(|wait| wait.success.contains(&conclusion))
@@ -135,20 +171,6 @@ impl Following<'_, '_> {
 fn is_over(run: &FollowedRun) -> bool {
     let look = run.look.as_ref();
     look.is_some_and(|look| look.state.conclusion().is_some())
-}
-
-/// Reads, and reads again where that may help.
-async fn again<T>(read: impl AsyncFn() -> Result<T, Error>) -> Result<T, Error> {
-    let mut tries = 1;
-    loop {
-        match read().await {
-            Err(error) if error.kind() != Kind::Rejected && tries < TRIES => {
-                tries += 1;
-                tokio::time::sleep(PAUSE).await;
-            }
-            done => return done,
-        }
-    }
 }
 
 /// The text of a result, if it is one.

@@ -37,7 +37,8 @@ pub(crate) fn headline(report: &Report<'_>) -> String {
         [run] => {
             let lasted = run.look.as_ref().and_then(|look| lasted(&look.times));
             let lasted = lasted.map(|time| format!(" after {time}"));
-            format!("{}, {}", lasted.unwrap_or_default(), run.run)
+            let (run, url) = (&run.run, &run.run.url);
+            format!("{}, {run} {url}", lasted.unwrap_or_default())
         }
         runs => format!(", {} runs", runs.len()),
     };
@@ -83,43 +84,44 @@ pub(crate) fn annotations(reports: &[Report<'_>]) -> Vec<Annotation> {
 }
 
 /// What is wrong, and with which targets; never none.
-pub(super) struct Wrong<'a> {
+pub(super) struct Wrong {
     what: String,
     pub(super) text: String,
-    targets: Vec<&'a Target>,
+    targets: Vec<String>,
 }
 
 /// What is wrong, in the order of the targets; what is wrong with several of them stands where the first one is.
-fn wrongs<'a>(reports: &[Report<'a>]) -> Vec<Wrong<'a>> {
-    grouped(reports, |report| {
-        let mut wrongs = failures_of(report);
-        wrongs.extend(failed_runs_of(report));
-        wrongs
-    })
+fn wrongs(reports: &[Report<'_>]) -> Vec<Wrong> {
+    grouped(reports, all_of)
 }
 
 /// The same without runs that ended badly.
-pub(super) fn failures<'a>(reports: &[Report<'a>]) -> Vec<Wrong<'a>> {
+pub(super) fn failures(reports: &[Report<'_>]) -> Vec<Wrong> {
     grouped(reports, failures_of)
 }
 
-fn grouped<'a>(
-    reports: &[Report<'a>],
-    wrongs_of: impl Fn(&Report<'a>) -> Vec<(String, String)>,
-) -> Vec<Wrong<'a>> {
-    let mut found: Vec<Wrong<'a>> = Vec::new();
+fn grouped(
+    reports: &[Report<'_>],
+    wrongs_of: impl Fn(&Report<'_>) -> Vec<(String, String)>,
+) -> Vec<Wrong> {
+    let mut found: Vec<Wrong> = Vec::new();
     let mut places = HashMap::new();
+    let named = |target: &Target| match reports.len() {
+        1 => target.to_string(),
+        // There may be several of one repository.
+        _ => format!("{target} {}", target.pipeline()),
+    };
     for report in reports {
         for (what, text) in wrongs_of(report) {
             let place = *places
                 .entry((what.clone(), text.clone()))
                 .or_insert(found.len());
             match found.get_mut(place) {
-                Some(known) => known.targets.push(report.target),
+                Some(known) => known.targets.push(named(report.target)),
                 None => found.push(Wrong {
                     what,
                     text,
-                    targets: vec![report.target],
+                    targets: vec![named(report.target)],
                 }),
             }
         }
@@ -127,7 +129,7 @@ fn grouped<'a>(
     found
 }
 
-impl Wrong<'_> {
+impl Wrong {
     fn annotation(self) -> Annotation {
         let (what, whom) = (&self.what, self.whom());
         match self.targets.len() {
@@ -145,14 +147,29 @@ impl Wrong<'_> {
     /// The targets' names.
     pub(super) fn whom(&self) -> String {
         let named = self.targets.iter().take(MOST_NAMED);
-        let mut named: Vec<_> = named.map(ToString::to_string).collect();
+        let mut named: Vec<_> = named.map(String::as_str).collect();
         named.dedup();
         let more = self.targets.len().saturating_sub(MOST_NAMED);
-        if more > 0 {
-            named.push(format!("and {more} more"));
-        }
-        named.join(", ")
+        let more = match more {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        format!("{}{more}", named.join(", "))
     }
+}
+
+/// All that is wrong with one target, in full, for its own part of the log.
+pub(crate) fn errors(report: &Report<'_>) -> Vec<String> {
+    let wrongs = all_of(report).into_iter();
+    wrongs
+        .map(|(what, text)| format!("{what}: {text}"))
+        .collect()
+}
+
+fn all_of(report: &Report<'_>) -> Vec<(String, String)> {
+    let mut wrongs = failures_of(report);
+    wrongs.extend(failed_runs_of(report));
+    wrongs
 }
 
 /// What is wrong with one target's trigger, search and result: what it is about, and in full.

@@ -103,7 +103,7 @@ impl<'a, W: Write> Teller<'a, W> {
             story.push(report::announcement(target, self.request.mode));
         }
         if let Some(line) = report::line(target, event) {
-            if is_urgent(event) {
+            if is_urgent(event, target) {
                 let url = new_run(event).map(|run| format!(" {}", run.url));
                 self.say(&self.numbered(index, &format!("{line}{}", url.unwrap_or_default())));
             }
@@ -174,6 +174,9 @@ impl<W: Write> Audience for Teller<'_, W> {
             for line in self.stories[index].take() {
                 self.runner.say(&line);
             }
+            for error in report::errors(report) {
+                self.runner.say(&error);
+            }
         });
         let logs = report.followed.runs.iter().flat_map(|run| &run.logs);
         for log in logs {
@@ -203,10 +206,11 @@ fn is_heartbeat(event: &Event<'_>) -> bool {
 
 /// Whether it must not wait for the target's end: what was started, what keeps us waiting, and what a person
 /// could do something about.
-fn is_urgent(event: &Event<'_>) -> bool {
+fn is_urgent(event: &Event<'_>, target: &Target) -> bool {
     match event {
-        Event::Accepted { .. }
-        | Event::Found(_)
+        // Else it is over with that.
+        Event::Accepted { .. } => target.wait.is_some(),
+        Event::Found(_)
         | Event::Waiting { .. }
         | Event::LookingInto
         | Event::Run {
