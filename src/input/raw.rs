@@ -23,7 +23,11 @@ impl Inputs {
     pub(super) fn from_environment(environment: &BTreeMap<String, String>) -> Self {
         let inputs = environment.iter().filter_map(|(key, value)| {
             let name = key.strip_prefix("INPUT_")?.to_lowercase();
-            Some((name, Rc::new(Written::text(value))))
+            let written = match name.as_str() {
+                "targets" => Written::lines(value),
+                _ => Written::text(value),
+            };
+            Some((name, Rc::new(written)))
         });
         Self(inputs.collect())
     }

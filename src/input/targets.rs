@@ -5,6 +5,8 @@
 
 mod entry;
 mod inherit;
+#[cfg(test)]
+mod tests;
 mod twice;
 
 use std::collections::{BTreeMap, HashSet};

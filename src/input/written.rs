@@ -22,7 +22,7 @@ pub(super) struct Written {
 
 /// How a value stands there.
 enum Form {
-    /// A text, without the blanks around it.
+    /// A text, without the blanks around or at least behind it.
     Text(Rc<str>),
     /// A mapping or list in the midst of JSON, as it was written.
     Json(String),
@@ -33,6 +33,11 @@ enum Form {
 impl Written {
     pub(super) fn text(text: &str) -> Self {
         Self::new(Form::Text(text.trim().into()))
+    }
+
+    /// One whose lines are told by their numbers, so that also the empty ones before it count.
+    pub(super) fn lines(text: &str) -> Self {
+        Self::new(Form::Text(text.trim_end().into()))
     }
 
     pub(super) fn json(json: String) -> Self {

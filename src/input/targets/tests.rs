@@ -1,0 +1,896 @@
+//! What entries come to: what they inherit, what is complained about and how, and that no text is too odd.
+
+use std::fmt::Write as _;
+use std::time::{Duration, Instant};
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::input;
+use crate::input::pipeline::without_marker;
+use crate::target::{
+    Argument, BitbucketCredential, Call, GitHubCredential, GitHubPipeline, GitLabCredential,
+    OnFailure, Request, Variable,
+};
+
+const OWN_TOKEN: &str = "ghs_own";
+
+/// A step of `octo-org/caller` on `github.example`, with these inputs beside `targets`.
+fn given(step: &[(&str, &str)], targets: &str) -> Given {
+    let defaults = [("github-token", OWN_TOKEN), ("token", OWN_TOKEN)];
+    let targets = [("targets", targets)];
+    let pairs = defaults.iter().chain(step).chain(&targets);
+    let environment = pairs
+        .map(|(name, value)| {
+            (
+                format!("INPUT_{}", name.to_uppercase()),
+                (*value).to_owned(),
+            )
+        })
+        .collect();
+    Given::from_environment(&environment)
+}
+
+fn read(step: &[(&str, &str)], targets: &str) -> Part<(Request, Vec<Warning>)> {
+    let environment = BTreeMap::from(
+        [
+            ("GITHUB_SERVER_URL", "https://github.example"),
+            ("GITHUB_REPOSITORY", "octo-org/caller"),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned())),
+    );
+    let home = Home::from_environment(&environment).unwrap();
+    input::read(&given(step, targets), &home)
+}
+
+/// What an entry comes to, in one line.
+fn target(step: &[(&str, &str)], entry: &str) -> String {
+    let (request, _) = read(step, entry).unwrap_or_else(|found| panic!("{entry}: {found:?}"));
+    let [target] = request.targets.as_slice() else {
+        panic!("one entry, one target: {entry}");
+    };
+    shown(target)
+}
+
+fn shown(target: &Target) -> String {
+    let host = target.server.web.authority();
+    let mut shown = format!("{target} at {host}: {}", target.pipeline());
+    let mut add = |what: String| write!(shown, ", {what}").unwrap();
+    if let Some(source) = target.source() {
+        add(source);
+    }
+    match &target.call {
+        Call::GitHub(call) => {
+            match &call.pipeline {
+                GitHubPipeline::RepositoryDispatch {
+                    client_payload,
+                    marker,
+                    ..
+                } => add(format!(
+                    "{}}}",
+                    without_marker(client_payload, marker.as_deref())
+                )),
+                GitHubPipeline::WorkflowDispatch { inputs, .. } => {
+                    inputs
+                        .iter()
+                        .for_each(|(key, value)| add(format!("{key}={value}")));
+                }
+            }
+            add(match &call.credential {
+                GitHubCredential::Token(token) => token.expose().to_owned(),
+                GitHubCredential::WorkflowToken(_) => "the workflow's own".to_owned(),
+                GitHubCredential::App(app) => format!("App {}", app.client_id),
+            });
+        }
+        Call::GitLab(call) => {
+            call.variables
+                .iter()
+                .for_each(|variable| add(variable_text(variable)));
+            call.inputs
+                .iter()
+                .for_each(|(key, value)| add(format!("{key}={value}")));
+            add(match &call.credential {
+                GitLabCredential::Access(token) => token.expose().to_owned(),
+                GitLabCredential::Trigger { token, reader } => {
+                    let reader = reader.as_ref().map_or("nothing", Secret::expose);
+                    format!("{} with {reader}", token.expose())
+                }
+            });
+        }
+        Call::Bitbucket(call) => {
+            call.variables
+                .iter()
+                .for_each(|variable| add(variable_text(variable)));
+            add(match &call.credential {
+                BitbucketCredential::Access(token) => token.expose().to_owned(),
+                BitbucketCredential::Api { email, token } => {
+                    format!("{} of {email}", token.expose())
+                }
+            });
+        }
+    }
+    if let Some(wait) = &target.wait {
+        add(format!("waits {} s", wait.timeout.as_secs()));
+        if wait.result.is_some() {
+            add("result".to_owned());
+        }
+    }
+    shown
+}
+
+fn variable_text(variable: &Variable) -> String {
+    match &variable.value {
+        Argument::Plain(text) => format!("{}={text}", variable.key),
+        Argument::Secret(secret) => format!("{}=secret {}", variable.key, secret.expose()),
+    }
+}
+
+/// `input: message` of each complaint.
+fn complaints(step: &[(&str, &str)], targets: &str) -> Vec<String> {
+    let Err(complaints) = read(step, targets) else {
+        panic!("nothing is wrong with {targets}");
+    };
+    complaints
+        .into_iter()
+        .map(|complaint| format!("{}: {}", complaint.input, complaint.message))
+        .collect()
+}
+
+/// Complaints that begin like these, and no others.
+fn complains(step: &[(&str, &str)], targets: &str, expected: &[&str]) {
+    let found = complaints(step, targets);
+    let alike = found.len() == expected.len()
+        && found
+            .iter()
+            .zip(expected)
+            .all(|(found, start)| found.starts_with(start));
+    assert!(alike, "{targets}\n{found:#?}\n{expected:#?}");
+}
+
+const KEY: &str = include_str!("../../../tests/sandbox/keys/test-only-app.pkcs8.pem");
+
+#[test]
+fn defaults_are_inherited_and_own_keys_take_their_place() {
+    let github = [
+        ("event-type", "deploy"),
+        ("token", "ghp_step"),
+        ("repository", "octo-org/app"),
+    ];
+    for (entry, expected) in [
+        (
+            "- {ref: ''}",
+            "github octo-org/app at github.example: repository_dispatch deploy, {}, ghp_step",
+        ),
+        (
+            "- repository: octo-org/b",
+            "github octo-org/b at github.example: repository_dispatch deploy, {}, ghp_step",
+        ),
+        (
+            "- event-type: other",
+            "github octo-org/app at github.example: repository_dispatch other, {}, ghp_step",
+        ),
+        (
+            "- client-payload: {version: 1.10, count: 3}",
+            r#"github octo-org/app at github.example: repository_dispatch deploy, {"version":"1.10","count":3}, ghp_step"#,
+        ),
+        (
+            "- client-payload: 'version: 1.5'",
+            r#"github octo-org/app at github.example: repository_dispatch deploy, {"version":1.5}, ghp_step"#,
+        ),
+        (
+            r#"[{"client-payload": {"b": 1.10, "a": 1e3}}]"#,
+            r#"github octo-org/app at github.example: repository_dispatch deploy, {"b":1.10,"a":1e3}, ghp_step"#,
+        ),
+        (
+            r#"[{"client-payload": "{\"b\": 1.10}"}]"#,
+            r#"github octo-org/app at github.example: repository_dispatch deploy, {"b":1.10}, ghp_step"#,
+        ),
+        (
+            "- token: ghp_own",
+            "github octo-org/app at github.example: repository_dispatch deploy, {}, ghp_own",
+        ),
+        (
+            "- repository: ~",
+            "github octo-org/caller at github.example: repository_dispatch deploy, {}, ghp_step",
+        ),
+        (
+            r#"[{"repository": null}]"#,
+            "github octo-org/caller at github.example: repository_dispatch deploy, {}, ghp_step",
+        ),
+        (
+            "- wait: true",
+            "github octo-org/app at github.example: repository_dispatch deploy, {}, ghp_step, waits 21600 s",
+        ),
+    ] {
+        assert_eq!(target(&github, entry), expected, "{entry}");
+    }
+}
+
+#[test]
+fn values_stay_as_written() {
+    let step = [("workflow", "build.yml"), ("token", "ghp_step")];
+    let expected = "github octo-org/caller at github.example: workflow 012, 1.10, a=1.10, b=yes, c=~, ghp_step";
+    for entry in [
+        "- {workflow: 012, ref: 1.10, inputs: {a: 1.10, b: yes, c: ~}}",
+        "- workflow: 012\n  ref: 1.10\n  inputs: |\n    a: 1.10\n    b: yes\n    c: ~\n",
+        r#"[{"workflow": "012", "ref": 1.10, "inputs": {"a": 1.10, "b": "yes", "c": "~"}}]"#,
+    ] {
+        assert_eq!(target(&step, entry), expected, "{entry}");
+    }
+}
+
+#[test]
+fn an_own_pipeline_displaces_the_other() {
+    let step = [
+        ("event-type", "deploy"),
+        ("client-payload", "{\"a\": 1}"),
+        ("token", "ghp_step"),
+    ];
+    assert_eq!(
+        target(&step, "- workflow: build.yml"),
+        "github octo-org/caller at github.example: workflow build.yml, ghp_step"
+    );
+    assert_eq!(
+        target(&step, "- event-type: other"),
+        r#"github octo-org/caller at github.example: repository_dispatch other, {"a":1}, ghp_step"#
+    );
+    let step = [
+        ("workflow", "build.yml"),
+        ("inputs", "a: 1"),
+        ("ref", "release"),
+        ("token", "ghp_step"),
+    ];
+    assert_eq!(
+        target(&step, "- event-type: deploy"),
+        "github octo-org/caller at github.example: repository_dispatch deploy, {}, ghp_step"
+    );
+    assert_eq!(
+        target(&step, "- workflow: other.yml"),
+        "github octo-org/caller at github.example: workflow other.yml, release, a=1, ghp_step"
+    );
+    assert_eq!(
+        target(&step, "- ref: ~\n  inputs: ~"),
+        "github octo-org/caller at github.example: workflow build.yml, ghp_step"
+    );
+    complains(
+        &step,
+        "- {}\n- event-type: deploy\n  workflow: b.yml\n- event-type: deploy\n  ref: main",
+        &[
+            "targets[1].workflow: line 3: there is an `event-type` too",
+            "targets[2].ref: line 5: a repository_dispatch always runs on the default branch",
+        ],
+    );
+    // A step that contradicts itself is told so once.
+    let step = [
+        ("event-type", "deploy"),
+        ("workflow", "build.yml"),
+        ("token", "ghp_step"),
+    ];
+    complains(
+        &step,
+        "- repository: octo-org/a\n- repository: octo-org/b\n- workflow: c.yml",
+        &["workflow: there is an `event-type` too"],
+    );
+}
+
+#[test]
+fn another_provider_takes_what_makes_sense_for_it() {
+    let step = [
+        ("repository", "octo-org/app"),
+        ("server-url", "https://git.example"),
+        ("event-type", "deploy"),
+        ("client-payload", "{\"a\": 1}"),
+        ("token", "ghp_step"),
+        ("variables", "A: b"),
+        ("wait", "true"),
+        ("timeout", "60"),
+        ("result-artifact", "result"),
+    ];
+    for (entry, expected) in [
+        (
+            "- {provider: gitlab, repository: a/b, token: glpat-own}",
+            "gitlab a/b at gitlab.com: pipeline, A=b, glpat-own, waits 60 s",
+        ),
+        (
+            "- {provider: gitlab, repository: a/b, token: glpat-own, variables: ~, wait: false}",
+            "gitlab a/b at gitlab.com: pipeline, glpat-own",
+        ),
+        (
+            "- {provider: bitbucket, repository: a/b, token: own, secret-variables: {S: t}, variables: ''}",
+            "bitbucket a/b at bitbucket.org: pipeline, S=secret t, own, waits 60 s",
+        ),
+        (
+            "- {repository: 'https://gitlab.com/a/b', token: glpat-own}",
+            "gitlab a/b at gitlab.com: pipeline, A=b, glpat-own, waits 60 s",
+        ),
+        (
+            "- {provider: github}",
+            "github octo-org/app at git.example: repository_dispatch deploy, {\"a\":1}, ghp_step, waits 60 s, result",
+        ),
+        (
+            "- {provider: gitlab, repository: a/b, token: glpat-own, result-artifact: 'job:r.json'}",
+            "gitlab a/b at gitlab.com: pipeline, A=b, glpat-own, waits 60 s, result",
+        ),
+        (
+            "- {repository: 'https://github.com/octo-org/app', token: ghp_own}",
+            "github octo-org/app at github.com: repository_dispatch deploy, {\"a\":1}, ghp_own, waits 60 s, result",
+        ),
+    ] {
+        assert_eq!(target(&step, entry), expected, "{entry}");
+    }
+    complains(
+        &step,
+        "- provider: gitlab",
+        &["targets[0].repository: line 1: it is needed here"],
+    );
+    let step = [
+        ("provider", "bitbucket"),
+        ("repository", "a/b"),
+        ("token", "step"),
+        ("ref", "main"),
+    ];
+    assert_eq!(
+        target(&step, "- commit: abcdef1"),
+        "bitbucket a/b at bitbucket.org: pipeline, main, commit abcdef1, step"
+    );
+    assert_eq!(
+        target(&step, "- {commit: abcdef1, ref: ~}"),
+        "bitbucket a/b at bitbucket.org: pipeline, commit abcdef1, step"
+    );
+    assert_eq!(
+        target(
+            &[
+                ("provider", "gitlab"),
+                ("repository", "a/b"),
+                ("token", "step"),
+                ("variables", "A: b")
+            ],
+            "- {provider: '', repository: octo-org/caller, event-type: e}"
+        ),
+        "github octo-org/caller at github.example: repository_dispatch e, {}, the workflow's own"
+    );
+}
+
+#[test]
+fn credentials_stay_with_their_provider_and_server() {
+    let needed = "targets[0].token: line 1: a";
+    let github = [("event-type", "deploy"), ("token", "ghp_step")];
+    for entry in [
+        "- {provider: gitlab, repository: a/b}",
+        "- {provider: bitbucket, repository: a/b}",
+        "- {repository: 'https://github.com/octo-org/app'}",
+        "- {server-url: 'https://git.example', repository: octo-org/app}",
+        "- {server-url: 'https://github.example:8443', repository: octo-org/app}",
+    ] {
+        complains(&github, entry, &[needed]);
+    }
+    let gitlab = [
+        ("provider", "gitlab"),
+        ("repository", "a/b"),
+        ("token", "glpat-step"),
+        ("trigger-token", "glptt-step"),
+    ];
+    assert_eq!(
+        target(&gitlab, "- repository: c/d"),
+        "gitlab c/d at gitlab.com: pipeline, glptt-step with glpat-step"
+    );
+    // Known by its web URL alone, it is the same server still.
+    assert_eq!(
+        target(&gitlab, "- repository: https://gitlab.com/c/d"),
+        "gitlab c/d at gitlab.com: pipeline, glptt-step with glpat-step"
+    );
+    assert_eq!(
+        target(&gitlab, "- token: glpat-own"),
+        "gitlab a/b at gitlab.com: pipeline, glpat-own"
+    );
+    assert_eq!(
+        target(&gitlab, "- trigger-token: glptt-own"),
+        "gitlab a/b at gitlab.com: pipeline, glptt-own with glpat-step"
+    );
+    assert_eq!(
+        target(&gitlab, "- trigger-token: ''"),
+        "gitlab a/b at gitlab.com: pipeline, glpat-step"
+    );
+    assert_eq!(
+        target(&gitlab, "- {provider: github, event-type: e}"),
+        "github octo-org/caller at github.example: repository_dispatch e, {}, the workflow's own"
+    );
+    for entry in [
+        "- {server-url: 'https://git.example'}",
+        "- {provider: bitbucket, repository: a/b}",
+        "- {provider: github, repository: octo-org/app, event-type: e}",
+    ] {
+        complains(&gitlab, entry, &[needed]);
+    }
+    let trigger = [
+        ("provider", "gitlab"),
+        ("repository", "a/b"),
+        ("token", "glptt-step"),
+    ];
+    assert_eq!(
+        target(&trigger, "- trigger-token: glptt-own"),
+        "gitlab a/b at gitlab.com: pipeline, glptt-own with nothing"
+    );
+    let bitbucket = [
+        ("provider", "bitbucket"),
+        ("repository", "a/b"),
+        ("token", "step"),
+        ("email", "octavia@example.com"),
+    ];
+    for (entry, expected) in [
+        (
+            "- ref: main",
+            "bitbucket a/b at bitbucket.org: pipeline, main, step of octavia@example.com",
+        ),
+        (
+            "- token: own",
+            "bitbucket a/b at bitbucket.org: pipeline, own",
+        ),
+        (
+            "- email: o@example.com",
+            "bitbucket a/b at bitbucket.org: pipeline, step of o@example.com",
+        ),
+    ] {
+        assert_eq!(target(&bitbucket, entry), expected);
+    }
+}
+
+#[test]
+fn a_token_and_an_app_displace_each_other() {
+    let app = [
+        ("event-type", "e"),
+        ("client-id", "Iv1"),
+        ("private-key", KEY),
+    ];
+    let at = "at github.example: repository_dispatch e, {}";
+    let key = KEY.replace('\n', "\\n");
+    for (step, entry, expected) in [
+        (
+            &app[..],
+            "- repository: octo-org/a".to_owned(),
+            format!("github octo-org/a {at}, App Iv1"),
+        ),
+        (
+            &app,
+            "- token: ghp_own".to_owned(),
+            format!("github octo-org/caller {at}, ghp_own"),
+        ),
+        (
+            &app,
+            format!("- token: {OWN_TOKEN}"),
+            format!("github octo-org/caller {at}, the workflow's own"),
+        ),
+        (
+            &app,
+            "- client-id: Iv2".to_owned(),
+            format!("github octo-org/caller {at}, App Iv2"),
+        ),
+        (
+            &app,
+            "- client-id: ''".to_owned(),
+            format!("github octo-org/caller {at}, the workflow's own"),
+        ),
+        (
+            &[("event-type", "e"), ("token", "ghp_step")],
+            format!("- client-id: Iv2\n  private-key: \"{key}\""),
+            format!("github octo-org/caller {at}, App Iv2"),
+        ),
+    ] {
+        assert_eq!(target(step, &entry), expected, "{entry}");
+    }
+    for (entry, expected) in [
+        (
+            "- token: ''",
+            "targets[0].token: line 1: it is empty: the secret is not set",
+        ),
+        (
+            "- token: ~",
+            "targets[0].token: line 1: it is empty: the secret is not set",
+        ),
+        (
+            "- private-key: ''",
+            "targets[0].private-key: line 1: it is empty",
+        ),
+        (
+            "- {token: ghp_own, client-id: Iv2}",
+            "targets[0].private-key: line 1: it is needed",
+        ),
+        (
+            "- server-url: https://git.example\n  repository: a/b\n  client-id: Iv2",
+            "targets[0].private-key: line 1: it is needed",
+        ),
+    ] {
+        complains(&app, entry, &[expected]);
+    }
+}
+
+#[test]
+fn a_token_that_is_the_workflows_own_is_not_given() {
+    let step = [("event-type", "e")];
+    assert_eq!(
+        target(&step, "- {ref: ~}"),
+        "github octo-org/caller at github.example: repository_dispatch e, {}, the workflow's own"
+    );
+    complains(
+        &step,
+        "- repository: octo-org/app\n- provider: gitlab\n  repository: a/b",
+        &[
+            "targets[0].token: line 1: a token with the permission \"Contents: write\" for this repository is needed. The workflow's own token can trigger only octo-org/caller, not this repository",
+            "targets[1].token: line 2: a GitLab access token is needed",
+        ],
+    );
+    // Withheld from the step, it is missing wherever it would be used, and that is said once.
+    let step = [("event-type", "e"), ("token", "")];
+    complains(
+        &step,
+        "- repository: octo-org/a\n- repository: octo-org/b\n- {repository: octo-org/c, token: ghp_own}",
+        &["token: it is empty: the secret is not set"],
+    );
+}
+
+#[test]
+fn what_goes_with_wait_goes_without_it() {
+    let step = [
+        ("event-type", "e"),
+        ("token", "ghp_step"),
+        ("wait", "true"),
+        ("timeout", "60"),
+        ("logs", "none"),
+        ("result-artifact", "result"),
+    ];
+    let at = "github octo-org/caller at github.example: repository_dispatch e, {}, ghp_step";
+    for (entry, rest) in [
+        ("- {ref: ~}", ", waits 60 s, result"),
+        ("- wait: false", ""),
+        ("- wait: ~", ""),
+        ("- timeout: 5m", ", waits 300 s, result"),
+        ("- timeout: ~", ", waits 21600 s, result"),
+        ("- result-artifact: ~", ", waits 60 s"),
+        (
+            "- success-conclusions: [success, skipped]",
+            ", waits 60 s, result",
+        ),
+        (
+            "- success-conclusions: success, skipped",
+            ", waits 60 s, result",
+        ),
+    ] {
+        assert_eq!(target(&step, entry), format!("{at}{rest}"), "{entry}");
+    }
+    // Defaults for those that wait.
+    assert_eq!(
+        target(
+            &[
+                ("event-type", "e"),
+                ("token", "ghp_step"),
+                ("timeout", "60")
+            ],
+            "- {ref: ~}"
+        ),
+        at
+    );
+    complains(
+        &step,
+        "- wait: false\n  timeout: 5m\n- wait: perhaps\n- success-conclusions: [lost]\n- success-conclusions: {a: b}\n- success-conclusions: []\n- timeout: 5 hunter2",
+        &[
+            "targets[0].timeout: line 2: it goes with `wait: true`",
+            "targets[1].wait: line 3: it must be `true` or `false`",
+            "targets[2].success-conclusions: line 4: it must be a list like",
+            "targets[3].success-conclusions: line 5: it must be a list like",
+            "targets[4].success-conclusions: line 6: it must be a list like",
+            "targets[5].timeout: line 7: it must be a duration",
+        ],
+    );
+}
+
+/// Each by its place, in YAML and JSON, and never with its text.
+#[test]
+fn complaints_give_entry_and_line_and_no_text() {
+    let step = [("event-type", "deploy"), ("token", "ghp_step")];
+    let yaml = r"
+-
+  repository: a/hunter2/c
+-
+  repository: a/b
+  tokn: hunter2
+  dry-run: hunter2
+  commit: hunter2
+- provider: hunter2
+
+- hunter2
+- repository: a/b
+  ref: {hunter2: hunter2}
+  client-payload: hunter2
+- workflow: a.yml
+  inputs: {hunter2: [hunter2]}
+- server-url: https://hunter2.example
+  # a comment
+  repository: https://other-hunter2.example/a/b
+- event-type: c
+
+  repository: https://hunter2.example/a/b
+- provider: gitlab
+  repository: a/b
+  token: x
+  variables: hunter2
+";
+    complains(
+        &step,
+        yaml,
+        &[
+            "targets[0].repository: line 3: it has more than two parts; it must be `owner/name`",
+            "targets[1]: line 6: there is no such key; did you mean `token`?",
+            "targets[1].dry-run: line 7: it is for the step as a whole: set it beside `targets`",
+            "targets[1].commit: line 8: it means nothing for GitHub",
+            "targets[2].provider: line 9: it is none: it must be one of `github`, `gitlab`, `bitbucket`",
+            "targets[3]: line 11: it must be a mapping",
+            "targets[4].ref: line 13: it must be a text, not a mapping or list",
+            "targets[4].client-payload: line 14: it must be an object",
+            "targets[5].inputs: line 16: a value in it is nested",
+            "targets[6].repository: line 19: its web URL is not on the server of `server-url`",
+            "targets[7].provider: line 20: the server of `repository` may be any of them",
+            "targets[8].variables: line 26: it must be a mapping, like",
+        ],
+    );
+    let found = complaints(&step, yaml);
+    assert!(
+        found.iter().all(|found| !found.contains("hunter2")),
+        "{found:#?}"
+    );
+    complains(
+        &step,
+        "- {provider: gitlab, repository: a/b, token: x, variables: {hunter2: a}, secret-variables: {hunter2: b}}",
+        &["targets[0].secret-variables: line 1: a name in it is in `variables` too"],
+    );
+    let json = "[\n  {\n    \"repository\":\n      \"a/hunter2/c\"\n  },\n  \"hunter2\",\n  {\"repository\": \"a/b\", \"tokn\": 1,\n   \"ref\": [1]}\n]";
+    complains(
+        &step,
+        json,
+        &[
+            "targets[0].repository: line 3: it has more than two parts",
+            "targets[1]: line 6: it must be a mapping",
+            "targets[2]: line 7: there is no such key; did you mean `token`?",
+            "targets[2].ref: line 8: it must be a text",
+        ],
+    );
+}
+
+#[test]
+fn a_list_that_is_none_is_told() {
+    let step = [("event-type", "deploy"), ("token", "ghp_step")];
+    for (text, expected) in [
+        ("[]", "targets: there is none in it"),
+        ("hunter2", "targets: it must be a list of mappings"),
+        (
+            "repository: hunter2",
+            "targets: it must be a list of mappings",
+        ),
+        (
+            "{\"repository\": \"hunter2\"}",
+            "targets: it must be a list of mappings",
+        ),
+        (
+            "[{\"repository\" \"hunter2\"}]",
+            "targets: it is not valid JSON at line 1 column 16",
+        ),
+        (
+            "- a: 1\n  b: [hunter2",
+            "targets: it is not valid YAML at line 3 column 1",
+        ),
+        (
+            "- ref: 1\n  ref: hunter2",
+            "targets: it is not valid YAML at line 2 column 3: duplicated key",
+        ),
+        (
+            "- ref: 1\n  \"ref\": hunter2",
+            "targets: a key stands twice in one target, again at line 2",
+        ),
+        (
+            "[{\"ref\": 1,\n\"ref\": \"hunter2\"}]",
+            "targets: a key stands twice in one target, again at line 2",
+        ),
+        (
+            "- inputs:\n    hunter2: 1\n    'hunter2': 2",
+            "targets: a name stands there twice, again at line 3",
+        ),
+        (
+            "[{\"ref\": \"\\ud800\"}]",
+            "targets: it is not valid JSON at line 1: a text has",
+        ),
+        (
+            "- a: 1\n---\n- b: 1",
+            "targets: it must be one YAML document, not 2",
+        ),
+        ("# nothing", "targets: it must be one YAML document, not 0"),
+    ] {
+        let found = complaints(&step, text);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].starts_with(expected), "{found:?}\n{expected}");
+        assert!(!found[0].contains("hunter2"), "{found:?}");
+    }
+}
+
+#[test]
+fn what_is_wrong_with_the_step_is_told_once_and_only_if_it_matters() {
+    let step = [
+        ("event-type", "deploy"),
+        ("token", "ghp_step"),
+        ("repository", "a/b/c"),
+        ("max-parallel", "0"),
+        ("fail-fast", "maybe"),
+        ("timeout", "soon"),
+        ("wait", "true"),
+    ];
+    complains(
+        &step,
+        "- event-type: a\n- event-type: b",
+        &[
+            "max-parallel: it must be a whole number from 1 to 1000",
+            "fail-fast: it must be `true` or `false`",
+            "repository: `a/b/c` has more than two parts",
+        ],
+    );
+    let step = &step[..3];
+    assert_eq!(
+        target(step, "- repository: octo-org/app"),
+        "github octo-org/app at github.example: repository_dispatch deploy, {}, ghp_step"
+    );
+    for number in ["0", "1001", "-1", "8.0", "many", "99999999999999999999"] {
+        let step = [("event-type", "e"), ("max-parallel", number)];
+        complains(
+            &step,
+            "- {}",
+            &["max-parallel: it must be a whole number from 1 to 1000"],
+        );
+    }
+    for (number, expected) in [("", 8), ("8", 8), ("1", 1), ("1000", 1_000)] {
+        let (request, _) = read(&[("event-type", "e"), ("max-parallel", number)], "").unwrap();
+        assert_eq!(request.max_parallel.get(), expected);
+        assert_eq!(request.on_failure, OnFailure::GoOn);
+    }
+    let (request, _) = read(&[("event-type", "e"), ("fail-fast", "true")], "- {}").unwrap();
+    assert_eq!(request.on_failure, OnFailure::SendNoMore);
+}
+
+#[test]
+fn complaints_beyond_what_anybody_reads_are_counted() {
+    let found = complaints(&[("event-type", "e")], &"- hunter2\n".repeat(1_000));
+    assert_eq!(found.len(), 51);
+    assert!(found[49].starts_with("targets[49]: line 50: it must be a mapping"));
+    assert_eq!(
+        found[50],
+        "targets: there are 950 more complaints: mend those above first"
+    );
+}
+
+#[test]
+fn secrets_are_known_also_where_all_else_is_wrong() {
+    let given = given(
+        &[("token", "step-secret")],
+        "- token: own-secret\n  trigger-token: second\n  nonsense: x\n- secret-variables: {A: third, B: [fourth]}\n\
+         - secret-variables: 'A: fifth'\n- private-key: a\\nkey\n- token: [nested]\n",
+    );
+    let secrets: Vec<_> = given
+        .secrets()
+        .into_iter()
+        .map(|(name, secret)| format!("{name}: {}", secret.expose()))
+        .collect();
+    assert_eq!(
+        secrets,
+        [
+            "token: step-secret",
+            "github-token: ghs_own",
+            "targets[0].token: own-secret",
+            "targets[0].trigger-token: second",
+            "targets[1].secret-variables: third",
+            "targets[1].secret-variables: fourth",
+            "targets[2].secret-variables: fifth",
+            "targets[3].private-key: a\\nkey",
+            "targets[3].private-key: a\nkey",
+        ]
+    );
+}
+
+#[test]
+fn what_would_be_sent_twice_is_warned_about_once() {
+    let step = [("event-type", "deploy"), ("token", "ghp_step")];
+    let warnings = |targets| read(&step, targets).unwrap().1;
+    let warning = |input: &str, text: &str| Warning {
+        input: input.to_owned(),
+        text: text.to_owned(),
+    };
+    assert_eq!(
+        warnings(
+            "- repository: octo-org/a\n- repository: octo-org/b\n- repository: Octo-Org/A\n  token: ghp_other\n  wait: true\n\
+             - {repository: octo-org/b, client-payload: {a: 1}}\n- {repository: octo-org/b, client-payload: {a: 1}, wait: true}\n\
+             - repository: octo-org/a\n  wait: true\n- repository: octo-org/a\n"
+        ),
+        [
+            warning(
+                "targets[2]",
+                "line 3: it is the same as `targets[0]`, and 2 more are too: that pipeline will be triggered 4 times"
+            ),
+            warning(
+                "targets[4]",
+                "line 7: it is the same as `targets[3]`: that pipeline will be triggered twice"
+            ),
+        ]
+    );
+    assert_eq!(
+        warnings(
+            "- {workflow: a.yml}\n- {workflow: a.yml, ref: main}\n- {workflow: a.yml, inputs: {a: b}}\n- {event-type: a.yml}\n\
+             - {workflow: a.yml, ref: refs/tags/main}\n- {repository: 'https://github.com/octo-org/caller', token: ghp_x, workflow: a.yml}\n\
+             - {provider: gitlab, repository: a/b, token: x}\n- {provider: bitbucket, repository: a/b, token: x}\n\
+             - {provider: bitbucket, repository: a/b, token: x, custom-pipeline: c}\n\
+             - {provider: bitbucket, repository: a/b, token: x, variables: {a: b}}\n\
+             - {provider: bitbucket, repository: a/b, token: x, secret-variables: {a: b}}\n"
+        ),
+        []
+    );
+}
+
+/// Room for a slow machine: anything quadratic takes far longer.
+#[test]
+fn a_thousand_entries_are_read_in_no_time() {
+    let certificate = "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n".repeat(200);
+    let payload = format!("{{\"a\": \"{}\"}}", "x".repeat(60_000));
+    let variables: String = (0..200)
+        .map(|index| format!("NAME_{index}: value\n"))
+        .collect();
+    let key = KEY.replace('\n', "\\n");
+    let began = Instant::now();
+    let step = [
+        ("event-type", "deploy"),
+        ("client-payload", payload.as_str()),
+        ("client-id", "Iv1"),
+        ("private-key", KEY),
+        ("ca-certificates", &certificate),
+    ];
+    let targets: String = (0..1_000)
+        .map(|index| format!("- repository: octo-org/app-{index}\n  private-key: \"{key}\"\n"))
+        .collect();
+    assert_eq!(read(&step, &targets).unwrap().0.targets.len(), 1_000);
+    let step = [
+        ("provider", "gitlab"),
+        ("token", "glpat-x"),
+        ("secret-variables", variables.as_str()),
+    ];
+    let targets: Vec<_> = (0..1_000)
+        .map(|index| format!("{{\"repository\": \"octo-group/app-{index}\"}}"))
+        .collect();
+    let targets = format!("[{}]", targets.join(",\n"));
+    assert_eq!(read(&step, &targets).unwrap().0.targets.len(), 1_000);
+    assert!(
+        began.elapsed() < Duration::from_secs(20),
+        "{:?}",
+        began.elapsed()
+    );
+}
+
+proptest! {
+    #[test]
+    fn no_text_panics(text in r#"([\[\]{}:,"'&*!|>?~ \n-]|- |token: |ref: |inputs: |"ref": |null|\PC){0,60}"#) {
+        let step = [("event-type", "deploy"), ("token", "ghp_step")];
+        given(&step, &text).secrets();
+        let _ = read(&step, &text);
+    }
+
+    /// No part of an own text comes back in a complaint.
+    #[test]
+    fn no_text_is_quoted(
+        key in "provider|server-url|repository|event-type|workflow|ref|inputs|timeout|wait|token|client-payload|ca-certificates|tokn|logs",
+        value in "hunter2|a/hunter2|a/hunter2/b|https://hunter2|https://hunter2/a|hunter2: hunter2|hunter2: \\[hunter2\\]|5 hunter2|-----BEGIN hunter2",
+        nested in any::<bool>(),
+    ) {
+        let quoted = serde_json::to_string(&value).unwrap();
+        let value = if nested { format!("{{hunter2: {quoted}}}") } else { quoted };
+        let step = [("token", "ghp_step"), ("wait", "true")];
+        for more in ["", ", workflow: a.yml", ", event-type: a", ", provider: gitlab"] {
+            if let Err(complaints) = read(&step, &format!("- {{{key}: {value}{more}}}")) {
+                for complaint in complaints {
+                    prop_assert!(!complaint.message.contains("hunter2"), "{}", complaint.message);
+                }
+            }
+        }
+    }
+}
