@@ -136,15 +136,15 @@ impl Node {
 
     /// A mapping's pairs, each value the text that was written.
     pub(super) fn texts(&self) -> Result<Vec<(&str, &str)>, Problem> {
-        const REMEDY: &str =
-            "is nested, but only texts can be sent: quote it, or write it as JSON in a text";
         self.pairs()?
             .iter()
             .map(|(key, node)| match node {
                 Self::Scalar { text, .. } => Ok((key.as_str(), text.as_str())),
                 Self::Sequence(_) | Self::Mapping(_) => Err(Problem::naming(
-                    format!("the value of `{key}` {REMEDY}"),
-                    format!("a value in it {REMEDY}"),
+                    format!(
+                        "the value of `{key}` is nested, but only texts can be sent: quote it, or write it as JSON in a text"
+                    ),
+                    "a value in it is nested, but only texts can be sent: quote it, or write it as JSON in a text",
                 )),
             })
             .collect()

@@ -313,10 +313,14 @@ impl Done {
 
     /// The output `results`, of one target.
     pub(crate) fn result(&self) -> serde_json::Value {
-        let results: serde_json::Value =
-            serde_json::from_str(&self.outputs["results"]).expect("results is JSON");
-        assert_eq!(results.as_array().map(Vec::len), Some(1), "{self}");
-        results[0].clone()
+        let mut results = self.results();
+        assert_eq!(results.len(), 1, "{self}");
+        results.remove(0)
+    }
+
+    /// The output `results`: an entry for each target, in order.
+    pub(crate) fn results(&self) -> Vec<serde_json::Value> {
+        serde_json::from_str(&self.outputs["results"]).expect("results is a JSON list")
     }
 
     #[track_caller]

@@ -18,4 +18,5 @@ mod place;
 mod protocol;
 mod signals;
 mod stopping;
+mod targets;
 mod waiting;

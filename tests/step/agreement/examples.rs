@@ -53,6 +53,8 @@ fn expression(name: &str, sandbox: &Sandbox) -> String {
         "toJSON(secrets.DEPLOY_KEY)" => json(DEPLOY_KEY.into()),
         "vars.COMPANY_CA" => sandbox.ca_pem().to_owned(),
         "secrets.BITBUCKET_TOKEN" => demo::BITBUCKET_ACCESS.to_owned(),
+        "toJSON(secrets.GITLAB_TOKEN)" => json(demo::GITLAB_DEVELOPER.into()),
+        "toJSON(secrets.BITBUCKET_TOKEN)" => json(demo::BITBUCKET_ACCESS.into()),
         "secrets.BITBUCKET_API_TOKEN" => demo::BITBUCKET_API.to_owned(),
         "vars.BITBUCKET_EMAIL" => demo::BITBUCKET_EMAIL.to_owned(),
         other => panic!("say here what `{other}` of the examples comes to"),
@@ -115,6 +117,20 @@ impl Example {
         found.map(|(_, value)| value.as_str())
     }
 
+    /// Its inputs, and the keys of all its targets, with their values as written.
+    pub(super) fn keys(&self) -> Vec<(&str, &str)> {
+        let entries = self.input("targets").unwrap_or_default().lines();
+        let keys = entries.filter_map(|line| {
+            let (key, value) = line.split_once(':')?;
+            Some((key.trim_start_matches([' ', '-']), value.trim()))
+        });
+        let inputs = self.inputs.iter();
+        inputs
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .chain(keys)
+            .collect()
+    }
+
     /// The step as it would run against the sandbox instead of the servers that it names.
     pub(super) fn step(&self, sandbox: &Sandbox) -> Step {
         // Whoever brings a certificate wants to see it used.
@@ -122,13 +138,18 @@ impl Example {
             Some(_) => sandbox.https_url(),
             None => sandbox.http_url(),
         };
-        let mut step = Step::on(&sandbox.http_url()).secret(DEPLOY_KEY);
+        let mut step = [DEPLOY_KEY, demo::GITLAB_DEVELOPER, demo::BITBUCKET_ACCESS]
+            .into_iter()
+            .fold(Step::on(&sandbox.http_url()), Step::secret);
         // Where a public server is meant, the sandbox is told by hand.
         if matches!(self.input("provider"), Some("gitlab" | "bitbucket")) {
             step = step.input("server-url", &address);
         }
         for (name, value) in &self.inputs {
             let mut value = evaluated(value, sandbox);
+            if name == "targets" {
+                value = on_server(&value, &address);
+            }
             if let Some(server) = SERVERS
                 .iter()
                 .find(|server| value.starts_with(server.example))
@@ -142,6 +163,20 @@ impl Example {
         }
         step
     }
+}
+
+/// Targets on a server instead of the public ones.
+fn on_server(targets: &str, address: &str) -> String {
+    let lines = targets.lines().map(|line| {
+        let (before, provider) = line.split_once("provider: ").unwrap_or((line, ""));
+        if ["gitlab", "bitbucket"].contains(&provider) {
+            let indent = " ".repeat(before.len());
+            format!("{line}\n{indent}server-url: {address}\n")
+        } else {
+            format!("{line}\n")
+        }
+    });
+    lines.collect()
 }
 
 /// A text with its `${{ … }}` replaced.

@@ -1,0 +1,417 @@
+//! `targets`: several targets in one step. What an entry comes to is tested beside the code in full; here,
+//! what a user sees of it and what is started.
+
+use std::time::{Duration, Instant};
+
+use sandbox::{Provider, Sandbox, demo};
+use serde_json::Value;
+
+use crate::harness::{Done, Step, sandbox};
+
+/// A step of `octo-org/caller` whose entries may say `SERVER`.
+fn step(sandbox: &Sandbox, targets: &str) -> Step {
+    let targets = targets.replace("SERVER", &sandbox.http_url());
+    Step::on(&sandbox.http_url()).input("targets", &targets)
+}
+
+/// `provider repository: pipeline, outcome` of each entry of `results`.
+fn results(done: &Done) -> Vec<String> {
+    let text = |entry: &Value, name: &str| entry[name].as_str().unwrap_or_default().to_owned();
+    done.results()
+        .iter()
+        .map(|entry| {
+            format!(
+                "{} {}: {}, {}",
+                text(entry, "provider"),
+                text(entry, "repository"),
+                text(entry, "pipeline"),
+                text(entry, "outcome")
+            )
+        })
+        .collect()
+}
+
+/// Fails with these errors and these alone, and sends nothing.
+fn complains(sandbox: &Sandbox, step: &Step, errors: &[&str]) -> Done {
+    let done = step.run().fails(errors);
+    done.outcome("not-sent").says("nothing was sent");
+    assert_eq!(done.outputs["results"], "[]");
+    assert_eq!(sandbox.requests().len(), 0, "{done}");
+    done
+}
+
+const EVERYWHERE: &str = "
+- repository: octo-org/app
+  workflow: build.yml
+  inputs: {version: 1.10}
+  token: GITHUB
+- provider: gitlab
+  server-url: SERVER
+  repository: octo-group/tools/deployer
+  token: GITLAB
+  inputs:
+    replicas: 3
+  variables: |
+    VERSION: 1.10
+- provider: bitbucket
+  server-url: SERVER
+  repository: octo-workspace/service
+  ref: develop
+  token: BITBUCKET
+  secret-variables:
+    PASSWORD: hunter2-hunter2
+";
+
+fn everywhere() -> String {
+    EVERYWHERE
+        .replace("GITHUB", demo::GITHUB_CLASSIC)
+        .replace("GITLAB", demo::GITLAB_DEVELOPER)
+        .replace("BITBUCKET", demo::BITBUCKET_ACCESS)
+}
+
+#[test]
+fn each_target_starts_one_run_whatever_its_provider() {
+    let sandbox = sandbox();
+    let step = step(&sandbox, &everywhere())
+        .secret(demo::GITHUB_CLASSIC)
+        .secret(demo::GITLAB_DEVELOPER)
+        .secret(demo::BITBUCKET_ACCESS)
+        .secret("hunter2-hunter2")
+        .input("ref", "main");
+    let done = step.run().passes();
+    assert_eq!(
+        results(&done),
+        [
+            "github octo-org/app: workflow build.yml, accepted",
+            "gitlab octo-group/tools/deployer: pipeline, accepted",
+            "bitbucket octo-workspace/service: pipeline, accepted",
+        ]
+    );
+    assert_eq!(done.warnings(), Vec::<String>::new());
+    let github = sandbox.runs_of(Provider::Github);
+    let gitlab = sandbox.runs_of(Provider::Gitlab);
+    let bitbucket = sandbox.runs_of(Provider::Bitbucket);
+    assert_eq!((github.len(), gitlab.len(), bitbucket.len()), (1, 1, 1));
+    assert_eq!(github[0].inputs["version"], "1.10");
+    assert_eq!(gitlab[0].inputs["replicas"], 3);
+    assert_eq!(gitlab[0].variables[0].value, "1.10");
+    assert_eq!(bitbucket[0].variables[0].value, "hunter2-hunter2");
+    assert_eq!(github[0].reference_name(), Some("main"));
+    assert_eq!(gitlab[0].reference_name(), Some("main"));
+    assert_eq!(bitbucket[0].reference_name(), Some("develop"));
+    for mask in [
+        demo::GITHUB_CLASSIC,
+        demo::GITLAB_DEVELOPER,
+        demo::BITBUCKET_ACCESS,
+        "hunter2-hunter2",
+    ] {
+        assert!(done.masks.iter().any(|known| known == mask), "{done}");
+    }
+}
+
+#[test]
+fn a_json_list_sends_payloads_as_they_are_written() {
+    let sandbox = sandbox();
+    let targets = r#"[
+        {"repository": "octo-org/app", "client-payload": {"z": 1.10, "a": [1e3, 12345678901234567890]}},
+        {"repository": "octo-org/private", "client-payload": "{\"z\": 1.10}"},
+        {"repository": "octo-org/private"}
+    ]"#;
+    let done = step(&sandbox, targets)
+        .input("event-type", "deploy")
+        .input("client-payload", "{\"step\": 1.0}")
+        .input("token", demo::GITHUB_CLASSIC)
+        .run()
+        .passes();
+    let bodies: Vec<_> = sandbox
+        .trigger_requests()
+        .iter()
+        .map(|request| String::from_utf8(request.body.to_vec()).unwrap())
+        .collect();
+    assert_eq!(bodies.len(), 3, "{done}");
+    for payload in [
+        r#"{"z":1.10,"a":[1e3,12345678901234567890]}"#,
+        r#"{"z":1.10}"#,
+        r#"{"step":1.0}"#,
+    ] {
+        let sent = format!(r#""client_payload":{payload}"#);
+        assert!(bodies.iter().any(|body| body.contains(&sent)), "{bodies:?}");
+    }
+}
+
+#[test]
+fn complaints_of_all_entries_come_at_once_and_nothing_is_sent() {
+    let sandbox = sandbox();
+    let targets = "
+- repository: octo-org/hunter2-hunter2/app
+- tokn: hunter2-hunter2
+  workflow: [hunter2-hunter2]
+- provider: gitlab
+  server-url: SERVER
+  repository: octo-group/tools/deployer
+  trigger-token: ''
+- hunter2-hunter2
+- repository: octo-org/app
+  ref: main
+  token: hunter2-hunter2 hunter2
+  dry-run: true
+";
+    let step = step(&sandbox, targets)
+        .input("event-type", "deploy")
+        .input("client-payload", "[1]")
+        .input("token", demo::GITHUB_CLASSIC)
+        .input("max-parallel", "1001")
+        .secret("hunter2-hunter2");
+    let done = complains(
+        &sandbox,
+        &step,
+        &[
+            "input max-parallel: it must be a whole number from 1 to 1000",
+            "input targets[0].repository: line 2: it has more than two parts; it must be `owner/name`",
+            "input targets[1]: line 3: there is no such key; did you mean `token`?",
+            "input targets[1].workflow: line 4: it must be a text, not a mapping or list",
+            "input client-payload: it must be an object",
+            "input targets[2].token: line 5: a GitLab access token is needed",
+            "input targets[3]: line 9: it must be a mapping, like `repository: octo-org/app`",
+            "input targets[4].dry-run: line 13: it is for the step as a whole",
+            "input targets[4].ref: line 11: a repository_dispatch always runs on the default branch",
+            "input targets[4].token: line 12: it has a line break, blank or other character in it",
+        ],
+    );
+    assert!(!done.log.contains("octo-org/hunter2"), "{done}");
+}
+
+#[test]
+fn a_list_that_cannot_be_read_is_not_shown() {
+    let sandbox = sandbox();
+    for (targets, error) in [
+        ("[]", "input targets: there is none in it"),
+        (
+            "token: hunter2-hunter2",
+            "input targets: it must be a list of mappings",
+        ),
+        (
+            "- ref: main\n- token: [hunter2-hunter2",
+            "input targets: it is not valid YAML at line 3 column 1",
+        ),
+        (
+            "[\n{\"token\" \"hunter2-hunter2\"}]",
+            "input targets: it is not valid JSON at line 2 column 10",
+        ),
+        (
+            "- token: hunter2-hunter2\n  token: hunter2-hunter2",
+            "input targets: it is not valid YAML at line 2 column 3: duplicated key",
+        ),
+    ] {
+        let step = step(&sandbox, targets).input("event-type", "deploy");
+        let step = step.secret("hunter2-hunter2");
+        complains(&sandbox, &step, &[error]);
+    }
+}
+
+#[test]
+fn an_inherited_secret_that_is_missing_is_told_once() {
+    let sandbox = sandbox();
+    let targets = "
+- repository: octo-org/app
+- repository: octo-org/private
+- repository: octo-org/caller
+";
+    let step = step(&sandbox, targets)
+        .input("event-type", "deploy")
+        .input("token", "");
+    complains(
+        &sandbox,
+        &step,
+        &["input token: it is empty: the secret is not set"],
+    );
+}
+
+#[test]
+fn credentials_do_not_cross_providers_or_servers() {
+    let sandbox = sandbox();
+    let targets = "
+- repository: octo-org/app
+- provider: gitlab
+  server-url: SERVER
+  repository: octo-group/tools/deployer
+- provider: bitbucket
+  server-url: SERVER
+  repository: octo-workspace/service
+- server-url: https://github.example
+  repository: octo-org/app
+";
+    let step = step(&sandbox, targets)
+        .input("event-type", "deploy")
+        .input("token", "no-known-prefix-of-any-token");
+    complains(
+        &sandbox,
+        &step,
+        &[
+            "input targets[1].token: line 3: a GitLab access token is needed",
+            "input targets[2].token: line 6: a Bitbucket access token is needed",
+            "input targets[3].token: line 9: a token with the permission \"Contents: write\" for this repository is needed. The workflow's own token is never sent to another server",
+        ],
+    );
+}
+
+/// Each request carries the credential of its own target and no other.
+#[test]
+fn each_target_is_triggered_with_its_own_credential() {
+    let sandbox = sandbox();
+    let targets = format!(
+        "
+- repository: octo-org/app
+- repository: octo-org/app
+  client-payload: {{as: somebody else}}
+  token: {}
+- repository: octo-org/caller
+  token: {}
+- provider: gitlab
+  server-url: SERVER
+  repository: octo-group/tools/deployer
+  trigger-token: {}
+  ref: main
+",
+        demo::GITHUB_FINE_GRAINED,
+        demo::GITHUB_WORKFLOW_OF_CALLER,
+        demo::GITLAB_TRIGGER
+    );
+    let done = step(&sandbox, &targets)
+        .input("event-type", "deploy")
+        .input("token", demo::GITHUB_CLASSIC)
+        .secret(demo::GITHUB_FINE_GRAINED)
+        .secret(demo::GITLAB_TRIGGER)
+        .run()
+        .passes();
+    let triggers = sandbox.trigger_requests();
+    let authorizations: Vec<_> = triggers
+        .iter()
+        .map(|request| request.headers.get("authorization").unwrap_or_default())
+        .collect();
+    for (token, path) in [
+        (demo::GITHUB_CLASSIC, "octo-org/app"),
+        (demo::GITHUB_FINE_GRAINED, "octo-org/app"),
+        (demo::GITHUB_WORKFLOW_OF_CALLER, "octo-org/caller"),
+    ] {
+        let sent = triggers.iter().zip(&authorizations);
+        let with: Vec<_> = sent
+            .filter(|(_, authorization)| authorization.ends_with(token))
+            .collect();
+        assert_eq!(with.len(), 1, "{done}");
+        assert!(with[0].0.path.contains(path));
+    }
+    done.says("github octo-org/caller: triggering repository_dispatch deploy on")
+        .says("with the workflow's own token")
+        .says("with a pipeline trigger token");
+}
+
+#[test]
+fn own_keys_displace_what_is_inherited() {
+    let sandbox = sandbox();
+    let targets = "
+- workflow: build.yml
+  ref: release
+- event-type: deploy-marked
+- client-payload: ''
+";
+    let done = step(&sandbox, targets)
+        .input("repository", "octo-org/app")
+        .input("event-type", "deploy")
+        .input("client-payload", "a: 1")
+        .input("timeout", "60")
+        .input("token", demo::GITHUB_CLASSIC)
+        .run()
+        .passes();
+    assert_eq!(
+        results(&done),
+        [
+            "github octo-org/app: workflow build.yml, accepted",
+            "github octo-org/app: repository_dispatch deploy-marked, accepted",
+            "github octo-org/app: repository_dispatch deploy, accepted",
+        ]
+    );
+    let mut payloads: Vec<_> = sandbox
+        .trigger_requests()
+        .iter()
+        .filter_map(|request| Some(request.json()?.get("client_payload")?.to_string()))
+        .collect();
+    payloads.sort();
+    assert_eq!(payloads, [r#"{"a":1}"#, "{}"]);
+}
+
+#[test]
+fn entries_that_send_the_same_are_warned_about() {
+    let sandbox = sandbox();
+    let targets = "
+- repository: octo-org/app
+- repository: octo-org/private
+- repository: OCTO-ORG/app
+  wait: false
+";
+    let done = step(&sandbox, targets)
+        .input("event-type", "deploy")
+        .input("token", demo::GITHUB_CLASSIC)
+        .input("dry-run", "true")
+        .run()
+        .passes();
+    assert_eq!(
+        done.warnings(),
+        [
+            "input targets[2]: line 4: it is the same as `targets[0]`: that pipeline will be triggered twice"
+        ]
+    );
+    assert_eq!(done.results().len(), 3);
+}
+
+#[test]
+fn secrets_of_entries_are_masked_also_where_all_else_is_wrong() {
+    let sandbox = sandbox();
+    let targets = "
+- nonsense: true
+  token: hunter2-first
+- secret-variables: {PIN: 123, PASSWORD: hunter2-second}
+- provider: gitlab
+  secret-variables: |
+    PASSWORD: hunter2-third
+- provider: bitbucket
+  secret-variables: {PASSWORD: }
+";
+    let done = step(&sandbox, targets)
+        .secret("hunter2-first")
+        .secret("hunter2-second")
+        .secret("hunter2-third")
+        .run();
+    assert_eq!(done.code, Some(1));
+    for mask in ["hunter2-first", "hunter2-second", "hunter2-third"] {
+        assert!(done.masks.iter().any(|known| known == mask), "{done}");
+    }
+    assert_eq!(
+        done.warnings(),
+        [
+            "input targets[1].secret-variables: a secret in it has fewer than 4 characters and is not masked: that would garble the log",
+            "input targets[3].secret-variables: a secret in it is empty or `null`: is it set? Forks and Dependabot get none",
+        ]
+    );
+}
+
+/// Room for a slow machine: anything quadratic takes far longer.
+#[test]
+fn a_thousand_targets_with_a_thousand_secrets_take_no_time() {
+    let sandbox = sandbox();
+    let targets: String = (0..1_000)
+        .map(|index| {
+            format!(
+                "- repository: octo-org/app-{index}\n  token: ghp_{index:036}\n  wrong: yes\n  client-id: ''\n"
+            )
+        })
+        .collect();
+    let step = step(&sandbox, &targets).input("event-type", "deploy");
+    let began = Instant::now();
+    let done = step.run();
+    assert!(began.elapsed() < Duration::from_secs(10));
+    assert_eq!(done.errors().len(), 51);
+    assert!(done.errors()[50].contains("there are 950 more complaints"));
+    assert!(done.masks.len() >= 1_000);
+    assert_eq!(sandbox.requests().len(), 0);
+}
