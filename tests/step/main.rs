@@ -11,6 +11,7 @@ mod github;
 mod gitlab;
 mod harness;
 mod harvest;
+mod hostile;
 mod inputs;
 mod network;
 mod outcomes;

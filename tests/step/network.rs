@@ -1,7 +1,15 @@
 //! Servers that cannot be reached, certificates and proxies.
 
-use sandbox::{Certificate, Proxy, ProxyManners, Sandbox, World, demo};
+use std::io;
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::thread;
 
+use sandbox::world::Life;
+use sandbox::{Certificate, Provider, Proxy, ProxyManners, Sandbox, World, demo};
+
+use crate::calls::{at_once, living};
 use crate::harness::{Step, sandbox};
 
 /// A step that trusts some authority, but not the sandbox's, so that the test says the same everywhere.
@@ -74,6 +82,64 @@ fn a_certificate_that_is_not_trusted_is_final() {
         assert!(!done.log.contains("tried again"), "{done}");
         assert_eq!(sandbox.requests().len(), 0);
     }
+}
+
+/// Passes on whatever comes to the port where that points to. Tells its own port.
+fn relay(to: Arc<AtomicU16>) -> u16 {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+    let port = listener.local_addr().expect("it has an address").port();
+    thread::spawn(move || {
+        for client in listener.incoming().flatten() {
+            let Ok(server) = TcpStream::connect(("127.0.0.1", to.load(Ordering::Relaxed))) else {
+                continue;
+            };
+            for (mut from, mut to) in [
+                (client.try_clone(), server.try_clone()),
+                (Ok(server), Ok(client)),
+            ]
+            .map(|(from, to)| (from.expect("a socket"), to.expect("a socket")))
+            {
+                thread::spawn(move || {
+                    let _ = io::copy(&mut from, &mut to);
+                    let _ = to.shutdown(Shutdown::Both);
+                });
+            }
+        }
+    });
+    port
+}
+
+/// Whoever answers now is somebody else, who learns nothing. The run that is not read any more is named.
+#[test]
+fn a_certificate_that_turns_bad_while_waiting_loses_the_run() {
+    let certificates = [
+        (Certificate::Expired, "expired"),
+        (Certificate::WrongName, "not valid for name"),
+    ];
+    at_once(certificates.to_vec(), |(certificate, error)| {
+        let sandbox = living(Provider::Gitlab, Life::endless());
+        let impostor = Sandbox::builder(World::demo())
+            .certificate(certificate)
+            .start()
+            .unwrap();
+        let leads_to = Arc::new(AtomicU16::new(sandbox.https_port()));
+        let port = relay(Arc::clone(&leads_to));
+        let step = https(&sandbox)
+            .input("server-url", &format!("https://127.0.0.1:{port}"))
+            .input(
+                "ca-certificates",
+                &[sandbox.ca_pem(), impostor.ca_pem()].concat(),
+            )
+            .input("wait", "true");
+        let child = step.start();
+        step.until_said(": running");
+        leads_to.store(impostor.https_port(), Ordering::Relaxed);
+        drop(sandbox);
+        let done = step.finish(child).fails(&[error]);
+        assert_eq!(done.outputs["conclusion"], "lost", "{done}");
+        assert!(done.result()["runs"][0]["left_running"].is_string());
+        assert_eq!(impostor.requests().len(), 0);
+    });
 }
 
 #[test]

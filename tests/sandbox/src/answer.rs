@@ -4,10 +4,12 @@
 use std::convert::Infallible;
 use std::fmt;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use hyper::body::{Body, Bytes, Frame, SizeHint};
 use serde_json::Value;
+use tokio::time::{Instant, Sleep, sleep};
 
 /// A whole answer, as tests can prescribe it and as the providers give it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,6 +73,19 @@ pub(crate) enum Payload {
         left: u64,
         rest: Option<Bytes>,
     },
+    /// Byte by byte.
+    Slow {
+        rest: Bytes,
+        pause: Duration,
+        next: Pin<Box<Sleep>>,
+    },
+}
+
+impl Payload {
+    pub(crate) fn slow(rest: Bytes, pause: Duration) -> Self {
+        let next = Box::pin(sleep(pause));
+        Self::Slow { rest, pause, next }
+    }
 }
 
 /// The end of a torn body: hyper closes the connection when it sees it.
@@ -136,6 +151,12 @@ impl Body for Payload {
                 *left -= chunk.len() as u64;
                 Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(chunk)))))
             }
+            Self::Slow { rest, .. } if rest.is_empty() => Poll::Ready(None),
+            Self::Slow { rest, pause, next } => {
+                ready!(next.as_mut().poll(context));
+                next.as_mut().reset(Instant::now() + *pause);
+                Poll::Ready(Some(Ok(Frame::data(rest.split_to(1)))))
+            }
         }
     }
 
@@ -145,6 +166,7 @@ impl Body for Payload {
             Self::Padded { left, rest } => {
                 SizeHint::with_exact(*left + rest.as_ref().map_or(0, Bytes::len) as u64)
             }
+            Self::Slow { rest, .. } => SizeHint::with_exact(rest.len() as u64),
             Self::Torn { .. } => SizeHint::new(),
         }
     }
@@ -153,6 +175,7 @@ impl Body for Payload {
         match self {
             Self::Whole(bytes) => bytes.is_none(),
             Self::Padded { left, rest } => *left == 0 && rest.as_ref().is_none_or(Bytes::is_empty),
+            Self::Slow { rest, .. } => rest.is_empty(),
             Self::Torn { .. } => false,
         }
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::answer::Answer;
+use crate::noise::Noise;
 use crate::record::starts_something;
 use crate::request::Request;
 use crate::world::Provider;
@@ -110,6 +111,10 @@ pub enum Fault {
         status: u16,
         length: u64,
     },
+    /// Acts, and answers with the provider's own headers and its body byte by byte, with such a pause before each.
+    Slow(Duration),
+    /// This instead of any answer.
+    Noise(Moment, Noise),
 }
 
 impl Fault {
@@ -235,7 +240,9 @@ impl Plan {
             | Fault::Close(_)
             | Fault::Answer(..)
             | Fault::Truncate
-            | Fault::Huge { .. } => {
+            | Fault::Huge { .. }
+            | Fault::Slow(_)
+            | Fault::Noise(..) => {
                 self.fault.get_or_insert_with(|| fault.clone());
             }
         }
@@ -243,12 +250,13 @@ impl Plan {
 
     pub(crate) fn acts(&self) -> bool {
         match self.fault {
-            None | Some(Fault::Truncate | Fault::Delay(..)) => true,
+            None | Some(Fault::Truncate | Fault::Slow(_) | Fault::Delay(..)) => true,
             Some(
                 Fault::Reset(moment)
                 | Fault::Close(moment)
                 | Fault::Answer(moment, _)
-                | Fault::Huge { moment, .. },
+                | Fault::Huge { moment, .. }
+                | Fault::Noise(moment, _),
             ) => moment == Moment::AfterActing,
         }
     }

@@ -46,7 +46,7 @@
 //!
 //! ```
 //! use std::time::Duration;
-//! use sandbox::{Fault, Moment, Occasion, Provider, Route};
+//! use sandbox::{Fault, Moment, Noise, Occasion, Provider, Route};
 //! # use sandbox::{Answer, Sandbox, World};
 //! # let sandbox = Sandbox::start(World::demo())?;
 //!
@@ -58,6 +58,9 @@
 //! let gitlab = Route::any().provider(Provider::Gitlab).method("POST").path("/pipeline");
 //! sandbox.fault(gitlab, Occasion::Every, Fault::Delay(Moment::BeforeActing, Duration::from_secs(3)));
 //! sandbox.fault(Route::any(), Occasion::Nth(5), Fault::github_secondary_limit(Some(2)));
+//! // No HTTP at all, or none that ever ends:
+//! let endless = Fault::Noise(Moment::AfterActing, Noise::endless_headers());
+//! sandbox.fault(Route::any(), Occasion::Nth(6), endless);
 //! sandbox.clear_faults();
 //! # Ok::<(), std::io::Error>(())
 //! ```
@@ -89,6 +92,7 @@ mod builder;
 mod certificate;
 mod clock;
 mod fault;
+mod noise;
 mod provider;
 mod proxy;
 mod record;
@@ -102,6 +106,7 @@ pub use answer::Answer;
 pub use builder::{Builder, ReservedPort};
 pub use certificate::Certificate;
 pub use fault::{Fault, Moment, Occasion, Route};
+pub use noise::Noise;
 pub use proxy::{Proxied, Proxy, ProxyManners};
 pub use record::{Answered, RecordedRequest};
 pub use request::Headers;

@@ -71,6 +71,8 @@ pub enum Answered {
     Reset,
     /// The connection was closed by a fault, without an answer.
     Closed,
+    /// What came was no answer.
+    Noise,
 }
 
 /// GitHub's dispatches, GitLab's and Bitbucket's pipelines.

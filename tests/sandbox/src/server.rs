@@ -2,6 +2,7 @@
 //! provider otherwise. Not here: what the providers answer (see `provider`), and who starts and stops all this
 //! (see `sandbox`).
 
+use std::future::poll_fn;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -11,7 +12,7 @@ use hyper::body::{Bytes, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::sleep;
 use tokio_rustls::TlsAcceptor;
@@ -19,6 +20,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::answer::{Answer, Payload, TornOff};
 use crate::clock::http_date;
 use crate::fault::{Fault, Faults, Plan};
+use crate::noise::Noise;
 use crate::provider;
 use crate::record::{Answered, RecordedRequest};
 use crate::request::{Headers, Request};
@@ -75,11 +77,17 @@ async fn converse(
     doom: Doom,
     shared: Arc<Shared>,
 ) {
-    let service = service_fn(|request| serve(request, tls, doom.clone(), Arc::clone(&shared)));
+    let service =
+        service_fn(|request| Box::pin(serve(request, tls, doom.clone(), Arc::clone(&shared))));
+    let mut connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+    let served = poll_fn(|context| connection.poll_without_shutdown(context)).await;
+    let mut stream = connection.into_parts().io.into_inner();
+    if let Some(noise) = doom.last_noise() {
+        noise.make(stream).await;
+    } else if served.is_ok() {
+        let _ = stream.shutdown().await;
+    }
     // An error here is a fault that struck or a client that left; the record tells which.
-    let _ = http1::Builder::new()
-        .serve_connection(TokioIo::new(stream), service)
-        .await;
 }
 
 async fn serve(
@@ -110,8 +118,13 @@ async fn serve(
                 }
             })
         }
+        Ending::Slow(answer, pause) => respond(answer, |body, _| Payload::slow(body, pause)),
         Ending::Reset => {
             doom.reset();
+            Err(TornOff)
+        }
+        Ending::Noise(noise) => {
+            doom.noise(noise);
             Err(TornOff)
         }
         Ending::Close => Err(TornOff),
@@ -138,8 +151,10 @@ async fn read(request: hyper::Request<Incoming>, tls: bool) -> Result<Request, h
 enum Ending {
     Answer(Answer),
     Torn(Answer),
+    Slow(Answer, Duration),
     Reset,
     Close,
+    Noise(Noise),
 }
 
 impl Ending {
@@ -155,15 +170,19 @@ impl Ending {
         match self {
             Self::Answer(answer) => Self::Answer(dated(answer)),
             Self::Torn(answer) => Self::Torn(dated(answer)),
-            Self::Reset | Self::Close => self,
+            Self::Slow(answer, pause) => Self::Slow(dated(answer), pause),
+            Self::Reset | Self::Close | Self::Noise(_) => self,
         }
     }
 
     fn for_the_record(&self) -> Answered {
         match self {
-            Self::Answer(answer) | Self::Torn(answer) => Answered::Status(answer.status),
+            Self::Answer(answer) | Self::Torn(answer) | Self::Slow(answer, _) => {
+                Answered::Status(answer.status)
+            }
             Self::Reset => Answered::Reset,
             Self::Close => Answered::Closed,
+            Self::Noise(_) => Answered::Noise,
         }
     }
 }
@@ -220,6 +239,8 @@ fn strike(plan: Plan, own: Option<Answer>) -> Ending {
         Some(Fault::Close(_)) => Ending::Close,
         Some(Fault::Answer(_, answer)) => Ending::Answer(answer),
         Some(Fault::Truncate) => Ending::Torn(own),
+        Some(Fault::Slow(pause)) => Ending::Slow(own, pause),
+        Some(Fault::Noise(_, noise)) => Ending::Noise(noise),
         Some(Fault::Huge { status, length, .. }) => Ending::Answer(Answer {
             padding: length,
             ..Answer::body(status, "application/json", "")

@@ -1,22 +1,40 @@
-//! A TCP stream that can be made to end badly: when it is dropped, the client sees a reset instead of an end.
-//! Not here: who decides so (see `fault`).
+//! A TCP stream that can be made to end badly: the client sees noise instead of an answer, or a reset instead of an
+//! end. Not here: who decides so (see `fault`).
 
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
+use crate::noise::Noise;
+use crate::server::lock;
+
 /// Shared by a connection's stream and whoever answers on it.
 #[derive(Clone, Default)]
-pub(crate) struct Doom(Arc<AtomicBool>);
+pub(crate) struct Doom(Arc<Fate>);
+
+#[derive(Default)]
+struct Fate {
+    resets: AtomicBool,
+    noise: Mutex<Option<Noise>>,
+}
 
 impl Doom {
     pub(crate) fn reset(&self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.0.resets.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn noise(&self, noise: Noise) {
+        *lock(&self.0.noise) = Some(noise);
+    }
+
+    /// What is still to be heard on the connection when it has been given up.
+    pub(crate) fn last_noise(&self) -> Option<Noise> {
+        lock(&self.0.noise).take()
     }
 }
 
@@ -33,7 +51,7 @@ impl Wire {
 
 impl Drop for Wire {
     fn drop(&mut self) {
-        if self.doom.0.load(Ordering::Relaxed) {
+        if self.doom.0.resets.load(Ordering::Relaxed) {
             // With nothing to linger for, the kernel answers the close with a reset.
             let _ = self.stream.set_zero_linger();
         }

@@ -5,7 +5,9 @@ use std::net::TcpStream;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use sandbox::{Answer, Answered, Fault, Moment, Occasion, Provider, Route, Sandbox, World, demo};
+use sandbox::{
+    Answer, Answered, Fault, Moment, Noise, Occasion, Provider, Route, Sandbox, World, demo,
+};
 use serde_json::json;
 
 use crate::client::{Ask, ask};
@@ -141,6 +143,65 @@ fn a_huge_body_is_as_long_as_it_says() {
     let response = trigger(&sandbox).send();
     assert_eq!(response.body.len() as u64, length);
     assert!(sandbox.runs().is_empty());
+}
+
+#[test]
+fn a_slow_body_comes_byte_by_byte_and_whole() {
+    let sandbox = with_fault(Fault::Slow(Duration::from_millis(1)));
+    let began = Instant::now();
+    let response = trigger(&sandbox).send();
+    let length = u32::try_from(response.body.len()).unwrap();
+    assert!(began.elapsed() >= Duration::from_millis(1) * length);
+    assert!(response.text().ends_with('}'));
+    assert_eq!((response.status, sandbox.runs().len()), (201, 1));
+}
+
+/// So much of what comes on the wire, or all of it.
+fn heard(sandbox: &Sandbox, most: usize) -> Vec<u8> {
+    use std::io::{Read as _, Write as _};
+    let mut stream = TcpStream::connect(("127.0.0.1", sandbox.http_port())).unwrap();
+    let request = trigger(sandbox).bytes();
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut heard = Vec::new();
+    let mut buffer = [0; 4096];
+    while let Ok(read @ 1..) = stream.read(&mut buffer)
+        && heard.len() < most
+    {
+        heard.extend_from_slice(&buffer[..read]);
+    }
+    heard
+}
+
+#[test]
+fn noise_comes_instead_of_an_answer() {
+    let millisecond = Duration::from_millis(1);
+    for (noise, start, least) in [
+        (Noise::garbage(), "220 mail", 40),
+        (
+            Noise::endless_headers(),
+            "HTTP/1.1 200 OK\r\nX-M",
+            1_000_000,
+        ),
+        (
+            Noise::endless_header_line(),
+            "HTTP/1.1 200 OK\r\nX-L",
+            1_000_000,
+        ),
+        (
+            Noise::slow_headers(millisecond),
+            "HTTP/1.1 200 OK\r\nX-S",
+            200,
+        ),
+    ] {
+        for (moment, runs) in [(Moment::BeforeActing, 0), (Moment::AfterActing, 1)] {
+            let sandbox = with_fault(Fault::Noise(moment, noise.clone()));
+            let heard = heard(&sandbox, least);
+            assert!(heard.starts_with(start.as_bytes()));
+            assert!(heard.len() >= least, "{start}: {}", heard.len());
+            assert_eq!(sandbox.runs().len(), runs);
+            assert_eq!(sandbox.requests()[0].answered, Answered::Noise);
+        }
+    }
 }
 
 #[test]

@@ -1,0 +1,295 @@
+//! Servers that mean harm, or are out of their minds: endless, slow as can be, huge, deep, going in circles, no HTTP
+//! at all. The step ends in time, stays small, says what it saw, and starts nothing twice.
+
+use std::fs;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use sandbox::world::Life;
+use sandbox::{Answer, Fault, Moment, Noise, Occasion, Provider, Route};
+
+use crate::calls::{PROVIDERS, SECOND, at_once, call, living, looks, ours, signal, trigger, until};
+use crate::harness::{Done, Step};
+
+/// For all of a request and its answer.
+const REQUEST: Duration = Duration::from_mins(1);
+/// For a look into what became of a trigger, of which the last request may be just beginning when it is over.
+const LOOK_INTO: Duration = Duration::from_secs(30);
+/// What starting, ending and a busy machine take.
+const SLACK: Duration = Duration::from_secs(15);
+/// Of a debug build.
+const MOST_MEMORY: u64 = 40 * 1024 * 1024;
+const DEPTH: usize = 100_000;
+const TEN_GIGABYTES: u64 = 10_000_000_000;
+
+/// A fault, and what is said of it.
+#[derive(Clone)]
+struct Hostility {
+    name: &'static str,
+    fault: fn(Provider, Moment) -> Fault,
+    said: &'static str,
+}
+
+/// The status by which a trigger is accepted.
+fn accepted(provider: Provider) -> u16 {
+    match provider {
+        Provider::Github => 200,
+        Provider::Gitlab | Provider::Bitbucket => 201,
+    }
+}
+
+fn deep(status: u16) -> Answer {
+    let nested = ["[".repeat(DEPTH), "]".repeat(DEPTH)].concat();
+    Answer::body(status, "application/json", nested)
+}
+
+/// Each of them comes to an end at once.
+fn quick() -> Vec<Hostility> {
+    vec![
+        Hostility {
+            name: "garbage",
+            fault: |_, moment| Fault::Noise(moment, Noise::garbage()),
+            said: "broke before an answer came: invalid HTTP",
+        },
+        Hostility {
+            name: "endless headers",
+            fault: |_, moment| Fault::Noise(moment, Noise::endless_headers()),
+            said: "broke before an answer came: ",
+        },
+        Hostility {
+            name: "an endless header line",
+            fault: |_, moment| Fault::Noise(moment, Noise::endless_header_line()),
+            said: "broke before an answer came: message head is too large",
+        },
+        Hostility {
+            name: "10 GB",
+            fault: |provider, moment| Fault::Huge {
+                moment,
+                status: accepted(provider),
+                length: TEN_GIGABYTES,
+            },
+            said: "it is larger than 4194304 bytes",
+        },
+        Hostility {
+            name: "deep JSON",
+            fault: |provider, moment| Fault::Answer(moment, deep(accepted(provider))),
+            said: "the answer was not what was expected",
+        },
+    ]
+}
+
+/// Each of them lasts for ever, or as good as.
+fn slow() -> Vec<Hostility> {
+    vec![
+        Hostility {
+            name: "slow headers",
+            fault: |_, moment| Fault::Noise(moment, Noise::slow_headers(SECOND)),
+            said: "did not answer within 60 s",
+        },
+        Hostility {
+            name: "a slow body",
+            fault: |_, _| Fault::Slow(SECOND),
+            said: "operation timed out",
+        },
+    ]
+}
+
+fn on_each_provider(hostilities: Vec<Hostility>) -> Vec<(Provider, Hostility)> {
+    let cases = hostilities.into_iter();
+    cases
+        .flat_map(|hostility| PROVIDERS.map(|provider| (provider, hostility.clone())))
+        .collect()
+}
+
+/// Runs it, and sees that it took no more time and memory than it may.
+fn bounded(step: &Step, most: Duration, name: &str) -> Done {
+    let began = Instant::now();
+    let child = step.start();
+    let id = child.id();
+    let (done, peak) = thread::scope(|scope| {
+        let peak = scope.spawn(move || peak_memory(id));
+        (step.finish(child), peak.join().expect("it is measured"))
+    });
+    assert!(began.elapsed() < most, "{name}: {:?}", began.elapsed());
+    assert!(peak > 0 && peak < MOST_MEMORY, "{name}: {peak}\n{done}");
+    done
+}
+
+/// The most that a process had in memory until it ended, in bytes: a process that has ended has none.
+fn peak_memory(id: u32) -> u64 {
+    let mut peak = 0;
+    while let Some(kibibytes) = fs::read_to_string(format!("/proc/{id}/status"))
+        .ok()
+        .as_deref()
+        .and_then(|status| status.split_once("VmHWM:"))
+        .and_then(|(_, rest)| rest.split_whitespace().next()?.parse::<u64>().ok())
+    {
+        peak = kibibytes * 1024;
+        thread::sleep(Duration::from_millis(10));
+    }
+    peak
+}
+
+/// Nobody knows what became of the trigger until its run is found.
+fn acts_all_the_same(provider: Provider, hostility: &Hostility, most: Duration) {
+    let sandbox = living(provider, Life::passing(SECOND));
+    let fault = (hostility.fault)(provider, Moment::AfterActing);
+    sandbox.fault(Route::triggers(), Occasion::Every, fault);
+    let step = trigger(provider, &sandbox);
+    let done = bounded(&step, most + LOOK_INTO + SLACK, hostility.name).passes();
+    done.says("nobody knows whether the trigger was accepted")
+        .outcome("accepted");
+    assert_eq!(done.result()["runs"][0]["matched_by"], "timing", "{done}");
+    assert_eq!(ours(&sandbox).len(), 1, "{done}");
+    assert_eq!(sandbox.trigger_requests().len(), 1, "{done}");
+}
+
+#[test]
+fn a_trigger_that_meets_a_hostile_server_is_looked_into() {
+    at_once(on_each_provider(quick()), |(provider, hostility)| {
+        acts_all_the_same(provider, &hostility, Duration::ZERO);
+    });
+}
+
+#[test]
+fn a_trigger_that_meets_an_endlessly_slow_server_is_looked_into_after_a_minute() {
+    at_once(on_each_provider(slow()), |(provider, hostility)| {
+        acts_all_the_same(provider, &hostility, REQUEST);
+    });
+}
+
+#[test]
+fn a_trigger_that_started_nothing_there_stays_unknown() {
+    at_once(on_each_provider(quick()), |(provider, hostility)| {
+        let sandbox = living(provider, Life::passing(SECOND));
+        let fault = (hostility.fault)(provider, Moment::BeforeActing);
+        sandbox.fault(Route::triggers(), Occasion::Every, fault);
+        let step = trigger(provider, &sandbox);
+        let done = bounded(&step, LOOK_INTO + SLACK, hostility.name);
+        let done = done.fails(&[hostility.said]);
+        done.outcome("unknown").says("it was not sent again");
+        assert_eq!(sandbox.runs().len(), 0);
+        assert_eq!(sandbox.trigger_requests().len(), 1, "{done}");
+    });
+}
+
+/// Where all it says is hostile, nothing can be found out.
+#[test]
+fn nothing_can_be_looked_into_on_a_server_that_is_hostile_throughout() {
+    at_once(on_each_provider(quick()), |(provider, hostility)| {
+        let sandbox = living(provider, Life::passing(SECOND));
+        let fault = (hostility.fault)(provider, Moment::AfterActing);
+        sandbox.fault(Route::any(), Occasion::Every, fault);
+        let step = trigger(provider, &sandbox);
+        let done = bounded(&step, LOOK_INTO + SLACK, hostility.name);
+        let done = done.fails(&["its runs could not be read"]);
+        done.outcome("unknown").says(hostility.said);
+        assert_eq!(sandbox.runs().len(), 1);
+        assert_eq!(sandbox.trigger_requests().len(), 1, "{done}");
+    });
+}
+
+/// Nobody waits for it when the step has to end.
+#[test]
+fn a_stop_outlives_a_slow_server() {
+    at_once(on_each_provider(slow()), |(provider, hostility)| {
+        let sandbox = living(provider, Life::endless());
+        let fault = (hostility.fault)(provider, Moment::AfterActing);
+        sandbox.fault(Route::triggers(), Occasion::Every, fault);
+        let step = call(provider, &sandbox);
+        let child = step.start();
+        until(&sandbox, "the trigger is on the wire", |sandbox| {
+            !sandbox.trigger_requests().is_empty()
+        });
+        let asked = Instant::now();
+        signal(&child, "TERM");
+        let done = step.finish(child);
+        assert!(asked.elapsed() < 5 * SECOND, "{done}");
+        done.outcome("unknown");
+        assert!(done.result()["left_running"].is_string(), "{done}");
+        assert_eq!(sandbox.runs().len(), 1);
+    });
+}
+
+/// What it says of a refusal is not believed either, and not shown.
+#[test]
+fn a_refusal_may_be_deep_or_huge() {
+    let answers: [fn() -> Fault; 2] = [
+        || Fault::Answer(Moment::BeforeActing, deep(422)),
+        || Fault::Huge {
+            moment: Moment::BeforeActing,
+            status: 422,
+            length: TEN_GIGABYTES,
+        },
+    ];
+    let cases = PROVIDERS.map(|provider| answers.map(|answer| (provider, answer)));
+    at_once(cases.as_flattened().to_vec(), |(provider, answer)| {
+        let sandbox = living(provider, Life::passing(SECOND));
+        sandbox.fault(Route::triggers(), Occasion::Every, answer());
+        let done = bounded(&trigger(provider, &sandbox), SLACK, "422");
+        let done = done.fails(&["422"]);
+        done.outcome("rejected");
+        assert!(done.log.len() < 10_000 && done.summary.len() < 10_000);
+        assert_eq!(sandbox.trigger_requests().len(), 1, "{done}");
+    });
+}
+
+/// What a look may meet beside what a trigger may.
+fn met_by_looks() -> Vec<Hostility> {
+    let mut all = quick();
+    all.extend([
+        Hostility {
+            name: "a torn body",
+            fault: |_, _| Fault::Truncate,
+            said: "; still waiting",
+        },
+        Hostility {
+            name: "circles",
+            // Of a path that is always the same, so that the next one is met by it too.
+            fault: |_, _| Fault::redirect(302, "?round=and-round"),
+            said: "redirects more than 5 times",
+        },
+    ]);
+    all
+}
+
+#[test]
+fn a_look_that_meets_a_hostile_server_is_no_end() {
+    // Circles take six requests.
+    let quick = on_each_provider(met_by_looks()).into_iter();
+    let slow = on_each_provider(slow()).into_iter();
+    let mut cases: Vec<_> = quick.map(|case| (case, 6)).collect();
+    cases.extend(slow.map(|case| (case, 1)));
+    at_once(cases, |((provider, hostility), times)| {
+        let sandbox = living(provider, Life::passing(5 * SECOND));
+        let fault = (hostility.fault)(provider, Moment::AfterActing);
+        sandbox.fault(looks(provider), Occasion::First(times), fault);
+        let step = call(provider, &sandbox);
+        let done = bounded(&step, REQUEST + 2 * SLACK, hostility.name).passes();
+        done.says(hostility.said).says("can be read again");
+        assert_eq!(done.outputs["conclusion"], "success", "{done}");
+        assert_eq!(sandbox.runs().len(), 1);
+        assert_eq!(sandbox.trigger_requests().len(), 1, "{done}");
+    });
+}
+
+/// The deadline holds, and what can be done is done: the cancel is another request.
+#[test]
+fn looks_that_are_always_hostile_end_with_the_deadline() {
+    let mut cases = on_each_provider(quick());
+    cases.extend(on_each_provider(slow()));
+    at_once(cases, |(provider, hostility)| {
+        let sandbox = living(provider, Life::endless());
+        let fault = (hostility.fault)(provider, Moment::AfterActing);
+        sandbox.fault(looks(provider), Occasion::Every, fault);
+        let step = call(provider, &sandbox).input("timeout", "6s");
+        let done = bounded(&step, 6 * SECOND + LOOK_INTO + SLACK, hostility.name);
+        assert_eq!(done.code, Some(1), "{done}");
+        assert_eq!(done.outputs["conclusion"], "timed-out", "{done}");
+        let left = done.result()["runs"][0]["left_running"].clone();
+        let left = left.as_str().unwrap_or_default();
+        assert!(left.contains("had not taken effect after 30 s"), "{left}");
+        assert!(sandbox.runs()[0].cancelled, "{done}");
+        assert_eq!(sandbox.trigger_requests().len(), 1, "{done}");
+    });
+}
