@@ -1,24 +1,28 @@
-//! `cargo bench`: the budgets of one dispatch, each measured beside its rival in the same run, as a table of ratios.
-//! A report, not a test: a budget that does not hold says NO and fails nothing.
+//! `cargo bench`: the budgets of one dispatch and of many targets, each measured beside its rival in the same run, as a
+//! table of ratios. A report, not a test: a budget that does not hold says NO and fails nothing.
 //!
 //! Needs `curl`, and for the rows about the container docker with the image `trigger-pipeline:ci`; rows that cannot
 //! be measured are skipped with a word. `BENCH_IMAGE=NAME` measures another image, `BENCH_BUILD_IMAGE=1` builds it
 //! from the Dockerfile first.
 //!
-//! Not here: correctness (see `tests/`), budgets of many targets.
+//! Not here: correctness (see `tests/`).
 
 mod container;
 mod dispatch;
+mod fanout;
+mod load;
 mod looks;
 mod memory;
 mod process;
 mod race;
+mod recorded;
+mod stage;
 mod table;
 
 use std::env;
 use std::process::Command;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 
 use dispatch::Dispatch;
 use table::{Row, Verdict};
@@ -34,17 +38,21 @@ fn main() -> Result<()> {
     let arguments: Vec<String> = env::args().skip(1).collect();
     match arguments.first().map(String::as_str) {
         Some(memory::PEAK_OF) => return memory::tell_peak_of(&arguments[1..]),
+        Some(load::SEND) => {
+            return load::send(arguments.get(1).context("no file is given")?);
+        }
         // Cargo says so for `cargo bench`, and not for `cargo test --all-targets`.
         _ if arguments.iter().any(|argument| argument == "--bench") => {}
         _ => return Ok(()),
     }
     let dispatch = Dispatch::prepare()?;
     let mut rows = vec![time(&dispatch)?, peak(&dispatch)?];
-    // What was measured before is told, too, where the container fails.
+    // What can be measured is told, whatever else fails.
+    let fanout = fanout::rows().map(|more| rows.extend(more));
     let container = container::rows(&dispatch).map(|more| rows.extend(more));
     say(&table::render(&rows));
     say(&looks::table()?);
-    container
+    fanout.and(container)
 }
 
 fn time(dispatch: &Dispatch) -> Result<Row> {

@@ -2,6 +2,7 @@
 //! to the sandbox and read it at the end. Not here: the APIs themselves (see `provider`).
 
 mod bitbucket;
+pub mod crowd;
 pub mod demo;
 mod git;
 mod github;

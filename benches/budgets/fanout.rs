@@ -1,0 +1,192 @@
+//! The budgets of many targets: one step that triggers a crowd, beside a load generator that sends the same requests;
+//! and one that waits for a crowd. Not here: the load generator itself (see `load`).
+
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use sandbox::world::crowd::{self, Member, Tokens};
+use sandbox::world::{Life, Provider};
+use sandbox::{RecordedRequest, World};
+use serde_json::{Value, json};
+
+use crate::memory::{self, MEBIBYTE};
+use crate::race;
+use crate::recorded::facts;
+use crate::stage::Stage;
+use crate::table::{Row, Verdict};
+use crate::{load, process};
+
+/// Of the time that the load generator takes.
+const TIME_BUDGET: f64 = 1.5;
+/// Bytes.
+const MEMORY_BUDGET: f64 = 32.0 * MEBIBYTE;
+
+const AT_ONCE: usize = 32;
+
+/// A crowd that is triggered, and how its rows are called.
+struct Size {
+    targets: usize,
+    pairs: usize,
+    time: &'static str,
+    peak: &'static str,
+}
+
+const SIZES: [Size; 2] = [
+    Size {
+        targets: 100,
+        pairs: 20,
+        time: "100 targets, time",
+        peak: "100 targets, peak memory",
+    },
+    Size {
+        targets: 1_000,
+        pairs: 7,
+        time: "1,000 targets, time",
+        peak: "1,000 targets, peak memory",
+    },
+];
+
+const WAITED: usize = 1_000;
+/// Of each run that is waited for. It is over before the second look at it.
+const LIFE: Duration = Duration::from_secs(1);
+
+pub(crate) fn rows() -> Result<Vec<Row>> {
+    let mut rows = Vec::new();
+    for size in &SIZES {
+        rows.extend(triggered(size)?);
+    }
+    rows.push(waited()?);
+    Ok(rows)
+}
+
+fn triggered(size: &Size) -> Result<[Row; 2]> {
+    let count = size.targets;
+    // Nobody has a thousand tokens to trigger with.
+    let tokens = Tokens::Shared;
+    let stage = Stage::prepare(World::crowd(count, tokens))?;
+    let ours = ours(&stage, count, tokens, "false");
+    let rival = rival(&stage, count, ours())?;
+
+    let time = |command: Command| {
+        let (seconds, _) = stage.starting(count, || race::time(command))?;
+        Ok(seconds)
+    };
+    let (our_times, rival_times) = race::race(size.pairs, || time(ours()), || time(rival()))?;
+    let ratio = our_times.median() / rival_times.median();
+    let time = Row::Measured {
+        what: size.time,
+        ours: our_times.to_string(),
+        rival: format!("load generator {rival_times}"),
+        ratio: Some(ratio),
+        budget: format!("{TIME_BUDGET} x load generator"),
+        verdict: Verdict::of(ratio, TIME_BUDGET),
+    };
+
+    let peak = |command: Command| {
+        let (bytes, _) = stage.starting(count, || memory::peak_of(&command))?;
+        anyhow::Ok(bytes)
+    };
+    let (our_peak, rival_peak) = (peak(ours())?, peak(rival())?);
+    let peak = Row::Measured {
+        what: size.peak,
+        ours: memory::mebibytes(our_peak),
+        rival: format!("load generator {}", memory::mebibytes(rival_peak)),
+        ratio: Some(our_peak / rival_peak),
+        budget: memory::mebibytes(MEMORY_BUDGET),
+        verdict: Verdict::of(our_peak, MEMORY_BUDGET),
+    };
+    Ok([time, peak])
+}
+
+fn waited() -> Result<Row> {
+    // Looks with one credential wait for one another: with few of them this would take many minutes.
+    let tokens = Tokens::Own;
+    let providers = [Provider::Github, Provider::Gitlab, Provider::Bitbucket];
+    let world = providers
+        .into_iter()
+        .fold(World::crowd(WAITED, tokens), |world, provider| {
+            world.lives(provider, Life::passing(LIFE))
+        });
+    let stage = Stage::prepare(world)?;
+    let ours = ours(&stage, WAITED, tokens, "true");
+    let peak = stage.finishing(WAITED, || memory::peak_of(&ours()))?;
+    Ok(Row::Measured {
+        what: "1,000 waited targets, peak memory",
+        ours: memory::mebibytes(peak),
+        rival: String::new(),
+        ratio: None,
+        budget: memory::mebibytes(MEMORY_BUDGET),
+        verdict: Verdict::of(peak, MEMORY_BUDGET),
+    })
+}
+
+/// One step for the whole crowd.
+fn ours(stage: &Stage, count: usize, tokens: Tokens, wait: &str) -> impl Fn() -> Command + use<> {
+    let targets: Vec<_> = crowd::members(count, tokens)
+        .enumerate()
+        .map(|(index, member)| entry(index, &member))
+        .collect();
+    // What all have in common is said once: one variable of the environment holds no more than 128 KiB.
+    stage.ours(&[
+        ("targets", &json!(targets).to_string()),
+        ("server-url", &stage.server()),
+        ("max-parallel", &AT_ONCE.to_string()),
+        ("wait", wait),
+    ])
+}
+
+/// All keys that make the trigger one request: with a ref, no default branch has to be read.
+fn entry(index: usize, member: &Member) -> Value {
+    let mut entry = json!({"repository": member.repository, "token": member.token});
+    let mut set = |key: &str, value: &str| entry[key] = json!(value);
+    match member.provider {
+        // The two ways of GitHub by turns.
+        Provider::Github if index.is_multiple_of(2) => set("event-type", crowd::EVENT_TYPE),
+        Provider::Github => {
+            set("workflow", crowd::WORKFLOW);
+            set("ref", "main");
+        }
+        provider @ (Provider::Gitlab | Provider::Bitbucket) => {
+            set("provider", &provider.to_string());
+            set("ref", "main");
+        }
+    }
+    entry
+}
+
+/// The load generator, sending the very requests that ours sends.
+fn rival(stage: &Stage, count: usize, ours: Command) -> Result<impl Fn() -> Command + use<>> {
+    let requests_of = |mut command: Command| {
+        let ((), requests) = stage.starting(count, || process::finish(&mut command))?;
+        anyhow::Ok(requests)
+    };
+    let our_requests = requests_of(ours)?;
+    let file = stage.folder().join("requests.json");
+    let rival = load::generator(
+        &file,
+        &stage.server(),
+        &our_requests,
+        AT_ONCE,
+        stage.bundle(),
+    )?;
+    let rival_requests = requests_of(rival())?;
+    ensure_same(&our_requests, &rival_requests)?;
+    Ok(rival)
+}
+
+/// Which of them came first may differ.
+fn ensure_same(ours: &[RecordedRequest], theirs: &[RecordedRequest]) -> Result<()> {
+    let sorted = |requests: &[RecordedRequest]| {
+        let mut facts: Vec<_> = requests.iter().map(facts).collect();
+        facts.sort();
+        facts
+    };
+    for (ours, theirs) in sorted(ours).iter().zip(&sorted(theirs)) {
+        ensure!(
+            ours == theirs,
+            "the load generator does not send the same:\n{ours:#?}\n{theirs:#?}"
+        );
+    }
+    Ok(())
+}
