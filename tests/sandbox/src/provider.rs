@@ -65,6 +65,12 @@ pub(crate) fn objections(request: &Request, provider: Option<Provider>) -> Vec<S
     objections
 }
 
+/// Whether this is how that number is written.
+fn spells(text: &str, number: u64) -> bool {
+    let is_plain = text == "0" || !text.starts_with(['0', '+']);
+    is_plain && text.parse() == Ok(number)
+}
+
 /// The refusal that goes with an objection.
 pub(crate) fn refuse(objection: &str) -> Answer {
     Answer::json(

@@ -197,7 +197,7 @@ impl World {
     /// Brings all runs to where they are by now.
     pub(crate) fn refresh(&mut self) {
         let now = self.now();
-        for run in &mut self.runs {
+        for run in self.runs.iter_mut().filter(|run| run.goes_on()) {
             run.refresh(now);
         }
     }

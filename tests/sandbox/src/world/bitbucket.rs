@@ -1,5 +1,7 @@
 //! What there is on Bitbucket: repositories and tokens. Not here: the API over it.
 
+use std::sync::Arc;
+
 use super::Git;
 use super::github::owned;
 
@@ -34,7 +36,8 @@ pub struct BitbucketToken {
     pub owner: String,
     pub kind: BitbucketTokenKind,
     pub scopes: Vec<String>,
-    pub repositories: Vec<String>,
+    /// Where its rights hold. Each call has a copy of its token, and all copies share them.
+    pub repositories: Arc<Vec<String>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -113,13 +116,13 @@ impl BitbucketToken {
             owner: owner.to_owned(),
             kind,
             scopes: owned(scopes),
-            repositories: Vec::new(),
+            repositories: Arc::default(),
         }
     }
 
     #[must_use]
     pub fn for_repository(mut self, name: &str) -> Self {
-        self.repositories.push(name.to_owned());
+        Arc::make_mut(&mut self.repositories).push(name.to_owned());
         self
     }
 }

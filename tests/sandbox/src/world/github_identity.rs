@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::github::owned;
@@ -44,8 +45,9 @@ pub struct GithubToken {
     /// The login it acts as.
     pub owner: String,
     pub kind: GithubTokenKind,
-    /// Where its rights hold; public repositories can be read without.
-    pub repositories: Vec<String>,
+    /// Where its rights hold; public repositories can be read without. Each call has a copy of its token, and all
+    /// copies share them.
+    pub repositories: Arc<Vec<String>>,
     pub expires_at: Option<SystemTime>,
 }
 
@@ -92,14 +94,14 @@ impl GithubToken {
             value: value.to_owned(),
             owner: owner.to_owned(),
             kind,
-            repositories: Vec::new(),
+            repositories: Arc::default(),
             expires_at: None,
         }
     }
 
     #[must_use]
     pub fn for_repository(mut self, name: &str) -> Self {
-        self.repositories.push(name.to_owned());
+        Arc::make_mut(&mut self.repositories).push(name.to_owned());
         self
     }
 }

@@ -1,5 +1,7 @@
 //! What there is on GitLab: projects, trigger tokens and access tokens. Not here: the API over it.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 
 use super::Git;
@@ -100,8 +102,8 @@ pub struct GitlabToken {
     pub value: String,
     pub owner: String,
     pub scopes: Vec<String>,
-    /// Project paths with the owner's role there.
-    pub roles: Vec<(String, Role)>,
+    /// Project paths with the owner's role there. Each call has a copy of its token, and all copies share them.
+    pub roles: Arc<Vec<(String, Role)>>,
 }
 
 impl GitlabProject {
@@ -183,13 +185,13 @@ impl GitlabToken {
             value: value.to_owned(),
             owner: owner.to_owned(),
             scopes: owned(scopes),
-            roles: Vec::new(),
+            roles: Arc::default(),
         }
     }
 
     #[must_use]
     pub fn member(mut self, project: &str, role: Role) -> Self {
-        self.roles.push((project.to_owned(), role));
+        Arc::make_mut(&mut self.roles).push((project.to_owned(), role));
         self
     }
 

@@ -1,6 +1,7 @@
 //! The life that a run will have, as a script: what its jobs do, how long that takes, what it waits for, and what it
 //! makes of a cancel. All times are the world's. Not here: where a run is in its life (see `progress`).
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Conclusion;
@@ -11,7 +12,8 @@ pub struct Life {
     pub(crate) queued: Duration,
     /// How many are before it in its concurrency group, and how long each takes.
     pub(crate) turn: (u32, Duration),
-    pub(crate) jobs: Vec<JobLife>,
+    /// Shared by all that live so.
+    pub(crate) jobs: Vec<Arc<JobLife>>,
     /// Whatever its jobs come to.
     pub(crate) conclusion: Option<Conclusion>,
     /// What it says from then on instead of the provider's word for where it is.
@@ -121,7 +123,7 @@ impl Life {
 
     #[must_use]
     pub fn job(mut self, job: JobLife) -> Self {
-        self.jobs.push(job);
+        self.jobs.push(Arc::new(job));
         self
     }
 

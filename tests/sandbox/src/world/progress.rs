@@ -1,5 +1,6 @@
 //! Where a run is in its life at some moment. Told anew from the script each time, so that nothing has to tick.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::life::{Gate, JobLife, OnCancel};
@@ -14,7 +15,7 @@ pub struct Job {
     pub state: JobState,
     pub started_at: Option<SystemTime>,
     pub completed_at: Option<SystemTime>,
-    pub(crate) life: JobLife,
+    pub(crate) life: Arc<JobLife>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,7 +64,8 @@ impl Teller {
 impl Run {
     /// Brings it to where it is by now.
     pub(super) fn refresh(&mut self, now: SystemTime) {
-        let Some(life) = self.life.clone() else {
+        // Taken out, since a copy for each request would be what takes the time where there are many runs.
+        let Some(life) = self.life.take() else {
             return;
         };
         let cancelled_at = self.cancel_takes_effect(&life);
@@ -73,6 +75,12 @@ impl Run {
         {
             self.break_off(end);
         }
+        self.life = Some(life);
+    }
+
+    /// Whether time alone may change it.
+    pub(super) fn goes_on(&self) -> bool {
+        self.life.is_some() && self.state != State::Completed
     }
 
     fn cancel_takes_effect(&self, life: &Life) -> Option<SystemTime> {
@@ -122,7 +130,7 @@ impl Run {
                 state: JobState::NotYet,
                 started_at: None,
                 completed_at: None,
-                life: script.clone(),
+                life: Arc::clone(script),
             };
             if state == State::Completed && skips {
                 job.state = JobState::Completed(Conclusion::Skipped);

@@ -8,6 +8,9 @@ use serde_json::{Map, Value};
 use super::{Job, Life, OnCancel, Provider, RefKind};
 use crate::clock::Clock;
 
+/// What the uuids of all runs begin with.
+const UUID_START: &str = "{00000000-0000-4000-8000-";
+
 /// One thing that was started.
 #[derive(Clone, Debug)]
 pub struct Run {
@@ -143,7 +146,15 @@ impl Run {
 
     /// Bitbucket's name for it, braces included.
     pub fn uuid(&self) -> String {
-        format!("{{00000000-0000-4000-8000-{:012}}}", self.id)
+        format!("{UUID_START}{:012}}}", self.id)
+    }
+
+    /// Told without writing a uuid for each run that is not meant.
+    pub(crate) fn has_uuid(&self, uuid: &str) -> bool {
+        let digits = uuid
+            .strip_prefix(UUID_START)
+            .and_then(|rest| rest.strip_suffix('}'));
+        digits.is_some_and(|digits| digits.len() == 12 && digits.parse() == Ok(self.id))
     }
 
     /// Ends the run, whatever it would have done by itself.
@@ -209,8 +220,8 @@ impl Run {
 
     /// Whether both are numbered in one sequence: GitHub counts by workflow, the others by repository.
     pub(super) fn counts_with(&self, other: &Self) -> bool {
-        self.provider == other.provider
+        self.workflow_id == other.workflow_id
+            && self.provider == other.provider
             && self.repository == other.repository
-            && self.workflow_id == other.workflow_id
     }
 }

@@ -7,6 +7,7 @@ use super::error::Failure;
 use super::{Call, access};
 use crate::answer::Answer;
 use crate::clock::timestamp;
+use crate::provider::spells;
 use crate::world::{BitbucketRepository, Conclusion, Gate, JobState, Provider, Run, State, World};
 
 /// Oldest first unless `sort=-created_on`; `q` is ignored, as it is by the real one.
@@ -22,15 +23,20 @@ pub(super) fn list(
     if call.request.query("sort").as_deref() == Some("-created_on") {
         runs.reverse();
     }
-    let all: Vec<Value> = runs.into_iter().map(|run| describe(call, run)).collect();
-    Ok(page(call, &all))
+    Ok(page_of(call, &runs, |run| describe(call, run)))
+}
+
+/// One page of what is described already.
+pub(super) fn page(call: &Call<'_>, all: &[Value]) -> Answer {
+    page_of(call, all, Value::clone)
 }
 
 /// One page of a list, 10 a page unless the query says otherwise, with the address of the next one.
-pub(super) fn page(call: &Call<'_>, all: &[Value]) -> Answer {
+fn page_of<T>(call: &Call<'_>, all: &[T], describe: impl Fn(&T) -> Value) -> Answer {
     let size = call.request.query_number("pagelen", 10).clamp(1, 100);
     let page = call.request.query_number("page", 1).max(1);
-    let shown: Vec<&Value> = all.iter().skip((page - 1) * size).take(size).collect();
+    let shown = all.iter().skip((page - 1) * size).take(size);
+    let shown: Vec<Value> = shown.map(describe).collect();
     let mut body = json!({
         "page": page,
         "pagelen": size,
@@ -102,7 +108,7 @@ pub(super) fn stop(
 
 /// By build number, or by uuid with its braces.
 fn is_named(run: &Run, id: &str) -> bool {
-    run.number.to_string() == id || run.uuid() == id
+    spells(id, run.number) || run.has_uuid(id)
 }
 
 fn not_found() -> Failure {

@@ -171,7 +171,7 @@ pub(super) fn mint(world: &mut World, call: &Call<'_>, id: &str) -> Result<Answe
     });
     let kind = GithubTokenKind::Installation { permissions };
     let mut token = GithubToken::new(&value, &owner, kind);
-    token.repositories = repositories;
+    token.repositories = repositories.into();
     token.expires_at = Some(expires_at);
     world.github.tokens.push(token);
     Ok(Answer::json(201, answer))

@@ -7,6 +7,7 @@ use super::error::Failure;
 use super::{Call, access, workflow};
 use crate::answer::Answer;
 use crate::clock::timestamp;
+use crate::provider::spells;
 use crate::request::Request;
 use crate::world::{Access, Conclusion, GithubRepository, Provider, Run, State, World};
 
@@ -22,22 +23,24 @@ pub(super) fn list(
         Some(id) => Some(workflow::find(repository, id)?.id),
         None => None,
     };
-    let runs: Vec<Value> = world
+    let filter = Filter::of(call.request);
+    let runs: Vec<&Run> = world
         .runs_of(Provider::Github, &repository.name)
         .rev()
         .filter(|run| workflow.is_none_or(|id| run.workflow_id == id))
-        .filter(|run| asked_for(call.request, run))
-        .map(|run| describe(call, repository, run))
+        .filter(|run| filter.passes(run))
         .collect();
     let mut path = format!("{}/repositories/{}/actions", call.base, repository.id);
     if let Some(id) = workflow {
         path = format!("{path}/workflows/{id}");
     }
-    Ok(workflow::page(
+    let path = format!("{path}/runs");
+    Ok(workflow::page_of(
         "workflow_runs",
         &runs,
         call,
-        &format!("{path}/runs"),
+        &path,
+        |run| describe(call, repository, run),
     ))
 }
 
@@ -66,7 +69,7 @@ pub(super) fn find<'world>(
     access::require(world, &call.caller, repository, "actions", Access::Read)?;
     world
         .runs_of(Provider::Github, &repository.name)
-        .find(|run| run.id.to_string() == id)
+        .find(|run| spells(id, run.id))
         .ok_or_else(Failure::not_found)
 }
 
@@ -86,9 +89,7 @@ pub(super) fn cancel(
 ) -> Result<Answer, Failure> {
     access::require(world, &call.caller, repository, "actions", Access::Write)?;
     let run = world
-        .run_mut(Provider::Github, &repository.name, |run| {
-            run.id.to_string() == id
-        })
+        .run_mut(Provider::Github, &repository.name, |run| spells(id, run.id))
         .ok_or_else(Failure::not_found)?;
     if run.state == State::Completed {
         let message = "Cannot cancel a workflow run that is completed.";
@@ -99,19 +100,44 @@ pub(super) fn cancel(
     Ok(Answer::json(202, json!({})))
 }
 
-/// Whether it passes the query's filters.
-fn asked_for(request: &Request, run: &Run) -> bool {
-    let equal = |name: &str, value: &str| request.query(name).is_none_or(|wanted| wanted == value);
-    equal("event", &run.event)
-        && equal("branch", run.reference_name().unwrap_or_default())
-        && equal("actor", &run.who)
-        && equal("head_sha", &run.commit)
-        && request
-            .query("status")
-            .is_none_or(|wanted| wanted == status(run) || Some(wanted.as_str()) == conclusion(run))
-        && request
-            .query("created")
-            .is_none_or(|range| created_within(&range, &timestamp(run.created_at)))
+/// What the query asks for: read once, not for each run.
+struct Filter {
+    event: Option<String>,
+    branch: Option<String>,
+    actor: Option<String>,
+    commit: Option<String>,
+    status: Option<String>,
+    created: Option<String>,
+}
+
+impl Filter {
+    fn of(request: &Request) -> Self {
+        let query = |name: &str| request.query(name);
+        Self {
+            event: query("event"),
+            branch: query("branch"),
+            actor: query("actor"),
+            commit: query("head_sha"),
+            status: query("status"),
+            created: query("created"),
+        }
+    }
+
+    fn passes(&self, run: &Run) -> bool {
+        let equal =
+            |wanted: &Option<String>, value: &str| wanted.as_ref().is_none_or(|text| text == value);
+        let is_so =
+            |wanted: &String| wanted == status(run) || Some(wanted.as_str()) == conclusion(run);
+        equal(&self.event, &run.event)
+            && equal(&self.branch, run.reference_name().unwrap_or_default())
+            && equal(&self.actor, &run.who)
+            && equal(&self.commit, &run.commit)
+            && self.status.as_ref().is_none_or(is_so)
+            && self
+                .created
+                .as_ref()
+                .is_none_or(|range| created_within(range, &timestamp(run.created_at)))
+    }
 }
 
 /// GitHub's search ranges: `>=T`, `>T`, `<=T`, `<T`, `T..T` with `*` for open ends, or a time or day itself.

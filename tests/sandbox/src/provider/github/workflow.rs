@@ -184,12 +184,24 @@ fn describe(call: &Call<'_>, repository: &GithubRepository, workflow: &Workflow)
     })
 }
 
-/// One page of a list, 30 a page unless the query says otherwise, with its `Link`.
+/// One page of what is described already.
 pub(super) fn page(key: &str, all: &[Value], call: &Call<'_>, path: &str) -> Answer {
+    page_of(key, all, call, path, Value::clone)
+}
+
+/// One page of a list, 30 a page unless the query says otherwise, with its `Link`.
+pub(super) fn page_of<T>(
+    key: &str,
+    all: &[T],
+    call: &Call<'_>,
+    path: &str,
+    describe: impl Fn(&T) -> Value,
+) -> Answer {
     let size = call.request.query_number("per_page", 30).clamp(1, 100);
     let number = call.request.query_number("page", 1).max(1);
     let last = all.len().div_ceil(size).max(1);
-    let shown: Vec<&Value> = all.iter().skip((number - 1) * size).take(size).collect();
+    let shown = all.iter().skip((number - 1) * size).take(size);
+    let shown: Vec<Value> = shown.map(describe).collect();
     let link = |number: usize, relation: &str| {
         let mut query = form_urlencoded::Serializer::new(String::new());
         for (name, value) in call.request.query_pairs() {

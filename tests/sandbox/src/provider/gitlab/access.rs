@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::error::Failure;
 use crate::answer::Answer;
+use crate::provider::spells;
 use crate::request::Request;
 use crate::world::{GitlabProject, GitlabToken, Role, Visibility, World};
 
@@ -51,7 +52,7 @@ pub(super) fn see(
 
 pub(super) fn find<'world>(world: &'world World, id: &str) -> Option<&'world GitlabProject> {
     let mut projects = world.gitlab.projects.iter();
-    projects.find(|project| project.id.to_string() == id || project.path.eq_ignore_ascii_case(id))
+    projects.find(|project| spells(id, project.id) || project.path.eq_ignore_ascii_case(id))
 }
 
 pub(super) fn role(token: Option<&GitlabToken>, project: &GitlabProject) -> Option<Role> {

@@ -6,6 +6,7 @@ use super::error::Failure;
 use super::{Call, access};
 use crate::answer::Answer;
 use crate::clock::timestamp_with_milliseconds;
+use crate::provider::spells;
 use crate::world::{Conclusion, GitlabProject, GitlabToken, Provider, RefKind, Run, State, World};
 
 /// By id, newest first unless `sort=asc`. Ignores `created_after`, as some versions do.
@@ -16,32 +17,38 @@ pub(super) fn list(
     project: &GitlabProject,
 ) -> Result<Answer, Failure> {
     access::require_reading_pipelines(token, project)?;
-    let query = |name: &str| call.request.query(name);
+    // Read once, not for each run.
+    let filters = ["ref", "source", "status", "username", "sha"];
+    let [reference, source, state, who, commit] = filters.map(|name| call.request.query(name));
+    let equal =
+        |wanted: &Option<String>, value: &str| wanted.as_ref().is_none_or(|text| text == value);
     let mut runs: Vec<&Run> = world
         .runs_of(Provider::Gitlab, &project.path)
-        .filter(|run| query("ref").is_none_or(|wanted| run.reference_name() == Some(&wanted)))
-        .filter(|run| query("source").is_none_or(|wanted| run.event == wanted))
-        .filter(|run| query("status").is_none_or(|wanted| status(run) == wanted))
-        .filter(|run| query("username").is_none_or(|wanted| run.who == wanted))
-        .filter(|run| query("sha").is_none_or(|wanted| run.commit == wanted))
+        .filter(|run| equal(&reference, run.reference_name().unwrap_or_default()))
+        .filter(|run| equal(&source, &run.event) && equal(&state, status(run)))
+        .filter(|run| equal(&who, &run.who) && equal(&commit, &run.commit))
         .collect();
-    if query("sort").as_deref() != Some("asc") {
+    if call.request.query("sort").as_deref() != Some("asc") {
         runs.reverse();
     }
-    let all: Vec<Value> = runs
-        .into_iter()
-        .map(|run| describe(call, project, run))
-        .collect();
     let path = format!("projects/{}/pipelines", project.id);
-    Ok(page(call, &all, &path))
+    Ok(page_of(call, &runs, &path, |run| {
+        describe(call, project, run)
+    }))
+}
+
+/// One page of what is described already.
+pub(super) fn page(call: &Call<'_>, all: &[Value], path: &str) -> Answer {
+    page_of(call, all, path, Value::clone)
 }
 
 /// One page of a list, 20 a page unless the query says otherwise, with its headers.
-pub(super) fn page(call: &Call<'_>, all: &[Value], path: &str) -> Answer {
+fn page_of<T>(call: &Call<'_>, all: &[T], path: &str, describe: impl Fn(&T) -> Value) -> Answer {
     let size = call.request.query_number("per_page", 20).clamp(1, 100);
     let page = call.request.query_number("page", 1).max(1);
     let pages = all.len().div_ceil(size).max(1);
-    let shown: Vec<&Value> = all.iter().skip((page - 1) * size).take(size).collect();
+    let shown = all.iter().skip((page - 1) * size).take(size);
+    let shown: Vec<Value> = shown.map(describe).collect();
     let next = if page < pages {
         (page + 1).to_string()
     } else {
@@ -91,7 +98,7 @@ pub(super) fn find<'world>(
     access::require_reading_pipelines(token, project)?;
     world
         .runs_of(Provider::Gitlab, &project.path)
-        .find(|run| run.id.to_string() == id)
+        .find(|run| spells(id, run.id))
         .ok_or_else(not_found)
 }
 
@@ -105,9 +112,7 @@ pub(super) fn cancel(
 ) -> Result<Answer, Failure> {
     access::require_developer(token, project)?;
     let run = world
-        .run_mut(Provider::Gitlab, &project.path, |run| {
-            run.id.to_string() == id
-        })
+        .run_mut(Provider::Gitlab, &project.path, |run| spells(id, run.id))
         .ok_or_else(not_found)?;
     if run.state != State::Completed {
         run.cancel()
