@@ -16,7 +16,7 @@ use crate::patience::Patience;
 use crate::provider::http::Http;
 use crate::provider::{Share, share};
 use crate::stop::{Stop, Urgency};
-use crate::target::{Mode, OnFailure, Request, Target};
+use crate::target::{Mode, Request, Target};
 use crate::trigger::{Prepared, Triggered, Way, prepare, trigger};
 
 /// So much of failed jobs' logs is kept for the summary, which has no room for more, in bytes.
@@ -74,8 +74,7 @@ pub(crate) async fn run<'a>(
     }
     let fleet = Fleet {
         mode: request.mode,
-        on_failure: request.on_failure,
-        lanes: Lanes::new(request.max_parallel),
+        lanes: Lanes::new(request.max_parallel, request.on_failure),
         stop,
         audience,
         last_things: LastThings::new(),
@@ -102,7 +101,6 @@ struct Member<'a> {
 /// What all calls go by.
 struct Fleet<'a> {
     mode: Mode,
-    on_failure: OnFailure,
     lanes: Lanes,
     stop: &'a Stop,
     audience: &'a dyn Audience,
@@ -138,8 +136,8 @@ impl Fleet<'_> {
             },
             (Ok(_), None) => unreachable!("who is prepared has a client"),
         };
-        if self.on_failure == OnFailure::SendNoMore && !report.passes() {
-            self.lanes.close();
+        if !report.passes() {
+            self.lanes.failed();
         }
         self.audience.over(index, &report);
         let room = report.followed.let_logs_go(self.room_for_logs.get());

@@ -6,10 +6,12 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::provider::Account;
 use crate::stop::{Asker, Stop, Urgency};
+use crate::target::OnFailure;
 
 /// The lanes to the wire: one trigger each at a time, in the order in which they came.
 pub(crate) struct Lanes {
     free: Semaphore,
+    on_failure: OnFailure,
     gatekeeper: Asker,
     closed: Stop,
 }
@@ -18,10 +20,11 @@ pub(crate) struct Lanes {
 pub(crate) struct Lane<'a>(#[expect(dead_code, reason = "held")] SemaphorePermit<'a>);
 
 impl Lanes {
-    pub(crate) fn new(count: NonZeroUsize) -> Self {
+    pub(crate) fn new(count: NonZeroUsize, on_failure: OnFailure) -> Self {
         let (gatekeeper, closed) = Stop::by_hand();
         Self {
             free: Semaphore::new(count.get()),
+            on_failure,
             gatekeeper,
             closed,
         }
@@ -30,6 +33,14 @@ impl Lanes {
     /// Lets no more triggers go out. Those on the wire go on.
     pub(crate) fn close(&self) {
         self.gatekeeper.ask(Urgency::Soon);
+    }
+
+    /// A target has failed: where no more are to be sent after that, none will.
+    pub(crate) fn failed(&self) {
+        match self.on_failure {
+            OnFailure::SendNoMore => self.close(),
+            OnFailure::GoOn => {}
+        }
     }
 
     /// Asked to stop when the lanes are closed.

@@ -199,7 +199,7 @@ pub(crate) enum GitHubPipeline {
     RepositoryDispatch {
         event_type: String,
         /// The JSON as it was written, but for the space between its tokens.
-        client_payload: Box<RawValue>,
+        client_payload: Rc<RawValue>,
         /// What stands in the payload as `trigger_id`, by which the runs can be recognised; `None` where
         /// they are not waited for.
         marker: Option<String>,

@@ -215,6 +215,8 @@ impl Way<'_> {
                 Triggered::failed(Outcome::Rejected, &error)
             }
             Kind::Rejected => {
+                // At once: what explains it may take its time.
+                self.lanes.failed();
                 let unexplained = Triggered::failed(Outcome::Rejected, &error);
                 tokio::select! {
                     explained = self.connection.explain(error) => Triggered::failed(Outcome::Rejected, &explained),

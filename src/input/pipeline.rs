@@ -2,6 +2,7 @@
 //! providers' limits that can be checked before anything is sent.
 
 use std::collections::HashSet;
+use std::rc::Rc;
 
 use serde_json::value::{RawValue, to_raw_value};
 use uuid::Uuid;
@@ -10,6 +11,7 @@ use super::complaint::{Complaint, Part, both, complain, none_of};
 use super::document::{self, Node};
 use super::place::Place;
 use super::raw::Inputs;
+use super::written::{Payload, Written};
 use super::{Home, boolean, credential};
 use crate::secret::Secret;
 use crate::target::{
@@ -133,27 +135,19 @@ fn event_type_within_limit(text: &str) -> Part<String> {
 }
 
 /// The payload, and the marker in it where the run is waited for.
-fn client_payload(inputs: &Inputs) -> Part<(Box<RawValue>, Option<String>)> {
+fn client_payload(inputs: &Inputs) -> Part<(Rc<RawValue>, Option<String>)> {
     const NAME: &str = "client-payload";
     // What is wrong with `wait` itself is told where it is read.
     let waits = boolean(inputs, "wait").unwrap_or(false);
-    let source = match inputs.written(NAME) {
-        Some(written) => written.source(),
-        None => Some("{}"),
-    };
-    let (payload, keys) = if let Some(compact) = source.and_then(document::compact_object) {
-        compact
-    } else {
-        let Some(node @ Node::Mapping(pairs)) = inputs.document(NAME)? else {
-            return complain(
-                NAME,
-                "it must be an object: a JSON or YAML mapping, like `version: v1.2.3`",
-            );
-        };
-        let payload = to_raw_value(&node.typed()).or_else(|error| complain(NAME, error))?;
-        (payload, pairs.iter().map(|(key, _)| key.clone()).collect())
-    };
-    let properties = keys.len();
+    let none = Rc::new(Written::text("{}"));
+    let written = inputs.written(NAME).unwrap_or(&none);
+    let read = written.payload.get_or_init(|| payload(written));
+    let Payload {
+        json,
+        characters,
+        names,
+    } = read.as_ref().map_err(Clone::clone)?;
+    let properties = names.len();
     if properties > PAYLOAD_PROPERTIES {
         return complain(
             NAME,
@@ -163,10 +157,10 @@ fn client_payload(inputs: &Inputs) -> Part<(Box<RawValue>, Option<String>)> {
         );
     }
     if !waits {
-        within_limit(NAME, payload.get())?;
-        return Ok((payload, None));
+        within_limit(NAME, *characters)?;
+        return Ok((Rc::clone(json), None));
     }
-    if keys.iter().any(|key| key == MARKER) {
+    if names.contains(MARKER) {
         return complain(
             NAME,
             format!(
@@ -183,9 +177,29 @@ fn client_payload(inputs: &Inputs) -> Part<(Box<RawValue>, Option<String>)> {
         );
     }
     let marker = Uuid::new_v4().to_string();
-    let payload = with_property(&payload, MARKER, &marker);
-    within_limit(NAME, payload.get())?;
-    Ok((payload, Some(marker)))
+    let payload = with_property(json, MARKER, &marker);
+    within_limit(NAME, payload.get().chars().count())?;
+    Ok((payload.into(), Some(marker)))
+}
+
+/// The object that a payload is, JSON as it was written or YAML.
+fn payload(written: &Written) -> Part<Payload> {
+    const NAME: &str = "client-payload";
+    if let Some((json, names)) = written.source().and_then(document::compact_object) {
+        return Ok(Payload::new(json, names));
+    }
+    let node = written
+        .document()
+        .map_err(|problem| vec![problem.complaint(NAME)])?;
+    let Node::Mapping(pairs) = node else {
+        return complain(
+            NAME,
+            "it must be an object: a JSON or YAML mapping, like `version: v1.2.3`",
+        );
+    };
+    let json = to_raw_value(&node.typed()).or_else(|error| complain(NAME, error))?;
+    let names = pairs.iter().map(|(name, _)| name.clone()).collect();
+    Ok(Payload::new(json, names))
 }
 
 /// The object with one more text in it; what it has stays as it was written.
@@ -232,17 +246,13 @@ fn workflow_inputs(inputs: &Inputs) -> Part<Vec<(String, String)>> {
             ),
         );
     }
-    let together: String = pairs
-        .iter()
-        .flat_map(|(key, value)| [*key, value])
-        .collect();
-    within_limit("inputs", &together)?;
+    let together = pairs.iter().flat_map(|(key, value)| [*key, value]);
+    within_limit("inputs", together.map(|text| text.chars().count()).sum())?;
     let owned = |(key, value): (&str, &str)| (key.to_owned(), value.to_owned());
     Ok(pairs.into_iter().map(owned).collect())
 }
 
-fn within_limit(name: &str, text: &str) -> Part<()> {
-    let length = text.chars().count();
+fn within_limit(name: &str, length: usize) -> Part<()> {
     if length > ARGUMENT_CHARACTERS {
         return complain(
             name,

@@ -4,7 +4,10 @@
 //! its own. So a value is shared by all that have it, and what takes time is made of it once.
 
 use std::cell::OnceCell;
+use std::collections::HashSet;
 use std::rc::Rc;
+
+use serde_json::value::RawValue;
 
 use super::complaint::Part;
 use super::document::{self, Node, Problem};
@@ -16,8 +19,29 @@ pub(super) struct Written {
     document: OnceCell<Result<Node, Problem>>,
     /// PEM, with all line breaks, if it is that.
     pub(super) certificates: OnceCell<Part<Rc<str>>>,
+    /// The payload of a `repository_dispatch`, if it is that.
+    pub(super) payload: OnceCell<Part<Payload>>,
     /// A key of an App, if it is that.
     pub(super) private_key: OnceCell<Part<PrivateKey>>,
+}
+
+/// An object of JSON, without the space between its tokens.
+pub(super) struct Payload {
+    pub(super) json: Rc<RawValue>,
+    /// How long it is.
+    pub(super) characters: usize,
+    /// Of its properties at the top.
+    pub(super) names: HashSet<String>,
+}
+
+impl Payload {
+    pub(super) fn new(json: Box<RawValue>, names: HashSet<String>) -> Self {
+        Self {
+            characters: json.get().chars().count(),
+            json: json.into(),
+            names,
+        }
+    }
 }
 
 /// How a value stands there.
@@ -53,6 +77,7 @@ impl Written {
             form,
             document: OnceCell::new(),
             certificates: OnceCell::new(),
+            payload: OnceCell::new(),
             private_key: OnceCell::new(),
         }
     }

@@ -7,6 +7,7 @@ mod bitbucket;
 mod calls;
 mod dry_run;
 mod finding;
+mod fleet;
 mod github;
 mod gitlab;
 mod harness;

@@ -126,7 +126,7 @@ fn a_json_list_sends_payloads_as_they_are_written() {
     let bodies: Vec<_> = sandbox
         .trigger_requests()
         .iter()
-        .map(|request| String::from_utf8(request.body.to_vec()).unwrap())
+        .map(|request| String::from_utf8(request.body.clone()).unwrap())
         .collect();
     assert_eq!(bodies.len(), 3, "{done}");
     for payload in [
@@ -399,14 +399,14 @@ fn secrets_of_entries_are_masked_also_where_all_else_is_wrong() {
 #[test]
 fn a_thousand_targets_with_a_thousand_secrets_take_no_time() {
     let sandbox = sandbox();
-    let targets: String = (0..1_000)
+    let targets: Vec<_> = (0..1_000)
         .map(|index| {
             format!(
                 "- repository: octo-org/app-{index}\n  token: ghp_{index:036}\n  wrong: yes\n  client-id: ''\n"
             )
         })
         .collect();
-    let step = step(&sandbox, &targets).input("event-type", "deploy");
+    let step = step(&sandbox, &targets.concat()).input("event-type", "deploy");
     let began = Instant::now();
     let done = step.run();
     assert!(began.elapsed() < Duration::from_secs(10));
