@@ -12,7 +12,7 @@ use sandbox::{Sandbox, World, action};
 use serde_json::Value;
 
 use self::documents::{Document, anchors, declared, document, documents, names, root, rows};
-use self::examples::{examples, shown};
+use self::examples::{examples, shown, world};
 use crate::harness;
 
 #[test]
@@ -111,7 +111,7 @@ fn examples_use_only_what_is_declared() {
 fn the_binary_accepts_every_example() {
     let mut told = 0;
     for example in examples() {
-        let sandbox = harness::sandbox();
+        let sandbox = Sandbox::start(world()).unwrap();
         let done = example.step(&sandbox).input("dry-run", "true").run();
         assert_eq!(done.code, Some(0), "{}\n{done}", example.place);
         done.outcome("not-sent");
@@ -143,7 +143,7 @@ fn every_example_starts_something() {
         // The workflow's own repository has no workflow in the demo's world.
         let dry = example.input("dry-run").is_some();
         let own = example.input("repository").is_none() && example.input("targets").is_none();
-        let sandbox = Sandbox::start(World::demo_alive().faster(3)).unwrap();
+        let sandbox = Sandbox::start(world()).unwrap();
         let done = example.step(&sandbox).run();
         assert_eq!(done.code, Some(0), "{}\n{done}", example.place);
         done.outcome(if dry { "not-sent" } else { "accepted" });
@@ -226,6 +226,7 @@ fn the_errors_that_are_explained_exist() {
         ("### GitHub", "provider/github", 12),
         ("### GitLab", "provider/gitlab", 11),
         ("### Bitbucket", "provider/bitbucket", 5),
+        ("### Many targets", "", 3),
         ("### Waiting", "", 12),
         ("### Network", "", 9),
     ] {

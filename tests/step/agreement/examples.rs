@@ -1,6 +1,7 @@
 //! The examples of the documents as steps that run against the sandbox.
 
-use sandbox::{Sandbox, demo};
+use sandbox::world::{GithubRepository, Workflow};
+use sandbox::{Sandbox, World, demo};
 use serde_json::Value;
 
 use super::documents::{documents, yaml};
@@ -59,6 +60,23 @@ fn expression(name: &str, sandbox: &Sandbox) -> String {
         "vars.BITBUCKET_EMAIL" => demo::BITBUCKET_EMAIL.to_owned(),
         other => panic!("say here what `{other}` of the examples comes to"),
     }
+}
+
+/// The world of the examples: the demo's, and the repositories that a release updates.
+pub(super) fn world() -> World {
+    let mut world = World::demo_alive().faster(3);
+    for number in 1..=20 {
+        let name = format!("octo-org/service-{number:02}");
+        world.github.apps[0].installations[0]
+            .repositories
+            .push(name.clone());
+        let workflow = Workflow::new(300 + number, "update.yml", "Update")
+            .on_repository_dispatch(&["library-released"])
+            .run_name("Update ${{ github.event.client_payload.trigger_id }}");
+        let repository = GithubRepository::new(2000 + number, &name).workflow(workflow);
+        world = world.github_repository(repository);
+    }
+    world
 }
 
 /// A step of an example that uses the action.
