@@ -1,5 +1,5 @@
-//! `cargo demo`: builds the real binary and runs it as the runner would, once for each provider, waiting, and once with
-//! a mistake, against a sandbox in this process. Shows what a user would see, and what the sandbox says was started.
+//! `cargo demo`: builds the real binary and runs it as the runner would, once for each provider, once for several
+//! targets, waiting, and once with a mistake, against a sandbox in this process. Shows what a user would see, and what the sandbox says was started.
 //!
 //! Not here: anything the product needs, and anything a test could reuse (see the library beside it).
 

@@ -43,6 +43,14 @@ impl Input {
         }
     }
 
+    /// Lines with tokens in them.
+    fn with_secrets(name: &'static str, value: String, secrets: &[&str]) -> Self {
+        let shown = secrets
+            .iter()
+            .fold(value.clone(), |shown, secret| shown.replace(secret, "***"));
+        Self { name, value, shown }
+    }
+
     /// A mapping with one secret value.
     fn secret_mapping(name: &'static str, key: &str, value: &str) -> Self {
         Self {
@@ -54,8 +62,14 @@ impl Input {
 }
 
 /// In the order in which they are shown; `server` is where the sandbox is.
-pub(crate) fn all(server: &str) -> [Scene; 4] {
-    [github(), gitlab(server), bitbucket(server), mistaken()]
+pub(crate) fn all(server: &str) -> [Scene; 5] {
+    [
+        github(),
+        gitlab(server),
+        bitbucket(server),
+        everywhere(server),
+        mistaken(),
+    ]
 }
 
 fn github() -> Scene {
@@ -107,6 +121,40 @@ fn bitbucket(server: &str) -> Scene {
         ],
         outcome: "accepted",
         conclusion: "failure",
+    }
+}
+
+fn everywhere(server: &str) -> Scene {
+    let targets = format!(
+        "- repository: octo-org/app
+  event-type: release
+  client-payload:
+    version: 1.10
+- repository: octo-org/private
+  workflow: deploy.yml
+- provider: gitlab
+  server-url: {server}
+  repository: octo-group/tools/deployer
+  token: {}
+- provider: bitbucket
+  server-url: {server}
+  repository: octo-workspace/service
+  ref: develop
+  token: {}
+",
+        demo::GITLAB_DEVELOPER,
+        demo::BITBUCKET_ACCESS
+    );
+    let secrets = [demo::GITLAB_DEVELOPER, demo::BITBUCKET_ACCESS];
+    Scene {
+        heading: "All three at once: four targets, side by side",
+        inputs: vec![
+            Input::with_secrets("targets", targets, &secrets),
+            Input::secret("token", demo::GITHUB_CLASSIC),
+            Input::plain("wait", "true"),
+        ],
+        outcome: "accepted",
+        conclusion: "success",
     }
 }
 

@@ -11,7 +11,7 @@ use crate::step::Done;
 
 pub(crate) fn introduction(server: &str) -> String {
     format!(
-        "\nFour steps of a workflow, run by the real binary. In place of GitHub, GitLab and Bitbucket\n\
+        "\nFive steps of a workflow, run by the real binary. In place of GitHub, GitLab and Bitbucket\n\
          answers a sandbox at {server}; its tokens are made up.\n\
          Lines that begin with :: are commands to the runner, which shows them in its own way:\n\
          masks not at all, errors as annotations."
@@ -105,7 +105,7 @@ pub(crate) fn verdict(differences: &[String], took: Duration) -> String {
     if differences.is_empty() {
         let seconds = took.as_secs_f64();
         return format!(
-            "All as it should be, in {seconds:.1} s: three runs, one of which fails, and one error with its\n\
+            "All as it should be, in {seconds:.1} s: seven runs, one of which fails, and one error with its\n\
              remedy."
         );
     }
