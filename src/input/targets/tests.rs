@@ -1,6 +1,6 @@
 //! What entries come to: what they inherit, what is complained about and how, and that no text is too odd.
 
-use std::time::{Duration, Instant};
+use std::rc::Rc;
 
 use proptest::prelude::*;
 
@@ -820,16 +820,14 @@ fn what_would_be_sent_twice_is_warned_about_once() {
     );
 }
 
-/// Room for a slow machine: anything quadratic takes far longer.
 #[test]
-fn a_thousand_entries_are_read_in_no_time() {
+fn a_thousand_entries_share_what_is_large() {
     let certificate = "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n".repeat(200);
     let payload = format!("{{\"a\": \"{}\"}}", "x".repeat(60_000));
     let variables: Vec<_> = (0..200)
         .map(|index| format!("NAME_{index}: value\n"))
         .collect();
     let key = KEY.replace('\n', "\\n");
-    let began = Instant::now();
     let step = [
         ("event-type", "deploy"),
         ("client-payload", payload.as_str()),
@@ -840,10 +838,10 @@ fn a_thousand_entries_are_read_in_no_time() {
     let targets: Vec<_> = (0..1_000)
         .map(|index| format!("- repository: octo-org/app-{index}\n  private-key: \"{key}\"\n"))
         .collect();
-    assert_eq!(
-        read(&step, &targets.concat()).unwrap().0.targets.len(),
-        1_000
-    );
+    let (request, _) = read(&step, &targets.concat()).unwrap();
+    assert_eq!(request.targets.len(), 1_000);
+    let certificates = |index: usize| request.targets[index].certificates.clone().unwrap();
+    assert!(Rc::ptr_eq(&certificates(0), &certificates(999)));
     let variables = variables.concat();
     let step = [
         ("provider", "gitlab"),
@@ -855,11 +853,6 @@ fn a_thousand_entries_are_read_in_no_time() {
         .collect();
     let targets = format!("[{}]", targets.join(",\n"));
     assert_eq!(read(&step, &targets).unwrap().0.targets.len(), 1_000);
-    assert!(
-        began.elapsed() < Duration::from_secs(10),
-        "{:?}",
-        began.elapsed()
-    );
 }
 
 proptest! {
