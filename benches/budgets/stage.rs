@@ -100,12 +100,12 @@ impl Stage {
         expected: usize,
         work: impl FnOnce() -> Result<T>,
     ) -> Result<(T, Vec<RecordedRequest>)> {
-        let before = self.sandbox.requests().len();
+        let before = self.sandbox.request_count();
         // Each round finds the same world: no later one shall be slower by what the earlier ones left.
         self.sandbox.with_world(|world| world.runs.clear());
         let done = work()?;
         let runs = self.sandbox.with_world(|world| world.runs.len());
-        let requests = self.sandbox.requests().split_off(before);
+        let requests = self.sandbox.requests_after(before);
         if (runs, requests.len()) != (expected, expected) {
             let sent = requests.len();
             bail!(

@@ -65,6 +65,13 @@ pub(crate) fn objections(request: &Request, provider: Option<Provider>) -> Vec<S
     objections
 }
 
+/// The one of that name, whatever its case. As it is known it is found sooner, which tells among a thousand.
+fn named<'all, T>(all: &'all [T], name: &str, name_of: impl Fn(&T) -> &str) -> Option<&'all T> {
+    let exactly = |one: &&T| name_of(one) == name;
+    let nearly = |one: &&T| name_of(one).eq_ignore_ascii_case(name);
+    all.iter().find(exactly).or_else(|| all.iter().find(nearly))
+}
+
 /// Whether this is how that number is written.
 fn spells(text: &str, number: u64) -> bool {
     let is_plain = text == "0" || !text.starts_with(['0', '+']);

@@ -86,6 +86,17 @@ impl Sandbox {
         lock(&self.shared.record).clone()
     }
 
+    /// How many arrived so far.
+    pub fn request_count(&self) -> usize {
+        lock(&self.shared.record).len()
+    }
+
+    /// Those after the first so many, in order: where there were thousands before, cheaper than all.
+    pub fn requests_after(&self, count: usize) -> Vec<RecordedRequest> {
+        let record = lock(&self.shared.record);
+        record.get(count..).unwrap_or_default().to_vec()
+    }
+
     /// The requests that start something, in order.
     pub fn trigger_requests(&self) -> Vec<RecordedRequest> {
         let mut requests = self.requests();

@@ -3,7 +3,7 @@
 
 use super::Call;
 use super::error::Failure;
-use crate::provider::basic;
+use crate::provider::{basic, named};
 use crate::request::Request;
 use crate::world::{BitbucketRepository, BitbucketToken, BitbucketTokenKind, World};
 
@@ -62,9 +62,8 @@ pub(super) fn see(
     call: &Call<'_>,
     name: &str,
 ) -> Result<BitbucketRepository, Failure> {
-    let mut repositories = world.bitbucket.repositories.iter();
-    let repository = repositories
-        .find(|repository| repository.name.eq_ignore_ascii_case(name))
+    let repositories = &world.bitbucket.repositories;
+    let repository = named(repositories, name, |repository| &repository.name)
         .ok_or_else(|| Failure::message(404, &format!("Repository {name} not found")))?;
     if !call.token.repositories.contains(&repository.name) {
         return Err(Failure::page_not_found());

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::error::Failure;
 use super::{Call, app};
 use crate::answer::Answer;
-use crate::provider::basic;
+use crate::provider::{basic, named};
 use crate::request::Request;
 use crate::world::{
     Access, GithubRepository, GithubToken, GithubTokenKind, MissingPermission, World,
@@ -77,11 +77,11 @@ pub(super) fn see(
     rest: &[&str],
 ) -> Result<GithubRepository, Failure> {
     let same = |known: &String| known.eq_ignore_ascii_case(name);
-    let known = |repository: &&GithubRepository| {
-        same(&repository.name) || repository.former_names.iter().any(same)
-    };
-    let repository = world.github.repositories.iter().find(known);
-    let repository = repository.ok_or_else(Failure::not_found)?;
+    let repositories = &world.github.repositories;
+    let formerly = |repository: &&GithubRepository| repository.former_names.iter().any(same);
+    let repository = named(repositories, name, |repository| &repository.name)
+        .or_else(|| repositories.iter().find(formerly))
+        .ok_or_else(Failure::not_found)?;
     if matches!(call.caller, Caller::App(_)) {
         return Err(Failure::new(401, "Bad credentials"));
     }

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::error::Failure;
 use crate::answer::Answer;
-use crate::provider::spells;
+use crate::provider::{named, spells};
 use crate::request::Request;
 use crate::world::{GitlabProject, GitlabToken, Role, Visibility, World};
 
@@ -51,8 +51,9 @@ pub(super) fn see(
 }
 
 pub(super) fn find<'world>(world: &'world World, id: &str) -> Option<&'world GitlabProject> {
-    let mut projects = world.gitlab.projects.iter();
-    projects.find(|project| spells(id, project.id) || project.path.eq_ignore_ascii_case(id))
+    let projects = &world.gitlab.projects;
+    let by_id = || projects.iter().find(|project| spells(id, project.id));
+    named(projects, id, |project| &project.path).or_else(by_id)
 }
 
 pub(super) fn role(token: Option<&GitlabToken>, project: &GitlabProject) -> Option<Role> {
