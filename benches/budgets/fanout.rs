@@ -123,36 +123,41 @@ fn waited() -> Result<Row> {
 
 /// One step for the whole crowd.
 fn ours(stage: &Stage, count: usize, tokens: Tokens, wait: &str) -> impl Fn() -> Command + use<> {
+    let server = stage.server();
     let targets: Vec<_> = crowd::members(count, tokens)
         .enumerate()
-        .map(|(index, member)| entry(index, &member))
+        .map(|(index, member)| entry(index, &member, &server))
         .collect();
-    // What all have in common is said once: one variable of the environment holds no more than 128 KiB.
     stage.ours(&[
         ("targets", &json!(targets).to_string()),
-        ("server-url", &stage.server()),
         ("max-parallel", &AT_ONCE.to_string()),
         ("wait", wait),
     ])
 }
 
-/// All keys that make the trigger one request: with a ref, no default branch has to be read.
-fn entry(index: usize, member: &Member) -> Value {
-    let mut entry = json!({"repository": member.repository, "token": member.token});
-    let mut set = |key: &str, value: &str| entry[key] = json!(value);
-    match member.provider {
+/// With a ref, so that no default branch has to be read: each trigger is one request. As short as can be: one
+/// variable of the environment holds no more than 128 KiB.
+fn entry(index: usize, member: &Member, server: &str) -> Value {
+    let Member {
+        provider,
+        repository,
+        token,
+    } = member;
+    match provider {
         // The two ways of GitHub by turns.
-        Provider::Github if index.is_multiple_of(2) => set("event-type", crowd::EVENT_TYPE),
+        Provider::Github if index.is_multiple_of(2) => {
+            json!({"repository": repository, "event-type": crowd::EVENT_TYPE, "token": token})
+        }
         Provider::Github => {
-            set("workflow", crowd::WORKFLOW);
-            set("ref", "main");
+            json!({"repository": repository, "workflow": crowd::WORKFLOW, "ref": "main", "token": token})
         }
-        provider @ (Provider::Gitlab | Provider::Bitbucket) => {
-            set("provider", &provider.to_string());
-            set("ref", "main");
-        }
+        Provider::Gitlab | Provider::Bitbucket => json!({
+            "provider": provider.to_string(),
+            "repository": format!("{server}/{repository}"),
+            "ref": "main",
+            "token": token,
+        }),
     }
-    entry
 }
 
 /// The load generator, sending the very requests that ours sends.
