@@ -48,7 +48,7 @@ fn main() -> Result<()> {
     let dispatch = Dispatch::prepare()?;
     let mut rows = vec![time(&dispatch)?, peak(&dispatch)?];
     // What can be measured is told, whatever else fails.
-    let fanout = fanout::rows().map(|more| rows.extend(more));
+    let fanout = fanout::measure(&mut rows);
     let container = container::rows(&dispatch).map(|more| rows.extend(more));
     say(&table::render(&rows));
     say(&looks::table()?);

@@ -17,6 +17,10 @@ const SYSTEM_BUNDLES: [&str; 3] = [
     "/etc/ssl/cert.pem",
 ];
 
+/// The runner's files.
+const OUTPUT: &str = "output";
+const SUMMARY: &str = "summary";
+
 pub(crate) struct Stage {
     sandbox: Sandbox,
     folder: TempDir,
@@ -83,8 +87,8 @@ impl Stage {
         let mut environment = self.environment(inputs);
         let files = [
             ("SSL_CERT_FILE", self.bundle.clone()),
-            ("GITHUB_OUTPUT", self.folder.path().join("output")),
-            ("GITHUB_STEP_SUMMARY", self.folder.path().join("summary")),
+            ("GITHUB_OUTPUT", self.folder.path().join(OUTPUT)),
+            ("GITHUB_STEP_SUMMARY", self.folder.path().join(SUMMARY)),
         ];
         environment.extend(files.map(|(name, path)| (name.to_owned(), path.display().to_string())));
         move || {
@@ -101,8 +105,7 @@ impl Stage {
         work: impl FnOnce() -> Result<T>,
     ) -> Result<(T, Vec<RecordedRequest>)> {
         let before = self.sandbox.request_count();
-        // Each round finds the same world: no later one shall be slower by what the earlier ones left.
-        self.sandbox.with_world(|world| world.runs.clear());
+        self.clear()?;
         let done = work()?;
         let runs = self.sandbox.with_world(|world| world.runs.len());
         let requests = self.sandbox.requests_after(before);
@@ -121,7 +124,7 @@ impl Stage {
         expected: usize,
         work: impl FnOnce() -> Result<T>,
     ) -> Result<T> {
-        self.sandbox.with_world(|world| world.runs.clear());
+        self.clear()?;
         let done = work()?;
         let runs = self.sandbox.runs();
         let is_over = |run: &&sandbox::Run| run.state == State::Completed;
@@ -132,5 +135,14 @@ impl Stage {
             runs.len()
         );
         Ok(done)
+    }
+
+    /// Makes no later round slower by what the earlier ones left: each finds the same world and empty files.
+    fn clear(&self) -> Result<()> {
+        self.sandbox.with_world(|world| world.runs.clear());
+        for file in [OUTPUT, SUMMARY] {
+            fs::write(self.folder.path().join(file), "")?;
+        }
+        Ok(())
     }
 }
