@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::time::{Duration, SystemTime};
 
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep};
 
 use crate::kin::Kin;
@@ -27,6 +28,8 @@ pub(crate) struct Search<'a, 'target> {
     /// When the trigger went out, by our clock.
     pub(crate) sent: SystemTime,
     pub(crate) kin: &'a Kin<'target>,
+    /// Bounds how many look at once.
+    pub(crate) looks: &'a Semaphore,
 }
 
 /// How long runs are looked for.
@@ -172,7 +175,9 @@ async fn look<'a>(
     let candidates = loop {
         search.http.account().turn().await;
         let asked = since();
+        let slot = search.looks.acquire().await;
         let candidates = search.connection.recent(Some(asked)).await?;
+        drop(slot);
         // The first answer of a server tells its clock: older runs may be among these by ours.
         if since() == asked {
             break candidates;

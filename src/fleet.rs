@@ -9,7 +9,7 @@ use futures_util::stream::{self, StreamExt as _};
 use tokio::time::Instant;
 
 use crate::event::{Event, Sink};
-use crate::follow::{Followed, FollowedRun, Following, LastThings, follow};
+use crate::follow::{Bounds, Followed, FollowedRun, Following, follow};
 use crate::kin::{Kin, kin};
 use crate::lanes::Lanes;
 use crate::patience::Patience;
@@ -77,7 +77,7 @@ pub(crate) async fn run<'a>(
         lanes: Lanes::new(request.max_parallel, request.on_failure),
         stop,
         audience,
-        last_things: LastThings::new(),
+        bounds: Bounds::new(),
         room_for_logs: Cell::new(MOST_LOGS),
     };
     let calls = members.iter().zip(prepared).enumerate();
@@ -104,7 +104,7 @@ struct Fleet<'a> {
     lanes: Lanes,
     stop: &'a Stop,
     audience: &'a dyn Audience,
-    last_things: LastThings,
+    bounds: Bounds,
     /// For the summary, in bytes.
     room_for_logs: Cell<usize>,
 }
@@ -177,7 +177,7 @@ impl Fleet<'_> {
             sent: triggered.sent.unwrap_or_else(SystemTime::now),
             began: triggered.began.unwrap_or_else(Instant::now),
             kin,
-            last_things: &self.last_things,
+            bounds: &self.bounds,
             stop: self.stop,
             tell: *tell,
         };

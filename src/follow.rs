@@ -25,7 +25,9 @@ use crate::wait::{Watch, wait};
 
 /// For one last look for a run when the step has to end.
 const LAST_LOOK: Duration = Duration::from_millis(1_500);
-/// Most cancels on the wire at once: GitHub takes a hundred requests together, and each has a connection of its own.
+/// Most looks on the wire at once, whoever's credential they are with.
+const MOST_LOOKS: usize = 32;
+/// Most cancels on the wire at once: they are in a hurry, but GitHub takes no more than a hundred requests together.
 const MOST_CANCELS: usize = 64;
 /// Most logs and results that are read at once: each is in memory as a whole.
 const MOST_READINGS: usize = 8;
@@ -44,21 +46,23 @@ pub(crate) struct Following<'a, 'target> {
     /// When it was first tried: the time of the wait counts from there.
     pub(crate) began: Instant,
     pub(crate) kin: &'a Kin<'target>,
-    /// How many may do at once what comes last.
-    pub(crate) last_things: &'a LastThings,
+    /// How much all of them may do at once.
+    pub(crate) bounds: &'a Bounds,
     pub(crate) stop: &'a Stop,
     pub(crate) tell: Sink<'a>,
 }
 
-/// Bounds on what many runs that end together would else do all at once.
-pub(crate) struct LastThings {
+/// Bounds on what many runs would else do all at once, each with a connection of its own.
+pub(crate) struct Bounds {
+    looks: Semaphore,
     cancels: Semaphore,
     readings: Semaphore,
 }
 
-impl LastThings {
+impl Bounds {
     pub(crate) fn new() -> Self {
         Self {
+            looks: Semaphore::new(MOST_LOOKS),
             cancels: Semaphore::new(MOST_CANCELS),
             readings: Semaphore::new(MOST_READINGS),
         }
@@ -217,6 +221,7 @@ impl Following<'_, '_> {
             seen: self.seen,
             sent: self.sent,
             kin: self.kin,
+            looks: &self.bounds.looks,
         };
         let told = RefCell::new(HashSet::new());
         let saw = |run: &Run| {
@@ -346,7 +351,10 @@ impl Following<'_, '_> {
             pace: self.connection.pace(),
             account: self.http.account(),
         };
-        let look = async |depth| self.connection.look(&run, depth).await;
+        let look = async |depth| {
+            let _slot = self.bounds.looks.acquire().await;
+            self.connection.look(&run, depth).await
+        };
         let waited = wait(look, &watch, self.stop, &tell).await;
         let mut look = waited.look;
         let mut left_running = None;
@@ -358,7 +366,7 @@ impl Following<'_, '_> {
             }
             End::TimedOut | End::Blocked(_) | End::Stopped => {
                 let policy = wait_for.on_abandoned;
-                let slots = &self.last_things.cancels;
+                let slots = &self.bounds.cancels;
                 let abandoned =
                     abandon(self.connection, &run, policy, slots, self.stop, &tell).await;
                 left_running = abandoned.left_running;

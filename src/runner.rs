@@ -38,6 +38,8 @@ pub(crate) struct Runner<W: Write> {
     output: Option<PathBuf>,
     summary: Option<PathBuf>,
     print: RefCell<W>,
+    /// Lines that are printed together: each by itself would be a call of the kernel.
+    held: RefCell<Option<String>>,
     masks: RefCell<Masks>,
     broken: Cell<bool>,
 }
@@ -62,6 +64,7 @@ impl<W: Write> Runner<W> {
             output: file("GITHUB_OUTPUT"),
             summary: file("GITHUB_STEP_SUMMARY"),
             print: RefCell::new(print),
+            held: RefCell::default(),
             masks: RefCell::default(),
             broken: Cell::new(false),
         }
@@ -103,6 +106,7 @@ impl<W: Write> Runner<W> {
     /// What is said inside belongs together, folded away under a title; in a terminal below it. Groups do not nest.
     pub(crate) fn fold(&self, title: &str, inside: impl FnOnce()) {
         let title = command::neutral(&self.hide(title));
+        self.held.replace(Some(String::new()));
         match self.reader {
             Reader::Actions => self.raw(&command::command("group", &[], &title)),
             Reader::Person => self.say(&title),
@@ -110,6 +114,9 @@ impl<W: Write> Runner<W> {
         inside();
         if self.reader == Reader::Actions {
             self.raw(&command::command("endgroup", &[], ""));
+        }
+        if let Some(held) = self.held.take() {
+            self.print(&held);
         }
     }
 
@@ -213,10 +220,21 @@ impl<W: Write> Runner<W> {
         self.masks.borrow().hide(text)
     }
 
-    /// Nobody is left to tell where standard output is closed; the pipeline matters more.
     fn raw(&self, line: &str) {
+        if let Some(held) = self.held.borrow_mut().as_mut() {
+            held.push_str(line);
+            held.push('\n');
+            return;
+        }
+        self.print(&format!("{line}\n"));
+    }
+
+    /// Nobody is left to tell where standard output is closed; the pipeline matters more.
+    fn print(&self, text: &str) {
         let mut print = self.print.borrow_mut();
-        let _ = writeln!(print, "{line}").and_then(|()| print.flush());
+        let _ = print
+            .write_all(text.as_bytes())
+            .and_then(|()| print.flush());
     }
 }
 

@@ -63,7 +63,7 @@ impl Following<'_, '_> {
     }
 
     async fn log(&self, run: &Run, job: &Job) -> JobLog {
-        let _slot = self.last_things.readings.acquire().await;
+        let _slot = self.bounds.readings.acquire().await;
         let read = timeout(
             TIME_FOR_LOG,
             self.again(async || self.connection.log(run, job).await),
@@ -130,7 +130,7 @@ impl Following<'_, '_> {
     }
 
     async fn result(&self, run: &Run, artifact: &ResultArtifact) -> Result<Vec<u8>, Error> {
-        let _slot = self.last_things.readings.acquire().await;
+        let _slot = self.bounds.readings.acquire().await;
         let read = timeout(
             TIME_FOR_RESULT,
             self.again(async || self.connection.result(run, artifact).await),

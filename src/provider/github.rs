@@ -22,8 +22,9 @@ use super::{Error, Form, Kind, Trigger, below, json, judge, no_default_branch, u
 use crate::event::Event;
 use crate::run::{MatchedBy, Run};
 use crate::target::{GitHubCall, GitHubPipeline, Target};
-pub(super) use session::Session;
+pub(super) use api::Library;
 use session::SignedIn;
+pub(super) use session::{Session, permissions};
 
 /// The key that older GitHub Enterprise Servers do not know.
 const RUN_DETAILS: &str = "return_run_details";

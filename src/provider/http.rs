@@ -89,6 +89,11 @@ impl Client {
             clocks: RefCell::default(),
         })
     }
+
+    /// The client itself, for a library that brings its own requests.
+    pub(crate) fn inner(&self) -> &reqwest::Client {
+        &self.inner
+    }
 }
 
 /// A client in the hands of one target, to whom it tells what it does.
@@ -115,9 +120,8 @@ impl<'a> Http<'a> {
         &self.account
     }
 
-    /// The client itself, for a library that brings its own requests.
-    pub(crate) fn client(&self) -> &reqwest::Client {
-        &self.client.inner
+    fn client(&self) -> &reqwest::Client {
+        self.client.inner()
     }
 
     pub(crate) fn tell(&self, event: Event<'_>) {

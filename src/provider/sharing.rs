@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use url::Url;
 
-use super::github::Session;
+use super::github::{Library, Session, permissions};
 use super::http::Client;
 use super::{Account, Error, Pace};
 use crate::target::{
@@ -36,6 +36,7 @@ pub(crate) fn share<'a>(
 ) -> Vec<Result<Share<'a>, Error>> {
     let mut clients = HashMap::new();
     let mut accounts = HashMap::new();
+    let mut libraries = HashMap::new();
     let mut sessions = HashMap::new();
     let shared = targets.into_iter().map(|target| {
         let certificates = target.certificates.as_deref();
@@ -48,19 +49,23 @@ pub(crate) fn share<'a>(
             .entry(holder.clone())
             .or_insert_with(|| Rc::new(Account::new(Pace::of(target.provider()).apart)));
         let account = Rc::clone(account);
-        let session = Session::of(target).map(|(session, permissions)| {
-            let session = Rc::new(session);
-            let session = sessions
-                .entry((holder, certificates, permissions))
-                .and_modify(|known: &mut Rc<Session<'_>>| {
-                    if !known.has_room() {
-                        *known = Rc::clone(&session);
-                    }
-                })
-                .or_insert(session);
-            session.serve(target);
-            Rc::clone(session)
-        });
+        let session = match &target.call {
+            Call::GitHub(call) => {
+                let library = libraries
+                    .entry((&target.server.api, certificates))
+                    .or_insert_with(|| Library::new(&target.server.api, &client).map(Rc::new))
+                    .clone()?;
+                let session = sessions
+                    .entry((holder, certificates, permissions(target, call)))
+                    .or_insert_with(|| Rc::new(Session::new(target, call, Rc::clone(&library))));
+                if !session.has_room() {
+                    *session = Rc::new(Session::new(target, call, library));
+                }
+                session.serve(target);
+                Some(Rc::clone(session))
+            }
+            Call::GitLab(_) | Call::Bitbucket(_) => None,
+        };
         Ok(Share {
             account,
             client,

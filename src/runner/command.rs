@@ -1,8 +1,6 @@
 //! The text form of workflow commands, and what keeps other people's text from becoming one.
 //! Pure: nothing is printed here.
 
-use std::borrow::Cow;
-
 /// A command with its data and properties, escaped as the runner unescapes them.
 pub(super) fn command(name: &str, properties: &[(&str, &str)], data: &str) -> String {
     let mut line = format!("::{name}");
@@ -50,15 +48,16 @@ pub(super) fn neutral_lines(text: &str) -> Vec<String> {
 
 /// One line or one command's data: control characters are shown, the older command form is broken up.
 pub(super) fn neutral(line: &str) -> String {
-    let shown: String = line
-        .chars()
-        .map(|character| match character {
-            '\t' | '\n' | '\r' => Cow::Owned(character.to_string()),
-            control if control.is_control() => Cow::Owned(control.escape_default().to_string()),
-            other => Cow::Owned(other.to_string()),
-        })
-        .collect();
-    shown.replace("##[", "##\\[")
+    let mut shown = String::with_capacity(line.len());
+    for character in line.chars() {
+        match character {
+            '\t' | '\n' | '\r' => shown.push(character),
+            control if control.is_control() => shown.extend(control.escape_default()),
+            '[' if shown.ends_with("##") => shown.push_str("\\["),
+            other => shown.push(other),
+        }
+    }
+    shown
 }
 
 #[cfg(test)]

@@ -12,8 +12,9 @@ const HIDDEN: &str = "***";
 /// The secrets that are known.
 pub(super) struct Masks {
     secrets: HashSet<String>,
-    /// The bytes with which any begins: most texts have few of them.
+    /// The bytes with which any begins, and those that come next: most texts have few such pairs.
     first: [bool; 256],
+    second: [bool; 256],
     /// How long those are that begin alike.
     lengths: HashMap<[u8; START], BTreeSet<usize>>,
 }
@@ -23,6 +24,7 @@ impl Default for Masks {
         Self {
             secrets: HashSet::new(),
             first: [false; 256],
+            second: [false; 256],
             lengths: HashMap::new(),
         }
     }
@@ -37,6 +39,7 @@ impl Masks {
         let is_new = self.secrets.insert(secret.to_owned());
         if is_new {
             self.first[usize::from(start[0])] = true;
+            self.second[usize::from(start[1])] = true;
             self.lengths.entry(*start).or_default().insert(secret.len());
         }
         is_new
@@ -47,8 +50,8 @@ impl Masks {
         let mut hidden = String::with_capacity(text.len());
         // Up to where the text has been dealt with: by `hidden`, and by a secret that is still open.
         let (mut done, mut secret_ends) = (0, 0);
-        for (at, byte) in text.bytes().enumerate() {
-            if !self.first[usize::from(byte)] {
+        for (at, pair) in text.as_bytes().windows(2).enumerate() {
+            if !self.first[usize::from(pair[0])] || !self.second[usize::from(pair[1])] {
                 continue;
             }
             let Some(length) = self.longest_at(text, at) else {

@@ -11,14 +11,35 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use url::Url;
 
-use crate::provider::http::{Answer, Http, USER_AGENT};
+use crate::provider::http::{Answer, Client, Http, USER_AGENT};
 use crate::provider::{Error, Kind, credential_header, judge, unreadable};
 use crate::secret::Secret;
 
+/// octocrab without a credential, for all who come with the same certificates to the same server: each of its
+/// clients takes as much memory as what it is used for.
+pub(in crate::provider) struct Library(Octocrab);
+
+impl Library {
+    pub(in crate::provider) fn new(api: &Url, client: &Client) -> Result<Self, Error> {
+        // Only scheme and host: octocrab would put a path in front of redirected addresses too.
+        let octocrab = OctocrabBuilder::new()
+            .base_uri(api.origin().ascii_serialization())
+            .and_then(|builder| {
+                builder
+                    .add_header(header::ACCEPT, "application/vnd.github+json".to_owned())
+                    .build_with_reqwest(client.inner().clone())
+            })
+            .map_err(|error| {
+                Error::new(Kind::Rejected, "no GitHub client can be made").because(&error)
+            })?;
+        Ok(Self(octocrab))
+    }
+}
+
 /// octocrab with one credential; every request goes through [`Http::exchange`] of whoever makes it.
 pub(super) struct Api {
-    octocrab: Octocrab,
-    token: Secret,
+    library: Rc<Library>,
+    bearer: HeaderValue,
     /// What was read last at each address that was looked at, with the tag by which GitHub knows it. Tags
     /// are good for one token alone.
     looks: RefCell<HashMap<Url, Tagged>>,
@@ -28,22 +49,10 @@ pub(super) struct Api {
 type Tagged = (HeaderValue, Rc<dyn Any>);
 
 impl Api {
-    pub(super) fn new(api: &Url, token: &Secret, http: &Http<'_>) -> Result<Self, Error> {
-        // Only scheme and host: octocrab would put a path in front of redirected addresses too.
-        let octocrab = OctocrabBuilder::new()
-            .base_uri(api.origin().ascii_serialization())
-            .and_then(|builder| {
-                builder
-                    .personal_token(token.expose())
-                    .add_header(header::ACCEPT, "application/vnd.github+json".to_owned())
-                    .build_with_reqwest(http.client().clone())
-            })
-            .map_err(|error| {
-                Error::new(Kind::Rejected, "no GitHub client can be made").because(&error)
-            })?;
+    pub(super) fn new(library: &Rc<Library>, token: &Secret) -> Result<Self, Error> {
         Ok(Self {
-            octocrab,
-            token: token.clone(),
+            library: Rc::clone(library),
+            bearer: credential_header(&format!("Bearer {}", token.expose()))?,
             looks: RefCell::default(),
         })
     }
@@ -86,11 +95,8 @@ impl Api {
     }
 
     /// What a download's first request brings along.
-    pub(super) fn download_headers(&self) -> Result<HeaderMap, Error> {
-        let mut headers = HeaderMap::new();
-        let bearer = format!("Bearer {}", self.token.expose());
-        headers.insert(header::AUTHORIZATION, credential_header(&bearer)?);
-        Ok(headers)
+    pub(super) fn download_headers(&self) -> HeaderMap {
+        HeaderMap::from_iter([(header::AUTHORIZATION, self.bearer.clone())])
     }
 
     async fn exchange(
@@ -101,16 +107,18 @@ impl Api {
         body: Option<&RawValue>,
         unless: Option<&HeaderValue>,
     ) -> Result<Answer, Error> {
+        let Library(octocrab) = self.library.as_ref();
         http.exchange(&method, url, async |url| {
             let mut request = request::Builder::new()
                 .method(method.clone())
                 .uri(url.as_str())
+                .header(header::AUTHORIZATION, self.bearer.clone())
                 .header(header::USER_AGENT, USER_AGENT);
             if let Some(tag) = unless {
                 request = request.header(header::IF_NONE_MATCH, tag);
             }
-            self.octocrab
-                .execute(self.octocrab.build_request(request, body)?)
+            octocrab
+                .execute(octocrab.build_request(request, body)?)
                 .await
         })
         .await

@@ -3,6 +3,7 @@
 //! Facts: <https://docs.github.com/en/apps/creating-github-apps/authenticating-with-a-github-app>.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ::http::StatusCode;
@@ -16,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::time::Instant;
 
-use super::api::Api;
+use super::api::{Api, Library};
 use super::session::Permissions;
 use crate::event::Event;
 use crate::provider::http::{Answer, Http};
@@ -86,11 +87,12 @@ pub(super) async fn installation_token(
     target: &Target,
     app: &App,
     scope: &Scope<'_>,
+    library: &Rc<Library>,
     http: &Http<'_>,
 ) -> Result<(Secret, Installed), Error> {
     let jwt = jwt(app)?;
     http.tell(Event::Minted(&jwt));
-    let api = Api::new(&target.server.api, &jwt, http)?;
+    let api = Api::new(library, &jwt)?;
     let asker = Asker { api, http, target };
 
     let answer = asker.installation(&target.repository).await?;

@@ -39,7 +39,7 @@ impl GitHub<'_> {
     pub(in crate::provider) async fn log(&self, job: &Job) -> Result<Tail, Error> {
         self.renew_in_time().await?;
         let url = self.repository(["actions", "jobs", &job.id, "logs"]);
-        let headers = self.signed_in().api.download_headers()?;
+        let headers = self.signed_in().api.download_headers();
         let tail = self.http.tail(&url, &headers, LOG_TAIL, "the log").await?;
         Ok(Tail {
             bytes: without_times(&tail.bytes),
@@ -80,7 +80,7 @@ impl GitHub<'_> {
         }
         let id = artifact.id.to_string();
         let url = self.repository(["actions", "artifacts", &id, "zip"]);
-        let headers = self.signed_in().api.download_headers()?;
+        let headers = self.signed_in().api.download_headers();
         let zip = self
             .http
             .download(&url, &headers, LARGEST_ARCHIVE, "the artifact")

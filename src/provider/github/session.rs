@@ -7,21 +7,20 @@ use std::rc::Rc;
 
 use ::http::StatusCode;
 use tokio::sync::Mutex;
-use url::Url;
 
-use super::api::Api;
+use super::api::{Api, Library};
 use super::app::{self, Installed};
 use crate::event::Event;
 use crate::provider::http::Http;
 use crate::provider::{Error, Kind};
-use crate::target::{Call, GitHubCredential, Target};
+use crate::target::{GitHubCall, GitHubCredential, Target};
 
 /// Permissions of an App's token, with their levels.
-pub(super) type Permissions = BTreeMap<&'static str, &'static str>;
+pub(in crate::provider) type Permissions = BTreeMap<&'static str, &'static str>;
 
 /// A credential at a server, and what it is for.
 pub(in crate::provider) struct Session<'a> {
-    api: &'a Url,
+    library: Rc<Library>,
     credential: &'a GitHubCredential,
     permissions: Permissions,
     /// `owner/name` of each, for which an App's token must be good.
@@ -40,27 +39,30 @@ pub(super) struct SignedIn {
     pub(super) installed: Option<Installed>,
 }
 
+/// What an App's token must allow for that target; of other tokens nobody can say.
+pub(in crate::provider) fn permissions(target: &Target, call: &GitHubCall) -> Permissions {
+    match call.credential {
+        GitHubCredential::App(_) => app::permissions(target, call),
+        GitHubCredential::Token(_) | GitHubCredential::WorkflowToken(_) => BTreeMap::new(),
+    }
+}
+
 impl<'a> Session<'a> {
-    /// One for that target, with what sets it apart from others of the same credential; `None` where the
-    /// target is not GitHub's.
-    pub(in crate::provider) fn of(target: &'a Target) -> Option<(Self, Permissions)> {
-        let Call::GitHub(call) = &target.call else {
-            return None;
-        };
-        let permissions = match call.credential {
-            GitHubCredential::App(_) => app::permissions(target, call),
-            GitHubCredential::Token(_) | GitHubCredential::WorkflowToken(_) => BTreeMap::new(),
-        };
-        let session = Self {
-            api: &target.server.api,
+    /// One for that target, and for others with the same credential and permissions.
+    pub(in crate::provider) fn new(
+        target: &Target,
+        call: &'a GitHubCall,
+        library: Rc<Library>,
+    ) -> Self {
+        Self {
+            library,
             credential: &call.credential,
-            permissions: permissions.clone(),
+            permissions: permissions(target, call),
             repositories: RefCell::default(),
             signed_in: RefCell::default(),
             refused: RefCell::default(),
             signing: Mutex::default(),
-        };
-        Some((session, permissions))
+        }
     }
 
     /// Whether it can be good for one more repository.
@@ -146,7 +148,7 @@ impl<'a> Session<'a> {
     async fn sign_in(&self, target: &Target, http: &Http<'_>) -> Result<(), Error> {
         let signed_in = match self.credential {
             GitHubCredential::Token(token) | GitHubCredential::WorkflowToken(token) => SignedIn {
-                api: Api::new(self.api, token, http)?,
+                api: Api::new(&self.library, token)?,
                 installed: None,
             },
             GitHubCredential::App(app) => {
@@ -155,10 +157,11 @@ impl<'a> Session<'a> {
                     repositories: &repositories,
                     permissions: &self.permissions,
                 };
-                let (token, installed) = app::installation_token(target, app, &scope, http).await?;
+                let (token, installed) =
+                    app::installation_token(target, app, &scope, &self.library, http).await?;
                 http.tell(Event::Minted(&token));
                 SignedIn {
-                    api: Api::new(self.api, &token, http)?,
+                    api: Api::new(&self.library, &token)?,
                     installed: Some(installed),
                 }
             }
