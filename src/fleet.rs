@@ -168,7 +168,8 @@ impl Fleet<'_> {
             stop: self.stop,
             tell: *tell,
         };
-        let mut triggered = trigger(way, self.mode).await;
+        // What is over, and what is rare, takes no memory beside what a thousand targets wait for.
+        let mut triggered = Box::pin(trigger(way, self.mode)).await;
         let following = Following {
             target,
             connection: &prepared.connection,
@@ -181,7 +182,7 @@ impl Fleet<'_> {
             stop: self.stop,
             tell: *tell,
         };
-        let followed = follow(&following, &mut triggered).await;
+        let followed = Box::pin(follow(&following, &mut triggered)).await;
         Report {
             target,
             triggered,

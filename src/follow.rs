@@ -159,9 +159,9 @@ pub(crate) async fn follow(following: &Following<'_, '_>, triggered: &mut Trigge
     let wait = following.target.wait.as_ref();
     let mut followed = Followed::default();
     match triggered.outcome {
-        Outcome::Unknown => following.look_into(triggered).await,
+        Outcome::Unknown => Box::pin(following.look_into(triggered)).await,
         Outcome::Accepted if triggered.runs.is_empty() && wait.is_some() => {
-            let found = following.find(Limits::ACCEPTED).await;
+            let found = Box::pin(following.find(Limits::ACCEPTED)).await;
             following.judge(&found, &mut followed);
             triggered.runs = found.runs;
         }
@@ -178,7 +178,7 @@ pub(crate) async fn follow(following: &Following<'_, '_>, triggered: &mut Trigge
     followed.runs = join_all(runs).await;
     followed.conclude();
     if let Some(artifact) = &wait.result {
-        following.read_back(artifact, &mut followed).await;
+        Box::pin(following.read_back(artifact, &mut followed)).await;
     }
     followed
 }
@@ -353,7 +353,7 @@ impl Following<'_, '_> {
         };
         let look = async |depth| {
             let _slot = self.bounds.looks.acquire().await;
-            self.connection.look(&run, depth).await
+            Box::pin(self.connection.look(&run, depth)).await
         };
         let waited = wait(look, &watch, self.stop, &tell).await;
         let mut look = waited.look;
@@ -367,8 +367,8 @@ impl Following<'_, '_> {
             End::TimedOut | End::Blocked(_) | End::Stopped => {
                 let policy = wait_for.on_abandoned;
                 let slots = &self.bounds.cancels;
-                let abandoned =
-                    abandon(self.connection, &run, policy, slots, self.stop, &tell).await;
+                let abandoning = abandon(self.connection, &run, policy, slots, self.stop, &tell);
+                let abandoned = Box::pin(abandoning).await;
                 left_running = abandoned.left_running;
                 look = abandoned.look.or(look);
                 match waited.end {
@@ -385,7 +385,7 @@ impl Following<'_, '_> {
             conclusion,
             look: look.as_ref(),
         });
-        let logs = self.logs(&run, look.as_ref(), wait_for, &tell).await;
+        let logs = Box::pin(self.logs(&run, look.as_ref(), wait_for, &tell)).await;
         let number = look.as_ref().and_then(|look| look.number).or(run.number);
         FollowedRun {
             run: Run { number, ..run },

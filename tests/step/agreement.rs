@@ -324,3 +324,24 @@ fn every_link_leads_somewhere() {
         }
     }
 }
+
+/// Every test that is said to hold a promise is there.
+#[test]
+fn the_tests_of_the_guarantees_exist() {
+    let guarantees = document("docs/guarantees.md");
+    let named: BTreeSet<_> = guarantees
+        .text
+        .split('`')
+        .filter_map(|word| word.split_once("::"))
+        .collect();
+    assert!(named.len() > 40, "they are found");
+    for (file, test) in named {
+        let path = root().join(format!("tests/step/{file}.rs"));
+        let source =
+            fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        assert!(
+            source.contains(&format!("#[test]\nfn {test}() {{")),
+            "there is no {file}::{test}"
+        );
+    }
+}
