@@ -2,7 +2,7 @@
 //! followed together.
 
 use std::cell::Cell;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt as _};
@@ -21,6 +21,9 @@ use crate::trigger::{Prepared, Triggered, Way, prepare, trigger};
 
 /// So much of failed jobs' logs is kept for the summary, which has no room for more, in bytes.
 const MOST_LOGS: usize = 1024 * 1024;
+
+/// Once a target cannot be prepared, others are still begun for so long.
+const TIME_FOR_FAILURES: Duration = Duration::from_secs(30);
 
 /// A target and what became of it.
 pub(crate) struct Report<'a> {
@@ -64,7 +67,17 @@ pub(crate) async fn run<'a>(
         })
         .collect();
     let most = request.max_parallel.get();
-    let preparing = members.iter().map(|member| member.prepare(stop));
+    let begins = Instant::now();
+    let has_failed = Cell::new(false);
+    let preparing = members.iter().map(async |member| {
+        // All that is wrong is to be told, but not after an hour of servers that do not answer.
+        if has_failed.get() && begins.elapsed() > TIME_FOR_FAILURES {
+            return Err(Triggered::unready());
+        }
+        let prepared = member.prepare(stop).await;
+        has_failed.set(has_failed.get() || prepared.is_err());
+        prepared
+    });
     let mut prepared: Vec<_> = stream::iter(preparing).buffered(most).collect().await;
     // A target that cannot be triggered, or not watched, is no reason to leave the others half done.
     if prepared.iter().any(Result::is_err) {

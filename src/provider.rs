@@ -182,6 +182,14 @@ impl<'a> Connection<'a> {
         }
     }
 
+    /// Sees to it that the credential is still good: a trigger may have waited for its turn. Starts nothing.
+    pub(crate) async fn make_ready(&self) -> Result<(), Error> {
+        match self {
+            Self::GitHub(github) => github.renew_in_time().await,
+            Self::GitLab(_) | Self::Bitbucket(_) => Ok(()),
+        }
+    }
+
     /// Sends the trigger, once. `None` where the answer does not tell the run.
     pub(crate) async fn send(&self, form: Form) -> Result<Option<Run>, Error> {
         match self {

@@ -160,6 +160,8 @@ impl Way<'_> {
                 // Of the kinds of failure it is like this one: nothing was sent, and later it could be.
                 return Err(Error::new(Kind::Unreachable, "it was not its turn yet"));
             };
+            let ready = self.connection.make_ready().await;
+            ready.map_err(Error::before_anything_was_sent)?;
             self.kin.goes_out();
             journey.on_the_wire.set(true);
             if journey.began.get().is_none() {

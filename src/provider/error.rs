@@ -89,6 +89,15 @@ impl Error {
         self.kind
     }
 
+    /// The same failure, of what came before a trigger: it started nothing, and later it may go well.
+    pub(crate) fn before_anything_was_sent(self) -> Self {
+        let kind = match self.kind {
+            Kind::Unknown => Kind::Unreachable,
+            Kind::Unreachable | Kind::RateLimited(_) | Kind::Rejected => self.kind,
+        };
+        Self { kind, ..self }
+    }
+
     /// The failure where a provider asks for more patience than there is.
     pub(crate) fn out_of_patience(self, asked: Duration, limit: Duration) -> Self {
         let message = format!(

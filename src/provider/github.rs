@@ -232,7 +232,8 @@ impl<'a> GitHub<'a> {
         self.signed_in().api.look(self.http, url, what).await
     }
 
-    async fn renew_in_time(&self) -> Result<(), Error> {
+    /// Signs in anew where an App's token is about to expire.
+    pub(super) async fn renew_in_time(&self) -> Result<(), Error> {
         self.session.renew_in_time(self.target, self.http).await
     }
 

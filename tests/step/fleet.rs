@@ -254,6 +254,28 @@ fn an_app_signs_in_once_for_each_set_of_permissions() {
     );
 }
 
+/// A trigger may have to wait for longer than a token lives.
+#[test]
+fn an_apps_token_is_renewed_before_a_trigger_that_had_to_wait() {
+    let sandbox = sandbox();
+    sandbox.with_world(|world| world.github.token_life = 2 * SECOND);
+    let limit = Fault::github_secondary_limit(Some(4));
+    sandbox.fault(Route::triggers(), Occasion::Nth(1), limit);
+    let targets = ["1", "2", "3"].map(|version| json!({"inputs": {"version": version}}));
+    let done = fleet(&sandbox, &targets)
+        .input("repository", "octo-org/app")
+        .input("workflow", "build.yml")
+        .input("ref", "main")
+        .input("client-id", demo::GITHUB_APP_CLIENT_ID)
+        .input("private-key", demo::GITHUB_APP_PRIVATE_KEY)
+        .input("max-parallel", "1")
+        .run()
+        .passes();
+    assert_eq!(outcomes(&done), ["accepted"; 3]);
+    assert_eq!(sandbox.runs().len(), 3);
+    assert_eq!(sandbox.trigger_requests().len(), 4, "{done}");
+}
+
 #[test]
 fn an_app_that_is_not_installed_everywhere_says_where() {
     let sandbox = sandbox();
