@@ -73,6 +73,14 @@ enum Alone {
     IsUnsure,
 }
 
+/// Whether a look waits for its turn among all looks with its credential.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    Awaited,
+    /// There is no time for that: what is found now can still be cancelled.
+    Skipped,
+}
+
 /// What ended a search early.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Cut {
@@ -116,9 +124,11 @@ async fn collect(search: &Search<'_, '_>, limits: Limits, saw: &dyn Fn(&Run)) ->
             start += limited;
             changed += limited;
         } else if limited > limits.all.saturating_sub(start.elapsed()) {
+            let error = || Error::new(Kind::RateLimited(None), "too many requests");
+            found.failure.get_or_insert_with(error);
             return found;
         }
-        match look(search).await {
+        match look(search, Turn::Awaited).await {
             Ok(new) => {
                 refusals = 0;
                 account.answered(Nature::Read);
@@ -164,16 +174,19 @@ async fn collect(search: &Search<'_, '_>, limits: Limits, saw: &dyn Fn(&Run)) ->
 
 /// What there is right now. Nothing is told by its time: another run may be about to appear.
 pub(crate) async fn once(search: &Search<'_, '_>) -> Result<Found, Error> {
-    let candidates = look(search).await?;
+    let candidates = look(search, Turn::Skipped).await?;
     Ok(search.judge(candidates, Alone::IsUnsure))
 }
 
 async fn look<'a>(
     search: &'a Search<'_, '_>,
+    turn: Turn,
 ) -> Result<impl Iterator<Item = Candidate> + use<'a>, Error> {
     let since = || search.http.at_server(search.sent) - SLACK;
     let candidates = loop {
-        search.http.account().turn().await;
+        if turn == Turn::Awaited {
+            search.http.account().turn().await;
+        }
         let asked = since();
         let slot = search.looks.acquire().await;
         let candidates = search.connection.recent(Some(asked)).await?;

@@ -262,8 +262,12 @@ impl Following<'_, '_> {
     fn judge(&self, found: &Found, followed: &mut Followed) {
         for several in &found.unsure {
             let what = match several.as_slice() {
-                [one] => format!(
+                [one] if found.cut.is_some() => format!(
                     "{} could be ours, and the step had to end before that was clear",
+                    one.url
+                ),
+                [one] => format!(
+                    "{} could be ours, or of another target of this step",
                     one.url
                 ),
                 _ => format!(

@@ -435,6 +435,31 @@ fn a_signal_cancels_all_that_is_ours_and_sends_no_more() {
     assert_eq!(sandbox.unfinished_runs().len(), 0, "{done}");
 }
 
+/// Looks for runs keep apart, but not when there is no time left: what is found can still be cancelled.
+#[test]
+fn a_signal_still_finds_all_that_is_looked_for() {
+    let sandbox = living(Provider::Github, Life::endless());
+    let targets: Vec<_> = (0..8)
+        .map(|number| json!({"client-payload": {"number": number}}))
+        .collect();
+    let step = fleet(&sandbox, &targets)
+        .input("repository", "octo-org/app")
+        .input("event-type", "release")
+        .input("token", demo::GITHUB_CLASSIC)
+        .input("wait", "true");
+    let child = step.start();
+    until(&sandbox, "all are triggered", |sandbox| {
+        sandbox.runs().len() == targets.len()
+    });
+    signal(&child, "INT");
+    let done = step.finish(child);
+    assert_eq!(sandbox.unfinished_runs().len(), 0, "{done}");
+    for entry in done.results() {
+        assert_eq!(entry["runs"][0]["matched_by"], "marker", "{done}");
+        assert_eq!(entry["left_running"], Value::Null, "{done}");
+    }
+}
+
 /// However many there are, the log stays one that can be read, and the outputs ones that the runner takes.
 #[test]
 fn a_thousand_targets_have_room_in_the_outputs() {
