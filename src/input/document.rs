@@ -3,18 +3,20 @@
 //! Neither `serde_json`'s nor a YAML library's own values will do: they turn `1.10` into 1.1, `1e3` into
 //! `1e+3`, `012` into 12. So scalars stay texts here, with a note whether they were plain.
 
+mod bounds;
 mod list;
 
 use std::collections::HashSet;
 use std::fmt;
 
 use saphyr::{MarkedYaml, ScalarStyle, YamlData, YamlLoader};
-use saphyr_parser::Parser;
+use saphyr_parser::{Parser, SpannedEventReceiver as _};
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use serde_json::{Map, Number, Value};
 
 use super::complaint::Complaint;
+use bounds::Bounds;
 pub(super) use list::{Item, Pair, list};
 
 /// Deeper nesting than any pipeline's argument has, and than a stack stands.
@@ -261,9 +263,13 @@ fn yaml_document(text: &str) -> Result<MarkedYaml<'_>, Problem> {
     };
     let mut loader = YamlLoader::<MarkedYaml<'_>>::default();
     loader.early_parse(false);
-    Parser::new_from_str(text)
-        .load(&mut loader, true)
-        .map_err(|error| problem(&error))?;
+    let mut bounds = Bounds::default();
+    // Not by the parser's own `load`, which calls itself for each level.
+    for event in Parser::new_from_str(text) {
+        let (event, span) = event.map_err(|error| problem(&error))?;
+        bounds.see(&event, span.start.line())?;
+        loader.on_event(event, span);
+    }
     if let Some(error) = loader.error() {
         return Err(problem(error));
     }
@@ -331,12 +337,13 @@ fn from_node(node: &MarkedYaml<'_>, depth: usize) -> Result<Node, Problem> {
 /// The name in a mapping of YAML.
 fn name<'node>(key: &'node MarkedYaml<'_>) -> Result<&'node str, Problem> {
     let YamlData::Representation(text, ..) = &key.data else {
-        let line = key.span.start.line();
-        return Err(Problem::new(format!(
-            "it has a name at line {line} that is not a text"
-        )));
+        return Err(no_name(key.span.start.line()));
     };
     Ok(text)
+}
+
+fn no_name(line: usize) -> Problem {
+    Problem::new(format!("it has a name at line {line} that is not a text"))
 }
 
 fn too_deep() -> Problem {

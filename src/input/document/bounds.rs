@@ -1,0 +1,161 @@
+//! Bounds of a YAML text, so that no text takes all of the stack or of the memory: how deep it is, with what its
+//! aliases stand for, and that its names are texts.
+//!
+//! The library counts what aliases come to, but not in names, where each could stand for twice what the one before
+//! it stands for.
+
+use std::collections::HashMap;
+
+use saphyr_parser::Event;
+
+use super::{DEEPEST, Problem, no_name, too_deep};
+
+/// More levels than are ever read: what is too deep where is told by whoever reads.
+const MOST_LEVELS: usize = DEEPEST + 10;
+
+/// What is known of the text so far.
+#[derive(Default)]
+pub(super) struct Bounds {
+    /// The lists and mappings that have not ended yet, outermost first.
+    open: Vec<Open>,
+    /// How many levels there are in what an anchor names; a scalar has none.
+    levels: HashMap<usize, usize>,
+}
+
+struct Open {
+    anchor: usize,
+    /// Of the deepest of its parts.
+    levels: usize,
+    next: Next,
+}
+
+/// What comes next in a list or mapping.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Next {
+    Item,
+    Name,
+    Value,
+}
+
+impl Bounds {
+    /// Errors where the text is out of bounds with what begins there.
+    pub(super) fn see(&mut self, event: &Event<'_>, line: usize) -> Result<(), Problem> {
+        match event {
+            Event::SequenceStart(anchor, _) => self.begin(*anchor, Next::Item, line),
+            Event::MappingStart(anchor, _) => self.begin(*anchor, Next::Name, line),
+            Event::SequenceEnd | Event::MappingEnd => {
+                if let Some(Open { anchor, levels, .. }) = self.open.pop() {
+                    self.part(anchor, levels + 1);
+                }
+                Ok(())
+            }
+            Event::Scalar(_, _, anchor, _) => {
+                self.part(*anchor, 0);
+                Ok(())
+            }
+            Event::Alias(anchor) => {
+                let levels = self.levels.get(anchor).copied().unwrap_or(0);
+                if levels > 0 {
+                    self.check(levels, line)?;
+                }
+                self.part(0, levels);
+                Ok(())
+            }
+            Event::Nothing
+            | Event::StreamStart
+            | Event::StreamEnd
+            | Event::DocumentStart(_)
+            | Event::DocumentEnd => Ok(()),
+        }
+    }
+
+    fn begin(&mut self, anchor: usize, next: Next, line: usize) -> Result<(), Problem> {
+        self.check(1, line)?;
+        self.open.push(Open {
+            anchor,
+            levels: 0,
+            next,
+        });
+        Ok(())
+    }
+
+    /// Whether there may be a list or mapping of so many levels.
+    fn check(&self, levels: usize, line: usize) -> Result<(), Problem> {
+        if self.open.last().is_some_and(|open| open.next == Next::Name) {
+            return Err(no_name(line));
+        }
+        if self.open.len() + levels > MOST_LEVELS {
+            return Err(too_deep());
+        }
+        Ok(())
+    }
+
+    /// There is one more part of what is open.
+    fn part(&mut self, anchor: usize, levels: usize) {
+        // None has the number 0.
+        if anchor > 0 {
+            self.levels.insert(anchor, levels);
+        }
+        if let Some(open) = self.open.last_mut() {
+            open.levels = open.levels.max(levels);
+            open.next = match open.next {
+                Next::Item => Next::Item,
+                Next::Name => Next::Value,
+                Next::Value => Next::Name,
+            };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Node, list, parse};
+    use super::*;
+
+    /// As long as a variable of the environment may be.
+    const LONGEST: usize = 131_000;
+
+    #[test]
+    fn no_depth_takes_the_stack() {
+        for part in ["- ", "? ", "- ? ", "[", "{", "{? ", "[[", "a: &a "] {
+            let text = part.repeat(LONGEST / part.len());
+            assert!(parse(&text).is_err(), "{part}");
+            assert!(list(&text).is_err(), "{part}");
+        }
+        assert_eq!(parse(&"- ".repeat(LONGEST / 2)), Err(too_deep()));
+        let deep = |levels| format!("{}x{}", "[".repeat(levels), "]".repeat(levels));
+        assert_eq!(parse(&format!("- {}", deep(DEEPEST))), Err(too_deep()));
+        assert!(parse(&format!("- {}", deep(DEEPEST - 1))).is_ok());
+        assert!(list(&format!("- inputs: {}", deep(DEEPEST))).is_ok());
+    }
+
+    #[test]
+    fn aliases_are_as_deep_as_what_they_stand_for() {
+        let (open, close) = ("[".repeat(60), "]".repeat(60));
+        assert_eq!(
+            parse(&format!("- &a {open}x{close}\n- {open}*a {close}")),
+            Err(too_deep())
+        );
+        assert!(parse("- &a [x]\n- [*a, '*a']").is_ok());
+    }
+
+    #[test]
+    fn aliases_in_names_do_not_take_the_memory() {
+        let doubled = |name: &str| {
+            let lines = (1..60).map(|index| {
+                let before = format!("*a{}", index - 1);
+                format!("- &a{index} {{? {} : x}}\n", name.replace('*', &before))
+            });
+            format!("- &a0 [x]\n{}", lines.collect::<String>())
+        };
+        for name in ["[*, *]", "{*: *}", "*"] {
+            assert_eq!(parse(&doubled(name)), Err(no_name(2)), "{name}");
+        }
+        let scalar = |text: &str| Node::Scalar {
+            text: text.to_owned(),
+            plain: true,
+        };
+        let pairs = vec![("a".to_owned(), scalar("b")), ("b".to_owned(), scalar("c"))];
+        assert_eq!(parse("a: &b b\n*b : c"), Ok(Node::Mapping(pairs)));
+    }
+}
