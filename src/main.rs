@@ -11,6 +11,8 @@ mod input;
 mod kin;
 mod lanes;
 mod nearest;
+#[cfg(test)]
+mod noise;
 mod pace;
 mod patience;
 mod provider;

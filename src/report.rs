@@ -27,3 +27,120 @@ fn text(failure: &Failure) -> String {
 fn one_line(name: &str) -> String {
     name.split_whitespace().collect::<Vec<_>>().join(" ")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{Event, News};
+    use crate::fleet::Report;
+    use crate::follow::{Followed, FollowedRun};
+    use crate::noise;
+    use crate::run::{Conclusion, End, JobLog, Look, Outcome, Run};
+    use crate::target::Mode;
+    use crate::trigger::Triggered;
+    use proptest::prelude::*;
+    use std::time::Duration;
+
+    fn failure(what: &str) -> Failure {
+        Failure {
+            what: what.to_owned(),
+            remedy: Some(what.to_owned()),
+            causes: vec![what.to_owned()],
+        }
+    }
+
+    /// A run of which this was seen.
+    fn followed(run: &Run, look: Option<&Look>, end: u8, text: &str) -> FollowedRun {
+        let end = match end {
+            0 => End::Completed(Conclusion::Failure),
+            1 => End::Lost(failure(text)),
+            2 => End::Blocked(look.and_then(|look| look.held.clone())),
+            3 => End::TimedOut,
+            _ => End::Stopped,
+        };
+        let jobs = look.iter().flat_map(|look| look.jobs.iter().flatten());
+        FollowedRun {
+            run: run.clone(),
+            end: Some(end),
+            conclusion: look.and_then(|look| look.state.conclusion()),
+            look: look.cloned(),
+            logs: jobs
+                .map(|job| JobLog {
+                    job: job.clone(),
+                    lines: Ok(vec![text.to_owned(), "x".to_owned()]),
+                    is_cut: true,
+                })
+                .collect(),
+            logs_let_go: 1,
+            left_running: Some(text.to_owned()),
+        }
+    }
+
+    #[test]
+    fn a_report_never_panics() {
+        let targets = noise::targets();
+        let place = any::<prop::sample::Index>();
+        let runs = prop::collection::vec(
+            (noise::run(), prop::option::of(noise::look()), 0..5_u8),
+            0..4,
+        );
+        let outcome =
+            prop::sample::select(vec![Outcome::Accepted, Outcome::Unknown, Outcome::NotSent]);
+        proptest!(|(place in place, runs in runs, outcome in outcome, text in noise::text(), seconds in any::<u64>())| {
+            let target = place.get(&targets);
+            let hide = |text: &str| text.to_owned();
+            for (run, look, end) in &runs {
+                let followed = followed(run, look.as_ref(), *end, &text);
+                let ended = News::Ended {
+                    end: followed.end.as_ref().unwrap(),
+                    conclusion: followed.conclusion,
+                    look: look.as_ref(),
+                };
+                let heartbeat = News::Heartbeat {
+                    elapsed: Duration::from_secs(seconds),
+                    state: None,
+                    done: 0,
+                    all: usize::MAX,
+                };
+                let jobs = look.iter().flat_map(|look| look.jobs.iter().flatten());
+                let state = look.iter().map(|look| News::State { state: look.state, held: look.held.as_ref() });
+                for news in jobs.map(News::Job).chain(state).chain([ended, heartbeat]) {
+                    line(target, &Event::Run { run, news });
+                }
+                for log in &followed.logs {
+                    super::log(target, log);
+                }
+                let why = text.as_str();
+                line(target, &Event::Waiting { why, pause: Duration::from_secs(seconds) });
+                line(target, &Event::Accepted { run: Some(run), page: why });
+                line(target, &Event::Found(run));
+                warning(target, &Event::Found(run));
+            }
+            let followed = runs.iter().map(|(run, look, end)| followed(run, look.as_ref(), *end, &text));
+            let report = Report {
+                target,
+                triggered: Triggered {
+                    outcome,
+                    began: None,
+                    sent: None,
+                    runs: Vec::new(),
+                    failure: Some(failure(&text)),
+                },
+                followed: Followed {
+                    runs: followed.collect(),
+                    conclusion: Some(Conclusion::Lost),
+                    result: Some(text.clone()),
+                    unfound: vec![failure(&text)],
+                    resultless: Some(failure(&text)),
+                    left_running: Some(text.clone()),
+                },
+            };
+            headline(&report);
+            errors(&report);
+            let reports = [report];
+            annotations(&reports);
+            outputs(&reports, &hide);
+            summary(&reports, Mode::Send, &hide);
+        });
+    }
+}

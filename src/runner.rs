@@ -258,6 +258,8 @@ fn append(path: &Path, text: &str) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::noise;
+    use proptest::prelude::*;
 
     #[test]
     fn a_panic_is_one_line() {
@@ -294,5 +296,35 @@ mod tests {
         let mut printed = Vec::new();
         runner(&mut printed).error("long", &"é".repeat(5_000));
         assert!(String::from_utf8(printed).unwrap().chars().count() < 4_096);
+    }
+
+    proptest! {
+        #[test]
+        fn printing_never_panics(
+            secrets in prop::collection::vec(noise::text(), 0..4),
+            texts in prop::collection::vec(noise::text(), 1..6),
+            reader in prop_oneof![Just("true"), Just("")],
+        ) {
+            let environment = [("GITHUB_ACTIONS", reader), ("RUNNER_DEBUG", "1")];
+            let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned()));
+            let mut printed = Vec::new();
+            let runner = Runner::new(&environment.into(), &mut printed);
+            for secret in &secrets {
+                runner.mask(&Secret::new(secret.as_str()));
+            }
+            let all = [secrets.concat(), texts.concat(), secrets.join("\n")];
+            for text in texts.iter().chain(&all) {
+                runner.say(text);
+                runner.debug(text);
+                runner.group(text, text);
+                runner.error(text, text);
+                file::entry("result", &runner.hide(text));
+            }
+        }
+
+        #[test]
+        fn a_summary_never_panics(text in noise::text(), taken in prop_oneof![any::<usize>(), 0..file::SUMMARY_LIMIT + 9]) {
+            file::fit(&text, taken);
+        }
     }
 }

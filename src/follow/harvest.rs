@@ -292,4 +292,27 @@ mod tests {
             }
         }
     }
+
+    proptest! {
+        #[test]
+        fn a_result_never_panics(bytes in crate::noise::body(serde_json::json!({ "version": 1.10, "a": ["b"] }))) {
+            let _ = json(bytes);
+        }
+
+        #[test]
+        fn a_log_never_panics(
+            parts in prop::collection::vec(
+                prop_oneof![
+                    prop::collection::vec(any::<u8>(), 0..9),
+                    crate::noise::text().prop_map(String::into_bytes),
+                    prop::sample::select(vec!["\n", "\r", "\t", "\u{1b}[", "\u{1b}]0;", "\u{1b}P", "31m", "\u{9b}", "\u{7}"])
+                        .prop_map(|text| text.as_bytes().to_vec()),
+                ],
+                0..30,
+            ),
+            is_cut in any::<bool>(),
+        ) {
+            lines(&Tail { bytes: parts.concat(), is_cut });
+        }
+    }
 }

@@ -295,3 +295,46 @@ impl<'a> Bitbucket<'a> {
 fn basic(email: &str, token: &Secret) -> Secret {
     Secret::new(STANDARD.encode(format!("{email}:{}", token.expose())))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::noise;
+    use crate::target::Call;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    /// Lends each kind of trigger, by which nothing is sent.
+    pub(super) fn each(test: impl Fn(&Bitbucket<'_>)) {
+        for target in noise::targets() {
+            let Call::Bitbucket(call) = &target.call else {
+                continue;
+            };
+            noise::with_http(&target, |_, http| {
+                test(&Bitbucket {
+                    target: &target,
+                    call,
+                    http,
+                    reference: Some(Reference::Named("main".to_owned())),
+                });
+            });
+        }
+    }
+
+    #[test]
+    fn an_answer_to_a_trigger_never_panics() {
+        let pipeline = noise::answer(json!({ "uuid": "{a}", "build_number": 7 }));
+        let repository = noise::answer(json!({ "mainbranch": { "name": "main" } }));
+        each(|bitbucket| {
+            proptest!(|(pipeline in &pipeline, repository in &repository)| {
+                if let Ok(answer) = judge(pipeline.answer(), "the trigger") {
+                    match answer.json::<Pipeline>() {
+                        Ok(pipeline) => drop(bitbucket.page(pipeline.build_number)),
+                        Err(why) => drop(unclear(&answer, &why)),
+                    }
+                }
+                let _ = repository.answer().json::<Repository>().map_err(|why| no_default_branch(&why));
+            });
+        });
+    }
+}

@@ -255,3 +255,45 @@ fn repository<const N: usize>(target: &Target, parts: [&str; N]) -> Url {
     let repository = ["repos"].into_iter().chain(target.repository.split('/'));
     below(&target.server.api, repository.chain(parts))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::noise;
+    use crate::target::Call;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    /// Lends each kind of dispatch, by which nothing is sent.
+    pub(super) fn each(test: impl Fn(&GitHub<'_>)) {
+        for target in noise::targets() {
+            let Call::GitHub(call) = &target.call else {
+                continue;
+            };
+            noise::with_http(&target, |share, http| {
+                test(&GitHub {
+                    target: &target,
+                    call,
+                    http,
+                    session: share.session.clone().unwrap(),
+                    reference: "main".to_owned(),
+                });
+            });
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn an_answer_to_a_dispatch_never_panics(
+            details in noise::answer(json!({ "workflow_run_id": 1, "html_url": "https://x.example" })),
+            repository in noise::answer(json!({ "default_branch": "main" })),
+        ) {
+            if let Ok(answer) = judge(details.answer(), "the dispatch")
+                && let Err(why) = answer.json::<RunDetails>()
+            {
+                unclear(&answer, &why);
+            }
+            let _ = repository.answer().json::<Repository>().map_err(|why| no_default_branch(&why));
+        }
+    }
+}

@@ -258,3 +258,45 @@ impl<'a> GitLab<'a> {
             .await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::noise;
+    use crate::target::Call;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    /// Lends each kind of trigger, by which nothing is sent.
+    pub(super) fn each(test: impl Fn(&GitLab<'_>)) {
+        for target in noise::targets() {
+            let Call::GitLab(call) = &target.call else {
+                continue;
+            };
+            noise::with_http(&target, |_, http| {
+                test(&GitLab {
+                    target: &target,
+                    call,
+                    http,
+                    reference: "main".to_owned(),
+                    downstream: Cell::default(),
+                });
+            });
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn an_answer_to_a_trigger_never_panics(
+            pipeline in noise::answer(json!({ "id": 1, "iid": 7, "web_url": "https://x.example" })),
+            project in noise::answer(json!({ "default_branch": "main" })),
+        ) {
+            if let Ok(answer) = judge(pipeline.answer(), "the trigger")
+                && let Err(why) = answer.json::<Pipeline>()
+            {
+                unclear(&answer, &why);
+            }
+            let _ = project.answer().json::<Project>().map_err(|why| no_default_branch(&why));
+        }
+    }
+}

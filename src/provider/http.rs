@@ -393,3 +393,53 @@ fn innermost(error: &(dyn StdError + 'static)) -> String {
         .last()
         .map_or_else(|| error.to_string(), ToString::to_string)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::noise;
+    use chrono::{DateTime, SecondsFormat, Utc};
+    use proptest::prelude::*;
+    use std::time::UNIX_EPOCH;
+
+    #[test]
+    fn a_servers_clock_never_panics() {
+        let target = &noise::targets()[0];
+        // Up to the end of the year 9999.
+        let ours = prop_oneof![
+            Just(0),
+            0..253_402_300_800_u64,
+            1_700_000_000..1_900_000_000_u64
+        ];
+        noise::with_http(target, |_, http| {
+            proptest!(|(headers in noise::headers(), then in &ours, ours in &ours)| {
+                http.client.clocks.borrow_mut().clear();
+                http.set_clock(&target.server.api, &headers);
+                let at = |seconds| UNIX_EPOCH + Duration::from_secs(seconds);
+                if let Some((_, clock)) = http.client.clocks.borrow_mut().get_mut(&http.origin) {
+                    *clock = at(then);
+                }
+                // So it is asked for the runs since then.
+                let since = DateTime::<Utc>::from(http.at_server(at(ours)) - Duration::from_secs(3));
+                let _ = since.to_rfc3339_opts(SecondsFormat::Secs, true);
+            });
+        });
+    }
+
+    proptest! {
+        #[test]
+        fn a_redirect_never_panics(parts in noise::answer(serde_json::Value::Null), place in noise::text()) {
+            let address = Url::parse("https://git.example/api/v4/projects/a%2Fb?x=y").unwrap();
+            let Answer { status, headers, .. } = parts.answer();
+            let mut response = http::Response::new(());
+            *response.status_mut() = status;
+            *response.headers_mut() = headers;
+            if let Ok(place) = place.parse() {
+                response.headers_mut().insert(header::LOCATION, place);
+            }
+            for method in [Method::GET, Method::POST] {
+                let _ = redirect(&method, &address, &response);
+            }
+        }
+    }
+}

@@ -172,3 +172,26 @@ impl<'a> Progress<'a> {
         (self.tell)(news);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::noise;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn progress_never_panics(looks in prop::collection::vec(noise::look(), 0..6)) {
+            let progress = Progress::new(Instant::now(), &|_| {});
+            for look in looks {
+                progress.is_news(&look);
+                progress.see(look);
+                progress.fail("no");
+                progress.beat();
+                progress.recover();
+                progress.held();
+            }
+            progress.last();
+        }
+    }
+}

@@ -87,6 +87,7 @@ impl Gate {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     const SECOND: Duration = Duration::from_secs(1);
 
@@ -110,5 +111,26 @@ mod tests {
     async fn no_server_makes_us_wait_for_ever() {
         let gate = Gate::new();
         assert_eq!(gate.close(Some(Duration::MAX)), LONGEST_LIMIT);
+    }
+
+    proptest! {
+        #[test]
+        fn a_limit_never_panics(
+            limits in prop::collection::vec(
+                (prop::option::of(prop_oneof![0..400_u64, any::<u64>(), Just(u64::MAX)]), any::<bool>()), 0..60,
+            ),
+        ) {
+            let gate = Gate::new();
+            for (said, is_answered) in limits {
+                gate.close(said.map(Duration::from_secs));
+                if is_answered {
+                    gate.answered(Nature::Read);
+                }
+                prop_assert!(gate.left() <= LONGEST_LIMIT);
+                gate.closed(Nature::Trigger);
+                // As if it had been waited for.
+                gate.opens.set(Instant::now());
+            }
+        }
     }
 }

@@ -134,3 +134,31 @@ fn scope(answer: &Answer) -> (String, String) {
         .map_or("a scope".to_owned(), |scope| format!("the scope {scope}"));
     (lacks, has.unwrap_or_default())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::each;
+    use super::*;
+    use crate::noise;
+    use crate::provider::judge;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    #[test]
+    fn an_explanation_never_panics() {
+        let rejection = noise::answer(json!({
+            "type": "error",
+            "error": { "message": NO_SUCH_PIPELINE, "detail": "Could not find last reference for branch main" },
+        }));
+        each(|bitbucket| {
+            proptest!(|(rejection in &rejection)| {
+                let answer = rejection.answer();
+                scope(&answer);
+                if let Err(error) = judge(answer, "the trigger") {
+                    bitbucket.second_form(&error);
+                    bitbucket.explain_unreadable(bitbucket.explain_read(error));
+                }
+            });
+        });
+    }
+}

@@ -64,26 +64,7 @@ impl Bitbucket<'_> {
             Depth::Run => None,
             Depth::Jobs => beside(self.steps(run).await, state)?,
         };
-        let is_blocked = state == State::Blocked;
-        let held = steps.as_deref().filter(|_| is_blocked).map(held);
-        let jobs = steps.map(|steps| {
-            let steps = steps.into_iter();
-            steps.map(|step| step.job(is_blocked)).collect()
-        });
-        Ok(Look {
-            state,
-            words: pipeline.state.words(),
-            number: pipeline.build_number,
-            attempt: None,
-            times: Times {
-                created: pipeline.created_on,
-                started: None,
-                completed: pipeline.completed_on,
-            },
-            changed: None,
-            held,
-            jobs,
-        })
+        Ok(pipeline.look(steps))
     }
 
     async fn steps(&self, run: &Run) -> Result<Vec<PipelineStep>, Error> {
@@ -108,6 +89,32 @@ impl Bitbucket<'_> {
             }
         }
         Ok(steps)
+    }
+}
+
+impl Pipeline {
+    fn look(self, steps: Option<Vec<PipelineStep>>) -> Look {
+        let state = self.state.state();
+        let is_blocked = state == State::Blocked;
+        let held = steps.as_deref().filter(|_| is_blocked).map(held);
+        let jobs = steps.map(|steps| {
+            let steps = steps.into_iter();
+            steps.map(|step| step.job(is_blocked)).collect()
+        });
+        Look {
+            state,
+            words: self.state.words(),
+            number: self.build_number,
+            attempt: None,
+            times: Times {
+                created: self.created_on,
+                started: None,
+                completed: self.completed_on,
+            },
+            changed: None,
+            held,
+            jobs,
+        }
     }
 }
 
@@ -201,6 +208,9 @@ fn conclusion(word: &str) -> Conclusion {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::noise;
+    use proptest::prelude::*;
+    use serde_json::json;
 
     fn state(name: &str, stage: Option<&str>, result: Option<&str>) -> State {
         let named = |name: &str| Named {
@@ -243,6 +253,30 @@ mod tests {
         ] {
             let expected = State::Completed(expected);
             assert_eq!(state("COMPLETED", None, result), expected, "{result:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_look_never_panics(
+            pipeline in noise::answer(json!({
+                "uuid": "{a}", "build_number": 7,
+                "state": { "name": "IN_PROGRESS", "stage": { "name": "PAUSED" }, "result": { "name": "FAILED" } },
+                "created_on": "2026-11-22T12:00:00.123456Z", "completed_on": "2026-11-22T12:00:00Z",
+            })),
+            steps in noise::answer(json!({
+                "values": [{
+                    "uuid": "{b}", "name": "test", "started_on": "2026-11-22T12:00:00Z",
+                    "state": { "name": "PENDING", "stage": { "name": "PAUSED" }, "result": { "name": "FAILED" } },
+                    "completed_on": "2026-11-22T12:00:00Z", "trigger": { "type": "pipeline_step_trigger_manual" },
+                }],
+                "next": "https://api.bitbucket.org/2.0/x?page=2",
+            })),
+        ) {
+            let steps = steps.answer().json::<Steps>().map(|page| page.values);
+            if let Ok(pipeline) = pipeline.answer().json::<Pipeline>() {
+                pipeline.look(steps.ok());
+            }
         }
     }
 }

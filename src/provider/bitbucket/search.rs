@@ -58,18 +58,20 @@ impl Bitbucket<'_> {
             .filter(|pipeline| {
                 since.is_none_or(|since| pipeline.created_on.is_some_and(|at| at >= since))
             })
-            .map(|pipeline| {
-                let fits = pipeline.target.is_some_and(|target| self.is_ours(&target));
-                Candidate {
-                    id: pipeline.uuid,
-                    number: Some(pipeline.build_number),
-                    url: self.page(pipeline.build_number),
-                    title: String::new(),
-                    workflow: String::new(),
-                    claim: if fits { Claim::Fits } else { Claim::Other },
-                }
-            })
+            .map(|pipeline| self.candidate(pipeline))
             .collect())
+    }
+
+    fn candidate(&self, pipeline: Pipeline) -> Candidate {
+        let fits = pipeline.target.is_some_and(|target| self.is_ours(&target));
+        Candidate {
+            id: pipeline.uuid,
+            number: Some(pipeline.build_number),
+            url: self.page(pipeline.build_number),
+            title: String::new(),
+            workflow: String::new(),
+            claim: if fits { Claim::Fits } else { Claim::Other },
+        }
     }
 
     /// Whether a pipeline runs on what we asked for.
@@ -99,5 +101,32 @@ impl Bitbucket<'_> {
             }
         };
         on && custom == self.call.custom_pipeline.as_deref()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::each;
+    use super::*;
+    use crate::noise;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_candidate_never_panics() {
+        let pipelines = noise::answer(json!({ "values": [{
+            "uuid": "{a}", "build_number": 7, "created_on": "2026-11-22T12:00:00.123Z",
+            "target": {
+                "ref_type": "branch", "ref_name": "main", "commit": { "hash": "abcdef1234" },
+                "selector": { "type": "custom", "pattern": "deploy" },
+            },
+        }]}));
+        each(|bitbucket| {
+            proptest!(|(pipelines in &pipelines)| {
+                for pipeline in pipelines.answer().json::<Pipelines>().into_iter().flat_map(|found| found.values) {
+                    bitbucket.candidate(pipeline);
+                }
+            });
+        });
     }
 }

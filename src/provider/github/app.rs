@@ -124,17 +124,19 @@ pub(super) async fn installation_token(
     let Token { token, expires_at } = answer
         .json()
         .map_err(|why| unreadable("the installation token", &why))?;
-    let lifetime = expires_at
-        .and_then(|end| {
-            let now = DateTime::<Utc>::from(http.at_server(SystemTime::now()));
-            (end - now).to_std().ok()
-        })
-        .unwrap_or(LIFETIME);
     let installed = Installed {
         slug: app_slug,
-        renew_at: Instant::now() + lifetime - RESERVE.min(lifetime / 2),
+        renew_at: renew_at(expires_at, http.at_server(SystemTime::now())),
     };
     Ok((Secret::new(token), installed))
+}
+
+/// When a token is replaced that ends then by the server's clock, which shows this now.
+fn renew_at(expires_at: Option<DateTime<Utc>>, now: SystemTime) -> Instant {
+    let lifetime = expires_at
+        .and_then(|end| (end - DateTime::<Utc>::from(now)).to_std().ok())
+        .unwrap_or(LIFETIME);
+    Instant::now() + lifetime - RESERVE.min(lifetime / 2)
 }
 
 /// Just what is needed, so that the token can do nothing else.
@@ -278,4 +280,26 @@ fn jwt(app: &App) -> Result<Secret, Error> {
         "{unsigned}.{}",
         URL_SAFE_NO_PAD.encode(signature)
     )))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::noise;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_token_never_panics(
+            installation in noise::answer(json!({ "id": 1, "app_slug": "deployer" })),
+            token in noise::answer(json!({ "token": "ghs_x", "expires_at": "2026-11-22T13:00:00Z" })),
+            now in noise::http_date(),
+        ) {
+            let _ = installation.answer().json::<Installation>();
+            let now = httpdate::parse_http_date(&now).unwrap_or(UNIX_EPOCH);
+            if let Ok(Token { expires_at, .. }) = token.answer().json() {
+                renew_at(expires_at, now);
+            }
+        }
+    }
 }

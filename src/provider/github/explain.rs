@@ -313,7 +313,12 @@ fn allowed_hint(credential: &GitHubCredential, needed: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::each;
     use super::*;
+    use crate::noise;
+    use crate::provider::judge;
+    use proptest::prelude::*;
+    use serde_json::json;
 
     #[test]
     fn permissions_are_named_as_the_settings_name_them() {
@@ -325,5 +330,31 @@ mod tests {
             permissions_in_words("actions=write,pull_requests=read; administration=write"),
             "\"Actions: write\" and \"Pull requests: read\", or \"Administration: write\""
         );
+    }
+
+    #[test]
+    fn an_explanation_never_panics() {
+        let rejection = noise::answer(json!({
+            "message": "Unexpected inputs provided: [\"return_run_details\"]", "errors": [{ "message": "no" }],
+            "error": { "message": "No ref found for: x", "detail": "a disabled workflow" },
+        }));
+        let workflows = noise::answer(json!({ "total_count": 40, "workflows": [
+            { "name": "Build", "path": ".github/workflows/build.yml", "state": "active" },
+        ]}));
+        each(|github| {
+            proptest!(|(rejection in &rejection, workflows in &workflows)| {
+                let answer = rejection.answer();
+                reason(&answer.said().unwrap_or_default());
+                permission(github, &answer);
+                if let Err(error) = judge(answer, "the dispatch") {
+                    github.second_form(&error);
+                    github.explain_unreadable(github.explain_read(error));
+                }
+                if let Ok(known) = workflows.answer().json::<Workflows>() {
+                    nearest("build.yml", known.workflows.iter().map(Workflow::file));
+                    known.list();
+                }
+            });
+        });
     }
 }

@@ -59,16 +59,11 @@ impl GitHub<'_> {
             .append_pair("name", name)
             .append_pair("per_page", "100");
         let found: Rc<Artifacts> = self.read(&url, "the run's artifacts").await?;
-        let artifact = found
-            .artifacts
-            .iter()
-            .filter(|artifact| artifact.name == name)
-            .max_by_key(|artifact| (artifact.created_at, artifact.id))
-            .ok_or_else(|| {
-                Error::new(Kind::Rejected, format!("the run has no artifact `{name}`")).hint(
-                    "upload it in that run with actions/upload-artifact, and check `result-artifact`",
-                )
-            })?;
+        let artifact = found.newest(name).ok_or_else(|| {
+            Error::new(Kind::Rejected, format!("the run has no artifact `{name}`")).hint(
+                "upload it in that run with actions/upload-artifact, and check `result-artifact`",
+            )
+        })?;
         let expired = || {
             Error::new(
                 Kind::Rejected,
@@ -94,6 +89,16 @@ impl GitHub<'_> {
             Error::new(Kind::Rejected, format!("the artifact `{name}` {why}"))
                 .hint("it must hold one JSON file of at most 1 MiB")
         })
+    }
+}
+
+impl Artifacts {
+    fn newest(&self, name: &str) -> Option<&Artifact> {
+        let of_that_name = self
+            .artifacts
+            .iter()
+            .filter(|artifact| artifact.name == name);
+        of_that_name.max_by_key(|artifact| (artifact.created_at, artifact.id))
     }
 }
 
@@ -167,6 +172,22 @@ fn only_json(zip: &[u8]) -> Result<Vec<u8>, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::noise;
+    use proptest::prelude::*;
+    use serde_json::json;
+    use std::io::Write as _;
+    use zip::ZipWriter;
+    use zip::write::SimpleFileOptions;
+
+    /// A zip with these files, packed.
+    fn zipped(files: &[(&str, &[u8])]) -> Vec<u8> {
+        let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+        for (name, text) in files {
+            zip.start_file(*name, SimpleFileOptions::default()).unwrap();
+            zip.write_all(text).unwrap();
+        }
+        zip.finish().unwrap().into_inner()
+    }
 
     #[test]
     fn times_are_taken_off_lines_that_have_them() {
@@ -180,5 +201,55 @@ mod tests {
         assert!(verify(b"", Some(right)).is_ok());
         assert!(verify(b"x", Some(right)).is_err());
         assert!(verify(b"x", None).is_ok());
+    }
+
+    #[test]
+    fn a_zip_never_panics() {
+        let large = vec![b' '; 5_000];
+        let zips = vec![
+            zipped(&[("result.json", b"{}")]),
+            zipped(&[("a/b.json", &large), ("c.txt", b"x"), ("d/", b"")]),
+            zipped(&[]),
+        ];
+        assert_eq!(only_json(&zips[0]).unwrap(), b"{}");
+        assert_eq!(only_json(&zips[1]).unwrap(), large);
+        let place = any::<prop::sample::Index>;
+        let wrong = prop_oneof![any::<u8>(), Just(0), Just(1), Just(0xff)];
+        let wrongs = prop::collection::vec((place(), wrong), 0..5);
+        proptest!(|(zip in prop::sample::select(zips), wrongs in wrongs, cut in place(), is_cut in any::<u8>())| {
+            let mut zip = zip.clone();
+            for (place, byte) in wrongs {
+                // What tells of the files stands at the end.
+                let start = if byte % 2 == 0 { zip.len().saturating_sub(200) } else { 0 };
+                let at = start + place.index(zip.len() - start);
+                zip[at] = byte;
+            }
+            if is_cut < 20 {
+                zip.truncate(cut.index(zip.len()));
+            }
+            let _ = only_json(&zip);
+            let _ = verify(&zip, Some("sha256:e3b0"));
+        });
+    }
+
+    proptest! {
+        #[test]
+        fn an_artifact_never_panics(
+            artifacts in noise::answer(json!({ "artifacts": [
+                { "id": 1, "name": "result", "expired": false, "digest": "sha256:e3b0", "created_at": "2026-11-22T12:00:00Z" },
+                { "id": 2, "name": "result", "expired": true, "digest": null, "created_at": null },
+            ]})),
+            log in prop::collection::vec(prop_oneof![noise::time(), noise::text(), Just("\n".to_owned()), Just(" ".to_owned())], 0..9),
+            bytes in prop::collection::vec(any::<u8>(), 0..40),
+        ) {
+            if let Ok(found) = artifacts.answer().json::<Artifacts>()
+                && let Some(artifact) = found.newest("result")
+            {
+                let _ = verify(&bytes, artifact.digest.as_deref());
+            }
+            without_times(log.concat().as_bytes());
+            without_times(&bytes);
+            let _ = only_json(&bytes);
+        }
     }
 }

@@ -107,27 +107,11 @@ impl GitHub<'_> {
             _ => None,
         };
         let state = state(&status, found.conclusion.as_deref(), held.as_ref());
-        let is_over = state.conclusion().is_some();
-        Ok(Look {
-            state,
-            words: Words {
-                state: status,
-                conclusion: found.conclusion.clone(),
-            },
-            number: found.run_number,
-            attempt: found.run_attempt,
-            times: Times {
-                created: found.created_at,
-                started: found.run_started_at,
-                completed: found.updated_at.filter(|_| is_over),
-            },
-            changed: found.updated_at,
-            held,
-            jobs: match depth {
-                Depth::Run => None,
-                Depth::Jobs => beside(self.jobs(run, state).await, state)?,
-            },
-        })
+        let jobs = match depth {
+            Depth::Run => None,
+            Depth::Jobs => beside(self.jobs(run, state).await, state)?,
+        };
+        Ok(found.look(state, held, jobs))
     }
 
     async fn jobs(&self, run: &Run, of_run: State) -> Result<Vec<Job>, Error> {
@@ -151,15 +135,7 @@ impl GitHub<'_> {
         let url = self.repository(["actions", "runs", &run.id, "pending_deployments"]);
         let read = self.read(&url, "what the run waits for").await;
         let pending: Rc<Vec<PendingDeployment>> = beside(read, State::Queued)?.unwrap_or_default();
-        let reviews: Vec<_> = pending
-            .iter()
-            .filter_map(PendingDeployment::review)
-            .collect();
-        if !reviews.is_empty() {
-            return Ok(Some(Held::Person(reviews.join("; "))));
-        }
-        let timers = pending.iter().filter_map(PendingDeployment::timer);
-        Ok(timers.map(Held::Passing).next())
+        Ok(held_by(&pending))
     }
 
     /// Servers may lack the position.
@@ -167,13 +143,52 @@ impl GitHub<'_> {
         let url = self.repository(["actions", "runs", &run.id, "concurrency_groups"]);
         let read = self.read(&url, "the concurrency groups").await;
         let groups: Option<Rc<ConcurrencyGroups>> = beside(read, State::Queued)?;
-        let positions = groups
-            .iter()
-            .flat_map(|groups| &groups.concurrency_groups)
-            .filter_map(|group| group.position);
         Ok(Held::Turn {
-            position: positions.max(),
+            position: groups.and_then(|groups| groups.position()),
         })
+    }
+}
+
+impl WorkflowRun {
+    fn look(&self, state: State, held: Option<Held>, jobs: Option<Vec<Job>>) -> Look {
+        let is_over = state.conclusion().is_some();
+        Look {
+            state,
+            words: Words {
+                state: self.status.clone().unwrap_or_default(),
+                conclusion: self.conclusion.clone(),
+            },
+            number: self.run_number,
+            attempt: self.run_attempt,
+            times: Times {
+                created: self.created_at,
+                started: self.run_started_at,
+                completed: self.updated_at.filter(|_| is_over),
+            },
+            changed: self.updated_at,
+            held,
+            jobs,
+        }
+    }
+}
+
+/// Who must approve, else what must pass.
+fn held_by(pending: &[PendingDeployment]) -> Option<Held> {
+    let reviews: Vec<_> = pending
+        .iter()
+        .filter_map(PendingDeployment::review)
+        .collect();
+    if !reviews.is_empty() {
+        return Some(Held::Person(reviews.join("; ")));
+    }
+    let timers = pending.iter().filter_map(PendingDeployment::timer);
+    timers.map(Held::Passing).next()
+}
+
+impl ConcurrencyGroups {
+    fn position(&self) -> Option<u64> {
+        let groups = self.concurrency_groups.iter();
+        groups.filter_map(|group| group.position).max()
     }
 }
 
@@ -266,6 +281,9 @@ fn conclusion(word: &str) -> Conclusion {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::noise;
+    use proptest::prelude::*;
+    use serde_json::json;
 
     #[test]
     fn every_status_is_a_state() {
@@ -301,6 +319,40 @@ mod tests {
         ] {
             let expected = State::Completed(expected);
             assert_eq!(state("completed", word, None), expected, "{word:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_look_never_panics(
+            run in noise::answer(json!({
+                "id": 1, "run_number": 7, "run_attempt": 1, "status": "completed", "conclusion": "failure",
+                "created_at": "2026-11-22T12:00:00Z", "run_started_at": "2026-11-22T12:00:00Z",
+                "updated_at": "2026-11-22T12:00:09.5+01:00",
+            })),
+            jobs in noise::answer(json!({ "total_count": 2, "jobs": [{
+                "id": 9, "name": "test", "status": "completed", "conclusion": "failure", "html_url": "https://x.example",
+                "created_at": "2026-11-22T12:00:00Z", "started_at": "2026-11-22T12:00:00Z",
+                "completed_at": "2026-11-22T12:00:00Z",
+                "steps": [{ "name": "unit", "number": 2, "conclusion": "failure" }],
+            }]})),
+            pending in noise::answer(json!([{
+                "environment": { "name": "production" }, "wait_timer": 3,
+                "reviewers": [{ "reviewer": { "login": "octocat", "name": "Octo" } }],
+            }])),
+            groups in noise::answer(json!({ "concurrency_groups": [{ "position": 2 }] })),
+        ) {
+            let held = match (pending.answer().json::<Vec<_>>(), groups.answer().json()) {
+                (Ok(pending), _) => held_by(&pending),
+                (_, Ok(groups)) => Some(Held::Turn { position: ConcurrencyGroups::position(&groups) }),
+                (Err(_), Err(_)) => None,
+            };
+            if let Ok(run) = run.answer().json::<WorkflowRun>() {
+                let state = state("waiting", run.conclusion.as_deref(), held.as_ref());
+                let jobs = jobs.answer().json::<Jobs>();
+                let jobs = jobs.map(|jobs| jobs.jobs.iter().map(|read| job(read, state)).collect());
+                run.look(state, held, jobs.ok());
+            }
         }
     }
 }

@@ -144,3 +144,29 @@ impl GitHub<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::each;
+    use super::*;
+    use crate::noise;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_candidate_never_panics() {
+        let runs = noise::answer(json!({ "total_count": 1, "workflow_runs": [{
+            "id": 1, "run_number": 7, "html_url": "https://x.example", "display_title": "deploy", "name": "Build",
+            "path": ".github/workflows/build.yml@main", "workflow_id": 3, "head_branch": "main",
+            "actor": { "login": "octocat" },
+        }]}));
+        let actor = proptest::option::of(noise::text());
+        each(|github| {
+            proptest!(|(runs in &runs, actor in &actor)| {
+                for run in runs.answer().json::<Runs>().into_iter().flat_map(|runs| runs.workflow_runs) {
+                    github.candidate(run, actor.as_deref());
+                }
+            });
+        });
+    }
+}

@@ -166,3 +166,32 @@ async fn not_found(gitlab: &GitLab<'_>, rejection: Error) -> Error {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::each;
+    use super::*;
+    use crate::noise;
+    use crate::provider::judge;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    #[test]
+    fn an_explanation_never_panics() {
+        let rejection = noise::answer(json!({
+            "message": { "base": ["Reference not found", NO_PIPELINE_VARIABLES, NO_JOBS] },
+            "error": "insufficient_scope", "error_description": PROTECTED,
+        }));
+        each(|gitlab| {
+            proptest!(|(rejection in &rejection)| {
+                let answer = rejection.answer();
+                let said = answer.said().unwrap_or_default();
+                lacks_scope(&answer);
+                if let Err(error) = judge(answer, "the trigger") {
+                    let error = gitlab.explain_unreadable(gitlab.explain_read(error));
+                    refused(gitlab, error, &said);
+                }
+            });
+        });
+    }
+}

@@ -78,25 +78,7 @@ impl GitLab<'_> {
                 jobs
             }
         };
-        Ok(Look {
-            state,
-            held: jobs
-                .as_deref()
-                .and_then(|jobs| held(&pipeline.status, jobs)),
-            words: Words {
-                state: pipeline.status,
-                conclusion: None,
-            },
-            number: pipeline.iid,
-            attempt: None,
-            times: Times {
-                created: pipeline.created_at,
-                started: pipeline.started_at,
-                completed: pipeline.finished_at,
-            },
-            changed: pipeline.updated_at,
-            jobs,
-        })
+        Ok(pipeline.look(jobs))
     }
 
     pub(super) async fn jobs(&self, run: &Run) -> Result<Vec<PipelineJob>, Error> {
@@ -143,6 +125,28 @@ impl GitLab<'_> {
                 self.downstream.set(Downstream::Nowhere);
             }
             return Ok(read.into_iter().flatten().map(downstream_job).collect());
+        }
+    }
+}
+
+impl Pipeline {
+    fn look(self, jobs: Option<Vec<Job>>) -> Look {
+        Look {
+            state: state(&self.status),
+            held: jobs.as_deref().and_then(|jobs| held(&self.status, jobs)),
+            words: Words {
+                state: self.status,
+                conclusion: None,
+            },
+            number: self.iid,
+            attempt: None,
+            times: Times {
+                created: self.created_at,
+                started: self.started_at,
+                completed: self.finished_at,
+            },
+            changed: self.updated_at,
+            jobs,
         }
     }
 }
@@ -228,6 +232,9 @@ fn state(status: &str) -> State {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::noise;
+    use proptest::prelude::*;
+    use serde_json::json;
 
     #[test]
     fn every_status_is_a_state() {
@@ -249,6 +256,32 @@ mod tests {
             ("meditating", State::Running),
         ] {
             assert_eq!(state(status), expected, "{status}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_look_never_panics(
+            pipeline in noise::answer(json!({
+                "id": 1, "iid": 7, "status": "manual", "created_at": "2026-11-22T12:00:00Z",
+                "updated_at": "2026-11-22T12:00:00.123+01:00", "started_at": "2026-11-22T12:00:00Z",
+                "finished_at": "2026-11-22T12:00:00Z",
+            })),
+            jobs in noise::answer(json!([{
+                "id": 9, "name": "test", "status": "manual", "allow_failure": true, "web_url": "https://x.example",
+                "created_at": "2026-11-22T12:00:00Z", "started_at": "2026-11-22T12:00:00Z",
+                "finished_at": "2026-11-22T12:00:00Z",
+                "artifacts": [{ "file_type": "trace", "size": 100_000 }],
+                "downstream_pipeline": { "status": "running", "web_url": "https://x.example" },
+            }])),
+            is_downstream in any::<bool>(),
+        ) {
+            let jobs = jobs.answer().json::<Vec<PipelineJob>>();
+            let read = if is_downstream { downstream_job } else { job };
+            let jobs = jobs.map(|jobs| jobs.into_iter().map(read).collect());
+            if let Ok(pipeline) = pipeline.answer().json::<Pipeline>() {
+                pipeline.look(jobs.ok());
+            }
         }
     }
 }

@@ -64,19 +64,21 @@ impl GitLab<'_> {
             .filter(|pipeline| {
                 since.is_none_or(|since| pipeline.created_at.is_some_and(|at| at >= since))
             })
-            .map(|pipeline| {
-                let fits = pipeline.reference.as_deref() == Some(&self.reference)
-                    && pipeline.source.as_deref() == Some(source);
-                Candidate {
-                    id: pipeline.id.to_string(),
-                    number: pipeline.iid,
-                    url: pipeline.web_url,
-                    title: String::new(),
-                    workflow: String::new(),
-                    claim: if fits { Claim::Fits } else { Claim::Other },
-                }
-            })
+            .map(|pipeline| self.candidate(pipeline, source))
             .collect())
+    }
+
+    fn candidate(&self, pipeline: Pipeline, source: &str) -> Candidate {
+        let fits = pipeline.reference.as_deref() == Some(&self.reference)
+            && pipeline.source.as_deref() == Some(source);
+        Candidate {
+            id: pipeline.id.to_string(),
+            number: pipeline.iid,
+            url: pipeline.web_url,
+            title: String::new(),
+            workflow: String::new(),
+            claim: if fits { Claim::Fits } else { Claim::Other },
+        }
     }
 
     /// Whom GitLab names as the one who started a pipeline by this credential. Of a trigger token that
@@ -90,5 +92,31 @@ impl GitLab<'_> {
                 Some(user.username)
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::each;
+    use super::*;
+    use crate::noise;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_candidate_never_panics() {
+        let pipelines = noise::answer(json!([{
+            "id": 1, "iid": 7, "ref": "main", "source": "api", "created_at": "2026-11-22T12:00:00.123Z",
+            "web_url": "https://x.example",
+        }]));
+        let user = noise::answer(json!({ "username": "octavia" }));
+        each(|gitlab| {
+            proptest!(|(pipelines in &pipelines, user in &user)| {
+                for pipeline in pipelines.answer().json::<Vec<Pipeline>>().into_iter().flatten() {
+                    gitlab.candidate(pipeline, "api");
+                }
+                let _ = user.answer().json::<User>();
+            });
+        });
     }
 }

@@ -187,7 +187,10 @@ fn texts(value: &Value) -> Vec<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::noise;
     use http::{HeaderName, HeaderValue};
+    use proptest::prelude::*;
+    use serde_json::json;
 
     fn answer(status: u16, headers: &[(&'static str, &'static str)], body: &str) -> Answer {
         Answer {
@@ -313,6 +316,27 @@ mod tests {
                 limit,
                 "{status} {headers:?} {body}"
             );
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn an_answer_never_panics(parts in noise::answer(json!({
+            "message": { "base": ["API rate limit exceeded"] }, "errors": ["x is bad"],
+            "error": { "message": "Bad", "detail": "Worse" }, "error_description": "abuse detection",
+        }))) {
+            let answer = parts.answer();
+            answer.tell();
+            answer.date();
+            answer.retry_after();
+            answer.rate_limit();
+            let _ = answer.json::<Vec<u64>>();
+        }
+
+        #[test]
+        fn a_rate_limit_never_panics(headers in noise::headers(), status in prop_oneof![Just(429), Just(403)]) {
+            let answer = Answer { headers, ..answer(status, &[], "") };
+            answer.rate_limit();
         }
     }
 }

@@ -1,0 +1,527 @@
+//! What a test reads that must not panic whatever it reads: odd texts, numbers and times, answers of a server that
+//! are nearly right, and the targets to read them for.
+
+use std::collections::BTreeMap;
+
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::{Index, select};
+use proptest::string::string_regex;
+use serde_json::{Map, Number, Value};
+
+use crate::input::{self, Given, Home};
+use crate::provider::http::{Answer, Body, Http};
+use crate::provider::{Share, share};
+use crate::run::{Conclusion, Held, Job, Look, MatchedBy, Nature, Run, State, Step, Times, Words};
+use crate::target::Target;
+
+/// Headers that are read.
+const HEADERS: [&str; 15] = [
+    "date",
+    "retry-after",
+    "x-ratelimit-remaining",
+    "x-ratelimit-reset",
+    "ratelimit-reset",
+    "content-type",
+    "content-length",
+    "content-range",
+    "location",
+    "x-next-page",
+    "x-oauth-scopes",
+    "x-accepted-oauth-scopes",
+    "x-accepted-github-permissions",
+    "x-github-sso",
+    "etag",
+];
+
+/// What providers say, and what lies near.
+const WORDS: [&str; 29] = [
+    "queued",
+    "waiting",
+    "pending",
+    "in_progress",
+    "completed",
+    "success",
+    "failure",
+    "timed_out",
+    "manual",
+    "waiting_for_resource",
+    "scheduled",
+    "failed",
+    "PENDING",
+    "IN_PROGRESS",
+    "PAUSED",
+    "COMPLETED",
+    "SUCCESSFUL",
+    "custom",
+    "API rate limit exceeded",
+    "contents=write,actions=read; administration=write",
+    "return_run_details",
+    "sha256:e3b0",
+    "https://git.example/a/b?c#d",
+    "https://[::1]:99/",
+    "javascript:alert(1)",
+    "../..",
+    "application/json; charset=utf-8",
+    "{3b9fd2b1-4a10-4c1c-8b3a-000000000000}",
+    "bytes 0-1/2",
+];
+
+const NUMBERS: [&str; 17] = [
+    "0",
+    "1",
+    "-1",
+    "-0",
+    "1.5",
+    "1e18",
+    "1e400",
+    "-1e-400",
+    "4294967295",
+    "9223372036854775807",
+    "9223372036854775808",
+    "-9223372036854775808",
+    "18446744073709551615",
+    "18446744073709551616",
+    "253402300799",
+    "8210266876799",
+    "99999999999999999999999999999999999999999",
+];
+
+/// Around the bounds of what the libraries for times take.
+const YEARS: [i64; 18] = [
+    i64::MIN,
+    -262_145,
+    -262_144,
+    -262_143,
+    -262_142,
+    -1,
+    0,
+    1,
+    1_600,
+    1_969,
+    9_999,
+    10_000,
+    65_536,
+    262_141,
+    262_142,
+    262_143,
+    262_144,
+    i64::MAX,
+];
+
+const OFFSETS: [&str; 11] = [
+    "Z", "z", "+00:00", "-23:59", "+23:59", "+14:00", "-99:99", "+24:00", "", " UTC", "+0530",
+];
+
+/// Texts of that form.
+pub(crate) fn like(form: &str) -> BoxedStrategy<String> {
+    string_regex(form).unwrap().boxed()
+}
+
+/// Any text, rather a short one.
+pub(crate) fn text() -> BoxedStrategy<String> {
+    prop_oneof![
+        4 => select(&WORDS[..]).prop_map(str::to_owned),
+        2 => like("[a-zA-Z0-9/._:=,;%~ -]{0,12}"),
+        2 => vec(any::<char>(), 0..12).prop_map(String::from_iter),
+        1 => number(),
+        1 => time(),
+        1 => (any::<char>(), 0..3_000_usize).prop_map(|(of, long)| of.to_string().repeat(long)),
+    ]
+    .boxed()
+}
+
+/// A number as it may be written, if only in JSON.
+pub(crate) fn number() -> BoxedStrategy<String> {
+    prop_oneof![
+        select(&NUMBERS[..]).prop_map(str::to_owned),
+        any::<u64>().prop_map(|number| number.to_string()),
+        any::<i32>().prop_map(|number| number.to_string()),
+        (0..200_u8).prop_map(|number| number.to_string()),
+    ]
+    .boxed()
+}
+
+/// A time that RFC 3339 allows, or nearly.
+pub(crate) fn time() -> BoxedStrategy<String> {
+    let year = prop_oneof![1_970..2_100_i64, select(&YEARS[..])];
+    let day = prop_oneof![6 => (1..=12_u8, 1..=28_u8), 1 => (0..=13_u8, 0..=32_u8)];
+    let clock = prop_oneof![
+        6 => (0..=23_u8, 0..=59_u8, 0..=59_u8),
+        1 => (0..=25_u8, 0..=60_u8, 0..=61_u8)
+    ];
+    let fraction = prop_oneof![Just(String::new()), like("[.][0-9]{0,12}")];
+    let offset = prop_oneof![Just("Z"), select(&OFFSETS[..])];
+    (year, day, clock, fraction, offset)
+        .prop_map(
+            |(year, (month, day), (hour, minute, second), fraction, offset)| {
+                let year = match year {
+                    0..=9_999 => format!("{year:04}"),
+                    _ => format!("{year:+}"),
+                };
+                format!(
+                    "{year}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}{fraction}{offset}"
+                )
+            },
+        )
+        .boxed()
+}
+
+/// A time as HTTP writes it, or nearly.
+pub(crate) fn http_date() -> BoxedStrategy<String> {
+    // Up to the end of the year 9999, which is all that can be written.
+    let seconds = prop_oneof![
+        0..253_402_300_800_u64,
+        Just(0),
+        Just(253_402_300_799),
+        1_700_000_000..1_900_000_000_u64
+    ];
+    let right = seconds.prop_map(|seconds| {
+        httpdate::fmt_http_date(std::time::UNIX_EPOCH + std::time::Duration::from_secs(seconds))
+    });
+    let right = right.boxed();
+    prop_oneof![
+        4 => right.clone(),
+        1 => changed(right),
+        1 => like("(Mon|Sun|Sunday), ?[0-9]{2}[ -](Jan|Feb|Dec)[ -][0-9]{2,5} [0-9]{2}:[0-9]{2}:[0-9]{2}( GMT)?"),
+        1 => like("(Mon|Sun) (Jan|Feb|Dec) [ 0-9][0-9] [0-9]{2}:[0-9]{2}:[0-9]{2} [0-9]{4}"),
+    ]
+    .boxed()
+}
+
+/// These texts with some characters missing, doubled or among them that do not belong there.
+pub(crate) fn changed(texts: impl Strategy<Value = String> + 'static) -> BoxedStrategy<String> {
+    let odd = prop_oneof![
+        select(
+            "[]{}:,\"'&*!|>?~ \\\n\t-#%@`=/.0\u{0}\u{feff}\u{85}"
+                .chars()
+                .collect::<Vec<_>>()
+        ),
+        any::<char>(),
+    ];
+    let changes = vec((any::<Index>(), 0..4_usize, odd, 0..3_usize), 0..4);
+    (texts, changes)
+        .prop_map(|(text, changes)| {
+            let mut characters: Vec<char> = text.chars().collect();
+            for (index, gone, odd, times) in changes {
+                let at = index.index(characters.len() + 1);
+                let end = (at + gone).min(characters.len());
+                characters.splice(at..end, std::iter::repeat_n(odd, times));
+            }
+            characters.into_iter().collect()
+        })
+        .boxed()
+}
+
+/// Any JSON, rather small.
+pub(crate) fn json() -> BoxedStrategy<Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::Bool),
+        number().prop_map(|number| number.parse::<Number>().map_or(Value::Null, Value::Number)),
+        text().prop_map(Value::String),
+    ];
+    leaf.prop_recursive(2, 6, 3, |inner| {
+        prop_oneof![
+            vec(inner.clone(), 0..3).prop_map(Value::Array),
+            vec((text(), inner), 0..3)
+                .prop_map(|pairs| Value::Object(pairs.into_iter().collect::<Map<_, _>>())),
+        ]
+    })
+    .boxed()
+}
+
+/// What becomes of one part of an answer.
+#[derive(Clone, Debug)]
+enum Change {
+    Gone,
+    Other(Value),
+    /// So deep in lists.
+    Deep(usize),
+    /// So many times in a list.
+    Many(usize),
+}
+
+/// Bodies like this one: with parts that are missing, of another kind, far too many or too deep; broken off; or
+/// something else altogether.
+pub(crate) fn body(model: Value) -> BoxedStrategy<Vec<u8>> {
+    let change = prop_oneof![
+        2 => Just(Change::Gone),
+        6 => json().prop_map(Change::Other),
+        2 => time().prop_map(|time| Change::Other(time.into())),
+        1 => (0..140_usize).prop_map(Change::Deep),
+        1 => (0..5_usize).prop_map(Change::Many),
+    ];
+    let right = vec((any::<Index>(), change), 0..4).prop_map(move |changes| {
+        let mut value = model.clone();
+        for (index, change) in changes {
+            let mut place = index.index(count(&value));
+            make(&mut value, &mut place, &change);
+        }
+        value.to_string().into_bytes()
+    });
+    let right = right.boxed();
+    prop_oneof![
+        12 => right.clone(),
+        1 => (right.clone(), any::<Index>()).prop_map(|(mut bytes, end)| {
+            bytes.truncate(end.index(bytes.len() + 1));
+            bytes
+        }),
+        1 => (right, any::<Index>(), any::<u8>()).prop_map(|(mut bytes, at, byte)| {
+            let at = at.index(bytes.len());
+            bytes[at] = byte;
+            bytes
+        }),
+        1 => json().prop_map(|value| value.to_string().into_bytes()),
+        1 => vec(any::<u8>(), 0..40),
+    ]
+    .boxed()
+}
+
+fn count(value: &Value) -> usize {
+    1 + match value {
+        Value::Array(items) => items.iter().map(count).sum(),
+        Value::Object(members) => members.values().map(count).sum(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => 0,
+    }
+}
+
+/// Changes the part at that place, counted through. Says whether it was there.
+fn make(value: &mut Value, place: &mut usize, change: &Change) -> bool {
+    if *place == 0 {
+        *value = match change {
+            Change::Gone => Value::Null,
+            Change::Other(other) => other.clone(),
+            Change::Deep(levels) => {
+                (0..*levels).fold(value.take(), |inner, _| Value::Array(vec![inner]))
+            }
+            Change::Many(times) => Value::Array(vec![value.take(); *times]),
+        };
+        return true;
+    }
+    *place -= 1;
+    match value {
+        Value::Array(items) => items.iter_mut().any(|item| make(item, place, change)),
+        Value::Object(members) => {
+            let names: Vec<_> = members.keys().cloned().collect();
+            names.into_iter().any(|name| {
+                if *place == 0 && matches!(change, Change::Gone) {
+                    members.remove(&name);
+                    return true;
+                }
+                members
+                    .get_mut(&name)
+                    .is_some_and(|member| make(member, place, change))
+            })
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+    }
+}
+
+/// Headers that are read, with values that make sense or none at all.
+pub(crate) fn headers() -> BoxedStrategy<HeaderMap> {
+    let value = prop_oneof![
+        3 => number().prop_map(String::into_bytes),
+        3 => http_date().prop_map(String::into_bytes),
+        2 => text().prop_map(String::into_bytes),
+        1 => vec(any::<u8>(), 0..12),
+    ];
+    vec((select(&HEADERS[..]), value), 0..4)
+        .prop_map(|pairs| {
+            let headers = pairs.into_iter().filter_map(|(name, value)| {
+                let value = HeaderValue::from_bytes(&value).ok()?;
+                Some((HeaderName::from_static(name), value))
+            });
+            headers.collect()
+        })
+        .boxed()
+}
+
+/// What an answer is made of, which itself is not to be printed.
+#[derive(Clone, Debug)]
+pub(crate) struct Parts {
+    status: u16,
+    headers: HeaderMap,
+    body: Result<Vec<u8>, String>,
+}
+
+impl Parts {
+    pub(crate) fn answer(self) -> Answer {
+        Answer {
+            status: StatusCode::from_u16(self.status).unwrap(),
+            headers: self.headers,
+            body: self.body.map_or_else(Body::Unreadable, Body::Complete),
+        }
+    }
+}
+
+/// Answers with any status, and a body like this one.
+pub(crate) fn answer(model: Value) -> BoxedStrategy<Parts> {
+    let status = prop_oneof![
+        select(vec![200_u16, 201, 204, 400, 401, 403, 404, 422, 429]),
+        100..1_000_u16
+    ];
+    let body = prop_oneof![
+        9 => body(model).prop_map(Ok),
+        1 => text().prop_map(Err),
+    ];
+    (status, headers(), body)
+        .prop_map(|(status, headers, body)| Parts {
+            status,
+            headers,
+            body,
+        })
+        .boxed()
+}
+
+/// Looks as a provider could show them that says anything.
+pub(crate) fn look() -> BoxedStrategy<Look> {
+    let words = (text(), proptest::option::of(text()));
+    let words = words.prop_map(|(state, conclusion)| Words { state, conclusion });
+    let number = proptest::option::of(any::<u64>());
+    let jobs = proptest::option::of(vec(job(), 0..4));
+    (
+        state(),
+        words,
+        (number.clone(), number),
+        times(),
+        held(),
+        jobs,
+    )
+        .prop_map(
+            |(state, words, (number, attempt), times, held, jobs)| Look {
+                state,
+                words,
+                number,
+                attempt,
+                times,
+                changed: times.completed,
+                held,
+                jobs,
+            },
+        )
+        .boxed()
+}
+
+fn state() -> BoxedStrategy<State> {
+    let done = select(&Conclusion::ALL[..]).prop_map(State::Completed);
+    prop_oneof![
+        select(vec![State::Queued, State::Running, State::Blocked]),
+        done
+    ]
+    .boxed()
+}
+
+fn times() -> BoxedStrategy<Times> {
+    let time = proptest::option::of(time()).prop_map(|time| time?.parse().ok());
+    let time = time.boxed();
+    (time.clone(), time.clone(), time)
+        .prop_map(|(created, started, completed)| Times {
+            created,
+            started,
+            completed,
+        })
+        .boxed()
+}
+
+fn held() -> BoxedStrategy<Option<Held>> {
+    let held = prop_oneof![
+        text().prop_map(Held::Person),
+        text().prop_map(Held::Passing),
+        proptest::option::of(any::<u64>()).prop_map(|position| Held::Turn { position }),
+    ];
+    proptest::option::of(held).boxed()
+}
+
+fn job() -> BoxedStrategy<Job> {
+    let nature = select(vec![Nature::Job, Nature::Optional, Nature::Downstream]);
+    let step = proptest::option::of((text(), proptest::option::of(any::<u64>())));
+    let url = proptest::option::of(text());
+    (
+        (text(), text()),
+        nature,
+        state(),
+        times(),
+        (url, step),
+        any::<u64>(),
+    )
+        .prop_map(
+            |((id, name), nature, state, times, (url, step), size)| Job {
+                id,
+                name,
+                nature,
+                state,
+                times,
+                url,
+                failed_step: step.map(|(name, number)| Step { name, number }),
+                log_size: Some(size),
+            },
+        )
+        .boxed()
+}
+
+pub(crate) fn run() -> BoxedStrategy<Run> {
+    let matched = select(vec![MatchedBy::Id, MatchedBy::Marker, MatchedBy::Timing]);
+    (text(), proptest::option::of(any::<u64>()), text(), matched)
+        .prop_map(|(id, number, url, matched_by)| Run {
+            id,
+            number,
+            url,
+            matched_by,
+        })
+        .boxed()
+}
+
+/// The target of a step that has these inputs.
+pub(crate) fn target(inputs: &[(&str, &str)]) -> Target {
+    let name = |(name, value): &(&str, &str)| {
+        let name = format!("INPUT_{}", name.to_uppercase());
+        (name, (*value).to_owned())
+    };
+    let given = Given::from_environment(&inputs.iter().map(name).collect());
+    let home = Home::from_environment(&BTreeMap::new()).unwrap();
+    let Ok((mut request, _)) = input::read(&given, &home) else {
+        panic!("the inputs are right");
+    };
+    request.targets.remove(0)
+}
+
+/// One target of each provider and kind.
+pub(crate) fn targets() -> Vec<Target> {
+    let github = [("repository", "octo-org/app"), ("token", "ghp_x")];
+    let with = |more: &[(&'static str, &'static str)]| target(&[&github[..], more].concat());
+    let gitlab = [
+        ("provider", "gitlab"),
+        ("repository", "a/b"),
+        ("ref", "main"),
+    ];
+    vec![
+        with(&[("workflow", "build.yml"), ("ref", "main"), ("wait", "true")]),
+        with(&[("event-type", "deploy"), ("wait", "true")]),
+        with(&[("event-type", "deploy")]),
+        target(&[&gitlab[..], &[("token", "glpat-x"), ("wait", "true")]].concat()),
+        target(&[&gitlab[..], &[("token", "glptt-x")]].concat()),
+        target(&[
+            ("provider", "bitbucket"),
+            ("repository", "a/b"),
+            ("token", "x"),
+            ("ref", "main"),
+            ("wait", "true"),
+        ]),
+        target(&[
+            ("provider", "bitbucket"),
+            ("repository", "a/b"),
+            ("token", "x"),
+            ("commit", "abcdef1"),
+        ]),
+    ]
+}
+
+/// Lends a client for that target, by which nothing is sent.
+pub(crate) fn with_http(target: &Target, test: impl FnOnce(&Share<'_>, &Http<'_>)) {
+    let Some(Ok(share)) = share([target]).pop() else {
+        panic!("there is a client");
+    };
+    test(&share, &Http::new(&share, &target.server.api, &|_| {}));
+}
