@@ -8,6 +8,8 @@ mod place;
 mod raw;
 mod table;
 mod targets;
+#[cfg(test)]
+mod tests;
 mod wait;
 mod written;
 

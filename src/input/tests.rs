@@ -1,0 +1,302 @@
+//! That no inputs make it panic, and that nothing of a target's own text comes back in a complaint.
+
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::select;
+use proptest::strategy::Union;
+
+use serde_json::Value;
+
+use super::table::INPUTS;
+use super::*;
+use crate::kin::kin;
+use crate::noise;
+use crate::report;
+
+const KEY: &str = include_str!("../../tests/sandbox/keys/test-only-app.pkcs8.pem");
+const CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n";
+
+/// What stands in the text of `targets` and must not be told.
+const PLANTED: &str = "hunter2";
+
+type Pairs = &'static [(&'static str, &'static str)];
+
+/// Steps with which nothing is wrong.
+const STEPS: [Pairs; 7] = [
+    &[
+        ("repository", "octo-org/app"),
+        ("token", "ghp_x"),
+        ("workflow", "build.yml"),
+        ("ref", "main"),
+        ("inputs", "a: 1"),
+    ],
+    &[
+        ("repository", "octo-org/app"),
+        ("token", "ghp_x"),
+        ("event-type", "deploy"),
+        ("wait", "true"),
+    ],
+    &[
+        ("repository", "octo-org/app"),
+        ("client-id", "Iv1"),
+        ("private-key", KEY),
+        ("event-type", "deploy"),
+    ],
+    &[
+        ("provider", "gitlab"),
+        ("repository", "a/b/c"),
+        ("token", "glpat-x"),
+        ("variables", "A: b"),
+        ("inputs", "{\"a\": [1]}"),
+    ],
+    &[
+        ("repository", "https://gitlab.com/a/b.git"),
+        ("trigger-token", "glptt-x"),
+        ("ref", "main"),
+        ("wait", "true"),
+    ],
+    &[
+        ("provider", "bitbucket"),
+        ("repository", "{w}/b"),
+        ("token", "ATATT3x"),
+        ("email", "o@example.com"),
+        ("commit", "abcdef1"),
+    ],
+    &[],
+];
+
+const MAPPINGS: &[&str] = &[
+    "a: 1.10\nb: 'c'\n",
+    "{\"a\": 1.10, \"b\": [1, {\"c\": null}]}",
+    "a: |\n  two\n  lines\nb: &x [y, *x]",
+    "a: !!str 1\n? b\n: {c: d}",
+];
+
+/// Values that an input may have.
+fn values(name: &str) -> &'static [&'static str] {
+    match name {
+        "provider" => &["github", "gitlab", "bitbucket"],
+        "repository" => &[
+            "octo-org/app",
+            "42",
+            "a/b/c",
+            "https://x.ghe.com/a/b",
+            "https://git.example:8443/x/a/b.git",
+        ],
+        "server-url" => &[
+            "https://git.example/gitlab/",
+            "http://localhost:8080",
+            "https://x.ghe.com",
+            "http://[::1]",
+        ],
+        "client-payload" | "inputs" | "variables" | "secret-variables" => MAPPINGS,
+        "ref" => &["main", "refs/heads/a/b", "refs/tags/v1.0.0"],
+        "token" | "trigger-token" | "github-token" => {
+            &["ghp_x", "glpat-x", "glptt-x", "ATCTT3x", "ATATT3x", "x"]
+        }
+        "private-key" => &[
+            KEY,
+            "-----BEGIN RSA PRIVATE KEY-----\\nMAA=\\n-----END RSA PRIVATE KEY-----",
+            "LS0tLS1CRUdJTg==",
+        ],
+        "ca-certificates" => &[CERTIFICATE],
+        "timeout" => &[
+            "90s",
+            "1h30m",
+            "45",
+            "1.5h",
+            "99999999999999999999y",
+            "18446744073709551615",
+        ],
+        "success-conclusions" => &["success, neutral", "skipped\ntimed-out"],
+        "on-blocked" => &["wait", "fail"],
+        "on-abandoned" => &["cancel", "leave"],
+        "logs" => &["failed", "none"],
+        "result-artifact" => &["result", "test:unit:out/result.json", ":"],
+        "targets" => &[
+            "- repository: octo-org/a\n- workflow: b.yml\n  token: x",
+            "[{\"provider\": \"gitlab\", \"repository\": \"a/b\"}]",
+        ],
+        "max-parallel" => &["1", "1000"],
+        "wait" | "fail-fast" | "dry-run" => &["true", "FALSE"],
+        _ => &["build.yml", "deploy", "abcdef1", "o@example.com", "Iv1"],
+    }
+}
+
+/// Inputs with values that are right, nearly right or nothing at all.
+fn inputs() -> BoxedStrategy<Vec<(String, String)>> {
+    let each = INPUTS.map(|input| {
+        let right = select(values(input.name)).prop_map(str::to_owned).boxed();
+        let value = prop_oneof![4 => right.clone(), 3 => noise::changed(right), 2 => noise::text()];
+        value
+            .prop_map(|value| (input.name.to_owned(), value))
+            .boxed()
+    });
+    let some = vec(
+        prop_oneof![30 => Union::new(each), 1 => (noise::text(), noise::text())],
+        0..6,
+    );
+    (select(&STEPS[..]), some)
+        .prop_map(|(step, some)| {
+            let step = step
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+            step.chain(some).collect()
+        })
+        .boxed()
+}
+
+fn environment(inputs: Vec<(String, String)>) -> BTreeMap<String, String> {
+    let named = |(name, value): (String, String)| (format!("INPUT_{}", name.to_uppercase()), value);
+    inputs.into_iter().map(named).collect()
+}
+
+/// Does with the inputs all that is done before anything is sent.
+fn go_through(environment: &BTreeMap<String, String>) -> Vec<Complaint> {
+    let given = Given::from_environment(environment);
+    given.secrets();
+    proxy_passwords(environment);
+    let read = Home::from_environment(environment).and_then(|home| read(&given, &home));
+    let Ok((request, _)) = read else {
+        return read.err().unwrap_or_default();
+    };
+    for target in &request.targets {
+        report::announcement(target, request.mode);
+        target.marker();
+    }
+    for kin in kin(&request.targets) {
+        kin.goes_out();
+        kin.is_uncertain();
+    }
+    Vec::new()
+}
+
+/// A list of mappings as it may be meant, in JSON.
+fn targets() -> BoxedStrategy<Value> {
+    let text = prop_oneof![
+        6 => select(vec![
+            "a/hunter2", "a/hunter2/b", "https://hunter2.example/a/b", "hunter2: hunter2", "5 hunter2", "hunter2\n",
+            "-----BEGIN hunter2", "refs/hunter2 x", "github", "gitlab", "bitbucket", "true", "",
+        ])
+        .prop_map(str::to_owned),
+        1 => noise::text(),
+    ];
+    let leaf = prop_oneof![text.prop_map(Value::from), noise::json(),];
+    let value = leaf.prop_recursive(2, 6, 3, |inner| {
+        let key = select(vec!["a", "b", PLANTED]).prop_map(str::to_owned);
+        prop_oneof![
+            vec(inner.clone(), 0..3).prop_map(Value::from),
+            vec((key, inner), 0..3).prop_map(Value::from_iter),
+        ]
+    });
+    let right = INPUTS.map(|input| {
+        let value = select(values(input.name)).prop_map(Value::from);
+        value
+            .prop_map(|value| (input.name.to_owned(), value))
+            .boxed()
+    });
+    let name = select(INPUTS.map(|input| input.name.to_owned()).to_vec());
+    let pair = prop_oneof![
+        12 => Union::new(right),
+        4 => (name, value.clone()),
+        1 => (prop_oneof![Just(PLANTED.to_owned()), noise::text()], value.clone()),
+    ];
+    let step = select(&STEPS[..]);
+    let entry = prop_oneof![
+        // An own place, credential and pipeline, and what comes on top of it or instead of it.
+        16 => (step, vec(pair, 0..3)).prop_map(|(step, pairs)| {
+            let step = step.iter().map(|(name, value)| ((*name).to_owned(), Value::from(*value)));
+            step.chain(pairs).collect()
+        }),
+        1 => value,
+    ];
+    vec(entry, 0..4).prop_map(Value::from).boxed()
+}
+
+/// Writes YAML in the ways that there are, taking one after the other as told.
+fn yaml(value: &Value, indent: usize, ways: &mut dyn Iterator<Item = u8>) -> String {
+    let way = ways.next().unwrap_or(0);
+    let before = match way % 23 {
+        0 => "&hunter2 ",
+        1 => "!!str ",
+        2 => "!hunter2 ",
+        3 => "!hunter2!a ",
+        _ => "",
+    };
+    let line = format!("\n{}", " ".repeat(indent));
+    let is_block = !way.is_multiple_of(4);
+    let written = match value {
+        Value::Array(items) if is_block && !items.is_empty() => {
+            let items = items.iter();
+            let lines = items.map(|item| format!("{line}- {}", yaml(item, indent + 2, ways)));
+            lines.collect::<Vec<_>>().concat()
+        }
+        Value::Object(members) if is_block && !members.is_empty() => {
+            let members = members.iter();
+            let lines = members
+                .map(|(name, member)| format!("{line}{name}: {}", yaml(member, indent + 2, ways)));
+            lines.collect::<Vec<_>>().concat()
+        }
+        Value::String(text) => match way % 7 {
+            0 => format!("'{}'", text.replace('\'', "''")),
+            1 => format!("|{line}{}", text.replace('\n', &line)),
+            2 => format!(">-{line}{}", text.replace('\n', &line)),
+            3 => value.to_string(),
+            4 if way > 240 => "*hunter2".to_owned(),
+            _ => text.clone(),
+        },
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
+            value.to_string()
+        }
+    };
+    let comment = if way % 29 == 28 { " # hunter2" } else { "" };
+    format!("{before}{written}{comment}")
+}
+
+proptest! {
+    #[test]
+    fn reading_inputs_never_panics(
+        inputs in inputs(),
+        home in vec((select(vec!["GITHUB_SERVER_URL", "GITHUB_API_URL", "GITHUB_REPOSITORY", "https_proxy"]), noise::text()), 0..2),
+        proxy in option::weighted(0.2, noise::changed(Just("http://octocat:hunter2@proxy.example:8080/".to_owned()))),
+    ) {
+        let mut environment = environment(inputs);
+        environment.extend(home.into_iter().map(|(name, value)| (name.to_owned(), value)));
+        environment.extend(proxy.map(|proxy| ("HTTPS_PROXY".to_owned(), proxy)));
+        go_through(&environment);
+    }
+
+    #[test]
+    fn reading_targets_never_panics(
+        step in select(&STEPS[..]),
+        text in (targets(), vec(any::<u8>(), 0..40)).prop_map(|(targets, ways)| match ways.first() {
+            Some(0..60) | None => targets.to_string(),
+            Some(60..80) => format!("{targets:#}"),
+            Some(_) => yaml(&targets, 0, &mut ways.into_iter()),
+        }),
+        odd in vec((any::<prop::sample::Index>(), select("[]{}:,\"'&*!|>?~ \\\n\t-#%@`".chars().collect::<Vec<_>>())), 0..3),
+    ) {
+        let mut text = text;
+        for (place, odd) in odd {
+            let at = text.floor_char_boundary(place.index(text.len() + 1));
+            text.insert(at, odd);
+        }
+        let step = step.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let targets = ("targets".to_owned(), text.clone());
+        for complaint in go_through(&environment(step.chain([targets]).collect())) {
+            prop_assert!(!complaint.input.contains(PLANTED), "{}", complaint.input);
+            prop_assert!(!complaint.message.contains(PLANTED), "{}", complaint.message);
+        }
+    }
+
+    #[test]
+    fn reading_noise_never_panics(
+        text in vec(prop_oneof![noise::text(), noise::like(r#"[\[\]{}:,"'&*!|>?~ \n\t-]{1,4}"#), noise::time()], 0..12),
+        name in select(vec!["targets", "variables", "inputs", "client-payload", "private-key", "ca-certificates", "timeout"]),
+        step in select(&STEPS[..]),
+    ) {
+        let step = step.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        go_through(&environment(step.chain([(name.to_owned(), text.concat())]).collect()));
+    }
+}
