@@ -127,7 +127,7 @@ pub(crate) fn text() -> BoxedStrategy<String> {
         2 => vec(any::<char>(), 0..12).prop_map(String::from_iter),
         1 => number(),
         1 => time(),
-        1 => (any::<char>(), 0..3_000_usize).prop_map(|(of, long)| of.to_string().repeat(long)),
+        1 => (any::<char>(), 0..1_500_usize).prop_map(|(of, long)| of.to_string().repeat(long)),
     ]
     .boxed()
 }
@@ -404,7 +404,7 @@ pub(crate) fn look() -> BoxedStrategy<Look> {
         .boxed()
 }
 
-fn state() -> BoxedStrategy<State> {
+pub(crate) fn state() -> BoxedStrategy<State> {
     let done = select(&Conclusion::ALL[..]).prop_map(State::Completed);
     prop_oneof![
         select(vec![State::Queued, State::Running, State::Blocked]),
@@ -413,7 +413,8 @@ fn state() -> BoxedStrategy<State> {
     .boxed()
 }
 
-fn times() -> BoxedStrategy<Times> {
+/// Times that were told, as far as they are times.
+pub(crate) fn times() -> BoxedStrategy<Times> {
     let time = proptest::option::of(time()).prop_map(|time| time?.parse().ok());
     let time = time.boxed();
     (time.clone(), time.clone(), time)

@@ -334,9 +334,22 @@ mod tests {
         }
 
         #[test]
-        fn a_rate_limit_never_panics(headers in noise::headers(), status in prop_oneof![Just(429), Just(403)]) {
-            let answer = Answer { headers, ..answer(status, &[], "") };
-            answer.rate_limit();
+        fn a_rate_limit_never_panics(
+            date in noise::http_date(),
+            after in prop_oneof![noise::http_date(), noise::number(), noise::text()],
+            reset in prop_oneof![noise::number(), noise::text()],
+            names in prop::sample::subsequence(vec!["date", "retry-after", "ratelimit-reset", "x-ratelimit-reset"], 1..=4),
+            status in prop_oneof![Just(429), Just(403)],
+        ) {
+            let mut answer = answer(status, &[("x-ratelimit-remaining", "0")], "");
+            for (name, value) in [("date", &date), ("retry-after", &after), ("ratelimit-reset", &reset), ("x-ratelimit-reset", &reset)] {
+                if names.contains(&name)
+                    && let Ok(value) = HeaderValue::from_str(value)
+                {
+                    answer.headers.insert(name, value);
+                }
+            }
+            prop_assert!(answer.rate_limit().is_some());
         }
     }
 }

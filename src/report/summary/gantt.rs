@@ -100,6 +100,8 @@ fn name(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::noise;
+    use crate::report::line::lasted;
     use proptest::prelude::*;
 
     fn bar(name: &str, state: State, start: i64, end: Option<i64>) -> Bar {
@@ -152,6 +154,29 @@ mod tests {
             let has_meaning = name.contains([':', ';', '#', '%', '`', '\n', '<', '{', '"']);
             prop_assert!(!has_meaning, "{}", name);
             prop_assert!(name.chars().count() <= LONGEST_NAME);
+        }
+
+        #[test]
+        fn a_diagram_never_panics(
+            bars in prop::collection::vec((noise::text(), noise::state(), noise::times()), 0..6),
+        ) {
+            let bars = bars.into_iter().filter_map(|(name, state, times)| {
+                lasted(&times);
+                Bar::new(name, state, &times)
+            });
+            gantt(&[("Jobs".to_owned(), bars.collect())], &str::to_owned);
+        }
+
+        /// Whatever can be read as a time can be told, compared and taken from another.
+        #[test]
+        fn a_time_never_panics(one in noise::time(), other in noise::changed(noise::time())) {
+            let read = |text: &str| serde_json::from_value::<DateTime<Utc>>(text.into());
+            let _ = DateTime::parse_from_rfc3339(&other);
+            if let (Ok(one), Ok(other)) = (read(&one), read(&other)) {
+                let _ = (one - other).to_std();
+                let _ = one.max(other).to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
+                let _ = one.timestamp_millis() + SHORTEST;
+            }
         }
     }
 }
