@@ -287,6 +287,7 @@ mod tests {
     use super::*;
     use crate::noise;
     use proptest::prelude::*;
+    use rustls::pki_types::pem::PemObject as _;
 
     proptest! {
         #[test]
@@ -301,5 +302,28 @@ mod tests {
                 renew_at(expires_at, now);
             }
         }
+    }
+
+    /// A key is an input, though only its PEM is looked at before.
+    #[test]
+    fn a_key_never_panics() {
+        const KEY: &str = include_str!("../../../tests/sandbox/keys/test-only-app.pkcs1.pem");
+        let key = rustls::pki_types::PrivatePkcs1KeyDer::from_pem_slice(KEY.as_bytes()).unwrap();
+        let key = key.secret_pkcs1_der().to_vec();
+        let place = any::<prop::sample::Index>();
+        let changes = prop::collection::vec((place, 1..=u8::MAX), 1..4);
+        proptest!(|(changes in changes, cut in any::<prop::sample::Index>(), is_cut in any::<bool>())| {
+            let mut key = key.clone();
+            for (place, change) in changes {
+                let at = place.index(key.len());
+                key[at] ^= change;
+            }
+            if is_cut {
+                key.truncate(cut.index(key.len()));
+            }
+            for private_key in [PrivateKey::Pkcs1(key.as_slice().into()), PrivateKey::Pkcs8(key.as_slice().into())] {
+                let _ = jwt(&App { client_id: "Iv1".to_owned(), private_key });
+            }
+        });
     }
 }
