@@ -53,13 +53,14 @@ pub(crate) fn share<'a>(
             Call::GitHub(call) => {
                 let library = libraries
                     .entry((&target.server.api, certificates))
-                    .or_insert_with(|| Library::new(&target.server.api, &client).map(Rc::new))
-                    .clone()?;
+                    .or_insert_with(|| {
+                        Rc::new(Library::new(&target.server.api, Rc::clone(&client)))
+                    });
                 let session = sessions
                     .entry((holder, certificates, permissions(target, call)))
-                    .or_insert_with(|| Rc::new(Session::new(target, call, Rc::clone(&library))));
+                    .or_insert_with(|| Rc::new(Session::new(target, call, Rc::clone(library))));
                 if !session.has_room() {
-                    *session = Rc::new(Session::new(target, call, library));
+                    *session = Rc::new(Session::new(target, call, Rc::clone(library)));
                 }
                 session.serve(target);
                 Some(Rc::clone(session))

@@ -1,7 +1,7 @@
 //! GitHub's API with one credential: plain requests, and looks that cost nothing where nothing changed.
 
 use std::any::Any;
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 
@@ -17,22 +17,38 @@ use crate::secret::Secret;
 
 /// octocrab without a credential, for all who come with the same certificates to the same server: each of its
 /// clients takes as much memory as what it is used for.
-pub(in crate::provider) struct Library(Octocrab);
+pub(in crate::provider) struct Library {
+    /// Scheme and host alone: octocrab would put a path in front of redirected addresses too.
+    base: String,
+    client: Rc<Client>,
+    /// Made when it is needed first.
+    octocrab: OnceCell<Octocrab>,
+}
 
 impl Library {
-    pub(in crate::provider) fn new(api: &Url, client: &Client) -> Result<Self, Error> {
-        // Only scheme and host: octocrab would put a path in front of redirected addresses too.
+    pub(in crate::provider) fn new(api: &Url, client: Rc<Client>) -> Self {
+        Self {
+            base: api.origin().ascii_serialization(),
+            client,
+            octocrab: OnceCell::new(),
+        }
+    }
+
+    fn octocrab(&self) -> Result<&Octocrab, Error> {
+        if let Some(octocrab) = self.octocrab.get() {
+            return Ok(octocrab);
+        }
         let octocrab = OctocrabBuilder::new()
-            .base_uri(api.origin().ascii_serialization())
+            .base_uri(self.base.as_str())
             .and_then(|builder| {
                 builder
                     .add_header(header::ACCEPT, "application/vnd.github+json".to_owned())
-                    .build_with_reqwest(client.inner().clone())
+                    .build_with_reqwest(self.client.inner().clone())
             })
             .map_err(|error| {
                 Error::new(Kind::Rejected, "no GitHub client can be made").because(&error)
             })?;
-        Ok(Self(octocrab))
+        Ok(self.octocrab.get_or_init(|| octocrab))
     }
 }
 
@@ -107,7 +123,7 @@ impl Api {
         body: Option<&RawValue>,
         unless: Option<&HeaderValue>,
     ) -> Result<Answer, Error> {
-        let Library(octocrab) = self.library.as_ref();
+        let octocrab = self.library.octocrab()?;
         http.exchange(&method, url, async |url| {
             let mut request = request::Builder::new()
                 .method(method.clone())
