@@ -1,6 +1,8 @@
 //! What comes after the trigger: find the runs, wait for them, read back what they leave behind, and
 //! leave nothing running that should not be.
 
+mod bounds;
+mod followed;
 mod harvest;
 
 use std::cell::RefCell;
@@ -8,8 +10,10 @@ use std::collections::HashSet;
 use std::time::{Duration, SystemTime};
 
 use futures_util::future::join_all;
-use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep_until, timeout};
+
+pub(crate) use bounds::Bounds;
+pub(crate) use followed::{Followed, FollowedRun};
 
 use crate::abandon::abandon;
 use crate::event::{Event, News, Sink};
@@ -17,7 +21,7 @@ use crate::find::{self, Cut, Found, Limits, Search, find};
 use crate::kin::Kin;
 use crate::provider::Connection;
 use crate::provider::http::Http;
-use crate::run::{Conclusion, End, Failure, JobLog, Look, Outcome, Run};
+use crate::run::{Conclusion, End, Failure, Outcome, Run};
 use crate::stop::{Stop, Urgency};
 use crate::target::{Call, RUN_NAME, Target, Wait};
 use crate::trigger::Triggered;
@@ -25,12 +29,6 @@ use crate::wait::{Watch, wait};
 
 /// For one last look for a run when the step has to end.
 const LAST_LOOK: Duration = Duration::from_millis(1_500);
-/// Most looks on the wire at once, whoever's credential they are with.
-const MOST_LOOKS: usize = 32;
-/// Most cancels on the wire at once: they are in a hurry, but GitHub takes no more than a hundred requests together.
-const MOST_CANCELS: usize = 64;
-/// Most logs and results that are read at once: each is in memory as a whole.
-const MOST_READINGS: usize = 8;
 /// Most candidates that are named.
 const MOST_NAMED: usize = 10;
 
@@ -50,107 +48,6 @@ pub(crate) struct Following<'a, 'target> {
     pub(crate) bounds: &'a Bounds,
     pub(crate) stop: &'a Stop,
     pub(crate) tell: Sink<'a>,
-}
-
-/// Bounds on what many runs would else do all at once, each with a connection of its own.
-pub(crate) struct Bounds {
-    looks: Semaphore,
-    cancels: Semaphore,
-    readings: Semaphore,
-}
-
-impl Bounds {
-    pub(crate) fn new() -> Self {
-        Self {
-            looks: Semaphore::new(MOST_LOOKS),
-            cancels: Semaphore::new(MOST_CANCELS),
-            readings: Semaphore::new(MOST_READINGS),
-        }
-    }
-}
-
-/// What a target's runs came to.
-#[derive(Default)]
-pub(crate) struct Followed {
-    pub(crate) runs: Vec<FollowedRun>,
-    /// Of all runs together, as far as they were waited for and their end is known.
-    pub(crate) conclusion: Option<Conclusion>,
-    /// The JSON that was read back.
-    pub(crate) result: Option<String>,
-    /// Why there are runs that were not found.
-    pub(crate) unfound: Vec<Failure>,
-    /// Why there is no result.
-    pub(crate) resultless: Option<Failure>,
-    /// Runs that may have been started and were not found, and may go on: why.
-    pub(crate) left_running: Option<String>,
-}
-
-/// A run and what was seen of it.
-pub(crate) struct FollowedRun {
-    pub(crate) run: Run,
-    /// `None` where it was not waited for.
-    pub(crate) end: Option<End>,
-    /// Ours; `None` where the end was not seen.
-    pub(crate) conclusion: Option<Conclusion>,
-    /// The last good look.
-    pub(crate) look: Option<Look>,
-    pub(crate) logs: Vec<JobLog>,
-    /// So many more were read, told, and not kept.
-    pub(crate) logs_let_go: usize,
-    /// Why it may still be going on, if it may.
-    pub(crate) left_running: Option<String>,
-}
-
-impl Followed {
-    /// Runs that are known, and not waited for.
-    pub(crate) fn unwatched(runs: Vec<Run>) -> Self {
-        let runs = runs.into_iter().map(|run| FollowedRun {
-            run,
-            end: None,
-            conclusion: None,
-            look: None,
-            logs: Vec::new(),
-            logs_let_go: 0,
-            left_running: None,
-        });
-        Self {
-            runs: runs.collect(),
-            ..Self::default()
-        }
-    }
-
-    /// Forgets the logs that were told, where they are larger than this, in bytes. Says how much of that is left.
-    pub(crate) fn let_logs_go(&mut self, room: usize) -> usize {
-        let mut left = room;
-        for run in &mut self.runs {
-            let size = |log: &JobLog| log.lines.iter().flatten().map(String::len).sum::<usize>();
-            let kept = run
-                .logs
-                .iter()
-                .take_while(|log| match left.checked_sub(size(log)) {
-                    Some(rest) => {
-                        left = rest;
-                        true
-                    }
-                    None => false,
-                });
-            let kept = kept.count();
-            run.logs_let_go = run.logs.len() - kept;
-            run.logs.truncate(kept);
-        }
-        left
-    }
-
-    /// The runs whose conclusions count: one that was skipped beside one that succeeded says nothing.
-    pub(crate) fn counted(&self) -> impl Iterator<Item = &FollowedRun> {
-        let succeeded = self
-            .runs
-            .iter()
-            .any(|run| run.conclusion == Some(Conclusion::Success));
-        self.runs
-            .iter()
-            .filter(move |run| !(succeeded && run.conclusion == Some(Conclusion::Skipped)))
-    }
 }
 
 /// Follows what a trigger started, if that is asked for or has to be found out. An unknown outcome may
@@ -400,15 +297,6 @@ impl Following<'_, '_> {
             logs_let_go: 0,
             left_running,
         }
-    }
-}
-
-impl Followed {
-    /// The worst of the runs that count, and of what is known of those that were not found. Where the
-    /// end of one was not seen, nobody knows.
-    fn conclude(&mut self) {
-        let all: Option<Vec<_>> = self.counted().map(|run| run.conclusion).collect();
-        self.conclusion = all.and_then(|all| all.into_iter().chain(self.conclusion).max());
     }
 }
 

@@ -1,0 +1,27 @@
+//! How much all targets together may do at once.
+
+use tokio::sync::Semaphore;
+
+/// Most looks on the wire at once, whoever's credential they are with.
+const MOST_LOOKS: usize = 32;
+/// Most cancels on the wire at once: they are in a hurry, but GitHub takes no more than a hundred requests together.
+const MOST_CANCELS: usize = 64;
+/// Most logs and results that are read at once: each is in memory as a whole.
+const MOST_READINGS: usize = 8;
+
+/// Bounds on what many runs would else do all at once, each with a connection of its own.
+pub(crate) struct Bounds {
+    pub(super) looks: Semaphore,
+    pub(super) cancels: Semaphore,
+    pub(super) readings: Semaphore,
+}
+
+impl Bounds {
+    pub(crate) fn new() -> Self {
+        Self {
+            looks: Semaphore::new(MOST_LOOKS),
+            cancels: Semaphore::new(MOST_CANCELS),
+            readings: Semaphore::new(MOST_READINGS),
+        }
+    }
+}

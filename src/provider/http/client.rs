@@ -1,0 +1,134 @@
+//! The client behind all requests: its timeouts, its certificates, and the clocks of the servers that it met.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::time::{Duration, SystemTime};
+
+use http::HeaderMap;
+use hyper_util::client::proxy::matcher::Matcher;
+use reqwest::redirect::Policy;
+use url::{Origin, Url};
+
+use super::answer;
+use super::name::Resolver;
+use crate::provider::{Error, Kind};
+
+/// For a name's address, the connection and the TLS handshake.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// For all of a request and its answer. Creating a GitLab pipeline with many includes takes its time,
+/// and to give up too early makes an outcome unknown.
+pub(super) const TIMEOUT: Duration = Duration::from_mins(1);
+/// Shorter than any server's own, so that no request meets a connection that is just being closed.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(5);
+
+pub(crate) const USER_AGENT: &str = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
+
+/// A client that keeps its connections. Targets share one where they trust the same certificates.
+pub(crate) struct Client {
+    inner: reqwest::Client,
+    /// Which proxy the client uses for what; it reads the same variables.
+    pub(super) proxies: Matcher,
+    /// What each server's clock showed at its first answer, and what ours did then: each answer would
+    /// tell it a little otherwise.
+    clocks: RefCell<HashMap<Origin, (SystemTime, SystemTime)>>,
+}
+
+impl Client {
+    /// A client that trusts the system's certificates (or those of `SSL_CERT_FILE`) and these. Errors
+    /// if there are no certificates at all, or some that cannot be used.
+    pub(crate) fn new(certificates: Option<&str>) -> Result<Self, Error> {
+        // A second call finds the first one's provider in place, which is the same.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let extra = certificates
+            .map(|pem| reqwest::Certificate::from_pem_bundle(pem.as_bytes()))
+            .transpose();
+        let client = extra.and_then(|extra| {
+            let builder = reqwest::Client::builder()
+                .connect_timeout(CONNECT_TIMEOUT)
+                .timeout(TIMEOUT)
+                .pool_idle_timeout(IDLE_TIMEOUT)
+                .redirect(Policy::none())
+                .retry(reqwest::retry::never())
+                .http1_only()
+                .user_agent(USER_AGENT)
+                .dns_resolver(Resolver::default());
+            match extra {
+                Some(extra) => builder.tls_certs_merge(extra),
+                None => builder,
+            }
+            .build()
+        });
+        let client = client.map_err(|error| {
+            Error::new(
+                Kind::Rejected,
+                "no HTTP client can be made: the certificates cannot be used",
+            )
+            .hint("look at `ca-certificates` and at the file that SSL_CERT_FILE names")
+            .because(&error)
+        })?;
+        Ok(Self {
+            inner: client,
+            proxies: Matcher::from_env(),
+            clocks: RefCell::default(),
+        })
+    }
+
+    /// The client itself, for a library that brings its own requests.
+    pub(crate) fn inner(&self) -> &reqwest::Client {
+        &self.inner
+    }
+
+    /// What that server's clock shows at a time of ours; as long as it has not answered, the same.
+    pub(super) fn at_server(&self, server: &Origin, ours: SystemTime) -> SystemTime {
+        let clocks = self.clocks.borrow();
+        let Some((theirs, then)) = clocks.get(server) else {
+            return ours;
+        };
+        match ours.duration_since(*then) {
+            Ok(later) => *theirs + later,
+            Err(earlier) => *theirs - earlier.duration(),
+        }
+    }
+
+    /// An answer tells the server's clock, the first one.
+    pub(super) fn set_clock(&self, address: &Url, headers: &HeaderMap) {
+        if let Some(date) = answer::date(headers) {
+            let mut clocks = self.clocks.borrow_mut();
+            let clock = clocks.entry(address.origin());
+            clock.or_insert_with(|| (date, SystemTime::now()));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::noise;
+    use chrono::{DateTime, SecondsFormat, Utc};
+    use proptest::prelude::*;
+    use std::time::UNIX_EPOCH;
+
+    #[test]
+    fn a_servers_clock_never_panics() {
+        let target = &noise::targets()[0];
+        // Up to the end of the year 9999.
+        let ours = prop_oneof![
+            Just(0),
+            0..253_402_300_800_u64,
+            1_700_000_000..1_900_000_000_u64
+        ];
+        noise::with_http(target, |_, http| {
+            proptest!(|(headers in noise::headers(), then in &ours, ours in &ours)| {
+                http.client.clocks.borrow_mut().clear();
+                http.client.set_clock(&target.server.api, &headers);
+                let at = |seconds| UNIX_EPOCH + Duration::from_secs(seconds);
+                if let Some((_, clock)) = http.client.clocks.borrow_mut().get_mut(&http.origin) {
+                    *clock = at(then);
+                }
+                // So it is asked for the runs since then.
+                let since = DateTime::<Utc>::from(http.at_server(at(ours)) - Duration::from_secs(3));
+                let _ = since.to_rfc3339_opts(SecondsFormat::Secs, true);
+            });
+        });
+    }
+}
