@@ -2,6 +2,7 @@
 //! followed together.
 
 use std::cell::Cell;
+use std::num::NonZeroUsize;
 use std::time::{Duration, SystemTime};
 
 use futures_util::future::join_all;
@@ -66,25 +67,7 @@ pub(crate) async fn run<'a>(
             tell: sink,
         })
         .collect();
-    let most = request.max_parallel.get();
-    let begins = Instant::now();
-    let has_failed = Cell::new(false);
-    let preparing = members.iter().map(async |member| {
-        // All that is wrong is to be told, but not after an hour of servers that do not answer.
-        if has_failed.get() && begins.elapsed() > TIME_FOR_FAILURES {
-            return Err(Triggered::unready());
-        }
-        let prepared = member.prepare(stop).await;
-        has_failed.set(has_failed.get() || prepared.is_err());
-        prepared
-    });
-    let mut prepared: Vec<_> = stream::iter(preparing).buffered(most).collect().await;
-    // A target that cannot be triggered, or not watched, is no reason to leave the others half done.
-    if prepared.iter().any(Result::is_err) {
-        for ready in prepared.iter_mut().filter(|prepared| prepared.is_ok()) {
-            *ready = Err(Triggered::unready());
-        }
-    }
+    let prepared = prepare_all(&members, request.max_parallel, stop).await;
     let fleet = Fleet {
         mode: request.mode,
         lanes: Lanes::new(request.max_parallel, request.on_failure),
@@ -99,6 +82,34 @@ pub(crate) async fn run<'a>(
         ends = join_all(calls) => targets.iter().zip(ends).map(Report::new).collect(),
         () = fleet.close_when_stopped() => unreachable!("it never returns"),
     }
+}
+
+/// Prepares so many at once. If one of them cannot be triggered, none will be.
+async fn prepare_all<'a>(
+    members: &'a [Member<'a>],
+    at_once: NonZeroUsize,
+    stop: &Stop,
+) -> Vec<Result<Prepared<'a>, Triggered>> {
+    let start = Instant::now();
+    let has_failed = Cell::new(false);
+    let preparing = members.iter().map(async |member| {
+        // All that is wrong is to be told, but not after an hour of servers that do not answer.
+        if has_failed.get() && start.elapsed() > TIME_FOR_FAILURES {
+            return Err(Triggered::unready());
+        }
+        let prepared = member.prepare(stop).await;
+        has_failed.set(has_failed.get() || prepared.is_err());
+        prepared
+    });
+    let preparing = stream::iter(preparing).buffered(at_once.get());
+    let mut prepared: Vec<_> = preparing.collect().await;
+    // A release to some of many is none. After a stop nothing is sent anyway, and each says so itself.
+    if has_failed.get() && !stop.is_asked() {
+        for ready in prepared.iter_mut().filter(|prepared| prepared.is_ok()) {
+            *ready = Err(Triggered::unready());
+        }
+    }
+    prepared
 }
 
 /// A target with all that it is given.

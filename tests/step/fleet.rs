@@ -435,6 +435,25 @@ fn a_signal_cancels_all_that_is_ours_and_sends_no_more() {
     assert_eq!(sandbox.unfinished_runs().len(), 0, "{done}");
 }
 
+#[test]
+fn a_signal_before_the_first_trigger_is_the_one_reason_for_all() {
+    let sandbox = sandbox();
+    let slow = Fault::Delay(Moment::BeforeActing, 30 * SECOND);
+    sandbox.fault(Route::any().path("/actions/runs"), Occasion::Every, slow);
+    let targets = one_of_each(&sandbox);
+    let step = fleet(&sandbox, &targets).input("wait", "true");
+    let child = step.start();
+    until(&sandbox, "all are being prepared", |sandbox| {
+        sandbox.requests().len() == 3
+    });
+    signal(&child, "TERM");
+    let done = step.finish(child).fails(&[
+        "3 targets: not triggered: stopped before the trigger was sent; nothing was started",
+    ]);
+    assert_eq!(outcomes(&done), ["not-sent"; 3]);
+    assert_eq!(sandbox.trigger_requests().len(), 0);
+}
+
 /// Looks for runs keep apart, but not when there is no time left: what is found can still be cancelled.
 #[test]
 fn a_signal_still_finds_all_that_is_looked_for() {
