@@ -1,6 +1,7 @@
 //! What happens on the way, as values. Lower rooms send them to a sink that they are given; what is
 //! printed of them is decided above.
 
+use std::fmt;
 use std::time::Duration;
 
 use url::Url;
@@ -20,11 +21,8 @@ pub(crate) enum Event<'what> {
     Waiting { why: &'what str, pause: Duration },
     /// The first form of the trigger was rejected for a reason that allows a second one.
     SecondForm(&'what str),
-    /// The trigger was accepted; where the answer tells no run, there is the page to look at.
-    Accepted {
-        run: Option<&'what Run>,
-        page: &'what str,
-    },
+    /// The trigger was accepted: the run, or, where the answer tells none, the page to look at.
+    Accepted(Result<&'what Run, &'what str>),
     /// What would be sent if this were no dry run. Secrets are hidden in it.
     WouldSend { url: &'what Url, body: &'what str },
     /// Nobody knows whether the trigger was accepted; runs are looked for.
@@ -34,7 +32,7 @@ pub(crate) enum Event<'what> {
     /// A run that is waited for goes on.
     Run { run: &'what Run, news: News<'what> },
     /// For those who debug.
-    Trace(String),
+    Trace(fmt::Arguments<'what>),
 }
 
 /// What is new of a run that is waited for.

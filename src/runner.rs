@@ -9,6 +9,7 @@ mod masks;
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::fmt;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -141,11 +142,11 @@ impl<W: Write> Runner<W> {
     }
 
     /// Printed only where the workflow is debugged (`RUNNER_DEBUG=1`).
-    pub(crate) fn debug(&self, text: &str) {
+    pub(crate) fn debug(&self, text: fmt::Arguments<'_>) {
         if !self.debugging {
             return;
         }
-        let text = command::neutral(&self.hide(text));
+        let text = command::neutral(&self.hide(&text.to_string()));
         match self.reader {
             Reader::Actions => self.raw(&command::command("debug", &[], &text)),
             Reader::Person => self.say(&format!("debug: {text}")),
@@ -315,7 +316,7 @@ mod tests {
             let all = [secrets.concat(), texts.concat(), secrets.join("\n")];
             for text in texts.iter().chain(&all) {
                 runner.say(text);
-                runner.debug(text);
+                runner.debug(format_args!("{text}"));
                 runner.group(text, text);
                 runner.error(text, text);
                 file::entry("result", &runner.hide(text));

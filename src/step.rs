@@ -100,6 +100,6 @@ fn annotate<W: Write>(reports: &[Report<'_>], runner: &Runner<W>) {
         .iter()
         .filter_map(|report| report.triggered.failure.as_ref());
     for cause in failures.flat_map(|failure| &failure.causes) {
-        runner.debug(&format!("caused by: {cause}"));
+        runner.debug(format_args!("caused by: {cause}"));
     }
 }

@@ -192,13 +192,12 @@ impl Way<'_> {
     }
 
     async fn judge(self, answer: Result<Option<Run>, Error>) -> Triggered {
-        let page = self.connection.runs_page();
         let error = match answer {
             Ok(run) => {
-                (self.tell)(Event::Accepted {
-                    run: run.as_ref(),
-                    page: &page,
-                });
+                match &run {
+                    Some(run) => (self.tell)(Event::Accepted(Ok(run))),
+                    None => (self.tell)(Event::Accepted(Err(&self.connection.runs_page()))),
+                }
                 let mut triggered = Triggered::new(Outcome::Accepted, None);
                 triggered.runs.extend(run);
                 return triggered;
@@ -206,7 +205,7 @@ impl Way<'_> {
             Err(error) => error,
         };
         match error.kind() {
-            Kind::Unknown => Triggered::unknown(&error, &page),
+            Kind::Unknown => Triggered::unknown(&error, &self.connection.runs_page()),
             Kind::Unreachable | Kind::RateLimited(_) if self.stop.is_asked() => {
                 Triggered::stopped()
             }

@@ -88,13 +88,13 @@ impl<'a> Http<'a> {
         for _ in 0..=MOST_REDIRECTS {
             let response = send(&address).await.map_err(|error| {
                 let error = self.failure(&address, &error);
-                self.tell(Event::Trace(format!(
+                self.tell(Event::Trace(format_args!(
                     "{method} {address} -> {}",
                     error.message()
                 )));
                 error
             })?;
-            self.tell(Event::Trace(format!(
+            self.tell(Event::Trace(format_args!(
                 "{method} {address} -> {}",
                 response.status()
             )));

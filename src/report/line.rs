@@ -35,19 +35,19 @@ pub(crate) fn line(target: &Target, event: &Event<'_>) -> Option<String> {
         }
         Event::SecondForm(why) => format!("{target}: {why}"),
         Event::WouldSend { url, body } => format!("{target}: would send POST {url}\n{body}"),
-        Event::Accepted { run: Some(run), .. } => {
+        Event::Accepted(Ok(run)) => {
             let number = run
                 .number
                 .map(|number| format!(" (number {number})"))
                 .unwrap_or_default();
             format!("{target}: accepted, run {}{number}", run.id)
         }
-        Event::Accepted { run: None, page } if target.wait.is_none() => {
+        Event::Accepted(Err(page)) if target.wait.is_none() => {
             format!(
                 "{target}: accepted; the provider does not tell which runs it started: look at {page}"
             )
         }
-        Event::Accepted { run: None, .. } => match target.marker() {
+        Event::Accepted(Err(_)) => match target.marker() {
             Some(marker) => {
                 format!("{target}: accepted; looking for runs with {marker} in their title")
             }
@@ -94,7 +94,7 @@ pub(crate) fn warning(target: &Target, event: &Event<'_>) -> Option<(String, Str
         | Event::DefaultReference(_)
         | Event::Waiting { .. }
         | Event::SecondForm(_)
-        | Event::Accepted { .. }
+        | Event::Accepted(_)
         | Event::WouldSend { .. }
         | Event::LookingInto
         | Event::Found(_)

@@ -135,9 +135,9 @@ impl<W: Write> Audience for Teller<'_, W> {
             Event::Minted(secret) => {
                 self.runner.mask(secret);
             }
-            Event::Trace(text) => self.runner.debug(text),
+            Event::Trace(text) => self.runner.debug(*text),
             // First of all.
-            Event::Accepted { run, .. } => self.publish(index, *run),
+            Event::Accepted(run) => self.publish(index, run.ok()),
             Event::Found(run) => self.publish(index, Some(run)),
             Event::Beginning
             | Event::DefaultReference(_)
@@ -187,7 +187,7 @@ impl<W: Write> Audience for Teller<'_, W> {
 }
 
 fn new_run<'e>(event: &'e Event<'_>) -> Option<&'e Run> {
-    if let Event::Accepted { run: Some(run), .. } | Event::Found(run) = event {
+    if let Event::Accepted(Ok(run)) | Event::Found(run) = event {
         Some(run)
     } else {
         None
@@ -209,7 +209,7 @@ fn is_heartbeat(event: &Event<'_>) -> bool {
 fn is_urgent(event: &Event<'_>, target: &Target) -> bool {
     match event {
         // Else it is over with that.
-        Event::Accepted { .. } => target.wait.is_some(),
+        Event::Accepted(_) => target.wait.is_some(),
         Event::Found(_)
         | Event::Waiting { .. }
         | Event::LookingInto

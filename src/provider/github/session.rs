@@ -141,7 +141,7 @@ impl<'a> Session<'a> {
 
     async fn renew(&self, target: &Target, http: &Http<'_>) -> Result<(), Error> {
         self.sign_in(target, http).await?;
-        http.tell(Event::Trace("the App's token is renewed".to_owned()));
+        http.tell(Event::Trace(format_args!("the App's token is renewed")));
         Ok(())
     }
 
