@@ -7,12 +7,13 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 
-use tokio::net::{TcpListener, TcpSocket};
+use tokio::net::TcpListener;
 use tokio::runtime;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio_rustls::TlsAcceptor;
 
 use crate::certificate::{self, Certificate, Issued};
+use crate::door::{self, ReservedPort};
 use crate::fault::Faults;
 use crate::record::RecordedRequest;
 use crate::sandbox::Sandbox;
@@ -24,26 +25,6 @@ pub(crate) struct Addresses {
     pub(crate) http: SocketAddr,
     pub(crate) https: SocketAddr,
     pub(crate) ipv6: Option<(SocketAddr, SocketAddr)>,
-}
-
-/// A port of 127.0.0.1 that is ours and refuses connections, until a sandbox is started on it.
-pub struct ReservedPort {
-    socket: TcpSocket,
-    port: u16,
-}
-
-impl ReservedPort {
-    pub(crate) fn new() -> io::Result<Self> {
-        let socket = TcpSocket::new_v4()?;
-        // Bound but not listening: the kernel keeps others away and refuses whoever knocks.
-        socket.bind((Ipv4Addr::LOCALHOST, 0).into())?;
-        let port = socket.local_addr()?.port();
-        Ok(Self { socket, port })
-    }
-
-    pub fn number(&self) -> u16 {
-        self.port
-    }
 }
 
 /// How a sandbox is to be started.
@@ -138,6 +119,7 @@ impl Builder {
             faults: Mutex::new(Faults::default()),
             connections: AtomicUsize::new(0),
             on_answer: self.on_answer,
+            is_open: watch::Sender::new(true),
         });
         let runtime = runtime::Builder::new_current_thread()
             .enable_all()
@@ -176,9 +158,16 @@ async fn open(
         tokio::spawn(server::accept(listener, tls, Arc::clone(shared)));
         address
     };
+    let keep = |port: Port, tls: Option<TlsAcceptor>| {
+        let port = port.reserve()?;
+        let address = (Ipv4Addr::LOCALHOST, port.number()).into();
+        let listener = port.open()?;
+        tokio::spawn(door::keep(port, listener, tls, Arc::clone(shared)));
+        io::Result::Ok(address)
+    };
     Ok(Addresses {
-        http: serve(listen(http).await?, None)?,
-        https: serve(listen(https).await?, Some(acceptor.clone()))?,
+        http: keep(http, None)?,
+        https: keep(https, Some(acceptor.clone()))?,
         ipv6: if ipv6 {
             let any = SocketAddr::from((Ipv6Addr::LOCALHOST, 0));
             Some((
@@ -191,10 +180,12 @@ async fn open(
     })
 }
 
-async fn listen(port: Port) -> io::Result<TcpListener> {
-    match port {
-        Port::Any => TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await,
-        Port::Number(port) => TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await,
-        Port::Reserved(reserved) => reserved.socket.listen(1024),
+impl Port {
+    fn reserve(self) -> io::Result<ReservedPort> {
+        match self {
+            Self::Any => ReservedPort::new(0),
+            Self::Number(port) => ReservedPort::new(port),
+            Self::Reserved(reserved) => Ok(reserved),
+        }
     }
 }

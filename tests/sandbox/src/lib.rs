@@ -62,6 +62,9 @@
 //! let endless = Fault::Noise(Moment::AfterActing, Noise::endless_headers());
 //! sandbox.fault(Route::any(), Occasion::Nth(6), endless);
 //! sandbox.clear_faults();
+//! // Nobody gets in for a while, and whoever was in is cut off:
+//! sandbox.close();
+//! sandbox.open();
 //! # Ok::<(), std::io::Error>(())
 //! ```
 //!
@@ -91,6 +94,7 @@ mod answer;
 mod builder;
 mod certificate;
 mod clock;
+mod door;
 mod fault;
 mod noise;
 mod provider;
@@ -103,8 +107,9 @@ mod wire;
 pub mod world;
 
 pub use answer::Answer;
-pub use builder::{Builder, ReservedPort};
+pub use builder::Builder;
 pub use certificate::Certificate;
+pub use door::ReservedPort;
 pub use fault::{Fault, Moment, Occasion, Route};
 pub use noise::Noise;
 pub use proxy::{Proxied, Proxy, ProxyManners};

@@ -8,7 +8,8 @@ use std::thread::JoinHandle;
 
 use tokio::sync::oneshot;
 
-use crate::builder::{Addresses, Builder, ReservedPort};
+use crate::builder::{Addresses, Builder};
+use crate::door::ReservedPort;
 use crate::fault::{Fault, Occasion, Route};
 use crate::record::RecordedRequest;
 use crate::server::{Shared, lock};
@@ -36,7 +37,7 @@ impl Sandbox {
     /// Nobody else gets this port, and connections to it are refused, until it is given to a builder. Dropping it
     /// gives it up.
     pub fn reserve_port() -> io::Result<ReservedPort> {
-        ReservedPort::new()
+        ReservedPort::new(0)
     }
 
     /// `http://127.0.0.1:PORT`
@@ -134,6 +135,17 @@ impl Sandbox {
 
     pub fn clear_faults(&self) {
         lock(&self.shared.faults).clear();
+    }
+
+    /// Connections to 127.0.0.1 are refused from now on, and those that are open are cut; what was asked for by then
+    /// is done all the same.
+    pub fn close(&self) {
+        self.shared.is_open.send_replace(false);
+    }
+
+    /// After [`close`](Self::close).
+    pub fn open(&self) {
+        self.shared.is_open.send_replace(true);
     }
 
     /// Reads or changes the world. No request is answered meanwhile: do not call out from the closure.

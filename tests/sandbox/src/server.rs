@@ -14,6 +14,8 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tokio::time::sleep;
 use tokio_rustls::TlsAcceptor;
 
@@ -37,6 +39,7 @@ pub(crate) struct Shared {
     pub(crate) faults: Mutex<Faults>,
     pub(crate) connections: AtomicUsize,
     pub(crate) on_answer: Option<OnAnswer>,
+    pub(crate) is_open: watch::Sender<bool>,
 }
 
 /// A test that panics while it holds the lock must not take the others' reading away.
@@ -44,15 +47,19 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Serves until the runtime ends.
+/// Serves until it is dropped, and its connections with it.
 pub(crate) async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, shared: Arc<Shared>) {
+    let mut connections = JoinSet::new();
     loop {
-        // A client that left between its knock and our opening is no reason to stop.
-        let Ok((stream, _)) = listener.accept().await else {
-            continue;
-        };
-        shared.connections.fetch_add(1, Ordering::Relaxed);
-        tokio::spawn(open(stream, tls.clone(), Arc::clone(&shared)));
+        tokio::select! {
+            // A client that left between its knock and our opening is no reason to stop.
+            Ok((stream, _)) = listener.accept() => {
+                shared.connections.fetch_add(1, Ordering::Relaxed);
+                connections.spawn(open(stream, tls.clone(), Arc::clone(&shared)));
+            }
+            Some(_) = connections.join_next() => {}
+            else => {}
+        }
     }
 }
 

@@ -104,7 +104,8 @@ pub enum Conclusion {
 }
 
 impl Run {
-    pub(crate) fn new(provider: Provider, repository: &str, pipeline: &str, event: &str) -> Self {
+    /// One that nobody has started yet.
+    pub fn new(provider: Provider, repository: &str, pipeline: &str, event: &str) -> Self {
         let clock = Clock::default();
         let now = clock.now();
         Self {
@@ -199,6 +200,14 @@ impl Run {
         }
         name.clone_into(&mut self.who);
         self.is_strange = true;
+        self.cancelled = false;
+        self.cancel_asked_at = None;
+        self.approved_at.clear();
+        self.earlier.clear();
+        if self.life.is_some() {
+            // A run that lives begins anew.
+            self.state = State::Queued;
+        }
         self
     }
 

@@ -3,6 +3,8 @@
 use std::io;
 use std::net::TcpStream;
 use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
 
 use sandbox::{Answered, Certificate, Provider, Sandbox, World, demo};
 use serde_json::json;
@@ -81,6 +83,29 @@ fn a_reserved_port_refuses_until_it_is_used() {
     assert!(TcpStream::connect(("127.0.0.1", number)).is_ok());
     drop(sandbox);
     assert!(TcpStream::connect(("127.0.0.1", number)).is_err());
+}
+
+#[test]
+fn a_closed_sandbox_refuses_until_it_is_opened() {
+    let sandbox = Sandbox::start(World::demo()).unwrap();
+    let connect = || TcpStream::connect(("127.0.0.1", sandbox.http_port()));
+    for _ in 0..3 {
+        let mut inside = connect().unwrap();
+        sandbox.close();
+        // Cut off, with an end or a reset.
+        assert!(matches!(
+            io::Read::read(&mut inside, &mut [0]),
+            Ok(0) | Err(_)
+        ));
+        let error = connect().unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
+        sandbox.open();
+        while connect().is_err() {
+            thread::sleep(Duration::from_millis(1));
+        }
+        let answer = ask(&sandbox, "GET", "/api/v3/repos/octo-org/app").send();
+        assert_eq!(answer.status, 200);
+    }
 }
 
 #[test]

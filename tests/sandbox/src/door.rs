@@ -1,0 +1,66 @@
+//! A port that is opened and closed again, and refuses connections while it is closed. Not here: what is done on
+//! those it lets in (see `server`).
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use tokio::net::{TcpListener, TcpSocket};
+use tokio_rustls::TlsAcceptor;
+
+use crate::server::{self, Shared};
+
+/// A port of 127.0.0.1 that is ours and refuses connections, until a sandbox is started on it.
+pub struct ReservedPort {
+    /// Bound but not listening: the kernel keeps others away and refuses whoever knocks.
+    held: TcpSocket,
+    port: u16,
+}
+
+impl ReservedPort {
+    /// 0 is any.
+    pub(crate) fn new(port: u16) -> io::Result<Self> {
+        let held = bind(port)?;
+        let port = held.local_addr()?.port();
+        Ok(Self { held, port })
+    }
+
+    pub fn number(&self) -> u16 {
+        self.port
+    }
+
+    /// Until the listener is dropped.
+    pub(crate) fn open(&self) -> io::Result<TcpListener> {
+        bind(self.held.local_addr()?.port())?.listen(1024)
+    }
+}
+
+/// Several may be bound to one port, of which one listens.
+fn bind(port: u16) -> io::Result<TcpSocket> {
+    let socket = TcpSocket::new_v4()?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))?;
+    Ok(socket)
+}
+
+/// Serves until the runtime ends, whenever the sandbox is open. Closing it cuts off whoever is inside.
+pub(crate) async fn keep(
+    port: ReservedPort,
+    mut listener: TcpListener,
+    tls: Option<TlsAcceptor>,
+    shared: Arc<Shared>,
+) {
+    let mut is_open = shared.is_open.subscribe();
+    loop {
+        tokio::select! {
+            () = server::accept(listener, tls.clone(), Arc::clone(&shared)) => {}
+            _ = is_open.wait_for(|is_open| !is_open) => {}
+        }
+        if is_open.wait_for(|is_open| *is_open).await.is_err() {
+            return;
+        }
+        // Nobody else gets the port, so this fails for nothing that would pass.
+        let Ok(again) = port.open() else { return };
+        listener = again;
+    }
+}
