@@ -36,7 +36,7 @@ pub(crate) struct Step {
 }
 
 /// What a step left behind.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Done {
     pub(crate) code: Option<i32>,
     pub(crate) log: String,

@@ -1,0 +1,261 @@
+//! What a step is asked to trigger. Each target has an argument of its own, by which the world's runs tell which of
+//! them started them.
+
+use sandbox::world::RefKind;
+use sandbox::{Provider, Run, Sandbox, demo};
+use serde_json::{Map, Value, json};
+
+use super::{Dice, Temper};
+
+#[derive(Clone, Debug)]
+pub(crate) struct Target {
+    /// The argument.
+    pub(crate) mark: String,
+    pub(crate) pipeline: Pipeline,
+    pub(crate) wait: Option<Wait>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pipeline {
+    /// `build.yml`.
+    Workflow { token: &'static str },
+    /// A `repository_dispatch` of this type.
+    Event(&'static str),
+    Gitlab {
+        /// A trigger token, beside the token that reads.
+        trigger: bool,
+        /// In inputs, or in variables.
+        inputs: bool,
+    },
+    Bitbucket {
+        custom: Option<&'static str>,
+        /// A tag is tried as a branch first.
+        reference: &'static str,
+    },
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wait {
+    /// In seconds.
+    pub(crate) timeout: usize,
+    pub(crate) on_abandoned: OnAbandoned,
+    pub(crate) on_blocked: OnBlocked,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OnAbandoned {
+    Cancel,
+    Leave,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OnBlocked {
+    Wait,
+    Fail,
+}
+
+/// Of one provider more often than not, so that targets share repositories, workflows and credentials.
+pub(super) fn draw(dice: &mut Dice, temper: Temper, count: usize) -> Vec<Target> {
+    let providers = [Provider::Github, Provider::Gitlab, Provider::Bitbucket];
+    let only = dice.chance(40).then(|| dice.pick(&providers));
+    let wait = dice.chance(50).then(|| Wait::draw(dice, temper));
+    let all_wait = dice.chance(60);
+    (0..count)
+        .map(|index| {
+            let provider = only.unwrap_or_else(|| dice.pick(&providers));
+            Target {
+                mark: format!("target-{index:02}"),
+                pipeline: Pipeline::draw(dice, provider),
+                wait: wait
+                    .or_else(|| (all_wait || dice.chance(50)).then(|| Wait::draw(dice, temper))),
+            }
+        })
+        .collect()
+}
+
+impl Wait {
+    fn draw(dice: &mut Dice, temper: Temper) -> Self {
+        Self {
+            timeout: match temper {
+                Temper::Hasty => dice.between(2, 8),
+                Temper::Patient => dice.between(13, 22),
+            },
+            on_abandoned: if dice.chance(75) {
+                OnAbandoned::Cancel
+            } else {
+                OnAbandoned::Leave
+            },
+            on_blocked: dice.pick(&[OnBlocked::Wait, OnBlocked::Fail]),
+        }
+    }
+}
+
+impl Pipeline {
+    fn draw(dice: &mut Dice, provider: Provider) -> Self {
+        match provider {
+            Provider::Github if dice.chance(45) => Self::Workflow {
+                token: dice.pick(&[demo::GITHUB_CLASSIC, demo::GITHUB_FINE_GRAINED]),
+            },
+            // The first starts two runs without a marker, the others one with.
+            Provider::Github => Self::Event(dice.pick(&["deploy", "deploy-marked", "release"])),
+            Provider::Gitlab => Self::Gitlab {
+                trigger: dice.chance(30),
+                inputs: dice.chance(50),
+            },
+            Provider::Bitbucket => Self::Bitbucket {
+                custom: dice.chance(50).then(|| dice.pick(&["deploy", "nightly"])),
+                reference: dice.pick(&["main", "develop", "v2.0.0"]),
+            },
+        }
+    }
+
+    pub(crate) fn provider(self) -> Provider {
+        match self {
+            Self::Workflow { .. } | Self::Event(_) => Provider::Github,
+            Self::Gitlab { .. } => Provider::Gitlab,
+            Self::Bitbucket { .. } => Provider::Bitbucket,
+        }
+    }
+
+    pub(crate) fn repository(self) -> &'static str {
+        match self {
+            Self::Workflow { .. } | Self::Event(_) => "octo-org/app",
+            Self::Gitlab { .. } => "octo-group/tools/deployer",
+            Self::Bitbucket { .. } => "octo-workspace/service",
+        }
+    }
+
+    fn token(self) -> &'static str {
+        match self {
+            Self::Workflow { token } => token,
+            Self::Event(_) => demo::GITHUB_CLASSIC,
+            Self::Gitlab { .. } => demo::GITLAB_DEVELOPER,
+            Self::Bitbucket { .. } => demo::BITBUCKET_ACCESS,
+        }
+    }
+}
+
+impl Target {
+    pub(crate) fn provider(&self) -> Provider {
+        self.pipeline.provider()
+    }
+
+    /// Whether the text, of a request or of an argument, is this target's.
+    pub(crate) fn is_in(&self, text: &str) -> bool {
+        text.contains(&self.mark)
+    }
+
+    pub(super) fn has_marked(&self, run: &Run) -> bool {
+        let payload = run.client_payload.iter();
+        let mut arguments = run.inputs.values().chain(payload);
+        let variables = || run.variables.iter().any(|known| self.is_in(&known.value));
+        arguments.any(|argument| self.is_in(&argument.to_string())) || variables()
+    }
+
+    /// A run like its own, which somebody else may start.
+    pub(crate) fn like(&self) -> Run {
+        let (pipeline, event, title, workflow) = match self.pipeline {
+            Pipeline::Workflow { .. } => ("build.yml", "workflow_dispatch", "Build", 101),
+            Pipeline::Event("deploy") => ("build.yml", "repository_dispatch", "deploy", 101),
+            Pipeline::Event("release") => ("ship.yml", "repository_dispatch", "Ship theirs", 108),
+            Pipeline::Event(_) => ("marked.yml", "repository_dispatch", "Marked theirs", 106),
+            Pipeline::Gitlab { trigger: true, .. } => (".gitlab-ci.yml", "trigger", "", 0),
+            Pipeline::Gitlab { .. } => (".gitlab-ci.yml", "api", "", 0),
+            Pipeline::Bitbucket { custom, .. } => (custom.unwrap_or("default"), "manual", "", 0),
+        };
+        let mut run = Run::new(self.provider(), self.pipeline.repository(), pipeline, event);
+        run.reference = Some(match self.pipeline {
+            Pipeline::Bitbucket {
+                reference: "v2.0.0",
+                ..
+            } => (RefKind::Tag, "v2.0.0".to_owned()),
+            Pipeline::Bitbucket { reference, .. } => (RefKind::Branch, reference.to_owned()),
+            Pipeline::Workflow { .. } | Pipeline::Event(_) | Pipeline::Gitlab { .. } => {
+                (RefKind::Branch, "main".to_owned())
+            }
+        });
+        title.clone_into(&mut run.title);
+        run.workflow_id = workflow;
+        run
+    }
+
+    /// Who starts its runs, by the name that the provider gives.
+    pub(super) fn owner(&self) -> &'static str {
+        match self.provider() {
+            Provider::Github => "octocat",
+            Provider::Gitlab => "octavia",
+            Provider::Bitbucket => "service-access-token",
+        }
+    }
+
+    /// Everything of it that must never be seen.
+    pub(crate) fn secrets(&self) -> Vec<&'static str> {
+        vec![self.pipeline.token(), demo::GITLAB_TRIGGER]
+    }
+
+    /// Its inputs, as an entry of `targets` has them.
+    pub(crate) fn inputs(&self, sandbox: &Sandbox) -> Map<String, Value> {
+        let mut inputs = Map::new();
+        let mut set = |name: &str, value: Value| inputs.insert(name.to_owned(), value);
+        set("provider", json!(self.provider().to_string()));
+        set("repository", json!(self.pipeline.repository()));
+        set("token", json!(self.pipeline.token()));
+        if self.provider() != Provider::Github {
+            set("server-url", json!(sandbox.http_url()));
+        }
+        match self.pipeline {
+            Pipeline::Workflow { .. } => {
+                set("workflow", json!("build.yml"));
+                set("ref", json!("main"));
+                set("inputs", json!({"version": self.mark}));
+            }
+            Pipeline::Event(event) => {
+                set("event-type", json!(event));
+                set("client-payload", json!({"target": self.mark}));
+            }
+            Pipeline::Gitlab { trigger, inputs } => {
+                set("ref", json!("main"));
+                if trigger {
+                    set("trigger-token", json!(demo::GITLAB_TRIGGER));
+                }
+                if inputs {
+                    set("inputs", json!({"environment": self.mark}));
+                } else {
+                    set("variables", json!({"TARGET": self.mark}));
+                }
+            }
+            Pipeline::Bitbucket { custom, reference } => {
+                set("ref", json!(reference));
+                set("variables", json!({"TARGET": self.mark}));
+                if let Some(custom) = custom {
+                    set("custom-pipeline", json!(custom));
+                }
+            }
+        }
+        set("wait", json!(self.wait.is_some().to_string()));
+        if let Some(wait) = self.wait {
+            set("timeout", json!(format!("{}s", wait.timeout)));
+            set("on-abandoned", json!(wait.on_abandoned.word()));
+            set("on-blocked", json!(wait.on_blocked.word()));
+        }
+        inputs
+    }
+}
+
+impl OnAbandoned {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Cancel => "cancel",
+            Self::Leave => "leave",
+        }
+    }
+}
+
+impl OnBlocked {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Wait => "wait",
+            Self::Fail => "fail",
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! What goes wrong with requests: which of them, and how.
+
+use std::time::Duration;
+
+use sandbox::{Answer, Fault, Moment, Noise, Provider, Route};
+
+use super::{Dice, Target, Weather};
+
+/// More reads than these meet no trouble.
+const MOST_READS: usize = 60;
+
+/// Some requests of one provider.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Where {
+    pub(crate) provider: Provider,
+    pub(crate) purpose: Purpose,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    Trigger,
+    Read,
+    Cancel,
+}
+
+/// Whether there may be troubles that only the client's patience ends.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Lasting {
+    Seconds,
+    Minutes,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Trouble {
+    Reset(Moment),
+    Close(Moment),
+    Status(Moment, u16),
+    /// 429, or GitHub's secondary limit with 403, for so many seconds, or without saying.
+    TooMany(u16, Option<u64>),
+    Truncated,
+    /// No HTTP.
+    Garbage(Moment),
+    EndlessHeaders(Moment),
+    /// 10 GB.
+    Huge(Moment),
+    /// JSON, nested too deep.
+    Deep(Moment),
+    /// A byte every so often.
+    SlowBody(Duration),
+    /// The same of a header, without end.
+    SlowHeader(Moment),
+    Late(Moment, Duration),
+    /// Round and round on the same server.
+    Circles,
+}
+
+/// Longer than the client waits for an answer.
+const TOO_LATE: Duration = Duration::from_secs(65);
+
+pub(super) fn draw(
+    dice: &mut Dice,
+    weather: Weather,
+    targets: &[Target],
+    lasting: Lasting,
+) -> Vec<(Where, usize, Trouble)> {
+    let mut troubles = Vec::new();
+    let chances = match weather {
+        Weather::Calm => return troubles,
+        Weather::Fair => [20, 4, 15],
+        Weather::Foul => [55, 20, 45],
+    };
+    for provider in [Provider::Github, Provider::Gitlab, Provider::Bitbucket] {
+        let theirs = targets
+            .iter()
+            .filter(|target| target.provider() == provider);
+        let triggers = match theirs.count() {
+            0 => continue,
+            count => count + 3,
+        };
+        let purposes = [
+            (Purpose::Trigger, triggers),
+            (Purpose::Read, MOST_READS),
+            (Purpose::Cancel, 2 * triggers),
+        ];
+        for ((purpose, most), chance) in purposes.into_iter().zip(chances) {
+            for nth in 1..=most {
+                if dice.chance(chance) {
+                    let place = Where { provider, purpose };
+                    troubles.push((place, nth, Trouble::draw(dice, lasting)));
+                }
+            }
+        }
+    }
+    troubles
+}
+
+impl Trouble {
+    fn draw(dice: &mut Dice, lasting: Lasting) -> Self {
+        let moment = dice.pick(&[Moment::BeforeActing, Moment::AfterActing]);
+        match dice.percent() {
+            0..16 => Self::Reset(moment),
+            16..24 => Self::Close(moment),
+            24..48 => Self::Status(moment, dice.pick(&[500, 502, 503, 504, 408])),
+            48..58 => {
+                let seconds = dice.pick(&[Some(0), Some(1), Some(2), Some(30)]);
+                Self::TooMany(dice.pick(&[429, 403]), seconds)
+            }
+            58..66 => Self::Truncated,
+            66..70 => Self::Garbage(moment),
+            70..73 => Self::EndlessHeaders(moment),
+            73..75 => Self::Huge(moment),
+            75..78 => Self::Deep(moment),
+            78..84 => Self::SlowBody(Duration::from_millis(1)),
+            84..92 => Self::Late(moment, dice.milliseconds(50, 3_000)),
+            92..94 => Self::Circles,
+            _ if lasting == Lasting::Seconds => Self::Reset(moment),
+            94..96 => Self::SlowHeader(moment),
+            96..98 => Self::SlowBody(Duration::from_secs(1)),
+            98 => Self::TooMany(429, None),
+            _ => Self::Late(moment, TOO_LATE),
+        }
+    }
+
+    pub(crate) fn fault(self, provider: Provider) -> Fault {
+        // The status by which a trigger is accepted, and a look answered.
+        let status = match provider {
+            Provider::Github => 200,
+            Provider::Gitlab | Provider::Bitbucket => 201,
+        };
+        match self {
+            Self::Reset(moment) => Fault::Reset(moment),
+            Self::Close(moment) => Fault::Close(moment),
+            Self::Status(moment, status) => Fault::status(moment, status),
+            Self::TooMany(status, seconds) => match (provider, status) {
+                (Provider::Github, 403) => Fault::github_secondary_limit(seconds),
+                (Provider::Github | Provider::Gitlab, _) => Fault::gitlab_limit(seconds),
+                (Provider::Bitbucket, _) => Fault::bitbucket_limit(seconds),
+            },
+            Self::Truncated => Fault::Truncate,
+            Self::Garbage(moment) => Fault::Noise(moment, Noise::garbage()),
+            Self::EndlessHeaders(moment) => Fault::Noise(moment, Noise::endless_headers()),
+            Self::Huge(moment) => Fault::Huge {
+                moment,
+                status,
+                length: 10_000_000_000,
+            },
+            Self::Deep(moment) => {
+                let nested = ["[".repeat(10_000), "]".repeat(10_000)].concat();
+                Fault::Answer(moment, Answer::body(status, "application/json", nested))
+            }
+            Self::SlowBody(pause) => Fault::Slow(pause),
+            Self::SlowHeader(moment) => {
+                Fault::Noise(moment, Noise::slow_headers(Duration::from_secs(1)))
+            }
+            Self::Late(moment, by) => Fault::Delay(moment, by),
+            // The same path, so that it is the like of a request that is sent again.
+            Self::Circles => Fault::redirect(307, "?round=and-round"),
+        }
+    }
+}
+
+impl Where {
+    pub(crate) fn route(self) -> Route {
+        let all = Route::any().provider(self.provider);
+        match self.purpose {
+            Purpose::Trigger => Route::triggers().provider(self.provider),
+            Purpose::Read => all.method("GET"),
+            Purpose::Cancel => all.method("POST").path(match self.provider {
+                Provider::Github | Provider::Gitlab => "/cancel",
+                Provider::Bitbucket => "/stopPipeline",
+            }),
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! What must be true after every step, whatever happened to it. Everything is judged by the world and by the record
+//! of requests, never by what the step says of itself.
+
+mod cancels;
+mod ends;
+mod runs;
+mod triggers;
+mod view;
+
+use crate::case::Case;
+use crate::play::Seen;
+use view::View;
+
+/// All that is wrong, a line each.
+pub(crate) fn check(case: &Case, seen: &Seen) -> Vec<String> {
+    if seen.results.len() != case.targets.len() {
+        return vec![format!("{} results", seen.results.len())];
+    }
+    let view = View::new(case, seen);
+    let rules = [
+        triggers::sent_at_most_once,
+        triggers::started_at_most_once,
+        triggers::what_was_not_started_is_not_there,
+        triggers::what_was_accepted_was_sent,
+        triggers::none_is_sent_where_one_cannot_be,
+        runs::none_is_lost,
+        runs::what_was_found_stays,
+        runs::none_is_made_up,
+        runs::none_is_anybody_elses,
+        runs::they_ended_as_is_said,
+        cancels::only_ours_are_cancelled,
+        cancels::what_goes_on_is_named,
+        cancels::what_is_named_goes_on,
+        ends::in_time,
+        ends::with_the_right_code,
+        ends::with_the_worst_outcome,
+        ends::with_the_first_run,
+        ends::decently,
+        ends::well_in_calm_weather,
+    ];
+    rules.iter().flat_map(|rule| rule(&view)).collect()
+}

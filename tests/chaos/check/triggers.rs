@@ -1,0 +1,95 @@
+//! Triggers: never twice, and nothing said of them that is not so.
+
+use sandbox::{Answered, Provider, RecordedRequest};
+
+use super::view::{Entry, View};
+
+/// Another one follows only where the one before was provably not acted on.
+pub(super) fn sent_at_most_once(view: &View<'_>) -> Vec<String> {
+    let mut complaints = Vec::new();
+    for entry in &view.entries {
+        for pair in entry.triggers.windows(2) {
+            if !was_turned_away(pair[0], view) {
+                let answered = pair[0].answered;
+                complaints.push(entry.complain(format!("sent again after {answered:?}")));
+            }
+        }
+        if view.case.dry_run && !entry.triggers.is_empty() {
+            complaints.push(entry.complain("sent in a dry run"));
+        }
+    }
+    complaints
+}
+
+/// Whether its answer, if it came, says that nothing was done and why another one may do better.
+fn was_turned_away(request: &RecordedRequest, view: &View<'_>) -> bool {
+    match request.answered {
+        // Too many, and elsewhere.
+        Answered::Status(429 | 403 | 307) => true,
+        Answered::Status(status @ (400 | 422)) => {
+            let is_first = String::from_utf8_lossy(&request.body).contains("return_run_details");
+            is_first && view.case.setting.run_details_rejected == Some(status)
+        }
+        Answered::Status(404) => {
+            let is_first = String::from_utf8_lossy(&request.body).contains("\"branch\"");
+            is_first && request.provider == Some(Provider::Bitbucket)
+        }
+        Answered::Status(_)
+        | Answered::NotYet
+        | Answered::Reset
+        | Answered::Closed
+        | Answered::Noise => false,
+    }
+}
+
+/// One trigger starts several runs only of several workflows.
+pub(super) fn started_at_most_once(view: &View<'_>) -> Vec<String> {
+    let mut complaints = Vec::new();
+    for entry in &view.entries {
+        for (index, run) in entry.started.iter().enumerate() {
+            let before = &entry.started[..index];
+            if before.iter().any(|other| other.pipeline == run.pipeline) {
+                complaints.push(entry.complain(format!("started {} twice", run.pipeline)));
+            }
+        }
+    }
+    complaints
+}
+
+pub(super) fn what_was_not_started_is_not_there(view: &View<'_>) -> Vec<String> {
+    let not_started = |entry: &&Entry<'_>| ["rejected", "not-sent"].contains(&entry.outcome());
+    let entries = view.entries.iter().filter(not_started);
+    entries
+        .filter(|entry| !entry.started.is_empty())
+        .map(|entry| entry.complain(format!("{}, yet it runs", entry.outcome())))
+        .collect()
+}
+
+/// By the provider's word, or by a run that was found after a trigger that got no clear answer.
+pub(super) fn what_was_accepted_was_sent(view: &View<'_>) -> Vec<String> {
+    let accepted = |entry: &&Entry<'_>| entry.outcome() == "accepted";
+    let is_grounded = |entry: &Entry<'_>| {
+        let said =
+            |request: &&RecordedRequest| matches!(request.answered, Answered::Status(200..300));
+        let by_answer = entry.triggers.last().is_some_and(said);
+        by_answer || (!entry.triggers.is_empty() && entry.listed().next().is_some())
+    };
+    let entries = view.entries.iter().filter(accepted);
+    entries
+        .filter(|entry| !is_grounded(entry))
+        .map(|entry| entry.complain("accepted without ground"))
+        .collect()
+}
+
+/// What a target needs is looked into for all of them before the first is triggered.
+pub(super) fn none_is_sent_where_one_cannot_be(view: &View<'_>) -> Vec<String> {
+    let is_cut_short = view.has_signals() || view.case.fail_fast;
+    let was_sent = |entry: &&Entry<'_>| !entry.triggers.is_empty();
+    let stays = |entry: &Entry<'_>| entry.outcome() == "not-sent";
+    if is_cut_short || !view.entries.iter().any(stays) {
+        return Vec::new();
+    }
+    let sent = view.entries.iter().filter(was_sent);
+    sent.map(|entry| entry.complain("sent, while another was not"))
+        .collect()
+}

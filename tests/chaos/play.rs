@@ -1,0 +1,164 @@
+//! Plays a case: starts the world and the step, lets happen what shall happen, and keeps what can be seen afterwards.
+
+use std::process::Child;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use sandbox::{Occasion, RecordedRequest, Run, Sandbox};
+use serde_json::{Map, Value, json};
+
+use crate::calls::signal;
+use crate::case::{Case, Form, Incident};
+use crate::harness::{Done, Step};
+
+/// Between looks whether the step has ended.
+const TICK: Duration = Duration::from_millis(10);
+
+/// What is there when the step has ended.
+#[derive(Clone, Debug)]
+pub(crate) struct Seen {
+    pub(crate) done: Done,
+    /// The output `results`.
+    pub(crate) results: Vec<Value>,
+    /// Everything that was started, by whomever.
+    pub(crate) runs: Vec<Run>,
+    pub(crate) requests: Vec<RecordedRequest>,
+    /// How long the step went on after each signal that it got.
+    pub(crate) after_signals: Vec<Duration>,
+    pub(crate) took: Duration,
+}
+
+pub(crate) fn play(case: &Case) -> Seen {
+    let sandbox = Sandbox::start(case.setting.world()).expect("loopback has free ports");
+    for (place, nth, trouble) in &case.troubles {
+        let fault = trouble.fault(place.provider);
+        sandbox.fault(place.route(), Occasion::Nth(*nth), fault);
+    }
+    let step = step(case, &sandbox);
+    let (before, later) = case
+        .incidents
+        .iter()
+        .copied()
+        .partition::<Vec<_>, _>(|(at, incident)| at.is_zero() && !incident.is_signal());
+    for (_, incident) in before {
+        strike(case, incident, &sandbox, None);
+    }
+    let began = Instant::now();
+    let mut child = step.start();
+    while step.log().is_empty() && !has_ended(&mut child) {
+        thread::sleep(TICK);
+    }
+    let signals = watch(case, &sandbox, &mut child, &later);
+    let ended = Instant::now();
+    let (runs, requests) = (sandbox.runs(), sandbox.requests());
+    let done = step.finish(child);
+    let results = done.outputs.get("results");
+    Seen {
+        results: results
+            .and_then(|results| serde_json::from_str(results).ok())
+            .unwrap_or_default(),
+        runs,
+        requests,
+        after_signals: signals.into_iter().map(|at| ended - at).collect(),
+        took: ended - began,
+        done,
+    }
+}
+
+/// Lets happen what shall happen until the step has ended, and tells when it got signals. One that goes on for too
+/// long is killed.
+fn watch(
+    case: &Case,
+    sandbox: &Sandbox,
+    child: &mut Child,
+    incidents: &[(Duration, Incident)],
+) -> Vec<Instant> {
+    let began = Instant::now();
+    let mut incidents = incidents.iter().peekable();
+    let mut signals = Vec::new();
+    // Whether it has ended is seen before each signal: none may reach another process of the same number.
+    while !has_ended(child) {
+        if let Some((_, incident)) = incidents.next_if(|(at, _)| began.elapsed() >= *at) {
+            if incident.is_signal() {
+                signals.push(Instant::now());
+            }
+            strike(case, *incident, sandbox, Some(child));
+        } else if began.elapsed() > 2 * case.longest() {
+            child.kill().expect("it is ours");
+        } else {
+            thread::sleep(TICK);
+        }
+    }
+    signals
+}
+
+fn has_ended(child: &mut Child) -> bool {
+    child.try_wait().expect("it is ours").is_some()
+}
+
+fn strike(case: &Case, incident: Incident, sandbox: &Sandbox, child: Option<&Child>) {
+    match incident {
+        Incident::Signal(name) => signal(child.expect("it has started"), name),
+        Incident::Closes => sandbox.close(),
+        Incident::Opens => sandbox.open(),
+        Incident::Stranger(name, target) => {
+            let run = case.targets[target].like();
+            sandbox.with_world(|world| world.started_by(name, run));
+        }
+    }
+}
+
+fn step(case: &Case, sandbox: &Sandbox) -> Step {
+    let step = Step::on(&sandbox.http_url());
+    // One certificate is read faster than a system's many.
+    let file = step.file("ca.pem", sandbox.ca_pem());
+    let mut step = step
+        .environment("SSL_CERT_FILE", &file)
+        .input("dry-run", &case.dry_run.to_string());
+    for target in &case.targets {
+        step = target.secrets().into_iter().fold(step, Step::secret);
+    }
+    match case.form {
+        Form::Inputs => inputs(step, case.targets[0].inputs(sandbox)),
+        Form::List => {
+            let targets = case.targets.iter();
+            let entries: Vec<_> = targets.map(|target| target.inputs(sandbox)).collect();
+            step.input("targets", &json!(entries).to_string())
+                .input("max-parallel", &case.max_parallel.to_string())
+                .input("fail-fast", &case.fail_fast.to_string())
+        }
+    }
+}
+
+fn inputs(step: Step, inputs: Map<String, Value>) -> Step {
+    inputs.into_iter().fold(step, |step, (name, value)| {
+        let text = value.as_str().map(str::to_owned);
+        step.input(&name, &text.unwrap_or_else(|| value.to_string()))
+    })
+}
+
+impl Seen {
+    /// A line each.
+    pub(crate) fn told_requests(&self) -> String {
+        let began = self.requests.first().map(|request| request.arrived_at);
+        let tell = |request: &RecordedRequest| {
+            let at = request.arrived_at.duration_since(began?).ok()?;
+            let (method, path) = (&request.method, &request.path);
+            Some(format!("{at:.2?} {method} {path} {:?}\n", request.answered))
+        };
+        self.requests.iter().filter_map(tell).collect()
+    }
+
+    /// A line each.
+    pub(crate) fn told_runs(&self) -> String {
+        let tell = |run: &Run| {
+            let whose = if run.is_strange { "strange" } else { "ours" };
+            let (id, pipeline, state) = (run.id, &run.pipeline, run.state);
+            format!(
+                "{} {pipeline} {id} {whose} {state:?} {:?}\n",
+                run.provider, run.conclusion
+            )
+        };
+        self.runs.iter().map(tell).collect()
+    }
+}
