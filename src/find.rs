@@ -1,5 +1,6 @@
 //! Which run is ours: by marker, by timing. Where the answer named the run, there is nothing to find.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, HashSet};
 use std::time::{Duration, SystemTime};
 
@@ -30,6 +31,8 @@ pub(crate) struct Search<'a, 'target> {
     pub(crate) kin: &'a Kin<'target>,
     /// Bounds how many look at once.
     pub(crate) looks: &'a Semaphore,
+    /// All that was seen so far, by id: lists are not always up to date, and what was there once, is.
+    pub(crate) known: RefCell<BTreeMap<String, Candidate>>,
 }
 
 /// How long runs are looked for.
@@ -113,7 +116,6 @@ pub(crate) async fn find(search: &Search<'_, '_>, limits: Limits, saw: &dyn Fn(&
 async fn collect(search: &Search<'_, '_>, limits: Limits, saw: &dyn Fn(&Run)) -> Found {
     let account = search.http.account();
     let mut start = Instant::now();
-    let mut candidates = BTreeMap::new();
     let mut found = Found::default();
     let mut changed = start;
     let mut refusals = 0;
@@ -129,12 +131,10 @@ async fn collect(search: &Search<'_, '_>, limits: Limits, saw: &dyn Fn(&Run)) ->
             return found;
         }
         match look(search, Turn::Awaited).await {
-            Ok(new) => {
+            Ok(()) => {
                 refusals = 0;
                 account.answered(Nature::Read);
-                // Lists are not always up to date: what was there once, is.
-                candidates.extend(new.map(|candidate| (candidate.id.clone(), candidate)));
-                let now = search.judge(candidates.values().cloned(), Alone::IsOurs);
+                let now = search.judge(Alone::IsOurs);
                 if !now.is_like(&found) {
                     changed = Instant::now();
                 }
@@ -172,16 +172,14 @@ async fn collect(search: &Search<'_, '_>, limits: Limits, saw: &dyn Fn(&Run)) ->
     }
 }
 
-/// What there is right now. Nothing is told by its time: another run may be about to appear.
-pub(crate) async fn once(search: &Search<'_, '_>) -> Result<Found, Error> {
-    let candidates = look(search, Turn::Skipped).await?;
-    Ok(search.judge(candidates, Alone::IsUnsure))
+/// Looks once more, out of turn.
+pub(crate) async fn once(search: &Search<'_, '_>) {
+    // What was seen before still counts if this fails.
+    let _ = look(search, Turn::Skipped).await;
 }
 
-async fn look<'a>(
-    search: &'a Search<'_, '_>,
-    turn: Turn,
-) -> Result<impl Iterator<Item = Candidate> + use<'a>, Error> {
+/// Keeps what there is.
+async fn look(search: &Search<'_, '_>, turn: Turn) -> Result<(), Error> {
     let since = || search.http.at_server(search.sent) - SLACK;
     let candidates = loop {
         if turn == Turn::Awaited {
@@ -196,15 +194,23 @@ async fn look<'a>(
             break candidates;
         }
     };
-    Ok(candidates
-        .into_iter()
-        .filter(|candidate| !search.seen.contains(&candidate.id)))
+    let new = candidates.into_iter();
+    let new = new.filter(|candidate| !search.seen.contains(&candidate.id));
+    let mut known = search.known.borrow_mut();
+    known.extend(new.map(|candidate| (candidate.id.clone(), candidate)));
+    Ok(())
 }
 
 impl Search<'_, '_> {
-    /// Which of these are ours, those set aside that are known to be another target's.
-    fn judge(&self, candidates: impl IntoIterator<Item = Candidate>, alone: Alone) -> Found {
-        let candidates = candidates.into_iter();
+    /// What is known when there is no more time. Nothing is told by its time: another run may be about to appear.
+    pub(crate) fn in_a_hurry(&self) -> Found {
+        self.judge(Alone::IsUnsure)
+    }
+
+    /// Which of those known are ours, those set aside that are known to be another target's.
+    fn judge(&self, alone: Alone) -> Found {
+        let known = self.known.borrow();
+        let candidates = known.values().cloned();
         let candidates = candidates.filter(|candidate| !self.kin.has_another(&candidate.id));
         if self.kin.is_uncertain() {
             judge(candidates, Alone::IsUnsure)

@@ -119,6 +119,7 @@ impl Following<'_, '_> {
             sent: self.sent,
             kin: self.kin,
             looks: &self.bounds.looks,
+            known: RefCell::default(),
         };
         let told = RefCell::new(HashSet::new());
         let saw = |run: &Run| {
@@ -137,11 +138,11 @@ impl Following<'_, '_> {
             () = self.stop.asked(Urgency::Soon) => Cut::Stopped,
             () = self.deadline() => Cut::TimedOut,
         };
-        let last = tokio::select! {
-            last = timeout(LAST_LOOK, find::once(&search)) => last.ok().and_then(Result::ok),
-            () = self.stop.asked(Urgency::Now) => None,
-        };
-        let mut found = last.unwrap_or_default();
+        tokio::select! {
+            _ = timeout(LAST_LOOK, find::once(&search)) => {}
+            () = self.stop.asked(Urgency::Now) => {}
+        }
+        let mut found = search.in_a_hurry();
         found.runs.iter().for_each(saw);
         found.cut = Some(cut);
         found

@@ -434,3 +434,20 @@ fn a_stop_while_looking_still_finds_ours() {
     assert_eq!(runs(&done)[0]["matched_by"], "marker");
     assert_eq!(done.code, Some(1));
 }
+
+/// What was found and told stays found, also where the last look fails, and is cancelled as if it had not.
+#[test]
+fn a_run_that_was_found_is_not_forgotten_by_a_stop() {
+    let sandbox = living(Provider::Github, Life::endless());
+    let step = dispatch(&sandbox, "release");
+    let child = step.start();
+    step.until_said("by the marker in its title");
+    let broken = Fault::status(Moment::BeforeActing, 502);
+    let reads = Route::any().method("GET").path("/actions/runs");
+    sandbox.fault(reads, Occasion::Every, broken);
+    signal(&child, "INT");
+    let done = step.finish(child);
+    assert!(sandbox.runs()[0].cancelled, "{done}");
+    assert_eq!(runs(&done)[0]["matched_by"], "marker", "{done}");
+    assert_eq!(done.outputs["run-id"], sandbox.runs()[0].id.to_string());
+}
