@@ -25,8 +25,8 @@ pub(crate) enum Event<'what> {
     Accepted(Result<&'what Run, &'what str>),
     /// What would be sent if this were no dry run. Secrets are hidden in it.
     WouldSend { url: &'what Url, body: &'what str },
-    /// Nobody knows whether the trigger was accepted; runs are looked for.
-    LookingInto,
+    /// Nobody knows whether the trigger was accepted, for this reason; runs are looked for.
+    LookingInto(&'what str),
     /// A run was found that the trigger started, for all that is known.
     Found(&'what Run),
     /// A run that is waited for goes on.

@@ -87,7 +87,8 @@ impl Following<'_, '_> {
         if self.stop.is_asked() && self.target.marker().is_none() {
             return;
         }
-        (self.tell)(Event::LookingInto);
+        let why = triggered.unclear.as_deref().unwrap_or_default();
+        (self.tell)(Event::LookingInto(why));
         let mut found = self.find(Limits::UNKNOWN).await;
         if found.unsure.is_empty() && !found.runs.is_empty() {
             triggered.outcome = Outcome::Accepted;

@@ -125,6 +125,7 @@ mod tests {
                     sent: None,
                     runs: Vec::new(),
                     failure: Some(failure(&text)),
+                    unclear: None,
                 },
                 followed: Followed {
                     runs: followed.collect(),

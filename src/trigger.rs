@@ -33,6 +33,8 @@ pub(crate) struct Triggered {
     /// What was started, as far as the answer told it.
     pub(crate) runs: Vec<Run>,
     pub(crate) failure: Option<Failure>,
+    /// Of an unknown outcome, why nobody knows it, as a fragment.
+    pub(crate) unclear: Option<String>,
 }
 
 /// A target that is ready to be triggered.
@@ -250,6 +252,7 @@ impl Triggered {
             sent: None,
             runs: Vec::new(),
             failure,
+            unclear: None,
         }
     }
 
@@ -281,6 +284,7 @@ impl Triggered {
 
     fn unknown(error: &Error, page: &str) -> Self {
         let mut triggered = Self::failed(Outcome::Unknown, error);
+        triggered.unclear = Some(error.message().to_owned());
         if let Some(failure) = &mut triggered.failure {
             failure.what = format!(
                 "{}; the pipeline may have been started, or not",

@@ -53,8 +53,8 @@ pub(crate) fn line(target: &Target, event: &Event<'_>) -> Option<String> {
             }
             None => format!("{target}: accepted; looking for the run"),
         },
-        Event::LookingInto => format!(
-            "{target}: nobody knows whether the trigger was accepted: looking for a run, and not sending it again"
+        Event::LookingInto(why) => format!(
+            "{target}: {why}; nobody knows whether the trigger was accepted: looking for a run, and not sending it again"
         ),
         Event::Found(run) => {
             let how = match run.matched_by {
@@ -96,7 +96,7 @@ pub(crate) fn warning(target: &Target, event: &Event<'_>) -> Option<(String, Str
         | Event::SecondForm(_)
         | Event::Accepted(_)
         | Event::WouldSend { .. }
-        | Event::LookingInto
+        | Event::LookingInto(_)
         | Event::Found(_)
         | Event::Run { .. }
         | Event::Trace(_) => None,

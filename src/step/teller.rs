@@ -143,7 +143,7 @@ impl<W: Write> Audience for Teller<'_, W> {
             | Event::DefaultReference(_)
             | Event::Waiting { .. }
             | Event::SecondForm(_)
-            | Event::LookingInto
+            | Event::LookingInto(_)
             | Event::Run { .. }
             | Event::WouldSend { .. } => {}
         }
@@ -212,7 +212,7 @@ fn is_urgent(event: &Event<'_>, target: &Target) -> bool {
         Event::Accepted(_) => target.wait.is_some(),
         Event::Found(_)
         | Event::Waiting { .. }
-        | Event::LookingInto
+        | Event::LookingInto(_)
         | Event::Run {
             news:
                 News::Failing(_)

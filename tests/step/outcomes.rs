@@ -78,7 +78,7 @@ fn look_into(provider: Provider, name: &str, fault: Fault) {
     let sandbox = sandbox();
     sandbox.fault(Route::triggers(), Occasion::Every, fault);
     let done = trigger(provider, &sandbox).run();
-    done.says("nobody knows whether the trigger was accepted");
+    done.says("; nobody knows whether the trigger was accepted");
     assert!(!done.log.contains("<html"), "{done}");
     let sent = sandbox.trigger_requests().len();
     assert_eq!(sent, 1, "{provider} {name}\n{done}");
