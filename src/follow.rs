@@ -132,7 +132,7 @@ impl Following<'_, '_> {
         let cut = tokio::select! {
             found = find(&search, limits, &saw) => {
                 if found.unsure.is_empty() && !found.runs.is_empty() {
-                    self.kin.is_settled();
+                    self.kin.settle();
                 }
                 return found;
             }

@@ -8,10 +8,10 @@ use std::rc::Rc;
 use crate::run::Run;
 use crate::target::{Call, GitHubCall, GitHubPipeline, Reference, Target};
 
-/// What is known of the targets of one repository.
+/// What is known of the targets on one server.
 #[derive(Default)]
 struct Family {
-    /// Runs that are known to be theirs, by id.
+    /// Runs that are known to be theirs, by ids, which a server gives once.
     known: RefCell<HashSet<String>>,
     /// Those that may have started something that is not known, by their places in the list.
     open: RefCell<BTreeSet<usize>>,
@@ -30,9 +30,8 @@ pub(crate) struct Kin<'a> {
 pub(crate) fn kin(all: &[Target]) -> impl Iterator<Item = Kin<'_>> {
     let mut families: HashMap<_, Rc<Family>> = HashMap::new();
     all.iter().enumerate().map(move |(index, target)| {
-        let name = target.repository.to_lowercase();
         let family = families
-            .entry((target.provider(), &target.server.api, name))
+            .entry((target.provider(), &target.server.api))
             .or_default();
         Kin {
             all,
@@ -56,7 +55,7 @@ impl Kin<'_> {
     }
 
     /// All that the trigger has started is known, be it nothing.
-    pub(crate) fn is_settled(&self) {
+    pub(crate) fn settle(&self) {
         self.family.open.borrow_mut().remove(&self.index);
     }
 
@@ -73,8 +72,14 @@ impl Kin<'_> {
     }
 }
 
-/// Whether a run of one could be taken for one of the other, which is of the same repository.
+/// Whether a run of one could be taken for one of the other, which is on the same server.
 fn alike(one: &Target, other: &Target) -> bool {
+    // A name and an id may be the same project.
+    let is_id = |name: &str| !name.contains('/');
+    let (here, there) = (&one.repository, &other.repository);
+    if !here.eq_ignore_ascii_case(there) && is_id(here) == is_id(there) {
+        return false;
+    }
     match (&one.call, &other.call) {
         (Call::GitHub(one), Call::GitHub(other)) => alike_on_github(one, other),
         (Call::GitLab(one), Call::GitLab(other)) => {

@@ -183,12 +183,12 @@ impl Way<'_> {
         match answer {
             Ok(Some(run)) => {
                 self.kin.claim(run);
-                self.kin.is_settled();
+                self.kin.settle();
             }
             Ok(None) => {}
             Err(error) => match error.kind() {
                 Kind::Unknown => {}
-                Kind::Rejected | Kind::Unreachable | Kind::RateLimited(_) => self.kin.is_settled(),
+                Kind::Rejected | Kind::Unreachable | Kind::RateLimited(_) => self.kin.settle(),
             },
         }
     }

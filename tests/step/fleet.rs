@@ -302,6 +302,51 @@ fn an_app_that_is_not_installed_everywhere_says_where() {
     assert_eq!(sandbox.trigger_requests().len(), 0);
 }
 
+/// However many runs there are, one credential looks at one of them every five seconds on Bitbucket.
+#[test]
+fn looks_of_all_with_the_same_credential_keep_apart() {
+    let sandbox = living(Provider::Bitbucket, Life::passing(SECOND));
+    let targets = [
+        bitbucket(&sandbox),
+        bitbucket(&sandbox),
+        bitbucket(&sandbox),
+    ];
+    let done = fleet(&sandbox, &targets)
+        .input("wait", "true")
+        .run()
+        .passes();
+    let mut firsts: Vec<RecordedRequest> = Vec::new();
+    for look in requests(&sandbox, "GET", "/pipelines/%7B") {
+        let is_first = |first: &RecordedRequest| !look.path.starts_with(&first.path);
+        if firsts.iter().all(is_first) {
+            firsts.push(look);
+        }
+    }
+    assert_eq!(firsts.len(), 3, "{done}");
+    for pair in firsts.windows(2) {
+        let apart = pair[1].arrived_at.duration_since(pair[0].arrived_at);
+        assert!(apart.unwrap() >= 4 * SECOND, "{done}");
+    }
+}
+
+/// The same project by its name and by its id: what one has by its id is none of the other's.
+#[test]
+fn a_project_is_the_same_by_name_and_by_id() {
+    let sandbox = sandbox();
+    let reset = Fault::Reset(Moment::BeforeActing);
+    sandbox.fault(Route::triggers(), Occasion::Nth(1), reset);
+    let by_id = with(
+        &gitlab(&sandbox),
+        "repository",
+        demo::GITLAB_PROJECT_ID.to_string(),
+    );
+    let done = fleet(&sandbox, &[gitlab(&sandbox), by_id])
+        .input("max-parallel", "1")
+        .run();
+    assert_eq!(outcomes(&done), ["unknown", "accepted"], "{done}");
+    assert_eq!(sandbox.runs().len(), 1);
+}
+
 /// A run that another target has by its id is none of the others', even where it looks like theirs.
 #[test]
 fn a_target_whose_trigger_nobody_answered_does_not_take_anothers_run() {
