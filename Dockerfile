@@ -12,15 +12,16 @@ RUN test -s /etc/ssl/certs/ca-certificates.crt \
     || (apt-get update && apt-get install --yes --no-install-recommends ca-certificates)
 
 # Dependencies are a layer of their own, built against empty sources, so that a change in src/ does not
-# rebuild them. The sandbox is a member of the workspace: cargo wants to see its manifest, and no more.
+# rebuild them. Members of the workspace that are not built: cargo wants to see their manifests, and no more.
 # Every target that a manifest names has an empty source, for cargo looks whether it is there.
 # rust-toolchain.toml stays outside: the image has the toolchain, and rustup shall not fetch another.
 COPY Cargo.toml Cargo.lock ./
 COPY tests/sandbox/Cargo.toml tests/sandbox/
-RUN mkdir -p src benches/budgets tests/sandbox/src/bin/demo \
+COPY xtask/Cargo.toml xtask/
+RUN mkdir -p src benches/budgets tests/sandbox/src/bin/demo xtask/src \
     && touch tests/sandbox/src/lib.rs \
     && echo 'fn main() {}' | tee src/main.rs benches/budgets/main.rs \
-        tests/sandbox/src/main.rs tests/sandbox/src/bin/demo/main.rs \
+        tests/sandbox/src/main.rs tests/sandbox/src/bin/demo/main.rs xtask/src/main.rs \
     && cargo build --release --locked --package trigger-pipeline --target "$(uname -m)-unknown-linux-gnu"
 
 # The copied files may be older than the empty ones just built; cargo goes by the time stamp.

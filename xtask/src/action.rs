@@ -1,0 +1,120 @@
+//! Which image `action.yml` names. In a commit of a release it is one in a registry, by its digest; everywhere else
+//! it is the Dockerfile.
+
+use std::fmt;
+use std::str::FromStr;
+
+use anyhow::{Result, bail, ensure};
+
+/// The line of `action.yml` that has the action built by whoever uses it.
+pub(crate) const BUILT: &str = "  image: Dockerfile";
+
+/// An image by what it holds: `registry/name@sha256:…`, or, on the machine that has it, `sha256:…` alone. A name
+/// with a tag is none, for whoever owns the registry could move it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Image(String);
+
+impl FromStr for Image {
+    type Err = anyhow::Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let (name, digest) = text.rsplit_once('@').unwrap_or(("local", text));
+        let hexadecimal = |of: char| matches!(of, '0'..='9' | 'a'..='f');
+        let is_digest = digest
+            .strip_prefix("sha256:")
+            .is_some_and(|hash| hash.len() == 64 && hash.chars().all(hexadecimal));
+        ensure!(
+            is_digest,
+            "`{text}` has no digest: it must end in @sha256: and 64 hexadecimal digits"
+        );
+        // What registries take, so that nothing in a name can become YAML or a shell's word.
+        let fits =
+            |of: char| of.is_ascii_lowercase() || of.is_ascii_digit() || "._-/:".contains(of);
+        ensure!(
+            !name.is_empty() && name.chars().all(fits),
+            "`{name}` is no image's name: lower-case letters, digits and ._-/: alone"
+        );
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl fmt::Display for Image {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+/// `action.yml` with this image in place of the Dockerfile, and otherwise unchanged. An error where the line is not
+/// there exactly once: then it is pinned already, or no longer what this was written for.
+pub(crate) fn pinned(action: &str, image: &Image) -> Result<String> {
+    let lines = action.lines().filter(|line| *line == BUILT).count();
+    if lines != 1 {
+        bail!("`{BUILT}` stands {lines} times in action.yml, and must once");
+    }
+    let pinned = action.lines().map(|line| {
+        if line == BUILT {
+            format!("  image: docker://{image}\n")
+        } else {
+            format!("{line}\n")
+        }
+    });
+    Ok(pinned.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DIGEST: &str = "sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef";
+    const OURS: &str = include_str!("../../action.yml");
+
+    fn image() -> Image {
+        format!("ghcr.io/octo-org/trigger-pipeline@{DIGEST}")
+            .parse()
+            .unwrap()
+    }
+
+    #[test]
+    fn one_line_of_our_action_changes() {
+        let pinned = pinned(OURS, &image()).unwrap();
+        let changed: Vec<_> = OURS
+            .lines()
+            .zip(pinned.lines())
+            .filter(|(old, new)| old != new)
+            .collect();
+        let line = format!("  image: docker://ghcr.io/octo-org/trigger-pipeline@{DIGEST}");
+        assert_eq!(changed, [(BUILT, line.as_str())]);
+        assert_eq!(OURS.len() - BUILT.len() + line.len(), pinned.len());
+    }
+
+    #[test]
+    fn what_is_pinned_is_not_pinned_again() {
+        let once = pinned(OURS, &image()).unwrap();
+        let error = pinned(&once, &image()).unwrap_err().to_string();
+        assert!(error.contains("stands 0 times"), "{error}");
+        let twice = format!("{OURS}{BUILT}\n");
+        let error = pinned(&twice, &image()).unwrap_err().to_string();
+        assert!(error.contains("stands 2 times"), "{error}");
+    }
+
+    #[test]
+    fn an_image_is_what_has_a_digest() {
+        for good in [DIGEST.to_owned(), format!("localhost:5000/a/b@{DIGEST}")] {
+            assert_eq!(good.parse::<Image>().unwrap().to_string(), good);
+        }
+        for bad in [
+            "ghcr.io/octo-org/trigger-pipeline:1.2.3".to_owned(),
+            "ghcr.io/octo-org/trigger-pipeline@sha256:5f70".to_owned(),
+            format!(
+                "ghcr.io/octo-org/trigger-pipeline@{}",
+                DIGEST.to_uppercase()
+            ),
+            format!("ghcr.io/Octo-Org/trigger-pipeline@{DIGEST}"),
+            format!("ghcr.io/octo-org/a b@{DIGEST}"),
+            format!("@{DIGEST}"),
+            String::new(),
+        ] {
+            assert!(bad.parse::<Image>().is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! CHANGELOG.md: a heading of the unreleased becomes one of a version, and a version's part becomes the text of its release.
+
+use anyhow::{Context as _, Result, ensure};
+use chrono::NaiveDate;
+use semver::Version;
+
+use crate::action::Image;
+
+/// The heading of what is not released yet.
+pub(crate) const UNRELEASED: &str = "## [Unreleased]";
+
+/// What the changelog says of a version, without its heading; `None` where it has no such heading.
+pub(crate) fn part(changelog: &str, version: &Version) -> Result<Option<String>> {
+    let releases = parse_changelog::parse(changelog).context("CHANGELOG.md is none")?;
+    let found = releases.get(version.to_string().as_str());
+    Ok(found.map(|release| release.notes.trim().to_owned()))
+}
+
+/// The changelog in which what was unreleased is of this version and day. An error where nothing is unreleased, or
+/// the version is told already.
+pub(crate) fn released(changelog: &str, version: &Version, day: NaiveDate) -> Result<String> {
+    ensure!(
+        part(changelog, version)?.is_none(),
+        "CHANGELOG.md tells of {version} already"
+    );
+    let (before, after) = changelog
+        .split_once(&format!("\n{UNRELEASED}\n"))
+        .with_context(|| format!("CHANGELOG.md has no heading `{UNRELEASED}`"))?;
+    let unreleased = after.split("\n## ").next().unwrap_or_default();
+    ensure!(
+        !unreleased.trim().is_empty(),
+        "CHANGELOG.md has nothing under `{UNRELEASED}`"
+    );
+    Ok(format!(
+        "{before}\n{UNRELEASED}\n\n## [{version}] - {day}\n{after}"
+    ))
+}
+
+/// The text of the release on GitHub.
+pub(crate) fn notes(changelog: &str, version: &Version, image: &Image) -> Result<String> {
+    let changes = part(changelog, version)?
+        .filter(|part| !part.is_empty())
+        .with_context(|| format!("CHANGELOG.md tells nothing of {version}"))?;
+    // Headings of the changelog are one level deeper than those of a text of its own.
+    let changes = changes.replace("\n### ", "\n## ");
+    let changes = changes
+        .strip_prefix("### ")
+        .map_or(changes.clone(), |rest| format!("## {rest}"));
+    let repository = "\"$REPOSITORY\"";
+    Ok(format!(
+        "{changes}\n\n\
+         ## The image\n\n\
+         `action.yml` of this version names it by its digest:\n\n\
+         ```text\n{image}\n```\n\n\
+         It was built by this repository's workflow `release.yml`, which says so:\n\n\
+         ```sh\ngh attestation verify oci://{image} --repo {repository}\n```\n\n\
+         where `REPOSITORY` is this repository, as `owner/name`. The bill of materials for each platform is attached.\n"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CHANGELOG: &str = "# Changelog\n\nWords.\n\n## [Unreleased]\n\n### Added\n\n- One.\n\n### Fixed\n\n- Two.\n\n## [0.1.0] - 2026-01-01\n\n- First.\n";
+
+    fn version(text: &str) -> Version {
+        text.parse().unwrap()
+    }
+
+    fn day() -> NaiveDate {
+        NaiveDate::from_ymd_opt(2026, 12, 1).unwrap()
+    }
+
+    fn image() -> Image {
+        format!(
+            "ghcr.io/octo-org/trigger-pipeline@sha256:{}",
+            "0".repeat(64)
+        )
+        .parse()
+        .unwrap()
+    }
+
+    #[test]
+    fn the_unreleased_becomes_a_version() {
+        let new = released(CHANGELOG, &version("1.0.0"), day()).unwrap();
+        assert_eq!(
+            new,
+            CHANGELOG.replace(
+                "## [Unreleased]\n",
+                "## [Unreleased]\n\n## [1.0.0] - 2026-12-01\n"
+            )
+        );
+        let expected = "### Added\n\n- One.\n\n### Fixed\n\n- Two.";
+        assert_eq!(
+            part(&new, &version("1.0.0")).unwrap().as_deref(),
+            Some(expected)
+        );
+        assert_eq!(
+            part(&new, &version("0.1.0")).unwrap().as_deref(),
+            Some("- First.")
+        );
+        assert_eq!(part(&new, &version("2.0.0")).unwrap(), None);
+    }
+
+    #[test]
+    fn a_version_is_told_once_and_not_without_changes() {
+        let once = released(CHANGELOG, &version("1.0.0"), day()).unwrap();
+        for (changelog, number, error) in [
+            (once.as_str(), "1.0.0", "of 1.0.0 already"),
+            (once.as_str(), "1.0.1", "nothing under"),
+            (CHANGELOG, "0.1.0", "of 0.1.0 already"),
+            (
+                "# Changelog\n\n## [0.1.0] - 2026-01-01\n\n- First.\n",
+                "0.2.0",
+                "no heading",
+            ),
+        ] {
+            let said = released(changelog, &version(number), day())
+                .unwrap_err()
+                .to_string();
+            assert!(said.contains(error), "{said}");
+        }
+    }
+
+    /// Whatever is written there can be released.
+    #[test]
+    fn our_own_changelog_can_be_read() {
+        let ours = include_str!("../../CHANGELOG.md");
+        let text = match released(ours, &version("999.0.0"), day()) {
+            Ok(new) => notes(&new, &version("999.0.0"), &image()).unwrap(),
+            // Just after a release.
+            Err(error) => error.to_string(),
+        };
+        assert!(
+            text.contains("- ") || text.contains("nothing under"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn the_notes_have_the_changes_and_the_image() {
+        let new = released(CHANGELOG, &version("1.0.0"), day()).unwrap();
+        let notes = notes(&new, &version("1.0.0"), &image()).unwrap();
+        assert!(
+            notes.starts_with("## Added\n\n- One.\n\n## Fixed\n\n- Two.\n\n## The image\n"),
+            "{notes}"
+        );
+        assert!(
+            notes.contains(&format!("oci://{} --repo", image())),
+            "{notes}"
+        );
+        assert!(!notes.contains("First"), "{notes}");
+        let error = self::notes(CHANGELOG, &version("1.0.0"), &image())
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("tells nothing of 1.0.0"), "{error}");
+    }
+}

@@ -1,0 +1,157 @@
+//! `cargo xtask`: the steps of a release that are more than a command of git or docker. docs/releasing.md tells when each is
+//! taken, .github/workflows/release.yml takes most of them.
+//!
+//! Here are the arguments, files and git; the rules are in the rooms below, pure. Not here: anything that talks to a
+//! registry or to GitHub.
+
+mod action;
+mod bill;
+mod changelog;
+mod release;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use chrono::{NaiveDate, Utc};
+use clap::{Parser, Subcommand};
+use semver::Version;
+
+use crate::action::Image;
+
+/// The steps of a release. Files are those of the checkout that it is built from, unless said otherwise.
+#[derive(Parser)]
+#[command(bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    step: Step,
+}
+
+#[derive(Subcommand)]
+enum Step {
+    /// Gives Cargo.toml, Cargo.lock and CHANGELOG.md a new version: what the pull request before a release holds
+    Bump {
+        version: Version,
+        /// The day that the changelog tells; today in UTC where it is not given
+        #[arg(long)]
+        date: Option<NaiveDate>,
+    },
+    /// Fails unless this version can be released from this commit; prints what follows from it as outputs of a workflow's step
+    Check {
+        version: Version,
+        /// `owner/name`, whose registry gets the image
+        #[arg(long)]
+        repository: String,
+    },
+    /// Prints the text of the release: what the changelog says, and how to use and verify the image
+    Notes { version: Version, image: Image },
+    /// Lets action.yml name an image instead of the Dockerfile
+    Pin {
+        /// `registry/name@sha256:…`, of all platforms
+        image: Image,
+        #[arg(long, default_value = "action.yml")]
+        file: PathBuf,
+    },
+    /// Adds what the image has beside crates to a bill of materials
+    Bill {
+        /// Made by cargo-cyclonedx, changed in place
+        file: PathBuf,
+        /// Debian's packages: lines of name, version and architecture
+        packages: PathBuf,
+    },
+}
+
+fn main() -> Result<()> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .context("the crate is in a workspace")?;
+    let here = |name: &str| root.join(name);
+    match Arguments::parse().step {
+        Step::Bump { version, date } => {
+            let day = date.unwrap_or_else(|| Utc::now().date_naive());
+            let changelog = changelog::released(&read(&here("CHANGELOG.md"))?, &version, day)?;
+            let manifest = release::with_version(&read(&here("Cargo.toml"))?, &version)?;
+            write(&here("CHANGELOG.md"), &changelog)?;
+            write(&here("Cargo.toml"), &manifest)?;
+            // The lock file tells the versions of our own crates, too.
+            run(Command::new("cargo")
+                .args(["update", "--workspace", "--quiet"])
+                .current_dir(root))?;
+        }
+        Step::Check {
+            version,
+            repository,
+        } => {
+            let tags = tags(root)?;
+            let wrong = release::complaints(
+                &version,
+                &read(&here("Cargo.toml"))?,
+                &read(&here("CHANGELOG.md"))?,
+                &read(&here("action.yml"))?,
+                &tags,
+            )?;
+            ensure!(
+                wrong.is_empty(),
+                "{version} cannot be released from here:\n- {}",
+                wrong.join("\n- ")
+            );
+            say(&release::plan(&version, &repository, &tags));
+        }
+        Step::Notes { version, image } => {
+            say(&changelog::notes(
+                &read(&here("CHANGELOG.md"))?,
+                &version,
+                &image,
+            )?);
+        }
+        Step::Pin { image, file } => {
+            let pinned = action::pinned(&read(&file)?, &image)?;
+            write(&file, &pinned)?;
+        }
+        Step::Bill { file, packages } => {
+            let whole = bill::with_packages(&read(&file)?, &read(&packages)?)?;
+            write(&file, &whole)?;
+        }
+    }
+    Ok(())
+}
+
+fn read(file: &Path) -> Result<String> {
+    fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))
+}
+
+fn write(file: &Path, text: &str) -> Result<()> {
+    fs::write(file, text).with_context(|| format!("{} cannot be written", file.display()))
+}
+
+/// All tags of the repository. A shallow clone has none: that would let each version pass, so it is an error.
+fn tags(root: &Path) -> Result<Vec<String>> {
+    let git = |arguments: &[&str]| run(Command::new("git").args(arguments).current_dir(root));
+    let shallow = git(&["rev-parse", "--is-shallow-repository"])?;
+    ensure!(
+        shallow.trim() == "false",
+        "this clone is shallow, so its tags say nothing: fetch all of it"
+    );
+    Ok(git(&["tag", "--list"])?
+        .lines()
+        .map(str::to_owned)
+        .collect())
+}
+
+fn run(command: &mut Command) -> Result<String> {
+    let name = command.get_program().to_owned();
+    let output = command
+        .output()
+        .with_context(|| format!("{} cannot be started", name.display()))?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        bail!("{}: {}: {}", name.display(), output.status, said.trim());
+    }
+    Ok(String::from_utf8(output.stdout)?)
+}
+
+#[expect(clippy::print_stdout, reason = "what is printed is what was asked for")]
+fn say(text: &str) {
+    print!("{text}");
+}
