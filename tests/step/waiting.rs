@@ -32,7 +32,7 @@ fn the_step_ends_as_the_run_ends() {
         for time in ["created_at", "completed_at"] {
             assert!(run[time].as_str().is_some_and(|time| time.ends_with('Z')));
         }
-        assert!(done.summary.contains("```mermaid\ngantt\n"), "{done}");
+        assert!(done.summary.contains("```mermaid\n%%{init: "), "{done}");
         assert!(done.summary.contains(" test :done, "), "{done}");
         assert_eq!(done.errors(), Vec::<String>::new());
         assert_eq!(done.warnings(), Vec::<String>::new());

@@ -10,6 +10,11 @@ use crate::run::{Conclusion, State, Times};
 const LONGEST: usize = 45_000;
 /// Most characters of a name that are shown.
 const LONGEST_NAME: usize = 50;
+/// What Mermaid draws a character of a section's name in, in pixels, and what it leaves to the left of it and of the bars.
+/// The bars begin at 75 pixels unless told otherwise, and longer names run into them.
+const CHARACTER: usize = 6;
+const MARGIN: usize = 20;
+const LEAST_PADDING: usize = 75;
 /// A job that took no time would not be seen, in milliseconds.
 const SHORTEST: i64 = 1_000;
 
@@ -36,8 +41,16 @@ impl Bar {
 
 /// Sections with their bars, on one time axis. `None` where there is no bar.
 pub(super) fn gantt(sections: &[(String, Vec<Bar>)], hide: Hide<'_>) -> Option<String> {
-    let mut diagram =
-        "gantt\n    dateFormat x\n    axisFormat %H:%M:%S\n    todayMarker off\n".to_owned();
+    let drawn = sections.iter().filter(|(_, bars)| !bars.is_empty());
+    let named: Vec<_> = drawn
+        .map(|(section, bars)| (name(&hide(section)), bars))
+        .collect();
+    let longest = named.iter().map(|(name, _)| name.chars().count()).max()?;
+    let padding = (longest * CHARACTER + MARGIN).max(LEAST_PADDING);
+    let mut diagram = format!(
+        "%%{{init: {{\"gantt\": {{\"leftPadding\": {padding}}}}}}}%%\n\
+         gantt\n    dateFormat x\n    axisFormat %H:%M:%S\n    todayMarker off\n"
+    );
     let bars = sections.iter().flat_map(|(_, bars)| bars);
     // What still runs goes on to the last moment that is known.
     let now = bars
@@ -46,8 +59,8 @@ pub(super) fn gantt(sections: &[(String, Vec<Bar>)], hide: Hide<'_>) -> Option<S
         .max()?;
     let mut length = diagram.chars().count();
     let mut shown = 0;
-    for (section, bars) in sections.iter().filter(|(_, bars)| !bars.is_empty()) {
-        let heading = format!("    section {}\n", name(&hide(section)));
+    for (section, bars) in named {
+        let heading = format!("    section {section}\n");
         for (place, bar) in bars.iter().enumerate() {
             let start = bar.started.timestamp_millis();
             let end = bar.completed.unwrap_or(now).timestamp_millis();
@@ -131,7 +144,8 @@ mod tests {
         ];
         assert_eq!(
             gantt(&sections, &str::to_owned).unwrap(),
-            "gantt\n    dateFormat x\n    axisFormat %H:%M:%S\n    todayMarker off\n    section Jobs\n    \
+            "%%{init: {\"gantt\": {\"leftPadding\": 134}}}%%\ngantt\n    dateFormat x\n    \
+             axisFormat %H:%M:%S\n    todayMarker off\n    section Jobs\n    \
              1 build :done, 100000, 110000\n    2 test (1, 2) :crit, 110000, 111000\n    \
              section github octo-org/app\n    3 deploy :active, 105000, 110000\n"
         );
