@@ -96,6 +96,7 @@ mod certificate;
 mod clock;
 mod door;
 mod fault;
+mod form;
 mod noise;
 mod provider;
 mod proxy;

@@ -4,6 +4,7 @@ use std::time::SystemTime;
 
 use serde_json::Value;
 
+use crate::form;
 use crate::request::{Headers, Request};
 use crate::world::Provider;
 
@@ -33,6 +34,11 @@ impl RecordedRequest {
     /// The body as JSON, numbers with their text and keys in their order; `None` where it is not JSON.
     pub fn json(&self) -> Option<Value> {
         serde_json::from_slice(&self.body).ok()
+    }
+
+    /// The fields of the body in their order, where it is a form.
+    pub fn form(&self) -> Option<Vec<(String, String)>> {
+        form::fields(&self.headers, &self.body)
     }
 
     /// Whether it asks for something to be started, successfully or not.

@@ -76,9 +76,7 @@ impl Request {
 
     /// The media type of the body, without parameters.
     pub(crate) fn content_type(&self) -> String {
-        let full = self.headers.get("content-type").unwrap_or_default();
-        let media_type = full.split(';').next().unwrap_or_default();
-        media_type.trim().to_ascii_lowercase()
+        media_type(self.headers.get("content-type").unwrap_or_default())
     }
 
     /// What follows `Authorization: {scheme} `; schemes compare without regard to case.
@@ -88,4 +86,10 @@ impl Request {
             .eq_ignore_ascii_case(scheme)
             .then_some(credential.trim())
     }
+}
+
+/// A content type without its parameters.
+pub(crate) fn media_type(content_type: &str) -> String {
+    let media_type = content_type.split(';').next().unwrap_or_default();
+    media_type.trim().to_ascii_lowercase()
 }

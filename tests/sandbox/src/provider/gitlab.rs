@@ -10,6 +10,7 @@ mod pipeline;
 use serde_json::{Value, json};
 
 use crate::answer::Answer;
+use crate::form;
 use crate::request::Request;
 use crate::world::{GitlabProject, GitlabToken, Visibility, World};
 use error::Failure;
@@ -51,8 +52,10 @@ pub(super) fn token_in_body(request: &Request) -> Option<String> {
     in_json
         .and_then(|token| token.as_str().map(str::to_owned))
         .or_else(|| {
-            let mut form = form_urlencoded::parse(&request.body);
-            form.find_map(|(name, value)| (name == "token").then(|| value.into_owned()))
+            let form = form::fields(&request.headers, &request.body)
+                .unwrap_or_else(|| form_urlencoded::parse(&request.body).into_owned().collect());
+            form.into_iter()
+                .find_map(|(name, value)| (name == "token").then_some(value))
         })
 }
 

@@ -56,6 +56,25 @@ fn a_trigger_token_starts_a_pipeline_by_form_and_by_json() {
         Some((RefKind::Tag, "v3.0.0".to_owned()))
     );
     assert_eq!(sandbox.runs()[1].who, "octavia");
+
+    // As `curl --form` sends it.
+    let part = |name, value| {
+        format!("--x\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
+    };
+    let parts = [
+        part("token", demo::GITLAB_TRIGGER),
+        part("ref", "main"),
+        part("variables[KEY]", "a=b c"),
+    ];
+    let form = parts.concat() + "--x--\r\n";
+    let multipart = "multipart/form-data; boundary=x";
+    let response = ask(&sandbox, "POST", path).body(multipart, &form).send();
+    assert_eq!(response.status, 201);
+    assert_eq!(sandbox.runs()[2].variables[0].value, "a=b c");
+    let response = ask(&sandbox, "POST", path)
+        .body(multipart, &form.replace("--x--", "--x"))
+        .send();
+    assert_eq!(response.status, 400);
 }
 
 #[test]

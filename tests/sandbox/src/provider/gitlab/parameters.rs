@@ -4,6 +4,7 @@
 use serde_json::{Map, Value, json};
 
 use super::error::Failure;
+use crate::form;
 use crate::request::Request;
 use crate::world::{Variable, VariableKind};
 
@@ -15,7 +16,7 @@ pub(super) fn parse(request: &Request, known: &[&str]) -> Result<Map<String, Val
             None if request.body.is_empty() => Map::new(),
             _ => return Err(Failure::error(400, "Problems parsing JSON")),
         },
-        "application/x-www-form-urlencoded" => from_form(&request.body)?,
+        form::URL_ENCODED | form::MULTIPART => from_form(request)?,
         _ if request.body.is_empty() => Map::new(),
         other => {
             let complaint = format!("The provided content-type '{other}' is not supported.");
@@ -34,9 +35,11 @@ pub(super) fn parse(request: &Request, known: &[&str]) -> Result<Map<String, Val
     }
 }
 
-fn from_form(body: &[u8]) -> Result<Map<String, Value>, Failure> {
+fn from_form(request: &Request) -> Result<Map<String, Value>, Failure> {
+    let fields = form::fields(&request.headers, &request.body)
+        .ok_or_else(|| Failure::error(400, "The form is broken off"))?;
     let mut parameters = Map::new();
-    for (name, value) in form_urlencoded::parse(body) {
+    for (name, value) in fields {
         match name.strip_suffix(']').and_then(|name| name.split_once('[')) {
             Some((map, key)) => {
                 let map = parameters.entry(map).or_insert_with(|| json!({}));
@@ -46,7 +49,7 @@ fn from_form(body: &[u8]) -> Result<Map<String, Value>, Failure> {
                 map.insert(key.to_owned(), json!(value));
             }
             None => {
-                parameters.insert(name.into_owned(), json!(value));
+                parameters.insert(name, json!(value));
             }
         }
     }
