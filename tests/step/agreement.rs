@@ -13,7 +13,8 @@ use serde_json::Value;
 
 use self::documents::{Document, anchors, declared, document, documents, names, root, rows};
 use self::examples::{examples, shown, world};
-use crate::harness;
+use crate::calls::at_once;
+use crate::harness::{self, Step};
 
 #[test]
 fn the_tables_of_the_readme_are_those_of_action_yml() {
@@ -139,7 +140,7 @@ fn the_binary_accepts_every_example() {
 /// … and the sandbox, which is as strict as the providers, takes what it sends.
 #[test]
 fn every_example_starts_something() {
-    for example in examples() {
+    at_once(examples(), |example| {
         // The workflow's own repository has no workflow in the demo's world.
         let dry = example.input("dry-run").is_some();
         let own = example.input("repository").is_none() && example.input("targets").is_none();
@@ -164,7 +165,7 @@ fn every_example_starts_something() {
                 request.objections
             );
         }
-    }
+    });
 }
 
 #[test]
@@ -216,48 +217,165 @@ fn the_results_are_the_real_ones() {
     assert_eq!(real, shown);
 }
 
-/// Every error that is explained is one that the code of that provider can say: its parts, in order, in
-/// one line of it.
+/// Where errors are explained: the document, the heading, whose they are, and how many there are at least.
+const ERRORS: [(&str, &str, &str, usize); 7] = [
+    ("README.md", "### Inputs", "input", 7),
+    ("README.md", "### Many targets", "", 3),
+    ("README.md", "### Waiting", "", 12),
+    ("README.md", "### Network", "", 9),
+    ("docs/github.md", "## Errors", "provider/github", 16),
+    ("docs/gitlab.md", "## Errors", "provider/gitlab", 18),
+    ("docs/bitbucket.md", "## Errors", "provider/bitbucket", 11),
+];
+
+/// The errors that are explained there.
+fn explained(path: &str, heading: &str) -> Vec<String> {
+    let mut document = document(path);
+    if path == "README.md" {
+        document.text = document.section("## Troubleshooting").to_owned();
+    }
+    let rows = rows(document.section(heading));
+    rows.iter().map(|row| row[0].to_owned()).collect()
+}
+
+/// Whether a text is that error: its parts are in it, in order.
+fn is_it(text: &str, error: &str) -> bool {
+    let mut parts = error.split('…').map(str::trim);
+    let rest = parts.try_fold(text, |rest, part| {
+        rest.split_once(part).map(|(_, rest)| rest)
+    });
+    rest.is_some()
+}
+
+fn source(path: &str) -> String {
+    fs::read_to_string(root().join("src").join(path)).expect("the source is there")
+}
+
+/// Every error that is explained is one that the code of that provider can say, in one line of it.
 #[test]
 fn the_errors_that_are_explained_exist() {
-    let readme = document("README.md");
-    for (heading, rooms, least) in [
-        ("### Inputs", "input", 7),
-        ("### GitHub", "provider/github", 12),
-        ("### GitLab", "provider/gitlab", 11),
-        ("### Bitbucket", "provider/bitbucket", 5),
-        ("### Many targets", "", 3),
-        ("### Waiting", "", 12),
-        ("### Network", "", 9),
-    ] {
-        let troubles = Document {
-            path: "README.md".into(),
-            text: readme.section("## Troubleshooting").to_owned(),
-        };
+    for (path, heading, rooms, least) in ERRORS {
         let lines: Vec<_> = sources()
             .iter()
             .filter(|path| path.starts_with(rooms))
-            .map(|path| fs::read_to_string(root().join("src").join(path)).unwrap())
-            .flat_map(|source| {
-                let lines = source.lines().map(|line| line.replace("\\\"", "\""));
-                lines.collect::<Vec<_>>()
-            })
+            .map(|path| source(path).replace("\\\"", "\""))
+            .flat_map(|source| source.lines().map(str::to_owned).collect::<Vec<_>>())
             .collect();
-        let can_say = |error: &str| {
-            lines.iter().any(|line| {
-                let mut parts = error.split('…').map(str::trim);
-                let rest = parts.try_fold(line.as_str(), |rest, part| {
-                    rest.split_once(part).map(|(_, rest)| rest)
-                });
-                rest.is_some()
-            })
-        };
-        let rows = rows(troubles.section(heading));
-        assert!(rows.len() >= least, "{heading}: they are found");
-        for row in rows {
-            assert!(can_say(row[0]), "{heading}: no error says: {}", row[0]);
+        let errors = explained(path, heading);
+        assert!(errors.len() >= least, "{path}: they are found");
+        for error in errors {
+            assert!(
+                lines.iter().any(|line| is_it(line, &error)),
+                "{path}: no error says: {error}"
+            );
         }
     }
+}
+
+/// … and every reason that the code knows for a provider's refusal is explained on its page.
+#[test]
+fn every_refusal_that_is_understood_is_explained() {
+    for (path, heading, rooms, least) in ERRORS {
+        if path == "README.md" {
+            continue;
+        }
+        let errors = explained(path, heading);
+        let reasons: Vec<_> = sources()
+            .iter()
+            .filter(|path| path.starts_with(rooms))
+            .filter(|path| path.ends_with("/explain.rs") || path.ends_with("/app.rs"))
+            .flat_map(|path| reasons(&source(path)))
+            .collect();
+        assert!(reasons.len() + 4 >= least, "{path}: they are found");
+        for reason in reasons {
+            assert!(
+                errors.iter().any(|error| is_it(&reason, error)),
+                "{path} does not explain: {reason}"
+            );
+        }
+    }
+}
+
+/// What `adding` and `told` are given first, where it is a literal.
+fn reasons(source: &str) -> Vec<String> {
+    let (source, _) = source.split_once("#[cfg(test)]").unwrap_or((source, ""));
+    let literal = |arguments: &str| {
+        let first = arguments.trim_start();
+        let first = first.strip_prefix("format!(").unwrap_or(first).trim_start();
+        let mut characters = first.strip_prefix('"')?.chars();
+        let mut text = String::new();
+        loop {
+            match characters.next()? {
+                '"' => return Some(text),
+                '\\' => text.push(characters.next()?),
+                other => text.push(other),
+            }
+        }
+    };
+    ["adding(", "told("]
+        .into_iter()
+        .flat_map(|call| source.split(call).skip(1))
+        .filter_map(literal)
+        .collect()
+}
+
+/// The limits of GitHub's page that are checked before anything is sent are those that the binary has.
+#[test]
+fn the_limits_that_are_told_are_kept() {
+    let object = |count: usize| {
+        let members: Vec<_> = (0..count)
+            .map(|number| format!("\"a{number}\":\"\""))
+            .collect();
+        format!("{{{}}}", members.join(","))
+    };
+    let long = |length: usize| format!("{{\"a\":\"{}\"}}", "x".repeat(length));
+    let page = document("docs/github.md");
+    let mut told: Vec<_> = rows(page.section("## Limits"));
+    told.retain(|row| row[2] == "an error before anything is sent");
+    let event = |payload: String| {
+        [
+            ("event-type", "deploy".to_owned()),
+            ("client-payload", payload),
+        ]
+    };
+    let inputs = |inputs: String| [("workflow", "build.yml".to_owned()), ("inputs", inputs)];
+    // In the order of the page: the most that is taken, and one more.
+    let cases = [
+        (
+            100,
+            [100, 101].map(|length| {
+                [
+                    ("event-type", "x".repeat(length)),
+                    ("client-payload", String::new()),
+                ]
+            }),
+        ),
+        (10, [10, 11].map(|count| event(object(count)))),
+        (65_535, [65_527, 65_528].map(|length| event(long(length)))),
+        (25, [25, 26].map(|count| inputs(object(count)))),
+        (65_535, [65_534, 65_535].map(|length| inputs(long(length)))),
+    ];
+    assert_eq!(told.len(), cases.len());
+    let sandbox = harness::sandbox();
+    let step = |given: &[(&str, String)]| {
+        let step = Step::github(&sandbox).input("dry-run", "true");
+        given
+            .iter()
+            .fold(step, |step, (name, value)| step.input(name, value))
+    };
+    for (row, (most, [within, beyond])) in told.iter().zip(cases) {
+        let number: String = row[1]
+            .chars()
+            .take_while(|of| *of != ' ')
+            .filter(char::is_ascii_digit)
+            .collect();
+        assert_eq!(number, most.to_string(), "{row:?}");
+        step(&within).run().passes();
+        step(&beyond)
+            .run()
+            .fails(&[&format!("GitHub takes at most {most}")]);
+    }
+    assert_eq!(sandbox.trigger_requests().len(), 0);
 }
 
 /// Each file of `src`, from there; tests of their own apart.

@@ -33,20 +33,32 @@ pub(super) fn document(path: impl Into<PathBuf>) -> Document {
     Document { path, text }
 }
 
-/// All Markdown of the root and of `docs`.
+/// All Markdown of the root, and of `docs` with its folders.
 pub(super) fn documents() -> Vec<Document> {
-    let mut found = Vec::new();
-    for folder in ["", "docs"] {
+    fn walk(folder: &Path, found: &mut Vec<Document>) {
         for name in names(&root().join(folder)) {
-            if Path::new(&name)
-                .extension()
-                .is_some_and(|extension| extension == "md")
-            {
-                found.push(document(Path::new(folder).join(name)));
+            let path = folder.join(name);
+            if path.extension().is_some_and(|extension| extension == "md") {
+                found.push(document(path));
+            } else if path.starts_with("docs") && root().join(&path).is_dir() {
+                walk(&path, found);
             }
         }
     }
-    assert!(found.len() >= 3, "README, CHANGELOG, docs/architecture");
+    let mut found = Vec::new();
+    walk(Path::new(""), &mut found);
+    let known = [
+        "README.md",
+        "CHANGELOG.md",
+        "docs/architecture.md",
+        "docs/gitlab.md",
+    ];
+    for known in known {
+        let times = found
+            .iter()
+            .filter(|document| document.path == Path::new(known));
+        assert_eq!(times.count(), 1, "{known} is found");
+    }
     found
 }
 

@@ -41,12 +41,14 @@ fn expression(name: &str, sandbox: &Sandbox) -> String {
     let json = |value: Value| value.to_string();
     match name {
         "github.sha" => demo::BITBUCKET_COMMIT.to_owned(),
+        "github.ref" => "refs/heads/main".to_owned(),
         "toJSON(github.ref_name)" => json("main".into()),
         "toJSON(github.event.head_commit.message)" => json("Say \"hello\"\n\nTwice: 1.0".into()),
         "toJSON(github.event.release)" => {
             json(serde_json::json!({"tag_name": "v1.2.3", "id": 7, "draft": false}))
         }
         "secrets.APP_TOKEN" | "secrets.ENTERPRISE_TOKEN" => demo::GITHUB_CLASSIC.to_owned(),
+        "secrets.FINE_GRAINED_TOKEN" => demo::GITHUB_FINE_GRAINED.to_owned(),
         "vars.DEPLOYER_CLIENT_ID" => demo::GITHUB_APP_CLIENT_ID.to_owned(),
         "secrets.DEPLOYER_PRIVATE_KEY" => demo::GITHUB_APP_PRIVATE_KEY.to_owned(),
         "secrets.GITLAB_TOKEN" => demo::GITLAB_DEVELOPER.to_owned(),
