@@ -3,6 +3,7 @@
 
 mod documents;
 mod examples;
+mod migrating;
 
 use std::collections::BTreeSet;
 use std::fs;

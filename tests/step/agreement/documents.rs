@@ -51,7 +51,7 @@ pub(super) fn documents() -> Vec<Document> {
         "README.md",
         "CHANGELOG.md",
         "docs/architecture.md",
-        "docs/gitlab.md",
+        "docs/migrating/curl.md",
     ];
     for known in known {
         let times = found

@@ -1,0 +1,243 @@
+//! The migration pages: what is replaced and what replaces it send what the page says, and start the same.
+
+mod predecessor;
+mod request;
+
+use std::collections::BTreeSet;
+use std::process::Command;
+
+use sandbox::{Run, Sandbox};
+use serde_json::Value;
+
+use self::predecessor::{Inputs, PREDECESSORS, Predecessor};
+use self::request::{Request, on};
+use super::documents::{Block, declared, document, rows, yaml};
+use super::examples::{ACTION, Example, evaluated, examples, world};
+use crate::calls::at_once;
+
+const CURL: &str = "docs/migrating/curl.md";
+
+/// A before and an after of a page.
+struct Pair {
+    /// Where the before is.
+    place: String,
+    /// The step that is replaced: `uses` and `with`, or `run` and `env`.
+    before: Value,
+    /// The request that it sends, as the page writes it.
+    before_sends: String,
+    after: Example,
+    after_sends: String,
+}
+
+fn is_ours(step: &Value) -> bool {
+    let uses = step["uses"].as_str().unwrap_or_default();
+    uses.starts_with(ACTION)
+}
+
+/// In order: a step of another's, what it sends, a step of ours, and what that sends if it is not the same.
+/// Other blocks do not count.
+fn pairs(page: &str) -> Vec<Pair> {
+    let document = document(page);
+    let blocks = document.blocks();
+    let steps: Vec<(&Block, Option<Value>)> = blocks
+        .iter()
+        .filter(|block| ["yaml", "http"].contains(&block.language.as_str()))
+        .map(|block| {
+            let step = (block.language == "yaml").then(|| {
+                let steps =
+                    yaml(&block.code).unwrap_or_else(|why| panic!("{}: {why}", block.place));
+                steps[0].clone()
+            });
+            (block, step)
+        })
+        .collect();
+    let mut pairs = Vec::new();
+    let mut rest = steps.as_slice();
+    while let [(before, Some(step)), after @ ..] = rest {
+        rest = after;
+        // One more example of ours.
+        if is_ours(step) {
+            continue;
+        }
+        let [(before_sends, None), (after, Some(ours)), others @ ..] = rest else {
+            panic!(
+                "{}: what does it send, and what comes after it?",
+                before.place
+            );
+        };
+        assert!(is_ours(ours), "{}: this is no after", after.place);
+        rest = others;
+        let mut after_sends = &before_sends.code;
+        if let [(different, None), others @ ..] = rest {
+            after_sends = &different.code;
+            assert_ne!(after_sends, &before_sends.code, "{}", different.place);
+            rest = others;
+        }
+        let example = examples()
+            .into_iter()
+            .find(|example| example.place == after.place);
+        pairs.push(Pair {
+            place: before.place.clone(),
+            before: step.clone(),
+            before_sends: before_sends.code.clone(),
+            after: example.expect("an after is an example"),
+            after_sends: after_sends.clone(),
+        });
+    }
+    assert!(rest.is_empty(), "{page}: a request of nobody's");
+    pairs
+}
+
+fn all_pairs() -> Vec<Pair> {
+    let pages = PREDECESSORS.iter().map(|predecessor| predecessor.page);
+    pages.chain([CURL]).flat_map(pairs).collect()
+}
+
+fn texts(node: &Value, sandbox: &Sandbox) -> Inputs {
+    let members = node.as_object().expect("a mapping").iter();
+    let text = |value: &Value| evaluated(value.as_str().expect("a text"), sandbox);
+    Inputs(
+        members
+            .map(|(name, value)| (name.clone(), text(value)))
+            .collect(),
+    )
+}
+
+/// What counts of the runs that were started.
+fn started(sandbox: &Sandbox) -> Vec<String> {
+    let what = |run: &Run| {
+        format!(
+            "{} {} {} {} {:?} {} {:?} {:?} {:?}",
+            run.provider,
+            run.repository,
+            run.pipeline,
+            run.event,
+            run.reference,
+            run.commit,
+            run.inputs,
+            run.variables,
+            run.client_payload
+        )
+    };
+    sandbox.runs().iter().map(what).collect()
+}
+
+#[test]
+fn every_page_has_its_pairs() {
+    for Predecessor { page, .. } in PREDECESSORS {
+        assert_eq!(pairs(page).len(), 1, "{page}");
+    }
+    assert_eq!(pairs(CURL).len(), 6);
+}
+
+#[test]
+fn ours_sends_what_the_page_says_and_nothing_else() {
+    at_once(all_pairs(), |pair| {
+        let place = &pair.after.place;
+        let sandbox = Sandbox::start(world()).unwrap();
+        let done = pair.after.step(&sandbox).run().passes();
+        done.outcome("accepted");
+        let sent: Vec<_> = sandbox
+            .trigger_requests()
+            .iter()
+            .map(|request| Request::recorded(request, &sandbox))
+            .collect();
+        let written = Request::written(&pair.after_sends, &sandbox);
+        assert_eq!(sent, [written], "{place}");
+        if pair.after.input("wait").is_none() {
+            assert_eq!(sandbox.request_count(), 1, "{place}");
+        }
+    });
+}
+
+/// Where the page shows two requests, the difference makes none.
+#[test]
+fn before_and_after_start_the_same() {
+    at_once(all_pairs(), |pair| {
+        let theirs = Sandbox::start(world()).unwrap();
+        let status = Request::written(&pair.before_sends, &theirs).send(&theirs);
+        assert!((200..300).contains(&status), "{}: {status}", pair.place);
+        let ours = Sandbox::start(world()).unwrap();
+        pair.after.step(&ours).run().passes();
+        assert!(!started(&ours).is_empty(), "{}", pair.place);
+        assert_eq!(started(&theirs), started(&ours), "{}", pair.place);
+    });
+}
+
+#[test]
+fn the_other_actions_send_what_their_pages_say() {
+    for predecessor in PREDECESSORS {
+        for pair in pairs(predecessor.page) {
+            let sandbox = Sandbox::start(world()).unwrap();
+            let uses = pair.before["uses"].as_str().expect("an action");
+            let (action, _) = uses.split_once('@').expect("a version");
+            assert_eq!(action, predecessor.action, "{}", pair.place);
+            let inputs = texts(&pair.before["with"], &sandbox);
+            for name in inputs.0.keys() {
+                assert!(
+                    predecessor.inputs.contains(&name.as_str()),
+                    "{}: `{name}` is none of its inputs",
+                    pair.place
+                );
+            }
+            assert_eq!(
+                (predecessor.sends)(&inputs, &sandbox),
+                Request::written(&pair.before_sends, &sandbox),
+                "{}",
+                pair.place
+            );
+        }
+    }
+}
+
+/// Each in a row of its own, and what takes its place is there.
+#[test]
+fn all_inputs_and_outputs_of_the_other_actions_are_told() {
+    let ours: BTreeSet<_> = ["inputs", "outputs"]
+        .into_iter()
+        .flat_map(declared)
+        .map(|(name, ..)| name)
+        .collect();
+    let first = |cell: &str| {
+        let (word, _) = cell.strip_prefix('`')?.split_once('`')?;
+        Some(word.to_owned())
+    };
+    for predecessor in PREDECESSORS {
+        let page = document(predecessor.page);
+        let told = rows(page.section("## Inputs"));
+        let theirs: Vec<_> = told.iter().filter_map(|row| first(row[0])).collect();
+        let known = [predecessor.inputs, predecessor.outputs].concat();
+        assert_eq!(theirs, known, "{}", predecessor.page);
+        for row in told {
+            if let Some(name) = first(row[1]) {
+                assert!(ours.contains(&name), "{}: `{name}`", predecessor.page);
+            }
+        }
+    }
+}
+
+/// The commands are run as the runner would, with the sandbox in the place of the public servers.
+#[test]
+#[ignore = "needs bash and curl"]
+fn curl_sends_what_its_page_says() {
+    for pair in pairs(CURL) {
+        let sandbox = Sandbox::start(world()).unwrap();
+        let script = pair.before["run"].as_str().expect("a script");
+        let ended = Command::new("bash")
+            .args(["-e", "-c", &on(&sandbox, &evaluated(script, &sandbox))])
+            .envs(texts(&pair.before["env"], &sandbox).0)
+            // Nothing of whoever runs the tests.
+            .env("HOME", env!("CARGO_TARGET_TMPDIR"))
+            .env("NO_PROXY", "127.0.0.1")
+            .output()
+            .expect("bash is there");
+        assert!(ended.status.success(), "{}: {ended:?}", pair.place);
+        let sent: Vec<_> = sandbox
+            .requests()
+            .iter()
+            .map(|request| Request::recorded(request, &sandbox))
+            .collect();
+        let written = Request::written(&pair.before_sends, &sandbox);
+        assert_eq!(sent, [written], "{}", pair.place);
+    }
+}
