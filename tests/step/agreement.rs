@@ -56,8 +56,8 @@ fn the_harness_knows_the_inputs_and_outputs_of_action_yml() {
 #[test]
 fn every_outcome_is_explained() {
     let (_, _, description) = declared("outputs").swap_remove(0);
-    let readme = document("README.md");
-    let explained: Vec<_> = rows(readme.section("## Outcomes"))
+    let behaviour = document("docs/behaviour.md");
+    let explained: Vec<_> = rows(behaviour.section("## Outcomes"))
         .iter()
         .map(|row| row[0])
         .collect();
