@@ -26,17 +26,14 @@ pub(crate) fn table() -> Result<String> {
         .stderr(Stdio::inherit())
         .output()?;
     let text = String::from_utf8_lossy(&output.stdout);
-    let rows: Vec<_> = text
-        .lines()
-        .filter_map(|line| line.strip_prefix("| "))
-        .collect();
+    let rows: Vec<_> = text.lines().filter(|line| line.starts_with("| ")).collect();
     ensure!(
         output.status.success() && !rows.is_empty(),
         "{TEST} failed:\n{text}"
     );
     Ok(format!(
-        "\nwaiting, in virtual time: looks, those that cost budget, requests that are charged, and how late the end is seen\n\
-         budget for 10 min: GitHub 15 costly looks and 5 s; GitLab and Bitbucket 70 looks and 15 s\n\n{}",
+        "\nWaiting, in virtual time: looks, those that cost budget, requests that are charged, and how late the end is seen.\n\
+         Budget for 10 min: GitHub 15 costly looks and 5 s; GitLab and Bitbucket 70 looks and 15 s.\n\n{}",
         rows.join("\n")
     ))
 }

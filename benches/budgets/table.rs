@@ -1,4 +1,4 @@
-//! The figures as a table. Pure: nothing is measured or printed here.
+//! The figures as a table in Markdown, which docs/performance.md shows. Pure: nothing is measured or printed here.
 
 /// One budget.
 pub(crate) enum Row {
@@ -60,13 +60,8 @@ pub(crate) fn render(rows: &[Row]) -> String {
         .iter()
         .fold(wider([0; HEADING.len()], &heading), wider);
     let rule = widths.map(|width| "-".repeat(width));
-    let line = |(row, line): (&Row, &Line)| match row {
-        Row::Measured { .. } => joined(line, widths),
-        // Longer than any column: it has the rest of the line to itself.
-        Row::Skipped { what, why } => format!("{what:0$}  skipped: {why}\n", widths[0]),
-    };
     let head = joined(&heading, widths) + &joined(&rule, widths);
-    let table: String = rows.iter().zip(&lines).map(line).collect();
+    let table: String = lines.iter().map(|line| joined(line, widths)).collect();
     format!(
         "\n{head}{table}\nTimes are of whole processes, run by turns: the median (the shortest–the longest).\n"
     )
@@ -89,7 +84,9 @@ fn cells(row: &Row) -> Line {
             budget.clone(),
             verdict.word().to_owned(),
         ],
-        Row::Skipped { what, .. } => [what, "", "", "", "", ""].map(str::to_owned),
+        Row::Skipped { what, why } => {
+            [what, "skipped", why.as_str(), "", "", ""].map(str::to_owned)
+        }
     }
 }
 
@@ -102,5 +99,5 @@ fn joined(line: &Line, widths: [usize; HEADING.len()]) -> String {
     let padded: Vec<_> = cells
         .map(|(cell, width)| format!("{cell:width$}"))
         .collect();
-    padded.join("  ").trim_end().to_owned() + "\n"
+    format!("| {} |\n", padded.join(" | "))
 }

@@ -232,11 +232,12 @@ async fn looks_and_delays() {
     ];
     let row = |who: &str, length: &str, [looks, costly, charged, delay]: [String; 4]| {
         show(&format!(
-            "{who:14} {length:>7} {looks:>7} {costly:>7} {charged:>9} {delay:>9}"
+            "{who:11} | {length:>6} | {looks:>5} | {costly:>6} | {charged:>7} | {delay:>6} |"
         ));
     };
     let heads = ["looks", "costly", "charged", "delay"].map(str::to_owned);
     row("", "run", heads);
+    show("----------- | ------ | ----- | ------ | ------- | ------ |");
     for (length, seconds) in lengths {
         for (name, pace, charge) in PROVIDERS {
             let mut all = Vec::new();
