@@ -165,7 +165,9 @@ async fn collect(search: &Search<'_, '_>, limits: Limits, saw: &dyn Fn(&Run)) ->
             limits.all.min(changed - start + QUIET)
         };
         let left = limit.saturating_sub(start.elapsed());
-        if left.is_zero() {
+        // A rate limit that this look has met is waited out first, and does not count.
+        let is_over = limits.on_limit == OnLimit::GiveUp || account.left().is_zero();
+        if left.is_zero() && is_over {
             return found;
         }
         sleep(search.connection.pace().shortest.min(left)).await;

@@ -1,10 +1,13 @@
 //! Which run is ours: by id, by the marker in its title, by its time; and never anybody else's.
 
 use std::process::Child;
+use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use sandbox::world::{GithubToken, GithubTokenKind, Life, Permissions, RunDetails, Visibility};
-use sandbox::{Fault, Moment, Occasion, Provider, Route, Sandbox, World, demo, world};
+use sandbox::{
+    Fault, Moment, Occasion, Provider, RecordedRequest, Route, Sandbox, World, demo, world,
+};
 use serde_json::{Value, json};
 
 use crate::calls::{
@@ -126,6 +129,35 @@ fn an_event_that_nobody_listens_to_is_lost() {
     assert_eq!(done.outputs["conclusion"], "lost");
     assert_eq!(done.outputs["outcome"], "accepted");
     assert_eq!(sandbox.trigger_requests().len(), 1);
+}
+
+/// The time of a rate limit does not count, also of one that begins as the search would end.
+#[test]
+fn a_rate_limit_at_the_last_look_does_not_end_a_search() {
+    let sandbox = living(Provider::Github, Life::passing(SECOND));
+    let late = Fault::Delay(Moment::BeforeActing, 2 * SECOND);
+    sandbox.fault(Route::triggers(), Occasion::Every, late);
+    let step = dispatch(&sandbox, "release");
+    let child = step.start();
+    let reads = || Route::any().method("GET").path("/actions/runs");
+    let read = |request: &RecordedRequest| request.path.ends_with("/actions/runs");
+    until(&sandbox, "it is known to be readable", |sandbox| {
+        sandbox.requests().iter().any(read)
+    });
+    let broken = Fault::status(Moment::BeforeActing, 502);
+    sandbox.fault(reads(), Occasion::Every, broken);
+    let before = sandbox.requests().len();
+    until(&sandbox, "the search begins", |sandbox| {
+        sandbox.requests()[before..].iter().any(read)
+    });
+    // It looks for a minute, the last time as that is over.
+    sleep(59 * SECOND + SECOND / 2);
+    sandbox.clear_faults();
+    let limited = Fault::github_secondary_limit(Some(3));
+    sandbox.fault(reads(), Occasion::First(1), limited);
+    let done = step.finish(child).passes();
+    assert_eq!(found_ids(&done), ids(&sandbox));
+    assert_eq!(done.outputs["conclusion"], "success");
 }
 
 #[test]
