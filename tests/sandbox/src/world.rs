@@ -4,6 +4,7 @@
 mod bitbucket;
 pub mod crowd;
 pub mod demo;
+mod examples;
 mod git;
 mod github;
 mod github_identity;
@@ -157,7 +158,8 @@ impl World {
         self
     }
 
-    /// Runs of that pipeline live so: of a workflow by its file, of Bitbucket's by its name or `default`.
+    /// Runs of that pipeline live so: of a workflow by its file, of GitLab's by `.gitlab-ci.yml`, of Bitbucket's by
+    /// its name or `default`.
     #[must_use]
     pub fn life_of(
         mut self,

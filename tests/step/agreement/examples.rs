@@ -1,6 +1,5 @@
 //! The examples of the documents as steps that run against the sandbox.
 
-use sandbox::world::{GithubRepository, Workflow};
 use sandbox::{Sandbox, World, demo};
 use serde_json::Value;
 
@@ -64,21 +63,9 @@ fn expression(name: &str, sandbox: &Sandbox) -> String {
     }
 }
 
-/// The world of the examples: the demo's, and the repositories that a release updates.
+/// The world of the examples.
 pub(super) fn world() -> World {
-    let mut world = World::demo_alive().faster(3);
-    for number in 1..=20 {
-        let name = format!("octo-org/service-{number:02}");
-        world.github.apps[0].installations[0]
-            .repositories
-            .push(name.clone());
-        let workflow = Workflow::new(300 + number, "update.yml", "Update")
-            .on_repository_dispatch(&["library-released"])
-            .run_name("Update ${{ github.event.client_payload.trigger_id }}");
-        let repository = GithubRepository::new(2000 + number, &name).workflow(workflow);
-        world = world.github_repository(repository);
-    }
-    world
+    World::demo_alive().faster(3)
 }
 
 /// A step of an example that uses the action.

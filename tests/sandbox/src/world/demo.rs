@@ -8,7 +8,7 @@ use serde_json::json;
 use super::{
     Access, Artifact, BitbucketRepository, BitbucketToken, Configuration, GithubApp,
     GithubRepository, GithubToken, GitlabProject, GitlabToken, InputKind, Installation, JobLife,
-    Life, Log, Permissions, Provider, Role, Workflow, World,
+    Life, Log, Permissions, Provider, Role, Workflow, World, examples,
 };
 
 /// Classic, scope `repo`: does everything in `octo-org/app` and `octo-org/private`.
@@ -74,8 +74,8 @@ impl World {
         bitbucket(gitlab(github_tokens(github(Self::new()))))
     }
 
-    /// The same, where runs go on by themselves and end after a few seconds. Bitbucket's `nightly` fails, and
-    /// GitHub's `1-release.yml` goes on until it is cancelled.
+    /// The same with what the examples trigger (see `examples`), where runs go on by themselves and end after a few
+    /// seconds. Bitbucket's `nightly` fails, and GitHub's `1-release.yml` goes on until it is cancelled.
     pub fn demo_alive() -> Self {
         let second = Duration::from_secs(1);
         let jobs = || {
@@ -92,7 +92,7 @@ impl World {
         );
         let artifact = Artifact::new("result").file("result.json", "{\"version\": \"1.2.3\"}");
         let deployed = JobLife::new("deploy", second).file("result.json", "{\"replicas\": 3}");
-        Self::demo()
+        let world = Self::demo()
             .lives(Provider::Github, jobs().artifact(artifact))
             .life_of(
                 Provider::Github,
@@ -107,7 +107,8 @@ impl World {
                 "octo-workspace/service",
                 "nightly",
                 fails,
-            )
+            );
+        examples::add(world)
     }
 }
 

@@ -1,0 +1,83 @@
+//! What the examples of the README and of `docs/examples` trigger, beside what is in the demo's world, and how its runs
+//! go. Not here: the demo's world itself.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::{
+    GithubRepository, GitlabProject, InputKind, JobLife, Life, Log, Provider, Workflow, World,
+};
+
+/// How many services a release of the library updates: `octo-org/service-01` and so on.
+const SERVICES: u64 = 20;
+/// One more of them, whose runs fail.
+const FAILING_SERVICE: &str = "octo-org/service-99";
+/// What `docs/examples/gitlab/.gitlab-ci.yml` is in.
+const GITLAB_PROJECT: &str = "octo-group/app";
+/// The custom pipeline of `docs/examples/bitbucket/bitbucket-pipelines.yml`.
+const BITBUCKET_PIPELINE: &str = "pull-request";
+
+/// The demo's world with what the examples need. Its lives go before those that are there.
+pub(super) fn add(world: World) -> World {
+    bitbucket(gitlab(services(world)))
+}
+
+/// Repositories of the GitHub App, each with a workflow whose title bears the marker.
+fn services(mut world: World) -> World {
+    let names = (1..=SERVICES).map(|number| format!("octo-org/service-{number:02}"));
+    for (id, name) in (2001..).zip(names.chain([FAILING_SERVICE.to_owned()])) {
+        let workflow = Workflow::new(id, "update.yml", "Update")
+            .on_repository_dispatch(&["library-released"])
+            .run_name("Update ${{ github.event.client_payload.trigger_id }}");
+        for installation in world
+            .github
+            .apps
+            .iter_mut()
+            .flat_map(|app| &mut app.installations)
+        {
+            installation.repositories.push(name.clone());
+        }
+        world = world.github_repository(GithubRepository::new(id, &name).workflow(workflow));
+    }
+    let update = JobLife::new("update", Duration::from_secs(1))
+        .fails_in("Take the new version")
+        .log(Log::text("error[E0308]: mismatched types\n"));
+    let fails = Life::new().job(update);
+    world.life_of(Provider::Github, FAILING_SERVICE, "update.yml", fails)
+}
+
+/// A project that deploys and rolls back, and writes down what it did.
+fn gitlab(mut world: World) -> World {
+    let project = GitlabProject::new(4246, GITLAB_PROJECT)
+        .input("task", InputKind::String, Some(json!("deploy")))
+        .input("environment", InputKind::String, Some(json!("staging")))
+        .input("image", InputKind::String, Some(json!("")));
+    for token in &mut world.gitlab.tokens {
+        if let Some(role) = token.role_in("octo-group/tools/deployer") {
+            Arc::make_mut(&mut token.roles).push((GITLAB_PROJECT.to_owned(), role));
+        }
+    }
+    let deployment = json!({
+        "url": "https://app.example.com",
+        "image": "registry.example.com/app@sha256:0123456789abcdef",
+    });
+    let deploy = JobLife::new("deploy", Duration::from_secs(1))
+        .file("deployment.json", deployment.to_string());
+    let life = Life::new().job(deploy);
+    let world = world.gitlab_project(project);
+    world.life_of(Provider::Gitlab, GITLAB_PROJECT, ".gitlab-ci.yml", life)
+}
+
+fn bitbucket(mut world: World) -> World {
+    let service = world
+        .bitbucket
+        .repositories
+        .iter_mut()
+        .find(|repository| repository.name == "octo-workspace/service");
+    if let Some(service) = service {
+        service.custom_pipelines.push(BITBUCKET_PIPELINE.to_owned());
+    }
+    world
+}
