@@ -138,7 +138,7 @@ fn the_binary_accepts_every_example() {
     assert!(told >= 6, "the words are found");
 }
 
-/// … and the sandbox, which is as strict as the providers, takes what it sends.
+/// … and the sandbox, which is as strict as the providers, takes what it sends. All at once, since most of them wait.
 #[test]
 fn every_example_starts_something() {
     at_once(examples(), |example| {

@@ -62,6 +62,20 @@ pub(super) fn documents() -> Vec<Document> {
     found
 }
 
+/// The workflows of `docs/examples`.
+pub(super) fn workflows() -> Vec<Document> {
+    let folder = Path::new("docs/examples");
+    let paths = names(&root().join(folder)).into_iter();
+    let is_workflow = |path: &PathBuf| path.extension().is_some_and(|ending| ending == "yml");
+    let found: Vec<_> = paths
+        .map(|name| folder.join(name))
+        .filter(is_workflow)
+        .map(document)
+        .collect();
+    assert!(found.len() >= 6, "they are found");
+    found
+}
+
 /// A fenced block.
 pub(super) struct Block {
     /// `README.md:12`
@@ -70,6 +84,18 @@ pub(super) struct Block {
     pub(super) code: String,
     /// The first words after it, up to the next block or heading.
     pub(super) after: String,
+}
+
+/// A workflow as one block.
+impl From<Document> for Block {
+    fn from(workflow: Document) -> Self {
+        Self {
+            place: workflow.path.display().to_string(),
+            language: "yaml".to_owned(),
+            code: workflow.text,
+            after: String::new(),
+        }
+    }
 }
 
 impl Document {

@@ -1,9 +1,9 @@
-//! The examples of the documents as steps that run against the sandbox.
+//! The examples of the documents, and of the workflows of `docs/examples`, as steps that run against the sandbox.
 
 use sandbox::{Sandbox, World, demo};
 use serde_json::Value;
 
-use super::documents::{documents, yaml};
+use super::documents::{Block, Document, documents, workflows, yaml};
 use crate::harness::{Done, Step};
 
 /// How the documents call the action.
@@ -11,6 +11,24 @@ pub(super) const ACTION: &str = "octo-org/trigger-pipeline@";
 
 /// The text that goes into `secret-variables`; it must not be seen.
 const DEPLOY_KEY: &str = "sandbox key,\nof two \"lines\"";
+
+/// What the monorepo's example makes of a push.
+const TARGETS: &str = "\
+- repository: octo-org/app
+  workflow: build.yml
+  inputs: {version: 0123}
+- repository: octo-org/app
+  event-type: release
+  client-payload: {commit: 0123, subject: Add}
+- provider: gitlab
+  repository: octo-group/tools/deployer
+  inputs: {environment: staging}
+  token: ${{ toJSON(secrets.GITLAB_TOKEN) }}
+- provider: bitbucket
+  repository: octo-workspace/service
+  custom-pipeline: deploy
+  token: ${{ toJSON(secrets.BITBUCKET_TOKEN) }}
+";
 
 /// Servers of the examples, and what stands in for them.
 #[derive(Clone, Copy)]
@@ -39,8 +57,17 @@ const SERVERS: [Server; 3] = [
 fn expression(name: &str, sandbox: &Sandbox) -> String {
     let json = |value: Value| value.to_string();
     match name {
-        "github.sha" => demo::BITBUCKET_COMMIT.to_owned(),
         "github.ref" => "refs/heads/main".to_owned(),
+        "github.sha" | "github.event.pull_request.head.sha" => demo::BITBUCKET_COMMIT.to_owned(),
+        "github.event.pull_request.number" => "7".to_owned(),
+        "toJSON(github.head_ref)" => json("a\"b: ${c}".into()),
+        "toJSON(github.event.release.tag_name)" => json("v1.2.3".into()),
+        "toJSON(github.event.release.html_url)" => {
+            json("https://github.example.com/octo-org/library/releases/v1.2.3".into())
+        }
+        "toJSON(needs.build.outputs.image)" => json("registry.example.com/app@sha256:0123".into()),
+        "toJSON(github.event.client_payload.environment)" => json("production".into()),
+        "steps.add.outputs.targets" => evaluated(TARGETS, sandbox),
         "toJSON(github.ref_name)" => json("main".into()),
         "toJSON(github.event.head_commit.message)" => json("Say \"hello\"\n\nTwice: 1.0".into()),
         "toJSON(github.event.release)" => {
@@ -99,21 +126,18 @@ pub(super) fn examples() -> Vec<Example> {
         }
     }
     let mut examples = Vec::new();
-    for document in documents() {
-        for block in document
-            .blocks()
-            .into_iter()
-            .filter(|block| block.language == "yaml")
-        {
-            let node = yaml(&block.code).unwrap_or_else(|error| panic!("{}: {error}", block.place));
-            let mut found = Vec::new();
-            steps(&node, &mut found);
-            examples.extend(found.into_iter().map(|inputs| Example {
-                place: block.place.clone(),
-                inputs,
-                after: block.after.clone(),
-            }));
-        }
+    let documents = documents();
+    let blocks = documents.iter().flat_map(Document::blocks);
+    let files = workflows().into_iter().map(Block::from);
+    for block in blocks.chain(files).filter(|block| block.language == "yaml") {
+        let node = yaml(&block.code).unwrap_or_else(|error| panic!("{}: {error}", block.place));
+        let mut found = Vec::new();
+        steps(&node, &mut found);
+        examples.extend(found.into_iter().map(|inputs| Example {
+            place: block.place.clone(),
+            inputs,
+            after: block.after.clone(),
+        }));
     }
     examples
 }
