@@ -21,8 +21,10 @@ pub(crate) enum Event<'what> {
     Waiting { why: &'what str, pause: Duration },
     /// The first form of the trigger was rejected for a reason that allows a second one.
     SecondForm(&'what str),
-    /// The trigger was accepted: the run, or, where the answer tells none, the page to look at.
-    Accepted(Result<&'what Run, &'what str>),
+    /// The trigger was accepted, and the answer tells the run.
+    Accepted(&'what Run),
+    /// The trigger was accepted, and the answer tells no run: the page to look at.
+    AcceptedWithoutRun(&'what str),
     /// What would be sent if this were no dry run. Secrets are hidden in it.
     WouldSend { url: &'what Url, body: &'what str },
     /// Nobody knows whether the trigger was accepted, for this reason; runs are looked for.

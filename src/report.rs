@@ -112,7 +112,7 @@ mod tests {
                 }
                 let why = text.as_str();
                 line(target, &Event::Waiting { why, pause: Duration::from_secs(seconds) });
-                line(target, &Event::Accepted(Ok(run)));
+                line(target, &Event::Accepted(run));
                 line(target, &Event::Found(run));
                 warning(target, &Event::Found(run));
             }

@@ -197,8 +197,10 @@ impl Way<'_> {
         let error = match answer {
             Ok(run) => {
                 match &run {
-                    Some(run) => (self.tell)(Event::Accepted(Ok(run))),
-                    None => (self.tell)(Event::Accepted(Err(&self.connection.runs_page()))),
+                    Some(run) => (self.tell)(Event::Accepted(run)),
+                    None => {
+                        (self.tell)(Event::AcceptedWithoutRun(&self.connection.runs_page()));
+                    }
                 }
                 let mut triggered = Triggered::new(Outcome::Accepted, None);
                 triggered.runs.extend(run);

@@ -35,19 +35,19 @@ pub(crate) fn line(target: &Target, event: &Event<'_>) -> Option<String> {
         }
         Event::SecondForm(why) => format!("{target}: {why}"),
         Event::WouldSend { url, body } => format!("{target}: would send POST {url}\n{body}"),
-        Event::Accepted(Ok(run)) => {
+        Event::Accepted(run) => {
             let number = run
                 .number
                 .map(|number| format!(" (number {number})"))
                 .unwrap_or_default();
             format!("{target}: accepted, run {}{number}", run.id)
         }
-        Event::Accepted(Err(page)) if target.wait.is_none() => {
+        Event::AcceptedWithoutRun(page) if target.wait.is_none() => {
             format!(
                 "{target}: accepted; the provider does not tell which runs it started: look at {page}"
             )
         }
-        Event::Accepted(Err(_)) => match target.marker() {
+        Event::AcceptedWithoutRun(_) => match target.marker() {
             Some(marker) => {
                 format!("{target}: accepted; looking for runs with {marker} in their title")
             }
@@ -95,6 +95,7 @@ pub(crate) fn warning(target: &Target, event: &Event<'_>) -> Option<(String, Str
         | Event::Waiting { .. }
         | Event::SecondForm(_)
         | Event::Accepted(_)
+        | Event::AcceptedWithoutRun(_)
         | Event::WouldSend { .. }
         | Event::LookingInto(_)
         | Event::Found(_)

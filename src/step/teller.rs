@@ -27,8 +27,8 @@ pub(super) struct Teller<'a, W: Write> {
     spoke: Cell<Instant>,
     /// How many came to what.
     ends: RefCell<BTreeMap<&'static str, usize>>,
-    /// The first target of which a run is published.
-    published: Cell<Option<usize>>,
+    /// Whose run is published: whether it has none, and the place of its target. The least stays.
+    published: Cell<Option<(bool, usize)>>,
 }
 
 impl<'a, W: Write> Teller<'a, W> {
@@ -62,12 +62,13 @@ impl<'a, W: Write> Teller<'a, W> {
         format!("[{}/{}] {line}", index + 1, self.stories.len())
     }
 
-    /// So that they survive whatever follows.
+    /// So that they survive whatever follows. The first run of the first target that has one stays.
     fn publish(&self, index: usize, run: Option<&Run>) {
-        if self.published.get().is_some_and(|first| first < index) {
+        let rank = (run.is_none(), index);
+        if self.published.get().is_some_and(|first| first <= rank) {
             return;
         }
-        self.published.set(Some(index));
+        self.published.set(Some(rank));
         let marker = self.target(index).marker();
         let hide = |text: &str| self.runner.hide(text);
         self.runner
@@ -137,8 +138,8 @@ impl<W: Write> Audience for Teller<'_, W> {
             }
             Event::Trace(text) => self.runner.debug(*text),
             // First of all.
-            Event::Accepted(run) => self.publish(index, run.ok()),
-            Event::Found(run) => self.publish(index, Some(run)),
+            Event::Accepted(run) | Event::Found(run) => self.publish(index, Some(run)),
+            Event::AcceptedWithoutRun(_) => self.publish(index, None),
             Event::Beginning
             | Event::DefaultReference(_)
             | Event::Waiting { .. }
@@ -187,7 +188,7 @@ impl<W: Write> Audience for Teller<'_, W> {
 }
 
 fn new_run<'e>(event: &'e Event<'_>) -> Option<&'e Run> {
-    if let Event::Accepted(Ok(run)) | Event::Found(run) = event {
+    if let Event::Accepted(run) | Event::Found(run) = event {
         Some(run)
     } else {
         None
@@ -209,7 +210,7 @@ fn is_heartbeat(event: &Event<'_>) -> bool {
 fn is_urgent(event: &Event<'_>, target: &Target) -> bool {
     match event {
         // Else it is over with that.
-        Event::Accepted(_) => target.wait.is_some(),
+        Event::Accepted(_) | Event::AcceptedWithoutRun(_) => target.wait.is_some(),
         Event::Found(_)
         | Event::Waiting { .. }
         | Event::LookingInto(_)

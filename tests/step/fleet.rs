@@ -1,8 +1,8 @@
 //! Many targets in one step: what goes out when, what they share, what becomes of the others when one fails, and
 //! how it is told.
 
-use std::thread;
 use std::time::Instant;
+use std::{fs, thread};
 
 use sandbox::world::{JobLife, Life, RunDetails};
 use sandbox::{Fault, Moment, Occasion, Provider, RecordedRequest, Route, Sandbox, World, demo};
@@ -478,6 +478,34 @@ fn a_signal_cancels_all_that_is_ours_and_sends_no_more() {
     assert_eq!(ours(&sandbox).len(), 5);
     assert!(sandbox.runs().iter().all(|run| run.cancelled), "{done}");
     assert_eq!(sandbox.unfinished_runs().len(), 0, "{done}");
+}
+
+/// The outputs of whoever is killed are those of the first target with a run, whichever came first.
+#[test]
+fn a_run_that_was_told_survives_a_kill() {
+    let sandbox = living(Provider::Github, Life::endless());
+    let unheard = json!({
+        "repository": "octo-org/app", "event-type": "nobody-listens", "token": demo::GITHUB_CLASSIC,
+    });
+    let named = github("octo-org/app", "build.yml");
+    for targets in [[&unheard, &named], [&named, &unheard]] {
+        let before = sandbox.runs().len();
+        let targets = targets.map(Clone::clone);
+        let step = fleet(&sandbox, &targets)
+            .input("wait", "true")
+            .input("max-parallel", "1");
+        let mut child = step.start();
+        step.until_said("accepted; looking for runs");
+        step.until_said("accepted, run ");
+        signal(&child, "KILL");
+        child.wait().unwrap();
+        let written = fs::read_to_string(step.output_file()).unwrap();
+        // Of several entries the last counts.
+        let (_, last) = written.rsplit_once("run-id<<").unwrap();
+        let id = last.lines().nth(1);
+        let started = sandbox.runs()[before].id.to_string();
+        assert_eq!(id, Some(started.as_str()), "{written}");
+    }
 }
 
 #[test]
