@@ -12,7 +12,8 @@
 //! let sandbox = Sandbox::start(World::demo())?;
 //! // Plain http on 127.0.0.1, and https with a certificate of its own authority:
 //! let (http, https, ca) = (sandbox.http_url(), sandbox.https_url(), sandbox.ca_pem());
-//! // GitHub answers under /api/v3, GitLab under /api/v4 and /gitlab/api/v4, Bitbucket under /2.0, all on one port.
+//! // GitHub answers under /api/v3 and /github/api/v3, GitLab under /api/v4 and /gitlab/api/v4, Bitbucket under /2.0,
+//! // all on one port; to whoever asks for api.github.com or the like, as it does there.
 //! assert_eq!(sandbox.github_api_url(), format!("{http}/api/v3"));
 //! # let _ = (https, ca, demo::GITHUB_CLASSIC);
 //! # Ok::<(), std::io::Error>(())
@@ -87,7 +88,9 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 //!
-//! [`Proxy`] is a forward proxy for tests: passes `CONNECT` on or refuses it, and remembers the targets.
+//! [`Proxy`] is a forward proxy for tests: passes `CONNECT` on or refuses it, and remembers the targets. [`Front`]
+//! speaks TLS in front of what does not, or in front of what does: a proxy that is reached by https, or one that opens
+//! what it passes on.
 
 pub mod action;
 mod answer;
@@ -97,6 +100,7 @@ mod clock;
 mod door;
 mod fault;
 mod form;
+mod front;
 mod noise;
 mod provider;
 mod proxy;
@@ -104,6 +108,7 @@ mod record;
 mod request;
 mod sandbox;
 mod server;
+mod site;
 mod wire;
 pub mod world;
 
@@ -112,6 +117,7 @@ pub use builder::Builder;
 pub use certificate::Certificate;
 pub use door::ReservedPort;
 pub use fault::{Fault, Moment, Occasion, Route};
+pub use front::Front;
 pub use noise::Noise;
 pub use proxy::{Proxied, Proxy, ProxyManners};
 pub use record::{Answered, RecordedRequest};

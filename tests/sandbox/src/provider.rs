@@ -12,26 +12,22 @@ use serde_json::json;
 
 use crate::answer::Answer;
 use crate::request::Request;
+use crate::site;
 use crate::world::{Provider, World};
 
-/// Told by the path alone. The storages that logs and artifacts are kept in are none of theirs.
+/// Told by host and path. The storages that logs and artifacts are kept in are none of theirs.
 pub(crate) fn of(request: &Request) -> Option<Provider> {
-    let segments = request.segments();
-    let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
-    match segments.as_slice() {
-        ["api", "v3", ..] => Some(Provider::Github),
-        ["api", "v4", ..] | ["gitlab", "api", "v4", ..] => Some(Provider::Gitlab),
-        ["2.0", ..] => Some(Provider::Bitbucket),
-        _ => None,
-    }
+    site::of(request, "").map(|site| site.provider)
 }
 
-pub(crate) fn answer(provider: Option<Provider>, world: &mut World, request: &Request) -> Answer {
-    match provider {
-        Some(Provider::Github) => github::answer(world, request),
-        Some(Provider::Gitlab) => gitlab::answer(world, request),
-        Some(Provider::Bitbucket) => bitbucket::answer(world, request),
-        None => storage::answer(world, request),
+pub(crate) fn answer(world: &mut World, request: &Request) -> Answer {
+    let Some(site) = site::of(request, &site::origin(world, request)) else {
+        return storage::answer(world, request);
+    };
+    match site.provider {
+        Provider::Github => github::answer(world, request, site),
+        Provider::Gitlab => gitlab::answer(world, request, site),
+        Provider::Bitbucket => bitbucket::answer(world, request, site),
     }
 }
 

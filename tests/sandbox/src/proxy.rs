@@ -1,9 +1,9 @@
 //! A forward proxy on loopback for tests: passes `CONNECT` and plain http on, or refuses, and remembers what it
-//! was asked for. Not here: https of its own; clients reach it by plain http.
+//! was asked for. Not here: https of its own, for which there is `Front`.
 
 use std::collections::HashMap;
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
@@ -25,6 +25,10 @@ pub enum ProxyManners {
     },
     /// This status (say 403, 407, 502) to everyone.
     Refuses(u16),
+    /// Hears what is asked for, and closes the connection.
+    HangsUp,
+    /// Says that the tunnel is there, and closes it before anything goes through.
+    Deceives,
 }
 
 /// One request to the proxy.
@@ -47,10 +51,12 @@ pub struct Proxy {
 }
 
 struct Shared {
-    manners: ProxyManners,
+    manners: Mutex<ProxyManners>,
     /// Where names that only tests know lead to.
     hosts: HashMap<String, SocketAddr>,
     seen: Mutex<Vec<Proxied>>,
+    /// Both ends of every tunnel so far.
+    tunnels: Mutex<Vec<TcpStream>>,
     stopped: AtomicBool,
 }
 
@@ -61,15 +67,29 @@ impl Proxy {
 
     /// With addresses for names the system does not know, such as `("sandbox.test:443", address)`.
     pub fn start_knowing(manners: ProxyManners, hosts: &[(&str, SocketAddr)]) -> io::Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        Self::start_at(Ipv4Addr::LOCALHOST.into(), manners, hosts)
+    }
+
+    /// On `[::1]`.
+    pub fn start_on_ipv6(manners: ProxyManners) -> io::Result<Self> {
+        Self::start_at(Ipv6Addr::LOCALHOST.into(), manners, &[])
+    }
+
+    fn start_at(
+        place: IpAddr,
+        manners: ProxyManners,
+        hosts: &[(&str, SocketAddr)],
+    ) -> io::Result<Self> {
+        let listener = TcpListener::bind((place, 0))?;
         let address = listener.local_addr()?;
         let hosts = hosts
             .iter()
             .map(|(name, address)| ((*name).to_owned(), *address));
         let shared = Arc::new(Shared {
-            manners,
+            manners: Mutex::new(manners),
             hosts: hosts.collect(),
             seen: Mutex::default(),
+            tunnels: Mutex::default(),
             stopped: AtomicBool::new(false),
         });
         let for_thread = Arc::clone(&shared);
@@ -83,6 +103,10 @@ impl Proxy {
         })
     }
 
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// `http://127.0.0.1:PORT`
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
@@ -91,6 +115,18 @@ impl Proxy {
     /// The same with credentials in it.
     pub fn url_for(&self, user: &str, password: &str) -> String {
         format!("http://{user}:{password}@{}", self.address)
+    }
+
+    /// From now on.
+    pub fn behave(&self, manners: ProxyManners) {
+        *lock(&self.shared.manners) = manners;
+    }
+
+    /// Cuts the tunnels that are open.
+    pub fn cut(&self) {
+        for end in lock(&self.shared.tunnels).drain(..) {
+            let _ = end.shutdown(Shutdown::Both);
+        }
     }
 
     /// Everything it was asked for so far, in order.
@@ -127,15 +163,19 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
 fn attend(mut client: TcpStream, shared: &Shared) -> io::Result<()> {
     let mut reader = BufReader::new(client.try_clone()?);
     let (method, target, headers) = read_head(&mut reader)?;
-    let refusal = refusal(&shared.manners, &headers);
+    let manners = lock(&shared.manners).clone();
+    let refusal = refusal(&manners, &headers);
     lock(&shared.seen).push(Proxied {
         method: method.clone(),
         target: target.clone(),
         headers: headers.clone(),
-        passed: refusal.is_none(),
+        passed: refusal.is_none() && manners != ProxyManners::HangsUp,
     });
     if let Some(status) = refusal {
         return refuse(&mut client, status);
+    }
+    if manners == ProxyManners::HangsUp {
+        return Ok(());
     }
     let authority = target
         .trim_start_matches("http://")
@@ -151,6 +191,10 @@ fn attend(mut client: TcpStream, shared: &Shared) -> io::Result<()> {
     };
     if method == "CONNECT" {
         client.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n")?;
+        if manners == ProxyManners::Deceives {
+            return Ok(());
+        }
+        lock(&shared.tunnels).extend([client.try_clone()?, server.try_clone()?]);
     } else {
         // One request a connection, or the next one, perhaps for another host, would follow it unseen.
         let path = target
@@ -191,7 +235,7 @@ fn read_head(reader: &mut BufReader<TcpStream>) -> io::Result<(String, String, H
 
 fn refusal(manners: &ProxyManners, headers: &Headers) -> Option<u16> {
     match manners {
-        ProxyManners::Passes => None,
+        ProxyManners::Passes | ProxyManners::HangsUp | ProxyManners::Deceives => None,
         ProxyManners::Refuses(status) => Some(*status),
         ProxyManners::Demands { user, password } => {
             let wanted = BASE64_STANDARD.encode(format!("{user}:{password}"));

@@ -42,6 +42,16 @@ impl Request {
         format!("{scheme}://{host}")
     }
 
+    /// The host that was asked for, in lower case, without its port.
+    pub(crate) fn host_name(&self) -> String {
+        let host = self.headers.get("host").unwrap_or_default();
+        let name = match host.rsplit_once(':') {
+            Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+            _ => host,
+        };
+        name.to_ascii_lowercase()
+    }
+
     /// Split first, decoded after, so that `group%2Fproject` stays one segment. A trailing slash adds none.
     pub(crate) fn segments(&self) -> Vec<String> {
         self.raw_path

@@ -212,7 +212,7 @@ async fn attend(request: Request, shared: Arc<Shared>) -> Ending {
         }
         let mut world = lock(&shared.world);
         world.refresh();
-        provider::answer(provider, &mut world, &request)
+        provider::answer(&mut world, &request)
     });
     pause(plan.delay_after).await;
     let now = lock(&shared.world).now();

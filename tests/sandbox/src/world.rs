@@ -64,6 +64,9 @@ pub struct World {
     /// Everything that was started, in order.
     pub runs: Vec<Run>,
     pub clock: Clock,
+    /// Scheme, host and port with which links begin, where that is not how a request came: a server that is reached
+    /// by another name than the one it believes to have.
+    pub external_url: Option<String>,
     /// What runs will do by themselves; the last that fits counts.
     lives: Vec<(Pipeline, Life)>,
     /// For each run that is triggered, these start the like of it.

@@ -11,6 +11,7 @@ use serde_json::json;
 
 use crate::answer::Answer;
 use crate::request::Request;
+use crate::site::Site;
 use crate::world::{BitbucketRepository, BitbucketToken, World};
 use error::Failure;
 
@@ -20,9 +21,11 @@ struct Call<'request> {
     token: BitbucketToken,
     /// Where links to pages begin.
     origin: String,
+    /// Where links to the API begin.
+    base: String,
 }
 
-pub(super) fn answer(world: &mut World, request: &Request) -> Answer {
+pub(super) fn answer(world: &mut World, request: &Request, site: Site) -> Answer {
     let token = match access::authenticate(world, request) {
         Ok(token) => token,
         Err(failure) => return failure.answer(),
@@ -30,19 +33,19 @@ pub(super) fn answer(world: &mut World, request: &Request) -> Answer {
     let call = Call {
         request,
         token,
-        origin: request.origin(),
+        origin: site.pages,
+        base: site.api,
     };
     let scopes = call.token.scopes.join(", ");
-    let answer = route(world, &call).unwrap_or_else(Failure::answer);
+    let answer = route(world, &call, &site.call).unwrap_or_else(Failure::answer);
     answer
         .header("X-OAuth-Scopes", scopes)
         .header("X-Request-Id", "0000000000sandbox000000000000000")
 }
 
-fn route(world: &mut World, call: &Call<'_>) -> Result<Answer, Failure> {
-    let segments = call.request.segments();
+fn route(world: &mut World, call: &Call<'_>, segments: &[String]) -> Result<Answer, Failure> {
     let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
-    let ["2.0", "repositories", workspace, name, rest @ ..] = segments.as_slice() else {
+    let ["repositories", workspace, name, rest @ ..] = segments.as_slice() else {
         return Err(Failure::page_not_found());
     };
     let repository = access::see(world, call, &format!("{workspace}/{name}"))?;

@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 use crate::answer::Answer;
 use crate::clock;
 use crate::request::Request;
+use crate::site::Site;
 use crate::world::{Access, GithubRepository, GithubTokenKind, World};
 use access::Caller;
 pub(super) use artifact::zip;
@@ -36,22 +37,20 @@ struct Call<'request> {
 const ANONYMOUS_BROWSER: &str = "Request forbidden by administrative rules. Please make sure your request has a \
     User-Agent header (https://docs.github.com/en/rest/overview/resources-in-the-rest-api#user-agent-required).\n";
 
-pub(super) fn answer(world: &mut World, request: &Request) -> Answer {
+pub(super) fn answer(world: &mut World, request: &Request, site: Site) -> Answer {
     if request.headers.get("user-agent").is_none_or(str::is_empty) {
         return Answer::body(403, "text/plain", ANONYMOUS_BROWSER);
     }
     let (answer, caller) = match access::authenticate(world, request) {
         Err(failure) => (failure.answer("https://docs.github.com/rest"), None),
         Ok(caller) => {
-            let origin = request.origin();
-            let base = format!("{origin}/api/v3");
             let call = Call {
                 request,
                 caller,
-                origin,
-                base,
+                origin: site.pages,
+                base: site.api,
             };
-            (route(world, &call), Some(call.caller))
+            (route(world, &call, &site.call), Some(call.caller))
         }
     };
     let answer = etag::unless_known(answer, request);
@@ -84,17 +83,16 @@ fn with_manners(answer: Answer, caller: Option<&Caller>, world: &World) -> Answe
     }
 }
 
-fn route(world: &mut World, call: &Call<'_>) -> Answer {
+fn route(world: &mut World, call: &Call<'_>, segments: &[String]) -> Answer {
     let version = call.request.headers.get("x-github-api-version");
     if version.is_some_and(|version| version != "2022-11-28") {
         let message = "The given API version is not supported; only 2022-11-28 is.";
         return Failure::new(400, message)
             .answer("https://docs.github.com/rest/about-the-rest-api/api-versions");
     }
-    let segments = call.request.segments();
     let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
     let method = call.request.method.as_str();
-    match (method, &segments[2..]) {
+    match (method, segments.as_slice()) {
         ("POST", ["app", "installations", id, "access_tokens"]) => {
             app::mint(world, call, id).unwrap_or_else(|failure| failure.answer(app::MINT_PAGE))
         }

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use crate::answer::Answer;
 use crate::form;
 use crate::request::Request;
+use crate::site::Site;
 use crate::world::{GitlabProject, GitlabToken, Visibility, World};
 use error::Failure;
 
@@ -22,19 +23,13 @@ struct Call<'request> {
     origin: String,
 }
 
-pub(super) fn answer(world: &mut World, request: &Request) -> Answer {
-    let segments = request.segments();
-    let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
-    let (prefix, call) = match segments.as_slice() {
-        ["gitlab", "api", "v4", call @ ..] => ("/gitlab", call),
-        ["api", "v4", call @ ..] => ("", call),
-        _ => ("", [].as_slice()),
-    };
+pub(super) fn answer(world: &mut World, request: &Request, site: Site) -> Answer {
+    let segments: Vec<&str> = site.call.iter().map(String::as_str).collect();
     let context = Call {
         request,
-        origin: format!("{}{prefix}", request.origin()),
+        origin: site.pages,
     };
-    let answer = match call {
+    let answer = match segments.as_slice() {
         ["user"] => access::user(world, request),
         ["projects", id, rest @ ..] => in_project(world, &context, id, rest),
         _ => Err(Failure::error(404, "404 Not Found")),

@@ -1,6 +1,7 @@
 //! The storages that the providers send downloads to: on another host name, by links that are good for a minute,
 //! and closed to whoever brings a credential. Not here: who is given a link.
 
+use std::net::Ipv4Addr;
 use std::ops::Range;
 use std::time::{Duration, SystemTime};
 
@@ -10,6 +11,8 @@ use crate::request::Request;
 use crate::world::{Provider, Run, World};
 
 const LINKS_LAST: Duration = Duration::from_mins(1);
+/// The storage's host for those who came to a host with a name.
+const NAMED: &str = "storage.test";
 
 /// A file that is kept: so many bytes of padding, then its end.
 pub(super) struct Kept {
@@ -21,15 +24,17 @@ pub(super) struct Kept {
 pub(super) fn link(world: &World, request: &Request, provider: Provider, name: &str) -> String {
     let origin = request.origin();
     let (scheme, host) = origin.split_once("://").unwrap_or_default();
-    let (host, port) = host.rsplit_once(':').unwrap_or((host, "80"));
+    let name_of_host = request.host_name();
+    let port = &host[name_of_host.len().min(host.len())..];
+    let is_address = name_of_host.starts_with('[') || name_of_host.parse::<Ipv4Addr>().is_ok();
     // Another host, as far as loopback has one.
-    let other = if host == "localhost" {
-        "127.0.0.1"
-    } else {
-        "localhost"
+    let other = match name_of_host.as_str() {
+        "localhost" => "127.0.0.1",
+        _ if is_address => "localhost",
+        _ => NAMED,
     };
     let end = clock::seconds(world.now() + LINKS_LAST);
-    format!("{scheme}://{other}:{port}/storage/{provider}/{name}?until={end}")
+    format!("{scheme}://{other}{port}/storage/{provider}/{name}?until={end}")
 }
 
 pub(super) fn answer(world: &World, request: &Request) -> Answer {

@@ -3,7 +3,7 @@
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 
-use sandbox::{Proxy, ProxyManners, Sandbox, World};
+use sandbox::{Proxy, ProxyManners, Sandbox, World, demo};
 
 use crate::client::ask;
 
@@ -74,4 +74,68 @@ fn refusals_and_credentials() {
             .url_for("user", "pass")
             .starts_with("http://user:pass@127.0.0.1:")
     );
+}
+
+/// What comes before the connection is closed.
+fn rest(stream: &mut TcpStream) -> Vec<u8> {
+    let mut rest = Vec::new();
+    let _ = stream.read_to_end(&mut rest);
+    rest
+}
+
+#[test]
+fn connections_are_closed_before_and_behind_the_answer() {
+    let sandbox = Sandbox::start(World::demo()).unwrap();
+    let target = format!("127.0.0.1:{}", sandbox.http_port());
+    let proxy = Proxy::start(ProxyManners::HangsUp).unwrap();
+    let mut stream = TcpStream::connect(proxy.address()).unwrap();
+    write!(stream, "CONNECT {target} HTTP/1.1\r\n\r\n").unwrap();
+    assert_eq!(rest(&mut stream), b"");
+    assert!(!proxy.seen()[0].passed);
+
+    proxy.behave(ProxyManners::Deceives);
+    let (status, mut stream) = connect(&proxy, &target, "");
+    assert_eq!(status, "200");
+    assert_eq!(rest(&mut stream), b"");
+
+    proxy.behave(ProxyManners::Passes);
+    let (status, mut stream) = connect(&proxy, &target, "");
+    assert_eq!(status, "200");
+    proxy.cut();
+    assert_eq!(rest(&mut stream), b"");
+    assert_eq!(sandbox.requests().len(), 0);
+}
+
+#[test]
+fn it_may_have_an_ipv6_address() {
+    let sandbox = Sandbox::start(World::demo()).unwrap();
+    let proxy = Proxy::start_on_ipv6(ProxyManners::Passes).unwrap();
+    assert_eq!(
+        proxy.url(),
+        format!("http://[::1]:{}", proxy.address().port())
+    );
+    let target = format!("127.0.0.1:{}", sandbox.http_port());
+    let (_, mut stream) = connect(&proxy, &target, "");
+    let asked = ask(&sandbox, "GET", "/api/v3/repos/octo-org/app");
+    assert_eq!(asked.converse(&mut stream).unwrap().status, 200);
+}
+
+/// Whose name for itself is another one.
+#[test]
+fn links_begin_with_the_external_url() {
+    let mut world = World::demo();
+    world.external_url = Some("https://git.example.com".to_owned());
+    let sandbox = Sandbox::start(world).unwrap();
+    for (path, url) in [
+        ("/api/v3", "https://git.example.com/octo-org/app"),
+        (
+            "/github/api/v3",
+            "https://git.example.com/github/octo-org/app",
+        ),
+    ] {
+        let answer = ask(&sandbox, "GET", &format!("{path}/repos/octo-org/app"))
+            .bearer(demo::GITHUB_CLASSIC)
+            .send();
+        assert_eq!(answer.json()["html_url"], url);
+    }
 }

@@ -1,12 +1,12 @@
 //! Ports, TLS with the sandbox's own authority, the record, and what no client may send.
 
 use std::io;
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use sandbox::{Answered, Certificate, Provider, Sandbox, World, demo};
+use sandbox::{Answered, Certificate, Front, Provider, Sandbox, World, demo};
 use serde_json::json;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
@@ -17,7 +17,17 @@ use crate::client::{Response, ask};
 
 /// Asks for a repository by https, trusting the authority and expecting that name.
 fn look_by_tls(sandbox: &Sandbox, name: &'static str) -> io::Result<Response> {
-    let ca = CertificateDer::from_pem_slice(sandbox.ca_pem().as_bytes()).unwrap();
+    let address = ([127, 0, 0, 1], sandbox.https_port()).into();
+    look_at(address, sandbox.ca_pem(), sandbox, name)
+}
+
+fn look_at(
+    address: SocketAddr,
+    ca_pem: &str,
+    sandbox: &Sandbox,
+    name: &'static str,
+) -> io::Result<Response> {
+    let ca = CertificateDer::from_pem_slice(ca_pem.as_bytes()).unwrap();
     let mut roots = RootCertStore::empty();
     roots.add(ca).unwrap();
     let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
@@ -27,7 +37,7 @@ fn look_by_tls(sandbox: &Sandbox, name: &'static str) -> io::Result<Response> {
         .with_no_client_auth();
     let name = ServerName::try_from(name).unwrap();
     let client = ClientConnection::new(Arc::new(config), name).unwrap();
-    let stream = TcpStream::connect(("127.0.0.1", sandbox.https_port()))?;
+    let stream = TcpStream::connect(address)?;
     let mut stream = StreamOwned::new(client, stream);
     ask(sandbox, "GET", "/api/v3/repos/octo-org/app").converse(&mut stream)
 }
@@ -50,6 +60,23 @@ fn https_is_good_for_all_its_names() {
         assert!(page.contains("https://127.0.0.1:"), "{page}");
     }
     assert!(sandbox.requests().iter().all(|request| request.tls));
+}
+
+/// Its authority is its own, and what is behind it sees no TLS.
+#[test]
+fn a_front_speaks_tls_for_what_is_behind_it() {
+    let sandbox = Sandbox::start(World::demo()).unwrap();
+    let behind = ([127, 0, 0, 1], sandbox.http_port()).into();
+    let front = Front::start(behind, &["extra.test"]).unwrap();
+    for name in ["127.0.0.1", "extra.test"] {
+        let response = look_at(front.address(), front.ca_pem(), &sandbox, name).unwrap();
+        assert_eq!(response.status, 200);
+    }
+    let error = look_at(front.address(), sandbox.ca_pem(), &sandbox, "127.0.0.1");
+    let error = error.unwrap_err().to_string();
+    assert!(error.contains("UnknownIssuer"), "{error}");
+    assert_eq!(sandbox.requests().len(), 2);
+    assert!(sandbox.requests().iter().all(|request| !request.tls));
 }
 
 #[test]

@@ -51,8 +51,8 @@ fn page_of<T>(call: &Call<'_>, all: &[T], describe: impl Fn(&T) -> Value) -> Ans
             }
         }
         let query = query.append_pair("page", &(page + 1).to_string()).finish();
-        let path = &call.request.raw_path;
-        body["next"] = json!(format!("{}{path}?{query}", call.origin));
+        let path = call.request.raw_path.trim_start_matches("/2.0");
+        body["next"] = json!(format!("{}{path}?{query}", call.base));
     }
     Answer::json(200, body)
 }
@@ -118,10 +118,7 @@ fn not_found() -> Failure {
 pub(super) fn api_url(call: &Call<'_>, run: &Run) -> String {
     let uuid = run.uuid().replace('{', "%7B").replace('}', "%7D");
     let repository = &run.repository;
-    format!(
-        "{}/2.0/repositories/{repository}/pipelines/{uuid}",
-        call.origin
-    )
+    format!("{}/repositories/{repository}/pipelines/{uuid}", call.base)
 }
 
 pub(super) fn describe(call: &Call<'_>, run: &Run) -> Value {
