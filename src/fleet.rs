@@ -50,7 +50,7 @@ pub(crate) async fn run<'a>(
     let sinks: Vec<_> = (0..targets.len())
         .map(|index| move |event: Event<'_>| audience.tell(index, &event))
         .collect();
-    let shares = share(targets);
+    let shares = share(targets, &request.proxies);
     let members: Vec<_> = targets
         .iter()
         .zip(&shares)

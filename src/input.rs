@@ -5,6 +5,7 @@ mod credential;
 mod document;
 mod pipeline;
 mod place;
+mod proxies;
 mod raw;
 mod table;
 mod targets;
@@ -16,6 +17,7 @@ mod written;
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
@@ -24,10 +26,10 @@ use url::Url;
 pub(crate) use complaint::Complaint;
 use complaint::{Part, both, complain, none_of};
 use place::Place;
+pub(crate) use proxies::proxy_secrets;
 use raw::Inputs;
 pub(crate) use targets::{Given, Warning};
 
-use crate::secret::Secret;
 use crate::target::{Mode, OnFailure, Provider, Request, Server, Target};
 
 const CERTIFICATES: &str = "ca-certificates";
@@ -52,7 +54,8 @@ impl Home {
                 .filter(|value| !value.is_empty())
         };
         let url = |name: &str, text: &str| {
-            place::server_address(text).or_else(|message| complain(name, message))
+            place::server_address(text)
+                .map_err(|message| vec![Complaint::of_variable(name, message)])
         };
         let web = url(
             "GITHUB_SERVER_URL",
@@ -73,34 +76,27 @@ impl Home {
     }
 }
 
-/// Passwords that stand in proxies' addresses; the HTTP client reads the same variables.
-pub(crate) fn proxy_passwords(environment: &BTreeMap<String, String>) -> Vec<Secret> {
-    let is_proxy = |name: &str| {
-        ["https_proxy", "http_proxy", "all_proxy"].contains(&name.to_lowercase().as_str())
-    };
-    environment
-        .iter()
-        .filter(|(name, _)| is_proxy(name))
-        .filter_map(|(_, value)| Some(Secret::new(Url::parse(value).ok()?.password()?)))
-        .collect()
-}
-
-/// Makes a request of the inputs, with what seems strange about it. Errors are all that is wrong with them,
-/// at least one.
-pub(crate) fn read(given: &Given, home: &Home) -> Part<(Request, Vec<Warning>)> {
+/// Makes a request of the inputs and of the environment in which they stand, with what seems strange about it.
+/// Errors are all that is wrong with them, at least one.
+pub(crate) fn read(
+    given: &Given,
+    environment: &BTreeMap<String, String>,
+) -> Part<(Request, Vec<Warning>)> {
     let step = &given.step;
-    let (((), mode), ((max_parallel, on_failure), (targets, warnings))) = both(
-        both(none_of(step.undeclared()), mode(step)),
+    let targets = Home::from_environment(environment).and_then(|home| targets::read(given, &home));
+    let (((), (mode, proxies)), ((max_parallel, on_failure), (targets, warnings))) = both(
         both(
-            both(max_parallel(step), on_failure(step)),
-            targets::read(given, home),
+            none_of(step.undeclared()),
+            both(mode(step), proxies::read(environment)),
         ),
+        both(both(max_parallel(step), on_failure(step)), targets),
     )?;
     let request = Request {
         targets,
         mode,
         max_parallel,
         on_failure,
+        proxies: Arc::new(proxies),
     };
     Ok((request, warnings))
 }

@@ -2,6 +2,7 @@
 //! are nearly right, and the targets to read them for.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use proptest::collection::vec;
@@ -10,7 +11,7 @@ use proptest::sample::{Index, select};
 use proptest::string::string_regex;
 use serde_json::{Map, Number, Value};
 
-use crate::input::{self, Given, Home};
+use crate::input::{self, Given};
 use crate::provider::http::{Answer, Body, Http};
 use crate::provider::{Share, share};
 use crate::run::{Conclusion, Held, Job, Look, MatchedBy, Nature, Run, State, Step, Times, Words};
@@ -481,8 +482,7 @@ pub(crate) fn target(inputs: &[(&str, &str)]) -> Target {
         (name, (*value).to_owned())
     };
     let given = Given::from_environment(&inputs.iter().map(name).collect());
-    let home = Home::from_environment(&BTreeMap::new()).unwrap();
-    let Ok((mut request, _)) = input::read(&given, &home) else {
+    let Ok((mut request, _)) = input::read(&given, &BTreeMap::new()) else {
         panic!("the inputs are right");
     };
     request.targets.remove(0)
@@ -521,7 +521,7 @@ pub(crate) fn targets() -> Vec<Target> {
 
 /// Lends a client for that target, by which nothing is sent.
 pub(crate) fn with_http(target: &Target, test: impl FnOnce(&Share<'_>, &Http<'_>)) {
-    let Some(Ok(share)) = share([target]).pop() else {
+    let Some(Ok(share)) = share([target], &Arc::default()).pop() else {
         panic!("there is a client");
     };
     test(&share, &Http::new(&share, &target.server.api, &|_| {}));

@@ -6,11 +6,10 @@ use std::collections::BTreeMap;
 use std::io::Write;
 
 use crate::fleet::{self, Report};
-use crate::input::{self, Complaint, Given, Home, Warning};
+use crate::input::{self, Complaint, Given};
 use crate::report::{self, Annotation};
 use crate::runner::Runner;
 use crate::stop::Stop;
-use crate::target::Request;
 use teller::Teller;
 
 /// Whether the step passed.
@@ -29,7 +28,7 @@ pub(crate) async fn run<W: Write>(
     let given = Given::from_environment(environment);
     mask(&given, environment, runner);
 
-    let (request, warnings) = match read(&given, environment) {
+    let (request, warnings) = match input::read(&given, environment) {
         Ok(read) => read,
         Err(complaints) => return complain(&complaints, runner),
     };
@@ -52,11 +51,12 @@ pub(crate) async fn run<W: Write>(
 /// Before anything else is printed.
 fn mask<W: Write>(given: &Given, environment: &BTreeMap<String, String>, runner: &Runner<W>) {
     let mut warnings = Vec::new();
-    let proxies = input::proxy_passwords(environment)
-        .into_iter()
-        .map(|secret| ("HTTPS_PROXY".to_owned(), secret));
-    for (name, secret) in given.secrets().into_iter().chain(proxies) {
-        let warn = |text| warnings.push((name, text));
+    let inputs = given.secrets().into_iter();
+    let inputs = inputs.map(|(name, secret)| (format!("input {name}"), secret));
+    let proxies = input::proxy_secrets(environment).into_iter();
+    let proxies = proxies.map(|(name, secret)| (format!("environment variable {name}"), secret));
+    for (title, secret) in inputs.chain(proxies) {
+        let warn = |text| warnings.push((title, text));
         match secret.expose() {
             "" | "null" => {
                 warn("a secret in it is empty or `null`: is it set? Forks and Dependabot get none");
@@ -67,22 +67,14 @@ fn mask<W: Write>(given: &Given, environment: &BTreeMap<String, String>, runner:
             _ => {}
         }
     }
-    for (name, text) in warnings {
-        runner.warning(&format!("input {name}"), text);
+    for (title, text) in warnings {
+        runner.warning(&title, text);
     }
-}
-
-fn read(
-    given: &Given,
-    environment: &BTreeMap<String, String>,
-) -> Result<(Request, Vec<Warning>), Vec<Complaint>> {
-    let home = Home::from_environment(environment)?;
-    input::read(given, &home)
 }
 
 fn complain<W: Write>(complaints: &[Complaint], runner: &Runner<W>) -> Verdict {
     for complaint in complaints {
-        runner.error(&format!("input {}", complaint.input), &complaint.message);
+        runner.error(&complaint.title(), &complaint.message);
     }
     runner.say("nothing was sent");
     runner.outputs(report::outputs(&[], &|text| runner.hide(text)));

@@ -1,16 +1,19 @@
 //! What is asked for: validated nouns, no input or output. Behind this door no string is a flag.
 
+pub(crate) mod proxies;
 mod wait;
 
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use serde_json::Value;
 use serde_json::value::RawValue;
 use url::Url;
 
 use crate::secret::Secret;
+pub(crate) use proxies::Proxies;
 pub(crate) use wait::{Logs, OnAbandoned, OnBlocked, ResultArtifact, Wait};
 
 /// The line of a workflow that puts the marker into the title of its runs.
@@ -25,6 +28,7 @@ pub(crate) struct Request {
     /// Most triggers on the wire at once.
     pub(crate) max_parallel: NonZeroUsize,
     pub(crate) on_failure: OnFailure,
+    pub(crate) proxies: Arc<Proxies>,
 }
 
 /// What becomes of the targets that are still to be triggered when one has failed.

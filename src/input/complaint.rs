@@ -7,7 +7,16 @@ use std::fmt;
 pub(crate) struct Complaint {
     pub(crate) input: String,
     pub(crate) message: String,
+    source: Source,
     quote: Option<Quote>,
+}
+
+/// Where it stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Source {
+    Input,
+    /// A variable of the environment that is no input.
+    Variable,
 }
 
 /// That a message quotes an input's text, which not everybody may see.
@@ -23,7 +32,24 @@ impl Complaint {
         Self {
             input: input.into(),
             message: message.to_string(),
+            source: Source::Input,
             quote: None,
+        }
+    }
+
+    /// One about the environment.
+    pub(super) fn of_variable(name: &str, message: impl fmt::Display) -> Self {
+        Self {
+            source: Source::Variable,
+            ..Self::new(name, message)
+        }
+    }
+
+    /// What it is about, in words.
+    pub(crate) fn title(&self) -> String {
+        match self.source {
+            Source::Input => format!("input {}", self.input),
+            Source::Variable => format!("environment variable {}", self.input),
         }
     }
 

@@ -156,8 +156,8 @@ fn environment(inputs: Vec<(String, String)>) -> BTreeMap<String, String> {
 fn go_through(environment: &BTreeMap<String, String>) -> Vec<Complaint> {
     let given = Given::from_environment(environment);
     given.secrets();
-    proxy_passwords(environment);
-    let read = Home::from_environment(environment).and_then(|home| read(&given, &home));
+    proxy_secrets(environment);
+    let read = read(&given, environment);
     let Ok((request, _)) = read else {
         return read.err().unwrap_or_default();
     };

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use url::Url;
 
@@ -9,7 +10,8 @@ use super::github::{Library, Session, permissions};
 use super::http::Client;
 use super::{Account, Error, Pace};
 use crate::target::{
-    BitbucketCredential, Call, GitHubCredential, GitLabCredential, PrivateKey, Provider, Target,
+    BitbucketCredential, Call, GitHubCredential, GitLabCredential, PrivateKey, Provider, Proxies,
+    Target,
 };
 
 /// What a target has in common with others.
@@ -33,6 +35,7 @@ struct Holder<'a> {
 /// Finds out who shares what. Errors where no client can be made.
 pub(crate) fn share<'a>(
     targets: impl IntoIterator<Item = &'a Target>,
+    proxies: &Arc<Proxies>,
 ) -> Vec<Result<Share<'a>, Error>> {
     let mut clients = HashMap::new();
     let mut accounts = HashMap::new();
@@ -42,7 +45,7 @@ pub(crate) fn share<'a>(
         let certificates = target.certificates.as_deref();
         let client = clients
             .entry(certificates)
-            .or_insert_with(|| Client::new(certificates).map(Rc::new))
+            .or_insert_with(|| Client::new(certificates, proxies).map(Rc::new))
             .clone()?;
         let holder = Holder::of(target);
         let account = accounts

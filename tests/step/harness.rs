@@ -131,6 +131,13 @@ impl Step {
         path.display().to_string()
     }
 
+    /// Makes a folder beside the step's own files, and tells its path.
+    pub(crate) fn folder(&self, name: &str) -> String {
+        let path = self.directory.path().join(name);
+        fs::create_dir(&path).expect("a temporary folder");
+        path.display().to_string()
+    }
+
     pub(crate) fn debugging(self) -> Self {
         self.environment("RUNNER_DEBUG", "1")
     }

@@ -38,8 +38,7 @@ fn read(step: &[(&str, &str)], targets: &str) -> Part<(Request, Vec<Warning>)> {
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned())),
     );
-    let home = Home::from_environment(&environment).unwrap();
-    input::read(&given(step, targets), &home)
+    input::read(&given(step, targets), &environment)
 }
 
 /// What an entry comes to, in one line.

@@ -2,16 +2,18 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use http::HeaderMap;
-use hyper_util::client::proxy::matcher::Matcher;
+use reqwest::ClientBuilder;
 use reqwest::redirect::Policy;
 use url::{Origin, Url};
 
 use super::answer;
 use super::name::Resolver;
 use crate::provider::{Error, Kind};
+use crate::target::Proxies;
 
 /// For a name's address, the connection and the TLS handshake.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -26,17 +28,17 @@ pub(crate) const USER_AGENT: &str = concat!(env!("CARGO_PKG_NAME"), "/", env!("C
 /// A client that keeps its connections. Targets share one where they trust the same certificates.
 pub(crate) struct Client {
     inner: reqwest::Client,
-    /// Which proxy the client uses for what; it reads the same variables.
-    pub(super) proxies: Matcher,
+    /// Which proxy the client uses for what.
+    pub(super) proxies: Arc<Proxies>,
     /// What each server's clock showed at its first answer, and what ours did then: each answer would
     /// tell it a little otherwise.
     clocks: RefCell<HashMap<Origin, (SystemTime, SystemTime)>>,
 }
 
 impl Client {
-    /// A client that trusts the system's certificates (or those of `SSL_CERT_FILE`) and these. Errors
-    /// if there are no certificates at all, or some that cannot be used.
-    pub(crate) fn new(certificates: Option<&str>) -> Result<Self, Error> {
+    /// A client that trusts the system's certificates (or those of `SSL_CERT_FILE` and `SSL_CERT_DIR`) and these,
+    /// and uses these proxies alone. Errors if there are no certificates at all, or some that cannot be used.
+    pub(crate) fn new(certificates: Option<&str>, proxies: &Arc<Proxies>) -> Result<Self, Error> {
         // A second call finds the first one's provider in place, which is the same.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let extra = certificates
@@ -52,6 +54,7 @@ impl Client {
                 .http1_only()
                 .user_agent(USER_AGENT)
                 .dns_resolver(Resolver::default());
+            let builder = through(proxies, builder);
             match extra {
                 Some(extra) => builder.tls_certs_merge(extra),
                 None => builder,
@@ -63,12 +66,12 @@ impl Client {
                 Kind::Rejected,
                 "no HTTP client can be made: the certificates cannot be used",
             )
-            .hint("look at `ca-certificates` and at the file that SSL_CERT_FILE names")
+            .hint("look at `ca-certificates`, and at the file that SSL_CERT_FILE names: it must be in the action's own container")
             .because(&error)
         })?;
         Ok(Self {
             inner: client,
-            proxies: Matcher::from_env(),
+            proxies: Arc::clone(proxies),
             clocks: RefCell::default(),
         })
     }
@@ -98,6 +101,17 @@ impl Client {
             clock.or_insert_with(|| (date, SystemTime::now()));
         }
     }
+}
+
+/// By itself the library would read the environment, and take a proxy that cannot be used for none.
+fn through(proxies: &Arc<Proxies>, builder: ClientBuilder) -> ClientBuilder {
+    if proxies.is_empty() {
+        return builder.no_proxy();
+    }
+    let proxies = Arc::clone(proxies);
+    builder.proxy(reqwest::Proxy::custom(move |address| {
+        proxies.to(address).cloned()
+    }))
 }
 
 #[cfg(test)]

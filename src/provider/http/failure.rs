@@ -9,6 +9,7 @@ use super::client::TIMEOUT;
 use super::name;
 use crate::provider::error::causes;
 use crate::provider::{Error, Kind};
+use crate::target::proxies::shown;
 
 impl Http<'_> {
     /// What it means that no answer came.
@@ -37,17 +38,14 @@ impl Http<'_> {
                 .hint("that file is the runner's or its container's: it must be readable and name a server; an entry in /etc/hosts does not replace it")
                 .because(error);
         }
-        let proxy = address
-            .as_str()
-            .parse()
-            .ok()
-            .and_then(|uri| self.client.proxies.intercept(&uri));
+        let proxy = self.client.proxies.to(address).map(shown);
         let failure = match (tls_failure(error), proxy) {
-            (Some(tls), _) => certificate_failure(place, tls),
-            (None, Some(proxy)) => {
-                let proxy = proxy.uri().authority().map_or("", http::uri::Authority::as_str);
-                proxy_failure(place, proxy, error)
+            // As long as there is no tunnel, it is the proxy to which there is no safe connection.
+            (Some(tls), Some(proxy)) if tunnel_failure(error).is_some() => {
+                certificate_failure(&format!("the proxy {proxy}"), tls)
             }
+            (Some(tls), _) => certificate_failure(place, tls),
+            (None, Some(proxy)) => proxy_failure(place, proxy, error),
             (None, None) => {
                 Error::new(Kind::Unreachable, format!("{place} cannot be reached: {}", innermost(error)))
                     .hint("check `server-url` and `repository`; a server inside a private network is reached only from a runner inside it")
@@ -79,19 +77,30 @@ fn certificate_failure(place: &str, tls: &rustls::Error) -> Error {
     .hint(hint)
 }
 
-fn proxy_failure(place: &str, proxy: &str, error: &(dyn StdError + 'static)) -> Error {
-    // The tunnel's errors are told apart by nothing but their text.
-    let tunnel = causes(error)
+/// The tunnel's errors are told apart by nothing but their text.
+fn tunnel_failure(error: &(dyn StdError + 'static)) -> Option<String> {
+    causes(error)
         .map(ToString::to_string)
-        .find(|text| text.contains("tunnel error"));
-    match tunnel {
+        .find(|text| text.contains("tunnel error"))
+}
+
+fn proxy_failure(place: &str, proxy: &str, error: &(dyn StdError + 'static)) -> Error {
+    if causes(error).any(|cause| cause.to_string() == "Invalid Server Name") {
+        return Error::new(
+            Kind::Rejected,
+            format!("{place} cannot be reached through the proxy {proxy}: it is an IPv6 address, which TLS through a proxy does not take"),
+        )
+        .hint("give the server by its name, or exempt it with NO_PROXY");
+    }
+    match tunnel_failure(error) {
         Some(text) if text.contains("proxy authorization required") => Error::new(
             Kind::Rejected,
             format!("the proxy {proxy} wants a user name and password for {place}"),
         )
         .hint("put them into the URL in HTTPS_PROXY, or exempt the server with NO_PROXY"),
+        // Its status is not told: 403 would stay, but 502 or 503 say that the server is not reached just now.
         Some(text) if text.contains("unsuccessful") => Error::new(
-            Kind::Rejected,
+            Kind::Unreachable,
             format!("the proxy {proxy} refuses to connect to {place}"),
         )
         .hint("let the proxy allow that server, or exempt it with NO_PROXY"),

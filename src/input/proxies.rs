@@ -1,0 +1,219 @@
+//! The variables that name a proxy, and the servers that are reached without it. They are read here, once, so that
+//! one that cannot be used is told, and is not taken for none.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use percent_encoding::percent_decode_str;
+use url::{Host, Url};
+
+use super::complaint::{Complaint, Part};
+use crate::secret::Secret;
+use crate::target::proxies::{Exemption, Hosts, Proxies, bits};
+
+/// The first of them that is set counts. `HTTP_PROXY` is for plain http, which never leaves this machine.
+const PROXY: [&str; 4] = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
+const EXEMPT: [&str; 2] = ["NO_PROXY", "no_proxy"];
+
+type Environment = BTreeMap<String, String>;
+
+pub(super) fn read(environment: &Environment) -> Part<Proxies> {
+    let first = |names: &[&'static str]| {
+        let mut set = names.iter().filter_map(|name| {
+            let value = environment.get(*name)?.trim();
+            (!value.is_empty()).then_some((*name, value))
+        });
+        set.next()
+    };
+    let proxy = first(&PROXY)
+        .map(|(name, text)| address(text).map_err(|why| vec![Complaint::of_variable(name, why)]))
+        .transpose()?;
+    let exempt = first(&EXEMPT).map_or("", |(_, list)| list);
+    let exempt = exempt.split(|of: char| of == ',' || of.is_whitespace());
+    Ok(Proxies::new(proxy, exempt.filter_map(exemption).collect()))
+}
+
+/// A proxy's address. What is wrong is told without a word of it, for there may be a password in it.
+fn address(text: &str) -> Result<Url, String> {
+    let with_scheme = if text.contains("://") {
+        text.to_owned()
+    } else {
+        format!("http://{text}")
+    };
+    let url = Url::parse(&with_scheme).map_err(|error| {
+        format!("it is no proxy's address ({error}): write `http://host:port`, and special characters of a user name or password as `%` and two digits")
+    })?;
+    let scheme = url.scheme();
+    if !["http", "https"].contains(&scheme) {
+        return Err(format!(
+            "a proxy by `{scheme}` cannot be used: give one that is reached by `http://` or `https://`"
+        ));
+    }
+    if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
+        return Err("a proxy's address ends with its port: write a `/`, `?` or `#` of a user name or password as `%2F`, `%3F` or `%23`".to_owned());
+    }
+    Ok(url)
+}
+
+/// One entry of `NO_PROXY`: `*`, a name, `.name` or `*.name` for what is below it too, an address, a network as
+/// `10.0.0.0/8`; each of them with a port or without. `None` where it is nothing of that.
+fn exemption(entry: &str) -> Option<Exemption> {
+    if entry == "*" {
+        let hosts = Hosts::All;
+        return Some(Exemption { hosts, port: None });
+    }
+    if let Some((address, first)) = entry.split_once('/') {
+        let address: IpAddr = address.parse().ok()?;
+        let first = first.parse().ok().filter(|first| *first <= bits(address))?;
+        let hosts = Hosts::Network(address, first);
+        return Some(Exemption { hosts, port: None });
+    }
+    // More than one colon outside of brackets is an address of the sixth version without a port.
+    let (host, port) = match entry.rsplit_once(':') {
+        Some((host, port)) if !host.contains(':') || host.ends_with(']') => {
+            (host, Some(port.parse().ok()?))
+        }
+        _ => (entry, None),
+    };
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    let hosts = if let Ok(address) = bare.parse::<IpAddr>() {
+        Hosts::Network(address, bits(address))
+    } else {
+        let name = host.strip_prefix('*').unwrap_or(host);
+        let name = name.trim_start_matches('.').trim_end_matches('.');
+        match Host::parse(name).ok()? {
+            Host::Domain(name) => Hosts::Domain(name),
+            Host::Ipv4(address) => Hosts::Network(address.into(), 32),
+            Host::Ipv6(address) => Hosts::Network(address.into(), 128),
+        }
+    };
+    Some(Exemption { hosts, port })
+}
+
+/// What must not be seen of the proxies' addresses, with the variable that it is from: passwords as they are written
+/// and as they are meant, and how they travel. Found without reading the address, which may be wrong. Where there is
+/// no password, the user name may be one.
+pub(crate) fn proxy_secrets(environment: &Environment) -> Vec<(String, Secret)> {
+    let is_proxy = |name: &str| {
+        ["https_proxy", "http_proxy", "all_proxy"].contains(&name.to_lowercase().as_str())
+    };
+    let variables = environment.iter().filter(|(name, _)| is_proxy(name));
+    variables
+        .flat_map(|(name, value)| {
+            let secrets = secrets(value.trim());
+            secrets
+                .into_iter()
+                .map(|secret| (name.clone(), Secret::new(secret)))
+        })
+        .collect()
+}
+
+fn secrets(address: &str) -> Vec<String> {
+    let place = address
+        .split_once("://")
+        .map_or(address, |(_, place)| place);
+    let Some((account, _)) = place.rsplit_once('@') else {
+        return Vec::new();
+    };
+    let (user, password) = account.split_once(':').unwrap_or((account, ""));
+    let secret = if password.is_empty() { user } else { password };
+    if secret.is_empty() {
+        return Vec::new();
+    }
+    let meant = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
+    let travels = BASE64_STANDARD.encode(format!("{}:{}", meant(user), meant(password)));
+    vec![secret.to_owned(), meant(secret), travels]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn leads(exempt: &str, address: &str) -> bool {
+        let environment = BTreeMap::from([
+            ("HTTPS_PROXY".to_owned(), "proxy.example:3128".to_owned()),
+            ("NO_PROXY".to_owned(), exempt.to_owned()),
+        ]);
+        let proxies = read(&environment).unwrap();
+        proxies.to(&Url::parse(address).unwrap()).is_some()
+    }
+
+    #[test]
+    fn exemptions_are_those_that_are_named() {
+        for (exempt, address, is_exempt) in [
+            ("", "https://git.example", false),
+            ("*", "https://git.example", true),
+            ("*", "https://[::1]", true),
+            ("git.example", "https://git.example", true),
+            ("git.example", "https://git.example:8443", true),
+            ("git.example", "https://api.git.example", true),
+            ("git.example", "https://digit.example", false),
+            ("git.example", "https://git.example.com", false),
+            ("GIT.example", "https://git.EXAMPLE", true),
+            ("git.example.", "https://git.example", true),
+            ("git.example", "https://git.example.", true),
+            (".example", "https://git.example", true),
+            (".example", "https://example", true),
+            (".example", "https://anexample", false),
+            ("*.example", "https://git.example", true),
+            ("bücher.example", "https://xn--bcher-kva.example", true),
+            ("a.example, git.example", "https://git.example", true),
+            ("a.example ,\tgit.example", "https://git.example", true),
+            ("a.example git.example", "https://git.example", true),
+            (",,git.example,", "https://git.example", true),
+            ("git.example:443", "https://git.example", true),
+            ("git.example:8443", "https://git.example", false),
+            ("git.example:8443", "https://git.example:8443", true),
+            ("git.example:port", "https://git.example", false),
+            ("10.1.2.3", "https://10.1.2.3", true),
+            ("10.1.2.3", "https://10.1.2.4", false),
+            ("10.1.2.3:8443", "https://10.1.2.3", false),
+            ("10.1.2.3:8443", "https://10.1.2.3:8443", true),
+            ("10.1.0.0/16", "https://10.1.2.3", true),
+            ("10.1.0.0/16", "https://10.2.0.0", false),
+            ("10.1.128.0/17", "https://10.1.127.255", false),
+            ("0.0.0.0/0", "https://10.1.2.3", true),
+            ("0.0.0.0/0", "https://git.example", false),
+            ("0.0.0.0/0", "https://[::1]", false),
+            ("10.0.0.0/33", "https://10.0.0.0", false),
+            ("::1", "https://[::1]:8443", true),
+            ("[::1]", "https://[::1]:8443", true),
+            ("[::1]:8443", "https://[::1]:8443", true),
+            ("[::1]:8443", "https://[::1]", false),
+            ("::/0", "https://[::1]", true),
+            ("::/0", "https://10.1.2.3", false),
+            ("fd00::/8", "https://[fd12::1]", true),
+            ("fd00::/8", "https://[fe80::1]", false),
+        ] {
+            assert_eq!(leads(exempt, address), !is_exempt, "{exempt:?}: {address}");
+        }
+    }
+
+    #[test]
+    fn plain_http_goes_through_no_proxy() {
+        assert!(!leads("", "http://127.0.0.1:8080"));
+    }
+
+    #[test]
+    fn no_part_of_a_password_stays_unknown() {
+        for (address, expected) in [
+            ("http://proxy:3128", vec![]),
+            ("me:pa%3Ass@proxy", vec!["pa%3Ass", "pa:ss", "bWU6cGE6c3M="]),
+            ("http://me:p@ss@proxy", vec!["p@ss", "p@ss", "bWU6cEBzcw=="]),
+            ("http://key@proxy", vec!["key", "key", "a2V5Og=="]),
+            // Wrong, and a secret all the same.
+            (
+                "http://me:pa/ss@proxy",
+                vec!["pa/ss", "pa/ss", "bWU6cGEvc3M="],
+            ),
+            (
+                "socks5://me:pass@proxy",
+                vec!["pass", "pass", "bWU6cGFzcw=="],
+            ),
+        ] {
+            assert_eq!(secrets(address), expected, "{address}");
+        }
+    }
+}

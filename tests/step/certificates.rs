@@ -1,0 +1,196 @@
+//! Certificates: which are trusted, from wherever they are, and what is told of those that are not.
+
+use std::io;
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::thread;
+
+use sandbox::world::Life;
+use sandbox::{Certificate, Provider, Sandbox, World};
+
+use crate::calls::{PROVIDERS, at_once, living, start};
+use crate::harness::sandbox;
+use crate::reach::{
+    call_at, has_told_all, secure_trigger, strangers_ca, telling, untrusted_trigger,
+};
+
+const NO_CERTIFICATES: &str = "no HTTP client can be made: the certificates cannot be used\nhint: look at `ca-certificates`, and at the file that SSL_CERT_FILE names: it must be in the action's own container";
+
+/// An authority of one's own, by each of the ways to name it, and by none.
+#[test]
+fn an_authority_is_trusted_where_it_is_given() {
+    at_once(PROVIDERS.to_vec(), |provider| {
+        let at = |sandbox: &Sandbox| call_at(provider, sandbox, &sandbox.https_url());
+
+        let only_the_input = start(telling());
+        let step = at(&only_the_input).input("ca-certificates", only_the_input.ca_pem());
+        has_told_all(&step.run(), &only_the_input);
+
+        let only_the_file = start(telling());
+        let step = at(&only_the_file);
+        let file = step.file("ca.pem", &[strangers_ca(), only_the_file.ca_pem()].concat());
+        let step = step.environment("SSL_CERT_FILE", &file);
+        has_told_all(&step.run(), &only_the_file);
+
+        let only_a_folder = start(telling());
+        let step = at(&only_a_folder);
+        let folder = step.folder("authorities");
+        // Whatever their names are.
+        step.file("authorities/stranger.crt", strangers_ca());
+        step.file("authorities/our-own.pem", only_a_folder.ca_pem());
+        let step = step.without("SSL_CERT_FILE");
+        let step = step.environment("SSL_CERT_DIR", &format!("{folder}-that-is-not:{folder}"));
+        has_told_all(&step.run(), &only_a_folder);
+
+        let none = start(telling());
+        let done = at(&none).run().fails(&["UnknownIssuer"]);
+        done.outcome("not-sent")
+            .says("give that authority's certificate in `ca-certificates`");
+        assert_eq!(none.requests().len(), 0);
+
+        for sandbox in [only_the_input, only_the_file, only_a_folder] {
+            assert!(sandbox.requests().iter().all(|request| request.tls));
+        }
+    });
+}
+
+/// PEM as it comes out of a place that keeps no line breaks; several; and with words around them.
+#[test]
+fn authorities_may_be_written_in_several_ways() {
+    let sandbox = sandbox();
+    let ours = sandbox.ca_pem();
+    for pem in [
+        ours.replace('\n', "\\n"),
+        ours.replace('\n', "\r\n"),
+        format!("{}{ours}", strangers_ca()),
+        format!("# Our own\n{ours}\nand that is all\n"),
+    ] {
+        let step = untrusted_trigger(&sandbox);
+        step.input("ca-certificates", &pem).run().passes();
+    }
+    assert_eq!(sandbox.runs().len(), 4);
+}
+
+/// They take the place of the system's; `ca-certificates` is added to either.
+#[test]
+fn a_file_of_ones_own_replaces_what_the_system_trusts() {
+    let sandbox = sandbox();
+    let step = untrusted_trigger(&sandbox);
+    let file = step.file("ca.pem", sandbox.ca_pem());
+    let folder = step.folder("empty");
+    step.environment("SSL_CERT_FILE", &file)
+        .environment("SSL_CERT_DIR", &folder)
+        .run()
+        .passes();
+    let other = crate::harness::sandbox();
+    let step = untrusted_trigger(&other).input("ca-certificates", sandbox.ca_pem());
+    let file = step.file("ca.pem", other.ca_pem());
+    step.environment("SSL_CERT_FILE", &file).run().passes();
+    let elsewhere = secure_trigger(&other);
+    let file = elsewhere.file("ca.pem", sandbox.ca_pem());
+    elsewhere.environment("SSL_CERT_FILE", &file).run().passes();
+    // A file that is not there trusts nobody, but `ca-certificates` does.
+    let nowhere = untrusted_trigger(&sandbox).environment("SSL_CERT_FILE", "/nowhere/ca.pem");
+    let done = nowhere.run().fails(&[NO_CERTIFICATES]);
+    done.outcome("not-sent");
+    let nowhere = secure_trigger(&sandbox).environment("SSL_CERT_FILE", "/nowhere/ca.pem");
+    nowhere.run().passes();
+}
+
+#[test]
+fn a_certificate_that_is_not_trusted_is_final() {
+    for (certificate, trusted, error) in [
+        (
+            Certificate::Good,
+            false,
+            "UnknownIssuer\nhint: where the server, or a proxy in between, has a certificate of your own authority, give that authority's certificate in `ca-certificates`",
+        ),
+        (Certificate::Expired, true, "expired"),
+        (Certificate::WrongName, true, "not valid for name"),
+    ] {
+        let sandbox = Sandbox::builder(World::demo())
+            .certificate(certificate)
+            .start()
+            .unwrap();
+        let step = untrusted_trigger(&sandbox);
+        let step = if trusted {
+            step.input("ca-certificates", sandbox.ca_pem())
+        } else {
+            step
+        };
+        let done = step.run().fails(&[error]);
+        done.outcome("rejected").says("ca-certificates");
+        assert!(!done.log.contains("tried again"), "{done}");
+        assert_eq!(sandbox.requests().len(), 0);
+    }
+}
+
+/// Passes on whatever comes to the port where that points to. Tells its own port.
+fn relay(to: Arc<AtomicU16>) -> u16 {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+    let port = listener.local_addr().expect("it has an address").port();
+    thread::spawn(move || {
+        for client in listener.incoming().flatten() {
+            let Ok(server) = TcpStream::connect(("127.0.0.1", to.load(Ordering::Relaxed))) else {
+                continue;
+            };
+            for (mut from, mut to) in [
+                (client.try_clone(), server.try_clone()),
+                (Ok(server), Ok(client)),
+            ]
+            .map(|(from, to)| (from.expect("a socket"), to.expect("a socket")))
+            {
+                thread::spawn(move || {
+                    let _ = io::copy(&mut from, &mut to);
+                    let _ = to.shutdown(Shutdown::Both);
+                });
+            }
+        }
+    });
+    port
+}
+
+/// Whoever answers now is somebody else, who learns nothing. The run that is not read any more is named.
+#[test]
+fn a_certificate_that_turns_bad_while_waiting_loses_the_run() {
+    let certificates = [
+        (Certificate::Expired, "expired"),
+        (Certificate::WrongName, "not valid for name"),
+    ];
+    at_once(certificates.to_vec(), |(certificate, error)| {
+        let sandbox = living(Provider::Gitlab, Life::endless());
+        let impostor = Sandbox::builder(World::demo())
+            .certificate(certificate)
+            .start()
+            .unwrap();
+        let leads_to = Arc::new(AtomicU16::new(sandbox.https_port()));
+        let port = relay(Arc::clone(&leads_to));
+        let step = untrusted_trigger(&sandbox)
+            .input("server-url", &format!("https://127.0.0.1:{port}"))
+            .input(
+                "ca-certificates",
+                &[sandbox.ca_pem(), impostor.ca_pem()].concat(),
+            )
+            .input("wait", "true");
+        let child = step.start();
+        step.until_said(": running");
+        leads_to.store(impostor.https_port(), Ordering::Relaxed);
+        drop(sandbox);
+        let done = step.finish(child).fails(&[error]);
+        assert_eq!(done.outputs["conclusion"], "lost", "{done}");
+        assert!(done.result()["runs"][0]["left_running"].is_string());
+        assert_eq!(impostor.requests().len(), 0);
+    });
+}
+
+#[test]
+fn a_machine_without_certificates_is_told() {
+    let sandbox = sandbox();
+    let step = untrusted_trigger(&sandbox);
+    let file = step.file("none.pem", "");
+    step.environment("SSL_CERT_FILE", &file)
+        .run()
+        .fails(&[NO_CERTIFICATES])
+        .outcome("not-sent");
+}

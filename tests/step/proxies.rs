@@ -1,0 +1,445 @@
+//! Proxies: which are used for what, with which credentials, and what is told of those that do not serve.
+
+use std::collections::BTreeSet;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use sandbox::world::Life;
+use sandbox::{Fault, Front, Moment, Occasion, Provider, Proxy, ProxyManners, Route, Sandbox};
+
+use crate::calls::{PROVIDERS, SECOND, at_once, living, start, until};
+use crate::harness::{Step, sandbox};
+use crate::reach::{SAID, asked_for, has_told_all, saying, secure_call, secure_trigger, telling};
+
+const LOOPBACK: &str = "loopback has free ports";
+
+/// One that demands credentials.
+fn strict(user: &str, password: &str) -> Proxy {
+    Proxy::start(ProxyManners::Demands {
+        user: user.to_owned(),
+        password: password.to_owned(),
+    })
+    .expect(LOOPBACK)
+}
+
+fn passing() -> Proxy {
+    Proxy::start(ProxyManners::Passes).expect(LOOPBACK)
+}
+
+#[test]
+fn all_that_a_call_sends_and_reads_goes_through_the_proxy() {
+    let variables = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
+    for (provider, variable) in PROVIDERS.into_iter().cycle().zip(variables) {
+        let sandbox = start(telling());
+        let proxy = passing();
+        let done = secure_call(provider, &sandbox)
+            .environment(variable, &proxy.url())
+            .run();
+        has_told_all(&done, &sandbox);
+        // The host name that stands for a storage is another one.
+        let mut expected = BTreeSet::from([format!("127.0.0.1:{}", sandbox.https_port())]);
+        if provider != Provider::Gitlab {
+            expected.insert(format!("localhost:{}", sandbox.https_port()));
+        }
+        assert_eq!(asked_for(&proxy), expected, "{variable}");
+        assert_eq!(proxy.seen().len(), sandbox.connections(), "{variable}");
+    }
+}
+
+/// An empty variable is none, and the first of several counts.
+#[test]
+fn the_first_variable_that_is_set_counts() {
+    let sandbox = sandbox();
+    let (used, other) = (passing(), Proxy::start(ProxyManners::Refuses(403)).unwrap());
+    for set in [
+        [("HTTPS_PROXY", &used), ("https_proxy", &other)],
+        [("HTTPS_PROXY", &used), ("ALL_PROXY", &other)],
+        [("https_proxy", &used), ("all_proxy", &other)],
+        [("ALL_PROXY", &used), ("all_proxy", &other)],
+        // Somebody's server would be in the environment of a script that it starts.
+        [("HTTPS_PROXY", &used), ("REQUEST_METHOD", &other)],
+        [("HTTPS_PROXY", &used), ("HTTP_PROXY", &other)],
+    ] {
+        let before = used.seen().len();
+        let step = secure_trigger(&sandbox).environment("HTTPS_PROXY", "");
+        set.iter()
+            .fold(step, |step, (name, proxy)| {
+                step.environment(name, &proxy.url())
+            })
+            .run()
+            .passes();
+        assert_eq!(used.seen().len(), before + 1);
+    }
+    assert_eq!(other.seen().len(), 0);
+}
+
+/// A token would go over the network in the clear, to a machine whose loopback is another one.
+#[test]
+fn plain_http_goes_through_no_proxy() {
+    let proxy = Proxy::start(ProxyManners::Refuses(403)).unwrap();
+    for provider in PROVIDERS {
+        let sandbox = start(telling());
+        let step = crate::calls::call(provider, &sandbox);
+        let variables = ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY"];
+        let done = variables
+            .into_iter()
+            .fold(step, |step, name| step.environment(name, &proxy.url()))
+            .run();
+        has_told_all(&done, &sandbox);
+    }
+    assert_eq!(proxy.seen().len(), 0);
+}
+
+#[test]
+fn exempt_servers_are_reached_directly() {
+    let sandbox = Sandbox::builder(sandbox::World::demo())
+        .ipv6()
+        .start()
+        .unwrap();
+    let proxy = passing();
+    let address = sandbox.https_url();
+    let name = address.replace("127.0.0.1", "localhost");
+    let sixth = sandbox.ipv6_https_url().unwrap();
+    let port = sandbox.https_port();
+    for (server, exempt, is_direct) in [
+        (&address, "127.0.0.1".to_owned(), true),
+        (&address, "10.0.0.1, 127.0.0.1".to_owned(), true),
+        (&address, "127.0.0.0/8".to_owned(), true),
+        (&address, format!("127.0.0.1:{port}"), true),
+        (&address, "*".to_owned(), true),
+        (&address, "127.0.0.1:1".to_owned(), false),
+        (&address, "10.0.0.0/8".to_owned(), false),
+        (&address, String::new(), false),
+        (&name, "localhost".to_owned(), true),
+        (&name, ".localhost".to_owned(), true),
+        (&name, "*.localhost".to_owned(), true),
+        (&name, "git.example,\tLOCALHOST ".to_owned(), true),
+        (&name, format!("localhost:{port}"), true),
+        (&name, "host".to_owned(), false),
+        // Names are not looked up for this.
+        (&name, "127.0.0.0/8".to_owned(), false),
+        (&sixth, "::1".to_owned(), true),
+        (&sixth, "[::1]".to_owned(), true),
+        (&sixth, "::/64".to_owned(), true),
+    ] {
+        for variable in ["NO_PROXY", "no_proxy"] {
+            let before = proxy.seen().len();
+            secure_trigger(&sandbox)
+                .input("server-url", server)
+                .environment("HTTPS_PROXY", &proxy.url())
+                .environment(variable, &exempt)
+                .run()
+                .passes();
+            let asked = proxy.seen().len() - before;
+            assert_eq!(asked, usize::from(!is_direct), "{server} {exempt:?}");
+        }
+    }
+}
+
+/// Whoever sets one means it: nothing is sent around it.
+#[test]
+fn a_proxy_that_cannot_be_used_is_told_and_not_passed_by() {
+    let sandbox = sandbox();
+    let (url, no_address) = (
+        "http://me:proxy-password@127.0.0.1:1",
+        "it is no proxy's address",
+    );
+    let path = "a proxy's address ends with its port";
+    for (variable, value, error) in [
+        ("HTTPS_PROXY", "::", no_address),
+        ("https_proxy", "http://", no_address),
+        (
+            "ALL_PROXY",
+            "http://me:proxy-password@proxy:port",
+            no_address,
+        ),
+        (
+            "HTTPS_PROXY",
+            "http://me:proxy-password#@proxy:1",
+            no_address,
+        ),
+        ("HTTPS_PROXY", &format!("{url}/proxy.pac"), path),
+        ("HTTPS_PROXY", "http://proxy:1/me:proxy-password@", path),
+        (
+            "HTTPS_PROXY",
+            &url.replace("http", "socks5"),
+            "a proxy by `socks5` cannot be used",
+        ),
+        (
+            "all_proxy",
+            &url.replace("http", "socks5h"),
+            "a proxy by `socks5h` cannot be used",
+        ),
+        (
+            "HTTPS_PROXY",
+            &url.replace("http", "ftp"),
+            "a proxy by `ftp` cannot be used",
+        ),
+    ] {
+        let expected = format!("environment variable {variable}: {error}");
+        let done = secure_trigger(&sandbox)
+            .environment(variable, value)
+            .input("dry-run", "perhaps")
+            .secret("proxy-password")
+            .debugging()
+            .run()
+            .fails(&["input dry-run", &expected]);
+        done.says("nothing was sent");
+    }
+    assert_eq!(sandbox.connections(), 0);
+}
+
+#[test]
+fn credentials_of_a_proxy_are_used_and_seen_nowhere() {
+    let travels = |user: &str, password: &str| BASE64_STANDARD.encode(format!("{user}:{password}"));
+    for (account, user, password) in [
+        ("me:proxy-password", "me", "proxy-password"),
+        ("me%40work:p%40ss%3Aw%C3%B6rd%2F1", "me@work", "p@ss:wörd/1"),
+        ("me:pass@word", "me", "pass@word"),
+        ("key-of-the-proxy", "key-of-the-proxy", ""),
+        ("key-of-the-proxy:", "key-of-the-proxy", ""),
+    ] {
+        let proxy = strict(user, password);
+        let written = account
+            .split_once(':')
+            .map_or(account, |(_, password)| password);
+        let secrets = [written, password, &travels(user, password)].map(str::to_owned);
+        let secrets = secrets.map(|secret| match secret.as_str() {
+            "" => user.to_owned(),
+            _ => secret,
+        });
+        // The remote repeats them all.
+        let sandbox = start(saying(&format!("{SAID} {}", secrets.join(" "))));
+        let address = proxy
+            .url()
+            .replace("http://", &format!("http://{account}@"));
+        let step = secure_call(Provider::Github, &sandbox)
+            .environment("HTTPS_PROXY", &address)
+            .debugging();
+        let step = secrets
+            .iter()
+            .fold(step, |step, secret| step.secret(secret));
+        let done = step.run();
+        has_told_all(&done, &sandbox);
+        done.says(&format!("| {SAID} *** *** ***"));
+        assert!(done.summary.contains(SAID), "{done}");
+        for secret in &secrets {
+            assert!(done.masks.contains(secret), "{secret}\n{done}");
+        }
+
+        // … nor where they are wrong.
+        proxy.behave(ProxyManners::Refuses(407));
+        let done = step
+            .run()
+            .fails(&["wants a user name and password for 127.0.0.1"]);
+        done.outcome("not-sent")
+            .says("hint: put them into the URL in HTTPS_PROXY");
+        assert!(!done.log.contains("tried again"), "{done}");
+    }
+}
+
+/// … until it does: no connection came about, so nothing was sent.
+#[test]
+fn a_proxy_that_does_not_serve_is_asked_again() {
+    let cases = [
+        (
+            ProxyManners::Refuses(403),
+            "refuses to connect to 127.0.0.1",
+        ),
+        (
+            ProxyManners::Refuses(502),
+            "refuses to connect to 127.0.0.1",
+        ),
+        (ProxyManners::HangsUp, "unexpected end of file"),
+        (ProxyManners::Deceives, "eof"),
+    ];
+    at_once(cases.to_vec(), |(manners, error)| {
+        let sandbox = sandbox();
+        let proxy = Proxy::start(manners).unwrap();
+        let step = secure_trigger(&sandbox).environment("HTTPS_PROXY", &proxy.url());
+        let child = step.start();
+        step.until_said("tried again in 1 s");
+        assert_eq!(sandbox.requests().len(), 0);
+        proxy.behave(ProxyManners::Passes);
+        let done = step.finish(child).passes();
+        done.outcome("accepted").says(error);
+        assert_eq!(sandbox.trigger_requests().len(), 1, "{done}");
+    });
+}
+
+/// Five times, and then it is known that nothing was started.
+#[test]
+fn a_proxy_that_never_serves_ends_it_as_rejected() {
+    let cases = [
+        (
+            ProxyManners::Refuses(403),
+            "refuses to connect to 127.0.0.1",
+            "hint: let the proxy allow that server, or exempt it with NO_PROXY",
+        ),
+        (
+            ProxyManners::HangsUp,
+            "cannot be reached through the proxy 127.0.0.1",
+            "hint: check HTTPS_PROXY and NO_PROXY",
+        ),
+        (
+            ProxyManners::Deceives,
+            "cannot be reached through the proxy 127.0.0.1",
+            "hint: check HTTPS_PROXY and NO_PROXY",
+        ),
+    ];
+    at_once(cases.to_vec(), |(manners, error, hint)| {
+        let sandbox = sandbox();
+        let proxy = Proxy::start(manners).unwrap();
+        let step = secure_trigger(&sandbox).environment("HTTPS_PROXY", &proxy.url());
+        let done = step.run().fails(&[error]);
+        done.outcome("rejected").says(hint);
+        assert_eq!(proxy.seen().len(), 5, "{done}");
+        assert_eq!(sandbox.requests().len(), 0);
+    });
+}
+
+#[test]
+fn a_proxy_that_is_not_there_is_named() {
+    let sandbox = sandbox();
+    let port = Sandbox::reserve_port().unwrap();
+    let done = secure_trigger(&sandbox)
+        .environment(
+            "HTTPS_PROXY",
+            &format!("http://127.0.0.1:{}", port.number()),
+        )
+        .run()
+        .fails(&[&format!(
+            "cannot be reached through the proxy 127.0.0.1:{}",
+            port.number()
+        )]);
+    done.outcome("rejected")
+        .says("hint: check HTTPS_PROXY and NO_PROXY");
+    assert_eq!(sandbox.connections(), 0);
+}
+
+/// The tunnel is cut when the server has acted and before it could say so.
+#[test]
+fn a_trigger_whose_tunnel_is_cut_is_never_sent_again() {
+    at_once(PROVIDERS.to_vec(), |provider| {
+        let sandbox = start(telling());
+        let proxy = passing();
+        sandbox.fault(
+            Route::triggers(),
+            Occasion::Every,
+            Fault::Delay(Moment::AfterActing, 30 * SECOND),
+        );
+        let step = secure_call(provider, &sandbox).environment("HTTPS_PROXY", &proxy.url());
+        let child = step.start();
+        until(&sandbox, "it has acted", |sandbox| {
+            sandbox.runs().len() == 1
+        });
+        proxy.cut();
+        let done = step.finish(child);
+        // Found by its time, by whoever reads through the next tunnel.
+        has_told_all(&done, &sandbox);
+        done.says("broke before an answer came");
+        assert_eq!(done.result()["runs"][0]["matched_by"], "timing");
+    });
+}
+
+/// A proxy that is down for a while hides the run, and does not end it.
+#[test]
+fn an_outage_of_the_proxy_loses_no_run() {
+    let outages = [ProxyManners::Refuses(503), ProxyManners::HangsUp];
+    at_once(outages.to_vec(), |outage| {
+        let sandbox = living(Provider::Gitlab, Life::passing(8 * SECOND));
+        let proxy = passing();
+        let step = secure_call(Provider::Gitlab, &sandbox).environment("HTTPS_PROXY", &proxy.url());
+        let child = step.start();
+        step.until_said(": running");
+        proxy.behave(outage);
+        proxy.cut();
+        let before = proxy.seen().len();
+        until(&sandbox, "it is asked in vain", |_| {
+            proxy.seen().len() >= before + 4
+        });
+        proxy.behave(ProxyManners::Passes);
+        let done = step.finish(child).passes();
+        assert_eq!(done.outputs["conclusion"], "success", "{done}");
+        assert_eq!(sandbox.trigger_requests().len(), 1);
+    });
+}
+
+#[test]
+fn a_proxy_may_be_reached_by_https() {
+    let sandbox = start(telling());
+    let proxy = strict("me", "proxy-password");
+    let front = Front::start(proxy.address(), &[]).unwrap();
+    let step = secure_call(Provider::Github, &sandbox)
+        .environment(
+            "HTTPS_PROXY",
+            &format!("https://me:proxy-password@{}", front.address()),
+        )
+        .secret("proxy-password");
+    // Its certificate is nothing that the server's authority vouches for.
+    let done = step.run().fails(&[&format!(
+        "there is no safe connection to the proxy {}: invalid peer certificate: UnknownIssuer\nhint: where the server, or a proxy in between, has a certificate of your own authority",
+        front.address()
+    )]);
+    done.outcome("not-sent");
+    assert_eq!((proxy.seen().len(), sandbox.connections()), (0, 0));
+
+    let both = [sandbox.ca_pem(), front.ca_pem()].concat();
+    let done = step.input("ca-certificates", &both).run();
+    has_told_all(&done, &sandbox);
+    assert_eq!(proxy.seen().len(), sandbox.connections());
+}
+
+/// It shows a certificate of the company's authority for whatever server is asked for.
+#[test]
+fn a_proxy_that_opens_what_it_passes_on_is_trusted_where_its_authority_is_given() {
+    let sandbox = start(telling());
+    let http = ([127, 0, 0, 1], sandbox.http_port()).into();
+    let front = Front::start(http, &[]).unwrap();
+    let server = format!("127.0.0.1:{}", sandbox.https_port());
+    let known = [(server.as_str(), front.address())];
+    let proxy = Proxy::start_knowing(ProxyManners::Passes, &known).unwrap();
+    let proxied = |step: Step| step.environment("HTTPS_PROXY", &proxy.url());
+
+    // Whom the server's own authority suffices learns of it.
+    let real = proxied(secure_call(Provider::Gitlab, &sandbox));
+    let done = real.run().fails(&[&format!(
+        "there is no safe connection to {server}: invalid peer certificate: UnknownIssuer\nhint: where the server, or a proxy in between, has a certificate of your own authority, give that authority's certificate in `ca-certificates`"
+    )]);
+    done.outcome("not-sent");
+    assert_eq!(sandbox.requests().len(), 0);
+
+    let opened = real.input("ca-certificates", front.ca_pem()).run();
+    has_told_all(&opened, &sandbox);
+    // What comes out of it has been opened.
+    assert!(sandbox.requests().iter().all(|request| !request.tls));
+
+    let direct = secure_trigger(&sandbox)
+        .environment("HTTPS_PROXY", &proxy.url())
+        .environment("NO_PROXY", "127.0.0.1");
+    direct.run().passes();
+    assert!(sandbox.trigger_requests()[1].tls);
+}
+
+#[test]
+fn a_proxy_may_have_an_ipv6_address_and_a_server_behind_it_may_not() {
+    let sandbox = Sandbox::builder(telling()).ipv6().start().unwrap();
+    let proxy = Proxy::start_on_ipv6(ProxyManners::Passes).unwrap();
+    assert!(proxy.url().starts_with("http://[::1]:"));
+    let done = secure_call(Provider::Bitbucket, &sandbox)
+        .environment("HTTPS_PROXY", &proxy.url())
+        .run();
+    has_told_all(&done, &sandbox);
+    assert_eq!(proxy.seen().len(), sandbox.connections());
+
+    // The library takes no such address for the name of a server; nothing is sent without TLS.
+    let before = sandbox.requests().len();
+    let done = secure_trigger(&sandbox)
+        .input("server-url", &sandbox.ipv6_https_url().unwrap())
+        .environment("HTTPS_PROXY", &proxy.url())
+        .run()
+        .fails(&["it is an IPv6 address, which TLS through a proxy does not take\nhint: give the server by its name, or exempt it with NO_PROXY"]);
+    done.outcome("rejected");
+    assert!(!done.log.contains("tried again"), "{done}");
+    assert_eq!(sandbox.requests().len(), before);
+}
