@@ -71,6 +71,15 @@ impl Home {
         })
     }
 
+    /// Whether an address is one of its own server, below the path that this has.
+    fn holds(&self, address: &Url) -> bool {
+        let web = &self.server.web;
+        let below = address
+            .path()
+            .strip_prefix(web.path().trim_end_matches('/'));
+        web.origin() == address.origin() && below.is_some_and(|rest| rest.starts_with('/'))
+    }
+
     fn is_at(&self, server: &Url) -> bool {
         self.server.web == *server
     }

@@ -77,7 +77,15 @@ fn by_web_url(
     let address = server_address(text).or_else(|message| complain(REPOSITORY, message))?;
     let mut origin = address.clone();
     origin.set_path("");
-    let server = server.unwrap_or(origin);
+    let is_own =
+        provider.is_none_or(|provider| provider == Provider::GitHub) && home.holds(&address);
+    let server = server.unwrap_or_else(|| {
+        if is_own {
+            home.server.web.clone()
+        } else {
+            origin
+        }
+    });
     let below = server.path().trim_end_matches('/');
     let path = (server.origin() == address.origin())
         .then(|| address.path().strip_prefix(below)?.strip_prefix('/'))
@@ -115,11 +123,17 @@ fn place(provider: Provider, web: Url, repository: String, home: &Home) -> Part<
             REPOSITORY, REPOSITORY, quoting, message,
         )]);
     }
-    if provider == Provider::GitHub && web.path() != "/" {
-        return complain(
-            SERVER,
-            "a GitHub server has no path: give only scheme and host",
-        );
+    if provider == Provider::GitHub {
+        let path = web.path();
+        if path.ends_with("/api/v3") {
+            let message = "it is the server's web address, without `/api/v3`: give only that";
+            return complain(SERVER, message);
+        }
+        if path != "/" && is_public(web.host_str().unwrap_or_default()) {
+            let message =
+                "a server of github.com or ghe.com has no path: give only scheme and host";
+            return complain(SERVER, message);
+        }
     }
     let api = if provider == Provider::GitHub && home.is_at(&web) {
         home.server.api.clone()
@@ -251,12 +265,16 @@ fn is_loopback(url: &Url) -> bool {
 /// The provider of a host that everybody knows, or of the workflow's own.
 fn known_host(url: &Url, home: &Home) -> Option<Provider> {
     match url.host_str()? {
-        "github.com" => Some(Provider::GitHub),
         "gitlab.com" => Some(Provider::GitLab),
         "bitbucket.org" => Some(Provider::Bitbucket),
-        host if host.ends_with(".ghe.com") => Some(Provider::GitHub),
+        host if is_public(host) => Some(Provider::GitHub),
         _ => (url.origin() == home.server.web.origin()).then_some(Provider::GitHub),
     }
+}
+
+/// Whether that host is run by GitHub itself.
+fn is_public(host: &str) -> bool {
+    host == "github.com" || host.ends_with(".ghe.com")
 }
 
 /// Where a server's API is.

@@ -21,6 +21,7 @@ mod place;
 mod protocol;
 mod proxies;
 mod reach;
+mod servers;
 mod signals;
 mod stopping;
 mod targets;

@@ -68,6 +68,11 @@ fn each_server_has_its_api() {
             "https://github.example:8443",
             "https://github.example:8443/api/v3/repos/octo-org/app/dispatches",
         ),
+        (
+            &github,
+            "https://x.example/github/",
+            "https://x.example/github/api/v3/repos/octo-org/app/dispatches",
+        ),
     ] {
         assert_eq!(address(&dry(inputs).input("server-url", server)), expected);
     }
@@ -297,8 +302,14 @@ fn what_is_no_server_or_provider_is_told() {
         (
             GITHUB,
             "server-url",
-            "https://github.example/path",
-            "input server-url: a GitHub server has no path",
+            "https://github.com/octo-org",
+            "input server-url: a server of github.com or ghe.com has no path",
+        ),
+        (
+            GITHUB,
+            "server-url",
+            "https://github.example/api/v3",
+            "input server-url: it is the server's web address, without `/api/v3`",
         ),
         (
             GITHUB,
