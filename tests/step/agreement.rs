@@ -13,7 +13,7 @@ use sandbox::{Sandbox, World, action};
 use serde_json::Value;
 
 use self::documents::{Document, anchors, declared, document, documents, names, root, rows};
-use self::examples::{examples, shown, world};
+use self::examples::{examples, proxy, shown, world};
 use crate::calls::at_once;
 use crate::harness::{self, Step};
 
@@ -158,6 +158,16 @@ fn every_example_starts_something() {
             "{}\n{done}",
             example.place
         );
+        let tunnels = proxy().seen().into_iter().filter(|asked| {
+            asked.passed && asked.target == format!("127.0.0.1:{}", sandbox.https_port())
+        });
+        let direct = sandbox.connections() - tunnels.count();
+        let expected = if example.is_proxied() {
+            0
+        } else {
+            sandbox.connections()
+        };
+        assert_eq!(direct, expected, "{}\n{done}", example.place);
         for request in sandbox.requests() {
             assert!(
                 request.objections.is_empty(),
@@ -219,11 +229,12 @@ fn the_results_are_the_real_ones() {
 }
 
 /// Where errors are explained: the document, the heading, whose they are, and how many there are at least.
-const ERRORS: [(&str, &str, &str, usize); 7] = [
+const ERRORS: [(&str, &str, &str, usize); 8] = [
     ("README.md", "### Inputs", "input", 7),
     ("README.md", "### Many targets", "", 3),
     ("README.md", "### Waiting", "", 12),
     ("README.md", "### Network", "", 9),
+    ("docs/enterprise.md", "## What the errors mean", "", 14),
     ("docs/github.md", "## Errors", "provider/github", 16),
     ("docs/gitlab.md", "## Errors", "provider/gitlab", 18),
     ("docs/bitbucket.md", "## Errors", "provider/bitbucket", 11),
@@ -277,7 +288,7 @@ fn the_errors_that_are_explained_exist() {
 #[test]
 fn every_refusal_that_is_understood_is_explained() {
     for (path, heading, rooms, least) in ERRORS {
-        if path == "README.md" {
+        if !rooms.starts_with("provider/") {
             continue;
         }
         let errors = explained(path, heading);

@@ -1,6 +1,8 @@
 //! The examples of the documents, and of the workflows of `docs/examples`, as steps that run against the sandbox.
 
-use sandbox::{Sandbox, World, demo};
+use std::sync::OnceLock;
+
+use sandbox::{Proxy, ProxyManners, Sandbox, World, demo};
 use serde_json::Value;
 
 use super::documents::{Block, Document, documents, workflows, yaml};
@@ -38,7 +40,7 @@ struct Server {
     path: &'static str,
 }
 
-const SERVERS: [Server; 3] = [
+const SERVERS: [Server; 6] = [
     Server {
         example: "https://github.example.com",
         path: "",
@@ -51,7 +53,38 @@ const SERVERS: [Server; 3] = [
         example: "https://git.example.com/gitlab",
         path: "/gitlab",
     },
+    Server {
+        example: "https://git.example.com/github",
+        path: "/github",
+    },
+    Server {
+        example: "https://octo.ghe.com",
+        path: "",
+    },
+    Server {
+        example: "https://[fd00::10]:8443",
+        path: "",
+    },
 ];
+
+/// The proxy of the examples, and what stands in for it.
+const PROXY: &str = "@proxy.example.com:3128";
+
+/// An account at it, as the examples have it in a secret, and its password.
+const PROXY_ACCOUNT: &str = "octavia:proxy%2Fpassword";
+pub(super) const PROXY_PASSWORD: &str = "proxy/password";
+
+/// One for all examples: a sandbox's port tells which of them it was asked for.
+pub(super) fn proxy() -> &'static Proxy {
+    static PROXY: OnceLock<Proxy> = OnceLock::new();
+    PROXY.get_or_init(|| {
+        let manners = ProxyManners::Demands {
+            user: "octavia".to_owned(),
+            password: PROXY_PASSWORD.to_owned(),
+        };
+        Proxy::start(manners).expect("loopback has free ports")
+    })
+}
 
 /// What an expression of the examples comes to.
 fn expression(name: &str, sandbox: &Sandbox) -> String {
@@ -80,6 +113,7 @@ fn expression(name: &str, sandbox: &Sandbox) -> String {
         "secrets.GITLAB_TOKEN" => demo::GITLAB_DEVELOPER.to_owned(),
         "secrets.GITLAB_TRIGGER_TOKEN" => demo::GITLAB_TRIGGER.to_owned(),
         "toJSON(secrets.DEPLOY_KEY)" => json(DEPLOY_KEY.into()),
+        "secrets.PROXY_ACCOUNT" => PROXY_ACCOUNT.to_owned(),
         "vars.COMPANY_CA" => sandbox.ca_pem().to_owned(),
         "secrets.BITBUCKET_TOKEN" => demo::BITBUCKET_ACCESS.to_owned(),
         "toJSON(secrets.GITLAB_TOKEN)" => json(demo::GITLAB_DEVELOPER.into()),
@@ -99,11 +133,21 @@ pub(super) fn world() -> World {
 pub(super) struct Example {
     pub(super) place: String,
     pub(super) inputs: Vec<(String, String)>,
+    /// Of the step itself.
+    environment: Vec<(String, String)>,
     pub(super) after: String,
 }
 
 pub(super) fn examples() -> Vec<Example> {
-    pub(super) fn steps(node: &Value, found: &mut Vec<Vec<(String, String)>>) {
+    type Pairs = Vec<(String, String)>;
+    pub(super) fn pairs(node: &Value) -> Pairs {
+        let text = |value: &Value| value.as_str().expect("inputs are texts").to_owned();
+        let members = node.as_object().into_iter().flatten();
+        members
+            .map(|(name, value)| (name.clone(), text(value)))
+            .collect()
+    }
+    pub(super) fn steps(node: &Value, found: &mut Vec<(Pairs, Pairs)>) {
         match node {
             Value::Array(nodes) => nodes.iter().for_each(|node| steps(node, found)),
             Value::Object(members) => {
@@ -112,13 +156,8 @@ pub(super) fn examples() -> Vec<Example> {
                     .and_then(Value::as_str)
                     .is_some_and(|uses| uses.starts_with(ACTION))
                 {
-                    let with = node["with"].as_object().expect("an example has inputs");
-                    let text = |value: &Value| value.as_str().expect("inputs are texts").to_owned();
-                    found.push(
-                        with.iter()
-                            .map(|(name, value)| (name.clone(), text(value)))
-                            .collect(),
-                    );
+                    assert!(node["with"].is_object(), "an example has inputs");
+                    found.push((pairs(&node["with"]), pairs(&node["env"])));
                 }
                 members.values().for_each(|node| steps(node, found));
             }
@@ -133,9 +172,10 @@ pub(super) fn examples() -> Vec<Example> {
         let node = yaml(&block.code).unwrap_or_else(|error| panic!("{}: {error}", block.place));
         let mut found = Vec::new();
         steps(&node, &mut found);
-        examples.extend(found.into_iter().map(|inputs| Example {
+        examples.extend(found.into_iter().map(|(inputs, environment)| Example {
             place: block.place.clone(),
             inputs,
+            environment,
             after: block.after.clone(),
         }));
     }
@@ -143,6 +183,12 @@ pub(super) fn examples() -> Vec<Example> {
 }
 
 impl Example {
+    /// Whether it names a proxy.
+    pub(super) fn is_proxied(&self) -> bool {
+        let mut names = self.environment.iter().map(|(name, _)| name);
+        names.any(|name| name == "HTTPS_PROXY")
+    }
+
     pub(super) fn input(&self, name: &str) -> Option<&str> {
         let found = self.inputs.iter().find(|(known, _)| known == name);
         found.map(|(_, value)| value.as_str())
@@ -165,13 +211,31 @@ impl Example {
     /// The step as it would run against the sandbox instead of the servers that it names.
     pub(super) fn step(&self, sandbox: &Sandbox) -> Step {
         // Whoever brings a certificate wants to see it used.
-        let address = match self.input("ca-certificates") {
-            Some(_) => sandbox.https_url(),
-            None => sandbox.http_url(),
+        let is_secure = self.input("ca-certificates").is_some() || !self.environment.is_empty();
+        let address = if is_secure {
+            sandbox.https_url()
+        } else {
+            sandbox.http_url()
         };
-        let mut step = [DEPLOY_KEY, demo::GITLAB_DEVELOPER, demo::BITBUCKET_ACCESS]
+        let secrets = [
+            DEPLOY_KEY,
+            demo::GITLAB_DEVELOPER,
+            demo::BITBUCKET_ACCESS,
+            PROXY_ACCOUNT,
+            PROXY_PASSWORD,
+        ];
+        let mut step = secrets
             .into_iter()
             .fold(Step::on(&sandbox.http_url()), Step::secret);
+        for (name, value) in &self.environment {
+            let value = if name == "SSL_CERT_FILE" {
+                step.file("company-ca.pem", sandbox.ca_pem())
+            } else {
+                let value = evaluated(value, sandbox);
+                value.replace(PROXY, &format!("@{}", proxy().address()))
+            };
+            step = step.environment(name, &value);
+        }
         // Where a public server is meant, the sandbox is told by hand.
         if matches!(self.input("provider"), Some("gitlab" | "bitbucket")) {
             step = step.input("server-url", &address);
