@@ -2,7 +2,7 @@
 //! `sandbox`).
 
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
@@ -132,7 +132,7 @@ impl Builder {
             .name("sandbox".to_owned())
             .spawn(move || {
                 runtime.block_on(async {
-                    let _ = ready.send(open(ports, &issued, &for_thread).await);
+                    let _ = ready.send(open(ports, &issued, &for_thread));
                     let _ = stopped.await;
                 });
             })?;
@@ -147,16 +147,23 @@ impl Builder {
     }
 }
 
-async fn open(
+fn open(
     (http, https, ipv6): (Port, Port, bool),
     issued: &Issued,
     shared: &Arc<Shared>,
 ) -> io::Result<Addresses> {
     let acceptor = TlsAcceptor::from(Arc::clone(&issued.tls));
-    let serve = |listener: TcpListener, tls: Option<TlsAcceptor>| {
-        let address = listener.local_addr();
-        tokio::spawn(server::accept(listener, tls, Arc::clone(shared)));
-        address
+    let serve = |tls: Option<TlsAcceptor>| {
+        let (listener, held) = door::on_ipv6()?;
+        listener.set_nonblocking(true)?;
+        let address = listener.local_addr()?;
+        let listener = TcpListener::from_std(listener)?;
+        let shared = Arc::clone(shared);
+        tokio::spawn(async move {
+            let _held = held;
+            server::accept(listener, tls, shared).await;
+        });
+        io::Result::Ok(address)
     };
     let keep = |port: Port, tls: Option<TlsAcceptor>| {
         let port = port.reserve()?;
@@ -169,11 +176,7 @@ async fn open(
         http: keep(http, None)?,
         https: keep(https, Some(acceptor.clone()))?,
         ipv6: if ipv6 {
-            let any = SocketAddr::from((Ipv6Addr::LOCALHOST, 0));
-            Some((
-                serve(TcpListener::bind(any).await?, None)?,
-                serve(TcpListener::bind(any).await?, Some(acceptor))?,
-            ))
+            Some((serve(None)?, serve(Some(acceptor))?))
         } else {
             None
         },

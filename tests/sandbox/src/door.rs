@@ -2,7 +2,7 @@
 //! those it lets in (see `server`).
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 use tokio::net::{TcpListener, TcpSocket};
@@ -32,6 +32,17 @@ impl ReservedPort {
     /// Until the listener is dropped.
     pub(crate) fn open(&self) -> io::Result<TcpListener> {
         bind(self.held.local_addr()?.port())?.listen(1024)
+    }
+}
+
+/// A listener on `[::1]`, and the same port of 127.0.0.1, so that `localhost` with that port leads to nobody else.
+pub(crate) fn on_ipv6() -> io::Result<(std::net::TcpListener, ReservedPort)> {
+    loop {
+        let listener = std::net::TcpListener::bind((Ipv6Addr::LOCALHOST, 0))?;
+        // Somebody else may have it already.
+        if let Ok(held) = ReservedPort::new(listener.local_addr()?.port()) {
+            return Ok((listener, held));
+        }
     }
 }
 

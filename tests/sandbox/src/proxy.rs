@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
@@ -11,6 +11,7 @@ use std::thread::{self, JoinHandle};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 
+use crate::door::{self, ReservedPort};
 use crate::request::Headers;
 use crate::server::lock;
 
@@ -48,6 +49,8 @@ pub struct Proxy {
     address: SocketAddr,
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
+    /// On `[::1]`, the same port of 127.0.0.1.
+    _held: Option<ReservedPort>,
 }
 
 struct Shared {
@@ -67,20 +70,22 @@ impl Proxy {
 
     /// With addresses for names the system does not know, such as `("sandbox.test:443", address)`.
     pub fn start_knowing(manners: ProxyManners, hosts: &[(&str, SocketAddr)]) -> io::Result<Self> {
-        Self::start_at(Ipv4Addr::LOCALHOST.into(), manners, hosts)
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        Self::start_at(listener, None, manners, hosts)
     }
 
     /// On `[::1]`.
     pub fn start_on_ipv6(manners: ProxyManners) -> io::Result<Self> {
-        Self::start_at(Ipv6Addr::LOCALHOST.into(), manners, &[])
+        let (listener, held) = door::on_ipv6()?;
+        Self::start_at(listener, Some(held), manners, &[])
     }
 
     fn start_at(
-        place: IpAddr,
+        listener: TcpListener,
+        held: Option<ReservedPort>,
         manners: ProxyManners,
         hosts: &[(&str, SocketAddr)],
     ) -> io::Result<Self> {
-        let listener = TcpListener::bind((place, 0))?;
         let address = listener.local_addr()?;
         let hosts = hosts
             .iter()
@@ -100,6 +105,7 @@ impl Proxy {
             address,
             shared,
             thread: Some(thread),
+            _held: held,
         })
     }
 
