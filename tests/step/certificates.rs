@@ -7,10 +7,10 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use std::thread;
 
 use sandbox::world::Life;
-use sandbox::{Certificate, Provider, Sandbox, World};
+use sandbox::{Certificate, Provider, Sandbox, World, demo};
 
 use crate::calls::{PROVIDERS, at_once, living, start};
-use crate::harness::sandbox;
+use crate::harness::{Step, sandbox};
 use crate::reach::{
     call_at, has_told_all, secure_trigger, strangers_ca, telling, untrusted_trigger,
 };
@@ -90,12 +90,36 @@ fn a_file_of_ones_own_replaces_what_the_system_trusts() {
     let elsewhere = secure_trigger(&other);
     let file = elsewhere.file("ca.pem", sandbox.ca_pem());
     elsewhere.environment("SSL_CERT_FILE", &file).run().passes();
-    // A file that is not there trusts nobody, but `ca-certificates` does.
-    let nowhere = untrusted_trigger(&sandbox).environment("SSL_CERT_FILE", "/nowhere/ca.pem");
-    let done = nowhere.run().fails(&[NO_CERTIFICATES]);
-    done.outcome("not-sent");
-    let nowhere = secure_trigger(&sandbox).environment("SSL_CERT_FILE", "/nowhere/ca.pem");
-    nowhere.run().passes();
+    // One that is not there, or has no name, trusts nobody, but `ca-certificates` does.
+    for file in ["/nowhere/ca.pem", ""] {
+        let nowhere = |step: Step| step.environment("SSL_CERT_FILE", file).run();
+        let done = nowhere(untrusted_trigger(&sandbox)).fails(&[NO_CERTIFICATES]);
+        done.outcome("not-sent");
+        nowhere(secure_trigger(&sandbox)).passes();
+    }
+}
+
+/// What one entry trusts is nothing to the others.
+#[test]
+fn each_target_has_authorities_of_its_own() {
+    let (first, second) = (sandbox(), sandbox());
+    let entry = |server: &Sandbox, trusts: &Sandbox| {
+        serde_json::json!({
+            "server-url": server.https_url(),
+            "ca-certificates": trusts.ca_pem(),
+            "token": demo::GITLAB_DEVELOPER,
+        })
+    };
+    let both = |entries: [serde_json::Value; 2]| {
+        let step = untrusted_trigger(&first).input("server-url", "");
+        let step = step.input("token", demo::GITHUB_WORKFLOW_OF_CALLER);
+        let entries = serde_json::Value::from(entries.to_vec()).to_string();
+        step.input("targets", &entries).run()
+    };
+    both([entry(&first, &first), entry(&second, &second)]).passes();
+    both([entry(&first, &second), entry(&second, &first)])
+        .fails(&["UnknownIssuer", "UnknownIssuer"]);
+    assert_eq!((first.runs().len(), second.runs().len()), (1, 1));
 }
 
 #[test]
