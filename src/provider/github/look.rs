@@ -84,6 +84,14 @@ struct ConcurrencyGroups {
 
 #[derive(Deserialize)]
 struct ConcurrencyGroup {
+    /// What of this run is in the group: itself, or jobs of it. Empty where it has left the group already.
+    #[serde(default)]
+    group_members: Vec<GroupMember>,
+}
+
+#[derive(Deserialize)]
+struct GroupMember {
+    /// 0 for whoever has its turn.
     position: Option<u64>,
 }
 
@@ -188,7 +196,8 @@ fn held_by(pending: &[PendingDeployment]) -> Option<Held> {
 impl ConcurrencyGroups {
     fn position(&self) -> Option<u64> {
         let groups = self.concurrency_groups.iter();
-        groups.filter_map(|group| group.position).max()
+        let members = groups.flat_map(|group| &group.group_members);
+        members.filter_map(|member| member.position).max()
     }
 }
 

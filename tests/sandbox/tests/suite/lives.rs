@@ -79,7 +79,11 @@ fn github_tells_a_life_step_by_step() {
     let run = format!("{GITHUB}/runs/{id}");
     assert_eq!(read(&sandbox, &run)["status"], "pending");
     let groups = read(&sandbox, &format!("{run}/concurrency_groups"));
-    assert_eq!(groups["concurrency_groups"][0]["position"], 1);
+    let member = &groups["concurrency_groups"][0]["group_members"][0];
+    assert_eq!(
+        (&member["run_id"], &member["position"]),
+        (&json!(id), &json!(1))
+    );
     let jobs = format!("{run}/attempts/1/jobs");
     assert_eq!(read(&sandbox, &jobs)["total_count"], 0);
 

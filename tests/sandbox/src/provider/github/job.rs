@@ -11,6 +11,9 @@ use crate::world::{
     Access, Conclusion, Gate, GithubRepository, Job, JobState, Provider, Run, World,
 };
 
+/// The group of every run that has to wait for its turn.
+const GROUP: &str = "production";
+
 /// Those that nothing holds back any more: jobs blocked by `needs` are absent.
 pub(super) fn list(
     world: &World,
@@ -102,11 +105,27 @@ pub(super) fn concurrency_groups(
     if !world.github.has_concurrency_groups {
         return Err(Failure::not_found());
     }
-    let groups: Vec<Value> = run
-        .position
-        .iter()
-        .map(|position| json!({"name": "production", "position": position}))
-        .collect();
+    let group_url = format!(
+        "{}/repos/{}/actions/concurrency_groups/{GROUP}",
+        call.base, run.repository
+    );
+    let group = |position: &u32| {
+        json!({
+            "group_name": GROUP,
+            "group_url": group_url,
+            // Of this run alone; who is before it is told elsewhere.
+            "group_members": [{
+                "run_id": run.id,
+                "run_name": run.title,
+                "run_url": run::api_url(call, run),
+                "run_html_url": run::page_url(call, run),
+                "status": "pending",
+                "position": position,
+                "position_url": format!("{group_url}?ahead_of_run={}", run.id),
+            }],
+        })
+    };
+    let groups: Vec<Value> = run.position.iter().map(group).collect();
     let body = json!({"total_count": groups.len(), "concurrency_groups": groups});
     Ok(Answer::json(200, body))
 }
