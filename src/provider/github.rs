@@ -144,7 +144,7 @@ impl<'a> GitHub<'a> {
     pub(super) async fn send(&self, form: Form) -> Result<Option<Run>, Error> {
         let trigger = self.trigger(form);
         let answer = judge(
-            self.post(&trigger.url, &trigger.body).await?,
+            self.post(&trigger.url, Some(&trigger.body)).await?,
             "the dispatch",
         )?;
         match (&self.call.pipeline, answer.status) {
@@ -182,7 +182,7 @@ impl<'a> GitHub<'a> {
     pub(super) async fn cancel(&self, run: &Run) -> Result<(), Error> {
         self.renew_in_time().await?;
         let url = self.repository(["actions", "runs", &run.id, "cancel"]);
-        let answer = self.post(&url, &json(&serde_json::Map::new())).await?;
+        let answer = self.post(&url, None).await?;
         judge(answer, "the cancel").map(drop)
     }
 
@@ -220,7 +220,7 @@ impl<'a> GitHub<'a> {
         self.signed_in().api.get(self.http, url).await
     }
 
-    async fn post(&self, url: &Url, body: &RawValue) -> Result<Answer, Error> {
+    async fn post(&self, url: &Url, body: Option<&RawValue>) -> Result<Answer, Error> {
         self.signed_in().api.post(self.http, url, body).await
     }
 

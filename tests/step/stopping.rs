@@ -47,6 +47,17 @@ fn a_signal_cancels_what_is_ours() {
         let done = stop(&step, child, name);
         assert!(sandbox.runs()[0].cancelled, "{done}");
         assert_eq!(sandbox.unfinished_runs().len(), 0, "{done}");
+        // Nobody describes a body for it.
+        let posts = sandbox
+            .requests()
+            .into_iter()
+            .filter(|request| request.method == "POST");
+        let cancels: Vec<_> = posts.filter(|request| !request.is_trigger()).collect();
+        let bodies: Vec<_> = cancels
+            .iter()
+            .map(|cancel| cancel.body.as_slice())
+            .collect();
+        assert_eq!(bodies, [b""], "{done}");
         assert_eq!(left_running(&done), None, "{done}");
         assert_eq!(done.outputs["conclusion"], "cancelled");
         done.says("ended as cancelled after the step was stopped");

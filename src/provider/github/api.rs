@@ -81,10 +81,9 @@ impl Api {
         &self,
         http: &Http<'_>,
         url: &Url,
-        body: &RawValue,
+        body: Option<&RawValue>,
     ) -> Result<Answer, Error> {
-        self.exchange(http, Method::POST, url, Some(body), None)
-            .await
+        self.exchange(http, Method::POST, url, body, None).await
     }
 
     /// Reads again what may have been read before: costs nothing of the rate limit where it is the same.

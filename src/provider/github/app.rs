@@ -113,7 +113,7 @@ pub(super) async fn installation_token(
         &target.server.api,
         ["app", "installations", &id.to_string(), "access_tokens"],
     );
-    let answer = asker.api.post(http, &url, &body).await?;
+    let answer = asker.api.post(http, &url, Some(&body)).await?;
     let answer = match judge(answer, "an installation token") {
         Ok(answer) => answer,
         Err(error) if error.status() == Some(StatusCode::UNPROCESSABLE_ENTITY) => {
