@@ -73,7 +73,11 @@ fn read_repository(call: &Call<'_>, repository: &BitbucketRepository) -> Result<
         "slug": slug,
         "is_private": true,
         "mainbranch": {"type": "branch", "name": repository.git.default_branch},
-        "links": {"html": {"href": format!("{}/{}", call.origin, repository.name)}},
+        "scm": "git",
+        "uuid": pipeline::uuid_of(&repository.name),
+        "links": pipeline::links(
+            call, &format!("repositories/{}", repository.name), &repository.name
+        ),
     });
     Ok(Answer::json(200, body))
 }

@@ -2,6 +2,7 @@
 //! here: the calls themselves, one file for each noun.
 
 mod access;
+mod account;
 mod app;
 mod artifact;
 mod dispatch;
@@ -9,17 +10,18 @@ mod error;
 mod etag;
 mod job;
 mod json_body;
+mod repository;
 mod run;
 mod run_name;
 mod workflow;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::answer::Answer;
 use crate::clock;
 use crate::request::Request;
 use crate::site::Site;
-use crate::world::{Access, GithubRepository, GithubTokenKind, World};
+use crate::world::{GithubRepository, GithubTokenKind, World};
 use access::Caller;
 pub(super) use artifact::zip;
 use error::Failure;
@@ -33,6 +35,9 @@ struct Call<'request> {
     /// Where links to the API begin.
     base: String,
 }
+
+/// How many requests are answered in an hour.
+const LIMIT: u64 = 5_000;
 
 const ANONYMOUS_BROWSER: &str = "Request forbidden by administrative rules. Please make sure your request has a \
     User-Agent header (https://docs.github.com/en/rest/overview/resources-in-the-rest-api#user-agent-required).\n";
@@ -54,24 +59,23 @@ pub(super) fn answer(world: &mut World, request: &Request, site: Site) -> Answer
         }
     };
     let answer = etag::unless_known(answer, request);
-    // An answer that nothing has changed costs nothing.
-    world.github.requests += u64::from(answer.status != 304);
+    // An answer that nothing has changed costs nothing, and neither does asking what is left.
+    let is_free = answer.status == 304 || request.raw_path.ends_with("/rate_limit");
+    world.github.requests += u64::from(!is_free);
     with_manners(answer, caller.as_ref(), world)
 }
 
 fn with_manners(answer: Answer, caller: Option<&Caller>, world: &World) -> Answer {
     let token = caller.and_then(Caller::token);
-    let limit = 5_000;
     let count = world.github.requests;
-    let next_hour = (clock::seconds(world.now()) / 3_600 + 1) * 3_600;
     let answer = answer
         .header("X-GitHub-Media-Type", "github.v3; format=json")
         .header("X-GitHub-Api-Version-Selected", "2022-11-28")
         .header("X-GitHub-Request-Id", format!("5A4D:{count:06X}:10ED:22F7"))
-        .header("X-RateLimit-Limit", limit)
-        .header("X-RateLimit-Remaining", limit - count.min(limit))
-        .header("X-RateLimit-Used", count.min(limit))
-        .header("X-RateLimit-Reset", next_hour)
+        .header("X-RateLimit-Limit", LIMIT)
+        .header("X-RateLimit-Remaining", LIMIT - count.min(LIMIT))
+        .header("X-RateLimit-Used", count.min(LIMIT))
+        .header("X-RateLimit-Reset", next_hour(world))
         .header("X-RateLimit-Resource", "core");
     match token.map(|token| &token.kind) {
         Some(GithubTokenKind::Classic { scopes }) => {
@@ -81,6 +85,26 @@ fn with_manners(answer: Answer, caller: Option<&Caller>, world: &World) -> Answe
             answer
         }
     }
+}
+
+/// When the rate limit begins anew.
+fn next_hour(world: &World) -> u64 {
+    (clock::seconds(world.now()) / 3_600 + 1) * 3_600
+}
+
+/// `GET /rate_limit`
+fn rate_limit(world: &World) -> Answer {
+    let count = world.github.requests.min(LIMIT);
+    let core = json!({
+        "limit": LIMIT,
+        "used": count,
+        "remaining": LIMIT - count,
+        "reset": next_hour(world),
+    });
+    // The sandbox has nothing to search in.
+    let search = json!({"limit": 30, "used": 0, "remaining": 30, "reset": next_hour(world)});
+    let body = json!({"resources": {"core": core, "search": search}, "rate": core});
+    Answer::json(200, body)
 }
 
 fn route(world: &mut World, call: &Call<'_>, segments: &[String]) -> Answer {
@@ -98,6 +122,9 @@ fn route(world: &mut World, call: &Call<'_>, segments: &[String]) -> Answer {
         }
         ("GET", ["user"]) => access::user(call)
             .unwrap_or_else(|failure| failure.answer("https://docs.github.com/rest/users/users")),
+        ("GET", ["rate_limit"]) => rate_limit(world),
+        ("GET", ["installation", "repositories"]) => app::repositories_of_token(world, call)
+            .unwrap_or_else(|failure| failure.answer(app::REPOSITORIES_PAGE)),
         (_, ["repos", owner, name, rest @ ..]) => {
             in_repository(world, call, &format!("{owner}/{name}"), rest)
         }
@@ -124,7 +151,7 @@ fn in_repository(world: &mut World, call: &Call<'_>, name: &str, rest: &[&str]) 
         },
     };
     let result = match (method, rest) {
-        ("GET", []) => Ok(Answer::json(200, describe(call, &repository))),
+        ("GET", []) => Ok(Answer::json(200, repository::full(call, &repository))),
         ("POST", ["dispatches"]) => dispatch::create(world, call, &repository),
         ("GET", ["actions", "workflows"]) => workflow::list(world, call, &repository),
         ("GET", ["actions", "workflows", id]) => workflow::get(world, call, &repository, id),
@@ -140,18 +167,21 @@ fn in_repository(world: &mut World, call: &Call<'_>, name: &str, rest: &[&str]) 
             run::get(world, call, &repository, id, Some(attempt))
         }
         ("GET", ["actions", "runs", id, "attempts", attempt, "jobs"]) => {
-            job::list(world, call, &repository, id, attempt)
+            job::list_of_attempt(world, call, &repository, id, attempt)
         }
+        ("GET", ["actions", "runs", id, "jobs"]) => job::list(world, call, &repository, id),
         ("GET", ["actions", "runs", id, "pending_deployments"]) => {
             job::pending_deployments(world, call, &repository, id)
         }
         ("GET", ["actions", "runs", id, "concurrency_groups"]) => {
             job::concurrency_groups(world, call, &repository, id)
         }
+        ("GET", ["actions", "jobs", id]) => job::get(world, call, &repository, id),
         ("GET", ["actions", "jobs", id, "logs"]) => job::log(world, call, &repository, id),
         ("GET", ["actions", "runs", id, "artifacts"]) => {
             artifact::list(world, call, &repository, id)
         }
+        ("GET", ["actions", "artifacts", id]) => artifact::get(world, call, &repository, id),
         ("GET", ["actions", "artifacts", id, "zip"]) => {
             artifact::download(world, call, &repository, id)
         }
@@ -183,9 +213,12 @@ fn page(method: &str, rest: &[&str]) -> &'static str {
         (_, ["actions", "runs"]) => {
             "https://docs.github.com/rest/actions/workflow-runs#list-workflow-runs-for-a-repository"
         }
-        (_, ["actions", "jobs", ..] | ["actions", "runs", _, "attempts", _, "jobs"]) => {
-            "https://docs.github.com/rest/actions/workflow-jobs"
-        }
+        (
+            _,
+            ["actions", "jobs", ..]
+            | ["actions", "runs", _, "jobs"]
+            | ["actions", "runs", _, "attempts", _, "jobs"],
+        ) => "https://docs.github.com/rest/actions/workflow-jobs",
         (_, ["actions", "artifacts", ..] | ["actions", "runs", _, "artifacts"]) => {
             "https://docs.github.com/rest/actions/artifacts"
         }
@@ -194,27 +227,4 @@ fn page(method: &str, rest: &[&str]) -> &'static str {
         }
         _ => "https://docs.github.com/rest",
     }
-}
-
-fn describe(call: &Call<'_>, repository: &GithubRepository) -> Value {
-    let (owner, name) = repository.name.split_once('/').unwrap_or_default();
-    let right = |access| access::permits(&call.caller, repository, "contents", access);
-    json!({
-        "id": repository.id,
-        "name": name,
-        "full_name": repository.name,
-        "private": repository.private,
-        "visibility": if repository.private { "private" } else { "public" },
-        "owner": {"login": owner, "type": "Organization"},
-        "html_url": format!("{}/{}", call.origin, repository.name),
-        "url": format!("{}/repos/{}", call.base, repository.name),
-        "default_branch": repository.git.default_branch,
-        "archived": false,
-        "disabled": false,
-        "permissions": {
-            "admin": false,
-            "push": right(Access::Write),
-            "pull": right(Access::Read),
-        },
-    })
 }

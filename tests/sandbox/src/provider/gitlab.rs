@@ -6,6 +6,7 @@ mod error;
 mod job;
 mod parameters;
 mod pipeline;
+mod user;
 
 use serde_json::{Value, json};
 
@@ -30,7 +31,7 @@ pub(super) fn answer(world: &mut World, request: &Request, site: Site) -> Answer
         origin: site.pages,
     };
     let answer = match segments.as_slice() {
-        ["user"] => access::user(world, request),
+        ["user"] => access::user(world, &context),
         ["projects", id, rest @ ..] => in_project(world, &context, id, rest),
         _ => Err(Failure::error(404, "404 Not Found")),
     };
@@ -77,7 +78,9 @@ fn in_project(
         ("GET", ["pipelines", id, kind @ ("trigger_jobs" | "bridges")]) => {
             job::downstream(world, call, token, &project, id, kind)
         }
+        ("GET", ["jobs", id]) => job::get(world, call, token, &project, id),
         ("GET", ["jobs", id, "trace"]) => job::trace(world, call, token, &project, id),
+        ("GET", ["jobs", id, "artifacts"]) => job::archive(world, token, &project, id),
         ("GET", ["jobs", id, "artifacts", path @ ..]) => {
             job::artifact(world, token, &project, id, &path.join("/"))
         }
@@ -92,19 +95,37 @@ fn read_project(
     project: &GitlabProject,
 ) -> Result<Answer, Failure> {
     access::require_reading(token)?;
-    let name = project.path.rsplit('/').next();
+    let (group, name) = project.path.rsplit_once('/').unwrap_or_default();
+    let page = format!("{}/{}", call.origin, project.path);
+    let (_, host) = call.origin.split_once("://").unwrap_or_default();
     let visibility = match project.visibility {
         Visibility::Public => "public",
         Visibility::Private => "private",
     };
     let body: Value = json!({
         "id": project.id,
+        "description": null,
         "name": name,
+        "name_with_namespace": project.path.replace('/', " / "),
         "path": name,
         "path_with_namespace": project.path,
+        "namespace": {
+            "name": group.rsplit('/').next(),
+            "path": group.rsplit('/').next(),
+            "kind": "group",
+            "full_path": group,
+            "web_url": format!("{}/groups/{group}", call.origin),
+        },
+        "created_at": "2026-01-01T00:00:00.000Z",
+        "last_activity_at": "2026-01-01T00:00:00.000Z",
+        "archived": false,
+        "empty_repo": false,
+        "jobs_enabled": true,
+        "ssh_url_to_repo": format!("ssh://git@{host}/{}.git", project.path),
+        "http_url_to_repo": format!("{page}.git"),
         "default_branch": project.git.default_branch,
         "visibility": visibility,
-        "web_url": format!("{}/{}", call.origin, project.path),
+        "web_url": page,
     });
     Ok(Answer::json(200, body))
 }

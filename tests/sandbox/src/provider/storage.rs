@@ -1,9 +1,13 @@
 //! The storages that the providers send downloads to: on another host name, by links that are good for a minute,
 //! and closed to whoever brings a credential. Not here: who is given a link.
 
+use std::io::{Cursor, Write as _};
 use std::net::Ipv4Addr;
 use std::ops::Range;
 use std::time::{Duration, SystemTime};
+
+use zip::ZipWriter;
+use zip::write::SimpleFileOptions;
 
 use crate::answer::Answer;
 use crate::clock;
@@ -18,6 +22,21 @@ const NAMED: &str = "storage.test";
 pub(super) struct Kept {
     pub(super) padding: u64,
     pub(super) end: Vec<u8>,
+}
+
+/// A zip of these paths and contents.
+pub(super) fn pack(files: &[(String, Vec<u8>)]) -> Vec<u8> {
+    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+    for (path, content) in files {
+        let written = zip
+            .start_file(path.as_str(), SimpleFileOptions::default())
+            .and_then(|()| Ok(zip.write_all(content)?));
+        written.unwrap_or_else(|error| unreachable!("memory takes everything: {error}"));
+    }
+    let packed = zip.finish();
+    packed
+        .unwrap_or_else(|error| unreachable!("memory takes everything: {error}"))
+        .into_inner()
 }
 
 /// A link to what is kept under that name, from wherever the request came.

@@ -74,8 +74,10 @@ impl World {
         bitbucket(gitlab(github_tokens(github(Self::new()))))
     }
 
-    /// The same with what the examples trigger (see `examples`), where runs go on by themselves and end after a few
-    /// seconds. Bitbucket's `nightly` fails, and GitHub's `1-release.yml` goes on until it is cancelled.
+    /// The same with what the examples trigger (see `examples`), where runs go on by themselves and end after a few seconds. Bitbucket's `nightly`
+    /// fails, and these go on until they are cancelled: GitHub's `1-release.yml`, `strict.yml` (its turn comes, then it waits
+    /// for reviewers) and `marked.yml` (waits for a timer), what GitLab's `octo-group/tools/private` runs (it starts
+    /// a pipeline elsewhere, then waits for a person), and Bitbucket's `rollout` (waits for a person).
     pub fn demo_alive() -> Self {
         let second = Duration::from_secs(1);
         let jobs = || {
@@ -91,6 +93,10 @@ impl World {
                 .log(Log::text(log)),
         );
         let artifact = Artifact::new("result").file("result.json", "{\"version\": \"1.2.3\"}");
+        let build = || Life::new().job(JobLife::new("build", second));
+        let deploy = || JobLife::new("deploy", second);
+        let reviewed = deploy().needs_approval("production", &["octocat", "team/ops"]);
+        let downstream = JobLife::new("downstream", second).starts("octo-group/tools/deployer");
         let deployed = JobLife::new("deploy", second).file("result.json", "{\"replicas\": 3}");
         let world = Self::demo()
             .lives(Provider::Github, jobs().artifact(artifact))
@@ -100,8 +106,32 @@ impl World {
                 "1-release.yml",
                 Life::endless(),
             )
+            .life_of(
+                Provider::Github,
+                "octo-org/app",
+                "strict.yml",
+                build().after_others(1, 2 * second).job(reviewed),
+            )
+            .life_of(
+                Provider::Github,
+                "octo-org/app",
+                "marked.yml",
+                Life::new().job(deploy().after_timer(3_600 * second)),
+            )
             .lives(Provider::Gitlab, jobs().job(deployed))
+            .life_of(
+                Provider::Gitlab,
+                "octo-group/tools/private",
+                ".gitlab-ci.yml",
+                build().job(downstream).job(deploy().manual()),
+            )
             .lives(Provider::Bitbucket, jobs())
+            .life_of(
+                Provider::Bitbucket,
+                "octo-workspace/service",
+                "rollout",
+                build().job(deploy().manual()),
+            )
             .life_of(
                 Provider::Bitbucket,
                 "octo-workspace/service",
@@ -251,7 +281,8 @@ fn bitbucket(world: World) -> World {
         .commit(BITBUCKET_COMMIT)
         .pipelines_only_for(&["main", "develop", "v2.0.0"])
         .custom_pipeline("deploy")
-        .custom_pipeline("nightly");
+        .custom_pipeline("nightly")
+        .custom_pipeline("rollout");
     let all = [
         "read:pipeline:bitbucket",
         "write:pipeline:bitbucket",

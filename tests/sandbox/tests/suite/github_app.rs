@@ -180,3 +180,29 @@ fn an_expired_minted_token_is_a_bad_credential() {
     });
     assert_eq!(look(), 401);
 }
+
+#[test]
+fn a_minted_token_tells_its_repositories_and_no_other_does() {
+    let sandbox = Sandbox::start(World::demo()).unwrap();
+    let minted = mint(&sandbox, &json!({"repositories": ["app"]})).json();
+    let ask_with = |token: &str| {
+        let path = "/api/v3/installation/repositories";
+        ask(&sandbox, "GET", path).bearer(token).send()
+    };
+    let answer = ask_with(minted["token"].as_str().unwrap()).json();
+    assert_eq!(answer["total_count"], 1);
+    assert_eq!(answer["repositories"][0]["full_name"], "octo-org/app");
+    assert_eq!(ask_with(demo::GITHUB_CLASSIC).status, 403);
+}
+
+#[test]
+fn an_installation_is_found_by_a_former_name_too() {
+    let sandbox = Sandbox::start(World::demo()).unwrap();
+    let path = "/api/v3/repos/octo-org/renamed-app/installation";
+    let moved = ask(&sandbox, "GET", path).bearer(&good()).send();
+    assert_eq!(moved.status, 301);
+    let location = moved.headers.get("location").unwrap().to_owned();
+    let path = location.strip_prefix(&sandbox.http_url()).unwrap();
+    let found = ask(&sandbox, "GET", path).bearer(&good()).send();
+    assert_eq!(found.json(), installation(&sandbox, &good()).json());
+}

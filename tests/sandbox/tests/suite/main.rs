@@ -10,6 +10,7 @@
     reason = "bodies are nearly always json! literals"
 )]
 
+mod answers;
 mod bitbucket;
 mod client;
 mod faults;

@@ -31,7 +31,7 @@ pub(super) fn page(call: &Call<'_>, all: &[Value]) -> Answer {
     page_of(call, all, Value::clone)
 }
 
-/// One page of a list, 10 a page unless the query says otherwise, with the address of the next one.
+/// One page of a list, 10 a page unless the query says otherwise, with the addresses of those beside it.
 fn page_of<T>(call: &Call<'_>, all: &[T], describe: impl Fn(&T) -> Value) -> Answer {
     let size = call.request.query_number("pagelen", 10).clamp(1, 100);
     let page = call.request.query_number("page", 1).max(1);
@@ -43,16 +43,22 @@ fn page_of<T>(call: &Call<'_>, all: &[T], describe: impl Fn(&T) -> Value) -> Ans
         "size": all.len(),
         "values": shown,
     });
-    if page * size < all.len() {
+    let address = |page: usize| {
         let mut query = form_urlencoded::Serializer::new(String::new());
         for (name, value) in call.request.query_pairs() {
             if name != "page" {
                 query.append_pair(&name, &value);
             }
         }
-        let query = query.append_pair("page", &(page + 1).to_string()).finish();
+        let query = query.append_pair("page", &page.to_string()).finish();
         let path = call.request.raw_path.trim_start_matches("/2.0");
-        body["next"] = json!(format!("{}{path}?{query}", call.base));
+        json!(format!("{}{path}?{query}", call.base))
+    };
+    if page * size < all.len() {
+        body["next"] = address(page + 1);
+    }
+    if page > 1 {
+        body["previous"] = address(page - 1);
     }
     Answer::json(200, body)
 }
@@ -103,7 +109,8 @@ pub(super) fn stop(
     }
     run.cancel()
         .map_err(|status| Failure::message(status, "The pipeline cannot be stopped."))?;
-    Ok(Answer::status(204))
+    // Its 204 says what the body that it does not have would be.
+    Ok(Answer::body(204, "text/html; charset=utf-8", ""))
 }
 
 /// By build number, or by uuid with its braces.
@@ -127,24 +134,68 @@ pub(super) fn describe(call: &Call<'_>, run: &Run) -> Value {
         "uuid": run.uuid(),
         "build_number": run.number,
         "state": state(run),
-        "target": target(run),
-        "repository": {"type": "repository", "full_name": run.repository},
-        "creator": {"type": "user", "display_name": run.who},
+        "target": target(call, run),
+        "repository": repository(call, run),
+        "creator": creator(call, run),
         "trigger": {"name": "MANUAL", "type": "pipeline_trigger_manual"},
         "created_on": timestamp(run.created_at),
+        "run_number": 1,
         "build_seconds_used": 0,
+        "first_successful": false,
+        "expired": false,
+        "has_variables": !run.variables.is_empty(),
         "links": {
             "self": {"href": api_url(call, run)},
-            "html": {"href": format!(
-                "{}/{}/pipelines/results/{}",
-                call.origin, run.repository, run.number
-            )},
+            "steps": {"href": format!("{}/steps/", api_url(call, run))},
         },
     });
     if run.state == State::Completed {
         body["completed_on"] = json!(timestamp(run.updated_at));
+        let took = run.updated_at.duration_since(run.created_at);
+        body["duration_in_seconds"] = json!(took.unwrap_or_default().as_secs());
     }
     body
+}
+
+fn repository(call: &Call<'_>, run: &Run) -> Value {
+    let (_, slug) = run.repository.split_once('/').unwrap_or_default();
+    json!({
+        "type": "repository",
+        "name": slug,
+        "full_name": run.repository,
+        "uuid": uuid_of(&run.repository),
+        "links": links(call, &format!("repositories/{}", run.repository), &run.repository),
+    })
+}
+
+/// Of an access token there is an account, too.
+fn creator(call: &Call<'_>, run: &Run) -> Value {
+    let uuid = uuid_of(&run.who);
+    let bare = uuid.trim_matches(['{', '}']);
+    json!({
+        "type": "user",
+        "display_name": run.who,
+        "nickname": run.who,
+        "account_id": format!("712020:{bare}"),
+        "links": links(call, &format!("users/%7B{bare}%7D"), &format!("%7B{bare}%7D")),
+        "uuid": uuid,
+    })
+}
+
+pub(super) fn links(call: &Call<'_>, api: &str, page: &str) -> Value {
+    let (origin, base) = (&call.origin, &call.base);
+    json!({
+        "self": {"href": format!("{base}/{api}")},
+        "html": {"href": format!("{origin}/{page}")},
+        "avatar": {"href": format!("{origin}/{page}/avatar")},
+    })
+}
+
+/// The same uuid for the same name.
+pub(super) fn uuid_of(name: &str) -> String {
+    let digits = |id: u64, byte: u8| (id * 31 + u64::from(byte)) % 1_000_000_000_000;
+    let id = name.bytes().fold(1, digits);
+    format!("{{00000000-0000-4000-a000-{id:012}}}")
 }
 
 /// There is a `result` only once it is completed.
@@ -160,7 +211,7 @@ fn state(run: &Run) -> Value {
     match (run.state, &run.word) {
         (State::Completed, _) => {
             let result = run.conclusion.map_or("SUCCESSFUL", word);
-            completed(run.word.as_deref().unwrap_or(result))
+            completed("pipeline_state", run.word.as_deref().unwrap_or(result))
         }
         // Its own word for what it is in the middle of, or where it has none.
         (State::Queued | State::Pending, Some(word)) => json!({"name": word}),
@@ -173,19 +224,22 @@ fn state(run: &Run) -> Value {
     }
 }
 
-fn halts(run: &Run) -> bool {
+pub(super) fn halts(run: &Run) -> bool {
     run.jobs.iter().any(|job| {
         let halts = matches!(job.life.gate, Gate::Person { halts: true, .. });
         halts && job.state == JobState::Blocked
     })
 }
 
-pub(super) fn completed(result: &str) -> Value {
-    let kind = format!("pipeline_state_completed_{}", result.to_lowercase());
+/// The end of a pipeline or of a step, whose types begin differently.
+pub(super) fn completed(kind: &str, result: &str) -> Value {
     json!({
         "name": "COMPLETED",
-        "type": "pipeline_state_completed",
-        "result": {"name": result, "type": kind},
+        "type": format!("{kind}_completed"),
+        "result": {
+            "name": result,
+            "type": format!("{kind}_completed_{}", result.to_lowercase()),
+        },
     })
 }
 
@@ -197,8 +251,18 @@ pub(super) fn word(conclusion: Conclusion) -> &'static str {
     }
 }
 
-fn target(run: &Run) -> Value {
-    let commit = json!({"type": "commit", "hash": run.commit});
+fn target(call: &Call<'_>, run: &Run) -> Value {
+    let (origin, base) = (&call.origin, &call.base);
+    let (path, hash) = (&run.repository, &run.commit);
+    let commit = json!({
+        "type": "commit",
+        "hash": hash,
+        "message": "Say hello\n",
+        "links": {
+            "self": {"href": format!("{base}/repositories/{path}/commit/{hash}")},
+            "html": {"href": format!("{origin}/{path}/commits/{hash}")},
+        },
+    });
     let selector = if run.pipeline == "default" {
         json!({"type": "default"})
     } else {

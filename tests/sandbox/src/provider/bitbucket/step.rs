@@ -7,7 +7,7 @@ use super::{Call, pipeline};
 use crate::answer::Answer;
 use crate::clock::timestamp;
 use crate::provider::storage;
-use crate::world::{BitbucketRepository, Conclusion, Gate, Job, JobState, Provider, World};
+use crate::world::{BitbucketRepository, Conclusion, Gate, Job, JobState, Provider, Run, World};
 
 pub(super) fn list(
     world: &World,
@@ -16,7 +16,7 @@ pub(super) fn list(
     id: &str,
 ) -> Result<Answer, Failure> {
     let run = pipeline::find(world, call, repository, id)?;
-    let steps: Vec<Value> = run.jobs.iter().map(describe).collect();
+    let steps: Vec<Value> = run.jobs.iter().map(|job| describe(run, job)).collect();
     Ok(pipeline::page(call, &steps))
 }
 
@@ -46,16 +46,22 @@ fn uuid(job: &Job) -> String {
     format!("{{00000000-0000-4000-9000-{:012}}}", job.id)
 }
 
-fn describe(job: &Job) -> Value {
+fn describe(run: &Run, job: &Job) -> Value {
+    const KIND: &str = "pipeline_step_state";
+    let pending = |stage: &str| {
+        let kind = format!("{KIND}_pending_{}", stage.to_lowercase());
+        let stage = json!({"name": stage, "type": kind});
+        json!({"name": "PENDING", "type": "pipeline_step_state_pending", "stage": stage})
+    };
     let state = match job.state {
-        JobState::NotYet | JobState::Blocked | JobState::Timed => {
-            json!({"name": "PENDING", "type": "pipeline_step_state_pending"})
-        }
+        JobState::NotYet | JobState::Timed => pending("PENDING"),
+        JobState::Blocked if pipeline::halts(run) => pending("HALTED"),
+        JobState::Blocked => pending("PAUSED"),
         JobState::Running => {
             json!({"name": "IN_PROGRESS", "type": "pipeline_step_state_in_progress"})
         }
-        JobState::Completed(Conclusion::Skipped) => pipeline::completed("NOT_RUN"),
-        JobState::Completed(conclusion) => pipeline::completed(pipeline::word(conclusion)),
+        JobState::Completed(Conclusion::Skipped) => pipeline::completed(KIND, "NOT_RUN"),
+        JobState::Completed(conclusion) => pipeline::completed(KIND, pipeline::word(conclusion)),
     };
     let trigger = match job.life.gate {
         Gate::Person { .. } => "pipeline_step_trigger_manual",
@@ -67,12 +73,22 @@ fn describe(job: &Job) -> Value {
         "name": job.name,
         "state": state,
         "trigger": {"type": trigger},
+        "image": {"name": "atlassian/default-image:latest"},
+        "setup_commands": [],
+        "script_commands": [],
+        "run_number": 1,
+        "maxTime": 120,
+        "pipeline": {"type": "pipeline", "uuid": run.uuid()},
     });
     if let Some(started) = job.started_at {
         described["started_on"] = json!(timestamp(started));
     }
     if let Some(completed) = job.completed_at {
         described["completed_on"] = json!(timestamp(completed));
+        let started = job.started_at.unwrap_or(completed);
+        let took = completed.duration_since(started).unwrap_or_default();
+        described["duration_in_seconds"] = json!(took.as_secs());
+        described["build_seconds_used"] = json!(took.as_secs());
     }
     described
 }

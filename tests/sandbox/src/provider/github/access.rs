@@ -1,10 +1,8 @@
 //! Who is calling GitHub, which repositories they see, and what they may do there. Not here: the tokens
 //! themselves (see `world`), and the signatures of Apps (see `app`).
 
-use serde_json::json;
-
 use super::error::Failure;
-use super::{Call, app};
+use super::{Call, account, app};
 use crate::answer::Answer;
 use crate::provider::{basic, named};
 use crate::request::Request;
@@ -60,8 +58,7 @@ pub(super) fn user(call: &Call<'_>) -> Result<Answer, Failure> {
     let token = token.ok_or_else(|| Failure::new(401, "Requires authentication"))?;
     match token.kind {
         GithubTokenKind::Classic { .. } | GithubTokenKind::FineGrained { .. } => {
-            let body = json!({"login": token.owner, "type": "User"});
-            Ok(Answer::json(200, body))
+            Ok(Answer::json(200, account::profile(call, &token.owner)))
         }
         GithubTokenKind::Installation { .. } => {
             Err(Failure::new(403, "Resource not accessible by integration"))
@@ -76,34 +73,49 @@ pub(super) fn see(
     name: &str,
     rest: &[&str],
 ) -> Result<GithubRepository, Failure> {
-    let same = |known: &String| known.eq_ignore_ascii_case(name);
-    let repositories = &world.github.repositories;
-    let formerly = |repository: &&GithubRepository| repository.former_names.iter().any(same);
-    let repository = named(repositories, name, |repository| &repository.name)
-        .or_else(|| repositories.iter().find(formerly))
-        .ok_or_else(Failure::not_found)?;
+    let repository = find(world, name).ok_or_else(Failure::not_found)?;
     if matches!(call.caller, Caller::App(_)) {
         return Err(Failure::new(401, "Bad credentials"));
     }
     if !permits(&call.caller, repository, "metadata", Access::Read) {
         return Err(Failure::not_found());
     }
-    if !same(&repository.name) {
-        let status = if call.request.method == "GET" {
-            301
-        } else {
-            307
-        };
-        let mut location = format!("{}/repositories/{}", call.base, repository.id);
-        for segment in rest {
-            location = location + "/" + segment;
-        }
-        if !call.request.raw_query.is_empty() {
-            location = location + "?" + &call.request.raw_query;
-        }
-        return Err(Failure::redirect(status, location));
-    }
+    by_its_name(call, repository, name, rest)?;
     Ok(repository.clone())
+}
+
+/// The repository that has that name, or had it.
+pub(super) fn find<'world>(world: &'world World, name: &str) -> Option<&'world GithubRepository> {
+    let same = |known: &String| known.eq_ignore_ascii_case(name);
+    let repositories = &world.github.repositories;
+    let formerly = |repository: &&GithubRepository| repository.former_names.iter().any(same);
+    named(repositories, name, |repository| &repository.name)
+        .or_else(|| repositories.iter().find(formerly))
+}
+
+/// Whoever asks for a former name is sent on.
+pub(super) fn by_its_name(
+    call: &Call<'_>,
+    repository: &GithubRepository,
+    name: &str,
+    rest: &[&str],
+) -> Result<(), Failure> {
+    if repository.name.eq_ignore_ascii_case(name) {
+        return Ok(());
+    }
+    let status = if call.request.method == "GET" {
+        301
+    } else {
+        307
+    };
+    let mut location = format!("{}/repositories/{}", call.base, repository.id);
+    for segment in rest {
+        location = location + "/" + segment;
+    }
+    if !call.request.raw_query.is_empty() {
+        location = location + "?" + &call.request.raw_query;
+    }
+    Err(Failure::redirect(status, location))
 }
 
 pub(super) fn permits(

@@ -8,9 +8,10 @@ use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
 use ring::signature::{RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
 use serde_json::{Map, Value, json};
 
-use super::access::Caller;
+use super::access::{self, Caller};
+use super::account::{LONG_AGO, organization};
 use super::error::Failure;
-use super::{Call, json_body};
+use super::{Call, json_body, repository, workflow};
 use crate::answer::Answer;
 use crate::clock;
 use crate::world::{
@@ -18,6 +19,7 @@ use crate::world::{
 };
 
 pub(super) const INSTALLATION_PAGE: &str = "https://docs.github.com/rest/apps/apps#get-a-repository-installation-for-the-authenticated-app";
+pub(super) const REPOSITORIES_PAGE: &str = "https://docs.github.com/rest/apps/installations#list-repositories-accessible-to-the-app-installation";
 pub(super) const MINT_PAGE: &str =
     "https://docs.github.com/rest/apps/apps#create-an-installation-access-token-for-an-app";
 
@@ -118,28 +120,34 @@ pub(super) fn installation(
     repository: &str,
 ) -> Result<Answer, Failure> {
     let app = calling_app(world, call)?;
-    let installed = |installation: &&Installation| {
-        let mut names = installation.repositories.iter();
-        names.any(|name| name.eq_ignore_ascii_case(repository))
-    };
+    let named = access::find(world, repository).ok_or_else(Failure::not_found)?;
+    let installed = |installation: &&Installation| installation.repositories.contains(&named.name);
     let installation = app.installations.iter().find(installed);
     let installation = installation.ok_or_else(Failure::not_found)?;
+    access::by_its_name(call, named, repository, &["installation"])?;
     let owner = repository.split('/').next().unwrap_or_default();
-    let tokens_url = format!(
-        "{}/app/installations/{}/access_tokens",
-        call.base, installation.id
-    );
+    let account = organization(call, owner);
+    let (base, origin, id) = (&call.base, &call.origin, installation.id);
     Ok(Answer::json(
         200,
         json!({
-            "id": installation.id,
+            "id": id,
             "client_id": app.client_id,
             "app_id": app.id,
             "app_slug": app.slug,
-            "account": {"login": owner, "type": "Organization"},
+            "target_id": account["id"],
+            "target_type": "Organization",
+            "account": account,
             "repository_selection": "selected",
-            "access_tokens_url": tokens_url,
+            "access_tokens_url": format!("{base}/app/installations/{id}/access_tokens"),
+            "repositories_url": format!("{base}/installation/repositories"),
+            "html_url": format!("{origin}/organizations/{owner}/settings/installations/{id}"),
             "permissions": wire(&installation.permissions),
+            "events": [],
+            "single_file_name": null,
+            "created_at": LONG_AGO,
+            "updated_at": LONG_AGO,
+            "suspended_by": null,
             "suspended_at": null,
         }),
     ))
@@ -167,7 +175,7 @@ pub(super) fn mint(world: &mut World, call: &Call<'_>, id: &str) -> Result<Answe
         "expires_at": clock::timestamp(expires_at),
         "permissions": wire(&permissions),
         "repository_selection": "selected",
-        "repositories": repositories.iter().map(|name| json!({"full_name": name})).collect::<Vec<_>>(),
+        "repositories": described(world, call, &repositories),
     });
     let kind = GithubTokenKind::Installation { permissions };
     let mut token = GithubToken::new(&value, &owner, kind);
@@ -175,6 +183,30 @@ pub(super) fn mint(world: &mut World, call: &Call<'_>, id: &str) -> Result<Answe
     token.expires_at = Some(expires_at);
     world.github.tokens.push(token);
     Ok(Answer::json(201, answer))
+}
+
+/// `GET /installation/repositories`: what a minted token is for.
+pub(super) fn repositories_of_token(world: &World, call: &Call<'_>) -> Result<Answer, Failure> {
+    let token = call.caller.token().filter(|token| match token.kind {
+        GithubTokenKind::Installation { .. } => true,
+        GithubTokenKind::Classic { .. } | GithubTokenKind::FineGrained { .. } => false,
+    });
+    let token = token.ok_or_else(|| {
+        let message =
+            "You must authenticate with an installation access token in order to list repositories for an \
+             installation.";
+        Failure::new(403, message)
+    })?;
+    let all = described(world, call, &token.repositories);
+    let path = format!("{}/installation/repositories", call.base);
+    Ok(workflow::page("repositories", &all, call, &path))
+}
+
+fn described(world: &World, call: &Call<'_>, names: &[String]) -> Vec<Value> {
+    let all = world.github.repositories.iter();
+    all.filter(|repository| names.contains(&repository.name))
+        .map(|repository| repository::in_list(call, repository))
+        .collect()
 }
 
 /// The asked ones, by bare name or id; all of the installation where none are.

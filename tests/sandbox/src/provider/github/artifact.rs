@@ -1,19 +1,20 @@
 //! What a run has uploaded: the list, and the zip of each. Not here: the storage they are kept in.
 
 use std::fmt::Write as _;
-use std::io::{Cursor, Write as _};
+use std::time::Duration;
 
 use ring::digest;
 use serde_json::{Value, json};
-use zip::ZipWriter;
-use zip::write::SimpleFileOptions;
 
 use super::error::Failure;
-use super::{Call, access, run, workflow};
+use super::{Call, access, account, run, workflow};
 use crate::answer::Answer;
 use crate::clock::timestamp;
-use crate::provider::storage;
+use crate::provider::{spells, storage};
 use crate::world::{Access, Artifact, Digest, GithubRepository, Provider, Run, State, World};
+
+/// How long an artifact is kept where nobody says otherwise.
+const KEPT: Duration = Duration::from_hours(90 * 24);
 
 pub(super) fn list(
     world: &World,
@@ -25,22 +26,47 @@ pub(super) fn list(
     let wanted = call.request.query("name");
     let artifacts: Vec<Value> = of(found)
         .filter(|(_, artifact)| wanted.as_ref().is_none_or(|name| *name == artifact.name))
-        .map(|(id, artifact)| describe(call, found, id, artifact))
+        .map(|(id, artifact)| describe(call, repository, found, id, artifact))
         .collect();
     let path = format!("{}/artifacts", run::api_url(call, found));
     Ok(workflow::page("artifacts", &artifacts, call, &path))
 }
 
+pub(super) fn get(
+    world: &World,
+    call: &Call<'_>,
+    repository: &GithubRepository,
+    id: &str,
+) -> Result<Answer, Failure> {
+    let (run, id, artifact) = find(world, call, repository, id)?;
+    Ok(Answer::json(
+        200,
+        describe(call, repository, run, id, artifact),
+    ))
+}
+
+fn find<'world>(
+    world: &'world World,
+    call: &Call<'_>,
+    repository: &GithubRepository,
+    id: &str,
+) -> Result<(&'world Run, u64, &'world Artifact), Failure> {
+    access::require(world, &call.caller, repository, "actions", Access::Read)?;
+    let mut all = world
+        .runs_of(Provider::Github, &repository.name)
+        .flat_map(|run| of(run).map(move |(id, artifact)| (run, id, artifact)));
+    let found = all.find(|(_, known, _)| spells(id, *known));
+    found.ok_or_else(Failure::not_found)
+}
+
+/// A link to its zip.
 pub(super) fn download(
     world: &World,
     call: &Call<'_>,
     repository: &GithubRepository,
     id: &str,
 ) -> Result<Answer, Failure> {
-    access::require(world, &call.caller, repository, "actions", Access::Read)?;
-    let mut runs = world.runs_of(Provider::Github, &repository.name);
-    let found = runs.find_map(|run| of(run).find(|(known, _)| known.to_string() == id));
-    let (_, artifact) = found.ok_or_else(Failure::not_found)?;
+    let (_, _, artifact) = find(world, call, repository, id)?;
     if artifact.expired {
         return Err(Failure::new(410, "Artifact has expired"));
     }
@@ -57,7 +83,7 @@ pub(in crate::provider) fn zip(world: &World, id: &str) -> Option<Vec<u8>> {
         .filter(|run| run.provider == Provider::Github)
         .flat_map(of);
     let (_, artifact) = all.find(|(known, _)| known.to_string() == id)?;
-    Some(pack(artifact))
+    Some(storage::pack(&artifact.files))
 }
 
 /// With their ids; they are there when the run is over.
@@ -70,24 +96,42 @@ fn of(run: &Run) -> impl Iterator<Item = (u64, &Artifact)> {
     (run.id * 100..).zip(artifacts)
 }
 
-fn describe(call: &Call<'_>, run: &Run, id: u64, artifact: &Artifact) -> Value {
-    let zip = pack(artifact);
+fn describe(
+    call: &Call<'_>,
+    repository: &GithubRepository,
+    run: &Run,
+    id: u64,
+    artifact: &Artifact,
+) -> Value {
+    let zip = storage::pack(&artifact.files);
     let digest = match artifact.digest {
         Digest::Untold => None,
         Digest::Right => Some(sha256(&zip)),
         Digest::Wrong => Some(sha256(b"something else")),
     };
+    let url = format!(
+        "{}/repos/{}/actions/artifacts/{id}",
+        call.base, run.repository
+    );
     json!({
         "id": id,
+        "node_id": account::node_id("A", id),
         "name": artifact.name,
         "size_in_bytes": zip.len(),
-        "archive_download_url": format!(
-            "{}/repos/{}/actions/artifacts/{id}/zip", call.base, run.repository
-        ),
+        "url": url,
+        "archive_download_url": format!("{url}/zip"),
         "expired": artifact.expired,
         "digest": digest,
         "created_at": timestamp(run.updated_at),
-        "workflow_run": {"id": run.id},
+        "updated_at": timestamp(run.updated_at),
+        "expires_at": timestamp(run.updated_at + KEPT),
+        "workflow_run": {
+            "id": run.id,
+            "repository_id": repository.id,
+            "head_repository_id": repository.id,
+            "head_branch": run.reference_name(),
+            "head_sha": run.commit,
+        },
     })
 }
 
@@ -98,18 +142,4 @@ fn sha256(bytes: &[u8]) -> String {
         let _ = write!(text, "{byte:02x}");
         text
     })
-}
-
-fn pack(artifact: &Artifact) -> Vec<u8> {
-    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
-    for (path, content) in &artifact.files {
-        let written = zip
-            .start_file(path.as_str(), SimpleFileOptions::default())
-            .and_then(|()| Ok(zip.write_all(content)?));
-        written.unwrap_or_else(|error| unreachable!("memory takes everything: {error}"));
-    }
-    let packed = zip.finish();
-    packed
-        .unwrap_or_else(|error| unreachable!("memory takes everything: {error}"))
-        .into_inner()
 }

@@ -3,10 +3,10 @@
 use serde_json::{Value, json};
 
 use super::error::Failure;
-use super::{Call, access, run, workflow};
+use super::{Call, access, account, run, workflow};
 use crate::answer::Answer;
 use crate::clock::timestamp;
-use crate::provider::storage;
+use crate::provider::{spells, storage};
 use crate::world::{
     Access, Conclusion, Gate, GithubRepository, Job, JobState, Provider, Run, World,
 };
@@ -14,8 +14,28 @@ use crate::world::{
 /// The group of every run that has to wait for its turn.
 const GROUP: &str = "production";
 
-/// Those that nothing holds back any more: jobs blocked by `needs` are absent.
+/// Those of the latest attempt, or of all.
 pub(super) fn list(
+    world: &World,
+    call: &Call<'_>,
+    repository: &GithubRepository,
+    id: &str,
+) -> Result<Answer, Failure> {
+    let found = run::find(world, call, repository, id)?;
+    let earlier = match call.request.query("filter").as_deref() {
+        Some("all") => found.earlier.as_slice(),
+        _ => &[],
+    };
+    let attempts = earlier.iter().chain([found]);
+    let jobs: Vec<Value> = attempts
+        .flat_map(|run| present(call, repository, run))
+        .collect();
+    let path = format!("{}/jobs", run::api_url(call, found));
+    Ok(workflow::page("jobs", &jobs, call, &path))
+}
+
+/// Those of one attempt.
+pub(super) fn list_of_attempt(
     world: &World,
     call: &Call<'_>,
     repository: &GithubRepository,
@@ -24,14 +44,48 @@ pub(super) fn list(
 ) -> Result<Answer, Failure> {
     let found = run::find(world, call, repository, id)?;
     let found = run::attempt(found, attempt)?;
-    let jobs: Vec<Value> = found
-        .jobs
-        .iter()
-        .filter(|job| job.state != JobState::NotYet)
-        .map(|job| describe(call, found, job))
-        .collect();
+    let jobs: Vec<Value> = present(call, repository, found).collect();
     let path = format!("{}/attempts/{attempt}/jobs", run::api_url(call, found));
     Ok(workflow::page("jobs", &jobs, call, &path))
+}
+
+/// Those that nothing holds back any more: jobs blocked by `needs` are absent.
+fn present<'run>(
+    call: &'run Call<'_>,
+    repository: &'run GithubRepository,
+    run: &'run Run,
+) -> impl Iterator<Item = Value> {
+    run.jobs
+        .iter()
+        .filter(|job| job.state != JobState::NotYet)
+        .map(move |job| describe(call, repository, run, job))
+}
+
+pub(super) fn get(
+    world: &World,
+    call: &Call<'_>,
+    repository: &GithubRepository,
+    id: &str,
+) -> Result<Answer, Failure> {
+    let (run, job) = find(world, call, repository, id)?;
+    if job.state == JobState::NotYet {
+        return Err(Failure::not_found());
+    }
+    Ok(Answer::json(200, describe(call, repository, run, job)))
+}
+
+fn find<'world>(
+    world: &'world World,
+    call: &Call<'_>,
+    repository: &GithubRepository,
+    id: &str,
+) -> Result<(&'world Run, &'world Job), Failure> {
+    access::require(world, &call.caller, repository, "actions", Access::Read)?;
+    world
+        .runs_of(Provider::Github, &repository.name)
+        .flat_map(|run| run.jobs.iter().map(move |job| (run, job)))
+        .find(|(_, job)| spells(id, job.id))
+        .ok_or_else(Failure::not_found)
 }
 
 /// A link to its log, once there is one.
@@ -41,13 +95,8 @@ pub(super) fn log(
     repository: &GithubRepository,
     id: &str,
 ) -> Result<Answer, Failure> {
-    access::require(world, &call.caller, repository, "actions", Access::Read)?;
-    let mut runs = world.runs_of(Provider::Github, &repository.name);
-    let is_there = runs.any(|run| {
-        let mut jobs = run.jobs.iter();
-        jobs.any(|job| job.id.to_string() == id && job.started_at.is_some())
-    });
-    if !is_there {
+    let (_, job) = find(world, call, repository, id)?;
+    if job.started_at.is_none() {
         return Err(Failure::not_found());
     }
     let name = format!("logs/{id}");
@@ -62,11 +111,14 @@ pub(super) fn pending_deployments(
     id: &str,
 ) -> Result<Answer, Failure> {
     let run = run::find(world, call, repository, id)?;
-    let pending: Vec<Value> = run.jobs.iter().filter_map(pending_deployment).collect();
+    let jobs = run.jobs.iter();
+    let pending: Vec<Value> = jobs
+        .filter_map(|job| pending_deployment(call, run, job))
+        .collect();
     Ok(Answer::json(200, json!(pending)))
 }
 
-fn pending_deployment(job: &Job) -> Option<Value> {
+fn pending_deployment(call: &Call<'_>, run: &Run, job: &Job) -> Option<Value> {
     let (environment, minutes, reviewers) = match (&job.state, &job.life.gate) {
         (
             JobState::Blocked,
@@ -82,14 +134,27 @@ fn pending_deployment(job: &Job) -> Option<Value> {
         _ => return None,
     };
     // By GitHub's own way, a team is told from a person by a slash nowhere else used here.
+    let owner = run.repository.split('/').next().unwrap_or_default();
     let reviewer = |name: &String| match name.strip_prefix("team/") {
-        Some(team) => json!({"type": "Team", "reviewer": {"name": team, "slug": team}}),
-        None => json!({"type": "User", "reviewer": {"login": name}}),
+        Some(team) => json!({"type": "Team", "reviewer": account::team(call, owner, team)}),
+        None => json!({"type": "User", "reviewer": account::user(call, name)}),
     };
+    // The last that happened is what the timer began with.
+    let since = (minutes > 0).then(|| timestamp(run.updated_at));
+    let id = account::id_of(environment);
     Some(json!({
-        "environment": {"id": job.id, "name": environment},
+        "environment": {
+            "id": id,
+            "node_id": account::node_id("EN", id),
+            "name": environment,
+            "url": format!("{}/repos/{}/environments/{environment}", call.base, run.repository),
+            "html_url": format!(
+                "{}/{}/deployments/activity_log?environments_filter={environment}",
+                call.origin, run.repository
+            ),
+        },
         "wait_timer": minutes,
-        "wait_timer_started_at": null,
+        "wait_timer_started_at": since,
         "current_user_can_approve": false,
         "reviewers": reviewers.iter().map(reviewer).collect::<Vec<_>>(),
     }))
@@ -130,7 +195,7 @@ pub(super) fn concurrency_groups(
     Ok(Answer::json(200, body))
 }
 
-fn describe(call: &Call<'_>, run: &Run, job: &Job) -> Value {
+fn describe(call: &Call<'_>, repository: &GithubRepository, run: &Run, job: &Job) -> Value {
     let (status, conclusion) = match job.state {
         // Its run waits for its turn: so does it.
         JobState::NotYet => ("queued", None),
@@ -150,6 +215,8 @@ fn describe(call: &Call<'_>, run: &Run, job: &Job) -> Value {
             "number": index + 1,
             "status": status,
             "conclusion": conclusion.map(run::word),
+            "started_at": job.started_at.map(timestamp),
+            "completed_at": job.completed_at.map(timestamp),
         })
     });
     let steps: Vec<Value> = match job.started_at {
@@ -157,13 +224,22 @@ fn describe(call: &Call<'_>, run: &Run, job: &Job) -> Value {
         None => Vec::new(),
     };
     let created = job.started_at.unwrap_or(run.created_at);
+    let workflow = run::workflow_of(repository, run);
+    // Nobody has taken it before it begins.
+    let runner = job.started_at.is_some();
+    let of_repository = format!("{}/repos/{}", call.base, run.repository);
     json!({
         "id": job.id,
+        "node_id": account::node_id("CR", job.id),
         "run_id": run.id,
+        "run_url": run::api_url(call, run),
         "run_attempt": run.attempt(),
+        "workflow_name": workflow.map(|workflow| workflow.name.as_str()),
         "name": job.name,
         "status": status,
         "conclusion": conclusion.map(run::word),
+        "url": format!("{of_repository}/actions/jobs/{}", job.id),
+        "check_run_url": format!("{of_repository}/check-runs/{}", job.id),
         "html_url": format!("{}/job/{}", run::page_url(call, run), job.id),
         "created_at": timestamp(created),
         "started_at": timestamp(created),
@@ -171,5 +247,10 @@ fn describe(call: &Call<'_>, run: &Run, job: &Job) -> Value {
         "steps": steps,
         "labels": ["ubuntu-latest"],
         "head_branch": run.reference_name(),
+        "head_sha": run.commit,
+        "runner_id": runner.then_some(1),
+        "runner_name": runner.then_some("GitHub Actions 1"),
+        "runner_group_id": runner.then_some(0),
+        "runner_group_name": runner.then_some("GitHub Actions"),
     })
 }

@@ -3,13 +3,14 @@
 
 use serde_json::{Value, json};
 
+use super::account::{self, LONG_AGO};
 use super::error::Failure;
-use super::{Call, access, workflow};
+use super::{Call, access, repository as repositories, workflow};
 use crate::answer::Answer;
 use crate::clock::timestamp;
 use crate::provider::spells;
 use crate::request::Request;
-use crate::world::{Access, Conclusion, GithubRepository, Provider, Run, State, World};
+use crate::world::{Access, Conclusion, GithubRepository, Provider, Run, State, Workflow, World};
 
 /// Of one workflow, or of all; newest first.
 pub(super) fn list(
@@ -35,12 +36,14 @@ pub(super) fn list(
         path = format!("{path}/workflows/{id}");
     }
     let path = format!("{path}/runs");
+    // The same for all of them.
+    let place = repositories::minimal(call, repository);
     Ok(workflow::page_of(
         "workflow_runs",
         &runs,
         call,
         &path,
-        |run| describe(call, repository, run),
+        |run| describe(call, repository, &place, run),
     ))
 }
 
@@ -56,7 +59,8 @@ pub(super) fn get(
         None => run,
         Some(attempt) => self::attempt(run, attempt)?,
     };
-    Ok(Answer::json(200, describe(call, repository, run)))
+    let place = repositories::minimal(call, repository);
+    Ok(Answer::json(200, describe(call, repository, &place, run)))
 }
 
 /// The run of that id, for whoever may read it.
@@ -201,15 +205,24 @@ pub(super) fn word(conclusion: Conclusion) -> &'static str {
     }
 }
 
-fn describe(call: &Call<'_>, repository: &GithubRepository, run: &Run) -> Value {
-    let workflow = repository
-        .workflows
-        .iter()
-        .find(|workflow| workflow.id == run.workflow_id);
+pub(super) fn workflow_of<'repository>(
+    repository: &'repository GithubRepository,
+    run: &Run,
+) -> Option<&'repository Workflow> {
+    let mut workflows = repository.workflows.iter();
+    workflows.find(|workflow| workflow.id == run.workflow_id)
+}
+
+fn describe(call: &Call<'_>, repository: &GithubRepository, place: &Value, run: &Run) -> Value {
     let first = run.earlier.first().unwrap_or(run);
+    let url = api_url(call, run);
+    let of_repository = format!("{}/repos/{}", call.base, run.repository);
+    let actor = account::user(call, &run.who);
+    let previous = (run.attempt() > 1).then(|| format!("{url}/attempts/{}", run.attempt() - 1));
     json!({
         "id": run.id,
-        "name": workflow.map(|workflow| workflow.name.as_str()),
+        "node_id": account::node_id("WFR", run.id),
+        "name": workflow_of(repository, run).map(|workflow| workflow.name.as_str()),
         "display_title": run.title,
         "run_number": run.number,
         "run_attempt": run.attempt(),
@@ -220,13 +233,40 @@ fn describe(call: &Call<'_>, repository: &GithubRepository, run: &Run) -> Value 
         "path": format!(".github/workflows/{}", run.pipeline),
         "head_branch": run.reference_name(),
         "head_sha": run.commit,
-        "url": api_url(call, run),
+        "head_commit": head_commit(run),
+        "check_suite_id": run.id,
+        "check_suite_node_id": account::node_id("CS", run.id),
+        "pull_requests": [],
+        "referenced_workflows": [],
         "html_url": page_url(call, run),
         "created_at": timestamp(first.created_at),
         "run_started_at": timestamp(run.created_at),
         "updated_at": timestamp(run.updated_at),
-        "actor": {"login": run.who},
-        "triggering_actor": {"login": run.who},
-        "repository": {"id": repository.id, "full_name": repository.name},
+        "jobs_url": format!("{url}/jobs"),
+        "logs_url": format!("{url}/logs"),
+        "artifacts_url": format!("{url}/artifacts"),
+        "cancel_url": format!("{url}/cancel"),
+        "rerun_url": format!("{url}/rerun"),
+        "previous_attempt_url": previous,
+        "check_suite_url": format!("{of_repository}/check-suites/{}", run.id),
+        "workflow_url": format!("{of_repository}/actions/workflows/{}", run.workflow_id),
+        "url": url,
+        "actor": actor,
+        "triggering_actor": actor,
+        "repository": place,
+        "head_repository": place,
+    })
+}
+
+fn head_commit(run: &Run) -> Value {
+    let author = json!({"name": "octocat", "email": "octocat@example.com"});
+    json!({
+        "id": run.commit,
+        // Of files the sandbox knows nothing.
+        "tree_id": run.commit.chars().rev().collect::<String>(),
+        "message": "Say hello",
+        "timestamp": LONG_AGO,
+        "author": author,
+        "committer": author,
     })
 }

@@ -4,7 +4,7 @@
 use serde_json::{Map, Value, json};
 
 use super::error::Failure;
-use super::{Call, access, json_body, run, run_name};
+use super::{Call, access, account, json_body, run, run_name};
 use crate::answer::Answer;
 use crate::world::{
     Access, GithubRepository, Provider, Run, RunDetails, Workflow, WorkflowInput, WorkflowState,
@@ -171,6 +171,7 @@ fn describe(call: &Call<'_>, repository: &GithubRepository, workflow: &Workflow)
     let name = &repository.name;
     json!({
         "id": workflow.id,
+        "node_id": account::node_id("W", workflow.id),
         "name": workflow.name,
         "path": format!(".github/workflows/{}", workflow.file),
         "state": state,
@@ -180,6 +181,9 @@ fn describe(call: &Call<'_>, repository: &GithubRepository, workflow: &Workflow)
         "html_url": format!(
             "{}/{name}/blob/{}/.github/workflows/{}",
             call.origin, repository.git.default_branch, workflow.file
+        ),
+        "badge_url": format!(
+            "{}/{name}/actions/workflows/{}/badge.svg", call.origin, workflow.file
         ),
     })
 }

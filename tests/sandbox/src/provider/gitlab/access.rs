@@ -1,9 +1,8 @@
 //! Who is calling GitLab, which projects they see, and what they may do there. Not here: trigger tokens, which
 //! only start pipelines (see `create`).
 
-use serde_json::json;
-
 use super::error::Failure;
+use super::{Call, user};
 use crate::answer::Answer;
 use crate::provider::{named, spells};
 use crate::request::Request;
@@ -28,12 +27,11 @@ pub(super) fn authenticate(
 }
 
 /// `GET /user`: whom the token belongs to.
-pub(super) fn user(world: &World, request: &Request) -> Result<Answer, Failure> {
-    let token = authenticate(world, request)?;
+pub(super) fn user(world: &World, call: &Call<'_>) -> Result<Answer, Failure> {
+    let token = authenticate(world, call.request)?;
     let token = token.ok_or_else(|| Failure::message(401, "401 Unauthorized"))?;
     require_reading(Some(&token))?;
-    let body = json!({"username": token.owner, "state": "active"});
-    Ok(Answer::json(200, body))
+    Ok(Answer::json(200, user::describe(call, &token.owner)))
 }
 
 /// The project of that id or path. A private one does not exist for those who are no members.

@@ -1,15 +1,18 @@
 //! A pipeline's jobs, what they printed and kept, and the pipelines they started elsewhere. Not here: the pipeline
 //! itself (see `pipeline`).
 
+use std::time::SystemTime;
+
 use serde_json::{Value, json};
 
 use super::error::Failure;
-use super::{Call, access, pipeline};
+use super::{Call, access, pipeline, user};
 use crate::answer::Answer;
 use crate::clock::timestamp_with_milliseconds;
-use crate::provider::storage;
+use crate::provider::{spells, storage};
 use crate::world::{
-    Gate, GitlabProject, GitlabToken, GitlabVersion, Job, JobState, Provider, Run, World,
+    Conclusion, GitlabProject, GitlabToken, GitlabVersion, Job, JobState, Provider, RefKind, Run,
+    World,
 };
 
 /// Newest first. Those that start other pipelines are elsewhere.
@@ -24,13 +27,26 @@ pub(super) fn list(
     let jobs = run.jobs.iter().rev();
     let jobs: Vec<Value> = jobs
         .filter(|job| job.life.downstream.is_none())
-        .map(|job| describe(call, project, run, job))
+        .map(|job| describe_build(call, project, run, job))
         .collect();
     let path = format!("projects/{}/pipelines/{id}/jobs", project.id);
     Ok(pipeline::page(call, &jobs, &path))
 }
 
-/// `trigger_jobs` of newer servers, `bridges` of all.
+pub(super) fn get(
+    world: &World,
+    call: &Call<'_>,
+    token: Option<&GitlabToken>,
+    project: &GitlabProject,
+    id: &str,
+) -> Result<Answer, Failure> {
+    let (run, job) = find(world, token, project, id)?;
+    let is_build = job.life.downstream.is_none();
+    let body = is_build.then(|| describe_build(call, project, run, job));
+    Ok(Answer::json(200, body.ok_or_else(not_found)?))
+}
+
+/// `trigger_jobs` of newer servers, `bridges` of all: the same under two names.
 pub(super) fn downstream(
     world: &World,
     call: &Call<'_>,
@@ -48,17 +64,35 @@ pub(super) fn downstream(
         let mut described = describe(call, project, run, job);
         described["downstream_pipeline"] = match job.started_at {
             None => Value::Null,
-            Some(_) => json!({
-                "id": job.id + 500,
-                "status": status(job),
-                "web_url": format!("{}/{other}/-/pipelines/{}", call.origin, job.id + 500),
-            }),
+            Some(started) => elsewhere(world, call, other, job, started),
         };
         Some(described)
     };
     let jobs: Vec<Value> = run.jobs.iter().filter_map(started).collect();
     let path = format!("projects/{}/pipelines/{id}/{kind}", project.id);
     Ok(pipeline::page(call, &jobs, &path))
+}
+
+/// The pipeline that the job started, which does not run anywhere here: it is where its job is.
+fn elsewhere(world: &World, call: &Call<'_>, other: &str, job: &Job, started: SystemTime) -> Value {
+    let id = job.id + 500;
+    let project = access::find(world, other);
+    let git = project.map(|project| &project.git);
+    let reference = git.map(|git| git.default_branch.as_str());
+    let commit = git.and_then(|git| git.commit_of(RefKind::Branch, &git.default_branch));
+    let updated = job.completed_at.unwrap_or(started);
+    json!({
+        "id": id,
+        "iid": 1,
+        "project_id": project.map(|project| project.id),
+        "sha": commit,
+        "ref": reference,
+        "status": status(job),
+        "source": "pipeline",
+        "created_at": timestamp_with_milliseconds(started),
+        "updated_at": timestamp_with_milliseconds(updated),
+        "web_url": format!("{}/{other}/-/pipelines/{id}", call.origin),
+    })
 }
 
 /// What it printed; from `byte_offset` on, where the server knows that.
@@ -78,6 +112,29 @@ pub(super) fn trace(
     Ok(storage::part(kept, 200, start as u64))
 }
 
+/// All files that it kept, once it is over, as a zip.
+pub(super) fn archive(
+    world: &World,
+    token: Option<&GitlabToken>,
+    project: &GitlabProject,
+    id: &str,
+) -> Result<Answer, Failure> {
+    let (_, job) = find(world, token, project, id)?;
+    let files = kept(job);
+    if files.is_empty() {
+        return Err(Failure::message(404, "404 Not Found"));
+    }
+    let zip = storage::pack(files);
+    Ok(Answer::body(200, "application/octet-stream", zip))
+}
+
+fn kept(job: &Job) -> &[(String, Vec<u8>)] {
+    match job.state {
+        JobState::Completed(_) => &job.life.files,
+        JobState::NotYet | JobState::Blocked | JobState::Timed | JobState::Running => &[],
+    }
+}
+
 /// A file that it kept, once it is over.
 pub(super) fn artifact(
     world: &World,
@@ -86,10 +143,9 @@ pub(super) fn artifact(
     id: &str,
     path: &str,
 ) -> Result<Answer, Failure> {
-    let job = find(world, token, project, id)?;
-    let is_over = matches!(job.state, JobState::Completed(_));
-    let mut files = job.life.files.iter();
-    let file = files.find(|(known, _)| known == path && is_over);
+    let (_, job) = find(world, token, project, id)?;
+    let mut files = kept(job).iter();
+    let file = files.find(|(known, _)| known == path);
     let (_, content) = file.ok_or_else(|| Failure::message(404, "404 Not Found"))?;
     Ok(Answer::body(
         200,
@@ -103,11 +159,11 @@ fn find<'world>(
     token: Option<&GitlabToken>,
     project: &GitlabProject,
     id: &str,
-) -> Result<&'world Job, Failure> {
+) -> Result<(&'world Run, &'world Job), Failure> {
     access::require_reading_pipelines(token, project)?;
     let runs = world.runs_of(Provider::Gitlab, &project.path);
-    let mut jobs = runs.flat_map(|run| &run.jobs);
-    jobs.find(|job| job.id.to_string() == id)
+    let mut jobs = runs.flat_map(|run| run.jobs.iter().map(move |job| (run, job)));
+    jobs.find(|(_, job)| spells(id, job.id))
         .ok_or_else(not_found)
 }
 
@@ -125,28 +181,100 @@ fn status(job: &Job) -> &'static str {
     }
 }
 
-fn describe(call: &Call<'_>, project: &GitlabProject, run: &Run, job: &Job) -> Value {
+/// A job that runs here: what is told of every job, its files, and who runs it.
+fn describe_build(call: &Call<'_>, project: &GitlabProject, run: &Run, job: &Job) -> Value {
+    let mut described = describe(call, project, run, job);
     let log = &job.life.log;
-    let trace = json!({
-        "file_type": "trace",
-        "size": log.padding + log.text.len() as u64,
-        "filename": "job.log",
-        "file_format": null,
-    });
-    let is_over = matches!(job.state, JobState::Completed(_));
-    let artifacts = if is_over { vec![trace] } else { Vec::new() };
-    json!({
+    let mut artifacts = Vec::new();
+    if matches!(job.state, JobState::Completed(_)) {
+        artifacts.push(json!({
+            "file_type": "trace",
+            "size": log.padding + log.text.len() as u64,
+            "filename": "job.log",
+            "file_format": null,
+        }));
+    }
+    let files = kept(job);
+    if !files.is_empty() {
+        let size = storage::pack(files).len();
+        artifacts.push(json!({
+            "file_type": "archive",
+            "size": size,
+            "filename": "artifacts.zip",
+            "file_format": "zip",
+        }));
+        described["artifacts_file"] = json!({"filename": "artifacts.zip", "size": size});
+    }
+    described["artifacts"] = json!(artifacts);
+    described["artifacts_expire_at"] = Value::Null;
+    described["runner"] = match job.started_at {
+        None => Value::Null,
+        Some(_) => json!({
+            "id": 1,
+            "description": "sandbox",
+            "active": true,
+            "paused": false,
+            "is_shared": true,
+            "runner_type": "instance_type",
+            "name": "gitlab-runner",
+            "online": true,
+            "status": "online",
+        }),
+    };
+    described["runner_manager"] = Value::Null;
+    described["tag_list"] = json!([]);
+    described
+}
+
+fn describe(call: &Call<'_>, project: &GitlabProject, run: &Run, job: &Job) -> Value {
+    let queued = pipeline::whole_seconds(Some(run.created_at), job.started_at);
+    let mut described = json!({
         "id": job.id,
-        "name": job.name,
-        "stage": "test",
         "status": status(job),
+        "stage": "test",
+        "name": job.name,
+        "ref": run.reference_name(),
+        "tag": pipeline::is_of_tag(run),
+        "coverage": null,
         "allow_failure": job.life.may_fail,
-        "when": if job.life.gate == Gate::Open { "on_success" } else { "manual" },
         "created_at": timestamp_with_milliseconds(run.created_at),
         "started_at": job.started_at.map(timestamp_with_milliseconds),
         "finished_at": job.completed_at.map(timestamp_with_milliseconds),
+        "erased_at": null,
+        "duration": pipeline::whole_seconds(job.started_at, job.completed_at),
+        "queued_duration": queued,
+        "user": user::describe(call, &run.who),
+        "commit": commit(call, project, run),
+        "pipeline": pipeline::describe_briefly(call, project, run),
         "web_url": format!("{}/{}/-/jobs/{}", call.origin, project.path, job.id),
-        "artifacts": artifacts,
-        "pipeline": {"id": run.id, "project_id": project.id},
+        "project": {"ci_job_token_scope_enabled": false},
+        "archived": false,
+    });
+    if job.state == JobState::Completed(Conclusion::Failure) {
+        described["failure_reason"] = json!("script_failure");
+    }
+    described
+}
+
+fn commit(call: &Call<'_>, project: &GitlabProject, run: &Run) -> Value {
+    const MADE_AT: &str = "2026-01-01T00:00:00.000+00:00";
+    let hash = &run.commit;
+    let (author, email) = ("octavia", "octavia@example.com");
+    json!({
+        "id": hash,
+        "short_id": hash.get(..8),
+        "created_at": MADE_AT,
+        "parent_ids": [],
+        "title": "Say hello",
+        "message": "Say hello\n",
+        "author_name": author,
+        "author_email": email,
+        "authored_date": MADE_AT,
+        "committer_name": author,
+        "committer_email": email,
+        "committed_date": MADE_AT,
+        "trailers": {},
+        "extended_trailers": {},
+        "web_url": format!("{}/{}/-/commit/{hash}", call.origin, project.path),
     })
 }

@@ -1,9 +1,11 @@
 //! Pipelines: listing, reading and cancelling them, in GitLab's words. Not here: starting them (see `create`).
 
+use std::time::SystemTime;
+
 use serde_json::{Value, json};
 
 use super::error::Failure;
-use super::{Call, access};
+use super::{Call, access, user};
 use crate::answer::Answer;
 use crate::clock::timestamp_with_milliseconds;
 use crate::provider::spells;
@@ -33,7 +35,7 @@ pub(super) fn list(
     }
     let path = format!("projects/{}/pipelines", project.id);
     Ok(page_of(call, &runs, &path, |run| {
-        describe(call, project, run)
+        describe_briefly(call, project, run)
     }))
 }
 
@@ -152,26 +154,60 @@ pub(super) fn word(conclusion: Conclusion) -> &'static str {
     }
 }
 
+pub(super) fn is_of_tag(run: &Run) -> bool {
+    matches!(run.reference, Some((RefKind::Tag, _)))
+}
+
+/// As it is told by itself: all that a list tells of it, and more.
 pub(super) fn describe(call: &Call<'_>, project: &GitlabProject, run: &Run) -> Value {
-    let tag = matches!(run.reference, Some((RefKind::Tag, _)));
-    let ended = run.state == State::Completed;
+    let ended = (run.state == State::Completed).then_some(run.updated_at);
     let started = run.jobs.iter().filter_map(|job| job.started_at).min();
-    let started = started.map(timestamp_with_milliseconds);
+    let word = status(run);
+    let mut described = describe_briefly(call, project, run);
+    described["before_sha"] = json!("0".repeat(40));
+    described["tag"] = json!(is_of_tag(run));
+    described["yaml_errors"] = Value::Null;
+    described["user"] = user::describe(call, &run.who);
+    described["started_at"] = json!(started.map(timestamp_with_milliseconds));
+    described["finished_at"] = json!(ended.map(timestamp_with_milliseconds));
+    described["committed_at"] = Value::Null;
+    described["duration"] = json!(whole_seconds(started, ended));
+    described["queued_duration"] = json!(whole_seconds(Some(run.created_at), started));
+    described["coverage"] = Value::Null;
+    described["archived"] = json!(false);
+    described["detailed_status"] = json!({
+        "icon": format!("status_{word}"),
+        "text": word,
+        "label": word,
+        "group": word,
+        "tooltip": word,
+        "has_details": true,
+        "details_path": format!("/{}/-/pipelines/{}", project.path, run.id),
+        "illustration": null,
+        "favicon": format!("/assets/ci_favicons/favicon_status_{word}.png"),
+    });
+    described
+}
+
+/// How long that took, where it is over.
+pub(super) fn whole_seconds(from: Option<SystemTime>, to: Option<SystemTime>) -> Option<u64> {
+    let took = to?.duration_since(from?).ok()?;
+    Some(took.as_secs())
+}
+
+/// As it is told in lists, and beside jobs.
+pub(super) fn describe_briefly(call: &Call<'_>, project: &GitlabProject, run: &Run) -> Value {
     json!({
         "id": run.id,
         "iid": run.number,
         "project_id": project.id,
         "sha": run.commit,
         "ref": run.reference_name(),
-        "tag": tag,
         "status": status(run),
         "source": run.event,
         "created_at": timestamp_with_milliseconds(run.created_at),
         "updated_at": timestamp_with_milliseconds(run.updated_at),
-        "started_at": started,
-        "finished_at": ended.then(|| timestamp_with_milliseconds(run.updated_at)),
         "web_url": format!("{}/{}/-/pipelines/{}", call.origin, project.path, run.id),
-        "user": {"username": run.who, "state": "active"},
-        "yaml_errors": null,
+        "name": null,
     })
 }

@@ -1,0 +1,132 @@
+//! Repositories, as GitHub describes them: by themselves, and wherever one is named. Not here: who sees them (see
+//! `access`).
+
+use serde_json::{Value, json};
+
+use super::account::{LONG_AGO, node_id, organization};
+use super::{Call, access};
+use crate::world::{Access, GithubRepository};
+
+/// Where the parts of a repository are, below its own address.
+const PARTS: [(&str, &str); 37] = [
+    ("archive_url", "/{archive_format}{/ref}"),
+    ("assignees_url", "/assignees{/user}"),
+    ("blobs_url", "/git/blobs{/sha}"),
+    ("branches_url", "/branches{/branch}"),
+    ("collaborators_url", "/collaborators{/collaborator}"),
+    ("comments_url", "/comments{/number}"),
+    ("commits_url", "/commits{/sha}"),
+    ("compare_url", "/compare/{base}...{head}"),
+    ("contents_url", "/contents/{+path}"),
+    ("contributors_url", "/contributors"),
+    ("deployments_url", "/deployments"),
+    ("downloads_url", "/downloads"),
+    ("events_url", "/events"),
+    ("forks_url", "/forks"),
+    ("git_commits_url", "/git/commits{/sha}"),
+    ("git_refs_url", "/git/refs{/sha}"),
+    ("git_tags_url", "/git/tags{/sha}"),
+    ("hooks_url", "/hooks"),
+    ("issue_comment_url", "/issues/comments{/number}"),
+    ("issue_events_url", "/issues/events{/number}"),
+    ("issues_url", "/issues{/number}"),
+    ("keys_url", "/keys{/key_id}"),
+    ("labels_url", "/labels{/name}"),
+    ("languages_url", "/languages"),
+    ("merges_url", "/merges"),
+    ("milestones_url", "/milestones{/number}"),
+    (
+        "notifications_url",
+        "/notifications{?since,all,participating}",
+    ),
+    ("pulls_url", "/pulls{/number}"),
+    ("releases_url", "/releases{/id}"),
+    ("stargazers_url", "/stargazers"),
+    ("statuses_url", "/statuses/{sha}"),
+    ("subscribers_url", "/subscribers"),
+    ("subscription_url", "/subscription"),
+    ("tags_url", "/tags"),
+    ("teams_url", "/teams"),
+    ("trees_url", "/git/trees{/sha}"),
+    ("url", ""),
+];
+
+/// As it is told with a run.
+pub(super) fn minimal(call: &Call<'_>, repository: &GithubRepository) -> Value {
+    let (owner, name) = repository.name.split_once('/').unwrap_or_default();
+    let mut described = json!({
+        "id": repository.id,
+        "node_id": node_id("R", repository.id),
+        "name": name,
+        "full_name": repository.name,
+        "private": repository.private,
+        "owner": organization(call, owner),
+        "html_url": format!("{}/{}", call.origin, repository.name),
+        "description": null,
+        "fork": false,
+    });
+    let url = format!("{}/repos/{}", call.base, repository.name);
+    for (part, path) in PARTS {
+        described[part] = json!(format!("{url}{path}"));
+    }
+    described
+}
+
+/// As it is told by itself.
+pub(super) fn full(call: &Call<'_>, repository: &GithubRepository) -> Value {
+    let mut described = in_list(call, repository);
+    for name in ["network_count", "subscribers_count"] {
+        described[name] = json!(0);
+    }
+    described
+}
+
+/// As it is told in a list of repositories.
+pub(super) fn in_list(call: &Call<'_>, repository: &GithubRepository) -> Value {
+    let mut described = minimal(call, repository);
+    let right = |access| access::permits(&call.caller, repository, "contents", access);
+    described["default_branch"] = json!(repository.git.default_branch);
+    described["visibility"] = json!(if repository.private {
+        "private"
+    } else {
+        "public"
+    });
+    described["permissions"] = json!({
+        "admin": false,
+        "maintain": false,
+        "push": right(Access::Write),
+        "triage": right(Access::Write),
+        "pull": right(Access::Read),
+    });
+    let (_, host) = call.origin.split_once("://").unwrap_or_default();
+    let path = &repository.name;
+    described["clone_url"] = json!(format!("{}/{path}.git", call.origin));
+    described["svn_url"] = json!(format!("{}/{path}", call.origin));
+    described["git_url"] = json!(format!("git://{host}/{path}.git"));
+    described["ssh_url"] = json!(format!("ssh://git@{host}/{path}.git"));
+    for name in ["homepage", "language", "license", "mirror_url"] {
+        described[name] = Value::Null;
+    }
+    for name in ["created_at", "updated_at", "pushed_at"] {
+        described[name] = json!(LONG_AGO);
+    }
+    for name in [
+        "forks",
+        "forks_count",
+        "open_issues",
+        "open_issues_count",
+        "size",
+        "stargazers_count",
+        "watchers",
+        "watchers_count",
+    ] {
+        described[name] = json!(0);
+    }
+    for name in ["has_downloads", "has_issues", "has_projects", "has_wiki"] {
+        described[name] = json!(true);
+    }
+    for name in ["archived", "disabled", "has_discussions", "has_pages"] {
+        described[name] = json!(false);
+    }
+    described
+}
