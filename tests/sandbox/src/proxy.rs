@@ -196,11 +196,14 @@ fn attend(mut client: TcpStream, shared: &Shared) -> io::Result<()> {
         return refuse(&mut client, 502);
     };
     if method == "CONNECT" {
+        // Whoever reads the answer may cut the tunnel at once, so it must be known by then.
+        if manners != ProxyManners::Deceives {
+            lock(&shared.tunnels).extend([client.try_clone()?, server.try_clone()?]);
+        }
         client.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n")?;
         if manners == ProxyManners::Deceives {
             return Ok(());
         }
-        lock(&shared.tunnels).extend([client.try_clone()?, server.try_clone()?]);
     } else {
         // One request a connection, or the next one, perhaps for another host, would follow it unseen.
         let path = target
