@@ -100,6 +100,9 @@ fn nothing_that_a_remote_says_means_anything() {
             summary.matches("</pre>").count()
         );
         let diagram = summary.split("```").nth(1).expect("a diagram");
+        // Its first line sets where the bars begin; no other speaks to Mermaid.
+        let (settings, diagram) = diagram.split_once("}}}%%\n").expect("settings");
+        assert!(settings.starts_with("mermaid\n%%{init: {\"gantt\": {\"leftPadding\": "));
         assert!(
             !diagram.contains("%%") && !diagram.contains("\nsection x"),
             "{diagram}"
