@@ -143,10 +143,8 @@ impl<'a> Bitbucket<'a> {
             })?;
             Ok(branch.name)
         };
-        let branches = &self.http.account().branches;
-        let branch = branches.get(&self.target.repository, read).await?;
-        self.http.tell(Event::DefaultReference(&branch));
-        Ok(branch)
+        let repository = &self.target.repository;
+        self.http.default_branch(repository, read).await
     }
 
     pub(super) fn trigger(&self, form: Form, secrets: Secrets) -> Trigger {

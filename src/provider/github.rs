@@ -19,7 +19,6 @@ use url::Url;
 
 use super::http::{Answer, Http};
 use super::{Error, Form, Kind, Trigger, below, json, judge, no_default_branch, unclear};
-use crate::event::Event;
 use crate::run::{MatchedBy, Run};
 use crate::target::{GitHubCall, GitHubPipeline, Target};
 pub(super) use api::Library;
@@ -91,25 +90,19 @@ impl<'a> GitHub<'a> {
 
     async fn default_branch(&self) -> Result<String, Error> {
         const WHAT: &str = "the repository, whose default branch is needed since there is no `ref`";
-        let branch = self
-            .http
-            .account()
-            .branches
-            .get(&self.target.repository, async || {
-                let answer = match judge(self.get(&self.repository([])).await?, WHAT) {
-                    Ok(answer) => answer,
-                    Err(error) if error.kind() == Kind::Rejected => {
-                        return Err(self.explain_read(error));
-                    }
-                    Err(error) => return Err(error),
-                };
-                let repository: Repository =
-                    answer.json().map_err(|why| no_default_branch(&why))?;
-                Ok(repository.default_branch)
-            });
-        let branch = branch.await?;
-        self.http.tell(Event::DefaultReference(&branch));
-        Ok(branch)
+        let read = async || {
+            let answer = match judge(self.get(&self.repository([])).await?, WHAT) {
+                Ok(answer) => answer,
+                Err(error) if error.kind() == Kind::Rejected => {
+                    return Err(self.explain_read(error));
+                }
+                Err(error) => return Err(error),
+            };
+            let repository: Repository = answer.json().map_err(|why| no_default_branch(&why))?;
+            Ok(repository.default_branch)
+        };
+        let repository = &self.target.repository;
+        self.http.default_branch(repository, read).await
     }
 
     pub(super) fn trigger(&self, form: Form) -> Trigger {

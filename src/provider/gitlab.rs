@@ -20,7 +20,6 @@ use super::{
     Error, Kind, Secrets, Trigger, below, credential_header, json, judge, no_default_branch,
     unclear, unreadable,
 };
-use crate::event::Event;
 use crate::run::{MatchedBy, Run};
 use crate::secret::Secret;
 use crate::target::{GitLabCall, GitLabCredential, Target};
@@ -122,10 +121,8 @@ impl<'a> GitLab<'a> {
                     .hint("set `ref`")
                 })
         };
-        let branches = &self.http.account().branches;
-        let branch = branches.get(&self.target.repository, read).await?;
-        self.http.tell(Event::DefaultReference(&branch));
-        Ok(branch)
+        let repository = &self.target.repository;
+        self.http.default_branch(repository, read).await
     }
 
     pub(super) fn trigger(&self, secrets: Secrets) -> Trigger {

@@ -63,6 +63,17 @@ impl<'a> Http<'a> {
         (self.tell)(event);
     }
 
+    /// A repository's default branch, read by the first of the account that needs it, and told to each.
+    pub(super) async fn default_branch(
+        &self,
+        repository: &str,
+        read: impl AsyncFnOnce() -> Result<String, Error>,
+    ) -> Result<String, Error> {
+        let branch = self.account().branches.get(repository, read).await?;
+        self.tell(Event::DefaultReference(&branch));
+        Ok(branch)
+    }
+
     /// What the server's clock shows at a time of ours; as long as it has not answered, the same.
     pub(crate) fn at_server(&self, ours: SystemTime) -> SystemTime {
         self.client.at_server(&self.origin, ours)
