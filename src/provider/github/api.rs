@@ -102,8 +102,10 @@ impl Api {
         }
         let answer = judge(answer, what)?;
         let read: Rc<T> = Rc::new(answer.json().map_err(|why| unreadable(what, &why))?);
-        if let Some(tag) = answer.headers.get(header::ETAG) {
-            let look = (tag.clone(), Rc::clone(&read) as Rc<dyn Any>);
+        // A copy: the header is a part of all that was received with it, and would keep that in memory.
+        let tag = answer.headers.get(header::ETAG);
+        if let Some(Ok(tag)) = tag.map(|tag| HeaderValue::from_bytes(tag.as_bytes())) {
+            let look = (tag, Rc::clone(&read) as Rc<dyn Any>);
             self.looks.borrow_mut().insert(url.clone(), look);
         }
         Ok(read)
