@@ -1,4 +1,5 @@
-//! CHANGELOG.md: a heading of the unreleased becomes one of a version, and a version's part becomes the text of its release.
+//! CHANGELOG.md: a heading of the unreleased becomes one of a version, and a version's part becomes the text of its
+//! release.
 
 use anyhow::{Context as _, Result, ensure};
 use chrono::NaiveDate;
@@ -62,7 +63,8 @@ pub(crate) fn notes(changelog: &str, version: &Version, image: &Image) -> Result
 mod tests {
     use super::*;
 
-    const CHANGELOG: &str = "# Changelog\n\nWords.\n\n## [Unreleased]\n\n### Added\n\n- One.\n\n### Fixed\n\n- Two.\n\n## [0.1.0] - 2026-01-01\n\n- First.\n";
+    const CHANGELOG: &str = "# Changelog\n\nWords.\n\n## [Unreleased]\n\n### Added\n\n- One.\n\n### Fixed\n\n- Two.\n\n\
+        ## [0.1.0] - 2026-01-01\n\n- First.\n";
 
     fn version(text: &str) -> Version {
         text.parse().unwrap()

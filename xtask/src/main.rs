@@ -1,5 +1,5 @@
-//! `cargo xtask`: the steps of a release that are more than a command of git or docker. docs/releasing.md tells when each is
-//! taken, .github/workflows/release.yml takes most of them.
+//! `cargo xtask`: the steps of a release that are more than a command of git or docker. docs/releasing.md tells when each
+//! is taken, .github/workflows/release.yml takes most of them.
 //!
 //! Here are the arguments, files and git; the rules are in the rooms below, pure. Not here: anything that talks to a
 //! registry or to GitHub.
@@ -37,7 +37,7 @@ enum Step {
         #[arg(long)]
         date: Option<NaiveDate>,
     },
-    /// Fails unless this version can be released from this commit; prints what follows from it as outputs of a workflow's step
+    /// Fails unless this version can be released from here; prints what follows from it as outputs of a workflow's step
     Check {
         version: Version,
         /// `owner/name`, whose registry gets the image

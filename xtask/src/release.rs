@@ -40,13 +40,14 @@ pub(crate) fn complaints(
         ));
     }
     if !action.lines().any(|line| line == action::BUILT) {
-        wrong.push("action.yml names an image already: start from the main branch, which names the Dockerfile".to_owned());
+        let why = "action.yml names an image already: start from the main branch, which names the Dockerfile";
+        wrong.push(why.to_owned());
     }
     Ok(wrong)
 }
 
-/// What follows from a version, as lines `name=value` of a step's outputs: the tag, the tag that moves (or nothing), whether it is
-/// a pre-release, and the image without its digest. Registries know lower case alone.
+/// What follows from a version, as lines `name=value` of a step's outputs: the tag, the tag that moves (or nothing),
+/// whether it is a pre-release, and the image without its digest. Registries know lower case alone.
 pub(crate) fn plan(version: &Version, repository: &str, tags: &[String]) -> String {
     let moving = moving_tag(version, tags).unwrap_or_default();
     let prerelease = !version.pre.is_empty();
@@ -97,7 +98,8 @@ mod tests {
 
     const MANIFEST: &str =
         "# Words.\n[workspace.package]\nversion = \"1.2.3\" # ours\nedition = \"2024\"\n";
-    const CHANGES: &str = "# Changelog\n\n## [Unreleased]\n\n## [1.2.3] - 2026-12-01\n\n- One.\n\n## [1.2.2] - 2026-11-01\n";
+    const CHANGES: &str = "# Changelog\n\n## [Unreleased]\n\n## [1.2.3] - 2026-12-01\n\n- One.\n\n\
+        ## [1.2.2] - 2026-11-01\n";
     const ACTION: &str = "runs:\n  using: docker\n  image: Dockerfile\n";
 
     fn version(text: &str) -> Version {
