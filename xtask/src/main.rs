@@ -11,7 +11,7 @@ mod release;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, ExitCode};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use chrono::{NaiveDate, Utc};
@@ -62,12 +62,22 @@ enum Step {
     },
 }
 
-fn main() -> Result<()> {
+fn main() -> ExitCode {
+    match run(Arguments::parse().step) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(step: Step) -> Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"))
         .parent()
         .context("the crate is in a workspace")?;
     let here = |name: &str| root.join(name);
-    match Arguments::parse().step {
+    match step {
         Step::Bump { version, date } => {
             let day = date.unwrap_or_else(|| Utc::now().date_naive());
             let changelog = changelog::released(&read(&here("CHANGELOG.md"))?, &version, day)?;
@@ -75,9 +85,11 @@ fn main() -> Result<()> {
             write(&here("CHANGELOG.md"), &changelog)?;
             write(&here("Cargo.toml"), &manifest)?;
             // The lock file tells the versions of our own crates, too.
-            run(Command::new("cargo")
-                .args(["update", "--workspace", "--quiet"])
-                .current_dir(root))?;
+            said_by(
+                Command::new("cargo")
+                    .args(["update", "--workspace", "--quiet"])
+                    .current_dir(root),
+            )?;
         }
         Step::Check {
             version,
@@ -127,7 +139,7 @@ fn write(file: &Path, text: &str) -> Result<()> {
 
 /// All tags of the repository. A shallow clone has none: that would let each version pass, so it is an error.
 fn tags(root: &Path) -> Result<Vec<String>> {
-    let git = |arguments: &[&str]| run(Command::new("git").args(arguments).current_dir(root));
+    let git = |arguments: &[&str]| said_by(Command::new("git").args(arguments).current_dir(root));
     let shallow = git(&["rev-parse", "--is-shallow-repository"])?;
     ensure!(
         shallow.trim() == "false",
@@ -139,7 +151,8 @@ fn tags(root: &Path) -> Result<Vec<String>> {
         .collect())
 }
 
-fn run(command: &mut Command) -> Result<String> {
+/// What a command prints. An error where it fails, with what it says about that.
+fn said_by(command: &mut Command) -> Result<String> {
     let name = command.get_program().to_owned();
     let output = command
         .output()
@@ -149,6 +162,12 @@ fn run(command: &mut Command) -> Result<String> {
         bail!("{}: {}: {}", name.display(), output.status, said.trim());
     }
     Ok(String::from_utf8(output.stdout)?)
+}
+
+/// Without the stack, which tells a maintainer nothing.
+#[expect(clippy::print_stderr, reason = "errors go where errors go")]
+fn complain(error: &anyhow::Error) {
+    eprintln!("error: {error:#}");
 }
 
 #[expect(clippy::print_stdout, reason = "what is printed is what was asked for")]
