@@ -130,13 +130,8 @@ impl<'a> Bitbucket<'a> {
     async fn default_branch(&self) -> Result<String, Error> {
         const WHAT: &str = "the repository, whose default branch is needed since there is no `ref`";
         let read = async || {
-            let answer = match judge(self.get(&self.repository([])).await?, WHAT) {
-                Ok(answer) => answer,
-                Err(error) if error.kind() == Kind::Rejected => {
-                    return Err(self.explain_read(error));
-                }
-                Err(error) => return Err(error),
-            };
+            let answer = judge(self.get(&self.repository([])).await?, WHAT)
+                .map_err(|error| error.if_rejected(|error| self.explain_read(error)))?;
             let repository: Repository = answer.json().map_err(|why| no_default_branch(&why))?;
             let branch = repository.mainbranch.ok_or_else(|| {
                 Error::new(Kind::Rejected, "the repository has no main branch").hint("set `ref`")

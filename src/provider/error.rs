@@ -76,6 +76,15 @@ impl Error {
         }
     }
 
+    /// Explained, if it is a rejection: anything else may be otherwise the next time.
+    pub(super) fn if_rejected(self, explain: impl FnOnce(Self) -> Self) -> Self {
+        if self.kind == Kind::Rejected {
+            explain(self)
+        } else {
+            self
+        }
+    }
+
     pub(super) fn answer(&self) -> Option<&Answer> {
         self.answer.as_deref()
     }

@@ -18,7 +18,7 @@ use serde_json::value::RawValue;
 use url::Url;
 
 use super::http::{Answer, Http};
-use super::{Error, Form, Kind, Trigger, below, json, judge, no_default_branch, unclear};
+use super::{Error, Form, Trigger, below, json, judge, no_default_branch, unclear};
 use crate::run::{MatchedBy, Run};
 use crate::target::{GitHubCall, GitHubPipeline, Target};
 pub(super) use api::Library;
@@ -91,13 +91,8 @@ impl<'a> GitHub<'a> {
     async fn default_branch(&self) -> Result<String, Error> {
         const WHAT: &str = "the repository, whose default branch is needed since there is no `ref`";
         let read = async || {
-            let answer = match judge(self.get(&self.repository([])).await?, WHAT) {
-                Ok(answer) => answer,
-                Err(error) if error.kind() == Kind::Rejected => {
-                    return Err(self.explain_read(error));
-                }
-                Err(error) => return Err(error),
-            };
+            let answer = judge(self.get(&self.repository([])).await?, WHAT)
+                .map_err(|error| error.if_rejected(|error| self.explain_read(error)))?;
             let repository: Repository = answer.json().map_err(|why| no_default_branch(&why))?;
             Ok(repository.default_branch)
         };

@@ -100,15 +100,16 @@ impl<'a> GitLab<'a> {
     async fn default_branch(&self) -> Result<String, Error> {
         const WHAT: &str = "the project, whose default branch is needed since there is no `ref`";
         let read = async || {
-            let answer = match judge(self.get(&self.project([])).await?, WHAT) {
-                Ok(answer) => answer,
-                Err(error) if error.kind() != Kind::Rejected => return Err(error),
-                Err(error) if self.reader().is_none() => {
+            let explain = |error: Error| {
+                if self.reader().is_none() {
                     let hint = "set `ref`, or give an access token that can read in `token`";
-                    return Err(error.adding("the trigger token reads nothing", hint));
+                    error.adding("the trigger token reads nothing", hint)
+                } else {
+                    self.explain_read(error)
                 }
-                Err(error) => return Err(self.explain_read(error)),
             };
+            let answer = judge(self.get(&self.project([])).await?, WHAT)
+                .map_err(|error| error.if_rejected(explain))?;
             let project: Project = answer.json().map_err(|why| no_default_branch(&why))?;
             project
                 .default_branch
