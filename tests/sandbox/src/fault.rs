@@ -1,7 +1,7 @@
 //! Faults on demand: for which requests, on which occasions, and what goes wrong. Not here: how a connection is
 //! torn (see `wire` and `server`).
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 
@@ -17,6 +17,7 @@ pub struct Route {
     provider: Option<Provider>,
     method: Option<String>,
     path: Option<String>,
+    path_end: Option<String>,
     triggers_only: bool,
 }
 
@@ -58,6 +59,15 @@ impl Route {
         }
     }
 
+    /// The raw path ends with this, a slash after it aside: `/runs` is GitHub's lists of runs, and no run.
+    #[must_use]
+    pub fn path_end(self, end: &str) -> Self {
+        Self {
+            path_end: Some(end.to_owned()),
+            ..self
+        }
+    }
+
     fn matches(&self, request: &Request, provider: Option<Provider>) -> bool {
         self.provider.is_none_or(|wanted| provider == Some(wanted))
             && self
@@ -68,6 +78,12 @@ impl Route {
                 .path
                 .as_ref()
                 .is_none_or(|part| request.raw_path.contains(part.as_str()))
+            && self.path_end.as_ref().is_none_or(|end| {
+                request
+                    .raw_path
+                    .trim_end_matches('/')
+                    .ends_with(end.as_str())
+            })
             && (!self.triggers_only || starts_something(&request.method, &request.raw_path))
     }
 }
@@ -79,6 +95,8 @@ pub enum Occasion {
     Nth(usize),
     /// The first so many.
     First(usize),
+    /// All, until this long after the fault is set.
+    For(Duration),
     Every,
 }
 
@@ -191,11 +209,25 @@ fn retry_later(answer: Answer, seconds: Option<u64>) -> Answer {
 
 /// The faults that are set, with how often each has matched.
 #[derive(Default)]
-pub(crate) struct Faults(Vec<(Route, Occasion, Fault, usize)>);
+pub(crate) struct Faults(Vec<SetFault>);
+
+struct SetFault {
+    route: Route,
+    occasion: Occasion,
+    fault: Fault,
+    set_at: Instant,
+    matched: usize,
+}
 
 impl Faults {
     pub(crate) fn set(&mut self, route: Route, occasion: Occasion, fault: Fault) {
-        self.0.push((route, occasion, fault, 0));
+        self.0.push(SetFault {
+            route,
+            occasion,
+            fault,
+            set_at: Instant::now(),
+            matched: 0,
+        });
     }
 
     pub(crate) fn clear(&mut self) {
@@ -205,18 +237,19 @@ impl Faults {
     /// What shall befall this request. Every matching fault counts it.
     pub(crate) fn befall(&mut self, request: &Request, provider: Option<Provider>) -> Plan {
         let mut plan = Plan::default();
-        for (route, occasion, fault, count) in &mut self.0 {
-            if !route.matches(request, provider) {
+        for set in &mut self.0 {
+            if !set.route.matches(request, provider) {
                 continue;
             }
-            *count += 1;
-            let strikes = match *occasion {
-                Occasion::Nth(nth) => *count == nth,
-                Occasion::First(first) => *count <= first,
+            set.matched += 1;
+            let strikes = match set.occasion {
+                Occasion::Nth(nth) => set.matched == nth,
+                Occasion::First(first) => set.matched <= first,
+                Occasion::For(time) => set.set_at.elapsed() <= time,
                 Occasion::Every => true,
             };
             if strikes {
-                plan.add(fault);
+                plan.add(&set.fault);
             }
         }
         plan

@@ -257,3 +257,21 @@ fn routes_and_occasions_choose_the_requests() {
     sandbox.clear_faults();
     assert_eq!(get("/api/v3/repos/octo-org/app"), 200);
 }
+
+#[test]
+fn a_fault_can_last_for_a_time() {
+    let sandbox = start();
+    let lists = Route::any().method("GET").path_end("/pipelines");
+    let time = Duration::from_millis(200);
+    let fault = Fault::status(Moment::BeforeActing, 502);
+    sandbox.fault(lists, Occasion::For(time), fault);
+    let read = |path: &str| {
+        let ask = ask(&sandbox, "GET", &format!("/api/v4/projects/4242{path}"));
+        ask.bearer(demo::GITLAB_DEVELOPER).send().status
+    };
+    assert_eq!(read("/pipelines/?per_page=1"), 502);
+    assert_eq!(read("/pipelines"), 502);
+    assert_eq!(read("/pipelines/1"), 404, "no list");
+    thread::sleep(time);
+    assert_eq!(read("/pipelines"), 200);
+}
