@@ -33,6 +33,7 @@ pub use gitlab::{
     Configuration, Gitlab, GitlabProject, GitlabToken, GitlabVersion, InputKind, PipelineInput,
     PipelineVariables, Role, TriggerToken, Visibility,
 };
+use life::Delays;
 pub(crate) use life::Gate;
 pub use life::{Artifact, Digest, JobLife, Life, Log, OnCancel};
 pub use progress::{Job, JobState};
@@ -263,6 +264,10 @@ impl World {
             let mut lives = self.lives.iter().rev();
             let life = lives.find(|(pipeline, _)| pipeline.has(&run));
             run.life = life.map(|(_, life)| life.clone());
+            run.delays = run
+                .life
+                .as_ref()
+                .map_or_else(Delays::default, |life| life.delays);
             run.refresh(run.created_at);
         }
         run.number = 1 + self
@@ -283,6 +288,28 @@ impl World {
         self.runs
             .iter()
             .filter(move |run| run.provider == provider && run.repository == repository)
+    }
+
+    /// Those of them that lists contain by now.
+    pub(crate) fn listed_runs_of(
+        &self,
+        provider: Provider,
+        repository: &str,
+    ) -> impl DoubleEndedIterator<Item = &Run> {
+        let now = self.now();
+        self.runs_of(provider, repository)
+            .filter(move |run| run.listed_from() <= now)
+    }
+
+    /// Those of them that can be read by their id by now.
+    pub(crate) fn readable_runs_of(
+        &self,
+        provider: Provider,
+        repository: &str,
+    ) -> impl Iterator<Item = &Run> {
+        let now = self.now();
+        self.runs_of(provider, repository)
+            .filter(move |run| run.readable_from() <= now)
     }
 
     pub(crate) fn run_mut(

@@ -16,6 +16,8 @@ pub struct Github {
     pub token_life: Duration,
     /// Whether runs tell of their concurrency groups; true.
     pub has_concurrency_groups: bool,
+    /// How old a run is before lists that are filtered contain it, since those come from a search index; zero.
+    pub search_lag: Duration,
     /// How many requests GitHub has answered at the cost of its rate limit.
     pub requests: u64,
     /// How many installation tokens were minted.
@@ -32,6 +34,7 @@ impl Default for Github {
             missing_permission: MissingPermission::default(),
             token_life: Duration::from_hours(1),
             has_concurrency_groups: true,
+            search_lag: Duration::ZERO,
             requests: 0,
             minted: 0,
         }

@@ -22,6 +22,18 @@ pub struct Life {
     pub(crate) last_word: Option<String>,
     pub(crate) on_cancel: OnCancel,
     pub(crate) artifacts: Vec<Artifact>,
+    pub(crate) delays: Delays,
+}
+
+/// How late the API shows what has happened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Delays {
+    /// After its creation, until lists contain the run.
+    pub(crate) listed: Duration,
+    /// After its creation, until the run can be read by its id.
+    pub(crate) readable: Duration,
+    /// After its end, until its conclusion is there.
+    pub(crate) concluded: Duration,
 }
 
 /// What a run makes of a cancel.
@@ -31,6 +43,8 @@ pub enum OnCancel {
     Ends(Duration),
     /// With this status.
     Refuses(u16),
+    /// The first few times, with this status; later ones take effect at once.
+    RefusesAtFirst { status: u16, times: u32 },
     /// It is accepted, and nothing happens.
     Ignores,
 }
@@ -169,6 +183,28 @@ impl Life {
     #[must_use]
     pub fn artifact(mut self, artifact: Artifact) -> Self {
         self.artifacts.push(artifact);
+        self
+    }
+
+    /// Lists don't contain the run until this long after its creation. It can be read by its id meanwhile.
+    #[must_use]
+    pub fn listed_after(mut self, delay: Duration) -> Self {
+        self.delays.listed = delay;
+        self
+    }
+
+    /// Reading the run by its id, or anything of it, answers 404 until this long after its creation. It can be
+    /// cancelled meanwhile.
+    #[must_use]
+    pub fn readable_after(mut self, delay: Duration) -> Self {
+        self.delays.readable = delay;
+        self
+    }
+
+    /// GitHub: for this long after its end the run is `completed` and its `conclusion` null.
+    #[must_use]
+    pub fn concluded_after(mut self, delay: Duration) -> Self {
+        self.delays.concluded = delay;
         self
     }
 }

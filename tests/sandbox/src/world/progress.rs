@@ -86,6 +86,7 @@ impl Run {
     fn cancel_takes_effect(&self, life: &Life) -> Option<SystemTime> {
         match life.on_cancel {
             OnCancel::Ends(after) => Some(self.cancel_asked_at? + after),
+            OnCancel::RefusesAtFirst { .. } => self.cancel_asked_at,
             OnCancel::Refuses(_) | OnCancel::Ignores => None,
         }
     }

@@ -5,6 +5,7 @@ use std::time::SystemTime;
 
 use serde_json::{Map, Value};
 
+use super::life::Delays;
 use super::{Job, Life, OnCancel, Provider, RefKind};
 use crate::clock::Clock;
 
@@ -21,7 +22,8 @@ pub struct Run {
     pub pipeline: String,
     /// GitHub's workflow id; 0 elsewhere.
     pub workflow_id: u64,
-    /// GitHub's event (`repository_dispatch`, `workflow_dispatch`), GitLab's source (`trigger`, `api`), or `manual`.
+    /// GitHub's event (`repository_dispatch`, `workflow_dispatch`), GitLab's source (`trigger`, `api`, `push`), or
+    /// what triggered it on Bitbucket (`manual`, `push`, `schedule`).
     pub event: String,
     /// Branch or tag; `None` for a commit alone.
     pub reference: Option<(RefKind, String)>,
@@ -62,6 +64,9 @@ pub struct Run {
     pub(crate) word: Option<String>,
     /// The attempts before it was run again.
     pub(crate) earlier: Vec<Self>,
+    /// How many cancels it has refused.
+    pub(crate) cancels_refused: u32,
+    pub(crate) delays: Delays,
     pub(crate) clock: Clock,
 }
 
@@ -136,6 +141,8 @@ impl Run {
             approved_at: Vec::new(),
             word: None,
             earlier: Vec::new(),
+            cancels_refused: 0,
+            delays: Delays::default(),
             clock,
         }
     }
@@ -173,6 +180,12 @@ impl Run {
         if let Some(OnCancel::Refuses(status)) = on_cancel {
             return Err(status);
         }
+        if let Some(OnCancel::RefusesAtFirst { status, times }) = on_cancel
+            && self.cancels_refused < times
+        {
+            self.cancels_refused += 1;
+            return Err(status);
+        }
         let now = self.clock.now();
         self.cancel_asked_at = Some(now);
         if on_cancel.is_none() {
@@ -202,6 +215,7 @@ impl Run {
         self.is_strange = true;
         self.cancelled = false;
         self.cancel_asked_at = None;
+        self.cancels_refused = 0;
         self.approved_at.clear();
         self.earlier.clear();
         if self.life.is_some() {
@@ -214,6 +228,26 @@ impl Run {
     /// GitHub: 1 for the first.
     pub fn attempt(&self) -> usize {
         self.earlier.len() + 1
+    }
+
+    /// The run as it was before anybody ran it again.
+    pub fn first_attempt(&self) -> &Self {
+        self.earlier.first().unwrap_or(self)
+    }
+
+    /// When lists begin to contain it.
+    pub fn listed_from(&self) -> SystemTime {
+        self.first_attempt().created_at + self.delays.listed
+    }
+
+    /// When it begins to be readable by its id.
+    pub fn readable_from(&self) -> SystemTime {
+        self.first_attempt().created_at + self.delays.readable
+    }
+
+    /// When its conclusion is there, if it has ended.
+    pub fn concluded_from(&self) -> SystemTime {
+        self.updated_at + self.delays.concluded
     }
 
     /// Does it all again, as another attempt.

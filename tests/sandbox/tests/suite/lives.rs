@@ -9,16 +9,16 @@ use serde_json::{Value, json};
 
 use crate::client::{Ask, Response, ask};
 
-const SECOND: Duration = Duration::from_secs(1);
-const GITHUB: &str = "/api/v3/repos/octo-org/app/actions";
-const GITLAB: &str = "/api/v4/projects/4242";
-const BITBUCKET: &str = "/2.0/repositories/octo-workspace/service/pipelines";
+pub(crate) const SECOND: Duration = Duration::from_secs(1);
+pub(crate) const GITHUB: &str = "/api/v3/repos/octo-org/app/actions";
+pub(crate) const GITLAB: &str = "/api/v4/projects/4242";
+pub(crate) const BITBUCKET: &str = "/2.0/repositories/octo-workspace/service/pipelines";
 
-fn start(world: World) -> Sandbox {
+pub(crate) fn start(world: World) -> Sandbox {
     Sandbox::start(world).expect("loopback has free ports")
 }
 
-fn get(sandbox: &Sandbox, path: &str) -> Ask {
+pub(crate) fn get(sandbox: &Sandbox, path: &str) -> Ask {
     let token = match path.split('/').nth(2) {
         Some("v3") => demo::GITHUB_CLASSIC,
         Some("v4") => demo::GITLAB_DEVELOPER,
@@ -27,12 +27,12 @@ fn get(sandbox: &Sandbox, path: &str) -> Ask {
     ask(sandbox, "GET", path).bearer(token)
 }
 
-fn read(sandbox: &Sandbox, path: &str) -> Value {
+pub(crate) fn read(sandbox: &Sandbox, path: &str) -> Value {
     get(sandbox, path).send().json()
 }
 
 /// Starts a run and tells its id.
-fn trigger(sandbox: &Sandbox, provider: Provider) -> u64 {
+pub(crate) fn trigger(sandbox: &Sandbox, provider: Provider) -> u64 {
     let (path, token, body) = match provider {
         Provider::Github => (
             format!("{GITHUB}/workflows/build.yml/dispatches"),
@@ -287,6 +287,13 @@ fn a_cancel_does_what_the_script_says() {
             (OnCancel::Ends(SECOND * 100), (accepted, false, 1)),
             (OnCancel::Ignores, (accepted, false, 1)),
             (OnCancel::Refuses(403), (403, false, 1)),
+            (
+                OnCancel::RefusesAtFirst {
+                    status: 409,
+                    times: 1,
+                },
+                (409, false, 1),
+            ),
         ] {
             let life = Life::endless().on_cancel(on_cancel);
             let sandbox = start(World::demo().lives(provider, life));
@@ -296,6 +303,10 @@ fn a_cancel_does_what_the_script_says() {
                 expected,
                 "{provider} {on_cancel:?}"
             );
+            let refuses_once = matches!(on_cancel, OnCancel::RefusesAtFirst { .. });
+            if refuses_once {
+                assert_eq!(cancel(&sandbox, provider, id), (accepted, true, 0));
+            }
         }
     }
 }

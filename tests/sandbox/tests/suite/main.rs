@@ -11,6 +11,7 @@
 )]
 
 mod answers;
+mod attempts;
 mod bitbucket;
 mod client;
 mod faults;
@@ -19,6 +20,7 @@ mod github_app;
 mod github_reading;
 mod gitlab;
 mod gitlab_access_token;
+mod late_runs;
 mod lives;
 mod proxy;
 mod sockets;

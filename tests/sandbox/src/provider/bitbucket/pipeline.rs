@@ -18,7 +18,7 @@ pub(super) fn list(
 ) -> Result<Answer, Failure> {
     access::require(call, access::READ)?;
     let mut runs: Vec<&Run> = world
-        .runs_of(Provider::Bitbucket, &repository.name)
+        .listed_runs_of(Provider::Bitbucket, &repository.name)
         .collect();
     if call.request.query("sort").as_deref() == Some("-created_on") {
         runs.reverse();
@@ -84,7 +84,7 @@ pub(super) fn find<'world>(
 ) -> Result<&'world Run, Failure> {
     access::require(call, access::READ)?;
     world
-        .runs_of(Provider::Bitbucket, &repository.name)
+        .readable_runs_of(Provider::Bitbucket, &repository.name)
         .find(|run| is_named(run, id))
         .ok_or_else(not_found)
 }
@@ -137,7 +137,10 @@ pub(super) fn describe(call: &Call<'_>, run: &Run) -> Value {
         "target": target(call, run),
         "repository": repository(call, run),
         "creator": creator(call, run),
-        "trigger": {"name": "MANUAL", "type": "pipeline_trigger_manual"},
+        "trigger": {
+            "name": run.event.to_uppercase(),
+            "type": format!("pipeline_trigger_{}", run.event),
+        },
         "created_on": timestamp(run.created_at),
         "run_number": 1,
         "build_seconds_used": 0,

@@ -1,6 +1,8 @@
 //! Workflow runs: listing, reading and cancelling them, in GitHub's words. Not here: starting them (see
 //! `dispatch` and `workflow`).
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use super::account::{self, LONG_AGO};
@@ -25,8 +27,15 @@ pub(super) fn list(
         None => None,
     };
     let filter = Filter::of(call.request);
+    let lag = if filter.needs_index() {
+        world.github.search_lag
+    } else {
+        Duration::ZERO
+    };
+    let indexed_until = world.now() - lag;
     let runs: Vec<&Run> = world
-        .runs_of(Provider::Github, &repository.name)
+        .listed_runs_of(Provider::Github, &repository.name)
+        .filter(|run| run.first_attempt().created_at <= indexed_until)
         .rev()
         .filter(|run| workflow.is_none_or(|id| run.workflow_id == id))
         .filter(|run| filter.passes(run))
@@ -72,7 +81,7 @@ pub(super) fn find<'world>(
 ) -> Result<&'world Run, Failure> {
     access::require(world, &call.caller, repository, "actions", Access::Read)?;
     world
-        .runs_of(Provider::Github, &repository.name)
+        .readable_runs_of(Provider::Github, &repository.name)
         .find(|run| spells(id, run.id))
         .ok_or_else(Failure::not_found)
 }
@@ -125,6 +134,19 @@ impl Filter {
             status: query("status"),
             created: query("created"),
         }
+    }
+
+    /// Whether the list comes from the search index.
+    fn needs_index(&self) -> bool {
+        let filters = [
+            &self.event,
+            &self.branch,
+            &self.actor,
+            &self.commit,
+            &self.status,
+            &self.created,
+        ];
+        filters.iter().any(|filter| filter.is_some())
     }
 
     fn passes(&self, run: &Run) -> bool {
@@ -191,7 +213,9 @@ fn status(run: &Run) -> &str {
 }
 
 fn conclusion(run: &Run) -> Option<&str> {
-    let conclusion = run.conclusion?;
+    let conclusion = run
+        .conclusion
+        .filter(|_| run.concluded_from() <= run.clock.now())?;
     Some(run.word.as_deref().unwrap_or(word(conclusion)))
 }
 

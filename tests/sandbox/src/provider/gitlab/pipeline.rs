@@ -25,7 +25,7 @@ pub(super) fn list(
     let equal =
         |wanted: &Option<String>, value: &str| wanted.as_ref().is_none_or(|text| text == value);
     let mut runs: Vec<&Run> = world
-        .runs_of(Provider::Gitlab, &project.path)
+        .listed_runs_of(Provider::Gitlab, &project.path)
         .filter(|run| equal(&reference, run.reference_name().unwrap_or_default()))
         .filter(|run| equal(&source, &run.event) && equal(&state, status(run)))
         .filter(|run| equal(&who, &run.who) && equal(&commit, &run.commit))
@@ -99,7 +99,7 @@ pub(super) fn find<'world>(
 ) -> Result<&'world Run, Failure> {
     access::require_reading_pipelines(token, project)?;
     world
-        .runs_of(Provider::Gitlab, &project.path)
+        .readable_runs_of(Provider::Gitlab, &project.path)
         .find(|run| spells(id, run.id))
         .ok_or_else(not_found)
 }

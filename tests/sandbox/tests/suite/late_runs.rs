@@ -1,0 +1,138 @@
+//! What the APIs show late: runs that lists or reads don't contain yet, GitHub's search index behind its filtered
+//! lists, and conclusions that come after the end.
+
+use std::thread;
+use std::time::Duration;
+
+use sandbox::world::{Conclusion, Life};
+use sandbox::{Provider, Run, Sandbox, World};
+use serde_json::Value;
+
+use crate::lives::{BITBUCKET, GITHUB, GITLAB, SECOND, get, read, start, trigger};
+
+/// Ten seconds of the world's in 100 ms.
+const SPEED: u32 = 100;
+
+const PROVIDERS: [Provider; 3] = [Provider::Github, Provider::Gitlab, Provider::Bitbucket];
+
+fn listed(sandbox: &Sandbox, provider: Provider, query: &str) -> usize {
+    let (path, runs) = match provider {
+        Provider::Github => (format!("{GITHUB}/runs"), "/workflow_runs"),
+        Provider::Gitlab => (format!("{GITLAB}/pipelines"), ""),
+        Provider::Bitbucket => (BITBUCKET.to_owned(), "/values"),
+    };
+    let list = read(sandbox, &format!("{path}?{query}"));
+    let runs = list.pointer(runs).and_then(Value::as_array);
+    runs.expect("a list").len()
+}
+
+fn page(provider: Provider, id: u64) -> String {
+    match provider {
+        Provider::Github => format!("{GITHUB}/runs/{id}"),
+        Provider::Gitlab => format!("{GITLAB}/pipelines/{id}"),
+        Provider::Bitbucket => format!("{BITBUCKET}/{id}"),
+    }
+}
+
+fn pass(seconds: u64) {
+    thread::sleep(Duration::from_secs(seconds) / SPEED);
+}
+
+#[test]
+fn a_run_can_be_read_before_lists_contain_it() {
+    for provider in PROVIDERS {
+        let life = Life::endless().listed_after(100 * SECOND);
+        let sandbox = start(World::demo().faster(SPEED).lives(provider, life));
+        let id = trigger(&sandbox, provider);
+        assert_eq!(listed(&sandbox, provider, ""), 0, "{provider}");
+        assert_eq!(get(&sandbox, &page(provider, id)).send().status, 200);
+        pass(110);
+        assert_eq!(listed(&sandbox, provider, ""), 1, "{provider}");
+    }
+}
+
+#[test]
+fn a_run_can_be_listed_before_it_can_be_read() {
+    for provider in PROVIDERS {
+        let life = Life::endless().readable_after(100 * SECOND);
+        let sandbox = start(World::demo().faster(SPEED).lives(provider, life));
+        let id = trigger(&sandbox, provider);
+        assert_eq!(listed(&sandbox, provider, ""), 1, "{provider}");
+        assert_eq!(get(&sandbox, &page(provider, id)).send().status, 404);
+        pass(110);
+        assert_eq!(get(&sandbox, &page(provider, id)).send().status, 200);
+    }
+}
+
+#[test]
+fn filtered_lists_of_github_lag_and_the_others_do_not() {
+    let mut world = World::demo().faster(SPEED);
+    world.github.search_lag = 100 * SECOND;
+    let sandbox = start(world);
+    trigger(&sandbox, Provider::Github);
+    let filters = [
+        "event=workflow_dispatch",
+        "branch=main",
+        "actor=octocat",
+        "status=queued",
+        "created=%3E%3D2020-01-01",
+    ];
+    for filter in filters {
+        assert_eq!(listed(&sandbox, Provider::Github, filter), 0, "{filter}");
+    }
+    assert_eq!(listed(&sandbox, Provider::Github, "per_page=100"), 1);
+    pass(110);
+    for filter in filters {
+        assert_eq!(listed(&sandbox, Provider::Github, filter), 1, "{filter}");
+    }
+}
+
+#[test]
+fn a_conclusion_can_come_after_the_end() {
+    let life = Life::passing(SECOND).concluded_after(100 * SECOND);
+    let world = World::demo().faster(SPEED).lives(Provider::Github, life);
+    let sandbox = start(world);
+    let id = trigger(&sandbox, Provider::Github);
+    pass(20);
+    let run = read(&sandbox, &page(Provider::Github, id));
+    assert_eq!(run["status"], "completed");
+    assert_eq!(run["conclusion"], Value::Null);
+    assert_eq!(
+        sandbox.runs()[0].conclusion,
+        Some(Conclusion::Success),
+        "the world knows it"
+    );
+    pass(100);
+    let run = read(&sandbox, &page(Provider::Github, id));
+    assert_eq!(run["conclusion"], "success");
+}
+
+#[test]
+fn lists_tell_what_triggered_a_run() {
+    let sandbox = start(World::demo());
+    let repository = "octo-workspace/service";
+    for event in ["push", "schedule", "manual"] {
+        let run = Run::new(Provider::Bitbucket, repository, "default", event);
+        sandbox.with_world(|world| world.started_by("octavia", run));
+    }
+    let list = read(&sandbox, BITBUCKET);
+    let triggers: Vec<_> = (0..3)
+        .map(|index| {
+            let run = &list["values"][index];
+            assert_eq!(run["creator"]["nickname"], "octavia");
+            run["trigger"]["type"].as_str().unwrap()
+        })
+        .collect();
+    let kinds = ["push", "schedule", "manual"];
+    assert_eq!(
+        triggers,
+        kinds.map(|kind| format!("pipeline_trigger_{kind}"))
+    );
+
+    let project = "octo-group/tools/deployer";
+    let push = Run::new(Provider::Gitlab, project, ".gitlab-ci.yml", "push");
+    sandbox.with_world(|world| world.started_by("octavia", push));
+    let pushed = format!("{GITLAB}/pipelines?source=push");
+    assert_eq!(read(&sandbox, &pushed)[0]["source"], "push");
+    assert_eq!(listed(&sandbox, Provider::Gitlab, "source=api"), 0);
+}
