@@ -46,6 +46,8 @@ impl Default for Github {
 pub enum RunDetails {
     #[default]
     Known,
+    /// It answers the run's id without any address.
+    IdOnly,
     /// As by a GitHub Enterprise Server before 3.21: this status (400 or 422) and a message that names the key.
     RejectedWith(u16),
 }

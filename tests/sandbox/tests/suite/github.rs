@@ -253,3 +253,16 @@ fn an_older_server_rejects_run_details() {
     let response = workflow_dispatch(&sandbox, "build.yml", &json!({"ref": "main"}));
     assert_eq!(response.status, 204);
 }
+
+#[test]
+fn a_server_can_answer_an_id_without_addresses() {
+    let sandbox = start();
+    sandbox.with_world(|world| world.github.run_details = RunDetails::IdOnly);
+    let body = json!({"ref": "main", "return_run_details": true});
+    let response = workflow_dispatch(&sandbox, "build.yml", &body);
+    let id = sandbox.runs()[0].id;
+    assert_eq!(
+        (response.status, response.json()),
+        (200, json!({"workflow_run_id": id}))
+    );
+}

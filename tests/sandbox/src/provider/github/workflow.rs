@@ -96,14 +96,12 @@ pub(super) fn dispatch(
     if !details {
         return Ok(Answer::status(204));
     }
-    Ok(Answer::json(
-        200,
-        json!({
-            "workflow_run_id": run.id,
-            "run_url": run::api_url(call, &run),
-            "html_url": run::page_url(call, &run),
-        }),
-    ))
+    let mut details = json!({"workflow_run_id": run.id});
+    if world.github.run_details != RunDetails::IdOnly {
+        details["run_url"] = json!(run::api_url(call, &run));
+        details["html_url"] = json!(run::page_url(call, &run));
+    }
+    Ok(Answer::json(200, details))
 }
 
 /// The declared inputs with what was given, else their defaults. GitHub hands all of them on as text.
