@@ -12,6 +12,11 @@ use crate::stop::{Stop, Urgency};
 const TRIES: usize = 5;
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_mins(1);
+/// How often one request is sent again after a rate limit, however short the limits are that the provider names.
+const MAX_RATE_LIMITS: u32 = 30;
+/// The shortest pause after a rate limit, doubled each time: a provider that names none, or one that is over already,
+/// must not be asked without end.
+const MIN_LIMIT_PAUSE: Duration = Duration::from_secs(1);
 /// All waiting for rate limits together, where nobody waits for more.
 const RATE_LIMIT_PATIENCE: Duration = Duration::from_mins(5);
 
@@ -54,6 +59,7 @@ pub(crate) async fn patiently<T>(
         .with_max_delay(LONGEST_PAUSE)
         .with_max_times(TRIES - 1)
         .build();
+    let mut limits = 0;
     loop {
         rules.pass().await?;
         let error = match attempt().await {
@@ -75,8 +81,13 @@ pub(crate) async fn patiently<T>(
                 None => return Err(error),
             },
             Kind::RateLimited(said) => {
-                let pause = account.refused(said);
+                let at_least = (MIN_LIMIT_PAUSE * 2_u32.pow(limits.min(6))).min(LONGEST_PAUSE);
+                let pause = account.refused(said.map(|said| said.max(at_least)));
                 rules.still_patient(&error, pause)?;
+                limits += 1;
+                if limits > MAX_RATE_LIMITS {
+                    return Err(error);
+                }
                 pause
             }
         };
@@ -187,6 +198,14 @@ mod tests {
         assert_eq!((tries, seconds, result.is_ok()), (2, 100, false));
         let (tries, seconds, result) = run(Nature::Trigger, vec![Kind::RateLimited(None); 3]).await;
         assert_eq!((tries, seconds, result.is_ok()), (3, 180, false));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_limit_that_is_over_already_is_waited_for_longer_each_time() {
+        let (tries, seconds, result) = run(Nature::Trigger, vec![limited(0); 4]).await;
+        assert_eq!((tries, seconds, result.is_ok()), (5, 1 + 2 + 4 + 8, true));
+        let (tries, seconds, result) = run(Nature::Trigger, vec![limited(0); 999]).await;
+        assert_eq!((tries, seconds, result.is_ok()), (10, 243, false));
     }
 
     #[tokio::test(start_paused = true)]

@@ -9,6 +9,8 @@ use super::Nature;
 
 /// Where a provider limits us without saying for how long; twice that the next time.
 const UNSAID_LIMIT: Duration = Duration::from_mins(1);
+/// A provider that says to come back at once, or in the past, is still given a moment.
+const MIN_PAUSE: Duration = Duration::from_secs(1);
 /// Nobody waits longer, whatever a server says: no job lasts so long.
 const LONGEST_LIMIT: Duration = Duration::from_hours(5 * 24);
 
@@ -57,7 +59,7 @@ impl Gate {
     pub(super) fn close(&self, said: Option<Duration>) -> Duration {
         let left = self.left();
         let pause = match said {
-            Some(said) => said.min(LONGEST_LIMIT),
+            Some(said) => said.clamp(MIN_PAUSE, LONGEST_LIMIT),
             // Several that were on their way together are told the same.
             None if !left.is_zero() => left,
             None => self
@@ -111,6 +113,13 @@ mod tests {
     async fn no_server_makes_us_wait_for_ever() {
         let gate = Gate::new();
         assert_eq!(gate.close(Some(Duration::MAX)), LONGEST_LIMIT);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_limit_that_is_over_already_still_lasts_a_second() {
+        let gate = Gate::new();
+        assert_eq!(gate.close(Some(Duration::ZERO)), SECOND);
+        assert_eq!(gate.left(), SECOND);
     }
 
     proptest! {
