@@ -1,62 +1,79 @@
-//! Runs that we stop waiting for before their end: what is ours for sure is cancelled, and what may go
+//! Runs that the step stops waiting for before their end: what is certainly this step's is cancelled, and what may go
 //! on is named.
 
 use std::time::Duration;
 
-use ::http::StatusCode;
 use tokio::sync::Semaphore;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::event::News;
-use crate::provider::{Connection, Depth, Error, Kind};
+use crate::provider::{Connection, Depth, Kind};
 use crate::run::{Look, Run};
 use crate::stop::{Stop, Urgency};
 use crate::target::OnAbandoned;
 
-/// So long after a signal all must be said; the step has a second more to write it down.
-const TIME_AFTER_SIGNAL: Duration = Duration::from_secs(4);
-/// After a deadline nobody is in a hurry.
-const TIME_AFTER_DEADLINE: Duration = Duration::from_secs(30);
-/// Between looks whether a cancel took effect; the first one comes sooner.
+/// After a signal everything must be known by then: the runner allows ten seconds, and the step needs one to write
+/// its outputs.
+const TIME_AFTER_SIGNAL: Duration = Duration::from_secs(6);
+/// Until the first poll for whether an accepted cancel took effect.
 const FIRST_LOOK: Duration = Duration::from_millis(700);
-/// Times that a cancel is sent where no clear answer comes back or a rate limit puts it off, and the pause
-/// between them where that says none.
-const TRIES: u32 = 3;
-const PAUSE: Duration = Duration::from_millis(500);
+/// Between two cancels of a run that goes on, where the first was refused or not answered.
+const CANCEL_INTERVAL: Duration = Duration::from_secs(1);
+/// For one cancel, and for one poll between two of them: a server that never answers must not keep the next one back.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
+const POLL_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// How a run is given up.
+#[derive(Clone, Copy)]
+pub(crate) struct Abandonment<'a> {
+    pub(crate) policy: OnAbandoned,
+    /// For its cancel to be accepted and to take effect, unless a signal leaves less.
+    pub(crate) time: Duration,
+    /// Bounds how many requests of this kind are on the wire at once.
+    pub(crate) slots: &'a Semaphore,
+    pub(crate) stop: &'a Stop,
+}
 
 /// What became of a run that was abandoned.
 pub(crate) struct Abandoned {
-    /// A look since then, if there was a good one.
+    /// The last poll since then, if there was a good one.
     pub(crate) look: Option<Look>,
     /// Why it may go on, if it may.
     pub(crate) left_running: Option<String>,
 }
 
-/// Cancels a run, if it may be, and sees whether that took effect as long as there is time.
+/// Cancels a run, if it may be, and checks whether that took effect as long as there is time.
 pub(crate) async fn abandon(
     connection: &Connection<'_>,
     run: &Run,
-    policy: OnAbandoned,
-    slots: &Semaphore,
-    stop: &Stop,
+    how: Abandonment<'_>,
     tell: &dyn Fn(News<'_>),
 ) -> Abandoned {
-    if let Some(why) = untouchable(run, policy) {
+    if let Some(why) = untouchable(run, how.policy) {
         return Abandoned {
             look: None,
             left_running: Some(why),
         };
     }
     tell(News::Cancelling);
-    let mut so_far = "it was not its turn to be cancelled".to_owned();
-    let too_late = tokio::select! {
-        abandoned = cancel(connection, run, slots, &mut so_far) => return abandoned,
-        why = out_of_time(stop) => why,
+    let mut so_far = SoFar {
+        text: "the cancel was not answered".to_owned(),
+        look: None,
+    };
+    let why = tokio::select! {
+        () = cancel(connection, run, how.slots, &mut so_far) => None,
+        why = out_of_time(how) => Some(why),
     };
     Abandoned {
-        look: None,
-        left_running: Some(format!("{so_far} {too_late}")),
+        left_running: why.map(|why| format!("{} {why}", so_far.text)),
+        look: so_far.look,
     }
+}
+
+/// What is known while the cancel is under way.
+struct SoFar {
+    text: String,
+    look: Option<Look>,
 }
 
 /// Why a run is left alone.
@@ -70,89 +87,61 @@ fn untouchable(run: &Run, policy: OnAbandoned) -> Option<String> {
     })
 }
 
-async fn cancel(
-    connection: &Connection<'_>,
-    run: &Run,
-    slots: &Semaphore,
-    so_far: &mut String,
-) -> Abandoned {
-    let slot = slots.acquire().await;
-    "the cancel was not answered".clone_into(so_far);
-    let refusal = ask_for_its_end(connection, run, so_far).await.err();
-    drop(slot);
-    if refusal.is_none() {
-        "the cancel was accepted, but had not taken effect".clone_into(so_far);
-    }
-    let may_be_over = |status| {
-        matches!(
-            status,
-            StatusCode::CONFLICT | StatusCode::BAD_REQUEST | StatusCode::NOT_FOUND
-        )
-    };
+/// Returns when the run is over. A cancel may be sent again, unlike a trigger: a run ends once. Providers refuse one
+/// for a run that has hardly begun, or for a moment; so any that wasn't accepted is sent again.
+async fn cancel(connection: &Connection<'_>, run: &Run, slots: &Semaphore, so_far: &mut SoFar) {
     let mut pause = FIRST_LOOK;
+    let mut is_accepted = false;
     loop {
-        if refusal.is_none() {
+        let mut resume = Instant::now();
+        if !is_accepted {
+            let slot = slots.acquire().await;
+            resume = Instant::now() + CANCEL_INTERVAL;
+            let answer = timeout(ATTEMPT_TIMEOUT, connection.cancel(run)).await;
+            drop(slot);
+            match answer {
+                Ok(Ok(())) => {
+                    is_accepted = true;
+                    "the cancel was accepted, but had not taken effect"
+                        .clone_into(&mut so_far.text);
+                }
+                Ok(Err(error)) => {
+                    let what = match error.kind() {
+                        Kind::Rejected => "the cancel was refused",
+                        Kind::RateLimited(_) | Kind::Unreachable | Kind::Unknown => {
+                            "the cancel failed"
+                        }
+                    };
+                    so_far.text =
+                        format!("{what} ({}), and no other was accepted", error.message());
+                    if let Kind::RateLimited(Some(said)) = error.kind() {
+                        resume = resume.max(Instant::now() + said);
+                    }
+                }
+                Err(_) => {}
+            }
+        }
+        if is_accepted {
             sleep(pause).await;
             pause = connection.pace().shortest;
         }
         let slot = slots.acquire().await;
-        let look = connection.look(run, Depth::Jobs).await.ok();
+        let look = timeout(POLL_TIMEOUT, connection.look(run, Depth::Jobs)).await;
         drop(slot);
-        if look
-            .as_ref()
-            .is_some_and(|look| look.state.conclusion().is_some())
-        {
-            return Abandoned {
-                look,
-                left_running: None,
-            };
+        if let Ok(Ok(look)) = look {
+            let is_over = look.state.conclusion().is_some();
+            so_far.look = Some(look);
+            if is_over {
+                return;
+            }
         }
-        let Some(refusal) = &refusal else { continue };
-        let again = match refusal.status() {
-            Some(status) if may_be_over(status) => ", and it is not over",
-            _ => "",
-        };
-        return Abandoned {
-            look,
-            left_running: Some(format!(
-                "the cancel was refused: {}{again}",
-                refusal.message()
-            )),
-        };
-    }
-}
-
-/// A cancel may be sent again, other than a trigger: a run ends once.
-async fn ask_for_its_end(
-    connection: &Connection<'_>,
-    run: &Run,
-    so_far: &mut String,
-) -> Result<(), Error> {
-    let mut tries = 1;
-    loop {
-        let error = match connection.cancel(run).await {
-            Ok(()) => return Ok(()),
-            Err(error) => error,
-        };
-        let pause = match error.kind() {
-            Kind::Rejected => return Err(error),
-            Kind::RateLimited(said) => said.unwrap_or(PAUSE),
-            Kind::Unreachable | Kind::Unknown => PAUSE,
-        };
-        if tries == TRIES {
-            return Err(error);
-        }
-        tries += 1;
-        *so_far = format!(
-            "the cancel failed ({}), and no other had been accepted",
-            error.message()
-        );
-        sleep(pause).await;
+        sleep_until(resume).await;
     }
 }
 
 /// Returns when there is no more time to see what becomes of a cancel; says when that is.
-async fn out_of_time(stop: &Stop) -> String {
+async fn out_of_time(how: Abandonment<'_>) -> String {
+    let Abandonment { stop, time, .. } = how;
     let signal = async {
         stop.asked(Urgency::Soon).await;
         let asked = stop.asked_at().unwrap_or_else(Instant::now);
@@ -162,8 +151,6 @@ async fn out_of_time(stop: &Stop) -> String {
         biased;
         () = stop.asked(Urgency::Now) => "when a second signal came".to_owned(),
         () = signal => "when the step had to end".to_owned(),
-        () = sleep(TIME_AFTER_DEADLINE) => {
-            format!("after {} s", TIME_AFTER_DEADLINE.as_secs())
-        }
+        () = sleep(time) => format!("after {} s", time.as_secs()),
     }
 }

@@ -3,7 +3,7 @@
 
 use std::cell::Cell;
 use std::num::NonZeroUsize;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt as _};
@@ -199,8 +199,8 @@ impl Fleet<'_> {
             connection: &prepared.connection,
             http,
             seen: &prepared.seen,
-            sent: triggered.sent.unwrap_or_else(SystemTime::now),
-            began: triggered.began.unwrap_or_else(Instant::now),
+            sent: triggered.sent.unwrap_or_else(Instant::now),
+            began: triggered.settled.unwrap_or_else(Instant::now),
             kin,
             bounds: &self.bounds,
             stop: self.stop,

@@ -4,33 +4,44 @@
 mod bounds;
 mod followed;
 mod harvest;
+mod unfound;
 
 use std::cell::RefCell;
 use std::collections::HashSet;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use futures_util::future::join_all;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 pub(crate) use bounds::Bounds;
 pub(crate) use followed::{Followed, FollowedRun};
+use unfound::named;
 
-use crate::abandon::abandon;
+use crate::abandon::{Abandonment, abandon};
 use crate::event::{Event, News, Sink};
-use crate::find::{self, Cut, Found, Limits, Search, find};
+use crate::find::{self, Cut, Found, Limits, Search, Sighting, find};
 use crate::kin::Kin;
-use crate::provider::Connection;
 use crate::provider::http::Http;
-use crate::run::{Conclusion, End, Failure, Outcome, Run};
+use crate::provider::{Connection, Kind};
+use crate::run::{Conclusion, End, Failure, MatchedBy, Outcome, Run};
 use crate::stop::{Stop, Urgency};
-use crate::target::{Call, RUN_NAME, Target, Wait};
+use crate::target::{Target, Wait};
 use crate::trigger::Triggered;
-use crate::wait::{Watch, wait};
+use crate::wait::{Watch, ended_in_time, wait};
 
-/// For one last look for a run when the step has to end.
+/// For one last look for a run when the deadline has passed.
 const LAST_LOOK: Duration = Duration::from_millis(1_500);
-/// Most candidates that are named.
-const MOST_NAMED: usize = 10;
+/// After a signal a run that can be recognised is looked for until then: a run that has just been started takes seconds
+/// to appear, and its cancel takes time too.
+const LOOKING_AFTER_SIGNAL: Duration = Duration::from_millis(4_500);
+const LOOK_INTERVAL: Duration = Duration::from_millis(700);
+/// After a deadline nobody is in a hurry.
+const TIME_AFTER_DEADLINE: Duration = Duration::from_secs(30);
+/// For the cancel of a run that can't be read any more.
+const TIME_FOR_LOST: Duration = Duration::from_secs(10);
+/// For the list that shows runs which appeared late, when all known ones have ended.
+const LATE_LIST_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Everything that is at hand once the trigger went out.
 pub(crate) struct Following<'a, 'target> {
@@ -39,9 +50,9 @@ pub(crate) struct Following<'a, 'target> {
     pub(crate) http: &'a Http<'target>,
     /// Runs that were there before the trigger.
     pub(crate) seen: &'a HashSet<String>,
-    /// When the trigger went out, by our clock.
-    pub(crate) sent: SystemTime,
-    /// When it was first tried: the time of the wait counts from there.
+    /// When the trigger went out.
+    pub(crate) sent: Instant,
+    /// When it was answered: `timeout` counts from there.
     pub(crate) began: Instant,
     pub(crate) kin: &'a Kin<'target>,
     /// How much all of them may do at once.
@@ -54,25 +65,30 @@ pub(crate) struct Following<'a, 'target> {
 /// turn out to be an accepted one.
 pub(crate) async fn follow(following: &Following<'_, '_>, triggered: &mut Triggered) -> Followed {
     let wait = following.target.wait.as_ref();
+    let search = following.search();
     let mut followed = Followed::default();
-    match triggered.outcome {
-        Outcome::Unknown => Box::pin(following.look_into(triggered)).await,
-        Outcome::Accepted if triggered.runs.is_empty() && wait.is_some() => {
-            let found = Box::pin(following.find(Limits::ACCEPTED)).await;
-            following.judge(&found, &mut followed);
-            triggered.runs = found.runs;
-        }
-        Outcome::Accepted | Outcome::Rejected | Outcome::NotSent => {}
+    if triggered.outcome == Outcome::Unknown {
+        Box::pin(following.look_into(&search, triggered)).await;
     }
-    let runs = std::mem::take(&mut triggered.runs);
+    let mut unread = None;
+    if triggered.outcome == Outcome::Accepted && triggered.runs.is_empty() && wait.is_some() {
+        let mut found = Box::pin(following.find(&search, Limits::ACCEPTED)).await;
+        following.judge(&found, &mut followed);
+        triggered.runs = std::mem::take(&mut found.runs);
+        unread = found.failure;
+    }
+    let mut runs = std::mem::take(&mut triggered.runs);
     let Some(wait) = wait else {
         return Followed::unwatched(runs);
     };
     if triggered.outcome == Outcome::Unknown {
         followed.left_running = Some("nobody knows whether it was started".to_owned());
     }
-    let runs = runs.into_iter().map(|run| following.watch(run, wait));
-    followed.runs = join_all(runs).await;
+    while !runs.is_empty() {
+        let watching = runs.into_iter().map(|run| following.watch(run, wait));
+        followed.runs.extend(join_all(watching).await);
+        runs = Box::pin(following.late_runs(&search, &mut followed, &mut unread)).await;
+    }
     followed.conclude();
     if let Some(artifact) = &wait.result {
         Box::pin(following.read_back(artifact, &mut followed)).await;
@@ -80,40 +96,9 @@ pub(crate) async fn follow(following: &Following<'_, '_>, triggered: &mut Trigge
     followed
 }
 
-impl Following<'_, '_> {
-    /// Looks whether a trigger that nobody knows of has started something.
-    async fn look_into(&self, triggered: &mut Triggered) {
-        // In a hurry only a marker can tell.
-        if self.stop.is_asked() && self.target.marker().is_none() {
-            return;
-        }
-        let why = triggered.unclear.as_deref().unwrap_or_default();
-        (self.tell)(Event::LookingInto(why));
-        let mut found = self.find(Limits::UNKNOWN).await;
-        if found.unsure.is_empty() && !found.runs.is_empty() {
-            triggered.outcome = Outcome::Accepted;
-            triggered.failure = None;
-            triggered.runs = std::mem::take(&mut found.runs);
-            return;
-        }
-        let seconds = Limits::UNKNOWN.all.as_secs();
-        let looked = match (&found.failure, found.unsure.first()) {
-            (_, Some(several)) => {
-                format!("any of these runs could be it: {}", named(several))
-            }
-            (Some(error), None) => format!("its runs could not be read: {}", error.message()),
-            (None, None) if found.cut.is_some() => {
-                "its run was not found before the step had to end".to_owned()
-            }
-            (None, None) => format!("no run of it was seen within {seconds} s"),
-        };
-        if let Some(failure) = &mut triggered.failure {
-            failure.what = format!("{}; {looked}", failure.what);
-        }
-    }
-
-    async fn find(&self, limits: Limits) -> Found {
-        let search = Search {
+impl<'target> Following<'_, 'target> {
+    fn search(&self) -> Search<'_, 'target> {
+        Search {
             connection: self.connection,
             http: self.http,
             seen: self.seen,
@@ -121,16 +106,51 @@ impl Following<'_, '_> {
             kin: self.kin,
             looks: &self.bounds.looks,
             known: RefCell::default(),
-        };
-        let told = RefCell::new(HashSet::new());
-        let saw = |run: &Run| {
-            self.kin.claim(run);
-            if told.borrow_mut().insert(run.id.clone()) {
-                (self.tell)(Event::Found(run));
+            told: RefCell::default(),
+        }
+    }
+
+    /// Checks whether a trigger with an unknown outcome has started something. Only the marker proves it: after a
+    /// failure of the provider, a run that merely fits is more likely somebody else's.
+    async fn look_into(&self, search: &Search<'_, '_>, triggered: &mut Triggered) {
+        // In a hurry only a marker can tell.
+        if self.stop.is_asked() && self.target.marker().is_none() {
+            return;
+        }
+        let why = triggered.unclear.as_deref().unwrap_or_default();
+        (self.tell)(Event::LookingInto(why));
+        let found = self.find(search, Limits::UNKNOWN).await;
+        if !found.runs.is_empty() {
+            triggered.outcome = Outcome::Accepted;
+            triggered.failure = None;
+            return;
+        }
+        let seconds = Limits::UNKNOWN.first.as_secs();
+        let looked = match (&found.failure, found.unsure.first()) {
+            (_, Some(several)) if several.len() == 1 => {
+                format!("this run may be its own: {}", named(several))
             }
+            (_, Some(several)) => {
+                format!("one of these runs may be its own: {}", named(several))
+            }
+            (Some(error), None) => format!("its runs could not be read: {}", error.message()),
+            (None, None) if found.cut.is_some() => {
+                "no run of it was found before the step had to end".to_owned()
+            }
+            (None, None) => format!("no run of it appeared within {seconds} s"),
+        };
+        if let Some(failure) = &mut triggered.failure {
+            failure.what = format!("{}; {looked}", failure.what);
+        }
+    }
+
+    async fn find(&self, search: &Search<'_, '_>, limits: Limits) -> Found {
+        let say = |sighting: Sighting<'_>| match sighting {
+            Sighting::Run(run) => self.saw(search, run),
+            Sighting::NothingYet => (self.tell)(Event::NothingFoundYet(&self.why_nothing_yet())),
         };
         let cut = tokio::select! {
-            found = find(&search, limits, &saw) => {
+            found = find(search, limits, &say) => {
                 if found.unsure.is_empty() && !found.runs.is_empty() {
                     self.kin.settle();
                 }
@@ -139,117 +159,109 @@ impl Following<'_, '_> {
             () = self.stop.asked(Urgency::Soon) => Cut::Stopped,
             () = self.deadline() => Cut::TimedOut,
         };
-        tokio::select! {
-            _ = timeout(LAST_LOOK, find::once(&search)) => {}
-            () = self.stop.asked(Urgency::Now) => {}
-        }
+        let failure = tokio::select! {
+            failure = self.last_looks(search, cut) => failure,
+            () = self.stop.asked(Urgency::Now) => None,
+        };
         let mut found = search.in_a_hurry();
-        found.runs.iter().for_each(saw);
+        found.runs.iter().for_each(|run| self.saw(search, run));
         found.cut = Some(cut);
+        found.failure = failure;
         found
+    }
+
+    /// Looks once more when the search has been cut short; after a signal again and again while there is time, where
+    /// a marker would show a run that can be cancelled then. Says why it failed, if the last one did.
+    async fn last_looks(
+        &self,
+        search: &Search<'_, '_>,
+        cut: Cut,
+    ) -> Option<crate::provider::Error> {
+        let asked = self.stop.asked_at().unwrap_or_else(Instant::now);
+        loop {
+            let looked = timeout(LAST_LOOK, find::once(search)).await;
+            let is_found = !search.in_a_hurry().runs.is_empty();
+            let has_time = cut == Cut::Stopped && asked.elapsed() < LOOKING_AFTER_SIGNAL;
+            if is_found || !has_time || self.target.marker().is_none() {
+                return looked.ok()?.err();
+            }
+            sleep(LOOK_INTERVAL).await;
+        }
+    }
+
+    fn saw(&self, search: &Search<'_, '_>, run: &Run) {
+        self.kin.claim(run);
+        if search.told.borrow_mut().insert(run.id.clone()) {
+            (self.tell)(Event::Found(run));
+        }
+    }
+
+    /// Marked runs that appeared after the search had ended, now that all known ones are over. A run that was taken for
+    /// ours by its time is given up if one of the same workflow has the marker. `unread` says why the search could not
+    /// read to its end: if that can't be made up for now, nobody knows whether there are more runs.
+    async fn late_runs(
+        &self,
+        search: &Search<'_, '_>,
+        followed: &mut Followed,
+        unread: &mut Option<crate::provider::Error>,
+    ) -> Vec<Run> {
+        if self.target.marker().is_none() || self.stop.is_asked() {
+            return Vec::new();
+        }
+        let listed = tokio::select! {
+            listed = timeout(LATE_LIST_TIMEOUT, list_at_last(search)) => listed,
+            () = self.stop.asked(Urgency::Soon) => return Vec::new(),
+        };
+        if let (Err(_), Some(error)) = (listed, unread.take()) {
+            followed.unfound.push(Failure {
+                what: format!(
+                    "there may be more runs of this trigger, but they can't be listed: {}",
+                    error.message()
+                ),
+                remedy: Some(format!("check {}", self.connection.runs_page())),
+                causes: Vec::new(),
+            });
+        }
+        let found = search.in_a_hurry();
+        let is_disowned = |run: &Run| {
+            run.matched_by == MatchedBy::Timing
+                && found.others.iter().any(|other| other.id == run.id)
+        };
+        followed.runs.retain(|known| !is_disowned(&known.run));
+        let is_known = |run: &Run| followed.runs.iter().any(|known| known.run.id == run.id);
+        let new: Vec<_> = found
+            .runs
+            .into_iter()
+            .filter(|run| !is_known(run))
+            .collect();
+        for run in &new {
+            self.saw(search, run);
+        }
+        new
+    }
+
+    /// When the time of the wait is over.
+    fn deadline_of(&self, wait: &Wait) -> Instant {
+        self.began + wait.timeout
     }
 
     /// Returns when the time of the wait is over, if it is waited.
     async fn deadline(&self) {
         match &self.target.wait {
-            Some(wait) => sleep_until(self.began + wait.timeout).await,
+            Some(wait) => sleep_until(self.deadline_of(wait)).await,
             None => std::future::pending().await,
-        }
-    }
-
-    /// What it means that runs of an accepted trigger were not found.
-    fn judge(&self, found: &Found, followed: &mut Followed) {
-        for several in &found.unsure {
-            let what = match several.as_slice() {
-                [one] if found.cut.is_some() => format!(
-                    "{} could be ours, and the step had to end before that was clear",
-                    one.url
-                ),
-                [one] => format!(
-                    "{} could be ours, or of another target of this step",
-                    one.url
-                ),
-                _ => format!(
-                    "{} has several runs any of which could be ours: {}",
-                    several.first().map_or("", |run| run.workflow.as_str()),
-                    named(several)
-                ),
-            };
-            followed.unfound.push(Failure {
-                what,
-                remedy: Some(self.how_to_mark()),
-                causes: Vec::new(),
-            });
-        }
-        if found.unsure.is_empty() && !found.runs.is_empty() {
-            return;
-        }
-        followed.conclusion = match found.cut {
-            None => Some(Conclusion::Lost),
-            Some(Cut::TimedOut) => Some(Conclusion::TimedOut),
-            Some(Cut::Stopped) => None,
-        };
-        if !found.unsure.is_empty() {
-            let all: Vec<_> = found.unsure.iter().map(|several| named(several)).collect();
-            followed.left_running = Some(format!(
-                "what could be ours was not cancelled: {}",
-                all.join(", ")
-            ));
-            return;
-        }
-        let seconds = Limits::ACCEPTED.first.as_secs();
-        followed.left_running = Some("no run of it was found, and one may yet start".to_owned());
-        let (what, remedy) = match (&found.failure, &self.target.call) {
-            _ if found.cut.is_some() => (
-                "no run of it was found before the step had to end".to_owned(),
-                format!("look whether it runs at {}", self.connection.runs_page()),
-            ),
-            (Some(error), _) => (
-                format!("its runs could not be read: {}", error.message()),
-                format!("look whether it runs at {}", self.connection.runs_page()),
-            ),
-            (None, _) if !found.others.is_empty() => (
-                format!(
-                    "no run bears the marker within {seconds} s; these are there, and could be it: {}",
-                    named(&found.others)
-                ),
-                self.how_to_mark(),
-            ),
-            (None, Call::GitHub(_)) if self.target.marker().is_some() => (
-                format!("no run was seen within {seconds} s: no workflow of the default branch listens to that event type"),
-                "add `on: repository_dispatch: types:` with it to a workflow on the default branch, and check `event-type` and that the workflow is enabled".to_owned(),
-            ),
-            (None, _) => (
-                format!("no run was seen within {seconds} s"),
-                format!("look whether it runs at {}", self.connection.runs_page()),
-            ),
-        };
-        followed.unfound.push(Failure {
-            what,
-            remedy: Some(remedy),
-            causes: Vec::new(),
-        });
-    }
-
-    fn how_to_mark(&self) -> String {
-        if self.target.marker().is_some() {
-            format!(
-                "add this line to the workflow, so that its run can be told from others: {RUN_NAME}"
-            )
-        } else {
-            format!(
-                "this server does not tell which run it starts: start no others of that workflow at the same time, and look at {}",
-                self.connection.runs_page()
-            )
         }
     }
 
     /// Waits for one run, and sees to it that it does not go on without us.
     async fn watch(&self, run: Run, wait_for: &Wait) -> FollowedRun {
         let tell = |news: News<'_>| (self.tell)(Event::Run { run: &run, news });
+        let deadline = self.deadline_of(wait_for);
+        let ends_by = DateTime::<Utc>::from(self.http.at_server(deadline));
         let watch = Watch {
             since: self.began,
-            deadline: self.began + wait_for.timeout,
+            deadline,
+            ends_by,
             on_blocked: wait_for.on_blocked,
             pace: self.connection.pace(),
             account: self.http.account(),
@@ -259,32 +271,46 @@ impl Following<'_, '_> {
             Box::pin(self.connection.look(&run, depth)).await
         };
         let waited = wait(look, &watch, self.stop, &tell).await;
-        let mut look = waited.look;
+        let (mut end, mut look) = (waited.end, waited.look);
         let mut left_running = None;
-        let conclusion = match &waited.end {
+        if !matches!(end, End::Completed(_)) {
+            let how = Abandonment {
+                policy: wait_for.on_abandoned,
+                time: match end {
+                    End::Lost(_) => TIME_FOR_LOST,
+                    End::Completed(_) | End::TimedOut | End::Blocked(_) | End::Stopped => {
+                        TIME_AFTER_DEADLINE
+                    }
+                },
+                slots: &self.bounds.cancels,
+                stop: self.stop,
+            };
+            let abandoned = Box::pin(abandon(self.connection, &run, how, &tell)).await;
+            left_running = abandoned.left_running;
+            // The poll that failed or came too late may go well now. What was cancelled wasn't over before.
+            let late = abandoned.look.as_ref();
+            let late = late.and_then(|look| ended_in_time(look, ends_by));
+            let late = late.filter(|conclusion| *conclusion != Conclusion::Cancelled);
+            if let (Some(conclusion), End::TimedOut | End::Lost(_)) = (late, &end) {
+                end = End::Completed(conclusion);
+            }
+            look = abandoned.look.or(look);
+        }
+        let seen = look.as_ref();
+        let conclusion = match &end {
             End::Completed(conclusion) => Some(*conclusion),
+            End::Blocked(_) => Some(Conclusion::Failure),
+            End::Stopped => seen.and_then(|look| look.state.conclusion()),
             End::Lost(failure) => {
-                left_running = Some(format!("it cannot be read any more: {}", failure.what));
+                if let Some(left) = &mut left_running {
+                    *left = format!("it can't be read any more ({}); {left}", failure.what);
+                }
                 Some(Conclusion::Lost)
             }
-            End::TimedOut | End::Blocked(_) | End::Stopped => {
-                let policy = wait_for.on_abandoned;
-                let slots = &self.bounds.cancels;
-                let abandoning = abandon(self.connection, &run, policy, slots, self.stop, &tell);
-                let abandoned = Box::pin(abandoning).await;
-                left_running = abandoned.left_running;
-                look = abandoned.look.or(look);
-                match waited.end {
-                    End::TimedOut => Some(Conclusion::TimedOut),
-                    End::Blocked(_) => Some(Conclusion::Failure),
-                    End::Stopped | End::Completed(_) | End::Lost(_) => {
-                        look.as_ref().and_then(|look| look.state.conclusion())
-                    }
-                }
-            }
+            End::TimedOut => Some(Conclusion::TimedOut),
         };
         tell(News::Ended {
-            end: &waited.end,
+            end: &end,
             conclusion,
             look: look.as_ref(),
         });
@@ -292,7 +318,7 @@ impl Following<'_, '_> {
         let number = look.as_ref().and_then(|look| look.number).or(run.number);
         FollowedRun {
             run: Run { number, ..run },
-            end: Some(waited.end),
+            end: Some(end),
             conclusion,
             look,
             logs,
@@ -302,11 +328,13 @@ impl Following<'_, '_> {
     }
 }
 
-fn named(candidates: &[crate::provider::Candidate]) -> String {
-    let urls = candidates.iter().map(|candidate| candidate.url.as_str());
-    let mut named: Vec<_> = urls.take(MOST_NAMED).collect();
-    if candidates.len() > MOST_NAMED {
-        named.push("and more");
+/// Lists the runs once more, as soon as they can be read.
+async fn list_at_last(search: &Search<'_, '_>) {
+    while let Err(error) = find::once(search).await {
+        if let Kind::RateLimited(said) = error.kind() {
+            search.http.account().refused(said);
+        }
+        sleep(search.connection.pace().shortest).await;
+        search.http.account().pass().await;
     }
-    named.join(", ")
 }

@@ -16,6 +16,7 @@ mod noise;
 mod pace;
 mod patience;
 mod provider;
+mod refusals;
 mod report;
 mod run;
 mod runner;

@@ -393,6 +393,7 @@ pub(crate) fn look() -> BoxedStrategy<Look> {
         .prop_map(
             |(state, words, (number, attempt), times, held, jobs)| Look {
                 state,
+                lacks_conclusion: words.conclusion.is_none(),
                 words,
                 number,
                 attempt,

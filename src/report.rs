@@ -121,8 +121,8 @@ mod tests {
                 target,
                 triggered: Triggered {
                     outcome,
-                    began: None,
                     sent: None,
+                    settled: None,
                     runs: Vec::new(),
                     failure: Some(failure(&text)),
                     unclear: None,

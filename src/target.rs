@@ -108,6 +108,17 @@ impl Target {
         }
     }
 
+    /// Of a `repository_dispatch`.
+    pub(crate) fn event_type(&self) -> Option<&str> {
+        match &self.call {
+            Call::GitHub(GitHubCall {
+                pipeline: GitHubPipeline::RepositoryDispatch { event_type, .. },
+                ..
+            }) => Some(event_type),
+            Call::GitHub(_) | Call::GitLab(_) | Call::Bitbucket(_) => None,
+        }
+    }
+
     /// Which pipeline of the repository, in a few words.
     pub(crate) fn pipeline(&self) -> String {
         match &self.call {

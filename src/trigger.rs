@@ -3,13 +3,13 @@
 use std::cell::Cell;
 use std::collections::HashSet;
 use std::rc::Rc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
 use crate::event::{Event, Sink};
 use crate::kin::Kin;
-use crate::lanes::Lanes;
+use crate::lanes::{Lane, Lanes};
 use crate::patience::{Patience, Rules, patiently};
 use crate::provider::http::Http;
 use crate::provider::{Account, Connection, Error, Form, Kind, Nature, Secrets, Share};
@@ -18,7 +18,7 @@ use crate::stop::{Stop, Urgency};
 use crate::target::{Mode, Target};
 
 /// How long a trigger that is on the wire may take to come back after the step is asked to stop.
-const GRACE: Duration = Duration::from_secs(2);
+const GRACE: Duration = Duration::from_secs(4);
 
 /// How long reads may take that only tell a rejection better.
 const EXPLANATION: Duration = Duration::from_secs(20);
@@ -26,10 +26,11 @@ const EXPLANATION: Duration = Duration::from_secs(20);
 /// What became of a target's trigger.
 pub(crate) struct Triggered {
     pub(crate) outcome: Outcome,
-    /// When the first request for it went out, if one did: the time of the wait counts from there.
-    pub(crate) began: Option<Instant>,
-    /// When the last one went out, by our clock.
-    pub(crate) sent: Option<SystemTime>,
+    /// When the last request for it went out, if one did.
+    pub(crate) sent: Option<Instant>,
+    /// When that was answered, or known not to be: `timeout` counts from there, so that what kept the trigger from
+    /// going out takes nothing from the run.
+    pub(crate) settled: Option<Instant>,
     /// What was started, as far as the answer told it.
     pub(crate) runs: Vec<Run>,
     pub(crate) failure: Option<Failure>,
@@ -110,11 +111,11 @@ pub(crate) async fn trigger(way: Way<'_>, mode: Mode) -> Triggered {
 #[derive(Default)]
 struct Journey {
     on_the_wire: Cell<bool>,
-    began: Cell<Option<Instant>>,
-    sent: Cell<Option<SystemTime>>,
+    sent: Cell<Option<Instant>>,
+    settled: Cell<Option<Instant>>,
 }
 
-impl Way<'_> {
+impl<'a> Way<'a> {
     async fn send(self) -> Triggered {
         let journey = Journey::default();
         let answer = tokio::select! {
@@ -126,8 +127,8 @@ impl Way<'_> {
             }
         };
         Triggered {
-            began: journey.began.get(),
             sent: journey.sent.get(),
+            settled: journey.settled.get(),
             ..self.judge(answer).await
         }
     }
@@ -157,25 +158,41 @@ impl Way<'_> {
             tell: self.tell,
         };
         patiently(rules, async || {
-            let lane = self.lanes.take(self.account).await;
-            let Some(_lane) = lane.filter(|_| !self.stop.is_asked()) else {
-                // Of the kinds of failure it is like this one: nothing was sent, and later it could be.
-                return Err(Error::new(Kind::Unreachable, "it was not its turn yet"));
-            };
-            let ready = self.connection.make_ready().await;
-            ready.map_err(Error::before_anything_was_sent)?;
+            let _lane = self.ready_lane().await?;
             self.kin.goes_out();
             journey.on_the_wire.set(true);
-            if journey.began.get().is_none() {
-                journey.began.set(Some(Instant::now()));
-            }
-            journey.sent.set(Some(SystemTime::now()));
+            journey.sent.set(Some(Instant::now()));
             let answer = self.connection.send(form).await;
+            journey.settled.set(Some(Instant::now()));
             journey.on_the_wire.set(false);
             self.settle(&answer);
             answer
         })
         .await
+    }
+
+    /// A free lane, with a credential that is good for now. A stop, or another target's failure with `fail-fast`, ends
+    /// each of the waits for them at once, and is checked again after the last one.
+    async fn ready_lane(self) -> Result<Lane<'a>, Error> {
+        let getting_ready = async {
+            let lane = self.lanes.take(self.account).await;
+            let ready = self.connection.make_ready().await;
+            ready.map_err(Error::before_anything_was_sent)?;
+            Ok(lane)
+        };
+        let lane = tokio::select! {
+            biased;
+            () = self.lanes.closed().asked(Urgency::Soon) => None,
+            () = self.stop.asked(Urgency::Soon) => {
+                self.lanes.close();
+                None
+            }
+            lane = getting_ready => lane?,
+        };
+        lane.ok_or_else(|| {
+            // Nothing was sent, and later it could be: that is what this kind means.
+            Error::new(Kind::Unreachable, "it was not its turn yet")
+        })
     }
 
     /// Tells the kin what is known of what was started.
@@ -250,8 +267,8 @@ impl Triggered {
     fn new(outcome: Outcome, failure: Option<Failure>) -> Self {
         Self {
             outcome,
-            began: None,
             sent: None,
+            settled: None,
             runs: Vec::new(),
             failure,
             unclear: None,

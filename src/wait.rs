@@ -5,19 +5,19 @@ mod progress;
 mod simulation;
 #[cfg(test)]
 mod tests;
-mod trouble;
 
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep, sleep_until};
+use chrono::{DateTime, TimeDelta, Utc};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::event::News;
 use crate::provider::{Account, Depth, Error, Kind, Nature, Pace};
-use crate::run::{End, Look, State};
+use crate::refusals::Refusals;
+use crate::run::{Conclusion, End, Look, State};
 use crate::stop::{Stop, Urgency};
 use crate::target::OnBlocked;
 use progress::Progress;
-use trouble::{Sentence, Trouble};
 
 /// Something is said at least so often.
 const HEARTBEAT: Duration = Duration::from_mins(1);
@@ -27,11 +27,20 @@ const LOOKS_AT_THE_END: u32 = 4;
 /// A rate limit that is waited out for them.
 const LONGEST_LIMIT_AT_THE_END: Duration = Duration::from_mins(2);
 
+/// For the one poll after the deadline.
+const LAST_POLL_TIMEOUT: Duration = Duration::from_secs(10);
+/// Providers round times, and their machines' clocks differ.
+const CLOCK_SKEW: TimeDelta = TimeDelta::seconds(3);
+/// A run that is over and doesn't say how may still be about to.
+const CONCLUSION_GRACE: Duration = Duration::from_secs(30);
+
 /// How a run is waited for.
 pub(crate) struct Watch<'a> {
-    /// When the trigger went out: the run's age counts from there.
+    /// When the trigger was accepted: the run's age counts from there.
     pub(crate) since: Instant,
     pub(crate) deadline: Instant,
+    /// The deadline by the server's clock.
+    pub(crate) ends_by: DateTime<Utc>,
     pub(crate) on_blocked: OnBlocked,
     pub(crate) pace: Pace,
     pub(crate) account: &'a Account,
@@ -52,7 +61,7 @@ pub(crate) async fn wait(
     tell: &dyn Fn(News<'_>),
 ) -> Waited {
     let progress = Progress::new(watch.since, tell);
-    let end = tokio::select! {
+    let mut end = tokio::select! {
         // An end that was seen counts, whatever else happened meanwhile.
         biased;
         end = follow(&look, watch, &progress) => end,
@@ -60,6 +69,13 @@ pub(crate) async fn wait(
         () = sleep_until(watch.deadline) => End::TimedOut,
         () = heartbeat(&progress) => unreachable!("a heart beats for ever"),
     };
+    if let End::TimedOut = end {
+        tokio::select! {
+            biased;
+            late = last_poll(&look, watch, &progress) => end = late,
+            () = stop.asked(Urgency::Soon) => {}
+        }
+    }
     if let End::Completed(_) = end {
         tokio::select! {
             biased;
@@ -78,7 +94,8 @@ async fn follow(
     watch: &Watch<'_>,
     progress: &Progress<'_>,
 ) -> End {
-    let mut trouble = Trouble::new();
+    let mut refusals = Refusals::default();
+    let mut unconcluded = None::<Instant>;
     let mut jobs_seen = None::<Instant>;
     loop {
         watch.account.turn().await;
@@ -100,11 +117,17 @@ async fn follow(
             found = look(Depth::Jobs).await.or(found);
         }
         match found {
-            Ok(found) => {
+            Ok(mut found) => {
                 watch.account.answered(Nature::Read);
-                trouble.is_over(progress);
+                refusals.clear();
+                progress.recover();
                 if jobs_are_old || found.jobs.is_some() {
                     jobs_seen = Some(at);
+                }
+                if !found.lacks_conclusion {
+                    unconcluded = None;
+                } else if unconcluded.get_or_insert(at).elapsed() >= CONCLUSION_GRACE {
+                    found.state = State::Completed(Conclusion::Failure);
                 }
                 let state = found.state;
                 progress.see(found);
@@ -120,14 +143,37 @@ async fn follow(
                 if let Kind::RateLimited(said) = error.kind() {
                     watch.account.refused(said);
                 }
-                match trouble.weigh(&error) {
-                    Sentence::Lost => return End::Lost(error.failure()),
-                    Sentence::Pending => progress.fail(error.message()),
+                if refusals.record(&error) {
+                    return End::Lost(error.failure());
                 }
+                progress.fail(error.message());
             }
         }
         sleep_until(at + watch.pace.jittered(age)).await;
     }
+}
+
+/// Polls once more when the deadline has passed, out of turn: however late that is seen, a run that ended in time has
+/// its own conclusion.
+async fn last_poll(
+    look: &impl AsyncFn(Depth) -> Result<Look, Error>,
+    watch: &Watch<'_>,
+    progress: &Progress<'_>,
+) -> End {
+    let Ok(Ok(found)) = timeout(LAST_POLL_TIMEOUT, look(Depth::Jobs)).await else {
+        return End::TimedOut;
+    };
+    let conclusion = ended_in_time(&found, watch.ends_by);
+    progress.see(found);
+    conclusion.map_or(End::TimedOut, End::Completed)
+}
+
+/// How a run ended, if it did before its deadline by the server's clock. A provider that doesn't say when it ended has
+/// the benefit of the doubt.
+pub(crate) fn ended_in_time(look: &Look, ends_by: DateTime<Utc>) -> Option<Conclusion> {
+    let completed = look.times.completed;
+    let in_time = completed.is_none_or(|completed| completed <= ends_by + CLOCK_SKEW);
+    look.state.conclusion().filter(|_| in_time)
 }
 
 /// What the jobs of a run that is over came to, where the look that showed its end did not show them:

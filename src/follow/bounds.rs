@@ -5,7 +5,7 @@ use tokio::sync::Semaphore;
 /// Most looks on the wire at once, whoever's credential they are with.
 const MOST_LOOKS: usize = 32;
 /// Most cancels on the wire at once: they are in a hurry, but GitHub takes no more than a hundred requests together.
-const MOST_CANCELS: usize = 64;
+const MOST_CANCELS: usize = 90;
 /// Most logs and results that are read at once: each is in memory as a whole.
 const MOST_READINGS: usize = 8;
 

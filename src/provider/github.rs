@@ -10,11 +10,13 @@ mod search;
 mod session;
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use ::http::StatusCode;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use tokio::time::timeout;
 use url::Url;
 
 use super::http::{Answer, Http};
@@ -27,6 +29,9 @@ pub(super) use session::{Session, permissions};
 
 /// The key that older GitHub Enterprise Servers do not know.
 const RUN_DETAILS: &str = "return_run_details";
+
+/// For the read that shows which attempt a cancel would reach: where there is no answer, the cancel matters more.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(2);
 
 pub(crate) struct GitHub<'a> {
     target: &'a Target,
@@ -167,11 +172,21 @@ impl<'a> GitHub<'a> {
         .then_some("this server does not tell which run it starts: sent without return_run_details")
     }
 
+    /// Cancels the run's first attempt. GitHub cancels whichever attempt is the current one, and a later one is
+    /// somebody else's: there is one only when the first is over.
     pub(super) async fn cancel(&self, run: &Run) -> Result<(), Error> {
         self.renew_in_time().await?;
+        let is_over = timeout(ATTEMPT_TIMEOUT, self.is_over(run)).await;
+        if is_over.unwrap_or(false) {
+            return Ok(());
+        }
         let url = self.repository(["actions", "runs", &run.id, "cancel"]);
-        let answer = self.post(&url, None).await?;
-        judge(answer, "the cancel").map(drop)
+        let cancel = async || judge(self.post(&url, None).await?, "the cancel").map(drop);
+        let signed_in = self.signed_in();
+        match cancel().await {
+            Err(error) if self.renew_after(&error, &signed_in).await? => cancel().await,
+            cancelled => cancelled,
+        }
     }
 
     pub(super) async fn explain(&self, rejection: Error) -> Error {

@@ -14,6 +14,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode, header};
 use http_body_util::BodyExt as _;
 use serde_json::value::RawValue;
+use tokio::time::Instant;
 use url::{Origin, Url};
 
 pub(crate) use answer::{Answer, Body};
@@ -74,9 +75,9 @@ impl<'a> Http<'a> {
         Ok(branch)
     }
 
-    /// What the server's clock shows at a time of ours; as long as it has not answered, the same.
-    pub(crate) fn at_server(&self, ours: SystemTime) -> SystemTime {
-        self.client.at_server(&self.origin, ours)
+    /// What the server's clock showed at a moment; until it has answered, what ours did.
+    pub(crate) fn at_server(&self, moment: Instant) -> SystemTime {
+        self.client.at_server(&self.origin, moment)
     }
 
     /// Sends one request, following redirects by our rules: to the same origin alone, at most five,

@@ -33,7 +33,7 @@ pub(crate) fn line(target: &Target, event: &Event<'_>) -> Option<String> {
             let seconds = pause.as_secs_f64().max(1.0);
             format!("{target}: {why}; tried again in {seconds:.0} s")
         }
-        Event::SecondForm(why) => format!("{target}: {why}"),
+        Event::SecondForm(why) | Event::NothingFoundYet(why) => format!("{target}: {why}"),
         Event::WouldSend { url, body } => format!("{target}: would send POST {url}\n{body}"),
         Event::Accepted(run) => {
             let number = run
@@ -98,6 +98,7 @@ pub(crate) fn warning(target: &Target, event: &Event<'_>) -> Option<(String, Str
         | Event::AcceptedWithoutRun(_)
         | Event::WouldSend { .. }
         | Event::LookingInto(_)
+        | Event::NothingFoundYet(_)
         | Event::Found(_)
         | Event::Run { .. }
         | Event::Trace(_) => None,

@@ -10,6 +10,8 @@ use super::State;
 pub(crate) struct Look {
     pub(crate) state: State,
     pub(crate) words: Words,
+    /// Whether the provider says that the run is over, and not yet how it ended. Its state is running then.
+    pub(crate) lacks_conclusion: bool,
     /// What people call the run by, where the look tells it.
     pub(crate) number: Option<u64>,
     /// GitHub's: a re-run is another attempt, and another run to us.

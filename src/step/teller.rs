@@ -145,6 +145,7 @@ impl<W: Write> Audience for Teller<'_, W> {
             | Event::Waiting { .. }
             | Event::SecondForm(_)
             | Event::LookingInto(_)
+            | Event::NothingFoundYet(_)
             | Event::Run { .. }
             | Event::WouldSend { .. } => {}
         }
@@ -214,6 +215,7 @@ fn is_urgent(event: &Event<'_>, target: &Target) -> bool {
         Event::Found(_)
         | Event::Waiting { .. }
         | Event::LookingInto(_)
+        | Event::NothingFoundYet(_)
         | Event::Run {
             news:
                 News::Failing(_)

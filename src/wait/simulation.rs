@@ -123,6 +123,7 @@ impl Simulation {
                 state: state.word().to_owned(),
                 conclusion: None,
             },
+            lacks_conclusion: false,
             number: None,
             attempt: None,
             times: Times::default(),
@@ -168,6 +169,7 @@ async fn ours(pace: Pace, charge: Charge, length: Duration) -> Figures {
     let watch = Watch {
         since: simulation.start,
         deadline: simulation.start + Duration::from_hours(6),
+        ends_by: DateTime::UNIX_EPOCH + Duration::from_hours(6),
         on_blocked: OnBlocked::Wait,
         pace,
         account: &account,

@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
 use ::http::{HeaderMap, StatusCode};
+use chrono::{DateTime, Utc};
 use tokio::time::{Instant, sleep};
 
 use super::{Waited, Watch, wait};
@@ -23,6 +24,7 @@ fn look(state: State) -> Look {
             state: state.word().to_owned(),
             conclusion: None,
         },
+        lacks_conclusion: false,
         number: None,
         attempt: None,
         times: Times::default(),
@@ -30,6 +32,11 @@ fn look(state: State) -> Look {
         held: None,
         jobs: None,
     }
+}
+
+/// The server's clock when a story begins.
+fn noon() -> DateTime<Utc> {
+    DateTime::UNIX_EPOCH
 }
 
 fn job(id: &str, state: State) -> Job {
@@ -108,6 +115,7 @@ async fn story(
     let watch = Watch {
         since: start,
         deadline: start + deadline,
+        ends_by: noon() + deadline,
         on_blocked,
         pace: Pace::GITLAB,
         account: &account,
@@ -218,57 +226,90 @@ async fn failed_looks_are_said_once_a_minute_and_are_no_end() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn three_refusals_in_a_row_lose_the_run() {
-    for status in [401, 403, 404] {
+async fn refusals_lose_a_run_only_after_a_minute() {
+    for status in [401, 403, 404, 410] {
+        for seen_first in [0, 20] {
+            let story = patient(|age, _| {
+                if age < seen_first {
+                    Ok(look(State::Running))
+                } else {
+                    Err(refusal(status))
+                }
+            })
+            .await;
+            assert!(matches!(story.waited.end, End::Lost(_)));
+            let refused = story.looks.iter().filter(|(age, _)| *age >= seen_first);
+            assert!(refused.count() >= 5, "{:?}", story.looks);
+            let last = story.looks.last().unwrap().0;
+            assert!((seen_first + 60..seen_first + 80).contains(&last), "{last}");
+        }
+
+        // For nearly a minute, and then it can be read again.
         let story = patient(|age, _| match age {
-            20.. => Err(refusal(status)),
-            _ => Ok(look(State::Running)),
+            20..78 => Err(refusal(status)),
+            _ => running_until(100)(age, Depth::Run),
         })
         .await;
-        assert!(matches!(story.waited.end, End::Lost(_)));
-        let refused = story.looks.iter().filter(|(age, _)| *age >= 20);
-        assert_eq!(refused.count(), 3);
-        assert_eq!(
-            story.waited.look.map(|look| look.state),
-            Some(State::Running)
-        );
+        assert!(matches!(story.waited.end, End::Completed(_)));
+        assert_eq!(story.seconds("readable").len(), 1);
+    }
+}
 
-        // Two, and then it is there again, and so on.
-        let count = Cell::new(0);
-        let story = patient(|age, _| {
-            count.set(count.get() + 1);
-            match count.get() % 3 {
-                0 => running_until(100)(age, Depth::Run),
-                _ if age < 100 => Err(refusal(status)),
-                _ => Ok(look(DONE)),
-            }
+/// A redirect, a certificate that isn't trusted, or a status that no provider gives to a read.
+#[tokio::test(start_paused = true)]
+async fn other_rejections_lose_no_run() {
+    for rejected in [|| failure(Kind::Rejected), || refusal(422), || refusal(302)] {
+        let story = patient(|age, _| match age {
+            20..600 => Err(rejected()),
+            _ => running_until(620)(age, Depth::Run),
         })
         .await;
         assert!(matches!(story.waited.end, End::Completed(_)));
     }
 }
 
+/// Another failure in between starts the row anew.
 #[tokio::test(start_paused = true)]
-async fn a_run_may_be_missing_for_a_minute_before_it_is_there() {
-    let story = patient(|age, _| match age {
-        0..58 => Err(refusal(404)),
-        _ => running_until(70)(age, Depth::Run),
+async fn only_refusals_in_a_row_lose_a_run() {
+    let count = Cell::new(0);
+    let story = patient(|age, _| {
+        count.set(count.get() + 1);
+        match count.get() % 4 {
+            _ if age >= 600 => Ok(look(DONE)),
+            0 => Err(failure(Kind::Unknown)),
+            _ => Err(refusal(404)),
+        }
     })
     .await;
     assert!(matches!(story.waited.end, End::Completed(_)));
+}
 
-    let story = patient(|_, _| Err(refusal(404))).await;
-    assert!(matches!(story.waited.end, End::Lost(_)));
-    let last = story.looks.last().unwrap().0;
-    assert!((60..90).contains(&last), "{last}");
-
-    // Of a run that was there a minute is not waited.
+#[tokio::test(start_paused = true)]
+async fn an_end_without_a_conclusion_is_about_to_get_one() {
+    let unconcluded = || Look {
+        lacks_conclusion: true,
+        ..look(State::Running)
+    };
     let story = patient(|age, _| match age {
-        0..3 => Ok(look(State::Running)),
-        _ => Err(refusal(404)),
+        0..20 => Ok(look(State::Running)),
+        20..45 => Ok(unconcluded()),
+        _ => Ok(look(DONE)),
     })
     .await;
-    assert!(story.looks.last().unwrap().0 < 20);
+    assert!(matches!(
+        story.waited.end,
+        End::Completed(Conclusion::Success)
+    ));
+
+    let story = patient(|_, _| Ok(unconcluded())).await;
+    assert!(matches!(
+        story.waited.end,
+        End::Completed(Conclusion::Failure)
+    ));
+    let last = story.looks.last().unwrap().0;
+    assert!((30..40).contains(&last), "{last}");
+    let state = story.waited.look.map(|look| look.state);
+    assert_eq!(state, Some(State::Completed(Conclusion::Failure)));
 }
 
 #[tokio::test(start_paused = true)]
@@ -304,7 +345,60 @@ async fn the_deadline_ends_it() {
     })
     .await;
     assert!(matches!(story.waited.end, End::TimedOut));
-    assert_eq!(start.elapsed(), minute);
+    // The time of the last poll.
+    let took = start.elapsed();
+    assert!(took < minute + SECOND, "{took:?}");
+}
+
+/// However late that is seen: the poll before may have been long ago, or may have failed.
+#[tokio::test(start_paused = true)]
+async fn an_end_before_the_deadline_counts() {
+    let ended_at = |second: u64| Look {
+        times: Times {
+            completed: Some(noon() + Duration::from_secs(second)),
+            ..Times::default()
+        },
+        ..look(DONE)
+    };
+    let (_asker, stop) = Stop::by_hand();
+    let cases: [(u64, Option<Conclusion>); 3] = [
+        (59, Some(Conclusion::Success)),
+        (62, Some(Conclusion::Success)),
+        (64, None),
+    ];
+    for (second, expected) in cases {
+        let told = story(OnBlocked::Wait, Duration::from_mins(1), &stop, |age, _| {
+            if age < 60 {
+                Err(failure(Kind::Unknown))
+            } else {
+                Ok(ended_at(second))
+            }
+        })
+        .await;
+        let end = match told.waited.end {
+            End::Completed(conclusion) => Some(conclusion),
+            End::TimedOut | End::Lost(_) | End::Blocked(_) | End::Stopped => None,
+        };
+        assert_eq!(end, expected, "{second}");
+        assert_eq!(told.waited.look.map(|look| look.state), Some(DONE));
+    }
+    let hanging = async |_| -> Result<Look, Error> {
+        sleep(Duration::from_hours(1)).await;
+        Ok(look(DONE))
+    };
+    let start = Instant::now();
+    let account = Account::new(Pace::GITLAB.apart);
+    let watch = Watch {
+        since: start,
+        deadline: start + Duration::from_mins(1),
+        ends_by: noon() + Duration::from_mins(1),
+        on_blocked: OnBlocked::Wait,
+        pace: Pace::GITLAB,
+        account: &account,
+    };
+    let waited = wait(hanging, &watch, &stop, &|_| {}).await;
+    assert!(matches!(waited.end, End::TimedOut));
+    assert_eq!(start.elapsed(), Duration::from_secs(70));
 }
 
 /// Its jobs cannot be read, and the deadline passes while that is tried.

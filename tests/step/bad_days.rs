@@ -186,7 +186,80 @@ fn a_run_that_is_deleted_is_lost() {
         let refused = refused
             .iter()
             .filter(|request| request.answered == sandbox::Answered::Status(404));
-        assert!(refused.count() >= 3, "three in a row");
+        assert!(refused.count() >= 5, "five in a row");
+        assert!(cancels(&sandbox) > 0, "{done}");
+    });
+}
+
+/// How often the end of a run was asked for.
+fn cancels(sandbox: &Sandbox) -> usize {
+    let requests = sandbox.requests();
+    let posts = requests.iter().filter(|request| request.method == "POST");
+    posts.filter(|request| !request.is_trigger()).count()
+}
+
+/// Providers refuse what exists for seconds, and proxies show their own pages.
+#[test]
+fn refusals_that_pass_lose_no_run() {
+    let page = Answer::body(403, "text/html", "<html>blocked</html>");
+    let faults = [
+        ("404", Fault::status(Moment::BeforeActing, 404)),
+        ("401", Fault::status(Moment::BeforeActing, 401)),
+        ("410", Fault::status(Moment::BeforeActing, 410)),
+        ("a page", Fault::Answer(Moment::BeforeActing, page)),
+        ("302", Fault::redirect(302, "http://localhost:1/elsewhere")),
+    ];
+    let cases = PROVIDERS.map(|provider| faults.clone().map(|fault| (provider, fault)));
+    at_once(
+        cases.as_flattened().to_vec(),
+        |(provider, (name, fault))| {
+            let sandbox = living(provider, Life::passing(20 * SECOND));
+            let step = call(provider, &sandbox);
+            let child = step.start();
+            step.until_said(": running");
+            sandbox.fault(looks(provider), Occasion::For(15 * SECOND), fault);
+            let done = step.finish(child);
+            saw_the_end(&sandbox, &done, name);
+            done.says("; still waiting").says("can be read again");
+            assert_eq!(cancels(&sandbox), 0, "{done}");
+        },
+    );
+}
+
+/// What can't be read any more can perhaps be cancelled.
+#[test]
+fn a_run_that_is_given_up_is_cancelled() {
+    at_once(PROVIDERS.to_vec(), |provider| {
+        let sandbox = living(provider, Life::endless());
+        let step = call(provider, &sandbox);
+        let child = step.start();
+        step.until_said(": running");
+        let refused = Fault::status(Moment::BeforeActing, 403);
+        sandbox.fault(Route::any().method("GET"), Occasion::Every, refused);
+        let done = step.finish(child).fails(&["cannot be read any more: 403"]);
+        assert_eq!(done.outputs["conclusion"], "lost", "{done}");
+        assert!(sandbox.runs()[0].cancelled, "{done}");
+        let left = done.result()["runs"][0]["left_running"].clone();
+        let left = left.as_str().unwrap_or_default();
+        assert!(left.contains("the cancel was accepted"), "{left}");
+    });
+}
+
+/// GitHub says that a run is over before it says how.
+#[test]
+fn an_end_without_a_conclusion_is_waited_for() {
+    let cases = [
+        (10 * SECOND, "success"),
+        (Duration::from_hours(1), "failure"),
+    ];
+    at_once(cases.to_vec(), |(after, conclusion)| {
+        let life = Life::passing(SECOND).concluded_after(after);
+        let sandbox = living(Provider::Github, life);
+        let began = Instant::now();
+        let done = call(Provider::Github, &sandbox).run();
+        assert_eq!(done.outputs["conclusion"], conclusion, "{done}");
+        assert!(began.elapsed() > 9 * SECOND && began.elapsed() < 60 * SECOND);
+        assert_eq!(cancels(&sandbox), 0, "{done}");
     });
 }
 
@@ -209,9 +282,9 @@ fn a_token_that_is_revoked_loses_the_run() {
     });
 }
 
-/// The credential does not follow, and the wait ends when it stays so.
+/// The credential does not follow, and the run goes on.
 #[test]
-fn a_look_that_is_redirected_elsewhere_is_refused() {
+fn a_look_that_is_redirected_elsewhere_is_no_end() {
     at_once(PROVIDERS.to_vec(), |provider| {
         let elsewhere = living(provider, Life::endless());
         let sandbox = living(provider, Life::endless());
@@ -221,9 +294,10 @@ fn a_look_that_is_redirected_elsewhere_is_refused() {
             Occasion::Every,
             Fault::redirect(302, &target),
         );
-        let done = call(provider, &sandbox).run();
-        let done = done.fails(&["redirect (302) to another server"]);
-        assert_eq!(done.outputs["conclusion"], "lost");
+        let done = call(provider, &sandbox).input("timeout", "6s").run();
+        done.says("redirect (302) to another server; still waiting");
+        assert_eq!(done.outputs["conclusion"], "timed-out", "{done}");
+        assert!(sandbox.runs()[0].cancelled, "{done}");
         assert_eq!(elsewhere.requests().len(), 0);
     });
 }

@@ -103,6 +103,7 @@ impl Pipeline {
         });
         Look {
             state,
+            lacks_conclusion: self.state.lacks_result(),
             words: self.state.words(),
             number: self.build_number,
             attempt: None,
@@ -166,7 +167,12 @@ impl PipelineStep {
 }
 
 impl PipelineState {
-    /// A state that nobody has heard of is no end, and an end that nobody has heard of is no success.
+    /// Whether it is over, and how it ended is about to come.
+    fn lacks_result(&self) -> bool {
+        self.name == "COMPLETED" && self.result.is_none()
+    }
+
+    /// Unknown states count as running, unknown results as failures.
     fn state(&self) -> State {
         let name = |named: &Option<Named>| {
             named
@@ -174,6 +180,7 @@ impl PipelineState {
                 .map_or(String::new(), |named| named.name.clone())
         };
         match (self.name.as_str(), name(&self.stage).as_str()) {
+            ("COMPLETED", _) if self.lacks_result() => State::Running,
             ("COMPLETED", _) => State::Completed(conclusion(&name(&self.result))),
             ("NOT_RUN", _) => State::Completed(Conclusion::Skipped),
             ("PARSING" | "PENDING" | "READY", _) => State::Queued,
@@ -235,6 +242,7 @@ mod tests {
             ("IN_PROGRESS", Some("HALTED"), State::Blocked),
             ("IN_PROGRESS", Some("DREAMING"), State::Running),
             ("DREAMING", None, State::Running),
+            ("COMPLETED", None, State::Running),
         ] {
             assert_eq!(state(name, stage, None), expected, "{name} {stage:?}");
         }
@@ -249,7 +257,6 @@ mod tests {
             (Some("STOPPED"), Conclusion::Cancelled),
             (Some("EXPIRED"), Conclusion::Cancelled),
             (Some("EXPLODED"), Conclusion::Failure),
-            (None, Conclusion::Failure),
         ] {
             let expected = State::Completed(expected);
             assert_eq!(state("COMPLETED", None, result), expected, "{result:?}");

@@ -20,6 +20,14 @@ struct Pipeline {
     build_number: u64,
     created_on: Option<DateTime<Utc>>,
     target: Option<Target>,
+    trigger: Option<Trigger>,
+}
+
+/// What started it: `pipeline_trigger_manual` for a request like ours, `…_push`, `…_schedule` and others.
+#[derive(Deserialize)]
+struct Trigger {
+    #[serde(rename = "type")]
+    kind: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -63,7 +71,9 @@ impl Bitbucket<'_> {
     }
 
     fn candidate(&self, pipeline: Pipeline) -> Candidate {
-        let fits = pipeline.target.is_some_and(|target| self.is_ours(&target));
+        let trigger = pipeline.trigger.and_then(|trigger| trigger.kind);
+        let is_by_request = trigger.is_none_or(|kind| kind.ends_with("manual"));
+        let fits = is_by_request && pipeline.target.is_some_and(|target| self.is_ours(&target));
         Candidate {
             id: pipeline.uuid,
             number: Some(pipeline.build_number),
@@ -116,6 +126,7 @@ mod tests {
     fn a_candidate_never_panics() {
         let pipelines = noise::answer(json!({ "values": [{
             "uuid": "{a}", "build_number": 7, "created_on": "2026-11-22T12:00:00.123Z",
+            "trigger": { "type": "pipeline_trigger_manual" },
             "target": {
                 "ref_type": "branch", "ref_name": "main", "commit": { "hash": "abcdef1234" },
                 "selector": { "type": "custom", "pattern": "deploy" },

@@ -126,7 +126,7 @@ pub(super) async fn installation_token(
         .map_err(|why| unreadable("the installation token", &why))?;
     let installed = Installed {
         slug: app_slug,
-        renew_at: renew_at(expires_at, http.at_server(SystemTime::now())),
+        renew_at: renew_at(expires_at, http.at_server(Instant::now())),
     };
     Ok((Secret::new(token), installed))
 }

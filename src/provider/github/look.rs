@@ -122,6 +122,13 @@ impl GitHub<'_> {
         Ok(found.look(state, held, jobs))
     }
 
+    /// Whether the first attempt is known to be over.
+    pub(super) async fn is_over(&self, run: &Run) -> bool {
+        let url = self.repository(["actions", "runs", &run.id, "attempts", "1"]);
+        let found: Result<Rc<WorkflowRun>, Error> = self.read(&url, "the run").await;
+        found.is_ok_and(|found| found.status.as_deref() == Some("completed"))
+    }
+
     async fn jobs(&self, run: &Run, of_run: State) -> Result<Vec<Job>, Error> {
         let base = self.repository(["actions", "runs", &run.id, "attempts", "1", "jobs"]);
         let mut jobs = Vec::new();
@@ -166,6 +173,8 @@ impl WorkflowRun {
                 state: self.status.clone().unwrap_or_default(),
                 conclusion: self.conclusion.clone(),
             },
+            lacks_conclusion: self.status.as_deref() == Some("completed")
+                && self.conclusion.is_none(),
             number: self.run_number,
             attempt: self.run_attempt,
             times: Times {
@@ -266,10 +275,12 @@ fn job(job: &WorkflowJob, of_run: State) -> Job {
     }
 }
 
-/// A state that nobody has heard of is no end.
+/// Unknown statuses count as running, and so does an end without a conclusion: that is about to come.
 fn state(status: &str, conclusion: Option<&str>, held: Option<&Held>) -> State {
     match status {
-        "completed" => State::Completed(self::conclusion(conclusion.unwrap_or_default())),
+        "completed" => conclusion.map_or(State::Running, |word| {
+            State::Completed(self::conclusion(word))
+        }),
         "waiting" if matches!(held, Some(Held::Person(_))) => State::Blocked,
         "queued" | "requested" | "pending" | "waiting" => State::Queued,
         _ => State::Running,
@@ -305,6 +316,7 @@ mod tests {
             ("waiting", Some(&person), State::Blocked),
             ("in_progress", None, State::Running),
             ("contemplating", None, State::Running),
+            ("completed", None, State::Running),
             ("", None, State::Running),
         ] {
             assert_eq!(state(status, None, held), expected, "{status}");
@@ -324,7 +336,6 @@ mod tests {
             (Some("startup_failure"), Conclusion::Failure),
             (Some("action_required"), Conclusion::Failure),
             (Some("exploded"), Conclusion::Failure),
-            (None, Conclusion::Failure),
         ] {
             let expected = State::Completed(expected);
             assert_eq!(state("completed", word, None), expected, "{word:?}");

@@ -138,6 +138,7 @@ impl Pipeline {
                 state: self.status,
                 conclusion: None,
             },
+            lacks_conclusion: false,
             number: self.iid,
             attempt: None,
             times: Times {

@@ -1,7 +1,7 @@
 //! A run as the world remembers it, the same for all three providers. Not here: the providers' words for states
 //! (each translates at its edge), and how it comes from state to state by itself (see `life` and `progress`).
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use serde_json::{Map, Value};
 
@@ -238,6 +238,11 @@ impl Run {
     /// When lists begin to contain it.
     pub fn listed_from(&self) -> SystemTime {
         self.first_attempt().created_at + self.delays.listed
+    }
+
+    /// Lets lists contain it from now on.
+    pub fn be_listed(&mut self) {
+        self.delays.listed = Duration::ZERO;
     }
 
     /// When it begins to be readable by its id.

@@ -1,0 +1,107 @@
+//! `timeout`: what counts is when a run ended, not when that was seen.
+
+use std::thread::sleep;
+use std::time::Duration;
+
+use sandbox::world::Life;
+use sandbox::{Fault, Moment, Occasion, Provider, Route};
+use serde_json::json;
+
+use crate::calls::{PROVIDERS, SECOND, at_once, call, living, looks, signal};
+use crate::harness::{Done, Step};
+
+fn is_success(done: &Done) {
+    assert_eq!(done.code, Some(0), "{done}");
+    assert_eq!(done.outputs["conclusion"], "success", "{done}");
+}
+
+/// They share a credential, so each is polled only once in a minute.
+#[test]
+fn runs_that_are_polled_rarely_have_their_own_end() {
+    let sandbox = living(Provider::Bitbucket, Life::passing(6 * SECOND));
+    let entry = |number: u32| {
+        json!({
+            "repository": "octo-workspace/service",
+            "ref": "main",
+            "variables": { "NUMBER": number.to_string() },
+        })
+    };
+    let targets: Vec<_> = (0..12).map(entry).collect();
+    let done = Step::bitbucket(&sandbox)
+        .input("repository", "")
+        .input("targets", &json!(targets).to_string())
+        .input("wait", "true")
+        .input("timeout", "22s")
+        .run();
+    is_success(&done);
+    assert!(sandbox.runs().iter().all(|run| !run.cancelled));
+}
+
+#[test]
+fn a_step_that_was_frozen_over_its_deadline_still_sees_the_end() {
+    at_once(PROVIDERS.to_vec(), |provider| {
+        let sandbox = living(provider, Life::passing(5 * SECOND));
+        let step = call(provider, &sandbox).input("timeout", "8s");
+        let child = step.start();
+        step.until_said(": running");
+        signal(&child, "STOP");
+        sleep(10 * SECOND);
+        signal(&child, "CONT");
+        is_success(&step.finish(child));
+        assert!(!sandbox.runs()[0].cancelled);
+    });
+}
+
+/// The last polls before the deadline fail, or are kept back by a rate limit.
+#[test]
+fn an_end_that_could_not_be_seen_before_the_deadline_counts() {
+    let faults = [
+        Fault::status(Moment::BeforeActing, 502),
+        Fault::gitlab_limit(Some(3_600)),
+    ];
+    let cases = PROVIDERS.map(|provider| faults.clone().map(|fault| (provider, fault)));
+    at_once(cases.as_flattened().to_vec(), |(provider, fault)| {
+        let sandbox = living(provider, Life::passing(4 * SECOND));
+        let step = call(provider, &sandbox).input("timeout", "9s");
+        let child = step.start();
+        step.until_said(": running");
+        sandbox.fault(looks(provider), Occasion::For(6 * SECOND), fault);
+        is_success(&step.finish(child));
+        assert!(!sandbox.runs()[0].cancelled);
+    });
+}
+
+/// Nothing is cancelled that is over, and a run that ended too late has not ended in time.
+#[test]
+fn a_run_that_ends_after_the_deadline_is_timed_out() {
+    at_once(PROVIDERS.to_vec(), |provider| {
+        let sandbox = living(provider, Life::passing(12 * SECOND));
+        let step = call(provider, &sandbox).input("timeout", "3s");
+        let child = step.start();
+        step.until_said("accepted");
+        signal(&child, "STOP");
+        sleep(15 * SECOND);
+        signal(&child, "CONT");
+        let done = step.finish(child);
+        assert_eq!(done.outputs["conclusion"], "timed-out", "{done}");
+        assert!(!sandbox.runs()[0].cancelled);
+    });
+}
+
+/// What keeps the trigger from going out takes nothing from the run.
+#[test]
+fn the_time_counts_from_the_accepted_trigger() {
+    at_once(PROVIDERS.to_vec(), |provider| {
+        let sandbox = living(provider, Life::passing(4 * SECOND));
+        let limited = match provider {
+            Provider::Github => Fault::github_secondary_limit(Some(5)),
+            Provider::Gitlab => Fault::gitlab_limit(Some(5)),
+            Provider::Bitbucket => Fault::bitbucket_limit(Some(5)),
+        };
+        sandbox.fault(Route::triggers(), Occasion::First(1), limited);
+        let timeout = Duration::from_secs(7).as_secs().to_string();
+        let done = call(provider, &sandbox).input("timeout", &timeout).run();
+        is_success(&done);
+        assert_eq!(sandbox.trigger_requests().len(), 2);
+    });
+}

@@ -1,0 +1,124 @@
+//! Runs that lists show late or not at all for a while: none is missed, and none is given up too early.
+
+use std::time::Duration;
+
+use sandbox::world::{Life, RunDetails, Workflow};
+use sandbox::{Fault, Moment, Occasion, Provider, Route, Sandbox, World};
+
+use crate::calls::{SECOND, at_once, call, dispatch, start, until};
+use crate::harness::Done;
+
+/// Starts two workflows, both of which show the marker in their runs' titles.
+const EVENT: &str = "rollout";
+const FIRST: &str = "first.yml";
+const SECOND_ONE: &str = "second.yml";
+
+fn two_workflows(first: Life, second: Life) -> World {
+    let mut world = World::demo()
+        .life_of(Provider::Github, "octo-org/app", FIRST, first)
+        .life_of(Provider::Github, "octo-org/app", SECOND_ONE, second);
+    let app = &mut world.github.repositories[0];
+    for (id, file) in [(121, FIRST), (122, SECOND_ONE)] {
+        let workflow = Workflow::new(id, file, file)
+            .on_repository_dispatch(&[EVENT])
+            .run_name("Rollout ${{ github.event.client_payload.trigger_id }}");
+        app.workflows.push(workflow);
+    }
+    world
+}
+
+/// The step failed because of the second run, after it had seen both.
+fn failed_with_the_second(sandbox: &Sandbox, done: &Done) {
+    assert_eq!(done.code, Some(1), "{done}");
+    assert_eq!(done.outputs["conclusion"], "failure", "{done}");
+    let runs = done.result()["runs"].as_array().cloned();
+    assert_eq!(runs.map(|runs| runs.len()), Some(2), "{done}");
+    assert_eq!(sandbox.runs().len(), 2);
+    assert_eq!(sandbox.trigger_requests().len(), 1);
+}
+
+/// The lists that a search reads.
+fn lists() -> Route {
+    Route::any().method("GET").path_end("/actions/runs")
+}
+
+#[test]
+fn lists_that_fail_say_nothing_about_what_appears_meanwhile() {
+    let second = Life::failing(SECOND).listed_after(8 * SECOND);
+    let sandbox = start(two_workflows(Life::passing(SECOND), second));
+    let step = dispatch(&sandbox, EVENT);
+    let child = step.start();
+    step.until_said("found run");
+    let broken = Fault::status(Moment::BeforeActing, 502);
+    sandbox.fault(lists(), Occasion::For(11 * SECOND), broken);
+    let done = step.finish(child);
+    failed_with_the_second(&sandbox, &done);
+}
+
+/// The search is long over, but the first run isn't.
+#[test]
+fn a_marked_run_that_appears_after_the_search_is_followed_too() {
+    let second = Life::failing(SECOND).listed_after(17 * SECOND);
+    let sandbox = start(two_workflows(Life::passing(22 * SECOND), second));
+    let done = dispatch(&sandbox, EVENT).run();
+    failed_with_the_second(&sandbox, &done);
+}
+
+/// GitHub's filtered lists come from a search index.
+#[test]
+fn a_search_index_that_lags_hides_no_run() {
+    at_once(vec!["release", "workflow"], |kind| {
+        let world = World::demo().lives(Provider::Github, Life::passing(SECOND));
+        let sandbox = start(world);
+        sandbox.with_world(|world| {
+            world.github.search_lag = Duration::from_hours(2);
+            world.github.run_details = RunDetails::RejectedWith(422);
+        });
+        let step = match kind {
+            "workflow" => call(Provider::Github, &sandbox),
+            event_type => dispatch(&sandbox, event_type),
+        };
+        let done = step.run().passes();
+        assert_eq!(done.outputs["conclusion"], "success", "{done}");
+        let run = &sandbox.runs()[0];
+        assert_eq!(done.outputs["run-id"], run.id.to_string());
+    });
+}
+
+#[test]
+fn a_run_that_appears_after_more_than_a_minute_is_found() {
+    let late = Life::passing(SECOND).listed_after(70 * SECOND);
+    let world = World::demo().lives(Provider::Github, late);
+    let sandbox = start(world);
+    let done = dispatch(&sandbox, "release").run().passes();
+    assert_eq!(done.outputs["conclusion"], "success");
+    assert_eq!(done.result()["runs"][0]["matched_by"], "marker");
+    done.says("no run has appeared yet");
+}
+
+/// A run that was taken for ours by its time, because ours was not listed yet.
+#[test]
+fn a_marked_run_takes_the_place_of_one_that_only_fitted() {
+    let both = Life::failing(22 * SECOND).listed_after(17 * SECOND);
+    let world = World::demo().lives(Provider::Github, both);
+    let sandbox = start(world);
+    let step = dispatch(&sandbox, "deploy-marked").input("timeout", "60s");
+    let child = step.start();
+    until(&sandbox, "the run has started", |sandbox| {
+        !sandbox.runs().is_empty()
+    });
+    // Of the same workflow, without the marker, by the same person; it is listed at once.
+    sandbox.with_world(|world| {
+        let mut theirs = world.runs[0].clone();
+        "deploy-marked".clone_into(&mut theirs.title);
+        world.started_by("octocat", theirs);
+        let theirs = world.runs.last_mut().expect("it was started");
+        theirs.be_listed();
+    });
+    let done = step.finish(child);
+    assert_eq!(done.outputs["conclusion"], "failure", "{done}");
+    let runs = done.result()["runs"].as_array().cloned().unwrap();
+    assert_eq!(runs.len(), 1, "{done}");
+    assert_eq!(runs[0]["matched_by"], "marker", "{done}");
+    assert_eq!(runs[0]["id"], sandbox.runs()[0].id.to_string());
+}
