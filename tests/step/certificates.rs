@@ -15,8 +15,6 @@ use crate::reach::{
     call_at, has_told_all, secure_trigger, strangers_ca, telling, untrusted_trigger,
 };
 
-const NO_CERTIFICATES: &str = "no HTTP client can be made: the certificates cannot be used\nhint: look at `ca-certificates`, and at the file that SSL_CERT_FILE names: it must be in the action's own container";
-
 /// An authority of one's own, by each of the ways to name it, and by none.
 #[test]
 fn an_authority_is_trusted_where_it_is_given() {
@@ -43,8 +41,10 @@ fn an_authority_is_trusted_where_it_is_given() {
         let step = step.environment("SSL_CERT_DIR", &format!("{folder}-that-is-not:{folder}"));
         has_told_all(&step.run(), &only_a_folder);
 
+        // Mozilla's list has no certificate for the sandbox.
         let none = start(telling());
-        let done = at(&none).run().fails(&["UnknownIssuer"]);
+        let done = at(&none).without("SSL_CERT_FILE").run();
+        let done = done.fails(&["UnknownIssuer"]);
         done.outcome("not-sent")
             .says("give that authority's certificate in `ca-certificates`");
         assert_eq!(none.requests().len(), 0);
@@ -90,13 +90,84 @@ fn a_file_of_ones_own_replaces_what_the_system_trusts() {
     let elsewhere = secure_trigger(&other);
     let file = elsewhere.file("ca.pem", sandbox.ca_pem());
     elsewhere.environment("SSL_CERT_FILE", &file).run().passes();
-    // One that is not there, or has no name, trusts nobody, but `ca-certificates` does.
-    for file in ["/nowhere/ca.pem", ""] {
-        let nowhere = |step: Step| step.environment("SSL_CERT_FILE", file).run();
-        let done = nowhere(untrusted_trigger(&sandbox)).fails(&[NO_CERTIFICATES]);
-        done.outcome("not-sent");
-        nowhere(secure_trigger(&sandbox)).passes();
+}
+
+/// Falling back to the compiled-in list, or going on with `ca-certificates` only, would hide the mistake.
+#[test]
+fn an_unusable_certificate_file_is_an_error() {
+    let sandbox = sandbox();
+    let empty_folder = untrusted_trigger(&sandbox);
+    let folder = empty_folder.folder("empty");
+    let written = |text: &str| empty_folder.file(&format!("{}.pem", text.len()), text);
+    let junk = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    for (file, problem) in [
+        (
+            "/nowhere/ca.pem".to_owned(),
+            "`/nowhere/ca.pem` can't be read: No such file or directory (os error 2)".to_owned(),
+        ),
+        (
+            folder.clone(),
+            format!("`{folder}` can't be read: Is a directory (os error 21)"),
+        ),
+        (String::new(), "is set, but empty".to_owned()),
+        (
+            written(""),
+            format!("`{}` has no certificate in it", written("")),
+        ),
+        (
+            written("not PEM"),
+            format!("`{}` has no certificate in it", written("not PEM")),
+        ),
+        (
+            written(junk),
+            format!(
+                "`{}` has no certificate in it that can be used",
+                written(junk)
+            ),
+        ),
+    ] {
+        for step in [untrusted_trigger(&sandbox), secure_trigger(&sandbox)] {
+            let step = step.environment("SSL_CERT_FILE", &file);
+            let done = step
+                .run()
+                .fails(&[&format!("SSL_CERT_FILE: {problem}\nhint: ")]);
+            done.outcome("not-sent").says("/github/workspace");
+        }
     }
+    assert_eq!(sandbox.requests().len(), 0);
+}
+
+/// Unlike a file, a folder may be missing or empty, as with OpenSSL.
+#[test]
+fn a_certificate_folder_may_be_empty() {
+    let sandbox = sandbox();
+    let at = |step: Step, folders: &str| {
+        let step = step.without("SSL_CERT_FILE");
+        step.environment("SSL_CERT_DIR", folders).run()
+    };
+    let step = untrusted_trigger(&sandbox);
+    let folder = step.folder("empty");
+    let folders = format!("/nowhere:{folder}");
+    let done = at(step, &folders)
+        .fails(&["SSL_CERT_DIR: there is no usable certificate in its folders\nhint: "]);
+    done.outcome("not-sent").says("/github/workspace");
+    // No folder at all: the compiled-in certificates.
+    at(untrusted_trigger(&sandbox), "").fails(&["UnknownIssuer"]);
+    assert_eq!(sandbox.requests().len(), 0);
+    at(secure_trigger(&sandbox), &folders).passes();
+}
+
+#[test]
+fn a_certificate_that_is_none_is_named() {
+    let sandbox = sandbox();
+    let junk = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    let both = format!("{}{junk}", sandbox.ca_pem());
+    let step = untrusted_trigger(&sandbox).input("ca-certificates", &both);
+    let done = step
+        .run()
+        .fails(&["input `ca-certificates`: certificate 2 in it can't be used\nhint: "]);
+    done.outcome("not-sent");
+    assert_eq!(sandbox.requests().len(), 0);
 }
 
 /// What one entry trusts is nothing to the others.
@@ -206,15 +277,4 @@ fn a_certificate_that_turns_bad_while_waiting_loses_the_run() {
         assert!(done.result()["runs"][0]["left_running"].is_string());
         assert_eq!(impostor.requests().len(), 0);
     });
-}
-
-#[test]
-fn a_machine_without_certificates_is_told() {
-    let sandbox = sandbox();
-    let step = untrusted_trigger(&sandbox);
-    let file = step.file("none.pem", "");
-    step.environment("SSL_CERT_FILE", &file)
-        .run()
-        .fails(&[NO_CERTIFICATES])
-        .outcome("not-sent");
 }

@@ -8,6 +8,7 @@ mod action;
 mod bill;
 mod changelog;
 mod release;
+mod roots;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -60,6 +61,8 @@ enum Step {
         /// Debian's packages: lines of name, version and architecture
         packages: PathBuf,
     },
+    /// Fails if a certificate authority that is compiled into the binary has expired
+    Roots,
 }
 
 fn main() -> ExitCode {
@@ -124,6 +127,18 @@ fn run(step: Step) -> Result<()> {
         Step::Bill { file, packages } => {
             let whole = bill::with_packages(&read(&file)?, &read(&packages)?)?;
             write(&file, &whole)?;
+        }
+        Step::Roots => {
+            let wrong = roots::complaints(Utc::now())?;
+            ensure!(
+                wrong.is_empty(),
+                "the compiled-in certificates are out of date: run `cargo update webpki-roots webpki-root-certs`, and release that\n- {}",
+                wrong.join("\n- ")
+            );
+            say(&format!(
+                "{} certificate authorities, none expired\n",
+                roots::count()
+            ));
         }
     }
     Ok(())

@@ -1,5 +1,7 @@
 //! The client behind all requests: its timeouts, its certificates, and the clocks of the servers that it met.
 
+mod roots;
+
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -37,38 +39,27 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    /// A client that trusts the system's certificates (or those of `SSL_CERT_FILE` and `SSL_CERT_DIR`) and these,
-    /// and uses these proxies alone. Errors if there are no certificates at all, or some that cannot be used.
+    /// A client that trusts the public authorities (or those of `SSL_CERT_FILE` and `SSL_CERT_DIR`) and these, and
+    /// uses these proxies only. Fails if a source of certificates can't be used.
     pub(crate) fn new(certificates: Option<&str>, proxies: &Arc<Proxies>) -> Result<Self, Error> {
-        // A second call finds the first one's provider in place, which is the same.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let extra = certificates
-            .map(|pem| reqwest::Certificate::from_pem_bundle(pem.as_bytes()))
-            .transpose();
-        let client = extra.and_then(|extra| {
-            let builder = reqwest::Client::builder()
-                .connect_timeout(CONNECT_TIMEOUT)
-                .timeout(TIMEOUT)
-                .pool_idle_timeout(IDLE_TIMEOUT)
-                .redirect(Policy::none())
-                .retry(reqwest::retry::never())
-                .http1_only()
-                .user_agent(USER_AGENT)
-                .dns_resolver(Resolver::default());
-            let builder = through(proxies, builder);
-            match extra {
-                Some(extra) => builder.tls_certs_merge(extra),
-                None => builder,
-            }
-            .build()
-        });
-        let client = client.map_err(|error| {
-            Error::new(
-                Kind::Rejected,
-                "no HTTP client can be made: the certificates cannot be used",
-            )
-            .hint("look at `ca-certificates`, and at the file that SSL_CERT_FILE names: it must be in the action's own container")
-            .because(&error)
+        let mut tls = rustls::ClientConfig::builder()
+            .with_root_certificates(roots::roots(certificates)?)
+            .with_no_client_auth();
+        tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+        let builder = reqwest::Client::builder()
+            .tls_backend_preconfigured(tls)
+            .connect_timeout(CONNECT_TIMEOUT)
+            .timeout(TIMEOUT)
+            .pool_idle_timeout(IDLE_TIMEOUT)
+            .redirect(Policy::none())
+            .retry(reqwest::retry::never())
+            .http1_only()
+            .user_agent(USER_AGENT)
+            .dns_resolver(Resolver::default());
+        let client = through(proxies, builder).build().map_err(|error| {
+            Error::new(Kind::Rejected, "the HTTP client can't be created")
+                .hint("this is a bug in the action: please report it")
+                .because(&error)
         })?;
         Ok(Self {
             inner: client,
