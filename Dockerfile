@@ -1,20 +1,21 @@
-# The action's image: one static binary and the certificates it trusts, nothing else.
+# The action's image: one static binary, nothing else.
 # Classic builder syntax only, so that every engine can build it; amd64 and arm64.
 
-FROM rust:1.95-slim-bookworm AS build
+# A release sets RUST_IMAGE to the digest behind the tag below, so that both platforms are built from the same image and
+# anybody can build from it again. The tag has a FROM of its own because Dependabot updates no ARG.
+ARG RUST_IMAGE=toolchain
+FROM rust:1.95-slim-bookworm AS toolchain
+
+FROM ${RUST_IMAGE} AS build
 WORKDIR /build
 
 # Debian's glibc is linked in: the image below has no loader and no libraries.
 # The prefixes keep the builder's own paths out of the binary.
 ENV RUSTFLAGS="-C target-feature=+crt-static --remap-path-prefix=/usr/local/cargo/registry/src= --remap-path-prefix=/build="
 
-RUN test -s /etc/ssl/certs/ca-certificates.crt \
-    || (apt-get update && apt-get install --yes --no-install-recommends ca-certificates)
-
-# Dependencies are a layer of their own, built against empty sources, so that a change in src/ does not
-# rebuild them. Members of the workspace that are not built: cargo wants to see their manifests, and no more.
-# Every target that a manifest names has an empty source, for cargo looks whether it is there.
-# rust-toolchain.toml stays outside: the image has the toolchain, and rustup shall not fetch another.
+# Dependencies are a layer of their own, built against empty sources, so that a change in src/ doesn't rebuild them.
+# Of workspace members that aren't built, cargo only reads the manifests, but every target that a manifest names must
+# have a source file. rust-toolchain.toml isn't copied: rustup would fetch another toolchain than the image's.
 COPY Cargo.toml Cargo.lock ./
 COPY tests/sandbox/Cargo.toml tests/sandbox/
 COPY xtask/Cargo.toml xtask/
@@ -28,11 +29,10 @@ RUN mkdir -p src benches/budgets tests/sandbox/src/bin/demo xtask/src \
 COPY src src
 RUN touch src/main.rs \
     && cargo build --release --locked --package trigger-pipeline --target "$(uname -m)-unknown-linux-gnu" \
-    && mkdir -p /image/etc/ssl/certs \
-    && cp /etc/ssl/certs/ca-certificates.crt /image/etc/ssl/certs/ \
+    && mkdir /image \
     && cp "target/$(uname -m)-unknown-linux-gnu/release/trigger-pipeline" /image/
 
 FROM scratch
 COPY --from=build /image /
-# No USER: the runner's output files belong to root.
+# No USER: the files that the runner mounts belong to the user it runs as, whose id is unknown here. Root can write them.
 ENTRYPOINT ["/trigger-pipeline"]
