@@ -18,7 +18,8 @@ impl FromStr for Image {
     type Err = anyhow::Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let (name, digest) = text.rsplit_once('@').unwrap_or(("local", text));
+        let image = Self(text.to_owned());
+        let (name, digest) = (image.name(), image.digest());
         let hexadecimal = |of: char| matches!(of, '0'..='9' | 'a'..='f');
         let is_digest = digest
             .strip_prefix("sha256:")
@@ -34,7 +35,21 @@ impl FromStr for Image {
             !name.is_empty() && name.chars().all(fits),
             "`{name}` is no image's name: lower-case letters, digits and ._-/: alone"
         );
-        Ok(Self(text.to_owned()))
+        Ok(image)
+    }
+}
+
+impl Image {
+    /// The name, without a digest.
+    pub(crate) fn name(&self) -> &str {
+        self.0.rsplit_once('@').map_or("local", |(name, _)| name)
+    }
+
+    /// `sha256:…`
+    pub(crate) fn digest(&self) -> &str {
+        self.0
+            .rsplit_once('@')
+            .map_or(&self.0, |(_, digest)| digest)
     }
 }
 

@@ -1,12 +1,14 @@
-//! The bill of materials. cargo-cyclonedx lists the crates; the image holds two things more that can have holes: the C
-//! library that is linked in, and the certificates.
+//! The bill of materials. cargo-cyclonedx lists the crates, Mozilla's certificates among them. Here the C library is
+//! added, which is linked in as well, and the image in which all of it was built.
 
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::{Value, json};
 
-/// The bill, as `CycloneDX` in JSON, with Debian's packages as further components. `packages` has a line for each:
-/// name, version, architecture. An error where there is none, or one is there already.
-pub(crate) fn with_packages(bill: &str, packages: &str) -> Result<String> {
+use crate::action::Image;
+
+/// The bill, as `CycloneDX` in JSON, with Debian's packages and the base image as further components. `packages` has a
+/// line for each package: name, version, architecture. Fails if there is none, or one is in the bill already.
+pub(crate) fn complete(bill: &str, packages: &str, base: &Image) -> Result<String> {
     let mut bill: Value = serde_json::from_str(bill).context("the bill is no JSON")?;
     let components = bill["components"]
         .as_array_mut()
@@ -33,6 +35,15 @@ pub(crate) fn with_packages(bill: &str, packages: &str) -> Result<String> {
             "purl": purl,
         }));
     }
+    components.push(json!({
+        "type": "container",
+        "bom-ref": base.to_string(),
+        "name": base.name(),
+        "version": base.digest(),
+        "description": "The image in which the binary was built",
+        // Not part of what runs.
+        "scope": "excluded",
+    }));
     Ok(format!("{bill:#}\n"))
 }
 
@@ -41,40 +52,45 @@ mod tests {
     use super::*;
 
     const BILL: &str = r#"{"bomFormat":"CycloneDX","components":[{"name":"anyhow","purl":"pkg:cargo/anyhow@1.0.0"}]}"#;
-    const PACKAGES: &str =
-        "libc6-dev 2.36-9+deb12u14 amd64\nca-certificates 20230311+deb12u1 all\n";
+    const PACKAGES: &str = "libc6-dev 2.36-9+deb12u14 amd64\n";
+
+    fn base() -> Image {
+        format!("rust:1.95-slim-bookworm@sha256:{}", "0".repeat(64))
+            .parse()
+            .unwrap()
+    }
 
     #[test]
-    fn packages_follow_the_crates() {
-        let whole: Value = serde_json::from_str(&with_packages(BILL, PACKAGES).unwrap()).unwrap();
-        let urls: Vec<_> = whole["components"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|of| of["purl"].as_str().unwrap())
-            .collect();
-        assert_eq!(
-            urls,
-            [
-                "pkg:cargo/anyhow@1.0.0",
-                "pkg:deb/debian/libc6-dev@2.36-9%2Bdeb12u14?arch=amd64",
-                "pkg:deb/debian/ca-certificates@20230311%2Bdeb12u1?arch=all",
-            ]
-        );
+    fn packages_and_base_image_follow_the_crates() {
+        let whole = complete(BILL, PACKAGES, &base()).unwrap();
+        let whole: Value = serde_json::from_str(&whole).unwrap();
+        let [krate, library, image] = &whole["components"].as_array().unwrap()[..] else {
+            panic!("{whole}");
+        };
+        assert_eq!(krate["purl"], "pkg:cargo/anyhow@1.0.0");
+        let purl = "pkg:deb/debian/libc6-dev@2.36-9%2Bdeb12u14?arch=amd64";
+        assert_eq!(library["purl"], purl);
+        assert_eq!(image["name"], "rust:1.95-slim-bookworm");
+        assert_eq!(image["version"], base().digest());
+        assert_eq!(image["scope"], "excluded");
         assert_eq!(whole["bomFormat"], "CycloneDX");
     }
 
     #[test]
     fn what_is_no_list_of_packages_is_refused() {
+        let complain = |bill, packages| {
+            let error = complete(bill, packages, &base()).unwrap_err();
+            error.to_string()
+        };
         for (packages, error) in [
             ("", "no packages"),
             ("libc6-dev 2.36", "is not a package's"),
         ] {
-            let said = with_packages(BILL, packages).unwrap_err().to_string();
+            let said = complain(BILL, packages);
             assert!(said.contains(error), "{said}");
         }
-        let once = with_packages(BILL, PACKAGES).unwrap();
-        let said = with_packages(&once, PACKAGES).unwrap_err().to_string();
+        let once = complete(BILL, PACKAGES, &base()).unwrap();
+        let said = complain(&once, PACKAGES);
         assert!(said.contains("already"), "{said}");
     }
 }

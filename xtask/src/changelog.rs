@@ -37,8 +37,15 @@ pub(crate) fn released(changelog: &str, version: &Version, day: NaiveDate) -> Re
     ))
 }
 
-/// The text of the release on GitHub.
-pub(crate) fn notes(changelog: &str, version: &Version, image: &Image) -> Result<String> {
+/// The text of the release on GitHub. `base` is what the image was built from, `git_ref` the branch whose workflow
+/// built it.
+pub(crate) fn notes(
+    changelog: &str,
+    version: &Version,
+    image: &Image,
+    base: &Image,
+    git_ref: &str,
+) -> Result<String> {
     let changes = part(changelog, version)?
         .filter(|part| !part.is_empty())
         .with_context(|| format!("CHANGELOG.md tells nothing of {version}"))?;
@@ -47,15 +54,21 @@ pub(crate) fn notes(changelog: &str, version: &Version, image: &Image) -> Result
     let changes = changes
         .strip_prefix("### ")
         .map_or(changes.clone(), |rest| format!("## {rest}"));
-    let repository = "\"$REPOSITORY\"";
     Ok(format!(
         "{changes}\n\n\
          ## The image\n\n\
          `action.yml` of this version names it by its digest:\n\n\
          ```text\n{image}\n```\n\n\
-         It was built by this repository's workflow `release.yml`, which says so:\n\n\
-         ```sh\ngh attestation verify oci://{image} --repo {repository}\n```\n\n\
-         where `REPOSITORY` is this repository, as `owner/name`. The bill of materials for each platform is attached.\n"
+         Verify that this repository's release workflow built it, from `{git_ref}`. \
+         `REPOSITORY` is this repository, as `owner/name`:\n\n\
+         ```sh\n\
+         gh attestation verify oci://{image} --repo \"$REPOSITORY\" \\\n  \
+         --signer-workflow \"$REPOSITORY/.github/workflows/release.yml\" --source-ref {git_ref} \\\n  \
+         --deny-self-hosted-runners\n\
+         ```\n\n\
+         Build it again, from the same base image:\n\n\
+         ```sh\ndocker build --build-arg RUST_IMAGE={base} .\n```\n\n\
+         The bill of materials for each platform is attached.\n"
     ))
 }
 
@@ -81,6 +94,22 @@ mod tests {
         )
         .parse()
         .unwrap()
+    }
+
+    fn base() -> Image {
+        format!("rust:1.95-slim-bookworm@sha256:{}", "1".repeat(64))
+            .parse()
+            .unwrap()
+    }
+
+    fn notes_of(changelog: &str, number: &str) -> Result<String> {
+        notes(
+            changelog,
+            &version(number),
+            &image(),
+            &base(),
+            "refs/heads/main",
+        )
     }
 
     #[test]
@@ -130,7 +159,7 @@ mod tests {
     fn our_own_changelog_can_be_read() {
         let ours = include_str!("../../CHANGELOG.md");
         let text = match released(ours, &version("999.0.0"), day()) {
-            Ok(new) => notes(&new, &version("999.0.0"), &image()).unwrap(),
+            Ok(new) => notes_of(&new, "999.0.0").unwrap(),
             // Just after a release.
             Err(error) => error.to_string(),
         };
@@ -143,19 +172,20 @@ mod tests {
     #[test]
     fn the_notes_have_the_changes_and_the_image() {
         let new = released(CHANGELOG, &version("1.0.0"), day()).unwrap();
-        let notes = notes(&new, &version("1.0.0"), &image()).unwrap();
+        let notes = notes_of(&new, "1.0.0").unwrap();
         assert!(
             notes.starts_with("## Added\n\n- One.\n\n## Fixed\n\n- Two.\n\n## The image\n"),
             "{notes}"
         );
-        assert!(
-            notes.contains(&format!("oci://{} --repo", image())),
-            "{notes}"
-        );
+        for part in [
+            format!("oci://{} --repo", image()),
+            "--source-ref refs/heads/main \\\n".to_owned(),
+            format!("docker build --build-arg RUST_IMAGE={} .\n", base()),
+        ] {
+            assert!(notes.contains(&part), "{notes}");
+        }
         assert!(!notes.contains("First"), "{notes}");
-        let error = self::notes(CHANGELOG, &version("1.0.0"), &image())
-            .unwrap_err()
-            .to_string();
+        let error = notes_of(CHANGELOG, "1.0.0").unwrap_err().to_string();
         assert!(error.contains("tells nothing of 1.0.0"), "{error}");
     }
 }

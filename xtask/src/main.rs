@@ -9,6 +9,8 @@ mod bill;
 mod changelog;
 mod release;
 mod roots;
+#[cfg(test)]
+mod workflow;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -44,9 +46,24 @@ enum Step {
         /// `owner/name`, whose registry gets the image
         #[arg(long)]
         repository: String,
+        /// The branch that the workflow runs on, as `refs/heads/main`
+        #[arg(long)]
+        git_ref: String,
+        /// GitHub's answer about the environment `release`, as JSON
+        #[arg(long)]
+        environment: PathBuf,
     },
     /// Prints the text of the release: what the changelog says, and how to use and verify the image
-    Notes { version: Version, image: Image },
+    Notes {
+        version: Version,
+        image: Image,
+        /// What the image was built from
+        #[arg(long)]
+        base: Image,
+        /// The branch that the workflow runs on, as `refs/heads/main`
+        #[arg(long)]
+        git_ref: String,
+    },
     /// Lets action.yml name an image instead of the Dockerfile
     Pin {
         /// `registry/name@sha256:…`, of all platforms
@@ -54,12 +71,15 @@ enum Step {
         #[arg(long, default_value = "action.yml")]
         file: PathBuf,
     },
-    /// Adds what the image has beside crates to a bill of materials
+    /// Adds to a bill of materials what the image has besides crates, and what it was built from
     Bill {
         /// Made by cargo-cyclonedx, changed in place
         file: PathBuf,
         /// Debian's packages: lines of name, version and architecture
         packages: PathBuf,
+        /// What the image was built from
+        #[arg(long)]
+        base: Image,
     },
     /// Fails if a certificate authority that is compiled into the binary has expired
     Roots,
@@ -97,35 +117,49 @@ fn run(step: Step) -> Result<()> {
         Step::Check {
             version,
             repository,
+            git_ref,
+            environment,
         } => {
             let tags = tags(root)?;
             let wrong = release::complaints(
                 &version,
-                &read(&here("Cargo.toml"))?,
-                &read(&here("CHANGELOG.md"))?,
-                &read(&here("action.yml"))?,
-                &tags,
+                release::Source {
+                    manifest: &read(&here("Cargo.toml"))?,
+                    changelog: &read(&here("CHANGELOG.md"))?,
+                    action: &read(&here("action.yml"))?,
+                    tags: &tags,
+                    git_ref: &git_ref,
+                    environment: &read(&environment)?,
+                },
             )?;
             ensure!(
                 wrong.is_empty(),
                 "{version} cannot be released from here:\n- {}",
                 wrong.join("\n- ")
             );
-            say(&release::plan(&version, &repository, &tags));
+            let dockerfile = read(&here("Dockerfile"))?;
+            say(&release::plan(&version, &repository, &tags, &dockerfile)?);
         }
-        Step::Notes { version, image } => {
-            say(&changelog::notes(
-                &read(&here("CHANGELOG.md"))?,
-                &version,
-                &image,
-            )?);
+        Step::Notes {
+            version,
+            image,
+            base,
+            git_ref,
+        } => {
+            let changelog = read(&here("CHANGELOG.md"))?;
+            let notes = changelog::notes(&changelog, &version, &image, &base, &git_ref)?;
+            say(&notes);
         }
         Step::Pin { image, file } => {
             let pinned = action::pinned(&read(&file)?, &image)?;
             write(&file, &pinned)?;
         }
-        Step::Bill { file, packages } => {
-            let whole = bill::with_packages(&read(&file)?, &read(&packages)?)?;
+        Step::Bill {
+            file,
+            packages,
+            base,
+        } => {
+            let whole = bill::complete(&read(&file)?, &read(&packages)?, &base)?;
             write(&file, &whole)?;
         }
         Step::Roots => {

@@ -1,19 +1,35 @@
-//! Versions: which may be released, and which tag moves with one.
+//! Versions: which may be released from where, and which tag moves with one.
 
 use anyhow::{Context as _, Result};
 use semver::Version;
+use serde_json::Value;
 use toml_edit::{DocumentMut, value};
 
 use crate::{action, changelog};
 
-/// Why this version cannot be released from these files; empty where it can. All that is wrong at once.
-pub(crate) fn complaints(
-    version: &Version,
-    manifest: &str,
-    changes: &str,
-    action: &str,
-    tags: &[String],
-) -> Result<Vec<String>> {
+/// What a version is to be released from.
+#[derive(Clone, Copy)]
+pub(crate) struct Source<'a> {
+    pub(crate) manifest: &'a str,
+    pub(crate) changelog: &'a str,
+    pub(crate) action: &'a str,
+    pub(crate) tags: &'a [String],
+    /// The branch that the workflow runs on, as `refs/heads/…`.
+    pub(crate) git_ref: &'a str,
+    /// GitHub's answer about the environment `release`, as JSON.
+    pub(crate) environment: &'a str,
+}
+
+/// Why this version can't be released from there; empty if it can. All reasons at once.
+pub(crate) fn complaints(version: &Version, source: Source<'_>) -> Result<Vec<String>> {
+    let Source {
+        manifest,
+        changelog: changes,
+        action,
+        tags,
+        git_ref,
+        environment,
+    } = source;
     let mut wrong = Vec::new();
     if !version.build.is_empty() {
         wrong.push(
@@ -43,16 +59,73 @@ pub(crate) fn complaints(
         let why = "action.yml names an image already: start from the main branch, which names the Dockerfile";
         wrong.push(why.to_owned());
     }
+    if !is_release_branch(git_ref, version) {
+        let branch = release_branch(version);
+        wrong.push(format!(
+            "`{git_ref}` is not a branch for releases: start the workflow on `main`, or on `{branch}` for an older major version"
+        ));
+    }
+    wrong.extend(unprotected(environment)?);
     Ok(wrong)
 }
 
+/// Signatures name the branch. So users can refuse whatever was built from one that anybody may push to.
+fn is_release_branch(git_ref: &str, version: &Version) -> bool {
+    git_ref
+        .strip_prefix("refs/heads/")
+        .is_some_and(|branch| branch == "main" || branch == release_branch(version))
+}
+
+/// The branch for fixes of that major version, once `main` has a newer one.
+fn release_branch(version: &Version) -> String {
+    format!("release-v{}", version.major)
+}
+
+/// What the environment lacks. GitHub creates an environment that doesn't exist without any protection.
+fn unprotected(environment: &str) -> Result<Option<String>> {
+    let environment: Value =
+        serde_json::from_str(environment).context("the environment isn't JSON")?;
+    let rules = environment["protection_rules"].as_array();
+    let has_reviewers = rules.into_iter().flatten().any(|rule| {
+        let reviewers = rule["reviewers"].as_array();
+        rule["type"] == "required_reviewers" && reviewers.is_some_and(|all| !all.is_empty())
+    });
+    let lacks = if !has_reviewers {
+        "has no required reviewer"
+    } else if environment["deployment_branch_policy"].is_null() {
+        "may be used from every branch"
+    } else {
+        return Ok(None);
+    };
+    Ok(Some(format!(
+        "the environment `release` {lacks}: set it up as docs/releasing.md says, *Once, by hand*"
+    )))
+}
+
 /// What follows from a version, as lines `name=value` of a step's outputs: the tag, the tag that moves (or nothing),
-/// whether it is a pre-release, and the image without its digest. Registries know lower case alone.
-pub(crate) fn plan(version: &Version, repository: &str, tags: &[String]) -> String {
+/// whether it is a pre-release, the image without its digest, and what it is built from. Registries only know lower
+/// case.
+pub(crate) fn plan(
+    version: &Version,
+    repository: &str,
+    tags: &[String],
+    dockerfile: &str,
+) -> Result<String> {
     let moving = moving_tag(version, tags).unwrap_or_default();
     let prerelease = !version.pre.is_empty();
     let image = repository.to_lowercase();
-    format!("tag=v{version}\nmoving={moving}\nprerelease={prerelease}\nimage=ghcr.io/{image}\n")
+    let base = base_image(dockerfile)?;
+    Ok(format!(
+        "tag=v{version}\nmoving={moving}\nprerelease={prerelease}\nimage=ghcr.io/{image}\nbase={base}\n"
+    ))
+}
+
+/// The image that the Dockerfile builds from.
+fn base_image(dockerfile: &str) -> Result<&str> {
+    dockerfile
+        .lines()
+        .find_map(|line| line.strip_prefix("FROM ")?.strip_suffix(" AS toolchain"))
+        .context("the Dockerfile has no line `FROM … AS toolchain`")
 }
 
 /// The tag that users of a major version name, if it shall move to this version: it is no pre-release, and none of
@@ -110,42 +183,122 @@ mod tests {
         names.iter().map(|name| (*name).to_owned()).collect()
     }
 
+    const ENVIRONMENT: &str = r#"{"name": "release",
+        "protection_rules": [{"type": "branch_policy"}, {"type": "required_reviewers", "reviewers": [{"type": "User"}]}],
+        "deployment_branch_policy": {"protected_branches": false, "custom_branch_policies": true}}"#;
+
+    fn source<'a>() -> Source<'a> {
+        Source {
+            manifest: MANIFEST,
+            changelog: CHANGES,
+            action: ACTION,
+            tags: &[],
+            git_ref: "refs/heads/main",
+            environment: ENVIRONMENT,
+        }
+    }
+
     #[test]
     fn a_version_that_all_agree_on_can_be_released() {
-        let wrong = complaints(
-            &version("1.2.3"),
-            MANIFEST,
-            CHANGES,
-            ACTION,
-            &tags(&["v1", "v1.2.2"]),
-        )
-        .unwrap();
-        assert_eq!(wrong, Vec::<String>::new());
+        let tags = tags(&["v1", "v1.2.2"]);
+        let tags = &tags;
+        let wrong = complaints(&version("1.2.3"), Source { tags, ..source() });
+        assert_eq!(wrong.unwrap(), [""; 0]);
     }
 
     #[test]
     fn all_that_is_wrong_is_said_at_once() {
-        let wrong = complaints(
-            &version("1.2.4+5"),
-            MANIFEST,
-            CHANGES,
-            "",
-            &tags(&["v1.2.4+5"]),
-        )
-        .unwrap();
+        let bad = Source {
+            action: "",
+            tags: &tags(&["v1.2.4+5"]),
+            git_ref: "refs/heads/feature",
+            environment: "{}",
+            ..source()
+        };
+        let wrong = complaints(&version("1.2.4+5"), bad).unwrap();
         let parts = [
             "build metadata",
             "Cargo.toml says 1.2.3",
             "has no heading",
             "exists",
             "action.yml names an image",
+            "`refs/heads/feature` is not a branch for releases",
+            "has no required reviewer",
         ];
         assert_eq!(wrong.len(), parts.len(), "{wrong:?}");
         for (said, part) in wrong.iter().zip(parts) {
             assert!(said.contains(part), "{said}");
         }
-        let wrong = complaints(&version("1.2.2"), MANIFEST, CHANGES, ACTION, &[]).unwrap();
+        let wrong = complaints(&version("1.2.2"), source()).unwrap();
         assert!(wrong[1].contains("tells nothing"), "{wrong:?}");
+    }
+
+    #[test]
+    fn releases_come_from_main_or_from_their_own_release_branch() {
+        for (git_ref, may) in [
+            ("refs/heads/main", true),
+            ("refs/heads/release-v1", true),
+            ("refs/heads/release-v2", false),
+            ("refs/heads/release/v1.2.3", false),
+            ("refs/heads/feature/main", false),
+            ("refs/heads/main2", false),
+            ("refs/tags/main", false),
+            ("refs/tags/release-v1", false),
+            ("refs/pull/1/merge", false),
+            ("main", false),
+            ("", false),
+        ] {
+            let wrong = complaints(
+                &version("1.2.3"),
+                Source {
+                    git_ref,
+                    ..source()
+                },
+            )
+            .unwrap();
+            assert_eq!(wrong.is_empty(), may, "{git_ref}: {wrong:?}");
+        }
+    }
+
+    #[test]
+    fn somebody_must_approve_a_release() {
+        let nobody = ENVIRONMENT.replace(r#"{"type": "User"}"#, "");
+        let timer = ENVIRONMENT.replace("required_reviewers", "wait_timer");
+        let everywhere = ENVIRONMENT.replace(
+            r#"{"protected_branches": false, "custom_branch_policies": true}"#,
+            "null",
+        );
+        for (environment, lacks) in [
+            (
+                r#"{"message": "Not Found", "status": "404"}"#,
+                "no required reviewer",
+            ),
+            (nobody.as_str(), "no required reviewer"),
+            (timer.as_str(), "no required reviewer"),
+            (everywhere.as_str(), "from every branch"),
+        ] {
+            assert_ne!(environment, ENVIRONMENT);
+            let wrong = complaints(
+                &version("1.2.3"),
+                Source {
+                    environment,
+                    ..source()
+                },
+            );
+            let wrong = wrong.unwrap();
+            assert!(wrong.len() == 1 && wrong[0].contains(lacks), "{wrong:?}");
+        }
+        let environment = "";
+        assert!(
+            complaints(
+                &version("1.2.3"),
+                Source {
+                    environment,
+                    ..source()
+                }
+            )
+            .is_err()
+        );
     }
 
     #[test]
@@ -180,22 +333,27 @@ mod tests {
 
     #[test]
     fn the_plan_is_told_as_outputs() {
-        let plan = |number| {
-            plan(
-                &version(number),
-                "Octo-Org/Trigger-Pipeline",
-                &tags(&["v1.0.0"]),
-            )
-        };
-        let image = "image=ghcr.io/octo-org/trigger-pipeline\n";
+        let dockerfile =
+            "ARG RUST_IMAGE=toolchain\nFROM rust:1.95-slim-bookworm AS toolchain\nFROM scratch\n";
+        let repository = "Octo-Org/Trigger-Pipeline";
+        let plan =
+            |number, dockerfile| plan(&version(number), repository, &tags(&["v1.0.0"]), dockerfile);
+        let rest = "image=ghcr.io/octo-org/trigger-pipeline\nbase=rust:1.95-slim-bookworm\n";
         assert_eq!(
-            plan("1.0.1"),
-            format!("tag=v1.0.1\nmoving=v1\nprerelease=false\n{image}")
+            plan("1.0.1", dockerfile).unwrap(),
+            format!("tag=v1.0.1\nmoving=v1\nprerelease=false\n{rest}")
         );
         assert_eq!(
-            plan("2.0.0-rc.1"),
-            format!("tag=v2.0.0-rc.1\nmoving=\nprerelease=true\n{image}")
+            plan("2.0.0-rc.1", dockerfile).unwrap(),
+            format!("tag=v2.0.0-rc.1\nmoving=\nprerelease=true\n{rest}")
         );
+        assert!(plan("1.0.1", "FROM scratch\n").is_err());
+    }
+
+    #[test]
+    fn our_own_dockerfile_has_a_base_image() {
+        let base = base_image(include_str!("../../Dockerfile")).unwrap();
+        assert!(base.starts_with("rust:"), "{base}");
     }
 
     #[test]

@@ -1,0 +1,107 @@
+//! Tests only: what must stay true of `release.yml`, whoever edits it.
+
+use saphyr::{LoadableYamlNode as _, Yaml};
+
+const WORKFLOW: &str = include_str!("../../.github/workflows/release.yml");
+
+/// A job's name, its permissions as `contents: read`, its scripts, and its environment.
+struct Job {
+    name: String,
+    permissions: Vec<String>,
+    scripts: Vec<String>,
+    environment: Option<String>,
+}
+
+impl Job {
+    fn may_write(&self) -> bool {
+        self.permissions
+            .iter()
+            .any(|each| each.ends_with(": write"))
+    }
+}
+
+fn get<'a>(yaml: &'a Yaml<'a>, path: &[&str]) -> Option<&'a Yaml<'a>> {
+    path.iter()
+        .try_fold(yaml, |yaml, key| yaml.as_mapping_get(key))
+}
+
+fn text(yaml: &Yaml<'_>) -> String {
+    yaml.as_str().unwrap().to_owned()
+}
+
+fn jobs(workflow: &Yaml<'_>) -> Vec<Job> {
+    let jobs = get(workflow, &["jobs"]).unwrap().as_mapping().unwrap();
+    let job = |(name, job): (&Yaml<'_>, &Yaml<'_>)| {
+        let permissions = get(job, &["permissions"]).unwrap().as_mapping().unwrap();
+        let steps = get(job, &["steps"]).unwrap().as_sequence().unwrap();
+        Job {
+            name: text(name),
+            permissions: permissions
+                .iter()
+                .map(|(scope, access)| format!("{}: {}", text(scope), text(access)))
+                .collect(),
+            scripts: steps
+                .iter()
+                .filter_map(|step| get(step, &["run"]))
+                .map(text)
+                .collect(),
+            environment: get(job, &["environment"]).map(text),
+        }
+    };
+    jobs.iter().map(job).collect()
+}
+
+fn with_jobs(test: impl Fn(&Yaml<'_>, &[Job])) {
+    let documents = Yaml::load_from_str(WORKFLOW).unwrap();
+    test(&documents[0], &jobs(&documents[0]));
+}
+
+/// Without `pipefail`, which only a named shell has, a failed check that is piped into `tee` passes.
+#[test]
+fn a_pipe_fails_if_any_part_of_it_fails() {
+    with_jobs(|workflow, _| {
+        let shell = get(workflow, &["defaults", "run", "shell"]);
+        assert_eq!(shell.map(text).as_deref(), Some("bash"));
+    });
+}
+
+/// A crate's build script could use the token of its job, or change what is about to be pushed.
+#[test]
+fn a_job_that_may_write_compiles_no_crates() {
+    with_jobs(|_, jobs| {
+        let writers: Vec<_> = jobs.iter().filter(|job| job.may_write()).collect();
+        assert!(writers.len() > 2 && writers.len() < jobs.len());
+        for job in writers {
+            for script in &job.scripts {
+                let script = script.replace(".ci/image --built", "");
+                for tool in ["cargo", "rustc", ".ci/", "npm", "pip"] {
+                    assert!(!script.contains(tool), "{}: {script}", job.name);
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn nothing_becomes_visible_without_approval() {
+    with_jobs(|_, jobs| {
+        let visible = |job: &&Job| {
+            job.scripts
+                .iter()
+                .any(|script| script.contains("refs/tags/"))
+        };
+        let visible: Vec<_> = jobs.iter().filter(visible).collect();
+        assert_eq!(visible.len(), 1);
+        assert_eq!(visible[0].environment.as_deref(), Some("release"));
+    });
+}
+
+#[test]
+fn the_first_job_refuses_other_branches() {
+    with_jobs(|_, jobs| {
+        let check = &jobs[0].scripts.concat();
+        assert!(check.contains("cargo xtask check"), "{check}");
+        assert!(check.contains("--git-ref \"$GITHUB_REF\""), "{check}");
+        assert!(!jobs[0].may_write());
+    });
+}
