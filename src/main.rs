@@ -54,7 +54,8 @@ fn guarded(story: fn() -> anyhow::Result<Verdict>) -> ExitCode {
         Ok(Ok(Verdict::Failed)) | Err(_) => ExitCode::FAILURE,
         Ok(Err(error)) => {
             let runner = Runner::new(&environment(), std::io::stdout());
-            runner.error("trigger-pipeline cannot start", &format!("{error:#}"));
+            runner.error("trigger-pipeline can't start", &format!("{error:#}"));
+            step::nothing_was_sent(&runner);
             ExitCode::FAILURE
         }
     }

@@ -6,7 +6,7 @@ mod summary;
 mod verdict;
 
 pub(crate) use line::{announcement, duration, line, log, warning};
-pub(crate) use outputs::{early_outputs, outputs};
+pub(crate) use outputs::{early_outputs, first_outputs, outputs};
 pub(crate) use summary::summary;
 pub(crate) use verdict::{Annotation, annotations, errors, headline, passes, word};
 

@@ -42,7 +42,8 @@ pub(crate) struct Runner<W: Write> {
     /// Lines that are printed together: each by itself would be a call of the kernel.
     held: RefCell<Option<String>>,
     masks: RefCell<Masks>,
-    broken: Cell<bool>,
+    lost_output: Cell<bool>,
+    lost_summary: Cell<bool>,
 }
 
 impl<W: Write> Runner<W> {
@@ -67,7 +68,8 @@ impl<W: Write> Runner<W> {
             print: RefCell::new(print),
             held: RefCell::default(),
             masks: RefCell::default(),
-            broken: Cell::new(false),
+            lost_output: Cell::new(false),
+            lost_summary: Cell::new(false),
         }
     }
 
@@ -153,51 +155,66 @@ impl<W: Write> Runner<W> {
         }
     }
 
-    /// Sets outputs of the step that are final. Without `GITHUB_OUTPUT` they are printed. Values are
+    /// Makes sure that the runner's files can be written, with what the outputs are if nothing follows. What cannot be
+    /// written is said: see [`Runner::lost_output`].
+    pub(crate) fn open<'a>(&self, outputs: impl IntoIterator<Item = (&'a str, String)>) {
+        self.early_outputs(outputs);
+        self.summary("");
+    }
+
+    /// Sets outputs of the step that are final. Where that cannot be done they are printed. Values are
     /// taken as they are: see [`Runner::hide`].
     pub(crate) fn outputs<'a>(&self, outputs: impl IntoIterator<Item = (&'a str, String)>) {
-        for (name, value) in outputs {
-            match &self.output {
-                Some(path) => self.output(path, name, &value),
-                None => self.say(&format!("{name}={value}")),
+        let outputs: Vec<_> = outputs.into_iter().collect();
+        if !self.write_outputs(&outputs) {
+            for (name, value) in outputs {
+                self.say(&format!("{name}={value}"));
             }
         }
     }
 
     /// Sets outputs that will be set again at the end, so that they survive whatever follows.
     pub(crate) fn early_outputs<'a>(&self, outputs: impl IntoIterator<Item = (&'a str, String)>) {
-        for (name, value) in outputs {
-            if let Some(path) = &self.output {
-                self.output(path, name, &value);
-            }
-        }
+        self.write_outputs(&outputs.into_iter().collect::<Vec<_>>());
     }
 
-    fn output(&self, path: &Path, name: &str, value: &str) {
-        if let Err(error) = append(path, &file::entry(name, value)) {
-            self.broken.set(true);
-            self.error(
-                "GITHUB_OUTPUT cannot be written",
-                &format!("the output {name} is lost: {error}. The container must run as root: remove `--user` from its options"),
-            );
-            self.say(&format!("{name}={value}"));
+    /// Says whether they are written. Once they could not be, they are not written any more: the last entry may have
+    /// got no end.
+    fn write_outputs(&self, outputs: &[(&str, String)]) -> bool {
+        let Some(path) = self.output.as_ref().filter(|_| !self.lost_output.get()) else {
+            return false;
+        };
+        let entries = outputs.iter();
+        let entries = entries.map(|(name, value)| file::entry(name, value));
+        match append(path, &entries.collect::<String>()) {
+            Ok(()) => true,
+            Err(error) => {
+                self.lost_output.set(true);
+                let (title, text) = file::unwritable("GITHUB_OUTPUT", path, &error);
+                self.error(&title, &text);
+                false
+            }
         }
     }
 
     /// Appends to the job summary, within the runner's limit. The text is taken as it is: see
     /// [`Runner::hide`].
     pub(crate) fn summary(&self, markdown: &str) {
-        let Some(path) = &self.summary else { return };
+        let Some(path) = self.summary.as_ref().filter(|_| !self.lost_summary.get()) else {
+            return;
+        };
         let taken =
             fs::metadata(path).map_or(0, |file| usize::try_from(file.len()).unwrap_or(usize::MAX));
         if let Err(error) = append(path, &file::fit(markdown, taken)) {
-            self.warning("GITHUB_STEP_SUMMARY cannot be written", &error.to_string());
+            self.lost_summary.set(true);
+            let (title, text) = file::unwritable("GITHUB_STEP_SUMMARY", path, &error);
+            self.warning(&title, &text);
         }
     }
 
     /// Whether an output was lost: a step that cannot tell its results has not succeeded.
     pub(crate) fn lost_output(&self) -> bool {
-        self.broken.get()
+        self.lost_output.get()
     }
 
     fn annotate(&self, name: &str, title: &str, message: &str) {

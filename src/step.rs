@@ -27,9 +27,12 @@ pub(crate) async fn run<W: Write>(
 ) -> Verdict {
     let given = Given::from_environment(environment);
     mask(&given, environment, runner);
+    // Found out now, or else only when something has been started.
+    runner.open(report::first_outputs());
 
     let (request, warnings) = match input::read(&given, environment) {
-        Ok(read) => read,
+        Ok(read) if !runner.lost_output() => read,
+        Ok(_) => return nothing_was_sent(runner),
         Err(complaints) => return complain(&complaints, runner),
     };
     for warning in &warnings {
@@ -76,6 +79,11 @@ fn complain<W: Write>(complaints: &[Complaint], runner: &Runner<W>) -> Verdict {
     for complaint in complaints {
         runner.error(&complaint.title(), &complaint.message);
     }
+    nothing_was_sent(runner)
+}
+
+/// The end of a step that sends nothing.
+pub(crate) fn nothing_was_sent<W: Write>(runner: &Runner<W>) -> Verdict {
     runner.say("nothing was sent");
     runner.outputs(report::outputs(&[], &|text| runner.hide(text)));
     Verdict::Failed

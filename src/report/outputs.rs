@@ -39,6 +39,18 @@ pub(crate) const OUTPUTS: [(&str, &str); 7] = [
     ),
 ];
 
+/// All outputs of a step that was ended before it could set them: nobody knows whether it had sent anything.
+pub(crate) fn first_outputs() -> impl Iterator<Item = (&'static str, String)> {
+    OUTPUTS.iter().map(|(name, _)| {
+        let value = match *name {
+            "outcome" => Outcome::Unknown.word(),
+            "results" => "[]",
+            _ => "",
+        };
+        (*name, value.to_owned())
+    })
+}
+
 /// The outputs that are known once there is a run; whatever follows, these stay.
 pub(crate) fn early_outputs(
     run: Option<&Run>,
@@ -92,12 +104,10 @@ fn worst(reports: &[Report<'_>]) -> Outcome {
         .unwrap_or(Outcome::NotSent)
 }
 
-/// The worst conclusion of several.
+/// The worst conclusion of several. Where one target has none, there is none for all of them.
 fn conclusion(reports: &[Report<'_>]) -> Option<Conclusion> {
-    reports
-        .iter()
-        .filter_map(|report| report.followed.conclusion)
-        .max()
+    let all = reports.iter().map(|report| report.followed.conclusion);
+    all.collect::<Option<Vec<_>>>()?.into_iter().max()
 }
 
 #[cfg(test)]

@@ -1,4 +1,8 @@
-//! The format of the runner's files: `GITHUB_OUTPUT` entries and the job summary's size.
+//! The format of the runner's files: `GITHUB_OUTPUT` entries and the job summary's size; and what is said where they
+//! cannot be written.
+
+use std::io::{Error, ErrorKind};
+use std::path::Path;
 
 use uuid::Uuid;
 
@@ -30,6 +34,27 @@ pub(super) fn fit(text: &str, taken: usize) -> String {
         return String::new();
     }
     format!("{}{CUT}", &text[..end])
+}
+
+/// Title and text, where the file that a variable names cannot be written.
+pub(super) fn unwritable(variable: &str, path: &Path, error: &Error) -> (String, String) {
+    let path = path.display();
+    let is_one_of = |kinds: &[ErrorKind]| kinds.contains(&error.kind());
+    let hint = if is_one_of(&[ErrorKind::PermissionDenied]) {
+        "the runner's files belong to root: run the container as root, without `--user`".to_owned()
+    } else if is_one_of(&[ErrorKind::NotFound]) {
+        format!(
+            "mount the folder of that file into the container, or unset `{variable}` to do without it"
+        )
+    } else if is_one_of(&[ErrorKind::StorageFull, ErrorKind::QuotaExceeded]) {
+        "free some space on the runner's disk".to_owned()
+    } else {
+        format!("make `{variable}` name a file that can be appended to, or unset it")
+    };
+    (
+        format!("{variable} can't be written"),
+        format!("`{variable}`: {path} can't be written: {error}\nhint: {hint}"),
+    )
 }
 
 #[cfg(test)]

@@ -147,8 +147,14 @@ impl Step {
     }
 
     pub(crate) fn start(&self) -> Child {
-        Command::new(env!("CARGO_BIN_EXE_trigger-pipeline"))
+        self.start_through(env!("CARGO_BIN_EXE_trigger-pipeline"))
+    }
+
+    /// Starts another program that starts `$PROGRAM`.
+    pub(crate) fn start_through(&self, program: &str) -> Child {
+        Command::new(program)
             .env_clear()
+            .env("PROGRAM", env!("CARGO_BIN_EXE_trigger-pipeline"))
             .envs(&self.environment)
             .stdin(Stdio::null())
             .stdout(File::create(self.directory.path().join("log")).expect("a file"))
@@ -357,7 +363,7 @@ impl std::fmt::Display for Done {
 }
 
 /// Reads an output file as the runner does; a later entry of a name wins.
-fn read_outputs(file: &str) -> BTreeMap<String, String> {
+pub(crate) fn read_outputs(file: &str) -> BTreeMap<String, String> {
     let mut outputs = BTreeMap::new();
     let mut lines = file.split('\n');
     while let Some(line) = lines.next().filter(|line| !line.is_empty()) {

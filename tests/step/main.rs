@@ -19,6 +19,7 @@ mod inputs;
 mod late;
 mod network;
 mod outcomes;
+mod outputs;
 mod place;
 mod protocol;
 mod proxies;

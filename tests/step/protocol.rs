@@ -1,8 +1,5 @@
 //! What the runner is told: masks first, outputs that cannot be forged, nothing from outside as a command.
 
-use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
-
 use sandbox::{Answer, Fault, Moment, Occasion, Route, demo};
 use serde_json::json;
 
@@ -172,36 +169,6 @@ fn debugging_shows_requests_and_causes_but_no_secret() {
         .input("server-url", &sandbox.https_url())
         .run();
     assert!(!quiet.log.contains("::debug::"), "{quiet}");
-}
-
-#[test]
-fn an_output_that_is_lost_fails_the_step() {
-    let sandbox = sandbox();
-    let step = Step::github(&sandbox)
-        .input("workflow", "build.yml")
-        .input("ref", "main");
-    fs::create_dir(step.output_file()).unwrap();
-    fs::set_permissions(step.output_file(), fs::Permissions::from_mode(0o755)).unwrap();
-    let output = step.start().wait_with_output().unwrap();
-    let log = step.log();
-    assert_eq!(output.status.code(), Some(1), "{log}");
-    assert!(log.contains("GITHUB_OUTPUT cannot be written"), "{log}");
-    assert!(
-        log.contains(&format!("run-id={}", sandbox.runs()[0].id)),
-        "{log}"
-    );
-    assert_eq!(sandbox.runs().len(), 1);
-}
-
-#[test]
-fn a_summary_file_that_cannot_be_written_is_only_warned_about() {
-    let sandbox = sandbox();
-    let done = Step::github(&sandbox)
-        .input("event-type", "deploy")
-        .environment("GITHUB_STEP_SUMMARY", "/nonexistent/summary")
-        .run()
-        .passes();
-    assert_eq!(done.warnings().len(), 1, "{done}");
 }
 
 /// Echoed by the provider, in log, summary and `results`, each with escapes of its own.

@@ -1,0 +1,214 @@
+//! The outputs: all of them, whatever happens, and known to be writable before anything is sent.
+
+use std::fs;
+use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
+
+use sandbox::world::Life;
+use sandbox::{Fault, Moment, Occasion, Provider, Route, World, demo};
+use serde_json::json;
+
+use crate::calls::{PROVIDERS, SECOND, at_once, call, living, signal, start, trigger, until};
+use crate::harness::{OUTPUTS, Step, read_outputs, sandbox};
+
+/// Its code and its log: the harness would look for outputs.
+fn end_of(step: &Step) -> (Option<i32>, String) {
+    let output = step.start().wait_with_output().expect("the binary ends");
+    (output.status.code(), step.log())
+}
+
+#[test]
+fn nothing_is_sent_where_the_outputs_cannot_be_written() {
+    at_once(PROVIDERS.to_vec(), |provider| {
+        let sandbox = living(provider, Life::passing(SECOND));
+        let step = call(provider, &sandbox);
+        let folder = step.folder("folder");
+        let nowhere = format!("{folder}/missing/output");
+        assert!(fs::metadata("/dev/full").is_ok_and(|full| full.file_type().is_char_device()));
+        let mut step = step;
+        for (path, why, hint) in [
+            (folder.as_str(), "Is a directory", ""),
+            (
+                &nowhere,
+                "No such file or directory",
+                "unset `GITHUB_OUTPUT`",
+            ),
+            ("/dev/full", "No space left on device", "free some space"),
+        ] {
+            step = step.environment("GITHUB_OUTPUT", path);
+            let (code, log) = end_of(&step);
+            assert_eq!(code, Some(1), "{log}");
+            assert_eq!(log.matches("::error ").count(), 1, "{log}");
+            let error = format!("::`GITHUB_OUTPUT`: {path} can't be written: {why}");
+            assert!(log.contains(&error), "{log}");
+            assert!(log.contains(hint), "{log}");
+            assert!(log.contains("nothing was sent"), "{log}");
+            assert_eq!(sandbox.requests().len(), 0, "{log}");
+        }
+    });
+}
+
+/// All that is wrong is said at once.
+#[test]
+fn wrong_inputs_are_said_too_where_the_outputs_cannot_be_written() {
+    let sandbox = sandbox();
+    let step = Step::github(&sandbox).input("wait", "maybe");
+    let folder = step.folder("folder");
+    let (_, log) = end_of(&step.environment("GITHUB_OUTPUT", &folder));
+    assert_eq!(log.matches("`GITHUB_OUTPUT`: ").count(), 1, "{log}");
+    assert!(log.contains("input wait"), "{log}");
+    assert_eq!(log.matches("nothing was sent").count(), 1, "{log}");
+}
+
+/// In the middle of the step, when the run is known.
+#[test]
+fn outputs_that_are_lost_later_are_one_error() {
+    let sandbox = living(Provider::Github, Life::passing(2 * SECOND));
+    let step = call(Provider::Github, &sandbox);
+    let folder = step.folder("folder");
+    let path = format!("{folder}/output");
+    let step = step.environment("GITHUB_OUTPUT", &path);
+    let child = step.start();
+    step.until_said("accepted");
+    fs::rename(&folder, format!("{folder}-gone")).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let log = step.log();
+    assert_eq!(output.status.code(), Some(1), "{log}");
+    assert_eq!(log.matches("::error ").count(), 1, "{log}");
+    let error = format!("::`GITHUB_OUTPUT`: {path} can't be written: No such file");
+    assert!(log.contains(&error), "{log}");
+    let id = sandbox.runs()[0].id;
+    assert!(log.contains(&format!("\nrun-id={id}\n")), "{log}");
+    assert!(log.contains("\nconclusion=success\n"), "{log}");
+}
+
+#[test]
+fn an_output_file_that_is_removed_is_made_again() {
+    let sandbox = living(Provider::Github, Life::passing(2 * SECOND));
+    let step = call(Provider::Github, &sandbox);
+    let child = step.start();
+    step.until_said("accepted");
+    fs::remove_file(step.output_file()).unwrap();
+    let done = step.finish(child).passes();
+    done.outcome("accepted");
+    assert_eq!(done.outputs["conclusion"], "success");
+}
+
+/// Before the trigger, and only once.
+#[test]
+fn a_summary_that_cannot_be_written_is_a_warning_at_once() {
+    let sandbox = sandbox();
+    let done = trigger(Provider::Github, &sandbox)
+        .environment("GITHUB_STEP_SUMMARY", "/nonexistent/summary")
+        .run()
+        .passes();
+    let [warning] = &done.warnings()[..] else {
+        panic!("{done}");
+    };
+    assert!(
+        warning.contains("`GITHUB_STEP_SUMMARY`: /nonexistent/summary can't be written: No such"),
+        "{done}"
+    );
+    let place = |text: &str| done.log.find(text).expect("it is said");
+    assert!(place("::warning") < place("accepted"), "{done}");
+}
+
+/// Nobody can write anything then: what is there is from before.
+#[test]
+fn a_step_that_is_killed_leaves_all_outputs() {
+    let sandbox = living(Provider::Github, Life::endless());
+    let step = call(Provider::Github, &sandbox);
+    let child = step.start();
+    step.until_said("accepted");
+    signal(&child, "KILL");
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), None);
+    let outputs = read_outputs(&fs::read_to_string(step.output_file()).unwrap());
+    let mut names: Vec<_> = outputs.keys().map(String::as_str).collect();
+    let mut expected = OUTPUTS;
+    names.sort_unstable();
+    expected.sort_unstable();
+    assert_eq!(names, expected);
+    assert_eq!(outputs["outcome"], "accepted");
+    assert_eq!(outputs["run-id"], sandbox.runs()[0].id.to_string());
+    assert_eq!(outputs["results"], "[]");
+}
+
+/// While the trigger is on the wire: nobody knows what came of it.
+#[test]
+fn a_step_that_is_killed_during_the_trigger_says_that_its_outcome_is_unknown() {
+    let sandbox = living(Provider::Github, Life::endless());
+    let slow = Fault::Delay(Moment::AfterActing, 10 * SECOND);
+    sandbox.fault(Route::triggers(), Occasion::Every, slow);
+    let step = trigger(Provider::Github, &sandbox);
+    let child = step.start();
+    until(&sandbox, "the trigger is on the wire", |sandbox| {
+        !sandbox.trigger_requests().is_empty()
+    });
+    signal(&child, "KILL");
+    child.wait_with_output().unwrap();
+    let outputs = read_outputs(&fs::read_to_string(step.output_file()).unwrap());
+    assert_eq!(outputs["outcome"], "unknown");
+}
+
+/// There is one file left to open: too few for the event loop, enough for the outputs.
+#[test]
+fn a_step_that_cannot_start_writes_all_outputs() {
+    let sandbox = sandbox();
+    let step = trigger(Provider::Github, &sandbox);
+    let script = step.file("few-files", "#!/bin/sh\nulimit -n 4\nexec \"$PROGRAM\"\n");
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+    let done = step.finish(step.start_through(&script));
+    let done = done.fails(&["trigger-pipeline can't start"]);
+    done.outcome("not-sent").says("nothing was sent");
+    assert_eq!(sandbox.requests().len(), 0);
+}
+
+/// It would be taken for that of all of them.
+#[test]
+fn there_is_no_conclusion_where_a_target_has_none() {
+    let github = |repository: &str, workflow: &str, wait: bool| {
+        json!({
+            "repository": repository, "workflow": workflow, "ref": "main",
+            "token": demo::GITHUB_CLASSIC, "wait": wait,
+        })
+    };
+    let good = github("octo-org/app", "build.yml", true);
+    let missing = github("octo-org/app", "missing.yml", true);
+    let other = |wait| github("octo-org/private", "deploy.yml", wait);
+    let cases = [
+        (vec![good.clone(), missing], "rejected", ""),
+        (vec![good.clone(), other(false)], "accepted", ""),
+        (vec![good.clone(), other(true)], "accepted", "success"),
+    ];
+    at_once(cases.to_vec(), |(targets, outcome, conclusion)| {
+        let sandbox = start(World::demo().lives(Provider::Github, Life::passing(SECOND)));
+        let targets = serde_json::Value::from(targets).to_string();
+        let done = Step::on(&sandbox.http_url())
+            .input("targets", &targets)
+            .secret(demo::GITHUB_CLASSIC)
+            .run();
+        assert_eq!(done.outputs["outcome"], outcome, "{done}");
+        assert_eq!(done.outputs["conclusion"], conclusion, "{done}");
+    });
+}
+
+/// Of one whose trigger got no clear answer.
+#[test]
+fn there_is_no_conclusion_where_the_end_of_a_run_was_not_seen() {
+    let sandbox = living(Provider::Github, Life::passing(SECOND));
+    let unclear = Fault::status(Moment::BeforeActing, 502);
+    let route = Route::triggers().path("octo-org/private");
+    sandbox.fault(route, Occasion::Every, unclear);
+    let targets = json!([
+        {"repository": "octo-org/app", "workflow": "build.yml", "ref": "main"},
+        {"repository": "octo-org/private", "workflow": "deploy.yml", "ref": "main"},
+    ]);
+    let done = Step::on(&sandbox.http_url())
+        .input("token", demo::GITHUB_CLASSIC)
+        .input("targets", &targets.to_string())
+        .input("wait", "true")
+        .input("timeout", "5s")
+        .run();
+    assert_eq!(done.outputs["outcome"], "unknown", "{done}");
+    assert_eq!(done.outputs["conclusion"], "", "{done}");
+}
