@@ -25,6 +25,7 @@ mod step;
 mod stop;
 mod target;
 mod trigger;
+mod untrusted;
 mod wait;
 
 use std::collections::BTreeMap;

@@ -11,6 +11,8 @@ pub(crate) use summary::summary;
 pub(crate) use verdict::{Annotation, annotations, errors, headline, passes, word};
 
 use crate::run::Failure;
+use crate::target::Target;
+use crate::untrusted::one_line;
 
 /// Takes the secrets out of a text: see `Runner::hide`.
 pub(crate) type Hide<'a> = &'a dyn Fn(&str) -> String;
@@ -23,9 +25,9 @@ fn text(failure: &Failure) -> String {
     }
 }
 
-/// A name from outside, which may have line breaks in it, on one line.
-fn one_line(name: &str) -> String {
-    name.split_whitespace().collect::<Vec<_>>().join(" ")
+/// The pipeline of a target, on one line: its name may come from elsewhere.
+fn pipeline(target: &Target) -> String {
+    one_line(&target.pipeline())
 }
 
 #[cfg(test)]

@@ -8,13 +8,14 @@ mod file;
 mod masks;
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use crate::secret::Secret;
+use crate::untrusted::cut;
 use masks::Masks;
 
 /// Annotations are cut by GitHub above this many characters; so that it is we who cut, a little less.
@@ -42,6 +43,8 @@ pub(crate) struct Runner<W: Write> {
     /// Lines that are printed together: each by itself would be a call of the kernel.
     held: RefCell<Option<String>>,
     masks: RefCell<Masks>,
+    /// What the runner masks as well.
+    told: RefCell<HashSet<String>>,
     lost_output: Cell<bool>,
     lost_summary: Cell<bool>,
 }
@@ -68,35 +71,33 @@ impl<W: Write> Runner<W> {
             print: RefCell::new(print),
             held: RefCell::default(),
             masks: RefCell::default(),
+            told: RefCell::default(),
             lost_output: Cell::new(false),
             lost_summary: Cell::new(false),
         }
     }
 
     /// Takes a secret out of everything that is printed or written from now on, and tells the runner
-    /// to do the same. Says `false` where the value is too short for that.
+    /// to do the same. Says `false` where no line of it is long enough for that.
     pub(crate) fn mask(&self, secret: &Secret) -> bool {
         let whole = secret.expose();
-        let lines = whole.lines().map(str::trim);
-        for part in std::iter::once(whole).chain(lines) {
-            if part.trim().chars().count() < SHORTEST_MASK {
-                continue;
-            }
-            if !self.masks.borrow_mut().add(part) {
-                if part == whole {
-                    // Its lines are known too then.
-                    break;
-                }
-                continue;
-            }
-            if self.reader == Reader::Actions {
-                self.raw(&command::command("add-mask", &[], part));
-            }
-            let in_json = serde_json::Value::from(part).to_string();
-            // Without the quotes, as it may stand inside a larger text.
-            self.masks.borrow_mut().add(&in_json[1..in_json.len() - 1]);
+        let is_long = |text: &&str| text.chars().count() >= SHORTEST_MASK;
+        let mut masks = self.masks.borrow_mut();
+        if is_long(&whole.trim()) {
+            masks.add(whole);
         }
-        whole.trim().chars().count() >= SHORTEST_MASK
+        let mut told = self.told.borrow_mut();
+        let lines = whole.split(['\r', '\n']).map(str::trim).filter(is_long);
+        let mut has_line = false;
+        for line in lines {
+            has_line = true;
+            masks.add(line);
+            // Only lines: of a text of several the runner would mask each one, however short.
+            if self.reader == Reader::Actions && told.insert(line.to_owned()) {
+                self.raw(&command::command("add-mask", &[], line));
+            }
+        }
+        has_line
     }
 
     /// Plain text for the log.
@@ -126,9 +127,9 @@ impl<W: Write> Runner<W> {
     /// Lines of other people's that belong together.
     pub(crate) fn group(&self, title: &str, text: &str) {
         self.fold(title, || {
-            for line in text.split(['\n', '\r']) {
+            for line in self.hide(text).split(['\n', '\r']) {
                 // The prefix keeps it from being a command, and its own space at the beginning.
-                self.raw(&format!("| {}", command::neutral(&self.hide(line))));
+                self.raw(&format!("| {}", command::neutral(line)));
             }
         });
     }
@@ -222,10 +223,7 @@ impl<W: Write> Runner<W> {
         let title = command::neutral(&self.hide(title));
         match self.reader {
             Reader::Actions => {
-                let message = match message.char_indices().nth(ANNOTATION_LIMIT) {
-                    Some((end, _)) => format!("{} …", &message[..end]),
-                    None => message,
-                };
+                let message = cut(&message, ANNOTATION_LIMIT);
                 self.raw(&command::command(name, &[("title", &title)], &message));
             }
             Reader::Person => self.say(&format!("{name}: {title}: {message}")),
@@ -233,9 +231,9 @@ impl<W: Write> Runner<W> {
     }
 
     /// The text without the secrets in it. What goes into a format with escapes of its own, as JSON or
-    /// Markdown, must come by here before it is escaped.
+    /// Markdown, must come by here before it is escaped. It may have been cut and tidied by `untrusted.rs` before.
     pub(crate) fn hide(&self, text: &str) -> String {
-        self.masks.borrow().hide(text)
+        self.masks.borrow_mut().hide(text)
     }
 
     fn raw(&self, line: &str) {
@@ -300,13 +298,21 @@ mod tests {
         for secret in ["word", "password\"1\"", "a\nlong-line\nb"] {
             assert!(runner.mask(&Secret::new(secret)));
         }
-        assert!(!runner.mask(&Secret::new("abc")));
+        for short in ["abc", "", "abc\n{\r\n  }  ", "ä\u{3b1}b"] {
+            assert!(!runner.mask(&Secret::new(short)), "{short}");
+        }
         runner.say("password\"1\" password\\\"1\\\" word long-line");
         drop(runner);
         let printed = String::from_utf8(printed).unwrap();
         let said = printed.lines().last().unwrap();
         assert_eq!(said, "*** *** *** ***");
-        assert!(printed.contains("::add-mask::a%0Along-line%0Ab\n::add-mask::long-line\n"));
+        let masks = printed
+            .lines()
+            .filter_map(|line| line.strip_prefix("::add-mask::"));
+        assert_eq!(
+            masks.collect::<Vec<_>>(),
+            ["word", "password\"1\"", "long-line"]
+        );
     }
 
     #[test]

@@ -59,19 +59,26 @@ fn mask<W: Write>(given: &Given, environment: &BTreeMap<String, String>, runner:
     let proxies = input::proxy_secrets(environment).into_iter();
     let proxies = proxies.map(|(name, secret)| (format!("environment variable {name}"), secret));
     for (title, secret) in inputs.chain(proxies) {
-        let warn = |text| warnings.push((title, text));
+        let warn = |text: &str| warnings.push((title, text.to_owned()));
         match secret.expose() {
             "" | "null" => {
                 warn("a secret in it is empty or `null`: is it set? Forks and Dependabot get none");
             }
-            _ if !runner.mask(&secret) => warn(
-                "a secret in it has fewer than 4 characters and is not masked: that would garble the log",
-            ),
+            text if !runner.mask(&secret) => {
+                let each = if text.trim().contains(['\r', '\n']) {
+                    " in each of its lines"
+                } else {
+                    ""
+                };
+                warn(&format!(
+                    "a secret in it has fewer than 4 characters{each} and is not masked: that would garble the log"
+                ));
+            }
             _ => {}
         }
     }
     for (title, text) in warnings {
-        runner.warning(&title, text);
+        runner.warning(&title, &text);
     }
 }
 

@@ -11,6 +11,7 @@ use crate::provider::{Error, Kind, LARGEST_RESULT};
 use crate::run::{Conclusion, Failure, Job, JobLog, Look, Nature, Run};
 use crate::stop::Urgency;
 use crate::target::{Logs, ResultArtifact, Wait};
+use crate::untrusted::{cut, without_escapes};
 
 /// Most jobs of a run whose logs are shown.
 const MOST_LOGS: usize = 10;
@@ -193,38 +194,24 @@ fn json(bytes: Vec<u8>) -> Result<String, Error> {
 
 /// The last lines of a log as a terminal would show them in the end, and whether there is more before.
 fn lines(tail: &Tail) -> (Vec<String>, bool) {
-    let text = strip_ansi_escapes::strip(
-        // It would take a carriage return for something that is never seen.
-        tail.bytes
-            .split(|byte| *byte == b'\n')
-            .map(overwritten)
-            .collect::<Vec<_>>()
-            .join(&b'\n'),
-    );
-    let text = String::from_utf8_lossy(&text);
-    let mut lines: Vec<_> = text.trim_end().lines().map(short).collect();
-    // The first one begins somewhere in the middle.
-    if tail.is_cut && lines.len() > 1 {
+    let lines: Vec<_> = tail.bytes.split(|byte| *byte == b'\n').collect();
+    let lines = lines.into_iter().map(overwritten).collect::<Vec<_>>();
+    let text = without_escapes(&lines.join(&b'\n'));
+    let mut lines: Vec<_> = text.trim_end().lines().collect();
+    // The first one begins somewhere in the middle, perhaps of a secret.
+    if tail.is_cut && !lines.is_empty() {
         lines.remove(0);
     }
     let over = lines.len().saturating_sub(MOST_LINES);
-    (lines.split_off(over), tail.is_cut || over > 0)
+    let last = lines.split_off(over).into_iter();
+    let last = last.map(|line| cut(line, LONGEST_LINE));
+    (last.collect(), tail.is_cut || over > 0)
 }
 
-/// What is left of a line to be seen: what comes after the last carriage return in it. Tabs are written
-/// out, since they too would be taken for something that is never seen.
-fn overwritten(line: &[u8]) -> Vec<u8> {
+/// What is left of a line to be seen: what comes after the last carriage return in it.
+fn overwritten(line: &[u8]) -> &[u8] {
     let line = line.strip_suffix(b"\r").unwrap_or(line);
-    let seen = line.rsplit(|byte| *byte == b'\r').next().unwrap_or(line);
-    let parts: Vec<_> = seen.split(|byte| *byte == b'\t').collect();
-    parts.join(&b"    "[..])
-}
-
-fn short(line: &str) -> String {
-    match line.char_indices().nth(LONGEST_LINE) {
-        Some((end, _)) => format!("{} …", &line[..end]),
-        None => line.to_owned(),
-    }
+    line.rsplit(|byte| *byte == b'\r').next().unwrap_or(line)
 }
 
 #[cfg(test)]
@@ -263,7 +250,7 @@ mod tests {
         assert_eq!((shown_lines.len(), is_cut), (100, true));
         assert_eq!(shown_lines[99], "line 249");
         let long = &shown(&"ä".repeat(10_000))[0];
-        assert_eq!(long.chars().count(), LONGEST_LINE + 2);
+        assert_eq!(long.chars().count(), LONGEST_LINE + 3);
     }
 
     #[test]
@@ -288,7 +275,7 @@ mod tests {
             for line in shown {
                 let is_broken = line.contains(['\n', '\u{1b}']);
                 prop_assert!(!is_broken, "{}", line);
-                prop_assert!(line.chars().count() <= LONGEST_LINE + 2);
+                prop_assert!(line.chars().count() <= LONGEST_LINE + 3);
             }
         }
     }

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use super::one_line;
+use super::pipeline;
 use crate::event::{Event, News};
 use crate::run::{Conclusion, End, Held, Job, JobLog, Look, MatchedBy, Nature, Run, State, Times};
 use crate::target::{Mode, RUN_NAME, Target};
+use crate::untrusted::one_line;
 
 /// The first line of a target's log: what is triggered, where, as whom.
 pub(crate) fn announcement(target: &Target, mode: Mode) -> String {
@@ -13,7 +14,7 @@ pub(crate) fn announcement(target: &Target, mode: Mode) -> String {
         Mode::Send => "triggering",
         Mode::DryRun => "dry run of",
     };
-    let (pipeline, identity) = (target.pipeline(), target.identity());
+    let (pipeline, identity) = (pipeline(target), target.identity());
     let source = target
         .source()
         .map(|source| format!(" at {source}"))
@@ -244,6 +245,9 @@ pub(crate) fn log(target: &Target, log: &JobLog) -> (String, String) {
     let name = one_line(&log.job.name);
     let title = format!("{target}: the end of the log of job {name}{step}");
     let lines = match &log.lines {
+        Ok(lines) if lines.is_empty() && log.is_cut => {
+            "its last line is too long to be shown".to_owned()
+        }
         Ok(lines) if lines.is_empty() => "it is empty".to_owned(),
         Ok(lines) => lines.join("\n"),
         Err(why) => format!("it cannot be shown: {why}"),

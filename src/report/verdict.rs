@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 
 use super::line::{ended, lasted};
-use super::{one_line, text};
+use super::{pipeline, text};
 use crate::fleet::Report;
 use crate::follow::FollowedRun;
 use crate::run::{Conclusion, End, Job, Nature, Outcome};
 use crate::target::Target;
+use crate::untrusted::one_line;
 
 /// Most failed jobs, or targets that fail alike, that are named.
 const MOST_NAMED: usize = 10;
@@ -51,11 +52,7 @@ pub(crate) fn headline(report: &Report<'_>) -> String {
     let why = failure.map_or(String::new(), |failure| {
         format!(": {}", one_line(&failure.what))
     });
-    format!(
-        "{target} {}: {}{came}{why}",
-        target.pipeline(),
-        word(report)
-    )
+    format!("{target} {}: {}{came}{why}", pipeline(target), word(report))
 }
 
 /// Whether the step passes.
@@ -109,7 +106,7 @@ fn grouped(
     let named = |target: &Target| match reports.len() {
         1 => target.to_string(),
         // There may be several of one repository.
-        _ => format!("{target} {}", target.pipeline()),
+        _ => format!("{target} {}", pipeline(target)),
     };
     for report in reports {
         for (what, text) in wrongs_of(report) {

@@ -1,6 +1,8 @@
 //! The text form of workflow commands, and what keeps other people's text from becoming one.
 //! Pure: nothing is printed here.
 
+use crate::untrusted::visible;
+
 /// A command with its data and properties, escaped as the runner unescapes them.
 pub(super) fn command(name: &str, properties: &[(&str, &str)], data: &str) -> String {
     let mut line = format!("::{name}");
@@ -46,18 +48,9 @@ pub(super) fn neutral_lines(text: &str) -> Vec<String> {
         .collect()
 }
 
-/// One line or one command's data: control characters are shown, the older command form is broken up.
+/// One line or one command's data: what is not seen is shown, the older command form is broken up.
 pub(super) fn neutral(line: &str) -> String {
-    let mut shown = String::with_capacity(line.len());
-    for character in line.chars() {
-        match character {
-            '\t' | '\n' | '\r' => shown.push(character),
-            control if control.is_control() => shown.extend(control.escape_default()),
-            '[' if shown.ends_with("##") => shown.push_str("\\["),
-            other => shown.push(other),
-        }
-    }
-    shown
+    visible(line).replace("##[", "##\\[")
 }
 
 #[cfg(test)]
@@ -87,6 +80,7 @@ mod tests {
         );
         assert_eq!(neutral_lines("a ##[add-mask]b"), ["a ##\\[add-mask]b"]);
         assert_eq!(neutral_lines("\u{1b}[31mred"), ["\\u{1b}[31mred"]);
+        assert_eq!(neutral_lines("###[\u{202e}##["), ["###\\[\\u{202e}##\\["]);
         assert_eq!(neutral_lines("a\r\nb"), ["a", "| b"]);
     }
 

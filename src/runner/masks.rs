@@ -1,88 +1,200 @@
-//! Taking secrets out of texts. There may be a thousand of them, and a text may be long: a text is gone
-//! through once, however many secrets there are.
+//! Taking secrets out of texts. There may be thousands of secrets, and a text may be long and somebody's attempt to
+//! make this slow: a text is gone through once, byte by byte, whatever the secrets are.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::HashSet;
+use std::ops::Range;
+use std::rc::Rc;
 
-/// So many bytes of a secret tell quickly whether it may stand somewhere.
-const START: usize = 4;
+use aho_corasick::automaton::Automaton as _;
+use aho_corasick::automaton::StateID;
+use aho_corasick::nfa::noncontiguous::NFA;
+use aho_corasick::{Anchored, MatchKind};
+
+use crate::untrusted::{self, CUT};
 
 /// What stands in a secret's place.
 const HIDDEN: &str = "***";
 
-/// The secrets that are known.
-pub(super) struct Masks {
-    secrets: HashSet<String>,
-    /// The bytes with which any begins, and those that come next: most texts have few such pairs.
-    first: [bool; 256],
-    second: [bool; 256],
-    /// How long those are that begin alike.
-    lengths: HashMap<[u8; START], BTreeSet<usize>>,
-}
+/// Fewer bytes of a secret are not hidden: they would garble the text.
+const SHORTEST: usize = 4;
 
-impl Default for Masks {
-    fn default() -> Self {
-        Self {
-            secrets: HashSet::new(),
-            first: [false; 256],
-            second: [false; 256],
-            lengths: HashMap::new(),
-        }
-    }
+/// The secrets that are known.
+#[derive(Default)]
+pub(super) struct Masks {
+    known: HashSet<Rc<str>>,
+    /// Known, and in none of the matchers yet.
+    fresh: Vec<Rc<str>>,
+    /// Each for at least twice as many secrets as the next. A matcher cannot be added to, and secrets come one by one
+    /// while texts are hidden: so each is built into one only a few times.
+    matchers: Vec<Matcher>,
 }
 
 impl Masks {
-    /// Says `false` where the secret is known already, or has fewer than 4 bytes.
-    pub(super) fn add(&mut self, secret: &str) -> bool {
-        let Some(start) = secret.as_bytes().first_chunk() else {
-            return false;
-        };
-        let is_new = self.secrets.insert(secret.to_owned());
-        if is_new {
-            self.first[usize::from(start[0])] = true;
-            self.second[usize::from(start[1])] = true;
-            self.lengths.entry(*start).or_default().insert(secret.len());
+    /// Adds a secret, in all forms in which it may stand in a text.
+    pub(super) fn add(&mut self, secret: &str) {
+        self.insert(secret);
+        for form in forms(secret) {
+            self.insert(&form);
         }
-        is_new
     }
 
-    /// The text without the secrets in it. Secrets that overlap go together, so that neither leaves a rest.
-    pub(super) fn hide(&self, text: &str) -> String {
+    fn insert(&mut self, secret: &str) {
+        if secret.len() >= SHORTEST && !self.known.contains(secret) {
+            let secret: Rc<str> = secret.into();
+            self.fresh.push(Rc::clone(&secret));
+            self.known.insert(secret);
+        }
+    }
+
+    /// The text without the secrets in it. Secrets that overlap go together, so that neither leaves a rest. Before the
+    /// mark of a cut, the beginning of a secret goes too.
+    pub(super) fn hide(&mut self, text: &str) -> String {
+        self.build();
+        let matchers = self.matchers.iter();
+        let mut found: Vec<_> = matchers.flat_map(|matcher| matcher.find(text)).collect();
+        found.sort_unstable_by_key(|secret| secret.start);
         let mut hidden = String::with_capacity(text.len());
-        // Up to where the text has been dealt with: by `hidden`, and by a secret that is still open.
-        let (mut done, mut secret_ends) = (0, 0);
-        for (at, pair) in text.as_bytes().windows(2).enumerate() {
-            if !self.first[usize::from(pair[0])] || !self.second[usize::from(pair[1])] {
-                continue;
-            }
-            let Some(length) = self.longest_at(text, at) else {
-                continue;
-            };
-            if at >= secret_ends {
-                hidden.push_str(&text[done..at]);
+        let mut done = 0;
+        for secret in found {
+            if secret.start >= done {
+                hidden.push_str(&text[done..secret.start]);
                 hidden.push_str(HIDDEN);
             }
-            secret_ends = secret_ends.max(at + length);
-            done = secret_ends;
+            done = done.max(secret.end);
         }
         hidden.push_str(&text[done..]);
         hidden
     }
 
-    /// How long the longest secret is that begins there.
-    fn longest_at(&self, text: &str, at: usize) -> Option<usize> {
-        let start = text.as_bytes()[at..].first_chunk()?;
-        let mut longest_first = self.lengths.get(start)?.iter().rev().copied();
-        longest_first.find(|length| {
-            let part = text.get(at..at + length);
-            part.is_some_and(|part| self.secrets.contains(part))
-        })
+    fn build(&mut self) {
+        if self.fresh.is_empty() {
+            return;
+        }
+        let mut secrets = std::mem::take(&mut self.fresh);
+        while let Some(smaller) = self
+            .matchers
+            .pop_if(|last| last.secrets.len() < 2 * secrets.len())
+        {
+            secrets.extend(smaller.secrets);
+        }
+        self.matchers.push(Matcher::new(secrets));
+    }
+}
+
+/// How a secret may stand in a text, beside as it is: within JSON (without the quotes, as it may stand inside a larger
+/// string), and tidied by us.
+fn forms(secret: &str) -> [String; 4] {
+    let json = serde_json::Value::from(secret).to_string();
+    [
+        json[1..json.len() - 1].to_owned(),
+        secret.replace("\r\n", "\n"),
+        untrusted::one_line(secret),
+        untrusted::without_escapes(secret.as_bytes()),
+    ]
+}
+
+/// Finds some of the secrets.
+struct Matcher {
+    secrets: Vec<Rc<str>>,
+    automaton: NFA,
+    /// By the automaton's states.
+    reached: Vec<Reached>,
+}
+
+/// What has just been read when a state is reached, in bytes.
+#[derive(Clone, Copy, Default)]
+struct Reached {
+    /// How much of it is the beginning of a secret.
+    begun: usize,
+    /// How long the longest secret is that ends with it.
+    ended: usize,
+}
+
+impl Matcher {
+    fn new(secrets: Vec<Rc<str>>) -> Self {
+        let automaton = NFA::builder()
+            .match_kind(MatchKind::Standard)
+            .prefilter(false)
+            .build(secrets.iter().map(|secret| secret.as_bytes()))
+            .unwrap_or_else(|error| unreachable!("secrets fit into memory: {error}"));
+        let mut matcher = Self {
+            secrets,
+            automaton,
+            reached: Vec::new(),
+        };
+        matcher.reached = matcher.reached();
+        matcher
+    }
+
+    /// Each state but the first is reached by the beginning of some secret.
+    fn reached(&self) -> Vec<Reached> {
+        let mut reached = Vec::new();
+        for secret in &self.secrets {
+            let mut state = self.start();
+            for (at, byte) in secret.bytes().enumerate() {
+                state = self.next(state, byte);
+                let index = state.as_usize();
+                if reached.len() <= index {
+                    reached.resize(index + 1, Reached::default());
+                }
+                // Of those that end there the longest is the first.
+                let ended = self.automaton.is_match(state).then(|| {
+                    let longest = self.automaton.match_pattern(state, 0);
+                    self.automaton.pattern_len(longest)
+                });
+                reached[index] = Reached {
+                    begun: at + 1,
+                    ended: ended.unwrap_or(0),
+                };
+            }
+        }
+        reached
+    }
+
+    fn start(&self) -> StateID {
+        let start = self.automaton.start_state(Anchored::No);
+        start.unwrap_or_else(|error| unreachable!("it can begin anywhere: {error}"))
+    }
+
+    fn next(&self, state: StateID, byte: u8) -> StateID {
+        self.automaton.next_state(Anchored::No, state, byte)
+    }
+
+    /// Where secrets are, in order; those that overlap are one.
+    fn find(&self, text: &str) -> Vec<Range<usize>> {
+        let mut found: Vec<Range<usize>> = Vec::new();
+        let mut add = |mut start: usize, end: usize| {
+            while let Some(before) = found.pop_if(|before| before.end > start) {
+                start = start.min(before.start);
+            }
+            found.push(start..end);
+        };
+        let text = text.as_bytes();
+        let (mut state, mut reached) = (self.start(), Reached::default());
+        for (at, byte) in text.iter().enumerate() {
+            if reached.begun >= SHORTEST && text[at..].starts_with(CUT.as_bytes()) {
+                add(at - reached.begun, at);
+            }
+            state = self.next(state, *byte);
+            reached = self
+                .reached
+                .get(state.as_usize())
+                .copied()
+                .unwrap_or_default();
+            if reached.ended > 0 {
+                add(at + 1 - reached.ended, at + 1);
+            }
+        }
+        found
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::untrusted::cut;
     use proptest::prelude::*;
+    use std::time::{Duration, Instant};
 
     fn masks<'a>(secrets: impl IntoIterator<Item = &'a str>) -> Masks {
         let mut masks = Masks::default();
@@ -94,7 +206,7 @@ mod tests {
 
     #[test]
     fn no_secret_leaves_a_rest() {
-        let masks = masks(["word", "password1", "1234", "häuser"]);
+        let mut masks = masks(["word", "password1", "1234", "häuser"]);
         for (text, hidden) in [
             ("", ""),
             ("wor", "wor"),
@@ -110,41 +222,121 @@ mod tests {
     }
 
     #[test]
-    fn each_is_new_once() {
-        let mut masks = Masks::default();
-        assert!(masks.add("secret"));
-        assert!(!masks.add("secret"));
-        assert!(!masks.add("abc"));
+    fn the_beginning_of_a_secret_is_hidden_where_it_was_cut() {
+        let mut masks = masks(["password1", "häuser"]);
+        for (text, hidden) in [
+            ("a passwor[…]", "a ***[…]"),
+            ("a passwor", "a passwor"),
+            ("passwords begin with passw…", "passwords begin with passw…"),
+            ("pas[…]", "pas[…]"),
+            ("passpass[…], password[…]", "pass***[…], ***[…]"),
+            ("häus[…]häus", "***[…]häus"),
+        ] {
+            assert_eq!(masks.hide(text), hidden, "{text}");
+        }
     }
 
     #[test]
-    fn one_of_a_thousand_is_hidden_and_what_looks_like_it_is_not() {
-        let secrets: Vec<_> = (0..1_000).map(|index| format!("ghp_{index:036}")).collect();
-        let masks = masks(secrets.iter().map(String::as_str));
-        let text = format!(
-            "{} {} ghp_{}\n",
-            "x".repeat(950),
-            secrets[7],
-            "y".repeat(36)
+    fn a_secret_is_known_in_the_forms_that_texts_get() {
+        let mut masks = masks(["say \"yes\"\r\nand\tmore  or less"]);
+        for form in [
+            "say \"yes\"\r\nand\tmore  or less",
+            "say \"yes\"\nand\tmore  or less",
+            "say \\\"yes\\\"\\r\\nand\\tmore  or less",
+            "say \"yes\" and more or less",
+            "say \"yes\"\nand    more  or less",
+        ] {
+            assert_eq!(masks.hide(form), "***");
+        }
+    }
+
+    /// As if a thousand targets signed in one after another, and each said so.
+    #[test]
+    fn secrets_that_come_one_by_one_are_built_in_a_few_times() {
+        let mut masks = Masks::default();
+        let mut built = 0;
+        for index in 0..1_000 {
+            masks.add(&format!("ghp_{index:036}"));
+            masks.hide("a text");
+            built += masks.matchers.last().unwrap().secrets.len();
+            assert!(masks.matchers.len() <= 10);
+        }
+        assert!(built < 20_000, "{built}");
+        let text = format!("ghp_{:036} ghp_{:036} ghp_{:036}", 0, 999, 1_000);
+        assert_eq!(masks.hide(&text), format!("*** *** ghp_{:036}", 1_000));
+    }
+
+    /// Of keys that all begin alike, and of a text that never stops beginning like them. Going through the text again
+    /// for each byte of a secret would take hours.
+    #[test]
+    fn the_time_does_not_depend_on_the_secrets() {
+        let dashes = "-".repeat(1_000);
+        let keys = (0..100).map(|key| format!("{dashes}BEGIN {key}\n{}", "A".repeat(1_000)));
+        let keys: Vec<_> = keys.collect();
+        let mut masks = masks(keys.iter().map(String::as_str));
+        let text = "-".repeat(1_048_576);
+        let began = Instant::now();
+        assert_eq!(masks.hide(&text), text);
+        let all = (0..500).map(|index| format!("{}{CUT}\n", &keys[index % 100][..1_900]));
+        let hidden = masks.hide(&all.collect::<String>());
+        assert_eq!(hidden, format!("***{CUT}\n").repeat(500));
+        assert!(
+            began.elapsed() < Duration::from_secs(10),
+            "{:?}",
+            began.elapsed()
         );
-        let text = text.repeat(300);
-        let hidden = masks.hide(&text);
-        assert_eq!(hidden.matches(HIDDEN).count(), 300);
+    }
+
+    /// What is to be hidden, found the slow way.
+    fn covered(secrets: &[String], text: &str) -> Vec<bool> {
+        let mut covered = vec![false; text.len()];
+        for secret in secrets {
+            for at in 0..text.len() {
+                if text.as_bytes()[at..].starts_with(secret.as_bytes()) {
+                    covered[at..at + secret.len()].fill(true);
+                }
+            }
+        }
+        covered
     }
 
     proptest! {
         #[test]
-        fn nothing_is_left_and_nothing_else_is_gone(
+        fn all_of_each_secret_is_hidden_and_nothing_else(
             secrets in prop::collection::vec("[abä]{4,7}", 0..6),
             text in "[abäc]{0,40}",
+            // As many as are known before the first text is hidden.
+            before in 0..6_usize,
         ) {
-            let masks = masks(secrets.iter().map(String::as_str));
-            let hidden = masks.hide(&text);
-            for secret in &secrets {
-                prop_assert!(!hidden.contains(secret.as_str()));
+            let mut masks = Masks::default();
+            for (index, secret) in secrets.iter().enumerate() {
+                masks.add(secret);
+                if index >= before {
+                    masks.hide("");
+                }
             }
-            let is_clean = secrets.iter().all(|secret| !text.contains(secret.as_str()));
-            prop_assert_eq!(hidden == text, is_clean);
+            let hidden = masks.hide(&text);
+            let covered = covered(&secrets, &text);
+            let seen: String = text
+                .char_indices()
+                .filter(|(at, _)| !covered[*at])
+                .map(|(_, character)| character)
+                .collect();
+            prop_assert_eq!(hidden.replace('*', ""), seen);
+            prop_assert_eq!(hidden.contains(HIDDEN), covered.contains(&true));
+        }
+
+        #[test]
+        fn a_text_that_is_cut_anywhere_shows_no_part_of_a_secret(
+            secret in "[ab]{4,9}",
+            before in "[abc ]{0,9}",
+            most in 0..30_usize,
+        ) {
+            let hidden = masks([secret.as_str()]).hide(&cut(&format!("{before}{secret}"), most));
+            for end in SHORTEST..=secret.len() {
+                let part = format!("{}{CUT}", &secret[..end]);
+                prop_assert!(!hidden.contains(&part), "{}", hidden);
+            }
         }
     }
 }

@@ -42,7 +42,7 @@ pub(crate) struct Done {
     pub(crate) log: String,
     pub(crate) outputs: BTreeMap<String, String>,
     pub(crate) summary: String,
-    /// What the runner was told to hide, in order.
+    /// What the runner hides from then on, in order.
     pub(crate) masks: Vec<String>,
 }
 
@@ -203,11 +203,7 @@ impl Step {
         let masks = log
             .lines()
             .filter_map(|line| line.strip_prefix("::add-mask::"))
-            .map(|mask| {
-                mask.replace("%0D", "\r")
-                    .replace("%0A", "\n")
-                    .replace("%25", "%")
-            })
+            .flat_map(runners_masks)
             .collect();
         let done = Done {
             code: finished.status.code(),
@@ -238,6 +234,9 @@ impl Step {
                     "the {what} shows the secret {secret:?}:\n{text}"
                 );
             }
+        }
+        for mask in &done.masks {
+            assert!(mask.trim().chars().count() >= 4, "a short mask: {mask:?}");
         }
         for line in done.log.lines() {
             assert!(!line.contains("##["), "a command of the old form: {line}");
@@ -360,6 +359,20 @@ impl std::fmt::Display for Done {
             self.code, self.log, self.outputs, self.summary
         )
     }
+}
+
+/// What the runner hides when it is told to hide this: all of it, and each of its lines.
+fn runners_masks(data: &str) -> Vec<String> {
+    let data = data
+        .replace("%0D", "\r")
+        .replace("%0A", "\n")
+        .replace("%25", "%");
+    let lines = data.split(['\r', '\n']).filter(|line| !line.is_empty());
+    let lines: Vec<_> = lines.map(str::to_owned).collect();
+    if lines.len() == 1 {
+        return lines;
+    }
+    [vec![data], lines].concat()
 }
 
 /// Reads an output file as the runner does; a later entry of a name wins.

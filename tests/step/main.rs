@@ -24,6 +24,7 @@ mod place;
 mod protocol;
 mod proxies;
 mod reach;
+mod secrets;
 mod servers;
 mod signals;
 mod stopping;

@@ -6,6 +6,8 @@ use http::{HeaderMap, StatusCode, header};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::untrusted::{cut, one_line};
+
 /// Longest stretch of a provider's own words in a message.
 const LONGEST_SAID: usize = 1_000;
 
@@ -57,12 +59,7 @@ impl Answer {
     /// The provider's own explanation, in whichever of its shapes it came; nothing that is not JSON.
     pub(crate) fn said(&self) -> Option<String> {
         let value: Value = self.json().ok()?;
-        let said = explanation(&value)?;
-        let end = said
-            .char_indices()
-            .nth(LONGEST_SAID)
-            .map_or(said.len(), |(end, _)| end);
-        let said = said[..end].split_whitespace().collect::<Vec<_>>().join(" ");
+        let said = one_line(&cut(&explanation(&value)?, LONGEST_SAID));
         (!said.is_empty()).then_some(said)
     }
 

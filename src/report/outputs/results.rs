@@ -7,6 +7,7 @@ use super::Hide;
 use crate::fleet::Report;
 use crate::follow::FollowedRun;
 use crate::run::{Conclusion, MatchedBy, Outcome};
+use crate::untrusted::cut;
 
 /// Most UTF-16 units of it. All outputs of a job together may be 1 MB in UTF-16, and a job has other steps.
 const MOST_UNITS: usize = 400_000;
@@ -200,35 +201,28 @@ fn short(report: &Report<'_>, detail: Detail, hide: Hide<'_>) -> Short {
         Detail::ShortErrors(most) => most,
         Detail::Runs | Detail::Ids => 0,
     };
-    let cut = |text: String| (most > 0).then(|| short_text(&text, most));
+    let short = |text: String| (most > 0).then(|| cut(&text, most));
     // That something may go on must not be left out.
-    let cut_left = |text: String| Some(short_text(&text, most.max(SHORTEST_REASON)));
+    let short_left = |text: String| Some(cut(&text, most.max(SHORTEST_REASON)));
     let left = report.followed.left_running.as_deref().map(hide);
     Short {
         provider: with_names.map(|()| target.provider().word()),
         repository: with_names.map(|()| hide(&target.repository)),
         outcome: report.triggered.outcome,
         conclusion: report.followed.conclusion,
-        error: error(report, hide).and_then(cut),
-        left_running: left.and_then(cut_left),
+        error: error(report, hide).and_then(short),
+        left_running: left.and_then(short_left),
         runs: report
             .followed
             .runs
             .iter()
             .map(|run| ShortRun {
-                id: short_text(&hide(&run.run.id), LONGEST_ID),
+                id: cut(&hide(&run.run.id), LONGEST_ID),
                 url: with_names.map(|()| hide(&run.run.url)),
                 matched_by: with_names.map(|()| run.run.matched_by),
                 conclusion: run.conclusion,
-                left_running: run.left_running.as_deref().map(hide).and_then(cut_left),
+                left_running: run.left_running.as_deref().map(hide).and_then(short_left),
             })
             .collect(),
-    }
-}
-
-fn short_text(text: &str, most: usize) -> String {
-    match text.char_indices().nth(most) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
     }
 }

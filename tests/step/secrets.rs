@@ -1,0 +1,171 @@
+//! Secrets that a remote sends back, wherever the step cuts, tidies or rewrites what it is sent: none is seen, and none
+//! in part.
+
+use std::time::Duration;
+
+use sandbox::world::{Artifact, JobLife, Life, Log};
+use sandbox::{Answer, Fault, Moment, Occasion, Provider, Route, demo};
+use serde_json::json;
+
+use crate::calls::{PROVIDERS, at_once, call, living, trigger};
+use crate::harness::Step;
+
+const SECRET: &str = "hunter2-hunter2-hunter2-hunter2";
+/// Begins as the secret does: none of it may be seen.
+const BEGINNING: &str = "hunt";
+
+/// Four characters of the token are no secret: everybody knows how tokens begin.
+fn token(provider: Provider) -> &'static str {
+    match provider {
+        Provider::Github => demo::GITHUB_CLASSIC,
+        Provider::Gitlab => demo::GITLAB_DEVELOPER,
+        Provider::Bitbucket => demo::BITBUCKET_ACCESS,
+    }
+}
+
+fn with_secret(step: Step, secret: &str) -> Step {
+    let variables = json!({ "PASSWORD": secret }).to_string();
+    step.input("secret-variables", &variables).secret(secret)
+}
+
+fn fails(name: &str, log: &str) -> Life {
+    let job = JobLife::new(name, Duration::ZERO).fails();
+    Life::new().job(job.log(Log::text(log)))
+}
+
+#[test]
+fn a_secret_is_hidden_where_a_line_of_a_log_is_cut() {
+    at_once(PROVIDERS.to_vec(), |provider| {
+        let token = token(provider);
+        let lines: Vec<_> = (470..=500)
+            .map(|before| format!("{}{token}\n", "x".repeat(before)))
+            .collect();
+        let sandbox = living(provider, fails("deploy", &lines.concat()));
+        // Its first quarter.
+        let part = &token[..token.len() / 4];
+        let done = call(provider, &sandbox).secret(part).run();
+        assert_eq!(done.code, Some(1), "{done}");
+        done.says("xxx***");
+    });
+}
+
+#[test]
+fn a_secret_is_hidden_where_an_explanation_is_cut() {
+    at_once(PROVIDERS.to_vec(), |provider| {
+        for before in [970, 985, 996] {
+            let token = token(provider);
+            let message = format!("{}{token}", "y".repeat(before));
+            let answer = match provider {
+                Provider::Bitbucket => json!({ "error": { "message": message } }),
+                Provider::Github | Provider::Gitlab => json!({ "message": message }),
+            };
+            let sandbox = living(provider, Life::new());
+            let refused = Fault::Answer(Moment::BeforeActing, Answer::json(422, answer));
+            sandbox.fault(Route::triggers(), Occasion::Every, refused);
+            let part = &token[..token.len() / 4];
+            let done = trigger(provider, &sandbox)
+                .secret(&part.replace('_', "&#95;"))
+                .secret(part)
+                .run();
+            done.fails(&["yyy***"]);
+        }
+    });
+}
+
+/// Names go on one line, and tabs are written out.
+#[test]
+fn a_secret_is_hidden_where_its_spaces_are_tidied() {
+    let secret = "correct  horse\tbattery\n\nstaple\r\nof four";
+    at_once(vec![Provider::Gitlab, Provider::Bitbucket], |provider| {
+        let name = format!("deploy {secret} now");
+        let log = format!("it is {secret}\nand\tcorrect  horse\tbattery.\n");
+        let sandbox = living(provider, fails(&name, &log));
+        let done = with_secret(call(provider, &sandbox), secret)
+            .secret("horse")
+            .secret("staple")
+            .run();
+        assert_eq!(done.code, Some(1), "{done}");
+        done.says("job deploy *** now");
+    });
+}
+
+/// A program that colours parts of what it prints.
+#[test]
+fn a_secret_is_hidden_where_colours_are_taken_out() {
+    let (one, other) = SECRET.split_at(9);
+    let log = format!("{}{one}\u{1b}[1m{other}\u{1b}[0m\n", "x".repeat(480));
+    let sandbox = living(Provider::Gitlab, fails("deploy", &log));
+    let step = with_secret(call(Provider::Gitlab, &sandbox), SECRET);
+    let done = step.secret(BEGINNING).run();
+    assert_eq!(done.code, Some(1), "{done}");
+    done.says("xxx***");
+}
+
+/// Only the last 64 KiB of a log are shown, which may begin within a secret.
+#[test]
+fn a_secret_is_hidden_where_a_log_begins_in_the_middle() {
+    let log = format!("{}.", SECRET.repeat(5_000));
+    for provider in [Provider::Gitlab, Provider::Bitbucket] {
+        let sandbox = living(provider, fails("deploy", &log));
+        let step = with_secret(call(provider, &sandbox), SECRET);
+        let done = step.secret("unter2").run();
+        assert_eq!(done.code, Some(1), "{done}");
+        done.says("its last line is too long to be shown");
+    }
+}
+
+#[test]
+fn each_line_of_a_secret_is_hidden_by_itself() {
+    let lines: Vec<_> = demo::GITHUB_APP_PRIVATE_KEY.lines().collect();
+    let log: Vec<_> = lines.iter().map(|line| format!("> {line}\n")).collect();
+    let sandbox = living(Provider::Gitlab, fails("deploy", &log.concat()));
+    let step = with_secret(
+        call(Provider::Gitlab, &sandbox),
+        demo::GITHUB_APP_PRIVATE_KEY,
+    );
+    let done = lines
+        .iter()
+        .fold(step, |step, line| step.secret(line))
+        .run();
+    assert_eq!(done.code, Some(1), "{done}");
+    done.says("| > ***\n");
+}
+
+/// The runner masks each line of what it is given: every brace of the log, if it were given this as a whole.
+#[test]
+fn lines_of_fewer_than_four_characters_are_no_masks() {
+    let secret = "{\n  \"key\": \"hunter2-hunter2\",\n  \"a\":\n1\n}";
+    let sandbox = living(Provider::Gitlab, fails("deploy", "{ \"fine\": true }\n}\n"));
+    let done = with_secret(call(Provider::Gitlab, &sandbox), secret)
+        .secret("hunter2-hunter2")
+        .run();
+    let masks: Vec<_> = done
+        .masks
+        .iter()
+        .filter(|mask| mask.contains(['{', '}', '"', '1']))
+        .filter(|mask| !mask.contains("-demo") && mask.len() < 30)
+        .collect();
+    assert_eq!(masks, ["\"key\": \"hunter2-hunter2\",", "\"a\":"], "{done}");
+    done.says("| { \"fine\": true }\n| }\n");
+}
+
+/// As above, in one piece: the short lines go with the others.
+#[test]
+fn a_secret_of_several_lines_is_hidden_as_a_whole() {
+    let secret = "first-line\nxyz\nlast-line";
+    let sandbox = living(Provider::Gitlab, fails("deploy", &format!("{secret}\n")));
+    let step = with_secret(call(Provider::Gitlab, &sandbox), secret);
+    let done = step.secret("xyz").run();
+    assert_eq!(done.code, Some(1), "{done}");
+}
+
+#[test]
+fn a_result_without_secrets_is_as_it_was_written() {
+    let text = "{\"version\": 1.10,\n  \"z\": [1e3, \"\\u00e4\"], \"z\": 2}";
+    let sandbox = living(
+        Provider::Github,
+        Life::new().artifact(Artifact::new("result").file("r.json", text)),
+    );
+    let step = call(Provider::Github, &sandbox).input("result-artifact", "result");
+    assert_eq!(step.run().passes().outputs["result"], text);
+}
