@@ -1,5 +1,6 @@
 //! The step's outputs.
 
+mod json;
 mod results;
 
 use super::Hide;
@@ -83,7 +84,9 @@ pub(crate) fn outputs(reports: &[Report<'_>], hide: Hide<'_>) -> Vec<(&'static s
         run_url,
         trigger_id,
         conclusion(reports).map_or("", Conclusion::word).to_owned(),
-        result.map(hide).unwrap_or_default(),
+        result
+            .map(|result| json::hide_in_json(result, hide))
+            .unwrap_or_default(),
         results::results(reports, hide),
     ];
     OUTPUTS.iter().map(|(name, _)| *name).zip(values).collect()

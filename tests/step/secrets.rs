@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sandbox::world::{Artifact, JobLife, Life, Log};
 use sandbox::{Answer, Fault, Moment, Occasion, Provider, Route, demo};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::calls::{PROVIDERS, at_once, call, living, trigger};
 use crate::harness::Step;
@@ -157,6 +157,37 @@ fn a_secret_of_several_lines_is_hidden_as_a_whole() {
     let step = with_secret(call(Provider::Gitlab, &sandbox), secret);
     let done = step.secret("xyz").run();
     assert_eq!(done.code, Some(1), "{done}");
+}
+
+fn result(secrets: &[&str], text: &str) -> Value {
+    let job = JobLife::new("deploy", Duration::ZERO).file("r.json", text);
+    let sandbox = living(Provider::Gitlab, Life::new().job(job));
+    let variables: serde_json::Map<_, _> = secrets
+        .iter()
+        .enumerate()
+        .map(|(index, secret)| (format!("SECRET_{index}"), Value::from(*secret)))
+        .collect();
+    let step = call(Provider::Gitlab, &sandbox)
+        .input("secret-variables", &Value::from(variables).to_string())
+        .input("result-artifact", "deploy:r.json");
+    let done = step.run().passes();
+    for secret in secrets {
+        assert!(!done.outputs["result"].contains(secret), "{done}");
+    }
+    serde_json::from_str(&done.outputs["result"]).unwrap_or_else(|error| panic!("{error}\n{done}"))
+}
+
+#[test]
+fn a_result_stays_json_whatever_the_secrets_are() {
+    let text = r#"{"deployed": true, "port": 8080, "version": 1.10, "by": "a hunter2-hunter2 b",
+        "hunter2-hunter2": [-8080, false, "\u0068unter2-hunter2", "18080 x"]}"#;
+    assert_eq!(
+        result(&["true", "8080", "hunter2-hunter2"], text).to_string(),
+        r#"{"deployed":"***","port":"***","version":1.10,"by":"a *** b","***":["***",false,"***","1*** x"]}"#
+    );
+    assert_eq!(result(&["\"id\""], r#"{"id": 1}"#), json!({ "***": 1 }));
+    // One that is spread over several values leaves none of them.
+    assert_eq!(result(&[r#""a": 1, "b""#], r#"{"a": 1, "b": 2}"#), "***");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;
+use serde_json::Value;
 
 use super::Hide;
 use crate::fleet::Report;
@@ -64,14 +65,14 @@ struct Full {
 #[derive(Serialize)]
 struct FullRun {
     id: String,
-    number: Option<u64>,
+    number: Option<Value>,
     url: String,
     matched_by: MatchedBy,
     state: Option<&'static str>,
     conclusion: Option<Conclusion>,
     provider_state: Option<String>,
     provider_conclusion: Option<String>,
-    attempt: Option<u64>,
+    attempt: Option<Value>,
     created_at: Option<String>,
     started_at: Option<String>,
     completed_at: Option<String>,
@@ -178,14 +179,16 @@ fn full_run(followed: &FollowedRun, hide: Hide<'_>) -> FullRun {
     let times = look.map(|look| look.times).unwrap_or_default();
     FullRun {
         id: hide(&run.id),
-        number: run.number,
+        number: run.number.map(|number| hide_number(number, hide)),
         url: hide(&run.url),
         matched_by: run.matched_by,
         state: look.map(|look| look.state.word()),
         conclusion: followed.conclusion,
         provider_state: look.map(|look| hide(&look.words.state)),
         provider_conclusion: look.and_then(|look| look.words.conclusion.as_deref().map(hide)),
-        attempt: look.and_then(|look| look.attempt),
+        attempt: look
+            .and_then(|look| look.attempt)
+            .map(|attempt| hide_number(attempt, hide)),
         created_at: time(times.created),
         started_at: time(times.started),
         completed_at: time(times.completed),
@@ -224,5 +227,29 @@ fn short(report: &Report<'_>, detail: Detail, hide: Hide<'_>) -> Short {
                 left_running: run.left_running.as_deref().map(hide).and_then(short_left),
             })
             .collect(),
+    }
+}
+
+/// A number, or the string `"***"` where it shows a secret.
+fn hide_number(number: u64, hide: Hide<'_>) -> Value {
+    let written = number.to_string();
+    let hidden = hide(&written);
+    if hidden == written {
+        number.into()
+    } else {
+        "***".into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_that_shows_a_secret_is_a_string() {
+        let hide = |text: &str| text.replace("8080", "***");
+        assert_eq!(hide_number(8080, &hide), Value::from("***"));
+        assert_eq!(hide_number(18_080, &hide), Value::from("***"));
+        assert_eq!(hide_number(808, &hide), Value::from(808));
     }
 }
