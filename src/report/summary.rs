@@ -1,4 +1,4 @@
-//! The job summary, as Markdown. Everything in it that comes from outside is made plain text.
+//! The job summary, as Markdown. What comes from outside stands in it as code, or as plain text within sentences.
 
 mod gantt;
 
@@ -6,13 +6,14 @@ use std::fmt::Write as _;
 
 use gantt::Bar;
 
-use super::Hide;
 use super::line::{self, lasted};
 use super::verdict::{failed_jobs, failures};
+use super::{Hide, pipeline};
 use crate::fleet::Report;
 use crate::follow::FollowedRun;
 use crate::run::{Conclusion, JobLog, Run};
 use crate::target::Mode;
+use crate::untrusted::{one_line, visible};
 
 /// Parts are left out where they would make it larger, in bytes: the runner drops a summary of more than
 /// 1 MiB whole.
@@ -44,8 +45,8 @@ pub(crate) fn summary(reports: &[Report<'_>], mode: Mode, hide: Hide<'_>) -> Str
     let mut page = Page::default();
     table(reports, mode, hide, &mut page);
     for wrong in failures(reports) {
-        let whom = plain(&hide(&wrong.whom()));
-        let text = plain(&hide(&wrong.text)).replace('\n', "<br>");
+        let whom = code(&hide(&wrong.whom()));
+        let text = sentences(&hide(&wrong.text));
         page.add(&format!("\n**{whom}**: {text}\n"));
     }
     for report in reports {
@@ -80,8 +81,8 @@ fn table(reports: &[Report<'_>], mode: Mode, hide: Hide<'_>, page: &mut Page) {
         "### {heading}\n\n| Target | Pipeline | Outcome | Run | Conclusion | Duration |\n| --- | --- | --- | --- | --- | --- |\n"
     ));
     for report in reports {
-        let target = plain(&hide(&report.target.to_string()));
-        let pipeline = plain(&hide(&report.target.pipeline()));
+        let target = code(&hide(&report.target.to_string()));
+        let pipeline = code(&hide(&pipeline(report.target)));
         let outcome = report.triggered.outcome.word();
         let runs = &report.followed.runs;
         for run in runs {
@@ -104,18 +105,18 @@ fn table(reports: &[Report<'_>], mode: Mode, hide: Hide<'_>, page: &mut Page) {
 
 /// What may have been left running, and what failed.
 fn wrong_runs(report: &Report<'_>, hide: Hide<'_>, page: &mut Page) {
-    let title = plain(&hide(&report.target.to_string()));
+    let title = code(&hide(&report.target.to_string()));
     for run in &report.followed.runs {
         let link = link(&hidden(&run.run, hide));
         if let Some(why) = &run.left_running {
-            let why = plain(&hide(why));
+            let why = sentences(&hide(why));
             page.add(&format!(
                 "\n**{title}**: run {link} may still be going on: {why}\n"
             ));
         }
-        let failed = failed_jobs(run);
+        let failed = failed_jobs(run, |name| code(&hide(&one_line(name))));
         if !failed.is_empty() {
-            let failed = plain(&hide(&failed.join(", ")));
+            let failed = failed.join(", ");
             page.add(&format!("\n**{title}**: run {link} failed: {failed}\n"));
         }
     }
@@ -157,7 +158,7 @@ fn diagram(reports: &[Report<'_>], hide: Hide<'_>, page: &mut Page) {
         }
     };
     if let Some(diagram) = gantt::gantt(&sections, hide) {
-        let title = plain(&hide(&title));
+        let title = code(&hide(&one_line(&title)));
         page.add(&format!("\n#### {title}\n\n```mermaid\n{diagram}```\n"));
     }
 }
@@ -188,7 +189,7 @@ fn logs(report: &Report<'_>, run: &FollowedRun, hide: Hide<'_>, page: &mut Page)
 
 fn job_details(report: &Report<'_>, log: &JobLog, hide: Hide<'_>) -> String {
     let (title, lines) = line::log(report.target, log);
-    let title = plain(&hide(&title));
+    let title = code(&hide(&title));
     let page = log.job.url.as_deref().and_then(|url| address(&hide(url)));
     let page = page
         .map(|url| format!("<a href=\"{}\">all of it</a>\n\n", html(&url)))
@@ -230,6 +231,7 @@ fn address(url: &str) -> Option<String> {
             .replace('(', "%28")
             .replace(')', "%29")
             .replace('|', "%7C")
+            .replace('`', "%60")
     })
 }
 
@@ -242,16 +244,31 @@ fn html(text: &str) -> String {
         .replace('"', "&quot;")
 }
 
-/// Text without characters that are not to be seen.
-fn visible(text: &str) -> String {
-    let is_seen = |character: &char| !character.is_control() || matches!(character, '\n' | '\t');
-    text.chars().filter(is_seen).collect()
+/// A name, on one line. In code GitHub makes no links and mentions nobody.
+fn code(name: &str) -> String {
+    format!("<code>{}</code>", plain(&one_line(name)))
 }
 
-/// Text without a meaning to Markdown or HTML.
-fn plain(text: &str) -> String {
-    let mut plain = String::with_capacity(text.len());
-    for character in visible(text).chars() {
+/// Sentences, each in a line of its own.
+fn sentences(text: &str) -> String {
+    let lines = text.lines().map(plain);
+    lines.collect::<Vec<_>>().join("<br>")
+}
+
+/// A line of text without a meaning to Markdown, HTML, or whoever looks for links and mentions afterwards. Those look
+/// at what has been unescaped, but never across an element: so `<wbr>`, which is not seen, tears apart what they
+/// look for.
+fn plain(line: &str) -> String {
+    let mut plain = String::with_capacity(line.len());
+    let line = visible(line);
+    let mut characters = line.chars().peekable();
+    let mut before = ' ';
+    while let Some(character) = characters.next() {
+        let is_torn = match character {
+            '@' | ':' | '#' => characters.peek().is_some_and(|next| !next.is_whitespace()),
+            '.' => matches!(before, 'w' | 'W'),
+            _ => false,
+        };
         match character {
             '&' => plain.push_str("&amp;"),
             '<' => plain.push_str("&lt;"),
@@ -260,8 +277,13 @@ fn plain(text: &str) -> String {
             | ':' => {
                 let _ = write!(plain, "&#{};", u32::from(character));
             }
+            '.' if is_torn => plain.push_str("<wbr>."),
             other => plain.push(other),
         }
+        if is_torn && character != '.' {
+            plain.push_str("<wbr>");
+        }
+        before = character;
     }
     plain
 }
@@ -270,12 +292,17 @@ fn plain(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::run::MatchedBy;
+    use proptest::prelude::*;
 
     #[test]
     fn nothing_from_outside_means_anything_to_markdown() {
         assert_eq!(
-            plain("<img> [x](y) |a|\r\n`b`"),
-            "&lt;img&gt; &#91;x&#93;&#40;y&#41; &#124;a&#124;\n&#96;b&#96;"
+            sentences("<img> [x](y) |a|\r\n`b`\u{202e}"),
+            "&lt;img&gt; &#91;x&#93;&#40;y&#41; &#124;a&#124;<br>&#96;b&#96;&#92;u{202e}"
+        );
+        assert_eq!(
+            code("www.a @b\n c: x@y.z #1 https://d"),
+            "<code>www<wbr>.a &#64;<wbr>b c&#58; x&#64;<wbr>y.z &#35;<wbr>1 https&#58;<wbr>//d</code>"
         );
         let run = |url: &str| Run {
             id: "{a}".to_owned(),
@@ -288,5 +315,39 @@ mod tests {
             link(&run("https://x.example/a)|b c")),
             "[{a}](https://x.example/a%29%7Cb%20c)"
         );
+    }
+
+    /// As a browser shows it.
+    fn unescaped(plain: &str) -> String {
+        let mut shown = plain.replace("<wbr>", "");
+        for character in "\\`*_[]()#|~!$@:".chars() {
+            shown = shown.replace(
+                &format!("&#{};", u32::from(character)),
+                &character.to_string(),
+            );
+        }
+        let shown = shown.replace("&lt;", "<").replace("&gt;", ">");
+        shown.replace("&amp;", "&")
+    }
+
+    proptest! {
+        #[test]
+        fn text_is_shown_as_it_is_and_means_nothing(
+            text in r"(www\.|@|#1|://|[a-z.&<>;`*|\[\]()!\\$~_#:@]|\PC|\u{202e}){0,30}",
+        ) {
+            let plain = plain(&text);
+            prop_assert_eq!(unescaped(&plain), visible(&text));
+            let outside = plain.replace("<wbr>", "");
+            let has_meaning = outside.contains(['<', '>', '\\', '`', '*', '_', '[', ']', '(', ')', '|', '~', '!', '$', '@', ':']);
+            prop_assert!(!has_meaning, "{}", plain);
+            for link in ["www.", "WWW."] {
+                prop_assert!(!plain.contains(link), "{}", plain);
+            }
+            // Nothing that is looked for afterwards stands within one element.
+            for part in plain.split("<wbr>").map(unescaped) {
+                let is_torn = |mark: char| part.split(mark).skip(1).all(|after| after.is_empty() || after.starts_with(char::is_whitespace));
+                prop_assert!(is_torn('@') && is_torn(':') && is_torn('#'), "{}", plain);
+            }
+        }
     }
 }

@@ -219,7 +219,7 @@ fn failed_run(report: &Report<'_>, run: &FollowedRun) -> String {
         ),
         None => ("the run was not waited for".to_owned(), None),
     };
-    let failed = failed_jobs(run);
+    let failed = failed_jobs(run, one_line);
     let failed = if failed.is_empty() {
         String::new()
     } else {
@@ -242,7 +242,7 @@ fn hint(end: &End) -> Option<&str> {
 }
 
 /// Names of jobs that failed, each with its step.
-pub(super) fn failed_jobs(run: &FollowedRun) -> Vec<String> {
+pub(super) fn failed_jobs(run: &FollowedRun, name: impl Fn(&str) -> String) -> Vec<String> {
     let jobs = run.look.iter().flat_map(|look| look.jobs.iter().flatten());
     let failed = |job: &&Job| {
         job.nature != Nature::Optional && job.state.conclusion() == Some(Conclusion::Failure)
@@ -253,12 +253,8 @@ pub(super) fn failed_jobs(run: &FollowedRun) -> Vec<String> {
         .into_iter()
         .take(MOST_NAMED)
         .map(|job| match &job.failed_step {
-            Some(step) => format!(
-                "job {} in the step {}",
-                one_line(&job.name),
-                one_line(&step.name)
-            ),
-            None => format!("job {}", one_line(&job.name)),
+            Some(step) => format!("job {} in the step {}", name(&job.name), name(&step.name)),
+            None => format!("job {}", name(&job.name)),
         });
     named
         .chain(more.map(|more| format!("and {more} more")))

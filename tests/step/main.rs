@@ -17,6 +17,7 @@ mod harvest;
 mod hostile;
 mod inputs;
 mod late;
+mod names;
 mod network;
 mod outcomes;
 mod outputs;

@@ -1,0 +1,123 @@
+//! Names that others choose: of jobs, steps, branches and pipelines. They can't become links, mentions or markup, and
+//! can't rearrange the line that they stand in.
+
+use sandbox::world::{JobLife, Life, Log};
+use sandbox::{Provider, Sandbox};
+
+use crate::calls::{PROVIDERS, SECOND, at_once, call, living};
+use crate::harness::{Done, Step};
+
+/// What becomes a link or a mention on GitHub's pages, or looks as if it came from elsewhere.
+const NAMES: [&str; 9] = [
+    "www.evil.example",
+    "bob@evil.example",
+    "@octocat",
+    "#1",
+    "octo-org/app#1",
+    "https://evil.example/x",
+    "a|b",
+    "`c` [d](https://evil.example) <img>",
+    "\u{202e}drawkcab\u{2066}\u{200f}\u{61c}",
+];
+
+fn failing(name: &str) -> Life {
+    let job = JobLife::new(name, SECOND).fails_in(name);
+    Life::new().job(job.log(Log::text(&format!("{name}\n"))))
+}
+
+/// What a reader of the summary sees or follows that is Markdown: neither the diagram, nor a block of HTML, nor our own
+/// links.
+fn markdown(done: &Done) -> String {
+    let parts = done.summary.split("```").step_by(2);
+    let lines = parts.flat_map(str::lines);
+    let mut is_html = false;
+    let prose = lines.filter(|line| {
+        is_html |= line.starts_with("<pre>");
+        let is_prose = !is_html;
+        is_html &= !line.ends_with("</pre>");
+        is_prose
+    });
+    let prose: String = prose.flat_map(|line| [line, "\n"]).collect();
+    let prose = without(&prose, "](http://127.0.0.1:", ")");
+    without(&prose, "<a href=\"http://127.0.0.1:", "\">")
+}
+
+/// The text without what begins and ends so.
+fn without(text: &str, start: &str, end: &str) -> String {
+    let mut parts = text.split(start);
+    let first = parts.next().unwrap_or_default();
+    let rest = parts.map(|part| part.split_once(end).expect("it ends").1);
+    [first].into_iter().chain(rest).collect()
+}
+
+#[test]
+fn no_name_is_a_link_or_a_mention() {
+    at_once(PROVIDERS.to_vec(), |provider| {
+        at_once(NAMES.to_vec(), |name| {
+            let sandbox = living(provider, failing(name));
+            let done = call(provider, &sandbox).run();
+            assert_eq!(done.code, Some(1), "{done}");
+            let markdown = markdown(&done);
+            for part in [
+                // As they are, and as they are when they have been unescaped, which comes first.
+                "www.",
+                "bob@evil",
+                "bob&#64;evil",
+                "@octocat",
+                "&#64;octocat",
+                "#1 ",
+                "#1\n",
+                "#1<",
+                "&#35;1",
+                "://",
+                "&#58;//",
+                "](https",
+                "<img",
+                "a|b",
+                "`",
+            ] {
+                assert!(!markdown.contains(part), "{part}\n{markdown}");
+            }
+            // It stands as code, where nobody looks for mentions.
+            assert!(markdown.contains("failed: job <code>"), "{done}");
+        });
+    });
+}
+
+#[test]
+fn marks_of_direction_are_shown() {
+    at_once(PROVIDERS.to_vec(), |provider| {
+        let sandbox = living(provider, failing(NAMES[8]));
+        let done = call(provider, &sandbox).run();
+        let hidden = ['\u{202e}', '\u{2066}', '\u{200f}', '\u{61c}'];
+        assert!(!done.log.contains(hidden), "{done}");
+        assert!(!done.summary.contains(hidden), "{done}");
+        done.says("job \\u{202e}drawkcab\\u{2066}\\u{200f}\\u{61c}: failure");
+    });
+}
+
+fn one_row(sandbox: &Sandbox, step: &Step) {
+    let done = step.run();
+    let rows = done.summary.lines().filter(|line| line.starts_with('|'));
+    assert_eq!(rows.count(), 3, "{done}");
+    let first = done.log.lines().find(|line| line.contains(": triggering "));
+    assert!(first.expect("it is said").contains("b c"), "{done}");
+    assert!(sandbox.trigger_requests().len() <= 1);
+}
+
+/// From inputs, which may come from elsewhere.
+#[test]
+fn a_name_with_a_line_break_stays_in_its_row() {
+    let sandbox = living(Provider::Bitbucket, Life::passing(SECOND));
+    one_row(
+        &sandbox,
+        &Step::bitbucket(&sandbox)
+            .input("ref", "main")
+            .input("custom-pipeline", "b\nc"),
+    );
+    let sandbox = living(Provider::Github, Life::passing(SECOND));
+    one_row(
+        &sandbox,
+        &Step::github(&sandbox).input("event-type", "b\nc"),
+    );
+}
