@@ -194,7 +194,6 @@ mod tests {
     use super::*;
     use crate::untrusted::cut;
     use proptest::prelude::*;
-    use std::time::{Duration, Instant};
 
     fn masks<'a>(secrets: impl IntoIterator<Item = &'a str>) -> Masks {
         let mut masks = Masks::default();
@@ -269,22 +268,16 @@ mod tests {
     /// Of keys that all begin alike, and of a text that never stops beginning like them. Going through the text again
     /// for each byte of a secret would take hours.
     #[test]
-    fn the_time_does_not_depend_on_the_secrets() {
+    fn texts_that_begin_like_secrets_again_and_again_are_gone_through_once() {
         let dashes = "-".repeat(1_000);
         let keys = (0..100).map(|key| format!("{dashes}BEGIN {key}\n{}", "A".repeat(1_000)));
         let keys: Vec<_> = keys.collect();
         let mut masks = masks(keys.iter().map(String::as_str));
         let text = "-".repeat(1_048_576);
-        let began = Instant::now();
         assert_eq!(masks.hide(&text), text);
         let all = (0..500).map(|index| format!("{}{CUT}\n", &keys[index % 100][..1_900]));
         let hidden = masks.hide(&all.collect::<String>());
         assert_eq!(hidden, format!("***{CUT}\n").repeat(500));
-        assert!(
-            began.elapsed() < Duration::from_secs(10),
-            "{:?}",
-            began.elapsed()
-        );
     }
 
     /// What is to be hidden, found the slow way.
