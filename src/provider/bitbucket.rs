@@ -11,13 +11,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
 use url::Url;
 
 use super::http::{Answer, Http};
 use super::{
-    Error, Form, Kind, Secrets, Trigger, below, credential_header, json, judge, no_default_branch,
-    unclear, unreadable,
+    Error, Form, Kind, Nature, Secrets, Trigger, below, credential_header, json, judge,
+    no_default_branch, unclear, unreadable,
 };
 use crate::event::Event;
 use crate::run::{MatchedBy, Run};
@@ -181,8 +180,11 @@ impl<'a> Bitbucket<'a> {
 
     pub(super) async fn send(&self, form: Form) -> Result<Run, Error> {
         let trigger = self.trigger(form, Secrets::Sent);
+        let headers = self.headers()?;
+        let body = Some(&*trigger.body);
         let answer = self
-            .exchange(Method::POST, &trigger.url, Some(&trigger.body))
+            .http
+            .plain(Nature::Trigger, Method::POST, &trigger.url, headers, body)
             .await?;
         let answer = judge(answer, "the trigger")?;
         if answer.status != StatusCode::CREATED {
@@ -202,7 +204,7 @@ impl<'a> Bitbucket<'a> {
 
     pub(super) async fn cancel(&self, run: &Run) -> Result<(), Error> {
         let url = self.repository(["pipelines", &run.id, "stopPipeline"]);
-        let answer = self.exchange(Method::POST, &url, None).await?;
+        let answer = self.exchange(Method::POST, &url).await?;
         judge(answer, "the stop").map(drop)
     }
 
@@ -253,7 +255,7 @@ impl<'a> Bitbucket<'a> {
     }
 
     async fn get(&self, url: &Url) -> Result<Answer, Error> {
-        self.exchange(Method::GET, url, None).await
+        self.exchange(Method::GET, url).await
     }
 
     async fn read<T: DeserializeOwned>(&self, url: &Url, what: &str) -> Result<T, Error> {
@@ -261,13 +263,12 @@ impl<'a> Bitbucket<'a> {
         answer.json().map_err(|why| unreadable(what, &why))
     }
 
-    async fn exchange(
-        &self,
-        method: Method,
-        url: &Url,
-        body: Option<&RawValue>,
-    ) -> Result<Answer, Error> {
-        self.http.plain(method, url, self.headers()?, body).await
+    /// What has no body and starts nothing.
+    async fn exchange(&self, method: Method, url: &Url) -> Result<Answer, Error> {
+        let headers = self.headers()?;
+        self.http
+            .plain(Nature::Read, method, url, headers, None)
+            .await
     }
 
     fn headers(&self) -> Result<HeaderMap, Error> {

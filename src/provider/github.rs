@@ -20,7 +20,7 @@ use tokio::time::timeout;
 use url::Url;
 
 use super::http::{Answer, Http};
-use super::{Error, Form, Trigger, below, json, judge, no_default_branch, unclear};
+use super::{Error, Form, Nature, Trigger, below, json, judge, no_default_branch, unclear};
 use crate::run::{MatchedBy, Run};
 use crate::target::{GitHubCall, GitHubPipeline, Target};
 pub(super) use api::Library;
@@ -137,7 +137,8 @@ impl<'a> GitHub<'a> {
     pub(super) async fn send(&self, form: Form) -> Result<Option<Run>, Error> {
         let trigger = self.trigger(form);
         let answer = judge(
-            self.post(&trigger.url, Some(&trigger.body)).await?,
+            self.post(Nature::Trigger, &trigger.url, Some(&trigger.body))
+                .await?,
             "the dispatch",
         )?;
         match (&self.call.pipeline, answer.status) {
@@ -181,7 +182,7 @@ impl<'a> GitHub<'a> {
             return Ok(());
         }
         let url = self.repository(["actions", "runs", &run.id, "cancel"]);
-        let cancel = async || judge(self.post(&url, None).await?, "the cancel").map(drop);
+        let cancel = async || judge(self.post(Nature::Read, &url, None).await?, "the cancel").map(drop);
         let signed_in = self.signed_in();
         match cancel().await {
             Err(error) if self.renew_after(&error, &signed_in).await? => cancel().await,
@@ -223,8 +224,16 @@ impl<'a> GitHub<'a> {
         self.signed_in().api.get(self.http, url).await
     }
 
-    async fn post(&self, url: &Url, body: Option<&RawValue>) -> Result<Answer, Error> {
-        self.signed_in().api.post(self.http, url, body).await
+    async fn post(
+        &self,
+        nature: Nature,
+        url: &Url,
+        body: Option<&RawValue>,
+    ) -> Result<Answer, Error> {
+        self.signed_in()
+            .api
+            .post(self.http, nature, url, body)
+            .await
     }
 
     async fn read<T: DeserializeOwned + 'static>(

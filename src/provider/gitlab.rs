@@ -11,14 +11,13 @@ use std::cell::Cell;
 use ::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use url::Url;
 
 use super::http::{Answer, Http};
 use super::{
-    Error, Kind, Secrets, Trigger, below, credential_header, json, judge, no_default_branch,
-    unclear, unreadable,
+    Error, Kind, Nature, Secrets, Trigger, below, credential_header, json, judge,
+    no_default_branch, unclear, unreadable,
 };
 use crate::run::{MatchedBy, Run};
 use crate::secret::Secret;
@@ -169,8 +168,11 @@ impl<'a> GitLab<'a> {
             GitLabCredential::Trigger { .. } => None,
             GitLabCredential::Access(token) => Some(token),
         };
+        let headers = Self::headers(credential)?;
+        let body = Some(&*trigger.body);
         let answer = self
-            .exchange(Method::POST, &trigger.url, credential, Some(&trigger.body))
+            .http
+            .plain(Nature::Trigger, Method::POST, &trigger.url, headers, body)
             .await?;
         let answer = judge(answer, "the trigger")?;
         if answer.status != StatusCode::CREATED {
@@ -190,9 +192,7 @@ impl<'a> GitLab<'a> {
 
     pub(super) async fn cancel(&self, run: &Run) -> Result<(), Error> {
         let url = self.project(["pipelines", &run.id, "cancel"]);
-        let answer = self
-            .exchange(Method::POST, &url, self.reader(), None)
-            .await?;
+        let answer = self.exchange(Method::POST, &url).await?;
         judge(answer, "the cancel").map(drop)
     }
 
@@ -227,7 +227,7 @@ impl<'a> GitLab<'a> {
     }
 
     async fn get(&self, url: &Url) -> Result<Answer, Error> {
-        self.exchange(Method::GET, url, self.reader(), None).await
+        self.exchange(Method::GET, url).await
     }
 
     async fn read<T: DeserializeOwned>(&self, url: &Url, what: &str) -> Result<T, Error> {
@@ -244,15 +244,11 @@ impl<'a> GitLab<'a> {
         Ok(headers)
     }
 
-    async fn exchange(
-        &self,
-        method: Method,
-        url: &Url,
-        token: Option<&Secret>,
-        body: Option<&RawValue>,
-    ) -> Result<Answer, Error> {
+    /// As the one who may read; what has no body and starts nothing.
+    async fn exchange(&self, method: Method, url: &Url) -> Result<Answer, Error> {
+        let headers = Self::headers(self.reader())?;
         self.http
-            .plain(method, url, Self::headers(token)?, body)
+            .plain(Nature::Read, method, url, headers, None)
             .await
     }
 }

@@ -23,7 +23,7 @@ pub(crate) use download::Tail;
 use failure::innermost;
 
 use super::error::{Error, Kind};
-use super::{Account, Share};
+use super::{Account, Nature, Share};
 use crate::event::{Event, Sink};
 
 const MOST_REDIRECTS: usize = 5;
@@ -56,8 +56,8 @@ impl<'a> Http<'a> {
         &self.account
     }
 
-    fn client(&self) -> &reqwest::Client {
-        self.client.inner()
+    fn client(&self, nature: Nature) -> Result<&reqwest::Client, Error> {
+        self.client.inner(nature)
     }
 
     pub(crate) fn tell(&self, event: Event<'_>) {
@@ -125,14 +125,15 @@ impl<'a> Http<'a> {
     /// The same with plain requests: JSON in, JSON out.
     pub(crate) async fn plain(
         &self,
+        nature: Nature,
         method: Method,
         address: &Url,
         headers: HeaderMap,
         body: Option<&RawValue>,
     ) -> Result<Answer, Error> {
+        let client = self.client(nature)?;
         self.exchange(&method, address, async |address| {
-            let mut request = self
-                .client()
+            let mut request = client
                 .request(method.clone(), address.clone())
                 .headers(headers.clone());
             if let Some(body) = body {

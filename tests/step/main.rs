@@ -6,6 +6,7 @@ mod bad_days;
 mod bitbucket;
 mod calls;
 mod certificates;
+mod connections;
 mod deadline;
 mod dry_run;
 mod finding;

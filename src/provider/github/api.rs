@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 use url::Url;
 
 use crate::provider::http::{Answer, Client, Http, USER_AGENT};
-use crate::provider::{Error, Kind, credential_header, judge, unreadable};
+use crate::provider::{Error, Kind, Nature, credential_header, judge, unreadable};
 use crate::secret::Secret;
 
 /// octocrab without a credential, for all who come with the same certificates to the same server: each of its
@@ -21,8 +21,9 @@ pub(in crate::provider) struct Library {
     /// Scheme and host alone: octocrab would put a path in front of redirected addresses too.
     base: String,
     client: Rc<Client>,
-    /// Made when it is needed first.
-    octocrab: OnceCell<Octocrab>,
+    /// Made when they are needed first.
+    for_triggers: OnceCell<Octocrab>,
+    for_reads: OnceCell<Octocrab>,
 }
 
 impl Library {
@@ -30,25 +31,31 @@ impl Library {
         Self {
             base: api.origin().ascii_serialization(),
             client,
-            octocrab: OnceCell::new(),
+            for_triggers: OnceCell::new(),
+            for_reads: OnceCell::new(),
         }
     }
 
-    fn octocrab(&self) -> Result<&Octocrab, Error> {
-        if let Some(octocrab) = self.octocrab.get() {
+    fn octocrab(&self, nature: Nature) -> Result<&Octocrab, Error> {
+        let made = match nature {
+            Nature::Trigger => &self.for_triggers,
+            Nature::Read => &self.for_reads,
+        };
+        if let Some(octocrab) = made.get() {
             return Ok(octocrab);
         }
+        let client = self.client.inner(nature)?;
         let octocrab = OctocrabBuilder::new()
             .base_uri(self.base.as_str())
             .and_then(|builder| {
                 builder
                     .add_header(header::ACCEPT, "application/vnd.github+json".to_owned())
-                    .build_with_reqwest(self.client.inner().clone())
+                    .build_with_reqwest(client.clone())
             })
             .map_err(|error| {
                 Error::new(Kind::Rejected, "no GitHub client can be made").because(&error)
             })?;
-        Ok(self.octocrab.get_or_init(|| octocrab))
+        Ok(made.get_or_init(|| octocrab))
     }
 }
 
@@ -59,6 +66,26 @@ pub(super) struct Api {
     /// What was read last at each address that was looked at, with the tag by which GitHub knows it. Tags
     /// are good for one token alone.
     looks: RefCell<HashMap<Url, Tagged>>,
+}
+
+/// A request without its address.
+struct Request<'a> {
+    nature: Nature,
+    method: Method,
+    body: Option<&'a RawValue>,
+    /// The tag of what need not be sent again.
+    unless: Option<&'a HeaderValue>,
+}
+
+impl Request<'_> {
+    fn of(nature: Nature, method: Method) -> Self {
+        Self {
+            nature,
+            method,
+            body: None,
+            unless: None,
+        }
+    }
 }
 
 /// A tag, and what it is of.
@@ -74,16 +101,22 @@ impl Api {
     }
 
     pub(super) async fn get(&self, http: &Http<'_>, url: &Url) -> Result<Answer, Error> {
-        self.exchange(http, Method::GET, url, None, None).await
+        let request = Request::of(Nature::Read, Method::GET);
+        self.exchange(http, request, url).await
     }
 
     pub(super) async fn post(
         &self,
         http: &Http<'_>,
+        nature: Nature,
         url: &Url,
         body: Option<&RawValue>,
     ) -> Result<Answer, Error> {
-        self.exchange(http, Method::POST, url, body, None).await
+        let request = Request {
+            body,
+            ..Request::of(nature, Method::POST)
+        };
+        self.exchange(http, request, url).await
     }
 
     /// Reads again what may have been read before: costs nothing of the rate limit where it is the same.
@@ -96,7 +129,11 @@ impl Api {
         let known = self.looks.borrow().get(url).cloned();
         let known = known.and_then(|(tag, read)| Some((tag, read.downcast::<T>().ok()?)));
         let tag = known.as_ref().map(|(tag, _)| tag);
-        let answer = self.exchange(http, Method::GET, url, None, tag).await?;
+        let request = Request {
+            unless: tag,
+            ..Request::of(Nature::Read, Method::GET)
+        };
+        let answer = self.exchange(http, request, url).await?;
         if let Some((_, before)) = known.filter(|_| answer.status == StatusCode::NOT_MODIFIED) {
             return Ok(before);
         }
@@ -119,12 +156,15 @@ impl Api {
     async fn exchange(
         &self,
         http: &Http<'_>,
-        method: Method,
+        Request {
+            nature,
+            method,
+            body,
+            unless,
+        }: Request<'_>,
         url: &Url,
-        body: Option<&RawValue>,
-        unless: Option<&HeaderValue>,
     ) -> Result<Answer, Error> {
-        let octocrab = self.library.octocrab()?;
+        let octocrab = self.library.octocrab(nature)?;
         http.exchange(&method, url, async |url| {
             let mut request = request::Builder::new()
                 .method(method.clone())

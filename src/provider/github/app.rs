@@ -21,7 +21,7 @@ use super::api::{Api, Library};
 use super::session::Permissions;
 use crate::event::Event;
 use crate::provider::http::{Answer, Http};
-use crate::provider::{Error, Kind, below, judge, unreadable};
+use crate::provider::{Error, Kind, Nature, below, judge, unreadable};
 use crate::secret::Secret;
 use crate::target::{App, GitHubCall, GitHubPipeline, OnAbandoned, PrivateKey, Target};
 
@@ -113,7 +113,10 @@ pub(super) async fn installation_token(
         &target.server.api,
         ["app", "installations", &id.to_string(), "access_tokens"],
     );
-    let answer = asker.api.post(http, &url, Some(&body)).await?;
+    let answer = asker
+        .api
+        .post(http, Nature::Read, &url, Some(&body))
+        .await?;
     let answer = match judge(answer, "an installation token") {
         Ok(answer) => answer,
         Err(error) if error.status() == Some(StatusCode::UNPROCESSABLE_ENTITY) => {

@@ -2,7 +2,7 @@
 
 mod roots;
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -10,12 +10,13 @@ use std::time::{Duration, SystemTime};
 use http::HeaderMap;
 use reqwest::ClientBuilder;
 use reqwest::redirect::Policy;
+use rustls::ClientConfig;
 use tokio::time::Instant;
 use url::{Origin, Url};
 
 use super::answer;
 use super::name::Resolver;
-use crate::provider::{Error, Kind};
+use crate::provider::{Error, Kind, Nature};
 use crate::target::Proxies;
 
 /// For a name's address, the connection and the TLS handshake.
@@ -25,12 +26,20 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 pub(super) const TIMEOUT: Duration = Duration::from_mins(1);
 /// Shorter than any server's own, so that no request meets a connection that is just being closed.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(5);
+/// Triggers have connections of their own and leave none idle: one that another trigger has just returned is as good
+/// as new, while a server may close an older one at any moment, and nobody would know whether the trigger arrived.
+const TRIGGER_IDLE_TIMEOUT: Duration = Duration::from_millis(200);
 
 pub(crate) const USER_AGENT: &str = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
 
-/// A client that keeps its connections. Targets share one where they trust the same certificates.
+/// A client that keeps its connections, those of triggers apart from the others. Targets share one where they trust the
+/// same certificates.
 pub(crate) struct Client {
-    inner: reqwest::Client,
+    triggers: reqwest::Client,
+    /// Made when it is needed first: many a step sends nothing but its trigger.
+    reads: OnceCell<reqwest::Client>,
+    /// Of both: sessions that one has begun, the other can resume.
+    tls: ClientConfig,
     /// Which proxy the client uses for what.
     pub(super) proxies: Arc<Proxies>,
     /// What each server's clock showed at its first answer, and when that came: each answer would show it a
@@ -42,35 +51,29 @@ impl Client {
     /// A client that trusts the public authorities (or those of `SSL_CERT_FILE` and `SSL_CERT_DIR`) and these, and
     /// uses these proxies only. Fails if a source of certificates can't be used.
     pub(crate) fn new(certificates: Option<&str>, proxies: &Arc<Proxies>) -> Result<Self, Error> {
-        let mut tls = rustls::ClientConfig::builder()
+        let mut tls = ClientConfig::builder()
             .with_root_certificates(roots::roots(certificates)?)
             .with_no_client_auth();
         tls.alpn_protocols = vec![b"http/1.1".to_vec()];
-        let builder = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls)
-            .connect_timeout(CONNECT_TIMEOUT)
-            .timeout(TIMEOUT)
-            .pool_idle_timeout(IDLE_TIMEOUT)
-            .redirect(Policy::none())
-            .retry(reqwest::retry::never())
-            .http1_only()
-            .user_agent(USER_AGENT)
-            .dns_resolver(Resolver::default());
-        let client = through(proxies, builder).build().map_err(|error| {
-            Error::new(Kind::Rejected, "the HTTP client can't be created")
-                .hint("this is a bug in the action: please report it")
-                .because(&error)
-        })?;
         Ok(Self {
-            inner: client,
+            triggers: build(&tls, proxies, TRIGGER_IDLE_TIMEOUT)?,
+            reads: OnceCell::new(),
+            tls,
             proxies: Arc::clone(proxies),
             clocks: RefCell::default(),
         })
     }
 
-    /// The client itself, for a library that brings its own requests.
-    pub(crate) fn inner(&self) -> &reqwest::Client {
-        &self.inner
+    /// The client itself for requests of that nature, also for a library that brings its own requests.
+    pub(crate) fn inner(&self, nature: Nature) -> Result<&reqwest::Client, Error> {
+        match (nature, self.reads.get()) {
+            (Nature::Trigger, _) => Ok(&self.triggers),
+            (Nature::Read, Some(reads)) => Ok(reads),
+            (Nature::Read, None) => {
+                let reads = build(&self.tls, &self.proxies, IDLE_TIMEOUT)?;
+                Ok(self.reads.get_or_init(|| reads))
+            }
+        }
     }
 
     /// What that server's clock showed at a moment; until it has answered, what ours did.
@@ -91,6 +94,28 @@ impl Client {
             clock.or_insert_with(|| (date, Instant::now()));
         }
     }
+}
+
+fn build(
+    tls: &ClientConfig,
+    proxies: &Arc<Proxies>,
+    idle_timeout: Duration,
+) -> Result<reqwest::Client, Error> {
+    let builder = reqwest::Client::builder()
+        .tls_backend_preconfigured(tls.clone())
+        .connect_timeout(CONNECT_TIMEOUT)
+        .timeout(TIMEOUT)
+        .pool_idle_timeout(idle_timeout)
+        .redirect(Policy::none())
+        .retry(reqwest::retry::never())
+        .http1_only()
+        .user_agent(USER_AGENT)
+        .dns_resolver(Resolver::default());
+    through(proxies, builder).build().map_err(|error| {
+        Error::new(Kind::Rejected, "the HTTP client can't be created")
+            .hint("this is a bug in the action: please report it")
+            .because(&error)
+    })
 }
 
 /// By itself the library would read the environment, and take a proxy that cannot be used for none.

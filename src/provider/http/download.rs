@@ -10,7 +10,7 @@ use url::{Host, Url};
 
 use super::{BoxError, Http, MOST_REDIRECTS, innermost, read};
 use crate::event::Event;
-use crate::provider::{Error, Kind, judge};
+use crate::provider::{Error, Kind, Nature, judge};
 
 /// The end of a text that may be long.
 pub(crate) struct Tail {
@@ -106,7 +106,7 @@ impl Http<'_> {
     ) -> Result<Response, Error> {
         let mut next = address.clone();
         for _ in 0..=MOST_REDIRECTS {
-            let mut request = self.client().get(next.clone());
+            let mut request = self.client(Nature::Read)?.get(next.clone());
             if next.origin() == address.origin() {
                 request = request.headers(headers.clone());
             }

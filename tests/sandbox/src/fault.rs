@@ -133,6 +133,19 @@ pub enum Fault {
     Slow(Duration),
     /// This instead of any answer.
     Noise(Moment, Noise),
+    /// Acts and answers, then ends the connection without a `Connection: close` in the answer.
+    HangUp(HangUp),
+}
+
+/// How a connection ends that was to be kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HangUp {
+    /// It is closed right after the answer.
+    Close,
+    /// It is reset right after the answer.
+    Reset,
+    /// It is reset when the next request arrives, which nobody reads: it is in no record.
+    ResetAtNextRequest,
 }
 
 impl Fault {
@@ -275,7 +288,8 @@ impl Plan {
             | Fault::Truncate
             | Fault::Huge { .. }
             | Fault::Slow(_)
-            | Fault::Noise(..) => {
+            | Fault::Noise(..)
+            | Fault::HangUp(_) => {
                 self.fault.get_or_insert_with(|| fault.clone());
             }
         }
@@ -283,7 +297,9 @@ impl Plan {
 
     pub(crate) fn acts(&self) -> bool {
         match self.fault {
-            None | Some(Fault::Truncate | Fault::Slow(_) | Fault::Delay(..)) => true,
+            None | Some(Fault::Truncate | Fault::Slow(_) | Fault::Delay(..) | Fault::HangUp(_)) => {
+                true
+            }
             Some(
                 Fault::Reset(moment)
                 | Fault::Close(moment)

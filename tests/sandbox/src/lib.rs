@@ -116,7 +116,7 @@ pub use answer::Answer;
 pub use builder::Builder;
 pub use certificate::Certificate;
 pub use door::ReservedPort;
-pub use fault::{Fault, Moment, Occasion, Route};
+pub use fault::{Fault, HangUp, Moment, Occasion, Route};
 pub use front::Front;
 pub use noise::Noise;
 pub use proxy::{Proxied, Proxy, ProxyManners};

@@ -5,6 +5,7 @@
 use std::future::poll_fn;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
 use std::time::{Duration, SystemTime};
 
 use http_body_util::BodyExt as _;
@@ -21,7 +22,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::answer::{Answer, Payload, TornOff};
 use crate::clock::http_date;
-use crate::fault::{Fault, Faults, Plan};
+use crate::fault::{Fault, Faults, HangUp, Plan};
 use crate::noise::Noise;
 use crate::provider;
 use crate::record::{Answered, RecordedRequest};
@@ -87,11 +88,23 @@ async fn converse(
     let service =
         service_fn(|request| Box::pin(serve(request, tls, doom.clone(), Arc::clone(&shared))));
     let mut connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
-    let served = poll_fn(|context| connection.poll_without_shutdown(context)).await;
+    let served =
+        poll_fn(
+            |context| match (connection.poll_without_shutdown(context), doom.hangs_up()) {
+                // The answer was written when it was ready.
+                (Poll::Pending, Some(HangUp::Close)) => Poll::Ready(Ok(())),
+                (Poll::Pending, Some(HangUp::Reset)) => {
+                    doom.reset();
+                    Poll::Ready(Ok(()))
+                }
+                (served, _) => served,
+            },
+        )
+        .await;
     let mut stream = connection.into_parts().io.into_inner();
     if let Some(noise) = doom.last_noise() {
         noise.make(stream).await;
-    } else if served.is_ok() {
+    } else if served.is_ok() && doom.hangs_up() != Some(HangUp::Reset) {
         let _ = stream.shutdown().await;
     }
     // An error here is a fault that struck or a client that left; the record tells which.
@@ -103,6 +116,10 @@ async fn serve(
     doom: Doom,
     shared: Arc<Shared>,
 ) -> Result<hyper::Response<Payload>, TornOff> {
+    if doom.hangs_up().is_some() {
+        doom.reset();
+        return Err(TornOff);
+    }
     let request = read(request, tls).await.map_err(|_| TornOff)?;
     // A task of its own: a server that is slow acts all the same when its client has given up.
     let ending = tokio::spawn(attend(request, shared)).await;
@@ -114,6 +131,10 @@ async fn serve(
                 rest: Some(body),
             },
         }),
+        Ending::HangUp(answer, how) => {
+            doom.hang_up(how);
+            respond(answer, |body, _| Payload::Whole(Some(body)))
+        }
         Ending::Torn(answer) => {
             let announced = answer.body.len().to_string();
             let answer = answer.header("Content-Length", announced);
@@ -159,6 +180,7 @@ enum Ending {
     Answer(Answer),
     Torn(Answer),
     Slow(Answer, Duration),
+    HangUp(Answer, HangUp),
     Reset,
     Close,
     Noise(Noise),
@@ -178,15 +200,17 @@ impl Ending {
             Self::Answer(answer) => Self::Answer(dated(answer)),
             Self::Torn(answer) => Self::Torn(dated(answer)),
             Self::Slow(answer, pause) => Self::Slow(dated(answer), pause),
+            Self::HangUp(answer, how) => Self::HangUp(dated(answer), how),
             Self::Reset | Self::Close | Self::Noise(_) => self,
         }
     }
 
     fn for_the_record(&self) -> Answered {
         match self {
-            Self::Answer(answer) | Self::Torn(answer) | Self::Slow(answer, _) => {
-                Answered::Status(answer.status)
-            }
+            Self::Answer(answer)
+            | Self::Torn(answer)
+            | Self::Slow(answer, _)
+            | Self::HangUp(answer, _) => Answered::Status(answer.status),
             Self::Reset => Answered::Reset,
             Self::Close => Answered::Closed,
             Self::Noise(_) => Answered::Noise,
@@ -247,6 +271,7 @@ fn strike(plan: Plan, own: Option<Answer>) -> Ending {
         Some(Fault::Answer(_, answer)) => Ending::Answer(answer),
         Some(Fault::Truncate) => Ending::Torn(own),
         Some(Fault::Slow(pause)) => Ending::Slow(own, pause),
+        Some(Fault::HangUp(how)) => Ending::HangUp(own, how),
         Some(Fault::Noise(_, noise)) => Ending::Noise(noise),
         Some(Fault::Huge { status, length, .. }) => Ending::Answer(Answer {
             padding: length,

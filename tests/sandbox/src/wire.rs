@@ -10,6 +10,7 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
+use crate::fault::HangUp;
 use crate::noise::Noise;
 use crate::server::lock;
 
@@ -21,6 +22,7 @@ pub(crate) struct Doom(Arc<Fate>);
 struct Fate {
     resets: AtomicBool,
     noise: Mutex<Option<Noise>>,
+    hang_up: Mutex<Option<HangUp>>,
 }
 
 impl Doom {
@@ -30,6 +32,15 @@ impl Doom {
 
     pub(crate) fn noise(&self, noise: Noise) {
         *lock(&self.0.noise) = Some(noise);
+    }
+
+    /// After the answer that is about to be written.
+    pub(crate) fn hang_up(&self, how: HangUp) {
+        *lock(&self.0.hang_up) = Some(how);
+    }
+
+    pub(crate) fn hangs_up(&self) -> Option<HangUp> {
+        *lock(&self.0.hang_up)
     }
 
     /// What is still to be heard on the connection when it has been given up.

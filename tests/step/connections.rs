@@ -1,0 +1,90 @@
+//! Which connection a request goes out on: a server may close one that is idle at any moment, and a trigger that
+//! meets that would be lost without anybody knowing whether it arrived.
+
+use sandbox::{Fault, HangUp, Occasion, Provider, Route, Sandbox, demo};
+use serde_json::json;
+
+use crate::calls::{PROVIDERS, at_once};
+use crate::harness::{Step, sandbox};
+
+/// A step that reads the default branch before the trigger.
+fn step(provider: Provider, sandbox: &Sandbox) -> Step {
+    match provider {
+        Provider::Github => Step::github(sandbox).input("workflow", "build.yml"),
+        Provider::Gitlab => Step::gitlab(sandbox),
+        Provider::Bitbucket => Step::bitbucket(sandbox),
+    }
+}
+
+fn secure(step: Step, sandbox: &Sandbox) -> Step {
+    let server = sandbox.https_url();
+    step.input("server-url", &server)
+        .input("ca-certificates", sandbox.ca_pem())
+}
+
+const HANG_UPS: [HangUp; 3] = [HangUp::Close, HangUp::Reset, HangUp::ResetAtNextRequest];
+
+#[test]
+fn a_trigger_never_rides_on_the_connection_of_a_read() {
+    let cases = PROVIDERS.into_iter().flat_map(|provider| {
+        HANG_UPS.map(|how| [true, false].map(|is_secure| (provider, how, is_secure)))
+    });
+    at_once(cases.flatten().collect(), |(provider, how, is_secure)| {
+        let sandbox = sandbox();
+        sandbox.fault(
+            Route::any().method("GET"),
+            Occasion::Every,
+            Fault::HangUp(how),
+        );
+        let step = step(provider, &sandbox);
+        let step = if is_secure {
+            secure(step, &sandbox)
+        } else {
+            step
+        };
+        step.run().passes().outcome("accepted");
+        assert_eq!(sandbox.trigger_requests().len(), 1, "{provider} {how:?}");
+        assert_eq!(sandbox.runs().len(), 1, "{provider} {how:?}");
+    });
+}
+
+/// An App signs in before the trigger, with a POST at last.
+#[test]
+fn nor_on_that_of_a_sign_in() {
+    for how in HANG_UPS {
+        let sandbox = sandbox();
+        sandbox.fault(
+            Route::any().path("/access_tokens"),
+            Occasion::Every,
+            Fault::HangUp(how),
+        );
+        Step::on(&sandbox.http_url())
+            .input("repository", "octo-org/app")
+            .input("workflow", "build.yml")
+            .input("ref", "main")
+            .input("client-id", demo::GITHUB_APP_CLIENT_ID)
+            .input("private-key", demo::GITHUB_APP_PRIVATE_KEY)
+            .run()
+            .passes()
+            .outcome("accepted");
+        assert_eq!(sandbox.runs().len(), 1, "{how:?}");
+    }
+}
+
+/// Many targets need no connection each: a trigger takes the one that the trigger before it has just returned.
+#[test]
+fn a_trigger_may_take_the_connection_that_another_has_just_returned() {
+    let sandbox = sandbox();
+    let targets: Vec<_> = (0..20)
+        .map(|version| json!({"inputs": {"version": version.to_string()}}))
+        .collect();
+    Step::github(&sandbox)
+        .input("workflow", "build.yml")
+        .input("ref", "main")
+        .input("max-parallel", "2")
+        .input("targets", &json!(targets).to_string())
+        .run()
+        .passes();
+    assert_eq!(sandbox.runs().len(), 20);
+    assert!(sandbox.connections() < 10, "{}", sandbox.connections());
+}
