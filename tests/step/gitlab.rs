@@ -302,3 +302,22 @@ fn a_pipeline_that_could_not_be_created_is_rejected() {
         .outcome("rejected");
     assert_eq!(sandbox.trigger_requests().len(), 1);
 }
+
+/// Nothing was created, so it is sent again when the minute is over.
+#[test]
+fn the_limit_of_pipelines_a_minute_is_waited_out() {
+    let sandbox = sandbox();
+    sandbox.with_world(|world| world.gitlab.most_pipelines_a_minute = Some(1));
+    let done = Step::gitlab(&sandbox)
+        .input("ref", "main")
+        .input("max-parallel", "1")
+        .input(
+            "targets",
+            r#"[{"variables": {"N": "1"}}, {"variables": {"N": "2"}}]"#,
+        )
+        .run()
+        .passes();
+    done.says("400 (Too many pipelines created in the last minute. Try again later.) for the trigger; tried again in 60 s");
+    assert_eq!(sandbox.trigger_requests().len(), 3, "{done}");
+    assert_eq!(sandbox.runs().len(), 2, "{done}");
+}

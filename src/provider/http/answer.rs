@@ -11,6 +11,11 @@ use crate::untrusted::{cut, one_line};
 /// Longest stretch of a provider's own words in a message.
 const LONGEST_SAID: usize = 1_000;
 
+/// GitLab's limit of pipelines that are created, which it tells by status 400 and without a header:
+/// <https://docs.gitlab.com/administration/settings/rate_limit_on_pipelines_creation/>.
+const CREATION_LIMIT: &str = "Too many pipelines created in the last minute";
+const CREATION_LIMIT_PERIOD: Duration = Duration::from_mins(1);
+
 /// An answer, its body read to the end or not.
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
@@ -83,11 +88,16 @@ impl Answer {
             let said = self.said().unwrap_or_default().to_lowercase();
             said.contains("rate limit") || said.contains("abuse detection")
         };
+        let too_many_created = || {
+            let said = self.said();
+            said.is_some_and(|said| said.contains(CREATION_LIMIT))
+        };
         let limited = match self.status {
             StatusCode::TOO_MANY_REQUESTS => true,
             StatusCode::FORBIDDEN => {
                 self.headers.contains_key(header::RETRY_AFTER) || exhausted || says_so()
             }
+            StatusCode::BAD_REQUEST => too_many_created(),
             _ => false,
         };
         if !limited {
@@ -101,7 +111,8 @@ impl Answer {
         let wait = self
             .retry_after()
             .or_else(|| exhausted.then(|| until("x-ratelimit-reset")).flatten())
-            .or_else(|| until("ratelimit-reset"));
+            .or_else(|| until("ratelimit-reset"))
+            .or_else(|| too_many_created().then_some(CREATION_LIMIT_PERIOD));
         Some(RateLimit { wait })
     }
 
@@ -307,6 +318,42 @@ mod tests {
                 None,
             ),
             (404, vec![("retry-after", "7")], "", None),
+            (
+                400,
+                vec![],
+                r#"{"message":{"base":["Too many pipelines created in the last minute. Try again later."]}}"#,
+                seconds(60),
+            ),
+            (
+                400,
+                vec![("retry-after", "7")],
+                r#"{"message":{"base":["Too many pipelines created in the last minute. Try again later."]}}"#,
+                seconds(7),
+            ),
+            (
+                400,
+                vec![],
+                r#"{"message":{"base":["Reference not found"]}}"#,
+                None,
+            ),
+            // What is over by the provider's own words: how often that is believed is for whoever tries again.
+            (429, vec![("retry-after", "0")], "", seconds(0)),
+            (
+                429,
+                vec![DATE, ("retry-after", "Sun, 22 Nov 2026 11:00:00 GMT")],
+                "",
+                seconds(0),
+            ),
+            (
+                403,
+                vec![
+                    DATE,
+                    ("x-ratelimit-remaining", "0"),
+                    ("x-ratelimit-reset", "1795340000"),
+                ],
+                "",
+                seconds(1),
+            ),
         ] {
             assert_eq!(
                 answer(status, &headers, body).rate_limit(),

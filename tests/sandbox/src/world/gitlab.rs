@@ -12,6 +12,8 @@ pub struct Gitlab {
     pub projects: Vec<GitlabProject>,
     pub tokens: Vec<GitlabToken>,
     pub version: GitlabVersion,
+    /// How many pipelines of a project may be created in a minute; `None`: any number.
+    pub most_pipelines_a_minute: Option<usize>,
 }
 
 /// What a server can do, as far as versions differ.
@@ -29,6 +31,8 @@ pub struct GitlabProject {
     pub id: u64,
     /// `group/sub/project`
     pub path: String,
+    /// Paths it had before it moved: reads are redirected, all else is refused.
+    pub former_paths: Vec<String>,
     pub visibility: Visibility,
     pub git: Git,
     /// References that only a maintainer may run pipelines on.
@@ -112,6 +116,7 @@ impl GitlabProject {
         Self {
             id,
             path: path.to_owned(),
+            former_paths: Vec::new(),
             visibility: Visibility::Public,
             git: Git::new("main"),
             protected: Vec::new(),
@@ -120,6 +125,12 @@ impl GitlabProject {
             configuration: Configuration::Runs,
             inputs: Vec::new(),
         }
+    }
+
+    #[must_use]
+    pub fn formerly(mut self, path: &str) -> Self {
+        self.former_paths.push(path.to_owned());
+        self
     }
 
     #[must_use]

@@ -1,6 +1,8 @@
 //! The two calls that start a pipeline: with a trigger token, and with an access token. Not here: reading their
 //! parameters (see `parameters`).
 
+use std::time::Duration;
+
 use serde_json::{Map, Value};
 
 use super::error::Failure;
@@ -128,6 +130,10 @@ fn start(
     run.inputs = inputs;
     run.variables = order.variables;
     run.who = order.who;
+    if is_throttled(world, project) {
+        let complaint = "Too many pipelines created in the last minute. Try again later.";
+        return Err(Failure::base(400, complaint));
+    }
     match &project.configuration {
         Configuration::Runs => {
             let run = world.start(run);
@@ -146,6 +152,14 @@ fn start(
         }
         Configuration::Invalid(complaint) => Err(Failure::base(400, complaint)),
     }
+}
+
+fn is_throttled(world: &World, project: &GitlabProject) -> bool {
+    let minute_ago = world.now() - Duration::from_mins(1);
+    let runs = world.runs_of(Provider::Gitlab, &project.path);
+    let created = runs.filter(|run| run.created_at > minute_ago).count();
+    let most = world.gitlab.most_pipelines_a_minute;
+    most.is_some_and(|most| created >= most)
 }
 
 /// The declared inputs with what was given, else their defaults.
