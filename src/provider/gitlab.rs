@@ -30,6 +30,8 @@ pub(crate) struct GitLab<'a> {
     call: &'a GitLabCall,
     http: &'a Http<'a>,
     reference: String,
+    /// The project's id, once an answer tells it: a path is no longer good for much where the project has moved.
+    project_id: Cell<Option<u64>>,
     /// What is known of the pipelines that a pipeline starts elsewhere.
     downstream: Cell<look::Downstream>,
 }
@@ -69,6 +71,9 @@ struct Pipeline {
     id: u64,
     iid: Option<u64>,
     web_url: String,
+    /// Whatever it is: an odd one must not make the outcome unknown.
+    #[serde(default)]
+    project_id: Value,
 }
 
 #[derive(Deserialize)]
@@ -87,6 +92,7 @@ impl<'a> GitLab<'a> {
             call,
             http,
             reference: String::new(),
+            project_id: Cell::default(),
             downstream: Cell::default(),
         };
         gitlab.reference = match &call.reference {
@@ -182,6 +188,7 @@ impl<'a> GitLab<'a> {
             ));
         }
         let pipeline: Pipeline = answer.json().map_err(|why| unclear(&answer, &why))?;
+        self.project_id.set(pipeline.project_id.as_u64());
         Ok(Run {
             id: pipeline.id.to_string(),
             number: pipeline.iid,
@@ -212,9 +219,11 @@ impl<'a> GitLab<'a> {
         }
     }
 
-    /// An address below the project's own. Its path is one part there, each `/` of it escaped.
+    /// An address below the project's own. A path is one part there, each `/` of it escaped.
     fn project<const N: usize>(&self, parts: [&str; N]) -> Url {
-        let project = ["projects", &self.target.repository];
+        let id = self.project_id.get().map(|id| id.to_string());
+        let project = id.as_deref().unwrap_or(&self.target.repository);
+        let project = ["projects", project];
         below(&self.target.server.api, project.into_iter().chain(parts))
     }
 
@@ -273,6 +282,7 @@ mod tests {
                     call,
                     http,
                     reference: "main".to_owned(),
+                    project_id: Cell::default(),
                     downstream: Cell::default(),
                 });
             });
@@ -282,7 +292,7 @@ mod tests {
     proptest! {
         #[test]
         fn an_answer_to_a_trigger_never_panics(
-            pipeline in noise::answer(json!({ "id": 1, "iid": 7, "web_url": "https://x.example" })),
+            pipeline in noise::answer(json!({ "id": 1, "iid": 7, "web_url": "https://x.example", "project_id": 1 })),
             project in noise::answer(json!({ "default_branch": "main" })),
         ) {
             if let Ok(answer) = judge(pipeline.answer(), "the trigger")

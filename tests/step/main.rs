@@ -18,6 +18,7 @@ mod harvest;
 mod hostile;
 mod inputs;
 mod late;
+mod moved;
 mod names;
 mod network;
 mod outcomes;

@@ -281,7 +281,7 @@ fn a_gitlab_server_may_have_a_port_and_a_path() {
             };
             let done = step.run();
             has_told_all(&done, &sandbox);
-            all_below(&sandbox, &format!("{path}/api/v4/projects/octo-group%2F"));
+            all_below(&sandbox, &format!("{path}/api/v4/projects/"));
             let page = format!("{web}/octo-group/tools/deployer/-/pipelines/");
             assert!(done.outputs["run-url"].starts_with(&page), "{done}");
         }

@@ -1,6 +1,7 @@
 //! What a rejection by GitLab means, and what to do about it.
 
 use ::http::StatusCode;
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::GitLab;
@@ -13,6 +14,13 @@ const NO_JOBS: &str = "Pipeline will not run for the selected trigger";
 const NO_STAGES: &str = "No stages / jobs for this pipeline";
 const PROTECTED: &str = "You do not have sufficient permission to run a pipeline on";
 
+const MOVED: &str = "Non GET methods are not allowed for moved projects";
+
+#[derive(Deserialize)]
+struct Project {
+    path_with_namespace: String,
+}
+
 pub(super) async fn explain(gitlab: &GitLab<'_>, rejection: Error) -> Error {
     let Some(answer) = rejection.answer() else {
         return rejection;
@@ -21,6 +29,7 @@ pub(super) async fn explain(gitlab: &GitLab<'_>, rejection: Error) -> Error {
     match answer.status {
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => gitlab.explain_read(rejection),
         StatusCode::NOT_FOUND => not_found(gitlab, rejection).await,
+        StatusCode::METHOD_NOT_ALLOWED if said.contains(MOVED) => moved(gitlab, rejection).await,
         StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY => {
             refused(gitlab, rejection, &said)
         }
@@ -164,6 +173,24 @@ async fn not_found(gitlab: &GitLab<'_>, rejection: Error) -> Error {
             let hint = format!("check `repository` and the token{id}");
             rejection.adding("whether the project is visible could not be read", hint)
         }
+    }
+}
+
+/// Reads are redirected to where the project is now.
+async fn moved(gitlab: &GitLab<'_>, rejection: Error) -> Error {
+    let project = &gitlab.target.repository;
+    let read: Result<Project, _> = gitlab.read(&gitlab.project([]), "the project").await;
+    match read {
+        Ok(Project {
+            path_with_namespace: path,
+        }) => rejection.adding(
+            format!("the project {project} has moved to {path}"),
+            format!("set `repository` to `{path}`"),
+        ),
+        Err(_) => rejection.adding(
+            format!("the project {project} has moved, and the token can't read where to"),
+            "open its page, which leads to the new one, and set `repository` to the path there",
+        ),
     }
 }
 

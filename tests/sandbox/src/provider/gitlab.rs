@@ -22,6 +22,8 @@ struct Call<'request> {
     request: &'request Request,
     /// Where links to pages begin: with the path prefix, if the request came by it.
     origin: String,
+    /// Where links to the API begin.
+    base: String,
 }
 
 pub(super) fn answer(world: &mut World, request: &Request, site: Site) -> Answer {
@@ -29,6 +31,7 @@ pub(super) fn answer(world: &mut World, request: &Request, site: Site) -> Answer
     let context = Call {
         request,
         origin: site.pages,
+        base: site.api,
     };
     let answer = match segments.as_slice() {
         ["user"] => access::user(world, &context),
@@ -68,6 +71,7 @@ fn in_project(
     }
     let token = access::authenticate(world, call.request)?;
     let project = access::see(world, token.as_ref(), id)?;
+    access::by_its_path(call, &project, id)?;
     let token = token.as_ref();
     match (method, rest) {
         ("GET", []) => read_project(call, token, &project),

@@ -51,7 +51,39 @@ pub(super) fn see(
 pub(super) fn find<'world>(world: &'world World, id: &str) -> Option<&'world GitlabProject> {
     let projects = &world.gitlab.projects;
     let by_id = || projects.iter().find(|project| spells(id, project.id));
-    named(projects, id, |project| &project.path).or_else(by_id)
+    let formerly = || projects.iter().find(|project| has_left(project, id));
+    named(projects, id, |project| &project.path)
+        .or_else(by_id)
+        .or_else(formerly)
+}
+
+/// Whether the project had that path once.
+fn has_left(project: &GitlabProject, path: &str) -> bool {
+    let same = |known: &String| known.eq_ignore_ascii_case(path);
+    project.former_paths.iter().any(same)
+}
+
+/// Under a path that a project had once, reads are sent on to its id, and nothing else is done.
+pub(super) fn by_its_path(
+    call: &Call<'_>,
+    project: &GitlabProject,
+    id: &str,
+) -> Result<(), Failure> {
+    if !has_left(project, id) {
+        return Ok(());
+    }
+    if call.request.method != "GET" {
+        let message = "Non GET methods are not allowed for moved projects";
+        return Err(Failure::message(405, message));
+    }
+    let path = &call.request.raw_path;
+    let below = path.split_once("/projects/").map_or("", |(_, path)| path);
+    let rest = below.find('/').map_or("", |end| &below[end..]);
+    let mut location = format!("{}/projects/{}{rest}", call.base, project.id);
+    if !call.request.raw_query.is_empty() {
+        location = location + "?" + &call.request.raw_query;
+    }
+    Err(Failure::moved(location))
 }
 
 pub(super) fn role(token: Option<&GitlabToken>, project: &GitlabProject) -> Option<Role> {

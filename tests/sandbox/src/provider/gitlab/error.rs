@@ -8,25 +8,38 @@ use crate::answer::Answer;
 pub(super) struct Failure {
     status: u16,
     body: Value,
+    location: Option<String>,
 }
 
 impl Failure {
+    fn new(status: u16, body: Value) -> Self {
+        Self {
+            status,
+            body,
+            location: None,
+        }
+    }
+
+    pub(super) fn moved(location: String) -> Self {
+        Self {
+            location: Some(location),
+            ..Self::message(301, "301 Moved Permanently")
+        }
+    }
+
     /// `{"message": "…"}`
     pub(super) fn message(status: u16, message: &str) -> Self {
-        let body = json!({"message": message});
-        Self { status, body }
+        Self::new(status, json!({"message": message}))
     }
 
     /// `{"message": {"base": ["…"]}}`: a pipeline that could not be made.
     pub(super) fn base(status: u16, message: &str) -> Self {
-        let body = json!({"message": {"base": [message]}});
-        Self { status, body }
+        Self::new(status, json!({"message": {"base": [message]}}))
     }
 
     /// `{"error": "…"}`: parameters that do not fit, paths that do not exist.
     pub(super) fn error(status: u16, error: &str) -> Self {
-        let body = json!({"error": error});
-        Self { status, body }
+        Self::new(status, json!({"error": error}))
     }
 
     pub(super) fn insufficient_scope(needed: &str) -> Self {
@@ -35,10 +48,14 @@ impl Failure {
             "error_description": "The request requires higher privileges than provided by the access token.",
             "scope": needed,
         });
-        Self { status: 403, body }
+        Self::new(403, body)
     }
 
     pub(super) fn answer(self) -> Answer {
-        Answer::json(self.status, self.body)
+        let answer = Answer::json(self.status, self.body);
+        match self.location {
+            Some(location) => answer.header("Location", location),
+            None => answer,
+        }
     }
 }
