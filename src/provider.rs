@@ -14,6 +14,7 @@ use std::time::{Duration, SystemTime};
 
 use ::http::HeaderValue;
 use serde_json::value::{RawValue, to_raw_value};
+use tokio::time::timeout;
 use url::Url;
 
 pub(crate) use account::{Account, Nature};
@@ -29,6 +30,9 @@ use crate::target::{Argument, Call, Provider, ResultArtifact, Target};
 pub(crate) const LARGEST_RESULT: usize = 1024 * 1024;
 /// So much of a log's end is read, in bytes: a hundred lines and more.
 const LOG_TAIL: usize = 64 * 1024;
+
+/// What comes right before a trigger takes no longer: it holds one of the few permits for triggers.
+const READY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A target's provider, ready to be sent the trigger.
 pub(crate) enum Connection<'a> {
@@ -182,12 +186,23 @@ impl<'a> Connection<'a> {
         }
     }
 
-    /// Sees to it that the credential is still good: a trigger may have waited for its turn. Starts nothing.
+    /// Does what must be done right before a trigger and starts nothing: a credential may have expired while the
+    /// trigger waited for its turn, and a second form may need something that the first did not. Takes at most
+    /// [`READY_TIMEOUT`], and may be dropped at any time.
     pub(crate) async fn make_ready(&self) -> Result<(), Error> {
-        match self {
-            Self::GitHub(github) => github.renew_in_time().await,
-            Self::GitLab(_) | Self::Bitbucket(_) => Ok(()),
-        }
+        let ready = async {
+            match self {
+                Self::GitHub(github) => github.renew_in_time().await,
+                Self::GitLab(_) => Ok(()),
+                Self::Bitbucket(bitbucket) => bitbucket.read_tag().await,
+            }
+        };
+        let too_long = |_| {
+            let seconds = READY_TIMEOUT.as_secs();
+            let what = format!("what comes before the trigger took more than {seconds} s");
+            Error::new(Kind::Unreachable, what)
+        };
+        timeout(READY_TIMEOUT, ready).await.map_err(too_long)?
     }
 
     /// Sends the trigger, once. `None` where the answer does not tell the run.

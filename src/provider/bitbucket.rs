@@ -6,6 +6,8 @@ mod files;
 mod look;
 mod search;
 
+use std::cell::{Cell, RefCell};
+
 use ::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -33,6 +35,19 @@ pub(crate) struct Bitbucket<'a> {
     http: &'a Http<'a>,
     /// `None` where only a commit is given.
     reference: Option<Reference>,
+    /// A bare name has turned out to be no branch.
+    is_no_branch: Cell<bool>,
+    tag: RefCell<TagCommit>,
+}
+
+/// What is known of the commit of the tag that is sent.
+#[derive(Default)]
+enum TagCommit {
+    #[default]
+    Unread,
+    /// The token may not read it, or there is no such tag: the answer to the trigger tells which.
+    Unreadable,
+    Known(String),
 }
 
 /// Body of `POST /repositories/{workspace}/{repo}/pipelines`.
@@ -98,6 +113,16 @@ struct Branch {
     name: String,
 }
 
+#[derive(Deserialize)]
+struct Tag {
+    target: TagTarget,
+}
+
+#[derive(Deserialize)]
+struct TagTarget {
+    hash: String,
+}
+
 impl<'a> Bitbucket<'a> {
     pub(super) async fn open(
         target: &'a Target,
@@ -109,6 +134,8 @@ impl<'a> Bitbucket<'a> {
             call,
             http,
             reference: None,
+            is_no_branch: Cell::default(),
+            tag: RefCell::default(),
         };
         if let BitbucketCredential::Api { email, token } = &call.credential {
             http.tell(Event::Minted(&basic(email, token)));
@@ -123,7 +150,49 @@ impl<'a> Bitbucket<'a> {
                 reference: None, ..
             } => Some(Reference::Branch(bitbucket.default_branch().await?)),
         };
+        bitbucket.read_tag().await?;
         Ok(bitbucket)
+    }
+
+    /// Whether the ref is sent as a tag.
+    fn is_tag(&self) -> bool {
+        match &self.reference {
+            Some(Reference::Tag(_)) => true,
+            Some(Reference::Named(_)) => self.is_no_branch.get(),
+            Some(Reference::Branch(_)) | None => false,
+        }
+    }
+
+    /// Reads the commit of the tag that is about to be sent, once, unless another commit is given: Bitbucket was
+    /// seen to fail for tags without one (500).
+    pub(super) async fn read_tag(&self) -> Result<(), Error> {
+        const WHAT: &str = "the tag";
+        let needs_commit = matches!(
+            self.call.source,
+            BitbucketSource::Reference { commit: None, .. }
+        );
+        let is_unread = matches!(*self.tag.borrow(), TagCommit::Unread);
+        if !(self.is_tag() && needs_commit && is_unread) {
+            return Ok(());
+        }
+        let url = self.repository(["refs", "tags", self.reference_name()]);
+        let read = match self.get(&url).await.and_then(|answer| judge(answer, WHAT)) {
+            Ok(answer) => answer.json().map_err(|why| unreadable(WHAT, &why)),
+            Err(error) if error.kind() == Kind::Rejected => Err(error),
+            Err(error) => return Err(error),
+        };
+        let tag = match read {
+            Ok(Tag { target }) => TagCommit::Known(target.hash),
+            Err(error) => {
+                self.http.tell(Event::Trace(format_args!(
+                    "the tag's commit is unknown, so it is sent without one: {}",
+                    error.message()
+                )));
+                TagCommit::Unreadable
+            }
+        };
+        self.tag.replace(tag);
+        Ok(())
     }
 
     async fn default_branch(&self) -> Result<String, Error> {
@@ -142,6 +211,7 @@ impl<'a> Bitbucket<'a> {
     }
 
     pub(super) fn trigger(&self, form: Form, secrets: Secrets) -> Trigger {
+        let tag = self.tag.borrow();
         let custom = self
             .call
             .custom_pipeline
@@ -160,7 +230,10 @@ impl<'a> Bitbucket<'a> {
                     _ => "branch",
                 },
                 ref_name: self.reference_name(),
-                commit: commit.as_deref().map(|hash| Commit { hash }),
+                commit: match (commit, &*tag) {
+                    (Some(hash), _) | (None, TagCommit::Known(hash)) => Some(Commit { hash }),
+                    (None, TagCommit::Unread | TagCommit::Unreadable) => None,
+                },
                 selector: custom,
             },
         };
@@ -215,8 +288,9 @@ impl<'a> Bitbucket<'a> {
             && answer
                 .said()
                 .is_some_and(|said| said.contains(&format!("{NO_SUCH_REFERENCE} branch")));
-        (no_branch && matches!(self.reference, Some(Reference::Named(_))))
-            .then_some("there is no such branch: sent as a tag")
+        let may_be_tag = no_branch && matches!(self.reference, Some(Reference::Named(_)));
+        self.is_no_branch.set(may_be_tag);
+        may_be_tag.then_some("there is no such branch: sent as a tag")
     }
 
     pub(super) async fn explain(&self, rejection: Error) -> Error {
@@ -310,6 +384,8 @@ mod tests {
                     call,
                     http,
                     reference: Some(Reference::Named("main".to_owned())),
+                    is_no_branch: Cell::default(),
+                    tag: RefCell::default(),
                 });
             });
         }

@@ -3,8 +3,8 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sandbox::world::RefKind;
-use sandbox::{Fault, Moment, Occasion, Route, demo};
-use serde_json::json;
+use sandbox::{Fault, Moment, Occasion, Route, Sandbox, demo};
+use serde_json::{Value, json};
 
 use crate::harness::{Step, sandbox};
 
@@ -19,10 +19,6 @@ fn each_source_has_its_own_shape() {
         (
             vec![("ref", "develop")],
             json!({"type": "pipeline_ref_target", "ref_type": "branch", "ref_name": "develop"}),
-        ),
-        (
-            vec![("ref", "refs/tags/v2.0.0")],
-            json!({"type": "pipeline_ref_target", "ref_type": "tag", "ref_name": "v2.0.0"}),
         ),
         (
             vec![("ref", "main"), ("custom-pipeline", "deploy")],
@@ -141,9 +137,104 @@ fn a_bare_name_that_is_no_branch_is_sent_once_more_as_a_tag() {
         .says("there is no such branch: sent as a tag");
     let [first, second] = sandbox.trigger_requests().try_into().unwrap();
     assert_eq!(first.json().unwrap()["target"]["ref_type"], "branch");
-    assert_eq!(second.json().unwrap()["target"]["ref_type"], "tag");
+    assert_eq!(second.json().unwrap()["target"], tag_target(&sandbox));
     let [run] = sandbox.runs().try_into().unwrap();
     assert_eq!(run.reference, Some((RefKind::Tag, "v2.0.0".to_owned())));
+}
+
+/// The tag `v2.0.0` with the commit that it points to.
+fn tag_target(sandbox: &Sandbox) -> Value {
+    let commit = sandbox.with_world(|world| {
+        let git = &world.bitbucket.repositories[0].git;
+        git.commit_of(RefKind::Tag, "v2.0.0")
+            .expect("the demo has it")
+            .to_owned()
+    });
+    json!({
+        "type": "pipeline_ref_target", "ref_type": "tag", "ref_name": "v2.0.0",
+        "commit": {"type": "commit", "hash": commit},
+    })
+}
+
+/// Some servers fail where a tag's commit isn't named.
+#[test]
+fn a_tag_is_sent_with_its_commit() {
+    for reference in ["refs/tags/v2.0.0", "v2.0.0"] {
+        let sandbox = sandbox();
+        sandbox.with_world(|world| world.bitbucket.fails_for_tags_without_commit = true);
+        let done = Step::bitbucket(&sandbox).input("ref", reference).run();
+        done.clone().passes().outcome("accepted");
+        let triggers = sandbox.trigger_requests();
+        let trigger = triggers.last().unwrap();
+        assert_eq!(trigger.json().unwrap()["target"], tag_target(&sandbox));
+        let [run] = sandbox.runs().try_into().unwrap();
+        assert_eq!(run.reference, Some((RefKind::Tag, "v2.0.0".to_owned())));
+    }
+    let sandbox = sandbox();
+    let dry = Step::bitbucket(&sandbox).input("ref", "refs/tags/v2.0.0");
+    let dry = dry.input("dry-run", "true").run().passes();
+    dry.says(&tag_target(&sandbox)["commit"].to_string());
+}
+
+/// Reading the tag needs a scope that triggering doesn't: without it the tag is sent by its name.
+#[test]
+fn a_tag_that_cannot_be_read_is_sent_without_its_commit() {
+    for reference in ["refs/tags/v2.0.0", "v2.0.0"] {
+        let sandbox = sandbox();
+        sandbox.with_world(|world| {
+            world.bitbucket.tokens[0]
+                .scopes
+                .retain(|scope| scope != "repository");
+        });
+        let done = Step::bitbucket(&sandbox)
+            .input("ref", reference)
+            .debugging()
+            .run()
+            .passes();
+        done.says(
+            "the tag's commit is unknown, so it is sent without one: 403 (Your credentials lack",
+        );
+        let triggers = sandbox.trigger_requests();
+        let mut target = tag_target(&sandbox);
+        target.as_object_mut().unwrap().remove("commit");
+        assert_eq!(triggers.last().unwrap().json().unwrap()["target"], target);
+        assert_eq!(sandbox.runs().len(), 1);
+    }
+}
+
+/// What cannot be read just now is read again: nothing was sent yet.
+#[test]
+fn a_tag_is_read_again_after_a_failure() {
+    for reference in ["refs/tags/v2.0.0", "v2.0.0"] {
+        let sandbox = sandbox();
+        let read = Route::any().path("/refs/tags/v2.0.0");
+        sandbox.fault(
+            read,
+            Occasion::Nth(1),
+            Fault::status(Moment::BeforeActing, 502),
+        );
+        Step::bitbucket(&sandbox)
+            .input("ref", reference)
+            .run()
+            .passes()
+            .outcome("accepted");
+        let triggers = sandbox.trigger_requests();
+        assert_eq!(
+            triggers.last().unwrap().json().unwrap()["target"],
+            tag_target(&sandbox)
+        );
+        assert_eq!(sandbox.runs().len(), 1);
+    }
+}
+
+#[test]
+fn a_tag_that_is_not_there_is_told_as_that() {
+    let sandbox = sandbox();
+    Step::bitbucket(&sandbox)
+        .input("ref", "refs/tags/nowhere")
+        .run()
+        .fails(&["there is no tag `nowhere`"])
+        .outcome("rejected");
 }
 
 #[test]

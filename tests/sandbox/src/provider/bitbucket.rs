@@ -12,7 +12,7 @@ use serde_json::json;
 use crate::answer::Answer;
 use crate::request::Request;
 use crate::site::Site;
-use crate::world::{BitbucketRepository, BitbucketToken, World};
+use crate::world::{BitbucketRepository, BitbucketToken, RefKind, World};
 use error::Failure;
 
 /// What every call gets.
@@ -51,6 +51,7 @@ fn route(world: &mut World, call: &Call<'_>, segments: &[String]) -> Result<Answ
     let repository = access::see(world, call, &format!("{workspace}/{name}"))?;
     match (call.request.method.as_str(), rest) {
         ("GET", []) => read_repository(call, &repository),
+        ("GET", ["refs", "tags", name @ ..]) => read_tag(call, &repository, &name.join("/")),
         ("POST", ["pipelines"]) => create::create(world, call, &repository),
         ("GET", ["pipelines"]) => pipeline::list(world, call, &repository),
         ("GET", ["pipelines", id]) => pipeline::get(world, call, &repository, id),
@@ -61,6 +62,25 @@ fn route(world: &mut World, call: &Call<'_>, segments: &[String]) -> Result<Answ
         ("POST", ["pipelines", id, "stopPipeline"]) => pipeline::stop(world, call, &repository, id),
         _ => Err(Failure::page_not_found()),
     }
+}
+
+fn read_tag(
+    call: &Call<'_>,
+    repository: &BitbucketRepository,
+    name: &str,
+) -> Result<Answer, Failure> {
+    access::require(call, access::REPOSITORY)?;
+    let commit = repository.git.commit_of(RefKind::Tag, name);
+    let commit = commit.ok_or_else(|| Failure::message(404, &format!("No tag \"{name}\".")))?;
+    let body = json!({
+        "type": "tag",
+        "name": name,
+        "message": null,
+        "date": null,
+        "tagger": null,
+        "target": {"type": "commit", "hash": commit},
+    });
+    Ok(Answer::json(200, body))
 }
 
 fn read_repository(call: &Call<'_>, repository: &BitbucketRepository) -> Result<Answer, Failure> {

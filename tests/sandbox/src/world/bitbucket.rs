@@ -9,6 +9,8 @@ use super::github::owned;
 pub struct Bitbucket {
     pub repositories: Vec<BitbucketRepository>,
     pub tokens: Vec<BitbucketToken>,
+    /// A target that is a tag and does not name its commit makes the server fail; false.
+    pub fails_for_tags_without_commit: bool,
 }
 
 /// Always private: only tokens for it see it.

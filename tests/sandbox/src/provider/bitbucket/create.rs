@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::error::Failure;
 use super::{Call, access, pipeline, target};
 use crate::answer::Answer;
-use crate::world::{BitbucketRepository, Provider, Run, Variable, VariableKind, World};
+use crate::world::{BitbucketRepository, Provider, RefKind, Run, Variable, VariableKind, World};
 
 pub(super) fn create(
     world: &mut World,
@@ -25,6 +25,10 @@ pub(super) fn create(
         .get("target")
         .ok_or_else(|| target::invalid("The body has no target."))?;
     let wanted = target::read(wanted, repository)?;
+    let is_tag_alone = matches!(wanted.reference, Some((RefKind::Tag, _))) && !wanted.names_commit;
+    if is_tag_alone && world.bitbucket.fails_for_tags_without_commit {
+        return Err(Failure::message(500, "Something went wrong"));
+    }
     let variables = body.get("variables").map_or(Ok(Vec::new()), variables)?;
 
     let pipeline = wanted.custom.as_deref().unwrap_or("default");

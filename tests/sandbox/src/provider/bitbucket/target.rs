@@ -10,6 +10,8 @@ use crate::world::{BitbucketRepository, RefKind};
 pub(super) struct Target {
     pub(super) reference: Option<(RefKind, String)>,
     pub(super) commit: String,
+    /// Whether the commit was named, and not only the branch or tag that leads to it.
+    pub(super) names_commit: bool,
     /// The custom pipeline; `None` for the one of the branch or tag.
     pub(super) custom: Option<String>,
 }
@@ -49,6 +51,7 @@ fn of_reference(value: &Value, repository: &BitbucketRepository) -> Result<Targe
     Ok(Target {
         reference: Some((kind, name.to_owned())),
         commit,
+        names_commit: target.contains_key("commit"),
         custom,
     })
 }
@@ -65,6 +68,7 @@ fn of_commit(value: &Value, repository: &BitbucketRepository) -> Result<Target, 
     Ok(Target {
         reference: None,
         commit,
+        names_commit: true,
         custom: selector(target, repository)?,
     })
 }
