@@ -22,6 +22,7 @@ pub use bitbucket::{
     Bitbucket, BitbucketRepository, BitbucketToken, BitbucketTokenKind, BranchPipelines,
 };
 pub use git::{Git, RefKind};
+pub(crate) use github::MINTED;
 pub use github::{
     Github, GithubRepository, Listens, MissingPermission, RunDetails, Workflow, WorkflowInput,
     WorkflowState,
@@ -193,6 +194,16 @@ impl World {
         let last = self.runs.last().cloned();
         if let Some(last) = last {
             self.keep(last.by_a_stranger(name, 0));
+        }
+    }
+
+    /// GitHub's repository of that name has another one from now on; the former one redirects.
+    pub fn rename_github_repository(&mut self, from: &str, to: &str) {
+        self.github.rename(from, to);
+        for run in &mut self.runs {
+            if run.provider == Provider::Github && run.repository == from {
+                to.clone_into(&mut run.repository);
+            }
         }
     }
 

@@ -125,6 +125,9 @@ fn route(world: &mut World, call: &Call<'_>, segments: &[String]) -> Answer {
         ("GET", ["rate_limit"]) => rate_limit(world),
         ("GET", ["installation", "repositories"]) => app::repositories_of_token(world, call)
             .unwrap_or_else(|failure| failure.answer(app::REPOSITORIES_PAGE)),
+        ("DELETE", ["installation", "token"]) => {
+            app::revoke(world, call).unwrap_or_else(|failure| failure.answer(app::REVOKE_PAGE))
+        }
         (_, ["repos", owner, name, rest @ ..]) => {
             in_repository(world, call, &format!("{owner}/{name}"), rest)
         }

@@ -1,9 +1,13 @@
 //! What there is on GitHub: repositories and workflows. Not here: who may use them (see `github_identity`), and the
 //! API over it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Git, GithubApp, GithubToken};
+
+/// What every minted installation token begins with.
+pub(crate) const MINTED: &str = "ghs_sandboxMinted";
 
 #[derive(Clone, Debug)]
 pub struct Github {
@@ -38,6 +42,38 @@ impl Default for Github {
             requests: 0,
             minted: 0,
         }
+    }
+}
+
+impl Github {
+    /// The repository has another name from now on, for its runs, tokens and Apps as well; the former one redirects.
+    pub(super) fn rename(&mut self, from: &str, to: &str) {
+        for repository in &mut self.repositories {
+            if repository.name == from {
+                to.clone_into(&mut repository.name);
+                repository.former_names.push(from.to_owned());
+            }
+        }
+        let installations = self.apps.iter_mut().flat_map(|app| &mut app.installations);
+        for installation in installations {
+            rename(&mut installation.repositories, from, to);
+        }
+        for token in &mut self.tokens {
+            let repositories: &mut Vec<String> = Arc::make_mut(&mut token.repositories);
+            rename(repositories, from, to);
+        }
+    }
+
+    /// The values of the installation tokens that are good, as far as the clock does not say otherwise.
+    pub fn minted_tokens(&self) -> Vec<&str> {
+        let values = self.tokens.iter().map(|token| token.value.as_str());
+        values.filter(|value| value.starts_with(MINTED)).collect()
+    }
+}
+
+fn rename(names: &mut [String], from: &str, to: &str) {
+    for name in names.iter_mut().filter(|name| *name == from) {
+        to.clone_into(name);
     }
 }
 

@@ -182,6 +182,46 @@ fn an_expired_minted_token_is_a_bad_credential() {
 }
 
 #[test]
+fn a_minted_token_can_be_revoked_and_no_other_can() {
+    let sandbox = Sandbox::start(World::demo()).unwrap();
+    let minted = mint(&sandbox, &json!({})).json();
+    let minted = minted["token"].as_str().unwrap();
+    let revoke = |token: &str| {
+        let path = "/api/v3/installation/token";
+        ask(&sandbox, "DELETE", path).bearer(token).send().status
+    };
+    assert_eq!(
+        sandbox.with_world(|world| world.github.minted_tokens().len()),
+        1
+    );
+    assert_eq!([revoke(minted), revoke(minted)], [204, 401]);
+    assert_eq!(revoke(demo::GITHUB_CLASSIC), 403);
+    assert_eq!(
+        sandbox.with_world(|world| world.github.minted_tokens().len()),
+        0
+    );
+}
+
+#[test]
+fn a_renamed_repository_is_installed_under_its_new_name() {
+    let sandbox = Sandbox::start(World::demo()).unwrap();
+    sandbox.with_world(|world| world.rename_github_repository("octo-org/app", "octo-org/api"));
+    assert_eq!(installation(&sandbox, &good()).status, 301);
+    assert_eq!(
+        mint(&sandbox, &json!({"repositories": ["app"]})).status,
+        422
+    );
+    assert_eq!(
+        mint(&sandbox, &json!({"repositories": ["api"]})).status,
+        201
+    );
+    assert_eq!(
+        mint(&sandbox, &json!({"repository_ids": [1001]})).status,
+        201
+    );
+}
+
+#[test]
 fn a_minted_token_tells_its_repositories_and_no_other_does() {
     let sandbox = Sandbox::start(World::demo()).unwrap();
     let minted = mint(&sandbox, &json!({"repositories": ["app"]})).json();

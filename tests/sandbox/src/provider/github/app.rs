@@ -15,13 +15,16 @@ use super::{Call, json_body, repository, workflow};
 use crate::answer::Answer;
 use crate::clock;
 use crate::world::{
-    Access, GithubApp, GithubToken, GithubTokenKind, Installation, Permissions, World,
+    Access, GithubApp, GithubToken, GithubTokenKind, Installation, MINTED, Permissions, World,
 };
 
 pub(super) const INSTALLATION_PAGE: &str = "https://docs.github.com/rest/apps/apps#get-a-repository-installation-for-the-authenticated-app";
 pub(super) const REPOSITORIES_PAGE: &str = "https://docs.github.com/rest/apps/installations#list-repositories-accessible-to-the-app-installation";
 pub(super) const MINT_PAGE: &str =
     "https://docs.github.com/rest/apps/apps#create-an-installation-access-token-for-an-app";
+
+pub(super) const REVOKE_PAGE: &str =
+    "https://docs.github.com/rest/apps/installations#revoke-an-installation-access-token";
 
 /// The longest a signed token may be good for, and as much clock skew as GitHub forgives.
 const MOST_SECONDS: u64 = 600;
@@ -169,7 +172,7 @@ pub(super) fn mint(world: &mut World, call: &Call<'_>, id: &str) -> Result<Answe
 
     let expires_at = world.now() + world.github.token_life;
     world.github.minted += 1;
-    let value = format!("ghs_sandboxMinted{:023}", world.github.minted);
+    let value = format!("{MINTED}{:023}", world.github.minted);
     let answer = json!({
         "token": value,
         "expires_at": clock::timestamp(expires_at),
@@ -185,18 +188,28 @@ pub(super) fn mint(world: &mut World, call: &Call<'_>, id: &str) -> Result<Answe
     Ok(Answer::json(201, answer))
 }
 
-/// `GET /installation/repositories`: what a minted token is for.
-pub(super) fn repositories_of_token(world: &World, call: &Call<'_>) -> Result<Answer, Failure> {
+/// `DELETE /installation/token`: the token that calls is good for nothing from now on.
+pub(super) fn revoke(world: &mut World, call: &Call<'_>) -> Result<Answer, Failure> {
+    let value = installation_token(call)?.value.clone();
+    world.github.tokens.retain(|token| token.value != value);
+    Ok(Answer::status(204))
+}
+
+fn installation_token<'call>(call: &'call Call<'_>) -> Result<&'call GithubToken, Failure> {
     let token = call.caller.token().filter(|token| match token.kind {
         GithubTokenKind::Installation { .. } => true,
         GithubTokenKind::Classic { .. } | GithubTokenKind::FineGrained { .. } => false,
     });
-    let token = token.ok_or_else(|| {
+    token.ok_or_else(|| {
         let message =
-            "You must authenticate with an installation access token in order to list repositories for an \
-             installation.";
+            "You must authenticate with an installation access token in order to call this.";
         Failure::new(403, message)
-    })?;
+    })
+}
+
+/// `GET /installation/repositories`: what a minted token is for.
+pub(super) fn repositories_of_token(world: &World, call: &Call<'_>) -> Result<Answer, Failure> {
+    let token = installation_token(call)?;
     let all = described(world, call, &token.repositories);
     let path = format!("{}/installation/repositories", call.base);
     Ok(workflow::page("repositories", &all, call, &path))
