@@ -33,6 +33,8 @@ pub(crate) struct Error {
     causes: Vec<String>,
     /// The answer that it was, if one came.
     answer: Option<Rc<Answer>>,
+    /// It is of a request for a token.
+    is_of_sign_in: bool,
 }
 
 impl Error {
@@ -43,7 +45,27 @@ impl Error {
             hint: None,
             causes: Vec::new(),
             answer: None,
+            is_of_sign_in: false,
         }
+    }
+
+    /// The same failure, of a request for a token.
+    pub(super) fn while_signing_in(self) -> Self {
+        Self {
+            is_of_sign_in: true,
+            ..self
+        }
+    }
+
+    /// Whether no token was to be had. Then an answer speaks of that alone, and not of what the token was for.
+    pub(crate) fn is_of_sign_in(&self) -> bool {
+        self.is_of_sign_in
+    }
+
+    /// The same failure, of something that begins the sentence.
+    pub(super) fn of(self, subject: &str) -> Self {
+        let message = format!("{subject}: {}", self.message);
+        Self { message, ..self }
     }
 
     pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {

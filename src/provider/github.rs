@@ -174,23 +174,29 @@ impl<'a> GitHub<'a> {
     }
 
     /// Cancels the run's first attempt. GitHub cancels whichever attempt is the current one, and a later one is
-    /// somebody else's: there is one only when the first is over.
+    /// somebody else's: there is one only when the first is over. A token that is still good isn't renewed: there may be
+    /// no time for that.
     pub(super) async fn cancel(&self, run: &Run) -> Result<(), Error> {
-        self.renew_in_time().await?;
+        let session = &self.session;
+        session.renew_if_over(self.target, self.http).await?;
         let is_over = timeout(ATTEMPT_TIMEOUT, self.is_over(run)).await;
         if is_over.unwrap_or(false) {
             return Ok(());
         }
         let url = self.repository(["actions", "runs", &run.id, "cancel"]);
-        let cancel = async || judge(self.post(Nature::Read, &url, None).await?, "the cancel").map(drop);
+        let cancel = async || judge(self.post(Nature::Read, &url, None).await?, "the cancel");
         let signed_in = self.signed_in();
-        match cancel().await {
+        let answer = match cancel().await {
             Err(error) if self.renew_after(&error, &signed_in).await? => cancel().await,
-            cancelled => cancelled,
-        }
+            answer => answer,
+        };
+        answer.map(drop)
     }
 
     pub(super) async fn explain(&self, rejection: Error) -> Error {
+        if rejection.is_of_sign_in() {
+            return rejection;
+        }
         explain::explain(self, rejection).await
     }
 

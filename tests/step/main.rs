@@ -2,6 +2,7 @@
 //! on what a user would see and on what the world looks like afterwards.
 
 mod agreement;
+mod apps;
 mod bad_days;
 mod bitbucket;
 mod calls;

@@ -101,6 +101,12 @@ impl Api {
     }
 
     pub(super) async fn get(&self, http: &Http<'_>, url: &Url) -> Result<Answer, Error> {
+        let (answer, _) = self.get_at(http, url).await?;
+        Ok(answer)
+    }
+
+    /// The same with the address that answered, which redirects may have led to.
+    pub(super) async fn get_at(&self, http: &Http<'_>, url: &Url) -> Result<(Answer, Url), Error> {
         let request = Request::of(Nature::Read, Method::GET);
         self.exchange(http, request, url).await
     }
@@ -116,7 +122,8 @@ impl Api {
             body,
             ..Request::of(nature, Method::POST)
         };
-        self.exchange(http, request, url).await
+        let (answer, _) = self.exchange(http, request, url).await?;
+        Ok(answer)
     }
 
     /// Reads again what may have been read before: costs nothing of the rate limit where it is the same.
@@ -133,7 +140,7 @@ impl Api {
             unless: tag,
             ..Request::of(Nature::Read, Method::GET)
         };
-        let answer = self.exchange(http, request, url).await?;
+        let (answer, _) = self.exchange(http, request, url).await?;
         if let Some((_, before)) = known.filter(|_| answer.status == StatusCode::NOT_MODIFIED) {
             return Ok(before);
         }
@@ -163,21 +170,25 @@ impl Api {
             unless,
         }: Request<'_>,
         url: &Url,
-    ) -> Result<Answer, Error> {
+    ) -> Result<(Answer, Url), Error> {
         let octocrab = self.library.octocrab(nature)?;
-        http.exchange(&method, url, async |url| {
-            let mut request = request::Builder::new()
-                .method(method.clone())
-                .uri(url.as_str())
-                .header(header::AUTHORIZATION, self.bearer.clone())
-                .header(header::USER_AGENT, USER_AGENT);
-            if let Some(tag) = unless {
-                request = request.header(header::IF_NONE_MATCH, tag);
-            }
-            octocrab
-                .execute(octocrab.build_request(request, body)?)
-                .await
-        })
-        .await
+        let last = RefCell::new(url.clone());
+        let answer = http
+            .exchange(&method, url, async |url| {
+                last.replace(url.clone());
+                let mut request = request::Builder::new()
+                    .method(method.clone())
+                    .uri(url.as_str())
+                    .header(header::AUTHORIZATION, self.bearer.clone())
+                    .header(header::USER_AGENT, USER_AGENT);
+                if let Some(tag) = unless {
+                    request = request.header(header::IF_NONE_MATCH, tag);
+                }
+                octocrab
+                    .execute(octocrab.build_request(request, body)?)
+                    .await
+            })
+            .await?;
+        Ok((answer, last.into_inner()))
     }
 }

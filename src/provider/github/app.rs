@@ -2,6 +2,7 @@
 //! that are needed, and good for an hour.
 //! Facts: <https://docs.github.com/en/apps/creating-github-apps/authenticating-with-a-github-app>.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -14,8 +15,8 @@ use ring::rand::SystemRandom;
 use ring::rsa::KeyPair;
 use ring::signature::RSA_PKCS1_SHA256;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use tokio::time::Instant;
+use url::Url;
 
 use super::api::{Api, Library};
 use super::session::Permissions;
@@ -28,6 +29,8 @@ use crate::target::{App, GitHubCall, GitHubPipeline, OnAbandoned, PrivateKey, Ta
 /// GitHub takes at most ten minutes; its clock may be a little behind ours.
 const LIFETIME_SECONDS: u64 = 9 * 60;
 const CLOCK_SKEW_SECONDS: u64 = 60;
+/// Clocks that are no further apart are no reason to refuse a JWT.
+const CLOCKS_APART: Duration = Duration::from_secs(30);
 
 /// Of an installation token whose end is not told.
 const LIFETIME: Duration = Duration::from_hours(1);
@@ -37,6 +40,10 @@ const RESERVE: Duration = Duration::from_mins(5);
 pub(super) const MOST_REPOSITORIES: usize = 500;
 /// Most repositories that are asked for one by one where GitHub refuses a token for all of them.
 const MOST_ASKED: usize = 50;
+
+/// GitHub's two reasons for 422.
+const REPOSITORY_REFUSED: &str = "at least one repository that does not exist";
+const PERMISSIONS_REFUSED: &str = "permissions requested are not granted";
 
 /// What a token is to be good for.
 pub(super) struct Scope<'a> {
@@ -52,7 +59,7 @@ struct Claims<'a> {
     iss: &'a str,
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 struct Installation {
     id: u64,
     app_slug: Option<String>,
@@ -66,80 +73,75 @@ struct Token {
 
 /// What is known of an installation besides its token.
 pub(super) struct Installed {
-    slug: Option<String>,
-    /// By our clock; tokens without an end are good for an hour.
+    installation: Installation,
+    /// By our clock, as is the end; tokens without an end are good for an hour.
     renew_at: Instant,
+    ends_at: Instant,
+}
+
+/// How long a token is still good.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Validity {
+    Good,
+    /// It is time for another one.
+    EndsSoon,
+    Over,
 }
 
 impl Installed {
-    pub(super) fn expires_soon(&self) -> bool {
-        Instant::now() >= self.renew_at
+    pub(super) fn validity(&self) -> Validity {
+        let now = Instant::now();
+        if now >= self.ends_at {
+            Validity::Over
+        } else if now >= self.renew_at {
+            Validity::EndsSoon
+        } else {
+            Validity::Good
+        }
     }
 
     /// Whom GitHub names as the one who started a run with the token.
     pub(super) fn actor(&self) -> Option<String> {
-        self.slug.as_ref().map(|slug| format!("{slug}[bot]"))
+        let slug = self.installation.app_slug.as_ref();
+        slug.map(|slug| format!("{slug}[bot]"))
     }
 }
 
-/// Asks for a token for all of them; that target's repository tells the installation.
+/// Asks for a token for all of them; that target's repository tells the installation, unless it is known by a token
+/// that this one replaces. Then repositories that are gone cost the others nothing.
 pub(super) async fn installation_token(
     target: &Target,
     app: &App,
     scope: &Scope<'_>,
+    before: Option<&Installed>,
     library: &Rc<Library>,
     http: &Http<'_>,
 ) -> Result<(Secret, Installed), Error> {
-    let jwt = jwt(app)?;
-    http.tell(Event::Minted(&jwt));
-    let api = Api::new(library, &jwt)?;
-    let asker = Asker { api, http, target };
-
-    let answer = asker.installation(&target.repository).await?;
-    let Installation { id, app_slug } = match judge(answer, "the App's installation") {
-        Ok(answer) => answer
-            .json()
-            .map_err(|why| unreadable("the App's installation", &why))?,
-        Err(error) => return Err(asker.installation_failure(error, app, scope).await),
+    let now = http.at_server(Instant::now());
+    let asker = Asker {
+        app,
+        scope,
+        library,
+        http,
+        target,
+        signed: RefCell::new(sign(app, now, library, http)?),
     };
-
-    let names: Vec<_> = scope
-        .repositories
-        .iter()
-        .filter_map(|repository| repository.split('/').next_back())
-        .collect();
-    let body = super::json(&json!({ "repositories": names, "permissions": scope.permissions }));
-    let url = below(
-        &target.server.api,
-        ["app", "installations", &id.to_string(), "access_tokens"],
-    );
-    let answer = asker
-        .api
-        .post(http, Nature::Read, &url, Some(&body))
-        .await?;
-    let answer = match judge(answer, "an installation token") {
-        Ok(answer) => answer,
-        Err(error) if error.status() == Some(StatusCode::UNPROCESSABLE_ENTITY) => {
-            return Err(asker.scope_failure(error, app, scope).await);
-        }
-        Err(error) => return Err(error),
-    };
-    let Token { token, expires_at } = answer
-        .json()
-        .map_err(|why| unreadable("the installation token", &why))?;
+    let known = before.map(|before| before.installation.clone());
+    let (Token { token, expires_at }, installation) = asker.any_token(known).await?;
+    let lifetime = lifetime(expires_at, http.at_server(Instant::now()));
     let installed = Installed {
-        slug: app_slug,
-        renew_at: renew_at(expires_at, http.at_server(Instant::now())),
+        installation,
+        renew_at: Instant::now() + lifetime - RESERVE.min(lifetime / 2),
+        ends_at: Instant::now() + lifetime,
     };
     Ok((Secret::new(token), installed))
 }
 
-/// When a token is replaced that ends then by the server's clock, which shows this now.
-fn renew_at(expires_at: Option<DateTime<Utc>>, now: SystemTime) -> Instant {
-    let lifetime = expires_at
+/// How long a token is good that ends then by the server's clock, which shows this now.
+fn lifetime(expires_at: Option<DateTime<Utc>>, now: SystemTime) -> Duration {
+    expires_at
         .and_then(|end| (end - DateTime::<Utc>::from(now)).to_std().ok())
-        .unwrap_or(LIFETIME);
-    Instant::now() + lifetime - RESERVE.min(lifetime / 2)
+        .unwrap_or(LIFETIME)
 }
 
 /// Just what is needed, so that the token can do nothing else.
@@ -168,31 +170,193 @@ fn without_cancel(target: &Target) -> &'static str {
 
 /// The App itself, asking for what it needs.
 struct Asker<'a> {
-    api: Api,
+    app: &'a App,
+    scope: &'a Scope<'a>,
+    library: &'a Rc<Library>,
     http: &'a Http<'a>,
     target: &'a Target,
+    signed: RefCell<Signed>,
+}
+
+/// The API with a JWT in it.
+#[derive(Clone)]
+struct Signed {
+    api: Rc<Api>,
+    /// By the clock that it was signed by.
+    at: SystemTime,
+}
+
+/// What becomes of the others where a repository is not there for the App.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum OnGone {
+    Fail,
+    LeaveOut,
+}
+
+/// Repositories, as GitHub takes them. Those with another name are known by their id only.
+#[derive(Serialize)]
+struct Repositories<'a> {
+    #[serde(rename = "repositories", skip_serializing_if = "Vec::is_empty")]
+    names: Vec<&'a str>,
+    #[serde(rename = "repository_ids", skip_serializing_if = "Vec::is_empty")]
+    ids: Vec<u64>,
+    permissions: &'a Permissions,
+}
+
+fn sign(
+    app: &App,
+    at: SystemTime,
+    library: &Rc<Library>,
+    http: &Http<'_>,
+) -> Result<Signed, Error> {
+    let jwt = jwt(app, at)?;
+    http.tell(Event::Minted(&jwt));
+    let api = Rc::new(Api::new(library, &jwt)?);
+    Ok(Signed { api, at })
 }
 
 impl Asker<'_> {
-    async fn installation(&self, repository: &str) -> Result<Answer, Error> {
+    /// Asks, and asks once more where GitHub does not take the JWT and its clock shows another time than it was
+    /// signed by.
+    async fn ask<T>(
+        &self,
+        request: impl AsyncFn(Rc<Api>) -> Result<T, Error>,
+        answer: impl Fn(&T) -> &Answer,
+    ) -> Result<T, Error> {
+        let Signed { api, at } = self.signed.borrow().clone();
+        let first = request(api).await?;
+        let refused = answer(&first).status == StatusCode::UNAUTHORIZED;
+        let theirs = answer(&first).server_time().filter(|theirs| {
+            let apart = theirs.duration_since(at);
+            refused && apart.unwrap_or_else(|error| error.duration()) > CLOCKS_APART
+        });
+        let Some(theirs) = theirs else {
+            return Ok(first);
+        };
+        let signed = sign(self.app, theirs, self.library, self.http)?;
+        self.signed.replace(signed.clone());
+        request(signed.api).await
+    }
+
+    /// The App's installation at a repository, with the address that it is at by now.
+    async fn installation(&self, repository: &str) -> Result<(Answer, Url), Error> {
         let parts = ["repos"].into_iter().chain(repository.split('/'));
         let url = below(&self.target.server.api, parts.chain(["installation"]));
-        self.api.get(self.http, &url).await
+        let request = async |api: Rc<Api>| api.get_at(self.http, &url).await;
+        self.ask(request, |(answer, _)| answer).await
     }
 
-    /// Those on which the App is not installed, as far as they are asked for.
-    async fn strange<'a>(&self, scope: &Scope<'a>) -> Vec<&'a str> {
-        let mut strange = Vec::new();
-        for repository in scope.repositories.iter().take(MOST_ASKED) {
-            let answer = self.installation(repository).await;
-            if answer.is_ok_and(|answer| answer.status == StatusCode::NOT_FOUND) {
-                strange.push(repository.as_str());
+    async fn find(&self) -> Result<Installation, Error> {
+        const WHAT: &str = "the App's installation";
+        let (answer, _) = self.installation(&self.target.repository).await?;
+        match judge(answer, WHAT) {
+            Ok(answer) => answer.json().map_err(|why| unreadable(WHAT, &why)),
+            Err(error) => Err(self.installation_failure(error).await),
+        }
+    }
+
+    async fn any_token(&self, known: Option<Installation>) -> Result<(Token, Installation), Error> {
+        let on_gone = known.as_ref().map_or(OnGone::Fail, |_| OnGone::LeaveOut);
+        if let Some(installation) = known {
+            match self.token(&installation, on_gone).await {
+                // The App may have been installed anew.
+                Err(error) if error.status() == Some(StatusCode::NOT_FOUND) => {}
+                token => return Ok((token?, installation)),
             }
         }
-        strange
+        let installation = self.find().await?;
+        Ok((self.token(&installation, on_gone).await?, installation))
     }
 
-    async fn installation_failure(&self, error: Error, app: &App, scope: &Scope<'_>) -> Error {
+    async fn token(&self, installation: &Installation, on_gone: OnGone) -> Result<Token, Error> {
+        let names = self.scope.repositories.iter();
+        let all = names.filter_map(|name| name.split('/').next_back());
+        let all = self.repositories(all.collect(), Vec::new());
+        let error = match self.mint(installation, &all).await {
+            Err(error) if error.status() == Some(StatusCode::UNPROCESSABLE_ENTITY) => error,
+            minted => return minted,
+        };
+        let said = error.answer().and_then(Answer::said).unwrap_or_default();
+        if said.contains(PERMISSIONS_REFUSED) {
+            return Err(self.lacks_permission(error));
+        }
+        let (found, gone) = self.found(installation).await;
+        let nothing_new = gone.is_empty() && found.ids.is_empty();
+        if nothing_new && said.contains(REPOSITORY_REFUSED) {
+            return Err(self.not_installed(error, &self.all()));
+        }
+        if nothing_new {
+            return Err(self.lacks_permission(error));
+        }
+        let is_nothing_left = found.names.is_empty() && found.ids.is_empty();
+        if is_nothing_left || (on_gone == OnGone::Fail && !gone.is_empty()) {
+            return Err(self.not_installed(error, &gone));
+        }
+        self.mint(installation, &found).await
+    }
+
+    async fn mint(
+        &self,
+        installation: &Installation,
+        repositories: &Repositories<'_>,
+    ) -> Result<Token, Error> {
+        let id = installation.id.to_string();
+        let parts = ["app", "installations", &id, "access_tokens"];
+        let url = below(&self.target.server.api, parts);
+        let body = super::json(repositories);
+        let request = async |api: Rc<Api>| {
+            let body = Some(&*body);
+            api.post(self.http, Nature::Read, &url, body).await
+        };
+        let answer = self.ask(request, |answer| answer).await?;
+        let answer = judge(answer, "an installation token")?;
+        answer
+            .json()
+            .map_err(|why| unreadable("the installation token", &why))
+    }
+
+    fn repositories<'a>(&'a self, names: Vec<&'a str>, ids: Vec<u64>) -> Repositories<'a> {
+        Repositories {
+            names,
+            ids,
+            permissions: self.scope.permissions,
+        }
+    }
+
+    fn all(&self) -> Vec<&str> {
+        self.scope.repositories.iter().map(String::as_str).collect()
+    }
+
+    /// The repositories that are there for the installation, and those that are not; as far as they are asked for.
+    async fn found(&self, installation: &Installation) -> (Repositories<'_>, Vec<&str>) {
+        let (mut names, mut ids, mut gone) = (Vec::new(), Vec::new(), Vec::new());
+        for (index, repository) in self.scope.repositories.iter().enumerate() {
+            let name = repository.split('/').next_back().unwrap_or_default();
+            if index >= MOST_ASKED {
+                names.push(name);
+                continue;
+            }
+            match self.installation(repository).await {
+                Ok((answer, at)) if answer.status.is_success() => {
+                    let read = answer.json::<Installation>();
+                    if read.is_ok_and(|read| read.id != installation.id) {
+                        gone.push(repository.as_str());
+                    } else if let Some(id) = repository_id(&at) {
+                        ids.push(id);
+                    } else {
+                        names.push(name);
+                    }
+                }
+                Ok((answer, _)) if answer.status == StatusCode::NOT_FOUND => {
+                    gone.push(repository.as_str());
+                }
+                Ok(_) | Err(_) => names.push(name),
+            }
+        }
+        (self.repositories(names, ids), gone)
+    }
+
+    async fn installation_failure(&self, error: Error) -> Error {
         let Some(answer) = error.answer() else {
             return error;
         };
@@ -202,26 +366,35 @@ impl Asker<'_> {
         match answer.status {
             StatusCode::UNAUTHORIZED => error.adding(
                 "GitHub does not take the App's key",
-                "check that `client-id` and `private-key` are of the same App, and that the runner's clock is right",
+                "check that `client-id` and `private-key` are of the same App",
             ),
             StatusCode::NOT_FOUND if unknown_app => error.adding(
-                format!("there is no App {}", app.client_id),
+                format!("there is no App {}", self.app.client_id),
                 "check `client-id`: it stands in the App's settings; an App of another server is unknown here",
             ),
-            StatusCode::NOT_FOUND => not_installed(error, app, &self.strange(scope).await),
+            StatusCode::NOT_FOUND => {
+                let strange = self.strange().await;
+                self.not_installed(error, &strange)
+            }
             _ => error,
         }
     }
 
-    /// A token for these repositories with these permissions is refused.
-    async fn scope_failure(&self, error: Error, app: &App, scope: &Scope<'_>) -> Error {
-        let strange = self.strange(scope).await;
-        if !strange.is_empty() {
-            return not_installed(error, app, &strange);
+    /// Those on which the App is not installed, as far as they are asked for.
+    async fn strange(&self) -> Vec<&str> {
+        let mut strange = Vec::new();
+        for repository in self.scope.repositories.iter().take(MOST_ASKED) {
+            let answer = self.installation(repository).await;
+            if answer.is_ok_and(|(answer, _)| answer.status == StatusCode::NOT_FOUND) {
+                strange.push(repository.as_str());
+            }
         }
-        let needed: Vec<_> = scope
-            .permissions
-            .iter()
+        strange
+    }
+
+    fn lacks_permission(&self, error: Error) -> Error {
+        let permissions = self.scope.permissions.iter();
+        let needed: Vec<_> = permissions
             .map(|(name, level)| format!("\"{}: {level}\"", super::explain::titled(name)))
             .collect();
         let hint = format!(
@@ -231,22 +404,30 @@ impl Asker<'_> {
         );
         error.adding("the App lacks a permission there", hint)
     }
+
+    fn not_installed(&self, error: Error, repositories: &[&str]) -> Error {
+        error.adding(
+            format!(
+                "the App {} is not installed on {}, or there is no such repository",
+                self.app.client_id,
+                repositories.join(", ")
+            ),
+            "install the App on the repository, and check the repository's name",
+        )
+    }
 }
 
-fn not_installed(error: Error, app: &App, repositories: &[&str]) -> Error {
-    error.adding(
-        format!(
-            "the App {} is not installed on {}, or there is no such repository",
-            app.client_id,
-            repositories.join(", ")
-        ),
-        "install the App on the repository, and check the repository's name",
-    )
+/// The repository's id in an address that redirects of a former name lead to.
+fn repository_id(address: &Url) -> Option<u64> {
+    let mut segments = address.path_segments()?.rev();
+    let is_of_id = segments.next() == Some("installation");
+    let id = segments.next()?.parse().ok();
+    id.filter(|_| is_of_id && segments.next() == Some("repositories"))
 }
 
-/// A token by which the App proves who it is: RS256, valid for minutes.
-fn jwt(app: &App) -> Result<Secret, Error> {
-    let now = SystemTime::now()
+/// A token by which the App proves who it is: RS256, valid for minutes from then on.
+fn jwt(app: &App, now: SystemTime) -> Result<Secret, Error> {
+    let now = now
         .duration_since(UNIX_EPOCH)
         .map_or(0, |since| since.as_secs());
     let claims = Claims {
@@ -291,6 +472,7 @@ mod tests {
     use crate::noise;
     use proptest::prelude::*;
     use rustls::pki_types::pem::PemObject as _;
+    use serde_json::json;
 
     proptest! {
         #[test]
@@ -302,7 +484,7 @@ mod tests {
             let _ = installation.answer().json::<Installation>();
             let now = httpdate::parse_http_date(&now).unwrap_or(UNIX_EPOCH);
             if let Ok(Token { expires_at, .. }) = token.answer().json() {
-                renew_at(expires_at, now);
+                let _ = Instant::now() + lifetime(expires_at, now);
             }
         }
     }
@@ -325,7 +507,7 @@ mod tests {
                 key.truncate(cut.index(key.len()));
             }
             for private_key in [PrivateKey::Pkcs1(key.as_slice().into()), PrivateKey::Pkcs8(key.as_slice().into())] {
-                let _ = jwt(&App { client_id: "Iv1".to_owned(), private_key });
+                let _ = jwt(&App { client_id: "Iv1".to_owned(), private_key }, SystemTime::now());
             }
         });
     }

@@ -1,20 +1,30 @@
 //! A sign-in that targets share: an API with a token in it, which for an App is minted once for all of them and
 //! replaced before it expires.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
+use std::time::Duration;
 
 use ::http::StatusCode;
 use tokio::sync::Mutex;
+use tokio::time::{Instant, timeout};
 
 use super::api::{Api, Library};
-use super::app::{self, Installed};
+use super::app::{self, Installed, Validity};
 use crate::event::Event;
 use crate::provider::http::Http;
 use crate::provider::{Error, Kind};
 use crate::target::{GitHubCall, GitHubCredential, Target};
 
+/// How long a renewal may take. Whoever renews does nothing else meanwhile.
+const RENEWAL_TIMEOUT: Duration = Duration::from_secs(30);
+/// The same as long as the token at hand is good, and how often it is tried then, also where it comes to no end.
+const EARLY_RENEWAL_TIMEOUT: Duration = Duration::from_secs(3);
+const EARLY_RENEWAL_INTERVAL: Duration = Duration::from_secs(10);
+/// Between two renewals that fail; doubled each time.
+const FIRST_PAUSE: Duration = Duration::from_secs(5);
+const MAX_PAUSE: Duration = Duration::from_mins(1);
 /// Permissions of an App's token, with their levels.
 pub(in crate::provider) type Permissions = BTreeMap<&'static str, &'static str>;
 
@@ -28,8 +38,19 @@ pub(in crate::provider) struct Session<'a> {
     signed_in: RefCell<Option<Rc<SignedIn>>>,
     /// Why nobody will be let in, once that is known.
     refused: RefCell<Option<Error>>,
-    /// Held by whoever signs in, so that the others wait for that.
+    /// Held by whoever signs in, so that the others wait for that. Whoever holds it may be dropped: a sign-in changes
+    /// nothing before it is done.
     signing: Mutex<()>,
+    /// The renewal that failed, if the last one did.
+    failed: RefCell<Option<FailedRenewal>>,
+    /// When a token that is still good was last tried to be renewed.
+    early: Cell<Option<Instant>>,
+}
+
+struct FailedRenewal {
+    error: Error,
+    pause: Duration,
+    again_at: Instant,
 }
 
 /// What a sign-in gives.
@@ -62,6 +83,8 @@ impl<'a> Session<'a> {
             signed_in: RefCell::default(),
             refused: RefCell::default(),
             signing: Mutex::default(),
+            failed: RefCell::default(),
+            early: Cell::default(),
         }
     }
 
@@ -98,23 +121,56 @@ impl<'a> Session<'a> {
         signed_in.unwrap_or_else(|| unreachable!("nobody asks before signing in"))
     }
 
-    /// Signs in anew where an App's token is about to expire.
+    fn validity(&self) -> Validity {
+        let signed_in = self.signed_in();
+        let installed = signed_in.installed.as_ref();
+        installed.map_or(Validity::Good, Installed::validity)
+    }
+
+    /// Signs in anew where an App's token is about to expire. Errors only where it has expired: until then it is good.
     pub(super) async fn renew_in_time(
         &self,
         target: &Target,
         http: &Http<'_>,
     ) -> Result<(), Error> {
-        let expires_soon = || {
-            let signed_in = self.signed_in();
-            let installed = signed_in.installed.as_ref();
-            installed.is_some_and(Installed::expires_soon)
+        match self.validity() {
+            Validity::Good => Ok(()),
+            Validity::EndsSoon => {
+                self.renew_early(target, http).await;
+                Ok(())
+            }
+            Validity::Over => self.renew_if_over(target, http).await,
+        }
+    }
+
+    async fn renew_early(&self, target: &Target, http: &Http<'_>) {
+        let tried = self.early.get();
+        if tried.is_some_and(|tried| tried.elapsed() < EARLY_RENEWAL_INTERVAL) {
+            return;
+        }
+        // Where another one renews it, nobody waits for that.
+        let Ok(_signing) = self.signing.try_lock() else {
+            return;
         };
-        if !expires_soon() {
+        self.early.set(Some(Instant::now()));
+        match self.renew(EARLY_RENEWAL_TIMEOUT, target, http).await {
+            Ok(()) => drop(self.early.take()),
+            Err(error) => http.tell(Event::Trace(format_args!("{}", error.message()))),
+        }
+    }
+
+    /// Signs in anew where an App's token has expired.
+    pub(super) async fn renew_if_over(
+        &self,
+        target: &Target,
+        http: &Http<'_>,
+    ) -> Result<(), Error> {
+        if self.validity() != Validity::Over {
             return Ok(());
         }
         let _signing = self.signing.lock().await;
-        if expires_soon() {
-            self.renew(target, http).await?;
+        if self.validity() == Validity::Over {
+            self.renew(RENEWAL_TIMEOUT, target, http).await?;
         }
         Ok(())
     }
@@ -129,23 +185,47 @@ impl<'a> Session<'a> {
         http: &Http<'_>,
     ) -> Result<bool, Error> {
         let is_refused = error.status() == Some(StatusCode::UNAUTHORIZED);
-        if !is_refused || used.installed.is_none() {
+        if !is_refused || error.is_of_sign_in() || used.installed.is_none() {
             return Ok(false);
         }
         let _signing = self.signing.lock().await;
         if Rc::ptr_eq(used, &self.signed_in()) {
-            self.renew(target, http).await?;
+            self.renew(RENEWAL_TIMEOUT, target, http).await?;
         }
         Ok(true)
     }
 
-    async fn renew(&self, target: &Target, http: &Http<'_>) -> Result<(), Error> {
-        self.sign_in(target, http).await?;
-        http.tell(Event::Trace(format_args!("the App's token is renewed")));
-        Ok(())
+    /// For whoever holds the lock. After a failure nobody asks again before a pause is over.
+    async fn renew(&self, within: Duration, target: &Target, http: &Http<'_>) -> Result<(), Error> {
+        if let Some(failed) = &*self.failed.borrow()
+            && Instant::now() < failed.again_at
+        {
+            return Err(failed.error.clone());
+        }
+        let renewed = timeout(within, self.sign_in(target, http)).await;
+        let renewed = renewed.unwrap_or_else(|_| {
+            let seconds = within.as_secs();
+            let what = format!("GitHub did not give another one within {seconds} s");
+            Err(Error::new(Kind::Unknown, what).while_signing_in())
+        });
+        match renewed {
+            Ok(()) => {
+                self.failed.take();
+                http.tell(Event::Trace(format_args!("the App's token is renewed")));
+                Ok(())
+            }
+            Err(error) => {
+                let error = error.of("the App's token can't be renewed");
+                let before = self.failed.take().map(|failed| failed.pause);
+                let failed = FailedRenewal::new(&error, before);
+                self.failed.replace(Some(failed));
+                Err(error)
+            }
+        }
     }
 
     async fn sign_in(&self, target: &Target, http: &Http<'_>) -> Result<(), Error> {
+        let before = self.signed_in.borrow().clone();
         let signed_in = match self.credential {
             GitHubCredential::Token(token) | GitHubCredential::WorkflowToken(token) => SignedIn {
                 api: Api::new(&self.library, token)?,
@@ -157,8 +237,10 @@ impl<'a> Session<'a> {
                     repositories: &repositories,
                     permissions: &self.permissions,
                 };
-                let (token, installed) =
-                    app::installation_token(target, app, &scope, &self.library, http).await?;
+                let before = before.as_ref().and_then(|before| before.installed.as_ref());
+                let minted =
+                    app::installation_token(target, app, &scope, before, &self.library, http);
+                let (token, installed) = minted.await.map_err(Error::while_signing_in)?;
                 http.tell(Event::Minted(&token));
                 SignedIn {
                     api: Api::new(&self.library, &token)?,
@@ -168,5 +250,20 @@ impl<'a> Session<'a> {
         };
         self.signed_in.replace(Some(Rc::new(signed_in)));
         Ok(())
+    }
+}
+
+impl FailedRenewal {
+    fn new(error: &Error, before: Option<Duration>) -> Self {
+        let pause = before.map_or(FIRST_PAUSE, |before| (before * 2).min(MAX_PAUSE));
+        let said = match error.kind() {
+            Kind::RateLimited(said) => said.unwrap_or(MAX_PAUSE),
+            Kind::Unreachable | Kind::Rejected | Kind::Unknown => Duration::ZERO,
+        };
+        Self {
+            error: error.clone(),
+            pause,
+            again_at: Instant::now() + pause.max(said),
+        }
     }
 }

@@ -133,6 +133,11 @@ impl Answer {
             .map(|since| since.as_secs())
     }
 
+    /// The server's clock when it answered, if it tells it.
+    pub(crate) fn server_time(&self) -> Option<SystemTime> {
+        date(&self.headers)
+    }
+
     /// What kind of thing a body is that cannot be shown.
     fn nature(&self, bytes: &[u8]) -> String {
         let kind = self

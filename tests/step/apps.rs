@@ -1,0 +1,275 @@
+//! A GitHub App's sign-in over a whole step: the clock it signs by, repositories that have another name, tokens that
+//! can't be renewed for a while, and tokens that are left behind.
+
+use std::time::{Duration, Instant};
+
+use sandbox::world::{Access, JobLife, Life, Permissions};
+use sandbox::{
+    Answer, Answered, Fault, Moment, Occasion, Provider, RecordedRequest, Route, Sandbox, World,
+    demo,
+};
+use serde_json::json;
+
+use crate::calls::{SECOND, at_once, living, signal, start, until};
+use crate::harness::{Step, sandbox};
+
+/// A step that an App triggers.
+fn step(sandbox: &Sandbox) -> Step {
+    Step::on(&sandbox.http_url())
+        .input("repository", "octo-org/app")
+        .input("workflow", "build.yml")
+        .input("ref", "main")
+        .input("client-id", demo::GITHUB_APP_CLIENT_ID)
+        .input("private-key", demo::GITHUB_APP_PRIVATE_KEY)
+}
+
+/// Of `octo-org/app` and `octo-org/private`.
+fn step_of_two(sandbox: &Sandbox) -> Step {
+    let targets = json!([
+        {"repository": "octo-org/app", "workflow": "build.yml"},
+        {"repository": "octo-org/private", "workflow": "deploy.yml"},
+    ]);
+    step(sandbox)
+        .input("repository", "")
+        .input("workflow", "")
+        .input("targets", &targets.to_string())
+        .input("wait", "true")
+}
+
+fn requests(sandbox: &Sandbox, method: &str, end: &str) -> Vec<RecordedRequest> {
+    let mut requests = sandbox.requests();
+    requests.retain(|request| request.method == method && request.path.ends_with(end));
+    requests
+}
+
+/// The requests that a sign-in takes: two at first, and at least one each time that it is tried again.
+fn sign_ins(sandbox: &Sandbox) -> usize {
+    requests(sandbox, "GET", "/installation").len()
+        + requests(sandbox, "POST", "/access_tokens").len()
+}
+
+fn minting() -> Route {
+    Route::any().path("/access_tokens")
+}
+
+/// The run outlives the time in which no new token is to be had; the token outlives it too.
+#[test]
+fn a_renewal_that_fails_loses_nothing_while_the_token_is_good() {
+    let answer = |status, message: &str| {
+        Fault::Answer(
+            Moment::BeforeActing,
+            Answer::json(status, json!({ "message": message })),
+        )
+    };
+    let faults = vec![
+        answer(401, "A JSON web token could not be decoded"),
+        answer(403, "This installation has been suspended"),
+        answer(404, "Not Found"),
+        answer(
+            422,
+            "The permissions requested are not granted to this installation.",
+        ),
+        Fault::status(Moment::BeforeActing, 502),
+        Fault::Reset(Moment::BeforeActing),
+        Fault::Delay(Moment::BeforeActing, 60 * SECOND),
+    ];
+    at_once(faults, |fault| {
+        let life = Life::passing(18 * SECOND);
+        let sandbox = living(Provider::Github, life);
+        // It is to be renewed after half of that.
+        sandbox.with_world(|world| world.github.token_life = 16 * SECOND);
+        let step = step(&sandbox).input("wait", "true");
+        let child = step.start();
+        step.until_said("accepted");
+        sandbox.fault(minting(), Occasion::Every, fault.clone());
+        sandbox.fault(
+            Route::any().method("GET").path("/installation"),
+            Occasion::Every,
+            fault.clone(),
+        );
+        until(&sandbox, "a renewal is tried", |sandbox| {
+            sign_ins(sandbox) > 2
+        });
+        std::thread::sleep(4 * SECOND);
+        sandbox.clear_faults();
+        let done = step.finish(child).passes();
+        assert_eq!(done.outputs["conclusion"], "success", "{fault:?}\n{done}");
+        let tries = sign_ins(&sandbox);
+        // With pauses in between, though the run was polled all the time.
+        assert!((4..=7).contains(&tries), "{tries} {fault:?}\n{done}");
+    });
+}
+
+/// What happens to one repository is no reason to lose the run of another.
+#[test]
+fn a_repository_that_disappears_costs_no_other_its_token() {
+    let changes: Vec<fn(&mut World)> = vec![
+        |world| {
+            let installation = &mut world.github.apps[0].installations[0];
+            installation
+                .repositories
+                .retain(|name| name != "octo-org/private");
+        },
+        |world| world.rename_github_repository("octo-org/private", "octo-org/hidden"),
+    ];
+    at_once(vec![0, 1], |case: usize| {
+        let sandbox = living(Provider::Github, Life::passing(12 * SECOND));
+        sandbox.with_world(|world| world.github.token_life = 8 * SECOND);
+        let step = step_of_two(&sandbox);
+        let child = step.start();
+        until(&sandbox, "two runs", |sandbox| sandbox.runs().len() == 2);
+        sandbox.with_world(changes[case]);
+        let done = step.finish(child);
+        let conclusions: Vec<_> = done
+            .results()
+            .iter()
+            .map(|result| result["conclusion"].clone())
+            .collect();
+        assert_eq!(conclusions[0], "success", "{case}\n{done}");
+        if case == 1 {
+            assert_eq!(conclusions[1], "success", "{case}\n{done}");
+        }
+    });
+}
+
+/// The token at hand is good enough for a cancel.
+#[test]
+fn a_renewal_that_hangs_holds_up_no_stop() {
+    let sandbox = living(Provider::Github, Life::endless());
+    sandbox.with_world(|world| world.github.token_life = 16 * SECOND);
+    let step = step(&sandbox).input("wait", "true");
+    let child = step.start();
+    step.until_said("accepted");
+    let hangs = Fault::Delay(Moment::BeforeActing, 60 * SECOND);
+    sandbox.fault(minting(), Occasion::Every, hangs);
+    until(&sandbox, "a renewal is tried", |sandbox| {
+        requests(sandbox, "POST", "/access_tokens").len() > 1
+    });
+    let began = Instant::now();
+    signal(&child, "INT");
+    let done = step.finish(child);
+    assert!(
+        began.elapsed() < 4 * SECOND,
+        "{:?}\n{done}",
+        began.elapsed()
+    );
+    assert_eq!(sandbox.unfinished_runs().len(), 0, "{done}");
+}
+
+/// A cancel that is refused because the token has been revoked is sent again with another one.
+#[test]
+fn a_cancel_gets_another_token_where_the_one_at_hand_is_refused() {
+    let sandbox = living(Provider::Github, Life::endless());
+    let step = step(&sandbox).input("wait", "true");
+    let child = step.start();
+    step.until_said("accepted");
+    let polls = Route::any().method("GET").path("/actions/runs/");
+    let slow = Fault::Delay(Moment::AfterActing, 3 * SECOND);
+    sandbox.fault(polls, Occasion::Every, slow);
+    std::thread::sleep(Duration::from_millis(2_500));
+    sandbox.with_world(|world| {
+        let minted = world.github.minted_tokens();
+        let minted: Vec<_> = minted.into_iter().map(str::to_owned).collect();
+        world
+            .github
+            .tokens
+            .retain(|token| !minted.contains(&token.value));
+    });
+    signal(&child, "INT");
+    let done = step.finish(child);
+    assert_eq!(sandbox.unfinished_runs().len(), 0, "{done}");
+}
+
+#[test]
+fn an_app_signs_by_the_servers_clock() {
+    let hour = 3_600 * SECOND;
+    for world in [World::demo().ahead(hour), World::demo().behind(hour)] {
+        let sandbox = start(world);
+        let done = step(&sandbox).run().passes();
+        // The first answer tells the time.
+        let asked = requests(&sandbox, "GET", "/installation");
+        let answered: Vec<_> = asked.iter().map(|request| request.answered).collect();
+        assert_eq!(
+            answered,
+            [Answered::Status(401), Answered::Status(200)],
+            "{done}"
+        );
+        assert_eq!(
+            requests(&sandbox, "POST", "/access_tokens").len(),
+            1,
+            "{done}"
+        );
+        assert_eq!(sandbox.runs().len(), 1);
+    }
+}
+
+/// A key that is refused is refused at any time.
+#[test]
+fn a_key_that_is_refused_is_not_signed_with_again() {
+    let sandbox = sandbox();
+    let refusal = Answer::json(
+        401,
+        json!({"message": "A JSON web token could not be decoded"}),
+    );
+    let refusal = Fault::Answer(Moment::BeforeActing, refusal);
+    sandbox.fault(Route::any(), Occasion::Every, refusal);
+    step(&sandbox)
+        .run()
+        .fails(&["GitHub does not take the App's key"]);
+    assert_eq!(sandbox.requests().len(), 1);
+}
+
+#[test]
+fn an_app_follows_a_repository_to_its_new_name() {
+    for inputs in [vec![], vec![("wait", "true")], vec![("ref", "")]] {
+        let sandbox = living(Provider::Github, Life::passing(SECOND));
+        let step = step(&sandbox).input("repository", "octo-org/renamed-app");
+        let step = inputs
+            .iter()
+            .fold(step, |step, (name, value)| step.input(name, value));
+        let done = step.run().passes();
+        let [run] = sandbox.runs().try_into().unwrap();
+        assert_eq!(run.repository, "octo-org/app");
+        let minted = requests(&sandbox, "POST", "/access_tokens");
+        let body = minted.last().unwrap().json().unwrap();
+        assert_eq!(body["repository_ids"], json!([1001]), "{done}");
+    }
+}
+
+#[test]
+fn a_token_that_is_refused_says_for_what() {
+    let app = |sandbox: &Sandbox, change: fn(&mut World)| {
+        sandbox.with_world(change);
+        step(sandbox)
+    };
+    let sandbox = sandbox();
+    app(&sandbox, |world| {
+        world.github.apps[0].installations[0].permissions =
+            Permissions::new(&[("metadata", Access::Read)]);
+    })
+    .run()
+    .fails(&["422 (The permissions requested are not granted to this installation.) for an installation token: the App lacks a permission there\nhint: give the App the repository permissions it needs here (\"Actions: write\")"]);
+    // Nothing had to be read to tell.
+    assert_eq!(requests(&sandbox, "GET", "/installation").len(), 1);
+}
+
+/// Renewals that fail when the token has come to its end are failed polls, and the run is seen again afterwards.
+#[test]
+fn a_renewal_that_fails_for_some_time_is_pending() {
+    let life = Life::new().job(JobLife::new("build", 12 * SECOND));
+    let sandbox = living(Provider::Github, life);
+    sandbox.with_world(|world| world.github.token_life = 4 * SECOND);
+    let step = step(&sandbox).input("wait", "true");
+    let child = step.start();
+    step.until_said("accepted");
+    sandbox.fault(
+        minting(),
+        Occasion::Every,
+        Fault::status(Moment::BeforeActing, 503),
+    );
+    std::thread::sleep(9 * SECOND);
+    sandbox.clear_faults();
+    let done = step.finish(child).passes();
+    assert_eq!(done.outputs["conclusion"], "success", "{done}");
+    done.says("the App's token can't be renewed: 503");
+}
