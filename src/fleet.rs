@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt as _};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use crate::event::{Event, Sink};
 use crate::follow::{Bounds, Followed, FollowedRun, Following, follow};
@@ -25,6 +25,8 @@ const MOST_LOGS: usize = 1024 * 1024;
 
 /// Once a target cannot be prepared, others are still begun for so long.
 const TIME_FOR_FAILURES: Duration = Duration::from_secs(30);
+
+const SIGN_OUT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A target and what became of it.
 pub(crate) struct Report<'a> {
@@ -78,9 +80,25 @@ pub(crate) async fn run<'a>(
     };
     let calls = members.iter().zip(prepared).enumerate();
     let calls = calls.map(|(index, (member, prepared))| fleet.call(index, member, prepared));
-    tokio::select! {
+    let reports = tokio::select! {
         ends = join_all(calls) => targets.iter().zip(ends).map(Report::new).collect(),
         () = fleet.close_when_stopped() => unreachable!("it never returns"),
+    };
+    sign_out(&members, stop).await;
+    reports
+}
+
+/// Revokes the tokens that were made for this step. Those that can't be within a second end by themselves.
+async fn sign_out(members: &[Member<'_>], stop: &Stop) {
+    let signing_out = members.iter().map(async |member| {
+        if let (Ok(share), Some(http)) = (member.share, &member.http) {
+            share.end(member.target, http).await;
+        }
+    });
+    tokio::select! {
+        biased;
+        () = stop.asked(Urgency::Now) => {}
+        _ = timeout(SIGN_OUT_TIMEOUT, join_all(signing_out)) => {}
     }
 }
 

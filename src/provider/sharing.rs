@@ -7,7 +7,7 @@ use std::sync::Arc;
 use url::Url;
 
 use super::github::{Library, Session, permissions};
-use super::http::Client;
+use super::http::{Client, Http};
 use super::{Account, Error, Pace};
 use crate::target::{
     BitbucketCredential, Call, GitHubCredential, GitLabCredential, PrivateKey, Provider, Proxies,
@@ -20,6 +20,15 @@ pub(crate) struct Share<'a> {
     pub(crate) client: Rc<Client>,
     /// GitHub's.
     pub(super) session: Option<Rc<Session<'a>>>,
+}
+
+impl Share<'_> {
+    /// Gives back what was made for this step alone; nothing can be asked for afterwards.
+    pub(crate) async fn end(&self, target: &Target, http: &Http<'_>) {
+        if let Some(session) = &self.session {
+            session.end(target, http).await;
+        }
+    }
 }
 
 /// A host and a credential.

@@ -42,6 +42,17 @@ fn requests(sandbox: &Sandbox, method: &str, end: &str) -> Vec<RecordedRequest> 
     requests
 }
 
+fn minted(sandbox: &Sandbox) -> u64 {
+    sandbox.with_world(|world| world.github.minted)
+}
+
+/// How many tokens that were minted are still good for something.
+fn left_behind(sandbox: &Sandbox) -> usize {
+    sandbox.with_world(|world| world.github.minted_tokens().len())
+}
+
+const REVOCATION: &str = "/installation/token";
+
 /// The requests that a sign-in takes: two at first, and at least one each time that it is tried again.
 fn sign_ins(sandbox: &Sandbox) -> usize {
     requests(sandbox, "GET", "/installation").len()
@@ -50,6 +61,146 @@ fn sign_ins(sandbox: &Sandbox) -> usize {
 
 fn minting() -> Route {
     Route::any().path("/access_tokens")
+}
+
+#[test]
+fn a_token_is_revoked_when_the_step_is_over() {
+    let life = Life::passing(3 * SECOND);
+    let cases: Vec<fn(Step) -> Step> = vec![
+        |step| step,
+        |step| step.input("wait", "true"),
+        |step| step.input("dry-run", "true"),
+        |step| step.input("workflow", "nowhere.yml"),
+    ];
+    at_once(cases, |inputs| {
+        let sandbox = living(Provider::Github, life.clone());
+        let done = inputs(step(&sandbox)).run();
+        assert_eq!(minted(&sandbox), 1, "{done}");
+        assert_eq!(left_behind(&sandbox), 0, "{done}");
+        let [revocation] = requests(&sandbox, "DELETE", REVOCATION).try_into().unwrap();
+        assert_eq!(revocation.answered, Answered::Status(204));
+        assert!(
+            sandbox
+                .requests()
+                .last()
+                .unwrap()
+                .path
+                .ends_with(REVOCATION)
+        );
+    });
+}
+
+/// One for each set of permissions, and those that were renewed.
+#[test]
+fn all_tokens_are_revoked() {
+    let sandbox = living(Provider::Github, Life::passing(9 * SECOND));
+    sandbox.with_world(|world| world.github.token_life = 4 * SECOND);
+    let targets = json!([
+        {"workflow": "build.yml", "ref": "main"},
+        {"event-type": "deploy-marked"},
+    ]);
+    let done = step(&sandbox)
+        .input("workflow", "")
+        .input("ref", "")
+        .input("targets", &targets.to_string())
+        .input("wait", "true")
+        .run()
+        .passes();
+    assert!(minted(&sandbox) >= 4, "{done}");
+    // Others have come to their end by themselves.
+    let good = sandbox.with_world(|world| {
+        let now = world.now();
+        let tokens = world.github.tokens.iter();
+        let good = tokens.filter(|token| token.expires_at.is_some_and(|end| end > now));
+        good.count()
+    });
+    assert_eq!(good, 0, "{done}");
+    assert!(requests(&sandbox, "DELETE", REVOCATION).len() >= 2);
+}
+
+/// Not only at the end, which may be hours away.
+#[test]
+fn a_token_that_was_replaced_is_revoked_soon() {
+    let sandbox = living(Provider::Github, Life::passing(17 * SECOND));
+    sandbox.with_world(|world| world.github.token_life = 18 * SECOND);
+    let done = step(&sandbox).input("wait", "true").run().passes();
+    let revocations = requests(&sandbox, "DELETE", REVOCATION);
+    assert_eq!(revocations.len() as u64, minted(&sandbox), "{done}");
+    let [first, .., last] = &revocations[..] else {
+        panic!("it was never renewed: {done}");
+    };
+    assert_eq!(first.answered, Answered::Status(204));
+    assert!(
+        last.order > first.order + 1,
+        "the run was polled in between"
+    );
+    assert_eq!(left_behind(&sandbox), 0, "{done}");
+}
+
+#[test]
+fn only_an_apps_token_is_revoked() {
+    let sandbox = sandbox();
+    for token in [demo::GITHUB_CLASSIC, demo::GITHUB_FINE_GRAINED] {
+        let step = Step::github(&sandbox).input("workflow", "build.yml");
+        step.input("token", token).run().passes();
+    }
+    Step::github(&sandbox)
+        .input("repository", "octo-org/caller")
+        .input("token", demo::GITHUB_WORKFLOW_OF_CALLER)
+        .input("event-type", "deploy")
+        .run()
+        .passes();
+    assert_eq!(requests(&sandbox, "DELETE", "").len(), 0);
+}
+
+/// It neither fails the step nor holds it up.
+#[test]
+fn a_token_that_cannot_be_revoked_is_left_to_expire() {
+    let faults = vec![
+        Fault::status(Moment::BeforeActing, 500),
+        Fault::status(Moment::BeforeActing, 401),
+        Fault::Reset(Moment::BeforeActing),
+        Fault::Delay(Moment::BeforeActing, 30 * SECOND),
+    ];
+    at_once(faults, |fault| {
+        let sandbox = sandbox();
+        sandbox.fault(Route::any().path(REVOCATION), Occasion::Every, fault);
+        let done = step(&sandbox).run().passes();
+        assert_eq!(done.warnings(), Vec::<String>::new());
+        let [revocation] = requests(&sandbox, "DELETE", REVOCATION).try_into().unwrap();
+        let since = revocation.arrived_at.elapsed().unwrap();
+        assert!(since < 3 * SECOND, "{since:?}\n{done}");
+    });
+}
+
+#[test]
+fn a_token_is_revoked_after_the_last_cancel() {
+    let sandbox = living(Provider::Github, Life::endless());
+    let step = step(&sandbox).input("wait", "true");
+    let child = step.start();
+    step.until_said("accepted");
+    signal(&child, "INT");
+    let done = step.finish(child);
+    assert_eq!(sandbox.unfinished_runs().len(), 0, "{done}");
+    assert_eq!(left_behind(&sandbox), 0, "{done}");
+}
+
+#[test]
+fn a_second_signal_waits_for_no_revocation() {
+    let sandbox = living(Provider::Github, Life::endless());
+    let hangs = Fault::Delay(Moment::BeforeActing, 30 * SECOND);
+    sandbox.fault(Route::any().path("/cancel"), Occasion::Every, hangs.clone());
+    sandbox.fault(Route::any().path(REVOCATION), Occasion::Every, hangs);
+    let step = step(&sandbox).input("wait", "true");
+    let child = step.start();
+    step.until_said("accepted");
+    signal(&child, "INT");
+    step.until_said("cancelling");
+    let began = Instant::now();
+    signal(&child, "TERM");
+    let done = step.finish(child);
+    assert!(began.elapsed() < SECOND, "{:?}\n{done}", began.elapsed());
+    assert_eq!(requests(&sandbox, "DELETE", REVOCATION).len(), 0, "{done}");
 }
 
 /// The run outlives the time in which no new token is to be had; the token outlives it too.
@@ -233,6 +384,7 @@ fn an_app_follows_a_repository_to_its_new_name() {
         let minted = requests(&sandbox, "POST", "/access_tokens");
         let body = minted.last().unwrap().json().unwrap();
         assert_eq!(body["repository_ids"], json!([1001]), "{done}");
+        assert_eq!(left_behind(&sandbox), 0);
     }
 }
 

@@ -111,6 +111,12 @@ impl Api {
         self.exchange(http, request, url).await
     }
 
+    pub(super) async fn delete(&self, http: &Http<'_>, url: &Url) -> Result<Answer, Error> {
+        let request = Request::of(Nature::Read, Method::DELETE);
+        let (answer, _) = self.exchange(http, request, url).await?;
+        Ok(answer)
+    }
+
     pub(super) async fn post(
         &self,
         http: &Http<'_>,

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use ::http::StatusCode;
+use futures_util::future::join_all;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 
@@ -14,7 +15,7 @@ use super::api::{Api, Library};
 use super::app::{self, Installed, Validity};
 use crate::event::Event;
 use crate::provider::http::Http;
-use crate::provider::{Error, Kind};
+use crate::provider::{Error, Kind, below};
 use crate::target::{GitHubCall, GitHubCredential, Target};
 
 /// How long a renewal may take. Whoever renews does nothing else meanwhile.
@@ -25,6 +26,10 @@ const EARLY_RENEWAL_INTERVAL: Duration = Duration::from_secs(10);
 /// Between two renewals that fail; doubled each time.
 const FIRST_PAUSE: Duration = Duration::from_secs(5);
 const MAX_PAUSE: Duration = Duration::from_mins(1);
+/// A token that was replaced is revoked when no request with it can be on its way any more.
+const RETIREMENT: Duration = Duration::from_secs(5);
+const REVOCATION_TIMEOUT: Duration = Duration::from_secs(2);
+
 /// Permissions of an App's token, with their levels.
 pub(in crate::provider) type Permissions = BTreeMap<&'static str, &'static str>;
 
@@ -45,6 +50,8 @@ pub(in crate::provider) struct Session<'a> {
     failed: RefCell<Option<FailedRenewal>>,
     /// When a token that is still good was last tried to be renewed.
     early: Cell<Option<Instant>>,
+    /// Tokens that were replaced before their end, and when.
+    retired: RefCell<Vec<(Instant, Rc<SignedIn>)>>,
 }
 
 struct FailedRenewal {
@@ -85,6 +92,7 @@ impl<'a> Session<'a> {
             signing: Mutex::default(),
             failed: RefCell::default(),
             early: Cell::default(),
+            retired: RefCell::default(),
         }
     }
 
@@ -133,6 +141,7 @@ impl<'a> Session<'a> {
         target: &Target,
         http: &Http<'_>,
     ) -> Result<(), Error> {
+        self.revoke_retired(target, http).await;
         match self.validity() {
             Validity::Good => Ok(()),
             Validity::EndsSoon => {
@@ -153,8 +162,12 @@ impl<'a> Session<'a> {
             return;
         };
         self.early.set(Some(Instant::now()));
+        let before = self.signed_in();
         match self.renew(EARLY_RENEWAL_TIMEOUT, target, http).await {
-            Ok(()) => drop(self.early.take()),
+            Ok(()) => {
+                self.early.take();
+                self.retired.borrow_mut().push((Instant::now(), before));
+            }
             Err(error) => http.tell(Event::Trace(format_args!("{}", error.message()))),
         }
     }
@@ -224,6 +237,24 @@ impl<'a> Session<'a> {
         }
     }
 
+    /// Revokes tokens that were replaced, as far as that is possible.
+    async fn revoke_retired(&self, target: &Target, http: &Http<'_>) {
+        let is_due = |(since, _): &mut (Instant, _)| since.elapsed() >= RETIREMENT;
+        let due: Vec<_> = self.retired.borrow_mut().extract_if(.., is_due).collect();
+        for (_, signed_in) in due {
+            let _ = timeout(REVOCATION_TIMEOUT, signed_in.revoke(target, http)).await;
+        }
+    }
+
+    /// Revokes all tokens that were made for this step, as far as that is possible; nobody can use the session
+    /// afterwards.
+    pub(in crate::provider) async fn end(&self, target: &Target, http: &Http<'_>) {
+        let retired = self.retired.take().into_iter();
+        let retired = retired.map(|(_, signed_in)| signed_in);
+        let all: Vec<_> = retired.chain(self.signed_in.take()).collect();
+        join_all(all.iter().map(|signed_in| signed_in.revoke(target, http))).await;
+    }
+
     async fn sign_in(&self, target: &Target, http: &Http<'_>) -> Result<(), Error> {
         let before = self.signed_in.borrow().clone();
         let signed_in = match self.credential {
@@ -250,6 +281,19 @@ impl<'a> Session<'a> {
         };
         self.signed_in.replace(Some(Rc::new(signed_in)));
         Ok(())
+    }
+}
+
+impl SignedIn {
+    /// Only what was made for this step: other tokens belong to others.
+    async fn revoke(&self, target: &Target, http: &Http<'_>) {
+        let is_over = |installed: &Installed| installed.validity() == Validity::Over;
+        if self.installed.as_ref().is_none_or(is_over) {
+            return;
+        }
+        let url = below(&target.server.api, ["installation", "token"]);
+        // Whatever comes of it, the token ends by itself.
+        let _ = self.api.delete(http, &url).await;
     }
 }
 
