@@ -354,6 +354,16 @@ fn an_app_signs_by_the_servers_clock() {
     }
 }
 
+/// Nobody gets a JWT that is good at a time of their choice.
+#[test]
+fn a_clock_that_is_far_off_is_not_signed_by() {
+    let sandbox = start(World::demo().ahead(48 * 3_600 * SECOND));
+    step(&sandbox)
+        .run()
+        .fails(&["GitHub does not take the App's key\nhint: check that `client-id` and `private-key` are of the same App, and that the runner's clock is right"]);
+    assert_eq!(sandbox.requests().len(), 1);
+}
+
 /// A key that is refused is refused at any time.
 #[test]
 fn a_key_that_is_refused_is_not_signed_with_again() {

@@ -2,18 +2,15 @@
 //! that are needed, and good for an hour.
 //! Facts: <https://docs.github.com/en/apps/creating-github-apps/authenticating-with-a-github-app>.
 
+mod jwt;
+
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
 use ::http::StatusCode;
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
-use ring::rand::SystemRandom;
-use ring::rsa::KeyPair;
-use ring::signature::RSA_PKCS1_SHA256;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 use url::Url;
@@ -22,15 +19,15 @@ use super::api::{Api, Library};
 use super::session::Permissions;
 use crate::event::Event;
 use crate::provider::http::{Answer, Http};
-use crate::provider::{Error, Kind, Nature, below, judge, unreadable};
+use crate::provider::{Error, Nature, below, judge, unreadable};
 use crate::secret::Secret;
-use crate::target::{App, GitHubCall, GitHubPipeline, OnAbandoned, PrivateKey, Target};
+use crate::target::{App, GitHubCall, GitHubPipeline, OnAbandoned, Target};
+use jwt::jwt;
 
-/// GitHub takes at most ten minutes; its clock may be a little behind ours.
-const LIFETIME_SECONDS: u64 = 9 * 60;
-const CLOCK_SKEW_SECONDS: u64 = 60;
 /// Clocks that are no further apart are no reason to refuse a JWT.
-const CLOCKS_APART: Duration = Duration::from_secs(30);
+const MIN_CLOCK_DIFFERENCE: Duration = Duration::from_secs(30);
+/// A clock that is further off isn't believed: nobody gets a JWT for a time of their choice.
+const MAX_CLOCK_DIFFERENCE: Duration = Duration::from_hours(24);
 
 /// Of an installation token whose end is not told.
 const LIFETIME: Duration = Duration::from_hours(1);
@@ -52,13 +49,6 @@ pub(super) struct Scope<'a> {
     pub(super) permissions: &'a Permissions,
 }
 
-#[derive(Serialize)]
-struct Claims<'a> {
-    iat: u64,
-    exp: u64,
-    iss: &'a str,
-}
-
 #[derive(Clone, Deserialize)]
 struct Installation {
     id: u64,
@@ -66,9 +56,12 @@ struct Installation {
 }
 
 #[derive(Deserialize)]
-struct Token {
+struct Minted {
     token: String,
     expires_at: Option<DateTime<Utc>>,
+    /// When it was made, by the server's clock, as far as it tells it.
+    #[serde(skip)]
+    made_at: Option<SystemTime>,
 }
 
 /// What is known of an installation besides its token.
@@ -117,7 +110,10 @@ pub(super) async fn installation_token(
     library: &Rc<Library>,
     http: &Http<'_>,
 ) -> Result<(Secret, Installed), Error> {
-    let now = http.at_server(Instant::now());
+    let ours = SystemTime::now();
+    let theirs = http.at_server(Instant::now());
+    let is_credible = apart(ours, theirs) <= MAX_CLOCK_DIFFERENCE;
+    let now = if is_credible { theirs } else { ours };
     let asker = Asker {
         app,
         scope,
@@ -127,14 +123,15 @@ pub(super) async fn installation_token(
         signed: RefCell::new(sign(app, now, library, http)?),
     };
     let known = before.map(|before| before.installation.clone());
-    let (Token { token, expires_at }, installation) = asker.any_token(known).await?;
-    let lifetime = lifetime(expires_at, http.at_server(Instant::now()));
+    let (token, installation) = asker.any_token(known).await?;
+    let made_at = token.made_at.unwrap_or_else(SystemTime::now);
+    let lifetime = lifetime(token.expires_at, made_at);
     let installed = Installed {
         installation,
         renew_at: Instant::now() + lifetime - RESERVE.min(lifetime / 2),
         ends_at: Instant::now() + lifetime,
     };
-    Ok((Secret::new(token), installed))
+    Ok((Secret::new(token.token), installed))
 }
 
 /// How long a token is good that ends then by the server's clock, which shows this now.
@@ -203,6 +200,11 @@ struct Repositories<'a> {
     permissions: &'a Permissions,
 }
 
+fn apart(one: SystemTime, other: SystemTime) -> Duration {
+    let later = one.duration_since(other);
+    later.unwrap_or_else(|error| error.duration())
+}
+
 fn sign(
     app: &App,
     at: SystemTime,
@@ -225,10 +227,10 @@ impl Asker<'_> {
     ) -> Result<T, Error> {
         let Signed { api, at } = self.signed.borrow().clone();
         let first = request(api).await?;
-        let refused = answer(&first).status == StatusCode::UNAUTHORIZED;
+        let is_refused = answer(&first).status == StatusCode::UNAUTHORIZED;
         let theirs = answer(&first).server_time().filter(|theirs| {
-            let apart = theirs.duration_since(at);
-            refused && apart.unwrap_or_else(|error| error.duration()) > CLOCKS_APART
+            let is_credible = apart(*theirs, SystemTime::now()) <= MAX_CLOCK_DIFFERENCE;
+            is_refused && is_credible && apart(*theirs, at) > MIN_CLOCK_DIFFERENCE
         });
         let Some(theirs) = theirs else {
             return Ok(first);
@@ -255,7 +257,10 @@ impl Asker<'_> {
         }
     }
 
-    async fn any_token(&self, known: Option<Installation>) -> Result<(Token, Installation), Error> {
+    async fn any_token(
+        &self,
+        known: Option<Installation>,
+    ) -> Result<(Minted, Installation), Error> {
         let on_gone = known.as_ref().map_or(OnGone::Fail, |_| OnGone::LeaveOut);
         if let Some(installation) = known {
             match self.token(&installation, on_gone).await {
@@ -268,7 +273,7 @@ impl Asker<'_> {
         Ok((self.token(&installation, on_gone).await?, installation))
     }
 
-    async fn token(&self, installation: &Installation, on_gone: OnGone) -> Result<Token, Error> {
+    async fn token(&self, installation: &Installation, on_gone: OnGone) -> Result<Minted, Error> {
         let names = self.scope.repositories.iter();
         let all = names.filter_map(|name| name.split('/').next_back());
         let all = self.repositories(all.collect(), Vec::new());
@@ -299,7 +304,7 @@ impl Asker<'_> {
         &self,
         installation: &Installation,
         repositories: &Repositories<'_>,
-    ) -> Result<Token, Error> {
+    ) -> Result<Minted, Error> {
         let id = installation.id.to_string();
         let parts = ["app", "installations", &id, "access_tokens"];
         let url = below(&self.target.server.api, parts);
@@ -310,9 +315,13 @@ impl Asker<'_> {
         };
         let answer = self.ask(request, |answer| answer).await?;
         let answer = judge(answer, "an installation token")?;
-        answer
+        let token: Minted = answer
             .json()
-            .map_err(|why| unreadable("the installation token", &why))
+            .map_err(|why| unreadable("the installation token", &why))?;
+        Ok(Minted {
+            made_at: answer.server_time(),
+            ..token
+        })
     }
 
     fn repositories<'a>(&'a self, names: Vec<&'a str>, ids: Vec<u64>) -> Repositories<'a> {
@@ -366,7 +375,7 @@ impl Asker<'_> {
         match answer.status {
             StatusCode::UNAUTHORIZED => error.adding(
                 "GitHub does not take the App's key",
-                "check that `client-id` and `private-key` are of the same App",
+                "check that `client-id` and `private-key` are of the same App, and that the runner's clock is right",
             ),
             StatusCode::NOT_FOUND if unknown_app => error.adding(
                 format!("there is no App {}", self.app.client_id),
@@ -425,54 +434,28 @@ fn repository_id(address: &Url) -> Option<u64> {
     id.filter(|_| is_of_id && segments.next() == Some("repositories"))
 }
 
-/// A token by which the App proves who it is: RS256, valid for minutes from then on.
-fn jwt(app: &App, now: SystemTime) -> Result<Secret, Error> {
-    let now = now
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs());
-    let claims = Claims {
-        iat: now.saturating_sub(CLOCK_SKEW_SECONDS),
-        exp: now + LIFETIME_SECONDS,
-        iss: &app.client_id,
-    };
-    let encode = |json: &str| URL_SAFE_NO_PAD.encode(json);
-    let unsigned = format!(
-        "{}.{}",
-        encode(r#"{"alg":"RS256","typ":"JWT"}"#),
-        encode(super::json(&claims).get())
-    );
-    let key = match &app.private_key {
-        PrivateKey::Pkcs1(der) => KeyPair::from_der(der),
-        PrivateKey::Pkcs8(der) => KeyPair::from_pkcs8(der),
-    };
-    let key = key.map_err(|error| {
-        Error::new(
-            Kind::Rejected,
-            format!("the App's private key cannot be used: {error}"),
-        )
-        .hint("it must be an RSA key of at least 2,048 bits: give the .pem file that GitHub made")
-    })?;
-    let mut signature = vec![0; key.public().modulus_len()];
-    key.sign(
-        &RSA_PKCS1_SHA256,
-        &SystemRandom::new(),
-        unsigned.as_bytes(),
-        &mut signature,
-    )
-    .map_err(|_| Error::new(Kind::Rejected, "the App's private key cannot sign"))?;
-    Ok(Secret::new(format!(
-        "{unsigned}.{}",
-        URL_SAFE_NO_PAD.encode(signature)
-    )))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::noise;
     use proptest::prelude::*;
-    use rustls::pki_types::pem::PemObject as _;
     use serde_json::json;
+
+    #[test]
+    fn a_renamed_repository_is_known_by_its_id() {
+        for (path, id) in [
+            ("/repositories/1001/installation", Some(1001)),
+            ("/api/v3/repositories/1001/installation", Some(1001)),
+            ("/repos/octo-org/app/installation", None),
+            ("/repos/repositories/1001/installation/x", None),
+            ("/repositories/app/installation", None),
+            ("/installation", None),
+            ("/", None),
+        ] {
+            let url = Url::parse("https://git.example").unwrap();
+            assert_eq!(repository_id(&url.join(path).unwrap()), id, "{path}");
+        }
+    }
 
     proptest! {
         #[test]
@@ -482,33 +465,10 @@ mod tests {
             now in noise::http_date(),
         ) {
             let _ = installation.answer().json::<Installation>();
-            let now = httpdate::parse_http_date(&now).unwrap_or(UNIX_EPOCH);
-            if let Ok(Token { expires_at, .. }) = token.answer().json() {
+            let now = httpdate::parse_http_date(&now).unwrap_or(SystemTime::UNIX_EPOCH);
+            if let Ok(Minted { expires_at, .. }) = token.answer().json() {
                 let _ = Instant::now() + lifetime(expires_at, now);
             }
         }
-    }
-
-    /// A key is an input, though only its PEM is looked at before.
-    #[test]
-    fn a_key_never_panics() {
-        const KEY: &str = include_str!("../../../tests/sandbox/keys/test-only-app.pkcs1.pem");
-        let key = rustls::pki_types::PrivatePkcs1KeyDer::from_pem_slice(KEY.as_bytes()).unwrap();
-        let key = key.secret_pkcs1_der().to_vec();
-        let place = any::<prop::sample::Index>();
-        let changes = prop::collection::vec((place, 1..=u8::MAX), 1..4);
-        proptest!(|(changes in changes, cut in any::<prop::sample::Index>(), is_cut in any::<bool>())| {
-            let mut key = key.clone();
-            for (place, change) in changes {
-                let at = place.index(key.len());
-                key[at] ^= change;
-            }
-            if is_cut {
-                key.truncate(cut.index(key.len()));
-            }
-            for private_key in [PrivateKey::Pkcs1(key.as_slice().into()), PrivateKey::Pkcs8(key.as_slice().into())] {
-                let _ = jwt(&App { client_id: "Iv1".to_owned(), private_key }, SystemTime::now());
-            }
-        });
     }
 }

@@ -311,3 +311,26 @@ impl FailedRenewal {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn pauses_between_failed_renewals_grow_and_heed_rate_limits() {
+        let pause = |kind, before| {
+            let failed = FailedRenewal::new(&Error::new(kind, "no"), before);
+            (
+                failed.pause.as_secs(),
+                (failed.again_at - Instant::now()).as_secs(),
+            )
+        };
+        let seconds = |seconds| Some(Duration::from_secs(seconds));
+        assert_eq!(pause(Kind::Unknown, None), (5, 5));
+        assert_eq!(pause(Kind::Rejected, seconds(5)), (10, 10));
+        assert_eq!(pause(Kind::Unreachable, seconds(40)), (60, 60));
+        assert_eq!(pause(Kind::RateLimited(seconds(2)), None), (5, 5));
+        assert_eq!(pause(Kind::RateLimited(seconds(300)), None), (5, 300));
+        assert_eq!(pause(Kind::RateLimited(None), None), (5, 60));
+    }
+}
