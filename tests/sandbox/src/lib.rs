@@ -47,7 +47,7 @@
 //!
 //! ```
 //! use std::time::Duration;
-//! use sandbox::{Fault, Moment, Noise, Occasion, Provider, Route};
+//! use sandbox::{Fault, HangUp, Moment, Noise, Occasion, Provider, Route};
 //! # use sandbox::{Answer, Sandbox, World};
 //! # let sandbox = Sandbox::start(World::demo())?;
 //!
@@ -62,6 +62,9 @@
 //! // No HTTP at all, or none that ever ends:
 //! let endless = Fault::Noise(Moment::AfterActing, Noise::endless_headers());
 //! sandbox.fault(Route::any(), Occasion::Nth(6), endless);
+//! // A connection that is to be kept ends all the same:
+//! let hang_up = Fault::HangUp(HangUp::ResetAtNextRequest);
+//! sandbox.fault(Route::any().method("GET"), Occasion::Every, hang_up);
 //! sandbox.clear_faults();
 //! // Nobody gets in for a while, and whoever was in is cut off:
 //! sandbox.close();

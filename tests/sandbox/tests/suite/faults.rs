@@ -1,12 +1,12 @@
 //! Every kind of fault, when it strikes, and what it leaves behind in the world and in the record.
 
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::TcpStream;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use sandbox::{
-    Answer, Answered, Fault, Moment, Noise, Occasion, Provider, Route, Sandbox, World, demo,
+    Answer, Answered, Fault, HangUp, Moment, Noise, Occasion, Provider, Route, Sandbox, World, demo,
 };
 use serde_json::json;
 
@@ -49,6 +49,39 @@ fn closes_come_without_an_answer() {
         assert_eq!(error.kind(), ErrorKind::UnexpectedEof);
         assert_eq!(sandbox.runs().len(), runs);
         assert_eq!(sandbox.requests()[0].answered, Answered::Closed);
+    }
+}
+
+#[test]
+fn hang_ups_come_after_an_answer_that_promised_none() {
+    for how in [HangUp::Close, HangUp::Reset, HangUp::ResetAtNextRequest] {
+        let sandbox = with_fault(Fault::HangUp(how));
+        let request = trigger(&sandbox).bytes();
+        let request = request.replace("Connection: close\r\n", "");
+        let mut stream = TcpStream::connect(("127.0.0.1", sandbox.http_port())).unwrap();
+        stream.write_all(request.as_bytes()).unwrap();
+        // The first answer ends with its body, before or together with the connection.
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"}") {
+            let mut some = [0; 4096];
+            let read = stream.read(&mut some).unwrap();
+            assert_ne!(read, 0, "{how:?}");
+            answer.extend_from_slice(&some[..read]);
+        }
+        let answer = String::from_utf8(answer).unwrap().to_lowercase();
+        assert!(answer.starts_with("http/1.1 201"), "{how:?} {answer}");
+        assert!(!answer.contains("connection:"), "{how:?} {answer}");
+        if how == HangUp::ResetAtNextRequest {
+            stream.write_all(request.as_bytes()).unwrap();
+        }
+        let rest = stream.read(&mut [0; 1]).map_err(|error| error.kind());
+        let expected = match how {
+            HangUp::Close => Ok(0),
+            HangUp::Reset | HangUp::ResetAtNextRequest => Err(ErrorKind::ConnectionReset),
+        };
+        assert_eq!(rest, expected, "{how:?}");
+        assert_eq!(sandbox.requests().len(), 1, "{how:?}");
+        assert_eq!(sandbox.runs().len(), 1, "{how:?}");
     }
 }
 

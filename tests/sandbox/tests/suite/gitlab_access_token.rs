@@ -215,3 +215,40 @@ fn projects_and_pipelines_are_read_listed_and_cancelled() {
     assert!(sandbox.runs()[0].cancelled);
     assert_eq!(read("4242/pipelines/1").status, 404);
 }
+
+#[test]
+fn a_moved_project_is_read_by_way_of_its_id_and_nothing_else() {
+    let sandbox = start();
+    sandbox.with_world(|world| {
+        world.gitlab.projects[0].former_paths = vec!["octo-group/old".to_owned()];
+    });
+    let former = "octo-group%2Fold";
+    for (path, query) in [("", ""), ("/pipelines", "?per_page=1")] {
+        let path = format!("{former}{path}{query}");
+        let moved = api(&sandbox, "GET", &path, demo::GITLAB_DEVELOPER).send();
+        let expected = path.replace(former, &demo::GITLAB_PROJECT_ID.to_string());
+        let expected = format!("{}/api/v4/projects/{expected}", sandbox.http_url());
+        assert_eq!(moved.status, 301);
+        assert_eq!(moved.headers.get("location"), Some(expected.as_str()));
+    }
+    let refused = create(
+        &sandbox,
+        former,
+        demo::GITLAB_DEVELOPER,
+        &json!({"ref": "main"}),
+    );
+    let message = "Non GET methods are not allowed for moved projects";
+    assert_eq!(refused.said(), (405, message.to_owned()));
+    assert_eq!(sandbox.runs().len(), 0);
+}
+
+#[test]
+fn only_so_many_pipelines_of_a_project_are_created_in_a_minute() {
+    let sandbox = start();
+    sandbox.with_world(|world| world.gitlab.most_pipelines_a_minute = Some(2));
+    let statuses = [(); 3].map(|()| {
+        let body = json!({"ref": "main"});
+        create(&sandbox, DEPLOYER, demo::GITLAB_DEVELOPER, &body).status
+    });
+    assert_eq!(statuses, [201, 201, 400]);
+}
