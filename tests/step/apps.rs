@@ -307,6 +307,21 @@ fn a_renewal_that_hangs_holds_up_no_stop() {
     assert_eq!(sandbox.unfinished_runs().len(), 0, "{done}");
 }
 
+/// A trigger that had to wait for longer than its token lives needs another one, but not for any time.
+#[test]
+fn a_renewal_that_hangs_before_a_trigger_is_tried_again() {
+    let sandbox = sandbox();
+    sandbox.with_world(|world| world.github.token_life = 2 * SECOND);
+    let limit = Fault::github_secondary_limit(Some(4));
+    sandbox.fault(Route::triggers(), Occasion::Nth(1), limit);
+    let hangs = Fault::Delay(Moment::BeforeActing, 120 * SECOND);
+    sandbox.fault(minting(), Occasion::Nth(2), hangs);
+    let done = step(&sandbox).run().passes();
+    done.says("the App's token can't be renewed: GitHub did not give another one within 20 s; tried again in");
+    assert_eq!(sandbox.trigger_requests().len(), 2, "{done}");
+    assert_eq!(sandbox.runs().len(), 1);
+}
+
 /// A cancel that is refused because the token has been revoked is sent again with another one.
 #[test]
 fn a_cancel_gets_another_token_where_the_one_at_hand_is_refused() {

@@ -19,7 +19,7 @@ use crate::provider::{Error, Kind, below};
 use crate::target::{GitHubCall, GitHubCredential, Target};
 
 /// How long a renewal may take. Whoever renews does nothing else meanwhile.
-const RENEWAL_TIMEOUT: Duration = Duration::from_secs(30);
+const RENEWAL_TIMEOUT: Duration = Duration::from_secs(20);
 /// The same as long as the token at hand is good, and how often it is tried then, also where it comes to no end.
 const EARLY_RENEWAL_TIMEOUT: Duration = Duration::from_secs(3);
 const EARLY_RENEWAL_INTERVAL: Duration = Duration::from_secs(10);
