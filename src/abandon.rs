@@ -12,9 +12,9 @@ use crate::run::{Look, Run};
 use crate::stop::{Stop, Urgency};
 use crate::target::OnAbandoned;
 
-/// After a signal everything must be known by then: the runner allows ten seconds, and the step needs one to write
-/// its outputs.
-const TIME_AFTER_SIGNAL: Duration = Duration::from_secs(6);
+/// After a signal everything must be known by then. The step must be over after seven seconds; of these it needs one to
+/// revoke its tokens, and a moment to write its outputs.
+const TIME_AFTER_SIGNAL: Duration = Duration::from_millis(5_500);
 /// Until the first poll for whether an accepted cancel took effect.
 const FIRST_LOOK: Duration = Duration::from_millis(700);
 /// Between two cancels of a run that goes on, where the first was refused or not answered.

@@ -34,7 +34,7 @@ use crate::wait::{Watch, ended_in_time, wait};
 const LAST_LOOK: Duration = Duration::from_millis(1_500);
 /// After a signal a run that can be recognised is looked for until then: a run that has just been started takes seconds
 /// to appear, and its cancel takes time too.
-const LOOKING_AFTER_SIGNAL: Duration = Duration::from_millis(4_500);
+const LOOKING_AFTER_SIGNAL: Duration = Duration::from_millis(4_200);
 const LOOK_INTERVAL: Duration = Duration::from_millis(700);
 /// After a deadline nobody is in a hurry.
 const TIME_AFTER_DEADLINE: Duration = Duration::from_secs(30);

@@ -38,7 +38,7 @@ impl Refusals {
 }
 
 /// Whether the provider itself says that this can't be read. A redirect, a certificate or an odd status is somebody
-/// in between, or passes.
+/// in between, or passes; and where no token was to be had, nothing was asked for.
 fn is_refusal(error: &Error) -> bool {
     let refusals = [
         StatusCode::UNAUTHORIZED,
@@ -46,8 +46,8 @@ fn is_refusal(error: &Error) -> bool {
         StatusCode::NOT_FOUND,
         StatusCode::GONE,
     ];
+    let is_listed = |status| refusals.contains(&status);
     error.kind() == Kind::Rejected
-        && error
-            .status()
-            .is_some_and(|status| refusals.contains(&status))
+        && !error.is_of_sign_in()
+        && error.status().is_some_and(is_listed)
 }
