@@ -118,7 +118,8 @@ fn alike_on_github(one: &GitHubCall, other: &GitHubCall) -> bool {
     }
 }
 
-/// None is the default branch, whichever that is.
+/// None is the default branch, whichever that is. A run shows only the short name of its ref, so a branch and a tag of
+/// the same name look alike.
 fn may_be_same(one: Option<&Reference>, other: Option<&Reference>) -> bool {
     match (one, other) {
         (Some(one), Some(other)) => one.name() == other.name(),

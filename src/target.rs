@@ -139,12 +139,13 @@ impl Target {
     /// The branch, tag or commit that is asked for; `None` where it is left to the provider.
     pub(crate) fn source(&self) -> Option<String> {
         let name = |reference: &Option<Reference>| Some(reference.as_ref()?.name().to_owned());
+        let full = |reference: &Option<Reference>| Some(reference.as_ref()?.full());
         match &self.call {
             Call::GitHub(call) => match &call.pipeline {
                 GitHubPipeline::RepositoryDispatch { .. } => None,
-                GitHubPipeline::WorkflowDispatch { reference, .. } => name(reference),
+                GitHubPipeline::WorkflowDispatch { reference, .. } => full(reference),
             },
-            Call::GitLab(call) => name(&call.reference),
+            Call::GitLab(call) => full(&call.reference),
             Call::Bitbucket(call) => match &call.source {
                 BitbucketSource::Commit(hash) => Some(format!("commit {hash}")),
                 BitbucketSource::Reference {
@@ -292,6 +293,11 @@ pub(crate) enum BitbucketCredential {
     },
 }
 
+/// How the full refs of branches begin.
+pub(crate) const BRANCHES: &str = "refs/heads/";
+/// How the full refs of tags begin.
+pub(crate) const TAGS: &str = "refs/tags/";
+
 /// A branch or tag.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Reference {
@@ -302,11 +308,29 @@ pub(crate) enum Reference {
 }
 
 impl Reference {
+    /// Without `refs/heads/` or `refs/tags/`.
     pub(crate) fn name(&self) -> &str {
         match self {
             Self::Branch(name) | Self::Tag(name) | Self::Named(name) => name,
         }
     }
+
+    /// As it was written. GitHub and GitLab resolve a full ref to just that branch or tag.
+    pub(crate) fn full(&self) -> String {
+        match self {
+            Self::Branch(name) => format!("{BRANCHES}{name}"),
+            Self::Tag(name) => format!("{TAGS}{name}"),
+            Self::Named(name) => name.clone(),
+        }
+    }
+}
+
+/// A ref's name without `refs/heads/` or `refs/tags/`, as GitHub and GitLab show it for a run.
+pub(crate) fn short_name(reference: &str) -> &str {
+    let short = reference.strip_prefix(BRANCHES);
+    short
+        .or_else(|| reference.strip_prefix(TAGS))
+        .unwrap_or(reference)
 }
 
 pub(crate) struct Variable {

@@ -15,8 +15,8 @@ use super::written::{Payload, Written};
 use super::{Home, boolean, credential};
 use crate::secret::Secret;
 use crate::target::{
-    Argument, BitbucketCall, BitbucketSource, Call, GitHubCall, GitHubPipeline, GitLabCall,
-    Provider, Reference, Variable,
+    Argument, BRANCHES, BitbucketCall, BitbucketSource, Call, GitHubCall, GitHubPipeline,
+    GitLabCall, Provider, Reference, TAGS, Variable,
 };
 
 // GitHub's limits, from its REST documentation.
@@ -283,14 +283,14 @@ fn reference(inputs: &Inputs) -> Part<Option<Reference>> {
     let Some(text) = inputs.get("ref") else {
         return Ok(None);
     };
-    let (make, name): (fn(String) -> Reference, _) =
-        if let Some(name) = text.strip_prefix("refs/heads/") {
-            (Reference::Branch, name)
-        } else if let Some(name) = text.strip_prefix("refs/tags/") {
-            (Reference::Tag, name)
-        } else {
-            (Reference::Named, text)
-        };
+    let (make, name): (fn(String) -> Reference, _) = if let Some(name) = text.strip_prefix(BRANCHES)
+    {
+        (Reference::Branch, name)
+    } else if let Some(name) = text.strip_prefix(TAGS) {
+        (Reference::Tag, name)
+    } else {
+        (Reference::Named, text)
+    };
     // The rules of git itself for names, as far as they keep one out of trouble.
     if name.is_empty()
         || name.starts_with("refs/")

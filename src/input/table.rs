@@ -76,7 +76,7 @@ pub(crate) const INPUTS: [Declared; 30] = [
         "ref",
         "",
         ALL,
-        "Branch or tag; `refs/heads/…` and `refs/tags/…` are accepted. Default: the target's default branch",
+        "Branch or tag; write `refs/heads/…` or `refs/tags/…` for just a branch or just a tag. Default: the target's default branch",
     ),
     input(
         "commit",

@@ -38,7 +38,7 @@ pub(crate) struct GitHub<'a> {
     call: &'a GitHubCall,
     http: &'a Http<'a>,
     session: Rc<Session<'a>>,
-    /// The ref that is triggered; empty for a `repository_dispatch`, which knows none.
+    /// The ref that is triggered, as it was written; empty for a `repository_dispatch`, which knows none.
     reference: String,
 }
 
@@ -86,7 +86,7 @@ impl<'a> GitHub<'a> {
         };
         if let GitHubPipeline::WorkflowDispatch { reference, .. } = &call.pipeline {
             github.reference = match reference {
-                Some(reference) => reference.name().to_owned(),
+                Some(reference) => reference.full(),
                 None => github.default_branch().await?,
             };
         }

@@ -29,6 +29,7 @@ pub(crate) struct GitLab<'a> {
     target: &'a Target,
     call: &'a GitLabCall,
     http: &'a Http<'a>,
+    /// The ref that is triggered, as it was written.
     reference: String,
     /// The project's id, once an answer tells it: a path is no longer good for much where the project has moved.
     project_id: Cell<Option<u64>>,
@@ -96,7 +97,7 @@ impl<'a> GitLab<'a> {
             downstream: Cell::default(),
         };
         gitlab.reference = match &call.reference {
-            Some(reference) => reference.name().to_owned(),
+            Some(reference) => reference.full(),
             None => gitlab.default_branch().await?,
         };
         Ok(gitlab)

@@ -113,7 +113,7 @@ fn workflow_dispatch_tells_its_run_at_once() {
     );
     assert_eq!(
         String::from_utf8_lossy(&request.body),
-        r#"{"ref":"release","inputs":{"environment":"production","version":"1.10"},"return_run_details":true}"#
+        r#"{"ref":"refs/heads/release","inputs":{"environment":"production","version":"1.10"},"return_run_details":true}"#
     );
     let [run] = sandbox.runs().try_into().unwrap();
     assert_eq!(

@@ -101,7 +101,7 @@ fn a_trigger_token_travels_in_the_body_and_sends_variables_as_a_map() {
         assert_eq!(
             request.json().unwrap(),
             json!({
-                "token": demo::GITLAB_TRIGGER, "ref": "v3.0.0",
+                "token": demo::GITLAB_TRIGGER, "ref": "refs/tags/v3.0.0",
                 "variables": {"VERSION": "1.10", "EXP": "1e3"}, "inputs": {"replicas": 2}
             })
         );

@@ -28,6 +28,7 @@ mod place;
 mod protocol;
 mod proxies;
 mod reach;
+mod refs;
 mod secrets;
 mod servers;
 mod signals;

@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::GitHub;
 use crate::provider::{Candidate, Claim, Error};
-use crate::target::{GitHubCredential, GitHubPipeline};
+use crate::target::{GitHubCredential, GitHubPipeline, short_name};
 
 /// GitHub itself gives no more than a thousand to one search.
 const MOST_PAGES: usize = 10;
@@ -108,7 +108,7 @@ impl GitHub<'_> {
                 Claim::Fits
             }
             GitHubPipeline::WorkflowDispatch { .. }
-                if run.head_branch.as_deref() == Some(&self.reference) && is_ours =>
+                if run.head_branch.as_deref() == Some(short_name(&self.reference)) && is_ours =>
             {
                 Claim::Fits
             }

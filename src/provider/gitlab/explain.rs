@@ -7,9 +7,10 @@ use serde_json::Value;
 use super::GitLab;
 use crate::provider::Error;
 use crate::provider::http::Answer;
-use crate::target::GitLabCredential;
+use crate::target::{BRANCHES, GitLabCredential, TAGS};
 
 const NO_PIPELINE_VARIABLES: &str = "Insufficient permissions to set pipeline variables";
+const AMBIGUOUS: &str = "Ref is ambiguous";
 const NO_JOBS: &str = "Pipeline will not run for the selected trigger";
 const NO_STAGES: &str = "No stages / jobs for this pipeline";
 const PROTECTED: &str = "You do not have sufficient permission to run a pipeline on";
@@ -111,6 +112,11 @@ fn refused(gitlab: &GitLab<'_>, rejection: Error, said: &str) -> Error {
         rejection.adding(
             format!("there is no branch or tag `{reference}`"),
             "check `ref`, or leave it out to use the default branch",
+        )
+    } else if said.contains(AMBIGUOUS) {
+        rejection.adding(
+            format!("there is both a branch and a tag `{reference}`"),
+            format!("write `{BRANCHES}{reference}` or `{TAGS}{reference}` in `ref`"),
         )
     } else if said.contains(NO_PIPELINE_VARIABLES) {
         let by_trigger_token = matches!(gitlab.call.credential, GitLabCredential::Trigger { .. });

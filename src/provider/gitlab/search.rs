@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::GitLab;
 use crate::provider::{Candidate, Claim, Error, below};
-use crate::target::GitLabCredential;
+use crate::target::{GitLabCredential, short_name};
 
 #[derive(Deserialize)]
 struct Pipeline {
@@ -45,7 +45,7 @@ impl GitLab<'_> {
             let mut query = url.query_pairs_mut();
             if since.is_some() {
                 query
-                    .append_pair("ref", &self.reference)
+                    .append_pair("ref", short_name(&self.reference))
                     .append_pair("source", source);
             }
             query
@@ -69,7 +69,7 @@ impl GitLab<'_> {
     }
 
     fn candidate(&self, pipeline: Pipeline, source: &str) -> Candidate {
-        let fits = pipeline.reference.as_deref() == Some(&self.reference)
+        let fits = pipeline.reference.as_deref() == Some(short_name(&self.reference))
             && pipeline.source.as_deref() == Some(source);
         Candidate {
             id: pipeline.id.to_string(),

@@ -27,6 +27,14 @@ pub struct Git {
     pub commits: Vec<String>,
 }
 
+/// A branch or tag that there is.
+pub(crate) struct Resolved<'a> {
+    pub(crate) kind: RefKind,
+    /// Without `refs/…/`.
+    pub(crate) name: &'a str,
+    pub(crate) commit: &'a str,
+}
+
 impl Git {
     pub fn new(default_branch: &str) -> Self {
         Self {
@@ -56,11 +64,27 @@ impl Git {
             .find_map(|(known, commit)| (known == name).then_some(commit.as_str()))
     }
 
-    /// A branch of that name, else a tag of that name, as GitHub and GitLab look up a bare name.
-    pub(crate) fn resolve(&self, name: &str) -> Option<(RefKind, &str)> {
+    /// What GitHub and GitLab take a reference for: a full one, like `refs/tags/v1`, is just that branch or tag; a bare
+    /// name is the branch of that name, else the tag.
+    pub(crate) fn resolve<'a>(&'a self, reference: &'a str) -> Option<Resolved<'a>> {
+        let resolved = |kind, name| {
+            let commit = self.commit_of(kind, name)?;
+            Some(Resolved { kind, name, commit })
+        };
+        if let Some(name) = reference.strip_prefix("refs/heads/") {
+            resolved(RefKind::Branch, name)
+        } else if let Some(name) = reference.strip_prefix("refs/tags/") {
+            resolved(RefKind::Tag, name)
+        } else {
+            resolved(RefKind::Branch, reference).or_else(|| resolved(RefKind::Tag, reference))
+        }
+    }
+
+    /// Whether there is both a branch and a tag of that bare name.
+    pub(crate) fn is_ambiguous(&self, name: &str) -> bool {
         [RefKind::Branch, RefKind::Tag]
             .into_iter()
-            .find_map(|kind| self.commit_of(kind, name).map(|commit| (kind, commit)))
+            .all(|kind| self.commit_of(kind, name).is_some())
     }
 
     pub(crate) fn knows_commit(&self, hash: &str) -> bool {

@@ -62,13 +62,9 @@ pub(super) fn dispatch(
     let details = json_body::boolean(&body, "return_run_details")?;
 
     let workflow = find(repository, id)?;
-    let bare = reference
-        .strip_prefix("refs/heads/")
-        .or_else(|| reference.strip_prefix("refs/tags/"))
-        .unwrap_or(&reference);
-    let (kind, commit) = repository
+    let resolved = repository
         .git
-        .resolve(bare)
+        .resolve(&reference)
         .ok_or_else(|| Failure::new(422, format!("No ref found for: {reference}")))?;
     let declared = workflow
         .workflow_dispatch
@@ -87,8 +83,8 @@ pub(super) fn dispatch(
         "workflow_dispatch",
     );
     run.workflow_id = workflow.id;
-    run.reference = Some((kind, bare.to_owned()));
-    commit.clone_into(&mut run.commit);
+    run.reference = Some((resolved.kind, resolved.name.to_owned()));
+    resolved.commit.clone_into(&mut run.commit);
     run.who = call.caller.name();
     run.title = run_name::of_workflow_dispatch(workflow, &inputs);
     run.inputs = inputs;

@@ -93,15 +93,14 @@ fn start(
     project: &GitlabProject,
     order: Order,
 ) -> Result<Answer, Failure> {
-    let reference = order
-        .reference
-        .strip_prefix("refs/heads/")
-        .or_else(|| order.reference.strip_prefix("refs/tags/"))
-        .unwrap_or(&order.reference);
-    let (kind, commit) = project
+    let resolved = project
         .git
-        .resolve(reference)
+        .resolve(&order.reference)
         .ok_or_else(|| Failure::base(400, "Reference not found"))?;
+    if project.git.is_ambiguous(&order.reference) {
+        return Err(Failure::base(400, "Ref is ambiguous"));
+    }
+    let reference = resolved.name;
     if order.role < Role::Developer {
         let complaint = "Insufficient permissions to create a new pipeline";
         return Err(Failure::base(400, complaint));
@@ -125,8 +124,8 @@ fn start(
         ".gitlab-ci.yml",
         order.source,
     );
-    run.reference = Some((kind, reference.to_owned()));
-    commit.clone_into(&mut run.commit);
+    run.reference = Some((resolved.kind, reference.to_owned()));
+    resolved.commit.clone_into(&mut run.commit);
     run.inputs = inputs;
     run.variables = order.variables;
     run.who = order.who;
