@@ -85,6 +85,24 @@ impl Home {
     }
 }
 
+/// Complains about a command line that has arguments: all that there is to say is said by inputs, and an argument that
+/// was ignored, like `--dry-run`, would start a run that nobody wanted.
+pub(crate) fn refuse_arguments(arguments: &[String]) -> Option<Complaint> {
+    let first = arguments.first()?;
+    let flag = first.split('=').next().unwrap_or_default();
+    let is_flag = |text: &str| {
+        let name = text.strip_prefix("--").unwrap_or_default();
+        !name.is_empty()
+            && name
+                .bytes()
+                .all(|byte| byte.is_ascii_lowercase() || byte == b'-')
+    };
+    // Anything but the name of a flag may be a secret.
+    let name = if is_flag(flag) { flag } else { "1" };
+    let remedy = "the command line takes no arguments: set inputs instead, and in a workflow remove `args` under `with:`";
+    Some(Complaint::of_argument(name, remedy))
+}
+
 /// Makes a request of the inputs and of the environment in which they stand, with what seems strange about it.
 /// Errors are all that is wrong with them, at least one.
 pub(crate) fn read(

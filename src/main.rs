@@ -1,6 +1,6 @@
 //! Triggers a pipeline on GitHub, GitLab or Bitbucket: a remote pipeline as a function call.
 //!
-//! Here: environment in, exit code out; nothing else. The story is in [`step`].
+//! Here: environment and arguments in, exit code out; nothing else. The story is in [`step`].
 
 mod abandon;
 mod event;
@@ -29,6 +29,7 @@ mod untrusted;
 mod wait;
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::panic::{self, PanicHookInfo};
 use std::process::ExitCode;
 
@@ -64,6 +65,8 @@ fn guarded(story: fn() -> anyhow::Result<Verdict>) -> ExitCode {
 
 fn run() -> anyhow::Result<Verdict> {
     let environment = environment();
+    let arguments = std::env::args_os().skip(1);
+    let arguments: Vec<_> = arguments.map(|argument| text(&argument)).collect();
     let runner = Runner::new(&environment, std::io::stdout());
     // One thread: there is nothing to compute, and starting more would take longer than a dispatch.
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -72,16 +75,19 @@ fn run() -> anyhow::Result<Verdict> {
         .context("failed to make the runtime")?;
     runtime.block_on(async {
         let stop = Stop::on_signals().context("failed to listen to signals")?;
-        Ok(step::run(&environment, &runner, &stop).await)
+        Ok(step::run(&environment, &arguments, &runner, &stop).await)
     })
 }
 
 /// The environment as text. What is not UTF-8 is no input that could be meant.
 fn environment() -> BTreeMap<String, String> {
-    let text = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
     std::env::vars_os()
-        .map(|(name, value)| (text(name), text(value)))
+        .map(|(name, value)| (text(&name), text(&value)))
         .collect()
+}
+
+fn text(text: &OsStr) -> String {
+    text.to_string_lossy().into_owned()
 }
 
 #[cfg(test)]

@@ -19,9 +19,10 @@ pub(crate) enum Verdict {
     Failed,
 }
 
-/// Does all that the environment asks for, and tells it through the runner.
+/// Does all that the environment asks for, unless there are arguments, and tells it through the runner.
 pub(crate) async fn run<W: Write>(
     environment: &BTreeMap<String, String>,
+    arguments: &[String],
     runner: &Runner<W>,
     stop: &Stop,
 ) -> Verdict {
@@ -30,6 +31,9 @@ pub(crate) async fn run<W: Write>(
     // Found out now, or else only when something has been started.
     runner.open(report::first_outputs());
 
+    if let Some(complaint) = input::refuse_arguments(arguments) {
+        return complain(&[complaint], runner);
+    }
     let (request, warnings) = match input::read(&given, environment) {
         Ok(read) if !runner.lost_output() => read,
         Ok(_) => return nothing_was_sent(runner),

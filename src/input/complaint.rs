@@ -17,6 +17,8 @@ enum Source {
     Input,
     /// A variable of the environment that is no input.
     Variable,
+    /// The command line.
+    Argument,
 }
 
 /// That a message quotes an input's text, which not everybody may see.
@@ -45,11 +47,20 @@ impl Complaint {
         }
     }
 
+    /// One about the command line.
+    pub(super) fn of_argument(name: &str, message: impl fmt::Display) -> Self {
+        Self {
+            source: Source::Argument,
+            ..Self::new(name, message)
+        }
+    }
+
     /// What it is about, in words.
     pub(crate) fn title(&self) -> String {
         match self.source {
             Source::Input => format!("input {}", self.input),
             Source::Variable => format!("environment variable {}", self.input),
+            Source::Argument => format!("command-line argument {}", self.input),
         }
     }
 

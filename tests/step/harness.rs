@@ -31,6 +31,7 @@ const SECRET_INPUTS: [&str; 4] = ["token", "trigger-token", "private-key", "gith
 /// A step of a workflow of `octo-org/caller`, on the sandbox's server.
 pub(crate) struct Step {
     environment: BTreeMap<String, String>,
+    arguments: Vec<String>,
     secrets: BTreeSet<String>,
     directory: TempDir,
 }
@@ -69,6 +70,7 @@ impl Step {
         environment.extend(action::defaults(demo::GITHUB_WORKFLOW_OF_CALLER));
         Self {
             environment,
+            arguments: Vec::new(),
             secrets: BTreeSet::new(),
             directory,
         }
@@ -99,6 +101,12 @@ impl Step {
     /// Sets an input, as `with:` does.
     pub(crate) fn input(self, name: &str, value: &str) -> Self {
         self.environment(&action::variable(name), value)
+    }
+
+    /// Sets the command line's arguments.
+    pub(crate) fn arguments(mut self, arguments: &[&str]) -> Self {
+        self.arguments = arguments.iter().map(|text| (*text).to_owned()).collect();
+        self
     }
 
     pub(crate) fn environment(mut self, name: &str, value: &str) -> Self {
@@ -156,6 +164,7 @@ impl Step {
             .env_clear()
             .env("PROGRAM", env!("CARGO_BIN_EXE_trigger-pipeline"))
             .envs(&self.environment)
+            .args(&self.arguments)
             .stdin(Stdio::null())
             .stdout(File::create(self.directory.path().join("log")).expect("a file"))
             .stderr(Stdio::piped())

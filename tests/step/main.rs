@@ -3,6 +3,7 @@
 
 mod agreement;
 mod apps;
+mod arguments;
 mod bad_days;
 mod bitbucket;
 mod calls;
