@@ -8,7 +8,6 @@ use std::num::NonZeroUsize;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use serde_json::Value;
 use serde_json::value::RawValue;
 use url::Url;
 
@@ -254,7 +253,8 @@ pub(crate) struct GitLabCall {
     /// `None`: the default branch.
     pub(crate) reference: Option<Reference>,
     pub(crate) variables: Vec<Variable>,
-    pub(crate) inputs: Vec<(String, Value)>,
+    /// A JSON object; `None`: there are none.
+    pub(crate) inputs: Option<Rc<RawValue>>,
     pub(crate) credential: GitLabCredential,
 }
 

@@ -4,11 +4,11 @@
 use std::collections::HashSet;
 use std::rc::Rc;
 
-use serde_json::value::{RawValue, to_raw_value};
+use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use super::complaint::{Complaint, Part, both, complain, none_of};
-use super::document::{self, Node};
+use super::document::{self, Node, Problem};
 use super::place::Place;
 use super::raw::Inputs;
 use super::written::{Payload, Written};
@@ -25,6 +25,7 @@ const PAYLOAD_PROPERTIES: usize = 10;
 const WORKFLOW_INPUTS: usize = 25;
 const ARGUMENT_CHARACTERS: usize = 65_535;
 
+const PAYLOAD: &str = "client-payload";
 /// The payload's key for the marker.
 const MARKER: &str = "trigger_id";
 
@@ -41,19 +42,15 @@ pub(super) fn read(inputs: &Inputs, home: &Home, place: &Place) -> Part<Call> {
             }))
         }
         Provider::GitLab => {
-            let arguments = both(variables(inputs), mapping(inputs, "inputs"));
-            let ((variables, typed), (reference, credential)) = both(
+            let arguments = both(variables(inputs), pipeline_inputs(inputs));
+            let ((variables, pipeline_inputs), (reference, credential)) = both(
                 arguments,
                 both(reference(inputs), credential::gitlab(inputs)),
             )?;
-            let inputs = typed
-                .iter()
-                .map(|(key, node)| (key.clone(), node.typed()))
-                .collect();
             Ok(Call::GitLab(GitLabCall {
                 reference,
                 variables,
-                inputs,
+                inputs: pipeline_inputs,
                 credential,
             }))
         }
@@ -136,11 +133,16 @@ fn event_type_within_limit(text: &str) -> Part<String> {
 
 /// The payload, and the marker in it where the run is waited for.
 fn client_payload(inputs: &Inputs) -> Part<(Rc<RawValue>, Option<String>)> {
-    const NAME: &str = "client-payload";
+    if inputs.is_empty(PAYLOAD) {
+        return complain(
+            PAYLOAD,
+            "it is empty: check the expression in it. For an empty payload write `{}`, or leave it out",
+        );
+    }
     // What is wrong with `wait` itself is told where it is read.
     let waits = boolean(inputs, "wait").unwrap_or(false);
     let none = Rc::new(Written::text("{}"));
-    let written = inputs.written(NAME).unwrap_or(&none);
+    let written = inputs.written(PAYLOAD).unwrap_or(&none);
     let read = written.payload.get_or_init(|| payload(written));
     let Payload {
         json,
@@ -150,19 +152,19 @@ fn client_payload(inputs: &Inputs) -> Part<(Rc<RawValue>, Option<String>)> {
     let properties = names.len();
     if properties > PAYLOAD_PROPERTIES {
         return complain(
-            NAME,
+            PAYLOAD,
             format!(
                 "it has {properties} properties at the top; GitHub takes at most {PAYLOAD_PROPERTIES}: put some of them into one of the others"
             ),
         );
     }
     if !waits {
-        within_limit(NAME, *characters)?;
+        within_limit(PAYLOAD, *characters)?;
         return Ok((Rc::clone(json), None));
     }
     if names.contains(MARKER) {
         return complain(
-            NAME,
+            PAYLOAD,
             format!(
                 "it has `{MARKER}`, which `wait: true` sets itself to recognise the run: rename yours"
             ),
@@ -170,7 +172,7 @@ fn client_payload(inputs: &Inputs) -> Part<(Rc<RawValue>, Option<String>)> {
     }
     if properties == PAYLOAD_PROPERTIES {
         return complain(
-            NAME,
+            PAYLOAD,
             format!(
                 "with `wait: true` it also gets `{MARKER}`, and GitHub takes at most {PAYLOAD_PROPERTIES} properties at the top: put two of yours into one"
             ),
@@ -178,26 +180,30 @@ fn client_payload(inputs: &Inputs) -> Part<(Rc<RawValue>, Option<String>)> {
     }
     let marker = Uuid::new_v4().to_string();
     let payload = with_property(json, MARKER, &marker);
-    within_limit(NAME, payload.get().chars().count())?;
+    within_limit(PAYLOAD, payload.get().chars().count())?;
     Ok((payload.into(), Some(marker)))
 }
 
 /// The object that a payload is, JSON as it was written or YAML.
 fn payload(written: &Written) -> Part<Payload> {
-    const NAME: &str = "client-payload";
-    if let Some((json, names)) = written.source().and_then(document::compact_object) {
-        return Ok(Payload::new(json, names));
-    }
-    let node = written
-        .document()
-        .map_err(|problem| vec![problem.complaint(NAME)])?;
-    let Node::Mapping(pairs) = node else {
-        return complain(
-            NAME,
+    let complaint = |problem: &Problem| vec![problem.complaint(PAYLOAD)];
+    let no_object = || {
+        complain(
+            PAYLOAD,
             "it must be an object: a JSON or YAML mapping, like `version: v1.2.3`",
-        );
+        )
     };
-    let json = to_raw_value(&node.typed()).or_else(|error| complain(NAME, error))?;
+    if let Some(text) = written.source()
+        && document::begins_as_json(text)
+    {
+        let object = document::compact_object(text).map_err(|problem| complaint(&problem))?;
+        return object.map_or_else(no_object, |(json, names)| Ok(Payload::new(json, names)));
+    }
+    let node = written.document().map_err(complaint)?;
+    let Node::Mapping(pairs) = node else {
+        return no_object();
+    };
+    let json = node.typed().map_err(|problem| complaint(&problem))?;
     let names = pairs.iter().map(|(name, _)| name.clone()).collect();
     Ok(Payload::new(json, names))
 }
@@ -342,14 +348,17 @@ fn texts<'inputs>(
         .map_err(|problem| vec![problem.complaint(name)])
 }
 
-fn mapping<'inputs>(
-    inputs: &'inputs Inputs,
-    name: &'static str,
-) -> Part<&'inputs [(String, Node)]> {
-    let pairs = inputs.document(name)?.map(Node::pairs).transpose();
-    pairs
-        .map(Option::unwrap_or_default)
-        .map_err(|problem| vec![problem.complaint(name)])
+/// GitLab's inputs, as an object. What is null has its default; GitLab knows no input that could be null.
+fn pipeline_inputs(inputs: &Inputs) -> Part<Option<Rc<RawValue>>> {
+    const NAME: &str = "inputs";
+    let Some(document) = inputs.document(NAME)? else {
+        return Ok(None);
+    };
+    let typed = document.without_nulls().and_then(|set| {
+        let is_empty = set.pairs()?.is_empty();
+        Ok((!is_empty).then_some(set.typed()?.into()))
+    });
+    typed.map_err(|problem| vec![problem.complaint(NAME)])
 }
 
 /// Complains about inputs that are set where they mean nothing.

@@ -123,7 +123,7 @@ impl Inputs {
 /// of it, then.
 fn texts_of(written: &Written) -> Vec<&str> {
     match written.document().map(|node| (node, node.texts())) {
-        Ok((_, Ok(pairs))) => pairs.into_iter().map(|(_, value)| value).collect(),
+        Ok((node, Ok(_))) => node.scalars(),
         Ok((node, Err(_))) => written.source().into_iter().chain(node.scalars()).collect(),
         Err(_) => written.source().into_iter().collect(),
     }

@@ -3,6 +3,7 @@
 //! A thousand entries of `targets` may have the same certificates, key or payload, of the step or each of
 //! its own. So a value is shared by all that have it, and what takes time is made of it once.
 
+use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::collections::HashSet;
 use std::rc::Rc;
@@ -56,7 +57,7 @@ enum Form {
 
 impl Written {
     pub(super) fn text(text: &str) -> Self {
-        Self::new(Form::Text(text.trim().into()))
+        Self::new(Form::Text(trimmed(text).into()))
     }
 
     /// One whose lines are told by their numbers, so that also the empty ones before it count.
@@ -117,5 +118,40 @@ impl Written {
             Form::Yaml(node) => return Ok(node),
         };
         self.document.get_or_init(|| document::parse(text)).as_ref()
+    }
+}
+
+/// A value without the space around it. The lines of an indented mapping stay as far apart from each other as they are.
+fn trimmed(text: &str) -> Cow<'_, str> {
+    let trimmed = text.trim();
+    let before = &text[..text.len() - text.trim_start().len()];
+    let indent = before.len() - before.rfind('\n').map_or(0, |end| end + 1);
+    if indent == 0 || !trimmed.contains('\n') {
+        return Cow::Borrowed(trimmed);
+    }
+    let lines = trimmed.split('\n').map(|line| {
+        let spaces = line.bytes().take_while(|byte| *byte == b' ').count();
+        &line[spaces.min(indent)..]
+    });
+    Cow::Owned(lines.collect::<Vec<_>>().join("\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_indented_is_trimmed_as_a_whole() {
+        for (text, expected) in [
+            (" a ", "a"),
+            ("\n  a: 1\n  b: 2\n", "a: 1\nb: 2"),
+            ("  a:\n    - b\n\n  # c\n  d: e", "a:\n  - b\n\n# c\nd: e"),
+            ("  a: 1\nb: 2", "a: 1\nb: 2"),
+            ("  a: 1\n# c\n  b: 2", "a: 1\n# c\nb: 2"),
+            ("a: 1\n  b: 2", "a: 1\n  b: 2"),
+            ("é\n\n  a\n  b", "é\n\n  a\n  b"),
+        ] {
+            assert_eq!(trimmed(text), expected, "{text:?}");
+        }
     }
 }

@@ -11,6 +11,7 @@ use std::cell::Cell;
 use ::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use url::Url;
 
@@ -45,8 +46,8 @@ struct ByTriggerToken<'a> {
     reference: &'a str,
     #[serde(skip_serializing_if = "Map::is_empty")]
     variables: Map<String, Value>,
-    #[serde(skip_serializing_if = "Map::is_empty")]
-    inputs: Map<String, Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    inputs: Option<&'a RawValue>,
 }
 
 /// Body of `POST /projects/:id/pipeline`.
@@ -56,8 +57,8 @@ struct ByAccessToken<'a> {
     reference: &'a str,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     variables: Vec<KeyValue<'a>>,
-    #[serde(skip_serializing_if = "Map::is_empty")]
-    inputs: Map<String, Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    inputs: Option<&'a RawValue>,
 }
 
 #[derive(Serialize)]
@@ -133,7 +134,7 @@ impl<'a> GitLab<'a> {
     }
 
     pub(super) fn trigger(&self, secrets: Secrets) -> Trigger {
-        let inputs: Map<_, _> = self.call.inputs.iter().cloned().collect();
+        let inputs = self.call.inputs.as_deref();
         let variables = self.call.variables.iter().map(|variable| {
             (
                 variable.key.as_str(),

@@ -358,7 +358,7 @@ fn the_limits_that_are_told_are_kept() {
             [100, 101].map(|length| {
                 [
                     ("event-type", "x".repeat(length)),
-                    ("client-payload", String::new()),
+                    ("client-payload", "{}".to_owned()),
                 ]
             }),
         ),

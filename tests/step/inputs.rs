@@ -330,7 +330,6 @@ fn what_is_empty_or_blank_is_unset() {
         .input("event-type", "  deploy\n")
         .input("token", &format!(" {}\n", demo::GITHUB_CLASSIC))
         .input("workflow", "  ")
-        .input("client-payload", "")
         .run()
         .passes();
     assert_eq!(

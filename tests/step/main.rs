@@ -20,6 +20,7 @@ mod harvest;
 mod hostile;
 mod inputs;
 mod late;
+mod mappings;
 mod moved;
 mod names;
 mod network;

@@ -311,7 +311,7 @@ fn own_keys_displace_what_is_inherited() {
 - workflow: build.yml
   ref: release
 - event-type: deploy-marked
-- client-payload: ''
+- client-payload: {}
 ";
     let done = step(&sandbox, targets)
         .input("repository", "octo-org/app")

@@ -8,7 +8,8 @@ use std::collections::HashMap;
 
 use saphyr_parser::Event;
 
-use super::{DEEPEST, Problem, no_name, too_deep};
+use super::yaml::no_name;
+use super::{DEEPEST, Problem, too_deep};
 
 /// More levels than are ever read: what is too deep where is told by whoever reads.
 const MOST_LEVELS: usize = DEEPEST + 10;
@@ -109,7 +110,7 @@ impl Bounds {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Node, list, parse};
+    use super::super::{Node, Style, list, parse};
     use super::*;
 
     /// As long as a variable of the environment may be.
@@ -151,10 +152,7 @@ mod tests {
         for name in ["[*, *]", "{*: *}", "*"] {
             assert_eq!(parse(&doubled(name)), Err(no_name(2)), "{name}");
         }
-        let scalar = |text: &str| Node::Scalar {
-            text: text.to_owned(),
-            plain: true,
-        };
+        let scalar = |text: &str| Node::scalar(text.to_owned(), Style::Plain);
         let pairs = vec![("a".to_owned(), scalar("b")), ("b".to_owned(), scalar("c"))];
         assert_eq!(parse("a: &b b\n*b : c"), Ok(Node::Mapping(pairs)));
     }

@@ -6,7 +6,10 @@ use saphyr::{MarkedYaml, YamlData};
 use serde_json::value::RawValue;
 
 use super::super::written::Written;
-use super::{Node, Pairs, Problem, from_node, is_null, name, no_json, yaml_document};
+use super::comments::Comments;
+use super::json::{Pairs, forgiven, no_json};
+use super::yaml::{Document, name, node};
+use super::{Node, Problem, begins_as_json};
 
 /// An item of the list.
 pub(in super::super) struct Item {
@@ -23,31 +26,22 @@ pub(in super::super) struct Pair {
     pub(in super::super) value: Written,
 }
 
-/// Reads JSON, else YAML 1.2. Errors tell the line, and never quote anything.
+/// Reads JSON where the text begins as that, else YAML 1.2. Errors tell the line, and never quote anything.
 pub(in super::super) fn list(text: &str) -> Result<Vec<Item>, Problem> {
-    match serde_json::from_str::<&RawValue>(text) {
-        Ok(json) => from_json(text, json),
-        // YAML takes most broken JSON for something; what was meant as JSON is told as JSON.
-        Err(error) => from_yaml(text).map_err(|yaml| {
-            if text.trim_start().starts_with(['{', '[']) {
-                no_json(error)
-            } else {
-                yaml
-            }
-        }),
+    if begins_as_json(text) {
+        return from_json(&forgiven(text)?);
     }
-}
-
-fn from_yaml(text: &str) -> Result<Vec<Item>, Problem> {
-    let YamlData::Sequence(nodes) = &yaml_document(text)?.data else {
+    let Document { root, comments } = Document::of(text)?;
+    let YamlData::Sequence(nodes) = &root.data else {
         return Err(no_list());
     };
-    nodes.iter().map(yaml_item).collect()
+    let items = nodes.iter().map(|node| yaml_item(node, &comments));
+    items.collect()
 }
 
-fn yaml_item(node: &MarkedYaml<'_>) -> Result<Item, Problem> {
-    let line = node.span.start.line();
-    let YamlData::Mapping(pairs) = &node.data else {
+fn yaml_item(item: &MarkedYaml<'_>, comments: &Comments<'_>) -> Result<Item, Problem> {
+    let line = item.span.start.line();
+    let YamlData::Mapping(pairs) = &item.data else {
         return Ok(Item { line, pairs: None });
     };
     let mut names = HashSet::with_capacity(pairs.len());
@@ -58,9 +52,9 @@ fn yaml_item(node: &MarkedYaml<'_>) -> Result<Item, Problem> {
         if !names.insert(name) {
             return Err(twice(line));
         }
-        let value = match from_node(value, 0)? {
-            Node::Scalar { text, plain: true } if is_null(&text) => Written::text(""),
-            Node::Scalar { text, .. } => Written::text(&text),
+        let value = match node(value, comments, 0)? {
+            Node::Scalar(scalar) if scalar.is_null() => Written::text(""),
+            Node::Scalar(scalar) => Written::text(&scalar.text),
             nested @ (Node::Sequence(_) | Node::Mapping(_)) => Written::yaml(nested),
         };
         let name = name.to_owned();
@@ -70,12 +64,12 @@ fn yaml_item(node: &MarkedYaml<'_>) -> Result<Item, Problem> {
     Ok(Item { line, pairs })
 }
 
-fn from_json(text: &str, json: &RawValue) -> Result<Vec<Item>, Problem> {
-    if !json.get().starts_with('[') {
+fn from_json(text: &str) -> Result<Vec<Item>, Problem> {
+    if !text.trim_start().starts_with('[') {
         return Err(no_list());
     }
     let mut lines = Lines::of(text);
-    let items: Vec<&RawValue> = serde_json::from_str(text).map_err(no_json)?;
+    let items: Vec<&RawValue> = serde_json::from_str(text).map_err(|error| no_json(&error))?;
     items
         .into_iter()
         .map(|item| json_item(item, &mut lines))

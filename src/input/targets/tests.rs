@@ -86,8 +86,7 @@ fn arguments(call: &Call) -> Vec<String> {
             }
         },
         Call::GitLab(call) => {
-            let inputs = call.inputs.iter();
-            let inputs = inputs.map(|(key, value)| format!("{key}={value}"));
+            let inputs = call.inputs.iter().map(|inputs| inputs.get().to_owned());
             call.variables.iter().map(variable).chain(inputs).collect()
         }
         Call::Bitbucket(call) => call.variables.iter().map(variable).collect(),

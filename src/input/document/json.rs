@@ -1,0 +1,308 @@
+//! JSON: objects with their duplicates, and what is forgiven. YAML is not tried for what begins as JSON: it would fold
+//! line breaks in strings and take other escapes for other characters, with no error message.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::{DEEPEST, Node, Problem, Style, in_json, too_deep};
+
+pub(super) fn parse(text: &str) -> Result<Node, Problem> {
+    node(&forgiven(text)?, 0)
+}
+
+/// A JSON object, and the names of its properties.
+type Object = (Box<RawValue>, HashSet<String>);
+
+/// A JSON object's text without the space between its tokens, all else as it was written, with the
+/// names of its properties. `None` where the text is another JSON value.
+pub(in super::super) fn compact_object(text: &str) -> Result<Option<Object>, Problem> {
+    let text = forgiven(text)?;
+    if !text.trim_start().starts_with('{') {
+        return Ok(None);
+    }
+    let Pairs(pairs) = serde_json::from_str(&text).map_err(|error| no_json(&error))?;
+    let mut compact = String::with_capacity(text.len());
+    let (mut quoted, mut escaped) = (false, false);
+    for character in text.chars() {
+        if quoted {
+            quoted = escaped || character != '"';
+            escaped = !escaped && character == '\\';
+        } else if matches!(character, ' ' | '\t' | '\r' | '\n') {
+            continue;
+        } else {
+            quoted = character == '"';
+        }
+        compact.push(character);
+    }
+    let names = pairs.into_iter().map(|pair| pair.name).collect();
+    let raw = RawValue::from_string(compact).map_err(|error| no_json(&error))?;
+    Ok(Some((raw, names)))
+}
+
+/// The text if it is JSON, else the JSON that was meant: without commas before a closing bracket, and with strings in
+/// single quotes put in double ones. All else is a problem.
+pub(super) fn forgiven(text: &str) -> Result<Cow<'_, str>, Problem> {
+    let Err(error) = serde_json::from_str::<&RawValue>(text) else {
+        return Ok(Cow::Borrowed(text));
+    };
+    let Mended { json, control } = mend(text);
+    match (serde_json::from_str::<&RawValue>(&json), control) {
+        (Ok(_), None) => Ok(Cow::Owned(json)),
+        (Ok(_), Some(line)) => Err(Problem::new(format!(
+            "it is not valid JSON at line {line}: a string has a line break or other control character in it. Use \
+             `toJSON()` for the value, without quotes around the expression"
+        ))),
+        (Err(_), _) => Err(no_json(&error)),
+    }
+}
+
+/// A text on its way to JSON.
+struct Mended {
+    json: String,
+    /// The first line where a string has a raw control character, which is escaped now.
+    control: Option<usize>,
+}
+
+fn mend(text: &str) -> Mended {
+    let mut json = String::with_capacity(text.len());
+    let mut control = None;
+    let mut line = 1;
+    // The quote of the string that has not ended yet.
+    let mut quote = None;
+    // The last character outside of strings that is no space.
+    let mut before = None;
+    let mut rest = text.chars();
+    while let Some(character) = rest.next() {
+        let next = rest.as_str();
+        match (quote, character) {
+            (None, '"' | '\'') => {
+                quote = Some(character);
+                json.push('"');
+            }
+            (None, ',') if ends_too_early(before, next) => json.push(' '),
+            (Some('"'), '\\') => {
+                json.push('\\');
+                json.extend(rest.next());
+            }
+            // Two of them are one.
+            (Some('\''), '\'') if next.starts_with('\'') => {
+                rest.next();
+                json.push('\'');
+            }
+            (Some(end), _) if character == end => {
+                quote = None;
+                json.push('"');
+            }
+            (Some(_), '\0'..=' ') if character != ' ' => {
+                control.get_or_insert(line);
+                json.push_str(in_json(&character.to_string()).trim_matches('"'));
+            }
+            (Some('\''), '"' | '\\') => json.extend(['\\', character]),
+            (Some(_) | None, _) => json.push(character),
+        }
+        if quote.is_none() && !character.is_whitespace() {
+            before = Some(character);
+        }
+        line += usize::from(character == '\n');
+    }
+    Mended { json, control }
+}
+
+/// Whether a comma follows a value and is the last before a closing bracket.
+fn ends_too_early(before: Option<char>, next: &str) -> bool {
+    next.trim_start().starts_with(['}', ']'])
+        && before.is_some_and(|before| !['{', '[', ',', ':'].contains(&before))
+}
+
+fn node(text: &str, depth: usize) -> Result<Node, Problem> {
+    if depth > DEEPEST {
+        return Err(too_deep());
+    }
+    let no_json = |error| no_json(&error);
+    match text.trim_start().chars().next() {
+        Some('{') => {
+            let Pairs(pairs) = serde_json::from_str(text).map_err(no_json)?;
+            let mut names = HashSet::with_capacity(pairs.len());
+            let mut read = Vec::with_capacity(pairs.len());
+            for pair in &pairs {
+                if !names.insert(pair.name.as_str()) {
+                    return Err(Problem::naming(
+                        format!("the name `{}` stands there twice", pair.name),
+                        "a name stands there twice",
+                    ));
+                }
+                read.push((pair.name.clone(), node(pair.value.get(), depth + 1)?));
+            }
+            Ok(Node::Mapping(read))
+        }
+        Some('[') => {
+            let items: Vec<&RawValue> = serde_json::from_str(text).map_err(no_json)?;
+            let nodes = items.into_iter().map(|item| node(item.get(), depth + 1));
+            Ok(Node::Sequence(nodes.collect::<Result<_, _>>()?))
+        }
+        Some('"') => Ok(Node::quoted(serde_json::from_str(text).map_err(no_json)?)),
+        _ => {
+            let raw: &RawValue = serde_json::from_str(text).map_err(no_json)?;
+            Ok(Node::scalar(raw.get().to_owned(), Style::Json))
+        }
+    }
+}
+
+pub(super) fn no_json(error: &serde_json::Error) -> Problem {
+    Problem::new(format!(
+        "it is not valid JSON at line {} column {}, as text that begins with `{{` or `[` must be. Use `toJSON()` for \
+         values from elsewhere, and write `\\` in a string as `\\\\`",
+        error.line(),
+        error.column()
+    ))
+}
+
+/// A JSON object's pairs as they stand in its text, duplicates included.
+pub(super) struct Pairs<'text>(pub(super) Vec<JsonPair<'text>>);
+
+pub(super) struct JsonPair<'text> {
+    pub(super) name: String,
+    /// The name as it stands there.
+    pub(super) key: &'text RawValue,
+    pub(super) value: &'text RawValue,
+}
+
+impl<'text> Deserialize<'text> for Pairs<'text> {
+    fn deserialize<D: Deserializer<'text>>(deserializer: D) -> Result<Self, D::Error> {
+        struct PairsVisitor;
+        impl<'text> Visitor<'text> for PairsVisitor {
+            type Value = Pairs<'text>;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'text>>(
+                self,
+                mut access: A,
+            ) -> Result<Self::Value, A::Error> {
+                let mut pairs = Vec::new();
+                while let Some((key, value)) = access.next_entry::<&RawValue, &RawValue>()? {
+                    let name = serde_json::from_str(key.get()).map_err(A::Error::custom)?;
+                    pairs.push(JsonPair { name, key, value });
+                }
+                Ok(Pairs(pairs))
+            }
+        }
+        deserializer.deserialize_map(PairsVisitor)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    fn compact(text: &str) -> String {
+        let (raw, _) = compact_object(text).unwrap().unwrap();
+        raw.get().to_owned()
+    }
+
+    fn problem(text: &str) -> String {
+        compact_object(text).unwrap_err().message
+    }
+
+    #[test]
+    fn json_keeps_its_text() {
+        let (raw, names) = compact_object(
+            "{ \"b\" : 1.0,\n\t\"a\": [1e3, 12345678901234567890], \"s p\": \"x \\\" y\\\\\" }",
+        )
+        .unwrap()
+        .unwrap();
+        assert_eq!(
+            raw.get(),
+            r#"{"b":1.0,"a":[1e3,12345678901234567890],"s p":"x \" y\\"}"#
+        );
+        assert_eq!(names.len(), 3);
+        assert!(compact_object("[1]").unwrap().is_none());
+    }
+
+    #[test]
+    fn trailing_commas_and_single_quotes_are_forgiven() {
+        for (text, expected) in [
+            (r#"{"a": 1.10,}"#, r#"{"a":1.10}"#),
+            ("{\"a\": [1, 2 , ] ,\n}", r#"{"a":[1,2]}"#),
+            (
+                r#"{'a': 'it''s "x" \n', "b": "'"}"#,
+                r#"{"a":"it's \"x\" \\n","b":"'"}"#,
+            ),
+            (r#"{"a": "\",]"}"#, r#"{"a":"\",]"}"#),
+            (r#"{"a": [{},],}"#, r#"{"a":[{}]}"#),
+        ] {
+            assert_eq!(compact(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn nothing_else_is_forgiven() {
+        for text in [
+            "{,}",
+            "{\"a\": [,]}",
+            "{\"a\": [1,,]}",
+            "{\"a\":,}",
+            "{\"a\": NaN}",
+            "{\"a\": .5}",
+            "{\"a\": 012}",
+            "{a: 1}",
+            "{\"a\": b}",
+            "{\"a\": True}",
+            "{\"a\": 1} # comment",
+            "{\"a\": 1, # comment\n\"b\": 2}",
+            "{\"a\": 1} {}",
+            "{\"a\": \"C:\\app\"}",
+            "{\"a\": \"\\x41\"}",
+            "{'a': 'it\\'s'}",
+            "{\"a\": \"x",
+            "{\"a\": 'x",
+        ] {
+            assert!(
+                problem(text).starts_with("it is not valid JSON at line "),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_raw_control_character_is_told_with_its_line() {
+        for (text, line) in [
+            ("{\"a\": \"one\ntwo\", \"b\": 1.10}", 1),
+            ("{\n\"a\": 'one\ntwo',}", 2),
+            ("{\"a\": \"tab\there\"}", 1),
+            ("{\"a\n\": 1}", 1),
+        ] {
+            let found = problem(text);
+            let expected =
+                format!("it is not valid JSON at line {line}: a string has a line break");
+            assert!(found.starts_with(&expected), "{found}");
+            assert!(found.contains("toJSON()"), "{found}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn compact_json_is_the_same_json(text in r#"\{"a":[ \n]{0,3}("[^"\\\x00-\x1f]{0,9}"|-?[1-9][0-9]{0,30}(\.[0-9]{1,5})?)[ \t]{0,2}\}"#) {
+            let value = serde_json::from_str::<Value>(&text).unwrap();
+            prop_assert_eq!(serde_json::from_str::<Value>(&compact(&text)).unwrap(), value);
+        }
+
+        /// Strings keep what they say, however they are quoted, and whatever commas and quotes they have in them.
+        #[test]
+        fn forgiveness_changes_no_string(text in r#"([,'"\]}\[{\\ ]|\PC){0,12}"#, single in any::<bool>(), comma in any::<bool>()) {
+            let written = if single { format!("'{}'", text.replace('\'', "''")) } else { in_json(&text) };
+            let comma = if comma { " ," } else { "" };
+            let json = format!("{{{written}: [{written}{comma}]{comma}}}");
+            let value: Value = serde_json::from_str(&compact(&json)).unwrap();
+            prop_assert_eq!(value, json!({ &text: [&text] }));
+        }
+    }
+}

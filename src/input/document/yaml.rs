@@ -1,0 +1,149 @@
+//! YAML 1.2, by a library's events.
+
+use std::collections::HashSet;
+
+use saphyr::{MarkedYaml, ScalarStyle, YamlData, YamlLoader};
+use saphyr_parser::{Parser, SpannedEventReceiver as _};
+
+use super::bounds::Bounds;
+use super::comments::Comments;
+use super::{DEEPEST, Node, Problem, Scalar, Style, too_deep};
+
+pub(super) fn parse(text: &str) -> Result<Node, Problem> {
+    let Document { root, comments } = Document::of(text)?;
+    node(&root, &comments, 0)
+}
+
+/// The one document of a YAML text, with the places of its parts.
+pub(super) struct Document<'text> {
+    pub(super) root: MarkedYaml<'text>,
+    pub(super) comments: Comments<'text>,
+}
+
+impl<'text> Document<'text> {
+    pub(super) fn of(text: &'text str) -> Result<Self, Problem> {
+        let problem = |error: &saphyr_parser::ScanError| {
+            let place = error.marker();
+            Problem::new(format!(
+                "it is not valid YAML at line {} column {}: {}",
+                place.line(),
+                place.col() + 1,
+                error.info()
+            ))
+        };
+        let mut loader = YamlLoader::<MarkedYaml<'_>>::default();
+        loader.early_parse(false);
+        let mut bounds = Bounds::default();
+        let mut comments = Comments::of(text);
+        // Not by the parser's own `load`, which calls itself for each level.
+        for event in Parser::new_from_str(text) {
+            let (event, span) = event.map_err(|error| problem(&error))?;
+            bounds.see(&event, span.start.line())?;
+            comments.see(&event, span);
+            loader.on_event(event, span);
+        }
+        if let Some(error) = loader.error() {
+            return Err(problem(error));
+        }
+        let documents: [_; 1] =
+            loader
+                .into_documents()
+                .try_into()
+                .map_err(|documents: Vec<_>| {
+                    let count = documents.len();
+                    Problem::new(format!("it must be one YAML document, not {count}"))
+                })?;
+        let [root] = documents;
+        Ok(Self { root, comments })
+    }
+}
+
+pub(super) fn node(
+    node: &MarkedYaml<'_>,
+    comments: &Comments<'_>,
+    depth: usize,
+) -> Result<Node, Problem> {
+    let line = node.span.start.line();
+    if depth > DEEPEST {
+        return Err(too_deep());
+    }
+    match &node.data {
+        YamlData::Representation(text, style, tag) => {
+            let is_plain = *style == ScalarStyle::Plain;
+            let style = match tag {
+                None if is_plain => Style::Plain,
+                None => Style::Quoted,
+                Some(tag) if tag.is_yaml_core_schema() && tag.suffix == "str" => Style::Quoted,
+                Some(_) => {
+                    return Err(Problem::new(format!(
+                        "it has a tag at line {line}, but only `!!str` is understood"
+                    )));
+                }
+            };
+            let is_written = is_plain && !text.is_empty();
+            Ok(Node::Scalar(Scalar {
+                text: text.to_string(),
+                style,
+                tail: is_written.then(|| comments.at(node.span.start)).flatten(),
+            }))
+        }
+        YamlData::Sequence(nodes) => {
+            let nodes = nodes
+                .iter()
+                .map(|item| self::node(item, comments, depth + 1));
+            Ok(Node::Sequence(nodes.collect::<Result<_, _>>()?))
+        }
+        YamlData::Mapping(pairs) => {
+            let mut names = HashSet::with_capacity(pairs.len());
+            let mut read = Vec::with_capacity(pairs.len());
+            for (key, value) in pairs {
+                let name = name(key)?;
+                // The library compares keys as written, for which `a` and "a" are two.
+                if !names.insert(name) {
+                    let line = key.span.start.line();
+                    return Err(Problem::naming(
+                        format!("the name `{name}` stands there twice, again at line {line}"),
+                        format!("a name stands there twice, again at line {line}"),
+                    ));
+                }
+                let mut value = self::node(value, comments, depth + 1)?;
+                if let Node::Scalar(scalar) = &mut value
+                    && scalar.style == Style::Plain
+                    && scalar.text.is_empty()
+                {
+                    scalar.tail = comments.behind_key(key.span.end);
+                }
+                read.push((name.to_owned(), value));
+            }
+            Ok(Node::Mapping(read))
+        }
+        YamlData::Value(_) | YamlData::Tagged(..) | YamlData::Alias(_) | YamlData::BadValue => {
+            Err(Problem::new(format!(
+                "it has something at line {line} that cannot be sent"
+            )))
+        }
+    }
+}
+
+/// The name in a mapping of YAML.
+pub(super) fn name<'node>(key: &'node MarkedYaml<'_>) -> Result<&'node str, Problem> {
+    let line = key.span.start.line();
+    match &key.data {
+        YamlData::Representation(text, ScalarStyle::Plain, _) if text == "<<" => {
+            Err(Problem::new(format!(
+                "it has the merge key `<<` at line {line}, which is not supported: write its keys out"
+            )))
+        }
+        YamlData::Representation(text, ..) => Ok(text),
+        YamlData::Value(_)
+        | YamlData::Sequence(_)
+        | YamlData::Mapping(_)
+        | YamlData::Tagged(..)
+        | YamlData::Alias(_)
+        | YamlData::BadValue => Err(no_name(line)),
+    }
+}
+
+pub(super) fn no_name(line: usize) -> Problem {
+    Problem::new(format!("it has a name at line {line} that is not a text"))
+}
