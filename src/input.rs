@@ -24,7 +24,7 @@ use rustls::pki_types::pem::PemObject as _;
 use url::Url;
 
 pub(crate) use complaint::Complaint;
-use complaint::{Part, both, complain, none_of};
+use complaint::{Errors, Part, complain};
 use place::Place;
 pub(crate) use proxies::proxy_secrets;
 use raw::Inputs;
@@ -45,7 +45,7 @@ pub(crate) struct Home {
 }
 
 impl Home {
-    /// Reads `GITHUB_SERVER_URL`, `GITHUB_API_URL` and `GITHUB_REPOSITORY`; by hand it is github.com.
+    /// Reads `GITHUB_SERVER_URL`, `GITHUB_API_URL`, and `GITHUB_REPOSITORY`; by hand it is github.com.
     pub(crate) fn from_environment(environment: &BTreeMap<String, String>) -> Part<Self> {
         let get = |name: &str| {
             environment
@@ -73,11 +73,7 @@ impl Home {
 
     /// Whether an address is one of its own server, below the path that this has.
     fn holds(&self, address: &Url) -> bool {
-        let web = &self.server.web;
-        let below = address
-            .path()
-            .strip_prefix(web.path().trim_end_matches('/'));
-        web.origin() == address.origin() && below.is_some_and(|rest| rest.starts_with('/'))
+        place::path_on(&self.server.web, address).is_some()
     }
 
     fn is_at(&self, server: &Url) -> bool {
@@ -110,45 +106,81 @@ pub(crate) fn read(
     environment: &BTreeMap<String, String>,
 ) -> Part<(Request, Vec<Warning>)> {
     let step = &given.step;
-    let targets = Home::from_environment(environment).and_then(|home| targets::read(given, &home));
-    let (((), (mode, proxies)), ((max_parallel, on_failure), (targets, warnings))) = both(
-        both(
-            none_of(step.undeclared()),
-            both(mode(step), proxies::read(environment)),
-        ),
-        both(both(max_parallel(step), on_failure(step)), targets),
-    )?;
-    let request = Request {
-        targets,
-        mode,
-        max_parallel,
-        on_failure,
-        proxies: Arc::new(proxies),
-    };
-    Ok((request, warnings))
+    let mut errors = Errors::default();
+    errors.add(step.undeclared());
+    let mode = errors.take(mode(step));
+    let proxies = errors.take(proxies::read(environment));
+    let max_parallel = errors.take(max_parallel(step));
+    let on_failure = errors.take(on_failure(step));
+    let home = errors.take(Home::from_environment(environment));
+    // What the step's own inputs are for is not known where its list is not.
+    let home = home.filter(|_| !step.is_unknown("targets"));
+    let targets = home.and_then(|home| errors.take(targets::read(given, &home)));
+    errors.finish(|| {
+        let (targets, warnings) = targets?;
+        let request = Request {
+            targets,
+            mode: mode?,
+            max_parallel: max_parallel?,
+            on_failure: on_failure?,
+            proxies: Arc::new(proxies?),
+        };
+        Some((request, warnings))
+    })
 }
 
-/// The target at a place.
+/// The target of a provider, at a place if that is known.
 fn target(
     inputs: &Inputs,
     home: &Home,
-    place: Place,
-    certificates: Option<Rc<str>>,
+    provider: Provider,
+    place: Option<Place>,
+    certificates: Part<Option<Rc<str>>>,
 ) -> Part<Target> {
-    let ((), (call, wait)) = both(
-        none_of(senseless(inputs, place.provider)),
-        both(
-            pipeline::read(inputs, home, &place),
-            wait::read(inputs, place.provider),
-        ),
-    )?;
-    Ok(Target {
-        server: place.server,
-        repository: place.repository,
-        call,
-        certificates,
-        wait,
+    let mut errors = Errors::default();
+    let certificates = errors.take(certificates);
+    errors.add(senseless(inputs, provider));
+    let call = errors.take(pipeline::read(inputs, home, provider, place.as_ref()));
+    let wait = errors.take(wait::read(inputs, provider));
+    errors.finish(|| {
+        let place = place?;
+        Some(Target {
+            server: place.server,
+            repository: place.repository,
+            call: call?,
+            certificates: certificates?,
+            wait: wait?,
+        })
     })
+}
+
+/// Inputs that are one line, and could be anything else in it as far as other checks go.
+const ONE_LINE: [&str; 11] = [
+    "provider",
+    "repository",
+    "server-url",
+    "event-type",
+    "workflow",
+    "ref",
+    "commit",
+    "custom-pipeline",
+    "email",
+    "client-id",
+    "result-artifact",
+];
+
+/// Complains about line breaks and the like where no provider takes them, and where they would break what is printed.
+fn not_one_line(inputs: &Inputs) -> Vec<Complaint> {
+    let breaks = |of: char| of.is_control() || matches!(of, '\u{2028}' | '\u{2029}');
+    ONE_LINE
+        .into_iter()
+        .filter(|name| inputs.get(name).is_some_and(|text| text.contains(breaks)))
+        .map(|name| {
+            let message =
+                "it has a line break or other control character in it: write it on one line";
+            Complaint::new(name, message)
+        })
+        .collect()
 }
 
 /// Keys that are set but mean nothing for the provider.
@@ -177,6 +209,7 @@ fn max_parallel(inputs: &Inputs) -> Part<NonZeroUsize> {
     let Some(text) = inputs.get(NAME) else {
         return Ok(DEFAULT_MAX_PARALLEL);
     };
+    goes_with_targets(inputs, NAME)?;
     let number = text.parse().ok();
     number
         .filter(|number: &NonZeroUsize| number.get() <= MOST_PARALLEL)
@@ -189,8 +222,25 @@ fn max_parallel(inputs: &Inputs) -> Part<NonZeroUsize> {
         )
 }
 
+/// Complains about an input that is set where there is only the step itself.
+fn goes_with_targets(inputs: &Inputs, name: &str) -> Part<()> {
+    const TARGETS: &str = "targets";
+    if inputs.written(name).is_none()
+        || inputs.written(TARGETS).is_some()
+        || inputs.is_unknown(TARGETS)
+    {
+        return Ok(());
+    }
+    complain(
+        name,
+        "it goes with `targets`, and there are none: remove it",
+    )
+}
+
 fn on_failure(inputs: &Inputs) -> Part<OnFailure> {
-    let send_no_more = boolean(inputs, "fail-fast")?;
+    const NAME: &str = "fail-fast";
+    goes_with_targets(inputs, NAME)?;
+    let send_no_more = boolean(inputs, NAME)?;
     Ok(if send_no_more {
         OnFailure::SendNoMore
     } else {

@@ -87,7 +87,8 @@ impl Complaint {
     }
 }
 
-/// What a part of the inputs comes to, or all that is wrong with it: at least one complaint.
+/// What a part of the inputs comes to, or all that is wrong with it. No complaints: another part lacks what this one
+/// needs, and that is complained about there.
 pub(super) type Part<T> = Result<T, Vec<Complaint>>;
 
 /// One thing that is wrong.
@@ -95,23 +96,25 @@ pub(super) fn complain<T>(input: &str, message: impl fmt::Display) -> Part<T> {
     Err(vec![Complaint::new(input, message)])
 }
 
-/// Both parts, or what is wrong with either.
-pub(super) fn both<A, B>(first: Part<A>, second: Part<B>) -> Part<(A, B)> {
-    match (first, second) {
-        (Ok(first), Ok(second)) => Ok((first, second)),
-        (first, second) => Err([first.err(), second.err()]
-            .into_iter()
-            .flatten()
-            .flatten()
-            .collect()),
-    }
-}
+/// All that is wrong with the parts of a whole: each part is checked, whatever is wrong with another.
+#[derive(Default)]
+pub(super) struct Errors(Vec<Complaint>);
 
-/// Right if there is nothing wrong.
-pub(super) fn none_of(complaints: Vec<Complaint>) -> Part<()> {
-    if complaints.is_empty() {
-        Ok(())
-    } else {
-        Err(complaints)
+impl Errors {
+    /// What a part comes to; what is wrong with it is kept.
+    pub(super) fn take<T>(&mut self, part: Part<T>) -> Option<T> {
+        part.map_err(|found| self.add(found)).ok()
+    }
+
+    pub(super) fn add(&mut self, found: impl IntoIterator<Item = Complaint>) {
+        self.0.extend(found);
+    }
+
+    /// The whole, if nothing is wrong with any of its parts.
+    pub(super) fn finish<T>(self, whole: impl FnOnce() -> Option<T>) -> Part<T> {
+        match whole() {
+            Some(whole) if self.0.is_empty() => Ok(whole),
+            _ => Err(self.0),
+        }
     }
 }

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject as _;
 
-use super::complaint::{Complaint, Part, complain};
+use super::complaint::{Complaint, Errors, Part, complain};
 use super::place::Place;
 use super::raw::Inputs;
 use super::written::Written;
@@ -81,38 +81,45 @@ fn check(text: &str, input: &str, provider: Provider) -> Part<Secret> {
     }
 }
 
-pub(super) fn github(inputs: &Inputs, home: &Home, place: &Place) -> Part<GitHubCredential> {
-    let token = token(inputs, Provider::GitHub)?;
+pub(super) fn github(
+    inputs: &Inputs,
+    home: &Home,
+    place: Option<&Place>,
+) -> Part<GitHubCredential> {
+    let mut errors = Errors::default();
+    let token = errors.take(token(inputs, Provider::GitHub));
+    let app = errors.take(app(inputs));
+    let credential = token.zip(app).and_then(|(token, app)| {
+        errors.take(match (token, app) {
+            (Token::Given(_), Some(_)) => complain(
+                "token",
+                "there is a GitHub App too (`client-id`): give one of the two",
+            ),
+            (_, Some(app)) => Ok(GitHubCredential::App(app)),
+            (Token::Given(token), None) => Ok(GitHubCredential::Token(token)),
+            (Token::Empty, None) => complain("token", EMPTY),
+            (Token::NotGiven { own }, None) => match place {
+                Some(place) => workflow_token(own, inputs, home, place),
+                None => Err(Vec::new()),
+            },
+        })
+    });
+    errors.finish(|| credential)
+}
+
+fn app(inputs: &Inputs) -> Part<Option<App>> {
     match (inputs.get("client-id"), inputs.written("private-key")) {
-        (None, None) => {}
+        (None, None) => Ok(None),
         (Some(client_id), Some(key)) => {
-            if let Token::Given(_) = token {
-                return complain(
-                    "token",
-                    "there is a GitHub App too (`client-id`): give one of the two",
-                );
-            }
-            let client_id = client_id.to_owned();
             let private_key = key.private_key.get_or_init(|| private_key(key)).clone()?;
-            return Ok(GitHubCredential::App(App {
-                client_id,
+            Ok(Some(App {
+                client_id: client_id.to_owned(),
                 private_key,
-            }));
+            }))
         }
-        (Some(_), None) if inputs.is_empty("private-key") => {
-            return complain("private-key", EMPTY);
-        }
-        (Some(_), None) => {
-            return complain("private-key", "it is needed with `client-id`");
-        }
-        (None, Some(_)) => {
-            return complain("client-id", "it is needed with `private-key`");
-        }
-    }
-    match token {
-        Token::Given(token) => Ok(GitHubCredential::Token(token)),
-        Token::Empty => complain("token", EMPTY),
-        Token::NotGiven { own } => workflow_token(own, inputs, home, place),
+        (Some(_), None) if inputs.is_empty("private-key") => complain("private-key", EMPTY),
+        (Some(_), None) => complain("private-key", "it is needed with `client-id`"),
+        (None, Some(_)) => complain("client-id", "it is needed with `private-key`"),
     }
 }
 
@@ -160,46 +167,52 @@ fn workflow_token(
 }
 
 pub(super) fn gitlab(inputs: &Inputs) -> Part<GitLabCredential> {
-    let token = token(inputs, Provider::GitLab)?;
-    let trigger = inputs
-        .get("trigger-token")
-        .map(|text| check(text, "trigger-token", Provider::GitLab))
-        .transpose()?;
-    if trigger
-        .as_ref()
-        .is_some_and(|token| token.expose().starts_with("glpat-"))
-    {
-        return complain(
-            "trigger-token",
-            "it looks like an access token, which goes into `token`",
-        );
+    let mut errors = Errors::default();
+    let token = errors.take(token(inputs, Provider::GitLab));
+    let trigger = errors.take(trigger_token(inputs));
+    let credential = token.zip(trigger).and_then(|(token, trigger)| {
+        errors.take(match (trigger, token) {
+            (Some(_), Token::Given(token)) if is_trigger_token(token.expose()) => complain(
+                "token",
+                "it looks like a trigger token, and `trigger-token` has one already: leave one out",
+            ),
+            (Some(trigger), Token::Given(reader)) => Ok(GitLabCredential::Trigger {
+                token: trigger,
+                reader: Some(reader),
+            }),
+            (Some(trigger), Token::NotGiven { .. } | Token::Empty) => {
+                Ok(GitLabCredential::Trigger {
+                    token: trigger,
+                    reader: None,
+                })
+            }
+            (None, Token::Given(token)) if is_trigger_token(token.expose()) => {
+                Ok(GitLabCredential::Trigger {
+                    token,
+                    reader: None,
+                })
+            }
+            (None, Token::Given(token)) => Ok(GitLabCredential::Access(token)),
+            (None, Token::Empty) => complain("token", EMPTY),
+            (None, Token::NotGiven { .. }) => complain(
+                "token",
+                "a GitLab access token is needed, or a `trigger-token`. If one was meant to be there, its secret is not set, or withheld, as it is from forks and Dependabot",
+            ),
+        })
+    });
+    errors.finish(|| credential)
+}
+
+fn trigger_token(inputs: &Inputs) -> Part<Option<Secret>> {
+    const NAME: &str = "trigger-token";
+    let Some(text) = inputs.get(NAME) else {
+        return Ok(None);
+    };
+    if text.starts_with("glpat-") {
+        let message = "it looks like an access token, which goes into `token`";
+        return complain(NAME, message);
     }
-    match (trigger, token) {
-        (Some(_), Token::Given(token)) if is_trigger_token(token.expose()) => complain(
-            "token",
-            "it looks like a trigger token, and `trigger-token` has one already: leave one out",
-        ),
-        (Some(trigger), Token::Given(reader)) => Ok(GitLabCredential::Trigger {
-            token: trigger,
-            reader: Some(reader),
-        }),
-        (Some(trigger), Token::NotGiven { .. } | Token::Empty) => Ok(GitLabCredential::Trigger {
-            token: trigger,
-            reader: None,
-        }),
-        (None, Token::Given(token)) if is_trigger_token(token.expose()) => {
-            Ok(GitLabCredential::Trigger {
-                token,
-                reader: None,
-            })
-        }
-        (None, Token::Given(token)) => Ok(GitLabCredential::Access(token)),
-        (None, Token::Empty) => complain("token", EMPTY),
-        (None, Token::NotGiven { .. }) => complain(
-            "token",
-            "a GitLab access token is needed, or a `trigger-token`. If one was meant to be there, its secret is not set, or withheld, as it is from forks and Dependabot",
-        ),
-    }
+    check(text, NAME, Provider::GitLab).map(Some)
 }
 
 /// Whether a token can trigger pipelines of a GitLab project, and do nothing else.
@@ -208,33 +221,38 @@ pub(super) fn is_trigger_token(token: &str) -> bool {
 }
 
 pub(super) fn bitbucket(inputs: &Inputs) -> Part<BitbucketCredential> {
-    let token = match token(inputs, Provider::Bitbucket)? {
-        Token::Given(token) => token,
-        Token::Empty => return complain("token", EMPTY),
-        Token::NotGiven { .. } => {
-            return complain(
-                "token",
-                "a Bitbucket access token is needed, or an API token together with `email`",
-            );
-        }
+    let mut errors = Errors::default();
+    let token = errors.take(match token(inputs, Provider::Bitbucket) {
+        Ok(Token::Given(token)) => Ok(token),
+        Ok(Token::Empty) => complain("token", EMPTY),
+        Ok(Token::NotGiven { .. }) => complain(
+            "token",
+            "a Bitbucket access token is needed, or an API token together with `email`",
+        ),
+        Err(found) => Err(found),
+    });
+    let email = errors.take(email(inputs));
+    errors.finish(|| {
+        let token = token?;
+        Some(match email? {
+            None => BitbucketCredential::Access(token),
+            Some(email) => BitbucketCredential::Api { email, token },
+        })
+    })
+}
+
+fn email(inputs: &Inputs) -> Part<Option<String>> {
+    const NAME: &str = "email";
+    let Some(email) = inputs.get(NAME) else {
+        return Ok(None);
     };
-    match inputs.get("email") {
-        None => Ok(BitbucketCredential::Access(token)),
-        Some(email)
-            if !email.contains('@')
-                || email.contains(':')
-                || email.contains(char::is_whitespace) =>
-        {
-            complain(
-                "email",
-                "it must be the e-mail address of the API token's owner, not the user name",
-            )
-        }
-        Some(email) => Ok(BitbucketCredential::Api {
-            email: email.to_owned(),
-            token,
-        }),
+    if !email.contains('@') || email.contains(':') || email.contains(char::is_whitespace) {
+        return complain(
+            NAME,
+            "it must be the e-mail address of the API token's owner, not the user name",
+        );
     }
+    Ok(Some(email.to_owned()))
 }
 
 /// A key as GitHub hands it out, or as it gets through places that keep no line breaks.

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use super::complaint::{Complaint, Part, both, complain, none_of};
+use super::complaint::{Complaint, Errors, Part, complain};
 use super::document::{self, Node, Problem};
 use super::place::Place;
 use super::raw::Inputs;
@@ -29,95 +29,125 @@ const PAYLOAD: &str = "client-payload";
 /// The payload's key for the marker.
 const MARKER: &str = "trigger_id";
 
-pub(super) fn read(inputs: &Inputs, home: &Home, place: &Place) -> Part<Call> {
-    match place.provider {
+/// What is wrong with a credential for a place that is not known is not told.
+pub(super) fn read(
+    inputs: &Inputs,
+    home: &Home,
+    provider: Provider,
+    place: Option<&Place>,
+) -> Part<Call> {
+    let mut errors = Errors::default();
+    match provider {
         Provider::GitHub => {
-            let (pipeline, credential) = both(
-                github_pipeline(inputs),
-                credential::github(inputs, home, place),
-            )?;
-            Ok(Call::GitHub(GitHubCall {
-                pipeline,
-                credential,
-            }))
+            let pipeline = errors.take(github_pipeline(inputs));
+            let credential = errors.take(credential::github(inputs, home, place));
+            errors.finish(|| {
+                Some(Call::GitHub(GitHubCall {
+                    pipeline: pipeline?,
+                    credential: credential?,
+                }))
+            })
         }
         Provider::GitLab => {
-            let arguments = both(variables(inputs), pipeline_inputs(inputs));
-            let ((variables, pipeline_inputs), (reference, credential)) = both(
-                arguments,
-                both(reference(inputs), credential::gitlab(inputs)),
-            )?;
-            Ok(Call::GitLab(GitLabCall {
-                reference,
-                variables,
-                inputs: pipeline_inputs,
-                credential,
-            }))
+            let variables = errors.take(variables(inputs));
+            let pipeline_inputs = errors.take(pipeline_inputs(inputs));
+            let reference = errors.take(reference(inputs));
+            let credential = errors.take(credential::gitlab(inputs));
+            errors.finish(|| {
+                Some(Call::GitLab(GitLabCall {
+                    reference: reference?,
+                    variables: variables?,
+                    inputs: pipeline_inputs?,
+                    credential: credential?,
+                }))
+            })
         }
         Provider::Bitbucket => {
-            let ((source, variables), credential) = both(
-                both(bitbucket_source(inputs), variables(inputs)),
-                credential::bitbucket(inputs),
-            )?;
-            let custom_pipeline = inputs.get("custom-pipeline").map(str::to_owned);
-            Ok(Call::Bitbucket(BitbucketCall {
-                source,
-                custom_pipeline,
-                variables,
-                credential,
-            }))
+            let source = errors.take(bitbucket_source(inputs));
+            let variables = errors.take(variables(inputs));
+            let credential = errors.take(credential::bitbucket(inputs));
+            errors.finish(|| {
+                Some(Call::Bitbucket(BitbucketCall {
+                    source: source?,
+                    custom_pipeline: inputs.get("custom-pipeline").map(str::to_owned),
+                    variables: variables?,
+                    credential: credential?,
+                }))
+            })
         }
     }
 }
 
 fn github_pipeline(inputs: &Inputs) -> Part<GitHubPipeline> {
     match (inputs.get("event-type"), inputs.get("workflow")) {
-        (None, None) => complain(
-            "event-type",
-            "say what to trigger: `event-type` for a repository_dispatch, or `workflow` for a workflow_dispatch",
-        ),
-        (Some(_), Some(_)) => complain(
-            "workflow",
-            "there is an `event-type` too: give one of the two",
-        ),
-        (Some(event_type), None) => {
-            let refused = refuse(
-                inputs,
-                &["inputs"],
-                "it goes with `workflow`; with `event-type` use `client-payload`",
-            );
-            let fixed = refuse(
-                inputs,
-                &["ref"],
-                "a repository_dispatch always runs on the default branch: remove it",
-            );
-            let event_type = event_type_within_limit(event_type);
-            let ((), ((), (event_type, (client_payload, marker)))) = both(
-                refused,
-                both(fixed, both(event_type, client_payload(inputs))),
-            )?;
-            Ok(GitHubPipeline::RepositoryDispatch {
-                event_type,
-                client_payload,
-                marker,
-            })
-        }
-        (None, Some(workflow)) => {
-            let refused = refuse(
-                inputs,
-                &["client-payload"],
-                "it goes with `event-type`; with `workflow` use `inputs`",
-            );
-            let arguments = both(reference(inputs), workflow_inputs(inputs));
-            let ((), (workflow, (reference, inputs))) =
-                both(refused, both(workflow_name(workflow), arguments))?;
-            Ok(GitHubPipeline::WorkflowDispatch {
-                workflow,
-                reference,
-                inputs,
-            })
+        (Some(event_type), None) => repository_dispatch(inputs, event_type),
+        (None, Some(workflow)) => workflow_dispatch(inputs, workflow),
+        (event_type, workflow) => {
+            let mut errors = Errors::default();
+            errors.add([match event_type.or(workflow) {
+                None => Complaint::new(
+                    "event-type",
+                    "say what to trigger: `event-type` for a repository_dispatch, or `workflow` for a workflow_dispatch",
+                ),
+                Some(_) => Complaint::new(
+                    "workflow",
+                    "there is an `event-type` too: give one of the two",
+                ),
+            }]);
+            // What of the rest is wrong with either of them.
+            event_type.map(|text| errors.take(event_type_within_limit(text)));
+            workflow.map(|text| errors.take(workflow_name(text)));
+            if inputs.written(PAYLOAD).is_some() {
+                errors.take(client_payload(inputs));
+            }
+            errors.take(reference(inputs));
+            errors.take(workflow_inputs(inputs));
+            errors.finish(|| None)
         }
     }
+}
+
+fn repository_dispatch(inputs: &Inputs, event_type: &str) -> Part<GitHubPipeline> {
+    let mut errors = Errors::default();
+    errors.add(refuse(
+        inputs,
+        "inputs",
+        "it goes with `workflow`; with `event-type` use `client-payload`",
+    ));
+    errors.add(refuse(
+        inputs,
+        "ref",
+        "a repository_dispatch always runs on the default branch: remove it",
+    ));
+    let event_type = errors.take(event_type_within_limit(event_type));
+    let payload = errors.take(client_payload(inputs));
+    errors.finish(|| {
+        let (client_payload, marker) = payload?;
+        Some(GitHubPipeline::RepositoryDispatch {
+            event_type: event_type?,
+            client_payload,
+            marker,
+        })
+    })
+}
+
+fn workflow_dispatch(inputs: &Inputs, workflow: &str) -> Part<GitHubPipeline> {
+    let mut errors = Errors::default();
+    errors.add(refuse(
+        inputs,
+        PAYLOAD,
+        "it goes with `event-type`; with `workflow` use `inputs`",
+    ));
+    let workflow = errors.take(workflow_name(workflow));
+    let reference = errors.take(reference(inputs));
+    let arguments = errors.take(workflow_inputs(inputs));
+    errors.finish(|| {
+        Some(GitHubPipeline::WorkflowDispatch {
+            workflow: workflow?,
+            reference: reference?,
+            inputs: arguments?,
+        })
+    })
 }
 
 fn event_type_within_limit(text: &str) -> Part<String> {
@@ -269,20 +299,30 @@ fn within_limit(name: &str, length: usize) -> Part<()> {
 }
 
 fn bitbucket_source(inputs: &Inputs) -> Part<BitbucketSource> {
-    let commit = inputs.get("commit").map(str::to_owned);
+    let mut errors = Errors::default();
+    let commit = errors.take(commit(inputs));
+    let reference = errors.take(reference(inputs));
+    errors.finish(|| {
+        Some(match (reference?, commit?) {
+            (None, Some(commit)) => BitbucketSource::Commit(commit),
+            (reference, commit) => BitbucketSource::Reference { reference, commit },
+        })
+    })
+}
+
+fn commit(inputs: &Inputs) -> Part<Option<String>> {
+    const NAME: &str = "commit";
+    let commit = inputs.get(NAME).map(str::to_owned);
     let is_hash = |text: &String| {
         (7..=40).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit())
     };
     if commit.as_ref().is_some_and(|commit| !is_hash(commit)) {
         return complain(
-            "commit",
+            NAME,
             "it must be a commit's hash, 7 to 40 hexadecimal digits",
         );
     }
-    Ok(match (reference(inputs)?, commit) {
-        (None, Some(commit)) => BitbucketSource::Commit(commit),
-        (reference, commit) => BitbucketSource::Reference { reference, commit },
-    })
+    Ok(commit)
 }
 
 fn reference(inputs: &Inputs) -> Part<Option<Reference>> {
@@ -311,10 +351,10 @@ fn reference(inputs: &Inputs) -> Part<Option<Reference>> {
 }
 
 fn variables(inputs: &Inputs) -> Part<Vec<Variable>> {
-    let (plain, secret) = both(
-        texts(inputs, "variables"),
-        texts(inputs, "secret-variables"),
-    )?;
+    let mut errors = Errors::default();
+    let plain = errors.take(texts(inputs, "variables"));
+    let secret = errors.take(texts(inputs, "secret-variables"));
+    let (plain, secret) = errors.finish(|| plain.zip(secret))?;
     let names: HashSet<_> = plain.iter().map(|(key, _)| *key).collect();
     if let Some((key, _)) = secret.iter().find(|(key, _)| names.contains(key)) {
         let rest = "is in `variables` too: remove one of the two";
@@ -361,12 +401,10 @@ fn pipeline_inputs(inputs: &Inputs) -> Part<Option<Rc<RawValue>>> {
     typed.map_err(|problem| vec![problem.complaint(NAME)])
 }
 
-/// Complains about inputs that are set where they mean nothing.
-fn refuse(inputs: &Inputs, names: &[&str], why: &str) -> Part<()> {
-    let found = names
-        .iter()
-        .filter(|name| inputs.written(name).is_some())
-        .map(|name| Complaint::new(*name, why))
-        .collect();
-    none_of(found)
+/// Complains about an input that is set where it means nothing.
+fn refuse(inputs: &Inputs, name: &str, why: &str) -> Option<Complaint> {
+    inputs
+        .written(name)
+        .is_some()
+        .then(|| Complaint::new(name, why))
 }

@@ -3,7 +3,7 @@
 use url::{Host, Url};
 
 use super::Home;
-use super::complaint::{Complaint, Part, both, complain};
+use super::complaint::{Complaint, Errors, Part, complain};
 use super::raw::Inputs;
 use crate::nearest::nearest;
 use crate::target::{Provider, Server};
@@ -33,7 +33,7 @@ pub(super) fn read(inputs: &Inputs, home: &Home) -> Part<Place> {
         provider,
         server,
         repository,
-    } = site(inputs, home)?;
+    } = site(inputs, home).map_err(|found| also_of_the_name(found, inputs))?;
     // The workflow's own is on GitHub and on its own server.
     let own = || home.repository.clone();
     let is_own = provider == Provider::GitHub && home.is_at(&server);
@@ -43,9 +43,39 @@ pub(super) fn read(inputs: &Inputs, home: &Home) -> Part<Place> {
     }
 }
 
+/// What is wrong with provider or server, and with the repository's name, where that can be told all the same.
+fn also_of_the_name(mut found: Vec<Complaint>, inputs: &Inputs) -> Vec<Complaint> {
+    if let Ok(provider) = provider(inputs)
+        && let Some(repository) = inputs.get(REPOSITORY).filter(|text| !is_web_url(text))
+    {
+        found.extend(misnamed(provider.unwrap_or(Provider::GitHub), repository));
+    }
+    found
+}
+
+/// The provider that is most likely meant where it cannot be told where a target is.
+pub(super) fn likely_provider(inputs: &Inputs, home: &Home) -> Option<Provider> {
+    if let Some(text) = inputs.get(PROVIDER) {
+        let near = nearest(text, Provider::ALL.iter().map(|provider| provider.word()))?;
+        return Provider::ALL
+            .into_iter()
+            .find(|provider| provider.word() == near);
+    }
+    if inputs.is_unknown(PROVIDER) {
+        return None;
+    }
+    match inputs.get(REPOSITORY).filter(|text| is_web_url(text)) {
+        Some(url) => known_host(&server_address(url).ok()?, home),
+        None => Some(Provider::GitHub),
+    }
+}
+
 /// Provider and server, also where there is no repository, or one that cannot be.
 pub(super) fn site(inputs: &Inputs, home: &Home) -> Part<Site> {
-    let (provider, server) = both(provider(inputs), server(inputs))?;
+    let mut errors = Errors::default();
+    let provider = errors.take(provider(inputs));
+    let server = errors.take(server(inputs));
+    let (provider, server) = errors.finish(|| provider.zip(server))?;
     let repository = inputs.get(REPOSITORY);
     if let Some(url) = repository.filter(|text| is_web_url(text)) {
         return by_web_url(url, provider, server, home);
@@ -75,29 +105,22 @@ fn by_web_url(
     home: &Home,
 ) -> Part<Site> {
     let address = server_address(text).or_else(|message| complain(REPOSITORY, message))?;
-    let mut origin = address.clone();
-    origin.set_path("");
-    let is_own =
-        provider.is_none_or(|provider| provider == Provider::GitHub) && home.holds(&address);
-    let server = server.unwrap_or_else(|| {
-        if is_own {
+    let known = known_host(&address, home);
+    let server = match server {
+        Some(server) => server,
+        None if home.holds(&address) && provider.is_none_or(|named| named == Provider::GitHub) => {
             home.server.web.clone()
-        } else {
-            origin
         }
-    });
-    let below = server.path().trim_end_matches('/');
-    let path = (server.origin() == address.origin())
-        .then(|| address.path().strip_prefix(below)?.strip_prefix('/'))
-        .flatten();
-    let Some(path) = path else {
+        None => origin(&address),
+    };
+    let Some(path) = path_on(&server, &address) else {
         let message = "its web URL is not on the server of `server-url`";
         let quoting = format!("{message}, {server}");
         return Err(vec![Complaint::quoting(
             REPOSITORY, SERVER, quoting, message,
         )]);
     };
-    let Some(provider) = provider.or_else(|| known_host(&address, home)) else {
+    let Some(provider) = provider.or(known) else {
         let remedy = format!("may be any of them: set it to one of {}", words());
         let quoting = format!("{} {remedy}", address.authority());
         let message = format!("the server of `repository` {remedy}");
@@ -105,7 +128,6 @@ fn by_web_url(
             PROVIDER, REPOSITORY, quoting, message,
         )]);
     };
-    let path = path.trim_end_matches('/');
     let repository = path.strip_suffix(".git").unwrap_or(path).to_owned();
     Ok(Site {
         provider,
@@ -114,27 +136,48 @@ fn by_web_url(
     })
 }
 
+fn origin(address: &Url) -> Url {
+    let mut origin = address.clone();
+    origin.set_path("");
+    origin
+}
+
+/// Where an address is on a server, if it is on that.
+pub(super) fn path_on<'a>(server: &Url, address: &'a Url) -> Option<&'a str> {
+    let below = server.path().trim_end_matches('/');
+    let path = address.path().strip_prefix(below)?.strip_prefix('/')?;
+    (server.origin() == address.origin()).then(|| path.trim_end_matches('/'))
+}
+
+/// What is wrong with a repository's name.
+fn misnamed(provider: Provider, repository: &str) -> Option<Complaint> {
+    let why = check_name(provider, repository).err()?;
+    let rest = format!("{why}; it must be {}", form(provider));
+    let quoting = format!("`{repository}` {rest}");
+    let message = format!("it {rest}");
+    Some(Complaint::quoting(REPOSITORY, REPOSITORY, quoting, message))
+}
+
+/// What is wrong with a GitHub server's address.
+fn no_github(web: &Url) -> Option<Complaint> {
+    let path = web.path();
+    let message = if path.ends_with("/api/v3") {
+        "it is the server's web address, without `/api/v3`: give only that"
+    } else if path != "/" && is_public(web.host_str().unwrap_or_default()) {
+        "a server of github.com or ghe.com has no path: give only scheme and host"
+    } else {
+        return None;
+    };
+    Some(Complaint::new(SERVER, message))
+}
+
 fn place(provider: Provider, web: Url, repository: String, home: &Home) -> Part<Place> {
-    if let Err(why) = check_name(provider, &repository) {
-        let rest = format!("{why}; it must be {}", form(provider));
-        let quoting = format!("`{repository}` {rest}");
-        let message = format!("it {rest}");
-        return Err(vec![Complaint::quoting(
-            REPOSITORY, REPOSITORY, quoting, message,
-        )]);
-    }
+    let mut errors = Errors::default();
+    errors.add(misnamed(provider, &repository));
     if provider == Provider::GitHub {
-        let path = web.path();
-        if path.ends_with("/api/v3") {
-            let message = "it is the server's web address, without `/api/v3`: give only that";
-            return complain(SERVER, message);
-        }
-        if path != "/" && is_public(web.host_str().unwrap_or_default()) {
-            let message =
-                "a server of github.com or ghe.com has no path: give only scheme and host";
-            return complain(SERVER, message);
-        }
+        errors.add(no_github(&web));
     }
+    errors.finish(|| Some(()))?;
     let api = if provider == Provider::GitHub && home.is_at(&web) {
         home.server.api.clone()
     } else {
@@ -268,7 +311,7 @@ fn known_host(url: &Url, home: &Home) -> Option<Provider> {
         "gitlab.com" => Some(Provider::GitLab),
         "bitbucket.org" => Some(Provider::Bitbucket),
         host if is_public(host) => Some(Provider::GitHub),
-        _ => (url.origin() == home.server.web.origin()).then_some(Provider::GitHub),
+        _ => home.holds(url).then_some(Provider::GitHub),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The environment's `INPUT_*` as named values: trimmed, empty meaning unset, nothing interpreted.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use super::complaint::{Complaint, Part};
@@ -16,12 +16,17 @@ const RUNNERS_OWN: [&str; 2] = ["args", "entrypoint"];
 
 /// Values by the names of their inputs: as they arrived, or those that hold for an entry of `targets`.
 #[derive(Clone, Default)]
-pub(super) struct Inputs(BTreeMap<String, Rc<Written>>);
+pub(super) struct Inputs {
+    written: BTreeMap<String, Rc<Written>>,
+    /// Names of inputs that something was meant to be, but its name is mistyped or its value has a form that it cannot
+    /// have. That is complained about; that the input itself is not set is not.
+    unknown: BTreeSet<&'static str>,
+}
 
 impl Inputs {
     /// Reads what the runner made of `with:`: `INPUT_` and the name in upper case, dashes kept.
     pub(super) fn from_environment(environment: &BTreeMap<String, String>) -> Self {
-        let inputs = environment.iter().filter_map(|(key, value)| {
+        let written = environment.iter().filter_map(|(key, value)| {
             let name = key.strip_prefix("INPUT_")?.to_lowercase();
             let written = match name.as_str() {
                 "targets" => Written::lines(value),
@@ -29,7 +34,38 @@ impl Inputs {
             };
             Some((name, Rc::new(written)))
         });
-        Self(inputs.collect())
+        let written: BTreeMap<_, _> = written.collect();
+        let undeclared = written.keys().filter(|name| is_undeclared(name));
+        Self {
+            unknown: undeclared
+                .filter_map(|name| meant(name, &|_| true))
+                .collect(),
+            written,
+        }
+    }
+
+    /// Whether something was meant to be that input, of which no more is known.
+    pub(super) fn is_unknown(&self, name: &str) -> bool {
+        self.unknown.contains(name) && self.written(name).is_none()
+    }
+
+    /// Whether a complaint about an input only says that it is not set, while it was meant to be, or another one was
+    /// that would be enough.
+    pub(super) fn is_meant(&self, name: &str) -> bool {
+        const CREDENTIALS: &[&str] = &["token", "trigger-token", "client-id", "private-key"];
+        let enough = match name {
+            "token" => CREDENTIALS,
+            "event-type" => &["event-type", "workflow"],
+            _ => return self.is_unknown(name),
+        };
+        let is_default = name == "token" && self.get(name) == self.get("github-token");
+        (is_default || self.written(name).is_none())
+            && enough.iter().any(|name| self.unknown.contains(name))
+    }
+
+    /// Something is meant to be that input, of which no more is known.
+    pub(super) fn add_unknown(&mut self, name: &'static str) {
+        self.unknown.insert(name);
     }
 
     /// The value, if it is set: neither empty nor the input's own default.
@@ -40,7 +76,7 @@ impl Inputs {
     }
 
     fn unless_default(&self, declared: &Declared) -> Option<&Rc<Written>> {
-        let written = self.0.get(declared.name)?;
+        let written = self.written.get(declared.name)?;
         let is_default = |text: &Rc<str>| **text == *declared.default;
         (!written.is_empty() && !written.as_text().is_some_and(is_default)).then_some(written)
     }
@@ -60,12 +96,14 @@ impl Inputs {
 
     /// Whether the input arrived as an empty text, which for a secret means that it is not there.
     pub(super) fn is_empty(&self, name: &str) -> bool {
-        self.0.get(name).is_some_and(|written| written.is_empty())
+        self.written
+            .get(name)
+            .is_some_and(|written| written.is_empty())
     }
 
     /// Whether there is anything of that name, if only something empty or the default.
     pub(super) fn has(&self, name: &str) -> bool {
-        self.0.contains_key(name)
+        self.written.contains_key(name)
     }
 
     /// The inputs that are set.
@@ -76,13 +114,14 @@ impl Inputs {
     }
 
     pub(super) fn insert(&mut self, name: impl Into<String>, written: Rc<Written>) {
-        self.0.insert(name.into(), written);
+        self.written.insert(name.into(), written);
     }
 
     /// These, and of the others those that `inherits` lets in where there is none here.
     pub(super) fn with(&self, others: &Self, inherits: impl Fn(&str) -> bool) -> Self {
         let mut all = self.clone();
-        for (name, written) in &others.0 {
+        all.unknown.extend(&others.unknown);
+        for (name, written) in &others.written {
             if !self.has(name) && inherits(name) {
                 all.insert(name, Rc::clone(written));
             }
@@ -92,9 +131,9 @@ impl Inputs {
 
     /// Complains about what is not an input at all.
     pub(super) fn undeclared(&self) -> Vec<Complaint> {
-        self.0
+        self.written
             .keys()
-            .filter(|name| table::declared(name).is_none() && !RUNNERS_OWN.contains(&name.as_str()))
+            .filter(|name| is_undeclared(name))
             .map(|name| Complaint::new(name, no_such(name, "input", &|_| true)))
             .collect()
     }
@@ -129,15 +168,27 @@ fn texts_of(written: &Written) -> Vec<&str> {
     }
 }
 
+fn is_undeclared(name: &str) -> bool {
+    table::declared(name).is_none() && !RUNNERS_OWN.contains(&name)
+}
+
+/// The input that was meant by a name that is none, of those that it could be.
+pub(super) fn meant(name: &str, could_be: &dyn Fn(&str) -> bool) -> Option<&'static str> {
+    nearest(name, names(could_be))
+}
+
+fn names(could_be: &dyn Fn(&str) -> bool) -> impl Iterator<Item = &'static str> {
+    let names = INPUTS.iter().map(|input| input.name);
+    names.filter(|name| could_be(name))
+}
+
 /// That there is no such input or key, and which one was meant, of those that could be.
 pub(super) fn no_such(name: &str, what: &str, could_be: &dyn Fn(&str) -> bool) -> String {
-    let names = || INPUTS.iter().map(|input| input.name);
-    let names = || names().filter(|known| could_be(known));
-    match nearest(name, names()) {
+    match meant(name, could_be) {
         Some(near) => format!("there is no such {what}; did you mean `{near}`?"),
         None => format!(
             "there is no such {what}; there are: {}",
-            names().collect::<Vec<_>>().join(", ")
+            names(could_be).collect::<Vec<_>>().join(", ")
         ),
     }
 }

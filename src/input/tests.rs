@@ -159,7 +159,9 @@ fn go_through(environment: &BTreeMap<String, String>) -> Vec<Complaint> {
     proxy_secrets(environment);
     let read = read(&given, environment);
     let Ok((request, _)) = read else {
-        return read.err().unwrap_or_default();
+        let complaints = read.err().unwrap_or_default();
+        assert!(!complaints.is_empty(), "nobody is told what is wrong");
+        return complaints;
     };
     for target in &request.targets {
         report::announcement(target, request.mode);

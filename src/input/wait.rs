@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::complaint::{Complaint, Part, both, complain, none_of};
+use super::complaint::{Complaint, Errors, Part, complain};
 use super::document::Node;
 use super::raw::Inputs;
 use super::{boolean, one_of};
@@ -24,58 +24,59 @@ const LONGEST_TIMEOUT: Duration = Duration::from_hours(5 * 24);
 
 /// `None`: it is not waited for.
 pub(super) fn read(inputs: &Inputs, provider: Provider) -> Part<Option<Wait>> {
-    if !boolean(inputs, "wait")? {
-        return none_of(
-            inputs
-                .set()
-                .filter(|input| ONLY_WITH_WAIT.contains(&input.name))
-                .filter(|input| input.providers.contains(&provider))
-                .map(|input| {
-                    Complaint::new(
-                        input.name,
-                        "it goes with `wait: true`: set that too, or remove it",
-                    )
-                })
-                .collect(),
-        )
-        .map(|()| None);
+    let mut errors = Errors::default();
+    // What is wrong with the rest can be told also where `wait` itself is wrong.
+    if let Some(false) = errors.take(boolean(inputs, "wait")) {
+        errors.add(only_with_wait(inputs, provider));
+        return errors.finish(|| Some(None));
     }
-    let ((timeout, success), ((on_blocked, on_abandoned), (logs, result))) = both(
-        both(timeout(inputs), success(inputs)),
-        both(
-            both(
-                one_of(
-                    inputs,
-                    "on-blocked",
-                    &[("wait", OnBlocked::Wait), ("fail", OnBlocked::Fail)],
-                ),
-                one_of(
-                    inputs,
-                    "on-abandoned",
-                    &[
-                        ("cancel", OnAbandoned::Cancel),
-                        ("leave", OnAbandoned::Leave),
-                    ],
-                ),
-            ),
-            both(
-                one_of(
-                    inputs,
-                    "logs",
-                    &[("failed", Logs::Failed), ("none", Logs::None)],
-                ),
-                result(inputs, provider),
-            ),
-        ),
-    )?;
-    Ok(Some(Wait {
-        timeout,
-        success,
-        on_blocked,
-        on_abandoned,
-        logs,
-        result,
-    }))
+    let timeout = errors.take(timeout(inputs));
+    let success = errors.take(success(inputs));
+    let on_blocked = errors.take(one_of(
+        inputs,
+        "on-blocked",
+        &[("wait", OnBlocked::Wait), ("fail", OnBlocked::Fail)],
+    ));
+    let on_abandoned = errors.take(one_of(
+        inputs,
+        "on-abandoned",
+        &[
+            ("cancel", OnAbandoned::Cancel),
+            ("leave", OnAbandoned::Leave),
+        ],
+    ));
+    let logs = errors.take(one_of(
+        inputs,
+        "logs",
+        &[("failed", Logs::Failed), ("none", Logs::None)],
+    ));
+    let result = errors.take(result(inputs, provider));
+    errors.finish(|| {
+        Some(Some(Wait {
+            timeout: timeout?,
+            success: success?,
+            on_blocked: on_blocked?,
+            on_abandoned: on_abandoned?,
+            logs: logs?,
+            result: result?,
+        }))
+    })
+}
+
+/// Complains about what is set where nothing is waited for.
+fn only_with_wait(inputs: &Inputs, provider: Provider) -> Vec<Complaint> {
+    if inputs.is_unknown("wait") {
+        return Vec::new();
+    }
+    inputs
+        .set()
+        .filter(|input| ONLY_WITH_WAIT.contains(&input.name))
+        .filter(|input| input.providers.contains(&provider))
+        .map(|input| {
+            let message = "it goes with `wait: true`: set that too, or remove it";
+            Complaint::new(input.name, message)
+        })
+        .collect()
 }
 
 fn timeout(inputs: &Inputs) -> Part<Duration> {
@@ -143,8 +144,11 @@ fn result(inputs: &Inputs, provider: Provider) -> Part<Option<ResultArtifact>> {
     let Some(text) = inputs.get(NAME) else {
         return Ok(None);
     };
-    if provider == Provider::GitHub {
-        return Ok(Some(ResultArtifact::Named(text.to_owned())));
+    match provider {
+        Provider::GitHub => return Ok(Some(ResultArtifact::Named(text.to_owned()))),
+        Provider::GitLab => {}
+        // That it means nothing there is told already.
+        Provider::Bitbucket => return Ok(None),
     }
     // A job's name may have colons, as `test:unit` has; a file's path hardly ever.
     match text.rsplit_once(':') {

@@ -5,14 +5,14 @@ use sandbox::{Sandbox, demo};
 use crate::harness::{Step, sandbox};
 
 /// Fails with these errors and these alone, and sends nothing.
-fn complains(sandbox: &Sandbox, step: &Step, errors: &[&str]) {
+pub(crate) fn complains(sandbox: &Sandbox, step: &Step, errors: &[&str]) {
     let done = step.run().fails(errors);
     done.outcome("not-sent").says("nothing was sent");
     assert_eq!(done.outputs["results"], "[]");
     assert_eq!(sandbox.requests().len(), 0, "{done}");
 }
 
-fn with(step: Step, inputs: &[(&str, &str)]) -> Step {
+pub(crate) fn with(step: Step, inputs: &[(&str, &str)]) -> Step {
     inputs
         .iter()
         .fold(step, |step, (name, value)| step.input(name, value))

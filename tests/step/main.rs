@@ -8,6 +8,7 @@ mod bad_days;
 mod bitbucket;
 mod calls;
 mod certificates;
+mod complaints;
 mod connections;
 mod deadline;
 mod dry_run;

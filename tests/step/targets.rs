@@ -166,9 +166,9 @@ fn complaints_of_all_entries_come_at_once_and_nothing_is_sent() {
         &[
             "input max-parallel: it must be a whole number from 1 to 1000",
             "input targets[0].repository: line 2: it has more than two parts; it must be `owner/name`",
+            "input client-payload: it must be an object",
             "input targets[1]: line 3: there is no such key; did you mean `token`?",
             "input targets[1].workflow: line 4: it must be a text, not a mapping or list",
-            "input client-payload: it must be an object",
             "input targets[2].token: line 5: a GitLab access token is needed",
             "input targets[3]: line 9: it must be a mapping, like `repository: octo-org/app`",
             "input targets[4].dry-run: line 13: it is for the step as a whole",

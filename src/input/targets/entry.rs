@@ -1,18 +1,18 @@
 //! One entry of `targets`: its keys, and complaints that say where they stand.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::rc::Rc;
 
-use super::super::complaint::{Complaint, Part, both};
+use super::super::complaint::{Complaint, Errors, Part};
 use super::super::document::{Item, Pair};
-use super::super::raw::{Inputs, no_such};
+use super::super::raw::{Inputs, meant, no_such};
 use super::super::written::Written;
-use super::super::{Home, certificates, place, table, target};
+use super::super::{Home, certificates, not_one_line, place, table, target, wait};
 use super::inherit::{Defaults, WHERE};
 use super::{NAME, STEPS_ALONE};
 use crate::secret::Secret;
-use crate::target::Target;
+use crate::target::{Provider, Target};
 
 /// Keys whose values may be mappings or lists of their own.
 const NESTED: [&str; 5] = [
@@ -31,8 +31,8 @@ pub(super) struct Entry {
     position: Option<Position>,
     /// What is wrong with its form.
     faults: Vec<Complaint>,
-    /// Keys whose values are not known for that: more need not be said of them.
-    faulty: HashSet<String>,
+    /// Whether it is no mapping at all, so that nothing can be said of its target.
+    is_none: bool,
 }
 
 /// Where an entry stands, by lines of the text of `targets`.
@@ -71,7 +71,7 @@ impl Entry {
         } else {
             let message = "it must be a mapping, like `repository: octo-org/app`";
             entry.faults.push(position.complaint(item.line, message));
-            entry.faulty.extend(WHERE.map(str::to_owned));
+            entry.is_none = true;
         }
         entry.position = Some(position);
         entry
@@ -79,12 +79,15 @@ impl Entry {
 
     fn add(&mut self, pair: Pair, position: &mut Position, shared: &mut Shared) {
         let Pair { name, line, value } = pair;
-        if table::declared(&name).is_none() {
+        let Some(declared) = table::declared(&name) else {
             let could_be = |known: &str| !STEPS_ALONE.contains(&known);
+            if let Some(meant) = meant(&name, &could_be) {
+                self.own.add_unknown(meant);
+            }
             let message = no_such(&name, "key", &could_be);
             self.faults.push(position.complaint(line, message));
             return;
-        }
+        };
         position.lines.insert(name.clone(), line);
         if STEPS_ALONE.contains(&name.as_str()) {
             let message = "it is for the step as a whole: set it beside `targets`";
@@ -93,8 +96,8 @@ impl Entry {
             let message = "it must be a text, not a mapping or list";
             self.faults.push(position.complaint_about(&name, message));
             // What it would have been is not known, but that nothing shall be inherited.
-            self.own.insert(&name, shared.keep(Written::text("")));
-            self.faulty.insert(name);
+            self.own.insert(name, shared.keep(Written::text("")));
+            self.own.add_unknown(declared.name);
         } else {
             self.own.insert(name, shared.keep(value));
         }
@@ -117,24 +120,48 @@ impl Entry {
     }
 
     pub(super) fn read(&self, defaults: &Defaults<'_>, home: &Home) -> Part<Target> {
-        // Nothing can be said of a target as long as it is not known where it is.
-        if WHERE.iter().any(|name| self.faulty.contains(*name)) {
-            return Err(self.faults.clone());
-        }
-        match self.target(defaults, home) {
-            Ok(target) if self.faults.is_empty() => Ok(target),
-            Ok(_) => Err(self.faults.clone()),
-            Err(complaints) => Err([self.faults.clone(), complaints].concat()),
-        }
+        let mut errors = Errors::default();
+        errors.add(self.faults.clone());
+        let target = if self.is_none {
+            None
+        } else {
+            errors.take(self.target(defaults, home))
+        };
+        errors.finish(|| target)
     }
 
     fn target(&self, defaults: &Defaults<'_>, home: &Home) -> Part<Target> {
+        let mut errors = Errors::default();
         let ground = defaults.ground(&self.own);
-        let (place, certificates) = both(place::read(&ground, home), certificates(&ground))
-            .map_err(|complaints| self.told(complaints, &ground))?;
-        let inputs = defaults.all(&self.own, &ground, &place);
-        target(&inputs, home, place, certificates)
-            .map_err(|complaints| self.told(complaints, &inputs))
+        let place = if WHERE.iter().any(|name| ground.is_unknown(name)) {
+            None
+        } else {
+            errors.take(place::read(&ground, home))
+        };
+        let certificates = certificates(&ground);
+        let known = place.as_ref().map(|place| place.provider);
+        let provider = known.or_else(|| place::likely_provider(&ground, home));
+        // Where it cannot be told at all, what is asked for may mean anything, but for what is the same everywhere.
+        let any = provider.unwrap_or(Provider::GitHub);
+        let inputs = defaults.all(&self.own, &ground, any, place.as_ref());
+        let target = if let Some(provider) = provider {
+            errors.take(target(&inputs, home, provider, place, certificates))
+        } else {
+            errors.take(certificates);
+            errors.take(wait::read(&inputs, any));
+            None
+        };
+        let broken = not_one_line(&inputs);
+        let target = errors.finish(|| target.filter(|_| broken.is_empty()));
+        target.map_err(|complaints| {
+            // More need not be said of what is told already.
+            let is_new = |complaint: &Complaint| {
+                let is_told = broken.iter().any(|told| told.input == complaint.input);
+                !is_told && !inputs.is_meant(&complaint.input)
+            };
+            let complaints: Vec<_> = complaints.into_iter().filter(is_new).collect();
+            self.told([broken, complaints].concat(), &inputs)
+        })
     }
 
     /// Complaints about values that hold for the entry, wherever they are from, as the user is to see
@@ -145,7 +172,6 @@ impl Entry {
         };
         complaints
             .into_iter()
-            .filter(|complaint| !self.faulty.contains(&complaint.input))
             .map(|complaint| {
                 let name = complaint.input.clone();
                 let message = complaint.message_without(|of| self.own.has(of));

@@ -67,21 +67,31 @@ impl<'step> Defaults<'step> {
         matches!((asked, self.provider), (Some(asked), Some(steps)) if asked != steps)
     }
 
-    /// All that holds for an entry, now that its place is known.
-    pub(super) fn all(&self, own: &Inputs, ground: &Inputs, place: &Place) -> Inputs {
+    /// All that holds for an entry of that provider, at a place if that is known.
+    pub(super) fn all(
+        &self,
+        own: &Inputs,
+        ground: &Inputs,
+        provider: Provider,
+        place: Option<&Place>,
+    ) -> Inputs {
         let waits = if own.has("wait") { own } else { self.step };
         // What is wrong with `wait` itself is told where it is read.
         let waits = boolean(waits, "wait").unwrap_or(true);
+        let is_at = match place {
+            Some(place) => self.is_at(place),
+            None => self.provider.is_none_or(|steps| steps == provider),
+        };
         ground.with(self.step, |name| match name {
             "github-token" => true,
             _ if WHERE.contains(&name) || STEPS_ALONE.contains(&name) => false,
-            _ if !makes_sense(name, place.provider) => false,
+            _ if !makes_sense(name, provider) => false,
             _ if CREDENTIALS.contains(&name) => {
-                self.is_at(place) && self.inherits_credential(name, own, place.provider)
+                is_at && self.inherits_credential(name, own, provider)
             }
             "event-type" | "client-payload" => own.get("workflow").is_none(),
             "workflow" | "inputs" | "ref" => own.get("event-type").is_none(),
-            "result-artifact" => waits && self.provider == Some(place.provider),
+            "result-artifact" => waits && self.provider == Some(provider),
             _ => waits || !ONLY_WITH_WAIT.contains(&name),
         })
     }

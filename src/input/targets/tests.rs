@@ -310,7 +310,10 @@ fn another_provider_takes_what_makes_sense_for_it() {
     complains(
         &step,
         "- provider: gitlab",
-        &["targets[0].repository: line 1: it is needed here"],
+        &[
+            "targets[0].repository: line 1: it is needed here",
+            "targets[0].token: line 1: a GitLab access token is needed",
+        ],
     );
     let step = [
         ("provider", "bitbucket"),
@@ -717,6 +720,7 @@ fn what_is_wrong_with_the_step_is_told_once_and_only_if_it_matters() {
             "max-parallel: it must be a whole number from 1 to 1000",
             "fail-fast: it must be `true` or `false`",
             "repository: `a/b/c` has more than two parts",
+            "timeout: it must be a duration",
         ],
     );
     let step = &step[..3];
@@ -733,7 +737,7 @@ fn what_is_wrong_with_the_step_is_told_once_and_only_if_it_matters() {
         );
     }
     for (number, expected) in [("", 8), ("8", 8), ("1", 1), ("1000", 1_000)] {
-        let (request, _) = read(&[("event-type", "e"), ("max-parallel", number)], "").unwrap();
+        let (request, _) = read(&[("event-type", "e"), ("max-parallel", number)], "- {}").unwrap();
         assert_eq!(request.max_parallel.get(), expected);
         assert_eq!(request.on_failure, OnFailure::GoOn);
     }

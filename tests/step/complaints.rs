@@ -1,0 +1,287 @@
+//! All problems come at once, whatever is wrong elsewhere, and none is told twice.
+
+use sandbox::demo;
+
+use crate::harness::{Step, sandbox};
+use crate::inputs::{complains, with};
+
+#[test]
+fn what_is_wrong_in_one_place_hides_nothing_elsewhere() {
+    let sandbox = sandbox();
+    let step = |inputs: &[(&str, &str)]| with(Step::github(&sandbox), inputs);
+    let misspelt = [
+        ("provider", "githb"),
+        ("event-type", "deploy"),
+        ("workflow", "build.yml"),
+        ("wait", "maybe"),
+        ("timeout", "soon"),
+    ];
+    complains(
+        &sandbox,
+        &step(&misspelt),
+        &[
+            "input provider: `githb` is none: it must be one of `github`, `gitlab`, `bitbucket`; did you mean `github`?",
+            "input workflow: there is an `event-type` too: give one of the two",
+            "input wait: it must be `true` or `false`",
+            "input timeout: it must be a duration",
+        ],
+    );
+    let everywhere = [
+        ("dry-run", "perhaps"),
+        ("repository", "a/b/c"),
+        ("ca-certificates", "nonsense"),
+        ("workflow", "a/b"),
+        ("ref", "two words"),
+        ("inputs", "a: [1]"),
+        ("token", "two words"),
+        ("client-id", "Iv1"),
+        ("private-key", "no key"),
+        ("wait", "true"),
+        ("logs", "all"),
+    ];
+    complains(
+        &sandbox,
+        &step(&everywhere),
+        &[
+            "input dry-run: it must be `true` or `false`",
+            "input repository: `a/b/c` has more than two parts",
+            "input ca-certificates: there is no certificate in it",
+            "input workflow: it must be a file's name",
+            "input ref: it must be a branch or tag",
+            "input inputs: the value of `a` is nested",
+            "input token: it has a line break",
+            "input private-key: it is not a private key",
+            "input logs: it must be `failed` or `none`",
+        ],
+    );
+    let nowhere = [
+        ("provider", "sourcehut"),
+        ("server-url", "ftp://git.example"),
+        ("repository", "https://git.example/a?b"),
+        ("wait", "maybe"),
+    ];
+    complains(
+        &sandbox,
+        &step(&nowhere),
+        &[
+            "input provider: `sourcehut` is none",
+            "input server-url: it must begin with https://",
+            "input wait: it must be `true` or `false`",
+        ],
+    );
+    let elsewhere = [
+        ("token", "two words"),
+        ("trigger-token", "glpat-x"),
+        ("repository", "a"),
+    ];
+    complains(
+        &sandbox,
+        &with(Step::gitlab(&sandbox), &elsewhere),
+        &[
+            "input repository: `a` has no `/`",
+            "input token: it has a line break",
+            "input trigger-token: it looks like an access token",
+        ],
+    );
+    let elsewhere = [
+        ("token", "two words"),
+        ("email", "octavia"),
+        ("commit", "main"),
+        ("ref", "two words"),
+    ];
+    complains(
+        &sandbox,
+        &with(Step::bitbucket(&sandbox), &elsewhere),
+        &[
+            "input commit: it must be a commit's hash",
+            "input ref: it must be a branch or tag",
+            "input token: it has a line break",
+            "input email: it must be the e-mail address",
+        ],
+    );
+}
+
+#[test]
+fn a_misspelt_input_is_told_once() {
+    let sandbox = sandbox();
+    let meant = |name: &str, meant: &str| {
+        format!("input {name}: there is no such input; did you mean `{meant}`?")
+    };
+    let server = sandbox.http_url();
+    for (step, name, value, near) in [
+        (Step::github(&sandbox), "event_type", "deploy", "event-type"),
+        (Step::github(&sandbox), "workfow", "build.yml", "workflow"),
+        (
+            Step::github(&sandbox)
+                .input("event-type", "deploy")
+                .input("timeout", "5m"),
+            "wiat",
+            "true",
+            "wait",
+        ),
+        (
+            Step::on(&server)
+                .input("repository", "octo-org/app")
+                .input("event-type", "deploy"),
+            "tokn",
+            demo::GITHUB_CLASSIC,
+            "token",
+        ),
+        (
+            Step::on(&server)
+                .input("repository", "octo-org/app")
+                .input("event-type", "deploy")
+                .input("client-id", "Iv1"),
+            "private_key",
+            "x",
+            "private-key",
+        ),
+        (
+            Step::gitlab(&sandbox).input("token", demo::GITHUB_WORKFLOW_OF_CALLER),
+            "trigger_token",
+            demo::GITLAB_TRIGGER,
+            "trigger-token",
+        ),
+        (
+            Step::gitlab(&sandbox).input("repository", ""),
+            "repositry",
+            "octo-group/tools/deployer",
+            "repository",
+        ),
+        (
+            Step::gitlab(&sandbox).input("provider", ""),
+            "provder",
+            "gitlab",
+            "provider",
+        ),
+        (
+            Step::on(&server),
+            "target",
+            "- repository: octo-org/app",
+            "targets",
+        ),
+    ] {
+        complains(&sandbox, &step.input(name, value), &[&meant(name, near)]);
+    }
+    let targets = "- {repository: octo-org/app, workfow: build.yml}\n- {repositry: octo-org/app, event-type: deploy}\n";
+    complains(
+        &sandbox,
+        &Step::on(&server)
+            .input("targets", targets)
+            .input("token", demo::GITHUB_CLASSIC),
+        &[
+            "input targets[0]: line 1: there is no such key; did you mean `workflow`?",
+            "input targets[1]: line 2: there is no such key; did you mean `repository`?",
+        ],
+    );
+}
+
+#[test]
+fn what_means_nothing_for_a_provider_is_not_checked_by_anothers_rules() {
+    let sandbox = sandbox();
+    let step = with(
+        Step::gitlab(&sandbox),
+        &[
+            ("workflow", "a/b"),
+            ("commit", "main"),
+            ("client-payload", "[1]"),
+            ("client-id", "x"),
+            ("email", "x"),
+        ],
+    );
+    let nothing = |name: &str| format!("input {name}: it means nothing for GitLab");
+    let errors = ["client-payload", "workflow", "commit", "email", "client-id"].map(nothing);
+    complains(&sandbox, &step, &errors.each_ref().map(String::as_str));
+    let step = with(
+        Step::bitbucket(&sandbox),
+        &[
+            ("result-artifact", "result"),
+            ("inputs", "[1]"),
+            ("wait", "true"),
+        ],
+    );
+    complains(
+        &sandbox,
+        &step,
+        &[
+            "input inputs: it means nothing for Bitbucket",
+            "input result-artifact: it means nothing for Bitbucket",
+        ],
+    );
+}
+
+#[test]
+fn what_goes_with_targets_is_refused_without_them() {
+    let sandbox = sandbox();
+    for (name, value) in [
+        ("max-parallel", "3"),
+        ("max-parallel", "none"),
+        ("fail-fast", "true"),
+    ] {
+        let step = Step::github(&sandbox).input("event-type", "deploy");
+        let error = format!("input {name}: it goes with `targets`, and there are none: remove it");
+        complains(&sandbox, &step.input(name, value), &[&error]);
+    }
+    // Their defaults, as everything that is set to them, are not set.
+    Step::github(&sandbox)
+        .input("event-type", "deploy")
+        .input("max-parallel", "8")
+        .input("fail-fast", "false")
+        .run()
+        .passes();
+}
+
+#[test]
+fn what_is_one_line_has_no_line_breaks() {
+    let sandbox = sandbox();
+    let error = "it has a line break or other control character in it: write it on one line";
+    for text in ["a\nb", "a\rb", "a\u{1b}[31mb", "a\u{2028}b", "a\tb"] {
+        for (step, name) in [
+            (Step::github(&sandbox), "event-type"),
+            (Step::github(&sandbox), "workflow"),
+            (Step::github(&sandbox).input("workflow", "a.yml"), "ref"),
+            (
+                Step::github(&sandbox).input("event-type", "deploy"),
+                "repository",
+            ),
+            (
+                Step::github(&sandbox).input("event-type", "deploy"),
+                "server-url",
+            ),
+            (
+                Step::github(&sandbox).input("event-type", "deploy"),
+                "provider",
+            ),
+            (
+                Step::github(&sandbox)
+                    .input("event-type", "deploy")
+                    .input("wait", "true"),
+                "result-artifact",
+            ),
+            (
+                Step::on(&sandbox.http_url())
+                    .input("event-type", "deploy")
+                    .input("private-key", demo::GITHUB_APP_PRIVATE_KEY),
+                "client-id",
+            ),
+            (Step::bitbucket(&sandbox), "custom-pipeline"),
+            (Step::bitbucket(&sandbox), "commit"),
+            (Step::bitbucket(&sandbox), "email"),
+        ] {
+            complains(
+                &sandbox,
+                &step.input(name, text),
+                &[&format!("input {name}: {error}")],
+            );
+        }
+    }
+    let targets =
+        "- repository: octo-org/app\n- repository: octo-org/app\n  event-type: \"a\\nb\"\n";
+    complains(
+        &sandbox,
+        &Step::github(&sandbox)
+            .input("event-type", "deploy")
+            .input("targets", targets),
+        &[&format!("input targets[1].event-type: line 3: {error}")],
+    );
+}
