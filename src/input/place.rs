@@ -98,6 +98,12 @@ pub(super) fn is_web_url(repository: &str) -> bool {
     repository.contains("://")
 }
 
+/// Whether a repository is given by a web URL on that server.
+pub(super) fn is_on(repository: &str, server: &Url) -> bool {
+    is_web_url(repository)
+        && server_address(repository).is_ok_and(|address| path_on(server, &address).is_some())
+}
+
 fn by_web_url(
     text: &str,
     provider: Option<Provider>,
@@ -111,7 +117,10 @@ fn by_web_url(
         None if home.holds(&address) && provider.is_none_or(|named| named == Provider::GitHub) => {
             home.server.web.clone()
         }
-        None => origin(&address),
+        None if known.is_some() && provider.is_none_or(|named| known == Some(named)) => {
+            origin(&address)
+        }
+        None => return Err(vec![untrusted(&address, provider, known)]),
     };
     let Some(path) = path_on(&server, &address) else {
         let message = "its web URL is not on the server of `server-url`";
@@ -147,6 +156,31 @@ pub(super) fn path_on<'a>(server: &Url, address: &'a Url) -> Option<&'a str> {
     let below = server.path().trim_end_matches('/');
     let path = address.path().strip_prefix(below)?.strip_prefix('/')?;
     (server.origin() == address.origin()).then(|| path.trim_end_matches('/'))
+}
+
+/// A web URL may be somebody else's text: it does not say alone where a token goes, unless everybody knows the host.
+fn untrusted(address: &Url, provider: Option<Provider>, known: Option<Provider>) -> Complaint {
+    let host = address.authority();
+    let origin = origin(address);
+    if let (Some(provider), Some(known)) = (provider, known) {
+        let rest = format!(
+            "is {}, but `provider` is `{}`: one of the two is wrong",
+            known.name(),
+            provider.word()
+        );
+        let message = format!("the server in it {rest}");
+        return Complaint::quoting(REPOSITORY, REPOSITORY, format!("{host} {rest}"), message);
+    }
+    let also = match provider {
+        Some(_) => "`server-url`",
+        None => "`server-url` and `provider`",
+    };
+    let rest = format!(
+        "is no server that is known, and a web URL alone sends no token to any other: set {also} too"
+    );
+    let quoting = format!("{host} {rest}, if {origin} is right");
+    let message = format!("the server in it {rest}");
+    Complaint::quoting(REPOSITORY, REPOSITORY, quoting, message)
 }
 
 /// What is wrong with a repository's name.
@@ -308,6 +342,7 @@ fn is_loopback(url: &Url) -> bool {
 /// The provider of a host that everybody knows, or of the workflow's own.
 fn known_host(url: &Url, home: &Home) -> Option<Provider> {
     match url.host_str()? {
+        _ if url.port().is_some() => home.holds(url).then_some(Provider::GitHub),
         "gitlab.com" => Some(Provider::GitLab),
         "bitbucket.org" => Some(Provider::Bitbucket),
         host if is_public(host) => Some(Provider::GitHub),

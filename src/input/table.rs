@@ -46,7 +46,7 @@ pub(crate) const INPUTS: [Declared; 30] = [
         "repository",
         "",
         ALL,
-        "`owner/name`, `group/sub/project` or project id, `workspace/repo`; or its web URL. Default: for GitHub the workflow's own",
+        "`owner/name`, `group/sub/project` or project id, `workspace/repo`; or its web URL, which on a self-managed server needs `server-url` too. Default: for GitHub the workflow's own",
     ),
     input(
         "server-url",

@@ -155,7 +155,12 @@ fn a_web_url_says_server_and_provider() {
         ),
         (
             "https://git.example/a/b",
-            vec![("provider", "gitlab"), ("ref", "main"), ("token", "x")],
+            vec![
+                ("provider", "gitlab"),
+                ("server-url", "https://git.example/"),
+                ("ref", "main"),
+                ("token", "x"),
+            ],
             "https://git.example/api/v4/projects/a%2Fb/pipeline",
         ),
         (
@@ -263,6 +268,7 @@ fn what_is_no_repository_is_told() {
     }
     dry(&[("event-type", "e"), ("token", "ghp_x")])
         .input("repository", "https://git.example/a/b")
+        .input("server-url", "https://git.example")
         .run()
         .fails(&["input provider: git.example may be any of them: set it to one of `github`, `gitlab`, `bitbucket`"]);
     dry(&GITLAB)
@@ -270,6 +276,89 @@ fn what_is_no_repository_is_told() {
         .input("server-url", "https://other.example")
         .run()
         .fails(&["input repository: its web URL is not on the server of `server-url`, https://other.example/"]);
+}
+
+/// A web URL may be anybody's text: it must not decide alone where a token goes.
+#[test]
+fn a_web_url_alone_sends_no_token_to_a_server_that_is_not_known() {
+    let unknown = "input repository: evil.example is no server that is known, and a web URL alone sends no token to any other: set";
+    for (inputs, url, error) in [
+        (GITLAB, "https://evil.example/group/app", unknown),
+        (BITBUCKET, "https://evil.example/group/app", unknown),
+        (GITHUB, "https://evil.example/octo-org/app", unknown),
+        (
+            GITHUB,
+            "https://github.com.evil.example/octo-org/app",
+            "github.com.evil.example is no server that is known",
+        ),
+        (
+            GITHUB,
+            "https://ghe.com/octo-org/app",
+            "ghe.com is no server that is known",
+        ),
+        (
+            GITLAB,
+            "https://gitlab.com:8443/a/b",
+            "gitlab.com:8443 is no server that is known",
+        ),
+        (
+            GITLAB,
+            "https://github.com/octo-org/app",
+            "input repository: github.com is GitHub, but `provider` is `gitlab`",
+        ),
+        (
+            GITHUB,
+            "https://gitlab.com/octo-org/app",
+            "input repository: gitlab.com is GitLab, but `provider` is `github`",
+        ),
+    ] {
+        dry(&inputs).input("repository", url).run().fails(&[error]);
+    }
+    let app = [
+        ("client-id", "Iv1"),
+        ("private-key", demo::GITHUB_APP_PRIVATE_KEY),
+        ("provider", "github"),
+        ("event-type", "e"),
+    ];
+    dry(&app)
+        .input("repository", "https://evil.example/octo-org/app")
+        .run()
+        .fails(&[unknown]);
+    // It agrees with `server-url`, or is the runner's own.
+    for (server, url) in [
+        (
+            "https://git.example/github",
+            "https://git.example/github/octo-org/app",
+        ),
+        ("", "https://own.example/github/octo-org/app"),
+    ] {
+        let step = dry(&GITHUB)
+            .environment("GITHUB_SERVER_URL", "https://own.example/github")
+            .environment("GITHUB_API_URL", "https://own.example/github/api/v3");
+        address(&step.input("server-url", server).input("repository", url));
+    }
+    dry(&GITHUB)
+        .environment("GITHUB_SERVER_URL", "https://own.example/github")
+        .input("repository", "https://own.example/other/octo-org/app")
+        .run()
+        .fails(&["own.example is no server that is known"]);
+}
+
+#[test]
+fn an_entry_at_the_steps_server_may_have_a_web_url() {
+    let entry = |url: &str| {
+        dry(&GITLAB)
+            .input("server-url", "https://git.example/gitlab")
+            .input("repository", "a/b")
+            .input("targets", &format!("- repository: {url}"))
+    };
+    assert_eq!(
+        address(&entry("https://git.example/gitlab/c/d")),
+        "https://git.example/gitlab/api/v4/projects/c%2Fd/pipeline"
+    );
+    entry("https://evil.example/c/d").run().fails(&[
+        "input targets[0].repository: line 1: the server in it is no server that is known",
+    ]);
 }
 
 #[test]

@@ -253,6 +253,85 @@ fn credentials_do_not_cross_providers_or_servers() {
     );
 }
 
+#[test]
+fn secret_variables_do_not_cross_providers_or_servers() {
+    let sandbox = sandbox();
+    let own = "{PASSWORD: own-own-own}";
+    let targets = format!(
+        "
+- repository: octo-group/tools/deployer
+- server-url: https://gitlab.example
+  repository: a/b
+  token: glpat-x
+- provider: bitbucket
+  server-url: SERVER
+  repository: octo-workspace/service
+  ref: main
+  token: {access}
+- repository: https://gitlab.com/a/b
+  token: glpat-x
+",
+        access = demo::BITBUCKET_ACCESS
+    );
+    let step = |targets: &str| {
+        step(&sandbox, targets)
+            .input("provider", "gitlab")
+            .input("server-url", &sandbox.http_url())
+            .input("token", demo::GITLAB_DEVELOPER)
+            .input("secret-variables", "PASSWORD: hunter2-hunter2")
+            .secret("hunter2-hunter2")
+            .secret(demo::BITBUCKET_ACCESS)
+    };
+    let refused = "those of the step go only to the step's own provider and server: set them here, or `{}` for none";
+    complains(
+        &sandbox,
+        &step(&targets),
+        &[
+            &format!("input targets[1].secret-variables: line 3: {refused}"),
+            &format!("input targets[2].secret-variables: line 6: {refused}"),
+            &format!("input targets[3].secret-variables: line 11: {refused}"),
+        ],
+    );
+    // With their own, or none, and where secret variables mean nothing.
+    let targets = format!(
+        "
+- repository: octo-group/tools/deployer
+- provider: bitbucket
+  server-url: SERVER
+  repository: octo-workspace/service
+  ref: main
+  token: {access}
+  secret-variables: {own}
+- provider: bitbucket
+  server-url: SERVER
+  repository: octo-workspace/service
+  ref: develop
+  token: {access}
+  secret-variables: {{}}
+- provider: github
+  repository: octo-org/app
+  event-type: deploy
+  token: {classic}
+",
+        access = demo::BITBUCKET_ACCESS,
+        classic = demo::GITHUB_CLASSIC
+    );
+    let done = step(&targets)
+        .secret("own-own-own")
+        .secret(demo::GITHUB_CLASSIC)
+        .run()
+        .passes();
+    let secrets = |provider| {
+        let runs = sandbox.runs_of(provider).into_iter();
+        let values = runs
+            .flat_map(|run| run.variables)
+            .map(|variable| variable.value);
+        values.collect::<Vec<_>>()
+    };
+    assert_eq!(secrets(Provider::Gitlab), ["hunter2-hunter2"], "{done}");
+    assert_eq!(secrets(Provider::Bitbucket), ["own-own-own"], "{done}");
+}
+
 /// Each request carries the credential of its own target and no other.
 #[test]
 fn each_target_is_triggered_with_its_own_credential() {

@@ -139,6 +139,9 @@ impl Entry {
             errors.take(place::read(&ground, home))
         };
         let certificates = certificates(&ground);
+        if let Some(place) = &place {
+            errors.add(defaults.refused_secrets(&self.own, place));
+        }
         let known = place.as_ref().map(|place| place.provider);
         let provider = known.or_else(|| place::likely_provider(&ground, home));
         // Where it cannot be told at all, what is asked for may mean anything, but for what is the same everywhere.

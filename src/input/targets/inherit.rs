@@ -1,6 +1,7 @@
 //! What an entry of `targets` inherits of the step's inputs: all that fits, and credentials only where the
 //! step's own inputs would send them too. Nothing is complained about here.
 
+use super::super::complaint::Complaint;
 use super::super::place::{self, Place, Site};
 use super::super::raw::Inputs;
 use super::super::wait::ONLY_WITH_WAIT;
@@ -18,6 +19,8 @@ const CREDENTIALS: [&str; 5] = [
     "client-id",
     "private-key",
 ];
+
+const SECRETS: &str = "secret-variables";
 
 /// The step's inputs, as defaults of its entries.
 pub(super) struct Defaults<'step> {
@@ -43,7 +46,7 @@ impl<'step> Defaults<'step> {
 
     /// What says where an entry's target is, and what is trusted there.
     pub(super) fn ground(&self, own: &Inputs) -> Inputs {
-        let by_url = is_by_url(own);
+        let by_url = is_by_url(own) && !self.is_on_steps_server(own);
         let elsewhere = self.is_another_provider(own);
         own.with(self.step, |name| match name {
             "provider" => !by_url,
@@ -52,6 +55,14 @@ impl<'step> Defaults<'step> {
             "ca-certificates" => true,
             _ => false,
         })
+    }
+
+    /// Whether an entry's web URL is of the server that the step's own inputs point to.
+    fn is_on_steps_server(&self, own: &Inputs) -> bool {
+        let site = self.site.as_ref();
+        own.get("repository")
+            .zip(site)
+            .is_some_and(|(url, site)| place::is_on(url, &site.server))
     }
 
     /// Whether an entry asks for another provider than the step does.
@@ -89,10 +100,24 @@ impl<'step> Defaults<'step> {
             _ if CREDENTIALS.contains(&name) => {
                 is_at && self.inherits_credential(name, own, provider)
             }
+            SECRETS => is_at,
             "event-type" | "client-payload" => own.get("workflow").is_none(),
             "workflow" | "inputs" | "ref" => own.get("event-type").is_none(),
             "result-artifact" => waits && self.provider == Some(provider),
             _ => waits || !ONLY_WITH_WAIT.contains(&name),
+        })
+    }
+
+    /// Complains about secrets of the step that an entry would get, were it for the step's own provider and server.
+    pub(super) fn refused_secrets(&self, own: &Inputs, place: &Place) -> Option<Complaint> {
+        let is_set = self.step.written(SECRETS).is_some();
+        let is_refused = is_set
+            && !own.has(SECRETS)
+            && makes_sense(SECRETS, place.provider)
+            && !self.is_at(place);
+        is_refused.then(|| {
+            let message = "those of the step go only to the step's own provider and server: set them here, or `{}` for none";
+            Complaint::new(SECRETS, message)
         })
     }
 

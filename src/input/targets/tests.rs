@@ -620,7 +620,7 @@ fn complaints_give_entry_and_line_and_no_text() {
             "targets[4].client-payload: line 14: it must be an object",
             "targets[5].inputs: line 16: a value in it is nested",
             "targets[6].repository: line 19: its web URL is not on the server of `server-url`",
-            "targets[7].provider: line 20: the server of `repository` may be any of them",
+            "targets[7].repository: line 22: the server in it is no server that is known, and a web URL alone sends no token to any other: set `server-url` and `provider` too",
             "targets[8].variables: line 26: it must be a mapping, like",
         ],
     );

@@ -251,7 +251,9 @@ impl Example {
             {
                 value = value.replace(server.example, &format!("{address}{}", server.path));
                 if server.example == "https://gitlab.com" {
-                    step = step.input("provider", "gitlab");
+                    step = step
+                        .input("provider", "gitlab")
+                        .input("server-url", &address);
                 }
             }
             step = step.input(name, &value);
