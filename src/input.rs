@@ -42,10 +42,15 @@ pub(crate) struct Home {
     server: Server,
     /// `None` by hand.
     repository: Option<String>,
+    /// Whose server it is, where that is not GitHub's: others run the same workflows, and have other APIs.
+    forge: Option<&'static str>,
 }
 
+/// Variables by which servers that imitate GitHub's tell themselves. Forgejo sets those of Gitea too.
+const FORGES: [(&str, &str); 2] = [("FORGEJO_ACTIONS", "Forgejo"), ("GITEA_ACTIONS", "Gitea")];
+
 impl Home {
-    /// Reads `GITHUB_SERVER_URL`, `GITHUB_API_URL`, and `GITHUB_REPOSITORY`; by hand it is github.com.
+    /// Reads `GITHUB_SERVER_URL`, `GITHUB_API_URL`, `GITHUB_REPOSITORY` and whose server it is; by hand it is github.com.
     pub(crate) fn from_environment(environment: &BTreeMap<String, String>) -> Part<Self> {
         let get = |name: &str| {
             environment
@@ -68,6 +73,10 @@ impl Home {
         Ok(Self {
             server: Server { web, api },
             repository: get("GITHUB_REPOSITORY").map(str::to_owned),
+            forge: FORGES
+                .into_iter()
+                .find(|(variable, _)| get(variable).is_some_and(|value| value != "false"))
+                .map(|(_, name)| name),
         })
     }
 

@@ -37,6 +37,14 @@ pub(super) fn read(inputs: &Inputs, home: &Home) -> Part<Place> {
     // The workflow's own is on GitHub and on its own server.
     let own = || home.repository.clone();
     let is_own = provider == Provider::GitHub && home.is_at(&server);
+    if let Some(forge) = home.forge
+        && is_own
+    {
+        let message = format!(
+            "this workflow runs on {forge}, whose API is not GitHub's: set it to the server of the repository, like `https://github.com`"
+        );
+        return complain(SERVER, message);
+    }
     match repository.or_else(|| own().filter(|_| is_own)) {
         Some(repository) => place(provider, server, repository, home),
         None => complain(REPOSITORY, format!("it is needed here: {}", form(provider))),

@@ -362,6 +362,58 @@ fn an_entry_at_the_steps_server_may_have_a_web_url() {
 }
 
 #[test]
+fn a_forge_that_imitates_githubs_runner_is_not_spoken_to_as_github() {
+    for (variables, name) in [
+        (&["GITEA_ACTIONS"][..], "Gitea"),
+        (&["FORGEJO_ACTIONS"], "Forgejo"),
+        (&["GITEA_ACTIONS", "FORGEJO_ACTIONS"], "Forgejo"),
+    ] {
+        let on_forge = |inputs: &[(&str, &str)]| {
+            let step = dry(inputs)
+                .environment("GITHUB_SERVER_URL", "https://forge.example")
+                .environment("GITHUB_API_URL", "https://forge.example/api/v1");
+            variables
+                .iter()
+                .fold(step, |step, name| step.environment(name, "true"))
+        };
+        let error = format!(
+            "input server-url: this workflow runs on {name}, whose API is not GitHub's: set it to the server of the repository"
+        );
+        let dispatch = [("event-type", "e"), ("repository", "octo-org/app")];
+        for more in [
+            &[][..],
+            &[("token", "ghp_x")],
+            &[("repository", "https://forge.example/octo-org/app")],
+            &[
+                ("server-url", "https://forge.example"),
+                ("provider", "github"),
+            ],
+        ] {
+            on_forge(&[&dispatch[..], more].concat())
+                .run()
+                .fails(&[&error]);
+        }
+        for more in [
+            &[("server-url", "https://github.com")][..],
+            &[("repository", "https://github.com/octo-org/app")],
+        ] {
+            let step = on_forge(&[&dispatch[..], more, &[("token", "ghp_x")]].concat());
+            assert_eq!(
+                address(&step),
+                "https://api.github.com/repos/octo-org/app/dispatches"
+            );
+        }
+        address(&on_forge(&GITLAB).input("repository", "a/b"));
+    }
+    // It is a server of GitHub that says so.
+    address(
+        &dry(&GITHUB)
+            .input("repository", "a/b")
+            .environment("GITEA_ACTIONS", "false"),
+    );
+}
+
+#[test]
 fn what_is_no_server_or_provider_is_told() {
     for (inputs, name, value, error) in [
         (
