@@ -42,15 +42,15 @@ pub(crate) struct Home {
     server: Server,
     /// `None` by hand.
     repository: Option<String>,
-    /// Whose server it is, where that is not GitHub's: others run the same workflows, and have other APIs.
+    /// The forge, if it isn't GitHub: others run the same workflows but have other APIs.
     forge: Option<&'static str>,
 }
 
-/// Variables by which servers that imitate GitHub's tell themselves. Forgejo sets those of Gitea too.
+/// Variables that runners of other forges set beside GitHub's. Forgejo sets Gitea's too.
 const FORGES: [(&str, &str); 2] = [("FORGEJO_ACTIONS", "Forgejo"), ("GITEA_ACTIONS", "Gitea")];
 
 impl Home {
-    /// Reads `GITHUB_SERVER_URL`, `GITHUB_API_URL`, `GITHUB_REPOSITORY` and whose server it is; by hand it is github.com.
+    /// Reads `GITHUB_SERVER_URL`, `GITHUB_API_URL`, `GITHUB_REPOSITORY` and which forge it is; by hand it is github.com.
     pub(crate) fn from_environment(environment: &BTreeMap<String, String>) -> Part<Self> {
         let get = |name: &str| {
             environment
@@ -90,8 +90,8 @@ impl Home {
     }
 }
 
-/// Complains about a command line that has arguments: all that there is to say is said by inputs, and an argument that
-/// was ignored, like `--dry-run`, would start a run that nobody wanted.
+/// Complains about command-line arguments: everything is set by inputs, and ignoring an argument like `--dry-run` would
+/// start a run that nobody wanted.
 pub(crate) fn refuse_arguments(arguments: &[String]) -> Option<Complaint> {
     let first = arguments.first()?;
     let flag = first.split('=').next().unwrap_or_default();
@@ -122,7 +122,7 @@ pub(crate) fn read(
     let max_parallel = errors.take(max_parallel(step));
     let on_failure = errors.take(on_failure(step));
     let home = errors.take(Home::from_environment(environment));
-    // What the step's own inputs are for is not known where its list is not.
+    // With a misspelt `targets`, nobody knows what the step's other inputs are for.
     let home = home.filter(|_| !step.is_unknown("targets"));
     let targets = home.and_then(|home| errors.take(targets::read(given, &home)));
     errors.finish(|| {
@@ -240,10 +240,7 @@ fn goes_with_targets(inputs: &Inputs, name: &str) -> Part<()> {
     {
         return Ok(());
     }
-    complain(
-        name,
-        "it goes with `targets`, and there are none: remove it",
-    )
+    complain(name, "it goes with `targets`: set that too, or remove it")
 }
 
 fn on_failure(inputs: &Inputs) -> Part<OnFailure> {

@@ -87,8 +87,8 @@ impl Complaint {
     }
 }
 
-/// What a part of the inputs comes to, or all that is wrong with it. No complaints: another part lacks what this one
-/// needs, and that is complained about there.
+/// What a part of the inputs comes to, or all that is wrong with it. An error without complaints: this part needs
+/// another one, and what is wrong is reported there.
 pub(super) type Part<T> = Result<T, Vec<Complaint>>;
 
 /// One thing that is wrong.

@@ -267,7 +267,7 @@ impl Scalar {
 
 fn unclear_comment(key: Option<&str>, remedy: &str) -> Problem {
     let message = format!(
-        "the value of `…` is followed by ` #`, with which a comment begins in YAML: {remedy}, or move the comment to a line of its own"
+        "the value of `…` is followed by ` #`, which starts a comment in YAML: {remedy}, or move the comment to a line of its own"
     );
     Problem::of_value(key.unwrap_or_default(), &message)
 }
@@ -355,6 +355,7 @@ mod tests {
             ("A: fix\t# 12  ", "fix\t# 12"),
             ("A: fix #12 now\r\nB: c", "fix #12 now"),
             ("A:  é 😀 #1", "é 😀 #1"),
+            ("B: c\rA: fix #12\r", "fix #12"),
             ("A: &x fix #12\nB: *x", "fix #12"),
             ("B: &x fix #12\nA: *x", "fix #12"),
             ("A: !!str fix #12", "fix #12"),

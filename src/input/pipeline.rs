@@ -29,7 +29,7 @@ const PAYLOAD: &str = "client-payload";
 /// The payload's key for the marker.
 const MARKER: &str = "trigger_id";
 
-/// What is wrong with a credential for a place that is not known is not told.
+/// Without a place, whether the credential fits it is not checked.
 pub(super) fn read(
     inputs: &Inputs,
     home: &Home,
@@ -166,7 +166,7 @@ fn client_payload(inputs: &Inputs) -> Part<(Rc<RawValue>, Option<String>)> {
     if inputs.is_empty(PAYLOAD) {
         return complain(
             PAYLOAD,
-            "it is empty: check the expression in it. For an empty payload write `{}`, or leave it out",
+            "it is empty: check its expression. To send an empty payload, write `{}` or leave `client-payload` out",
         );
     }
     // What is wrong with `wait` itself is told where it is read.

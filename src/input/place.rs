@@ -41,7 +41,7 @@ pub(super) fn read(inputs: &Inputs, home: &Home) -> Part<Place> {
         && is_own
     {
         let message = format!(
-            "this workflow runs on {forge}, whose API is not GitHub's: set it to the server of the repository, like `https://github.com`"
+            "this workflow runs on {forge}, whose API isn't GitHub's: set `server-url` to the GitHub server that has the repository, like `https://github.com`"
         );
         return complain(SERVER, message);
     }
@@ -51,7 +51,7 @@ pub(super) fn read(inputs: &Inputs, home: &Home) -> Part<Place> {
     }
 }
 
-/// What is wrong with provider or server, and with the repository's name, where that can be told all the same.
+/// Adds what is wrong with the repository's name to what is wrong with provider or server.
 fn also_of_the_name(mut found: Vec<Complaint>, inputs: &Inputs) -> Vec<Complaint> {
     if let Ok(provider) = provider(inputs)
         && let Some(repository) = inputs.get(REPOSITORY).filter(|text| !is_web_url(text))
@@ -61,7 +61,7 @@ fn also_of_the_name(mut found: Vec<Complaint>, inputs: &Inputs) -> Vec<Complaint
     found
 }
 
-/// The provider that is most likely meant where it cannot be told where a target is.
+/// The provider that is most likely meant, if something is wrong with the place.
 pub(super) fn likely_provider(inputs: &Inputs, home: &Home) -> Option<Provider> {
     if let Some(text) = inputs.get(PROVIDER) {
         let near = nearest(text, Provider::ALL.iter().map(|provider| provider.word()))?;
@@ -166,7 +166,7 @@ pub(super) fn path_on<'a>(server: &Url, address: &'a Url) -> Option<&'a str> {
     (server.origin() == address.origin()).then(|| path.trim_end_matches('/'))
 }
 
-/// A web URL may be somebody else's text: it does not say alone where a token goes, unless everybody knows the host.
+/// A web URL may come from text that somebody else wrote, so it decides where a token goes only for known hosts.
 fn untrusted(address: &Url, provider: Option<Provider>, known: Option<Provider>) -> Complaint {
     let host = address.authority();
     let origin = origin(address);
@@ -184,7 +184,7 @@ fn untrusted(address: &Url, provider: Option<Provider>, known: Option<Provider>)
         None => "`server-url` and `provider`",
     };
     let rest = format!(
-        "is no server that is known, and a web URL alone sends no token to any other: set {also} too"
+        "isn't a known server, and a web URL by itself doesn't decide where a token goes: set {also} too"
     );
     let quoting = format!("{host} {rest}, if {origin} is right");
     let message = format!("the server in it {rest}");

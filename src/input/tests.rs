@@ -160,7 +160,7 @@ fn go_through(environment: &BTreeMap<String, String>) -> Vec<Complaint> {
     let read = read(&given, environment);
     let Ok((request, _)) = read else {
         let complaints = read.err().unwrap_or_default();
-        assert!(!complaints.is_empty(), "nobody is told what is wrong");
+        assert!(!complaints.is_empty(), "an error without a complaint");
         return complaints;
     };
     for target in &request.targets {

@@ -25,7 +25,7 @@ const LONGEST_TIMEOUT: Duration = Duration::from_hours(5 * 24);
 /// `None`: it is not waited for.
 pub(super) fn read(inputs: &Inputs, provider: Provider) -> Part<Option<Wait>> {
     let mut errors = Errors::default();
-    // What is wrong with the rest can be told also where `wait` itself is wrong.
+    // The other inputs are checked even if `wait` itself is wrong.
     if let Some(false) = errors.take(boolean(inputs, "wait")) {
         errors.add(only_with_wait(inputs, provider));
         return errors.finish(|| Some(None));
@@ -147,7 +147,7 @@ fn result(inputs: &Inputs, provider: Provider) -> Part<Option<ResultArtifact>> {
     match provider {
         Provider::GitHub => return Ok(Some(ResultArtifact::Named(text.to_owned()))),
         Provider::GitLab => {}
-        // That it means nothing there is told already.
+        // That it means nothing there is reported already.
         Provider::Bitbucket => return Ok(None),
     }
     // A job's name may have colons, as `test:unit` has; a file's path hardly ever.

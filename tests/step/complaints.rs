@@ -1,4 +1,4 @@
-//! All problems come at once, whatever is wrong elsewhere, and none is told twice.
+//! All problems are reported at once, whatever is wrong elsewhere, and none is reported twice.
 
 use sandbox::demo;
 
@@ -102,7 +102,7 @@ fn what_is_wrong_in_one_place_hides_nothing_elsewhere() {
 }
 
 #[test]
-fn a_misspelt_input_is_told_once() {
+fn a_misspelt_input_is_reported_once() {
     let sandbox = sandbox();
     let meant = |name: &str, meant: &str| {
         format!("input {name}: there is no such input; did you mean `{meant}`?")
@@ -219,7 +219,7 @@ fn what_goes_with_targets_is_refused_without_them() {
         ("fail-fast", "true"),
     ] {
         let step = Step::github(&sandbox).input("event-type", "deploy");
-        let error = format!("input {name}: it goes with `targets`, and there are none: remove it");
+        let error = format!("input {name}: it goes with `targets`: set that too, or remove it");
         complains(&sandbox, &step.input(name, value), &[&error]);
     }
     // Their defaults, as everything that is set to them, are not set.

@@ -81,7 +81,7 @@ fn a_hash_in_a_mapping_of_an_entry_is_sent_too() {
 
 #[test]
 fn a_hash_in_a_typed_value_is_refused() {
-    let error = "the value of `message` is followed by ` #`, with which a comment begins in YAML: quote the value or use `toJSON()`";
+    let error = "the value of `message` is followed by ` #`, which starts a comment in YAML: quote the value or use `toJSON()`";
     let (sandbox, step) = dispatch("message: fix #12 now");
     step.run()
         .fails(&[&format!("input client-payload: {error}")]);
@@ -97,7 +97,7 @@ fn a_hash_in_a_typed_value_is_refused() {
 
 #[test]
 fn text_that_begins_as_json_is_json_or_refused() {
-    let line_break = "it is not valid JSON at line 1: a string has a line break or other control character in it. Use `toJSON()` for the value";
+    let line_break = "it is not valid JSON at line 1: a string contains a raw line break or other control character. Use `toJSON()` for the value";
     for (text, error) in [
         ("{\"message\": \"a\nb\", \"version\": 1.10}", line_break),
         ("{'message': 'a\nb', 'version': 1.10,}", line_break),
@@ -201,7 +201,7 @@ fn an_empty_payload_is_refused() {
     for empty in ["", "  \n"] {
         let (sandbox, step) = dispatch(empty);
         step.run()
-            .fails(&["input client-payload: it is empty: check the expression in it"]);
+            .fails(&["input client-payload: it is empty: check its expression"]);
         assert_eq!(sandbox.requests().len(), 0);
     }
     assert_eq!(sent_payload("{}"), "{}");
@@ -222,12 +222,12 @@ fn an_indented_mapping_is_read_and_a_merge_key_refused() {
     );
     let (sandbox, step) = dispatch("a: &a {b: 1}\nc:\n  <<: *a\n  d: 2");
     step.run().fails(&[
-        "input client-payload: it has the merge key `<<` at line 3, which is not supported",
+        "input client-payload: it has the merge key `<<` at line 3, which isn't supported",
     ]);
     Step::github(&sandbox)
         .input("event-type", "deploy")
         .input("targets", "- &a\n  repository: octo-org/app\n- <<: *a")
         .run()
-        .fails(&["input targets: it has the merge key `<<` at line 3, which is not supported"]);
+        .fails(&["input targets: it has the merge key `<<` at line 3, which isn't supported"]);
     assert_eq!(sandbox.requests().len(), 0);
 }

@@ -281,7 +281,7 @@ fn what_is_no_repository_is_told() {
 /// A web URL may be anybody's text: it must not decide alone where a token goes.
 #[test]
 fn a_web_url_alone_sends_no_token_to_a_server_that_is_not_known() {
-    let unknown = "input repository: evil.example is no server that is known, and a web URL alone sends no token to any other: set";
+    let unknown = "input repository: evil.example isn't a known server, and a web URL by itself doesn't decide where a token goes: set";
     for (inputs, url, error) in [
         (GITLAB, "https://evil.example/group/app", unknown),
         (BITBUCKET, "https://evil.example/group/app", unknown),
@@ -289,17 +289,17 @@ fn a_web_url_alone_sends_no_token_to_a_server_that_is_not_known() {
         (
             GITHUB,
             "https://github.com.evil.example/octo-org/app",
-            "github.com.evil.example is no server that is known",
+            "github.com.evil.example isn't a known server",
         ),
         (
             GITHUB,
             "https://ghe.com/octo-org/app",
-            "ghe.com is no server that is known",
+            "ghe.com isn't a known server",
         ),
         (
             GITLAB,
             "https://gitlab.com:8443/a/b",
-            "gitlab.com:8443 is no server that is known",
+            "gitlab.com:8443 isn't a known server",
         ),
         (
             GITLAB,
@@ -341,7 +341,7 @@ fn a_web_url_alone_sends_no_token_to_a_server_that_is_not_known() {
         .environment("GITHUB_SERVER_URL", "https://own.example/github")
         .input("repository", "https://own.example/other/octo-org/app")
         .run()
-        .fails(&["own.example is no server that is known"]);
+        .fails(&["own.example isn't a known server"]);
 }
 
 #[test]
@@ -356,9 +356,9 @@ fn an_entry_at_the_steps_server_may_have_a_web_url() {
         address(&entry("https://git.example/gitlab/c/d")),
         "https://git.example/gitlab/api/v4/projects/c%2Fd/pipeline"
     );
-    entry("https://evil.example/c/d").run().fails(&[
-        "input targets[0].repository: line 1: the server in it is no server that is known",
-    ]);
+    entry("https://evil.example/c/d")
+        .run()
+        .fails(&["input targets[0].repository: line 1: the server in it isn't a known server"]);
 }
 
 #[test]
@@ -377,7 +377,7 @@ fn a_forge_that_imitates_githubs_runner_is_not_spoken_to_as_github() {
                 .fold(step, |step, name| step.environment(name, "true"))
         };
         let error = format!(
-            "input server-url: this workflow runs on {name}, whose API is not GitHub's: set it to the server of the repository"
+            "input server-url: this workflow runs on {name}, whose API isn't GitHub's: set `server-url` to the GitHub server that has the repository"
         );
         let dispatch = [("event-type", "e"), ("repository", "octo-org/app")];
         for more in [

@@ -282,7 +282,7 @@ fn secret_variables_do_not_cross_providers_or_servers() {
             .secret("hunter2-hunter2")
             .secret(demo::BITBUCKET_ACCESS)
     };
-    let refused = "those of the step go only to the step's own provider and server: set them here, or `{}` for none";
+    let refused = "the step's own are sent only to the step's provider and server: set them for this target too, or write `{}` for none";
     complains(
         &sandbox,
         &step(&targets),

@@ -13,14 +13,14 @@ pub(super) struct Comments<'text> {
     tails: HashMap<(usize, usize), Tail>,
     /// Of scalars that have an anchor.
     anchored: HashMap<usize, Tail>,
-    /// How many lists and mappings in brackets have not ended yet, and of the others those around them.
+    /// For each list and mapping that has not ended yet, whether it is in brackets.
     open: Vec<bool>,
 }
 
 impl<'text> Comments<'text> {
     pub(super) fn of(text: &'text str) -> Self {
         Self {
-            lines: text.split('\n').collect(),
+            lines: lines(text).collect(),
             tails: HashMap::new(),
             anchored: HashMap::new(),
             open: Vec::new(),
@@ -107,4 +107,10 @@ fn place(marker: Marker) -> (usize, usize) {
 fn comment(rest: &str) -> Option<&str> {
     let comment = rest.trim();
     (comment.starts_with('#') && rest.starts_with([' ', '\t'])).then_some(comment)
+}
+
+/// YAML also takes a lone carriage return for the end of a line.
+fn lines(text: &str) -> impl Iterator<Item = &str> {
+    let lines = text.split('\n');
+    lines.flat_map(|line| line.strip_suffix('\r').unwrap_or(line).split('\r'))
 }

@@ -49,25 +49,25 @@ pub(super) fn forgiven(text: &str) -> Result<Cow<'_, str>, Problem> {
     let Err(error) = serde_json::from_str::<&RawValue>(text) else {
         return Ok(Cow::Borrowed(text));
     };
-    let Mended { json, control } = mend(text);
+    let Repaired { json, control } = repair(text);
     match (serde_json::from_str::<&RawValue>(&json), control) {
         (Ok(_), None) => Ok(Cow::Owned(json)),
         (Ok(_), Some(line)) => Err(Problem::new(format!(
-            "it is not valid JSON at line {line}: a string has a line break or other control character in it. Use \
-             `toJSON()` for the value, without quotes around the expression"
+            "it is not valid JSON at line {line}: a string contains a raw line break or other control \
+             character. Use `toJSON()` for the value, without quotes around the expression"
         ))),
         (Err(_), _) => Err(no_json(&error)),
     }
 }
 
 /// A text on its way to JSON.
-struct Mended {
+struct Repaired {
     json: String,
     /// The first line where a string has a raw control character, which is escaped now.
     control: Option<usize>,
 }
 
-fn mend(text: &str) -> Mended {
+fn repair(text: &str) -> Repaired {
     let mut json = String::with_capacity(text.len());
     let mut control = None;
     let mut line = 1;
@@ -109,7 +109,7 @@ fn mend(text: &str) -> Mended {
         }
         line += usize::from(character == '\n');
     }
-    Mended { json, control }
+    Repaired { json, control }
 }
 
 /// Whether a comma follows a value and is the last before a closing bracket.
@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn a_raw_control_character_is_told_with_its_line() {
+    fn a_raw_control_character_is_reported_with_its_line() {
         for (text, line) in [
             ("{\"a\": \"one\ntwo\", \"b\": 1.10}", 1),
             ("{\n\"a\": 'one\ntwo',}", 2),
@@ -282,7 +282,7 @@ mod tests {
         ] {
             let found = problem(text);
             let expected =
-                format!("it is not valid JSON at line {line}: a string has a line break");
+                format!("it is not valid JSON at line {line}: a string contains a raw line break");
             assert!(found.starts_with(&expected), "{found}");
             assert!(found.contains("toJSON()"), "{found}");
         }

@@ -131,7 +131,7 @@ pub(super) fn name<'node>(key: &'node MarkedYaml<'_>) -> Result<&'node str, Prob
     match &key.data {
         YamlData::Representation(text, ScalarStyle::Plain, _) if text == "<<" => {
             Err(Problem::new(format!(
-                "it has the merge key `<<` at line {line}, which is not supported: write its keys out"
+                "it has the merge key `<<` at line {line}, which isn't supported: copy its keys instead"
             )))
         }
         YamlData::Representation(text, ..) => Ok(text),

@@ -144,7 +144,7 @@ impl Entry {
         }
         let known = place.as_ref().map(|place| place.provider);
         let provider = known.or_else(|| place::likely_provider(&ground, home));
-        // Where it cannot be told at all, what is asked for may mean anything, but for what is the same everywhere.
+        // With an unknown provider, only what is the same for all of them can be checked.
         let any = provider.unwrap_or(Provider::GitHub);
         let inputs = defaults.all(&self.own, &ground, any, place.as_ref());
         let target = if let Some(provider) = provider {
@@ -157,7 +157,7 @@ impl Entry {
         let broken = not_one_line(&inputs);
         let target = errors.finish(|| target.filter(|_| broken.is_empty()));
         target.map_err(|complaints| {
-            // More need not be said of what is told already.
+            // Leave out what only follows from a problem that is reported already.
             let is_new = |complaint: &Complaint| {
                 let is_told = broken.iter().any(|told| told.input == complaint.input);
                 !is_told && !inputs.is_meant(&complaint.input)

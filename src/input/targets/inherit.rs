@@ -116,7 +116,7 @@ impl<'step> Defaults<'step> {
             && makes_sense(SECRETS, place.provider)
             && !self.is_at(place);
         is_refused.then(|| {
-            let message = "those of the step go only to the step's own provider and server: set them here, or `{}` for none";
+            let message = "the step's own are sent only to the step's provider and server: set them for this target too, or write `{}` for none";
             Complaint::new(SECRETS, message)
         })
     }

@@ -620,7 +620,7 @@ fn complaints_give_entry_and_line_and_no_text() {
             "targets[4].client-payload: line 14: it must be an object",
             "targets[5].inputs: line 16: a value in it is nested",
             "targets[6].repository: line 19: its web URL is not on the server of `server-url`",
-            "targets[7].repository: line 22: the server in it is no server that is known, and a web URL alone sends no token to any other: set `server-url` and `provider` too",
+            "targets[7].repository: line 22: the server in it isn't a known server, and a web URL by itself doesn't decide where a token goes: set `server-url` and `provider` too",
             "targets[8].variables: line 26: it must be a mapping, like",
         ],
     );
@@ -644,6 +644,23 @@ fn complaints_give_entry_and_line_and_no_text() {
             "targets[2]: line 7: there is no such key; did you mean `token`?",
             "targets[2].ref: line 8: it must be a text",
         ],
+    );
+}
+
+#[test]
+fn a_json_list_is_forgiven_what_json_is() {
+    let step = [("token", "ghp_step")];
+    assert_eq!(
+        target(
+            &step,
+            "[{'repository': 'octo-org/b', \"event-type\": \"e\", 'client-payload': {\"a\": 1.10,},},]"
+        ),
+        r#"github octo-org/b at github.example: repository_dispatch e, {"a":1.10}, ghp_step"#
+    );
+    complains(
+        &step,
+        "[\n{\"event-type\": \"hunter2\nhunter2\"}]",
+        &["targets: it is not valid JSON at line 2: a string contains a raw line break"],
     );
 }
 
