@@ -79,6 +79,30 @@ fn a_hash_in_a_mapping_of_an_entry_is_sent_too() {
     assert!(done.masks.contains(&"hunter2 #tail".to_owned()), "{done}");
 }
 
+/// Names have no spaces in them, so what follows them can only be a comment; of other values nobody knows.
+#[test]
+fn a_hash_behind_a_key_of_an_entry_is_a_comment_where_it_cannot_be_anything_else() {
+    let world = sandbox();
+    let step = |targets: &str| {
+        Step::on(&world.http_url())
+            .input("targets", targets)
+            .input("token", demo::GITHUB_CLASSIC)
+    };
+    let error = "it is followed by ` #`, which starts a comment in YAML: quote the value";
+    step("- repository: octo-org/app # the app\n  event-type: deploy #prod\n- repository: octo-org/app\n  workflow: Build #1\n")
+        .run()
+        .fails(&[
+            &format!("input targets[0].event-type: line 2: {error}"),
+            &format!("input targets[1].workflow: line 4: {error}"),
+        ]);
+    assert_eq!(world.requests().len(), 0);
+    step("- repository: octo-org/app # the app\n  event-type: 'deploy' # prod\n")
+        .run()
+        .passes();
+    let body = world.trigger_requests()[0].json().unwrap();
+    assert_eq!(body["event_type"], "deploy");
+}
+
 #[test]
 fn a_hash_in_a_typed_value_is_refused() {
     let error = "the value of `message` is followed by ` #`, which starts a comment in YAML: quote the value or use `toJSON()`";

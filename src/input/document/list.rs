@@ -24,6 +24,8 @@ pub(in super::super) struct Pair {
     pub(in super::super) line: usize,
     /// A plain `null` is empty, as in YAML nothing at all is.
     pub(in super::super) value: Written,
+    /// Whether it is a plain scalar of YAML, followed by what YAML takes for a comment.
+    pub(in super::super) has_comment: bool,
 }
 
 /// Reads JSON where the text begins as that, else YAML 1.2. Errors tell the line, and never quote anything.
@@ -52,13 +54,20 @@ fn yaml_item(item: &MarkedYaml<'_>, comments: &Comments<'_>) -> Result<Item, Pro
         if !names.insert(name) {
             return Err(twice(line));
         }
-        let value = match node(value, comments, 0)? {
+        let value = node(value, comments, 0)?;
+        let has_comment = matches!(&value, Node::Scalar(scalar) if scalar.tail.is_some());
+        let value = match value {
             Node::Scalar(scalar) if scalar.is_null() => Written::text(""),
             Node::Scalar(scalar) => Written::text(&scalar.text),
             nested @ (Node::Sequence(_) | Node::Mapping(_)) => Written::yaml(nested),
         };
         let name = name.to_owned();
-        read.push(Pair { name, line, value });
+        read.push(Pair {
+            name,
+            line,
+            value,
+            has_comment,
+        });
     }
     let pairs = Some(read);
     Ok(Item { line, pairs })
@@ -105,7 +114,12 @@ fn json_item(item: &RawValue, lines: &mut Lines<'_>) -> Result<Item, Problem> {
             json => Written::text(json),
         };
         let name = pair.name.clone();
-        read.push(Pair { name, line, value });
+        read.push(Pair {
+            name,
+            line,
+            value,
+            has_comment: false,
+        });
     }
     let pairs = Some(read);
     Ok(Item { line, pairs })

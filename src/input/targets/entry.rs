@@ -23,6 +23,14 @@ const NESTED: [&str; 5] = [
     "success-conclusions",
 ];
 
+/// Keys whose values may have ` #` in them. What follows all others on their line can only be a comment.
+const FREE_TEXT: [&str; 4] = [
+    "event-type",
+    "workflow",
+    "custom-pipeline",
+    "result-artifact",
+];
+
 /// What one target is read from.
 #[derive(Default)]
 pub(super) struct Entry {
@@ -78,7 +86,12 @@ impl Entry {
     }
 
     fn add(&mut self, pair: Pair, position: &mut Position, shared: &mut Shared) {
-        let Pair { name, line, value } = pair;
+        let Pair {
+            name,
+            line,
+            value,
+            has_comment,
+        } = pair;
         let Some(declared) = table::declared(&name) else {
             let could_be = |known: &str| !STEPS_ALONE.contains(&known);
             if let Some(meant) = meant(&name, &could_be) {
@@ -89,6 +102,10 @@ impl Entry {
             return;
         };
         position.lines.insert(name.clone(), line);
+        if has_comment && FREE_TEXT.contains(&name.as_str()) {
+            let message = "it is followed by ` #`, which starts a comment in YAML: quote the value, or move the comment to a line of its own";
+            self.faults.push(position.complaint_about(&name, message));
+        }
         if STEPS_ALONE.contains(&name.as_str()) {
             let message = "it is for the step as a whole: set it beside `targets`";
             self.faults.push(position.complaint_about(&name, message));
