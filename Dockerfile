@@ -1,4 +1,4 @@
-# The action's image: one static binary, nothing else.
+# The action's image: one static binary, and a second name for it (see `post-entrypoint` in action.yml).
 # Classic builder syntax only, so that every engine can build it; amd64 and arm64.
 
 # A release sets RUST_IMAGE to the digest behind the tag below, so that both platforms are built from the same image and
@@ -30,7 +30,8 @@ COPY src src
 RUN touch src/main.rs \
     && cargo build --release --locked --package trigger-pipeline --target "$(uname -m)-unknown-linux-gnu" \
     && mkdir /image \
-    && cp "target/$(uname -m)-unknown-linux-gnu/release/trigger-pipeline" /image/
+    && cp "target/$(uname -m)-unknown-linux-gnu/release/trigger-pipeline" /image/ \
+    && ln -s trigger-pipeline /image/trigger-pipeline-post
 
 FROM scratch
 COPY --from=build /image /

@@ -19,6 +19,8 @@ const TIME_AFTER_SIGNAL: Duration = Duration::from_millis(5_500);
 const FIRST_LOOK: Duration = Duration::from_millis(700);
 /// Between two cancels of a run that goes on, where the first was refused or not answered.
 const CANCEL_INTERVAL: Duration = Duration::from_secs(1);
+/// After this long an accepted cancel that had no effect is sent again.
+const RECANCEL_INTERVAL: Duration = Duration::from_secs(30);
 /// For one cancel, and for one poll between two of them: a server that never answers must not keep the next one back.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
 const POLL_TIMEOUT: Duration = Duration::from_secs(3);
@@ -91,21 +93,22 @@ fn untouchable(run: &Run, policy: OnAbandoned) -> Option<String> {
 /// for a run that has hardly begun, or for a moment; so any that wasn't accepted is sent again.
 async fn cancel(connection: &Connection<'_>, run: &Run, slots: &Semaphore, so_far: &mut SoFar) {
     let mut pause = FIRST_LOOK;
-    let mut is_accepted = false;
+    let mut accepted = None::<Instant>;
     loop {
         let mut resume = Instant::now();
-        if !is_accepted {
+        if accepted.is_none_or(|at| at.elapsed() >= RECANCEL_INTERVAL) {
             let slot = slots.acquire().await;
             resume = Instant::now() + CANCEL_INTERVAL;
             let answer = timeout(ATTEMPT_TIMEOUT, connection.cancel(run)).await;
             drop(slot);
             match answer {
                 Ok(Ok(())) => {
-                    is_accepted = true;
+                    accepted = Some(Instant::now());
                     "the cancel was accepted, but had not taken effect"
                         .clone_into(&mut so_far.text);
                 }
                 Ok(Err(error)) => {
+                    accepted = None;
                     let what = match error.kind() {
                         Kind::Rejected => "the cancel was refused",
                         Kind::RateLimited(_) | Kind::Unreachable | Kind::Unknown => {
@@ -121,7 +124,7 @@ async fn cancel(connection: &Connection<'_>, run: &Run, slots: &Semaphore, so_fa
                 Err(_) => {}
             }
         }
-        if is_accepted {
+        if accepted.is_some() {
             sleep(pause).await;
             pause = connection.pace().shortest;
         }

@@ -19,6 +19,8 @@ pub(crate) enum Event<'what> {
     DefaultReference(&'what str),
     /// It is tried again after a while: nothing has been started.
     Waiting { why: &'what str, pause: Duration },
+    /// The trigger goes on the wire now.
+    Sending,
     /// The first form of the trigger was rejected for a reason that allows a second one.
     SecondForm(&'what str),
     /// The trigger was accepted, and the answer tells the run.

@@ -75,6 +75,13 @@ impl Limits {
         timing: Timing::ProvesNothing,
         on_limit: OnLimit::GiveUp,
     };
+    /// After a job was cancelled, when there is time for a run that appears late.
+    pub(crate) const SECOND_CHANCE: Self = Self {
+        first: Duration::from_mins(3),
+        siblings: Duration::from_secs(30),
+        timing: Timing::ProvesNothing,
+        on_limit: OnLimit::WaitOut,
+    };
 }
 
 /// What the only run of a workflow is that fits and has no marker.

@@ -2,6 +2,7 @@
 //! leave nothing running that should not be.
 
 mod bounds;
+mod finish;
 mod followed;
 mod harvest;
 mod unfound;
@@ -15,6 +16,7 @@ use futures_util::future::join_all;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 pub(crate) use bounds::Bounds;
+pub(crate) use finish::Finished;
 pub(crate) use followed::{Followed, FollowedRun};
 use unfound::named;
 

@@ -20,17 +20,20 @@ mod refusals;
 mod report;
 mod run;
 mod runner;
+mod second_chance;
 mod secret;
 mod step;
 mod stop;
 mod target;
 mod trigger;
+mod unfinished;
 mod untrusted;
 mod wait;
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::panic::{self, PanicHookInfo};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
@@ -49,6 +52,10 @@ fn main() -> ExitCode {
     guarded(run)
 }
 
+/// The name under which the runner starts the program once more when the job was cancelled: see `action.yml`. The two
+/// names are told apart by nothing else, for a first process that was killed early has left no trace.
+const SECOND_CHANCE: &str = "trigger-pipeline-post";
+
 /// The exit code of a story, also of one that panics or cannot begin.
 fn guarded(story: fn() -> anyhow::Result<Verdict>) -> ExitCode {
     match panic::catch_unwind(story) {
@@ -65,7 +72,8 @@ fn guarded(story: fn() -> anyhow::Result<Verdict>) -> ExitCode {
 
 fn run() -> anyhow::Result<Verdict> {
     let environment = environment();
-    let arguments = std::env::args_os().skip(1);
+    let mut arguments = std::env::args_os();
+    let name = arguments.next().map(PathBuf::from).unwrap_or_default();
     let arguments: Vec<_> = arguments.map(|argument| text(&argument)).collect();
     let runner = Runner::new(&environment, std::io::stdout());
     // One thread: there is nothing to compute, and starting more would take longer than a dispatch.
@@ -75,7 +83,13 @@ fn run() -> anyhow::Result<Verdict> {
         .context("failed to make the runtime")?;
     runtime.block_on(async {
         let stop = Stop::on_signals().context("failed to listen to signals")?;
-        Ok(step::run(&environment, &arguments, &runner, &stop).await)
+        Ok(
+            if name.file_name().is_some_and(|name| name == SECOND_CHANCE) {
+                step::second_chance(&environment, &runner, &stop).await
+            } else {
+                step::run(&environment, &arguments, &runner, &stop).await
+            },
+        )
     })
 }
 

@@ -5,7 +5,7 @@ mod look;
 
 use std::fmt;
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
 pub(crate) use end::{End, Failure};
 pub(crate) use look::{Held, Job, JobLog, Look, Nature, Step, Times, Words};
@@ -37,7 +37,7 @@ impl Outcome {
 }
 
 /// What was started: a GitHub workflow run, a GitLab or a Bitbucket pipeline.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(crate) struct Run {
     /// What the provider's API calls it by: a number, or Bitbucket's uuid in braces.
     pub(crate) id: String,
@@ -59,7 +59,7 @@ impl fmt::Display for Run {
 }
 
 /// How a run is known to be the one that the trigger started.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum MatchedBy {
     /// The provider's answer named it.

@@ -24,6 +24,9 @@ const ANNOTATION_LIMIT: usize = 4_000;
 /// Masks shorter than this would garble the log and drop outputs.
 const SHORTEST_MASK: usize = 4;
 
+/// How the names of saved texts begin.
+const STATE: &str = "target_";
+
 /// Who reads what we print.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Reader {
@@ -39,6 +42,9 @@ pub(crate) struct Runner<W: Write> {
     debugging: bool,
     output: Option<PathBuf>,
     summary: Option<PathBuf>,
+    state: Option<PathBuf>,
+    /// What the first process of this step has saved, by number.
+    saved: BTreeMap<usize, String>,
     print: RefCell<W>,
     /// Lines that are printed together: each by itself would be a call of the kernel.
     held: RefCell<Option<String>>,
@@ -47,10 +53,11 @@ pub(crate) struct Runner<W: Write> {
     told: RefCell<HashSet<String>>,
     lost_output: Cell<bool>,
     lost_summary: Cell<bool>,
+    lost_state: Cell<bool>,
 }
 
 impl<W: Write> Runner<W> {
-    /// Reads `GITHUB_ACTIONS`, `RUNNER_DEBUG`, `GITHUB_OUTPUT` and `GITHUB_STEP_SUMMARY`.
+    /// Reads `GITHUB_ACTIONS`, `RUNNER_DEBUG`, `GITHUB_OUTPUT`, `GITHUB_STEP_SUMMARY`, `GITHUB_STATE` and `STATE_…`.
     pub(crate) fn new(environment: &BTreeMap<String, String>, print: W) -> Self {
         let is = |name: &str, value: &str| environment.get(name).is_some_and(|is| is == value);
         let file = |name: &str| {
@@ -68,12 +75,15 @@ impl<W: Write> Runner<W> {
             debugging: is("RUNNER_DEBUG", "1"),
             output: file("GITHUB_OUTPUT"),
             summary: file("GITHUB_STEP_SUMMARY"),
+            state: file("GITHUB_STATE"),
+            saved: saved_states(environment),
             print: RefCell::new(print),
             held: RefCell::default(),
             masks: RefCell::default(),
             told: RefCell::default(),
             lost_output: Cell::new(false),
             lost_summary: Cell::new(false),
+            lost_state: Cell::new(false),
         }
     }
 
@@ -213,6 +223,24 @@ impl<W: Write> Runner<W> {
         }
     }
 
+    /// Saves a text under a number for the step's second chance; an empty one takes back what was saved before. There
+    /// must be no secret in it.
+    pub(crate) fn save_state(&self, number: usize, text: &str) {
+        let Some(path) = self.state.as_ref().filter(|_| !self.lost_state.get()) else {
+            return;
+        };
+        if let Err(error) = append(path, &file::entry(&format!("{STATE}{number}"), text)) {
+            self.lost_state.set(true);
+            let (title, text) = file::unwritable("GITHUB_STATE", path, &error);
+            self.warning(&title, &text);
+        }
+    }
+
+    /// What the first process of this step has saved, by its numbers.
+    pub(crate) fn saved_states(&self) -> &BTreeMap<usize, String> {
+        &self.saved
+    }
+
     /// Whether an output was lost: a step that cannot tell its results has not succeeded.
     pub(crate) fn lost_output(&self) -> bool {
         self.lost_output.get()
@@ -261,6 +289,15 @@ pub(crate) fn panicked(print: &mut impl Write, place: &str) {
     );
     let title = [("title", "trigger-pipeline panicked")];
     let _ = writeln!(print, "{}", command::command("error", &title, &text));
+}
+
+/// The runner puts what was saved into variables that begin with `STATE_`.
+fn saved_states(environment: &BTreeMap<String, String>) -> BTreeMap<usize, String> {
+    let saved = environment.iter().filter_map(|(name, text)| {
+        let number = name.strip_prefix("STATE_")?.strip_prefix(STATE)?;
+        Some((number.parse().ok()?, text.clone()))
+    });
+    saved.filter(|(_, text)| !text.is_empty()).collect()
 }
 
 fn append(path: &Path, text: &str) -> io::Result<()> {

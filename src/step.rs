@@ -1,5 +1,7 @@
 //! The story of the step: read, mask, trigger, publish, wait, report.
 
+mod ledger;
+mod second_chance;
 mod teller;
 
 use std::collections::BTreeMap;
@@ -10,6 +12,7 @@ use crate::input::{self, Complaint, Given};
 use crate::report::{self, Annotation};
 use crate::runner::Runner;
 use crate::stop::Stop;
+pub(crate) use second_chance::run as second_chance;
 use teller::Teller;
 
 /// Whether the step passed.

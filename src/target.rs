@@ -107,6 +107,17 @@ impl Target {
         }
     }
 
+    /// Takes the marker of a trigger that went out earlier.
+    pub(crate) fn set_marker(&mut self, known: &str) {
+        if let Call::GitHub(GitHubCall {
+            pipeline: GitHubPipeline::RepositoryDispatch { marker, .. },
+            ..
+        }) = &mut self.call
+        {
+            *marker = Some(known.to_owned());
+        }
+    }
+
     /// Of a `repository_dispatch`.
     pub(crate) fn event_type(&self) -> Option<&str> {
         match &self.call {

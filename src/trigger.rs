@@ -159,6 +159,7 @@ impl<'a> Way<'a> {
         };
         patiently(rules, async || {
             let _lane = self.ready_lane().await?;
+            (self.tell)(Event::Sending);
             self.kin.goes_out();
             journey.on_the_wire.set(true);
             journey.sent.set(Some(Instant::now()));

@@ -26,7 +26,7 @@ pub(crate) fn announcement(target: &Target, mode: Mode) -> String {
 /// A line of the log, for those events that have one.
 pub(crate) fn line(target: &Target, event: &Event<'_>) -> Option<String> {
     Some(match event {
-        Event::Beginning | Event::Minted(_) | Event::Trace(_) => return None,
+        Event::Beginning | Event::Minted(_) | Event::Sending | Event::Trace(_) => return None,
         Event::DefaultReference(name) => {
             format!("{target}: no `ref` is given, so it is the default branch, {name}")
         }
@@ -94,6 +94,7 @@ pub(crate) fn warning(target: &Target, event: &Event<'_>) -> Option<(String, Str
         | Event::Minted(_)
         | Event::DefaultReference(_)
         | Event::Waiting { .. }
+        | Event::Sending
         | Event::SecondForm(_)
         | Event::Accepted(_)
         | Event::AcceptedWithoutRun(_)

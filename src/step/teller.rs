@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::ledger::Ledger;
 use crate::event::{Event, News};
 use crate::fleet::{Audience, Report};
 use crate::report;
@@ -21,6 +22,7 @@ const HEARTBEAT: Duration = Duration::from_mins(1);
 pub(super) struct Teller<'a, W: Write> {
     request: &'a Request,
     runner: &'a Runner<W>,
+    ledger: Ledger<'a, W>,
     /// What happened to each target so far, where that is told at its end.
     stories: Vec<RefCell<Vec<String>>>,
     start: Instant,
@@ -36,6 +38,7 @@ impl<'a, W: Write> Teller<'a, W> {
         Self {
             request,
             runner,
+            ledger: Ledger::new(request, runner),
             stories: request.targets.iter().map(|_| RefCell::default()).collect(),
             start: Instant::now(),
             spoke: Cell::new(Instant::now()),
@@ -132,6 +135,7 @@ impl<'a, W: Write> Teller<'a, W> {
 
 impl<W: Write> Audience for Teller<'_, W> {
     fn tell(&self, index: usize, event: &Event<'_>) {
+        self.ledger.tell(index, event);
         match event {
             Event::Minted(secret) => {
                 self.runner.mask(secret);
@@ -143,6 +147,7 @@ impl<W: Write> Audience for Teller<'_, W> {
             Event::Beginning
             | Event::DefaultReference(_)
             | Event::Waiting { .. }
+            | Event::Sending
             | Event::SecondForm(_)
             | Event::LookingInto(_)
             | Event::NothingFoundYet(_)
@@ -165,6 +170,7 @@ impl<W: Write> Audience for Teller<'_, W> {
     }
 
     fn over(&self, index: usize, report: &Report<'_>) {
+        self.ledger.over(index, report);
         let word = report::word(report);
         *self.ends.borrow_mut().entry(word).or_default() += 1;
         if self.is_alone() {
@@ -228,6 +234,7 @@ fn is_urgent(event: &Event<'_>, target: &Target) -> bool {
         Event::Beginning
         | Event::Minted(_)
         | Event::DefaultReference(_)
+        | Event::Sending
         | Event::SecondForm(_)
         | Event::WouldSend { .. }
         | Event::Run { .. }

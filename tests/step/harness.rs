@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -28,12 +29,16 @@ const COMMANDS: [&str; 6] = ["add-mask", "error", "warning", "debug", "group", "
 /// Inputs whose values must never be seen.
 const SECRET_INPUTS: [&str; 4] = ["token", "trigger-token", "private-key", "github-token"];
 
+/// The program's other name.
+const SECOND_CHANCE: &str = "trigger-pipeline-post";
+
 /// A step of a workflow of `octo-org/caller`, on the sandbox's server.
 pub(crate) struct Step {
     environment: BTreeMap<String, String>,
     arguments: Vec<String>,
     secrets: BTreeSet<String>,
     directory: TempDir,
+    program: PathBuf,
 }
 
 /// What a step left behind.
@@ -64,6 +69,7 @@ impl Step {
                 ("GITHUB_REPOSITORY", "octo-org/caller".to_owned()),
                 ("GITHUB_OUTPUT", path("output")),
                 ("GITHUB_STEP_SUMMARY", path("summary")),
+                ("GITHUB_STATE", path("state")),
             ]
             .map(|(name, value)| (name.to_owned(), value)),
         );
@@ -73,6 +79,7 @@ impl Step {
             arguments: Vec::new(),
             secrets: BTreeSet::new(),
             directory,
+            program: env!("CARGO_BIN_EXE_trigger-pipeline").into(),
         }
     }
 
@@ -127,9 +134,14 @@ impl Step {
 
     /// As a person starts it: no runner, no files.
     pub(crate) fn by_hand(self) -> Self {
-        ["GITHUB_ACTIONS", "GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY"]
-            .into_iter()
-            .fold(self, Self::without)
+        [
+            "GITHUB_ACTIONS",
+            "GITHUB_OUTPUT",
+            "GITHUB_STEP_SUMMARY",
+            "GITHUB_STATE",
+        ]
+        .into_iter()
+        .fold(self, Self::without)
     }
 
     /// Writes a file beside the step's own, and tells its path.
@@ -155,7 +167,8 @@ impl Step {
     }
 
     pub(crate) fn start(&self) -> Child {
-        self.start_through(env!("CARGO_BIN_EXE_trigger-pipeline"))
+        let program = self.program.to_str().expect("paths here are text");
+        self.start_through(program)
     }
 
     /// Starts another program that starts `$PROGRAM`.
@@ -170,6 +183,42 @@ impl Step {
             .stderr(Stdio::piped())
             .spawn()
             .expect("the binary starts")
+    }
+
+    /// The step's second process, as the runner starts it when the job was cancelled: under the other name, with what
+    /// the first one has saved. Its files are its own.
+    pub(crate) fn second_chance(&self) -> Self {
+        let saved = self.saved().into_iter();
+        let saved = saved.map(|(name, value)| (format!("STATE_{name}"), value));
+        let mut step = Self::on("");
+        step.environment = self.environment.clone();
+        for name in ["output", "summary", "state"] {
+            let path = step.directory.path().join(name).display().to_string();
+            let variable = match name {
+                "summary" => "GITHUB_STEP_SUMMARY".to_owned(),
+                name => format!("GITHUB_{}", name.to_uppercase()),
+            };
+            step.environment.insert(variable, path);
+        }
+        step.environment.extend(saved);
+        step.secrets.clone_from(&self.secrets);
+        let program = step.directory.path().join(SECOND_CHANCE);
+        std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_trigger-pipeline"), &program)
+            .expect("a temporary link");
+        step.program = program;
+        step
+    }
+
+    /// What the step has saved for its second process so far.
+    pub(crate) fn saved(&self) -> BTreeMap<String, String> {
+        let mut saved = read_outputs(&self.read("state"));
+        saved.retain(|_, value| !value.is_empty());
+        saved
+    }
+
+    /// A file that the step has written.
+    fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.directory.path().join(name)).unwrap_or_default()
     }
 
     /// What has been printed so far.
@@ -207,8 +256,7 @@ impl Step {
             "",
             "standard error stays empty"
         );
-        let read =
-            |name: &str| fs::read_to_string(self.directory.path().join(name)).unwrap_or_default();
+        let read = |name: &str| self.read(name);
         let masks = log
             .lines()
             .filter_map(|line| line.strip_prefix("::add-mask::"))
@@ -236,6 +284,7 @@ impl Step {
             ("log", shown.as_str()),
             ("outputs", output_file),
             ("summary", &done.summary),
+            ("state", &self.read("state")),
         ] {
             for secret in self.all_secrets() {
                 assert!(
@@ -259,7 +308,9 @@ impl Step {
                 assert!(COMMANDS.contains(&name), "not a command of ours: {line}");
             }
         }
-        if self.environment.contains_key("GITHUB_OUTPUT") && done.code.is_some() {
+        // A second process can set none.
+        let is_first = !self.program.ends_with(SECOND_CHANCE);
+        if self.environment.contains_key("GITHUB_OUTPUT") && done.code.is_some() && is_first {
             let names: Vec<_> = done.outputs.keys().map(String::as_str).collect();
             let mut expected = OUTPUTS;
             expected.sort_unstable();

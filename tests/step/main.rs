@@ -32,6 +32,7 @@ mod protocol;
 mod proxies;
 mod reach;
 mod refs;
+mod second_chance;
 mod secrets;
 mod servers;
 mod signals;

@@ -1,0 +1,77 @@
+//! The second chance of a step whose job was cancelled: a process of its own after the job's other steps, with the same
+//! inputs, minutes of time and no signal. It cancels once more what the first process may have left going, looks for runs
+//! that were not known yet, and watches until all of them are over.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use tokio::time::Instant;
+
+use crate::event::Event;
+use crate::follow::{Bounds, Finished, Following};
+use crate::kin::kin;
+use crate::patience::{Patience, Rules, patiently};
+use crate::provider::http::Http;
+use crate::provider::{Connection, Error, Nature, share};
+use crate::stop::Stop;
+use crate::target::Request;
+use crate::unfinished::Unfinished;
+
+/// The runner gives a cancelled job five minutes in all.
+const TIME: Duration = Duration::from_mins(4);
+
+/// Finishes targets, given by their places in the request. `tell` is told what happens to which of them. The results are
+/// in the same order; an error where nothing could be asked for.
+pub(crate) async fn run(
+    request: &Request,
+    unfinished: &[(usize, Unfinished)],
+    stop: &Stop,
+    tell: &dyn Fn(usize, &Event<'_>),
+) -> Vec<Result<Finished, Error>> {
+    let until = Instant::now() + TIME;
+    let target = |index: &usize| &request.targets[*index];
+    let shares = share(
+        unfinished.iter().map(|(index, _)| target(index)),
+        &request.proxies,
+    );
+    let kin: Vec<_> = kin(&request.targets).collect();
+    let (bounds, nothing) = (Bounds::new(), HashSet::new());
+    let finishing = unfinished
+        .iter()
+        .zip(shares)
+        .map(async |((index, unfinished), share)| {
+            let share = share?;
+            let target = target(index);
+            let sink = move |event: Event<'_>| tell(*index, &event);
+            let http = Http::new(&share, &target.server.api, &sink);
+            let rules = Rules {
+                nature: Nature::Read,
+                patience: Patience::default(),
+                account: http.account(),
+                stop,
+                tell: &sink,
+            };
+            let connection = patiently(rules, async || {
+                Connection::open(target, &http, &share).await
+            })
+            .await?;
+            let now = Instant::now();
+            let following = Following {
+                target,
+                connection: &connection,
+                http: &http,
+                seen: &nothing,
+                sent: now.checked_sub(unfinished.age()).unwrap_or(now),
+                began: now,
+                kin: &kin[*index],
+                bounds: &bounds,
+                stop,
+                tell: &sink,
+            };
+            let finished = following.finish(unfinished, until).await;
+            share.end(target, &http).await;
+            Ok(finished)
+        });
+    join_all(finishing).await
+}

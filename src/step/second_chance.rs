@@ -1,0 +1,153 @@
+//! The story of a step whose job was cancelled, after the job's other steps.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+
+use super::{Verdict, ledger, mask};
+use crate::event::Event;
+use crate::follow::Finished;
+use crate::input::{self, Given};
+use crate::provider::Error;
+use crate::report;
+use crate::runner::Runner;
+use crate::second_chance;
+use crate::stop::Stop;
+use crate::target::{Request, Target};
+use crate::unfinished::Unfinished;
+
+/// Finishes what the first process of this step may have left going. Fails where something may still be going on.
+pub(crate) async fn run<W: Write>(
+    environment: &BTreeMap<String, String>,
+    runner: &Runner<W>,
+    stop: &Stop,
+) -> Verdict {
+    let given = Given::from_environment(environment);
+    mask(&given, environment, runner);
+    let unfinished = ledger::unfinished(runner);
+    if unfinished.is_empty() {
+        runner.say("nothing is left to do: no run of this step is known to be going on");
+        return Verdict::Passed;
+    }
+    let mut request = match input::read(&given, environment) {
+        Ok((request, _)) => request,
+        Err(complaints) => {
+            for complaint in &complaints {
+                runner.error(&complaint.title(), &complaint.message);
+            }
+            return Verdict::Failed;
+        }
+    };
+    let (known, unknown): (Vec<_>, Vec<_>) = unfinished.into_iter().partition(|(index, left)| {
+        let target = request.targets.get(*index);
+        target.is_some_and(|target| target.to_string() == left.target)
+    });
+    for (_, left) in &unknown {
+        let text = "its inputs are different now, so nothing of it can be cancelled";
+        warn(
+            runner,
+            &left.target,
+            text,
+            left.runs.iter().map(|run| &run.url),
+        );
+    }
+    for (index, left) in &known {
+        if let Some(marker) = &left.marker {
+            request.targets[*index].set_marker(marker);
+        }
+    }
+    runner.say("the job was cancelled: checking runs of this step that may still be going on");
+    let tell = |index: usize, event: &Event<'_>| say(runner, &request.targets[index], event);
+    let finished = second_chance::run(&request, &known, stop, &tell).await;
+    let mut verdict = if unknown.is_empty() {
+        Verdict::Passed
+    } else {
+        Verdict::Failed
+    };
+    for ((index, left), finished) in known.iter().zip(&finished) {
+        if !is_over(runner, &request, *index, left, finished) {
+            verdict = Verdict::Failed;
+        }
+    }
+    verdict
+}
+
+fn say<W: Write>(runner: &Runner<W>, target: &Target, event: &Event<'_>) {
+    if let Event::Minted(secret) = event {
+        runner.mask(secret);
+    }
+    if let Event::Trace(text) = event {
+        runner.debug(*text);
+    }
+    if let Some(line) = report::line(target, event) {
+        runner.say(&line);
+    }
+}
+
+/// Reports what became of a target. Says whether all that it started is over.
+fn is_over<W: Write>(
+    runner: &Runner<W>,
+    request: &Request,
+    index: usize,
+    left: &Unfinished,
+    finished: &Result<Finished, Error>,
+) -> bool {
+    let target = request.targets[index].to_string();
+    let finished = match finished {
+        Ok(finished) => finished,
+        Err(error) => {
+            let text = format!("what it started could not be checked: {}", error.message());
+            warn(runner, &target, &text, left.runs.iter().map(|run| &run.url));
+            return false;
+        }
+    };
+    let mut is_over = finished.is_complete;
+    for (run, abandoned) in &finished.runs {
+        let conclusion = abandoned.look.as_ref();
+        let conclusion = conclusion.and_then(|look| look.state.conclusion());
+        match (&abandoned.left_running, conclusion) {
+            (Some(why), _) => {
+                is_over = false;
+                let text = format!("{run} may still be going on: {why}");
+                warn(runner, &target, &text, [&run.url]);
+            }
+            (None, Some(conclusion)) => {
+                runner.say(&format!("{target}: {run} is over: {conclusion}"));
+            }
+            (None, None) => {}
+        }
+    }
+    if !finished.is_complete {
+        let why = finished.unlisted.as_ref();
+        let why = why.map(|why| format!(": its runs can't be listed: {why}"));
+        let text = match (why, finished.unsure.as_slice()) {
+            (_, [_, ..]) => {
+                "the trigger may have started one of these runs, and nothing was cancelled:"
+                    .to_owned()
+            }
+            (Some(why), []) => {
+                format!("it is still unclear whether the trigger started a run{why}")
+            }
+            (None, []) => {
+                "no run of the trigger was found, so most likely it started none".to_owned()
+            }
+        };
+        warn(
+            runner,
+            &target,
+            &text,
+            finished.unsure.iter().map(|run| &run.url),
+        );
+    }
+    is_over
+}
+
+fn warn<'a, W: Write>(
+    runner: &Runner<W>,
+    target: &str,
+    text: &str,
+    urls: impl IntoIterator<Item = &'a String>,
+) {
+    let urls: Vec<_> = urls.into_iter().map(String::as_str).collect();
+    let text = [&[text], urls.as_slice()].concat().join("\n");
+    runner.warning(target, &format!("{target}: {text}"));
+}

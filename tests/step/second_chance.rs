@@ -1,0 +1,210 @@
+//! The second process of a step whose job was cancelled: it ends what the first one had to leave going.
+
+use std::time::{Duration, Instant};
+
+use sandbox::world::{Life, OnCancel};
+use sandbox::{Fault, Moment, Occasion, Provider, Route, Sandbox};
+use serde_json::Value;
+
+use crate::calls::{PROVIDERS, SECOND, at_once, call, dispatch, living, signal, until};
+use crate::harness::{Done, Step};
+
+/// Stops a step that waits for a run, and lets its second process do what is left.
+fn stopped(step: &Step) -> (Done, Done) {
+    let child = step.start();
+    step.until_said(": running");
+    signal(&child, "INT");
+    let first = step.finish(child);
+    (first, step.second_chance().run())
+}
+
+fn posts(sandbox: &Sandbox) -> usize {
+    let requests = sandbox.requests();
+    requests
+        .iter()
+        .filter(|request| request.method == "POST")
+        .count()
+}
+
+#[test]
+fn a_cancel_that_was_refused_is_repeated_until_it_is_accepted() {
+    at_once(PROVIDERS.to_vec(), |provider| {
+        let on_cancel = OnCancel::RefusesAtFirst {
+            status: 409,
+            times: 10,
+        };
+        let sandbox = living(provider, Life::endless().on_cancel(on_cancel));
+        let step = call(provider, &sandbox);
+        let (first, second) = stopped(&step);
+        first.says("may still be going on");
+        let second = second.passes();
+        second.says("is over: cancelled");
+        assert!(sandbox.runs()[0].cancelled, "{second}");
+        assert_eq!(second.warnings(), Vec::<String>::new());
+        assert_eq!(sandbox.trigger_requests().len(), 1, "{second}");
+    });
+}
+
+#[test]
+fn a_cancel_that_takes_its_time_is_confirmed() {
+    at_once(PROVIDERS.to_vec(), |provider| {
+        let on_cancel = OnCancel::Ends(20 * SECOND);
+        let sandbox = living(provider, Life::endless().on_cancel(on_cancel));
+        let (first, second) = stopped(&call(provider, &sandbox));
+        first.says("had not taken effect");
+        second.passes().says("is over: cancelled");
+        assert_eq!(sandbox.unfinished_runs().len(), 0);
+    });
+}
+
+/// All that it has is what it was told before: an id, or the marker.
+#[test]
+fn what_a_killed_process_has_left_is_ended() {
+    let mut cases = PROVIDERS.map(|provider| (provider, "id")).to_vec();
+    cases.push((Provider::Github, "marker"));
+    cases.push((Provider::Github, "nothing"));
+    at_once(cases, |(provider, known)| {
+        let sandbox = living(provider, Life::endless());
+        let step = match known {
+            "id" => call(provider, &sandbox),
+            _ => dispatch(&sandbox, "release"),
+        };
+        if known == "nothing" {
+            let silent = Fault::Delay(Moment::AfterActing, 30 * SECOND);
+            sandbox.fault(Route::triggers(), Occasion::Every, silent);
+        }
+        let mut child = step.start();
+        if known == "nothing" {
+            until(&sandbox, "it runs", |sandbox| !sandbox.runs().is_empty());
+        } else {
+            step.until_said(": running");
+        }
+        child.kill().expect("it is ours");
+        child.wait().expect("it ends");
+        assert!(!sandbox.runs()[0].cancelled);
+        let second = step.second_chance().run().passes();
+        second.says("is over: cancelled");
+        assert!(sandbox.runs()[0].cancelled, "{second}");
+        assert_eq!(sandbox.trigger_requests().len(), 1, "{second}");
+    });
+}
+
+/// It can't be recognised, so it is only named.
+#[test]
+fn a_run_that_merely_fits_is_named_and_not_cancelled() {
+    at_once(vec![Provider::Gitlab, Provider::Bitbucket], |provider| {
+        let sandbox = living(provider, Life::endless());
+        let silent = Fault::Delay(Moment::AfterActing, 30 * SECOND);
+        sandbox.fault(Route::triggers(), Occasion::Every, silent);
+        let step = call(provider, &sandbox);
+        let mut child = step.start();
+        until(&sandbox, "it runs", |sandbox| !sandbox.runs().is_empty());
+        child.kill().expect("it is ours");
+        child.wait().expect("it ends");
+        let second = step.second_chance().run();
+        assert_eq!(second.code, Some(1), "{second}");
+        let warnings = second.warnings();
+        assert_eq!(warnings.len(), 1, "{second}");
+        assert!(
+            warnings[0].contains("the trigger may have started one of these runs")
+                && warnings[0].contains("http"),
+            "{}",
+            warnings[0]
+        );
+        assert!(!sandbox.runs()[0].cancelled);
+        assert_eq!(posts(&sandbox), 1);
+    });
+}
+
+/// Nothing is saved where nothing is left, or where it is to be left.
+#[test]
+fn nothing_is_done_where_nothing_is_left() {
+    at_once(PROVIDERS.to_vec(), |provider| {
+        let sandbox = living(provider, Life::endless());
+        let (first, second) = stopped(&call(provider, &sandbox));
+        assert_eq!(first.outputs["conclusion"], "cancelled", "{first}");
+        second.passes().says("nothing is left to do");
+
+        let sandbox = living(provider, Life::endless());
+        let step = call(provider, &sandbox).input("on-abandoned", "leave");
+        let (_, second) = stopped(&step);
+        assert_eq!(step.saved().len(), 0);
+        second.passes().says("nothing is left to do");
+        assert_eq!(posts(&sandbox), 1, "the trigger");
+        assert!(!sandbox.runs()[0].cancelled);
+    });
+}
+
+/// A process that was killed before it had sent anything has left no trace at all.
+#[test]
+fn a_second_process_never_triggers() {
+    at_once(PROVIDERS.to_vec(), |provider| {
+        let sandbox = living(provider, Life::endless());
+        let done = call(provider, &sandbox).second_chance().run().passes();
+        done.says("nothing is left to do");
+        assert_eq!(sandbox.requests().len(), 0);
+    });
+}
+
+#[test]
+fn of_several_targets_those_are_ended_that_are_left() {
+    let sandbox = living(Provider::Gitlab, Life::endless());
+    let entry = |name: &str| {
+        serde_json::json!({
+            "repository": "octo-group/tools/deployer",
+            "ref": "main",
+            "variables": { "NAME": name },
+        })
+    };
+    let targets: Vec<_> = ["a", "b", "c"].map(entry).to_vec();
+    let step = call(Provider::Gitlab, &sandbox)
+        .input("repository", "")
+        .input("ref", "")
+        .input("targets", &Value::from(targets).to_string());
+    let child = step.start();
+    until(&sandbox, "all run", |sandbox| sandbox.runs().len() == 3);
+    step.until_said("[3/3]");
+    let id = sandbox.runs()[1].id;
+    let route = Route::any()
+        .method("POST")
+        .path(&format!("/pipelines/{id}/cancel"));
+    let refused = Fault::status(Moment::BeforeActing, 409);
+    sandbox.fault(route, Occasion::For(8 * SECOND), refused);
+    signal(&child, "INT");
+    step.finish(child);
+    assert_eq!(step.saved().len(), 1, "{:?}", step.saved());
+    std::thread::sleep(Duration::from_secs(2));
+    let began = Instant::now();
+    let second = step.second_chance().run().passes();
+    assert!(began.elapsed() < 20 * SECOND, "{second}");
+    assert!(sandbox.runs().iter().all(|run| run.cancelled), "{second}");
+    let said = second.log.matches("is over: cancelled").count();
+    assert_eq!(said, 1, "{second}");
+}
+
+#[test]
+fn a_run_that_ignores_its_cancel_is_named() {
+    let sandbox = living(Provider::Gitlab, Life::endless());
+    let step = call(Provider::Gitlab, &sandbox);
+    let mut child = step.start();
+    step.until_said(": running");
+    child.kill().expect("it is ours");
+    child.wait().expect("it ends");
+    let refused = Fault::status(Moment::BeforeActing, 403);
+    let cancels = Route::any().method("POST").path("/cancel");
+    sandbox.fault(cancels, Occasion::Every, refused);
+    let second = step.second_chance();
+    let child = second.start();
+    second.until_said("cancelling it");
+    // Nobody sends it signals but a person, who may have reasons.
+    std::thread::sleep(3 * SECOND);
+    signal(&child, "INT");
+    std::thread::sleep(SECOND / 2);
+    signal(&child, "INT");
+    let second = second.finish(child);
+    assert_eq!(second.code, Some(1), "{second}");
+    assert!(
+        second.warnings()[0].contains("may still be going on: the cancel was refused (403"),
+        "{second}"
+    );
+}
