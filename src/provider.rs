@@ -7,18 +7,20 @@ mod github;
 mod gitlab;
 pub(crate) mod http;
 mod sharing;
+mod wire;
 
 use std::collections::HashSet;
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
 use ::http::HeaderValue;
+use serde::de::DeserializeOwned;
 use serde_json::value::{RawValue, to_raw_value};
 use url::Url;
 
 pub(crate) use account::{Account, Nature};
 pub(crate) use error::{Error, Kind};
-use http::{Answer, Http, Tail};
+use http::{Answer, Body, Http, Tail};
 pub(crate) use sharing::{Share, share};
 
 use crate::run::{Job, Look, Run, State};
@@ -347,7 +349,17 @@ fn unclear(answer: &Answer, why: &str) -> Error {
     )
 }
 
-/// What was read cannot be understood; later it may.
+/// What was read, if it can be understood; later it may.
+fn parse<T: DeserializeOwned>(answer: Answer, what: &str) -> Result<T, Error> {
+    answer.json().map_err(|why| {
+        let error = unreadable(what, &why);
+        match answer.body {
+            Body::TooLarge(_) => error.with_answer(answer),
+            Body::Complete(_) | Body::Unreadable(_) => error,
+        }
+    })
+}
+
 fn unreadable(what: &str, why: &str) -> Error {
     Error::new(Kind::Unknown, format!("{what} cannot be read: {why}"))
 }

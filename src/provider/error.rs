@@ -5,7 +5,7 @@ use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::http::Answer;
+use super::http::{Answer, Body};
 use crate::run::Failure;
 
 /// What follows from a failure.
@@ -87,6 +87,13 @@ impl Error {
 
     pub(super) fn answer(&self) -> Option<&Answer> {
         self.answer.as_deref()
+    }
+
+    /// Whether less may be had where this came: the answer was too large, or the server failed at making it.
+    pub(super) fn is_about_size(&self) -> bool {
+        self.answer().is_some_and(|answer| {
+            answer.status.is_server_error() || matches!(answer.body, Body::TooLarge(_))
+        })
     }
 
     /// The status of the answer that it was, if one came.

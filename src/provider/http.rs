@@ -28,6 +28,8 @@ use crate::event::{Event, Sink};
 const MOST_REDIRECTS: usize = 5;
 /// Largest JSON body that is read, in bytes.
 const BODY_LIMIT: usize = 4 * 1024 * 1024;
+/// Most that is read of an answer that is no success, in bytes: of that only an explanation is shown.
+const ERROR_LIMIT: usize = 64 * 1024;
 
 type BoxError = Box<dyn StdError + Send + Sync>;
 
@@ -195,6 +197,11 @@ where
     B::Error: Into<BoxError>,
 {
     let (parts, body) = response.into_parts();
+    let limit = if parts.status.is_success() {
+        BODY_LIMIT
+    } else {
+        ERROR_LIMIT
+    };
     let mut body = std::pin::pin!(body);
     let mut bytes = Vec::new();
     let body = loop {
@@ -203,8 +210,8 @@ where
             Some(Err(error)) => break Body::Unreadable(innermost(error.into().as_ref())),
             Some(Ok(frame)) => {
                 if let Some(data) = frame.data_ref() {
-                    if bytes.len() + data.len() > BODY_LIMIT {
-                        break Body::Unreadable(format!("it is larger than {BODY_LIMIT} bytes"));
+                    if bytes.len() + data.len() > limit {
+                        break Body::TooLarge(limit);
                     }
                     bytes.extend_from_slice(data);
                 }

@@ -16,6 +16,7 @@ mod harvest;
 mod hostile;
 mod inputs;
 mod network;
+mod odd_answers;
 mod outcomes;
 mod place;
 mod protocol;

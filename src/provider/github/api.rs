@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 use url::Url;
 
 use crate::provider::http::{Answer, Client, Http, USER_AGENT};
-use crate::provider::{Error, Kind, credential_header, judge, unreadable};
+use crate::provider::{Error, Kind, credential_header, judge, parse};
 use crate::secret::Secret;
 
 /// octocrab without a credential, for all who come with the same certificates to the same server: each of its
@@ -101,14 +101,20 @@ impl Api {
             return Ok(before);
         }
         let answer = judge(answer, what)?;
-        let read: Rc<T> = Rc::new(answer.json().map_err(|why| unreadable(what, &why))?);
         // A copy: the header is a part of all that was received with it, and would keep that in memory.
         let tag = answer.headers.get(header::ETAG);
-        if let Some(Ok(tag)) = tag.map(|tag| HeaderValue::from_bytes(tag.as_bytes())) {
+        let tag = tag.map(|tag| HeaderValue::from_bytes(tag.as_bytes()));
+        let read: Rc<T> = Rc::new(parse(answer, what)?);
+        if let Some(Ok(tag)) = tag {
             let look = (tag, Rc::clone(&read) as Rc<dyn Any>);
             self.looks.borrow_mut().insert(url.clone(), look);
         }
         Ok(read)
+    }
+
+    /// What was read there was not what was asked for: it is read anew the next time.
+    pub(super) fn forget(&self, url: &Url) {
+        self.looks.borrow_mut().remove(url);
     }
 
     /// What a download's first request brings along.

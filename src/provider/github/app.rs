@@ -21,7 +21,7 @@ use super::api::{Api, Library};
 use super::session::Permissions;
 use crate::event::Event;
 use crate::provider::http::{Answer, Http};
-use crate::provider::{Error, Kind, below, judge, unreadable};
+use crate::provider::{Error, Kind, below, judge, parse, wire};
 use crate::secret::Secret;
 use crate::target::{App, GitHubCall, GitHubPipeline, OnAbandoned, PrivateKey, Target};
 
@@ -55,12 +55,14 @@ struct Claims<'a> {
 #[derive(Deserialize)]
 struct Installation {
     id: u64,
+    #[serde(default, deserialize_with = "wire::exact")]
     app_slug: Option<String>,
 }
 
 #[derive(Deserialize)]
 struct Token {
     token: String,
+    #[serde(default, deserialize_with = "wire::lenient")]
     expires_at: Option<DateTime<Utc>>,
 }
 
@@ -97,9 +99,7 @@ pub(super) async fn installation_token(
 
     let answer = asker.installation(&target.repository).await?;
     let Installation { id, app_slug } = match judge(answer, "the App's installation") {
-        Ok(answer) => answer
-            .json()
-            .map_err(|why| unreadable("the App's installation", &why))?,
+        Ok(answer) => parse(answer, "the App's installation")?,
         Err(error) => return Err(asker.installation_failure(error, app, scope).await),
     };
 
@@ -121,9 +121,7 @@ pub(super) async fn installation_token(
         }
         Err(error) => return Err(error),
     };
-    let Token { token, expires_at } = answer
-        .json()
-        .map_err(|why| unreadable("the installation token", &why))?;
+    let Token { token, expires_at } = parse(answer, "the installation token")?;
     let installed = Installed {
         slug: app_slug,
         renew_at: renew_at(expires_at, http.at_server(SystemTime::now())),

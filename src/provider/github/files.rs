@@ -12,6 +12,7 @@ use zip::ZipArchive;
 
 use super::GitHub;
 use crate::provider::http::Tail;
+use crate::provider::wire::{self, List};
 use crate::provider::{Error, Kind, LARGEST_RESULT, LOG_TAIL};
 use crate::run::{Job, Run};
 
@@ -22,16 +23,20 @@ const MOST_NAMED: usize = 10;
 
 #[derive(Deserialize)]
 struct Artifacts {
-    artifacts: Vec<Artifact>,
+    artifacts: List<Artifact>,
 }
 
 #[derive(Deserialize)]
 struct Artifact {
     id: u64,
+    #[serde(deserialize_with = "wire::word")]
     name: String,
+    #[serde(default, deserialize_with = "wire::lenient")]
     expired: bool,
-    /// `sha256:` and the digest of the zip.
+    /// `sha256:` and the digest of what was uploaded.
+    #[serde(default, deserialize_with = "wire::exact")]
     digest: Option<String>,
+    #[serde(default, deserialize_with = "wire::lenient")]
     created_at: Option<DateTime<Utc>>,
 }
 
@@ -96,6 +101,7 @@ impl Artifacts {
     fn newest(&self, name: &str) -> Option<&Artifact> {
         let of_that_name = self
             .artifacts
+            .entries
             .iter()
             .filter(|artifact| artifact.name == name);
         of_that_name.max_by_key(|artifact| (artifact.created_at, artifact.id))

@@ -1,17 +1,24 @@
 //! What a rejection by GitLab means, and what to do about it.
 
 use ::http::StatusCode;
-use serde_json::Value;
+use serde::Deserialize;
 
 use super::GitLab;
 use crate::provider::Error;
 use crate::provider::http::Answer;
+use crate::provider::wire;
 use crate::target::GitLabCredential;
 
 const NO_PIPELINE_VARIABLES: &str = "Insufficient permissions to set pipeline variables";
 const NO_JOBS: &str = "Pipeline will not run for the selected trigger";
 const NO_STAGES: &str = "No stages / jobs for this pipeline";
 const PROTECTED: &str = "You do not have sufficient permission to run a pipeline on";
+
+#[derive(Deserialize)]
+struct OAuthError {
+    #[serde(default, deserialize_with = "wire::name")]
+    error: Option<String>,
+}
 
 pub(super) async fn explain(gitlab: &GitLab<'_>, rejection: Error) -> Error {
     let Some(answer) = rejection.answer() else {
@@ -90,10 +97,9 @@ impl GitLab<'_> {
 }
 
 fn lacks_scope(answer: &Answer) -> bool {
-    answer.json::<Value>().is_ok_and(|body| {
-        body.get("error")
-            .is_some_and(|error| error == "insufficient_scope")
-    })
+    answer
+        .json::<OAuthError>()
+        .is_ok_and(|body| body.error.as_deref() == Some("insufficient_scope"))
 }
 
 fn refused(gitlab: &GitLab<'_>, rejection: Error, said: &str) -> Error {

@@ -58,6 +58,15 @@ impl Answer {
         self.headers.push((name.to_owned(), value.to_string()));
         self
     }
+
+    /// With its JSON changed, if it is JSON.
+    pub(crate) fn edited(mut self, edit: fn(&mut Value)) -> Self {
+        if let Ok(mut body) = serde_json::from_slice(&self.body) {
+            edit(&mut body);
+            self.body = body.to_string().into_bytes();
+        }
+        self
+    }
 }
 
 /// The body on the wire.

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::answer::Answer;
 use crate::noise::Noise;
@@ -17,6 +17,7 @@ pub struct Route {
     provider: Option<Provider>,
     method: Option<String>,
     path: Option<String>,
+    query: Option<String>,
     triggers_only: bool,
 }
 
@@ -58,6 +59,15 @@ impl Route {
         }
     }
 
+    /// The raw query contains this.
+    #[must_use]
+    pub fn query(self, part: &str) -> Self {
+        Self {
+            query: Some(part.to_owned()),
+            ..self
+        }
+    }
+
     fn matches(&self, request: &Request, provider: Option<Provider>) -> bool {
         self.provider.is_none_or(|wanted| provider == Some(wanted))
             && self
@@ -68,6 +78,10 @@ impl Route {
                 .path
                 .as_ref()
                 .is_none_or(|part| request.raw_path.contains(part.as_str()))
+            && self
+                .query
+                .as_ref()
+                .is_none_or(|part| request.raw_query.contains(part.as_str()))
             && (!self.triggers_only || starts_something(&request.method, &request.raw_path))
     }
 }
@@ -105,6 +119,8 @@ pub enum Fault {
     /// Acts, and answers with the provider's own headers and only the first half of its body. A body that is empty
     /// cannot be torn.
     Truncate,
+    /// Acts, and answers with the provider's own headers and its JSON after this edit. Other bodies stay as they are.
+    Edit(fn(&mut Value)),
     /// A body of so many bytes, never in memory as a whole.
     Huge {
         moment: Moment,
@@ -240,6 +256,7 @@ impl Plan {
             | Fault::Close(_)
             | Fault::Answer(..)
             | Fault::Truncate
+            | Fault::Edit(_)
             | Fault::Huge { .. }
             | Fault::Slow(_)
             | Fault::Noise(..) => {
@@ -250,7 +267,9 @@ impl Plan {
 
     pub(crate) fn acts(&self) -> bool {
         match self.fault {
-            None | Some(Fault::Truncate | Fault::Slow(_) | Fault::Delay(..)) => true,
+            None | Some(Fault::Truncate | Fault::Edit(_) | Fault::Slow(_) | Fault::Delay(..)) => {
+                true
+            }
             Some(
                 Fault::Reset(moment)
                 | Fault::Close(moment)
