@@ -3,6 +3,7 @@
 //! Facts: <https://docs.github.com/en/apps/creating-github-apps/authenticating-with-a-github-app>.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 use std::rc::Rc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -33,6 +34,8 @@ const CLOCK_SKEW_SECONDS: u64 = 60;
 const LIFETIME: Duration = Duration::from_hours(1);
 /// So long before its end a token is replaced.
 const RESERVE: Duration = Duration::from_mins(5);
+/// In bytes. All of GitHub's kinds of tokens have forty and more.
+const TOKEN_LENGTHS: RangeInclusive<usize> = 20..=4_096;
 /// One token is good for no more, if they are named.
 pub(super) const MOST_REPOSITORIES: usize = 500;
 /// Most repositories that are asked for one by one where GitHub refuses a token for all of them.
@@ -123,10 +126,21 @@ pub(super) async fn installation_token(
     };
     let Token { token, expires_at } = parse(answer, "the installation token")?;
     let installed = Installed {
-        slug: app_slug,
+        slug: app_slug.filter(|slug| is_slug(slug)),
         renew_at: renew_at(expires_at, http.at_server(SystemTime::now())),
     };
-    Ok((Secret::new(token), installed))
+    Ok((minted(&token)?, installed))
+}
+
+/// A token is masked in the whole log, so it must look like one: a server could hide any word else.
+fn minted(token: &str) -> Result<Secret, Error> {
+    let is_long = TOKEN_LENGTHS.contains(&token.len());
+    let token = Secret::token(token).filter(|_| is_long);
+    token.ok_or_else(|| {
+        let what = "the answer holds no valid installation token";
+        Error::new(Kind::Rejected, what)
+            .hint("check `server-url`; a proxy in between may have changed the answer")
+    })
 }
 
 /// When a token is replaced that ends then by the server's clock, which shows this now.
@@ -135,6 +149,12 @@ fn renew_at(expires_at: Option<DateTime<Utc>>, now: SystemTime) -> Instant {
         .and_then(|end| (end - DateTime::<Utc>::from(now)).to_std().ok())
         .unwrap_or(LIFETIME);
     Instant::now() + lifetime - RESERVE.min(lifetime / 2)
+}
+
+/// Letters, digits and dashes are all that GitHub makes of an App's name.
+fn is_slug(text: &str) -> bool {
+    text.bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }
 
 /// Just what is needed, so that the token can do nothing else.
