@@ -168,7 +168,7 @@ impl<'a> GitHub<'a> {
         (status
             && names_it
             && matches!(self.call.pipeline, GitHubPipeline::WorkflowDispatch { .. }))
-        .then_some("this server does not tell which run it starts: sent without return_run_details")
+        .then_some("this server doesn't support return_run_details; retried without it")
     }
 
     pub(super) async fn cancel(&self, run: &Run) -> Result<(), Error> {

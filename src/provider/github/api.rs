@@ -5,7 +5,7 @@ use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use ::http::{HeaderMap, HeaderValue, Method, StatusCode, header, request};
+use ::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header, request};
 use octocrab::{Octocrab, OctocrabBuilder};
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
@@ -14,6 +14,19 @@ use url::Url;
 use crate::provider::http::{Answer, Client, Http, USER_AGENT};
 use crate::provider::{Error, Kind, credential_header, judge, parse};
 use crate::secret::Secret;
+
+/// The version of the API that the wire structs are written for.
+const API_VERSION: (HeaderName, HeaderValue) = (
+    HeaderName::from_static("x-github-api-version"),
+    HeaderValue::from_static("2022-11-28"),
+);
+const OUR_HEADERS: [(HeaderName, HeaderValue); 2] = [
+    API_VERSION,
+    (
+        header::ACCEPT,
+        HeaderValue::from_static("application/vnd.github+json"),
+    ),
+];
 
 /// octocrab without a credential, for all who come with the same certificates to the same server: each of its
 /// clients takes as much memory as what it is used for.
@@ -40,11 +53,7 @@ impl Library {
         }
         let octocrab = OctocrabBuilder::new()
             .base_uri(self.base.as_str())
-            .and_then(|builder| {
-                builder
-                    .add_header(header::ACCEPT, "application/vnd.github+json".to_owned())
-                    .build_with_reqwest(self.client.inner().clone())
-            })
+            .and_then(|builder| builder.build_with_reqwest(self.client.inner().clone()))
             .map_err(|error| {
                 Error::new(Kind::Rejected, "no GitHub client can be made").because(&error)
             })?;
@@ -112,14 +121,11 @@ impl Api {
         Ok(read)
     }
 
-    /// What was read there was not what was asked for: it is read anew the next time.
-    pub(super) fn forget(&self, url: &Url) {
-        self.looks.borrow_mut().remove(url);
-    }
-
     /// What a download's first request brings along.
     pub(super) fn download_headers(&self) -> HeaderMap {
-        HeaderMap::from_iter([(header::AUTHORIZATION, self.bearer.clone())])
+        let mut headers = HeaderMap::from_iter(OUR_HEADERS);
+        headers.insert(header::AUTHORIZATION, self.bearer.clone());
+        headers
     }
 
     async fn exchange(
@@ -140,9 +146,12 @@ impl Api {
             if let Some(tag) = unless {
                 request = request.header(header::IF_NONE_MATCH, tag);
             }
-            octocrab
-                .execute(octocrab.build_request(request, body)?)
-                .await
+            let mut request = octocrab.build_request(request, body)?;
+            // In place of whatever the library has put there.
+            for (name, value) in OUR_HEADERS {
+                request.headers_mut().insert(name, value);
+            }
+            octocrab.execute(request).await
         })
         .await
     }

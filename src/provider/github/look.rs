@@ -144,7 +144,6 @@ impl GitHub<'_> {
             found => found?,
         };
         if found.id.to_string() != run.id {
-            self.signed_in().api.forget(&url);
             return Err(unreadable(WHAT, "the answer is about another run"));
         }
         let status = found.status.as_str();
