@@ -31,6 +31,9 @@ const BODY_LIMIT: usize = 4 * 1024 * 1024;
 /// Most that is read of an answer that is no success, in bytes: of that only an explanation is shown.
 const ERROR_LIMIT: usize = 64 * 1024;
 
+/// Longest address that a redirect may lead to, in bytes: it is shown in messages.
+const MAX_LOCATION: usize = 2_000;
+
 type BoxError = Box<dyn StdError + Send + Sync>;
 
 /// A client in the hands of one target, to whom it tells what it does.
@@ -118,7 +121,7 @@ impl<'a> Http<'a> {
             }
         }
         Err(Error::new(
-            Kind::Rejected,
+            unfollowed(method),
             format!("{address} redirects more than {MOST_REDIRECTS} times"),
         ))
     }
@@ -150,6 +153,15 @@ impl<'a> Http<'a> {
     }
 }
 
+/// What a redirect means that isn't followed: servers answer with one after they have acted, too.
+fn unfollowed(method: &Method) -> Kind {
+    if method.is_safe() {
+        Kind::Rejected
+    } else {
+        Kind::Unknown
+    }
+}
+
 /// Where a response sends us on, if it does. Errors where it may not.
 fn redirect<B>(
     method: &Method,
@@ -164,12 +176,7 @@ fn redirect<B>(
         status if status.is_redirection() => false,
         _ => return Ok(None),
     };
-    // After a 303 the request has been dealt with (RFC 9110, 15.4.4); after the others it has not.
-    let kind = if status == StatusCode::SEE_OTHER {
-        Kind::Unknown
-    } else {
-        Kind::Rejected
-    };
+    let kind = unfollowed(method);
     let refused = |why: &str| {
         Error::new(kind, format!("{address} answered with a redirect ({}) {why}", status.as_u16())).hint(
             "the credential is not taken anywhere else: set `server-url` and `repository` to where they are now; a login page in between redirects too",
@@ -179,6 +186,7 @@ fn redirect<B>(
         .headers()
         .get(header::LOCATION)
         .and_then(|location| location.to_str().ok())
+        .filter(|location| location.len() <= MAX_LOCATION)
         .and_then(|location| address.join(location).ok())
         .ok_or_else(|| refused("to nowhere"))?;
     if next.origin() != address.origin() {
