@@ -298,9 +298,11 @@ impl<'a> Connection<'a> {
         artifact: &ResultArtifact,
     ) -> Result<Vec<u8>, Error> {
         match (self, artifact) {
-            (Self::GitHub(github), ResultArtifact::Named(name)) => github.result(run, name).await,
+            (Self::GitHub(github), ResultArtifact::Named(name)) => {
+                github.result(run, name).await.map(without_mark)
+            }
             (Self::GitLab(gitlab), ResultArtifact::OfJob { job, path }) => {
-                gitlab.result(run, job, path).await
+                gitlab.result(run, job, path).await.map(without_mark)
             }
             (Self::GitHub(_) | Self::GitLab(_) | Self::Bitbucket(_), _) => Err(Error::new(
                 Kind::Rejected,
@@ -317,6 +319,14 @@ impl<'a> Connection<'a> {
             Self::Bitbucket(bitbucket) => bitbucket.runs_page(),
         }
     }
+}
+
+/// Some editors and shells put a byte-order mark before JSON, which is no part of it.
+fn without_mark(mut text: Vec<u8>) -> Vec<u8> {
+    if text.starts_with(b"\xef\xbb\xbf") {
+        text.drain(..3);
+    }
+    text
 }
 
 /// What an answer's status means, where the provider has no word of its own for it.

@@ -33,6 +33,8 @@ pub(crate) struct Error {
     causes: Vec<String>,
     /// The answer that it was, if one came.
     answer: Option<Rc<Answer>>,
+    /// What was read is not there, though all else was well.
+    is_missing: bool,
 }
 
 impl Error {
@@ -43,6 +45,7 @@ impl Error {
             hint: None,
             causes: Vec::new(),
             answer: None,
+            is_missing: false,
         }
     }
 
@@ -94,6 +97,19 @@ impl Error {
         self.answer().is_some_and(|answer| {
             answer.status.is_server_error() || matches!(answer.body, Body::TooLarge(_))
         })
+    }
+
+    /// The failure that what was read is not there.
+    pub(super) fn missing(self) -> Self {
+        Self {
+            is_missing: true,
+            ..self
+        }
+    }
+
+    /// Whether what was read is not there: just after a run's end it may come yet.
+    pub(crate) fn is_missing(&self) -> bool {
+        self.is_missing || self.status() == Some(::http::StatusCode::NOT_FOUND)
     }
 
     /// The status of the answer that it was, if one came.
