@@ -33,9 +33,11 @@ pub(crate) enum Body {
 }
 
 impl Answer {
-    /// A header's text, if it is there and is text.
+    /// A header's text, if it is there and is text: the beginning of it.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name)?.to_str().ok()
+        // Of ASCII alone, so that it may be cut anywhere.
+        let text = self.headers.get(name)?.to_str().ok()?;
+        Some(&text[..text.len().min(LONGEST_SAID)])
     }
 
     /// The body as this type; else a fragment that says why not, without a word of the body.
