@@ -235,10 +235,13 @@ impl<const MAX: usize> Visitor<'_> for TextVisitor<MAX> {
     }
 
     fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Self::Value, E> {
-        Ok(match text.char_indices().nth(MAX) {
-            Some((end, _)) => (text[..end].to_owned(), false),
-            None => (text.to_owned(), true),
-        })
+        let Some((end, _)) = text.char_indices().nth(MAX) else {
+            return Ok((text.to_owned(), true));
+        };
+        // Half a word may be half a secret, which nobody would recognise and hide.
+        let cut = &text[..end];
+        let end = cut.rfind(char::is_whitespace).unwrap_or(end);
+        Ok((text[..end].to_owned(), false))
     }
 }
 
@@ -331,6 +334,9 @@ mod tests {
             assert_eq!(cut.chars().count(), most);
         }
         assert_eq!((entry.branch, entry.url), (None, None));
+        let words = format!("deploy with {}", "x".repeat(MAX_NAME));
+        let entry = read(&json!({ "id": 1, "status": "queued", "name": words })).unwrap();
+        assert_eq!(entry.name.as_deref(), Some("deploy with"));
     }
 
     #[test]
