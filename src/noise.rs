@@ -65,9 +65,12 @@ const WORDS: [&str; 29] = [
     "javascript:alert(1)",
     "../..",
     "application/json; charset=utf-8",
-    "{3b9fd2b1-4a10-4c1c-8b3a-000000000000}",
+    UUID,
     "bytes 0-1/2",
 ];
+
+/// An id as Bitbucket writes it.
+pub(crate) const UUID: &str = "{3b9fd2b1-4a10-4c1c-8b3a-000000000000}";
 
 const NUMBERS: [&str; 17] = [
     "0",

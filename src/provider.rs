@@ -7,19 +7,21 @@ mod github;
 mod gitlab;
 pub(crate) mod http;
 mod sharing;
+mod wire;
 
 use std::collections::HashSet;
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
 use ::http::HeaderValue;
+use serde::de::DeserializeOwned;
 use serde_json::value::{RawValue, to_raw_value};
 use tokio::time::timeout;
 use url::Url;
 
 pub(crate) use account::{Account, Nature};
 pub(crate) use error::{Error, Kind};
-use http::{Answer, Http, Tail};
+use http::{Answer, Body, Http, Tail};
 pub(crate) use sharing::{Share, share};
 
 use crate::run::{Job, Look, Run, State};
@@ -311,9 +313,11 @@ impl<'a> Connection<'a> {
         artifact: &ResultArtifact,
     ) -> Result<Vec<u8>, Error> {
         match (self, artifact) {
-            (Self::GitHub(github), ResultArtifact::Named(name)) => github.result(run, name).await,
+            (Self::GitHub(github), ResultArtifact::Named(name)) => {
+                github.result(run, name).await.map(without_mark)
+            }
             (Self::GitLab(gitlab), ResultArtifact::OfJob { job, path }) => {
-                gitlab.result(run, job, path).await
+                gitlab.result(run, job, path).await.map(without_mark)
             }
             (Self::GitHub(_) | Self::GitLab(_) | Self::Bitbucket(_), _) => Err(Error::new(
                 Kind::Rejected,
@@ -330,6 +334,14 @@ impl<'a> Connection<'a> {
             Self::Bitbucket(bitbucket) => bitbucket.runs_page(),
         }
     }
+}
+
+/// Some editors and shells put a byte-order mark before JSON, which is no part of it.
+fn without_mark(mut text: Vec<u8>) -> Vec<u8> {
+    if text.starts_with(b"\xef\xbb\xbf") {
+        text.drain(..3);
+    }
+    text
 }
 
 /// What an answer's status means, where the provider has no word of its own for it.
@@ -362,7 +374,17 @@ fn unclear(answer: &Answer, why: &str) -> Error {
     )
 }
 
-/// What was read cannot be understood; later it may.
+/// What was read, if it can be understood; later it may.
+fn parse<T: DeserializeOwned>(answer: Answer, what: &str) -> Result<T, Error> {
+    answer.json().map_err(|why| {
+        let error = unreadable(what, &why);
+        match answer.body {
+            Body::TooLarge(_) => error.with_answer(answer),
+            Body::Complete(_) | Body::Unreadable(_) => error,
+        }
+    })
+}
+
 fn unreadable(what: &str, why: &str) -> Error {
     Error::new(Kind::Unknown, format!("{what} cannot be read: {why}"))
 }

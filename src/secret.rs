@@ -9,6 +9,12 @@ impl Secret {
         Self(text.into())
     }
 
+    /// A token, if it can be one: it becomes a header's value.
+    pub(crate) fn token(text: &str) -> Option<Self> {
+        let can_travel = text.bytes().all(|byte| byte.is_ascii_graphic());
+        can_travel.then(|| Self::new(text))
+    }
+
     /// The text itself: for the wire, for masks, never for a message.
     pub(crate) fn expose(&self) -> &str {
         &self.0

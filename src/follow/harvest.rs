@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::{Followed, FollowedRun, Following};
 use crate::event::News;
@@ -26,6 +26,8 @@ const TIME_FOR_RESULT: Duration = Duration::from_mins(5);
 /// Tries to read something back after the run has ended, and the pause between them.
 const TRIES: u32 = 3;
 const PAUSE: Duration = Duration::from_secs(2);
+/// How long after the run's end logs and files may still appear.
+const LATE_UPLOADS: Duration = Duration::from_secs(10);
 
 impl Following<'_, '_> {
     /// The logs of the jobs for which a run failed.
@@ -47,9 +49,10 @@ impl Following<'_, '_> {
         };
         let mut logs = Vec::new();
         let mut jobs = look.jobs.iter().flatten().filter(failed);
+        let late_until = Instant::now() + LATE_UPLOADS;
         for job in jobs.by_ref().take(MOST_LOGS) {
             let log = tokio::select! {
-                log = self.log(run, job) => log,
+                log = self.log(run, job, late_until) => log,
                 // What has been read by then is shown.
                 () = self.stop.asked(Urgency::Soon) => return logs,
             };
@@ -63,11 +66,11 @@ impl Following<'_, '_> {
         logs
     }
 
-    async fn log(&self, run: &Run, job: &Job) -> JobLog {
+    async fn log(&self, run: &Run, job: &Job, late_until: Instant) -> JobLog {
         let _slot = self.bounds.readings.acquire().await;
         let read = timeout(
             TIME_FOR_LOG,
-            self.again(async || self.connection.log(run, job).await),
+            self.again(late_until, async || self.connection.log(run, job).await),
         );
         let (lines, is_cut) = match read.await {
             Ok(Ok(tail)) => {
@@ -94,9 +97,16 @@ impl Following<'_, '_> {
     pub(super) async fn read_back(&self, artifact: &ResultArtifact, followed: &mut Followed) {
         let mut results = Vec::new();
         let mut missing = None;
+        let passed = followed
+            .conclusion
+            .is_some_and(|conclusion| self.passes(conclusion));
+        let mut late_until = Instant::now();
+        if passed {
+            late_until += LATE_UPLOADS;
+        }
         for run in followed.counted().filter(|run| is_over(run)) {
             let read = tokio::select! {
-                read = self.result(&run.run, artifact) => read,
+                read = self.result(&run.run, artifact, late_until) => read,
                 () = self.stop.asked(Urgency::Soon) => Err(Error::new(
                     Kind::Rejected,
                     "stopped before the result was read",
@@ -107,9 +117,6 @@ impl Following<'_, '_> {
                 Err(error) => missing = missing.or(Some(error)),
             }
         }
-        let passed = followed
-            .conclusion
-            .is_some_and(|conclusion| self.passes(conclusion));
         match (results.len(), missing) {
             (1, _) => followed.result = results.pop(),
             (0, Some(error)) if passed => {
@@ -130,11 +137,18 @@ impl Following<'_, '_> {
         }
     }
 
-    async fn result(&self, run: &Run, artifact: &ResultArtifact) -> Result<Vec<u8>, Error> {
+    async fn result(
+        &self,
+        run: &Run,
+        artifact: &ResultArtifact,
+        late_until: Instant,
+    ) -> Result<Vec<u8>, Error> {
         let _slot = self.bounds.readings.acquire().await;
         let read = timeout(
             TIME_FOR_RESULT,
-            self.again(async || self.connection.result(run, artifact).await),
+            self.again(late_until, async || {
+                self.connection.result(run, artifact).await
+            }),
         );
         read.await.unwrap_or_else(|_| {
             let seconds = TIME_FOR_RESULT.as_secs();
@@ -143,14 +157,21 @@ impl Following<'_, '_> {
         })
     }
 
-    /// Reads, and reads again where that may help.
-    async fn again<T>(&self, read: impl AsyncFn() -> Result<T, Error>) -> Result<T, Error> {
+    /// Reads, and reads again where that may help: until then what isn't there may still appear.
+    async fn again<T>(
+        &self,
+        late_until: Instant,
+        read: impl AsyncFn() -> Result<T, Error>,
+    ) -> Result<T, Error> {
         let account = self.http.account();
         let mut tries = 1;
         loop {
             account.pass().await;
             match read().await {
-                Err(error) if error.kind() != Kind::Rejected && tries < TRIES => {
+                Err(error)
+                    if error.kind() != Kind::Rejected && tries < TRIES
+                        || error.is_missing() && Instant::now() < late_until =>
+                {
                     tries += 1;
                     if let Kind::RateLimited(said) = error.kind() {
                         account.refused(said);

@@ -18,7 +18,7 @@ use url::Url;
 use super::http::{Answer, Http};
 use super::{
     Error, Form, Kind, Nature, Secrets, Trigger, below, credential_header, json, judge,
-    no_default_branch, unclear, unreadable,
+    no_default_branch, parse, unclear, wire,
 };
 use crate::event::Event;
 use crate::run::{MatchedBy, Run};
@@ -99,18 +99,21 @@ struct KeyValue<'a> {
 
 #[derive(Deserialize)]
 struct Pipeline {
+    #[serde(deserialize_with = "wire::uuid")]
     uuid: String,
     build_number: u64,
 }
 
 #[derive(Deserialize)]
 struct Repository {
+    #[serde(default, deserialize_with = "wire::lenient")]
     mainbranch: Option<Branch>,
 }
 
 #[derive(Deserialize)]
 struct Branch {
-    name: String,
+    #[serde(default, deserialize_with = "wire::exact")]
+    name: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -120,6 +123,7 @@ struct Tag {
 
 #[derive(Deserialize)]
 struct TagTarget {
+    #[serde(deserialize_with = "wire::word")]
     hash: String,
 }
 
@@ -177,7 +181,7 @@ impl<'a> Bitbucket<'a> {
         }
         let url = self.repository(["refs", "tags", self.reference_name()]);
         let read = match self.get(&url).await.and_then(|answer| judge(answer, WHAT)) {
-            Ok(answer) => answer.json().map_err(|why| unreadable(WHAT, &why)),
+            Ok(answer) => parse(answer, WHAT),
             Err(error) if error.kind() == Kind::Rejected => Err(error),
             Err(error) => return Err(error),
         };
@@ -201,10 +205,10 @@ impl<'a> Bitbucket<'a> {
             let answer = judge(self.get(&self.repository([])).await?, WHAT)
                 .map_err(|error| error.if_rejected(|error| self.explain_read(error)))?;
             let repository: Repository = answer.json().map_err(|why| no_default_branch(&why))?;
-            let branch = repository.mainbranch.ok_or_else(|| {
+            let branch = repository.mainbranch.and_then(|branch| branch.name);
+            branch.ok_or_else(|| {
                 Error::new(Kind::Rejected, "the repository has no main branch").hint("set `ref`")
-            })?;
-            Ok(branch.name)
+            })
         };
         let repository = &self.target.repository;
         self.http.default_branch(repository, read).await
@@ -333,8 +337,7 @@ impl<'a> Bitbucket<'a> {
     }
 
     async fn read<T: DeserializeOwned>(&self, url: &Url, what: &str) -> Result<T, Error> {
-        let answer = judge(self.get(url).await?, what)?;
-        answer.json().map_err(|why| unreadable(what, &why))
+        parse(judge(self.get(url).await?, what)?, what)
     }
 
     /// What has no body and starts nothing.
@@ -393,7 +396,7 @@ mod tests {
 
     #[test]
     fn an_answer_to_a_trigger_never_panics() {
-        let pipeline = noise::answer(json!({ "uuid": "{a}", "build_number": 7 }));
+        let pipeline = noise::answer(json!({ "uuid": noise::UUID, "build_number": 7 }));
         let repository = noise::answer(json!({ "mainbranch": { "name": "main" } }));
         each(|bitbucket| {
             proptest!(|(pipeline in &pipeline, repository in &repository)| {

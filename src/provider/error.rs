@@ -5,7 +5,7 @@ use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::http::Answer;
+use super::http::{Answer, Body};
 use crate::run::Failure;
 
 /// What follows from a failure.
@@ -35,6 +35,8 @@ pub(crate) struct Error {
     answer: Option<Rc<Answer>>,
     /// It is of a request for a token.
     is_of_sign_in: bool,
+    /// What was read is not there, though all else was well.
+    is_missing: bool,
 }
 
 impl Error {
@@ -46,6 +48,7 @@ impl Error {
             causes: Vec::new(),
             answer: None,
             is_of_sign_in: false,
+            is_missing: false,
         }
     }
 
@@ -109,6 +112,26 @@ impl Error {
 
     pub(super) fn answer(&self) -> Option<&Answer> {
         self.answer.as_deref()
+    }
+
+    /// Whether less may be had where this came: the answer was too large, or the server failed at making it.
+    pub(super) fn is_about_size(&self) -> bool {
+        self.answer().is_some_and(|answer| {
+            answer.status.is_server_error() || matches!(answer.body, Body::TooLarge(_))
+        })
+    }
+
+    /// The failure that what was read is not there.
+    pub(super) fn missing(self) -> Self {
+        Self {
+            is_missing: true,
+            ..self
+        }
+    }
+
+    /// Whether what was read is not there: just after a run's end it may come yet.
+    pub(crate) fn is_missing(&self) -> bool {
+        self.is_missing || self.status() == Some(::http::StatusCode::NOT_FOUND)
     }
 
     /// The status of the answer that it was, if one came.

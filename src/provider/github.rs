@@ -20,7 +20,7 @@ use tokio::time::timeout;
 use url::Url;
 
 use super::http::{Answer, Http};
-use super::{Error, Form, Nature, Trigger, below, json, judge, no_default_branch, unclear};
+use super::{Error, Form, Nature, Trigger, below, json, judge, no_default_branch, unclear, wire};
 use crate::run::{MatchedBy, Run};
 use crate::target::{GitHubCall, GitHubPipeline, Target};
 pub(super) use api::Library;
@@ -61,12 +61,14 @@ struct WorkflowDispatch<'a> {
 #[derive(Deserialize)]
 struct RunDetails {
     workflow_run_id: u64,
-    html_url: String,
+    #[serde(default, deserialize_with = "wire::url")]
+    html_url: Option<String>,
 }
 
 #[derive(Deserialize)]
 struct Repository {
-    default_branch: String,
+    #[serde(default, deserialize_with = "wire::exact")]
+    default_branch: Option<String>,
 }
 
 impl<'a> GitHub<'a> {
@@ -99,7 +101,8 @@ impl<'a> GitHub<'a> {
             let answer = judge(self.get(&self.repository([])).await?, WHAT)
                 .map_err(|error| error.if_rejected(|error| self.explain_read(error)))?;
             let repository: Repository = answer.json().map_err(|why| no_default_branch(&why))?;
-            Ok(repository.default_branch)
+            let branch = repository.default_branch;
+            branch.ok_or_else(|| no_default_branch("the answer does not name it"))
         };
         let repository = &self.target.repository;
         self.http.default_branch(repository, read).await
@@ -145,10 +148,11 @@ impl<'a> GitHub<'a> {
             (_, StatusCode::NO_CONTENT) => Ok(None),
             (GitHubPipeline::WorkflowDispatch { .. }, StatusCode::OK) => {
                 let details: RunDetails = answer.json().map_err(|why| unclear(&answer, &why))?;
+                let id = details.workflow_run_id;
                 Ok(Some(Run {
-                    id: details.workflow_run_id.to_string(),
+                    id: id.to_string(),
                     number: None,
-                    url: details.html_url,
+                    url: self.run_page(details.html_url.as_deref(), id),
                     matched_by: MatchedBy::Id,
                 }))
             }
@@ -170,7 +174,7 @@ impl<'a> GitHub<'a> {
         (status
             && names_it
             && matches!(self.call.pipeline, GitHubPipeline::WorkflowDispatch { .. }))
-        .then_some("this server does not tell which run it starts: sent without return_run_details")
+        .then_some("this server doesn't support return_run_details; retried without it")
     }
 
     /// Cancels the run's first attempt. GitHub cancels whichever attempt is the current one, and a later one is
@@ -200,24 +204,28 @@ impl<'a> GitHub<'a> {
         explain::explain(self, rejection).await
     }
 
+    /// A run's page for people: the one that GitHub names, if that can be taken for it.
+    fn run_page(&self, named: Option<&str>, id: u64) -> String {
+        let named = wire::page_at(named, &self.target.server.web);
+        named.unwrap_or_else(|| self.page(&["runs", &id.to_string()]))
+    }
+
+    /// A page of the repository's Actions.
+    fn page(&self, parts: &[&str]) -> String {
+        let repository = self.target.repository.split('/').chain(["actions"]);
+        let parts = repository.chain(parts.iter().copied());
+        below(&self.target.server.web, parts).to_string()
+    }
+
     pub(super) fn runs_page(&self) -> String {
-        let page = |parts: &[&str]| {
-            let parts = self
-                .target
-                .repository
-                .split('/')
-                .chain(["actions"])
-                .chain(parts.iter().copied());
-            below(&self.target.server.web, parts).to_string()
-        };
         match &self.call.pipeline {
             GitHubPipeline::RepositoryDispatch { .. } => {
-                format!("{}?query=event%3Arepository_dispatch", page(&[]))
+                format!("{}?query=event%3Arepository_dispatch", self.page(&[]))
             }
             GitHubPipeline::WorkflowDispatch { workflow, .. } if workflow.contains('.') => {
-                page(&["workflows", workflow])
+                self.page(&["workflows", workflow])
             }
-            GitHubPipeline::WorkflowDispatch { .. } => page(&[]),
+            GitHubPipeline::WorkflowDispatch { .. } => self.page(&[]),
         }
     }
 

@@ -18,7 +18,7 @@ use url::Url;
 use super::http::{Answer, Http};
 use super::{
     Error, Kind, Nature, Secrets, Trigger, below, credential_header, json, judge,
-    no_default_branch, unclear, unreadable,
+    no_default_branch, parse, unclear, wire,
 };
 use crate::run::{MatchedBy, Run};
 use crate::secret::Secret;
@@ -71,15 +71,17 @@ struct KeyValue<'a> {
 #[derive(Deserialize)]
 struct Pipeline {
     id: u64,
+    #[serde(default, deserialize_with = "wire::lenient")]
     iid: Option<u64>,
-    web_url: String,
-    /// Whatever it is: an odd one must not make the outcome unknown.
-    #[serde(default)]
-    project_id: Value,
+    #[serde(default, deserialize_with = "wire::url")]
+    web_url: Option<String>,
+    #[serde(default, deserialize_with = "wire::lenient")]
+    project_id: Option<u64>,
 }
 
 #[derive(Deserialize)]
 struct Project {
+    #[serde(default, deserialize_with = "wire::exact")]
     default_branch: Option<String>,
 }
 
@@ -190,11 +192,11 @@ impl<'a> GitLab<'a> {
             ));
         }
         let pipeline: Pipeline = answer.json().map_err(|why| unclear(&answer, &why))?;
-        self.project_id.set(pipeline.project_id.as_u64());
+        self.project_id.set(pipeline.project_id);
         Ok(Run {
             id: pipeline.id.to_string(),
             number: pipeline.iid,
-            url: pipeline.web_url,
+            url: self.pipeline_page(pipeline.web_url.as_deref(), pipeline.id),
             matched_by: MatchedBy::Id,
         })
     }
@@ -221,6 +223,22 @@ impl<'a> GitLab<'a> {
         }
     }
 
+    /// A pipeline's page for people: the one that GitLab names, if that can be taken for it. By its id alone a project
+    /// has no pages but one, which leads to it.
+    fn pipeline_page(&self, named: Option<&str>, id: u64) -> String {
+        let server = &self.target.server.web;
+        let repository = &self.target.repository;
+        wire::page_at(named, server).unwrap_or_else(|| {
+            if repository.contains('/') {
+                let id = id.to_string();
+                let parts = repository.split('/').chain(["-", "pipelines", &id]);
+                below(server, parts).to_string()
+            } else {
+                below(server, ["projects", repository]).to_string()
+            }
+        })
+    }
+
     /// An address below the project's own. A path is one part there, each `/` of it escaped.
     fn project<const N: usize>(&self, parts: [&str; N]) -> Url {
         let id = self.project_id.get().map(|id| id.to_string());
@@ -242,8 +260,7 @@ impl<'a> GitLab<'a> {
     }
 
     async fn read<T: DeserializeOwned>(&self, url: &Url, what: &str) -> Result<T, Error> {
-        let answer = judge(self.get(url).await?, what)?;
-        answer.json().map_err(|why| unreadable(what, &why))
+        parse(judge(self.get(url).await?, what)?, what)
     }
 
     fn headers(token: Option<&Secret>) -> Result<HeaderMap, Error> {

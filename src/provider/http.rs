@@ -29,6 +29,11 @@ use crate::event::{Event, Sink};
 const MOST_REDIRECTS: usize = 5;
 /// Largest JSON body that is read, in bytes.
 const BODY_LIMIT: usize = 4 * 1024 * 1024;
+/// Most that is read of an answer that is no success, in bytes: of that only an explanation is shown.
+const ERROR_LIMIT: usize = 64 * 1024;
+
+/// Longest address that a redirect may lead to, in bytes: it is shown in messages.
+const MAX_LOCATION: usize = 2_000;
 
 type BoxError = Box<dyn StdError + Send + Sync>;
 
@@ -117,7 +122,7 @@ impl<'a> Http<'a> {
             }
         }
         Err(Error::new(
-            Kind::Rejected,
+            unfollowed(method),
             format!("{address} redirects more than {MOST_REDIRECTS} times"),
         ))
     }
@@ -150,6 +155,15 @@ impl<'a> Http<'a> {
     }
 }
 
+/// What a redirect means that isn't followed: servers answer with one after they have acted, too.
+fn unfollowed(method: &Method) -> Kind {
+    if method.is_safe() {
+        Kind::Rejected
+    } else {
+        Kind::Unknown
+    }
+}
+
 /// Where a response sends us on, if it does. Errors where it may not.
 fn redirect<B>(
     method: &Method,
@@ -164,12 +178,7 @@ fn redirect<B>(
         status if status.is_redirection() => false,
         _ => return Ok(None),
     };
-    // After a 303 the request has been dealt with (RFC 9110, 15.4.4); after the others it has not.
-    let kind = if status == StatusCode::SEE_OTHER {
-        Kind::Unknown
-    } else {
-        Kind::Rejected
-    };
+    let kind = unfollowed(method);
     let refused = |why: &str| {
         Error::new(kind, format!("{address} answered with a redirect ({}) {why}", status.as_u16())).hint(
             "the credential is not taken anywhere else: set `server-url` and `repository` to where they are now; a login page in between redirects too",
@@ -179,6 +188,7 @@ fn redirect<B>(
         .headers()
         .get(header::LOCATION)
         .and_then(|location| location.to_str().ok())
+        .filter(|location| location.len() <= MAX_LOCATION)
         .and_then(|location| address.join(location).ok())
         .ok_or_else(|| refused("to nowhere"))?;
     if next.origin() != address.origin() {
@@ -197,6 +207,11 @@ where
     B::Error: Into<BoxError>,
 {
     let (parts, body) = response.into_parts();
+    let limit = if parts.status.is_success() {
+        BODY_LIMIT
+    } else {
+        ERROR_LIMIT
+    };
     let mut body = std::pin::pin!(body);
     let mut bytes = Vec::new();
     let body = loop {
@@ -205,8 +220,8 @@ where
             Some(Err(error)) => break Body::Unreadable(innermost(error.into().as_ref())),
             Some(Ok(frame)) => {
                 if let Some(data) = frame.data_ref() {
-                    if bytes.len() + data.len() > BODY_LIMIT {
-                        break Body::Unreadable(format!("it is larger than {BODY_LIMIT} bytes"));
+                    if bytes.len() + data.len() > limit {
+                        break Body::TooLarge(limit);
                     }
                     bytes.extend_from_slice(data);
                 }

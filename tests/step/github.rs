@@ -1,9 +1,10 @@
 //! GitHub: what is sent, what comes of it, and what is said where it is refused.
 
-use sandbox::world::RunDetails;
-use sandbox::{Answer, Fault, Moment, Occasion, Provider, Route, demo};
+use sandbox::world::{Life, RunDetails};
+use sandbox::{Answer, Fault, Moment, Occasion, Provider, Route, World, demo};
 use serde_json::json;
 
+use crate::calls::{SECOND, call, start};
 use crate::harness::{Step, sandbox};
 
 #[test]
@@ -181,8 +182,7 @@ fn an_older_enterprise_server_is_asked_once_more_without_the_key_that_it_rejects
         assert_eq!(first.json().unwrap()["return_run_details"], true);
         assert_eq!(String::from_utf8_lossy(&second.body), r#"{"ref":"main"}"#);
         assert_eq!(sandbox.runs().len(), 1);
-        done.outcome("accepted")
-            .says("sent without return_run_details");
+        done.outcome("accepted").says("retried without it");
         assert_eq!(done.outputs["run-id"], "");
     }
 }
@@ -477,4 +477,79 @@ fn a_long_list_of_workflows_is_cut() {
         .run()
         .fails(&["the token lacks \"Actions: write\""]);
     assert_eq!(sandbox.runs_of(Provider::Github).len(), 0);
+}
+
+/// Ours, whatever the library would send.
+#[test]
+fn every_request_names_the_api_version_once() {
+    let world = World::demo().lives(Provider::Github, Life::failing(SECOND));
+    let sandbox = start(world);
+    let step = call(Provider::Github, &sandbox);
+    let done = step.input("result-artifact", "result").run();
+    assert_eq!(done.outputs["conclusion"], "failure", "{done}");
+    let requests = sandbox.requests();
+    assert!(
+        requests
+            .iter()
+            .any(|request| request.path.ends_with("/logs"))
+    );
+    for request in requests.iter().filter(|request| request.provider.is_some()) {
+        for (name, value) in [
+            ("x-github-api-version", "2022-11-28"),
+            ("accept", "application/vnd.github+json"),
+        ] {
+            let sent: Vec<_> = request.headers.all(name).collect();
+            assert_eq!(sent, [value], "{name} of {}", request.path);
+        }
+    }
+}
+
+/// Where the key is gone because every answer has the details.
+#[test]
+fn details_that_come_without_being_asked_for_are_the_run() {
+    let sandbox = sandbox();
+    sandbox.with_world(|world| world.github.run_details = RunDetails::Always);
+    let done = Step::github(&sandbox)
+        .input("workflow", "build.yml")
+        .input("ref", "main")
+        .run()
+        .passes();
+    done.outcome("accepted")
+        .says("this server doesn't support return_run_details; retried without it");
+    assert!(!done.log.contains("which run it starts"), "{done}");
+    assert_eq!(done.outputs["run-id"], sandbox.runs()[0].id.to_string());
+    assert_eq!(sandbox.trigger_requests().len(), 2);
+}
+
+/// What is masked is masked everywhere, so a server must not choose the word.
+#[test]
+fn only_what_can_be_a_token_is_taken_for_one() {
+    for token in [
+        "main\nfailure",
+        "failure",
+        "",
+        "main ::debug::xxxxxxxxxxxxxxxxxxx",
+        "ghs_ünicodeünicodeünicode",
+    ] {
+        let sandbox = sandbox();
+        let answer = Answer::json(201, json!({ "token": token, "expires_at": null }));
+        let route = Route::any().path("/access_tokens");
+        sandbox.fault(
+            route,
+            Occasion::Every,
+            Fault::Answer(Moment::AfterActing, answer),
+        );
+        let done = Step::on(&sandbox.http_url())
+            .input("repository", "octo-org/app")
+            .input("client-id", demo::GITHUB_APP_CLIENT_ID)
+            .input("private-key", demo::GITHUB_APP_PRIVATE_KEY)
+            .input("event-type", "deploy")
+            .run()
+            .fails(&["the answer holds no valid installation token"]);
+        done.outcome("not-sent");
+        let line = token.lines().next().unwrap_or_default();
+        assert!(done.masks.iter().all(|mask| mask != line), "{done}");
+        assert!(!done.errors()[0].contains("xxx"), "{done}");
+        assert_eq!(sandbox.trigger_requests().len(), 0);
+    }
 }

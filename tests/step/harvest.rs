@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::thread;
 use std::time::Duration;
 
 use sandbox::world::{Artifact, Conclusion, Digest, GitlabVersion, JobLife, Life, Log};
@@ -279,6 +280,10 @@ fn a_result_comes_back() {
             .file("r.json", text)
             .digest(Digest::Untold),
         Artifact::new("result").file("r.json", format!("\n  {text}\n\n")),
+        Artifact::new("result").file("r.json", format!("\u{feff}{text}")),
+        // `archive: false`, with any content.
+        Artifact::raw("result", text),
+        Artifact::raw("result", format!("\u{feff}{text}\n")),
     ];
     for artifact in cases {
         let sandbox = with_result(artifact);
@@ -315,6 +320,15 @@ fn a_result_that_is_not_there_or_wrong_fails_the_step() {
             "its SHA-256 is another one",
         ),
         (Artifact::new("result"), "is empty"),
+        (Artifact::raw("result", "<html>"), "it is not JSON"),
+        (
+            Artifact::raw("result", "{}").digest(Digest::Wrong),
+            "its SHA-256 is another one",
+        ),
+        (
+            Artifact::raw("result", format!("\"{}\"", "x".repeat(1_048_576))),
+            "larger than 1048576 bytes",
+        ),
         (
             result("{}").file("more.json", "{}"),
             "does not hold just one: result.json, more.json",
@@ -401,4 +415,84 @@ fn a_download_that_breaks_off_is_made_again() {
     );
     let done = read_back(&sandbox).passes();
     assert_eq!(done.outputs["result"], "{\"a\": 1}");
+}
+
+/// Storages need a moment after the end: what comes within ten seconds is there.
+#[test]
+fn what_appears_late_is_read_all_the_same() {
+    const TEXT: &str = "{\"a\": 1}";
+    let unlisted = Fault::Edit(|answer| answer["artifacts"] = serde_json::json!([]));
+    let missing = || Fault::status(Moment::BeforeActing, 404);
+    let github = |route: &'static str, fault: Fault| {
+        let sandbox = with_result(Artifact::new("result").file("result.json", TEXT));
+        sandbox.fault(Route::any().path(route), Occasion::First(2), fault);
+        let done = read_back(&sandbox).passes();
+        assert_eq!(done.outputs["result"], TEXT, "{done}");
+    };
+    let gitlab = || {
+        let job = JobLife::new("build", Duration::ZERO).file("r.json", TEXT);
+        let sandbox = living(Provider::Gitlab, Life::new().job(job));
+        let route = Route::any().path("/artifacts/");
+        sandbox.fault(route, Occasion::First(2), missing());
+        let step = call(Provider::Gitlab, &sandbox).input("result-artifact", "build:r.json");
+        let done = step.run().passes();
+        assert_eq!(done.outputs["result"], TEXT, "{done}");
+    };
+    let log = |provider| {
+        let sandbox = living(provider, fails(Log::text("the reason\n")));
+        let route = Route::any().path(match provider {
+            Provider::Github => "/logs",
+            Provider::Gitlab => "/trace",
+            Provider::Bitbucket => "/log",
+        });
+        sandbox.fault(route, Occasion::First(2), missing());
+        call(provider, &sandbox).run().says("| the reason\n");
+    };
+    thread::scope(|scope| {
+        scope.spawn(|| github("/artifacts", unlisted.clone()));
+        scope.spawn(|| github("/zip", missing()));
+        scope.spawn(gitlab);
+        for provider in PROVIDERS {
+            scope.spawn(move || log(provider));
+        }
+    });
+}
+
+/// Nobody waits for what is gone, nor for what never comes where nothing is owed.
+#[test]
+fn what_is_gone_is_not_read_again() {
+    let sandbox = living(Provider::Github, fails(Log::text("x\n")));
+    let route = || Route::any().path("/logs");
+    let gone = Fault::status(Moment::BeforeActing, 410);
+    sandbox.fault(route(), Occasion::Every, gone);
+    let done = read_back(&sandbox);
+    assert_eq!(done.errors().len(), 1, "{done}");
+    let read = |end: &str| {
+        let requests = sandbox.requests();
+        let read = requests
+            .iter()
+            .filter(|request| request.path.ends_with(end));
+        read.count()
+    };
+    assert_eq!((read("/logs"), read("/artifacts")), (1, 1), "{done}");
+}
+
+/// Once away from the API a download never has the credential again, also where a storage sends it back.
+#[test]
+fn a_download_that_comes_back_brings_no_credential() {
+    let sandbox = living(Provider::Github, fails(Log::text("x\n")));
+    let back = format!("{}/api/v3/repos/octo-org/app/back", sandbox.http_url());
+    let fault = Fault::redirect(302, &back);
+    sandbox.fault(Route::any().path("/storage/"), Occasion::Every, fault);
+    let done = call(Provider::Github, &sandbox).run();
+    assert_eq!(done.code, Some(1), "{done}");
+    let requests = sandbox.requests();
+    let mut returned = requests
+        .iter()
+        .filter(|request| request.path.ends_with("/back"))
+        .peekable();
+    assert!(returned.peek().is_some(), "{done}");
+    for request in returned {
+        assert_eq!(request.headers.get("authorization"), None);
+    }
 }

@@ -25,6 +25,7 @@ mod mappings;
 mod moved;
 mod names;
 mod network;
+mod odd_answers;
 mod outcomes;
 mod outputs;
 mod place;

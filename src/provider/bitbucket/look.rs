@@ -6,77 +6,96 @@ use serde::Deserialize;
 use url::Url;
 
 use super::Bitbucket;
-use crate::provider::{Depth, Error, Kind, beside};
+use crate::provider::wire::{self, List, MAX_PAGES, PAGE_SIZES};
+use crate::provider::{Depth, Error, Kind, beside, unreadable};
 use crate::run::{Conclusion, Held, Job, Look, Nature, Run, State, Times, Words};
-
-/// Most steps that are read of a pipeline, in pages of a hundred.
-const MOST_PAGES: usize = 10;
 
 #[derive(Deserialize)]
 struct Pipeline {
+    #[serde(deserialize_with = "wire::uuid")]
+    uuid: String,
+    #[serde(default, deserialize_with = "wire::lenient")]
     build_number: Option<u64>,
     state: PipelineState,
+    #[serde(default, deserialize_with = "wire::lenient")]
     created_on: Option<DateTime<Utc>>,
+    #[serde(default, deserialize_with = "wire::lenient")]
     completed_on: Option<DateTime<Utc>>,
 }
 
 #[derive(Deserialize)]
 struct PipelineState {
+    #[serde(deserialize_with = "wire::word")]
     name: String,
+    #[serde(default, deserialize_with = "wire::lenient")]
     stage: Option<Named>,
     result: Option<Named>,
 }
 
 #[derive(Deserialize)]
 struct Named {
+    #[serde(deserialize_with = "wire::word")]
     name: String,
 }
 
 #[derive(Deserialize)]
 struct Steps {
-    values: Vec<PipelineStep>,
+    values: List<PipelineStep>,
     /// The address of the next page.
-    next: Option<Url>,
+    #[serde(default, deserialize_with = "wire::url")]
+    next: Option<String>,
 }
 
 #[derive(Deserialize)]
 struct PipelineStep {
+    #[serde(deserialize_with = "wire::uuid")]
     uuid: String,
+    #[serde(default, deserialize_with = "wire::name")]
     name: Option<String>,
     state: PipelineState,
+    #[serde(default, deserialize_with = "wire::lenient")]
     started_on: Option<DateTime<Utc>>,
+    #[serde(default, deserialize_with = "wire::lenient")]
     completed_on: Option<DateTime<Utc>>,
+    #[serde(default, deserialize_with = "wire::lenient")]
     trigger: Option<StepTrigger>,
 }
 
 #[derive(Deserialize)]
 struct StepTrigger {
-    #[serde(rename = "type")]
+    #[serde(rename = "type", deserialize_with = "wire::word")]
     kind: String,
 }
 
 impl Bitbucket<'_> {
     pub(in crate::provider) async fn look(&self, run: &Run, depth: Depth) -> Result<Look, Error> {
+        const WHAT: &str = "the pipeline";
         let url = self.repository(["pipelines", &run.id]);
-        let pipeline: Pipeline = self.read(&url, "the pipeline").await?;
+        let pipeline: Pipeline = self.read(&url, WHAT).await?;
+        if pipeline.uuid != run.id {
+            return Err(unreadable(WHAT, "the answer is about another pipeline"));
+        }
         let state = pipeline.state.state();
         let steps = match depth {
             Depth::Run => None,
-            Depth::Jobs => beside(self.steps(run).await, state)?,
+            Depth::Jobs => beside(
+                wire::in_pages(&PAGE_SIZES, async |size| self.steps(run, size).await).await,
+                state,
+            )?,
         };
         Ok(pipeline.look(steps))
     }
 
-    async fn steps(&self, run: &Run) -> Result<Vec<PipelineStep>, Error> {
+    async fn steps(&self, run: &Run, size: usize) -> Result<Vec<PipelineStep>, Error> {
         const WHAT: &str = "the pipeline's steps";
         // With the slash at its end that the documentation gives it.
         let mut url = self.repository(["pipelines", &run.id, "steps", ""]);
-        url.set_query(Some("pagelen=100"));
+        url.set_query(Some(&format!("pagelen={size}")));
         let mut steps = Vec::new();
-        for _ in 0..MOST_PAGES {
+        for _ in 0..MAX_PAGES {
             let page: Steps = self.read(&url, WHAT).await?;
-            steps.extend(page.values);
-            match page.next {
+            steps.extend(page.values.entries);
+            match page.next.and_then(|next| Url::parse(&next).ok()) {
                 None => break,
                 // The credential goes along.
                 Some(next) if next.origin() == url.origin() => url = next,
@@ -267,20 +286,20 @@ mod tests {
         #[test]
         fn a_look_never_panics(
             pipeline in noise::answer(json!({
-                "uuid": "{a}", "build_number": 7,
+                "uuid": noise::UUID, "build_number": 7,
                 "state": { "name": "IN_PROGRESS", "stage": { "name": "PAUSED" }, "result": { "name": "FAILED" } },
                 "created_on": "2026-11-22T12:00:00.123456Z", "completed_on": "2026-11-22T12:00:00Z",
             })),
             steps in noise::answer(json!({
                 "values": [{
-                    "uuid": "{b}", "name": "test", "started_on": "2026-11-22T12:00:00Z",
+                    "uuid": noise::UUID, "name": "test", "started_on": "2026-11-22T12:00:00Z",
                     "state": { "name": "PENDING", "stage": { "name": "PAUSED" }, "result": { "name": "FAILED" } },
                     "completed_on": "2026-11-22T12:00:00Z", "trigger": { "type": "pipeline_step_trigger_manual" },
                 }],
                 "next": "https://api.bitbucket.org/2.0/x?page=2",
             })),
         ) {
-            let steps = steps.answer().json::<Steps>().map(|page| page.values);
+            let steps = steps.answer().json::<Steps>().map(|page| page.values.entries);
             if let Ok(pipeline) = pipeline.answer().json::<Pipeline>() {
                 pipeline.look(steps.ok());
             }

@@ -6,19 +6,23 @@ use chrono::{DateTime, Utc};
 use serde::Deserialize;
 
 use super::Bitbucket;
+use crate::provider::wire::{self, List, PAGE_SIZES, PROOF_SIZES};
 use crate::provider::{Candidate, Claim, Error};
 use crate::target::{BitbucketSource, Reference};
 
 #[derive(Deserialize)]
 struct Pipelines {
-    values: Vec<Pipeline>,
+    values: List<Pipeline>,
 }
 
 #[derive(Deserialize)]
 struct Pipeline {
+    #[serde(deserialize_with = "wire::uuid")]
     uuid: String,
     build_number: u64,
+    #[serde(default, deserialize_with = "wire::lenient")]
     created_on: Option<DateTime<Utc>>,
+    #[serde(default, deserialize_with = "wire::lenient")]
     target: Option<Target>,
     trigger: Option<Trigger>,
 }
@@ -32,36 +36,50 @@ struct Trigger {
 
 #[derive(Deserialize)]
 struct Target {
+    #[serde(default, deserialize_with = "wire::name")]
     ref_type: Option<String>,
+    #[serde(default, deserialize_with = "wire::exact")]
     ref_name: Option<String>,
+    #[serde(default, deserialize_with = "wire::lenient")]
     commit: Option<Commit>,
+    #[serde(default, deserialize_with = "wire::lenient")]
     selector: Option<Selector>,
 }
 
 #[derive(Deserialize)]
 struct Commit {
+    #[serde(deserialize_with = "wire::word")]
     hash: String,
 }
 
 #[derive(Deserialize)]
 struct Selector {
-    #[serde(rename = "type")]
+    #[serde(rename = "type", deserialize_with = "wire::word")]
     kind: String,
+    #[serde(default, deserialize_with = "wire::exact")]
     pattern: Option<String>,
 }
 
 impl Bitbucket<'_> {
-    /// The newest hundred; those since then, if that is given.
+    /// Of the newest hundred those since then; where that is not given, the newest.
     pub(in crate::provider) async fn recent(
         &self,
         since: Option<SystemTime>,
     ) -> Result<Vec<Candidate>, Error> {
-        let mut url = self.repository(["pipelines", ""]);
-        url.set_query(Some("sort=-created_on&pagelen=100"));
-        let found: Pipelines = self.read(&url, "the list of pipelines").await?;
+        let sizes: &[usize] = match since {
+            Some(_) => &PAGE_SIZES,
+            None => &PROOF_SIZES,
+        };
+        let found: Pipelines = wire::in_pages(sizes, async |size| {
+            let mut url = self.repository(["pipelines", ""]);
+            url.set_query(Some(&format!("sort=-created_on&pagelen={size}")));
+            self.read(&url, "the list of pipelines").await
+        })
+        .await?;
         let since = since.map(DateTime::<Utc>::from);
         Ok(found
             .values
+            .entries
             .into_iter()
             .filter(|pipeline| {
                 since.is_none_or(|since| pipeline.created_on.is_some_and(|at| at >= since))
@@ -125,7 +143,7 @@ mod tests {
     #[test]
     fn a_candidate_never_panics() {
         let pipelines = noise::answer(json!({ "values": [{
-            "uuid": "{a}", "build_number": 7, "created_on": "2026-11-22T12:00:00.123Z",
+            "uuid": noise::UUID, "build_number": 7, "created_on": "2026-11-22T12:00:00.123Z",
             "trigger": { "type": "pipeline_trigger_manual" },
             "target": {
                 "ref_type": "branch", "ref_name": "main", "commit": { "hash": "abcdef1234" },
@@ -134,7 +152,7 @@ mod tests {
         }]}));
         each(|bitbucket| {
             proptest!(|(pipelines in &pipelines)| {
-                for pipeline in pipelines.answer().json::<Pipelines>().into_iter().flat_map(|found| found.values) {
+                for pipeline in pipelines.answer().json::<Pipelines>().into_iter().flat_map(|found| found.values.entries) {
                     bitbucket.candidate(pipeline);
                 }
             });

@@ -5,15 +5,28 @@ use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use ::http::{HeaderMap, HeaderValue, Method, StatusCode, header, request};
+use ::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header, request};
 use octocrab::{Octocrab, OctocrabBuilder};
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use url::Url;
 
 use crate::provider::http::{Answer, Client, Http, USER_AGENT};
-use crate::provider::{Error, Kind, Nature, credential_header, judge, unreadable};
+use crate::provider::{Error, Kind, Nature, credential_header, judge, parse};
 use crate::secret::Secret;
+
+/// The version of the API that the wire structs are written for.
+const API_VERSION: (HeaderName, HeaderValue) = (
+    HeaderName::from_static("x-github-api-version"),
+    HeaderValue::from_static("2022-11-28"),
+);
+const OUR_HEADERS: [(HeaderName, HeaderValue); 2] = [
+    API_VERSION,
+    (
+        header::ACCEPT,
+        HeaderValue::from_static("application/vnd.github+json"),
+    ),
+];
 
 /// octocrab without a credential, for all who come with the same certificates to the same server: each of its
 /// clients takes as much memory as what it is used for.
@@ -47,11 +60,7 @@ impl Library {
         let client = self.client.inner(nature)?;
         let octocrab = OctocrabBuilder::new()
             .base_uri(self.base.as_str())
-            .and_then(|builder| {
-                builder
-                    .add_header(header::ACCEPT, "application/vnd.github+json".to_owned())
-                    .build_with_reqwest(client.clone())
-            })
+            .and_then(|builder| builder.build_with_reqwest(client.clone()))
             .map_err(|error| {
                 Error::new(Kind::Rejected, "no GitHub client can be made").because(&error)
             })?;
@@ -151,10 +160,11 @@ impl Api {
             return Ok(before);
         }
         let answer = judge(answer, what)?;
-        let read: Rc<T> = Rc::new(answer.json().map_err(|why| unreadable(what, &why))?);
         // A copy: the header is a part of all that was received with it, and would keep that in memory.
         let tag = answer.headers.get(header::ETAG);
-        if let Some(Ok(tag)) = tag.map(|tag| HeaderValue::from_bytes(tag.as_bytes())) {
+        let tag = tag.map(|tag| HeaderValue::from_bytes(tag.as_bytes()));
+        let read: Rc<T> = Rc::new(parse(answer, what)?);
+        if let Some(Ok(tag)) = tag {
             let look = (tag, Rc::clone(&read) as Rc<dyn Any>);
             self.looks.borrow_mut().insert(url.clone(), look);
         }
@@ -163,7 +173,9 @@ impl Api {
 
     /// What a download's first request brings along.
     pub(super) fn download_headers(&self) -> HeaderMap {
-        HeaderMap::from_iter([(header::AUTHORIZATION, self.bearer.clone())])
+        let mut headers = HeaderMap::from_iter(OUR_HEADERS);
+        headers.insert(header::AUTHORIZATION, self.bearer.clone());
+        headers
     }
 
     async fn exchange(
@@ -190,9 +202,12 @@ impl Api {
                 if let Some(tag) = unless {
                     request = request.header(header::IF_NONE_MATCH, tag);
                 }
-                octocrab
-                    .execute(octocrab.build_request(request, body)?)
-                    .await
+                let mut request = octocrab.build_request(request, body)?;
+                // In place of whatever the library has put there.
+                for (name, value) in OUR_HEADERS {
+                    request.headers_mut().insert(name, value);
+                }
+                octocrab.execute(request).await
             })
             .await?;
         Ok((answer, last.into_inner()))

@@ -6,6 +6,7 @@ mod jwt;
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
@@ -19,7 +20,7 @@ use super::api::{Api, Library};
 use super::session::Permissions;
 use crate::event::Event;
 use crate::provider::http::{Answer, Http};
-use crate::provider::{Error, Nature, below, judge, unreadable};
+use crate::provider::{Error, Kind, Nature, below, judge, parse, wire};
 use crate::secret::Secret;
 use crate::target::{App, GitHubCall, GitHubPipeline, OnAbandoned, Target};
 use jwt::jwt;
@@ -33,6 +34,8 @@ const MAX_CLOCK_DIFFERENCE: Duration = Duration::from_hours(24);
 const LIFETIME: Duration = Duration::from_hours(1);
 /// So long before its end a token is replaced.
 const RESERVE: Duration = Duration::from_mins(5);
+/// In bytes. All of GitHub's kinds of tokens have forty and more.
+const TOKEN_LENGTHS: RangeInclusive<usize> = 20..=4_096;
 /// One token is good for no more, if they are named.
 pub(super) const MOST_REPOSITORIES: usize = 500;
 /// Most repositories that are asked for one by one where GitHub refuses a token for all of them.
@@ -52,12 +55,14 @@ pub(super) struct Scope<'a> {
 #[derive(Clone, Deserialize)]
 struct Installation {
     id: u64,
+    #[serde(default, deserialize_with = "wire::exact")]
     app_slug: Option<String>,
 }
 
 #[derive(Deserialize)]
 struct Minted {
     token: String,
+    #[serde(default, deserialize_with = "wire::lenient")]
     expires_at: Option<DateTime<Utc>>,
     /// When it was made, by the server's clock, as far as it tells it.
     #[serde(skip)]
@@ -96,6 +101,7 @@ impl Installed {
     /// Whom GitHub names as the one who started a run with the token.
     pub(super) fn actor(&self) -> Option<String> {
         let slug = self.installation.app_slug.as_ref();
+        let slug = slug.filter(|slug| is_slug(slug));
         slug.map(|slug| format!("{slug}[bot]"))
     }
 }
@@ -131,7 +137,18 @@ pub(super) async fn installation_token(
         renew_at: Instant::now() + lifetime - RESERVE.min(lifetime / 2),
         ends_at: Instant::now() + lifetime,
     };
-    Ok((Secret::new(token.token), installed))
+    Ok((minted(&token.token)?, installed))
+}
+
+/// A token is masked in the whole log, so it must look like one: a server could hide any word else.
+fn minted(token: &str) -> Result<Secret, Error> {
+    let is_long = TOKEN_LENGTHS.contains(&token.len());
+    let token = Secret::token(token).filter(|_| is_long);
+    token.ok_or_else(|| {
+        let what = "the answer holds no valid installation token";
+        Error::new(Kind::Rejected, what)
+            .hint("check `server-url`; a proxy in between may have changed the answer")
+    })
 }
 
 /// How long a token is good that ends then by the server's clock, which shows this now.
@@ -139,6 +156,12 @@ fn lifetime(expires_at: Option<DateTime<Utc>>, now: SystemTime) -> Duration {
     expires_at
         .and_then(|end| (end - DateTime::<Utc>::from(now)).to_std().ok())
         .unwrap_or(LIFETIME)
+}
+
+/// Letters, digits and dashes are all that GitHub makes of an App's name.
+fn is_slug(text: &str) -> bool {
+    text.bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }
 
 /// Just what is needed, so that the token can do nothing else.
@@ -252,7 +275,7 @@ impl Asker<'_> {
         const WHAT: &str = "the App's installation";
         let (answer, _) = self.installation(&self.target.repository).await?;
         match judge(answer, WHAT) {
-            Ok(answer) => answer.json().map_err(|why| unreadable(WHAT, &why)),
+            Ok(answer) => parse(answer, WHAT),
             Err(error) => Err(self.installation_failure(error).await),
         }
     }
@@ -315,13 +338,9 @@ impl Asker<'_> {
         };
         let answer = self.ask(request, |answer| answer).await?;
         let answer = judge(answer, "an installation token")?;
-        let token: Minted = answer
-            .json()
-            .map_err(|why| unreadable("the installation token", &why))?;
-        Ok(Minted {
-            made_at: answer.server_time(),
-            ..token
-        })
+        let made_at = answer.server_time();
+        let token: Minted = parse(answer, "the installation token")?;
+        Ok(Minted { made_at, ..token })
     }
 
     fn repositories<'a>(&'a self, names: Vec<&'a str>, ids: Vec<u64>) -> Repositories<'a> {

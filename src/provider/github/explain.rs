@@ -6,6 +6,7 @@ use serde::Deserialize;
 use super::GitHub;
 use crate::nearest::nearest;
 use crate::provider::http::Answer;
+use crate::provider::wire::{self, List};
 use crate::provider::{Error, below};
 use crate::target::{GitHubCredential, GitHubPipeline};
 
@@ -14,15 +15,19 @@ const MOST_NAMED: usize = 30;
 
 #[derive(Deserialize)]
 struct Workflows {
+    #[serde(default, deserialize_with = "wire::lenient")]
     total_count: usize,
-    workflows: Vec<Workflow>,
+    workflows: List<Workflow>,
 }
 
 #[derive(Deserialize)]
 struct Workflow {
-    name: String,
+    #[serde(default, deserialize_with = "wire::name")]
+    name: Option<String>,
+    #[serde(deserialize_with = "wire::word")]
     path: String,
-    state: String,
+    #[serde(default, deserialize_with = "wire::name")]
+    state: Option<String>,
 }
 
 pub(super) async fn explain(github: &GitHub<'_>, rejection: Error) -> Error {
@@ -124,7 +129,7 @@ async fn not_allowed(github: &GitHub<'_>, rejection: Error) -> Error {
     {
         let hint = match workflows(github).await {
             Some(known) => {
-                let near = nearest(workflow, known.workflows.iter().map(Workflow::file));
+                let near = nearest(workflow, known.workflows.entries.iter().map(Workflow::file));
                 let near = near
                     .map(|near| format!("did you mean `{near}`? "))
                     .unwrap_or_default();
@@ -194,20 +199,25 @@ impl GitHub<'_> {
         answer
             .json::<super::Repository>()
             .ok()
-            .map(|repository| repository.default_branch)
+            .and_then(|repository| repository.default_branch)
     }
 }
 
 impl Workflows {
     fn list(&self) -> String {
-        let named = self.workflows.iter().take(MOST_NAMED).map(|workflow| {
-            let state = if workflow.state == "active" {
-                String::new()
-            } else {
-                format!(", {}", workflow.state)
-            };
-            format!("{} ({}{state})", workflow.file(), workflow.name)
-        });
+        let named = self
+            .workflows
+            .entries
+            .iter()
+            .take(MOST_NAMED)
+            .map(|workflow| {
+                let state = match workflow.state.as_deref() {
+                    Some("active") | None => String::new(),
+                    Some(state) => format!(", {state}"),
+                };
+                let name = workflow.name.as_deref().unwrap_or("without a name");
+                format!("{} ({name}{state})", workflow.file())
+            });
         let mut list: Vec<_> = named.collect();
         if list.is_empty() {
             list.push("there is none".to_owned());
@@ -351,7 +361,7 @@ mod tests {
                     github.explain_unreadable(github.explain_read(error));
                 }
                 if let Ok(known) = workflows.answer().json::<Workflows>() {
-                    nearest("build.yml", known.workflows.iter().map(Workflow::file));
+                    nearest("build.yml", known.workflows.entries.iter().map(Workflow::file));
                     known.list();
                 }
             });

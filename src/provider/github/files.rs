@@ -12,26 +12,33 @@ use zip::ZipArchive;
 
 use super::GitHub;
 use crate::provider::http::Tail;
+use crate::provider::wire::{self, List};
 use crate::provider::{Error, Kind, LARGEST_RESULT, LOG_TAIL};
 use crate::run::{Job, Run};
 
 /// A zip has a little more than what is in it.
 const LARGEST_ARCHIVE: usize = LARGEST_RESULT + 64 * 1024;
+/// Most characters of a file's name that are shown.
+const LONGEST_NAMED: usize = 255;
 /// Most files that are named where there should be one.
 const MOST_NAMED: usize = 10;
 
 #[derive(Deserialize)]
 struct Artifacts {
-    artifacts: Vec<Artifact>,
+    artifacts: List<Artifact>,
 }
 
 #[derive(Deserialize)]
 struct Artifact {
     id: u64,
+    #[serde(deserialize_with = "wire::word")]
     name: String,
+    #[serde(default, deserialize_with = "wire::lenient")]
     expired: bool,
-    /// `sha256:` and the digest of the zip.
+    /// `sha256:` and the digest of what was uploaded.
+    #[serde(default, deserialize_with = "wire::exact")]
     digest: Option<String>,
+    #[serde(default, deserialize_with = "wire::lenient")]
     created_at: Option<DateTime<Utc>>,
 }
 
@@ -47,7 +54,7 @@ impl GitHub<'_> {
         })
     }
 
-    /// The one JSON file in the artifact of that name.
+    /// The artifact of that name, if it is no zip; else the one JSON file in it.
     pub(in crate::provider) async fn result(
         &self,
         run: &Run,
@@ -60,9 +67,9 @@ impl GitHub<'_> {
             .append_pair("per_page", "100");
         let found: Rc<Artifacts> = self.read(&url, "the run's artifacts").await?;
         let artifact = found.newest(name).ok_or_else(|| {
-            Error::new(Kind::Rejected, format!("the run has no artifact `{name}`")).hint(
-                "upload it in that run with actions/upload-artifact, and check `result-artifact`",
-            )
+            Error::new(Kind::Rejected, format!("the run has no artifact `{name}`"))
+                .hint("upload it in that run with actions/upload-artifact, and check `result-artifact`")
+                .missing()
         })?;
         let expired = || {
             Error::new(
@@ -76,7 +83,7 @@ impl GitHub<'_> {
         let id = artifact.id.to_string();
         let url = self.repository(["actions", "artifacts", &id, "zip"]);
         let headers = self.signed_in().api.download_headers();
-        let zip = self
+        let uploaded = self
             .http
             .download(&url, &headers, LARGEST_ARCHIVE, "the artifact")
             .await
@@ -84,8 +91,11 @@ impl GitHub<'_> {
                 Some(answer) if answer.status == StatusCode::GONE => expired(),
                 _ => error,
             })?;
-        verify(&zip, artifact.digest.as_deref())?;
-        only_json(&zip).map_err(|why| {
+        verify(&uploaded, artifact.digest.as_deref())?;
+        if !is_zip(&uploaded) {
+            return Ok(uploaded);
+        }
+        only_json(&uploaded).map_err(|why| {
             Error::new(Kind::Rejected, format!("the artifact `{name}` {why}"))
                 .hint("it must hold one JSON file of at most 1 MiB")
         })
@@ -96,6 +106,7 @@ impl Artifacts {
     fn newest(&self, name: &str) -> Option<&Artifact> {
         let of_that_name = self
             .artifacts
+            .entries
             .iter()
             .filter(|artifact| artifact.name == name);
         of_that_name.max_by_key(|artifact| (artifact.created_at, artifact.id))
@@ -113,11 +124,17 @@ fn without_times(log: &[u8]) -> Vec<u8> {
     lines.by_ref().collect::<Vec<_>>().concat()
 }
 
-fn verify(zip: &[u8], told: Option<&str>) -> Result<(), Error> {
+/// `actions/upload-artifact` with `archive: false` keeps the file itself.
+fn is_zip(bytes: &[u8]) -> bool {
+    // Of the first file, or of the directory if there is none.
+    bytes.starts_with(b"PK\x03\x04") || bytes.starts_with(b"PK\x05\x06")
+}
+
+fn verify(uploaded: &[u8], told: Option<&str>) -> Result<(), Error> {
     let Some(told) = told.and_then(|told| told.strip_prefix("sha256:")) else {
         return Ok(());
     };
-    let found = digest(&SHA256, zip);
+    let found = digest(&SHA256, uploaded);
     let found: Vec<_> = found
         .as_ref()
         .iter()
@@ -154,7 +171,10 @@ fn only_json(zip: &[u8]) -> Result<Vec<u8>, String> {
         (Some(name), None, _) | (None, None, [name]) => name,
         (None, None, []) => return Err("is empty".to_owned()),
         _ => {
-            let named: Vec<_> = files.iter().take(MOST_NAMED).map(String::as_str).collect();
+            let named = files.iter().take(MOST_NAMED);
+            let named: Vec<String> = named
+                .map(|name| name.chars().take(LONGEST_NAMED).collect())
+                .collect();
             return Err(format!("does not hold just one: {}", named.join(", ")));
         }
     };

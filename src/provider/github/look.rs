@@ -4,94 +4,129 @@
 use std::rc::Rc;
 
 use chrono::{DateTime, Utc};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
+use url::Url;
 
 use super::GitHub;
-use crate::provider::{Depth, Error, beside};
+use crate::provider::wire::{self, List, MAX_PAGES, PAGE_SIZES};
+use crate::provider::{Depth, Error, beside, unreadable};
 use crate::run::{Conclusion, Held, Job, Look, Nature, Run, State, Step, Times, Words};
-
-/// Most jobs that are read of a run, in pages of a hundred.
-const MOST_PAGES: usize = 10;
 
 #[derive(Deserialize)]
 struct WorkflowRun {
+    id: u64,
+    #[serde(default, deserialize_with = "wire::lenient")]
     run_number: Option<u64>,
+    #[serde(default, deserialize_with = "wire::lenient")]
     run_attempt: Option<u64>,
-    status: Option<String>,
+    #[serde(deserialize_with = "wire::word")]
+    status: String,
+    #[serde(default, deserialize_with = "wire::maybe_word")]
     conclusion: Option<String>,
+    #[serde(default, deserialize_with = "wire::lenient")]
     created_at: Option<DateTime<Utc>>,
+    #[serde(default, deserialize_with = "wire::lenient")]
     run_started_at: Option<DateTime<Utc>>,
     /// Of a completed run the time of its end: there is no other one.
+    #[serde(default, deserialize_with = "wire::lenient")]
     updated_at: Option<DateTime<Utc>>,
 }
 
 #[derive(Deserialize)]
 struct Jobs {
-    total_count: usize,
-    jobs: Vec<WorkflowJob>,
+    #[serde(default, deserialize_with = "wire::lenient")]
+    total_count: Option<usize>,
+    jobs: List<WorkflowJob>,
 }
 
 #[derive(Deserialize)]
 struct WorkflowJob {
     id: u64,
-    name: String,
-    status: Option<String>,
+    #[serde(default, deserialize_with = "wire::name")]
+    name: Option<String>,
+    #[serde(deserialize_with = "wire::word")]
+    status: String,
+    #[serde(default, deserialize_with = "wire::maybe_word")]
     conclusion: Option<String>,
+    #[serde(default, deserialize_with = "wire::url")]
     html_url: Option<String>,
+    #[serde(default, deserialize_with = "wire::lenient")]
     created_at: Option<DateTime<Utc>>,
+    #[serde(default, deserialize_with = "wire::lenient")]
     started_at: Option<DateTime<Utc>>,
+    #[serde(default, deserialize_with = "wire::lenient")]
     completed_at: Option<DateTime<Utc>>,
-    #[serde(default)]
-    steps: Vec<WorkflowStep>,
+    #[serde(default, rename = "steps", deserialize_with = "failed_step")]
+    failed_step: Option<WorkflowStep>,
 }
 
 #[derive(Deserialize)]
 struct WorkflowStep {
+    #[serde(deserialize_with = "wire::word")]
     name: String,
+    #[serde(default, deserialize_with = "wire::lenient")]
     number: Option<u64>,
+    #[serde(default, deserialize_with = "wire::name")]
     conclusion: Option<String>,
+}
+
+/// Only that one is kept: a run may have a hundred thousand steps.
+fn failed_step<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<WorkflowStep>, D::Error> {
+    let steps: List<WorkflowStep> = wire::lenient(deserializer)?;
+    let failed =
+        |step: &WorkflowStep| matches!(step.conclusion.as_deref(), Some("failure" | "timed_out"));
+    Ok(steps.entries.into_iter().find(failed))
 }
 
 #[derive(Deserialize)]
 struct PendingDeployment {
+    #[serde(default, deserialize_with = "wire::lenient")]
     environment: Environment,
+    #[serde(default, deserialize_with = "wire::lenient")]
     wait_timer: Option<u64>,
-    #[serde(default)]
-    reviewers: Vec<Reviewer>,
+    #[serde(default, deserialize_with = "wire::lenient")]
+    reviewers: List<Reviewer>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
 struct Environment {
+    #[serde(default, deserialize_with = "wire::name")]
     name: Option<String>,
 }
 
 #[derive(Deserialize)]
 struct Reviewer {
+    #[serde(default, deserialize_with = "wire::lenient")]
     reviewer: Option<Account>,
 }
 
 /// A user has a login, a team a name.
 #[derive(Deserialize)]
 struct Account {
+    #[serde(default, deserialize_with = "wire::name")]
     login: Option<String>,
+    #[serde(default, deserialize_with = "wire::name")]
     name: Option<String>,
 }
 
 #[derive(Deserialize)]
 struct ConcurrencyGroups {
-    concurrency_groups: Vec<ConcurrencyGroup>,
+    concurrency_groups: List<ConcurrencyGroup>,
 }
 
 #[derive(Deserialize)]
 struct ConcurrencyGroup {
     /// What of this run is in the group: itself, or jobs of it. Empty where it has left the group already.
-    #[serde(default)]
-    group_members: Vec<GroupMember>,
+    #[serde(default, deserialize_with = "wire::lenient")]
+    group_members: List<GroupMember>,
 }
 
 #[derive(Deserialize)]
 struct GroupMember {
     /// 0 for whoever has its turn.
+    #[serde(default, deserialize_with = "wire::lenient")]
     position: Option<u64>,
 }
 
@@ -108,16 +143,22 @@ impl GitHub<'_> {
             }
             found => found?,
         };
-        let status = found.status.clone().unwrap_or_default();
-        let held = match status.as_str() {
+        if found.id.to_string() != run.id {
+            return Err(unreadable(WHAT, "the answer is about another run"));
+        }
+        let status = found.status.as_str();
+        let held = match status {
             "waiting" => self.reviews(run).await?,
             "pending" => Some(self.turn(run).await?),
             _ => None,
         };
-        let state = state(&status, found.conclusion.as_deref(), held.as_ref());
+        let state = state(status, found.conclusion.as_deref(), held.as_ref());
         let jobs = match depth {
             Depth::Run => None,
-            Depth::Jobs => beside(self.jobs(run, state).await, state)?,
+            Depth::Jobs => beside(
+                wire::in_pages(&PAGE_SIZES, async |size| self.jobs(run, state, size).await).await,
+                state,
+            )?,
         };
         Ok(found.look(state, held, jobs))
     }
@@ -126,19 +167,21 @@ impl GitHub<'_> {
     pub(super) async fn is_over(&self, run: &Run) -> bool {
         let url = self.repository(["actions", "runs", &run.id, "attempts", "1"]);
         let found: Result<Rc<WorkflowRun>, Error> = self.read(&url, "the run").await;
-        found.is_ok_and(|found| found.status.as_deref() == Some("completed"))
+        found.is_ok_and(|found| found.status == "completed")
     }
 
-    async fn jobs(&self, run: &Run, of_run: State) -> Result<Vec<Job>, Error> {
+    async fn jobs(&self, run: &Run, of_run: State, size: usize) -> Result<Vec<Job>, Error> {
         let base = self.repository(["actions", "runs", &run.id, "attempts", "1", "jobs"]);
         let mut jobs = Vec::new();
-        for page in 1..=MOST_PAGES {
+        let mut length = 0;
+        for page in 1..=MAX_PAGES {
             let mut url = base.clone();
-            url.set_query(Some(&format!("per_page=100&page={page}")));
+            url.set_query(Some(&format!("per_page={size}&page={page}")));
             let read: Rc<Jobs> = self.read(&url, "the run's jobs").await?;
-            let is_last = read.jobs.is_empty();
-            jobs.extend(read.jobs.iter().map(|read| job(read, of_run)));
-            if is_last || jobs.len() >= read.total_count {
+            let entries = read.jobs.entries.iter();
+            jobs.extend(entries.map(|read| job(read, of_run, &self.target.server.web)));
+            length += read.jobs.length;
+            if read.jobs.is_last(size, length, read.total_count) {
                 break;
             }
         }
@@ -149,8 +192,8 @@ impl GitHub<'_> {
     async fn reviews(&self, run: &Run) -> Result<Option<Held>, Error> {
         let url = self.repository(["actions", "runs", &run.id, "pending_deployments"]);
         let read = self.read(&url, "what the run waits for").await;
-        let pending: Rc<Vec<PendingDeployment>> = beside(read, State::Queued)?.unwrap_or_default();
-        Ok(held_by(&pending))
+        let pending: Option<Rc<List<PendingDeployment>>> = beside(read, State::Queued)?;
+        Ok(pending.and_then(|pending| held_by(&pending.entries)))
     }
 
     /// Servers may lack the position.
@@ -170,11 +213,10 @@ impl WorkflowRun {
         Look {
             state,
             words: Words {
-                state: self.status.clone().unwrap_or_default(),
+                state: self.status.clone(),
                 conclusion: self.conclusion.clone(),
             },
-            lacks_conclusion: self.status.as_deref() == Some("completed")
-                && self.conclusion.is_none(),
+            lacks_conclusion: self.status == "completed" && self.conclusion.is_none(),
             number: self.run_number,
             attempt: self.run_attempt,
             times: Times {
@@ -196,7 +238,7 @@ fn held_by(pending: &[PendingDeployment]) -> Option<Held> {
         .filter_map(PendingDeployment::review)
         .collect();
     if !reviews.is_empty() {
-        return Some(Held::Person(reviews.join("; ")));
+        return Some(Held::Person(wire::listed(&reviews, "; ")));
     }
     let timers = pending.iter().filter_map(PendingDeployment::timer);
     timers.map(Held::Passing).next()
@@ -204,8 +246,8 @@ fn held_by(pending: &[PendingDeployment]) -> Option<Held> {
 
 impl ConcurrencyGroups {
     fn position(&self) -> Option<u64> {
-        let groups = self.concurrency_groups.iter();
-        let members = groups.flat_map(|group| &group.group_members);
+        let groups = self.concurrency_groups.entries.iter();
+        let members = groups.flat_map(|group| &group.group_members.entries);
         members.filter_map(|member| member.position).max()
     }
 }
@@ -214,15 +256,16 @@ impl PendingDeployment {
     fn review(&self) -> Option<String> {
         let names: Vec<_> = self
             .reviewers
+            .entries
             .iter()
             .filter_map(|reviewer| reviewer.reviewer.as_ref())
             .filter_map(|account| account.login.as_deref().or(account.name.as_deref()))
             .collect();
-        (!self.reviewers.is_empty()).then(|| {
+        (self.reviewers.length > 0).then(|| {
             let by = if names.is_empty() {
                 String::new()
             } else {
-                format!(" by {}", names.join(" or "))
+                format!(" by {}", wire::listed(&names, " or "))
             };
             format!(
                 "approval of the environment {}{by}",
@@ -245,12 +288,8 @@ impl Environment {
 }
 
 /// A job of a run that is there.
-fn job(job: &WorkflowJob, of_run: State) -> Job {
-    let status = job.status.as_deref().unwrap_or_default();
-    let failed = job
-        .steps
-        .iter()
-        .find(|step| matches!(step.conclusion.as_deref(), Some("failure" | "timed_out")));
+fn job(job: &WorkflowJob, of_run: State, web: &Url) -> Job {
+    let status = job.status.as_str();
     let state = match status {
         // Whether that is for a person or for a time, the run tells.
         "waiting" if of_run == State::Blocked => State::Blocked,
@@ -258,7 +297,7 @@ fn job(job: &WorkflowJob, of_run: State) -> Job {
     };
     Job {
         id: job.id.to_string(),
-        name: job.name.clone(),
+        name: job.name.clone().unwrap_or_else(|| job.id.to_string()),
         nature: Nature::Job,
         state,
         times: Times {
@@ -266,8 +305,8 @@ fn job(job: &WorkflowJob, of_run: State) -> Job {
             started: job.started_at,
             completed: job.completed_at,
         },
-        url: job.html_url.clone(),
-        failed_step: failed.map(|step| Step {
+        url: wire::page_at(job.html_url.as_deref(), web),
+        failed_step: job.failed_step.as_ref().map(|step| Step {
             name: step.name.clone(),
             number: step.number,
         }),
@@ -362,15 +401,16 @@ mod tests {
             }])),
             groups in noise::answer(json!({ "concurrency_groups": [{ "position": 2 }] })),
         ) {
-            let held = match (pending.answer().json::<Vec<_>>(), groups.answer().json()) {
-                (Ok(pending), _) => held_by(&pending),
+            let held = match (pending.answer().json::<List<_>>(), groups.answer().json()) {
+                (Ok(pending), _) => held_by(&pending.entries),
                 (_, Ok(groups)) => Some(Held::Turn { position: ConcurrencyGroups::position(&groups) }),
                 (Err(_), Err(_)) => None,
             };
             if let Ok(run) = run.answer().json::<WorkflowRun>() {
                 let state = state("waiting", run.conclusion.as_deref(), held.as_ref());
                 let jobs = jobs.answer().json::<Jobs>();
-                let jobs = jobs.map(|jobs| jobs.jobs.iter().map(|read| job(read, state)).collect());
+                let web = Url::parse("https://x.example").unwrap();
+                let jobs = jobs.map(|jobs| jobs.jobs.entries.iter().map(|read| job(read, state, &web)).collect());
                 run.look(state, held, jobs.ok());
             }
         }

@@ -5,40 +5,49 @@ use std::time::SystemTime;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Deserialize;
+use url::Url;
 
 use super::GitHub;
+use crate::provider::wire::{self, List, MAX_PAGES, PAGE_SIZES, PROOF_SIZES};
 use crate::provider::{Candidate, Claim, Error};
 use crate::target::{GitHubCredential, GitHubPipeline, short_name};
 
-/// GitHub itself gives no more than a thousand to one search.
-const MOST_PAGES: usize = 10;
-
 #[derive(Deserialize)]
 struct Runs {
-    total_count: usize,
-    workflow_runs: Vec<WorkflowRun>,
+    #[serde(default, deserialize_with = "wire::lenient")]
+    total_count: Option<usize>,
+    workflow_runs: List<WorkflowRun>,
 }
 
 #[derive(Clone, Deserialize)]
 struct WorkflowRun {
     id: u64,
+    #[serde(default, deserialize_with = "wire::lenient")]
     run_number: Option<u64>,
-    html_url: String,
-    display_title: Option<String>,
+    #[serde(default, deserialize_with = "wire::url")]
+    html_url: Option<String>,
+    #[serde(default, deserialize_with = "wire::title")]
+    display_title: String,
+    #[serde(default, deserialize_with = "wire::name")]
     name: Option<String>,
+    #[serde(default, deserialize_with = "wire::exact")]
     path: Option<String>,
+    #[serde(default, deserialize_with = "wire::lenient")]
     workflow_id: u64,
+    #[serde(default, deserialize_with = "wire::exact")]
     head_branch: Option<String>,
+    #[serde(default, deserialize_with = "wire::lenient")]
     actor: Option<User>,
 }
 
 #[derive(Clone, Deserialize)]
 struct User {
+    #[serde(deserialize_with = "wire::word")]
     login: String,
 }
 
 impl GitHub<'_> {
-    /// The runs of this kind that there are since then, or the last hundred of any kind.
+    /// The runs of this kind that there are since then, or the newest of any kind.
     pub(in crate::provider) async fn recent(
         &self,
         since: Option<SystemTime>,
@@ -59,12 +68,36 @@ impl GitHub<'_> {
                 Some("workflow_dispatch"),
             ),
         };
+        let sizes: &[usize] = match since {
+            Some(_) => &PAGE_SIZES,
+            None => &PROOF_SIZES,
+        };
+        let found = wire::in_pages(sizes, async |size| {
+            self.list(&base, event, since, size).await
+        });
+        let actor = actor.as_deref();
+        Ok(found
+            .await?
+            .into_iter()
+            .map(|run| self.candidate(run, actor))
+            .collect())
+    }
+
+    /// All there are since then, or the first page.
+    async fn list(
+        &self,
+        base: &Url,
+        event: Option<&str>,
+        since: Option<SystemTime>,
+        size: usize,
+    ) -> Result<Vec<WorkflowRun>, Error> {
         let mut found = Vec::new();
-        for page in 1..=MOST_PAGES {
+        let mut length = 0;
+        for page in 1..=MAX_PAGES {
             let mut url = base.clone();
             {
                 let mut query = url.query_pairs_mut();
-                query.append_pair("per_page", "100");
+                query.append_pair("per_page", &size.to_string());
                 if let Some(event) = event {
                     query.append_pair("event", event);
                 }
@@ -78,21 +111,18 @@ impl GitHub<'_> {
                 }
             }
             let runs: Rc<Runs> = self.read(&url, "the list of runs").await?;
-            let is_last = runs.workflow_runs.is_empty();
-            found.extend(runs.workflow_runs.iter().cloned());
-            if is_last || since.is_none() || found.len() >= runs.total_count {
+            let page = &runs.workflow_runs;
+            found.extend(page.entries.iter().cloned());
+            length += page.length;
+            if since.is_none() || page.is_last(size, length, runs.total_count) {
                 break;
             }
         }
-        let actor = actor.as_deref();
-        Ok(found
-            .into_iter()
-            .map(|run| self.candidate(run, actor))
-            .collect())
+        Ok(found)
     }
 
     fn candidate(&self, run: WorkflowRun, actor: Option<&str>) -> Candidate {
-        let title = run.display_title.unwrap_or_default();
+        let title = run.display_title;
         let is_ours = match (actor, &run.actor) {
             (Some(ours), Some(theirs)) => ours == theirs.login,
             _ => true,
@@ -124,7 +154,7 @@ impl GitHub<'_> {
         Candidate {
             id: run.id.to_string(),
             number: run.run_number,
-            url: run.html_url,
+            url: self.run_page(run.html_url.as_deref(), run.id),
             title,
             workflow,
             claim,
@@ -163,7 +193,7 @@ mod tests {
         let actor = proptest::option::of(noise::text());
         each(|github| {
             proptest!(|(runs in &runs, actor in &actor)| {
-                for run in runs.answer().json::<Runs>().into_iter().flat_map(|runs| runs.workflow_runs) {
+                for run in runs.answer().json::<Runs>().into_iter().flat_map(|runs| runs.workflow_runs.entries) {
                     github.candidate(run, actor.as_deref());
                 }
             });

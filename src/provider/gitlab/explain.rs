@@ -2,11 +2,11 @@
 
 use ::http::StatusCode;
 use serde::Deserialize;
-use serde_json::Value;
 
 use super::GitLab;
 use crate::provider::Error;
 use crate::provider::http::Answer;
+use crate::provider::wire;
 use crate::target::{BRANCHES, GitLabCredential, TAGS};
 
 const NO_PIPELINE_VARIABLES: &str = "Insufficient permissions to set pipeline variables";
@@ -19,7 +19,14 @@ const MOVED: &str = "Non GET methods are not allowed for moved projects";
 
 #[derive(Deserialize)]
 struct Project {
+    #[serde(deserialize_with = "wire::word")]
     path_with_namespace: String,
+}
+
+#[derive(Deserialize)]
+struct OAuthError {
+    #[serde(default, deserialize_with = "wire::name")]
+    error: Option<String>,
 }
 
 pub(super) async fn explain(gitlab: &GitLab<'_>, rejection: Error) -> Error {
@@ -100,10 +107,9 @@ impl GitLab<'_> {
 }
 
 fn lacks_scope(answer: &Answer) -> bool {
-    answer.json::<Value>().is_ok_and(|body| {
-        body.get("error")
-            .is_some_and(|error| error == "insufficient_scope")
-    })
+    answer
+        .json::<OAuthError>()
+        .is_ok_and(|body| body.error.as_deref() == Some("insufficient_scope"))
 }
 
 fn refused(gitlab: &GitLab<'_>, rejection: Error, said: &str) -> Error {

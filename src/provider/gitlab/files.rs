@@ -4,6 +4,7 @@ use ::http::StatusCode;
 
 use super::GitLab;
 use crate::provider::http::Tail;
+use crate::provider::wire;
 use crate::provider::{Error, Kind, LARGEST_RESULT, LOG_TAIL};
 use crate::run::{Job, Run};
 
@@ -35,13 +36,17 @@ impl GitLab<'_> {
         path: &str,
     ) -> Result<Vec<u8>, Error> {
         let jobs = self.jobs(run).await?;
-        let Some(found) = jobs.iter().rev().find(|found| found.name == job) else {
-            let names: Vec<_> = jobs.iter().map(|job| job.name.as_str()).collect();
+        let Some(found) = jobs
+            .iter()
+            .rev()
+            .find(|found| found.name.as_deref() == Some(job))
+        else {
+            let names: Vec<_> = jobs.iter().filter_map(|job| job.name.as_deref()).collect();
             return Err(Error::new(
                 Kind::Rejected,
                 format!(
                     "the pipeline has no job `{job}`; it has: {}",
-                    names.join(", ")
+                    wire::listed(&names, ", ")
                 ),
             )
             .hint("check `result-artifact`: it is `job:path`"));

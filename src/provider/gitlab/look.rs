@@ -3,14 +3,13 @@
 
 use ::http::StatusCode;
 use chrono::{DateTime, Utc};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
+use url::Url;
 
 use super::GitLab;
-use crate::provider::{Depth, Error, beside, judge, unreadable};
+use crate::provider::wire::{self, List, MAX_PAGES, PAGE_SIZES};
+use crate::provider::{Depth, Error, beside, judge, parse, unreadable};
 use crate::run::{Conclusion, Held, Job, Look, Nature, Run, State, Times, Words};
-
-/// Most jobs that are read of a pipeline, in pages of a hundred.
-const MOST_PAGES: usize = 10;
 
 /// Where a server tells of the pipelines that a pipeline started in other projects.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -25,53 +24,87 @@ pub(super) enum Downstream {
 
 #[derive(Deserialize)]
 struct Pipeline {
+    id: u64,
+    #[serde(default, deserialize_with = "wire::lenient")]
     iid: Option<u64>,
+    #[serde(deserialize_with = "wire::word")]
     status: String,
+    #[serde(default, deserialize_with = "wire::lenient")]
     created_at: Option<DateTime<Utc>>,
+    #[serde(default, deserialize_with = "wire::lenient")]
     updated_at: Option<DateTime<Utc>>,
+    #[serde(default, deserialize_with = "wire::lenient")]
     started_at: Option<DateTime<Utc>>,
+    #[serde(default, deserialize_with = "wire::lenient")]
     finished_at: Option<DateTime<Utc>>,
 }
 
 #[derive(Deserialize)]
 pub(super) struct PipelineJob {
     pub(super) id: u64,
-    pub(super) name: String,
+    #[serde(default, deserialize_with = "wire::name")]
+    pub(super) name: Option<String>,
+    #[serde(deserialize_with = "wire::word")]
     status: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "wire::lenient")]
     allow_failure: bool,
+    #[serde(default, deserialize_with = "wire::url")]
     web_url: Option<String>,
+    #[serde(default, deserialize_with = "wire::lenient")]
     created_at: Option<DateTime<Utc>>,
+    #[serde(default, deserialize_with = "wire::lenient")]
     started_at: Option<DateTime<Utc>>,
+    #[serde(default, deserialize_with = "wire::lenient")]
     finished_at: Option<DateTime<Utc>>,
-    #[serde(default)]
-    artifacts: Vec<JobFile>,
+    #[serde(default, rename = "artifacts", deserialize_with = "log_size")]
+    log_size: Option<u64>,
     /// Of a job that starts another pipeline.
+    #[serde(default, deserialize_with = "wire::lenient")]
     downstream_pipeline: Option<DownstreamPipeline>,
 }
 
 #[derive(Deserialize)]
 struct JobFile {
+    #[serde(deserialize_with = "wire::word")]
     file_type: String,
+    #[serde(default, deserialize_with = "wire::lenient")]
     size: Option<u64>,
+}
+
+/// All that is kept of a job's files.
+fn log_size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+    let files: List<JobFile> = wire::lenient(deserializer)?;
+    let trace = files.entries.iter().find(|file| file.file_type == "trace");
+    Ok(trace.and_then(|trace| trace.size))
 }
 
 #[derive(Deserialize)]
 struct DownstreamPipeline {
+    #[serde(deserialize_with = "wire::word")]
     status: String,
+    #[serde(default, deserialize_with = "wire::url")]
     web_url: Option<String>,
 }
 
 impl GitLab<'_> {
     pub(in crate::provider) async fn look(&self, run: &Run, depth: Depth) -> Result<Look, Error> {
+        const WHAT: &str = "the pipeline";
         let url = self.project(["pipelines", &run.id]);
-        let pipeline: Pipeline = self.read(&url, "the pipeline").await?;
+        let pipeline: Pipeline = self.read(&url, WHAT).await?;
+        if pipeline.id.to_string() != run.id {
+            return Err(unreadable(WHAT, "the answer is about another pipeline"));
+        }
         let state = state(&pipeline.status);
         let jobs = match depth {
             Depth::Run => None,
             Depth::Jobs => {
+                let web = &self.target.server.web;
                 let jobs = beside(self.jobs(run).await, state)?;
-                let mut jobs = jobs.map(|jobs| jobs.into_iter().map(job).collect::<Vec<_>>());
+                let mut jobs = jobs.map(|jobs| {
+                    jobs.into_iter()
+                        .map(|read| job(read, web))
+                        .collect::<Vec<_>>()
+                });
                 if let Some(jobs) = &mut jobs {
                     jobs.extend(self.downstream(run, state).await?);
                 }
@@ -82,16 +115,21 @@ impl GitLab<'_> {
     }
 
     pub(super) async fn jobs(&self, run: &Run) -> Result<Vec<PipelineJob>, Error> {
+        wire::in_pages(&PAGE_SIZES, async |size| self.jobs_by(run, size).await).await
+    }
+
+    async fn jobs_by(&self, run: &Run, size: usize) -> Result<Vec<PipelineJob>, Error> {
         const WHAT: &str = "the pipeline's jobs";
         let base = self.project(["pipelines", &run.id, "jobs"]);
         let mut jobs: Vec<PipelineJob> = Vec::new();
-        for page in 1..=MOST_PAGES {
+        for page in 1..=MAX_PAGES {
             let mut url = base.clone();
-            url.set_query(Some(&format!("per_page=100&page={page}")));
+            url.set_query(Some(&format!("per_page={size}&page={page}")));
             let answer = judge(self.get(&url).await?, WHAT)?;
-            let read: Vec<PipelineJob> = answer.json().map_err(|why| unreadable(WHAT, &why))?;
-            jobs.extend(read);
-            if answer.header("x-next-page").is_none_or(str::is_empty) {
+            let is_last = answer.header("x-next-page").is_none_or(str::is_empty);
+            let read: List<PipelineJob> = parse(answer, WHAT)?;
+            jobs.extend(read.entries);
+            if is_last {
                 break;
             }
         }
@@ -102,29 +140,33 @@ impl GitLab<'_> {
 
     /// Pipelines that this one started elsewhere, as far as they can be read.
     async fn downstream(&self, run: &Run, state: State) -> Result<Vec<Job>, Error> {
+        let web = &self.target.server.web;
         loop {
             let (name, next) = match self.downstream.get() {
                 Downstream::TriggerJobs => ("trigger_jobs", Downstream::Bridges),
                 Downstream::Bridges => ("bridges", Downstream::Nowhere),
                 Downstream::Nowhere => return Ok(Vec::new()),
             };
-            let mut url = self.project(["pipelines", &run.id, name]);
-            url.set_query(Some("per_page=100"));
-            let read = match self
-                .read::<Vec<PipelineJob>>(&url, "the downstream pipelines")
-                .await
-            {
+            let url = self.project(["pipelines", &run.id, name]);
+            let read = wire::in_pages(&PAGE_SIZES, async |size| {
+                let mut url = url.clone();
+                url.set_query(Some(&format!("per_page={size}")));
+                self.read::<List<PipelineJob>>(&url, "the downstream pipelines")
+                    .await
+            });
+            let read = match read.await {
                 Err(error) if error.status() == Some(StatusCode::NOT_FOUND) => {
                     self.downstream.set(next);
                     continue;
                 }
                 read => beside(read, state)?,
             };
-            if read.as_ref().is_some_and(Vec::is_empty) {
+            if read.as_ref().is_some_and(|read| read.length == 0) {
                 // They are made together with the pipeline: there will be none later.
                 self.downstream.set(Downstream::Nowhere);
             }
-            return Ok(read.into_iter().flatten().map(downstream_job).collect());
+            let read = read.unwrap_or_default().entries.into_iter();
+            return Ok(read.map(|read| downstream_job(read, web)).collect());
         }
     }
 }
@@ -152,16 +194,15 @@ impl Pipeline {
     }
 }
 
-fn job(job: PipelineJob) -> Job {
+fn job(job: PipelineJob, web: &Url) -> Job {
     let state = match (state(&job.status), job.allow_failure) {
         // The pipeline goes on without it.
         (State::Blocked, true) => State::Queued,
         (state, _) => state,
     };
-    let trace = job.artifacts.iter().find(|file| file.file_type == "trace");
     Job {
         id: job.id.to_string(),
-        name: job.name,
+        name: job.name.unwrap_or_else(|| job.id.to_string()),
         nature: if job.allow_failure {
             Nature::Optional
         } else {
@@ -173,21 +214,21 @@ fn job(job: PipelineJob) -> Job {
             started: job.started_at,
             completed: job.finished_at,
         },
-        url: job.web_url,
+        url: wire::page_at(job.web_url.as_deref(), web),
         failed_step: None,
-        log_size: trace.and_then(|trace| trace.size),
+        log_size: job.log_size,
     }
 }
 
 /// Where the other pipeline is counts, not the job that started it.
-fn downstream_job(mut bridge: PipelineJob) -> Job {
+fn downstream_job(mut bridge: PipelineJob, web: &Url) -> Job {
     if let Some(pipeline) = bridge.downstream_pipeline.take() {
         bridge.status = pipeline.status;
         bridge.web_url = pipeline.web_url;
     }
     Job {
         nature: Nature::Downstream,
-        ..job(bridge)
+        ..job(bridge, web)
     }
 }
 
@@ -199,7 +240,7 @@ fn held(status: &str, jobs: &[Job]) -> Option<Held> {
                 .iter()
                 .filter(|job| job.state == State::Blocked)
                 .map(|job| job.name.as_str());
-            let names = manual.collect::<Vec<_>>().join(", ");
+            let names = wire::listed(&manual.collect::<Vec<_>>(), ", ");
             Some(Held::Person(if names.is_empty() {
                 "a manual job to be started".to_owned()
             } else {
@@ -277,9 +318,10 @@ mod tests {
             }])),
             is_downstream in any::<bool>(),
         ) {
-            let jobs = jobs.answer().json::<Vec<PipelineJob>>();
+            let web = Url::parse("https://x.example").unwrap();
+            let jobs = jobs.answer().json::<List<PipelineJob>>();
             let read = if is_downstream { downstream_job } else { job };
-            let jobs = jobs.map(|jobs| jobs.into_iter().map(read).collect());
+            let jobs = jobs.map(|jobs| jobs.entries.into_iter().map(|job| read(job, &web)).collect());
             if let Ok(pipeline) = pipeline.answer().json::<Pipeline>() {
                 pipeline.look(jobs.ok());
             }

@@ -6,27 +6,33 @@ use chrono::{DateTime, Utc};
 use serde::Deserialize;
 
 use super::GitLab;
+use crate::provider::wire::{self, List, PAGE_SIZES, PROOF_SIZES};
 use crate::provider::{Candidate, Claim, Error, below};
 use crate::target::{GitLabCredential, short_name};
 
 #[derive(Deserialize)]
 struct Pipeline {
     id: u64,
+    #[serde(default, deserialize_with = "wire::lenient")]
     iid: Option<u64>,
-    #[serde(rename = "ref")]
+    #[serde(default, rename = "ref", deserialize_with = "wire::exact")]
     reference: Option<String>,
+    #[serde(default, deserialize_with = "wire::name")]
     source: Option<String>,
+    #[serde(default, deserialize_with = "wire::lenient")]
     created_at: Option<DateTime<Utc>>,
-    web_url: String,
+    #[serde(default, deserialize_with = "wire::url")]
+    web_url: Option<String>,
 }
 
 #[derive(Deserialize)]
 struct User {
+    #[serde(deserialize_with = "wire::word")]
     username: String,
 }
 
 impl GitLab<'_> {
-    /// Of the newest hundred of this kind those since then; where that is not given, the newest hundred of any kind.
+    /// Of the newest hundred of this kind those since then; where that is not given, the newest of any kind.
     pub(in crate::provider) async fn recent(
         &self,
         since: Option<SystemTime>,
@@ -40,6 +46,10 @@ impl GitLab<'_> {
             // Nobody asks whose they are.
             None => None,
         };
+        let sizes: &[usize] = match since {
+            Some(_) => &PAGE_SIZES,
+            None => &PROOF_SIZES,
+        };
         let mut url = self.project(["pipelines"]);
         {
             let mut query = url.query_pairs_mut();
@@ -50,31 +60,37 @@ impl GitLab<'_> {
             }
             query
                 .append_pair("order_by", "id")
-                .append_pair("sort", "desc")
-                .append_pair("per_page", "100");
+                .append_pair("sort", "desc");
             if let Some(user) = &user {
                 query.append_pair("username", user);
             }
         }
-        let found: Vec<Pipeline> = self.read(&url, "the list of pipelines").await?;
+        let found: List<Pipeline> = wire::in_pages(sizes, async |size| {
+            let mut url = url.clone();
+            url.query_pairs_mut()
+                .append_pair("per_page", &size.to_string());
+            self.read(&url, "the list of pipelines").await
+        })
+        .await?;
         let since = since.map(DateTime::<Utc>::from);
         Ok(found
+            .entries
             .into_iter()
             // Servers may ignore a filter by time.
             .filter(|pipeline| {
                 since.is_none_or(|since| pipeline.created_at.is_some_and(|at| at >= since))
             })
-            .map(|pipeline| self.candidate(pipeline, source))
+            .map(|pipeline| self.candidate(&pipeline, source))
             .collect())
     }
 
-    fn candidate(&self, pipeline: Pipeline, source: &str) -> Candidate {
+    fn candidate(&self, pipeline: &Pipeline, source: &str) -> Candidate {
         let fits = pipeline.reference.as_deref() == Some(short_name(&self.reference))
             && pipeline.source.as_deref() == Some(source);
         Candidate {
             id: pipeline.id.to_string(),
             number: pipeline.iid,
-            url: pipeline.web_url,
+            url: self.pipeline_page(pipeline.web_url.as_deref(), pipeline.id),
             title: String::new(),
             workflow: String::new(),
             claim: if fits { Claim::Fits } else { Claim::Other },
@@ -112,8 +128,8 @@ mod tests {
         let user = noise::answer(json!({ "username": "octavia" }));
         each(|gitlab| {
             proptest!(|(pipelines in &pipelines, user in &user)| {
-                for pipeline in pipelines.answer().json::<Vec<Pipeline>>().into_iter().flatten() {
-                    gitlab.candidate(pipeline, "api");
+                for pipeline in pipelines.answer().json::<List<Pipeline>>().into_iter().flat_map(|list| list.entries) {
+                    gitlab.candidate(&pipeline, "api");
                 }
                 let _ = user.answer().json::<User>();
             });

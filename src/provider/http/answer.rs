@@ -33,19 +33,26 @@ pub(crate) struct RateLimit {
 /// What came of reading a body.
 pub(crate) enum Body {
     Complete(Vec<u8>),
+    /// It has more bytes than this, the most that are read.
+    TooLarge(usize),
     /// Why it could not be read to its end.
     Unreadable(String),
 }
 
 impl Answer {
-    /// A header's text, if it is there and is text.
+    /// A header's text, if it is there and is text: the beginning of it.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name)?.to_str().ok()
+        // Of ASCII alone, so that it may be cut anywhere.
+        let text = self.headers.get(name)?.to_str().ok()?;
+        Some(&text[..text.len().min(LONGEST_SAID)])
     }
 
     /// The body as this type; else a fragment that says why not, without a word of the body.
     pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T, String> {
         match &self.body {
+            Body::TooLarge(most) => Err(format!(
+                "the answer could not be read: it is larger than {most} bytes"
+            )),
             Body::Unreadable(why) => Err(format!("the answer could not be read: {why}")),
             Body::Complete(bytes) => serde_json::from_slice(bytes).map_err(|error| {
                 if serde_json::from_slice::<serde::de::IgnoredAny>(bytes).is_ok() {
@@ -75,6 +82,7 @@ impl Answer {
             (Some(said), _) => format!("{status} ({said})"),
             (None, Body::Complete(bytes)) if bytes.is_empty() => format!("{status} without a word"),
             (None, Body::Complete(bytes)) => format!("{status} with {}", self.nature(bytes)),
+            (None, Body::TooLarge(most)) => format!("{status} with more than {most} bytes"),
             (None, Body::Unreadable(why)) => {
                 format!("{status}, the rest of which could not be read: {why}")
             }

@@ -105,9 +105,12 @@ impl Http<'_> {
         what: &str,
     ) -> Result<Response, Error> {
         let mut next = address.clone();
+        let mut has_left = false;
         for _ in 0..=MOST_REDIRECTS {
             let mut request = self.client(Nature::Read)?.get(next.clone());
-            if next.origin() == address.origin() {
+            // A storage may send us back to an address of its choice.
+            has_left |= next.origin() != address.origin();
+            if !has_left {
                 request = request.headers(headers.clone());
             }
             if let Some(range) = range.and_then(|range| HeaderValue::from_str(range).ok()) {
@@ -137,12 +140,14 @@ impl Http<'_> {
                 .get(header::LOCATION)
                 .and_then(|location| location.to_str().ok())
                 .and_then(|location| next.join(location).ok());
-            next = place.filter(is_safe).ok_or_else(|| {
-                Error::new(
-                    Kind::Rejected,
-                    format!("{what} is said to be at a place that is no https address"),
-                )
-            })?;
+            next = place
+                .filter(|place| is_safe(place, address))
+                .ok_or_else(|| {
+                    Error::new(
+                        Kind::Rejected,
+                        format!("{what} is said to be at a place that is no https address"),
+                    )
+                })?;
         }
         Err(Error::new(
             Kind::Rejected,
@@ -151,15 +156,19 @@ impl Http<'_> {
     }
 }
 
-/// Plain http is for this machine alone.
-fn is_safe(url: &Url) -> bool {
+/// Plain http stays on this machine, and only where it began: a server elsewhere has no business here.
+fn is_safe(url: &Url, first: &Url) -> bool {
+    url.scheme() == "https" || (is_plain_loopback(url) && is_plain_loopback(first))
+}
+
+fn is_plain_loopback(url: &Url) -> bool {
     let is_loopback = match url.host() {
         Some(Host::Ipv4(address)) => address.is_loopback(),
         Some(Host::Ipv6(address)) => address.is_loopback(),
         Some(Host::Domain(name)) => name == "localhost",
         None => false,
     };
-    url.scheme() == "https" || (url.scheme() == "http" && is_loopback)
+    url.scheme() == "http" && is_loopback
 }
 
 fn length(response: &Response) -> Option<u64> {
@@ -186,4 +195,30 @@ async fn each_chunk(
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_http_stays_on_this_machine() {
+        for (next, first, expected) in [
+            ("https://storage.example/x", "https://git.example", true),
+            ("https://storage.example/x", "http://127.0.0.1:80", true),
+            ("http://localhost:81/x", "http://127.0.0.1:80", true),
+            ("http://[::1]/x", "http://localhost", true),
+            ("http://127.0.0.1/x", "https://git.example", false),
+            ("http://127.0.0.1/x", "https://localhost", false),
+            ("http://storage.example/x", "http://127.0.0.1:80", false),
+            ("ftp://storage.example/x", "https://git.example", false),
+        ] {
+            let url = |text| Url::parse(text).unwrap();
+            assert_eq!(
+                is_safe(&url(next), &url(first)),
+                expected,
+                "{first} -> {next}"
+            );
+        }
+    }
 }

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::answer::Answer;
 use crate::noise::Noise;
@@ -18,6 +18,7 @@ pub struct Route {
     method: Option<String>,
     path: Option<String>,
     path_end: Option<String>,
+    query: Option<String>,
     triggers_only: bool,
 }
 
@@ -68,6 +69,15 @@ impl Route {
         }
     }
 
+    /// The raw query contains this.
+    #[must_use]
+    pub fn query(self, part: &str) -> Self {
+        Self {
+            query: Some(part.to_owned()),
+            ..self
+        }
+    }
+
     fn matches(&self, request: &Request, provider: Option<Provider>) -> bool {
         self.provider.is_none_or(|wanted| provider == Some(wanted))
             && self
@@ -84,6 +94,10 @@ impl Route {
                     .trim_end_matches('/')
                     .ends_with(end.as_str())
             })
+            && self
+                .query
+                .as_ref()
+                .is_none_or(|part| request.raw_query.contains(part.as_str()))
             && (!self.triggers_only || starts_something(&request.method, &request.raw_path))
     }
 }
@@ -123,6 +137,8 @@ pub enum Fault {
     /// Acts, and answers with the provider's own headers and only the first half of its body. A body that is empty
     /// cannot be torn.
     Truncate,
+    /// Acts, and answers with the provider's own headers and its JSON after this edit. Other bodies stay as they are.
+    Edit(fn(&mut Value)),
     /// A body of so many bytes, never in memory as a whole.
     Huge {
         moment: Moment,
@@ -286,6 +302,7 @@ impl Plan {
             | Fault::Close(_)
             | Fault::Answer(..)
             | Fault::Truncate
+            | Fault::Edit(_)
             | Fault::Huge { .. }
             | Fault::Slow(_)
             | Fault::Noise(..)
@@ -297,9 +314,14 @@ impl Plan {
 
     pub(crate) fn acts(&self) -> bool {
         match self.fault {
-            None | Some(Fault::Truncate | Fault::Slow(_) | Fault::Delay(..) | Fault::HangUp(_)) => {
-                true
-            }
+            None
+            | Some(
+                Fault::Truncate
+                | Fault::Edit(_)
+                | Fault::Slow(_)
+                | Fault::Delay(..)
+                | Fault::HangUp(_),
+            ) => true,
             Some(
                 Fault::Reset(moment)
                 | Fault::Close(moment)

@@ -270,6 +270,7 @@ fn strike(plan: Plan, own: Option<Answer>) -> Ending {
         Some(Fault::Close(_)) => Ending::Close,
         Some(Fault::Answer(_, answer)) => Ending::Answer(answer),
         Some(Fault::Truncate) => Ending::Torn(own),
+        Some(Fault::Edit(edit)) => Ending::Answer(own.edited(edit)),
         Some(Fault::Slow(pause)) => Ending::Slow(own, pause),
         Some(Fault::HangUp(how)) => Ending::HangUp(own, how),
         Some(Fault::Noise(_, noise)) => Ending::Noise(noise),

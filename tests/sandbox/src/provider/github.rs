@@ -23,7 +23,7 @@ use crate::request::Request;
 use crate::site::Site;
 use crate::world::{GithubRepository, GithubTokenKind, World};
 use access::Caller;
-pub(super) use artifact::zip;
+pub(super) use artifact::stored;
 use error::Failure;
 
 /// What every call gets.

@@ -86,6 +86,8 @@ pub enum RunDetails {
     IdOnly,
     /// As by a GitHub Enterprise Server before 3.21: this status (400 or 422) and a message that names the key.
     RejectedWith(u16),
+    /// As by an API version in which every dispatch tells its run, and the key is gone.
+    Always,
 }
 
 /// How a visible repository answers a token that may not do what it asks. GitHub has been seen to do both.

@@ -103,6 +103,8 @@ pub struct Log {
 pub struct Artifact {
     pub(crate) name: String,
     pub(crate) files: Vec<(String, Vec<u8>)>,
+    /// Whether it is its only file itself, as `archive: false` of actions/upload-artifact keeps it.
+    pub(crate) is_raw: bool,
     pub(crate) expired: bool,
     pub(crate) digest: Digest,
 }
@@ -332,6 +334,7 @@ impl Artifact {
         Self {
             name: name.to_owned(),
             files: Vec::new(),
+            is_raw: false,
             expired: false,
             digest: Digest::Right,
         }
@@ -341,6 +344,14 @@ impl Artifact {
     pub fn file(mut self, path: &str, content: impl Into<Vec<u8>>) -> Self {
         self.files.push((path.to_owned(), content.into()));
         self
+    }
+
+    /// Named after its file, which is no zip.
+    pub fn raw(name: &str, content: impl Into<Vec<u8>>) -> Self {
+        Self {
+            is_raw: true,
+            ..Self::new(name).file(name, content)
+        }
     }
 
     #[must_use]

@@ -146,6 +146,30 @@ fn any_answer_comes_instead_of_the_own_one() {
 }
 
 #[test]
+fn an_edit_changes_the_own_answer() {
+    let sandbox = with_fault(Fault::Edit(|answer| answer["id"] = json!("odd")));
+    let response = trigger(&sandbox).send();
+    assert_eq!(response.status, 201);
+    let body = response.json();
+    assert_eq!(body["id"], "odd");
+    assert_eq!(body["ref"], "main");
+    assert_eq!(sandbox.runs().len(), 1);
+}
+
+#[test]
+fn a_fault_may_be_for_a_query_alone() {
+    let sandbox = start();
+    let route = Route::any().query("per_page=100");
+    let fault = Fault::status(Moment::BeforeActing, 502);
+    sandbox.fault(route, Occasion::Every, fault);
+    for (size, status) in [(100, 502), (10, 200)] {
+        let path = format!("/api/v4/projects/4242/pipelines?per_page={size}");
+        let ask = ask(&sandbox, "GET", &path).header("PRIVATE-TOKEN", demo::GITLAB_DEVELOPER);
+        assert_eq!(ask.send().status, status);
+    }
+}
+
+#[test]
 fn a_truncated_body_announces_more_than_it_sends() {
     use std::io::{Read as _, Write as _};
     let sandbox = with_fault(Fault::Truncate);

@@ -1,4 +1,4 @@
-//! What a run has uploaded: the list, and the zip of each. Not here: the storage they are kept in.
+//! What a run has uploaded: the list, and what is stored of each. Not here: the storage they are kept in.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -59,7 +59,7 @@ fn find<'world>(
     found.ok_or_else(Failure::not_found)
 }
 
-/// A link to its zip.
+/// A link to its zip, or to the file that it is.
 pub(super) fn download(
     world: &World,
     call: &Call<'_>,
@@ -75,15 +75,27 @@ pub(super) fn download(
     Ok(Answer::status(302).header("Location", link))
 }
 
-/// The zip of the artifact of that id.
-pub(in crate::provider) fn zip(world: &World, id: &str) -> Option<Vec<u8>> {
+/// The artifact of that id as it is stored, and its content type.
+pub(in crate::provider) fn stored(world: &World, id: &str) -> Option<(Vec<u8>, &'static str)> {
     let mut all = world
         .runs
         .iter()
         .filter(|run| run.provider == Provider::Github)
         .flat_map(of);
     let (_, artifact) = all.find(|(known, _)| known.to_string() == id)?;
-    Some(storage::pack(&artifact.files))
+    let content_type = if artifact.is_raw {
+        "application/json"
+    } else {
+        "application/zip"
+    };
+    Some((bytes(artifact), content_type))
+}
+
+fn bytes(artifact: &Artifact) -> Vec<u8> {
+    match artifact.files.first() {
+        Some((_, content)) if artifact.is_raw => content.clone(),
+        _ => storage::pack(&artifact.files),
+    }
 }
 
 /// With their ids; they are there when the run is over.
@@ -103,10 +115,10 @@ fn describe(
     id: u64,
     artifact: &Artifact,
 ) -> Value {
-    let zip = storage::pack(&artifact.files);
+    let stored = bytes(artifact);
     let digest = match artifact.digest {
         Digest::Untold => None,
-        Digest::Right => Some(sha256(&zip)),
+        Digest::Right => Some(sha256(&stored)),
         Digest::Wrong => Some(sha256(b"something else")),
     };
     let url = format!(
@@ -117,7 +129,7 @@ fn describe(
         "id": id,
         "node_id": account::node_id("A", id),
         "name": artifact.name,
-        "size_in_bytes": zip.len(),
+        "size_in_bytes": stored.len(),
         "url": url,
         "archive_download_url": format!("{url}/zip"),
         "expired": artifact.expired,

@@ -49,7 +49,12 @@ pub(super) fn dispatch(
 ) -> Result<Answer, Failure> {
     access::require(world, &call.caller, repository, "actions", Access::Write)?;
     let body = json_body::parse(call.request, &["ref", "inputs", "return_run_details"])?;
-    if let RunDetails::RejectedWith(status) = world.github.run_details
+    let rejected = match world.github.run_details {
+        RunDetails::Known | RunDetails::IdOnly => None,
+        RunDetails::RejectedWith(status) => Some(status),
+        RunDetails::Always => Some(422),
+    };
+    if let Some(status) = rejected
         && body.contains_key("return_run_details")
     {
         let message = "Invalid request.
@@ -59,7 +64,8 @@ pub(super) fn dispatch(
     }
     let reference = json_body::required_text(&body, "ref")?;
     let given = json_body::object(&body, "inputs", 25)?;
-    let details = json_body::boolean(&body, "return_run_details")?;
+    let details = json_body::boolean(&body, "return_run_details")?
+        || world.github.run_details == RunDetails::Always;
 
     let workflow = find(repository, id)?;
     let resolved = repository
