@@ -9,7 +9,8 @@ use url::Url;
 
 use super::GitHub;
 use crate::provider::wire::{self, List, MAX_PAGES, PAGE_SIZES, PROOF_SIZES};
-use crate::provider::{Candidate, Claim, Error};
+use crate::provider::{Candidate, Claim, Error, beside};
+use crate::run::State;
 use crate::target::{GitHubCredential, GitHubPipeline, short_name};
 
 #[derive(Deserialize)]
@@ -36,8 +37,19 @@ struct WorkflowRun {
     workflow_id: u64,
     #[serde(default, deserialize_with = "wire::exact")]
     head_branch: Option<String>,
+    #[serde(default, deserialize_with = "wire::exact")]
+    event: Option<String>,
+    #[serde(default, deserialize_with = "wire::lenient")]
+    created_at: Option<DateTime<Utc>>,
     #[serde(default, deserialize_with = "wire::lenient")]
     actor: Option<User>,
+}
+
+/// A page of the newest runs.
+struct Newest {
+    runs: Vec<WorkflowRun>,
+    /// Whether there are no others.
+    is_all: bool,
 }
 
 #[derive(Clone, Deserialize)]
@@ -47,91 +59,112 @@ struct User {
 }
 
 impl GitHub<'_> {
-    /// The runs of this kind that there are since then, or the newest of any kind.
+    /// The runs of this kind that there are since then, and older ones with the marker; or the newest of any kind.
     pub(in crate::provider) async fn recent(
         &self,
         since: Option<SystemTime>,
     ) -> Result<Vec<Candidate>, Error> {
         self.renew_in_time().await?;
-        let actor = match since {
-            Some(_) => self.actor().await,
-            // Nobody asks whose they are.
-            None => None,
-        };
-        let all = self.repository(["actions", "runs"]);
-        let (base, event) = match &self.call.pipeline {
-            // That there is no such workflow is better told by the dispatch itself.
-            _ if since.is_none() => (all, None),
-            GitHubPipeline::RepositoryDispatch { .. } => (all, Some("repository_dispatch")),
-            GitHubPipeline::WorkflowDispatch { workflow, .. } => (
-                self.repository(["actions", "workflows", workflow, "runs"]),
-                Some("workflow_dispatch"),
+        let (found, actor) = match since {
+            Some(since) => (self.since(since.into()).await?, self.actor().await),
+            // Nobody asks whose they are. That there is no such workflow is better told by the dispatch itself.
+            None => (
+                self.newest(&self.all_runs(), &PROOF_SIZES).await?.runs,
+                None,
             ),
         };
-        let sizes: &[usize] = match since {
-            Some(_) => &PAGE_SIZES,
-            None => &PROOF_SIZES,
-        };
-        let found = wire::in_pages(sizes, async |size| {
-            self.list(&base, event, since, size).await
-        });
-        let actor = actor.as_deref();
-        Ok(found
-            .await?
-            .into_iter()
-            .map(|run| self.candidate(run, actor))
-            .collect())
+        let candidates = found.into_iter();
+        let candidates = candidates.map(|run| self.candidate(run, actor.as_deref()));
+        Ok(candidates.collect())
     }
 
-    /// All there are since then, or the first page.
+    fn all_runs(&self) -> Url {
+        self.repository(["actions", "runs"])
+    }
+
+    /// The newest runs without any filter, since lists with one come from a search index that may lag by hours; with
+    /// one only where a page of the newest doesn't reach back so far.
+    async fn since(&self, since: DateTime<Utc>) -> Result<Vec<WorkflowRun>, Error> {
+        let (base, event) = match &self.call.pipeline {
+            GitHubPipeline::RepositoryDispatch { .. } => (self.all_runs(), "repository_dispatch"),
+            GitHubPipeline::WorkflowDispatch { workflow, .. } => (
+                self.repository(["actions", "workflows", workflow, "runs"]),
+                "workflow_dispatch",
+            ),
+        };
+        let Newest { mut runs, is_all } = self.newest(&base, &PAGE_SIZES).await?;
+        let is_old = |run: &WorkflowRun| run.created_at.is_some_and(|at| at < since);
+        if !is_all && !runs.iter().any(is_old) {
+            let read = wire::in_pages(&PAGE_SIZES, async |size| {
+                self.list(&base, event, since, size).await
+            });
+            runs.extend(beside(read.await, State::Queued)?.unwrap_or_default());
+        }
+        runs.retain(|run| {
+            let is_of_event = run.event.as_deref().is_none_or(|known| known == event);
+            is_of_event && (!is_old(run) || self.is_marked(run))
+        });
+        Ok(runs)
+    }
+
+    /// The newest page of a list.
+    async fn newest(&self, base: &Url, sizes: &[usize]) -> Result<Newest, Error> {
+        wire::in_pages(sizes, async |size| {
+            let mut url = base.clone();
+            url.set_query(Some(&format!("per_page={size}")));
+            let runs: Rc<Runs> = self.read(&url, "the list of runs").await?;
+            let page = &runs.workflow_runs;
+            Ok(Newest {
+                runs: page.entries.clone(),
+                is_all: page.is_last(size, page.length, runs.total_count),
+            })
+        })
+        .await
+    }
+
+    /// All there are of an event since then, as far as GitHub's search index knows.
     async fn list(
         &self,
         base: &Url,
-        event: Option<&str>,
-        since: Option<SystemTime>,
+        event: &str,
+        since: DateTime<Utc>,
         size: usize,
     ) -> Result<Vec<WorkflowRun>, Error> {
+        let created = format!(">={}", since.to_rfc3339_opts(SecondsFormat::Secs, true));
         let mut found = Vec::new();
         let mut length = 0;
         for page in 1..=MAX_PAGES {
             let mut url = base.clone();
-            {
-                let mut query = url.query_pairs_mut();
-                query.append_pair("per_page", &size.to_string());
-                if let Some(event) = event {
-                    query.append_pair("event", event);
-                }
-                if let Some(since) = since {
-                    let since = DateTime::<Utc>::from(since);
-                    let since = since.to_rfc3339_opts(SecondsFormat::Secs, true);
-                    query.append_pair("created", &format!(">={since}"));
-                }
-                if page > 1 {
-                    query.append_pair("page", &page.to_string());
-                }
-            }
+            url.query_pairs_mut()
+                .append_pair("per_page", &size.to_string())
+                .append_pair("event", event)
+                .append_pair("created", &created)
+                .append_pair("page", &page.to_string());
             let runs: Rc<Runs> = self.read(&url, "the list of runs").await?;
             let page = &runs.workflow_runs;
             found.extend(page.entries.iter().cloned());
             length += page.length;
-            if since.is_none() || page.is_last(size, length, runs.total_count) {
+            if page.is_last(size, length, runs.total_count) {
                 break;
             }
         }
         Ok(found)
     }
 
+    fn is_marked(&self, run: &WorkflowRun) -> bool {
+        let marker = self.target.marker();
+        marker.is_some_and(|marker| run.display_title.contains(marker))
+    }
+
     fn candidate(&self, run: WorkflowRun, actor: Option<&str>) -> Candidate {
+        let is_marked = self.is_marked(&run);
         let title = run.display_title;
         let is_ours = match (actor, &run.actor) {
             (Some(ours), Some(theirs)) => ours == theirs.login,
             _ => true,
         };
         let claim = match &self.call.pipeline {
-            GitHubPipeline::RepositoryDispatch {
-                marker: Some(marker),
-                ..
-            } if title.contains(marker.as_str()) => Claim::Marked,
+            GitHubPipeline::RepositoryDispatch { .. } if is_marked => Claim::Marked,
             GitHubPipeline::RepositoryDispatch { event_type, .. }
                 if title == *event_type && is_ours =>
             {
@@ -188,7 +221,7 @@ mod tests {
         let runs = noise::answer(json!({ "total_count": 1, "workflow_runs": [{
             "id": 1, "run_number": 7, "html_url": "https://x.example", "display_title": "deploy", "name": "Build",
             "path": ".github/workflows/build.yml@main", "workflow_id": 3, "head_branch": "main",
-            "actor": { "login": "octocat" },
+            "event": "repository_dispatch", "created_at": "2026-11-22T12:00:00Z", "actor": { "login": "octocat" },
         }]}));
         let actor = proptest::option::of(noise::text());
         each(|github| {
