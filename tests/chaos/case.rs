@@ -2,7 +2,9 @@
 //! The same seed is always the same case. Not here: playing it (see `play`).
 
 mod dice;
+mod focus;
 mod incident;
+mod outage;
 mod setting;
 mod target;
 mod trouble;
@@ -13,8 +15,9 @@ use sandbox::{Provider, Run};
 
 pub(crate) use dice::Dice;
 pub(crate) use incident::Incident;
-pub(crate) use setting::{Course, Living, Setting, Skew};
-pub(crate) use target::{OnAbandoned, OnBlocked, Pipeline, Target, Wait};
+pub(crate) use outage::{Outage, Scope};
+pub(crate) use setting::{Course, Delays, Living, Setting, Skew};
+pub(crate) use target::{Credential, OnAbandoned, OnBlocked, Pipeline, Target, Wait};
 pub(crate) use trouble::{Trouble, Where};
 
 /// From this seed on there are troubles that last a minute and more.
@@ -61,6 +64,10 @@ enum Temper {
     /// Not long enough for runs that must be looked for, as a rule.
     Hasty,
     Patient,
+    /// Long enough for troubles of many seconds in the middle.
+    Steady,
+    /// Long enough for troubles of more than a minute.
+    Ageless,
 }
 
 impl Case {
@@ -81,13 +88,14 @@ impl Case {
             20..60 => Weather::Fair,
             _ => Weather::Foul,
         };
-        let temper = if dice.chance(65) {
-            Temper::Hasty
-        } else {
-            Temper::Patient
+        let temper = match dice.percent() {
+            0..60 => Temper::Hasty,
+            60..85 => Temper::Patient,
+            _ if seed >= FIRST_WITH_MINUTES && dice.chance(20) => Temper::Ageless,
+            _ => Temper::Steady,
         };
         let targets = target::draw(&mut dice, temper, count);
-        let setting = Setting::draw(&mut dice);
+        let setting = Setting::draw(&mut dice, temper);
         let incidents = incident::draw(&mut dice, weather, temper, &targets);
         let is_stopped = incidents.iter().any(|(_, incident)| incident.is_signal());
         let lasting = if is_stopped || seed >= FIRST_WITH_MINUTES {
@@ -96,7 +104,7 @@ impl Case {
             trouble::Lasting::Seconds
         };
         let troubles = trouble::draw(&mut dice, weather, &targets, lasting);
-        Self {
+        let case = Self {
             seed,
             targets,
             form,
@@ -107,7 +115,8 @@ impl Case {
             weather,
             troubles,
             incidents,
-        }
+        };
+        case.focus(&mut dice)
     }
 
     /// The target whose trigger started this run.
@@ -117,21 +126,29 @@ impl Case {
         owner.filter(|_| !run.is_strange)
     }
 
+    pub(crate) fn freezes(&self) -> bool {
+        let mut incidents = self.incidents.iter().map(|(_, incident)| incident);
+        incidents.any(|incident| matches!(incident, Incident::Freeze(_)))
+    }
+
     /// Whether the answer to its trigger names the run.
     pub(crate) fn tells_the_run(&self, target: &Target) -> bool {
         match target.pipeline {
-            Pipeline::Workflow { .. } => self.setting.run_details_rejected.is_none(),
-            Pipeline::Event(_) => false,
+            Pipeline::Workflow { .. } => !self.setting.rejects_run_details(),
+            Pipeline::Event { .. } => false,
             Pipeline::Gitlab { .. } | Pipeline::Bitbucket { .. } => true,
         }
     }
 
-    pub(crate) fn lives(&self, provider: Provider) -> Living {
-        self.setting.lives[match provider {
-            Provider::Github => 0,
-            Provider::Gitlab => 1,
-            Provider::Bitbucket => 2,
-        }]
+    /// How that run lives.
+    pub(crate) fn living(&self, run: &Run) -> Living {
+        let [github, gitlab, bitbucket] = self.setting.lives;
+        match run.provider {
+            Provider::Github if run.pipeline == setting::TWIN_FILE => self.setting.twin,
+            Provider::Github => github,
+            Provider::Gitlab => gitlab,
+            Provider::Bitbucket => bitbucket,
+        }
     }
 
     /// The longest that the step may take where nobody stops it: five tries before the trigger, its own time, a look

@@ -2,8 +2,13 @@
 //! of requests, never by what the step says of itself.
 
 mod cancels;
+mod deadlines;
 mod ends;
+mod green;
+mod lost;
+mod record;
 mod runs;
+mod stopping;
 mod triggers;
 mod view;
 
@@ -22,6 +27,9 @@ pub(crate) fn check(case: &Case, seen: &Seen) -> Vec<String> {
         triggers::started_at_most_once,
         triggers::what_was_not_started_is_not_there,
         triggers::what_was_accepted_was_sent,
+        triggers::nothing_fits_in_time_unless_accepted,
+        triggers::what_is_unknown_arrived,
+        triggers::a_limited_one_waits,
         triggers::none_is_sent_where_one_cannot_be,
         runs::none_is_lost,
         runs::what_was_found_stays,
@@ -31,9 +39,18 @@ pub(crate) fn check(case: &Case, seen: &Seen) -> Vec<String> {
         cancels::only_ours_are_cancelled,
         cancels::what_goes_on_is_named,
         cancels::what_is_named_goes_on,
+        lost::only_after_a_minute_of_refusals,
+        lost::not_without_a_cancel,
+        lost::unfound_only_when_time_is_up,
+        deadlines::who_succeeds_in_time_is_a_success,
+        deadlines::nothing_is_cancelled_before,
+        stopping::nothing_is_triggered_any_more,
+        stopping::refused_cancels_are_sent_again,
+        green::what_it_passes_for_is_so,
         ends::in_time,
         ends::with_the_right_code,
         ends::with_the_worst_outcome,
+        ends::with_the_worst_conclusion,
         ends::with_the_first_run,
         ends::decently,
         ends::well_in_calm_weather,

@@ -1,15 +1,17 @@
 //! Plays a case: starts the world and the step, lets happen what shall happen, and keeps what can be seen afterwards.
 
+mod strike;
+
 use std::process::Child;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use sandbox::{Occasion, RecordedRequest, Run, Sandbox};
 use serde_json::{Map, Value, json};
 
-use crate::calls::signal;
-use crate::case::{Case, Form, Incident};
+use crate::case::{Case, Form, Incident, Outage};
 use crate::harness::{Done, Step};
+use strike::{run_again, strike};
 
 /// Between looks whether the step has ended.
 const TICK: Duration = Duration::from_millis(10);
@@ -26,6 +28,18 @@ pub(crate) struct Seen {
     /// How long the step went on after each signal that it got.
     pub(crate) after_signals: Vec<Duration>,
     pub(crate) took: Duration,
+    pub(crate) ended_at: SystemTime,
+    /// With the times at which they began.
+    pub(crate) outages: Vec<(SystemTime, Outage)>,
+}
+
+/// What happened while the step ran.
+#[derive(Default)]
+struct Watched {
+    signals: Vec<Instant>,
+    outages: Vec<(SystemTime, Outage)>,
+    /// The targets whose runs somebody runs again as soon as they are over.
+    reruns: Vec<usize>,
 }
 
 pub(crate) fn play(case: &Case) -> Seen {
@@ -40,7 +54,9 @@ pub(crate) fn play(case: &Case) -> Seen {
         .iter()
         .copied()
         .partition::<Vec<_>, _>(|(at, incident)| at.is_zero() && !incident.is_signal());
+    let mut watched = Watched::default();
     for (_, incident) in before {
+        watched.note(incident);
         strike(case, incident, &sandbox, None);
     }
     let began = Instant::now();
@@ -48,8 +64,8 @@ pub(crate) fn play(case: &Case) -> Seen {
     while step.log().is_empty() && !has_ended(&mut child) {
         thread::sleep(TICK);
     }
-    let signals = watch(case, &sandbox, &mut child, &later);
-    let ended = Instant::now();
+    watch(case, &sandbox, &mut child, &later, &mut watched);
+    let (ended, ended_at) = (Instant::now(), SystemTime::now());
     let (runs, requests) = (sandbox.runs(), sandbox.requests());
     let done = step.finish(child);
     let results = done.outputs.get("results");
@@ -59,53 +75,56 @@ pub(crate) fn play(case: &Case) -> Seen {
             .unwrap_or_default(),
         runs,
         requests,
-        after_signals: signals.into_iter().map(|at| ended - at).collect(),
+        after_signals: watched.signals.iter().map(|at| ended - *at).collect(),
         took: ended - began,
+        ended_at,
+        outages: watched.outages,
         done,
     }
 }
 
-/// Lets happen what shall happen until the step has ended, and tells when it got signals. One that goes on for too
-/// long is killed.
+/// Lets happen what shall happen until the step has ended. One that goes on for too long is killed.
 fn watch(
     case: &Case,
     sandbox: &Sandbox,
     child: &mut Child,
     incidents: &[(Duration, Incident)],
-) -> Vec<Instant> {
+    watched: &mut Watched,
+) {
     let began = Instant::now();
     let mut incidents = incidents.iter().peekable();
-    let mut signals = Vec::new();
     // Whether it has ended is seen before each signal: none may reach another process of the same number.
     while !has_ended(child) {
         if let Some((_, incident)) = incidents.next_if(|(at, _)| began.elapsed() >= *at) {
-            if incident.is_signal() {
-                signals.push(Instant::now());
-            }
+            watched.note(*incident);
             strike(case, *incident, sandbox, Some(child));
         } else if began.elapsed() > 2 * case.longest() {
             child.kill().expect("it is ours");
         } else {
+            let reruns = &mut watched.reruns;
+            reruns.retain(|target| !run_again(case, *target, sandbox));
             thread::sleep(TICK);
         }
     }
-    signals
+}
+
+impl Watched {
+    fn note(&mut self, incident: Incident) {
+        match incident {
+            Incident::Signal(_) => self.signals.push(Instant::now()),
+            Incident::Outage(outage) => self.outages.push((SystemTime::now(), outage)),
+            Incident::Rerun(target) => self.reruns.push(target),
+            Incident::Closes
+            | Incident::Opens
+            | Incident::Stranger(..)
+            | Incident::Event(..)
+            | Incident::Freeze(_) => {}
+        }
+    }
 }
 
 fn has_ended(child: &mut Child) -> bool {
     child.try_wait().expect("it is ours").is_some()
-}
-
-fn strike(case: &Case, incident: Incident, sandbox: &Sandbox, child: Option<&Child>) {
-    match incident {
-        Incident::Signal(name) => signal(child.expect("it has started"), name),
-        Incident::Closes => sandbox.close(),
-        Incident::Opens => sandbox.open(),
-        Incident::Stranger(name, target) => {
-            let run = case.targets[target].like();
-            sandbox.with_world(|world| world.started_by(name, run));
-        }
-    }
 }
 
 fn step(case: &Case, sandbox: &Sandbox) -> Step {

@@ -53,8 +53,12 @@ fn tell(failed: &[(u64, String)]) -> String {
     let whole = failed.iter().take(MOST_TOLD);
     let whole = whole.map(|(number, why)| format!("=== seed {number}\n{why}\n"));
     let commands = failed.iter().map(|(number, why)| {
-        let first = why.lines().next().unwrap_or_default();
-        format!("CHAOS_SEED={number} cargo test --test chaos -- --ignored --nocapture  # {first}\n")
+        let complaints = why.lines().take_while(|line| !line.starts_with("---"));
+        let complaints: Vec<_> = complaints.collect();
+        let complaints = complaints.join("; ");
+        format!(
+            "CHAOS_SEED={number} cargo test --test chaos -- --ignored --nocapture  # {complaints}\n"
+        )
     });
     let (whole, commands): (String, String) = (whole.collect(), commands.collect());
     format!(

@@ -16,7 +16,10 @@ impl Tally {
         count("targets", case.targets.len());
         count("requests", seen.requests.len());
         count("signals", seen.after_signals.len());
+        count("outages", seen.outages.len());
+        count("freezes", usize::from(case.freezes()));
         for run in &seen.runs {
+            count("runs that were run again", usize::from(run.attempt() > 1));
             count(
                 if run.is_strange {
                     "runs of strangers"

@@ -3,6 +3,9 @@
 
 use std::time::Duration;
 
+use sandbox::Provider;
+
+use super::outage::{self, Outage};
 use super::{Dice, Target, Temper, Weather};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,6 +17,13 @@ pub(crate) enum Incident {
     Opens,
     /// Somebody of that name starts the like of what this target starts.
     Stranger(&'static str, usize),
+    /// At GitLab and Bitbucket: a push or a schedule of somebody of that name, on the reference of this target.
+    Event(&'static str, usize, &'static str),
+    /// Somebody runs again what this target started at GitHub, as soon as it is over.
+    Rerun(usize),
+    Outage(Outage),
+    /// The step's process gets no time of the machine for so long.
+    Freeze(Duration),
 }
 
 impl Incident {
@@ -46,7 +56,14 @@ pub(super) fn draw(
         } else {
             dice.pick(&NAMES)
         };
-        let stranger = Incident::Stranger(name, target);
+        let can_be_pushed = targets[target].provider() != Provider::Github;
+        let stranger = match dice.percent() {
+            0..40 if can_be_pushed => {
+                Incident::Event(name, target, dice.pick(&["push", "push", "schedule"]))
+            }
+            0..30 if !can_be_pushed => Incident::Rerun(target),
+            _ => Incident::Stranger(name, target),
+        };
         let at = if dice.chance(25) {
             Duration::ZERO
         } else {
@@ -54,18 +71,28 @@ pub(super) fn draw(
         };
         incidents.push((at, stranger));
     }
-    let stops = match temper {
-        Temper::Hasty => 70,
-        Temper::Patient => 15,
+    let (stops, latest) = match temper {
+        Temper::Hasty => (60, 4_000),
+        Temper::Patient => (25, 12_000),
+        Temper::Steady | Temper::Ageless => (25, 25_000),
     };
     if dice.chance(stops) {
-        let first = dice.milliseconds(0, 4_000);
+        let first = dice.milliseconds(0, latest);
         incidents.push((first, Incident::Signal(dice.pick(&["INT", "TERM"]))));
         if dice.chance(25) {
             let second = first + dice.milliseconds(10, 2_500);
             incidents.push((second, Incident::Signal(dice.pick(&["INT", "TERM"]))));
         }
+    } else if dice.chance(20) {
+        // In time for a deadline of the hasty ones.
+        let freezes = dice.milliseconds(500, 6_000);
+        let freeze = Incident::Freeze(dice.milliseconds(1_000, 9_000));
+        incidents.push((freezes, freeze));
     }
+    let target = &targets[dice.between(0, targets.len() - 1)];
+    let is_stopped = incidents.iter().any(|(_, incident)| incident.is_signal());
+    let outage = outage::draw(dice, weather, temper, target, is_stopped);
+    incidents.extend(outage.map(|(at, outage)| (at, Incident::Outage(outage))));
     if weather != Weather::Calm && dice.chance(30) {
         let closes = if dice.chance(40) {
             Duration::ZERO

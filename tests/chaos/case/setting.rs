@@ -1,12 +1,12 @@
 //! The world that a step finds: how runs live there, who else is about, and what the servers are like.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use sandbox::world::{Conclusion, GitlabVersion, JobLife, Life, OnCancel, RunDetails};
+use sandbox::world::{Conclusion, GitlabVersion, JobLife, Life, OnCancel, RunDetails, Workflow};
 use sandbox::{Provider, World};
 
-use super::Dice;
 use super::incident::NAMES;
+use super::{Dice, Temper};
 
 #[derive(Clone, Debug)]
 pub(crate) struct Setting {
@@ -14,8 +14,14 @@ pub(crate) struct Setting {
     pub(crate) lives: [Living; 3],
     /// For each run that is triggered, each of these starts one too.
     pub(crate) strangers: Vec<&'static str>,
-    /// The status by which GitHub refuses to tell which run it starts, if it does.
-    pub(crate) run_details_rejected: Option<u16>,
+    /// Of the second workflow that `release` starts.
+    pub(crate) twin: Living,
+    /// How GitHub says which run a `workflow_dispatch` starts, if it does.
+    pub(crate) run_details: RunDetails,
+    /// How far GitHub's search index is behind.
+    pub(crate) search_lag: Duration,
+    /// How long tokens of a GitHub App are good for.
+    pub(crate) token_life: Duration,
     /// How far the servers' clock is off.
     pub(crate) skew: Skew,
     pub(crate) old_gitlab: bool,
@@ -33,7 +39,24 @@ pub(crate) enum Skew {
 pub(crate) struct Living {
     pub(crate) course: Course,
     pub(crate) on_cancel: OnCancel,
+    pub(crate) delays: Delays,
 }
+
+/// How late the API shows them.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Delays {
+    /// In lists.
+    pub(crate) listed: Duration,
+    /// By their ids.
+    pub(crate) readable: Duration,
+    /// How they concluded, at GitHub.
+    pub(crate) concluded: Duration,
+}
+
+/// Starts by `release` too, beside the demo's own workflow, with a marker as that.
+pub(super) const TWIN_FILE: &str = "publish.yml";
+const TWIN_ID: u64 = 109;
+const APP: &str = "octo-org/app";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Course {
@@ -44,15 +67,31 @@ pub(crate) enum Course {
     Blocks,
 }
 
+impl Skew {
+    /// The machine's time when a clock that is off so shows this one.
+    pub(crate) fn undo(self, time: SystemTime) -> SystemTime {
+        match self {
+            Self::None => time,
+            Self::Ahead(skew) => time - skew,
+            Self::Behind(skew) => time + skew,
+        }
+    }
+}
+
 impl Setting {
-    pub(crate) fn draw(dice: &mut Dice) -> Self {
-        let lives = [(); 3].map(|()| Living::draw(dice));
+    pub(super) fn draw(dice: &mut Dice, temper: Temper) -> Self {
+        let lives = [(); 3].map(|()| Living::draw(dice, temper));
+        let twin = Living::draw(dice, temper);
         let strangers = if dice.chance(40) {
             (0..dice.between(1, 2)).map(|_| dice.pick(&NAMES)).collect()
         } else {
             Vec::new()
         };
-        let run_details_rejected = dice.chance(20).then(|| dice.pick(&[400, 422]));
+        let run_details = match dice.percent() {
+            0..20 => RunDetails::RejectedWith(dice.pick(&[400, 422])),
+            20..30 => RunDetails::IdOnly,
+            _ => RunDetails::Known,
+        };
         let skew = match dice.percent() {
             0..10 => Skew::Ahead(dice.milliseconds(500, 3_600_000)),
             10..20 => Skew::Behind(dice.milliseconds(500, 3_600_000)),
@@ -61,7 +100,18 @@ impl Setting {
         Self {
             lives,
             strangers,
-            run_details_rejected,
+            twin,
+            run_details,
+            search_lag: match dice.percent() {
+                0..15 => Duration::from_hours(1),
+                15..30 => dice.milliseconds(500, 15_000),
+                _ => Duration::ZERO,
+            },
+            token_life: if dice.chance(50) {
+                dice.milliseconds(4_000, 20_000)
+            } else {
+                Duration::from_hours(1)
+            },
             skew,
             old_gitlab: dice.chance(20),
         }
@@ -78,18 +128,72 @@ impl Setting {
             Skew::Ahead(skew) => world.ahead(skew),
             Skew::Behind(skew) => world.behind(skew),
         };
-        if let Some(status) = self.run_details_rejected {
-            world.github.run_details = RunDetails::RejectedWith(status);
-        }
+        let workflow = Workflow::new(TWIN_ID, TWIN_FILE, "Publish")
+            .on_repository_dispatch(&["release"])
+            .run_name("Publish ${{ github.event.client_payload.trigger_id }}");
+        let app = world
+            .github
+            .repositories
+            .iter_mut()
+            .find(|app| app.name == APP);
+        app.expect("the demo has it").workflows.push(workflow);
+        world = world.life_of(Provider::Github, APP, TWIN_FILE, self.twin.life());
+        world.github.run_details = self.run_details;
+        world.github.search_lag = self.search_lag;
+        world.github.token_life = self.token_life;
         if self.old_gitlab {
             world.gitlab.version = GitlabVersion::Old;
         }
         world
     }
+
+    /// The status by which GitHub refuses to say which run it starts.
+    pub(crate) fn details_rejected_with(&self) -> Option<u16> {
+        match self.run_details {
+            RunDetails::RejectedWith(status) => Some(status),
+            RunDetails::Known | RunDetails::IdOnly => None,
+        }
+    }
+
+    pub(super) fn rejects_run_details(&self) -> bool {
+        self.details_rejected_with().is_some()
+    }
+}
+
+impl Delays {
+    fn draw(dice: &mut Dice, temper: Temper) -> Self {
+        let listed = match (dice.percent(), temper) {
+            (0..5, Temper::Ageless) => Duration::from_secs(75),
+            (0..12, Temper::Patient | Temper::Steady | Temper::Ageless) => {
+                dice.milliseconds(8_000, 14_000)
+            }
+            (12..30, _) => dice.milliseconds(500, 6_000),
+            _ => Duration::ZERO,
+        };
+        let readable = match dice.percent() {
+            0..10 => dice.milliseconds(500, 6_000),
+            _ => Duration::ZERO,
+        };
+        let concluded = match dice.percent() {
+            0..10 => dice.milliseconds(500, 8_000),
+            _ => Duration::ZERO,
+        };
+        Self {
+            listed,
+            readable,
+            concluded,
+        }
+    }
 }
 
 impl Living {
-    fn draw(dice: &mut Dice) -> Self {
+    fn draw(dice: &mut Dice, temper: Temper) -> Self {
+        let longest = match temper {
+            Temper::Hasty => 5_000,
+            Temper::Patient => 15_000,
+            Temper::Steady => 30_000,
+            Temper::Ageless => 100_000,
+        };
         let course = match dice.percent() {
             0..45 => {
                 let passes = dice.chance(75);
@@ -98,18 +202,26 @@ impl Living {
                 } else {
                     Conclusion::Failure
                 };
-                Course::Ends(conclusion, dice.milliseconds(0, 5_000))
+                Course::Ends(conclusion, dice.milliseconds(0, longest))
             }
             45..90 => Course::Endless,
             _ => Course::Blocks,
         };
         let on_cancel = match dice.percent() {
-            0..60 => OnCancel::Ends(Duration::ZERO),
-            60..80 => OnCancel::Ends(dice.milliseconds(100, 3_000)),
+            0..50 => OnCancel::Ends(Duration::ZERO),
+            50..65 => OnCancel::RefusesAtFirst {
+                status: dice.pick(&[400, 401, 404, 409]),
+                times: dice.pick(&[1, 1, 2]),
+            },
+            65..80 => OnCancel::Ends(dice.milliseconds(100, 3_000)),
             80..90 => OnCancel::Ignores,
             _ => OnCancel::Refuses(dice.pick(&[403, 409, 500])),
         };
-        Self { course, on_cancel }
+        Self {
+            course,
+            on_cancel,
+            delays: Delays::draw(dice, temper),
+        }
     }
 
     fn life(self) -> Life {
@@ -123,5 +235,8 @@ impl Living {
             }
         };
         life.on_cancel(self.on_cancel)
+            .listed_after(self.delays.listed)
+            .readable_after(self.delays.readable)
+            .concluded_after(self.delays.concluded)
     }
 }

@@ -18,9 +18,12 @@ pub(crate) struct Target {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Pipeline {
     /// `build.yml`.
-    Workflow { token: &'static str },
+    Workflow { credential: Credential },
     /// A `repository_dispatch` of this type.
-    Event(&'static str),
+    Event {
+        event_type: &'static str,
+        credential: Credential,
+    },
     Gitlab {
         /// A trigger token, beside the token that reads.
         trigger: bool,
@@ -32,6 +35,13 @@ pub(crate) enum Pipeline {
         /// A tag is tried as a branch first.
         reference: &'static str,
     },
+}
+
+/// For GitHub.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Credential {
+    Token(&'static str),
+    App,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -79,6 +89,8 @@ impl Wait {
             timeout: match temper {
                 Temper::Hasty => dice.between(2, 8),
                 Temper::Patient => dice.between(13, 22),
+                Temper::Steady => dice.between(28, 36),
+                Temper::Ageless => dice.between(95, 120),
             },
             on_abandoned: if dice.chance(75) {
                 OnAbandoned::Cancel
@@ -94,10 +106,13 @@ impl Pipeline {
     fn draw(dice: &mut Dice, provider: Provider) -> Self {
         match provider {
             Provider::Github if dice.chance(45) => Self::Workflow {
-                token: dice.pick(&[demo::GITHUB_CLASSIC, demo::GITHUB_FINE_GRAINED]),
+                credential: Credential::draw(dice),
             },
-            // The first starts two runs without a marker, the others one with.
-            Provider::Github => Self::Event(dice.pick(&["deploy", "deploy-marked", "release"])),
+            // The first starts two runs without a marker, the others one and two with.
+            Provider::Github => Self::Event {
+                event_type: dice.pick(&["deploy", "deploy-marked", "release"]),
+                credential: Credential::draw(dice),
+            },
             Provider::Gitlab => Self::Gitlab {
                 trigger: dice.chance(30),
                 inputs: dice.chance(50),
@@ -109,9 +124,17 @@ impl Pipeline {
         }
     }
 
+    /// Whether its runs bear a marker.
+    pub(crate) fn is_marked(self) -> bool {
+        match self {
+            Self::Event { event_type, .. } => event_type != "deploy",
+            Self::Workflow { .. } | Self::Gitlab { .. } | Self::Bitbucket { .. } => false,
+        }
+    }
+
     pub(crate) fn provider(self) -> Provider {
         match self {
-            Self::Workflow { .. } | Self::Event(_) => Provider::Github,
+            Self::Workflow { .. } | Self::Event { .. } => Provider::Github,
             Self::Gitlab { .. } => Provider::Gitlab,
             Self::Bitbucket { .. } => Provider::Bitbucket,
         }
@@ -119,19 +142,27 @@ impl Pipeline {
 
     pub(crate) fn repository(self) -> &'static str {
         match self {
-            Self::Workflow { .. } | Self::Event(_) => "octo-org/app",
+            Self::Workflow { .. } | Self::Event { .. } => "octo-org/app",
             Self::Gitlab { .. } => "octo-group/tools/deployer",
             Self::Bitbucket { .. } => "octo-workspace/service",
         }
     }
 
-    fn token(self) -> &'static str {
+    pub(super) fn credential(self) -> Credential {
         match self {
-            Self::Workflow { token } => token,
-            Self::Event(_) => demo::GITHUB_CLASSIC,
-            Self::Gitlab { .. } => demo::GITLAB_DEVELOPER,
-            Self::Bitbucket { .. } => demo::BITBUCKET_ACCESS,
+            Self::Workflow { credential } | Self::Event { credential, .. } => credential,
+            Self::Gitlab { .. } => Credential::Token(demo::GITLAB_DEVELOPER),
+            Self::Bitbucket { .. } => Credential::Token(demo::BITBUCKET_ACCESS),
         }
+    }
+}
+
+impl Credential {
+    fn draw(dice: &mut Dice) -> Self {
+        if dice.chance(25) {
+            return Self::App;
+        }
+        Self::Token(dice.pick(&[demo::GITHUB_CLASSIC, demo::GITHUB_FINE_GRAINED]))
     }
 }
 
@@ -156,9 +187,14 @@ impl Target {
     pub(crate) fn like(&self) -> Run {
         let (pipeline, event, title, workflow) = match self.pipeline {
             Pipeline::Workflow { .. } => ("build.yml", "workflow_dispatch", "Build", 101),
-            Pipeline::Event("deploy") => ("build.yml", "repository_dispatch", "deploy", 101),
-            Pipeline::Event("release") => ("ship.yml", "repository_dispatch", "Ship theirs", 108),
-            Pipeline::Event(_) => ("marked.yml", "repository_dispatch", "Marked theirs", 106),
+            Pipeline::Event { event_type, .. } => {
+                let (file, title, workflow) = match event_type {
+                    "deploy" => ("build.yml", "deploy", 101),
+                    "release" => ("ship.yml", "Ship theirs", 108),
+                    _ => ("marked.yml", "Marked theirs", 106),
+                };
+                (file, "repository_dispatch", title, workflow)
+            }
             Pipeline::Gitlab { trigger: true, .. } => (".gitlab-ci.yml", "trigger", "", 0),
             Pipeline::Gitlab { .. } => (".gitlab-ci.yml", "api", "", 0),
             Pipeline::Bitbucket { custom, .. } => (custom.unwrap_or("default"), "manual", "", 0),
@@ -170,7 +206,7 @@ impl Target {
                 ..
             } => (RefKind::Tag, "v2.0.0".to_owned()),
             Pipeline::Bitbucket { reference, .. } => (RefKind::Branch, reference.to_owned()),
-            Pipeline::Workflow { .. } | Pipeline::Event(_) | Pipeline::Gitlab { .. } => {
+            Pipeline::Workflow { .. } | Pipeline::Event { .. } | Pipeline::Gitlab { .. } => {
                 (RefKind::Branch, "main".to_owned())
             }
         });
@@ -181,16 +217,23 @@ impl Target {
 
     /// Who starts its runs, by the name that the provider gives.
     pub(super) fn owner(&self) -> &'static str {
-        match self.provider() {
-            Provider::Github => "octocat",
-            Provider::Gitlab => "octavia",
-            Provider::Bitbucket => "service-access-token",
+        match (self.provider(), self.pipeline.credential()) {
+            (Provider::Github, Credential::App) => "octo-deployer[bot]",
+            (Provider::Github, Credential::Token(_)) => "octocat",
+            (Provider::Gitlab, _) => "octavia",
+            (Provider::Bitbucket, _) => "service-access-token",
         }
     }
 
     /// Everything of it that must never be seen.
     pub(crate) fn secrets(&self) -> Vec<&'static str> {
-        vec![self.pipeline.token(), demo::GITLAB_TRIGGER]
+        let lines = demo::GITHUB_APP_PRIVATE_KEY.lines();
+        let mut secrets: Vec<_> = lines.filter(|line| line.len() > 40).collect();
+        secrets.push(demo::GITLAB_TRIGGER);
+        if let Credential::Token(token) = self.pipeline.credential() {
+            secrets.push(token);
+        }
+        secrets
     }
 
     /// Its inputs, as an entry of `targets` has them.
@@ -199,7 +242,13 @@ impl Target {
         let mut set = |name: &str, value: Value| inputs.insert(name.to_owned(), value);
         set("provider", json!(self.provider().to_string()));
         set("repository", json!(self.pipeline.repository()));
-        set("token", json!(self.pipeline.token()));
+        match self.pipeline.credential() {
+            Credential::Token(token) => set("token", json!(token)),
+            Credential::App => {
+                set("client-id", json!(demo::GITHUB_APP_CLIENT_ID));
+                set("private-key", json!(demo::GITHUB_APP_PRIVATE_KEY))
+            }
+        };
         if self.provider() != Provider::Github {
             set("server-url", json!(sandbox.http_url()));
         }
@@ -209,8 +258,8 @@ impl Target {
                 set("ref", json!("main"));
                 set("inputs", json!({"version": self.mark}));
             }
-            Pipeline::Event(event) => {
-                set("event-type", json!(event));
+            Pipeline::Event { event_type, .. } => {
+                set("event-type", json!(event_type));
                 set("client-payload", json!({"target": self.mark}));
             }
             Pipeline::Gitlab { trigger, inputs } => {

@@ -56,6 +56,7 @@ pub(crate) enum Trouble {
 
 /// Longer than the client waits for an answer.
 const TOO_LATE: Duration = Duration::from_secs(65);
+const SHORT: Duration = Duration::from_secs(2);
 
 pub(super) fn draw(
     dice: &mut Dice,
@@ -159,7 +160,35 @@ impl Trouble {
     }
 }
 
+impl Trouble {
+    /// How long a read that meets it may keep others from being answered.
+    pub(crate) fn lasts(self) -> Duration {
+        match self {
+            Self::TooMany(_, seconds) => Duration::from_secs(5 + 4 * seconds.unwrap_or(60)),
+            Self::Late(_, by) => by + SHORT,
+            Self::SlowHeader(_) => TOO_LATE,
+            Self::SlowBody(pause) if pause.as_secs() > 0 => TOO_LATE,
+            Self::SlowBody(_) | Self::Huge(_) | Self::EndlessHeaders(_) => 10 * SHORT,
+            Self::Reset(_)
+            | Self::Close(_)
+            | Self::Status(..)
+            | Self::Truncated
+            | Self::Garbage(_)
+            | Self::Deep(_)
+            | Self::Circles => SHORT,
+        }
+    }
+}
+
 impl Where {
+    pub(crate) fn is_read(self, provider: Provider) -> bool {
+        self.provider == provider && self.purpose == Purpose::Read
+    }
+
+    pub(crate) fn is_cancel(self, provider: Provider) -> bool {
+        self.provider == provider && self.purpose == Purpose::Cancel
+    }
+
     pub(crate) fn route(self) -> Route {
         let all = Route::any().provider(self.provider);
         match self.purpose {

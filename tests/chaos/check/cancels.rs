@@ -3,9 +3,15 @@
 use std::time::Duration;
 
 use sandbox::world::OnCancel;
+use sandbox::{RecordedRequest, Run};
 
-use super::view::{Entry, Listed, View, goes_on, id};
-use crate::case::OnAbandoned;
+use super::green::can_be_seen;
+use super::record::is_good;
+use super::view::{Entry, Listed, View, end, goes_on, id};
+use crate::case::{Living, OnAbandoned};
+
+/// In which somebody can run it again, so that the cancel hits another attempt than the one that was read.
+const BETWEEN_READ_AND_CANCEL: Duration = Duration::from_secs(1);
 
 /// Of runs that are ours for sure and are to be cancelled, and only where the step does not see their end.
 pub(super) fn only_ours_are_cancelled(view: &View<'_>) -> Vec<String> {
@@ -18,14 +24,30 @@ pub(super) fn only_ours_are_cancelled(view: &View<'_>) -> Vec<String> {
             complaints.push(format!("cancelled what is not ours: {}", request.path));
             continue;
         };
-        let may = cancels(entry);
         let is_sure = entry.lists(run).is_some_and(Listed::is_sure);
-        let is_in_vain = entry.lists(run).and_then(Listed::conclusion) == Some("success");
-        if !may || !is_sure || (is_in_vain && !view.has_signals()) {
+        if !may_cancel(entry) || !is_sure || is_in_vain(view, request, run) {
             complaints.push(entry.complain(format!("cancelled {} without a right", id(run))));
+        }
+        let is_another_attempt = run.attempt() > 1
+            && request.arrived_at > view.at(run.created_at) + BETWEEN_READ_AND_CANCEL;
+        if is_another_attempt {
+            let complaint = format!("cancelled attempt {} of {}", run.attempt(), id(run));
+            complaints.push(entry.complain(complaint));
         }
     }
     complaints
+}
+
+/// Whether it had succeeded, and that had been read.
+fn is_in_vain(view: &View<'_>, request: &RecordedRequest, run: &Run) -> bool {
+    let run = run.first_attempt();
+    let ended = view.at(run.concluded_from());
+    let mut reads = view.reads_of(run);
+    let was_read = reads.any(|read| {
+        let is_between = (ended..request.arrived_at).contains(&read.arrived_at);
+        is_between && is_good(read.answered)
+    });
+    end(run) == Some("success") && was_read && view.can_be_read_from(run, ended)
 }
 
 /// Every run of ours that the step waited for and that goes on, and that something was done about it.
@@ -39,7 +61,8 @@ pub(super) fn what_goes_on_is_named(view: &View<'_>) -> Vec<String> {
         for run in entry.started.iter().filter(|run| goes_on(run)) {
             let listed = entry.lists(run);
             let named = listed.map_or_else(|| entry.left_running(), Listed::left_running);
-            if named.is_none() {
+            let is_known = listed.is_some() || can_be_seen(view, entry, run);
+            if named.is_none() && is_known {
                 complaints.push(entry.complain(format!("nobody tells that {} goes on", id(run))));
             }
             let asked = view
@@ -53,7 +76,7 @@ pub(super) fn what_goes_on_is_named(view: &View<'_>) -> Vec<String> {
     complaints
 }
 
-fn cancels(entry: &Entry<'_>) -> bool {
+pub(super) fn may_cancel(entry: &Entry<'_>) -> bool {
     let wait = entry.target.wait;
     wait.is_some_and(|wait| wait.on_abandoned == OnAbandoned::Cancel)
 }
@@ -61,8 +84,7 @@ fn cancels(entry: &Entry<'_>) -> bool {
 /// Whether its cancel must have arrived: there was time for it, and somebody who would have heard it.
 fn must_be_cancelled(view: &View<'_>, entry: &Entry<'_>, listed: Listed<'_>) -> bool {
     let was_hurried = view.seen.after_signals.len() > 1;
-    let is_given_up = listed.conclusion() != Some("lost");
-    cancels(entry) && listed.is_sure() && is_given_up && !was_hurried && !view.closes()
+    may_cancel(entry) && listed.is_sure() && !was_hurried && !view.closes()
 }
 
 /// Where nothing stands in the way of a cancel, none is feared to go on that does not, or is not ours for sure.
@@ -71,16 +93,25 @@ pub(super) fn what_is_named_goes_on(view: &View<'_>) -> Vec<String> {
     if !view.is_calm() || view.seen.after_signals.len() > 1 {
         return complaints;
     }
-    for entry in view.entries.iter().filter(|entry| cancels(entry)) {
-        let living = view.case.lives(entry.target.provider());
+    for entry in view.entries.iter().filter(|entry| may_cancel(entry)) {
         for listed in entry.listed().filter(|listed| listed.is_sure()) {
-            let run = listed.run(entry, view.seen);
+            let run = listed.run(entry, view);
             let is_left = run.is_some_and(goes_on);
-            let is_obedient = living.on_cancel == OnCancel::Ends(Duration::ZERO);
+            let is_obedient = run.is_some_and(|run| is_obedient(view.case.living(run)));
             if is_obedient && (is_left || listed.left_running().is_some()) {
                 complaints.push(entry.complain(format!("{} could be cancelled", listed.id())));
             }
         }
     }
     complaints
+}
+
+/// Whether its end after a cancel comes at once, after a refusal or two, and can be seen.
+fn is_obedient(living: Living) -> bool {
+    let ends = match living.on_cancel {
+        OnCancel::Ends(after) => after.is_zero(),
+        OnCancel::RefusesAtFirst { .. } => true,
+        OnCancel::Refuses(_) | OnCancel::Ignores => false,
+    };
+    ends && living.delays.readable.is_zero() && living.delays.concluded.is_zero()
 }

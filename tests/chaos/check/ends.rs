@@ -2,16 +2,17 @@
 
 use std::time::Duration;
 
+use super::green::is_excused;
 use super::view::{Entry, Listed, View, id};
-use crate::case::{OnAbandoned, Pipeline};
+use crate::case::OnAbandoned;
 
 /// After the first signal.
-const GRACE: Duration = Duration::from_secs(5);
+const GRACE: Duration = Duration::from_secs(7);
 /// What a machine that is busy with many of these at once takes.
 const SLACK: Duration = Duration::from_secs(4);
 
-/// In seconds: all targets of a case can be looked for meanwhile.
-const PATIENT: usize = 13;
+/// All targets of a case can be looked for meanwhile.
+const PATIENT: Duration = Duration::from_secs(13);
 
 pub(super) fn in_time(view: &View<'_>) -> Vec<String> {
     let mut complaints = Vec::new();
@@ -61,6 +62,27 @@ pub(super) fn with_the_worst_outcome(view: &View<'_>) -> Vec<String> {
     vec![format!("outcome {said:?}, not {worst:?}")]
 }
 
+/// The worst of several; empty if any has none.
+pub(super) fn with_the_worst_conclusion(view: &View<'_>) -> Vec<String> {
+    let order = [
+        "lost",
+        "timed-out",
+        "failure",
+        "cancelled",
+        "skipped",
+        "neutral",
+        "success",
+    ];
+    let conclusions: Option<Vec<_>> = view.entries.iter().map(Entry::conclusion).collect();
+    let place = |conclusion: &&str| order.iter().position(|known| known == conclusion);
+    let worst = conclusions.and_then(|all| all.into_iter().min_by_key(place));
+    let said = view.seen.done.outputs["conclusion"].as_str();
+    if said == worst.unwrap_or_default() {
+        return Vec::new();
+    }
+    vec![format!("conclusion {said:?}, not {worst:?}")]
+}
+
 /// Of all that are in `results`.
 pub(super) fn with_the_first_run(view: &View<'_>) -> Vec<String> {
     let first = view.entries.iter().find_map(|entry| entry.listed().next());
@@ -83,11 +105,17 @@ pub(super) fn decently(view: &View<'_>) -> Vec<String> {
 
 /// Whether its runs are known for sure: at once, or in the time that there is to look for a marker.
 fn can_be_known(view: &View<'_>, entry: &Entry<'_>) -> bool {
-    let has_time = |least| entry.target.wait.is_some_and(|wait| wait.timeout >= least);
-    let is_marked = ["deploy-marked", "release"]
-        .map(Pipeline::Event)
-        .contains(&entry.target.pipeline);
-    view.case.tells_the_run(entry.target) || (is_marked && has_time(PATIENT))
+    let has_time = |least: Duration| {
+        let wait = entry.target.wait;
+        wait.is_some_and(|wait| Duration::from_secs(wait.timeout as u64) >= least)
+    };
+    let late = entry
+        .started
+        .iter()
+        .map(|run| view.case.living(run).delays.listed);
+    let late = late.max().unwrap_or_default();
+    view.case.tells_the_run(entry.target)
+        || (entry.target.pipeline.is_marked() && has_time(PATIENT + late))
 }
 
 /// Where nothing goes wrong and nobody stops it, everything is started, known and as it should be.
@@ -106,7 +134,7 @@ pub(super) fn well_in_calm_weather(view: &View<'_>) -> Vec<String> {
         }
         for run in &entry.started {
             let is_known = entry.lists(run).is_some_and(Listed::is_sure);
-            if can_be_known(view, entry) && !is_known {
+            if can_be_known(view, entry) && !is_known && !is_excused(view, entry, run) {
                 complaints.push(entry.complain(format!("run {} was not found", id(run))));
             }
         }

@@ -2,6 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use sandbox::Run;
+
+use super::green::can_be_seen;
 use super::view::{self, Entry, View, id};
 use crate::case::{Course, OnBlocked};
 
@@ -13,7 +16,8 @@ pub(super) fn none_is_lost(view: &View<'_>) -> Vec<String> {
             let is_told = entry.lists(run).is_some()
                 || entry.outcome() == "unknown"
                 || nobody_asked(view, entry)
-                || is_told_unfound(view, entry);
+                || is_told_unfound(view, entry)
+                || !can_be_seen(view, entry, run);
             if !is_told {
                 complaints.push(entry.complain(format!("run {} is lost", id(run))));
             }
@@ -61,7 +65,7 @@ pub(super) fn none_is_made_up(view: &View<'_>) -> Vec<String> {
     let mut taken = BTreeSet::new();
     for entry in &view.entries {
         for listed in entry.listed() {
-            let Some(run) = listed.run(entry, view.seen) else {
+            let Some(run) = listed.run(entry, view) else {
                 complaints.push(entry.complain(format!("no run is {:?}", listed.id())));
                 continue;
             };
@@ -78,7 +82,7 @@ pub(super) fn none_is_anybody_elses(view: &View<'_>) -> Vec<String> {
     let mut complaints = Vec::new();
     for entry in &view.entries {
         for listed in entry.listed().filter(|listed| listed.is_sure()) {
-            let run = listed.run(entry, view.seen);
+            let run = listed.run(entry, view);
             let owner = run.and_then(|run| view.case.owner(run));
             if run.is_some() && owner != Some(entry.index) {
                 complaints.push(entry.complain(format!("run {} is not its own", listed.id())));
@@ -92,7 +96,7 @@ pub(super) fn they_ended_as_is_said(view: &View<'_>) -> Vec<String> {
     let mut complaints = Vec::new();
     for entry in &view.entries {
         for listed in entry.listed() {
-            let Some(run) = listed.run(entry, view.seen) else {
+            let Some(run) = listed.run(entry, view) else {
                 continue;
             };
             if listed.has_ended() && view::goes_on(run) {
@@ -102,7 +106,7 @@ pub(super) fn they_ended_as_is_said(view: &View<'_>) -> Vec<String> {
                 continue;
             };
             let is_ours = ["timed-out", "lost"].contains(&said);
-            let is_so = view::end(run) == Some(said) || gave_up(view, entry, said);
+            let is_so = view::end(run) == Some(said) || gave_up(view, entry, run, said);
             if !is_ours && !is_so {
                 let end = view::end(run);
                 complaints
@@ -114,11 +118,11 @@ pub(super) fn they_ended_as_is_said(view: &View<'_>) -> Vec<String> {
 }
 
 /// It was not worth waiting for a person.
-fn gave_up(view: &View<'_>, entry: &Entry<'_>, said: &str) -> bool {
+fn gave_up(view: &View<'_>, entry: &Entry<'_>, run: &Run, said: &str) -> bool {
     let fails = entry
         .target
         .wait
         .is_some_and(|wait| wait.on_blocked == OnBlocked::Fail);
-    let blocks = view.case.lives(entry.target.provider()).course == Course::Blocks;
+    let blocks = view.case.living(run).course == Course::Blocks;
     said == "failure" && fails && blocks
 }

@@ -1,8 +1,14 @@
 //! Triggers: never twice, and nothing said of them that is not so.
 
+use std::time::Duration;
+
 use sandbox::{Answered, Provider, RecordedRequest};
 
+use super::record::since;
 use super::view::{Entry, View};
+
+/// After a rate limit, by two clocks.
+const LEAST_WAIT: Duration = Duration::from_millis(900);
 
 /// Another one follows only where the one before was provably not acted on.
 pub(super) fn sent_at_most_once(view: &View<'_>) -> Vec<String> {
@@ -28,7 +34,7 @@ fn was_turned_away(request: &RecordedRequest, view: &View<'_>) -> bool {
         Answered::Status(429 | 403 | 307) => true,
         Answered::Status(status @ (400 | 422)) => {
             let is_first = String::from_utf8_lossy(&request.body).contains("return_run_details");
-            is_first && view.case.setting.run_details_rejected == Some(status)
+            is_first && view.case.setting.details_rejected_with() == Some(status)
         }
         Answered::Status(404) => {
             let is_first = String::from_utf8_lossy(&request.body).contains("\"branch\"");
@@ -65,20 +71,53 @@ pub(super) fn what_was_not_started_is_not_there(view: &View<'_>) -> Vec<String> 
         .collect()
 }
 
-/// By the provider's word, or by a run that was found after a trigger that got no clear answer.
+/// By the provider's word, or by a run that is certainly its own.
 pub(super) fn what_was_accepted_was_sent(view: &View<'_>) -> Vec<String> {
     let accepted = |entry: &&Entry<'_>| entry.outcome() == "accepted";
     let is_grounded = |entry: &Entry<'_>| {
-        let said =
-            |request: &&RecordedRequest| matches!(request.answered, Answered::Status(200..300));
-        let by_answer = entry.triggers.last().is_some_and(said);
-        by_answer || (!entry.triggers.is_empty() && entry.listed().next().is_some())
+        entry.was_accepted() || (!entry.triggers.is_empty() && entry.owns_a_sure_run())
     };
     let entries = view.entries.iter().filter(accepted);
     entries
         .filter(|entry| !is_grounded(entry))
         .map(|entry| entry.complain("accepted without ground"))
         .collect()
+}
+
+/// A run that merely fits in time is nobody's after an unclear answer.
+pub(super) fn nothing_fits_in_time_unless_accepted(view: &View<'_>) -> Vec<String> {
+    let by_time = |entry: &&Entry<'_>| entry.listed().any(|listed| !listed.is_sure());
+    let entries = view.entries.iter().filter(by_time);
+    entries
+        .filter(|entry| !entry.was_accepted())
+        .map(|entry| entry.complain("a run by its time alone, and nobody accepted the trigger"))
+        .collect()
+}
+
+/// Nobody doubts what became of a request that never arrived. Where the server cuts its connections, one can be on its
+/// way.
+pub(super) fn what_is_unknown_arrived(view: &View<'_>) -> Vec<String> {
+    let unknown = view.entries.iter().filter(|entry| {
+        entry.outcome() == "unknown" && entry.triggers.is_empty() && !view.closes()
+    });
+    unknown
+        .map(|entry| entry.complain("unknown, and no trigger arrived"))
+        .collect()
+}
+
+/// Whatever `Retry-After` says.
+pub(super) fn a_limited_one_waits(view: &View<'_>) -> Vec<String> {
+    let mut complaints = Vec::new();
+    for entry in &view.entries {
+        for pair in entry.triggers.windows(2) {
+            let is_limited = matches!(pair[0].answered, Answered::Status(429 | 403));
+            let waited = since(pair[0].arrived_at, pair[1].arrived_at);
+            if is_limited && waited < LEAST_WAIT {
+                complaints.push(entry.complain(format!("sent again after {waited:?}")));
+            }
+        }
+    }
+    complaints
 }
 
 /// What a target needs is looked into for all of them before the first is triggered.

@@ -1,7 +1,9 @@
 //! What was seen, sorted by target. Not here: what of it is right.
 
+use std::time::{Duration, SystemTime};
+
 use sandbox::world::{Conclusion, State};
-use sandbox::{Provider, RecordedRequest, Run};
+use sandbox::{Answered, Provider, RecordedRequest, Run};
 use serde_json::Value;
 
 use crate::case::{Case, Incident, Target, Weather};
@@ -11,6 +13,8 @@ pub(crate) struct View<'a> {
     pub(crate) case: &'a Case,
     pub(crate) seen: &'a Seen,
     pub(crate) entries: Vec<Entry<'a>>,
+    /// Everything that was started. Of what somebody ran again, the attempt that was triggered.
+    runs: Vec<&'a Run>,
 }
 
 /// A target, what is said of it, and what became of it in the world.
@@ -31,17 +35,18 @@ pub(crate) struct Listed<'a>(&'a Value);
 
 impl<'a> View<'a> {
     pub(crate) fn new(case: &'a Case, seen: &'a Seen) -> Self {
+        let runs: Vec<_> = seen.runs.iter().map(Run::first_attempt).collect();
         let targets = case.targets.iter().zip(&seen.results).enumerate();
         let entries = targets.map(|(index, (target, said))| {
             let is_its = |request: &&RecordedRequest| {
                 request.is_trigger() && target.is_in(&String::from_utf8_lossy(&request.body))
             };
-            let runs = seen.runs.iter();
+            let own = runs.iter().copied();
             Entry {
                 index,
                 target,
                 said,
-                started: runs.filter(|run| case.owner(run) == Some(index)).collect(),
+                started: own.filter(|run| case.owner(run) == Some(index)).collect(),
                 triggers: seen.requests.iter().filter(is_its).collect(),
             }
         });
@@ -49,6 +54,7 @@ impl<'a> View<'a> {
             case,
             seen,
             entries: entries.collect(),
+            runs,
         }
     }
 
@@ -102,6 +108,24 @@ impl<'a> Entry<'a> {
             .map(Listed)
     }
 
+    /// Whether the provider said so of its last trigger.
+    pub(crate) fn was_accepted(&self) -> bool {
+        let last = self.triggers.last();
+        last.is_some_and(|request| matches!(request.answered, Answered::Status(200..300)))
+    }
+
+    /// The end of its time, or what is certainly not after it: the trigger arrived before it was accepted.
+    pub(crate) fn deadline(&self) -> Option<SystemTime> {
+        let timeout = Duration::from_secs(self.target.wait?.timeout as u64);
+        Some(self.triggers.last()?.arrived_at + timeout)
+    }
+
+    /// Whether a run that it started stands there as certainly its own.
+    pub(crate) fn owns_a_sure_run(&self) -> bool {
+        let mut started = self.started.iter();
+        started.any(|run| self.lists(run).is_some_and(Listed::is_sure))
+    }
+
     /// What is said of this run of it.
     pub(crate) fn lists(&self, run: &Run) -> Option<Listed<'a>> {
         self.listed().find(|listed| listed.id() == id(run))
@@ -134,8 +158,8 @@ impl<'a> Listed<'a> {
     }
 
     /// The run of the world that it is.
-    pub(crate) fn run(self, entry: &Entry<'_>, seen: &'a Seen) -> Option<&'a Run> {
-        let mut runs = seen.runs.iter();
+    pub(crate) fn run(self, entry: &Entry<'_>, view: &View<'a>) -> Option<&'a Run> {
+        let mut runs = view.runs.iter().copied();
         runs.find(|run| {
             run.provider == entry.target.provider()
                 && run.repository == entry.target.pipeline.repository()

@@ -1,0 +1,73 @@
+//! No false green: a step that passes has started all that it should, and what it waited for ended well.
+
+use std::time::Duration;
+
+use sandbox::Run;
+
+use super::view::{Entry, Listed, View, end, id};
+
+/// New runs of a trigger are looked for until so long after the last one that appeared, in good answers.
+const SETTLE_TIME: Duration = Duration::from_secs(10);
+/// What lies between a run's appearance in lists and the list that shows it.
+const SLACK: Duration = Duration::from_secs(2);
+
+pub(super) fn what_it_passes_for_is_so(view: &View<'_>) -> Vec<String> {
+    let mut complaints = Vec::new();
+    if view.seen.done.code != Some(0) || view.case.dry_run {
+        return complaints;
+    }
+    for entry in &view.entries {
+        if !entry.was_accepted() && !entry.owns_a_sure_run() {
+            complaints.push(entry.complain("passes, and nobody accepted its trigger"));
+        }
+        if entry.target.wait.is_none() {
+            continue;
+        }
+        let failed = entry.started.iter();
+        let failed = failed.filter(|run| end(run) != Some("success"));
+        for run in failed.filter(|run| !is_excused(view, entry, run)) {
+            let (id, end) = (id(run), end(run));
+            complaints.push(entry.complain(format!("passes, and {id} ended as {end:?}")));
+        }
+    }
+    complaints
+}
+
+/// Whether nobody promises that this run is known. New runs are looked for until ten seconds after the last one
+/// appeared, and once more when the last known one has ended: who appears later is missed. A run that only fits in time
+/// can be another one of the same workflow, with a warning.
+pub(super) fn is_excused(view: &View<'_>, entry: &Entry<'_>, run: &Run) -> bool {
+    if entry.lists(run).is_some() {
+        return false;
+    }
+    let known: Vec<_> = entry
+        .listed()
+        .filter_map(|listed| Some((listed, listed.run(entry, view)?)))
+        .collect();
+    let is_mistaken =
+        |(listed, other): &(Listed<'_>, &Run)| !listed.is_sure() && other.pipeline == run.pipeline;
+    if known.iter().any(is_mistaken) {
+        return true;
+    }
+    let appeared = known.iter().map(|(_, other)| view.at(other.listed_from()));
+    let triggered = entry.triggers.last().map(|request| request.arrived_at);
+    let last = appeared.chain(triggered).max();
+    let settled = last.map(|last| last + SETTLE_TIME - SLACK);
+    let ended = known
+        .iter()
+        .map(|(_, other)| view.at(other.concluded_from()));
+    let ended = ended.max().filter(|_| entry.target.pipeline.is_marked());
+    let promised = settled.into_iter().chain(ended).max();
+    promised.is_none_or(|promised| view.at(run.listed_from()) > promised)
+}
+
+/// Whether there was time to see that run in a list: before the step had to end, and while lists were answered.
+pub(super) fn can_be_seen(view: &View<'_>, entry: &Entry<'_>, run: &Run) -> bool {
+    if is_excused(view, entry, run) {
+        return false;
+    }
+    let listed = view.at(run.listed_from());
+    let ends = view.signals().next().into_iter().chain(entry.deadline());
+    let is_in_time = ends.min().is_none_or(|end| listed + SLACK < end);
+    is_in_time && view.can_be_read_from(run, listed)
+}

@@ -1,0 +1,81 @@
+//! Runs that are given up: only after refusals for a minute, or never found in all the time there is, and not without
+//! a try to cancel them.
+
+use std::time::Duration;
+
+use sandbox::Run;
+
+use super::cancels::may_cancel;
+use super::record::{is_good, is_refusal, since};
+use super::view::{Entry, Listed, View, id};
+
+/// Refusals for less than that are transient.
+const REFUSED: Duration = Duration::from_mins(1);
+/// What lies between requests at the beginning and the end of it.
+const SLACK: Duration = Duration::from_secs(3);
+/// So long runs are looked for, unless `timeout` comes first.
+const SEARCH: Duration = Duration::from_mins(5);
+const MIN_REFUSALS: usize = 5;
+
+pub(super) fn only_after_a_minute_of_refusals(view: &View<'_>) -> Vec<String> {
+    let mut complaints = Vec::new();
+    for (entry, run) in given_up(view) {
+        let reads: Vec<_> = view.reads_of(run).collect();
+        let good = reads.iter().rposition(|read| is_good(read.answered));
+        let since_then = &reads[good.map_or(0, |good| good + 1)..];
+        let refusals = since_then.iter().filter(|read| is_refusal(read.answered));
+        let refusals: Vec<_> = refusals.map(|read| read.arrived_at).collect();
+        let lasted = match (refusals.first(), refusals.last()) {
+            (Some(first), Some(last)) => since(*first, *last),
+            _ => Duration::ZERO,
+        };
+        if lasted + SLACK < REFUSED || refusals.len() < MIN_REFUSALS {
+            let count = refusals.len();
+            complaints.push(entry.complain(format!(
+                "{} is lost after {count} refusals in {lasted:?}",
+                id(run)
+            )));
+        }
+    }
+    complaints
+}
+
+pub(super) fn not_without_a_cancel(view: &View<'_>) -> Vec<String> {
+    let is_left = |(entry, run): &(&Entry<'_>, &Run)| {
+        let is_sure = entry.lists(run).is_some_and(Listed::is_sure);
+        is_sure && may_cancel(entry) && view.cancels_of(run).is_empty()
+    };
+    let left = given_up(view).filter(is_left);
+    left.filter(|_| !view.has_signals() && !view.closes())
+        .map(|(entry, run)| entry.complain(format!("{} is given up without a cancel", id(run))))
+        .collect()
+}
+
+/// What was not found is looked for as long as there is time. Where strangers' runs look like it, the step may know
+/// sooner that it can't tell.
+pub(super) fn unfound_only_when_time_is_up(view: &View<'_>) -> Vec<String> {
+    let mut complaints = Vec::new();
+    for entry in &view.entries {
+        let is_unfound = entry.conclusion() == Some("lost") && entry.listed().next().is_none();
+        if !is_unfound || !entry.target.pipeline.is_marked() || view.has_signals() {
+            continue;
+        }
+        let (Some(wait), Some(trigger)) = (entry.target.wait, entry.triggers.last()) else {
+            continue;
+        };
+        let timeout = Duration::from_secs(wait.timeout as u64);
+        let looked = since(trigger.arrived_at, view.seen.ended_at);
+        if looked + SLACK < timeout.min(SEARCH) {
+            complaints.push(entry.complain(format!("not looked for for more than {looked:?}")));
+        }
+    }
+    complaints
+}
+
+fn given_up<'view, 'a>(view: &'view View<'a>) -> impl Iterator<Item = (&'view Entry<'a>, &'a Run)> {
+    view.entries.iter().flat_map(move |entry| {
+        let lost = entry.listed();
+        let lost = lost.filter(|listed| listed.conclusion() == Some("lost"));
+        lost.filter_map(move |listed| Some((entry, listed.run(entry, view)?)))
+    })
+}

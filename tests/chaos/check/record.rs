@@ -1,0 +1,98 @@
+//! What the record of requests says of a run: who read or cancelled it when, and what was answered.
+
+use std::time::{Duration, SystemTime};
+
+use sandbox::{Answered, RecordedRequest, Run};
+
+use super::view::{View, id};
+use crate::case::{Outage, Scope};
+
+impl<'a> View<'a> {
+    /// The world's time by the clock that the record goes by.
+    pub(super) fn at(&self, time: SystemTime) -> SystemTime {
+        self.case.setting.skew.undo(time)
+    }
+
+    /// Reads of its state, in order.
+    pub(super) fn reads_of(&self, run: &Run) -> impl Iterator<Item = &'a RecordedRequest> {
+        let provider = run.provider;
+        let ends = [
+            format!("/{}", id(run).replace('{', "%7B").replace('}', "%7D")),
+            format!("/{}/attempts/1", id(run)),
+        ];
+        let requests = self.seen.requests.iter();
+        requests.filter(move |request| {
+            let path = request.path.trim_end_matches('/');
+            let is_of_run = ends.iter().any(|end| path.ends_with(end));
+            request.provider == Some(provider) && request.method == "GET" && is_of_run
+        })
+    }
+
+    /// When requests to cancel it arrived, in order, with what was answered.
+    pub(super) fn cancels_of(&self, run: &Run) -> Vec<(SystemTime, Answered)> {
+        let of_run = |other: Option<&Run>| {
+            other.is_some_and(|other| (other.provider, id(other)) == (run.provider, id(run)))
+        };
+        self.cancels()
+            .filter(|(_, other)| of_run(*other))
+            .map(|(request, _)| (request.arrived_at, request.answered))
+            .collect()
+    }
+
+    /// When it got its signals.
+    pub(super) fn signals(&self) -> impl Iterator<Item = SystemTime> {
+        let ended_at = self.seen.ended_at;
+        let after = self.seen.after_signals.iter();
+        after.map(move |after| ended_at - *after)
+    }
+
+    /// Whether every read of that run that arrives from then on is answered, and as it should be.
+    pub(super) fn can_be_read_from(&self, run: &Run, from: SystemTime) -> bool {
+        self.at(run.readable_from()) <= from && self.is_calm_from(run, from)
+    }
+
+    /// Whether nothing goes wrong with reads at its provider from then on.
+    pub(super) fn is_calm_from(&self, run: &Run, from: SystemTime) -> bool {
+        let lasts = |(begin, outage): &(SystemTime, Outage)| {
+            outage.provider == run.provider
+                && outage.of != Scope::Triggers
+                && *begin + outage.is_felt_for() > from
+        };
+        !self.closes() && !self.seen.outages.iter().any(lasts) && !self.is_troubled_from(run, from)
+    }
+
+    /// Whether single reads at that provider may fail from then on.
+    fn is_troubled_from(&self, run: &Run, from: SystemTime) -> bool {
+        let requests = self.seen.requests.iter();
+        let reads: Vec<_> = requests
+            .filter(|request| request.provider == Some(run.provider) && request.method == "GET")
+            .map(|request| request.arrived_at)
+            .collect();
+        let troubles = self.case.troubles.iter();
+        let mut troubles = troubles.filter(|(place, ..)| place.is_read(run.provider));
+        troubles.any(|(_, nth, trouble)| {
+            let struck = reads.get(nth - 1);
+            struck.is_some_and(|at| *at + trouble.lasts() > from)
+        })
+    }
+
+    /// Whether single requests to cancel may fail at that provider.
+    pub(super) fn has_troubled_cancels(&self, run: &Run) -> bool {
+        let mut troubles = self.case.troubles.iter();
+        troubles.any(|(place, ..)| place.is_cancel(run.provider))
+    }
+}
+
+/// Whether it says that the run can't be read, or not any more.
+pub(super) fn is_refusal(answered: Answered) -> bool {
+    matches!(answered, Answered::Status(401 | 403 | 404 | 410))
+}
+
+pub(super) fn is_good(answered: Answered) -> bool {
+    matches!(answered, Answered::Status(200..300 | 304))
+}
+
+/// How much later than the other one; nothing if it is earlier.
+pub(super) fn since(earlier: SystemTime, later: SystemTime) -> Duration {
+    later.duration_since(earlier).unwrap_or_default()
+}
