@@ -126,6 +126,15 @@ impl Case {
         owner.filter(|_| !run.is_strange)
     }
 
+    /// Whether nothing happens to triggers there, but that their answers are late.
+    pub(crate) fn triggers_are_late_at_worst(&self, provider: Provider) -> bool {
+        let mut troubles = self.troubles.iter();
+        troubles.all(|(place, _, trouble)| {
+            let is_late = matches!(trouble, Trouble::Late(..));
+            is_late || !place.is_trigger(provider)
+        })
+    }
+
     pub(crate) fn freezes(&self) -> bool {
         let mut incidents = self.incidents.iter().map(|(_, incident)| incident);
         incidents.any(|incident| matches!(incident, Incident::Freeze(_)))

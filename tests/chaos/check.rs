@@ -45,6 +45,7 @@ pub(crate) fn check(case: &Case, seen: &Seen) -> Vec<String> {
         deadlines::who_succeeds_in_time_is_a_success,
         deadlines::nothing_is_cancelled_before,
         stopping::nothing_is_triggered_any_more,
+        stopping::what_is_on_the_wire_comes_back,
         stopping::refused_cancels_are_sent_again,
         green::what_it_passes_for_is_so,
         ends::in_time,

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use sandbox::world::{Conclusion, OnCancel};
-use sandbox::{Provider, demo};
+use sandbox::{Moment, Provider, demo};
 
 use super::outage::{Outage, OutageFailure, Scope};
 use super::setting::{Course, Delays, Living};
@@ -27,8 +27,14 @@ impl Case {
         self.troubles.clear();
         self.incidents.clear();
         self.setting.strangers.clear();
-        let places: [fn(&mut Self, &mut Dice); 5] =
-            [late_twin, refused_for_a_while, renewed, run_again, frozen];
+        let places: [fn(&mut Self, &mut Dice); 6] = [
+            on_the_wire,
+            late_twin,
+            refused_for_a_while,
+            renewed,
+            run_again,
+            frozen,
+        ];
         dice.pick(&places)(&mut self, dice);
         self.incidents.sort_by_key(|(at, _)| *at);
         self
@@ -166,6 +172,20 @@ fn run_again(case: &mut Case, dice: &mut Dice) {
     let rerun = (Duration::from_millis(1), Incident::Rerun(0));
     let stopped = takes + dice.milliseconds(1_000, 2_500);
     case.incidents = vec![rerun, (stopped, Incident::Signal("INT"))];
+}
+
+/// A signal comes before the answer to its trigger.
+fn on_the_wire(case: &mut Case, dice: &mut Dice) {
+    case.one_target(any_pipeline(dice), 20);
+    case.setting.lives = [ends(Conclusion::Success, Duration::from_mins(1)); 3];
+    let place = Where {
+        provider: case.targets[0].provider(),
+        purpose: Purpose::Trigger,
+    };
+    let late = Trouble::Late(Moment::AfterActing, dice.milliseconds(1_000, 3_500));
+    case.troubles = vec![(place, 1, late)];
+    let signal = Incident::Signal(dice.pick(&["INT", "TERM"]));
+    case.incidents = vec![(dice.milliseconds(300, 900), signal)];
 }
 
 /// It gets no time when its deadline passes.

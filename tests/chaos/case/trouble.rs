@@ -185,6 +185,10 @@ impl Where {
         self.provider == provider && self.purpose == Purpose::Read
     }
 
+    pub(crate) fn is_trigger(self, provider: Provider) -> bool {
+        self.provider == provider && self.purpose == Purpose::Trigger
+    }
+
     pub(crate) fn is_cancel(self, provider: Provider) -> bool {
         self.provider == provider && self.purpose == Purpose::Cancel
     }

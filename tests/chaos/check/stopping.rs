@@ -9,6 +9,8 @@ use super::view::{View, end, id};
 
 /// On the wire when the signal came, and read by a busy machine.
 const SLACK: Duration = Duration::from_millis(1_500);
+/// A trigger that is on the wire gets four seconds; a busy machine takes one of them.
+const ON_THE_WIRE: Duration = Duration::from_secs(3);
 /// A refused cancel is sent again after a second; with what a busy machine and a read in between take.
 const AGAIN: Duration = Duration::from_secs(3);
 /// A cancel that would come after this long is not waited for: the rest is for writing things down.
@@ -27,6 +29,26 @@ pub(super) fn nothing_is_triggered_any_more(view: &View<'_>) -> Vec<String> {
         for trigger in late {
             let after = trigger.arrived_at.duration_since(signal);
             complaints.push(entry.complain(format!("triggered {after:?} after a signal")));
+        }
+    }
+    complaints
+}
+
+/// A trigger that is on the wire when the signal comes is waited for for some seconds.
+pub(super) fn what_is_on_the_wire_comes_back(view: &View<'_>) -> Vec<String> {
+    let mut signals = view.signals();
+    let (Some(signal), None) = (signals.next(), signals.next()) else {
+        return Vec::new();
+    };
+    let mut complaints = Vec::new();
+    for entry in view.entries.iter().filter(|entry| entry.was_accepted()) {
+        let provider = entry.target.provider();
+        let came_back = entry.triggers.last().and_then(|last| last.answered_at);
+        let in_time = came_back.is_some_and(|back| back < signal + ON_THE_WIRE);
+        let is_well = !view.closes() && view.case.triggers_are_late_at_worst(provider);
+        if in_time && is_well && entry.outcome() != "accepted" {
+            let outcome = entry.outcome();
+            complaints.push(entry.complain(format!("accepted in time, and {outcome}")));
         }
     }
     complaints

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use sandbox::Provider;
+use serde_json::json;
 
-use super::{Wrong, all_are_complained_of, case, trigger};
+use super::{NAMED, Wrong, all_are_complained_of, case, trigger};
 use crate::case::{Course, Incident};
 
 const WRONGS: &[Wrong] = &[
@@ -17,6 +18,11 @@ const WRONGS: &[Wrong] = &[
         "a second signal that is not heeded",
         |seen| seen.after_signals.push(Duration::from_secs(6)),
         "went on for 6s after a signal",
+    ),
+    (
+        "a trigger on the wire that was forgotten",
+        |seen| seen.results[NAMED]["outcome"] = json!("unknown"),
+        "target-01: accepted in time, and unknown",
     ),
     (
         "a trigger after the signal",

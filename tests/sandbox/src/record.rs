@@ -25,6 +25,8 @@ pub struct RecordedRequest {
     pub headers: Headers,
     pub body: Vec<u8>,
     pub answered: Answered,
+    /// When that was decided: the answer goes out at once.
+    pub answered_at: Option<SystemTime>,
     /// What no client may ever do, although a real server might take it: a token in the URL, a credential of
     /// another provider. Empty for a decent request.
     pub objections: Vec<String>,
@@ -63,6 +65,7 @@ impl RecordedRequest {
             headers: request.headers.clone(),
             body: request.body.to_vec(),
             answered: Answered::NotYet,
+            answered_at: None,
             objections,
         }
     }

@@ -244,6 +244,7 @@ async fn attend(request: Request, shared: Arc<Shared>) -> Ending {
     let recorded = {
         let mut record = lock(&shared.record);
         record[order].answered = ending.for_the_record();
+        record[order].answered_at = Some(SystemTime::now());
         shared
             .on_answer
             .as_ref()
