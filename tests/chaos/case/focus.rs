@@ -9,7 +9,7 @@ use sandbox::{Moment, Provider, demo};
 use super::outage::{Outage, OutageFailure, Scope};
 use super::setting::{Course, Delays, Living};
 use super::target::{Credential, OnAbandoned, OnBlocked, Pipeline, Target, Wait};
-use super::trouble::{Purpose, Trouble, Where};
+use super::trouble::{Purpose, Trouble, Where, any_hang_up};
 use super::{Case, Dice, Form, Incident, Weather};
 
 /// So many of a hundred cases.
@@ -27,7 +27,8 @@ impl Case {
         self.troubles.clear();
         self.incidents.clear();
         self.setting.strangers.clear();
-        let places: [fn(&mut Self, &mut Dice); 6] = [
+        let places: [fn(&mut Self, &mut Dice); 7] = [
+            hung_up,
             on_the_wire,
             late_twin,
             refused_for_a_while,
@@ -172,6 +173,19 @@ fn run_again(case: &mut Case, dice: &mut Dice) {
     let rerun = (Duration::from_millis(1), Incident::Rerun(0));
     let stopped = takes + dice.milliseconds(1_000, 2_500);
     case.incidents = vec![rerun, (stopped, Incident::Signal("INT"))];
+}
+
+/// The connections of the reads before the trigger end unannounced.
+fn hung_up(case: &mut Case, dice: &mut Dice) {
+    let pipeline = any_pipeline(dice);
+    case.one_target(pipeline, 20);
+    case.setting.lives = [ends(Conclusion::Success, Duration::from_secs(1)); 3];
+    let place = Where {
+        provider: pipeline.provider(),
+        purpose: Purpose::Read,
+    };
+    let how = Trouble::HangUp(any_hang_up(dice));
+    case.troubles = (1..=3).map(|nth| (place, nth, how)).collect();
 }
 
 /// A signal comes before the answer to its trigger.

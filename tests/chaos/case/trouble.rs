@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sandbox::{Answer, Fault, Moment, Noise, Provider, Route};
+use sandbox::{Answer, Fault, HangUp, Moment, Noise, Provider, Route};
 
 use super::{Dice, Target, Weather};
 
@@ -52,10 +52,14 @@ pub(crate) enum Trouble {
     Late(Moment, Duration),
     /// Round and round on the same server.
     Circles,
+    /// A good answer, and then the end of a connection that was to be kept.
+    HangUp(HangUp),
 }
 
 /// Longer than the client waits for an answer.
 const TOO_LATE: Duration = Duration::from_secs(65);
+/// Between polls.
+const LONGEST_INTERVAL: Duration = Duration::from_secs(15);
 const SHORT: Duration = Duration::from_secs(2);
 
 pub(super) fn draw(
@@ -87,12 +91,22 @@ pub(super) fn draw(
             for nth in 1..=most {
                 if dice.chance(chance) {
                     let place = Where { provider, purpose };
-                    troubles.push((place, nth, Trouble::draw(dice, lasting)));
+                    let trouble = match purpose {
+                        Purpose::Read if dice.chance(20) => Trouble::HangUp(any_hang_up(dice)),
+                        Purpose::Trigger | Purpose::Read | Purpose::Cancel => {
+                            Trouble::draw(dice, lasting)
+                        }
+                    };
+                    troubles.push((place, nth, trouble));
                 }
             }
         }
     }
     troubles
+}
+
+pub(super) fn any_hang_up(dice: &mut Dice) -> HangUp {
+    dice.pick(&[HangUp::Close, HangUp::Reset, HangUp::ResetAtNextRequest])
 }
 
 impl Trouble {
@@ -155,6 +169,7 @@ impl Trouble {
             }
             Self::Late(moment, by) => Fault::Delay(moment, by),
             // The same path, so that it is the like of a request that is sent again.
+            Self::HangUp(how) => Fault::HangUp(how),
             Self::Circles => Fault::redirect(307, "?round=and-round"),
         }
     }
@@ -168,6 +183,8 @@ impl Trouble {
             Self::Late(_, by) => by + SHORT,
             Self::SlowHeader(_) => TOO_LATE,
             Self::SlowBody(pause) if pause.as_secs() > 0 => TOO_LATE,
+            // What is sent next on that connection fails.
+            Self::HangUp(_) => LONGEST_INTERVAL + SHORT,
             Self::SlowBody(_) | Self::Huge(_) | Self::EndlessHeaders(_) => 10 * SHORT,
             Self::Reset(_)
             | Self::Close(_)
