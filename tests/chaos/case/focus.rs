@@ -1,5 +1,4 @@
-//! Cases that lead to a place where chance alone seldom comes: one target, and just the troubles that its promise is
-//! about.
+//! Cases that chance alone seldom draws: one target, and only the troubles that one promise is about.
 
 use std::time::Duration;
 
@@ -12,11 +11,11 @@ use super::target::{Credential, OnAbandoned, OnBlocked, Pipeline, Target, Wait};
 use super::trouble::{Purpose, Trouble, Where, any_hang_up};
 use super::{Case, Dice, Form, Incident, Weather};
 
-/// So many of a hundred cases.
+/// In percent of all cases.
 const CHANCE: u32 = 25;
 
 impl Case {
-    /// Makes it one of them, or leaves it as it is.
+    /// Turns some cases into one of these, and leaves the others as they are.
     pub(super) fn focus(mut self, dice: &mut Dice) -> Self {
         if !dice.chance(CHANCE) {
             return self;
@@ -126,7 +125,7 @@ fn refused_for_a_while(case: &mut Case, dice: &mut Dice) {
     case.incidents.push((begins, Incident::Outage(refuses)));
 }
 
-/// A token that is soon to be renewed, and cannot be; or only slowly, just when a signal comes.
+/// A token must be renewed soon, and that fails, or is slow while a signal comes.
 fn renewed(case: &mut Case, dice: &mut Dice) {
     let credential = Credential::App;
     let timeout = dice.between(26, 34);
@@ -202,7 +201,7 @@ fn on_the_wire(case: &mut Case, dice: &mut Dice) {
     case.incidents = vec![(dice.milliseconds(300, 900), signal)];
 }
 
-/// It gets no time when its deadline passes.
+/// The process is stopped when its deadline passes.
 fn frozen(case: &mut Case, dice: &mut Dice) {
     case.one_target(any_pipeline(dice), 8);
     case.setting.lives = [ends(Conclusion::Success, dice.milliseconds(1_000, 7_500)); 3];

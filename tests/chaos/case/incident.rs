@@ -22,7 +22,7 @@ pub(crate) enum Incident {
     /// Somebody runs again what this target started at GitHub, as soon as it is over.
     Rerun(usize),
     Outage(Outage),
-    /// The step's process gets no time of the machine for so long.
+    /// The step's process is stopped for this long, and then goes on.
     Freeze(Duration),
 }
 

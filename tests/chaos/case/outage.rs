@@ -1,4 +1,4 @@
-//! A time in which a kind of request fails at a provider, however often it is sent.
+//! A time in which one kind of request fails at a provider, however often it is sent.
 
 use std::time::Duration;
 
@@ -40,7 +40,7 @@ pub(crate) enum OutageFailure {
     Hang,
 }
 
-/// Longer than anybody waits for an answer.
+/// Longer than the client waits for an answer.
 const FOREVER: Duration = Duration::from_secs(65);
 
 const SOME_SECONDS: Duration = Duration::from_secs(4);
@@ -100,8 +100,8 @@ pub(super) fn draw(
 }
 
 impl Outage {
-    /// Until the last request that meets it is answered.
-    pub(crate) fn is_felt_for(self) -> Duration {
+    /// Until the last request that it hits is answered.
+    pub(crate) fn affects_requests_for(self) -> Duration {
         let longest = match self.failure {
             Hang => FOREVER,
             OutageFailure::Slow => SOME_SECONDS,

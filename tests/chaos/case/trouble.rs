@@ -176,7 +176,7 @@ impl Trouble {
 }
 
 impl Trouble {
-    /// How long a read that meets it may keep others from being answered.
+    /// How long after a read that it hits others may fail or wait.
     pub(crate) fn lasts(self) -> Duration {
         match self {
             Self::TooMany(_, seconds) => Duration::from_secs(5 + 4 * seconds.unwrap_or(60)),

@@ -10,7 +10,7 @@ use super::record::is_good;
 use super::view::{Entry, Listed, View, end, goes_on, id};
 use crate::case::{Living, OnAbandoned};
 
-/// In which somebody can run it again, so that the cancel hits another attempt than the one that was read.
+/// Somebody may run it again between the step's last read and its cancel. No API prevents that.
 const BETWEEN_READ_AND_CANCEL: Duration = Duration::from_secs(1);
 
 /// Of runs that are ours for sure and are to be cancelled, and only where the step does not see their end.

@@ -7,13 +7,13 @@ use super::record::since;
 use super::view::{View, end, id};
 use crate::case::Course;
 
-/// What lies between a trigger's arrival and the client's clock.
+/// Between the trigger's arrival and the moment from which the client counts.
 const SLACK: Duration = Duration::from_millis(300);
-/// In which a run must be readable before the deadline, so that its end is seen for sure.
+/// A run that is readable from this long before the deadline is certainly read once more.
 const READABLE: Duration = Duration::from_secs(2);
 
 /// No false red: also when the process was frozen over the deadline.
-pub(super) fn who_succeeds_in_time_is_a_success(view: &View<'_>) -> Vec<String> {
+pub(super) fn a_success_in_time_is_reported(view: &View<'_>) -> Vec<String> {
     let mut complaints = Vec::new();
     if view.has_signals() {
         return complaints;
@@ -43,8 +43,8 @@ pub(super) fn who_succeeds_in_time_is_a_success(view: &View<'_>) -> Vec<String> 
     complaints
 }
 
-/// Nothing but a signal, a person who is awaited or a run that is lost makes it cancel before.
-pub(super) fn nothing_is_cancelled_before(view: &View<'_>) -> Vec<String> {
+/// Before the deadline, only a signal, a blocked run or a lost run makes the step cancel.
+pub(super) fn nothing_is_cancelled_before_the_deadline(view: &View<'_>) -> Vec<String> {
     let mut complaints = Vec::new();
     for entry in &view.entries {
         for run in &entry.started {

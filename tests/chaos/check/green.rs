@@ -6,12 +6,12 @@ use sandbox::Run;
 
 use super::view::{Entry, Listed, View, end, id};
 
-/// New runs of a trigger are looked for until so long after the last one that appeared, in good answers.
+/// The step looks for new runs of a trigger until this long after the last one appeared.
 const SETTLE_TIME: Duration = Duration::from_secs(10);
-/// What lies between a run's appearance in lists and the list that shows it.
+/// From a run's appearance in lists to the list request that shows it.
 const SLACK: Duration = Duration::from_secs(2);
 
-pub(super) fn what_it_passes_for_is_so(view: &View<'_>) -> Vec<String> {
+pub(super) fn a_pass_is_deserved(view: &View<'_>) -> Vec<String> {
     let mut complaints = Vec::new();
     if view.seen.done.code != Some(0) || view.case.dry_run {
         return complaints;
@@ -33,9 +33,9 @@ pub(super) fn what_it_passes_for_is_so(view: &View<'_>) -> Vec<String> {
     complaints
 }
 
-/// Whether nobody promises that this run is known. New runs are looked for until ten seconds after the last one
-/// appeared, and once more when the last known one has ended: who appears later is missed. A run that only fits in time
-/// can be another one of the same workflow, with a warning.
+/// Whether no rule promises that the step knows this run. It looks for new runs until 10 s after the last one appeared,
+/// and once more when the last known run has ended. A run that appears later is missed, and that is no fault. Where the
+/// step matched another run of the same workflow by its timing, it has warned that this may be the wrong one.
 pub(super) fn is_excused(view: &View<'_>, entry: &Entry<'_>, run: &Run) -> bool {
     if entry.lists(run).is_some() {
         return false;

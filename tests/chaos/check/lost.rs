@@ -1,5 +1,5 @@
-//! Runs that are given up: only after refusals for a minute, or never found in all the time there is, and not without
-//! a try to cancel them.
+//! Runs that the step gives up: only after a minute of refusals, or if they were never found, and only after it tried to
+//! cancel them.
 
 use std::time::Duration;
 
@@ -9,11 +9,11 @@ use super::cancels::may_cancel;
 use super::record::{is_good, is_refusal, since};
 use super::view::{Entry, Listed, View, id};
 
-/// Refusals for less than that are transient.
+/// Shorter refusals are transient.
 const REFUSED: Duration = Duration::from_mins(1);
-/// What lies between requests at the beginning and the end of it.
+/// Between two requests.
 const SLACK: Duration = Duration::from_secs(3);
-/// So long runs are looked for, unless `timeout` comes first.
+/// How long the step looks for runs, unless `timeout` comes first.
 const SEARCH: Duration = Duration::from_mins(5);
 const MIN_REFUSALS: usize = 5;
 
@@ -51,8 +51,8 @@ pub(super) fn not_without_a_cancel(view: &View<'_>) -> Vec<String> {
         .collect()
 }
 
-/// What was not found is looked for as long as there is time. Where strangers' runs look like it, the step may know
-/// sooner that it can't tell.
+/// The step looks for a marked run as long as there is time. For unmarked ones it may know sooner that it can't tell
+/// them from strangers' runs.
 pub(super) fn unfound_only_when_time_is_up(view: &View<'_>) -> Vec<String> {
     let mut complaints = Vec::new();
     for entry in &view.entries {

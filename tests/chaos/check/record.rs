@@ -56,7 +56,7 @@ impl<'a> View<'a> {
         let lasts = |(begin, outage): &(SystemTime, Outage)| {
             outage.provider == run.provider
                 && outage.of != Scope::Triggers
-                && *begin + outage.is_felt_for() > from
+                && *begin + outage.affects_requests_for() > from
         };
         !self.closes() && !self.seen.outages.iter().any(lasts) && !self.is_troubled_from(run, from)
     }

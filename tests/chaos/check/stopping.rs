@@ -7,13 +7,13 @@ use sandbox::{Answered, Run};
 use super::cancels::may_cancel;
 use super::view::{View, end, id};
 
-/// On the wire when the signal came, and read by a busy machine.
+/// For a trigger that was on the wire when the signal came, on a busy machine.
 const SLACK: Duration = Duration::from_millis(1_500);
 /// A trigger that is on the wire gets four seconds; a busy machine takes one of them.
 const ON_THE_WIRE: Duration = Duration::from_secs(3);
-/// A refused cancel is sent again after a second; with what a busy machine and a read in between take.
+/// A refused cancel is sent again after a second. The rest is for a read in between, on a busy machine.
 const AGAIN: Duration = Duration::from_secs(3);
-/// A cancel that would come after this long is not waited for: the rest is for writing things down.
+/// The last second before the step must be out is for its outputs.
 const AFTER_SIGNAL: Duration = Duration::from_secs(6);
 const MINUTE: Duration = Duration::from_mins(1);
 const AFTER_DEADLINE: Duration = Duration::from_secs(28);
@@ -35,7 +35,7 @@ pub(super) fn nothing_is_triggered_any_more(view: &View<'_>) -> Vec<String> {
 }
 
 /// A trigger that is on the wire when the signal comes is waited for for some seconds.
-pub(super) fn what_is_on_the_wire_comes_back(view: &View<'_>) -> Vec<String> {
+pub(super) fn a_trigger_on_the_wire_is_awaited(view: &View<'_>) -> Vec<String> {
     let mut signals = view.signals();
     let (Some(signal), None) = (signals.next(), signals.next()) else {
         return Vec::new();
@@ -90,12 +90,12 @@ fn limit(view: &View<'_>, first: SystemTime) -> SystemTime {
     limits.fold(first + AFTER_DEADLINE, SystemTime::min)
 }
 
-/// Limits on the rate say themselves when to come back.
+/// Rate limits say when to come back, so they don't count.
 fn is_refused(answered: Answered) -> bool {
     matches!(answered, Answered::Status(400..600)) && answered != Answered::Status(429)
 }
 
-/// Where it can't be read whether it is over, or slowly, nobody knows how long that keeps the next one.
+/// Slow or failing reads of the run may delay the next cancel.
 fn is_untroubled(view: &View<'_>, run: &Run, at: SystemTime) -> bool {
     view.at(run.readable_from()) <= at
         && view.is_calm_from(run, at - MINUTE)

@@ -7,7 +7,7 @@ use sandbox::{Answered, Provider, RecordedRequest};
 use super::record::since;
 use super::view::{Entry, View};
 
-/// After a rate limit, by two clocks.
+/// A second, less what the two clocks differ.
 const LEAST_WAIT: Duration = Duration::from_millis(900);
 
 /// Another one follows only where the one before was provably not acted on.
@@ -84,8 +84,8 @@ pub(super) fn what_was_accepted_was_sent(view: &View<'_>) -> Vec<String> {
         .collect()
 }
 
-/// A run that merely fits in time is nobody's after an unclear answer.
-pub(super) fn nothing_fits_in_time_unless_accepted(view: &View<'_>) -> Vec<String> {
+/// After an unclear answer, a run that only fits in time is not matched.
+pub(super) fn timing_needs_an_accepted_trigger(view: &View<'_>) -> Vec<String> {
     let by_time = |entry: &&Entry<'_>| entry.listed().any(|listed| !listed.is_sure());
     let entries = view.entries.iter().filter(by_time);
     entries
@@ -94,9 +94,8 @@ pub(super) fn nothing_fits_in_time_unless_accepted(view: &View<'_>) -> Vec<Strin
         .collect()
 }
 
-/// Nobody doubts what became of a request that never arrived. Where the server cuts its connections, one can be on its
-/// way.
-pub(super) fn what_is_unknown_arrived(view: &View<'_>) -> Vec<String> {
+/// A trigger that never arrived can't be unknown, unless the server cut the connection while it was on its way.
+pub(super) fn an_unknown_trigger_arrived(view: &View<'_>) -> Vec<String> {
     let unknown = view.entries.iter().filter(|entry| {
         entry.outcome() == "unknown" && entry.triggers.is_empty() && !view.closes()
     });
@@ -106,7 +105,7 @@ pub(super) fn what_is_unknown_arrived(view: &View<'_>) -> Vec<String> {
 }
 
 /// Whatever `Retry-After` says.
-pub(super) fn a_limited_one_waits(view: &View<'_>) -> Vec<String> {
+pub(super) fn rate_limits_are_waited_out(view: &View<'_>) -> Vec<String> {
     let mut complaints = Vec::new();
     for entry in &view.entries {
         for pair in entry.triggers.windows(2) {

@@ -41,7 +41,7 @@ pub(super) fn strike(case: &Case, incident: Incident, sandbox: &Sandbox, child: 
     }
 }
 
-/// Runs again what the target started at GitHub and is over; says whether there was anything.
+/// Runs the target's completed GitHub runs again. Returns whether there were any.
 pub(super) fn run_again(case: &Case, target: usize, sandbox: &Sandbox) -> bool {
     let is_it = |run: &&Run| {
         let is_over = run.state == State::Completed && run.provider == Provider::Github;
@@ -56,7 +56,7 @@ pub(super) fn run_again(case: &Case, target: usize, sandbox: &Sandbox) -> bool {
     })
 }
 
-/// A process of its own lets it go on, so that it does not stay frozen if the test is killed.
+/// A separate process thaws it, so that it doesn't stay frozen if the test is killed.
 fn freeze(child: &Child, time: Duration) {
     signal(child, "STOP");
     let seconds = time.as_secs_f32();
