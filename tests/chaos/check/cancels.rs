@@ -12,6 +12,8 @@ use crate::case::{Living, OnAbandoned};
 
 /// Somebody may run it again between the step's last read and its cancel. No API prevents that.
 const BETWEEN_READ_AND_CANCEL: Duration = Duration::from_secs(1);
+/// Reads may have failed this long before a cancel.
+const READ_BEFORE_CANCEL: Duration = Duration::from_secs(10);
 
 /// Of runs that are ours for sure and are to be cancelled, and only where the step does not see their end.
 pub(super) fn only_ours_are_cancelled(view: &View<'_>) -> Vec<String> {
@@ -28,8 +30,10 @@ pub(super) fn only_ours_are_cancelled(view: &View<'_>) -> Vec<String> {
         if !may_cancel(entry) || !is_sure || is_in_vain(view, request, run) {
             complaints.push(entry.complain(format!("cancelled {} without a right", id(run))));
         }
+        // What can't be read may be cancelled all the same.
         let is_another_attempt = run.attempt() > 1
-            && request.arrived_at > view.at(run.created_at) + BETWEEN_READ_AND_CANCEL;
+            && request.arrived_at > view.at(run.created_at) + BETWEEN_READ_AND_CANCEL
+            && view.is_calm_from(run, request.arrived_at - READ_BEFORE_CANCEL);
         if is_another_attempt {
             let complaint = format!("cancelled attempt {} of {}", run.attempt(), id(run));
             complaints.push(entry.complain(complaint));
