@@ -151,6 +151,7 @@ impl Setting {
     pub(crate) fn details_rejected_with(&self) -> Option<u16> {
         match self.run_details {
             RunDetails::RejectedWith(status) => Some(status),
+            RunDetails::Always => Some(422),
             RunDetails::Known | RunDetails::IdOnly => None,
         }
     }
