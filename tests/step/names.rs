@@ -2,10 +2,9 @@
 //! can't rearrange the line that they stand in.
 
 use sandbox::world::{JobLife, Life, Log};
-use sandbox::{Provider, Sandbox};
 
 use crate::calls::{PROVIDERS, SECOND, at_once, call, living};
-use crate::harness::{Done, Step};
+use crate::harness::Done;
 
 /// What becomes a link or a mention on GitHub's pages, or looks as if it came from elsewhere.
 const NAMES: [&str; 9] = [
@@ -94,30 +93,4 @@ fn marks_of_direction_are_shown() {
         assert!(!done.summary.contains(hidden), "{done}");
         done.says("job \\u{202e}drawkcab\\u{2066}\\u{200f}\\u{61c}: failure");
     });
-}
-
-fn one_row(sandbox: &Sandbox, step: &Step) {
-    let done = step.run();
-    let rows = done.summary.lines().filter(|line| line.starts_with('|'));
-    assert_eq!(rows.count(), 3, "{done}");
-    let first = done.log.lines().find(|line| line.contains(": triggering "));
-    assert!(first.expect("it is said").contains("b c"), "{done}");
-    assert!(sandbox.trigger_requests().len() <= 1);
-}
-
-/// From inputs, which may come from elsewhere.
-#[test]
-fn a_name_with_a_line_break_stays_in_its_row() {
-    let sandbox = living(Provider::Bitbucket, Life::passing(SECOND));
-    one_row(
-        &sandbox,
-        &Step::bitbucket(&sandbox)
-            .input("ref", "main")
-            .input("custom-pipeline", "b\nc"),
-    );
-    let sandbox = living(Provider::Github, Life::passing(SECOND));
-    one_row(
-        &sandbox,
-        &Step::github(&sandbox).input("event-type", "b\nc"),
-    );
 }

@@ -334,11 +334,10 @@ fn a_trigger_whose_tunnel_is_cut_is_never_sent_again() {
             sandbox.runs().len() == 1
         });
         proxy.cut();
-        let done = step.finish(child);
-        // Found by its time, by whoever reads through the next tunnel.
-        has_told_all(&done, &sandbox);
-        done.says("broke before an answer came");
-        assert_eq!(done.result()["runs"][0]["matched_by"], "timing");
+        // Named by whoever reads through the next tunnel; nothing proves that it is its own.
+        let done = step.finish(child).fails(&["this run may be its own: http"]);
+        done.says("broke before an answer came").outcome("unknown");
+        assert_eq!(sandbox.trigger_requests().len(), 1, "{done}");
     });
 }
 
