@@ -76,6 +76,8 @@ pub(crate) enum News<'what> {
     },
     /// A job's log, after it failed.
     Log(&'what JobLog),
+    /// The logs of failed jobs are left out, since more people would see them here than at the target.
+    LogsWithheld,
     /// So many more jobs failed whose logs are not shown.
     MoreLogs(usize),
 }

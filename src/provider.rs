@@ -288,6 +288,16 @@ impl<'a> Connection<'a> {
         account.seen.get(repository, read).await
     }
 
+    /// Whether everybody can read the repository, as far as that can be read.
+    pub(crate) async fn is_public(&self) -> bool {
+        let read = match self {
+            Self::GitHub(github) => github.is_public().await,
+            Self::GitLab(gitlab) => gitlab.is_public().await,
+            Self::Bitbucket(bitbucket) => bitbucket.is_public().await,
+        };
+        read.unwrap_or(false)
+    }
+
     /// Asks for a run's end. That it was accepted does not mean that it takes effect.
     pub(crate) async fn cancel(&self, run: &Run) -> Result<(), Error> {
         match self {

@@ -10,9 +10,11 @@ mod masks;
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufReader, Write};
 use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
 
 use crate::secret::Secret;
 use crate::untrusted::cut;
@@ -43,6 +45,7 @@ pub(crate) struct Runner<W: Write> {
     output: Option<PathBuf>,
     summary: Option<PathBuf>,
     state: Option<PathBuf>,
+    event: Option<PathBuf>,
     /// What the first process of this step has saved, by number.
     saved: BTreeMap<usize, String>,
     print: RefCell<W>,
@@ -76,6 +79,7 @@ impl<W: Write> Runner<W> {
             output: file("GITHUB_OUTPUT"),
             summary: file("GITHUB_STEP_SUMMARY"),
             state: file("GITHUB_STATE"),
+            event: file("GITHUB_EVENT_PATH"),
             saved: saved_states(environment),
             print: RefCell::new(print),
             held: RefCell::default(),
@@ -239,6 +243,22 @@ impl<W: Write> Runner<W> {
     /// What the first process of this step has saved, by its numbers.
     pub(crate) fn saved_states(&self) -> &BTreeMap<usize, String> {
         &self.saved
+    }
+
+    /// Whether everybody can read this workflow's repository, by the event that started it (`GITHUB_EVENT_PATH`). Where
+    /// that doesn't say it, it isn't so.
+    pub(crate) fn is_public(&self) -> bool {
+        #[derive(Deserialize)]
+        struct Event {
+            repository: Repository,
+        }
+        #[derive(Deserialize)]
+        struct Repository {
+            private: bool,
+        }
+        let file = self.event.as_ref().and_then(|path| File::open(path).ok());
+        let event = file.and_then(|file| serde_json::from_reader(BufReader::new(file)).ok());
+        event.is_some_and(|Event { repository }| !repository.private)
     }
 
     /// Whether an output was lost: a step that cannot tell its results has not succeeded.

@@ -12,6 +12,7 @@ use crate::input::{self, Complaint, Given};
 use crate::report::{self, Annotation};
 use crate::runner::Runner;
 use crate::stop::Stop;
+use crate::target::Target;
 pub(crate) use second_chance::run as second_chance;
 use teller::Teller;
 
@@ -37,11 +38,15 @@ pub(crate) async fn run<W: Write>(
     if let Some(complaint) = input::refuse_arguments(arguments) {
         return complain(&[complaint], runner);
     }
-    let (request, warnings) = match input::read(&given, environment) {
+    let (mut request, warnings) = match input::read(&given, environment) {
         Ok(read) if !runner.lost_output() => read,
         Ok(_) => return nothing_was_sent(runner),
         Err(complaints) => return complain(&complaints, runner),
     };
+    let is_waited = request.targets.iter().any(|target| target.wait.is_some());
+    if is_waited && !runner.is_public() {
+        request.targets.iter_mut().for_each(Target::show_logs);
+    }
     for warning in &warnings {
         runner.warning(&format!("input {}", warning.input), &warning.text);
     }

@@ -118,6 +118,15 @@ impl Target {
         }
     }
 
+    /// Shows the logs of failed jobs also if the target is private: no more people see them here than there.
+    pub(crate) fn show_logs(&mut self) {
+        if let Some(wait) = &mut self.wait
+            && wait.logs == Logs::FailedUnlessPrivate
+        {
+            wait.logs = Logs::Failed;
+        }
+    }
+
     /// Of a `repository_dispatch`.
     pub(crate) fn event_type(&self) -> Option<&str> {
         match &self.call {

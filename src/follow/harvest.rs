@@ -38,7 +38,7 @@ impl Following<'_, '_> {
         wait: &Wait,
         tell: &dyn Fn(News<'_>),
     ) -> Vec<JobLog> {
-        let Some(look) = look.filter(|_| wait.logs == Logs::Failed) else {
+        let Some(look) = look.filter(|_| wait.logs != Logs::None) else {
             return Vec::new();
         };
         if look.state.conclusion() == Some(Conclusion::Success) {
@@ -48,7 +48,17 @@ impl Following<'_, '_> {
             job.nature == Nature::Job && job.state.conclusion() == Some(Conclusion::Failure)
         };
         let mut logs = Vec::new();
-        let mut jobs = look.jobs.iter().flatten().filter(failed);
+        let mut jobs = look.jobs.iter().flatten().filter(failed).peekable();
+        if jobs.peek().is_some() && wait.logs == Logs::FailedUnlessPrivate {
+            let is_public = tokio::select! {
+                is_public = self.connection.is_public() => is_public,
+                () = self.stop.asked(Urgency::Soon) => return logs,
+            };
+            if !is_public {
+                tell(News::LogsWithheld);
+                return logs;
+            }
+        }
         let late_until = Instant::now() + LATE_UPLOADS;
         for job in jobs.by_ref().take(MOST_LOGS) {
             let log = tokio::select! {

@@ -177,9 +177,9 @@ pub(crate) const INPUTS: [Declared; 30] = [
     ),
     input(
         "logs",
-        "failed",
+        "",
         ALL,
-        "With `wait`: `failed` shows the end of the logs of failed jobs, `none` shows nothing",
+        "With `wait`: `failed` shows the end of the logs of failed jobs, `none` shows nothing. Default: `failed`, unless the target is private and this workflow's repository is public",
     ),
     input(
         "result-artifact",

@@ -45,11 +45,14 @@ pub(super) fn read(inputs: &Inputs, provider: Provider) -> Part<Option<Wait>> {
             ("leave", OnAbandoned::Leave),
         ],
     ));
-    let logs = errors.take(one_of(
-        inputs,
-        "logs",
-        &[("failed", Logs::Failed), ("none", Logs::None)],
-    ));
+    let logs = errors.take(match inputs.get("logs") {
+        None => Ok(Logs::FailedUnlessPrivate),
+        Some(_) => one_of(
+            inputs,
+            "logs",
+            &[("failed", Logs::Failed), ("none", Logs::None)],
+        ),
+    });
     let result = errors.take(result(inputs, provider));
     errors.finish(|| {
         Some(Some(Wait {

@@ -105,6 +105,12 @@ struct Pipeline {
 }
 
 #[derive(Deserialize)]
+struct Visibility {
+    #[serde(default, deserialize_with = "wire::lenient")]
+    is_private: Option<bool>,
+}
+
+#[derive(Deserialize)]
 struct Repository {
     #[serde(default, deserialize_with = "wire::lenient")]
     mainbranch: Option<Branch>,
@@ -212,6 +218,11 @@ impl<'a> Bitbucket<'a> {
         };
         let repository = &self.target.repository;
         self.http.default_branch(repository, read).await
+    }
+
+    pub(super) async fn is_public(&self) -> Result<bool, Error> {
+        let repository: Visibility = self.read(&self.repository([]), "the repository").await?;
+        Ok(repository.is_private == Some(false))
     }
 
     pub(super) fn trigger(&self, form: Form, secrets: Secrets) -> Trigger {

@@ -66,6 +66,12 @@ struct RunDetails {
 }
 
 #[derive(Deserialize)]
+struct Visibility {
+    #[serde(default, deserialize_with = "wire::lenient")]
+    private: Option<bool>,
+}
+
+#[derive(Deserialize)]
 struct Repository {
     #[serde(default, deserialize_with = "wire::exact")]
     default_branch: Option<String>,
@@ -106,6 +112,11 @@ impl<'a> GitHub<'a> {
         };
         let repository = &self.target.repository;
         self.http.default_branch(repository, read).await
+    }
+
+    pub(super) async fn is_public(&self) -> Result<bool, Error> {
+        let repository: Rc<Visibility> = self.read(&self.repository([]), "the repository").await?;
+        Ok(repository.private == Some(false))
     }
 
     pub(super) fn trigger(&self, form: Form) -> Trigger {

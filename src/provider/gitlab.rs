@@ -80,6 +80,12 @@ struct Pipeline {
 }
 
 #[derive(Deserialize)]
+struct Visibility {
+    #[serde(default, deserialize_with = "wire::exact")]
+    visibility: Option<String>,
+}
+
+#[derive(Deserialize)]
 struct Project {
     #[serde(default, deserialize_with = "wire::exact")]
     default_branch: Option<String>,
@@ -133,6 +139,12 @@ impl<'a> GitLab<'a> {
         };
         let repository = &self.target.repository;
         self.http.default_branch(repository, read).await
+    }
+
+    /// A project that only those who are signed in can read isn't public.
+    pub(super) async fn is_public(&self) -> Result<bool, Error> {
+        let project: Visibility = self.read(&self.project([]), "the project").await?;
+        Ok(project.visibility.as_deref() == Some("public"))
     }
 
     pub(super) fn trigger(&self, secrets: Secrets) -> Trigger {

@@ -147,6 +147,7 @@ fn news(target: &Target, news: &News<'_>) -> Option<String> {
             conclusion,
             look,
         } => ended(target, end, *conclusion, *look),
+        News::LogsWithheld => "the logs of failed jobs are not shown: the target is private, or can't be read, and this repository is public. Set `logs: failed` to show them all the same".to_owned(),
         News::MoreLogs(more) => format!("the logs of {more} more failed jobs are not shown"),
         News::LongTurn | News::Log(_) => return None,
     })

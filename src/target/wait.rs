@@ -35,6 +35,8 @@ pub(crate) enum OnAbandoned {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Logs {
     Failed,
+    /// The same, unless the target can't be read by everybody: more people would see the logs here than there.
+    FailedUnlessPrivate,
     None,
 }
 

@@ -76,7 +76,11 @@ fn word(news: &News<'_>) -> String {
         News::Failing(_) => "failing".to_owned(),
         News::Readable => "readable".to_owned(),
         News::Heartbeat { done, all, .. } => format!("heartbeat {done}/{all}"),
-        News::Cancelling | News::Ended { .. } | News::Log(_) | News::MoreLogs(_) => {
+        News::Cancelling
+        | News::Ended { .. }
+        | News::Log(_)
+        | News::LogsWithheld
+        | News::MoreLogs(_) => {
             unreachable!("not the loop's")
         }
     }

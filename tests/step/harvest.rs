@@ -6,8 +6,9 @@ use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
-use sandbox::world::{Artifact, Conclusion, Digest, GitlabVersion, JobLife, Life, Log};
+use sandbox::world::{Artifact, Conclusion, Digest, GitlabVersion, JobLife, Life, Log, Visibility};
 use sandbox::{Fault, Moment, Occasion, Provider, Route, Sandbox, World};
+use serde_json::json;
 
 use crate::calls::{PROVIDERS, SECOND, at_once, call, living, start};
 use crate::harness::Done;
@@ -495,4 +496,61 @@ fn a_download_that_comes_back_brings_no_credential() {
     for request in returned {
         assert_eq!(request.headers.get("authorization"), None);
     }
+}
+
+/// More people would see them in the caller's log than at the target.
+#[test]
+fn logs_of_a_private_target_are_not_shown_in_a_public_repository() {
+    let cases = PROVIDERS.map(|provider| {
+        [
+            // The caller's repository, the target, `logs`, and whether they are shown.
+            (provider, "public", "private", "", false),
+            (provider, "public", "private", "failed", true),
+            (provider, "private", "private", "", true),
+            (provider, "unknown", "private", "", true),
+            (provider, "public", "public", "", true),
+        ]
+    });
+    at_once(
+        cases.as_flattened().to_vec(),
+        |(provider, caller, target, logs, is_shown)| {
+            if (provider, target) == (Provider::Bitbucket, "public") {
+                // The sandbox has none.
+                return;
+            }
+            let job = JobLife::new("deploy", SECOND)
+                .fails_in("Roll out")
+                .log(Log::text("the password of the door\n"));
+            let sandbox = living(provider, Life::new().job(job));
+            sandbox.with_world(|world| {
+                let is_private = target == "private";
+                world.github.repositories[0].private = is_private;
+                world.gitlab.projects[0].visibility = if is_private {
+                    Visibility::Private
+                } else {
+                    Visibility::Public
+                };
+            });
+            let step = call(provider, &sandbox).input("logs", logs);
+            let event = json!({ "repository": { "private": caller == "private" } });
+            let step = if caller == "unknown" {
+                step
+            } else {
+                let path = step.file("event.json", &event.to_string());
+                step.environment("GITHUB_EVENT_PATH", &path)
+            };
+            let done = step.run();
+            assert_eq!(done.outputs["conclusion"], "failure", "{done}");
+            done.says("job deploy");
+            for text in [&done.log, &done.summary] {
+                assert_eq!(
+                    text.contains("the password of the door"),
+                    is_shown,
+                    "{done}"
+                );
+            }
+            let is_said = done.log.contains("the logs of failed jobs are not shown");
+            assert_eq!(is_said, !is_shown, "{done}");
+        },
+    );
 }
