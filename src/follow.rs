@@ -72,10 +72,11 @@ pub(crate) async fn follow(following: &Following<'_, '_>, triggered: &mut Trigge
     if triggered.outcome == Outcome::Unknown {
         Box::pin(following.look_into(&search, triggered)).await;
     }
-    let mut unread = None;
+    let (mut unread, mut is_cut) = (None, false);
     if triggered.outcome == Outcome::Accepted && triggered.runs.is_empty() && wait.is_some() {
         let mut found = Box::pin(following.find(&search, Limits::ACCEPTED)).await;
         following.judge(&found, &mut followed);
+        is_cut = found.cut == Some(Cut::Stopped);
         triggered.runs = std::mem::take(&mut found.runs);
         unread = found.failure;
     }
@@ -92,6 +93,10 @@ pub(crate) async fn follow(following: &Following<'_, '_>, triggered: &mut Trigge
         runs = Box::pin(following.late_runs(&search, &mut followed, &mut unread)).await;
     }
     followed.conclude();
+    if is_cut {
+        // Runs that nobody has seen may have ended otherwise.
+        followed.conclusion = None;
+    }
     if let Some(artifact) = &wait.result {
         Box::pin(following.read_back(artifact, &mut followed)).await;
     }

@@ -35,6 +35,14 @@ impl Following<'_, '_> {
             });
         }
         if found.unsure.is_empty() && !found.runs.is_empty() {
+            if found.cut == Some(Cut::Stopped) {
+                followed.left_running = Some("the trigger may have started more runs".to_owned());
+                followed.unfound.push(Failure {
+                    what: "the step was stopped before it could tell whether the trigger started more runs".to_owned(),
+                    remedy: Some(format!("check {}", self.connection.runs_page())),
+                    causes: Vec::new(),
+                });
+            }
             return;
         }
         followed.conclusion = match found.cut {

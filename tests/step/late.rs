@@ -5,7 +5,7 @@ use std::time::Duration;
 use sandbox::world::{Life, RunDetails, Workflow};
 use sandbox::{Fault, Moment, Occasion, Provider, Route, Sandbox, World};
 
-use crate::calls::{SECOND, at_once, call, dispatch, start, until};
+use crate::calls::{SECOND, at_once, call, dispatch, signal, start, until};
 use crate::harness::Done;
 
 /// Starts two workflows, both of which show the marker in their runs' titles.
@@ -121,4 +121,24 @@ fn a_marked_run_takes_the_place_of_one_that_only_fitted() {
     assert_eq!(runs.len(), 1, "{done}");
     assert_eq!(runs[0]["matched_by"], "marker", "{done}");
     assert_eq!(runs[0]["id"], sandbox.runs()[0].id.to_string());
+}
+
+/// All known runs have passed, but others may not have.
+#[test]
+fn a_stop_before_the_search_has_ended_is_no_success() {
+    let second = Life::endless().listed_after(9 * SECOND);
+    let sandbox = start(two_workflows(Life::passing(SECOND), second));
+    let step = dispatch(&sandbox, EVENT);
+    let child = step.start();
+    step.until_said("found run");
+    std::thread::sleep(2 * SECOND);
+    signal(&child, "INT");
+    let done = step.finish(child);
+    let done = done.fails(&["before it could tell whether the trigger started more runs"]);
+    assert_eq!(done.outputs["conclusion"], "", "{done}");
+    assert!(done.result()["left_running"].is_string());
+    assert_eq!(sandbox.unfinished_runs().len(), 1);
+    let second = step.second_chance().run().passes();
+    second.says("is over: cancelled");
+    assert_eq!(sandbox.unfinished_runs().len(), 0, "{second}");
 }

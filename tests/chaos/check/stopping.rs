@@ -66,7 +66,7 @@ pub(super) fn refused_cancels_are_sent_again(view: &View<'_>) -> Vec<String> {
             let limit = limit(view, *first);
             for (index, (at, answered)) in cancels.iter().enumerate() {
                 let next = cancels.get(index + 1).map(|(at, _)| *at);
-                let due = *at + AGAIN;
+                let due = *at + AGAIN + view.frozen();
                 let is_over = end(run).is_some() && view.at(run.updated_at) <= due;
                 let is_kept = next.is_some_and(|next| next <= due) || is_over || due > limit;
                 if is_refused(*answered) && is_untroubled(view, run, *at) && !is_kept {

@@ -76,6 +76,19 @@ impl<'a> View<'a> {
         self.case.weather == Weather::Calm
     }
 
+    /// How long the step's process was frozen in all, at most.
+    pub(crate) fn frozen(&self) -> Duration {
+        let incidents = self.case.incidents.iter();
+        let freezes = incidents.filter_map(|(_, incident)| {
+            if let Incident::Freeze(time) = incident {
+                Some(*time)
+            } else {
+                None
+            }
+        });
+        freezes.sum()
+    }
+
     pub(crate) fn closes(&self) -> bool {
         let incidents = &self.case.incidents;
         let mut incidents = incidents.iter().map(|(_, incident)| incident);
