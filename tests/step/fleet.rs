@@ -548,7 +548,7 @@ fn a_signal_still_finds_all_that_is_looked_for() {
     assert_eq!(sandbox.unfinished_runs().len(), 0, "{done}");
     for entry in done.results() {
         assert_eq!(entry["runs"][0]["matched_by"], "marker", "{done}");
-        assert_eq!(entry["left_running"], Value::Null, "{done}");
+        assert_eq!(entry["runs"][0]["left_running"], Value::Null, "{done}");
     }
 }
 
