@@ -42,8 +42,10 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(700);
 const TIME_AFTER_DEADLINE: Duration = Duration::from_secs(30);
 /// For the cancel of a run that can't be read any more.
 const TIME_FOR_LOST: Duration = Duration::from_secs(10);
-/// For the list that shows runs which appeared late, when all known ones have ended.
-const LATE_LIST_TIMEOUT: Duration = Duration::from_mins(1);
+/// For the list that shows runs which appeared late, when all known ones have ended; and where the search could not read
+/// to its end, so that only this list can tell whether there are any.
+const LATE_LIST_TIMEOUT: Duration = Duration::from_secs(15);
+const MISSING_LIST_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Everything that is at hand once the trigger went out.
 pub(crate) struct Following<'a, 'target> {
@@ -212,14 +214,20 @@ impl<'target> Following<'_, 'target> {
         followed: &mut Followed,
         unread: &mut Option<crate::provider::Error>,
     ) -> Vec<Run> {
-        if self.target.marker().is_none() || self.stop.is_asked() {
+        if self.target.marker().is_none() {
             return Vec::new();
         }
-        let listed = tokio::select! {
-            listed = timeout(LATE_LIST_TIMEOUT, list_at_last(search)) => listed,
-            () = self.stop.asked(Urgency::Soon) => return Vec::new(),
+        let time = if unread.is_some() {
+            MISSING_LIST_TIMEOUT
+        } else {
+            LATE_LIST_TIMEOUT
         };
-        if let (Err(_), Some(error)) = (listed, unread.take()) {
+        let is_listed = tokio::select! {
+            biased;
+            () = self.stop.asked(Urgency::Soon) => false,
+            listed = timeout(time, list_at_last(search)) => listed.is_ok(),
+        };
+        if let (false, Some(error)) = (is_listed, unread.take()) {
             followed.unfound.push(Failure {
                 what: format!(
                     "there may be more runs of this trigger, but they can't be listed: {}",
@@ -228,6 +236,9 @@ impl<'target> Following<'_, 'target> {
                 remedy: Some(format!("check {}", self.connection.runs_page())),
                 causes: Vec::new(),
             });
+        }
+        if self.stop.is_asked() {
+            return Vec::new();
         }
         let found = search.in_a_hurry();
         let is_disowned = |run: &Run| {
