@@ -16,7 +16,7 @@ use crate::table::{Row, Verdict};
 use sandbox::action;
 
 /// Of the time that the container of a program takes that returns at once.
-const TIME_BUDGET: f64 = 1.1;
+const TIME_BUDGET: f64 = 1.05;
 const UNPACKED_BUDGET: u32 = 7_000_000;
 const GZIPPED_BUDGET: u32 = 3_200_000;
 

@@ -153,7 +153,8 @@ fn entry(index: usize, member: &Member, server: &str) -> Value {
         }
         Provider::Gitlab | Provider::Bitbucket => json!({
             "provider": provider.to_string(),
-            "repository": format!("{server}/{repository}"),
+            "server-url": server,
+            "repository": repository,
             "ref": "main",
             "token": token,
         }),

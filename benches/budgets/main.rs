@@ -28,9 +28,9 @@ use dispatch::Dispatch;
 use table::{Row, Verdict};
 
 /// Of the time that curl takes.
-const TIME_BUDGET: f64 = 0.3;
+const TIME_BUDGET: f64 = 0.12;
 /// Bytes.
-const MEMORY_BUDGET: f64 = 10.0 * memory::MEBIBYTE;
+const MEMORY_BUDGET: f64 = 8.0 * memory::MEBIBYTE;
 
 const PAIRS: usize = 40;
 

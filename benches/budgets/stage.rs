@@ -24,7 +24,9 @@ const SUMMARY: &str = "summary";
 pub(crate) struct Stage {
     sandbox: Sandbox,
     folder: TempDir,
-    /// The system's certificates, and the sandbox's authority.
+    /// What ours trusts beside the roots that are compiled in: the sandbox's authority.
+    authority: PathBuf,
+    /// What rivals trust: the system's certificates, and the sandbox's authority.
     bundle: PathBuf,
 }
 
@@ -32,6 +34,8 @@ impl Stage {
     pub(crate) fn prepare(world: World) -> Result<Self> {
         let sandbox = Sandbox::start(world).context("failed to start the sandbox")?;
         let folder = TempDir::new()?;
+        let authority = folder.path().join("authority.pem");
+        fs::write(&authority, sandbox.ca_pem())?;
         let bundle = folder.path().join("bundle.pem");
         let system = SYSTEM_BUNDLES
             .iter()
@@ -41,6 +45,7 @@ impl Stage {
         Ok(Self {
             sandbox,
             folder,
+            authority,
             bundle,
         })
     }
@@ -86,7 +91,7 @@ impl Stage {
     pub(crate) fn ours(&self, inputs: &[(&str, &str)]) -> impl Fn() -> Command + use<> {
         let mut environment = self.environment(inputs);
         let files = [
-            ("SSL_CERT_FILE", self.bundle.clone()),
+            ("SSL_CERT_FILE", self.authority.clone()),
             ("GITHUB_OUTPUT", self.folder.path().join(OUTPUT)),
             ("GITHUB_STEP_SUMMARY", self.folder.path().join(SUMMARY)),
         ];
