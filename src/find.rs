@@ -199,9 +199,7 @@ async fn collect(
                 found = now;
             }
             Err(error) => {
-                if let Kind::RateLimited(said) = error.kind() {
-                    account.refused(said);
-                }
+                account.failed(&error);
                 let is_hopeless = refusals.record(&error);
                 found.failure = Some(error);
                 if is_hopeless {

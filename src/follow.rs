@@ -24,8 +24,8 @@ use crate::abandon::{Abandonment, abandon};
 use crate::event::{Event, News, Sink};
 use crate::find::{self, Cut, Found, Limits, Search, Sighting, find};
 use crate::kin::Kin;
+use crate::provider::Connection;
 use crate::provider::http::Http;
-use crate::provider::{Connection, Kind};
 use crate::run::{Conclusion, End, Failure, MatchedBy, Outcome, Run};
 use crate::stop::{Stop, Urgency};
 use crate::target::{Target, Wait};
@@ -349,9 +349,7 @@ impl<'target> Following<'_, 'target> {
 /// Lists the runs once more, as soon as they can be read.
 async fn list_at_last(search: &Search<'_, '_>) {
     while let Err(error) = find::once(search).await {
-        if let Kind::RateLimited(said) = error.kind() {
-            search.http.account().refused(said);
-        }
+        search.http.account().failed(&error);
         sleep(search.connection.pace().shortest).await;
         search.http.account().pass().await;
     }

@@ -12,7 +12,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::event::News;
-use crate::provider::{Account, Depth, Error, Kind, Nature, Pace};
+use crate::provider::{Account, Depth, Error, Nature, Pace};
 use crate::refusals::Refusals;
 use crate::run::{Conclusion, End, Look, State};
 use crate::stop::{Stop, Urgency};
@@ -140,9 +140,7 @@ async fn follow(
                 }
             }
             Err(error) => {
-                if let Kind::RateLimited(said) = error.kind() {
-                    watch.account.refused(said);
-                }
+                watch.account.failed(&error);
                 if refusals.record(&error) {
                     return End::Lost(error.failure());
                 }
@@ -196,11 +194,7 @@ async fn see_the_jobs(
         watch.account.pass().await;
         match look(Depth::Jobs).await {
             Ok(found) if found.state.conclusion().is_some() => progress.see(found),
-            Err(error) => {
-                if let Kind::RateLimited(said) = error.kind() {
-                    watch.account.refused(said);
-                }
-            }
+            Err(error) => watch.account.failed(&error),
             Ok(_) => {}
         }
     }

@@ -183,9 +183,7 @@ impl Following<'_, '_> {
                         || error.is_missing() && Instant::now() < late_until =>
                 {
                     tries += 1;
-                    if let Kind::RateLimited(said) = error.kind() {
-                        account.refused(said);
-                    }
+                    account.failed(&error);
                     sleep(PAUSE).await;
                 }
                 done => return done,

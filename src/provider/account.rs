@@ -10,6 +10,7 @@ use std::collections::HashSet;
 use std::rc::Rc;
 use std::time::Duration;
 
+use super::error::{Error, Kind};
 use gate::Gate;
 use memo::Memo;
 use turnstile::Turnstile;
@@ -64,6 +65,13 @@ impl Account {
     /// tells how long.
     pub(crate) fn refused(&self, said: Option<Duration>) -> Duration {
         self.gate.close(said)
+    }
+
+    /// A read failed. If that was for a rate limit, all wait from now on.
+    pub(crate) fn failed(&self, error: &Error) {
+        if let Kind::RateLimited(said) = error.kind() {
+            self.refused(said);
+        }
     }
 
     /// A request was answered otherwise.
