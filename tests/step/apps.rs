@@ -19,8 +19,7 @@ fn step(sandbox: &Sandbox) -> Step {
         .input("repository", "octo-org/app")
         .input("workflow", "build.yml")
         .input("ref", "main")
-        .input("client-id", demo::GITHUB_APP_CLIENT_ID)
-        .input("private-key", demo::GITHUB_APP_PRIVATE_KEY)
+        .signed_in_as_app()
 }
 
 /// Of `octo-org/app` and `octo-org/private`.

@@ -1,7 +1,7 @@
 //! Which connection a request goes out on: a server may close one that is idle at any moment, and a trigger that
 //! meets that would be lost without anybody knowing whether it arrived.
 
-use sandbox::{Fault, HangUp, Occasion, Provider, Route, Sandbox, demo};
+use sandbox::{Fault, HangUp, Occasion, Provider, Route, Sandbox};
 use serde_json::json;
 
 use crate::calls::{PROVIDERS, at_once};
@@ -62,8 +62,7 @@ fn nor_on_that_of_a_sign_in() {
             .input("repository", "octo-org/app")
             .input("workflow", "build.yml")
             .input("ref", "main")
-            .input("client-id", demo::GITHUB_APP_CLIENT_ID)
-            .input("private-key", demo::GITHUB_APP_PRIVATE_KEY)
+            .signed_in_as_app()
             .run()
             .passes()
             .outcome("accepted");

@@ -186,8 +186,7 @@ fn an_apps_runs_are_told_by_its_name() {
     let sandbox = start(world);
     let done = dispatch(&sandbox, "deploy")
         .input("token", demo::GITHUB_WORKFLOW_OF_CALLER)
-        .input("client-id", demo::GITHUB_APP_CLIENT_ID)
-        .input("private-key", demo::GITHUB_APP_PRIVATE_KEY)
+        .signed_in_as_app()
         .run()
         .passes();
     assert_eq!(runs(&done).len(), 2, "{done}");

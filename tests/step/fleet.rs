@@ -266,8 +266,7 @@ fn an_apps_token_is_renewed_before_a_trigger_that_had_to_wait() {
         .input("repository", "octo-org/app")
         .input("workflow", "build.yml")
         .input("ref", "main")
-        .input("client-id", demo::GITHUB_APP_CLIENT_ID)
-        .input("private-key", demo::GITHUB_APP_PRIVATE_KEY)
+        .signed_in_as_app()
         .input("max-parallel", "1")
         .run()
         .passes();

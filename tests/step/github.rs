@@ -293,8 +293,7 @@ fn what_is_wrong_with_an_app_is_told() {
     let step = || {
         Step::on(&sandbox.http_url())
             .input("repository", "octo-org/app")
-            .input("client-id", demo::GITHUB_APP_CLIENT_ID)
-            .input("private-key", demo::GITHUB_APP_PRIVATE_KEY)
+            .signed_in_as_app()
             .input("event-type", "deploy")
     };
     step()
@@ -541,8 +540,7 @@ fn only_what_can_be_a_token_is_taken_for_one() {
         );
         let done = Step::on(&sandbox.http_url())
             .input("repository", "octo-org/app")
-            .input("client-id", demo::GITHUB_APP_CLIENT_ID)
-            .input("private-key", demo::GITHUB_APP_PRIVATE_KEY)
+            .signed_in_as_app()
             .input("event-type", "deploy")
             .run()
             .fails(&["the answer holds no valid installation token"]);

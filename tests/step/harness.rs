@@ -105,6 +105,12 @@ impl Step {
             .input("token", demo::BITBUCKET_ACCESS)
     }
 
+    /// Signs in as the demo world's GitHub App.
+    pub(crate) fn signed_in_as_app(self) -> Self {
+        self.input("client-id", demo::GITHUB_APP_CLIENT_ID)
+            .input("private-key", demo::GITHUB_APP_PRIVATE_KEY)
+    }
+
     /// Sets an input, as `with:` does.
     pub(crate) fn input(self, name: &str, value: &str) -> Self {
         self.environment(&action::variable(name), value)

@@ -390,8 +390,7 @@ fn an_app_outlives_its_token() {
     let step = crate::harness::Step::github(&sandbox)
         .input("workflow", "build.yml")
         .input("token", demo::GITHUB_WORKFLOW_OF_CALLER)
-        .input("client-id", demo::GITHUB_APP_CLIENT_ID)
-        .input("private-key", demo::GITHUB_APP_PRIVATE_KEY)
+        .signed_in_as_app()
         .input("wait", "true");
     let done = step.run().passes();
     assert_eq!(done.outputs["conclusion"], "success");
