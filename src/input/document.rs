@@ -291,6 +291,10 @@ fn too_deep() -> Problem {
     Problem::new(format!("it is nested more than {DEEPEST} deep"))
 }
 
+fn no_name(line: usize) -> Problem {
+    Problem::new(format!("it has a name at line {line} that is not a text"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -15,11 +15,10 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+use super::http::request::{below, credential_header, json};
 use super::http::{Answer, Http};
-use super::{
-    Error, Form, Kind, Nature, Secrets, Trigger, below, credential_header, json, judge,
-    no_default_branch, parse, unclear, wire,
-};
+use super::reading::{judge, no_default_branch, parse, unclear};
+use super::{Error, Form, Kind, Nature, Secrets, Trigger, wire};
 use crate::event::Event;
 use crate::run::{MatchedBy, Run};
 use crate::secret::Secret;

@@ -5,7 +5,7 @@ use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::http::{Answer, Body};
+use super::http::answer::{Answer, Body};
 use crate::run::Failure;
 
 /// What follows from a failure.
@@ -196,4 +196,16 @@ fn cause<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a (dyn StdError + 
         Some(inner) => Some(inner),
         None => error.source(),
     }
+}
+
+/// What the lowest library said: the others only repeat that something failed.
+pub(super) fn innermost(error: &(dyn StdError + 'static)) -> String {
+    causes(error)
+        .filter(|cause| {
+            cause
+                .downcast_ref::<std::io::Error>()
+                .is_none_or(|error| error.get_ref().is_none())
+        })
+        .last()
+        .map_or_else(|| error.to_string(), ToString::to_string)
 }

@@ -6,6 +6,7 @@ mod app;
 mod explain;
 mod files;
 mod look;
+mod permissions;
 mod search;
 mod session;
 
@@ -19,13 +20,16 @@ use serde_json::value::RawValue;
 use tokio::time::timeout;
 use url::Url;
 
+use super::http::request::{below, json};
 use super::http::{Answer, Http};
-use super::{Error, Form, Nature, Trigger, below, json, judge, no_default_branch, unclear, wire};
+use super::reading::{judge, no_default_branch, unclear};
+use super::{Error, Form, Nature, Trigger, wire};
 use crate::run::{MatchedBy, Run};
 use crate::target::{GitHubCall, GitHubPipeline, Target};
 pub(super) use api::Library;
+pub(super) use permissions::permissions;
+pub(super) use session::Session;
 use session::SignedIn;
-pub(super) use session::{Session, permissions};
 
 /// The key that older GitHub Enterprise Servers do not know.
 const RUN_DETAILS: &str = "return_run_details";

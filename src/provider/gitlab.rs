@@ -15,11 +15,10 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use url::Url;
 
+use super::http::request::{below, credential_header, json};
 use super::http::{Answer, Http};
-use super::{
-    Error, Kind, Nature, Secrets, Trigger, below, credential_header, json, judge,
-    no_default_branch, parse, unclear, wire,
-};
+use super::reading::{judge, no_default_branch, parse, unclear};
+use super::{Error, Kind, Nature, Secrets, Trigger, wire};
 use crate::run::{MatchedBy, Run};
 use crate::secret::Secret;
 use crate::target::{GitLabCall, GitLabCredential, Target};

@@ -1,10 +1,11 @@
 //! The one HTTP client: timeouts, redirects, caps, and what a failure means. It retries nothing.
 
-mod answer;
+pub(super) mod answer;
 mod client;
 mod download;
 mod failure;
 mod name;
+pub(super) mod request;
 
 use std::error::Error as StdError;
 use std::rc::Rc;
@@ -20,9 +21,8 @@ use url::{Origin, Url};
 pub(crate) use answer::{Answer, Body};
 pub(crate) use client::{Client, USER_AGENT};
 pub(crate) use download::Tail;
-use failure::innermost;
 
-use super::error::{Error, Kind};
+use super::error::{Error, Kind, innermost};
 use super::{Account, Nature, Share};
 use crate::event::{Event, Sink};
 

@@ -8,8 +8,7 @@ use std::collections::HashMap;
 
 use saphyr_parser::Event;
 
-use super::yaml::no_name;
-use super::{DEEPEST, Problem, too_deep};
+use super::{DEEPEST, Problem, no_name, too_deep};
 
 /// More levels than are ever read: what is too deep where is told by whoever reads.
 const MOST_LEVELS: usize = DEEPEST + 10;

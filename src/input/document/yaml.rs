@@ -7,7 +7,7 @@ use saphyr_parser::{Parser, SpannedEventReceiver as _};
 
 use super::bounds::Bounds;
 use super::comments::Comments;
-use super::{DEEPEST, Node, Problem, Scalar, Style, too_deep};
+use super::{DEEPEST, Node, Problem, Scalar, Style, no_name, too_deep};
 
 pub(super) fn parse(text: &str) -> Result<Node, Problem> {
     let Document { root, comments } = Document::of(text)?;
@@ -142,8 +142,4 @@ pub(super) fn name<'node>(key: &'node MarkedYaml<'_>) -> Result<&'node str, Prob
         | YamlData::Alias(_)
         | YamlData::BadValue => Err(no_name(line)),
     }
-}
-
-pub(super) fn no_name(line: usize) -> Problem {
-    Problem::new(format!("it has a name at line {line} that is not a text"))
 }

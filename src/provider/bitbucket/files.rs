@@ -3,8 +3,9 @@
 use ::http::{HeaderValue, header};
 
 use super::Bitbucket;
+use crate::provider::Error;
 use crate::provider::http::Tail;
-use crate::provider::{Error, LOG_TAIL};
+use crate::provider::types::LOG_TAIL;
 use crate::run::{Job, Run};
 
 impl Bitbucket<'_> {

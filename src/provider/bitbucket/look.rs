@@ -6,8 +6,9 @@ use serde::Deserialize;
 use url::Url;
 
 use super::Bitbucket;
+use crate::provider::reading::{beside, unreadable};
 use crate::provider::wire::{self, List, MAX_PAGES, PAGE_SIZES};
-use crate::provider::{Depth, Error, Kind, beside, unreadable};
+use crate::provider::{Depth, Error, Kind};
 use crate::run::{Conclusion, Held, Job, Look, Nature, Run, State, Times, Words};
 
 #[derive(Deserialize)]

@@ -11,8 +11,10 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use url::Url;
 
+use crate::provider::http::request::credential_header;
 use crate::provider::http::{Answer, Client, Http, USER_AGENT};
-use crate::provider::{Error, Kind, Nature, credential_header, judge, parse};
+use crate::provider::reading::{judge, parse};
+use crate::provider::{Error, Kind, Nature};
 use crate::secret::Secret;
 
 /// The version of the API that the wire structs are written for.

@@ -5,7 +5,7 @@
 mod jwt;
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
@@ -17,12 +17,14 @@ use tokio::time::Instant;
 use url::Url;
 
 use super::api::{Api, Library};
-use super::session::Permissions;
+use super::permissions::Permissions;
 use crate::event::Event;
+use crate::provider::http::request::below;
 use crate::provider::http::{Answer, Http};
-use crate::provider::{Error, Kind, Nature, below, judge, parse, wire};
+use crate::provider::reading::{judge, parse};
+use crate::provider::{Error, Kind, Nature, wire};
 use crate::secret::Secret;
-use crate::target::{App, GitHubCall, GitHubPipeline, OnAbandoned, Target};
+use crate::target::{App, OnAbandoned, Target};
 use jwt::jwt;
 
 /// Clocks that are no further apart are no reason to refuse a JWT.
@@ -162,20 +164,6 @@ fn lifetime(expires_at: Option<DateTime<Utc>>, now: SystemTime) -> Duration {
 fn is_slug(text: &str) -> bool {
     text.bytes()
         .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
-}
-
-/// Just what is needed, so that the token can do nothing else.
-pub(super) fn permissions(target: &Target, call: &GitHubCall) -> Permissions {
-    let mut permissions = BTreeMap::new();
-    if let Some(wait) = &target.wait {
-        let may_cancel = wait.on_abandoned == OnAbandoned::Cancel;
-        permissions.insert("actions", if may_cancel { "write" } else { "read" });
-    }
-    match call.pipeline {
-        GitHubPipeline::RepositoryDispatch { .. } => permissions.insert("contents", "write"),
-        GitHubPipeline::WorkflowDispatch { .. } => permissions.insert("actions", "write"),
-    };
-    permissions
 }
 
 /// Who does not want to cancel needs one permission less.

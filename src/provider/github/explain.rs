@@ -5,9 +5,10 @@ use serde::Deserialize;
 
 use super::GitHub;
 use crate::nearest::nearest;
+use crate::provider::Error;
 use crate::provider::http::Answer;
+use crate::provider::http::request::below;
 use crate::provider::wire::{self, List};
-use crate::provider::{Error, below};
 use crate::target::{GitHubCredential, GitHubPipeline};
 
 /// Most workflows that are named where one is not found.
@@ -326,7 +327,7 @@ mod tests {
     use super::super::tests::each;
     use super::*;
     use crate::noise;
-    use crate::provider::judge;
+    use crate::provider::reading::judge;
     use proptest::prelude::*;
     use serde_json::json;
 

@@ -12,8 +12,9 @@ use zip::ZipArchive;
 
 use super::GitHub;
 use crate::provider::http::Tail;
+use crate::provider::types::{LARGEST_RESULT, LOG_TAIL};
 use crate::provider::wire::{self, List};
-use crate::provider::{Error, Kind, LARGEST_RESULT, LOG_TAIL};
+use crate::provider::{Error, Kind};
 use crate::run::{Job, Run};
 
 /// A zip has a little more than what is in it.

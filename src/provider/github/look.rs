@@ -8,8 +8,9 @@ use serde::{Deserialize, Deserializer};
 use url::Url;
 
 use super::GitHub;
+use crate::provider::reading::{beside, unreadable};
 use crate::provider::wire::{self, List, MAX_PAGES, PAGE_SIZES};
-use crate::provider::{Depth, Error, beside, unreadable};
+use crate::provider::{Depth, Error};
 use crate::run::{Conclusion, Held, Job, Look, Nature, Run, State, Step, Times, Words};
 
 #[derive(Deserialize)]

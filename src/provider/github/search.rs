@@ -8,8 +8,9 @@ use serde::Deserialize;
 use url::Url;
 
 use super::GitHub;
+use crate::provider::reading::beside;
 use crate::provider::wire::{self, List, MAX_PAGES, PAGE_SIZES, PROOF_SIZES};
-use crate::provider::{Candidate, Claim, Error, beside};
+use crate::provider::{Candidate, Claim, Error};
 use crate::run::State;
 use crate::target::{GitHubCredential, GitHubPipeline, short_name};
 
@@ -200,7 +201,7 @@ impl GitHub<'_> {
             GitHubCredential::WorkflowToken(_) => Some("github-actions[bot]".to_owned()),
             GitHubCredential::App(_) => self.signed_in().installed.as_ref()?.actor(),
             GitHubCredential::Token(_) => {
-                let url = crate::provider::below(&self.target.server.api, ["user"]);
+                let url = crate::provider::http::request::below(&self.target.server.api, ["user"]);
                 let user: Rc<User> = self.read(&url, "the token's owner").await.ok()?;
                 Some(user.login.clone())
             }

@@ -2,7 +2,7 @@
 //! replaced before it expires.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -13,9 +13,11 @@ use tokio::time::{Instant, timeout};
 
 use super::api::{Api, Library};
 use super::app::{self, Installed, Validity};
+use super::permissions::{Permissions, permissions};
 use crate::event::Event;
 use crate::provider::http::Http;
-use crate::provider::{Error, Kind, below};
+use crate::provider::http::request::below;
+use crate::provider::{Error, Kind};
 use crate::target::{GitHubCall, GitHubCredential, Target};
 
 /// How long a renewal may take. Whoever renews does nothing else meanwhile.
@@ -29,9 +31,6 @@ const MAX_PAUSE: Duration = Duration::from_mins(1);
 /// A token that was replaced is revoked when no request with it can be on its way any more.
 const RETIREMENT: Duration = Duration::from_secs(5);
 const REVOCATION_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// Permissions of an App's token, with their levels.
-pub(in crate::provider) type Permissions = BTreeMap<&'static str, &'static str>;
 
 /// A credential at a server, and what it is for.
 pub(in crate::provider) struct Session<'a> {
@@ -65,14 +64,6 @@ pub(super) struct SignedIn {
     pub(super) api: Api,
     /// Of an App's credential: until when it is good, and the name under which the App acts.
     pub(super) installed: Option<Installed>,
-}
-
-/// What an App's token must allow for that target; of other tokens nobody can say.
-pub(in crate::provider) fn permissions(target: &Target, call: &GitHubCall) -> Permissions {
-    match call.credential {
-        GitHubCredential::App(_) => app::permissions(target, call),
-        GitHubCredential::Token(_) | GitHubCredential::WorkflowToken(_) => BTreeMap::new(),
-    }
 }
 
 impl<'a> Session<'a> {

@@ -211,7 +211,7 @@ mod tests {
     use super::super::tests::each;
     use super::*;
     use crate::noise;
-    use crate::provider::judge;
+    use crate::provider::reading::judge;
     use proptest::prelude::*;
     use serde_json::json;
 

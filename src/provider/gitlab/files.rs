@@ -4,8 +4,9 @@ use ::http::StatusCode;
 
 use super::GitLab;
 use crate::provider::http::Tail;
+use crate::provider::types::{LARGEST_RESULT, LOG_TAIL};
 use crate::provider::wire;
-use crate::provider::{Error, Kind, LARGEST_RESULT, LOG_TAIL};
+use crate::provider::{Error, Kind};
 use crate::run::{Job, Run};
 
 impl GitLab<'_> {
@@ -55,7 +56,7 @@ impl GitLab<'_> {
         let parts = ["jobs", &id, "artifacts"]
             .into_iter()
             .chain(path.split('/'));
-        let url = crate::provider::below(&self.project([]), parts);
+        let url = crate::provider::http::request::below(&self.project([]), parts);
         self.http
             .download(
                 &url,

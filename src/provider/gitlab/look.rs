@@ -7,8 +7,9 @@ use serde::{Deserialize, Deserializer};
 use url::Url;
 
 use super::GitLab;
+use crate::provider::reading::{beside, judge, parse, unreadable};
 use crate::provider::wire::{self, List, MAX_PAGES, PAGE_SIZES};
-use crate::provider::{Depth, Error, beside, judge, parse, unreadable};
+use crate::provider::{Depth, Error};
 use crate::run::{Conclusion, Held, Job, Look, Nature, Run, State, Times, Words};
 
 /// Where a server tells of the pipelines that a pipeline started in other projects.

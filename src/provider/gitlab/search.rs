@@ -6,8 +6,9 @@ use chrono::{DateTime, Utc};
 use serde::Deserialize;
 
 use super::GitLab;
+use crate::provider::http::request::below;
 use crate::provider::wire::{self, List, PAGE_SIZES, PROOF_SIZES};
-use crate::provider::{Candidate, Claim, Error, below};
+use crate::provider::{Candidate, Claim, Error};
 use crate::target::{GitLabCredential, short_name};
 
 #[derive(Deserialize)]

@@ -8,9 +8,11 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use http_body_util::BodyExt as _;
 use url::{Host, Url};
 
-use super::{BoxError, Http, MOST_REDIRECTS, innermost, read};
+use super::{BoxError, Http, MOST_REDIRECTS, read};
 use crate::event::Event;
-use crate::provider::{Error, Kind, Nature, judge};
+use crate::provider::error::innermost;
+use crate::provider::reading::judge;
+use crate::provider::{Error, Kind, Nature};
 
 /// The end of a text that may be long.
 pub(crate) struct Tail {

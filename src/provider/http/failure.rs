@@ -7,7 +7,7 @@ use url::Url;
 use super::Http;
 use super::client::TIMEOUT;
 use super::name;
-use crate::provider::error::causes;
+use crate::provider::error::{causes, innermost};
 use crate::provider::{Error, Kind};
 use crate::target::proxies::shown;
 
@@ -113,16 +113,4 @@ fn proxy_failure(place: &str, proxy: &str, error: &(dyn StdError + 'static)) -> 
         )
         .hint("check HTTPS_PROXY and NO_PROXY of the runner"),
     }
-}
-
-/// What the lowest library said: the others only repeat that something failed.
-pub(super) fn innermost(error: &(dyn StdError + 'static)) -> String {
-    causes(error)
-        .filter(|cause| {
-            cause
-                .downcast_ref::<std::io::Error>()
-                .is_none_or(|error| error.get_ref().is_none())
-        })
-        .last()
-        .map_or_else(|| error.to_string(), ToString::to_string)
 }

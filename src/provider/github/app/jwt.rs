@@ -9,7 +9,8 @@ use ring::rsa::KeyPair;
 use ring::signature::RSA_PKCS1_SHA256;
 use serde::Serialize;
 
-use crate::provider::{Error, Kind, json};
+use crate::provider::http::request::json;
+use crate::provider::{Error, Kind};
 use crate::secret::Secret;
 use crate::target::{App, PrivateKey};
 

@@ -10,7 +10,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use rustls_native_certs::load_certs_from_paths;
 
-use crate::provider::http::innermost;
+use crate::provider::error::innermost;
 use crate::provider::{Error, Kind};
 
 const IN_CONTAINER: &str = "the path must exist inside the action's container, where the workspace is `/github/workspace`; without the variable, the public authorities are trusted";

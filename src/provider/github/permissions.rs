@@ -1,0 +1,30 @@
+//! What an App's token is allowed to do: just what its target needs.
+
+use std::collections::BTreeMap;
+
+use crate::target::{GitHubCall, GitHubCredential, GitHubPipeline, OnAbandoned, Target};
+
+/// Permissions of an App's token, with their levels.
+pub(in crate::provider) type Permissions = BTreeMap<&'static str, &'static str>;
+
+/// What an App's token must allow for that target; of other tokens nobody can say.
+pub(in crate::provider) fn permissions(target: &Target, call: &GitHubCall) -> Permissions {
+    match call.credential {
+        GitHubCredential::App(_) => needed(target, call),
+        GitHubCredential::Token(_) | GitHubCredential::WorkflowToken(_) => BTreeMap::new(),
+    }
+}
+
+/// Just what is needed, so that the token can do nothing else.
+fn needed(target: &Target, call: &GitHubCall) -> Permissions {
+    let mut permissions = BTreeMap::new();
+    if let Some(wait) = &target.wait {
+        let may_cancel = wait.on_abandoned == OnAbandoned::Cancel;
+        permissions.insert("actions", if may_cancel { "write" } else { "read" });
+    }
+    match call.pipeline {
+        GitHubPipeline::RepositoryDispatch { .. } => permissions.insert("contents", "write"),
+        GitHubPipeline::WorkflowDispatch { .. } => permissions.insert("actions", "write"),
+    };
+    permissions
+}

@@ -1,0 +1,130 @@
+//! What the three providers and those who use them speak of.
+
+use std::time::Duration;
+
+use serde_json::value::RawValue;
+use url::Url;
+
+use crate::secret::Secret;
+use crate::target::{Argument, Provider};
+
+/// Largest result that is read back, in bytes.
+pub(crate) const LARGEST_RESULT: usize = 1024 * 1024;
+/// So much of a log's end is read, in bytes: a hundred lines and more.
+pub(super) const LOG_TAIL: usize = 64 * 1024;
+
+/// Which of a trigger's two forms. The second one is sent only where the first was rejected for the
+/// one reason that the second one mends.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Form {
+    First,
+    Second,
+}
+
+/// The one request that starts something; its method is POST.
+pub(crate) struct Trigger {
+    pub(crate) url: Url,
+    pub(crate) body: Box<RawValue>,
+}
+
+/// Whether secrets stand in a body.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Secrets {
+    /// For the wire.
+    Sent,
+    /// For people.
+    Hidden,
+}
+
+/// How much one look shows.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Depth {
+    Run,
+    /// Its jobs too, which takes more requests.
+    Jobs,
+}
+
+/// How often a provider may be looked at.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pace {
+    /// Between two looks at one run.
+    pub(crate) shortest: Duration,
+    pub(crate) longest: Duration,
+    /// Between any two looks with one credential.
+    pub(crate) apart: Duration,
+    /// Between two looks at a run's jobs while the run itself shows no change.
+    pub(crate) jobs: Duration,
+}
+
+/// A run that the trigger may have started.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Candidate {
+    pub(crate) id: String,
+    pub(crate) number: Option<u64>,
+    pub(crate) url: String,
+    /// Empty where runs have none.
+    pub(crate) title: String,
+    /// What it is a run of; empty where a repository has one pipeline alone.
+    pub(crate) workflow: String,
+    pub(crate) claim: Claim,
+}
+
+/// What speaks for a candidate.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Claim {
+    /// It bears the marker.
+    Marked,
+    /// All that can be told of it is as it would be, its time aside.
+    Fits,
+    /// It is of the same kind, and not ours.
+    Other,
+}
+
+impl Pace {
+    pub(crate) fn of(provider: Provider) -> Self {
+        match provider {
+            Provider::GitHub => Self::GITHUB,
+            Provider::GitLab => Self::GITLAB,
+            Provider::Bitbucket => Self::BITBUCKET,
+        }
+    }
+
+    /// Looks at a run that has not changed cost nothing; those at its jobs nearly always do, since each
+    /// step of a job changes them. But a run changes with each of its jobs.
+    pub(crate) const GITHUB: Self = Self {
+        shortest: Duration::from_secs(2),
+        longest: Duration::from_secs(5),
+        apart: Duration::from_millis(500),
+        jobs: Duration::from_mins(1),
+    };
+    /// A pipeline shows nothing of its jobs.
+    pub(crate) const GITLAB: Self = Self {
+        shortest: Duration::from_secs(2),
+        longest: Duration::from_secs(15),
+        apart: Duration::from_millis(500),
+        jobs: Duration::from_secs(4),
+    };
+    /// A thousand requests an hour are all there is.
+    pub(crate) const BITBUCKET: Self = Self {
+        shortest: Duration::from_secs(5),
+        longest: Duration::from_secs(15),
+        apart: Duration::from_secs(5),
+        jobs: Duration::from_secs(10),
+    };
+}
+
+impl Secrets {
+    pub(super) fn show(self, secret: &Secret) -> &str {
+        match self {
+            Self::Sent => secret.expose(),
+            Self::Hidden => "***",
+        }
+    }
+
+    pub(super) fn show_argument(self, argument: &Argument) -> &str {
+        match argument {
+            Argument::Plain(text) => text,
+            Argument::Secret(secret) => self.show(secret),
+        }
+    }
+}
