@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use crate::event::News;
 use crate::provider::{Connection, Depth, Kind};
 use crate::run::{Look, Run};
-use crate::stop::{Stop, Urgency};
+use crate::shutdown::{Shutdown, ShutdownMode};
 use crate::target::OnAbandoned;
 
 /// After a signal everything must be known by then. The step must be over after seven seconds; of these it needs one to
@@ -33,7 +33,7 @@ pub(crate) struct Abandonment<'a> {
     pub(crate) time: Duration,
     /// Bounds how many requests of this kind are on the wire at once.
     pub(crate) slots: &'a Semaphore,
-    pub(crate) stop: &'a Stop,
+    pub(crate) shutdown: &'a Shutdown,
 }
 
 /// What became of a run that was abandoned.
@@ -144,15 +144,15 @@ async fn cancel(connection: &Connection<'_>, run: &Run, slots: &Semaphore, so_fa
 
 /// Returns when there is no more time to see what becomes of a cancel; says when that is.
 async fn out_of_time(how: Abandonment<'_>) -> String {
-    let Abandonment { stop, time, .. } = how;
+    let Abandonment { shutdown, time, .. } = how;
     let signal = async {
-        stop.asked(Urgency::Soon).await;
-        let asked = stop.asked_at().unwrap_or_else(Instant::now);
+        shutdown.requested(ShutdownMode::Graceful).await;
+        let asked = shutdown.requested_at().unwrap_or_else(Instant::now);
         sleep_until(asked + TIME_AFTER_SIGNAL).await;
     };
     tokio::select! {
         biased;
-        () = stop.asked(Urgency::Now) => "when a second signal came".to_owned(),
+        () = shutdown.requested(ShutdownMode::Immediate) => "when a second signal came".to_owned(),
         () = signal => "when the step had to end".to_owned(),
         () = sleep(time) => format!("after {} s", time.as_secs()),
     }

@@ -16,7 +16,7 @@ use crate::lanes::Lanes;
 use crate::patience::Patience;
 use crate::provider::http::Http;
 use crate::provider::{Share, share};
-use crate::stop::{Stop, Urgency};
+use crate::shutdown::{Shutdown, ShutdownMode};
 use crate::target::{Mode, Request, Target};
 use crate::trigger::{Prepared, Triggered, Way, prepare, trigger};
 
@@ -45,7 +45,7 @@ pub(crate) trait Audience {
 /// Triggers the targets, and follows what they start. The reports are in the order of the targets.
 pub(crate) async fn run<'a>(
     request: &'a Request,
-    stop: &Stop,
+    shutdown: &Shutdown,
     audience: &dyn Audience,
 ) -> Vec<Report<'a>> {
     let targets = &request.targets;
@@ -69,11 +69,11 @@ pub(crate) async fn run<'a>(
             tell: sink,
         })
         .collect();
-    let prepared = prepare_all(&members, request.max_parallel, stop).await;
+    let prepared = prepare_all(&members, request.max_parallel, shutdown).await;
     let fleet = Fleet {
         mode: request.mode,
         lanes: Lanes::new(request.max_parallel, request.on_failure),
-        stop,
+        shutdown,
         audience,
         bounds: Bounds::new(),
         room_for_logs: Cell::new(MOST_LOGS),
@@ -82,14 +82,14 @@ pub(crate) async fn run<'a>(
     let calls = calls.map(|(index, (member, prepared))| fleet.call(index, member, prepared));
     let reports = tokio::select! {
         ends = join_all(calls) => targets.iter().zip(ends).map(Report::new).collect(),
-        () = fleet.close_when_stopped() => unreachable!("it never returns"),
+        () = fleet.close_on_shutdown() => unreachable!("it never returns"),
     };
-    sign_out(&members, stop).await;
+    sign_out(&members, shutdown).await;
     reports
 }
 
 /// Revokes the tokens that were made for this step. Those that can't be within a second end by themselves.
-async fn sign_out(members: &[Member<'_>], stop: &Stop) {
+async fn sign_out(members: &[Member<'_>], shutdown: &Shutdown) {
     let signing_out = members.iter().map(async |member| {
         if let (Ok(share), Some(http)) = (member.share, &member.http) {
             share.end(member.target, http).await;
@@ -97,7 +97,7 @@ async fn sign_out(members: &[Member<'_>], stop: &Stop) {
     });
     tokio::select! {
         biased;
-        () = stop.asked(Urgency::Now) => {}
+        () = shutdown.requested(ShutdownMode::Immediate) => {}
         _ = timeout(SIGN_OUT_TIMEOUT, join_all(signing_out)) => {}
     }
 }
@@ -106,7 +106,7 @@ async fn sign_out(members: &[Member<'_>], stop: &Stop) {
 async fn prepare_all<'a>(
     members: &'a [Member<'a>],
     at_once: NonZeroUsize,
-    stop: &Stop,
+    shutdown: &Shutdown,
 ) -> Vec<Result<Prepared<'a>, Triggered>> {
     let start = Instant::now();
     let has_failed = Cell::new(false);
@@ -115,14 +115,14 @@ async fn prepare_all<'a>(
         if has_failed.get() && start.elapsed() > TIME_FOR_FAILURES {
             return Err(Triggered::unready());
         }
-        let prepared = member.prepare(stop).await;
+        let prepared = member.prepare(shutdown).await;
         has_failed.set(has_failed.get() || prepared.is_err());
         prepared
     });
     let preparing = stream::iter(preparing).buffered(at_once.get());
     let mut prepared: Vec<_> = preparing.collect().await;
     // A release to some of many is none. After a stop nothing is sent anyway, and each says so itself.
-    if has_failed.get() && !stop.is_asked() {
+    if has_failed.get() && !shutdown.is_requested() {
         for ready in prepared.iter_mut().filter(|prepared| prepared.is_ok()) {
             *ready = Err(Triggered::unready());
         }
@@ -144,7 +144,7 @@ struct Member<'a> {
 struct Fleet<'a> {
     mode: Mode,
     lanes: Lanes,
-    stop: &'a Stop,
+    shutdown: &'a Shutdown,
     audience: &'a dyn Audience,
     bounds: Bounds,
     /// For the summary, in bytes.
@@ -152,10 +152,10 @@ struct Fleet<'a> {
 }
 
 impl<'a> Member<'a> {
-    async fn prepare(&'a self, stop: &Stop) -> Result<Prepared<'a>, Triggered> {
+    async fn prepare(&'a self, shutdown: &Shutdown) -> Result<Prepared<'a>, Triggered> {
         (self.tell)(Event::Beginning);
         match (self.share, &self.http) {
-            (Ok(share), Some(http)) => prepare(self.target, share, http, stop, self.tell).await,
+            (Ok(share), Some(http)) => prepare(self.target, share, http, shutdown, self.tell).await,
             (Err(error), _) => Err(Triggered::not_sent(error)),
             (Ok(_), None) => unreachable!("who has a share has a client"),
         }
@@ -207,7 +207,7 @@ impl Fleet<'_> {
             kin,
             lanes: &self.lanes,
             patience,
-            stop: self.stop,
+            shutdown: self.shutdown,
             tell: *tell,
         };
         // What is over, and what is rare, takes no memory beside what a thousand targets wait for.
@@ -221,7 +221,7 @@ impl Fleet<'_> {
             began: triggered.settled.unwrap_or_else(Instant::now),
             kin,
             bounds: &self.bounds,
-            stop: self.stop,
+            shutdown: self.shutdown,
             tell: *tell,
         };
         let followed = Box::pin(follow(&following, &mut triggered)).await;
@@ -233,8 +233,8 @@ impl Fleet<'_> {
     }
 
     /// Never returns.
-    async fn close_when_stopped(&self) {
-        self.stop.asked(Urgency::Soon).await;
+    async fn close_on_shutdown(&self) {
+        self.shutdown.requested(ShutdownMode::Graceful).await;
         self.lanes.close();
         std::future::pending::<()>().await;
     }

@@ -27,7 +27,7 @@ use crate::kin::Kin;
 use crate::provider::Connection;
 use crate::provider::http::Http;
 use crate::run::{Conclusion, End, Failure, MatchedBy, Outcome, Run};
-use crate::stop::{Stop, Urgency};
+use crate::shutdown::{Shutdown, ShutdownMode};
 use crate::target::{Target, Wait};
 use crate::trigger::Triggered;
 use crate::wait::{Watch, ended_in_time, wait};
@@ -61,7 +61,7 @@ pub(crate) struct Following<'a, 'target> {
     pub(crate) kin: &'a Kin<'target>,
     /// How much all of them may do at once.
     pub(crate) bounds: &'a Bounds,
-    pub(crate) stop: &'a Stop,
+    pub(crate) shutdown: &'a Shutdown,
     pub(crate) tell: Sink<'a>,
 }
 
@@ -123,7 +123,7 @@ impl<'target> Following<'_, 'target> {
     /// failure of the provider, a run that merely fits is more likely somebody else's.
     async fn look_into(&self, search: &Search<'_, '_>, triggered: &mut Triggered) {
         // In a hurry only a marker can tell.
-        if self.stop.is_asked() && self.target.marker().is_none() {
+        if self.shutdown.is_requested() && self.target.marker().is_none() {
             return;
         }
         let why = triggered.unclear.as_deref().unwrap_or_default();
@@ -165,12 +165,12 @@ impl<'target> Following<'_, 'target> {
                 }
                 return found;
             }
-            () = self.stop.asked(Urgency::Soon) => Cut::Stopped,
+            () = self.shutdown.requested(ShutdownMode::Graceful) => Cut::Stopped,
             () = self.deadline() => Cut::TimedOut,
         };
         let failure = tokio::select! {
             failure = self.last_looks(search, cut) => failure,
-            () = self.stop.asked(Urgency::Now) => None,
+            () = self.shutdown.requested(ShutdownMode::Immediate) => None,
         };
         let mut found = search.in_a_hurry();
         found.runs.iter().for_each(|run| self.saw(search, run));
@@ -186,7 +186,7 @@ impl<'target> Following<'_, 'target> {
         search: &Search<'_, '_>,
         cut: Cut,
     ) -> Option<crate::provider::Error> {
-        let asked = self.stop.asked_at().unwrap_or_else(Instant::now);
+        let asked = self.shutdown.requested_at().unwrap_or_else(Instant::now);
         loop {
             let looked = timeout(LAST_LOOK, find::once(search)).await;
             let is_found = !search.in_a_hurry().runs.is_empty();
@@ -224,7 +224,7 @@ impl<'target> Following<'_, 'target> {
         };
         let is_listed = tokio::select! {
             biased;
-            () = self.stop.asked(Urgency::Soon) => false,
+            () = self.shutdown.requested(ShutdownMode::Graceful) => false,
             listed = timeout(time, list_at_last(search)) => listed.is_ok(),
         };
         if let (false, Some(error)) = (is_listed, unread.take()) {
@@ -237,7 +237,7 @@ impl<'target> Following<'_, 'target> {
                 causes: Vec::new(),
             });
         }
-        if self.stop.is_asked() {
+        if self.shutdown.is_requested() {
             return Vec::new();
         }
         let found = search.in_a_hurry();
@@ -288,7 +288,7 @@ impl<'target> Following<'_, 'target> {
             let _slot = self.bounds.looks.acquire().await;
             Box::pin(self.connection.look(&run, depth)).await
         };
-        let waited = wait(look, &watch, self.stop, &tell).await;
+        let waited = wait(look, &watch, self.shutdown, &tell).await;
         let (mut end, mut look) = (waited.end, waited.look);
         let mut left_running = None;
         if !matches!(end, End::Completed(_)) {
@@ -301,7 +301,7 @@ impl<'target> Following<'_, 'target> {
                     }
                 },
                 slots: &self.bounds.cancels,
-                stop: self.stop,
+                shutdown: self.shutdown,
             };
             let abandoned = Box::pin(abandon(self.connection, &run, how, &tell)).await;
             left_running = abandoned.left_running;

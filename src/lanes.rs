@@ -5,15 +5,15 @@ use std::num::NonZeroUsize;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::provider::Account;
-use crate::stop::{Asker, Stop, Urgency};
+use crate::shutdown::{Shutdown, ShutdownHandle, ShutdownMode};
 use crate::target::OnFailure;
 
 /// The lanes to the wire: one trigger each at a time, in the order in which they came.
 pub(crate) struct Lanes {
     free: Semaphore,
     on_failure: OnFailure,
-    gatekeeper: Asker,
-    closed: Stop,
+    handle: ShutdownHandle,
+    closed: Shutdown,
 }
 
 /// A lane is taken as long as this lives.
@@ -21,18 +21,18 @@ pub(crate) struct Lane<'a>(#[expect(dead_code, reason = "held")] SemaphorePermit
 
 impl Lanes {
     pub(crate) fn new(count: NonZeroUsize, on_failure: OnFailure) -> Self {
-        let (gatekeeper, closed) = Stop::by_hand();
+        let (handle, closed) = Shutdown::manual();
         Self {
             free: Semaphore::new(count.get()),
             on_failure,
-            gatekeeper,
+            handle,
             closed,
         }
     }
 
     /// Lets no more triggers go out. Those on the wire go on.
     pub(crate) fn close(&self) {
-        self.gatekeeper.ask(Urgency::Soon);
+        self.handle.request(ShutdownMode::Graceful);
     }
 
     /// A target has failed: where no more are to be sent after that, none will.
@@ -44,7 +44,7 @@ impl Lanes {
     }
 
     /// Asked to stop when the lanes are closed.
-    pub(crate) fn closed(&self) -> &Stop {
+    pub(crate) fn closed(&self) -> &Shutdown {
         &self.closed
     }
 
@@ -53,7 +53,7 @@ impl Lanes {
         loop {
             let lane = tokio::select! {
                 biased;
-                () = self.closed.asked(Urgency::Soon) => return None,
+                () = self.closed.requested(ShutdownMode::Graceful) => return None,
                 lane = self.free.acquire() => lane.ok()?,
             };
             if account.left().is_zero() {
@@ -62,7 +62,7 @@ impl Lanes {
             // Whom a limit keeps waiting holds no lane: others have other limits.
             drop(lane);
             tokio::select! {
-                () = self.closed.asked(Urgency::Soon) => return None,
+                () = self.closed.requested(ShutdownMode::Graceful) => return None,
                 () = account.pass() => {}
             }
         }

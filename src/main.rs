@@ -22,8 +22,8 @@ mod run;
 mod runner;
 mod second_chance;
 mod secret;
+mod shutdown;
 mod step;
-mod stop;
 mod target;
 mod trigger;
 mod unfinished;
@@ -39,8 +39,8 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 
 use runner::Runner;
+use shutdown::Shutdown;
 use step::Verdict;
-use stop::Stop;
 
 fn main() -> ExitCode {
     panic::set_hook(Box::new(|panicked: &PanicHookInfo<'_>| {
@@ -82,12 +82,12 @@ fn run() -> anyhow::Result<Verdict> {
         .build()
         .context("failed to make the runtime")?;
     runtime.block_on(async {
-        let stop = Stop::on_signals().context("failed to listen to signals")?;
+        let shutdown = Shutdown::on_signals().context("failed to listen to signals")?;
         Ok(
             if name.file_name().is_some_and(|name| name == SECOND_CHANCE) {
-                step::second_chance(&environment, &runner, &stop).await
+                step::second_chance(&environment, &runner, &shutdown).await
             } else {
-                step::run(&environment, &arguments, &runner, &stop).await
+                step::run(&environment, &arguments, &runner, &shutdown).await
             },
         )
     })

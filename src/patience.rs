@@ -6,7 +6,7 @@ use backon::{BackoffBuilder as _, ExponentialBuilder};
 
 use crate::event::{Event, Sink};
 use crate::provider::{Account, Error, Kind, Nature};
-use crate::stop::{Stop, Urgency};
+use crate::shutdown::{Shutdown, ShutdownMode};
 
 /// Tries where no connection comes about: pauses of about 1, 3, 9 and 27 s.
 const TRIES: usize = 5;
@@ -36,7 +36,7 @@ pub(crate) struct Rules<'a> {
     pub(crate) nature: Nature,
     pub(crate) patience: Patience,
     pub(crate) account: &'a Account,
-    pub(crate) stop: &'a Stop,
+    pub(crate) shutdown: &'a Shutdown,
     pub(crate) tell: Sink<'a>,
 }
 
@@ -49,7 +49,7 @@ pub(crate) async fn patiently<T>(
     let Rules {
         nature,
         account,
-        stop,
+        shutdown,
         tell,
         ..
     } = rules;
@@ -91,14 +91,14 @@ pub(crate) async fn patiently<T>(
                 pause
             }
         };
-        if stop.is_asked() {
+        if shutdown.is_requested() {
             return Err(error);
         }
         let why = error.message();
         tell(Event::Waiting { why, pause });
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
-            () = stop.asked(Urgency::Soon) => return Err(error),
+            () = shutdown.requested(ShutdownMode::Graceful) => return Err(error),
         }
     }
 }
@@ -117,7 +117,7 @@ impl Rules<'_> {
         self.still_patient(&error, left)?;
         tokio::select! {
             () = self.account.pass() => Ok(()),
-            () = self.stop.asked(Urgency::Soon) => Err(error),
+            () = self.shutdown.requested(ShutdownMode::Graceful) => Err(error),
         }
     }
 
@@ -139,7 +139,7 @@ mod tests {
     /// Runs attempts that fail like this, in virtual time. Tells how often it was tried, for how long,
     /// and what came of it.
     async fn run(nature: Nature, failures: Vec<Kind>) -> (usize, u64, Result<(), Error>) {
-        let (_asker, stop) = Stop::by_hand();
+        let (_handle, shutdown) = Shutdown::manual();
         let tries = Cell::new(0);
         let failures = RefCell::new(failures.into_iter());
         let start = Instant::now();
@@ -148,7 +148,7 @@ mod tests {
             nature,
             patience: Patience::default(),
             account: &account,
-            stop: &stop,
+            shutdown: &shutdown,
             tell: &|_| {},
         };
         let result = patiently(rules, async || {
@@ -210,7 +210,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn one_target_waits_as_long_as_another_was_told() {
-        let (_asker, stop) = Stop::by_hand();
+        let (_handle, shutdown) = Shutdown::manual();
         let account = Account::new(Duration::ZERO);
         let start = Instant::now();
         let attempt = async |minutes, patience| {
@@ -218,7 +218,7 @@ mod tests {
                 nature: Nature::Trigger,
                 patience: Patience(Duration::from_mins(patience)),
                 account: &account,
-                stop: &stop,
+                shutdown: &shutdown,
                 tell: &|_| {},
             };
             account.refused(Some(Duration::from_mins(minutes)));
@@ -234,7 +234,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_stop_ends_the_waiting() {
-        let (asker, stop) = Stop::by_hand();
+        let (handle, shutdown) = Shutdown::manual();
         let start = Instant::now();
         let tries = Cell::new(0);
         let account = Account::new(Duration::ZERO);
@@ -242,7 +242,7 @@ mod tests {
             nature: Nature::Trigger,
             patience: Patience::default(),
             account: &account,
-            stop: &stop,
+            shutdown: &shutdown,
             tell: &|_| {},
         };
         let attempts = patiently(rules, async || -> Result<(), Error> {
@@ -251,7 +251,7 @@ mod tests {
         });
         let stopping = async {
             tokio::time::sleep(Duration::from_secs(5)).await;
-            asker.ask(Urgency::Soon);
+            handle.request(ShutdownMode::Graceful);
         };
         let (result, ()) = tokio::join!(attempts, stopping);
         assert!(result.is_err());

@@ -14,7 +14,7 @@ use crate::kin::kin;
 use crate::patience::{Patience, Rules, patiently};
 use crate::provider::http::Http;
 use crate::provider::{Connection, Error, Nature, share};
-use crate::stop::Stop;
+use crate::shutdown::Shutdown;
 use crate::target::Request;
 use crate::unfinished::Unfinished;
 
@@ -26,7 +26,7 @@ const TIME: Duration = Duration::from_mins(4);
 pub(crate) async fn run(
     request: &Request,
     unfinished: &[(usize, Unfinished)],
-    stop: &Stop,
+    shutdown: &Shutdown,
     tell: &dyn Fn(usize, &Event<'_>),
 ) -> Vec<Result<Finished, Error>> {
     let until = Instant::now() + TIME;
@@ -49,7 +49,7 @@ pub(crate) async fn run(
                 nature: Nature::Read,
                 patience: Patience::default(),
                 account: http.account(),
-                stop,
+                shutdown,
                 tell: &sink,
             };
             let connection = patiently(rules, async || {
@@ -66,7 +66,7 @@ pub(crate) async fn run(
                 began: now,
                 kin: &kin[*index],
                 bounds: &bounds,
-                stop,
+                shutdown,
                 tell: &sink,
             };
             let finished = following.finish(unfinished, until).await;

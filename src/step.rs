@@ -11,7 +11,7 @@ use crate::fleet::{self, Report};
 use crate::input::{self, Complaint, Given};
 use crate::report::{self, Annotation};
 use crate::runner::Runner;
-use crate::stop::Stop;
+use crate::shutdown::Shutdown;
 use crate::target::Target;
 pub(crate) use second_chance::run as second_chance;
 use teller::Teller;
@@ -28,7 +28,7 @@ pub(crate) async fn run<W: Write>(
     environment: &BTreeMap<String, String>,
     arguments: &[String],
     runner: &Runner<W>,
-    stop: &Stop,
+    shutdown: &Shutdown,
 ) -> Verdict {
     let given = Given::from_environment(environment);
     mask(&given, environment, runner);
@@ -51,7 +51,7 @@ pub(crate) async fn run<W: Write>(
         runner.warning(&format!("input {}", warning.input), &warning.text);
     }
     let teller = Teller::new(&request, runner);
-    let reports = fleet::run(&request, stop, &teller).await;
+    let reports = fleet::run(&request, shutdown, &teller).await;
     annotate(&reports, runner);
     let hide = |text: &str| runner.hide(text);
     runner.outputs(report::outputs(&reports, &hide));

@@ -14,7 +14,7 @@ use crate::patience::{Patience, Rules, patiently};
 use crate::provider::http::Http;
 use crate::provider::{Account, Connection, Error, Form, Kind, Nature, Secrets, Share};
 use crate::run::{Failure, Outcome, Run};
-use crate::stop::{Stop, Urgency};
+use crate::shutdown::{Shutdown, ShutdownMode};
 use crate::target::{Mode, Target};
 
 /// How long a trigger that is on the wire may take to come back after the step is asked to stop.
@@ -53,7 +53,7 @@ pub(crate) struct Way<'a> {
     pub(crate) kin: &'a Kin<'a>,
     pub(crate) lanes: &'a Lanes,
     pub(crate) patience: Patience,
-    pub(crate) stop: &'a Stop,
+    pub(crate) shutdown: &'a Shutdown,
     pub(crate) tell: Sink<'a>,
 }
 
@@ -63,7 +63,7 @@ pub(crate) async fn prepare<'a>(
     target: &'a Target,
     share: &Share<'a>,
     http: &'a Http<'a>,
-    stop: &Stop,
+    shutdown: &Shutdown,
     tell: Sink<'_>,
 ) -> Result<Prepared<'a>, Triggered> {
     let account = http.account();
@@ -71,7 +71,7 @@ pub(crate) async fn prepare<'a>(
         nature: Nature::Read,
         patience: Patience::default(),
         account,
-        stop,
+        shutdown,
         tell,
     };
     let preparing = patiently(rules, async || {
@@ -84,11 +84,11 @@ pub(crate) async fn prepare<'a>(
     });
     tokio::select! {
         prepared = preparing => match prepared {
-            Ok(_) if stop.is_asked() => Err(Triggered::stopped()),
+            Ok(_) if shutdown.is_requested() => Err(Triggered::stopped()),
             Ok(prepared) => Ok(prepared),
             Err(error) => Err(Triggered::not_sent(&error)),
         },
-        () = stop.asked(Urgency::Soon) => Err(Triggered::stopped()),
+        () = shutdown.requested(ShutdownMode::Graceful) => Err(Triggered::stopped()),
     }
 }
 
@@ -122,7 +122,7 @@ impl<'a> Way<'a> {
             // An answer that is there counts, whatever else happened meanwhile.
             biased;
             answer = self.go(&journey) => answer,
-            () = out_of_grace(self.stop, &journey.on_the_wire) => {
+            () = out_of_grace(self.shutdown, &journey.on_the_wire) => {
                 Err(Error::new(Kind::Unknown, "stopped while the trigger was on the wire, and no answer came in time"))
             }
         };
@@ -136,7 +136,9 @@ impl<'a> Way<'a> {
     /// Sends the first form, and the second one if the first was rejected for the one reason that allows it.
     async fn go(self, journey: &Journey) -> Result<Option<Run>, Error> {
         match self.try_form(Form::First, journey).await {
-            Err(rejection) if rejection.kind() == Kind::Rejected && !self.stop.is_asked() => {
+            Err(rejection)
+                if rejection.kind() == Kind::Rejected && !self.shutdown.is_requested() =>
+            {
                 match self.connection.second_form(&rejection) {
                     Some(why) => {
                         (self.tell)(Event::SecondForm(why));
@@ -154,7 +156,7 @@ impl<'a> Way<'a> {
             nature: Nature::Trigger,
             patience: self.patience,
             account: self.account,
-            stop: self.lanes.closed(),
+            shutdown: self.lanes.closed(),
             tell: self.tell,
         };
         patiently(rules, async || {
@@ -183,8 +185,8 @@ impl<'a> Way<'a> {
         };
         let lane = tokio::select! {
             biased;
-            () = self.lanes.closed().asked(Urgency::Soon) => None,
-            () = self.stop.asked(Urgency::Soon) => {
+            () = self.lanes.closed().requested(ShutdownMode::Graceful) => None,
+            () = self.shutdown.requested(ShutdownMode::Graceful) => {
                 self.lanes.close();
                 None
             }
@@ -228,10 +230,10 @@ impl<'a> Way<'a> {
         };
         match error.kind() {
             Kind::Unknown => Triggered::unknown(&error, &self.connection.runs_page()),
-            Kind::Unreachable | Kind::RateLimited(_) if self.stop.is_asked() => {
+            Kind::Unreachable | Kind::RateLimited(_) if self.shutdown.is_requested() => {
                 Triggered::stopped()
             }
-            Kind::Unreachable | Kind::RateLimited(_) if self.lanes.closed().is_asked() => {
+            Kind::Unreachable | Kind::RateLimited(_) if self.lanes.closed().is_requested() => {
                 Triggered::called_off()
             }
             Kind::Unreachable | Kind::RateLimited(_) => {
@@ -244,7 +246,7 @@ impl<'a> Way<'a> {
                 tokio::select! {
                     explained = self.connection.explain(error) => Triggered::failed(Outcome::Rejected, &explained),
                     () = sleep(EXPLANATION) => unexplained,
-                    () = self.stop.asked(Urgency::Soon) => unexplained,
+                    () = self.shutdown.requested(ShutdownMode::Graceful) => unexplained,
                 }
             }
         }
@@ -252,11 +254,11 @@ impl<'a> Way<'a> {
 }
 
 /// Returns when a stop has been asked for and what is on the wire has had its time.
-async fn out_of_grace(stop: &Stop, on_the_wire: &Cell<bool>) {
-    stop.asked(Urgency::Soon).await;
+async fn out_of_grace(shutdown: &Shutdown, on_the_wire: &Cell<bool>) {
+    shutdown.requested(ShutdownMode::Graceful).await;
     tokio::select! {
         () = sleep(GRACE) => {}
-        () = stop.asked(Urgency::Now) => {}
+        () = shutdown.requested(ShutdownMode::Immediate) => {}
     }
     // What is not on the wire ends by itself.
     if !on_the_wire.get() {

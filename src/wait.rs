@@ -15,7 +15,7 @@ use crate::event::News;
 use crate::provider::{Account, Depth, Error, Nature, Pace};
 use crate::refusals::Refusals;
 use crate::run::{Conclusion, End, Look, State};
-use crate::stop::{Stop, Urgency};
+use crate::shutdown::{Shutdown, ShutdownMode};
 use crate::target::OnBlocked;
 use progress::Progress;
 
@@ -57,7 +57,7 @@ pub(crate) struct Waited {
 pub(crate) async fn wait(
     look: impl AsyncFn(Depth) -> Result<Look, Error>,
     watch: &Watch<'_>,
-    stop: &Stop,
+    shutdown: &Shutdown,
     tell: &dyn Fn(News<'_>),
 ) -> Waited {
     let progress = Progress::new(watch.since, tell);
@@ -65,7 +65,7 @@ pub(crate) async fn wait(
         // An end that was seen counts, whatever else happened meanwhile.
         biased;
         end = follow(&look, watch, &progress) => end,
-        () = stop.asked(Urgency::Soon) => End::Stopped,
+        () = shutdown.requested(ShutdownMode::Graceful) => End::Stopped,
         () = sleep_until(watch.deadline) => End::TimedOut,
         () = heartbeat(&progress) => unreachable!("a heart beats for ever"),
     };
@@ -73,14 +73,14 @@ pub(crate) async fn wait(
         tokio::select! {
             biased;
             late = last_poll(&look, watch, &progress) => end = late,
-            () = stop.asked(Urgency::Soon) => {}
+            () = shutdown.requested(ShutdownMode::Graceful) => {}
         }
     }
     if let End::Completed(_) = end {
         tokio::select! {
             biased;
             () = see_the_jobs(&look, watch, &progress) => {}
-            () = stop.asked(Urgency::Soon) => {}
+            () = shutdown.requested(ShutdownMode::Graceful) => {}
         }
     }
     Waited {

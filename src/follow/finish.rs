@@ -75,7 +75,7 @@ impl Following<'_, '_> {
             policy: OnAbandoned::Cancel,
             time: until.saturating_duration_since(Instant::now()),
             slots: &self.bounds.cancels,
-            stop: self.stop,
+            shutdown: self.shutdown,
         };
         let tell = |news: News<'_>| (self.tell)(Event::Run { run: &run, news });
         let abandoned = abandon(self.connection, &run, how, &tell).await;

@@ -9,7 +9,7 @@ use crate::event::News;
 use crate::provider::http::Tail;
 use crate::provider::{Error, Kind, LARGEST_RESULT};
 use crate::run::{Conclusion, Failure, Job, JobLog, Look, Nature, Run};
-use crate::stop::Urgency;
+use crate::shutdown::ShutdownMode;
 use crate::target::{Logs, ResultArtifact, Wait};
 use crate::untrusted::{cut, without_escapes};
 
@@ -52,7 +52,7 @@ impl Following<'_, '_> {
         if jobs.peek().is_some() && wait.logs == Logs::FailedUnlessPrivate {
             let is_public = tokio::select! {
                 is_public = self.connection.is_public() => is_public,
-                () = self.stop.asked(Urgency::Soon) => return logs,
+                () = self.shutdown.requested(ShutdownMode::Graceful) => return logs,
             };
             if !is_public {
                 tell(News::LogsWithheld);
@@ -64,7 +64,7 @@ impl Following<'_, '_> {
             let log = tokio::select! {
                 log = self.log(run, job, late_until) => log,
                 // What has been read by then is shown.
-                () = self.stop.asked(Urgency::Soon) => return logs,
+                () = self.shutdown.requested(ShutdownMode::Graceful) => return logs,
             };
             tell(News::Log(&log));
             logs.push(log);
@@ -117,7 +117,7 @@ impl Following<'_, '_> {
         for run in followed.counted().filter(|run| is_over(run)) {
             let read = tokio::select! {
                 read = self.result(&run.run, artifact, late_until) => read,
-                () = self.stop.asked(Urgency::Soon) => Err(Error::new(
+                () = self.shutdown.requested(ShutdownMode::Graceful) => Err(Error::new(
                     Kind::Rejected,
                     "stopped before the result was read",
                 )),

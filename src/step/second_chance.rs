@@ -11,7 +11,7 @@ use crate::provider::Error;
 use crate::report;
 use crate::runner::Runner;
 use crate::second_chance;
-use crate::stop::Stop;
+use crate::shutdown::Shutdown;
 use crate::target::{Request, Target};
 use crate::unfinished::Unfinished;
 
@@ -19,7 +19,7 @@ use crate::unfinished::Unfinished;
 pub(crate) async fn run<W: Write>(
     environment: &BTreeMap<String, String>,
     runner: &Runner<W>,
-    stop: &Stop,
+    shutdown: &Shutdown,
 ) -> Verdict {
     let given = Given::from_environment(environment);
     mask(&given, environment, runner);
@@ -57,7 +57,7 @@ pub(crate) async fn run<W: Write>(
     }
     runner.say("the job was cancelled: checking runs of this step that may still be going on");
     let tell = |index: usize, event: &Event<'_>| say(runner, &request.targets[index], event);
-    let finished = second_chance::run(&request, &known, stop, &tell).await;
+    let finished = second_chance::run(&request, &known, shutdown, &tell).await;
     let mut verdict = if unknown.is_empty() {
         Verdict::Passed
     } else {

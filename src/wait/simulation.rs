@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep};
 use super::{Watch, wait};
 use crate::provider::{Account, Depth, Pace};
 use crate::run::{Conclusion, End, Job, Look, Nature, State, Times, Words};
-use crate::stop::Stop;
+use crate::shutdown::Shutdown;
 use crate::target::OnBlocked;
 
 /// Jobs of a run, one after another.
@@ -174,9 +174,9 @@ async fn ours(pace: Pace, charge: Charge, length: Duration) -> Figures {
         pace,
         account: &account,
     };
-    let (_asker, stop) = Stop::by_hand();
+    let (_handle, shutdown) = Shutdown::manual();
     let look = async |depth| Ok(simulation.look(depth).await);
-    let waited = wait(look, &watch, &stop, &|_| {}).await;
+    let waited = wait(look, &watch, &shutdown, &|_| {}).await;
     assert!(matches!(waited.end, End::Completed(Conclusion::Success)));
     simulation.figures()
 }

@@ -12,7 +12,7 @@ use crate::event::News;
 use crate::provider::http::{Answer, Body};
 use crate::provider::{Account, Depth, Error, Kind, Pace};
 use crate::run::{Conclusion, End, Held, Job, Look, Nature, State, Times, Words};
-use crate::stop::{Stop, Urgency};
+use crate::shutdown::{Shutdown, ShutdownMode};
 use crate::target::OnBlocked;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -109,7 +109,7 @@ impl Story {
 async fn story(
     on_blocked: OnBlocked,
     deadline: Duration,
-    stop: &Stop,
+    shutdown: &Shutdown,
     script: impl Fn(u64, Depth) -> Result<Look, Error>,
 ) -> Story {
     let start = Instant::now();
@@ -134,7 +134,7 @@ async fn story(
         let second = start.elapsed().as_secs();
         said.borrow_mut().push((second, word(&news)));
     };
-    let waited = wait(looking, &watch, stop, &tell).await;
+    let waited = wait(looking, &watch, shutdown, &tell).await;
     Story {
         waited,
         said: said.into_inner(),
@@ -143,8 +143,8 @@ async fn story(
 }
 
 async fn patient(script: impl Fn(u64, Depth) -> Result<Look, Error>) -> Story {
-    let (_asker, stop) = Stop::by_hand();
-    story(OnBlocked::Wait, Duration::from_hours(6), &stop, script).await
+    let (_handle, shutdown) = Shutdown::manual();
+    story(OnBlocked::Wait, Duration::from_hours(6), &shutdown, script).await
 }
 
 fn running_until(end: u64) -> impl Fn(u64, Depth) -> Result<Look, Error> {
@@ -341,10 +341,10 @@ async fn rate_limits_are_slept_out() {
 
 #[tokio::test(start_paused = true)]
 async fn the_deadline_ends_it() {
-    let (_asker, stop) = Stop::by_hand();
+    let (_handle, shutdown) = Shutdown::manual();
     let minute = Duration::from_mins(1);
     let start = Instant::now();
-    let story = story(OnBlocked::Wait, minute, &stop, |_, _| {
+    let story = story(OnBlocked::Wait, minute, &shutdown, |_, _| {
         Ok(look(State::Running))
     })
     .await;
@@ -364,20 +364,25 @@ async fn an_end_before_the_deadline_counts() {
         },
         ..look(DONE)
     };
-    let (_asker, stop) = Stop::by_hand();
+    let (_handle, shutdown) = Shutdown::manual();
     let cases: [(u64, Option<Conclusion>); 3] = [
         (59, Some(Conclusion::Success)),
         (62, Some(Conclusion::Success)),
         (64, None),
     ];
     for (second, expected) in cases {
-        let told = story(OnBlocked::Wait, Duration::from_mins(1), &stop, |age, _| {
-            if age < 60 {
-                Err(failure(Kind::Unknown))
-            } else {
-                Ok(ended_at(second))
-            }
-        })
+        let told = story(
+            OnBlocked::Wait,
+            Duration::from_mins(1),
+            &shutdown,
+            |age, _| {
+                if age < 60 {
+                    Err(failure(Kind::Unknown))
+                } else {
+                    Ok(ended_at(second))
+                }
+            },
+        )
         .await;
         let end = match told.waited.end {
             End::Completed(conclusion) => Some(conclusion),
@@ -400,7 +405,7 @@ async fn an_end_before_the_deadline_counts() {
         pace: Pace::GITLAB,
         account: &account,
     };
-    let waited = wait(hanging, &watch, &stop, &|_| {}).await;
+    let waited = wait(hanging, &watch, &shutdown, &|_| {}).await;
     assert!(matches!(waited.end, End::TimedOut));
     assert_eq!(start.elapsed(), Duration::from_secs(70));
 }
@@ -408,9 +413,9 @@ async fn an_end_before_the_deadline_counts() {
 /// Its jobs cannot be read, and the deadline passes while that is tried.
 #[tokio::test(start_paused = true)]
 async fn an_end_that_was_seen_counts() {
-    let (_asker, stop) = Stop::by_hand();
+    let (_handle, shutdown) = Shutdown::manual();
     let deadline = 14 * SECOND;
-    let told = story(OnBlocked::Wait, deadline, &stop, running_until(10)).await;
+    let told = story(OnBlocked::Wait, deadline, &shutdown, running_until(10)).await;
     assert!(matches!(told.waited.end, End::Completed(_)));
     assert_eq!(told.waited.look.map(|look| look.state), Some(DONE));
     // The one that saw it, and those for the jobs.
@@ -420,14 +425,17 @@ async fn an_end_that_was_seen_counts() {
 
 #[tokio::test(start_paused = true)]
 async fn a_stop_ends_it_at_once() {
-    let (asker, stop) = Stop::by_hand();
+    let (handle, shutdown) = Shutdown::manual();
     let start = Instant::now();
-    let waiting = story(OnBlocked::Wait, Duration::from_hours(6), &stop, |_, _| {
-        Ok(look(State::Running))
-    });
+    let waiting = story(
+        OnBlocked::Wait,
+        Duration::from_hours(6),
+        &shutdown,
+        |_, _| Ok(look(State::Running)),
+    );
     let asking = async {
         sleep(33 * SECOND).await;
-        asker.ask(Urgency::Soon);
+        handle.request(ShutdownMode::Graceful);
     };
     let (story, ()) = tokio::join!(waiting, asking);
     assert!(matches!(story.waited.end, End::Stopped));
@@ -452,8 +460,8 @@ async fn a_run_that_needs_a_person_is_waited_for_or_not() {
     assert!(matches!(told.waited.end, End::Completed(_)));
     assert_eq!(told.said()[..2], ["running", "blocked"]);
 
-    let (_asker, stop) = Stop::by_hand();
-    let told = story(OnBlocked::Fail, Duration::from_hours(6), &stop, blocked).await;
+    let (_handle, shutdown) = Shutdown::manual();
+    let told = story(OnBlocked::Fail, Duration::from_hours(6), &shutdown, blocked).await;
     assert!(matches!(
         told.waited.end,
         End::Blocked(Some(Held::Person(_)))
