@@ -7,11 +7,11 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep};
 
-use crate::kin::Kin;
 use crate::provider::http::Http;
 use crate::provider::{Account, Candidate, Claim, Connection, Error, Kind, Nature};
 use crate::refusals::Refusals;
 use crate::run::{MatchedBy, Run};
+use crate::siblings::Siblings;
 
 /// A run may seem to have come to be so long before the trigger went out: providers round times, and
 /// their machines' clocks differ.
@@ -31,7 +31,7 @@ pub(crate) struct Search<'a, 'target> {
     pub(crate) seen: &'a HashSet<String>,
     /// When the trigger went out.
     pub(crate) sent: Instant,
-    pub(crate) kin: &'a Kin<'target>,
+    pub(crate) siblings: &'a Siblings<'target>,
     /// Bounds how many look at once.
     pub(crate) looks: &'a Semaphore,
     /// All that was seen so far, by id: lists are not always up to date, and what was there once, is.
@@ -151,7 +151,7 @@ pub(crate) async fn find(
         limits,
         account: search.http.account(),
         interval: search.connection.pace().shortest,
-        is_uncertain: &|| search.kin.is_uncertain(),
+        is_uncertain: &|| search.siblings.may_be_confused(),
         say,
     };
     let list = async || look(search, Turn::Awaited).await;
@@ -283,8 +283,9 @@ impl Search<'_, '_> {
     fn judge(&self, timing: Timing) -> Found {
         let known = self.known.borrow();
         let candidates = known.values().cloned();
-        let candidates = candidates.filter(|candidate| !self.kin.has_another(&candidate.id));
-        if self.kin.is_uncertain() {
+        let candidates =
+            candidates.filter(|candidate| !self.siblings.belongs_to_another(&candidate.id));
+        if self.siblings.may_be_confused() {
             judge(candidates, Timing::ProvesNothing)
         } else {
             judge(candidates, timing)

@@ -11,12 +11,12 @@ use tokio::time::{Instant, timeout};
 
 use crate::event::{Event, Sink};
 use crate::follow::{Bounds, Followed, FollowedRun, Following, follow};
-use crate::kin::{Kin, kin};
 use crate::lanes::Lanes;
 use crate::patience::Patience;
 use crate::provider::http::Http;
 use crate::provider::{Share, share};
 use crate::shutdown::{Shutdown, ShutdownMode};
+use crate::siblings::{Siblings, siblings};
 use crate::target::{Mode, Request, Target};
 use crate::trigger::{Prepared, Triggered, Way, prepare, trigger};
 
@@ -57,15 +57,15 @@ pub(crate) async fn run<'a>(
         .iter()
         .zip(&shares)
         .zip(&sinks)
-        .zip(kin(targets))
-        .map(|(((target, share), sink), kin)| Member {
+        .zip(siblings(targets))
+        .map(|(((target, share), sink), siblings)| Member {
             target,
             share: share.as_ref(),
             http: share
                 .as_ref()
                 .ok()
                 .map(|share| Http::new(share, &target.server.api, sink)),
-            kin,
+            siblings,
             tell: sink,
         })
         .collect();
@@ -136,7 +136,7 @@ struct Member<'a> {
     share: Result<&'a Share<'a>, &'a crate::provider::Error>,
     /// `None` where no client can be made.
     http: Option<Http<'a>>,
-    kin: Kin<'a>,
+    siblings: Siblings<'a>,
     tell: Sink<'a>,
 }
 
@@ -194,7 +194,10 @@ impl Fleet<'_> {
         prepared: &Prepared<'a>,
     ) -> Report<'a> {
         let Member {
-            target, kin, tell, ..
+            target,
+            siblings,
+            tell,
+            ..
         } = member;
         // Who waits for the run waits for its trigger as well.
         let patience = target
@@ -204,7 +207,7 @@ impl Fleet<'_> {
         let way = Way {
             connection: &prepared.connection,
             account: http.account(),
-            kin,
+            siblings,
             lanes: &self.lanes,
             patience,
             shutdown: self.shutdown,
@@ -219,7 +222,7 @@ impl Fleet<'_> {
             seen: &prepared.seen,
             sent: triggered.sent.unwrap_or_else(Instant::now),
             began: triggered.settled.unwrap_or_else(Instant::now),
-            kin,
+            siblings,
             bounds: &self.bounds,
             shutdown: self.shutdown,
             tell: *tell,

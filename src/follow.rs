@@ -23,11 +23,11 @@ use unfound::named;
 use crate::abandon::{Abandonment, abandon};
 use crate::event::{Event, News, Sink};
 use crate::find::{self, Cut, Found, Limits, Search, Sighting, find};
-use crate::kin::Kin;
 use crate::provider::Connection;
 use crate::provider::http::Http;
 use crate::run::{Conclusion, End, Failure, MatchedBy, Outcome, Run};
 use crate::shutdown::{Shutdown, ShutdownMode};
+use crate::siblings::Siblings;
 use crate::target::{Target, Wait};
 use crate::trigger::Triggered;
 use crate::wait::{Watch, ended_in_time, wait};
@@ -58,7 +58,7 @@ pub(crate) struct Following<'a, 'target> {
     pub(crate) sent: Instant,
     /// When it was answered: `timeout` counts from there.
     pub(crate) began: Instant,
-    pub(crate) kin: &'a Kin<'target>,
+    pub(crate) siblings: &'a Siblings<'target>,
     /// How much all of them may do at once.
     pub(crate) bounds: &'a Bounds,
     pub(crate) shutdown: &'a Shutdown,
@@ -112,7 +112,7 @@ impl<'target> Following<'_, 'target> {
             http: self.http,
             seen: self.seen,
             sent: self.sent,
-            kin: self.kin,
+            siblings: self.siblings,
             looks: &self.bounds.looks,
             known: RefCell::default(),
             told: RefCell::default(),
@@ -161,7 +161,7 @@ impl<'target> Following<'_, 'target> {
         let cut = tokio::select! {
             found = find(search, limits, &say) => {
                 if found.unsure.is_empty() && !found.runs.is_empty() {
-                    self.kin.settle();
+                    self.siblings.mark_settled();
                 }
                 return found;
             }
@@ -199,7 +199,7 @@ impl<'target> Following<'_, 'target> {
     }
 
     fn saw(&self, search: &Search<'_, '_>, run: &Run) {
-        self.kin.claim(run);
+        self.siblings.claim(run);
         if search.told.borrow_mut().insert(run.id.clone()) {
             (self.tell)(Event::Found(run));
         }

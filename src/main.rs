@@ -8,7 +8,6 @@ mod find;
 mod fleet;
 mod follow;
 mod input;
-mod kin;
 mod lanes;
 mod nearest;
 #[cfg(test)]
@@ -23,6 +22,7 @@ mod runner;
 mod second_chance;
 mod secret;
 mod shutdown;
+mod siblings;
 mod step;
 mod target;
 mod trigger;

@@ -10,11 +10,11 @@ use tokio::time::Instant;
 
 use crate::event::Event;
 use crate::follow::{Bounds, Finished, Following};
-use crate::kin::kin;
 use crate::patience::{Patience, Rules, patiently};
 use crate::provider::http::Http;
 use crate::provider::{Connection, Error, Nature, share};
 use crate::shutdown::Shutdown;
+use crate::siblings::siblings;
 use crate::target::Request;
 use crate::unfinished::Unfinished;
 
@@ -35,7 +35,7 @@ pub(crate) async fn run(
         unfinished.iter().map(|(index, _)| target(index)),
         &request.proxies,
     );
-    let kin: Vec<_> = kin(&request.targets).collect();
+    let siblings: Vec<_> = siblings(&request.targets).collect();
     let (bounds, nothing) = (Bounds::new(), HashSet::new());
     let finishing = unfinished
         .iter()
@@ -64,7 +64,7 @@ pub(crate) async fn run(
                 seen: &nothing,
                 sent: now.checked_sub(unfinished.age()).unwrap_or(now),
                 began: now,
-                kin: &kin[*index],
+                siblings: &siblings[*index],
                 bounds: &bounds,
                 shutdown,
                 tell: &sink,

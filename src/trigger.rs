@@ -8,13 +8,13 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use crate::event::{Event, Sink};
-use crate::kin::Kin;
 use crate::lanes::{Lane, Lanes};
 use crate::patience::{Patience, Rules, patiently};
 use crate::provider::http::Http;
 use crate::provider::{Account, Connection, Error, Form, Kind, Nature, Secrets, Share};
 use crate::run::{Failure, Outcome, Run};
 use crate::shutdown::{Shutdown, ShutdownMode};
+use crate::siblings::Siblings;
 use crate::target::{Mode, Target};
 
 /// How long a trigger that is on the wire may take to come back after the step is asked to stop.
@@ -50,7 +50,7 @@ pub(crate) struct Prepared<'a> {
 pub(crate) struct Way<'a> {
     pub(crate) connection: &'a Connection<'a>,
     pub(crate) account: &'a Account,
-    pub(crate) kin: &'a Kin<'a>,
+    pub(crate) siblings: &'a Siblings<'a>,
     pub(crate) lanes: &'a Lanes,
     pub(crate) patience: Patience,
     pub(crate) shutdown: &'a Shutdown,
@@ -162,7 +162,7 @@ impl<'a> Way<'a> {
         patiently(rules, async || {
             let _lane = self.ready_lane().await?;
             (self.tell)(Event::Sending);
-            self.kin.goes_out();
+            self.siblings.mark_sent();
             journey.on_the_wire.set(true);
             journey.sent.set(Some(Instant::now()));
             let answer = self.connection.send(form).await;
@@ -198,17 +198,19 @@ impl<'a> Way<'a> {
         })
     }
 
-    /// Tells the kin what is known of what was started.
+    /// Tells the siblings which run was started, as far as that is known.
     fn settle(self, answer: &Result<Option<Run>, Error>) {
         match answer {
             Ok(Some(run)) => {
-                self.kin.claim(run);
-                self.kin.settle();
+                self.siblings.claim(run);
+                self.siblings.mark_settled();
             }
             Ok(None) => {}
             Err(error) => match error.kind() {
                 Kind::Unknown => {}
-                Kind::Rejected | Kind::Unreachable | Kind::RateLimited(_) => self.kin.settle(),
+                Kind::Rejected | Kind::Unreachable | Kind::RateLimited(_) => {
+                    self.siblings.mark_settled()
+                }
             },
         }
     }

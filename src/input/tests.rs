@@ -10,9 +10,9 @@ use serde_json::Value;
 
 use super::table::INPUTS;
 use super::*;
-use crate::kin::kin;
 use crate::noise;
 use crate::report;
+use crate::siblings::siblings;
 
 const KEY: &str = include_str!("../../tests/sandbox/keys/test-only-app.pkcs8.pem");
 const CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n";
@@ -167,9 +167,9 @@ fn go_through(environment: &BTreeMap<String, String>) -> Vec<Complaint> {
         report::announcement(target, request.mode);
         target.marker();
     }
-    for kin in kin(&request.targets) {
-        kin.goes_out();
-        kin.is_uncertain();
+    for siblings in siblings(&request.targets) {
+        siblings.mark_sent();
+        siblings.may_be_confused();
     }
     Vec::new()
 }

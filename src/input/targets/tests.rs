@@ -128,12 +128,12 @@ fn complaints(step: &[(&str, &str)], targets: &str) -> Vec<String> {
 /// Complaints that begin like these, and no others.
 fn complains(step: &[(&str, &str)], targets: &str, expected: &[&str]) {
     let found = complaints(step, targets);
-    let alike = found.len() == expected.len()
+    let could_be_confused = found.len() == expected.len()
         && found
             .iter()
             .zip(expected)
             .all(|(found, start)| found.starts_with(start));
-    assert!(alike, "{targets}\n{found:#?}\n{expected:#?}");
+    assert!(could_be_confused, "{targets}\n{found:#?}\n{expected:#?}");
 }
 
 const KEY: &str = include_str!("../../../tests/sandbox/keys/test-only-app.pkcs8.pem");

@@ -8,72 +8,73 @@ use std::rc::Rc;
 use crate::run::Run;
 use crate::target::{Call, GitHubCall, GitHubPipeline, Reference, Target};
 
-/// What is known of the targets on one server.
+/// What is known about the targets on one server.
 #[derive(Default)]
-struct Family {
+struct Group {
     /// Runs that are known to be theirs, by ids, which a server gives once.
     known: RefCell<HashSet<String>>,
     /// Those that may have started something that is not known, by their places in the list.
     open: RefCell<BTreeSet<usize>>,
 }
 
-/// A target among its kin.
-pub(crate) struct Kin<'a> {
+/// A target, and what is known about its siblings.
+pub(crate) struct Siblings<'a> {
     all: &'a [Target],
     index: usize,
-    family: Rc<Family>,
+    group: Rc<Group>,
     /// Those of the known runs that are its own.
     own: RefCell<HashSet<String>>,
 }
 
-/// Finds out who is akin to whom.
-pub(crate) fn kin(all: &[Target]) -> impl Iterator<Item = Kin<'_>> {
-    let mut families: HashMap<_, Rc<Family>> = HashMap::new();
+/// One for each target, in their order.
+pub(crate) fn siblings(all: &[Target]) -> impl Iterator<Item = Siblings<'_>> {
+    let mut groups: HashMap<_, Rc<Group>> = HashMap::new();
     all.iter().enumerate().map(move |(index, target)| {
-        let family = families
+        let group = groups
             .entry((target.provider(), &target.server.api))
             .or_default();
-        Kin {
+        Siblings {
             all,
             index,
-            family: Rc::clone(family),
+            group: Rc::clone(group),
             own: RefCell::default(),
         }
     })
 }
 
-impl Kin<'_> {
-    /// The trigger goes out now: it may start something.
-    pub(crate) fn goes_out(&self) {
-        self.family.open.borrow_mut().insert(self.index);
+impl Siblings<'_> {
+    /// Records that the trigger goes out now: it may start something.
+    pub(crate) fn mark_sent(&self) {
+        self.group.open.borrow_mut().insert(self.index);
     }
 
-    /// That run is ours for sure.
+    /// Records that a run is certainly ours.
     pub(crate) fn claim(&self, run: &Run) {
         self.own.borrow_mut().insert(run.id.clone());
-        self.family.known.borrow_mut().insert(run.id.clone());
+        self.group.known.borrow_mut().insert(run.id.clone());
     }
 
-    /// All that the trigger has started is known, be it nothing.
-    pub(crate) fn settle(&self) {
-        self.family.open.borrow_mut().remove(&self.index);
+    /// Records that everything that the trigger has started is known, which may be nothing.
+    pub(crate) fn mark_settled(&self) {
+        self.group.open.borrow_mut().remove(&self.index);
     }
 
-    /// Whether that run is known to be another's.
-    pub(crate) fn has_another(&self, id: &str) -> bool {
-        self.family.known.borrow().contains(id) && !self.own.borrow().contains(id)
+    /// Whether a run is known to be another target's.
+    pub(crate) fn belongs_to_another(&self, id: &str) -> bool {
+        self.group.known.borrow().contains(id) && !self.own.borrow().contains(id)
     }
 
-    /// Whether another one may have started a run that could be taken for ours, and nobody knows which.
-    pub(crate) fn is_uncertain(&self) -> bool {
-        let open = self.family.open.borrow();
-        open.iter()
-            .any(|other| *other != self.index && alike(&self.all[self.index], &self.all[*other]))
+    /// Whether another target may have started a run that is not known yet and could be taken for ours.
+    pub(crate) fn may_be_confused(&self) -> bool {
+        let open = self.group.open.borrow();
+        open.iter().any(|other| {
+            *other != self.index && could_be_confused(&self.all[self.index], &self.all[*other])
+        })
     }
 }
 
 /// Whether a run of one could be taken for one of the other, which is on the same server.
-fn alike(one: &Target, other: &Target) -> bool {
+fn could_be_confused(one: &Target, other: &Target) -> bool {
     // A name and an id may be the same project.
     let is_id = |name: &str| !name.contains('/');
     let (here, there) = (&one.repository, &other.repository);
@@ -81,7 +82,7 @@ fn alike(one: &Target, other: &Target) -> bool {
         return false;
     }
     match (&one.call, &other.call) {
-        (Call::GitHub(one), Call::GitHub(other)) => alike_on_github(one, other),
+        (Call::GitHub(one), Call::GitHub(other)) => could_be_confused_on_github(one, other),
         (Call::GitLab(one), Call::GitLab(other)) => {
             may_be_same(one.reference.as_ref(), other.reference.as_ref())
         }
@@ -92,7 +93,7 @@ fn alike(one: &Target, other: &Target) -> bool {
     }
 }
 
-fn alike_on_github(one: &GitHubCall, other: &GitHubCall) -> bool {
+fn could_be_confused_on_github(one: &GitHubCall, other: &GitHubCall) -> bool {
     match (&one.pipeline, &other.pipeline) {
         (
             GitHubPipeline::RepositoryDispatch { event_type: a, .. },
