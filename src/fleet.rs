@@ -9,9 +9,9 @@ use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt as _};
 use tokio::time::{Instant, timeout};
 
+use crate::concurrency::Concurrency;
 use crate::event::{Event, Sink};
 use crate::follow::{Bounds, Followed, FollowedRun, Following, follow};
-use crate::lanes::Lanes;
 use crate::patience::Patience;
 use crate::provider::http::Http;
 use crate::provider::{Share, share};
@@ -72,7 +72,7 @@ pub(crate) async fn run<'a>(
     let prepared = prepare_all(&members, request.max_parallel, shutdown).await;
     let fleet = Fleet {
         mode: request.mode,
-        lanes: Lanes::new(request.max_parallel, request.on_failure),
+        concurrency: Concurrency::new(request.max_parallel, request.on_failure),
         shutdown,
         audience,
         bounds: Bounds::new(),
@@ -143,7 +143,7 @@ struct Member<'a> {
 /// What all calls go by.
 struct Fleet<'a> {
     mode: Mode,
-    lanes: Lanes,
+    concurrency: Concurrency,
     shutdown: &'a Shutdown,
     audience: &'a dyn Audience,
     bounds: Bounds,
@@ -179,7 +179,7 @@ impl Fleet<'_> {
             (Ok(_), None) => unreachable!("who is prepared has a client"),
         };
         if !report.passes() {
-            self.lanes.failed();
+            self.concurrency.record_failure();
         }
         self.audience.over(index, &report);
         let room = report.followed.let_logs_go(self.room_for_logs.get());
@@ -208,7 +208,7 @@ impl Fleet<'_> {
             connection: &prepared.connection,
             account: http.account(),
             siblings,
-            lanes: &self.lanes,
+            concurrency: &self.concurrency,
             patience,
             shutdown: self.shutdown,
             tell: *tell,
@@ -238,7 +238,7 @@ impl Fleet<'_> {
     /// Never returns.
     async fn close_on_shutdown(&self) {
         self.shutdown.requested(ShutdownMode::Graceful).await;
-        self.lanes.close();
+        self.concurrency.close();
         std::future::pending::<()>().await;
     }
 }

@@ -3,12 +3,12 @@
 //! Here: environment and arguments in, exit code out; nothing else. The story is in [`step`].
 
 mod abandon;
+mod concurrency;
 mod event;
 mod find;
 mod fleet;
 mod follow;
 mod input;
-mod lanes;
 mod nearest;
 #[cfg(test)]
 mod noise;

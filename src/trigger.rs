@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
+use crate::concurrency::{Concurrency, Permit};
 use crate::event::{Event, Sink};
-use crate::lanes::{Lane, Lanes};
 use crate::patience::{Patience, Rules, patiently};
 use crate::provider::http::Http;
 use crate::provider::{Account, Connection, Error, Form, Kind, Nature, Secrets, Share};
@@ -51,7 +51,7 @@ pub(crate) struct Way<'a> {
     pub(crate) connection: &'a Connection<'a>,
     pub(crate) account: &'a Account,
     pub(crate) siblings: &'a Siblings<'a>,
-    pub(crate) lanes: &'a Lanes,
+    pub(crate) concurrency: &'a Concurrency,
     pub(crate) patience: Patience,
     pub(crate) shutdown: &'a Shutdown,
     pub(crate) tell: Sink<'a>,
@@ -156,11 +156,11 @@ impl<'a> Way<'a> {
             nature: Nature::Trigger,
             patience: self.patience,
             account: self.account,
-            shutdown: self.lanes.closed(),
+            shutdown: self.concurrency.shutdown(),
             tell: self.tell,
         };
         patiently(rules, async || {
-            let _lane = self.ready_lane().await?;
+            let _permit = self.ready_permit().await?;
             (self.tell)(Event::Sending);
             self.siblings.mark_sent();
             journey.on_the_wire.set(true);
@@ -174,25 +174,25 @@ impl<'a> Way<'a> {
         .await
     }
 
-    /// A free lane, with a credential that is good for now. A stop, or another target's failure with `fail-fast`, ends
+    /// A permit, with a credential that is good for now. A stop, or another target's failure with `fail-fast`, ends
     /// each of the waits for them at once, and is checked again after the last one.
-    async fn ready_lane(self) -> Result<Lane<'a>, Error> {
+    async fn ready_permit(self) -> Result<Permit<'a>, Error> {
         let getting_ready = async {
-            let lane = self.lanes.take(self.account).await;
+            let permit = self.concurrency.acquire(self.account).await;
             let ready = self.connection.make_ready().await;
             ready.map_err(Error::before_anything_was_sent)?;
-            Ok(lane)
+            Ok(permit)
         };
-        let lane = tokio::select! {
+        let permit = tokio::select! {
             biased;
-            () = self.lanes.closed().requested(ShutdownMode::Graceful) => None,
+            () = self.concurrency.shutdown().requested(ShutdownMode::Graceful) => None,
             () = self.shutdown.requested(ShutdownMode::Graceful) => {
-                self.lanes.close();
+                self.concurrency.close();
                 None
             }
-            lane = getting_ready => lane?,
+            permit = getting_ready => permit?,
         };
-        lane.ok_or_else(|| {
+        permit.ok_or_else(|| {
             // Nothing was sent, and later it could be: that is what this kind means.
             Error::new(Kind::Unreachable, "it was not its turn yet")
         })
@@ -235,7 +235,9 @@ impl<'a> Way<'a> {
             Kind::Unreachable | Kind::RateLimited(_) if self.shutdown.is_requested() => {
                 Triggered::stopped()
             }
-            Kind::Unreachable | Kind::RateLimited(_) if self.lanes.closed().is_requested() => {
+            Kind::Unreachable | Kind::RateLimited(_)
+                if self.concurrency.shutdown().is_requested() =>
+            {
                 Triggered::called_off()
             }
             Kind::Unreachable | Kind::RateLimited(_) => {
@@ -243,7 +245,7 @@ impl<'a> Way<'a> {
             }
             Kind::Rejected => {
                 // At once: what explains it may take its time.
-                self.lanes.failed();
+                self.concurrency.record_failure();
                 let unexplained = Triggered::failed(Outcome::Rejected, &error);
                 tokio::select! {
                     explained = self.connection.explain(error) => Triggered::failed(Outcome::Rejected, &explained),

@@ -8,18 +8,18 @@ use crate::provider::Account;
 use crate::shutdown::{Shutdown, ShutdownHandle, ShutdownMode};
 use crate::target::OnFailure;
 
-/// The lanes to the wire: one trigger each at a time, in the order in which they came.
-pub(crate) struct Lanes {
+/// Permits for triggers: one each, in the order in which they were asked for.
+pub(crate) struct Concurrency {
     free: Semaphore,
     on_failure: OnFailure,
     handle: ShutdownHandle,
     closed: Shutdown,
 }
 
-/// A lane is taken as long as this lives.
-pub(crate) struct Lane<'a>(#[expect(dead_code, reason = "held")] SemaphorePermit<'a>);
+/// Allows one trigger to be on the wire, as long as this lives.
+pub(crate) struct Permit<'a>(#[expect(dead_code, reason = "held")] SemaphorePermit<'a>);
 
-impl Lanes {
+impl Concurrency {
     pub(crate) fn new(count: NonZeroUsize, on_failure: OnFailure) -> Self {
         let (handle, closed) = Shutdown::manual();
         Self {
@@ -35,32 +35,32 @@ impl Lanes {
         self.handle.request(ShutdownMode::Graceful);
     }
 
-    /// A target has failed: where no more are to be sent after that, none will.
-    pub(crate) fn failed(&self) {
+    /// Records that a target has failed: with `fail-fast`, no more triggers go out.
+    pub(crate) fn record_failure(&self) {
         match self.on_failure {
             OnFailure::SendNoMore => self.close(),
             OnFailure::GoOn => {}
         }
     }
 
-    /// Asked to stop when the lanes are closed.
-    pub(crate) fn closed(&self) -> &Shutdown {
+    /// Requested when no more triggers may go out.
+    pub(crate) fn shutdown(&self) -> &Shutdown {
         &self.closed
     }
 
-    /// Returns with a free lane when no rate limit forbids to use it; `None` where the lanes are closed.
-    pub(crate) async fn take(&self, account: &Account) -> Option<Lane<'_>> {
+    /// Returns with a permit when no rate limit forbids to use it; `None` where no more triggers may go out.
+    pub(crate) async fn acquire(&self, account: &Account) -> Option<Permit<'_>> {
         loop {
-            let lane = tokio::select! {
+            let permit = tokio::select! {
                 biased;
                 () = self.closed.requested(ShutdownMode::Graceful) => return None,
-                lane = self.free.acquire() => lane.ok()?,
+                permit = self.free.acquire() => permit.ok()?,
             };
             if account.left().is_zero() {
-                return Some(Lane(lane));
+                return Some(Permit(permit));
             }
-            // Whom a limit keeps waiting holds no lane: others have other limits.
-            drop(lane);
+            // A target that waits for a rate limit holds no permit: others have other limits.
+            drop(permit);
             tokio::select! {
                 () = self.closed.requested(ShutdownMode::Graceful) => return None,
                 () = account.pass() => {}
