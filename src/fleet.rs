@@ -12,9 +12,9 @@ use tokio::time::{Instant, timeout};
 use crate::concurrency::Concurrency;
 use crate::event::{Event, Sink};
 use crate::follow::{Bounds, Followed, FollowedRun, Following, follow};
-use crate::patience::Patience;
 use crate::provider::http::Http;
 use crate::provider::{Share, share};
+use crate::retry::RateLimitBudget;
 use crate::shutdown::{Shutdown, ShutdownMode};
 use crate::siblings::{Siblings, siblings};
 use crate::target::{Mode, Request, Target};
@@ -200,16 +200,18 @@ impl Fleet<'_> {
             ..
         } = member;
         // Who waits for the run waits for its trigger as well.
-        let patience = target
+        let rate_limit_budget = target
             .wait
             .as_ref()
-            .map_or_else(Patience::default, |wait| Patience(wait.timeout));
+            .map_or_else(RateLimitBudget::default, |wait| {
+                RateLimitBudget(wait.timeout)
+            });
         let way = Way {
             connection: &prepared.connection,
             account: http.account(),
             siblings,
             concurrency: &self.concurrency,
-            patience,
+            rate_limit_budget,
             shutdown: self.shutdown,
             tell: *tell,
         };

@@ -13,10 +13,10 @@ mod nearest;
 #[cfg(test)]
 mod noise;
 mod pace;
-mod patience;
 mod provider;
 mod refusals;
 mod report;
+mod retry;
 mod run;
 mod runner;
 mod second_chance;

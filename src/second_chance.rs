@@ -10,9 +10,9 @@ use tokio::time::Instant;
 
 use crate::event::Event;
 use crate::follow::{Bounds, Finished, Following};
-use crate::patience::{Patience, Rules, patiently};
 use crate::provider::http::Http;
 use crate::provider::{Connection, Error, Nature, share};
+use crate::retry::{RateLimitBudget, RetryPolicy, retry};
 use crate::shutdown::Shutdown;
 use crate::siblings::siblings;
 use crate::target::Request;
@@ -45,14 +45,14 @@ pub(crate) async fn run(
             let target = target(index);
             let sink = move |event: Event<'_>| tell(*index, &event);
             let http = Http::new(&share, &target.server.api, &sink);
-            let rules = Rules {
+            let policy = RetryPolicy {
                 nature: Nature::Read,
-                patience: Patience::default(),
+                rate_limit_budget: RateLimitBudget::default(),
                 account: http.account(),
                 shutdown,
                 tell: &sink,
             };
-            let connection = patiently(rules, async || {
+            let connection = retry(policy, async || {
                 Connection::open(target, &http, &share).await
             })
             .await?;

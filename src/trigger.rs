@@ -9,9 +9,9 @@ use tokio::time::{Instant, sleep};
 
 use crate::concurrency::{Concurrency, Permit};
 use crate::event::{Event, Sink};
-use crate::patience::{Patience, Rules, patiently};
 use crate::provider::http::Http;
 use crate::provider::{Account, Connection, Error, Form, Kind, Nature, Secrets, Share};
+use crate::retry::{RateLimitBudget, RetryPolicy, retry};
 use crate::run::{Failure, Outcome, Run};
 use crate::shutdown::{Shutdown, ShutdownMode};
 use crate::siblings::Siblings;
@@ -52,7 +52,7 @@ pub(crate) struct Way<'a> {
     pub(crate) account: &'a Account,
     pub(crate) siblings: &'a Siblings<'a>,
     pub(crate) concurrency: &'a Concurrency,
-    pub(crate) patience: Patience,
+    pub(crate) rate_limit_budget: RateLimitBudget,
     pub(crate) shutdown: &'a Shutdown,
     pub(crate) tell: Sink<'a>,
 }
@@ -67,14 +67,14 @@ pub(crate) async fn prepare<'a>(
     tell: Sink<'_>,
 ) -> Result<Prepared<'a>, Triggered> {
     let account = http.account();
-    let rules = Rules {
+    let policy = RetryPolicy {
         nature: Nature::Read,
-        patience: Patience::default(),
+        rate_limit_budget: RateLimitBudget::default(),
         account,
         shutdown,
         tell,
     };
-    let preparing = patiently(rules, async || {
+    let preparing = retry(policy, async || {
         let connection = Connection::open(target, http, share).await?;
         let seen = match target.wait {
             Some(_) => connection.seen(&target.repository, account).await?,
@@ -152,14 +152,14 @@ impl<'a> Way<'a> {
     }
 
     async fn try_form(self, form: Form, journey: &Journey) -> Result<Option<Run>, Error> {
-        let rules = Rules {
+        let policy = RetryPolicy {
             nature: Nature::Trigger,
-            patience: self.patience,
+            rate_limit_budget: self.rate_limit_budget,
             account: self.account,
             shutdown: self.concurrency.shutdown(),
             tell: self.tell,
         };
-        patiently(rules, async || {
+        retry(policy, async || {
             let _permit = self.ready_permit().await?;
             (self.tell)(Event::Sending);
             self.siblings.mark_sent();

@@ -153,7 +153,7 @@ impl Error {
     }
 
     /// The failure where a provider asks for more patience than there is.
-    pub(crate) fn out_of_patience(self, asked: Duration, limit: Duration) -> Self {
+    pub(crate) fn over_budget(self, asked: Duration, limit: Duration) -> Self {
         let message = format!(
             "{}; it asks to wait {} s, and {} s in all is the most that is waited",
             self.message,

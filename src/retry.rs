@@ -9,32 +9,32 @@ use crate::provider::{Account, Error, Kind, Nature};
 use crate::shutdown::{Shutdown, ShutdownMode};
 
 /// Tries where no connection comes about: pauses of about 1, 3, 9 and 27 s.
-const TRIES: usize = 5;
+const MAX_TRIES: usize = 5;
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
-const LONGEST_PAUSE: Duration = Duration::from_mins(1);
+const MAX_PAUSE: Duration = Duration::from_mins(1);
 /// How often one request is sent again after a rate limit, however short the limits are that the provider names.
 const MAX_RATE_LIMITS: u32 = 30;
 /// The shortest pause after a rate limit, doubled each time: a provider that names none, or one that is over already,
 /// must not be asked without end.
 const MIN_LIMIT_PAUSE: Duration = Duration::from_secs(1);
 /// All waiting for rate limits together, where nobody waits for more.
-const RATE_LIMIT_PATIENCE: Duration = Duration::from_mins(5);
+const DEFAULT_RATE_LIMIT_BUDGET: Duration = Duration::from_mins(5);
 
 /// How long rate limits are waited out while nothing gets through, all of them together.
 #[derive(Clone, Copy)]
-pub(crate) struct Patience(pub(crate) Duration);
+pub(crate) struct RateLimitBudget(pub(crate) Duration);
 
-impl Default for Patience {
+impl Default for RateLimitBudget {
     fn default() -> Self {
-        Self(RATE_LIMIT_PATIENCE)
+        Self(DEFAULT_RATE_LIMIT_BUDGET)
     }
 }
 
 /// What an attempt has to go by.
 #[derive(Clone, Copy)]
-pub(crate) struct Rules<'a> {
+pub(crate) struct RetryPolicy<'a> {
     pub(crate) nature: Nature,
-    pub(crate) patience: Patience,
+    pub(crate) rate_limit_budget: RateLimitBudget,
     pub(crate) account: &'a Account,
     pub(crate) shutdown: &'a Shutdown,
     pub(crate) tell: Sink<'a>,
@@ -42,26 +42,26 @@ pub(crate) struct Rules<'a> {
 
 /// Makes the attempt, and again as long as that is safe and promises something. Errors with the last
 /// failure; also when asked to stop while it waits.
-pub(crate) async fn patiently<T>(
-    rules: Rules<'_>,
+pub(crate) async fn retry<T>(
+    policy: RetryPolicy<'_>,
     attempt: impl AsyncFn() -> Result<T, Error>,
 ) -> Result<T, Error> {
-    let Rules {
+    let RetryPolicy {
         nature,
         account,
         shutdown,
         tell,
         ..
-    } = rules;
+    } = policy;
     let mut pauses = ExponentialBuilder::new()
         .with_min_delay(FIRST_PAUSE)
         .with_factor(3.0)
-        .with_max_delay(LONGEST_PAUSE)
-        .with_max_times(TRIES - 1)
+        .with_max_delay(MAX_PAUSE)
+        .with_max_times(MAX_TRIES - 1)
         .build();
     let mut limits = 0;
     loop {
-        rules.pass().await?;
+        policy.wait_for_others().await?;
         let error = match attempt().await {
             Ok(done) => {
                 account.answered(nature);
@@ -81,9 +81,9 @@ pub(crate) async fn patiently<T>(
                 None => return Err(error),
             },
             Kind::RateLimited(said) => {
-                let at_least = (MIN_LIMIT_PAUSE * 2_u32.pow(limits.min(6))).min(LONGEST_PAUSE);
+                let at_least = (MIN_LIMIT_PAUSE * 2_u32.pow(limits.min(6))).min(MAX_PAUSE);
                 let pause = account.refused(said.map(|said| said.max(at_least)));
-                rules.still_patient(&error, pause)?;
+                policy.check_budget(&error, pause)?;
                 limits += 1;
                 if limits > MAX_RATE_LIMITS {
                     return Err(error);
@@ -103,9 +103,9 @@ pub(crate) async fn patiently<T>(
     }
 }
 
-impl Rules<'_> {
+impl RetryPolicy<'_> {
     /// Waits out what others with the same credential were told.
-    async fn pass(&self) -> Result<(), Error> {
+    async fn wait_for_others(&self) -> Result<(), Error> {
         let left = self.account.left();
         if left.is_zero() {
             return Ok(());
@@ -114,17 +114,17 @@ impl Rules<'_> {
             Kind::RateLimited(Some(left)),
             "too many requests with the same credential",
         );
-        self.still_patient(&error, left)?;
+        self.check_budget(&error, left)?;
         tokio::select! {
             () = self.account.pass() => Ok(()),
             () = self.shutdown.requested(ShutdownMode::Graceful) => Err(error),
         }
     }
 
-    fn still_patient(&self, error: &Error, pause: Duration) -> Result<(), Error> {
-        let Patience(limit) = self.patience;
+    fn check_budget(&self, error: &Error, pause: Duration) -> Result<(), Error> {
+        let RateLimitBudget(limit) = self.rate_limit_budget;
         if self.account.limited(self.nature) > limit {
-            return Err(error.clone().out_of_patience(pause, limit));
+            return Err(error.clone().over_budget(pause, limit));
         }
         Ok(())
     }
@@ -144,14 +144,14 @@ mod tests {
         let failures = RefCell::new(failures.into_iter());
         let start = Instant::now();
         let account = Account::new(Duration::ZERO);
-        let rules = Rules {
+        let policy = RetryPolicy {
             nature,
-            patience: Patience::default(),
+            rate_limit_budget: RateLimitBudget::default(),
             account: &account,
             shutdown: &shutdown,
             tell: &|_| {},
         };
-        let result = patiently(rules, async || {
+        let result = retry(policy, async || {
             tries.set(tries.get() + 1);
             match failures.borrow_mut().next() {
                 Some(kind) => Err(Error::new(kind, "no")),
@@ -213,16 +213,16 @@ mod tests {
         let (_handle, shutdown) = Shutdown::manual();
         let account = Account::new(Duration::ZERO);
         let start = Instant::now();
-        let attempt = async |minutes, patience| {
-            let rules = Rules {
+        let attempt = async |minutes, rate_limit_budget| {
+            let policy = RetryPolicy {
                 nature: Nature::Trigger,
-                patience: Patience(Duration::from_mins(patience)),
+                rate_limit_budget: RateLimitBudget(Duration::from_mins(rate_limit_budget)),
                 account: &account,
                 shutdown: &shutdown,
                 tell: &|_| {},
             };
             account.refused(Some(Duration::from_mins(minutes)));
-            let result = patiently(rules, async || Ok(())).await;
+            let result = retry(policy, async || Ok(())).await;
             (result.is_ok(), start.elapsed().as_secs())
         };
         assert_eq!(attempt(4, 5).await, (true, 240));
@@ -238,14 +238,14 @@ mod tests {
         let start = Instant::now();
         let tries = Cell::new(0);
         let account = Account::new(Duration::ZERO);
-        let rules = Rules {
+        let policy = RetryPolicy {
             nature: Nature::Trigger,
-            patience: Patience::default(),
+            rate_limit_budget: RateLimitBudget::default(),
             account: &account,
             shutdown: &shutdown,
             tell: &|_| {},
         };
-        let attempts = patiently(rules, async || -> Result<(), Error> {
+        let attempts = retry(policy, async || -> Result<(), Error> {
             tries.set(tries.get() + 1);
             Err(Error::new(limited(200), "no"))
         });
