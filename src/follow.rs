@@ -340,7 +340,7 @@ impl<'target> Following<'_, 'target> {
             conclusion,
             look,
             logs,
-            logs_let_go: 0,
+            dropped_logs: 0,
             left_running,
         }
     }

@@ -3,10 +3,10 @@
 //! Here: environment and arguments in, exit code out; nothing else. The story is in [`step`].
 
 mod abandon;
+mod batch;
 mod concurrency;
 mod event;
 mod find;
-mod fleet;
 mod follow;
 mod input;
 mod nearest;

@@ -33,8 +33,8 @@ fn pipeline(target: &Target) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::batch::TargetReport;
     use crate::event::{Event, News};
-    use crate::fleet::Report;
     use crate::follow::{Followed, FollowedRun};
     use crate::noise;
     use crate::run::{Conclusion, End, JobLog, Look, Outcome, Run};
@@ -73,7 +73,7 @@ mod tests {
                     is_cut: true,
                 })
                 .collect(),
-            logs_let_go: 1,
+            dropped_logs: 1,
             left_running: Some(text.to_owned()),
         }
     }
@@ -119,7 +119,7 @@ mod tests {
                 warning(target, &Event::Found(run));
             }
             let followed = runs.iter().map(|(run, look, end)| followed(run, look.as_ref(), *end, &text));
-            let report = Report {
+            let report = TargetReport {
                 target,
                 triggered: Triggered {
                     outcome,

@@ -7,7 +7,7 @@ mod teller;
 use std::collections::BTreeMap;
 use std::io::Write;
 
-use crate::fleet::{self, Report};
+use crate::batch::{self, TargetReport};
 use crate::input::{self, Complaint, Given};
 use crate::report::{self, Annotation};
 use crate::runner::Runner;
@@ -51,7 +51,7 @@ pub(crate) async fn run<W: Write>(
         runner.warning(&format!("input {}", warning.input), &warning.text);
     }
     let teller = Teller::new(&request, runner);
-    let reports = fleet::run(&request, shutdown, &teller).await;
+    let reports = batch::run(&request, shutdown, &teller).await;
     annotate(&reports, runner);
     let hide = |text: &str| runner.hide(text);
     runner.outputs(report::outputs(&reports, &hide));
@@ -108,7 +108,7 @@ pub(crate) fn nothing_was_sent<W: Write>(runner: &Runner<W>) -> Verdict {
     Verdict::Failed
 }
 
-fn annotate<W: Write>(reports: &[Report<'_>], runner: &Runner<W>) {
+fn annotate<W: Write>(reports: &[TargetReport<'_>], runner: &Runner<W>) {
     for annotation in report::annotations(reports) {
         match annotation {
             Annotation::Error { title, text } => runner.error(&title, &text),

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
-use crate::fleet::Report;
+use crate::batch::TargetReport;
 use crate::run::{Outcome, Run};
 use crate::target::{OnAbandoned, Target};
 
@@ -44,7 +44,7 @@ impl Unfinished {
     }
 
     /// What of it is left, now that its step is done with it.
-    pub(crate) fn left_by(self, report: &Report<'_>) -> Option<Self> {
+    pub(crate) fn left_by(self, report: &TargetReport<'_>) -> Option<Self> {
         let is_sent = match report.triggered.outcome {
             Outcome::Accepted | Outcome::Unknown => true,
             Outcome::Rejected | Outcome::NotSent => false,

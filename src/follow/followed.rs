@@ -29,7 +29,7 @@ pub(crate) struct FollowedRun {
     pub(crate) look: Option<Look>,
     pub(crate) logs: Vec<JobLog>,
     /// So many more were read, told, and not kept.
-    pub(crate) logs_let_go: usize,
+    pub(crate) dropped_logs: usize,
     /// Why it may still be going on, if it may.
     pub(crate) left_running: Option<String>,
 }
@@ -43,7 +43,7 @@ impl Followed {
             conclusion: None,
             look: None,
             logs: Vec::new(),
-            logs_let_go: 0,
+            dropped_logs: 0,
             left_running: None,
         });
         Self {
@@ -53,7 +53,7 @@ impl Followed {
     }
 
     /// Forgets the logs that were told, where they are larger than this, in bytes. Says how much of that is left.
-    pub(crate) fn let_logs_go(&mut self, room: usize) -> usize {
+    pub(crate) fn drop_logs(&mut self, room: usize) -> usize {
         let mut left = room;
         for run in &mut self.runs {
             let size = |log: &JobLog| log.lines.iter().flatten().map(String::len).sum::<usize>();
@@ -68,7 +68,7 @@ impl Followed {
                     None => false,
                 });
             let kept = kept.count();
-            run.logs_let_go = run.logs.len() - kept;
+            run.dropped_logs = run.logs.len() - kept;
             run.logs.truncate(kept);
         }
         left

@@ -4,7 +4,7 @@ mod json;
 mod results;
 
 use super::Hide;
-use crate::fleet::Report;
+use crate::batch::TargetReport;
 use crate::run::{Conclusion, Outcome, Run};
 
 /// Every output with its description, in the order in which it is documented; `action.yml` and the
@@ -68,7 +68,7 @@ pub(crate) fn early_outputs(
 }
 
 /// All outputs, the empty ones too: a file's entries win over commands that were smuggled into the log.
-pub(crate) fn outputs(reports: &[Report<'_>], hide: Hide<'_>) -> Vec<(&'static str, String)> {
+pub(crate) fn outputs(reports: &[TargetReport<'_>], hide: Hide<'_>) -> Vec<(&'static str, String)> {
     let run = reports
         .iter()
         .find_map(|report| report.followed.runs.first())
@@ -93,7 +93,7 @@ pub(crate) fn outputs(reports: &[Report<'_>], hide: Hide<'_>) -> Vec<(&'static s
 }
 
 /// The worst outcome of several; nothing at all was not sent.
-fn worst(reports: &[Report<'_>]) -> Outcome {
+fn worst(reports: &[TargetReport<'_>]) -> Outcome {
     let badness = |outcome: Outcome| match outcome {
         Outcome::Accepted => 0,
         Outcome::NotSent => 1,
@@ -108,7 +108,7 @@ fn worst(reports: &[Report<'_>]) -> Outcome {
 }
 
 /// The worst conclusion of several. Where one target has none, there is none for all of them.
-fn conclusion(reports: &[Report<'_>]) -> Option<Conclusion> {
+fn conclusion(reports: &[TargetReport<'_>]) -> Option<Conclusion> {
     let all = reports.iter().map(|report| report.followed.conclusion);
     all.collect::<Option<Vec<_>>>()?.into_iter().max()
 }

@@ -9,7 +9,7 @@ use gantt::Bar;
 use super::line::{self, lasted};
 use super::verdict::{failed_jobs, failures};
 use super::{Hide, pipeline};
-use crate::fleet::Report;
+use crate::batch::TargetReport;
 use crate::follow::FollowedRun;
 use crate::run::{Conclusion, JobLog, Run};
 use crate::target::Mode;
@@ -41,7 +41,7 @@ impl Page {
 }
 
 /// The table first, then what went wrong, then each run's jobs and logs.
-pub(crate) fn summary(reports: &[Report<'_>], mode: Mode, hide: Hide<'_>) -> String {
+pub(crate) fn summary(reports: &[TargetReport<'_>], mode: Mode, hide: Hide<'_>) -> String {
     let mut page = Page::default();
     table(reports, mode, hide, &mut page);
     for wrong in failures(reports) {
@@ -72,7 +72,7 @@ pub(crate) fn summary(reports: &[Report<'_>], mode: Mode, hide: Hide<'_>) -> Str
     markdown
 }
 
-fn table(reports: &[Report<'_>], mode: Mode, hide: Hide<'_>, page: &mut Page) {
+fn table(reports: &[TargetReport<'_>], mode: Mode, hide: Hide<'_>, page: &mut Page) {
     let heading = match mode {
         Mode::Send => "Triggered pipelines",
         Mode::DryRun => "Pipelines that would be triggered (dry run)",
@@ -104,7 +104,7 @@ fn table(reports: &[Report<'_>], mode: Mode, hide: Hide<'_>, page: &mut Page) {
 }
 
 /// What may have been left running, and what failed.
-fn wrong_runs(report: &Report<'_>, hide: Hide<'_>, page: &mut Page) {
+fn wrong_runs(report: &TargetReport<'_>, hide: Hide<'_>, page: &mut Page) {
     let title = code(&hide(&report.target.to_string()));
     for run in &report.followed.runs {
         let link = link(&hidden(&run.run, hide));
@@ -132,7 +132,7 @@ fn conclusion(run: &FollowedRun) -> String {
 }
 
 /// The runs over time: with their jobs where these are few enough to be read, else each as a whole.
-fn diagram(reports: &[Report<'_>], hide: Hide<'_>, page: &mut Page) {
+fn diagram(reports: &[TargetReport<'_>], hide: Hide<'_>, page: &mut Page) {
     let title = "Over time".to_owned();
     let runs = reports
         .iter()
@@ -163,12 +163,12 @@ fn diagram(reports: &[Report<'_>], hide: Hide<'_>, page: &mut Page) {
     }
 }
 
-fn run_bar(report: &Report<'_>, run: &FollowedRun) -> Option<Bar> {
+fn run_bar(report: &TargetReport<'_>, run: &FollowedRun) -> Option<Bar> {
     let look = run.look.as_ref()?;
     Bar::new(run_title(report, run), look.state, &look.times)
 }
 
-fn run_title(report: &Report<'_>, run: &FollowedRun) -> String {
+fn run_title(report: &TargetReport<'_>, run: &FollowedRun) -> String {
     format!("{} {}", report.target, run.run)
 }
 
@@ -180,14 +180,14 @@ fn job_bars(run: &FollowedRun) -> Vec<Bar> {
 }
 
 /// The logs of the jobs that failed.
-fn logs(report: &Report<'_>, run: &FollowedRun, hide: Hide<'_>, page: &mut Page) {
+fn logs(report: &TargetReport<'_>, run: &FollowedRun, hide: Hide<'_>, page: &mut Page) {
     for log in &run.logs {
         page.add(&job_details(report, log, hide));
     }
-    page.left_out += run.logs_let_go;
+    page.left_out += run.dropped_logs;
 }
 
-fn job_details(report: &Report<'_>, log: &JobLog, hide: Hide<'_>) -> String {
+fn job_details(report: &TargetReport<'_>, log: &JobLog, hide: Hide<'_>) -> String {
     let (title, lines) = line::log(report.target, log);
     let title = code(&hide(&title));
     let page = log.job.url.as_deref().and_then(|url| address(&hide(url)));

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::line::{ended, lasted};
 use super::{pipeline, text};
-use crate::fleet::Report;
+use crate::batch::TargetReport;
 use crate::follow::FollowedRun;
 use crate::run::{Conclusion, End, Job, Nature, Outcome};
 use crate::target::Target;
@@ -22,7 +22,7 @@ pub(crate) enum Annotation {
 }
 
 /// What a target came to, in a word.
-pub(crate) fn word(report: &Report<'_>) -> &'static str {
+pub(crate) fn word(report: &TargetReport<'_>) -> &'static str {
     match report.followed.conclusion {
         Some(conclusion) => conclusion.word(),
         None if report.followed.runs.iter().any(|run| run.end.is_some()) => "stopped",
@@ -31,7 +31,7 @@ pub(crate) fn word(report: &Report<'_>) -> &'static str {
 }
 
 /// What a target came to, in a line.
-pub(crate) fn headline(report: &Report<'_>) -> String {
+pub(crate) fn headline(report: &TargetReport<'_>) -> String {
     let target = report.target;
     let came = match report.followed.runs.as_slice() {
         [] => String::new(),
@@ -56,13 +56,13 @@ pub(crate) fn headline(report: &Report<'_>) -> String {
 }
 
 /// Whether the step passes.
-pub(crate) fn passes(reports: &[Report<'_>]) -> bool {
-    !reports.is_empty() && reports.iter().all(Report::passes)
+pub(crate) fn passes(reports: &[TargetReport<'_>]) -> bool {
+    !reports.is_empty() && reports.iter().all(TargetReport::passes)
 }
 
 /// One for everything that is wrong, and for every run that may go on. What is wrong with several targets in the
 /// same way is said once.
-pub(crate) fn annotations(reports: &[Report<'_>]) -> Vec<Annotation> {
+pub(crate) fn annotations(reports: &[TargetReport<'_>]) -> Vec<Annotation> {
     let mut annotations: Vec<_> = wrongs(reports)
         .into_iter()
         .map(Wrong::annotation)
@@ -88,18 +88,18 @@ pub(super) struct Wrong {
 }
 
 /// What is wrong, in the order of the targets; what is wrong with several of them stands where the first one is.
-fn wrongs(reports: &[Report<'_>]) -> Vec<Wrong> {
+fn wrongs(reports: &[TargetReport<'_>]) -> Vec<Wrong> {
     grouped(reports, all_of)
 }
 
 /// The same without runs that ended badly.
-pub(super) fn failures(reports: &[Report<'_>]) -> Vec<Wrong> {
+pub(super) fn failures(reports: &[TargetReport<'_>]) -> Vec<Wrong> {
     grouped(reports, failures_of)
 }
 
 fn grouped(
-    reports: &[Report<'_>],
-    wrongs_of: impl Fn(&Report<'_>) -> Vec<(String, String)>,
+    reports: &[TargetReport<'_>],
+    wrongs_of: impl Fn(&TargetReport<'_>) -> Vec<(String, String)>,
 ) -> Vec<Wrong> {
     let mut found: Vec<Wrong> = Vec::new();
     let mut places = HashMap::new();
@@ -156,21 +156,21 @@ impl Wrong {
 }
 
 /// All that is wrong with one target, in full, for its own part of the log.
-pub(crate) fn errors(report: &Report<'_>) -> Vec<String> {
+pub(crate) fn errors(report: &TargetReport<'_>) -> Vec<String> {
     let wrongs = all_of(report).into_iter();
     wrongs
         .map(|(what, text)| format!("{what}: {text}"))
         .collect()
 }
 
-fn all_of(report: &Report<'_>) -> Vec<(String, String)> {
+fn all_of(report: &TargetReport<'_>) -> Vec<(String, String)> {
     let mut wrongs = failures_of(report);
     wrongs.extend(failed_runs_of(report));
     wrongs
 }
 
 /// What is wrong with one target's trigger, search and result: what it is about, and in full.
-fn failures_of(report: &Report<'_>) -> Vec<(String, String)> {
+fn failures_of(report: &TargetReport<'_>) -> Vec<(String, String)> {
     let outcome = match report.triggered.outcome {
         Outcome::Unknown => "outcome unknown",
         Outcome::Rejected | Outcome::NotSent | Outcome::Accepted => "not triggered",
@@ -184,7 +184,7 @@ fn failures_of(report: &Report<'_>) -> Vec<(String, String)> {
     trigger.chain(unfound).chain(resultless).collect()
 }
 
-fn failed_runs_of(report: &Report<'_>) -> impl Iterator<Item = (String, String)> {
+fn failed_runs_of(report: &TargetReport<'_>) -> impl Iterator<Item = (String, String)> {
     let failed = report.followed.counted();
     let failed = failed.filter(|run| !report.run_passes(run));
     failed.map(|run| {
@@ -195,7 +195,7 @@ fn failed_runs_of(report: &Report<'_>) -> impl Iterator<Item = (String, String)>
 }
 
 /// What the error of the trigger or of the search says already needs no second annotation.
-fn may_go_on(report: &Report<'_>) -> Vec<Annotation> {
+fn may_go_on(report: &TargetReport<'_>) -> Vec<Annotation> {
     let target = report.target;
     let left = report.followed.runs.iter().filter_map(|run| {
         let why = run.left_running.as_ref()?;
@@ -207,7 +207,7 @@ fn may_go_on(report: &Report<'_>) -> Vec<Annotation> {
     left.collect()
 }
 
-fn failed_run(report: &Report<'_>, run: &FollowedRun) -> String {
+fn failed_run(report: &TargetReport<'_>, run: &FollowedRun) -> String {
     let look = run.look.as_ref();
     let (what, hint) = match &run.end {
         Some(end) => (

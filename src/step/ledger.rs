@@ -4,8 +4,8 @@
 use std::cell::RefCell;
 use std::io::Write;
 
+use crate::batch::TargetReport;
 use crate::event::Event;
-use crate::fleet::Report;
 use crate::runner::Runner;
 use crate::target::Request;
 use crate::unfinished::Unfinished;
@@ -26,7 +26,7 @@ impl<'a, W: Write> Ledger<'a, W> {
         }
     }
 
-    pub(super) fn tell(&self, index: usize, event: &Event<'_>) {
+    pub(super) fn on_event(&self, index: usize, event: &Event<'_>) {
         let mut entry = self.entries[index].borrow_mut();
         match (event, entry.as_mut()) {
             (Event::Sending, None) => {
@@ -45,7 +45,7 @@ impl<'a, W: Write> Ledger<'a, W> {
         self.save(index, entry.as_ref());
     }
 
-    pub(super) fn over(&self, index: usize, report: &Report<'_>) {
+    pub(super) fn on_finished(&self, index: usize, report: &TargetReport<'_>) {
         let mut entry = self.entries[index].borrow_mut();
         if let Some(unfinished) = entry.take() {
             *entry = unfinished.left_by(report);

@@ -9,8 +9,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::ledger::Ledger;
+use crate::batch::{Observer, TargetReport};
 use crate::event::{Event, News};
-use crate::fleet::{Audience, Report};
 use crate::report;
 use crate::run::{Run, State};
 use crate::runner::Runner;
@@ -133,9 +133,9 @@ impl<'a, W: Write> Teller<'a, W> {
     }
 }
 
-impl<W: Write> Audience for Teller<'_, W> {
-    fn tell(&self, index: usize, event: &Event<'_>) {
-        self.ledger.tell(index, event);
+impl<W: Write> Observer for Teller<'_, W> {
+    fn on_event(&self, index: usize, event: &Event<'_>) {
+        self.ledger.on_event(index, event);
         match event {
             Event::Minted(secret) => {
                 self.runner.mask(secret);
@@ -169,8 +169,8 @@ impl<W: Write> Audience for Teller<'_, W> {
         }
     }
 
-    fn over(&self, index: usize, report: &Report<'_>) {
-        self.ledger.over(index, report);
+    fn on_finished(&self, index: usize, report: &TargetReport<'_>) {
+        self.ledger.on_finished(index, report);
         let word = report::word(report);
         *self.ends.borrow_mut().entry(word).or_default() += 1;
         if self.is_alone() {

@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::Hide;
-use crate::fleet::Report;
+use crate::batch::TargetReport;
 use crate::follow::FollowedRun;
 use crate::run::{Conclusion, MatchedBy, Outcome};
 use crate::untrusted::cut;
@@ -109,9 +109,9 @@ struct ShortRun {
 }
 
 /// As much as there is room for.
-pub(super) fn results(reports: &[Report<'_>], hide: Hide<'_>) -> String {
+pub(super) fn results(reports: &[TargetReport<'_>], hide: Hide<'_>) -> String {
     let has_room = |told: &String| told.encode_utf16().count() <= MOST_UNITS;
-    let tell = |reports: &[Report<'_>], detail| {
+    let tell = |reports: &[TargetReport<'_>], detail| {
         let entries = reports.iter().map(|report| entry(report, detail, hide));
         serde_json::to_string(&entries.collect::<Vec<_>>())
             .unwrap_or_else(|error| unreachable!("plain data is JSON: {error}"))
@@ -125,7 +125,7 @@ pub(super) fn results(reports: &[Report<'_>], hide: Hide<'_>) -> String {
     })
 }
 
-fn entry(report: &Report<'_>, detail: Detail, hide: Hide<'_>) -> Entry {
+fn entry(report: &TargetReport<'_>, detail: Detail, hide: Hide<'_>) -> Entry {
     match detail {
         Detail::All => Entry::Full(full(report, hide)),
         Detail::OfFailures if !report.passes() => Entry::Full(full(report, hide)),
@@ -136,7 +136,7 @@ fn entry(report: &Report<'_>, detail: Detail, hide: Hide<'_>) -> Entry {
 }
 
 /// What went wrong, in one line.
-fn error(report: &Report<'_>, hide: Hide<'_>) -> Option<String> {
+fn error(report: &TargetReport<'_>, hide: Hide<'_>) -> Option<String> {
     let failures = report
         .triggered
         .failure
@@ -147,8 +147,8 @@ fn error(report: &Report<'_>, hide: Hide<'_>) -> Option<String> {
     (!errors.is_empty()).then(|| errors.join("; "))
 }
 
-fn full(report: &Report<'_>, hide: Hide<'_>) -> Full {
-    let Report {
+fn full(report: &TargetReport<'_>, hide: Hide<'_>) -> Full {
+    let TargetReport {
         target,
         triggered,
         followed,
@@ -196,7 +196,7 @@ fn full_run(followed: &FollowedRun, hide: Hide<'_>) -> FullRun {
     }
 }
 
-fn short(report: &Report<'_>, detail: Detail, hide: Hide<'_>) -> Short {
+fn short(report: &TargetReport<'_>, detail: Detail, hide: Hide<'_>) -> Short {
     let target = report.target;
     let with_names = (detail < Detail::Ids).then_some(());
     let most = match detail {

@@ -29,28 +29,28 @@ const TIME_FOR_FAILURES: Duration = Duration::from_secs(30);
 const SIGN_OUT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A target and what became of it.
-pub(crate) struct Report<'a> {
+pub(crate) struct TargetReport<'a> {
     pub(crate) target: &'a Target,
     pub(crate) triggered: Triggered,
     pub(crate) followed: Followed,
 }
 
-/// Who is told of what happens to which target, by its place in the list.
-pub(crate) trait Audience {
-    fn tell(&self, index: usize, event: &Event<'_>);
-    /// Nothing more will happen to that one.
-    fn over(&self, index: usize, report: &Report<'_>);
+/// Is told what happens to which target, by its index in the request.
+pub(crate) trait Observer {
+    fn on_event(&self, index: usize, event: &Event<'_>);
+    /// Nothing more will happen to that target.
+    fn on_finished(&self, index: usize, report: &TargetReport<'_>);
 }
 
 /// Triggers the targets, and follows what they start. The reports are in the order of the targets.
 pub(crate) async fn run<'a>(
     request: &'a Request,
     shutdown: &Shutdown,
-    audience: &dyn Audience,
-) -> Vec<Report<'a>> {
+    observer: &dyn Observer,
+) -> Vec<TargetReport<'a>> {
     let targets = &request.targets;
     let sinks: Vec<_> = (0..targets.len())
-        .map(|index| move |event: Event<'_>| audience.tell(index, &event))
+        .map(|index| move |event: Event<'_>| observer.on_event(index, &event))
         .collect();
     let shares = share(targets, &request.proxies);
     let members: Vec<_> = targets
@@ -70,19 +70,19 @@ pub(crate) async fn run<'a>(
         })
         .collect();
     let prepared = prepare_all(&members, request.max_parallel, shutdown).await;
-    let fleet = Fleet {
+    let batch = Batch {
         mode: request.mode,
         concurrency: Concurrency::new(request.max_parallel, request.on_failure),
         shutdown,
-        audience,
+        observer,
         bounds: Bounds::new(),
-        room_for_logs: Cell::new(MOST_LOGS),
+        log_budget: Cell::new(MOST_LOGS),
     };
     let calls = members.iter().zip(prepared).enumerate();
-    let calls = calls.map(|(index, (member, prepared))| fleet.call(index, member, prepared));
+    let calls = calls.map(|(index, (member, prepared))| batch.call(index, member, prepared));
     let reports = tokio::select! {
-        ends = join_all(calls) => targets.iter().zip(ends).map(Report::new).collect(),
-        () = fleet.close_on_shutdown() => unreachable!("it never returns"),
+        ends = join_all(calls) => targets.iter().zip(ends).map(TargetReport::new).collect(),
+        () = batch.close_on_shutdown() => unreachable!("it never returns"),
     };
     sign_out(&members, shutdown).await;
     reports
@@ -141,14 +141,14 @@ struct Member<'a> {
 }
 
 /// What all calls go by.
-struct Fleet<'a> {
+struct Batch<'a> {
     mode: Mode,
     concurrency: Concurrency,
     shutdown: &'a Shutdown,
-    audience: &'a dyn Audience,
+    observer: &'a dyn Observer,
     bounds: Bounds,
     /// For the summary, in bytes.
-    room_for_logs: Cell<usize>,
+    log_budget: Cell<usize>,
 }
 
 impl<'a> Member<'a> {
@@ -162,7 +162,7 @@ impl<'a> Member<'a> {
     }
 }
 
-impl Fleet<'_> {
+impl Batch<'_> {
     async fn call<'a>(
         &self,
         index: usize,
@@ -171,7 +171,7 @@ impl Fleet<'_> {
     ) -> (Triggered, Followed) {
         let mut report = match (prepared, &member.http) {
             (Ok(prepared), Some(http)) => self.trigger_and_follow(member, http, &prepared).await,
-            (Err(triggered), _) => Report {
+            (Err(triggered), _) => TargetReport {
                 target: member.target,
                 triggered,
                 followed: Followed::default(),
@@ -181,9 +181,9 @@ impl Fleet<'_> {
         if !report.passes() {
             self.concurrency.record_failure();
         }
-        self.audience.over(index, &report);
-        let room = report.followed.let_logs_go(self.room_for_logs.get());
-        self.room_for_logs.set(room);
+        self.observer.on_finished(index, &report);
+        let room = report.followed.drop_logs(self.log_budget.get());
+        self.log_budget.set(room);
         (report.triggered, report.followed)
     }
 
@@ -192,7 +192,7 @@ impl Fleet<'_> {
         member: &'a Member<'a>,
         http: &Http<'a>,
         prepared: &Prepared<'a>,
-    ) -> Report<'a> {
+    ) -> TargetReport<'a> {
         let Member {
             target,
             siblings,
@@ -230,7 +230,7 @@ impl Fleet<'_> {
             tell: *tell,
         };
         let followed = Box::pin(follow(&following, &mut triggered)).await;
-        Report {
+        TargetReport {
             target,
             triggered,
             followed,
@@ -245,7 +245,7 @@ impl Fleet<'_> {
     }
 }
 
-impl<'a> Report<'a> {
+impl<'a> TargetReport<'a> {
     fn new((target, (triggered, followed)): (&'a Target, (Triggered, Followed))) -> Self {
         Self {
             target,
