@@ -1,8 +1,9 @@
 //! Triggers a pipeline on GitHub, GitLab or Bitbucket: a remote pipeline as a function call.
 //!
-//! Here: environment and arguments in, exit code out; nothing else. The story is in [`step`].
+//! Here: environment and arguments in, exit code out; nothing else. The story is in [`app`].
 
 mod abandon;
+mod app;
 mod batch;
 mod concurrency;
 mod event;
@@ -23,7 +24,6 @@ mod second_chance;
 mod secret;
 mod shutdown;
 mod siblings;
-mod step;
 mod target;
 mod trigger;
 mod unfinished;
@@ -38,9 +38,9 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 
+use app::Verdict;
 use runner::Runner;
 use shutdown::Shutdown;
-use step::Verdict;
 
 fn main() -> ExitCode {
     panic::set_hook(Box::new(|panicked: &PanicHookInfo<'_>| {
@@ -57,14 +57,14 @@ fn main() -> ExitCode {
 const SECOND_CHANCE: &str = "trigger-pipeline-post";
 
 /// The exit code of a story, also of one that panics or cannot begin.
-fn guarded(story: fn() -> anyhow::Result<Verdict>) -> ExitCode {
-    match panic::catch_unwind(story) {
+fn guarded(buffer: fn() -> anyhow::Result<Verdict>) -> ExitCode {
+    match panic::catch_unwind(buffer) {
         Ok(Ok(Verdict::Passed)) => ExitCode::SUCCESS,
         Ok(Ok(Verdict::Failed)) | Err(_) => ExitCode::FAILURE,
         Ok(Err(error)) => {
             let runner = Runner::new(&environment(), std::io::stdout());
             runner.error("trigger-pipeline can't start", &format!("{error:#}"));
-            step::nothing_was_sent(&runner);
+            app::nothing_was_sent(&runner);
             ExitCode::FAILURE
         }
     }
@@ -85,9 +85,9 @@ fn run() -> anyhow::Result<Verdict> {
         let shutdown = Shutdown::on_signals().context("failed to listen to signals")?;
         Ok(
             if name.file_name().is_some_and(|name| name == SECOND_CHANCE) {
-                step::second_chance(&environment, &runner, &shutdown).await
+                app::second_chance(&environment, &runner, &shutdown).await
             } else {
-                step::run(&environment, &arguments, &runner, &shutdown).await
+                app::run(&environment, &arguments, &runner, &shutdown).await
             },
         )
     })

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 
-use super::{Verdict, ledger, mask};
+use super::{Verdict, mask, saved_state};
 use crate::event::Event;
 use crate::follow::Finished;
 use crate::input::{self, Given};
@@ -23,7 +23,7 @@ pub(crate) async fn run<W: Write>(
 ) -> Verdict {
     let given = Given::from_environment(environment);
     mask(&given, environment, runner);
-    let unfinished = ledger::unfinished(runner);
+    let unfinished = saved_state::unfinished(runner);
     if unfinished.is_empty() {
         runner.say("nothing is left to do: no run of this step is known to be going on");
         return Verdict::Passed;

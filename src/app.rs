@@ -1,8 +1,8 @@
 //! The story of the step: read, mask, trigger, publish, wait, report.
 
-mod ledger;
+mod progress_log;
+mod saved_state;
 mod second_chance;
-mod teller;
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -13,8 +13,8 @@ use crate::report::{self, Annotation};
 use crate::runner::Runner;
 use crate::shutdown::Shutdown;
 use crate::target::Target;
+use progress_log::ProgressLog;
 pub(crate) use second_chance::run as second_chance;
-use teller::Teller;
 
 /// Whether the step passed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -50,8 +50,8 @@ pub(crate) async fn run<W: Write>(
     for warning in &warnings {
         runner.warning(&format!("input {}", warning.input), &warning.text);
     }
-    let teller = Teller::new(&request, runner);
-    let reports = batch::run(&request, shutdown, &teller).await;
+    let progress_log = ProgressLog::new(&request, runner);
+    let reports = batch::run(&request, shutdown, &progress_log).await;
     annotate(&reports, runner);
     let hide = |text: &str| runner.hide(text);
     runner.outputs(report::outputs(&reports, &hide));

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::ledger::Ledger;
+use super::saved_state::SavedState;
 use crate::batch::{Observer, TargetReport};
 use crate::event::{Event, News};
 use crate::report;
@@ -19,30 +19,30 @@ use crate::target::{Request, Target};
 /// Something is said of all of them at least so often.
 const HEARTBEAT: Duration = Duration::from_mins(1);
 
-pub(super) struct Teller<'a, W: Write> {
+pub(super) struct ProgressLog<'a, W: Write> {
     request: &'a Request,
     runner: &'a Runner<W>,
-    ledger: Ledger<'a, W>,
+    saved_state: SavedState<'a, W>,
     /// What happened to each target so far, where that is told at its end.
-    stories: Vec<RefCell<Vec<String>>>,
+    buffers: Vec<RefCell<Vec<String>>>,
     start: Instant,
-    spoke: Cell<Instant>,
+    last_line: Cell<Instant>,
     /// How many came to what.
-    ends: RefCell<BTreeMap<&'static str, usize>>,
+    finished: RefCell<BTreeMap<&'static str, usize>>,
     /// Whose run is published: whether it has none, and the place of its target. The least stays.
     published: Cell<Option<(bool, usize)>>,
 }
 
-impl<'a, W: Write> Teller<'a, W> {
+impl<'a, W: Write> ProgressLog<'a, W> {
     pub(super) fn new(request: &'a Request, runner: &'a Runner<W>) -> Self {
         Self {
             request,
             runner,
-            ledger: Ledger::new(request, runner),
-            stories: request.targets.iter().map(|_| RefCell::default()).collect(),
+            saved_state: SavedState::new(request, runner),
+            buffers: request.targets.iter().map(|_| RefCell::default()).collect(),
             start: Instant::now(),
-            spoke: Cell::new(Instant::now()),
-            ends: RefCell::default(),
+            last_line: Cell::new(Instant::now()),
+            finished: RefCell::default(),
             published: Cell::new(None),
         }
     }
@@ -52,17 +52,17 @@ impl<'a, W: Write> Teller<'a, W> {
     }
 
     fn is_alone(&self) -> bool {
-        self.stories.len() == 1
+        self.buffers.len() == 1
     }
 
     fn say(&self, text: &str) {
-        self.spoke.set(Instant::now());
+        self.last_line.set(Instant::now());
         self.runner.say(text);
     }
 
     /// Tells which of several a line is of.
     fn numbered(&self, index: usize, line: &str) -> String {
-        format!("[{}/{}] {line}", index + 1, self.stories.len())
+        format!("[{}/{}] {line}", index + 1, self.buffers.len())
     }
 
     /// So that they survive whatever follows. The first run of the first target that has one stays.
@@ -78,7 +78,7 @@ impl<'a, W: Write> Teller<'a, W> {
             .early_outputs(report::early_outputs(run, marker, &hide));
     }
 
-    fn tell_at_once(&self, index: usize, event: &Event<'_>) {
+    fn log_now(&self, index: usize, event: &Event<'_>) {
         let target = self.target(index);
         if let Event::Beginning = event {
             self.say(&report::announcement(target, self.request.mode));
@@ -100,32 +100,35 @@ impl<'a, W: Write> Teller<'a, W> {
         }
     }
 
-    fn keep(&self, index: usize, event: &Event<'_>) {
+    fn buffer(&self, index: usize, event: &Event<'_>) {
         let target = self.target(index);
-        let mut story = self.stories[index].borrow_mut();
+        let mut buffer = self.buffers[index].borrow_mut();
         if let Event::Beginning = event {
-            story.push(report::announcement(target, self.request.mode));
+            buffer.push(report::announcement(target, self.request.mode));
         }
         if let Some(line) = report::line(target, event) {
             if is_urgent(event, target) {
                 let url = new_run(event).map(|run| format!(" {}", run.url));
                 self.say(&self.numbered(index, &format!("{line}{}", url.unwrap_or_default())));
             }
-            story.push(line);
+            buffer.push(line);
         }
-        story.extend(new_run(event).map(|run| run.url.clone()));
+        buffer.extend(new_run(event).map(|run| run.url.clone()));
     }
 
-    fn beat(&self) {
-        let ends = self.ends.borrow();
-        let over: usize = ends.values().sum();
-        let came: Vec<_> = ends.iter().map(|(word, n)| format!("{n} {word}")).collect();
+    fn log_heartbeat(&self) {
+        let finished = self.finished.borrow();
+        let over: usize = finished.values().sum();
+        let came: Vec<_> = finished
+            .iter()
+            .map(|(word, n)| format!("{n} {word}"))
+            .collect();
         let came = if came.is_empty() {
             String::new()
         } else {
             format!(" ({})", came.join(", "))
         };
-        let all = self.stories.len();
+        let all = self.buffers.len();
         let elapsed = report::duration(self.start.elapsed());
         self.say(&format!(
             "{over} of {all} targets done{came} after {elapsed}"
@@ -133,9 +136,9 @@ impl<'a, W: Write> Teller<'a, W> {
     }
 }
 
-impl<W: Write> Observer for Teller<'_, W> {
+impl<W: Write> Observer for ProgressLog<'_, W> {
     fn on_event(&self, index: usize, event: &Event<'_>) {
-        self.ledger.on_event(index, event);
+        self.saved_state.on_event(index, event);
         match event {
             Event::Minted(secret) => {
                 self.runner.mask(secret);
@@ -155,14 +158,14 @@ impl<W: Write> Observer for Teller<'_, W> {
             | Event::WouldSend { .. } => {}
         }
         if self.is_alone() {
-            self.tell_at_once(index, event);
+            self.log_now(index, event);
         } else if is_heartbeat(event) {
             // One for all of them.
-            if self.spoke.get().elapsed() >= HEARTBEAT {
-                self.beat();
+            if self.last_line.get().elapsed() >= HEARTBEAT {
+                self.log_heartbeat();
             }
         } else {
-            self.keep(index, event);
+            self.buffer(index, event);
         }
         if let Some((title, text)) = report::warning(self.target(index), event) {
             self.runner.warning(&title, &text);
@@ -170,16 +173,16 @@ impl<W: Write> Observer for Teller<'_, W> {
     }
 
     fn on_finished(&self, index: usize, report: &TargetReport<'_>) {
-        self.ledger.on_finished(index, report);
+        self.saved_state.on_finished(index, report);
         let word = report::word(report);
-        *self.ends.borrow_mut().entry(word).or_default() += 1;
+        *self.finished.borrow_mut().entry(word).or_default() += 1;
         if self.is_alone() {
             return;
         }
         let title = self.numbered(index, &report::headline(report));
-        self.spoke.set(Instant::now());
+        self.last_line.set(Instant::now());
         self.runner.fold(&title, || {
-            for line in self.stories[index].take() {
+            for line in self.buffers[index].take() {
                 self.runner.say(&line);
             }
             for error in report::errors(report) {

@@ -10,14 +10,14 @@ use crate::runner::Runner;
 use crate::target::Request;
 use crate::unfinished::Unfinished;
 
-pub(super) struct Ledger<'a, W: Write> {
+pub(super) struct SavedState<'a, W: Write> {
     request: &'a Request,
     runner: &'a Runner<W>,
     /// By the targets' places in the request.
     entries: Vec<RefCell<Option<Unfinished>>>,
 }
 
-impl<'a, W: Write> Ledger<'a, W> {
+impl<'a, W: Write> SavedState<'a, W> {
     pub(super) fn new(request: &'a Request, runner: &'a Runner<W>) -> Self {
         Self {
             request,
