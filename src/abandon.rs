@@ -7,7 +7,7 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::event::News;
-use crate::provider::{Connection, Depth, Kind};
+use crate::provider::{AnyProvider, Depth, Kind};
 use crate::run::{Look, Run};
 use crate::shutdown::{Shutdown, ShutdownMode};
 use crate::target::OnAbandoned;
@@ -46,7 +46,7 @@ pub(crate) struct Abandoned {
 
 /// Cancels a run, if it may be, and checks whether that took effect as long as there is time.
 pub(crate) async fn abandon(
-    connection: &Connection<'_>,
+    provider: &AnyProvider<'_>,
     run: &Run,
     how: Abandonment<'_>,
     tell: &dyn Fn(News<'_>),
@@ -63,7 +63,7 @@ pub(crate) async fn abandon(
         look: None,
     };
     let why = tokio::select! {
-        () = cancel(connection, run, how.slots, &mut so_far) => None,
+        () = cancel(provider, run, how.slots, &mut so_far) => None,
         why = out_of_time(how) => Some(why),
     };
     Abandoned {
@@ -91,7 +91,7 @@ fn untouchable(run: &Run, policy: OnAbandoned) -> Option<String> {
 
 /// Returns when the run is over. A cancel may be sent again, unlike a trigger: a run ends once. Providers refuse one
 /// for a run that has hardly begun, or for a moment; so any that wasn't accepted is sent again.
-async fn cancel(connection: &Connection<'_>, run: &Run, slots: &Semaphore, so_far: &mut SoFar) {
+async fn cancel(provider: &AnyProvider<'_>, run: &Run, slots: &Semaphore, so_far: &mut SoFar) {
     let mut pause = FIRST_LOOK;
     let mut accepted = None::<Instant>;
     loop {
@@ -99,7 +99,7 @@ async fn cancel(connection: &Connection<'_>, run: &Run, slots: &Semaphore, so_fa
         if accepted.is_none_or(|at| at.elapsed() >= RECANCEL_INTERVAL) {
             let slot = slots.acquire().await;
             resume = Instant::now() + CANCEL_INTERVAL;
-            let answer = timeout(ATTEMPT_TIMEOUT, connection.cancel(run)).await;
+            let answer = timeout(ATTEMPT_TIMEOUT, provider.cancel(run)).await;
             drop(slot);
             match answer {
                 Ok(Ok(())) => {
@@ -126,10 +126,10 @@ async fn cancel(connection: &Connection<'_>, run: &Run, slots: &Semaphore, so_fa
         }
         if accepted.is_some() {
             sleep(pause).await;
-            pause = connection.pace().shortest;
+            pause = provider.pace().shortest;
         }
         let slot = slots.acquire().await;
-        let look = timeout(POLL_TIMEOUT, connection.look(run, Depth::Jobs)).await;
+        let look = timeout(POLL_TIMEOUT, provider.look(run, Depth::Jobs)).await;
         drop(slot);
         if let Ok(Ok(look)) = look {
             let is_over = look.state.conclusion().is_some();

@@ -207,7 +207,7 @@ impl Batch<'_> {
                 RateLimitBudget(wait.timeout)
             });
         let way = Way {
-            connection: &prepared.connection,
+            provider: &prepared.provider,
             account: http.account(),
             siblings,
             concurrency: &self.concurrency,
@@ -219,7 +219,7 @@ impl Batch<'_> {
         let mut triggered = Box::pin(trigger(way, self.mode)).await;
         let following = Following {
             target,
-            connection: &prepared.connection,
+            provider: &prepared.provider,
             http,
             seen: &prepared.seen,
             sent: triggered.sent.unwrap_or_else(Instant::now),

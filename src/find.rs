@@ -8,7 +8,7 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep};
 
 use crate::provider::http::Http;
-use crate::provider::{Account, Candidate, Claim, Connection, Error, Kind, Nature};
+use crate::provider::{Account, AnyProvider, Candidate, Claim, Error, Kind, Nature};
 use crate::refusals::Refusals;
 use crate::run::{MatchedBy, Run};
 use crate::siblings::Siblings;
@@ -25,7 +25,7 @@ const SLOW_INTERVAL: Duration = Duration::from_secs(15);
 
 /// Where and since when runs are looked for.
 pub(crate) struct Search<'a, 'target> {
-    pub(crate) connection: &'a Connection<'target>,
+    pub(crate) provider: &'a AnyProvider<'target>,
     pub(crate) http: &'a Http<'target>,
     /// Runs that were there before the trigger, whatever the clocks say.
     pub(crate) seen: &'a HashSet<String>,
@@ -150,7 +150,7 @@ pub(crate) async fn find(
     let rules = Rules {
         limits,
         account: search.http.account(),
-        interval: search.connection.pace().shortest,
+        interval: search.provider.pace().shortest,
         is_uncertain: &|| search.siblings.may_be_confused(),
         say,
     };
@@ -259,7 +259,7 @@ async fn look(search: &Search<'_, '_>, turn: Turn) -> Result<(), Error> {
         }
         let asked = since();
         let slot = search.looks.acquire().await;
-        let candidates = search.connection.recent(Some(asked)).await?;
+        let candidates = search.provider.recent(Some(asked)).await?;
         drop(slot);
         // The first answer of a server tells its clock: older runs may be among these by ours.
         if since() == asked {

@@ -23,7 +23,7 @@ use unfound::named;
 use crate::abandon::{Abandonment, abandon};
 use crate::event::{Event, News, Sink};
 use crate::find::{self, Cut, Found, Limits, Search, Sighting, find};
-use crate::provider::Connection;
+use crate::provider::AnyProvider;
 use crate::provider::http::Http;
 use crate::run::{Conclusion, End, Failure, MatchedBy, Outcome, Run};
 use crate::shutdown::{Shutdown, ShutdownMode};
@@ -50,7 +50,7 @@ const MISSING_LIST_TIMEOUT: Duration = Duration::from_mins(1);
 /// Everything that is at hand once the trigger went out.
 pub(crate) struct Following<'a, 'target> {
     pub(crate) target: &'a Target,
-    pub(crate) connection: &'a Connection<'target>,
+    pub(crate) provider: &'a AnyProvider<'target>,
     pub(crate) http: &'a Http<'target>,
     /// Runs that were there before the trigger.
     pub(crate) seen: &'a HashSet<String>,
@@ -108,7 +108,7 @@ pub(crate) async fn follow(following: &Following<'_, '_>, triggered: &mut Trigge
 impl<'target> Following<'_, 'target> {
     fn search(&self) -> Search<'_, 'target> {
         Search {
-            connection: self.connection,
+            provider: self.provider,
             http: self.http,
             seen: self.seen,
             sent: self.sent,
@@ -233,7 +233,7 @@ impl<'target> Following<'_, 'target> {
                     "there may be more runs of this trigger, but they can't be listed: {}",
                     error.message()
                 ),
-                remedy: Some(format!("check {}", self.connection.runs_page())),
+                remedy: Some(format!("check {}", self.provider.runs_page())),
                 causes: Vec::new(),
             });
         }
@@ -281,12 +281,12 @@ impl<'target> Following<'_, 'target> {
             deadline,
             ends_by,
             on_blocked: wait_for.on_blocked,
-            pace: self.connection.pace(),
+            pace: self.provider.pace(),
             account: self.http.account(),
         };
         let look = async |depth| {
             let _slot = self.bounds.looks.acquire().await;
-            Box::pin(self.connection.look(&run, depth)).await
+            Box::pin(self.provider.look(&run, depth)).await
         };
         let waited = wait(look, &watch, self.shutdown, &tell).await;
         let (mut end, mut look) = (waited.end, waited.look);
@@ -303,7 +303,7 @@ impl<'target> Following<'_, 'target> {
                 slots: &self.bounds.cancels,
                 shutdown: self.shutdown,
             };
-            let abandoned = Box::pin(abandon(self.connection, &run, how, &tell)).await;
+            let abandoned = Box::pin(abandon(self.provider, &run, how, &tell)).await;
             left_running = abandoned.left_running;
             // The poll that failed or came too late may go well now. What was cancelled wasn't over before.
             let late = abandoned.look.as_ref();
@@ -350,7 +350,7 @@ impl<'target> Following<'_, 'target> {
 async fn list_at_last(search: &Search<'_, '_>) {
     while let Err(error) = find::once(search).await {
         search.http.account().failed(&error);
-        sleep(search.connection.pace().shortest).await;
+        sleep(search.provider.pace().shortest).await;
         search.http.account().pass().await;
     }
 }

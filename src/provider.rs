@@ -13,7 +13,7 @@ mod types;
 mod wire;
 
 pub(crate) use account::{Account, Nature};
-pub(crate) use any::Connection;
+pub(crate) use any::AnyProvider;
 pub(crate) use error::{Error, Kind};
 pub(crate) use sharing::{Share, share};
 pub(crate) use types::{Candidate, Claim, Depth, Form, LARGEST_RESULT, Pace, Secrets, Trigger};

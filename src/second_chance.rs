@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use crate::event::Event;
 use crate::follow::{Bounds, Finished, Following};
 use crate::provider::http::Http;
-use crate::provider::{Connection, Error, Nature, share};
+use crate::provider::{AnyProvider, Error, Nature, share};
 use crate::retry::{RateLimitBudget, RetryPolicy, retry};
 use crate::shutdown::Shutdown;
 use crate::siblings::siblings;
@@ -52,14 +52,14 @@ pub(crate) async fn run(
                 shutdown,
                 tell: &sink,
             };
-            let connection = retry(policy, async || {
-                Connection::open(target, &http, &share).await
+            let provider = retry(policy, async || {
+                AnyProvider::open(target, &http, &share).await
             })
             .await?;
             let now = Instant::now();
             let following = Following {
                 target,
-                connection: &connection,
+                provider: &provider,
                 http: &http,
                 seen: &nothing,
                 sent: now.checked_sub(unfinished.age()).unwrap_or(now),

@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep};
 use crate::concurrency::{Concurrency, Permit};
 use crate::event::{Event, Sink};
 use crate::provider::http::Http;
-use crate::provider::{Account, Connection, Error, Form, Kind, Nature, Secrets, Share};
+use crate::provider::{Account, AnyProvider, Error, Form, Kind, Nature, Secrets, Share};
 use crate::retry::{RateLimitBudget, RetryPolicy, retry};
 use crate::run::{Failure, Outcome, Run};
 use crate::shutdown::{Shutdown, ShutdownMode};
@@ -40,7 +40,7 @@ pub(crate) struct Triggered {
 
 /// A target that is ready to be triggered.
 pub(crate) struct Prepared<'a> {
-    pub(crate) connection: Connection<'a>,
+    pub(crate) provider: AnyProvider<'a>,
     /// Runs that are there already, where they are read: where the trigger's own will be waited for.
     pub(crate) seen: Rc<HashSet<String>>,
 }
@@ -48,7 +48,7 @@ pub(crate) struct Prepared<'a> {
 /// The way of a trigger to its provider.
 #[derive(Clone, Copy)]
 pub(crate) struct Way<'a> {
-    pub(crate) connection: &'a Connection<'a>,
+    pub(crate) provider: &'a AnyProvider<'a>,
     pub(crate) account: &'a Account,
     pub(crate) siblings: &'a Siblings<'a>,
     pub(crate) concurrency: &'a Concurrency,
@@ -75,12 +75,12 @@ pub(crate) async fn prepare<'a>(
         tell,
     };
     let preparing = retry(policy, async || {
-        let connection = Connection::open(target, http, share).await?;
+        let provider = AnyProvider::open(target, http, share).await?;
         let seen = match target.wait {
-            Some(_) => connection.seen(&target.repository, account).await?,
+            Some(_) => provider.seen(&target.repository, account).await?,
             None => Rc::default(),
         };
-        Ok(Prepared { connection, seen })
+        Ok(Prepared { provider, seen })
     });
     tokio::select! {
         prepared = preparing => match prepared {
@@ -96,7 +96,7 @@ pub(crate) async fn prepare<'a>(
 pub(crate) async fn trigger(way: Way<'_>, mode: Mode) -> Triggered {
     match mode {
         Mode::DryRun => {
-            let trigger = way.connection.trigger(Form::First, Secrets::Hidden);
+            let trigger = way.provider.trigger(Form::First, Secrets::Hidden);
             (way.tell)(Event::WouldSend {
                 url: &trigger.url,
                 body: trigger.body.get(),
@@ -139,7 +139,7 @@ impl<'a> Way<'a> {
             Err(rejection)
                 if rejection.kind() == Kind::Rejected && !self.shutdown.is_requested() =>
             {
-                match self.connection.second_form(&rejection) {
+                match self.provider.second_form(&rejection) {
                     Some(why) => {
                         (self.tell)(Event::SecondForm(why));
                         self.try_form(Form::Second, journey).await
@@ -165,7 +165,7 @@ impl<'a> Way<'a> {
             self.siblings.mark_sent();
             journey.on_the_wire.set(true);
             journey.sent.set(Some(Instant::now()));
-            let answer = self.connection.send(form).await;
+            let answer = self.provider.send(form).await;
             journey.settled.set(Some(Instant::now()));
             journey.on_the_wire.set(false);
             self.settle(&answer);
@@ -179,7 +179,7 @@ impl<'a> Way<'a> {
     async fn ready_permit(self) -> Result<Permit<'a>, Error> {
         let getting_ready = async {
             let permit = self.concurrency.acquire(self.account).await;
-            let ready = self.connection.make_ready().await;
+            let ready = self.provider.make_ready().await;
             ready.map_err(Error::before_anything_was_sent)?;
             Ok(permit)
         };
@@ -221,7 +221,7 @@ impl<'a> Way<'a> {
                 match &run {
                     Some(run) => (self.tell)(Event::Accepted(run)),
                     None => {
-                        (self.tell)(Event::AcceptedWithoutRun(&self.connection.runs_page()));
+                        (self.tell)(Event::AcceptedWithoutRun(&self.provider.runs_page()));
                     }
                 }
                 let mut triggered = Triggered::new(Outcome::Accepted, None);
@@ -231,7 +231,7 @@ impl<'a> Way<'a> {
             Err(error) => error,
         };
         match error.kind() {
-            Kind::Unknown => Triggered::unknown(&error, &self.connection.runs_page()),
+            Kind::Unknown => Triggered::unknown(&error, &self.provider.runs_page()),
             Kind::Unreachable | Kind::RateLimited(_) if self.shutdown.is_requested() => {
                 Triggered::stopped()
             }
@@ -248,7 +248,7 @@ impl<'a> Way<'a> {
                 self.concurrency.record_failure();
                 let unexplained = Triggered::failed(Outcome::Rejected, &error);
                 tokio::select! {
-                    explained = self.connection.explain(error) => Triggered::failed(Outcome::Rejected, &explained),
+                    explained = self.provider.explain(error) => Triggered::failed(Outcome::Rejected, &explained),
                     () = sleep(EXPLANATION) => unexplained,
                     () = self.shutdown.requested(ShutdownMode::Graceful) => unexplained,
                 }

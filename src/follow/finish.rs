@@ -78,7 +78,7 @@ impl Following<'_, '_> {
             shutdown: self.shutdown,
         };
         let tell = |news: News<'_>| (self.tell)(Event::Run { run: &run, news });
-        let abandoned = abandon(self.connection, &run, how, &tell).await;
+        let abandoned = abandon(self.provider, &run, how, &tell).await;
         (run, abandoned)
     }
 }

@@ -51,7 +51,7 @@ impl Following<'_, '_> {
         let mut jobs = look.jobs.iter().flatten().filter(failed).peekable();
         if jobs.peek().is_some() && wait.logs == Logs::FailedUnlessPrivate {
             let is_public = tokio::select! {
-                is_public = self.connection.is_public() => is_public,
+                is_public = self.provider.is_public() => is_public,
                 () = self.shutdown.requested(ShutdownMode::Graceful) => return logs,
             };
             if !is_public {
@@ -80,7 +80,7 @@ impl Following<'_, '_> {
         let _slot = self.bounds.readings.acquire().await;
         let read = timeout(
             TIME_FOR_LOG,
-            self.again(late_until, async || self.connection.log(run, job).await),
+            self.again(late_until, async || self.provider.log(run, job).await),
         );
         let (lines, is_cut) = match read.await {
             Ok(Ok(tail)) => {
@@ -157,7 +157,7 @@ impl Following<'_, '_> {
         let read = timeout(
             TIME_FOR_RESULT,
             self.again(late_until, async || {
-                self.connection.result(run, artifact).await
+                self.provider.result(run, artifact).await
             }),
         );
         read.await.unwrap_or_else(|_| {

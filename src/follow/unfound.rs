@@ -39,7 +39,7 @@ impl Following<'_, '_> {
                 followed.left_running = Some("the trigger may have started more runs".to_owned());
                 followed.unfound.push(Failure {
                     what: "the step was stopped before it could tell whether the trigger started more runs".to_owned(),
-                    remedy: Some(format!("check {}", self.connection.runs_page())),
+                    remedy: Some(format!("check {}", self.provider.runs_page())),
                     causes: Vec::new(),
                 });
             }
@@ -80,7 +80,7 @@ impl Following<'_, '_> {
                 format!("within {minutes} minutes")
             }
         };
-        let page = self.connection.runs_page();
+        let page = self.provider.runs_page();
         let check = format!("check {page} to see whether it is running");
         if let Some(error) = &found.failure {
             let what = format!(
@@ -114,7 +114,7 @@ impl Following<'_, '_> {
         let why = why.map(|why| format!(". {why}")).unwrap_or_default();
         format!(
             "no run has appeared yet{why}; still looking. The runs are at {}",
-            self.connection.runs_page()
+            self.provider.runs_page()
         )
     }
 
@@ -126,7 +126,7 @@ impl Following<'_, '_> {
         } else {
             format!(
                 "this server doesn't report which run it starts. Don't start other runs of that workflow at the same time, and check {}",
-                self.connection.runs_page()
+                self.provider.runs_page()
             )
         }
     }

@@ -19,13 +19,13 @@ use crate::target::{Call, Provider, ResultArtifact, Target};
 const READY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A target's provider, ready to be sent the trigger.
-pub(crate) enum Connection<'a> {
+pub(crate) enum AnyProvider<'a> {
     GitHub(github::GitHub<'a>),
     GitLab(gitlab::GitLab<'a>),
     Bitbucket(bitbucket::Bitbucket<'a>),
 }
 
-impl<'a> Connection<'a> {
+impl<'a> AnyProvider<'a> {
     /// Makes ready all that the trigger needs and that starts nothing: signs in, and reads the default
     /// branch where no ref is given. Safe to do again.
     pub(crate) async fn open(
