@@ -13,7 +13,7 @@ use crate::concurrency::Concurrency;
 use crate::event::{Event, Sink};
 use crate::follow::{Bounds, Followed, FollowedRun, Following, follow};
 use crate::provider::http::Http;
-use crate::provider::{Share, share};
+use crate::provider::{Connection, connections};
 use crate::retry::RateLimitBudget;
 use crate::shutdown::{Shutdown, ShutdownMode};
 use crate::siblings::{Siblings, siblings};
@@ -52,19 +52,19 @@ pub(crate) async fn run<'a>(
     let sinks: Vec<_> = (0..targets.len())
         .map(|index| move |event: Event<'_>| observer.on_event(index, &event))
         .collect();
-    let shares = share(targets, &request.proxies);
+    let connections = connections(targets, &request.proxies);
     let members: Vec<_> = targets
         .iter()
-        .zip(&shares)
+        .zip(&connections)
         .zip(&sinks)
         .zip(siblings(targets))
-        .map(|(((target, share), sink), siblings)| Member {
+        .map(|(((target, connection), sink), siblings)| Member {
             target,
-            share: share.as_ref(),
-            http: share
+            connection: connection.as_ref(),
+            http: connection
                 .as_ref()
                 .ok()
-                .map(|share| Http::new(share, &target.server.api, sink)),
+                .map(|connection| Http::new(connection, &target.server.api, sink)),
             siblings,
             tell: sink,
         })
@@ -91,8 +91,8 @@ pub(crate) async fn run<'a>(
 /// Revokes the tokens that were made for this step. Those that can't be within a second end by themselves.
 async fn sign_out(members: &[Member<'_>], shutdown: &Shutdown) {
     let signing_out = members.iter().map(async |member| {
-        if let (Ok(share), Some(http)) = (member.share, &member.http) {
-            share.end(member.target, http).await;
+        if let (Ok(connection), Some(http)) = (member.connection, &member.http) {
+            connection.end(member.target, http).await;
         }
     });
     tokio::select! {
@@ -133,7 +133,7 @@ async fn prepare_all<'a>(
 /// A target with all that it is given.
 struct Member<'a> {
     target: &'a Target,
-    share: Result<&'a Share<'a>, &'a crate::provider::Error>,
+    connection: Result<&'a Connection<'a>, &'a crate::provider::Error>,
     /// `None` where no client can be made.
     http: Option<Http<'a>>,
     siblings: Siblings<'a>,
@@ -154,8 +154,10 @@ struct Batch<'a> {
 impl<'a> Member<'a> {
     async fn prepare(&'a self, shutdown: &Shutdown) -> Result<Prepared<'a>, Triggered> {
         (self.tell)(Event::Beginning);
-        match (self.share, &self.http) {
-            (Ok(share), Some(http)) => prepare(self.target, share, http, shutdown, self.tell).await,
+        match (self.connection, &self.http) {
+            (Ok(connection), Some(http)) => {
+                prepare(self.target, connection, http, shutdown, self.tell).await
+            }
             (Err(error), _) => Err(Triggered::not_sent(error)),
             (Ok(_), None) => unreachable!("who has a share has a client"),
         }

@@ -13,7 +13,7 @@ use serde_json::{Map, Number, Value};
 
 use crate::input::{self, Given};
 use crate::provider::http::{Answer, Body, Http};
-use crate::provider::{Share, share};
+use crate::provider::{Connection, connections};
 use crate::run::{Conclusion, Held, Job, Look, MatchedBy, Nature, Run, State, Step, Times, Words};
 use crate::target::Target;
 
@@ -524,9 +524,12 @@ pub(crate) fn targets() -> Vec<Target> {
 }
 
 /// Lends a client for that target, by which nothing is sent.
-pub(crate) fn with_http(target: &Target, test: impl FnOnce(&Share<'_>, &Http<'_>)) {
-    let Some(Ok(share)) = share([target], &Arc::default()).pop() else {
+pub(crate) fn with_http(target: &Target, test: impl FnOnce(&Connection<'_>, &Http<'_>)) {
+    let Some(Ok(connection)) = connections([target], &Arc::default()).pop() else {
         panic!("there is a client");
     };
-    test(&share, &Http::new(&share, &target.server.api, &|_| {}));
+    test(
+        &connection,
+        &Http::new(&connection, &target.server.api, &|_| {}),
+    );
 }

@@ -3,17 +3,17 @@
 mod account;
 mod any;
 mod bitbucket;
+mod connections;
 mod error;
 mod github;
 mod gitlab;
 pub(crate) mod http;
 mod reading;
-mod sharing;
 mod types;
 mod wire;
 
 pub(crate) use account::{Account, Nature};
 pub(crate) use any::AnyProvider;
+pub(crate) use connections::{Connection, connections};
 pub(crate) use error::{Error, Kind};
-pub(crate) use sharing::{Share, share};
 pub(crate) use types::{Candidate, Claim, Depth, Form, LARGEST_RESULT, Pace, Secrets, Trigger};

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use crate::event::Event;
 use crate::follow::{Bounds, Finished, Following};
 use crate::provider::http::Http;
-use crate::provider::{AnyProvider, Error, Nature, share};
+use crate::provider::{AnyProvider, Error, Nature, connections};
 use crate::retry::{RateLimitBudget, RetryPolicy, retry};
 use crate::shutdown::Shutdown;
 use crate::siblings::siblings;
@@ -31,47 +31,48 @@ pub(crate) async fn run(
 ) -> Vec<Result<Finished, Error>> {
     let until = Instant::now() + TIME;
     let target = |index: &usize| &request.targets[*index];
-    let shares = share(
+    let connections = connections(
         unfinished.iter().map(|(index, _)| target(index)),
         &request.proxies,
     );
     let siblings: Vec<_> = siblings(&request.targets).collect();
     let (bounds, nothing) = (Bounds::new(), HashSet::new());
-    let finishing = unfinished
-        .iter()
-        .zip(shares)
-        .map(async |((index, unfinished), share)| {
-            let share = share?;
-            let target = target(index);
-            let sink = move |event: Event<'_>| tell(*index, &event);
-            let http = Http::new(&share, &target.server.api, &sink);
-            let policy = RetryPolicy {
-                nature: Nature::Read,
-                rate_limit_budget: RateLimitBudget::default(),
-                account: http.account(),
-                shutdown,
-                tell: &sink,
-            };
-            let provider = retry(policy, async || {
-                AnyProvider::open(target, &http, &share).await
-            })
-            .await?;
-            let now = Instant::now();
-            let following = Following {
-                target,
-                provider: &provider,
-                http: &http,
-                seen: &nothing,
-                sent: now.checked_sub(unfinished.age()).unwrap_or(now),
-                began: now,
-                siblings: &siblings[*index],
-                bounds: &bounds,
-                shutdown,
-                tell: &sink,
-            };
-            let finished = following.finish(unfinished, until).await;
-            share.end(target, &http).await;
-            Ok(finished)
-        });
+    let finishing =
+        unfinished
+            .iter()
+            .zip(connections)
+            .map(async |((index, unfinished), connection)| {
+                let connection = connection?;
+                let target = target(index);
+                let sink = move |event: Event<'_>| tell(*index, &event);
+                let http = Http::new(&connection, &target.server.api, &sink);
+                let policy = RetryPolicy {
+                    nature: Nature::Read,
+                    rate_limit_budget: RateLimitBudget::default(),
+                    account: http.account(),
+                    shutdown,
+                    tell: &sink,
+                };
+                let provider = retry(policy, async || {
+                    AnyProvider::open(target, &http, &connection).await
+                })
+                .await?;
+                let now = Instant::now();
+                let following = Following {
+                    target,
+                    provider: &provider,
+                    http: &http,
+                    seen: &nothing,
+                    sent: now.checked_sub(unfinished.age()).unwrap_or(now),
+                    began: now,
+                    siblings: &siblings[*index],
+                    bounds: &bounds,
+                    shutdown,
+                    tell: &sink,
+                };
+                let finished = following.finish(unfinished, until).await;
+                connection.end(target, &http).await;
+                Ok(finished)
+            });
     join_all(finishing).await
 }

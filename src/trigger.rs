@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep};
 use crate::concurrency::{Concurrency, Permit};
 use crate::event::{Event, Sink};
 use crate::provider::http::Http;
-use crate::provider::{Account, AnyProvider, Error, Form, Kind, Nature, Secrets, Share};
+use crate::provider::{Account, AnyProvider, Connection, Error, Form, Kind, Nature, Secrets};
 use crate::retry::{RateLimitBudget, RetryPolicy, retry};
 use crate::run::{Failure, Outcome, Run};
 use crate::shutdown::{Shutdown, ShutdownMode};
@@ -61,7 +61,7 @@ pub(crate) struct Way<'a> {
 /// readable if it is to be waited for.
 pub(crate) async fn prepare<'a>(
     target: &'a Target,
-    share: &Share<'a>,
+    connection: &Connection<'a>,
     http: &'a Http<'a>,
     shutdown: &Shutdown,
     tell: Sink<'_>,
@@ -75,7 +75,7 @@ pub(crate) async fn prepare<'a>(
         tell,
     };
     let preparing = retry(policy, async || {
-        let provider = AnyProvider::open(target, http, share).await?;
+        let provider = AnyProvider::open(target, http, connection).await?;
         let seen = match target.wait {
             Some(_) => provider.seen(&target.repository, account).await?,
             None => Rc::default(),

@@ -7,9 +7,9 @@ use std::time::{Duration, SystemTime};
 use tokio::time::timeout;
 
 use super::account::Account;
+use super::connections::Connection;
 use super::error::{Error, Kind};
 use super::http::{Http, Tail};
-use super::sharing::Share;
 use super::types::{Candidate, Depth, Form, Pace, Secrets, Trigger};
 use super::{bitbucket, github, gitlab};
 use crate::run::{Job, Look, Run};
@@ -31,11 +31,11 @@ impl<'a> AnyProvider<'a> {
     pub(crate) async fn open(
         target: &'a Target,
         http: &'a Http<'a>,
-        share: &Share<'a>,
+        connection: &Connection<'a>,
     ) -> Result<Self, Error> {
         Ok(match &target.call {
             Call::GitHub(call) => {
-                let session = share.session.clone();
+                let session = connection.session.clone();
                 let session = session.unwrap_or_else(|| unreachable!("GitHub's have one"));
                 Self::GitHub(github::GitHub::open(target, call, http, session).await?)
             }

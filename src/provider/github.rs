@@ -311,12 +311,12 @@ mod tests {
             let Call::GitHub(call) = &target.call else {
                 continue;
             };
-            noise::with_http(&target, |share, http| {
+            noise::with_http(&target, |connection, http| {
                 test(&GitHub {
                     target: &target,
                     call,
                     http,
-                    session: share.session.clone().unwrap(),
+                    session: connection.session.clone().unwrap(),
                     reference: "main".to_owned(),
                 });
             });

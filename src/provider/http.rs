@@ -23,7 +23,7 @@ pub(crate) use client::{Client, USER_AGENT};
 pub(crate) use download::Tail;
 
 use super::error::{Error, Kind, innermost};
-use super::{Account, Nature, Share};
+use super::{Account, Connection, Nature};
 use crate::event::{Event, Sink};
 
 const MOST_REDIRECTS: usize = 5;
@@ -47,11 +47,11 @@ pub(crate) struct Http<'a> {
 }
 
 impl<'a> Http<'a> {
-    pub(crate) fn new(share: &Share<'_>, api: &Url, tell: Sink<'a>) -> Self {
+    pub(crate) fn new(connection: &Connection<'_>, api: &Url, tell: Sink<'a>) -> Self {
         Self {
-            client: Rc::clone(&share.client),
+            client: Rc::clone(&connection.client),
             origin: api.origin(),
-            account: Rc::clone(&share.account),
+            account: Rc::clone(&connection.account),
             tell,
         }
     }

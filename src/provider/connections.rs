@@ -15,14 +15,14 @@ use crate::target::{
 };
 
 /// What a target has in common with others.
-pub(crate) struct Share<'a> {
+pub(crate) struct Connection<'a> {
     pub(crate) account: Rc<Account>,
     pub(crate) client: Rc<Client>,
     /// GitHub's.
     pub(super) session: Option<Rc<Session<'a>>>,
 }
 
-impl Share<'_> {
+impl Connection<'_> {
     /// Gives back what was made for this step alone; nothing can be asked for afterwards.
     pub(crate) async fn end(&self, target: &Target, http: &Http<'_>) {
         if let Some(session) = &self.session {
@@ -33,7 +33,7 @@ impl Share<'_> {
 
 /// A host and a credential.
 #[derive(Clone, PartialEq, Eq, Hash)]
-struct Holder<'a> {
+struct CredentialKey<'a> {
     provider: Provider,
     api: &'a Url,
     /// Of a GitHub App whose installation it is: each has a limit of its own.
@@ -42,10 +42,10 @@ struct Holder<'a> {
 }
 
 /// Finds out who shares what. Errors where no client can be made.
-pub(crate) fn share<'a>(
+pub(crate) fn connections<'a>(
     targets: impl IntoIterator<Item = &'a Target>,
     proxies: &Arc<Proxies>,
-) -> Vec<Result<Share<'a>, Error>> {
+) -> Vec<Result<Connection<'a>, Error>> {
     let mut clients = HashMap::new();
     let mut accounts = HashMap::new();
     let mut libraries = HashMap::new();
@@ -56,9 +56,9 @@ pub(crate) fn share<'a>(
             .entry(certificates)
             .or_insert_with(|| Client::new(certificates, proxies).map(Rc::new))
             .clone()?;
-        let holder = Holder::of(target);
+        let key = CredentialKey::of(target);
         let account = accounts
-            .entry(holder.clone())
+            .entry(key.clone())
             .or_insert_with(|| Rc::new(Account::new(Pace::of(target.provider()).apart)));
         let account = Rc::clone(account);
         let session = match &target.call {
@@ -69,7 +69,7 @@ pub(crate) fn share<'a>(
                         Rc::new(Library::new(&target.server.api, Rc::clone(&client)))
                     });
                 let session = sessions
-                    .entry((holder, certificates, permissions(target, call)))
+                    .entry((key, certificates, permissions(target, call)))
                     .or_insert_with(|| Rc::new(Session::new(target, call, Rc::clone(library))));
                 if !session.has_room() {
                     *session = Rc::new(Session::new(target, call, Rc::clone(library)));
@@ -79,7 +79,7 @@ pub(crate) fn share<'a>(
             }
             Call::GitLab(_) | Call::Bitbucket(_) => None,
         };
-        Ok(Share {
+        Ok(Connection {
             account,
             client,
             session,
@@ -88,7 +88,7 @@ pub(crate) fn share<'a>(
     shared.collect()
 }
 
-impl<'a> Holder<'a> {
+impl<'a> CredentialKey<'a> {
     fn of(target: &'a Target) -> Self {
         let owner = || target.repository.split('/').next().map(str::to_lowercase);
         let (owner, credential) = match &target.call {
