@@ -210,7 +210,7 @@ impl Batch<'_> {
             });
         let way = Way {
             provider: &prepared.provider,
-            account: http.account(),
+            quota: http.quota(),
             siblings,
             concurrency: &self.concurrency,
             rate_limit_budget,

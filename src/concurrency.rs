@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use crate::provider::Account;
+use crate::provider::Quota;
 use crate::shutdown::{Shutdown, ShutdownHandle, ShutdownMode};
 use crate::target::OnFailure;
 
@@ -49,21 +49,21 @@ impl Concurrency {
     }
 
     /// Returns with a permit when no rate limit forbids to use it; `None` where no more triggers may go out.
-    pub(crate) async fn acquire(&self, account: &Account) -> Option<Permit<'_>> {
+    pub(crate) async fn acquire(&self, quota: &Quota) -> Option<Permit<'_>> {
         loop {
             let permit = tokio::select! {
                 biased;
                 () = self.closed.requested(ShutdownMode::Graceful) => return None,
                 permit = self.free.acquire() => permit.ok()?,
             };
-            if account.left().is_zero() {
+            if quota.remaining_wait().is_zero() {
                 return Some(Permit(permit));
             }
             // A target that waits for a rate limit holds no permit: others have other limits.
             drop(permit);
             tokio::select! {
                 () = self.closed.requested(ShutdownMode::Graceful) => return None,
-                () = account.pass() => {}
+                () = quota.wait() => {}
             }
         }
     }

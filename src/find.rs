@@ -8,7 +8,7 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep};
 
 use crate::provider::http::Http;
-use crate::provider::{Account, AnyProvider, Candidate, Claim, Error, Kind, Nature};
+use crate::provider::{AnyProvider, Candidate, Claim, Error, Kind, Nature, Quota};
 use crate::refusals::Refusals;
 use crate::run::{MatchedBy, Run};
 use crate::siblings::Siblings;
@@ -133,7 +133,7 @@ pub(crate) enum Sighting<'a> {
 /// What a search goes by.
 struct Rules<'a> {
     limits: Limits,
-    account: &'a Account,
+    quota: &'a Quota,
     /// Between two lists.
     interval: Duration,
     /// Whether another target may have started what could be ours.
@@ -149,7 +149,7 @@ pub(crate) async fn find(
 ) -> Found {
     let rules = Rules {
         limits,
-        account: search.http.account(),
+        quota: search.http.quota(),
         interval: search.provider.pace().shortest,
         is_uncertain: &|| search.siblings.may_be_confused(),
         say,
@@ -165,9 +165,7 @@ async fn collect(
     judge: impl Fn() -> Found,
     rules: &Rules<'_>,
 ) -> Found {
-    let Rules {
-        limits, account, ..
-    } = rules;
+    let Rules { limits, quota, .. } = rules;
     let mut start = Instant::now();
     let mut found = Found::default();
     // When what follows from the lists changed last, and when the last list that could be read was asked for.
@@ -175,9 +173,9 @@ async fn collect(
     let mut refusals = Refusals::default();
     let mut has_said = false;
     loop {
-        let limited = account.left();
+        let limited = quota.remaining_wait();
         if limits.on_limit == OnLimit::WaitOut {
-            account.pass().await;
+            quota.wait().await;
             start += limited;
         } else if limited > limits.first.saturating_sub(start.elapsed()) {
             let error = || Error::new(Kind::RateLimited(None), "too many requests");
@@ -188,7 +186,7 @@ async fn collect(
         match list().await {
             Ok(()) => {
                 refusals.clear();
-                account.answered(Nature::Read);
+                quota.record_response(Nature::Read);
                 let now = judge();
                 if !now.is_like(&found) {
                     changed = Instant::now();
@@ -199,7 +197,7 @@ async fn collect(
                 found = now;
             }
             Err(error) => {
-                account.failed(&error);
+                quota.record_failure(&error);
                 let is_hopeless = refusals.record(&error);
                 found.failure = Some(error);
                 if is_hopeless {
@@ -215,7 +213,7 @@ async fn collect(
         }
         let left = rules.left(&found, elapsed, read.saturating_duration_since(changed));
         // A rate limit that this look has met is waited out first, and does not count.
-        let may_end = limits.on_limit == OnLimit::GiveUp || account.left().is_zero();
+        let may_end = limits.on_limit == OnLimit::GiveUp || quota.remaining_wait().is_zero();
         if left.is_zero() && may_end {
             return found;
         }
@@ -255,7 +253,7 @@ async fn look(search: &Search<'_, '_>, turn: Turn) -> Result<(), Error> {
     let since = || search.http.at_server(search.sent) - SLACK;
     let candidates = loop {
         if turn == Turn::Awaited {
-            search.http.account().turn().await;
+            search.http.quota().wait_for_turn().await;
         }
         let asked = since();
         let slot = search.looks.acquire().await;
@@ -428,7 +426,7 @@ mod tests {
         list: impl Fn(u64) -> Result<u32, Kind>,
     ) -> (Found, u64, Vec<u64>, Vec<(u64, String)>) {
         let start = Instant::now();
-        let account = Account::new(Duration::ZERO);
+        let quota = Quota::new(Duration::ZERO);
         let lists = RefCell::new(Vec::new());
         let said = RefCell::new(Vec::new());
         let known = RefCell::new(0);
@@ -444,7 +442,7 @@ mod tests {
         };
         let rules = Rules {
             limits,
-            account: &account,
+            quota: &quota,
             interval: Duration::from_secs(2),
             is_uncertain: &|| false,
             say: &say,

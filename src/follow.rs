@@ -282,7 +282,7 @@ impl<'target> Following<'_, 'target> {
             ends_by,
             on_blocked: wait_for.on_blocked,
             pace: self.provider.pace(),
-            account: self.http.account(),
+            quota: self.http.quota(),
         };
         let look = async |depth| {
             let _slot = self.bounds.looks.acquire().await;
@@ -349,8 +349,8 @@ impl<'target> Following<'_, 'target> {
 /// Lists the runs once more, as soon as they can be read.
 async fn list_at_last(search: &Search<'_, '_>) {
     while let Err(error) = find::once(search).await {
-        search.http.account().failed(&error);
+        search.http.quota().record_failure(&error);
         sleep(search.provider.pace().shortest).await;
-        search.http.account().pass().await;
+        search.http.quota().wait().await;
     }
 }

@@ -1,6 +1,5 @@
 //! GitHub, GitLab and Bitbucket, and what they have in common.
 
-mod account;
 mod any;
 mod bitbucket;
 mod connections;
@@ -8,12 +7,13 @@ mod error;
 mod github;
 mod gitlab;
 pub(crate) mod http;
+mod quota;
 mod reading;
 mod types;
 mod wire;
 
-pub(crate) use account::{Account, Nature};
 pub(crate) use any::AnyProvider;
 pub(crate) use connections::{Connection, connections};
 pub(crate) use error::{Error, Kind};
+pub(crate) use quota::{Nature, Quota};
 pub(crate) use types::{Candidate, Claim, Depth, Form, LARGEST_RESULT, Pace, Secrets, Trigger};

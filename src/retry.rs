@@ -5,7 +5,7 @@ use std::time::Duration;
 use backon::{BackoffBuilder as _, ExponentialBuilder};
 
 use crate::event::{Event, Sink};
-use crate::provider::{Account, Error, Kind, Nature};
+use crate::provider::{Error, Kind, Nature, Quota};
 use crate::shutdown::{Shutdown, ShutdownMode};
 
 /// Tries where no connection comes about: pauses of about 1, 3, 9 and 27 s.
@@ -35,7 +35,7 @@ impl Default for RateLimitBudget {
 pub(crate) struct RetryPolicy<'a> {
     pub(crate) nature: Nature,
     pub(crate) rate_limit_budget: RateLimitBudget,
-    pub(crate) account: &'a Account,
+    pub(crate) quota: &'a Quota,
     pub(crate) shutdown: &'a Shutdown,
     pub(crate) tell: Sink<'a>,
 }
@@ -48,7 +48,7 @@ pub(crate) async fn retry<T>(
 ) -> Result<T, Error> {
     let RetryPolicy {
         nature,
-        account,
+        quota,
         shutdown,
         tell,
         ..
@@ -64,14 +64,14 @@ pub(crate) async fn retry<T>(
         policy.wait_for_others().await?;
         let error = match attempt().await {
             Ok(done) => {
-                account.answered(nature);
+                quota.record_response(nature);
                 return Ok(done);
             }
             Err(error) => error,
         };
         let is_limited = matches!(error.kind(), Kind::RateLimited(_));
         if error.status().is_some() && !is_limited {
-            account.answered(nature);
+            quota.record_response(nature);
         }
         let pause = match error.kind() {
             Kind::Rejected => return Err(error),
@@ -82,7 +82,7 @@ pub(crate) async fn retry<T>(
             },
             Kind::RateLimited(said) => {
                 let at_least = (MIN_LIMIT_PAUSE * 2_u32.pow(limits.min(6))).min(MAX_PAUSE);
-                let pause = account.refused(said.map(|said| said.max(at_least)));
+                let pause = quota.record_rate_limit(said.map(|said| said.max(at_least)));
                 policy.check_budget(&error, pause)?;
                 limits += 1;
                 if limits > MAX_RATE_LIMITS {
@@ -106,7 +106,7 @@ pub(crate) async fn retry<T>(
 impl RetryPolicy<'_> {
     /// Waits out what others with the same credential were told.
     async fn wait_for_others(&self) -> Result<(), Error> {
-        let left = self.account.left();
+        let left = self.quota.remaining_wait();
         if left.is_zero() {
             return Ok(());
         }
@@ -116,14 +116,14 @@ impl RetryPolicy<'_> {
         );
         self.check_budget(&error, left)?;
         tokio::select! {
-            () = self.account.pass() => Ok(()),
+            () = self.quota.wait() => Ok(()),
             () = self.shutdown.requested(ShutdownMode::Graceful) => Err(error),
         }
     }
 
     fn check_budget(&self, error: &Error, pause: Duration) -> Result<(), Error> {
         let RateLimitBudget(limit) = self.rate_limit_budget;
-        if self.account.limited(self.nature) > limit {
+        if self.quota.rate_limited_for(self.nature) > limit {
             return Err(error.clone().over_budget(pause, limit));
         }
         Ok(())
@@ -143,11 +143,11 @@ mod tests {
         let tries = Cell::new(0);
         let failures = RefCell::new(failures.into_iter());
         let start = Instant::now();
-        let account = Account::new(Duration::ZERO);
+        let quota = Quota::new(Duration::ZERO);
         let policy = RetryPolicy {
             nature,
             rate_limit_budget: RateLimitBudget::default(),
-            account: &account,
+            quota: &quota,
             shutdown: &shutdown,
             tell: &|_| {},
         };
@@ -211,17 +211,17 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn one_target_waits_as_long_as_another_was_told() {
         let (_handle, shutdown) = Shutdown::manual();
-        let account = Account::new(Duration::ZERO);
+        let quota = Quota::new(Duration::ZERO);
         let start = Instant::now();
         let attempt = async |minutes, rate_limit_budget| {
             let policy = RetryPolicy {
                 nature: Nature::Trigger,
                 rate_limit_budget: RateLimitBudget(Duration::from_mins(rate_limit_budget)),
-                account: &account,
+                quota: &quota,
                 shutdown: &shutdown,
                 tell: &|_| {},
             };
-            account.refused(Some(Duration::from_mins(minutes)));
+            quota.record_rate_limit(Some(Duration::from_mins(minutes)));
             let result = retry(policy, async || Ok(())).await;
             (result.is_ok(), start.elapsed().as_secs())
         };
@@ -237,11 +237,11 @@ mod tests {
         let (handle, shutdown) = Shutdown::manual();
         let start = Instant::now();
         let tries = Cell::new(0);
-        let account = Account::new(Duration::ZERO);
+        let quota = Quota::new(Duration::ZERO);
         let policy = RetryPolicy {
             nature: Nature::Trigger,
             rate_limit_budget: RateLimitBudget::default(),
-            account: &account,
+            quota: &quota,
             shutdown: &shutdown,
             tell: &|_| {},
         };

@@ -49,7 +49,7 @@ pub(crate) async fn run(
                 let policy = RetryPolicy {
                     nature: Nature::Read,
                     rate_limit_budget: RateLimitBudget::default(),
-                    account: http.account(),
+                    quota: http.quota(),
                     shutdown,
                     tell: &sink,
                 };

@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep};
 use crate::concurrency::{Concurrency, Permit};
 use crate::event::{Event, Sink};
 use crate::provider::http::Http;
-use crate::provider::{Account, AnyProvider, Connection, Error, Form, Kind, Nature, Secrets};
+use crate::provider::{AnyProvider, Connection, Error, Form, Kind, Nature, Quota, Secrets};
 use crate::retry::{RateLimitBudget, RetryPolicy, retry};
 use crate::run::{Failure, Outcome, Run};
 use crate::shutdown::{Shutdown, ShutdownMode};
@@ -49,7 +49,7 @@ pub(crate) struct Prepared<'a> {
 #[derive(Clone, Copy)]
 pub(crate) struct Way<'a> {
     pub(crate) provider: &'a AnyProvider<'a>,
-    pub(crate) account: &'a Account,
+    pub(crate) quota: &'a Quota,
     pub(crate) siblings: &'a Siblings<'a>,
     pub(crate) concurrency: &'a Concurrency,
     pub(crate) rate_limit_budget: RateLimitBudget,
@@ -66,18 +66,18 @@ pub(crate) async fn prepare<'a>(
     shutdown: &Shutdown,
     tell: Sink<'_>,
 ) -> Result<Prepared<'a>, Triggered> {
-    let account = http.account();
+    let quota = http.quota();
     let policy = RetryPolicy {
         nature: Nature::Read,
         rate_limit_budget: RateLimitBudget::default(),
-        account,
+        quota,
         shutdown,
         tell,
     };
     let preparing = retry(policy, async || {
         let provider = AnyProvider::open(target, http, connection).await?;
         let seen = match target.wait {
-            Some(_) => provider.seen(&target.repository, account).await?,
+            Some(_) => provider.seen(&target.repository, quota).await?,
             None => Rc::default(),
         };
         Ok(Prepared { provider, seen })
@@ -155,7 +155,7 @@ impl<'a> Way<'a> {
         let policy = RetryPolicy {
             nature: Nature::Trigger,
             rate_limit_budget: self.rate_limit_budget,
-            account: self.account,
+            quota: self.quota,
             shutdown: self.concurrency.shutdown(),
             tell: self.tell,
         };
@@ -178,7 +178,7 @@ impl<'a> Way<'a> {
     /// each of the waits for them at once, and is checked again after the last one.
     async fn ready_permit(self) -> Result<Permit<'a>, Error> {
         let getting_ready = async {
-            let permit = self.concurrency.acquire(self.account).await;
+            let permit = self.concurrency.acquire(self.quota).await;
             let ready = self.provider.make_ready().await;
             ready.map_err(Error::before_anything_was_sent)?;
             Ok(permit)

@@ -12,7 +12,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::event::News;
-use crate::provider::{Account, Depth, Error, Nature, Pace};
+use crate::provider::{Depth, Error, Nature, Pace, Quota};
 use crate::refusals::Refusals;
 use crate::run::{Conclusion, End, Look, State};
 use crate::shutdown::{Shutdown, ShutdownMode};
@@ -43,7 +43,7 @@ pub(crate) struct Watch<'a> {
     pub(crate) ends_by: DateTime<Utc>,
     pub(crate) on_blocked: OnBlocked,
     pub(crate) pace: Pace,
-    pub(crate) account: &'a Account,
+    pub(crate) quota: &'a Quota,
 }
 
 /// What came of a wait.
@@ -98,7 +98,7 @@ async fn follow(
     let mut unconcluded = None::<Instant>;
     let mut jobs_seen = None::<Instant>;
     loop {
-        watch.account.turn().await;
+        watch.quota.wait_for_turn().await;
         let at = Instant::now();
         let age = at - watch.since;
         let jobs_are_old = jobs_seen.is_none_or(|seen| at - seen >= watch.pace.jobs_interval(age));
@@ -118,7 +118,7 @@ async fn follow(
         }
         match found {
             Ok(mut found) => {
-                watch.account.answered(Nature::Read);
+                watch.quota.record_response(Nature::Read);
                 refusals.clear();
                 progress.recover();
                 if jobs_are_old || found.jobs.is_some() {
@@ -140,7 +140,7 @@ async fn follow(
                 }
             }
             Err(error) => {
-                watch.account.failed(&error);
+                watch.quota.record_failure(&error);
                 if refusals.record(&error) {
                     return End::Lost(error.failure());
                 }
@@ -188,13 +188,13 @@ async fn see_the_jobs(
         if again > 0 {
             sleep(watch.pace.shortest).await;
         }
-        if watch.account.left() > LONGEST_LIMIT_AT_THE_END {
+        if watch.quota.remaining_wait() > LONGEST_LIMIT_AT_THE_END {
             return;
         }
-        watch.account.pass().await;
+        watch.quota.wait().await;
         match look(Depth::Jobs).await {
             Ok(found) if found.state.conclusion().is_some() => progress.see(found),
-            Err(error) => watch.account.failed(&error),
+            Err(error) => watch.quota.record_failure(&error),
             Ok(_) => {}
         }
     }

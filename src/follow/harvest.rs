@@ -173,17 +173,17 @@ impl Following<'_, '_> {
         late_until: Instant,
         read: impl AsyncFn() -> Result<T, Error>,
     ) -> Result<T, Error> {
-        let account = self.http.account();
+        let quota = self.http.quota();
         let mut tries = 1;
         loop {
-            account.pass().await;
+            quota.wait().await;
             match read().await {
                 Err(error)
                     if error.kind() != Kind::Rejected && tries < TRIES
                         || error.is_missing() && Instant::now() < late_until =>
                 {
                     tries += 1;
-                    account.failed(&error);
+                    quota.record_failure(&error);
                     sleep(PAUSE).await;
                 }
                 done => return done,

@@ -6,10 +6,10 @@ use std::time::{Duration, SystemTime};
 
 use tokio::time::timeout;
 
-use super::account::Account;
 use super::connections::Connection;
 use super::error::{Error, Kind};
 use super::http::{Http, Tail};
+use super::quota::Quota;
 use super::types::{Candidate, Depth, Form, Pace, Secrets, Trigger};
 use super::{bitbucket, github, gitlab};
 use crate::run::{Job, Look, Run};
@@ -141,7 +141,7 @@ impl<'a> AnyProvider<'a> {
     pub(crate) async fn seen(
         &self,
         repository: &str,
-        account: &Account,
+        quota: &Quota,
     ) -> Result<Rc<HashSet<String>>, Error> {
         let read = async || {
             let runs = self.recent(None).await;
@@ -151,7 +151,7 @@ impl<'a> AnyProvider<'a> {
             })?;
             Ok(Rc::new(runs.into_iter().map(|run| run.id).collect()))
         };
-        account.seen.get(repository, read).await
+        quota.seen.get_or_read(repository, read).await
     }
 
     /// Whether everybody can read the repository, as far as that can be read.

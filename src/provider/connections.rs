@@ -8,7 +8,7 @@ use url::Url;
 
 use super::github::{Library, Session, permissions};
 use super::http::{Client, Http};
-use super::{Account, Error, Pace};
+use super::{Error, Pace, Quota};
 use crate::target::{
     BitbucketCredential, Call, GitHubCredential, GitLabCredential, PrivateKey, Provider, Proxies,
     Target,
@@ -16,7 +16,7 @@ use crate::target::{
 
 /// What a target has in common with others.
 pub(crate) struct Connection<'a> {
-    pub(crate) account: Rc<Account>,
+    pub(crate) quota: Rc<Quota>,
     pub(crate) client: Rc<Client>,
     /// GitHub's.
     pub(super) session: Option<Rc<Session<'a>>>,
@@ -47,7 +47,7 @@ pub(crate) fn connections<'a>(
     proxies: &Arc<Proxies>,
 ) -> Vec<Result<Connection<'a>, Error>> {
     let mut clients = HashMap::new();
-    let mut accounts = HashMap::new();
+    let mut quotas = HashMap::new();
     let mut libraries = HashMap::new();
     let mut sessions = HashMap::new();
     let shared = targets.into_iter().map(|target| {
@@ -57,10 +57,10 @@ pub(crate) fn connections<'a>(
             .or_insert_with(|| Client::new(certificates, proxies).map(Rc::new))
             .clone()?;
         let key = CredentialKey::of(target);
-        let account = accounts
+        let quota = quotas
             .entry(key.clone())
-            .or_insert_with(|| Rc::new(Account::new(Pace::of(target.provider()).apart)));
-        let account = Rc::clone(account);
+            .or_insert_with(|| Rc::new(Quota::new(Pace::of(target.provider()).apart)));
+        let quota = Rc::clone(quota);
         let session = match &target.call {
             Call::GitHub(call) => {
                 let library = libraries
@@ -80,7 +80,7 @@ pub(crate) fn connections<'a>(
             Call::GitLab(_) | Call::Bitbucket(_) => None,
         };
         Ok(Connection {
-            account,
+            quota,
             client,
             session,
         })

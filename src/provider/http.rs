@@ -23,7 +23,7 @@ pub(crate) use client::{Client, USER_AGENT};
 pub(crate) use download::Tail;
 
 use super::error::{Error, Kind, innermost};
-use super::{Account, Connection, Nature};
+use super::{Connection, Nature, Quota};
 use crate::event::{Event, Sink};
 
 const MOST_REDIRECTS: usize = 5;
@@ -42,7 +42,7 @@ pub(crate) struct Http<'a> {
     client: Rc<Client>,
     /// Of the target's API.
     origin: Origin,
-    account: Rc<Account>,
+    quota: Rc<Quota>,
     tell: Sink<'a>,
 }
 
@@ -51,14 +51,14 @@ impl<'a> Http<'a> {
         Self {
             client: Rc::clone(&connection.client),
             origin: api.origin(),
-            account: Rc::clone(&connection.account),
+            quota: Rc::clone(&connection.quota),
             tell,
         }
     }
 
     /// What is shared with all who come with the same credential.
-    pub(crate) fn account(&self) -> &Account {
-        &self.account
+    pub(crate) fn quota(&self) -> &Quota {
+        &self.quota
     }
 
     fn client(&self, nature: Nature) -> Result<&reqwest::Client, Error> {
@@ -75,7 +75,7 @@ impl<'a> Http<'a> {
         repository: &str,
         read: impl AsyncFnOnce() -> Result<String, Error>,
     ) -> Result<String, Error> {
-        let branch = self.account().branches.get(repository, read).await?;
+        let branch = self.quota().branches.get_or_read(repository, read).await?;
         self.tell(Event::DefaultReference(&branch));
         Ok(branch)
     }

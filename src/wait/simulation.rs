@@ -9,7 +9,7 @@ use chrono::DateTime;
 use tokio::time::{Instant, sleep};
 
 use super::{Watch, wait};
-use crate::provider::{Account, Depth, Pace};
+use crate::provider::{Depth, Pace, Quota};
 use crate::run::{Conclusion, End, Job, Look, Nature, State, Times, Words};
 use crate::shutdown::Shutdown;
 use crate::target::OnBlocked;
@@ -165,14 +165,14 @@ fn running(job: u32, run: u32) -> Job {
 /// The real loop.
 async fn ours(pace: Pace, charge: Charge, length: Duration) -> Figures {
     let simulation = Simulation::new(length, charge);
-    let account = Account::new(pace.apart);
+    let quota = Quota::new(pace.apart);
     let watch = Watch {
         since: simulation.start,
         deadline: simulation.start + Duration::from_hours(6),
         ends_by: DateTime::UNIX_EPOCH + Duration::from_hours(6),
         on_blocked: OnBlocked::Wait,
         pace,
-        account: &account,
+        quota: &quota,
     };
     let (_handle, shutdown) = Shutdown::manual();
     let look = async |depth| Ok(simulation.look(depth).await);

@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep};
 use super::{Waited, Watch, wait};
 use crate::event::News;
 use crate::provider::http::{Answer, Body};
-use crate::provider::{Account, Depth, Error, Kind, Pace};
+use crate::provider::{Depth, Error, Kind, Pace, Quota};
 use crate::run::{Conclusion, End, Held, Job, Look, Nature, State, Times, Words};
 use crate::shutdown::{Shutdown, ShutdownMode};
 use crate::target::OnBlocked;
@@ -115,14 +115,14 @@ async fn story(
     let start = Instant::now();
     let said = RefCell::new(Vec::new());
     let looks = RefCell::new(Vec::new());
-    let account = Account::new(Pace::GITLAB.apart);
+    let quota = Quota::new(Pace::GITLAB.apart);
     let watch = Watch {
         since: start,
         deadline: start + deadline,
         ends_by: noon() + deadline,
         on_blocked,
         pace: Pace::GITLAB,
-        account: &account,
+        quota: &quota,
     };
     let looking = async |depth| {
         sleep(Duration::from_millis(100)).await;
@@ -396,14 +396,14 @@ async fn an_end_before_the_deadline_counts() {
         Ok(look(DONE))
     };
     let start = Instant::now();
-    let account = Account::new(Pace::GITLAB.apart);
+    let quota = Quota::new(Pace::GITLAB.apart);
     let watch = Watch {
         since: start,
         deadline: start + Duration::from_mins(1),
         ends_by: noon() + Duration::from_mins(1),
         on_blocked: OnBlocked::Wait,
         pace: Pace::GITLAB,
-        account: &account,
+        quota: &quota,
     };
     let waited = wait(hanging, &watch, &shutdown, &|_| {}).await;
     assert!(matches!(waited.end, End::TimedOut));

@@ -2,18 +2,18 @@
 //! target's: when one request is told to wait, all wait, and all go on afterwards. So is the pace of looks, and so is
 //! what was read of a repository before anything was sent.
 
-mod gate;
-mod memo;
-mod turnstile;
+mod cache;
+mod pacer;
+mod rate_limit;
 
 use std::collections::HashSet;
 use std::rc::Rc;
 use std::time::Duration;
 
 use super::error::{Error, Kind};
-use gate::Gate;
-use memo::Memo;
-use turnstile::Turnstile;
+use cache::Cache;
+use pacer::Pacer;
+use rate_limit::RateLimitGate;
 
 /// Whether a request may start something. What limits the one need not limit the other.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -25,69 +25,69 @@ pub(crate) enum Nature {
 }
 
 /// A host and a credential.
-pub(crate) struct Account {
-    turnstile: Turnstile,
-    gate: Gate,
+pub(crate) struct Quota {
+    pacer: Pacer,
+    gate: RateLimitGate,
     /// The runs that were there before the first trigger, by repository.
-    pub(super) seen: Memo<Rc<HashSet<String>>>,
+    pub(super) seen: Cache<Rc<HashSet<String>>>,
     /// The default branches, by repository.
-    pub(super) branches: Memo<String>,
+    pub(super) branches: Cache<String>,
 }
 
-impl Account {
+impl Quota {
     /// One whose looks keep so far apart.
     pub(crate) fn new(apart: Duration) -> Self {
         Self {
-            turnstile: Turnstile::new(apart),
-            gate: Gate::new(),
-            seen: Memo::default(),
-            branches: Memo::default(),
+            pacer: Pacer::new(apart),
+            gate: RateLimitGate::new(),
+            seen: Cache::default(),
+            branches: Cache::default(),
         }
     }
 
     /// Returns when no rate limit is known to forbid a request.
-    pub(crate) async fn pass(&self) {
-        self.gate.pass().await;
+    pub(crate) async fn wait(&self) {
+        self.gate.wait().await;
     }
 
     /// Returns when it is one's turn to look.
-    pub(crate) async fn turn(&self) {
+    pub(crate) async fn wait_for_turn(&self) {
         loop {
-            self.turnstile.pass().await;
-            if self.gate.left().is_zero() {
+            self.pacer.wait().await;
+            if self.gate.remaining().is_zero() {
                 return;
             }
-            self.pass().await;
+            self.wait().await;
         }
     }
 
     /// A request was told that there were too many, and to wait so long, if it was told. All wait from now on;
     /// tells how long.
-    pub(crate) fn refused(&self, said: Option<Duration>) -> Duration {
-        self.gate.close(said)
+    pub(crate) fn record_rate_limit(&self, said: Option<Duration>) -> Duration {
+        self.gate.record(said)
     }
 
     /// A read failed. If that was for a rate limit, all wait from now on.
-    pub(crate) fn failed(&self, error: &Error) {
+    pub(crate) fn record_failure(&self, error: &Error) {
         if let Kind::RateLimited(said) = error.kind() {
-            self.refused(said);
+            self.record_rate_limit(said);
         }
     }
 
     /// A request was answered otherwise.
-    pub(crate) fn answered(&self, nature: Nature) {
-        self.gate.answered(nature);
+    pub(crate) fn record_response(&self, nature: Nature) {
+        self.gate.record_response(nature);
     }
 
     /// How long it still is until a request may be sent.
-    pub(crate) fn left(&self) -> Duration {
-        self.gate.left()
+    pub(crate) fn remaining_wait(&self) -> Duration {
+        self.gate.remaining()
     }
 
     /// How long rate limits have lasted since a request of this nature was last answered otherwise, what is still to
     /// come included.
-    pub(crate) fn limited(&self, nature: Nature) -> Duration {
-        self.gate.closed(nature)
+    pub(crate) fn rate_limited_for(&self, nature: Nature) -> Duration {
+        self.gate.closed_for(nature)
     }
 }
 
@@ -100,21 +100,21 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn all_wait_where_one_was_told_to() {
-        let account = Account::new(SECOND);
+        let quota = Quota::new(SECOND);
         let start = Instant::now();
-        account.pass().await;
-        assert_eq!(account.refused(Some(30 * SECOND)), 30 * SECOND);
+        quota.wait().await;
+        assert_eq!(quota.record_rate_limit(Some(30 * SECOND)), 30 * SECOND);
         // Told a little later, and less.
-        assert_eq!(account.refused(Some(10 * SECOND)), 30 * SECOND);
-        assert_eq!(account.refused(None), 30 * SECOND);
+        assert_eq!(quota.record_rate_limit(Some(10 * SECOND)), 30 * SECOND);
+        assert_eq!(quota.record_rate_limit(None), 30 * SECOND);
         let others = async || {
-            account.pass().await;
+            quota.wait().await;
             start.elapsed().as_secs()
         };
         assert_eq!(tokio::join!(others(), others()), (30, 30));
-        account.turn().await;
+        quota.wait_for_turn().await;
         assert_eq!(start.elapsed(), 30 * SECOND);
-        account.turn().await;
+        quota.wait_for_turn().await;
         assert_eq!(start.elapsed(), 31 * SECOND);
     }
 }

@@ -9,20 +9,20 @@ use tokio::sync::OnceCell;
 use crate::provider::{Error, Kind};
 
 /// What is read once, by whoever needs it first, and known to all from then on.
-pub(in crate::provider) struct Memo<T>(RefCell<HashMap<String, Known<T>>>);
+pub(in crate::provider) struct Cache<T>(RefCell<HashMap<String, Known<T>>>);
 
 type Known<T> = Rc<OnceCell<Result<T, Error>>>;
 
-impl<T> Default for Memo<T> {
+impl<T> Default for Cache<T> {
     fn default() -> Self {
         Self(RefCell::default())
     }
 }
 
-impl<T: Clone> Memo<T> {
+impl<T: Clone> Cache<T> {
     /// What is known under that name, else what reading tells. A refusal is known to all, too; after any other failure
     /// the next one reads again.
-    pub(in crate::provider) async fn get(
+    pub(in crate::provider) async fn get_or_read(
         &self,
         name: &str,
         read: impl AsyncFnOnce() -> Result<T, Error>,
@@ -45,10 +45,10 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_was_read_or_refused_is_known_to_all() {
-        let memo = Memo::default();
+        let cache = Cache::default();
         let reads = Cell::new(0);
         let read = async |answer: Result<u32, Kind>| {
-            let known = memo.get("a", async || {
+            let known = cache.get_or_read("a", async || {
                 reads.set(reads.get() + 1);
                 tokio::time::sleep(Duration::from_secs(1)).await;
                 answer.map_err(|kind| Error::new(kind, "no"))
@@ -58,9 +58,9 @@ mod tests {
         assert_eq!(read(Err(Kind::Unknown)).await, Err(Kind::Unknown));
         assert_eq!(tokio::join!(read(Ok(7)), read(Ok(8))), (Ok(7), Ok(7)));
         assert_eq!(reads.get(), 2);
-        let refused: Memo<u32> = Memo::default();
+        let refused: Cache<u32> = Cache::default();
         for _ in 0..2 {
-            let known = refused.get("a", async || {
+            let known = refused.get_or_read("a", async || {
                 reads.set(reads.get() + 1);
                 Err(Error::new(Kind::Rejected, "no"))
             });

@@ -1,4 +1,4 @@
-//! The turnstile that all looks of one account share.
+//! The pacer that all looks of one account share.
 
 use std::time::Duration;
 
@@ -6,12 +6,12 @@ use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep_until};
 
 /// Lets one look through at a time, each so long after the one before.
-pub(super) struct Turnstile {
+pub(super) struct Pacer {
     apart: Duration,
     next: Mutex<Instant>,
 }
 
-impl Turnstile {
+impl Pacer {
     pub(super) fn new(apart: Duration) -> Self {
         Self {
             apart,
@@ -20,7 +20,7 @@ impl Turnstile {
     }
 
     /// Returns when it is one's turn.
-    pub(super) async fn pass(&self) {
+    pub(super) async fn wait(&self) {
         let mut next = self.next.lock().await;
         sleep_until(*next).await;
         *next = Instant::now() + self.apart;
@@ -32,11 +32,11 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn the_turnstile_keeps_looks_apart() {
-        let turnstile = Turnstile::new(Duration::from_secs(5));
+    async fn the_pacer_keeps_looks_apart() {
+        let pacer = Pacer::new(Duration::from_secs(5));
         let start = Instant::now();
         let pass = async || {
-            turnstile.pass().await;
+            pacer.wait().await;
             start.elapsed().as_secs()
         };
         assert_eq!(tokio::join!(pass(), pass(), pass()), (0, 5, 10));

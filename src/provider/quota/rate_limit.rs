@@ -15,7 +15,7 @@ const MIN_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_LIMIT: Duration = Duration::from_hours(5 * 24);
 
 /// Closed for as long as a rate limit lasts.
-pub(super) struct Gate {
+pub(super) struct RateLimitGate {
     opens: Cell<Instant>,
     /// All the time that it was or will have been closed.
     closed: Cell<Duration>,
@@ -25,7 +25,7 @@ pub(super) struct Gate {
     unsaid: Cell<Duration>,
 }
 
-impl Gate {
+impl RateLimitGate {
     pub(super) fn new() -> Self {
         Self {
             opens: Cell::new(Instant::now()),
@@ -37,27 +37,27 @@ impl Gate {
     }
 
     /// Returns when it is open.
-    pub(super) async fn pass(&self) {
-        while !self.left().is_zero() {
+    pub(super) async fn wait(&self) {
+        while !self.remaining().is_zero() {
             sleep_until(self.opens.get()).await;
         }
     }
 
     /// For how long it was or will have been closed since a request of this nature was answered.
-    pub(super) fn closed(&self, nature: Nature) -> Duration {
+    pub(super) fn closed_for(&self, nature: Nature) -> Duration {
         self.closed
             .get()
             .saturating_sub(self.at_answer(nature).get())
     }
 
     /// How long it stays closed.
-    pub(super) fn left(&self) -> Duration {
+    pub(super) fn remaining(&self) -> Duration {
         self.opens.get().saturating_duration_since(Instant::now())
     }
 
     /// Closes it for so long; where that is not said, for longer each time. Tells for how long it is closed now.
-    pub(super) fn close(&self, said: Option<Duration>) -> Duration {
-        let left = self.left();
+    pub(super) fn record(&self, said: Option<Duration>) -> Duration {
+        let left = self.remaining();
         let pause = match said {
             Some(said) => said.clamp(MIN_PAUSE, LONGEST_LIMIT),
             // Several that were on their way together are told the same.
@@ -73,7 +73,7 @@ impl Gate {
         pause.max(left)
     }
 
-    pub(super) fn answered(&self, nature: Nature) {
+    pub(super) fn record_response(&self, nature: Nature) {
         self.at_answer(nature).set(self.closed.get());
         self.unsaid.set(UNSAID_LIMIT);
     }
@@ -95,31 +95,31 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_is_not_said_doubles_until_something_is_answered() {
-        let gate = Gate::new();
+        let gate = RateLimitGate::new();
         for minutes in [1, 2, 4] {
-            assert_eq!(gate.close(None), minutes * 60 * SECOND);
-            gate.pass().await;
+            assert_eq!(gate.record(None), minutes * 60 * SECOND);
+            gate.wait().await;
         }
-        assert_eq!(gate.closed(Nature::Trigger), 7 * 60 * SECOND);
-        gate.answered(Nature::Read);
-        assert_eq!(gate.close(None), 60 * SECOND);
-        assert_eq!(gate.closed(Nature::Trigger), 8 * 60 * SECOND);
-        assert_eq!(gate.closed(Nature::Read), 60 * SECOND);
-        gate.answered(Nature::Trigger);
-        assert_eq!(gate.closed(Nature::Trigger), Duration::ZERO);
+        assert_eq!(gate.closed_for(Nature::Trigger), 7 * 60 * SECOND);
+        gate.record_response(Nature::Read);
+        assert_eq!(gate.record(None), 60 * SECOND);
+        assert_eq!(gate.closed_for(Nature::Trigger), 8 * 60 * SECOND);
+        assert_eq!(gate.closed_for(Nature::Read), 60 * SECOND);
+        gate.record_response(Nature::Trigger);
+        assert_eq!(gate.closed_for(Nature::Trigger), Duration::ZERO);
     }
 
     #[tokio::test(start_paused = true)]
     async fn no_server_makes_us_wait_for_ever() {
-        let gate = Gate::new();
-        assert_eq!(gate.close(Some(Duration::MAX)), LONGEST_LIMIT);
+        let gate = RateLimitGate::new();
+        assert_eq!(gate.record(Some(Duration::MAX)), LONGEST_LIMIT);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_limit_that_is_over_already_still_lasts_a_second() {
-        let gate = Gate::new();
-        assert_eq!(gate.close(Some(Duration::ZERO)), SECOND);
-        assert_eq!(gate.left(), SECOND);
+        let gate = RateLimitGate::new();
+        assert_eq!(gate.record(Some(Duration::ZERO)), SECOND);
+        assert_eq!(gate.remaining(), SECOND);
     }
 
     proptest! {
@@ -129,14 +129,14 @@ mod tests {
                 (prop::option::of(prop_oneof![0..400_u64, any::<u64>(), Just(u64::MAX)]), any::<bool>()), 0..60,
             ),
         ) {
-            let gate = Gate::new();
+            let gate = RateLimitGate::new();
             for (said, is_answered) in limits {
-                gate.close(said.map(Duration::from_secs));
+                gate.record(said.map(Duration::from_secs));
                 if is_answered {
-                    gate.answered(Nature::Read);
+                    gate.record_response(Nature::Read);
                 }
-                prop_assert!(gate.left() <= LONGEST_LIMIT);
-                gate.closed(Nature::Trigger);
+                prop_assert!(gate.remaining() <= LONGEST_LIMIT);
+                gate.closed_for(Nature::Trigger);
                 // As if it had been waited for.
                 gate.opens.set(Instant::now());
             }
