@@ -8,7 +8,7 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep};
 
 use crate::provider::http::Http;
-use crate::provider::{AnyProvider, Candidate, Claim, Error, Kind, Nature, Quota};
+use crate::provider::{AnyProvider, Candidate, Claim, Error, Idempotency, Kind, Quota};
 use crate::refusals::Refusals;
 use crate::run::{MatchedBy, Run};
 use crate::siblings::Siblings;
@@ -186,7 +186,7 @@ async fn collect(
         match list().await {
             Ok(()) => {
                 refusals.clear();
-                quota.record_response(Nature::Read);
+                quota.record_response(Idempotency::Repeatable);
                 let now = judge();
                 if !now.is_like(&found) {
                     changed = Instant::now();

@@ -5,7 +5,7 @@ use std::time::Duration;
 use backon::{BackoffBuilder as _, ExponentialBuilder};
 
 use crate::event::{Event, Sink};
-use crate::provider::{Error, Kind, Nature, Quota};
+use crate::provider::{Error, Idempotency, Kind, Quota};
 use crate::shutdown::{Shutdown, ShutdownMode};
 
 /// Tries where no connection comes about: pauses of about 1, 3, 9 and 27 s.
@@ -33,7 +33,7 @@ impl Default for RateLimitBudget {
 /// What an attempt has to go by.
 #[derive(Clone, Copy)]
 pub(crate) struct RetryPolicy<'a> {
-    pub(crate) nature: Nature,
+    pub(crate) idempotency: Idempotency,
     pub(crate) rate_limit_budget: RateLimitBudget,
     pub(crate) quota: &'a Quota,
     pub(crate) shutdown: &'a Shutdown,
@@ -47,7 +47,7 @@ pub(crate) async fn retry<T>(
     attempt: impl AsyncFn() -> Result<T, Error>,
 ) -> Result<T, Error> {
     let RetryPolicy {
-        nature,
+        idempotency,
         quota,
         shutdown,
         tell,
@@ -64,18 +64,18 @@ pub(crate) async fn retry<T>(
         policy.wait_for_others().await?;
         let error = match attempt().await {
             Ok(done) => {
-                quota.record_response(nature);
+                quota.record_response(idempotency);
                 return Ok(done);
             }
             Err(error) => error,
         };
         let is_limited = matches!(error.kind(), Kind::RateLimited(_));
         if error.status().is_some() && !is_limited {
-            quota.record_response(nature);
+            quota.record_response(idempotency);
         }
         let pause = match error.kind() {
             Kind::Rejected => return Err(error),
-            Kind::Unknown if nature == Nature::Trigger => return Err(error),
+            Kind::Unknown if idempotency == Idempotency::Once => return Err(error),
             Kind::Unreachable | Kind::Unknown => match pauses.next() {
                 Some(pause) => pause,
                 None => return Err(error),
@@ -123,7 +123,7 @@ impl RetryPolicy<'_> {
 
     fn check_budget(&self, error: &Error, pause: Duration) -> Result<(), Error> {
         let RateLimitBudget(limit) = self.rate_limit_budget;
-        if self.quota.rate_limited_for(self.nature) > limit {
+        if self.quota.rate_limited_for(self.idempotency) > limit {
             return Err(error.clone().over_budget(pause, limit));
         }
         Ok(())
@@ -138,14 +138,14 @@ mod tests {
 
     /// Runs attempts that fail like this, in virtual time. Tells how often it was tried, for how long,
     /// and what came of it.
-    async fn run(nature: Nature, failures: Vec<Kind>) -> (usize, u64, Result<(), Error>) {
+    async fn run(idempotency: Idempotency, failures: Vec<Kind>) -> (usize, u64, Result<(), Error>) {
         let (_handle, shutdown) = Shutdown::manual();
         let tries = Cell::new(0);
         let failures = RefCell::new(failures.into_iter());
         let start = Instant::now();
         let quota = Quota::new(Duration::ZERO);
         let policy = RetryPolicy {
-            nature,
+            idempotency,
             rate_limit_budget: RateLimitBudget::default(),
             quota: &quota,
             shutdown: &shutdown,
@@ -168,10 +168,10 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_was_not_received_is_sent_five_times_at_most() {
-        let (tries, seconds, result) = run(Nature::Trigger, vec![Kind::Unreachable; 9]).await;
+        let (tries, seconds, result) = run(Idempotency::Once, vec![Kind::Unreachable; 9]).await;
         assert_eq!((tries, seconds), (5, 40));
         assert!(result.is_err());
-        let (tries, _, result) = run(Nature::Trigger, vec![Kind::Unreachable; 4]).await;
+        let (tries, _, result) = run(Idempotency::Once, vec![Kind::Unreachable; 4]).await;
         assert_eq!(tries, 5);
         assert!(result.is_ok());
     }
@@ -179,32 +179,37 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_trigger_that_may_have_arrived_is_never_sent_again() {
         for kind in [Kind::Unknown, Kind::Rejected] {
-            let (tries, seconds, result) = run(Nature::Trigger, vec![kind]).await;
+            let (tries, seconds, result) = run(Idempotency::Once, vec![kind]).await;
             assert_eq!((tries, seconds, result.is_err()), (1, 0, true));
         }
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_read_is_sent_again_unless_it_is_refused() {
-        assert_eq!(run(Nature::Read, vec![Kind::Unknown]).await.0, 2);
-        assert_eq!(run(Nature::Read, vec![Kind::Rejected]).await.0, 1);
+        assert_eq!(run(Idempotency::Repeatable, vec![Kind::Unknown]).await.0, 2);
+        assert_eq!(
+            run(Idempotency::Repeatable, vec![Kind::Rejected]).await.0,
+            1
+        );
     }
 
     #[tokio::test(start_paused = true)]
     async fn rate_limits_are_waited_out_for_five_minutes_in_all() {
-        let (tries, seconds, result) = run(Nature::Trigger, vec![limited(100); 3]).await;
+        let (tries, seconds, result) = run(Idempotency::Once, vec![limited(100); 3]).await;
         assert_eq!((tries, seconds, result.is_ok()), (4, 300, true));
-        let (tries, seconds, result) = run(Nature::Trigger, vec![limited(100), limited(201)]).await;
+        let (tries, seconds, result) =
+            run(Idempotency::Once, vec![limited(100), limited(201)]).await;
         assert_eq!((tries, seconds, result.is_ok()), (2, 100, false));
-        let (tries, seconds, result) = run(Nature::Trigger, vec![Kind::RateLimited(None); 3]).await;
+        let (tries, seconds, result) =
+            run(Idempotency::Once, vec![Kind::RateLimited(None); 3]).await;
         assert_eq!((tries, seconds, result.is_ok()), (3, 180, false));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_limit_that_is_over_already_is_waited_for_longer_each_time() {
-        let (tries, seconds, result) = run(Nature::Trigger, vec![limited(0); 4]).await;
+        let (tries, seconds, result) = run(Idempotency::Once, vec![limited(0); 4]).await;
         assert_eq!((tries, seconds, result.is_ok()), (5, 1 + 2 + 4 + 8, true));
-        let (tries, seconds, result) = run(Nature::Trigger, vec![limited(0); 999]).await;
+        let (tries, seconds, result) = run(Idempotency::Once, vec![limited(0); 999]).await;
         assert_eq!((tries, seconds, result.is_ok()), (10, 243, false));
     }
 
@@ -215,7 +220,7 @@ mod tests {
         let start = Instant::now();
         let attempt = async |minutes, rate_limit_budget| {
             let policy = RetryPolicy {
-                nature: Nature::Trigger,
+                idempotency: Idempotency::Once,
                 rate_limit_budget: RateLimitBudget(Duration::from_mins(rate_limit_budget)),
                 quota: &quota,
                 shutdown: &shutdown,
@@ -239,7 +244,7 @@ mod tests {
         let tries = Cell::new(0);
         let quota = Quota::new(Duration::ZERO);
         let policy = RetryPolicy {
-            nature: Nature::Trigger,
+            idempotency: Idempotency::Once,
             rate_limit_budget: RateLimitBudget::default(),
             quota: &quota,
             shutdown: &shutdown,

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use crate::event::Event;
 use crate::follow::{Bounds, Finished, Following};
 use crate::provider::http::Http;
-use crate::provider::{AnyProvider, Error, Nature, connections};
+use crate::provider::{AnyProvider, Error, Idempotency, connections};
 use crate::retry::{RateLimitBudget, RetryPolicy, retry};
 use crate::shutdown::Shutdown;
 use crate::siblings::siblings;
@@ -47,7 +47,7 @@ pub(crate) async fn run(
                 let sink = move |event: Event<'_>| tell(*index, &event);
                 let http = Http::new(&connection, &target.server.api, &sink);
                 let policy = RetryPolicy {
-                    nature: Nature::Read,
+                    idempotency: Idempotency::Repeatable,
                     rate_limit_budget: RateLimitBudget::default(),
                     quota: http.quota(),
                     shutdown,

@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep};
 use crate::concurrency::{Concurrency, Permit};
 use crate::event::{Event, Sink};
 use crate::provider::http::Http;
-use crate::provider::{AnyProvider, Connection, Error, Form, Kind, Nature, Quota, Secrets};
+use crate::provider::{AnyProvider, Connection, Error, Form, Idempotency, Kind, Quota, Secrets};
 use crate::retry::{RateLimitBudget, RetryPolicy, retry};
 use crate::run::{Failure, Outcome, Run};
 use crate::shutdown::{Shutdown, ShutdownMode};
@@ -68,7 +68,7 @@ pub(crate) async fn prepare<'a>(
 ) -> Result<Prepared<'a>, Triggered> {
     let quota = http.quota();
     let policy = RetryPolicy {
-        nature: Nature::Read,
+        idempotency: Idempotency::Repeatable,
         rate_limit_budget: RateLimitBudget::default(),
         quota,
         shutdown,
@@ -153,7 +153,7 @@ impl<'a> Way<'a> {
 
     async fn try_form(self, form: Form, journey: &Journey) -> Result<Option<Run>, Error> {
         let policy = RetryPolicy {
-            nature: Nature::Trigger,
+            idempotency: Idempotency::Once,
             rate_limit_budget: self.rate_limit_budget,
             quota: self.quota,
             shutdown: self.concurrency.shutdown(),

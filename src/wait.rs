@@ -12,7 +12,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::event::News;
-use crate::provider::{Depth, Error, Nature, Pace, Quota};
+use crate::provider::{Depth, Error, Idempotency, Pace, Quota};
 use crate::refusals::Refusals;
 use crate::run::{Conclusion, End, Look, State};
 use crate::shutdown::{Shutdown, ShutdownMode};
@@ -118,7 +118,7 @@ async fn follow(
         }
         match found {
             Ok(mut found) => {
-                watch.quota.record_response(Nature::Read);
+                watch.quota.record_response(Idempotency::Repeatable);
                 refusals.clear();
                 progress.recover();
                 if jobs_are_old || found.jobs.is_some() {

@@ -23,7 +23,7 @@ use url::Url;
 use super::http::request::{below, json};
 use super::http::{Answer, Http};
 use super::reading::{judge, no_default_branch, unclear};
-use super::{Error, Form, Nature, Trigger, wire};
+use super::{Error, Form, Idempotency, Trigger, wire};
 use crate::run::{MatchedBy, Run};
 use crate::target::{GitHubCall, GitHubPipeline, Target};
 pub(super) use api::Library;
@@ -155,7 +155,7 @@ impl<'a> GitHub<'a> {
     pub(super) async fn send(&self, form: Form) -> Result<Option<Run>, Error> {
         let trigger = self.trigger(form);
         let answer = judge(
-            self.post(Nature::Trigger, &trigger.url, Some(&trigger.body))
+            self.post(Idempotency::Once, &trigger.url, Some(&trigger.body))
                 .await?,
             "the dispatch",
         )?;
@@ -203,7 +203,12 @@ impl<'a> GitHub<'a> {
             return Ok(());
         }
         let url = self.repository(["actions", "runs", &run.id, "cancel"]);
-        let cancel = async || judge(self.post(Nature::Read, &url, None).await?, "the cancel");
+        let cancel = async || {
+            judge(
+                self.post(Idempotency::Repeatable, &url, None).await?,
+                "the cancel",
+            )
+        };
         let signed_in = self.signed_in();
         let answer = match cancel().await {
             Err(error) if self.renew_after(&error, &signed_in).await? => cancel().await,
@@ -255,13 +260,13 @@ impl<'a> GitHub<'a> {
 
     async fn post(
         &self,
-        nature: Nature,
+        idempotency: Idempotency,
         url: &Url,
         body: Option<&RawValue>,
     ) -> Result<Answer, Error> {
         self.signed_in()
             .api
-            .post(self.http, nature, url, body)
+            .post(self.http, idempotency, url, body)
             .await
     }
 

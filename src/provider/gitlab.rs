@@ -18,7 +18,7 @@ use url::Url;
 use super::http::request::{below, credential_header, json};
 use super::http::{Answer, Http};
 use super::reading::{judge, no_default_branch, parse, unclear};
-use super::{Error, Kind, Nature, Secrets, Trigger, wire};
+use super::{Error, Idempotency, Kind, Secrets, Trigger, wire};
 use crate::run::{MatchedBy, Run};
 use crate::secret::Secret;
 use crate::target::{GitLabCall, GitLabCredential, Target};
@@ -193,7 +193,7 @@ impl<'a> GitLab<'a> {
         let body = Some(&*trigger.body);
         let answer = self
             .http
-            .plain(Nature::Trigger, Method::POST, &trigger.url, headers, body)
+            .plain(Idempotency::Once, Method::POST, &trigger.url, headers, body)
             .await?;
         let answer = judge(answer, "the trigger")?;
         if answer.status != StatusCode::CREATED {
@@ -287,7 +287,7 @@ impl<'a> GitLab<'a> {
     async fn exchange(&self, method: Method, url: &Url) -> Result<Answer, Error> {
         let headers = Self::headers(self.reader())?;
         self.http
-            .plain(Nature::Read, method, url, headers, None)
+            .plain(Idempotency::Repeatable, method, url, headers, None)
             .await
     }
 }

@@ -23,7 +23,7 @@ pub(crate) use client::{Client, USER_AGENT};
 pub(crate) use download::Tail;
 
 use super::error::{Error, Kind, innermost};
-use super::{Connection, Nature, Quota};
+use super::{Connection, Idempotency, Quota};
 use crate::event::{Event, Sink};
 
 const MOST_REDIRECTS: usize = 5;
@@ -61,8 +61,8 @@ impl<'a> Http<'a> {
         &self.quota
     }
 
-    fn client(&self, nature: Nature) -> Result<&reqwest::Client, Error> {
-        self.client.inner(nature)
+    fn client(&self, idempotency: Idempotency) -> Result<&reqwest::Client, Error> {
+        self.client.inner(idempotency)
     }
 
     pub(crate) fn tell(&self, event: Event<'_>) {
@@ -130,13 +130,13 @@ impl<'a> Http<'a> {
     /// The same with plain requests: JSON in, JSON out.
     pub(crate) async fn plain(
         &self,
-        nature: Nature,
+        idempotency: Idempotency,
         method: Method,
         address: &Url,
         headers: HeaderMap,
         body: Option<&RawValue>,
     ) -> Result<Answer, Error> {
-        let client = self.client(nature)?;
+        let client = self.client(idempotency)?;
         self.exchange(&method, address, async |address| {
             let mut request = client
                 .request(method.clone(), address.clone())

@@ -15,13 +15,13 @@ use cache::Cache;
 use pacer::Pacer;
 use rate_limit::RateLimitGate;
 
-/// Whether a request may start something. What limits the one need not limit the other.
+/// Whether a request may be sent again. What limits the one kind need not limit the other.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Nature {
+pub(crate) enum Idempotency {
     /// It starts something: sent again only where it was not received, or refused unread.
-    Trigger,
+    Once,
     /// Doing it twice is as good as doing it once.
-    Read,
+    Repeatable,
 }
 
 /// A host and a credential.
@@ -75,8 +75,8 @@ impl Quota {
     }
 
     /// A request was answered otherwise.
-    pub(crate) fn record_response(&self, nature: Nature) {
-        self.gate.record_response(nature);
+    pub(crate) fn record_response(&self, idempotency: Idempotency) {
+        self.gate.record_response(idempotency);
     }
 
     /// How long it still is until a request may be sent.
@@ -84,10 +84,10 @@ impl Quota {
         self.gate.remaining()
     }
 
-    /// How long rate limits have lasted since a request of this nature was last answered otherwise, what is still to
+    /// How long rate limits have lasted since such a request was last answered otherwise, what is still to
     /// come included.
-    pub(crate) fn rate_limited_for(&self, nature: Nature) -> Duration {
-        self.gate.closed_for(nature)
+    pub(crate) fn rate_limited_for(&self, idempotency: Idempotency) -> Duration {
+        self.gate.closed_for(idempotency)
     }
 }
 

@@ -14,7 +14,7 @@ use url::Url;
 use crate::provider::http::request::credential_header;
 use crate::provider::http::{Answer, Client, Http, USER_AGENT};
 use crate::provider::reading::{judge, parse};
-use crate::provider::{Error, Kind, Nature};
+use crate::provider::{Error, Idempotency, Kind};
 use crate::secret::Secret;
 
 /// The version of the API that the wire structs are written for.
@@ -51,15 +51,15 @@ impl Library {
         }
     }
 
-    fn octocrab(&self, nature: Nature) -> Result<&Octocrab, Error> {
-        let made = match nature {
-            Nature::Trigger => &self.for_triggers,
-            Nature::Read => &self.for_reads,
+    fn octocrab(&self, idempotency: Idempotency) -> Result<&Octocrab, Error> {
+        let made = match idempotency {
+            Idempotency::Once => &self.for_triggers,
+            Idempotency::Repeatable => &self.for_reads,
         };
         if let Some(octocrab) = made.get() {
             return Ok(octocrab);
         }
-        let client = self.client.inner(nature)?;
+        let client = self.client.inner(idempotency)?;
         let octocrab = OctocrabBuilder::new()
             .base_uri(self.base.as_str())
             .and_then(|builder| builder.build_with_reqwest(client.clone()))
@@ -81,7 +81,7 @@ pub(super) struct Api {
 
 /// A request without its address.
 struct Request<'a> {
-    nature: Nature,
+    idempotency: Idempotency,
     method: Method,
     body: Option<&'a RawValue>,
     /// The tag of what need not be sent again.
@@ -89,9 +89,9 @@ struct Request<'a> {
 }
 
 impl Request<'_> {
-    fn of(nature: Nature, method: Method) -> Self {
+    fn of(idempotency: Idempotency, method: Method) -> Self {
         Self {
-            nature,
+            idempotency,
             method,
             body: None,
             unless: None,
@@ -118,12 +118,12 @@ impl Api {
 
     /// The same with the address that answered, which redirects may have led to.
     pub(super) async fn get_at(&self, http: &Http<'_>, url: &Url) -> Result<(Answer, Url), Error> {
-        let request = Request::of(Nature::Read, Method::GET);
+        let request = Request::of(Idempotency::Repeatable, Method::GET);
         self.exchange(http, request, url).await
     }
 
     pub(super) async fn delete(&self, http: &Http<'_>, url: &Url) -> Result<Answer, Error> {
-        let request = Request::of(Nature::Read, Method::DELETE);
+        let request = Request::of(Idempotency::Repeatable, Method::DELETE);
         let (answer, _) = self.exchange(http, request, url).await?;
         Ok(answer)
     }
@@ -131,13 +131,13 @@ impl Api {
     pub(super) async fn post(
         &self,
         http: &Http<'_>,
-        nature: Nature,
+        idempotency: Idempotency,
         url: &Url,
         body: Option<&RawValue>,
     ) -> Result<Answer, Error> {
         let request = Request {
             body,
-            ..Request::of(nature, Method::POST)
+            ..Request::of(idempotency, Method::POST)
         };
         let (answer, _) = self.exchange(http, request, url).await?;
         Ok(answer)
@@ -155,7 +155,7 @@ impl Api {
         let tag = known.as_ref().map(|(tag, _)| tag);
         let request = Request {
             unless: tag,
-            ..Request::of(Nature::Read, Method::GET)
+            ..Request::of(Idempotency::Repeatable, Method::GET)
         };
         let (answer, _) = self.exchange(http, request, url).await?;
         if let Some((_, before)) = known.filter(|_| answer.status == StatusCode::NOT_MODIFIED) {
@@ -184,14 +184,14 @@ impl Api {
         &self,
         http: &Http<'_>,
         Request {
-            nature,
+            idempotency,
             method,
             body,
             unless,
         }: Request<'_>,
         url: &Url,
     ) -> Result<(Answer, Url), Error> {
-        let octocrab = self.library.octocrab(nature)?;
+        let octocrab = self.library.octocrab(idempotency)?;
         let last = RefCell::new(url.clone());
         let answer = http
             .exchange(&method, url, async |url| {

@@ -22,7 +22,7 @@ use crate::event::Event;
 use crate::provider::http::request::below;
 use crate::provider::http::{Answer, Http};
 use crate::provider::reading::{judge, parse};
-use crate::provider::{Error, Kind, Nature, wire};
+use crate::provider::{Error, Idempotency, Kind, wire};
 use crate::secret::Secret;
 use crate::target::{App, OnAbandoned, Target};
 use jwt::jwt;
@@ -322,7 +322,8 @@ impl Asker<'_> {
         let body = super::json(repositories);
         let request = async |api: Rc<Api>| {
             let body = Some(&*body);
-            api.post(self.http, Nature::Read, &url, body).await
+            api.post(self.http, Idempotency::Repeatable, &url, body)
+                .await
         };
         let answer = self.ask(request, |answer| answer).await?;
         let answer = judge(answer, "an installation token")?;

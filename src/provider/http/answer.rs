@@ -62,7 +62,7 @@ impl Answer {
                         error.column()
                     )
                 } else {
-                    format!("the answer was not JSON but {}", self.nature(bytes))
+                    format!("the answer was not JSON but {}", self.media_type(bytes))
                 }
             }),
         }
@@ -81,7 +81,7 @@ impl Answer {
         match (self.said(), &self.body) {
             (Some(said), _) => format!("{status} ({said})"),
             (None, Body::Complete(bytes)) if bytes.is_empty() => format!("{status} without a word"),
-            (None, Body::Complete(bytes)) => format!("{status} with {}", self.nature(bytes)),
+            (None, Body::Complete(bytes)) => format!("{status} with {}", self.media_type(bytes)),
             (None, Body::TooLarge(most)) => format!("{status} with more than {most} bytes"),
             (None, Body::Unreadable(why)) => {
                 format!("{status}, the rest of which could not be read: {why}")
@@ -147,7 +147,7 @@ impl Answer {
     }
 
     /// What kind of thing a body is that cannot be shown.
-    fn nature(&self, bytes: &[u8]) -> String {
+    fn media_type(&self, bytes: &[u8]) -> String {
         let kind = self
             .header("content-type")
             .unwrap_or("something without a content type");

@@ -16,7 +16,7 @@ use url::{Origin, Url};
 
 use super::answer;
 use super::name::Resolver;
-use crate::provider::{Error, Kind, Nature};
+use crate::provider::{Error, Idempotency, Kind};
 use crate::target::Proxies;
 
 /// For a name's address, the connection and the TLS handshake.
@@ -64,12 +64,12 @@ impl Client {
         })
     }
 
-    /// The client itself for requests of that nature, also for a library that brings its own requests.
-    pub(crate) fn inner(&self, nature: Nature) -> Result<&reqwest::Client, Error> {
-        match (nature, self.reads.get()) {
-            (Nature::Trigger, _) => Ok(&self.triggers),
-            (Nature::Read, Some(reads)) => Ok(reads),
-            (Nature::Read, None) => {
+    /// The client itself for requests of that kind, also for a library that brings its own requests.
+    pub(crate) fn inner(&self, idempotency: Idempotency) -> Result<&reqwest::Client, Error> {
+        match (idempotency, self.reads.get()) {
+            (Idempotency::Once, _) => Ok(&self.triggers),
+            (Idempotency::Repeatable, Some(reads)) => Ok(reads),
+            (Idempotency::Repeatable, None) => {
                 let reads = build(&self.tls, &self.proxies, IDLE_TIMEOUT)?;
                 Ok(self.reads.get_or_init(|| reads))
             }

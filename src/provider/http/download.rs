@@ -12,7 +12,7 @@ use super::{BoxError, Http, MOST_REDIRECTS, read};
 use crate::event::Event;
 use crate::provider::error::innermost;
 use crate::provider::reading::judge;
-use crate::provider::{Error, Kind, Nature};
+use crate::provider::{Error, Idempotency, Kind};
 
 /// The end of a text that may be long.
 pub(crate) struct Tail {
@@ -109,7 +109,7 @@ impl Http<'_> {
         let mut next = address.clone();
         let mut has_left = false;
         for _ in 0..=MOST_REDIRECTS {
-            let mut request = self.client(Nature::Read)?.get(next.clone());
+            let mut request = self.client(Idempotency::Repeatable)?.get(next.clone());
             // A storage may send us back to an address of its choice.
             has_left |= next.origin() != address.origin();
             if !has_left {

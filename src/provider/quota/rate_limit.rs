@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
-use super::Nature;
+use super::Idempotency;
 
 /// Where a provider limits us without saying for how long; twice that the next time.
 const UNSAID_LIMIT: Duration = Duration::from_mins(1);
@@ -43,11 +43,11 @@ impl RateLimitGate {
         }
     }
 
-    /// For how long it was or will have been closed since a request of this nature was answered.
-    pub(super) fn closed_for(&self, nature: Nature) -> Duration {
+    /// For how long it was or will have been closed since such a request was answered.
+    pub(super) fn closed_for(&self, idempotency: Idempotency) -> Duration {
         self.closed
             .get()
-            .saturating_sub(self.at_answer(nature).get())
+            .saturating_sub(self.at_answer(idempotency).get())
     }
 
     /// How long it stays closed.
@@ -73,15 +73,15 @@ impl RateLimitGate {
         pause.max(left)
     }
 
-    pub(super) fn record_response(&self, nature: Nature) {
-        self.at_answer(nature).set(self.closed.get());
+    pub(super) fn record_response(&self, idempotency: Idempotency) {
+        self.at_answer(idempotency).set(self.closed.get());
         self.unsaid.set(UNSAID_LIMIT);
     }
 
-    fn at_answer(&self, nature: Nature) -> &Cell<Duration> {
-        match nature {
-            Nature::Trigger => &self.at_trigger,
-            Nature::Read => &self.at_read,
+    fn at_answer(&self, idempotency: Idempotency) -> &Cell<Duration> {
+        match idempotency {
+            Idempotency::Once => &self.at_trigger,
+            Idempotency::Repeatable => &self.at_read,
         }
     }
 }
@@ -100,13 +100,13 @@ mod tests {
             assert_eq!(gate.record(None), minutes * 60 * SECOND);
             gate.wait().await;
         }
-        assert_eq!(gate.closed_for(Nature::Trigger), 7 * 60 * SECOND);
-        gate.record_response(Nature::Read);
+        assert_eq!(gate.closed_for(Idempotency::Once), 7 * 60 * SECOND);
+        gate.record_response(Idempotency::Repeatable);
         assert_eq!(gate.record(None), 60 * SECOND);
-        assert_eq!(gate.closed_for(Nature::Trigger), 8 * 60 * SECOND);
-        assert_eq!(gate.closed_for(Nature::Read), 60 * SECOND);
-        gate.record_response(Nature::Trigger);
-        assert_eq!(gate.closed_for(Nature::Trigger), Duration::ZERO);
+        assert_eq!(gate.closed_for(Idempotency::Once), 8 * 60 * SECOND);
+        assert_eq!(gate.closed_for(Idempotency::Repeatable), 60 * SECOND);
+        gate.record_response(Idempotency::Once);
+        assert_eq!(gate.closed_for(Idempotency::Once), Duration::ZERO);
     }
 
     #[tokio::test(start_paused = true)]
@@ -133,10 +133,10 @@ mod tests {
             for (said, is_answered) in limits {
                 gate.record(said.map(Duration::from_secs));
                 if is_answered {
-                    gate.record_response(Nature::Read);
+                    gate.record_response(Idempotency::Repeatable);
                 }
                 prop_assert!(gate.remaining() <= LONGEST_LIMIT);
-                gate.closed_for(Nature::Trigger);
+                gate.closed_for(Idempotency::Once);
                 // As if it had been waited for.
                 gate.opens.set(Instant::now());
             }
