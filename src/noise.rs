@@ -14,7 +14,7 @@ use serde_json::{Map, Number, Value};
 use crate::input::{self, Given};
 use crate::provider::http::{Answer, Body, Http};
 use crate::provider::{Connection, connections};
-use crate::run::{Conclusion, Held, Job, Look, MatchedBy, Nature, Run, State, Step, Times, Words};
+use crate::run::{Conclusion, Held, Job, JobKind, Look, MatchedBy, Run, State, Step, Times, Words};
 use crate::target::Target;
 
 /// Headers that are read.
@@ -441,29 +441,27 @@ fn held() -> BoxedStrategy<Option<Held>> {
 }
 
 fn job() -> BoxedStrategy<Job> {
-    let nature = select(vec![Nature::Job, Nature::Optional, Nature::Downstream]);
+    let kind = select(vec![JobKind::Job, JobKind::Optional, JobKind::Downstream]);
     let step = proptest::option::of((text(), proptest::option::of(any::<u64>())));
     let url = proptest::option::of(text());
     (
         (text(), text()),
-        nature,
+        kind,
         state(),
         times(),
         (url, step),
         any::<u64>(),
     )
-        .prop_map(
-            |((id, name), nature, state, times, (url, step), size)| Job {
-                id,
-                name,
-                nature,
-                state,
-                times,
-                url,
-                failed_step: step.map(|(name, number)| Step { name, number }),
-                log_size: Some(size),
-            },
-        )
+        .prop_map(|((id, name), kind, state, times, (url, step), size)| Job {
+            id,
+            name,
+            kind,
+            state,
+            times,
+            url,
+            failed_step: step.map(|(name, number)| Step { name, number }),
+            log_size: Some(size),
+        })
         .boxed()
 }
 

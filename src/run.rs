@@ -8,7 +8,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize, Serializer};
 
 pub(crate) use end::{End, Failure};
-pub(crate) use look::{Held, Job, JobLog, Look, Nature, Step, Times, Words};
+pub(crate) use look::{Held, Job, JobKind, JobLog, Look, Step, Times, Words};
 
 /// What became of the one request that starts something.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]

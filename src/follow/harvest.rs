@@ -8,7 +8,7 @@ use super::{Followed, FollowedRun, Following};
 use crate::event::News;
 use crate::provider::http::Tail;
 use crate::provider::{Error, Kind, LARGEST_RESULT};
-use crate::run::{Conclusion, Failure, Job, JobLog, Look, Nature, Run};
+use crate::run::{Conclusion, Failure, Job, JobKind, JobLog, Look, Run};
 use crate::shutdown::ShutdownMode;
 use crate::target::{Logs, ResultArtifact, Wait};
 use crate::untrusted::{cut, without_escapes};
@@ -45,7 +45,7 @@ impl Following<'_, '_> {
             return Vec::new();
         }
         let failed = |job: &&Job| {
-            job.nature == Nature::Job && job.state.conclusion() == Some(Conclusion::Failure)
+            job.kind == JobKind::Job && job.state.conclusion() == Some(Conclusion::Failure)
         };
         let mut logs = Vec::new();
         let mut jobs = look.jobs.iter().flatten().filter(failed).peekable();

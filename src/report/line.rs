@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::pipeline;
 use crate::event::{Event, News};
-use crate::run::{Conclusion, End, Held, Job, JobLog, Look, MatchedBy, Nature, Run, State, Times};
+use crate::run::{Conclusion, End, Held, Job, JobKind, JobLog, Look, MatchedBy, Run, State, Times};
 use crate::target::{Mode, RUN_NAME, Target};
 use crate::untrusted::one_line;
 
@@ -164,16 +164,16 @@ fn holder(held: &Held) -> String {
 }
 
 fn job(job: &Job) -> String {
-    let kind = match job.nature {
-        Nature::Job | Nature::Optional => "job",
-        Nature::Downstream => "downstream pipeline",
+    let kind = match job.kind {
+        JobKind::Job | JobKind::Optional => "job",
+        JobKind::Downstream => "downstream pipeline",
     };
     let name = one_line(&job.name);
     let doing = match job.state {
         State::Completed(conclusion) => {
             let after = lasted(&job.times).map(|time| format!(" after {time}"));
-            let allowed = match (job.nature, conclusion) {
-                (Nature::Optional, Conclusion::Failure) => ", which is allowed",
+            let allowed = match (job.kind, conclusion) {
+                (JobKind::Optional, Conclusion::Failure) => ", which is allowed",
                 _ => "",
             };
             let step = job

@@ -6,7 +6,7 @@ use super::line::{ended, lasted};
 use super::{pipeline, text};
 use crate::batch::TargetReport;
 use crate::follow::FollowedRun;
-use crate::run::{Conclusion, End, Job, Nature, Outcome};
+use crate::run::{Conclusion, End, Job, JobKind, Outcome};
 use crate::target::Target;
 use crate::untrusted::one_line;
 
@@ -245,7 +245,7 @@ fn hint(end: &End) -> Option<&str> {
 pub(super) fn failed_jobs(run: &FollowedRun, name: impl Fn(&str) -> String) -> Vec<String> {
     let jobs = run.look.iter().flat_map(|look| look.jobs.iter().flatten());
     let failed = |job: &&Job| {
-        job.nature != Nature::Optional && job.state.conclusion() == Some(Conclusion::Failure)
+        job.kind != JobKind::Optional && job.state.conclusion() == Some(Conclusion::Failure)
     };
     let all: Vec<_> = jobs.filter(failed).collect();
     let more = all.len().checked_sub(MOST_NAMED).filter(|more| *more > 0);

@@ -57,7 +57,7 @@ pub(crate) struct Job {
     /// What the provider's API calls it by.
     pub(crate) id: String,
     pub(crate) name: String,
-    pub(crate) nature: Nature,
+    pub(crate) kind: JobKind,
     pub(crate) state: State,
     pub(crate) times: Times,
     /// Where people look.
@@ -70,7 +70,7 @@ pub(crate) struct Job {
 
 /// What kind of part.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Nature {
+pub(crate) enum JobKind {
     Job,
     /// It may fail without the run's failing.
     Optional,

@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep};
 
 use super::{Watch, wait};
 use crate::provider::{Depth, Pace, Quota};
-use crate::run::{Conclusion, End, Job, Look, Nature, State, Times, Words};
+use crate::run::{Conclusion, End, Job, JobKind, Look, State, Times, Words};
 use crate::shutdown::Shutdown;
 use crate::target::OnBlocked;
 
@@ -149,7 +149,7 @@ fn running(job: u32, run: u32) -> Job {
     Job {
         id: job.to_string(),
         name: job.to_string(),
-        nature: Nature::Job,
+        kind: JobKind::Job,
         state: if job + 1 < run {
             State::Completed(Conclusion::Success)
         } else {

@@ -11,7 +11,7 @@ use super::{Waited, Watch, wait};
 use crate::event::News;
 use crate::provider::http::{Answer, Body};
 use crate::provider::{Depth, Error, Kind, Pace, Quota};
-use crate::run::{Conclusion, End, Held, Job, Look, Nature, State, Times, Words};
+use crate::run::{Conclusion, End, Held, Job, JobKind, Look, State, Times, Words};
 use crate::shutdown::{Shutdown, ShutdownMode};
 use crate::target::OnBlocked;
 
@@ -43,7 +43,7 @@ fn job(id: &str, state: State) -> Job {
     Job {
         id: id.to_owned(),
         name: id.to_owned(),
-        nature: Nature::Job,
+        kind: JobKind::Job,
         state,
         times: Times::default(),
         url: None,

@@ -9,7 +9,7 @@ use super::Bitbucket;
 use crate::provider::reading::{beside, unreadable};
 use crate::provider::wire::{self, List, MAX_PAGES, PAGE_SIZES};
 use crate::provider::{Depth, Error, Kind};
-use crate::run::{Conclusion, Held, Job, Look, Nature, Run, State, Times, Words};
+use crate::run::{Conclusion, Held, Job, JobKind, Look, Run, State, Times, Words};
 
 #[derive(Deserialize)]
 struct Pipeline {
@@ -172,7 +172,7 @@ impl PipelineStep {
         Job {
             name: self.name(),
             id: self.uuid,
-            nature: Nature::Job,
+            kind: JobKind::Job,
             state,
             times: Times {
                 created: None,

@@ -11,7 +11,7 @@ use super::GitHub;
 use crate::provider::reading::{beside, unreadable};
 use crate::provider::wire::{self, List, MAX_PAGES, PAGE_SIZES};
 use crate::provider::{Depth, Error};
-use crate::run::{Conclusion, Held, Job, Look, Nature, Run, State, Step, Times, Words};
+use crate::run::{Conclusion, Held, Job, JobKind, Look, Run, State, Step, Times, Words};
 
 #[derive(Deserialize)]
 struct WorkflowRun {
@@ -299,7 +299,7 @@ fn job(job: &WorkflowJob, of_run: State, web: &Url) -> Job {
     Job {
         id: job.id.to_string(),
         name: job.name.clone().unwrap_or_else(|| job.id.to_string()),
-        nature: Nature::Job,
+        kind: JobKind::Job,
         state,
         times: Times {
             created: job.created_at,

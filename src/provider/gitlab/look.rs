@@ -10,7 +10,7 @@ use super::GitLab;
 use crate::provider::reading::{beside, judge, parse, unreadable};
 use crate::provider::wire::{self, List, MAX_PAGES, PAGE_SIZES};
 use crate::provider::{Depth, Error};
-use crate::run::{Conclusion, Held, Job, Look, Nature, Run, State, Times, Words};
+use crate::run::{Conclusion, Held, Job, JobKind, Look, Run, State, Times, Words};
 
 /// Where a server tells of the pipelines that a pipeline started in other projects.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -204,10 +204,10 @@ fn job(job: PipelineJob, web: &Url) -> Job {
     Job {
         id: job.id.to_string(),
         name: job.name.unwrap_or_else(|| job.id.to_string()),
-        nature: if job.allow_failure {
-            Nature::Optional
+        kind: if job.allow_failure {
+            JobKind::Optional
         } else {
-            Nature::Job
+            JobKind::Job
         },
         state,
         times: Times {
@@ -228,7 +228,7 @@ fn downstream_job(mut bridge: PipelineJob, web: &Url) -> Job {
         bridge.web_url = pipeline.web_url;
     }
     Job {
-        nature: Nature::Downstream,
+        kind: JobKind::Downstream,
         ..job(bridge, web)
     }
 }
