@@ -12,7 +12,7 @@ use proptest::string::string_regex;
 use serde_json::{Map, Number, Value};
 
 use crate::input::{self, Given};
-use crate::provider::http::{Answer, Body, Http};
+use crate::provider::http::{Http, Response, ResponseBody};
 use crate::provider::{Connection, connections};
 use crate::run::{Conclusion, Held, Job, JobKind, Look, MatchedBy, Run, State, Step, Times, Words};
 use crate::target::Target;
@@ -351,17 +351,19 @@ pub(crate) struct Parts {
 }
 
 impl Parts {
-    pub(crate) fn answer(self) -> Answer {
-        Answer {
+    pub(crate) fn response(self) -> Response {
+        Response {
             status: StatusCode::from_u16(self.status).unwrap(),
             headers: self.headers,
-            body: self.body.map_or_else(Body::Unreadable, Body::Complete),
+            body: self
+                .body
+                .map_or_else(ResponseBody::Unreadable, ResponseBody::Complete),
         }
     }
 }
 
 /// Answers with any status, and a body like this one.
-pub(crate) fn answer(model: Value) -> BoxedStrategy<Parts> {
+pub(crate) fn response(model: Value) -> BoxedStrategy<Parts> {
     let status = prop_oneof![
         select(vec![200_u16, 201, 204, 400, 401, 403, 404, 422, 429]),
         100..1_000_u16

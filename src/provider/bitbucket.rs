@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::http::request::{below, credential_header, json};
-use super::http::{Answer, Http};
+use super::http::{Http, Response};
 use super::reading::{judge, no_default_branch, parse, unclear};
 use super::{Error, Form, Idempotency, Kind, Secrets, Trigger, wire};
 use crate::event::Event;
@@ -185,8 +185,12 @@ impl<'a> Bitbucket<'a> {
             return Ok(());
         }
         let url = self.repository(["refs", "tags", self.reference_name()]);
-        let read = match self.get(&url).await.and_then(|answer| judge(answer, WHAT)) {
-            Ok(answer) => parse(answer, WHAT),
+        let read = match self
+            .get(&url)
+            .await
+            .and_then(|response| judge(response, WHAT))
+        {
+            Ok(response) => parse(response, WHAT),
             Err(error) if error.kind() == Kind::Rejected => Err(error),
             Err(error) => return Err(error),
         };
@@ -207,9 +211,9 @@ impl<'a> Bitbucket<'a> {
     async fn default_branch(&self) -> Result<String, Error> {
         const WHAT: &str = "the repository, whose default branch is needed since there is no `ref`";
         let read = async || {
-            let answer = judge(self.get(&self.repository([])).await?, WHAT)
+            let response = judge(self.get(&self.repository([])).await?, WHAT)
                 .map_err(|error| error.if_rejected(|error| self.explain_read(error)))?;
-            let repository: Repository = answer.json().map_err(|why| no_default_branch(&why))?;
+            let repository: Repository = response.json().map_err(|why| no_default_branch(&why))?;
             let branch = repository.mainbranch.and_then(|branch| branch.name);
             branch.ok_or_else(|| {
                 Error::new(Kind::Rejected, "the repository has no main branch").hint("set `ref`")
@@ -269,18 +273,18 @@ impl<'a> Bitbucket<'a> {
         let trigger = self.trigger(form, Secrets::Sent);
         let headers = self.headers()?;
         let body = Some(&*trigger.body);
-        let answer = self
+        let response = self
             .http
             .plain(Idempotency::Once, Method::POST, &trigger.url, headers, body)
             .await?;
-        let answer = judge(answer, "the trigger")?;
-        if answer.status != StatusCode::CREATED {
+        let response = judge(response, "the trigger")?;
+        if response.status != StatusCode::CREATED {
             return Err(unclear(
-                &answer,
+                &response,
                 "that is no answer of Bitbucket's to a trigger",
             ));
         }
-        let pipeline: Pipeline = answer.json().map_err(|why| unclear(&answer, &why))?;
+        let pipeline: Pipeline = response.json().map_err(|why| unclear(&response, &why))?;
         Ok(Run {
             url: self.page(pipeline.build_number),
             id: pipeline.uuid,
@@ -291,16 +295,16 @@ impl<'a> Bitbucket<'a> {
 
     pub(super) async fn cancel(&self, run: &Run) -> Result<(), Error> {
         let url = self.repository(["pipelines", &run.id, "stopPipeline"]);
-        let answer = self.exchange(Method::POST, &url).await?;
-        judge(answer, "the stop").map(drop)
+        let response = self.exchange(Method::POST, &url).await?;
+        judge(response, "the stop").map(drop)
     }
 
     /// A bare name is sent as a branch; if there is no such branch, it may be a tag.
     pub(super) fn second_form(&self, rejection: &Error) -> Option<&'static str> {
-        let answer = rejection.answer()?;
-        let no_branch = answer.status == StatusCode::NOT_FOUND
-            && answer
-                .said()
+        let response = rejection.response()?;
+        let no_branch = response.status == StatusCode::NOT_FOUND
+            && response
+                .error_message()
                 .is_some_and(|said| said.contains(&format!("{NO_SUCH_REFERENCE} branch")));
         let may_be_tag = no_branch && matches!(self.reference, Some(Reference::Named(_)));
         self.is_no_branch.set(may_be_tag);
@@ -342,7 +346,7 @@ impl<'a> Bitbucket<'a> {
         below(&self.target.server.api, repository.chain(parts))
     }
 
-    async fn get(&self, url: &Url) -> Result<Answer, Error> {
+    async fn get(&self, url: &Url) -> Result<Response, Error> {
         self.exchange(Method::GET, url).await
     }
 
@@ -351,7 +355,7 @@ impl<'a> Bitbucket<'a> {
     }
 
     /// What has no body and starts nothing.
-    async fn exchange(&self, method: Method, url: &Url) -> Result<Answer, Error> {
+    async fn exchange(&self, method: Method, url: &Url) -> Result<Response, Error> {
         let headers = self.headers()?;
         self.http
             .plain(Idempotency::Repeatable, method, url, headers, None)
@@ -406,17 +410,17 @@ mod tests {
 
     #[test]
     fn an_answer_to_a_trigger_never_panics() {
-        let pipeline = noise::answer(json!({ "uuid": noise::UUID, "build_number": 7 }));
-        let repository = noise::answer(json!({ "mainbranch": { "name": "main" } }));
+        let pipeline = noise::response(json!({ "uuid": noise::UUID, "build_number": 7 }));
+        let repository = noise::response(json!({ "mainbranch": { "name": "main" } }));
         each(|bitbucket| {
             proptest!(|(pipeline in &pipeline, repository in &repository)| {
-                if let Ok(answer) = judge(pipeline.answer(), "the trigger") {
-                    match answer.json::<Pipeline>() {
+                if let Ok(response) = judge(pipeline.response(), "the trigger") {
+                    match response.json::<Pipeline>() {
                         Ok(pipeline) => drop(bitbucket.page(pipeline.build_number)),
-                        Err(why) => drop(unclear(&answer, &why)),
+                        Err(why) => drop(unclear(&response, &why)),
                     }
                 }
-                let _ = repository.answer().json::<Repository>().map_err(|why| no_default_branch(&why));
+                let _ = repository.response().json::<Repository>().map_err(|why| no_default_branch(&why));
             });
         });
     }

@@ -5,7 +5,7 @@ use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::http::answer::{Answer, Body};
+use super::http::response::{Response, ResponseBody};
 use crate::run::Failure;
 
 /// What follows from a failure.
@@ -32,7 +32,7 @@ pub(crate) struct Error {
     /// What the libraries below said, outermost first. For debugging.
     causes: Vec<String>,
     /// The answer that it was, if one came.
-    answer: Option<Rc<Answer>>,
+    response: Option<Rc<Response>>,
     /// It is of a request for a token.
     is_of_sign_in: bool,
     /// What was read is not there, though all else was well.
@@ -46,7 +46,7 @@ impl Error {
             message: message.into(),
             hint: None,
             causes: Vec::new(),
-            answer: None,
+            response: None,
             is_of_sign_in: false,
             is_missing: false,
         }
@@ -81,8 +81,8 @@ impl Error {
         self
     }
 
-    pub(crate) fn with_answer(mut self, answer: Answer) -> Self {
-        self.answer = Some(Rc::new(answer));
+    pub(crate) fn with_response(mut self, response: Response) -> Self {
+        self.response = Some(Rc::new(response));
         self
     }
 
@@ -110,14 +110,14 @@ impl Error {
         }
     }
 
-    pub(super) fn answer(&self) -> Option<&Answer> {
-        self.answer.as_deref()
+    pub(super) fn response(&self) -> Option<&Response> {
+        self.response.as_deref()
     }
 
     /// Whether less may be had where this came: the answer was too large, or the server failed at making it.
     pub(super) fn is_about_size(&self) -> bool {
-        self.answer().is_some_and(|answer| {
-            answer.status.is_server_error() || matches!(answer.body, Body::TooLarge(_))
+        self.response().is_some_and(|response| {
+            response.status.is_server_error() || matches!(response.body, ResponseBody::TooLarge(_))
         })
     }
 
@@ -136,7 +136,7 @@ impl Error {
 
     /// The status of the answer that it was, if one came.
     pub(crate) fn status(&self) -> Option<::http::StatusCode> {
-        self.answer().map(|answer| answer.status)
+        self.response().map(|response| response.status)
     }
 
     pub(crate) fn kind(&self) -> Kind {

@@ -21,7 +21,7 @@ use tokio::time::timeout;
 use url::Url;
 
 use super::http::request::{below, json};
-use super::http::{Answer, Http};
+use super::http::{Http, Response};
 use super::reading::{judge, no_default_branch, unclear};
 use super::{Error, Form, Idempotency, Trigger, wire};
 use crate::run::{MatchedBy, Run};
@@ -108,9 +108,9 @@ impl<'a> GitHub<'a> {
     async fn default_branch(&self) -> Result<String, Error> {
         const WHAT: &str = "the repository, whose default branch is needed since there is no `ref`";
         let read = async || {
-            let answer = judge(self.get(&self.repository([])).await?, WHAT)
+            let response = judge(self.get(&self.repository([])).await?, WHAT)
                 .map_err(|error| error.if_rejected(|error| self.explain_read(error)))?;
-            let repository: Repository = answer.json().map_err(|why| no_default_branch(&why))?;
+            let repository: Repository = response.json().map_err(|why| no_default_branch(&why))?;
             let branch = repository.default_branch;
             branch.ok_or_else(|| no_default_branch("the answer does not name it"))
         };
@@ -154,15 +154,16 @@ impl<'a> GitHub<'a> {
 
     pub(super) async fn send(&self, form: Form) -> Result<Option<Run>, Error> {
         let trigger = self.trigger(form);
-        let answer = judge(
+        let response = judge(
             self.post(Idempotency::Once, &trigger.url, Some(&trigger.body))
                 .await?,
             "the dispatch",
         )?;
-        match (&self.call.pipeline, answer.status) {
+        match (&self.call.pipeline, response.status) {
             (_, StatusCode::NO_CONTENT) => Ok(None),
             (GitHubPipeline::WorkflowDispatch { .. }, StatusCode::OK) => {
-                let details: RunDetails = answer.json().map_err(|why| unclear(&answer, &why))?;
+                let details: RunDetails =
+                    response.json().map_err(|why| unclear(&response, &why))?;
                 let id = details.workflow_run_id;
                 Ok(Some(Run {
                     id: id.to_string(),
@@ -172,7 +173,7 @@ impl<'a> GitHub<'a> {
                 }))
             }
             _ => Err(unclear(
-                &answer,
+                &response,
                 "that is no answer of GitHub's to a dispatch",
             )),
         }
@@ -180,10 +181,12 @@ impl<'a> GitHub<'a> {
 
     /// GitHub Enterprise Server before 3.21 names the key that it does not know.
     pub(super) fn second_form(&self, rejection: &Error) -> Option<&'static str> {
-        let answer = rejection.answer()?;
-        let names_it = answer.said().is_some_and(|said| said.contains(RUN_DETAILS));
+        let response = rejection.response()?;
+        let names_it = response
+            .error_message()
+            .is_some_and(|said| said.contains(RUN_DETAILS));
         let status = matches!(
-            answer.status,
+            response.status,
             StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY
         );
         (status
@@ -210,11 +213,11 @@ impl<'a> GitHub<'a> {
             )
         };
         let signed_in = self.signed_in();
-        let answer = match cancel().await {
+        let response = match cancel().await {
             Err(error) if self.renew_after(&error, &signed_in).await? => cancel().await,
-            answer => answer,
+            response => response,
         };
-        answer.map(drop)
+        response.map(drop)
     }
 
     pub(super) async fn explain(&self, rejection: Error) -> Error {
@@ -254,7 +257,7 @@ impl<'a> GitHub<'a> {
         self.session.signed_in()
     }
 
-    async fn get(&self, url: &Url) -> Result<Answer, Error> {
+    async fn get(&self, url: &Url) -> Result<Response, Error> {
         self.signed_in().api.get(self.http, url).await
     }
 
@@ -263,7 +266,7 @@ impl<'a> GitHub<'a> {
         idempotency: Idempotency,
         url: &Url,
         body: Option<&RawValue>,
-    ) -> Result<Answer, Error> {
+    ) -> Result<Response, Error> {
         self.signed_in()
             .api
             .post(self.http, idempotency, url, body)
@@ -331,15 +334,15 @@ mod tests {
     proptest! {
         #[test]
         fn an_answer_to_a_dispatch_never_panics(
-            details in noise::answer(json!({ "workflow_run_id": 1, "html_url": "https://x.example" })),
-            repository in noise::answer(json!({ "default_branch": "main" })),
+            details in noise::response(json!({ "workflow_run_id": 1, "html_url": "https://x.example" })),
+            repository in noise::response(json!({ "default_branch": "main" })),
         ) {
-            if let Ok(answer) = judge(details.answer(), "the dispatch")
-                && let Err(why) = answer.json::<RunDetails>()
+            if let Ok(response) = judge(details.response(), "the dispatch")
+                && let Err(why) = response.json::<RunDetails>()
             {
-                unclear(&answer, &why);
+                unclear(&response, &why);
             }
-            let _ = repository.answer().json::<Repository>().map_err(|why| no_default_branch(&why));
+            let _ = repository.response().json::<Repository>().map_err(|why| no_default_branch(&why));
         }
     }
 }

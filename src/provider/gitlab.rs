@@ -16,7 +16,7 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use super::http::request::{below, credential_header, json};
-use super::http::{Answer, Http};
+use super::http::{Http, Response};
 use super::reading::{judge, no_default_branch, parse, unclear};
 use super::{Error, Idempotency, Kind, Secrets, Trigger, wire};
 use crate::run::{MatchedBy, Run};
@@ -122,9 +122,9 @@ impl<'a> GitLab<'a> {
                     self.explain_read(error)
                 }
             };
-            let answer = judge(self.get(&self.project([])).await?, WHAT)
+            let response = judge(self.get(&self.project([])).await?, WHAT)
                 .map_err(|error| error.if_rejected(explain))?;
-            let project: Project = answer.json().map_err(|why| no_default_branch(&why))?;
+            let project: Project = response.json().map_err(|why| no_default_branch(&why))?;
             project
                 .default_branch
                 .filter(|branch| !branch.is_empty())
@@ -191,18 +191,18 @@ impl<'a> GitLab<'a> {
         };
         let headers = Self::headers(credential)?;
         let body = Some(&*trigger.body);
-        let answer = self
+        let response = self
             .http
             .plain(Idempotency::Once, Method::POST, &trigger.url, headers, body)
             .await?;
-        let answer = judge(answer, "the trigger")?;
-        if answer.status != StatusCode::CREATED {
+        let response = judge(response, "the trigger")?;
+        if response.status != StatusCode::CREATED {
             return Err(unclear(
-                &answer,
+                &response,
                 "that is no answer of GitLab's to a trigger",
             ));
         }
-        let pipeline: Pipeline = answer.json().map_err(|why| unclear(&answer, &why))?;
+        let pipeline: Pipeline = response.json().map_err(|why| unclear(&response, &why))?;
         self.project_id.set(pipeline.project_id);
         Ok(Run {
             id: pipeline.id.to_string(),
@@ -214,8 +214,8 @@ impl<'a> GitLab<'a> {
 
     pub(super) async fn cancel(&self, run: &Run) -> Result<(), Error> {
         let url = self.project(["pipelines", &run.id, "cancel"]);
-        let answer = self.exchange(Method::POST, &url).await?;
-        judge(answer, "the cancel").map(drop)
+        let response = self.exchange(Method::POST, &url).await?;
+        judge(response, "the cancel").map(drop)
     }
 
     pub(super) async fn explain(&self, rejection: Error) -> Error {
@@ -266,7 +266,7 @@ impl<'a> GitLab<'a> {
         }
     }
 
-    async fn get(&self, url: &Url) -> Result<Answer, Error> {
+    async fn get(&self, url: &Url) -> Result<Response, Error> {
         self.exchange(Method::GET, url).await
     }
 
@@ -284,7 +284,7 @@ impl<'a> GitLab<'a> {
     }
 
     /// As the one who may read; what has no body and starts nothing.
-    async fn exchange(&self, method: Method, url: &Url) -> Result<Answer, Error> {
+    async fn exchange(&self, method: Method, url: &Url) -> Result<Response, Error> {
         let headers = Self::headers(self.reader())?;
         self.http
             .plain(Idempotency::Repeatable, method, url, headers, None)
@@ -322,15 +322,15 @@ mod tests {
     proptest! {
         #[test]
         fn an_answer_to_a_trigger_never_panics(
-            pipeline in noise::answer(json!({ "id": 1, "iid": 7, "web_url": "https://x.example", "project_id": 1 })),
-            project in noise::answer(json!({ "default_branch": "main" })),
+            pipeline in noise::response(json!({ "id": 1, "iid": 7, "web_url": "https://x.example", "project_id": 1 })),
+            project in noise::response(json!({ "default_branch": "main" })),
         ) {
-            if let Ok(answer) = judge(pipeline.answer(), "the trigger")
-                && let Err(why) = answer.json::<Pipeline>()
+            if let Ok(response) = judge(pipeline.response(), "the trigger")
+                && let Err(why) = response.json::<Pipeline>()
             {
-                unclear(&answer, &why);
+                unclear(&response, &why);
             }
-            let _ = project.answer().json::<Project>().map_err(|why| no_default_branch(&why));
+            let _ = project.response().json::<Project>().map_err(|why| no_default_branch(&why));
         }
     }
 }

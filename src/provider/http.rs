@@ -1,11 +1,11 @@
 //! The one HTTP client: timeouts, redirects, caps, and what a failure means. It retries nothing.
 
-pub(super) mod answer;
 mod client;
 mod download;
 mod failure;
 mod name;
 pub(super) mod request;
+pub(super) mod response;
 
 use std::error::Error as StdError;
 use std::rc::Rc;
@@ -18,9 +18,9 @@ use serde_json::value::RawValue;
 use tokio::time::Instant;
 use url::{Origin, Url};
 
-pub(crate) use answer::{Answer, Body};
 pub(crate) use client::{Client, USER_AGENT};
 pub(crate) use download::Tail;
+pub(crate) use response::{Response, ResponseBody};
 
 use super::error::{Error, Kind, innermost};
 use super::{Connection, Idempotency, Quota};
@@ -95,7 +95,7 @@ impl<'a> Http<'a> {
         method: &Method,
         address: &Url,
         send: impl AsyncFn(&Url) -> Result<http::Response<B>, E>,
-    ) -> Result<Answer, Error>
+    ) -> Result<Response, Error>
     where
         B: http_body::Body<Data = Bytes>,
         B::Error: Into<BoxError>,
@@ -135,7 +135,7 @@ impl<'a> Http<'a> {
         address: &Url,
         headers: HeaderMap,
         body: Option<&RawValue>,
-    ) -> Result<Answer, Error> {
+    ) -> Result<Response, Error> {
         let client = self.client(idempotency)?;
         self.exchange(&method, address, async |address| {
             let mut request = client
@@ -201,7 +201,7 @@ fn redirect<B>(
 }
 
 /// Reads a body to its end or to the cap.
-async fn read<B>(response: http::Response<B>) -> Answer
+async fn read<B>(response: http::Response<B>) -> Response
 where
     B: http_body::Body<Data = Bytes>,
     B::Error: Into<BoxError>,
@@ -216,19 +216,19 @@ where
     let mut bytes = Vec::new();
     let body = loop {
         match body.frame().await {
-            None => break Body::Complete(bytes),
-            Some(Err(error)) => break Body::Unreadable(innermost(error.into().as_ref())),
+            None => break ResponseBody::Complete(bytes),
+            Some(Err(error)) => break ResponseBody::Unreadable(innermost(error.into().as_ref())),
             Some(Ok(frame)) => {
                 if let Some(data) = frame.data_ref() {
                     if bytes.len() + data.len() > limit {
-                        break Body::TooLarge(limit);
+                        break ResponseBody::TooLarge(limit);
                     }
                     bytes.extend_from_slice(data);
                 }
             }
         }
     };
-    Answer {
+    Response {
         status: parts.status,
         headers: parts.headers,
         body,
@@ -243,9 +243,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_redirect_never_panics(parts in noise::answer(serde_json::Value::Null), place in noise::text()) {
+        fn a_redirect_never_panics(parts in noise::response(serde_json::Value::Null), place in noise::text()) {
             let address = Url::parse("https://git.example/api/v4/projects/a%2Fb?x=y").unwrap();
-            let Answer { status, headers, .. } = parts.answer();
+            let Response { status, headers, .. } = parts.response();
             let mut response = http::Response::new(());
             *response.status_mut() = status;
             *response.headers_mut() = headers;

@@ -3,46 +3,46 @@
 use serde::de::DeserializeOwned;
 
 use super::error::{Error, Kind};
-use super::http::{Answer, Body};
+use super::http::{Response, ResponseBody};
 use crate::run::State;
 
 /// What an answer's status means, where the provider has no word of its own for it.
-pub(super) fn judge(answer: Answer, what: &str) -> Result<Answer, Error> {
-    if answer.status.is_success() {
-        return Ok(answer);
+pub(super) fn judge(response: Response, what: &str) -> Result<Response, Error> {
+    if response.status.is_success() {
+        return Ok(response);
     }
-    let told = answer.tell();
-    if let Some(limit) = answer.rate_limit() {
+    let told = response.summary();
+    if let Some(limit) = response.rate_limit() {
         let error = Error::new(
             Kind::RateLimited(limit.wait),
             format!("too many requests: {told} for {what}"),
         );
-        return Err(error.with_answer(answer));
+        return Err(error.with_response(response));
     }
-    let status = answer.status;
+    let status = response.status;
     let kind = if status.is_client_error() && status != ::http::StatusCode::REQUEST_TIMEOUT {
         Kind::Rejected
     } else {
         Kind::Unknown
     };
-    Err(Error::new(kind, format!("{told} for {what}")).with_answer(answer))
+    Err(Error::new(kind, format!("{told} for {what}")).with_response(response))
 }
 
 /// A success that cannot be understood: something may have been started.
-pub(super) fn unclear(answer: &Answer, why: &str) -> Error {
+pub(super) fn unclear(response: &Response, why: &str) -> Error {
     Error::new(
         Kind::Unknown,
-        format!("{} for the trigger, but {why}", answer.status.as_u16()),
+        format!("{} for the trigger, but {why}", response.status.as_u16()),
     )
 }
 
 /// What was read, if it can be understood; later it may.
-pub(super) fn parse<T: DeserializeOwned>(answer: Answer, what: &str) -> Result<T, Error> {
-    answer.json().map_err(|why| {
+pub(super) fn parse<T: DeserializeOwned>(response: Response, what: &str) -> Result<T, Error> {
+    response.json().map_err(|why| {
         let error = unreadable(what, &why);
-        match answer.body {
-            Body::TooLarge(_) => error.with_answer(answer),
-            Body::Complete(_) | Body::Unreadable(_) => error,
+        match response.body {
+            ResponseBody::TooLarge(_) => error.with_response(response),
+            ResponseBody::Complete(_) | ResponseBody::Unreadable(_) => error,
         }
     })
 }

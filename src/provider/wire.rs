@@ -248,7 +248,7 @@ mod tests {
     use super::*;
     use crate::noise;
     use crate::provider::Kind;
-    use crate::provider::http::{Answer, Body};
+    use crate::provider::http::{Response, ResponseBody};
     use ::http::{HeaderMap, StatusCode};
     use chrono::{DateTime, Utc};
     use proptest::prelude::*;
@@ -391,12 +391,12 @@ mod tests {
                 if size < 30 {
                     return Ok(());
                 }
-                let answer = Answer {
+                let response = Response {
                     status: StatusCode::from_u16(status).unwrap(),
                     headers: HeaderMap::new(),
-                    body: Body::Complete(Vec::new()),
+                    body: ResponseBody::Complete(Vec::new()),
                 };
-                Err::<(), _>(Error::new(kind, "no").with_answer(answer))
+                Err::<(), _>(Error::new(kind, "no").with_response(response))
             });
             let _ = read.await;
             sizes.into_inner()

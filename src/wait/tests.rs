@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep};
 
 use super::{Waited, Watch, wait};
 use crate::event::News;
-use crate::provider::http::{Answer, Body};
+use crate::provider::http::{Response, ResponseBody};
 use crate::provider::{Depth, Error, Kind, Pace, Quota};
 use crate::run::{Conclusion, End, Held, Job, JobKind, Look, State, Times, Words};
 use crate::shutdown::{Shutdown, ShutdownMode};
@@ -58,10 +58,10 @@ fn failure(kind: Kind) -> Error {
 
 fn refusal(status: u16) -> Error {
     let status = StatusCode::from_u16(status).unwrap();
-    failure(Kind::Rejected).with_answer(Answer {
+    failure(Kind::Rejected).with_response(Response {
         status,
         headers: HeaderMap::new(),
-        body: Body::Complete(Vec::new()),
+        body: ResponseBody::Complete(Vec::new()),
     })
 }
 

@@ -4,17 +4,17 @@ use ::http::StatusCode;
 
 use super::{Bitbucket, NO_SUCH_REFERENCE};
 use crate::provider::Error;
-use crate::provider::http::Answer;
+use crate::provider::http::Response;
 use crate::target::{BitbucketCredential, Reference};
 
 const NO_SUCH_PIPELINE: &str = "Requested selector is not found";
 
 pub(super) async fn explain(bitbucket: &Bitbucket<'_>, rejection: Error) -> Error {
-    let Some(answer) = rejection.answer() else {
+    let Some(response) = rejection.response() else {
         return rejection;
     };
-    let said = answer.said().unwrap_or_default();
-    match answer.status {
+    let said = response.error_message().unwrap_or_default();
+    match response.status {
         StatusCode::NOT_FOUND if said.contains(NO_SUCH_REFERENCE) => {
             let name = bitbucket.reference_name();
             let what = match bitbucket.reference {
@@ -54,7 +54,7 @@ pub(super) async fn explain(bitbucket: &Bitbucket<'_>, rejection: Error) -> Erro
 async fn not_found(bitbucket: &Bitbucket<'_>, rejection: Error) -> Error {
     let repository = &bitbucket.target.repository;
     let read = bitbucket.get(&bitbucket.repository([])).await;
-    match read.map(|answer| answer.status) {
+    match read.map(|response| response.status) {
         Ok(status) if status.is_success() => {
             let message = format!("{}, yet the repository is visible", rejection.message());
             rejection.told(
@@ -80,9 +80,9 @@ async fn not_found(bitbucket: &Bitbucket<'_>, rejection: Error) -> Error {
 impl Bitbucket<'_> {
     /// Pipelines that are to be waited for must be readable.
     pub(in crate::provider) fn explain_unreadable(&self, error: Error) -> Error {
-        match error.answer() {
-            Some(answer) if answer.status == StatusCode::FORBIDDEN => {
-                let (lacks, evidence) = scope(answer);
+        match error.response() {
+            Some(response) if response.status == StatusCode::FORBIDDEN => {
+                let (lacks, evidence) = scope(response);
                 error.adding(
                     format!("the pipeline could not be waited for: the token lacks {lacks}{evidence}"),
                     "give the token the scope read:pipeline:bitbucket: write:pipeline:bitbucket does not bring it along",
@@ -94,10 +94,10 @@ impl Bitbucket<'_> {
 
     /// Rejections that mean the same for reads and for the trigger.
     pub(super) fn explain_read(&self, rejection: Error) -> Error {
-        let Some(answer) = rejection.answer() else {
+        let Some(response) = rejection.response() else {
             return rejection;
         };
-        match answer.status {
+        match response.status {
             StatusCode::UNAUTHORIZED => {
                 let hint = match self.call.credential {
                     BitbucketCredential::Access(_) => {
@@ -111,7 +111,7 @@ impl Bitbucket<'_> {
             "Bitbucket does not take the token", hint)
             }
             StatusCode::FORBIDDEN => {
-                let (lacks, evidence) = scope(answer);
+                let (lacks, evidence) = scope(response);
                 rejection.adding(
             format!("the token lacks {lacks}{evidence}"),
                     "triggering needs read:pipeline:bitbucket and write:pipeline:bitbucket; finding the main branch, where no `ref` is given, read:repository:bitbucket",
@@ -127,8 +127,8 @@ impl Bitbucket<'_> {
 }
 
 /// Which scope is missing, and how we know: Bitbucket names both sides in headers.
-fn scope(answer: &Answer) -> (String, String) {
-    let header = |name| answer.header(name).filter(|text| !text.is_empty());
+fn scope(response: &Response) -> (String, String) {
+    let header = |name| response.header(name).filter(|text| !text.is_empty());
     let has = header("x-oauth-scopes").map(|has| format!(" (its scopes: {has})"));
     let lacks = header("x-accepted-oauth-scopes")
         .map_or("a scope".to_owned(), |scope| format!("the scope {scope}"));
@@ -146,15 +146,15 @@ mod tests {
 
     #[test]
     fn an_explanation_never_panics() {
-        let rejection = noise::answer(json!({
+        let rejection = noise::response(json!({
             "type": "error",
             "error": { "message": NO_SUCH_PIPELINE, "detail": "Could not find last reference for branch main" },
         }));
         each(|bitbucket| {
             proptest!(|(rejection in &rejection)| {
-                let answer = rejection.answer();
-                scope(&answer);
-                if let Err(error) = judge(answer, "the trigger") {
+                let response = rejection.response();
+                scope(&response);
+                if let Err(error) = judge(response, "the trigger") {
                     bitbucket.second_form(&error);
                     bitbucket.explain_unreadable(bitbucket.explain_read(error));
                 }

@@ -286,12 +286,12 @@ mod tests {
     proptest! {
         #[test]
         fn a_look_never_panics(
-            pipeline in noise::answer(json!({
+            pipeline in noise::response(json!({
                 "uuid": noise::UUID, "build_number": 7,
                 "state": { "name": "IN_PROGRESS", "stage": { "name": "PAUSED" }, "result": { "name": "FAILED" } },
                 "created_on": "2026-11-22T12:00:00.123456Z", "completed_on": "2026-11-22T12:00:00Z",
             })),
-            steps in noise::answer(json!({
+            steps in noise::response(json!({
                 "values": [{
                     "uuid": noise::UUID, "name": "test", "started_on": "2026-11-22T12:00:00Z",
                     "state": { "name": "PENDING", "stage": { "name": "PAUSED" }, "result": { "name": "FAILED" } },
@@ -300,8 +300,8 @@ mod tests {
                 "next": "https://api.bitbucket.org/2.0/x?page=2",
             })),
         ) {
-            let steps = steps.answer().json::<Steps>().map(|page| page.values.entries);
-            if let Ok(pipeline) = pipeline.answer().json::<Pipeline>() {
+            let steps = steps.response().json::<Steps>().map(|page| page.values.entries);
+            if let Ok(pipeline) = pipeline.response().json::<Pipeline>() {
                 pipeline.look(steps.ok());
             }
         }

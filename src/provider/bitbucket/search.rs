@@ -142,7 +142,7 @@ mod tests {
 
     #[test]
     fn a_candidate_never_panics() {
-        let pipelines = noise::answer(json!({ "values": [{
+        let pipelines = noise::response(json!({ "values": [{
             "uuid": noise::UUID, "build_number": 7, "created_on": "2026-11-22T12:00:00.123Z",
             "trigger": { "type": "pipeline_trigger_manual" },
             "target": {
@@ -152,7 +152,7 @@ mod tests {
         }]}));
         each(|bitbucket| {
             proptest!(|(pipelines in &pipelines)| {
-                for pipeline in pipelines.answer().json::<Pipelines>().into_iter().flat_map(|found| found.values.entries) {
+                for pipeline in pipelines.response().json::<Pipelines>().into_iter().flat_map(|found| found.values.entries) {
                     bitbucket.candidate(pipeline);
                 }
             });

@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 use url::Url;
 
 use crate::provider::http::request::credential_header;
-use crate::provider::http::{Answer, Client, Http, USER_AGENT};
+use crate::provider::http::{Client, Http, Response, USER_AGENT};
 use crate::provider::reading::{judge, parse};
 use crate::provider::{Error, Idempotency, Kind};
 use crate::secret::Secret;
@@ -111,21 +111,25 @@ impl Api {
         })
     }
 
-    pub(super) async fn get(&self, http: &Http<'_>, url: &Url) -> Result<Answer, Error> {
-        let (answer, _) = self.get_at(http, url).await?;
-        Ok(answer)
+    pub(super) async fn get(&self, http: &Http<'_>, url: &Url) -> Result<Response, Error> {
+        let (response, _) = self.get_at(http, url).await?;
+        Ok(response)
     }
 
     /// The same with the address that answered, which redirects may have led to.
-    pub(super) async fn get_at(&self, http: &Http<'_>, url: &Url) -> Result<(Answer, Url), Error> {
+    pub(super) async fn get_at(
+        &self,
+        http: &Http<'_>,
+        url: &Url,
+    ) -> Result<(Response, Url), Error> {
         let request = Request::of(Idempotency::Repeatable, Method::GET);
         self.exchange(http, request, url).await
     }
 
-    pub(super) async fn delete(&self, http: &Http<'_>, url: &Url) -> Result<Answer, Error> {
+    pub(super) async fn delete(&self, http: &Http<'_>, url: &Url) -> Result<Response, Error> {
         let request = Request::of(Idempotency::Repeatable, Method::DELETE);
-        let (answer, _) = self.exchange(http, request, url).await?;
-        Ok(answer)
+        let (response, _) = self.exchange(http, request, url).await?;
+        Ok(response)
     }
 
     pub(super) async fn post(
@@ -134,13 +138,13 @@ impl Api {
         idempotency: Idempotency,
         url: &Url,
         body: Option<&RawValue>,
-    ) -> Result<Answer, Error> {
+    ) -> Result<Response, Error> {
         let request = Request {
             body,
             ..Request::of(idempotency, Method::POST)
         };
-        let (answer, _) = self.exchange(http, request, url).await?;
-        Ok(answer)
+        let (response, _) = self.exchange(http, request, url).await?;
+        Ok(response)
     }
 
     /// Reads again what may have been read before: costs nothing of the rate limit where it is the same.
@@ -157,15 +161,15 @@ impl Api {
             unless: tag,
             ..Request::of(Idempotency::Repeatable, Method::GET)
         };
-        let (answer, _) = self.exchange(http, request, url).await?;
-        if let Some((_, before)) = known.filter(|_| answer.status == StatusCode::NOT_MODIFIED) {
+        let (response, _) = self.exchange(http, request, url).await?;
+        if let Some((_, before)) = known.filter(|_| response.status == StatusCode::NOT_MODIFIED) {
             return Ok(before);
         }
-        let answer = judge(answer, what)?;
+        let response = judge(response, what)?;
         // A copy: the header is a part of all that was received with it, and would keep that in memory.
-        let tag = answer.headers.get(header::ETAG);
+        let tag = response.headers.get(header::ETAG);
         let tag = tag.map(|tag| HeaderValue::from_bytes(tag.as_bytes()));
-        let read: Rc<T> = Rc::new(parse(answer, what)?);
+        let read: Rc<T> = Rc::new(parse(response, what)?);
         if let Some(Ok(tag)) = tag {
             let look = (tag, Rc::clone(&read) as Rc<dyn Any>);
             self.looks.borrow_mut().insert(url.clone(), look);
@@ -190,10 +194,10 @@ impl Api {
             unless,
         }: Request<'_>,
         url: &Url,
-    ) -> Result<(Answer, Url), Error> {
+    ) -> Result<(Response, Url), Error> {
         let octocrab = self.library.octocrab(idempotency)?;
         let last = RefCell::new(url.clone());
-        let answer = http
+        let response = http
             .exchange(&method, url, async |url| {
                 last.replace(url.clone());
                 let mut request = request::Builder::new()
@@ -212,6 +216,6 @@ impl Api {
                 octocrab.execute(request).await
             })
             .await?;
-        Ok((answer, last.into_inner()))
+        Ok((response, last.into_inner()))
     }
 }

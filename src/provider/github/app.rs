@@ -20,7 +20,7 @@ use super::api::{Api, Library};
 use super::permissions::Permissions;
 use crate::event::Event;
 use crate::provider::http::request::below;
-use crate::provider::http::{Answer, Http};
+use crate::provider::http::{Http, Response};
 use crate::provider::reading::{judge, parse};
 use crate::provider::{Error, Idempotency, Kind, wire};
 use crate::secret::Secret;
@@ -234,12 +234,12 @@ impl Asker<'_> {
     async fn ask<T>(
         &self,
         request: impl AsyncFn(Rc<Api>) -> Result<T, Error>,
-        answer: impl Fn(&T) -> &Answer,
+        response: impl Fn(&T) -> &Response,
     ) -> Result<T, Error> {
         let Signed { api, at } = self.signed.borrow().clone();
         let first = request(api).await?;
-        let is_refused = answer(&first).status == StatusCode::UNAUTHORIZED;
-        let theirs = answer(&first).server_time().filter(|theirs| {
+        let is_refused = response(&first).status == StatusCode::UNAUTHORIZED;
+        let theirs = response(&first).server_time().filter(|theirs| {
             let is_credible = apart(*theirs, SystemTime::now()) <= MAX_CLOCK_DIFFERENCE;
             is_refused && is_credible && apart(*theirs, at) > MIN_CLOCK_DIFFERENCE
         });
@@ -252,18 +252,18 @@ impl Asker<'_> {
     }
 
     /// The App's installation at a repository, with the address that it is at by now.
-    async fn installation(&self, repository: &str) -> Result<(Answer, Url), Error> {
+    async fn installation(&self, repository: &str) -> Result<(Response, Url), Error> {
         let parts = ["repos"].into_iter().chain(repository.split('/'));
         let url = below(&self.target.server.api, parts.chain(["installation"]));
         let request = async |api: Rc<Api>| api.get_at(self.http, &url).await;
-        self.ask(request, |(answer, _)| answer).await
+        self.ask(request, |(response, _)| response).await
     }
 
     async fn find(&self) -> Result<Installation, Error> {
         const WHAT: &str = "the App's installation";
-        let (answer, _) = self.installation(&self.target.repository).await?;
-        match judge(answer, WHAT) {
-            Ok(answer) => parse(answer, WHAT),
+        let (response, _) = self.installation(&self.target.repository).await?;
+        match judge(response, WHAT) {
+            Ok(response) => parse(response, WHAT),
             Err(error) => Err(self.installation_failure(error).await),
         }
     }
@@ -292,7 +292,10 @@ impl Asker<'_> {
             Err(error) if error.status() == Some(StatusCode::UNPROCESSABLE_ENTITY) => error,
             minted => return minted,
         };
-        let said = error.answer().and_then(Answer::said).unwrap_or_default();
+        let said = error
+            .response()
+            .and_then(Response::error_message)
+            .unwrap_or_default();
         if said.contains(PERMISSIONS_REFUSED) {
             return Err(self.lacks_permission(error));
         }
@@ -325,10 +328,10 @@ impl Asker<'_> {
             api.post(self.http, Idempotency::Repeatable, &url, body)
                 .await
         };
-        let answer = self.ask(request, |answer| answer).await?;
-        let answer = judge(answer, "an installation token")?;
-        let made_at = answer.server_time();
-        let token: Minted = parse(answer, "the installation token")?;
+        let response = self.ask(request, |response| response).await?;
+        let response = judge(response, "an installation token")?;
+        let made_at = response.server_time();
+        let token: Minted = parse(response, "the installation token")?;
         Ok(Minted { made_at, ..token })
     }
 
@@ -354,8 +357,8 @@ impl Asker<'_> {
                 continue;
             }
             match self.installation(repository).await {
-                Ok((answer, at)) if answer.status.is_success() => {
-                    let read = answer.json::<Installation>();
+                Ok((response, at)) if response.status.is_success() => {
+                    let read = response.json::<Installation>();
                     if read.is_ok_and(|read| read.id != installation.id) {
                         gone.push(repository.as_str());
                     } else if let Some(id) = repository_id(&at) {
@@ -364,7 +367,7 @@ impl Asker<'_> {
                         names.push(name);
                     }
                 }
-                Ok((answer, _)) if answer.status == StatusCode::NOT_FOUND => {
+                Ok((response, _)) if response.status == StatusCode::NOT_FOUND => {
                     gone.push(repository.as_str());
                 }
                 Ok(_) | Err(_) => names.push(name),
@@ -374,13 +377,13 @@ impl Asker<'_> {
     }
 
     async fn installation_failure(&self, error: Error) -> Error {
-        let Some(answer) = error.answer() else {
+        let Some(response) = error.response() else {
             return error;
         };
-        let unknown_app = answer
-            .said()
+        let unknown_app = response
+            .error_message()
             .is_some_and(|said| said.contains("Integration not found"));
-        match answer.status {
+        match response.status {
             StatusCode::UNAUTHORIZED => error.adding(
                 "GitHub does not take the App's key",
                 "check that `client-id` and `private-key` are of the same App, and that the runner's clock is right",
@@ -401,8 +404,8 @@ impl Asker<'_> {
     async fn strange(&self) -> Vec<&str> {
         let mut strange = Vec::new();
         for repository in self.scope.repositories.iter().take(MOST_ASKED) {
-            let answer = self.installation(repository).await;
-            if answer.is_ok_and(|(answer, _)| answer.status == StatusCode::NOT_FOUND) {
+            let response = self.installation(repository).await;
+            if response.is_ok_and(|(response, _)| response.status == StatusCode::NOT_FOUND) {
                 strange.push(repository.as_str());
             }
         }
@@ -468,13 +471,13 @@ mod tests {
     proptest! {
         #[test]
         fn a_token_never_panics(
-            installation in noise::answer(json!({ "id": 1, "app_slug": "deployer" })),
-            token in noise::answer(json!({ "token": "ghs_x", "expires_at": "2026-11-22T13:00:00Z" })),
+            installation in noise::response(json!({ "id": 1, "app_slug": "deployer" })),
+            token in noise::response(json!({ "token": "ghs_x", "expires_at": "2026-11-22T13:00:00Z" })),
             now in noise::http_date(),
         ) {
-            let _ = installation.answer().json::<Installation>();
+            let _ = installation.response().json::<Installation>();
             let now = httpdate::parse_http_date(&now).unwrap_or(SystemTime::UNIX_EPOCH);
-            if let Ok(Minted { expires_at, .. }) = token.answer().json() {
+            if let Ok(Minted { expires_at, .. }) = token.response().json() {
                 let _ = Instant::now() + lifetime(expires_at, now);
             }
         }

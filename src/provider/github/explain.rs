@@ -6,7 +6,7 @@ use serde::Deserialize;
 use super::GitHub;
 use crate::nearest::nearest;
 use crate::provider::Error;
-use crate::provider::http::Answer;
+use crate::provider::http::Response;
 use crate::provider::http::request::below;
 use crate::provider::wire::{self, List};
 use crate::target::{GitHubCredential, GitHubPipeline};
@@ -32,13 +32,13 @@ struct Workflow {
 }
 
 pub(super) async fn explain(github: &GitHub<'_>, rejection: Error) -> Error {
-    let Some(answer) = rejection.answer() else {
+    let Some(response) = rejection.response() else {
         return rejection;
     };
-    let said = answer.said().unwrap_or_default();
-    match answer.status {
+    let said = response.error_message().unwrap_or_default();
+    match response.status {
         StatusCode::UNAUTHORIZED => github.explain_read(rejection),
-        StatusCode::FORBIDDEN if wants_single_sign_on(answer) => github.explain_read(rejection),
+        StatusCode::FORBIDDEN if wants_single_sign_on(response) => github.explain_read(rejection),
         StatusCode::FORBIDDEN | StatusCode::NOT_FOUND => not_allowed(github, rejection).await,
         StatusCode::UNPROCESSABLE_ENTITY | StatusCode::BAD_REQUEST => match reason(&said) {
             Reason::UnknownReference => {
@@ -99,11 +99,11 @@ fn reason(said: &str) -> Reason {
 /// 403 and 404 say little: a repository that is not there, one that the token does not see, a workflow
 /// that is not there and a permission that is missing all look the same. Reads tell them apart.
 async fn not_allowed(github: &GitHub<'_>, rejection: Error) -> Error {
-    let Some(answer) = rejection.answer() else {
+    let Some(response) = rejection.response() else {
         return rejection;
     };
-    let status = answer.status.as_u16();
-    let said = answer.said().unwrap_or_default();
+    let status = response.status.as_u16();
+    let said = response.error_message().unwrap_or_default();
     if said.contains("a disabled workflow") {
         return rejection.adding(
             "the workflow is disabled",
@@ -146,29 +146,29 @@ async fn not_allowed(github: &GitHub<'_>, rejection: Error) -> Error {
             hint,
         );
     }
-    let (needed, evidence) = permission(github, answer);
+    let (needed, evidence) = permission(github, response);
     rejection.told(
         format!("{status} for the dispatch, yet the repository is visible: the token lacks {needed}{evidence}"),
         allowed_hint(&github.call.credential, &needed),
     )
 }
 
-fn wants_single_sign_on(answer: &Answer) -> bool {
-    answer.header("x-github-sso").is_some()
+fn wants_single_sign_on(response: &Response) -> bool {
+    response.header("x-github-sso").is_some()
 }
 
 impl GitHub<'_> {
     /// Rejections that need no further read: of reads, and those that mean the same for the trigger.
     pub(super) fn explain_read(&self, rejection: Error) -> Error {
-        let Some(answer) = rejection.answer() else {
+        let Some(response) = rejection.response() else {
             return rejection;
         };
-        match answer.status {
+        match response.status {
             StatusCode::UNAUTHORIZED => rejection.adding(
                 "GitHub does not know the token",
                 "it is wrong, expired or revoked: make a new one and set the secret again; a token of another server is unknown here too",
             ),
-            StatusCode::FORBIDDEN if wants_single_sign_on(answer) => rejection.adding(
+            StatusCode::FORBIDDEN if wants_single_sign_on(response) => rejection.adding(
                 "the organisation wants the token authorised for its single sign-on",
                 "authorise it under Settings, Developer settings, Personal access tokens, Configure SSO",
             ),
@@ -182,10 +182,10 @@ impl GitHub<'_> {
 
     /// Runs that are to be waited for must be readable.
     pub(in crate::provider) fn explain_unreadable(&self, error: Error) -> Error {
-        let Some(answer) = error.answer() else {
+        let Some(response) = error.response() else {
             return error;
         };
-        if answer.status != StatusCode::FORBIDDEN || wants_single_sign_on(answer) {
+        if response.status != StatusCode::FORBIDDEN || wants_single_sign_on(response) {
             return self.explain_read(error);
         }
         let needed = "\"Actions: read\"";
@@ -196,8 +196,8 @@ impl GitHub<'_> {
     }
 
     async fn default_branch_name(&self) -> Option<String> {
-        let answer = self.get(&self.repository([])).await.ok()?;
-        answer
+        let response = self.get(&self.repository([])).await.ok()?;
+        response
             .json::<super::Repository>()
             .ok()
             .and_then(|repository| repository.default_branch)
@@ -237,16 +237,16 @@ impl Workflow {
 
 async fn is_missing(github: &GitHub<'_>, workflow: &str) -> bool {
     let url = github.repository(["actions", "workflows", workflow]);
-    let answer = github.get(&url).await;
-    answer.is_ok_and(|answer| answer.status == StatusCode::NOT_FOUND)
+    let response = github.get(&url).await;
+    response.is_ok_and(|response| response.status == StatusCode::NOT_FOUND)
 }
 
 async fn workflows(github: &GitHub<'_>) -> Option<Workflows> {
     let mut url = below(&github.repository([]), ["actions", "workflows"]);
     url.set_query(Some("per_page=100"));
-    let answer = github.get(&url).await.ok()?;
-    if answer.status.is_success() {
-        answer.json().ok()
+    let response = github.get(&url).await.ok()?;
+    if response.status.is_success() {
+        response.json().ok()
     } else {
         None
     }
@@ -254,9 +254,9 @@ async fn workflows(github: &GitHub<'_>) -> Option<Workflows> {
 
 /// Which permission is missing, and how we know: GitHub names scopes to classic tokens, permissions to
 /// all others.
-fn permission(github: &GitHub<'_>, answer: &Answer) -> (String, String) {
-    let header = |name| answer.header(name).filter(|text| !text.is_empty());
-    if answer.header("x-oauth-scopes").is_some() {
+fn permission(github: &GitHub<'_>, response: &Response) -> (String, String) {
+    let header = |name| response.header(name).filter(|text| !text.is_empty());
+    if response.header("x-oauth-scopes").is_some() {
         let accepted = header("x-accepted-oauth-scopes").unwrap_or("repo");
         let has = header("x-oauth-scopes").unwrap_or("none");
         return (
@@ -345,23 +345,23 @@ mod tests {
 
     #[test]
     fn an_explanation_never_panics() {
-        let rejection = noise::answer(json!({
+        let rejection = noise::response(json!({
             "message": "Unexpected inputs provided: [\"return_run_details\"]", "errors": [{ "message": "no" }],
             "error": { "message": "No ref found for: x", "detail": "a disabled workflow" },
         }));
-        let workflows = noise::answer(json!({ "total_count": 40, "workflows": [
+        let workflows = noise::response(json!({ "total_count": 40, "workflows": [
             { "name": "Build", "path": ".github/workflows/build.yml", "state": "active" },
         ]}));
         each(|github| {
             proptest!(|(rejection in &rejection, workflows in &workflows)| {
-                let answer = rejection.answer();
-                reason(&answer.said().unwrap_or_default());
-                permission(github, &answer);
-                if let Err(error) = judge(answer, "the dispatch") {
+                let response = rejection.response();
+                reason(&response.error_message().unwrap_or_default());
+                permission(github, &response);
+                if let Err(error) = judge(response, "the dispatch") {
                     github.second_form(&error);
                     github.explain_unreadable(github.explain_read(error));
                 }
-                if let Ok(known) = workflows.answer().json::<Workflows>() {
+                if let Ok(known) = workflows.response().json::<Workflows>() {
                     nearest("build.yml", known.workflows.entries.iter().map(Workflow::file));
                     known.list();
                 }

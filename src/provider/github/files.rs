@@ -88,8 +88,8 @@ impl GitHub<'_> {
             .http
             .download(&url, &headers, LARGEST_ARCHIVE, "the artifact")
             .await
-            .map_err(|error| match error.answer() {
-                Some(answer) if answer.status == StatusCode::GONE => expired(),
+            .map_err(|error| match error.response() {
+                Some(response) if response.status == StatusCode::GONE => expired(),
                 _ => error,
             })?;
         verify(&uploaded, artifact.digest.as_deref())?;
@@ -256,14 +256,14 @@ mod tests {
     proptest! {
         #[test]
         fn an_artifact_never_panics(
-            artifacts in noise::answer(json!({ "artifacts": [
+            artifacts in noise::response(json!({ "artifacts": [
                 { "id": 1, "name": "result", "expired": false, "digest": "sha256:e3b0", "created_at": "2026-11-22T12:00:00Z" },
                 { "id": 2, "name": "result", "expired": true, "digest": null, "created_at": null },
             ]})),
             log in prop::collection::vec(prop_oneof![noise::time(), noise::text(), Just("\n".to_owned()), Just(" ".to_owned())], 0..9),
             bytes in prop::collection::vec(any::<u8>(), 0..40),
         ) {
-            if let Ok(found) = artifacts.answer().json::<Artifacts>()
+            if let Ok(found) = artifacts.response().json::<Artifacts>()
                 && let Some(artifact) = found.newest("result")
             {
                 let _ = verify(&bytes, artifact.digest.as_deref());

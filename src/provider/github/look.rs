@@ -385,31 +385,31 @@ mod tests {
     proptest! {
         #[test]
         fn a_look_never_panics(
-            run in noise::answer(json!({
+            run in noise::response(json!({
                 "id": 1, "run_number": 7, "run_attempt": 1, "status": "completed", "conclusion": "failure",
                 "created_at": "2026-11-22T12:00:00Z", "run_started_at": "2026-11-22T12:00:00Z",
                 "updated_at": "2026-11-22T12:00:09.5+01:00",
             })),
-            jobs in noise::answer(json!({ "total_count": 2, "jobs": [{
+            jobs in noise::response(json!({ "total_count": 2, "jobs": [{
                 "id": 9, "name": "test", "status": "completed", "conclusion": "failure", "html_url": "https://x.example",
                 "created_at": "2026-11-22T12:00:00Z", "started_at": "2026-11-22T12:00:00Z",
                 "completed_at": "2026-11-22T12:00:00Z",
                 "steps": [{ "name": "unit", "number": 2, "conclusion": "failure" }],
             }]})),
-            pending in noise::answer(json!([{
+            pending in noise::response(json!([{
                 "environment": { "name": "production" }, "wait_timer": 3,
                 "reviewers": [{ "reviewer": { "login": "octocat", "name": "Octo" } }],
             }])),
-            groups in noise::answer(json!({ "concurrency_groups": [{ "position": 2 }] })),
+            groups in noise::response(json!({ "concurrency_groups": [{ "position": 2 }] })),
         ) {
-            let held = match (pending.answer().json::<List<_>>(), groups.answer().json()) {
+            let held = match (pending.response().json::<List<_>>(), groups.response().json()) {
                 (Ok(pending), _) => held_by(&pending.entries),
                 (_, Ok(groups)) => Some(Held::Turn { position: ConcurrencyGroups::position(&groups) }),
                 (Err(_), Err(_)) => None,
             };
-            if let Ok(run) = run.answer().json::<WorkflowRun>() {
+            if let Ok(run) = run.response().json::<WorkflowRun>() {
                 let state = state("waiting", run.conclusion.as_deref(), held.as_ref());
-                let jobs = jobs.answer().json::<Jobs>();
+                let jobs = jobs.response().json::<Jobs>();
                 let web = Url::parse("https://x.example").unwrap();
                 let jobs = jobs.map(|jobs| jobs.jobs.entries.iter().map(|read| job(read, state, &web)).collect());
                 run.look(state, held, jobs.ok());

@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::GitLab;
 use crate::provider::Error;
-use crate::provider::http::Answer;
+use crate::provider::http::Response;
 use crate::provider::wire;
 use crate::target::{BRANCHES, GitLabCredential, TAGS};
 
@@ -30,11 +30,11 @@ struct OAuthError {
 }
 
 pub(super) async fn explain(gitlab: &GitLab<'_>, rejection: Error) -> Error {
-    let Some(answer) = rejection.answer() else {
+    let Some(response) = rejection.response() else {
         return rejection;
     };
-    let said = answer.said().unwrap_or_default();
-    match answer.status {
+    let said = response.error_message().unwrap_or_default();
+    match response.status {
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => gitlab.explain_read(rejection),
         StatusCode::NOT_FOUND => not_found(gitlab, rejection).await,
         StatusCode::METHOD_NOT_ALLOWED if said.contains(MOVED) => moved(gitlab, rejection).await,
@@ -48,15 +48,15 @@ pub(super) async fn explain(gitlab: &GitLab<'_>, rejection: Error) -> Error {
 impl GitLab<'_> {
     /// Rejections that need no further read: of reads, and those that mean the same for the trigger.
     pub(super) fn explain_read(&self, rejection: Error) -> Error {
-        let Some(answer) = rejection.answer() else {
+        let Some(response) = rejection.response() else {
             return rejection;
         };
-        match answer.status {
+        match response.status {
         StatusCode::UNAUTHORIZED => rejection.adding(
             "GitLab does not know the token",
             "it is wrong, expired or revoked: make a new one and set the secret again; a token of another server is unknown here too",
         ),
-        StatusCode::FORBIDDEN if lacks_scope(answer) => rejection.adding(
+        StatusCode::FORBIDDEN if lacks_scope(response) => rejection.adding(
             "the token lacks the scope `api`",
             "make an access token with the scope `api` (`read_api` is enough only for reading)",
         ),
@@ -75,7 +75,7 @@ impl GitLab<'_> {
     /// Pipelines that are to be waited for must be readable.
     pub(in crate::provider) fn explain_unreadable(&self, error: Error) -> Error {
         const HINT: &str = "give in `token` an access token with the scope `read_api` (`api` to cancel too) and the role Reporter";
-        let status = error.answer().map(|answer| answer.status);
+        let status = error.response().map(|response| response.status);
         match status {
             Some(StatusCode::UNAUTHORIZED | StatusCode::NOT_FOUND) if self.reader().is_none() => error.adding(
                 "the pipeline could not be waited for: a trigger token reads nothing, and the project is not public",
@@ -106,8 +106,8 @@ impl GitLab<'_> {
     }
 }
 
-fn lacks_scope(answer: &Answer) -> bool {
-    answer
+fn lacks_scope(response: &Response) -> bool {
+    response
         .json::<OAuthError>()
         .is_ok_and(|body| body.error.as_deref() == Some("insufficient_scope"))
 }
@@ -163,7 +163,7 @@ async fn not_found(gitlab: &GitLab<'_>, rejection: Error) -> Error {
     let read = gitlab
         .get(&gitlab.project([]))
         .await
-        .map(|answer| answer.status);
+        .map(|response| response.status);
     match read {
         Ok(status) if status.is_success() && by_trigger_token => rejection.told(
             "404 for the trigger, yet the project is visible: GitLab does not know the trigger token there",
@@ -217,16 +217,16 @@ mod tests {
 
     #[test]
     fn an_explanation_never_panics() {
-        let rejection = noise::answer(json!({
+        let rejection = noise::response(json!({
             "message": { "base": ["Reference not found", NO_PIPELINE_VARIABLES, NO_JOBS] },
             "error": "insufficient_scope", "error_description": PROTECTED,
         }));
         each(|gitlab| {
             proptest!(|(rejection in &rejection)| {
-                let answer = rejection.answer();
-                let said = answer.said().unwrap_or_default();
-                lacks_scope(&answer);
-                if let Err(error) = judge(answer, "the trigger") {
+                let response = rejection.response();
+                let said = response.error_message().unwrap_or_default();
+                lacks_scope(&response);
+                if let Err(error) = judge(response, "the trigger") {
                     let error = gitlab.explain_unreadable(gitlab.explain_read(error));
                     refused(gitlab, error, &said);
                 }

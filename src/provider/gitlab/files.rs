@@ -65,8 +65,8 @@ impl GitLab<'_> {
                 "the file",
             )
             .await
-            .map_err(|error| match error.answer() {
-                Some(answer) if answer.status == StatusCode::NOT_FOUND => error.adding(
+            .map_err(|error| match error.response() {
+                Some(response) if response.status == StatusCode::NOT_FOUND => error.adding(
                     format!("the job `{job}` has no artifact `{path}`"),
                     "let the job keep it under `artifacts: paths:`, and check `result-artifact`",
                 ),

@@ -126,9 +126,9 @@ impl GitLab<'_> {
         for page in 1..=MAX_PAGES {
             let mut url = base.clone();
             url.set_query(Some(&format!("per_page={size}&page={page}")));
-            let answer = judge(self.get(&url).await?, WHAT)?;
-            let is_last = answer.header("x-next-page").is_none_or(str::is_empty);
-            let read: List<PipelineJob> = parse(answer, WHAT)?;
+            let response = judge(self.get(&url).await?, WHAT)?;
+            let is_last = response.header("x-next-page").is_none_or(str::is_empty);
+            let read: List<PipelineJob> = parse(response, WHAT)?;
             jobs.extend(read.entries);
             if is_last {
                 break;
@@ -305,12 +305,12 @@ mod tests {
     proptest! {
         #[test]
         fn a_look_never_panics(
-            pipeline in noise::answer(json!({
+            pipeline in noise::response(json!({
                 "id": 1, "iid": 7, "status": "manual", "created_at": "2026-11-22T12:00:00Z",
                 "updated_at": "2026-11-22T12:00:00.123+01:00", "started_at": "2026-11-22T12:00:00Z",
                 "finished_at": "2026-11-22T12:00:00Z",
             })),
-            jobs in noise::answer(json!([{
+            jobs in noise::response(json!([{
                 "id": 9, "name": "test", "status": "manual", "allow_failure": true, "web_url": "https://x.example",
                 "created_at": "2026-11-22T12:00:00Z", "started_at": "2026-11-22T12:00:00Z",
                 "finished_at": "2026-11-22T12:00:00Z",
@@ -320,10 +320,10 @@ mod tests {
             is_downstream in any::<bool>(),
         ) {
             let web = Url::parse("https://x.example").unwrap();
-            let jobs = jobs.answer().json::<List<PipelineJob>>();
+            let jobs = jobs.response().json::<List<PipelineJob>>();
             let read = if is_downstream { downstream_job } else { job };
             let jobs = jobs.map(|jobs| jobs.entries.into_iter().map(|job| read(job, &web)).collect());
-            if let Ok(pipeline) = pipeline.answer().json::<Pipeline>() {
+            if let Ok(pipeline) = pipeline.response().json::<Pipeline>() {
                 pipeline.look(jobs.ok());
             }
         }

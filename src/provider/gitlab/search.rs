@@ -122,17 +122,17 @@ mod tests {
 
     #[test]
     fn a_candidate_never_panics() {
-        let pipelines = noise::answer(json!([{
+        let pipelines = noise::response(json!([{
             "id": 1, "iid": 7, "ref": "main", "source": "api", "created_at": "2026-11-22T12:00:00.123Z",
             "web_url": "https://x.example",
         }]));
-        let user = noise::answer(json!({ "username": "octavia" }));
+        let user = noise::response(json!({ "username": "octavia" }));
         each(|gitlab| {
             proptest!(|(pipelines in &pipelines, user in &user)| {
-                for pipeline in pipelines.answer().json::<List<Pipeline>>().into_iter().flat_map(|list| list.entries) {
+                for pipeline in pipelines.response().json::<List<Pipeline>>().into_iter().flat_map(|list| list.entries) {
                     gitlab.candidate(&pipeline, "api");
                 }
-                let _ = user.answer().json::<User>();
+                let _ = user.response().json::<User>();
             });
         });
     }

@@ -14,8 +14,8 @@ use rustls::ClientConfig;
 use tokio::time::Instant;
 use url::{Origin, Url};
 
-use super::answer;
 use super::name::Resolver;
+use super::response;
 use crate::provider::{Error, Idempotency, Kind};
 use crate::target::Proxies;
 
@@ -88,7 +88,7 @@ impl Client {
 
     /// An answer tells the server's clock, the first one.
     pub(super) fn set_clock(&self, address: &Url, headers: &HeaderMap) {
-        if let Some(date) = answer::date(headers) {
+        if let Some(date) = response::date(headers) {
             let mut clocks = self.clocks.borrow_mut();
             let clock = clocks.entry(address.origin());
             clock.or_insert_with(|| (date, Instant::now()));

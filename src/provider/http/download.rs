@@ -21,7 +21,7 @@ pub(crate) struct Tail {
     pub(crate) is_cut: bool,
 }
 
-type Response = http::Response<reqwest::Body>;
+type Streamed = http::Response<reqwest::Body>;
 
 impl Http<'_> {
     /// A whole file of at most `limit` bytes.
@@ -105,7 +105,7 @@ impl Http<'_> {
         headers: &HeaderMap,
         range: Option<&str>,
         what: &str,
-    ) -> Result<Response, Error> {
+    ) -> Result<Streamed, Error> {
         let mut next = address.clone();
         let mut has_left = false;
         for _ in 0..=MOST_REDIRECTS {
@@ -118,7 +118,7 @@ impl Http<'_> {
             if let Some(range) = range.and_then(|range| HeaderValue::from_str(range).ok()) {
                 request = request.header(header::RANGE, range);
             }
-            let response: Response = match request.send().await {
+            let response: Streamed = match request.send().await {
                 Ok(response) => response.into(),
                 Err(error) => return Err(self.failure(&next, &error)),
             };
@@ -173,13 +173,13 @@ fn is_plain_loopback(url: &Url) -> bool {
     url.scheme() == "http" && is_loopback
 }
 
-fn length(response: &Response) -> Option<u64> {
+fn length(response: &Streamed) -> Option<u64> {
     let length = response.headers().get(header::CONTENT_LENGTH)?;
     length.to_str().ok()?.parse().ok()
 }
 
 async fn each_chunk(
-    response: Response,
+    response: Streamed,
     what: &str,
     mut take: impl FnMut(&Bytes) -> Result<(), Error>,
 ) -> Result<(), Error> {

@@ -47,11 +47,11 @@ mod tests {
     async fn what_was_read_or_refused_is_known_to_all() {
         let cache = Cache::default();
         let reads = Cell::new(0);
-        let read = async |answer: Result<u32, Kind>| {
+        let read = async |response: Result<u32, Kind>| {
             let known = cache.get_or_read("a", async || {
                 reads.set(reads.get() + 1);
                 tokio::time::sleep(Duration::from_secs(1)).await;
-                answer.map_err(|kind| Error::new(kind, "no"))
+                response.map_err(|kind| Error::new(kind, "no"))
             });
             known.await.map_err(|error| error.kind())
         };

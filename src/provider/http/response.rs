@@ -17,10 +17,10 @@ const CREATION_LIMIT: &str = "Too many pipelines created in the last minute";
 const CREATION_LIMIT_PERIOD: Duration = Duration::from_mins(1);
 
 /// An answer, its body read to the end or not.
-pub(crate) struct Answer {
+pub(crate) struct Response {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
-    pub(crate) body: Body,
+    pub(crate) body: ResponseBody,
 }
 
 /// There were too many requests.
@@ -31,7 +31,7 @@ pub(crate) struct RateLimit {
 }
 
 /// What came of reading a body.
-pub(crate) enum Body {
+pub(crate) enum ResponseBody {
     Complete(Vec<u8>),
     /// It has more bytes than this, the most that are read.
     TooLarge(usize),
@@ -39,7 +39,7 @@ pub(crate) enum Body {
     Unreadable(String),
 }
 
-impl Answer {
+impl Response {
     /// A header's text, if it is there and is text: the beginning of it.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         // Of ASCII alone, so that it may be cut anywhere.
@@ -50,11 +50,11 @@ impl Answer {
     /// The body as this type; else a fragment that says why not, without a word of the body.
     pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T, String> {
         match &self.body {
-            Body::TooLarge(most) => Err(format!(
+            ResponseBody::TooLarge(most) => Err(format!(
                 "the answer could not be read: it is larger than {most} bytes"
             )),
-            Body::Unreadable(why) => Err(format!("the answer could not be read: {why}")),
-            Body::Complete(bytes) => serde_json::from_slice(bytes).map_err(|error| {
+            ResponseBody::Unreadable(why) => Err(format!("the answer could not be read: {why}")),
+            ResponseBody::Complete(bytes) => serde_json::from_slice(bytes).map_err(|error| {
                 if serde_json::from_slice::<serde::de::IgnoredAny>(bytes).is_ok() {
                     format!(
                         "the answer was not what was expected (at line {} column {})",
@@ -69,21 +69,25 @@ impl Answer {
     }
 
     /// The provider's own explanation, in whichever of its shapes it came; nothing that is not JSON.
-    pub(crate) fn said(&self) -> Option<String> {
+    pub(crate) fn error_message(&self) -> Option<String> {
         let value: Value = self.json().ok()?;
         let said = one_line(&cut(&explanation(&value)?, LONGEST_SAID));
         (!said.is_empty()).then_some(said)
     }
 
     /// `403 (Forbidden words of the provider)`, or what else there is to tell of it.
-    pub(crate) fn tell(&self) -> String {
+    pub(crate) fn summary(&self) -> String {
         let status = self.status.as_u16();
-        match (self.said(), &self.body) {
+        match (self.error_message(), &self.body) {
             (Some(said), _) => format!("{status} ({said})"),
-            (None, Body::Complete(bytes)) if bytes.is_empty() => format!("{status} without a word"),
-            (None, Body::Complete(bytes)) => format!("{status} with {}", self.media_type(bytes)),
-            (None, Body::TooLarge(most)) => format!("{status} with more than {most} bytes"),
-            (None, Body::Unreadable(why)) => {
+            (None, ResponseBody::Complete(bytes)) if bytes.is_empty() => {
+                format!("{status} without a word")
+            }
+            (None, ResponseBody::Complete(bytes)) => {
+                format!("{status} with {}", self.media_type(bytes))
+            }
+            (None, ResponseBody::TooLarge(most)) => format!("{status} with more than {most} bytes"),
+            (None, ResponseBody::Unreadable(why)) => {
                 format!("{status}, the rest of which could not be read: {why}")
             }
         }
@@ -93,11 +97,11 @@ impl Answer {
     pub(crate) fn rate_limit(&self) -> Option<RateLimit> {
         let exhausted = self.header("x-ratelimit-remaining") == Some("0");
         let says_so = || {
-            let said = self.said().unwrap_or_default().to_lowercase();
+            let said = self.error_message().unwrap_or_default().to_lowercase();
             said.contains("rate limit") || said.contains("abuse detection")
         };
         let too_many_created = || {
-            let said = self.said();
+            let said = self.error_message();
             said.is_some_and(|said| said.contains(CREATION_LIMIT))
         };
         let limited = match self.status {
@@ -213,8 +217,8 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::json;
 
-    fn answer(status: u16, headers: &[(&'static str, &'static str)], body: &str) -> Answer {
-        Answer {
+    fn response(status: u16, headers: &[(&'static str, &'static str)], body: &str) -> Response {
+        Response {
             status: StatusCode::from_u16(status).unwrap(),
             headers: headers
                 .iter()
@@ -225,7 +229,7 @@ mod tests {
                     )
                 })
                 .collect(),
-            body: Body::Complete(body.as_bytes().to_vec()),
+            body: ResponseBody::Complete(body.as_bytes().to_vec()),
         }
     }
 
@@ -260,23 +264,27 @@ mod tests {
             ("", None),
             ("[]", None),
         ] {
-            assert_eq!(answer(400, &[], body).said().as_deref(), said, "{body}");
+            assert_eq!(
+                response(400, &[], body).error_message().as_deref(),
+                said,
+                "{body}"
+            );
         }
     }
 
     #[test]
     fn what_is_not_json_is_not_shown() {
-        let html = answer(
+        let html = response(
             404,
             &[("content-type", "text/html; charset=utf-8")],
             "<p>private</p>",
         );
-        assert_eq!(html.tell(), "404 with text/html, 14 bytes");
+        assert_eq!(html.summary(), "404 with text/html, 14 bytes");
         assert_eq!(
             html.json::<Value>().unwrap_err(),
             "the answer was not JSON but text/html, 14 bytes"
         );
-        assert_eq!(answer(502, &[], "").tell(), "502 without a word");
+        assert_eq!(response(502, &[], "").summary(), "502 without a word");
     }
 
     #[test]
@@ -369,7 +377,7 @@ mod tests {
             ),
         ] {
             assert_eq!(
-                answer(status, &headers, body).rate_limit(),
+                response(status, &headers, body).rate_limit(),
                 limit,
                 "{status} {headers:?} {body}"
             );
@@ -378,16 +386,16 @@ mod tests {
 
     proptest! {
         #[test]
-        fn an_answer_never_panics(parts in noise::answer(json!({
+        fn an_answer_never_panics(parts in noise::response(json!({
             "message": { "base": ["API rate limit exceeded"] }, "errors": ["x is bad"],
             "error": { "message": "Bad", "detail": "Worse" }, "error_description": "abuse detection",
         }))) {
-            let answer = parts.answer();
-            answer.tell();
-            answer.date();
-            answer.retry_after();
-            answer.rate_limit();
-            let _ = answer.json::<Vec<u64>>();
+            let response = parts.response();
+            response.summary();
+            response.date();
+            response.retry_after();
+            response.rate_limit();
+            let _ = response.json::<Vec<u64>>();
         }
 
         #[test]
@@ -398,15 +406,15 @@ mod tests {
             names in prop::sample::subsequence(vec!["date", "retry-after", "ratelimit-reset", "x-ratelimit-reset"], 1..=4),
             status in prop_oneof![Just(429), Just(403)],
         ) {
-            let mut answer = answer(status, &[("x-ratelimit-remaining", "0")], "");
+            let mut response = response(status, &[("x-ratelimit-remaining", "0")], "");
             for (name, value) in [("date", &date), ("retry-after", &after), ("ratelimit-reset", &reset), ("x-ratelimit-reset", &reset)] {
                 if names.contains(&name)
                     && let Ok(value) = HeaderValue::from_str(value)
                 {
-                    answer.headers.insert(name, value);
+                    response.headers.insert(name, value);
                 }
             }
-            prop_assert!(answer.rate_limit().is_some());
+            prop_assert!(response.rate_limit().is_some());
         }
     }
 }
