@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::event::News;
 use crate::provider::{AnyProvider, Depth, Kind};
-use crate::run::{Look, Run};
+use crate::run::{Run, Snapshot};
 use crate::shutdown::{Shutdown, ShutdownMode};
 use crate::target::OnAbandoned;
 
@@ -39,7 +39,7 @@ pub(crate) struct Abandonment<'a> {
 /// What became of a run that was abandoned.
 pub(crate) struct Abandoned {
     /// The last poll since then, if there was a good one.
-    pub(crate) look: Option<Look>,
+    pub(crate) snapshot: Option<Snapshot>,
     /// Why it may go on, if it may.
     pub(crate) left_running: Option<String>,
 }
@@ -53,14 +53,14 @@ pub(crate) async fn abandon(
 ) -> Abandoned {
     if let Some(why) = untouchable(run, how.policy) {
         return Abandoned {
-            look: None,
+            snapshot: None,
             left_running: Some(why),
         };
     }
     tell(News::Cancelling);
     let mut so_far = SoFar {
         text: "the cancel was not answered".to_owned(),
-        look: None,
+        snapshot: None,
     };
     let why = tokio::select! {
         () = cancel(provider, run, how.slots, &mut so_far) => None,
@@ -68,14 +68,14 @@ pub(crate) async fn abandon(
     };
     Abandoned {
         left_running: why.map(|why| format!("{} {why}", so_far.text)),
-        look: so_far.look,
+        snapshot: so_far.snapshot,
     }
 }
 
 /// What is known while the cancel is under way.
 struct SoFar {
     text: String,
-    look: Option<Look>,
+    snapshot: Option<Snapshot>,
 }
 
 /// Why a run is left alone.
@@ -129,11 +129,11 @@ async fn cancel(provider: &AnyProvider<'_>, run: &Run, slots: &Semaphore, so_far
             pause = provider.pace().shortest;
         }
         let slot = slots.acquire().await;
-        let look = timeout(POLL_TIMEOUT, provider.look(run, Depth::Jobs)).await;
+        let snapshot = timeout(POLL_TIMEOUT, provider.status(run, Depth::Jobs)).await;
         drop(slot);
-        if let Ok(Ok(look)) = look {
-            let is_over = look.state.conclusion().is_some();
-            so_far.look = Some(look);
+        if let Ok(Ok(snapshot)) = snapshot {
+            let is_over = snapshot.state.conclusion().is_some();
+            so_far.snapshot = Some(snapshot);
             if is_over {
                 return;
             }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use url::Url;
 
-use crate::run::{Conclusion, End, Held, Job, JobLog, Look, Run, State};
+use crate::run::{BlockedOn, Conclusion, End, Job, JobLog, Run, Snapshot, State};
 use crate::secret::Secret;
 
 /// Something that happened.
@@ -46,7 +46,7 @@ pub(crate) enum News<'what> {
     /// It is elsewhere than before, or is held by something else.
     State {
         state: State,
-        held: Option<&'what Held>,
+        blocked_on: Option<&'what BlockedOn>,
     },
     /// A job has begun, ended, or needs a person.
     Job(&'what Job),
@@ -72,7 +72,7 @@ pub(crate) enum News<'what> {
     Ended {
         end: &'what End,
         conclusion: Option<Conclusion>,
-        look: Option<&'what Look>,
+        snapshot: Option<&'what Snapshot>,
     },
     /// A job's log, after it failed.
     Log(&'what JobLog),

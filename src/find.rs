@@ -33,7 +33,7 @@ pub(crate) struct Search<'a, 'target> {
     pub(crate) sent: Instant,
     pub(crate) siblings: &'a Siblings<'target>,
     /// Bounds how many look at once.
-    pub(crate) looks: &'a Semaphore,
+    pub(crate) polls: &'a Semaphore,
     /// All that was seen so far, by id: lists are not always up to date, and what was there once, is.
     pub(crate) known: RefCell<BTreeMap<String, Candidate>>,
     /// The runs that have been reported as found, by id.
@@ -154,7 +154,7 @@ pub(crate) async fn find(
         is_uncertain: &|| search.siblings.may_be_confused(),
         say,
     };
-    let list = async || look(search, Turn::Awaited).await;
+    let list = async || list(search, Turn::Awaited).await;
     let found = collect(list, || search.judge(limits.timing), &rules).await;
     found.runs.iter().for_each(|run| say(Sighting::Run(run)));
     found
@@ -245,19 +245,19 @@ impl Rules<'_> {
 
 /// Looks once more, out of turn. What was seen before still counts if this fails.
 pub(crate) async fn once(search: &Search<'_, '_>) -> Result<(), Error> {
-    look(search, Turn::Skipped).await
+    list(search, Turn::Skipped).await
 }
 
 /// Keeps what there is.
-async fn look(search: &Search<'_, '_>, turn: Turn) -> Result<(), Error> {
+async fn list(search: &Search<'_, '_>, turn: Turn) -> Result<(), Error> {
     let since = || search.http.at_server(search.sent) - SLACK;
     let candidates = loop {
         if turn == Turn::Awaited {
             search.http.quota().wait_for_turn().await;
         }
         let asked = since();
-        let slot = search.looks.acquire().await;
-        let candidates = search.provider.recent(Some(asked)).await?;
+        let slot = search.polls.acquire().await;
+        let candidates = search.provider.list_runs(Some(asked)).await?;
         drop(slot);
         // The first answer of a server tells its clock: older runs may be among these by ours.
         if since() == asked {
@@ -431,13 +431,13 @@ mod tests {
         let said = RefCell::new(Vec::new());
         let known = RefCell::new(0);
         let say = |sighting: Sighting<'_>| {
-            let words = match sighting {
+            let sighted = match sighting {
                 Sighting::Run(run) => run.id.clone(),
                 Sighting::NothingYet => "nothing yet".to_owned(),
             };
-            let has_said = said.borrow().iter().any(|(_, known)| *known == words);
+            let has_said = said.borrow().iter().any(|(_, known)| *known == sighted);
             if !has_said {
-                said.borrow_mut().push((start.elapsed().as_secs(), words));
+                said.borrow_mut().push((start.elapsed().as_secs(), sighted));
             }
         };
         let rules = Rules {

@@ -113,7 +113,7 @@ impl<'target> Following<'_, 'target> {
             seen: self.seen,
             sent: self.sent,
             siblings: self.siblings,
-            looks: &self.bounds.looks,
+            polls: &self.bounds.polls,
             known: RefCell::default(),
             told: RefCell::default(),
         }
@@ -284,12 +284,12 @@ impl<'target> Following<'_, 'target> {
             pace: self.provider.pace(),
             quota: self.http.quota(),
         };
-        let look = async |depth| {
-            let _slot = self.bounds.looks.acquire().await;
-            Box::pin(self.provider.look(&run, depth)).await
+        let poll = async |depth| {
+            let _slot = self.bounds.polls.acquire().await;
+            Box::pin(self.provider.status(&run, depth)).await
         };
-        let waited = wait(look, &watch, self.shutdown, &tell).await;
-        let (mut end, mut look) = (waited.end, waited.look);
+        let waited = wait(poll, &watch, self.shutdown, &tell).await;
+        let (mut end, mut snapshot) = (waited.end, waited.snapshot);
         let mut left_running = None;
         if !matches!(end, End::Completed(_)) {
             let how = Abandonment {
@@ -306,19 +306,19 @@ impl<'target> Following<'_, 'target> {
             let abandoned = Box::pin(abandon(self.provider, &run, how, &tell)).await;
             left_running = abandoned.left_running;
             // The poll that failed or came too late may go well now. What was cancelled wasn't over before.
-            let late = abandoned.look.as_ref();
-            let late = late.and_then(|look| ended_in_time(look, ends_by));
+            let late = abandoned.snapshot.as_ref();
+            let late = late.and_then(|snapshot| ended_in_time(snapshot, ends_by));
             let late = late.filter(|conclusion| *conclusion != Conclusion::Cancelled);
             if let (Some(conclusion), End::TimedOut | End::Lost(_)) = (late, &end) {
                 end = End::Completed(conclusion);
             }
-            look = abandoned.look.or(look);
+            snapshot = abandoned.snapshot.or(snapshot);
         }
-        let seen = look.as_ref();
+        let seen = snapshot.as_ref();
         let conclusion = match &end {
             End::Completed(conclusion) => Some(*conclusion),
             End::Blocked(_) => Some(Conclusion::Failure),
-            End::Stopped => seen.and_then(|look| look.state.conclusion()),
+            End::Stopped => seen.and_then(|snapshot| snapshot.state.conclusion()),
             End::Lost(failure) => {
                 if let Some(left) = &mut left_running {
                     *left = format!("it can't be read any more ({}); {left}", failure.what);
@@ -330,15 +330,18 @@ impl<'target> Following<'_, 'target> {
         tell(News::Ended {
             end: &end,
             conclusion,
-            look: look.as_ref(),
+            snapshot: snapshot.as_ref(),
         });
-        let logs = Box::pin(self.logs(&run, look.as_ref(), wait_for, &tell)).await;
-        let number = look.as_ref().and_then(|look| look.number).or(run.number);
+        let logs = Box::pin(self.logs(&run, snapshot.as_ref(), wait_for, &tell)).await;
+        let number = snapshot
+            .as_ref()
+            .and_then(|snapshot| snapshot.number)
+            .or(run.number);
         FollowedRun {
             run: Run { number, ..run },
             end: Some(end),
             conclusion,
-            look,
+            snapshot,
             logs,
             dropped_logs: 0,
             left_running,

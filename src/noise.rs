@@ -14,7 +14,10 @@ use serde_json::{Map, Number, Value};
 use crate::input::{self, Given};
 use crate::provider::http::{Http, Response, ResponseBody};
 use crate::provider::{Connection, connections};
-use crate::run::{Conclusion, Held, Job, JobKind, Look, MatchedBy, Run, State, Step, Times, Words};
+use crate::run::{
+    BlockedOn, Conclusion, Job, JobKind, MatchedBy, ProviderStatus, Run, Snapshot, State, Step,
+    Times,
+};
 use crate::target::Target;
 
 /// Headers that are read.
@@ -382,29 +385,30 @@ pub(crate) fn response(model: Value) -> BoxedStrategy<Parts> {
 }
 
 /// Looks as a provider could show them that says anything.
-pub(crate) fn look() -> BoxedStrategy<Look> {
-    let words = (text(), proptest::option::of(text()));
-    let words = words.prop_map(|(state, conclusion)| Words { state, conclusion });
+pub(crate) fn snapshot() -> BoxedStrategy<Snapshot> {
+    let provider_status = (text(), proptest::option::of(text()));
+    let provider_status =
+        provider_status.prop_map(|(state, conclusion)| ProviderStatus { state, conclusion });
     let number = proptest::option::of(any::<u64>());
     let jobs = proptest::option::of(vec(job(), 0..4));
     (
         state(),
-        words,
+        provider_status,
         (number.clone(), number),
         times(),
-        held(),
+        blocked_on(),
         jobs,
     )
         .prop_map(
-            |(state, words, (number, attempt), times, held, jobs)| Look {
+            |(state, provider_status, (number, attempt), times, blocked_on, jobs)| Snapshot {
                 state,
-                lacks_conclusion: words.conclusion.is_none(),
-                words,
+                lacks_conclusion: provider_status.conclusion.is_none(),
+                provider_status,
                 number,
                 attempt,
                 times,
                 changed: times.completed,
-                held,
+                blocked_on,
                 jobs,
             },
         )
@@ -433,13 +437,13 @@ pub(crate) fn times() -> BoxedStrategy<Times> {
         .boxed()
 }
 
-fn held() -> BoxedStrategy<Option<Held>> {
-    let held = prop_oneof![
-        text().prop_map(Held::Person),
-        text().prop_map(Held::Passing),
-        proptest::option::of(any::<u64>()).prop_map(|position| Held::Turn { position }),
+fn blocked_on() -> BoxedStrategy<Option<BlockedOn>> {
+    let blocked_on = prop_oneof![
+        text().prop_map(BlockedOn::Person),
+        text().prop_map(BlockedOn::Passing),
+        proptest::option::of(any::<u64>()).prop_map(|position| BlockedOn::Turn { position }),
     ];
-    proptest::option::of(held).boxed()
+    proptest::option::of(blocked_on).boxed()
 }
 
 fn job() -> BoxedStrategy<Job> {

@@ -37,7 +37,7 @@ mod tests {
     use crate::event::{Event, News};
     use crate::follow::{Followed, FollowedRun};
     use crate::noise;
-    use crate::run::{Conclusion, End, JobLog, Look, Outcome, Run};
+    use crate::run::{Conclusion, End, JobLog, Outcome, Run, Snapshot};
     use crate::target::Mode;
     use crate::trigger::Triggered;
     use proptest::prelude::*;
@@ -52,20 +52,22 @@ mod tests {
     }
 
     /// A run of which this was seen.
-    fn followed(run: &Run, look: Option<&Look>, end: u8, text: &str) -> FollowedRun {
+    fn followed(run: &Run, snapshot: Option<&Snapshot>, end: u8, text: &str) -> FollowedRun {
         let end = match end {
             0 => End::Completed(Conclusion::Failure),
             1 => End::Lost(failure(text)),
-            2 => End::Blocked(look.and_then(|look| look.held.clone())),
+            2 => End::Blocked(snapshot.and_then(|snapshot| snapshot.blocked_on.clone())),
             3 => End::TimedOut,
             _ => End::Stopped,
         };
-        let jobs = look.iter().flat_map(|look| look.jobs.iter().flatten());
+        let jobs = snapshot
+            .iter()
+            .flat_map(|snapshot| snapshot.jobs.iter().flatten());
         FollowedRun {
             run: run.clone(),
             end: Some(end),
-            conclusion: look.and_then(|look| look.state.conclusion()),
-            look: look.cloned(),
+            conclusion: snapshot.and_then(|snapshot| snapshot.state.conclusion()),
+            snapshot: snapshot.cloned(),
             logs: jobs
                 .map(|job| JobLog {
                     job: job.clone(),
@@ -83,7 +85,7 @@ mod tests {
         let targets = noise::targets();
         let place = any::<prop::sample::Index>();
         let runs = prop::collection::vec(
-            (noise::run(), prop::option::of(noise::look()), 0..5_u8),
+            (noise::run(), prop::option::of(noise::snapshot()), 0..5_u8),
             0..4,
         );
         let outcome =
@@ -91,12 +93,12 @@ mod tests {
         proptest!(|(place in place, runs in runs, outcome in outcome, text in noise::text(), seconds in any::<u64>())| {
             let target = place.get(&targets);
             let hide = |text: &str| text.to_owned();
-            for (run, look, end) in &runs {
-                let followed = followed(run, look.as_ref(), *end, &text);
+            for (run, snapshot, end) in &runs {
+                let followed = followed(run, snapshot.as_ref(), *end, &text);
                 let ended = News::Ended {
                     end: followed.end.as_ref().unwrap(),
                     conclusion: followed.conclusion,
-                    look: look.as_ref(),
+                    snapshot: snapshot.as_ref(),
                 };
                 let heartbeat = News::Heartbeat {
                     elapsed: Duration::from_secs(seconds),
@@ -104,8 +106,8 @@ mod tests {
                     done: 0,
                     all: usize::MAX,
                 };
-                let jobs = look.iter().flat_map(|look| look.jobs.iter().flatten());
-                let state = look.iter().map(|look| News::State { state: look.state, held: look.held.as_ref() });
+                let jobs = snapshot.iter().flat_map(|snapshot| snapshot.jobs.iter().flatten());
+                let state = snapshot.iter().map(|snapshot| News::State { state: snapshot.state, blocked_on: snapshot.blocked_on.as_ref() });
                 for news in jobs.map(News::Job).chain(state).chain([ended, heartbeat]) {
                     line(target, &Event::Run { run, news });
                 }
@@ -118,7 +120,7 @@ mod tests {
                 line(target, &Event::Found(run));
                 warning(target, &Event::Found(run));
             }
-            let followed = runs.iter().map(|(run, look, end)| followed(run, look.as_ref(), *end, &text));
+            let followed = runs.iter().map(|(run, snapshot, end)| followed(run, snapshot.as_ref(), *end, &text));
             let report = TargetReport {
                 target,
                 triggered: Triggered {

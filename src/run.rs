@@ -1,14 +1,14 @@
 //! The common tongue of what became of a trigger, of what it started, and of how that goes on.
 
 mod end;
-mod look;
+mod snapshot;
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize, Serializer};
 
 pub(crate) use end::{End, Failure};
-pub(crate) use look::{Held, Job, JobKind, JobLog, Look, Step, Times, Words};
+pub(crate) use snapshot::{BlockedOn, Job, JobKind, JobLog, ProviderStatus, Snapshot, Step, Times};
 
 /// What became of the one request that starts something.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]

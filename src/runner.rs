@@ -50,7 +50,7 @@ pub(crate) struct Runner<W: Write> {
     saved: BTreeMap<usize, String>,
     print: RefCell<W>,
     /// Lines that are printed together: each by itself would be a call of the kernel.
-    held: RefCell<Option<String>>,
+    buffered: RefCell<Option<String>>,
     masks: RefCell<Masks>,
     /// What the runner masks as well.
     told: RefCell<HashSet<String>>,
@@ -82,7 +82,7 @@ impl<W: Write> Runner<W> {
             event: file("GITHUB_EVENT_PATH"),
             saved: saved_states(environment),
             print: RefCell::new(print),
-            held: RefCell::default(),
+            buffered: RefCell::default(),
             masks: RefCell::default(),
             told: RefCell::default(),
             lost_output: Cell::new(false),
@@ -124,7 +124,7 @@ impl<W: Write> Runner<W> {
     /// What is said inside belongs together, folded away under a title; in a terminal below it. Groups do not nest.
     pub(crate) fn fold(&self, title: &str, inside: impl FnOnce()) {
         let title = command::neutral(&self.hide(title));
-        self.held.replace(Some(String::new()));
+        self.buffered.replace(Some(String::new()));
         match self.reader {
             Reader::Actions => self.raw(&command::command("group", &[], &title)),
             Reader::Person => self.say(&title),
@@ -133,8 +133,8 @@ impl<W: Write> Runner<W> {
         if self.reader == Reader::Actions {
             self.raw(&command::command("endgroup", &[], ""));
         }
-        if let Some(held) = self.held.take() {
-            self.print(&held);
+        if let Some(buffered) = self.buffered.take() {
+            self.print(&buffered);
         }
     }
 
@@ -285,9 +285,9 @@ impl<W: Write> Runner<W> {
     }
 
     fn raw(&self, line: &str) {
-        if let Some(held) = self.held.borrow_mut().as_mut() {
-            held.push_str(line);
-            held.push('\n');
+        if let Some(buffered) = self.buffered.borrow_mut().as_mut() {
+            buffered.push_str(line);
+            buffered.push('\n');
             return;
         }
         self.print(&format!("{line}\n"));

@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use crate::event::News;
 use crate::provider::{Depth, Error, Idempotency, Pace, Quota};
 use crate::refusals::Refusals;
-use crate::run::{Conclusion, End, Look, State};
+use crate::run::{Conclusion, End, Snapshot, State};
 use crate::shutdown::{Shutdown, ShutdownMode};
 use crate::target::OnBlocked;
 use progress::Progress;
@@ -50,12 +50,12 @@ pub(crate) struct Watch<'a> {
 pub(crate) struct Waited {
     pub(crate) end: End,
     /// The last good look, if there was one.
-    pub(crate) look: Option<Look>,
+    pub(crate) snapshot: Option<Snapshot>,
 }
 
 /// Looks at a run until it has ended, or there is a reason to look no longer.
 pub(crate) async fn wait(
-    look: impl AsyncFn(Depth) -> Result<Look, Error>,
+    poll: impl AsyncFn(Depth) -> Result<Snapshot, Error>,
     watch: &Watch<'_>,
     shutdown: &Shutdown,
     tell: &dyn Fn(News<'_>),
@@ -64,7 +64,7 @@ pub(crate) async fn wait(
     let mut end = tokio::select! {
         // An end that was seen counts, whatever else happened meanwhile.
         biased;
-        end = follow(&look, watch, &progress) => end,
+        end = follow(&poll, watch, &progress) => end,
         () = shutdown.requested(ShutdownMode::Graceful) => End::Stopped,
         () = sleep_until(watch.deadline) => End::TimedOut,
         () = heartbeat(&progress) => unreachable!("a heart beats for ever"),
@@ -72,25 +72,25 @@ pub(crate) async fn wait(
     if let End::TimedOut = end {
         tokio::select! {
             biased;
-            late = last_poll(&look, watch, &progress) => end = late,
+            late = last_poll(&poll, watch, &progress) => end = late,
             () = shutdown.requested(ShutdownMode::Graceful) => {}
         }
     }
     if let End::Completed(_) = end {
         tokio::select! {
             biased;
-            () = see_the_jobs(&look, watch, &progress) => {}
+            () = see_the_jobs(&poll, watch, &progress) => {}
             () = shutdown.requested(ShutdownMode::Graceful) => {}
         }
     }
     Waited {
         end,
-        look: progress.last(),
+        snapshot: progress.last(),
     }
 }
 
 async fn follow(
-    look: &impl AsyncFn(Depth) -> Result<Look, Error>,
+    poll: &impl AsyncFn(Depth) -> Result<Snapshot, Error>,
     watch: &Watch<'_>,
     progress: &Progress<'_>,
 ) -> End {
@@ -107,14 +107,14 @@ async fn follow(
         } else {
             Depth::Run
         };
-        let mut found = look(depth).await;
+        let mut found = poll(depth).await;
         if let Ok(seen) = &found
             && seen.jobs.is_none()
             && seen.state.conclusion().is_none()
             && progress.is_news(seen)
         {
             // What its jobs did is what people want to know of a change.
-            found = look(Depth::Jobs).await.or(found);
+            found = poll(Depth::Jobs).await.or(found);
         }
         match found {
             Ok(mut found) => {
@@ -134,7 +134,7 @@ async fn follow(
                 match state {
                     State::Completed(conclusion) => return End::Completed(conclusion),
                     State::Blocked if watch.on_blocked == OnBlocked::Fail => {
-                        return End::Blocked(progress.held());
+                        return End::Blocked(progress.blocked_on());
                     }
                     State::Queued | State::Running | State::Blocked => {}
                 }
@@ -154,11 +154,11 @@ async fn follow(
 /// Polls once more when the deadline has passed, out of turn: however late that is seen, a run that ended in time has
 /// its own conclusion.
 async fn last_poll(
-    look: &impl AsyncFn(Depth) -> Result<Look, Error>,
+    poll: &impl AsyncFn(Depth) -> Result<Snapshot, Error>,
     watch: &Watch<'_>,
     progress: &Progress<'_>,
 ) -> End {
-    let Ok(Ok(found)) = timeout(LAST_POLL_TIMEOUT, look(Depth::Jobs)).await else {
+    let Ok(Ok(found)) = timeout(LAST_POLL_TIMEOUT, poll(Depth::Jobs)).await else {
         return End::TimedOut;
     };
     let conclusion = ended_in_time(&found, watch.ends_by);
@@ -168,16 +168,16 @@ async fn last_poll(
 
 /// How a run ended, if it did before its deadline by the server's clock. A provider that doesn't say when it ended has
 /// the benefit of the doubt.
-pub(crate) fn ended_in_time(look: &Look, ends_by: DateTime<Utc>) -> Option<Conclusion> {
-    let completed = look.times.completed;
+pub(crate) fn ended_in_time(snapshot: &Snapshot, ends_by: DateTime<Utc>) -> Option<Conclusion> {
+    let completed = snapshot.times.completed;
     let in_time = completed.is_none_or(|completed| completed <= ends_by + CLOCK_SKEW);
-    look.state.conclusion().filter(|_| in_time)
+    snapshot.state.conclusion().filter(|_| in_time)
 }
 
 /// What the jobs of a run that is over came to, where the look that showed its end did not show them:
 /// nothing else will tell which of them failed.
 async fn see_the_jobs(
-    look: &impl AsyncFn(Depth) -> Result<Look, Error>,
+    poll: &impl AsyncFn(Depth) -> Result<Snapshot, Error>,
     watch: &Watch<'_>,
     progress: &Progress<'_>,
 ) {
@@ -192,7 +192,7 @@ async fn see_the_jobs(
             return;
         }
         watch.quota.wait().await;
-        match look(Depth::Jobs).await {
+        match poll(Depth::Jobs).await {
             Ok(found) if found.state.conclusion().is_some() => progress.see(found),
             Err(error) => watch.quota.record_failure(&error),
             Ok(_) => {}

@@ -102,8 +102,8 @@ fn is_over<W: Write>(
     };
     let mut is_over = finished.is_complete;
     for (run, abandoned) in &finished.runs {
-        let conclusion = abandoned.look.as_ref();
-        let conclusion = conclusion.and_then(|look| look.state.conclusion());
+        let conclusion = abandoned.snapshot.as_ref();
+        let conclusion = conclusion.and_then(|snapshot| snapshot.state.conclusion());
         match (&abandoned.left_running, conclusion) {
             (Some(why), _) => {
                 is_over = false;

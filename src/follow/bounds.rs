@@ -11,7 +11,7 @@ const MOST_READINGS: usize = 8;
 
 /// Bounds on what many runs would else do all at once, each with a connection of its own.
 pub(crate) struct Bounds {
-    pub(super) looks: Semaphore,
+    pub(super) polls: Semaphore,
     pub(super) cancels: Semaphore,
     pub(super) readings: Semaphore,
 }
@@ -19,7 +19,7 @@ pub(crate) struct Bounds {
 impl Bounds {
     pub(crate) fn new() -> Self {
         Self {
-            looks: Semaphore::new(MOST_LOOKS),
+            polls: Semaphore::new(MOST_LOOKS),
             cancels: Semaphore::new(MOST_CANCELS),
             readings: Semaphore::new(MOST_READINGS),
         }

@@ -1,6 +1,6 @@
 //! What a target's runs came to.
 
-use crate::run::{Conclusion, End, Failure, JobLog, Look, Run};
+use crate::run::{Conclusion, End, Failure, JobLog, Run, Snapshot};
 
 /// What a target's runs came to.
 #[derive(Default)]
@@ -26,7 +26,7 @@ pub(crate) struct FollowedRun {
     /// Ours; `None` where the end was not seen.
     pub(crate) conclusion: Option<Conclusion>,
     /// The last good look.
-    pub(crate) look: Option<Look>,
+    pub(crate) snapshot: Option<Snapshot>,
     pub(crate) logs: Vec<JobLog>,
     /// So many more were read, told, and not kept.
     pub(crate) dropped_logs: usize,
@@ -41,7 +41,7 @@ impl Followed {
             run,
             end: None,
             conclusion: None,
-            look: None,
+            snapshot: None,
             logs: Vec::new(),
             dropped_logs: 0,
             left_running: None,

@@ -8,7 +8,7 @@ use super::{Followed, FollowedRun, Following};
 use crate::event::News;
 use crate::provider::http::Tail;
 use crate::provider::{Error, Kind, LARGEST_RESULT};
-use crate::run::{Conclusion, Failure, Job, JobKind, JobLog, Look, Run};
+use crate::run::{Conclusion, Failure, Job, JobKind, JobLog, Run, Snapshot};
 use crate::shutdown::ShutdownMode;
 use crate::target::{Logs, ResultArtifact, Wait};
 use crate::untrusted::{cut, without_escapes};
@@ -34,21 +34,21 @@ impl Following<'_, '_> {
     pub(super) async fn logs(
         &self,
         run: &Run,
-        look: Option<&Look>,
+        snapshot: Option<&Snapshot>,
         wait: &Wait,
         tell: &dyn Fn(News<'_>),
     ) -> Vec<JobLog> {
-        let Some(look) = look.filter(|_| wait.logs != Logs::None) else {
+        let Some(snapshot) = snapshot.filter(|_| wait.logs != Logs::None) else {
             return Vec::new();
         };
-        if look.state.conclusion() == Some(Conclusion::Success) {
+        if snapshot.state.conclusion() == Some(Conclusion::Success) {
             return Vec::new();
         }
         let failed = |job: &&Job| {
             job.kind == JobKind::Job && job.state.conclusion() == Some(Conclusion::Failure)
         };
         let mut logs = Vec::new();
-        let mut jobs = look.jobs.iter().flatten().filter(failed).peekable();
+        let mut jobs = snapshot.jobs.iter().flatten().filter(failed).peekable();
         if jobs.peek().is_some() && wait.logs == Logs::FailedUnlessPrivate {
             let is_public = tokio::select! {
                 is_public = self.provider.is_public() => is_public,
@@ -199,8 +199,8 @@ impl Following<'_, '_> {
 
 /// Whether a run ended by itself, so that what it leaves behind is there.
 fn is_over(run: &FollowedRun) -> bool {
-    let look = run.look.as_ref();
-    look.is_some_and(|look| look.state.conclusion().is_some())
+    let snapshot = run.snapshot.as_ref();
+    snapshot.is_some_and(|snapshot| snapshot.state.conclusion().is_some())
 }
 
 /// The text of a result, if it is one.

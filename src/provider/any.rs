@@ -12,7 +12,7 @@ use super::http::{Http, Tail};
 use super::quota::Quota;
 use super::types::{Candidate, Depth, Form, Pace, Secrets, Trigger};
 use super::{bitbucket, github, gitlab};
-use crate::run::{Job, Look, Run};
+use crate::run::{Job, Run, Snapshot};
 use crate::target::{Call, Provider, ResultArtifact, Target};
 
 /// What comes right before a trigger takes no longer: it holds one of the few permits for triggers.
@@ -102,11 +102,14 @@ impl<'a> AnyProvider<'a> {
 
     /// The runs that the trigger may have started: those since then by the server's clock, newest first.
     /// `None`: the newest there are, whoever started them.
-    pub(crate) async fn recent(&self, since: Option<SystemTime>) -> Result<Vec<Candidate>, Error> {
+    pub(crate) async fn list_runs(
+        &self,
+        since: Option<SystemTime>,
+    ) -> Result<Vec<Candidate>, Error> {
         match self {
-            Self::GitHub(github) => github.recent(since).await,
-            Self::GitLab(gitlab) => gitlab.recent(since).await,
-            Self::Bitbucket(bitbucket) => bitbucket.recent(since).await,
+            Self::GitHub(github) => github.list_runs(since).await,
+            Self::GitLab(gitlab) => gitlab.list_runs(since).await,
+            Self::Bitbucket(bitbucket) => bitbucket.list_runs(since).await,
         }
     }
 
@@ -120,11 +123,11 @@ impl<'a> AnyProvider<'a> {
     }
 
     /// Looks at a run, once.
-    pub(crate) async fn look(&self, run: &Run, depth: Depth) -> Result<Look, Error> {
+    pub(crate) async fn status(&self, run: &Run, depth: Depth) -> Result<Snapshot, Error> {
         match self {
-            Self::GitHub(github) => github.look(run, depth).await,
-            Self::GitLab(gitlab) => gitlab.look(run, depth).await,
-            Self::Bitbucket(bitbucket) => bitbucket.look(run, depth).await,
+            Self::GitHub(github) => github.status(run, depth).await,
+            Self::GitLab(gitlab) => gitlab.status(run, depth).await,
+            Self::Bitbucket(bitbucket) => bitbucket.status(run, depth).await,
         }
     }
 
@@ -144,7 +147,7 @@ impl<'a> AnyProvider<'a> {
         quota: &Quota,
     ) -> Result<Rc<HashSet<String>>, Error> {
         let read = async || {
-            let runs = self.recent(None).await;
+            let runs = self.list_runs(None).await;
             let runs = runs.map_err(|error| match error.kind() {
                 Kind::Rejected => self.explain_unreadable(error),
                 Kind::Unreachable | Kind::RateLimited(_) | Kind::Unknown => error,

@@ -1,10 +1,10 @@
 //! Bitbucket Cloud: pipelines of branches, tags and commits.
 //! Facts: <https://developer.atlassian.com/cloud/bitbucket/rest/api-group-pipelines/>.
 
+mod artifacts;
 mod explain;
-mod files;
-mod look;
-mod search;
+mod runs;
+mod status;
 
 use std::cell::{Cell, RefCell};
 

@@ -3,12 +3,12 @@
 
 mod api;
 mod app;
+mod artifacts;
 mod explain;
-mod files;
-mod look;
 mod permissions;
-mod search;
+mod runs;
 mod session;
+mod status;
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -278,7 +278,7 @@ impl<'a> GitHub<'a> {
         url: &Url,
         what: &str,
     ) -> Result<Rc<T>, Error> {
-        self.signed_in().api.look(self.http, url, what).await
+        self.signed_in().api.get_cached(self.http, url, what).await
     }
 
     /// Signs in anew where an App's token is about to expire.

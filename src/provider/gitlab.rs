@@ -1,10 +1,10 @@
 //! GitLab: pipelines by trigger token and by access token, which are two endpoints with two shapes.
 //! Facts: <https://docs.gitlab.com/api/pipelines/>, <https://docs.gitlab.com/ci/triggers/>.
 
+mod artifacts;
 mod explain;
-mod files;
-mod look;
-mod search;
+mod runs;
+mod status;
 
 use std::cell::Cell;
 
@@ -34,7 +34,7 @@ pub(crate) struct GitLab<'a> {
     /// The project's id, once an answer tells it: a path is no longer good for much where the project has moved.
     project_id: Cell<Option<u64>>,
     /// What is known of the pipelines that a pipeline starts elsewhere.
-    downstream: Cell<look::Downstream>,
+    downstream: Cell<status::Downstream>,
 }
 
 /// Body of `POST /projects/:id/trigger/pipeline`.

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use super::pipeline;
 use crate::event::{Event, News};
-use crate::run::{Conclusion, End, Held, Job, JobKind, JobLog, Look, MatchedBy, Run, State, Times};
+use crate::run::{
+    BlockedOn, Conclusion, End, Job, JobKind, JobLog, MatchedBy, Run, Snapshot, State, Times,
+};
 use crate::target::{Mode, RUN_NAME, Target};
 use crate::untrusted::one_line;
 
@@ -121,8 +123,8 @@ fn by_time(run: &Run, marked: bool) -> String {
 
 fn news(target: &Target, news: &News<'_>) -> Option<String> {
     Some(match news {
-        News::State { state, held } => match held {
-            Some(held) => format!("{}, waits for {}", state.word(), holder(held)),
+        News::State { state, blocked_on } => match blocked_on {
+            Some(blocked_on) => format!("{}, waits for {}", state.word(), holder(blocked_on)),
             None => state.word().to_owned(),
         },
         News::Job(job) => self::job(job),
@@ -145,19 +147,19 @@ fn news(target: &Target, news: &News<'_>) -> Option<String> {
         News::Ended {
             end,
             conclusion,
-            look,
-        } => ended(target, end, *conclusion, *look),
+            snapshot,
+        } => ended(target, end, *conclusion, *snapshot),
         News::LogsWithheld => "the logs of failed jobs are not shown: the target is private, or can't be read, and this repository is public. Set `logs: failed` to show them all the same".to_owned(),
         News::MoreLogs(more) => format!("the logs of {more} more failed jobs are not shown"),
         News::LongTurn | News::Log(_) => return None,
     })
 }
 
-fn holder(held: &Held) -> String {
-    match held {
-        Held::Person(what) | Held::Passing(what) => one_line(what),
-        Held::Turn { position: None } => "its turn".to_owned(),
-        Held::Turn {
+fn holder(blocked_on: &BlockedOn) -> String {
+    match blocked_on {
+        BlockedOn::Person(what) | BlockedOn::Passing(what) => one_line(what),
+        BlockedOn::Turn { position: None } => "its turn".to_owned(),
+        BlockedOn::Turn {
             position: Some(position),
         } => format!("its turn, {position} before it"),
     }
@@ -197,15 +199,15 @@ pub(super) fn ended(
     target: &Target,
     end: &End,
     conclusion: Option<Conclusion>,
-    look: Option<&Look>,
+    snapshot: Option<&Snapshot>,
 ) -> String {
     match (end, conclusion) {
         (End::Completed(conclusion), _) => {
-            let said = look
-                .map(|look| provider_says(target, look))
+            let said = snapshot
+                .map(|snapshot| provider_says(target, snapshot))
                 .unwrap_or_default();
-            let after = look
-                .and_then(|look| lasted(&look.times))
+            let after = snapshot
+                .and_then(|snapshot| lasted(&snapshot.times))
                 .map(|time| format!(" after {time}"))
                 .unwrap_or_default();
             format!("ended as {conclusion}{said}{after}")
@@ -215,9 +217,9 @@ pub(super) fn ended(
             format!("did not end within {}", timeout.unwrap_or_default())
         }
         (End::Lost(failure), _) => format!("cannot be read any more: {}", failure.what),
-        (End::Blocked(held), _) => {
-            let held = held.as_ref().map_or("a person".to_owned(), holder);
-            format!("waits for {held}, and `on-blocked` is `fail`")
+        (End::Blocked(blocked_on), _) => {
+            let blocked_on = blocked_on.as_ref().map_or("a person".to_owned(), holder);
+            format!("waits for {blocked_on}, and `on-blocked` is `fail`")
         }
         (End::Stopped, Some(conclusion)) => {
             format!("ended as {conclusion} after the step was stopped")
@@ -227,9 +229,13 @@ pub(super) fn ended(
 }
 
 /// The provider's own word for an end, where it is another than ours.
-fn provider_says(target: &Target, look: &Look) -> String {
-    let word = look.words.conclusion.as_ref().unwrap_or(&look.words.state);
-    let ours = look.state.conclusion().map(Conclusion::word);
+fn provider_says(target: &Target, snapshot: &Snapshot) -> String {
+    let word = snapshot
+        .provider_status
+        .conclusion
+        .as_ref()
+        .unwrap_or(&snapshot.provider_status.state);
+    let ours = snapshot.state.conclusion().map(Conclusion::word);
     if ours == Some(word.as_str()) {
         return String::new();
     }

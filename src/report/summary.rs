@@ -88,7 +88,10 @@ fn table(reports: &[TargetReport<'_>], mode: Mode, hide: Hide<'_>, page: &mut Pa
         for run in runs {
             let link = link(&hidden(&run.run, hide));
             let conclusion = conclusion(run);
-            let lasted = run.look.as_ref().and_then(|look| lasted(&look.times));
+            let lasted = run
+                .snapshot
+                .as_ref()
+                .and_then(|snapshot| lasted(&snapshot.times));
             let lasted = lasted.unwrap_or_default();
             page.add(&format!(
                 "| {target} | {pipeline} | {outcome} | {link} | {conclusion} | {lasted} |\n"
@@ -164,8 +167,8 @@ fn diagram(reports: &[TargetReport<'_>], hide: Hide<'_>, page: &mut Page) {
 }
 
 fn run_bar(report: &TargetReport<'_>, run: &FollowedRun) -> Option<Bar> {
-    let look = run.look.as_ref()?;
-    Bar::new(run_title(report, run), look.state, &look.times)
+    let snapshot = run.snapshot.as_ref()?;
+    Bar::new(run_title(report, run), snapshot.state, &snapshot.times)
 }
 
 fn run_title(report: &TargetReport<'_>, run: &FollowedRun) -> String {
@@ -173,7 +176,10 @@ fn run_title(report: &TargetReport<'_>, run: &FollowedRun) -> String {
 }
 
 fn job_bars(run: &FollowedRun) -> Vec<Bar> {
-    let jobs = run.look.as_ref().and_then(|look| look.jobs.as_deref());
+    let jobs = run
+        .snapshot
+        .as_ref()
+        .and_then(|snapshot| snapshot.jobs.as_deref());
     let jobs = jobs.unwrap_or_default().iter();
     jobs.filter_map(|job| Bar::new(job.name.clone(), job.state, &job.times))
         .collect()

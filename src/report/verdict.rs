@@ -36,7 +36,10 @@ pub(crate) fn headline(report: &TargetReport<'_>) -> String {
     let came = match report.followed.runs.as_slice() {
         [] => String::new(),
         [run] => {
-            let lasted = run.look.as_ref().and_then(|look| lasted(&look.times));
+            let lasted = run
+                .snapshot
+                .as_ref()
+                .and_then(|snapshot| lasted(&snapshot.times));
             let lasted = lasted.map(|time| format!(" after {time}"));
             let (run, url) = (&run.run, &run.run.url);
             format!("{}, {run} {url}", lasted.unwrap_or_default())
@@ -208,12 +211,12 @@ fn may_go_on(report: &TargetReport<'_>) -> Vec<Annotation> {
 }
 
 fn failed_run(report: &TargetReport<'_>, run: &FollowedRun) -> String {
-    let look = run.look.as_ref();
+    let snapshot = run.snapshot.as_ref();
     let (what, hint) = match &run.end {
         Some(end) => (
             format!(
                 "the run {}",
-                ended(report.target, end, run.conclusion, look)
+                ended(report.target, end, run.conclusion, snapshot)
             ),
             hint(end),
         ),
@@ -243,7 +246,10 @@ fn hint(end: &End) -> Option<&str> {
 
 /// Names of jobs that failed, each with its step.
 pub(super) fn failed_jobs(run: &FollowedRun, name: impl Fn(&str) -> String) -> Vec<String> {
-    let jobs = run.look.iter().flat_map(|look| look.jobs.iter().flatten());
+    let jobs = run
+        .snapshot
+        .iter()
+        .flat_map(|snapshot| snapshot.jobs.iter().flatten());
     let failed = |job: &&Job| {
         job.kind != JobKind::Optional && job.state.conclusion() == Some(Conclusion::Failure)
     };

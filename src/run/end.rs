@@ -1,6 +1,6 @@
 //! Why a wait ended, and why something did not come about.
 
-use super::{Conclusion, Held};
+use super::{BlockedOn, Conclusion};
 
 /// Why a wait ended.
 pub(crate) enum End {
@@ -10,7 +10,7 @@ pub(crate) enum End {
     /// The run cannot be read any more.
     Lost(Failure),
     /// It needs a person, and that is not waited for.
-    Blocked(Option<Held>),
+    Blocked(Option<BlockedOn>),
     /// We were asked to stop.
     Stopped,
 }

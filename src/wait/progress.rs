@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::event::News;
-use crate::run::{Held, Job, Look, State};
+use crate::run::{BlockedOn, Job, Snapshot, State};
 
 /// A failure that goes on is said again after so long.
 const REMINDER: Duration = Duration::from_mins(1);
@@ -19,7 +19,7 @@ pub(super) struct Progress<'a> {
     since: Instant,
     tell: &'a dyn Fn(News<'_>),
     spoke: Cell<Instant>,
-    last: RefCell<Option<Look>>,
+    last: RefCell<Option<Snapshot>>,
     /// Whether the last look did not show the jobs, so that what is known of them is older.
     lacks_jobs: Cell<bool>,
     jobs: RefCell<HashMap<String, State>>,
@@ -51,7 +51,7 @@ impl<'a> Progress<'a> {
     }
 
     /// The last good look, with the jobs of the last one that showed them.
-    pub(super) fn last(&self) -> Option<Look> {
+    pub(super) fn last(&self) -> Option<Snapshot> {
         self.last.take()
     }
 
@@ -60,55 +60,57 @@ impl<'a> Progress<'a> {
     }
 
     /// What it waits for, for all that was seen.
-    pub(super) fn held(&self) -> Option<Held> {
-        self.last.borrow().as_ref()?.held.clone()
+    pub(super) fn blocked_on(&self) -> Option<BlockedOn> {
+        self.last.borrow().as_ref()?.blocked_on.clone()
     }
 
     /// Whether a look shows the run otherwise than the one before, so that its jobs may be too.
-    pub(super) fn is_news(&self, look: &Look) -> bool {
+    pub(super) fn is_news(&self, snapshot: &Snapshot) -> bool {
         let last = self.last.borrow();
-        last.as_ref()
-            .is_none_or(|last| last.words != look.words || last.changed != look.changed)
+        last.as_ref().is_none_or(|last| {
+            last.provider_status != snapshot.provider_status || last.changed != snapshot.changed
+        })
     }
 
-    pub(super) fn see(&self, mut look: Look) {
+    pub(super) fn see(&self, mut snapshot: Snapshot) {
         let before = self.last.take();
-        if look.jobs.is_none()
+        if snapshot.jobs.is_none()
             && let Some(before) = &before
-            && before.words == look.words
+            && before.provider_status == snapshot.provider_status
         {
             // Some providers' jobs tell what it waits for.
-            look.held = look.held.or_else(|| before.held.clone());
+            snapshot.blocked_on = snapshot.blocked_on.or_else(|| before.blocked_on.clone());
         }
-        let (state, held) = match &before {
-            Some(before) => (Some(before.state), before.held.as_ref()),
+        let (state, blocked_on) = match &before {
+            Some(before) => (Some(before.state), before.blocked_on.as_ref()),
             None => (None, None),
         };
-        let is_held_otherwise = look.held.is_some() && held != look.held.as_ref();
+        let is_held_otherwise =
+            snapshot.blocked_on.is_some() && blocked_on != snapshot.blocked_on.as_ref();
         // The end is told by others, together with what it means.
-        let is_over = look.state.conclusion().is_some();
-        let is_news = !is_over && (state != Some(look.state) || is_held_otherwise);
+        let is_over = snapshot.state.conclusion().is_some();
+        let is_news = !is_over && (state != Some(snapshot.state) || is_held_otherwise);
         let news = || News::State {
-            state: look.state,
-            held: look.held.as_ref(),
+            state: snapshot.state,
+            blocked_on: snapshot.blocked_on.as_ref(),
         };
         // That it runs comes before what its jobs do, and that it is blocked after what they did.
-        let is_blocked = look.state == State::Blocked;
+        let is_blocked = snapshot.state == State::Blocked;
         if is_news && !is_blocked {
             self.say(news());
         }
-        for job in look.jobs.iter().flatten() {
+        for job in snapshot.jobs.iter().flatten() {
             self.see_job(job);
         }
         if is_news && is_blocked {
             self.say(news());
         }
-        self.see_turn(look.held.as_ref());
-        self.lacks_jobs.set(look.jobs.is_none());
-        if look.jobs.is_none() {
-            look.jobs = before.and_then(|before| before.jobs);
+        self.see_turn(snapshot.blocked_on.as_ref());
+        self.lacks_jobs.set(snapshot.jobs.is_none());
+        if snapshot.jobs.is_none() {
+            snapshot.jobs = before.and_then(|before| before.jobs);
         }
-        self.last.replace(Some(look));
+        self.last.replace(Some(snapshot));
     }
 
     fn see_job(&self, job: &Job) {
@@ -120,14 +122,14 @@ impl<'a> Progress<'a> {
         }
     }
 
-    fn see_turn(&self, held: Option<&Held>) {
-        let next = match (held, self.turn.get()) {
-            (Some(Held::Turn { .. }), Turn::NotWaiting) => Turn::Since(Instant::now()),
-            (Some(Held::Turn { .. }), Turn::Since(start)) if start.elapsed() >= LONG_TURN => {
+    fn see_turn(&self, blocked_on: Option<&BlockedOn>) {
+        let next = match (blocked_on, self.turn.get()) {
+            (Some(BlockedOn::Turn { .. }), Turn::NotWaiting) => Turn::Since(Instant::now()),
+            (Some(BlockedOn::Turn { .. }), Turn::Since(start)) if start.elapsed() >= LONG_TURN => {
                 self.say(News::LongTurn);
                 Turn::Warned
             }
-            (Some(Held::Turn { .. }), turn) => turn,
+            (Some(BlockedOn::Turn { .. }), turn) => turn,
             _ => Turn::NotWaiting,
         };
         self.turn.set(next);
@@ -157,11 +159,11 @@ impl<'a> Progress<'a> {
 
     pub(super) fn beat(&self) {
         let last = self.last.borrow();
-        let jobs = last.as_ref().and_then(|look| look.jobs.as_deref());
+        let jobs = last.as_ref().and_then(|snapshot| snapshot.jobs.as_deref());
         let done = |job: &&Job| job.state.conclusion().is_some();
         self.say(News::Heartbeat {
             elapsed: self.since.elapsed(),
-            state: last.as_ref().map(|look| look.state),
+            state: last.as_ref().map(|snapshot| snapshot.state),
             done: jobs.map_or(0, |jobs| jobs.iter().filter(done).count()),
             all: jobs.map_or(0, <[Job]>::len),
         });
@@ -181,15 +183,15 @@ mod tests {
 
     proptest! {
         #[test]
-        fn progress_never_panics(looks in prop::collection::vec(noise::look(), 0..6)) {
+        fn progress_never_panics(polls in prop::collection::vec(noise::snapshot(), 0..6)) {
             let progress = Progress::new(Instant::now(), &|_| {});
-            for look in looks {
-                progress.is_news(&look);
-                progress.see(look);
+            for snapshot in polls {
+                progress.is_news(&snapshot);
+                progress.see(snapshot);
                 progress.fail("no");
                 progress.beat();
                 progress.recover();
-                progress.held();
+                progress.blocked_on();
             }
             progress.last();
         }

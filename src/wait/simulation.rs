@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep};
 
 use super::{Watch, wait};
 use crate::provider::{Depth, Pace, Quota};
-use crate::run::{Conclusion, End, Job, JobKind, Look, State, Times, Words};
+use crate::run::{Conclusion, End, Job, JobKind, ProviderStatus, Snapshot, State, Times};
 use crate::shutdown::Shutdown;
 use crate::target::OnBlocked;
 
@@ -47,7 +47,7 @@ struct Simulation {
 #[derive(Clone, Copy, Default)]
 struct Figures {
     /// Readings of the run's state, those of its jobs right after them included.
-    looks: u32,
+    polls: u32,
     /// Looks that cost budget.
     costly: u32,
     /// Requests that cost budget.
@@ -87,7 +87,7 @@ impl Simulation {
         (1 + (steps - 1) / STEPS, steps)
     }
 
-    async fn look(&self, depth: Depth) -> Look {
+    async fn poll(&self, depth: Depth) -> Snapshot {
         // A look at the jobs right after one at the run is part of it.
         let goes_on = self.answered.get().filter(|(at, _)| *at == Instant::now());
         sleep(LATENCY).await;
@@ -105,7 +105,7 @@ impl Simulation {
         };
         let has_cost = goes_on.is_some_and(|(_, cost)| cost);
         self.figures.update(|figures| Figures {
-            looks: figures.looks + u32::from(goes_on.is_none()),
+            polls: figures.polls + u32::from(goes_on.is_none()),
             costly: figures.costly + u32::from(charged > 0 && !has_cost),
             charged: figures.charged + charged,
             ..figures
@@ -117,9 +117,9 @@ impl Simulation {
             run if run > JOBS => State::Completed(Conclusion::Success),
             _ => State::Running,
         };
-        Look {
+        Snapshot {
             state,
-            words: Words {
+            provider_status: ProviderStatus {
                 state: state.word().to_owned(),
                 conclusion: None,
             },
@@ -131,7 +131,7 @@ impl Simulation {
             changed: (self.charge == Charge::Changes)
                 .then(|| DateTime::from_timestamp(i64::from(run), 0))
                 .flatten(),
-            held: None,
+            blocked_on: None,
             jobs: (depth == Depth::Jobs)
                 .then(|| (0..run.min(JOBS)).map(|job| running(job, run)).collect()),
         }
@@ -175,8 +175,8 @@ async fn ours(pace: Pace, charge: Charge, length: Duration) -> Figures {
         quota: &quota,
     };
     let (_handle, shutdown) = Shutdown::manual();
-    let look = async |depth| Ok(simulation.look(depth).await);
-    let waited = wait(look, &watch, &shutdown, &|_| {}).await;
+    let poll = async |depth| Ok(simulation.poll(depth).await);
+    let waited = wait(poll, &watch, &shutdown, &|_| {}).await;
     assert!(matches!(waited.end, End::Completed(Conclusion::Success)));
     simulation.figures()
 }
@@ -185,8 +185,8 @@ async fn ours(pace: Pace, charge: Charge, length: Duration) -> Figures {
 async fn fixed(interval: Duration, length: Duration) -> Figures {
     let simulation = Simulation::new(length, Charge::Requests);
     loop {
-        let look = simulation.look(Depth::Run).await;
-        if look.state.conclusion().is_some() {
+        let snapshot = simulation.poll(Depth::Run).await;
+        if snapshot.state.conclusion().is_some() {
             return simulation.figures();
         }
         sleep(interval).await;
@@ -232,9 +232,9 @@ async fn looks_and_delays() {
         ("10 min", 600),
         ("1 h", 3_600),
     ];
-    let row = |who: &str, length: &str, [looks, costly, charged, delay]: [String; 4]| {
+    let row = |who: &str, length: &str, [polls, costly, charged, delay]: [String; 4]| {
         show(&format!(
-            "{who:11} | {length:>6} | {looks:>5} | {costly:>6} | {charged:>7} | {delay:>6} |"
+            "{who:11} | {length:>6} | {polls:>5} | {costly:>6} | {charged:>7} | {delay:>6} |"
         ));
     };
     let heads = ["looks", "costly", "charged", "delay"].map(str::to_owned);
@@ -265,7 +265,7 @@ fn means(all: &[Figures]) -> [String; 4] {
     let count = f64::from(u32::try_from(all.len()).unwrap_or(1));
     let mean = |figure: fn(&Figures) -> f64| all.iter().map(figure).sum::<f64>() / count;
     [
-        format!("{:.0}", mean(|figures| figures.looks.into())),
+        format!("{:.0}", mean(|figures| figures.polls.into())),
         format!("{:.0}", mean(|figures| figures.costly.into())),
         format!("{:.0}", mean(|figures| figures.charged.into())),
         format!("{:.1} s", mean(|figures| figures.delay.as_secs_f64())),

@@ -11,16 +11,18 @@ use super::{Waited, Watch, wait};
 use crate::event::News;
 use crate::provider::http::{Response, ResponseBody};
 use crate::provider::{Depth, Error, Kind, Pace, Quota};
-use crate::run::{Conclusion, End, Held, Job, JobKind, Look, State, Times, Words};
+use crate::run::{
+    BlockedOn, Conclusion, End, Job, JobKind, ProviderStatus, Snapshot, State, Times,
+};
 use crate::shutdown::{Shutdown, ShutdownMode};
 use crate::target::OnBlocked;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-fn look(state: State) -> Look {
-    Look {
+fn snapshot(state: State) -> Snapshot {
+    Snapshot {
         state,
-        words: Words {
+        provider_status: ProviderStatus {
             state: state.word().to_owned(),
             conclusion: None,
         },
@@ -29,7 +31,7 @@ fn look(state: State) -> Look {
         attempt: None,
         times: Times::default(),
         changed: None,
-        held: None,
+        blocked_on: None,
         jobs: None,
     }
 }
@@ -91,7 +93,7 @@ struct Story {
     /// Second and word of all that was said.
     said: Vec<(u64, String)>,
     /// Second and depth of each look.
-    looks: Vec<(u64, Depth)>,
+    polls: Vec<(u64, Depth)>,
 }
 
 impl Story {
@@ -110,11 +112,11 @@ async fn story(
     on_blocked: OnBlocked,
     deadline: Duration,
     shutdown: &Shutdown,
-    script: impl Fn(u64, Depth) -> Result<Look, Error>,
+    script: impl Fn(u64, Depth) -> Result<Snapshot, Error>,
 ) -> Story {
     let start = Instant::now();
     let said = RefCell::new(Vec::new());
-    let looks = RefCell::new(Vec::new());
+    let polls = RefCell::new(Vec::new());
     let quota = Quota::new(Pace::GITLAB.apart);
     let watch = Watch {
         since: start,
@@ -127,7 +129,7 @@ async fn story(
     let looking = async |depth| {
         sleep(Duration::from_millis(100)).await;
         let age = start.elapsed().as_secs();
-        looks.borrow_mut().push((age, depth));
+        polls.borrow_mut().push((age, depth));
         script(age, depth)
     };
     let tell = |news: News<'_>| {
@@ -138,17 +140,17 @@ async fn story(
     Story {
         waited,
         said: said.into_inner(),
-        looks: looks.into_inner(),
+        polls: polls.into_inner(),
     }
 }
 
-async fn patient(script: impl Fn(u64, Depth) -> Result<Look, Error>) -> Story {
+async fn patient(script: impl Fn(u64, Depth) -> Result<Snapshot, Error>) -> Story {
     let (_handle, shutdown) = Shutdown::manual();
     story(OnBlocked::Wait, Duration::from_hours(6), &shutdown, script).await
 }
 
-fn running_until(end: u64) -> impl Fn(u64, Depth) -> Result<Look, Error> {
-    move |age, _| Ok(look(if age < end { State::Running } else { DONE }))
+fn running_until(end: u64) -> impl Fn(u64, Depth) -> Result<Snapshot, Error> {
+    move |age, _| Ok(snapshot(if age < end { State::Running } else { DONE }))
 }
 
 #[tokio::test(start_paused = true)]
@@ -158,7 +160,10 @@ async fn the_end_is_the_end() {
         story.waited.end,
         End::Completed(Conclusion::Success)
     ));
-    assert_eq!(story.waited.look.map(|look| look.state), Some(DONE));
+    assert_eq!(
+        story.waited.snapshot.map(|snapshot| snapshot.state),
+        Some(DONE)
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -167,9 +172,9 @@ async fn silence_is_broken_once_a_minute() {
         let jobs = [job("a", DONE), job("b", State::Running)].to_vec();
         let state = if age < 200 { State::Running } else { DONE };
         let jobs = (depth == Depth::Jobs).then_some(jobs);
-        Ok(Look {
+        Ok(Snapshot {
             jobs,
-            ..look(state)
+            ..snapshot(state)
         })
     })
     .await;
@@ -194,22 +199,22 @@ async fn a_change_of_the_run_shows_its_jobs_at_once() {
             _ => DONE,
         };
         let jobs = (depth == Depth::Jobs).then(Vec::new);
-        Ok(Look {
+        Ok(Snapshot {
             jobs,
-            ..look(state)
+            ..snapshot(state)
         })
     })
     .await;
     let first_seen = |from: u64| {
-        let mut looks = story.looks.iter().skip_while(|(age, _)| *age < from);
-        looks
+        let mut polls = story.polls.iter().skip_while(|(age, _)| *age < from);
+        polls
             .by_ref()
             .take(2)
             .any(|(_, depth)| *depth == Depth::Jobs)
     };
     assert!(first_seen(0) && first_seen(50) && first_seen(100));
     let is_shallow = |(_, depth): &(u64, Depth)| *depth == Depth::Run;
-    assert!(story.looks.iter().any(is_shallow));
+    assert!(story.polls.iter().any(is_shallow));
 }
 
 #[tokio::test(start_paused = true)]
@@ -235,16 +240,16 @@ async fn refusals_lose_a_run_only_after_a_minute() {
         for seen_first in [0, 20] {
             let story = patient(|age, _| {
                 if age < seen_first {
-                    Ok(look(State::Running))
+                    Ok(snapshot(State::Running))
                 } else {
                     Err(refusal(status))
                 }
             })
             .await;
             assert!(matches!(story.waited.end, End::Lost(_)));
-            let refused = story.looks.iter().filter(|(age, _)| *age >= seen_first);
-            assert!(refused.count() >= 5, "{:?}", story.looks);
-            let last = story.looks.last().unwrap().0;
+            let refused = story.polls.iter().filter(|(age, _)| *age >= seen_first);
+            assert!(refused.count() >= 5, "{:?}", story.polls);
+            let last = story.polls.last().unwrap().0;
             assert!((seen_first + 60..seen_first + 80).contains(&last), "{last}");
         }
 
@@ -279,7 +284,7 @@ async fn only_refusals_in_a_row_lose_a_run() {
     let story = patient(|age, _| {
         count.set(count.get() + 1);
         match count.get() % 4 {
-            _ if age >= 600 => Ok(look(DONE)),
+            _ if age >= 600 => Ok(snapshot(DONE)),
             0 => Err(failure(Kind::Unknown)),
             _ => Err(refusal(404)),
         }
@@ -290,14 +295,14 @@ async fn only_refusals_in_a_row_lose_a_run() {
 
 #[tokio::test(start_paused = true)]
 async fn an_end_without_a_conclusion_is_about_to_get_one() {
-    let unconcluded = || Look {
+    let unconcluded = || Snapshot {
         lacks_conclusion: true,
-        ..look(State::Running)
+        ..snapshot(State::Running)
     };
     let story = patient(|age, _| match age {
-        0..20 => Ok(look(State::Running)),
+        0..20 => Ok(snapshot(State::Running)),
         20..45 => Ok(unconcluded()),
-        _ => Ok(look(DONE)),
+        _ => Ok(snapshot(DONE)),
     })
     .await;
     assert!(matches!(
@@ -310,9 +315,9 @@ async fn an_end_without_a_conclusion_is_about_to_get_one() {
         story.waited.end,
         End::Completed(Conclusion::Failure)
     ));
-    let last = story.looks.last().unwrap().0;
+    let last = story.polls.last().unwrap().0;
     assert!((30..40).contains(&last), "{last}");
-    let state = story.waited.look.map(|look| look.state);
+    let state = story.waited.snapshot.map(|snapshot| snapshot.state);
     assert_eq!(state, Some(State::Completed(Conclusion::Failure)));
 }
 
@@ -323,8 +328,8 @@ async fn rate_limits_are_slept_out() {
         _ => running_until(300)(age, Depth::Run),
     })
     .await;
-    let limited = story.looks.iter().position(|(age, _)| *age >= 10).unwrap();
-    let (before, after) = (story.looks[limited].0, story.looks[limited + 1].0);
+    let limited = story.polls.iter().position(|(age, _)| *age >= 10).unwrap();
+    let (before, after) = (story.polls[limited].0, story.polls[limited + 1].0);
     assert!((180..185).contains(&(after - before)), "{before} {after}");
 
     // Where it is not said for how long: a minute, and then longer.
@@ -333,8 +338,8 @@ async fn rate_limits_are_slept_out() {
         _ => running_until(300)(age, Depth::Run),
     })
     .await;
-    let limited = story.looks.iter().position(|(age, _)| *age >= 10).unwrap();
-    let times: Vec<_> = story.looks[limited..].iter().map(|(age, _)| *age).collect();
+    let limited = story.polls.iter().position(|(age, _)| *age >= 10).unwrap();
+    let times: Vec<_> = story.polls[limited..].iter().map(|(age, _)| *age).collect();
     assert!((60..65).contains(&(times[1] - times[0])), "{times:?}");
     assert!((120..130).contains(&(times[2] - times[1])), "{times:?}");
 }
@@ -345,7 +350,7 @@ async fn the_deadline_ends_it() {
     let minute = Duration::from_mins(1);
     let start = Instant::now();
     let story = story(OnBlocked::Wait, minute, &shutdown, |_, _| {
-        Ok(look(State::Running))
+        Ok(snapshot(State::Running))
     })
     .await;
     assert!(matches!(story.waited.end, End::TimedOut));
@@ -357,12 +362,12 @@ async fn the_deadline_ends_it() {
 /// However late that is seen: the poll before may have been long ago, or may have failed.
 #[tokio::test(start_paused = true)]
 async fn an_end_before_the_deadline_counts() {
-    let ended_at = |second: u64| Look {
+    let ended_at = |second: u64| Snapshot {
         times: Times {
             completed: Some(noon() + Duration::from_secs(second)),
             ..Times::default()
         },
-        ..look(DONE)
+        ..snapshot(DONE)
     };
     let (_handle, shutdown) = Shutdown::manual();
     let cases: [(u64, Option<Conclusion>); 3] = [
@@ -389,11 +394,14 @@ async fn an_end_before_the_deadline_counts() {
             End::TimedOut | End::Lost(_) | End::Blocked(_) | End::Stopped => None,
         };
         assert_eq!(end, expected, "{second}");
-        assert_eq!(told.waited.look.map(|look| look.state), Some(DONE));
+        assert_eq!(
+            told.waited.snapshot.map(|snapshot| snapshot.state),
+            Some(DONE)
+        );
     }
-    let hanging = async |_| -> Result<Look, Error> {
+    let hanging = async |_| -> Result<Snapshot, Error> {
         sleep(Duration::from_hours(1)).await;
-        Ok(look(DONE))
+        Ok(snapshot(DONE))
     };
     let start = Instant::now();
     let quota = Quota::new(Pace::GITLAB.apart);
@@ -417,10 +425,13 @@ async fn an_end_that_was_seen_counts() {
     let deadline = 14 * SECOND;
     let told = story(OnBlocked::Wait, deadline, &shutdown, running_until(10)).await;
     assert!(matches!(told.waited.end, End::Completed(_)));
-    assert_eq!(told.waited.look.map(|look| look.state), Some(DONE));
+    assert_eq!(
+        told.waited.snapshot.map(|snapshot| snapshot.state),
+        Some(DONE)
+    );
     // The one that saw it, and those for the jobs.
-    let at_the_end = told.looks.iter().filter(|(age, _)| *age >= 10);
-    assert_eq!(at_the_end.count(), 5, "{:?}", told.looks);
+    let at_the_end = told.polls.iter().filter(|(age, _)| *age >= 10);
+    assert_eq!(at_the_end.count(), 5, "{:?}", told.polls);
 }
 
 #[tokio::test(start_paused = true)]
@@ -431,7 +442,7 @@ async fn a_stop_ends_it_at_once() {
         OnBlocked::Wait,
         Duration::from_hours(6),
         &shutdown,
-        |_, _| Ok(look(State::Running)),
+        |_, _| Ok(snapshot(State::Running)),
     );
     let asking = async {
         sleep(33 * SECOND).await;
@@ -440,20 +451,20 @@ async fn a_stop_ends_it_at_once() {
     let (story, ()) = tokio::join!(waiting, asking);
     assert!(matches!(story.waited.end, End::Stopped));
     assert_eq!(start.elapsed(), 33 * SECOND);
-    assert!(story.waited.look.is_some());
+    assert!(story.waited.snapshot.is_some());
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_run_that_needs_a_person_is_waited_for_or_not() {
     let blocked = |age, _| {
-        let held = Some(Held::Person("approval".to_owned()));
+        let blocked_on = Some(BlockedOn::Person("approval".to_owned()));
         Ok(match age {
-            10..100 => Look {
-                held,
-                ..look(State::Blocked)
+            10..100 => Snapshot {
+                blocked_on,
+                ..snapshot(State::Blocked)
             },
-            100.. => look(DONE),
-            _ => look(State::Running),
+            100.. => snapshot(DONE),
+            _ => snapshot(State::Running),
         })
     };
     let told = patient(blocked).await;
@@ -464,22 +475,22 @@ async fn a_run_that_needs_a_person_is_waited_for_or_not() {
     let told = story(OnBlocked::Fail, Duration::from_hours(6), &shutdown, blocked).await;
     assert!(matches!(
         told.waited.end,
-        End::Blocked(Some(Held::Person(_)))
+        End::Blocked(Some(BlockedOn::Person(_)))
     ));
-    assert!(told.looks.last().unwrap().0 < 15);
+    assert!(told.polls.last().unwrap().0 < 15);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_long_turn_is_warned_about_once() {
     let story = patient(|age, _| {
-        let held = Some(Held::Turn { position: Some(1) });
+        let blocked_on = Some(BlockedOn::Turn { position: Some(1) });
         Ok(if age < 300 {
-            Look {
-                held,
-                ..look(State::Queued)
+            Snapshot {
+                blocked_on,
+                ..snapshot(State::Queued)
             }
         } else {
-            look(DONE)
+            snapshot(DONE)
         })
     })
     .await;

@@ -76,7 +76,7 @@ pub(super) struct Api {
     bearer: HeaderValue,
     /// What was read last at each address that was looked at, with the tag by which GitHub knows it. Tags
     /// are good for one token alone.
-    looks: RefCell<HashMap<Url, Tagged>>,
+    cached: RefCell<HashMap<Url, Tagged>>,
 }
 
 /// A request without its address.
@@ -107,7 +107,7 @@ impl Api {
         Ok(Self {
             library: Rc::clone(library),
             bearer: credential_header(&format!("Bearer {}", token.expose()))?,
-            looks: RefCell::default(),
+            cached: RefCell::default(),
         })
     }
 
@@ -148,13 +148,13 @@ impl Api {
     }
 
     /// Reads again what may have been read before: costs nothing of the rate limit where it is the same.
-    pub(super) async fn look<T: DeserializeOwned + 'static>(
+    pub(super) async fn get_cached<T: DeserializeOwned + 'static>(
         &self,
         http: &Http<'_>,
         url: &Url,
         what: &str,
     ) -> Result<Rc<T>, Error> {
-        let known = self.looks.borrow().get(url).cloned();
+        let known = self.cached.borrow().get(url).cloned();
         let known = known.and_then(|(tag, read)| Some((tag, read.downcast::<T>().ok()?)));
         let tag = known.as_ref().map(|(tag, _)| tag);
         let request = Request {
@@ -171,8 +171,8 @@ impl Api {
         let tag = tag.map(|tag| HeaderValue::from_bytes(tag.as_bytes()));
         let read: Rc<T> = Rc::new(parse(response, what)?);
         if let Some(Ok(tag)) = tag {
-            let look = (tag, Rc::clone(&read) as Rc<dyn Any>);
-            self.looks.borrow_mut().insert(url.clone(), look);
+            let tagged = (tag, Rc::clone(&read) as Rc<dyn Any>);
+            self.cached.borrow_mut().insert(url.clone(), tagged);
         }
         Ok(read)
     }

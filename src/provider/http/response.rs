@@ -75,7 +75,7 @@ impl Response {
         (!said.is_empty()).then_some(said)
     }
 
-    /// `403 (Forbidden words of the provider)`, or what else there is to tell of it.
+    /// `403 (the provider's words)`, or what else there is to tell of it.
     pub(crate) fn summary(&self) -> String {
         let status = self.status.as_u16();
         match (self.error_message(), &self.body) {

@@ -171,23 +171,24 @@ fn full(report: &TargetReport<'_>, hide: Hide<'_>) -> Full {
 }
 
 fn full_run(followed: &FollowedRun, hide: Hide<'_>) -> FullRun {
-    let FollowedRun { run, look, .. } = followed;
-    let look = look.as_ref();
+    let FollowedRun { run, snapshot, .. } = followed;
+    let snapshot = snapshot.as_ref();
     let time = |time: Option<DateTime<Utc>>| {
         time.map(|time| time.to_rfc3339_opts(SecondsFormat::Secs, true))
     };
-    let times = look.map(|look| look.times).unwrap_or_default();
+    let times = snapshot.map(|snapshot| snapshot.times).unwrap_or_default();
     FullRun {
         id: hide(&run.id),
         number: run.number.map(|number| hide_number(number, hide)),
         url: hide(&run.url),
         matched_by: run.matched_by,
-        state: look.map(|look| look.state.word()),
+        state: snapshot.map(|snapshot| snapshot.state.word()),
         conclusion: followed.conclusion,
-        provider_state: look.map(|look| hide(&look.words.state)),
-        provider_conclusion: look.and_then(|look| look.words.conclusion.as_deref().map(hide)),
-        attempt: look
-            .and_then(|look| look.attempt)
+        provider_state: snapshot.map(|snapshot| hide(&snapshot.provider_status.state)),
+        provider_conclusion: snapshot
+            .and_then(|snapshot| snapshot.provider_status.conclusion.as_deref().map(hide)),
+        attempt: snapshot
+            .and_then(|snapshot| snapshot.attempt)
             .map(|attempt| hide_number(attempt, hide)),
         created_at: time(times.created),
         started_at: time(times.started),

@@ -34,7 +34,7 @@ struct User {
 
 impl GitLab<'_> {
     /// Of the newest hundred of this kind those since then; where that is not given, the newest of any kind.
-    pub(in crate::provider) async fn recent(
+    pub(in crate::provider) async fn list_runs(
         &self,
         since: Option<SystemTime>,
     ) -> Result<Vec<Candidate>, Error> {

@@ -11,7 +11,9 @@ use super::GitHub;
 use crate::provider::reading::{beside, unreadable};
 use crate::provider::wire::{self, List, MAX_PAGES, PAGE_SIZES};
 use crate::provider::{Depth, Error};
-use crate::run::{Conclusion, Held, Job, JobKind, Look, Run, State, Step, Times, Words};
+use crate::run::{
+    BlockedOn, Conclusion, Job, JobKind, ProviderStatus, Run, Snapshot, State, Step, Times,
+};
 
 #[derive(Deserialize)]
 struct WorkflowRun {
@@ -133,7 +135,11 @@ struct GroupMember {
 
 impl GitHub<'_> {
     /// Looks at the first attempt of a run: it has just been started, and a re-run is another run.
-    pub(in crate::provider) async fn look(&self, run: &Run, depth: Depth) -> Result<Look, Error> {
+    pub(in crate::provider) async fn status(
+        &self,
+        run: &Run,
+        depth: Depth,
+    ) -> Result<Snapshot, Error> {
         const WHAT: &str = "the run";
         self.renew_in_time().await?;
         let url = self.repository(["actions", "runs", &run.id, "attempts", "1"]);
@@ -148,12 +154,12 @@ impl GitHub<'_> {
             return Err(unreadable(WHAT, "the answer is about another run"));
         }
         let status = found.status.as_str();
-        let held = match status {
+        let blocked_on = match status {
             "waiting" => self.reviews(run).await?,
             "pending" => Some(self.turn(run).await?),
             _ => None,
         };
-        let state = state(status, found.conclusion.as_deref(), held.as_ref());
+        let state = state(status, found.conclusion.as_deref(), blocked_on.as_ref());
         let jobs = match depth {
             Depth::Run => None,
             Depth::Jobs => beside(
@@ -161,7 +167,7 @@ impl GitHub<'_> {
                 state,
             )?,
         };
-        Ok(found.look(state, held, jobs))
+        Ok(found.snapshot(state, blocked_on, jobs))
     }
 
     /// Whether the first attempt is known to be over.
@@ -190,7 +196,7 @@ impl GitHub<'_> {
     }
 
     /// Who must approve what; `None` where nobody is told.
-    async fn reviews(&self, run: &Run) -> Result<Option<Held>, Error> {
+    async fn reviews(&self, run: &Run) -> Result<Option<BlockedOn>, Error> {
         let url = self.repository(["actions", "runs", &run.id, "pending_deployments"]);
         let read = self.read(&url, "what the run waits for").await;
         let pending: Option<Rc<List<PendingDeployment>>> = beside(read, State::Queued)?;
@@ -198,22 +204,27 @@ impl GitHub<'_> {
     }
 
     /// Servers may lack the position.
-    async fn turn(&self, run: &Run) -> Result<Held, Error> {
+    async fn turn(&self, run: &Run) -> Result<BlockedOn, Error> {
         let url = self.repository(["actions", "runs", &run.id, "concurrency_groups"]);
         let read = self.read(&url, "the concurrency groups").await;
         let groups: Option<Rc<ConcurrencyGroups>> = beside(read, State::Queued)?;
-        Ok(Held::Turn {
+        Ok(BlockedOn::Turn {
             position: groups.and_then(|groups| groups.position()),
         })
     }
 }
 
 impl WorkflowRun {
-    fn look(&self, state: State, held: Option<Held>, jobs: Option<Vec<Job>>) -> Look {
+    fn snapshot(
+        &self,
+        state: State,
+        blocked_on: Option<BlockedOn>,
+        jobs: Option<Vec<Job>>,
+    ) -> Snapshot {
         let is_over = state.conclusion().is_some();
-        Look {
+        Snapshot {
             state,
-            words: Words {
+            provider_status: ProviderStatus {
                 state: self.status.clone(),
                 conclusion: self.conclusion.clone(),
             },
@@ -226,23 +237,23 @@ impl WorkflowRun {
                 completed: self.updated_at.filter(|_| is_over),
             },
             changed: self.updated_at,
-            held,
+            blocked_on,
             jobs,
         }
     }
 }
 
 /// Who must approve, else what must pass.
-fn held_by(pending: &[PendingDeployment]) -> Option<Held> {
+fn held_by(pending: &[PendingDeployment]) -> Option<BlockedOn> {
     let reviews: Vec<_> = pending
         .iter()
         .filter_map(PendingDeployment::review)
         .collect();
     if !reviews.is_empty() {
-        return Some(Held::Person(wire::listed(&reviews, "; ")));
+        return Some(BlockedOn::Person(wire::listed(&reviews, "; ")));
     }
     let timers = pending.iter().filter_map(PendingDeployment::timer);
-    timers.map(Held::Passing).next()
+    timers.map(BlockedOn::Passing).next()
 }
 
 impl ConcurrencyGroups {
@@ -316,12 +327,12 @@ fn job(job: &WorkflowJob, of_run: State, web: &Url) -> Job {
 }
 
 /// Unknown statuses count as running, and so does an end without a conclusion: that is about to come.
-fn state(status: &str, conclusion: Option<&str>, held: Option<&Held>) -> State {
+fn state(status: &str, conclusion: Option<&str>, blocked_on: Option<&BlockedOn>) -> State {
     match status {
         "completed" => conclusion.map_or(State::Running, |word| {
             State::Completed(self::conclusion(word))
         }),
-        "waiting" if matches!(held, Some(Held::Person(_))) => State::Blocked,
+        "waiting" if matches!(blocked_on, Some(BlockedOn::Person(_))) => State::Blocked,
         "queued" | "requested" | "pending" | "waiting" => State::Queued,
         _ => State::Running,
     }
@@ -347,8 +358,8 @@ mod tests {
 
     #[test]
     fn every_status_is_a_state() {
-        let person = Held::Person("approval".to_owned());
-        for (status, held, expected) in [
+        let person = BlockedOn::Person("approval".to_owned());
+        for (status, blocked_on, expected) in [
             ("queued", None, State::Queued),
             ("requested", None, State::Queued),
             ("pending", None, State::Queued),
@@ -359,7 +370,7 @@ mod tests {
             ("completed", None, State::Running),
             ("", None, State::Running),
         ] {
-            assert_eq!(state(status, None, held), expected, "{status}");
+            assert_eq!(state(status, None, blocked_on), expected, "{status}");
         }
     }
 
@@ -402,17 +413,17 @@ mod tests {
             }])),
             groups in noise::response(json!({ "concurrency_groups": [{ "position": 2 }] })),
         ) {
-            let held = match (pending.response().json::<List<_>>(), groups.response().json()) {
+            let blocked_on = match (pending.response().json::<List<_>>(), groups.response().json()) {
                 (Ok(pending), _) => held_by(&pending.entries),
-                (_, Ok(groups)) => Some(Held::Turn { position: ConcurrencyGroups::position(&groups) }),
+                (_, Ok(groups)) => Some(BlockedOn::Turn { position: ConcurrencyGroups::position(&groups) }),
                 (Err(_), Err(_)) => None,
             };
             if let Ok(run) = run.response().json::<WorkflowRun>() {
-                let state = state("waiting", run.conclusion.as_deref(), held.as_ref());
+                let state = state("waiting", run.conclusion.as_deref(), blocked_on.as_ref());
                 let jobs = jobs.response().json::<Jobs>();
                 let web = Url::parse("https://x.example").unwrap();
                 let jobs = jobs.map(|jobs| jobs.jobs.entries.iter().map(|read| job(read, state, &web)).collect());
-                run.look(state, held, jobs.ok());
+                run.snapshot(state, blocked_on, jobs.ok());
             }
         }
     }

@@ -9,7 +9,9 @@ use super::Bitbucket;
 use crate::provider::reading::{beside, unreadable};
 use crate::provider::wire::{self, List, MAX_PAGES, PAGE_SIZES};
 use crate::provider::{Depth, Error, Kind};
-use crate::run::{Conclusion, Held, Job, JobKind, Look, Run, State, Times, Words};
+use crate::run::{
+    BlockedOn, Conclusion, Job, JobKind, ProviderStatus, Run, Snapshot, State, Times,
+};
 
 #[derive(Deserialize)]
 struct Pipeline {
@@ -69,7 +71,11 @@ struct StepTrigger {
 }
 
 impl Bitbucket<'_> {
-    pub(in crate::provider) async fn look(&self, run: &Run, depth: Depth) -> Result<Look, Error> {
+    pub(in crate::provider) async fn status(
+        &self,
+        run: &Run,
+        depth: Depth,
+    ) -> Result<Snapshot, Error> {
         const WHAT: &str = "the pipeline";
         let url = self.repository(["pipelines", &run.id]);
         let pipeline: Pipeline = self.read(&url, WHAT).await?;
@@ -84,7 +90,7 @@ impl Bitbucket<'_> {
                 state,
             )?,
         };
-        Ok(pipeline.look(steps))
+        Ok(pipeline.snapshot(steps))
     }
 
     async fn steps(&self, run: &Run, size: usize) -> Result<Vec<PipelineStep>, Error> {
@@ -113,18 +119,18 @@ impl Bitbucket<'_> {
 }
 
 impl Pipeline {
-    fn look(self, steps: Option<Vec<PipelineStep>>) -> Look {
+    fn snapshot(self, steps: Option<Vec<PipelineStep>>) -> Snapshot {
         let state = self.state.state();
         let is_blocked = state == State::Blocked;
-        let held = steps.as_deref().filter(|_| is_blocked).map(held);
+        let blocked_on = steps.as_deref().filter(|_| is_blocked).map(blocked_on);
         let jobs = steps.map(|steps| {
             let steps = steps.into_iter();
             steps.map(|step| step.job(is_blocked)).collect()
         });
-        Look {
+        Snapshot {
             state,
             lacks_conclusion: self.state.lacks_result(),
-            words: self.state.words(),
+            provider_status: self.state.provider_status(),
             number: self.build_number,
             attempt: None,
             times: Times {
@@ -133,16 +139,16 @@ impl Pipeline {
                 completed: self.completed_on,
             },
             changed: None,
-            held,
+            blocked_on,
             jobs,
         }
     }
 }
 
 /// Which step a blocked pipeline waits for.
-fn held(steps: &[PipelineStep]) -> Held {
+fn blocked_on(steps: &[PipelineStep]) -> BlockedOn {
     let by_hand = steps.iter().find(|step| step.waits_for_a_person());
-    Held::Person(match by_hand {
+    BlockedOn::Person(match by_hand {
         Some(step) => format!("the step {} to be started by hand", step.name()),
         None => "a step to be started by hand".to_owned(),
     })
@@ -210,12 +216,12 @@ impl PipelineState {
     }
 
     /// While it runs, what it is in the middle of says more than that it is.
-    fn words(self) -> Words {
+    fn provider_status(self) -> ProviderStatus {
         let state = match self.stage {
             Some(stage) => format!("{} {}", self.name, stage.name),
             None => self.name,
         };
-        Words {
+        ProviderStatus {
             state,
             conclusion: self.result.map(|result| result.name),
         }
@@ -302,7 +308,7 @@ mod tests {
         ) {
             let steps = steps.response().json::<Steps>().map(|page| page.values.entries);
             if let Ok(pipeline) = pipeline.response().json::<Pipeline>() {
-                pipeline.look(steps.ok());
+                pipeline.snapshot(steps.ok());
             }
         }
     }

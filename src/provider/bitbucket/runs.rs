@@ -62,7 +62,7 @@ struct Selector {
 
 impl Bitbucket<'_> {
     /// Of the newest hundred those since then; where that is not given, the newest.
-    pub(in crate::provider) async fn recent(
+    pub(in crate::provider) async fn list_runs(
         &self,
         since: Option<SystemTime>,
     ) -> Result<Vec<Candidate>, Error> {

@@ -61,7 +61,7 @@ struct User {
 
 impl GitHub<'_> {
     /// The runs of this kind that there are since then, and older ones with the marker; or the newest of any kind.
-    pub(in crate::provider) async fn recent(
+    pub(in crate::provider) async fn list_runs(
         &self,
         since: Option<SystemTime>,
     ) -> Result<Vec<Candidate>, Error> {

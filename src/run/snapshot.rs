@@ -7,9 +7,9 @@ use super::State;
 
 /// One reading of a run's state.
 #[derive(Clone, PartialEq, Debug)]
-pub(crate) struct Look {
+pub(crate) struct Snapshot {
     pub(crate) state: State,
-    pub(crate) words: Words,
+    pub(crate) provider_status: ProviderStatus,
     /// Whether the provider says that the run is over, and not yet how it ended. Its state is running then.
     pub(crate) lacks_conclusion: bool,
     /// What people call the run by, where the look tells it.
@@ -20,14 +20,14 @@ pub(crate) struct Look {
     /// When anything about it changed last, where the provider tells.
     pub(crate) changed: Option<DateTime<Utc>>,
     /// What keeps it from going on, where something does and what was read tells.
-    pub(crate) held: Option<Held>,
+    pub(crate) blocked_on: Option<BlockedOn>,
     /// Where they were asked for; those that the provider shows by now.
     pub(crate) jobs: Option<Vec<Job>>,
 }
 
 /// The provider's own words, as they came.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
-pub(crate) struct Words {
+pub(crate) struct ProviderStatus {
     pub(crate) state: String,
     pub(crate) conclusion: Option<String>,
 }
@@ -42,7 +42,7 @@ pub(crate) struct Times {
 
 /// What a run waits for.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) enum Held {
+pub(crate) enum BlockedOn {
     /// Who must do what, as a fragment: `approval of production by octocat`.
     Person(String),
     /// Another run of its concurrency group; how many are before it, where that is told.

@@ -10,7 +10,9 @@ use super::GitLab;
 use crate::provider::reading::{beside, judge, parse, unreadable};
 use crate::provider::wire::{self, List, MAX_PAGES, PAGE_SIZES};
 use crate::provider::{Depth, Error};
-use crate::run::{Conclusion, Held, Job, JobKind, Look, Run, State, Times, Words};
+use crate::run::{
+    BlockedOn, Conclusion, Job, JobKind, ProviderStatus, Run, Snapshot, State, Times,
+};
 
 /// Where a server tells of the pipelines that a pipeline started in other projects.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -88,7 +90,11 @@ struct DownstreamPipeline {
 }
 
 impl GitLab<'_> {
-    pub(in crate::provider) async fn look(&self, run: &Run, depth: Depth) -> Result<Look, Error> {
+    pub(in crate::provider) async fn status(
+        &self,
+        run: &Run,
+        depth: Depth,
+    ) -> Result<Snapshot, Error> {
         const WHAT: &str = "the pipeline";
         let url = self.project(["pipelines", &run.id]);
         let pipeline: Pipeline = self.read(&url, WHAT).await?;
@@ -112,7 +118,7 @@ impl GitLab<'_> {
                 jobs
             }
         };
-        Ok(pipeline.look(jobs))
+        Ok(pipeline.snapshot(jobs))
     }
 
     pub(super) async fn jobs(&self, run: &Run) -> Result<Vec<PipelineJob>, Error> {
@@ -173,11 +179,13 @@ impl GitLab<'_> {
 }
 
 impl Pipeline {
-    fn look(self, jobs: Option<Vec<Job>>) -> Look {
-        Look {
+    fn snapshot(self, jobs: Option<Vec<Job>>) -> Snapshot {
+        Snapshot {
             state: state(&self.status),
-            held: jobs.as_deref().and_then(|jobs| held(&self.status, jobs)),
-            words: Words {
+            blocked_on: jobs
+                .as_deref()
+                .and_then(|jobs| blocked_on(&self.status, jobs)),
+            provider_status: ProviderStatus {
                 state: self.status,
                 conclusion: None,
             },
@@ -234,7 +242,7 @@ fn downstream_job(mut bridge: PipelineJob, web: &Url) -> Job {
 }
 
 /// Which jobs it waits for, only they tell.
-fn held(status: &str, jobs: &[Job]) -> Option<Held> {
+fn blocked_on(status: &str, jobs: &[Job]) -> Option<BlockedOn> {
     match status {
         "manual" => {
             let manual = jobs
@@ -242,14 +250,14 @@ fn held(status: &str, jobs: &[Job]) -> Option<Held> {
                 .filter(|job| job.state == State::Blocked)
                 .map(|job| job.name.as_str());
             let names = wire::listed(&manual.collect::<Vec<_>>(), ", ");
-            Some(Held::Person(if names.is_empty() {
+            Some(BlockedOn::Person(if names.is_empty() {
                 "a manual job to be started".to_owned()
             } else {
                 format!("the manual job {names} to be started")
             }))
         }
-        "waiting_for_resource" => Some(Held::Passing("its resource group".to_owned())),
-        "scheduled" => Some(Held::Passing("a delayed job".to_owned())),
+        "waiting_for_resource" => Some(BlockedOn::Passing("its resource group".to_owned())),
+        "scheduled" => Some(BlockedOn::Passing("a delayed job".to_owned())),
         _ => None,
     }
 }
@@ -324,7 +332,7 @@ mod tests {
             let read = if is_downstream { downstream_job } else { job };
             let jobs = jobs.map(|jobs| jobs.entries.into_iter().map(|job| read(job, &web)).collect());
             if let Ok(pipeline) = pipeline.response().json::<Pipeline>() {
-                pipeline.look(jobs.ok());
+                pipeline.snapshot(jobs.ok());
             }
         }
     }
