@@ -126,7 +126,7 @@ async fn cancel(provider: &AnyProvider<'_>, run: &Run, slots: &Semaphore, so_far
         }
         if accepted.is_some() {
             sleep(pause).await;
-            pause = provider.pace().shortest;
+            pause = provider.poll_intervals().min;
         }
         let slot = slots.acquire().await;
         let snapshot = timeout(POLL_TIMEOUT, provider.status(run, Depth::Jobs)).await;

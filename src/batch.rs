@@ -11,7 +11,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::concurrency::Concurrency;
 use crate::event::{Event, Sink};
-use crate::follow::{Bounds, Followed, FollowedRun, Following, follow};
+use crate::follow::{Followed, FollowedRun, Following, RequestLimits, follow};
 use crate::provider::http::Http;
 use crate::provider::{Connection, connections};
 use crate::retry::RateLimitBudget;
@@ -75,7 +75,7 @@ pub(crate) async fn run<'a>(
         concurrency: Concurrency::new(request.max_parallel, request.on_failure),
         shutdown,
         observer,
-        bounds: Bounds::new(),
+        request_limits: RequestLimits::new(),
         log_budget: Cell::new(MOST_LOGS),
     };
     let calls = members.iter().zip(prepared).enumerate();
@@ -146,7 +146,7 @@ struct Batch<'a> {
     concurrency: Concurrency,
     shutdown: &'a Shutdown,
     observer: &'a dyn Observer,
-    bounds: Bounds,
+    request_limits: RequestLimits,
     /// For the summary, in bytes.
     log_budget: Cell<usize>,
 }
@@ -227,7 +227,7 @@ impl Batch<'_> {
             sent: triggered.sent.unwrap_or_else(Instant::now),
             began: triggered.settled.unwrap_or_else(Instant::now),
             siblings,
-            bounds: &self.bounds,
+            request_limits: &self.request_limits,
             shutdown: self.shutdown,
             tell: *tell,
         };

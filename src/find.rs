@@ -95,15 +95,15 @@ enum Timing {
 
 /// Whether a look waits for its turn among all looks with its credential.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Turn {
-    Awaited,
+enum Pacing {
+    Paced,
     /// There is no time for that: what is found now can still be cancelled.
-    Skipped,
+    Immediate,
 }
 
 /// What ended a search early.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Cut {
+pub(crate) enum Interruption {
     Stopped,
     TimedOut,
 }
@@ -119,7 +119,7 @@ pub(crate) struct Found {
     /// Why the runs could not be read to the end of the search, if they could not: there may be more.
     pub(crate) failure: Option<Error>,
     /// Why there was no time to look for all of them.
-    pub(crate) cut: Option<Cut>,
+    pub(crate) interruption: Option<Interruption>,
 }
 
 /// What a search says on its way.
@@ -131,7 +131,7 @@ pub(crate) enum Sighting<'a> {
 }
 
 /// What a search goes by.
-struct Rules<'a> {
+struct SearchPolicy<'a> {
     limits: Limits,
     quota: &'a Quota,
     /// Between two lists.
@@ -147,15 +147,15 @@ pub(crate) async fn find(
     limits: Limits,
     say: &dyn Fn(Sighting<'_>),
 ) -> Found {
-    let rules = Rules {
+    let policy = SearchPolicy {
         limits,
         quota: search.http.quota(),
-        interval: search.provider.pace().shortest,
+        interval: search.provider.poll_intervals().min,
         is_uncertain: &|| search.siblings.may_be_confused(),
         say,
     };
-    let list = async || list(search, Turn::Awaited).await;
-    let found = collect(list, || search.judge(limits.timing), &rules).await;
+    let list = async || list(search, Pacing::Paced).await;
+    let found = collect(list, || search.judge(limits.timing), &policy).await;
     found.runs.iter().for_each(|run| say(Sighting::Run(run)));
     found
 }
@@ -163,9 +163,9 @@ pub(crate) async fn find(
 async fn collect(
     list: impl AsyncFn() -> Result<(), Error>,
     judge: impl Fn() -> Found,
-    rules: &Rules<'_>,
+    policy: &SearchPolicy<'_>,
 ) -> Found {
-    let Rules { limits, quota, .. } = rules;
+    let SearchPolicy { limits, quota, .. } = policy;
     let mut start = Instant::now();
     let mut found = Found::default();
     // When what follows from the lists changed last, and when the last list that could be read was asked for.
@@ -193,7 +193,7 @@ async fn collect(
                 }
                 read = asked;
                 let sure = now.runs.iter().filter(|run| run.matched_by.is_sure());
-                sure.for_each(|run| (rules.say)(Sighting::Run(run)));
+                sure.for_each(|run| (policy.say)(Sighting::Run(run)));
                 found = now;
             }
             Err(error) => {
@@ -209,9 +209,9 @@ async fn collect(
         let is_late = found.is_nothing() && elapsed >= NOT_FOUND_NOTICE;
         if is_late && !has_said && found.failure.is_none() {
             has_said = true;
-            (rules.say)(Sighting::NothingYet);
+            (policy.say)(Sighting::NothingYet);
         }
-        let left = rules.left(&found, elapsed, read.saturating_duration_since(changed));
+        let left = policy.left(&found, elapsed, read.saturating_duration_since(changed));
         // A rate limit that this look has met is waited out first, and does not count.
         let may_end = limits.on_limit == OnLimit::GiveUp || quota.remaining_wait().is_zero();
         if left.is_zero() && may_end {
@@ -220,7 +220,7 @@ async fn collect(
         let interval = if is_late {
             SLOW_INTERVAL
         } else {
-            rules.interval
+            policy.interval
         };
         // The last list is asked for just when the time is over.
         let next = left.min(interval);
@@ -228,7 +228,7 @@ async fn collect(
     }
 }
 
-impl Rules<'_> {
+impl SearchPolicy<'_> {
     /// How long to go on looking after so long a search, the last part of which good answers showed nothing new.
     fn left(&self, found: &Found, elapsed: Duration, quiet: Duration) -> Duration {
         let first = self.limits.first.saturating_sub(elapsed);
@@ -245,14 +245,14 @@ impl Rules<'_> {
 
 /// Looks once more, out of turn. What was seen before still counts if this fails.
 pub(crate) async fn once(search: &Search<'_, '_>) -> Result<(), Error> {
-    list(search, Turn::Skipped).await
+    list(search, Pacing::Immediate).await
 }
 
 /// Keeps what there is.
-async fn list(search: &Search<'_, '_>, turn: Turn) -> Result<(), Error> {
+async fn list(search: &Search<'_, '_>, pacing: Pacing) -> Result<(), Error> {
     let since = || search.http.at_server(search.sent) - SLACK;
     let candidates = loop {
-        if turn == Turn::Awaited {
+        if pacing == Pacing::Paced {
             search.http.quota().wait_for_turn().await;
         }
         let asked = since();
@@ -440,7 +440,7 @@ mod tests {
                 said.borrow_mut().push((start.elapsed().as_secs(), sighted));
             }
         };
-        let rules = Rules {
+        let policy = SearchPolicy {
             limits,
             quota: &quota,
             interval: Duration::from_secs(2),
@@ -463,7 +463,7 @@ mod tests {
                 limits.timing,
             )
         };
-        let found = collect(reading, judging, &rules).await;
+        let found = collect(reading, judging, &policy).await;
         let took = start.elapsed().as_secs();
         (found, took, lists.into_inner(), said.into_inner())
     }

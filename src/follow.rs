@@ -1,10 +1,10 @@
 //! What comes after the trigger: find the runs, wait for them, read back what they leave behind, and
 //! leave nothing running that should not be.
 
-mod bounds;
 mod finish;
 mod followed;
 mod harvest;
+mod request_limits;
 mod unfound;
 
 use std::cell::RefCell;
@@ -15,14 +15,14 @@ use chrono::{DateTime, Utc};
 use futures_util::future::join_all;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-pub(crate) use bounds::Bounds;
 pub(crate) use finish::Finished;
 pub(crate) use followed::{Followed, FollowedRun};
+pub(crate) use request_limits::RequestLimits;
 use unfound::named;
 
 use crate::abandon::{Abandonment, abandon};
 use crate::event::{Event, News, Sink};
-use crate::find::{self, Cut, Found, Limits, Search, Sighting, find};
+use crate::find::{self, Found, Interruption, Limits, Search, Sighting, find};
 use crate::provider::AnyProvider;
 use crate::provider::http::Http;
 use crate::run::{Conclusion, End, Failure, MatchedBy, Outcome, Run};
@@ -60,7 +60,7 @@ pub(crate) struct Following<'a, 'target> {
     pub(crate) began: Instant,
     pub(crate) siblings: &'a Siblings<'target>,
     /// How much all of them may do at once.
-    pub(crate) bounds: &'a Bounds,
+    pub(crate) request_limits: &'a RequestLimits,
     pub(crate) shutdown: &'a Shutdown,
     pub(crate) tell: Sink<'a>,
 }
@@ -78,7 +78,7 @@ pub(crate) async fn follow(following: &Following<'_, '_>, triggered: &mut Trigge
     if triggered.outcome == Outcome::Accepted && triggered.runs.is_empty() && wait.is_some() {
         let mut found = Box::pin(following.find(&search, Limits::ACCEPTED)).await;
         following.judge(&found, &mut followed);
-        is_cut = found.cut == Some(Cut::Stopped);
+        is_cut = found.interruption == Some(Interruption::Stopped);
         triggered.runs = std::mem::take(&mut found.runs);
         unread = found.failure;
     }
@@ -113,7 +113,7 @@ impl<'target> Following<'_, 'target> {
             seen: self.seen,
             sent: self.sent,
             siblings: self.siblings,
-            polls: &self.bounds.polls,
+            polls: &self.request_limits.polls,
             known: RefCell::default(),
             told: RefCell::default(),
         }
@@ -143,7 +143,7 @@ impl<'target> Following<'_, 'target> {
                 format!("one of these runs may be its own: {}", named(several))
             }
             (Some(error), None) => format!("its runs could not be read: {}", error.message()),
-            (None, None) if found.cut.is_some() => {
+            (None, None) if found.interruption.is_some() => {
                 "no run of it was found before the step had to end".to_owned()
             }
             (None, None) => format!("no run of it appeared within {seconds} s"),
@@ -158,23 +158,23 @@ impl<'target> Following<'_, 'target> {
             Sighting::Run(run) => self.saw(search, run),
             Sighting::NothingYet => (self.tell)(Event::NothingFoundYet(&self.why_nothing_yet())),
         };
-        let cut = tokio::select! {
+        let interruption = tokio::select! {
             found = find(search, limits, &say) => {
                 if found.unsure.is_empty() && !found.runs.is_empty() {
                     self.siblings.mark_settled();
                 }
                 return found;
             }
-            () = self.shutdown.requested(ShutdownMode::Graceful) => Cut::Stopped,
-            () = self.deadline() => Cut::TimedOut,
+            () = self.shutdown.requested(ShutdownMode::Graceful) => Interruption::Stopped,
+            () = self.deadline() => Interruption::TimedOut,
         };
         let failure = tokio::select! {
-            failure = self.last_looks(search, cut) => failure,
+            failure = self.last_looks(search, interruption) => failure,
             () = self.shutdown.requested(ShutdownMode::Immediate) => None,
         };
         let mut found = search.in_a_hurry();
         found.runs.iter().for_each(|run| self.saw(search, run));
-        found.cut = Some(cut);
+        found.interruption = Some(interruption);
         found.failure = failure;
         found
     }
@@ -184,13 +184,14 @@ impl<'target> Following<'_, 'target> {
     async fn last_looks(
         &self,
         search: &Search<'_, '_>,
-        cut: Cut,
+        interruption: Interruption,
     ) -> Option<crate::provider::Error> {
         let asked = self.shutdown.requested_at().unwrap_or_else(Instant::now);
         loop {
             let looked = timeout(LAST_LOOK, find::once(search)).await;
             let is_found = !search.in_a_hurry().runs.is_empty();
-            let has_time = cut == Cut::Stopped && asked.elapsed() < LOOKING_AFTER_SIGNAL;
+            let has_time =
+                interruption == Interruption::Stopped && asked.elapsed() < LOOKING_AFTER_SIGNAL;
             if is_found || !has_time || self.target.marker().is_none() {
                 return looked.ok()?.err();
             }
@@ -281,11 +282,11 @@ impl<'target> Following<'_, 'target> {
             deadline,
             ends_by,
             on_blocked: wait_for.on_blocked,
-            pace: self.provider.pace(),
+            intervals: self.provider.poll_intervals(),
             quota: self.http.quota(),
         };
         let poll = async |depth| {
-            let _slot = self.bounds.polls.acquire().await;
+            let _slot = self.request_limits.polls.acquire().await;
             Box::pin(self.provider.status(&run, depth)).await
         };
         let waited = wait(poll, &watch, self.shutdown, &tell).await;
@@ -300,7 +301,7 @@ impl<'target> Following<'_, 'target> {
                         TIME_AFTER_DEADLINE
                     }
                 },
-                slots: &self.bounds.cancels,
+                slots: &self.request_limits.cancels,
                 shutdown: self.shutdown,
             };
             let abandoned = Box::pin(abandon(self.provider, &run, how, &tell)).await;
@@ -353,7 +354,7 @@ impl<'target> Following<'_, 'target> {
 async fn list_at_last(search: &Search<'_, '_>) {
     while let Err(error) = find::once(search).await {
         search.http.quota().record_failure(&error);
-        sleep(search.provider.pace().shortest).await;
+        sleep(search.provider.poll_intervals().min).await;
         search.http.quota().wait().await;
     }
 }

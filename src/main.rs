@@ -13,7 +13,7 @@ mod input;
 mod nearest;
 #[cfg(test)]
 mod noise;
-mod pace;
+mod poll_interval;
 mod provider;
 mod refusals;
 mod report;

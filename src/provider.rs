@@ -16,4 +16,6 @@ pub(crate) use any::AnyProvider;
 pub(crate) use connections::{Connection, connections};
 pub(crate) use error::{Error, Kind};
 pub(crate) use quota::{Idempotency, Quota};
-pub(crate) use types::{Candidate, Claim, Depth, Form, LARGEST_RESULT, Pace, Secrets, Trigger};
+pub(crate) use types::{
+    Candidate, Claim, Depth, Form, LARGEST_RESULT, PollIntervals, Secrets, Trigger,
+};

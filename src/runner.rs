@@ -249,16 +249,16 @@ impl<W: Write> Runner<W> {
     /// that doesn't say it, it isn't so.
     pub(crate) fn is_public(&self) -> bool {
         #[derive(Deserialize)]
-        struct Event {
-            repository: Repository,
+        struct EventPayload {
+            repository: EventRepository,
         }
         #[derive(Deserialize)]
-        struct Repository {
+        struct EventRepository {
             private: bool,
         }
         let file = self.event.as_ref().and_then(|path| File::open(path).ok());
         let event = file.and_then(|file| serde_json::from_reader(BufReader::new(file)).ok());
-        event.is_some_and(|Event { repository }| !repository.private)
+        event.is_some_and(|EventPayload { repository }| !repository.private)
     }
 
     /// Whether an output was lost: a step that cannot tell its results has not succeeded.

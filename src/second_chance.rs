@@ -9,7 +9,7 @@ use futures_util::future::join_all;
 use tokio::time::Instant;
 
 use crate::event::Event;
-use crate::follow::{Bounds, Finished, Following};
+use crate::follow::{Finished, Following, RequestLimits};
 use crate::provider::http::Http;
 use crate::provider::{AnyProvider, Error, Idempotency, connections};
 use crate::retry::{RateLimitBudget, RetryPolicy, retry};
@@ -36,7 +36,7 @@ pub(crate) async fn run(
         &request.proxies,
     );
     let siblings: Vec<_> = siblings(&request.targets).collect();
-    let (bounds, nothing) = (Bounds::new(), HashSet::new());
+    let (request_limits, nothing) = (RequestLimits::new(), HashSet::new());
     let finishing =
         unfinished
             .iter()
@@ -66,7 +66,7 @@ pub(crate) async fn run(
                     sent: now.checked_sub(unfinished.age()).unwrap_or(now),
                     began: now,
                     siblings: &siblings[*index],
-                    bounds: &bounds,
+                    request_limits: &request_limits,
                     shutdown,
                     tell: &sink,
                 };

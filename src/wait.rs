@@ -12,7 +12,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::event::News;
-use crate::provider::{Depth, Error, Idempotency, Pace, Quota};
+use crate::provider::{Depth, Error, Idempotency, PollIntervals, Quota};
 use crate::refusals::Refusals;
 use crate::run::{Conclusion, End, Snapshot, State};
 use crate::shutdown::{Shutdown, ShutdownMode};
@@ -42,7 +42,7 @@ pub(crate) struct Watch<'a> {
     /// The deadline by the server's clock.
     pub(crate) ends_by: DateTime<Utc>,
     pub(crate) on_blocked: OnBlocked,
-    pub(crate) pace: Pace,
+    pub(crate) intervals: PollIntervals,
     pub(crate) quota: &'a Quota,
 }
 
@@ -101,7 +101,8 @@ async fn follow(
         watch.quota.wait_for_turn().await;
         let at = Instant::now();
         let age = at - watch.since;
-        let jobs_are_old = jobs_seen.is_none_or(|seen| at - seen >= watch.pace.jobs_interval(age));
+        let jobs_are_old =
+            jobs_seen.is_none_or(|seen| at - seen >= watch.intervals.jobs_interval(age));
         let depth = if jobs_are_old {
             Depth::Jobs
         } else {
@@ -147,7 +148,7 @@ async fn follow(
                 progress.fail(error.message());
             }
         }
-        sleep_until(at + watch.pace.jittered(age)).await;
+        sleep_until(at + watch.intervals.jittered(age)).await;
     }
 }
 
@@ -186,7 +187,7 @@ async fn see_the_jobs(
             return;
         }
         if again > 0 {
-            sleep(watch.pace.shortest).await;
+            sleep(watch.intervals.min).await;
         }
         if watch.quota.remaining_wait() > LONGEST_LIMIT_AT_THE_END {
             return;

@@ -74,7 +74,7 @@ impl Following<'_, '_> {
         let how = Abandonment {
             policy: OnAbandoned::Cancel,
             time: until.saturating_duration_since(Instant::now()),
-            slots: &self.bounds.cancels,
+            slots: &self.request_limits.cancels,
             shutdown: self.shutdown,
         };
         let tell = |news: News<'_>| (self.tell)(Event::Run { run: &run, news });

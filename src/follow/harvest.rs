@@ -6,7 +6,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::{Followed, FollowedRun, Following};
 use crate::event::News;
-use crate::provider::http::Tail;
+use crate::provider::http::LogTail;
 use crate::provider::{Error, Kind, LARGEST_RESULT};
 use crate::run::{Conclusion, Failure, Job, JobKind, JobLog, Run, Snapshot};
 use crate::shutdown::ShutdownMode;
@@ -77,7 +77,7 @@ impl Following<'_, '_> {
     }
 
     async fn log(&self, run: &Run, job: &Job, late_until: Instant) -> JobLog {
-        let _slot = self.bounds.readings.acquire().await;
+        let _slot = self.request_limits.readings.acquire().await;
         let read = timeout(
             TIME_FOR_LOG,
             self.again(late_until, async || self.provider.log(run, job).await),
@@ -153,7 +153,7 @@ impl Following<'_, '_> {
         artifact: &ResultArtifact,
         late_until: Instant,
     ) -> Result<Vec<u8>, Error> {
-        let _slot = self.bounds.readings.acquire().await;
+        let _slot = self.request_limits.readings.acquire().await;
         let read = timeout(
             TIME_FOR_RESULT,
             self.again(late_until, async || {
@@ -222,7 +222,7 @@ fn json(bytes: Vec<u8>) -> Result<String, Error> {
 }
 
 /// The last lines of a log as a terminal would show them in the end, and whether there is more before.
-fn lines(tail: &Tail) -> (Vec<String>, bool) {
+fn lines(tail: &LogTail) -> (Vec<String>, bool) {
     let lines: Vec<_> = tail.bytes.split(|byte| *byte == b'\n').collect();
     let lines = lines.into_iter().map(overwritten).collect::<Vec<_>>();
     let text = without_escapes(&lines.join(&b'\n'));
@@ -249,7 +249,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn shown(text: &str) -> Vec<String> {
-        lines(&Tail {
+        lines(&LogTail {
             bytes: text.as_bytes().to_vec(),
             is_cut: false,
         })
@@ -271,7 +271,7 @@ mod tests {
     #[test]
     fn the_last_hundred_lines_are_shown_and_long_ones_are_cut() {
         let many: Vec<_> = (0..250).map(|line| format!("line {line}\n")).collect();
-        let tail = Tail {
+        let tail = LogTail {
             bytes: many.concat().into_bytes(),
             is_cut: true,
         };
@@ -299,7 +299,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_log_breaks_a_line_or_exceeds_its_size(bytes in proptest::collection::vec(any::<u8>(), 0..2_000), is_cut in any::<bool>()) {
-            let (shown, _) = lines(&Tail { bytes, is_cut });
+            let (shown, _) = lines(&LogTail { bytes, is_cut });
             prop_assert!(shown.len() <= MOST_LINES);
             for line in shown {
                 let is_broken = line.contains(['\n', '\u{1b}']);
@@ -328,7 +328,7 @@ mod tests {
             ),
             is_cut in any::<bool>(),
         ) {
-            lines(&Tail { bytes: parts.concat(), is_cut });
+            lines(&LogTail { bytes: parts.concat(), is_cut });
         }
     }
 }

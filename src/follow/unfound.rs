@@ -1,7 +1,7 @@
 //! What it means that runs of an accepted trigger were not found, and what to do about it.
 
 use super::{Followed, Following};
-use crate::find::{Cut, Found, Limits};
+use crate::find::{Found, Interruption, Limits};
 use crate::provider::Candidate;
 use crate::run::{Conclusion, Failure};
 use crate::target::RUN_NAME;
@@ -15,7 +15,7 @@ impl Following<'_, '_> {
         for several in &found.unsure {
             let workflow = several.first().map_or("", |run| run.workflow.as_str());
             let what = match several.as_slice() {
-                [one] if found.cut.is_some() => format!(
+                [one] if found.interruption.is_some() => format!(
                     "the step had to end before it could tell whether this run of {workflow} is its own: {}",
                     one.url
                 ),
@@ -35,7 +35,7 @@ impl Following<'_, '_> {
             });
         }
         if found.unsure.is_empty() && !found.runs.is_empty() {
-            if found.cut == Some(Cut::Stopped) {
+            if found.interruption == Some(Interruption::Stopped) {
                 followed.left_running = Some("the trigger may have started more runs".to_owned());
                 followed.unfound.push(Failure {
                     what: "the step was stopped before it could tell whether the trigger started more runs".to_owned(),
@@ -45,10 +45,10 @@ impl Following<'_, '_> {
             }
             return;
         }
-        followed.conclusion = match found.cut {
+        followed.conclusion = match found.interruption {
             None => Some(Conclusion::Lost),
-            Some(Cut::TimedOut) => Some(Conclusion::TimedOut),
-            Some(Cut::Stopped) => None,
+            Some(Interruption::TimedOut) => Some(Conclusion::TimedOut),
+            Some(Interruption::Stopped) => None,
         };
         if !found.unsure.is_empty() {
             let all: Vec<_> = found.unsure.iter().map(|several| named(several)).collect();
@@ -69,13 +69,13 @@ impl Following<'_, '_> {
 
     /// Why no run was found, most likely, and what to do.
     fn nothing(&self, found: &Found) -> (String, String) {
-        let within = match (found.cut, &self.target.wait) {
-            (Some(Cut::Stopped), _) => "before the step was stopped".to_owned(),
-            (Some(Cut::TimedOut), Some(wait)) => {
+        let within = match (found.interruption, &self.target.wait) {
+            (Some(Interruption::Stopped), _) => "before the step was stopped".to_owned(),
+            (Some(Interruption::TimedOut), Some(wait)) => {
                 let timeout = humantime::format_duration(wait.timeout);
                 format!("within `timeout` ({timeout})")
             }
-            (Some(Cut::TimedOut), None) | (None, _) => {
+            (Some(Interruption::TimedOut), None) | (None, _) => {
                 let minutes = Limits::ACCEPTED.first.as_secs() / 60;
                 format!("within {minutes} minutes")
             }
@@ -97,7 +97,7 @@ impl Following<'_, '_> {
             return (what, self.how_to_mark());
         }
         let what = format!("no run was found {within}");
-        match (found.cut, self.target.event_type()) {
+        match (found.interruption, self.target.event_type()) {
             (None, Some(event_type)) => (
                 format!("{what}. {}", most_likely(event_type)),
                 format!(

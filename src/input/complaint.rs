@@ -7,13 +7,13 @@ use std::fmt;
 pub(crate) struct Complaint {
     pub(crate) input: String,
     pub(crate) message: String,
-    source: Source,
+    source: Subject,
     quote: Option<Quote>,
 }
 
 /// Where it stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Source {
+enum Subject {
     Input,
     /// A variable of the environment that is no input.
     Variable,
@@ -34,7 +34,7 @@ impl Complaint {
         Self {
             input: input.into(),
             message: message.to_string(),
-            source: Source::Input,
+            source: Subject::Input,
             quote: None,
         }
     }
@@ -42,7 +42,7 @@ impl Complaint {
     /// One about the environment.
     pub(super) fn of_variable(name: &str, message: impl fmt::Display) -> Self {
         Self {
-            source: Source::Variable,
+            source: Subject::Variable,
             ..Self::new(name, message)
         }
     }
@@ -50,7 +50,7 @@ impl Complaint {
     /// One about the command line.
     pub(super) fn of_argument(name: &str, message: impl fmt::Display) -> Self {
         Self {
-            source: Source::Argument,
+            source: Subject::Argument,
             ..Self::new(name, message)
         }
     }
@@ -58,9 +58,9 @@ impl Complaint {
     /// What it is about, in words.
     pub(crate) fn title(&self) -> String {
         match self.source {
-            Source::Input => format!("input {}", self.input),
-            Source::Variable => format!("environment variable {}", self.input),
-            Source::Argument => format!("command-line argument {}", self.input),
+            Subject::Input => format!("input {}", self.input),
+            Subject::Variable => format!("environment variable {}", self.input),
+            Subject::Argument => format!("command-line argument {}", self.input),
         }
     }
 

@@ -3,10 +3,10 @@
 //! Neither `serde_json`'s nor a YAML library's own values will do: they turn `1.10` into 1.1, `1e3` into
 //! `1e+3`, `012` into 12. So scalars stay strings here, with a note how they were written.
 
-mod bounds;
 mod comments;
 mod json;
 mod list;
+mod nesting;
 mod yaml;
 
 use serde_json::Value;
@@ -73,7 +73,7 @@ pub(super) struct Scalar {
     /// As written, without quotes.
     text: String,
     style: Style,
-    tail: Option<Tail>,
+    tail: Option<TrailingComment>,
 }
 
 /// How a scalar is written, which decides what it can be.
@@ -89,7 +89,7 @@ enum Style {
 
 /// What follows a plain scalar on its line: ` # …`, a comment to YAML, but maybe not to the one who wrote it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Tail {
+struct TrailingComment {
     /// The scalar with the rest of its line.
     whole: String,
     /// Whether the line has nothing but the scalar: no `}` or `,` that ends it, and no part of it on other lines.

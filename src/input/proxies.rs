@@ -17,9 +17,9 @@ use crate::target::proxies::{Exemption, Hosts, Proxies, bits};
 const PROXY: [&str; 4] = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
 const EXEMPT: [&str; 2] = ["NO_PROXY", "no_proxy"];
 
-type Environment = BTreeMap<String, String>;
+type EnvironmentVariables = BTreeMap<String, String>;
 
-pub(super) fn read(environment: &Environment) -> Part<Proxies> {
+pub(super) fn read(environment: &EnvironmentVariables) -> Part<Proxies> {
     let first = |names: &[&'static str]| {
         let mut set = names.iter().filter_map(|name| {
             let value = environment.get(*name)?.trim();
@@ -95,7 +95,7 @@ fn exemption(entry: &str) -> Option<Exemption> {
 /// What must not be seen of the proxies' addresses, with the variable that it is from: passwords as they are written
 /// and as they are meant, and how they travel. Found without reading the address, which may be wrong. Where there is
 /// no password, the user name may be one.
-pub(crate) fn proxy_secrets(environment: &Environment) -> Vec<(String, Secret)> {
+pub(crate) fn proxy_secrets(environment: &EnvironmentVariables) -> Vec<(String, Secret)> {
     let is_proxy = |name: &str| {
         ["https_proxy", "http_proxy", "all_proxy"].contains(&name.to_lowercase().as_str())
     };

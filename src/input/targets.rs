@@ -11,7 +11,7 @@ mod twice;
 
 use std::collections::{BTreeMap, HashSet};
 
-use self::entry::{Entry, Shared};
+use self::entry::{Shared, TargetEntry};
 use self::inherit::Defaults;
 use super::Home;
 use super::complaint::{Complaint, Part};
@@ -33,7 +33,7 @@ pub(crate) struct Given {
     pub(super) step: Inputs,
     /// What entries inherit: nothing where there is only the step itself.
     defaults: Inputs,
-    entries: Part<Vec<Entry>>,
+    entries: Part<Vec<TargetEntry>>,
 }
 
 /// What the user should know of a request that is right.
@@ -50,7 +50,7 @@ impl Given {
         let step = Inputs::from_environment(environment);
         match step.written(NAME) {
             None => Self {
-                entries: Ok(vec![Entry::step(&step)]),
+                entries: Ok(vec![TargetEntry::step(&step)]),
                 defaults: Inputs::default(),
                 step,
             },
@@ -91,7 +91,7 @@ pub(super) fn read(given: &Given, home: &Home) -> Part<(Vec<Target>, Vec<Warning
     if !complaints.is_empty() {
         return Err(in_short(complaints));
     }
-    let positions = entries.iter().filter_map(Entry::position);
+    let positions = entries.iter().filter_map(TargetEntry::position);
     let warnings = twice::warnings(targets.iter().zip(positions));
     Ok((targets, warnings))
 }
@@ -112,7 +112,7 @@ fn in_short(complaints: Vec<Complaint>) -> Vec<Complaint> {
     distinct
 }
 
-fn entries(text: &str) -> Part<Vec<Entry>> {
+fn entries(text: &str) -> Part<Vec<TargetEntry>> {
     let items = document::list(text).map_err(|problem| {
         let complaint = problem.complaint(NAME);
         vec![Complaint::new(NAME, complaint.message_without(|_| true))]
@@ -124,6 +124,6 @@ fn entries(text: &str) -> Part<Vec<Entry>> {
     let mut shared = Shared::default();
     let entries = items.into_iter().enumerate();
     Ok(entries
-        .map(|(index, item)| Entry::new(index, item, &mut shared))
+        .map(|(index, item)| TargetEntry::new(index, item, &mut shared))
         .collect())
 }

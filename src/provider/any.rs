@@ -8,9 +8,9 @@ use tokio::time::timeout;
 
 use super::connections::Connection;
 use super::error::{Error, Kind};
-use super::http::{Http, Tail};
+use super::http::{Http, LogTail};
 use super::quota::Quota;
-use super::types::{Candidate, Depth, Form, Pace, Secrets, Trigger};
+use super::types::{Candidate, Depth, Form, PollIntervals, Secrets, Trigger};
 use super::{bitbucket, github, gitlab};
 use crate::run::{Job, Run, Snapshot};
 use crate::target::{Call, Provider, ResultArtifact, Target};
@@ -131,8 +131,8 @@ impl<'a> AnyProvider<'a> {
         }
     }
 
-    pub(crate) fn pace(&self) -> Pace {
-        Pace::of(match self {
+    pub(crate) fn poll_intervals(&self) -> PollIntervals {
+        PollIntervals::of(match self {
             Self::GitHub(_) => Provider::GitHub,
             Self::GitLab(_) => Provider::GitLab,
             Self::Bitbucket(_) => Provider::Bitbucket,
@@ -177,7 +177,7 @@ impl<'a> AnyProvider<'a> {
     }
 
     /// The end of a job's log.
-    pub(crate) async fn log(&self, run: &Run, job: &Job) -> Result<Tail, Error> {
+    pub(crate) async fn log(&self, run: &Run, job: &Job) -> Result<LogTail, Error> {
         match self {
             Self::GitHub(github) => github.log(job).await,
             Self::GitLab(gitlab) => gitlab.log(job).await,

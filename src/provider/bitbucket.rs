@@ -51,15 +51,15 @@ enum TagCommit {
 
 /// Body of `POST /repositories/{workspace}/{repo}/pipelines`.
 #[derive(Serialize)]
-struct Body<'a> {
-    target: Source<'a>,
+struct CreatePipeline<'a> {
+    target: PipelineTarget<'a>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     variables: Vec<KeyValue<'a>>,
 }
 
 #[derive(Serialize)]
 #[serde(tag = "type")]
-enum Source<'a> {
+enum PipelineTarget<'a> {
     #[serde(rename = "pipeline_ref_target")]
     Reference {
         ref_type: &'static str,
@@ -236,11 +236,11 @@ impl<'a> Bitbucket<'a> {
             .as_deref()
             .map(|pattern| Selector::Custom { pattern });
         let target = match (&self.call.source, &self.reference) {
-            (BitbucketSource::Commit(hash), _) => Source::Commit {
+            (BitbucketSource::Commit(hash), _) => PipelineTarget::Commit {
                 commit: Commit { hash },
                 selector: custom.unwrap_or(Selector::Default),
             },
-            (BitbucketSource::Reference { commit, .. }, reference) => Source::Reference {
+            (BitbucketSource::Reference { commit, .. }, reference) => PipelineTarget::Reference {
                 ref_type: match (reference, form) {
                     (Some(Reference::Tag(_)), _) | (Some(Reference::Named(_)), Form::Second) => {
                         "tag"
@@ -262,7 +262,7 @@ impl<'a> Bitbucket<'a> {
         });
         Trigger {
             url: self.repository(["pipelines"]),
-            body: json(&Body {
+            body: json(&CreatePipeline {
                 target,
                 variables: variables.collect(),
             }),

@@ -8,7 +8,7 @@ use url::Url;
 
 use super::github::{Library, Session, permissions};
 use super::http::{Client, Http};
-use super::{Error, Pace, Quota};
+use super::{Error, PollIntervals, Quota};
 use crate::target::{
     BitbucketCredential, Call, GitHubCredential, GitLabCredential, PrivateKey, Provider, Proxies,
     Target,
@@ -59,7 +59,7 @@ pub(crate) fn connections<'a>(
         let key = CredentialKey::of(target);
         let quota = quotas
             .entry(key.clone())
-            .or_insert_with(|| Rc::new(Quota::new(Pace::of(target.provider()).apart)));
+            .or_insert_with(|| Rc::new(Quota::new(PollIntervals::of(target.provider()).per_quota)));
         let quota = Rc::clone(quota);
         let session = match &target.call {
             Call::GitHub(call) => {

@@ -19,7 +19,7 @@ use tokio::time::Instant;
 use url::{Origin, Url};
 
 pub(crate) use client::{Client, USER_AGENT};
-pub(crate) use download::Tail;
+pub(crate) use download::LogTail;
 pub(crate) use response::{Response, ResponseBody};
 
 use super::error::{Error, Kind, innermost};

@@ -36,9 +36,9 @@ pub(crate) struct Quota {
 
 impl Quota {
     /// One whose looks keep so far apart.
-    pub(crate) fn new(apart: Duration) -> Self {
+    pub(crate) fn new(interval: Duration) -> Self {
         Self {
-            pacer: Pacer::new(apart),
+            pacer: Pacer::new(interval),
             gate: RateLimitGate::new(),
             seen: Cache::default(),
             branches: Cache::default(),

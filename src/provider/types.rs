@@ -44,15 +44,15 @@ pub(crate) enum Depth {
     Jobs,
 }
 
-/// How often a provider may be looked at.
+/// How often a provider is polled.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Pace {
-    /// Between two looks at one run.
-    pub(crate) shortest: Duration,
-    pub(crate) longest: Duration,
-    /// Between any two looks with one credential.
-    pub(crate) apart: Duration,
-    /// Between two looks at a run's jobs while the run itself shows no change.
+pub(crate) struct PollIntervals {
+    /// Between two polls of one run.
+    pub(crate) min: Duration,
+    pub(crate) max: Duration,
+    /// Between any two polls with one credential.
+    pub(crate) per_quota: Duration,
+    /// Between two polls of a run's jobs while the run itself shows no change.
     pub(crate) jobs: Duration,
 }
 
@@ -80,7 +80,7 @@ pub(crate) enum Claim {
     Other,
 }
 
-impl Pace {
+impl PollIntervals {
     pub(crate) fn of(provider: Provider) -> Self {
         match provider {
             Provider::GitHub => Self::GITHUB,
@@ -92,23 +92,23 @@ impl Pace {
     /// Looks at a run that has not changed cost nothing; those at its jobs nearly always do, since each
     /// step of a job changes them. But a run changes with each of its jobs.
     pub(crate) const GITHUB: Self = Self {
-        shortest: Duration::from_secs(2),
-        longest: Duration::from_secs(5),
-        apart: Duration::from_millis(500),
+        min: Duration::from_secs(2),
+        max: Duration::from_secs(5),
+        per_quota: Duration::from_millis(500),
         jobs: Duration::from_mins(1),
     };
     /// A pipeline shows nothing of its jobs.
     pub(crate) const GITLAB: Self = Self {
-        shortest: Duration::from_secs(2),
-        longest: Duration::from_secs(15),
-        apart: Duration::from_millis(500),
+        min: Duration::from_secs(2),
+        max: Duration::from_secs(15),
+        per_quota: Duration::from_millis(500),
         jobs: Duration::from_secs(4),
     };
     /// A thousand requests an hour are all there is.
     pub(crate) const BITBUCKET: Self = Self {
-        shortest: Duration::from_secs(5),
-        longest: Duration::from_secs(15),
-        apart: Duration::from_secs(5),
+        min: Duration::from_secs(5),
+        max: Duration::from_secs(15),
+        per_quota: Duration::from_secs(5),
         jobs: Duration::from_secs(10),
     };
 }

@@ -120,13 +120,13 @@ where
 
 /// The same for a name, which is cut.
 pub(super) fn name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
-    let Cut::<MAX_NAME>(name) = lenient(deserializer)?;
+    let Truncated::<MAX_NAME>(name) = lenient(deserializer)?;
     Ok(Some(name).filter(|name| !name.is_empty()))
 }
 
 /// The same for a title, which is cut.
 pub(super) fn title<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
-    let Cut::<MAX_TITLE>(title) = lenient(deserializer)?;
+    let Truncated::<MAX_TITLE>(title) = lenient(deserializer)?;
     Ok(title)
 }
 
@@ -146,15 +146,15 @@ pub(super) fn url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<S
 
 /// A provider's word for a state, or a name without which an entry is worth nothing. Strict.
 pub(super) fn word<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
-    Cut::<MAX_NAME>::deserialize(deserializer).map(|Cut(word)| word)
+    Truncated::<MAX_NAME>::deserialize(deserializer).map(|Truncated(word)| word)
 }
 
 /// A provider's word for a conclusion, which isn't there before the end. Strict. For `#[serde(default)]`.
 pub(super) fn maybe_word<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<String>, D::Error> {
-    let word = Option::<Cut<MAX_NAME>>::deserialize(deserializer)?;
-    Ok(word.map(|Cut(word)| word))
+    let word = Option::<Truncated<MAX_NAME>>::deserialize(deserializer)?;
+    Ok(word.map(|Truncated(word)| word))
 }
 
 /// Bitbucket's ids: a UUID in braces. Strict.
@@ -204,9 +204,9 @@ pub(super) fn listed<T: AsRef<str>>(names: &[T], separator: &str) -> String {
 
 /// A string's first `MAX` characters, with the mark of a cut if there are more.
 #[derive(Default)]
-struct Cut<const MAX: usize>(String);
+struct Truncated<const MAX: usize>(String);
 
-impl<'de, const MAX: usize> Deserialize<'de> for Cut<MAX> {
+impl<'de, const MAX: usize> Deserialize<'de> for Truncated<MAX> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer
             .deserialize_str(TextVisitor::<MAX>)

@@ -26,11 +26,11 @@ pub(super) struct Progress<'a> {
     /// When a failure was said last.
     failing: Cell<Option<Instant>>,
     /// Since when it waits for its turn; `None` once that has been warned about.
-    turn: Cell<Turn>,
+    turn: Cell<QueueWait>,
 }
 
 #[derive(Clone, Copy)]
-enum Turn {
+enum QueueWait {
     NotWaiting,
     Since(Instant),
     Warned,
@@ -46,7 +46,7 @@ impl<'a> Progress<'a> {
             lacks_jobs: Cell::new(true),
             jobs: RefCell::default(),
             failing: Cell::new(None),
-            turn: Cell::new(Turn::NotWaiting),
+            turn: Cell::new(QueueWait::NotWaiting),
         }
     }
 
@@ -124,13 +124,17 @@ impl<'a> Progress<'a> {
 
     fn see_turn(&self, blocked_on: Option<&BlockedOn>) {
         let next = match (blocked_on, self.turn.get()) {
-            (Some(BlockedOn::Turn { .. }), Turn::NotWaiting) => Turn::Since(Instant::now()),
-            (Some(BlockedOn::Turn { .. }), Turn::Since(start)) if start.elapsed() >= LONG_TURN => {
+            (Some(BlockedOn::Turn { .. }), QueueWait::NotWaiting) => {
+                QueueWait::Since(Instant::now())
+            }
+            (Some(BlockedOn::Turn { .. }), QueueWait::Since(start))
+                if start.elapsed() >= LONG_TURN =>
+            {
                 self.say(News::LongTurn);
-                Turn::Warned
+                QueueWait::Warned
             }
             (Some(BlockedOn::Turn { .. }), turn) => turn,
-            _ => Turn::NotWaiting,
+            _ => QueueWait::NotWaiting,
         };
         self.turn.set(next);
     }

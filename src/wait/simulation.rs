@@ -9,7 +9,7 @@ use chrono::DateTime;
 use tokio::time::{Instant, sleep};
 
 use super::{Watch, wait};
-use crate::provider::{Depth, Pace, Quota};
+use crate::provider::{Depth, PollIntervals, Quota};
 use crate::run::{Conclusion, End, Job, JobKind, ProviderStatus, Snapshot, State, Times};
 use crate::shutdown::Shutdown;
 use crate::target::OnBlocked;
@@ -163,15 +163,15 @@ fn running(job: u32, run: u32) -> Job {
 }
 
 /// The real loop.
-async fn ours(pace: Pace, charge: Charge, length: Duration) -> Figures {
+async fn ours(intervals: PollIntervals, charge: Charge, length: Duration) -> Figures {
     let simulation = Simulation::new(length, charge);
-    let quota = Quota::new(pace.apart);
+    let quota = Quota::new(intervals.per_quota);
     let watch = Watch {
         since: simulation.start,
         deadline: simulation.start + Duration::from_hours(6),
         ends_by: DateTime::UNIX_EPOCH + Duration::from_hours(6),
         on_blocked: OnBlocked::Wait,
-        pace,
+        intervals,
         quota: &quota,
     };
     let (_handle, shutdown) = Shutdown::manual();
@@ -193,10 +193,10 @@ async fn fixed(interval: Duration, length: Duration) -> Figures {
     }
 }
 
-const PROVIDERS: [(&str, Pace, Charge); 3] = [
-    ("GitHub", Pace::GITHUB, Charge::Changes),
-    ("GitLab", Pace::GITLAB, Charge::Requests),
-    ("Bitbucket", Pace::BITBUCKET, Charge::Requests),
+const PROVIDERS: [(&str, PollIntervals, Charge); 3] = [
+    ("GitHub", PollIntervals::GITHUB, Charge::Changes),
+    ("GitLab", PollIntervals::GITLAB, Charge::Requests),
+    ("Bitbucket", PollIntervals::BITBUCKET, Charge::Requests),
 ];
 
 /// By chance some waits take a look more than others; none may take too many.
@@ -204,13 +204,13 @@ const TIMES: u32 = 25;
 
 #[tokio::test(start_paused = true)]
 async fn a_wait_of_ten_minutes_stays_within_its_budget() {
-    for (name, pace, charge) in PROVIDERS {
+    for (name, intervals, charge) in PROVIDERS {
         let (most_looks, latest) = match charge {
             Charge::Changes => (15, 5),
             Charge::Requests => (70, 15),
         };
         for _ in 0..TIMES {
-            let figures = ours(pace, charge, Duration::from_mins(10)).await;
+            let figures = ours(intervals, charge, Duration::from_mins(10)).await;
             assert!(
                 figures.costly <= most_looks,
                 "{name}: {} looks",
@@ -241,10 +241,10 @@ async fn looks_and_delays() {
     row("", "run", heads);
     show("----------- | ------ | ----- | ------ | ------- | ------ |");
     for (length, seconds) in lengths {
-        for (name, pace, charge) in PROVIDERS {
+        for (name, intervals, charge) in PROVIDERS {
             let mut all = Vec::new();
             for _ in 0..TIMES {
-                all.push(ours(pace, charge, Duration::from_secs(seconds)).await);
+                all.push(ours(intervals, charge, Duration::from_secs(seconds)).await);
             }
             row(name, length, means(&all));
         }

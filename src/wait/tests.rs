@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep};
 use super::{Waited, Watch, wait};
 use crate::event::News;
 use crate::provider::http::{Response, ResponseBody};
-use crate::provider::{Depth, Error, Kind, Pace, Quota};
+use crate::provider::{Depth, Error, Kind, PollIntervals, Quota};
 use crate::run::{
     BlockedOn, Conclusion, End, Job, JobKind, ProviderStatus, Snapshot, State, Times,
 };
@@ -117,13 +117,13 @@ async fn story(
     let start = Instant::now();
     let said = RefCell::new(Vec::new());
     let polls = RefCell::new(Vec::new());
-    let quota = Quota::new(Pace::GITLAB.apart);
+    let quota = Quota::new(PollIntervals::GITLAB.per_quota);
     let watch = Watch {
         since: start,
         deadline: start + deadline,
         ends_by: noon() + deadline,
         on_blocked,
-        pace: Pace::GITLAB,
+        intervals: PollIntervals::GITLAB,
         quota: &quota,
     };
     let looking = async |depth| {
@@ -404,13 +404,13 @@ async fn an_end_before_the_deadline_counts() {
         Ok(snapshot(DONE))
     };
     let start = Instant::now();
-    let quota = Quota::new(Pace::GITLAB.apart);
+    let quota = Quota::new(PollIntervals::GITLAB.per_quota);
     let watch = Watch {
         since: start,
         deadline: start + Duration::from_mins(1),
         ends_by: noon() + Duration::from_mins(1),
         on_blocked: OnBlocked::Wait,
-        pace: Pace::GITLAB,
+        intervals: PollIntervals::GITLAB,
         quota: &quota,
     };
     let waited = wait(hanging, &watch, &shutdown, &|_| {}).await;

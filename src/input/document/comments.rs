@@ -5,14 +5,14 @@ use std::collections::HashMap;
 
 use saphyr_parser::{Event, Marker, ScalarStyle, Span};
 
-use super::Tail;
+use super::TrailingComment;
 
 /// Those of one text, by the places of their scalars.
 pub(super) struct Comments<'text> {
     lines: Vec<&'text str>,
-    tails: HashMap<(usize, usize), Tail>,
+    tails: HashMap<(usize, usize), TrailingComment>,
     /// Of scalars that have an anchor.
-    anchored: HashMap<usize, Tail>,
+    anchored: HashMap<usize, TrailingComment>,
     /// For each list and mapping that has not ended yet, whether it is in brackets.
     open: Vec<bool>,
 }
@@ -60,27 +60,27 @@ impl<'text> Comments<'text> {
     }
 
     /// Behind the scalar that begins there, or the alias that stands for one.
-    pub(super) fn at(&self, start: Marker) -> Option<Tail> {
+    pub(super) fn at(&self, start: Marker) -> Option<TrailingComment> {
         self.tails.get(&place(start)).cloned()
     }
 
     /// Behind a key whose value is empty to YAML, as in `color: #ff0000`.
-    pub(super) fn behind_key(&self, end: Marker) -> Option<Tail> {
+    pub(super) fn behind_key(&self, end: Marker) -> Option<TrailingComment> {
         let rest = self.around(end).1.trim_start();
         let comment = comment(rest.strip_prefix(':')?)?;
-        Some(Tail {
+        Some(TrailingComment {
             whole: comment.to_owned(),
             is_one_line: false,
         })
     }
 
-    fn behind(&self, text: &str, end: Marker) -> Option<Tail> {
+    fn behind(&self, text: &str, end: Marker) -> Option<TrailingComment> {
         let (before, rest) = self.around(end);
         let comment = comment(rest)?;
         let is_one_line = before.ends_with(text);
         // As it stands there, and where the scalar goes over several lines, as it is read.
         let blank = &rest[..rest.find('#').unwrap_or_default()];
-        Some(Tail {
+        Some(TrailingComment {
             whole: format!("{text}{blank}{comment}"),
             is_one_line: is_one_line && !self.is_flow(),
         })

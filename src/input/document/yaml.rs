@@ -5,8 +5,8 @@ use std::collections::HashSet;
 use saphyr::{MarkedYaml, ScalarStyle, YamlData, YamlLoader};
 use saphyr_parser::{Parser, SpannedEventReceiver as _};
 
-use super::bounds::Bounds;
 use super::comments::Comments;
+use super::nesting::NestingLimits;
 use super::{DEEPEST, Node, Problem, Scalar, Style, no_name, too_deep};
 
 pub(super) fn parse(text: &str) -> Result<Node, Problem> {
@@ -33,12 +33,12 @@ impl<'text> Document<'text> {
         };
         let mut loader = YamlLoader::<MarkedYaml<'_>>::default();
         loader.early_parse(false);
-        let mut bounds = Bounds::default();
+        let mut limits = NestingLimits::default();
         let mut comments = Comments::of(text);
         // Not by the parser's own `load`, which calls itself for each level.
         for event in Parser::new_from_str(text) {
             let (event, span) = event.map_err(|error| problem(&error))?;
-            bounds.see(&event, span.start.line())?;
+            limits.see(&event, span.start.line())?;
             comments.see(&event, span);
             loader.on_event(event, span);
         }

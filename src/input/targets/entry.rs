@@ -33,7 +33,7 @@ const FREE_TEXT: [&str; 4] = [
 
 /// What one target is read from.
 #[derive(Default)]
-pub(super) struct Entry {
+pub(super) struct TargetEntry {
     own: Inputs,
     /// `None`: it is the step itself.
     position: Option<Position>,
@@ -56,7 +56,7 @@ pub(super) struct Position {
 #[derive(Default)]
 pub(super) struct Shared(HashMap<Rc<str>, Rc<Written>>);
 
-impl Entry {
+impl TargetEntry {
     /// The step itself.
     pub(super) fn step(inputs: &Inputs) -> Self {
         Self {

@@ -80,7 +80,7 @@ pub(super) struct Api {
 }
 
 /// A request without its address.
-struct Request<'a> {
+struct ApiRequest<'a> {
     idempotency: Idempotency,
     method: Method,
     body: Option<&'a RawValue>,
@@ -88,7 +88,7 @@ struct Request<'a> {
     unless: Option<&'a HeaderValue>,
 }
 
-impl Request<'_> {
+impl ApiRequest<'_> {
     fn of(idempotency: Idempotency, method: Method) -> Self {
         Self {
             idempotency,
@@ -122,12 +122,12 @@ impl Api {
         http: &Http<'_>,
         url: &Url,
     ) -> Result<(Response, Url), Error> {
-        let request = Request::of(Idempotency::Repeatable, Method::GET);
+        let request = ApiRequest::of(Idempotency::Repeatable, Method::GET);
         self.exchange(http, request, url).await
     }
 
     pub(super) async fn delete(&self, http: &Http<'_>, url: &Url) -> Result<Response, Error> {
-        let request = Request::of(Idempotency::Repeatable, Method::DELETE);
+        let request = ApiRequest::of(Idempotency::Repeatable, Method::DELETE);
         let (response, _) = self.exchange(http, request, url).await?;
         Ok(response)
     }
@@ -139,9 +139,9 @@ impl Api {
         url: &Url,
         body: Option<&RawValue>,
     ) -> Result<Response, Error> {
-        let request = Request {
+        let request = ApiRequest {
             body,
-            ..Request::of(idempotency, Method::POST)
+            ..ApiRequest::of(idempotency, Method::POST)
         };
         let (response, _) = self.exchange(http, request, url).await?;
         Ok(response)
@@ -157,9 +157,9 @@ impl Api {
         let known = self.cached.borrow().get(url).cloned();
         let known = known.and_then(|(tag, read)| Some((tag, read.downcast::<T>().ok()?)));
         let tag = known.as_ref().map(|(tag, _)| tag);
-        let request = Request {
+        let request = ApiRequest {
             unless: tag,
-            ..Request::of(Idempotency::Repeatable, Method::GET)
+            ..ApiRequest::of(Idempotency::Repeatable, Method::GET)
         };
         let (response, _) = self.exchange(http, request, url).await?;
         if let Some((_, before)) = known.filter(|_| response.status == StatusCode::NOT_MODIFIED) {
@@ -187,12 +187,12 @@ impl Api {
     async fn exchange(
         &self,
         http: &Http<'_>,
-        Request {
+        ApiRequest {
             idempotency,
             method,
             body,
             unless,
-        }: Request<'_>,
+        }: ApiRequest<'_>,
         url: &Url,
     ) -> Result<(Response, Url), Error> {
         let octocrab = self.library.octocrab(idempotency)?;

@@ -122,7 +122,7 @@ pub(super) async fn installation_token(
     let theirs = http.at_server(Instant::now());
     let is_credible = apart(ours, theirs) <= MAX_CLOCK_DIFFERENCE;
     let now = if is_credible { theirs } else { ours };
-    let asker = Asker {
+    let client = AppClient {
         app,
         scope,
         library,
@@ -131,7 +131,7 @@ pub(super) async fn installation_token(
         signed: RefCell::new(sign(app, now, library, http)?),
     };
     let known = before.map(|before| before.installation.clone());
-    let (token, installation) = asker.any_token(known).await?;
+    let (token, installation) = client.any_token(known).await?;
     let made_at = token.made_at.unwrap_or_else(SystemTime::now);
     let lifetime = lifetime(token.expires_at, made_at);
     let installed = Installed {
@@ -177,7 +177,7 @@ fn without_cancel(target: &Target) -> &'static str {
 }
 
 /// The App itself, asking for what it needs.
-struct Asker<'a> {
+struct AppClient<'a> {
     app: &'a App,
     scope: &'a Scope<'a>,
     library: &'a Rc<Library>,
@@ -228,7 +228,7 @@ fn sign(
     Ok(Signed { api, at })
 }
 
-impl Asker<'_> {
+impl AppClient<'_> {
     /// Asks, and asks once more where GitHub does not take the JWT and its clock shows another time than it was
     /// signed by.
     async fn ask<T>(

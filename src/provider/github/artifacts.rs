@@ -11,7 +11,7 @@ use serde::Deserialize;
 use zip::ZipArchive;
 
 use super::GitHub;
-use crate::provider::http::Tail;
+use crate::provider::http::LogTail;
 use crate::provider::types::{LARGEST_RESULT, LOG_TAIL};
 use crate::provider::wire::{self, List};
 use crate::provider::{Error, Kind};
@@ -44,12 +44,12 @@ struct Artifact {
 }
 
 impl GitHub<'_> {
-    pub(in crate::provider) async fn log(&self, job: &Job) -> Result<Tail, Error> {
+    pub(in crate::provider) async fn log(&self, job: &Job) -> Result<LogTail, Error> {
         self.renew_in_time().await?;
         let url = self.repository(["actions", "jobs", &job.id, "logs"]);
         let headers = self.signed_in().api.download_headers();
         let tail = self.http.tail(&url, &headers, LOG_TAIL, "the log").await?;
-        Ok(Tail {
+        Ok(LogTail {
             bytes: without_times(&tail.bytes),
             ..tail
         })

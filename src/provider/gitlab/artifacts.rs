@@ -3,14 +3,14 @@
 use ::http::StatusCode;
 
 use super::GitLab;
-use crate::provider::http::Tail;
+use crate::provider::http::LogTail;
 use crate::provider::types::{LARGEST_RESULT, LOG_TAIL};
 use crate::provider::wire;
 use crate::provider::{Error, Kind};
 use crate::run::{Job, Run};
 
 impl GitLab<'_> {
-    pub(in crate::provider) async fn log(&self, job: &Job) -> Result<Tail, Error> {
+    pub(in crate::provider) async fn log(&self, job: &Job) -> Result<LogTail, Error> {
         let mut url = self.project(["jobs", &job.id, "trace"]);
         // Older servers send all of it whatever is asked for.
         let skipped = job
@@ -23,7 +23,7 @@ impl GitLab<'_> {
             .http
             .tail(&url, &Self::headers(self.reader())?, LOG_TAIL, "the log")
             .await?;
-        Ok(Tail {
+        Ok(LogTail {
             is_cut: tail.is_cut || skipped > 0,
             ..tail
         })

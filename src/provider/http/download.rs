@@ -15,7 +15,7 @@ use crate::provider::reading::judge;
 use crate::provider::{Error, Idempotency, Kind};
 
 /// The end of a text that may be long.
-pub(crate) struct Tail {
+pub(crate) struct LogTail {
     pub(crate) bytes: Vec<u8>,
     /// Whether something before it is left out.
     pub(crate) is_cut: bool,
@@ -62,7 +62,7 @@ impl Http<'_> {
         headers: &HeaderMap,
         most: usize,
         what: &str,
-    ) -> Result<Tail, Error> {
+    ) -> Result<LogTail, Error> {
         let last = format!("bytes=-{most}");
         let response = self.fetch(address, headers, Some(&last), what).await?;
         // Some storages know no ranges that count from the end.
@@ -91,7 +91,7 @@ impl Http<'_> {
             })
             .await?;
         }
-        Ok(Tail {
+        Ok(LogTail {
             bytes: kept.into(),
             is_cut,
         })

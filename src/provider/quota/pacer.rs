@@ -7,14 +7,14 @@ use tokio::time::{Instant, sleep_until};
 
 /// Lets one look through at a time, each so long after the one before.
 pub(super) struct Pacer {
-    apart: Duration,
+    interval: Duration,
     next: Mutex<Instant>,
 }
 
 impl Pacer {
-    pub(super) fn new(apart: Duration) -> Self {
+    pub(super) fn new(interval: Duration) -> Self {
         Self {
-            apart,
+            interval,
             next: Mutex::new(Instant::now()),
         }
     }
@@ -23,7 +23,7 @@ impl Pacer {
     pub(super) async fn wait(&self) {
         let mut next = self.next.lock().await;
         sleep_until(*next).await;
-        *next = Instant::now() + self.apart;
+        *next = Instant::now() + self.interval;
     }
 }
 

@@ -43,7 +43,7 @@ const DETAILS: [Detail; 6] = [
 
 #[derive(Serialize)]
 #[serde(untagged)]
-enum Entry {
+enum ResultEntry {
     Full(Full),
     Short(Short),
 }
@@ -125,12 +125,12 @@ pub(super) fn results(reports: &[TargetReport<'_>], hide: Hide<'_>) -> String {
     })
 }
 
-fn entry(report: &TargetReport<'_>, detail: Detail, hide: Hide<'_>) -> Entry {
+fn entry(report: &TargetReport<'_>, detail: Detail, hide: Hide<'_>) -> ResultEntry {
     match detail {
-        Detail::All => Entry::Full(full(report, hide)),
-        Detail::OfFailures if !report.passes() => Entry::Full(full(report, hide)),
+        Detail::All => ResultEntry::Full(full(report, hide)),
+        Detail::OfFailures if !report.passes() => ResultEntry::Full(full(report, hide)),
         Detail::OfFailures | Detail::ShortErrors(_) | Detail::Runs | Detail::Ids => {
-            Entry::Short(short(report, detail, hide))
+            ResultEntry::Short(short(report, detail, hide))
         }
     }
 }

@@ -10,13 +10,13 @@ const MOST_CANCELS: usize = 90;
 const MOST_READINGS: usize = 8;
 
 /// Bounds on what many runs would else do all at once, each with a connection of its own.
-pub(crate) struct Bounds {
+pub(crate) struct RequestLimits {
     pub(super) polls: Semaphore,
     pub(super) cancels: Semaphore,
     pub(super) readings: Semaphore,
 }
 
-impl Bounds {
+impl RequestLimits {
     pub(crate) fn new() -> Self {
         Self {
             polls: Semaphore::new(MOST_LOOKS),

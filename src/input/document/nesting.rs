@@ -15,7 +15,7 @@ const MOST_LEVELS: usize = DEEPEST + 10;
 
 /// What is known of the text so far.
 #[derive(Default)]
-pub(super) struct Bounds {
+pub(super) struct NestingLimits {
     /// The lists and mappings that have not ended yet, outermost first.
     open: Vec<Open>,
     /// How many levels there are in what an anchor names; a scalar has none.
@@ -37,7 +37,7 @@ enum Next {
     Value,
 }
 
-impl Bounds {
+impl NestingLimits {
     /// Errors where the text is out of bounds with what begins there.
     pub(super) fn see(&mut self, event: &Event<'_>, line: usize) -> Result<(), Problem> {
         match event {
