@@ -22,7 +22,7 @@ pub(crate) enum Event<'what> {
     /// The trigger goes on the wire now.
     Sending,
     /// The first form of the trigger was rejected for a reason that allows a second one.
-    SecondForm(&'what str),
+    Fallback(&'what str),
     /// The trigger was accepted, and the answer tells the run.
     Accepted(&'what Run),
     /// The trigger was accepted, and the answer tells no run: the page to look at.

@@ -10,7 +10,9 @@ use tokio::time::{Instant, sleep};
 use crate::concurrency::{Concurrency, Permit};
 use crate::event::{Event, Sink};
 use crate::provider::http::Http;
-use crate::provider::{AnyProvider, Connection, Error, Form, Idempotency, Kind, Quota, Secrets};
+use crate::provider::{
+    AnyProvider, Connection, Error, Idempotency, Kind, Quota, RequestForm, Secrets,
+};
 use crate::retry::{RateLimitBudget, RetryPolicy, retry};
 use crate::run::{Failure, Outcome, Run};
 use crate::shutdown::{Shutdown, ShutdownMode};
@@ -96,7 +98,9 @@ pub(crate) async fn prepare<'a>(
 pub(crate) async fn trigger(way: Way<'_>, mode: Mode) -> Triggered {
     match mode {
         Mode::DryRun => {
-            let trigger = way.provider.trigger(Form::First, Secrets::Hidden);
+            let trigger = way
+                .provider
+                .trigger(RequestForm::Preferred, Secrets::Hidden);
             (way.tell)(Event::WouldSend {
                 url: &trigger.url,
                 body: trigger.body.get(),
@@ -135,14 +139,14 @@ impl<'a> Way<'a> {
 
     /// Sends the first form, and the second one if the first was rejected for the one reason that allows it.
     async fn go(self, journey: &Journey) -> Result<Option<Run>, Error> {
-        match self.try_form(Form::First, journey).await {
+        match self.try_form(RequestForm::Preferred, journey).await {
             Err(rejection)
                 if rejection.kind() == Kind::Rejected && !self.shutdown.is_requested() =>
             {
-                match self.provider.second_form(&rejection) {
+                match self.provider.fallback(&rejection) {
                     Some(why) => {
-                        (self.tell)(Event::SecondForm(why));
-                        self.try_form(Form::Second, journey).await
+                        (self.tell)(Event::Fallback(why));
+                        self.try_form(RequestForm::Fallback, journey).await
                     }
                     None => Err(rejection),
                 }
@@ -151,7 +155,7 @@ impl<'a> Way<'a> {
         }
     }
 
-    async fn try_form(self, form: Form, journey: &Journey) -> Result<Option<Run>, Error> {
+    async fn try_form(self, form: RequestForm, journey: &Journey) -> Result<Option<Run>, Error> {
         let policy = RetryPolicy {
             idempotency: Idempotency::Once,
             rate_limit_budget: self.rate_limit_budget,

@@ -151,7 +151,7 @@ impl<W: Write> Observer for ProgressLog<'_, W> {
             | Event::DefaultReference(_)
             | Event::Waiting { .. }
             | Event::Sending
-            | Event::SecondForm(_)
+            | Event::Fallback(_)
             | Event::LookingInto(_)
             | Event::NothingFoundYet(_)
             | Event::Run { .. }
@@ -238,7 +238,7 @@ fn is_urgent(event: &Event<'_>, target: &Target) -> bool {
         | Event::Minted(_)
         | Event::DefaultReference(_)
         | Event::Sending
-        | Event::SecondForm(_)
+        | Event::Fallback(_)
         | Event::WouldSend { .. }
         | Event::Run { .. }
         | Event::Trace(_) => false,

@@ -16,7 +16,7 @@ use crate::target::PrivateKey;
 
 /// A value of an input, or of a key of an entry.
 pub(super) struct Written {
-    form: Form,
+    format: Format,
     document: OnceCell<Result<Node, Problem>>,
     /// PEM, with all line breaks, if it is that.
     pub(super) certificates: OnceCell<Part<Rc<str>>>,
@@ -46,7 +46,7 @@ impl Payload {
 }
 
 /// How a value stands there.
-enum Form {
+enum Format {
     /// A text, without the blanks around or at least behind it.
     Text(Rc<str>),
     /// A mapping or list in the midst of JSON, as it was written.
@@ -57,25 +57,25 @@ enum Form {
 
 impl Written {
     pub(super) fn text(text: &str) -> Self {
-        Self::new(Form::Text(trimmed(text).into()))
+        Self::new(Format::Text(trimmed(text).into()))
     }
 
     /// One whose lines are told by their numbers, so that also the empty ones before it count.
     pub(super) fn lines(text: &str) -> Self {
-        Self::new(Form::Text(text.trim_end().into()))
+        Self::new(Format::Text(text.trim_end().into()))
     }
 
     pub(super) fn json(json: String) -> Self {
-        Self::new(Form::Json(json))
+        Self::new(Format::Json(json))
     }
 
     pub(super) fn yaml(node: Node) -> Self {
-        Self::new(Form::Yaml(node))
+        Self::new(Format::Yaml(node))
     }
 
-    fn new(form: Form) -> Self {
+    fn new(format: Format) -> Self {
         Self {
-            form,
+            format,
             document: OnceCell::new(),
             certificates: OnceCell::new(),
             payload: OnceCell::new(),
@@ -95,27 +95,27 @@ impl Written {
 
     /// The text, if it is one.
     pub(super) fn as_text(&self) -> Option<&Rc<str>> {
-        match &self.form {
-            Form::Text(text) => Some(text),
-            Form::Json(_) | Form::Yaml(_) => None,
+        match &self.format {
+            Format::Text(text) => Some(text),
+            Format::Json(_) | Format::Yaml(_) => None,
         }
     }
 
     /// What JSON there is, if it is JSON, stands in this just as it was written.
     pub(super) fn source(&self) -> Option<&str> {
-        match &self.form {
-            Form::Text(text) => Some(text),
-            Form::Json(json) => Some(json),
-            Form::Yaml(_) => None,
+        match &self.format {
+            Format::Text(text) => Some(text),
+            Format::Json(json) => Some(json),
+            Format::Yaml(_) => None,
         }
     }
 
     /// What the YAML or JSON comes to.
     pub(super) fn document(&self) -> Result<&Node, &Problem> {
-        let text = match &self.form {
-            Form::Text(text) => text,
-            Form::Json(json) => json.as_str(),
-            Form::Yaml(node) => return Ok(node),
+        let text = match &self.format {
+            Format::Text(text) => text,
+            Format::Json(json) => json.as_str(),
+            Format::Yaml(node) => return Ok(node),
         };
         self.document.get_or_init(|| document::parse(text)).as_ref()
     }

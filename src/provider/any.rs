@@ -10,7 +10,7 @@ use super::connections::Connection;
 use super::error::{Error, Kind};
 use super::http::{Http, LogTail};
 use super::quota::Quota;
-use super::types::{Candidate, Depth, Form, PollIntervals, Secrets, Trigger};
+use super::types::{Candidate, Depth, PollIntervals, RequestForm, Secrets, TriggerRequest};
 use super::{bitbucket, github, gitlab};
 use crate::run::{Job, Run, Snapshot};
 use crate::target::{Call, Provider, ResultArtifact, Target};
@@ -46,7 +46,7 @@ impl<'a> AnyProvider<'a> {
         })
     }
 
-    pub(crate) fn trigger(&self, form: Form, secrets: Secrets) -> Trigger {
+    pub(crate) fn trigger(&self, form: RequestForm, secrets: Secrets) -> TriggerRequest {
         match self {
             Self::GitHub(github) => github.trigger(form),
             Self::GitLab(gitlab) => gitlab.trigger(secrets),
@@ -74,7 +74,7 @@ impl<'a> AnyProvider<'a> {
     }
 
     /// Sends the trigger, once. `None` where the answer does not tell the run.
-    pub(crate) async fn send(&self, form: Form) -> Result<Option<Run>, Error> {
+    pub(crate) async fn send(&self, form: RequestForm) -> Result<Option<Run>, Error> {
         match self {
             Self::GitHub(github) => github.send(form).await,
             Self::GitLab(gitlab) => gitlab.send().await.map(Some),
@@ -83,11 +83,11 @@ impl<'a> AnyProvider<'a> {
     }
 
     /// Why the second form is worth sending after the first one was rejected like this, if it is.
-    pub(crate) fn second_form(&self, rejection: &Error) -> Option<&'static str> {
+    pub(crate) fn fallback(&self, rejection: &Error) -> Option<&'static str> {
         match self {
-            Self::GitHub(github) => github.second_form(rejection),
+            Self::GitHub(github) => github.fallback(rejection),
             Self::GitLab(_) => None,
-            Self::Bitbucket(bitbucket) => bitbucket.second_form(rejection),
+            Self::Bitbucket(bitbucket) => bitbucket.fallback(rejection),
         }
     }
 

@@ -18,7 +18,7 @@ use url::Url;
 use super::http::request::{below, credential_header, json};
 use super::http::{Http, Response};
 use super::reading::{judge, no_default_branch, parse, unclear};
-use super::{Error, Form, Idempotency, Kind, Secrets, Trigger, wire};
+use super::{Error, Idempotency, Kind, RequestForm, Secrets, TriggerRequest, wire};
 use crate::event::Event;
 use crate::run::{MatchedBy, Run};
 use crate::secret::Secret;
@@ -228,7 +228,7 @@ impl<'a> Bitbucket<'a> {
         Ok(repository.is_private == Some(false))
     }
 
-    pub(super) fn trigger(&self, form: Form, secrets: Secrets) -> Trigger {
+    pub(super) fn trigger(&self, form: RequestForm, secrets: Secrets) -> TriggerRequest {
         let tag = self.tag.borrow();
         let custom = self
             .call
@@ -242,9 +242,8 @@ impl<'a> Bitbucket<'a> {
             },
             (BitbucketSource::Reference { commit, .. }, reference) => PipelineTarget::Reference {
                 ref_type: match (reference, form) {
-                    (Some(Reference::Tag(_)), _) | (Some(Reference::Named(_)), Form::Second) => {
-                        "tag"
-                    }
+                    (Some(Reference::Tag(_)), _)
+                    | (Some(Reference::Named(_)), RequestForm::Fallback) => "tag",
                     _ => "branch",
                 },
                 ref_name: self.reference_name(),
@@ -260,7 +259,7 @@ impl<'a> Bitbucket<'a> {
             value: secrets.show_argument(&variable.value),
             secured: matches!(variable.value, Argument::Secret(_)),
         });
-        Trigger {
+        TriggerRequest {
             url: self.repository(["pipelines"]),
             body: json(&CreatePipeline {
                 target,
@@ -269,7 +268,7 @@ impl<'a> Bitbucket<'a> {
         }
     }
 
-    pub(super) async fn send(&self, form: Form) -> Result<Run, Error> {
+    pub(super) async fn send(&self, form: RequestForm) -> Result<Run, Error> {
         let trigger = self.trigger(form, Secrets::Sent);
         let headers = self.headers()?;
         let body = Some(&*trigger.body);
@@ -300,7 +299,7 @@ impl<'a> Bitbucket<'a> {
     }
 
     /// A bare name is sent as a branch; if there is no such branch, it may be a tag.
-    pub(super) fn second_form(&self, rejection: &Error) -> Option<&'static str> {
+    pub(super) fn fallback(&self, rejection: &Error) -> Option<&'static str> {
         let response = rejection.response()?;
         let no_branch = response.status == StatusCode::NOT_FOUND
             && response

@@ -23,7 +23,7 @@ use url::Url;
 use super::http::request::{below, json};
 use super::http::{Http, Response};
 use super::reading::{judge, no_default_branch, unclear};
-use super::{Error, Form, Idempotency, Trigger, wire};
+use super::{Error, Idempotency, RequestForm, TriggerRequest, wire};
 use crate::run::{MatchedBy, Run};
 use crate::target::{GitHubCall, GitHubPipeline, Target};
 pub(super) use api::Library;
@@ -123,13 +123,13 @@ impl<'a> GitHub<'a> {
         Ok(repository.private == Some(false))
     }
 
-    pub(super) fn trigger(&self, form: Form) -> Trigger {
+    pub(super) fn trigger(&self, form: RequestForm) -> TriggerRequest {
         match &self.call.pipeline {
             GitHubPipeline::RepositoryDispatch {
                 event_type,
                 client_payload,
                 ..
-            } => Trigger {
+            } => TriggerRequest {
                 url: self.repository(["dispatches"]),
                 body: json(&RepositoryDispatch {
                     event_type,
@@ -138,7 +138,7 @@ impl<'a> GitHub<'a> {
             },
             GitHubPipeline::WorkflowDispatch {
                 workflow, inputs, ..
-            } => Trigger {
+            } => TriggerRequest {
                 url: self.repository(["actions", "workflows", workflow, "dispatches"]),
                 body: json(&WorkflowDispatch {
                     reference: &self.reference,
@@ -146,13 +146,13 @@ impl<'a> GitHub<'a> {
                         .iter()
                         .map(|(key, value)| (key.clone(), value.as_str().into()))
                         .collect(),
-                    return_run_details: (form == Form::First).then_some(true),
+                    return_run_details: (form == RequestForm::Preferred).then_some(true),
                 }),
             },
         }
     }
 
-    pub(super) async fn send(&self, form: Form) -> Result<Option<Run>, Error> {
+    pub(super) async fn send(&self, form: RequestForm) -> Result<Option<Run>, Error> {
         let trigger = self.trigger(form);
         let response = judge(
             self.post(Idempotency::Once, &trigger.url, Some(&trigger.body))
@@ -180,7 +180,7 @@ impl<'a> GitHub<'a> {
     }
 
     /// GitHub Enterprise Server before 3.21 names the key that it does not know.
-    pub(super) fn second_form(&self, rejection: &Error) -> Option<&'static str> {
+    pub(super) fn fallback(&self, rejection: &Error) -> Option<&'static str> {
         let response = rejection.response()?;
         let names_it = response
             .error_message()

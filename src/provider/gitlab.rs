@@ -18,7 +18,7 @@ use url::Url;
 use super::http::request::{below, credential_header, json};
 use super::http::{Http, Response};
 use super::reading::{judge, no_default_branch, parse, unclear};
-use super::{Error, Idempotency, Kind, Secrets, Trigger, wire};
+use super::{Error, Idempotency, Kind, Secrets, TriggerRequest, wire};
 use crate::run::{MatchedBy, Run};
 use crate::secret::Secret;
 use crate::target::{GitLabCall, GitLabCredential, Target};
@@ -146,7 +146,7 @@ impl<'a> GitLab<'a> {
         Ok(project.visibility.as_deref() == Some("public"))
     }
 
-    pub(super) fn trigger(&self, secrets: Secrets) -> Trigger {
+    pub(super) fn trigger(&self, secrets: Secrets) -> TriggerRequest {
         let inputs = self.call.inputs.as_deref();
         let variables = self.call.variables.iter().map(|variable| {
             (
@@ -155,7 +155,7 @@ impl<'a> GitLab<'a> {
             )
         });
         match &self.call.credential {
-            GitLabCredential::Trigger { token, .. } => Trigger {
+            GitLabCredential::Trigger { token, .. } => TriggerRequest {
                 url: self.project(["trigger", "pipeline"]),
                 body: json(&ByTriggerToken {
                     token: secrets.show(token),
@@ -166,7 +166,7 @@ impl<'a> GitLab<'a> {
                     inputs,
                 }),
             },
-            GitLabCredential::Access(_) => Trigger {
+            GitLabCredential::Access(_) => TriggerRequest {
                 url: self.project(["pipeline"]),
                 body: json(&ByAccessToken {
                     reference: &self.reference,

@@ -16,13 +16,13 @@ pub(super) const LOG_TAIL: usize = 64 * 1024;
 /// Which of a trigger's two forms. The second one is sent only where the first was rejected for the
 /// one reason that the second one mends.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Form {
-    First,
-    Second,
+pub(crate) enum RequestForm {
+    Preferred,
+    Fallback,
 }
 
 /// The one request that starts something; its method is POST.
-pub(crate) struct Trigger {
+pub(crate) struct TriggerRequest {
     pub(crate) url: Url,
     pub(crate) body: Box<RawValue>,
 }

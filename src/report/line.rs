@@ -36,7 +36,7 @@ pub(crate) fn line(target: &Target, event: &Event<'_>) -> Option<String> {
             let seconds = pause.as_secs_f64().max(1.0);
             format!("{target}: {why}; tried again in {seconds:.0} s")
         }
-        Event::SecondForm(why) | Event::NothingFoundYet(why) => format!("{target}: {why}"),
+        Event::Fallback(why) | Event::NothingFoundYet(why) => format!("{target}: {why}"),
         Event::WouldSend { url, body } => format!("{target}: would send POST {url}\n{body}"),
         Event::Accepted(run) => {
             let number = run
@@ -97,7 +97,7 @@ pub(crate) fn warning(target: &Target, event: &Event<'_>) -> Option<(String, Str
         | Event::DefaultReference(_)
         | Event::Waiting { .. }
         | Event::Sending
-        | Event::SecondForm(_)
+        | Event::Fallback(_)
         | Event::Accepted(_)
         | Event::AcceptedWithoutRun(_)
         | Event::WouldSend { .. }

@@ -155,7 +155,7 @@ mod tests {
                 let response = rejection.response();
                 scope(&response);
                 if let Err(error) = judge(response, "the trigger") {
-                    bitbucket.second_form(&error);
+                    bitbucket.fallback(&error);
                     bitbucket.explain_unreadable(bitbucket.explain_read(error));
                 }
             });

@@ -24,12 +24,12 @@ struct Pipeline {
     created_on: Option<DateTime<Utc>>,
     #[serde(default, deserialize_with = "wire::lenient")]
     target: Option<Target>,
-    trigger: Option<Trigger>,
+    trigger: Option<PipelineTrigger>,
 }
 
 /// What started it: `pipeline_trigger_manual` for a request like ours, `…_push`, `…_schedule` and others.
 #[derive(Deserialize)]
-struct Trigger {
+struct PipelineTrigger {
     #[serde(rename = "type")]
     kind: Option<String>,
 }

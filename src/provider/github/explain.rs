@@ -358,7 +358,7 @@ mod tests {
                 reason(&response.error_message().unwrap_or_default());
                 permission(github, &response);
                 if let Err(error) = judge(response, "the dispatch") {
-                    github.second_form(&error);
+                    github.fallback(&error);
                     github.explain_unreadable(github.explain_read(error));
                 }
                 if let Ok(known) = workflows.response().json::<Workflows>() {
