@@ -79,7 +79,7 @@ pub(crate) async fn run<'a>(
         log_budget: Cell::new(MOST_LOGS),
     };
     let calls = members.iter().zip(prepared).enumerate();
-    let calls = calls.map(|(index, (member, prepared))| batch.call(index, member, prepared));
+    let calls = calls.map(|(index, (member, prepared))| batch.run_target(index, member, prepared));
     let reports = tokio::select! {
         ends = join_all(calls) => targets.iter().zip(ends).map(TargetReport::new).collect(),
         () = batch.close_on_shutdown() => unreachable!("it never returns"),
@@ -165,7 +165,7 @@ impl<'a> Member<'a> {
 }
 
 impl Batch<'_> {
-    async fn call<'a>(
+    async fn run_target<'a>(
         &self,
         index: usize,
         member: &'a Member<'a>,

@@ -149,14 +149,14 @@ fn target(
     let mut errors = Errors::default();
     let certificates = errors.take(certificates);
     errors.add(senseless(inputs, provider));
-    let call = errors.take(pipeline::read(inputs, home, provider, place.as_ref()));
+    let spec = errors.take(pipeline::read(inputs, home, provider, place.as_ref()));
     let wait = errors.take(wait::read(inputs, provider));
     errors.finish(|| {
         let place = place?;
         Some(Target {
             server: place.server,
             repository: place.repository,
-            call: call?,
+            spec: spec?,
             certificates: certificates?,
             wait: wait?,
         })

@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
 
 use crate::run::Run;
-use crate::target::{Call, GitHubCall, GitHubPipeline, Reference, Target};
+use crate::target::{GitHubPipeline, GitHubSpec, Reference, Spec, Target};
 
 /// What is known about the targets on one server.
 #[derive(Default)]
@@ -81,19 +81,19 @@ fn could_be_confused(one: &Target, other: &Target) -> bool {
     if !here.eq_ignore_ascii_case(there) && is_id(here) == is_id(there) {
         return false;
     }
-    match (&one.call, &other.call) {
-        (Call::GitHub(one), Call::GitHub(other)) => could_be_confused_on_github(one, other),
-        (Call::GitLab(one), Call::GitLab(other)) => {
+    match (&one.spec, &other.spec) {
+        (Spec::GitHub(one), Spec::GitHub(other)) => could_be_confused_on_github(one, other),
+        (Spec::GitLab(one), Spec::GitLab(other)) => {
             may_be_same(one.reference.as_ref(), other.reference.as_ref())
         }
-        (Call::Bitbucket(one), Call::Bitbucket(other)) => {
+        (Spec::Bitbucket(one), Spec::Bitbucket(other)) => {
             one.custom_pipeline == other.custom_pipeline
         }
-        (Call::GitHub(_) | Call::GitLab(_) | Call::Bitbucket(_), _) => false,
+        (Spec::GitHub(_) | Spec::GitLab(_) | Spec::Bitbucket(_), _) => false,
     }
 }
 
-fn could_be_confused_on_github(one: &GitHubCall, other: &GitHubCall) -> bool {
+fn could_be_confused_on_github(one: &GitHubSpec, other: &GitHubSpec) -> bool {
     match (&one.pipeline, &other.pipeline) {
         (
             GitHubPipeline::RepositoryDispatch { event_type: a, .. },

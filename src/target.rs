@@ -80,7 +80,7 @@ pub(crate) struct Target {
     pub(crate) server: Server,
     /// `owner/name`, `group/sub/project` or project id, `workspace/repo`.
     pub(crate) repository: String,
-    pub(crate) call: Call,
+    pub(crate) spec: Spec,
     /// PEM, trusted in addition to the system's certificates.
     pub(crate) certificates: Option<Rc<str>>,
     /// `None`: the step ends with the trigger.
@@ -89,30 +89,30 @@ pub(crate) struct Target {
 
 impl Target {
     pub(crate) fn provider(&self) -> Provider {
-        match self.call {
-            Call::GitHub(_) => Provider::GitHub,
-            Call::GitLab(_) => Provider::GitLab,
-            Call::Bitbucket(_) => Provider::Bitbucket,
+        match self.spec {
+            Spec::GitHub(_) => Provider::GitHub,
+            Spec::GitLab(_) => Provider::GitLab,
+            Spec::Bitbucket(_) => Provider::Bitbucket,
         }
     }
 
     /// The marker in the payload, if it has one.
     pub(crate) fn marker(&self) -> Option<&str> {
-        match &self.call {
-            Call::GitHub(GitHubCall {
+        match &self.spec {
+            Spec::GitHub(GitHubSpec {
                 pipeline: GitHubPipeline::RepositoryDispatch { marker, .. },
                 ..
             }) => marker.as_deref(),
-            Call::GitHub(_) | Call::GitLab(_) | Call::Bitbucket(_) => None,
+            Spec::GitHub(_) | Spec::GitLab(_) | Spec::Bitbucket(_) => None,
         }
     }
 
     /// Takes the marker of a trigger that went out earlier.
     pub(crate) fn set_marker(&mut self, known: &str) {
-        if let Call::GitHub(GitHubCall {
+        if let Spec::GitHub(GitHubSpec {
             pipeline: GitHubPipeline::RepositoryDispatch { marker, .. },
             ..
-        }) = &mut self.call
+        }) = &mut self.spec
         {
             *marker = Some(known.to_owned());
         }
@@ -129,26 +129,26 @@ impl Target {
 
     /// Of a `repository_dispatch`.
     pub(crate) fn event_type(&self) -> Option<&str> {
-        match &self.call {
-            Call::GitHub(GitHubCall {
+        match &self.spec {
+            Spec::GitHub(GitHubSpec {
                 pipeline: GitHubPipeline::RepositoryDispatch { event_type, .. },
                 ..
             }) => Some(event_type),
-            Call::GitHub(_) | Call::GitLab(_) | Call::Bitbucket(_) => None,
+            Spec::GitHub(_) | Spec::GitLab(_) | Spec::Bitbucket(_) => None,
         }
     }
 
     /// Which pipeline of the repository, in a few words.
     pub(crate) fn pipeline(&self) -> String {
-        match &self.call {
-            Call::GitHub(call) => match &call.pipeline {
+        match &self.spec {
+            Spec::GitHub(spec) => match &spec.pipeline {
                 GitHubPipeline::RepositoryDispatch { event_type, .. } => {
                     format!("repository_dispatch {event_type}")
                 }
                 GitHubPipeline::WorkflowDispatch { workflow, .. } => format!("workflow {workflow}"),
             },
-            Call::GitLab(_) => "pipeline".to_owned(),
-            Call::Bitbucket(call) => match &call.custom_pipeline {
+            Spec::GitLab(_) => "pipeline".to_owned(),
+            Spec::Bitbucket(spec) => match &spec.custom_pipeline {
                 Some(name) => format!("custom pipeline {name}"),
                 None => "pipeline".to_owned(),
             },
@@ -159,13 +159,13 @@ impl Target {
     pub(crate) fn source(&self) -> Option<String> {
         let name = |reference: &Option<Reference>| Some(reference.as_ref()?.name().to_owned());
         let full = |reference: &Option<Reference>| Some(reference.as_ref()?.full());
-        match &self.call {
-            Call::GitHub(call) => match &call.pipeline {
+        match &self.spec {
+            Spec::GitHub(spec) => match &spec.pipeline {
                 GitHubPipeline::RepositoryDispatch { .. } => None,
                 GitHubPipeline::WorkflowDispatch { reference, .. } => full(reference),
             },
-            Call::GitLab(call) => full(&call.reference),
-            Call::Bitbucket(call) => match &call.source {
+            Spec::GitLab(spec) => full(&spec.reference),
+            Spec::Bitbucket(spec) => match &spec.source {
                 BitbucketSource::Commit(hash) => Some(format!("commit {hash}")),
                 BitbucketSource::Reference {
                     reference,
@@ -184,17 +184,17 @@ impl Target {
 
     /// As whom, never with what.
     pub(crate) fn identity(&self) -> String {
-        match &self.call {
-            Call::GitHub(call) => match &call.credential {
+        match &self.spec {
+            Spec::GitHub(spec) => match &spec.credential {
                 GitHubCredential::Token(_) => "with the token given".to_owned(),
                 GitHubCredential::WorkflowToken(_) => "with the workflow's own token".to_owned(),
                 GitHubCredential::App(app) => format!("as GitHub App {}", app.client_id),
             },
-            Call::GitLab(call) => match call.credential {
+            Spec::GitLab(spec) => match spec.credential {
                 GitLabCredential::Access(_) => "with an access token".to_owned(),
                 GitLabCredential::Trigger { .. } => "with a pipeline trigger token".to_owned(),
             },
-            Call::Bitbucket(call) => match &call.credential {
+            Spec::Bitbucket(spec) => match &spec.credential {
                 BitbucketCredential::Access(_) => "with an access token".to_owned(),
                 BitbucketCredential::Api { email, .. } => format!("with the API token of {email}"),
             },
@@ -219,13 +219,13 @@ pub(crate) struct Server {
 }
 
 /// Which pipeline, its arguments and the credential for it.
-pub(crate) enum Call {
-    GitHub(GitHubCall),
-    GitLab(GitLabCall),
-    Bitbucket(BitbucketCall),
+pub(crate) enum Spec {
+    GitHub(GitHubSpec),
+    GitLab(GitLabSpec),
+    Bitbucket(BitbucketSpec),
 }
 
-pub(crate) struct GitHubCall {
+pub(crate) struct GitHubSpec {
     pub(crate) pipeline: GitHubPipeline,
     pub(crate) credential: GitHubCredential,
 }
@@ -269,7 +269,7 @@ pub(crate) enum PrivateKey {
     Pkcs8(Rc<[u8]>),
 }
 
-pub(crate) struct GitLabCall {
+pub(crate) struct GitLabSpec {
     /// `None`: the default branch.
     pub(crate) reference: Option<Reference>,
     pub(crate) variables: Vec<Variable>,
@@ -287,7 +287,7 @@ pub(crate) enum GitLabCredential {
     },
 }
 
-pub(crate) struct BitbucketCall {
+pub(crate) struct BitbucketSpec {
     pub(crate) source: BitbucketSource,
     pub(crate) custom_pipeline: Option<String>,
     pub(crate) variables: Vec<Variable>,

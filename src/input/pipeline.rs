@@ -15,8 +15,8 @@ use super::written::{Payload, Written};
 use super::{Home, boolean, credential};
 use crate::secret::Secret;
 use crate::target::{
-    Argument, BRANCHES, BitbucketCall, BitbucketSource, Call, GitHubCall, GitHubPipeline,
-    GitLabCall, Provider, Reference, TAGS, Variable,
+    Argument, BRANCHES, BitbucketSource, BitbucketSpec, GitHubPipeline, GitHubSpec, GitLabSpec,
+    Provider, Reference, Spec, TAGS, Variable,
 };
 
 // GitHub's limits, from its REST documentation.
@@ -35,14 +35,14 @@ pub(super) fn read(
     home: &Home,
     provider: Provider,
     place: Option<&Place>,
-) -> Part<Call> {
+) -> Part<Spec> {
     let mut errors = Errors::default();
     match provider {
         Provider::GitHub => {
             let pipeline = errors.take(github_pipeline(inputs));
             let credential = errors.take(credential::github(inputs, home, place));
             errors.finish(|| {
-                Some(Call::GitHub(GitHubCall {
+                Some(Spec::GitHub(GitHubSpec {
                     pipeline: pipeline?,
                     credential: credential?,
                 }))
@@ -54,7 +54,7 @@ pub(super) fn read(
             let reference = errors.take(reference(inputs));
             let credential = errors.take(credential::gitlab(inputs));
             errors.finish(|| {
-                Some(Call::GitLab(GitLabCall {
+                Some(Spec::GitLab(GitLabSpec {
                     reference: reference?,
                     variables: variables?,
                     inputs: pipeline_inputs?,
@@ -67,7 +67,7 @@ pub(super) fn read(
             let variables = errors.take(variables(inputs));
             let credential = errors.take(credential::bitbucket(inputs));
             errors.finish(|| {
-                Some(Call::Bitbucket(BitbucketCall {
+                Some(Spec::Bitbucket(BitbucketSpec {
                     source: source?,
                     custom_pipeline: inputs.get("custom-pipeline").map(str::to_owned),
                     variables: variables?,

@@ -13,7 +13,7 @@ use super::quota::Quota;
 use super::types::{Candidate, Depth, PollIntervals, RequestForm, Secrets, TriggerRequest};
 use super::{bitbucket, github, gitlab};
 use crate::run::{Job, Run, Snapshot};
-use crate::target::{Call, Provider, ResultArtifact, Target};
+use crate::target::{Provider, ResultArtifact, Spec, Target};
 
 /// What comes right before a trigger takes no longer: it holds one of the few permits for triggers.
 const READY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -33,15 +33,15 @@ impl<'a> AnyProvider<'a> {
         http: &'a Http<'a>,
         connection: &Connection<'a>,
     ) -> Result<Self, Error> {
-        Ok(match &target.call {
-            Call::GitHub(call) => {
+        Ok(match &target.spec {
+            Spec::GitHub(spec) => {
                 let session = connection.session.clone();
                 let session = session.unwrap_or_else(|| unreachable!("GitHub's have one"));
-                Self::GitHub(github::GitHub::open(target, call, http, session).await?)
+                Self::GitHub(github::GitHub::open(target, spec, http, session).await?)
             }
-            Call::GitLab(call) => Self::GitLab(gitlab::GitLab::open(target, call, http).await?),
-            Call::Bitbucket(call) => {
-                Self::Bitbucket(bitbucket::Bitbucket::open(target, call, http).await?)
+            Spec::GitLab(spec) => Self::GitLab(gitlab::GitLab::open(target, spec, http).await?),
+            Spec::Bitbucket(spec) => {
+                Self::Bitbucket(bitbucket::Bitbucket::open(target, spec, http).await?)
             }
         })
     }

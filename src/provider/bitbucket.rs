@@ -23,14 +23,14 @@ use crate::event::Event;
 use crate::run::{MatchedBy, Run};
 use crate::secret::Secret;
 use crate::target::{
-    Argument, BitbucketCall, BitbucketCredential, BitbucketSource, Reference, Target,
+    Argument, BitbucketCredential, BitbucketSource, BitbucketSpec, Reference, Target,
 };
 
 const NO_SUCH_REFERENCE: &str = "Could not find last reference for";
 
 pub(crate) struct Bitbucket<'a> {
     target: &'a Target,
-    call: &'a BitbucketCall,
+    spec: &'a BitbucketSpec,
     http: &'a Http<'a>,
     /// `None` where only a commit is given.
     reference: Option<Reference>,
@@ -135,21 +135,21 @@ struct TagTarget {
 impl<'a> Bitbucket<'a> {
     pub(super) async fn open(
         target: &'a Target,
-        call: &'a BitbucketCall,
+        spec: &'a BitbucketSpec,
         http: &'a Http<'a>,
     ) -> Result<Self, Error> {
         let mut bitbucket = Bitbucket {
             target,
-            call,
+            spec,
             http,
             reference: None,
             is_no_branch: Cell::default(),
             tag: RefCell::default(),
         };
-        if let BitbucketCredential::Api { email, token } = &call.credential {
+        if let BitbucketCredential::Api { email, token } = &spec.credential {
             http.tell(Event::Minted(&basic(email, token)));
         }
-        bitbucket.reference = match &call.source {
+        bitbucket.reference = match &spec.source {
             BitbucketSource::Commit(_) => None,
             BitbucketSource::Reference {
                 reference: Some(reference),
@@ -177,7 +177,7 @@ impl<'a> Bitbucket<'a> {
     pub(super) async fn read_tag(&self) -> Result<(), Error> {
         const WHAT: &str = "the tag";
         let needs_commit = matches!(
-            self.call.source,
+            self.spec.source,
             BitbucketSource::Reference { commit: None, .. }
         );
         let is_unread = matches!(*self.tag.borrow(), TagCommit::Unread);
@@ -231,11 +231,11 @@ impl<'a> Bitbucket<'a> {
     pub(super) fn trigger(&self, form: RequestForm, secrets: Secrets) -> TriggerRequest {
         let tag = self.tag.borrow();
         let custom = self
-            .call
+            .spec
             .custom_pipeline
             .as_deref()
             .map(|pattern| Selector::Custom { pattern });
-        let target = match (&self.call.source, &self.reference) {
+        let target = match (&self.spec.source, &self.reference) {
             (BitbucketSource::Commit(hash), _) => PipelineTarget::Commit {
                 commit: Commit { hash },
                 selector: custom.unwrap_or(Selector::Default),
@@ -254,7 +254,7 @@ impl<'a> Bitbucket<'a> {
                 selector: custom,
             },
         };
-        let variables = self.call.variables.iter().map(|variable| KeyValue {
+        let variables = self.spec.variables.iter().map(|variable| KeyValue {
             key: &variable.key,
             value: secrets.show_argument(&variable.value),
             secured: matches!(variable.value, Argument::Secret(_)),
@@ -362,7 +362,7 @@ impl<'a> Bitbucket<'a> {
     }
 
     fn headers(&self) -> Result<HeaderMap, Error> {
-        let authorization = match &self.call.credential {
+        let authorization = match &self.spec.credential {
             BitbucketCredential::Access(token) => format!("Bearer {}", token.expose()),
             BitbucketCredential::Api { email, token } => {
                 format!("Basic {}", basic(email, token).expose())
@@ -384,20 +384,20 @@ fn basic(email: &str, token: &Secret) -> Secret {
 mod tests {
     use super::*;
     use crate::noise;
-    use crate::target::Call;
+    use crate::target::Spec;
     use proptest::prelude::*;
     use serde_json::json;
 
     /// Lends each kind of trigger, by which nothing is sent.
     pub(super) fn each(test: impl Fn(&Bitbucket<'_>)) {
         for target in noise::targets() {
-            let Call::Bitbucket(call) = &target.call else {
+            let Spec::Bitbucket(spec) = &target.spec else {
                 continue;
             };
             noise::with_http(&target, |_, http| {
                 test(&Bitbucket {
                     target: &target,
-                    call,
+                    spec,
                     http,
                     reference: Some(Reference::Named("main".to_owned())),
                     is_no_branch: Cell::default(),

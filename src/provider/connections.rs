@@ -10,7 +10,7 @@ use super::github::{Library, Session, permissions};
 use super::http::{Client, Http};
 use super::{Error, PollIntervals, Quota};
 use crate::target::{
-    BitbucketCredential, Call, GitHubCredential, GitLabCredential, PrivateKey, Provider, Proxies,
+    BitbucketCredential, GitHubCredential, GitLabCredential, PrivateKey, Provider, Proxies, Spec,
     Target,
 };
 
@@ -61,23 +61,23 @@ pub(crate) fn connections<'a>(
             .entry(key.clone())
             .or_insert_with(|| Rc::new(Quota::new(PollIntervals::of(target.provider()).per_quota)));
         let quota = Rc::clone(quota);
-        let session = match &target.call {
-            Call::GitHub(call) => {
+        let session = match &target.spec {
+            Spec::GitHub(spec) => {
                 let library = libraries
                     .entry((&target.server.api, certificates))
                     .or_insert_with(|| {
                         Rc::new(Library::new(&target.server.api, Rc::clone(&client)))
                     });
                 let session = sessions
-                    .entry((key, certificates, permissions(target, call)))
-                    .or_insert_with(|| Rc::new(Session::new(target, call, Rc::clone(library))));
+                    .entry((key, certificates, permissions(target, spec)))
+                    .or_insert_with(|| Rc::new(Session::new(target, spec, Rc::clone(library))));
                 if !session.has_room() {
-                    *session = Rc::new(Session::new(target, call, Rc::clone(library)));
+                    *session = Rc::new(Session::new(target, spec, Rc::clone(library)));
                 }
                 session.serve(target);
                 Some(Rc::clone(session))
             }
-            Call::GitLab(_) | Call::Bitbucket(_) => None,
+            Spec::GitLab(_) | Spec::Bitbucket(_) => None,
         };
         Ok(Connection {
             quota,
@@ -91,8 +91,8 @@ pub(crate) fn connections<'a>(
 impl<'a> CredentialKey<'a> {
     fn of(target: &'a Target) -> Self {
         let owner = || target.repository.split('/').next().map(str::to_lowercase);
-        let (owner, credential) = match &target.call {
-            Call::GitHub(call) => match &call.credential {
+        let (owner, credential) = match &target.spec {
+            Spec::GitHub(spec) => match &spec.credential {
                 GitHubCredential::Token(token) | GitHubCredential::WorkflowToken(token) => {
                     (None, vec![token.expose()])
                 }
@@ -106,14 +106,14 @@ impl<'a> CredentialKey<'a> {
                     };
                 }
             },
-            Call::GitLab(call) => match &call.credential {
+            Spec::GitLab(spec) => match &spec.credential {
                 GitLabCredential::Access(token) => (None, vec![token.expose()]),
                 GitLabCredential::Trigger { token, reader } => {
                     let reader = reader.as_ref().map_or("", |reader| reader.expose());
                     (None, vec![token.expose(), reader])
                 }
             },
-            Call::Bitbucket(call) => match &call.credential {
+            Spec::Bitbucket(spec) => match &spec.credential {
                 BitbucketCredential::Access(token) => (None, vec![token.expose()]),
                 BitbucketCredential::Api { email, token } => (None, vec![email, token.expose()]),
             },

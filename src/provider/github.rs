@@ -25,7 +25,7 @@ use super::http::{Http, Response};
 use super::reading::{judge, no_default_branch, unclear};
 use super::{Error, Idempotency, RequestForm, TriggerRequest, wire};
 use crate::run::{MatchedBy, Run};
-use crate::target::{GitHubCall, GitHubPipeline, Target};
+use crate::target::{GitHubPipeline, GitHubSpec, Target};
 pub(super) use api::Library;
 pub(super) use permissions::permissions;
 pub(super) use session::Session;
@@ -39,7 +39,7 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(2);
 
 pub(crate) struct GitHub<'a> {
     target: &'a Target,
-    call: &'a GitHubCall,
+    spec: &'a GitHubSpec,
     http: &'a Http<'a>,
     session: Rc<Session<'a>>,
     /// The ref that is triggered, as it was written; empty for a `repository_dispatch`, which knows none.
@@ -84,19 +84,19 @@ struct Repository {
 impl<'a> GitHub<'a> {
     pub(super) async fn open(
         target: &'a Target,
-        call: &'a GitHubCall,
+        spec: &'a GitHubSpec,
         http: &'a Http<'a>,
         session: Rc<Session<'a>>,
     ) -> Result<Self, Error> {
         session.open(target, http).await?;
         let mut github = GitHub {
             target,
-            call,
+            spec,
             http,
             session,
             reference: String::new(),
         };
-        if let GitHubPipeline::WorkflowDispatch { reference, .. } = &call.pipeline {
+        if let GitHubPipeline::WorkflowDispatch { reference, .. } = &spec.pipeline {
             github.reference = match reference {
                 Some(reference) => reference.full(),
                 None => github.default_branch().await?,
@@ -124,7 +124,7 @@ impl<'a> GitHub<'a> {
     }
 
     pub(super) fn trigger(&self, form: RequestForm) -> TriggerRequest {
-        match &self.call.pipeline {
+        match &self.spec.pipeline {
             GitHubPipeline::RepositoryDispatch {
                 event_type,
                 client_payload,
@@ -159,7 +159,7 @@ impl<'a> GitHub<'a> {
                 .await?,
             "the dispatch",
         )?;
-        match (&self.call.pipeline, response.status) {
+        match (&self.spec.pipeline, response.status) {
             (_, StatusCode::NO_CONTENT) => Ok(None),
             (GitHubPipeline::WorkflowDispatch { .. }, StatusCode::OK) => {
                 let details: RunDetails =
@@ -191,7 +191,7 @@ impl<'a> GitHub<'a> {
         );
         (status
             && names_it
-            && matches!(self.call.pipeline, GitHubPipeline::WorkflowDispatch { .. }))
+            && matches!(self.spec.pipeline, GitHubPipeline::WorkflowDispatch { .. }))
         .then_some("this server doesn't support return_run_details; retried without it")
     }
 
@@ -241,7 +241,7 @@ impl<'a> GitHub<'a> {
     }
 
     pub(super) fn runs_page(&self) -> String {
-        match &self.call.pipeline {
+        match &self.spec.pipeline {
             GitHubPipeline::RepositoryDispatch { .. } => {
                 format!("{}?query=event%3Arepository_dispatch", self.page(&[]))
             }
@@ -309,20 +309,20 @@ fn repository<const N: usize>(target: &Target, parts: [&str; N]) -> Url {
 mod tests {
     use super::*;
     use crate::noise;
-    use crate::target::Call;
+    use crate::target::Spec;
     use proptest::prelude::*;
     use serde_json::json;
 
     /// Lends each kind of dispatch, by which nothing is sent.
     pub(super) fn each(test: impl Fn(&GitHub<'_>)) {
         for target in noise::targets() {
-            let Call::GitHub(call) = &target.call else {
+            let Spec::GitHub(spec) = &target.spec else {
                 continue;
             };
             noise::with_http(&target, |connection, http| {
                 test(&GitHub {
                     target: &target,
-                    call,
+                    spec,
                     http,
                     session: connection.session.clone().unwrap(),
                     reference: "main".to_owned(),

@@ -21,13 +21,13 @@ use super::reading::{judge, no_default_branch, parse, unclear};
 use super::{Error, Idempotency, Kind, Secrets, TriggerRequest, wire};
 use crate::run::{MatchedBy, Run};
 use crate::secret::Secret;
-use crate::target::{GitLabCall, GitLabCredential, Target};
+use crate::target::{GitLabCredential, GitLabSpec, Target};
 
 const PRIVATE_TOKEN: HeaderName = HeaderName::from_static("private-token");
 
 pub(crate) struct GitLab<'a> {
     target: &'a Target,
-    call: &'a GitLabCall,
+    spec: &'a GitLabSpec,
     http: &'a Http<'a>,
     /// The ref that is triggered, as it was written.
     reference: String,
@@ -93,18 +93,18 @@ struct Project {
 impl<'a> GitLab<'a> {
     pub(super) async fn open(
         target: &'a Target,
-        call: &'a GitLabCall,
+        spec: &'a GitLabSpec,
         http: &'a Http<'a>,
     ) -> Result<Self, Error> {
         let mut gitlab = GitLab {
             target,
-            call,
+            spec,
             http,
             reference: String::new(),
             project_id: Cell::default(),
             downstream: Cell::default(),
         };
-        gitlab.reference = match &call.reference {
+        gitlab.reference = match &spec.reference {
             Some(reference) => reference.full(),
             None => gitlab.default_branch().await?,
         };
@@ -147,14 +147,14 @@ impl<'a> GitLab<'a> {
     }
 
     pub(super) fn trigger(&self, secrets: Secrets) -> TriggerRequest {
-        let inputs = self.call.inputs.as_deref();
-        let variables = self.call.variables.iter().map(|variable| {
+        let inputs = self.spec.inputs.as_deref();
+        let variables = self.spec.variables.iter().map(|variable| {
             (
                 variable.key.as_str(),
                 secrets.show_argument(&variable.value),
             )
         });
-        match &self.call.credential {
+        match &self.spec.credential {
             GitLabCredential::Trigger { token, .. } => TriggerRequest {
                 url: self.project(["trigger", "pipeline"]),
                 body: json(&ByTriggerToken {
@@ -185,7 +185,7 @@ impl<'a> GitLab<'a> {
 
     pub(super) async fn send(&self) -> Result<Run, Error> {
         let trigger = self.trigger(Secrets::Sent);
-        let credential = match &self.call.credential {
+        let credential = match &self.spec.credential {
             GitLabCredential::Trigger { .. } => None,
             GitLabCredential::Access(token) => Some(token),
         };
@@ -260,7 +260,7 @@ impl<'a> GitLab<'a> {
 
     /// Who may read, if anybody: a trigger token may not.
     fn reader(&self) -> Option<&'a Secret> {
-        match &self.call.credential {
+        match &self.spec.credential {
             GitLabCredential::Access(token) => Some(token),
             GitLabCredential::Trigger { reader, .. } => reader.as_ref(),
         }
@@ -296,20 +296,20 @@ impl<'a> GitLab<'a> {
 mod tests {
     use super::*;
     use crate::noise;
-    use crate::target::Call;
+    use crate::target::Spec;
     use proptest::prelude::*;
     use serde_json::json;
 
     /// Lends each kind of trigger, by which nothing is sent.
     pub(super) fn each(test: impl Fn(&GitLab<'_>)) {
         for target in noise::targets() {
-            let Call::GitLab(call) = &target.call else {
+            let Spec::GitLab(spec) = &target.spec else {
                 continue;
             };
             noise::with_http(&target, |_, http| {
                 test(&GitLab {
                     target: &target,
-                    call,
+                    spec,
                     http,
                     reference: "main".to_owned(),
                     project_id: Cell::default(),

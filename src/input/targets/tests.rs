@@ -8,8 +8,8 @@ use super::*;
 use crate::input;
 use crate::input::pipeline::without_marker;
 use crate::target::{
-    Argument, BitbucketCredential, Call, GitHubCredential, GitHubPipeline, GitLabCredential,
-    OnFailure, Request, Variable,
+    Argument, BitbucketCredential, GitHubCredential, GitHubPipeline, GitLabCredential, OnFailure,
+    Request, Spec, Variable,
 };
 
 const OWN_TOKEN: &str = "ghs_own";
@@ -54,8 +54,8 @@ fn shown(target: &Target) -> String {
     let host = target.server.web.authority();
     let mut parts = vec![format!("{target} at {host}: {}", target.pipeline())];
     parts.extend(target.source());
-    parts.extend(arguments(&target.call));
-    parts.push(credential(&target.call));
+    parts.extend(arguments(&target.spec));
+    parts.push(credential(&target.spec));
     if let Some(wait) = &target.wait {
         parts.push(format!("waits {} s", wait.timeout.as_secs()));
         parts.extend(wait.result.as_ref().map(|_| "result".to_owned()));
@@ -63,13 +63,13 @@ fn shown(target: &Target) -> String {
     parts.join(", ")
 }
 
-fn arguments(call: &Call) -> Vec<String> {
+fn arguments(spec: &Spec) -> Vec<String> {
     let variable = |Variable { key, value }: &Variable| match value {
         Argument::Plain(text) => format!("{key}={text}"),
         Argument::Secret(secret) => format!("{key}=secret {}", secret.expose()),
     };
-    match call {
-        Call::GitHub(call) => match &call.pipeline {
+    match spec {
+        Spec::GitHub(spec) => match &spec.pipeline {
             GitHubPipeline::RepositoryDispatch {
                 client_payload,
                 marker,
@@ -85,29 +85,29 @@ fn arguments(call: &Call) -> Vec<String> {
                     .collect()
             }
         },
-        Call::GitLab(call) => {
-            let inputs = call.inputs.iter().map(|inputs| inputs.get().to_owned());
-            call.variables.iter().map(variable).chain(inputs).collect()
+        Spec::GitLab(spec) => {
+            let inputs = spec.inputs.iter().map(|inputs| inputs.get().to_owned());
+            spec.variables.iter().map(variable).chain(inputs).collect()
         }
-        Call::Bitbucket(call) => call.variables.iter().map(variable).collect(),
+        Spec::Bitbucket(spec) => spec.variables.iter().map(variable).collect(),
     }
 }
 
-fn credential(call: &Call) -> String {
-    match call {
-        Call::GitHub(call) => match &call.credential {
+fn credential(spec: &Spec) -> String {
+    match spec {
+        Spec::GitHub(spec) => match &spec.credential {
             GitHubCredential::Token(token) => token.expose().to_owned(),
             GitHubCredential::WorkflowToken(_) => "the workflow's own".to_owned(),
             GitHubCredential::App(app) => format!("App {}", app.client_id),
         },
-        Call::GitLab(call) => match &call.credential {
+        Spec::GitLab(spec) => match &spec.credential {
             GitLabCredential::Access(token) => token.expose().to_owned(),
             GitLabCredential::Trigger { token, reader } => {
                 let reader = reader.as_ref().map_or("nothing", Secret::expose);
                 format!("{} with {reader}", token.expose())
             }
         },
-        Call::Bitbucket(call) => match &call.credential {
+        Spec::Bitbucket(spec) => match &spec.credential {
             BitbucketCredential::Access(token) => token.expose().to_owned(),
             BitbucketCredential::Api { email, token } => format!("{} of {email}", token.expose()),
         },

@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use super::super::pipeline::without_marker;
 use super::Warning;
 use super::entry::Position;
-use crate::target::{Argument, BitbucketSource, Call, GitHubPipeline, Reference, Target, Variable};
+use crate::target::{Argument, BitbucketSource, GitHubPipeline, Reference, Spec, Target, Variable};
 
 /// One warning for all that are the same.
 pub(super) fn warnings<'a>(
@@ -59,18 +59,18 @@ fn fingerprint(target: &Target) -> u64 {
     target.provider().word().hash(&mut state);
     // No provider tells upper from lower case there.
     target.repository.to_lowercase().hash(&mut state);
-    match &target.call {
-        Call::GitHub(call) => hash_github(&call.pipeline, &mut state),
-        Call::GitLab(call) => {
-            hash_reference(call.reference.as_ref(), &mut state);
-            hash_variables(&call.variables, &mut state);
-            let inputs = call.inputs.as_deref();
+    match &target.spec {
+        Spec::GitHub(spec) => hash_github(&spec.pipeline, &mut state),
+        Spec::GitLab(spec) => {
+            hash_reference(spec.reference.as_ref(), &mut state);
+            hash_variables(&spec.variables, &mut state);
+            let inputs = spec.inputs.as_deref();
             inputs.map(RawValue::get).hash(&mut state);
         }
-        Call::Bitbucket(call) => {
-            hash_source(&call.source, &mut state);
-            call.custom_pipeline.hash(&mut state);
-            hash_variables(&call.variables, &mut state);
+        Spec::Bitbucket(spec) => {
+            hash_source(&spec.source, &mut state);
+            spec.custom_pipeline.hash(&mut state);
+            hash_variables(&spec.variables, &mut state);
         }
     }
     state.finish()

@@ -28,7 +28,7 @@ pub(super) async fn explain(bitbucket: &Bitbucket<'_>, rejection: Error) -> Erro
             )
         }
         StatusCode::BAD_REQUEST if said.contains(NO_SUCH_PIPELINE) => {
-            let custom = bitbucket.call.custom_pipeline.as_deref();
+            let custom = bitbucket.spec.custom_pipeline.as_deref();
             let at = bitbucket
                 .reference
                 .as_ref()
@@ -99,7 +99,7 @@ impl Bitbucket<'_> {
         };
         match response.status {
             StatusCode::UNAUTHORIZED => {
-                let hint = match self.call.credential {
+                let hint = match self.spec.credential {
                     BitbucketCredential::Access(_) => {
                         "it is wrong, expired or revoked; an API token (ATATT…) needs its owner's address in `email`; app passwords are gone"
                     }

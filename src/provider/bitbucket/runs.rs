@@ -115,7 +115,7 @@ impl Bitbucket<'_> {
                 .as_ref()
                 .is_some_and(|commit| commit.hash.starts_with(hash))
         };
-        let on = match (&self.call.source, &self.reference) {
+        let on = match (&self.spec.source, &self.reference) {
             (BitbucketSource::Commit(hash), _) => target.ref_name.is_none() && at(hash),
             (BitbucketSource::Reference { commit, .. }, reference) => {
                 let kind = match reference {
@@ -128,7 +128,7 @@ impl Bitbucket<'_> {
                     && commit.as_deref().is_none_or(at)
             }
         };
-        on && custom == self.call.custom_pipeline.as_deref()
+        on && custom == self.spec.custom_pipeline.as_deref()
     }
 }
 

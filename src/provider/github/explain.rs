@@ -118,14 +118,14 @@ async fn not_allowed(github: &GitHub<'_>, rejection: Error) -> Error {
                 "{status} for the dispatch, and {} for the repository: there is no {repository}, or the token does not see it",
                 read.status.as_u16()
             );
-            return rejection.told(message, unseen_hint(&github.call.credential));
+            return rejection.told(message, unseen_hint(&github.spec.credential));
         }
         Ok(_) | Err(_) => {
-            let hint = unseen_hint(&github.call.credential);
+            let hint = unseen_hint(&github.spec.credential);
             return rejection.adding("whether the repository is visible could not be read", hint);
         }
     }
-    if let GitHubPipeline::WorkflowDispatch { workflow, .. } = &github.call.pipeline
+    if let GitHubPipeline::WorkflowDispatch { workflow, .. } = &github.spec.pipeline
         && is_missing(github, workflow).await
     {
         let hint = match workflows(github).await {
@@ -149,7 +149,7 @@ async fn not_allowed(github: &GitHub<'_>, rejection: Error) -> Error {
     let (needed, evidence) = permission(github, response);
     rejection.told(
         format!("{status} for the dispatch, yet the repository is visible: the token lacks {needed}{evidence}"),
-        allowed_hint(&github.call.credential, &needed),
+        allowed_hint(&github.spec.credential, &needed),
     )
 }
 
@@ -174,7 +174,7 @@ impl GitHub<'_> {
             ),
             StatusCode::FORBIDDEN | StatusCode::NOT_FOUND => rejection.adding(
                 format!("there is no {}, or the token does not see it", self.target.repository),
-                unseen_hint(&self.call.credential),
+                unseen_hint(&self.spec.credential),
             ),
             _ => rejection,
         }
@@ -191,7 +191,7 @@ impl GitHub<'_> {
         let needed = "\"Actions: read\"";
         error.adding(
             format!("the run could not be waited for: the token lacks {needed}"),
-            allowed_hint(&self.call.credential, needed),
+            allowed_hint(&self.spec.credential, needed),
         )
     }
 
@@ -268,7 +268,7 @@ fn permission(github: &GitHub<'_>, response: &Response) -> (String, String) {
         let evidence = format!(" (X-Accepted-GitHub-Permissions: {accepted})");
         return (permissions_in_words(accepted), evidence);
     }
-    let needed = match github.call.pipeline {
+    let needed = match github.spec.pipeline {
         GitHubPipeline::RepositoryDispatch { .. } => "\"Contents: write\"",
         GitHubPipeline::WorkflowDispatch { .. } => "\"Actions: write\"",
     };

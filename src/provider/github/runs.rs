@@ -86,7 +86,7 @@ impl GitHub<'_> {
     /// The newest runs without any filter, since lists with one come from a search index that may lag by hours; with
     /// one only where a page of the newest doesn't reach back so far.
     async fn since(&self, since: DateTime<Utc>) -> Result<Vec<WorkflowRun>, Error> {
-        let (base, event) = match &self.call.pipeline {
+        let (base, event) = match &self.spec.pipeline {
             GitHubPipeline::RepositoryDispatch { .. } => (self.all_runs(), "repository_dispatch"),
             GitHubPipeline::WorkflowDispatch { workflow, .. } => (
                 self.repository(["actions", "workflows", workflow, "runs"]),
@@ -164,7 +164,7 @@ impl GitHub<'_> {
             (Some(ours), Some(theirs)) => ours == theirs.login,
             _ => true,
         };
-        let claim = match &self.call.pipeline {
+        let claim = match &self.spec.pipeline {
             GitHubPipeline::RepositoryDispatch { .. } if is_marked => Claim::Marked,
             GitHubPipeline::RepositoryDispatch { event_type, .. }
                 if title == *event_type && is_ours =>
@@ -197,7 +197,7 @@ impl GitHub<'_> {
 
     /// Whom GitHub names as the one who started a run by this credential, where that can be told.
     async fn actor(&self) -> Option<String> {
-        match &self.call.credential {
+        match &self.spec.credential {
             GitHubCredential::WorkflowToken(_) => Some("github-actions[bot]".to_owned()),
             GitHubCredential::App(_) => self.signed_in().installed.as_ref()?.actor(),
             GitHubCredential::Token(_) => {

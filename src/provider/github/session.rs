@@ -18,7 +18,7 @@ use crate::event::Event;
 use crate::provider::http::Http;
 use crate::provider::http::request::below;
 use crate::provider::{Error, Kind};
-use crate::target::{GitHubCall, GitHubCredential, Target};
+use crate::target::{GitHubCredential, GitHubSpec, Target};
 
 /// How long a renewal may take. Whoever renews does nothing else meanwhile.
 const RENEWAL_TIMEOUT: Duration = Duration::from_secs(20);
@@ -70,13 +70,13 @@ impl<'a> Session<'a> {
     /// One for that target, and for others with the same credential and permissions.
     pub(in crate::provider) fn new(
         target: &Target,
-        call: &'a GitHubCall,
+        spec: &'a GitHubSpec,
         library: Rc<Library>,
     ) -> Self {
         Self {
             library,
-            credential: &call.credential,
-            permissions: permissions(target, call),
+            credential: &spec.credential,
+            permissions: permissions(target, spec),
             repositories: RefCell::default(),
             signed_in: RefCell::default(),
             refused: RefCell::default(),

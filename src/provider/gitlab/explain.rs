@@ -125,7 +125,7 @@ fn refused(gitlab: &GitLab<'_>, rejection: Error, said: &str) -> Error {
             format!("write `{BRANCHES}{reference}` or `{TAGS}{reference}` in `ref`"),
         )
     } else if said.contains(NO_PIPELINE_VARIABLES) {
-        let by_trigger_token = matches!(gitlab.call.credential, GitLabCredential::Trigger { .. });
+        let by_trigger_token = matches!(gitlab.spec.credential, GitLabCredential::Trigger { .. });
         let why = if by_trigger_token {
             "the project forbids pipeline variables, and a trigger token always brings one"
         } else {
@@ -136,7 +136,7 @@ fn refused(gitlab: &GitLab<'_>, rejection: Error, said: &str) -> Error {
             "use an access token in `token` with `inputs` instead of `variables`; or let the project allow them: Settings, CI/CD, Variables, Minimum role to use pipeline variables",
         )
     } else if said.contains(NO_JOBS) || said.contains(NO_STAGES) {
-        let source = match gitlab.call.credential {
+        let source = match gitlab.spec.credential {
             GitLabCredential::Trigger { .. } => "trigger",
             GitLabCredential::Access(_) => "api",
         };
@@ -158,7 +158,7 @@ fn refused(gitlab: &GitLab<'_>, rejection: Error, said: &str) -> Error {
 /// that is wrong.
 async fn not_found(gitlab: &GitLab<'_>, rejection: Error) -> Error {
     let project = &gitlab.target.repository;
-    let by_trigger_token = matches!(gitlab.call.credential, GitLabCredential::Trigger { .. });
+    let by_trigger_token = matches!(gitlab.spec.credential, GitLabCredential::Trigger { .. });
     let id = gitlab.id_hint();
     let read = gitlab
         .get(&gitlab.project([]))

@@ -38,7 +38,7 @@ impl GitLab<'_> {
         &self,
         since: Option<SystemTime>,
     ) -> Result<Vec<Candidate>, Error> {
-        let source = match self.call.credential {
+        let source = match self.spec.credential {
             GitLabCredential::Trigger { .. } => "trigger",
             GitLabCredential::Access(_) => "api",
         };
@@ -101,7 +101,7 @@ impl GitLab<'_> {
     /// Whom GitLab names as the one who started a pipeline by this credential. Of a trigger token that
     /// is its owner, whom it does not tell.
     async fn user(&self) -> Option<String> {
-        match self.call.credential {
+        match self.spec.credential {
             GitLabCredential::Trigger { .. } => None,
             GitLabCredential::Access(_) => {
                 let url = below(&self.target.server.api, ["user"]);
