@@ -30,7 +30,7 @@ pub(crate) use proxies::proxy_secrets;
 use raw::Inputs;
 pub(crate) use targets::{Given, Warning};
 
-use crate::target::{Mode, OnFailure, Provider, Request, Server, Target};
+use crate::target::{Mode, OnFailure, ProviderKind, Request, Server, Target};
 
 const CERTIFICATES: &str = "ca-certificates";
 const DEFAULT_MAX_PARALLEL: NonZeroUsize = NonZeroUsize::new(8).unwrap();
@@ -68,7 +68,7 @@ impl Home {
         )?;
         let api = match get("GITHUB_API_URL") {
             Some(text) => url("GITHUB_API_URL", text)?,
-            None => place::api_address(Provider::GitHub, &web),
+            None => place::api_address(ProviderKind::GitHub, &web),
         };
         Ok(Self {
             server: Server { web, api },
@@ -142,7 +142,7 @@ pub(crate) fn read(
 fn target(
     inputs: &Inputs,
     home: &Home,
-    provider: Provider,
+    provider: ProviderKind,
     place: Option<Place>,
     certificates: Part<Option<Rc<str>>>,
 ) -> Part<Target> {
@@ -193,7 +193,7 @@ fn not_one_line(inputs: &Inputs) -> Vec<Complaint> {
 }
 
 /// Keys that are set but mean nothing for the provider.
-fn senseless(inputs: &Inputs, provider: Provider) -> Vec<Complaint> {
+fn senseless(inputs: &Inputs, provider: ProviderKind) -> Vec<Complaint> {
     inputs
         .set()
         .filter(|input| !input.providers.contains(&provider))

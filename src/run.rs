@@ -26,7 +26,7 @@ pub(crate) enum Outcome {
 
 impl Outcome {
     /// As written in outputs and messages.
-    pub(crate) fn word(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Accepted => "accepted",
             Self::Rejected => "rejected",
@@ -93,7 +93,7 @@ pub(crate) enum State {
 
 impl State {
     /// As written in outputs and messages.
-    pub(crate) fn word(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Queued => "queued",
             Self::Running => "running",
@@ -136,7 +136,7 @@ impl Conclusion {
     ];
 
     /// As written in inputs, outputs and messages.
-    pub(crate) fn word(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Success => "success",
             Self::Neutral => "neutral",
@@ -151,12 +151,12 @@ impl Conclusion {
 
 impl fmt::Display for Conclusion {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.word())
+        formatter.write_str(self.as_str())
     }
 }
 
 impl Serialize for Conclusion {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.word())
+        serializer.serialize_str(self.as_str())
     }
 }

@@ -47,17 +47,17 @@ pub(crate) enum Mode {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(crate) enum Provider {
+pub(crate) enum ProviderKind {
     GitHub,
     GitLab,
     Bitbucket,
 }
 
-impl Provider {
+impl ProviderKind {
     pub(crate) const ALL: [Self; 3] = [Self::GitHub, Self::GitLab, Self::Bitbucket];
 
     /// As written in inputs and outputs.
-    pub(crate) fn word(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::GitHub => "github",
             Self::GitLab => "gitlab",
@@ -88,11 +88,11 @@ pub(crate) struct Target {
 }
 
 impl Target {
-    pub(crate) fn provider(&self) -> Provider {
+    pub(crate) fn provider(&self) -> ProviderKind {
         match self.spec {
-            Spec::GitHub(_) => Provider::GitHub,
-            Spec::GitLab(_) => Provider::GitLab,
-            Spec::Bitbucket(_) => Provider::Bitbucket,
+            Spec::GitHub(_) => ProviderKind::GitHub,
+            Spec::GitLab(_) => ProviderKind::GitLab,
+            Spec::Bitbucket(_) => ProviderKind::Bitbucket,
         }
     }
 
@@ -205,7 +205,12 @@ impl Target {
 /// `github octo-org/app`: how messages name a target.
 impl fmt::Display for Target {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{} {}", self.provider().word(), self.repository)
+        write!(
+            formatter,
+            "{} {}",
+            self.provider().as_str(),
+            self.repository
+        )
     }
 }
 

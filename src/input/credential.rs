@@ -12,26 +12,26 @@ use super::written::Written;
 use super::{Home, with_line_breaks};
 use crate::secret::Secret;
 use crate::target::{
-    App, BitbucketCredential, GitHubCredential, GitLabCredential, PrivateKey, Provider,
+    App, BitbucketCredential, GitHubCredential, GitLabCredential, PrivateKey, ProviderKind,
 };
 
 /// How tokens of each provider begin. A token is never sent to another provider.
-const PREFIXES: [(&str, Provider); 15] = [
-    ("ghp_", Provider::GitHub),
-    ("gho_", Provider::GitHub),
-    ("ghu_", Provider::GitHub),
-    ("ghs_", Provider::GitHub),
-    ("ghr_", Provider::GitHub),
-    ("github_pat_", Provider::GitHub),
-    ("glpat-", Provider::GitLab),
-    ("glptt-", Provider::GitLab),
-    ("gldt-", Provider::GitLab),
-    ("glcbt-", Provider::GitLab),
-    ("glrt-", Provider::GitLab),
-    ("gloas-", Provider::GitLab),
-    ("ATCTT3x", Provider::Bitbucket),
-    ("ATATT3x", Provider::Bitbucket),
-    ("ATBB", Provider::Bitbucket),
+const PREFIXES: [(&str, ProviderKind); 15] = [
+    ("ghp_", ProviderKind::GitHub),
+    ("gho_", ProviderKind::GitHub),
+    ("ghu_", ProviderKind::GitHub),
+    ("ghs_", ProviderKind::GitHub),
+    ("ghr_", ProviderKind::GitHub),
+    ("github_pat_", ProviderKind::GitHub),
+    ("glpat-", ProviderKind::GitLab),
+    ("glptt-", ProviderKind::GitLab),
+    ("gldt-", ProviderKind::GitLab),
+    ("glcbt-", ProviderKind::GitLab),
+    ("glrt-", ProviderKind::GitLab),
+    ("gloas-", ProviderKind::GitLab),
+    ("ATCTT3x", ProviderKind::Bitbucket),
+    ("ATATT3x", ProviderKind::Bitbucket),
+    ("ATBB", ProviderKind::Bitbucket),
 ];
 
 const TRIGGER_TOKEN_PREFIX: &str = "glptt-";
@@ -49,7 +49,7 @@ enum Token {
     Given(Secret),
 }
 
-fn token(inputs: &Inputs, provider: Provider) -> Part<Token> {
+fn token(inputs: &Inputs, provider: ProviderKind) -> Part<Token> {
     let own = inputs.get("github-token").map(Secret::new);
     match inputs.get("token") {
         None if inputs.is_empty("token") => Ok(Token::Empty),
@@ -61,7 +61,7 @@ fn token(inputs: &Inputs, provider: Provider) -> Part<Token> {
 }
 
 /// A credential that can travel, to the provider that it is of.
-fn check(text: &str, input: &str, provider: Provider) -> Part<Secret> {
+fn check(text: &str, input: &str, provider: ProviderKind) -> Part<Secret> {
     let Some(token) = Secret::token(text) else {
         return complain(
             input,
@@ -87,7 +87,7 @@ pub(super) fn github(
     place: Option<&Place>,
 ) -> Part<GitHubCredential> {
     let mut errors = Errors::default();
-    let token = errors.take(token(inputs, Provider::GitHub));
+    let token = errors.take(token(inputs, ProviderKind::GitHub));
     let app = errors.take(app(inputs));
     let credential = token.zip(app).and_then(|(token, app)| {
         errors.take(match (token, app) {
@@ -168,7 +168,7 @@ fn workflow_token(
 
 pub(super) fn gitlab(inputs: &Inputs) -> Part<GitLabCredential> {
     let mut errors = Errors::default();
-    let token = errors.take(token(inputs, Provider::GitLab));
+    let token = errors.take(token(inputs, ProviderKind::GitLab));
     let trigger = errors.take(trigger_token(inputs));
     let credential = token.zip(trigger).and_then(|(token, trigger)| {
         errors.take(match (trigger, token) {
@@ -212,7 +212,7 @@ fn trigger_token(inputs: &Inputs) -> Part<Option<Secret>> {
         let message = "it looks like an access token, which goes into `token`";
         return complain(NAME, message);
     }
-    check(text, NAME, Provider::GitLab).map(Some)
+    check(text, NAME, ProviderKind::GitLab).map(Some)
 }
 
 /// Whether a token can trigger pipelines of a GitLab project, and do nothing else.
@@ -222,7 +222,7 @@ pub(super) fn is_trigger_token(token: &str) -> bool {
 
 pub(super) fn bitbucket(inputs: &Inputs) -> Part<BitbucketCredential> {
     let mut errors = Errors::default();
-    let token = errors.take(match token(inputs, Provider::Bitbucket) {
+    let token = errors.take(match token(inputs, ProviderKind::Bitbucket) {
         Ok(Token::Given(token)) => Ok(token),
         Ok(Token::Empty) => complain("token", EMPTY),
         Ok(Token::NotGiven { .. }) => complain(

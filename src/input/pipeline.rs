@@ -16,7 +16,7 @@ use super::{Home, boolean, credential};
 use crate::secret::Secret;
 use crate::target::{
     Argument, BRANCHES, BitbucketSource, BitbucketSpec, GitHubPipeline, GitHubSpec, GitLabSpec,
-    Provider, Reference, Spec, TAGS, Variable,
+    ProviderKind, Reference, Spec, TAGS, Variable,
 };
 
 // GitHub's limits, from its REST documentation.
@@ -33,12 +33,12 @@ const MARKER: &str = "trigger_id";
 pub(super) fn read(
     inputs: &Inputs,
     home: &Home,
-    provider: Provider,
+    provider: ProviderKind,
     place: Option<&Place>,
 ) -> Part<Spec> {
     let mut errors = Errors::default();
     match provider {
-        Provider::GitHub => {
+        ProviderKind::GitHub => {
             let pipeline = errors.take(github_pipeline(inputs));
             let credential = errors.take(credential::github(inputs, home, place));
             errors.finish(|| {
@@ -48,7 +48,7 @@ pub(super) fn read(
                 }))
             })
         }
-        Provider::GitLab => {
+        ProviderKind::GitLab => {
             let variables = errors.take(variables(inputs));
             let pipeline_inputs = errors.take(pipeline_inputs(inputs));
             let reference = errors.take(reference(inputs));
@@ -62,7 +62,7 @@ pub(super) fn read(
                 }))
             })
         }
-        Provider::Bitbucket => {
+        ProviderKind::Bitbucket => {
             let source = errors.take(bitbucket_source(inputs));
             let variables = errors.take(variables(inputs));
             let credential = errors.take(credential::bitbucket(inputs));

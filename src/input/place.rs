@@ -6,7 +6,7 @@ use super::Home;
 use super::complaint::{Complaint, Errors, Part, complain};
 use super::raw::Inputs;
 use crate::nearest::nearest;
-use crate::target::{Provider, Server};
+use crate::target::{ProviderKind, Server};
 
 const PROVIDER: &str = "provider";
 const REPOSITORY: &str = "repository";
@@ -14,14 +14,14 @@ const SERVER: &str = "server-url";
 
 /// Where a target is.
 pub(super) struct Place {
-    pub(super) provider: Provider,
+    pub(super) provider: ProviderKind,
     pub(super) server: Server,
     pub(super) repository: String,
 }
 
 /// Where inputs point to, whatever is there.
 pub(super) struct Site {
-    pub(super) provider: Provider,
+    pub(super) provider: ProviderKind,
     /// The server's web address.
     pub(super) server: Url,
     /// As it was written, or as its web URL has it; `None` where none was.
@@ -36,7 +36,7 @@ pub(super) fn read(inputs: &Inputs, home: &Home) -> Part<Place> {
     } = site(inputs, home).map_err(|found| also_of_the_name(found, inputs))?;
     // The workflow's own is on GitHub and on its own server.
     let own = || home.repository.clone();
-    let is_own = provider == Provider::GitHub && home.is_at(&server);
+    let is_own = provider == ProviderKind::GitHub && home.is_at(&server);
     if let Some(forge) = home.forge
         && is_own
     {
@@ -56,25 +56,31 @@ fn also_of_the_name(mut found: Vec<Complaint>, inputs: &Inputs) -> Vec<Complaint
     if let Ok(provider) = provider(inputs)
         && let Some(repository) = inputs.get(REPOSITORY).filter(|text| !is_web_url(text))
     {
-        found.extend(misnamed(provider.unwrap_or(Provider::GitHub), repository));
+        found.extend(misnamed(
+            provider.unwrap_or(ProviderKind::GitHub),
+            repository,
+        ));
     }
     found
 }
 
 /// The provider that is most likely meant, if something is wrong with the place.
-pub(super) fn likely_provider(inputs: &Inputs, home: &Home) -> Option<Provider> {
+pub(super) fn likely_provider(inputs: &Inputs, home: &Home) -> Option<ProviderKind> {
     if let Some(text) = inputs.get(PROVIDER) {
-        let near = nearest(text, Provider::ALL.iter().map(|provider| provider.word()))?;
-        return Provider::ALL
+        let near = nearest(
+            text,
+            ProviderKind::ALL.iter().map(|provider| provider.as_str()),
+        )?;
+        return ProviderKind::ALL
             .into_iter()
-            .find(|provider| provider.word() == near);
+            .find(|provider| provider.as_str() == near);
     }
     if inputs.is_unknown(PROVIDER) {
         return None;
     }
     match inputs.get(REPOSITORY).filter(|text| is_web_url(text)) {
         Some(url) => known_host(&server_address(url).ok()?, home),
-        None => Some(Provider::GitHub),
+        None => Some(ProviderKind::GitHub),
     }
 }
 
@@ -88,11 +94,11 @@ pub(super) fn site(inputs: &Inputs, home: &Home) -> Part<Site> {
     if let Some(url) = repository.filter(|text| is_web_url(text)) {
         return by_web_url(url, provider, server, home);
     }
-    let provider = provider.unwrap_or(Provider::GitHub);
+    let provider = provider.unwrap_or(ProviderKind::GitHub);
     let server = server.unwrap_or_else(|| match provider {
-        Provider::GitHub => home.server.web.clone(),
-        Provider::GitLab => fixed("https://gitlab.com"),
-        Provider::Bitbucket => fixed("https://bitbucket.org"),
+        ProviderKind::GitHub => home.server.web.clone(),
+        ProviderKind::GitLab => fixed("https://gitlab.com"),
+        ProviderKind::Bitbucket => fixed("https://bitbucket.org"),
     });
     Ok(Site {
         provider,
@@ -114,7 +120,7 @@ pub(super) fn is_on(repository: &str, server: &Url) -> bool {
 
 fn by_web_url(
     text: &str,
-    provider: Option<Provider>,
+    provider: Option<ProviderKind>,
     server: Option<Url>,
     home: &Home,
 ) -> Part<Site> {
@@ -122,7 +128,9 @@ fn by_web_url(
     let known = known_host(&address, home);
     let server = match server {
         Some(server) => server,
-        None if home.holds(&address) && provider.is_none_or(|named| named == Provider::GitHub) => {
+        None if home.holds(&address)
+            && provider.is_none_or(|named| named == ProviderKind::GitHub) =>
+        {
             home.server.web.clone()
         }
         None if known.is_some() && provider.is_none_or(|named| known == Some(named)) => {
@@ -167,14 +175,18 @@ pub(super) fn path_on<'a>(server: &Url, address: &'a Url) -> Option<&'a str> {
 }
 
 /// A web URL may come from text that somebody else wrote, so it decides where a token goes only for known hosts.
-fn untrusted(address: &Url, provider: Option<Provider>, known: Option<Provider>) -> Complaint {
+fn untrusted(
+    address: &Url,
+    provider: Option<ProviderKind>,
+    known: Option<ProviderKind>,
+) -> Complaint {
     let host = address.authority();
     let origin = origin(address);
     if let (Some(provider), Some(known)) = (provider, known) {
         let rest = format!(
             "is {}, but `provider` is `{}`: one of the two is wrong",
             known.name(),
-            provider.word()
+            provider.as_str()
         );
         let message = format!("the server in it {rest}");
         return Complaint::quoting(REPOSITORY, REPOSITORY, format!("{host} {rest}"), message);
@@ -192,7 +204,7 @@ fn untrusted(address: &Url, provider: Option<Provider>, known: Option<Provider>)
 }
 
 /// What is wrong with a repository's name.
-fn misnamed(provider: Provider, repository: &str) -> Option<Complaint> {
+fn misnamed(provider: ProviderKind, repository: &str) -> Option<Complaint> {
     let why = check_name(provider, repository).err()?;
     let rest = format!("{why}; it must be {}", form(provider));
     let quoting = format!("`{repository}` {rest}");
@@ -213,14 +225,14 @@ fn no_github(web: &Url) -> Option<Complaint> {
     Some(Complaint::new(SERVER, message))
 }
 
-fn place(provider: Provider, web: Url, repository: String, home: &Home) -> Part<Place> {
+fn place(provider: ProviderKind, web: Url, repository: String, home: &Home) -> Part<Place> {
     let mut errors = Errors::default();
     errors.add(misnamed(provider, &repository));
-    if provider == Provider::GitHub {
+    if provider == ProviderKind::GitHub {
         errors.add(no_github(&web));
     }
     errors.finish(|| Some(()))?;
-    let api = if provider == Provider::GitHub && home.is_at(&web) {
+    let api = if provider == ProviderKind::GitHub && home.is_at(&web) {
         home.server.api.clone()
     } else {
         api_address(provider, &web)
@@ -233,17 +245,20 @@ fn place(provider: Provider, web: Url, repository: String, home: &Home) -> Part<
 }
 
 /// The provider that `provider` says; `None` where it says none.
-pub(super) fn provider(inputs: &Inputs) -> Part<Option<Provider>> {
+pub(super) fn provider(inputs: &Inputs) -> Part<Option<ProviderKind>> {
     let Some(text) = inputs.get(PROVIDER) else {
         return Ok(None);
     };
-    let found = Provider::ALL
+    let found = ProviderKind::ALL
         .into_iter()
-        .find(|provider| provider.word() == text);
+        .find(|provider| provider.as_str() == text);
     if found.is_some() {
         return Ok(found);
     }
-    let near = nearest(text, Provider::ALL.iter().map(|provider| provider.word()));
+    let near = nearest(
+        text,
+        ProviderKind::ALL.iter().map(|provider| provider.as_str()),
+    );
     let near = near
         .map(|near| format!("; did you mean `{near}`?"))
         .unwrap_or_default();
@@ -261,24 +276,24 @@ fn server(inputs: &Inputs) -> Part<Option<Url>> {
 }
 
 fn words() -> String {
-    Provider::ALL
-        .map(|provider| format!("`{}`", provider.word()))
+    ProviderKind::ALL
+        .map(|provider| format!("`{}`", provider.as_str()))
         .join(", ")
 }
 
-fn form(provider: Provider) -> &'static str {
+fn form(provider: ProviderKind) -> &'static str {
     match provider {
-        Provider::GitHub => "`owner/name`, or its web URL",
-        Provider::GitLab => {
+        ProviderKind::GitHub => "`owner/name`, or its web URL",
+        ProviderKind::GitLab => {
             "`group/project`, with all groups between, the project's id, or its web URL"
         }
-        Provider::Bitbucket => "`workspace/repository`, or its web URL",
+        ProviderKind::Bitbucket => "`workspace/repository`, or its web URL",
     }
 }
 
 /// The characters that each provider allows in names, so that no name can become another path.
-fn check_name(provider: Provider, name: &str) -> Result<(), &'static str> {
-    if provider == Provider::GitLab
+fn check_name(provider: ProviderKind, name: &str) -> Result<(), &'static str> {
+    if provider == ProviderKind::GitLab
         && !name.is_empty()
         && name.bytes().all(|byte| byte.is_ascii_digit())
     {
@@ -287,7 +302,9 @@ fn check_name(provider: Provider, name: &str) -> Result<(), &'static str> {
     let parts: Vec<_> = name.split('/').collect();
     match (provider, parts.len()) {
         (_, 1) => return Err("has no `/`"),
-        (Provider::GitHub | Provider::Bitbucket, 3..) => return Err("has more than two parts"),
+        (ProviderKind::GitHub | ProviderKind::Bitbucket, 3..) => {
+            return Err("has more than two parts");
+        }
         _ => {}
     }
     for part in parts {
@@ -301,7 +318,7 @@ fn check_name(provider: Provider, name: &str) -> Result<(), &'static str> {
             .strip_prefix('{')
             .and_then(|part| part.strip_suffix('}'));
         let part = braced
-            .filter(|_| provider == Provider::Bitbucket)
+            .filter(|_| provider == ProviderKind::Bitbucket)
             .unwrap_or(part);
         if !part
             .bytes()
@@ -348,13 +365,13 @@ fn is_loopback(url: &Url) -> bool {
 }
 
 /// The provider of a host that everybody knows, or of the workflow's own.
-fn known_host(url: &Url, home: &Home) -> Option<Provider> {
+fn known_host(url: &Url, home: &Home) -> Option<ProviderKind> {
     match url.host_str()? {
-        _ if url.port().is_some() => home.holds(url).then_some(Provider::GitHub),
-        "gitlab.com" => Some(Provider::GitLab),
-        "bitbucket.org" => Some(Provider::Bitbucket),
-        host if is_public(host) => Some(Provider::GitHub),
-        _ => home.holds(url).then_some(Provider::GitHub),
+        _ if url.port().is_some() => home.holds(url).then_some(ProviderKind::GitHub),
+        "gitlab.com" => Some(ProviderKind::GitLab),
+        "bitbucket.org" => Some(ProviderKind::Bitbucket),
+        host if is_public(host) => Some(ProviderKind::GitHub),
+        _ => home.holds(url).then_some(ProviderKind::GitHub),
     }
 }
 
@@ -364,15 +381,17 @@ fn is_public(host: &str) -> bool {
 }
 
 /// Where a server's API is.
-pub(super) fn api_address(provider: Provider, web: &Url) -> Url {
+pub(super) fn api_address(provider: ProviderKind, web: &Url) -> Url {
     let host = web.host_str().unwrap_or_default();
     match provider {
-        Provider::GitHub if host == "github.com" => fixed("https://api.github.com"),
-        Provider::GitHub if host.ends_with(".ghe.com") => fixed(&format!("https://api.{host}")),
-        Provider::GitHub => below(web, "api/v3"),
-        Provider::GitLab => below(web, "api/v4"),
-        Provider::Bitbucket if host == "bitbucket.org" => fixed("https://api.bitbucket.org/2.0"),
-        Provider::Bitbucket => below(web, "2.0"),
+        ProviderKind::GitHub if host == "github.com" => fixed("https://api.github.com"),
+        ProviderKind::GitHub if host.ends_with(".ghe.com") => fixed(&format!("https://api.{host}")),
+        ProviderKind::GitHub => below(web, "api/v3"),
+        ProviderKind::GitLab => below(web, "api/v4"),
+        ProviderKind::Bitbucket if host == "bitbucket.org" => {
+            fixed("https://api.bitbucket.org/2.0")
+        }
+        ProviderKind::Bitbucket => below(web, "2.0"),
     }
 }
 

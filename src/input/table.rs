@@ -1,7 +1,7 @@
 //! The inputs there are: names, defaults, descriptions, and whose they are.
 //! `action.yml` and the README's table say the same; a test holds the three together.
 
-use crate::target::Provider::{self, Bitbucket, GitHub, GitLab};
+use crate::target::ProviderKind::{self, Bitbucket, GitHub, GitLab};
 
 /// An input of the action.
 pub(crate) struct Declared {
@@ -9,7 +9,7 @@ pub(crate) struct Declared {
     /// As in `action.yml`, where an expression stands for itself.
     pub(crate) default: &'static str,
     /// The providers for which it makes sense.
-    pub(crate) providers: &'static [Provider],
+    pub(crate) providers: &'static [ProviderKind],
     /// Read by the tests that hold `action.yml` and the README to it.
     #[cfg_attr(
         not(test),
@@ -18,12 +18,12 @@ pub(crate) struct Declared {
     pub(crate) description: &'static str,
 }
 
-const ALL: &[Provider] = &Provider::ALL;
+const ALL: &[ProviderKind] = &ProviderKind::ALL;
 
 const fn input(
     name: &'static str,
     default: &'static str,
-    providers: &'static [Provider],
+    providers: &'static [ProviderKind],
     description: &'static str,
 ) -> Declared {
     Declared {

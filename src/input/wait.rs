@@ -7,7 +7,7 @@ use super::document::Node;
 use super::raw::Inputs;
 use super::{boolean, one_of};
 use crate::run::Conclusion;
-use crate::target::{Logs, OnAbandoned, OnBlocked, Provider, ResultArtifact, Wait};
+use crate::target::{Logs, OnAbandoned, OnBlocked, ProviderKind, ResultArtifact, Wait};
 
 /// Inputs that mean something only where the run is waited for.
 pub(super) const ONLY_WITH_WAIT: [&str; 6] = [
@@ -23,7 +23,7 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_hours(6);
 const LONGEST_TIMEOUT: Duration = Duration::from_hours(5 * 24);
 
 /// `None`: it is not waited for.
-pub(super) fn read(inputs: &Inputs, provider: Provider) -> Part<Option<Wait>> {
+pub(super) fn read(inputs: &Inputs, provider: ProviderKind) -> Part<Option<Wait>> {
     let mut errors = Errors::default();
     // The other inputs are checked even if `wait` itself is wrong.
     if let Some(false) = errors.take(boolean(inputs, "wait")) {
@@ -67,7 +67,7 @@ pub(super) fn read(inputs: &Inputs, provider: Provider) -> Part<Option<Wait>> {
 }
 
 /// Complains about what is set where nothing is waited for.
-fn only_with_wait(inputs: &Inputs, provider: Provider) -> Vec<Complaint> {
+fn only_with_wait(inputs: &Inputs, provider: ProviderKind) -> Vec<Complaint> {
     if inputs.is_unknown("wait") {
         return Vec::new();
     }
@@ -129,11 +129,11 @@ fn success(inputs: &Inputs) -> Part<Vec<Conclusion>> {
     };
     let known: Option<Vec<_>> = words
         .into_iter()
-        .map(|word| allowed().find(|conclusion| Some(conclusion.word()) == word))
+        .map(|word| allowed().find(|conclusion| Some(conclusion.as_str()) == word))
         .collect();
     known.filter(|known| !known.is_empty()).map_or_else(
         || {
-            let words: Vec<_> = allowed().map(Conclusion::word).collect();
+            let words: Vec<_> = allowed().map(Conclusion::as_str).collect();
             let words = words.join(", ");
             let message = format!("it must be a list like `success, neutral` of these: {words}");
             complain(NAME, message)
@@ -142,16 +142,16 @@ fn success(inputs: &Inputs) -> Part<Vec<Conclusion>> {
     )
 }
 
-fn result(inputs: &Inputs, provider: Provider) -> Part<Option<ResultArtifact>> {
+fn result(inputs: &Inputs, provider: ProviderKind) -> Part<Option<ResultArtifact>> {
     const NAME: &str = "result-artifact";
     let Some(text) = inputs.get(NAME) else {
         return Ok(None);
     };
     match provider {
-        Provider::GitHub => return Ok(Some(ResultArtifact::Named(text.to_owned()))),
-        Provider::GitLab => {}
+        ProviderKind::GitHub => return Ok(Some(ResultArtifact::Named(text.to_owned()))),
+        ProviderKind::GitLab => {}
         // That it means nothing there is reported already.
-        Provider::Bitbucket => return Ok(None),
+        ProviderKind::Bitbucket => return Ok(None),
     }
     // A job's name may have colons, as `test:unit` has; a file's path hardly ever.
     match text.rsplit_once(':') {
@@ -226,17 +226,17 @@ mod tests {
     fn a_result_is_where_the_provider_keeps_it() {
         let read = |provider, text| result(&inputs(&[("result-artifact", text)]), provider);
         assert_eq!(
-            read(Provider::GitHub, "result"),
+            read(ProviderKind::GitHub, "result"),
             Ok(Some(ResultArtifact::Named("result".to_owned())))
         );
         assert_eq!(
-            read(Provider::GitLab, "test:unit:out/result.json"),
+            read(ProviderKind::GitLab, "test:unit:out/result.json"),
             Ok(Some(ResultArtifact::OfJob {
                 job: "test:unit".to_owned(),
                 path: "out/result.json".to_owned()
             }))
         );
-        assert!(read(Provider::GitLab, "out/result.json").is_err());
-        assert!(read(Provider::GitLab, "build:").is_err());
+        assert!(read(ProviderKind::GitLab, "out/result.json").is_err());
+        assert!(read(ProviderKind::GitLab, "build:").is_err());
     }
 }

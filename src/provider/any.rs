@@ -13,7 +13,7 @@ use super::quota::Quota;
 use super::types::{Candidate, Depth, PollIntervals, RequestForm, Secrets, TriggerRequest};
 use super::{bitbucket, github, gitlab};
 use crate::run::{Job, Run, Snapshot};
-use crate::target::{Provider, ResultArtifact, Spec, Target};
+use crate::target::{ProviderKind, ResultArtifact, Spec, Target};
 
 /// What comes right before a trigger takes no longer: it holds one of the few permits for triggers.
 const READY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -133,9 +133,9 @@ impl<'a> AnyProvider<'a> {
 
     pub(crate) fn poll_intervals(&self) -> PollIntervals {
         PollIntervals::of(match self {
-            Self::GitHub(_) => Provider::GitHub,
-            Self::GitLab(_) => Provider::GitLab,
-            Self::Bitbucket(_) => Provider::Bitbucket,
+            Self::GitHub(_) => ProviderKind::GitHub,
+            Self::GitLab(_) => ProviderKind::GitLab,
+            Self::Bitbucket(_) => ProviderKind::Bitbucket,
         })
     }
 

@@ -10,8 +10,8 @@ use super::github::{Library, Session, permissions};
 use super::http::{Client, Http};
 use super::{Error, PollIntervals, Quota};
 use crate::target::{
-    BitbucketCredential, GitHubCredential, GitLabCredential, PrivateKey, Provider, Proxies, Spec,
-    Target,
+    BitbucketCredential, GitHubCredential, GitLabCredential, PrivateKey, ProviderKind, Proxies,
+    Spec, Target,
 };
 
 /// What a target has in common with others.
@@ -34,7 +34,7 @@ impl Connection<'_> {
 /// A host and a credential.
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct CredentialKey<'a> {
-    provider: Provider,
+    provider: ProviderKind,
     api: &'a Url,
     /// Of a GitHub App whose installation it is: each has a limit of its own.
     owner: Option<String>,
@@ -99,7 +99,7 @@ impl<'a> CredentialKey<'a> {
                 GitHubCredential::App(app) => {
                     let (PrivateKey::Pkcs1(key) | PrivateKey::Pkcs8(key)) = &app.private_key;
                     return Self {
-                        provider: Provider::GitHub,
+                        provider: ProviderKind::GitHub,
                         api: &target.server.api,
                         owner: owner(),
                         credential: vec![app.client_id.as_bytes(), key],

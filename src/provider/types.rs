@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 use url::Url;
 
 use crate::secret::Secret;
-use crate::target::{Argument, Provider};
+use crate::target::{Argument, ProviderKind};
 
 /// Largest result that is read back, in bytes.
 pub(crate) const LARGEST_RESULT: usize = 1024 * 1024;
@@ -81,11 +81,11 @@ pub(crate) enum Claim {
 }
 
 impl PollIntervals {
-    pub(crate) fn of(provider: Provider) -> Self {
+    pub(crate) fn of(provider: ProviderKind) -> Self {
         match provider {
-            Provider::GitHub => Self::GITHUB,
-            Provider::GitLab => Self::GITLAB,
-            Provider::Bitbucket => Self::BITBUCKET,
+            ProviderKind::GitHub => Self::GITHUB,
+            ProviderKind::GitLab => Self::GITLAB,
+            ProviderKind::Bitbucket => Self::BITBUCKET,
         }
     }
 

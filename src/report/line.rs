@@ -124,8 +124,8 @@ fn by_time(run: &Run, marked: bool) -> String {
 fn news(target: &Target, news: &News<'_>) -> Option<String> {
     Some(match news {
         News::State { state, blocked_on } => match blocked_on {
-            Some(blocked_on) => format!("{}, waits for {}", state.word(), holder(blocked_on)),
-            None => state.word().to_owned(),
+            Some(blocked_on) => format!("{}, waits for {}", state.as_str(), holder(blocked_on)),
+            None => state.as_str().to_owned(),
         },
         News::Job(job) => self::job(job),
         News::Failing(why) => format!("{why}; still waiting"),
@@ -136,7 +136,7 @@ fn news(target: &Target, news: &News<'_>) -> Option<String> {
             done,
             all,
         } => {
-            let state = state.map_or("not seen yet", State::word);
+            let state = state.map_or("not seen yet", State::as_str);
             let jobs = match all {
                 0 => String::new(),
                 all => format!(", {done} of {all} jobs done"),
@@ -189,7 +189,7 @@ fn job(job: &Job) -> String {
             )
         }
         State::Blocked => "blocked, waits for a person".to_owned(),
-        State::Queued | State::Running => job.state.word().to_owned(),
+        State::Queued | State::Running => job.state.as_str().to_owned(),
     };
     format!("{kind} {name}: {doing}")
 }
@@ -235,7 +235,7 @@ fn provider_says(target: &Target, snapshot: &Snapshot) -> String {
         .conclusion
         .as_ref()
         .unwrap_or(&snapshot.provider_status.state);
-    let ours = snapshot.state.conclusion().map(Conclusion::word);
+    let ours = snapshot.state.conclusion().map(Conclusion::as_str);
     if ours == Some(word.as_str()) {
         return String::new();
     }

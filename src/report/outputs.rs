@@ -44,7 +44,7 @@ pub(crate) const OUTPUTS: [(&str, &str); 7] = [
 pub(crate) fn first_outputs() -> impl Iterator<Item = (&'static str, String)> {
     OUTPUTS.iter().map(|(name, _)| {
         let value = match *name {
-            "outcome" => Outcome::Unknown.word(),
+            "outcome" => Outcome::Unknown.as_str(),
             "results" => "[]",
             _ => "",
         };
@@ -60,7 +60,7 @@ pub(crate) fn early_outputs(
 ) -> [(&'static str, String); 4] {
     let text = |text: fn(&Run) -> &str| run.map(|run| hide(text(run))).unwrap_or_default();
     [
-        ("outcome", Outcome::Accepted.word().to_owned()),
+        ("outcome", Outcome::Accepted.as_str().to_owned()),
         ("run-id", text(|run| &run.id)),
         ("run-url", text(|run| &run.url)),
         ("trigger-id", marker.unwrap_or_default().to_owned()),
@@ -79,11 +79,13 @@ pub(crate) fn outputs(reports: &[TargetReport<'_>], hide: Hide<'_>) -> Vec<(&'st
         .iter()
         .find_map(|report| report.followed.result.as_deref());
     let values = [
-        worst(reports).word().to_owned(),
+        worst(reports).as_str().to_owned(),
         run_id,
         run_url,
         trigger_id,
-        conclusion(reports).map_or("", Conclusion::word).to_owned(),
+        conclusion(reports)
+            .map_or("", Conclusion::as_str)
+            .to_owned(),
         result
             .map(|result| json::hide_in_json(result, hide))
             .unwrap_or_default(),

@@ -83,7 +83,7 @@ fn table(reports: &[TargetReport<'_>], mode: Mode, hide: Hide<'_>, page: &mut Pa
     for report in reports {
         let target = code(&hide(&report.target.to_string()));
         let pipeline = code(&hide(&pipeline(report.target)));
-        let outcome = report.triggered.outcome.word();
+        let outcome = report.triggered.outcome.as_str();
         let runs = &report.followed.runs;
         for run in runs {
             let link = link(&hidden(&run.run, hide));
@@ -98,7 +98,7 @@ fn table(reports: &[TargetReport<'_>], mode: Mode, hide: Hide<'_>, page: &mut Pa
             ));
         }
         if runs.is_empty() {
-            let conclusion = report.followed.conclusion.map_or("", Conclusion::word);
+            let conclusion = report.followed.conclusion.map_or("", Conclusion::as_str);
             page.add(&format!(
                 "| {target} | {pipeline} | {outcome} |  | {conclusion} |  |\n"
             ));

@@ -24,9 +24,9 @@ pub(crate) enum Annotation {
 /// What a target came to, in a word.
 pub(crate) fn word(report: &TargetReport<'_>) -> &'static str {
     match report.followed.conclusion {
-        Some(conclusion) => conclusion.word(),
+        Some(conclusion) => conclusion.as_str(),
         None if report.followed.runs.iter().any(|run| run.end.is_some()) => "stopped",
-        None => report.triggered.outcome.word(),
+        None => report.triggered.outcome.as_str(),
     }
 }
 
@@ -191,7 +191,7 @@ fn failed_runs_of(report: &TargetReport<'_>) -> impl Iterator<Item = (String, St
     let failed = report.followed.counted();
     let failed = failed.filter(|run| !report.run_passes(run));
     failed.map(|run| {
-        let conclusion = run.conclusion.map_or("stopped", Conclusion::word);
+        let conclusion = run.conclusion.map_or("stopped", Conclusion::as_str);
         let what = format!("{} {conclusion}", run.run);
         (what, failed_run(report, run))
     })

@@ -120,7 +120,7 @@ impl Simulation {
         Snapshot {
             state,
             provider_status: ProviderStatus {
-                state: state.word().to_owned(),
+                state: state.as_str().to_owned(),
                 conclusion: None,
             },
             lacks_conclusion: false,

@@ -23,7 +23,7 @@ fn snapshot(state: State) -> Snapshot {
     Snapshot {
         state,
         provider_status: ProviderStatus {
-            state: state.word().to_owned(),
+            state: state.as_str().to_owned(),
             conclusion: None,
         },
         lacks_conclusion: false,
@@ -72,8 +72,8 @@ const DONE: State = State::Completed(Conclusion::Success);
 /// What was said, in a word each with the second.
 fn word(news: &News<'_>) -> String {
     match news {
-        News::State { state, .. } => state.word().to_owned(),
-        News::Job(job) => format!("job {} {}", job.name, job.state.word()),
+        News::State { state, .. } => state.as_str().to_owned(),
+        News::Job(job) => format!("job {} {}", job.name, job.state.as_str()),
         News::LongTurn => "long turn".to_owned(),
         News::Failing(_) => "failing".to_owned(),
         News::Readable => "readable".to_owned(),

@@ -12,7 +12,7 @@ use super::super::{Home, certificates, not_one_line, place, table, target, wait}
 use super::inherit::{Defaults, WHERE};
 use super::{NAME, STEPS_ALONE};
 use crate::secret::Secret;
-use crate::target::{Provider, Target};
+use crate::target::{ProviderKind, Target};
 
 /// Keys whose values may be mappings or lists of their own.
 const NESTED: [&str; 5] = [
@@ -162,7 +162,7 @@ impl TargetEntry {
         let known = place.as_ref().map(|place| place.provider);
         let provider = known.or_else(|| place::likely_provider(&ground, home));
         // With an unknown provider, only what is the same for all of them can be checked.
-        let any = provider.unwrap_or(Provider::GitHub);
+        let any = provider.unwrap_or(ProviderKind::GitHub);
         let inputs = defaults.all(&self.own, &ground, any, place.as_ref());
         let target = if let Some(provider) = provider {
             errors.take(target(&inputs, home, provider, place, certificates))

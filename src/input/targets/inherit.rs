@@ -7,7 +7,7 @@ use super::super::raw::Inputs;
 use super::super::wait::ONLY_WITH_WAIT;
 use super::super::{Home, boolean, credential, table};
 use super::STEPS_ALONE;
-use crate::target::Provider;
+use crate::target::ProviderKind;
 
 /// Keys that say where a target is.
 pub(super) const WHERE: [&str; 3] = ["provider", "server-url", "repository"];
@@ -27,7 +27,7 @@ pub(super) struct Defaults<'step> {
     step: &'step Inputs,
     /// Where they point to themselves; `None` where that cannot be told.
     site: Option<Site>,
-    provider: Option<Provider>,
+    provider: Option<ProviderKind>,
 }
 
 impl<'step> Defaults<'step> {
@@ -71,7 +71,7 @@ impl<'step> Defaults<'step> {
             Ok(Some(provider)) => Some(provider),
             // To have none of the step's is to have the default, unless a web URL says it.
             Ok(None) if own.has("provider") && !is_by_url(own) && !is_by_url(self.step) => {
-                Some(Provider::GitHub)
+                Some(ProviderKind::GitHub)
             }
             Ok(None) | Err(_) => None,
         };
@@ -83,7 +83,7 @@ impl<'step> Defaults<'step> {
         &self,
         own: &Inputs,
         ground: &Inputs,
-        provider: Provider,
+        provider: ProviderKind,
         place: Option<&Place>,
     ) -> Inputs {
         let waits = if own.has("wait") { own } else { self.step };
@@ -129,7 +129,7 @@ impl<'step> Defaults<'step> {
     }
 
     /// Whether the step's credential is one for an entry there that has these of its own.
-    fn inherits_credential(&self, name: &str, own: &Inputs, provider: Provider) -> bool {
+    fn inherits_credential(&self, name: &str, own: &Inputs, provider: ProviderKind) -> bool {
         match name {
             "token" => self.inherits_token(own, provider),
             // A key without the App that it is of.
@@ -139,17 +139,17 @@ impl<'step> Defaults<'step> {
         }
     }
 
-    fn inherits_token(&self, own: &Inputs, provider: Provider) -> bool {
+    fn inherits_token(&self, own: &Inputs, provider: ProviderKind) -> bool {
         let token = self.step.get("token");
         let is_workflows_own = token.is_some() && token == self.step.get("github-token");
         let displaced = match provider {
-            Provider::GitHub => own.get("client-id").or(own.get("private-key")).is_some(),
+            ProviderKind::GitHub => own.get("client-id").or(own.get("private-key")).is_some(),
             // Beside a trigger token, a token is there to read, which another trigger token does not.
-            Provider::GitLab => {
+            ProviderKind::GitLab => {
                 own.get("trigger-token").is_some()
                     && token.is_some_and(credential::is_trigger_token)
             }
-            Provider::Bitbucket => false,
+            ProviderKind::Bitbucket => false,
         };
         !is_workflows_own && !displaced
     }
@@ -159,6 +159,6 @@ fn is_by_url(inputs: &Inputs) -> bool {
     inputs.get("repository").is_some_and(place::is_web_url)
 }
 
-fn makes_sense(name: &str, provider: Provider) -> bool {
+fn makes_sense(name: &str, provider: ProviderKind) -> bool {
     table::declared(name).is_some_and(|declared| declared.providers.contains(&provider))
 }

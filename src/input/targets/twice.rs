@@ -56,7 +56,7 @@ fn warning(group: &[&Position]) -> Option<Warning> {
 fn fingerprint(target: &Target) -> u64 {
     let mut state = DefaultHasher::new();
     target.server.web.hash(&mut state);
-    target.provider().word().hash(&mut state);
+    target.provider().as_str().hash(&mut state);
     // No provider tells upper from lower case there.
     target.repository.to_lowercase().hash(&mut state);
     match &target.spec {

@@ -154,7 +154,7 @@ fn full(report: &TargetReport<'_>, hide: Hide<'_>) -> Full {
         followed,
     } = report;
     Full {
-        provider: target.provider().word(),
+        provider: target.provider().as_str(),
         repository: hide(&target.repository),
         pipeline: hide(&target.pipeline()),
         outcome: triggered.outcome,
@@ -182,7 +182,7 @@ fn full_run(followed: &FollowedRun, hide: Hide<'_>) -> FullRun {
         number: run.number.map(|number| hide_number(number, hide)),
         url: hide(&run.url),
         matched_by: run.matched_by,
-        state: snapshot.map(|snapshot| snapshot.state.word()),
+        state: snapshot.map(|snapshot| snapshot.state.as_str()),
         conclusion: followed.conclusion,
         provider_state: snapshot.map(|snapshot| hide(&snapshot.provider_status.state)),
         provider_conclusion: snapshot
@@ -210,7 +210,7 @@ fn short(report: &TargetReport<'_>, detail: Detail, hide: Hide<'_>) -> Short {
     let short_left = |text: String| Some(cut(&text, most.max(SHORTEST_REASON)));
     let left = report.followed.left_running.as_deref().map(hide);
     Short {
-        provider: with_names.map(|()| target.provider().word()),
+        provider: with_names.map(|()| target.provider().as_str()),
         repository: with_names.map(|()| hide(&target.repository)),
         outcome: report.triggered.outcome,
         conclusion: report.followed.conclusion,
