@@ -28,7 +28,7 @@ use crate::provider::http::Http;
 use crate::run::{Conclusion, End, Failure, MatchedBy, Outcome, Run};
 use crate::shutdown::{Shutdown, ShutdownMode};
 use crate::siblings::Siblings;
-use crate::target::{Target, Wait};
+use crate::target::{Target, WaitOptions};
 use crate::trigger::Triggered;
 use crate::wait::{Watch, ended_in_time, wait};
 
@@ -260,7 +260,7 @@ impl<'target> Following<'_, 'target> {
     }
 
     /// When the time of the wait is over.
-    fn deadline_of(&self, wait: &Wait) -> Instant {
+    fn deadline_of(&self, wait: &WaitOptions) -> Instant {
         self.began + wait.timeout
     }
 
@@ -273,7 +273,7 @@ impl<'target> Following<'_, 'target> {
     }
 
     /// Waits for one run, and sees to it that it does not go on without us.
-    async fn watch(&self, run: Run, wait_for: &Wait) -> FollowedRun {
+    async fn watch(&self, run: Run, wait_for: &WaitOptions) -> FollowedRun {
         let tell = |news: News<'_>| (self.tell)(Event::Run { run: &run, news });
         let deadline = self.deadline_of(wait_for);
         let ends_by = DateTime::<Utc>::from(self.http.at_server(deadline));

@@ -1,7 +1,7 @@
 //! What is asked for: validated nouns, no input or output. Behind this door no string is a flag.
 
 pub(crate) mod proxies;
-mod wait;
+mod wait_options;
 
 use std::fmt;
 use std::num::NonZeroUsize;
@@ -13,7 +13,7 @@ use url::Url;
 
 use crate::secret::Secret;
 pub(crate) use proxies::Proxies;
-pub(crate) use wait::{Logs, OnAbandoned, OnBlocked, ResultArtifact, Wait};
+pub(crate) use wait_options::{Logs, OnAbandoned, OnBlocked, ResultArtifact, WaitOptions};
 
 /// The line of a workflow that puts the marker into the title of its runs.
 pub(crate) const RUN_NAME: &str =
@@ -84,7 +84,7 @@ pub(crate) struct Target {
     /// PEM, trusted in addition to the system's certificates.
     pub(crate) certificates: Option<Rc<str>>,
     /// `None`: the step ends with the trigger.
-    pub(crate) wait: Option<Wait>,
+    pub(crate) wait: Option<WaitOptions>,
 }
 
 impl Target {

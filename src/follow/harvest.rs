@@ -10,7 +10,7 @@ use crate::provider::http::LogTail;
 use crate::provider::{Error, Kind, LARGEST_RESULT};
 use crate::run::{Conclusion, Failure, Job, JobKind, JobLog, Run, Snapshot};
 use crate::shutdown::ShutdownMode;
-use crate::target::{Logs, ResultArtifact, Wait};
+use crate::target::{Logs, ResultArtifact, WaitOptions};
 use crate::untrusted::{cut, without_escapes};
 
 /// Most jobs of a run whose logs are shown.
@@ -35,7 +35,7 @@ impl Following<'_, '_> {
         &self,
         run: &Run,
         snapshot: Option<&Snapshot>,
-        wait: &Wait,
+        wait: &WaitOptions,
         tell: &dyn Fn(News<'_>),
     ) -> Vec<JobLog> {
         let Some(snapshot) = snapshot.filter(|_| wait.logs != Logs::None) else {

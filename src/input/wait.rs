@@ -7,7 +7,7 @@ use super::document::Node;
 use super::raw::Inputs;
 use super::{boolean, one_of};
 use crate::run::Conclusion;
-use crate::target::{Logs, OnAbandoned, OnBlocked, ProviderKind, ResultArtifact, Wait};
+use crate::target::{Logs, OnAbandoned, OnBlocked, ProviderKind, ResultArtifact, WaitOptions};
 
 /// Inputs that mean something only where the run is waited for.
 pub(super) const ONLY_WITH_WAIT: [&str; 6] = [
@@ -23,7 +23,7 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_hours(6);
 const LONGEST_TIMEOUT: Duration = Duration::from_hours(5 * 24);
 
 /// `None`: it is not waited for.
-pub(super) fn read(inputs: &Inputs, provider: ProviderKind) -> Part<Option<Wait>> {
+pub(super) fn read(inputs: &Inputs, provider: ProviderKind) -> Part<Option<WaitOptions>> {
     let mut errors = Errors::default();
     // The other inputs are checked even if `wait` itself is wrong.
     if let Some(false) = errors.take(boolean(inputs, "wait")) {
@@ -35,7 +35,7 @@ pub(super) fn read(inputs: &Inputs, provider: ProviderKind) -> Part<Option<Wait>
     let on_blocked = errors.take(one_of(
         inputs,
         "on-blocked",
-        &[("wait", OnBlocked::Wait), ("fail", OnBlocked::Fail)],
+        &[("wait", OnBlocked::WaitOptions), ("fail", OnBlocked::Fail)],
     ));
     let on_abandoned = errors.take(one_of(
         inputs,
@@ -55,7 +55,7 @@ pub(super) fn read(inputs: &Inputs, provider: ProviderKind) -> Part<Option<Wait>
     });
     let result = errors.take(result(inputs, provider));
     errors.finish(|| {
-        Some(Some(Wait {
+        Some(Some(WaitOptions {
             timeout: timeout?,
             success: success?,
             on_blocked: on_blocked?,

@@ -146,7 +146,13 @@ async fn story(
 
 async fn patient(script: impl Fn(u64, Depth) -> Result<Snapshot, Error>) -> Story {
     let (_handle, shutdown) = Shutdown::manual();
-    story(OnBlocked::Wait, Duration::from_hours(6), &shutdown, script).await
+    story(
+        OnBlocked::WaitOptions,
+        Duration::from_hours(6),
+        &shutdown,
+        script,
+    )
+    .await
 }
 
 fn running_until(end: u64) -> impl Fn(u64, Depth) -> Result<Snapshot, Error> {
@@ -349,7 +355,7 @@ async fn the_deadline_ends_it() {
     let (_handle, shutdown) = Shutdown::manual();
     let minute = Duration::from_mins(1);
     let start = Instant::now();
-    let story = story(OnBlocked::Wait, minute, &shutdown, |_, _| {
+    let story = story(OnBlocked::WaitOptions, minute, &shutdown, |_, _| {
         Ok(snapshot(State::Running))
     })
     .await;
@@ -377,7 +383,7 @@ async fn an_end_before_the_deadline_counts() {
     ];
     for (second, expected) in cases {
         let told = story(
-            OnBlocked::Wait,
+            OnBlocked::WaitOptions,
             Duration::from_mins(1),
             &shutdown,
             |age, _| {
@@ -409,7 +415,7 @@ async fn an_end_before_the_deadline_counts() {
         since: start,
         deadline: start + Duration::from_mins(1),
         ends_by: noon() + Duration::from_mins(1),
-        on_blocked: OnBlocked::Wait,
+        on_blocked: OnBlocked::WaitOptions,
         intervals: PollIntervals::GITLAB,
         quota: &quota,
     };
@@ -423,7 +429,13 @@ async fn an_end_before_the_deadline_counts() {
 async fn an_end_that_was_seen_counts() {
     let (_handle, shutdown) = Shutdown::manual();
     let deadline = 14 * SECOND;
-    let told = story(OnBlocked::Wait, deadline, &shutdown, running_until(10)).await;
+    let told = story(
+        OnBlocked::WaitOptions,
+        deadline,
+        &shutdown,
+        running_until(10),
+    )
+    .await;
     assert!(matches!(told.waited.end, End::Completed(_)));
     assert_eq!(
         told.waited.snapshot.map(|snapshot| snapshot.state),
@@ -439,7 +451,7 @@ async fn a_stop_ends_it_at_once() {
     let (handle, shutdown) = Shutdown::manual();
     let start = Instant::now();
     let waiting = story(
-        OnBlocked::Wait,
+        OnBlocked::WaitOptions,
         Duration::from_hours(6),
         &shutdown,
         |_, _| Ok(snapshot(State::Running)),

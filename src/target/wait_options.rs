@@ -6,7 +6,7 @@ use crate::run::Conclusion;
 
 /// How a run is waited for.
 #[derive(Clone, Debug)]
-pub(crate) struct Wait {
+pub(crate) struct WaitOptions {
     /// How long, counted from the trigger.
     pub(crate) timeout: Duration,
     /// Conclusions that pass; all others fail.
@@ -20,7 +20,7 @@ pub(crate) struct Wait {
 /// What becomes of the wait when the run needs a person.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum OnBlocked {
-    Wait,
+    WaitOptions,
     Fail,
 }
 
