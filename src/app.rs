@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 
 use crate::batch::{self, TargetReport};
-use crate::input::{self, Complaint, Given};
+use crate::input::{self, InputError, RawRequest};
 use crate::report::{self, Annotation};
 use crate::runner::Runner;
 use crate::shutdown::Shutdown;
@@ -30,15 +30,15 @@ pub(crate) async fn run<W: Write>(
     runner: &Runner<W>,
     shutdown: &Shutdown,
 ) -> Verdict {
-    let given = Given::from_environment(environment);
-    mask(&given, environment, runner);
+    let raw_request = RawRequest::from_environment(environment);
+    mask(&raw_request, environment, runner);
     // Found out now, or else only when something has been started.
     runner.open(report::first_outputs());
 
     if let Some(complaint) = input::refuse_arguments(arguments) {
         return complain(&[complaint], runner);
     }
-    let (mut request, warnings) = match input::read(&given, environment) {
+    let (mut request, warnings) = match input::read(&raw_request, environment) {
         Ok(read) if !runner.lost_output() => read,
         Ok(_) => return nothing_was_sent(runner),
         Err(complaints) => return complain(&complaints, runner),
@@ -64,9 +64,13 @@ pub(crate) async fn run<W: Write>(
 }
 
 /// Before anything else is printed.
-fn mask<W: Write>(given: &Given, environment: &BTreeMap<String, String>, runner: &Runner<W>) {
+fn mask<W: Write>(
+    raw_request: &RawRequest,
+    environment: &BTreeMap<String, String>,
+    runner: &Runner<W>,
+) {
     let mut warnings = Vec::new();
-    let inputs = given.secrets().into_iter();
+    let inputs = raw_request.secrets().into_iter();
     let inputs = inputs.map(|(name, secret)| (format!("input {name}"), secret));
     let proxies = input::proxy_secrets(environment).into_iter();
     let proxies = proxies.map(|(name, secret)| (format!("environment variable {name}"), secret));
@@ -94,7 +98,7 @@ fn mask<W: Write>(given: &Given, environment: &BTreeMap<String, String>, runner:
     }
 }
 
-fn complain<W: Write>(complaints: &[Complaint], runner: &Runner<W>) -> Verdict {
+fn complain<W: Write>(complaints: &[InputError], runner: &Runner<W>) -> Verdict {
     for complaint in complaints {
         runner.error(&complaint.title(), &complaint.message);
     }

@@ -1,18 +1,18 @@
 //! `INPUT_*` to a [`Request`], or every complaint at once. Nothing is read but the environment given.
 
-mod complaint;
 mod credential;
 mod document;
+mod error;
+mod inputs;
+mod location;
 mod pipeline;
-mod place;
 mod proxies;
-mod raw;
+mod raw_input;
 mod table;
 mod targets;
 #[cfg(test)]
 mod tests;
 mod wait;
-mod written;
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
@@ -23,12 +23,12 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use url::Url;
 
-pub(crate) use complaint::Complaint;
-use complaint::{Errors, Part, complain};
-use place::Place;
+pub(crate) use error::InputError;
+use error::{Checked, Errors, complain};
+use inputs::Inputs;
+use location::Location;
 pub(crate) use proxies::proxy_secrets;
-use raw::Inputs;
-pub(crate) use targets::{Given, Warning};
+pub(crate) use targets::{RawRequest, Warning};
 
 use crate::target::{Mode, OnFailure, ProviderKind, Request, Server, Target};
 
@@ -38,7 +38,7 @@ const DEFAULT_MAX_PARALLEL: NonZeroUsize = NonZeroUsize::new(8).unwrap();
 const MOST_PARALLEL: usize = 1_000;
 
 /// Where the workflow itself runs.
-pub(crate) struct Home {
+pub(crate) struct HostRepository {
     server: Server,
     /// `None` by hand.
     repository: Option<String>,
@@ -49,9 +49,9 @@ pub(crate) struct Home {
 /// Variables that runners of other forges set beside GitHub's. Forgejo sets Gitea's too.
 const FORGES: [(&str, &str); 2] = [("FORGEJO_ACTIONS", "Forgejo"), ("GITEA_ACTIONS", "Gitea")];
 
-impl Home {
+impl HostRepository {
     /// Reads `GITHUB_SERVER_URL`, `GITHUB_API_URL`, `GITHUB_REPOSITORY` and which forge it is; by hand it is github.com.
-    pub(crate) fn from_environment(environment: &BTreeMap<String, String>) -> Part<Self> {
+    pub(crate) fn from_environment(environment: &BTreeMap<String, String>) -> Checked<Self> {
         let get = |name: &str| {
             environment
                 .get(name)
@@ -59,8 +59,8 @@ impl Home {
                 .filter(|value| !value.is_empty())
         };
         let url = |name: &str, text: &str| {
-            place::server_address(text)
-                .map_err(|message| vec![Complaint::of_variable(name, message)])
+            location::server_address(text)
+                .map_err(|message| vec![InputError::of_variable(name, message)])
         };
         let web = url(
             "GITHUB_SERVER_URL",
@@ -68,7 +68,7 @@ impl Home {
         )?;
         let api = match get("GITHUB_API_URL") {
             Some(text) => url("GITHUB_API_URL", text)?,
-            None => place::api_address(ProviderKind::GitHub, &web),
+            None => location::api_address(ProviderKind::GitHub, &web),
         };
         Ok(Self {
             server: Server { web, api },
@@ -82,7 +82,7 @@ impl Home {
 
     /// Whether an address is one of its own server, below the path that this has.
     fn holds(&self, address: &Url) -> bool {
-        place::path_on(&self.server.web, address).is_some()
+        location::path_on(&self.server.web, address).is_some()
     }
 
     fn is_at(&self, server: &Url) -> bool {
@@ -92,7 +92,7 @@ impl Home {
 
 /// Complains about command-line arguments: everything is set by inputs, and ignoring an argument like `--dry-run` would
 /// start a run that nobody wanted.
-pub(crate) fn refuse_arguments(arguments: &[String]) -> Option<Complaint> {
+pub(crate) fn refuse_arguments(arguments: &[String]) -> Option<InputError> {
     let first = arguments.first()?;
     let flag = first.split('=').next().unwrap_or_default();
     let is_flag = |text: &str| {
@@ -105,26 +105,27 @@ pub(crate) fn refuse_arguments(arguments: &[String]) -> Option<Complaint> {
     // Anything but the name of a flag may be a secret.
     let name = if is_flag(flag) { flag } else { "1" };
     let remedy = "the command line takes no arguments: set inputs instead, and in a workflow remove `args` under `with:`";
-    Some(Complaint::of_argument(name, remedy))
+    Some(InputError::of_argument(name, remedy))
 }
 
 /// Makes a request of the inputs and of the environment in which they stand, with what seems strange about it.
 /// Errors are all that is wrong with them, at least one.
 pub(crate) fn read(
-    given: &Given,
+    raw_request: &RawRequest,
     environment: &BTreeMap<String, String>,
-) -> Part<(Request, Vec<Warning>)> {
-    let step = &given.step;
+) -> Checked<(Request, Vec<Warning>)> {
+    let step = &raw_request.step;
     let mut errors = Errors::default();
     errors.add(step.undeclared());
     let mode = errors.take(mode(step));
     let proxies = errors.take(proxies::read(environment));
     let max_parallel = errors.take(max_parallel(step));
     let on_failure = errors.take(on_failure(step));
-    let home = errors.take(Home::from_environment(environment));
+    let host_repository = errors.take(HostRepository::from_environment(environment));
     // With a misspelt `targets`, nobody knows what the step's other inputs are for.
-    let home = home.filter(|_| !step.is_unknown("targets"));
-    let targets = home.and_then(|home| errors.take(targets::read(given, &home)));
+    let host_repository = host_repository.filter(|_| !step.is_unknown("targets"));
+    let targets = host_repository
+        .and_then(|host_repository| errors.take(targets::read(raw_request, &host_repository)));
     errors.finish(|| {
         let (targets, warnings) = targets?;
         let request = Request {
@@ -141,15 +142,20 @@ pub(crate) fn read(
 /// The target of a provider, at a place if that is known.
 fn target(
     inputs: &Inputs,
-    home: &Home,
+    host_repository: &HostRepository,
     provider: ProviderKind,
-    place: Option<Place>,
-    certificates: Part<Option<Rc<str>>>,
-) -> Part<Target> {
+    place: Option<Location>,
+    certificates: Checked<Option<Rc<str>>>,
+) -> Checked<Target> {
     let mut errors = Errors::default();
     let certificates = errors.take(certificates);
     errors.add(senseless(inputs, provider));
-    let spec = errors.take(pipeline::read(inputs, home, provider, place.as_ref()));
+    let spec = errors.take(pipeline::read(
+        inputs,
+        host_repository,
+        provider,
+        place.as_ref(),
+    ));
     let wait = errors.take(wait::read(inputs, provider));
     errors.finish(|| {
         let place = place?;
@@ -179,7 +185,7 @@ const ONE_LINE: [&str; 11] = [
 ];
 
 /// Complains about line breaks and the like where no provider takes them, and where they would break what is printed.
-fn not_one_line(inputs: &Inputs) -> Vec<Complaint> {
+fn not_one_line(inputs: &Inputs) -> Vec<InputError> {
     let breaks = |of: char| of.is_control() || matches!(of, '\u{2028}' | '\u{2029}');
     ONE_LINE
         .into_iter()
@@ -187,13 +193,13 @@ fn not_one_line(inputs: &Inputs) -> Vec<Complaint> {
         .map(|name| {
             let message =
                 "it has a line break or other control character in it: write it on one line";
-            Complaint::new(name, message)
+            InputError::new(name, message)
         })
         .collect()
 }
 
 /// Keys that are set but mean nothing for the provider.
-fn senseless(inputs: &Inputs, provider: ProviderKind) -> Vec<Complaint> {
+fn senseless(inputs: &Inputs, provider: ProviderKind) -> Vec<InputError> {
     inputs
         .set()
         .filter(|input| !input.providers.contains(&provider))
@@ -204,16 +210,16 @@ fn senseless(inputs: &Inputs, provider: ProviderKind) -> Vec<Complaint> {
                 provider.name(),
                 owners.collect::<Vec<_>>().join(" and ")
             );
-            Complaint::new(input.name, message)
+            InputError::new(input.name, message)
         })
         .collect()
 }
 
-fn mode(inputs: &Inputs) -> Part<Mode> {
+fn mode(inputs: &Inputs) -> Checked<Mode> {
     boolean(inputs, "dry-run").map(|dry| if dry { Mode::DryRun } else { Mode::Send })
 }
 
-fn max_parallel(inputs: &Inputs) -> Part<NonZeroUsize> {
+fn max_parallel(inputs: &Inputs) -> Checked<NonZeroUsize> {
     const NAME: &str = "max-parallel";
     let Some(text) = inputs.get(NAME) else {
         return Ok(DEFAULT_MAX_PARALLEL);
@@ -232,7 +238,7 @@ fn max_parallel(inputs: &Inputs) -> Part<NonZeroUsize> {
 }
 
 /// Complains about an input that is set where there is only the step itself.
-fn goes_with_targets(inputs: &Inputs, name: &str) -> Part<()> {
+fn goes_with_targets(inputs: &Inputs, name: &str) -> Checked<()> {
     const TARGETS: &str = "targets";
     if inputs.written(name).is_none()
         || inputs.written(TARGETS).is_some()
@@ -243,7 +249,7 @@ fn goes_with_targets(inputs: &Inputs, name: &str) -> Part<()> {
     complain(name, "it goes with `targets`: set that too, or remove it")
 }
 
-fn on_failure(inputs: &Inputs) -> Part<OnFailure> {
+fn on_failure(inputs: &Inputs) -> Checked<OnFailure> {
     const NAME: &str = "fail-fast";
     goes_with_targets(inputs, NAME)?;
     let send_no_more = boolean(inputs, NAME)?;
@@ -255,7 +261,7 @@ fn on_failure(inputs: &Inputs) -> Part<OnFailure> {
 }
 
 /// Booleans as YAML 1.2 writes them; unset is `false`, the default of each.
-fn boolean(inputs: &Inputs, name: &str) -> Part<bool> {
+fn boolean(inputs: &Inputs, name: &str) -> Checked<bool> {
     match inputs.get(name) {
         Some("true" | "True" | "TRUE") => Ok(true),
         None | Some("false" | "False" | "FALSE") => Ok(false),
@@ -264,7 +270,7 @@ fn boolean(inputs: &Inputs, name: &str) -> Part<bool> {
 }
 
 /// One word of a few; unset is the first of them, the default.
-fn one_of<T: Copy>(inputs: &Inputs, name: &str, provider_status: &[(&str, T)]) -> Part<T> {
+fn one_of<T: Copy>(inputs: &Inputs, name: &str, provider_status: &[(&str, T)]) -> Checked<T> {
     let word = inputs.get(name).unwrap_or(provider_status[0].0);
     if let Some((_, meaning)) = provider_status.iter().find(|(known, _)| *known == word) {
         return Ok(*meaning);
@@ -276,7 +282,7 @@ fn one_of<T: Copy>(inputs: &Inputs, name: &str, provider_status: &[(&str, T)]) -
     complain(name, format!("it must be {}", provider_status.join(" or ")))
 }
 
-fn certificates(inputs: &Inputs) -> Part<Option<Rc<str>>> {
+fn certificates(inputs: &Inputs) -> Checked<Option<Rc<str>>> {
     let Some(written) = inputs.written(CERTIFICATES) else {
         return Ok(None);
     };
@@ -286,13 +292,13 @@ fn certificates(inputs: &Inputs) -> Part<Option<Rc<str>>> {
 }
 
 /// PEM that has certificates in it.
-fn checked(text: &str) -> Part<Rc<str>> {
+fn checked(text: &str) -> Checked<Rc<str>> {
     const REMEDY: &str = "give PEM, `-----BEGIN CERTIFICATE-----` and what follows";
     let text = with_line_breaks(text);
     let mut count = 0;
     for certificate in CertificateDer::pem_slice_iter(text.as_bytes()) {
         if let Err(error) = certificate {
-            return Err(vec![Complaint::quoting(
+            return Err(vec![InputError::quoting(
                 CERTIFICATES,
                 CERTIFICATES,
                 format!("it cannot be read ({error}): {REMEDY}"),

@@ -11,7 +11,7 @@ use proptest::sample::{Index, select};
 use proptest::string::string_regex;
 use serde_json::{Map, Number, Value};
 
-use crate::input::{self, Given};
+use crate::input::{self, RawRequest};
 use crate::provider::http::{Http, Response, ResponseBody};
 use crate::provider::{Connection, connections};
 use crate::run::{
@@ -489,8 +489,8 @@ pub(crate) fn target(inputs: &[(&str, &str)]) -> Target {
         let name = format!("INPUT_{}", name.to_uppercase());
         (name, (*value).to_owned())
     };
-    let given = Given::from_environment(&inputs.iter().map(name).collect());
-    let Ok((mut request, _)) = input::read(&given, &BTreeMap::new()) else {
+    let raw_request = RawRequest::from_environment(&inputs.iter().map(name).collect());
+    let Ok((mut request, _)) = input::read(&raw_request, &BTreeMap::new()) else {
         panic!("the inputs are right");
     };
     request.targets.remove(0)

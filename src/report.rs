@@ -1,14 +1,14 @@
 //! What is told of it all: log lines, outputs, exit code. Pure: nothing is printed here.
 
-mod line;
+mod annotations;
+mod log;
 mod outputs;
 mod summary;
-mod verdict;
 
-pub(crate) use line::{announcement, duration, line, log, warning};
+pub(crate) use annotations::{Annotation, annotations, errors, headline, passes, word};
+pub(crate) use log::{announcement, duration, job_log, line, warning};
 pub(crate) use outputs::{early_outputs, first_outputs, outputs};
 pub(crate) use summary::summary;
-pub(crate) use verdict::{Annotation, annotations, errors, headline, passes, word};
 
 use crate::run::Failure;
 use crate::target::Target;
@@ -112,7 +112,7 @@ mod tests {
                     line(target, &Event::Run { run, news });
                 }
                 for log in &followed.logs {
-                    super::log(target, log);
+                    job_log(target, log);
                 }
                 let why = text.as_str();
                 line(target, &Event::Waiting { why, pause: Duration::from_secs(seconds) });

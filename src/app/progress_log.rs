@@ -88,7 +88,7 @@ impl<'a, W: Write> ProgressLog<'a, W> {
             ..
         } = event
         {
-            let (title, lines) = report::log(target, log);
+            let (title, lines) = report::job_log(target, log);
             self.runner.group(&title, &lines);
         }
         if let Some(line) = report::line(target, event) {
@@ -191,7 +191,7 @@ impl<W: Write> Observer for ProgressLog<'_, W> {
         });
         let logs = report.followed.runs.iter().flat_map(|run| &run.logs);
         for log in logs {
-            let (title, lines) = report::log(report.target, log);
+            let (title, lines) = report::job_log(report.target, log);
             self.runner.group(&self.numbered(index, &title), &lines);
         }
     }

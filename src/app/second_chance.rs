@@ -6,7 +6,7 @@ use std::io::Write;
 use super::{Verdict, mask, saved_state};
 use crate::event::Event;
 use crate::follow::Finished;
-use crate::input::{self, Given};
+use crate::input::{self, RawRequest};
 use crate::provider::Error;
 use crate::report;
 use crate::runner::Runner;
@@ -21,14 +21,14 @@ pub(crate) async fn run<W: Write>(
     runner: &Runner<W>,
     shutdown: &Shutdown,
 ) -> Verdict {
-    let given = Given::from_environment(environment);
-    mask(&given, environment, runner);
+    let raw_request = RawRequest::from_environment(environment);
+    mask(&raw_request, environment, runner);
     let unfinished = saved_state::unfinished(runner);
     if unfinished.is_empty() {
         runner.say("nothing is left to do: no run of this step is known to be going on");
         return Verdict::Passed;
     }
-    let mut request = match input::read(&given, environment) {
+    let mut request = match input::read(&raw_request, environment) {
         Ok((request, _)) => request,
         Err(complaints) => {
             for complaint in &complaints {

@@ -5,11 +5,11 @@ use base64::engine::general_purpose::STANDARD;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject as _;
 
-use super::complaint::{Complaint, Errors, Part, complain};
-use super::place::Place;
-use super::raw::Inputs;
-use super::written::Written;
-use super::{Home, with_line_breaks};
+use super::error::{Checked, Errors, InputError, complain};
+use super::inputs::Inputs;
+use super::location::Location;
+use super::raw_input::RawInput;
+use super::{HostRepository, with_line_breaks};
 use crate::secret::Secret;
 use crate::target::{
     App, BitbucketCredential, GitHubCredential, GitLabCredential, PrivateKey, ProviderKind,
@@ -46,22 +46,22 @@ enum Token {
         own: Option<Secret>,
     },
     Empty,
-    Given(Secret),
+    RawRequest(Secret),
 }
 
-fn token(inputs: &Inputs, provider: ProviderKind) -> Part<Token> {
+fn token(inputs: &Inputs, provider: ProviderKind) -> Checked<Token> {
     let own = inputs.get("github-token").map(Secret::new);
     match inputs.get("token") {
         None if inputs.is_empty("token") => Ok(Token::Empty),
         Some(text) if own.as_ref().is_none_or(|own| own.expose() != text) => {
-            check(text, "token", provider).map(Token::Given)
+            check(text, "token", provider).map(Token::RawRequest)
         }
         Some(_) | None => Ok(Token::NotGiven { own }),
     }
 }
 
 /// A credential that can travel, to the provider that it is of.
-fn check(text: &str, input: &str, provider: ProviderKind) -> Part<Secret> {
+fn check(text: &str, input: &str, provider: ProviderKind) -> Checked<Secret> {
     let Some(token) = Secret::token(text) else {
         return complain(
             input,
@@ -83,23 +83,23 @@ fn check(text: &str, input: &str, provider: ProviderKind) -> Part<Secret> {
 
 pub(super) fn github(
     inputs: &Inputs,
-    home: &Home,
-    place: Option<&Place>,
-) -> Part<GitHubCredential> {
+    host_repository: &HostRepository,
+    place: Option<&Location>,
+) -> Checked<GitHubCredential> {
     let mut errors = Errors::default();
     let token = errors.take(token(inputs, ProviderKind::GitHub));
     let app = errors.take(app(inputs));
     let credential = token.zip(app).and_then(|(token, app)| {
         errors.take(match (token, app) {
-            (Token::Given(_), Some(_)) => complain(
+            (Token::RawRequest(_), Some(_)) => complain(
                 "token",
                 "there is a GitHub App too (`client-id`): give one of the two",
             ),
             (_, Some(app)) => Ok(GitHubCredential::App(app)),
-            (Token::Given(token), None) => Ok(GitHubCredential::Token(token)),
+            (Token::RawRequest(token), None) => Ok(GitHubCredential::Token(token)),
             (Token::Empty, None) => complain("token", EMPTY),
             (Token::NotGiven { own }, None) => match place {
-                Some(place) => workflow_token(own, inputs, home, place),
+                Some(place) => workflow_token(own, inputs, host_repository, place),
                 None => Err(Vec::new()),
             },
         })
@@ -107,7 +107,7 @@ pub(super) fn github(
     errors.finish(|| credential)
 }
 
-fn app(inputs: &Inputs) -> Part<Option<App>> {
+fn app(inputs: &Inputs) -> Checked<Option<App>> {
     match (inputs.get("client-id"), inputs.written("private-key")) {
         (None, None) => Ok(None),
         (Some(client_id), Some(key)) => {
@@ -127,11 +127,11 @@ fn app(inputs: &Inputs) -> Part<Option<App>> {
 fn workflow_token(
     token: Option<Secret>,
     inputs: &Inputs,
-    home: &Home,
-    place: &Place,
-) -> Part<GitHubCredential> {
-    let own = home.repository.as_deref();
-    let at_home = home.is_at(&place.server.web);
+    host_repository: &HostRepository,
+    place: &Location,
+) -> Checked<GitHubCredential> {
+    let own = host_repository.repository.as_deref();
+    let at_home = host_repository.is_at(&place.server.web);
     let is_own = own.is_none_or(|own| own.eq_ignore_ascii_case(&place.repository));
     let known = token.is_some();
     match token {
@@ -158,7 +158,7 @@ fn workflow_token(
             )
         }
     };
-    Err(vec![Complaint::quoting(
+    Err(vec![InputError::quoting(
         "token",
         "repository",
         message(&place.repository),
@@ -166,17 +166,17 @@ fn workflow_token(
     )])
 }
 
-pub(super) fn gitlab(inputs: &Inputs) -> Part<GitLabCredential> {
+pub(super) fn gitlab(inputs: &Inputs) -> Checked<GitLabCredential> {
     let mut errors = Errors::default();
     let token = errors.take(token(inputs, ProviderKind::GitLab));
     let trigger = errors.take(trigger_token(inputs));
     let credential = token.zip(trigger).and_then(|(token, trigger)| {
         errors.take(match (trigger, token) {
-            (Some(_), Token::Given(token)) if is_trigger_token(token.expose()) => complain(
+            (Some(_), Token::RawRequest(token)) if is_trigger_token(token.expose()) => complain(
                 "token",
                 "it looks like a trigger token, and `trigger-token` has one already: leave one out",
             ),
-            (Some(trigger), Token::Given(reader)) => Ok(GitLabCredential::Trigger {
+            (Some(trigger), Token::RawRequest(reader)) => Ok(GitLabCredential::Trigger {
                 token: trigger,
                 reader: Some(reader),
             }),
@@ -186,13 +186,13 @@ pub(super) fn gitlab(inputs: &Inputs) -> Part<GitLabCredential> {
                     reader: None,
                 })
             }
-            (None, Token::Given(token)) if is_trigger_token(token.expose()) => {
+            (None, Token::RawRequest(token)) if is_trigger_token(token.expose()) => {
                 Ok(GitLabCredential::Trigger {
                     token,
                     reader: None,
                 })
             }
-            (None, Token::Given(token)) => Ok(GitLabCredential::Access(token)),
+            (None, Token::RawRequest(token)) => Ok(GitLabCredential::Access(token)),
             (None, Token::Empty) => complain("token", EMPTY),
             (None, Token::NotGiven { .. }) => complain(
                 "token",
@@ -203,7 +203,7 @@ pub(super) fn gitlab(inputs: &Inputs) -> Part<GitLabCredential> {
     errors.finish(|| credential)
 }
 
-fn trigger_token(inputs: &Inputs) -> Part<Option<Secret>> {
+fn trigger_token(inputs: &Inputs) -> Checked<Option<Secret>> {
     const NAME: &str = "trigger-token";
     let Some(text) = inputs.get(NAME) else {
         return Ok(None);
@@ -220,10 +220,10 @@ pub(super) fn is_trigger_token(token: &str) -> bool {
     token.starts_with(TRIGGER_TOKEN_PREFIX)
 }
 
-pub(super) fn bitbucket(inputs: &Inputs) -> Part<BitbucketCredential> {
+pub(super) fn bitbucket(inputs: &Inputs) -> Checked<BitbucketCredential> {
     let mut errors = Errors::default();
     let token = errors.take(match token(inputs, ProviderKind::Bitbucket) {
-        Ok(Token::Given(token)) => Ok(token),
+        Ok(Token::RawRequest(token)) => Ok(token),
         Ok(Token::Empty) => complain("token", EMPTY),
         Ok(Token::NotGiven { .. }) => complain(
             "token",
@@ -241,7 +241,7 @@ pub(super) fn bitbucket(inputs: &Inputs) -> Part<BitbucketCredential> {
     })
 }
 
-fn email(inputs: &Inputs) -> Part<Option<String>> {
+fn email(inputs: &Inputs) -> Checked<Option<String>> {
     const NAME: &str = "email";
     let Some(email) = inputs.get(NAME) else {
         return Ok(None);
@@ -256,7 +256,7 @@ fn email(inputs: &Inputs) -> Part<Option<String>> {
 }
 
 /// A key as GitHub hands it out, or as it gets through places that keep no line breaks.
-fn private_key(written: &Written) -> Part<PrivateKey> {
+fn private_key(written: &RawInput) -> Checked<PrivateKey> {
     let text = written.as_text().map_or("", |text| text);
     let pem = if text.contains("-----BEGIN") {
         Some(with_line_breaks(text).into_bytes())

@@ -12,7 +12,7 @@ mod yaml;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::complaint::Complaint;
+use super::error::InputError;
 pub(super) use json::compact_object;
 pub(super) use list::{Item, Pair, list};
 
@@ -51,10 +51,10 @@ impl Problem {
     }
 
     /// As a complaint about the input that has the text.
-    pub(super) fn complaint(&self, input: &'static str) -> Complaint {
+    pub(super) fn complaint(&self, input: &'static str) -> InputError {
         match &self.nameless {
-            Some(nameless) => Complaint::quoting(input, input, &self.message, nameless),
-            None => Complaint::new(input, &self.message),
+            Some(nameless) => InputError::quoting(input, input, &self.message, nameless),
+            None => InputError::new(input, &self.message),
         }
     }
 }

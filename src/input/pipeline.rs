@@ -7,12 +7,12 @@ use std::rc::Rc;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use super::complaint::{Complaint, Errors, Part, complain};
 use super::document::{self, Node, Problem};
-use super::place::Place;
-use super::raw::Inputs;
-use super::written::{Payload, Written};
-use super::{Home, boolean, credential};
+use super::error::{Checked, Errors, InputError, complain};
+use super::inputs::Inputs;
+use super::location::Location;
+use super::raw_input::{Payload, RawInput};
+use super::{HostRepository, boolean, credential};
 use crate::secret::Secret;
 use crate::target::{
     Argument, BRANCHES, BitbucketSource, BitbucketSpec, GitHubPipeline, GitHubSpec, GitLabSpec,
@@ -32,15 +32,15 @@ const MARKER: &str = "trigger_id";
 /// Without a place, whether the credential fits it is not checked.
 pub(super) fn read(
     inputs: &Inputs,
-    home: &Home,
+    host_repository: &HostRepository,
     provider: ProviderKind,
-    place: Option<&Place>,
-) -> Part<Spec> {
+    place: Option<&Location>,
+) -> Checked<Spec> {
     let mut errors = Errors::default();
     match provider {
         ProviderKind::GitHub => {
             let pipeline = errors.take(github_pipeline(inputs));
-            let credential = errors.take(credential::github(inputs, home, place));
+            let credential = errors.take(credential::github(inputs, host_repository, place));
             errors.finish(|| {
                 Some(Spec::GitHub(GitHubSpec {
                     pipeline: pipeline?,
@@ -78,18 +78,18 @@ pub(super) fn read(
     }
 }
 
-fn github_pipeline(inputs: &Inputs) -> Part<GitHubPipeline> {
+fn github_pipeline(inputs: &Inputs) -> Checked<GitHubPipeline> {
     match (inputs.get("event-type"), inputs.get("workflow")) {
         (Some(event_type), None) => repository_dispatch(inputs, event_type),
         (None, Some(workflow)) => workflow_dispatch(inputs, workflow),
         (event_type, workflow) => {
             let mut errors = Errors::default();
             errors.add([match event_type.or(workflow) {
-                None => Complaint::new(
+                None => InputError::new(
                     "event-type",
                     "say what to trigger: `event-type` for a repository_dispatch, or `workflow` for a workflow_dispatch",
                 ),
-                Some(_) => Complaint::new(
+                Some(_) => InputError::new(
                     "workflow",
                     "there is an `event-type` too: give one of the two",
                 ),
@@ -107,7 +107,7 @@ fn github_pipeline(inputs: &Inputs) -> Part<GitHubPipeline> {
     }
 }
 
-fn repository_dispatch(inputs: &Inputs, event_type: &str) -> Part<GitHubPipeline> {
+fn repository_dispatch(inputs: &Inputs, event_type: &str) -> Checked<GitHubPipeline> {
     let mut errors = Errors::default();
     errors.add(refuse(
         inputs,
@@ -131,7 +131,7 @@ fn repository_dispatch(inputs: &Inputs, event_type: &str) -> Part<GitHubPipeline
     })
 }
 
-fn workflow_dispatch(inputs: &Inputs, workflow: &str) -> Part<GitHubPipeline> {
+fn workflow_dispatch(inputs: &Inputs, workflow: &str) -> Checked<GitHubPipeline> {
     let mut errors = Errors::default();
     errors.add(refuse(
         inputs,
@@ -150,7 +150,7 @@ fn workflow_dispatch(inputs: &Inputs, workflow: &str) -> Part<GitHubPipeline> {
     })
 }
 
-fn event_type_within_limit(text: &str) -> Part<String> {
+fn event_type_within_limit(text: &str) -> Checked<String> {
     let length = text.chars().count();
     if length > EVENT_TYPE_CHARACTERS {
         return complain(
@@ -162,7 +162,7 @@ fn event_type_within_limit(text: &str) -> Part<String> {
 }
 
 /// The payload, and the marker in it where the run is waited for.
-fn client_payload(inputs: &Inputs) -> Part<(Rc<RawValue>, Option<String>)> {
+fn client_payload(inputs: &Inputs) -> Checked<(Rc<RawValue>, Option<String>)> {
     if inputs.is_empty(PAYLOAD) {
         return complain(
             PAYLOAD,
@@ -171,7 +171,7 @@ fn client_payload(inputs: &Inputs) -> Part<(Rc<RawValue>, Option<String>)> {
     }
     // What is wrong with `wait` itself is told where it is read.
     let waits = boolean(inputs, "wait").unwrap_or(false);
-    let none = Rc::new(Written::text("{}"));
+    let none = Rc::new(RawInput::text("{}"));
     let written = inputs.written(PAYLOAD).unwrap_or(&none);
     let read = written.payload.get_or_init(|| payload(written));
     let Payload {
@@ -215,7 +215,7 @@ fn client_payload(inputs: &Inputs) -> Part<(Rc<RawValue>, Option<String>)> {
 }
 
 /// The object that a payload is, JSON as it was written or YAML.
-fn payload(written: &Written) -> Part<Payload> {
+fn payload(written: &RawInput) -> Checked<Payload> {
     let complaint = |problem: &Problem| vec![problem.complaint(PAYLOAD)];
     let no_object = || {
         complain(
@@ -260,7 +260,7 @@ pub(super) fn without_marker<'json>(payload: &'json RawValue, marker: Option<&st
     inside.unwrap_or(json).trim_end_matches(',')
 }
 
-fn workflow_name(text: &str) -> Part<String> {
+fn workflow_name(text: &str) -> Checked<String> {
     let name = text.strip_prefix(".github/workflows/").unwrap_or(text);
     if name.contains('/') || matches!(name, "." | "..") {
         return complain(
@@ -271,7 +271,7 @@ fn workflow_name(text: &str) -> Part<String> {
     Ok(name.to_owned())
 }
 
-fn workflow_inputs(inputs: &Inputs) -> Part<Vec<(String, String)>> {
+fn workflow_inputs(inputs: &Inputs) -> Checked<Vec<(String, String)>> {
     let pairs = texts(inputs, "inputs")?;
     if pairs.len() > WORKFLOW_INPUTS {
         return complain(
@@ -288,7 +288,7 @@ fn workflow_inputs(inputs: &Inputs) -> Part<Vec<(String, String)>> {
     Ok(pairs.into_iter().map(owned).collect())
 }
 
-fn within_limit(name: &str, length: usize) -> Part<()> {
+fn within_limit(name: &str, length: usize) -> Checked<()> {
     if length > ARGUMENT_CHARACTERS {
         return complain(
             name,
@@ -298,7 +298,7 @@ fn within_limit(name: &str, length: usize) -> Part<()> {
     Ok(())
 }
 
-fn bitbucket_source(inputs: &Inputs) -> Part<BitbucketSource> {
+fn bitbucket_source(inputs: &Inputs) -> Checked<BitbucketSource> {
     let mut errors = Errors::default();
     let commit = errors.take(commit(inputs));
     let reference = errors.take(reference(inputs));
@@ -310,7 +310,7 @@ fn bitbucket_source(inputs: &Inputs) -> Part<BitbucketSource> {
     })
 }
 
-fn commit(inputs: &Inputs) -> Part<Option<String>> {
+fn commit(inputs: &Inputs) -> Checked<Option<String>> {
     const NAME: &str = "commit";
     let commit = inputs.get(NAME).map(str::to_owned);
     let is_hash = |text: &String| {
@@ -325,7 +325,7 @@ fn commit(inputs: &Inputs) -> Part<Option<String>> {
     Ok(commit)
 }
 
-fn reference(inputs: &Inputs) -> Part<Option<Reference>> {
+fn reference(inputs: &Inputs) -> Checked<Option<Reference>> {
     let Some(text) = inputs.get("ref") else {
         return Ok(None);
     };
@@ -350,7 +350,7 @@ fn reference(inputs: &Inputs) -> Part<Option<Reference>> {
     Ok(Some(make(name.to_owned())))
 }
 
-fn variables(inputs: &Inputs) -> Part<Vec<Variable>> {
+fn variables(inputs: &Inputs) -> Checked<Vec<Variable>> {
     let mut errors = Errors::default();
     let plain = errors.take(texts(inputs, "variables"));
     let secret = errors.take(texts(inputs, "secret-variables"));
@@ -358,7 +358,7 @@ fn variables(inputs: &Inputs) -> Part<Vec<Variable>> {
     let names: HashSet<_> = plain.iter().map(|(key, _)| *key).collect();
     if let Some((key, _)) = secret.iter().find(|(key, _)| names.contains(key)) {
         let rest = "is in `variables` too: remove one of the two";
-        return Err(vec![Complaint::quoting(
+        return Err(vec![InputError::quoting(
             "secret-variables",
             "secret-variables",
             format!("`{key}` {rest}"),
@@ -381,7 +381,7 @@ fn variables(inputs: &Inputs) -> Part<Vec<Variable>> {
 fn texts<'inputs>(
     inputs: &'inputs Inputs,
     name: &'static str,
-) -> Part<Vec<(&'inputs str, &'inputs str)>> {
+) -> Checked<Vec<(&'inputs str, &'inputs str)>> {
     let texts = inputs.document(name)?.map(Node::texts).transpose();
     texts
         .map(Option::unwrap_or_default)
@@ -389,7 +389,7 @@ fn texts<'inputs>(
 }
 
 /// GitLab's inputs, as an object. What is null has its default; GitLab knows no input that could be null.
-fn pipeline_inputs(inputs: &Inputs) -> Part<Option<Rc<RawValue>>> {
+fn pipeline_inputs(inputs: &Inputs) -> Checked<Option<Rc<RawValue>>> {
     const NAME: &str = "inputs";
     let Some(document) = inputs.document(NAME)? else {
         return Ok(None);
@@ -402,9 +402,9 @@ fn pipeline_inputs(inputs: &Inputs) -> Part<Option<Rc<RawValue>>> {
 }
 
 /// Complains about an input that is set where it means nothing.
-fn refuse(inputs: &Inputs, name: &str, why: &str) -> Option<Complaint> {
+fn refuse(inputs: &Inputs, name: &str, why: &str) -> Option<InputError> {
     inputs
         .written(name)
         .is_some()
-        .then(|| Complaint::new(name, why))
+        .then(|| InputError::new(name, why))
 }

@@ -9,7 +9,7 @@ use base64::prelude::BASE64_STANDARD;
 use percent_encoding::percent_decode_str;
 use url::{Host, Url};
 
-use super::complaint::{Complaint, Part};
+use super::error::{Checked, InputError};
 use crate::secret::Secret;
 use crate::target::proxies::{Exemption, Hosts, Proxies, bits};
 
@@ -19,7 +19,7 @@ const EXEMPT: [&str; 2] = ["NO_PROXY", "no_proxy"];
 
 type EnvironmentVariables = BTreeMap<String, String>;
 
-pub(super) fn read(environment: &EnvironmentVariables) -> Part<Proxies> {
+pub(super) fn read(environment: &EnvironmentVariables) -> Checked<Proxies> {
     let first = |names: &[&'static str]| {
         let mut set = names.iter().filter_map(|name| {
             let value = environment.get(*name)?.trim();
@@ -28,7 +28,7 @@ pub(super) fn read(environment: &EnvironmentVariables) -> Part<Proxies> {
         set.next()
     };
     let proxy = first(&PROXY)
-        .map(|(name, text)| address(text).map_err(|why| vec![Complaint::of_variable(name, why)]))
+        .map(|(name, text)| address(text).map_err(|why| vec![InputError::of_variable(name, why)]))
         .transpose()?;
     let exempt = first(&EXEMPT).map_or("", |(_, list)| list);
     let exempt = exempt.split(|of: char| of == ',' || of.is_whitespace());

@@ -3,20 +3,20 @@
 //! A step without `targets` is read the same way: it is one entry that has all of the step's inputs for its
 //! own. What an entry inherits is decided in `inherit`; what its values mean, where those of a step are read.
 
+mod defaults;
+mod duplicates;
 mod entry;
-mod inherit;
 #[cfg(test)]
 mod tests;
-mod twice;
 
 use std::collections::{BTreeMap, HashSet};
 
+use self::defaults::Defaults;
 use self::entry::{Shared, TargetEntry};
-use self::inherit::Defaults;
-use super::Home;
-use super::complaint::{Complaint, Part};
+use super::HostRepository;
 use super::document;
-use super::raw::Inputs;
+use super::error::{Checked, InputError};
+use super::inputs::Inputs;
 use crate::secret::Secret;
 use crate::target::Target;
 
@@ -29,11 +29,11 @@ const STEPS_ALONE: [&str; 5] = [NAME, "max-parallel", "fail-fast", "dry-run", "g
 const MOST_COMPLAINTS: usize = 50;
 
 /// What the step is given, nothing interpreted yet: its inputs, and the entries of `targets` among them.
-pub(crate) struct Given {
+pub(crate) struct RawRequest {
     pub(super) step: Inputs,
     /// What entries inherit: nothing where there is only the step itself.
     defaults: Inputs,
-    entries: Part<Vec<TargetEntry>>,
+    entries: Checked<Vec<TargetEntry>>,
 }
 
 /// What the user should know of a request that is right.
@@ -44,7 +44,7 @@ pub(crate) struct Warning {
     pub(crate) text: String,
 }
 
-impl Given {
+impl RawRequest {
     /// Reads the `INPUT_*` of the environment.
     pub(crate) fn from_environment(environment: &BTreeMap<String, String>) -> Self {
         let step = Inputs::from_environment(environment);
@@ -77,13 +77,16 @@ impl Given {
 }
 
 /// The targets in order, and what seems strange about them.
-pub(super) fn read(given: &Given, home: &Home) -> Part<(Vec<Target>, Vec<Warning>)> {
-    let entries = given.entries.as_ref().map_err(Clone::clone)?;
-    let defaults = Defaults::new(&given.defaults, home);
+pub(super) fn read(
+    raw_request: &RawRequest,
+    host_repository: &HostRepository,
+) -> Checked<(Vec<Target>, Vec<Warning>)> {
+    let entries = raw_request.entries.as_ref().map_err(Clone::clone)?;
+    let defaults = Defaults::new(&raw_request.defaults, host_repository);
     let mut targets = Vec::with_capacity(entries.len());
     let mut complaints = Vec::new();
     for entry in entries {
-        match entry.read(&defaults, home) {
+        match entry.read(&defaults, host_repository) {
             Ok(target) => targets.push(target),
             Err(found) => complaints.extend(found),
         }
@@ -92,12 +95,12 @@ pub(super) fn read(given: &Given, home: &Home) -> Part<(Vec<Target>, Vec<Warning
         return Err(in_short(complaints));
     }
     let positions = entries.iter().filter_map(TargetEntry::position);
-    let warnings = twice::warnings(targets.iter().zip(positions));
+    let warnings = duplicates::warnings(targets.iter().zip(positions));
     Ok((targets, warnings))
 }
 
 /// Each complaint once, since many entries may inherit what is wrong, and not more than anybody reads.
-fn in_short(complaints: Vec<Complaint>) -> Vec<Complaint> {
+fn in_short(complaints: Vec<InputError>) -> Vec<InputError> {
     let mut known = HashSet::new();
     let mut distinct: Vec<_> = complaints
         .into_iter()
@@ -107,19 +110,19 @@ fn in_short(complaints: Vec<Complaint>) -> Vec<Complaint> {
     if more > 0 {
         distinct.truncate(MOST_COMPLAINTS);
         let message = format!("there are {more} more complaints: mend those above first");
-        distinct.push(Complaint::new(NAME, message));
+        distinct.push(InputError::new(NAME, message));
     }
     distinct
 }
 
-fn entries(text: &str) -> Part<Vec<TargetEntry>> {
+fn entries(text: &str) -> Checked<Vec<TargetEntry>> {
     let items = document::list(text).map_err(|problem| {
         let complaint = problem.complaint(NAME);
-        vec![Complaint::new(NAME, complaint.message_without(|_| true))]
+        vec![InputError::new(NAME, complaint.message_without(|_| true))]
     })?;
     if items.is_empty() {
         let message = "there is none in it: nothing would be triggered";
-        return Err(vec![Complaint::new(NAME, message)]);
+        return Err(vec![InputError::new(NAME, message)]);
     }
     let mut shared = Shared::default();
     let entries = items.into_iter().enumerate();

@@ -153,11 +153,11 @@ fn environment(inputs: Vec<(String, String)>) -> BTreeMap<String, String> {
 }
 
 /// Does with the inputs all that is done before anything is sent.
-fn go_through(environment: &BTreeMap<String, String>) -> Vec<Complaint> {
-    let given = Given::from_environment(environment);
-    given.secrets();
+fn go_through(environment: &BTreeMap<String, String>) -> Vec<InputError> {
+    let raw_request = RawRequest::from_environment(environment);
+    raw_request.secrets();
     proxy_secrets(environment);
-    let read = read(&given, environment);
+    let read = read(&raw_request, environment);
     let Ok((request, _)) = read else {
         let complaints = read.err().unwrap_or_default();
         assert!(!complaints.is_empty(), "an error without a complaint");
@@ -260,11 +260,11 @@ proptest! {
     #[test]
     fn reading_inputs_never_panics(
         inputs in inputs(),
-        home in vec((select(vec!["GITHUB_SERVER_URL", "GITHUB_API_URL", "GITHUB_REPOSITORY", "https_proxy"]), noise::text()), 0..2),
+        host_repository in vec((select(vec!["GITHUB_SERVER_URL", "GITHUB_API_URL", "GITHUB_REPOSITORY", "https_proxy"]), noise::text()), 0..2),
         proxy in option::weighted(0.2, noise::changed(Just("http://octocat:hunter2@proxy.example:8080/".to_owned()))),
     ) {
         let mut environment = environment(inputs);
-        environment.extend(home.into_iter().map(|(name, value)| (name.to_owned(), value)));
+        environment.extend(host_repository.into_iter().map(|(name, value)| (name.to_owned(), value)));
         environment.extend(proxy.map(|proxy| ("HTTPS_PROXY".to_owned(), proxy)));
         go_through(&environment);
     }

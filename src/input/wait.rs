@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::complaint::{Complaint, Errors, Part, complain};
 use super::document::Node;
-use super::raw::Inputs;
+use super::error::{Checked, Errors, InputError, complain};
+use super::inputs::Inputs;
 use super::{boolean, one_of};
 use crate::run::Conclusion;
 use crate::target::{Logs, OnAbandoned, OnBlocked, ProviderKind, ResultArtifact, WaitOptions};
@@ -23,7 +23,7 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_hours(6);
 const LONGEST_TIMEOUT: Duration = Duration::from_hours(5 * 24);
 
 /// `None`: it is not waited for.
-pub(super) fn read(inputs: &Inputs, provider: ProviderKind) -> Part<Option<WaitOptions>> {
+pub(super) fn read(inputs: &Inputs, provider: ProviderKind) -> Checked<Option<WaitOptions>> {
     let mut errors = Errors::default();
     // The other inputs are checked even if `wait` itself is wrong.
     if let Some(false) = errors.take(boolean(inputs, "wait")) {
@@ -67,7 +67,7 @@ pub(super) fn read(inputs: &Inputs, provider: ProviderKind) -> Part<Option<WaitO
 }
 
 /// Complains about what is set where nothing is waited for.
-fn only_with_wait(inputs: &Inputs, provider: ProviderKind) -> Vec<Complaint> {
+fn only_with_wait(inputs: &Inputs, provider: ProviderKind) -> Vec<InputError> {
     if inputs.is_unknown("wait") {
         return Vec::new();
     }
@@ -77,12 +77,12 @@ fn only_with_wait(inputs: &Inputs, provider: ProviderKind) -> Vec<Complaint> {
         .filter(|input| input.providers.contains(&provider))
         .map(|input| {
             let message = "it goes with `wait: true`: set that too, or remove it";
-            Complaint::new(input.name, message)
+            InputError::new(input.name, message)
         })
         .collect()
 }
 
-fn timeout(inputs: &Inputs) -> Part<Duration> {
+fn timeout(inputs: &Inputs) -> Checked<Duration> {
     const NAME: &str = "timeout";
     const REMEDY: &str =
         "it must be a duration, like `90s`, `30m` or `1h30m`; a bare number is seconds";
@@ -93,7 +93,7 @@ fn timeout(inputs: &Inputs) -> Part<Duration> {
         Ok(seconds) => Duration::from_secs(seconds),
         Err(_) => humantime::parse_duration(text).map_err(|error| {
             let quoting = format!("{REMEDY} ({error})");
-            vec![Complaint::quoting(NAME, NAME, quoting, REMEDY)]
+            vec![InputError::quoting(NAME, NAME, quoting, REMEDY)]
         })?,
     };
     if timeout.is_zero() {
@@ -110,7 +110,7 @@ fn timeout(inputs: &Inputs) -> Part<Duration> {
 
 /// A list with commas, as in the default. GitHub's inputs are all texts, so that a list of YAML or JSON can
 /// stand in an entry of `targets` alone.
-fn success(inputs: &Inputs) -> Part<Vec<Conclusion>> {
+fn success(inputs: &Inputs) -> Checked<Vec<Conclusion>> {
     const NAME: &str = "success-conclusions";
     let Some(written) = inputs.written(NAME) else {
         return Ok(vec![Conclusion::Success, Conclusion::Neutral]);
@@ -142,7 +142,7 @@ fn success(inputs: &Inputs) -> Part<Vec<Conclusion>> {
     )
 }
 
-fn result(inputs: &Inputs, provider: ProviderKind) -> Part<Option<ResultArtifact>> {
+fn result(inputs: &Inputs, provider: ProviderKind) -> Checked<Option<ResultArtifact>> {
     const NAME: &str = "result-artifact";
     let Some(text) = inputs.get(NAME) else {
         return Ok(None);

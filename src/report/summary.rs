@@ -6,8 +6,8 @@ use std::fmt::Write as _;
 
 use gantt::Bar;
 
-use super::line::{self, lasted};
-use super::verdict::{failed_jobs, failures};
+use super::annotations::{failed_jobs, failures};
+use super::log::{self, lasted};
 use super::{Hide, pipeline};
 use crate::batch::TargetReport;
 use crate::follow::FollowedRun;
@@ -194,7 +194,7 @@ fn logs(report: &TargetReport<'_>, run: &FollowedRun, hide: Hide<'_>, page: &mut
 }
 
 fn job_details(report: &TargetReport<'_>, log: &JobLog, hide: Hide<'_>) -> String {
-    let (title, lines) = line::log(report.target, log);
+    let (title, lines) = log::job_log(report.target, log);
     let title = code(&hide(&title));
     let page = log.job.url.as_deref().and_then(|url| address(&hide(url)));
     let page = page

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use saphyr::{MarkedYaml, YamlData};
 use serde_json::value::RawValue;
 
-use super::super::written::Written;
+use super::super::raw_input::RawInput;
 use super::comments::Comments;
 use super::json::{Pairs, forgiven, no_json};
 use super::yaml::{Document, name, node};
@@ -23,7 +23,7 @@ pub(in super::super) struct Pair {
     pub(in super::super) name: String,
     pub(in super::super) line: usize,
     /// A plain `null` is empty, as in YAML nothing at all is.
-    pub(in super::super) value: Written,
+    pub(in super::super) value: RawInput,
     /// Whether it is a plain scalar of YAML, followed by what YAML takes for a comment.
     pub(in super::super) has_comment: bool,
 }
@@ -57,9 +57,9 @@ fn yaml_item(item: &MarkedYaml<'_>, comments: &Comments<'_>) -> Result<Item, Pro
         let value = node(value, comments, 0)?;
         let has_comment = matches!(&value, Node::Scalar(scalar) if scalar.tail.is_some());
         let value = match value {
-            Node::Scalar(scalar) if scalar.is_null() => Written::text(""),
-            Node::Scalar(scalar) => Written::text(&scalar.text),
-            nested @ (Node::Sequence(_) | Node::Mapping(_)) => Written::yaml(nested),
+            Node::Scalar(scalar) if scalar.is_null() => RawInput::text(""),
+            Node::Scalar(scalar) => RawInput::text(&scalar.text),
+            nested @ (Node::Sequence(_) | Node::Mapping(_)) => RawInput::yaml(nested),
         };
         let name = name.to_owned();
         read.push(Pair {
@@ -105,13 +105,13 @@ fn json_item(item: &RawValue, lines: &mut Lines<'_>) -> Result<Item, Problem> {
             return Err(twice(line));
         }
         let value = match pair.value.get() {
-            "null" => Written::text(""),
-            json if json.starts_with(['{', '[']) => Written::json(json.to_owned()),
+            "null" => RawInput::text(""),
+            json if json.starts_with(['{', '[']) => RawInput::json(json.to_owned()),
             json if json.starts_with('"') => {
                 let text: String = serde_json::from_str(json).map_err(|_| bad_escape(line))?;
-                Written::text(&text)
+                RawInput::text(&text)
             }
-            json => Written::text(json),
+            json => RawInput::text(json),
         };
         let name = pair.name.clone();
         read.push(Pair {

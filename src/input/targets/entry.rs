@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::rc::Rc;
 
-use super::super::complaint::{Complaint, Errors, Part};
 use super::super::document::{Item, Pair};
-use super::super::raw::{Inputs, meant, no_such};
-use super::super::written::Written;
-use super::super::{Home, certificates, not_one_line, place, table, target, wait};
-use super::inherit::{Defaults, WHERE};
+use super::super::error::{Checked, Errors, InputError};
+use super::super::inputs::{Inputs, meant, no_such};
+use super::super::raw_input::RawInput;
+use super::super::{HostRepository, certificates, location, not_one_line, table, target, wait};
+use super::defaults::{Defaults, WHERE};
 use super::{NAME, STEPS_ALONE};
 use crate::secret::Secret;
 use crate::target::{ProviderKind, Target};
@@ -38,7 +38,7 @@ pub(super) struct TargetEntry {
     /// `None`: it is the step itself.
     position: Option<Position>,
     /// What is wrong with its form.
-    faults: Vec<Complaint>,
+    faults: Vec<InputError>,
     /// Whether it is no mapping at all, so that nothing can be said of its target.
     is_none: bool,
 }
@@ -54,7 +54,7 @@ pub(super) struct Position {
 
 /// Equal texts of entries, each kept once.
 #[derive(Default)]
-pub(super) struct Shared(HashMap<Rc<str>, Rc<Written>>);
+pub(super) struct Shared(HashMap<Rc<str>, Rc<RawInput>>);
 
 impl TargetEntry {
     /// The step itself.
@@ -113,7 +113,7 @@ impl TargetEntry {
             let message = "it must be a text, not a mapping or list";
             self.faults.push(position.complaint_about(&name, message));
             // What it would have been is not known, but that nothing shall be inherited.
-            self.own.insert(name, shared.keep(Written::text("")));
+            self.own.insert(name, shared.keep(RawInput::text("")));
             self.own.add_unknown(declared.name);
         } else {
             self.own.insert(name, shared.keep(value));
@@ -136,36 +136,46 @@ impl TargetEntry {
         secrets.unwrap_or_default()
     }
 
-    pub(super) fn read(&self, defaults: &Defaults<'_>, home: &Home) -> Part<Target> {
+    pub(super) fn read(
+        &self,
+        defaults: &Defaults<'_>,
+        host_repository: &HostRepository,
+    ) -> Checked<Target> {
         let mut errors = Errors::default();
         errors.add(self.faults.clone());
         let target = if self.is_none {
             None
         } else {
-            errors.take(self.target(defaults, home))
+            errors.take(self.target(defaults, host_repository))
         };
         errors.finish(|| target)
     }
 
-    fn target(&self, defaults: &Defaults<'_>, home: &Home) -> Part<Target> {
+    fn target(&self, defaults: &Defaults<'_>, host_repository: &HostRepository) -> Checked<Target> {
         let mut errors = Errors::default();
         let ground = defaults.ground(&self.own);
         let place = if WHERE.iter().any(|name| ground.is_unknown(name)) {
             None
         } else {
-            errors.take(place::read(&ground, home))
+            errors.take(location::read(&ground, host_repository))
         };
         let certificates = certificates(&ground);
         if let Some(place) = &place {
             errors.add(defaults.refused_secrets(&self.own, place));
         }
         let known = place.as_ref().map(|place| place.provider);
-        let provider = known.or_else(|| place::likely_provider(&ground, home));
+        let provider = known.or_else(|| location::likely_provider(&ground, host_repository));
         // With an unknown provider, only what is the same for all of them can be checked.
         let any = provider.unwrap_or(ProviderKind::GitHub);
         let inputs = defaults.all(&self.own, &ground, any, place.as_ref());
         let target = if let Some(provider) = provider {
-            errors.take(target(&inputs, home, provider, place, certificates))
+            errors.take(target(
+                &inputs,
+                host_repository,
+                provider,
+                place,
+                certificates,
+            ))
         } else {
             errors.take(certificates);
             errors.take(wait::read(&inputs, any));
@@ -175,7 +185,7 @@ impl TargetEntry {
         let target = errors.finish(|| target.filter(|_| broken.is_empty()));
         target.map_err(|complaints| {
             // Leave out what only follows from a problem that is reported already.
-            let is_new = |complaint: &Complaint| {
+            let is_new = |complaint: &InputError| {
                 let is_told = broken.iter().any(|told| told.input == complaint.input);
                 !is_told && !inputs.is_meant(&complaint.input)
             };
@@ -186,7 +196,7 @@ impl TargetEntry {
 
     /// Complaints about values that hold for the entry, wherever they are from, as the user is to see
     /// them: about its own by entry and line, and never with its text, which may hold secrets.
-    fn told(&self, complaints: Vec<Complaint>, inputs: &Inputs) -> Vec<Complaint> {
+    fn told(&self, complaints: Vec<InputError>, inputs: &Inputs) -> Vec<InputError> {
         let Some(position) = &self.position else {
             return complaints;
         };
@@ -196,7 +206,7 @@ impl TargetEntry {
                 let name = complaint.input.clone();
                 let message = complaint.message_without(|of| self.own.has(of));
                 if inputs.has(&name) && !self.own.has(&name) {
-                    Complaint::new(name, message)
+                    InputError::new(name, message)
                 } else {
                     position.complaint_about(&name, message)
                 }
@@ -216,19 +226,19 @@ impl Position {
         format!("{}.{key}", self.name())
     }
 
-    fn complaint(&self, line: usize, message: impl fmt::Display) -> Complaint {
-        Complaint::new(self.name(), format!("line {line}: {message}"))
+    fn complaint(&self, line: usize, message: impl fmt::Display) -> InputError {
+        InputError::new(self.name(), format!("line {line}: {message}"))
     }
 
     /// About a key, at its line or, where it is not set, at that of the entry.
-    fn complaint_about(&self, key: &str, message: impl fmt::Display) -> Complaint {
+    fn complaint_about(&self, key: &str, message: impl fmt::Display) -> InputError {
         let line = self.lines.get(key).unwrap_or(&self.line);
-        Complaint::new(self.name_of(key), format!("line {line}: {message}"))
+        InputError::new(self.name_of(key), format!("line {line}: {message}"))
     }
 }
 
 impl Shared {
-    fn keep(&mut self, written: Written) -> Rc<Written> {
+    fn keep(&mut self, written: RawInput) -> Rc<RawInput> {
         match written.as_text().map(Rc::clone) {
             Some(text) => Rc::clone(self.0.entry(text).or_insert_with(|| Rc::new(written))),
             None => Rc::new(written),

@@ -15,7 +15,7 @@ use crate::target::{
 const OWN_TOKEN: &str = "ghs_own";
 
 /// A step of `octo-org/caller` on `github.example`, with these inputs beside `targets`.
-fn given(step: &[(&str, &str)], targets: &str) -> Given {
+fn raw_request(step: &[(&str, &str)], targets: &str) -> RawRequest {
     let defaults = [("github-token", OWN_TOKEN), ("token", OWN_TOKEN)];
     let targets = [("targets", targets)];
     let pairs = defaults.iter().chain(step).chain(&targets);
@@ -27,10 +27,10 @@ fn given(step: &[(&str, &str)], targets: &str) -> Given {
             )
         })
         .collect();
-    Given::from_environment(&environment)
+    RawRequest::from_environment(&environment)
 }
 
-fn read(step: &[(&str, &str)], targets: &str) -> Part<(Request, Vec<Warning>)> {
+fn read(step: &[(&str, &str)], targets: &str) -> Checked<(Request, Vec<Warning>)> {
     let environment = BTreeMap::from(
         [
             ("GITHUB_SERVER_URL", "https://github.example"),
@@ -38,7 +38,7 @@ fn read(step: &[(&str, &str)], targets: &str) -> Part<(Request, Vec<Warning>)> {
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned())),
     );
-    input::read(&given(step, targets), &environment)
+    input::read(&raw_request(step, targets), &environment)
 }
 
 /// What an entry comes to, in one line.
@@ -775,12 +775,12 @@ fn complaints_beyond_what_anybody_reads_are_counted() {
 
 #[test]
 fn secrets_are_known_also_where_all_else_is_wrong() {
-    let given = given(
+    let raw_request = raw_request(
         &[("token", "step-secret")],
         "- token: own-secret\n  trigger-token: second\n  nonsense: x\n- secret-variables: {A: third, B: [fourth]}\n\
          - secret-variables: 'A: fifth'\n- private-key: a\\nkey\n- token: [nested]\n",
     );
-    let secrets: Vec<_> = given
+    let secrets: Vec<_> = raw_request
         .secrets()
         .into_iter()
         .map(|(name, secret)| format!("{name}: {}", secret.expose()))
@@ -878,7 +878,7 @@ proptest! {
     #[test]
     fn no_text_panics(text in r#"([\[\]{}:,"'&*!|>?~ \n-]|- |token: |ref: |inputs: |"ref": |null|\PC){0,60}"#) {
         let step = [("event-type", "deploy"), ("token", "ghp_step")];
-        given(&step, &text).secrets();
+        raw_request(&step, &text).secrets();
         let _ = read(&step, &text);
     }
 

@@ -114,7 +114,7 @@ fn name(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::noise;
-    use crate::report::line::lasted;
+    use crate::report::log::lasted;
     use proptest::prelude::*;
 
     fn bar(name: &str, state: State, start: i64, end: Option<i64>) -> Bar {

@@ -1,11 +1,11 @@
 //! What an entry of `targets` inherits of the step's inputs: all that fits, and credentials only where the
 //! step's own inputs would send them too. Nothing is complained about here.
 
-use super::super::complaint::Complaint;
-use super::super::place::{self, Place, Site};
-use super::super::raw::Inputs;
+use super::super::error::InputError;
+use super::super::inputs::Inputs;
+use super::super::location::{self, Location, ServerLocation};
 use super::super::wait::ONLY_WITH_WAIT;
-use super::super::{Home, boolean, credential, table};
+use super::super::{HostRepository, boolean, credential, table};
 use super::STEPS_ALONE;
 use crate::target::ProviderKind;
 
@@ -26,16 +26,16 @@ const SECRETS: &str = "secret-variables";
 pub(super) struct Defaults<'step> {
     step: &'step Inputs,
     /// Where they point to themselves; `None` where that cannot be told.
-    site: Option<Site>,
+    site: Option<ServerLocation>,
     provider: Option<ProviderKind>,
 }
 
 impl<'step> Defaults<'step> {
-    pub(super) fn new(step: &'step Inputs, home: &Home) -> Self {
-        let site = place::site(step, home).ok();
+    pub(super) fn new(step: &'step Inputs, host_repository: &HostRepository) -> Self {
+        let site = location::site(step, host_repository).ok();
         let provider = match &site {
             Some(site) => Some(site.provider),
-            None => place::provider(step).ok().flatten(),
+            None => location::provider(step).ok().flatten(),
         };
         Self {
             step,
@@ -62,12 +62,12 @@ impl<'step> Defaults<'step> {
         let site = self.site.as_ref();
         own.get("repository")
             .zip(site)
-            .is_some_and(|(url, site)| place::is_on(url, &site.server))
+            .is_some_and(|(url, site)| location::is_on(url, &site.server))
     }
 
     /// Whether an entry asks for another provider than the step does.
     fn is_another_provider(&self, own: &Inputs) -> bool {
-        let asked = match place::provider(own) {
+        let asked = match location::provider(own) {
             Ok(Some(provider)) => Some(provider),
             // To have none of the step's is to have the default, unless a web URL says it.
             Ok(None) if own.has("provider") && !is_by_url(own) && !is_by_url(self.step) => {
@@ -84,7 +84,7 @@ impl<'step> Defaults<'step> {
         own: &Inputs,
         ground: &Inputs,
         provider: ProviderKind,
-        place: Option<&Place>,
+        place: Option<&Location>,
     ) -> Inputs {
         let waits = if own.has("wait") { own } else { self.step };
         // What is wrong with `wait` itself is told where it is read.
@@ -109,7 +109,7 @@ impl<'step> Defaults<'step> {
     }
 
     /// Complains about secrets of the step that an entry would get, were it for the step's own provider and server.
-    pub(super) fn refused_secrets(&self, own: &Inputs, place: &Place) -> Option<Complaint> {
+    pub(super) fn refused_secrets(&self, own: &Inputs, place: &Location) -> Option<InputError> {
         let is_set = self.step.written(SECRETS).is_some();
         let is_refused = is_set
             && !own.has(SECRETS)
@@ -117,12 +117,12 @@ impl<'step> Defaults<'step> {
             && !self.is_at(place);
         is_refused.then(|| {
             let message = "the step's own are sent only to the step's provider and server: set them for this target too, or write `{}` for none";
-            Complaint::new(SECRETS, message)
+            InputError::new(SECRETS, message)
         })
     }
 
     /// Whether the step's own inputs point to the same provider and server.
-    fn is_at(&self, place: &Place) -> bool {
+    fn is_at(&self, place: &Location) -> bool {
         self.site
             .as_ref()
             .is_some_and(|site| site.provider == place.provider && site.server == place.server.web)
@@ -156,7 +156,7 @@ impl<'step> Defaults<'step> {
 }
 
 fn is_by_url(inputs: &Inputs) -> bool {
-    inputs.get("repository").is_some_and(place::is_web_url)
+    inputs.get("repository").is_some_and(location::is_web_url)
 }
 
 fn makes_sense(name: &str, provider: ProviderKind) -> bool {

@@ -2,9 +2,9 @@
 
 use url::{Host, Url};
 
-use super::Home;
-use super::complaint::{Complaint, Errors, Part, complain};
-use super::raw::Inputs;
+use super::HostRepository;
+use super::error::{Checked, Errors, InputError, complain};
+use super::inputs::Inputs;
 use crate::nearest::nearest;
 use crate::target::{ProviderKind, Server};
 
@@ -13,14 +13,14 @@ const REPOSITORY: &str = "repository";
 const SERVER: &str = "server-url";
 
 /// Where a target is.
-pub(super) struct Place {
+pub(super) struct Location {
     pub(super) provider: ProviderKind,
     pub(super) server: Server,
     pub(super) repository: String,
 }
 
 /// Where inputs point to, whatever is there.
-pub(super) struct Site {
+pub(super) struct ServerLocation {
     pub(super) provider: ProviderKind,
     /// The server's web address.
     pub(super) server: Url,
@@ -28,16 +28,16 @@ pub(super) struct Site {
     repository: Option<String>,
 }
 
-pub(super) fn read(inputs: &Inputs, home: &Home) -> Part<Place> {
-    let Site {
+pub(super) fn read(inputs: &Inputs, host_repository: &HostRepository) -> Checked<Location> {
+    let ServerLocation {
         provider,
         server,
         repository,
-    } = site(inputs, home).map_err(|found| also_of_the_name(found, inputs))?;
+    } = site(inputs, host_repository).map_err(|found| also_of_the_name(found, inputs))?;
     // The workflow's own is on GitHub and on its own server.
-    let own = || home.repository.clone();
-    let is_own = provider == ProviderKind::GitHub && home.is_at(&server);
-    if let Some(forge) = home.forge
+    let own = || host_repository.repository.clone();
+    let is_own = provider == ProviderKind::GitHub && host_repository.is_at(&server);
+    if let Some(forge) = host_repository.forge
         && is_own
     {
         let message = format!(
@@ -46,13 +46,13 @@ pub(super) fn read(inputs: &Inputs, home: &Home) -> Part<Place> {
         return complain(SERVER, message);
     }
     match repository.or_else(|| own().filter(|_| is_own)) {
-        Some(repository) => place(provider, server, repository, home),
+        Some(repository) => place(provider, server, repository, host_repository),
         None => complain(REPOSITORY, format!("it is needed here: {}", form(provider))),
     }
 }
 
 /// Adds what is wrong with the repository's name to what is wrong with provider or server.
-fn also_of_the_name(mut found: Vec<Complaint>, inputs: &Inputs) -> Vec<Complaint> {
+fn also_of_the_name(mut found: Vec<InputError>, inputs: &Inputs) -> Vec<InputError> {
     if let Ok(provider) = provider(inputs)
         && let Some(repository) = inputs.get(REPOSITORY).filter(|text| !is_web_url(text))
     {
@@ -65,7 +65,10 @@ fn also_of_the_name(mut found: Vec<Complaint>, inputs: &Inputs) -> Vec<Complaint
 }
 
 /// The provider that is most likely meant, if something is wrong with the place.
-pub(super) fn likely_provider(inputs: &Inputs, home: &Home) -> Option<ProviderKind> {
+pub(super) fn likely_provider(
+    inputs: &Inputs,
+    host_repository: &HostRepository,
+) -> Option<ProviderKind> {
     if let Some(text) = inputs.get(PROVIDER) {
         let near = nearest(
             text,
@@ -79,28 +82,28 @@ pub(super) fn likely_provider(inputs: &Inputs, home: &Home) -> Option<ProviderKi
         return None;
     }
     match inputs.get(REPOSITORY).filter(|text| is_web_url(text)) {
-        Some(url) => known_host(&server_address(url).ok()?, home),
+        Some(url) => known_host(&server_address(url).ok()?, host_repository),
         None => Some(ProviderKind::GitHub),
     }
 }
 
 /// Provider and server, also where there is no repository, or one that cannot be.
-pub(super) fn site(inputs: &Inputs, home: &Home) -> Part<Site> {
+pub(super) fn site(inputs: &Inputs, host_repository: &HostRepository) -> Checked<ServerLocation> {
     let mut errors = Errors::default();
     let provider = errors.take(provider(inputs));
     let server = errors.take(server(inputs));
     let (provider, server) = errors.finish(|| provider.zip(server))?;
     let repository = inputs.get(REPOSITORY);
     if let Some(url) = repository.filter(|text| is_web_url(text)) {
-        return by_web_url(url, provider, server, home);
+        return by_web_url(url, provider, server, host_repository);
     }
     let provider = provider.unwrap_or(ProviderKind::GitHub);
     let server = server.unwrap_or_else(|| match provider {
-        ProviderKind::GitHub => home.server.web.clone(),
+        ProviderKind::GitHub => host_repository.server.web.clone(),
         ProviderKind::GitLab => fixed("https://gitlab.com"),
         ProviderKind::Bitbucket => fixed("https://bitbucket.org"),
     });
-    Ok(Site {
+    Ok(ServerLocation {
         provider,
         server,
         repository: repository.map(str::to_owned),
@@ -122,16 +125,16 @@ fn by_web_url(
     text: &str,
     provider: Option<ProviderKind>,
     server: Option<Url>,
-    home: &Home,
-) -> Part<Site> {
+    host_repository: &HostRepository,
+) -> Checked<ServerLocation> {
     let address = server_address(text).or_else(|message| complain(REPOSITORY, message))?;
-    let known = known_host(&address, home);
+    let known = known_host(&address, host_repository);
     let server = match server {
         Some(server) => server,
-        None if home.holds(&address)
+        None if host_repository.holds(&address)
             && provider.is_none_or(|named| named == ProviderKind::GitHub) =>
         {
-            home.server.web.clone()
+            host_repository.server.web.clone()
         }
         None if known.is_some() && provider.is_none_or(|named| known == Some(named)) => {
             origin(&address)
@@ -141,7 +144,7 @@ fn by_web_url(
     let Some(path) = path_on(&server, &address) else {
         let message = "its web URL is not on the server of `server-url`";
         let quoting = format!("{message}, {server}");
-        return Err(vec![Complaint::quoting(
+        return Err(vec![InputError::quoting(
             REPOSITORY, SERVER, quoting, message,
         )]);
     };
@@ -149,12 +152,12 @@ fn by_web_url(
         let remedy = format!("may be any of them: set it to one of {}", words());
         let quoting = format!("{} {remedy}", address.authority());
         let message = format!("the server of `repository` {remedy}");
-        return Err(vec![Complaint::quoting(
+        return Err(vec![InputError::quoting(
             PROVIDER, REPOSITORY, quoting, message,
         )]);
     };
     let repository = path.strip_suffix(".git").unwrap_or(path).to_owned();
-    Ok(Site {
+    Ok(ServerLocation {
         provider,
         server,
         repository: Some(repository),
@@ -179,7 +182,7 @@ fn untrusted(
     address: &Url,
     provider: Option<ProviderKind>,
     known: Option<ProviderKind>,
-) -> Complaint {
+) -> InputError {
     let host = address.authority();
     let origin = origin(address);
     if let (Some(provider), Some(known)) = (provider, known) {
@@ -189,7 +192,7 @@ fn untrusted(
             provider.as_str()
         );
         let message = format!("the server in it {rest}");
-        return Complaint::quoting(REPOSITORY, REPOSITORY, format!("{host} {rest}"), message);
+        return InputError::quoting(REPOSITORY, REPOSITORY, format!("{host} {rest}"), message);
     }
     let also = match provider {
         Some(_) => "`server-url`",
@@ -200,20 +203,22 @@ fn untrusted(
     );
     let quoting = format!("{host} {rest}, if {origin} is right");
     let message = format!("the server in it {rest}");
-    Complaint::quoting(REPOSITORY, REPOSITORY, quoting, message)
+    InputError::quoting(REPOSITORY, REPOSITORY, quoting, message)
 }
 
 /// What is wrong with a repository's name.
-fn misnamed(provider: ProviderKind, repository: &str) -> Option<Complaint> {
+fn misnamed(provider: ProviderKind, repository: &str) -> Option<InputError> {
     let why = check_name(provider, repository).err()?;
     let rest = format!("{why}; it must be {}", form(provider));
     let quoting = format!("`{repository}` {rest}");
     let message = format!("it {rest}");
-    Some(Complaint::quoting(REPOSITORY, REPOSITORY, quoting, message))
+    Some(InputError::quoting(
+        REPOSITORY, REPOSITORY, quoting, message,
+    ))
 }
 
 /// What is wrong with a GitHub server's address.
-fn no_github(web: &Url) -> Option<Complaint> {
+fn no_github(web: &Url) -> Option<InputError> {
     let path = web.path();
     let message = if path.ends_with("/api/v3") {
         "it is the server's web address, without `/api/v3`: give only that"
@@ -222,22 +227,27 @@ fn no_github(web: &Url) -> Option<Complaint> {
     } else {
         return None;
     };
-    Some(Complaint::new(SERVER, message))
+    Some(InputError::new(SERVER, message))
 }
 
-fn place(provider: ProviderKind, web: Url, repository: String, home: &Home) -> Part<Place> {
+fn place(
+    provider: ProviderKind,
+    web: Url,
+    repository: String,
+    host_repository: &HostRepository,
+) -> Checked<Location> {
     let mut errors = Errors::default();
     errors.add(misnamed(provider, &repository));
     if provider == ProviderKind::GitHub {
         errors.add(no_github(&web));
     }
     errors.finish(|| Some(()))?;
-    let api = if provider == ProviderKind::GitHub && home.is_at(&web) {
-        home.server.api.clone()
+    let api = if provider == ProviderKind::GitHub && host_repository.is_at(&web) {
+        host_repository.server.api.clone()
     } else {
         api_address(provider, &web)
     };
-    Ok(Place {
+    Ok(Location {
         provider,
         server: Server { web, api },
         repository,
@@ -245,7 +255,7 @@ fn place(provider: ProviderKind, web: Url, repository: String, home: &Home) -> P
 }
 
 /// The provider that `provider` says; `None` where it says none.
-pub(super) fn provider(inputs: &Inputs) -> Part<Option<ProviderKind>> {
+pub(super) fn provider(inputs: &Inputs) -> Checked<Option<ProviderKind>> {
     let Some(text) = inputs.get(PROVIDER) else {
         return Ok(None);
     };
@@ -265,12 +275,12 @@ pub(super) fn provider(inputs: &Inputs) -> Part<Option<ProviderKind>> {
     let rest = format!("is none: it must be one of {}{near}", words());
     let quoting = format!("`{text}` {rest}");
     let message = format!("it {rest}");
-    Err(vec![Complaint::quoting(
+    Err(vec![InputError::quoting(
         PROVIDER, PROVIDER, quoting, message,
     )])
 }
 
-fn server(inputs: &Inputs) -> Part<Option<Url>> {
+fn server(inputs: &Inputs) -> Checked<Option<Url>> {
     let address = inputs.get(SERVER).map(server_address).transpose();
     address.or_else(|message| complain(SERVER, message))
 }
@@ -365,13 +375,13 @@ fn is_loopback(url: &Url) -> bool {
 }
 
 /// The provider of a host that everybody knows, or of the workflow's own.
-fn known_host(url: &Url, home: &Home) -> Option<ProviderKind> {
+fn known_host(url: &Url, host_repository: &HostRepository) -> Option<ProviderKind> {
     match url.host_str()? {
-        _ if url.port().is_some() => home.holds(url).then_some(ProviderKind::GitHub),
+        _ if url.port().is_some() => host_repository.holds(url).then_some(ProviderKind::GitHub),
         "gitlab.com" => Some(ProviderKind::GitLab),
         "bitbucket.org" => Some(ProviderKind::Bitbucket),
         host if is_public(host) => Some(ProviderKind::GitHub),
-        _ => home.holds(url).then_some(ProviderKind::GitHub),
+        _ => host_repository.holds(url).then_some(ProviderKind::GitHub),
     }
 }
 

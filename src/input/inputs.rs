@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use super::complaint::{Complaint, Part};
 use super::document::Node;
+use super::error::{Checked, InputError};
+use super::raw_input::RawInput;
 use super::table::{self, Declared, INPUTS};
 use super::with_line_breaks;
-use super::written::Written;
 use crate::nearest::nearest;
 use crate::secret::Secret;
 
@@ -17,7 +17,7 @@ const RUNNERS_OWN: [&str; 2] = ["args", "entrypoint"];
 /// Values by the names of their inputs: as they arrived, or those that hold for an entry of `targets`.
 #[derive(Clone, Default)]
 pub(super) struct Inputs {
-    written: BTreeMap<String, Rc<Written>>,
+    written: BTreeMap<String, Rc<RawInput>>,
     /// Names of inputs that something was meant to be, but its name is mistyped or its value has a form that it cannot
     /// have. That is complained about; that the input itself is not set is not.
     unknown: BTreeSet<&'static str>,
@@ -29,8 +29,8 @@ impl Inputs {
         let written = environment.iter().filter_map(|(key, value)| {
             let name = key.strip_prefix("INPUT_")?.to_lowercase();
             let written = match name.as_str() {
-                "targets" => Written::lines(value),
-                _ => Written::text(value),
+                "targets" => RawInput::lines(value),
+                _ => RawInput::text(value),
             };
             Some((name, Rc::new(written)))
         });
@@ -69,13 +69,13 @@ impl Inputs {
     }
 
     /// The value, if it is set: neither empty nor the input's own default.
-    pub(super) fn written(&self, name: &str) -> Option<&Rc<Written>> {
+    pub(super) fn written(&self, name: &str) -> Option<&Rc<RawInput>> {
         let declared = table::declared(name);
         debug_assert!(declared.is_some(), "{name} is not declared");
         self.unless_default(declared?)
     }
 
-    fn unless_default(&self, declared: &Declared) -> Option<&Rc<Written>> {
+    fn unless_default(&self, declared: &Declared) -> Option<&Rc<RawInput>> {
         let written = self.written.get(declared.name)?;
         let is_default = |text: &Rc<str>| **text == *declared.default;
         (!written.is_empty() && !written.as_text().is_some_and(is_default)).then_some(written)
@@ -87,7 +87,7 @@ impl Inputs {
     }
 
     /// What the YAML or JSON of an input comes to, if it is set.
-    pub(super) fn document(&self, name: &'static str) -> Part<Option<&Node>> {
+    pub(super) fn document(&self, name: &'static str) -> Checked<Option<&Node>> {
         let document = self.written(name).map(|written| written.document());
         document
             .transpose()
@@ -113,7 +113,7 @@ impl Inputs {
             .filter(|declared| self.unless_default(declared).is_some())
     }
 
-    pub(super) fn insert(&mut self, name: impl Into<String>, written: Rc<Written>) {
+    pub(super) fn insert(&mut self, name: impl Into<String>, written: Rc<RawInput>) {
         self.written.insert(name.into(), written);
     }
 
@@ -130,11 +130,11 @@ impl Inputs {
     }
 
     /// Complains about what is not an input at all.
-    pub(super) fn undeclared(&self) -> Vec<Complaint> {
+    pub(super) fn undeclared(&self) -> Vec<InputError> {
         self.written
             .keys()
             .filter(|name| is_undeclared(name))
-            .map(|name| Complaint::new(name, no_such(name, "input", &|_| true)))
+            .map(|name| InputError::new(name, no_such(name, "input", &|_| true)))
             .collect()
     }
 
@@ -160,7 +160,7 @@ impl Inputs {
 
 /// The values in a mapping of secrets. Where it is none, which part of it is secret cannot be told: all
 /// of it, then.
-fn texts_of(written: &Written) -> Vec<&str> {
+fn texts_of(written: &RawInput) -> Vec<&str> {
     match written.document().map(|node| (node, node.texts())) {
         Ok((node, Ok(_))) => node.scalars(),
         Ok((node, Err(_))) => written.source().into_iter().chain(node.scalars()).collect(),

@@ -243,7 +243,7 @@ fn provider_says(target: &Target, snapshot: &Snapshot) -> String {
 }
 
 /// A failed job's log: a title and the lines of it.
-pub(crate) fn log(target: &Target, log: &JobLog) -> (String, String) {
+pub(crate) fn job_log(target: &Target, log: &JobLog) -> (String, String) {
     let step = log
         .job
         .failed_step

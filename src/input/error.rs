@@ -4,7 +4,7 @@ use std::fmt;
 
 /// What is wrong with an input, and what would be right.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Complaint {
+pub(crate) struct InputError {
     pub(crate) input: String,
     pub(crate) message: String,
     source: Subject,
@@ -29,7 +29,7 @@ struct Quote {
     without: String,
 }
 
-impl Complaint {
+impl InputError {
     pub(super) fn new(input: impl Into<String>, message: impl fmt::Display) -> Self {
         Self {
             input: input.into(),
@@ -89,29 +89,29 @@ impl Complaint {
 
 /// What a part of the inputs comes to, or all that is wrong with it. An error without complaints: this part needs
 /// another one, and what is wrong is reported there.
-pub(super) type Part<T> = Result<T, Vec<Complaint>>;
+pub(super) type Checked<T> = Result<T, Vec<InputError>>;
 
 /// One thing that is wrong.
-pub(super) fn complain<T>(input: &str, message: impl fmt::Display) -> Part<T> {
-    Err(vec![Complaint::new(input, message)])
+pub(super) fn complain<T>(input: &str, message: impl fmt::Display) -> Checked<T> {
+    Err(vec![InputError::new(input, message)])
 }
 
 /// All that is wrong with the parts of a whole: each part is checked, whatever is wrong with another.
 #[derive(Default)]
-pub(super) struct Errors(Vec<Complaint>);
+pub(super) struct Errors(Vec<InputError>);
 
 impl Errors {
     /// What a part comes to; what is wrong with it is kept.
-    pub(super) fn take<T>(&mut self, part: Part<T>) -> Option<T> {
+    pub(super) fn take<T>(&mut self, part: Checked<T>) -> Option<T> {
         part.map_err(|found| self.add(found)).ok()
     }
 
-    pub(super) fn add(&mut self, found: impl IntoIterator<Item = Complaint>) {
+    pub(super) fn add(&mut self, found: impl IntoIterator<Item = InputError>) {
         self.0.extend(found);
     }
 
     /// The whole, if nothing is wrong with any of its parts.
-    pub(super) fn finish<T>(self, whole: impl FnOnce() -> Option<T>) -> Part<T> {
+    pub(super) fn finish<T>(self, whole: impl FnOnce() -> Option<T>) -> Checked<T> {
         match whole() {
             Some(whole) if self.0.is_empty() => Ok(whole),
             _ => Err(self.0),

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::line::{ended, lasted};
+use super::log::{ended, lasted};
 use super::{pipeline, text};
 use crate::batch::TargetReport;
 use crate::follow::FollowedRun;

@@ -10,20 +10,20 @@ use std::rc::Rc;
 
 use serde_json::value::RawValue;
 
-use super::complaint::Part;
 use super::document::{self, Node, Problem};
+use super::error::Checked;
 use crate::target::PrivateKey;
 
 /// A value of an input, or of a key of an entry.
-pub(super) struct Written {
+pub(super) struct RawInput {
     format: Format,
     document: OnceCell<Result<Node, Problem>>,
     /// PEM, with all line breaks, if it is that.
-    pub(super) certificates: OnceCell<Part<Rc<str>>>,
+    pub(super) certificates: OnceCell<Checked<Rc<str>>>,
     /// The payload of a `repository_dispatch`, if it is that.
-    pub(super) payload: OnceCell<Part<Payload>>,
+    pub(super) payload: OnceCell<Checked<Payload>>,
     /// A key of an App, if it is that.
-    pub(super) private_key: OnceCell<Part<PrivateKey>>,
+    pub(super) private_key: OnceCell<Checked<PrivateKey>>,
 }
 
 /// An object of JSON, without the space between its tokens.
@@ -55,7 +55,7 @@ enum Format {
     Yaml(Node),
 }
 
-impl Written {
+impl RawInput {
     pub(super) fn text(text: &str) -> Self {
         Self::new(Format::Text(trimmed(text).into()))
     }
