@@ -11,7 +11,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::concurrency::Concurrency;
 use crate::event::{Event, Sink};
-use crate::follow::{Followed, FollowedRun, Following, RequestLimits, follow};
+use crate::monitor::{self, Monitor, Monitored, RequestLimits, RunReport};
 use crate::provider::http::Http;
 use crate::provider::{Connection, connections};
 use crate::retry::RateLimitBudget;
@@ -32,7 +32,7 @@ const SIGN_OUT_TIMEOUT: Duration = Duration::from_secs(1);
 pub(crate) struct TargetReport<'a> {
     pub(crate) target: &'a Target,
     pub(crate) triggered: Triggered,
-    pub(crate) followed: Followed,
+    pub(crate) monitored: Monitored,
 }
 
 /// Is told what happens to which target, by its index in the request.
@@ -170,13 +170,13 @@ impl Batch<'_> {
         index: usize,
         member: &'a Member<'a>,
         prepared: Result<Prepared<'a>, Triggered>,
-    ) -> (Triggered, Followed) {
+    ) -> (Triggered, Monitored) {
         let mut report = match (prepared, &member.http) {
-            (Ok(prepared), Some(http)) => self.trigger_and_follow(member, http, &prepared).await,
+            (Ok(prepared), Some(http)) => self.trigger_and_monitor(member, http, &prepared).await,
             (Err(triggered), _) => TargetReport {
                 target: member.target,
                 triggered,
-                followed: Followed::default(),
+                monitored: Monitored::default(),
             },
             (Ok(_), None) => unreachable!("who is prepared has a client"),
         };
@@ -184,12 +184,12 @@ impl Batch<'_> {
             self.concurrency.record_failure();
         }
         self.observer.on_finished(index, &report);
-        let room = report.followed.drop_logs(self.log_budget.get());
+        let room = report.monitored.drop_logs(self.log_budget.get());
         self.log_budget.set(room);
-        (report.triggered, report.followed)
+        (report.triggered, report.monitored)
     }
 
-    async fn trigger_and_follow<'a>(
+    async fn trigger_and_monitor<'a>(
         &self,
         member: &'a Member<'a>,
         http: &Http<'a>,
@@ -219,7 +219,7 @@ impl Batch<'_> {
         };
         // What is over, and what is rare, takes no memory beside what a thousand targets wait for.
         let mut triggered = Box::pin(trigger(way, self.mode)).await;
-        let following = Following {
+        let monitor = Monitor {
             target,
             provider: &prepared.provider,
             http,
@@ -231,11 +231,11 @@ impl Batch<'_> {
             shutdown: self.shutdown,
             tell: *tell,
         };
-        let followed = Box::pin(follow(&following, &mut triggered)).await;
+        let monitored = Box::pin(monitor::monitor(&monitor, &mut triggered)).await;
         TargetReport {
             target,
             triggered,
-            followed,
+            monitored,
         }
     }
 
@@ -248,25 +248,25 @@ impl Batch<'_> {
 }
 
 impl<'a> TargetReport<'a> {
-    fn new((target, (triggered, followed)): (&'a Target, (Triggered, Followed))) -> Self {
+    fn new((target, (triggered, monitored)): (&'a Target, (Triggered, Monitored))) -> Self {
         Self {
             target,
             triggered,
-            followed,
+            monitored,
         }
     }
 
     /// Whether all went as it should.
     pub(crate) fn passes(&self) -> bool {
-        let followed = &self.followed;
+        let monitored = &self.monitored;
         self.triggered.failure.is_none()
-            && followed.unfound.is_empty()
-            && followed.resultless.is_none()
-            && followed.counted().all(|run| self.run_passes(run))
+            && monitored.unfound.is_empty()
+            && monitored.resultless.is_none()
+            && monitored.counted().all(|run| self.run_passes(run))
     }
 
     /// Whether a run ended as one that passes.
-    pub(crate) fn run_passes(&self, run: &FollowedRun) -> bool {
+    pub(crate) fn run_passes(&self, run: &RunReport) -> bool {
         let passing = self.target.wait.as_ref().map(|wait| &wait.success);
         match (passing, run.conclusion) {
             (Some(passing), Some(conclusion)) => passing.contains(&conclusion),

@@ -2,14 +2,14 @@
 //!
 //! Here: environment and arguments in, exit code out; nothing else. The story is in [`app`].
 
-mod abandon;
 mod app;
 mod batch;
+mod cancel;
 mod concurrency;
 mod event;
 mod find;
-mod follow;
 mod input;
+mod monitor;
 mod nearest;
 #[cfg(test)]
 mod noise;

@@ -35,7 +35,7 @@ mod tests {
     use super::*;
     use crate::batch::TargetReport;
     use crate::event::{Event, News};
-    use crate::follow::{Followed, FollowedRun};
+    use crate::monitor::{Monitored, RunReport};
     use crate::noise;
     use crate::run::{Conclusion, End, JobLog, Outcome, Run, Snapshot};
     use crate::target::Mode;
@@ -52,7 +52,7 @@ mod tests {
     }
 
     /// A run of which this was seen.
-    fn followed(run: &Run, snapshot: Option<&Snapshot>, end: u8, text: &str) -> FollowedRun {
+    fn monitored(run: &Run, snapshot: Option<&Snapshot>, end: u8, text: &str) -> RunReport {
         let end = match end {
             0 => End::Completed(Conclusion::Failure),
             1 => End::Lost(failure(text)),
@@ -63,7 +63,7 @@ mod tests {
         let jobs = snapshot
             .iter()
             .flat_map(|snapshot| snapshot.jobs.iter().flatten());
-        FollowedRun {
+        RunReport {
             run: run.clone(),
             end: Some(end),
             conclusion: snapshot.and_then(|snapshot| snapshot.state.conclusion()),
@@ -94,10 +94,10 @@ mod tests {
             let target = place.get(&targets);
             let hide = |text: &str| text.to_owned();
             for (run, snapshot, end) in &runs {
-                let followed = followed(run, snapshot.as_ref(), *end, &text);
+                let monitored = monitored(run, snapshot.as_ref(), *end, &text);
                 let ended = News::Ended {
-                    end: followed.end.as_ref().unwrap(),
-                    conclusion: followed.conclusion,
+                    end: monitored.end.as_ref().unwrap(),
+                    conclusion: monitored.conclusion,
                     snapshot: snapshot.as_ref(),
                 };
                 let heartbeat = News::Heartbeat {
@@ -111,7 +111,7 @@ mod tests {
                 for news in jobs.map(News::Job).chain(state).chain([ended, heartbeat]) {
                     line(target, &Event::Run { run, news });
                 }
-                for log in &followed.logs {
+                for log in &monitored.logs {
                     job_log(target, log);
                 }
                 let why = text.as_str();
@@ -120,7 +120,7 @@ mod tests {
                 line(target, &Event::Found(run));
                 warning(target, &Event::Found(run));
             }
-            let followed = runs.iter().map(|(run, snapshot, end)| followed(run, snapshot.as_ref(), *end, &text));
+            let monitored = runs.iter().map(|(run, snapshot, end)| monitored(run, snapshot.as_ref(), *end, &text));
             let report = TargetReport {
                 target,
                 triggered: Triggered {
@@ -131,8 +131,8 @@ mod tests {
                     failure: Some(failure(&text)),
                     unclear: None,
                 },
-                followed: Followed {
-                    runs: followed.collect(),
+                monitored: Monitored {
+                    runs: monitored.collect(),
                     conclusion: Some(Conclusion::Lost),
                     result: Some(text.clone()),
                     unfound: vec![failure(&text)],

@@ -9,7 +9,7 @@ use futures_util::future::join_all;
 use tokio::time::Instant;
 
 use crate::event::Event;
-use crate::follow::{Finished, Following, RequestLimits};
+use crate::monitor::{Finished, Monitor, RequestLimits};
 use crate::provider::http::Http;
 use crate::provider::{AnyProvider, Error, Idempotency, connections};
 use crate::retry::{RateLimitBudget, RetryPolicy, retry};
@@ -58,7 +58,7 @@ pub(crate) async fn run(
                 })
                 .await?;
                 let now = Instant::now();
-                let following = Following {
+                let monitor = Monitor {
                     target,
                     provider: &provider,
                     http: &http,
@@ -70,7 +70,7 @@ pub(crate) async fn run(
                     shutdown,
                     tell: &sink,
                 };
-                let finished = following.finish(unfinished, until).await;
+                let finished = monitor.finish(unfinished, until).await;
                 connection.end(target, &http).await;
                 Ok(finished)
             });

@@ -49,10 +49,10 @@ impl Unfinished {
             Outcome::Accepted | Outcome::Unknown => true,
             Outcome::Rejected | Outcome::NotSent => false,
         };
-        let left = report.followed.runs.iter();
+        let left = report.monitored.runs.iter();
         let left = left.filter(|run| run.left_running.is_some() && run.run.matched_by.is_sure());
-        let runs: Vec<_> = left.map(|followed| followed.run.clone()).collect();
-        let is_complete = report.followed.left_running.is_none();
+        let runs: Vec<_> = left.map(|monitored| monitored.run.clone()).collect();
+        let is_complete = report.monitored.left_running.is_none();
         (is_sent && !(is_complete && runs.is_empty())).then_some(Self {
             is_complete,
             runs,

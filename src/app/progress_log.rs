@@ -189,7 +189,7 @@ impl<W: Write> Observer for ProgressLog<'_, W> {
                 self.runner.say(&error);
             }
         });
-        let logs = report.followed.runs.iter().flat_map(|run| &run.logs);
+        let logs = report.monitored.runs.iter().flat_map(|run| &run.logs);
         for log in logs {
             let (title, lines) = report::job_log(report.target, log);
             self.runner.group(&self.numbered(index, &title), &lines);

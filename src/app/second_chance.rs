@@ -5,8 +5,8 @@ use std::io::Write;
 
 use super::{Verdict, mask, saved_state};
 use crate::event::Event;
-use crate::follow::Finished;
 use crate::input::{self, RawRequest};
+use crate::monitor::Finished;
 use crate::provider::Error;
 use crate::report;
 use crate::runner::Runner;
@@ -101,10 +101,10 @@ fn is_over<W: Write>(
         }
     };
     let mut is_over = finished.is_complete;
-    for (run, abandoned) in &finished.runs {
-        let conclusion = abandoned.snapshot.as_ref();
+    for (run, cancelled) in &finished.runs {
+        let conclusion = cancelled.snapshot.as_ref();
         let conclusion = conclusion.and_then(|snapshot| snapshot.state.conclusion());
-        match (&abandoned.left_running, conclusion) {
+        match (&cancelled.left_running, conclusion) {
             (Some(why), _) => {
                 is_over = false;
                 let text = format!("{run} may still be going on: {why}");

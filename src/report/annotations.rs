@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::log::{ended, lasted};
 use super::{pipeline, text};
 use crate::batch::TargetReport;
-use crate::follow::FollowedRun;
+use crate::monitor::RunReport;
 use crate::run::{Conclusion, End, Job, JobKind, Outcome};
 use crate::target::Target;
 use crate::untrusted::one_line;
@@ -23,9 +23,9 @@ pub(crate) enum Annotation {
 
 /// What a target came to, in a word.
 pub(crate) fn word(report: &TargetReport<'_>) -> &'static str {
-    match report.followed.conclusion {
+    match report.monitored.conclusion {
         Some(conclusion) => conclusion.as_str(),
-        None if report.followed.runs.iter().any(|run| run.end.is_some()) => "stopped",
+        None if report.monitored.runs.iter().any(|run| run.end.is_some()) => "stopped",
         None => report.triggered.outcome.as_str(),
     }
 }
@@ -33,7 +33,7 @@ pub(crate) fn word(report: &TargetReport<'_>) -> &'static str {
 /// What a target came to, in a line.
 pub(crate) fn headline(report: &TargetReport<'_>) -> String {
     let target = report.target;
-    let came = match report.followed.runs.as_slice() {
+    let came = match report.monitored.runs.as_slice() {
         [] => String::new(),
         [run] => {
             let lasted = run
@@ -50,7 +50,7 @@ pub(crate) fn headline(report: &TargetReport<'_>) -> String {
         .triggered
         .failure
         .iter()
-        .chain(&report.followed.unfound)
+        .chain(&report.monitored.unfound)
         .next();
     let why = failure.map_or(String::new(), |failure| {
         format!(": {}", one_line(&failure.what))
@@ -180,15 +180,15 @@ fn failures_of(report: &TargetReport<'_>) -> Vec<(String, String)> {
     };
     let trigger = report.triggered.failure.iter();
     let trigger = trigger.map(|failure| (outcome.to_owned(), text(failure)));
-    let unfound = report.followed.unfound.iter();
+    let unfound = report.monitored.unfound.iter();
     let unfound = unfound.map(|failure| ("run not found".to_owned(), text(failure)));
-    let resultless = report.followed.resultless.iter();
+    let resultless = report.monitored.resultless.iter();
     let resultless = resultless.map(|failure| ("no result".to_owned(), text(failure)));
     trigger.chain(unfound).chain(resultless).collect()
 }
 
 fn failed_runs_of(report: &TargetReport<'_>) -> impl Iterator<Item = (String, String)> {
-    let failed = report.followed.counted();
+    let failed = report.monitored.counted();
     let failed = failed.filter(|run| !report.run_passes(run));
     failed.map(|run| {
         let conclusion = run.conclusion.map_or("stopped", Conclusion::as_str);
@@ -200,7 +200,7 @@ fn failed_runs_of(report: &TargetReport<'_>) -> impl Iterator<Item = (String, St
 /// What the error of the trigger or of the search says already needs no second annotation.
 fn may_go_on(report: &TargetReport<'_>) -> Vec<Annotation> {
     let target = report.target;
-    let left = report.followed.runs.iter().filter_map(|run| {
+    let left = report.monitored.runs.iter().filter_map(|run| {
         let why = run.left_running.as_ref()?;
         Some(Annotation::Warning {
             title: format!("{target}: {} may still be going on", run.run),
@@ -210,7 +210,7 @@ fn may_go_on(report: &TargetReport<'_>) -> Vec<Annotation> {
     left.collect()
 }
 
-fn failed_run(report: &TargetReport<'_>, run: &FollowedRun) -> String {
+fn failed_run(report: &TargetReport<'_>, run: &RunReport) -> String {
     let snapshot = run.snapshot.as_ref();
     let (what, hint) = match &run.end {
         Some(end) => (
@@ -245,7 +245,7 @@ fn hint(end: &End) -> Option<&str> {
 }
 
 /// Names of jobs that failed, each with its step.
-pub(super) fn failed_jobs(run: &FollowedRun, name: impl Fn(&str) -> String) -> Vec<String> {
+pub(super) fn failed_jobs(run: &RunReport, name: impl Fn(&str) -> String) -> Vec<String> {
     let jobs = run
         .snapshot
         .iter()

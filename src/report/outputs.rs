@@ -71,13 +71,13 @@ pub(crate) fn early_outputs(
 pub(crate) fn outputs(reports: &[TargetReport<'_>], hide: Hide<'_>) -> Vec<(&'static str, String)> {
     let run = reports
         .iter()
-        .find_map(|report| report.followed.runs.first())
-        .map(|followed| &followed.run);
+        .find_map(|report| report.monitored.runs.first())
+        .map(|monitored| &monitored.run);
     let marker = reports.iter().find_map(|report| report.target.marker());
     let [_, (_, run_id), (_, run_url), (_, trigger_id)] = early_outputs(run, marker, hide);
     let result = reports
         .iter()
-        .find_map(|report| report.followed.result.as_deref());
+        .find_map(|report| report.monitored.result.as_deref());
     let values = [
         worst(reports).as_str().to_owned(),
         run_id,
@@ -111,7 +111,7 @@ fn worst(reports: &[TargetReport<'_>]) -> Outcome {
 
 /// The worst conclusion of several. Where one target has none, there is none for all of them.
 fn conclusion(reports: &[TargetReport<'_>]) -> Option<Conclusion> {
-    let all = reports.iter().map(|report| report.followed.conclusion);
+    let all = reports.iter().map(|report| report.monitored.conclusion);
     all.collect::<Option<Vec<_>>>()?.into_iter().max()
 }
 

@@ -10,7 +10,7 @@ use super::annotations::{failed_jobs, failures};
 use super::log::{self, lasted};
 use super::{Hide, pipeline};
 use crate::batch::TargetReport;
-use crate::follow::FollowedRun;
+use crate::monitor::RunReport;
 use crate::run::{Conclusion, JobLog, Run};
 use crate::target::Mode;
 use crate::untrusted::{one_line, visible};
@@ -54,7 +54,7 @@ pub(crate) fn summary(reports: &[TargetReport<'_>], mode: Mode, hide: Hide<'_>) 
     }
     diagram(reports, hide, &mut page);
     for report in reports {
-        for run in &report.followed.runs {
+        for run in &report.monitored.runs {
             logs(report, run, hide, &mut page);
         }
     }
@@ -84,7 +84,7 @@ fn table(reports: &[TargetReport<'_>], mode: Mode, hide: Hide<'_>, page: &mut Pa
         let target = code(&hide(&report.target.to_string()));
         let pipeline = code(&hide(&pipeline(report.target)));
         let outcome = report.triggered.outcome.as_str();
-        let runs = &report.followed.runs;
+        let runs = &report.monitored.runs;
         for run in runs {
             let link = link(&hidden(&run.run, hide));
             let conclusion = conclusion(run);
@@ -98,7 +98,7 @@ fn table(reports: &[TargetReport<'_>], mode: Mode, hide: Hide<'_>, page: &mut Pa
             ));
         }
         if runs.is_empty() {
-            let conclusion = report.followed.conclusion.map_or("", Conclusion::as_str);
+            let conclusion = report.monitored.conclusion.map_or("", Conclusion::as_str);
             page.add(&format!(
                 "| {target} | {pipeline} | {outcome} |  | {conclusion} |  |\n"
             ));
@@ -109,7 +109,7 @@ fn table(reports: &[TargetReport<'_>], mode: Mode, hide: Hide<'_>, page: &mut Pa
 /// What may have been left running, and what failed.
 fn wrong_runs(report: &TargetReport<'_>, hide: Hide<'_>, page: &mut Page) {
     let title = code(&hide(&report.target.to_string()));
-    for run in &report.followed.runs {
+    for run in &report.monitored.runs {
         let link = link(&hidden(&run.run, hide));
         if let Some(why) = &run.left_running {
             let why = sentences(&hide(why));
@@ -126,7 +126,7 @@ fn wrong_runs(report: &TargetReport<'_>, hide: Hide<'_>, page: &mut Page) {
 }
 
 /// Its end with the provider's own word for it, which is from outside.
-fn conclusion(run: &FollowedRun) -> String {
+fn conclusion(run: &RunReport) -> String {
     match (&run.end, run.conclusion) {
         (None, _) => String::new(),
         (Some(_), Some(conclusion)) => conclusion.to_string(),
@@ -139,7 +139,7 @@ fn diagram(reports: &[TargetReport<'_>], hide: Hide<'_>, page: &mut Page) {
     let title = "Over time".to_owned();
     let runs = reports
         .iter()
-        .flat_map(|report| report.followed.runs.iter().map(move |run| (report, run)));
+        .flat_map(|report| report.monitored.runs.iter().map(move |run| (report, run)));
     let with_jobs: Vec<_> = runs
         .clone()
         .map(|(report, run)| (run_title(report, run), job_bars(run)))
@@ -166,16 +166,16 @@ fn diagram(reports: &[TargetReport<'_>], hide: Hide<'_>, page: &mut Page) {
     }
 }
 
-fn run_bar(report: &TargetReport<'_>, run: &FollowedRun) -> Option<Bar> {
+fn run_bar(report: &TargetReport<'_>, run: &RunReport) -> Option<Bar> {
     let snapshot = run.snapshot.as_ref()?;
     Bar::new(run_title(report, run), snapshot.state, &snapshot.times)
 }
 
-fn run_title(report: &TargetReport<'_>, run: &FollowedRun) -> String {
+fn run_title(report: &TargetReport<'_>, run: &RunReport) -> String {
     format!("{} {}", report.target, run.run)
 }
 
-fn job_bars(run: &FollowedRun) -> Vec<Bar> {
+fn job_bars(run: &RunReport) -> Vec<Bar> {
     let jobs = run
         .snapshot
         .as_ref()
@@ -186,7 +186,7 @@ fn job_bars(run: &FollowedRun) -> Vec<Bar> {
 }
 
 /// The logs of the jobs that failed.
-fn logs(report: &TargetReport<'_>, run: &FollowedRun, hide: Hide<'_>, page: &mut Page) {
+fn logs(report: &TargetReport<'_>, run: &RunReport, hide: Hide<'_>, page: &mut Page) {
     for log in &run.logs {
         page.add(&job_details(report, log, hide));
     }

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::Hide;
 use crate::batch::TargetReport;
-use crate::follow::FollowedRun;
+use crate::monitor::RunReport;
 use crate::run::{Conclusion, MatchedBy, Outcome};
 use crate::untrusted::cut;
 
@@ -141,8 +141,8 @@ fn error(report: &TargetReport<'_>, hide: Hide<'_>) -> Option<String> {
         .triggered
         .failure
         .iter()
-        .chain(&report.followed.unfound)
-        .chain(&report.followed.resultless);
+        .chain(&report.monitored.unfound)
+        .chain(&report.monitored.resultless);
     let errors: Vec<_> = failures.map(|failure| hide(&failure.what)).collect();
     (!errors.is_empty()).then(|| errors.join("; "))
 }
@@ -151,7 +151,7 @@ fn full(report: &TargetReport<'_>, hide: Hide<'_>) -> Full {
     let TargetReport {
         target,
         triggered,
-        followed,
+        monitored,
     } = report;
     Full {
         provider: target.provider().as_str(),
@@ -159,10 +159,10 @@ fn full(report: &TargetReport<'_>, hide: Hide<'_>) -> Full {
         pipeline: hide(&target.pipeline()),
         outcome: triggered.outcome,
         trigger_id: target.marker().map(str::to_owned),
-        conclusion: followed.conclusion,
+        conclusion: monitored.conclusion,
         error: error(report, hide),
-        left_running: followed.left_running.as_deref().map(hide),
-        runs: followed
+        left_running: monitored.left_running.as_deref().map(hide),
+        runs: monitored
             .runs
             .iter()
             .map(|run| full_run(run, hide))
@@ -170,8 +170,8 @@ fn full(report: &TargetReport<'_>, hide: Hide<'_>) -> Full {
     }
 }
 
-fn full_run(followed: &FollowedRun, hide: Hide<'_>) -> FullRun {
-    let FollowedRun { run, snapshot, .. } = followed;
+fn full_run(monitored: &RunReport, hide: Hide<'_>) -> FullRun {
+    let RunReport { run, snapshot, .. } = monitored;
     let snapshot = snapshot.as_ref();
     let time = |time: Option<DateTime<Utc>>| {
         time.map(|time| time.to_rfc3339_opts(SecondsFormat::Secs, true))
@@ -183,7 +183,7 @@ fn full_run(followed: &FollowedRun, hide: Hide<'_>) -> FullRun {
         url: hide(&run.url),
         matched_by: run.matched_by,
         state: snapshot.map(|snapshot| snapshot.state.as_str()),
-        conclusion: followed.conclusion,
+        conclusion: monitored.conclusion,
         provider_state: snapshot.map(|snapshot| hide(&snapshot.provider_status.state)),
         provider_conclusion: snapshot
             .and_then(|snapshot| snapshot.provider_status.conclusion.as_deref().map(hide)),
@@ -193,7 +193,7 @@ fn full_run(followed: &FollowedRun, hide: Hide<'_>) -> FullRun {
         created_at: time(times.created),
         started_at: time(times.started),
         completed_at: time(times.completed),
-        left_running: followed.left_running.as_deref().map(hide),
+        left_running: monitored.left_running.as_deref().map(hide),
     }
 }
 
@@ -208,16 +208,16 @@ fn short(report: &TargetReport<'_>, detail: Detail, hide: Hide<'_>) -> Short {
     let short = |text: String| (most > 0).then(|| cut(&text, most));
     // That something may go on must not be left out.
     let short_left = |text: String| Some(cut(&text, most.max(SHORTEST_REASON)));
-    let left = report.followed.left_running.as_deref().map(hide);
+    let left = report.monitored.left_running.as_deref().map(hide);
     Short {
         provider: with_names.map(|()| target.provider().as_str()),
         repository: with_names.map(|()| hide(&target.repository)),
         outcome: report.triggered.outcome,
-        conclusion: report.followed.conclusion,
+        conclusion: report.monitored.conclusion,
         error: error(report, hide).and_then(short),
         left_running: left.and_then(short_left),
         runs: report
-            .followed
+            .monitored
             .runs
             .iter()
             .map(|run| ShortRun {

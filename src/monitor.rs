@@ -1,11 +1,11 @@
 //! What comes after the trigger: find the runs, wait for them, read back what they leave behind, and
 //! leave nothing running that should not be.
 
+mod collect;
 mod finish;
-mod followed;
-mod harvest;
+mod monitored;
+mod not_found;
 mod request_limits;
-mod unfound;
 
 use std::cell::RefCell;
 use std::collections::HashSet;
@@ -16,11 +16,11 @@ use futures_util::future::join_all;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 pub(crate) use finish::Finished;
-pub(crate) use followed::{Followed, FollowedRun};
+pub(crate) use monitored::{Monitored, RunReport};
+use not_found::named;
 pub(crate) use request_limits::RequestLimits;
-use unfound::named;
 
-use crate::abandon::{Abandonment, abandon};
+use crate::cancel::{CancelOptions, cancel_and_confirm};
 use crate::event::{Event, News, Sink};
 use crate::find::{self, Found, Interruption, Limits, Search, Sighting, find};
 use crate::provider::AnyProvider;
@@ -48,7 +48,7 @@ const LATE_LIST_TIMEOUT: Duration = Duration::from_secs(15);
 const MISSING_LIST_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Everything that is at hand once the trigger went out.
-pub(crate) struct Following<'a, 'target> {
+pub(crate) struct Monitor<'a, 'target> {
     pub(crate) target: &'a Target,
     pub(crate) provider: &'a AnyProvider<'target>,
     pub(crate) http: &'a Http<'target>,
@@ -67,45 +67,45 @@ pub(crate) struct Following<'a, 'target> {
 
 /// Follows what a trigger started, if that is asked for or has to be found out. An unknown outcome may
 /// turn out to be an accepted one.
-pub(crate) async fn follow(following: &Following<'_, '_>, triggered: &mut Triggered) -> Followed {
-    let wait = following.target.wait.as_ref();
-    let search = following.search();
-    let mut followed = Followed::default();
+pub(crate) async fn monitor(monitor: &Monitor<'_, '_>, triggered: &mut Triggered) -> Monitored {
+    let wait = monitor.target.wait.as_ref();
+    let search = monitor.search();
+    let mut monitored = Monitored::default();
     if triggered.outcome == Outcome::Unknown {
-        Box::pin(following.look_into(&search, triggered)).await;
+        Box::pin(monitor.look_into(&search, triggered)).await;
     }
     let (mut unread, mut is_cut) = (None, false);
     if triggered.outcome == Outcome::Accepted && triggered.runs.is_empty() && wait.is_some() {
-        let mut found = Box::pin(following.find(&search, Limits::ACCEPTED)).await;
-        following.judge(&found, &mut followed);
+        let mut found = Box::pin(monitor.find(&search, Limits::ACCEPTED)).await;
+        monitor.judge(&found, &mut monitored);
         is_cut = found.interruption == Some(Interruption::Stopped);
         triggered.runs = std::mem::take(&mut found.runs);
         unread = found.failure;
     }
     let mut runs = std::mem::take(&mut triggered.runs);
     let Some(wait) = wait else {
-        return Followed::unwatched(runs);
+        return Monitored::unwatched(runs);
     };
     if triggered.outcome == Outcome::Unknown {
-        followed.left_running = Some("nobody knows whether it was started".to_owned());
+        monitored.left_running = Some("nobody knows whether it was started".to_owned());
     }
     while !runs.is_empty() {
-        let watching = runs.into_iter().map(|run| following.watch(run, wait));
-        followed.runs.extend(join_all(watching).await);
-        runs = Box::pin(following.late_runs(&search, &mut followed, &mut unread)).await;
+        let watching = runs.into_iter().map(|run| monitor.watch(run, wait));
+        monitored.runs.extend(join_all(watching).await);
+        runs = Box::pin(monitor.late_runs(&search, &mut monitored, &mut unread)).await;
     }
-    followed.conclude();
+    monitored.conclude();
     if is_cut {
         // Runs that nobody has seen may have ended otherwise.
-        followed.conclusion = None;
+        monitored.conclusion = None;
     }
     if let Some(artifact) = &wait.result {
-        Box::pin(following.read_back(artifact, &mut followed)).await;
+        Box::pin(monitor.read_back(artifact, &mut monitored)).await;
     }
-    followed
+    monitored
 }
 
-impl<'target> Following<'_, 'target> {
+impl<'target> Monitor<'_, 'target> {
     fn search(&self) -> Search<'_, 'target> {
         Search {
             provider: self.provider,
@@ -212,7 +212,7 @@ impl<'target> Following<'_, 'target> {
     async fn late_runs(
         &self,
         search: &Search<'_, '_>,
-        followed: &mut Followed,
+        monitored: &mut Monitored,
         unread: &mut Option<crate::provider::Error>,
     ) -> Vec<Run> {
         if self.target.marker().is_none() {
@@ -229,7 +229,7 @@ impl<'target> Following<'_, 'target> {
             listed = timeout(time, list_at_last(search)) => listed.is_ok(),
         };
         if let (false, Some(error)) = (is_listed, unread.take()) {
-            followed.unfound.push(Failure {
+            monitored.unfound.push(Failure {
                 what: format!(
                     "there may be more runs of this trigger, but they can't be listed: {}",
                     error.message()
@@ -246,8 +246,8 @@ impl<'target> Following<'_, 'target> {
             run.matched_by == MatchedBy::Timing
                 && found.others.iter().any(|other| other.id == run.id)
         };
-        followed.runs.retain(|known| !is_disowned(&known.run));
-        let is_known = |run: &Run| followed.runs.iter().any(|known| known.run.id == run.id);
+        monitored.runs.retain(|known| !is_disowned(&known.run));
+        let is_known = |run: &Run| monitored.runs.iter().any(|known| known.run.id == run.id);
         let new: Vec<_> = found
             .runs
             .into_iter()
@@ -273,7 +273,7 @@ impl<'target> Following<'_, 'target> {
     }
 
     /// Waits for one run, and sees to it that it does not go on without us.
-    async fn watch(&self, run: Run, wait_for: &WaitOptions) -> FollowedRun {
+    async fn watch(&self, run: Run, wait_for: &WaitOptions) -> RunReport {
         let tell = |news: News<'_>| (self.tell)(Event::Run { run: &run, news });
         let deadline = self.deadline_of(wait_for);
         let ends_by = DateTime::<Utc>::from(self.http.at_server(deadline));
@@ -293,7 +293,7 @@ impl<'target> Following<'_, 'target> {
         let (mut end, mut snapshot) = (waited.end, waited.snapshot);
         let mut left_running = None;
         if !matches!(end, End::Completed(_)) {
-            let how = Abandonment {
+            let how = CancelOptions {
                 policy: wait_for.on_abandoned,
                 time: match end {
                     End::Lost(_) => TIME_FOR_LOST,
@@ -304,16 +304,16 @@ impl<'target> Following<'_, 'target> {
                 slots: &self.request_limits.cancels,
                 shutdown: self.shutdown,
             };
-            let abandoned = Box::pin(abandon(self.provider, &run, how, &tell)).await;
-            left_running = abandoned.left_running;
+            let cancelled = Box::pin(cancel_and_confirm(self.provider, &run, how, &tell)).await;
+            left_running = cancelled.left_running;
             // The poll that failed or came too late may go well now. What was cancelled wasn't over before.
-            let late = abandoned.snapshot.as_ref();
+            let late = cancelled.snapshot.as_ref();
             let late = late.and_then(|snapshot| ended_in_time(snapshot, ends_by));
             let late = late.filter(|conclusion| *conclusion != Conclusion::Cancelled);
             if let (Some(conclusion), End::TimedOut | End::Lost(_)) = (late, &end) {
                 end = End::Completed(conclusion);
             }
-            snapshot = abandoned.snapshot.or(snapshot);
+            snapshot = cancelled.snapshot.or(snapshot);
         }
         let seen = snapshot.as_ref();
         let conclusion = match &end {
@@ -338,7 +338,7 @@ impl<'target> Following<'_, 'target> {
             .as_ref()
             .and_then(|snapshot| snapshot.number)
             .or(run.number);
-        FollowedRun {
+        RunReport {
             run: Run { number, ..run },
             end: Some(end),
             conclusion,

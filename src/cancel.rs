@@ -27,7 +27,7 @@ const POLL_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// How a run is given up.
 #[derive(Clone, Copy)]
-pub(crate) struct Abandonment<'a> {
+pub(crate) struct CancelOptions<'a> {
     pub(crate) policy: OnAbandoned,
     /// For its cancel to be accepted and to take effect, unless a signal leaves less.
     pub(crate) time: Duration,
@@ -37,7 +37,7 @@ pub(crate) struct Abandonment<'a> {
 }
 
 /// What became of a run that was abandoned.
-pub(crate) struct Abandoned {
+pub(crate) struct CancelResult {
     /// The last poll since then, if there was a good one.
     pub(crate) snapshot: Option<Snapshot>,
     /// Why it may go on, if it may.
@@ -45,14 +45,14 @@ pub(crate) struct Abandoned {
 }
 
 /// Cancels a run, if it may be, and checks whether that took effect as long as there is time.
-pub(crate) async fn abandon(
+pub(crate) async fn cancel_and_confirm(
     provider: &AnyProvider<'_>,
     run: &Run,
-    how: Abandonment<'_>,
+    how: CancelOptions<'_>,
     tell: &dyn Fn(News<'_>),
-) -> Abandoned {
+) -> CancelResult {
     if let Some(why) = untouchable(run, how.policy) {
-        return Abandoned {
+        return CancelResult {
             snapshot: None,
             left_running: Some(why),
         };
@@ -66,7 +66,7 @@ pub(crate) async fn abandon(
         () = cancel(provider, run, how.slots, &mut so_far) => None,
         why = out_of_time(how) => Some(why),
     };
-    Abandoned {
+    CancelResult {
         left_running: why.map(|why| format!("{} {why}", so_far.text)),
         snapshot: so_far.snapshot,
     }
@@ -143,8 +143,8 @@ async fn cancel(provider: &AnyProvider<'_>, run: &Run, slots: &Semaphore, so_far
 }
 
 /// Returns when there is no more time to see what becomes of a cancel; says when that is.
-async fn out_of_time(how: Abandonment<'_>) -> String {
-    let Abandonment { shutdown, time, .. } = how;
+async fn out_of_time(how: CancelOptions<'_>) -> String {
+    let CancelOptions { shutdown, time, .. } = how;
     let signal = async {
         shutdown.requested(ShutdownMode::Graceful).await;
         let asked = shutdown.requested_at().unwrap_or_else(Instant::now);

@@ -4,8 +4,8 @@ use crate::run::{Conclusion, End, Failure, JobLog, Run, Snapshot};
 
 /// What a target's runs came to.
 #[derive(Default)]
-pub(crate) struct Followed {
-    pub(crate) runs: Vec<FollowedRun>,
+pub(crate) struct Monitored {
+    pub(crate) runs: Vec<RunReport>,
     /// Of all runs together, as far as they were waited for and their end is known.
     pub(crate) conclusion: Option<Conclusion>,
     /// The JSON that was read back.
@@ -19,7 +19,7 @@ pub(crate) struct Followed {
 }
 
 /// A run and what was seen of it.
-pub(crate) struct FollowedRun {
+pub(crate) struct RunReport {
     pub(crate) run: Run,
     /// `None` where it was not waited for.
     pub(crate) end: Option<End>,
@@ -34,10 +34,10 @@ pub(crate) struct FollowedRun {
     pub(crate) left_running: Option<String>,
 }
 
-impl Followed {
+impl Monitored {
     /// Runs that are known, and not waited for.
     pub(crate) fn unwatched(runs: Vec<Run>) -> Self {
-        let runs = runs.into_iter().map(|run| FollowedRun {
+        let runs = runs.into_iter().map(|run| RunReport {
             run,
             end: None,
             conclusion: None,
@@ -75,7 +75,7 @@ impl Followed {
     }
 
     /// The runs whose conclusions count: one that was skipped beside one that succeeded says nothing.
-    pub(crate) fn counted(&self) -> impl Iterator<Item = &FollowedRun> {
+    pub(crate) fn counted(&self) -> impl Iterator<Item = &RunReport> {
         let succeeded = self
             .runs
             .iter()

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout};
 
-use super::{Followed, FollowedRun, Following};
+use super::{Monitor, Monitored, RunReport};
 use crate::event::News;
 use crate::provider::http::LogTail;
 use crate::provider::{Error, Kind, LARGEST_RESULT};
@@ -29,7 +29,7 @@ const PAUSE: Duration = Duration::from_secs(2);
 /// How long after the run's end logs and files may still appear.
 const LATE_UPLOADS: Duration = Duration::from_secs(10);
 
-impl Following<'_, '_> {
+impl Monitor<'_, '_> {
     /// The logs of the jobs for which a run failed.
     pub(super) async fn logs(
         &self,
@@ -104,17 +104,17 @@ impl Following<'_, '_> {
     }
 
     /// Reads the result back from the run that has it. A run that failed owes none.
-    pub(super) async fn read_back(&self, artifact: &ResultArtifact, followed: &mut Followed) {
+    pub(super) async fn read_back(&self, artifact: &ResultArtifact, monitored: &mut Monitored) {
         let mut results = Vec::new();
         let mut missing = None;
-        let passed = followed
+        let passed = monitored
             .conclusion
             .is_some_and(|conclusion| self.passes(conclusion));
         let mut late_until = Instant::now();
         if passed {
             late_until += LATE_UPLOADS;
         }
-        for run in followed.counted().filter(|run| is_over(run)) {
+        for run in monitored.counted().filter(|run| is_over(run)) {
             let read = tokio::select! {
                 read = self.result(&run.run, artifact, late_until) => read,
                 () = self.shutdown.requested(ShutdownMode::Graceful) => Err(Error::new(
@@ -128,15 +128,15 @@ impl Following<'_, '_> {
             }
         }
         match (results.len(), missing) {
-            (1, _) => followed.result = results.pop(),
+            (1, _) => monitored.result = results.pop(),
             (0, Some(error)) if passed => {
                 let mut failure = error.failure();
                 failure.what = format!("the result cannot be read back: {}", failure.what);
-                followed.resultless = Some(failure);
+                monitored.resultless = Some(failure);
             }
             (0, _) => {}
             (several, _) => {
-                followed.resultless = Some(Failure {
+                monitored.resultless = Some(Failure {
                     what: format!(
                         "{several} of the runs left a result, and which of them is meant cannot be told"
                     ),
@@ -198,7 +198,7 @@ impl Following<'_, '_> {
 }
 
 /// Whether a run ended by itself, so that what it leaves behind is there.
-fn is_over(run: &FollowedRun) -> bool {
+fn is_over(run: &RunReport) -> bool {
     let snapshot = run.snapshot.as_ref();
     snapshot.is_some_and(|snapshot| snapshot.state.conclusion().is_some())
 }

@@ -1,6 +1,6 @@
 //! What it means that runs of an accepted trigger were not found, and what to do about it.
 
-use super::{Followed, Following};
+use super::{Monitor, Monitored};
 use crate::find::{Found, Interruption, Limits};
 use crate::provider::Candidate;
 use crate::run::{Conclusion, Failure};
@@ -9,9 +9,9 @@ use crate::target::RUN_NAME;
 /// Most candidates that are named.
 const MOST_NAMED: usize = 10;
 
-impl Following<'_, '_> {
+impl Monitor<'_, '_> {
     /// Records what could not be found.
-    pub(super) fn judge(&self, found: &Found, followed: &mut Followed) {
+    pub(super) fn judge(&self, found: &Found, monitored: &mut Monitored) {
         for several in &found.unsure {
             let workflow = several.first().map_or("", |run| run.workflow.as_str());
             let what = match several.as_slice() {
@@ -28,7 +28,7 @@ impl Following<'_, '_> {
                     named(several)
                 ),
             };
-            followed.unfound.push(Failure {
+            monitored.unfound.push(Failure {
                 what,
                 remedy: Some(self.how_to_mark()),
                 causes: Vec::new(),
@@ -36,8 +36,8 @@ impl Following<'_, '_> {
         }
         if found.unsure.is_empty() && !found.runs.is_empty() {
             if found.interruption == Some(Interruption::Stopped) {
-                followed.left_running = Some("the trigger may have started more runs".to_owned());
-                followed.unfound.push(Failure {
+                monitored.left_running = Some("the trigger may have started more runs".to_owned());
+                monitored.unfound.push(Failure {
                     what: "the step was stopped before it could tell whether the trigger started more runs".to_owned(),
                     remedy: Some(format!("check {}", self.provider.runs_page())),
                     causes: Vec::new(),
@@ -45,22 +45,22 @@ impl Following<'_, '_> {
             }
             return;
         }
-        followed.conclusion = match found.interruption {
+        monitored.conclusion = match found.interruption {
             None => Some(Conclusion::Lost),
             Some(Interruption::TimedOut) => Some(Conclusion::TimedOut),
             Some(Interruption::Stopped) => None,
         };
         if !found.unsure.is_empty() {
             let all: Vec<_> = found.unsure.iter().map(|several| named(several)).collect();
-            followed.left_running = Some(format!(
+            monitored.left_running = Some(format!(
                 "what could be ours was not cancelled: {}",
                 all.join(", ")
             ));
             return;
         }
-        followed.left_running = Some("no run of it was found, and one may yet start".to_owned());
+        monitored.left_running = Some("no run of it was found, and one may yet start".to_owned());
         let (what, remedy) = self.nothing(found);
-        followed.unfound.push(Failure {
+        monitored.unfound.push(Failure {
             what,
             remedy: Some(remedy),
             causes: Vec::new(),

@@ -5,8 +5,8 @@ use std::time::Duration;
 use futures_util::future::{join, join_all};
 use tokio::time::{Instant, timeout_at};
 
-use super::Following;
-use crate::abandon::{Abandoned, Abandonment, abandon};
+use super::Monitor;
+use crate::cancel::{CancelOptions, CancelResult, cancel_and_confirm};
 use crate::event::{Event, News};
 use crate::find::{Found, Limits, Sighting, find};
 use crate::provider::Candidate;
@@ -19,7 +19,7 @@ const TIME_FOR_CANCELS: Duration = Duration::from_secs(30);
 
 /// What became of it.
 pub(crate) struct Finished {
-    pub(crate) runs: Vec<(Run, Abandoned)>,
+    pub(crate) runs: Vec<(Run, CancelResult)>,
     /// Whether all that the trigger has started is among these runs.
     pub(crate) is_complete: bool,
     /// Runs that may be the trigger's, and may be somebody else's.
@@ -28,7 +28,7 @@ pub(crate) struct Finished {
     pub(crate) unlisted: Option<String>,
 }
 
-impl Following<'_, '_> {
+impl Monitor<'_, '_> {
     /// Cancels what is certainly this step's, once more, and looks for what wasn't known yet.
     pub(crate) async fn finish(&self, unfinished: &Unfinished, until: Instant) -> Finished {
         let known = unfinished.runs.iter().cloned();
@@ -47,7 +47,7 @@ impl Following<'_, '_> {
         &self,
         unfinished: &Unfinished,
         until: Instant,
-    ) -> (Vec<(Run, Abandoned)>, Found) {
+    ) -> (Vec<(Run, CancelResult)>, Found) {
         if unfinished.is_complete {
             return (Vec::new(), Found::default());
         }
@@ -70,15 +70,15 @@ impl Following<'_, '_> {
         (join_all(ended).await, found)
     }
 
-    async fn end(&self, run: Run, until: Instant) -> (Run, Abandoned) {
-        let how = Abandonment {
+    async fn end(&self, run: Run, until: Instant) -> (Run, CancelResult) {
+        let how = CancelOptions {
             policy: OnAbandoned::Cancel,
             time: until.saturating_duration_since(Instant::now()),
             slots: &self.request_limits.cancels,
             shutdown: self.shutdown,
         };
         let tell = |news: News<'_>| (self.tell)(Event::Run { run: &run, news });
-        let abandoned = abandon(self.provider, &run, how, &tell).await;
-        (run, abandoned)
+        let cancelled = cancel_and_confirm(self.provider, &run, how, &tell).await;
+        (run, cancelled)
     }
 }
