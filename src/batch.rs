@@ -21,10 +21,10 @@ use crate::target::{Mode, Request, Target};
 use crate::trigger::{Prepared, Triggered, Way, prepare, trigger};
 
 /// So much of failed jobs' logs is kept for the summary, which has no room for more, in bytes.
-const MOST_LOGS: usize = 1024 * 1024;
+const MAX_LOGS: usize = 1024 * 1024;
 
 /// Once a target cannot be prepared, others are still begun for so long.
-const TIME_FOR_FAILURES: Duration = Duration::from_secs(30);
+const PREPARE_AFTER_FAILURE_TIMEOUT: Duration = Duration::from_secs(30);
 
 const SIGN_OUT_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -76,7 +76,7 @@ pub(crate) async fn run<'a>(
         shutdown,
         observer,
         request_limits: RequestLimits::new(),
-        log_budget: Cell::new(MOST_LOGS),
+        log_budget: Cell::new(MAX_LOGS),
     };
     let calls = members.iter().zip(prepared).enumerate();
     let calls = calls.map(|(index, (member, prepared))| batch.run_target(index, member, prepared));
@@ -112,7 +112,7 @@ async fn prepare_all<'a>(
     let has_failed = Cell::new(false);
     let preparing = members.iter().map(async |member| {
         // All that is wrong is to be told, but not after an hour of servers that do not answer.
-        if has_failed.get() && start.elapsed() > TIME_FOR_FAILURES {
+        if has_failed.get() && start.elapsed() > PREPARE_AFTER_FAILURE_TIMEOUT {
             return Err(Triggered::unready());
         }
         let prepared = member.prepare(shutdown).await;

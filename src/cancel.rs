@@ -14,9 +14,9 @@ use crate::target::OnAbandoned;
 
 /// After a signal everything must be known by then. The step must be over after seven seconds; of these it needs one to
 /// revoke its tokens, and a moment to write its outputs.
-const TIME_AFTER_SIGNAL: Duration = Duration::from_millis(5_500);
+const SHUTDOWN_GRACE: Duration = Duration::from_millis(5_500);
 /// Until the first poll for whether an accepted cancel took effect.
-const FIRST_LOOK: Duration = Duration::from_millis(700);
+const FIRST_POLL_DELAY: Duration = Duration::from_millis(700);
 /// Between two cancels of a run that goes on, where the first was refused or not answered.
 const CANCEL_INTERVAL: Duration = Duration::from_secs(1);
 /// After this long an accepted cancel that had no effect is sent again.
@@ -92,7 +92,7 @@ fn untouchable(run: &Run, policy: OnAbandoned) -> Option<String> {
 /// Returns when the run is over. A cancel may be sent again, unlike a trigger: a run ends once. Providers refuse one
 /// for a run that has hardly begun, or for a moment; so any that wasn't accepted is sent again.
 async fn cancel(provider: &AnyProvider<'_>, run: &Run, slots: &Semaphore, so_far: &mut SoFar) {
-    let mut pause = FIRST_LOOK;
+    let mut pause = FIRST_POLL_DELAY;
     let mut accepted = None::<Instant>;
     loop {
         let mut resume = Instant::now();
@@ -148,7 +148,7 @@ async fn out_of_time(how: CancelOptions<'_>) -> String {
     let signal = async {
         shutdown.requested(ShutdownMode::Graceful).await;
         let asked = shutdown.requested_at().unwrap_or_else(Instant::now);
-        sleep_until(asked + TIME_AFTER_SIGNAL).await;
+        sleep_until(asked + SHUTDOWN_GRACE).await;
     };
     tokio::select! {
         biased;

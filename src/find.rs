@@ -15,7 +15,7 @@ use crate::siblings::Siblings;
 
 /// A run may seem to have come to be so long before the trigger went out: providers round times, and
 /// their machines' clocks differ.
-const SLACK: Duration = Duration::from_secs(3);
+const CLOCK_SKEW: Duration = Duration::from_secs(3);
 /// One trigger may start several runs. They are all there when good answers show no new one for so long.
 const SETTLE_TIME: Duration = Duration::from_secs(10);
 /// Nothing has been found for so long: worth saying, and reason to look less often.
@@ -250,7 +250,7 @@ pub(crate) async fn once(search: &Search<'_, '_>) -> Result<(), Error> {
 
 /// Keeps what there is.
 async fn list(search: &Search<'_, '_>, pacing: Pacing) -> Result<(), Error> {
-    let since = || search.http.at_server(search.sent) - SLACK;
+    let since = || search.http.at_server(search.sent) - CLOCK_SKEW;
     let candidates = loop {
         if pacing == Pacing::Paced {
             search.http.quota().wait_for_turn().await;

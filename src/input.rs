@@ -35,7 +35,7 @@ use crate::target::{Mode, OnFailure, ProviderKind, Request, Server, Target};
 const CERTIFICATES: &str = "ca-certificates";
 const DEFAULT_MAX_PARALLEL: NonZeroUsize = NonZeroUsize::new(8).unwrap();
 /// More would not be faster anywhere: each of them is a connection of its own.
-const MOST_PARALLEL: usize = 1_000;
+const MAX_MAX_PARALLEL: usize = 1_000;
 
 /// Where the workflow itself runs.
 pub(crate) struct HostRepository {
@@ -227,10 +227,10 @@ fn max_parallel(inputs: &Inputs) -> Checked<NonZeroUsize> {
     goes_with_targets(inputs, NAME)?;
     let number = text.parse().ok();
     number
-        .filter(|number: &NonZeroUsize| number.get() <= MOST_PARALLEL)
+        .filter(|number: &NonZeroUsize| number.get() <= MAX_MAX_PARALLEL)
         .map_or_else(
             || {
-                let message = format!("it must be a whole number from 1 to {MOST_PARALLEL}");
+                let message = format!("it must be a whole number from 1 to {MAX_MAX_PARALLEL}");
                 complain(NAME, message)
             },
             Ok,

@@ -33,15 +33,15 @@ use crate::trigger::Triggered;
 use crate::wait::{Watch, ended_in_time, wait};
 
 /// For one last look for a run when the deadline has passed.
-const LAST_LOOK: Duration = Duration::from_millis(1_500);
+const LAST_LIST_TIMEOUT: Duration = Duration::from_millis(1_500);
 /// After a signal a run that can be recognised is looked for until then: a run that has just been started takes seconds
 /// to appear, and its cancel takes time too.
-const LOOKING_AFTER_SIGNAL: Duration = Duration::from_millis(4_200);
-const LOOK_INTERVAL: Duration = Duration::from_millis(700);
+const SEARCH_SHUTDOWN_GRACE: Duration = Duration::from_millis(4_200);
+const LAST_LIST_INTERVAL: Duration = Duration::from_millis(700);
 /// After a deadline nobody is in a hurry.
-const TIME_AFTER_DEADLINE: Duration = Duration::from_secs(30);
+const CANCEL_TIMEOUT: Duration = Duration::from_secs(30);
 /// For the cancel of a run that can't be read any more.
-const TIME_FOR_LOST: Duration = Duration::from_secs(10);
+const LOST_CANCEL_TIMEOUT: Duration = Duration::from_secs(10);
 /// For the list that shows runs which appeared late, when all known ones have ended; and where the search could not read
 /// to its end, so that only this list can tell whether there are any.
 const LATE_LIST_TIMEOUT: Duration = Duration::from_secs(15);
@@ -188,14 +188,14 @@ impl<'target> Monitor<'_, 'target> {
     ) -> Option<crate::provider::Error> {
         let asked = self.shutdown.requested_at().unwrap_or_else(Instant::now);
         loop {
-            let looked = timeout(LAST_LOOK, find::once(search)).await;
+            let looked = timeout(LAST_LIST_TIMEOUT, find::once(search)).await;
             let is_found = !search.in_a_hurry().runs.is_empty();
             let has_time =
-                interruption == Interruption::Stopped && asked.elapsed() < LOOKING_AFTER_SIGNAL;
+                interruption == Interruption::Stopped && asked.elapsed() < SEARCH_SHUTDOWN_GRACE;
             if is_found || !has_time || self.target.marker().is_none() {
                 return looked.ok()?.err();
             }
-            sleep(LOOK_INTERVAL).await;
+            sleep(LAST_LIST_INTERVAL).await;
         }
     }
 
@@ -296,9 +296,9 @@ impl<'target> Monitor<'_, 'target> {
             let how = CancelOptions {
                 policy: wait_for.on_abandoned,
                 time: match end {
-                    End::Lost(_) => TIME_FOR_LOST,
+                    End::Lost(_) => LOST_CANCEL_TIMEOUT,
                     End::Completed(_) | End::TimedOut | End::Blocked(_) | End::Stopped => {
-                        TIME_AFTER_DEADLINE
+                        CANCEL_TIMEOUT
                     }
                 },
                 slots: &self.request_limits.cancels,

@@ -26,8 +26,8 @@ impl PollIntervals {
 
     /// How old what is known of a run's jobs may become, as long as the run itself shows no change.
     pub(crate) fn jobs_interval(&self, age: Duration) -> Duration {
-        const LONGEST: Duration = Duration::from_secs(30);
-        (age / (POLLS_PER_LIFETIME / 2)).clamp(self.jobs, self.jobs.max(LONGEST))
+        const MAX_LENGTH: Duration = Duration::from_secs(30);
+        (age / (POLLS_PER_LIFETIME / 2)).clamp(self.jobs, self.jobs.max(MAX_LENGTH))
     }
 }
 

@@ -17,5 +17,5 @@ pub(crate) use connections::{Connection, connections};
 pub(crate) use error::{Error, Kind};
 pub(crate) use quota::{Idempotency, Quota};
 pub(crate) use types::{
-    Candidate, Claim, Depth, LARGEST_RESULT, PollIntervals, RequestForm, Secrets, TriggerRequest,
+    Candidate, Claim, Depth, MAX_RESULT, PollIntervals, RequestForm, Secrets, TriggerRequest,
 };

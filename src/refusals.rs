@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use crate::provider::{Error, Kind};
 
 const MIN_REFUSALS: u32 = 5;
-const MIN_REFUSED_TIME: Duration = Duration::from_mins(1);
+const MIN_REFUSED_FOR: Duration = Duration::from_mins(1);
 
 /// The refusals since the last answer of another kind.
 #[derive(Default)]
@@ -28,7 +28,7 @@ impl Refusals {
         }
         self.count += 1;
         let first = *self.first.get_or_insert_with(Instant::now);
-        self.count >= MIN_REFUSALS && first.elapsed() >= MIN_REFUSED_TIME
+        self.count >= MIN_REFUSALS && first.elapsed() >= MIN_REFUSED_FOR
     }
 
     /// Records a read that went well.

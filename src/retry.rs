@@ -16,7 +16,7 @@ const MAX_PAUSE: Duration = Duration::from_mins(1);
 const MAX_RATE_LIMITS: u32 = 30;
 /// The shortest pause after a rate limit, doubled each time: a provider that names none, or one that is over already,
 /// must not be asked without end.
-const MIN_LIMIT_PAUSE: Duration = Duration::from_secs(1);
+const MIN_RATE_LIMIT_PAUSE: Duration = Duration::from_secs(1);
 /// All waiting for rate limits together, where nobody waits for more.
 const DEFAULT_RATE_LIMIT_BUDGET: Duration = Duration::from_mins(5);
 
@@ -81,7 +81,7 @@ pub(crate) async fn retry<T>(
                 None => return Err(error),
             },
             Kind::RateLimited(said) => {
-                let at_least = (MIN_LIMIT_PAUSE * 2_u32.pow(limits.min(6))).min(MAX_PAUSE);
+                let at_least = (MIN_RATE_LIMIT_PAUSE * 2_u32.pow(limits.min(6))).min(MAX_PAUSE);
                 let pause = quota.record_rate_limit(said.map(|said| said.max(at_least)));
                 policy.check_budget(&error, pause)?;
                 limits += 1;

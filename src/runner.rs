@@ -21,10 +21,10 @@ use crate::untrusted::cut;
 use masks::Masks;
 
 /// Annotations are cut by GitHub above this many characters; so that it is we who cut, a little less.
-const ANNOTATION_LIMIT: usize = 4_000;
+const MAX_ANNOTATION: usize = 4_000;
 
 /// Masks shorter than this would garble the log and drop outputs.
-const SHORTEST_MASK: usize = 4;
+const MIN_MASK: usize = 4;
 
 /// How the names of saved texts begin.
 const STATE: &str = "target_";
@@ -95,7 +95,7 @@ impl<W: Write> Runner<W> {
     /// to do the same. Says `false` where no line of it is long enough for that.
     pub(crate) fn mask(&self, secret: &Secret) -> bool {
         let whole = secret.expose();
-        let is_long = |text: &&str| text.chars().count() >= SHORTEST_MASK;
+        let is_long = |text: &&str| text.chars().count() >= MIN_MASK;
         let mut masks = self.masks.borrow_mut();
         if is_long(&whole.trim()) {
             masks.add(whole);
@@ -271,7 +271,7 @@ impl<W: Write> Runner<W> {
         let title = command::neutral(&self.hide(title));
         match self.reader {
             Reader::Actions => {
-                let message = cut(&message, ANNOTATION_LIMIT);
+                let message = cut(&message, MAX_ANNOTATION);
                 self.raw(&command::command(name, &[("title", &title)], &message));
             }
             Reader::Person => self.say(&format!("{name}: {title}: {message}")),
@@ -404,7 +404,7 @@ mod tests {
         }
 
         #[test]
-        fn a_summary_never_panics(text in noise::text(), taken in prop_oneof![any::<usize>(), 0..file::SUMMARY_LIMIT + 9]) {
+        fn a_summary_never_panics(text in noise::text(), taken in prop_oneof![any::<usize>(), 0..file::MAX_SUMMARY + 9]) {
             file::fit(&text, taken);
         }
     }

@@ -20,10 +20,10 @@ use crate::siblings::Siblings;
 use crate::target::{Mode, Target};
 
 /// How long a trigger that is on the wire may take to come back after the step is asked to stop.
-const GRACE: Duration = Duration::from_secs(4);
+const SHUTDOWN_GRACE: Duration = Duration::from_secs(4);
 
 /// How long reads may take that only tell a rejection better.
-const EXPLANATION: Duration = Duration::from_secs(20);
+const EXPLAIN_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// What became of a target's trigger.
 pub(crate) struct Triggered {
@@ -253,7 +253,7 @@ impl<'a> Way<'a> {
                 let unexplained = Triggered::failed(Outcome::Rejected, &error);
                 tokio::select! {
                     explained = self.provider.explain(error) => Triggered::failed(Outcome::Rejected, &explained),
-                    () = sleep(EXPLANATION) => unexplained,
+                    () = sleep(EXPLAIN_TIMEOUT) => unexplained,
                     () = self.shutdown.requested(ShutdownMode::Graceful) => unexplained,
                 }
             }
@@ -265,7 +265,7 @@ impl<'a> Way<'a> {
 async fn out_of_grace(shutdown: &Shutdown, on_the_wire: &Cell<bool>) {
     shutdown.requested(ShutdownMode::Graceful).await;
     tokio::select! {
-        () = sleep(GRACE) => {}
+        () = sleep(SHUTDOWN_GRACE) => {}
         () = shutdown.requested(ShutdownMode::Immediate) => {}
     }
     // What is not on the wire ends by itself.

@@ -20,12 +20,12 @@ use crate::target::OnBlocked;
 use progress::Progress;
 
 /// Something is said at least so often.
-const HEARTBEAT: Duration = Duration::from_mins(1);
+const HEARTBEAT_INTERVAL: Duration = Duration::from_mins(1);
 /// Most looks at the jobs of a run that is over.
-const LOOKS_AT_THE_END: u32 = 4;
+const MAX_POLLS_AT_END: u32 = 4;
 
 /// A rate limit that is waited out for them.
-const LONGEST_LIMIT_AT_THE_END: Duration = Duration::from_mins(2);
+const MAX_RATE_LIMIT_AT_END: Duration = Duration::from_mins(2);
 
 /// For the one poll after the deadline.
 const LAST_POLL_TIMEOUT: Duration = Duration::from_secs(10);
@@ -182,14 +182,14 @@ async fn see_the_jobs(
     watch: &Watch<'_>,
     progress: &Progress<'_>,
 ) {
-    for again in 0..LOOKS_AT_THE_END {
+    for again in 0..MAX_POLLS_AT_END {
         if !progress.lacks_jobs() {
             return;
         }
         if again > 0 {
             sleep(watch.intervals.min).await;
         }
-        if watch.quota.remaining_wait() > LONGEST_LIMIT_AT_THE_END {
+        if watch.quota.remaining_wait() > MAX_RATE_LIMIT_AT_END {
             return;
         }
         watch.quota.wait().await;
@@ -203,7 +203,7 @@ async fn see_the_jobs(
 
 async fn heartbeat(progress: &Progress<'_>) {
     loop {
-        let left = HEARTBEAT.saturating_sub(progress.silence());
+        let left = HEARTBEAT_INTERVAL.saturating_sub(progress.silence());
         if left.is_zero() {
             progress.beat();
         } else {

@@ -17,7 +17,7 @@ use crate::runner::Runner;
 use crate::target::{Request, Target};
 
 /// Something is said of all of them at least so often.
-const HEARTBEAT: Duration = Duration::from_mins(1);
+const HEARTBEAT_INTERVAL: Duration = Duration::from_mins(1);
 
 pub(super) struct ProgressLog<'a, W: Write> {
     request: &'a Request,
@@ -161,7 +161,7 @@ impl<W: Write> Observer for ProgressLog<'_, W> {
             self.log_now(index, event);
         } else if is_heartbeat(event) {
             // One for all of them.
-            if self.last_line.get().elapsed() >= HEARTBEAT {
+            if self.last_line.get().elapsed() >= HEARTBEAT_INTERVAL {
                 self.log_heartbeat();
             }
         } else {

@@ -17,7 +17,7 @@ pub(super) use json::compact_object;
 pub(super) use list::{Item, Pair, list};
 
 /// Deeper nesting than any pipeline's argument has, and than a stack stands.
-const DEEPEST: usize = 100;
+const MAX_DEPTH: usize = 100;
 
 /// What is wrong with a text. It never quotes a value, since that may be a secret, but maybe a name.
 #[derive(Debug, PartialEq, Eq)]
@@ -278,17 +278,17 @@ fn in_json(text: &str) -> String {
 
 /// Whether every JSON reader gives a number back as it was written: no more digits than a double keeps.
 fn survives(text: &str) -> bool {
-    const LARGEST_EXACT: f64 = 9_007_199_254_740_991.0;
+    const MAX_EXACT: f64 = 9_007_199_254_740_991.0;
     text.parse::<f64>().is_ok_and(|number| {
         number.is_finite()
-            && number.abs() <= LARGEST_EXACT
+            && number.abs() <= MAX_EXACT
             && number.to_string() == text
             && text != "-0"
     })
 }
 
 fn too_deep() -> Problem {
-    Problem::new(format!("it is nested more than {DEEPEST} deep"))
+    Problem::new(format!("it is nested more than {MAX_DEPTH} deep"))
 }
 
 fn no_name(line: usize) -> Problem {

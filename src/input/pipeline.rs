@@ -20,10 +20,10 @@ use crate::target::{
 };
 
 // GitHub's limits, from its REST documentation.
-const EVENT_TYPE_CHARACTERS: usize = 100;
-const PAYLOAD_PROPERTIES: usize = 10;
-const WORKFLOW_INPUTS: usize = 25;
-const ARGUMENT_CHARACTERS: usize = 65_535;
+const MAX_EVENT_TYPE: usize = 100;
+const MAX_PAYLOAD_PROPERTIES: usize = 10;
+const MAX_WORKFLOW_INPUTS: usize = 25;
+const MAX_ARGUMENT: usize = 65_535;
 
 const PAYLOAD: &str = "client-payload";
 /// The payload's key for the marker.
@@ -152,10 +152,10 @@ fn workflow_dispatch(inputs: &Inputs, workflow: &str) -> Checked<GitHubPipeline>
 
 fn event_type_within_limit(text: &str) -> Checked<String> {
     let length = text.chars().count();
-    if length > EVENT_TYPE_CHARACTERS {
+    if length > MAX_EVENT_TYPE {
         return complain(
             "event-type",
-            format!("it has {length} characters; GitHub takes at most {EVENT_TYPE_CHARACTERS}"),
+            format!("it has {length} characters; GitHub takes at most {MAX_EVENT_TYPE}"),
         );
     }
     Ok(text.to_owned())
@@ -180,11 +180,11 @@ fn client_payload(inputs: &Inputs) -> Checked<(Rc<RawValue>, Option<String>)> {
         names,
     } = read.as_ref().map_err(Clone::clone)?;
     let properties = names.len();
-    if properties > PAYLOAD_PROPERTIES {
+    if properties > MAX_PAYLOAD_PROPERTIES {
         return complain(
             PAYLOAD,
             format!(
-                "it has {properties} properties at the top; GitHub takes at most {PAYLOAD_PROPERTIES}: put some of them into one of the others"
+                "it has {properties} properties at the top; GitHub takes at most {MAX_PAYLOAD_PROPERTIES}: put some of them into one of the others"
             ),
         );
     }
@@ -200,11 +200,11 @@ fn client_payload(inputs: &Inputs) -> Checked<(Rc<RawValue>, Option<String>)> {
             ),
         );
     }
-    if properties == PAYLOAD_PROPERTIES {
+    if properties == MAX_PAYLOAD_PROPERTIES {
         return complain(
             PAYLOAD,
             format!(
-                "with `wait: true` it also gets `{MARKER}`, and GitHub takes at most {PAYLOAD_PROPERTIES} properties at the top: put two of yours into one"
+                "with `wait: true` it also gets `{MARKER}`, and GitHub takes at most {MAX_PAYLOAD_PROPERTIES} properties at the top: put two of yours into one"
             ),
         );
     }
@@ -273,11 +273,11 @@ fn workflow_name(text: &str) -> Checked<String> {
 
 fn workflow_inputs(inputs: &Inputs) -> Checked<Vec<(String, String)>> {
     let pairs = texts(inputs, "inputs")?;
-    if pairs.len() > WORKFLOW_INPUTS {
+    if pairs.len() > MAX_WORKFLOW_INPUTS {
         return complain(
             "inputs",
             format!(
-                "they are {}; GitHub takes at most {WORKFLOW_INPUTS}",
+                "they are {}; GitHub takes at most {MAX_WORKFLOW_INPUTS}",
                 pairs.len()
             ),
         );
@@ -289,10 +289,10 @@ fn workflow_inputs(inputs: &Inputs) -> Checked<Vec<(String, String)>> {
 }
 
 fn within_limit(name: &str, length: usize) -> Checked<()> {
-    if length > ARGUMENT_CHARACTERS {
+    if length > MAX_ARGUMENT {
         return complain(
             name,
-            format!("it has {length} characters; GitHub takes at most {ARGUMENT_CHARACTERS}"),
+            format!("it has {length} characters; GitHub takes at most {MAX_ARGUMENT}"),
         );
     }
     Ok(())

@@ -26,7 +26,7 @@ const NAME: &str = "targets";
 const STEPS_ALONE: [&str; 5] = [NAME, "max-parallel", "fail-fast", "dry-run", "github-token"];
 
 /// Nobody mends more at once.
-const MOST_COMPLAINTS: usize = 50;
+const MAX_ERRORS: usize = 50;
 
 /// What the step is given, nothing interpreted yet: its inputs, and the entries of `targets` among them.
 pub(crate) struct RawRequest {
@@ -106,9 +106,9 @@ fn in_short(complaints: Vec<InputError>) -> Vec<InputError> {
         .into_iter()
         .filter(|complaint| known.insert((complaint.input.clone(), complaint.message.clone())))
         .collect();
-    let more = distinct.len().saturating_sub(MOST_COMPLAINTS);
+    let more = distinct.len().saturating_sub(MAX_ERRORS);
     if more > 0 {
-        distinct.truncate(MOST_COMPLAINTS);
+        distinct.truncate(MAX_ERRORS);
         let message = format!("there are {more} more complaints: mend those above first");
         distinct.push(InputError::new(NAME, message));
     }

@@ -20,7 +20,7 @@ pub(super) const ONLY_WITH_WAIT: [&str; 6] = [
 ];
 const DEFAULT_TIMEOUT: Duration = Duration::from_hours(6);
 /// GitHub itself ends a job on a self-hosted runner after so long.
-const LONGEST_TIMEOUT: Duration = Duration::from_hours(5 * 24);
+const MAX_TIMEOUT: Duration = Duration::from_hours(5 * 24);
 
 /// `None`: it is not waited for.
 pub(super) fn read(inputs: &Inputs, provider: ProviderKind) -> Checked<Option<WaitOptions>> {
@@ -102,7 +102,7 @@ fn timeout(inputs: &Inputs) -> Checked<Duration> {
             "it must be longer than nothing; to not wait at all set `wait: false`",
         );
     }
-    if timeout > LONGEST_TIMEOUT {
+    if timeout > MAX_TIMEOUT {
         return complain(NAME, "it is longer than five days, which no job lasts");
     }
     Ok(timeout)

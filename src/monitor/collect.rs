@@ -7,27 +7,27 @@ use tokio::time::{Instant, sleep, timeout};
 use super::{Monitor, Monitored, RunReport};
 use crate::event::News;
 use crate::provider::http::LogTail;
-use crate::provider::{Error, Kind, LARGEST_RESULT};
+use crate::provider::{Error, Kind, MAX_RESULT};
 use crate::run::{Conclusion, Failure, Job, JobKind, JobLog, Run, Snapshot};
 use crate::shutdown::ShutdownMode;
 use crate::target::{Logs, ResultArtifact, WaitOptions};
 use crate::untrusted::{cut, without_escapes};
 
 /// Most jobs of a run whose logs are shown.
-const MOST_LOGS: usize = 10;
+const MAX_LOGS: usize = 10;
 /// Most lines that are shown of one.
-const MOST_LINES: usize = 100;
+const MAX_LINES: usize = 100;
 /// Most characters that are shown of a line.
-const LONGEST_LINE: usize = 500;
+const MAX_LINE: usize = 500;
 /// For all of a log's reading.
-const TIME_FOR_LOG: Duration = Duration::from_secs(30);
+const LOG_TIMEOUT: Duration = Duration::from_secs(30);
 /// For all of a result's, rate limits included: the caller waits for it.
-const TIME_FOR_RESULT: Duration = Duration::from_mins(5);
+const RESULT_TIMEOUT: Duration = Duration::from_mins(5);
 /// Tries to read something back after the run has ended, and the pause between them.
-const TRIES: u32 = 3;
+const MAX_TRIES: u32 = 3;
 const PAUSE: Duration = Duration::from_secs(2);
 /// How long after the run's end logs and files may still appear.
-const LATE_UPLOADS: Duration = Duration::from_secs(10);
+const LATE_UPLOAD_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl Monitor<'_, '_> {
     /// The logs of the jobs for which a run failed.
@@ -59,8 +59,8 @@ impl Monitor<'_, '_> {
                 return logs;
             }
         }
-        let late_until = Instant::now() + LATE_UPLOADS;
-        for job in jobs.by_ref().take(MOST_LOGS) {
+        let late_until = Instant::now() + LATE_UPLOAD_TIMEOUT;
+        for job in jobs.by_ref().take(MAX_LOGS) {
             let log = tokio::select! {
                 log = self.log(run, job, late_until) => log,
                 // What has been read by then is shown.
@@ -79,7 +79,7 @@ impl Monitor<'_, '_> {
     async fn log(&self, run: &Run, job: &Job, late_until: Instant) -> JobLog {
         let _slot = self.request_limits.readings.acquire().await;
         let read = timeout(
-            TIME_FOR_LOG,
+            LOG_TIMEOUT,
             self.again(late_until, async || self.provider.log(run, job).await),
         );
         let (lines, is_cut) = match read.await {
@@ -91,7 +91,7 @@ impl Monitor<'_, '_> {
             Err(_) => (
                 Err(format!(
                     "it was not read within {} s",
-                    TIME_FOR_LOG.as_secs()
+                    LOG_TIMEOUT.as_secs()
                 )),
                 false,
             ),
@@ -112,7 +112,7 @@ impl Monitor<'_, '_> {
             .is_some_and(|conclusion| self.passes(conclusion));
         let mut late_until = Instant::now();
         if passed {
-            late_until += LATE_UPLOADS;
+            late_until += LATE_UPLOAD_TIMEOUT;
         }
         for run in monitored.counted().filter(|run| is_over(run)) {
             let read = tokio::select! {
@@ -155,13 +155,13 @@ impl Monitor<'_, '_> {
     ) -> Result<Vec<u8>, Error> {
         let _slot = self.request_limits.readings.acquire().await;
         let read = timeout(
-            TIME_FOR_RESULT,
+            RESULT_TIMEOUT,
             self.again(late_until, async || {
                 self.provider.result(run, artifact).await
             }),
         );
         read.await.unwrap_or_else(|_| {
-            let seconds = TIME_FOR_RESULT.as_secs();
+            let seconds = RESULT_TIMEOUT.as_secs();
             let why = format!("it was not read within {seconds} s");
             Err(Error::new(Kind::Unknown, why))
         })
@@ -179,7 +179,7 @@ impl Monitor<'_, '_> {
             quota.wait().await;
             match read().await {
                 Err(error)
-                    if error.kind() != Kind::Rejected && tries < TRIES
+                    if error.kind() != Kind::Rejected && tries < MAX_TRIES
                         || error.is_missing() && Instant::now() < late_until =>
                 {
                     tries += 1;
@@ -206,9 +206,9 @@ fn is_over(run: &RunReport) -> bool {
 /// The text of a result, if it is one.
 fn json(bytes: Vec<u8>) -> Result<String, Error> {
     let wrong = |what: String| Err(Error::new(Kind::Rejected, what));
-    if bytes.len() > LARGEST_RESULT {
+    if bytes.len() > MAX_RESULT {
         return wrong(format!(
-            "it is larger than {LARGEST_RESULT} bytes, the most that is read"
+            "it is larger than {MAX_RESULT} bytes, the most that is read"
         ));
     }
     if let Err(error) = serde_json::from_slice::<serde::de::IgnoredAny>(&bytes) {
@@ -231,9 +231,9 @@ fn lines(tail: &LogTail) -> (Vec<String>, bool) {
     if tail.is_cut && !lines.is_empty() {
         lines.remove(0);
     }
-    let over = lines.len().saturating_sub(MOST_LINES);
+    let over = lines.len().saturating_sub(MAX_LINES);
     let last = lines.split_off(over).into_iter();
-    let last = last.map(|line| cut(line, LONGEST_LINE));
+    let last = last.map(|line| cut(line, MAX_LINE));
     (last.collect(), tail.is_cut || over > 0)
 }
 
@@ -279,7 +279,7 @@ mod tests {
         assert_eq!((shown_lines.len(), is_cut), (100, true));
         assert_eq!(shown_lines[99], "line 249");
         let long = &shown(&"ä".repeat(10_000))[0];
-        assert_eq!(long.chars().count(), LONGEST_LINE + 3);
+        assert_eq!(long.chars().count(), MAX_LINE + 3);
     }
 
     #[test]
@@ -291,7 +291,7 @@ mod tests {
         for wrong in [&b"{"[..], b"", b"\xff", b"\"\xff\"", b"{} {}"] {
             assert!(json(wrong.to_vec()).is_err(), "{wrong:?}");
         }
-        let mut large = vec![b' '; LARGEST_RESULT];
+        let mut large = vec![b' '; MAX_RESULT];
         large.extend(b"1");
         assert!(json(large).is_err());
     }
@@ -300,11 +300,11 @@ mod tests {
         #[test]
         fn no_log_breaks_a_line_or_exceeds_its_size(bytes in proptest::collection::vec(any::<u8>(), 0..2_000), is_cut in any::<bool>()) {
             let (shown, _) = lines(&LogTail { bytes, is_cut });
-            prop_assert!(shown.len() <= MOST_LINES);
+            prop_assert!(shown.len() <= MAX_LINES);
             for line in shown {
                 let is_broken = line.contains(['\n', '\u{1b}']);
                 prop_assert!(!is_broken, "{}", line);
-                prop_assert!(line.chars().count() <= LONGEST_LINE + 3);
+                prop_assert!(line.chars().count() <= MAX_LINE + 3);
             }
         }
     }

@@ -15,7 +15,7 @@ use crate::target::OnAbandoned;
 use crate::unfinished::Unfinished;
 
 /// Kept for the cancels of runs that are found late.
-const TIME_FOR_CANCELS: Duration = Duration::from_secs(30);
+const CANCELS_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What became of it.
 pub(crate) struct Finished {
@@ -62,7 +62,7 @@ impl Monitor<'_, '_> {
             Sighting::NothingYet => {}
         };
         let searching = find(&search, limits, &say);
-        let found = timeout_at(until - TIME_FOR_CANCELS, searching).await;
+        let found = timeout_at(until - CANCELS_TIMEOUT, searching).await;
         let mut found = found.unwrap_or_else(|_| search.in_a_hurry());
         let mut new = std::mem::take(&mut found.runs);
         new.retain(|run| unfinished.runs.iter().all(|known| known.id != run.id));

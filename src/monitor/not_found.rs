@@ -7,7 +7,7 @@ use crate::run::{Conclusion, Failure};
 use crate::target::RUN_NAME;
 
 /// Most candidates that are named.
-const MOST_NAMED: usize = 10;
+const MAX_NAMED: usize = 10;
 
 impl Monitor<'_, '_> {
     /// Records what could not be found.
@@ -139,8 +139,8 @@ fn most_likely(event_type: &str) -> String {
 /// Their addresses, as many as can be read.
 pub(super) fn named(candidates: &[Candidate]) -> String {
     let urls = candidates.iter().map(|candidate| candidate.url.as_str());
-    let mut named: Vec<_> = urls.take(MOST_NAMED).collect();
-    if candidates.len() > MOST_NAMED {
+    let mut named: Vec<_> = urls.take(MAX_NAMED).collect();
+    if candidates.len() > MAX_NAMED {
         named.push("and more");
     }
     named.join(", ")

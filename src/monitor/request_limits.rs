@@ -3,11 +3,11 @@
 use tokio::sync::Semaphore;
 
 /// Most looks on the wire at once, whoever's credential they are with.
-const MOST_LOOKS: usize = 32;
+const MAX_POLLS: usize = 32;
 /// Most cancels on the wire at once: they are in a hurry, but GitHub takes no more than a hundred requests together.
-const MOST_CANCELS: usize = 90;
+const MAX_CANCELS: usize = 90;
 /// Most logs and results that are read at once: each is in memory as a whole.
-const MOST_READINGS: usize = 8;
+const MAX_DOWNLOADS: usize = 8;
 
 /// Bounds on what many runs would else do all at once, each with a connection of its own.
 pub(crate) struct RequestLimits {
@@ -19,9 +19,9 @@ pub(crate) struct RequestLimits {
 impl RequestLimits {
     pub(crate) fn new() -> Self {
         Self {
-            polls: Semaphore::new(MOST_LOOKS),
-            cancels: Semaphore::new(MOST_CANCELS),
-            readings: Semaphore::new(MOST_READINGS),
+            polls: Semaphore::new(MAX_POLLS),
+            cancels: Semaphore::new(MAX_CANCELS),
+            readings: Semaphore::new(MAX_DOWNLOADS),
         }
     }
 }

@@ -185,7 +185,7 @@ impl<'a> AnyProvider<'a> {
         }
     }
 
-    /// The file that the run left as its result; at most one byte more than [`LARGEST_RESULT`].
+    /// The file that the run left as its result; at most one byte more than [`MAX_RESULT`].
     pub(crate) async fn result(
         &self,
         run: &Run,

@@ -26,11 +26,11 @@ use super::error::{Error, Kind, innermost};
 use super::{Connection, Idempotency, Quota};
 use crate::event::{Event, Sink};
 
-const MOST_REDIRECTS: usize = 5;
+const MAX_REDIRECTS: usize = 5;
 /// Largest JSON body that is read, in bytes.
-const BODY_LIMIT: usize = 4 * 1024 * 1024;
+const MAX_BODY: usize = 4 * 1024 * 1024;
 /// Most that is read of an answer that is no success, in bytes: of that only an explanation is shown.
-const ERROR_LIMIT: usize = 64 * 1024;
+const MAX_ERROR_BODY: usize = 64 * 1024;
 
 /// Longest address that a redirect may lead to, in bytes: it is shown in messages.
 const MAX_LOCATION: usize = 2_000;
@@ -102,7 +102,7 @@ impl<'a> Http<'a> {
         E: StdError + 'static,
     {
         let mut address = address.clone();
-        for _ in 0..=MOST_REDIRECTS {
+        for _ in 0..=MAX_REDIRECTS {
             let response = send(&address).await.map_err(|error| {
                 let error = self.failure(&address, &error);
                 self.tell(Event::Trace(format_args!(
@@ -123,7 +123,7 @@ impl<'a> Http<'a> {
         }
         Err(Error::new(
             unfollowed(method),
-            format!("{address} redirects more than {MOST_REDIRECTS} times"),
+            format!("{address} redirects more than {MAX_REDIRECTS} times"),
         ))
     }
 
@@ -208,9 +208,9 @@ where
 {
     let (parts, body) = response.into_parts();
     let limit = if parts.status.is_success() {
-        BODY_LIMIT
+        MAX_BODY
     } else {
-        ERROR_LIMIT
+        MAX_ERROR_BODY
     };
     let mut body = std::pin::pin!(body);
     let mut bytes = Vec::new();

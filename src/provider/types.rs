@@ -9,9 +9,9 @@ use crate::secret::Secret;
 use crate::target::{Argument, ProviderKind};
 
 /// Largest result that is read back, in bytes.
-pub(crate) const LARGEST_RESULT: usize = 1024 * 1024;
+pub(crate) const MAX_RESULT: usize = 1024 * 1024;
 /// So much of a log's end is read, in bytes: a hundred lines and more.
-pub(super) const LOG_TAIL: usize = 64 * 1024;
+pub(super) const MAX_LOG_TAIL: usize = 64 * 1024;
 
 /// Which of a trigger's two forms. The second one is sent only where the first was rejected for the
 /// one reason that the second one mends.

@@ -11,9 +11,9 @@ use crate::target::Target;
 use crate::untrusted::one_line;
 
 /// Most failed jobs, or targets that fail alike, that are named.
-const MOST_NAMED: usize = 10;
+const MAX_NAMED: usize = 10;
 /// Most annotations of a step. The runner's page shows ten of each kind; the log should stay one that can be read.
-const MOST_ANNOTATIONS: usize = 50;
+const MAX_ANNOTATIONS: usize = 50;
 
 /// What a person must be told.
 pub(crate) enum Annotation {
@@ -71,9 +71,9 @@ pub(crate) fn annotations(reports: &[TargetReport<'_>]) -> Vec<Annotation> {
         .map(Wrong::annotation)
         .chain(reports.iter().flat_map(may_go_on))
         .collect();
-    let more = annotations.len().saturating_sub(MOST_ANNOTATIONS);
+    let more = annotations.len().saturating_sub(MAX_ANNOTATIONS);
     if more > 0 {
-        annotations.truncate(MOST_ANNOTATIONS);
+        annotations.truncate(MAX_ANNOTATIONS);
         annotations.push(Annotation::Error {
             title: format!("{more} more errors and warnings"),
             text: "each is in the log of this step, in the group of its target, and in the output `results`"
@@ -146,10 +146,10 @@ impl Wrong {
 
     /// The targets' names.
     pub(super) fn whom(&self) -> String {
-        let named = self.targets.iter().take(MOST_NAMED);
+        let named = self.targets.iter().take(MAX_NAMED);
         let mut named: Vec<_> = named.map(String::as_str).collect();
         named.dedup();
-        let more = self.targets.len().saturating_sub(MOST_NAMED);
+        let more = self.targets.len().saturating_sub(MAX_NAMED);
         let more = match more {
             0 => String::new(),
             more => format!(" and {more} more"),
@@ -254,10 +254,10 @@ pub(super) fn failed_jobs(run: &RunReport, name: impl Fn(&str) -> String) -> Vec
         job.kind != JobKind::Optional && job.state.conclusion() == Some(Conclusion::Failure)
     };
     let all: Vec<_> = jobs.filter(failed).collect();
-    let more = all.len().checked_sub(MOST_NAMED).filter(|more| *more > 0);
+    let more = all.len().checked_sub(MAX_NAMED).filter(|more| *more > 0);
     let named = all
         .into_iter()
-        .take(MOST_NAMED)
+        .take(MAX_NAMED)
         .map(|job| match &job.failed_step {
             Some(step) => format!("job {} in the step {}", name(&job.name), name(&step.name)),
             None => format!("job {}", name(&job.name)),

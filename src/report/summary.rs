@@ -17,10 +17,10 @@ use crate::untrusted::{one_line, visible};
 
 /// Parts are left out where they would make it larger, in bytes: the runner drops a summary of more than
 /// 1 MiB whole.
-const LARGEST: usize = 1_000_000;
+const MAX_SIZE: usize = 1_000_000;
 
 /// Most bars of a diagram that can still be read.
-const MOST_BARS: usize = 60;
+const MAX_BARS: usize = 60;
 
 /// What has room on the page.
 #[derive(Default)]
@@ -32,7 +32,7 @@ struct Page {
 impl Page {
     /// Adds a part that stands by itself, if it has room.
     fn add(&mut self, part: &str) {
-        if self.markdown.len() + part.len() > LARGEST {
+        if self.markdown.len() + part.len() > MAX_SIZE {
             self.left_out += 1;
         } else {
             self.markdown.push_str(part);
@@ -149,8 +149,8 @@ fn diagram(reports: &[TargetReport<'_>], hide: Hide<'_>, page: &mut Page) {
     let (title, sections) = match with_jobs.len() {
         0 => return,
         1 => (with_jobs[0].0.clone(), with_jobs),
-        _ if jobs <= MOST_BARS => (title, with_jobs),
-        count if count <= MOST_BARS => {
+        _ if jobs <= MAX_BARS => (title, with_jobs),
+        count if count <= MAX_BARS => {
             let bars = runs.filter_map(|(report, run)| run_bar(report, run));
             (title, vec![("Runs".to_owned(), bars.collect())])
         }

@@ -7,7 +7,7 @@ use std::path::Path;
 use uuid::Uuid;
 
 /// Above this many bytes the runner drops a summary whole.
-pub(super) const SUMMARY_LIMIT: usize = 1_048_576;
+pub(super) const MAX_SUMMARY: usize = 1_048_576;
 
 const CUT: &str = "\n\n_This summary was cut: it was larger than the runner accepts._\n";
 
@@ -24,7 +24,7 @@ pub(super) fn entry(name: &str, value: &str) -> String {
 
 /// The text, or as much of it as fits beside the `taken` bytes that the file has already.
 pub(super) fn fit(text: &str, taken: usize) -> String {
-    let room = SUMMARY_LIMIT.saturating_sub(taken);
+    let room = MAX_SUMMARY.saturating_sub(taken);
     if text.len() <= room {
         return text.to_owned();
     }
@@ -97,15 +97,9 @@ mod tests {
     fn a_summary_never_grows_over_the_limit() {
         let line = "é".repeat(99) + "\n";
         let text = line.repeat(20_000);
-        for taken in [
-            0,
-            1000,
-            SUMMARY_LIMIT - 10,
-            SUMMARY_LIMIT,
-            SUMMARY_LIMIT + 10,
-        ] {
+        for taken in [0, 1000, MAX_SUMMARY - 10, MAX_SUMMARY, MAX_SUMMARY + 10] {
             let fitted = fit(&text, taken);
-            assert!(fitted.is_empty() || fitted.len() + taken <= SUMMARY_LIMIT);
+            assert!(fitted.is_empty() || fitted.len() + taken <= MAX_SUMMARY);
             assert!(fitted.is_empty() || fitted.ends_with(CUT));
         }
         assert_eq!(fit("short\n", 0), "short\n");

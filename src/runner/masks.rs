@@ -16,7 +16,7 @@ use crate::untrusted::{self, CUT};
 const HIDDEN: &str = "***";
 
 /// Fewer bytes of a secret are not hidden: they would garble the text.
-const SHORTEST: usize = 4;
+const MIN_LENGTH: usize = 4;
 
 /// The secrets that are known.
 #[derive(Default)]
@@ -39,7 +39,7 @@ impl Masks {
     }
 
     fn insert(&mut self, secret: &str) {
-        if secret.len() >= SHORTEST && !self.known.contains(secret) {
+        if secret.len() >= MIN_LENGTH && !self.known.contains(secret) {
             let secret: Rc<str> = secret.into();
             self.fresh.push(Rc::clone(&secret));
             self.known.insert(secret);
@@ -172,7 +172,7 @@ impl Matcher {
         let text = text.as_bytes();
         let (mut state, mut reached) = (self.start(), Reached::default());
         for (at, byte) in text.iter().enumerate() {
-            if reached.begun >= SHORTEST && text[at..].starts_with(CUT.as_bytes()) {
+            if reached.begun >= MIN_LENGTH && text[at..].starts_with(CUT.as_bytes()) {
                 add(at - reached.begun, at);
             }
             state = self.next(state, *byte);
@@ -326,7 +326,7 @@ mod tests {
             most in 0..30_usize,
         ) {
             let hidden = masks([secret.as_str()]).hide(&cut(&format!("{before}{secret}"), most));
-            for end in SHORTEST..=secret.len() {
+            for end in MIN_LENGTH..=secret.len() {
                 let part = format!("{}{CUT}", &secret[..end]);
                 prop_assert!(!hidden.contains(&part), "{}", hidden);
             }

@@ -10,9 +10,9 @@ use crate::event::News;
 use crate::run::{BlockedOn, Job, Snapshot, State};
 
 /// A failure that goes on is said again after so long.
-const REMINDER: Duration = Duration::from_mins(1);
+const REMINDER_INTERVAL: Duration = Duration::from_mins(1);
 /// A run that waits for its turn so long may wait for us.
-const LONG_TURN: Duration = Duration::from_mins(1);
+const QUEUE_WARNING: Duration = Duration::from_mins(1);
 
 /// What has been seen and said of a run.
 pub(super) struct Progress<'a> {
@@ -128,7 +128,7 @@ impl<'a> Progress<'a> {
                 QueueWait::Since(Instant::now())
             }
             (Some(BlockedOn::Turn { .. }), QueueWait::Since(start))
-                if start.elapsed() >= LONG_TURN =>
+                if start.elapsed() >= QUEUE_WARNING =>
             {
                 self.say(News::LongTurn);
                 QueueWait::Warned
@@ -141,7 +141,7 @@ impl<'a> Progress<'a> {
 
     /// A look failed.
     pub(super) fn fail(&self, why: &str) {
-        let is_old = |said: Instant| said.elapsed() < REMINDER;
+        let is_old = |said: Instant| said.elapsed() < REMINDER_INTERVAL;
         if self.failing.get().is_some_and(is_old) {
             return;
         }

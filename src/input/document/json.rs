@@ -8,7 +8,7 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::{DEEPEST, Node, Problem, Style, in_json, too_deep};
+use super::{MAX_DEPTH, Node, Problem, Style, in_json, too_deep};
 
 pub(super) fn parse(text: &str) -> Result<Node, Problem> {
     node(&forgiven(text)?, 0)
@@ -119,7 +119,7 @@ fn ends_too_early(before: Option<char>, next: &str) -> bool {
 }
 
 fn node(text: &str, depth: usize) -> Result<Node, Problem> {
-    if depth > DEEPEST {
+    if depth > MAX_DEPTH {
         return Err(too_deep());
     }
     let no_json = |error| no_json(&error);

@@ -8,10 +8,10 @@ use std::collections::HashMap;
 
 use saphyr_parser::Event;
 
-use super::{DEEPEST, Problem, no_name, too_deep};
+use super::{MAX_DEPTH, Problem, no_name, too_deep};
 
 /// More levels than are ever read: what is too deep where is told by whoever reads.
-const MOST_LEVELS: usize = DEEPEST + 10;
+const MAX_LEVELS: usize = MAX_DEPTH + 10;
 
 /// What is known of the text so far.
 #[derive(Default)]
@@ -84,7 +84,7 @@ impl NestingLimits {
         if self.open.last().is_some_and(|open| open.next == Next::Name) {
             return Err(no_name(line));
         }
-        if self.open.len() + levels > MOST_LEVELS {
+        if self.open.len() + levels > MAX_LEVELS {
             return Err(too_deep());
         }
         Ok(())
@@ -113,20 +113,20 @@ mod tests {
     use super::*;
 
     /// As long as a variable of the environment may be.
-    const LONGEST: usize = 131_000;
+    const MAX_LENGTH: usize = 131_000;
 
     #[test]
     fn no_depth_takes_the_stack() {
         for part in ["- ", "? ", "- ? ", "[", "{", "{? ", "[[", "a: &a "] {
-            let text = part.repeat(LONGEST / part.len());
+            let text = part.repeat(MAX_LENGTH / part.len());
             assert!(parse(&text).is_err(), "{part}");
             assert!(list(&text).is_err(), "{part}");
         }
-        assert_eq!(parse(&"- ".repeat(LONGEST / 2)), Err(too_deep()));
+        assert_eq!(parse(&"- ".repeat(MAX_LENGTH / 2)), Err(too_deep()));
         let deep = |levels| format!("{}x{}", "[".repeat(levels), "]".repeat(levels));
-        assert_eq!(parse(&format!("- {}", deep(DEEPEST))), Err(too_deep()));
-        assert!(parse(&format!("- {}", deep(DEEPEST - 1))).is_ok());
-        assert!(list(&format!("- inputs: {}", deep(DEEPEST))).is_ok());
+        assert_eq!(parse(&format!("- {}", deep(MAX_DEPTH))), Err(too_deep()));
+        assert!(parse(&format!("- {}", deep(MAX_DEPTH - 1))).is_ok());
+        assert!(list(&format!("- inputs: {}", deep(MAX_DEPTH))).is_ok());
     }
 
     #[test]

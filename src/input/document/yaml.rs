@@ -7,7 +7,7 @@ use saphyr_parser::{Parser, SpannedEventReceiver as _};
 
 use super::comments::Comments;
 use super::nesting::NestingLimits;
-use super::{DEEPEST, Node, Problem, Scalar, Style, no_name, too_deep};
+use super::{MAX_DEPTH, Node, Problem, Scalar, Style, no_name, too_deep};
 
 pub(super) fn parse(text: &str) -> Result<Node, Problem> {
     let Document { root, comments } = Document::of(text)?;
@@ -64,7 +64,7 @@ pub(super) fn node(
     depth: usize,
 ) -> Result<Node, Problem> {
     let line = node.span.start.line();
-    if depth > DEEPEST {
+    if depth > MAX_DEPTH {
         return Err(too_deep());
     }
     match &node.data {

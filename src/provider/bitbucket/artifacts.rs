@@ -5,7 +5,7 @@ use ::http::{HeaderValue, header};
 use super::Bitbucket;
 use crate::provider::Error;
 use crate::provider::http::LogTail;
-use crate::provider::types::LOG_TAIL;
+use crate::provider::types::MAX_LOG_TAIL;
 use crate::run::{Job, Run};
 
 impl Bitbucket<'_> {
@@ -14,6 +14,8 @@ impl Bitbucket<'_> {
         let mut headers = self.headers()?;
         let binary = HeaderValue::from_static("application/octet-stream");
         headers.insert(header::ACCEPT, binary);
-        self.http.tail(&url, &headers, LOG_TAIL, "the log").await
+        self.http
+            .tail(&url, &headers, MAX_LOG_TAIL, "the log")
+            .await
     }
 }

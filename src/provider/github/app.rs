@@ -33,15 +33,15 @@ const MIN_CLOCK_DIFFERENCE: Duration = Duration::from_secs(30);
 const MAX_CLOCK_DIFFERENCE: Duration = Duration::from_hours(24);
 
 /// Of an installation token whose end is not told.
-const LIFETIME: Duration = Duration::from_hours(1);
+const TOKEN_LIFETIME: Duration = Duration::from_hours(1);
 /// So long before its end a token is replaced.
-const RESERVE: Duration = Duration::from_mins(5);
+const RENEWAL_MARGIN: Duration = Duration::from_mins(5);
 /// In bytes. All of GitHub's kinds of tokens have forty and more.
 const TOKEN_LENGTHS: RangeInclusive<usize> = 20..=4_096;
 /// One token is good for no more, if they are named.
-pub(super) const MOST_REPOSITORIES: usize = 500;
+pub(super) const MAX_REPOSITORIES: usize = 500;
 /// Most repositories that are asked for one by one where GitHub refuses a token for all of them.
-const MOST_ASKED: usize = 50;
+const MAX_LOOKUPS: usize = 50;
 
 /// GitHub's two reasons for 422.
 const REPOSITORY_REFUSED: &str = "at least one repository that does not exist";
@@ -136,7 +136,7 @@ pub(super) async fn installation_token(
     let lifetime = lifetime(token.expires_at, made_at);
     let installed = Installed {
         installation,
-        renew_at: Instant::now() + lifetime - RESERVE.min(lifetime / 2),
+        renew_at: Instant::now() + lifetime - RENEWAL_MARGIN.min(lifetime / 2),
         ends_at: Instant::now() + lifetime,
     };
     Ok((minted(&token.token)?, installed))
@@ -157,7 +157,7 @@ fn minted(token: &str) -> Result<Secret, Error> {
 fn lifetime(expires_at: Option<DateTime<Utc>>, now: SystemTime) -> Duration {
     expires_at
         .and_then(|end| (end - DateTime::<Utc>::from(now)).to_std().ok())
-        .unwrap_or(LIFETIME)
+        .unwrap_or(TOKEN_LIFETIME)
 }
 
 /// Letters, digits and dashes are all that GitHub makes of an App's name.
@@ -352,7 +352,7 @@ impl AppClient<'_> {
         let (mut names, mut ids, mut gone) = (Vec::new(), Vec::new(), Vec::new());
         for (index, repository) in self.scope.repositories.iter().enumerate() {
             let name = repository.split('/').next_back().unwrap_or_default();
-            if index >= MOST_ASKED {
+            if index >= MAX_LOOKUPS {
                 names.push(name);
                 continue;
             }
@@ -403,7 +403,7 @@ impl AppClient<'_> {
     /// Those on which the App is not installed, as far as they are asked for.
     async fn strange(&self) -> Vec<&str> {
         let mut strange = Vec::new();
-        for repository in self.scope.repositories.iter().take(MOST_ASKED) {
+        for repository in self.scope.repositories.iter().take(MAX_LOOKUPS) {
             let response = self.installation(repository).await;
             if response.is_ok_and(|(response, _)| response.status == StatusCode::NOT_FOUND) {
                 strange.push(repository.as_str());

@@ -12,17 +12,17 @@ use zip::ZipArchive;
 
 use super::GitHub;
 use crate::provider::http::LogTail;
-use crate::provider::types::{LARGEST_RESULT, LOG_TAIL};
+use crate::provider::types::{MAX_LOG_TAIL, MAX_RESULT};
 use crate::provider::wire::{self, List};
 use crate::provider::{Error, Kind};
 use crate::run::{Job, Run};
 
 /// A zip has a little more than what is in it.
-const LARGEST_ARCHIVE: usize = LARGEST_RESULT + 64 * 1024;
+const MAX_ARCHIVE: usize = MAX_RESULT + 64 * 1024;
 /// Most characters of a file's name that are shown.
-const LONGEST_NAMED: usize = 255;
+const MAX_NAME: usize = 255;
 /// Most files that are named where there should be one.
-const MOST_NAMED: usize = 10;
+const MAX_NAMED: usize = 10;
 
 #[derive(Deserialize)]
 struct Artifacts {
@@ -48,7 +48,10 @@ impl GitHub<'_> {
         self.renew_in_time().await?;
         let url = self.repository(["actions", "jobs", &job.id, "logs"]);
         let headers = self.signed_in().api.download_headers();
-        let tail = self.http.tail(&url, &headers, LOG_TAIL, "the log").await?;
+        let tail = self
+            .http
+            .tail(&url, &headers, MAX_LOG_TAIL, "the log")
+            .await?;
         Ok(LogTail {
             bytes: without_times(&tail.bytes),
             ..tail
@@ -86,7 +89,7 @@ impl GitHub<'_> {
         let headers = self.signed_in().api.download_headers();
         let uploaded = self
             .http
-            .download(&url, &headers, LARGEST_ARCHIVE, "the artifact")
+            .download(&url, &headers, MAX_ARCHIVE, "the artifact")
             .await
             .map_err(|error| match error.response() {
                 Some(response) if response.status == StatusCode::GONE => expired(),
@@ -172,9 +175,9 @@ fn only_json(zip: &[u8]) -> Result<Vec<u8>, String> {
         (Some(name), None, _) | (None, None, [name]) => name,
         (None, None, []) => return Err("is empty".to_owned()),
         _ => {
-            let named = files.iter().take(MOST_NAMED);
+            let named = files.iter().take(MAX_NAMED);
             let named: Vec<String> = named
-                .map(|name| name.chars().take(LONGEST_NAMED).collect())
+                .map(|name| name.chars().take(MAX_NAME).collect())
                 .collect();
             return Err(format!("does not hold just one: {}", named.join(", ")));
         }
@@ -184,7 +187,7 @@ fn only_json(zip: &[u8]) -> Result<Vec<u8>, String> {
         .map_err(|error| format!("cannot be unpacked: {error}"))?;
     let mut text = Vec::new();
     // What a zip says of a file's size need not be true.
-    file.take(LARGEST_RESULT as u64 + 1)
+    file.take(MAX_RESULT as u64 + 1)
         .read_to_end(&mut text)
         .map_err(|error| format!("cannot be unpacked: {error}"))?;
     Ok(text)

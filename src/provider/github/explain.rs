@@ -12,7 +12,7 @@ use crate::provider::wire::{self, List};
 use crate::target::{GitHubCredential, GitHubPipeline};
 
 /// Most workflows that are named where one is not found.
-const MOST_NAMED: usize = 30;
+const MAX_NAMED: usize = 30;
 
 #[derive(Deserialize)]
 struct Workflows {
@@ -210,7 +210,7 @@ impl Workflows {
             .workflows
             .entries
             .iter()
-            .take(MOST_NAMED)
+            .take(MAX_NAMED)
             .map(|workflow| {
                 let state = match workflow.state.as_deref() {
                     Some("active") | None => String::new(),
@@ -222,8 +222,8 @@ impl Workflows {
         let mut list: Vec<_> = named.collect();
         if list.is_empty() {
             list.push("there is none".to_owned());
-        } else if self.total_count > MOST_NAMED {
-            list.push(format!("and {} more", self.total_count - MOST_NAMED));
+        } else if self.total_count > MAX_NAMED {
+            list.push(format!("and {} more", self.total_count - MAX_NAMED));
         }
         list.join(", ")
     }

@@ -29,7 +29,7 @@ const EARLY_RENEWAL_INTERVAL: Duration = Duration::from_secs(10);
 const FIRST_PAUSE: Duration = Duration::from_secs(5);
 const MAX_PAUSE: Duration = Duration::from_mins(1);
 /// A token that was replaced is revoked when no request with it can be on its way any more.
-const RETIREMENT: Duration = Duration::from_secs(5);
+const RETIREMENT_PERIOD: Duration = Duration::from_secs(5);
 const REVOCATION_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A credential at a server, and what it is for.
@@ -89,7 +89,7 @@ impl<'a> Session<'a> {
 
     /// Whether it can be good for one more repository.
     pub(in crate::provider) fn has_room(&self) -> bool {
-        self.repositories.borrow().len() < app::MOST_REPOSITORIES
+        self.repositories.borrow().len() < app::MAX_REPOSITORIES
     }
 
     /// Lets it be good for that target's repository, too.
@@ -230,7 +230,7 @@ impl<'a> Session<'a> {
 
     /// Revokes tokens that were replaced, as far as that is possible.
     async fn revoke_retired(&self, target: &Target, http: &Http<'_>) {
-        let is_due = |(since, _): &mut (Instant, _)| since.elapsed() >= RETIREMENT;
+        let is_due = |(since, _): &mut (Instant, _)| since.elapsed() >= RETIREMENT_PERIOD;
         let due: Vec<_> = self.retired.borrow_mut().extract_if(.., is_due).collect();
         for (_, signed_in) in due {
             let _ = timeout(REVOCATION_TIMEOUT, signed_in.revoke(target, http)).await;

@@ -4,7 +4,7 @@ use ::http::StatusCode;
 
 use super::GitLab;
 use crate::provider::http::LogTail;
-use crate::provider::types::{LARGEST_RESULT, LOG_TAIL};
+use crate::provider::types::{MAX_LOG_TAIL, MAX_RESULT};
 use crate::provider::wire;
 use crate::provider::{Error, Kind};
 use crate::run::{Job, Run};
@@ -15,13 +15,18 @@ impl GitLab<'_> {
         // Older servers send all of it whatever is asked for.
         let skipped = job
             .log_size
-            .map_or(0, |size| size.saturating_sub(LOG_TAIL as u64));
+            .map_or(0, |size| size.saturating_sub(MAX_LOG_TAIL as u64));
         if skipped > 0 {
             url.set_query(Some(&format!("byte_offset={skipped}")));
         }
         let tail = self
             .http
-            .tail(&url, &Self::headers(self.reader())?, LOG_TAIL, "the log")
+            .tail(
+                &url,
+                &Self::headers(self.reader())?,
+                MAX_LOG_TAIL,
+                "the log",
+            )
             .await?;
         Ok(LogTail {
             is_cut: tail.is_cut || skipped > 0,
@@ -58,12 +63,7 @@ impl GitLab<'_> {
             .chain(path.split('/'));
         let url = crate::provider::http::request::below(&self.project([]), parts);
         self.http
-            .download(
-                &url,
-                &Self::headers(self.reader())?,
-                LARGEST_RESULT,
-                "the file",
-            )
+            .download(&url, &Self::headers(self.reader())?, MAX_RESULT, "the file")
             .await
             .map_err(|error| match error.response() {
                 Some(response) if response.status == StatusCode::NOT_FOUND => error.adding(

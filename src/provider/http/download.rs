@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use http_body_util::BodyExt as _;
 use url::{Host, Url};
 
-use super::{BoxError, Http, MOST_REDIRECTS, read};
+use super::{BoxError, Http, MAX_REDIRECTS, read};
 use crate::event::Event;
 use crate::provider::error::innermost;
 use crate::provider::reading::judge;
@@ -108,7 +108,7 @@ impl Http<'_> {
     ) -> Result<Streamed, Error> {
         let mut next = address.clone();
         let mut has_left = false;
-        for _ in 0..=MOST_REDIRECTS {
+        for _ in 0..=MAX_REDIRECTS {
             let mut request = self.client(Idempotency::Repeatable)?.get(next.clone());
             // A storage may send us back to an address of its choice.
             has_left |= next.origin() != address.origin();
@@ -153,7 +153,7 @@ impl Http<'_> {
         }
         Err(Error::new(
             Kind::Rejected,
-            format!("{what} is redirected more than {MOST_REDIRECTS} times"),
+            format!("{what} is redirected more than {MAX_REDIRECTS} times"),
         ))
     }
 }

@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::untrusted::{cut, one_line};
 
 /// Longest stretch of a provider's own words in a message.
-const LONGEST_SAID: usize = 1_000;
+const MAX_MESSAGE: usize = 1_000;
 
 /// GitLab's limit of pipelines that are created, which it tells by status 400 and without a header:
 /// <https://docs.gitlab.com/administration/settings/rate_limit_on_pipelines_creation/>.
@@ -44,7 +44,7 @@ impl Response {
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         // Of ASCII alone, so that it may be cut anywhere.
         let text = self.headers.get(name)?.to_str().ok()?;
-        Some(&text[..text.len().min(LONGEST_SAID)])
+        Some(&text[..text.len().min(MAX_MESSAGE)])
     }
 
     /// The body as this type; else a fragment that says why not, without a word of the body.
@@ -71,7 +71,7 @@ impl Response {
     /// The provider's own explanation, in whichever of its shapes it came; nothing that is not JSON.
     pub(crate) fn error_message(&self) -> Option<String> {
         let value: Value = self.json().ok()?;
-        let said = one_line(&cut(&explanation(&value)?, LONGEST_SAID));
+        let said = one_line(&cut(&explanation(&value)?, MAX_MESSAGE));
         (!said.is_empty()).then_some(said)
     }
 

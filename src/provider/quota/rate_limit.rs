@@ -8,11 +8,11 @@ use tokio::time::{Instant, sleep_until};
 use super::Idempotency;
 
 /// Where a provider limits us without saying for how long; twice that the next time.
-const UNSAID_LIMIT: Duration = Duration::from_mins(1);
+const DEFAULT_RATE_LIMIT: Duration = Duration::from_mins(1);
 /// A provider that says to come back at once, or in the past, is still given a moment.
 const MIN_PAUSE: Duration = Duration::from_secs(1);
 /// Nobody waits longer, whatever a server says: no job lasts so long.
-const LONGEST_LIMIT: Duration = Duration::from_hours(5 * 24);
+const MAX_RATE_LIMIT: Duration = Duration::from_hours(5 * 24);
 
 /// Closed for as long as a rate limit lasts.
 pub(super) struct RateLimitGate {
@@ -32,7 +32,7 @@ impl RateLimitGate {
             closed: Cell::default(),
             at_trigger: Cell::default(),
             at_read: Cell::default(),
-            unsaid: Cell::new(UNSAID_LIMIT),
+            unsaid: Cell::new(DEFAULT_RATE_LIMIT),
         }
     }
 
@@ -59,12 +59,12 @@ impl RateLimitGate {
     pub(super) fn record(&self, said: Option<Duration>) -> Duration {
         let left = self.remaining();
         let pause = match said {
-            Some(said) => said.clamp(MIN_PAUSE, LONGEST_LIMIT),
+            Some(said) => said.clamp(MIN_PAUSE, MAX_RATE_LIMIT),
             // Several that were on their way together are told the same.
             None if !left.is_zero() => left,
             None => self
                 .unsaid
-                .replace((self.unsaid.get() * 2).min(LONGEST_LIMIT)),
+                .replace((self.unsaid.get() * 2).min(MAX_RATE_LIMIT)),
         };
         if let Some(more) = pause.checked_sub(left) {
             self.closed.update(|closed| closed + more);
@@ -75,7 +75,7 @@ impl RateLimitGate {
 
     pub(super) fn record_response(&self, idempotency: Idempotency) {
         self.at_answer(idempotency).set(self.closed.get());
-        self.unsaid.set(UNSAID_LIMIT);
+        self.unsaid.set(DEFAULT_RATE_LIMIT);
     }
 
     fn at_answer(&self, idempotency: Idempotency) -> &Cell<Duration> {
@@ -112,7 +112,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn no_server_makes_us_wait_for_ever() {
         let gate = RateLimitGate::new();
-        assert_eq!(gate.record(Some(Duration::MAX)), LONGEST_LIMIT);
+        assert_eq!(gate.record(Some(Duration::MAX)), MAX_RATE_LIMIT);
     }
 
     #[tokio::test(start_paused = true)]
@@ -135,7 +135,7 @@ mod tests {
                 if is_answered {
                     gate.record_response(Idempotency::Repeatable);
                 }
-                prop_assert!(gate.remaining() <= LONGEST_LIMIT);
+                prop_assert!(gate.remaining() <= MAX_RATE_LIMIT);
                 gate.closed_for(Idempotency::Once);
                 // As if it had been waited for.
                 gate.opens.set(Instant::now());

@@ -11,7 +11,7 @@ use crate::run::{Conclusion, MatchedBy, Outcome};
 use crate::untrusted::cut;
 
 /// Most UTF-16 units of it. All outputs of a job together may be 1 MB in UTF-16, and a job has other steps.
-const MOST_UNITS: usize = 400_000;
+const MAX_UNITS: usize = 400_000;
 
 /// How much is told. Each tells less than the one before.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -28,9 +28,9 @@ enum Detail {
 }
 
 /// A reason why a run may go on is never cut shorter, in characters.
-const SHORTEST_REASON: usize = 40;
+const MIN_REASON: usize = 40;
 /// No provider's ids are longer, in characters.
-const LONGEST_ID: usize = 60;
+const MAX_ID: usize = 60;
 
 const DETAILS: [Detail; 6] = [
     Detail::All,
@@ -110,7 +110,7 @@ struct ShortRun {
 
 /// As much as there is room for.
 pub(super) fn results(reports: &[TargetReport<'_>], hide: Hide<'_>) -> String {
-    let has_room = |told: &String| told.encode_utf16().count() <= MOST_UNITS;
+    let has_room = |told: &String| told.encode_utf16().count() <= MAX_UNITS;
     let tell = |reports: &[TargetReport<'_>], detail| {
         let entries = reports.iter().map(|report| entry(report, detail, hide));
         serde_json::to_string(&entries.collect::<Vec<_>>())
@@ -207,7 +207,7 @@ fn short(report: &TargetReport<'_>, detail: Detail, hide: Hide<'_>) -> Short {
     };
     let short = |text: String| (most > 0).then(|| cut(&text, most));
     // That something may go on must not be left out.
-    let short_left = |text: String| Some(cut(&text, most.max(SHORTEST_REASON)));
+    let short_left = |text: String| Some(cut(&text, most.max(MIN_REASON)));
     let left = report.monitored.left_running.as_deref().map(hide);
     Short {
         provider: with_names.map(|()| target.provider().as_str()),
@@ -221,7 +221,7 @@ fn short(report: &TargetReport<'_>, detail: Detail, hide: Hide<'_>) -> Short {
             .runs
             .iter()
             .map(|run| ShortRun {
-                id: cut(&hide(&run.run.id), LONGEST_ID),
+                id: cut(&hide(&run.run.id), MAX_ID),
                 url: with_names.map(|()| hide(&run.run.url)),
                 matched_by: with_names.map(|()| run.run.matched_by),
                 conclusion: run.conclusion,

@@ -7,16 +7,16 @@ use super::Hide;
 use crate::run::{Conclusion, State, Times};
 
 /// Mermaid refuses diagrams of more than 50,000 characters.
-const LONGEST: usize = 45_000;
+const MAX_LENGTH: usize = 45_000;
 /// Most characters of a name that are shown.
-const LONGEST_NAME: usize = 50;
+const MAX_NAME: usize = 50;
 /// What Mermaid draws a character of a section's name in, in pixels, and what it leaves to the left of it and of the bars.
 /// The bars begin at 75 pixels unless told otherwise, and longer names run into them.
 const CHARACTER: usize = 6;
 const MARGIN: usize = 20;
-const LEAST_PADDING: usize = 75;
+const MIN_PADDING: usize = 75;
 /// A job that took no time would not be seen, in milliseconds.
-const SHORTEST: i64 = 1_000;
+const MIN_LENGTH: i64 = 1_000;
 
 /// Something that went on for a while.
 pub(super) struct Bar {
@@ -46,7 +46,7 @@ pub(super) fn gantt(sections: &[(String, Vec<Bar>)], hide: Hide<'_>) -> Option<S
         .map(|(section, bars)| (name(&hide(section)), bars))
         .collect();
     let longest = named.iter().map(|(name, _)| name.chars().count()).max()?;
-    let padding = (longest * CHARACTER + MARGIN).max(LEAST_PADDING);
+    let padding = (longest * CHARACTER + MARGIN).max(MIN_PADDING);
     let mut diagram = format!(
         "%%{{init: {{\"gantt\": {{\"leftPadding\": {padding}}}}}}}%%\n\
          gantt\n    dateFormat x\n    axisFormat %H:%M:%S\n    todayMarker off\n"
@@ -64,7 +64,7 @@ pub(super) fn gantt(sections: &[(String, Vec<Bar>)], hide: Hide<'_>) -> Option<S
         for (place, bar) in bars.iter().enumerate() {
             let start = bar.started.timestamp_millis();
             let end = bar.completed.unwrap_or(now).timestamp_millis();
-            let end = end.max(start + SHORTEST);
+            let end = end.max(start + MIN_LENGTH);
             let heading = if place == 0 { heading.as_str() } else { "" };
             // A number before it, since some words at the beginning of a line mean something.
             let line = format!(
@@ -74,7 +74,7 @@ pub(super) fn gantt(sections: &[(String, Vec<Bar>)], hide: Hide<'_>) -> Option<S
                 tag(bar.state)
             );
             length += line.chars().count();
-            if length > LONGEST {
+            if length > MAX_LENGTH {
                 return Some(diagram).filter(|_| shown > 0);
             }
             diagram.push_str(&line);
@@ -107,7 +107,7 @@ fn name(text: &str) -> String {
     };
     let safe: String = text.chars().map(safe).collect();
     let words: Vec<_> = safe.split_whitespace().collect();
-    words.join(" ").chars().take(LONGEST_NAME).collect()
+    words.join(" ").chars().take(MAX_NAME).collect()
 }
 
 #[cfg(test)]
@@ -157,7 +157,7 @@ mod tests {
         let long = "ä".repeat(99);
         let jobs = (0..3_000).map(|_| bar(&long, State::Running, 1, None));
         let diagram = gantt(&[("Jobs".to_owned(), jobs.collect())], &str::to_owned).unwrap();
-        assert!(diagram.chars().count() <= LONGEST);
+        assert!(diagram.chars().count() <= MAX_LENGTH);
         assert!(diagram.lines().count() > 100);
     }
 
@@ -167,7 +167,7 @@ mod tests {
             let name = name(&text);
             let has_meaning = name.contains([':', ';', '#', '%', '`', '\n', '<', '{', '"']);
             prop_assert!(!has_meaning, "{}", name);
-            prop_assert!(name.chars().count() <= LONGEST_NAME);
+            prop_assert!(name.chars().count() <= MAX_NAME);
         }
 
         #[test]
@@ -189,7 +189,7 @@ mod tests {
             if let (Ok(one), Ok(other)) = (read(&one), read(&other)) {
                 let _ = (one - other).to_std();
                 let _ = one.max(other).to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
-                let _ = one.timestamp_millis() + SHORTEST;
+                let _ = one.timestamp_millis() + MIN_LENGTH;
             }
         }
     }
