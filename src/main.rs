@@ -11,8 +11,6 @@ mod find;
 mod input;
 mod monitor;
 mod nearest;
-#[cfg(test)]
-mod noise;
 mod poll_interval;
 mod provider;
 mod refusals;
@@ -25,6 +23,8 @@ mod secret;
 mod shutdown;
 mod siblings;
 mod target;
+#[cfg(test)]
+mod testing;
 mod trigger;
 mod unfinished;
 mod untrusted;

@@ -36,9 +36,9 @@ mod tests {
     use crate::batch::TargetReport;
     use crate::event::{Event, News};
     use crate::monitor::{Monitored, RunReport};
-    use crate::noise;
     use crate::run::{Conclusion, End, JobLog, Outcome, Run, Snapshot};
     use crate::target::Mode;
+    use crate::testing::arbitrary;
     use crate::trigger::Triggered;
     use proptest::prelude::*;
     use std::time::Duration;
@@ -82,15 +82,19 @@ mod tests {
 
     #[test]
     fn a_report_never_panics() {
-        let targets = noise::targets();
+        let targets = arbitrary::targets();
         let place = any::<prop::sample::Index>();
         let runs = prop::collection::vec(
-            (noise::run(), prop::option::of(noise::snapshot()), 0..5_u8),
+            (
+                arbitrary::run(),
+                prop::option::of(arbitrary::snapshot()),
+                0..5_u8,
+            ),
             0..4,
         );
         let outcome =
             prop::sample::select(vec![Outcome::Accepted, Outcome::Unknown, Outcome::NotSent]);
-        proptest!(|(place in place, runs in runs, outcome in outcome, text in noise::text(), seconds in any::<u64>())| {
+        proptest!(|(place in place, runs in runs, outcome in outcome, text in arbitrary::text(), seconds in any::<u64>())| {
             let target = place.get(&targets);
             let hide = |text: &str| text.to_owned();
             for (run, snapshot, end) in &runs {

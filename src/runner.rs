@@ -331,7 +331,7 @@ fn append(path: &Path, text: &str) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::noise;
+    use crate::testing::arbitrary;
     use proptest::prelude::*;
 
     #[test]
@@ -382,8 +382,8 @@ mod tests {
     proptest! {
         #[test]
         fn printing_never_panics(
-            secrets in prop::collection::vec(noise::text(), 0..4),
-            texts in prop::collection::vec(noise::text(), 1..3),
+            secrets in prop::collection::vec(arbitrary::text(), 0..4),
+            texts in prop::collection::vec(arbitrary::text(), 1..3),
             reader in prop_oneof![Just("true"), Just("")],
         ) {
             let environment = [("GITHUB_ACTIONS", reader), ("RUNNER_DEBUG", "1")];
@@ -404,7 +404,7 @@ mod tests {
         }
 
         #[test]
-        fn a_summary_never_panics(text in noise::text(), taken in prop_oneof![any::<usize>(), 0..file::MAX_SUMMARY + 9]) {
+        fn a_summary_never_panics(text in arbitrary::text(), taken in prop_oneof![any::<usize>(), 0..file::MAX_SUMMARY + 9]) {
             file::fit(&text, taken);
         }
     }

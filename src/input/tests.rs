@@ -10,9 +10,9 @@ use serde_json::Value;
 
 use super::table::INPUTS;
 use super::*;
-use crate::noise;
 use crate::report;
 use crate::siblings::siblings;
+use crate::testing::arbitrary;
 
 const KEY: &str = include_str!("../../tests/sandbox/keys/test-only-app.pkcs8.pem");
 const CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n";
@@ -128,13 +128,14 @@ fn values(name: &str) -> &'static [&'static str] {
 fn inputs() -> BoxedStrategy<Vec<(String, String)>> {
     let each = INPUTS.map(|input| {
         let right = select(values(input.name)).prop_map(str::to_owned).boxed();
-        let value = prop_oneof![4 => right.clone(), 3 => noise::changed(right), 2 => noise::text()];
+        let value =
+            prop_oneof![4 => right.clone(), 3 => arbitrary::changed(right), 2 => arbitrary::text()];
         value
             .prop_map(|value| (input.name.to_owned(), value))
             .boxed()
     });
     let some = vec(
-        prop_oneof![30 => Union::new(each), 1 => (noise::text(), noise::text())],
+        prop_oneof![30 => Union::new(each), 1 => (arbitrary::text(), arbitrary::text())],
         0..6,
     );
     (select(&STEPS[..]), some)
@@ -182,9 +183,9 @@ fn targets() -> BoxedStrategy<Value> {
             "-----BEGIN hunter2", "refs/hunter2 x", "github", "gitlab", "bitbucket", "true", "",
         ])
         .prop_map(str::to_owned),
-        1 => noise::text(),
+        1 => arbitrary::text(),
     ];
-    let leaf = prop_oneof![text.prop_map(Value::from), noise::json(),];
+    let leaf = prop_oneof![text.prop_map(Value::from), arbitrary::json(),];
     let value = leaf.prop_recursive(2, 6, 3, |inner| {
         let key = select(vec!["a", "b", PLANTED]).prop_map(str::to_owned);
         prop_oneof![
@@ -202,7 +203,7 @@ fn targets() -> BoxedStrategy<Value> {
     let pair = prop_oneof![
         12 => Union::new(right),
         4 => (name, value.clone()),
-        1 => (prop_oneof![Just(PLANTED.to_owned()), noise::text()], value.clone()),
+        1 => (prop_oneof![Just(PLANTED.to_owned()), arbitrary::text()], value.clone()),
     ];
     let step = select(&STEPS[..]);
     let entry = prop_oneof![
@@ -260,8 +261,8 @@ proptest! {
     #[test]
     fn reading_inputs_never_panics(
         inputs in inputs(),
-        host_repository in vec((select(vec!["GITHUB_SERVER_URL", "GITHUB_API_URL", "GITHUB_REPOSITORY", "https_proxy"]), noise::text()), 0..2),
-        proxy in option::weighted(0.2, noise::changed(Just("http://octocat:hunter2@proxy.example:8080/".to_owned()))),
+        host_repository in vec((select(vec!["GITHUB_SERVER_URL", "GITHUB_API_URL", "GITHUB_REPOSITORY", "https_proxy"]), arbitrary::text()), 0..2),
+        proxy in option::weighted(0.2, arbitrary::changed(Just("http://octocat:hunter2@proxy.example:8080/".to_owned()))),
     ) {
         let mut environment = environment(inputs);
         environment.extend(host_repository.into_iter().map(|(name, value)| (name.to_owned(), value)));
@@ -294,7 +295,7 @@ proptest! {
 
     #[test]
     fn reading_noise_never_panics(
-        text in vec(prop_oneof![noise::text(), noise::like(r#"[\[\]{}:,"'&*!|>?~ \n\t-]{1,4}"#), noise::time()], 0..12),
+        text in vec(prop_oneof![arbitrary::text(), arbitrary::like(r#"[\[\]{}:,"'&*!|>?~ \n\t-]{1,4}"#), arbitrary::time()], 0..12),
         name in select(vec!["targets", "variables", "inputs", "client-payload", "private-key", "ca-certificates", "timeout"]),
         step in select(&STEPS[..]),
     ) {

@@ -311,7 +311,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_result_never_panics(bytes in crate::noise::body(serde_json::json!({ "version": 1.10, "a": ["b"] }))) {
+        fn a_result_never_panics(bytes in crate::testing::arbitrary::body(serde_json::json!({ "version": 1.10, "a": ["b"] }))) {
             let _ = json(bytes);
         }
 
@@ -320,7 +320,7 @@ mod tests {
             parts in prop::collection::vec(
                 prop_oneof![
                     prop::collection::vec(any::<u8>(), 0..9),
-                    crate::noise::text().prop_map(String::into_bytes),
+                    crate::testing::arbitrary::text().prop_map(String::into_bytes),
                     prop::sample::select(vec!["\n", "\r", "\t", "\u{1b}[", "\u{1b}]0;", "\u{1b}P", "31m", "\u{9b}", "\u{7}"])
                         .prop_map(|text| text.as_bytes().to_vec()),
                 ],

@@ -383,18 +383,18 @@ fn basic(email: &str, token: &Secret) -> Secret {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::noise;
     use crate::target::Spec;
+    use crate::testing::arbitrary;
     use proptest::prelude::*;
     use serde_json::json;
 
     /// Lends each kind of trigger, by which nothing is sent.
     pub(super) fn each(test: impl Fn(&Bitbucket<'_>)) {
-        for target in noise::targets() {
+        for target in arbitrary::targets() {
             let Spec::Bitbucket(spec) = &target.spec else {
                 continue;
             };
-            noise::with_http(&target, |_, http| {
+            arbitrary::with_http(&target, |_, http| {
                 test(&Bitbucket {
                     target: &target,
                     spec,
@@ -409,8 +409,8 @@ mod tests {
 
     #[test]
     fn an_answer_to_a_trigger_never_panics() {
-        let pipeline = noise::response(json!({ "uuid": noise::UUID, "build_number": 7 }));
-        let repository = noise::response(json!({ "mainbranch": { "name": "main" } }));
+        let pipeline = arbitrary::response(json!({ "uuid": arbitrary::UUID, "build_number": 7 }));
+        let repository = arbitrary::response(json!({ "mainbranch": { "name": "main" } }));
         each(|bitbucket| {
             proptest!(|(pipeline in &pipeline, repository in &repository)| {
                 if let Ok(response) = judge(pipeline.response(), "the trigger") {

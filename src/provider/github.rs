@@ -308,18 +308,18 @@ fn repository<const N: usize>(target: &Target, parts: [&str; N]) -> Url {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::noise;
     use crate::target::Spec;
+    use crate::testing::arbitrary;
     use proptest::prelude::*;
     use serde_json::json;
 
     /// Lends each kind of dispatch, by which nothing is sent.
     pub(super) fn each(test: impl Fn(&GitHub<'_>)) {
-        for target in noise::targets() {
+        for target in arbitrary::targets() {
             let Spec::GitHub(spec) = &target.spec else {
                 continue;
             };
-            noise::with_http(&target, |connection, http| {
+            arbitrary::with_http(&target, |connection, http| {
                 test(&GitHub {
                     target: &target,
                     spec,
@@ -334,8 +334,8 @@ mod tests {
     proptest! {
         #[test]
         fn an_answer_to_a_dispatch_never_panics(
-            details in noise::response(json!({ "workflow_run_id": 1, "html_url": "https://x.example" })),
-            repository in noise::response(json!({ "default_branch": "main" })),
+            details in arbitrary::response(json!({ "workflow_run_id": 1, "html_url": "https://x.example" })),
+            repository in arbitrary::response(json!({ "default_branch": "main" })),
         ) {
             if let Ok(response) = judge(details.response(), "the dispatch")
                 && let Err(why) = response.json::<RunDetails>()

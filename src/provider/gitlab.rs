@@ -295,18 +295,18 @@ impl<'a> GitLab<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::noise;
     use crate::target::Spec;
+    use crate::testing::arbitrary;
     use proptest::prelude::*;
     use serde_json::json;
 
     /// Lends each kind of trigger, by which nothing is sent.
     pub(super) fn each(test: impl Fn(&GitLab<'_>)) {
-        for target in noise::targets() {
+        for target in arbitrary::targets() {
             let Spec::GitLab(spec) = &target.spec else {
                 continue;
             };
-            noise::with_http(&target, |_, http| {
+            arbitrary::with_http(&target, |_, http| {
                 test(&GitLab {
                     target: &target,
                     spec,
@@ -322,8 +322,8 @@ mod tests {
     proptest! {
         #[test]
         fn an_answer_to_a_trigger_never_panics(
-            pipeline in noise::response(json!({ "id": 1, "iid": 7, "web_url": "https://x.example", "project_id": 1 })),
-            project in noise::response(json!({ "default_branch": "main" })),
+            pipeline in arbitrary::response(json!({ "id": 1, "iid": 7, "web_url": "https://x.example", "project_id": 1 })),
+            project in arbitrary::response(json!({ "default_branch": "main" })),
         ) {
             if let Ok(response) = judge(pipeline.response(), "the trigger")
                 && let Err(why) = response.json::<Pipeline>()

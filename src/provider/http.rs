@@ -238,12 +238,12 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::noise;
+    use crate::testing::arbitrary;
     use proptest::prelude::*;
 
     proptest! {
         #[test]
-        fn a_redirect_never_panics(parts in noise::response(serde_json::Value::Null), place in noise::text()) {
+        fn a_redirect_never_panics(parts in arbitrary::response(serde_json::Value::Null), place in arbitrary::text()) {
             let address = Url::parse("https://git.example/api/v4/projects/a%2Fb?x=y").unwrap();
             let Response { status, headers, .. } = parts.response();
             let mut response = http::Response::new(());

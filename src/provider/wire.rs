@@ -246,9 +246,9 @@ impl<const MAX: usize> Visitor<'_> for TextVisitor<MAX> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::noise;
     use crate::provider::Kind;
     use crate::provider::http::{Response, ResponseBody};
+    use crate::testing::arbitrary;
     use ::http::{HeaderMap, StatusCode};
     use chrono::{DateTime, Utc};
     use proptest::prelude::*;
@@ -408,7 +408,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_other_field_makes_an_entry_unreadable(fields in prop::collection::vec(noise::json(), 7)) {
+        fn no_other_field_makes_an_entry_unreadable(fields in prop::collection::vec(arbitrary::json(), 7)) {
             let mut entry = json!({ "id": 1, "status": "queued" });
             for (name, value) in ["number", "name", "title", "branch", "url", "at", "inner"].iter().zip(fields) {
                 entry[name] = value;

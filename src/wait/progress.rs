@@ -182,12 +182,12 @@ impl<'a> Progress<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::noise;
+    use crate::testing::arbitrary;
     use proptest::prelude::*;
 
     proptest! {
         #[test]
-        fn progress_never_panics(polls in prop::collection::vec(noise::snapshot(), 0..6)) {
+        fn progress_never_panics(polls in prop::collection::vec(arbitrary::snapshot(), 0..6)) {
             let progress = Progress::new(Instant::now(), &|_| {});
             for snapshot in polls {
                 progress.is_news(&snapshot);

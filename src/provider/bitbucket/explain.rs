@@ -139,14 +139,14 @@ fn scope(response: &Response) -> (String, String) {
 mod tests {
     use super::super::tests::each;
     use super::*;
-    use crate::noise;
     use crate::provider::reading::judge;
+    use crate::testing::arbitrary;
     use proptest::prelude::*;
     use serde_json::json;
 
     #[test]
     fn an_explanation_never_panics() {
-        let rejection = noise::response(json!({
+        let rejection = arbitrary::response(json!({
             "type": "error",
             "error": { "message": NO_SUCH_PIPELINE, "detail": "Could not find last reference for branch main" },
         }));

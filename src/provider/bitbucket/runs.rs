@@ -136,14 +136,14 @@ impl Bitbucket<'_> {
 mod tests {
     use super::super::tests::each;
     use super::*;
-    use crate::noise;
+    use crate::testing::arbitrary;
     use proptest::prelude::*;
     use serde_json::json;
 
     #[test]
     fn a_candidate_never_panics() {
-        let pipelines = noise::response(json!({ "values": [{
-            "uuid": noise::UUID, "build_number": 7, "created_on": "2026-11-22T12:00:00.123Z",
+        let pipelines = arbitrary::response(json!({ "values": [{
+            "uuid": arbitrary::UUID, "build_number": 7, "created_on": "2026-11-22T12:00:00.123Z",
             "trigger": { "type": "pipeline_trigger_manual" },
             "target": {
                 "ref_type": "branch", "ref_name": "main", "commit": { "hash": "abcdef1234" },

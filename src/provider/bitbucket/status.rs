@@ -241,7 +241,7 @@ fn conclusion(word: &str) -> Conclusion {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::noise;
+    use crate::testing::arbitrary;
     use proptest::prelude::*;
     use serde_json::json;
 
@@ -292,14 +292,14 @@ mod tests {
     proptest! {
         #[test]
         fn a_look_never_panics(
-            pipeline in noise::response(json!({
-                "uuid": noise::UUID, "build_number": 7,
+            pipeline in arbitrary::response(json!({
+                "uuid": arbitrary::UUID, "build_number": 7,
                 "state": { "name": "IN_PROGRESS", "stage": { "name": "PAUSED" }, "result": { "name": "FAILED" } },
                 "created_on": "2026-11-22T12:00:00.123456Z", "completed_on": "2026-11-22T12:00:00Z",
             })),
-            steps in noise::response(json!({
+            steps in arbitrary::response(json!({
                 "values": [{
-                    "uuid": noise::UUID, "name": "test", "started_on": "2026-11-22T12:00:00Z",
+                    "uuid": arbitrary::UUID, "name": "test", "started_on": "2026-11-22T12:00:00Z",
                     "state": { "name": "PENDING", "stage": { "name": "PAUSED" }, "result": { "name": "FAILED" } },
                     "completed_on": "2026-11-22T12:00:00Z", "trigger": { "type": "pipeline_step_trigger_manual" },
                 }],

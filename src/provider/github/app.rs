@@ -448,7 +448,7 @@ fn repository_id(address: &Url) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::noise;
+    use crate::testing::arbitrary;
     use proptest::prelude::*;
     use serde_json::json;
 
@@ -471,9 +471,9 @@ mod tests {
     proptest! {
         #[test]
         fn a_token_never_panics(
-            installation in noise::response(json!({ "id": 1, "app_slug": "deployer" })),
-            token in noise::response(json!({ "token": "ghs_x", "expires_at": "2026-11-22T13:00:00Z" })),
-            now in noise::http_date(),
+            installation in arbitrary::response(json!({ "id": 1, "app_slug": "deployer" })),
+            token in arbitrary::response(json!({ "token": "ghs_x", "expires_at": "2026-11-22T13:00:00Z" })),
+            now in arbitrary::http_date(),
         ) {
             let _ = installation.response().json::<Installation>();
             let now = httpdate::parse_http_date(&now).unwrap_or(SystemTime::UNIX_EPOCH);

@@ -326,8 +326,8 @@ fn allowed_hint(credential: &GitHubCredential, needed: &str) -> String {
 mod tests {
     use super::super::tests::each;
     use super::*;
-    use crate::noise;
     use crate::provider::reading::judge;
+    use crate::testing::arbitrary;
     use proptest::prelude::*;
     use serde_json::json;
 
@@ -345,11 +345,11 @@ mod tests {
 
     #[test]
     fn an_explanation_never_panics() {
-        let rejection = noise::response(json!({
+        let rejection = arbitrary::response(json!({
             "message": "Unexpected inputs provided: [\"return_run_details\"]", "errors": [{ "message": "no" }],
             "error": { "message": "No ref found for: x", "detail": "a disabled workflow" },
         }));
-        let workflows = noise::response(json!({ "total_count": 40, "workflows": [
+        let workflows = arbitrary::response(json!({ "total_count": 40, "workflows": [
             { "name": "Build", "path": ".github/workflows/build.yml", "state": "active" },
         ]}));
         each(|github| {

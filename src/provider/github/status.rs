@@ -352,7 +352,7 @@ fn conclusion(word: &str) -> Conclusion {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::noise;
+    use crate::testing::arbitrary;
     use proptest::prelude::*;
     use serde_json::json;
 
@@ -396,22 +396,22 @@ mod tests {
     proptest! {
         #[test]
         fn a_look_never_panics(
-            run in noise::response(json!({
+            run in arbitrary::response(json!({
                 "id": 1, "run_number": 7, "run_attempt": 1, "status": "completed", "conclusion": "failure",
                 "created_at": "2026-11-22T12:00:00Z", "run_started_at": "2026-11-22T12:00:00Z",
                 "updated_at": "2026-11-22T12:00:09.5+01:00",
             })),
-            jobs in noise::response(json!({ "total_count": 2, "jobs": [{
+            jobs in arbitrary::response(json!({ "total_count": 2, "jobs": [{
                 "id": 9, "name": "test", "status": "completed", "conclusion": "failure", "html_url": "https://x.example",
                 "created_at": "2026-11-22T12:00:00Z", "started_at": "2026-11-22T12:00:00Z",
                 "completed_at": "2026-11-22T12:00:00Z",
                 "steps": [{ "name": "unit", "number": 2, "conclusion": "failure" }],
             }]})),
-            pending in noise::response(json!([{
+            pending in arbitrary::response(json!([{
                 "environment": { "name": "production" }, "wait_timer": 3,
                 "reviewers": [{ "reviewer": { "login": "octocat", "name": "Octo" } }],
             }])),
-            groups in noise::response(json!({ "concurrency_groups": [{ "position": 2 }] })),
+            groups in arbitrary::response(json!({ "concurrency_groups": [{ "position": 2 }] })),
         ) {
             let blocked_on = match (pending.response().json::<List<_>>(), groups.response().json()) {
                 (Ok(pending), _) => held_by(&pending.entries),

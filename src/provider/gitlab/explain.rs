@@ -210,14 +210,14 @@ async fn moved(gitlab: &GitLab<'_>, rejection: Error) -> Error {
 mod tests {
     use super::super::tests::each;
     use super::*;
-    use crate::noise;
     use crate::provider::reading::judge;
+    use crate::testing::arbitrary;
     use proptest::prelude::*;
     use serde_json::json;
 
     #[test]
     fn an_explanation_never_panics() {
-        let rejection = noise::response(json!({
+        let rejection = arbitrary::response(json!({
             "message": { "base": ["Reference not found", NO_PIPELINE_VARIABLES, NO_JOBS] },
             "error": "insufficient_scope", "error_description": PROTECTED,
         }));

@@ -283,7 +283,7 @@ fn state(status: &str) -> State {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::noise;
+    use crate::testing::arbitrary;
     use proptest::prelude::*;
     use serde_json::json;
 
@@ -313,12 +313,12 @@ mod tests {
     proptest! {
         #[test]
         fn a_look_never_panics(
-            pipeline in noise::response(json!({
+            pipeline in arbitrary::response(json!({
                 "id": 1, "iid": 7, "status": "manual", "created_at": "2026-11-22T12:00:00Z",
                 "updated_at": "2026-11-22T12:00:00.123+01:00", "started_at": "2026-11-22T12:00:00Z",
                 "finished_at": "2026-11-22T12:00:00Z",
             })),
-            jobs in noise::response(json!([{
+            jobs in arbitrary::response(json!([{
                 "id": 9, "name": "test", "status": "manual", "allow_failure": true, "web_url": "https://x.example",
                 "created_at": "2026-11-22T12:00:00Z", "started_at": "2026-11-22T12:00:00Z",
                 "finished_at": "2026-11-22T12:00:00Z",

@@ -132,17 +132,17 @@ fn through(proxies: &Arc<Proxies>, builder: ClientBuilder) -> ClientBuilder {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::noise;
+    use crate::testing::arbitrary;
     use chrono::{DateTime, SecondsFormat, Utc};
     use proptest::prelude::*;
 
     /// From an hour ago to an hour from now, as moments of the monotonic clock.
     #[test]
     fn a_servers_clock_never_panics() {
-        let target = &noise::targets()[0];
+        let target = &arbitrary::targets()[0];
         let hour = Duration::from_hours(1);
-        noise::with_http(target, |_, http| {
-            proptest!(|(headers in noise::headers(), seconds in 0..7_200_u64)| {
+        arbitrary::with_http(target, |_, http| {
+            proptest!(|(headers in arbitrary::headers(), seconds in 0..7_200_u64)| {
                 http.client.clocks.borrow_mut().clear();
                 http.client.set_clock(&target.server.api, &headers);
                 let moment = Instant::now() + Duration::from_secs(seconds);

@@ -212,7 +212,7 @@ fn texts(value: &Value) -> Vec<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::noise;
+    use crate::testing::arbitrary;
     use http::{HeaderName, HeaderValue};
     use proptest::prelude::*;
     use serde_json::json;
@@ -386,7 +386,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn an_answer_never_panics(parts in noise::response(json!({
+        fn an_answer_never_panics(parts in arbitrary::response(json!({
             "message": { "base": ["API rate limit exceeded"] }, "errors": ["x is bad"],
             "error": { "message": "Bad", "detail": "Worse" }, "error_description": "abuse detection",
         }))) {
@@ -400,9 +400,9 @@ mod tests {
 
         #[test]
         fn a_rate_limit_never_panics(
-            date in noise::http_date(),
-            after in prop_oneof![noise::http_date(), noise::number(), noise::text()],
-            reset in prop_oneof![noise::number(), noise::text()],
+            date in arbitrary::http_date(),
+            after in prop_oneof![arbitrary::http_date(), arbitrary::number(), arbitrary::text()],
+            reset in prop_oneof![arbitrary::number(), arbitrary::text()],
             names in prop::sample::subsequence(vec!["date", "retry-after", "ratelimit-reset", "x-ratelimit-reset"], 1..=4),
             status in prop_oneof![Just(429), Just(403)],
         ) {

@@ -117,7 +117,7 @@ mod tests {
         }
 
         #[test]
-        fn no_text_panics(text in crate::noise::text()) {
+        fn no_text_panics(text in crate::testing::arbitrary::text()) {
             hidden("a", &text);
         }
     }

@@ -113,8 +113,8 @@ fn name(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::noise;
     use crate::report::log::lasted;
+    use crate::testing::arbitrary;
     use proptest::prelude::*;
 
     fn bar(name: &str, state: State, start: i64, end: Option<i64>) -> Bar {
@@ -172,7 +172,7 @@ mod tests {
 
         #[test]
         fn a_diagram_never_panics(
-            bars in prop::collection::vec((noise::text(), noise::state(), noise::times()), 0..6),
+            bars in prop::collection::vec((arbitrary::text(), arbitrary::state(), arbitrary::times()), 0..6),
         ) {
             let bars = bars.into_iter().filter_map(|(name, state, times)| {
                 lasted(&times);
@@ -183,7 +183,7 @@ mod tests {
 
         /// Whatever can be read as a time can be told, compared and taken from another.
         #[test]
-        fn a_time_never_panics(one in noise::time(), other in noise::changed(noise::time())) {
+        fn a_time_never_panics(one in arbitrary::time(), other in arbitrary::changed(arbitrary::time())) {
             let read = |text: &str| serde_json::from_value::<DateTime<Utc>>(text.into());
             let _ = DateTime::parse_from_rfc3339(&other);
             if let (Ok(one), Ok(other)) = (read(&one), read(&other)) {

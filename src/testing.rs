@@ -1,0 +1,3 @@
+//! For the tests beside the code.
+
+pub(crate) mod arbitrary;
