@@ -7,12 +7,12 @@ mod second_chance;
 use std::collections::BTreeMap;
 use std::io::Write;
 
-use crate::batch::{self, TargetReport};
+use crate::engine::batch::{self, TargetReport};
+use crate::engine::shutdown::Shutdown;
+use crate::host::github_actions::Runner;
 use crate::input::{self, InputError, RawRequest};
+use crate::providers::target::Target;
 use crate::report::{self, Annotation};
-use crate::runner::Runner;
-use crate::shutdown::Shutdown;
-use crate::target::Target;
 use progress_log::ProgressLog;
 pub(crate) use second_chance::run as second_chance;
 

@@ -30,7 +30,7 @@ use location::Location;
 pub(crate) use proxies::proxy_secrets;
 pub(crate) use targets::{RawRequest, Warning};
 
-use crate::target::{Mode, OnFailure, ProviderKind, Request, Server, Target};
+use crate::providers::target::{Mode, OnFailure, ProviderKind, Request, Server, Target};
 
 const CERTIFICATES: &str = "ca-certificates";
 const DEFAULT_MAX_PARALLEL: NonZeroUsize = NonZeroUsize::new(8).unwrap();

@@ -3,32 +3,15 @@
 //! Here: environment and arguments in, exit code out; nothing else. The story is in [`app`].
 
 mod app;
-mod batch;
-mod cancel;
-mod concurrency;
-mod event;
-mod find;
+mod engine;
+mod host;
 mod input;
-mod monitor;
-mod nearest;
-mod poll_interval;
-mod provider;
-mod refusals;
+mod model;
+mod providers;
 mod report;
-mod retry;
-mod run;
-mod runner;
-mod second_chance;
-mod secret;
-mod shutdown;
-mod siblings;
-mod target;
 #[cfg(test)]
 mod testing;
-mod trigger;
-mod unfinished;
-mod untrusted;
-mod wait;
+mod text;
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -39,15 +22,15 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 
 use app::Verdict;
-use runner::Runner;
-use shutdown::Shutdown;
+use engine::shutdown::Shutdown;
+use host::github_actions::Runner;
 
 fn main() -> ExitCode {
     panic::set_hook(Box::new(|panicked: &PanicHookInfo<'_>| {
         let place = panicked
             .location()
             .map_or("an unknown place".to_owned(), ToString::to_string);
-        runner::panicked(&mut std::io::stdout(), &place);
+        host::github_actions::panicked(&mut std::io::stdout(), &place);
     }));
     guarded(run)
 }

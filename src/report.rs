@@ -10,9 +10,9 @@ pub(crate) use log::{announcement, duration, job_log, line, warning};
 pub(crate) use outputs::{early_outputs, first_outputs, outputs};
 pub(crate) use summary::summary;
 
-use crate::run::Failure;
-use crate::target::Target;
-use crate::untrusted::one_line;
+use crate::model::Failure;
+use crate::providers::target::Target;
+use crate::text::untrusted::one_line;
 
 /// Takes the secrets out of a text: see `Runner::hide`.
 pub(crate) type Hide<'a> = &'a dyn Fn(&str) -> String;
@@ -33,13 +33,12 @@ fn pipeline(target: &Target) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::batch::TargetReport;
-    use crate::event::{Event, News};
-    use crate::monitor::{Monitored, RunReport};
-    use crate::run::{Conclusion, End, JobLog, Outcome, Run, Snapshot};
-    use crate::target::Mode;
+    use crate::engine::batch::TargetReport;
+    use crate::engine::monitor::{Monitored, RunReport};
+    use crate::engine::trigger::Triggered;
+    use crate::model::{Conclusion, End, Event, JobLog, News, Outcome, Run, Snapshot};
+    use crate::providers::target::Mode;
     use crate::testing::arbitrary;
-    use crate::trigger::Triggered;
     use proptest::prelude::*;
     use std::time::Duration;
 

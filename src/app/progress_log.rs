@@ -9,12 +9,11 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::saved_state::SavedState;
-use crate::batch::{Observer, TargetReport};
-use crate::event::{Event, News};
+use crate::engine::batch::{Observer, TargetReport};
+use crate::host::github_actions::Runner;
+use crate::model::{Event, News, Run, State};
+use crate::providers::target::{Request, Target};
 use crate::report;
-use crate::run::{Run, State};
-use crate::runner::Runner;
-use crate::target::{Request, Target};
 
 /// Something is said of all of them at least so often.
 const HEARTBEAT_INTERVAL: Duration = Duration::from_mins(1);

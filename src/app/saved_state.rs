@@ -4,11 +4,11 @@
 use std::cell::RefCell;
 use std::io::Write;
 
-use crate::batch::TargetReport;
-use crate::event::Event;
-use crate::runner::Runner;
-use crate::target::Request;
-use crate::unfinished::Unfinished;
+use crate::engine::batch::TargetReport;
+use crate::engine::unfinished::Unfinished;
+use crate::host::github_actions::Runner;
+use crate::model::Event;
+use crate::providers::target::Request;
 
 pub(super) struct SavedState<'a, W: Write> {
     request: &'a Request,

@@ -4,16 +4,16 @@ use std::collections::BTreeMap;
 use std::io::Write;
 
 use super::{Verdict, mask, saved_state};
-use crate::event::Event;
+use crate::engine::monitor::Finished;
+use crate::engine::second_chance;
+use crate::engine::shutdown::Shutdown;
+use crate::engine::unfinished::Unfinished;
+use crate::host::github_actions::Runner;
 use crate::input::{self, RawRequest};
-use crate::monitor::Finished;
-use crate::provider::Error;
+use crate::model::Event;
+use crate::providers::Error;
+use crate::providers::target::{Request, Target};
 use crate::report;
-use crate::runner::Runner;
-use crate::second_chance;
-use crate::shutdown::Shutdown;
-use crate::target::{Request, Target};
-use crate::unfinished::Unfinished;
 
 /// Finishes what the first process of this step may have left going. Fails where something may still be going on.
 pub(crate) async fn run<W: Write>(

@@ -10,8 +10,8 @@ use super::inputs::Inputs;
 use super::location::Location;
 use super::raw_input::RawInput;
 use super::{HostRepository, with_line_breaks};
-use crate::secret::Secret;
-use crate::target::{
+use crate::model::Secret;
+use crate::providers::target::{
     App, BitbucketCredential, GitHubCredential, GitLabCredential, PrivateKey, ProviderKind,
 };
 

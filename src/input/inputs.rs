@@ -8,8 +8,8 @@ use super::error::{Checked, InputError};
 use super::raw_input::RawInput;
 use super::table::{self, Declared, INPUTS};
 use super::with_line_breaks;
-use crate::nearest::nearest;
-use crate::secret::Secret;
+use crate::model::Secret;
+use crate::text::nearest::nearest;
 
 /// The runner's own keys of `with:`; they reach a container action too.
 const RUNNERS_OWN: [&str; 2] = ["args", "entrypoint"];

@@ -5,8 +5,8 @@ use url::{Host, Url};
 use super::HostRepository;
 use super::error::{Checked, Errors, InputError, complain};
 use super::inputs::Inputs;
-use crate::nearest::nearest;
-use crate::target::{ProviderKind, Server};
+use crate::providers::target::{ProviderKind, Server};
+use crate::text::nearest::nearest;
 
 const PROVIDER: &str = "provider";
 const REPOSITORY: &str = "repository";

@@ -13,8 +13,8 @@ use super::inputs::Inputs;
 use super::location::Location;
 use super::raw_input::{Payload, RawInput};
 use super::{HostRepository, boolean, credential};
-use crate::secret::Secret;
-use crate::target::{
+use crate::model::Secret;
+use crate::providers::target::{
     Argument, BRANCHES, BitbucketSource, BitbucketSpec, GitHubPipeline, GitHubSpec, GitLabSpec,
     ProviderKind, Reference, Spec, TAGS, Variable,
 };

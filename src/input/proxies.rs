@@ -10,8 +10,8 @@ use percent_encoding::percent_decode_str;
 use url::{Host, Url};
 
 use super::error::{Checked, InputError};
-use crate::secret::Secret;
-use crate::target::proxies::{Exemption, Hosts, Proxies, bits};
+use crate::model::Secret;
+use crate::providers::http::proxies::{Exemption, Hosts, Proxies, bits};
 
 /// The first of them that is set counts. `HTTP_PROXY` is for plain http, which never leaves this machine.
 const PROXY: [&str; 4] = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];

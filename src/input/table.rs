@@ -1,7 +1,7 @@
 //! The inputs there are: names, defaults, descriptions, and whose they are.
 //! `action.yml` and the README's table say the same; a test holds the three together.
 
-use crate::target::ProviderKind::{self, Bitbucket, GitHub, GitLab};
+use crate::providers::target::ProviderKind::{self, Bitbucket, GitHub, GitLab};
 
 /// An input of the action.
 pub(crate) struct Declared {

@@ -17,8 +17,8 @@ use super::HostRepository;
 use super::document;
 use super::error::{Checked, InputError};
 use super::inputs::Inputs;
-use crate::secret::Secret;
-use crate::target::Target;
+use crate::model::Secret;
+use crate::providers::target::Target;
 
 const NAME: &str = "targets";
 

@@ -10,8 +10,8 @@ use serde_json::Value;
 
 use super::table::INPUTS;
 use super::*;
+use crate::engine::siblings::siblings;
 use crate::report;
-use crate::siblings::siblings;
 use crate::testing::arbitrary;
 
 const KEY: &str = include_str!("../../tests/sandbox/keys/test-only-app.pkcs8.pem");

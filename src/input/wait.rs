@@ -6,8 +6,8 @@ use super::document::Node;
 use super::error::{Checked, Errors, InputError, complain};
 use super::inputs::Inputs;
 use super::{boolean, one_of};
-use crate::run::Conclusion;
-use crate::target::{Logs, OnAbandoned, OnBlocked, ProviderKind, ResultArtifact, WaitOptions};
+use crate::model::{Conclusion, Logs, OnAbandoned, OnBlocked, ResultArtifact, WaitOptions};
+use crate::providers::target::ProviderKind;
 
 /// Inputs that mean something only where the run is waited for.
 pub(super) const ONLY_WITH_WAIT: [&str; 6] = [

@@ -4,11 +4,11 @@ use std::collections::HashMap;
 
 use super::log::{ended, lasted};
 use super::{pipeline, text};
-use crate::batch::TargetReport;
-use crate::monitor::RunReport;
-use crate::run::{Conclusion, End, Job, JobKind, Outcome};
-use crate::target::Target;
-use crate::untrusted::one_line;
+use crate::engine::batch::TargetReport;
+use crate::engine::monitor::RunReport;
+use crate::model::{Conclusion, End, Job, JobKind, Outcome};
+use crate::providers::target::Target;
+use crate::text::untrusted::one_line;
 
 /// Most failed jobs, or targets that fail alike, that are named.
 const MAX_NAMED: usize = 10;

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use super::pipeline;
-use crate::event::{Event, News};
-use crate::run::{
-    BlockedOn, Conclusion, End, Job, JobKind, JobLog, MatchedBy, Run, Snapshot, State, Times,
+use crate::model::{
+    BlockedOn, Conclusion, End, Event, Job, JobKind, JobLog, MatchedBy, News, Run, Snapshot, State,
+    Times,
 };
-use crate::target::{Mode, RUN_NAME, Target};
-use crate::untrusted::one_line;
+use crate::providers::target::{Mode, RUN_NAME, Target};
+use crate::text::untrusted::one_line;
 
 /// The first line of a target's log: what is triggered, where, as whom.
 pub(crate) fn announcement(target: &Target, mode: Mode) -> String {

@@ -4,8 +4,8 @@ mod json;
 mod results;
 
 use super::Hide;
-use crate::batch::TargetReport;
-use crate::run::{Conclusion, Outcome, Run};
+use crate::engine::batch::TargetReport;
+use crate::model::{Conclusion, Outcome, Run};
 
 /// Every output with its description, in the order in which it is documented; `action.yml` and the
 /// README say the same.

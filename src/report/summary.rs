@@ -9,11 +9,11 @@ use gantt::Bar;
 use super::annotations::{failed_jobs, failures};
 use super::log::{self, lasted};
 use super::{Hide, pipeline};
-use crate::batch::TargetReport;
-use crate::monitor::RunReport;
-use crate::run::{Conclusion, JobLog, Run};
-use crate::target::Mode;
-use crate::untrusted::{one_line, visible};
+use crate::engine::batch::TargetReport;
+use crate::engine::monitor::RunReport;
+use crate::model::{Conclusion, JobLog, Run};
+use crate::providers::target::Mode;
+use crate::text::untrusted::{one_line, visible};
 
 /// Parts are left out where they would make it larger, in bytes: the runner drops a summary of more than
 /// 1 MiB whole.
@@ -297,7 +297,7 @@ fn plain(line: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::run::MatchedBy;
+    use crate::model::MatchedBy;
     use proptest::prelude::*;
 
     #[test]

@@ -12,13 +12,13 @@ use proptest::string::string_regex;
 use serde_json::{Map, Number, Value};
 
 use crate::input::{self, RawRequest};
-use crate::provider::http::{Http, Response, ResponseBody};
-use crate::provider::{Connection, connections};
-use crate::run::{
+use crate::model::{
     BlockedOn, Conclusion, Job, JobKind, MatchedBy, ProviderStatus, Run, Snapshot, State, Step,
     Times,
 };
-use crate::target::Target;
+use crate::providers::http::{Http, Response, ResponseBody};
+use crate::providers::target::Target;
+use crate::providers::{Connection, connections};
 
 /// Headers that are read.
 const HEADERS: [&str; 15] = [

@@ -235,9 +235,9 @@ const ERRORS: [(&str, &str, &str, usize); 8] = [
     ("README.md", "### Waiting", "", 12),
     ("README.md", "### Network", "", 9),
     ("docs/enterprise.md", "## What the errors mean", "", 14),
-    ("docs/github.md", "## Errors", "provider/github", 16),
-    ("docs/gitlab.md", "## Errors", "provider/gitlab", 18),
-    ("docs/bitbucket.md", "## Errors", "provider/bitbucket", 11),
+    ("docs/github.md", "## Errors", "providers/github", 16),
+    ("docs/gitlab.md", "## Errors", "providers/gitlab", 18),
+    ("docs/bitbucket.md", "## Errors", "providers/bitbucket", 11),
 ];
 
 /// The errors that are explained there.
@@ -288,7 +288,7 @@ fn the_errors_that_are_explained_exist() {
 #[test]
 fn every_refusal_that_is_understood_is_explained() {
     for (path, heading, rooms, least) in ERRORS {
-        if !rooms.starts_with("provider/") {
+        if !rooms.starts_with("providers/") {
             continue;
         }
         let errors = explained(path, heading);

@@ -10,7 +10,9 @@ use serde_json::value::RawValue;
 use super::super::pipeline::without_marker;
 use super::Warning;
 use super::entry::Position;
-use crate::target::{Argument, BitbucketSource, GitHubPipeline, Reference, Spec, Target, Variable};
+use crate::providers::target::{
+    Argument, BitbucketSource, GitHubPipeline, Reference, Spec, Target, Variable,
+};
 
 /// One warning for all that are the same.
 pub(super) fn warnings<'a>(

@@ -11,8 +11,8 @@ use super::super::raw_input::RawInput;
 use super::super::{HostRepository, certificates, location, not_one_line, table, target, wait};
 use super::defaults::{Defaults, WHERE};
 use super::{NAME, STEPS_ALONE};
-use crate::secret::Secret;
-use crate::target::{ProviderKind, Target};
+use crate::model::Secret;
+use crate::providers::target::{ProviderKind, Target};
 
 /// Keys whose values may be mappings or lists of their own.
 const NESTED: [&str; 5] = [

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::input;
 use crate::input::pipeline::without_marker;
-use crate::target::{
+use crate::providers::target::{
     Argument, BitbucketCredential, GitHubCredential, GitHubPipeline, GitLabCredential, OnFailure,
     Request, Spec, Variable,
 };

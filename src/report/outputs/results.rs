@@ -5,10 +5,10 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::Hide;
-use crate::batch::TargetReport;
-use crate::monitor::RunReport;
-use crate::run::{Conclusion, MatchedBy, Outcome};
-use crate::untrusted::cut;
+use crate::engine::batch::TargetReport;
+use crate::engine::monitor::RunReport;
+use crate::model::{Conclusion, MatchedBy, Outcome};
+use crate::text::untrusted::cut;
 
 /// Most UTF-16 units of it. All outputs of a job together may be 1 MB in UTF-16, and a job has other steps.
 const MAX_UNITS: usize = 400_000;

@@ -4,7 +4,7 @@
 use chrono::{DateTime, Utc};
 
 use super::Hide;
-use crate::run::{Conclusion, State, Times};
+use crate::model::{Conclusion, State, Times};
 
 /// Mermaid refuses diagrams of more than 50,000 characters.
 const MAX_LENGTH: usize = 45_000;

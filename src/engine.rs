@@ -1,0 +1,16 @@
+//! Triggers pipelines and monitors what they start. Knows no provider and no host.
+
+pub(crate) mod batch;
+mod cancel;
+mod concurrency;
+mod find;
+pub(crate) mod monitor;
+mod poll_failures;
+mod poll_interval;
+mod retry;
+pub(crate) mod second_chance;
+pub(crate) mod shutdown;
+pub(crate) mod siblings;
+pub(crate) mod trigger;
+pub(crate) mod unfinished;
+pub(crate) mod wait;

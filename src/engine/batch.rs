@@ -1,0 +1,277 @@
+//! The targets of a step: all prepared before the first is triggered, so many triggered at once as is allowed, all
+//! followed together.
+
+use std::cell::Cell;
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use futures_util::stream::{self, StreamExt as _};
+use tokio::time::{Instant, timeout};
+
+use crate::engine::concurrency::Concurrency;
+use crate::engine::monitor::{self, Monitor, Monitored, RequestLimits, RunReport};
+use crate::engine::retry::RateLimitBudget;
+use crate::engine::shutdown::{Shutdown, ShutdownMode};
+use crate::engine::siblings::{Siblings, siblings};
+use crate::engine::trigger::{Prepared, Triggered, Way, prepare, trigger};
+use crate::model::{Event, Sink};
+use crate::providers::http::Http;
+use crate::providers::target::{Mode, Request, Target};
+use crate::providers::{Connection, connections};
+
+/// So much of failed jobs' logs is kept for the summary, which has no room for more, in bytes.
+const MAX_LOGS: usize = 1024 * 1024;
+
+/// Once a target cannot be prepared, others are still begun for so long.
+const PREPARE_AFTER_FAILURE_TIMEOUT: Duration = Duration::from_secs(30);
+
+const SIGN_OUT_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// A target and what became of it.
+pub(crate) struct TargetReport<'a> {
+    pub(crate) target: &'a Target,
+    pub(crate) triggered: Triggered,
+    pub(crate) monitored: Monitored,
+}
+
+/// Is told what happens to which target, by its index in the request.
+pub(crate) trait Observer {
+    fn on_event(&self, index: usize, event: &Event<'_>);
+    /// Nothing more will happen to that target.
+    fn on_finished(&self, index: usize, report: &TargetReport<'_>);
+}
+
+/// Triggers the targets, and follows what they start. The reports are in the order of the targets.
+pub(crate) async fn run<'a>(
+    request: &'a Request,
+    shutdown: &Shutdown,
+    observer: &dyn Observer,
+) -> Vec<TargetReport<'a>> {
+    let targets = &request.targets;
+    let sinks: Vec<_> = (0..targets.len())
+        .map(|index| move |event: Event<'_>| observer.on_event(index, &event))
+        .collect();
+    let connections = connections(targets, &request.proxies);
+    let members: Vec<_> = targets
+        .iter()
+        .zip(&connections)
+        .zip(&sinks)
+        .zip(siblings(targets))
+        .map(|(((target, connection), sink), siblings)| Member {
+            target,
+            connection: connection.as_ref(),
+            http: connection
+                .as_ref()
+                .ok()
+                .map(|connection| Http::new(connection, &target.server.api, sink)),
+            siblings,
+            tell: sink,
+        })
+        .collect();
+    let prepared = prepare_all(&members, request.max_parallel, shutdown).await;
+    let batch = Batch {
+        mode: request.mode,
+        concurrency: Concurrency::new(request.max_parallel, request.on_failure),
+        shutdown,
+        observer,
+        request_limits: RequestLimits::new(),
+        log_budget: Cell::new(MAX_LOGS),
+    };
+    let calls = members.iter().zip(prepared).enumerate();
+    let calls = calls.map(|(index, (member, prepared))| batch.run_target(index, member, prepared));
+    let reports = tokio::select! {
+        ends = join_all(calls) => targets.iter().zip(ends).map(TargetReport::new).collect(),
+        () = batch.close_on_shutdown() => unreachable!("it never returns"),
+    };
+    sign_out(&members, shutdown).await;
+    reports
+}
+
+/// Revokes the tokens that were made for this step. Those that can't be within a second end by themselves.
+async fn sign_out(members: &[Member<'_>], shutdown: &Shutdown) {
+    let signing_out = members.iter().map(async |member| {
+        if let (Ok(connection), Some(http)) = (member.connection, &member.http) {
+            connection.end(member.target, http).await;
+        }
+    });
+    tokio::select! {
+        biased;
+        () = shutdown.requested(ShutdownMode::Immediate) => {}
+        _ = timeout(SIGN_OUT_TIMEOUT, join_all(signing_out)) => {}
+    }
+}
+
+/// Prepares so many at once. If one of them cannot be triggered, none will be.
+async fn prepare_all<'a>(
+    members: &'a [Member<'a>],
+    at_once: NonZeroUsize,
+    shutdown: &Shutdown,
+) -> Vec<Result<Prepared<'a>, Triggered>> {
+    let start = Instant::now();
+    let has_failed = Cell::new(false);
+    let preparing = members.iter().map(async |member| {
+        // All that is wrong is to be told, but not after an hour of servers that do not answer.
+        if has_failed.get() && start.elapsed() > PREPARE_AFTER_FAILURE_TIMEOUT {
+            return Err(Triggered::unready());
+        }
+        let prepared = member.prepare(shutdown).await;
+        has_failed.set(has_failed.get() || prepared.is_err());
+        prepared
+    });
+    let preparing = stream::iter(preparing).buffered(at_once.get());
+    let mut prepared: Vec<_> = preparing.collect().await;
+    // A release to some of many is none. After a stop nothing is sent anyway, and each says so itself.
+    if has_failed.get() && !shutdown.is_requested() {
+        for ready in prepared.iter_mut().filter(|prepared| prepared.is_ok()) {
+            *ready = Err(Triggered::unready());
+        }
+    }
+    prepared
+}
+
+/// A target with all that it is given.
+struct Member<'a> {
+    target: &'a Target,
+    connection: Result<&'a Connection<'a>, &'a crate::providers::Error>,
+    /// `None` where no client can be made.
+    http: Option<Http<'a>>,
+    siblings: Siblings<'a>,
+    tell: Sink<'a>,
+}
+
+/// What all calls go by.
+struct Batch<'a> {
+    mode: Mode,
+    concurrency: Concurrency,
+    shutdown: &'a Shutdown,
+    observer: &'a dyn Observer,
+    request_limits: RequestLimits,
+    /// For the summary, in bytes.
+    log_budget: Cell<usize>,
+}
+
+impl<'a> Member<'a> {
+    async fn prepare(&'a self, shutdown: &Shutdown) -> Result<Prepared<'a>, Triggered> {
+        (self.tell)(Event::Beginning);
+        match (self.connection, &self.http) {
+            (Ok(connection), Some(http)) => {
+                prepare(self.target, connection, http, shutdown, self.tell).await
+            }
+            (Err(error), _) => Err(Triggered::not_sent(error)),
+            (Ok(_), None) => unreachable!("who has a share has a client"),
+        }
+    }
+}
+
+impl Batch<'_> {
+    async fn run_target<'a>(
+        &self,
+        index: usize,
+        member: &'a Member<'a>,
+        prepared: Result<Prepared<'a>, Triggered>,
+    ) -> (Triggered, Monitored) {
+        let mut report = match (prepared, &member.http) {
+            (Ok(prepared), Some(http)) => self.trigger_and_monitor(member, http, &prepared).await,
+            (Err(triggered), _) => TargetReport {
+                target: member.target,
+                triggered,
+                monitored: Monitored::default(),
+            },
+            (Ok(_), None) => unreachable!("who is prepared has a client"),
+        };
+        if !report.passes() {
+            self.concurrency.record_failure();
+        }
+        self.observer.on_finished(index, &report);
+        let room = report.monitored.drop_logs(self.log_budget.get());
+        self.log_budget.set(room);
+        (report.triggered, report.monitored)
+    }
+
+    async fn trigger_and_monitor<'a>(
+        &self,
+        member: &'a Member<'a>,
+        http: &Http<'a>,
+        prepared: &Prepared<'a>,
+    ) -> TargetReport<'a> {
+        let Member {
+            target,
+            siblings,
+            tell,
+            ..
+        } = member;
+        // Who waits for the run waits for its trigger as well.
+        let rate_limit_budget = target
+            .wait
+            .as_ref()
+            .map_or_else(RateLimitBudget::default, |wait| {
+                RateLimitBudget(wait.timeout)
+            });
+        let way = Way {
+            provider: &prepared.provider,
+            quota: http.quota(),
+            siblings,
+            concurrency: &self.concurrency,
+            rate_limit_budget,
+            shutdown: self.shutdown,
+            tell: *tell,
+        };
+        // What is over, and what is rare, takes no memory beside what a thousand targets wait for.
+        let mut triggered = Box::pin(trigger(way, self.mode)).await;
+        let monitor = Monitor {
+            target,
+            provider: &prepared.provider,
+            http,
+            seen: &prepared.seen,
+            sent: triggered.sent.unwrap_or_else(Instant::now),
+            began: triggered.settled.unwrap_or_else(Instant::now),
+            siblings,
+            request_limits: &self.request_limits,
+            shutdown: self.shutdown,
+            tell: *tell,
+        };
+        let monitored = Box::pin(monitor::monitor(&monitor, &mut triggered)).await;
+        TargetReport {
+            target,
+            triggered,
+            monitored,
+        }
+    }
+
+    /// Never returns.
+    async fn close_on_shutdown(&self) {
+        self.shutdown.requested(ShutdownMode::Graceful).await;
+        self.concurrency.close();
+        std::future::pending::<()>().await;
+    }
+}
+
+impl<'a> TargetReport<'a> {
+    fn new((target, (triggered, monitored)): (&'a Target, (Triggered, Monitored))) -> Self {
+        Self {
+            target,
+            triggered,
+            monitored,
+        }
+    }
+
+    /// Whether all went as it should.
+    pub(crate) fn passes(&self) -> bool {
+        let monitored = &self.monitored;
+        self.triggered.failure.is_none()
+            && monitored.unfound.is_empty()
+            && monitored.resultless.is_none()
+            && monitored.counted().all(|run| self.run_passes(run))
+    }
+
+    /// Whether a run ended as one that passes.
+    pub(crate) fn run_passes(&self, run: &RunReport) -> bool {
+        let passing = self.target.wait.as_ref().map(|wait| &wait.success);
+        match (passing, run.conclusion) {
+            (Some(passing), Some(conclusion)) => passing.contains(&conclusion),
+            (Some(_), None) => false,
+            (None, _) => true,
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! Runs that the step stops waiting for before their end: what is certainly this step's is cancelled, and what may go
+//! on is named.
+
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+
+use crate::engine::shutdown::{Shutdown, ShutdownMode};
+use crate::model::{News, OnAbandoned, Run, Snapshot};
+use crate::providers::{AnyProvider, Depth, Kind};
+
+/// After a signal everything must be known by then. The step must be over after seven seconds; of these it needs one to
+/// revoke its tokens, and a moment to write its outputs.
+const SHUTDOWN_GRACE: Duration = Duration::from_millis(5_500);
+/// Until the first poll for whether an accepted cancel took effect.
+const FIRST_POLL_DELAY: Duration = Duration::from_millis(700);
+/// Between two cancels of a run that goes on, where the first was refused or not answered.
+const CANCEL_INTERVAL: Duration = Duration::from_secs(1);
+/// After this long an accepted cancel that had no effect is sent again.
+const RECANCEL_INTERVAL: Duration = Duration::from_secs(30);
+/// For one cancel, and for one poll between two of them: a server that never answers must not keep the next one back.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
+const POLL_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// How a run is given up.
+#[derive(Clone, Copy)]
+pub(crate) struct CancelOptions<'a> {
+    pub(crate) policy: OnAbandoned,
+    /// For its cancel to be accepted and to take effect, unless a signal leaves less.
+    pub(crate) time: Duration,
+    /// Bounds how many requests of this kind are on the wire at once.
+    pub(crate) slots: &'a Semaphore,
+    pub(crate) shutdown: &'a Shutdown,
+}
+
+/// What became of a run that was abandoned.
+pub(crate) struct CancelResult {
+    /// The last poll since then, if there was a good one.
+    pub(crate) snapshot: Option<Snapshot>,
+    /// Why it may go on, if it may.
+    pub(crate) left_running: Option<String>,
+}
+
+/// Cancels a run, if it may be, and checks whether that took effect as long as there is time.
+pub(crate) async fn cancel_and_confirm(
+    provider: &AnyProvider<'_>,
+    run: &Run,
+    how: CancelOptions<'_>,
+    tell: &dyn Fn(News<'_>),
+) -> CancelResult {
+    if let Some(why) = untouchable(run, how.policy) {
+        return CancelResult {
+            snapshot: None,
+            left_running: Some(why),
+        };
+    }
+    tell(News::Cancelling);
+    let mut so_far = SoFar {
+        text: "the cancel was not answered".to_owned(),
+        snapshot: None,
+    };
+    let why = tokio::select! {
+        () = cancel(provider, run, how.slots, &mut so_far) => None,
+        why = out_of_time(how) => Some(why),
+    };
+    CancelResult {
+        left_running: why.map(|why| format!("{} {why}", so_far.text)),
+        snapshot: so_far.snapshot,
+    }
+}
+
+/// What is known while the cancel is under way.
+struct SoFar {
+    text: String,
+    snapshot: Option<Snapshot>,
+}
+
+/// Why a run is left alone.
+fn untouchable(run: &Run, policy: OnAbandoned) -> Option<String> {
+    if policy == OnAbandoned::Leave {
+        return Some("`on-abandoned` is `leave`".to_owned());
+    }
+    (!run.matched_by.is_sure()).then(|| {
+        "it was recognised by its time alone and may be somebody else's, so it was not cancelled"
+            .to_owned()
+    })
+}
+
+/// Returns when the run is over. A cancel may be sent again, unlike a trigger: a run ends once. Providers refuse one
+/// for a run that has hardly begun, or for a moment; so any that wasn't accepted is sent again.
+async fn cancel(provider: &AnyProvider<'_>, run: &Run, slots: &Semaphore, so_far: &mut SoFar) {
+    let mut pause = FIRST_POLL_DELAY;
+    let mut accepted = None::<Instant>;
+    loop {
+        let mut resume = Instant::now();
+        if accepted.is_none_or(|at| at.elapsed() >= RECANCEL_INTERVAL) {
+            let slot = slots.acquire().await;
+            resume = Instant::now() + CANCEL_INTERVAL;
+            let answer = timeout(ATTEMPT_TIMEOUT, provider.cancel(run)).await;
+            drop(slot);
+            match answer {
+                Ok(Ok(())) => {
+                    accepted = Some(Instant::now());
+                    "the cancel was accepted, but had not taken effect"
+                        .clone_into(&mut so_far.text);
+                }
+                Ok(Err(error)) => {
+                    accepted = None;
+                    let what = match error.kind() {
+                        Kind::Rejected => "the cancel was refused",
+                        Kind::RateLimited(_) | Kind::Unreachable | Kind::Unknown => {
+                            "the cancel failed"
+                        }
+                    };
+                    so_far.text =
+                        format!("{what} ({}), and no other was accepted", error.message());
+                    if let Kind::RateLimited(Some(said)) = error.kind() {
+                        resume = resume.max(Instant::now() + said);
+                    }
+                }
+                Err(_) => {}
+            }
+        }
+        if accepted.is_some() {
+            sleep(pause).await;
+            pause = provider.poll_intervals().min;
+        }
+        let slot = slots.acquire().await;
+        let snapshot = timeout(POLL_TIMEOUT, provider.status(run, Depth::Jobs)).await;
+        drop(slot);
+        if let Ok(Ok(snapshot)) = snapshot {
+            let is_over = snapshot.state.conclusion().is_some();
+            so_far.snapshot = Some(snapshot);
+            if is_over {
+                return;
+            }
+        }
+        sleep_until(resume).await;
+    }
+}
+
+/// Returns when there is no more time to see what becomes of a cancel; says when that is.
+async fn out_of_time(how: CancelOptions<'_>) -> String {
+    let CancelOptions { shutdown, time, .. } = how;
+    let signal = async {
+        shutdown.requested(ShutdownMode::Graceful).await;
+        let asked = shutdown.requested_at().unwrap_or_else(Instant::now);
+        sleep_until(asked + SHUTDOWN_GRACE).await;
+    };
+    tokio::select! {
+        biased;
+        () = shutdown.requested(ShutdownMode::Immediate) => "when a second signal came".to_owned(),
+        () = signal => "when the step had to end".to_owned(),
+        () = sleep(time) => format!("after {} s", time.as_secs()),
+    }
+}

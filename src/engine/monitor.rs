@@ -1,0 +1,361 @@
+//! What comes after the trigger: find the runs, wait for them, read back what they leave behind, and
+//! leave nothing running that should not be.
+
+mod collect;
+mod finish;
+mod monitored;
+mod not_found;
+mod request_limits;
+
+use std::cell::RefCell;
+use std::collections::HashSet;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use futures_util::future::join_all;
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+
+pub(crate) use finish::Finished;
+pub(crate) use monitored::{Monitored, RunReport};
+use not_found::named;
+pub(crate) use request_limits::RequestLimits;
+
+use crate::engine::cancel::{CancelOptions, cancel_and_confirm};
+use crate::engine::find::{self, Found, Interruption, Limits, Search, Sighting, find};
+use crate::engine::shutdown::{Shutdown, ShutdownMode};
+use crate::engine::siblings::Siblings;
+use crate::engine::trigger::Triggered;
+use crate::engine::wait::{Watch, ended_in_time, wait};
+use crate::model::{
+    Conclusion, End, Event, Failure, MatchedBy, News, Outcome, Run, Sink, WaitOptions,
+};
+use crate::providers::AnyProvider;
+use crate::providers::http::Http;
+use crate::providers::target::Target;
+
+/// For one last look for a run when the deadline has passed.
+const LAST_LIST_TIMEOUT: Duration = Duration::from_millis(1_500);
+/// After a signal a run that can be recognised is looked for until then: a run that has just been started takes seconds
+/// to appear, and its cancel takes time too.
+const SEARCH_SHUTDOWN_GRACE: Duration = Duration::from_millis(4_200);
+const LAST_LIST_INTERVAL: Duration = Duration::from_millis(700);
+/// After a deadline nobody is in a hurry.
+const CANCEL_TIMEOUT: Duration = Duration::from_secs(30);
+/// For the cancel of a run that can't be read any more.
+const LOST_CANCEL_TIMEOUT: Duration = Duration::from_secs(10);
+/// For the list that shows runs which appeared late, when all known ones have ended; and where the search could not read
+/// to its end, so that only this list can tell whether there are any.
+const LATE_LIST_TIMEOUT: Duration = Duration::from_secs(15);
+const MISSING_LIST_TIMEOUT: Duration = Duration::from_mins(1);
+
+/// Everything that is at hand once the trigger went out.
+pub(crate) struct Monitor<'a, 'target> {
+    pub(crate) target: &'a Target,
+    pub(crate) provider: &'a AnyProvider<'target>,
+    pub(crate) http: &'a Http<'target>,
+    /// Runs that were there before the trigger.
+    pub(crate) seen: &'a HashSet<String>,
+    /// When the trigger went out.
+    pub(crate) sent: Instant,
+    /// When it was answered: `timeout` counts from there.
+    pub(crate) began: Instant,
+    pub(crate) siblings: &'a Siblings<'target>,
+    /// How much all of them may do at once.
+    pub(crate) request_limits: &'a RequestLimits,
+    pub(crate) shutdown: &'a Shutdown,
+    pub(crate) tell: Sink<'a>,
+}
+
+/// Follows what a trigger started, if that is asked for or has to be found out. An unknown outcome may
+/// turn out to be an accepted one.
+pub(crate) async fn monitor(monitor: &Monitor<'_, '_>, triggered: &mut Triggered) -> Monitored {
+    let wait = monitor.target.wait.as_ref();
+    let search = monitor.search();
+    let mut monitored = Monitored::default();
+    if triggered.outcome == Outcome::Unknown {
+        Box::pin(monitor.look_into(&search, triggered)).await;
+    }
+    let (mut unread, mut is_cut) = (None, false);
+    if triggered.outcome == Outcome::Accepted && triggered.runs.is_empty() && wait.is_some() {
+        let mut found = Box::pin(monitor.find(&search, Limits::ACCEPTED)).await;
+        monitor.judge(&found, &mut monitored);
+        is_cut = found.interruption == Some(Interruption::Stopped);
+        triggered.runs = std::mem::take(&mut found.runs);
+        unread = found.failure;
+    }
+    let mut runs = std::mem::take(&mut triggered.runs);
+    let Some(wait) = wait else {
+        return Monitored::unwatched(runs);
+    };
+    if triggered.outcome == Outcome::Unknown {
+        monitored.left_running = Some("nobody knows whether it was started".to_owned());
+    }
+    while !runs.is_empty() {
+        let watching = runs.into_iter().map(|run| monitor.watch(run, wait));
+        monitored.runs.extend(join_all(watching).await);
+        runs = Box::pin(monitor.late_runs(&search, &mut monitored, &mut unread)).await;
+    }
+    monitored.conclude();
+    if is_cut {
+        // Runs that nobody has seen may have ended otherwise.
+        monitored.conclusion = None;
+    }
+    if let Some(artifact) = &wait.result {
+        Box::pin(monitor.read_back(artifact, &mut monitored)).await;
+    }
+    monitored
+}
+
+impl<'target> Monitor<'_, 'target> {
+    fn search(&self) -> Search<'_, 'target> {
+        Search {
+            provider: self.provider,
+            http: self.http,
+            seen: self.seen,
+            sent: self.sent,
+            siblings: self.siblings,
+            polls: &self.request_limits.polls,
+            known: RefCell::default(),
+            told: RefCell::default(),
+        }
+    }
+
+    /// Checks whether a trigger with an unknown outcome has started something. Only the marker proves it: after a
+    /// failure of the provider, a run that merely fits is more likely somebody else's.
+    async fn look_into(&self, search: &Search<'_, '_>, triggered: &mut Triggered) {
+        // In a hurry only a marker can tell.
+        if self.shutdown.is_requested() && self.target.marker().is_none() {
+            return;
+        }
+        let why = triggered.unclear.as_deref().unwrap_or_default();
+        (self.tell)(Event::LookingInto(why));
+        let found = self.find(search, Limits::UNKNOWN).await;
+        if !found.runs.is_empty() {
+            triggered.outcome = Outcome::Accepted;
+            triggered.failure = None;
+            return;
+        }
+        let seconds = Limits::UNKNOWN.first.as_secs();
+        let looked = match (&found.failure, found.unsure.first()) {
+            (_, Some(several)) if several.len() == 1 => {
+                format!("this run may be its own: {}", named(several))
+            }
+            (_, Some(several)) => {
+                format!("one of these runs may be its own: {}", named(several))
+            }
+            (Some(error), None) => format!("its runs could not be read: {}", error.message()),
+            (None, None) if found.interruption.is_some() => {
+                "no run of it was found before the step had to end".to_owned()
+            }
+            (None, None) => format!("no run of it appeared within {seconds} s"),
+        };
+        if let Some(failure) = &mut triggered.failure {
+            failure.what = format!("{}; {looked}", failure.what);
+        }
+    }
+
+    async fn find(&self, search: &Search<'_, '_>, limits: Limits) -> Found {
+        let say = |sighting: Sighting<'_>| match sighting {
+            Sighting::Run(run) => self.saw(search, run),
+            Sighting::NothingYet => (self.tell)(Event::NothingFoundYet(&self.why_nothing_yet())),
+        };
+        let interruption = tokio::select! {
+            found = find(search, limits, &say) => {
+                if found.unsure.is_empty() && !found.runs.is_empty() {
+                    self.siblings.mark_settled();
+                }
+                return found;
+            }
+            () = self.shutdown.requested(ShutdownMode::Graceful) => Interruption::Stopped,
+            () = self.deadline() => Interruption::TimedOut,
+        };
+        let failure = tokio::select! {
+            failure = self.last_looks(search, interruption) => failure,
+            () = self.shutdown.requested(ShutdownMode::Immediate) => None,
+        };
+        let mut found = search.in_a_hurry();
+        found.runs.iter().for_each(|run| self.saw(search, run));
+        found.interruption = Some(interruption);
+        found.failure = failure;
+        found
+    }
+
+    /// Looks once more when the search has been cut short; after a signal again and again while there is time, where
+    /// a marker would show a run that can be cancelled then. Says why it failed, if the last one did.
+    async fn last_looks(
+        &self,
+        search: &Search<'_, '_>,
+        interruption: Interruption,
+    ) -> Option<crate::providers::Error> {
+        let asked = self.shutdown.requested_at().unwrap_or_else(Instant::now);
+        loop {
+            let looked = timeout(LAST_LIST_TIMEOUT, find::once(search)).await;
+            let is_found = !search.in_a_hurry().runs.is_empty();
+            let has_time =
+                interruption == Interruption::Stopped && asked.elapsed() < SEARCH_SHUTDOWN_GRACE;
+            if is_found || !has_time || self.target.marker().is_none() {
+                return looked.ok()?.err();
+            }
+            sleep(LAST_LIST_INTERVAL).await;
+        }
+    }
+
+    fn saw(&self, search: &Search<'_, '_>, run: &Run) {
+        self.siblings.claim(run);
+        if search.told.borrow_mut().insert(run.id.clone()) {
+            (self.tell)(Event::Found(run));
+        }
+    }
+
+    /// Marked runs that appeared after the search had ended, now that all known ones are over. A run that was taken for
+    /// ours by its time is given up if one of the same workflow has the marker. `unread` says why the search could not
+    /// read to its end: if that can't be made up for now, nobody knows whether there are more runs.
+    async fn late_runs(
+        &self,
+        search: &Search<'_, '_>,
+        monitored: &mut Monitored,
+        unread: &mut Option<crate::providers::Error>,
+    ) -> Vec<Run> {
+        if self.target.marker().is_none() {
+            return Vec::new();
+        }
+        let time = if unread.is_some() {
+            MISSING_LIST_TIMEOUT
+        } else {
+            LATE_LIST_TIMEOUT
+        };
+        let is_listed = tokio::select! {
+            biased;
+            () = self.shutdown.requested(ShutdownMode::Graceful) => false,
+            listed = timeout(time, list_at_last(search)) => listed.is_ok(),
+        };
+        if let (false, Some(error)) = (is_listed, unread.take()) {
+            monitored.unfound.push(Failure {
+                what: format!(
+                    "there may be more runs of this trigger, but they can't be listed: {}",
+                    error.message()
+                ),
+                remedy: Some(format!("check {}", self.provider.runs_page())),
+                causes: Vec::new(),
+            });
+        }
+        if self.shutdown.is_requested() {
+            return Vec::new();
+        }
+        let found = search.in_a_hurry();
+        let is_disowned = |run: &Run| {
+            run.matched_by == MatchedBy::Timing
+                && found.others.iter().any(|other| other.id == run.id)
+        };
+        monitored.runs.retain(|known| !is_disowned(&known.run));
+        let is_known = |run: &Run| monitored.runs.iter().any(|known| known.run.id == run.id);
+        let new: Vec<_> = found
+            .runs
+            .into_iter()
+            .filter(|run| !is_known(run))
+            .collect();
+        for run in &new {
+            self.saw(search, run);
+        }
+        new
+    }
+
+    /// When the time of the wait is over.
+    fn deadline_of(&self, wait: &WaitOptions) -> Instant {
+        self.began + wait.timeout
+    }
+
+    /// Returns when the time of the wait is over, if it is waited.
+    async fn deadline(&self) {
+        match &self.target.wait {
+            Some(wait) => sleep_until(self.deadline_of(wait)).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Waits for one run, and sees to it that it does not go on without us.
+    async fn watch(&self, run: Run, wait_for: &WaitOptions) -> RunReport {
+        let tell = |news: News<'_>| (self.tell)(Event::Run { run: &run, news });
+        let deadline = self.deadline_of(wait_for);
+        let ends_by = DateTime::<Utc>::from(self.http.at_server(deadline));
+        let watch = Watch {
+            since: self.began,
+            deadline,
+            ends_by,
+            on_blocked: wait_for.on_blocked,
+            intervals: self.provider.poll_intervals(),
+            quota: self.http.quota(),
+        };
+        let poll = async |depth| {
+            let _slot = self.request_limits.polls.acquire().await;
+            Box::pin(self.provider.status(&run, depth)).await
+        };
+        let waited = wait(poll, &watch, self.shutdown, &tell).await;
+        let (mut end, mut snapshot) = (waited.end, waited.snapshot);
+        let mut left_running = None;
+        if !matches!(end, End::Completed(_)) {
+            let how = CancelOptions {
+                policy: wait_for.on_abandoned,
+                time: match end {
+                    End::Lost(_) => LOST_CANCEL_TIMEOUT,
+                    End::Completed(_) | End::TimedOut | End::Blocked(_) | End::Stopped => {
+                        CANCEL_TIMEOUT
+                    }
+                },
+                slots: &self.request_limits.cancels,
+                shutdown: self.shutdown,
+            };
+            let cancelled = Box::pin(cancel_and_confirm(self.provider, &run, how, &tell)).await;
+            left_running = cancelled.left_running;
+            // The poll that failed or came too late may go well now. What was cancelled wasn't over before.
+            let late = cancelled.snapshot.as_ref();
+            let late = late.and_then(|snapshot| ended_in_time(snapshot, ends_by));
+            let late = late.filter(|conclusion| *conclusion != Conclusion::Cancelled);
+            if let (Some(conclusion), End::TimedOut | End::Lost(_)) = (late, &end) {
+                end = End::Completed(conclusion);
+            }
+            snapshot = cancelled.snapshot.or(snapshot);
+        }
+        let seen = snapshot.as_ref();
+        let conclusion = match &end {
+            End::Completed(conclusion) => Some(*conclusion),
+            End::Blocked(_) => Some(Conclusion::Failure),
+            End::Stopped => seen.and_then(|snapshot| snapshot.state.conclusion()),
+            End::Lost(failure) => {
+                if let Some(left) = &mut left_running {
+                    *left = format!("it can't be read any more ({}); {left}", failure.what);
+                }
+                Some(Conclusion::Lost)
+            }
+            End::TimedOut => Some(Conclusion::TimedOut),
+        };
+        tell(News::Ended {
+            end: &end,
+            conclusion,
+            snapshot: snapshot.as_ref(),
+        });
+        let logs = Box::pin(self.logs(&run, snapshot.as_ref(), wait_for, &tell)).await;
+        let number = snapshot
+            .as_ref()
+            .and_then(|snapshot| snapshot.number)
+            .or(run.number);
+        RunReport {
+            run: Run { number, ..run },
+            end: Some(end),
+            conclusion,
+            snapshot,
+            logs,
+            dropped_logs: 0,
+            left_running,
+        }
+    }
+}
+
+/// Lists the runs once more, as soon as they can be read.
+async fn list_at_last(search: &Search<'_, '_>) {
+    while let Err(error) = find::once(search).await {
+        search.http.quota().record_failure(&error);
+        sleep(search.provider.poll_intervals().min).await;
+        search.http.quota().wait().await;
+    }
+}

@@ -1,0 +1,335 @@
+//! What is read back of runs: the logs of jobs that failed, and a result.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep, timeout};
+
+use super::{Monitor, Monitored, RunReport};
+use crate::engine::shutdown::ShutdownMode;
+use crate::model::{
+    Conclusion, Failure, Job, JobKind, JobLog, Logs, News, ResultArtifact, Run, Snapshot,
+    WaitOptions,
+};
+use crate::providers::http::LogTail;
+use crate::providers::{Error, Kind, MAX_RESULT};
+use crate::text::untrusted::{cut, without_escapes};
+
+/// Most jobs of a run whose logs are shown.
+const MAX_LOGS: usize = 10;
+/// Most lines that are shown of one.
+const MAX_LINES: usize = 100;
+/// Most characters that are shown of a line.
+const MAX_LINE: usize = 500;
+/// For all of a log's reading.
+const LOG_TIMEOUT: Duration = Duration::from_secs(30);
+/// For all of a result's, rate limits included: the caller waits for it.
+const RESULT_TIMEOUT: Duration = Duration::from_mins(5);
+/// Tries to read something back after the run has ended, and the pause between them.
+const MAX_TRIES: u32 = 3;
+const PAUSE: Duration = Duration::from_secs(2);
+/// How long after the run's end logs and files may still appear.
+const LATE_UPLOAD_TIMEOUT: Duration = Duration::from_secs(10);
+
+impl Monitor<'_, '_> {
+    /// The logs of the jobs for which a run failed.
+    pub(super) async fn logs(
+        &self,
+        run: &Run,
+        snapshot: Option<&Snapshot>,
+        wait: &WaitOptions,
+        tell: &dyn Fn(News<'_>),
+    ) -> Vec<JobLog> {
+        let Some(snapshot) = snapshot.filter(|_| wait.logs != Logs::None) else {
+            return Vec::new();
+        };
+        if snapshot.state.conclusion() == Some(Conclusion::Success) {
+            return Vec::new();
+        }
+        let failed = |job: &&Job| {
+            job.kind == JobKind::Job && job.state.conclusion() == Some(Conclusion::Failure)
+        };
+        let mut logs = Vec::new();
+        let mut jobs = snapshot.jobs.iter().flatten().filter(failed).peekable();
+        if jobs.peek().is_some() && wait.logs == Logs::FailedUnlessPrivate {
+            let is_public = tokio::select! {
+                is_public = self.provider.is_public() => is_public,
+                () = self.shutdown.requested(ShutdownMode::Graceful) => return logs,
+            };
+            if !is_public {
+                tell(News::LogsWithheld);
+                return logs;
+            }
+        }
+        let late_until = Instant::now() + LATE_UPLOAD_TIMEOUT;
+        for job in jobs.by_ref().take(MAX_LOGS) {
+            let log = tokio::select! {
+                log = self.log(run, job, late_until) => log,
+                // What has been read by then is shown.
+                () = self.shutdown.requested(ShutdownMode::Graceful) => return logs,
+            };
+            tell(News::Log(&log));
+            logs.push(log);
+        }
+        let more = jobs.count();
+        if more > 0 {
+            tell(News::MoreLogs(more));
+        }
+        logs
+    }
+
+    async fn log(&self, run: &Run, job: &Job, late_until: Instant) -> JobLog {
+        let _slot = self.request_limits.readings.acquire().await;
+        let read = timeout(
+            LOG_TIMEOUT,
+            self.again(late_until, async || self.provider.log(run, job).await),
+        );
+        let (lines, is_cut) = match read.await {
+            Ok(Ok(tail)) => {
+                let (lines, is_cut) = lines(&tail);
+                (Ok(lines), is_cut)
+            }
+            Ok(Err(error)) => (Err(error.message().to_owned()), false),
+            Err(_) => (
+                Err(format!(
+                    "it was not read within {} s",
+                    LOG_TIMEOUT.as_secs()
+                )),
+                false,
+            ),
+        };
+        JobLog {
+            job: job.clone(),
+            lines,
+            is_cut,
+        }
+    }
+
+    /// Reads the result back from the run that has it. A run that failed owes none.
+    pub(super) async fn read_back(&self, artifact: &ResultArtifact, monitored: &mut Monitored) {
+        let mut results = Vec::new();
+        let mut missing = None;
+        let passed = monitored
+            .conclusion
+            .is_some_and(|conclusion| self.passes(conclusion));
+        let mut late_until = Instant::now();
+        if passed {
+            late_until += LATE_UPLOAD_TIMEOUT;
+        }
+        for run in monitored.counted().filter(|run| is_over(run)) {
+            let read = tokio::select! {
+                read = self.result(&run.run, artifact, late_until) => read,
+                () = self.shutdown.requested(ShutdownMode::Graceful) => Err(Error::new(
+                    Kind::Rejected,
+                    "stopped before the result was read",
+                )),
+            };
+            match read.and_then(json) {
+                Ok(result) => results.push(result),
+                Err(error) => missing = missing.or(Some(error)),
+            }
+        }
+        match (results.len(), missing) {
+            (1, _) => monitored.result = results.pop(),
+            (0, Some(error)) if passed => {
+                let mut failure = error.failure();
+                failure.what = format!("the result cannot be read back: {}", failure.what);
+                monitored.resultless = Some(failure);
+            }
+            (0, _) => {}
+            (several, _) => {
+                monitored.resultless = Some(Failure {
+                    what: format!(
+                        "{several} of the runs left a result, and which of them is meant cannot be told"
+                    ),
+                    remedy: Some("let one workflow alone upload it under that name".to_owned()),
+                    causes: Vec::new(),
+                });
+            }
+        }
+    }
+
+    async fn result(
+        &self,
+        run: &Run,
+        artifact: &ResultArtifact,
+        late_until: Instant,
+    ) -> Result<Vec<u8>, Error> {
+        let _slot = self.request_limits.readings.acquire().await;
+        let read = timeout(
+            RESULT_TIMEOUT,
+            self.again(late_until, async || {
+                self.provider.result(run, artifact).await
+            }),
+        );
+        read.await.unwrap_or_else(|_| {
+            let seconds = RESULT_TIMEOUT.as_secs();
+            let why = format!("it was not read within {seconds} s");
+            Err(Error::new(Kind::Unknown, why))
+        })
+    }
+
+    /// Reads, and reads again where that may help: until then what isn't there may still appear.
+    async fn again<T>(
+        &self,
+        late_until: Instant,
+        read: impl AsyncFn() -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let quota = self.http.quota();
+        let mut tries = 1;
+        loop {
+            quota.wait().await;
+            match read().await {
+                Err(error)
+                    if error.kind() != Kind::Rejected && tries < MAX_TRIES
+                        || error.is_missing() && Instant::now() < late_until =>
+                {
+                    tries += 1;
+                    quota.record_failure(&error);
+                    sleep(PAUSE).await;
+                }
+                done => return done,
+            }
+        }
+    }
+
+    fn passes(&self, conclusion: Conclusion) -> bool {
+        let wait = self.target.wait.as_ref();
+        wait.is_some_and(|wait| wait.success.contains(&conclusion))
+    }
+}
+
+/// Whether a run ended by itself, so that what it leaves behind is there.
+fn is_over(run: &RunReport) -> bool {
+    let snapshot = run.snapshot.as_ref();
+    snapshot.is_some_and(|snapshot| snapshot.state.conclusion().is_some())
+}
+
+/// The text of a result, if it is one.
+fn json(bytes: Vec<u8>) -> Result<String, Error> {
+    let wrong = |what: String| Err(Error::new(Kind::Rejected, what));
+    if bytes.len() > MAX_RESULT {
+        return wrong(format!(
+            "it is larger than {MAX_RESULT} bytes, the most that is read"
+        ));
+    }
+    if let Err(error) = serde_json::from_slice::<serde::de::IgnoredAny>(&bytes) {
+        let (line, column) = (error.line(), error.column());
+        return wrong(format!("it is not JSON (line {line}, column {column})"));
+    }
+    match String::from_utf8(bytes) {
+        Ok(text) => Ok(text.trim().to_owned()),
+        Err(_) => wrong("it is not UTF-8".to_owned()),
+    }
+}
+
+/// The last lines of a log as a terminal would show them in the end, and whether there is more before.
+fn lines(tail: &LogTail) -> (Vec<String>, bool) {
+    let lines: Vec<_> = tail.bytes.split(|byte| *byte == b'\n').collect();
+    let lines = lines.into_iter().map(overwritten).collect::<Vec<_>>();
+    let text = without_escapes(&lines.join(&b'\n'));
+    let mut lines: Vec<_> = text.trim_end().lines().collect();
+    // The first one begins somewhere in the middle, perhaps of a secret.
+    if tail.is_cut && !lines.is_empty() {
+        lines.remove(0);
+    }
+    let over = lines.len().saturating_sub(MAX_LINES);
+    let last = lines.split_off(over).into_iter();
+    let last = last.map(|line| cut(line, MAX_LINE));
+    (last.collect(), tail.is_cut || over > 0)
+}
+
+/// What is left of a line to be seen: what comes after the last carriage return in it.
+fn overwritten(line: &[u8]) -> &[u8] {
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    line.rsplit(|byte| *byte == b'\r').next().unwrap_or(line)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn shown(text: &str) -> Vec<String> {
+        lines(&LogTail {
+            bytes: text.as_bytes().to_vec(),
+            is_cut: false,
+        })
+        .0
+    }
+
+    #[test]
+    fn a_log_reads_as_in_a_terminal() {
+        assert_eq!(
+            shown(
+                "section_start:1:build\r\u{1b}[0K\u{1b}[36;1mBuilding\u{1b}[0m\r\n 10%\r 90%\rdone\n\n"
+            ),
+            ["Building", "done"]
+        );
+        assert_eq!(shown("\ttab\n::error::x"), ["    tab", "::error::x"]);
+        assert!(shown("").is_empty());
+    }
+
+    #[test]
+    fn the_last_hundred_lines_are_shown_and_long_ones_are_cut() {
+        let many: Vec<_> = (0..250).map(|line| format!("line {line}\n")).collect();
+        let tail = LogTail {
+            bytes: many.concat().into_bytes(),
+            is_cut: true,
+        };
+        let (shown_lines, is_cut) = lines(&tail);
+        assert_eq!((shown_lines.len(), is_cut), (100, true));
+        assert_eq!(shown_lines[99], "line 249");
+        let long = &shown(&"ä".repeat(10_000))[0];
+        assert_eq!(long.chars().count(), MAX_LINE + 3);
+    }
+
+    #[test]
+    fn a_result_must_be_json_of_a_size() {
+        assert_eq!(
+            json(b" {\"a\": 1.0}\n".to_vec()).ok().unwrap(),
+            "{\"a\": 1.0}"
+        );
+        for wrong in [&b"{"[..], b"", b"\xff", b"\"\xff\"", b"{} {}"] {
+            assert!(json(wrong.to_vec()).is_err(), "{wrong:?}");
+        }
+        let mut large = vec![b' '; MAX_RESULT];
+        large.extend(b"1");
+        assert!(json(large).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn no_log_breaks_a_line_or_exceeds_its_size(bytes in proptest::collection::vec(any::<u8>(), 0..2_000), is_cut in any::<bool>()) {
+            let (shown, _) = lines(&LogTail { bytes, is_cut });
+            prop_assert!(shown.len() <= MAX_LINES);
+            for line in shown {
+                let is_broken = line.contains(['\n', '\u{1b}']);
+                prop_assert!(!is_broken, "{}", line);
+                prop_assert!(line.chars().count() <= MAX_LINE + 3);
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_result_never_panics(bytes in crate::testing::arbitrary::body(serde_json::json!({ "version": 1.10, "a": ["b"] }))) {
+            let _ = json(bytes);
+        }
+
+        #[test]
+        fn a_log_never_panics(
+            parts in prop::collection::vec(
+                prop_oneof![
+                    prop::collection::vec(any::<u8>(), 0..9),
+                    crate::testing::arbitrary::text().prop_map(String::into_bytes),
+                    prop::sample::select(vec!["\n", "\r", "\t", "\u{1b}[", "\u{1b}]0;", "\u{1b}P", "31m", "\u{9b}", "\u{7}"])
+                        .prop_map(|text| text.as_bytes().to_vec()),
+                ],
+                0..30,
+            ),
+            is_cut in any::<bool>(),
+        ) {
+            lines(&LogTail { bytes: parts.concat(), is_cut });
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! What a target's runs came to.
+
+use crate::model::{Conclusion, End, Failure, JobLog, Run, Snapshot};
+
+/// What a target's runs came to.
+#[derive(Default)]
+pub(crate) struct Monitored {
+    pub(crate) runs: Vec<RunReport>,
+    /// Of all runs together, as far as they were waited for and their end is known.
+    pub(crate) conclusion: Option<Conclusion>,
+    /// The JSON that was read back.
+    pub(crate) result: Option<String>,
+    /// Why there are runs that were not found.
+    pub(crate) unfound: Vec<Failure>,
+    /// Why there is no result.
+    pub(crate) resultless: Option<Failure>,
+    /// Runs that may have been started and were not found, and may go on: why.
+    pub(crate) left_running: Option<String>,
+}
+
+/// A run and what was seen of it.
+pub(crate) struct RunReport {
+    pub(crate) run: Run,
+    /// `None` where it was not waited for.
+    pub(crate) end: Option<End>,
+    /// Ours; `None` where the end was not seen.
+    pub(crate) conclusion: Option<Conclusion>,
+    /// The last good look.
+    pub(crate) snapshot: Option<Snapshot>,
+    pub(crate) logs: Vec<JobLog>,
+    /// So many more were read, told, and not kept.
+    pub(crate) dropped_logs: usize,
+    /// Why it may still be going on, if it may.
+    pub(crate) left_running: Option<String>,
+}
+
+impl Monitored {
+    /// Runs that are known, and not waited for.
+    pub(crate) fn unwatched(runs: Vec<Run>) -> Self {
+        let runs = runs.into_iter().map(|run| RunReport {
+            run,
+            end: None,
+            conclusion: None,
+            snapshot: None,
+            logs: Vec::new(),
+            dropped_logs: 0,
+            left_running: None,
+        });
+        Self {
+            runs: runs.collect(),
+            ..Self::default()
+        }
+    }
+
+    /// Forgets the logs that were told, where they are larger than this, in bytes. Says how much of that is left.
+    pub(crate) fn drop_logs(&mut self, room: usize) -> usize {
+        let mut left = room;
+        for run in &mut self.runs {
+            let size = |log: &JobLog| log.lines.iter().flatten().map(String::len).sum::<usize>();
+            let kept = run
+                .logs
+                .iter()
+                .take_while(|log| match left.checked_sub(size(log)) {
+                    Some(rest) => {
+                        left = rest;
+                        true
+                    }
+                    None => false,
+                });
+            let kept = kept.count();
+            run.dropped_logs = run.logs.len() - kept;
+            run.logs.truncate(kept);
+        }
+        left
+    }
+
+    /// The runs whose conclusions count: one that was skipped beside one that succeeded says nothing.
+    pub(crate) fn counted(&self) -> impl Iterator<Item = &RunReport> {
+        let succeeded = self
+            .runs
+            .iter()
+            .any(|run| run.conclusion == Some(Conclusion::Success));
+        self.runs
+            .iter()
+            .filter(move |run| !(succeeded && run.conclusion == Some(Conclusion::Skipped)))
+    }
+
+    /// The worst of the runs that count, and of what is known of those that were not found. Where the
+    /// end of one was not seen, nobody knows.
+    pub(super) fn conclude(&mut self) {
+        let all: Option<Vec<_>> = self.counted().map(|run| run.conclusion).collect();
+        self.conclusion = all.and_then(|all| all.into_iter().chain(self.conclusion).max());
+    }
+}

@@ -1,0 +1,59 @@
+//! How often a run is looked at.
+
+use std::time::Duration;
+
+use crate::providers::PollIntervals;
+
+/// A run is looked at this often in its life so far, so that its end is seen within a twelfth of it.
+const POLLS_PER_LIFETIME: u32 = 12;
+/// Runs that were started together are not looked at together: so much more or less, in parts of a hundred.
+const JITTER: u128 = 10;
+
+impl PollIntervals {
+    /// Until the next look at a run of this age.
+    pub(crate) fn interval(&self, age: Duration) -> Duration {
+        (age / POLLS_PER_LIFETIME).clamp(self.min, self.max)
+    }
+
+    /// The same, a little shorter or longer by chance, and never longer than the longest.
+    pub(crate) fn jittered(&self, age: Duration) -> Duration {
+        let interval = self.interval(age);
+        // A random UUID is as good a die as any, and here already.
+        let chance = uuid::Uuid::new_v4().as_u128() % (2 * JITTER + 1);
+        let parts = u32::try_from(100 - JITTER + chance).unwrap_or(100);
+        (interval * parts / 100).min(self.max)
+    }
+
+    /// How old what is known of a run's jobs may become, as long as the run itself shows no change.
+    pub(crate) fn jobs_interval(&self, age: Duration) -> Duration {
+        const MAX_LENGTH: Duration = Duration::from_secs(30);
+        (age / (POLLS_PER_LIFETIME / 2)).clamp(self.jobs, self.jobs.max(MAX_LENGTH))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_interval_is_a_twelfth_of_the_age_within_bounds() {
+        for (age, interval) in [(0, 2), (24, 2), (36, 3), (120, 10), (180, 15), (7_200, 15)] {
+            let found = PollIntervals::GITLAB.interval(Duration::from_secs(age));
+            assert_eq!(found, Duration::from_secs(interval), "at {age} s");
+        }
+    }
+
+    #[test]
+    fn jitter_is_a_tenth_at_most() {
+        for _ in 0..1_000 {
+            let interval = PollIntervals::GITLAB
+                .jittered(Duration::from_mins(2))
+                .as_millis();
+            assert!((9_000..=11_000).contains(&interval), "{interval}");
+            let longest = PollIntervals::GITLAB
+                .jittered(Duration::from_hours(1))
+                .as_millis();
+            assert!((13_500..=15_000).contains(&longest), "{longest}");
+        }
+    }
+}

@@ -1,0 +1,265 @@
+//! When a request is tried again: only where the first one provably changed nothing.
+
+use std::time::Duration;
+
+use backon::{BackoffBuilder as _, ExponentialBuilder};
+
+use crate::engine::shutdown::{Shutdown, ShutdownMode};
+use crate::model::{Event, Sink};
+use crate::providers::{Error, Idempotency, Kind, Quota};
+
+/// Tries where no connection comes about: pauses of about 1, 3, 9 and 27 s.
+const MAX_TRIES: usize = 5;
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const MAX_PAUSE: Duration = Duration::from_mins(1);
+/// How often one request is sent again after a rate limit, however short the limits are that the provider names.
+const MAX_RATE_LIMITS: u32 = 30;
+/// The shortest pause after a rate limit, doubled each time: a provider that names none, or one that is over already,
+/// must not be asked without end.
+const MIN_RATE_LIMIT_PAUSE: Duration = Duration::from_secs(1);
+/// All waiting for rate limits together, where nobody waits for more.
+const DEFAULT_RATE_LIMIT_BUDGET: Duration = Duration::from_mins(5);
+
+/// How long rate limits are waited out while nothing gets through, all of them together.
+#[derive(Clone, Copy)]
+pub(crate) struct RateLimitBudget(pub(crate) Duration);
+
+impl Default for RateLimitBudget {
+    fn default() -> Self {
+        Self(DEFAULT_RATE_LIMIT_BUDGET)
+    }
+}
+
+/// What an attempt has to go by.
+#[derive(Clone, Copy)]
+pub(crate) struct RetryPolicy<'a> {
+    pub(crate) idempotency: Idempotency,
+    pub(crate) rate_limit_budget: RateLimitBudget,
+    pub(crate) quota: &'a Quota,
+    pub(crate) shutdown: &'a Shutdown,
+    pub(crate) tell: Sink<'a>,
+}
+
+/// Makes the attempt, and again as long as that is safe and promises something. Errors with the last
+/// failure; also when asked to stop while it waits.
+pub(crate) async fn retry<T>(
+    policy: RetryPolicy<'_>,
+    attempt: impl AsyncFn() -> Result<T, Error>,
+) -> Result<T, Error> {
+    let RetryPolicy {
+        idempotency,
+        quota,
+        shutdown,
+        tell,
+        ..
+    } = policy;
+    let mut pauses = ExponentialBuilder::new()
+        .with_min_delay(FIRST_PAUSE)
+        .with_factor(3.0)
+        .with_max_delay(MAX_PAUSE)
+        .with_max_times(MAX_TRIES - 1)
+        .build();
+    let mut limits = 0;
+    loop {
+        policy.wait_for_others().await?;
+        let error = match attempt().await {
+            Ok(done) => {
+                quota.record_response(idempotency);
+                return Ok(done);
+            }
+            Err(error) => error,
+        };
+        let is_limited = matches!(error.kind(), Kind::RateLimited(_));
+        if error.status().is_some() && !is_limited {
+            quota.record_response(idempotency);
+        }
+        let pause = match error.kind() {
+            Kind::Rejected => return Err(error),
+            Kind::Unknown if idempotency == Idempotency::Once => return Err(error),
+            Kind::Unreachable | Kind::Unknown => match pauses.next() {
+                Some(pause) => pause,
+                None => return Err(error),
+            },
+            Kind::RateLimited(said) => {
+                let at_least = (MIN_RATE_LIMIT_PAUSE * 2_u32.pow(limits.min(6))).min(MAX_PAUSE);
+                let pause = quota.record_rate_limit(said.map(|said| said.max(at_least)));
+                policy.check_budget(&error, pause)?;
+                limits += 1;
+                if limits > MAX_RATE_LIMITS {
+                    return Err(error);
+                }
+                pause
+            }
+        };
+        if shutdown.is_requested() {
+            return Err(error);
+        }
+        let why = error.message();
+        tell(Event::Waiting { why, pause });
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = shutdown.requested(ShutdownMode::Graceful) => return Err(error),
+        }
+    }
+}
+
+impl RetryPolicy<'_> {
+    /// Waits out what others with the same credential were told.
+    async fn wait_for_others(&self) -> Result<(), Error> {
+        let left = self.quota.remaining_wait();
+        if left.is_zero() {
+            return Ok(());
+        }
+        let error = Error::new(
+            Kind::RateLimited(Some(left)),
+            "too many requests with the same credential",
+        );
+        self.check_budget(&error, left)?;
+        tokio::select! {
+            () = self.quota.wait() => Ok(()),
+            () = self.shutdown.requested(ShutdownMode::Graceful) => Err(error),
+        }
+    }
+
+    fn check_budget(&self, error: &Error, pause: Duration) -> Result<(), Error> {
+        let RateLimitBudget(limit) = self.rate_limit_budget;
+        if self.quota.rate_limited_for(self.idempotency) > limit {
+            return Err(error.clone().over_budget(pause, limit));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::{Cell, RefCell};
+    use tokio::time::Instant;
+
+    /// Runs attempts that fail like this, in virtual time. Tells how often it was tried, for how long,
+    /// and what came of it.
+    async fn run(idempotency: Idempotency, failures: Vec<Kind>) -> (usize, u64, Result<(), Error>) {
+        let (_handle, shutdown) = Shutdown::manual();
+        let tries = Cell::new(0);
+        let failures = RefCell::new(failures.into_iter());
+        let start = Instant::now();
+        let quota = Quota::new(Duration::ZERO);
+        let policy = RetryPolicy {
+            idempotency,
+            rate_limit_budget: RateLimitBudget::default(),
+            quota: &quota,
+            shutdown: &shutdown,
+            tell: &|_| {},
+        };
+        let result = retry(policy, async || {
+            tries.set(tries.get() + 1);
+            match failures.borrow_mut().next() {
+                Some(kind) => Err(Error::new(kind, "no")),
+                None => Ok(()),
+            }
+        })
+        .await;
+        (tries.get(), start.elapsed().as_secs(), result)
+    }
+
+    fn limited(seconds: u64) -> Kind {
+        Kind::RateLimited(Some(Duration::from_secs(seconds)))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_not_received_is_sent_five_times_at_most() {
+        let (tries, seconds, result) = run(Idempotency::Once, vec![Kind::Unreachable; 9]).await;
+        assert_eq!((tries, seconds), (5, 40));
+        assert!(result.is_err());
+        let (tries, _, result) = run(Idempotency::Once, vec![Kind::Unreachable; 4]).await;
+        assert_eq!(tries, 5);
+        assert!(result.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_trigger_that_may_have_arrived_is_never_sent_again() {
+        for kind in [Kind::Unknown, Kind::Rejected] {
+            let (tries, seconds, result) = run(Idempotency::Once, vec![kind]).await;
+            assert_eq!((tries, seconds, result.is_err()), (1, 0, true));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_read_is_sent_again_unless_it_is_refused() {
+        assert_eq!(run(Idempotency::Repeatable, vec![Kind::Unknown]).await.0, 2);
+        assert_eq!(
+            run(Idempotency::Repeatable, vec![Kind::Rejected]).await.0,
+            1
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn rate_limits_are_waited_out_for_five_minutes_in_all() {
+        let (tries, seconds, result) = run(Idempotency::Once, vec![limited(100); 3]).await;
+        assert_eq!((tries, seconds, result.is_ok()), (4, 300, true));
+        let (tries, seconds, result) =
+            run(Idempotency::Once, vec![limited(100), limited(201)]).await;
+        assert_eq!((tries, seconds, result.is_ok()), (2, 100, false));
+        let (tries, seconds, result) =
+            run(Idempotency::Once, vec![Kind::RateLimited(None); 3]).await;
+        assert_eq!((tries, seconds, result.is_ok()), (3, 180, false));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_limit_that_is_over_already_is_waited_for_longer_each_time() {
+        let (tries, seconds, result) = run(Idempotency::Once, vec![limited(0); 4]).await;
+        assert_eq!((tries, seconds, result.is_ok()), (5, 1 + 2 + 4 + 8, true));
+        let (tries, seconds, result) = run(Idempotency::Once, vec![limited(0); 999]).await;
+        assert_eq!((tries, seconds, result.is_ok()), (10, 243, false));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_target_waits_as_long_as_another_was_told() {
+        let (_handle, shutdown) = Shutdown::manual();
+        let quota = Quota::new(Duration::ZERO);
+        let start = Instant::now();
+        let attempt = async |minutes, rate_limit_budget| {
+            let policy = RetryPolicy {
+                idempotency: Idempotency::Once,
+                rate_limit_budget: RateLimitBudget(Duration::from_mins(rate_limit_budget)),
+                quota: &quota,
+                shutdown: &shutdown,
+                tell: &|_| {},
+            };
+            quota.record_rate_limit(Some(Duration::from_mins(minutes)));
+            let result = retry(policy, async || Ok(())).await;
+            (result.is_ok(), start.elapsed().as_secs())
+        };
+        assert_eq!(attempt(4, 5).await, (true, 240));
+        // What got through in between makes a new beginning.
+        assert_eq!(attempt(4, 5).await, (true, 480));
+        assert_eq!(attempt(6, 5).await, (false, 480));
+        assert_eq!(attempt(6, 60).await, (true, 840));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stop_ends_the_waiting() {
+        let (handle, shutdown) = Shutdown::manual();
+        let start = Instant::now();
+        let tries = Cell::new(0);
+        let quota = Quota::new(Duration::ZERO);
+        let policy = RetryPolicy {
+            idempotency: Idempotency::Once,
+            rate_limit_budget: RateLimitBudget::default(),
+            quota: &quota,
+            shutdown: &shutdown,
+            tell: &|_| {},
+        };
+        let attempts = retry(policy, async || -> Result<(), Error> {
+            tries.set(tries.get() + 1);
+            Err(Error::new(limited(200), "no"))
+        });
+        let stopping = async {
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            handle.request(ShutdownMode::Graceful);
+        };
+        let (result, ()) = tokio::join!(attempts, stopping);
+        assert!(result.is_err());
+        assert_eq!((tries.get(), start.elapsed().as_secs()), (1, 5));
+    }
+}

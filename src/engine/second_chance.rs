@@ -1,0 +1,78 @@
+//! The second chance of a step whose job was cancelled: a process of its own after the job's other steps, with the same
+//! inputs, minutes of time and no signal. It cancels once more what the first process may have left going, looks for runs
+//! that were not known yet, and watches until all of them are over.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use tokio::time::Instant;
+
+use crate::engine::monitor::{Finished, Monitor, RequestLimits};
+use crate::engine::retry::{RateLimitBudget, RetryPolicy, retry};
+use crate::engine::shutdown::Shutdown;
+use crate::engine::siblings::siblings;
+use crate::engine::unfinished::Unfinished;
+use crate::model::Event;
+use crate::providers::http::Http;
+use crate::providers::target::Request;
+use crate::providers::{AnyProvider, Error, Idempotency, connections};
+
+/// The runner gives a cancelled job five minutes in all.
+const TIME: Duration = Duration::from_mins(4);
+
+/// Finishes targets, given by their places in the request. `tell` is told what happens to which of them. The results are
+/// in the same order; an error where nothing could be asked for.
+pub(crate) async fn run(
+    request: &Request,
+    unfinished: &[(usize, Unfinished)],
+    shutdown: &Shutdown,
+    tell: &dyn Fn(usize, &Event<'_>),
+) -> Vec<Result<Finished, Error>> {
+    let until = Instant::now() + TIME;
+    let target = |index: &usize| &request.targets[*index];
+    let connections = connections(
+        unfinished.iter().map(|(index, _)| target(index)),
+        &request.proxies,
+    );
+    let siblings: Vec<_> = siblings(&request.targets).collect();
+    let (request_limits, nothing) = (RequestLimits::new(), HashSet::new());
+    let finishing =
+        unfinished
+            .iter()
+            .zip(connections)
+            .map(async |((index, unfinished), connection)| {
+                let connection = connection?;
+                let target = target(index);
+                let sink = move |event: Event<'_>| tell(*index, &event);
+                let http = Http::new(&connection, &target.server.api, &sink);
+                let policy = RetryPolicy {
+                    idempotency: Idempotency::Repeatable,
+                    rate_limit_budget: RateLimitBudget::default(),
+                    quota: http.quota(),
+                    shutdown,
+                    tell: &sink,
+                };
+                let provider = retry(policy, async || {
+                    AnyProvider::open(target, &http, &connection).await
+                })
+                .await?;
+                let now = Instant::now();
+                let monitor = Monitor {
+                    target,
+                    provider: &provider,
+                    http: &http,
+                    seen: &nothing,
+                    sent: now.checked_sub(unfinished.age()).unwrap_or(now),
+                    began: now,
+                    siblings: &siblings[*index],
+                    request_limits: &request_limits,
+                    shutdown,
+                    tell: &sink,
+                };
+                let finished = monitor.finish(unfinished, until).await;
+                connection.end(target, &http).await;
+                Ok(finished)
+            });
+    join_all(finishing).await
+}

@@ -1,0 +1,328 @@
+//! The trigger: sent at most once, and what became of it.
+
+use std::cell::Cell;
+use std::collections::HashSet;
+use std::rc::Rc;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use crate::engine::concurrency::{Concurrency, Permit};
+use crate::engine::retry::{RateLimitBudget, RetryPolicy, retry};
+use crate::engine::shutdown::{Shutdown, ShutdownMode};
+use crate::engine::siblings::Siblings;
+use crate::model::{Event, Failure, Outcome, Run, Sink};
+use crate::providers::http::Http;
+use crate::providers::target::{Mode, Target};
+use crate::providers::{
+    AnyProvider, Connection, Error, Idempotency, Kind, Quota, RequestForm, Secrets,
+};
+
+/// How long a trigger that is on the wire may take to come back after the step is asked to stop.
+const SHUTDOWN_GRACE: Duration = Duration::from_secs(4);
+
+/// How long reads may take that only tell a rejection better.
+const EXPLAIN_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// What became of a target's trigger.
+pub(crate) struct Triggered {
+    pub(crate) outcome: Outcome,
+    /// When the last request for it went out, if one did.
+    pub(crate) sent: Option<Instant>,
+    /// When that was answered, or known not to be: `timeout` counts from there, so that what kept the trigger from
+    /// going out takes nothing from the run.
+    pub(crate) settled: Option<Instant>,
+    /// What was started, as far as the answer told it.
+    pub(crate) runs: Vec<Run>,
+    pub(crate) failure: Option<Failure>,
+    /// Of an unknown outcome, why nobody knows it, as a fragment.
+    pub(crate) unclear: Option<String>,
+}
+
+/// A target that is ready to be triggered.
+pub(crate) struct Prepared<'a> {
+    pub(crate) provider: AnyProvider<'a>,
+    /// Runs that are there already, where they are read: where the trigger's own will be waited for.
+    pub(crate) seen: Rc<HashSet<String>>,
+}
+
+/// The way of a trigger to its provider.
+#[derive(Clone, Copy)]
+pub(crate) struct Way<'a> {
+    pub(crate) provider: &'a AnyProvider<'a>,
+    pub(crate) quota: &'a Quota,
+    pub(crate) siblings: &'a Siblings<'a>,
+    pub(crate) concurrency: &'a Concurrency,
+    pub(crate) rate_limit_budget: RateLimitBudget,
+    pub(crate) shutdown: &'a Shutdown,
+    pub(crate) tell: Sink<'a>,
+}
+
+/// Does all that comes before a trigger and starts nothing: signs in, and proves that the run will be
+/// readable if it is to be waited for.
+pub(crate) async fn prepare<'a>(
+    target: &'a Target,
+    connection: &Connection<'a>,
+    http: &'a Http<'a>,
+    shutdown: &Shutdown,
+    tell: Sink<'_>,
+) -> Result<Prepared<'a>, Triggered> {
+    let quota = http.quota();
+    let policy = RetryPolicy {
+        idempotency: Idempotency::Repeatable,
+        rate_limit_budget: RateLimitBudget::default(),
+        quota,
+        shutdown,
+        tell,
+    };
+    let preparing = retry(policy, async || {
+        let provider = AnyProvider::open(target, http, connection).await?;
+        let seen = match target.wait {
+            Some(_) => provider.seen(&target.repository, quota).await?,
+            None => Rc::default(),
+        };
+        Ok(Prepared { provider, seen })
+    });
+    tokio::select! {
+        prepared = preparing => match prepared {
+            Ok(_) if shutdown.is_requested() => Err(Triggered::stopped()),
+            Ok(prepared) => Ok(prepared),
+            Err(error) => Err(Triggered::not_sent(&error)),
+        },
+        () = shutdown.requested(ShutdownMode::Graceful) => Err(Triggered::stopped()),
+    }
+}
+
+/// Triggers one target.
+pub(crate) async fn trigger(way: Way<'_>, mode: Mode) -> Triggered {
+    match mode {
+        Mode::DryRun => {
+            let trigger = way
+                .provider
+                .trigger(RequestForm::Preferred, Secrets::Hidden);
+            (way.tell)(Event::WouldSend {
+                url: &trigger.url,
+                body: trigger.body.get(),
+            });
+            Triggered::new(Outcome::NotSent, None)
+        }
+        Mode::Send => way.send().await,
+    }
+}
+
+/// Where one trigger is.
+#[derive(Default)]
+struct Journey {
+    on_the_wire: Cell<bool>,
+    sent: Cell<Option<Instant>>,
+    settled: Cell<Option<Instant>>,
+}
+
+impl<'a> Way<'a> {
+    async fn send(self) -> Triggered {
+        let journey = Journey::default();
+        let answer = tokio::select! {
+            // An answer that is there counts, whatever else happened meanwhile.
+            biased;
+            answer = self.go(&journey) => answer,
+            () = out_of_grace(self.shutdown, &journey.on_the_wire) => {
+                Err(Error::new(Kind::Unknown, "stopped while the trigger was on the wire, and no answer came in time"))
+            }
+        };
+        Triggered {
+            sent: journey.sent.get(),
+            settled: journey.settled.get(),
+            ..self.judge(answer).await
+        }
+    }
+
+    /// Sends the first form, and the second one if the first was rejected for the one reason that allows it.
+    async fn go(self, journey: &Journey) -> Result<Option<Run>, Error> {
+        match self.try_form(RequestForm::Preferred, journey).await {
+            Err(rejection)
+                if rejection.kind() == Kind::Rejected && !self.shutdown.is_requested() =>
+            {
+                match self.provider.fallback(&rejection) {
+                    Some(why) => {
+                        (self.tell)(Event::Fallback(why));
+                        self.try_form(RequestForm::Fallback, journey).await
+                    }
+                    None => Err(rejection),
+                }
+            }
+            answer => answer,
+        }
+    }
+
+    async fn try_form(self, form: RequestForm, journey: &Journey) -> Result<Option<Run>, Error> {
+        let policy = RetryPolicy {
+            idempotency: Idempotency::Once,
+            rate_limit_budget: self.rate_limit_budget,
+            quota: self.quota,
+            shutdown: self.concurrency.shutdown(),
+            tell: self.tell,
+        };
+        retry(policy, async || {
+            let _permit = self.ready_permit().await?;
+            (self.tell)(Event::Sending);
+            self.siblings.mark_sent();
+            journey.on_the_wire.set(true);
+            journey.sent.set(Some(Instant::now()));
+            let answer = self.provider.send(form).await;
+            journey.settled.set(Some(Instant::now()));
+            journey.on_the_wire.set(false);
+            self.settle(&answer);
+            answer
+        })
+        .await
+    }
+
+    /// A permit, with a credential that is good for now. A stop, or another target's failure with `fail-fast`, ends
+    /// each of the waits for them at once, and is checked again after the last one.
+    async fn ready_permit(self) -> Result<Permit<'a>, Error> {
+        let getting_ready = async {
+            let permit = self.concurrency.acquire(self.quota).await;
+            let ready = self.provider.make_ready().await;
+            ready.map_err(Error::before_anything_was_sent)?;
+            Ok(permit)
+        };
+        let permit = tokio::select! {
+            biased;
+            () = self.concurrency.shutdown().requested(ShutdownMode::Graceful) => None,
+            () = self.shutdown.requested(ShutdownMode::Graceful) => {
+                self.concurrency.close();
+                None
+            }
+            permit = getting_ready => permit?,
+        };
+        permit.ok_or_else(|| {
+            // Nothing was sent, and later it could be: that is what this kind means.
+            Error::new(Kind::Unreachable, "it was not its turn yet")
+        })
+    }
+
+    /// Tells the siblings which run was started, as far as that is known.
+    fn settle(self, answer: &Result<Option<Run>, Error>) {
+        match answer {
+            Ok(Some(run)) => {
+                self.siblings.claim(run);
+                self.siblings.mark_settled();
+            }
+            Ok(None) => {}
+            Err(error) => match error.kind() {
+                Kind::Unknown => {}
+                Kind::Rejected | Kind::Unreachable | Kind::RateLimited(_) => {
+                    self.siblings.mark_settled();
+                }
+            },
+        }
+    }
+
+    async fn judge(self, answer: Result<Option<Run>, Error>) -> Triggered {
+        let error = match answer {
+            Ok(run) => {
+                match &run {
+                    Some(run) => (self.tell)(Event::Accepted(run)),
+                    None => {
+                        (self.tell)(Event::AcceptedWithoutRun(&self.provider.runs_page()));
+                    }
+                }
+                let mut triggered = Triggered::new(Outcome::Accepted, None);
+                triggered.runs.extend(run);
+                return triggered;
+            }
+            Err(error) => error,
+        };
+        match error.kind() {
+            Kind::Unknown => Triggered::unknown(&error, &self.provider.runs_page()),
+            Kind::Unreachable | Kind::RateLimited(_) if self.shutdown.is_requested() => {
+                Triggered::stopped()
+            }
+            Kind::Unreachable | Kind::RateLimited(_)
+                if self.concurrency.shutdown().is_requested() =>
+            {
+                Triggered::called_off()
+            }
+            Kind::Unreachable | Kind::RateLimited(_) => {
+                Triggered::failed(Outcome::Rejected, &error)
+            }
+            Kind::Rejected => {
+                // At once: what explains it may take its time.
+                self.concurrency.record_failure();
+                let unexplained = Triggered::failed(Outcome::Rejected, &error);
+                tokio::select! {
+                    explained = self.provider.explain(error) => Triggered::failed(Outcome::Rejected, &explained),
+                    () = sleep(EXPLAIN_TIMEOUT) => unexplained,
+                    () = self.shutdown.requested(ShutdownMode::Graceful) => unexplained,
+                }
+            }
+        }
+    }
+}
+
+/// Returns when a stop has been asked for and what is on the wire has had its time.
+async fn out_of_grace(shutdown: &Shutdown, on_the_wire: &Cell<bool>) {
+    shutdown.requested(ShutdownMode::Graceful).await;
+    tokio::select! {
+        () = sleep(SHUTDOWN_GRACE) => {}
+        () = shutdown.requested(ShutdownMode::Immediate) => {}
+    }
+    // What is not on the wire ends by itself.
+    if !on_the_wire.get() {
+        std::future::pending::<()>().await;
+    }
+}
+
+impl Triggered {
+    fn new(outcome: Outcome, failure: Option<Failure>) -> Self {
+        Self {
+            outcome,
+            sent: None,
+            settled: None,
+            runs: Vec::new(),
+            failure,
+            unclear: None,
+        }
+    }
+
+    fn failed(outcome: Outcome, error: &Error) -> Self {
+        Self::new(outcome, Some(error.failure()))
+    }
+
+    pub(crate) fn not_sent(error: &Error) -> Self {
+        Self::failed(Outcome::NotSent, error)
+    }
+
+    fn stopped() -> Self {
+        Self::for_others("stopped before the trigger was sent; nothing was started")
+    }
+
+    fn called_off() -> Self {
+        Self::for_others("not sent, since another target failed and `fail-fast` is on")
+    }
+
+    /// Another target cannot be triggered, so none is.
+    pub(crate) fn unready() -> Self {
+        Self::for_others("not sent, since another target cannot be triggered: nothing was started")
+    }
+
+    /// It was not sent for a reason that is not its own.
+    fn for_others(why: &str) -> Self {
+        Self::not_sent(&Error::new(Kind::Rejected, why))
+    }
+
+    fn unknown(error: &Error, page: &str) -> Self {
+        let mut triggered = Self::failed(Outcome::Unknown, error);
+        triggered.unclear = Some(error.message().to_owned());
+        if let Some(failure) = &mut triggered.failure {
+            failure.what = format!(
+                "{}; the pipeline may have been started, or not",
+                failure.what
+            );
+            failure.remedy = Some(format!(
+                "it was not sent again, since that could start it twice: look whether it runs at {page}, and start the step again only if it does not"
+            ));
+        }
+        triggered
+    }
+}

@@ -1,0 +1,68 @@
+//! What a target may leave going when its step ends before it is over, as it is handed to the step's second chance.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+
+use crate::engine::batch::TargetReport;
+use crate::model::{OnAbandoned, Outcome, Run};
+use crate::providers::target::Target;
+
+/// A target that was triggered, and what of it isn't known to be over. There is no secret in it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Unfinished {
+    /// The target's name, by which it is recognised.
+    pub(crate) target: String,
+    /// In seconds since 1970, by the machine's clock.
+    sent_at: u64,
+    pub(crate) marker: Option<String>,
+    /// Whether the trigger has started nothing but `runs`; otherwise there may be more.
+    pub(crate) is_complete: bool,
+    /// Runs that are certainly this step's.
+    pub(crate) runs: Vec<Run>,
+}
+
+impl Unfinished {
+    /// A target whose trigger goes out now; `None` where nothing would be cancelled.
+    pub(crate) fn new(target: &Target) -> Option<Self> {
+        let wait = target.wait.as_ref()?;
+        let sent_at = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
+        (wait.on_abandoned == OnAbandoned::Cancel).then(|| Self {
+            target: target.to_string(),
+            sent_at: sent_at.as_secs(),
+            marker: target.marker().map(str::to_owned),
+            is_complete: false,
+            runs: Vec::new(),
+        })
+    }
+
+    /// Adds a run that the trigger has started, unless it may be somebody else's.
+    pub(crate) fn add(&mut self, run: &Run) {
+        if run.matched_by.is_sure() && !self.runs.contains(run) {
+            self.runs.push(run.clone());
+        }
+    }
+
+    /// What of it is left, now that its step is done with it.
+    pub(crate) fn left_by(self, report: &TargetReport<'_>) -> Option<Self> {
+        let is_sent = match report.triggered.outcome {
+            Outcome::Accepted | Outcome::Unknown => true,
+            Outcome::Rejected | Outcome::NotSent => false,
+        };
+        let left = report.monitored.runs.iter();
+        let left = left.filter(|run| run.left_running.is_some() && run.run.matched_by.is_sure());
+        let runs: Vec<_> = left.map(|monitored| monitored.run.clone()).collect();
+        let is_complete = report.monitored.left_running.is_none();
+        (is_sent && !(is_complete && runs.is_empty())).then_some(Self {
+            is_complete,
+            runs,
+            ..self
+        })
+    }
+
+    /// How long ago the trigger went out.
+    pub(crate) fn age(&self) -> Duration {
+        let sent = UNIX_EPOCH + Duration::from_secs(self.sent_at);
+        sent.elapsed().unwrap_or_default()
+    }
+}

@@ -1,0 +1,278 @@
+//! Runs of known lengths, waited for in virtual time by the real loop at the real pace: how many looks that takes, how
+//! many of them cost budget, and how late the end is seen. Beside it, fixed intervals as other tools have them.
+//! `cargo bench` shows the table.
+
+use std::cell::{Cell, RefCell};
+use std::time::Duration;
+
+use chrono::DateTime;
+use tokio::time::{Instant, sleep};
+
+use super::{Watch, wait};
+use crate::engine::shutdown::Shutdown;
+use crate::model::{
+    Conclusion, End, Job, JobKind, OnBlocked, ProviderStatus, Snapshot, State, Times,
+};
+use crate::providers::{Depth, PollIntervals, Quota};
+
+/// Jobs of a run, one after another.
+const JOBS: u32 = 5;
+/// Steps of a job: each changes what GitHub tells of the job, and nothing of what it tells of the run.
+const STEPS: u32 = 8;
+/// Of the whole life, the time in the queue.
+const QUEUED: u32 = 20;
+/// What a request takes.
+const LATENCY: Duration = Duration::from_millis(200);
+
+/// How a provider charges for looks.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Charge {
+    /// GitHub's: what has not changed costs nothing.
+    Changes,
+    Requests,
+}
+
+/// A run, and who looks at it.
+struct Simulation {
+    start: Instant,
+    length: Duration,
+    charge: Charge,
+    figures: Cell<Figures>,
+    /// When the last request was answered, and whether the look that it was of has cost something.
+    answered: Cell<Option<(Instant, bool)>>,
+    /// What was seen last of the run and of its jobs.
+    seen: RefCell<(Option<u32>, Option<u32>)>,
+}
+
+/// What came of it.
+#[derive(Clone, Copy, Default)]
+struct Figures {
+    /// Readings of the run's state, those of its jobs right after them included.
+    polls: u32,
+    /// Looks that cost budget.
+    costly: u32,
+    /// Requests that cost budget.
+    charged: u32,
+    /// Until the end was seen.
+    delay: Duration,
+}
+
+impl Simulation {
+    fn new(length: Duration, charge: Charge) -> Self {
+        Self {
+            start: Instant::now(),
+            length,
+            charge,
+            figures: Cell::default(),
+            answered: Cell::new(None),
+            seen: RefCell::default(),
+        }
+    }
+
+    /// How often the run, and a step of its jobs, has changed by now.
+    fn changes(&self) -> (u32, u32) {
+        let age = self.start.elapsed();
+        let queued = self.length / QUEUED;
+        if age < queued {
+            return (0, 0);
+        }
+        if age >= self.length {
+            return (1 + JOBS, JOBS * STEPS);
+        }
+        let since = age.saturating_sub(queued);
+        let of_jobs = since.as_secs_f64() / self.length.saturating_sub(queued).as_secs_f64();
+        let steps = (0..JOBS * STEPS)
+            .filter(|step| f64::from(*step) / f64::from(JOBS * STEPS) <= of_jobs)
+            .count();
+        let steps = u32::try_from(steps).unwrap_or(0);
+        (1 + (steps - 1) / STEPS, steps)
+    }
+
+    async fn poll(&self, depth: Depth) -> Snapshot {
+        // A look at the jobs right after one at the run is part of it.
+        let goes_on = self.answered.get().filter(|(at, _)| *at == Instant::now());
+        sleep(LATENCY).await;
+        let (run, steps) = self.changes();
+        let mut seen = self.seen.borrow_mut();
+        let mut changes = u32::from(seen.0.replace(run) != Some(run));
+        let mut requests = 1;
+        if depth == Depth::Jobs {
+            changes += u32::from(seen.1.replace(steps) != Some(steps));
+            requests += 1;
+        }
+        let charged = match self.charge {
+            Charge::Changes => changes,
+            Charge::Requests => requests,
+        };
+        let has_cost = goes_on.is_some_and(|(_, cost)| cost);
+        self.figures.update(|figures| Figures {
+            polls: figures.polls + u32::from(goes_on.is_none()),
+            costly: figures.costly + u32::from(charged > 0 && !has_cost),
+            charged: figures.charged + charged,
+            ..figures
+        });
+        self.answered
+            .set(Some((Instant::now(), has_cost || charged > 0)));
+        let state = match run {
+            0 => State::Queued,
+            run if run > JOBS => State::Completed(Conclusion::Success),
+            _ => State::Running,
+        };
+        Snapshot {
+            state,
+            provider_status: ProviderStatus {
+                state: state.as_str().to_owned(),
+                conclusion: None,
+            },
+            lacks_conclusion: false,
+            number: None,
+            attempt: None,
+            times: Times::default(),
+            // A pipeline of the others shows nothing of its jobs.
+            changed: (self.charge == Charge::Changes)
+                .then(|| DateTime::from_timestamp(i64::from(run), 0))
+                .flatten(),
+            blocked_on: None,
+            jobs: (depth == Depth::Jobs)
+                .then(|| (0..run.min(JOBS)).map(|job| running(job, run)).collect()),
+        }
+    }
+
+    fn figures(&self) -> Figures {
+        Figures {
+            delay: self.start.elapsed().saturating_sub(self.length),
+            ..self.figures.get()
+        }
+    }
+}
+
+fn running(job: u32, run: u32) -> Job {
+    Job {
+        id: job.to_string(),
+        name: job.to_string(),
+        kind: JobKind::Job,
+        state: if job + 1 < run {
+            State::Completed(Conclusion::Success)
+        } else {
+            State::Running
+        },
+        times: Times::default(),
+        url: None,
+        failed_step: None,
+        log_size: None,
+    }
+}
+
+/// The real loop.
+async fn ours(intervals: PollIntervals, charge: Charge, length: Duration) -> Figures {
+    let simulation = Simulation::new(length, charge);
+    let quota = Quota::new(intervals.per_quota);
+    let watch = Watch {
+        since: simulation.start,
+        deadline: simulation.start + Duration::from_hours(6),
+        ends_by: DateTime::UNIX_EPOCH + Duration::from_hours(6),
+        on_blocked: OnBlocked::WaitOptions,
+        intervals,
+        quota: &quota,
+    };
+    let (_handle, shutdown) = Shutdown::manual();
+    let poll = async |depth| Ok(simulation.poll(depth).await);
+    let waited = wait(poll, &watch, &shutdown, &|_| {}).await;
+    assert!(matches!(waited.end, End::Completed(Conclusion::Success)));
+    simulation.figures()
+}
+
+/// What others do: a look at the run, each so long after the one before, with no condition.
+async fn fixed(interval: Duration, length: Duration) -> Figures {
+    let simulation = Simulation::new(length, Charge::Requests);
+    loop {
+        let snapshot = simulation.poll(Depth::Run).await;
+        if snapshot.state.conclusion().is_some() {
+            return simulation.figures();
+        }
+        sleep(interval).await;
+    }
+}
+
+const PROVIDERS: [(&str, PollIntervals, Charge); 3] = [
+    ("GitHub", PollIntervals::GITHUB, Charge::Changes),
+    ("GitLab", PollIntervals::GITLAB, Charge::Requests),
+    ("Bitbucket", PollIntervals::BITBUCKET, Charge::Requests),
+];
+
+/// By chance some waits take a look more than others; none may take too many.
+const TIMES: u32 = 25;
+
+#[tokio::test(start_paused = true)]
+async fn a_wait_of_ten_minutes_stays_within_its_budget() {
+    for (name, intervals, charge) in PROVIDERS {
+        let (most_looks, latest) = match charge {
+            Charge::Changes => (15, 5),
+            Charge::Requests => (70, 15),
+        };
+        for _ in 0..TIMES {
+            let figures = ours(intervals, charge, Duration::from_mins(10)).await;
+            assert!(
+                figures.costly <= most_looks,
+                "{name}: {} looks",
+                figures.costly
+            );
+            // The request itself takes its time.
+            let latest = Duration::from_secs(latest) + 2 * LATENCY;
+            assert!(figures.delay <= latest, "{name}: {:?}", figures.delay);
+        }
+    }
+}
+
+/// Shown by `cargo bench`: means of several waits.
+#[tokio::test(start_paused = true)]
+async fn looks_and_delays() {
+    let lengths = [
+        ("20 s", 20),
+        ("2 min", 120),
+        ("10 min", 600),
+        ("1 h", 3_600),
+    ];
+    let row = |who: &str, length: &str, [polls, costly, charged, delay]: [String; 4]| {
+        show(&format!(
+            "{who:11} | {length:>6} | {polls:>5} | {costly:>6} | {charged:>7} | {delay:>6} |"
+        ));
+    };
+    let heads = ["looks", "costly", "charged", "delay"].map(str::to_owned);
+    row("", "run", heads);
+    show("----------- | ------ | ----- | ------ | ------- | ------ |");
+    for (length, seconds) in lengths {
+        for (name, intervals, charge) in PROVIDERS {
+            let mut all = Vec::new();
+            for _ in 0..TIMES {
+                all.push(ours(intervals, charge, Duration::from_secs(seconds)).await);
+            }
+            row(name, length, means(&all));
+        }
+        for interval in [5, 10, 15] {
+            // How late it is depends on when the run ends between two looks.
+            let mut all = Vec::new();
+            for later in 0..TIMES {
+                let length =
+                    Duration::from_secs(seconds) + Duration::from_secs(interval) * later / TIMES;
+                all.push(fixed(Duration::from_secs(interval), length).await);
+            }
+            row(&format!("every {interval} s"), length, means(&all));
+        }
+    }
+}
+
+fn means(all: &[Figures]) -> [String; 4] {
+    let count = f64::from(u32::try_from(all.len()).unwrap_or(1));
+    let mean = |figure: fn(&Figures) -> f64| all.iter().map(figure).sum::<f64>() / count;
+    [
+        format!("{:.0}", mean(|figures| figures.polls.into())),
+        format!("{:.0}", mean(|figures| figures.costly.into())),
+        format!("{:.0}", mean(|figures| figures.charged.into())),
+        format!("{:.1} s", mean(|figures| figures.delay.as_secs_f64())),
+    ]
+}
+
+fn show(line: &str) {
+    println!("| {line}");
+}

@@ -1,0 +1,511 @@
+//! The loop in virtual time, with looks by a script: what it says, when it looks, and how it ends.
+
+use std::cell::{Cell, RefCell};
+use std::time::Duration;
+
+use ::http::{HeaderMap, StatusCode};
+use chrono::{DateTime, Utc};
+use tokio::time::{Instant, sleep};
+
+use super::{Waited, Watch, wait};
+use crate::engine::shutdown::{Shutdown, ShutdownMode};
+use crate::model::{
+    BlockedOn, Conclusion, End, Job, JobKind, News, OnBlocked, ProviderStatus, Snapshot, State,
+    Times,
+};
+use crate::providers::http::{Response, ResponseBody};
+use crate::providers::{Depth, Error, Kind, PollIntervals, Quota};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn snapshot(state: State) -> Snapshot {
+    Snapshot {
+        state,
+        provider_status: ProviderStatus {
+            state: state.as_str().to_owned(),
+            conclusion: None,
+        },
+        lacks_conclusion: false,
+        number: None,
+        attempt: None,
+        times: Times::default(),
+        changed: None,
+        blocked_on: None,
+        jobs: None,
+    }
+}
+
+/// The server's clock when a story begins.
+fn noon() -> DateTime<Utc> {
+    DateTime::UNIX_EPOCH
+}
+
+fn job(id: &str, state: State) -> Job {
+    Job {
+        id: id.to_owned(),
+        name: id.to_owned(),
+        kind: JobKind::Job,
+        state,
+        times: Times::default(),
+        url: None,
+        failed_step: None,
+        log_size: None,
+    }
+}
+
+fn failure(kind: Kind) -> Error {
+    Error::new(kind, "failed")
+}
+
+fn refusal(status: u16) -> Error {
+    let status = StatusCode::from_u16(status).unwrap();
+    failure(Kind::Rejected).with_response(Response {
+        status,
+        headers: HeaderMap::new(),
+        body: ResponseBody::Complete(Vec::new()),
+    })
+}
+
+const DONE: State = State::Completed(Conclusion::Success);
+
+/// What was said, in a word each with the second.
+fn word(news: &News<'_>) -> String {
+    match news {
+        News::State { state, .. } => state.as_str().to_owned(),
+        News::Job(job) => format!("job {} {}", job.name, job.state.as_str()),
+        News::LongTurn => "long turn".to_owned(),
+        News::Failing(_) => "failing".to_owned(),
+        News::Readable => "readable".to_owned(),
+        News::Heartbeat { done, all, .. } => format!("heartbeat {done}/{all}"),
+        News::Cancelling
+        | News::Ended { .. }
+        | News::Log(_)
+        | News::LogsWithheld
+        | News::MoreLogs(_) => {
+            unreachable!("not the loop's")
+        }
+    }
+}
+
+struct Story {
+    waited: Waited,
+    /// Second and word of all that was said.
+    said: Vec<(u64, String)>,
+    /// Second and depth of each look.
+    polls: Vec<(u64, Depth)>,
+}
+
+impl Story {
+    fn said(&self) -> Vec<&str> {
+        self.said.iter().map(|(_, word)| word.as_str()).collect()
+    }
+
+    fn seconds(&self, word: &str) -> Vec<u64> {
+        let said = self.said.iter().filter(|(_, said)| said == word);
+        said.map(|(second, _)| *second).collect()
+    }
+}
+
+/// Waits for a run that looks so at each age in seconds, asked for so deep.
+async fn story(
+    on_blocked: OnBlocked,
+    deadline: Duration,
+    shutdown: &Shutdown,
+    script: impl Fn(u64, Depth) -> Result<Snapshot, Error>,
+) -> Story {
+    let start = Instant::now();
+    let said = RefCell::new(Vec::new());
+    let polls = RefCell::new(Vec::new());
+    let quota = Quota::new(PollIntervals::GITLAB.per_quota);
+    let watch = Watch {
+        since: start,
+        deadline: start + deadline,
+        ends_by: noon() + deadline,
+        on_blocked,
+        intervals: PollIntervals::GITLAB,
+        quota: &quota,
+    };
+    let looking = async |depth| {
+        sleep(Duration::from_millis(100)).await;
+        let age = start.elapsed().as_secs();
+        polls.borrow_mut().push((age, depth));
+        script(age, depth)
+    };
+    let tell = |news: News<'_>| {
+        let second = start.elapsed().as_secs();
+        said.borrow_mut().push((second, word(&news)));
+    };
+    let waited = wait(looking, &watch, shutdown, &tell).await;
+    Story {
+        waited,
+        said: said.into_inner(),
+        polls: polls.into_inner(),
+    }
+}
+
+async fn patient(script: impl Fn(u64, Depth) -> Result<Snapshot, Error>) -> Story {
+    let (_handle, shutdown) = Shutdown::manual();
+    story(
+        OnBlocked::WaitOptions,
+        Duration::from_hours(6),
+        &shutdown,
+        script,
+    )
+    .await
+}
+
+fn running_until(end: u64) -> impl Fn(u64, Depth) -> Result<Snapshot, Error> {
+    move |age, _| Ok(snapshot(if age < end { State::Running } else { DONE }))
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_end_is_the_end() {
+    let story = patient(running_until(100)).await;
+    assert!(matches!(
+        story.waited.end,
+        End::Completed(Conclusion::Success)
+    ));
+    assert_eq!(
+        story.waited.snapshot.map(|snapshot| snapshot.state),
+        Some(DONE)
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn silence_is_broken_once_a_minute() {
+    let story = patient(|age, depth| {
+        let jobs = [job("a", DONE), job("b", State::Running)].to_vec();
+        let state = if age < 200 { State::Running } else { DONE };
+        let jobs = (depth == Depth::Jobs).then_some(jobs);
+        Ok(Snapshot {
+            jobs,
+            ..snapshot(state)
+        })
+    })
+    .await;
+    assert_eq!(story.seconds("heartbeat 1/2"), [60, 120, 180]);
+    // Each of the rest once.
+    let said = story.said();
+    for word in ["running", "job a completed", "job b running"] {
+        assert_eq!(
+            said.iter().filter(|said| **said == word).count(),
+            1,
+            "{word}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_of_the_run_shows_its_jobs_at_once() {
+    let story = patient(|age, depth| {
+        let state = match age {
+            0..50 => State::Queued,
+            50..100 => State::Running,
+            _ => DONE,
+        };
+        let jobs = (depth == Depth::Jobs).then(Vec::new);
+        Ok(Snapshot {
+            jobs,
+            ..snapshot(state)
+        })
+    })
+    .await;
+    let first_seen = |from: u64| {
+        let mut polls = story.polls.iter().skip_while(|(age, _)| *age < from);
+        polls
+            .by_ref()
+            .take(2)
+            .any(|(_, depth)| *depth == Depth::Jobs)
+    };
+    assert!(first_seen(0) && first_seen(50) && first_seen(100));
+    let is_shallow = |(_, depth): &(u64, Depth)| *depth == Depth::Run;
+    assert!(story.polls.iter().any(is_shallow));
+}
+
+#[tokio::test(start_paused = true)]
+async fn failed_looks_are_said_once_a_minute_and_are_no_end() {
+    for kind in [Kind::Unknown, Kind::Unreachable] {
+        let story = patient(|age, _| match age {
+            // Long enough for a third time however late the looks are, and too short for a fourth.
+            30..205 => Err(failure(kind)),
+            _ => running_until(230)(age, Depth::Run),
+        })
+        .await;
+        assert!(matches!(story.waited.end, End::Completed(_)));
+        let failing = story.seconds("failing");
+        assert_eq!(failing.len(), 3, "{failing:?}");
+        assert!((30..35).contains(&failing[0]) && failing[1] - failing[0] >= 60);
+        assert_eq!(story.seconds("readable").len(), 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn refusals_lose_a_run_only_after_a_minute() {
+    for status in [401, 403, 404, 410] {
+        for seen_first in [0, 20] {
+            let story = patient(|age, _| {
+                if age < seen_first {
+                    Ok(snapshot(State::Running))
+                } else {
+                    Err(refusal(status))
+                }
+            })
+            .await;
+            assert!(matches!(story.waited.end, End::Lost(_)));
+            let refused = story.polls.iter().filter(|(age, _)| *age >= seen_first);
+            assert!(refused.count() >= 5, "{:?}", story.polls);
+            let last = story.polls.last().unwrap().0;
+            assert!((seen_first + 60..seen_first + 80).contains(&last), "{last}");
+        }
+
+        // For nearly a minute, and then it can be read again.
+        let story = patient(|age, _| match age {
+            20..78 => Err(refusal(status)),
+            _ => running_until(100)(age, Depth::Run),
+        })
+        .await;
+        assert!(matches!(story.waited.end, End::Completed(_)));
+        assert_eq!(story.seconds("readable").len(), 1);
+    }
+}
+
+/// A redirect, a certificate that isn't trusted, or a status that no provider gives to a read.
+#[tokio::test(start_paused = true)]
+async fn other_rejections_lose_no_run() {
+    for rejected in [|| failure(Kind::Rejected), || refusal(422), || refusal(302)] {
+        let story = patient(|age, _| match age {
+            20..600 => Err(rejected()),
+            _ => running_until(620)(age, Depth::Run),
+        })
+        .await;
+        assert!(matches!(story.waited.end, End::Completed(_)));
+    }
+}
+
+/// Another failure in between starts the row anew.
+#[tokio::test(start_paused = true)]
+async fn only_refusals_in_a_row_lose_a_run() {
+    let count = Cell::new(0);
+    let story = patient(|age, _| {
+        count.set(count.get() + 1);
+        match count.get() % 4 {
+            _ if age >= 600 => Ok(snapshot(DONE)),
+            0 => Err(failure(Kind::Unknown)),
+            _ => Err(refusal(404)),
+        }
+    })
+    .await;
+    assert!(matches!(story.waited.end, End::Completed(_)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_end_without_a_conclusion_is_about_to_get_one() {
+    let unconcluded = || Snapshot {
+        lacks_conclusion: true,
+        ..snapshot(State::Running)
+    };
+    let story = patient(|age, _| match age {
+        0..20 => Ok(snapshot(State::Running)),
+        20..45 => Ok(unconcluded()),
+        _ => Ok(snapshot(DONE)),
+    })
+    .await;
+    assert!(matches!(
+        story.waited.end,
+        End::Completed(Conclusion::Success)
+    ));
+
+    let story = patient(|_, _| Ok(unconcluded())).await;
+    assert!(matches!(
+        story.waited.end,
+        End::Completed(Conclusion::Failure)
+    ));
+    let last = story.polls.last().unwrap().0;
+    assert!((30..40).contains(&last), "{last}");
+    let state = story.waited.snapshot.map(|snapshot| snapshot.state);
+    assert_eq!(state, Some(State::Completed(Conclusion::Failure)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn rate_limits_are_slept_out() {
+    let story = patient(|age, _| match age {
+        10..100 => Err(failure(Kind::RateLimited(Some(Duration::from_mins(3))))),
+        _ => running_until(300)(age, Depth::Run),
+    })
+    .await;
+    let limited = story.polls.iter().position(|(age, _)| *age >= 10).unwrap();
+    let (before, after) = (story.polls[limited].0, story.polls[limited + 1].0);
+    assert!((180..185).contains(&(after - before)), "{before} {after}");
+
+    // Where it is not said for how long: a minute, and then longer.
+    let story = patient(|age, _| match age {
+        10..150 => Err(failure(Kind::RateLimited(None))),
+        _ => running_until(300)(age, Depth::Run),
+    })
+    .await;
+    let limited = story.polls.iter().position(|(age, _)| *age >= 10).unwrap();
+    let times: Vec<_> = story.polls[limited..].iter().map(|(age, _)| *age).collect();
+    assert!((60..65).contains(&(times[1] - times[0])), "{times:?}");
+    assert!((120..130).contains(&(times[2] - times[1])), "{times:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_deadline_ends_it() {
+    let (_handle, shutdown) = Shutdown::manual();
+    let minute = Duration::from_mins(1);
+    let start = Instant::now();
+    let story = story(OnBlocked::WaitOptions, minute, &shutdown, |_, _| {
+        Ok(snapshot(State::Running))
+    })
+    .await;
+    assert!(matches!(story.waited.end, End::TimedOut));
+    // The time of the last poll.
+    let took = start.elapsed();
+    assert!(took < minute + SECOND, "{took:?}");
+}
+
+/// However late that is seen: the poll before may have been long ago, or may have failed.
+#[tokio::test(start_paused = true)]
+async fn an_end_before_the_deadline_counts() {
+    let ended_at = |second: u64| Snapshot {
+        times: Times {
+            completed: Some(noon() + Duration::from_secs(second)),
+            ..Times::default()
+        },
+        ..snapshot(DONE)
+    };
+    let (_handle, shutdown) = Shutdown::manual();
+    let cases: [(u64, Option<Conclusion>); 3] = [
+        (59, Some(Conclusion::Success)),
+        (62, Some(Conclusion::Success)),
+        (64, None),
+    ];
+    for (second, expected) in cases {
+        let told = story(
+            OnBlocked::WaitOptions,
+            Duration::from_mins(1),
+            &shutdown,
+            |age, _| {
+                if age < 60 {
+                    Err(failure(Kind::Unknown))
+                } else {
+                    Ok(ended_at(second))
+                }
+            },
+        )
+        .await;
+        let end = match told.waited.end {
+            End::Completed(conclusion) => Some(conclusion),
+            End::TimedOut | End::Lost(_) | End::Blocked(_) | End::Stopped => None,
+        };
+        assert_eq!(end, expected, "{second}");
+        assert_eq!(
+            told.waited.snapshot.map(|snapshot| snapshot.state),
+            Some(DONE)
+        );
+    }
+    let hanging = async |_| -> Result<Snapshot, Error> {
+        sleep(Duration::from_hours(1)).await;
+        Ok(snapshot(DONE))
+    };
+    let start = Instant::now();
+    let quota = Quota::new(PollIntervals::GITLAB.per_quota);
+    let watch = Watch {
+        since: start,
+        deadline: start + Duration::from_mins(1),
+        ends_by: noon() + Duration::from_mins(1),
+        on_blocked: OnBlocked::WaitOptions,
+        intervals: PollIntervals::GITLAB,
+        quota: &quota,
+    };
+    let waited = wait(hanging, &watch, &shutdown, &|_| {}).await;
+    assert!(matches!(waited.end, End::TimedOut));
+    assert_eq!(start.elapsed(), Duration::from_secs(70));
+}
+
+/// Its jobs cannot be read, and the deadline passes while that is tried.
+#[tokio::test(start_paused = true)]
+async fn an_end_that_was_seen_counts() {
+    let (_handle, shutdown) = Shutdown::manual();
+    let deadline = 14 * SECOND;
+    let told = story(
+        OnBlocked::WaitOptions,
+        deadline,
+        &shutdown,
+        running_until(10),
+    )
+    .await;
+    assert!(matches!(told.waited.end, End::Completed(_)));
+    assert_eq!(
+        told.waited.snapshot.map(|snapshot| snapshot.state),
+        Some(DONE)
+    );
+    // The one that saw it, and those for the jobs.
+    let at_the_end = told.polls.iter().filter(|(age, _)| *age >= 10);
+    assert_eq!(at_the_end.count(), 5, "{:?}", told.polls);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_ends_it_at_once() {
+    let (handle, shutdown) = Shutdown::manual();
+    let start = Instant::now();
+    let waiting = story(
+        OnBlocked::WaitOptions,
+        Duration::from_hours(6),
+        &shutdown,
+        |_, _| Ok(snapshot(State::Running)),
+    );
+    let asking = async {
+        sleep(33 * SECOND).await;
+        handle.request(ShutdownMode::Graceful);
+    };
+    let (story, ()) = tokio::join!(waiting, asking);
+    assert!(matches!(story.waited.end, End::Stopped));
+    assert_eq!(start.elapsed(), 33 * SECOND);
+    assert!(story.waited.snapshot.is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_needs_a_person_is_waited_for_or_not() {
+    let blocked = |age, _| {
+        let blocked_on = Some(BlockedOn::Person("approval".to_owned()));
+        Ok(match age {
+            10..100 => Snapshot {
+                blocked_on,
+                ..snapshot(State::Blocked)
+            },
+            100.. => snapshot(DONE),
+            _ => snapshot(State::Running),
+        })
+    };
+    let told = patient(blocked).await;
+    assert!(matches!(told.waited.end, End::Completed(_)));
+    assert_eq!(told.said()[..2], ["running", "blocked"]);
+
+    let (_handle, shutdown) = Shutdown::manual();
+    let told = story(OnBlocked::Fail, Duration::from_hours(6), &shutdown, blocked).await;
+    assert!(matches!(
+        told.waited.end,
+        End::Blocked(Some(BlockedOn::Person(_)))
+    ));
+    assert!(told.polls.last().unwrap().0 < 15);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_long_turn_is_warned_about_once() {
+    let story = patient(|age, _| {
+        let blocked_on = Some(BlockedOn::Turn { position: Some(1) });
+        Ok(if age < 300 {
+            Snapshot {
+                blocked_on,
+                ..snapshot(State::Queued)
+            }
+        } else {
+            snapshot(DONE)
+        })
+    })
+    .await;
+    let warned = story.seconds("long turn");
+    assert_eq!(warned.len(), 1);
+    assert!((60..75).contains(&warned[0]), "{warned:?}");
+}

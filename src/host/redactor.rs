@@ -1,0 +1,335 @@
+//! Taking secrets out of texts. There may be thousands of secrets, and a text may be long and somebody's attempt to
+//! make this slow: a text is gone through once, byte by byte, whatever the secrets are.
+
+use std::collections::HashSet;
+use std::ops::Range;
+use std::rc::Rc;
+
+use aho_corasick::automaton::Automaton as _;
+use aho_corasick::automaton::StateID;
+use aho_corasick::nfa::noncontiguous::NFA;
+use aho_corasick::{Anchored, MatchKind};
+
+use crate::text::untrusted::{self, CUT};
+
+/// What stands in a secret's place.
+const HIDDEN: &str = "***";
+
+/// Fewer bytes of a secret are not hidden: they would garble the text.
+const MIN_LENGTH: usize = 4;
+
+/// The secrets that are known.
+#[derive(Default)]
+pub(super) struct Masks {
+    known: HashSet<Rc<str>>,
+    /// Known, and in none of the matchers yet.
+    fresh: Vec<Rc<str>>,
+    /// Each for at least twice as many secrets as the next. A matcher cannot be added to, and secrets come one by one
+    /// while texts are hidden: so each is built into one only a few times.
+    matchers: Vec<Matcher>,
+}
+
+impl Masks {
+    /// Adds a secret, in all forms in which it may stand in a text.
+    pub(super) fn add(&mut self, secret: &str) {
+        self.insert(secret);
+        for form in forms(secret) {
+            self.insert(&form);
+        }
+    }
+
+    fn insert(&mut self, secret: &str) {
+        if secret.len() >= MIN_LENGTH && !self.known.contains(secret) {
+            let secret: Rc<str> = secret.into();
+            self.fresh.push(Rc::clone(&secret));
+            self.known.insert(secret);
+        }
+    }
+
+    /// The text without the secrets in it. Secrets that overlap go together, so that neither leaves a rest. Before the
+    /// mark of a cut, the beginning of a secret goes too.
+    pub(super) fn hide(&mut self, text: &str) -> String {
+        self.build();
+        let matchers = self.matchers.iter();
+        let mut found: Vec<_> = matchers.flat_map(|matcher| matcher.find(text)).collect();
+        found.sort_unstable_by_key(|secret| secret.start);
+        let mut hidden = String::with_capacity(text.len());
+        let mut done = 0;
+        for secret in found {
+            if secret.start >= done {
+                hidden.push_str(&text[done..secret.start]);
+                hidden.push_str(HIDDEN);
+            }
+            done = done.max(secret.end);
+        }
+        hidden.push_str(&text[done..]);
+        hidden
+    }
+
+    fn build(&mut self) {
+        if self.fresh.is_empty() {
+            return;
+        }
+        let mut secrets = std::mem::take(&mut self.fresh);
+        while let Some(smaller) = self
+            .matchers
+            .pop_if(|last| last.secrets.len() < 2 * secrets.len())
+        {
+            secrets.extend(smaller.secrets);
+        }
+        self.matchers.push(Matcher::new(secrets));
+    }
+}
+
+/// How a secret may stand in a text, beside as it is: within JSON (without the quotes, as it may stand inside a larger
+/// string), and tidied by us.
+fn forms(secret: &str) -> [String; 4] {
+    let json = serde_json::Value::from(secret).to_string();
+    [
+        json[1..json.len() - 1].to_owned(),
+        secret.replace("\r\n", "\n"),
+        untrusted::one_line(secret),
+        untrusted::without_escapes(secret.as_bytes()),
+    ]
+}
+
+/// Finds some of the secrets.
+struct Matcher {
+    secrets: Vec<Rc<str>>,
+    automaton: NFA,
+    /// By the automaton's states.
+    reached: Vec<Reached>,
+}
+
+/// What has just been read when a state is reached, in bytes.
+#[derive(Clone, Copy, Default)]
+struct Reached {
+    /// How much of it is the beginning of a secret.
+    begun: usize,
+    /// How long the longest secret is that ends with it.
+    ended: usize,
+}
+
+impl Matcher {
+    fn new(secrets: Vec<Rc<str>>) -> Self {
+        let automaton = NFA::builder()
+            .match_kind(MatchKind::Standard)
+            .prefilter(false)
+            .build(secrets.iter().map(|secret| secret.as_bytes()))
+            .unwrap_or_else(|error| unreachable!("secrets fit into memory: {error}"));
+        let mut matcher = Self {
+            secrets,
+            automaton,
+            reached: Vec::new(),
+        };
+        matcher.reached = matcher.reached();
+        matcher
+    }
+
+    /// Each state but the first is reached by the beginning of some secret.
+    fn reached(&self) -> Vec<Reached> {
+        let mut reached = Vec::new();
+        for secret in &self.secrets {
+            let mut state = self.start();
+            for (at, byte) in secret.bytes().enumerate() {
+                state = self.next(state, byte);
+                let index = state.as_usize();
+                if reached.len() <= index {
+                    reached.resize(index + 1, Reached::default());
+                }
+                // Of those that end there the longest is the first.
+                let ended = self.automaton.is_match(state).then(|| {
+                    let longest = self.automaton.match_pattern(state, 0);
+                    self.automaton.pattern_len(longest)
+                });
+                reached[index] = Reached {
+                    begun: at + 1,
+                    ended: ended.unwrap_or(0),
+                };
+            }
+        }
+        reached
+    }
+
+    fn start(&self) -> StateID {
+        let start = self.automaton.start_state(Anchored::No);
+        start.unwrap_or_else(|error| unreachable!("it can begin anywhere: {error}"))
+    }
+
+    fn next(&self, state: StateID, byte: u8) -> StateID {
+        self.automaton.next_state(Anchored::No, state, byte)
+    }
+
+    /// Where secrets are, in order; those that overlap are one.
+    fn find(&self, text: &str) -> Vec<Range<usize>> {
+        let mut found: Vec<Range<usize>> = Vec::new();
+        let mut add = |mut start: usize, end: usize| {
+            while let Some(before) = found.pop_if(|before| before.end > start) {
+                start = start.min(before.start);
+            }
+            found.push(start..end);
+        };
+        let text = text.as_bytes();
+        let (mut state, mut reached) = (self.start(), Reached::default());
+        for (at, byte) in text.iter().enumerate() {
+            if reached.begun >= MIN_LENGTH && text[at..].starts_with(CUT.as_bytes()) {
+                add(at - reached.begun, at);
+            }
+            state = self.next(state, *byte);
+            reached = self
+                .reached
+                .get(state.as_usize())
+                .copied()
+                .unwrap_or_default();
+            if reached.ended > 0 {
+                add(at + 1 - reached.ended, at + 1);
+            }
+        }
+        found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::text::untrusted::cut;
+    use proptest::prelude::*;
+
+    fn masks<'a>(secrets: impl IntoIterator<Item = &'a str>) -> Masks {
+        let mut masks = Masks::default();
+        for secret in secrets {
+            masks.add(secret);
+        }
+        masks
+    }
+
+    #[test]
+    fn no_secret_leaves_a_rest() {
+        let mut masks = masks(["word", "password1", "1234", "häuser"]);
+        for (text, hidden) in [
+            ("", ""),
+            ("wor", "wor"),
+            ("a word.", "a ***."),
+            ("password1, passwords", "***, pass***s"),
+            ("password1234", "***"),
+            ("wordword", "******"),
+            ("ähäuserä", "ä***ä"),
+            ("häuse", "häuse"),
+        ] {
+            assert_eq!(masks.hide(text), hidden, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_beginning_of_a_secret_is_hidden_where_it_was_cut() {
+        let mut masks = masks(["password1", "häuser"]);
+        for (text, hidden) in [
+            ("a passwor[…]", "a ***[…]"),
+            ("a passwor", "a passwor"),
+            ("passwords begin with passw…", "passwords begin with passw…"),
+            ("pas[…]", "pas[…]"),
+            ("passpass[…], password[…]", "pass***[…], ***[…]"),
+            ("häus[…]häus", "***[…]häus"),
+        ] {
+            assert_eq!(masks.hide(text), hidden, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_secret_is_known_in_the_forms_that_texts_get() {
+        let mut masks = masks(["say \"yes\"\r\nand\tmore  or less"]);
+        for form in [
+            "say \"yes\"\r\nand\tmore  or less",
+            "say \"yes\"\nand\tmore  or less",
+            "say \\\"yes\\\"\\r\\nand\\tmore  or less",
+            "say \"yes\" and more or less",
+            "say \"yes\"\nand    more  or less",
+        ] {
+            assert_eq!(masks.hide(form), "***");
+        }
+    }
+
+    /// As if a thousand targets signed in one after another, and each said so.
+    #[test]
+    fn secrets_that_come_one_by_one_are_built_in_a_few_times() {
+        let mut masks = Masks::default();
+        let mut built = 0;
+        for index in 0..1_000 {
+            masks.add(&format!("ghp_{index:036}"));
+            masks.hide("a text");
+            built += masks.matchers.last().unwrap().secrets.len();
+            assert!(masks.matchers.len() <= 10);
+        }
+        assert!(built < 20_000, "{built}");
+        let text = format!("ghp_{:036} ghp_{:036} ghp_{:036}", 0, 999, 1_000);
+        assert_eq!(masks.hide(&text), format!("*** *** ghp_{:036}", 1_000));
+    }
+
+    /// Of keys that all begin alike, and of a text that never stops beginning like them. Going through the text again
+    /// for each byte of a secret would take hours.
+    #[test]
+    fn texts_that_begin_like_secrets_again_and_again_are_gone_through_once() {
+        let dashes = "-".repeat(1_000);
+        let keys = (0..100).map(|key| format!("{dashes}BEGIN {key}\n{}", "A".repeat(1_000)));
+        let keys: Vec<_> = keys.collect();
+        let mut masks = masks(keys.iter().map(String::as_str));
+        let text = "-".repeat(1_048_576);
+        assert_eq!(masks.hide(&text), text);
+        let all = (0..500).map(|index| format!("{}{CUT}\n", &keys[index % 100][..1_900]));
+        let hidden = masks.hide(&all.collect::<String>());
+        assert_eq!(hidden, format!("***{CUT}\n").repeat(500));
+    }
+
+    /// What is to be hidden, found the slow way.
+    fn covered(secrets: &[String], text: &str) -> Vec<bool> {
+        let mut covered = vec![false; text.len()];
+        for secret in secrets {
+            for at in 0..text.len() {
+                if text.as_bytes()[at..].starts_with(secret.as_bytes()) {
+                    covered[at..at + secret.len()].fill(true);
+                }
+            }
+        }
+        covered
+    }
+
+    proptest! {
+        #[test]
+        fn all_of_each_secret_is_hidden_and_nothing_else(
+            secrets in prop::collection::vec("[abä]{4,7}", 0..6),
+            text in "[abäc]{0,40}",
+            // As many as are known before the first text is hidden.
+            before in 0..6_usize,
+        ) {
+            let mut masks = Masks::default();
+            for (index, secret) in secrets.iter().enumerate() {
+                masks.add(secret);
+                if index >= before {
+                    masks.hide("");
+                }
+            }
+            let hidden = masks.hide(&text);
+            let covered = covered(&secrets, &text);
+            let seen: String = text
+                .char_indices()
+                .filter(|(at, _)| !covered[*at])
+                .map(|(_, character)| character)
+                .collect();
+            prop_assert_eq!(hidden.replace('*', ""), seen);
+            prop_assert_eq!(hidden.contains(HIDDEN), covered.contains(&true));
+        }
+
+        #[test]
+        fn a_text_that_is_cut_anywhere_shows_no_part_of_a_secret(
+            secret in "[ab]{4,9}",
+            before in "[abc ]{0,9}",
+            most in 0..30_usize,
+        ) {
+            let hidden = masks([secret.as_str()]).hide(&cut(&format!("{before}{secret}"), most));
+            for end in MIN_LENGTH..=secret.len() {
+                let part = format!("{}{CUT}", &secret[..end]);
+                prop_assert!(!hidden.contains(&part), "{}", hidden);
+            }
+        }
+    }
+}

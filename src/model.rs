@@ -1,0 +1,15 @@
+//! Nouns without input or output, which know no provider and no host.
+
+mod event;
+mod outcome;
+mod run;
+mod secret;
+mod snapshot;
+mod wait_options;
+
+pub(crate) use event::{Event, News, Sink};
+pub(crate) use outcome::{End, Failure};
+pub(crate) use run::{Conclusion, MatchedBy, Outcome, Run, State};
+pub(crate) use secret::Secret;
+pub(crate) use snapshot::{BlockedOn, Job, JobKind, JobLog, ProviderStatus, Snapshot, Step, Times};
+pub(crate) use wait_options::{Logs, OnAbandoned, OnBlocked, ResultArtifact, WaitOptions};

@@ -1,0 +1,22 @@
+//! GitHub, GitLab and Bitbucket, and what they have in common.
+
+mod any;
+mod bitbucket;
+mod connections;
+mod error;
+mod github;
+mod gitlab;
+pub(crate) mod http;
+pub(crate) mod provider;
+mod quota;
+mod reading;
+pub(crate) mod target;
+mod wire;
+
+pub(crate) use any::AnyProvider;
+pub(crate) use connections::{Connection, connections};
+pub(crate) use error::{Error, Kind};
+pub(crate) use provider::{
+    Candidate, Claim, Depth, MAX_RESULT, PollIntervals, RequestForm, Secrets, TriggerRequest,
+};
+pub(crate) use quota::{Idempotency, Quota};

@@ -1,0 +1,424 @@
+//! Bitbucket Cloud: pipelines of branches, tags and commits.
+//! Facts: <https://developer.atlassian.com/cloud/bitbucket/rest/api-group-pipelines/>.
+
+mod artifacts;
+mod explain;
+mod runs;
+mod status;
+
+use std::cell::{Cell, RefCell};
+
+use ::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use super::http::request::{below, credential_header, json};
+use super::http::{Http, Response};
+use super::reading::{judge, no_default_branch, parse, unclear};
+use super::{Error, Idempotency, Kind, RequestForm, Secrets, TriggerRequest, wire};
+use crate::model::{Event, MatchedBy, Run, Secret};
+use crate::providers::target::{
+    Argument, BitbucketCredential, BitbucketSource, BitbucketSpec, Reference, Target,
+};
+
+const NO_SUCH_REFERENCE: &str = "Could not find last reference for";
+
+pub(crate) struct Bitbucket<'a> {
+    target: &'a Target,
+    spec: &'a BitbucketSpec,
+    http: &'a Http<'a>,
+    /// `None` where only a commit is given.
+    reference: Option<Reference>,
+    /// A bare name has turned out to be no branch.
+    is_no_branch: Cell<bool>,
+    tag: RefCell<TagCommit>,
+}
+
+/// What is known of the commit of the tag that is sent.
+#[derive(Default)]
+enum TagCommit {
+    #[default]
+    Unread,
+    /// The token may not read it, or there is no such tag: the answer to the trigger tells which.
+    Unreadable,
+    Known(String),
+}
+
+/// Body of `POST /repositories/{workspace}/{repo}/pipelines`.
+#[derive(Serialize)]
+struct CreatePipeline<'a> {
+    target: PipelineTarget<'a>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    variables: Vec<KeyValue<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "type")]
+enum PipelineTarget<'a> {
+    #[serde(rename = "pipeline_ref_target")]
+    Reference {
+        ref_type: &'static str,
+        ref_name: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        commit: Option<Commit<'a>>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        selector: Option<Selector<'a>>,
+    },
+    #[serde(rename = "pipeline_commit_target")]
+    Commit {
+        commit: Commit<'a>,
+        selector: Selector<'a>,
+    },
+}
+
+#[derive(Serialize)]
+#[serde(tag = "type", rename = "commit")]
+struct Commit<'a> {
+    hash: &'a str,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "lowercase")]
+enum Selector<'a> {
+    Default,
+    Custom { pattern: &'a str },
+}
+
+#[derive(Serialize)]
+struct KeyValue<'a> {
+    key: &'a str,
+    value: &'a str,
+    secured: bool,
+}
+
+#[derive(Deserialize)]
+struct Pipeline {
+    #[serde(deserialize_with = "wire::uuid")]
+    uuid: String,
+    build_number: u64,
+}
+
+#[derive(Deserialize)]
+struct Visibility {
+    #[serde(default, deserialize_with = "wire::lenient")]
+    is_private: Option<bool>,
+}
+
+#[derive(Deserialize)]
+struct Repository {
+    #[serde(default, deserialize_with = "wire::lenient")]
+    mainbranch: Option<Branch>,
+}
+
+#[derive(Deserialize)]
+struct Branch {
+    #[serde(default, deserialize_with = "wire::exact")]
+    name: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Tag {
+    target: TagTarget,
+}
+
+#[derive(Deserialize)]
+struct TagTarget {
+    #[serde(deserialize_with = "wire::word")]
+    hash: String,
+}
+
+impl<'a> Bitbucket<'a> {
+    pub(super) async fn open(
+        target: &'a Target,
+        spec: &'a BitbucketSpec,
+        http: &'a Http<'a>,
+    ) -> Result<Self, Error> {
+        let mut bitbucket = Bitbucket {
+            target,
+            spec,
+            http,
+            reference: None,
+            is_no_branch: Cell::default(),
+            tag: RefCell::default(),
+        };
+        if let BitbucketCredential::Api { email, token } = &spec.credential {
+            http.tell(Event::Minted(&basic(email, token)));
+        }
+        bitbucket.reference = match &spec.source {
+            BitbucketSource::Commit(_) => None,
+            BitbucketSource::Reference {
+                reference: Some(reference),
+                ..
+            } => Some(reference.clone()),
+            BitbucketSource::Reference {
+                reference: None, ..
+            } => Some(Reference::Branch(bitbucket.default_branch().await?)),
+        };
+        bitbucket.read_tag().await?;
+        Ok(bitbucket)
+    }
+
+    /// Whether the ref is sent as a tag.
+    fn is_tag(&self) -> bool {
+        match &self.reference {
+            Some(Reference::Tag(_)) => true,
+            Some(Reference::Named(_)) => self.is_no_branch.get(),
+            Some(Reference::Branch(_)) | None => false,
+        }
+    }
+
+    /// Reads the commit of the tag that is about to be sent, once, unless another commit is given: Bitbucket was
+    /// seen to fail for tags without one (500).
+    pub(super) async fn read_tag(&self) -> Result<(), Error> {
+        const WHAT: &str = "the tag";
+        let needs_commit = matches!(
+            self.spec.source,
+            BitbucketSource::Reference { commit: None, .. }
+        );
+        let is_unread = matches!(*self.tag.borrow(), TagCommit::Unread);
+        if !(self.is_tag() && needs_commit && is_unread) {
+            return Ok(());
+        }
+        let url = self.repository(["refs", "tags", self.reference_name()]);
+        let read = match self
+            .get(&url)
+            .await
+            .and_then(|response| judge(response, WHAT))
+        {
+            Ok(response) => parse(response, WHAT),
+            Err(error) if error.kind() == Kind::Rejected => Err(error),
+            Err(error) => return Err(error),
+        };
+        let tag = match read {
+            Ok(Tag { target }) => TagCommit::Known(target.hash),
+            Err(error) => {
+                self.http.tell(Event::Trace(format_args!(
+                    "the tag's commit is unknown, so it is sent without one: {}",
+                    error.message()
+                )));
+                TagCommit::Unreadable
+            }
+        };
+        self.tag.replace(tag);
+        Ok(())
+    }
+
+    async fn default_branch(&self) -> Result<String, Error> {
+        const WHAT: &str = "the repository, whose default branch is needed since there is no `ref`";
+        let read = async || {
+            let response = judge(self.get(&self.repository([])).await?, WHAT)
+                .map_err(|error| error.if_rejected(|error| self.explain_read(error)))?;
+            let repository: Repository = response.json().map_err(|why| no_default_branch(&why))?;
+            let branch = repository.mainbranch.and_then(|branch| branch.name);
+            branch.ok_or_else(|| {
+                Error::new(Kind::Rejected, "the repository has no main branch").hint("set `ref`")
+            })
+        };
+        let repository = &self.target.repository;
+        self.http.default_branch(repository, read).await
+    }
+
+    pub(super) async fn is_public(&self) -> Result<bool, Error> {
+        let repository: Visibility = self.read(&self.repository([]), "the repository").await?;
+        Ok(repository.is_private == Some(false))
+    }
+
+    pub(super) fn trigger(&self, form: RequestForm, secrets: Secrets) -> TriggerRequest {
+        let tag = self.tag.borrow();
+        let custom = self
+            .spec
+            .custom_pipeline
+            .as_deref()
+            .map(|pattern| Selector::Custom { pattern });
+        let target = match (&self.spec.source, &self.reference) {
+            (BitbucketSource::Commit(hash), _) => PipelineTarget::Commit {
+                commit: Commit { hash },
+                selector: custom.unwrap_or(Selector::Default),
+            },
+            (BitbucketSource::Reference { commit, .. }, reference) => PipelineTarget::Reference {
+                ref_type: match (reference, form) {
+                    (Some(Reference::Tag(_)), _)
+                    | (Some(Reference::Named(_)), RequestForm::Fallback) => "tag",
+                    _ => "branch",
+                },
+                ref_name: self.reference_name(),
+                commit: match (commit, &*tag) {
+                    (Some(hash), _) | (None, TagCommit::Known(hash)) => Some(Commit { hash }),
+                    (None, TagCommit::Unread | TagCommit::Unreadable) => None,
+                },
+                selector: custom,
+            },
+        };
+        let variables = self.spec.variables.iter().map(|variable| KeyValue {
+            key: &variable.key,
+            value: secrets.show_argument(&variable.value),
+            secured: matches!(variable.value, Argument::Secret(_)),
+        });
+        TriggerRequest {
+            url: self.repository(["pipelines"]),
+            body: json(&CreatePipeline {
+                target,
+                variables: variables.collect(),
+            }),
+        }
+    }
+
+    pub(super) async fn send(&self, form: RequestForm) -> Result<Run, Error> {
+        let trigger = self.trigger(form, Secrets::Sent);
+        let headers = self.headers()?;
+        let body = Some(&*trigger.body);
+        let response = self
+            .http
+            .plain(Idempotency::Once, Method::POST, &trigger.url, headers, body)
+            .await?;
+        let response = judge(response, "the trigger")?;
+        if response.status != StatusCode::CREATED {
+            return Err(unclear(
+                &response,
+                "that is no answer of Bitbucket's to a trigger",
+            ));
+        }
+        let pipeline: Pipeline = response.json().map_err(|why| unclear(&response, &why))?;
+        Ok(Run {
+            url: self.page(pipeline.build_number),
+            id: pipeline.uuid,
+            number: Some(pipeline.build_number),
+            matched_by: MatchedBy::Id,
+        })
+    }
+
+    pub(super) async fn cancel(&self, run: &Run) -> Result<(), Error> {
+        let url = self.repository(["pipelines", &run.id, "stopPipeline"]);
+        let response = self.exchange(Method::POST, &url).await?;
+        judge(response, "the stop").map(drop)
+    }
+
+    /// A bare name is sent as a branch; if there is no such branch, it may be a tag.
+    pub(super) fn fallback(&self, rejection: &Error) -> Option<&'static str> {
+        let response = rejection.response()?;
+        let no_branch = response.status == StatusCode::NOT_FOUND
+            && response
+                .error_message()
+                .is_some_and(|said| said.contains(&format!("{NO_SUCH_REFERENCE} branch")));
+        let may_be_tag = no_branch && matches!(self.reference, Some(Reference::Named(_)));
+        self.is_no_branch.set(may_be_tag);
+        may_be_tag.then_some("there is no such branch: sent as a tag")
+    }
+
+    pub(super) async fn explain(&self, rejection: Error) -> Error {
+        explain::explain(self, rejection).await
+    }
+
+    pub(super) fn runs_page(&self) -> String {
+        below(
+            &self.target.server.web,
+            self.target.repository.split('/').chain(["pipelines"]),
+        )
+        .to_string()
+    }
+
+    /// A run's page for people.
+    fn page(&self, number: u64) -> String {
+        let number = number.to_string();
+        let page = self
+            .target
+            .repository
+            .split('/')
+            .chain(["pipelines", "results", &number]);
+        below(&self.target.server.web, page).to_string()
+    }
+
+    fn reference_name(&self) -> &str {
+        self.reference.as_ref().map_or("", Reference::name)
+    }
+
+    /// An address below the repository's own.
+    fn repository<const N: usize>(&self, parts: [&str; N]) -> Url {
+        let repository = ["repositories"]
+            .into_iter()
+            .chain(self.target.repository.split('/'));
+        below(&self.target.server.api, repository.chain(parts))
+    }
+
+    async fn get(&self, url: &Url) -> Result<Response, Error> {
+        self.exchange(Method::GET, url).await
+    }
+
+    async fn read<T: DeserializeOwned>(&self, url: &Url, what: &str) -> Result<T, Error> {
+        parse(judge(self.get(url).await?, what)?, what)
+    }
+
+    /// What has no body and starts nothing.
+    async fn exchange(&self, method: Method, url: &Url) -> Result<Response, Error> {
+        let headers = self.headers()?;
+        self.http
+            .plain(Idempotency::Repeatable, method, url, headers, None)
+            .await
+    }
+
+    fn headers(&self) -> Result<HeaderMap, Error> {
+        let authorization = match &self.spec.credential {
+            BitbucketCredential::Access(token) => format!("Bearer {}", token.expose()),
+            BitbucketCredential::Api { email, token } => {
+                format!("Basic {}", basic(email, token).expose())
+            }
+        };
+        let mut headers = HeaderMap::new();
+        headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+        headers.insert(header::AUTHORIZATION, credential_header(&authorization)?);
+        Ok(headers)
+    }
+}
+
+/// What travels of an API token is another text than the token, and as secret.
+fn basic(email: &str, token: &Secret) -> Secret {
+    Secret::new(STANDARD.encode(format!("{email}:{}", token.expose())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::providers::target::Spec;
+    use crate::testing::arbitrary;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    /// Lends each kind of trigger, by which nothing is sent.
+    pub(super) fn each(test: impl Fn(&Bitbucket<'_>)) {
+        for target in arbitrary::targets() {
+            let Spec::Bitbucket(spec) = &target.spec else {
+                continue;
+            };
+            arbitrary::with_http(&target, |_, http| {
+                test(&Bitbucket {
+                    target: &target,
+                    spec,
+                    http,
+                    reference: Some(Reference::Named("main".to_owned())),
+                    is_no_branch: Cell::default(),
+                    tag: RefCell::default(),
+                });
+            });
+        }
+    }
+
+    #[test]
+    fn an_answer_to_a_trigger_never_panics() {
+        let pipeline = arbitrary::response(json!({ "uuid": arbitrary::UUID, "build_number": 7 }));
+        let repository = arbitrary::response(json!({ "mainbranch": { "name": "main" } }));
+        each(|bitbucket| {
+            proptest!(|(pipeline in &pipeline, repository in &repository)| {
+                if let Ok(response) = judge(pipeline.response(), "the trigger") {
+                    match response.json::<Pipeline>() {
+                        Ok(pipeline) => drop(bitbucket.page(pipeline.build_number)),
+                        Err(why) => drop(unclear(&response, &why)),
+                    }
+                }
+                let _ = repository.response().json::<Repository>().map_err(|why| no_default_branch(&why));
+            });
+        });
+    }
+}

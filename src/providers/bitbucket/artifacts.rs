@@ -1,0 +1,21 @@
+//! What a pipeline leaves behind: steps' logs. Bitbucket hands out no artifacts.
+
+use ::http::{HeaderValue, header};
+
+use super::Bitbucket;
+use crate::model::{Job, Run};
+use crate::providers::Error;
+use crate::providers::http::LogTail;
+use crate::providers::provider::MAX_LOG_TAIL;
+
+impl Bitbucket<'_> {
+    pub(in crate::providers) async fn log(&self, run: &Run, job: &Job) -> Result<LogTail, Error> {
+        let url = self.repository(["pipelines", &run.id, "steps", &job.id, "log"]);
+        let mut headers = self.headers()?;
+        let binary = HeaderValue::from_static("application/octet-stream");
+        headers.insert(header::ACCEPT, binary);
+        self.http
+            .tail(&url, &headers, MAX_LOG_TAIL, "the log")
+            .await
+    }
+}

@@ -1,0 +1,164 @@
+//! What a rejection by Bitbucket means, and what to do about it.
+
+use ::http::StatusCode;
+
+use super::{Bitbucket, NO_SUCH_REFERENCE};
+use crate::providers::Error;
+use crate::providers::http::Response;
+use crate::providers::target::{BitbucketCredential, Reference};
+
+const NO_SUCH_PIPELINE: &str = "Requested selector is not found";
+
+pub(super) async fn explain(bitbucket: &Bitbucket<'_>, rejection: Error) -> Error {
+    let Some(response) = rejection.response() else {
+        return rejection;
+    };
+    let said = response.error_message().unwrap_or_default();
+    match response.status {
+        StatusCode::NOT_FOUND if said.contains(NO_SUCH_REFERENCE) => {
+            let name = bitbucket.reference_name();
+            let what = match bitbucket.reference {
+                Some(Reference::Tag(_)) => "tag",
+                Some(Reference::Branch(_)) => "branch",
+                Some(Reference::Named(_)) | None => "branch or tag",
+            };
+            rejection.adding(
+                format!("there is no {what} `{name}`"),
+                "check `ref`, or leave it out to use the main branch",
+            )
+        }
+        StatusCode::BAD_REQUEST if said.contains(NO_SUCH_PIPELINE) => {
+            let custom = bitbucket.spec.custom_pipeline.as_deref();
+            let at = bitbucket
+                .reference
+                .as_ref()
+                .map_or("that commit", Reference::name);
+            match custom {
+                Some(name) => rejection.adding(
+            format!("there is no custom pipeline `{name}` at {at}"),
+                    "add it under `pipelines: custom:` of bitbucket-pipelines.yml there, or check `custom-pipeline`",
+                ),
+                None => rejection.adding(
+            format!("bitbucket-pipelines.yml has no pipeline for {at}"),
+                    "add a `default:` pipeline or one for that branch, or name one with `custom-pipeline`",
+                ),
+            }
+        }
+        StatusCode::NOT_FOUND => not_found(bitbucket, rejection).await,
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => bitbucket.explain_read(rejection),
+        _ => rejection,
+    }
+}
+
+/// 404 is the answer to what is not there and to what the token may not see.
+async fn not_found(bitbucket: &Bitbucket<'_>, rejection: Error) -> Error {
+    let repository = &bitbucket.target.repository;
+    let read = bitbucket.get(&bitbucket.repository([])).await;
+    match read.map(|response| response.status) {
+        Ok(status) if status.is_success() => {
+            let message = format!("{}, yet the repository is visible", rejection.message());
+            rejection.told(
+                message,
+                "enable Pipelines in the repository's settings, and check `ref` and `commit`; the token needs the scope write:pipeline:bitbucket",
+            )
+        }
+        Ok(StatusCode::FORBIDDEN) => rejection.adding(
+            "whether the repository is visible the token may not read",
+            "check `repository`, `ref` and `commit`; with the scope read:repository:bitbucket more can be said",
+        ),
+        Ok(StatusCode::NOT_FOUND) => rejection.told(
+            format!("404, for the repository itself too: there is no {repository}, or the token does not see it"),
+            "check `repository`, and that the token is of that repository, its project or workspace",
+        ),
+        Ok(_) | Err(_) => rejection.adding(
+            "whether the repository is visible could not be read",
+            "check `repository` and the token",
+        ),
+    }
+}
+
+impl Bitbucket<'_> {
+    /// Pipelines that are to be waited for must be readable.
+    pub(in crate::providers) fn explain_unreadable(&self, error: Error) -> Error {
+        match error.response() {
+            Some(response) if response.status == StatusCode::FORBIDDEN => {
+                let (lacks, evidence) = scope(response);
+                error.adding(
+                    format!("the pipeline could not be waited for: the token lacks {lacks}{evidence}"),
+                    "give the token the scope read:pipeline:bitbucket: write:pipeline:bitbucket does not bring it along",
+                )
+            }
+            _ => self.explain_read(error),
+        }
+    }
+
+    /// Rejections that mean the same for reads and for the trigger.
+    pub(super) fn explain_read(&self, rejection: Error) -> Error {
+        let Some(response) = rejection.response() else {
+            return rejection;
+        };
+        match response.status {
+            StatusCode::UNAUTHORIZED => {
+                let hint = match self.spec.credential {
+                    BitbucketCredential::Access(_) => {
+                        "it is wrong, expired or revoked; an API token (ATATT…) needs its owner's address in `email`; app passwords are gone"
+                    }
+                    BitbucketCredential::Api { .. } => {
+                        "it is wrong, expired or revoked, or `email` is not the address of its owner; an access token (ATCTT…) goes without `email`"
+                    }
+                };
+                rejection.adding(
+            "Bitbucket does not take the token", hint)
+            }
+            StatusCode::FORBIDDEN => {
+                let (lacks, evidence) = scope(response);
+                rejection.adding(
+            format!("the token lacks {lacks}{evidence}"),
+                    "triggering needs read:pipeline:bitbucket and write:pipeline:bitbucket; finding the main branch, where no `ref` is given, read:repository:bitbucket",
+                )
+            }
+            StatusCode::NOT_FOUND => rejection.adding(
+            format!("there is no {}, or the token does not see it", self.target.repository),
+                "check `repository`, and that the token is of that repository, its project or workspace",
+            ),
+            _ => rejection,
+        }
+    }
+}
+
+/// Which scope is missing, and how we know: Bitbucket names both sides in headers.
+fn scope(response: &Response) -> (String, String) {
+    let header = |name| response.header(name).filter(|text| !text.is_empty());
+    let has = header("x-oauth-scopes").map(|has| format!(" (its scopes: {has})"));
+    let lacks = header("x-accepted-oauth-scopes")
+        .map_or("a scope".to_owned(), |scope| format!("the scope {scope}"));
+    (lacks, has.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::each;
+    use super::*;
+    use crate::providers::reading::judge;
+    use crate::testing::arbitrary;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    #[test]
+    fn an_explanation_never_panics() {
+        let rejection = arbitrary::response(json!({
+            "type": "error",
+            "error": { "message": NO_SUCH_PIPELINE, "detail": "Could not find last reference for branch main" },
+        }));
+        each(|bitbucket| {
+            proptest!(|(rejection in &rejection)| {
+                let response = rejection.response();
+                scope(&response);
+                if let Err(error) = judge(response, "the trigger") {
+                    bitbucket.fallback(&error);
+                    bitbucket.explain_unreadable(bitbucket.explain_read(error));
+                }
+            });
+        });
+    }
+}

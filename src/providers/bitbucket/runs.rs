@@ -1,0 +1,161 @@
+//! Which pipelines there are that the trigger may have started.
+
+use std::time::SystemTime;
+
+use chrono::{DateTime, Utc};
+use serde::Deserialize;
+
+use super::Bitbucket;
+use crate::providers::target::{BitbucketSource, Reference};
+use crate::providers::wire::{self, List, PAGE_SIZES, PROOF_SIZES};
+use crate::providers::{Candidate, Claim, Error};
+
+#[derive(Deserialize)]
+struct Pipelines {
+    values: List<Pipeline>,
+}
+
+#[derive(Deserialize)]
+struct Pipeline {
+    #[serde(deserialize_with = "wire::uuid")]
+    uuid: String,
+    build_number: u64,
+    #[serde(default, deserialize_with = "wire::lenient")]
+    created_on: Option<DateTime<Utc>>,
+    #[serde(default, deserialize_with = "wire::lenient")]
+    target: Option<Target>,
+    trigger: Option<PipelineTrigger>,
+}
+
+/// What started it: `pipeline_trigger_manual` for a request like ours, `…_push`, `…_schedule` and others.
+#[derive(Deserialize)]
+struct PipelineTrigger {
+    #[serde(rename = "type")]
+    kind: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Target {
+    #[serde(default, deserialize_with = "wire::name")]
+    ref_type: Option<String>,
+    #[serde(default, deserialize_with = "wire::exact")]
+    ref_name: Option<String>,
+    #[serde(default, deserialize_with = "wire::lenient")]
+    commit: Option<Commit>,
+    #[serde(default, deserialize_with = "wire::lenient")]
+    selector: Option<Selector>,
+}
+
+#[derive(Deserialize)]
+struct Commit {
+    #[serde(deserialize_with = "wire::word")]
+    hash: String,
+}
+
+#[derive(Deserialize)]
+struct Selector {
+    #[serde(rename = "type", deserialize_with = "wire::word")]
+    kind: String,
+    #[serde(default, deserialize_with = "wire::exact")]
+    pattern: Option<String>,
+}
+
+impl Bitbucket<'_> {
+    /// Of the newest hundred those since then; where that is not given, the newest.
+    pub(in crate::providers) async fn list_runs(
+        &self,
+        since: Option<SystemTime>,
+    ) -> Result<Vec<Candidate>, Error> {
+        let sizes: &[usize] = match since {
+            Some(_) => &PAGE_SIZES,
+            None => &PROOF_SIZES,
+        };
+        let found: Pipelines = wire::in_pages(sizes, async |size| {
+            let mut url = self.repository(["pipelines", ""]);
+            url.set_query(Some(&format!("sort=-created_on&pagelen={size}")));
+            self.read(&url, "the list of pipelines").await
+        })
+        .await?;
+        let since = since.map(DateTime::<Utc>::from);
+        Ok(found
+            .values
+            .entries
+            .into_iter()
+            .filter(|pipeline| {
+                since.is_none_or(|since| pipeline.created_on.is_some_and(|at| at >= since))
+            })
+            .map(|pipeline| self.candidate(pipeline))
+            .collect())
+    }
+
+    fn candidate(&self, pipeline: Pipeline) -> Candidate {
+        let trigger = pipeline.trigger.and_then(|trigger| trigger.kind);
+        let is_by_request = trigger.is_none_or(|kind| kind.ends_with("manual"));
+        let fits = is_by_request && pipeline.target.is_some_and(|target| self.is_ours(&target));
+        Candidate {
+            id: pipeline.uuid,
+            number: Some(pipeline.build_number),
+            url: self.page(pipeline.build_number),
+            title: String::new(),
+            workflow: String::new(),
+            claim: if fits { Claim::Fits } else { Claim::Other },
+        }
+    }
+
+    /// Whether a pipeline runs on what we asked for.
+    fn is_ours(&self, target: &Target) -> bool {
+        let custom = target
+            .selector
+            .as_ref()
+            .filter(|selector| selector.kind == "custom")
+            .and_then(|selector| selector.pattern.as_deref());
+        let at = |hash: &str| {
+            target
+                .commit
+                .as_ref()
+                .is_some_and(|commit| commit.hash.starts_with(hash))
+        };
+        let on = match (&self.spec.source, &self.reference) {
+            (BitbucketSource::Commit(hash), _) => target.ref_name.is_none() && at(hash),
+            (BitbucketSource::Reference { commit, .. }, reference) => {
+                let kind = match reference {
+                    Some(Reference::Branch(_)) => Some("branch"),
+                    Some(Reference::Tag(_)) => Some("tag"),
+                    Some(Reference::Named(_)) | None => None,
+                };
+                target.ref_name.as_deref() == Some(self.reference_name())
+                    && kind.is_none_or(|kind| target.ref_type.as_deref() == Some(kind))
+                    && commit.as_deref().is_none_or(at)
+            }
+        };
+        on && custom == self.spec.custom_pipeline.as_deref()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::each;
+    use super::*;
+    use crate::testing::arbitrary;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_candidate_never_panics() {
+        let pipelines = arbitrary::response(json!({ "values": [{
+            "uuid": arbitrary::UUID, "build_number": 7, "created_on": "2026-11-22T12:00:00.123Z",
+            "trigger": { "type": "pipeline_trigger_manual" },
+            "target": {
+                "ref_type": "branch", "ref_name": "main", "commit": { "hash": "abcdef1234" },
+                "selector": { "type": "custom", "pattern": "deploy" },
+            },
+        }]}));
+        each(|bitbucket| {
+            proptest!(|(pipelines in &pipelines)| {
+                for pipeline in pipelines.response().json::<Pipelines>().into_iter().flat_map(|found| found.values.entries) {
+                    bitbucket.candidate(pipeline);
+                }
+            });
+        });
+    }
+}

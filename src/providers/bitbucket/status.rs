@@ -1,0 +1,315 @@
+//! Looks at a pipeline and its steps, and Bitbucket's words for where they are.
+//! Facts: <https://developer.atlassian.com/cloud/bitbucket/rest/api-group-pipelines/>.
+
+use chrono::{DateTime, Utc};
+use serde::Deserialize;
+use url::Url;
+
+use super::Bitbucket;
+use crate::model::{
+    BlockedOn, Conclusion, Job, JobKind, ProviderStatus, Run, Snapshot, State, Times,
+};
+use crate::providers::reading::{beside, unreadable};
+use crate::providers::wire::{self, List, MAX_PAGES, PAGE_SIZES};
+use crate::providers::{Depth, Error, Kind};
+
+#[derive(Deserialize)]
+struct Pipeline {
+    #[serde(deserialize_with = "wire::uuid")]
+    uuid: String,
+    #[serde(default, deserialize_with = "wire::lenient")]
+    build_number: Option<u64>,
+    state: PipelineState,
+    #[serde(default, deserialize_with = "wire::lenient")]
+    created_on: Option<DateTime<Utc>>,
+    #[serde(default, deserialize_with = "wire::lenient")]
+    completed_on: Option<DateTime<Utc>>,
+}
+
+#[derive(Deserialize)]
+struct PipelineState {
+    #[serde(deserialize_with = "wire::word")]
+    name: String,
+    #[serde(default, deserialize_with = "wire::lenient")]
+    stage: Option<Named>,
+    result: Option<Named>,
+}
+
+#[derive(Deserialize)]
+struct Named {
+    #[serde(deserialize_with = "wire::word")]
+    name: String,
+}
+
+#[derive(Deserialize)]
+struct Steps {
+    values: List<PipelineStep>,
+    /// The address of the next page.
+    #[serde(default, deserialize_with = "wire::url")]
+    next: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct PipelineStep {
+    #[serde(deserialize_with = "wire::uuid")]
+    uuid: String,
+    #[serde(default, deserialize_with = "wire::name")]
+    name: Option<String>,
+    state: PipelineState,
+    #[serde(default, deserialize_with = "wire::lenient")]
+    started_on: Option<DateTime<Utc>>,
+    #[serde(default, deserialize_with = "wire::lenient")]
+    completed_on: Option<DateTime<Utc>>,
+    #[serde(default, deserialize_with = "wire::lenient")]
+    trigger: Option<StepTrigger>,
+}
+
+#[derive(Deserialize)]
+struct StepTrigger {
+    #[serde(rename = "type", deserialize_with = "wire::word")]
+    kind: String,
+}
+
+impl Bitbucket<'_> {
+    pub(in crate::providers) async fn status(
+        &self,
+        run: &Run,
+        depth: Depth,
+    ) -> Result<Snapshot, Error> {
+        const WHAT: &str = "the pipeline";
+        let url = self.repository(["pipelines", &run.id]);
+        let pipeline: Pipeline = self.read(&url, WHAT).await?;
+        if pipeline.uuid != run.id {
+            return Err(unreadable(WHAT, "the answer is about another pipeline"));
+        }
+        let state = pipeline.state.state();
+        let steps = match depth {
+            Depth::Run => None,
+            Depth::Jobs => beside(
+                wire::in_pages(&PAGE_SIZES, async |size| self.steps(run, size).await).await,
+                state,
+            )?,
+        };
+        Ok(pipeline.snapshot(steps))
+    }
+
+    async fn steps(&self, run: &Run, size: usize) -> Result<Vec<PipelineStep>, Error> {
+        const WHAT: &str = "the pipeline's steps";
+        // With the slash at its end that the documentation gives it.
+        let mut url = self.repository(["pipelines", &run.id, "steps", ""]);
+        url.set_query(Some(&format!("pagelen={size}")));
+        let mut steps = Vec::new();
+        for _ in 0..MAX_PAGES {
+            let page: Steps = self.read(&url, WHAT).await?;
+            steps.extend(page.values.entries);
+            match page.next.and_then(|next| Url::parse(&next).ok()) {
+                None => break,
+                // The credential goes along.
+                Some(next) if next.origin() == url.origin() => url = next,
+                Some(_) => {
+                    return Err(Error::new(
+                        Kind::Unknown,
+                        format!("{WHAT} are said to go on at another server"),
+                    ));
+                }
+            }
+        }
+        Ok(steps)
+    }
+}
+
+impl Pipeline {
+    fn snapshot(self, steps: Option<Vec<PipelineStep>>) -> Snapshot {
+        let state = self.state.state();
+        let is_blocked = state == State::Blocked;
+        let blocked_on = steps.as_deref().filter(|_| is_blocked).map(blocked_on);
+        let jobs = steps.map(|steps| {
+            let steps = steps.into_iter();
+            steps.map(|step| step.job(is_blocked)).collect()
+        });
+        Snapshot {
+            state,
+            lacks_conclusion: self.state.lacks_result(),
+            provider_status: self.state.provider_status(),
+            number: self.build_number,
+            attempt: None,
+            times: Times {
+                created: self.created_on,
+                started: None,
+                completed: self.completed_on,
+            },
+            changed: None,
+            blocked_on,
+            jobs,
+        }
+    }
+}
+
+/// Which step a blocked pipeline waits for.
+fn blocked_on(steps: &[PipelineStep]) -> BlockedOn {
+    let by_hand = steps.iter().find(|step| step.waits_for_a_person());
+    BlockedOn::Person(match by_hand {
+        Some(step) => format!("the step {} to be started by hand", step.name()),
+        None => "a step to be started by hand".to_owned(),
+    })
+}
+
+impl PipelineStep {
+    fn waits_for_a_person(&self) -> bool {
+        let by_hand = self
+            .trigger
+            .as_ref()
+            .is_some_and(|trigger| trigger.kind.ends_with("manual"));
+        by_hand && self.state.name == "PENDING"
+    }
+
+    fn name(&self) -> String {
+        self.name
+            .clone()
+            .unwrap_or_else(|| "without a name".to_owned())
+    }
+
+    fn job(self, is_blocked: bool) -> Job {
+        let state = if is_blocked && self.waits_for_a_person() {
+            State::Blocked
+        } else {
+            self.state.state()
+        };
+        Job {
+            name: self.name(),
+            id: self.uuid,
+            kind: JobKind::Job,
+            state,
+            times: Times {
+                created: None,
+                started: self.started_on,
+                completed: self.completed_on,
+            },
+            url: None,
+            failed_step: None,
+            log_size: None,
+        }
+    }
+}
+
+impl PipelineState {
+    /// Whether it is over, and how it ended is about to come.
+    fn lacks_result(&self) -> bool {
+        self.name == "COMPLETED" && self.result.is_none()
+    }
+
+    /// Unknown states count as running, unknown results as failures.
+    fn state(&self) -> State {
+        let name = |named: &Option<Named>| {
+            named
+                .as_ref()
+                .map_or(String::new(), |named| named.name.clone())
+        };
+        match (self.name.as_str(), name(&self.stage).as_str()) {
+            ("COMPLETED", _) if self.lacks_result() => State::Running,
+            ("COMPLETED", _) => State::Completed(conclusion(&name(&self.result))),
+            ("NOT_RUN", _) => State::Completed(Conclusion::Skipped),
+            ("PARSING" | "PENDING" | "READY", _) => State::Queued,
+            (_, "PAUSED" | "HALTED") | ("PAUSED" | "HALTED", _) => State::Blocked,
+            _ => State::Running,
+        }
+    }
+
+    /// While it runs, what it is in the middle of says more than that it is.
+    fn provider_status(self) -> ProviderStatus {
+        let state = match self.stage {
+            Some(stage) => format!("{} {}", self.name, stage.name),
+            None => self.name,
+        };
+        ProviderStatus {
+            state,
+            conclusion: self.result.map(|result| result.name),
+        }
+    }
+}
+
+fn conclusion(word: &str) -> Conclusion {
+    match word {
+        "SUCCESSFUL" => Conclusion::Success,
+        "STOPPED" | "EXPIRED" => Conclusion::Cancelled,
+        // Of a step alone.
+        "NOT_RUN" => Conclusion::Skipped,
+        _ => Conclusion::Failure,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::arbitrary;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    fn state(name: &str, stage: Option<&str>, result: Option<&str>) -> State {
+        let named = |name: &str| Named {
+            name: name.to_owned(),
+        };
+        PipelineState {
+            name: name.to_owned(),
+            stage: stage.map(named),
+            result: result.map(named),
+        }
+        .state()
+    }
+
+    #[test]
+    fn every_state_is_one_of_ours() {
+        for (name, stage, expected) in [
+            ("PARSING", None, State::Queued),
+            ("PENDING", None, State::Queued),
+            ("IN_PROGRESS", None, State::Running),
+            ("IN_PROGRESS", Some("RUNNING"), State::Running),
+            ("IN_PROGRESS", Some("PAUSED"), State::Blocked),
+            ("IN_PROGRESS", Some("HALTED"), State::Blocked),
+            ("IN_PROGRESS", Some("DREAMING"), State::Running),
+            ("DREAMING", None, State::Running),
+            ("COMPLETED", None, State::Running),
+        ] {
+            assert_eq!(state(name, stage, None), expected, "{name} {stage:?}");
+        }
+    }
+
+    #[test]
+    fn every_result_is_a_conclusion() {
+        for (result, expected) in [
+            (Some("SUCCESSFUL"), Conclusion::Success),
+            (Some("FAILED"), Conclusion::Failure),
+            (Some("ERROR"), Conclusion::Failure),
+            (Some("STOPPED"), Conclusion::Cancelled),
+            (Some("EXPIRED"), Conclusion::Cancelled),
+            (Some("EXPLODED"), Conclusion::Failure),
+        ] {
+            let expected = State::Completed(expected);
+            assert_eq!(state("COMPLETED", None, result), expected, "{result:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_look_never_panics(
+            pipeline in arbitrary::response(json!({
+                "uuid": arbitrary::UUID, "build_number": 7,
+                "state": { "name": "IN_PROGRESS", "stage": { "name": "PAUSED" }, "result": { "name": "FAILED" } },
+                "created_on": "2026-11-22T12:00:00.123456Z", "completed_on": "2026-11-22T12:00:00Z",
+            })),
+            steps in arbitrary::response(json!({
+                "values": [{
+                    "uuid": arbitrary::UUID, "name": "test", "started_on": "2026-11-22T12:00:00Z",
+                    "state": { "name": "PENDING", "stage": { "name": "PAUSED" }, "result": { "name": "FAILED" } },
+                    "completed_on": "2026-11-22T12:00:00Z", "trigger": { "type": "pipeline_step_trigger_manual" },
+                }],
+                "next": "https://api.bitbucket.org/2.0/x?page=2",
+            })),
+        ) {
+            let steps = steps.response().json::<Steps>().map(|page| page.values.entries);
+            if let Ok(pipeline) = pipeline.response().json::<Pipeline>() {
+                pipeline.snapshot(steps.ok());
+            }
+        }
+    }
+}

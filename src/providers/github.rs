@@ -1,0 +1,348 @@
+//! GitHub: `repository_dispatch` and `workflow_dispatch`, through octocrab over our own client.
+//! Facts: <https://docs.github.com/en/rest>, API version 2022-11-28.
+
+mod api;
+mod app;
+mod artifacts;
+mod explain;
+mod permissions;
+mod runs;
+mod session;
+mod status;
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use ::http::StatusCode;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use tokio::time::timeout;
+use url::Url;
+
+use super::http::request::{below, json};
+use super::http::{Http, Response};
+use super::reading::{judge, no_default_branch, unclear};
+use super::{Error, Idempotency, RequestForm, TriggerRequest, wire};
+use crate::model::{MatchedBy, Run};
+use crate::providers::target::{GitHubPipeline, GitHubSpec, Target};
+pub(super) use api::Library;
+pub(super) use permissions::permissions;
+pub(super) use session::Session;
+use session::SignedIn;
+
+/// The key that older GitHub Enterprise Servers do not know.
+const RUN_DETAILS: &str = "return_run_details";
+
+/// For the read that shows which attempt a cancel would reach: where there is no answer, the cancel matters more.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(2);
+
+pub(crate) struct GitHub<'a> {
+    target: &'a Target,
+    spec: &'a GitHubSpec,
+    http: &'a Http<'a>,
+    session: Rc<Session<'a>>,
+    /// The ref that is triggered, as it was written; empty for a `repository_dispatch`, which knows none.
+    reference: String,
+}
+
+#[derive(Serialize)]
+struct RepositoryDispatch<'a> {
+    event_type: &'a str,
+    client_payload: &'a RawValue,
+}
+
+#[derive(Serialize)]
+struct WorkflowDispatch<'a> {
+    #[serde(rename = "ref")]
+    reference: &'a str,
+    #[serde(skip_serializing_if = "serde_json::Map::is_empty")]
+    inputs: serde_json::Map<String, serde_json::Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    return_run_details: Option<bool>,
+}
+
+#[derive(Deserialize)]
+struct RunDetails {
+    workflow_run_id: u64,
+    #[serde(default, deserialize_with = "wire::url")]
+    html_url: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Visibility {
+    #[serde(default, deserialize_with = "wire::lenient")]
+    private: Option<bool>,
+}
+
+#[derive(Deserialize)]
+struct Repository {
+    #[serde(default, deserialize_with = "wire::exact")]
+    default_branch: Option<String>,
+}
+
+impl<'a> GitHub<'a> {
+    pub(super) async fn open(
+        target: &'a Target,
+        spec: &'a GitHubSpec,
+        http: &'a Http<'a>,
+        session: Rc<Session<'a>>,
+    ) -> Result<Self, Error> {
+        session.open(target, http).await?;
+        let mut github = GitHub {
+            target,
+            spec,
+            http,
+            session,
+            reference: String::new(),
+        };
+        if let GitHubPipeline::WorkflowDispatch { reference, .. } = &spec.pipeline {
+            github.reference = match reference {
+                Some(reference) => reference.full(),
+                None => github.default_branch().await?,
+            };
+        }
+        Ok(github)
+    }
+
+    async fn default_branch(&self) -> Result<String, Error> {
+        const WHAT: &str = "the repository, whose default branch is needed since there is no `ref`";
+        let read = async || {
+            let response = judge(self.get(&self.repository([])).await?, WHAT)
+                .map_err(|error| error.if_rejected(|error| self.explain_read(error)))?;
+            let repository: Repository = response.json().map_err(|why| no_default_branch(&why))?;
+            let branch = repository.default_branch;
+            branch.ok_or_else(|| no_default_branch("the answer does not name it"))
+        };
+        let repository = &self.target.repository;
+        self.http.default_branch(repository, read).await
+    }
+
+    pub(super) async fn is_public(&self) -> Result<bool, Error> {
+        let repository: Rc<Visibility> = self.read(&self.repository([]), "the repository").await?;
+        Ok(repository.private == Some(false))
+    }
+
+    pub(super) fn trigger(&self, form: RequestForm) -> TriggerRequest {
+        match &self.spec.pipeline {
+            GitHubPipeline::RepositoryDispatch {
+                event_type,
+                client_payload,
+                ..
+            } => TriggerRequest {
+                url: self.repository(["dispatches"]),
+                body: json(&RepositoryDispatch {
+                    event_type,
+                    client_payload,
+                }),
+            },
+            GitHubPipeline::WorkflowDispatch {
+                workflow, inputs, ..
+            } => TriggerRequest {
+                url: self.repository(["actions", "workflows", workflow, "dispatches"]),
+                body: json(&WorkflowDispatch {
+                    reference: &self.reference,
+                    inputs: inputs
+                        .iter()
+                        .map(|(key, value)| (key.clone(), value.as_str().into()))
+                        .collect(),
+                    return_run_details: (form == RequestForm::Preferred).then_some(true),
+                }),
+            },
+        }
+    }
+
+    pub(super) async fn send(&self, form: RequestForm) -> Result<Option<Run>, Error> {
+        let trigger = self.trigger(form);
+        let response = judge(
+            self.post(Idempotency::Once, &trigger.url, Some(&trigger.body))
+                .await?,
+            "the dispatch",
+        )?;
+        match (&self.spec.pipeline, response.status) {
+            (_, StatusCode::NO_CONTENT) => Ok(None),
+            (GitHubPipeline::WorkflowDispatch { .. }, StatusCode::OK) => {
+                let details: RunDetails =
+                    response.json().map_err(|why| unclear(&response, &why))?;
+                let id = details.workflow_run_id;
+                Ok(Some(Run {
+                    id: id.to_string(),
+                    number: None,
+                    url: self.run_page(details.html_url.as_deref(), id),
+                    matched_by: MatchedBy::Id,
+                }))
+            }
+            _ => Err(unclear(
+                &response,
+                "that is no answer of GitHub's to a dispatch",
+            )),
+        }
+    }
+
+    /// GitHub Enterprise Server before 3.21 names the key that it does not know.
+    pub(super) fn fallback(&self, rejection: &Error) -> Option<&'static str> {
+        let response = rejection.response()?;
+        let names_it = response
+            .error_message()
+            .is_some_and(|said| said.contains(RUN_DETAILS));
+        let status = matches!(
+            response.status,
+            StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY
+        );
+        (status
+            && names_it
+            && matches!(self.spec.pipeline, GitHubPipeline::WorkflowDispatch { .. }))
+        .then_some("this server doesn't support return_run_details; retried without it")
+    }
+
+    /// Cancels the run's first attempt. GitHub cancels whichever attempt is the current one, and a later one is
+    /// somebody else's: there is one only when the first is over. A token that is still good isn't renewed: there may be
+    /// no time for that.
+    pub(super) async fn cancel(&self, run: &Run) -> Result<(), Error> {
+        let session = &self.session;
+        session.renew_if_over(self.target, self.http).await?;
+        let is_over = timeout(ATTEMPT_TIMEOUT, self.is_over(run)).await;
+        if is_over.unwrap_or(false) {
+            return Ok(());
+        }
+        let url = self.repository(["actions", "runs", &run.id, "cancel"]);
+        let cancel = async || {
+            judge(
+                self.post(Idempotency::Repeatable, &url, None).await?,
+                "the cancel",
+            )
+        };
+        let signed_in = self.signed_in();
+        let response = match cancel().await {
+            Err(error) if self.renew_after(&error, &signed_in).await? => cancel().await,
+            response => response,
+        };
+        response.map(drop)
+    }
+
+    pub(super) async fn explain(&self, rejection: Error) -> Error {
+        if rejection.is_of_sign_in() {
+            return rejection;
+        }
+        explain::explain(self, rejection).await
+    }
+
+    /// A run's page for people: the one that GitHub names, if that can be taken for it.
+    fn run_page(&self, named: Option<&str>, id: u64) -> String {
+        let named = wire::page_at(named, &self.target.server.web);
+        named.unwrap_or_else(|| self.page(&["runs", &id.to_string()]))
+    }
+
+    /// A page of the repository's Actions.
+    fn page(&self, parts: &[&str]) -> String {
+        let repository = self.target.repository.split('/').chain(["actions"]);
+        let parts = repository.chain(parts.iter().copied());
+        below(&self.target.server.web, parts).to_string()
+    }
+
+    pub(super) fn runs_page(&self) -> String {
+        match &self.spec.pipeline {
+            GitHubPipeline::RepositoryDispatch { .. } => {
+                format!("{}?query=event%3Arepository_dispatch", self.page(&[]))
+            }
+            GitHubPipeline::WorkflowDispatch { workflow, .. } if workflow.contains('.') => {
+                self.page(&["workflows", workflow])
+            }
+            GitHubPipeline::WorkflowDispatch { .. } => self.page(&[]),
+        }
+    }
+
+    /// With the credential as it is now: an App's is replaced before it expires.
+    fn signed_in(&self) -> Rc<SignedIn> {
+        self.session.signed_in()
+    }
+
+    async fn get(&self, url: &Url) -> Result<Response, Error> {
+        self.signed_in().api.get(self.http, url).await
+    }
+
+    async fn post(
+        &self,
+        idempotency: Idempotency,
+        url: &Url,
+        body: Option<&RawValue>,
+    ) -> Result<Response, Error> {
+        self.signed_in()
+            .api
+            .post(self.http, idempotency, url, body)
+            .await
+    }
+
+    async fn read<T: DeserializeOwned + 'static>(
+        &self,
+        url: &Url,
+        what: &str,
+    ) -> Result<Rc<T>, Error> {
+        self.signed_in().api.get_cached(self.http, url, what).await
+    }
+
+    /// Signs in anew where an App's token is about to expire.
+    pub(super) async fn renew_in_time(&self) -> Result<(), Error> {
+        self.session.renew_in_time(self.target, self.http).await
+    }
+
+    /// Says whether there is another token than the one that was used, since that was refused.
+    async fn renew_after(&self, error: &Error, used: &Rc<SignedIn>) -> Result<bool, Error> {
+        let session = &self.session;
+        session
+            .renew_after(error, used, self.target, self.http)
+            .await
+    }
+
+    /// An address below the target repository's own.
+    fn repository<const N: usize>(&self, parts: [&str; N]) -> Url {
+        repository(self.target, parts)
+    }
+}
+
+fn repository<const N: usize>(target: &Target, parts: [&str; N]) -> Url {
+    let repository = ["repos"].into_iter().chain(target.repository.split('/'));
+    below(&target.server.api, repository.chain(parts))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::providers::target::Spec;
+    use crate::testing::arbitrary;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    /// Lends each kind of dispatch, by which nothing is sent.
+    pub(super) fn each(test: impl Fn(&GitHub<'_>)) {
+        for target in arbitrary::targets() {
+            let Spec::GitHub(spec) = &target.spec else {
+                continue;
+            };
+            arbitrary::with_http(&target, |connection, http| {
+                test(&GitHub {
+                    target: &target,
+                    spec,
+                    http,
+                    session: connection.session.clone().unwrap(),
+                    reference: "main".to_owned(),
+                });
+            });
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn an_answer_to_a_dispatch_never_panics(
+            details in arbitrary::response(json!({ "workflow_run_id": 1, "html_url": "https://x.example" })),
+            repository in arbitrary::response(json!({ "default_branch": "main" })),
+        ) {
+            if let Ok(response) = judge(details.response(), "the dispatch")
+                && let Err(why) = response.json::<RunDetails>()
+            {
+                unclear(&response, &why);
+            }
+            let _ = repository.response().json::<Repository>().map_err(|why| no_default_branch(&why));
+        }
+    }
+}

@@ -1,0 +1,279 @@
+//! What a workflow run leaves behind: jobs' logs, and an artifact with the result.
+
+use std::io::{Cursor, Read as _};
+use std::path::Path;
+use std::rc::Rc;
+
+use ::http::StatusCode;
+use chrono::{DateTime, Utc};
+use ring::digest::{SHA256, digest};
+use serde::Deserialize;
+use zip::ZipArchive;
+
+use super::GitHub;
+use crate::model::{Job, Run};
+use crate::providers::http::LogTail;
+use crate::providers::provider::{MAX_LOG_TAIL, MAX_RESULT};
+use crate::providers::wire::{self, List};
+use crate::providers::{Error, Kind};
+
+/// A zip has a little more than what is in it.
+const MAX_ARCHIVE: usize = MAX_RESULT + 64 * 1024;
+/// Most characters of a file's name that are shown.
+const MAX_NAME: usize = 255;
+/// Most files that are named where there should be one.
+const MAX_NAMED: usize = 10;
+
+#[derive(Deserialize)]
+struct Artifacts {
+    artifacts: List<Artifact>,
+}
+
+#[derive(Deserialize)]
+struct Artifact {
+    id: u64,
+    #[serde(deserialize_with = "wire::word")]
+    name: String,
+    #[serde(default, deserialize_with = "wire::lenient")]
+    expired: bool,
+    /// `sha256:` and the digest of what was uploaded.
+    #[serde(default, deserialize_with = "wire::exact")]
+    digest: Option<String>,
+    #[serde(default, deserialize_with = "wire::lenient")]
+    created_at: Option<DateTime<Utc>>,
+}
+
+impl GitHub<'_> {
+    pub(in crate::providers) async fn log(&self, job: &Job) -> Result<LogTail, Error> {
+        self.renew_in_time().await?;
+        let url = self.repository(["actions", "jobs", &job.id, "logs"]);
+        let headers = self.signed_in().api.download_headers();
+        let tail = self
+            .http
+            .tail(&url, &headers, MAX_LOG_TAIL, "the log")
+            .await?;
+        Ok(LogTail {
+            bytes: without_times(&tail.bytes),
+            ..tail
+        })
+    }
+
+    /// The artifact of that name, if it is no zip; else the one JSON file in it.
+    pub(in crate::providers) async fn result(
+        &self,
+        run: &Run,
+        name: &str,
+    ) -> Result<Vec<u8>, Error> {
+        self.renew_in_time().await?;
+        let mut url = self.repository(["actions", "runs", &run.id, "artifacts"]);
+        url.query_pairs_mut()
+            .append_pair("name", name)
+            .append_pair("per_page", "100");
+        let found: Rc<Artifacts> = self.read(&url, "the run's artifacts").await?;
+        let artifact = found.newest(name).ok_or_else(|| {
+            Error::new(Kind::Rejected, format!("the run has no artifact `{name}`"))
+                .hint("upload it in that run with actions/upload-artifact, and check `result-artifact`")
+                .missing()
+        })?;
+        let expired = || {
+            Error::new(
+                Kind::Rejected,
+                format!("the artifact `{name}` has expired or was deleted"),
+            )
+        };
+        if artifact.expired {
+            return Err(expired());
+        }
+        let id = artifact.id.to_string();
+        let url = self.repository(["actions", "artifacts", &id, "zip"]);
+        let headers = self.signed_in().api.download_headers();
+        let uploaded = self
+            .http
+            .download(&url, &headers, MAX_ARCHIVE, "the artifact")
+            .await
+            .map_err(|error| match error.response() {
+                Some(response) if response.status == StatusCode::GONE => expired(),
+                _ => error,
+            })?;
+        verify(&uploaded, artifact.digest.as_deref())?;
+        if !is_zip(&uploaded) {
+            return Ok(uploaded);
+        }
+        only_json(&uploaded).map_err(|why| {
+            Error::new(Kind::Rejected, format!("the artifact `{name}` {why}"))
+                .hint("it must hold one JSON file of at most 1 MiB")
+        })
+    }
+}
+
+impl Artifacts {
+    fn newest(&self, name: &str) -> Option<&Artifact> {
+        let of_that_name = self
+            .artifacts
+            .entries
+            .iter()
+            .filter(|artifact| artifact.name == name);
+        of_that_name.max_by_key(|artifact| (artifact.created_at, artifact.id))
+    }
+}
+
+/// Each line of a log begins with its time to the tenth of a microsecond, which nobody reads.
+fn without_times(log: &[u8]) -> Vec<u8> {
+    let mut lines = log.split_inclusive(|byte| *byte == b'\n').map(|line| {
+        let time = line.iter().position(|byte| *byte == b' ').unwrap_or(0);
+        let is_time = std::str::from_utf8(&line[..time])
+            .is_ok_and(|time| DateTime::parse_from_rfc3339(time).is_ok());
+        if is_time { &line[time + 1..] } else { line }
+    });
+    lines.by_ref().collect::<Vec<_>>().concat()
+}
+
+/// `actions/upload-artifact` with `archive: false` keeps the file itself.
+fn is_zip(bytes: &[u8]) -> bool {
+    // Of the first file, or of the directory if there is none.
+    bytes.starts_with(b"PK\x03\x04") || bytes.starts_with(b"PK\x05\x06")
+}
+
+fn verify(uploaded: &[u8], told: Option<&str>) -> Result<(), Error> {
+    let Some(told) = told.and_then(|told| told.strip_prefix("sha256:")) else {
+        return Ok(());
+    };
+    let found = digest(&SHA256, uploaded);
+    let found: Vec<_> = found
+        .as_ref()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    let found = found.concat();
+    if found.eq_ignore_ascii_case(told) {
+        return Ok(());
+    }
+    Err(Error::new(
+        Kind::Unknown,
+        "the artifact is not what was uploaded: its SHA-256 is another one than GitHub tells",
+    ))
+}
+
+/// The one file whose name ends in `.json`, or the only file. Errors are fragments.
+fn only_json(zip: &[u8]) -> Result<Vec<u8>, String> {
+    let mut archive =
+        ZipArchive::new(Cursor::new(zip)).map_err(|error| format!("is no zip file: {error}"))?;
+    let files: Vec<String> = archive
+        .file_names()
+        // A name that is no text is none that could be meant.
+        .filter_map(Result::ok)
+        .filter(|name| !name.ends_with('/'))
+        .map(std::borrow::Cow::into_owned)
+        .collect();
+    let is_json = |name: &&String| {
+        Path::new(name)
+            .extension()
+            .is_some_and(|extension| extension.eq_ignore_ascii_case("json"))
+    };
+    let mut json = files.iter().filter(is_json);
+    let name = match (json.next(), json.next(), files.as_slice()) {
+        (Some(name), None, _) | (None, None, [name]) => name,
+        (None, None, []) => return Err("is empty".to_owned()),
+        _ => {
+            let named = files.iter().take(MAX_NAMED);
+            let named: Vec<String> = named
+                .map(|name| name.chars().take(MAX_NAME).collect())
+                .collect();
+            return Err(format!("does not hold just one: {}", named.join(", ")));
+        }
+    };
+    let file = archive
+        .by_name(name)
+        .map_err(|error| format!("cannot be unpacked: {error}"))?;
+    let mut text = Vec::new();
+    // What a zip says of a file's size need not be true.
+    file.take(MAX_RESULT as u64 + 1)
+        .read_to_end(&mut text)
+        .map_err(|error| format!("cannot be unpacked: {error}"))?;
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::arbitrary;
+    use proptest::prelude::*;
+    use serde_json::json;
+    use std::io::Write as _;
+    use zip::ZipWriter;
+    use zip::write::SimpleFileOptions;
+
+    /// A zip with these files, packed.
+    fn zipped(files: &[(&str, &[u8])]) -> Vec<u8> {
+        let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+        for (name, text) in files {
+            zip.start_file(*name, SimpleFileOptions::default()).unwrap();
+            zip.write_all(text).unwrap();
+        }
+        zip.finish().unwrap().into_inner()
+    }
+
+    #[test]
+    fn times_are_taken_off_lines_that_have_them() {
+        let log = b"2026-11-23T03:00:00.1234567Z ##[group]Run\n2026-11-23T03:00:00.1234567Z \nplain line\n \n";
+        assert_eq!(without_times(log), b"##[group]Run\n\nplain line\n \n");
+    }
+
+    #[test]
+    fn a_digest_that_is_told_must_be_right() {
+        let right = "sha256:E3B0C44298FC1C149AFBF4C8996FB92427AE41E4649B934CA495991B7852B855";
+        assert!(verify(b"", Some(right)).is_ok());
+        assert!(verify(b"x", Some(right)).is_err());
+        assert!(verify(b"x", None).is_ok());
+    }
+
+    #[test]
+    fn a_zip_never_panics() {
+        let large = vec![b' '; 5_000];
+        let zips = vec![
+            zipped(&[("result.json", b"{}")]),
+            zipped(&[("a/b.json", &large), ("c.txt", b"x"), ("d/", b"")]),
+            zipped(&[]),
+        ];
+        assert_eq!(only_json(&zips[0]).unwrap(), b"{}");
+        assert_eq!(only_json(&zips[1]).unwrap(), large);
+        let place = any::<prop::sample::Index>;
+        let wrong = prop_oneof![any::<u8>(), Just(0), Just(1), Just(0xff)];
+        let wrongs = prop::collection::vec((place(), wrong), 0..5);
+        proptest!(|(zip in prop::sample::select(zips), wrongs in wrongs, cut in place(), is_cut in any::<u8>())| {
+            let mut zip = zip.clone();
+            for (place, byte) in wrongs {
+                // What tells of the files stands at the end.
+                let start = if byte % 2 == 0 { zip.len().saturating_sub(200) } else { 0 };
+                let at = start + place.index(zip.len() - start);
+                zip[at] = byte;
+            }
+            if is_cut < 20 {
+                zip.truncate(cut.index(zip.len()));
+            }
+            let _ = only_json(&zip);
+            let _ = verify(&zip, Some("sha256:e3b0"));
+        });
+    }
+
+    proptest! {
+        #[test]
+        fn an_artifact_never_panics(
+            artifacts in arbitrary::response(json!({ "artifacts": [
+                { "id": 1, "name": "result", "expired": false, "digest": "sha256:e3b0", "created_at": "2026-11-22T12:00:00Z" },
+                { "id": 2, "name": "result", "expired": true, "digest": null, "created_at": null },
+            ]})),
+            log in prop::collection::vec(prop_oneof![arbitrary::time(), arbitrary::text(), Just("\n".to_owned()), Just(" ".to_owned())], 0..9),
+            bytes in prop::collection::vec(any::<u8>(), 0..40),
+        ) {
+            if let Ok(found) = artifacts.response().json::<Artifacts>()
+                && let Some(artifact) = found.newest("result")
+            {
+                let _ = verify(&bytes, artifact.digest.as_deref());
+            }
+            without_times(log.concat().as_bytes());
+            without_times(&bytes);
+            let _ = only_json(&bytes);
+        }
+    }
+}

@@ -1,0 +1,371 @@
+//! What a rejection by GitHub means, and what to do about it.
+
+use ::http::StatusCode;
+use serde::Deserialize;
+
+use super::GitHub;
+use crate::providers::Error;
+use crate::providers::http::Response;
+use crate::providers::http::request::below;
+use crate::providers::target::{GitHubCredential, GitHubPipeline};
+use crate::providers::wire::{self, List};
+use crate::text::nearest::nearest;
+
+/// Most workflows that are named where one is not found.
+const MAX_NAMED: usize = 30;
+
+#[derive(Deserialize)]
+struct Workflows {
+    #[serde(default, deserialize_with = "wire::lenient")]
+    total_count: usize,
+    workflows: List<Workflow>,
+}
+
+#[derive(Deserialize)]
+struct Workflow {
+    #[serde(default, deserialize_with = "wire::name")]
+    name: Option<String>,
+    #[serde(deserialize_with = "wire::word")]
+    path: String,
+    #[serde(default, deserialize_with = "wire::name")]
+    state: Option<String>,
+}
+
+pub(super) async fn explain(github: &GitHub<'_>, rejection: Error) -> Error {
+    let Some(response) = rejection.response() else {
+        return rejection;
+    };
+    let said = response.error_message().unwrap_or_default();
+    match response.status {
+        StatusCode::UNAUTHORIZED => github.explain_read(rejection),
+        StatusCode::FORBIDDEN if wants_single_sign_on(response) => github.explain_read(rejection),
+        StatusCode::FORBIDDEN | StatusCode::NOT_FOUND => not_allowed(github, rejection).await,
+        StatusCode::UNPROCESSABLE_ENTITY | StatusCode::BAD_REQUEST => match reason(&said) {
+            Reason::UnknownReference => {
+                let hint = match github.default_branch_name().await {
+                    Some(name) => format!("the default branch is `{name}`; leave `ref` out to use it"),
+                    None => "check `ref`: it must be a branch or tag of the target repository".to_owned(),
+                };
+                rejection.adding(
+            format!("there is no branch or tag `{}`", github.reference), hint)
+            }
+            Reason::NoDispatch => rejection.adding(
+            "the workflow cannot be started by hand or by us",
+                "add `workflow_dispatch:` under its `on:`, on its default branch and on the ref that is to run",
+            ),
+            Reason::Disabled => rejection.adding(
+            "the workflow is disabled",
+                format!("enable it at {}; GitHub also disables scheduled workflows of repositories without activity", github.runs_page()),
+            ),
+            Reason::UnexpectedInputs => rejection.adding(
+            "the workflow does not declare these inputs",
+                format!("declare them under `on: workflow_dispatch: inputs:` of the workflow on `{}`, or remove them from `inputs`", github.reference),
+            ),
+            Reason::MissingInput => rejection.adding(
+            "the workflow requires an input that is not given",
+                "add it to `inputs`, or give it a default in the workflow",
+            ),
+            Reason::Other => rejection,
+        },
+        _ => rejection,
+    }
+}
+
+enum Reason {
+    UnknownReference,
+    NoDispatch,
+    Disabled,
+    UnexpectedInputs,
+    MissingInput,
+    Other,
+}
+
+fn reason(said: &str) -> Reason {
+    if said.contains("No ref found for") {
+        Reason::UnknownReference
+    } else if said.contains("does not have 'workflow_dispatch' trigger") {
+        Reason::NoDispatch
+    } else if said.contains("a disabled workflow") {
+        Reason::Disabled
+    } else if said.contains("Unexpected inputs provided") {
+        Reason::UnexpectedInputs
+    } else if said.contains("Required input") {
+        Reason::MissingInput
+    } else {
+        Reason::Other
+    }
+}
+
+/// 403 and 404 say little: a repository that is not there, one that the token does not see, a workflow
+/// that is not there and a permission that is missing all look the same. Reads tell them apart.
+async fn not_allowed(github: &GitHub<'_>, rejection: Error) -> Error {
+    let Some(response) = rejection.response() else {
+        return rejection;
+    };
+    let status = response.status.as_u16();
+    let said = response.error_message().unwrap_or_default();
+    if said.contains("a disabled workflow") {
+        return rejection.adding(
+            "the workflow is disabled",
+            format!("enable it at {}", github.runs_page()),
+        );
+    }
+    let repository = &github.target.repository;
+    match github.get(&github.repository([])).await {
+        Ok(read) if read.status.is_success() => {}
+        Ok(read) if matches!(read.status, StatusCode::NOT_FOUND | StatusCode::FORBIDDEN) => {
+            let message = format!(
+                "{status} for the dispatch, and {} for the repository: there is no {repository}, or the token does not see it",
+                read.status.as_u16()
+            );
+            return rejection.told(message, unseen_hint(&github.spec.credential));
+        }
+        Ok(_) | Err(_) => {
+            let hint = unseen_hint(&github.spec.credential);
+            return rejection.adding("whether the repository is visible could not be read", hint);
+        }
+    }
+    if let GitHubPipeline::WorkflowDispatch { workflow, .. } = &github.spec.pipeline
+        && is_missing(github, workflow).await
+    {
+        let hint = match workflows(github).await {
+            Some(known) => {
+                let near = nearest(workflow, known.workflows.entries.iter().map(Workflow::file));
+                let near = near
+                    .map(|near| format!("did you mean `{near}`? "))
+                    .unwrap_or_default();
+                format!(
+                    "{near}`workflow` must be the file name of one of these: {}",
+                    known.list()
+                )
+            }
+            None => "set `workflow` to the name of a file in .github/workflows there".to_owned(),
+        };
+        return rejection.told(
+            format!("{status} for the dispatch: {repository} has no workflow `{workflow}` on its default branch"),
+            hint,
+        );
+    }
+    let (needed, evidence) = permission(github, response);
+    rejection.told(
+        format!("{status} for the dispatch, yet the repository is visible: the token lacks {needed}{evidence}"),
+        allowed_hint(&github.spec.credential, &needed),
+    )
+}
+
+fn wants_single_sign_on(response: &Response) -> bool {
+    response.header("x-github-sso").is_some()
+}
+
+impl GitHub<'_> {
+    /// Rejections that need no further read: of reads, and those that mean the same for the trigger.
+    pub(super) fn explain_read(&self, rejection: Error) -> Error {
+        let Some(response) = rejection.response() else {
+            return rejection;
+        };
+        match response.status {
+            StatusCode::UNAUTHORIZED => rejection.adding(
+                "GitHub does not know the token",
+                "it is wrong, expired or revoked: make a new one and set the secret again; a token of another server is unknown here too",
+            ),
+            StatusCode::FORBIDDEN if wants_single_sign_on(response) => rejection.adding(
+                "the organisation wants the token authorised for its single sign-on",
+                "authorise it under Settings, Developer settings, Personal access tokens, Configure SSO",
+            ),
+            StatusCode::FORBIDDEN | StatusCode::NOT_FOUND => rejection.adding(
+                format!("there is no {}, or the token does not see it", self.target.repository),
+                unseen_hint(&self.spec.credential),
+            ),
+            _ => rejection,
+        }
+    }
+
+    /// Runs that are to be waited for must be readable.
+    pub(in crate::providers) fn explain_unreadable(&self, error: Error) -> Error {
+        let Some(response) = error.response() else {
+            return error;
+        };
+        if response.status != StatusCode::FORBIDDEN || wants_single_sign_on(response) {
+            return self.explain_read(error);
+        }
+        let needed = "\"Actions: read\"";
+        error.adding(
+            format!("the run could not be waited for: the token lacks {needed}"),
+            allowed_hint(&self.spec.credential, needed),
+        )
+    }
+
+    async fn default_branch_name(&self) -> Option<String> {
+        let response = self.get(&self.repository([])).await.ok()?;
+        response
+            .json::<super::Repository>()
+            .ok()
+            .and_then(|repository| repository.default_branch)
+    }
+}
+
+impl Workflows {
+    fn list(&self) -> String {
+        let named = self
+            .workflows
+            .entries
+            .iter()
+            .take(MAX_NAMED)
+            .map(|workflow| {
+                let state = match workflow.state.as_deref() {
+                    Some("active") | None => String::new(),
+                    Some(state) => format!(", {state}"),
+                };
+                let name = workflow.name.as_deref().unwrap_or("without a name");
+                format!("{} ({name}{state})", workflow.file())
+            });
+        let mut list: Vec<_> = named.collect();
+        if list.is_empty() {
+            list.push("there is none".to_owned());
+        } else if self.total_count > MAX_NAMED {
+            list.push(format!("and {} more", self.total_count - MAX_NAMED));
+        }
+        list.join(", ")
+    }
+}
+
+impl Workflow {
+    fn file(&self) -> &str {
+        self.path.rsplit('/').next().unwrap_or(&self.path)
+    }
+}
+
+async fn is_missing(github: &GitHub<'_>, workflow: &str) -> bool {
+    let url = github.repository(["actions", "workflows", workflow]);
+    let response = github.get(&url).await;
+    response.is_ok_and(|response| response.status == StatusCode::NOT_FOUND)
+}
+
+async fn workflows(github: &GitHub<'_>) -> Option<Workflows> {
+    let mut url = below(&github.repository([]), ["actions", "workflows"]);
+    url.set_query(Some("per_page=100"));
+    let response = github.get(&url).await.ok()?;
+    if response.status.is_success() {
+        response.json().ok()
+    } else {
+        None
+    }
+}
+
+/// Which permission is missing, and how we know: GitHub names scopes to classic tokens, permissions to
+/// all others.
+fn permission(github: &GitHub<'_>, response: &Response) -> (String, String) {
+    let header = |name| response.header(name).filter(|text| !text.is_empty());
+    if response.header("x-oauth-scopes").is_some() {
+        let accepted = header("x-accepted-oauth-scopes").unwrap_or("repo");
+        let has = header("x-oauth-scopes").unwrap_or("none");
+        return (
+            format!("the scope `{accepted}`"),
+            format!(" (its scopes: {has})"),
+        );
+    }
+    if let Some(accepted) = header("x-accepted-github-permissions") {
+        let evidence = format!(" (X-Accepted-GitHub-Permissions: {accepted})");
+        return (permissions_in_words(accepted), evidence);
+    }
+    let needed = match github.spec.pipeline {
+        GitHubPipeline::RepositoryDispatch { .. } => "\"Contents: write\"",
+        GitHubPipeline::WorkflowDispatch { .. } => "\"Actions: write\"",
+    };
+    (needed.to_owned(), String::new())
+}
+
+/// `contents=write,actions=read; administration=write`: `,` is and, `;` is or.
+fn permissions_in_words(header: &str) -> String {
+    let all = |alternative: &str| {
+        let names = alternative.split(',').map(|pair| {
+            let (name, level) = pair.trim().split_once('=').unwrap_or((pair.trim(), "read"));
+            format!("\"{}: {level}\"", titled(name))
+        });
+        names.collect::<Vec<_>>().join(" and ")
+    };
+    header.split(';').map(all).collect::<Vec<_>>().join(", or ")
+}
+
+/// A permission's name as GitHub's settings write it: `pull_requests` is "Pull requests".
+pub(super) fn titled(name: &str) -> String {
+    let mut characters = name.chars();
+    let first = characters.next().map(|first| first.to_ascii_uppercase());
+    let rest: String = characters.collect();
+    first.into_iter().collect::<String>() + &rest.replace('_', " ")
+}
+
+fn unseen_hint(credential: &GitHubCredential) -> &'static str {
+    match credential {
+        GitHubCredential::Token(_) => {
+            "check `repository`; a fine-grained token must be given that repository, a classic one its owner's access and the scope `repo`"
+        }
+        GitHubCredential::WorkflowToken(_) => {
+            "check `repository`; the workflow's own token sees only the workflow's own repository"
+        }
+        GitHubCredential::App(_) => "check `repository`, and that the App is installed on it",
+    }
+}
+
+fn allowed_hint(credential: &GitHubCredential, needed: &str) -> String {
+    match credential {
+        GitHubCredential::Token(_) => format!(
+            "give the token {needed} for that repository; a classic token needs the scope `repo`, and its owner write access"
+        ),
+        GitHubCredential::WorkflowToken(_) => {
+            "set it under `permissions:` of the job, like `contents: write` or `actions: write`"
+                .to_owned()
+        }
+        GitHubCredential::App(_) => {
+            format!("give the App {needed}, and accept it in its installation")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::each;
+    use super::*;
+    use crate::providers::reading::judge;
+    use crate::testing::arbitrary;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    #[test]
+    fn permissions_are_named_as_the_settings_name_them() {
+        assert_eq!(
+            permissions_in_words("contents=write"),
+            "\"Contents: write\""
+        );
+        assert_eq!(
+            permissions_in_words("actions=write,pull_requests=read; administration=write"),
+            "\"Actions: write\" and \"Pull requests: read\", or \"Administration: write\""
+        );
+    }
+
+    #[test]
+    fn an_explanation_never_panics() {
+        let rejection = arbitrary::response(json!({
+            "message": "Unexpected inputs provided: [\"return_run_details\"]", "errors": [{ "message": "no" }],
+            "error": { "message": "No ref found for: x", "detail": "a disabled workflow" },
+        }));
+        let workflows = arbitrary::response(json!({ "total_count": 40, "workflows": [
+            { "name": "Build", "path": ".github/workflows/build.yml", "state": "active" },
+        ]}));
+        each(|github| {
+            proptest!(|(rejection in &rejection, workflows in &workflows)| {
+                let response = rejection.response();
+                reason(&response.error_message().unwrap_or_default());
+                permission(github, &response);
+                if let Err(error) = judge(response, "the dispatch") {
+                    github.fallback(&error);
+                    github.explain_unreadable(github.explain_read(error));
+                }
+                if let Ok(known) = workflows.response().json::<Workflows>() {
+                    nearest("build.yml", known.workflows.entries.iter().map(Workflow::file));
+                    known.list();
+                }
+            });
+        });
+    }
+}

@@ -1,0 +1,236 @@
+//! Which runs there are that the trigger may have started.
+
+use std::rc::Rc;
+use std::time::SystemTime;
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde::Deserialize;
+use url::Url;
+
+use super::GitHub;
+use crate::model::State;
+use crate::providers::reading::beside;
+use crate::providers::target::{GitHubCredential, GitHubPipeline, short_name};
+use crate::providers::wire::{self, List, MAX_PAGES, PAGE_SIZES, PROOF_SIZES};
+use crate::providers::{Candidate, Claim, Error};
+
+#[derive(Deserialize)]
+struct Runs {
+    #[serde(default, deserialize_with = "wire::lenient")]
+    total_count: Option<usize>,
+    workflow_runs: List<WorkflowRun>,
+}
+
+#[derive(Clone, Deserialize)]
+struct WorkflowRun {
+    id: u64,
+    #[serde(default, deserialize_with = "wire::lenient")]
+    run_number: Option<u64>,
+    #[serde(default, deserialize_with = "wire::url")]
+    html_url: Option<String>,
+    #[serde(default, deserialize_with = "wire::title")]
+    display_title: String,
+    #[serde(default, deserialize_with = "wire::name")]
+    name: Option<String>,
+    #[serde(default, deserialize_with = "wire::exact")]
+    path: Option<String>,
+    #[serde(default, deserialize_with = "wire::lenient")]
+    workflow_id: u64,
+    #[serde(default, deserialize_with = "wire::exact")]
+    head_branch: Option<String>,
+    #[serde(default, deserialize_with = "wire::exact")]
+    event: Option<String>,
+    #[serde(default, deserialize_with = "wire::lenient")]
+    created_at: Option<DateTime<Utc>>,
+    #[serde(default, deserialize_with = "wire::lenient")]
+    actor: Option<User>,
+}
+
+/// A page of the newest runs.
+struct Newest {
+    runs: Vec<WorkflowRun>,
+    /// Whether there are no others.
+    is_all: bool,
+}
+
+#[derive(Clone, Deserialize)]
+struct User {
+    #[serde(deserialize_with = "wire::word")]
+    login: String,
+}
+
+impl GitHub<'_> {
+    /// The runs of this kind that there are since then, and older ones with the marker; or the newest of any kind.
+    pub(in crate::providers) async fn list_runs(
+        &self,
+        since: Option<SystemTime>,
+    ) -> Result<Vec<Candidate>, Error> {
+        self.renew_in_time().await?;
+        let (found, actor) = match since {
+            Some(since) => (self.since(since.into()).await?, self.actor().await),
+            // Nobody asks whose they are. That there is no such workflow is better told by the dispatch itself.
+            None => (
+                self.newest(&self.all_runs(), &PROOF_SIZES).await?.runs,
+                None,
+            ),
+        };
+        let candidates = found.into_iter();
+        let candidates = candidates.map(|run| self.candidate(run, actor.as_deref()));
+        Ok(candidates.collect())
+    }
+
+    fn all_runs(&self) -> Url {
+        self.repository(["actions", "runs"])
+    }
+
+    /// The newest runs without any filter, since lists with one come from a search index that may lag by hours; with
+    /// one only where a page of the newest doesn't reach back so far.
+    async fn since(&self, since: DateTime<Utc>) -> Result<Vec<WorkflowRun>, Error> {
+        let (base, event) = match &self.spec.pipeline {
+            GitHubPipeline::RepositoryDispatch { .. } => (self.all_runs(), "repository_dispatch"),
+            GitHubPipeline::WorkflowDispatch { workflow, .. } => (
+                self.repository(["actions", "workflows", workflow, "runs"]),
+                "workflow_dispatch",
+            ),
+        };
+        let Newest { mut runs, is_all } = self.newest(&base, &PAGE_SIZES).await?;
+        let is_old = |run: &WorkflowRun| run.created_at.is_some_and(|at| at < since);
+        if !is_all && !runs.iter().any(is_old) {
+            let read = wire::in_pages(&PAGE_SIZES, async |size| {
+                self.list(&base, event, since, size).await
+            });
+            runs.extend(beside(read.await, State::Queued)?.unwrap_or_default());
+        }
+        runs.retain(|run| {
+            let is_of_event = run.event.as_deref().is_none_or(|known| known == event);
+            is_of_event && (!is_old(run) || self.is_marked(run))
+        });
+        Ok(runs)
+    }
+
+    /// The newest page of a list.
+    async fn newest(&self, base: &Url, sizes: &[usize]) -> Result<Newest, Error> {
+        wire::in_pages(sizes, async |size| {
+            let mut url = base.clone();
+            url.set_query(Some(&format!("per_page={size}")));
+            let runs: Rc<Runs> = self.read(&url, "the list of runs").await?;
+            let page = &runs.workflow_runs;
+            Ok(Newest {
+                runs: page.entries.clone(),
+                is_all: page.is_last(size, page.length, runs.total_count),
+            })
+        })
+        .await
+    }
+
+    /// All there are of an event since then, as far as GitHub's search index knows.
+    async fn list(
+        &self,
+        base: &Url,
+        event: &str,
+        since: DateTime<Utc>,
+        size: usize,
+    ) -> Result<Vec<WorkflowRun>, Error> {
+        let created = format!(">={}", since.to_rfc3339_opts(SecondsFormat::Secs, true));
+        let mut found = Vec::new();
+        let mut length = 0;
+        for page in 1..=MAX_PAGES {
+            let mut url = base.clone();
+            url.query_pairs_mut()
+                .append_pair("per_page", &size.to_string())
+                .append_pair("event", event)
+                .append_pair("created", &created)
+                .append_pair("page", &page.to_string());
+            let runs: Rc<Runs> = self.read(&url, "the list of runs").await?;
+            let page = &runs.workflow_runs;
+            found.extend(page.entries.iter().cloned());
+            length += page.length;
+            if page.is_last(size, length, runs.total_count) {
+                break;
+            }
+        }
+        Ok(found)
+    }
+
+    fn is_marked(&self, run: &WorkflowRun) -> bool {
+        let marker = self.target.marker();
+        marker.is_some_and(|marker| run.display_title.contains(marker))
+    }
+
+    fn candidate(&self, run: WorkflowRun, actor: Option<&str>) -> Candidate {
+        let is_marked = self.is_marked(&run);
+        let title = run.display_title;
+        let is_ours = match (actor, &run.actor) {
+            (Some(ours), Some(theirs)) => ours == theirs.login,
+            _ => true,
+        };
+        let claim = match &self.spec.pipeline {
+            GitHubPipeline::RepositoryDispatch { .. } if is_marked => Claim::Marked,
+            GitHubPipeline::RepositoryDispatch { event_type, .. }
+                if title == *event_type && is_ours =>
+            {
+                Claim::Fits
+            }
+            GitHubPipeline::WorkflowDispatch { .. }
+                if run.head_branch.as_deref() == Some(short_name(&self.reference)) && is_ours =>
+            {
+                Claim::Fits
+            }
+            GitHubPipeline::RepositoryDispatch { .. } | GitHubPipeline::WorkflowDispatch { .. } => {
+                Claim::Other
+            }
+        };
+        let workflow = match (run.path, run.name) {
+            (Some(path), _) => path.split('@').next().unwrap_or_default().to_owned(),
+            (None, Some(name)) => name,
+            (None, None) => run.workflow_id.to_string(),
+        };
+        Candidate {
+            id: run.id.to_string(),
+            number: run.run_number,
+            url: self.run_page(run.html_url.as_deref(), run.id),
+            title,
+            workflow,
+            claim,
+        }
+    }
+
+    /// Whom GitHub names as the one who started a run by this credential, where that can be told.
+    async fn actor(&self) -> Option<String> {
+        match &self.spec.credential {
+            GitHubCredential::WorkflowToken(_) => Some("github-actions[bot]".to_owned()),
+            GitHubCredential::App(_) => self.signed_in().installed.as_ref()?.actor(),
+            GitHubCredential::Token(_) => {
+                let url = crate::providers::http::request::below(&self.target.server.api, ["user"]);
+                let user: Rc<User> = self.read(&url, "the token's owner").await.ok()?;
+                Some(user.login.clone())
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::each;
+    use super::*;
+    use crate::testing::arbitrary;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_candidate_never_panics() {
+        let runs = arbitrary::response(json!({ "total_count": 1, "workflow_runs": [{
+            "id": 1, "run_number": 7, "html_url": "https://x.example", "display_title": "deploy", "name": "Build",
+            "path": ".github/workflows/build.yml@main", "workflow_id": 3, "head_branch": "main",
+            "event": "repository_dispatch", "created_at": "2026-11-22T12:00:00Z", "actor": { "login": "octocat" },
+        }]}));
+        let actor = proptest::option::of(arbitrary::text());
+        each(|github| {
+            proptest!(|(runs in &runs, actor in &actor)| {
+                for run in runs.response().json::<Runs>().into_iter().flat_map(|runs| runs.workflow_runs.entries) {
+                    github.candidate(run, actor.as_deref());
+                }
+            });
+        });
+    }
+}

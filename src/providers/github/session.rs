@@ -1,0 +1,327 @@
+//! A sign-in that targets share: an API with a token in it, which for an App is minted once for all of them and
+//! replaced before it expires.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
+use std::rc::Rc;
+use std::time::Duration;
+
+use ::http::StatusCode;
+use futures_util::future::join_all;
+use tokio::sync::Mutex;
+use tokio::time::{Instant, timeout};
+
+use super::api::{Api, Library};
+use super::app::{self, Installed, Validity};
+use super::permissions::{Permissions, permissions};
+use crate::model::Event;
+use crate::providers::http::Http;
+use crate::providers::http::request::below;
+use crate::providers::target::{GitHubCredential, GitHubSpec, Target};
+use crate::providers::{Error, Kind};
+
+/// How long a renewal may take. Whoever renews does nothing else meanwhile.
+const RENEWAL_TIMEOUT: Duration = Duration::from_secs(20);
+/// The same as long as the token at hand is good, and how often it is tried then, also where it comes to no end.
+const EARLY_RENEWAL_TIMEOUT: Duration = Duration::from_secs(3);
+const EARLY_RENEWAL_INTERVAL: Duration = Duration::from_secs(10);
+/// Between two renewals that fail; doubled each time.
+const FIRST_PAUSE: Duration = Duration::from_secs(5);
+const MAX_PAUSE: Duration = Duration::from_mins(1);
+/// A token that was replaced is revoked when no request with it can be on its way any more.
+const RETIREMENT_PERIOD: Duration = Duration::from_secs(5);
+const REVOCATION_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// A credential at a server, and what it is for.
+pub(in crate::providers) struct Session<'a> {
+    library: Rc<Library>,
+    credential: &'a GitHubCredential,
+    permissions: Permissions,
+    /// `owner/name` of each, for which an App's token must be good.
+    repositories: RefCell<BTreeSet<String>>,
+    signed_in: RefCell<Option<Rc<SignedIn>>>,
+    /// Why nobody will be let in, once that is known.
+    refused: RefCell<Option<Error>>,
+    /// Held by whoever signs in, so that the others wait for that. Whoever holds it may be dropped: a sign-in changes
+    /// nothing before it is done.
+    signing: Mutex<()>,
+    /// The renewal that failed, if the last one did.
+    failed: RefCell<Option<FailedRenewal>>,
+    /// When a token that is still good was last tried to be renewed.
+    early: Cell<Option<Instant>>,
+    /// Tokens that were replaced before their end, and when.
+    retired: RefCell<Vec<(Instant, Rc<SignedIn>)>>,
+}
+
+struct FailedRenewal {
+    error: Error,
+    pause: Duration,
+    again_at: Instant,
+}
+
+/// What a sign-in gives.
+pub(super) struct SignedIn {
+    pub(super) api: Api,
+    /// Of an App's credential: until when it is good, and the name under which the App acts.
+    pub(super) installed: Option<Installed>,
+}
+
+impl<'a> Session<'a> {
+    /// One for that target, and for others with the same credential and permissions.
+    pub(in crate::providers) fn new(
+        target: &Target,
+        spec: &'a GitHubSpec,
+        library: Rc<Library>,
+    ) -> Self {
+        Self {
+            library,
+            credential: &spec.credential,
+            permissions: permissions(target, spec),
+            repositories: RefCell::default(),
+            signed_in: RefCell::default(),
+            refused: RefCell::default(),
+            signing: Mutex::default(),
+            failed: RefCell::default(),
+            early: Cell::default(),
+            retired: RefCell::default(),
+        }
+    }
+
+    /// Whether it can be good for one more repository.
+    pub(in crate::providers) fn has_room(&self) -> bool {
+        self.repositories.borrow().len() < app::MAX_REPOSITORIES
+    }
+
+    /// Lets it be good for that target's repository, too.
+    pub(in crate::providers) fn serve(&self, target: &Target) {
+        let repository = target.repository.clone();
+        self.repositories.borrow_mut().insert(repository);
+    }
+
+    /// Signs in, unless somebody has.
+    pub(super) async fn open(&self, target: &Target, http: &Http<'_>) -> Result<(), Error> {
+        let _signing = self.signing.lock().await;
+        if self.signed_in.borrow().is_some() {
+            return Ok(());
+        }
+        if let Some(error) = self.refused.borrow().clone() {
+            return Err(error);
+        }
+        self.sign_in(target, http).await.inspect_err(|error| {
+            if error.kind() == Kind::Rejected {
+                self.refused.replace(Some(error.clone()));
+            }
+        })
+    }
+
+    /// What the last sign-in gave; there must have been one.
+    pub(super) fn signed_in(&self) -> Rc<SignedIn> {
+        let signed_in = self.signed_in.borrow().clone();
+        signed_in.unwrap_or_else(|| unreachable!("nobody asks before signing in"))
+    }
+
+    fn validity(&self) -> Validity {
+        let signed_in = self.signed_in();
+        let installed = signed_in.installed.as_ref();
+        installed.map_or(Validity::Good, Installed::validity)
+    }
+
+    /// Signs in anew where an App's token is about to expire. Errors only where it has expired: until then it is good.
+    pub(super) async fn renew_in_time(
+        &self,
+        target: &Target,
+        http: &Http<'_>,
+    ) -> Result<(), Error> {
+        self.revoke_retired(target, http).await;
+        match self.validity() {
+            Validity::Good => Ok(()),
+            Validity::EndsSoon => {
+                self.renew_early(target, http).await;
+                Ok(())
+            }
+            Validity::Over => self.renew_if_over(target, http).await,
+        }
+    }
+
+    async fn renew_early(&self, target: &Target, http: &Http<'_>) {
+        let tried = self.early.get();
+        if tried.is_some_and(|tried| tried.elapsed() < EARLY_RENEWAL_INTERVAL) {
+            return;
+        }
+        // Where another one renews it, nobody waits for that.
+        let Ok(_signing) = self.signing.try_lock() else {
+            return;
+        };
+        self.early.set(Some(Instant::now()));
+        let before = self.signed_in();
+        match self.renew(EARLY_RENEWAL_TIMEOUT, target, http).await {
+            Ok(()) => {
+                self.early.take();
+                self.retired.borrow_mut().push((Instant::now(), before));
+            }
+            Err(error) => http.tell(Event::Trace(format_args!("{}", error.message()))),
+        }
+    }
+
+    /// Signs in anew where an App's token has expired.
+    pub(super) async fn renew_if_over(
+        &self,
+        target: &Target,
+        http: &Http<'_>,
+    ) -> Result<(), Error> {
+        if self.validity() != Validity::Over {
+            return Ok(());
+        }
+        let _signing = self.signing.lock().await;
+        if self.validity() == Validity::Over {
+            self.renew(RENEWAL_TIMEOUT, target, http).await?;
+        }
+        Ok(())
+    }
+
+    /// Signs in anew where an App's token was refused before its time, unless somebody has since. Says whether
+    /// there is another token now.
+    pub(super) async fn renew_after(
+        &self,
+        error: &Error,
+        used: &Rc<SignedIn>,
+        target: &Target,
+        http: &Http<'_>,
+    ) -> Result<bool, Error> {
+        let is_refused = error.status() == Some(StatusCode::UNAUTHORIZED);
+        if !is_refused || error.is_of_sign_in() || used.installed.is_none() {
+            return Ok(false);
+        }
+        let _signing = self.signing.lock().await;
+        if Rc::ptr_eq(used, &self.signed_in()) {
+            self.renew(RENEWAL_TIMEOUT, target, http).await?;
+        }
+        Ok(true)
+    }
+
+    /// For whoever holds the lock. After a failure nobody asks again before a pause is over.
+    async fn renew(&self, within: Duration, target: &Target, http: &Http<'_>) -> Result<(), Error> {
+        if let Some(failed) = &*self.failed.borrow()
+            && Instant::now() < failed.again_at
+        {
+            return Err(failed.error.clone());
+        }
+        let renewed = timeout(within, self.sign_in(target, http)).await;
+        let renewed = renewed.unwrap_or_else(|_| {
+            let seconds = within.as_secs();
+            let what = format!("GitHub did not give another one within {seconds} s");
+            Err(Error::new(Kind::Unknown, what).while_signing_in())
+        });
+        match renewed {
+            Ok(()) => {
+                self.failed.take();
+                http.tell(Event::Trace(format_args!("the App's token is renewed")));
+                Ok(())
+            }
+            Err(error) => {
+                let error = error.of("the App's token can't be renewed");
+                let before = self.failed.take().map(|failed| failed.pause);
+                let failed = FailedRenewal::new(&error, before);
+                self.failed.replace(Some(failed));
+                Err(error)
+            }
+        }
+    }
+
+    /// Revokes tokens that were replaced, as far as that is possible.
+    async fn revoke_retired(&self, target: &Target, http: &Http<'_>) {
+        let is_due = |(since, _): &mut (Instant, _)| since.elapsed() >= RETIREMENT_PERIOD;
+        let due: Vec<_> = self.retired.borrow_mut().extract_if(.., is_due).collect();
+        for (_, signed_in) in due {
+            let _ = timeout(REVOCATION_TIMEOUT, signed_in.revoke(target, http)).await;
+        }
+    }
+
+    /// Revokes all tokens that were made for this step, as far as that is possible; nobody can use the session
+    /// afterwards.
+    pub(in crate::providers) async fn end(&self, target: &Target, http: &Http<'_>) {
+        let retired = self.retired.take().into_iter();
+        let retired = retired.map(|(_, signed_in)| signed_in);
+        let all: Vec<_> = retired.chain(self.signed_in.take()).collect();
+        join_all(all.iter().map(|signed_in| signed_in.revoke(target, http))).await;
+    }
+
+    async fn sign_in(&self, target: &Target, http: &Http<'_>) -> Result<(), Error> {
+        let before = self.signed_in.borrow().clone();
+        let signed_in = match self.credential {
+            GitHubCredential::Token(token) | GitHubCredential::WorkflowToken(token) => SignedIn {
+                api: Api::new(&self.library, token)?,
+                installed: None,
+            },
+            GitHubCredential::App(app) => {
+                let repositories = self.repositories.borrow().clone();
+                let scope = app::Scope {
+                    repositories: &repositories,
+                    permissions: &self.permissions,
+                };
+                let before = before.as_ref().and_then(|before| before.installed.as_ref());
+                let minted =
+                    app::installation_token(target, app, &scope, before, &self.library, http);
+                let (token, installed) = minted.await.map_err(Error::while_signing_in)?;
+                http.tell(Event::Minted(&token));
+                SignedIn {
+                    api: Api::new(&self.library, &token)?,
+                    installed: Some(installed),
+                }
+            }
+        };
+        self.signed_in.replace(Some(Rc::new(signed_in)));
+        Ok(())
+    }
+}
+
+impl SignedIn {
+    /// Only what was made for this step: other tokens belong to others.
+    async fn revoke(&self, target: &Target, http: &Http<'_>) {
+        let is_over = |installed: &Installed| installed.validity() == Validity::Over;
+        if self.installed.as_ref().is_none_or(is_over) {
+            return;
+        }
+        let url = below(&target.server.api, ["installation", "token"]);
+        // Whatever comes of it, the token ends by itself.
+        let _ = self.api.delete(http, &url).await;
+    }
+}
+
+impl FailedRenewal {
+    fn new(error: &Error, before: Option<Duration>) -> Self {
+        let pause = before.map_or(FIRST_PAUSE, |before| (before * 2).min(MAX_PAUSE));
+        let said = match error.kind() {
+            Kind::RateLimited(said) => said.unwrap_or(MAX_PAUSE),
+            Kind::Unreachable | Kind::Rejected | Kind::Unknown => Duration::ZERO,
+        };
+        Self {
+            error: error.clone(),
+            pause,
+            again_at: Instant::now() + pause.max(said),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn pauses_between_failed_renewals_grow_and_heed_rate_limits() {
+        let pause = |kind, before| {
+            let failed = FailedRenewal::new(&Error::new(kind, "no"), before);
+            (
+                failed.pause.as_secs(),
+                (failed.again_at - Instant::now()).as_secs(),
+            )
+        };
+        let seconds = |seconds| Some(Duration::from_secs(seconds));
+        assert_eq!(pause(Kind::Unknown, None), (5, 5));
+        assert_eq!(pause(Kind::Rejected, seconds(5)), (10, 10));
+        assert_eq!(pause(Kind::Unreachable, seconds(40)), (60, 60));
+        assert_eq!(pause(Kind::RateLimited(seconds(2)), None), (5, 5));
+        assert_eq!(pause(Kind::RateLimited(seconds(300)), None), (5, 300));
+        assert_eq!(pause(Kind::RateLimited(None), None), (5, 60));
+    }
+}

@@ -1,0 +1,430 @@
+//! Looks at a workflow run and its jobs, and GitHub's words for where they are.
+//! Facts: <https://docs.github.com/en/rest/actions/workflow-runs>, `…/workflow-jobs`.
+
+use std::rc::Rc;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Deserializer};
+use url::Url;
+
+use super::GitHub;
+use crate::model::{
+    BlockedOn, Conclusion, Job, JobKind, ProviderStatus, Run, Snapshot, State, Step, Times,
+};
+use crate::providers::reading::{beside, unreadable};
+use crate::providers::wire::{self, List, MAX_PAGES, PAGE_SIZES};
+use crate::providers::{Depth, Error};
+
+#[derive(Deserialize)]
+struct WorkflowRun {
+    id: u64,
+    #[serde(default, deserialize_with = "wire::lenient")]
+    run_number: Option<u64>,
+    #[serde(default, deserialize_with = "wire::lenient")]
+    run_attempt: Option<u64>,
+    #[serde(deserialize_with = "wire::word")]
+    status: String,
+    #[serde(default, deserialize_with = "wire::maybe_word")]
+    conclusion: Option<String>,
+    #[serde(default, deserialize_with = "wire::lenient")]
+    created_at: Option<DateTime<Utc>>,
+    #[serde(default, deserialize_with = "wire::lenient")]
+    run_started_at: Option<DateTime<Utc>>,
+    /// Of a completed run the time of its end: there is no other one.
+    #[serde(default, deserialize_with = "wire::lenient")]
+    updated_at: Option<DateTime<Utc>>,
+}
+
+#[derive(Deserialize)]
+struct Jobs {
+    #[serde(default, deserialize_with = "wire::lenient")]
+    total_count: Option<usize>,
+    jobs: List<WorkflowJob>,
+}
+
+#[derive(Deserialize)]
+struct WorkflowJob {
+    id: u64,
+    #[serde(default, deserialize_with = "wire::name")]
+    name: Option<String>,
+    #[serde(deserialize_with = "wire::word")]
+    status: String,
+    #[serde(default, deserialize_with = "wire::maybe_word")]
+    conclusion: Option<String>,
+    #[serde(default, deserialize_with = "wire::url")]
+    html_url: Option<String>,
+    #[serde(default, deserialize_with = "wire::lenient")]
+    created_at: Option<DateTime<Utc>>,
+    #[serde(default, deserialize_with = "wire::lenient")]
+    started_at: Option<DateTime<Utc>>,
+    #[serde(default, deserialize_with = "wire::lenient")]
+    completed_at: Option<DateTime<Utc>>,
+    #[serde(default, rename = "steps", deserialize_with = "failed_step")]
+    failed_step: Option<WorkflowStep>,
+}
+
+#[derive(Deserialize)]
+struct WorkflowStep {
+    #[serde(deserialize_with = "wire::word")]
+    name: String,
+    #[serde(default, deserialize_with = "wire::lenient")]
+    number: Option<u64>,
+    #[serde(default, deserialize_with = "wire::name")]
+    conclusion: Option<String>,
+}
+
+/// Only that one is kept: a run may have a hundred thousand steps.
+fn failed_step<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<WorkflowStep>, D::Error> {
+    let steps: List<WorkflowStep> = wire::lenient(deserializer)?;
+    let failed =
+        |step: &WorkflowStep| matches!(step.conclusion.as_deref(), Some("failure" | "timed_out"));
+    Ok(steps.entries.into_iter().find(failed))
+}
+
+#[derive(Deserialize)]
+struct PendingDeployment {
+    #[serde(default, deserialize_with = "wire::lenient")]
+    environment: Environment,
+    #[serde(default, deserialize_with = "wire::lenient")]
+    wait_timer: Option<u64>,
+    #[serde(default, deserialize_with = "wire::lenient")]
+    reviewers: List<Reviewer>,
+}
+
+#[derive(Deserialize, Default)]
+struct Environment {
+    #[serde(default, deserialize_with = "wire::name")]
+    name: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Reviewer {
+    #[serde(default, deserialize_with = "wire::lenient")]
+    reviewer: Option<Account>,
+}
+
+/// A user has a login, a team a name.
+#[derive(Deserialize)]
+struct Account {
+    #[serde(default, deserialize_with = "wire::name")]
+    login: Option<String>,
+    #[serde(default, deserialize_with = "wire::name")]
+    name: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct ConcurrencyGroups {
+    concurrency_groups: List<ConcurrencyGroup>,
+}
+
+#[derive(Deserialize)]
+struct ConcurrencyGroup {
+    /// What of this run is in the group: itself, or jobs of it. Empty where it has left the group already.
+    #[serde(default, deserialize_with = "wire::lenient")]
+    group_members: List<GroupMember>,
+}
+
+#[derive(Deserialize)]
+struct GroupMember {
+    /// 0 for whoever has its turn.
+    #[serde(default, deserialize_with = "wire::lenient")]
+    position: Option<u64>,
+}
+
+impl GitHub<'_> {
+    /// Looks at the first attempt of a run: it has just been started, and a re-run is another run.
+    pub(in crate::providers) async fn status(
+        &self,
+        run: &Run,
+        depth: Depth,
+    ) -> Result<Snapshot, Error> {
+        const WHAT: &str = "the run";
+        self.renew_in_time().await?;
+        let url = self.repository(["actions", "runs", &run.id, "attempts", "1"]);
+        let signed_in = self.signed_in();
+        let found: Rc<WorkflowRun> = match self.read(&url, WHAT).await {
+            Err(error) if self.renew_after(&error, &signed_in).await? => {
+                self.read(&url, WHAT).await?
+            }
+            found => found?,
+        };
+        if found.id.to_string() != run.id {
+            return Err(unreadable(WHAT, "the answer is about another run"));
+        }
+        let status = found.status.as_str();
+        let blocked_on = match status {
+            "waiting" => self.reviews(run).await?,
+            "pending" => Some(self.turn(run).await?),
+            _ => None,
+        };
+        let state = state(status, found.conclusion.as_deref(), blocked_on.as_ref());
+        let jobs = match depth {
+            Depth::Run => None,
+            Depth::Jobs => beside(
+                wire::in_pages(&PAGE_SIZES, async |size| self.jobs(run, state, size).await).await,
+                state,
+            )?,
+        };
+        Ok(found.snapshot(state, blocked_on, jobs))
+    }
+
+    /// Whether the first attempt is known to be over.
+    pub(super) async fn is_over(&self, run: &Run) -> bool {
+        let url = self.repository(["actions", "runs", &run.id, "attempts", "1"]);
+        let found: Result<Rc<WorkflowRun>, Error> = self.read(&url, "the run").await;
+        found.is_ok_and(|found| found.status == "completed")
+    }
+
+    async fn jobs(&self, run: &Run, of_run: State, size: usize) -> Result<Vec<Job>, Error> {
+        let base = self.repository(["actions", "runs", &run.id, "attempts", "1", "jobs"]);
+        let mut jobs = Vec::new();
+        let mut length = 0;
+        for page in 1..=MAX_PAGES {
+            let mut url = base.clone();
+            url.set_query(Some(&format!("per_page={size}&page={page}")));
+            let read: Rc<Jobs> = self.read(&url, "the run's jobs").await?;
+            let entries = read.jobs.entries.iter();
+            jobs.extend(entries.map(|read| job(read, of_run, &self.target.server.web)));
+            length += read.jobs.length;
+            if read.jobs.is_last(size, length, read.total_count) {
+                break;
+            }
+        }
+        Ok(jobs)
+    }
+
+    /// Who must approve what; `None` where nobody is told.
+    async fn reviews(&self, run: &Run) -> Result<Option<BlockedOn>, Error> {
+        let url = self.repository(["actions", "runs", &run.id, "pending_deployments"]);
+        let read = self.read(&url, "what the run waits for").await;
+        let pending: Option<Rc<List<PendingDeployment>>> = beside(read, State::Queued)?;
+        Ok(pending.and_then(|pending| held_by(&pending.entries)))
+    }
+
+    /// Servers may lack the position.
+    async fn turn(&self, run: &Run) -> Result<BlockedOn, Error> {
+        let url = self.repository(["actions", "runs", &run.id, "concurrency_groups"]);
+        let read = self.read(&url, "the concurrency groups").await;
+        let groups: Option<Rc<ConcurrencyGroups>> = beside(read, State::Queued)?;
+        Ok(BlockedOn::Turn {
+            position: groups.and_then(|groups| groups.position()),
+        })
+    }
+}
+
+impl WorkflowRun {
+    fn snapshot(
+        &self,
+        state: State,
+        blocked_on: Option<BlockedOn>,
+        jobs: Option<Vec<Job>>,
+    ) -> Snapshot {
+        let is_over = state.conclusion().is_some();
+        Snapshot {
+            state,
+            provider_status: ProviderStatus {
+                state: self.status.clone(),
+                conclusion: self.conclusion.clone(),
+            },
+            lacks_conclusion: self.status == "completed" && self.conclusion.is_none(),
+            number: self.run_number,
+            attempt: self.run_attempt,
+            times: Times {
+                created: self.created_at,
+                started: self.run_started_at,
+                completed: self.updated_at.filter(|_| is_over),
+            },
+            changed: self.updated_at,
+            blocked_on,
+            jobs,
+        }
+    }
+}
+
+/// Who must approve, else what must pass.
+fn held_by(pending: &[PendingDeployment]) -> Option<BlockedOn> {
+    let reviews: Vec<_> = pending
+        .iter()
+        .filter_map(PendingDeployment::review)
+        .collect();
+    if !reviews.is_empty() {
+        return Some(BlockedOn::Person(wire::listed(&reviews, "; ")));
+    }
+    let timers = pending.iter().filter_map(PendingDeployment::timer);
+    timers.map(BlockedOn::Passing).next()
+}
+
+impl ConcurrencyGroups {
+    fn position(&self) -> Option<u64> {
+        let groups = self.concurrency_groups.entries.iter();
+        let members = groups.flat_map(|group| &group.group_members.entries);
+        members.filter_map(|member| member.position).max()
+    }
+}
+
+impl PendingDeployment {
+    fn review(&self) -> Option<String> {
+        let names: Vec<_> = self
+            .reviewers
+            .entries
+            .iter()
+            .filter_map(|reviewer| reviewer.reviewer.as_ref())
+            .filter_map(|account| account.login.as_deref().or(account.name.as_deref()))
+            .collect();
+        (self.reviewers.length > 0).then(|| {
+            let by = if names.is_empty() {
+                String::new()
+            } else {
+                format!(" by {}", wire::listed(&names, " or "))
+            };
+            format!(
+                "approval of the environment {}{by}",
+                self.environment.name()
+            )
+        })
+    }
+
+    fn timer(&self) -> Option<String> {
+        let minutes = self.wait_timer.filter(|minutes| *minutes > 0)?;
+        let environment = self.environment.name();
+        Some(format!("the wait timer of {environment} ({minutes} min)"))
+    }
+}
+
+impl Environment {
+    fn name(&self) -> &str {
+        self.name.as_deref().unwrap_or("that has no name")
+    }
+}
+
+/// A job of a run that is there.
+fn job(job: &WorkflowJob, of_run: State, web: &Url) -> Job {
+    let status = job.status.as_str();
+    let state = match status {
+        // Whether that is for a person or for a time, the run tells.
+        "waiting" if of_run == State::Blocked => State::Blocked,
+        _ => state(status, job.conclusion.as_deref(), None),
+    };
+    Job {
+        id: job.id.to_string(),
+        name: job.name.clone().unwrap_or_else(|| job.id.to_string()),
+        kind: JobKind::Job,
+        state,
+        times: Times {
+            created: job.created_at,
+            started: job.started_at,
+            completed: job.completed_at,
+        },
+        url: wire::page_at(job.html_url.as_deref(), web),
+        failed_step: job.failed_step.as_ref().map(|step| Step {
+            name: step.name.clone(),
+            number: step.number,
+        }),
+        log_size: None,
+    }
+}
+
+/// Unknown statuses count as running, and so does an end without a conclusion: that is about to come.
+fn state(status: &str, conclusion: Option<&str>, blocked_on: Option<&BlockedOn>) -> State {
+    match status {
+        "completed" => conclusion.map_or(State::Running, |word| {
+            State::Completed(self::conclusion(word))
+        }),
+        "waiting" if matches!(blocked_on, Some(BlockedOn::Person(_))) => State::Blocked,
+        "queued" | "requested" | "pending" | "waiting" => State::Queued,
+        _ => State::Running,
+    }
+}
+
+/// An end that nobody has heard of is no success.
+fn conclusion(word: &str) -> Conclusion {
+    match word {
+        "success" => Conclusion::Success,
+        "neutral" => Conclusion::Neutral,
+        "skipped" => Conclusion::Skipped,
+        "cancelled" | "stale" => Conclusion::Cancelled,
+        _ => Conclusion::Failure,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::arbitrary;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    #[test]
+    fn every_status_is_a_state() {
+        let person = BlockedOn::Person("approval".to_owned());
+        for (status, blocked_on, expected) in [
+            ("queued", None, State::Queued),
+            ("requested", None, State::Queued),
+            ("pending", None, State::Queued),
+            ("waiting", None, State::Queued),
+            ("waiting", Some(&person), State::Blocked),
+            ("in_progress", None, State::Running),
+            ("contemplating", None, State::Running),
+            ("completed", None, State::Running),
+            ("", None, State::Running),
+        ] {
+            assert_eq!(state(status, None, blocked_on), expected, "{status}");
+        }
+    }
+
+    #[test]
+    fn every_conclusion_is_one_of_ours() {
+        for (word, expected) in [
+            (Some("success"), Conclusion::Success),
+            (Some("neutral"), Conclusion::Neutral),
+            (Some("skipped"), Conclusion::Skipped),
+            (Some("cancelled"), Conclusion::Cancelled),
+            (Some("stale"), Conclusion::Cancelled),
+            (Some("failure"), Conclusion::Failure),
+            (Some("timed_out"), Conclusion::Failure),
+            (Some("startup_failure"), Conclusion::Failure),
+            (Some("action_required"), Conclusion::Failure),
+            (Some("exploded"), Conclusion::Failure),
+        ] {
+            let expected = State::Completed(expected);
+            assert_eq!(state("completed", word, None), expected, "{word:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_look_never_panics(
+            run in arbitrary::response(json!({
+                "id": 1, "run_number": 7, "run_attempt": 1, "status": "completed", "conclusion": "failure",
+                "created_at": "2026-11-22T12:00:00Z", "run_started_at": "2026-11-22T12:00:00Z",
+                "updated_at": "2026-11-22T12:00:09.5+01:00",
+            })),
+            jobs in arbitrary::response(json!({ "total_count": 2, "jobs": [{
+                "id": 9, "name": "test", "status": "completed", "conclusion": "failure", "html_url": "https://x.example",
+                "created_at": "2026-11-22T12:00:00Z", "started_at": "2026-11-22T12:00:00Z",
+                "completed_at": "2026-11-22T12:00:00Z",
+                "steps": [{ "name": "unit", "number": 2, "conclusion": "failure" }],
+            }]})),
+            pending in arbitrary::response(json!([{
+                "environment": { "name": "production" }, "wait_timer": 3,
+                "reviewers": [{ "reviewer": { "login": "octocat", "name": "Octo" } }],
+            }])),
+            groups in arbitrary::response(json!({ "concurrency_groups": [{ "position": 2 }] })),
+        ) {
+            let blocked_on = match (pending.response().json::<List<_>>(), groups.response().json()) {
+                (Ok(pending), _) => held_by(&pending.entries),
+                (_, Ok(groups)) => Some(BlockedOn::Turn { position: ConcurrencyGroups::position(&groups) }),
+                (Err(_), Err(_)) => None,
+            };
+            if let Ok(run) = run.response().json::<WorkflowRun>() {
+                let state = state("waiting", run.conclusion.as_deref(), blocked_on.as_ref());
+                let jobs = jobs.response().json::<Jobs>();
+                let web = Url::parse("https://x.example").unwrap();
+                let jobs = jobs.map(|jobs| jobs.jobs.entries.iter().map(|read| job(read, state, &web)).collect());
+                run.snapshot(state, blocked_on, jobs.ok());
+            }
+        }
+    }
+}

@@ -1,0 +1,335 @@
+//! GitLab: pipelines by trigger token and by access token, which are two endpoints with two shapes.
+//! Facts: <https://docs.gitlab.com/api/pipelines/>, <https://docs.gitlab.com/ci/triggers/>.
+
+mod artifacts;
+mod explain;
+mod runs;
+mod status;
+
+use std::cell::Cell;
+
+use ::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
+use url::Url;
+
+use super::http::request::{below, credential_header, json};
+use super::http::{Http, Response};
+use super::reading::{judge, no_default_branch, parse, unclear};
+use super::{Error, Idempotency, Kind, Secrets, TriggerRequest, wire};
+use crate::model::{MatchedBy, Run, Secret};
+use crate::providers::target::{GitLabCredential, GitLabSpec, Target};
+
+const PRIVATE_TOKEN: HeaderName = HeaderName::from_static("private-token");
+
+pub(crate) struct GitLab<'a> {
+    target: &'a Target,
+    spec: &'a GitLabSpec,
+    http: &'a Http<'a>,
+    /// The ref that is triggered, as it was written.
+    reference: String,
+    /// The project's id, once an answer tells it: a path is no longer good for much where the project has moved.
+    project_id: Cell<Option<u64>>,
+    /// What is known of the pipelines that a pipeline starts elsewhere.
+    downstream: Cell<status::Downstream>,
+}
+
+/// Body of `POST /projects/:id/trigger/pipeline`.
+#[derive(Serialize)]
+struct ByTriggerToken<'a> {
+    token: &'a str,
+    #[serde(rename = "ref")]
+    reference: &'a str,
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    variables: Map<String, Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    inputs: Option<&'a RawValue>,
+}
+
+/// Body of `POST /projects/:id/pipeline`.
+#[derive(Serialize)]
+struct ByAccessToken<'a> {
+    #[serde(rename = "ref")]
+    reference: &'a str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    variables: Vec<KeyValue<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    inputs: Option<&'a RawValue>,
+}
+
+#[derive(Serialize)]
+struct KeyValue<'a> {
+    key: &'a str,
+    value: &'a str,
+    variable_type: &'static str,
+}
+
+#[derive(Deserialize)]
+struct Pipeline {
+    id: u64,
+    #[serde(default, deserialize_with = "wire::lenient")]
+    iid: Option<u64>,
+    #[serde(default, deserialize_with = "wire::url")]
+    web_url: Option<String>,
+    #[serde(default, deserialize_with = "wire::lenient")]
+    project_id: Option<u64>,
+}
+
+#[derive(Deserialize)]
+struct Visibility {
+    #[serde(default, deserialize_with = "wire::exact")]
+    visibility: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Project {
+    #[serde(default, deserialize_with = "wire::exact")]
+    default_branch: Option<String>,
+}
+
+impl<'a> GitLab<'a> {
+    pub(super) async fn open(
+        target: &'a Target,
+        spec: &'a GitLabSpec,
+        http: &'a Http<'a>,
+    ) -> Result<Self, Error> {
+        let mut gitlab = GitLab {
+            target,
+            spec,
+            http,
+            reference: String::new(),
+            project_id: Cell::default(),
+            downstream: Cell::default(),
+        };
+        gitlab.reference = match &spec.reference {
+            Some(reference) => reference.full(),
+            None => gitlab.default_branch().await?,
+        };
+        Ok(gitlab)
+    }
+
+    async fn default_branch(&self) -> Result<String, Error> {
+        const WHAT: &str = "the project, whose default branch is needed since there is no `ref`";
+        let read = async || {
+            let explain = |error: Error| {
+                if self.reader().is_none() {
+                    let hint = "set `ref`, or give an access token that can read in `token`";
+                    error.adding("the trigger token reads nothing", hint)
+                } else {
+                    self.explain_read(error)
+                }
+            };
+            let response = judge(self.get(&self.project([])).await?, WHAT)
+                .map_err(|error| error.if_rejected(explain))?;
+            let project: Project = response.json().map_err(|why| no_default_branch(&why))?;
+            project
+                .default_branch
+                .filter(|branch| !branch.is_empty())
+                .ok_or_else(|| {
+                    Error::new(
+                        Kind::Rejected,
+                        "the project has no default branch, or does not show it",
+                    )
+                    .hint("set `ref`")
+                })
+        };
+        let repository = &self.target.repository;
+        self.http.default_branch(repository, read).await
+    }
+
+    /// A project that only those who are signed in can read isn't public.
+    pub(super) async fn is_public(&self) -> Result<bool, Error> {
+        let project: Visibility = self.read(&self.project([]), "the project").await?;
+        Ok(project.visibility.as_deref() == Some("public"))
+    }
+
+    pub(super) fn trigger(&self, secrets: Secrets) -> TriggerRequest {
+        let inputs = self.spec.inputs.as_deref();
+        let variables = self.spec.variables.iter().map(|variable| {
+            (
+                variable.key.as_str(),
+                secrets.show_argument(&variable.value),
+            )
+        });
+        match &self.spec.credential {
+            GitLabCredential::Trigger { token, .. } => TriggerRequest {
+                url: self.project(["trigger", "pipeline"]),
+                body: json(&ByTriggerToken {
+                    token: secrets.show(token),
+                    reference: &self.reference,
+                    variables: variables
+                        .map(|(key, value)| (key.to_owned(), value.into()))
+                        .collect(),
+                    inputs,
+                }),
+            },
+            GitLabCredential::Access(_) => TriggerRequest {
+                url: self.project(["pipeline"]),
+                body: json(&ByAccessToken {
+                    reference: &self.reference,
+                    variables: variables
+                        .map(|(key, value)| KeyValue {
+                            key,
+                            value,
+                            variable_type: "env_var",
+                        })
+                        .collect(),
+                    inputs,
+                }),
+            },
+        }
+    }
+
+    pub(super) async fn send(&self) -> Result<Run, Error> {
+        let trigger = self.trigger(Secrets::Sent);
+        let credential = match &self.spec.credential {
+            GitLabCredential::Trigger { .. } => None,
+            GitLabCredential::Access(token) => Some(token),
+        };
+        let headers = Self::headers(credential)?;
+        let body = Some(&*trigger.body);
+        let response = self
+            .http
+            .plain(Idempotency::Once, Method::POST, &trigger.url, headers, body)
+            .await?;
+        let response = judge(response, "the trigger")?;
+        if response.status != StatusCode::CREATED {
+            return Err(unclear(
+                &response,
+                "that is no answer of GitLab's to a trigger",
+            ));
+        }
+        let pipeline: Pipeline = response.json().map_err(|why| unclear(&response, &why))?;
+        self.project_id.set(pipeline.project_id);
+        Ok(Run {
+            id: pipeline.id.to_string(),
+            number: pipeline.iid,
+            url: self.pipeline_page(pipeline.web_url.as_deref(), pipeline.id),
+            matched_by: MatchedBy::Id,
+        })
+    }
+
+    pub(super) async fn cancel(&self, run: &Run) -> Result<(), Error> {
+        let url = self.project(["pipelines", &run.id, "cancel"]);
+        let response = self.exchange(Method::POST, &url).await?;
+        judge(response, "the cancel").map(drop)
+    }
+
+    pub(super) async fn explain(&self, rejection: Error) -> Error {
+        explain::explain(self, rejection).await
+    }
+
+    pub(super) fn runs_page(&self) -> String {
+        if self.target.repository.contains('/') {
+            let parts = self.target.repository.split('/').chain(["-", "pipelines"]);
+            below(&self.target.server.web, parts).to_string()
+        } else {
+            format!(
+                "{} (project {})",
+                self.target.server.web, self.target.repository
+            )
+        }
+    }
+
+    /// A pipeline's page for people: the one that GitLab names, if that can be taken for it. By its id alone a project
+    /// has no pages but one, which leads to it.
+    fn pipeline_page(&self, named: Option<&str>, id: u64) -> String {
+        let server = &self.target.server.web;
+        let repository = &self.target.repository;
+        wire::page_at(named, server).unwrap_or_else(|| {
+            if repository.contains('/') {
+                let id = id.to_string();
+                let parts = repository.split('/').chain(["-", "pipelines", &id]);
+                below(server, parts).to_string()
+            } else {
+                below(server, ["projects", repository]).to_string()
+            }
+        })
+    }
+
+    /// An address below the project's own. A path is one part there, each `/` of it escaped.
+    fn project<const N: usize>(&self, parts: [&str; N]) -> Url {
+        let id = self.project_id.get().map(|id| id.to_string());
+        let project = id.as_deref().unwrap_or(&self.target.repository);
+        let project = ["projects", project];
+        below(&self.target.server.api, project.into_iter().chain(parts))
+    }
+
+    /// Who may read, if anybody: a trigger token may not.
+    fn reader(&self) -> Option<&'a Secret> {
+        match &self.spec.credential {
+            GitLabCredential::Access(token) => Some(token),
+            GitLabCredential::Trigger { reader, .. } => reader.as_ref(),
+        }
+    }
+
+    async fn get(&self, url: &Url) -> Result<Response, Error> {
+        self.exchange(Method::GET, url).await
+    }
+
+    async fn read<T: DeserializeOwned>(&self, url: &Url, what: &str) -> Result<T, Error> {
+        parse(judge(self.get(url).await?, what)?, what)
+    }
+
+    fn headers(token: Option<&Secret>) -> Result<HeaderMap, Error> {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+        if let Some(token) = token {
+            headers.insert(PRIVATE_TOKEN, credential_header(token.expose())?);
+        }
+        Ok(headers)
+    }
+
+    /// As the one who may read; what has no body and starts nothing.
+    async fn exchange(&self, method: Method, url: &Url) -> Result<Response, Error> {
+        let headers = Self::headers(self.reader())?;
+        self.http
+            .plain(Idempotency::Repeatable, method, url, headers, None)
+            .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::providers::target::Spec;
+    use crate::testing::arbitrary;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    /// Lends each kind of trigger, by which nothing is sent.
+    pub(super) fn each(test: impl Fn(&GitLab<'_>)) {
+        for target in arbitrary::targets() {
+            let Spec::GitLab(spec) = &target.spec else {
+                continue;
+            };
+            arbitrary::with_http(&target, |_, http| {
+                test(&GitLab {
+                    target: &target,
+                    spec,
+                    http,
+                    reference: "main".to_owned(),
+                    project_id: Cell::default(),
+                    downstream: Cell::default(),
+                });
+            });
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn an_answer_to_a_trigger_never_panics(
+            pipeline in arbitrary::response(json!({ "id": 1, "iid": 7, "web_url": "https://x.example", "project_id": 1 })),
+            project in arbitrary::response(json!({ "default_branch": "main" })),
+        ) {
+            if let Ok(response) = judge(pipeline.response(), "the trigger")
+                && let Err(why) = response.json::<Pipeline>()
+            {
+                unclear(&response, &why);
+            }
+            let _ = project.response().json::<Project>().map_err(|why| no_default_branch(&why));
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! What a pipeline leaves behind: jobs' logs, and a file with the result.
+
+use ::http::StatusCode;
+
+use super::GitLab;
+use crate::model::{Job, Run};
+use crate::providers::http::LogTail;
+use crate::providers::provider::{MAX_LOG_TAIL, MAX_RESULT};
+use crate::providers::{Error, Kind, wire};
+
+impl GitLab<'_> {
+    pub(in crate::providers) async fn log(&self, job: &Job) -> Result<LogTail, Error> {
+        let mut url = self.project(["jobs", &job.id, "trace"]);
+        // Older servers send all of it whatever is asked for.
+        let skipped = job
+            .log_size
+            .map_or(0, |size| size.saturating_sub(MAX_LOG_TAIL as u64));
+        if skipped > 0 {
+            url.set_query(Some(&format!("byte_offset={skipped}")));
+        }
+        let tail = self
+            .http
+            .tail(
+                &url,
+                &Self::headers(self.reader())?,
+                MAX_LOG_TAIL,
+                "the log",
+            )
+            .await?;
+        Ok(LogTail {
+            is_cut: tail.is_cut || skipped > 0,
+            ..tail
+        })
+    }
+
+    /// A file in the artifacts of the pipeline's job of that name; of several the last one's.
+    pub(in crate::providers) async fn result(
+        &self,
+        run: &Run,
+        job: &str,
+        path: &str,
+    ) -> Result<Vec<u8>, Error> {
+        let jobs = self.jobs(run).await?;
+        let Some(found) = jobs
+            .iter()
+            .rev()
+            .find(|found| found.name.as_deref() == Some(job))
+        else {
+            let names: Vec<_> = jobs.iter().filter_map(|job| job.name.as_deref()).collect();
+            return Err(Error::new(
+                Kind::Rejected,
+                format!(
+                    "the pipeline has no job `{job}`; it has: {}",
+                    wire::listed(&names, ", ")
+                ),
+            )
+            .hint("check `result-artifact`: it is `job:path`"));
+        };
+        let id = found.id.to_string();
+        let parts = ["jobs", &id, "artifacts"]
+            .into_iter()
+            .chain(path.split('/'));
+        let url = crate::providers::http::request::below(&self.project([]), parts);
+        self.http
+            .download(&url, &Self::headers(self.reader())?, MAX_RESULT, "the file")
+            .await
+            .map_err(|error| match error.response() {
+                Some(response) if response.status == StatusCode::NOT_FOUND => error.adding(
+                    format!("the job `{job}` has no artifact `{path}`"),
+                    "let the job keep it under `artifacts: paths:`, and check `result-artifact`",
+                ),
+                _ => error,
+            })
+    }
+}

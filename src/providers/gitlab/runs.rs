@@ -1,0 +1,139 @@
+//! Which pipelines there are that the trigger may have started.
+
+use std::time::SystemTime;
+
+use chrono::{DateTime, Utc};
+use serde::Deserialize;
+
+use super::GitLab;
+use crate::providers::http::request::below;
+use crate::providers::target::{GitLabCredential, short_name};
+use crate::providers::wire::{self, List, PAGE_SIZES, PROOF_SIZES};
+use crate::providers::{Candidate, Claim, Error};
+
+#[derive(Deserialize)]
+struct Pipeline {
+    id: u64,
+    #[serde(default, deserialize_with = "wire::lenient")]
+    iid: Option<u64>,
+    #[serde(default, rename = "ref", deserialize_with = "wire::exact")]
+    reference: Option<String>,
+    #[serde(default, deserialize_with = "wire::name")]
+    source: Option<String>,
+    #[serde(default, deserialize_with = "wire::lenient")]
+    created_at: Option<DateTime<Utc>>,
+    #[serde(default, deserialize_with = "wire::url")]
+    web_url: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct User {
+    #[serde(deserialize_with = "wire::word")]
+    username: String,
+}
+
+impl GitLab<'_> {
+    /// Of the newest hundred of this kind those since then; where that is not given, the newest of any kind.
+    pub(in crate::providers) async fn list_runs(
+        &self,
+        since: Option<SystemTime>,
+    ) -> Result<Vec<Candidate>, Error> {
+        let source = match self.spec.credential {
+            GitLabCredential::Trigger { .. } => "trigger",
+            GitLabCredential::Access(_) => "api",
+        };
+        let user = match since {
+            Some(_) => self.user().await,
+            // Nobody asks whose they are.
+            None => None,
+        };
+        let sizes: &[usize] = match since {
+            Some(_) => &PAGE_SIZES,
+            None => &PROOF_SIZES,
+        };
+        let mut url = self.project(["pipelines"]);
+        {
+            let mut query = url.query_pairs_mut();
+            if since.is_some() {
+                query
+                    .append_pair("ref", short_name(&self.reference))
+                    .append_pair("source", source);
+            }
+            query
+                .append_pair("order_by", "id")
+                .append_pair("sort", "desc");
+            if let Some(user) = &user {
+                query.append_pair("username", user);
+            }
+        }
+        let found: List<Pipeline> = wire::in_pages(sizes, async |size| {
+            let mut url = url.clone();
+            url.query_pairs_mut()
+                .append_pair("per_page", &size.to_string());
+            self.read(&url, "the list of pipelines").await
+        })
+        .await?;
+        let since = since.map(DateTime::<Utc>::from);
+        Ok(found
+            .entries
+            .into_iter()
+            // Servers may ignore a filter by time.
+            .filter(|pipeline| {
+                since.is_none_or(|since| pipeline.created_at.is_some_and(|at| at >= since))
+            })
+            .map(|pipeline| self.candidate(&pipeline, source))
+            .collect())
+    }
+
+    fn candidate(&self, pipeline: &Pipeline, source: &str) -> Candidate {
+        let fits = pipeline.reference.as_deref() == Some(short_name(&self.reference))
+            && pipeline.source.as_deref() == Some(source);
+        Candidate {
+            id: pipeline.id.to_string(),
+            number: pipeline.iid,
+            url: self.pipeline_page(pipeline.web_url.as_deref(), pipeline.id),
+            title: String::new(),
+            workflow: String::new(),
+            claim: if fits { Claim::Fits } else { Claim::Other },
+        }
+    }
+
+    /// Whom GitLab names as the one who started a pipeline by this credential. Of a trigger token that
+    /// is its owner, whom it does not tell.
+    async fn user(&self) -> Option<String> {
+        match self.spec.credential {
+            GitLabCredential::Trigger { .. } => None,
+            GitLabCredential::Access(_) => {
+                let url = below(&self.target.server.api, ["user"]);
+                let user: User = self.read(&url, "the token's owner").await.ok()?;
+                Some(user.username)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::each;
+    use super::*;
+    use crate::testing::arbitrary;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_candidate_never_panics() {
+        let pipelines = arbitrary::response(json!([{
+            "id": 1, "iid": 7, "ref": "main", "source": "api", "created_at": "2026-11-22T12:00:00.123Z",
+            "web_url": "https://x.example",
+        }]));
+        let user = arbitrary::response(json!({ "username": "octavia" }));
+        each(|gitlab| {
+            proptest!(|(pipelines in &pipelines, user in &user)| {
+                for pipeline in pipelines.response().json::<List<Pipeline>>().into_iter().flat_map(|list| list.entries) {
+                    gitlab.candidate(&pipeline, "api");
+                }
+                let _ = user.response().json::<User>();
+            });
+        });
+    }
+}

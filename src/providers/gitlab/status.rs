@@ -1,0 +1,339 @@
+//! Looks at a pipeline and its jobs, and GitLab's words for where they are.
+//! Facts: <https://docs.gitlab.com/api/pipelines/>, <https://docs.gitlab.com/api/jobs/>.
+
+use ::http::StatusCode;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Deserializer};
+use url::Url;
+
+use super::GitLab;
+use crate::model::{
+    BlockedOn, Conclusion, Job, JobKind, ProviderStatus, Run, Snapshot, State, Times,
+};
+use crate::providers::reading::{beside, judge, parse, unreadable};
+use crate::providers::wire::{self, List, MAX_PAGES, PAGE_SIZES};
+use crate::providers::{Depth, Error};
+
+/// Where a server tells of the pipelines that a pipeline started in other projects.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) enum Downstream {
+    /// Since 19.2, so that it is tried first.
+    #[default]
+    TriggerJobs,
+    Bridges,
+    /// There are none, or nobody tells.
+    Nowhere,
+}
+
+#[derive(Deserialize)]
+struct Pipeline {
+    id: u64,
+    #[serde(default, deserialize_with = "wire::lenient")]
+    iid: Option<u64>,
+    #[serde(deserialize_with = "wire::word")]
+    status: String,
+    #[serde(default, deserialize_with = "wire::lenient")]
+    created_at: Option<DateTime<Utc>>,
+    #[serde(default, deserialize_with = "wire::lenient")]
+    updated_at: Option<DateTime<Utc>>,
+    #[serde(default, deserialize_with = "wire::lenient")]
+    started_at: Option<DateTime<Utc>>,
+    #[serde(default, deserialize_with = "wire::lenient")]
+    finished_at: Option<DateTime<Utc>>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct PipelineJob {
+    pub(super) id: u64,
+    #[serde(default, deserialize_with = "wire::name")]
+    pub(super) name: Option<String>,
+    #[serde(deserialize_with = "wire::word")]
+    status: String,
+    #[serde(default, deserialize_with = "wire::lenient")]
+    allow_failure: bool,
+    #[serde(default, deserialize_with = "wire::url")]
+    web_url: Option<String>,
+    #[serde(default, deserialize_with = "wire::lenient")]
+    created_at: Option<DateTime<Utc>>,
+    #[serde(default, deserialize_with = "wire::lenient")]
+    started_at: Option<DateTime<Utc>>,
+    #[serde(default, deserialize_with = "wire::lenient")]
+    finished_at: Option<DateTime<Utc>>,
+    #[serde(default, rename = "artifacts", deserialize_with = "log_size")]
+    log_size: Option<u64>,
+    /// Of a job that starts another pipeline.
+    #[serde(default, deserialize_with = "wire::lenient")]
+    downstream_pipeline: Option<DownstreamPipeline>,
+}
+
+#[derive(Deserialize)]
+struct JobFile {
+    #[serde(deserialize_with = "wire::word")]
+    file_type: String,
+    #[serde(default, deserialize_with = "wire::lenient")]
+    size: Option<u64>,
+}
+
+/// All that is kept of a job's files.
+fn log_size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+    let files: List<JobFile> = wire::lenient(deserializer)?;
+    let trace = files.entries.iter().find(|file| file.file_type == "trace");
+    Ok(trace.and_then(|trace| trace.size))
+}
+
+#[derive(Deserialize)]
+struct DownstreamPipeline {
+    #[serde(deserialize_with = "wire::word")]
+    status: String,
+    #[serde(default, deserialize_with = "wire::url")]
+    web_url: Option<String>,
+}
+
+impl GitLab<'_> {
+    pub(in crate::providers) async fn status(
+        &self,
+        run: &Run,
+        depth: Depth,
+    ) -> Result<Snapshot, Error> {
+        const WHAT: &str = "the pipeline";
+        let url = self.project(["pipelines", &run.id]);
+        let pipeline: Pipeline = self.read(&url, WHAT).await?;
+        if pipeline.id.to_string() != run.id {
+            return Err(unreadable(WHAT, "the answer is about another pipeline"));
+        }
+        let state = state(&pipeline.status);
+        let jobs = match depth {
+            Depth::Run => None,
+            Depth::Jobs => {
+                let web = &self.target.server.web;
+                let jobs = beside(self.jobs(run).await, state)?;
+                let mut jobs = jobs.map(|jobs| {
+                    jobs.into_iter()
+                        .map(|read| job(read, web))
+                        .collect::<Vec<_>>()
+                });
+                if let Some(jobs) = &mut jobs {
+                    jobs.extend(self.downstream(run, state).await?);
+                }
+                jobs
+            }
+        };
+        Ok(pipeline.snapshot(jobs))
+    }
+
+    pub(super) async fn jobs(&self, run: &Run) -> Result<Vec<PipelineJob>, Error> {
+        wire::in_pages(&PAGE_SIZES, async |size| self.jobs_by(run, size).await).await
+    }
+
+    async fn jobs_by(&self, run: &Run, size: usize) -> Result<Vec<PipelineJob>, Error> {
+        const WHAT: &str = "the pipeline's jobs";
+        let base = self.project(["pipelines", &run.id, "jobs"]);
+        let mut jobs: Vec<PipelineJob> = Vec::new();
+        for page in 1..=MAX_PAGES {
+            let mut url = base.clone();
+            url.set_query(Some(&format!("per_page={size}&page={page}")));
+            let response = judge(self.get(&url).await?, WHAT)?;
+            let is_last = response.header("x-next-page").is_none_or(str::is_empty);
+            let read: List<PipelineJob> = parse(response, WHAT)?;
+            jobs.extend(read.entries);
+            if is_last {
+                break;
+            }
+        }
+        // GitLab tells the newest first; people read in the order of events.
+        jobs.sort_by_key(|job| job.id);
+        Ok(jobs)
+    }
+
+    /// Pipelines that this one started elsewhere, as far as they can be read.
+    async fn downstream(&self, run: &Run, state: State) -> Result<Vec<Job>, Error> {
+        let web = &self.target.server.web;
+        loop {
+            let (name, next) = match self.downstream.get() {
+                Downstream::TriggerJobs => ("trigger_jobs", Downstream::Bridges),
+                Downstream::Bridges => ("bridges", Downstream::Nowhere),
+                Downstream::Nowhere => return Ok(Vec::new()),
+            };
+            let url = self.project(["pipelines", &run.id, name]);
+            let read = wire::in_pages(&PAGE_SIZES, async |size| {
+                let mut url = url.clone();
+                url.set_query(Some(&format!("per_page={size}")));
+                self.read::<List<PipelineJob>>(&url, "the downstream pipelines")
+                    .await
+            });
+            let read = match read.await {
+                Err(error) if error.status() == Some(StatusCode::NOT_FOUND) => {
+                    self.downstream.set(next);
+                    continue;
+                }
+                read => beside(read, state)?,
+            };
+            if read.as_ref().is_some_and(|read| read.length == 0) {
+                // They are made together with the pipeline: there will be none later.
+                self.downstream.set(Downstream::Nowhere);
+            }
+            let read = read.unwrap_or_default().entries.into_iter();
+            return Ok(read.map(|read| downstream_job(read, web)).collect());
+        }
+    }
+}
+
+impl Pipeline {
+    fn snapshot(self, jobs: Option<Vec<Job>>) -> Snapshot {
+        Snapshot {
+            state: state(&self.status),
+            blocked_on: jobs
+                .as_deref()
+                .and_then(|jobs| blocked_on(&self.status, jobs)),
+            provider_status: ProviderStatus {
+                state: self.status,
+                conclusion: None,
+            },
+            lacks_conclusion: false,
+            number: self.iid,
+            attempt: None,
+            times: Times {
+                created: self.created_at,
+                started: self.started_at,
+                completed: self.finished_at,
+            },
+            changed: self.updated_at,
+            jobs,
+        }
+    }
+}
+
+fn job(job: PipelineJob, web: &Url) -> Job {
+    let state = match (state(&job.status), job.allow_failure) {
+        // The pipeline goes on without it.
+        (State::Blocked, true) => State::Queued,
+        (state, _) => state,
+    };
+    Job {
+        id: job.id.to_string(),
+        name: job.name.unwrap_or_else(|| job.id.to_string()),
+        kind: if job.allow_failure {
+            JobKind::Optional
+        } else {
+            JobKind::Job
+        },
+        state,
+        times: Times {
+            created: job.created_at,
+            started: job.started_at,
+            completed: job.finished_at,
+        },
+        url: wire::page_at(job.web_url.as_deref(), web),
+        failed_step: None,
+        log_size: job.log_size,
+    }
+}
+
+/// Where the other pipeline is counts, not the job that started it.
+fn downstream_job(mut bridge: PipelineJob, web: &Url) -> Job {
+    if let Some(pipeline) = bridge.downstream_pipeline.take() {
+        bridge.status = pipeline.status;
+        bridge.web_url = pipeline.web_url;
+    }
+    Job {
+        kind: JobKind::Downstream,
+        ..job(bridge, web)
+    }
+}
+
+/// Which jobs it waits for, only they tell.
+fn blocked_on(status: &str, jobs: &[Job]) -> Option<BlockedOn> {
+    match status {
+        "manual" => {
+            let manual = jobs
+                .iter()
+                .filter(|job| job.state == State::Blocked)
+                .map(|job| job.name.as_str());
+            let names = wire::listed(&manual.collect::<Vec<_>>(), ", ");
+            Some(BlockedOn::Person(if names.is_empty() {
+                "a manual job to be started".to_owned()
+            } else {
+                format!("the manual job {names} to be started")
+            }))
+        }
+        "waiting_for_resource" => Some(BlockedOn::Passing("its resource group".to_owned())),
+        "scheduled" => Some(BlockedOn::Passing("a delayed job".to_owned())),
+        _ => None,
+    }
+}
+
+/// A status that nobody has heard of is no end.
+fn state(status: &str) -> State {
+    match status {
+        "success" => State::Completed(Conclusion::Success),
+        "failed" => State::Completed(Conclusion::Failure),
+        "canceled" => State::Completed(Conclusion::Cancelled),
+        "skipped" => State::Completed(Conclusion::Skipped),
+        "manual" => State::Blocked,
+        "created"
+        | "waiting_for_resource"
+        | "preparing"
+        | "waiting_for_callback"
+        | "pending"
+        | "scheduled" => State::Queued,
+        _ => State::Running,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::arbitrary;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    #[test]
+    fn every_status_is_a_state() {
+        for (status, expected) in [
+            ("created", State::Queued),
+            ("waiting_for_resource", State::Queued),
+            ("preparing", State::Queued),
+            ("waiting_for_callback", State::Queued),
+            ("pending", State::Queued),
+            ("scheduled", State::Queued),
+            ("running", State::Running),
+            ("canceling", State::Running),
+            ("manual", State::Blocked),
+            ("success", State::Completed(Conclusion::Success)),
+            ("failed", State::Completed(Conclusion::Failure)),
+            ("canceled", State::Completed(Conclusion::Cancelled)),
+            ("skipped", State::Completed(Conclusion::Skipped)),
+            ("cancelled", State::Running),
+            ("meditating", State::Running),
+        ] {
+            assert_eq!(state(status), expected, "{status}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_look_never_panics(
+            pipeline in arbitrary::response(json!({
+                "id": 1, "iid": 7, "status": "manual", "created_at": "2026-11-22T12:00:00Z",
+                "updated_at": "2026-11-22T12:00:00.123+01:00", "started_at": "2026-11-22T12:00:00Z",
+                "finished_at": "2026-11-22T12:00:00Z",
+            })),
+            jobs in arbitrary::response(json!([{
+                "id": 9, "name": "test", "status": "manual", "allow_failure": true, "web_url": "https://x.example",
+                "created_at": "2026-11-22T12:00:00Z", "started_at": "2026-11-22T12:00:00Z",
+                "finished_at": "2026-11-22T12:00:00Z",
+                "artifacts": [{ "file_type": "trace", "size": 100_000 }],
+                "downstream_pipeline": { "status": "running", "web_url": "https://x.example" },
+            }])),
+            is_downstream in any::<bool>(),
+        ) {
+            let web = Url::parse("https://x.example").unwrap();
+            let jobs = jobs.response().json::<List<PipelineJob>>();
+            let read = if is_downstream { downstream_job } else { job };
+            let jobs = jobs.map(|jobs| jobs.entries.into_iter().map(|job| read(job, &web)).collect());
+            if let Ok(pipeline) = pipeline.response().json::<Pipeline>() {
+                pipeline.snapshot(jobs.ok());
+            }
+        }
+    }
+}

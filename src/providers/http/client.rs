@@ -1,0 +1,174 @@
+//! The client behind all requests: its timeouts, its certificates, and the clocks of the servers that it met.
+
+mod roots;
+
+use std::cell::{OnceCell, RefCell};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use http::HeaderMap;
+use reqwest::ClientBuilder;
+use reqwest::redirect::Policy;
+use rustls::ClientConfig;
+use tokio::time::Instant;
+use url::{Origin, Url};
+
+use super::name::Resolver;
+use super::response;
+use crate::providers::http::proxies::Proxies;
+use crate::providers::{Error, Idempotency, Kind};
+
+/// For a name's address, the connection and the TLS handshake.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// For all of a request and its answer. Creating a GitLab pipeline with many includes takes its time,
+/// and to give up too early makes an outcome unknown.
+pub(super) const TIMEOUT: Duration = Duration::from_mins(1);
+/// Shorter than any server's own, so that no request meets a connection that is just being closed.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(5);
+/// Triggers have connections of their own and leave none idle: one that another trigger has just returned is as good
+/// as new, while a server may close an older one at any moment, and nobody would know whether the trigger arrived.
+const TRIGGER_IDLE_TIMEOUT: Duration = Duration::from_millis(200);
+
+pub(crate) const USER_AGENT: &str = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
+
+/// A client that keeps its connections, those of triggers apart from the others. Targets share one where they trust the
+/// same certificates.
+pub(crate) struct Client {
+    triggers: reqwest::Client,
+    /// Made when it is needed first: many a step sends nothing but its trigger.
+    reads: OnceCell<reqwest::Client>,
+    /// Of both: sessions that one has begun, the other can resume.
+    tls: ClientConfig,
+    /// Which proxy the client uses for what.
+    pub(super) proxies: Arc<Proxies>,
+    /// What each server's clock showed at its first answer, and when that came: each answer would show it a
+    /// little differently. Monotonic on our side, so that setting our clock changes nothing.
+    clocks: RefCell<HashMap<Origin, (SystemTime, Instant)>>,
+}
+
+impl Client {
+    /// A client that trusts the public authorities (or those of `SSL_CERT_FILE` and `SSL_CERT_DIR`) and these, and
+    /// uses these proxies only. Fails if a source of certificates can't be used.
+    pub(crate) fn new(certificates: Option<&str>, proxies: &Arc<Proxies>) -> Result<Self, Error> {
+        let mut tls = ClientConfig::builder()
+            .with_root_certificates(roots::roots(certificates)?)
+            .with_no_client_auth();
+        tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(Self {
+            triggers: build(&tls, proxies, TRIGGER_IDLE_TIMEOUT)?,
+            reads: OnceCell::new(),
+            tls,
+            proxies: Arc::clone(proxies),
+            clocks: RefCell::default(),
+        })
+    }
+
+    /// The client itself for requests of that kind, also for a library that brings its own requests.
+    pub(crate) fn inner(&self, idempotency: Idempotency) -> Result<&reqwest::Client, Error> {
+        match (idempotency, self.reads.get()) {
+            (Idempotency::Once, _) => Ok(&self.triggers),
+            (Idempotency::Repeatable, Some(reads)) => Ok(reads),
+            (Idempotency::Repeatable, None) => {
+                let reads = build(&self.tls, &self.proxies, IDLE_TIMEOUT)?;
+                Ok(self.reads.get_or_init(|| reads))
+            }
+        }
+    }
+
+    /// What that server's clock showed at a moment; until it has answered, what ours did.
+    pub(super) fn at_server(&self, server: &Origin, moment: Instant) -> SystemTime {
+        let known = self.clocks.borrow().get(server).copied();
+        let (theirs, then) = known.unwrap_or_else(|| (SystemTime::now(), Instant::now()));
+        match moment.checked_duration_since(then) {
+            Some(later) => theirs + later,
+            None => theirs - then.duration_since(moment),
+        }
+    }
+
+    /// An answer tells the server's clock, the first one.
+    pub(super) fn set_clock(&self, address: &Url, headers: &HeaderMap) {
+        if let Some(date) = response::date(headers) {
+            let mut clocks = self.clocks.borrow_mut();
+            let clock = clocks.entry(address.origin());
+            clock.or_insert_with(|| (date, Instant::now()));
+        }
+    }
+}
+
+fn build(
+    tls: &ClientConfig,
+    proxies: &Arc<Proxies>,
+    idle_timeout: Duration,
+) -> Result<reqwest::Client, Error> {
+    let builder = reqwest::Client::builder()
+        .tls_backend_preconfigured(tls.clone())
+        .connect_timeout(CONNECT_TIMEOUT)
+        .timeout(TIMEOUT)
+        .pool_idle_timeout(idle_timeout)
+        .redirect(Policy::none())
+        .retry(reqwest::retry::never())
+        .http1_only()
+        .user_agent(USER_AGENT)
+        .dns_resolver(Resolver::default());
+    through(proxies, builder).build().map_err(|error| {
+        Error::new(Kind::Rejected, "the HTTP client can't be created")
+            .hint("this is a bug in the action: please report it")
+            .because(&error)
+    })
+}
+
+/// By itself the library would read the environment, and take a proxy that cannot be used for none.
+fn through(proxies: &Arc<Proxies>, builder: ClientBuilder) -> ClientBuilder {
+    if proxies.is_empty() {
+        return builder.no_proxy();
+    }
+    let proxies = Arc::clone(proxies);
+    builder.proxy(reqwest::Proxy::custom(move |address| {
+        proxies.to(address).cloned()
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::arbitrary;
+    use chrono::{DateTime, SecondsFormat, Utc};
+    use proptest::prelude::*;
+
+    /// From an hour ago to an hour from now, as moments of the monotonic clock.
+    #[test]
+    fn a_servers_clock_never_panics() {
+        let target = &arbitrary::targets()[0];
+        let hour = Duration::from_hours(1);
+        arbitrary::with_http(target, |_, http| {
+            proptest!(|(headers in arbitrary::headers(), seconds in 0..7_200_u64)| {
+                http.client.clocks.borrow_mut().clear();
+                http.client.set_clock(&target.server.api, &headers);
+                let moment = Instant::now() + Duration::from_secs(seconds);
+                let moment = moment.checked_sub(hour).unwrap_or(moment);
+                // The form in which runs since then are asked for.
+                let since = DateTime::<Utc>::from(http.at_server(moment) - Duration::from_secs(3));
+                let _ = since.to_rfc3339_opts(SecondsFormat::Secs, true);
+            });
+        });
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_servers_clock_goes_on_by_itself() {
+        let proxies = Arc::new(Proxies::default());
+        let client = Client::new(None, &proxies).ok().unwrap();
+        let address = Url::parse("https://git.example").unwrap();
+        let date = "Sun, 22 Nov 2026 12:00:00 GMT";
+        let headers = HeaderMap::from_iter([(http::header::DATE, date.parse().unwrap())]);
+        let start = Instant::now();
+        client.set_clock(&address, &headers);
+        let noon = httpdate::parse_http_date(date).unwrap();
+        let minute = Duration::from_mins(1);
+        let at = |moment| client.at_server(&address.origin(), moment);
+        assert_eq!(at(start + minute), noon + minute);
+        tokio::time::advance(2 * minute).await;
+        assert_eq!(at(start), noon);
+        assert_eq!(at(Instant::now()), noon + 2 * minute);
+    }
+}

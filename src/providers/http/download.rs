@@ -1,0 +1,226 @@
+//! Downloads of logs and files: from wherever a provider sends us, without taking credentials there,
+//! and never more than was asked for in memory.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http_body_util::BodyExt as _;
+use url::{Host, Url};
+
+use super::{BoxError, Http, MAX_REDIRECTS, read};
+use crate::model::Event;
+use crate::providers::error::innermost;
+use crate::providers::reading::judge;
+use crate::providers::{Error, Idempotency, Kind};
+
+/// The end of a text that may be long.
+pub(crate) struct LogTail {
+    pub(crate) bytes: Vec<u8>,
+    /// Whether something before it is left out.
+    pub(crate) is_cut: bool,
+}
+
+type Streamed = http::Response<reqwest::Body>;
+
+impl Http<'_> {
+    /// A whole file of at most `limit` bytes.
+    pub(crate) async fn download(
+        &self,
+        address: &Url,
+        headers: &HeaderMap,
+        limit: usize,
+        what: &str,
+    ) -> Result<Vec<u8>, Error> {
+        let response = self.fetch(address, headers, None, what).await?;
+        let too_large = || {
+            Error::new(
+                Kind::Rejected,
+                format!("{what} is larger than {limit} bytes, the most that is read"),
+            )
+        };
+        if length(&response).is_some_and(|length| length > limit as u64) {
+            return Err(too_large());
+        }
+        let mut bytes = Vec::new();
+        each_chunk(response, what, |chunk| {
+            bytes.extend_from_slice(chunk);
+            if bytes.len() > limit {
+                return Err(too_large());
+            }
+            Ok(())
+        })
+        .await?;
+        Ok(bytes)
+    }
+
+    /// The last `most` bytes of a text. Where the server can, no more than these travel; where it
+    /// cannot, the rest is read and forgotten.
+    pub(crate) async fn tail(
+        &self,
+        address: &Url,
+        headers: &HeaderMap,
+        most: usize,
+        what: &str,
+    ) -> Result<LogTail, Error> {
+        let last = format!("bytes=-{most}");
+        let response = self.fetch(address, headers, Some(&last), what).await?;
+        // Some storages know no ranges that count from the end.
+        let response = match length(&response) {
+            Some(length) if response.status() == StatusCode::OK && length > most as u64 => {
+                let rest = format!("bytes={}-", length - most as u64);
+                drop(response);
+                self.fetch(address, headers, Some(&rest), what).await?
+            }
+            _ => response,
+        };
+        let starts_late = response.status() == StatusCode::PARTIAL_CONTENT
+            && response
+                .headers()
+                .get(header::CONTENT_RANGE)
+                .is_none_or(|range| !range.as_bytes().starts_with(b"bytes 0-"));
+        let mut kept = VecDeque::new();
+        let mut is_cut = starts_late;
+        if response.status() != StatusCode::RANGE_NOT_SATISFIABLE {
+            each_chunk(response, what, |chunk| {
+                kept.extend(chunk);
+                let over = kept.len().saturating_sub(most);
+                kept.drain(..over);
+                is_cut |= over > 0;
+                Ok(())
+            })
+            .await?;
+        }
+        Ok(LogTail {
+            bytes: kept.into(),
+            is_cut,
+        })
+    }
+
+    /// Asks for a file, through redirects to other hosts too; credentials go to the first one alone.
+    /// Comes back before the body is read.
+    async fn fetch(
+        &self,
+        address: &Url,
+        headers: &HeaderMap,
+        range: Option<&str>,
+        what: &str,
+    ) -> Result<Streamed, Error> {
+        let mut next = address.clone();
+        let mut has_left = false;
+        for _ in 0..=MAX_REDIRECTS {
+            let mut request = self.client(Idempotency::Repeatable)?.get(next.clone());
+            // A storage may send us back to an address of its choice.
+            has_left |= next.origin() != address.origin();
+            if !has_left {
+                request = request.headers(headers.clone());
+            }
+            if let Some(range) = range.and_then(|range| HeaderValue::from_str(range).ok()) {
+                request = request.header(header::RANGE, range);
+            }
+            let response: Streamed = match request.send().await {
+                Ok(response) => response.into(),
+                Err(error) => return Err(self.failure(&next, &error)),
+            };
+            // An address of a storage is as good as a credential: its query is not told.
+            self.tell(Event::Trace(format_args!(
+                "GET {}{} -> {}",
+                next.origin().ascii_serialization(),
+                next.path(),
+                response.status()
+            )));
+            let status = response.status();
+            if status.is_success() || status == StatusCode::RANGE_NOT_SATISFIABLE {
+                return Ok(response);
+            }
+            if !status.is_redirection() {
+                return judge(read(response).await, what)
+                    .and_then(|_| Err(Error::new(Kind::Unknown, format!("{status} for {what}"))));
+            }
+            let place = response
+                .headers()
+                .get(header::LOCATION)
+                .and_then(|location| location.to_str().ok())
+                .and_then(|location| next.join(location).ok());
+            next = place
+                .filter(|place| is_safe(place, address))
+                .ok_or_else(|| {
+                    Error::new(
+                        Kind::Rejected,
+                        format!("{what} is said to be at a place that is no https address"),
+                    )
+                })?;
+        }
+        Err(Error::new(
+            Kind::Rejected,
+            format!("{what} is redirected more than {MAX_REDIRECTS} times"),
+        ))
+    }
+}
+
+/// Plain http stays on this machine, and only where it began: a server elsewhere has no business here.
+fn is_safe(url: &Url, first: &Url) -> bool {
+    url.scheme() == "https" || (is_plain_loopback(url) && is_plain_loopback(first))
+}
+
+fn is_plain_loopback(url: &Url) -> bool {
+    let is_loopback = match url.host() {
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost",
+        None => false,
+    };
+    url.scheme() == "http" && is_loopback
+}
+
+fn length(response: &Streamed) -> Option<u64> {
+    let length = response.headers().get(header::CONTENT_LENGTH)?;
+    length.to_str().ok()?.parse().ok()
+}
+
+async fn each_chunk(
+    response: Streamed,
+    what: &str,
+    mut take: impl FnMut(&Bytes) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let mut body = response.into_body();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| {
+            let error: BoxError = error.into();
+            Error::new(
+                Kind::Unknown,
+                format!("{what} broke off: {}", innermost(error.as_ref())),
+            )
+        })?;
+        if let Some(data) = frame.data_ref() {
+            take(data)?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_http_stays_on_this_machine() {
+        for (next, first, expected) in [
+            ("https://storage.example/x", "https://git.example", true),
+            ("https://storage.example/x", "http://127.0.0.1:80", true),
+            ("http://localhost:81/x", "http://127.0.0.1:80", true),
+            ("http://[::1]/x", "http://localhost", true),
+            ("http://127.0.0.1/x", "https://git.example", false),
+            ("http://127.0.0.1/x", "https://localhost", false),
+            ("http://storage.example/x", "http://127.0.0.1:80", false),
+            ("ftp://storage.example/x", "https://git.example", false),
+        ] {
+            let url = |text| Url::parse(text).unwrap();
+            assert_eq!(
+                is_safe(&url(next), &url(first)),
+                expected,
+                "{first} -> {next}"
+            );
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! What it means that no answer came, or that one broke off.
+
+use std::error::Error as StdError;
+
+use url::Url;
+
+use super::Http;
+use super::client::TIMEOUT;
+use super::name;
+use crate::providers::error::{causes, innermost};
+use crate::providers::http::proxies::shown;
+use crate::providers::{Error, Kind};
+
+impl Http<'_> {
+    /// What it means that no answer came.
+    pub(super) fn failure(&self, address: &Url, error: &(dyn StdError + 'static)) -> Error {
+        let place = address.authority();
+        let is = |what: fn(&reqwest::Error) -> bool| {
+            causes(error)
+                .filter_map(|cause| cause.downcast_ref())
+                .any(what)
+        };
+        if !is(reqwest::Error::is_connect) {
+            let what = if is(reqwest::Error::is_timeout) {
+                format!("{place} did not answer within {} s", TIMEOUT.as_secs())
+            } else {
+                format!(
+                    "the connection to {place} broke before an answer came: {}",
+                    innermost(error)
+                )
+            };
+            return Error::new(Kind::Unknown, what).because(error);
+        }
+        if let Some(no_resolver) =
+            causes(error).find_map(|cause| cause.downcast_ref::<name::NoResolver>())
+        {
+            return Error::new(Kind::Rejected, format!("{place} cannot be looked up: {no_resolver}"))
+                .hint("that file is the runner's or its container's: it must be readable and name a server; an entry in /etc/hosts does not replace it")
+                .because(error);
+        }
+        let proxy = self.client.proxies.to(address).map(shown);
+        let failure = match (tls_failure(error), proxy) {
+            // As long as there is no tunnel, it is the proxy to which there is no safe connection.
+            (Some(tls), Some(proxy)) if tunnel_failure(error).is_some() => {
+                certificate_failure(&format!("the proxy {proxy}"), tls)
+            }
+            (Some(tls), _) => certificate_failure(place, tls),
+            (None, Some(proxy)) => proxy_failure(place, proxy, error),
+            (None, None) => {
+                Error::new(Kind::Unreachable, format!("{place} cannot be reached: {}", innermost(error)))
+                    .hint("check `server-url` and `repository`; a server inside a private network is reached only from a runner inside it")
+            }
+        };
+        failure.because(error)
+    }
+}
+
+fn tls_failure<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a rustls::Error> {
+    causes(error).find_map(|cause| cause.downcast_ref())
+}
+
+/// Final: a certificate does not become another one by waiting.
+fn certificate_failure(place: &str, tls: &rustls::Error) -> Error {
+    let unknown_issuer =
+        *tls == rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer);
+    let hint = if unknown_issuer {
+        "where the server, or a proxy in between, has a certificate of your own authority, give that authority's certificate in `ca-certificates`"
+    } else if let rustls::Error::InvalidCertificate(_) = tls {
+        "the server's certificate must be mended; where another one should have come, look at `server-url` and at the proxy. For an authority of your own there is `ca-certificates`"
+    } else {
+        "is there a server that speaks https at this address? Look at `server-url`"
+    };
+    Error::new(
+        Kind::Rejected,
+        format!("there is no safe connection to {place}: {tls}"),
+    )
+    .hint(hint)
+}
+
+/// The tunnel's errors are told apart by nothing but their text.
+fn tunnel_failure(error: &(dyn StdError + 'static)) -> Option<String> {
+    causes(error)
+        .map(ToString::to_string)
+        .find(|text| text.contains("tunnel error"))
+}
+
+fn proxy_failure(place: &str, proxy: &str, error: &(dyn StdError + 'static)) -> Error {
+    if causes(error).any(|cause| cause.to_string() == "Invalid Server Name") {
+        return Error::new(
+            Kind::Rejected,
+            format!("{place} cannot be reached through the proxy {proxy}: it is an IPv6 address, which TLS through a proxy does not take"),
+        )
+        .hint("give the server by its name, or exempt it with NO_PROXY");
+    }
+    match tunnel_failure(error) {
+        Some(text) if text.contains("proxy authorization required") => Error::new(
+            Kind::Rejected,
+            format!("the proxy {proxy} wants a user name and password for {place}"),
+        )
+        .hint("put them into the URL in HTTPS_PROXY, or exempt the server with NO_PROXY"),
+        // Its status is not told: 403 would stay, but 502 or 503 say that the server is not reached just now.
+        Some(text) if text.contains("unsuccessful") => Error::new(
+            Kind::Unreachable,
+            format!("the proxy {proxy} refuses to connect to {place}"),
+        )
+        .hint("let the proxy allow that server, or exempt it with NO_PROXY"),
+        _ => Error::new(
+            Kind::Unreachable,
+            format!(
+                "{place} cannot be reached through the proxy {proxy}: {}",
+                innermost(error)
+            ),
+        )
+        .hint("check HTTPS_PROXY and NO_PROXY of the runner"),
+    }
+}

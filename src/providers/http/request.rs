@@ -1,0 +1,34 @@
+//! What requests are made of.
+
+use http::HeaderValue;
+use serde_json::value::{RawValue, to_raw_value};
+use url::Url;
+
+use crate::providers::error::{Error, Kind};
+
+/// A credential as a header's value, which the libraries then keep out of what they print.
+pub(in crate::providers) fn credential_header(text: &str) -> Result<HeaderValue, Error> {
+    let mut value = HeaderValue::from_str(text).map_err(|error| {
+        Error::new(Kind::Rejected, "the token is no header's value").because(&error)
+    })?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+/// A value that can always be written as JSON.
+pub(in crate::providers) fn json(value: &impl serde::Serialize) -> Box<RawValue> {
+    to_raw_value(value).unwrap_or_else(|error| unreachable!("plain data is JSON: {error}"))
+}
+
+/// An address below another one; the parts are escaped, so that none can become two.
+pub(in crate::providers) fn below<'part>(
+    base: &Url,
+    parts: impl IntoIterator<Item = &'part str>,
+) -> Url {
+    let mut url = base.clone();
+    match url.path_segments_mut() {
+        Ok(mut segments) => segments.pop_if_empty().extend(parts),
+        Err(()) => unreachable!("server addresses have a host"),
+    };
+    url
+}

@@ -1,0 +1,420 @@
+//! A provider's answer: what may be read of it, and what of it may be told.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use http::{HeaderMap, StatusCode, header};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::text::untrusted::{cut, one_line};
+
+/// Longest stretch of a provider's own words in a message.
+const MAX_MESSAGE: usize = 1_000;
+
+/// GitLab's limit of pipelines that are created, which it tells by status 400 and without a header:
+/// <https://docs.gitlab.com/administration/settings/rate_limit_on_pipelines_creation/>.
+const CREATION_LIMIT: &str = "Too many pipelines created in the last minute";
+const CREATION_LIMIT_PERIOD: Duration = Duration::from_mins(1);
+
+/// An answer, its body read to the end or not.
+pub(crate) struct Response {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: ResponseBody,
+}
+
+/// There were too many requests.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct RateLimit {
+    /// How long to wait, if the provider says.
+    pub(crate) wait: Option<Duration>,
+}
+
+/// What came of reading a body.
+pub(crate) enum ResponseBody {
+    Complete(Vec<u8>),
+    /// It has more bytes than this, the most that are read.
+    TooLarge(usize),
+    /// Why it could not be read to its end.
+    Unreadable(String),
+}
+
+impl Response {
+    /// A header's text, if it is there and is text: the beginning of it.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        // Of ASCII alone, so that it may be cut anywhere.
+        let text = self.headers.get(name)?.to_str().ok()?;
+        Some(&text[..text.len().min(MAX_MESSAGE)])
+    }
+
+    /// The body as this type; else a fragment that says why not, without a word of the body.
+    pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T, String> {
+        match &self.body {
+            ResponseBody::TooLarge(most) => Err(format!(
+                "the answer could not be read: it is larger than {most} bytes"
+            )),
+            ResponseBody::Unreadable(why) => Err(format!("the answer could not be read: {why}")),
+            ResponseBody::Complete(bytes) => serde_json::from_slice(bytes).map_err(|error| {
+                if serde_json::from_slice::<serde::de::IgnoredAny>(bytes).is_ok() {
+                    format!(
+                        "the answer was not what was expected (at line {} column {})",
+                        error.line(),
+                        error.column()
+                    )
+                } else {
+                    format!("the answer was not JSON but {}", self.media_type(bytes))
+                }
+            }),
+        }
+    }
+
+    /// The provider's own explanation, in whichever of its shapes it came; nothing that is not JSON.
+    pub(crate) fn error_message(&self) -> Option<String> {
+        let value: Value = self.json().ok()?;
+        let said = one_line(&cut(&explanation(&value)?, MAX_MESSAGE));
+        (!said.is_empty()).then_some(said)
+    }
+
+    /// `403 (the provider's words)`, or what else there is to tell of it.
+    pub(crate) fn summary(&self) -> String {
+        let status = self.status.as_u16();
+        match (self.error_message(), &self.body) {
+            (Some(said), _) => format!("{status} ({said})"),
+            (None, ResponseBody::Complete(bytes)) if bytes.is_empty() => {
+                format!("{status} without a word")
+            }
+            (None, ResponseBody::Complete(bytes)) => {
+                format!("{status} with {}", self.media_type(bytes))
+            }
+            (None, ResponseBody::TooLarge(most)) => format!("{status} with more than {most} bytes"),
+            (None, ResponseBody::Unreadable(why)) => {
+                format!("{status}, the rest of which could not be read: {why}")
+            }
+        }
+    }
+
+    /// The limit that this answer speaks of, if it says that there were too many requests.
+    pub(crate) fn rate_limit(&self) -> Option<RateLimit> {
+        let exhausted = self.header("x-ratelimit-remaining") == Some("0");
+        let says_so = || {
+            let said = self.error_message().unwrap_or_default().to_lowercase();
+            said.contains("rate limit") || said.contains("abuse detection")
+        };
+        let too_many_created = || {
+            let said = self.error_message();
+            said.is_some_and(|said| said.contains(CREATION_LIMIT))
+        };
+        let limited = match self.status {
+            StatusCode::TOO_MANY_REQUESTS => true,
+            StatusCode::FORBIDDEN => {
+                self.headers.contains_key(header::RETRY_AFTER) || exhausted || says_so()
+            }
+            StatusCode::BAD_REQUEST => too_many_created(),
+            _ => false,
+        };
+        if !limited {
+            return None;
+        }
+        let until = |name: &str| {
+            let reset: u64 = self.header(name)?.trim().parse().ok()?;
+            let left = reset.saturating_sub(self.date()?);
+            Some(Duration::from_secs(left.saturating_add(1)))
+        };
+        let wait = self
+            .retry_after()
+            .or_else(|| exhausted.then(|| until("x-ratelimit-reset")).flatten())
+            .or_else(|| until("ratelimit-reset"))
+            .or_else(|| too_many_created().then_some(CREATION_LIMIT_PERIOD));
+        Some(RateLimit { wait })
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        let text = self.header("retry-after")?.trim();
+        if let Ok(seconds) = text.parse() {
+            return Some(Duration::from_secs(seconds));
+        }
+        let at = seconds(text)?;
+        Some(Duration::from_secs(at.saturating_sub(self.date()?)))
+    }
+
+    /// The server's clock when it answered, in seconds since 1970, so that ours need not be right.
+    fn date(&self) -> Option<u64> {
+        let now = date(&self.headers).unwrap_or_else(SystemTime::now);
+        now.duration_since(UNIX_EPOCH)
+            .ok()
+            .map(|since| since.as_secs())
+    }
+
+    /// The server's clock when it answered, if it tells it.
+    pub(crate) fn server_time(&self) -> Option<SystemTime> {
+        date(&self.headers)
+    }
+
+    /// What kind of thing a body is that cannot be shown.
+    fn media_type(&self, bytes: &[u8]) -> String {
+        let kind = self
+            .header("content-type")
+            .unwrap_or("something without a content type");
+        let kind = kind.split(';').next().unwrap_or(kind);
+        format!("{kind}, {} bytes", bytes.len())
+    }
+}
+
+/// The server's clock, if it tells it.
+pub(super) fn date(headers: &HeaderMap) -> Option<SystemTime> {
+    httpdate::parse_http_date(headers.get(header::DATE)?.to_str().ok()?).ok()
+}
+
+fn seconds(date: &str) -> Option<u64> {
+    let time = httpdate::parse_http_date(date).ok()?;
+    time.duration_since(UNIX_EPOCH)
+        .ok()
+        .map(|since| since.as_secs())
+}
+
+/// The text of an explanation in the shapes that the three providers use:
+/// `{"message": "…"}`, `{"message": ["…"]}`, `{"message": {"base": ["…"]}}`,
+/// `{"error": "…", "error_description": "…"}`, `{"error": {"message": "…", "detail": "…"}}`.
+fn explanation(value: &Value) -> Option<String> {
+    let flat = |value: &Value| texts(value).join("; ");
+    if let Some(message) = value.get("message") {
+        let errors = value
+            .get("errors")
+            .map(flat)
+            .filter(|errors| !errors.is_empty());
+        let message = flat(message);
+        return Some(
+            errors.map_or_else(|| message.clone(), |errors| format!("{message}: {errors}")),
+        );
+    }
+    let error = value.get("error")?;
+    if let Value::Object(error) = error {
+        let detail = error.get("detail").filter(|detail| detail.is_string());
+        return detail.or(error.get("message")).map(flat);
+    }
+    Some(
+        value
+            .get("error_description")
+            .map_or_else(|| flat(error), flat),
+    )
+}
+
+/// All texts in a value, in order.
+fn texts(value: &Value) -> Vec<&str> {
+    match value {
+        Value::String(text) => vec![text],
+        Value::Array(items) => items.iter().flat_map(texts).collect(),
+        Value::Object(members) => members.values().flat_map(texts).collect(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::arbitrary;
+    use http::{HeaderName, HeaderValue};
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    fn response(status: u16, headers: &[(&'static str, &'static str)], body: &str) -> Response {
+        Response {
+            status: StatusCode::from_u16(status).unwrap(),
+            headers: headers
+                .iter()
+                .map(|(name, value)| {
+                    (
+                        HeaderName::from_static(name),
+                        HeaderValue::from_static(value),
+                    )
+                })
+                .collect(),
+            body: ResponseBody::Complete(body.as_bytes().to_vec()),
+        }
+    }
+
+    #[test]
+    fn explanations_are_read_in_every_shape() {
+        for (body, said) in [
+            (r#"{"message": "Bad credentials"}"#, Some("Bad credentials")),
+            (r#"{"message": ["a", "b"]}"#, Some("a; b")),
+            (
+                r#"{"message": {"base": ["Reference not found"]}}"#,
+                Some("Reference not found"),
+            ),
+            (
+                r#"{"message": "Validation Failed", "errors": ["x is bad"]}"#,
+                Some("Validation Failed: x is bad"),
+            ),
+            (
+                r#"{"error": "invalid_token", "error_description": "Token was revoked"}"#,
+                Some("Token was revoked"),
+            ),
+            (r#"{"error": "404 Not Found"}"#, Some("404 Not Found")),
+            (
+                r#"{"type": "error", "error": {"message": "Bad", "detail": "Worse"}}"#,
+                Some("Worse"),
+            ),
+            (
+                r#"{"type": "error", "error": {"message": "Bad", "data": {"key": "x"}}}"#,
+                Some("Bad"),
+            ),
+            (r#"{"message": "two\nlines"}"#, Some("two lines")),
+            ("<html>private</html>", None),
+            ("", None),
+            ("[]", None),
+        ] {
+            assert_eq!(
+                response(400, &[], body).error_message().as_deref(),
+                said,
+                "{body}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_not_json_is_not_shown() {
+        let html = response(
+            404,
+            &[("content-type", "text/html; charset=utf-8")],
+            "<p>private</p>",
+        );
+        assert_eq!(html.summary(), "404 with text/html, 14 bytes");
+        assert_eq!(
+            html.json::<Value>().unwrap_err(),
+            "the answer was not JSON but text/html, 14 bytes"
+        );
+        assert_eq!(response(502, &[], "").summary(), "502 without a word");
+    }
+
+    #[test]
+    fn rate_limits_are_told_by_the_first_header_that_says() {
+        const DATE: (&str, &str) = ("date", "Sun, 22 Nov 2026 12:00:00 GMT"); // 1795348800
+        let seconds = |text: u64| {
+            Some(RateLimit {
+                wait: Some(Duration::from_secs(text)),
+            })
+        };
+        for (status, headers, body, limit) in [
+            (429, vec![("retry-after", "7")], "Retry later", seconds(7)),
+            (
+                429,
+                vec![DATE, ("retry-after", "Sun, 22 Nov 2026 12:00:09 GMT")],
+                "",
+                seconds(9),
+            ),
+            (
+                403,
+                vec![
+                    DATE,
+                    ("x-ratelimit-remaining", "0"),
+                    ("x-ratelimit-reset", "1795348830"),
+                ],
+                "",
+                seconds(31),
+            ),
+            (
+                429,
+                vec![DATE, ("ratelimit-reset", "1795348804")],
+                "",
+                seconds(5),
+            ),
+            (
+                403,
+                vec![("retry-after", "7"), ("x-ratelimit-remaining", "0")],
+                "",
+                seconds(7),
+            ),
+            (
+                403,
+                vec![],
+                r#"{"message": "You have exceeded a secondary rate limit."}"#,
+                Some(RateLimit { wait: None }),
+            ),
+            (429, vec![], "", Some(RateLimit { wait: None })),
+            (
+                403,
+                vec![("x-ratelimit-remaining", "12")],
+                r#"{"message": "Resource not accessible"}"#,
+                None,
+            ),
+            (404, vec![("retry-after", "7")], "", None),
+            (
+                400,
+                vec![],
+                r#"{"message":{"base":["Too many pipelines created in the last minute. Try again later."]}}"#,
+                seconds(60),
+            ),
+            (
+                400,
+                vec![("retry-after", "7")],
+                r#"{"message":{"base":["Too many pipelines created in the last minute. Try again later."]}}"#,
+                seconds(7),
+            ),
+            (
+                400,
+                vec![],
+                r#"{"message":{"base":["Reference not found"]}}"#,
+                None,
+            ),
+            // What is over by the provider's own words: how often that is believed is for whoever tries again.
+            (429, vec![("retry-after", "0")], "", seconds(0)),
+            (
+                429,
+                vec![DATE, ("retry-after", "Sun, 22 Nov 2026 11:00:00 GMT")],
+                "",
+                seconds(0),
+            ),
+            (
+                403,
+                vec![
+                    DATE,
+                    ("x-ratelimit-remaining", "0"),
+                    ("x-ratelimit-reset", "1795340000"),
+                ],
+                "",
+                seconds(1),
+            ),
+        ] {
+            assert_eq!(
+                response(status, &headers, body).rate_limit(),
+                limit,
+                "{status} {headers:?} {body}"
+            );
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn an_answer_never_panics(parts in arbitrary::response(json!({
+            "message": { "base": ["API rate limit exceeded"] }, "errors": ["x is bad"],
+            "error": { "message": "Bad", "detail": "Worse" }, "error_description": "abuse detection",
+        }))) {
+            let response = parts.response();
+            response.summary();
+            response.date();
+            response.retry_after();
+            response.rate_limit();
+            let _ = response.json::<Vec<u64>>();
+        }
+
+        #[test]
+        fn a_rate_limit_never_panics(
+            date in arbitrary::http_date(),
+            after in prop_oneof![arbitrary::http_date(), arbitrary::number(), arbitrary::text()],
+            reset in prop_oneof![arbitrary::number(), arbitrary::text()],
+            names in prop::sample::subsequence(vec!["date", "retry-after", "ratelimit-reset", "x-ratelimit-reset"], 1..=4),
+            status in prop_oneof![Just(429), Just(403)],
+        ) {
+            let mut response = response(status, &[("x-ratelimit-remaining", "0")], "");
+            for (name, value) in [("date", &date), ("retry-after", &after), ("ratelimit-reset", &reset), ("x-ratelimit-reset", &reset)] {
+                if names.contains(&name)
+                    && let Ok(value) = HeaderValue::from_str(value)
+                {
+                    response.headers.insert(name, value);
+                }
+            }
+            prop_assert!(response.rate_limit().is_some());
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! What need not be read twice.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use tokio::sync::OnceCell;
+
+use crate::providers::{Error, Kind};
+
+/// What is read once, by whoever needs it first, and known to all from then on.
+pub(in crate::providers) struct Cache<T>(RefCell<HashMap<String, Known<T>>>);
+
+type Known<T> = Rc<OnceCell<Result<T, Error>>>;
+
+impl<T> Default for Cache<T> {
+    fn default() -> Self {
+        Self(RefCell::default())
+    }
+}
+
+impl<T: Clone> Cache<T> {
+    /// What is known under that name, else what reading tells. A refusal is known to all, too; after any other failure
+    /// the next one reads again.
+    pub(in crate::providers) async fn get_or_read(
+        &self,
+        name: &str,
+        read: impl AsyncFnOnce() -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let cell = Rc::clone(self.0.borrow_mut().entry(name.to_owned()).or_default());
+        cell.get_or_try_init(async || match read().await {
+            Err(error) if error.kind() != Kind::Rejected => Err(error),
+            read => Ok(read),
+        })
+        .await?
+        .clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+    use std::time::Duration;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_read_or_refused_is_known_to_all() {
+        let cache = Cache::default();
+        let reads = Cell::new(0);
+        let read = async |response: Result<u32, Kind>| {
+            let known = cache.get_or_read("a", async || {
+                reads.set(reads.get() + 1);
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                response.map_err(|kind| Error::new(kind, "no"))
+            });
+            known.await.map_err(|error| error.kind())
+        };
+        assert_eq!(read(Err(Kind::Unknown)).await, Err(Kind::Unknown));
+        assert_eq!(tokio::join!(read(Ok(7)), read(Ok(8))), (Ok(7), Ok(7)));
+        assert_eq!(reads.get(), 2);
+        let refused: Cache<u32> = Cache::default();
+        for _ in 0..2 {
+            let known = refused.get_or_read("a", async || {
+                reads.set(reads.get() + 1);
+                Err(Error::new(Kind::Rejected, "no"))
+            });
+            assert!(known.await.is_err());
+        }
+        assert_eq!(reads.get(), 3);
+    }
+}

@@ -1,0 +1,422 @@
+//! How answers are read. The fields that decide (ids, states, conclusions) are strict; all others are optional and
+//! may be anything. Every string is cut, every list is bounded, and an entry that can't be read is skipped.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::{DeserializeOwned, Error as _, IgnoredAny, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
+use url::Url;
+
+use super::Error;
+use crate::text::untrusted::cut;
+
+/// In characters. GitLab's database holds no longer name of a job, and GitHub takes none.
+const MAX_NAME: usize = 255;
+/// In characters. Runs are named after commit messages, and a marker may stand behind one.
+const MAX_TITLE: usize = 1_000;
+/// In characters. What browsers and proxies take for sure.
+const MAX_URL: usize = 2_000;
+/// The most entries that a provider puts on a page.
+const MAX_ENTRIES: usize = 100;
+/// The most pages that are read of a list. GitHub itself shows no more than a thousand runs of one search.
+pub(super) const MAX_PAGES: usize = 10;
+/// How many names a message lists.
+const MAX_LISTED: usize = 30;
+
+/// Page sizes, tried in this order: an ailing server may manage a smaller page.
+pub(super) const PAGE_SIZES: [usize; 3] = [MAX_ENTRIES, 30, 10];
+/// The same where any page is enough to prove that runs can be read.
+pub(super) const PROOF_SIZES: [usize; 2] = [20, 10];
+
+/// Reads a list with the first of these page sizes that the server manages.
+pub(super) async fn in_pages<T>(
+    sizes: &[usize],
+    read: impl AsyncFn(usize) -> Result<T, Error>,
+) -> Result<T, Error> {
+    let mut sizes = sizes.iter().peekable();
+    loop {
+        let size = sizes.next().copied().unwrap_or(1);
+        match read(size).await {
+            Err(error) if error.is_about_size() && sizes.peek().is_some() => {}
+            read => return read,
+        }
+    }
+}
+
+/// A list, read entry by entry.
+pub(super) struct List<T> {
+    /// Those that can be read, at most [`MAX_ENTRIES`].
+    pub(super) entries: Vec<T>,
+    /// How many there are, readable or not.
+    pub(super) length: usize,
+}
+
+impl<T> Default for List<T> {
+    fn default() -> Self {
+        Self {
+            entries: Vec::new(),
+            length: 0,
+        }
+    }
+}
+
+impl<T> List<T> {
+    /// Whether the list ends with this page. `read` counts the entries of all pages so far, `total` is what the
+    /// server says there are.
+    pub(super) fn is_last(&self, size: usize, read: usize, total: Option<usize>) -> bool {
+        self.length == 0 || total.map_or(self.length < size, |total| read >= total)
+    }
+}
+
+impl<'de, T: DeserializeOwned> Deserialize<'de> for List<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(ListVisitor(PhantomData))
+    }
+}
+
+struct ListVisitor<T>(PhantomData<T>);
+
+impl<'de, T: DeserializeOwned> Visitor<'de> for ListVisitor<T> {
+    type Value = List<T>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a list")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<List<T>, A::Error> {
+        let mut list = List::default();
+        let mut is_of_objects = false;
+        while list.length < MAX_ENTRIES
+            && let Some(entry) = seq.next_element::<&RawValue>()?
+        {
+            list.length += 1;
+            is_of_objects |= entry.get().starts_with('{');
+            list.entries.extend(parse(entry));
+        }
+        while seq.next_element::<IgnoredAny>()?.is_some() {
+            list.length += 1;
+        }
+        if list.length > 0 && !is_of_objects {
+            return Err(A::Error::custom("not a list of objects"));
+        }
+        Ok(list)
+    }
+}
+
+fn parse<T: DeserializeOwned>(raw: &RawValue) -> Option<T> {
+    serde_json::from_str(raw.get()).ok()
+}
+
+/// A field that decides nothing: what can't be read counts as missing. For `#[serde(default)]`.
+pub(super) fn lenient<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: DeserializeOwned + Default,
+{
+    Ok(parse(<&RawValue>::deserialize(deserializer)?).unwrap_or_default())
+}
+
+/// The same for a name, which is cut.
+pub(super) fn name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let Truncated::<MAX_NAME>(name) = lenient(deserializer)?;
+    Ok(Some(name).filter(|name| !name.is_empty()))
+}
+
+/// The same for a title, which is cut.
+pub(super) fn title<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let Truncated::<MAX_TITLE>(title) = lenient(deserializer)?;
+    Ok(title)
+}
+
+/// The same for what is compared or sent, such as a branch: one that is too long counts as missing.
+pub(super) fn exact<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<String>, D::Error> {
+    let Whole::<MAX_TITLE>(text) = lenient(deserializer)?;
+    Ok(text)
+}
+
+/// The same for a URL: one that is too long counts as missing.
+pub(super) fn url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let Whole::<MAX_URL>(url) = lenient(deserializer)?;
+    Ok(url)
+}
+
+/// A provider's word for a state, or a name without which an entry is worth nothing. Strict.
+pub(super) fn word<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    Truncated::<MAX_NAME>::deserialize(deserializer).map(|Truncated(word)| word)
+}
+
+/// A provider's word for a conclusion, which isn't there before the end. Strict. For `#[serde(default)]`.
+pub(super) fn maybe_word<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<String>, D::Error> {
+    let word = Option::<Truncated<MAX_NAME>>::deserialize(deserializer)?;
+    Ok(word.map(|Truncated(word)| word))
+}
+
+/// Bitbucket's ids: a UUID in braces. Strict.
+pub(super) fn uuid<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let id = word(deserializer)?;
+    if is_uuid(&id) {
+        Ok(id)
+    } else {
+        Err(D::Error::custom("not a UUID in braces"))
+    }
+}
+
+fn is_uuid(text: &str) -> bool {
+    let inner = text
+        .strip_prefix('{')
+        .and_then(|text| text.strip_suffix('}'));
+    inner.is_some_and(|inner| {
+        inner.split('-').map(str::len).eq([8, 4, 4, 4, 12])
+            && inner
+                .bytes()
+                .all(|byte| byte == b'-' || byte.is_ascii_hexdigit())
+    })
+}
+
+/// The address of a page for people, if it is on that web server. Outputs end up in scripts, so it may hold only what
+/// means nothing to a shell.
+pub(super) fn page_at(url: Option<&str>, web: &Url) -> Option<String> {
+    let page = Url::parse(url?).ok()?;
+    // Percent-encoding may have made it longer.
+    let is_short = page.as_str().len() <= MAX_URL;
+    let is_plain = page
+        .as_str()
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || b"-._~/:%+[]".contains(&byte));
+    (page.origin() == web.origin() && is_short && is_plain).then(|| page.into())
+}
+
+/// Names for a message: the first of them.
+pub(super) fn listed<T: AsRef<str>>(names: &[T], separator: &str) -> String {
+    let shown = names.iter().take(MAX_LISTED).map(AsRef::as_ref);
+    let listed = shown.collect::<Vec<_>>().join(separator);
+    match names.len().saturating_sub(MAX_LISTED) {
+        0 => listed,
+        more => format!("{listed}{separator}{more} more"),
+    }
+}
+
+/// A string's first `MAX` characters, with the mark of a cut if there are more.
+#[derive(Default)]
+struct Truncated<const MAX: usize>(String);
+
+impl<'de, const MAX: usize> Deserialize<'de> for Truncated<MAX> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer
+            .deserialize_str(TextVisitor::<MAX>)
+            .map(|(text, _)| Self(text))
+    }
+}
+
+/// A string of at most `MAX` characters.
+#[derive(Default)]
+struct Whole<const MAX: usize>(Option<String>);
+
+impl<'de, const MAX: usize> Deserialize<'de> for Whole<MAX> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let (text, is_whole) = deserializer.deserialize_str(TextVisitor::<MAX>)?;
+        Ok(Self(is_whole.then_some(text)))
+    }
+}
+
+/// The first `MAX` characters, and whether that's all of them.
+struct TextVisitor<const MAX: usize>;
+
+impl<const MAX: usize> Visitor<'_> for TextVisitor<MAX> {
+    type Value = (String, bool);
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a string")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Self::Value, E> {
+        // With the mark of a cut: half a secret is recognised before it, and hidden.
+        let cut = cut(text, MAX);
+        let is_whole = cut == text;
+        Ok((cut, is_whole))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::providers::Kind;
+    use crate::providers::http::{Response, ResponseBody};
+    use crate::testing::arbitrary;
+    use ::http::{HeaderMap, StatusCode};
+    use chrono::{DateTime, Utc};
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+    use std::cell::RefCell;
+
+    #[derive(Deserialize)]
+    struct Entry {
+        id: u64,
+        #[serde(deserialize_with = "word")]
+        status: String,
+        #[serde(default, deserialize_with = "maybe_word")]
+        conclusion: Option<String>,
+        #[serde(default, deserialize_with = "lenient")]
+        number: Option<u64>,
+        #[serde(default, deserialize_with = "name")]
+        name: Option<String>,
+        #[serde(default, deserialize_with = "title")]
+        title: String,
+        #[serde(default, deserialize_with = "exact")]
+        branch: Option<String>,
+        #[serde(default, deserialize_with = "url")]
+        url: Option<String>,
+        #[serde(default, deserialize_with = "lenient")]
+        at: Option<DateTime<Utc>>,
+        #[serde(default, deserialize_with = "lenient")]
+        inner: List<Box<Self>>,
+    }
+
+    fn read(value: &Value) -> Option<Entry> {
+        serde_json::from_str(&value.to_string()).ok()
+    }
+
+    #[test]
+    fn only_what_decides_makes_an_entry_unreadable() {
+        for strict in [
+            json!({}),
+            json!({ "id": 1 }),
+            json!({ "id": "1", "status": "queued" }),
+            json!({ "id": 1.5, "status": "queued" }),
+            json!({ "id": 1, "status": null }),
+            json!({ "id": 1, "status": ["queued"] }),
+            json!({ "id": 1, "status": "completed", "conclusion": 1 }),
+        ] {
+            assert!(read(&strict).is_none(), "{strict}");
+        }
+        let read = read(&json!({ "id": 1, "status": "queued", "conclusion": null })).unwrap();
+        assert_eq!((read.id, read.status.as_str()), (1, "queued"));
+        assert_eq!(read.conclusion, None);
+    }
+
+    #[test]
+    fn an_odd_entry_does_not_spoil_the_list() {
+        let good = json!({ "id": 1, "status": "queued" });
+        let odd = [json!(null), json!([]), json!("x"), json!({ "id": -1 })];
+        let mut all = odd.to_vec();
+        all.push(good.clone());
+        let list: List<Entry> = serde_json::from_str(&json!(all).to_string()).unwrap();
+        assert_eq!((list.entries.len(), list.length), (1, 5));
+        let many = json!(vec![good; MAX_ENTRIES + 7]).to_string();
+        let list: List<Entry> = serde_json::from_str(&many).unwrap();
+        assert_eq!(
+            (list.entries.len(), list.length),
+            (MAX_ENTRIES, MAX_ENTRIES + 7)
+        );
+        for other in ["{}", "[[]]", "[null]"] {
+            assert!(serde_json::from_str::<List<Entry>>(other).is_err());
+        }
+    }
+
+    #[test]
+    fn strings_are_cut_between_characters_or_left_out() {
+        let long = "ä".repeat(5_000);
+        let entry = json!({ "id": 1, "status": long, "name": long, "title": long, "branch": long, "url": long });
+        let entry = read(&entry).unwrap();
+        for (cut, most) in [
+            (entry.status, MAX_NAME),
+            (entry.name.unwrap(), MAX_NAME),
+            (entry.title, MAX_TITLE),
+        ] {
+            assert_eq!(cut, format!("{}[…]", "ä".repeat(most)));
+        }
+        assert_eq!((entry.branch, entry.url), (None, None));
+    }
+
+    #[test]
+    fn an_id_of_bitbucket_is_a_uuid_in_braces() {
+        assert!(is_uuid("{3b9fd2b1-4a10-4c1c-8b3a-000000000000}"));
+        for other in [
+            "",
+            "{}",
+            "{..}",
+            "3b9fd2b1-4a10-4c1c-8b3a-000000000000",
+            "{3b9fd2b1-4a10-4c1c-8b3a-00000000000g}",
+            "{3b9fd2b14a104c1c8b3a000000000000----}",
+            "{3b9fd2b1-4a10-4c1c-8b3a-000000000000}\n",
+        ] {
+            assert!(!is_uuid(other), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn a_page_is_on_the_targets_own_web_server() {
+        let web = Url::parse("https://git.example/gitlab").unwrap();
+        let page = |url| page_at(Some(url), &web);
+        assert_eq!(
+            page("https://git.example/a/b").as_deref(),
+            Some("https://git.example/a/b")
+        );
+        assert_eq!(
+            page("https://GIT.example:443/a b/-/jobs/1").as_deref(),
+            Some("https://git.example/a%20b/-/jobs/1")
+        );
+        let long = format!("https://git.example/{}", "ä".repeat(500));
+        for other in [
+            "",
+            "$(curl https://evil.example)",
+            "https://git.example/$(curl${IFS}evil.example)",
+            "https://git.example/;id",
+            "https://git.example/a?b",
+            "javascript:alert(1)",
+            "http://git.example/a",
+            "https://git.example:444/a",
+            "https://evil.example/a",
+            "https://git.example@evil.example/a",
+            "https://user:password@git.example/a",
+            &long,
+        ] {
+            assert_eq!(page(other), None, "{other}");
+        }
+        assert_eq!(page_at(None, &web), None);
+    }
+
+    #[tokio::test]
+    async fn a_smaller_page_is_tried_where_the_size_may_be_the_trouble() {
+        let tried = async |kind, status: u16| {
+            let sizes = RefCell::new(Vec::new());
+            let read = in_pages(&PAGE_SIZES, async |size| {
+                sizes.borrow_mut().push(size);
+                if size < 30 {
+                    return Ok(());
+                }
+                let response = Response {
+                    status: StatusCode::from_u16(status).unwrap(),
+                    headers: HeaderMap::new(),
+                    body: ResponseBody::Complete(Vec::new()),
+                };
+                Err::<(), _>(Error::new(kind, "no").with_response(response))
+            });
+            let _ = read.await;
+            sizes.into_inner()
+        };
+        assert_eq!(tried(Kind::Unknown, 502).await, [100, 30, 10]);
+        assert_eq!(tried(Kind::Rejected, 404).await, [100]);
+        assert_eq!(tried(Kind::RateLimited(None), 429).await, [100]);
+    }
+
+    proptest! {
+        #[test]
+        fn no_other_field_makes_an_entry_unreadable(fields in prop::collection::vec(arbitrary::json(), 7)) {
+            let mut entry = json!({ "id": 1, "status": "queued" });
+            for (name, value) in ["number", "name", "title", "branch", "url", "at", "inner"].iter().zip(fields) {
+                entry[name] = value;
+            }
+            let list: List<Entry> = serde_json::from_str(&json!([entry]).to_string()).unwrap();
+            let entry = &list.entries[0];
+            prop_assert!(entry.inner.entries.len() <= entry.inner.length);
+            prop_assert!(entry.number.is_none() || entry.at.is_none() || entry.id == 1);
+        }
+    }
+}
