@@ -9,10 +9,11 @@ mod request_limits;
 
 use std::cell::RefCell;
 use std::collections::HashSet;
+use std::pin::pin;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use futures_util::future::join_all;
+use futures_util::future::{join, join_all};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 pub(crate) use finish::Finished;
@@ -91,8 +92,8 @@ pub(crate) async fn monitor(monitor: &Monitor<'_, '_>, triggered: &mut Triggered
         monitored.left_running = Some("nobody knows whether it was started".to_owned());
     }
     while !runs.is_empty() {
-        let watching = runs.into_iter().map(|run| monitor.watch(run, wait));
-        monitored.runs.extend(join_all(watching).await);
+        let watched = monitor.watch_all(&search, runs, wait).await;
+        monitored.runs.extend(watched);
         runs = Box::pin(monitor.late_runs(&search, &mut monitored, &mut unread)).await;
     }
     monitored.conclude();
@@ -205,6 +206,47 @@ impl<'target> Monitor<'_, 'target> {
         if search.told.borrow_mut().insert(run.id.clone()) {
             (self.tell)(Event::Found(run));
         }
+    }
+
+    /// Waits for these runs. If the step has to end before they do, runs that have appeared since the search are looked
+    /// for, so that they are cancelled too.
+    async fn watch_all(
+        &self,
+        search: &Search<'_, '_>,
+        runs: Vec<Run>,
+        wait: &WaitOptions,
+    ) -> Vec<RunReport> {
+        let watching = runs.into_iter().map(|run| self.watch(run, wait));
+        let mut watching = pin!(join_all(watching));
+        tokio::select! {
+            biased;
+            reports = &mut watching => return reports,
+            () = self.shutdown.requested(ShutdownMode::Graceful) => {}
+        }
+        let late = self.watch_late_runs(search, wait);
+        let (mut reports, late) = join(watching, late).await;
+        reports.extend(late);
+        reports
+    }
+
+    async fn watch_late_runs(&self, search: &Search<'_, '_>, wait: &WaitOptions) -> Vec<RunReport> {
+        // Only a marker shows that a run may be cancelled.
+        if self.target.marker().is_none() {
+            return Vec::new();
+        }
+        tokio::select! {
+            _ = timeout(LAST_LIST_TIMEOUT, find::once(search)) => {}
+            () = self.shutdown.requested(ShutdownMode::Immediate) => {}
+        }
+        let found = search.in_a_hurry().runs.into_iter();
+        let new: Vec<_> = found
+            .filter(|run| !search.told.borrow().contains(&run.id))
+            .collect();
+        let watching = new.into_iter().map(|run| {
+            self.saw(search, &run);
+            self.watch(run, wait)
+        });
+        join_all(watching).await
     }
 
     /// Marked runs that appeared after the search had ended, now that all known ones are over. A run that was taken for

@@ -64,6 +64,24 @@ fn a_marked_run_that_appears_after_the_search_is_followed_too() {
     failed_with_the_second(&sandbox, &done);
 }
 
+/// The search is over when it appears, and nobody looks for it again before the step has to end.
+#[test]
+fn a_marked_run_that_appears_after_the_search_is_cancelled_on_a_stop() {
+    let second = Life::endless().listed_after(13 * SECOND);
+    let sandbox = start(two_workflows(Life::endless(), second));
+    let step = dispatch(&sandbox, EVENT);
+    let child = step.start();
+    step.until_said("found run");
+    std::thread::sleep(15 * SECOND);
+    signal(&child, "INT");
+    let done = step
+        .finish(child)
+        .fails(&["after the step was stopped", "after the step was stopped"]);
+    let runs = done.result()["runs"].as_array().cloned().unwrap();
+    assert_eq!(runs.len(), 2, "{done}");
+    assert_eq!(sandbox.unfinished_runs().len(), 0, "{done}");
+}
+
 /// GitHub's filtered lists come from a search index.
 #[test]
 fn a_search_index_that_lags_hides_no_run() {
