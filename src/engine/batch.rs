@@ -66,7 +66,7 @@ pub(crate) async fn run<'a>(
                 .ok()
                 .map(|connection| Http::new(connection, &target.server.api, sink)),
             siblings,
-            tell: sink,
+            emit: sink,
         })
         .collect();
     let prepared = prepare_all(&members, request.max_parallel, shutdown).await;
@@ -137,7 +137,7 @@ struct Member<'a> {
     /// `None` where no client can be made.
     http: Option<Http<'a>>,
     siblings: Siblings<'a>,
-    tell: Sink<'a>,
+    emit: Sink<'a>,
 }
 
 /// What all calls go by.
@@ -153,10 +153,10 @@ struct Batch<'a> {
 
 impl<'a> Member<'a> {
     async fn prepare(&'a self, shutdown: &Shutdown) -> Result<Prepared<'a>, Triggered> {
-        (self.tell)(Event::Beginning);
+        (self.emit)(Event::Beginning);
         match (self.connection, &self.http) {
             (Ok(connection), Some(http)) => {
-                prepare(self.target, connection, http, shutdown, self.tell).await
+                prepare(self.target, connection, http, shutdown, self.emit).await
             }
             (Err(error), _) => Err(Triggered::not_sent(error)),
             (Ok(_), None) => unreachable!("who has a share has a client"),
@@ -198,7 +198,7 @@ impl Batch<'_> {
         let Member {
             target,
             siblings,
-            tell,
+            emit,
             ..
         } = member;
         // Who waits for the run waits for its trigger as well.
@@ -215,7 +215,7 @@ impl Batch<'_> {
             concurrency: &self.concurrency,
             rate_limit_budget,
             shutdown: self.shutdown,
-            tell: *tell,
+            emit: *emit,
         };
         // What is over, and what is rare, takes no memory beside what a thousand targets wait for.
         let mut triggered = Box::pin(trigger(way, self.mode)).await;
@@ -229,7 +229,7 @@ impl Batch<'_> {
             siblings,
             request_limits: &self.request_limits,
             shutdown: self.shutdown,
-            tell: *tell,
+            emit: *emit,
         };
         let monitored = Box::pin(monitor::monitor(&monitor, &mut triggered)).await;
         TargetReport {

@@ -47,7 +47,7 @@ pub(crate) async fn cancel_and_confirm(
     provider: &AnyProvider<'_>,
     run: &Run,
     how: CancelOptions<'_>,
-    tell: &dyn Fn(News<'_>),
+    emit: &dyn Fn(News<'_>),
 ) -> CancelResult {
     if let Some(why) = untouchable(run, how.policy) {
         return CancelResult {
@@ -55,7 +55,7 @@ pub(crate) async fn cancel_and_confirm(
             left_running: Some(why),
         };
     }
-    tell(News::Cancelling);
+    emit(News::Cancelling);
     let mut so_far = SoFar {
         text: "the cancel was not answered".to_owned(),
         snapshot: None,

@@ -64,7 +64,7 @@ pub(crate) struct Monitor<'a, 'target> {
     /// How much all of them may do at once.
     pub(crate) request_limits: &'a RequestLimits,
     pub(crate) shutdown: &'a Shutdown,
-    pub(crate) tell: Sink<'a>,
+    pub(crate) emit: Sink<'a>,
 }
 
 /// Follows what a trigger started, if that is asked for or has to be found out. An unknown outcome may
@@ -129,7 +129,7 @@ impl<'target> Monitor<'_, 'target> {
             return;
         }
         let why = triggered.unclear.as_deref().unwrap_or_default();
-        (self.tell)(Event::LookingInto(why));
+        (self.emit)(Event::LookingInto(why));
         let found = self.find(search, Limits::UNKNOWN).await;
         if !found.runs.is_empty() {
             triggered.outcome = Outcome::Accepted;
@@ -158,7 +158,7 @@ impl<'target> Monitor<'_, 'target> {
     async fn find(&self, search: &Search<'_, '_>, limits: Limits) -> Found {
         let say = |sighting: Sighting<'_>| match sighting {
             Sighting::Run(run) => self.saw(search, run),
-            Sighting::NothingYet => (self.tell)(Event::NothingFoundYet(&self.why_nothing_yet())),
+            Sighting::NothingYet => (self.emit)(Event::NothingFoundYet(&self.why_nothing_yet())),
         };
         let interruption = tokio::select! {
             found = find(search, limits, &say) => {
@@ -204,7 +204,7 @@ impl<'target> Monitor<'_, 'target> {
     fn saw(&self, search: &Search<'_, '_>, run: &Run) {
         self.siblings.claim(run);
         if search.told.borrow_mut().insert(run.id.clone()) {
-            (self.tell)(Event::Found(run));
+            (self.emit)(Event::Found(run));
         }
     }
 
@@ -317,7 +317,7 @@ impl<'target> Monitor<'_, 'target> {
 
     /// Waits for one run, and sees to it that it does not go on without us.
     async fn watch(&self, run: Run, wait_for: &WaitOptions) -> RunReport {
-        let tell = |news: News<'_>| (self.tell)(Event::Run { run: &run, news });
+        let emit = |news: News<'_>| (self.emit)(Event::Run { run: &run, news });
         let deadline = self.deadline_of(wait_for);
         let ends_by = DateTime::<Utc>::from(self.http.at_server(deadline));
         let watch = Watch {
@@ -332,7 +332,7 @@ impl<'target> Monitor<'_, 'target> {
             let _slot = self.request_limits.polls.acquire().await;
             Box::pin(self.provider.status(&run, depth)).await
         };
-        let waited = wait(poll, &watch, self.shutdown, &tell).await;
+        let waited = wait(poll, &watch, self.shutdown, &emit).await;
         let (mut end, mut snapshot) = (waited.end, waited.snapshot);
         let mut left_running = None;
         if !matches!(end, End::Completed(_)) {
@@ -347,7 +347,7 @@ impl<'target> Monitor<'_, 'target> {
                 slots: &self.request_limits.cancels,
                 shutdown: self.shutdown,
             };
-            let cancelled = Box::pin(cancel_and_confirm(self.provider, &run, how, &tell)).await;
+            let cancelled = Box::pin(cancel_and_confirm(self.provider, &run, how, &emit)).await;
             left_running = cancelled.left_running;
             // The poll that failed or came too late may go well now. What was cancelled wasn't over before.
             let late = cancelled.snapshot.as_ref();
@@ -371,12 +371,12 @@ impl<'target> Monitor<'_, 'target> {
             }
             End::TimedOut => Some(Conclusion::TimedOut),
         };
-        tell(News::Ended {
+        emit(News::Ended {
             end: &end,
             conclusion,
             snapshot: snapshot.as_ref(),
         });
-        let logs = Box::pin(self.logs(&run, snapshot.as_ref(), wait_for, &tell)).await;
+        let logs = Box::pin(self.logs(&run, snapshot.as_ref(), wait_for, &emit)).await;
         let number = snapshot
             .as_ref()
             .and_then(|snapshot| snapshot.number)

@@ -37,7 +37,7 @@ pub(crate) struct RetryPolicy<'a> {
     pub(crate) rate_limit_budget: RateLimitBudget,
     pub(crate) quota: &'a Quota,
     pub(crate) shutdown: &'a Shutdown,
-    pub(crate) tell: Sink<'a>,
+    pub(crate) emit: Sink<'a>,
 }
 
 /// Makes the attempt, and again as long as that is safe and promises something. Errors with the last
@@ -50,7 +50,7 @@ pub(crate) async fn retry<T>(
         idempotency,
         quota,
         shutdown,
-        tell,
+        emit,
         ..
     } = policy;
     let mut pauses = ExponentialBuilder::new()
@@ -95,7 +95,7 @@ pub(crate) async fn retry<T>(
             return Err(error);
         }
         let why = error.message();
-        tell(Event::Waiting { why, pause });
+        emit(Event::Waiting { why, pause });
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
             () = shutdown.requested(ShutdownMode::Graceful) => return Err(error),
@@ -149,7 +149,7 @@ mod tests {
             rate_limit_budget: RateLimitBudget::default(),
             quota: &quota,
             shutdown: &shutdown,
-            tell: &|_| {},
+            emit: &|_| {},
         };
         let result = retry(policy, async || {
             tries.set(tries.get() + 1);
@@ -224,7 +224,7 @@ mod tests {
                 rate_limit_budget: RateLimitBudget(Duration::from_mins(rate_limit_budget)),
                 quota: &quota,
                 shutdown: &shutdown,
-                tell: &|_| {},
+                emit: &|_| {},
             };
             quota.record_rate_limit(Some(Duration::from_mins(minutes)));
             let result = retry(policy, async || Ok(())).await;
@@ -248,7 +248,7 @@ mod tests {
             rate_limit_budget: RateLimitBudget::default(),
             quota: &quota,
             shutdown: &shutdown,
-            tell: &|_| {},
+            emit: &|_| {},
         };
         let attempts = retry(policy, async || -> Result<(), Error> {
             tries.set(tries.get() + 1);

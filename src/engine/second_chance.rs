@@ -21,13 +21,13 @@ use crate::providers::{AnyProvider, Error, Idempotency, connections};
 /// The runner gives a cancelled job five minutes in all.
 const TIME: Duration = Duration::from_mins(4);
 
-/// Finishes targets, given by their places in the request. `tell` is told what happens to which of them. The results are
+/// Finishes targets, given by their places in the request. `emit` is told what happens to which of them. The results are
 /// in the same order; an error where nothing could be asked for.
 pub(crate) async fn run(
     request: &Request,
     unfinished: &[(usize, Unfinished)],
     shutdown: &Shutdown,
-    tell: &dyn Fn(usize, &Event<'_>),
+    emit: &dyn Fn(usize, &Event<'_>),
 ) -> Vec<Result<Finished, Error>> {
     let until = Instant::now() + TIME;
     let target = |index: &usize| &request.targets[*index];
@@ -44,14 +44,14 @@ pub(crate) async fn run(
             .map(async |((index, unfinished), connection)| {
                 let connection = connection?;
                 let target = target(index);
-                let sink = move |event: Event<'_>| tell(*index, &event);
+                let sink = move |event: Event<'_>| emit(*index, &event);
                 let http = Http::new(&connection, &target.server.api, &sink);
                 let policy = RetryPolicy {
                     idempotency: Idempotency::Repeatable,
                     rate_limit_budget: RateLimitBudget::default(),
                     quota: http.quota(),
                     shutdown,
-                    tell: &sink,
+                    emit: &sink,
                 };
                 let provider = retry(policy, async || {
                     AnyProvider::open(target, &http, &connection).await
@@ -68,7 +68,7 @@ pub(crate) async fn run(
                     siblings: &siblings[*index],
                     request_limits: &request_limits,
                     shutdown,
-                    tell: &sink,
+                    emit: &sink,
                 };
                 let finished = monitor.finish(unfinished, until).await;
                 connection.end(target, &http).await;

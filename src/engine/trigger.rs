@@ -55,7 +55,7 @@ pub(crate) struct Way<'a> {
     pub(crate) concurrency: &'a Concurrency,
     pub(crate) rate_limit_budget: RateLimitBudget,
     pub(crate) shutdown: &'a Shutdown,
-    pub(crate) tell: Sink<'a>,
+    pub(crate) emit: Sink<'a>,
 }
 
 /// Does all that comes before a trigger and starts nothing: signs in, and proves that the run will be
@@ -65,7 +65,7 @@ pub(crate) async fn prepare<'a>(
     connection: &Connection<'a>,
     http: &'a Http<'a>,
     shutdown: &Shutdown,
-    tell: Sink<'_>,
+    emit: Sink<'_>,
 ) -> Result<Prepared<'a>, Triggered> {
     let quota = http.quota();
     let policy = RetryPolicy {
@@ -73,7 +73,7 @@ pub(crate) async fn prepare<'a>(
         rate_limit_budget: RateLimitBudget::default(),
         quota,
         shutdown,
-        tell,
+        emit,
     };
     let preparing = retry(policy, async || {
         let provider = AnyProvider::open(target, http, connection).await?;
@@ -100,7 +100,7 @@ pub(crate) async fn trigger(way: Way<'_>, mode: Mode) -> Triggered {
             let trigger = way
                 .provider
                 .trigger(RequestForm::Preferred, Secrets::Hidden);
-            (way.tell)(Event::WouldSend {
+            (way.emit)(Event::WouldSend {
                 url: &trigger.url,
                 body: trigger.body.get(),
             });
@@ -144,7 +144,7 @@ impl<'a> Way<'a> {
             {
                 match self.provider.fallback(&rejection) {
                     Some(why) => {
-                        (self.tell)(Event::Fallback(why));
+                        (self.emit)(Event::Fallback(why));
                         self.try_form(RequestForm::Fallback, journey).await
                     }
                     None => Err(rejection),
@@ -160,11 +160,11 @@ impl<'a> Way<'a> {
             rate_limit_budget: self.rate_limit_budget,
             quota: self.quota,
             shutdown: self.concurrency.shutdown(),
-            tell: self.tell,
+            emit: self.emit,
         };
         retry(policy, async || {
             let _permit = self.ready_permit().await?;
-            (self.tell)(Event::Sending);
+            (self.emit)(Event::Sending);
             self.siblings.mark_sent();
             journey.on_the_wire.set(true);
             journey.sent.set(Some(Instant::now()));
@@ -222,9 +222,9 @@ impl<'a> Way<'a> {
         let error = match answer {
             Ok(run) => {
                 match &run {
-                    Some(run) => (self.tell)(Event::Accepted(run)),
+                    Some(run) => (self.emit)(Event::Accepted(run)),
                     None => {
-                        (self.tell)(Event::AcceptedWithoutRun(&self.provider.runs_page()));
+                        (self.emit)(Event::AcceptedWithoutRun(&self.provider.runs_page()));
                     }
                 }
                 let mut triggered = Triggered::new(Outcome::Accepted, None);

@@ -56,9 +56,9 @@ pub(crate) async fn wait(
     poll: impl AsyncFn(Depth) -> Result<Snapshot, Error>,
     watch: &Watch<'_>,
     shutdown: &Shutdown,
-    tell: &dyn Fn(News<'_>),
+    emit: &dyn Fn(News<'_>),
 ) -> Waited {
-    let progress = Progress::new(watch.since, tell);
+    let progress = Progress::new(watch.since, emit);
     let mut end = tokio::select! {
         // An end that was seen counts, whatever else happened meanwhile.
         biased;

@@ -145,7 +145,7 @@ impl<'a> Bitbucket<'a> {
             tag: RefCell::default(),
         };
         if let BitbucketCredential::Api { email, token } = &spec.credential {
-            http.tell(Event::Minted(&basic(email, token)));
+            http.emit(Event::Minted(&basic(email, token)));
         }
         bitbucket.reference = match &spec.source {
             BitbucketSource::Commit(_) => None,
@@ -195,7 +195,7 @@ impl<'a> Bitbucket<'a> {
         let tag = match read {
             Ok(Tag { target }) => TagCommit::Known(target.hash),
             Err(error) => {
-                self.http.tell(Event::Trace(format_args!(
+                self.http.emit(Event::Trace(format_args!(
                     "the tag's commit is unknown, so it is sent without one: {}",
                     error.message()
                 )));

@@ -44,16 +44,16 @@ pub(crate) struct Http<'a> {
     /// Of the target's API.
     origin: Origin,
     quota: Rc<Quota>,
-    tell: Sink<'a>,
+    emit: Sink<'a>,
 }
 
 impl<'a> Http<'a> {
-    pub(crate) fn new(connection: &Connection<'_>, api: &Url, tell: Sink<'a>) -> Self {
+    pub(crate) fn new(connection: &Connection<'_>, api: &Url, emit: Sink<'a>) -> Self {
         Self {
             client: Rc::clone(&connection.client),
             origin: api.origin(),
             quota: Rc::clone(&connection.quota),
-            tell,
+            emit,
         }
     }
 
@@ -66,8 +66,8 @@ impl<'a> Http<'a> {
         self.client.inner(idempotency)
     }
 
-    pub(crate) fn tell(&self, event: Event<'_>) {
-        (self.tell)(event);
+    pub(crate) fn emit(&self, event: Event<'_>) {
+        (self.emit)(event);
     }
 
     /// A repository's default branch, read by the first of the account that needs it, and told to each.
@@ -77,7 +77,7 @@ impl<'a> Http<'a> {
         read: impl AsyncFnOnce() -> Result<String, Error>,
     ) -> Result<String, Error> {
         let branch = self.quota().branches.get_or_read(repository, read).await?;
-        self.tell(Event::DefaultReference(&branch));
+        self.emit(Event::DefaultReference(&branch));
         Ok(branch)
     }
 
@@ -106,13 +106,13 @@ impl<'a> Http<'a> {
         for _ in 0..=MAX_REDIRECTS {
             let response = send(&address).await.map_err(|error| {
                 let error = self.failure(&address, &error);
-                self.tell(Event::Trace(format_args!(
+                self.emit(Event::Trace(format_args!(
                     "{method} {address} -> {}",
                     error.message()
                 )));
                 error
             })?;
-            self.tell(Event::Trace(format_args!(
+            self.emit(Event::Trace(format_args!(
                 "{method} {address} -> {}",
                 response.status()
             )));

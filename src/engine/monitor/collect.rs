@@ -37,7 +37,7 @@ impl Monitor<'_, '_> {
         run: &Run,
         snapshot: Option<&Snapshot>,
         wait: &WaitOptions,
-        tell: &dyn Fn(News<'_>),
+        emit: &dyn Fn(News<'_>),
     ) -> Vec<JobLog> {
         let Some(snapshot) = snapshot.filter(|_| wait.logs != Logs::None) else {
             return Vec::new();
@@ -56,7 +56,7 @@ impl Monitor<'_, '_> {
                 () = self.shutdown.requested(ShutdownMode::Graceful) => return logs,
             };
             if !is_public {
-                tell(News::LogsWithheld);
+                emit(News::LogsWithheld);
                 return logs;
             }
         }
@@ -67,12 +67,12 @@ impl Monitor<'_, '_> {
                 // What has been read by then is shown.
                 () = self.shutdown.requested(ShutdownMode::Graceful) => return logs,
             };
-            tell(News::Log(&log));
+            emit(News::Log(&log));
             logs.push(log);
         }
         let more = jobs.count();
         if more > 0 {
-            tell(News::MoreLogs(more));
+            emit(News::MoreLogs(more));
         }
         logs
     }

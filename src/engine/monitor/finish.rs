@@ -75,8 +75,8 @@ impl Monitor<'_, '_> {
             slots: &self.request_limits.cancels,
             shutdown: self.shutdown,
         };
-        let tell = |news: News<'_>| (self.tell)(Event::Run { run: &run, news });
-        let cancelled = cancel_and_confirm(self.provider, &run, how, &tell).await;
+        let emit = |news: News<'_>| (self.emit)(Event::Run { run: &run, news });
+        let cancelled = cancel_and_confirm(self.provider, &run, how, &emit).await;
         (run, cancelled)
     }
 }

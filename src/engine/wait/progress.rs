@@ -16,7 +16,7 @@ const QUEUE_WARNING: Duration = Duration::from_mins(1);
 /// What has been seen and said of a run.
 pub(super) struct Progress<'a> {
     since: Instant,
-    tell: &'a dyn Fn(News<'_>),
+    emit: &'a dyn Fn(News<'_>),
     spoke: Cell<Instant>,
     last: RefCell<Option<Snapshot>>,
     /// Whether the last look did not show the jobs, so that what is known of them is older.
@@ -36,10 +36,10 @@ enum QueueWait {
 }
 
 impl<'a> Progress<'a> {
-    pub(super) fn new(since: Instant, tell: &'a dyn Fn(News<'_>)) -> Self {
+    pub(super) fn new(since: Instant, emit: &'a dyn Fn(News<'_>)) -> Self {
         Self {
             since,
-            tell,
+            emit,
             spoke: Cell::new(Instant::now()),
             last: RefCell::default(),
             lacks_jobs: Cell::new(true),
@@ -174,7 +174,7 @@ impl<'a> Progress<'a> {
 
     fn say(&self, news: News<'_>) {
         self.spoke.set(Instant::now());
-        (self.tell)(news);
+        (self.emit)(news);
     }
 }
 

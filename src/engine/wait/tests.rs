@@ -131,11 +131,11 @@ async fn story(
         polls.borrow_mut().push((age, depth));
         script(age, depth)
     };
-    let tell = |news: News<'_>| {
+    let emit = |news: News<'_>| {
         let second = start.elapsed().as_secs();
         said.borrow_mut().push((second, word(&news)));
     };
-    let waited = wait(looking, &watch, shutdown, &tell).await;
+    let waited = wait(looking, &watch, shutdown, &emit).await;
     Story {
         waited,
         said: said.into_inner(),

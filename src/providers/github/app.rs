@@ -222,7 +222,7 @@ fn sign(
     http: &Http<'_>,
 ) -> Result<Signed, Error> {
     let jwt = jwt(app, at)?;
-    http.tell(Event::Minted(&jwt));
+    http.emit(Event::Minted(&jwt));
     let api = Rc::new(Api::new(library, &jwt)?);
     Ok(Signed { api, at })
 }

@@ -159,7 +159,7 @@ impl<'a> Session<'a> {
                 self.early.take();
                 self.retired.borrow_mut().push((Instant::now(), before));
             }
-            Err(error) => http.tell(Event::Trace(format_args!("{}", error.message()))),
+            Err(error) => http.emit(Event::Trace(format_args!("{}", error.message()))),
         }
     }
 
@@ -215,7 +215,7 @@ impl<'a> Session<'a> {
         match renewed {
             Ok(()) => {
                 self.failed.take();
-                http.tell(Event::Trace(format_args!("the App's token is renewed")));
+                http.emit(Event::Trace(format_args!("the App's token is renewed")));
                 Ok(())
             }
             Err(error) => {
@@ -263,7 +263,7 @@ impl<'a> Session<'a> {
                 let minted =
                     app::installation_token(target, app, &scope, before, &self.library, http);
                 let (token, installed) = minted.await.map_err(Error::while_signing_in)?;
-                http.tell(Event::Minted(&token));
+                http.emit(Event::Minted(&token));
                 SignedIn {
                     api: Api::new(&self.library, &token)?,
                     installed: Some(installed),

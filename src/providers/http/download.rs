@@ -123,7 +123,7 @@ impl Http<'_> {
                 Err(error) => return Err(self.failure(&next, &error)),
             };
             // An address of a storage is as good as a credential: its query is not told.
-            self.tell(Event::Trace(format_args!(
+            self.emit(Event::Trace(format_args!(
                 "GET {}{} -> {}",
                 next.origin().ascii_serialization(),
                 next.path(),
