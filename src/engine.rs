@@ -7,6 +7,7 @@ mod find;
 pub(crate) mod monitor;
 mod poll_failures;
 mod poll_interval;
+mod request_limits;
 mod retry;
 pub(crate) mod second_chance;
 pub(crate) mod shutdown;

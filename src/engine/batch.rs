@@ -10,7 +10,8 @@ use futures_util::stream::{self, StreamExt as _};
 use tokio::time::{Instant, timeout};
 
 use crate::engine::concurrency::Concurrency;
-use crate::engine::monitor::{self, Monitor, Monitored, RequestLimits, RunReport};
+use crate::engine::monitor::{self, Monitor, Monitored, RunReport};
+use crate::engine::request_limits::RequestLimits;
 use crate::engine::retry::RateLimitBudget;
 use crate::engine::shutdown::{Shutdown, ShutdownMode};
 use crate::engine::siblings::{Siblings, siblings};

@@ -5,7 +5,6 @@ mod collect;
 mod finish;
 mod monitored;
 mod not_found;
-mod request_limits;
 
 use std::cell::RefCell;
 use std::collections::HashSet;
@@ -19,10 +18,10 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 pub(crate) use finish::Finished;
 pub(crate) use monitored::{Monitored, RunReport};
 use not_found::named;
-pub(crate) use request_limits::RequestLimits;
 
 use crate::engine::cancel::{CancelOptions, cancel_and_confirm};
 use crate::engine::find::{self, Found, Interruption, Limits, Search, Sighting, find};
+use crate::engine::request_limits::RequestLimits;
 use crate::engine::shutdown::{Shutdown, ShutdownMode};
 use crate::engine::siblings::Siblings;
 use crate::engine::trigger::Triggered;

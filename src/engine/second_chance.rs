@@ -8,7 +8,8 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use tokio::time::Instant;
 
-use crate::engine::monitor::{Finished, Monitor, RequestLimits};
+use crate::engine::monitor::{Finished, Monitor};
+use crate::engine::request_limits::RequestLimits;
 use crate::engine::retry::{RateLimitBudget, RetryPolicy, retry};
 use crate::engine::shutdown::Shutdown;
 use crate::engine::siblings::siblings;

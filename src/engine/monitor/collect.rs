@@ -78,7 +78,7 @@ impl Monitor<'_, '_> {
     }
 
     async fn log(&self, run: &Run, job: &Job, late_until: Instant) -> JobLog {
-        let _slot = self.request_limits.readings.acquire().await;
+        let _slot = self.request_limits.downloads.acquire().await;
         let read = timeout(
             LOG_TIMEOUT,
             self.again(late_until, async || self.provider.log(run, job).await),
@@ -154,7 +154,7 @@ impl Monitor<'_, '_> {
         artifact: &ResultArtifact,
         late_until: Instant,
     ) -> Result<Vec<u8>, Error> {
-        let _slot = self.request_limits.readings.acquire().await;
+        let _slot = self.request_limits.downloads.acquire().await;
         let read = timeout(
             RESULT_TIMEOUT,
             self.again(late_until, async || {
