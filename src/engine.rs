@@ -3,6 +3,7 @@
 pub(crate) mod batch;
 mod cancel;
 mod concurrency;
+mod context;
 mod find;
 pub(crate) mod monitor;
 mod poll_failures;

@@ -10,16 +10,16 @@ use futures_util::stream::{self, StreamExt as _};
 use tokio::time::{Instant, timeout};
 
 use crate::engine::concurrency::Concurrency;
+use crate::engine::context::TargetContext;
 use crate::engine::monitor::{self, Monitor, Monitored, RunReport};
 use crate::engine::request_limits::RequestLimits;
-use crate::engine::retry::RateLimitBudget;
 use crate::engine::shutdown::{Shutdown, ShutdownMode};
 use crate::engine::siblings::{Siblings, siblings};
-use crate::engine::trigger::{Prepared, Triggered, Way, prepare, trigger};
+use crate::engine::trigger::{Prepared, Triggered, prepare, trigger};
 use crate::model::{Event, Sink};
 use crate::providers::http::Http;
 use crate::providers::target::{Mode, Request, Target};
-use crate::providers::{Connection, connections};
+use crate::providers::{Connection, Error, connections};
 
 /// So much of failed jobs' logs is kept for the summary, which has no room for more, in bytes.
 const MAX_LOGS: usize = 1024 * 1024;
@@ -61,11 +61,9 @@ pub(crate) async fn run<'a>(
         .zip(siblings(targets))
         .map(|(((target, connection), sink), siblings)| Member {
             target,
-            connection: connection.as_ref(),
-            http: connection
+            connection: connection
                 .as_ref()
-                .ok()
-                .map(|connection| Http::new(connection, &target.server.api, sink)),
+                .map(|connection| (connection, Http::new(connection, &target.server.api, sink))),
             siblings,
             emit: sink,
         })
@@ -76,7 +74,7 @@ pub(crate) async fn run<'a>(
         concurrency: Concurrency::new(request.max_parallel, request.on_failure),
         shutdown,
         observer,
-        request_limits: RequestLimits::new(),
+        limits: RequestLimits::new(),
         log_budget: Cell::new(MAX_LOGS),
     };
     let calls = members.iter().zip(prepared).enumerate();
@@ -92,7 +90,7 @@ pub(crate) async fn run<'a>(
 /// Revokes the tokens that were made for this step. Those that can't be within a second end by themselves.
 async fn sign_out(members: &[Member<'_>], shutdown: &Shutdown) {
     let signing_out = members.iter().map(async |member| {
-        if let (Ok(connection), Some(http)) = (member.connection, &member.http) {
+        if let Ok((connection, http)) = &member.connection {
             connection.end(member.target, http).await;
         }
     });
@@ -131,23 +129,22 @@ async fn prepare_all<'a>(
     prepared
 }
 
-/// A target with all that it is given.
+/// A target, and what it needs before its provider is ready.
 struct Member<'a> {
     target: &'a Target,
-    connection: Result<&'a Connection<'a>, &'a crate::providers::Error>,
-    /// `None` where no client can be made.
-    http: Option<Http<'a>>,
+    /// An error where no client can be made.
+    connection: Result<(&'a Connection<'a>, Http<'a>), &'a Error>,
     siblings: Siblings<'a>,
     emit: Sink<'a>,
 }
 
-/// What all calls go by.
+/// What all targets share.
 struct Batch<'a> {
     mode: Mode,
     concurrency: Concurrency,
     shutdown: &'a Shutdown,
     observer: &'a dyn Observer,
-    request_limits: RequestLimits,
+    limits: RequestLimits,
     /// For the summary, in bytes.
     log_budget: Cell<usize>,
 }
@@ -155,12 +152,9 @@ struct Batch<'a> {
 impl<'a> Member<'a> {
     async fn prepare(&'a self, shutdown: &Shutdown) -> Result<Prepared<'a>, Triggered> {
         (self.emit)(Event::Beginning);
-        match (self.connection, &self.http) {
-            (Ok(connection), Some(http)) => {
-                prepare(self.target, connection, http, shutdown, self.emit).await
-            }
-            (Err(error), _) => Err(Triggered::not_sent(error)),
-            (Ok(_), None) => unreachable!("who has a share has a client"),
+        match &self.connection {
+            Ok((connection, http)) => prepare(self.target, connection, http, shutdown).await,
+            Err(error) => Err(Triggered::not_sent(error)),
         }
     }
 }
@@ -172,14 +166,13 @@ impl Batch<'_> {
         member: &'a Member<'a>,
         prepared: Result<Prepared<'a>, Triggered>,
     ) -> (Triggered, Monitored) {
-        let mut report = match (prepared, &member.http) {
-            (Ok(prepared), Some(http)) => self.trigger_and_monitor(member, http, &prepared).await,
-            (Err(triggered), _) => TargetReport {
+        let mut report = match prepared {
+            Ok(prepared) => self.trigger_and_monitor(member, &prepared).await,
+            Err(triggered) => TargetReport {
                 target: member.target,
                 triggered,
                 monitored: Monitored::default(),
             },
-            (Ok(_), None) => unreachable!("who is prepared has a client"),
         };
         if !report.passes() {
             self.concurrency.record_failure();
@@ -193,48 +186,27 @@ impl Batch<'_> {
     async fn trigger_and_monitor<'a>(
         &self,
         member: &'a Member<'a>,
-        http: &Http<'a>,
         prepared: &Prepared<'a>,
     ) -> TargetReport<'a> {
-        let Member {
-            target,
-            siblings,
-            emit,
-            ..
-        } = member;
-        // Who waits for the run waits for its trigger as well.
-        let rate_limit_budget = target
-            .wait
-            .as_ref()
-            .map_or_else(RateLimitBudget::default, |wait| {
-                RateLimitBudget(wait.timeout)
-            });
-        let way = Way {
+        let context = TargetContext {
+            target: member.target,
             provider: &prepared.provider,
-            quota: http.quota(),
-            siblings,
-            concurrency: &self.concurrency,
-            rate_limit_budget,
+            http: prepared.http,
+            siblings: &member.siblings,
+            limits: &self.limits,
             shutdown: self.shutdown,
-            emit: *emit,
         };
         // What is over, and what is rare, takes no memory beside what a thousand targets wait for.
-        let mut triggered = Box::pin(trigger(way, self.mode)).await;
+        let mut triggered = Box::pin(trigger(context, &self.concurrency, self.mode)).await;
         let monitor = Monitor {
-            target,
-            provider: &prepared.provider,
-            http,
+            context,
             seen: &prepared.seen,
             sent: triggered.sent.unwrap_or_else(Instant::now),
             began: triggered.settled.unwrap_or_else(Instant::now),
-            siblings,
-            request_limits: &self.request_limits,
-            shutdown: self.shutdown,
-            emit: *emit,
         };
         let monitored = Box::pin(monitor::monitor(&monitor, &mut triggered)).await;
         TargetReport {
-            target,
+            target: member.target,
             triggered,
             monitored,
         }

@@ -3,12 +3,12 @@
 
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
+use crate::engine::context::TargetContext;
 use crate::engine::shutdown::{Shutdown, ShutdownMode};
 use crate::model::{News, OnAbandoned, Run, Snapshot};
-use crate::providers::{AnyProvider, Depth, Kind};
+use crate::providers::{Depth, Kind, Quota};
 
 /// After a signal everything must be known by then. The step must be over after seven seconds; of these it needs one to
 /// revoke its tokens, and a moment to write its outputs.
@@ -25,13 +25,10 @@ const POLL_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// How a run is given up.
 #[derive(Clone, Copy)]
-pub(crate) struct CancelOptions<'a> {
+pub(crate) struct CancelOptions {
     pub(crate) policy: OnAbandoned,
     /// For its cancel to be accepted and to take effect, unless a signal leaves less.
     pub(crate) time: Duration,
-    /// Bounds how many requests of this kind are on the wire at once.
-    pub(crate) slots: &'a Semaphore,
-    pub(crate) shutdown: &'a Shutdown,
 }
 
 /// What became of a run that was abandoned.
@@ -44,12 +41,12 @@ pub(crate) struct CancelResult {
 
 /// Cancels a run, if it may be, and checks whether that took effect as long as there is time.
 pub(crate) async fn cancel_and_confirm(
-    provider: &AnyProvider<'_>,
+    context: TargetContext<'_, '_>,
     run: &Run,
-    how: CancelOptions<'_>,
+    options: CancelOptions,
     emit: &dyn Fn(News<'_>),
 ) -> CancelResult {
-    if let Some(why) = untouchable(run, how.policy) {
+    if let Some(why) = untouchable(run, options.policy) {
         return CancelResult {
             snapshot: None,
             left_running: Some(why),
@@ -60,9 +57,13 @@ pub(crate) async fn cancel_and_confirm(
         text: "the cancel was not answered".to_owned(),
         snapshot: None,
     };
+    let time = TimeLeft {
+        until: Instant::now() + options.time,
+        shutdown: context.shutdown,
+    };
     let why = tokio::select! {
-        () = cancel(provider, run, how.slots, &mut so_far) => None,
-        why = out_of_time(how) => Some(why),
+        () = cancel(context, run, time, &mut so_far) => None,
+        why = time.is_over(options.time) => Some(why),
     };
     CancelResult {
         left_running: why.map(|why| format!("{} {why}", so_far.text)),
@@ -89,17 +90,29 @@ fn untouchable(run: &Run, policy: OnAbandoned) -> Option<String> {
 
 /// Returns when the run is over. A cancel may be sent again, unlike a trigger: a run ends once. Providers refuse one
 /// for a run that has hardly begun, or for a moment; so any that wasn't accepted is sent again.
-async fn cancel(provider: &AnyProvider<'_>, run: &Run, slots: &Semaphore, so_far: &mut SoFar) {
+async fn cancel(context: TargetContext<'_, '_>, run: &Run, time: TimeLeft<'_>, so_far: &mut SoFar) {
+    let TargetContext {
+        provider, limits, ..
+    } = context;
     let mut pause = FIRST_POLL_DELAY;
     let mut accepted = None::<Instant>;
+    let mut is_asked = false;
     loop {
         let mut resume = Instant::now();
         if accepted.is_none_or(|at| at.elapsed() >= RECANCEL_INTERVAL) {
-            let slot = slots.acquire().await;
+            let slot = loop {
+                time.wait_for_quota(context.quota(), is_asked).await;
+                let slot = limits.cancels.acquire().await;
+                // Another one may have met a limit meanwhile.
+                if time.allows_cancel(context.quota(), is_asked) {
+                    break slot;
+                }
+            };
+            is_asked = true;
             resume = Instant::now() + CANCEL_INTERVAL;
-            let answer = timeout(ATTEMPT_TIMEOUT, provider.cancel(run)).await;
+            let response = timeout(ATTEMPT_TIMEOUT, provider.cancel(run)).await;
             drop(slot);
-            match answer {
+            match response {
                 Ok(Ok(())) => {
                     accepted = Some(Instant::now());
                     "the cancel was accepted, but had not taken effect"
@@ -115,9 +128,6 @@ async fn cancel(provider: &AnyProvider<'_>, run: &Run, slots: &Semaphore, so_far
                     };
                     so_far.text =
                         format!("{what} ({}), and no other was accepted", error.message());
-                    if let Kind::RateLimited(Some(said)) = error.kind() {
-                        resume = resume.max(Instant::now() + said);
-                    }
                 }
                 Err(_) => {}
             }
@@ -126,7 +136,7 @@ async fn cancel(provider: &AnyProvider<'_>, run: &Run, slots: &Semaphore, so_far
             sleep(pause).await;
             pause = provider.poll_intervals().min;
         }
-        let slot = slots.acquire().await;
+        let slot = limits.cancels.acquire().await;
         let snapshot = timeout(POLL_TIMEOUT, provider.status(run, Depth::Jobs)).await;
         drop(slot);
         if let Ok(Ok(snapshot)) = snapshot {
@@ -140,18 +150,47 @@ async fn cancel(provider: &AnyProvider<'_>, run: &Run, slots: &Semaphore, so_far
     }
 }
 
-/// Returns when there is no more time to see what becomes of a cancel; says when that is.
-async fn out_of_time(how: CancelOptions<'_>) -> String {
-    let CancelOptions { shutdown, time, .. } = how;
-    let signal = async {
-        shutdown.requested(ShutdownMode::Graceful).await;
-        let asked = shutdown.requested_at().unwrap_or_else(Instant::now);
-        sleep_until(asked + SHUTDOWN_GRACE).await;
-    };
-    tokio::select! {
-        biased;
-        () = shutdown.requested(ShutdownMode::Immediate) => "when a second signal came".to_owned(),
-        () = signal => "when the step had to end".to_owned(),
-        () = sleep(time) => format!("after {} s", time.as_secs()),
+/// The time for a cancel, which a shutdown may shorten.
+#[derive(Clone, Copy)]
+struct TimeLeft<'a> {
+    until: Instant,
+    shutdown: &'a Shutdown,
+}
+
+impl TimeLeft<'_> {
+    fn end(self) -> Instant {
+        let requested = self.shutdown.requested_at();
+        requested.map_or(self.until, |at| self.until.min(at + SHUTDOWN_GRACE))
+    }
+
+    /// Whether no rate limit forbids a cancel. Nothing is gained by waiting for the end of one that outlasts the time there
+    /// is: then each run is asked to end once all the same.
+    fn allows_cancel(self, quota: &Quota, is_asked: bool) -> bool {
+        let limit = quota.remaining_wait();
+        limit.is_zero() || (!is_asked && Instant::now() + limit >= self.end())
+    }
+
+    async fn wait_for_quota(self, quota: &Quota, is_asked: bool) {
+        while !self.allows_cancel(quota, is_asked) {
+            let is_shutting_down = self.shutdown.is_requested();
+            tokio::select! {
+                () = quota.wait() => {}
+                () = self.shutdown.requested(ShutdownMode::Graceful), if !is_shutting_down => {}
+            }
+        }
+    }
+
+    /// Returns when there is no more time to see what becomes of a cancel; says when that is.
+    async fn is_over(self, whole: Duration) -> String {
+        let signal = async {
+            self.shutdown.requested(ShutdownMode::Graceful).await;
+            sleep_until(self.end()).await;
+        };
+        tokio::select! {
+            biased;
+            () = self.shutdown.requested(ShutdownMode::Immediate) => "when a second signal came".to_owned(),
+            () = signal => "when the step had to end".to_owned(),
+            () = sleep_until(self.until) => format!("after {} s", whole.as_secs()),
+        }
     }
 }

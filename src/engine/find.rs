@@ -4,14 +4,12 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep};
 
+use crate::engine::context::TargetContext;
 use crate::engine::poll_failures::Refusals;
-use crate::engine::siblings::Siblings;
 use crate::model::{MatchedBy, Run};
-use crate::providers::http::Http;
-use crate::providers::{AnyProvider, Candidate, Claim, Error, Idempotency, Kind, Quota};
+use crate::providers::{Candidate, Claim, Error, Kind, Quota};
 
 /// A run may seem to have come to be so long before the trigger went out: providers round times, and
 /// their machines' clocks differ.
@@ -25,15 +23,11 @@ const SLOW_INTERVAL: Duration = Duration::from_secs(15);
 
 /// Where and since when runs are looked for.
 pub(crate) struct Search<'a, 'target> {
-    pub(crate) provider: &'a AnyProvider<'target>,
-    pub(crate) http: &'a Http<'target>,
+    pub(crate) context: TargetContext<'a, 'target>,
     /// Runs that were there before the trigger, whatever the clocks say.
     pub(crate) seen: &'a HashSet<String>,
     /// When the trigger went out.
     pub(crate) sent: Instant,
-    pub(crate) siblings: &'a Siblings<'target>,
-    /// Bounds how many look at once.
-    pub(crate) polls: &'a Semaphore,
     /// All that was seen so far, by id: lists are not always up to date, and what was there once, is.
     pub(crate) known: RefCell<BTreeMap<String, Candidate>>,
     /// The runs that have been reported as found, by id.
@@ -149,9 +143,9 @@ pub(crate) async fn find(
 ) -> Found {
     let policy = SearchPolicy {
         limits,
-        quota: search.http.quota(),
-        interval: search.provider.poll_intervals().min,
-        is_uncertain: &|| search.siblings.may_be_confused(),
+        quota: search.context.quota(),
+        interval: search.context.provider.poll_intervals().min,
+        is_uncertain: &|| search.context.siblings.may_be_confused(),
         say,
     };
     let list = async || list(search, Pacing::Paced).await;
@@ -186,7 +180,6 @@ async fn collect(
         match list().await {
             Ok(()) => {
                 refusals.clear();
-                quota.record_response(Idempotency::Repeatable);
                 let now = judge();
                 if !now.is_like(&found) {
                     changed = Instant::now();
@@ -197,7 +190,6 @@ async fn collect(
                 found = now;
             }
             Err(error) => {
-                quota.record_failure(&error);
                 let is_hopeless = refusals.record(&error);
                 found.failure = Some(error);
                 if is_hopeless {
@@ -250,14 +242,14 @@ pub(crate) async fn once(search: &Search<'_, '_>) -> Result<(), Error> {
 
 /// Keeps what there is.
 async fn list(search: &Search<'_, '_>, pacing: Pacing) -> Result<(), Error> {
-    let since = || search.http.at_server(search.sent) - CLOCK_SKEW;
+    let since = || search.context.http.at_server(search.sent) - CLOCK_SKEW;
     let candidates = loop {
         if pacing == Pacing::Paced {
-            search.http.quota().wait_for_turn().await;
+            search.context.quota().wait_for_turn().await;
         }
         let asked = since();
-        let slot = search.polls.acquire().await;
-        let candidates = search.provider.list_runs(Some(asked)).await?;
+        let slot = search.context.limits.polls.acquire().await;
+        let candidates = search.context.provider.list_runs(Some(asked)).await?;
         drop(slot);
         // The first answer of a server tells its clock: older runs may be among these by ours.
         if since() == asked {
@@ -282,8 +274,8 @@ impl Search<'_, '_> {
         let known = self.known.borrow();
         let candidates = known.values().cloned();
         let candidates =
-            candidates.filter(|candidate| !self.siblings.belongs_to_another(&candidate.id));
-        if self.siblings.may_be_confused() {
+            candidates.filter(|candidate| !self.context.siblings.belongs_to_another(&candidate.id));
+        if self.context.siblings.may_be_confused() {
             judge(candidates, Timing::ProvesNothing)
         } else {
             judge(candidates, timing)

@@ -20,18 +20,14 @@ pub(crate) use monitored::{Monitored, RunReport};
 use not_found::named;
 
 use crate::engine::cancel::{CancelOptions, cancel_and_confirm};
+use crate::engine::context::TargetContext;
 use crate::engine::find::{self, Found, Interruption, Limits, Search, Sighting, find};
-use crate::engine::request_limits::RequestLimits;
-use crate::engine::shutdown::{Shutdown, ShutdownMode};
-use crate::engine::siblings::Siblings;
+use crate::engine::retry::retry;
+use crate::engine::shutdown::ShutdownMode;
 use crate::engine::trigger::Triggered;
 use crate::engine::wait::{Watch, ended_in_time, wait};
-use crate::model::{
-    Conclusion, End, Event, Failure, MatchedBy, News, Outcome, Run, Sink, WaitOptions,
-};
-use crate::providers::AnyProvider;
-use crate::providers::http::Http;
-use crate::providers::target::Target;
+use crate::model::{Conclusion, End, Event, Failure, MatchedBy, News, Outcome, Run, WaitOptions};
+use crate::providers::Error;
 
 /// For one last look for a run when the deadline has passed.
 const LAST_LIST_TIMEOUT: Duration = Duration::from_millis(1_500);
@@ -48,28 +44,21 @@ const LOST_CANCEL_TIMEOUT: Duration = Duration::from_secs(10);
 const LATE_LIST_TIMEOUT: Duration = Duration::from_secs(15);
 const MISSING_LIST_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// Everything that is at hand once the trigger went out.
+/// A target whose trigger went out.
 pub(crate) struct Monitor<'a, 'target> {
-    pub(crate) target: &'a Target,
-    pub(crate) provider: &'a AnyProvider<'target>,
-    pub(crate) http: &'a Http<'target>,
+    pub(crate) context: TargetContext<'a, 'target>,
     /// Runs that were there before the trigger.
     pub(crate) seen: &'a HashSet<String>,
     /// When the trigger went out.
     pub(crate) sent: Instant,
     /// When it was answered: `timeout` counts from there.
     pub(crate) began: Instant,
-    pub(crate) siblings: &'a Siblings<'target>,
-    /// How much all of them may do at once.
-    pub(crate) request_limits: &'a RequestLimits,
-    pub(crate) shutdown: &'a Shutdown,
-    pub(crate) emit: Sink<'a>,
 }
 
 /// Follows what a trigger started, if that is asked for or has to be found out. An unknown outcome may
 /// turn out to be an accepted one.
 pub(crate) async fn monitor(monitor: &Monitor<'_, '_>, triggered: &mut Triggered) -> Monitored {
-    let wait = monitor.target.wait.as_ref();
+    let wait = monitor.context.target.wait.as_ref();
     let search = monitor.search();
     let mut monitored = Monitored::default();
     if triggered.outcome == Outcome::Unknown {
@@ -109,12 +98,9 @@ pub(crate) async fn monitor(monitor: &Monitor<'_, '_>, triggered: &mut Triggered
 impl<'target> Monitor<'_, 'target> {
     fn search(&self) -> Search<'_, 'target> {
         Search {
-            provider: self.provider,
-            http: self.http,
+            context: self.context,
             seen: self.seen,
             sent: self.sent,
-            siblings: self.siblings,
-            polls: &self.request_limits.polls,
             known: RefCell::default(),
             told: RefCell::default(),
         }
@@ -124,11 +110,11 @@ impl<'target> Monitor<'_, 'target> {
     /// failure of the provider, a run that merely fits is more likely somebody else's.
     async fn look_into(&self, search: &Search<'_, '_>, triggered: &mut Triggered) {
         // In a hurry only a marker can tell.
-        if self.shutdown.is_requested() && self.target.marker().is_none() {
+        if self.context.shutdown.is_requested() && self.context.target.marker().is_none() {
             return;
         }
         let why = triggered.unclear.as_deref().unwrap_or_default();
-        (self.emit)(Event::LookingInto(why));
+        self.context.emit(Event::LookingInto(why));
         let found = self.find(search, Limits::UNKNOWN).await;
         if !found.runs.is_empty() {
             triggered.outcome = Outcome::Accepted;
@@ -157,21 +143,23 @@ impl<'target> Monitor<'_, 'target> {
     async fn find(&self, search: &Search<'_, '_>, limits: Limits) -> Found {
         let say = |sighting: Sighting<'_>| match sighting {
             Sighting::Run(run) => self.saw(search, run),
-            Sighting::NothingYet => (self.emit)(Event::NothingFoundYet(&self.why_nothing_yet())),
+            Sighting::NothingYet => self
+                .context
+                .emit(Event::NothingFoundYet(&self.why_nothing_yet())),
         };
         let interruption = tokio::select! {
             found = find(search, limits, &say) => {
                 if found.unsure.is_empty() && !found.runs.is_empty() {
-                    self.siblings.mark_settled();
+                    self.context.siblings.mark_settled();
                 }
                 return found;
             }
-            () = self.shutdown.requested(ShutdownMode::Graceful) => Interruption::Stopped,
+            () = self.context.shutdown.requested(ShutdownMode::Graceful) => Interruption::Stopped,
             () = self.deadline() => Interruption::TimedOut,
         };
         let failure = tokio::select! {
             failure = self.last_looks(search, interruption) => failure,
-            () = self.shutdown.requested(ShutdownMode::Immediate) => None,
+            () = self.context.shutdown.requested(ShutdownMode::Immediate) => None,
         };
         let mut found = search.in_a_hurry();
         found.runs.iter().for_each(|run| self.saw(search, run));
@@ -186,14 +174,18 @@ impl<'target> Monitor<'_, 'target> {
         &self,
         search: &Search<'_, '_>,
         interruption: Interruption,
-    ) -> Option<crate::providers::Error> {
-        let asked = self.shutdown.requested_at().unwrap_or_else(Instant::now);
+    ) -> Option<Error> {
+        let asked = self
+            .context
+            .shutdown
+            .requested_at()
+            .unwrap_or_else(Instant::now);
         loop {
             let looked = timeout(LAST_LIST_TIMEOUT, find::once(search)).await;
             let is_found = !search.in_a_hurry().runs.is_empty();
             let has_time =
                 interruption == Interruption::Stopped && asked.elapsed() < SEARCH_SHUTDOWN_GRACE;
-            if is_found || !has_time || self.target.marker().is_none() {
+            if is_found || !has_time || self.context.target.marker().is_none() {
                 return looked.ok()?.err();
             }
             sleep(LAST_LIST_INTERVAL).await;
@@ -201,9 +193,9 @@ impl<'target> Monitor<'_, 'target> {
     }
 
     fn saw(&self, search: &Search<'_, '_>, run: &Run) {
-        self.siblings.claim(run);
+        self.context.siblings.claim(run);
         if search.told.borrow_mut().insert(run.id.clone()) {
-            (self.emit)(Event::Found(run));
+            self.context.emit(Event::Found(run));
         }
     }
 
@@ -220,7 +212,7 @@ impl<'target> Monitor<'_, 'target> {
         tokio::select! {
             biased;
             reports = &mut watching => return reports,
-            () = self.shutdown.requested(ShutdownMode::Graceful) => {}
+            () = self.context.shutdown.requested(ShutdownMode::Graceful) => {}
         }
         let late = self.watch_late_runs(search, wait);
         let (mut reports, late) = join(watching, late).await;
@@ -230,12 +222,12 @@ impl<'target> Monitor<'_, 'target> {
 
     async fn watch_late_runs(&self, search: &Search<'_, '_>, wait: &WaitOptions) -> Vec<RunReport> {
         // Only a marker shows that a run may be cancelled.
-        if self.target.marker().is_none() {
+        if self.context.target.marker().is_none() {
             return Vec::new();
         }
         tokio::select! {
             _ = timeout(LAST_LIST_TIMEOUT, find::once(search)) => {}
-            () = self.shutdown.requested(ShutdownMode::Immediate) => {}
+            () = self.context.shutdown.requested(ShutdownMode::Immediate) => {}
         }
         let found = search.in_a_hurry().runs.into_iter();
         let new: Vec<_> = found
@@ -255,9 +247,9 @@ impl<'target> Monitor<'_, 'target> {
         &self,
         search: &Search<'_, '_>,
         monitored: &mut Monitored,
-        unread: &mut Option<crate::providers::Error>,
+        unread: &mut Option<Error>,
     ) -> Vec<Run> {
-        if self.target.marker().is_none() {
+        if self.context.target.marker().is_none() {
             return Vec::new();
         }
         let time = if unread.is_some() {
@@ -267,8 +259,8 @@ impl<'target> Monitor<'_, 'target> {
         };
         let is_listed = tokio::select! {
             biased;
-            () = self.shutdown.requested(ShutdownMode::Graceful) => false,
-            listed = timeout(time, list_at_last(search)) => listed.is_ok(),
+            () = self.context.shutdown.requested(ShutdownMode::Graceful) => false,
+            listed = timeout(time, list_at_last(search)) => matches!(listed, Ok(Ok(()))),
         };
         if let (false, Some(error)) = (is_listed, unread.take()) {
             monitored.unfound.push(Failure {
@@ -276,11 +268,11 @@ impl<'target> Monitor<'_, 'target> {
                     "there may be more runs of this trigger, but they can't be listed: {}",
                     error.message()
                 ),
-                remedy: Some(format!("check {}", self.provider.runs_page())),
+                remedy: Some(format!("check {}", self.context.provider.runs_page())),
                 causes: Vec::new(),
             });
         }
-        if self.shutdown.is_requested() {
+        if self.context.shutdown.is_requested() {
             return Vec::new();
         }
         let found = search.in_a_hurry();
@@ -308,7 +300,7 @@ impl<'target> Monitor<'_, 'target> {
 
     /// Returns when the time of the wait is over, if it is waited.
     async fn deadline(&self) {
-        match &self.target.wait {
+        match &self.context.target.wait {
             Some(wait) => sleep_until(self.deadline_of(wait)).await,
             None => std::future::pending().await,
         }
@@ -316,22 +308,22 @@ impl<'target> Monitor<'_, 'target> {
 
     /// Waits for one run, and sees to it that it does not go on without us.
     async fn watch(&self, run: Run, wait_for: &WaitOptions) -> RunReport {
-        let emit = |news: News<'_>| (self.emit)(Event::Run { run: &run, news });
+        let emit = |news: News<'_>| self.context.emit(Event::Run { run: &run, news });
         let deadline = self.deadline_of(wait_for);
-        let ends_by = DateTime::<Utc>::from(self.http.at_server(deadline));
+        let ends_by = DateTime::<Utc>::from(self.context.http.at_server(deadline));
         let watch = Watch {
             since: self.began,
             deadline,
             ends_by,
             on_blocked: wait_for.on_blocked,
-            intervals: self.provider.poll_intervals(),
-            quota: self.http.quota(),
+            intervals: self.context.provider.poll_intervals(),
+            quota: self.context.quota(),
         };
         let poll = async |depth| {
-            let _slot = self.request_limits.polls.acquire().await;
-            Box::pin(self.provider.status(&run, depth)).await
+            let _slot = self.context.limits.polls.acquire().await;
+            Box::pin(self.context.provider.status(&run, depth)).await
         };
-        let waited = wait(poll, &watch, self.shutdown, &emit).await;
+        let waited = wait(poll, &watch, self.context.shutdown, &emit).await;
         let (mut end, mut snapshot) = (waited.end, waited.snapshot);
         let mut left_running = None;
         if !matches!(end, End::Completed(_)) {
@@ -343,10 +335,8 @@ impl<'target> Monitor<'_, 'target> {
                         CANCEL_TIMEOUT
                     }
                 },
-                slots: &self.request_limits.cancels,
-                shutdown: self.shutdown,
             };
-            let cancelled = Box::pin(cancel_and_confirm(self.provider, &run, how, &emit)).await;
+            let cancelled = Box::pin(cancel_and_confirm(self.context, &run, how, &emit)).await;
             left_running = cancelled.left_running;
             // The poll that failed or came too late may go well now. What was cancelled wasn't over before.
             let late = cancelled.snapshot.as_ref();
@@ -393,10 +383,8 @@ impl<'target> Monitor<'_, 'target> {
 }
 
 /// Lists the runs once more, as soon as they can be read.
-async fn list_at_last(search: &Search<'_, '_>) {
-    while let Err(error) = find::once(search).await {
-        search.http.quota().record_failure(&error);
-        sleep(search.provider.poll_intervals().min).await;
-        search.http.quota().wait().await;
-    }
+async fn list_at_last(search: &Search<'_, '_>) -> Result<(), Error> {
+    let interval = search.context.provider.poll_intervals().min;
+    let list = async || find::once(search).await;
+    retry(search.context.quiet_retry(), |_| Some(interval), list).await
 }

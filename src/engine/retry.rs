@@ -6,6 +6,7 @@ use backon::{BackoffBuilder as _, ExponentialBuilder};
 
 use crate::engine::shutdown::{Shutdown, ShutdownMode};
 use crate::model::{Event, Sink};
+use crate::providers::http::Http;
 use crate::providers::{Error, Idempotency, Kind, Quota};
 
 /// Tries where no connection comes about: pauses of about 1, 3, 9 and 27 s.
@@ -14,37 +15,28 @@ const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const MAX_PAUSE: Duration = Duration::from_mins(1);
 /// How often one request is sent again after a rate limit, however short the limits are that the provider names.
 const MAX_RATE_LIMITS: u32 = 30;
-/// The shortest pause after a rate limit, doubled each time: a provider that names none, or one that is over already,
-/// must not be asked without end.
-const MIN_RATE_LIMIT_PAUSE: Duration = Duration::from_secs(1);
-/// All waiting for rate limits together, where nobody waits for more.
-const DEFAULT_RATE_LIMIT_BUDGET: Duration = Duration::from_mins(5);
 
 /// How long rate limits are waited out while nothing gets through, all of them together.
-#[derive(Clone, Copy)]
-pub(crate) struct RateLimitBudget(pub(crate) Duration);
+pub(crate) const DEFAULT_RATE_LIMIT_BUDGET: Duration = Duration::from_mins(5);
 
-impl Default for RateLimitBudget {
-    fn default() -> Self {
-        Self(DEFAULT_RATE_LIMIT_BUDGET)
-    }
-}
-
-/// What an attempt has to go by.
+/// What a retry goes by.
 #[derive(Clone, Copy)]
 pub(crate) struct RetryPolicy<'a> {
     pub(crate) idempotency: Idempotency,
-    pub(crate) rate_limit_budget: RateLimitBudget,
+    /// How long rate limits are waited out while nothing gets through, all of them together.
+    pub(crate) rate_limit_budget: Duration,
     pub(crate) quota: &'a Quota,
     pub(crate) shutdown: &'a Shutdown,
+    /// Is told each pause.
     pub(crate) emit: Sink<'a>,
 }
 
-/// Makes the attempt, and again as long as that is safe and promises something. Errors with the last
-/// failure; also when asked to stop while it waits.
+/// Does it, and again after each rate limit as long as the budget allows it, and after each other failure for which there
+/// is a pause. Fails with the last failure; also if a shutdown is requested while it waits.
 pub(crate) async fn retry<T>(
     policy: RetryPolicy<'_>,
-    attempt: impl AsyncFn() -> Result<T, Error>,
+    mut pause_after: impl FnMut(&Error) -> Option<Duration>,
+    operation: impl AsyncFn() -> Result<T, Error>,
 ) -> Result<T, Error> {
     let RetryPolicy {
         idempotency,
@@ -53,47 +45,29 @@ pub(crate) async fn retry<T>(
         emit,
         ..
     } = policy;
-    let mut pauses = ExponentialBuilder::new()
-        .with_min_delay(FIRST_PAUSE)
-        .with_factor(3.0)
-        .with_max_delay(MAX_PAUSE)
-        .with_max_times(MAX_TRIES - 1)
-        .build();
-    let mut limits = 0;
+    let mut rate_limits = 0;
     loop {
-        policy.wait_for_others().await?;
-        let error = match attempt().await {
-            Ok(done) => {
-                quota.record_response(idempotency);
-                return Ok(done);
-            }
+        policy.wait_for_quota().await?;
+        let error = match operation().await {
+            Ok(done) => return Ok(done),
             Err(error) => error,
         };
-        let is_limited = matches!(error.kind(), Kind::RateLimited(_));
-        if error.status().is_some() && !is_limited {
-            quota.record_response(idempotency);
-        }
         let pause = match error.kind() {
-            Kind::Rejected => return Err(error),
-            Kind::Unknown if idempotency == Idempotency::Once => return Err(error),
-            Kind::Unreachable | Kind::Unknown => match pauses.next() {
-                Some(pause) => pause,
-                None => return Err(error),
-            },
             Kind::RateLimited(said) => {
-                let at_least = (MIN_RATE_LIMIT_PAUSE * 2_u32.pow(limits.min(6))).min(MAX_PAUSE);
-                let pause = quota.record_rate_limit(said.map(|said| said.max(at_least)));
-                policy.check_budget(&error, pause)?;
-                limits += 1;
-                if limits > MAX_RATE_LIMITS {
-                    return Err(error);
+                // A limit of the App itself isn't one of the token that it asked for.
+                if quota.remaining_wait().is_zero() {
+                    quota.record_rate_limit(idempotency, said);
                 }
-                pause
+                rate_limits += 1;
+                let pause = quota.remaining_wait();
+                policy.check_budget(&error, pause)?;
+                (rate_limits <= MAX_RATE_LIMITS).then_some(pause)
             }
+            Kind::Unreachable | Kind::Rejected | Kind::Unknown => pause_after(&error),
         };
-        if shutdown.is_requested() {
+        let Some(pause) = pause.filter(|_| !shutdown.is_requested()) else {
             return Err(error);
-        }
+        };
         let why = error.message();
         emit(Event::Waiting { why, pause });
         tokio::select! {
@@ -103,18 +77,43 @@ pub(crate) async fn retry<T>(
     }
 }
 
-impl RetryPolicy<'_> {
-    /// Waits out what others with the same credential were told.
-    async fn wait_for_others(&self) -> Result<(), Error> {
-        let left = self.quota.remaining_wait();
-        if left.is_zero() {
+/// Growing pauses after failures that may pass: for what was not received, and for what may be sent twice.
+pub(crate) fn backoff(idempotency: Idempotency) -> impl FnMut(&Error) -> Option<Duration> {
+    let mut pauses = ExponentialBuilder::new()
+        .with_min_delay(FIRST_PAUSE)
+        .with_factor(3.0)
+        .with_max_delay(MAX_PAUSE)
+        .with_max_times(MAX_TRIES - 1)
+        .build();
+    move |error| match (error.kind(), idempotency) {
+        (Kind::Unreachable, _) | (Kind::Unknown, Idempotency::Repeatable) => pauses.next(),
+        (Kind::Unknown, Idempotency::Once) | (Kind::Rejected | Kind::RateLimited(_), _) => None,
+    }
+}
+
+impl<'a> RetryPolicy<'a> {
+    /// For what comes before a trigger and starts nothing.
+    pub(crate) fn before_trigger(http: &'a Http<'_>, shutdown: &'a Shutdown) -> Self {
+        Self {
+            idempotency: Idempotency::Repeatable,
+            rate_limit_budget: DEFAULT_RATE_LIMIT_BUDGET,
+            quota: http.quota(),
+            shutdown,
+            emit: http.emitter(),
+        }
+    }
+
+    /// Waits out a limit that others with the same credential have met.
+    async fn wait_for_quota(&self) -> Result<(), Error> {
+        let remaining = self.quota.remaining_wait();
+        if remaining.is_zero() {
             return Ok(());
         }
         let error = Error::new(
-            Kind::RateLimited(Some(left)),
+            Kind::RateLimited(Some(remaining)),
             "too many requests with the same credential",
         );
-        self.check_budget(&error, left)?;
+        self.check_budget(&error, remaining)?;
         tokio::select! {
             () = self.quota.wait() => Ok(()),
             () = self.shutdown.requested(ShutdownMode::Graceful) => Err(error),
@@ -122,7 +121,7 @@ impl RetryPolicy<'_> {
     }
 
     fn check_budget(&self, error: &Error, pause: Duration) -> Result<(), Error> {
-        let RateLimitBudget(limit) = self.rate_limit_budget;
+        let limit = self.rate_limit_budget;
         if self.quota.rate_limited_for(self.idempotency) > limit {
             return Err(error.clone().over_budget(pause, limit));
         }
@@ -146,12 +145,12 @@ mod tests {
         let quota = Quota::new(Duration::ZERO);
         let policy = RetryPolicy {
             idempotency,
-            rate_limit_budget: RateLimitBudget::default(),
+            rate_limit_budget: DEFAULT_RATE_LIMIT_BUDGET,
             quota: &quota,
             shutdown: &shutdown,
             emit: &|_| {},
         };
-        let result = retry(policy, async || {
+        let result = retry(policy, backoff(policy.idempotency), async || {
             tries.set(tries.get() + 1);
             match failures.borrow_mut().next() {
                 Some(kind) => Err(Error::new(kind, "no")),
@@ -221,13 +220,18 @@ mod tests {
         let attempt = async |minutes, rate_limit_budget| {
             let policy = RetryPolicy {
                 idempotency: Idempotency::Once,
-                rate_limit_budget: RateLimitBudget(Duration::from_mins(rate_limit_budget)),
+                rate_limit_budget: Duration::from_mins(rate_limit_budget),
                 quota: &quota,
                 shutdown: &shutdown,
                 emit: &|_| {},
             };
-            quota.record_rate_limit(Some(Duration::from_mins(minutes)));
-            let result = retry(policy, async || Ok(())).await;
+            quota.record_rate_limit(Idempotency::Once, Some(Duration::from_mins(minutes)));
+            let result = retry(policy, backoff(policy.idempotency), async || {
+                // As the HTTP client does.
+                quota.record_response(policy.idempotency);
+                Ok(())
+            })
+            .await;
             (result.is_ok(), start.elapsed().as_secs())
         };
         assert_eq!(attempt(4, 5).await, (true, 240));
@@ -245,15 +249,19 @@ mod tests {
         let quota = Quota::new(Duration::ZERO);
         let policy = RetryPolicy {
             idempotency: Idempotency::Once,
-            rate_limit_budget: RateLimitBudget::default(),
+            rate_limit_budget: DEFAULT_RATE_LIMIT_BUDGET,
             quota: &quota,
             shutdown: &shutdown,
             emit: &|_| {},
         };
-        let attempts = retry(policy, async || -> Result<(), Error> {
-            tries.set(tries.get() + 1);
-            Err(Error::new(limited(200), "no"))
-        });
+        let attempts = retry(
+            policy,
+            backoff(policy.idempotency),
+            async || -> Result<(), Error> {
+                tries.set(tries.get() + 1);
+                Err(Error::new(limited(200), "no"))
+            },
+        );
         let stopping = async {
             tokio::time::sleep(Duration::from_secs(5)).await;
             handle.request(ShutdownMode::Graceful);

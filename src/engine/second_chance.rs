@@ -8,16 +8,17 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use tokio::time::Instant;
 
+use crate::engine::context::TargetContext;
 use crate::engine::monitor::{Finished, Monitor};
 use crate::engine::request_limits::RequestLimits;
-use crate::engine::retry::{RateLimitBudget, RetryPolicy, retry};
+use crate::engine::retry::{RetryPolicy, backoff, retry};
 use crate::engine::shutdown::Shutdown;
 use crate::engine::siblings::siblings;
 use crate::engine::unfinished::Unfinished;
 use crate::model::Event;
 use crate::providers::http::Http;
 use crate::providers::target::Request;
-use crate::providers::{AnyProvider, Error, Idempotency, connections};
+use crate::providers::{AnyProvider, Error, connections};
 
 /// The runner gives a cancelled job five minutes in all.
 const TIME: Duration = Duration::from_mins(4);
@@ -37,7 +38,7 @@ pub(crate) async fn run(
         &request.proxies,
     );
     let siblings: Vec<_> = siblings(&request.targets).collect();
-    let (request_limits, nothing) = (RequestLimits::new(), HashSet::new());
+    let (limits, nothing) = (RequestLimits::new(), HashSet::new());
     let finishing =
         unfinished
             .iter()
@@ -47,29 +48,22 @@ pub(crate) async fn run(
                 let target = target(index);
                 let sink = move |event: Event<'_>| emit(*index, &event);
                 let http = Http::new(&connection, &target.server.api, &sink);
-                let policy = RetryPolicy {
-                    idempotency: Idempotency::Repeatable,
-                    rate_limit_budget: RateLimitBudget::default(),
-                    quota: http.quota(),
-                    shutdown,
-                    emit: &sink,
-                };
-                let provider = retry(policy, async || {
-                    AnyProvider::open(target, &http, &connection).await
-                })
-                .await?;
+                let policy = RetryPolicy::before_trigger(&http, shutdown);
+                let open = async || AnyProvider::open(target, &http, &connection).await;
+                let provider = retry(policy, backoff(policy.idempotency), open).await?;
                 let now = Instant::now();
                 let monitor = Monitor {
-                    target,
-                    provider: &provider,
-                    http: &http,
+                    context: TargetContext {
+                        target,
+                        provider: &provider,
+                        http: &http,
+                        siblings: &siblings[*index],
+                        limits: &limits,
+                        shutdown,
+                    },
                     seen: &nothing,
                     sent: now.checked_sub(unfinished.age()).unwrap_or(now),
                     began: now,
-                    siblings: &siblings[*index],
-                    request_limits: &request_limits,
-                    shutdown,
-                    emit: &sink,
                 };
                 let finished = monitor.finish(unfinished, until).await;
                 connection.end(target, &http).await;

@@ -8,15 +8,13 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use crate::engine::concurrency::{Concurrency, Permit};
-use crate::engine::retry::{RateLimitBudget, RetryPolicy, retry};
+use crate::engine::context::TargetContext;
+use crate::engine::retry::{DEFAULT_RATE_LIMIT_BUDGET, RetryPolicy, backoff, retry};
 use crate::engine::shutdown::{Shutdown, ShutdownMode};
-use crate::engine::siblings::Siblings;
-use crate::model::{Event, Failure, Outcome, Run, Sink};
+use crate::model::{Event, Failure, Outcome, Run};
 use crate::providers::http::Http;
 use crate::providers::target::{Mode, Target};
-use crate::providers::{
-    AnyProvider, Connection, Error, Idempotency, Kind, Quota, RequestForm, Secrets,
-};
+use crate::providers::{AnyProvider, Connection, Error, Idempotency, Kind, RequestForm, Secrets};
 
 /// How long a trigger that is on the wire may take to come back after the step is asked to stop.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(4);
@@ -42,20 +40,9 @@ pub(crate) struct Triggered {
 /// A target that is ready to be triggered.
 pub(crate) struct Prepared<'a> {
     pub(crate) provider: AnyProvider<'a>,
+    pub(crate) http: &'a Http<'a>,
     /// Runs that are there already, where they are read: where the trigger's own will be waited for.
     pub(crate) seen: Rc<HashSet<String>>,
-}
-
-/// The way of a trigger to its provider.
-#[derive(Clone, Copy)]
-pub(crate) struct Way<'a> {
-    pub(crate) provider: &'a AnyProvider<'a>,
-    pub(crate) quota: &'a Quota,
-    pub(crate) siblings: &'a Siblings<'a>,
-    pub(crate) concurrency: &'a Concurrency,
-    pub(crate) rate_limit_budget: RateLimitBudget,
-    pub(crate) shutdown: &'a Shutdown,
-    pub(crate) emit: Sink<'a>,
 }
 
 /// Does all that comes before a trigger and starts nothing: signs in, and proves that the run will be
@@ -65,23 +52,19 @@ pub(crate) async fn prepare<'a>(
     connection: &Connection<'a>,
     http: &'a Http<'a>,
     shutdown: &Shutdown,
-    emit: Sink<'_>,
 ) -> Result<Prepared<'a>, Triggered> {
-    let quota = http.quota();
-    let policy = RetryPolicy {
-        idempotency: Idempotency::Repeatable,
-        rate_limit_budget: RateLimitBudget::default(),
-        quota,
-        shutdown,
-        emit,
-    };
-    let preparing = retry(policy, async || {
+    let policy = RetryPolicy::before_trigger(http, shutdown);
+    let preparing = retry(policy, backoff(policy.idempotency), async || {
         let provider = AnyProvider::open(target, http, connection).await?;
         let seen = match target.wait {
-            Some(_) => provider.seen(&target.repository, quota).await?,
+            Some(_) => provider.seen(&target.repository, http.quota()).await?,
             None => Rc::default(),
         };
-        Ok(Prepared { provider, seen })
+        Ok(Prepared {
+            provider,
+            http,
+            seen,
+        })
     });
     tokio::select! {
         prepared = preparing => match prepared {
@@ -94,58 +77,76 @@ pub(crate) async fn prepare<'a>(
 }
 
 /// Triggers one target.
-pub(crate) async fn trigger(way: Way<'_>, mode: Mode) -> Triggered {
+pub(crate) async fn trigger(
+    context: TargetContext<'_, '_>,
+    concurrency: &Concurrency,
+    mode: Mode,
+) -> Triggered {
     match mode {
         Mode::DryRun => {
-            let trigger = way
+            let trigger = context
                 .provider
                 .trigger(RequestForm::Preferred, Secrets::Hidden);
-            (way.emit)(Event::WouldSend {
+            context.emit(Event::WouldSend {
                 url: &trigger.url,
                 body: trigger.body.get(),
             });
             Triggered::new(Outcome::NotSent, None)
         }
-        Mode::Send => way.send().await,
+        Mode::Send => {
+            Sender {
+                context,
+                concurrency,
+            }
+            .send()
+            .await
+        }
     }
+}
+
+/// Sends one trigger.
+#[derive(Clone, Copy)]
+struct Sender<'a, 'target> {
+    context: TargetContext<'a, 'target>,
+    concurrency: &'a Concurrency,
 }
 
 /// Where one trigger is.
 #[derive(Default)]
-struct Journey {
-    on_the_wire: Cell<bool>,
+struct Progress {
+    is_on_the_wire: Cell<bool>,
     sent: Cell<Option<Instant>>,
     settled: Cell<Option<Instant>>,
 }
 
-impl<'a> Way<'a> {
+impl<'a> Sender<'a, '_> {
     async fn send(self) -> Triggered {
-        let journey = Journey::default();
+        let progress = Progress::default();
         let answer = tokio::select! {
             // An answer that is there counts, whatever else happened meanwhile.
             biased;
-            answer = self.go(&journey) => answer,
-            () = out_of_grace(self.shutdown, &journey.on_the_wire) => {
+            answer = self.go(&progress) => answer,
+            () = out_of_grace(self.context.shutdown, &progress.is_on_the_wire) => {
                 Err(Error::new(Kind::Unknown, "stopped while the trigger was on the wire, and no answer came in time"))
             }
         };
         Triggered {
-            sent: journey.sent.get(),
-            settled: journey.settled.get(),
+            sent: progress.sent.get(),
+            settled: progress.settled.get(),
             ..self.judge(answer).await
         }
     }
 
     /// Sends the first form, and the second one if the first was rejected for the one reason that allows it.
-    async fn go(self, journey: &Journey) -> Result<Option<Run>, Error> {
-        match self.try_form(RequestForm::Preferred, journey).await {
+    async fn go(self, progress: &Progress) -> Result<Option<Run>, Error> {
+        match self.try_form(RequestForm::Preferred, progress).await {
             Err(rejection)
-                if rejection.kind() == Kind::Rejected && !self.shutdown.is_requested() =>
+                if rejection.kind() == Kind::Rejected && !self.context.shutdown.is_requested() =>
             {
-                match self.provider.fallback(&rejection) {
+                match self.context.provider.fallback(&rejection) {
                     Some(why) => {
-                        (self.emit)(Event::Fallback(why));
-                        self.try_form(RequestForm::Fallback, journey).await
+                        self.context.emit(Event::Fallback(why));
+                        self.try_form(RequestForm::Fallback, progress).await
                     }
                     None => Err(rejection),
                 }
@@ -154,23 +155,25 @@ impl<'a> Way<'a> {
         }
     }
 
-    async fn try_form(self, form: RequestForm, journey: &Journey) -> Result<Option<Run>, Error> {
+    async fn try_form(self, form: RequestForm, progress: &Progress) -> Result<Option<Run>, Error> {
+        // Who waits for the run waits for its trigger as well.
+        let wait = self.context.target.wait.as_ref();
         let policy = RetryPolicy {
             idempotency: Idempotency::Once,
-            rate_limit_budget: self.rate_limit_budget,
-            quota: self.quota,
+            rate_limit_budget: wait.map_or(DEFAULT_RATE_LIMIT_BUDGET, |wait| wait.timeout),
+            quota: self.context.quota(),
             shutdown: self.concurrency.shutdown(),
-            emit: self.emit,
+            emit: self.context.http.emitter(),
         };
-        retry(policy, async || {
+        retry(policy, backoff(policy.idempotency), async || {
             let _permit = self.ready_permit().await?;
-            (self.emit)(Event::Sending);
-            self.siblings.mark_sent();
-            journey.on_the_wire.set(true);
-            journey.sent.set(Some(Instant::now()));
-            let answer = self.provider.send(form).await;
-            journey.settled.set(Some(Instant::now()));
-            journey.on_the_wire.set(false);
+            self.context.emit(Event::Sending);
+            self.context.siblings.mark_sent();
+            progress.is_on_the_wire.set(true);
+            progress.sent.set(Some(Instant::now()));
+            let answer = self.context.provider.send(form).await;
+            progress.settled.set(Some(Instant::now()));
+            progress.is_on_the_wire.set(false);
             self.settle(&answer);
             answer
         })
@@ -181,15 +184,15 @@ impl<'a> Way<'a> {
     /// each of the waits for them at once, and is checked again after the last one.
     async fn ready_permit(self) -> Result<Permit<'a>, Error> {
         let getting_ready = async {
-            let permit = self.concurrency.acquire(self.quota).await;
-            let ready = self.provider.make_ready().await;
+            let permit = self.concurrency.acquire(self.context.quota()).await;
+            let ready = self.context.provider.make_ready().await;
             ready.map_err(Error::before_anything_was_sent)?;
             Ok(permit)
         };
         let permit = tokio::select! {
             biased;
             () = self.concurrency.shutdown().requested(ShutdownMode::Graceful) => None,
-            () = self.shutdown.requested(ShutdownMode::Graceful) => {
+            () = self.context.shutdown.requested(ShutdownMode::Graceful) => {
                 self.concurrency.close();
                 None
             }
@@ -205,14 +208,14 @@ impl<'a> Way<'a> {
     fn settle(self, answer: &Result<Option<Run>, Error>) {
         match answer {
             Ok(Some(run)) => {
-                self.siblings.claim(run);
-                self.siblings.mark_settled();
+                self.context.siblings.claim(run);
+                self.context.siblings.mark_settled();
             }
             Ok(None) => {}
             Err(error) => match error.kind() {
                 Kind::Unknown => {}
                 Kind::Rejected | Kind::Unreachable | Kind::RateLimited(_) => {
-                    self.siblings.mark_settled();
+                    self.context.siblings.mark_settled();
                 }
             },
         }
@@ -222,9 +225,11 @@ impl<'a> Way<'a> {
         let error = match answer {
             Ok(run) => {
                 match &run {
-                    Some(run) => (self.emit)(Event::Accepted(run)),
+                    Some(run) => self.context.emit(Event::Accepted(run)),
                     None => {
-                        (self.emit)(Event::AcceptedWithoutRun(&self.provider.runs_page()));
+                        self.context.emit(Event::AcceptedWithoutRun(
+                            &self.context.provider.runs_page(),
+                        ));
                     }
                 }
                 let mut triggered = Triggered::new(Outcome::Accepted, None);
@@ -234,8 +239,8 @@ impl<'a> Way<'a> {
             Err(error) => error,
         };
         match error.kind() {
-            Kind::Unknown => Triggered::unknown(&error, &self.provider.runs_page()),
-            Kind::Unreachable | Kind::RateLimited(_) if self.shutdown.is_requested() => {
+            Kind::Unknown => Triggered::unknown(&error, &self.context.provider.runs_page()),
+            Kind::Unreachable | Kind::RateLimited(_) if self.context.shutdown.is_requested() => {
                 Triggered::stopped()
             }
             Kind::Unreachable | Kind::RateLimited(_)
@@ -251,9 +256,9 @@ impl<'a> Way<'a> {
                 self.concurrency.record_failure();
                 let unexplained = Triggered::failed(Outcome::Rejected, &error);
                 tokio::select! {
-                    explained = self.provider.explain(error) => Triggered::failed(Outcome::Rejected, &explained),
+                    explained = self.context.provider.explain(error) => Triggered::failed(Outcome::Rejected, &explained),
                     () = sleep(EXPLAIN_TIMEOUT) => unexplained,
-                    () = self.shutdown.requested(ShutdownMode::Graceful) => unexplained,
+                    () = self.context.shutdown.requested(ShutdownMode::Graceful) => unexplained,
                 }
             }
         }

@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use crate::engine::poll_failures::Refusals;
 use crate::engine::shutdown::{Shutdown, ShutdownMode};
 use crate::model::{Conclusion, End, News, OnBlocked, Snapshot, State};
-use crate::providers::{Depth, Error, Idempotency, PollIntervals, Quota};
+use crate::providers::{Depth, Error, PollIntervals, Quota};
 use progress::Progress;
 
 /// Something is said at least so often.
@@ -117,7 +117,6 @@ async fn follow(
         }
         match found {
             Ok(mut found) => {
-                watch.quota.record_response(Idempotency::Repeatable);
                 refusals.clear();
                 progress.recover();
                 if jobs_are_old || found.jobs.is_some() {
@@ -139,7 +138,6 @@ async fn follow(
                 }
             }
             Err(error) => {
-                watch.quota.record_failure(&error);
                 if refusals.record(&error) {
                     return End::Lost(error.failure());
                 }
@@ -193,8 +191,7 @@ async fn see_the_jobs(
         watch.quota.wait().await;
         match poll(Depth::Jobs).await {
             Ok(found) if found.state.conclusion().is_some() => progress.see(found),
-            Err(error) => watch.quota.record_failure(&error),
-            Ok(_) => {}
+            Ok(_) | Err(_) => {}
         }
     }
 }

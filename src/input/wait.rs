@@ -35,7 +35,7 @@ pub(super) fn read(inputs: &Inputs, provider: ProviderKind) -> Checked<Option<Wa
     let on_blocked = errors.take(one_of(
         inputs,
         "on-blocked",
-        &[("wait", OnBlocked::WaitOptions), ("fail", OnBlocked::Fail)],
+        &[("wait", OnBlocked::Wait), ("fail", OnBlocked::Fail)],
     ));
     let on_abandoned = errors.take(one_of(
         inputs,

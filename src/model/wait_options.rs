@@ -20,7 +20,7 @@ pub(crate) struct WaitOptions {
 /// What becomes of the wait when the run needs a person.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum OnBlocked {
-    WaitOptions,
+    Wait,
     Fail,
 }
 

@@ -10,7 +10,7 @@ pub(super) mod response;
 
 use std::error::Error as StdError;
 use std::rc::Rc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode, header};
@@ -62,12 +62,35 @@ impl<'a> Http<'a> {
         &self.quota
     }
 
+    /// The same in the name of another credential, which has rate limits of its own.
+    pub(super) fn with_own_quota(&self) -> Self {
+        Self {
+            client: Rc::clone(&self.client),
+            origin: self.origin.clone(),
+            quota: Rc::new(Quota::new(Duration::ZERO)),
+            emit: self.emit,
+        }
+    }
+
+    /// Every response to a request with the credential comes by here, so that one rate limit holds for all.
+    fn record(&self, idempotency: Idempotency, response: &Response) {
+        match response.rate_limit() {
+            Some(limit) => self.quota.record_rate_limit(idempotency, limit.wait),
+            None => self.quota.record_response(idempotency),
+        }
+    }
+
     fn client(&self, idempotency: Idempotency) -> Result<&reqwest::Client, Error> {
         self.client.inner(idempotency)
     }
 
     pub(crate) fn emit(&self, event: Event<'_>) {
         (self.emit)(event);
+    }
+
+    /// Where its events go.
+    pub(crate) fn emitter(&self) -> Sink<'a> {
+        self.emit
     }
 
     /// A repository's default branch, read by the first of the account that needs it, and told to each.
@@ -93,6 +116,7 @@ impl<'a> Http<'a> {
     /// `send` makes and sends the request anew for each address.
     pub(crate) async fn exchange<B, E>(
         &self,
+        idempotency: Idempotency,
         method: &Method,
         address: &Url,
         send: impl AsyncFn(&Url) -> Result<http::Response<B>, E>,
@@ -117,10 +141,13 @@ impl<'a> Http<'a> {
                 response.status()
             )));
             self.client.set_clock(&address, response.headers());
-            match redirect(method, &address, &response)? {
-                Some(next) => address = next,
-                None => return Ok(read(response).await),
+            if let Some(next) = redirect(method, &address, &response)? {
+                address = next;
+                continue;
             }
+            let response = read(response).await;
+            self.record(idempotency, &response);
+            return Ok(response);
         }
         Err(Error::new(
             unfollowed(method),
@@ -138,7 +165,7 @@ impl<'a> Http<'a> {
         body: Option<&RawValue>,
     ) -> Result<Response, Error> {
         let client = self.client(idempotency)?;
-        self.exchange(&method, address, async |address| {
+        self.exchange(idempotency, &method, address, async |address| {
             let mut request = client
                 .request(method.clone(), address.clone())
                 .headers(headers.clone());

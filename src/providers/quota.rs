@@ -10,7 +10,6 @@ use std::collections::HashSet;
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::error::{Error, Kind};
 use cache::Cache;
 use pacer::Pacer;
 use rate_limit::RateLimitGate;
@@ -61,20 +60,12 @@ impl Quota {
         }
     }
 
-    /// A request was told that there were too many, and to wait so long, if it was told. All wait from now on;
-    /// tells how long.
-    pub(crate) fn record_rate_limit(&self, said: Option<Duration>) -> Duration {
-        self.gate.record(said)
+    /// Records that a request has met a rate limit, which lasts so long if the provider says it: all wait from now on.
+    pub(crate) fn record_rate_limit(&self, idempotency: Idempotency, said: Option<Duration>) {
+        self.gate.record(idempotency, said);
     }
 
-    /// A read failed. If that was for a rate limit, all wait from now on.
-    pub(crate) fn record_failure(&self, error: &Error) {
-        if let Kind::RateLimited(said) = error.kind() {
-            self.record_rate_limit(said);
-        }
-    }
-
-    /// A request was answered otherwise.
+    /// Records that a request was answered otherwise.
     pub(crate) fn record_response(&self, idempotency: Idempotency) {
         self.gate.record_response(idempotency);
     }
@@ -103,10 +94,13 @@ mod tests {
         let quota = Quota::new(SECOND);
         let start = Instant::now();
         quota.wait().await;
-        assert_eq!(quota.record_rate_limit(Some(30 * SECOND)), 30 * SECOND);
+        quota.record_rate_limit(Idempotency::Repeatable, Some(30 * SECOND));
+        assert_eq!(quota.remaining_wait(), 30 * SECOND);
         // Told a little later, and less.
-        assert_eq!(quota.record_rate_limit(Some(10 * SECOND)), 30 * SECOND);
-        assert_eq!(quota.record_rate_limit(None), 30 * SECOND);
+        quota.record_rate_limit(Idempotency::Repeatable, Some(10 * SECOND));
+        assert_eq!(quota.remaining_wait(), 30 * SECOND);
+        quota.record_rate_limit(Idempotency::Repeatable, None);
+        assert_eq!(quota.remaining_wait(), 30 * SECOND);
         let others = async || {
             quota.wait().await;
             start.elapsed().as_secs()

@@ -179,36 +179,54 @@ fn a_colleagues_new_attempt_is_not_cancelled() {
     assert_eq!(done.outputs["conclusion"], "failure", "{done}");
 }
 
-/// They are asked to end all at once, however long each answer takes.
-#[test]
-fn of_many_runs_each_is_asked_to_end() {
-    let sandbox = living(Provider::Gitlab, Life::endless());
-    let entry = |number: u32| {
+/// A step with so many runs that go on.
+fn many(sandbox: &Sandbox, count: usize) -> (Step, Child) {
+    let entry = |number: usize| {
         serde_json::json!({
             "repository": "octo-group/tools/deployer",
             "ref": "main",
             "variables": { "NUMBER": number.to_string() },
         })
     };
-    let targets: Vec<_> = (0..300).map(entry).collect();
-    let step = call(Provider::Gitlab, &sandbox)
+    let targets: Vec<_> = (0..count).map(entry).collect();
+    let step = call(Provider::Gitlab, sandbox)
         .input("repository", "")
         .input("ref", "")
         .input("targets", &serde_json::json!(targets).to_string())
         .input("max-parallel", "50");
     let child = step.start();
-    until(&sandbox, "all have been triggered", |sandbox| {
-        sandbox.runs().len() == 300
+    until(sandbox, "all have been triggered", |sandbox| {
+        sandbox.runs().len() == count
     });
+    (step, child)
+}
+
+/// They are asked to end all at once, however long each answer takes.
+#[test]
+fn of_many_runs_each_is_asked_to_end() {
+    let sandbox = living(Provider::Gitlab, Life::endless());
+    let (step, child) = many(&sandbox, 300);
     let slow = Fault::Delay(Moment::BeforeActing, SECOND);
     let route = Route::any().method("POST").path("/cancel");
     sandbox.fault(route, Occasion::Every, slow);
-    let asked = Instant::now();
-    signal(&child, "INT");
-    let done = step.finish(child);
-    assert!(asked.elapsed() < 7 * SECOND, "{:?}", asked.elapsed());
-    assert_eq!(done.code, Some(1));
+    stop(&step, child, "INT");
     assert!(sandbox.runs().iter().all(|run| run.cancelled));
+}
+
+/// Those that are on the wire by then, 90 at most, can't be held back.
+#[test]
+fn a_rate_limit_that_one_cancel_meets_holds_the_others_back() {
+    let sandbox = living(Provider::Gitlab, Life::endless());
+    let (step, child) = many(&sandbox, 200);
+    let route = Route::any().method("POST").path("/cancel");
+    let limit = Fault::gitlab_limit(Some(2));
+    sandbox.fault(route, Occasion::First(1), limit);
+    let done = stop(&step, child, "INT");
+    let sent = cancels(&sandbox);
+    let is_early = |at: &&SystemTime| **at < sent[0] + 2 * SECOND * 9 / 10;
+    let early = sent.iter().filter(is_early).count();
+    assert!(early <= 90, "{early} of {}", sent.len());
+    assert!(sandbox.runs().iter().all(|run| run.cancelled), "{done}");
 }
 
 /// Sent twice, a cancel does no harm.

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, timeout};
 
 use super::{Monitor, Monitored, RunReport};
+use crate::engine::retry::retry;
 use crate::engine::shutdown::ShutdownMode;
 use crate::model::{
     Conclusion, Failure, Job, JobKind, JobLog, Logs, News, ResultArtifact, Run, Snapshot,
@@ -52,8 +53,8 @@ impl Monitor<'_, '_> {
         let mut jobs = snapshot.jobs.iter().flatten().filter(failed).peekable();
         if jobs.peek().is_some() && wait.logs == Logs::FailedUnlessPrivate {
             let is_public = tokio::select! {
-                is_public = self.provider.is_public() => is_public,
-                () = self.shutdown.requested(ShutdownMode::Graceful) => return logs,
+                is_public = self.context.provider.is_public() => is_public,
+                () = self.context.shutdown.requested(ShutdownMode::Graceful) => return logs,
             };
             if !is_public {
                 emit(News::LogsWithheld);
@@ -63,9 +64,10 @@ impl Monitor<'_, '_> {
         let late_until = Instant::now() + LATE_UPLOAD_TIMEOUT;
         for job in jobs.by_ref().take(MAX_LOGS) {
             let log = tokio::select! {
-                log = self.log(run, job, late_until) => log,
+                biased;
                 // What has been read by then is shown.
-                () = self.shutdown.requested(ShutdownMode::Graceful) => return logs,
+                () = self.context.shutdown.requested(ShutdownMode::Graceful) => return logs,
+                log = self.log(run, job, late_until) => log,
             };
             emit(News::Log(&log));
             logs.push(log);
@@ -78,10 +80,12 @@ impl Monitor<'_, '_> {
     }
 
     async fn log(&self, run: &Run, job: &Job, late_until: Instant) -> JobLog {
-        let _slot = self.request_limits.downloads.acquire().await;
+        let _slot = self.context.limits.downloads.acquire().await;
         let read = timeout(
             LOG_TIMEOUT,
-            self.again(late_until, async || self.provider.log(run, job).await),
+            self.again(late_until, async || {
+                self.context.provider.log(run, job).await
+            }),
         );
         let (lines, is_cut) = match read.await {
             Ok(Ok(tail)) => {
@@ -117,11 +121,12 @@ impl Monitor<'_, '_> {
         }
         for run in monitored.counted().filter(|run| is_over(run)) {
             let read = tokio::select! {
-                read = self.result(&run.run, artifact, late_until) => read,
-                () = self.shutdown.requested(ShutdownMode::Graceful) => Err(Error::new(
+                biased;
+                () = self.context.shutdown.requested(ShutdownMode::Graceful) => Err(Error::new(
                     Kind::Rejected,
                     "stopped before the result was read",
                 )),
+                read = self.result(&run.run, artifact, late_until) => read,
             };
             match read.and_then(json) {
                 Ok(result) => results.push(result),
@@ -154,11 +159,11 @@ impl Monitor<'_, '_> {
         artifact: &ResultArtifact,
         late_until: Instant,
     ) -> Result<Vec<u8>, Error> {
-        let _slot = self.request_limits.downloads.acquire().await;
+        let _slot = self.context.limits.downloads.acquire().await;
         let read = timeout(
             RESULT_TIMEOUT,
             self.again(late_until, async || {
-                self.provider.result(run, artifact).await
+                self.context.provider.result(run, artifact).await
             }),
         );
         read.await.unwrap_or_else(|_| {
@@ -174,26 +179,18 @@ impl Monitor<'_, '_> {
         late_until: Instant,
         read: impl AsyncFn() -> Result<T, Error>,
     ) -> Result<T, Error> {
-        let quota = self.http.quota();
         let mut tries = 1;
-        loop {
-            quota.wait().await;
-            match read().await {
-                Err(error)
-                    if error.kind() != Kind::Rejected && tries < MAX_TRIES
-                        || error.is_missing() && Instant::now() < late_until =>
-                {
-                    tries += 1;
-                    quota.record_failure(&error);
-                    sleep(PAUSE).await;
-                }
-                done => return done,
-            }
-        }
+        let pause_after = |error: &Error| {
+            let may_pass = error.kind() != Kind::Rejected && tries < MAX_TRIES;
+            let may_appear = error.is_missing() && Instant::now() < late_until;
+            tries += 1;
+            (may_pass || may_appear).then_some(PAUSE)
+        };
+        retry(self.context.quiet_retry(), pause_after, read).await
     }
 
     fn passes(&self, conclusion: Conclusion) -> bool {
-        let wait = self.target.wait.as_ref();
+        let wait = self.context.target.wait.as_ref();
         wait.is_some_and(|wait| wait.success.contains(&conclusion))
     }
 }

@@ -72,11 +72,9 @@ impl Monitor<'_, '_> {
         let how = CancelOptions {
             policy: OnAbandoned::Cancel,
             time: until.saturating_duration_since(Instant::now()),
-            slots: &self.request_limits.cancels,
-            shutdown: self.shutdown,
         };
-        let emit = |news: News<'_>| (self.emit)(Event::Run { run: &run, news });
-        let cancelled = cancel_and_confirm(self.provider, &run, how, &emit).await;
+        let emit = |news: News<'_>| self.context.emit(Event::Run { run: &run, news });
+        let cancelled = cancel_and_confirm(self.context, &run, how, &emit).await;
         (run, cancelled)
     }
 }

@@ -39,7 +39,7 @@ impl Monitor<'_, '_> {
                 monitored.left_running = Some("the trigger may have started more runs".to_owned());
                 monitored.unfound.push(Failure {
                     what: "the step was stopped before it could tell whether the trigger started more runs".to_owned(),
-                    remedy: Some(format!("check {}", self.provider.runs_page())),
+                    remedy: Some(format!("check {}", self.context.provider.runs_page())),
                     causes: Vec::new(),
                 });
             }
@@ -69,7 +69,7 @@ impl Monitor<'_, '_> {
 
     /// Why no run was found, most likely, and what to do.
     fn nothing(&self, found: &Found) -> (String, String) {
-        let within = match (found.interruption, &self.target.wait) {
+        let within = match (found.interruption, &self.context.target.wait) {
             (Some(Interruption::Stopped), _) => "before the step was stopped".to_owned(),
             (Some(Interruption::TimedOut), Some(wait)) => {
                 let timeout = humantime::format_duration(wait.timeout);
@@ -80,7 +80,7 @@ impl Monitor<'_, '_> {
                 format!("within {minutes} minutes")
             }
         };
-        let page = self.provider.runs_page();
+        let page = self.context.provider.runs_page();
         let check = format!("check {page} to see whether it is running");
         if let Some(error) = &found.failure {
             let what = format!(
@@ -97,7 +97,7 @@ impl Monitor<'_, '_> {
             return (what, self.how_to_mark());
         }
         let what = format!("no run was found {within}");
-        match (found.interruption, self.target.event_type()) {
+        match (found.interruption, self.context.target.event_type()) {
             (None, Some(event_type)) => (
                 format!("{what}. {}", most_likely(event_type)),
                 format!(
@@ -110,23 +110,23 @@ impl Monitor<'_, '_> {
 
     /// What is said early when nothing has been found yet.
     pub(super) fn why_nothing_yet(&self) -> String {
-        let why = self.target.event_type().map(most_likely);
+        let why = self.context.target.event_type().map(most_likely);
         let why = why.map(|why| format!(". {why}")).unwrap_or_default();
         format!(
             "no run has appeared yet{why}; still looking. The runs are at {}",
-            self.provider.runs_page()
+            self.context.provider.runs_page()
         )
     }
 
     fn how_to_mark(&self) -> String {
-        if self.target.marker().is_some() {
+        if self.context.target.marker().is_some() {
             format!(
                 "add this line to the called workflow, so that its run can be identified: {RUN_NAME}"
             )
         } else {
             format!(
                 "this server doesn't report which run it starts. Don't start other runs of that workflow at the same time, and check {}",
-                self.provider.runs_page()
+                self.context.provider.runs_page()
             )
         }
     }

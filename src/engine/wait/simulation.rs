@@ -171,7 +171,7 @@ async fn ours(intervals: PollIntervals, charge: Charge, length: Duration) -> Fig
         since: simulation.start,
         deadline: simulation.start + Duration::from_hours(6),
         ends_by: DateTime::UNIX_EPOCH + Duration::from_hours(6),
-        on_blocked: OnBlocked::WaitOptions,
+        on_blocked: OnBlocked::Wait,
         intervals,
         quota: &quota,
     };

@@ -14,7 +14,7 @@ use crate::model::{
     Times,
 };
 use crate::providers::http::{Response, ResponseBody};
-use crate::providers::{Depth, Error, Kind, PollIntervals, Quota};
+use crate::providers::{Depth, Error, Idempotency, Kind, PollIntervals, Quota};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -129,7 +129,12 @@ async fn story(
         sleep(Duration::from_millis(100)).await;
         let age = start.elapsed().as_secs();
         polls.borrow_mut().push((age, depth));
-        script(age, depth)
+        let answer = script(age, depth);
+        // As the HTTP client does.
+        if let Err(Kind::RateLimited(said)) = answer.as_ref().map_err(Error::kind) {
+            quota.record_rate_limit(Idempotency::Repeatable, said);
+        }
+        answer
     };
     let emit = |news: News<'_>| {
         let second = start.elapsed().as_secs();
@@ -145,13 +150,7 @@ async fn story(
 
 async fn patient(script: impl Fn(u64, Depth) -> Result<Snapshot, Error>) -> Story {
     let (_handle, shutdown) = Shutdown::manual();
-    story(
-        OnBlocked::WaitOptions,
-        Duration::from_hours(6),
-        &shutdown,
-        script,
-    )
-    .await
+    story(OnBlocked::Wait, Duration::from_hours(6), &shutdown, script).await
 }
 
 fn running_until(end: u64) -> impl Fn(u64, Depth) -> Result<Snapshot, Error> {
@@ -354,7 +353,7 @@ async fn the_deadline_ends_it() {
     let (_handle, shutdown) = Shutdown::manual();
     let minute = Duration::from_mins(1);
     let start = Instant::now();
-    let story = story(OnBlocked::WaitOptions, minute, &shutdown, |_, _| {
+    let story = story(OnBlocked::Wait, minute, &shutdown, |_, _| {
         Ok(snapshot(State::Running))
     })
     .await;
@@ -382,7 +381,7 @@ async fn an_end_before_the_deadline_counts() {
     ];
     for (second, expected) in cases {
         let told = story(
-            OnBlocked::WaitOptions,
+            OnBlocked::Wait,
             Duration::from_mins(1),
             &shutdown,
             |age, _| {
@@ -414,7 +413,7 @@ async fn an_end_before_the_deadline_counts() {
         since: start,
         deadline: start + Duration::from_mins(1),
         ends_by: noon() + Duration::from_mins(1),
-        on_blocked: OnBlocked::WaitOptions,
+        on_blocked: OnBlocked::Wait,
         intervals: PollIntervals::GITLAB,
         quota: &quota,
     };
@@ -428,13 +427,7 @@ async fn an_end_before_the_deadline_counts() {
 async fn an_end_that_was_seen_counts() {
     let (_handle, shutdown) = Shutdown::manual();
     let deadline = 14 * SECOND;
-    let told = story(
-        OnBlocked::WaitOptions,
-        deadline,
-        &shutdown,
-        running_until(10),
-    )
-    .await;
+    let told = story(OnBlocked::Wait, deadline, &shutdown, running_until(10)).await;
     assert!(matches!(told.waited.end, End::Completed(_)));
     assert_eq!(
         told.waited.snapshot.map(|snapshot| snapshot.state),
@@ -450,7 +443,7 @@ async fn a_stop_ends_it_at_once() {
     let (handle, shutdown) = Shutdown::manual();
     let start = Instant::now();
     let waiting = story(
-        OnBlocked::WaitOptions,
+        OnBlocked::Wait,
         Duration::from_hours(6),
         &shutdown,
         |_, _| Ok(snapshot(State::Running)),

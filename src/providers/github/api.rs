@@ -198,7 +198,7 @@ impl Api {
         let octocrab = self.library.octocrab(idempotency)?;
         let last = RefCell::new(url.clone());
         let response = http
-            .exchange(&method, url, async |url| {
+            .exchange(idempotency, &method, url, async |url| {
                 last.replace(url.clone());
                 let mut request = request::Builder::new()
                     .method(method.clone())

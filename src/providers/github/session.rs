@@ -260,8 +260,10 @@ impl<'a> Session<'a> {
                     permissions: &self.permissions,
                 };
                 let before = before.as_ref().and_then(|before| before.installed.as_ref());
+                // A limit of the App itself doesn't keep a token that it has already got from being used.
+                let of_app = http.with_own_quota();
                 let minted =
-                    app::installation_token(target, app, &scope, before, &self.library, http);
+                    app::installation_token(target, app, &scope, before, &self.library, &of_app);
                 let (token, installed) = minted.await.map_err(Error::while_signing_in)?;
                 http.emit(Event::Minted(&token));
                 SignedIn {

@@ -134,7 +134,11 @@ impl Http<'_> {
                 return Ok(response);
             }
             if !status.is_redirection() {
-                return judge(read(response).await, what)
+                let response = read(response).await;
+                if !has_left {
+                    self.record(Idempotency::Repeatable, &response);
+                }
+                return judge(response, what)
                     .and_then(|_| Err(Error::new(Kind::Unknown, format!("{status} for {what}"))));
             }
             let place = response

@@ -9,8 +9,10 @@ use super::Idempotency;
 
 /// Where a provider limits us without saying for how long; twice that the next time.
 const DEFAULT_RATE_LIMIT: Duration = Duration::from_mins(1);
-/// A provider that says to come back at once, or in the past, is still given a moment.
+/// A provider that says to come back at once, or in the past, is still given a moment, doubled each time: it must not be
+/// asked without end.
 const MIN_PAUSE: Duration = Duration::from_secs(1);
+const MAX_MIN_PAUSE: Duration = Duration::from_mins(1);
 /// Nobody waits longer, whatever a server says: no job lasts so long.
 const MAX_RATE_LIMIT: Duration = Duration::from_hours(5 * 24);
 
@@ -19,10 +21,19 @@ pub(super) struct RateLimitGate {
     opens: Cell<Instant>,
     /// All the time that it was or will have been closed.
     closed: Cell<Duration>,
-    /// How much of that was before the last answer to a trigger, and to a read.
-    at_trigger: Cell<Duration>,
-    at_read: Cell<Duration>,
+    /// For requests that may be sent once, and for those that may be repeated.
+    once: SinceResponse,
+    repeatable: SinceResponse,
     unsaid: Cell<Duration>,
+}
+
+/// What has happened since a request of one kind was last answered otherwise.
+#[derive(Default)]
+struct SinceResponse {
+    /// How long the gate had been closed by then.
+    closed_before: Cell<Duration>,
+    /// How often it was closed since.
+    limits: Cell<u32>,
 }
 
 impl RateLimitGate {
@@ -30,8 +41,8 @@ impl RateLimitGate {
         Self {
             opens: Cell::new(Instant::now()),
             closed: Cell::default(),
-            at_trigger: Cell::default(),
-            at_read: Cell::default(),
+            once: SinceResponse::default(),
+            repeatable: SinceResponse::default(),
             unsaid: Cell::new(DEFAULT_RATE_LIMIT),
         }
     }
@@ -43,11 +54,10 @@ impl RateLimitGate {
         }
     }
 
-    /// For how long it was or will have been closed since such a request was answered.
+    /// For how long it was or will have been closed since a request of this kind was last answered otherwise.
     pub(super) fn closed_for(&self, idempotency: Idempotency) -> Duration {
-        self.closed
-            .get()
-            .saturating_sub(self.at_answer(idempotency).get())
+        let before = self.since_response(idempotency).closed_before.get();
+        self.closed.get().saturating_sub(before)
     }
 
     /// How long it stays closed.
@@ -55,34 +65,43 @@ impl RateLimitGate {
         self.opens.get().saturating_duration_since(Instant::now())
     }
 
-    /// Closes it for so long; where that is not said, for longer each time. Tells for how long it is closed now.
-    pub(super) fn record(&self, said: Option<Duration>) -> Duration {
-        let left = self.remaining();
+    /// Closes it for as long as the provider says; where it doesn't, for longer each time.
+    pub(super) fn record(&self, idempotency: Idempotency, said: Option<Duration>) {
+        let remaining = self.remaining();
+        // Requests that were on their way together have met the same limit.
+        let is_new = remaining.is_zero();
         let pause = match said {
-            Some(said) => said.clamp(MIN_PAUSE, MAX_RATE_LIMIT),
-            // Several that were on their way together are told the same.
-            None if !left.is_zero() => left,
-            None => self
-                .unsaid
-                .replace((self.unsaid.get() * 2).min(MAX_RATE_LIMIT)),
+            Some(said) if is_new => said.max(self.since_response(idempotency).next_min_pause()),
+            Some(said) => said,
+            None if is_new => self.unsaid.replace(self.unsaid.get() * 2),
+            None => remaining,
         };
-        if let Some(more) = pause.checked_sub(left) {
+        if let Some(more) = pause.min(MAX_RATE_LIMIT).checked_sub(remaining) {
             self.closed.update(|closed| closed + more);
-            self.opens.set(Instant::now() + pause);
+            self.opens.set(Instant::now() + remaining + more);
         }
-        pause.max(left)
     }
 
     pub(super) fn record_response(&self, idempotency: Idempotency) {
-        self.at_answer(idempotency).set(self.closed.get());
+        let since = self.since_response(idempotency);
+        since.closed_before.set(self.closed.get());
+        since.limits.set(0);
         self.unsaid.set(DEFAULT_RATE_LIMIT);
     }
 
-    fn at_answer(&self, idempotency: Idempotency) -> &Cell<Duration> {
+    fn since_response(&self, idempotency: Idempotency) -> &SinceResponse {
         match idempotency {
-            Idempotency::Once => &self.at_trigger,
-            Idempotency::Repeatable => &self.at_read,
+            Idempotency::Once => &self.once,
+            Idempotency::Repeatable => &self.repeatable,
         }
+    }
+}
+
+impl SinceResponse {
+    fn next_min_pause(&self) -> Duration {
+        let limits = self.limits.get();
+        self.limits.set(limits.saturating_add(1));
+        (MIN_PAUSE * 2_u32.pow(limits.min(6))).min(MAX_MIN_PAUSE)
     }
 }
 
@@ -97,12 +116,14 @@ mod tests {
     async fn what_is_not_said_doubles_until_something_is_answered() {
         let gate = RateLimitGate::new();
         for minutes in [1, 2, 4] {
-            assert_eq!(gate.record(None), minutes * 60 * SECOND);
+            gate.record(Idempotency::Repeatable, None);
+            assert_eq!(gate.remaining(), minutes * 60 * SECOND);
             gate.wait().await;
         }
         assert_eq!(gate.closed_for(Idempotency::Once), 7 * 60 * SECOND);
         gate.record_response(Idempotency::Repeatable);
-        assert_eq!(gate.record(None), 60 * SECOND);
+        gate.record(Idempotency::Repeatable, None);
+        assert_eq!(gate.remaining(), 60 * SECOND);
         assert_eq!(gate.closed_for(Idempotency::Once), 8 * 60 * SECOND);
         assert_eq!(gate.closed_for(Idempotency::Repeatable), 60 * SECOND);
         gate.record_response(Idempotency::Once);
@@ -112,13 +133,14 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn no_server_makes_us_wait_for_ever() {
         let gate = RateLimitGate::new();
-        assert_eq!(gate.record(Some(Duration::MAX)), MAX_RATE_LIMIT);
+        gate.record(Idempotency::Repeatable, Some(Duration::MAX));
+        assert_eq!(gate.remaining(), MAX_RATE_LIMIT);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_limit_that_is_over_already_still_lasts_a_second() {
         let gate = RateLimitGate::new();
-        assert_eq!(gate.record(Some(Duration::ZERO)), SECOND);
+        gate.record(Idempotency::Repeatable, Some(Duration::ZERO));
         assert_eq!(gate.remaining(), SECOND);
     }
 
@@ -131,7 +153,7 @@ mod tests {
         ) {
             let gate = RateLimitGate::new();
             for (said, is_answered) in limits {
-                gate.record(said.map(Duration::from_secs));
+                gate.record(Idempotency::Repeatable, said.map(Duration::from_secs));
                 if is_answered {
                     gate.record_response(Idempotency::Repeatable);
                 }
