@@ -157,7 +157,7 @@ impl Error {
         let message = format!(
             "{}; it asks to wait {} s, and {} s in all is the most that is waited",
             self.message,
-            asked.as_secs(),
+            asked.as_secs_f64().ceil(),
             limit.as_secs()
         );
         self.told(

@@ -139,7 +139,8 @@ fn a_cancel_that_is_refused_is_sent_again_every_second_and_told() {
         let mut apart = sent
             .windows(2)
             .flat_map(|pair| pair[1].duration_since(pair[0]));
-        assert!(apart.all(|apart| apart > 9 * SECOND / 10), "{done}");
+        // The first may have been on its way for longer than the second.
+        assert!(apart.all(|apart| apart > 7 * SECOND / 10), "{done}");
     });
 }
 
