@@ -21,9 +21,6 @@ use crate::providers::http::Http;
 use crate::providers::target::{Mode, Request, Target};
 use crate::providers::{Connection, Error, connections};
 
-/// So much of failed jobs' logs is kept for the summary, which has no room for more, in bytes.
-const MAX_LOGS: usize = 1024 * 1024;
-
 /// Once a target cannot be prepared, others are still begun for so long.
 const PREPARE_AFTER_FAILURE_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -75,7 +72,7 @@ pub(crate) async fn run<'a>(
         shutdown,
         observer,
         limits: RequestLimits::new(),
-        log_budget: Cell::new(MAX_LOGS),
+        runs_with_logs: Cell::default(),
     };
     let calls = members.iter().zip(prepared).enumerate();
     let calls = calls.map(|(index, (member, prepared))| batch.run_target(index, member, prepared));
@@ -145,8 +142,8 @@ struct Batch<'a> {
     shutdown: &'a Shutdown,
     observer: &'a dyn Observer,
     limits: RequestLimits,
-    /// For the summary, in bytes.
-    log_budget: Cell<usize>,
+    /// How many runs' logs are kept for the summary so far.
+    runs_with_logs: Cell<usize>,
 }
 
 impl<'a> Member<'a> {
@@ -178,8 +175,7 @@ impl Batch<'_> {
             self.concurrency.record_failure();
         }
         self.observer.on_finished(index, &report);
-        let room = report.monitored.drop_logs(self.log_budget.get());
-        self.log_budget.set(room);
+        report.monitored.limit_logs(&self.runs_with_logs);
         (report.triggered, report.monitored)
     }
 

@@ -1,6 +1,12 @@
 //! What a target's runs came to.
 
+use std::cell::Cell;
+use std::mem;
+
 use crate::model::{Conclusion, End, Failure, JobLog, Run, Snapshot};
+
+/// Failed runs whose logs are kept for the summary.
+const MAX_RUNS_WITH_LOGS: usize = 20;
 
 /// What a target's runs came to.
 #[derive(Default)]
@@ -28,7 +34,7 @@ pub(crate) struct RunReport {
     /// The last good look.
     pub(crate) snapshot: Option<Snapshot>,
     pub(crate) logs: Vec<JobLog>,
-    /// So many more were read, told, and not kept.
+    /// Number of logs that were printed, but not kept for the summary.
     pub(crate) dropped_logs: usize,
     /// Why it may still be going on, if it may.
     pub(crate) left_running: Option<String>,
@@ -52,26 +58,15 @@ impl Monitored {
         }
     }
 
-    /// Forgets the logs that were told, where they are larger than this, in bytes. Says how much of that is left.
-    pub(crate) fn drop_logs(&mut self, room: usize) -> usize {
-        let mut left = room;
-        for run in &mut self.runs {
-            let size = |log: &JobLog| log.lines.iter().flatten().map(String::len).sum::<usize>();
-            let kept = run
-                .logs
-                .iter()
-                .take_while(|log| match left.checked_sub(size(log)) {
-                    Some(rest) => {
-                        left = rest;
-                        true
-                    }
-                    None => false,
-                });
-            let kept = kept.count();
-            run.dropped_logs = run.logs.len() - kept;
-            run.logs.truncate(kept);
+    /// Drops the logs of all but the first failed runs of the step, to bound its memory. They have been printed already.
+    pub(crate) fn limit_logs(&mut self, runs_with_logs: &Cell<usize>) {
+        for run in self.runs.iter_mut().filter(|run| !run.logs.is_empty()) {
+            if runs_with_logs.get() < MAX_RUNS_WITH_LOGS {
+                runs_with_logs.update(|count| count + 1);
+            } else {
+                run.dropped_logs = mem::take(&mut run.logs).len();
+            }
         }
-        left
     }
 
     /// The runs whose conclusions count: one that was skipped beside one that succeeded says nothing.
