@@ -1,7 +1,7 @@
 //! Text that must not be seen. It cannot be printed by accident: there is no `Debug` and no `Display`.
 
 /// A credential or a secret variable's value.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Secret(String);
 
 impl Secret {

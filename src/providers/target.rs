@@ -296,6 +296,7 @@ pub(crate) struct BitbucketSpec {
 }
 
 /// What of the repository the pipeline runs on.
+#[derive(PartialEq, Eq, Hash)]
 pub(crate) enum BitbucketSource {
     /// A branch or tag, if named at its tip or at the commit given; `None`: the default branch.
     Reference {
@@ -320,7 +321,7 @@ pub(crate) const BRANCHES: &str = "refs/heads/";
 pub(crate) const TAGS: &str = "refs/tags/";
 
 /// A branch or tag.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum Reference {
     Branch(String),
     Tag(String),
@@ -354,12 +355,14 @@ pub(crate) fn short_name(reference: &str) -> &str {
         .unwrap_or(reference)
 }
 
+#[derive(PartialEq, Eq, Hash)]
 pub(crate) struct Variable {
     pub(crate) key: String,
     pub(crate) value: Argument,
 }
 
 /// A variable's value.
+#[derive(PartialEq, Eq, Hash)]
 pub(crate) enum Argument {
     Plain(String),
     /// Masked in our log, and sent `secured` where the provider knows that.

@@ -46,7 +46,7 @@ pub(super) struct TargetEntry {
 /// Where an entry stands, by lines of the text of `targets`.
 pub(super) struct Position {
     /// From 0, as in the output `results`.
-    index: usize,
+    pub(super) index: usize,
     pub(super) line: usize,
     /// Of its keys.
     lines: BTreeMap<String, usize>,
