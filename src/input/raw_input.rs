@@ -1,7 +1,7 @@
 //! A value as it was written, and what has been made of it.
 //!
-//! A thousand entries of `targets` may have the same certificates, key or payload, of the step or each of
-//! its own. So a value is shared by all that have it, and what takes time is made of it once.
+//! A thousand entries of `targets` may inherit the step's certificates, key or payload. They share the value, so that it
+//! is parsed once.
 
 use std::borrow::Cow;
 use std::cell::OnceCell;

@@ -12,7 +12,7 @@ mod tests;
 use std::collections::{BTreeMap, HashSet};
 
 use self::defaults::Defaults;
-use self::entry::{Shared, TargetEntry};
+use self::entry::TargetEntry;
 use super::HostRepository;
 use super::document;
 use super::error::{Checked, InputError};
@@ -124,9 +124,8 @@ fn entries(text: &str) -> Checked<Vec<TargetEntry>> {
         let message = "there is none in it: nothing would be triggered";
         return Err(vec![InputError::new(NAME, message)]);
     }
-    let mut shared = Shared::default();
     let entries = items.into_iter().enumerate();
     Ok(entries
-        .map(|(index, item)| TargetEntry::new(index, item, &mut shared))
+        .map(|(index, item)| TargetEntry::new(index, item))
         .collect())
 }

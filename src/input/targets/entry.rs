@@ -1,6 +1,6 @@
 //! One entry of `targets`: its keys, and complaints that say where they stand.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::rc::Rc;
 
@@ -52,10 +52,6 @@ pub(super) struct Position {
     lines: BTreeMap<String, usize>,
 }
 
-/// Equal texts of entries, each kept once.
-#[derive(Default)]
-pub(super) struct Shared(HashMap<Rc<str>, Rc<RawInput>>);
-
 impl TargetEntry {
     /// The step itself.
     pub(super) fn step(inputs: &Inputs) -> Self {
@@ -65,7 +61,7 @@ impl TargetEntry {
         }
     }
 
-    pub(super) fn new(index: usize, item: Item, shared: &mut Shared) -> Self {
+    pub(super) fn new(index: usize, item: Item) -> Self {
         let mut position = Position {
             index,
             line: item.line,
@@ -74,7 +70,7 @@ impl TargetEntry {
         let mut entry = Self::default();
         if let Some(pairs) = item.pairs {
             for pair in pairs {
-                entry.add(pair, &mut position, shared);
+                entry.add(pair, &mut position);
             }
         } else {
             let message = "it must be a mapping, like `repository: octo-org/app`";
@@ -85,7 +81,7 @@ impl TargetEntry {
         entry
     }
 
-    fn add(&mut self, pair: Pair, position: &mut Position, shared: &mut Shared) {
+    fn add(&mut self, pair: Pair, position: &mut Position) {
         let Pair {
             name,
             line,
@@ -113,10 +109,10 @@ impl TargetEntry {
             let message = "it must be a text, not a mapping or list";
             self.faults.push(position.complaint_about(&name, message));
             // What it would have been is not known, but that nothing shall be inherited.
-            self.own.insert(name, shared.keep(RawInput::text("")));
+            self.own.insert(name, Rc::new(RawInput::text("")));
             self.own.add_unknown(declared.name);
         } else {
-            self.own.insert(name, shared.keep(value));
+            self.own.insert(name, Rc::new(value));
         }
     }
 
@@ -234,14 +230,5 @@ impl Position {
     fn complaint_about(&self, key: &str, message: impl fmt::Display) -> InputError {
         let line = self.lines.get(key).unwrap_or(&self.line);
         InputError::new(self.name_of(key), format!("line {line}: {message}"))
-    }
-}
-
-impl Shared {
-    fn keep(&mut self, written: RawInput) -> Rc<RawInput> {
-        match written.as_text().map(Rc::clone) {
-            Some(text) => Rc::clone(self.0.entry(text).or_insert_with(|| Rc::new(written))),
-            None => Rc::new(written),
-        }
     }
 }
