@@ -166,8 +166,6 @@ pub(super) struct Pairs<'text>(pub(super) Vec<JsonPair<'text>>);
 
 pub(super) struct JsonPair<'text> {
     pub(super) name: String,
-    /// The name as it stands there.
-    pub(super) key: &'text RawValue,
     pub(super) value: &'text RawValue,
 }
 
@@ -188,7 +186,7 @@ impl<'text> Deserialize<'text> for Pairs<'text> {
                 let mut pairs = Vec::new();
                 while let Some((key, value)) = access.next_entry::<&RawValue, &RawValue>()? {
                     let name = serde_json::from_str(key.get()).map_err(A::Error::custom)?;
-                    pairs.push(JsonPair { name, key, value });
+                    pairs.push(JsonPair { name, value });
                 }
                 Ok(Pairs(pairs))
             }

@@ -1,4 +1,4 @@
-//! A YAML or JSON list of mappings, with the lines where its parts stand, as people count them.
+//! A YAML or JSON list of mappings. For YAML, whose parser knows them, with the lines of its parts.
 
 use std::collections::HashSet;
 
@@ -13,7 +13,8 @@ use super::{Node, Problem, begins_as_json};
 
 /// An item of the list.
 pub(in super::super) struct Item {
-    pub(in super::super) line: usize,
+    /// Counted from 1; `None` in JSON.
+    pub(in super::super) line: Option<usize>,
     /// In the order in which they were written; `None` where the item is not a mapping.
     pub(in super::super) pairs: Option<Vec<Pair>>,
 }
@@ -21,14 +22,14 @@ pub(in super::super) struct Item {
 /// A key of an item.
 pub(in super::super) struct Pair {
     pub(in super::super) name: String,
-    pub(in super::super) line: usize,
+    pub(in super::super) line: Option<usize>,
     /// A plain `null` is empty, as in YAML nothing at all is.
     pub(in super::super) value: RawInput,
     /// Whether it is a plain scalar of YAML, followed by what YAML takes for a comment.
     pub(in super::super) has_comment: bool,
 }
 
-/// Reads JSON where the text begins as that, else YAML 1.2. Errors tell the line, and never quote anything.
+/// Reads JSON where the text begins as that, else YAML 1.2. Errors say the line or the item, and never quote a value.
 pub(in super::super) fn list(text: &str) -> Result<Vec<Item>, Problem> {
     if begins_as_json(text) {
         return from_json(&forgiven(text)?);
@@ -42,7 +43,7 @@ pub(in super::super) fn list(text: &str) -> Result<Vec<Item>, Problem> {
 }
 
 fn yaml_item(item: &MarkedYaml<'_>, comments: &Comments<'_>) -> Result<Item, Problem> {
-    let line = item.span.start.line();
+    let line = Some(item.span.start.line());
     let YamlData::Mapping(pairs) = &item.data else {
         return Ok(Item { line, pairs: None });
     };
@@ -52,7 +53,9 @@ fn yaml_item(item: &MarkedYaml<'_>, comments: &Comments<'_>) -> Result<Item, Pro
         let line = key.span.start.line();
         let name = name(key)?;
         if !names.insert(name) {
-            return Err(twice(line));
+            return Err(Problem::new(format!(
+                "a key stands twice in one target, again at line {line}"
+            )));
         }
         let value = node(value, comments, 0)?;
         let has_comment = matches!(&value, Node::Scalar(scalar) if scalar.tail.is_some());
@@ -64,7 +67,7 @@ fn yaml_item(item: &MarkedYaml<'_>, comments: &Comments<'_>) -> Result<Item, Pro
         let name = name.to_owned();
         read.push(Pair {
             name,
-            line,
+            line: Some(line),
             value,
             has_comment,
         });
@@ -77,38 +80,34 @@ fn from_json(text: &str) -> Result<Vec<Item>, Problem> {
     if !text.trim_start().starts_with('[') {
         return Err(no_list());
     }
-    let mut lines = Lines::of(text);
     let items: Vec<&RawValue> = serde_json::from_str(text).map_err(|error| no_json(&error))?;
-    items
-        .into_iter()
-        .map(|item| json_item(item, &mut lines))
-        .collect()
+    let items = items.into_iter().enumerate();
+    items.map(|(index, item)| json_item(index, item)).collect()
 }
 
-fn json_item(item: &RawValue, lines: &mut Lines<'_>) -> Result<Item, Problem> {
-    let line = lines.up_to(item);
+fn json_item(index: usize, item: &RawValue) -> Result<Item, Problem> {
+    let line = None;
     if !item.get().starts_with('{') {
         return Ok(Item { line, pairs: None });
     }
-    // That it is JSON is known, but for halves of characters in its texts.
-    let bad_escape = |line: usize| {
+    // Everything but halves of characters in its texts has been checked.
+    let bad_escape = |_| {
         Problem::new(format!(
-            "it is not valid JSON at line {line}: a text has a `\\u` that is half a character"
+            "it is not valid JSON: a text of entry {index} has a `\\u` that is half a character"
         ))
     };
-    let Pairs(pairs) = serde_json::from_str(item.get()).map_err(|_| bad_escape(line))?;
+    let Pairs(pairs) = serde_json::from_str(item.get()).map_err(bad_escape)?;
     let mut names = HashSet::with_capacity(pairs.len());
     let mut read = Vec::with_capacity(pairs.len());
     for pair in &pairs {
-        let line = lines.up_to(pair.key);
         if !names.insert(&pair.name) {
-            return Err(twice(line));
+            return Err(Problem::new(format!("a key stands twice in entry {index}")));
         }
         let value = match pair.value.get() {
             "null" => RawInput::text(""),
             json if json.starts_with(['{', '[']) => RawInput::json(json.to_owned()),
             json if json.starts_with('"') => {
-                let text: String = serde_json::from_str(json).map_err(|_| bad_escape(line))?;
+                let text: String = serde_json::from_str(json).map_err(bad_escape)?;
                 RawInput::text(&text)
             }
             json => RawInput::text(json),
@@ -129,35 +128,4 @@ fn no_list() -> Problem {
     Problem::new(
         "it must be a list of mappings: each target begins with a dash, like `- repository: octo-org/app`",
     )
-}
-
-fn twice(line: usize) -> Problem {
-    Problem::new(format!(
-        "a key stands twice in one target, again at line {line}"
-    ))
-}
-
-/// Counts lines up to parts of a text, of which each begins behind the one before.
-struct Lines<'text> {
-    text: &'text str,
-    offset: usize,
-    line: usize,
-}
-
-impl<'text> Lines<'text> {
-    fn of(text: &'text str) -> Self {
-        Self {
-            text,
-            offset: 0,
-            line: 1,
-        }
-    }
-
-    /// The line where a part begins that was borrowed from the text.
-    fn up_to(&mut self, part: &RawValue) -> usize {
-        let offset = part.get().as_ptr().addr() - self.text.as_ptr().addr();
-        self.line += self.text[self.offset..offset].matches('\n').count();
-        self.offset = offset;
-        self.line
-    }
 }

@@ -36,14 +36,10 @@ fn warning(group: &[&Position]) -> Option<Warning> {
             format!("{} times", more + 2),
         ),
     };
-    Some(Warning {
-        input: second.name(),
-        text: format!(
-            "line {}: it is the same as `{}`{others}: that pipeline will be triggered {times}",
-            second.line,
-            first.name()
-        ),
-    })
+    Some(second.warning(format!(
+        "it is the same as `{}`{others}: that pipeline will be triggered {times}",
+        first.name()
+    )))
 }
 
 /// Only the request: without the credential, the marker and the wait options.

@@ -10,7 +10,7 @@ use super::super::inputs::{Inputs, meant, no_such};
 use super::super::raw_input::RawInput;
 use super::super::{HostRepository, certificates, location, not_one_line, table, target, wait};
 use super::defaults::{Defaults, WHERE};
-use super::{NAME, STEPS_ALONE};
+use super::{NAME, STEPS_ALONE, Warning};
 use crate::model::Secret;
 use crate::providers::target::{ProviderKind, Target};
 
@@ -43,11 +43,11 @@ pub(super) struct TargetEntry {
     is_none: bool,
 }
 
-/// Where an entry stands, by lines of the text of `targets`.
+/// Where an entry stands, for YAML with lines of the text of `targets`.
 pub(super) struct Position {
     /// From 0, as in the output `results`.
     pub(super) index: usize,
-    pub(super) line: usize,
+    line: Option<usize>,
     /// Of its keys.
     lines: BTreeMap<String, usize>,
 }
@@ -97,7 +97,7 @@ impl TargetEntry {
             self.faults.push(position.complaint(line, message));
             return;
         };
-        position.lines.insert(name.clone(), line);
+        position.lines.extend(line.map(|line| (name.clone(), line)));
         if has_comment && FREE_TEXT.contains(&name.as_str()) {
             let message = "it is followed by ` #`, which starts a comment in YAML: quote the value, or move the comment to a line of its own";
             self.faults.push(position.complaint_about(&name, message));
@@ -222,13 +222,28 @@ impl Position {
         format!("{}.{key}", self.name())
     }
 
-    fn complaint(&self, line: usize, message: impl fmt::Display) -> InputError {
-        InputError::new(self.name(), format!("line {line}: {message}"))
+    fn complaint(&self, line: Option<usize>, message: impl fmt::Display) -> InputError {
+        InputError::new(self.name(), at(line, message))
     }
 
     /// About a key, at its line or, where it is not set, at that of the entry.
     fn complaint_about(&self, key: &str, message: impl fmt::Display) -> InputError {
-        let line = self.lines.get(key).unwrap_or(&self.line);
-        InputError::new(self.name_of(key), format!("line {line}: {message}"))
+        let line = self.lines.get(key).copied().or(self.line);
+        InputError::new(self.name_of(key), at(line, message))
+    }
+
+    /// About the entry as a whole.
+    pub(super) fn warning(&self, message: impl fmt::Display) -> Warning {
+        Warning {
+            input: self.name(),
+            text: at(self.line, message),
+        }
+    }
+}
+
+fn at(line: Option<usize>, message: impl fmt::Display) -> String {
+    match line {
+        Some(line) => format!("line {line}: {message}"),
+        None => message.to_string(),
     }
 }

@@ -575,7 +575,7 @@ fn what_goes_with_wait_goes_without_it() {
     );
 }
 
-/// Each by its place, in YAML and JSON, and never with its text.
+/// Each by its entry, in YAML by its line too, and never with its text.
 #[test]
 fn complaints_give_entry_and_line_and_no_text() {
     let step = [("event-type", "deploy"), ("token", "ghp_step")];
@@ -639,10 +639,10 @@ fn complaints_give_entry_and_line_and_no_text() {
         &step,
         json,
         &[
-            "targets[0].repository: line 3: it has more than two parts",
-            "targets[1]: line 6: it must be a mapping",
-            "targets[2]: line 7: there is no such key; did you mean `token`?",
-            "targets[2].ref: line 8: it must be a text",
+            "targets[0].repository: it has more than two parts",
+            "targets[1]: it must be a mapping",
+            "targets[2]: there is no such key; did you mean `token`?",
+            "targets[2].ref: it must be a text",
         ],
     );
 }
@@ -696,7 +696,7 @@ fn a_list_that_is_none_is_told() {
         ),
         (
             "[{\"ref\": 1,\n\"ref\": \"hunter2\"}]",
-            "targets: a key stands twice in one target, again at line 2",
+            "targets: a key stands twice in entry 0",
         ),
         (
             "- inputs:\n    hunter2: 1\n    'hunter2': 2",
@@ -704,7 +704,7 @@ fn a_list_that_is_none_is_told() {
         ),
         (
             "[{\"ref\": \"\\ud800\"}]",
-            "targets: it is not valid JSON at line 1: a text has",
+            "targets: it is not valid JSON: a text of entry 0 has",
         ),
         (
             "- a: 1\n---\n- b: 1",
