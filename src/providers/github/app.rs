@@ -12,6 +12,7 @@ use std::time::{Duration, SystemTime};
 
 use ::http::StatusCode;
 use chrono::{DateTime, Utc};
+use futures_util::stream::{self, StreamExt as _};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 use url::Url;
@@ -39,8 +40,8 @@ const RENEWAL_MARGIN: Duration = Duration::from_mins(5);
 const TOKEN_LENGTHS: RangeInclusive<usize> = 20..=4_096;
 /// One token is good for no more, if they are named.
 pub(super) const MAX_REPOSITORIES: usize = 500;
-/// Most repositories that are asked for one by one where GitHub refuses a token for all of them.
-const MAX_LOOKUPS: usize = 50;
+/// Repositories that are looked up at once where GitHub refuses a token for all of them.
+const PARALLEL_LOOKUPS: usize = 8;
 
 /// GitHub's two reasons for 422.
 const REPOSITORY_REFUSED: &str = "at least one repository that does not exist";
@@ -263,7 +264,7 @@ impl AppClient<'_> {
         let (response, _) = self.installation(&self.target.repository).await?;
         match judge(response, WHAT) {
             Ok(response) => parse(response, WHAT),
-            Err(error) => Err(self.installation_failure(error).await),
+            Err(error) => Err(self.installation_failure(error)),
         }
     }
 
@@ -346,16 +347,15 @@ impl AppClient<'_> {
         self.scope.repositories.iter().map(String::as_str).collect()
     }
 
-    /// The repositories that are there for the installation, and those that are not; as far as they are asked for.
+    /// The repositories that are there for the installation, renamed ones by their ids, and those that are not.
     async fn found(&self, installation: &Installation) -> (Repositories<'_>, Vec<&str>) {
         let (mut names, mut ids, mut gone) = (Vec::new(), Vec::new(), Vec::new());
-        for (index, repository) in self.scope.repositories.iter().enumerate() {
+        let lookups = self.scope.repositories.iter();
+        let lookups = lookups.map(async |name| (name, self.installation(name).await));
+        let mut lookups = stream::iter(lookups).buffered(PARALLEL_LOOKUPS);
+        while let Some((repository, found)) = lookups.next().await {
             let name = repository.split('/').next_back().unwrap_or_default();
-            if index >= MAX_LOOKUPS {
-                names.push(name);
-                continue;
-            }
-            match self.installation(repository).await {
+            match found {
                 Ok((response, at)) if response.status.is_success() => {
                     let read = response.json::<Installation>();
                     if read.is_ok_and(|read| read.id != installation.id) {
@@ -375,7 +375,7 @@ impl AppClient<'_> {
         (self.repositories(names, ids), gone)
     }
 
-    async fn installation_failure(&self, error: Error) -> Error {
+    fn installation_failure(&self, error: Error) -> Error {
         let Some(response) = error.response() else {
             return error;
         };
@@ -392,23 +392,10 @@ impl AppClient<'_> {
                 "check `client-id`: it stands in the App's settings; an App of another server is unknown here",
             ),
             StatusCode::NOT_FOUND => {
-                let strange = self.strange().await;
-                self.not_installed(error, &strange)
+                self.not_installed(error, &[&self.target.repository])
             }
             _ => error,
         }
-    }
-
-    /// Those on which the App is not installed, as far as they are asked for.
-    async fn strange(&self) -> Vec<&str> {
-        let mut strange = Vec::new();
-        for repository in self.scope.repositories.iter().take(MAX_LOOKUPS) {
-            let response = self.installation(repository).await;
-            if response.is_ok_and(|(response, _)| response.status == StatusCode::NOT_FOUND) {
-                strange.push(repository.as_str());
-            }
-        }
-        strange
     }
 
     fn lacks_permission(&self, error: Error) -> Error {
@@ -425,13 +412,19 @@ impl AppClient<'_> {
     }
 
     fn not_installed(&self, error: Error, repositories: &[&str]) -> Error {
+        let web = &self.target.server.web;
+        let owner = self.target.repository.split('/').next().unwrap_or_default();
+        let page = below(web, ["organizations", owner, "settings", "installations"]);
+        let own_page = below(web, ["settings", "installations"]);
         error.adding(
             format!(
                 "the App {} is not installed on {}, or there is no such repository",
                 self.app.client_id,
                 repositories.join(", ")
             ),
-            "install the App on the repository, and check the repository's name",
+            format!(
+                "check the repository's name, and install the App on it: {page}, or for a user's repositories {own_page}"
+            ),
         )
     }
 }
