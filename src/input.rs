@@ -297,13 +297,8 @@ fn checked(text: &str) -> Checked<Rc<str>> {
     let text = with_line_breaks(text);
     let mut count = 0;
     for certificate in CertificateDer::pem_slice_iter(text.as_bytes()) {
-        if let Err(error) = certificate {
-            return Err(vec![InputError::quoting(
-                CERTIFICATES,
-                CERTIFICATES,
-                format!("it cannot be read ({error}): {REMEDY}"),
-                format!("it cannot be read: {REMEDY}"),
-            )]);
+        if certificate.is_err() {
+            return complain(CERTIFICATES, format!("it cannot be read: {REMEDY}"));
         }
         count += 1;
     }

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject as _;
 
-use super::error::{Checked, Errors, InputError, complain};
+use super::error::{Checked, Errors, complain};
 use super::inputs::Inputs;
 use super::location::Location;
 use super::raw_input::RawInput;
@@ -142,28 +142,19 @@ fn workflow_token(
         Some(_) => "Actions: write",
         None => "Contents: write",
     };
-    let message = |repository: &str| {
-        let needed =
-            format!("a token with the permission \"{permission}\" for {repository} is needed");
-        if !known {
-            needed
-        } else if at_home {
-            format!(
-                "{needed}. The workflow's own token can trigger only {}, not {repository}",
-                own.unwrap_or_default()
-            )
-        } else {
-            format!(
-                "{needed}. The workflow's own token is never sent to another server than its own"
-            )
-        }
+    let needed =
+        format!("a token with the permission \"{permission}\" for this repository is needed");
+    let message = if !known {
+        needed
+    } else if at_home {
+        format!(
+            "{needed}. The workflow's own token can trigger only {}, not this repository",
+            own.unwrap_or_default()
+        )
+    } else {
+        format!("{needed}. The workflow's own token is never sent to another server than its own")
     };
-    Err(vec![InputError::quoting(
-        "token",
-        "repository",
-        message(&place.repository),
-        message("this repository"),
-    )])
+    complain("token", message)
 }
 
 pub(super) fn gitlab(inputs: &Inputs) -> Checked<GitLabCredential> {

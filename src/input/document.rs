@@ -23,39 +23,18 @@ const MAX_DEPTH: usize = 100;
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Problem {
     message: String,
-    /// The message without the name, where there is one in it.
-    nameless: Option<String>,
 }
 
 impl Problem {
     fn new(message: impl Into<String>) -> Self {
         Self {
             message: message.into(),
-            nameless: None,
         }
-    }
-
-    fn naming(message: String, nameless: impl Into<String>) -> Self {
-        Self {
-            message,
-            nameless: Some(nameless.into()),
-        }
-    }
-
-    /// About the value of a key, which the message has in place of its `…`.
-    fn of_value(key: &str, message: &str) -> Self {
-        Self::naming(
-            message.replacen('…', key, 1),
-            message.replacen("the value of `…`", "a value in it", 1),
-        )
     }
 
     /// As a complaint about the input that has the text.
     pub(super) fn complaint(&self, input: &'static str) -> InputError {
-        match &self.nameless {
-            Some(nameless) => InputError::quoting(input, input, &self.message, nameless),
-            None => InputError::new(input, &self.message),
-        }
+        InputError::new(input, &self.message)
     }
 }
 
@@ -184,11 +163,12 @@ impl Node {
     /// A mapping's pairs, each value the string that was written. JSON's `null`, which `toJSON()` makes of what is not
     /// set, is no value.
     pub(super) fn texts(&self) -> Result<Vec<(&str, &str)>, Problem> {
-        const NESTED: &str = "the value of `…` is nested, but only texts can be sent: quote it, or write it as JSON in a text";
         let mut texts = Vec::new();
         for (key, node) in self.pairs()? {
             let Self::Scalar(scalar) = node else {
-                return Err(Problem::of_value(key, NESTED));
+                return Err(Problem::new(format!(
+                    "the value of `{key}` is nested, but only texts can be sent: quote it, or write it as JSON in a text"
+                )));
             };
             if !(scalar.style == Style::Json && scalar.is_null()) {
                 texts.push((key.as_str(), scalar.as_written(key)?));
@@ -266,10 +246,10 @@ impl Scalar {
 }
 
 fn unclear_comment(key: Option<&str>, remedy: &str) -> Problem {
-    let message = format!(
-        "the value of `…` is followed by ` #`, which starts a comment in YAML: {remedy}, or move the comment to a line of its own"
-    );
-    Problem::of_value(key.unwrap_or_default(), &message)
+    let key = key.unwrap_or_default();
+    Problem::new(format!(
+        "the value of `{key}` is followed by ` #`, which starts a comment in YAML: {remedy}, or move the comment to a line of its own"
+    ))
 }
 
 fn in_json(text: &str) -> String {
@@ -519,7 +499,7 @@ mod tests {
             ),
             (
                 "a: 1\n\"a\": hunter2",
-                "the name `a` stands there twice, again at line 2",
+                "a name stands there twice, again at line 2",
             ),
             ("{\"a\": 1, \"a\": 2}", "the name `a` stands there twice"),
             (

@@ -2,13 +2,13 @@
 
 use std::fmt;
 
-/// What is wrong with an input, and what would be right.
+/// What is wrong with an input, and what would be right. The message never quotes a value: in `targets` any of them may be
+/// a secret, and a step's own inputs may have one in the wrong place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct InputError {
     pub(crate) input: String,
     pub(crate) message: String,
     source: Subject,
-    quote: Option<Quote>,
 }
 
 /// Where it stands.
@@ -21,21 +21,12 @@ enum Subject {
     Argument,
 }
 
-/// That a message quotes an input's text, which not everybody may see.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Quote {
-    of: &'static str,
-    /// The message as it is without the quote.
-    without: String,
-}
-
 impl InputError {
     pub(super) fn new(input: impl Into<String>, message: impl fmt::Display) -> Self {
         Self {
             input: input.into(),
             message: message.to_string(),
             source: Subject::Input,
-            quote: None,
         }
     }
 
@@ -61,28 +52,6 @@ impl InputError {
             Subject::Input => format!("input {}", self.input),
             Subject::Variable => format!("environment variable {}", self.input),
             Subject::Argument => format!("command-line argument {}", self.input),
-        }
-    }
-
-    /// One with a message that quotes the text of the input `of`, and the message `without` the quote.
-    pub(super) fn quoting(
-        input: impl Into<String>,
-        of: &'static str,
-        message: impl fmt::Display,
-        without: impl fmt::Display,
-    ) -> Self {
-        let without = without.to_string();
-        Self {
-            quote: Some(Quote { of, without }),
-            ..Self::new(input, message)
-        }
-    }
-
-    /// The message, in which no input is quoted that is `hidden`.
-    pub(super) fn message_without(self, hidden: impl Fn(&str) -> bool) -> String {
-        match self.quote {
-            Some(quote) if hidden(quote.of) => quote.without,
-            Some(_) | None => self.message,
         }
     }
 }

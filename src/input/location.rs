@@ -139,22 +139,18 @@ fn by_web_url(
         None if known.is_some() && provider.is_none_or(|named| known == Some(named)) => {
             origin(&address)
         }
-        None => return Err(vec![untrusted(&address, provider, known)]),
+        None => return complain(REPOSITORY, untrusted(provider, known)),
     };
     let Some(path) = path_on(&server, &address) else {
         let message = "its web URL is not on the server of `server-url`";
-        let quoting = format!("{message}, {server}");
-        return Err(vec![InputError::quoting(
-            REPOSITORY, SERVER, quoting, message,
-        )]);
+        return complain(REPOSITORY, message);
     };
     let Some(provider) = provider.or(known) else {
-        let remedy = format!("may be any of them: set it to one of {}", words());
-        let quoting = format!("{} {remedy}", address.authority());
-        let message = format!("the server of `repository` {remedy}");
-        return Err(vec![InputError::quoting(
-            PROVIDER, REPOSITORY, quoting, message,
-        )]);
+        let message = format!(
+            "the server of `repository` may be any of them: set it to one of {}",
+            words()
+        );
+        return complain(PROVIDER, message);
     };
     let repository = path.strip_suffix(".git").unwrap_or(path).to_owned();
     Ok(ServerLocation {
@@ -178,43 +174,28 @@ pub(super) fn path_on<'a>(server: &Url, address: &'a Url) -> Option<&'a str> {
 }
 
 /// A web URL may come from text that somebody else wrote, so it decides where a token goes only for known hosts.
-fn untrusted(
-    address: &Url,
-    provider: Option<ProviderKind>,
-    known: Option<ProviderKind>,
-) -> InputError {
-    let host = address.authority();
-    let origin = origin(address);
+fn untrusted(provider: Option<ProviderKind>, known: Option<ProviderKind>) -> String {
     if let (Some(provider), Some(known)) = (provider, known) {
-        let rest = format!(
-            "is {}, but `provider` is `{}`: one of the two is wrong",
+        return format!(
+            "the server in it is {}, but `provider` is `{}`: one of the two is wrong",
             known.name(),
             provider.as_str()
         );
-        let message = format!("the server in it {rest}");
-        return InputError::quoting(REPOSITORY, REPOSITORY, format!("{host} {rest}"), message);
     }
     let also = match provider {
         Some(_) => "`server-url`",
         None => "`server-url` and `provider`",
     };
-    let rest = format!(
-        "isn't a known server, and a web URL by itself doesn't decide where a token goes: set {also} too"
-    );
-    let quoting = format!("{host} {rest}, if {origin} is right");
-    let message = format!("the server in it {rest}");
-    InputError::quoting(REPOSITORY, REPOSITORY, quoting, message)
+    format!(
+        "the server in it isn't a known server, and a web URL by itself doesn't decide where a token goes: set {also} too"
+    )
 }
 
 /// What is wrong with a repository's name.
 fn misnamed(provider: ProviderKind, repository: &str) -> Option<InputError> {
     let why = check_name(provider, repository).err()?;
-    let rest = format!("{why}; it must be {}", form(provider));
-    let quoting = format!("`{repository}` {rest}");
-    let message = format!("it {rest}");
-    Some(InputError::quoting(
-        REPOSITORY, REPOSITORY, quoting, message,
-    ))
+    let message = format!("it {why}; it must be {}", form(provider));
+    Some(InputError::new(REPOSITORY, message))
 }
 
 /// What is wrong with a GitHub server's address.
@@ -272,12 +253,8 @@ pub(super) fn provider(inputs: &Inputs) -> Checked<Option<ProviderKind>> {
     let near = near
         .map(|near| format!("; did you mean `{near}`?"))
         .unwrap_or_default();
-    let rest = format!("is none: it must be one of {}{near}", words());
-    let quoting = format!("`{text}` {rest}");
-    let message = format!("it {rest}");
-    Err(vec![InputError::quoting(
-        PROVIDER, PROVIDER, quoting, message,
-    )])
+    let message = format!("it is none: it must be one of {}{near}", words());
+    complain(PROVIDER, message)
 }
 
 fn server(inputs: &Inputs) -> Checked<Option<Url>> {

@@ -357,13 +357,10 @@ fn variables(inputs: &Inputs) -> Checked<Vec<Variable>> {
     let (plain, secret) = errors.finish(|| plain.zip(secret))?;
     let names: HashSet<_> = plain.iter().map(|(key, _)| *key).collect();
     if let Some((key, _)) = secret.iter().find(|(key, _)| names.contains(key)) {
-        let rest = "is in `variables` too: remove one of the two";
-        return Err(vec![InputError::quoting(
+        return complain(
             "secret-variables",
-            "secret-variables",
-            format!("`{key}` {rest}"),
-            format!("a name in it {rest}"),
-        )]);
+            format!("`{key}` is in `variables` too: remove one of the two"),
+        );
     }
     let variable = |key: &str, value| Variable {
         key: key.to_owned(),

@@ -116,10 +116,7 @@ fn in_short(complaints: Vec<InputError>) -> Vec<InputError> {
 }
 
 fn entries(text: &str) -> Checked<Vec<TargetEntry>> {
-    let items = document::list(text).map_err(|problem| {
-        let complaint = problem.complaint(NAME);
-        vec![InputError::new(NAME, complaint.message_without(|_| true))]
-    })?;
+    let items = document::list(text).map_err(|problem| vec![problem.complaint(NAME)])?;
     if items.is_empty() {
         let message = "there is none in it: nothing would be triggered";
         return Err(vec![InputError::new(NAME, message)]);

@@ -91,10 +91,7 @@ fn timeout(inputs: &Inputs) -> Checked<Duration> {
     };
     let timeout = match text.parse() {
         Ok(seconds) => Duration::from_secs(seconds),
-        Err(_) => humantime::parse_duration(text).map_err(|error| {
-            let quoting = format!("{REMEDY} ({error})");
-            vec![InputError::quoting(NAME, NAME, quoting, REMEDY)]
-        })?,
+        Err(_) => humantime::parse_duration(text).or_else(|_| complain(NAME, REMEDY))?,
     };
     if timeout.is_zero() {
         return complain(

@@ -20,7 +20,7 @@ fn what_is_wrong_in_one_place_hides_nothing_elsewhere() {
         &sandbox,
         &step(&misspelt),
         &[
-            "input provider: `githb` is none: it must be one of `github`, `gitlab`, `bitbucket`; did you mean `github`?",
+            "input provider: it is none: it must be one of `github`, `gitlab`, `bitbucket`; did you mean `github`?",
             "input workflow: there is an `event-type` too: give one of the two",
             "input wait: it must be `true` or `false`",
             "input timeout: it must be a duration",
@@ -44,7 +44,7 @@ fn what_is_wrong_in_one_place_hides_nothing_elsewhere() {
         &step(&everywhere),
         &[
             "input dry-run: it must be `true` or `false`",
-            "input repository: `a/b/c` has more than two parts",
+            "input repository: it has more than two parts",
             "input ca-certificates: there is no certificate in it",
             "input workflow: it must be a file's name",
             "input ref: it must be a branch or tag",
@@ -64,7 +64,7 @@ fn what_is_wrong_in_one_place_hides_nothing_elsewhere() {
         &sandbox,
         &step(&nowhere),
         &[
-            "input provider: `sourcehut` is none",
+            "input provider: it is none",
             "input server-url: it must begin with https://",
             "input wait: it must be `true` or `false`",
         ],
@@ -78,7 +78,7 @@ fn what_is_wrong_in_one_place_hides_nothing_elsewhere() {
         &sandbox,
         &with(Step::gitlab(&sandbox), &elsewhere),
         &[
-            "input repository: `a` has no `/`",
+            "input repository: it has no `/`",
             "input token: it has a line break",
             "input trigger-token: it looks like an access token",
         ],

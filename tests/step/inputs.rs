@@ -204,7 +204,7 @@ fn a_token_is_checked_before_it_travels() {
         (&github[..], vec![("token", "  \n ")], format!("input token: {empty}")),
         (&gitlab[..], vec![("token", "")], format!("input token: {empty}")),
         (&bitbucket[..], vec![("token", "")], format!("input token: {empty}")),
-        (&github[..], vec![], "input token: a token with the permission \"Contents: write\" for octo-org/app is needed. The workflow's own token can trigger only octo-org/caller, not octo-org/app".to_owned()),
+        (&github[..], vec![], "input token: a token with the permission \"Contents: write\" for this repository is needed. The workflow's own token can trigger only octo-org/caller, not this repository".to_owned()),
         (&gitlab[..], vec![], "input token: a GitLab access token is needed, or a `trigger-token`".to_owned()),
         (&bitbucket[..], vec![], "input token: a Bitbucket access token is needed".to_owned()),
         (&github[..], vec![("token", "ghp_one\nghp_two")], "input token: it has a line break".to_owned()),

@@ -197,50 +197,50 @@ fn what_is_no_repository_is_told() {
         (
             GITHUB,
             "a/b/c",
-            "input repository: `a/b/c` has more than two parts; it must be `owner/name`",
+            "input repository: it has more than two parts; it must be `owner/name`",
         ),
-        (GITHUB, "a", "input repository: `a` has no `/`"),
+        (GITHUB, "a", "input repository: it has no `/`"),
         (
             GITHUB,
             "a/..",
-            "input repository: `a/..` has a part that is no name",
+            "input repository: it has a part that is no name",
         ),
         (
             GITHUB,
             "./b",
-            "input repository: `./b` has a part that is no name",
+            "input repository: it has a part that is no name",
         ),
         (
             GITHUB,
             "a/b c",
-            "input repository: `a/b c` has a character that no name has",
+            "input repository: it has a character that no name has",
         ),
         (
             GITHUB,
             "a/b?x",
-            "input repository: `a/b?x` has a character that no name has",
+            "input repository: it has a character that no name has",
         ),
         (
             GITHUB,
             "a//b",
-            "input repository: `a//b` has more than two parts",
+            "input repository: it has more than two parts",
         ),
-        (GITHUB, "/b", "input repository: `/b` has an empty part"),
+        (GITHUB, "/b", "input repository: it has an empty part"),
         (
             GITHUB,
             "git@github.com:a/b.git",
-            "input repository: `git@github.com:a/b.git` has a character that no name has",
+            "input repository: it has a character that no name has",
         ),
-        (GITLAB, "project", "input repository: `project` has no `/`"),
+        (GITLAB, "project", "input repository: it has no `/`"),
         (
             GITLAB,
             "a/../b",
-            "input repository: `a/../b` has a part that is no name",
+            "input repository: it has a part that is no name",
         ),
         (
             BITBUCKET,
             "a/b/c",
-            "input repository: `a/b/c` has more than two parts",
+            "input repository: it has more than two parts",
         ),
         (
             GITLAB,
@@ -255,7 +255,7 @@ fn what_is_no_repository_is_told() {
         (
             GITHUB,
             "https://github.com/a/b/tree/main",
-            "input repository: `a/b/tree/main` has more than two parts",
+            "input repository: it has more than two parts",
         ),
         (
             GITHUB,
@@ -270,18 +270,18 @@ fn what_is_no_repository_is_told() {
         .input("repository", "https://git.example/a/b")
         .input("server-url", "https://git.example")
         .run()
-        .fails(&["input provider: git.example may be any of them: set it to one of `github`, `gitlab`, `bitbucket`"]);
+        .fails(&["input provider: the server of `repository` may be any of them: set it to one of `github`, `gitlab`, `bitbucket`"]);
     dry(&GITLAB)
         .input("repository", "https://git.example/a/b")
         .input("server-url", "https://other.example")
         .run()
-        .fails(&["input repository: its web URL is not on the server of `server-url`, https://other.example/"]);
+        .fails(&["input repository: its web URL is not on the server of `server-url`"]);
 }
 
 /// A web URL may be anybody's text: it must not decide alone where a token goes.
 #[test]
 fn a_web_url_alone_sends_no_token_to_a_server_that_is_not_known() {
-    let unknown = "input repository: evil.example isn't a known server, and a web URL by itself doesn't decide where a token goes: set";
+    let unknown = "input repository: the server in it isn't a known server, and a web URL by itself doesn't decide where a token goes: set";
     for (inputs, url, error) in [
         (GITLAB, "https://evil.example/group/app", unknown),
         (BITBUCKET, "https://evil.example/group/app", unknown),
@@ -289,27 +289,19 @@ fn a_web_url_alone_sends_no_token_to_a_server_that_is_not_known() {
         (
             GITHUB,
             "https://github.com.evil.example/octo-org/app",
-            "github.com.evil.example isn't a known server",
+            unknown,
         ),
-        (
-            GITHUB,
-            "https://ghe.com/octo-org/app",
-            "ghe.com isn't a known server",
-        ),
-        (
-            GITLAB,
-            "https://gitlab.com:8443/a/b",
-            "gitlab.com:8443 isn't a known server",
-        ),
+        (GITHUB, "https://ghe.com/octo-org/app", unknown),
+        (GITLAB, "https://gitlab.com:8443/a/b", unknown),
         (
             GITLAB,
             "https://github.com/octo-org/app",
-            "input repository: github.com is GitHub, but `provider` is `gitlab`",
+            "input repository: the server in it is GitHub, but `provider` is `gitlab`",
         ),
         (
             GITHUB,
             "https://gitlab.com/octo-org/app",
-            "input repository: gitlab.com is GitLab, but `provider` is `github`",
+            "input repository: the server in it is GitLab, but `provider` is `github`",
         ),
     ] {
         dry(&inputs).input("repository", url).run().fails(&[error]);
@@ -341,7 +333,7 @@ fn a_web_url_alone_sends_no_token_to_a_server_that_is_not_known() {
         .environment("GITHUB_SERVER_URL", "https://own.example/github")
         .input("repository", "https://own.example/other/octo-org/app")
         .run()
-        .fails(&["own.example isn't a known server"]);
+        .fails(&["the server in it isn't a known server"]);
 }
 
 #[test]
@@ -456,13 +448,13 @@ fn what_is_no_server_or_provider_is_told() {
             GITHUB,
             "provider",
             "githab",
-            "input provider: `githab` is none: it must be one of `github`, `gitlab`, `bitbucket`; did you mean `github`?",
+            "input provider: it is none: it must be one of `github`, `gitlab`, `bitbucket`; did you mean `github`?",
         ),
         (
             GITHUB,
             "provider",
             "sourcehut",
-            "input provider: `sourcehut` is none",
+            "input provider: it is none",
         ),
     ] {
         let step = dry(&inputs).input("repository", "octo-org/app");

@@ -130,10 +130,10 @@ fn node(text: &str, depth: usize) -> Result<Node, Problem> {
             let mut read = Vec::with_capacity(pairs.len());
             for pair in &pairs {
                 if !names.insert(pair.name.as_str()) {
-                    return Err(Problem::naming(
-                        format!("the name `{}` stands there twice", pair.name),
-                        "a name stands there twice",
-                    ));
+                    let name = &pair.name;
+                    return Err(Problem::new(format!(
+                        "the name `{name}` stands there twice"
+                    )));
                 }
                 read.push((pair.name.clone(), node(pair.value.get(), depth + 1)?));
             }

@@ -101,10 +101,9 @@ pub(super) fn node(
                 // The library compares keys as written, for which `a` and "a" are two.
                 if !names.insert(name) {
                     let line = key.span.start.line();
-                    return Err(Problem::naming(
-                        format!("the name `{name}` stands there twice, again at line {line}"),
-                        format!("a name stands there twice, again at line {line}"),
-                    ));
+                    return Err(Problem::new(format!(
+                        "a name stands there twice, again at line {line}"
+                    )));
                 }
                 let mut value = self::node(value, comments, depth + 1)?;
                 if let Node::Scalar(scalar) = &mut value

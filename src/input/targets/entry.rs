@@ -191,7 +191,7 @@ impl TargetEntry {
     }
 
     /// Complaints about values that hold for the entry, wherever they are from, as the user is to see
-    /// them: about its own by entry and line, and never with its text, which may hold secrets.
+    /// them: about its own by entry and line.
     fn told(&self, complaints: Vec<InputError>, inputs: &Inputs) -> Vec<InputError> {
         let Some(position) = &self.position else {
             return complaints;
@@ -199,12 +199,11 @@ impl TargetEntry {
         complaints
             .into_iter()
             .map(|complaint| {
-                let name = complaint.input.clone();
-                let message = complaint.message_without(|of| self.own.has(of));
-                if inputs.has(&name) && !self.own.has(&name) {
-                    InputError::new(name, message)
+                let name = &complaint.input;
+                if inputs.has(name) && !self.own.has(name) {
+                    complaint
                 } else {
-                    position.complaint_about(&name, message)
+                    position.complaint_about(name, &complaint.message)
                 }
             })
             .collect()

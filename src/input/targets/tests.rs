@@ -594,7 +594,7 @@ fn complaints_give_entry_and_line_and_no_text() {
   ref: {hunter2: hunter2}
   client-payload: hunter2
 - workflow: a.yml
-  inputs: {hunter2: [hunter2]}
+  inputs: {version: [hunter2]}
 - server-url: https://hunter2.example
   # a comment
   repository: https://other-hunter2.example/a/b
@@ -618,7 +618,7 @@ fn complaints_give_entry_and_line_and_no_text() {
             "targets[3]: line 11: it must be a mapping",
             "targets[4].ref: line 13: it must be a text, not a mapping or list",
             "targets[4].client-payload: line 14: it must be an object",
-            "targets[5].inputs: line 16: a value in it is nested",
+            "targets[5].inputs: line 16: the value of `version` is nested",
             "targets[6].repository: line 19: its web URL is not on the server of `server-url`",
             "targets[7].repository: line 22: the server in it isn't a known server, and a web URL by itself doesn't decide where a token goes: set `server-url` and `provider` too",
             "targets[8].variables: line 26: it must be a mapping, like",
@@ -631,8 +631,8 @@ fn complaints_give_entry_and_line_and_no_text() {
     );
     complains(
         &step,
-        "- {provider: gitlab, repository: a/b, token: x, variables: {hunter2: a}, secret-variables: {hunter2: b}}",
-        &["targets[0].secret-variables: line 1: a name in it is in `variables` too"],
+        "- {provider: gitlab, repository: a/b, token: x, variables: {A: a}, secret-variables: {A: b}}",
+        &["targets[0].secret-variables: line 1: `A` is in `variables` too"],
     );
     let json = "[\n  {\n    \"repository\":\n      \"a/hunter2/c\"\n  },\n  \"hunter2\",\n  {\"repository\": \"a/b\", \"tokn\": 1,\n   \"ref\": [1]}\n]";
     complains(
@@ -736,7 +736,7 @@ fn what_is_wrong_with_the_step_is_told_once_and_only_if_it_matters() {
         &[
             "max-parallel: it must be a whole number from 1 to 1000",
             "fail-fast: it must be `true` or `false`",
-            "repository: `a/b/c` has more than two parts",
+            "repository: it has more than two parts",
             "timeout: it must be a duration",
         ],
     );
@@ -886,11 +886,11 @@ proptest! {
     #[test]
     fn no_text_is_quoted(
         key in "provider|server-url|repository|event-type|workflow|ref|inputs|timeout|wait|token|client-payload|ca-certificates|tokn|logs",
-        value in "hunter2|a/hunter2|a/hunter2/b|https://hunter2|https://hunter2/a|hunter2: hunter2|hunter2: \\[hunter2\\]|5 hunter2|-----BEGIN hunter2",
+        value in "hunter2|a/hunter2|a/hunter2/b|https://hunter2|https://hunter2/a|name: hunter2|name: \\[hunter2\\]|5 hunter2|-----BEGIN hunter2",
         nested in any::<bool>(),
     ) {
         let quoted = serde_json::to_string(&value).unwrap();
-        let value = if nested { format!("{{hunter2: {quoted}}}") } else { quoted };
+        let value = if nested { format!("{{name: {quoted}}}") } else { quoted };
         let step = [("token", "ghp_step"), ("wait", "true")];
         for more in ["", ", workflow: a.yml", ", event-type: a", ", provider: gitlab"] {
             if let Err(complaints) = read(&step, &format!("- {{{key}: {value}{more}}}")) {
