@@ -383,8 +383,6 @@ mod tests {
     use super::*;
     use crate::providers::target::Spec;
     use crate::testing::arbitrary;
-    use proptest::prelude::*;
-    use serde_json::json;
 
     /// Lends each kind of trigger, by which nothing is sent.
     pub(super) fn each(test: impl Fn(&Bitbucket<'_>)) {
@@ -403,22 +401,5 @@ mod tests {
                 });
             });
         }
-    }
-
-    #[test]
-    fn an_answer_to_a_trigger_never_panics() {
-        let pipeline = arbitrary::response(json!({ "uuid": arbitrary::UUID, "build_number": 7 }));
-        let repository = arbitrary::response(json!({ "mainbranch": { "name": "main" } }));
-        each(|bitbucket| {
-            proptest!(|(pipeline in &pipeline, repository in &repository)| {
-                if let Ok(response) = judge(pipeline.response(), "the trigger") {
-                    match response.json::<Pipeline>() {
-                        Ok(pipeline) => drop(bitbucket.page(pipeline.build_number)),
-                        Err(why) => drop(unclear(&response, &why)),
-                    }
-                }
-                let _ = repository.response().json::<Repository>().map_err(|why| no_default_branch(&why));
-            });
-        });
     }
 }

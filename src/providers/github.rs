@@ -310,8 +310,6 @@ mod tests {
     use super::*;
     use crate::providers::target::Spec;
     use crate::testing::arbitrary;
-    use proptest::prelude::*;
-    use serde_json::json;
 
     /// Lends each kind of dispatch, by which nothing is sent.
     pub(super) fn each(test: impl Fn(&GitHub<'_>)) {
@@ -328,21 +326,6 @@ mod tests {
                     reference: "main".to_owned(),
                 });
             });
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn an_answer_to_a_dispatch_never_panics(
-            details in arbitrary::response(json!({ "workflow_run_id": 1, "html_url": "https://x.example" })),
-            repository in arbitrary::response(json!({ "default_branch": "main" })),
-        ) {
-            if let Ok(response) = judge(details.response(), "the dispatch")
-                && let Err(why) = response.json::<RunDetails>()
-            {
-                unclear(&response, &why);
-            }
-            let _ = repository.response().json::<Repository>().map_err(|why| no_default_branch(&why));
         }
     }
 }

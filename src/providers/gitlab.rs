@@ -296,8 +296,6 @@ mod tests {
     use super::*;
     use crate::providers::target::Spec;
     use crate::testing::arbitrary;
-    use proptest::prelude::*;
-    use serde_json::json;
 
     /// Lends each kind of trigger, by which nothing is sent.
     pub(super) fn each(test: impl Fn(&GitLab<'_>)) {
@@ -315,21 +313,6 @@ mod tests {
                     downstream: Cell::default(),
                 });
             });
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn an_answer_to_a_trigger_never_panics(
-            pipeline in arbitrary::response(json!({ "id": 1, "iid": 7, "web_url": "https://x.example", "project_id": 1 })),
-            project in arbitrary::response(json!({ "default_branch": "main" })),
-        ) {
-            if let Ok(response) = judge(pipeline.response(), "the trigger")
-                && let Err(why) = response.json::<Pipeline>()
-            {
-                unclear(&response, &why);
-            }
-            let _ = project.response().json::<Project>().map_err(|why| no_default_branch(&why));
         }
     }
 }

@@ -73,7 +73,7 @@ const WORDS: [&str; 29] = [
 ];
 
 /// An id as Bitbucket writes it.
-pub(crate) const UUID: &str = "{3b9fd2b1-4a10-4c1c-8b3a-000000000000}";
+const UUID: &str = "{3b9fd2b1-4a10-4c1c-8b3a-000000000000}";
 
 const NUMBERS: [&str; 17] = [
     "0",
@@ -252,7 +252,7 @@ enum Change {
 
 /// Bodies like this one: with parts that are missing, of another kind, far too many or too deep; broken off; or
 /// something else altogether.
-pub(crate) fn body(model: Value) -> BoxedStrategy<Vec<u8>> {
+fn body(model: Value) -> BoxedStrategy<Vec<u8>> {
     let change = prop_oneof![
         2 => Just(Change::Gone),
         6 => json().prop_map(Change::Other),

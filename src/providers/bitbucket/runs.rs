@@ -131,31 +131,3 @@ impl Bitbucket<'_> {
         on && custom == self.spec.custom_pipeline.as_deref()
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::super::tests::each;
-    use super::*;
-    use crate::testing::arbitrary;
-    use proptest::prelude::*;
-    use serde_json::json;
-
-    #[test]
-    fn a_candidate_never_panics() {
-        let pipelines = arbitrary::response(json!({ "values": [{
-            "uuid": arbitrary::UUID, "build_number": 7, "created_on": "2026-11-22T12:00:00.123Z",
-            "trigger": { "type": "pipeline_trigger_manual" },
-            "target": {
-                "ref_type": "branch", "ref_name": "main", "commit": { "hash": "abcdef1234" },
-                "selector": { "type": "custom", "pattern": "deploy" },
-            },
-        }]}));
-        each(|bitbucket| {
-            proptest!(|(pipelines in &pipelines)| {
-                for pipeline in pipelines.response().json::<Pipelines>().into_iter().flat_map(|found| found.values.entries) {
-                    bitbucket.candidate(pipeline);
-                }
-            });
-        });
-    }
-}

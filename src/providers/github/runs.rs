@@ -208,29 +208,3 @@ impl GitHub<'_> {
         }
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::super::tests::each;
-    use super::*;
-    use crate::testing::arbitrary;
-    use proptest::prelude::*;
-    use serde_json::json;
-
-    #[test]
-    fn a_candidate_never_panics() {
-        let runs = arbitrary::response(json!({ "total_count": 1, "workflow_runs": [{
-            "id": 1, "run_number": 7, "html_url": "https://x.example", "display_title": "deploy", "name": "Build",
-            "path": ".github/workflows/build.yml@main", "workflow_id": 3, "head_branch": "main",
-            "event": "repository_dispatch", "created_at": "2026-11-22T12:00:00Z", "actor": { "login": "octocat" },
-        }]}));
-        let actor = proptest::option::of(arbitrary::text());
-        each(|github| {
-            proptest!(|(runs in &runs, actor in &actor)| {
-                for run in runs.response().json::<Runs>().into_iter().flat_map(|runs| runs.workflow_runs.entries) {
-                    github.candidate(run, actor.as_deref());
-                }
-            });
-        });
-    }
-}

@@ -111,29 +111,3 @@ impl GitLab<'_> {
         }
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::super::tests::each;
-    use super::*;
-    use crate::testing::arbitrary;
-    use proptest::prelude::*;
-    use serde_json::json;
-
-    #[test]
-    fn a_candidate_never_panics() {
-        let pipelines = arbitrary::response(json!([{
-            "id": 1, "iid": 7, "ref": "main", "source": "api", "created_at": "2026-11-22T12:00:00.123Z",
-            "web_url": "https://x.example",
-        }]));
-        let user = arbitrary::response(json!({ "username": "octavia" }));
-        each(|gitlab| {
-            proptest!(|(pipelines in &pipelines, user in &user)| {
-                for pipeline in pipelines.response().json::<List<Pipeline>>().into_iter().flat_map(|list| list.entries) {
-                    gitlab.candidate(&pipeline, "api");
-                }
-                let _ = user.response().json::<User>();
-            });
-        });
-    }
-}
