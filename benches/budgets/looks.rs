@@ -1,13 +1,13 @@
 //! The budget of waiting: looks and delays in virtual time, by the product's own loop. That runs as one of its tests,
 //! since nothing but they can reach it; here the figures are only shown. Not here: the simulation (see
-//! `src/wait/simulation.rs`), which also asserts that the budget holds.
+//! `src/engine/wait/simulation.rs`), which also asserts that the budget holds.
 
 use std::env;
 use std::process::{Command, Stdio};
 
 use anyhow::{Result, ensure};
 
-const TEST: &str = "wait::simulation::looks_and_delays";
+const TEST: &str = "engine::wait::simulation::a_wait_of_ten_minutes_stays_within_its_budget";
 
 /// The table as the test prints it, with what its columns mean.
 pub(crate) fn table() -> Result<String> {
