@@ -13,40 +13,10 @@ use crate::text::untrusted::cut;
 /// Most UTF-16 units of it. All outputs of a job together may be 1 MB in UTF-16, and a job has other steps.
 const MAX_UNITS: usize = 400_000;
 
-/// How much is told. Each tells less than the one before.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-enum Detail {
-    All,
-    /// Of targets that passed, only what was started and how that ended.
-    OfFailures,
-    /// Of all of them; errors cut to so many characters.
-    ShortErrors(usize),
-    /// What was started and how that ended.
-    Runs,
-    /// Ids, and what they came to.
-    Ids,
-}
-
-/// A reason why a run may go on is never cut shorter, in characters.
-const MIN_REASON: usize = 40;
+/// Most characters of an error or reason in a short entry, so that about a thousand entries fit.
+const MAX_REASON: usize = 100;
 /// No provider's ids are longer, in characters.
 const MAX_ID: usize = 60;
-
-const DETAILS: [Detail; 6] = [
-    Detail::All,
-    Detail::OfFailures,
-    Detail::ShortErrors(300),
-    Detail::ShortErrors(60),
-    Detail::Runs,
-    Detail::Ids,
-];
-
-#[derive(Serialize)]
-#[serde(untagged)]
-enum ResultEntry {
-    Full(Full),
-    Short(Short),
-}
 
 #[derive(Serialize)]
 struct Full {
@@ -79,13 +49,9 @@ struct FullRun {
     left_running: Option<String>,
 }
 
-/// The same with fewer keys.
+/// What was started, how it ended, and why something went wrong or may go on.
 #[derive(Serialize)]
 struct Short {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    provider: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    repository: Option<String>,
     outcome: Outcome,
     conclusion: Option<Conclusion>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -98,41 +64,42 @@ struct Short {
 #[derive(Serialize)]
 struct ShortRun {
     id: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    url: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    matched_by: Option<MatchedBy>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    url: String,
+    matched_by: MatchedBy,
     conclusion: Option<Conclusion>,
     #[serde(skip_serializing_if = "Option::is_none")]
     left_running: Option<String>,
 }
 
-/// As much as there is room for.
+/// Full entries, or short ones where those would be too long.
 pub(super) fn results(reports: &[TargetReport<'_>], hide: Hide<'_>) -> String {
-    let has_room = |told: &String| told.encode_utf16().count() <= MAX_UNITS;
-    let tell = |reports: &[TargetReport<'_>], detail| {
-        let entries = reports.iter().map(|report| entry(report, detail, hide));
-        serde_json::to_string(&entries.collect::<Vec<_>>())
-            .unwrap_or_else(|error| unreachable!("plain data is JSON: {error}"))
-    };
-    let told = DETAILS.into_iter().map(|detail| tell(reports, detail));
-    told.into_iter().find(has_room).unwrap_or_else(|| {
-        // Some thousands of targets: the first ones, then.
-        let halves = std::iter::successors(Some(reports.len()), |count| Some(count / 2));
-        let mut told = halves.map(|count| tell(&reports[..count], Detail::Ids));
-        told.find(has_room).unwrap_or_default()
-    })
+    let all = list(reports.iter().map(|report| json(&full(report, hide))));
+    if units(&all) <= MAX_UNITS {
+        return all;
+    }
+    // Of some thousands of targets, as many as fit.
+    let mut room = MAX_UNITS - "[]".len();
+    list(
+        reports
+            .iter()
+            .map(|report| json(&short(report, hide)))
+            .map_while(|entry| {
+                room = room.checked_sub(units(&entry) + ",".len())?;
+                Some(entry)
+            }),
+    )
 }
 
-fn entry(report: &TargetReport<'_>, detail: Detail, hide: Hide<'_>) -> ResultEntry {
-    match detail {
-        Detail::All => ResultEntry::Full(full(report, hide)),
-        Detail::OfFailures if !report.passes() => ResultEntry::Full(full(report, hide)),
-        Detail::OfFailures | Detail::ShortErrors(_) | Detail::Runs | Detail::Ids => {
-            ResultEntry::Short(short(report, detail, hide))
-        }
-    }
+fn list(entries: impl Iterator<Item = String>) -> String {
+    format!("[{}]", entries.collect::<Vec<_>>().join(","))
+}
+
+fn json(entry: &impl Serialize) -> String {
+    serde_json::to_string(entry).unwrap_or_else(|error| unreachable!("plain data is JSON: {error}"))
+}
+
+fn units(text: &str) -> usize {
+    text.encode_utf16().count()
 }
 
 /// What went wrong, in one line.
@@ -197,35 +164,28 @@ fn full_run(monitored: &RunReport, hide: Hide<'_>) -> FullRun {
     }
 }
 
-fn short(report: &TargetReport<'_>, detail: Detail, hide: Hide<'_>) -> Short {
-    let target = report.target;
-    let with_names = (detail < Detail::Ids).then_some(());
-    let most = match detail {
-        Detail::All | Detail::OfFailures => usize::MAX,
-        Detail::ShortErrors(most) => most,
-        Detail::Runs | Detail::Ids => 0,
-    };
-    let short = |text: String| (most > 0).then(|| cut(&text, most));
-    // That something may go on must not be left out.
-    let short_left = |text: String| Some(cut(&text, most.max(MIN_REASON)));
-    let left = report.monitored.left_running.as_deref().map(hide);
+fn short(report: &TargetReport<'_>, hide: Hide<'_>) -> Short {
+    let reason = |text: String| cut(&text, MAX_REASON);
+    let left_running = |text: &Option<String>| text.as_deref().map(hide).map(reason);
+    let TargetReport {
+        triggered,
+        monitored,
+        ..
+    } = report;
     Short {
-        provider: with_names.map(|()| target.provider().as_str()),
-        repository: with_names.map(|()| hide(&target.repository)),
-        outcome: report.triggered.outcome,
-        conclusion: report.monitored.conclusion,
-        error: error(report, hide).and_then(short),
-        left_running: left.and_then(short_left),
-        runs: report
-            .monitored
+        outcome: triggered.outcome,
+        conclusion: monitored.conclusion,
+        error: error(report, hide).map(reason),
+        left_running: left_running(&monitored.left_running),
+        runs: monitored
             .runs
             .iter()
             .map(|run| ShortRun {
                 id: cut(&hide(&run.run.id), MAX_ID),
-                url: with_names.map(|()| hide(&run.run.url)),
-                matched_by: with_names.map(|()| run.run.matched_by),
+                url: hide(&run.run.url),
+                matched_by: run.run.matched_by,
                 conclusion: run.conclusion,
-                left_running: run.left_running.as_deref().map(hide).and_then(short_left),
+                left_running: left_running(&run.left_running),
             })
             .collect(),
     }
