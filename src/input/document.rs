@@ -23,18 +23,32 @@ const MAX_DEPTH: usize = 100;
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Problem {
     message: String,
+    /// The key that the message names, if it does.
+    key: Option<String>,
 }
 
 impl Problem {
     fn new(message: impl Into<String>) -> Self {
         Self {
             message: message.into(),
+            key: None,
+        }
+    }
+
+    fn of_value(key: &str, what: &str) -> Self {
+        Self {
+            message: format!("the value of `{key}` {what}"),
+            key: Some(key.to_owned()),
         }
     }
 
     /// As a complaint about the input that has the text.
     pub(super) fn complaint(&self, input: &'static str) -> InputError {
-        InputError::new(input, &self.message)
+        let error = InputError::new(input, &self.message);
+        match &self.key {
+            Some(key) => error.naming(key),
+            None => error,
+        }
     }
 }
 
@@ -166,9 +180,8 @@ impl Node {
         let mut texts = Vec::new();
         for (key, node) in self.pairs()? {
             let Self::Scalar(scalar) = node else {
-                return Err(Problem::new(format!(
-                    "the value of `{key}` is nested, but only texts can be sent: quote it, or write it as JSON in a text"
-                )));
+                let what = "is nested, but only texts can be sent: quote it, or write it as JSON in a text";
+                return Err(Problem::of_value(key, what));
             };
             if !(scalar.style == Style::Json && scalar.is_null()) {
                 texts.push((key.as_str(), scalar.as_written(key)?));
@@ -246,10 +259,10 @@ impl Scalar {
 }
 
 fn unclear_comment(key: Option<&str>, remedy: &str) -> Problem {
-    let key = key.unwrap_or_default();
-    Problem::new(format!(
-        "the value of `{key}` is followed by ` #`, which starts a comment in YAML: {remedy}, or move the comment to a line of its own"
-    ))
+    let what = format!(
+        "is followed by ` #`, which starts a comment in YAML: {remedy}, or move the comment to a line of its own"
+    );
+    Problem::of_value(key.unwrap_or_default(), &what)
 }
 
 fn in_json(text: &str) -> String {

@@ -8,6 +8,8 @@ use std::fmt;
 pub(crate) struct InputError {
     pub(crate) input: String,
     pub(crate) message: String,
+    /// The key that the message names, if it does.
+    key: Option<String>,
     source: Subject,
 }
 
@@ -26,6 +28,7 @@ impl InputError {
         Self {
             input: input.into(),
             message: message.to_string(),
+            key: None,
             source: Subject::Input,
         }
     }
@@ -52,6 +55,25 @@ impl InputError {
             Subject::Input => format!("input {}", self.input),
             Subject::Variable => format!("environment variable {}", self.input),
             Subject::Argument => format!("command-line argument {}", self.input),
+        }
+    }
+
+    /// The same error, whose message names a key of the input's mapping.
+    pub(super) fn naming(self, key: &str) -> Self {
+        Self {
+            key: Some(key.to_owned()),
+            ..self
+        }
+    }
+
+    /// The message without the key: in an entry of `targets`, a secret in the wrong place may be taken for one.
+    pub(super) fn nameless(&self) -> String {
+        match &self.key {
+            Some(key) => {
+                self.message
+                    .replacen(&format!("the value of `{key}`"), "a value in it", 1)
+            }
+            None => self.message.clone(),
         }
     }
 }

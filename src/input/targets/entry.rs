@@ -12,7 +12,8 @@ use super::super::{HostRepository, certificates, location, not_one_line, table, 
 use super::defaults::{Defaults, WHERE};
 use super::{NAME, STEPS_ALONE, Warning};
 use crate::model::Secret;
-use crate::providers::target::{ProviderKind, Target};
+use crate::providers::any::ProviderKind;
+use crate::providers::target::Target;
 
 /// Keys whose values may be mappings or lists of their own.
 const NESTED: [&str; 5] = [
@@ -191,7 +192,7 @@ impl TargetEntry {
     }
 
     /// Complaints about values that hold for the entry, wherever they are from, as the user is to see
-    /// them: about its own by entry and line.
+    /// them: about its own by entry and line, and never with its text, which may hold secrets.
     fn told(&self, complaints: Vec<InputError>, inputs: &Inputs) -> Vec<InputError> {
         let Some(position) = &self.position else {
             return complaints;
@@ -203,7 +204,7 @@ impl TargetEntry {
                 if inputs.has(name) && !self.own.has(name) {
                     complaint
                 } else {
-                    position.complaint_about(name, &complaint.message)
+                    position.complaint_about(name, complaint.nameless())
                 }
             })
             .collect()

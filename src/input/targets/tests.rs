@@ -6,11 +6,12 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::input;
-use crate::input::pipeline::without_marker;
-use crate::providers::target::{
-    Argument, BitbucketCredential, GitHubCredential, GitHubPipeline, GitLabCredential, OnFailure,
-    Request, Spec, Variable,
-};
+use crate::providers::any::Spec;
+use crate::providers::bitbucket::spec::BitbucketCredential;
+use crate::providers::github::spec::without_marker;
+use crate::providers::github::spec::{GitHubCredential, GitHubPipeline};
+use crate::providers::gitlab::spec::GitLabCredential;
+use crate::providers::target::{Argument, OnFailure, Request, Variable};
 
 const OWN_TOKEN: &str = "ghs_own";
 
@@ -52,8 +53,8 @@ fn target(step: &[(&str, &str)], entry: &str) -> String {
 
 fn shown(target: &Target) -> String {
     let host = target.server.web.authority();
-    let mut parts = vec![format!("{target} at {host}: {}", target.pipeline())];
-    parts.extend(target.source());
+    let mut parts = vec![format!("{target} at {host}: {}", target.spec.pipeline())];
+    parts.extend(target.spec.source());
     parts.extend(arguments(&target.spec));
     parts.push(credential(&target.spec));
     if let Some(wait) = &target.wait {
@@ -618,7 +619,7 @@ fn complaints_give_entry_and_line_and_no_text() {
             "targets[3]: line 11: it must be a mapping",
             "targets[4].ref: line 13: it must be a text, not a mapping or list",
             "targets[4].client-payload: line 14: it must be an object",
-            "targets[5].inputs: line 16: the value of `version` is nested",
+            "targets[5].inputs: line 16: a value in it is nested",
             "targets[6].repository: line 19: its web URL is not on the server of `server-url`",
             "targets[7].repository: line 22: the server in it isn't a known server, and a web URL by itself doesn't decide where a token goes: set `server-url` and `provider` too",
             "targets[8].variables: line 26: it must be a mapping, like",
