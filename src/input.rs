@@ -30,7 +30,8 @@ use location::Location;
 pub(crate) use proxies::proxy_secrets;
 pub(crate) use targets::{RawRequest, Warning};
 
-use crate::providers::target::{Mode, OnFailure, ProviderKind, Request, Server, Target};
+use crate::providers::any::ProviderKind;
+use crate::providers::target::{Mode, OnFailure, Request, Server, Target};
 
 const CERTIFICATES: &str = "ca-certificates";
 const DEFAULT_MAX_PARALLEL: NonZeroUsize = NonZeroUsize::new(8).unwrap();

@@ -1,11 +1,11 @@
 //! GitHub, GitLab and Bitbucket, and what they have in common.
 
-mod any;
-mod bitbucket;
+pub(crate) mod any;
+pub(crate) mod bitbucket;
 mod connections;
 mod error;
-mod github;
-mod gitlab;
+pub(crate) mod github;
+pub(crate) mod gitlab;
 pub(crate) mod http;
 pub(crate) mod provider;
 mod quota;

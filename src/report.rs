@@ -27,7 +27,7 @@ fn text(failure: &Failure) -> String {
 
 /// The pipeline of a target, on one line: its name may come from elsewhere.
 fn pipeline(target: &Target) -> String {
-    one_line(&target.pipeline())
+    one_line(&target.spec.pipeline())
 }
 
 #[cfg(test)]

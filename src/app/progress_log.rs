@@ -71,7 +71,7 @@ impl<'a, W: Write> ProgressLog<'a, W> {
             return;
         }
         self.published.set(Some(rank));
-        let marker = self.target(index).marker();
+        let marker = self.target(index).spec.marker();
         let hide = |text: &str| self.runner.hide(text);
         self.runner
             .early_outputs(report::early_outputs(run, marker, &hide));

@@ -52,7 +52,7 @@ pub(crate) async fn run<W: Write>(
     }
     for (index, left) in &known {
         if let Some(marker) = &left.marker {
-            request.targets[*index].set_marker(marker);
+            request.targets[*index].spec.set_marker(marker);
         }
     }
     runner.say("the job was cancelled: checking runs of this step that may still be going on");

@@ -110,7 +110,7 @@ impl<'target> Monitor<'_, 'target> {
     /// failure of the provider, a run that merely fits is more likely somebody else's.
     async fn look_into(&self, search: &Search<'_, '_>, triggered: &mut Triggered) {
         // In a hurry only a marker can tell.
-        if self.context.shutdown.is_requested() && self.context.target.marker().is_none() {
+        if self.context.shutdown.is_requested() && self.context.target.spec.marker().is_none() {
             return;
         }
         let why = triggered.unclear.as_deref().unwrap_or_default();
@@ -185,7 +185,7 @@ impl<'target> Monitor<'_, 'target> {
             let is_found = !search.in_a_hurry().runs.is_empty();
             let has_time =
                 interruption == Interruption::Stopped && asked.elapsed() < SEARCH_SHUTDOWN_GRACE;
-            if is_found || !has_time || self.context.target.marker().is_none() {
+            if is_found || !has_time || self.context.target.spec.marker().is_none() {
                 return looked.ok()?.err();
             }
             sleep(LAST_LIST_INTERVAL).await;
@@ -222,7 +222,7 @@ impl<'target> Monitor<'_, 'target> {
 
     async fn watch_late_runs(&self, search: &Search<'_, '_>, wait: &WaitOptions) -> Vec<RunReport> {
         // Only a marker shows that a run may be cancelled.
-        if self.context.target.marker().is_none() {
+        if self.context.target.spec.marker().is_none() {
             return Vec::new();
         }
         tokio::select! {
@@ -249,7 +249,7 @@ impl<'target> Monitor<'_, 'target> {
         monitored: &mut Monitored,
         unread: &mut Option<Error>,
     ) -> Vec<Run> {
-        if self.context.target.marker().is_none() {
+        if self.context.target.spec.marker().is_none() {
             return Vec::new();
         }
         let time = if unread.is_some() {

@@ -34,11 +34,14 @@ impl PollIntervals {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::providers::any::ProviderKind;
 
     #[test]
     fn the_interval_is_a_twelfth_of_the_age_within_bounds() {
         for (age, interval) in [(0, 2), (24, 2), (36, 3), (120, 10), (180, 15), (7_200, 15)] {
-            let found = PollIntervals::GITLAB.interval(Duration::from_secs(age));
+            let found = ProviderKind::GitLab
+                .poll_intervals()
+                .interval(Duration::from_secs(age));
             assert_eq!(found, Duration::from_secs(interval), "at {age} s");
         }
     }
@@ -46,11 +49,13 @@ mod tests {
     #[test]
     fn jitter_is_a_tenth_at_most() {
         for _ in 0..1_000 {
-            let interval = PollIntervals::GITLAB
+            let interval = ProviderKind::GitLab
+                .poll_intervals()
                 .jittered(Duration::from_mins(2))
                 .as_millis();
             assert!((9_000..=11_000).contains(&interval), "{interval}");
-            let longest = PollIntervals::GITLAB
+            let longest = ProviderKind::GitLab
+                .poll_intervals()
                 .jittered(Duration::from_hours(1))
                 .as_millis();
             assert!((13_500..=15_000).contains(&longest), "{longest}");

@@ -39,35 +39,42 @@ pub(crate) async fn run(
     );
     let siblings: Vec<_> = siblings(&request.targets).collect();
     let (limits, nothing) = (RequestLimits::new(), HashSet::new());
-    let finishing =
-        unfinished
-            .iter()
-            .zip(connections)
-            .map(async |((index, unfinished), connection)| {
-                let connection = connection?;
-                let target = target(index);
-                let sink = move |event: Event<'_>| emit(*index, &event);
-                let http = Http::new(&connection, &target.server.api, &sink);
-                let policy = RetryPolicy::before_trigger(&http, shutdown);
-                let open = async || AnyProvider::open(target, &http, &connection).await;
-                let provider = retry(policy, backoff(policy.idempotency), open).await?;
-                let now = Instant::now();
-                let monitor = Monitor {
-                    context: TargetContext {
-                        target,
-                        provider: &provider,
-                        http: &http,
-                        siblings: &siblings[*index],
-                        limits: &limits,
-                        shutdown,
-                    },
-                    seen: &nothing,
-                    sent: now.checked_sub(unfinished.age()).unwrap_or(now),
-                    began: now,
-                };
-                let finished = monitor.finish(unfinished, until).await;
-                connection.end(target, &http).await;
-                Ok(finished)
-            });
+    let sinks: Vec<_> = unfinished
+        .iter()
+        .map(|(index, _)| move |event: Event<'_>| emit(*index, &event))
+        .collect();
+    let opened = unfinished.iter().zip(&connections).zip(&sinks);
+    let opened: Vec<_> = opened
+        .map(|(((index, unfinished), connection), sink)| {
+            let api = &target(index).server.api;
+            let connection = connection.as_ref();
+            let http = connection.map(|connection| (connection, Http::new(connection, api, sink)));
+            (index, unfinished, http)
+        })
+        .collect();
+    let finishing = opened.iter().map(async |(index, unfinished, http)| {
+        let (connection, http) = http.as_ref().map_err(|error| (*error).clone())?;
+        let target = target(index);
+        let policy = RetryPolicy::before_trigger(http, shutdown);
+        let open = async || AnyProvider::open(target, http, connection).await;
+        let provider = retry(policy, backoff(policy.idempotency), open).await?;
+        let now = Instant::now();
+        let monitor = Monitor {
+            context: TargetContext {
+                target,
+                provider: &provider,
+                http,
+                siblings: &siblings[**index],
+                limits: &limits,
+                shutdown,
+            },
+            seen: &nothing,
+            sent: now.checked_sub(unfinished.age()).unwrap_or(now),
+            began: now,
+        };
+        let finished = monitor.finish(unfinished, until).await;
+        connection.end(target, http).await;
+        Ok(finished)
+    });
     join_all(finishing).await
 }

@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
 
 use crate::model::Run;
-use crate::providers::target::{GitHubPipeline, GitHubSpec, Reference, Spec, Target};
+use crate::providers::target::Target;
 
 /// What is known about the targets on one server.
 #[derive(Default)]
@@ -81,49 +81,5 @@ fn could_be_confused(one: &Target, other: &Target) -> bool {
     if !here.eq_ignore_ascii_case(there) && is_id(here) == is_id(there) {
         return false;
     }
-    match (&one.spec, &other.spec) {
-        (Spec::GitHub(one), Spec::GitHub(other)) => could_be_confused_on_github(one, other),
-        (Spec::GitLab(one), Spec::GitLab(other)) => {
-            may_be_same(one.reference.as_ref(), other.reference.as_ref())
-        }
-        (Spec::Bitbucket(one), Spec::Bitbucket(other)) => {
-            one.custom_pipeline == other.custom_pipeline
-        }
-        (Spec::GitHub(_) | Spec::GitLab(_) | Spec::Bitbucket(_), _) => false,
-    }
-}
-
-fn could_be_confused_on_github(one: &GitHubSpec, other: &GitHubSpec) -> bool {
-    match (&one.pipeline, &other.pipeline) {
-        (
-            GitHubPipeline::RepositoryDispatch { event_type: a, .. },
-            GitHubPipeline::RepositoryDispatch { event_type: b, .. },
-        ) => a == b,
-        (
-            GitHubPipeline::WorkflowDispatch {
-                workflow: a,
-                reference: on,
-                ..
-            },
-            GitHubPipeline::WorkflowDispatch {
-                workflow: b,
-                reference: of,
-                ..
-            },
-        ) => {
-            // A file's name and an id may be the same workflow.
-            let is_file = |workflow: &str| workflow.contains('.');
-            (a == b || is_file(a) != is_file(b)) && may_be_same(on.as_ref(), of.as_ref())
-        }
-        _ => false,
-    }
-}
-
-/// None is the default branch, whichever that is. A run shows only the short name of its ref, so a branch and a tag of
-/// the same name look alike.
-fn may_be_same(one: Option<&Reference>, other: Option<&Reference>) -> bool {
-    match (one, other) {
-        (Some(one), Some(other)) => one.name() == other.name(),
-        (None, _) | (_, None) => true,
-    }
+    one.spec.could_be_confused(&other.spec)
 }

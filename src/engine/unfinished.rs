@@ -30,7 +30,7 @@ impl Unfinished {
         (wait.on_abandoned == OnAbandoned::Cancel).then(|| Self {
             target: target.to_string(),
             sent_at: sent_at.as_secs(),
-            marker: target.marker().map(str::to_owned),
+            marker: target.spec.marker().map(str::to_owned),
             is_complete: false,
             runs: Vec::new(),
         })

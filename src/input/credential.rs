@@ -11,9 +11,10 @@ use super::location::Location;
 use super::raw_input::RawInput;
 use super::{HostRepository, with_line_breaks};
 use crate::model::Secret;
-use crate::providers::target::{
-    App, BitbucketCredential, GitHubCredential, GitLabCredential, PrivateKey, ProviderKind,
-};
+use crate::providers::any::ProviderKind;
+use crate::providers::bitbucket::spec::BitbucketCredential;
+use crate::providers::github::spec::{App, GitHubCredential, PrivateKey};
+use crate::providers::gitlab::spec::GitLabCredential;
 
 /// How tokens of each provider begin. A token is never sent to another provider.
 const PREFIXES: [(&str, ProviderKind); 15] = [

@@ -5,7 +5,8 @@ use url::{Host, Url};
 use super::HostRepository;
 use super::error::{Checked, Errors, InputError, complain};
 use super::inputs::Inputs;
-use crate::providers::target::{ProviderKind, Server};
+use crate::providers::any::ProviderKind;
+use crate::providers::target::Server;
 use crate::text::nearest::nearest;
 
 const PROVIDER: &str = "provider";
@@ -75,7 +76,8 @@ pub(super) fn likely_provider(
             ProviderKind::ALL.iter().map(|provider| provider.as_str()),
         )?;
         return ProviderKind::ALL
-            .into_iter()
+            .iter()
+            .copied()
             .find(|provider| provider.as_str() == near);
     }
     if inputs.is_unknown(PROVIDER) {
@@ -241,7 +243,8 @@ pub(super) fn provider(inputs: &Inputs) -> Checked<Option<ProviderKind>> {
         return Ok(None);
     };
     let found = ProviderKind::ALL
-        .into_iter()
+        .iter()
+        .copied()
         .find(|provider| provider.as_str() == text);
     if found.is_some() {
         return Ok(found);
@@ -263,9 +266,11 @@ fn server(inputs: &Inputs) -> Checked<Option<Url>> {
 }
 
 fn words() -> String {
-    ProviderKind::ALL
+    let words = ProviderKind::ALL.iter();
+    let words: Vec<_> = words
         .map(|provider| format!("`{}`", provider.as_str()))
-        .join(", ")
+        .collect();
+    words.join(", ")
 }
 
 fn form(provider: ProviderKind) -> &'static str {

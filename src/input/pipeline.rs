@@ -14,10 +14,11 @@ use super::location::Location;
 use super::raw_input::{Payload, RawInput};
 use super::{HostRepository, boolean, credential};
 use crate::model::Secret;
-use crate::providers::target::{
-    Argument, BRANCHES, BitbucketSource, BitbucketSpec, GitHubPipeline, GitHubSpec, GitLabSpec,
-    ProviderKind, Reference, Spec, TAGS, Variable,
-};
+use crate::providers::any::{ProviderKind, Spec};
+use crate::providers::bitbucket::spec::{BitbucketSource, Spec as BitbucketSpec};
+use crate::providers::github::spec::{GitHubPipeline, MARKER, Spec as GitHubSpec};
+use crate::providers::gitlab::spec::Spec as GitLabSpec;
+use crate::providers::target::{Argument, BRANCHES, Reference, TAGS, Variable};
 
 // GitHub's limits, from its REST documentation.
 const MAX_EVENT_TYPE: usize = 100;
@@ -26,9 +27,6 @@ const MAX_WORKFLOW_INPUTS: usize = 25;
 const MAX_ARGUMENT: usize = 65_535;
 
 const PAYLOAD: &str = "client-payload";
-/// The payload's key for the marker.
-const MARKER: &str = "trigger_id";
-
 /// Without a place, whether the credential fits it is not checked.
 pub(super) fn read(
     inputs: &Inputs,
@@ -248,16 +246,6 @@ fn with_property(object: &RawValue, key: &str, text: &str) -> Box<RawValue> {
     let text = serde_json::Value::from(text);
     RawValue::from_string(format!("{inside}{comma}\"{key}\":{text}}}"))
         .unwrap_or_else(|error| unreachable!("an object with one more text is JSON: {error}"))
-}
-
-/// The inside of a payload as it was before it got its marker, if it has one.
-pub(super) fn without_marker<'json>(payload: &'json RawValue, marker: Option<&str>) -> &'json str {
-    let json = payload.get();
-    let inside = match marker {
-        Some(marker) => json.strip_suffix(&format!("\"{MARKER}\":\"{marker}\"}}")),
-        None => json.strip_suffix('}'),
-    };
-    inside.unwrap_or(json).trim_end_matches(',')
 }
 
 fn workflow_name(text: &str) -> Checked<String> {

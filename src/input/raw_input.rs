@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 
 use super::document::{self, Node, Problem};
 use super::error::Checked;
-use crate::providers::target::PrivateKey;
+use crate::providers::github::spec::PrivateKey;
 
 /// A value of an input, or of a key of an entry.
 pub(super) struct RawInput {

@@ -1,7 +1,7 @@
 //! The inputs there are: names, defaults, descriptions, and whose they are.
 //! `action.yml` and the README's table say the same; a test holds the three together.
 
-use crate::providers::target::ProviderKind::{self, Bitbucket, GitHub, GitLab};
+use crate::providers::any::ProviderKind::{self, Bitbucket, GitHub, GitLab};
 
 /// An input of the action.
 pub(crate) struct Declared {
@@ -18,7 +18,7 @@ pub(crate) struct Declared {
     pub(crate) description: &'static str,
 }
 
-const ALL: &[ProviderKind] = &ProviderKind::ALL;
+const ALL: &[ProviderKind] = ProviderKind::ALL;
 
 const fn input(
     name: &'static str,

@@ -166,7 +166,7 @@ fn go_through(environment: &BTreeMap<String, String>) -> Vec<InputError> {
     };
     for target in &request.targets {
         report::announcement(target, request.mode);
-        target.marker();
+        target.spec.marker();
     }
     for siblings in siblings(&request.targets) {
         siblings.mark_sent();

@@ -7,7 +7,7 @@ use super::error::{Checked, Errors, InputError, complain};
 use super::inputs::Inputs;
 use super::{boolean, one_of};
 use crate::model::{Conclusion, Logs, OnAbandoned, OnBlocked, ResultArtifact, WaitOptions};
-use crate::providers::target::ProviderKind;
+use crate::providers::any::ProviderKind;
 
 /// Inputs that mean something only where the run is waited for.
 pub(super) const ONLY_WITH_WAIT: [&str; 6] = [

@@ -4,9 +4,12 @@
 mod artifacts;
 mod explain;
 mod runs;
+pub(crate) mod spec;
 mod status;
 
 use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::time::SystemTime;
 
 use ::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use base64::Engine as _;
@@ -15,20 +18,24 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+use super::connections::CredentialKey;
 use super::http::request::{below, credential_header, json};
-use super::http::{Http, Response};
+use super::http::{Client, Http, LogTail, Response};
+use super::provider::Provider;
 use super::reading::{judge, no_default_branch, parse, unclear};
-use super::{Error, Idempotency, Kind, RequestForm, Secrets, TriggerRequest, wire};
-use crate::model::{Event, MatchedBy, Run, Secret};
-use crate::providers::target::{
-    Argument, BitbucketCredential, BitbucketSource, BitbucketSpec, Reference, Target,
+use super::{
+    Candidate, Depth, Error, Idempotency, Kind, RequestForm, Secrets, TriggerRequest, wire,
 };
+use crate::model::{Event, Job, MatchedBy, Run, Secret, Snapshot};
+use crate::providers::target::{Argument, Reference, Target};
+pub(crate) use spec::Spec;
+use spec::{BitbucketCredential, BitbucketSource};
 
 const NO_SUCH_REFERENCE: &str = "Could not find last reference for";
 
 pub(crate) struct Bitbucket<'a> {
     target: &'a Target,
-    spec: &'a BitbucketSpec,
+    spec: &'a Spec,
     http: &'a Http<'a>,
     /// `None` where only a commit is given.
     reference: Option<Reference>,
@@ -130,11 +137,25 @@ struct TagTarget {
     hash: String,
 }
 
-impl<'a> Bitbucket<'a> {
-    pub(super) async fn open(
+impl<'a> Provider<'a> for Bitbucket<'a> {
+    type Spec = Spec;
+    type Session = ();
+    type Sessions = ();
+
+    fn session(
+        (): &mut (),
+        _target: &'a Target,
+        _spec: &'a Spec,
+        _key: &CredentialKey<'a>,
+        _client: &Rc<Client>,
+    ) {
+    }
+
+    async fn open(
         target: &'a Target,
-        spec: &'a BitbucketSpec,
+        spec: &'a Spec,
         http: &'a Http<'a>,
+        (): &(),
     ) -> Result<Self, Error> {
         let mut bitbucket = Bitbucket {
             target,
@@ -161,6 +182,127 @@ impl<'a> Bitbucket<'a> {
         Ok(bitbucket)
     }
 
+    fn trigger(&self, form: RequestForm, secrets: Secrets) -> TriggerRequest {
+        let tag = self.tag.borrow();
+        let custom = self
+            .spec
+            .custom_pipeline
+            .as_deref()
+            .map(|pattern| Selector::Custom { pattern });
+        let target = match (&self.spec.source, &self.reference) {
+            (BitbucketSource::Commit(hash), _) => PipelineTarget::Commit {
+                commit: Commit { hash },
+                selector: custom.unwrap_or(Selector::Default),
+            },
+            (BitbucketSource::Reference { commit, .. }, reference) => PipelineTarget::Reference {
+                ref_type: match (reference, form) {
+                    (Some(Reference::Tag(_)), _)
+                    | (Some(Reference::Named(_)), RequestForm::Fallback) => "tag",
+                    _ => "branch",
+                },
+                ref_name: self.reference_name(),
+                commit: match (commit, &*tag) {
+                    (Some(hash), _) | (None, TagCommit::Known(hash)) => Some(Commit { hash }),
+                    (None, TagCommit::Unread | TagCommit::Unreadable) => None,
+                },
+                selector: custom,
+            },
+        };
+        let variables = self.spec.variables.iter().map(|variable| KeyValue {
+            key: &variable.key,
+            value: secrets.show_argument(&variable.value),
+            secured: matches!(variable.value, Argument::Secret(_)),
+        });
+        TriggerRequest {
+            url: self.repository(["pipelines"]),
+            body: json(&CreatePipeline {
+                target,
+                variables: variables.collect(),
+            }),
+        }
+    }
+
+    async fn make_ready(&self) -> Result<(), Error> {
+        self.read_tag().await
+    }
+
+    async fn send(&self, form: RequestForm) -> Result<Option<Run>, Error> {
+        let trigger = self.trigger(form, Secrets::Sent);
+        let headers = self.headers()?;
+        let body = Some(&*trigger.body);
+        let response = self
+            .http
+            .plain(Idempotency::Once, Method::POST, &trigger.url, headers, body)
+            .await?;
+        let response = judge(response, "the trigger")?;
+        if response.status != StatusCode::CREATED {
+            return Err(unclear(
+                &response,
+                "that is no answer of Bitbucket's to a trigger",
+            ));
+        }
+        let pipeline: Pipeline = response.json().map_err(|why| unclear(&response, &why))?;
+        Ok(Some(Run {
+            url: self.page(pipeline.build_number),
+            id: pipeline.uuid,
+            number: Some(pipeline.build_number),
+            matched_by: MatchedBy::Id,
+        }))
+    }
+
+    /// A bare name is sent as a branch; if there is no such branch, it may be a tag.
+    fn fallback(&self, rejection: &Error) -> Option<&'static str> {
+        let response = rejection.response()?;
+        let no_branch = response.status == StatusCode::NOT_FOUND
+            && response
+                .error_message()
+                .is_some_and(|said| said.contains(&format!("{NO_SUCH_REFERENCE} branch")));
+        let may_be_tag = no_branch && matches!(self.reference, Some(Reference::Named(_)));
+        self.is_no_branch.set(may_be_tag);
+        may_be_tag.then_some("there is no such branch: sent as a tag")
+    }
+
+    async fn explain(&self, rejection: Error) -> Error {
+        explain::explain(self, rejection).await
+    }
+
+    fn explain_unreadable(&self, error: Error) -> Error {
+        self.explain_unlisted(error)
+    }
+
+    async fn list_runs(&self, since: Option<SystemTime>) -> Result<Vec<Candidate>, Error> {
+        self.candidates(since).await
+    }
+
+    async fn status(&self, run: &Run, depth: Depth) -> Result<Snapshot, Error> {
+        self.snapshot(run, depth).await
+    }
+
+    async fn cancel(&self, run: &Run) -> Result<(), Error> {
+        let url = self.repository(["pipelines", &run.id, "stopPipeline"]);
+        let response = self.exchange(Method::POST, &url).await?;
+        judge(response, "the stop").map(drop)
+    }
+
+    async fn log(&self, run: &Run, job: &Job) -> Result<LogTail, Error> {
+        self.end_of_log(run, job).await
+    }
+
+    async fn is_public(&self) -> Result<bool, Error> {
+        let repository: Visibility = self.read(&self.repository([]), "the repository").await?;
+        Ok(repository.is_private == Some(false))
+    }
+
+    fn runs_page(&self) -> String {
+        below(
+            &self.target.server.web,
+            self.target.repository.split('/').chain(["pipelines"]),
+        )
+        .to_string()
+    }
+}
+
+impl Bitbucket<'_> {
     /// Whether the ref is sent as a tag.
     fn is_tag(&self) -> bool {
         match &self.reference {
@@ -219,105 +361,6 @@ impl<'a> Bitbucket<'a> {
         };
         let repository = &self.target.repository;
         self.http.default_branch(repository, read).await
-    }
-
-    pub(super) async fn is_public(&self) -> Result<bool, Error> {
-        let repository: Visibility = self.read(&self.repository([]), "the repository").await?;
-        Ok(repository.is_private == Some(false))
-    }
-
-    pub(super) fn trigger(&self, form: RequestForm, secrets: Secrets) -> TriggerRequest {
-        let tag = self.tag.borrow();
-        let custom = self
-            .spec
-            .custom_pipeline
-            .as_deref()
-            .map(|pattern| Selector::Custom { pattern });
-        let target = match (&self.spec.source, &self.reference) {
-            (BitbucketSource::Commit(hash), _) => PipelineTarget::Commit {
-                commit: Commit { hash },
-                selector: custom.unwrap_or(Selector::Default),
-            },
-            (BitbucketSource::Reference { commit, .. }, reference) => PipelineTarget::Reference {
-                ref_type: match (reference, form) {
-                    (Some(Reference::Tag(_)), _)
-                    | (Some(Reference::Named(_)), RequestForm::Fallback) => "tag",
-                    _ => "branch",
-                },
-                ref_name: self.reference_name(),
-                commit: match (commit, &*tag) {
-                    (Some(hash), _) | (None, TagCommit::Known(hash)) => Some(Commit { hash }),
-                    (None, TagCommit::Unread | TagCommit::Unreadable) => None,
-                },
-                selector: custom,
-            },
-        };
-        let variables = self.spec.variables.iter().map(|variable| KeyValue {
-            key: &variable.key,
-            value: secrets.show_argument(&variable.value),
-            secured: matches!(variable.value, Argument::Secret(_)),
-        });
-        TriggerRequest {
-            url: self.repository(["pipelines"]),
-            body: json(&CreatePipeline {
-                target,
-                variables: variables.collect(),
-            }),
-        }
-    }
-
-    pub(super) async fn send(&self, form: RequestForm) -> Result<Run, Error> {
-        let trigger = self.trigger(form, Secrets::Sent);
-        let headers = self.headers()?;
-        let body = Some(&*trigger.body);
-        let response = self
-            .http
-            .plain(Idempotency::Once, Method::POST, &trigger.url, headers, body)
-            .await?;
-        let response = judge(response, "the trigger")?;
-        if response.status != StatusCode::CREATED {
-            return Err(unclear(
-                &response,
-                "that is no answer of Bitbucket's to a trigger",
-            ));
-        }
-        let pipeline: Pipeline = response.json().map_err(|why| unclear(&response, &why))?;
-        Ok(Run {
-            url: self.page(pipeline.build_number),
-            id: pipeline.uuid,
-            number: Some(pipeline.build_number),
-            matched_by: MatchedBy::Id,
-        })
-    }
-
-    pub(super) async fn cancel(&self, run: &Run) -> Result<(), Error> {
-        let url = self.repository(["pipelines", &run.id, "stopPipeline"]);
-        let response = self.exchange(Method::POST, &url).await?;
-        judge(response, "the stop").map(drop)
-    }
-
-    /// A bare name is sent as a branch; if there is no such branch, it may be a tag.
-    pub(super) fn fallback(&self, rejection: &Error) -> Option<&'static str> {
-        let response = rejection.response()?;
-        let no_branch = response.status == StatusCode::NOT_FOUND
-            && response
-                .error_message()
-                .is_some_and(|said| said.contains(&format!("{NO_SUCH_REFERENCE} branch")));
-        let may_be_tag = no_branch && matches!(self.reference, Some(Reference::Named(_)));
-        self.is_no_branch.set(may_be_tag);
-        may_be_tag.then_some("there is no such branch: sent as a tag")
-    }
-
-    pub(super) async fn explain(&self, rejection: Error) -> Error {
-        explain::explain(self, rejection).await
-    }
-
-    pub(super) fn runs_page(&self) -> String {
-        below(
-            &self.target.server.web,
-            self.target.repository.split('/').chain(["pipelines"]),
-        )
-        .to_string()
     }
 
     /// A run's page for people.
@@ -381,13 +424,13 @@ fn basic(email: &str, token: &Secret) -> Secret {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::providers::target::Spec;
+    use crate::providers::any;
     use crate::testing::arbitrary;
 
     /// Lends each kind of trigger, by which nothing is sent.
     pub(super) fn each(test: impl Fn(&Bitbucket<'_>)) {
         for target in arbitrary::targets() {
-            let Spec::Bitbucket(spec) = &target.spec else {
+            let any::Spec::Bitbucket(spec) = &target.spec else {
                 continue;
             };
             arbitrary::with_http(&target, |_, http| {

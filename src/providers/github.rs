@@ -8,10 +8,11 @@ mod explain;
 mod permissions;
 mod runs;
 mod session;
+pub(crate) mod spec;
 mod status;
 
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use ::http::StatusCode;
 use serde::de::DeserializeOwned;
@@ -20,16 +21,17 @@ use serde_json::value::RawValue;
 use tokio::time::timeout;
 use url::Url;
 
+use super::connections::CredentialKey;
 use super::http::request::{below, json};
-use super::http::{Http, Response};
+use super::http::{Client, Http, LogTail, Response};
+use super::provider::{Provider, no_such_result};
 use super::reading::{judge, no_default_branch, unclear};
-use super::{Error, Idempotency, RequestForm, TriggerRequest, wire};
-use crate::model::{MatchedBy, Run};
-use crate::providers::target::{GitHubPipeline, GitHubSpec, Target};
-pub(super) use api::Library;
-pub(super) use permissions::permissions;
-pub(super) use session::Session;
-use session::SignedIn;
+use super::{Candidate, Depth, Error, Idempotency, RequestForm, Secrets, TriggerRequest, wire};
+use crate::model::{Job, MatchedBy, ResultArtifact, Run, Snapshot};
+use crate::providers::target::Target;
+use session::{Session, Sessions, SignedIn};
+use spec::GitHubPipeline;
+pub(crate) use spec::Spec;
 
 /// The key that older GitHub Enterprise Servers do not know.
 const RUN_DETAILS: &str = "return_run_details";
@@ -39,7 +41,7 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(2);
 
 pub(crate) struct GitHub<'a> {
     target: &'a Target,
-    spec: &'a GitHubSpec,
+    spec: &'a Spec,
     http: &'a Http<'a>,
     session: Rc<Session<'a>>,
     /// The ref that is triggered, as it was written; empty for a `repository_dispatch`, which knows none.
@@ -81,19 +83,37 @@ struct Repository {
     default_branch: Option<String>,
 }
 
-impl<'a> GitHub<'a> {
-    pub(super) async fn open(
+impl<'a> Provider<'a> for GitHub<'a> {
+    type Spec = Spec;
+    type Session = Rc<Session<'a>>;
+    type Sessions = Sessions<'a>;
+
+    fn session(
+        sessions: &mut Self::Sessions,
         target: &'a Target,
-        spec: &'a GitHubSpec,
+        spec: &'a Spec,
+        key: &CredentialKey<'a>,
+        client: &Rc<Client>,
+    ) -> Self::Session {
+        sessions.of(target, spec, key, client)
+    }
+
+    async fn end(session: &Self::Session, target: &Target, http: &Http<'_>) {
+        session.end(target, http).await;
+    }
+
+    async fn open(
+        target: &'a Target,
+        spec: &'a Spec,
         http: &'a Http<'a>,
-        session: Rc<Session<'a>>,
+        session: &Rc<Session<'a>>,
     ) -> Result<Self, Error> {
         session.open(target, http).await?;
         let mut github = GitHub {
             target,
             spec,
             http,
-            session,
+            session: Rc::clone(session),
             reference: String::new(),
         };
         if let GitHubPipeline::WorkflowDispatch { reference, .. } = &spec.pipeline {
@@ -105,25 +125,7 @@ impl<'a> GitHub<'a> {
         Ok(github)
     }
 
-    async fn default_branch(&self) -> Result<String, Error> {
-        const WHAT: &str = "the repository, whose default branch is needed since there is no `ref`";
-        let read = async || {
-            let response = judge(self.get(&self.repository([])).await?, WHAT)
-                .map_err(|error| error.if_rejected(|error| self.explain_read(error)))?;
-            let repository: Repository = response.json().map_err(|why| no_default_branch(&why))?;
-            let branch = repository.default_branch;
-            branch.ok_or_else(|| no_default_branch("the answer does not name it"))
-        };
-        let repository = &self.target.repository;
-        self.http.default_branch(repository, read).await
-    }
-
-    pub(super) async fn is_public(&self) -> Result<bool, Error> {
-        let repository: Rc<Visibility> = self.read(&self.repository([]), "the repository").await?;
-        Ok(repository.private == Some(false))
-    }
-
-    pub(super) fn trigger(&self, form: RequestForm) -> TriggerRequest {
+    fn trigger(&self, form: RequestForm, _secrets: Secrets) -> TriggerRequest {
         match &self.spec.pipeline {
             GitHubPipeline::RepositoryDispatch {
                 event_type,
@@ -152,8 +154,13 @@ impl<'a> GitHub<'a> {
         }
     }
 
-    pub(super) async fn send(&self, form: RequestForm) -> Result<Option<Run>, Error> {
-        let trigger = self.trigger(form);
+    async fn make_ready(&self) -> Result<(), Error> {
+        // Where an App's token is about to expire.
+        self.session.renew_in_time(self.target, self.http).await
+    }
+
+    async fn send(&self, form: RequestForm) -> Result<Option<Run>, Error> {
+        let trigger = self.trigger(form, Secrets::Sent);
         let response = judge(
             self.post(Idempotency::Once, &trigger.url, Some(&trigger.body))
                 .await?,
@@ -180,7 +187,7 @@ impl<'a> GitHub<'a> {
     }
 
     /// GitHub Enterprise Server before 3.21 names the key that it does not know.
-    pub(super) fn fallback(&self, rejection: &Error) -> Option<&'static str> {
+    fn fallback(&self, rejection: &Error) -> Option<&'static str> {
         let response = rejection.response()?;
         let names_it = response
             .error_message()
@@ -195,10 +202,29 @@ impl<'a> GitHub<'a> {
         .then_some("this server doesn't support return_run_details; retried without it")
     }
 
+    async fn explain(&self, rejection: Error) -> Error {
+        if rejection.is_of_sign_in() {
+            return rejection;
+        }
+        explain::explain(self, rejection).await
+    }
+
+    fn explain_unreadable(&self, error: Error) -> Error {
+        self.explain_unlisted(error)
+    }
+
+    async fn list_runs(&self, since: Option<SystemTime>) -> Result<Vec<Candidate>, Error> {
+        self.candidates(since).await
+    }
+
+    async fn status(&self, run: &Run, depth: Depth) -> Result<Snapshot, Error> {
+        self.snapshot(run, depth).await
+    }
+
     /// Cancels the run's first attempt. GitHub cancels whichever attempt is the current one, and a later one is
     /// somebody else's: there is one only when the first is over. A token that is still good isn't renewed: there may be
     /// no time for that.
-    pub(super) async fn cancel(&self, run: &Run) -> Result<(), Error> {
+    async fn cancel(&self, run: &Run) -> Result<(), Error> {
         let session = &self.session;
         session.renew_if_over(self.target, self.http).await?;
         let is_over = timeout(ATTEMPT_TIMEOUT, self.is_over(run)).await;
@@ -220,11 +246,47 @@ impl<'a> GitHub<'a> {
         response.map(drop)
     }
 
-    pub(super) async fn explain(&self, rejection: Error) -> Error {
-        if rejection.is_of_sign_in() {
-            return rejection;
+    async fn log(&self, _run: &Run, job: &Job) -> Result<LogTail, Error> {
+        self.end_of_log(job).await
+    }
+
+    async fn result(&self, run: &Run, artifact: &ResultArtifact) -> Result<Vec<u8>, Error> {
+        match artifact {
+            ResultArtifact::Named(name) => self.artifact(run, name).await,
+            ResultArtifact::OfJob { .. } => Err(no_such_result()),
         }
-        explain::explain(self, rejection).await
+    }
+
+    async fn is_public(&self) -> Result<bool, Error> {
+        let repository: Rc<Visibility> = self.read(&self.repository([]), "the repository").await?;
+        Ok(repository.private == Some(false))
+    }
+
+    fn runs_page(&self) -> String {
+        match &self.spec.pipeline {
+            GitHubPipeline::RepositoryDispatch { .. } => {
+                format!("{}?query=event%3Arepository_dispatch", self.page(&[]))
+            }
+            GitHubPipeline::WorkflowDispatch { workflow, .. } if workflow.contains('.') => {
+                self.page(&["workflows", workflow])
+            }
+            GitHubPipeline::WorkflowDispatch { .. } => self.page(&[]),
+        }
+    }
+}
+
+impl GitHub<'_> {
+    async fn default_branch(&self) -> Result<String, Error> {
+        const WHAT: &str = "the repository, whose default branch is needed since there is no `ref`";
+        let read = async || {
+            let response = judge(self.get(&self.repository([])).await?, WHAT)
+                .map_err(|error| error.if_rejected(|error| self.explain_read(error)))?;
+            let repository: Repository = response.json().map_err(|why| no_default_branch(&why))?;
+            let branch = repository.default_branch;
+            branch.ok_or_else(|| no_default_branch("the answer does not name it"))
+        };
+        let repository = &self.target.repository;
+        self.http.default_branch(repository, read).await
     }
 
     /// A run's page for people: the one that GitHub names, if that can be taken for it.
@@ -238,18 +300,6 @@ impl<'a> GitHub<'a> {
         let repository = self.target.repository.split('/').chain(["actions"]);
         let parts = repository.chain(parts.iter().copied());
         below(&self.target.server.web, parts).to_string()
-    }
-
-    pub(super) fn runs_page(&self) -> String {
-        match &self.spec.pipeline {
-            GitHubPipeline::RepositoryDispatch { .. } => {
-                format!("{}?query=event%3Arepository_dispatch", self.page(&[]))
-            }
-            GitHubPipeline::WorkflowDispatch { workflow, .. } if workflow.contains('.') => {
-                self.page(&["workflows", workflow])
-            }
-            GitHubPipeline::WorkflowDispatch { .. } => self.page(&[]),
-        }
     }
 
     /// With the credential as it is now: an App's is replaced before it expires.
@@ -281,11 +331,6 @@ impl<'a> GitHub<'a> {
         self.signed_in().api.get_cached(self.http, url, what).await
     }
 
-    /// Signs in anew where an App's token is about to expire.
-    pub(super) async fn renew_in_time(&self) -> Result<(), Error> {
-        self.session.renew_in_time(self.target, self.http).await
-    }
-
     /// Says whether there is another token than the one that was used, since that was refused.
     async fn renew_after(&self, error: &Error, used: &Rc<SignedIn>) -> Result<bool, Error> {
         let session = &self.session;
@@ -308,13 +353,13 @@ fn repository<const N: usize>(target: &Target, parts: [&str; N]) -> Url {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::providers::target::Spec;
+    use crate::providers::any;
     use crate::testing::arbitrary;
 
     /// Lends each kind of dispatch, by which nothing is sent.
     pub(super) fn each(test: impl Fn(&GitHub<'_>)) {
         for target in arbitrary::targets() {
-            let Spec::GitHub(spec) = &target.spec else {
+            let any::Spec::GitHub(spec) = &target.spec else {
                 continue;
             };
             arbitrary::with_http(&target, |connection, http| {
@@ -322,7 +367,12 @@ mod tests {
                     target: &target,
                     spec,
                     http,
-                    session: connection.session.clone().unwrap(),
+                    session: Sessions::default().of(
+                        &target,
+                        spec,
+                        &CredentialKey::of(&target),
+                        &connection.client,
+                    ),
                     reference: "main".to_owned(),
                 });
             });

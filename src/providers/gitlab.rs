@@ -4,9 +4,12 @@
 mod artifacts;
 mod explain;
 mod runs;
+pub(crate) mod spec;
 mod status;
 
 use std::cell::Cell;
+use std::rc::Rc;
+use std::time::SystemTime;
 
 use ::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use serde::de::DeserializeOwned;
@@ -15,18 +18,24 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use url::Url;
 
+use super::connections::CredentialKey;
 use super::http::request::{below, credential_header, json};
-use super::http::{Http, Response};
+use super::http::{Client, Http, LogTail, Response};
+use super::provider::{Provider, no_such_result};
 use super::reading::{judge, no_default_branch, parse, unclear};
-use super::{Error, Idempotency, Kind, Secrets, TriggerRequest, wire};
-use crate::model::{MatchedBy, Run, Secret};
-use crate::providers::target::{GitLabCredential, GitLabSpec, Target};
+use super::{
+    Candidate, Depth, Error, Idempotency, Kind, RequestForm, Secrets, TriggerRequest, wire,
+};
+use crate::model::{Job, MatchedBy, ResultArtifact, Run, Secret, Snapshot};
+use crate::providers::target::Target;
+use spec::GitLabCredential;
+pub(crate) use spec::Spec;
 
 const PRIVATE_TOKEN: HeaderName = HeaderName::from_static("private-token");
 
 pub(crate) struct GitLab<'a> {
     target: &'a Target,
-    spec: &'a GitLabSpec,
+    spec: &'a Spec,
     http: &'a Http<'a>,
     /// The ref that is triggered, as it was written.
     reference: String,
@@ -89,11 +98,25 @@ struct Project {
     default_branch: Option<String>,
 }
 
-impl<'a> GitLab<'a> {
-    pub(super) async fn open(
+impl<'a> Provider<'a> for GitLab<'a> {
+    type Spec = Spec;
+    type Session = ();
+    type Sessions = ();
+
+    fn session(
+        (): &mut (),
+        _target: &'a Target,
+        _spec: &'a Spec,
+        _key: &CredentialKey<'a>,
+        _client: &Rc<Client>,
+    ) {
+    }
+
+    async fn open(
         target: &'a Target,
-        spec: &'a GitLabSpec,
+        spec: &'a Spec,
         http: &'a Http<'a>,
+        (): &(),
     ) -> Result<Self, Error> {
         let mut gitlab = GitLab {
             target,
@@ -110,42 +133,7 @@ impl<'a> GitLab<'a> {
         Ok(gitlab)
     }
 
-    async fn default_branch(&self) -> Result<String, Error> {
-        const WHAT: &str = "the project, whose default branch is needed since there is no `ref`";
-        let read = async || {
-            let explain = |error: Error| {
-                if self.reader().is_none() {
-                    let hint = "set `ref`, or give an access token that can read in `token`";
-                    error.adding("the trigger token reads nothing", hint)
-                } else {
-                    self.explain_read(error)
-                }
-            };
-            let response = judge(self.get(&self.project([])).await?, WHAT)
-                .map_err(|error| error.if_rejected(explain))?;
-            let project: Project = response.json().map_err(|why| no_default_branch(&why))?;
-            project
-                .default_branch
-                .filter(|branch| !branch.is_empty())
-                .ok_or_else(|| {
-                    Error::new(
-                        Kind::Rejected,
-                        "the project has no default branch, or does not show it",
-                    )
-                    .hint("set `ref`")
-                })
-        };
-        let repository = &self.target.repository;
-        self.http.default_branch(repository, read).await
-    }
-
-    /// A project that only those who are signed in can read isn't public.
-    pub(super) async fn is_public(&self) -> Result<bool, Error> {
-        let project: Visibility = self.read(&self.project([]), "the project").await?;
-        Ok(project.visibility.as_deref() == Some("public"))
-    }
-
-    pub(super) fn trigger(&self, secrets: Secrets) -> TriggerRequest {
+    fn trigger(&self, _form: RequestForm, secrets: Secrets) -> TriggerRequest {
         let inputs = self.spec.inputs.as_deref();
         let variables = self.spec.variables.iter().map(|variable| {
             (
@@ -182,8 +170,8 @@ impl<'a> GitLab<'a> {
         }
     }
 
-    pub(super) async fn send(&self) -> Result<Run, Error> {
-        let trigger = self.trigger(Secrets::Sent);
+    async fn send(&self, form: RequestForm) -> Result<Option<Run>, Error> {
+        let trigger = self.trigger(form, Secrets::Sent);
         let credential = match &self.spec.credential {
             GitLabCredential::Trigger { .. } => None,
             GitLabCredential::Access(token) => Some(token),
@@ -203,25 +191,54 @@ impl<'a> GitLab<'a> {
         }
         let pipeline: Pipeline = response.json().map_err(|why| unclear(&response, &why))?;
         self.project_id.set(pipeline.project_id);
-        Ok(Run {
+        Ok(Some(Run {
             id: pipeline.id.to_string(),
             number: pipeline.iid,
             url: self.pipeline_page(pipeline.web_url.as_deref(), pipeline.id),
             matched_by: MatchedBy::Id,
-        })
+        }))
     }
 
-    pub(super) async fn cancel(&self, run: &Run) -> Result<(), Error> {
+    async fn explain(&self, rejection: Error) -> Error {
+        explain::explain(self, rejection).await
+    }
+
+    fn explain_unreadable(&self, error: Error) -> Error {
+        self.explain_unlisted(error)
+    }
+
+    async fn list_runs(&self, since: Option<SystemTime>) -> Result<Vec<Candidate>, Error> {
+        self.candidates(since).await
+    }
+
+    async fn status(&self, run: &Run, depth: Depth) -> Result<Snapshot, Error> {
+        self.snapshot(run, depth).await
+    }
+
+    async fn cancel(&self, run: &Run) -> Result<(), Error> {
         let url = self.project(["pipelines", &run.id, "cancel"]);
         let response = self.exchange(Method::POST, &url).await?;
         judge(response, "the cancel").map(drop)
     }
 
-    pub(super) async fn explain(&self, rejection: Error) -> Error {
-        explain::explain(self, rejection).await
+    async fn log(&self, _run: &Run, job: &Job) -> Result<LogTail, Error> {
+        self.end_of_log(job).await
     }
 
-    pub(super) fn runs_page(&self) -> String {
+    async fn result(&self, run: &Run, artifact: &ResultArtifact) -> Result<Vec<u8>, Error> {
+        match artifact {
+            ResultArtifact::OfJob { job, path } => self.artifact(run, job, path).await,
+            ResultArtifact::Named(_) => Err(no_such_result()),
+        }
+    }
+
+    /// A project that only those who are signed in can read isn't public.
+    async fn is_public(&self) -> Result<bool, Error> {
+        let project: Visibility = self.read(&self.project([]), "the project").await?;
+        Ok(project.visibility.as_deref() == Some("public"))
+    }
+
+    fn runs_page(&self) -> String {
         if self.target.repository.contains('/') {
             let parts = self.target.repository.split('/').chain(["-", "pipelines"]);
             below(&self.target.server.web, parts).to_string()
@@ -231,6 +248,37 @@ impl<'a> GitLab<'a> {
                 self.target.server.web, self.target.repository
             )
         }
+    }
+}
+
+impl<'a> GitLab<'a> {
+    async fn default_branch(&self) -> Result<String, Error> {
+        const WHAT: &str = "the project, whose default branch is needed since there is no `ref`";
+        let read = async || {
+            let explain = |error: Error| {
+                if self.reader().is_none() {
+                    let hint = "set `ref`, or give an access token that can read in `token`";
+                    error.adding("the trigger token reads nothing", hint)
+                } else {
+                    self.explain_read(error)
+                }
+            };
+            let response = judge(self.get(&self.project([])).await?, WHAT)
+                .map_err(|error| error.if_rejected(explain))?;
+            let project: Project = response.json().map_err(|why| no_default_branch(&why))?;
+            project
+                .default_branch
+                .filter(|branch| !branch.is_empty())
+                .ok_or_else(|| {
+                    Error::new(
+                        Kind::Rejected,
+                        "the project has no default branch, or does not show it",
+                    )
+                    .hint("set `ref`")
+                })
+        };
+        let repository = &self.target.repository;
+        self.http.default_branch(repository, read).await
     }
 
     /// A pipeline's page for people: the one that GitLab names, if that can be taken for it. By its id alone a project
@@ -294,13 +342,13 @@ impl<'a> GitLab<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::providers::target::Spec;
+    use crate::providers::any;
     use crate::testing::arbitrary;
 
     /// Lends each kind of trigger, by which nothing is sent.
     pub(super) fn each(test: impl Fn(&GitLab<'_>)) {
         for target in arbitrary::targets() {
-            let Spec::GitLab(spec) = &target.spec else {
+            let any::Spec::GitLab(spec) = &target.spec else {
                 continue;
             };
             arbitrary::with_http(&target, |_, http| {

@@ -1,17 +1,164 @@
-//! What the three providers and those who use them speak of.
+//! What a provider is: the trait, and what it and those who use it speak of.
 
-use std::time::Duration;
+use std::rc::Rc;
+use std::time::{Duration, SystemTime};
 
 use serde_json::value::RawValue;
 use url::Url;
 
-use crate::model::Secret;
-use crate::providers::target::{Argument, ProviderKind};
+use crate::model::{Job, ResultArtifact, Run, Secret, Snapshot};
+use crate::providers::connections::CredentialKey;
+use crate::providers::error::{Error, Kind};
+use crate::providers::http::{Client, Http, LogTail};
+use crate::providers::target::{Argument, Target};
 
 /// Largest result that is read back, in bytes.
 pub(crate) const MAX_RESULT: usize = 1024 * 1024;
 /// So much of a log's end is read, in bytes: a hundred lines and more.
 pub(super) const MAX_LOG_TAIL: usize = 64 * 1024;
+
+/// What to trigger on one provider: the pipeline, its arguments, and the credential.
+pub(crate) trait ProviderSpec {
+    /// As written in inputs and outputs.
+    const ID: &'static str;
+    /// As its owner writes it.
+    const NAME: &'static str;
+    const POLL_INTERVALS: PollIntervals;
+
+    /// Which pipeline of the repository, in a few words.
+    fn pipeline(&self) -> String;
+
+    /// The branch, tag or commit that is asked for; `None` where it is left to the provider.
+    fn source(&self) -> Option<String>;
+
+    /// As whom, never with what.
+    fn identity(&self) -> String;
+
+    /// What tells this credential from others for targets of that repository.
+    fn credential_parts(&self, repository: &str) -> CredentialParts<'_>;
+
+    /// Whether a run of one could be taken for one of the other, which is in the same repository.
+    fn could_be_confused(&self, other: &Self) -> bool;
+
+    /// What the request says, without the credential and the marker: equal where the same would be sent.
+    fn request_parts(&self) -> Vec<String>;
+
+    /// What the runs carry, so that they can be recognised.
+    fn marker(&self) -> Option<&str> {
+        None
+    }
+
+    /// Takes the marker of a trigger that went out earlier.
+    fn set_marker(&mut self, _known: &str) {}
+
+    /// What to add to the pipeline so that its runs carry the marker.
+    fn how_to_mark(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// The event that pipelines must listen to, where a trigger is one.
+    fn event_type(&self) -> Option<&str> {
+        None
+    }
+}
+
+/// What tells one credential from another.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(crate) struct CredentialParts<'a> {
+    /// Where one credential has rate limits for each owner.
+    pub(crate) owner: Option<String>,
+    pub(crate) parts: Vec<&'a [u8]>,
+}
+
+impl<'a> CredentialParts<'a> {
+    pub(crate) fn new<const N: usize>(parts: [&'a str; N]) -> Self {
+        Self {
+            owner: None,
+            parts: parts.into_iter().map(str::as_bytes).collect(),
+        }
+    }
+}
+
+/// A target's provider, ready to be sent the trigger.
+pub(crate) trait Provider<'a>: Sized {
+    type Spec: ProviderSpec;
+    /// What targets share besides a client, such as a sign-in.
+    type Session: Clone;
+    /// All of those of one step.
+    type Sessions: Default;
+
+    /// What a target shares with those before it.
+    fn session(
+        sessions: &mut Self::Sessions,
+        target: &'a Target,
+        spec: &'a Self::Spec,
+        key: &CredentialKey<'a>,
+        client: &Rc<Client>,
+    ) -> Self::Session;
+
+    /// Gives back what was made for this step alone; nothing can be asked for afterwards.
+    async fn end(_session: &Self::Session, _target: &Target, _http: &Http<'_>) {}
+
+    /// Makes ready all that the trigger needs and that starts nothing: signs in, and reads the default
+    /// branch where no ref is given. Safe to do again.
+    async fn open(
+        target: &'a Target,
+        spec: &'a Self::Spec,
+        http: &'a Http<'a>,
+        session: &Self::Session,
+    ) -> Result<Self, Error>;
+
+    fn trigger(&self, form: RequestForm, secrets: Secrets) -> TriggerRequest;
+
+    /// Does what must be done right before a trigger and starts nothing: a credential may have expired while the
+    /// trigger waited for its turn, and the fallback form may need something that the preferred one did not. May be
+    /// dropped at any time.
+    async fn make_ready(&self) -> Result<(), Error> {
+        Ok(())
+    }
+
+    /// Sends the trigger, once. `None` where the response does not tell the run.
+    async fn send(&self, form: RequestForm) -> Result<Option<Run>, Error>;
+
+    /// Why the fallback form is worth sending after the preferred one was rejected like this, if it is.
+    fn fallback(&self, _rejection: &Error) -> Option<&'static str> {
+        None
+    }
+
+    /// Explains a rejection, with what one or two more reads show.
+    async fn explain(&self, rejection: Error) -> Error;
+
+    /// Explains why the runs cannot be read that would be waited for.
+    fn explain_unreadable(&self, error: Error) -> Error;
+
+    /// The runs that the trigger may have started: those since then by the server's clock, newest first.
+    /// `None`: the newest there are, whoever started them.
+    async fn list_runs(&self, since: Option<SystemTime>) -> Result<Vec<Candidate>, Error>;
+
+    /// Reads a run's state, once.
+    async fn status(&self, run: &Run, depth: Depth) -> Result<Snapshot, Error>;
+
+    /// Asks for a run's end. That it was accepted does not mean that it takes effect.
+    async fn cancel(&self, run: &Run) -> Result<(), Error>;
+
+    /// The end of a job's log.
+    async fn log(&self, run: &Run, job: &Job) -> Result<LogTail, Error>;
+
+    /// The file that the run left as its result; at most one byte more than [`MAX_RESULT`].
+    async fn result(&self, _run: &Run, _artifact: &ResultArtifact) -> Result<Vec<u8>, Error> {
+        Err(no_such_result())
+    }
+
+    /// Whether everybody can read the repository.
+    async fn is_public(&self) -> Result<bool, Error>;
+
+    /// Where a person would look for a run that may have been started.
+    fn runs_page(&self) -> String;
+}
+
+pub(super) fn no_such_result() -> Error {
+    Error::new(Kind::Rejected, "this provider keeps no such results")
+}
 
 /// Which of a trigger's two forms. The second one is sent only where the first was rejected for the
 /// one reason that the second one mends.
@@ -78,39 +225,6 @@ pub(crate) enum Claim {
     Fits,
     /// It is of the same kind, and not ours.
     Other,
-}
-
-impl PollIntervals {
-    pub(crate) fn of(provider: ProviderKind) -> Self {
-        match provider {
-            ProviderKind::GitHub => Self::GITHUB,
-            ProviderKind::GitLab => Self::GITLAB,
-            ProviderKind::Bitbucket => Self::BITBUCKET,
-        }
-    }
-
-    /// Looks at a run that has not changed cost nothing; those at its jobs nearly always do, since each
-    /// step of a job changes them. But a run changes with each of its jobs.
-    pub(crate) const GITHUB: Self = Self {
-        min: Duration::from_secs(2),
-        max: Duration::from_secs(5),
-        per_quota: Duration::from_millis(500),
-        jobs: Duration::from_mins(1),
-    };
-    /// A pipeline shows nothing of its jobs.
-    pub(crate) const GITLAB: Self = Self {
-        min: Duration::from_secs(2),
-        max: Duration::from_secs(15),
-        per_quota: Duration::from_millis(500),
-        jobs: Duration::from_secs(4),
-    };
-    /// A thousand requests an hour are all there is.
-    pub(crate) const BITBUCKET: Self = Self {
-        min: Duration::from_secs(5),
-        max: Duration::from_secs(15),
-        per_quota: Duration::from_secs(5),
-        jobs: Duration::from_secs(10),
-    };
 }
 
 impl Secrets {

@@ -5,15 +5,11 @@ use std::num::NonZeroUsize;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use serde_json::value::RawValue;
 use url::Url;
 
 use crate::model::{Logs, Secret, WaitOptions};
+use crate::providers::any::{ProviderKind, Spec};
 use crate::providers::http::proxies::Proxies;
-
-/// The line of a workflow that puts the marker into the title of its runs.
-pub(crate) const RUN_NAME: &str =
-    "run-name: ${{ github.workflow }} ${{ github.event.client_payload.trigger_id }}";
 
 /// Everything that one step is to do.
 pub(crate) struct Request {
@@ -42,35 +38,6 @@ pub(crate) enum Mode {
     DryRun,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(crate) enum ProviderKind {
-    GitHub,
-    GitLab,
-    Bitbucket,
-}
-
-impl ProviderKind {
-    pub(crate) const ALL: [Self; 3] = [Self::GitHub, Self::GitLab, Self::Bitbucket];
-
-    /// As written in inputs and outputs.
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::GitHub => "github",
-            Self::GitLab => "gitlab",
-            Self::Bitbucket => "bitbucket",
-        }
-    }
-
-    /// As its owner writes it.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::GitHub => "GitHub",
-            Self::GitLab => "GitLab",
-            Self::Bitbucket => "Bitbucket",
-        }
-    }
-}
-
 /// What to trigger.
 pub(crate) struct Target {
     pub(crate) server: Server,
@@ -85,33 +52,7 @@ pub(crate) struct Target {
 
 impl Target {
     pub(crate) fn provider(&self) -> ProviderKind {
-        match self.spec {
-            Spec::GitHub(_) => ProviderKind::GitHub,
-            Spec::GitLab(_) => ProviderKind::GitLab,
-            Spec::Bitbucket(_) => ProviderKind::Bitbucket,
-        }
-    }
-
-    /// The marker in the payload, if it has one.
-    pub(crate) fn marker(&self) -> Option<&str> {
-        match &self.spec {
-            Spec::GitHub(GitHubSpec {
-                pipeline: GitHubPipeline::RepositoryDispatch { marker, .. },
-                ..
-            }) => marker.as_deref(),
-            Spec::GitHub(_) | Spec::GitLab(_) | Spec::Bitbucket(_) => None,
-        }
-    }
-
-    /// Takes the marker of a trigger that went out earlier.
-    pub(crate) fn set_marker(&mut self, known: &str) {
-        if let Spec::GitHub(GitHubSpec {
-            pipeline: GitHubPipeline::RepositoryDispatch { marker, .. },
-            ..
-        }) = &mut self.spec
-        {
-            *marker = Some(known.to_owned());
-        }
+        self.spec.kind()
     }
 
     /// Shows the logs of failed jobs also if the target is private: no more people see them here than there.
@@ -120,80 +61,6 @@ impl Target {
             && wait.logs == Logs::FailedUnlessPrivate
         {
             wait.logs = Logs::Failed;
-        }
-    }
-
-    /// Of a `repository_dispatch`.
-    pub(crate) fn event_type(&self) -> Option<&str> {
-        match &self.spec {
-            Spec::GitHub(GitHubSpec {
-                pipeline: GitHubPipeline::RepositoryDispatch { event_type, .. },
-                ..
-            }) => Some(event_type),
-            Spec::GitHub(_) | Spec::GitLab(_) | Spec::Bitbucket(_) => None,
-        }
-    }
-
-    /// Which pipeline of the repository, in a few words.
-    pub(crate) fn pipeline(&self) -> String {
-        match &self.spec {
-            Spec::GitHub(spec) => match &spec.pipeline {
-                GitHubPipeline::RepositoryDispatch { event_type, .. } => {
-                    format!("repository_dispatch {event_type}")
-                }
-                GitHubPipeline::WorkflowDispatch { workflow, .. } => format!("workflow {workflow}"),
-            },
-            Spec::GitLab(_) => "pipeline".to_owned(),
-            Spec::Bitbucket(spec) => match &spec.custom_pipeline {
-                Some(name) => format!("custom pipeline {name}"),
-                None => "pipeline".to_owned(),
-            },
-        }
-    }
-
-    /// The branch, tag or commit that is asked for; `None` where it is left to the provider.
-    pub(crate) fn source(&self) -> Option<String> {
-        let name = |reference: &Option<Reference>| Some(reference.as_ref()?.name().to_owned());
-        let full = |reference: &Option<Reference>| Some(reference.as_ref()?.full());
-        match &self.spec {
-            Spec::GitHub(spec) => match &spec.pipeline {
-                GitHubPipeline::RepositoryDispatch { .. } => None,
-                GitHubPipeline::WorkflowDispatch { reference, .. } => full(reference),
-            },
-            Spec::GitLab(spec) => full(&spec.reference),
-            Spec::Bitbucket(spec) => match &spec.source {
-                BitbucketSource::Commit(hash) => Some(format!("commit {hash}")),
-                BitbucketSource::Reference {
-                    reference,
-                    commit: None,
-                } => name(reference),
-                BitbucketSource::Reference {
-                    reference,
-                    commit: Some(hash),
-                } => {
-                    let name = name(reference).map_or(String::new(), |name| format!("{name}, "));
-                    Some(format!("{name}commit {hash}"))
-                }
-            },
-        }
-    }
-
-    /// As whom, never with what.
-    pub(crate) fn identity(&self) -> String {
-        match &self.spec {
-            Spec::GitHub(spec) => match &spec.credential {
-                GitHubCredential::Token(_) => "with the token given".to_owned(),
-                GitHubCredential::WorkflowToken(_) => "with the workflow's own token".to_owned(),
-                GitHubCredential::App(app) => format!("as GitHub App {}", app.client_id),
-            },
-            Spec::GitLab(spec) => match spec.credential {
-                GitLabCredential::Access(_) => "with an access token".to_owned(),
-                GitLabCredential::Trigger { .. } => "with a pipeline trigger token".to_owned(),
-            },
-            Spec::Bitbucket(spec) => match &spec.credential {
-                BitbucketCredential::Access(_) => "with an access token".to_owned(),
-                BitbucketCredential::Api { email, .. } => format!("with the API token of {email}"),
-            },
         }
     }
 }
@@ -217,102 +84,6 @@ pub(crate) struct Server {
     pub(crate) web: Url,
     /// Where requests go.
     pub(crate) api: Url,
-}
-
-/// Which pipeline, its arguments and the credential for it.
-pub(crate) enum Spec {
-    GitHub(GitHubSpec),
-    GitLab(GitLabSpec),
-    Bitbucket(BitbucketSpec),
-}
-
-pub(crate) struct GitHubSpec {
-    pub(crate) pipeline: GitHubPipeline,
-    pub(crate) credential: GitHubCredential,
-}
-
-pub(crate) enum GitHubPipeline {
-    RepositoryDispatch {
-        event_type: String,
-        /// The JSON as it was written, but for the space between its tokens.
-        client_payload: Rc<RawValue>,
-        /// What stands in the payload as `trigger_id`, by which the runs can be recognised; `None` where
-        /// they are not waited for.
-        marker: Option<String>,
-    },
-    WorkflowDispatch {
-        /// File name or id; a name may begin with digits.
-        workflow: String,
-        /// `None`: the default branch.
-        reference: Option<Reference>,
-        inputs: Vec<(String, String)>,
-    },
-}
-
-pub(crate) enum GitHubCredential {
-    Token(Secret),
-    /// The job's own token: good for the workflow's own repository alone.
-    WorkflowToken(Secret),
-    App(App),
-}
-
-pub(crate) struct App {
-    /// Client id or app id.
-    pub(crate) client_id: String,
-    /// DER of the RSA key, in either of its two forms.
-    pub(crate) private_key: PrivateKey,
-}
-
-/// A key's DER, which many targets may share. It has no `Debug`: see [`Secret`].
-#[derive(Clone)]
-pub(crate) enum PrivateKey {
-    Pkcs1(Rc<[u8]>),
-    Pkcs8(Rc<[u8]>),
-}
-
-pub(crate) struct GitLabSpec {
-    /// `None`: the default branch.
-    pub(crate) reference: Option<Reference>,
-    pub(crate) variables: Vec<Variable>,
-    /// A JSON object; `None`: there are none.
-    pub(crate) inputs: Option<Rc<RawValue>>,
-    pub(crate) credential: GitLabCredential,
-}
-
-pub(crate) enum GitLabCredential {
-    Access(Secret),
-    /// A trigger token reads nothing, so another one may do that.
-    Trigger {
-        token: Secret,
-        reader: Option<Secret>,
-    },
-}
-
-pub(crate) struct BitbucketSpec {
-    pub(crate) source: BitbucketSource,
-    pub(crate) custom_pipeline: Option<String>,
-    pub(crate) variables: Vec<Variable>,
-    pub(crate) credential: BitbucketCredential,
-}
-
-/// What of the repository the pipeline runs on.
-#[derive(PartialEq, Eq, Hash)]
-pub(crate) enum BitbucketSource {
-    /// A branch or tag, if named at its tip or at the commit given; `None`: the default branch.
-    Reference {
-        reference: Option<Reference>,
-        commit: Option<String>,
-    },
-    Commit(String),
-}
-
-pub(crate) enum BitbucketCredential {
-    /// Of a repository, project or workspace.
-    Access(Secret),
-    Api {
-        email: String,
-        token: Secret,
-    },
 }
 
 /// How the full refs of branches begin.
@@ -355,14 +126,32 @@ pub(crate) fn short_name(reference: &str) -> &str {
         .unwrap_or(reference)
 }
 
-#[derive(PartialEq, Eq, Hash)]
+/// Whether two refs may be the same. None is the default branch, whichever that is. A run shows only the short name of its
+/// ref, so a branch and a tag of the same name look alike.
+pub(super) fn may_be_same(one: Option<&Reference>, other: Option<&Reference>) -> bool {
+    match (one, other) {
+        (Some(one), Some(other)) => one.name() == other.name(),
+        (None, _) | (_, None) => true,
+    }
+}
+
 pub(crate) struct Variable {
     pub(crate) key: String,
     pub(crate) value: Argument,
 }
 
+impl Variable {
+    /// Its name, whether it is a secret, and its value.
+    pub(super) fn parts(&self) -> [String; 3] {
+        let (kind, value) = match &self.value {
+            Argument::Plain(text) => ("plain", text.as_str()),
+            Argument::Secret(secret) => ("secret", secret.expose()),
+        };
+        [&self.key, kind, value].map(str::to_owned)
+    }
+}
+
 /// A variable's value.
-#[derive(PartialEq, Eq, Hash)]
 pub(crate) enum Argument {
     Plain(String),
     /// Masked in our log, and sent `secured` where the provider knows that.

@@ -7,7 +7,7 @@ use crate::model::{
     BlockedOn, Conclusion, End, Event, Job, JobKind, JobLog, MatchedBy, News, Run, Snapshot, State,
     Times,
 };
-use crate::providers::target::{Mode, RUN_NAME, Target};
+use crate::providers::target::{Mode, Target};
 use crate::text::untrusted::one_line;
 
 /// The first line of a target's log: what is triggered, where, as whom.
@@ -16,8 +16,9 @@ pub(crate) fn announcement(target: &Target, mode: Mode) -> String {
         Mode::Send => "triggering",
         Mode::DryRun => "dry run of",
     };
-    let (pipeline, identity) = (pipeline(target), target.identity());
+    let (pipeline, identity) = (pipeline(target), target.spec.identity());
     let source = target
+        .spec
         .source()
         .map(|source| format!(" at {source}"))
         .unwrap_or_default();
@@ -50,7 +51,7 @@ pub(crate) fn line(target: &Target, event: &Event<'_>) -> Option<String> {
                 "{target}: accepted; the provider does not tell which runs it started: look at {page}"
             )
         }
-        Event::AcceptedWithoutRun(_) => match target.marker() {
+        Event::AcceptedWithoutRun(_) => match target.spec.marker() {
             Some(marker) => {
                 format!("{target}: accepted; looking for runs with {marker} in their title")
             }
@@ -82,8 +83,7 @@ pub(crate) fn line(target: &Target, event: &Event<'_>) -> Option<String> {
 pub(crate) fn warning(target: &Target, event: &Event<'_>) -> Option<(String, String)> {
     match event {
         Event::Found(run) if run.matched_by == MatchedBy::Timing => {
-            let marked = target.marker().is_some();
-            Some((format!("{target}: recognised by its time alone"), by_time(run, marked)))
+            Some((format!("{target}: recognised by its time alone"), by_time(run, target.spec.how_to_mark())))
         }
         Event::Run {
             news: News::LongTurn,
@@ -109,12 +109,10 @@ pub(crate) fn warning(target: &Target, event: &Event<'_>) -> Option<(String, Str
     }
 }
 
-fn by_time(run: &Run, marked: bool) -> String {
-    let remedy = if marked {
-        format!("; add this line to its workflow to be sure: {RUN_NAME}")
-    } else {
-        String::new()
-    };
+fn by_time(run: &Run, how_to_mark: Option<&str>) -> String {
+    let remedy = how_to_mark
+        .map(|line| format!("; add this line to its workflow to be sure: {line}"))
+        .unwrap_or_default();
     format!(
         "{run} is the only one that appeared since the trigger, yet it may be somebody else's: it will not be cancelled{remedy}\n{}",
         run.url

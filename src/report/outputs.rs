@@ -73,7 +73,9 @@ pub(crate) fn outputs(reports: &[TargetReport<'_>], hide: Hide<'_>) -> Vec<(&'st
         .iter()
         .find_map(|report| report.monitored.runs.first())
         .map(|monitored| &monitored.run);
-    let marker = reports.iter().find_map(|report| report.target.marker());
+    let marker = reports
+        .iter()
+        .find_map(|report| report.target.spec.marker());
     let [_, (_, run_id), (_, run_url), (_, trigger_id)] = early_outputs(run, marker, hide);
     let result = reports
         .iter()

@@ -4,7 +4,6 @@ use super::{Monitor, Monitored};
 use crate::engine::find::{Found, Interruption, Limits};
 use crate::model::{Conclusion, Failure};
 use crate::providers::Candidate;
-use crate::providers::target::RUN_NAME;
 
 /// Most candidates that are named.
 const MAX_NAMED: usize = 10;
@@ -97,7 +96,7 @@ impl Monitor<'_, '_> {
             return (what, self.how_to_mark());
         }
         let what = format!("no run was found {within}");
-        match (found.interruption, self.context.target.event_type()) {
+        match (found.interruption, self.context.target.spec.event_type()) {
             (None, Some(event_type)) => (
                 format!("{what}. {}", most_likely(event_type)),
                 format!(
@@ -110,7 +109,7 @@ impl Monitor<'_, '_> {
 
     /// What is said early when nothing has been found yet.
     pub(super) fn why_nothing_yet(&self) -> String {
-        let why = self.context.target.event_type().map(most_likely);
+        let why = self.context.target.spec.event_type().map(most_likely);
         let why = why.map(|why| format!(". {why}")).unwrap_or_default();
         format!(
             "no run has appeared yet{why}; still looking. The runs are at {}",
@@ -119,15 +118,14 @@ impl Monitor<'_, '_> {
     }
 
     fn how_to_mark(&self) -> String {
-        if self.context.target.marker().is_some() {
-            format!(
-                "add this line to the called workflow, so that its run can be identified: {RUN_NAME}"
-            )
-        } else {
-            format!(
+        match self.context.target.spec.how_to_mark() {
+            Some(line) => format!(
+                "add this line to the called workflow, so that its run can be identified: {line}"
+            ),
+            None => format!(
                 "this server doesn't report which run it starts. Don't start other runs of that workflow at the same time, and check {}",
                 self.context.provider.runs_page()
-            )
+            ),
         }
     }
 }

@@ -13,6 +13,7 @@ use crate::engine::shutdown::Shutdown;
 use crate::model::{
     Conclusion, End, Job, JobKind, OnBlocked, ProviderStatus, Snapshot, State, Times,
 };
+use crate::providers::any::ProviderKind;
 use crate::providers::{Depth, PollIntervals, Quota};
 
 /// Jobs of a run, one after another.
@@ -195,9 +196,21 @@ async fn fixed(interval: Duration, length: Duration) -> Figures {
 }
 
 const PROVIDERS: [(&str, PollIntervals, Charge); 3] = [
-    ("GitHub", PollIntervals::GITHUB, Charge::Changes),
-    ("GitLab", PollIntervals::GITLAB, Charge::Requests),
-    ("Bitbucket", PollIntervals::BITBUCKET, Charge::Requests),
+    (
+        "GitHub",
+        ProviderKind::GitHub.poll_intervals(),
+        Charge::Changes,
+    ),
+    (
+        "GitLab",
+        ProviderKind::GitLab.poll_intervals(),
+        Charge::Requests,
+    ),
+    (
+        "Bitbucket",
+        ProviderKind::Bitbucket.poll_intervals(),
+        Charge::Requests,
+    ),
 ];
 
 /// By chance some waits take a look more than others; none may take too many.

@@ -13,8 +13,9 @@ use crate::model::{
     BlockedOn, Conclusion, End, Job, JobKind, News, OnBlocked, ProviderStatus, Snapshot, State,
     Times,
 };
+use crate::providers::any::ProviderKind;
 use crate::providers::http::{Response, ResponseBody};
-use crate::providers::{Depth, Error, Idempotency, Kind, PollIntervals, Quota};
+use crate::providers::{Depth, Error, Idempotency, Kind, Quota};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -116,13 +117,13 @@ async fn story(
     let start = Instant::now();
     let said = RefCell::new(Vec::new());
     let polls = RefCell::new(Vec::new());
-    let quota = Quota::new(PollIntervals::GITLAB.per_quota);
+    let quota = Quota::new(ProviderKind::GitLab.poll_intervals().per_quota);
     let watch = Watch {
         since: start,
         deadline: start + deadline,
         ends_by: noon() + deadline,
         on_blocked,
-        intervals: PollIntervals::GITLAB,
+        intervals: ProviderKind::GitLab.poll_intervals(),
         quota: &quota,
     };
     let looking = async |depth| {
@@ -408,13 +409,13 @@ async fn an_end_before_the_deadline_counts() {
         Ok(snapshot(DONE))
     };
     let start = Instant::now();
-    let quota = Quota::new(PollIntervals::GITLAB.per_quota);
+    let quota = Quota::new(ProviderKind::GitLab.poll_intervals().per_quota);
     let watch = Watch {
         since: start,
         deadline: start + Duration::from_mins(1),
         ends_by: noon() + Duration::from_mins(1),
         on_blocked: OnBlocked::Wait,
-        intervals: PollIntervals::GITLAB,
+        intervals: ProviderKind::GitLab.poll_intervals(),
         quota: &quota,
     };
     let waited = wait(hanging, &watch, &shutdown, &|_| {}).await;

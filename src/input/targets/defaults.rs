@@ -7,7 +7,7 @@ use super::super::location::{self, Location, ServerLocation};
 use super::super::wait::ONLY_WITH_WAIT;
 use super::super::{HostRepository, boolean, credential, table};
 use super::STEPS_ALONE;
-use crate::providers::target::ProviderKind;
+use crate::providers::any::ProviderKind;
 
 /// Keys that say where a target is.
 pub(super) const WHERE: [&str; 3] = ["provider", "server-url", "repository"];

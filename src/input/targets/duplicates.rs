@@ -2,15 +2,12 @@
 
 use std::collections::HashMap;
 
-use serde_json::value::RawValue;
 use url::Url;
 
-use super::super::pipeline::without_marker;
 use super::Warning;
 use super::entry::Position;
-use crate::providers::target::{
-    BitbucketSource, GitHubPipeline, Reference, Spec, Target, Variable,
-};
+use crate::providers::any::ProviderKind;
+use crate::providers::target::Target;
 
 /// One warning for all that are the same.
 pub(super) fn warnings<'a>(
@@ -48,51 +45,15 @@ struct Sent<'a> {
     server: &'a Url,
     /// In lower case, since no provider tells it from upper case there.
     repository: String,
-    pipeline: Pipeline<'a>,
-}
-
-#[derive(PartialEq, Eq, Hash)]
-enum Pipeline<'a> {
-    RepositoryDispatch(&'a str, &'a str),
-    WorkflowDispatch(&'a str, Option<&'a Reference>, &'a [(String, String)]),
-    GitLab(Option<&'a Reference>, &'a [Variable], Option<&'a str>),
-    Bitbucket(&'a BitbucketSource, Option<&'a str>, &'a [Variable]),
+    provider: ProviderKind,
+    parts: Vec<String>,
 }
 
 fn sent(target: &Target) -> Sent<'_> {
     Sent {
         server: &target.server.web,
         repository: target.repository.to_lowercase(),
-        pipeline: pipeline(&target.spec),
-    }
-}
-
-fn pipeline(spec: &Spec) -> Pipeline<'_> {
-    match spec {
-        Spec::GitHub(spec) => match &spec.pipeline {
-            GitHubPipeline::RepositoryDispatch {
-                event_type,
-                client_payload,
-                marker,
-            } => Pipeline::RepositoryDispatch(
-                event_type,
-                without_marker(client_payload, marker.as_deref()),
-            ),
-            GitHubPipeline::WorkflowDispatch {
-                workflow,
-                reference,
-                inputs,
-            } => Pipeline::WorkflowDispatch(workflow, reference.as_ref(), inputs),
-        },
-        Spec::GitLab(spec) => Pipeline::GitLab(
-            spec.reference.as_ref(),
-            &spec.variables,
-            spec.inputs.as_deref().map(RawValue::get),
-        ),
-        Spec::Bitbucket(spec) => Pipeline::Bitbucket(
-            &spec.source,
-            spec.custom_pipeline.as_deref(),
-            &spec.variables,
-        ),
+        provider: target.provider(),
+        parts: target.spec.request_parts(),
     }
 }

@@ -9,7 +9,7 @@ use crate::providers::http::LogTail;
 use crate::providers::provider::MAX_LOG_TAIL;
 
 impl Bitbucket<'_> {
-    pub(in crate::providers) async fn log(&self, run: &Run, job: &Job) -> Result<LogTail, Error> {
+    pub(super) async fn end_of_log(&self, run: &Run, job: &Job) -> Result<LogTail, Error> {
         let url = self.repository(["pipelines", &run.id, "steps", &job.id, "log"]);
         let mut headers = self.headers()?;
         let binary = HeaderValue::from_static("application/octet-stream");

@@ -4,8 +4,9 @@ use ::http::StatusCode;
 
 use super::{Bitbucket, NO_SUCH_REFERENCE};
 use crate::providers::Error;
+use crate::providers::bitbucket::spec::BitbucketCredential;
 use crate::providers::http::Response;
-use crate::providers::target::{BitbucketCredential, Reference};
+use crate::providers::target::Reference;
 
 const NO_SUCH_PIPELINE: &str = "Requested selector is not found";
 
@@ -79,7 +80,7 @@ async fn not_found(bitbucket: &Bitbucket<'_>, rejection: Error) -> Error {
 
 impl Bitbucket<'_> {
     /// Pipelines that are to be waited for must be readable.
-    pub(in crate::providers) fn explain_unreadable(&self, error: Error) -> Error {
+    pub(super) fn explain_unlisted(&self, error: Error) -> Error {
         match error.response() {
             Some(response) if response.status == StatusCode::FORBIDDEN => {
                 let (lacks, evidence) = scope(response);
@@ -139,6 +140,7 @@ fn scope(response: &Response) -> (String, String) {
 mod tests {
     use super::super::tests::each;
     use super::*;
+    use crate::providers::provider::Provider as _;
     use crate::providers::reading::judge;
     use crate::testing::arbitrary;
     use proptest::prelude::*;
@@ -156,7 +158,7 @@ mod tests {
                 scope(&response);
                 if let Err(error) = judge(response, "the trigger") {
                     bitbucket.fallback(&error);
-                    bitbucket.explain_unreadable(bitbucket.explain_read(error));
+                    bitbucket.explain_unlisted(bitbucket.explain_read(error));
                 }
             });
         });

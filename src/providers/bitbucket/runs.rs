@@ -6,7 +6,8 @@ use chrono::{DateTime, Utc};
 use serde::Deserialize;
 
 use super::Bitbucket;
-use crate::providers::target::{BitbucketSource, Reference};
+use crate::providers::bitbucket::spec::BitbucketSource;
+use crate::providers::target::Reference;
 use crate::providers::wire::{self, List, PAGE_SIZES, PROOF_SIZES};
 use crate::providers::{Candidate, Claim, Error};
 
@@ -62,7 +63,7 @@ struct Selector {
 
 impl Bitbucket<'_> {
     /// Of the newest hundred those since then; where that is not given, the newest.
-    pub(in crate::providers) async fn list_runs(
+    pub(super) async fn candidates(
         &self,
         since: Option<SystemTime>,
     ) -> Result<Vec<Candidate>, Error> {

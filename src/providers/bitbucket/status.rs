@@ -71,11 +71,7 @@ struct StepTrigger {
 }
 
 impl Bitbucket<'_> {
-    pub(in crate::providers) async fn status(
-        &self,
-        run: &Run,
-        depth: Depth,
-    ) -> Result<Snapshot, Error> {
+    pub(super) async fn snapshot(&self, run: &Run, depth: Depth) -> Result<Snapshot, Error> {
         const WHAT: &str = "the pipeline";
         let url = self.repository(["pipelines", &run.id]);
         let pipeline: Pipeline = self.read(&url, WHAT).await?;

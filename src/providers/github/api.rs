@@ -32,7 +32,7 @@ const OUR_HEADERS: [(HeaderName, HeaderValue); 2] = [
 
 /// octocrab without a credential, for all who come with the same certificates to the same server: each of its
 /// clients takes as much memory as what it is used for.
-pub(in crate::providers) struct Library {
+pub(super) struct Library {
     /// Scheme and host alone: octocrab would put a path in front of redirected addresses too.
     base: String,
     client: Rc<Client>,
@@ -42,7 +42,7 @@ pub(in crate::providers) struct Library {
 }
 
 impl Library {
-    pub(in crate::providers) fn new(api: &Url, client: Rc<Client>) -> Self {
+    pub(super) fn new(api: &Url, client: Rc<Client>) -> Self {
         Self {
             base: api.origin().ascii_serialization(),
             client,

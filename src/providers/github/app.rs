@@ -20,10 +20,11 @@ use url::Url;
 use super::api::{Api, Library};
 use super::permissions::Permissions;
 use crate::model::{Event, OnAbandoned, Secret};
+use crate::providers::github::spec::App;
 use crate::providers::http::request::below;
 use crate::providers::http::{Http, Response};
 use crate::providers::reading::{judge, parse};
-use crate::providers::target::{App, Target};
+use crate::providers::target::Target;
 use crate::providers::{Error, Idempotency, Kind, wire};
 use jwt::jwt;
 

@@ -13,6 +13,7 @@ use zip::ZipArchive;
 use super::GitHub;
 use crate::model::{Job, Run};
 use crate::providers::http::LogTail;
+use crate::providers::provider::Provider as _;
 use crate::providers::provider::{MAX_LOG_TAIL, MAX_RESULT};
 use crate::providers::wire::{self, List};
 use crate::providers::{Error, Kind};
@@ -44,8 +45,8 @@ struct Artifact {
 }
 
 impl GitHub<'_> {
-    pub(in crate::providers) async fn log(&self, job: &Job) -> Result<LogTail, Error> {
-        self.renew_in_time().await?;
+    pub(super) async fn end_of_log(&self, job: &Job) -> Result<LogTail, Error> {
+        self.make_ready().await?;
         let url = self.repository(["actions", "jobs", &job.id, "logs"]);
         let headers = self.signed_in().api.download_headers();
         let tail = self
@@ -59,12 +60,8 @@ impl GitHub<'_> {
     }
 
     /// The artifact of that name, if it is no zip; else the one JSON file in it.
-    pub(in crate::providers) async fn result(
-        &self,
-        run: &Run,
-        name: &str,
-    ) -> Result<Vec<u8>, Error> {
-        self.renew_in_time().await?;
+    pub(super) async fn artifact(&self, run: &Run, name: &str) -> Result<Vec<u8>, Error> {
+        self.make_ready().await?;
         let mut url = self.repository(["actions", "runs", &run.id, "artifacts"]);
         url.query_pairs_mut()
             .append_pair("name", name)

@@ -5,9 +5,10 @@ use serde::Deserialize;
 
 use super::GitHub;
 use crate::providers::Error;
+use crate::providers::github::spec::{GitHubCredential, GitHubPipeline};
 use crate::providers::http::Response;
 use crate::providers::http::request::below;
-use crate::providers::target::{GitHubCredential, GitHubPipeline};
+use crate::providers::provider::Provider as _;
 use crate::providers::wire::{self, List};
 use crate::text::nearest::nearest;
 
@@ -181,7 +182,7 @@ impl GitHub<'_> {
     }
 
     /// Runs that are to be waited for must be readable.
-    pub(in crate::providers) fn explain_unreadable(&self, error: Error) -> Error {
+    pub(super) fn explain_unlisted(&self, error: Error) -> Error {
         let Some(response) = error.response() else {
             return error;
         };
@@ -359,7 +360,7 @@ mod tests {
                 permission(github, &response);
                 if let Err(error) = judge(response, "the dispatch") {
                     github.fallback(&error);
-                    github.explain_unreadable(github.explain_read(error));
+                    github.explain_unlisted(github.explain_read(error));
                 }
                 if let Ok(known) = workflows.response().json::<Workflows>() {
                     nearest("build.yml", known.workflows.entries.iter().map(Workflow::file));

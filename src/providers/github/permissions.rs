@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use crate::model::OnAbandoned;
-use crate::providers::target::{GitHubCredential, GitHubPipeline, GitHubSpec, Target};
+use crate::providers::github::spec::{GitHubCredential, GitHubPipeline, Spec};
+use crate::providers::target::Target;
 
 /// Permissions of an App's token, with their levels.
-pub(in crate::providers) type Permissions = BTreeMap<&'static str, &'static str>;
+pub(super) type Permissions = BTreeMap<&'static str, &'static str>;
 
 /// What an App's token must allow for that target; of other tokens nobody can say.
-pub(in crate::providers) fn permissions(target: &Target, spec: &GitHubSpec) -> Permissions {
+pub(super) fn permissions(target: &Target, spec: &Spec) -> Permissions {
     match spec.credential {
         GitHubCredential::App(_) => needed(target, spec),
         GitHubCredential::Token(_) | GitHubCredential::WorkflowToken(_) => BTreeMap::new(),
@@ -17,7 +18,7 @@ pub(in crate::providers) fn permissions(target: &Target, spec: &GitHubSpec) -> P
 }
 
 /// Just what is needed, so that the token can do nothing else.
-fn needed(target: &Target, spec: &GitHubSpec) -> Permissions {
+fn needed(target: &Target, spec: &Spec) -> Permissions {
     let mut permissions = BTreeMap::new();
     if let Some(wait) = &target.wait {
         let may_cancel = wait.on_abandoned == OnAbandoned::Cancel;

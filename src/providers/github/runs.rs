@@ -9,8 +9,10 @@ use url::Url;
 
 use super::GitHub;
 use crate::model::State;
+use crate::providers::github::spec::{GitHubCredential, GitHubPipeline};
+use crate::providers::provider::Provider as _;
 use crate::providers::reading::beside;
-use crate::providers::target::{GitHubCredential, GitHubPipeline, short_name};
+use crate::providers::target::short_name;
 use crate::providers::wire::{self, List, MAX_PAGES, PAGE_SIZES, PROOF_SIZES};
 use crate::providers::{Candidate, Claim, Error};
 
@@ -61,11 +63,11 @@ struct User {
 
 impl GitHub<'_> {
     /// The runs of this kind that there are since then, and older ones with the marker; or the newest of any kind.
-    pub(in crate::providers) async fn list_runs(
+    pub(super) async fn candidates(
         &self,
         since: Option<SystemTime>,
     ) -> Result<Vec<Candidate>, Error> {
-        self.renew_in_time().await?;
+        self.make_ready().await?;
         let (found, actor) = match since {
             Some(since) => (self.since(since.into()).await?, self.actor().await),
             // Nobody asks whose they are. That there is no such workflow is better told by the dispatch itself.
@@ -153,7 +155,7 @@ impl GitHub<'_> {
     }
 
     fn is_marked(&self, run: &WorkflowRun) -> bool {
-        let marker = self.target.marker();
+        let marker = self.target.spec.marker();
         marker.is_some_and(|marker| run.display_title.contains(marker))
     }
 

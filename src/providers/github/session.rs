@@ -2,7 +2,7 @@
 //! replaced before it expires.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -10,14 +10,17 @@ use ::http::StatusCode;
 use futures_util::future::join_all;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
+use url::Url;
 
 use super::api::{Api, Library};
 use super::app::{self, Installed, Validity};
 use super::permissions::{Permissions, permissions};
 use crate::model::Event;
-use crate::providers::http::Http;
+use crate::providers::connections::CredentialKey;
+use crate::providers::github::spec::{GitHubCredential, Spec};
 use crate::providers::http::request::below;
-use crate::providers::target::{GitHubCredential, GitHubSpec, Target};
+use crate::providers::http::{Client, Http};
+use crate::providers::target::Target;
 use crate::providers::{Error, Kind};
 
 /// How long a renewal may take. Whoever renews does nothing else meanwhile.
@@ -33,7 +36,7 @@ const RETIREMENT_PERIOD: Duration = Duration::from_secs(5);
 const REVOCATION_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A credential at a server, and what it is for.
-pub(in crate::providers) struct Session<'a> {
+pub(crate) struct Session<'a> {
     library: Rc<Library>,
     credential: &'a GitHubCredential,
     permissions: Permissions,
@@ -66,13 +69,44 @@ pub(super) struct SignedIn {
     pub(super) installed: Option<Installed>,
 }
 
+/// The sign-ins of one step.
+#[derive(Default)]
+pub(crate) struct Sessions<'a> {
+    /// By server and certificates.
+    libraries: HashMap<(&'a Url, Option<&'a str>), Rc<Library>>,
+    sessions: HashMap<SessionKey<'a>, Rc<Session<'a>>>,
+}
+
+/// A credential, the certificates that are trusted, and what it is for.
+type SessionKey<'a> = (CredentialKey<'a>, Option<&'a str>, Permissions);
+
+impl<'a> Sessions<'a> {
+    /// The one for that target, made unless another one has it and it has room.
+    pub(super) fn of(
+        &mut self,
+        target: &'a Target,
+        spec: &'a Spec,
+        key: &CredentialKey<'a>,
+        client: &Rc<Client>,
+    ) -> Rc<Session<'a>> {
+        let api = &target.server.api;
+        let certificates = target.certificates.as_deref();
+        let library = self.libraries.entry((api, certificates));
+        let library = library.or_insert_with(|| Rc::new(Library::new(api, Rc::clone(client))));
+        let new = || Rc::new(Session::new(target, spec, Rc::clone(library)));
+        let key = (key.clone(), certificates, permissions(target, spec));
+        let session = self.sessions.entry(key).or_insert_with(new);
+        if !session.has_room() {
+            *session = new();
+        }
+        session.serve(target);
+        Rc::clone(session)
+    }
+}
+
 impl<'a> Session<'a> {
     /// One for that target, and for others with the same credential and permissions.
-    pub(in crate::providers) fn new(
-        target: &Target,
-        spec: &'a GitHubSpec,
-        library: Rc<Library>,
-    ) -> Self {
+    pub(super) fn new(target: &Target, spec: &'a Spec, library: Rc<Library>) -> Self {
         Self {
             library,
             credential: &spec.credential,
@@ -88,12 +122,12 @@ impl<'a> Session<'a> {
     }
 
     /// Whether it can be good for one more repository.
-    pub(in crate::providers) fn has_room(&self) -> bool {
+    pub(super) fn has_room(&self) -> bool {
         self.repositories.borrow().len() < app::MAX_REPOSITORIES
     }
 
     /// Lets it be good for that target's repository, too.
-    pub(in crate::providers) fn serve(&self, target: &Target) {
+    pub(super) fn serve(&self, target: &Target) {
         let repository = target.repository.clone();
         self.repositories.borrow_mut().insert(repository);
     }
@@ -239,7 +273,7 @@ impl<'a> Session<'a> {
 
     /// Revokes all tokens that were made for this step, as far as that is possible; nobody can use the session
     /// afterwards.
-    pub(in crate::providers) async fn end(&self, target: &Target, http: &Http<'_>) {
+    pub(super) async fn end(&self, target: &Target, http: &Http<'_>) {
         let retired = self.retired.take().into_iter();
         let retired = retired.map(|(_, signed_in)| signed_in);
         let all: Vec<_> = retired.chain(self.signed_in.take()).collect();

@@ -11,6 +11,7 @@ use super::GitHub;
 use crate::model::{
     BlockedOn, Conclusion, Job, JobKind, ProviderStatus, Run, Snapshot, State, Step, Times,
 };
+use crate::providers::provider::Provider as _;
 use crate::providers::reading::{beside, unreadable};
 use crate::providers::wire::{self, List, MAX_PAGES, PAGE_SIZES};
 use crate::providers::{Depth, Error};
@@ -135,13 +136,9 @@ struct GroupMember {
 
 impl GitHub<'_> {
     /// Looks at the first attempt of a run: it has just been started, and a re-run is another run.
-    pub(in crate::providers) async fn status(
-        &self,
-        run: &Run,
-        depth: Depth,
-    ) -> Result<Snapshot, Error> {
+    pub(super) async fn snapshot(&self, run: &Run, depth: Depth) -> Result<Snapshot, Error> {
         const WHAT: &str = "the run";
-        self.renew_in_time().await?;
+        self.make_ready().await?;
         let url = self.repository(["actions", "runs", &run.id, "attempts", "1"]);
         let signed_in = self.signed_in();
         let found: Rc<WorkflowRun> = match self.read(&url, WHAT).await {

@@ -9,7 +9,7 @@ use crate::providers::provider::{MAX_LOG_TAIL, MAX_RESULT};
 use crate::providers::{Error, Kind, wire};
 
 impl GitLab<'_> {
-    pub(in crate::providers) async fn log(&self, job: &Job) -> Result<LogTail, Error> {
+    pub(super) async fn end_of_log(&self, job: &Job) -> Result<LogTail, Error> {
         let mut url = self.project(["jobs", &job.id, "trace"]);
         // Older servers send all of it whatever is asked for.
         let skipped = job
@@ -34,7 +34,7 @@ impl GitLab<'_> {
     }
 
     /// A file in the artifacts of the pipeline's job of that name; of several the last one's.
-    pub(in crate::providers) async fn result(
+    pub(super) async fn artifact(
         &self,
         run: &Run,
         job: &str,

@@ -4,8 +4,9 @@ use ::http::StatusCode;
 use serde::Deserialize;
 
 use super::GitLab;
+use crate::providers::gitlab::spec::GitLabCredential;
 use crate::providers::http::Response;
-use crate::providers::target::{BRANCHES, GitLabCredential, TAGS};
+use crate::providers::target::{BRANCHES, TAGS};
 use crate::providers::{Error, wire};
 
 const NO_PIPELINE_VARIABLES: &str = "Insufficient permissions to set pipeline variables";
@@ -72,7 +73,7 @@ impl GitLab<'_> {
     }
 
     /// Pipelines that are to be waited for must be readable.
-    pub(in crate::providers) fn explain_unreadable(&self, error: Error) -> Error {
+    pub(super) fn explain_unlisted(&self, error: Error) -> Error {
         const HINT: &str = "give in `token` an access token with the scope `read_api` (`api` to cancel too) and the role Reporter";
         let status = error.response().map(|response| response.status);
         match status {
@@ -226,7 +227,7 @@ mod tests {
                 let said = response.error_message().unwrap_or_default();
                 lacks_scope(&response);
                 if let Err(error) = judge(response, "the trigger") {
-                    let error = gitlab.explain_unreadable(gitlab.explain_read(error));
+                    let error = gitlab.explain_unlisted(gitlab.explain_read(error));
                     refused(gitlab, error, &said);
                 }
             });

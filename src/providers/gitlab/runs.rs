@@ -6,8 +6,9 @@ use chrono::{DateTime, Utc};
 use serde::Deserialize;
 
 use super::GitLab;
+use crate::providers::gitlab::spec::GitLabCredential;
 use crate::providers::http::request::below;
-use crate::providers::target::{GitLabCredential, short_name};
+use crate::providers::target::short_name;
 use crate::providers::wire::{self, List, PAGE_SIZES, PROOF_SIZES};
 use crate::providers::{Candidate, Claim, Error};
 
@@ -34,7 +35,7 @@ struct User {
 
 impl GitLab<'_> {
     /// Of the newest hundred of this kind those since then; where that is not given, the newest of any kind.
-    pub(in crate::providers) async fn list_runs(
+    pub(super) async fn candidates(
         &self,
         since: Option<SystemTime>,
     ) -> Result<Vec<Candidate>, Error> {

@@ -123,9 +123,9 @@ fn full(report: &TargetReport<'_>, hide: Hide<'_>) -> Full {
     Full {
         provider: target.provider().as_str(),
         repository: hide(&target.repository),
-        pipeline: hide(&target.pipeline()),
+        pipeline: hide(&target.spec.pipeline()),
         outcome: triggered.outcome,
-        trigger_id: target.marker().map(str::to_owned),
+        trigger_id: target.spec.marker().map(str::to_owned),
         conclusion: monitored.conclusion,
         error: error(report, hide),
         left_running: monitored.left_running.as_deref().map(hide),

@@ -10,8 +10,8 @@ use ring::signature::RSA_PKCS1_SHA256;
 use serde::Serialize;
 
 use crate::model::Secret;
+use crate::providers::github::spec::{App, PrivateKey};
 use crate::providers::http::request::json;
-use crate::providers::target::{App, PrivateKey};
 use crate::providers::{Error, Kind};
 
 /// GitHub takes at most ten minutes; its clock may be a little behind ours.

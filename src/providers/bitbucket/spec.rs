@@ -1,0 +1,98 @@
+//! What to trigger on Bitbucket: which pipeline, with which arguments and credential.
+
+use std::time::Duration;
+
+use crate::model::Secret;
+use crate::providers::provider::{CredentialParts, PollIntervals, ProviderSpec};
+use crate::providers::target::{Reference, Variable};
+
+pub(crate) struct Spec {
+    pub(crate) source: BitbucketSource,
+    pub(crate) custom_pipeline: Option<String>,
+    pub(crate) variables: Vec<Variable>,
+    pub(crate) credential: BitbucketCredential,
+}
+
+/// What of the repository the pipeline runs on.
+#[derive(PartialEq, Eq, Hash, Debug)]
+pub(crate) enum BitbucketSource {
+    /// A branch or tag, if named at its tip or at the commit given; `None`: the default branch.
+    Reference {
+        reference: Option<Reference>,
+        commit: Option<String>,
+    },
+    Commit(String),
+}
+
+pub(crate) enum BitbucketCredential {
+    /// Of a repository, project or workspace.
+    Access(Secret),
+    Api {
+        email: String,
+        token: Secret,
+    },
+}
+
+impl ProviderSpec for Spec {
+    const ID: &'static str = "bitbucket";
+    const NAME: &'static str = "Bitbucket";
+    /// A thousand requests an hour are all there is.
+    const POLL_INTERVALS: PollIntervals = PollIntervals {
+        min: Duration::from_secs(5),
+        max: Duration::from_secs(15),
+        per_quota: Duration::from_secs(5),
+        jobs: Duration::from_secs(10),
+    };
+
+    fn pipeline(&self) -> String {
+        match &self.custom_pipeline {
+            Some(name) => format!("custom pipeline {name}"),
+            None => "pipeline".to_owned(),
+        }
+    }
+
+    fn source(&self) -> Option<String> {
+        let name = |reference: &Option<Reference>| Some(reference.as_ref()?.name().to_owned());
+        match &self.source {
+            BitbucketSource::Commit(hash) => Some(format!("commit {hash}")),
+            BitbucketSource::Reference {
+                reference,
+                commit: None,
+            } => name(reference),
+            BitbucketSource::Reference {
+                reference,
+                commit: Some(hash),
+            } => {
+                let name = name(reference).map_or(String::new(), |name| format!("{name}, "));
+                Some(format!("{name}commit {hash}"))
+            }
+        }
+    }
+
+    fn identity(&self) -> String {
+        match &self.credential {
+            BitbucketCredential::Access(_) => "with an access token".to_owned(),
+            BitbucketCredential::Api { email, .. } => format!("with the API token of {email}"),
+        }
+    }
+
+    fn credential_parts(&self, _repository: &str) -> CredentialParts<'_> {
+        match &self.credential {
+            BitbucketCredential::Access(token) => CredentialParts::new([token.expose()]),
+            BitbucketCredential::Api { email, token } => {
+                CredentialParts::new([email, token.expose()])
+            }
+        }
+    }
+
+    fn could_be_confused(&self, other: &Self) -> bool {
+        self.custom_pipeline == other.custom_pipeline
+    }
+
+    fn request_parts(&self) -> Vec<String> {
+        let source = format!("{:?}", self.source);
+        let mut parts = vec![source, self.custom_pipeline.clone().unwrap_or_default()];
+        parts.extend(self.variables.iter().flat_map(Variable::parts));
+        parts
+    }
+}

@@ -1,0 +1,77 @@
+//! What to trigger on GitLab: which pipeline, with which arguments and credential.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use serde_json::value::RawValue;
+
+use crate::model::Secret;
+use crate::providers::provider::{CredentialParts, PollIntervals, ProviderSpec};
+use crate::providers::target::{Reference, Variable, may_be_same};
+
+pub(crate) struct Spec {
+    /// `None`: the default branch.
+    pub(crate) reference: Option<Reference>,
+    pub(crate) variables: Vec<Variable>,
+    /// A JSON object; `None`: there are none.
+    pub(crate) inputs: Option<Rc<RawValue>>,
+    pub(crate) credential: GitLabCredential,
+}
+
+pub(crate) enum GitLabCredential {
+    Access(Secret),
+    /// A trigger token reads nothing, so another one may do that.
+    Trigger {
+        token: Secret,
+        reader: Option<Secret>,
+    },
+}
+
+impl ProviderSpec for Spec {
+    const ID: &'static str = "gitlab";
+    const NAME: &'static str = "GitLab";
+    /// A pipeline shows nothing of its jobs.
+    const POLL_INTERVALS: PollIntervals = PollIntervals {
+        min: Duration::from_secs(2),
+        max: Duration::from_secs(15),
+        per_quota: Duration::from_millis(500),
+        jobs: Duration::from_secs(4),
+    };
+
+    fn pipeline(&self) -> String {
+        "pipeline".to_owned()
+    }
+
+    fn source(&self) -> Option<String> {
+        self.reference.as_ref().map(Reference::full)
+    }
+
+    fn identity(&self) -> String {
+        match self.credential {
+            GitLabCredential::Access(_) => "with an access token".to_owned(),
+            GitLabCredential::Trigger { .. } => "with a pipeline trigger token".to_owned(),
+        }
+    }
+
+    fn credential_parts(&self, _repository: &str) -> CredentialParts<'_> {
+        match &self.credential {
+            GitLabCredential::Access(token) => CredentialParts::new([token.expose()]),
+            GitLabCredential::Trigger { token, reader } => {
+                let reader = reader.as_ref().map_or("", |reader| reader.expose());
+                CredentialParts::new([token.expose(), reader])
+            }
+        }
+    }
+
+    fn could_be_confused(&self, other: &Self) -> bool {
+        may_be_same(self.reference.as_ref(), other.reference.as_ref())
+    }
+
+    fn request_parts(&self) -> Vec<String> {
+        let inputs = self.inputs.as_deref().map(RawValue::get);
+        let reference = format!("{:?}", self.reference);
+        let mut parts = vec![reference, inputs.unwrap_or_default().to_owned()];
+        parts.extend(self.variables.iter().flat_map(Variable::parts));
+        parts
+    }
+}
