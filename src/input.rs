@@ -287,7 +287,7 @@ fn certificates(inputs: &Inputs) -> Checked<Option<Rc<str>>> {
     let Some(written) = inputs.written(CERTIFICATES) else {
         return Ok(None);
     };
-    let text = written.as_text().map_or("", |text| text);
+    let text = written.as_text().unwrap_or_default();
     let read = written.certificates.get_or_init(|| checked(text));
     read.clone().map(Some)
 }

@@ -249,7 +249,7 @@ fn email(inputs: &Inputs) -> Checked<Option<String>> {
 
 /// A key as GitHub hands it out, or as it gets through places that keep no line breaks.
 fn private_key(written: &RawInput) -> Checked<PrivateKey> {
-    let text = written.as_text().map_or("", |text| text);
+    let text = written.as_text().unwrap_or_default();
     let pem = if text.contains("-----BEGIN") {
         Some(with_line_breaks(text).into_bytes())
     } else {

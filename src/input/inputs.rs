@@ -77,13 +77,13 @@ impl Inputs {
 
     fn unless_default(&self, declared: &Declared) -> Option<&Rc<RawInput>> {
         let written = self.written.get(declared.name)?;
-        let is_default = |text: &Rc<str>| **text == *declared.default;
-        (!written.is_empty() && !written.as_text().is_some_and(is_default)).then_some(written)
+        let is_default = written.as_text() == Some(declared.default);
+        (!written.is_empty() && !is_default).then_some(written)
     }
 
     /// The text, if it is set, and no mapping or list of its own.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
-        Some(&**self.written(name)?.as_text()?)
+        self.written(name)?.as_text()
     }
 
     /// What the YAML or JSON of an input comes to, if it is set.

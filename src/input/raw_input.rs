@@ -48,7 +48,7 @@ impl Payload {
 /// How a value stands there.
 enum Format {
     /// A text, without the blanks around or at least behind it.
-    Text(Rc<str>),
+    Text(String),
     /// A mapping or list in the midst of JSON, as it was written.
     Json(String),
     /// A mapping or list in the midst of YAML.
@@ -57,12 +57,12 @@ enum Format {
 
 impl RawInput {
     pub(super) fn text(text: &str) -> Self {
-        Self::new(Format::Text(trimmed(text).into()))
+        Self::new(Format::Text(trimmed(text).into_owned()))
     }
 
     /// One whose lines are told by their numbers, so that also the empty ones before it count.
     pub(super) fn lines(text: &str) -> Self {
-        Self::new(Format::Text(text.trim_end().into()))
+        Self::new(Format::Text(text.trim_end().to_owned()))
     }
 
     pub(super) fn json(json: String) -> Self {
@@ -85,7 +85,7 @@ impl RawInput {
 
     /// Nothing was written, not even something empty with a form, like `{}`.
     pub(super) fn is_empty(&self) -> bool {
-        self.as_text().is_some_and(|text| text.is_empty())
+        self.as_text().is_some_and(str::is_empty)
     }
 
     /// Whether it is a mapping or list of its own, not a text that may have one in it.
@@ -94,7 +94,7 @@ impl RawInput {
     }
 
     /// The text, if it is one.
-    pub(super) fn as_text(&self) -> Option<&Rc<str>> {
+    pub(super) fn as_text(&self) -> Option<&str> {
         match &self.format {
             Format::Text(text) => Some(text),
             Format::Json(_) | Format::Yaml(_) => None,
@@ -104,8 +104,7 @@ impl RawInput {
     /// What JSON there is, if it is JSON, stands in this just as it was written.
     pub(super) fn source(&self) -> Option<&str> {
         match &self.format {
-            Format::Text(text) => Some(text),
-            Format::Json(json) => Some(json),
+            Format::Text(text) | Format::Json(text) => Some(text),
             Format::Yaml(_) => None,
         }
     }
@@ -113,8 +112,7 @@ impl RawInput {
     /// What the YAML or JSON comes to.
     pub(super) fn document(&self) -> Result<&Node, &Problem> {
         let text = match &self.format {
-            Format::Text(text) => text,
-            Format::Json(json) => json.as_str(),
+            Format::Text(text) | Format::Json(text) => text,
             Format::Yaml(node) => return Ok(node),
         };
         self.document.get_or_init(|| document::parse(text)).as_ref()

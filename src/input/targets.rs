@@ -55,7 +55,7 @@ impl RawRequest {
                 step,
             },
             Some(written) => Self {
-                entries: entries(written.as_text().map_or("", |text| text)),
+                entries: entries(written.as_text().unwrap_or_default()),
                 defaults: step.clone(),
                 step,
             },

@@ -170,18 +170,28 @@ fn jobs_that_cannot_be_read_at_the_end_are_read_again() {
     });
 }
 
+/// A run that goes on, but can't be read any more once that has happened. With why it may be left running.
+fn lost(provider: Provider, happens: impl FnOnce(&Sandbox)) -> (Sandbox, Done, String) {
+    let sandbox = living(provider, Life::endless());
+    let step = call(provider, &sandbox);
+    let child = step.start();
+    step.until_said(": running");
+    happens(&sandbox);
+    let done = step.finish(child);
+    assert_eq!(done.outputs["conclusion"], "lost", "{done}");
+    let left = done.result()["runs"][0]["left_running"].clone();
+    let left = left.as_str().expect("it may be going on").to_owned();
+    (sandbox, done, left)
+}
+
 #[test]
 fn a_run_that_is_deleted_is_lost() {
     at_once(PROVIDERS.to_vec(), |provider| {
-        let sandbox = living(provider, Life::endless());
-        let step = call(provider, &sandbox);
-        let child = step.start();
-        step.until_said(": running");
-        let id = sandbox.runs()[0].id;
-        sandbox.with_world(|world| world.delete_run(provider, id));
-        let done = step.finish(child).fails(&["cannot be read any more: 404"]);
-        assert_eq!(done.outputs["conclusion"], "lost", "{done}");
-        assert!(done.result()["runs"][0]["left_running"].is_string());
+        let (sandbox, done, _) = lost(provider, |sandbox| {
+            let id = sandbox.runs()[0].id;
+            sandbox.with_world(|world| world.delete_run(provider, id));
+        });
+        let done = done.fails(&["cannot be read any more: 404"]);
         let refused = sandbox.requests();
         let refused = refused
             .iter()
@@ -230,17 +240,12 @@ fn refusals_that_pass_lose_no_run() {
 #[test]
 fn a_run_that_is_given_up_is_cancelled() {
     at_once(PROVIDERS.to_vec(), |provider| {
-        let sandbox = living(provider, Life::endless());
-        let step = call(provider, &sandbox);
-        let child = step.start();
-        step.until_said(": running");
-        let refused = Fault::status(Moment::BeforeActing, 403);
-        sandbox.fault(Route::any().method("GET"), Occasion::Every, refused);
-        let done = step.finish(child).fails(&["cannot be read any more: 403"]);
-        assert_eq!(done.outputs["conclusion"], "lost", "{done}");
+        let (sandbox, done, left) = lost(provider, |sandbox| {
+            let refused = Fault::status(Moment::BeforeActing, 403);
+            sandbox.fault(Route::any().method("GET"), Occasion::Every, refused);
+        });
+        let done = done.fails(&["cannot be read any more: 403"]);
         assert!(sandbox.runs()[0].cancelled, "{done}");
-        let left = done.result()["runs"][0]["left_running"].clone();
-        let left = left.as_str().unwrap_or_default();
         assert!(left.contains("the cancel was accepted"), "{left}");
     });
 }
@@ -266,19 +271,15 @@ fn an_end_without_a_conclusion_is_waited_for() {
 #[test]
 fn a_token_that_is_revoked_loses_the_run() {
     at_once(PROVIDERS.to_vec(), |provider| {
-        let sandbox = living(provider, Life::endless());
-        let step = call(provider, &sandbox);
-        let child = step.start();
-        step.until_said(": running");
-        sandbox.with_world(|world| {
-            world.github.tokens.clear();
-            world.gitlab.tokens.clear();
-            world.bitbucket.tokens.clear();
+        let (sandbox, done, _) = lost(provider, |sandbox| {
+            sandbox.with_world(|world| {
+                world.github.tokens.clear();
+                world.gitlab.tokens.clear();
+                world.bitbucket.tokens.clear();
+            });
         });
-        let done = step.finish(child).fails(&["cannot be read any more: 401"]);
-        assert_eq!(done.outputs["conclusion"], "lost", "{done}");
+        done.fails(&["cannot be read any more: 401"]);
         assert_eq!(sandbox.unfinished_runs().len(), 1);
-        assert!(done.result()["runs"][0]["left_running"].is_string());
     });
 }
 

@@ -61,6 +61,11 @@ impl Monitor<'_, '_> {
                 return logs;
             }
         }
+        // Held for all logs of the run: with a slot for each log, every run would hold some while it waits for the next.
+        let _slot = tokio::select! {
+            slot = self.context.limits.logs.acquire() => slot,
+            () = self.context.shutdown.requested(ShutdownMode::Graceful) => return logs,
+        };
         let late_until = Instant::now() + LATE_UPLOAD_TIMEOUT;
         for job in jobs.by_ref().take(MAX_LOGS) {
             let log = tokio::select! {
@@ -80,7 +85,6 @@ impl Monitor<'_, '_> {
     }
 
     async fn log(&self, run: &Run, job: &Job, late_until: Instant) -> JobLog {
-        let _slot = self.context.limits.downloads.acquire().await;
         let read = timeout(
             LOG_TIMEOUT,
             self.again(late_until, async || {
@@ -159,7 +163,7 @@ impl Monitor<'_, '_> {
         artifact: &ResultArtifact,
         late_until: Instant,
     ) -> Result<Vec<u8>, Error> {
-        let _slot = self.context.limits.downloads.acquire().await;
+        let _slot = self.context.limits.results.acquire().await;
         let read = timeout(
             RESULT_TIMEOUT,
             self.again(late_until, async || {
