@@ -15,14 +15,14 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::redactor::Masks;
+use super::redactor::Redactor;
 use crate::model::Secret;
 use crate::text::untrusted::cut;
 
 /// Annotations are cut by GitHub above this many characters; so that it is we who cut, a little less.
 const MAX_ANNOTATION: usize = 4_000;
 
-/// Masks shorter than this would garble the log and drop outputs.
+/// Redactor shorter than this would garble the log and drop outputs.
 const MIN_MASK: usize = 4;
 
 /// How the names of saved texts begin.
@@ -50,9 +50,9 @@ pub(crate) struct Runner<W: Write> {
     print: RefCell<W>,
     /// Lines that are printed together: each by itself would be a call of the kernel.
     buffered: RefCell<Option<String>>,
-    masks: RefCell<Masks>,
+    redactor: RefCell<Redactor>,
     /// What the runner masks as well.
-    told: RefCell<HashSet<String>>,
+    masked: RefCell<HashSet<String>>,
     lost_output: Cell<bool>,
     lost_summary: Cell<bool>,
     lost_state: Cell<bool>,
@@ -82,8 +82,8 @@ impl<W: Write> Runner<W> {
             saved: saved_states(environment),
             print: RefCell::new(print),
             buffered: RefCell::default(),
-            masks: RefCell::default(),
-            told: RefCell::default(),
+            redactor: RefCell::default(),
+            masked: RefCell::default(),
             lost_output: Cell::new(false),
             lost_summary: Cell::new(false),
             lost_state: Cell::new(false),
@@ -95,18 +95,18 @@ impl<W: Write> Runner<W> {
     pub(crate) fn mask(&self, secret: &Secret) -> bool {
         let whole = secret.expose();
         let is_long = |text: &&str| text.chars().count() >= MIN_MASK;
-        let mut masks = self.masks.borrow_mut();
+        let mut redactor = self.redactor.borrow_mut();
         if is_long(&whole.trim()) {
-            masks.add(whole);
+            redactor.add(whole);
         }
-        let mut told = self.told.borrow_mut();
+        let mut masked = self.masked.borrow_mut();
         let lines = whole.split(['\r', '\n']).map(str::trim).filter(is_long);
         let mut has_line = false;
         for line in lines {
             has_line = true;
-            masks.add(line);
+            redactor.add(line);
             // Only lines: of a text of several the runner would mask each one, however short.
-            if self.reader == Reader::Actions && told.insert(line.to_owned()) {
+            if self.reader == Reader::Actions && masked.insert(line.to_owned()) {
                 self.raw(&command::command("add-mask", &[], line));
             }
         }
@@ -280,7 +280,7 @@ impl<W: Write> Runner<W> {
     /// The text without the secrets in it. What goes into a format with escapes of its own, as JSON or
     /// Markdown, must come by here before it is escaped. It may have been cut and tidied by `untrusted.rs` before.
     pub(crate) fn hide(&self, text: &str) -> String {
-        self.masks.borrow_mut().hide(text)
+        self.redactor.borrow_mut().hide(text)
     }
 
     fn raw(&self, line: &str) {

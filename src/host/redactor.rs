@@ -1,5 +1,5 @@
-//! Taking secrets out of texts. There may be thousands of secrets, and a text may be long and somebody's attempt to
-//! make this slow: a text is gone through once, byte by byte, whatever the secrets are.
+//! The redactor: takes secrets out of strings, on every host. There may be thousands of secrets, and a string may be long
+//! and crafted to make this slow, so each string is scanned once, byte by byte, however many secrets there are.
 
 use std::collections::HashSet;
 use std::ops::Range;
@@ -20,7 +20,7 @@ const MIN_LENGTH: usize = 4;
 
 /// The secrets that are known.
 #[derive(Default)]
-pub(super) struct Masks {
+pub(super) struct Redactor {
     known: HashSet<Rc<str>>,
     /// Known, and in none of the matchers yet.
     fresh: Vec<Rc<str>>,
@@ -29,7 +29,7 @@ pub(super) struct Masks {
     matchers: Vec<Matcher>,
 }
 
-impl Masks {
+impl Redactor {
     /// Adds a secret, in all forms in which it may stand in a text.
     pub(super) fn add(&mut self, secret: &str) {
         self.insert(secret);
@@ -195,17 +195,17 @@ mod tests {
     use crate::text::untrusted::cut;
     use proptest::prelude::*;
 
-    fn masks<'a>(secrets: impl IntoIterator<Item = &'a str>) -> Masks {
-        let mut masks = Masks::default();
+    fn redactor<'a>(secrets: impl IntoIterator<Item = &'a str>) -> Redactor {
+        let mut redactor = Redactor::default();
         for secret in secrets {
-            masks.add(secret);
+            redactor.add(secret);
         }
-        masks
+        redactor
     }
 
     #[test]
     fn no_secret_leaves_a_rest() {
-        let mut masks = masks(["word", "password1", "1234", "häuser"]);
+        let mut redactor = redactor(["word", "password1", "1234", "häuser"]);
         for (text, hidden) in [
             ("", ""),
             ("wor", "wor"),
@@ -216,13 +216,13 @@ mod tests {
             ("ähäuserä", "ä***ä"),
             ("häuse", "häuse"),
         ] {
-            assert_eq!(masks.hide(text), hidden, "{text}");
+            assert_eq!(redactor.hide(text), hidden, "{text}");
         }
     }
 
     #[test]
     fn the_beginning_of_a_secret_is_hidden_where_it_was_cut() {
-        let mut masks = masks(["password1", "häuser"]);
+        let mut redactor = redactor(["password1", "häuser"]);
         for (text, hidden) in [
             ("a passwor[…]", "a ***[…]"),
             ("a passwor", "a passwor"),
@@ -231,13 +231,13 @@ mod tests {
             ("passpass[…], password[…]", "pass***[…], ***[…]"),
             ("häus[…]häus", "***[…]häus"),
         ] {
-            assert_eq!(masks.hide(text), hidden, "{text}");
+            assert_eq!(redactor.hide(text), hidden, "{text}");
         }
     }
 
     #[test]
     fn a_secret_is_known_in_the_forms_that_texts_get() {
-        let mut masks = masks(["say \"yes\"\r\nand\tmore  or less"]);
+        let mut redactor = redactor(["say \"yes\"\r\nand\tmore  or less"]);
         for form in [
             "say \"yes\"\r\nand\tmore  or less",
             "say \"yes\"\nand\tmore  or less",
@@ -245,24 +245,24 @@ mod tests {
             "say \"yes\" and more or less",
             "say \"yes\"\nand    more  or less",
         ] {
-            assert_eq!(masks.hide(form), "***");
+            assert_eq!(redactor.hide(form), "***");
         }
     }
 
     /// As if a thousand targets signed in one after another, and each said so.
     #[test]
     fn secrets_that_come_one_by_one_are_built_in_a_few_times() {
-        let mut masks = Masks::default();
+        let mut redactor = Redactor::default();
         let mut built = 0;
         for index in 0..1_000 {
-            masks.add(&format!("ghp_{index:036}"));
-            masks.hide("a text");
-            built += masks.matchers.last().unwrap().secrets.len();
-            assert!(masks.matchers.len() <= 10);
+            redactor.add(&format!("ghp_{index:036}"));
+            redactor.hide("a text");
+            built += redactor.matchers.last().unwrap().secrets.len();
+            assert!(redactor.matchers.len() <= 10);
         }
         assert!(built < 20_000, "{built}");
         let text = format!("ghp_{:036} ghp_{:036} ghp_{:036}", 0, 999, 1_000);
-        assert_eq!(masks.hide(&text), format!("*** *** ghp_{:036}", 1_000));
+        assert_eq!(redactor.hide(&text), format!("*** *** ghp_{:036}", 1_000));
     }
 
     /// Of keys that all begin alike, and of a text that never stops beginning like them. Going through the text again
@@ -272,11 +272,11 @@ mod tests {
         let dashes = "-".repeat(1_000);
         let keys = (0..100).map(|key| format!("{dashes}BEGIN {key}\n{}", "A".repeat(1_000)));
         let keys: Vec<_> = keys.collect();
-        let mut masks = masks(keys.iter().map(String::as_str));
+        let mut redactor = redactor(keys.iter().map(String::as_str));
         let text = "-".repeat(1_048_576);
-        assert_eq!(masks.hide(&text), text);
+        assert_eq!(redactor.hide(&text), text);
         let all = (0..500).map(|index| format!("{}{CUT}\n", &keys[index % 100][..1_900]));
-        let hidden = masks.hide(&all.collect::<String>());
+        let hidden = redactor.hide(&all.collect::<String>());
         assert_eq!(hidden, format!("***{CUT}\n").repeat(500));
     }
 
@@ -301,14 +301,14 @@ mod tests {
             // As many as are known before the first text is hidden.
             before in 0..6_usize,
         ) {
-            let mut masks = Masks::default();
+            let mut redactor = Redactor::default();
             for (index, secret) in secrets.iter().enumerate() {
-                masks.add(secret);
+                redactor.add(secret);
                 if index >= before {
-                    masks.hide("");
+                    redactor.hide("");
                 }
             }
-            let hidden = masks.hide(&text);
+            let hidden = redactor.hide(&text);
             let covered = covered(&secrets, &text);
             let seen: String = text
                 .char_indices()
@@ -325,7 +325,7 @@ mod tests {
             before in "[abc ]{0,9}",
             most in 0..30_usize,
         ) {
-            let hidden = masks([secret.as_str()]).hide(&cut(&format!("{before}{secret}"), most));
+            let hidden = redactor([secret.as_str()]).hide(&cut(&format!("{before}{secret}"), most));
             for end in MIN_LENGTH..=secret.len() {
                 let part = format!("{}{CUT}", &secret[..end]);
                 prop_assert!(!hidden.contains(&part), "{}", hidden);

@@ -1,9 +1,9 @@
-//! Text from outside: how it is cut, put on one line, and made visible. Secrets in it are hidden by `runner.rs`.
+//! Text from outside: how it is cut, put on one line, and made visible. Secrets in it are hidden by `host/redactor.rs`.
 
 /// What stands at the end of a text that was cut, directly after what is left of it. No text of ours has it elsewhere.
 ///
 /// The cut may have gone through a secret, whose beginning would then be seen. So whoever hides secrets takes what
-/// stands before this mark for cut: see `runner/masks.rs`. That makes it safe to cut before secrets are hidden, as it
+/// stands before this mark for cut: see `host/redactor.rs`. That makes it safe to cut before secrets are hidden, as it
 /// must be done where an answer is parsed.
 pub(crate) const CUT: &str = "[…]";
 
