@@ -5,11 +5,10 @@ mod saved_state;
 mod second_chance;
 
 use std::collections::BTreeMap;
-use std::io::Write;
 
 use crate::engine::batch::{self, TargetReport};
 use crate::engine::shutdown::Shutdown;
-use crate::host::github_actions::Runner;
+use crate::host::Console;
 use crate::input::{self, InputError, RawRequest};
 use crate::providers::target::Target;
 use crate::report::{self, Annotation};
@@ -23,40 +22,40 @@ pub(crate) enum Verdict {
     Failed,
 }
 
-/// Does all that the environment asks for, unless there are arguments, and tells it through the runner.
-pub(crate) async fn run<W: Write>(
+/// Does what the inputs ask for, and reports it through the console. Arguments are refused.
+pub(crate) async fn run(
     environment: &BTreeMap<String, String>,
     arguments: &[String],
-    runner: &Runner<W>,
+    console: &Console,
     shutdown: &Shutdown,
 ) -> Verdict {
     let raw_request = RawRequest::from_environment(environment);
-    mask(&raw_request, environment, runner);
+    mask(&raw_request, environment, console);
     // Found out now, or else only when something has been started.
-    runner.open(report::first_outputs());
+    console.open(report::first_outputs());
 
     if let Some(complaint) = input::refuse_arguments(arguments) {
-        return complain(&[complaint], runner);
+        return complain(&[complaint], console);
     }
     let (mut request, warnings) = match input::read(&raw_request, environment) {
-        Ok(read) if !runner.lost_output() => read,
-        Ok(_) => return nothing_was_sent(runner),
-        Err(complaints) => return complain(&complaints, runner),
+        Ok(read) if !console.lost_output() => read,
+        Ok(_) => return nothing_was_sent(console),
+        Err(complaints) => return complain(&complaints, console),
     };
     let is_waited = request.targets.iter().any(|target| target.wait.is_some());
-    if is_waited && !runner.is_public() {
+    if is_waited && !console.host().is_public() {
         request.targets.iter_mut().for_each(Target::show_logs);
     }
     for warning in &warnings {
-        runner.warning(&format!("input {}", warning.input), &warning.text);
+        console.warning(&format!("input {}", warning.input), &warning.text);
     }
-    let progress_log = ProgressLog::new(&request, runner);
+    let progress_log = ProgressLog::new(&request, console);
     let reports = batch::run(&request, shutdown, &progress_log).await;
-    annotate(&reports, runner);
-    let hide = |text: &str| runner.hide(text);
-    runner.outputs(report::outputs(&reports, &hide));
-    runner.summary(&report::summary(&reports, request.mode, &hide));
-    if report::passes(&reports) && !runner.lost_output() {
+    annotate(&reports, console);
+    let hide = |text: &str| console.hide(text);
+    console.outputs(report::outputs(&reports, &hide));
+    console.summary(&report::summary(&reports, request.mode, &hide));
+    if report::passes(&reports) && !console.lost_output() {
         Verdict::Passed
     } else {
         Verdict::Failed
@@ -64,11 +63,7 @@ pub(crate) async fn run<W: Write>(
 }
 
 /// Before anything else is printed.
-fn mask<W: Write>(
-    raw_request: &RawRequest,
-    environment: &BTreeMap<String, String>,
-    runner: &Runner<W>,
-) {
+fn mask(raw_request: &RawRequest, environment: &BTreeMap<String, String>, console: &Console) {
     let mut warnings = Vec::new();
     let inputs = raw_request.secrets().into_iter();
     let inputs = inputs.map(|(name, secret)| (format!("input {name}"), secret));
@@ -80,7 +75,7 @@ fn mask<W: Write>(
             "" | "null" => {
                 warn("a secret in it is empty or `null`: is it set? Forks and Dependabot get none");
             }
-            text if !runner.mask(&secret) => {
+            text if !console.mask(&secret) => {
                 let each = if text.trim().contains(['\r', '\n']) {
                     " in each of its lines"
                 } else {
@@ -94,35 +89,35 @@ fn mask<W: Write>(
         }
     }
     for (title, text) in warnings {
-        runner.warning(&title, &text);
+        console.warning(&title, &text);
     }
 }
 
-fn complain<W: Write>(complaints: &[InputError], runner: &Runner<W>) -> Verdict {
+fn complain(complaints: &[InputError], console: &Console) -> Verdict {
     for complaint in complaints {
-        runner.error(&complaint.title(), &complaint.message);
+        console.error(&complaint.title(), &complaint.message);
     }
-    nothing_was_sent(runner)
+    nothing_was_sent(console)
 }
 
 /// The end of a step that sends nothing.
-pub(crate) fn nothing_was_sent<W: Write>(runner: &Runner<W>) -> Verdict {
-    runner.say("nothing was sent");
-    runner.outputs(report::outputs(&[], &|text| runner.hide(text)));
+pub(crate) fn nothing_was_sent(console: &Console) -> Verdict {
+    console.log("nothing was sent");
+    console.outputs(report::outputs(&[], &|text| console.hide(text)));
     Verdict::Failed
 }
 
-fn annotate<W: Write>(reports: &[TargetReport<'_>], runner: &Runner<W>) {
+fn annotate(reports: &[TargetReport<'_>], console: &Console) {
     for annotation in report::annotations(reports) {
         match annotation {
-            Annotation::Error { title, text } => runner.error(&title, &text),
-            Annotation::Warning { title, text } => runner.warning(&title, &text),
+            Annotation::Error { title, text } => console.error(&title, &text),
+            Annotation::Warning { title, text } => console.warning(&title, &text),
         }
     }
     let failures = reports
         .iter()
         .filter_map(|report| report.triggered.failure.as_ref());
     for cause in failures.flat_map(|failure| &failure.causes) {
-        runner.debug(format_args!("caused by: {cause}"));
+        console.debug(format_args!("caused by: {cause}"));
     }
 }

@@ -23,31 +23,31 @@ use anyhow::Context as _;
 
 use app::Verdict;
 use engine::shutdown::Shutdown;
-use host::github_actions::Runner;
+use host::Console;
 
 fn main() -> ExitCode {
     panic::set_hook(Box::new(|panicked: &PanicHookInfo<'_>| {
         let place = panicked
             .location()
             .map_or("an unknown place".to_owned(), ToString::to_string);
-        host::github_actions::panicked(&mut std::io::stdout(), &place);
+        console(&environment()).panicked(&place);
     }));
     guarded(run)
 }
 
-/// The name under which the runner starts the program once more when the job was cancelled: see `action.yml`. The two
-/// names are told apart by nothing else, for a first process that was killed early has left no trace.
+/// The name under which the runner starts the program once more if the job was cancelled: see `action.yml`. Nothing but
+/// the name tells the two processes apart, since a first one that was killed early has left no trace.
 const SECOND_CHANCE: &str = "trigger-pipeline-post";
 
-/// The exit code of a story, also of one that panics or cannot begin.
-fn guarded(buffer: fn() -> anyhow::Result<Verdict>) -> ExitCode {
-    match panic::catch_unwind(buffer) {
+/// The exit code of a step, also of one that panics or can't start.
+fn guarded(step: fn() -> anyhow::Result<Verdict>) -> ExitCode {
+    match panic::catch_unwind(step) {
         Ok(Ok(Verdict::Passed)) => ExitCode::SUCCESS,
         Ok(Ok(Verdict::Failed)) | Err(_) => ExitCode::FAILURE,
         Ok(Err(error)) => {
-            let runner = Runner::new(&environment(), std::io::stdout());
-            runner.error("trigger-pipeline can't start", &format!("{error:#}"));
-            app::nothing_was_sent(&runner);
+            let console = console(&environment());
+            console.error("trigger-pipeline can't start", &format!("{error:#}"));
+            app::nothing_was_sent(&console);
             ExitCode::FAILURE
         }
     }
@@ -58,7 +58,7 @@ fn run() -> anyhow::Result<Verdict> {
     let mut arguments = std::env::args_os();
     let name = arguments.next().map(PathBuf::from).unwrap_or_default();
     let arguments: Vec<_> = arguments.map(|argument| text(&argument)).collect();
-    let runner = Runner::new(&environment, std::io::stdout());
+    let console = console(&environment);
     // One thread: there is nothing to compute, and starting more would take longer than a dispatch.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -68,12 +68,16 @@ fn run() -> anyhow::Result<Verdict> {
         let shutdown = Shutdown::on_signals().context("failed to listen to signals")?;
         Ok(
             if name.file_name().is_some_and(|name| name == SECOND_CHANCE) {
-                app::second_chance(&environment, &runner, &shutdown).await
+                app::second_chance(&environment, &console, &shutdown).await
             } else {
-                app::run(&environment, &arguments, &runner, &shutdown).await
+                app::run(&environment, &arguments, &console, &shutdown).await
             },
         )
     })
+}
+
+fn console(environment: &BTreeMap<String, String>) -> Console {
+    Console::new(host::detect(environment), std::io::stdout())
 }
 
 /// The environment as text. What is not UTF-8 is no input that could be meant.

@@ -14,7 +14,7 @@ use crate::model::Failure;
 use crate::providers::target::Target;
 use crate::text::untrusted::one_line;
 
-/// Takes the secrets out of a text: see `Runner::hide`.
+/// Takes the secrets out of a text: see `Console::hide`.
 pub(crate) type Hide<'a> = &'a dyn Fn(&str) -> String;
 
 /// A failure with what to do about it.

@@ -1,16 +1,15 @@
-//! Who tells events through the runner: at once where there is one target; where there are several, what must not
-//! wait at once, and the whole story of each as a group when it is over.
+//! Events as log lines: at once for one target. For several targets, only what can't wait is logged at once, and
+//! everything about a target is logged as a group when it is over.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::saved_state::SavedState;
 use crate::engine::batch::{Observer, TargetReport};
-use crate::host::github_actions::Runner;
+use crate::host::Console;
 use crate::model::{Event, News, Run, State};
 use crate::providers::target::{Request, Target};
 use crate::report;
@@ -18,11 +17,11 @@ use crate::report;
 /// Something is said of all of them at least so often.
 const HEARTBEAT_INTERVAL: Duration = Duration::from_mins(1);
 
-pub(super) struct ProgressLog<'a, W: Write> {
+pub(super) struct ProgressLog<'a> {
     request: &'a Request,
-    runner: &'a Runner<W>,
-    saved_state: SavedState<'a, W>,
-    /// What happened to each target so far, where that is told at its end.
+    console: &'a Console,
+    saved_state: SavedState<'a>,
+    /// What happened to each target so far, if that is logged at its end.
     buffers: Vec<RefCell<Vec<String>>>,
     start: Instant,
     last_line: Cell<Instant>,
@@ -32,12 +31,12 @@ pub(super) struct ProgressLog<'a, W: Write> {
     published: Cell<Option<(bool, usize)>>,
 }
 
-impl<'a, W: Write> ProgressLog<'a, W> {
-    pub(super) fn new(request: &'a Request, runner: &'a Runner<W>) -> Self {
+impl<'a> ProgressLog<'a> {
+    pub(super) fn new(request: &'a Request, console: &'a Console) -> Self {
         Self {
             request,
-            runner,
-            saved_state: SavedState::new(request, runner),
+            console,
+            saved_state: SavedState::new(request, console),
             buffers: request.targets.iter().map(|_| RefCell::default()).collect(),
             start: Instant::now(),
             last_line: Cell::new(Instant::now()),
@@ -54,12 +53,12 @@ impl<'a, W: Write> ProgressLog<'a, W> {
         self.buffers.len() == 1
     }
 
-    fn say(&self, text: &str) {
+    fn log(&self, text: &str) {
         self.last_line.set(Instant::now());
-        self.runner.say(text);
+        self.console.log(text);
     }
 
-    /// Tells which of several a line is of.
+    /// Prefixes a line with the number of its target.
     fn numbered(&self, index: usize, line: &str) -> String {
         format!("[{}/{}] {line}", index + 1, self.buffers.len())
     }
@@ -72,15 +71,15 @@ impl<'a, W: Write> ProgressLog<'a, W> {
         }
         self.published.set(Some(rank));
         let marker = self.target(index).spec.marker();
-        let hide = |text: &str| self.runner.hide(text);
-        self.runner
+        let hide = |text: &str| self.console.hide(text);
+        self.console
             .early_outputs(report::early_outputs(run, marker, &hide));
     }
 
     fn log_now(&self, index: usize, event: &Event<'_>) {
         let target = self.target(index);
         if let Event::Beginning = event {
-            self.say(&report::announcement(target, self.request.mode));
+            self.log(&report::announcement(target, self.request.mode));
         }
         if let Event::Run {
             news: News::Log(log),
@@ -88,14 +87,14 @@ impl<'a, W: Write> ProgressLog<'a, W> {
         } = event
         {
             let (title, lines) = report::job_log(target, log);
-            self.runner.group(&title, &lines);
+            self.console.quote(&title, &lines);
         }
         if let Some(line) = report::line(target, event) {
-            self.say(&line);
+            self.log(&line);
         }
         if let Some(run) = new_run(event) {
-            // On a line of its own the runner's page makes it a link.
-            self.say(&run.url);
+            // On a line of its own, GitHub's log view makes it a link.
+            self.log(&run.url);
         }
     }
 
@@ -108,7 +107,7 @@ impl<'a, W: Write> ProgressLog<'a, W> {
         if let Some(line) = report::line(target, event) {
             if is_urgent(event, target) {
                 let url = new_run(event).map(|run| format!(" {}", run.url));
-                self.say(&self.numbered(index, &format!("{line}{}", url.unwrap_or_default())));
+                self.log(&self.numbered(index, &format!("{line}{}", url.unwrap_or_default())));
             }
             buffer.push(line);
         }
@@ -129,20 +128,20 @@ impl<'a, W: Write> ProgressLog<'a, W> {
         };
         let all = self.buffers.len();
         let elapsed = report::duration(self.start.elapsed());
-        self.say(&format!(
+        self.log(&format!(
             "{over} of {all} targets done{came} after {elapsed}"
         ));
     }
 }
 
-impl<W: Write> Observer for ProgressLog<'_, W> {
+impl Observer for ProgressLog<'_> {
     fn on_event(&self, index: usize, event: &Event<'_>) {
         self.saved_state.on_event(index, event);
         match event {
             Event::Minted(secret) => {
-                self.runner.mask(secret);
+                self.console.mask(secret);
             }
-            Event::Trace(text) => self.runner.debug(*text),
+            Event::Trace(text) => self.console.debug(*text),
             // First of all.
             Event::Accepted(run) | Event::Found(run) => self.publish(index, Some(run)),
             Event::AcceptedWithoutRun(_) => self.publish(index, None),
@@ -167,7 +166,7 @@ impl<W: Write> Observer for ProgressLog<'_, W> {
             self.buffer(index, event);
         }
         if let Some((title, text)) = report::warning(self.target(index), event) {
-            self.runner.warning(&title, &text);
+            self.console.warning(&title, &text);
         }
     }
 
@@ -180,18 +179,18 @@ impl<W: Write> Observer for ProgressLog<'_, W> {
         }
         let title = self.numbered(index, &report::headline(report));
         self.last_line.set(Instant::now());
-        self.runner.fold(&title, || {
+        self.console.group(&title, || {
             for line in self.buffers[index].take() {
-                self.runner.say(&line);
+                self.console.log(&line);
             }
             for error in report::errors(report) {
-                self.runner.say(&error);
+                self.console.log(&error);
             }
         });
         let logs = report.monitored.runs.iter().flat_map(|run| &run.logs);
         for log in logs {
             let (title, lines) = report::job_log(report.target, log);
-            self.runner.group(&self.numbered(index, &title), &lines);
+            self.console.quote(&self.numbered(index, &title), &lines);
         }
     }
 }

@@ -1,27 +1,26 @@
-//! What the runner keeps for the step's second chance (`GITHUB_STATE`): of each target what isn't known to be over,
-//! written as soon as it is known, since this process may be killed at any time.
+//! What the host saves for the step's second chance: for each target, what isn't known to be over. It's saved as soon as
+//! it is known, since this process may be killed at any time.
 
 use std::cell::RefCell;
-use std::io::Write;
 
 use crate::engine::batch::TargetReport;
 use crate::engine::unfinished::Unfinished;
-use crate::host::github_actions::Runner;
+use crate::host::Console;
 use crate::model::Event;
 use crate::providers::target::Request;
 
-pub(super) struct SavedState<'a, W: Write> {
+pub(super) struct SavedState<'a> {
     request: &'a Request,
-    runner: &'a Runner<W>,
+    console: &'a Console,
     /// By the targets' places in the request.
     entries: Vec<RefCell<Option<Unfinished>>>,
 }
 
-impl<'a, W: Write> SavedState<'a, W> {
-    pub(super) fn new(request: &'a Request, runner: &'a Runner<W>) -> Self {
+impl<'a> SavedState<'a> {
+    pub(super) fn new(request: &'a Request, console: &'a Console) -> Self {
         Self {
             request,
-            runner,
+            console,
             entries: request.targets.iter().map(|_| RefCell::default()).collect(),
         }
     }
@@ -58,14 +57,14 @@ impl<'a, W: Write> SavedState<'a, W> {
             serde_json::to_string(unfinished)
                 .unwrap_or_else(|error| unreachable!("plain data is JSON: {error}"))
         });
-        self.runner.save_state(index, &text.unwrap_or_default());
+        self.console.save_state(index, &text.unwrap_or_default());
     }
 }
 
 /// What the first process of this step has saved, by the targets' places in the request.
-pub(super) fn unfinished<W: Write>(runner: &Runner<W>) -> Vec<(usize, Unfinished)> {
-    let saved = runner.saved_states().iter();
+pub(super) fn unfinished(console: &Console) -> Vec<(usize, Unfinished)> {
+    let saved = console.host().saved_state().into_iter();
     // It was written by the same binary.
-    let read = saved.filter_map(|(index, text)| Some((*index, serde_json::from_str(text).ok()?)));
+    let read = saved.filter_map(|(index, text)| Some((index, serde_json::from_str(&text).ok()?)));
     read.collect()
 }

@@ -1,14 +1,13 @@
 //! The story of a step whose job was cancelled, after the job's other steps.
 
 use std::collections::BTreeMap;
-use std::io::Write;
 
 use super::{Verdict, mask, saved_state};
 use crate::engine::monitor::Finished;
 use crate::engine::second_chance;
 use crate::engine::shutdown::Shutdown;
 use crate::engine::unfinished::Unfinished;
-use crate::host::github_actions::Runner;
+use crate::host::Console;
 use crate::input::{self, RawRequest};
 use crate::model::Event;
 use crate::providers::Error;
@@ -16,23 +15,23 @@ use crate::providers::target::{Request, Target};
 use crate::report;
 
 /// Finishes what the first process of this step may have left going. Fails where something may still be going on.
-pub(crate) async fn run<W: Write>(
+pub(crate) async fn run(
     environment: &BTreeMap<String, String>,
-    runner: &Runner<W>,
+    console: &Console,
     shutdown: &Shutdown,
 ) -> Verdict {
     let raw_request = RawRequest::from_environment(environment);
-    mask(&raw_request, environment, runner);
-    let unfinished = saved_state::unfinished(runner);
+    mask(&raw_request, environment, console);
+    let unfinished = saved_state::unfinished(console);
     if unfinished.is_empty() {
-        runner.say("nothing is left to do: no run of this step is known to be going on");
+        console.log("nothing is left to do: no run of this step is known to be going on");
         return Verdict::Passed;
     }
     let mut request = match input::read(&raw_request, environment) {
         Ok((request, _)) => request,
         Err(complaints) => {
             for complaint in &complaints {
-                runner.error(&complaint.title(), &complaint.message);
+                console.error(&complaint.title(), &complaint.message);
             }
             return Verdict::Failed;
         }
@@ -44,7 +43,7 @@ pub(crate) async fn run<W: Write>(
     for (_, left) in &unknown {
         let text = "its inputs are different now, so nothing of it can be cancelled";
         warn(
-            runner,
+            console,
             &left.target,
             text,
             left.runs.iter().map(|run| &run.url),
@@ -55,37 +54,37 @@ pub(crate) async fn run<W: Write>(
             request.targets[*index].spec.set_marker(marker);
         }
     }
-    runner.say("the job was cancelled: checking runs of this step that may still be going on");
-    let tell = |index: usize, event: &Event<'_>| say(runner, &request.targets[index], event);
-    let finished = second_chance::run(&request, &known, shutdown, &tell).await;
+    console.log("the job was cancelled: checking runs of this step that may still be going on");
+    let log = |index: usize, event: &Event<'_>| log(console, &request.targets[index], event);
+    let finished = second_chance::run(&request, &known, shutdown, &log).await;
     let mut verdict = if unknown.is_empty() {
         Verdict::Passed
     } else {
         Verdict::Failed
     };
     for ((index, left), finished) in known.iter().zip(&finished) {
-        if !is_over(runner, &request, *index, left, finished) {
+        if !is_over(console, &request, *index, left, finished) {
             verdict = Verdict::Failed;
         }
     }
     verdict
 }
 
-fn say<W: Write>(runner: &Runner<W>, target: &Target, event: &Event<'_>) {
+fn log(console: &Console, target: &Target, event: &Event<'_>) {
     if let Event::Minted(secret) = event {
-        runner.mask(secret);
+        console.mask(secret);
     }
     if let Event::Trace(text) = event {
-        runner.debug(*text);
+        console.debug(*text);
     }
     if let Some(line) = report::line(target, event) {
-        runner.say(&line);
+        console.log(&line);
     }
 }
 
 /// Reports what became of a target. Says whether all that it started is over.
-fn is_over<W: Write>(
-    runner: &Runner<W>,
+fn is_over(
+    console: &Console,
     request: &Request,
     index: usize,
     left: &Unfinished,
@@ -96,7 +95,12 @@ fn is_over<W: Write>(
         Ok(finished) => finished,
         Err(error) => {
             let text = format!("what it started could not be checked: {}", error.message());
-            warn(runner, &target, &text, left.runs.iter().map(|run| &run.url));
+            warn(
+                console,
+                &target,
+                &text,
+                left.runs.iter().map(|run| &run.url),
+            );
             return false;
         }
     };
@@ -108,10 +112,10 @@ fn is_over<W: Write>(
             (Some(why), _) => {
                 is_over = false;
                 let text = format!("{run} may still be going on: {why}");
-                warn(runner, &target, &text, [&run.url]);
+                warn(console, &target, &text, [&run.url]);
             }
             (None, Some(conclusion)) => {
-                runner.say(&format!("{target}: {run} is over: {conclusion}"));
+                console.log(&format!("{target}: {run} is over: {conclusion}"));
             }
             (None, None) => {}
         }
@@ -132,7 +136,7 @@ fn is_over<W: Write>(
             }
         };
         warn(
-            runner,
+            console,
             &target,
             &text,
             finished.unsure.iter().map(|run| &run.url),
@@ -141,13 +145,13 @@ fn is_over<W: Write>(
     is_over
 }
 
-fn warn<'a, W: Write>(
-    runner: &Runner<W>,
+fn warn<'a>(
+    console: &Console,
     target: &str,
     text: &str,
     urls: impl IntoIterator<Item = &'a String>,
 ) {
     let urls: Vec<_> = urls.into_iter().map(String::as_str).collect();
     let text = [&[text], urls.as_slice()].concat().join("\n");
-    runner.warning(target, &format!("{target}: {text}"));
+    console.warning(target, &format!("{target}: {text}"));
 }

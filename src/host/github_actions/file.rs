@@ -1,10 +1,12 @@
-//! The format of the runner's files: `GITHUB_OUTPUT` entries and the job summary's size; and what is said where they
-//! cannot be written.
+//! The format of the runner's files: entries of `GITHUB_OUTPUT` and `GITHUB_STATE`, and the job summary's size; and what to
+//! report if they can't be written.
 
 use std::io::{Error, ErrorKind};
 use std::path::Path;
 
 use uuid::Uuid;
+
+use crate::host::Unwritable;
 
 /// Above this many bytes the runner drops a summary whole.
 pub(super) const MAX_SUMMARY: usize = 1_048_576;
@@ -36,8 +38,8 @@ pub(super) fn fit(text: &str, taken: usize) -> String {
     format!("{}{CUT}", &text[..end])
 }
 
-/// Title and text, where the file that a variable names cannot be written.
-pub(super) fn unwritable(variable: &str, path: &Path, error: &Error) -> (String, String) {
+/// Why the file that a variable names can't be written, and what to do.
+pub(super) fn unwritable(variable: &str, path: &Path, error: &Error) -> Unwritable {
     let path = path.display();
     let is_one_of = |kinds: &[ErrorKind]| kinds.contains(&error.kind());
     let hint = if is_one_of(&[ErrorKind::PermissionDenied]) {
@@ -51,10 +53,10 @@ pub(super) fn unwritable(variable: &str, path: &Path, error: &Error) -> (String,
     } else {
         format!("make `{variable}` name a file that can be appended to, or unset it")
     };
-    (
-        format!("{variable} can't be written"),
-        format!("`{variable}`: {path} can't be written: {error}\nhint: {hint}"),
-    )
+    Unwritable {
+        title: format!("{variable} can't be written"),
+        message: format!("`{variable}`: {path} can't be written: {error}\nhint: {hint}"),
+    }
 }
 
 #[cfg(test)]

@@ -1,0 +1,272 @@
+//! The one way to the user, on every host: takes secrets out of all that the step says and leaves behind, keeps it from
+//! becoming a command, cuts it, gives it the form that the host wants, and prints it. Nothing else prints.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashSet;
+use std::fmt;
+use std::io::Write;
+
+use super::redactor::Redactor;
+use super::{Host, Severity, Unwritable, neutral};
+use crate::model::Secret;
+use crate::text::untrusted::cut;
+
+/// Shorter secrets aren't hidden, in characters: that would garble the log and drop outputs.
+const MIN_SECRET: usize = 4;
+
+/// Everything that a user sees goes through this.
+pub(crate) struct Console {
+    host: Box<dyn Host>,
+    writer: RefCell<Box<dyn Write>>,
+    /// Lines that are printed together: each by itself would be a system call.
+    buffer: RefCell<Option<String>>,
+    redactor: RefCell<Redactor>,
+    /// Lines that the host was asked to mask as well.
+    masked: RefCell<HashSet<String>>,
+    lost_output: Cell<bool>,
+    lost_summary: Cell<bool>,
+    lost_state: Cell<bool>,
+}
+
+impl Console {
+    pub(crate) fn new(host: Box<dyn Host>, writer: impl Write + 'static) -> Self {
+        Self {
+            host,
+            writer: RefCell::new(Box::new(writer)),
+            buffer: RefCell::default(),
+            redactor: RefCell::default(),
+            masked: RefCell::default(),
+            lost_output: Cell::default(),
+            lost_summary: Cell::default(),
+            lost_state: Cell::default(),
+        }
+    }
+
+    pub(crate) fn host(&self) -> &dyn Host {
+        &*self.host
+    }
+
+    /// Takes a secret out of everything that is printed or written from now on, and has the host do the same. Returns
+    /// `false` if none of its lines is long enough for that.
+    pub(crate) fn mask(&self, secret: &Secret) -> bool {
+        let whole = secret.expose();
+        let is_long = |text: &&str| text.chars().count() >= MIN_SECRET;
+        let mut redactor = self.redactor.borrow_mut();
+        if is_long(&whole.trim()) {
+            redactor.add(whole);
+        }
+        let mut masked = self.masked.borrow_mut();
+        let lines = whole.split(['\r', '\n']).map(str::trim).filter(is_long);
+        let mut has_line = false;
+        for line in lines {
+            has_line = true;
+            redactor.add(line);
+            // Line by line: given all of them at once, a host may mask each one, however short.
+            if masked.insert(line.to_owned())
+                && let Some(mask) = self.host.mask(line)
+            {
+                self.print(&mask);
+            }
+        }
+        has_line
+    }
+
+    /// The text without the secrets in it. What goes into a format with escapes of its own, such as JSON or Markdown, must
+    /// come by here before it's escaped. `untrusted.rs` may have cut and tidied it before.
+    pub(crate) fn hide(&self, text: &str) -> String {
+        self.redactor.borrow_mut().hide(text)
+    }
+
+    /// Plain text for the log.
+    pub(crate) fn log(&self, text: &str) {
+        for line in neutral::lines(&self.hide(text)) {
+            self.print(&line);
+        }
+    }
+
+    /// What is logged inside belongs together. Groups don't nest.
+    pub(crate) fn group(&self, title: &str, inside: impl FnOnce()) {
+        let (opening, closing) = self.host.group(&self.safe(title));
+        self.buffer.replace(Some(String::new()));
+        self.print(&opening);
+        inside();
+        if let Some(closing) = closing {
+            self.print(&closing);
+        }
+        if let Some(buffer) = self.buffer.take() {
+            self.write(&buffer);
+        }
+    }
+
+    /// A group of other people's lines.
+    pub(crate) fn quote(&self, title: &str, text: &str) {
+        self.group(title, || {
+            for line in self.hide(text).split(['\n', '\r']) {
+                // The prefix keeps it from being a command, and keeps its leading spaces.
+                self.print(&format!("| {}", neutral::neutral(line)));
+            }
+        });
+    }
+
+    pub(crate) fn error(&self, title: &str, message: &str) {
+        self.annotate(Severity::Error, title, message);
+    }
+
+    pub(crate) fn warning(&self, title: &str, message: &str) {
+        self.annotate(Severity::Warning, title, message);
+    }
+
+    /// Printed only if the user asked for debug messages.
+    pub(crate) fn debug(&self, message: fmt::Arguments<'_>) {
+        if self.host.is_debug() {
+            let message = self.safe(&message.to_string());
+            self.print(&self.host.debug(&message));
+        }
+    }
+
+    /// The one error of a panic. The panic's own message isn't shown: it may quote a secret.
+    pub(crate) fn panicked(&self, location: &str) {
+        let message = format!(
+            "this is a bug of the action, at {location}; a pipeline may have been started. Please report it with the log"
+        );
+        self.error("trigger-pipeline panicked", &message);
+    }
+
+    /// Makes sure that outputs and summary can be written, with what the outputs are if nothing follows. If they can't be,
+    /// that is reported: see [`Console::lost_output`].
+    pub(crate) fn open<'a>(&self, outputs: impl IntoIterator<Item = (&'a str, String)>) {
+        self.early_outputs(outputs);
+        self.summary("");
+    }
+
+    /// Sets the final outputs of the step. If the host can't keep them, they are printed. Values are taken as they are: see
+    /// [`Console::hide`].
+    pub(crate) fn outputs<'a>(&self, outputs: impl IntoIterator<Item = (&'a str, String)>) {
+        let outputs: Vec<_> = outputs.into_iter().collect();
+        if !self.set_outputs(&outputs) {
+            for (name, value) in outputs {
+                self.log(&format!("{name}={value}"));
+            }
+        }
+    }
+
+    /// Sets outputs that are set again at the end, so that they survive whatever happens until then.
+    pub(crate) fn early_outputs<'a>(&self, outputs: impl IntoIterator<Item = (&'a str, String)>) {
+        self.set_outputs(&outputs.into_iter().collect::<Vec<_>>());
+    }
+
+    /// Returns whether they are set. After a failure none are set any more: the last entry may be incomplete.
+    fn set_outputs(&self, outputs: &[(&str, String)]) -> bool {
+        if self.lost_output.get() {
+            return false;
+        }
+        self.host.set_outputs(outputs).unwrap_or_else(|unwritable| {
+            self.lose(&self.lost_output, Severity::Error, &unwritable);
+            false
+        })
+    }
+
+    /// Appends to the summary. The text is taken as it is: see [`Console::hide`].
+    pub(crate) fn summary(&self, markdown: &str) {
+        if !self.lost_summary.get()
+            && let Err(unwritable) = self.host.append_summary(markdown)
+        {
+            self.lose(&self.lost_summary, Severity::Warning, &unwritable);
+        }
+    }
+
+    /// Saves a string under a number for the step's second chance; an empty one takes back what was saved before. There
+    /// must be no secret in it.
+    pub(crate) fn save_state(&self, number: usize, text: &str) {
+        if !self.lost_state.get()
+            && let Err(unwritable) = self.host.save_state(number, text)
+        {
+            self.lose(&self.lost_state, Severity::Warning, &unwritable);
+        }
+    }
+
+    /// Whether an output was lost: a step that can't report its results hasn't succeeded.
+    pub(crate) fn lost_output(&self) -> bool {
+        self.lost_output.get()
+    }
+
+    fn lose(&self, lost: &Cell<bool>, severity: Severity, unwritable: &Unwritable) {
+        lost.set(true);
+        self.annotate(severity, &unwritable.title, &unwritable.message);
+    }
+
+    fn annotate(&self, severity: Severity, title: &str, message: &str) {
+        let (title, message) = (self.safe(title), self.safe(message));
+        let message = cut(&message, self.host.limits().annotation);
+        self.print(&self.host.annotation(severity, &title, &message));
+    }
+
+    /// Text for the host to give a form to.
+    fn safe(&self, text: &str) -> String {
+        neutral::neutral(&self.hide(text))
+    }
+
+    fn print(&self, line: &str) {
+        if let Some(buffer) = self.buffer.borrow_mut().as_mut() {
+            buffer.push_str(line);
+            buffer.push('\n');
+            return;
+        }
+        self.write(&format!("{line}\n"));
+    }
+
+    /// If standard output is closed, there is nobody to report that to; the pipeline matters more.
+    fn write(&self, text: &str) {
+        let mut writer = self.writer.borrow_mut();
+        let _ = writer
+            .write_all(text.as_bytes())
+            .and_then(|()| writer.flush());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::host;
+    use crate::testing::{Printed, arbitrary};
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_secret_is_taken_out_whole_even_where_another_is_part_of_it() {
+        let printed = Printed::default();
+        let console = Console::new(host::detect(&BTreeMap::new()), printed.clone());
+        for secret in ["word", "password\"1\"", "a\nlong-line\nb"] {
+            assert!(console.mask(&Secret::new(secret)));
+        }
+        for short in ["abc", "", "abc\n{\r\n  }  ", "ä\u{3b1}b"] {
+            assert!(!console.mask(&Secret::new(short)), "{short}");
+        }
+        console.log("password\"1\" password\\\"1\\\" word long-line");
+        assert_eq!(printed.text(), "*** *** *** ***\n");
+    }
+
+    proptest! {
+        #[test]
+        fn printing_never_panics(
+            secrets in prop::collection::vec(arbitrary::text(), 0..4),
+            texts in prop::collection::vec(arbitrary::text(), 1..3),
+            actions in prop_oneof![Just("true"), Just("")],
+        ) {
+            let environment = [("GITHUB_ACTIONS", actions), ("RUNNER_DEBUG", "1")];
+            let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned()));
+            let console = Console::new(host::detect(&environment.into()), Printed::default());
+            for secret in &secrets {
+                console.mask(&Secret::new(secret.as_str()));
+            }
+            let all = [secrets.concat(), texts.concat(), secrets.join("\n")];
+            for text in texts.iter().chain(&all) {
+                console.log(text);
+                console.debug(format_args!("{text}"));
+                console.quote(text, text);
+                console.error(text, text);
+            }
+        }
+    }
+}

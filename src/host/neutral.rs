@@ -1,0 +1,63 @@
+//! Keeps other people's text from becoming a command of a CI system. This is the same on every host: a terminal may be a
+//! script within a job, whose log is parsed all the same. Pure: nothing is printed here.
+
+use crate::text::untrusted::visible;
+
+/// Text of any origin as lines that are safe to print.
+///
+/// GitHub's runner takes `::` for a command after leading spaces, and the older `##[` anywhere in a line; a lone CR ends a
+/// line for it. So the text is split at CR and LF, a line that could be a command and every line after the first get a
+/// visible prefix, and `##[` is broken up.
+pub(super) fn lines(text: &str) -> Vec<String> {
+    let text = text.replace("\r\n", "\n");
+    text.split(['\r', '\n'])
+        .enumerate()
+        .map(|(index, line)| {
+            let line = neutral(line);
+            if index > 0 || line.trim_start().starts_with("::") {
+                format!("| {line}")
+            } else {
+                line
+            }
+        })
+        .collect()
+}
+
+/// One line or one command's data: unseen characters are shown, and the older form of a command is broken up.
+pub(super) fn neutral(line: &str) -> String {
+    visible(line).replace("##[", "##\\[")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn text_cannot_become_a_command() {
+        assert_eq!(lines("  ::error::x"), ["|   ::error::x"]);
+        assert_eq!(
+            lines("a\r::set-output name=x::y"),
+            ["a", "| ::set-output name=x::y"]
+        );
+        assert_eq!(lines("a ##[add-mask]b"), ["a ##\\[add-mask]b"]);
+        assert_eq!(lines("\u{1b}[31mred"), ["\\u{1b}[31mred"]);
+        assert_eq!(lines("###[\u{202e}##["), ["###\\[\\u{202e}##\\["]);
+        assert_eq!(lines("a\r\nb"), ["a", "| b"]);
+    }
+
+    /// What GitHub's runner would take a printed line for.
+    fn is_command(line: &str) -> bool {
+        line.trim_start().starts_with("::") || line.contains("##[")
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_is_a_command(text in r"(::|##|\[|\]|[ \t\r\n]|add-mask|error|\PC|\pC){0,40}") {
+            for line in lines(&text) {
+                prop_assert!(!is_command(&line), "{line:?}");
+                prop_assert!(!line.contains(['\r', '\n']));
+            }
+        }
+    }
+}
