@@ -10,6 +10,7 @@ use crate::engine::batch::{self, TargetReport};
 use crate::engine::shutdown::Shutdown;
 use crate::host::Console;
 use crate::input::{self, InputError, RawRequest};
+use crate::model::Caller;
 use crate::providers::target::Target;
 use crate::report::{self, Annotation};
 use progress_log::ProgressLog;
@@ -29,15 +30,17 @@ pub(crate) async fn run(
     console: &Console,
     shutdown: &Shutdown,
 ) -> Verdict {
-    let raw_request = RawRequest::from_environment(environment);
-    mask(&raw_request, environment, console);
+    let raw_request = RawRequest::new(&console.host().inputs());
+    let caller = console.host().caller();
+    mask(&raw_request, &caller, environment, console);
     // Found out now, or else only when something has been started.
     console.open(report::first_outputs());
 
-    if let Some(complaint) = input::refuse_arguments(arguments) {
+    if let Some(complaint) = input::refuse_arguments(arguments, console.host().how_to_set_inputs())
+    {
         return complain(&[complaint], console);
     }
-    let (mut request, warnings) = match input::read(&raw_request, environment) {
+    let (mut request, warnings) = match input::read(&raw_request, &caller, environment) {
         Ok(read) if !console.lost_output() => read,
         Ok(_) => return nothing_was_sent(console),
         Err(complaints) => return complain(&complaints, console),
@@ -63,7 +66,12 @@ pub(crate) async fn run(
 }
 
 /// Before anything else is printed.
-fn mask(raw_request: &RawRequest, environment: &BTreeMap<String, String>, console: &Console) {
+fn mask(
+    raw_request: &RawRequest,
+    caller: &Caller,
+    environment: &BTreeMap<String, String>,
+    console: &Console,
+) {
     let mut warnings = Vec::new();
     let inputs = raw_request.secrets().into_iter();
     let inputs = inputs.map(|(name, secret)| (format!("input {name}"), secret));
@@ -73,7 +81,10 @@ fn mask(raw_request: &RawRequest, environment: &BTreeMap<String, String>, consol
         let warn = |text: &str| warnings.push((title, text.to_owned()));
         match secret.expose() {
             "" | "null" => {
-                warn("a secret in it is empty or `null`: is it set? Forks and Dependabot get none");
+                let or_withheld = caller.or_withheld();
+                warn(&format!(
+                    "a secret in it is empty or `null`: it is not set{or_withheld}"
+                ));
             }
             text if !console.mask(&secret) => {
                 let each = if text.trim().contains(['\r', '\n']) {

@@ -12,11 +12,23 @@ pub(crate) use console::Console;
 use github_actions::GitHubActions;
 use terminal::Terminal;
 
+use crate::model::Caller;
+
 /// A host: what it knows of the step, the form that it gives to what the step says, and what it keeps of it.
 ///
 /// A host prints nothing: [`Console`] does. What a host is given has no secret in it, and titles and messages can't be
 /// taken for a command, but may have line breaks. The defaults are for a host that has no such thing.
 pub(crate) trait Host {
+    /// The inputs that were given, by name.
+    fn inputs(&self) -> BTreeMap<String, String>;
+
+    /// How to set an input here, for those who tried it with a command-line argument.
+    fn how_to_set_inputs(&self) -> &'static str;
+
+    fn caller(&self) -> Caller {
+        Caller::default()
+    }
+
     /// Whether everybody can read the repository in which the step runs. Unless that's certain, it isn't so.
     fn is_public(&self) -> bool {
         false
@@ -108,6 +120,15 @@ pub(crate) struct Unwritable {
 pub(crate) fn detect(environment: &BTreeMap<String, String>) -> Box<dyn Host> {
     match GitHubActions::detect(environment) {
         Some(host) => Box::new(host),
-        None => Box::new(Terminal),
+        None => Box::new(Terminal::new(environment)),
     }
+}
+
+/// Inputs that are environment variables: `INPUT_` and the name in upper case, dashes kept.
+fn input_variables(environment: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let inputs = environment.iter().filter_map(|(variable, value)| {
+        let name = variable.strip_prefix("INPUT_")?.to_lowercase();
+        Some((name, value.clone()))
+    });
+    inputs.collect()
 }

@@ -1,4 +1,4 @@
-//! `INPUT_*` to a [`Request`], or every complaint at once. Nothing is read but the environment given.
+//! Inputs to a [`Request`], or every complaint at once. Nothing is read but what is given.
 
 mod credential;
 mod document;
@@ -30,6 +30,7 @@ use location::Location;
 pub(crate) use proxies::proxy_secrets;
 pub(crate) use targets::{RawRequest, Warning};
 
+use crate::model::{Caller, EnvironmentVariable};
 use crate::providers::any::ProviderKind;
 use crate::providers::target::{Mode, OnFailure, Request, Server, Target};
 
@@ -38,46 +39,36 @@ const DEFAULT_MAX_PARALLEL: NonZeroUsize = NonZeroUsize::new(8).unwrap();
 /// More would not be faster anywhere: each of them is a connection of its own.
 const MAX_MAX_PARALLEL: usize = 1_000;
 
-/// Where the workflow itself runs.
-pub(crate) struct HostRepository {
+/// Where the step itself runs.
+struct HostRepository {
     server: Server,
-    /// `None` by hand.
     repository: Option<String>,
-    /// The forge, if it isn't GitHub: others run the same workflows but have other APIs.
+    /// The forge, if it isn't GitHub.
     forge: Option<&'static str>,
+    /// Why a secret may be missing, to follow "is not set".
+    or_withheld: String,
 }
 
-/// Variables that runners of other forges set beside GitHub's. Forgejo sets Gitea's too.
-const FORGES: [(&str, &str); 2] = [("FORGEJO_ACTIONS", "Forgejo"), ("GITEA_ACTIONS", "Gitea")];
-
 impl HostRepository {
-    /// Reads `GITHUB_SERVER_URL`, `GITHUB_API_URL`, `GITHUB_REPOSITORY` and which forge it is; by hand it is github.com.
-    pub(crate) fn from_environment(environment: &BTreeMap<String, String>) -> Checked<Self> {
-        let get = |name: &str| {
-            environment
-                .get(name)
-                .map(String::as_str)
-                .filter(|value| !value.is_empty())
+    /// Without a server it's github.com.
+    fn read(caller: &Caller) -> Checked<Self> {
+        let url = |variable: &EnvironmentVariable| {
+            location::server_address(&variable.value)
+                .map_err(|message| vec![InputError::of_variable(variable.name, message)])
         };
-        let url = |name: &str, text: &str| {
-            location::server_address(text)
-                .map_err(|message| vec![InputError::of_variable(name, message)])
+        let web = match &caller.server_url {
+            Some(variable) => url(variable)?,
+            None => location::fixed("https://github.com"),
         };
-        let web = url(
-            "GITHUB_SERVER_URL",
-            get("GITHUB_SERVER_URL").unwrap_or("https://github.com"),
-        )?;
-        let api = match get("GITHUB_API_URL") {
-            Some(text) => url("GITHUB_API_URL", text)?,
+        let api = match &caller.api_url {
+            Some(variable) => url(variable)?,
             None => location::api_address(ProviderKind::GitHub, &web),
         };
         Ok(Self {
             server: Server { web, api },
-            repository: get("GITHUB_REPOSITORY").map(str::to_owned),
-            forge: FORGES
-                .into_iter()
-                .find(|(variable, _)| get(variable).is_some_and(|value| value != "false"))
-                .map(|(_, name)| name),
+            repository: caller.repository.clone(),
+            forge: caller.forge,
+            or_withheld: caller.or_withheld(),
         })
     }
 
@@ -93,7 +84,10 @@ impl HostRepository {
 
 /// Complains about command-line arguments: everything is set by inputs, and ignoring an argument like `--dry-run` would
 /// start a run that nobody wanted.
-pub(crate) fn refuse_arguments(arguments: &[String]) -> Option<InputError> {
+pub(crate) fn refuse_arguments(
+    arguments: &[String],
+    how_to_set_inputs: &str,
+) -> Option<InputError> {
     let first = arguments.first()?;
     let flag = first.split('=').next().unwrap_or_default();
     let is_flag = |text: &str| {
@@ -105,14 +99,15 @@ pub(crate) fn refuse_arguments(arguments: &[String]) -> Option<InputError> {
     };
     // Anything but the name of a flag may be a secret.
     let name = if is_flag(flag) { flag } else { "1" };
-    let remedy = "the command line takes no arguments: set inputs instead, and in a workflow remove `args` under `with:`";
-    Some(InputError::of_argument(name, remedy))
+    let message = format!("the command line takes no arguments: {how_to_set_inputs}");
+    Some(InputError::of_argument(name, message))
 }
 
-/// Makes a request of the inputs and of the environment in which they stand, with what seems strange about it.
-/// Errors are all that is wrong with them, at least one.
+/// Makes a request of the inputs, of what the host says of the job, and of the variables that name proxies, with what
+/// seems strange about it. Errors are all that is wrong with them, at least one.
 pub(crate) fn read(
     raw_request: &RawRequest,
+    caller: &Caller,
     environment: &BTreeMap<String, String>,
 ) -> Checked<(Request, Vec<Warning>)> {
     let step = &raw_request.step;
@@ -122,7 +117,7 @@ pub(crate) fn read(
     let proxies = errors.take(proxies::read(environment));
     let max_parallel = errors.take(max_parallel(step));
     let on_failure = errors.take(on_failure(step));
-    let host_repository = errors.take(HostRepository::from_environment(environment));
+    let host_repository = errors.take(HostRepository::read(caller));
     // With a misspelt `targets`, nobody knows what the step's other inputs are for.
     let host_repository = host_repository.filter(|_| !step.is_unknown("targets"));
     let targets = host_repository

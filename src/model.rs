@@ -1,5 +1,6 @@
 //! Nouns without input or output, which know no provider and no host.
 
+mod caller;
 mod event;
 mod outcome;
 mod run;
@@ -7,6 +8,7 @@ mod secret;
 mod snapshot;
 mod wait_options;
 
+pub(crate) use caller::{Caller, EnvironmentVariable};
 pub(crate) use event::{Event, News, Sink};
 pub(crate) use outcome::{End, Failure};
 pub(crate) use run::{Conclusion, MatchedBy, Outcome, Run, State};

@@ -20,14 +20,15 @@ pub(crate) async fn run(
     console: &Console,
     shutdown: &Shutdown,
 ) -> Verdict {
-    let raw_request = RawRequest::from_environment(environment);
-    mask(&raw_request, environment, console);
+    let raw_request = RawRequest::new(&console.host().inputs());
+    let caller = console.host().caller();
+    mask(&raw_request, &caller, environment, console);
     let unfinished = saved_state::unfinished(console);
     if unfinished.is_empty() {
         console.log("nothing is left to do: no run of this step is known to be going on");
         return Verdict::Passed;
     }
-    let mut request = match input::read(&raw_request, environment) {
+    let mut request = match input::read(&raw_request, &caller, environment) {
         Ok((request, _)) => request,
         Err(complaints) => {
             for complaint in &complaints {

@@ -10,13 +10,20 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::{Host, Limits, Severity, Unwritable};
+use super::{Host, Limits, Severity, Unwritable, input_variables};
+use crate::model::{Caller, EnvironmentVariable};
 use command::command;
 
 /// The runner puts what was saved into variables that begin like this.
 const STATE_PREFIX: &str = "STATE_";
 /// How the names of saved strings begin.
 const SAVED_PREFIX: &str = "target_";
+
+/// The runner's own keys of `with:`, which reach a container action as inputs do.
+const RUNNERS_OWN: [&str; 2] = ["args", "entrypoint"];
+
+/// Variables that the runners of other forges set beside GitHub's. Forgejo sets Gitea's too.
+const FORGES: [(&str, &str); 2] = [("FORGEJO_ACTIONS", "Forgejo"), ("GITEA_ACTIONS", "Gitea")];
 
 pub(super) struct GitHubActions {
     environment: BTreeMap<String, String>,
@@ -34,6 +41,11 @@ impl GitHubActions {
     fn get(&self, name: &str) -> Option<&str> {
         let value = self.environment.get(name)?;
         (!value.is_empty()).then_some(value)
+    }
+
+    fn variable(&self, name: &'static str) -> Option<EnvironmentVariable> {
+        let value = self.get(name)?.to_owned();
+        Some(EnvironmentVariable { name, value })
     }
 
     fn path(&self, variable: &str) -> Option<PathBuf> {
@@ -57,6 +69,27 @@ impl GitHubActions {
 }
 
 impl Host for GitHubActions {
+    fn inputs(&self) -> BTreeMap<String, String> {
+        let mut inputs = input_variables(&self.environment);
+        inputs.retain(|name, _| !RUNNERS_OWN.contains(&name.as_str()));
+        inputs
+    }
+
+    fn how_to_set_inputs(&self) -> &'static str {
+        "set inputs instead, and in a workflow remove `args` under `with:`"
+    }
+
+    fn caller(&self) -> Caller {
+        let is_set = |(variable, _): &(&str, _)| self.get(variable).is_some_and(|is| is != "false");
+        Caller {
+            server_url: self.variable("GITHUB_SERVER_URL"),
+            api_url: self.variable("GITHUB_API_URL"),
+            repository: self.get("GITHUB_REPOSITORY").map(str::to_owned),
+            forge: FORGES.into_iter().find(is_set).map(|(_, name)| name),
+            secrets_withheld_from: Some("forks and Dependabot"),
+        }
+    }
+
     /// By the event that started the workflow.
     fn is_public(&self) -> bool {
         #[derive(Deserialize)]
@@ -153,11 +186,39 @@ mod tests {
     use crate::testing::{Printed, arbitrary};
     use proptest::prelude::*;
 
+    fn host(variables: &[(&str, &str)]) -> GitHubActions {
+        let variables = [&[("GITHUB_ACTIONS", "true")], variables].concat();
+        let variables = variables.into_iter();
+        let environment = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        GitHubActions::detect(&environment.collect()).unwrap()
+    }
+
     fn console() -> (Console, Printed) {
-        let environment = BTreeMap::from([("GITHUB_ACTIONS".to_owned(), "true".to_owned())]);
-        let host = GitHubActions::detect(&environment).unwrap();
         let printed = Printed::default();
-        (Console::new(Box::new(host), printed.clone()), printed)
+        (Console::new(Box::new(host(&[])), printed.clone()), printed)
+    }
+
+    #[test]
+    fn inputs_are_what_stands_under_with() {
+        let host = host(&[
+            ("INPUT_EVENT-TYPE", "deploy"),
+            ("INPUT_REF", ""),
+            ("INPUT_ARGS", "--dry-run"),
+            ("RUNNER_OS", "Linux"),
+        ]);
+        let inputs = [("event-type", "deploy"), ("ref", "")];
+        let inputs = inputs.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        assert_eq!(host.inputs(), BTreeMap::from(inputs));
+    }
+
+    #[test]
+    fn what_was_saved_is_read_by_its_number() {
+        let host = host(&[
+            ("STATE_target_2", "a"),
+            ("STATE_target_10", ""),
+            ("STATE_other", "b"),
+        ]);
+        assert_eq!(host.saved_state(), BTreeMap::from([(2, "a".to_owned())]));
     }
 
     #[test]

@@ -1,10 +1,30 @@
 //! A person at a terminal, or a script: plain lines, and the outputs are printed.
 
-use super::{Host, Severity, neutral};
+use std::collections::BTreeMap;
 
-pub(super) struct Terminal;
+use super::{Host, Severity, input_variables, neutral};
+
+pub(super) struct Terminal {
+    inputs: BTreeMap<String, String>,
+}
+
+impl Terminal {
+    pub(super) fn new(environment: &BTreeMap<String, String>) -> Self {
+        Self {
+            inputs: input_variables(environment),
+        }
+    }
+}
 
 impl Host for Terminal {
+    fn inputs(&self) -> BTreeMap<String, String> {
+        self.inputs.clone()
+    }
+
+    fn how_to_set_inputs(&self) -> &'static str {
+        "set inputs as environment variables instead, such as `INPUT_EVENT-TYPE` for `event-type`"
+    }
+
     fn annotation(&self, severity: Severity, title: &str, message: &str) -> String {
         lines(&format!("{}: {title}: {message}", severity.as_str()))
     }
@@ -28,7 +48,7 @@ mod tests {
     #[test]
     fn a_person_sees_plain_lines_and_no_secret() {
         let printed = Printed::default();
-        let console = Console::new(Box::new(Terminal), printed.clone());
+        let console = Console::new(Box::new(Terminal::new(&BTreeMap::new())), printed.clone());
         assert!(console.mask(&Secret::new("hunter2")));
         console.error("input wait", "it must be `true`\n::not `hunter2`");
         console.warning("a", "b");

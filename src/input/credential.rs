@@ -37,8 +37,12 @@ const PREFIXES: [(&str, ProviderKind); 15] = [
 
 const TRIGGER_TOKEN_PREFIX: &str = "glptt-";
 
-const EMPTY: &str =
-    "it is empty: the secret is not set, or withheld, as it is from forks and Dependabot";
+/// Complains about a credential that is there, but empty.
+fn empty<T>(input: &str, host_repository: &HostRepository) -> Checked<T> {
+    let or_withheld = &host_repository.or_withheld;
+    let message = format!("it is empty: the secret is not set{or_withheld}");
+    complain(input, message)
+}
 
 /// What the `token` input says.
 enum Token {
@@ -89,7 +93,7 @@ pub(super) fn github(
 ) -> Checked<GitHubCredential> {
     let mut errors = Errors::default();
     let token = errors.take(token(inputs, ProviderKind::GitHub));
-    let app = errors.take(app(inputs));
+    let app = errors.take(app(inputs, host_repository));
     let credential = token.zip(app).and_then(|(token, app)| {
         errors.take(match (token, app) {
             (Token::RawRequest(_), Some(_)) => complain(
@@ -98,7 +102,7 @@ pub(super) fn github(
             ),
             (_, Some(app)) => Ok(GitHubCredential::App(app)),
             (Token::RawRequest(token), None) => Ok(GitHubCredential::Token(token)),
-            (Token::Empty, None) => complain("token", EMPTY),
+            (Token::Empty, None) => empty("token", host_repository),
             (Token::NotGiven { own }, None) => match place {
                 Some(place) => workflow_token(own, inputs, host_repository, place),
                 None => Err(Vec::new()),
@@ -108,7 +112,7 @@ pub(super) fn github(
     errors.finish(|| credential)
 }
 
-fn app(inputs: &Inputs) -> Checked<Option<App>> {
+fn app(inputs: &Inputs, host_repository: &HostRepository) -> Checked<Option<App>> {
     match (inputs.get("client-id"), inputs.written("private-key")) {
         (None, None) => Ok(None),
         (Some(client_id), Some(key)) => {
@@ -118,7 +122,7 @@ fn app(inputs: &Inputs) -> Checked<Option<App>> {
                 private_key,
             }))
         }
-        (Some(_), None) if inputs.is_empty("private-key") => complain("private-key", EMPTY),
+        (Some(_), None) if inputs.is_empty("private-key") => empty("private-key", host_repository),
         (Some(_), None) => complain("private-key", "it is needed with `client-id`"),
         (None, Some(_)) => complain("client-id", "it is needed with `private-key`"),
     }
@@ -158,7 +162,10 @@ fn workflow_token(
     complain("token", message)
 }
 
-pub(super) fn gitlab(inputs: &Inputs) -> Checked<GitLabCredential> {
+pub(super) fn gitlab(
+    inputs: &Inputs,
+    host_repository: &HostRepository,
+) -> Checked<GitLabCredential> {
     let mut errors = Errors::default();
     let token = errors.take(token(inputs, ProviderKind::GitLab));
     let trigger = errors.take(trigger_token(inputs));
@@ -185,10 +192,13 @@ pub(super) fn gitlab(inputs: &Inputs) -> Checked<GitLabCredential> {
                 })
             }
             (None, Token::RawRequest(token)) => Ok(GitLabCredential::Access(token)),
-            (None, Token::Empty) => complain("token", EMPTY),
+            (None, Token::Empty) => empty("token", host_repository),
             (None, Token::NotGiven { .. }) => complain(
                 "token",
-                "a GitLab access token is needed, or a `trigger-token`. If one was meant to be there, its secret is not set, or withheld, as it is from forks and Dependabot",
+                format!(
+                    "a GitLab access token is needed, or a `trigger-token`. If one was meant to be there, its secret is not set{}",
+                    host_repository.or_withheld
+                ),
             ),
         })
     });
@@ -212,11 +222,14 @@ pub(super) fn is_trigger_token(token: &str) -> bool {
     token.starts_with(TRIGGER_TOKEN_PREFIX)
 }
 
-pub(super) fn bitbucket(inputs: &Inputs) -> Checked<BitbucketCredential> {
+pub(super) fn bitbucket(
+    inputs: &Inputs,
+    host_repository: &HostRepository,
+) -> Checked<BitbucketCredential> {
     let mut errors = Errors::default();
     let token = errors.take(match token(inputs, ProviderKind::Bitbucket) {
         Ok(Token::RawRequest(token)) => Ok(token),
-        Ok(Token::Empty) => complain("token", EMPTY),
+        Ok(Token::Empty) => empty("token", host_repository),
         Ok(Token::NotGiven { .. }) => complain(
             "token",
             "a Bitbucket access token is needed, or an API token together with `email`",

@@ -1,4 +1,4 @@
-//! The environment's `INPUT_*` as named values: trimmed, empty meaning unset, nothing interpreted.
+//! The inputs as named values: trimmed, empty meaning unset, nothing interpreted.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -11,9 +11,6 @@ use super::with_line_breaks;
 use crate::model::Secret;
 use crate::text::nearest::nearest;
 
-/// The runner's own keys of `with:`; they reach a container action too.
-const RUNNERS_OWN: [&str; 2] = ["args", "entrypoint"];
-
 /// Values by the names of their inputs: as they arrived, or those that hold for an entry of `targets`.
 #[derive(Clone, Default)]
 pub(super) struct Inputs {
@@ -24,15 +21,14 @@ pub(super) struct Inputs {
 }
 
 impl Inputs {
-    /// Reads what the runner made of `with:`: `INPUT_` and the name in upper case, dashes kept.
-    pub(super) fn from_environment(environment: &BTreeMap<String, String>) -> Self {
-        let written = environment.iter().filter_map(|(key, value)| {
-            let name = key.strip_prefix("INPUT_")?.to_lowercase();
+    /// Reads values by the names of their inputs.
+    pub(super) fn new(given: &BTreeMap<String, String>) -> Self {
+        let written = given.iter().map(|(name, value)| {
             let written = match name.as_str() {
                 "targets" => RawInput::lines(value),
                 _ => RawInput::text(value),
             };
-            Some((name, Rc::new(written)))
+            (name.clone(), Rc::new(written))
         });
         let written: BTreeMap<_, _> = written.collect();
         let undeclared = written.keys().filter(|name| is_undeclared(name));
@@ -169,7 +165,7 @@ fn texts_of(written: &RawInput) -> Vec<&str> {
 }
 
 fn is_undeclared(name: &str) -> bool {
-    table::declared(name).is_none() && !RUNNERS_OWN.contains(&name)
+    table::declared(name).is_none()
 }
 
 /// The input that was meant by a name that is none, of those that it could be.

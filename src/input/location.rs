@@ -393,6 +393,6 @@ fn below(web: &Url, path: &str) -> Url {
     api
 }
 
-fn fixed(text: &str) -> Url {
+pub(super) fn fixed(text: &str) -> Url {
     Url::parse(text).unwrap_or_else(|error| unreachable!("{text}: {error}"))
 }

@@ -50,7 +50,7 @@ pub(super) fn read(
             let variables = errors.take(variables(inputs));
             let pipeline_inputs = errors.take(pipeline_inputs(inputs));
             let reference = errors.take(reference(inputs));
-            let credential = errors.take(credential::gitlab(inputs));
+            let credential = errors.take(credential::gitlab(inputs, host_repository));
             errors.finish(|| {
                 Some(Spec::GitLab(GitLabSpec {
                     reference: reference?,
@@ -63,7 +63,7 @@ pub(super) fn read(
         ProviderKind::Bitbucket => {
             let source = errors.take(bitbucket_source(inputs));
             let variables = errors.take(variables(inputs));
-            let credential = errors.take(credential::bitbucket(inputs));
+            let credential = errors.take(credential::bitbucket(inputs, host_repository));
             errors.finish(|| {
                 Some(Spec::Bitbucket(BitbucketSpec {
                     source: source?,

@@ -45,9 +45,9 @@ pub(crate) struct Warning {
 }
 
 impl RawRequest {
-    /// Reads the `INPUT_*` of the environment.
-    pub(crate) fn from_environment(environment: &BTreeMap<String, String>) -> Self {
-        let step = Inputs::from_environment(environment);
+    /// Reads values by the names of their inputs.
+    pub(crate) fn new(given: &BTreeMap<String, String>) -> Self {
+        let step = Inputs::new(given);
         match step.written(NAME) {
             None => Self {
                 entries: Ok(vec![TargetEntry::step(&step)]),

@@ -148,17 +148,16 @@ fn inputs() -> BoxedStrategy<Vec<(String, String)>> {
         .boxed()
 }
 
-fn environment(inputs: Vec<(String, String)>) -> BTreeMap<String, String> {
-    let named = |(name, value): (String, String)| (format!("INPUT_{}", name.to_uppercase()), value);
-    inputs.into_iter().map(named).collect()
-}
-
 /// Does with the inputs all that is done before anything is sent.
-fn go_through(environment: &BTreeMap<String, String>) -> Vec<InputError> {
-    let raw_request = RawRequest::from_environment(environment);
+fn go_through(
+    given: impl IntoIterator<Item = (String, String)>,
+    caller: &Caller,
+    environment: &BTreeMap<String, String>,
+) -> Vec<InputError> {
+    let raw_request = RawRequest::new(&given.into_iter().collect());
     raw_request.secrets();
     proxy_secrets(environment);
-    let read = read(&raw_request, environment);
+    let read = read(&raw_request, caller, environment);
     let Ok((request, _)) = read else {
         let complaints = read.err().unwrap_or_default();
         assert!(!complaints.is_empty(), "an error without a complaint");
@@ -261,13 +260,21 @@ proptest! {
     #[test]
     fn reading_inputs_never_panics(
         inputs in inputs(),
-        host_repository in vec((select(vec!["GITHUB_SERVER_URL", "GITHUB_API_URL", "GITHUB_REPOSITORY", "https_proxy"]), arbitrary::text()), 0..2),
+        odd in vec((0..4_usize, arbitrary::text()), 0..2),
         proxy in option::weighted(0.2, arbitrary::changed(Just("http://octocat:hunter2@proxy.example:8080/".to_owned()))),
     ) {
-        let mut environment = environment(inputs);
-        environment.extend(host_repository.into_iter().map(|(name, value)| (name.to_owned(), value)));
-        environment.extend(proxy.map(|proxy| ("HTTPS_PROXY".to_owned(), proxy)));
-        go_through(&environment);
+        let mut caller = Caller::default();
+        let proxy = proxy.map(|proxy| ("HTTPS_PROXY".to_owned(), proxy));
+        let mut environment: BTreeMap<_, _> = proxy.into_iter().collect();
+        for (place, value) in odd {
+            match place {
+                0 => caller.server_url = Some(EnvironmentVariable { name: "SERVER", value }),
+                1 => caller.api_url = Some(EnvironmentVariable { name: "API", value }),
+                2 => caller.repository = Some(value),
+                _ => drop(environment.insert("https_proxy".to_owned(), value)),
+            }
+        }
+        go_through(inputs, &caller, &environment);
     }
 
     #[test]
@@ -287,7 +294,7 @@ proptest! {
         }
         let step = step.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let targets = ("targets".to_owned(), text.clone());
-        for complaint in go_through(&environment(step.chain([targets]).collect())) {
+        for complaint in go_through(step.chain([targets]), &Caller::default(), &BTreeMap::new()) {
             prop_assert!(!complaint.input.contains(PLANTED), "{}", complaint.input);
             prop_assert!(!complaint.message.contains(PLANTED), "{}", complaint.message);
         }
@@ -300,6 +307,6 @@ proptest! {
         step in select(&STEPS[..]),
     ) {
         let step = step.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        go_through(&environment(step.chain([(name.to_owned(), text.concat())]).collect()));
+        go_through(step.chain([(name.to_owned(), text.concat())]), &Caller::default(), &BTreeMap::new());
     }
 }

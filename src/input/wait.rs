@@ -171,16 +171,11 @@ mod tests {
     use std::collections::BTreeMap;
 
     fn inputs(pairs: &[(&str, &str)]) -> Inputs {
-        let environment: BTreeMap<_, _> = pairs
-            .iter()
-            .map(|(name, value)| {
-                (
-                    format!("INPUT_{}", name.to_uppercase()),
-                    (*value).to_owned(),
-                )
-            })
+        let pairs = pairs.iter();
+        let given: BTreeMap<_, _> = pairs
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
             .collect();
-        Inputs::from_environment(&environment)
+        Inputs::new(&given)
     }
 
     #[test]

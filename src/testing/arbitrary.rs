@@ -13,8 +13,8 @@ use serde_json::{Map, Number, Value};
 
 use crate::input::{self, RawRequest};
 use crate::model::{
-    BlockedOn, Conclusion, Job, JobKind, MatchedBy, ProviderStatus, Run, Snapshot, State, Step,
-    Times,
+    BlockedOn, Caller, Conclusion, Job, JobKind, MatchedBy, ProviderStatus, Run, Snapshot, State,
+    Step, Times,
 };
 use crate::providers::http::{Http, Response, ResponseBody};
 use crate::providers::target::Target;
@@ -485,12 +485,11 @@ pub(crate) fn run() -> BoxedStrategy<Run> {
 
 /// The target of a step that has these inputs.
 pub(crate) fn target(inputs: &[(&str, &str)]) -> Target {
-    let name = |(name, value): &(&str, &str)| {
-        let name = format!("INPUT_{}", name.to_uppercase());
-        (name, (*value).to_owned())
-    };
-    let raw_request = RawRequest::from_environment(&inputs.iter().map(name).collect());
-    let Ok((mut request, _)) = input::read(&raw_request, &BTreeMap::new()) else {
+    let inputs = inputs.iter();
+    let given = inputs.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    let raw_request = RawRequest::new(&given.collect());
+    let read = input::read(&raw_request, &Caller::default(), &BTreeMap::new());
+    let Ok((mut request, _)) = read else {
         panic!("the inputs are right");
     };
     request.targets.remove(0)

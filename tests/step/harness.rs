@@ -138,16 +138,11 @@ impl Step {
         self
     }
 
-    /// As a person starts it: no runner, no files.
-    pub(crate) fn by_hand(self) -> Self {
-        [
-            "GITHUB_ACTIONS",
-            "GITHUB_OUTPUT",
-            "GITHUB_STEP_SUMMARY",
-            "GITHUB_STATE",
-        ]
-        .into_iter()
-        .fold(self, Self::without)
+    /// As a person starts it: without any of the runner's variables but those of inputs.
+    pub(crate) fn by_hand(mut self) -> Self {
+        self.environment
+            .retain(|name, _| !name.starts_with("GITHUB_"));
+        self
     }
 
     /// Writes a file beside the step's own, and tells its path.

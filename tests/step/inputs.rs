@@ -298,7 +298,7 @@ fn secrets_that_look_unset_are_warned_about() {
         assert_eq!(
             done.warnings(),
             [
-                "input secret-variables: a secret in it is empty or `null`: is it set? Forks and Dependabot get none"
+                "input secret-variables: a secret in it is empty or `null`: it is not set, or withheld, as it is from forks and Dependabot"
             ]
         );
         assert_eq!(sandbox.runs().len(), 1);

@@ -467,7 +467,7 @@ fn secrets_of_entries_are_masked_also_where_all_else_is_wrong() {
         done.warnings(),
         [
             "input targets[1].secret-variables: a secret in it has fewer than 4 characters and is not masked: that would garble the log",
-            "input targets[3].secret-variables: a secret in it is empty or `null`: is it set? Forks and Dependabot get none",
+            "input targets[3].secret-variables: a secret in it is empty or `null`: it is not set, or withheld, as it is from forks and Dependabot",
         ]
     );
 }

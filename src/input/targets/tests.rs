@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::input;
+use crate::model::{Caller, EnvironmentVariable};
 use crate::providers::any::Spec;
 use crate::providers::bitbucket::spec::BitbucketCredential;
 use crate::providers::github::spec::without_marker;
@@ -20,26 +21,22 @@ fn raw_request(step: &[(&str, &str)], targets: &str) -> RawRequest {
     let defaults = [("github-token", OWN_TOKEN), ("token", OWN_TOKEN)];
     let targets = [("targets", targets)];
     let pairs = defaults.iter().chain(step).chain(&targets);
-    let environment = pairs
-        .map(|(name, value)| {
-            (
-                format!("INPUT_{}", name.to_uppercase()),
-                (*value).to_owned(),
-            )
-        })
+    let given = pairs
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
         .collect();
-    RawRequest::from_environment(&environment)
+    RawRequest::new(&given)
 }
 
 fn read(step: &[(&str, &str)], targets: &str) -> Checked<(Request, Vec<Warning>)> {
-    let environment = BTreeMap::from(
-        [
-            ("GITHUB_SERVER_URL", "https://github.example"),
-            ("GITHUB_REPOSITORY", "octo-org/caller"),
-        ]
-        .map(|(name, value)| (name.to_owned(), value.to_owned())),
-    );
-    input::read(&raw_request(step, targets), &environment)
+    let caller = Caller {
+        server_url: Some(EnvironmentVariable {
+            name: "SERVER",
+            value: "https://github.example".to_owned(),
+        }),
+        repository: Some("octo-org/caller".to_owned()),
+        ..Caller::default()
+    };
+    input::read(&raw_request(step, targets), &caller, &BTreeMap::new())
 }
 
 /// What an entry comes to, in one line.
