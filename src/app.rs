@@ -56,8 +56,10 @@ pub(crate) async fn run(
     let reports = batch::run(&request, shutdown, &progress_log).await;
     annotate(&reports, console);
     let hide = |text: &str| console.hide(text);
-    console.outputs(report::outputs(&reports, &hide));
-    console.summary(&report::summary(&reports, request.mode, &hide));
+    let limits = console.host().limits();
+    console.outputs(report::outputs(&reports, &hide, limits.results));
+    let summary = report::summary(&reports, request.mode, &hide, limits.summary);
+    console.summary(&summary);
     if report::passes(&reports) && !console.lost_output() {
         Verdict::Passed
     } else {
@@ -114,7 +116,9 @@ fn complain(complaints: &[InputError], console: &Console) -> Verdict {
 /// The end of a step that sends nothing.
 pub(crate) fn nothing_was_sent(console: &Console) -> Verdict {
     console.log("nothing was sent");
-    console.outputs(report::outputs(&[], &|text| console.hide(text)));
+    let max_results = console.host().limits().results;
+    let hide = |text: &str| console.hide(text);
+    console.outputs(report::outputs(&[], &hide, max_results));
     Verdict::Failed
 }
 

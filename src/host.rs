@@ -35,7 +35,11 @@ pub(crate) trait Host {
     }
 
     fn limits(&self) -> Limits {
-        Limits::NONE
+        Limits {
+            annotation: usize::MAX,
+            results: usize::MAX,
+            summary: 0,
+        }
     }
 
     /// What is printed for an error or a warning.
@@ -86,12 +90,10 @@ pub(crate) trait Host {
 pub(crate) struct Limits {
     /// Of an annotation's message, in characters.
     pub(crate) annotation: usize,
-}
-
-impl Limits {
-    const NONE: Self = Self {
-        annotation: usize::MAX,
-    };
+    /// Of the output `results`, in UTF-16 units.
+    pub(crate) results: usize,
+    /// Of the summary, in bytes.
+    pub(crate) summary: usize,
 }
 
 /// How serious an annotation is.

@@ -147,8 +147,8 @@ mod tests {
             errors(&report);
             let reports = [report];
             annotations(&reports);
-            outputs(&reports, &hide);
-            summary(&reports, Mode::Send, &hide);
+            outputs(&reports, &hide, usize::MAX);
+            summary(&reports, Mode::Send, &hide, usize::MAX);
         });
     }
 }

@@ -110,6 +110,10 @@ impl Host for GitHubActions {
         Limits {
             // GitHub cuts messages above 4,096 characters.
             annotation: 4_000,
+            // All outputs of a job together may be 1 MB in UTF-16, and a job has other steps.
+            results: 400_000,
+            // The runner drops a summary above 1 MiB whole.
+            summary: 1_000_000,
         }
     }
 

@@ -67,8 +67,12 @@ pub(crate) fn early_outputs(
     ]
 }
 
-/// All outputs, the empty ones too: a file's entries win over commands that were smuggled into the log.
-pub(crate) fn outputs(reports: &[TargetReport<'_>], hide: Hide<'_>) -> Vec<(&'static str, String)> {
+/// All outputs, with at most so many UTF-16 units of `results`. The empty ones are set too: a file's entries win over commands that were smuggled into the log.
+pub(crate) fn outputs(
+    reports: &[TargetReport<'_>],
+    hide: Hide<'_>,
+    max_results: usize,
+) -> Vec<(&'static str, String)> {
     let run = reports
         .iter()
         .find_map(|report| report.monitored.runs.first())
@@ -91,7 +95,7 @@ pub(crate) fn outputs(reports: &[TargetReport<'_>], hide: Hide<'_>) -> Vec<(&'st
         result
             .map(|result| json::hide_in_json(result, hide))
             .unwrap_or_default(),
-        results::results(reports, hide),
+        results::results(reports, hide, max_results),
     ];
     OUTPUTS.iter().map(|(name, _)| *name).zip(values).collect()
 }

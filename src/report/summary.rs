@@ -15,16 +15,13 @@ use crate::model::{Conclusion, JobLog, Run};
 use crate::providers::target::Mode;
 use crate::text::untrusted::{one_line, visible};
 
-/// Parts are left out where they would make it larger, in bytes: the runner drops a summary of more than
-/// 1 MiB whole.
-const MAX_SIZE: usize = 1_000_000;
-
 /// Most bars of a diagram that can still be read.
 const MAX_BARS: usize = 60;
 
 /// What has room on the page.
-#[derive(Default)]
 struct Page {
+    /// Parts that would make it larger are left out, in bytes.
+    max_size: usize,
     markdown: String,
     left_out: usize,
 }
@@ -32,7 +29,7 @@ struct Page {
 impl Page {
     /// Adds a part that stands by itself, if it has room.
     fn add(&mut self, part: &str) {
-        if self.markdown.len() + part.len() > MAX_SIZE {
+        if self.markdown.len() + part.len() > self.max_size {
             self.left_out += 1;
         } else {
             self.markdown.push_str(part);
@@ -40,9 +37,18 @@ impl Page {
     }
 }
 
-/// The table first, then what went wrong, then each run's jobs and logs.
-pub(crate) fn summary(reports: &[TargetReport<'_>], mode: Mode, hide: Hide<'_>) -> String {
-    let mut page = Page::default();
+/// The table first, then what went wrong, then each run's jobs and logs; at most so many bytes.
+pub(crate) fn summary(
+    reports: &[TargetReport<'_>],
+    mode: Mode,
+    hide: Hide<'_>,
+    max_size: usize,
+) -> String {
+    let mut page = Page {
+        max_size,
+        markdown: String::new(),
+        left_out: 0,
+    };
     table(reports, mode, hide, &mut page);
     for wrong in failures(reports) {
         let whom = code(&hide(&wrong.whom()));
@@ -61,6 +67,7 @@ pub(crate) fn summary(reports: &[TargetReport<'_>], mode: Mode, hide: Hide<'_>) 
     let Page {
         mut markdown,
         left_out,
+        ..
     } = page;
     if left_out > 0 {
         let _ = writeln!(

@@ -1,4 +1,4 @@
-//! The output `results`: JSON with one entry a target, shortened where the runner would take it no more.
+//! The output `results`: JSON with one entry a target, shortened to what the host takes.
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;
@@ -9,9 +9,6 @@ use crate::engine::batch::TargetReport;
 use crate::engine::monitor::RunReport;
 use crate::model::{Conclusion, MatchedBy, Outcome};
 use crate::text::untrusted::cut;
-
-/// Most UTF-16 units of it. All outputs of a job together may be 1 MB in UTF-16, and a job has other steps.
-const MAX_UNITS: usize = 400_000;
 
 /// Most characters of an error or reason in a short entry, so that about a thousand entries fit.
 const MAX_REASON: usize = 100;
@@ -71,14 +68,14 @@ struct ShortRun {
     left_running: Option<String>,
 }
 
-/// Full entries, or short ones where those would be too long.
-pub(super) fn results(reports: &[TargetReport<'_>], hide: Hide<'_>) -> String {
+/// Full entries, or short ones where those would have more than `max_units` UTF-16 units.
+pub(super) fn results(reports: &[TargetReport<'_>], hide: Hide<'_>, max_units: usize) -> String {
     let all = list(reports.iter().map(|report| json(&full(report, hide))));
-    if units(&all) <= MAX_UNITS {
+    if units(&all) <= max_units {
         return all;
     }
     // Of some thousands of targets, as many as fit.
-    let mut room = MAX_UNITS - "[]".len();
+    let mut room = max_units - "[]".len();
     list(
         reports
             .iter()
