@@ -3,6 +3,8 @@
 mod progress_log;
 mod saved_state;
 mod second_chance;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 
@@ -33,7 +35,7 @@ pub(crate) async fn run(
     let raw_request = RawRequest::new(&console.host().inputs());
     let caller = console.host().caller();
     mask(&raw_request, &caller, environment, console);
-    // Found out now, or else only when something has been started.
+    // Outputs that can't be set must be noticed before anything is started.
     console.open(report::first_outputs());
 
     if let Some(complaint) = input::refuse_arguments(arguments, console.host().how_to_set_inputs())
@@ -67,7 +69,7 @@ pub(crate) async fn run(
     }
 }
 
-/// Before anything else is printed.
+/// Masks all secrets, before anything else is printed. Warns of those that are missing or too short.
 fn mask(
     raw_request: &RawRequest,
     caller: &Caller,
@@ -113,7 +115,7 @@ fn complain(complaints: &[InputError], console: &Console) -> Verdict {
     nothing_was_sent(console)
 }
 
-/// The end of a step that sends nothing.
+/// Ends a step that sends nothing.
 pub(crate) fn nothing_was_sent(console: &Console) -> Verdict {
     console.log("nothing was sent");
     let max_results = console.host().limits().results;

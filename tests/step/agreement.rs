@@ -424,6 +424,61 @@ fn the_architecture_names_every_room() {
     assert_eq!(named, sources().into_iter().collect());
 }
 
+/// What only one host has: its variables, its commands, and whom it gives no secrets.
+const OF_A_HOST: [&str; 11] = [
+    "GITHUB_",
+    "INPUT_",
+    "RUNNER_",
+    "STATE_",
+    "GITEA_",
+    "FORGEJO_",
+    "::add-mask",
+    "::error",
+    "::warning",
+    "::group",
+    "Dependabot",
+];
+
+/// The lines of a source that name something that only one host has; tests at its end apart.
+fn of_a_host(source: &str) -> Vec<&str> {
+    let (source, _) = source
+        .split_once("#[cfg(test)]\nmod tests {")
+        .unwrap_or((source, ""));
+    let names = |line: &str| {
+        let begins = |(at, _): (usize, _)| {
+            let before = line[..at].chars().next_back();
+            !before.is_some_and(|of| of.is_ascii_alphanumeric() || of == '_')
+        };
+        let mut words = OF_A_HOST.iter();
+        words.any(|word| line.match_indices(word).any(begins))
+    };
+    source.lines().filter(|line| names(line)).collect()
+}
+
+/// A second host costs one file: only `host/github_actions.rs` knows GitHub Actions. `INPUT_` is how other hosts name
+/// inputs, too.
+#[test]
+fn only_a_host_knows_what_is_its_own() {
+    let (github_actions, others): (Vec<_>, Vec<_>) = sources()
+        .into_iter()
+        .filter(|path| !path.starts_with("testing"))
+        .partition(|path| path.starts_with("host/github_actions"));
+    for path in others {
+        let source = source(&path);
+        let mut found = of_a_host(&source);
+        found.retain(|line| !(path.starts_with("host") && line.contains("INPUT_")));
+        assert!(found.is_empty(), "src/{path} knows a host: {found:#?}");
+    }
+    let known = github_actions
+        .iter()
+        .map(|path| of_a_host(&source(path)).len());
+    assert!(known.sum::<usize>() > 10, "they are found");
+    assert_eq!(
+        of_a_host("MAX_STATE_X\nset `GITHUB_SHA`"),
+        ["set `GITHUB_SHA`"]
+    );
+}
+
 #[test]
 fn every_link_leads_somewhere() {
     for document in documents() {

@@ -1,0 +1,155 @@
+//! A step on a host of its own: all that a host has to be is one implementation of the trait.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use sandbox::world::Life;
+use sandbox::{Provider, Sandbox, World, demo};
+
+use super::*;
+use crate::host::{Host, Limits, Severity, Unwritable};
+use crate::testing::Printed;
+
+type Calls = Rc<RefCell<Vec<String>>>;
+
+/// A host that keeps what it is given.
+struct TestHost {
+    inputs: BTreeMap<String, String>,
+    calls: Calls,
+}
+
+impl TestHost {
+    fn call(&self, call: String) {
+        self.calls.borrow_mut().push(call);
+    }
+}
+
+impl Host for TestHost {
+    fn inputs(&self) -> BTreeMap<String, String> {
+        self.inputs.clone()
+    }
+
+    fn how_to_set_inputs(&self) -> &'static str {
+        "use the test's own list"
+    }
+
+    fn limits(&self) -> Limits {
+        Limits {
+            annotation: 60,
+            results: 2_000,
+            summary: 10_000,
+        }
+    }
+
+    fn annotation(&self, severity: Severity, title: &str, message: &str) -> String {
+        format!("<{severity:?} {title}> {message}")
+    }
+
+    fn group(&self, title: &str) -> (String, Option<String>) {
+        (format!("<{title}>"), Some("</>".to_owned()))
+    }
+
+    fn mask(&self, line: &str) -> Option<String> {
+        Some(format!("<mask {}>", line.len()))
+    }
+
+    fn set_outputs(&self, outputs: &[(&str, String)]) -> Result<bool, Unwritable> {
+        for (name, value) in outputs {
+            self.call(format!("{name}={value}"));
+        }
+        Ok(true)
+    }
+
+    fn append_summary(&self, markdown: &str) -> Result<(), Unwritable> {
+        self.call(format!("summary: {markdown}"));
+        Ok(())
+    }
+
+    fn save_state(&self, number: usize, text: &str) -> Result<(), Unwritable> {
+        self.call(format!("state {number}: {text}"));
+        Ok(())
+    }
+}
+
+/// Runs a step. Returns its verdict, what was printed, and the calls that its host got.
+async fn run_on_test_host(
+    inputs: &[(&str, &str)],
+    arguments: &[&str],
+) -> (Verdict, String, Vec<String>) {
+    let inputs = inputs.iter();
+    let inputs = inputs.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    let (calls, printed) = (Calls::default(), Printed::default());
+    let host = TestHost {
+        inputs: inputs.collect(),
+        calls: Rc::clone(&calls),
+    };
+    let console = Console::new(Box::new(host), printed.clone());
+    let arguments: Vec<_> = arguments.iter().map(|text| (*text).to_owned()).collect();
+    let (_handle, shutdown) = Shutdown::manual();
+    let verdict = run(&BTreeMap::new(), &arguments, &console, &shutdown).await;
+    (verdict, printed.text(), calls.take())
+}
+
+fn position(calls: &[String], call: &str) -> usize {
+    let found = calls.iter().position(|of| of.starts_with(call));
+    found.unwrap_or_else(|| panic!("{call} is not among {calls:#?}"))
+}
+
+#[tokio::test]
+async fn a_step_runs_on_any_host() {
+    let world = World::demo().lives(Provider::Gitlab, Life::failing(Duration::from_secs(1)));
+    let sandbox = Sandbox::start(world).unwrap();
+    let (verdict, printed, calls) = run_on_test_host(
+        &[
+            ("provider", "gitlab"),
+            ("server-url", &sandbox.http_url()),
+            ("repository", "octo-group/tools/deployer"),
+            ("ref", "main"),
+            ("token", demo::GITLAB_DEVELOPER),
+            ("wait", "true"),
+        ],
+        &[],
+    )
+    .await;
+    assert_eq!(verdict, Verdict::Failed, "{printed}");
+    let id = sandbox.runs()[0].id;
+
+    assert!(printed.starts_with("<mask "), "{printed}");
+    assert!(printed.contains("</>\n"), "the failed job's log: {printed}");
+    let error = printed.lines().find(|line| line.starts_with("<Error "));
+    let error = error.unwrap_or_else(|| panic!("there is no error: {printed}"));
+    assert!(error.contains("[…]"), "it is cut: {error}");
+    assert!(!printed.contains("::"), "nothing of GitHub's: {printed}");
+
+    // What survives a killed process comes before the end, and the end replaces it.
+    let order = [
+        "outcome=unknown",
+        "summary: ",
+        "state 0: {",
+        "outcome=accepted",
+        &format!("run-id={id}"),
+    ];
+    let order: Vec<_> = order.iter().map(|call| position(&calls, call)).collect();
+    assert!(order.is_sorted(), "{calls:#?}");
+    for last in ["conclusion=failure", "state 0: "] {
+        assert!(calls.iter().any(|call| call == last), "{calls:#?}");
+    }
+    let summary = calls.last().unwrap();
+    assert!(
+        summary.starts_with("summary: ### Triggered pipelines"),
+        "{summary}"
+    );
+    assert!(!calls.concat().contains(demo::GITLAB_DEVELOPER));
+}
+
+#[tokio::test]
+async fn a_host_says_how_to_set_inputs() {
+    let (verdict, printed, calls) = run_on_test_host(&[], &["--wait"]).await;
+    assert_eq!(verdict, Verdict::Failed);
+    assert_eq!(
+        printed,
+        "<Error command-line argument --wait> the command line takes no arguments: use the test's own list\nnothing was sent\n"
+    );
+    assert!(calls.contains(&"outcome=not-sent".to_owned()), "{calls:#?}");
+}
