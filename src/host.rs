@@ -16,8 +16,8 @@ use crate::model::Caller;
 
 /// A host: what it knows of the step, the form that it gives to what the step says, and what it keeps of it.
 ///
-/// A host prints nothing: [`Console`] does. What a host is given has no secret in it, and titles and messages can't be
-/// taken for a command, but may have line breaks. The defaults are for a host that has no such thing.
+/// A host prints nothing: [`Console`] does. What a host is given has no secret in it, but titles and messages may have line
+/// breaks, which must be escaped or go through [`neutral::text`]. The defaults are for a host that has no such thing.
 pub(crate) trait Host {
     /// The inputs that were given, by name.
     fn inputs(&self) -> BTreeMap<String, String>;
@@ -43,10 +43,14 @@ pub(crate) trait Host {
     }
 
     /// What is printed for an error or a warning.
-    fn annotation(&self, severity: Severity, title: &str, message: &str) -> String;
+    fn annotation(&self, severity: Severity, title: &str, message: &str) -> String {
+        neutral::text(&format!("{}: {title}: {message}", severity.as_str()))
+    }
 
     /// What is printed before and after lines that belong together.
-    fn group(&self, title: &str) -> (String, Option<String>);
+    fn group(&self, title: &str) -> (String, Option<String>) {
+        (neutral::text(title), None)
+    }
 
     /// Whether the user asked for debug messages.
     fn is_debug(&self) -> bool {
@@ -55,7 +59,7 @@ pub(crate) trait Host {
 
     /// What is printed for a debug message.
     fn debug(&self, message: &str) -> String {
-        format!("debug: {message}")
+        neutral::text(&format!("debug: {message}"))
     }
 
     /// What is printed to have the host itself hide a line of a secret. To a host that doesn't understand it, that would

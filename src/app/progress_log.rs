@@ -14,7 +14,7 @@ use crate::model::{Event, News, Run, State};
 use crate::providers::target::{Request, Target};
 use crate::report;
 
-/// Something is said of all of them at least so often.
+/// With several targets, something is logged at least this often.
 const HEARTBEAT_INTERVAL: Duration = Duration::from_mins(1);
 
 pub(super) struct ProgressLog<'a> {
@@ -25,9 +25,9 @@ pub(super) struct ProgressLog<'a> {
     buffers: Vec<RefCell<Vec<String>>>,
     start: Instant,
     last_line: Cell<Instant>,
-    /// How many came to what.
+    /// How many targets ended how.
     finished: RefCell<BTreeMap<&'static str, usize>>,
-    /// Whose run is published: whether it has none, and the place of its target. The least stays.
+    /// Which target's run is published: whether it has none, and the target's index. The smallest wins.
     published: Cell<Option<(bool, usize)>>,
 }
 
@@ -49,7 +49,7 @@ impl<'a> ProgressLog<'a> {
         &self.request.targets[index]
     }
 
-    fn is_alone(&self) -> bool {
+    fn is_single(&self) -> bool {
         self.buffers.len() == 1
     }
 
@@ -63,7 +63,7 @@ impl<'a> ProgressLog<'a> {
         format!("[{}/{}] {line}", index + 1, self.buffers.len())
     }
 
-    /// So that they survive whatever follows. The first run of the first target that has one stays.
+    /// Sets outputs at once, so that they survive whatever follows. The first run of the first target that has one stays.
     fn publish(&self, index: usize, run: Option<&Run>) {
         let rank = (run.is_none(), index);
         if self.published.get().is_some_and(|first| first <= rank) {
@@ -117,19 +117,19 @@ impl<'a> ProgressLog<'a> {
     fn log_heartbeat(&self) {
         let finished = self.finished.borrow();
         let over: usize = finished.values().sum();
-        let came: Vec<_> = finished
+        let counts: Vec<_> = finished
             .iter()
-            .map(|(word, n)| format!("{n} {word}"))
+            .map(|(word, count)| format!("{count} {word}"))
             .collect();
-        let came = if came.is_empty() {
+        let counts = if counts.is_empty() {
             String::new()
         } else {
-            format!(" ({})", came.join(", "))
+            format!(" ({})", counts.join(", "))
         };
         let all = self.buffers.len();
         let elapsed = report::duration(self.start.elapsed());
         self.log(&format!(
-            "{over} of {all} targets done{came} after {elapsed}"
+            "{over} of {all} targets done{counts} after {elapsed}"
         ));
     }
 }
@@ -142,7 +142,7 @@ impl Observer for ProgressLog<'_> {
                 self.console.mask(secret);
             }
             Event::Trace(text) => self.console.debug(*text),
-            // First of all.
+            // Before anything is logged: the process may be killed at any time.
             Event::Accepted(run) | Event::Found(run) => self.publish(index, Some(run)),
             Event::AcceptedWithoutRun(_) => self.publish(index, None),
             Event::Beginning
@@ -155,10 +155,10 @@ impl Observer for ProgressLog<'_> {
             | Event::Run { .. }
             | Event::WouldSend { .. } => {}
         }
-        if self.is_alone() {
+        if self.is_single() {
             self.log_now(index, event);
         } else if is_heartbeat(event) {
-            // One for all of them.
+            // One line for all of them.
             if self.last_line.get().elapsed() >= HEARTBEAT_INTERVAL {
                 self.log_heartbeat();
             }
@@ -174,7 +174,7 @@ impl Observer for ProgressLog<'_> {
         self.saved_state.on_finished(index, report);
         let word = report::word(report);
         *self.finished.borrow_mut().entry(word).or_default() += 1;
-        if self.is_alone() {
+        if self.is_single() {
             return;
         }
         let title = self.numbered(index, &report::headline(report));
@@ -213,11 +213,11 @@ fn is_heartbeat(event: &Event<'_>) -> bool {
     )
 }
 
-/// Whether it must not wait for the target's end: what was started, what keeps us waiting, and what a person
-/// could do something about.
+/// Whether it's logged at once, not only at the target's end: what was started, what keeps the step waiting, and what a
+/// person could do something about.
 fn is_urgent(event: &Event<'_>, target: &Target) -> bool {
     match event {
-        // Else it is over with that.
+        // Otherwise the target ends with it.
         Event::Accepted(_) | Event::AcceptedWithoutRun(_) => target.wait.is_some(),
         Event::Found(_)
         | Event::Waiting { .. }

@@ -79,9 +79,7 @@ impl Console {
 
     /// Plain text for the log.
     pub(crate) fn log(&self, text: &str) {
-        for line in neutral::lines(&self.hide(text)) {
-            self.print(&line);
-        }
+        self.print(&neutral::text(&self.hide(text)));
     }
 
     /// What is logged inside belongs together. Groups don't nest.
@@ -206,13 +204,13 @@ impl Console {
         neutral::neutral(&self.hide(text))
     }
 
-    fn print(&self, line: &str) {
+    fn print(&self, lines: &str) {
         if let Some(buffer) = self.buffer.borrow_mut().as_mut() {
-            buffer.push_str(line);
+            buffer.push_str(lines);
             buffer.push('\n');
             return;
         }
-        self.write(&format!("{line}\n"));
+        self.write(&format!("{lines}\n"));
     }
 
     /// If standard output is closed, there is nobody to report that to; the pipeline matters more.

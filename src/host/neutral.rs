@@ -3,24 +3,23 @@
 
 use crate::text::untrusted::visible;
 
-/// Text of any origin as lines that are safe to print.
+/// Text of any origin, safe to print.
 ///
 /// GitHub's runner takes `::` for a command after leading spaces, and the older `##[` anywhere in a line; a lone CR ends a
 /// line for it. So the text is split at CR and LF, a line that could be a command and every line after the first get a
 /// visible prefix, and `##[` is broken up.
-pub(super) fn lines(text: &str) -> Vec<String> {
+pub(super) fn text(text: &str) -> String {
     let text = text.replace("\r\n", "\n");
-    text.split(['\r', '\n'])
-        .enumerate()
-        .map(|(index, line)| {
-            let line = neutral(line);
-            if index > 0 || line.trim_start().starts_with("::") {
-                format!("| {line}")
-            } else {
-                line
-            }
-        })
-        .collect()
+    let lines = text.split(['\r', '\n']).enumerate();
+    let safe = lines.map(|(index, line)| {
+        let line = neutral(line);
+        if index > 0 || line.trim_start().starts_with("::") {
+            format!("| {line}")
+        } else {
+            line
+        }
+    });
+    safe.collect::<Vec<_>>().join("\n")
 }
 
 /// One line or one command's data: unseen characters are shown, and the older form of a command is broken up.
@@ -35,15 +34,16 @@ mod tests {
 
     #[test]
     fn text_cannot_become_a_command() {
-        assert_eq!(lines("  ::error::x"), ["|   ::error::x"]);
-        assert_eq!(
-            lines("a\r::set-output name=x::y"),
-            ["a", "| ::set-output name=x::y"]
-        );
-        assert_eq!(lines("a ##[add-mask]b"), ["a ##\\[add-mask]b"]);
-        assert_eq!(lines("\u{1b}[31mred"), ["\\u{1b}[31mred"]);
-        assert_eq!(lines("###[\u{202e}##["), ["###\\[\\u{202e}##\\["]);
-        assert_eq!(lines("a\r\nb"), ["a", "| b"]);
+        for (foreign, safe) in [
+            ("  ::error::x", "|   ::error::x"),
+            ("a\r::set-output name=x::y", "a\n| ::set-output name=x::y"),
+            ("a ##[add-mask]b", "a ##\\[add-mask]b"),
+            ("\u{1b}[31mred", "\\u{1b}[31mred"),
+            ("###[\u{202e}##[", "###\\[\\u{202e}##\\["),
+            ("a\r\nb", "a\n| b"),
+        ] {
+            assert_eq!(text(foreign), safe);
+        }
     }
 
     /// What GitHub's runner would take a printed line for.
@@ -53,10 +53,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_text_is_a_command(text in r"(::|##|\[|\]|[ \t\r\n]|add-mask|error|\PC|\pC){0,40}") {
-            for line in lines(&text) {
-                prop_assert!(!is_command(&line), "{line:?}");
-                prop_assert!(!line.contains(['\r', '\n']));
+        fn no_text_is_a_command(foreign in r"(::|##|\[|\]|[ \t\r\n]|add-mask|error|\PC|\pC){0,40}") {
+            for line in text(&foreign).split('\n') {
+                prop_assert!(!is_command(line), "{line:?}");
+                prop_assert!(!line.contains('\r'));
             }
         }
     }

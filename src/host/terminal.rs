@@ -1,8 +1,8 @@
-//! A person at a terminal, or a script: plain lines, and the outputs are printed.
+//! A person at a terminal, or a script: nothing but the log, in which outputs are printed.
 
 use std::collections::BTreeMap;
 
-use super::{Host, Severity, input_variables, neutral};
+use super::{Host, input_variables};
 
 pub(super) struct Terminal {
     inputs: BTreeMap<String, String>,
@@ -24,18 +24,6 @@ impl Host for Terminal {
     fn how_to_set_inputs(&self) -> &'static str {
         "set inputs as environment variables instead, such as `INPUT_EVENT-TYPE` for `event-type`"
     }
-
-    fn annotation(&self, severity: Severity, title: &str, message: &str) -> String {
-        lines(&format!("{}: {title}: {message}", severity.as_str()))
-    }
-
-    fn group(&self, title: &str) -> (String, Option<String>) {
-        (lines(title), None)
-    }
-}
-
-fn lines(text: &str) -> String {
-    neutral::lines(text).join("\n")
 }
 
 #[cfg(test)]
