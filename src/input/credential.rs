@@ -51,7 +51,7 @@ enum Token {
         own: Option<Secret>,
     },
     Empty,
-    RawRequest(Secret),
+    Given(Secret),
 }
 
 fn token(inputs: &Inputs, provider: ProviderKind) -> Checked<Token> {
@@ -59,7 +59,7 @@ fn token(inputs: &Inputs, provider: ProviderKind) -> Checked<Token> {
     match inputs.get("token") {
         None if inputs.is_empty("token") => Ok(Token::Empty),
         Some(text) if own.as_ref().is_none_or(|own| own.expose() != text) => {
-            check(text, "token", provider).map(Token::RawRequest)
+            check(text, "token", provider).map(Token::Given)
         }
         Some(_) | None => Ok(Token::NotGiven { own }),
     }
@@ -96,12 +96,12 @@ pub(super) fn github(
     let app = errors.take(app(inputs, host_repository));
     let credential = token.zip(app).and_then(|(token, app)| {
         errors.take(match (token, app) {
-            (Token::RawRequest(_), Some(_)) => complain(
+            (Token::Given(_), Some(_)) => complain(
                 "token",
                 "there is a GitHub App too (`client-id`): give one of the two",
             ),
             (_, Some(app)) => Ok(GitHubCredential::App(app)),
-            (Token::RawRequest(token), None) => Ok(GitHubCredential::Token(token)),
+            (Token::Given(token), None) => Ok(GitHubCredential::Token(token)),
             (Token::Empty, None) => empty("token", host_repository),
             (Token::NotGiven { own }, None) => match place {
                 Some(place) => workflow_token(own, inputs, host_repository, place),
@@ -171,11 +171,11 @@ pub(super) fn gitlab(
     let trigger = errors.take(trigger_token(inputs));
     let credential = token.zip(trigger).and_then(|(token, trigger)| {
         errors.take(match (trigger, token) {
-            (Some(_), Token::RawRequest(token)) if is_trigger_token(token.expose()) => complain(
+            (Some(_), Token::Given(token)) if is_trigger_token(token.expose()) => complain(
                 "token",
                 "it looks like a trigger token, and `trigger-token` has one already: leave one out",
             ),
-            (Some(trigger), Token::RawRequest(reader)) => Ok(GitLabCredential::Trigger {
+            (Some(trigger), Token::Given(reader)) => Ok(GitLabCredential::Trigger {
                 token: trigger,
                 reader: Some(reader),
             }),
@@ -185,13 +185,13 @@ pub(super) fn gitlab(
                     reader: None,
                 })
             }
-            (None, Token::RawRequest(token)) if is_trigger_token(token.expose()) => {
+            (None, Token::Given(token)) if is_trigger_token(token.expose()) => {
                 Ok(GitLabCredential::Trigger {
                     token,
                     reader: None,
                 })
             }
-            (None, Token::RawRequest(token)) => Ok(GitLabCredential::Access(token)),
+            (None, Token::Given(token)) => Ok(GitLabCredential::Access(token)),
             (None, Token::Empty) => empty("token", host_repository),
             (None, Token::NotGiven { .. }) => complain(
                 "token",
@@ -228,7 +228,7 @@ pub(super) fn bitbucket(
 ) -> Checked<BitbucketCredential> {
     let mut errors = Errors::default();
     let token = errors.take(match token(inputs, ProviderKind::Bitbucket) {
-        Ok(Token::RawRequest(token)) => Ok(token),
+        Ok(Token::Given(token)) => Ok(token),
         Ok(Token::Empty) => empty("token", host_repository),
         Ok(Token::NotGiven { .. }) => complain(
             "token",
