@@ -185,20 +185,52 @@ fn a_list_that_cannot_be_read_is_not_shown() {
     for (targets, error) in [
         ("[]", "input targets: there is none in it"),
         (
-            "token: hunter2-hunter2",
+            "hunter2-hunter2",
             "input targets: it must be a list of mappings",
         ),
         (
-            "- ref: main\n- token: [hunter2-hunter2",
+            "repository: hunter2-hunter2",
+            "input targets: it must be a list of mappings",
+        ),
+        (
+            "{\"repository\": \"hunter2-hunter2\"}",
+            "input targets: it must be a list of mappings",
+        ),
+        (
+            "[{\"repository\" \"hunter2-hunter2\"}]",
+            "input targets: it is not valid JSON at line 1 column 16",
+        ),
+        (
+            "- a: 1\n  b: [hunter2-hunter2",
             "input targets: it is not valid YAML at line 3 column 1",
         ),
         (
-            "[\n{\"token\" \"hunter2-hunter2\"}]",
-            "input targets: it is not valid JSON at line 2 column 10",
+            "- ref: 1\n  ref: hunter2-hunter2",
+            "input targets: it is not valid YAML at line 2 column 3: duplicated key",
         ),
         (
-            "- token: hunter2-hunter2\n  token: hunter2-hunter2",
-            "input targets: it is not valid YAML at line 2 column 3: duplicated key",
+            "- ref: 1\n  \"ref\": hunter2-hunter2",
+            "input targets: a key stands twice in one target, again at line 2",
+        ),
+        (
+            "[{\"ref\": 1,\n\"ref\": \"hunter2-hunter2\"}]",
+            "input targets: a key stands twice in entry 0",
+        ),
+        (
+            "- inputs:\n    hunter2-hunter2: 1\n    'hunter2-hunter2': 2",
+            "input targets: a name stands there twice, again at line 3",
+        ),
+        (
+            "[{\"ref\": \"\\ud800\"}]",
+            "input targets: it is not valid JSON: a text of entry 0 has",
+        ),
+        (
+            "- a: 1\n---\n- b: 1",
+            "input targets: it must be one YAML document, not 2",
+        ),
+        (
+            "# nothing",
+            "input targets: it must be one YAML document, not 0",
         ),
     ] {
         let step = step(&sandbox, targets).input("event-type", "deploy");

@@ -8,11 +8,10 @@ use std::time::Duration;
 use chrono::DateTime;
 use tokio::time::{Instant, sleep};
 
+use super::tests::{job, snapshot};
 use super::{Watch, wait};
 use crate::engine::shutdown::Shutdown;
-use crate::model::{
-    Conclusion, End, Job, JobKind, OnBlocked, ProviderStatus, Snapshot, State, Times,
-};
+use crate::model::{Conclusion, End, Job, OnBlocked, Snapshot, State};
 use crate::providers::any::ProviderKind;
 use crate::providers::{Depth, PollIntervals, Quota};
 
@@ -120,22 +119,13 @@ impl Simulation {
             _ => State::Running,
         };
         Snapshot {
-            state,
-            provider_status: ProviderStatus {
-                state: state.as_str().to_owned(),
-                conclusion: None,
-            },
-            lacks_conclusion: false,
-            number: None,
-            attempt: None,
-            times: Times::default(),
             // A pipeline of the others shows nothing of its jobs.
             changed: (self.charge == Charge::Changes)
                 .then(|| DateTime::from_timestamp(i64::from(run), 0))
                 .flatten(),
-            blocked_on: None,
             jobs: (depth == Depth::Jobs)
                 .then(|| (0..run.min(JOBS)).map(|job| running(job, run)).collect()),
+            ..snapshot(state)
         }
     }
 
@@ -147,21 +137,13 @@ impl Simulation {
     }
 }
 
-fn running(job: u32, run: u32) -> Job {
-    Job {
-        id: job.to_string(),
-        name: job.to_string(),
-        kind: JobKind::Job,
-        state: if job + 1 < run {
-            State::Completed(Conclusion::Success)
-        } else {
-            State::Running
-        },
-        times: Times::default(),
-        url: None,
-        failed_step: None,
-        log_size: None,
-    }
+fn running(number: u32, run: u32) -> Job {
+    let state = if number + 1 < run {
+        State::Completed(Conclusion::Success)
+    } else {
+        State::Running
+    };
+    job(&number.to_string(), state)
 }
 
 /// The real loop.

@@ -19,7 +19,7 @@ use crate::providers::{Depth, Error, Idempotency, Kind, Quota};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-fn snapshot(state: State) -> Snapshot {
+pub(super) fn snapshot(state: State) -> Snapshot {
     Snapshot {
         state,
         provider_status: ProviderStatus {
@@ -41,7 +41,7 @@ fn noon() -> DateTime<Utc> {
     DateTime::UNIX_EPOCH
 }
 
-fn job(id: &str, state: State) -> Job {
+pub(super) fn job(id: &str, state: State) -> Job {
     Job {
         id: id.to_owned(),
         name: id.to_owned(),

@@ -663,61 +663,6 @@ fn a_json_list_is_forgiven_what_json_is() {
 }
 
 #[test]
-fn a_list_that_is_none_is_told() {
-    let step = [("event-type", "deploy"), ("token", "ghp_step")];
-    for (text, expected) in [
-        ("[]", "targets: there is none in it"),
-        ("hunter2", "targets: it must be a list of mappings"),
-        (
-            "repository: hunter2",
-            "targets: it must be a list of mappings",
-        ),
-        (
-            "{\"repository\": \"hunter2\"}",
-            "targets: it must be a list of mappings",
-        ),
-        (
-            "[{\"repository\" \"hunter2\"}]",
-            "targets: it is not valid JSON at line 1 column 16",
-        ),
-        (
-            "- a: 1\n  b: [hunter2",
-            "targets: it is not valid YAML at line 3 column 1",
-        ),
-        (
-            "- ref: 1\n  ref: hunter2",
-            "targets: it is not valid YAML at line 2 column 3: duplicated key",
-        ),
-        (
-            "- ref: 1\n  \"ref\": hunter2",
-            "targets: a key stands twice in one target, again at line 2",
-        ),
-        (
-            "[{\"ref\": 1,\n\"ref\": \"hunter2\"}]",
-            "targets: a key stands twice in entry 0",
-        ),
-        (
-            "- inputs:\n    hunter2: 1\n    'hunter2': 2",
-            "targets: a name stands there twice, again at line 3",
-        ),
-        (
-            "[{\"ref\": \"\\ud800\"}]",
-            "targets: it is not valid JSON: a text of entry 0 has",
-        ),
-        (
-            "- a: 1\n---\n- b: 1",
-            "targets: it must be one YAML document, not 2",
-        ),
-        ("# nothing", "targets: it must be one YAML document, not 0"),
-    ] {
-        let found = complaints(&step, text);
-        assert_eq!(found.len(), 1, "{found:?}");
-        assert!(found[0].starts_with(expected), "{found:?}\n{expected}");
-        assert!(!found[0].contains("hunter2"), "{found:?}");
-    }
-}
-
-#[test]
 fn what_is_wrong_with_the_step_is_told_once_and_only_if_it_matters() {
     let step = [
         ("event-type", "deploy"),
