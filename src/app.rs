@@ -12,7 +12,7 @@ use crate::engine::batch::{self, TargetReport};
 use crate::engine::shutdown::Shutdown;
 use crate::host::Console;
 use crate::input::{self, InputError, RawRequest};
-use crate::model::Caller;
+use crate::model::{Caller, Problem};
 use crate::providers::target::Target;
 use crate::report::{self, Annotation};
 use progress_log::ProgressLog;
@@ -131,10 +131,8 @@ fn annotate(reports: &[TargetReport<'_>], console: &Console) {
             Annotation::Warning { title, text } => console.warning(&title, &text),
         }
     }
-    let failures = reports
-        .iter()
-        .filter_map(|report| report.triggered.failure.as_ref());
-    for cause in failures.flat_map(|failure| &failure.causes) {
+    let problems = reports.iter().flat_map(TargetReport::problems);
+    for cause in problems.flat_map(Problem::causes) {
         console.debug(format_args!("caused by: {cause}"));
     }
 }

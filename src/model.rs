@@ -10,7 +10,10 @@ mod wait_options;
 
 pub(crate) use caller::{Caller, EnvironmentVariable};
 pub(crate) use event::{Event, News, Sink};
-pub(crate) use outcome::{End, Failure};
+pub(crate) use outcome::{
+    Cancel, CancelEnd, End, Failure, Interruption, LeftRunning, NoResult, NotFound, NotSent,
+    Problem, UnknownSearch,
+};
 pub(crate) use run::{Conclusion, MatchedBy, Outcome, Run, State};
 pub(crate) use secret::Secret;
 pub(crate) use snapshot::{BlockedOn, Job, JobKind, JobLog, ProviderStatus, Snapshot, Step, Times};

@@ -3,6 +3,7 @@
 mod annotations;
 mod log;
 mod outputs;
+mod problem;
 mod summary;
 
 pub(crate) use annotations::{Annotation, annotations, errors, headline, passes, word};
@@ -10,20 +11,11 @@ pub(crate) use log::{announcement, duration, job_log, line, warning};
 pub(crate) use outputs::{early_outputs, first_outputs, outputs};
 pub(crate) use summary::summary;
 
-use crate::model::Failure;
 use crate::providers::target::Target;
 use crate::text::untrusted::one_line;
 
 /// Takes the secrets out of a text: see `Console::hide`.
 pub(crate) type Hide<'a> = &'a dyn Fn(&str) -> String;
-
-/// A failure with what to do about it.
-fn text(failure: &Failure) -> String {
-    match &failure.remedy {
-        Some(remedy) => format!("{}\nhint: {remedy}", failure.what),
-        None => failure.what.clone(),
-    }
-}
 
 /// The pipeline of a target, on one line: its name may come from elsewhere.
 fn pipeline(target: &Target) -> String {
@@ -36,7 +28,10 @@ mod tests {
     use crate::engine::batch::TargetReport;
     use crate::engine::monitor::{Monitored, RunReport};
     use crate::engine::trigger::Triggered;
-    use crate::model::{Conclusion, End, Event, JobLog, News, Outcome, Run, Snapshot};
+    use crate::model::{
+        Conclusion, End, Event, Failure, JobLog, LeftRunning, News, NoResult, NotFound, Outcome,
+        Problem, Run, Snapshot,
+    };
     use crate::providers::target::Mode;
     use crate::testing::arbitrary;
     use proptest::prelude::*;
@@ -75,7 +70,10 @@ mod tests {
                 })
                 .collect(),
             dropped_logs: 1,
-            left_running: Some(text.to_owned()),
+            left_running: Some(LeftRunning::Unreadable(
+                text.to_owned(),
+                Box::new(LeftRunning::ByPolicy),
+            )),
         }
     }
 
@@ -131,16 +129,24 @@ mod tests {
                     sent: None,
                     settled: None,
                     runs: Vec::new(),
-                    failure: Some(failure(&text)),
-                    unclear: None,
+                    problem: Some(Problem::OutcomeUnknown {
+                        failure: failure(&text),
+                        search: None,
+                        page: text.clone(),
+                    }),
                 },
                 monitored: Monitored {
                     runs: monitored.collect(),
                     conclusion: Some(Conclusion::Lost),
                     result: Some(text.clone()),
-                    unfound: vec![failure(&text)],
-                    resultless: Some(failure(&text)),
-                    left_running: Some(text.clone()),
+                    problems: vec![
+                        Problem::RunNotFound {
+                            why: NotFound::Unlisted(text.clone()),
+                            page: text.clone(),
+                        },
+                        Problem::NoResult(NoResult::Unreadable(failure(&text))),
+                    ],
+                    left_running: Some(LeftRunning::Ambiguous(vec![vec![text.clone()]])),
                 },
             };
             headline(&report);

@@ -151,7 +151,7 @@ impl Observer for ProgressLog<'_> {
             | Event::Sending
             | Event::Fallback(_)
             | Event::LookingInto(_)
-            | Event::NothingFoundYet(_)
+            | Event::NothingFoundYet { .. }
             | Event::Run { .. }
             | Event::WouldSend { .. } => {}
         }
@@ -222,7 +222,7 @@ fn is_urgent(event: &Event<'_>, target: &Target) -> bool {
         Event::Found(_)
         | Event::Waiting { .. }
         | Event::LookingInto(_)
-        | Event::NothingFoundYet(_)
+        | Event::NothingFoundYet { .. }
         | Event::Run {
             news:
                 News::Failing(_)

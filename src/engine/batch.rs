@@ -16,7 +16,7 @@ use crate::engine::request_limits::RequestLimits;
 use crate::engine::shutdown::{Shutdown, ShutdownMode};
 use crate::engine::siblings::{Siblings, siblings};
 use crate::engine::trigger::{Prepared, Triggered, prepare, trigger};
-use crate::model::{Event, Sink};
+use crate::model::{Event, NotSent, Problem, Sink};
 use crate::providers::http::Http;
 use crate::providers::target::{Mode, Request, Target};
 use crate::providers::{Connection, Error, connections};
@@ -109,7 +109,7 @@ async fn prepare_all<'a>(
     let preparing = members.iter().map(async |member| {
         // All that is wrong is to be told, but not after an hour of servers that do not answer.
         if has_failed.get() && start.elapsed() > PREPARE_AFTER_FAILURE_TIMEOUT {
-            return Err(Triggered::unready());
+            return Err(Triggered::not_sent(NotSent::OtherNotReady));
         }
         let prepared = member.prepare(shutdown).await;
         has_failed.set(has_failed.get() || prepared.is_err());
@@ -120,7 +120,7 @@ async fn prepare_all<'a>(
     // A release to some of many is none. After a stop nothing is sent anyway, and each says so itself.
     if has_failed.get() && !shutdown.is_requested() {
         for ready in prepared.iter_mut().filter(|prepared| prepared.is_ok()) {
-            *ready = Err(Triggered::unready());
+            *ready = Err(Triggered::not_sent(NotSent::OtherNotReady));
         }
     }
     prepared
@@ -151,7 +151,7 @@ impl<'a> Member<'a> {
         (self.emit)(Event::Beginning);
         match &self.connection {
             Ok((connection, http)) => prepare(self.target, connection, http, shutdown).await,
-            Err(error) => Err(Triggered::not_sent(error)),
+            Err(error) => Err(Triggered::not_ready(error)),
         }
     }
 }
@@ -225,13 +225,18 @@ impl<'a> TargetReport<'a> {
         }
     }
 
+    /// What went wrong, besides runs that ended badly.
+    pub(crate) fn problems(&self) -> impl Iterator<Item = &Problem> {
+        self.triggered
+            .problem
+            .iter()
+            .chain(&self.monitored.problems)
+    }
+
     /// Whether all went as it should.
     pub(crate) fn passes(&self) -> bool {
         let monitored = &self.monitored;
-        self.triggered.failure.is_none()
-            && monitored.unfound.is_empty()
-            && monitored.resultless.is_none()
-            && monitored.counted().all(|run| self.run_passes(run))
+        self.problems().next().is_none() && monitored.counted().all(|run| self.run_passes(run))
     }
 
     /// Whether a run ended as one that passes.

@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::engine::context::TargetContext;
 use crate::engine::shutdown::{Shutdown, ShutdownMode};
-use crate::model::{News, OnAbandoned, Run, Snapshot};
+use crate::model::{Cancel, CancelEnd, LeftRunning, News, OnAbandoned, Run, Snapshot};
 use crate::providers::{Depth, Kind, Quota};
 
 /// After a signal everything must be known by then. The step must be over after seven seconds; of these it needs one to
@@ -36,7 +36,7 @@ pub(crate) struct CancelResult {
     /// The last poll since then, if there was a good one.
     pub(crate) snapshot: Option<Snapshot>,
     /// Why it may go on, if it may.
-    pub(crate) left_running: Option<String>,
+    pub(crate) left_running: Option<LeftRunning>,
 }
 
 /// Cancels a run, if it may be, and checks whether that took effect as long as there is time.
@@ -54,38 +54,38 @@ pub(crate) async fn cancel_and_confirm(
     }
     emit(News::Cancelling);
     let mut so_far = SoFar {
-        text: "the cancel was not answered".to_owned(),
+        cancel: Cancel::Unanswered,
         snapshot: None,
     };
     let time = TimeLeft {
         until: Instant::now() + options.time,
         shutdown: context.shutdown,
     };
-    let why = tokio::select! {
+    let end = tokio::select! {
         () = cancel(context, run, time, &mut so_far) => None,
-        why = time.is_over(options.time) => Some(why),
+        end = time.is_over(options.time) => Some(end),
     };
     CancelResult {
-        left_running: why.map(|why| format!("{} {why}", so_far.text)),
+        left_running: end.map(|end| LeftRunning::Cancel {
+            cancel: so_far.cancel,
+            end,
+        }),
         snapshot: so_far.snapshot,
     }
 }
 
 /// What is known while the cancel is under way.
 struct SoFar {
-    text: String,
+    cancel: Cancel,
     snapshot: Option<Snapshot>,
 }
 
 /// Why a run is left alone.
-fn untouchable(run: &Run, policy: OnAbandoned) -> Option<String> {
+fn untouchable(run: &Run, policy: OnAbandoned) -> Option<LeftRunning> {
     if policy == OnAbandoned::Leave {
-        return Some("`on-abandoned` is `leave`".to_owned());
+        return Some(LeftRunning::ByPolicy);
     }
-    (!run.matched_by.is_sure()).then(|| {
-        "it was recognised by its time alone and may be somebody else's, so it was not cancelled"
-            .to_owned()
-    })
+    (!run.matched_by.is_sure()).then_some(LeftRunning::MatchedByTime)
 }
 
 /// Returns when the run is over. A cancel may be sent again, unlike a trigger: a run ends once. Providers refuse one
@@ -115,19 +115,17 @@ async fn cancel(context: TargetContext<'_, '_>, run: &Run, time: TimeLeft<'_>, s
             match response {
                 Ok(Ok(())) => {
                     accepted = Some(Instant::now());
-                    "the cancel was accepted, but had not taken effect"
-                        .clone_into(&mut so_far.text);
+                    so_far.cancel = Cancel::Accepted;
                 }
                 Ok(Err(error)) => {
                     accepted = None;
-                    let what = match error.kind() {
-                        Kind::Rejected => "the cancel was refused",
+                    let message = error.message().to_owned();
+                    so_far.cancel = match error.kind() {
+                        Kind::Rejected => Cancel::Refused(message),
                         Kind::RateLimited(_) | Kind::Unreachable | Kind::Unknown => {
-                            "the cancel failed"
+                            Cancel::Failed(message)
                         }
                     };
-                    so_far.text =
-                        format!("{what} ({}), and no other was accepted", error.message());
                 }
                 Err(_) => {}
             }
@@ -180,17 +178,17 @@ impl TimeLeft<'_> {
         }
     }
 
-    /// Returns when there is no more time to see what becomes of a cancel; says when that is.
-    async fn is_over(self, whole: Duration) -> String {
+    /// Returns when there is no more time to see what becomes of a cancel.
+    async fn is_over(self, whole: Duration) -> CancelEnd {
         let signal = async {
             self.shutdown.requested(ShutdownMode::Graceful).await;
             sleep_until(self.end()).await;
         };
         tokio::select! {
             biased;
-            () = self.shutdown.requested(ShutdownMode::Immediate) => "when a second signal came".to_owned(),
-            () = signal => "when the step had to end".to_owned(),
-            () = sleep_until(self.until) => format!("after {} s", whole.as_secs()),
+            () = self.shutdown.requested(ShutdownMode::Immediate) => CancelEnd::SecondSignal,
+            () = signal => CancelEnd::Shutdown,
+            () = sleep_until(self.until) => CancelEnd::After(whole),
         }
     }
 }

@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::engine::context::TargetContext;
 use crate::engine::poll_failures::Refusals;
-use crate::model::{MatchedBy, Run};
+use crate::model::{Interruption, MatchedBy, Run};
 use crate::providers::{Candidate, Claim, Error, Kind, Quota};
 
 /// A run may seem to have come to be so long before the trigger went out: providers round times, and
@@ -93,13 +93,6 @@ enum Pacing {
     Paced,
     /// There is no time for that: what is found now can still be cancelled.
     Immediate,
-}
-
-/// What ended a search early.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Interruption {
-    Stopped,
-    TimedOut,
 }
 
 /// What a search came to.

@@ -17,16 +17,19 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 pub(crate) use finish::Finished;
 pub(crate) use monitored::{Monitored, RunReport};
-use not_found::named;
+use not_found::addresses;
 
 use crate::engine::cancel::{CancelOptions, cancel_and_confirm};
 use crate::engine::context::TargetContext;
-use crate::engine::find::{self, Found, Interruption, Limits, Search, Sighting, find};
+use crate::engine::find::{self, Found, Limits, Search, Sighting, find};
 use crate::engine::retry::retry;
 use crate::engine::shutdown::ShutdownMode;
 use crate::engine::trigger::Triggered;
 use crate::engine::wait::{Watch, ended_in_time, wait};
-use crate::model::{Conclusion, End, Event, Failure, MatchedBy, News, Outcome, Run, WaitOptions};
+use crate::model::{
+    Conclusion, End, Event, Interruption, LeftRunning, MatchedBy, News, NotFound, Outcome, Problem,
+    Run, UnknownSearch, WaitOptions,
+};
 use crate::providers::Error;
 
 /// For one last look for a run when the deadline has passed.
@@ -67,7 +70,7 @@ pub(crate) async fn monitor(monitor: &Monitor<'_, '_>, triggered: &mut Triggered
     let (mut unread, mut is_cut) = (None, false);
     if triggered.outcome == Outcome::Accepted && triggered.runs.is_empty() && wait.is_some() {
         let mut found = Box::pin(monitor.find(&search, Limits::ACCEPTED)).await;
-        monitor.judge(&found, &mut monitored);
+        monitor.record_not_found(&found, &mut monitored);
         is_cut = found.interruption == Some(Interruption::Stopped);
         triggered.runs = std::mem::take(&mut found.runs);
         unread = found.failure;
@@ -77,7 +80,7 @@ pub(crate) async fn monitor(monitor: &Monitor<'_, '_>, triggered: &mut Triggered
         return Monitored::unwatched(runs);
     };
     if triggered.outcome == Outcome::Unknown {
-        monitored.left_running = Some("nobody knows whether it was started".to_owned());
+        monitored.left_running = Some(LeftRunning::OutcomeUnknown);
     }
     while !runs.is_empty() {
         let watched = monitor.watch_all(&search, runs, wait).await;
@@ -113,39 +116,32 @@ impl<'target> Monitor<'_, 'target> {
         if self.context.shutdown.is_requested() && self.context.target.spec.marker().is_none() {
             return;
         }
-        let why = triggered.unclear.as_deref().unwrap_or_default();
-        self.context.emit(Event::LookingInto(why));
+        if let Some(Problem::OutcomeUnknown { failure, .. }) = &triggered.problem {
+            self.context.emit(Event::LookingInto(&failure.what));
+        }
         let found = self.find(search, Limits::UNKNOWN).await;
         if !found.runs.is_empty() {
             triggered.outcome = Outcome::Accepted;
-            triggered.failure = None;
+            triggered.problem = None;
             return;
         }
-        let seconds = Limits::UNKNOWN.first.as_secs();
-        let looked = match (&found.failure, found.unsure.first()) {
-            (_, Some(several)) if several.len() == 1 => {
-                format!("this run may be its own: {}", named(several))
-            }
-            (_, Some(several)) => {
-                format!("one of these runs may be its own: {}", named(several))
-            }
-            (Some(error), None) => format!("its runs could not be read: {}", error.message()),
-            (None, None) if found.interruption.is_some() => {
-                "no run of it was found before the step had to end".to_owned()
-            }
-            (None, None) => format!("no run of it appeared within {seconds} s"),
+        let came = match (&found.failure, found.unsure.first()) {
+            (_, Some(several)) => UnknownSearch::Candidates(addresses(several)),
+            (Some(error), None) => UnknownSearch::Unreadable(error.message().to_owned()),
+            (None, None) if found.interruption.is_some() => UnknownSearch::Interrupted,
+            (None, None) => UnknownSearch::Nothing(Limits::UNKNOWN.first),
         };
-        if let Some(failure) = &mut triggered.failure {
-            failure.what = format!("{}; {looked}", failure.what);
+        if let Some(Problem::OutcomeUnknown { search, .. }) = &mut triggered.problem {
+            *search = Some(came);
         }
     }
 
     async fn find(&self, search: &Search<'_, '_>, limits: Limits) -> Found {
         let say = |sighting: Sighting<'_>| match sighting {
             Sighting::Run(run) => self.saw(search, run),
-            Sighting::NothingYet => self
-                .context
-                .emit(Event::NothingFoundYet(&self.why_nothing_yet())),
+            Sighting::NothingYet => self.context.emit(Event::NothingFoundYet {
+                page: &self.context.provider.runs_page(),
+            }),
         };
         let interruption = tokio::select! {
             found = find(search, limits, &say) => {
@@ -263,14 +259,8 @@ impl<'target> Monitor<'_, 'target> {
             listed = timeout(time, list_at_last(search)) => matches!(listed, Ok(Ok(()))),
         };
         if let (false, Some(error)) = (is_listed, unread.take()) {
-            monitored.unfound.push(Failure {
-                what: format!(
-                    "there may be more runs of this trigger, but they can't be listed: {}",
-                    error.message()
-                ),
-                remedy: Some(format!("check {}", self.context.provider.runs_page())),
-                causes: Vec::new(),
-            });
+            let why = NotFound::Unlisted(error.message().to_owned());
+            monitored.problems.push(self.not_found(why));
         }
         if self.context.shutdown.is_requested() {
             return Vec::new();
@@ -353,9 +343,8 @@ impl<'target> Monitor<'_, 'target> {
             End::Blocked(_) => Some(Conclusion::Failure),
             End::Stopped => seen.and_then(|snapshot| snapshot.state.conclusion()),
             End::Lost(failure) => {
-                if let Some(left) = &mut left_running {
-                    *left = format!("it can't be read any more ({}); {left}", failure.what);
-                }
+                left_running = left_running
+                    .map(|left| LeftRunning::Unreadable(failure.what.clone(), Box::new(left)));
                 Some(Conclusion::Lost)
             }
             End::TimedOut => Some(Conclusion::TimedOut),

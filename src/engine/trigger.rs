@@ -11,7 +11,7 @@ use crate::engine::concurrency::{Concurrency, Permit};
 use crate::engine::context::TargetContext;
 use crate::engine::retry::{DEFAULT_RATE_LIMIT_BUDGET, RetryPolicy, backoff, retry};
 use crate::engine::shutdown::{Shutdown, ShutdownMode};
-use crate::model::{Event, Failure, Outcome, Run};
+use crate::model::{Event, NotSent, Outcome, Problem, Run};
 use crate::providers::http::Http;
 use crate::providers::target::{Mode, Target};
 use crate::providers::{AnyProvider, Connection, Error, Idempotency, Kind, RequestForm, Secrets};
@@ -32,9 +32,7 @@ pub(crate) struct Triggered {
     pub(crate) settled: Option<Instant>,
     /// What was started, as far as the answer told it.
     pub(crate) runs: Vec<Run>,
-    pub(crate) failure: Option<Failure>,
-    /// Of an unknown outcome, why nobody knows it, as a fragment.
-    pub(crate) unclear: Option<String>,
+    pub(crate) problem: Option<Problem>,
 }
 
 /// A target that is ready to be triggered.
@@ -68,11 +66,11 @@ pub(crate) async fn prepare<'a>(
     });
     tokio::select! {
         prepared = preparing => match prepared {
-            Ok(_) if shutdown.is_requested() => Err(Triggered::stopped()),
+            Ok(_) if shutdown.is_requested() => Err(Triggered::not_sent(NotSent::Stopped)),
             Ok(prepared) => Ok(prepared),
-            Err(error) => Err(Triggered::not_sent(&error)),
+            Err(error) => Err(Triggered::not_ready(&error)),
         },
-        () = shutdown.requested(ShutdownMode::Graceful) => Err(Triggered::stopped()),
+        () = shutdown.requested(ShutdownMode::Graceful) => Err(Triggered::not_sent(NotSent::Stopped)),
     }
 }
 
@@ -239,14 +237,14 @@ impl<'a> Sender<'a, '_> {
             Err(error) => error,
         };
         match error.kind() {
-            Kind::Unknown => Triggered::unknown(&error, &self.context.provider.runs_page()),
+            Kind::Unknown => Triggered::unknown(&error, self.context.provider.runs_page()),
             Kind::Unreachable | Kind::RateLimited(_) if self.context.shutdown.is_requested() => {
-                Triggered::stopped()
+                Triggered::not_sent(NotSent::Stopped)
             }
             Kind::Unreachable | Kind::RateLimited(_)
                 if self.concurrency.shutdown().is_requested() =>
             {
-                Triggered::called_off()
+                Triggered::not_sent(NotSent::FailFast)
             }
             Kind::Unreachable | Kind::RateLimited(_) => {
                 Triggered::failed(Outcome::Rejected, &error)
@@ -279,55 +277,36 @@ async fn out_of_grace(shutdown: &Shutdown, on_the_wire: &Cell<bool>) {
 }
 
 impl Triggered {
-    fn new(outcome: Outcome, failure: Option<Failure>) -> Self {
+    fn new(outcome: Outcome, problem: Option<Problem>) -> Self {
         Self {
             outcome,
             sent: None,
             settled: None,
             runs: Vec::new(),
-            failure,
-            unclear: None,
+            problem,
         }
     }
 
     fn failed(outcome: Outcome, error: &Error) -> Self {
-        Self::new(outcome, Some(error.failure()))
+        Self::new(outcome, Some(Problem::NotTriggered(error.failure())))
     }
 
-    pub(crate) fn not_sent(error: &Error) -> Self {
+    /// It could not be prepared.
+    pub(crate) fn not_ready(error: &Error) -> Self {
         Self::failed(Outcome::NotSent, error)
     }
 
-    fn stopped() -> Self {
-        Self::for_others("stopped before the trigger was sent; nothing was started")
-    }
-
-    fn called_off() -> Self {
-        Self::for_others("not sent, since another target failed and `fail-fast` is on")
-    }
-
-    /// Another target cannot be triggered, so none is.
-    pub(crate) fn unready() -> Self {
-        Self::for_others("not sent, since another target cannot be triggered: nothing was started")
-    }
-
     /// It was not sent for a reason that is not its own.
-    fn for_others(why: &str) -> Self {
-        Self::not_sent(&Error::new(Kind::Rejected, why))
+    pub(crate) fn not_sent(why: NotSent) -> Self {
+        Self::new(Outcome::NotSent, Some(Problem::NotSent(why)))
     }
 
-    fn unknown(error: &Error, page: &str) -> Self {
-        let mut triggered = Self::failed(Outcome::Unknown, error);
-        triggered.unclear = Some(error.message().to_owned());
-        if let Some(failure) = &mut triggered.failure {
-            failure.what = format!(
-                "{}; the pipeline may have been started, or not",
-                failure.what
-            );
-            failure.remedy = Some(format!(
-                "it was not sent again, since that could start it twice: look whether it runs at {page}, and start the step again only if it does not"
-            ));
-        }
-        triggered
+    fn unknown(error: &Error, page: String) -> Self {
+        let problem = Problem::OutcomeUnknown {
+            failure: error.failure(),
+            search: None,
+            page,
+        };
+        Self::new(Outcome::Unknown, Some(problem))
     }
 }

@@ -30,8 +30,8 @@ pub(crate) enum Event<'what> {
     WouldSend { url: &'what Url, body: &'what str },
     /// Nobody knows whether the trigger was accepted, for this reason; runs are looked for.
     LookingInto(&'what str),
-    /// No run has been found for a while: why not, most likely, and where to look. It is looked for all the same.
-    NothingFoundYet(&'what str),
+    /// No run has been found for a while. It is looked for all the same; a person would look at this page.
+    NothingFoundYet { page: &'what str },
     /// A run was found that the trigger started, for all that is known.
     Found(&'what Run),
     /// A run that is waited for goes on.

@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 
 use super::log::{ended, lasted};
-use super::{pipeline, text};
+use super::pipeline;
+use super::problem::explain;
 use crate::engine::batch::TargetReport;
 use crate::engine::monitor::RunReport;
-use crate::model::{Conclusion, End, Job, JobKind, Outcome};
+use crate::model::{Conclusion, End, Job, JobKind};
 use crate::providers::target::Target;
 use crate::text::untrusted::one_line;
 
@@ -46,14 +47,9 @@ pub(crate) fn headline(report: &TargetReport<'_>) -> String {
         }
         runs => format!(", {} runs", runs.len()),
     };
-    let failure = report
-        .triggered
-        .failure
-        .iter()
-        .chain(&report.monitored.unfound)
-        .next();
-    let why = failure.map_or(String::new(), |failure| {
-        format!(": {}", one_line(&failure.what))
+    let problem = report.problems().next();
+    let why = problem.map_or(String::new(), |problem| {
+        format!(": {}", one_line(&explain(target, problem).what))
     });
     format!("{target} {}: {}{came}{why}", pipeline(target), word(report))
 }
@@ -174,17 +170,12 @@ fn all_of(report: &TargetReport<'_>) -> Vec<(String, String)> {
 
 /// What is wrong with one target's trigger, search and result: what it is about, and in full.
 fn failures_of(report: &TargetReport<'_>) -> Vec<(String, String)> {
-    let outcome = match report.triggered.outcome {
-        Outcome::Unknown => "outcome unknown",
-        Outcome::Rejected | Outcome::NotSent | Outcome::Accepted => "not triggered",
-    };
-    let trigger = report.triggered.failure.iter();
-    let trigger = trigger.map(|failure| (outcome.to_owned(), text(failure)));
-    let unfound = report.monitored.unfound.iter();
-    let unfound = unfound.map(|failure| ("run not found".to_owned(), text(failure)));
-    let resultless = report.monitored.resultless.iter();
-    let resultless = resultless.map(|failure| ("no result".to_owned(), text(failure)));
-    trigger.chain(unfound).chain(resultless).collect()
+    let problems = report.problems();
+    let problems = problems.map(|problem| {
+        let explained = explain(report.target, problem);
+        (explained.title.to_owned(), explained.text())
+    });
+    problems.collect()
 }
 
 fn failed_runs_of(report: &TargetReport<'_>) -> impl Iterator<Item = (String, String)> {

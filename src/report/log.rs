@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::pipeline;
+use super::problem::nothing_yet;
 use crate::model::{
     BlockedOn, Conclusion, End, Event, Job, JobKind, JobLog, MatchedBy, News, Run, Snapshot, State,
     Times,
@@ -37,7 +38,8 @@ pub(crate) fn line(target: &Target, event: &Event<'_>) -> Option<String> {
             let seconds = pause.as_secs_f64().max(1.0);
             format!("{target}: {why}; tried again in {seconds:.0} s")
         }
-        Event::Fallback(why) | Event::NothingFoundYet(why) => format!("{target}: {why}"),
+        Event::Fallback(why) => format!("{target}: {why}"),
+        Event::NothingFoundYet { page } => format!("{target}: {}", nothing_yet(target, page)),
         Event::WouldSend { url, body } => format!("{target}: would send POST {url}\n{body}"),
         Event::Accepted(run) => {
             let number = run
@@ -102,7 +104,7 @@ pub(crate) fn warning(target: &Target, event: &Event<'_>) -> Option<(String, Str
         | Event::AcceptedWithoutRun(_)
         | Event::WouldSend { .. }
         | Event::LookingInto(_)
-        | Event::NothingFoundYet(_)
+        | Event::NothingFoundYet { .. }
         | Event::Found(_)
         | Event::Run { .. }
         | Event::Trace(_) => None,

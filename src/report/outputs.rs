@@ -36,7 +36,7 @@ pub(crate) const OUTPUTS: [(&str, &str); 7] = [
     ),
     (
         "results",
-        "JSON: one entry a target, with provider, repository, pipeline, outcome, trigger_id, conclusion, error, left_running and runs; shortened where it would be too long",
+        "JSON: one entry a target, with provider, repository, pipeline, outcome, trigger_id, conclusion, error, left_running, left_running_reason and runs; shortened where it would be too long",
     ),
 ];
 

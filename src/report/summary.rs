@@ -119,7 +119,7 @@ fn wrong_runs(report: &TargetReport<'_>, hide: Hide<'_>, page: &mut Page) {
     for run in &report.monitored.runs {
         let link = link(&hidden(&run.run, hide));
         if let Some(why) = &run.left_running {
-            let why = sentences(&hide(why));
+            let why = sentences(&hide(&why.to_string()));
             page.add(&format!(
                 "\n**{title}**: run {link} may still be going on: {why}\n"
             ));

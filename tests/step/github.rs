@@ -54,7 +54,7 @@ fn repository_dispatch_sends_what_peter_evans_sends() {
         done.result(),
         json!({
             "provider": "github", "repository": "octo-org/app", "pipeline": "repository_dispatch deploy",
-            "outcome": "accepted", "trigger_id": null, "conclusion": null, "error": null, "left_running": null, "runs": []
+            "outcome": "accepted", "trigger_id": null, "conclusion": null, "error": null, "left_running": null, "left_running_reason": null, "runs": []
         })
     );
     assert!(done.summary.contains("accepted"), "{done}");

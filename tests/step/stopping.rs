@@ -32,9 +32,18 @@ fn stop(step: &Step, child: Child, name: &str) -> Done {
     done
 }
 
+fn reason(done: &Done) -> Value {
+    done.result()["runs"][0]["left_running_reason"].clone()
+}
+
 fn left_running(done: &Done) -> Option<String> {
-    let left = &done.result()["runs"][0]["left_running"];
-    left.as_str().map(str::to_owned)
+    let run = &done.result()["runs"][0];
+    // A sentence for people, and a word for workflows.
+    assert_eq!(
+        run["left_running"].is_null(),
+        run["left_running_reason"].is_null()
+    );
+    run["left_running"].as_str().map(str::to_owned)
 }
 
 #[test]
@@ -81,6 +90,7 @@ fn a_run_that_is_to_be_left_is_left() {
             left_running(&done),
             Some("`on-abandoned` is `leave`".to_owned())
         );
+        assert_eq!(reason(&done), "by-policy");
         assert_eq!(done.outputs["conclusion"], "");
         let warnings = done.warnings();
         assert_eq!(warnings.len(), 1, "{done}");
@@ -120,11 +130,12 @@ fn a_cancel_that_is_refused_is_sent_again_every_second_and_told() {
         let child = watching(&step);
         let done = stop(&step, child, "INT");
         let left = left_running(&done).unwrap_or_default();
-        let how = if status == 500 {
-            "failed"
+        let (how, word) = if status == 500 {
+            ("failed", "cancel-failed")
         } else {
-            "was refused"
+            ("was refused", "cancel-refused")
         };
+        assert_eq!(reason(&done), word, "{done}");
         let refused = format!("the cancel {how} ({status}");
         assert!(left.starts_with(&refused), "{left}\n{done}");
         assert!(
@@ -286,6 +297,7 @@ fn a_cancel_that_is_ignored_is_told() {
             left,
             "the cancel was accepted, but had not taken effect when the step had to end"
         );
+        assert_eq!(reason(&done), "cancel-unconfirmed");
         assert_eq!(done.outputs["conclusion"], "");
     });
 }

@@ -8,7 +8,7 @@ use super::{Monitor, Monitored, RunReport};
 use crate::engine::retry::retry;
 use crate::engine::shutdown::ShutdownMode;
 use crate::model::{
-    Conclusion, Failure, Job, JobKind, JobLog, Logs, News, ResultArtifact, Run, Snapshot,
+    Conclusion, Job, JobKind, JobLog, Logs, News, NoResult, Problem, ResultArtifact, Run, Snapshot,
     WaitOptions,
 };
 use crate::providers::http::LogTail;
@@ -140,19 +140,13 @@ impl Monitor<'_, '_> {
         match (results.len(), missing) {
             (1, _) => monitored.result = results.pop(),
             (0, Some(error)) if passed => {
-                let mut failure = error.failure();
-                failure.what = format!("the result cannot be read back: {}", failure.what);
-                monitored.resultless = Some(failure);
+                let why = NoResult::Unreadable(error.failure());
+                monitored.problems.push(Problem::NoResult(why));
             }
             (0, _) => {}
             (several, _) => {
-                monitored.resultless = Some(Failure {
-                    what: format!(
-                        "{several} of the runs left a result, and which of them is meant cannot be told"
-                    ),
-                    remedy: Some("let one workflow alone upload it under that name".to_owned()),
-                    causes: Vec::new(),
-                });
+                let why = NoResult::Several(several);
+                monitored.problems.push(Problem::NoResult(why));
             }
         }
     }

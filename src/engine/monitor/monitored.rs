@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::mem;
 
-use crate::model::{Conclusion, End, Failure, JobLog, Run, Snapshot};
+use crate::model::{Conclusion, End, JobLog, LeftRunning, Problem, Run, Snapshot};
 
 /// Failed runs whose logs are kept for the summary.
 const MAX_RUNS_WITH_LOGS: usize = 20;
@@ -16,12 +16,10 @@ pub(crate) struct Monitored {
     pub(crate) conclusion: Option<Conclusion>,
     /// The JSON that was read back.
     pub(crate) result: Option<String>,
-    /// Why there are runs that were not found.
-    pub(crate) unfound: Vec<Failure>,
-    /// Why there is no result.
-    pub(crate) resultless: Option<Failure>,
+    /// Why there are runs that were not found, and why there is no result.
+    pub(crate) problems: Vec<Problem>,
     /// Runs that may have been started and were not found, and may go on: why.
-    pub(crate) left_running: Option<String>,
+    pub(crate) left_running: Option<LeftRunning>,
 }
 
 /// A run and what was seen of it.
@@ -37,7 +35,7 @@ pub(crate) struct RunReport {
     /// Number of logs that were printed, but not kept for the summary.
     pub(crate) dropped_logs: usize,
     /// Why it may still be going on, if it may.
-    pub(crate) left_running: Option<String>,
+    pub(crate) left_running: Option<LeftRunning>,
 }
 
 impl Monitored {

@@ -7,7 +7,8 @@ use serde_json::Value;
 use super::Hide;
 use crate::engine::batch::TargetReport;
 use crate::engine::monitor::RunReport;
-use crate::model::{Conclusion, MatchedBy, Outcome};
+use crate::model::{Conclusion, LeftRunning, MatchedBy, Outcome};
+use crate::report::problem::explain;
 use crate::text::untrusted::cut;
 
 /// Most characters of an error or reason in a short entry, so that about a thousand entries fit.
@@ -25,6 +26,7 @@ struct Full {
     conclusion: Option<Conclusion>,
     error: Option<String>,
     left_running: Option<String>,
+    left_running_reason: Option<&'static str>,
     runs: Vec<FullRun>,
 }
 
@@ -44,6 +46,7 @@ struct FullRun {
     started_at: Option<String>,
     completed_at: Option<String>,
     left_running: Option<String>,
+    left_running_reason: Option<&'static str>,
 }
 
 /// What was started, how it ended, and why something went wrong or may go on.
@@ -55,6 +58,8 @@ struct Short {
     error: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     left_running: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    left_running_reason: Option<&'static str>,
     runs: Vec<ShortRun>,
 }
 
@@ -66,6 +71,8 @@ struct ShortRun {
     conclusion: Option<Conclusion>,
     #[serde(skip_serializing_if = "Option::is_none")]
     left_running: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    left_running_reason: Option<&'static str>,
 }
 
 /// Full entries, or short ones where those would have more than `max_units` UTF-16 units.
@@ -101,13 +108,9 @@ fn units(text: &str) -> usize {
 
 /// What went wrong, in one line.
 fn error(report: &TargetReport<'_>, hide: Hide<'_>) -> Option<String> {
-    let failures = report
-        .triggered
-        .failure
-        .iter()
-        .chain(&report.monitored.unfound)
-        .chain(&report.monitored.resultless);
-    let errors: Vec<_> = failures.map(|failure| hide(&failure.what)).collect();
+    let errors = report.problems();
+    let errors = errors.map(|problem| hide(&explain(report.target, problem).what));
+    let errors: Vec<_> = errors.collect();
     (!errors.is_empty()).then(|| errors.join("; "))
 }
 
@@ -125,7 +128,11 @@ fn full(report: &TargetReport<'_>, hide: Hide<'_>) -> Full {
         trigger_id: target.spec.marker().map(str::to_owned),
         conclusion: monitored.conclusion,
         error: error(report, hide),
-        left_running: monitored.left_running.as_deref().map(hide),
+        left_running: monitored
+            .left_running
+            .as_ref()
+            .map(|left| hide(&left.to_string())),
+        left_running_reason: monitored.left_running.as_ref().map(LeftRunning::reason),
         runs: monitored
             .runs
             .iter()
@@ -157,13 +164,18 @@ fn full_run(monitored: &RunReport, hide: Hide<'_>) -> FullRun {
         created_at: time(times.created),
         started_at: time(times.started),
         completed_at: time(times.completed),
-        left_running: monitored.left_running.as_deref().map(hide),
+        left_running: monitored
+            .left_running
+            .as_ref()
+            .map(|left| hide(&left.to_string())),
+        left_running_reason: monitored.left_running.as_ref().map(LeftRunning::reason),
     }
 }
 
 fn short(report: &TargetReport<'_>, hide: Hide<'_>) -> Short {
     let reason = |text: String| cut(&text, MAX_REASON);
-    let left_running = |text: &Option<String>| text.as_deref().map(hide).map(reason);
+    let left_running =
+        |left: &Option<LeftRunning>| left.as_ref().map(|left| reason(hide(&left.to_string())));
     let TargetReport {
         triggered,
         monitored,
@@ -174,6 +186,7 @@ fn short(report: &TargetReport<'_>, hide: Hide<'_>) -> Short {
         conclusion: monitored.conclusion,
         error: error(report, hide).map(reason),
         left_running: left_running(&monitored.left_running),
+        left_running_reason: monitored.left_running.as_ref().map(LeftRunning::reason),
         runs: monitored
             .runs
             .iter()
@@ -183,6 +196,7 @@ fn short(report: &TargetReport<'_>, hide: Hide<'_>) -> Short {
                 matched_by: run.run.matched_by,
                 conclusion: run.conclusion,
                 left_running: left_running(&run.left_running),
+                left_running_reason: run.left_running.as_ref().map(LeftRunning::reason),
             })
             .collect(),
     }
