@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
-use sandbox::world::{GithubRepository, GithubToken, Workflow};
+use sandbox::world::{GitHubRepository, GitHubToken, Workflow};
 use sandbox::{RecordedRequest, World};
 
 use crate::process;
@@ -110,6 +110,6 @@ impl Dispatch {
 fn world() -> World {
     let workflow = Workflow::new(1, "deploy.yml", "Deploy").on_repository_dispatch(&[EVENT_TYPE]);
     World::new()
-        .github_repository(GithubRepository::new(1, REPOSITORY).workflow(workflow))
-        .github_token(GithubToken::classic(TOKEN, "octocat", &["repo"]).for_repository(REPOSITORY))
+        .github_repository(GitHubRepository::new(1, REPOSITORY).workflow(workflow))
+        .github_token(GitHubToken::classic(TOKEN, "octocat", &["repo"]).for_repository(REPOSITORY))
 }

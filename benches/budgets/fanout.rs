@@ -102,7 +102,7 @@ fn triggered(size: &Size) -> Result<[Row; 2]> {
 fn waited() -> Result<Row> {
     // Looks with one credential wait for one another: with few of them this would take many minutes.
     let tokens = Tokens::Own;
-    let providers = [Provider::Github, Provider::Gitlab, Provider::Bitbucket];
+    let providers = [Provider::GitHub, Provider::GitLab, Provider::Bitbucket];
     let world = providers
         .into_iter()
         .fold(World::crowd(WAITED, tokens), |world, provider| {
@@ -145,13 +145,13 @@ fn entry(index: usize, member: &Member, server: &str) -> Value {
     } = member;
     match provider {
         // The two ways of GitHub by turns.
-        Provider::Github if index.is_multiple_of(2) => {
+        Provider::GitHub if index.is_multiple_of(2) => {
             json!({"repository": repository, "event-type": crowd::EVENT_TYPE, "token": token})
         }
-        Provider::Github => {
+        Provider::GitHub => {
             json!({"repository": repository, "workflow": crowd::WORKFLOW, "ref": "main", "token": token})
         }
-        Provider::Gitlab | Provider::Bitbucket => json!({
+        Provider::GitLab | Provider::Bitbucket => json!({
             "provider": provider.to_string(),
             "server-url": server,
             "repository": repository,

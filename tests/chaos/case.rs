@@ -145,7 +145,7 @@ impl Case {
         match target.pipeline {
             Pipeline::Workflow { .. } => !self.setting.rejects_run_details(),
             Pipeline::Event { .. } => false,
-            Pipeline::Gitlab { .. } | Pipeline::Bitbucket { .. } => true,
+            Pipeline::GitLab { .. } | Pipeline::Bitbucket { .. } => true,
         }
     }
 
@@ -153,9 +153,9 @@ impl Case {
     pub(crate) fn living(&self, run: &Run) -> Living {
         let [github, gitlab, bitbucket] = self.setting.lives;
         match run.provider {
-            Provider::Github if run.pipeline == setting::TWIN_FILE => self.setting.twin,
-            Provider::Github => github,
-            Provider::Gitlab => gitlab,
+            Provider::GitHub if run.pipeline == setting::TWIN_FILE => self.setting.twin,
+            Provider::GitHub => github,
+            Provider::GitLab => gitlab,
             Provider::Bitbucket => bitbucket,
         }
     }

@@ -33,7 +33,7 @@ fn case(course: Course) -> Case {
             event_type: "deploy-marked",
             credential: Credential::Token(demo::GITHUB_CLASSIC),
         },
-        Pipeline::Gitlab {
+        Pipeline::GitLab {
             trigger: false,
             inputs: true,
         },
@@ -82,7 +82,7 @@ fn places(seen: &Seen) -> (usize, usize) {
     let place = |is_strange| {
         let mut runs = seen.runs.iter();
         let is_it =
-            |run: &sandbox::Run| run.provider == Provider::Gitlab && run.is_strange == is_strange;
+            |run: &sandbox::Run| run.provider == Provider::GitLab && run.is_strange == is_strange;
         runs.position(is_it).expect("it was started")
     };
     (place(false), place(true))
@@ -92,7 +92,7 @@ fn places(seen: &Seen) -> (usize, usize) {
 fn cancel(seen: &Seen) -> usize {
     let mut requests = seen.requests.iter();
     let is_it = |request: &RecordedRequest| {
-        request.provider == Some(Provider::Gitlab) && request.path.ends_with("/cancel")
+        request.provider == Some(Provider::GitLab) && request.path.ends_with("/cancel")
     };
     requests.position(is_it).expect("it was cancelled")
 }

@@ -41,7 +41,7 @@ fn troubles() -> Vec<(&'static str, Fault)> {
 /// Reads of the run's jobs.
 fn jobs(provider: Provider) -> Route {
     Route::any().method("GET").path(match provider {
-        Provider::Github | Provider::Gitlab => "/jobs",
+        Provider::GitHub | Provider::GitLab => "/jobs",
         Provider::Bitbucket => "/steps",
     })
 }
@@ -95,11 +95,11 @@ fn rate_limits_are_slept_out_while_waiting() {
         now.unwrap().as_secs() + seconds
     };
     let cases = vec![
-        (Provider::Github, Fault::github_secondary_limit(Some(4))),
-        (Provider::Github, Fault::github_primary_limit(403, soon(5))),
-        (Provider::Github, Fault::github_primary_limit(429, soon(5))),
-        (Provider::Github, Fault::github_secondary_limit(None)),
-        (Provider::Gitlab, Fault::gitlab_limit(Some(4))),
+        (Provider::GitHub, Fault::github_secondary_limit(Some(4))),
+        (Provider::GitHub, Fault::github_primary_limit(403, soon(5))),
+        (Provider::GitHub, Fault::github_primary_limit(429, soon(5))),
+        (Provider::GitHub, Fault::github_secondary_limit(None)),
+        (Provider::GitLab, Fault::gitlab_limit(Some(4))),
         (Provider::Bitbucket, Fault::bitbucket_limit(Some(6))),
         (Provider::Bitbucket, Fault::bitbucket_limit(None)),
     ];
@@ -124,8 +124,8 @@ fn rate_limits_are_slept_out_while_waiting() {
 #[test]
 fn rate_limits_of_jobs_are_slept_out_too() {
     let cases = vec![
-        (Provider::Github, Fault::github_secondary_limit(Some(4))),
-        (Provider::Gitlab, Fault::gitlab_limit(Some(4))),
+        (Provider::GitHub, Fault::github_secondary_limit(Some(4))),
+        (Provider::GitLab, Fault::gitlab_limit(Some(4))),
         (Provider::Bitbucket, Fault::bitbucket_limit(Some(4))),
     ];
     at_once(cases, |(provider, fault)| {
@@ -254,9 +254,9 @@ fn an_end_without_a_conclusion_is_waited_for() {
     ];
     at_once(cases.to_vec(), |(after, conclusion)| {
         let life = Life::passing(SECOND).concluded_after(after);
-        let sandbox = living(Provider::Github, life);
+        let sandbox = living(Provider::GitHub, life);
         let began = Instant::now();
-        let done = call(Provider::Github, &sandbox).run();
+        let done = call(Provider::GitHub, &sandbox).run();
         assert_eq!(done.outputs["conclusion"], conclusion, "{done}");
         assert!(began.elapsed() > 9 * SECOND && began.elapsed() < 60 * SECOND);
         assert_eq!(cancels(&sandbox), 0, "{done}");
@@ -305,8 +305,8 @@ fn a_look_that_is_redirected_elsewhere_is_no_end() {
 /// A renamed repository still is the same one.
 #[test]
 fn a_look_follows_a_redirect_on_the_same_server() {
-    let sandbox = living(Provider::Github, Life::passing(SECOND));
-    let step = call(Provider::Github, &sandbox).input("repository", "octo-org/renamed-app");
+    let sandbox = living(Provider::GitHub, Life::passing(SECOND));
+    let step = call(Provider::GitHub, &sandbox).input("repository", "octo-org/renamed-app");
     let done = step.run().passes();
     assert_eq!(done.outputs["conclusion"], "success");
 }
@@ -327,7 +327,7 @@ fn a_run_that_is_not_there_yet_is_waited_for() {
 #[test]
 fn a_search_outlives_troubles() {
     at_once(troubles(), |(name, fault)| {
-        let sandbox = living(Provider::Github, Life::passing(SECOND));
+        let sandbox = living(Provider::GitHub, Life::passing(SECOND));
         let step = dispatch(&sandbox, "release");
         let child = step.start();
         until(&sandbox, "the trigger has come", |sandbox| {
@@ -342,10 +342,10 @@ fn a_search_outlives_troubles() {
 
 #[test]
 fn an_end_that_is_seen_late_is_seen() {
-    let sandbox = living(Provider::Gitlab, Life::passing(Duration::ZERO));
+    let sandbox = living(Provider::GitLab, Life::passing(Duration::ZERO));
     let hanging = Fault::Delay(Moment::AfterActing, 3 * SECOND);
-    sandbox.fault(looks(Provider::Gitlab), Occasion::Every, hanging);
-    let done = call(Provider::Gitlab, &sandbox).run();
+    sandbox.fault(looks(Provider::GitLab), Occasion::Every, hanging);
+    let done = call(Provider::GitLab, &sandbox).run();
     assert!(
         sandbox
             .runs()

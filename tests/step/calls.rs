@@ -10,17 +10,17 @@ use sandbox::{Provider, Route, Run, Sandbox, World};
 use crate::harness::Step;
 
 pub(crate) const PROVIDERS: [Provider; 3] =
-    [Provider::Github, Provider::Gitlab, Provider::Bitbucket];
+    [Provider::GitHub, Provider::GitLab, Provider::Bitbucket];
 
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
 
 /// A step that starts exactly one run where nothing goes wrong.
 pub(crate) fn trigger(provider: Provider, sandbox: &Sandbox) -> Step {
     match provider {
-        Provider::Github => Step::github(sandbox)
+        Provider::GitHub => Step::github(sandbox)
             .input("workflow", "build.yml")
             .input("ref", "main"),
-        Provider::Gitlab => Step::gitlab(sandbox).input("ref", "main"),
+        Provider::GitLab => Step::gitlab(sandbox).input("ref", "main"),
         Provider::Bitbucket => Step::bitbucket(sandbox).input("ref", "main"),
     }
 }
@@ -49,8 +49,8 @@ pub(crate) fn start(world: World) -> Sandbox {
 /// Looks at the run that a call has started; searches for it are others.
 pub(crate) fn looks(provider: Provider) -> Route {
     Route::any().method("GET").path(match provider {
-        Provider::Github => "/actions/runs/",
-        Provider::Gitlab => "/pipelines/7",
+        Provider::GitHub => "/actions/runs/",
+        Provider::GitLab => "/pipelines/7",
         Provider::Bitbucket => "/pipelines/%7B",
     })
 }

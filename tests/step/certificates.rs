@@ -254,7 +254,7 @@ fn a_certificate_that_turns_bad_while_waiting_is_no_end() {
         (Certificate::WrongName, "not valid for name"),
     ];
     at_once(certificates.to_vec(), |(certificate, error)| {
-        let sandbox = living(Provider::Gitlab, Life::endless());
+        let sandbox = living(Provider::GitLab, Life::endless());
         let impostor = Sandbox::builder(World::demo())
             .certificate(certificate)
             .start()

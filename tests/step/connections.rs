@@ -10,8 +10,8 @@ use crate::harness::{Step, sandbox};
 /// A step that reads the default branch before the trigger.
 fn step(provider: Provider, sandbox: &Sandbox) -> Step {
     match provider {
-        Provider::Github => Step::github(sandbox).input("workflow", "build.yml"),
-        Provider::Gitlab => Step::gitlab(sandbox),
+        Provider::GitHub => Step::github(sandbox).input("workflow", "build.yml"),
+        Provider::GitLab => Step::gitlab(sandbox),
         Provider::Bitbucket => Step::bitbucket(sandbox),
     }
 }

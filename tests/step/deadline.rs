@@ -94,8 +94,8 @@ fn the_time_counts_from_the_accepted_trigger() {
     at_once(PROVIDERS.to_vec(), |provider| {
         let sandbox = living(provider, Life::passing(4 * SECOND));
         let limited = match provider {
-            Provider::Github => Fault::github_secondary_limit(Some(5)),
-            Provider::Gitlab => Fault::gitlab_limit(Some(5)),
+            Provider::GitHub => Fault::github_secondary_limit(Some(5)),
+            Provider::GitLab => Fault::gitlab_limit(Some(5)),
             Provider::Bitbucket => Fault::bitbucket_limit(Some(5)),
         };
         sandbox.fault(Route::triggers(), Occasion::First(1), limited);

@@ -91,7 +91,7 @@ fn no_trigger_goes_out_before_all_runs_are_known_to_be_readable() {
 
 #[test]
 fn where_all_is_well_triggers_come_after_all_reads() {
-    let sandbox = living(Provider::Github, Life::passing(SECOND));
+    let sandbox = living(Provider::GitHub, Life::passing(SECOND));
     let targets = [
         github("octo-org/app", "build.yml"),
         github("octo-org/private", "deploy.yml"),
@@ -131,8 +131,8 @@ fn so_many_triggers_are_on_the_wire_as_is_allowed() {
 
 #[test]
 fn after_a_failure_fail_fast_sends_no_more_and_waits_for_what_was_started() {
-    let world = World::demo().lives(Provider::Github, Life::passing(2 * SECOND));
-    let sandbox = start(world.lives(Provider::Gitlab, Life::passing(2 * SECOND)));
+    let world = World::demo().lives(Provider::GitHub, Life::passing(2 * SECOND));
+    let sandbox = start(world.lives(Provider::GitLab, Life::passing(2 * SECOND)));
     let target = github("octo-org/app", "build.yml");
     let targets = [
         target.clone(),
@@ -168,7 +168,7 @@ fn after_a_failure_fail_fast_sends_no_more_and_waits_for_what_was_started() {
 fn a_rate_limit_is_that_of_all_with_the_same_credential_and_of_no_other() {
     let sandbox = sandbox();
     let limit = Fault::github_secondary_limit(Some(3));
-    let route = Route::triggers().provider(Provider::Github);
+    let route = Route::triggers().provider(Provider::GitHub);
     sandbox.fault(route, Occasion::Nth(1), limit);
     let target = github("octo-org/app", "build.yml");
     let targets = [
@@ -374,7 +374,7 @@ fn a_target_whose_trigger_nobody_answered_does_not_take_anothers_run() {
 
 #[test]
 fn targets_that_cannot_be_told_apart_are_not_guessed() {
-    let sandbox = living(Provider::Github, Life::passing(SECOND));
+    let sandbox = living(Provider::GitHub, Life::passing(SECOND));
     sandbox.with_world(|world| world.github.run_details = RunDetails::RejectedWith(422));
     let target = github("octo-org/app", "build.yml");
     let done = fleet(&sandbox, &[target.clone(), target])
@@ -398,8 +398,8 @@ fn targets_that_cannot_be_told_apart_are_not_guessed() {
 fn each_target_has_a_group_and_all_have_one_diagram() {
     let sandbox = start(
         World::demo()
-            .lives(Provider::Github, Life::failing(2 * SECOND))
-            .lives(Provider::Gitlab, Life::passing(2 * SECOND))
+            .lives(Provider::GitHub, Life::failing(2 * SECOND))
+            .lives(Provider::GitLab, Life::passing(2 * SECOND))
             .lives(Provider::Bitbucket, Life::passing(2 * SECOND)),
     );
     let done = fleet(&sandbox, &one_of_each(&sandbox))
@@ -482,7 +482,7 @@ fn a_signal_cancels_all_that_is_ours_and_sends_no_more() {
 /// The outputs of whoever is killed are those of the first target with a run, whichever came first.
 #[test]
 fn a_run_that_was_told_survives_a_kill() {
-    let sandbox = living(Provider::Github, Life::endless());
+    let sandbox = living(Provider::GitHub, Life::endless());
     let unheard = json!({
         "repository": "octo-org/app", "event-type": "nobody-listens", "token": demo::GITHUB_CLASSIC,
     });
@@ -529,7 +529,7 @@ fn a_signal_before_the_first_trigger_is_the_one_reason_for_all() {
 /// Looks for runs keep apart, but not when there is no time left: what is found can still be cancelled.
 #[test]
 fn a_signal_still_finds_all_that_is_looked_for() {
-    let sandbox = living(Provider::Github, Life::endless());
+    let sandbox = living(Provider::GitHub, Life::endless());
     let targets: Vec<_> = (0..8)
         .map(|number| json!({"client-payload": {"number": number}}))
         .collect();
@@ -597,7 +597,7 @@ fn logs_beyond_what_the_summary_holds_are_told_and_let_go() {
     let job = JobLife::new("build", SECOND)
         .fails()
         .log(sandbox::world::Log::text(&line.repeat(100)));
-    let sandbox = living(Provider::Github, Life::new().job(job));
+    let sandbox = living(Provider::GitHub, Life::new().job(job));
     let target = github("octo-org/app", "build.yml");
     let targets: Vec<_> = (0..30)
         .map(|number| with(&target, "inputs", json!({"version": number.to_string()})))

@@ -475,15 +475,15 @@ fn a_long_list_of_workflows_is_cut() {
         .input("token", demo::GITHUB_FINE_GRAINED_READ_ONLY)
         .run()
         .fails(&["the token lacks \"Actions: write\""]);
-    assert_eq!(sandbox.runs_of(Provider::Github).len(), 0);
+    assert_eq!(sandbox.runs_of(Provider::GitHub).len(), 0);
 }
 
 /// Ours, whatever the library would send.
 #[test]
 fn every_request_names_the_api_version_once() {
-    let world = World::demo().lives(Provider::Github, Life::failing(SECOND));
+    let world = World::demo().lives(Provider::GitHub, Life::failing(SECOND));
     let sandbox = start(world);
-    let step = call(Provider::Github, &sandbox);
+    let step = call(Provider::GitHub, &sandbox);
     let done = step.input("result-artifact", "result").run();
     assert_eq!(done.outputs["conclusion"], "failure", "{done}");
     let requests = sandbox.requests();

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
-use sandbox::world::{Artifact, Conclusion, Digest, GitlabVersion, JobLife, Life, Log, Visibility};
+use sandbox::world::{Artifact, Conclusion, Digest, GitLabVersion, JobLife, Life, Log, Visibility};
 use sandbox::{Fault, Moment, Occasion, Provider, Route, Sandbox, World};
 use serde_json::json;
 
@@ -41,7 +41,7 @@ fn the_end_of_a_failed_jobs_log_is_shown() {
             done.summary.contains("<details>") && done.summary.contains("line 150"),
             "{done}"
         );
-        if provider == Provider::Github {
+        if provider == Provider::GitHub {
             done.says("failed in the step Run the tests");
             assert!(done.errors()[0].contains("Run the tests"), "{done}");
             assert!(!done.log.contains("Z line 150"), "without times");
@@ -192,10 +192,10 @@ fn every_name_fits_into_a_diagram() {
 #[test]
 fn a_log_of_200_megabytes_costs_little() {
     let cases = [
-        (Provider::Github, GitlabVersion::New),
-        (Provider::Gitlab, GitlabVersion::New),
-        (Provider::Gitlab, GitlabVersion::Old),
-        (Provider::Bitbucket, GitlabVersion::New),
+        (Provider::GitHub, GitLabVersion::New),
+        (Provider::GitLab, GitLabVersion::New),
+        (Provider::GitLab, GitLabVersion::Old),
+        (Provider::Bitbucket, GitLabVersion::New),
     ];
     at_once(cases.to_vec(), |(provider, version)| {
         let log = Log::text("the very end\n").after(200_000_000);
@@ -215,8 +215,8 @@ fn a_log_of_200_megabytes_costs_little() {
 
 #[test]
 fn long_lines_are_cut() {
-    let sandbox = living(Provider::Gitlab, fails(Log::text(&"x".repeat(50_000))));
-    let done = call(Provider::Gitlab, &sandbox).run();
+    let sandbox = living(Provider::GitLab, fails(Log::text(&"x".repeat(50_000))));
+    let done = call(Provider::GitLab, &sandbox).run();
     let longest = done.log.lines().map(str::len).max().unwrap_or(0);
     assert!(longest < 2_000, "{longest}");
 }
@@ -260,11 +260,11 @@ fn a_summary_stays_below_a_mebibyte() {
 }
 
 fn with_result(artifact: Artifact) -> Sandbox {
-    living(Provider::Github, Life::new().artifact(artifact))
+    living(Provider::GitHub, Life::new().artifact(artifact))
 }
 
 fn read_back(sandbox: &Sandbox) -> Done {
-    let step = call(Provider::Github, sandbox).input("result-artifact", "result");
+    let step = call(Provider::GitHub, sandbox).input("result-artifact", "result");
     step.run()
 }
 
@@ -293,8 +293,8 @@ fn a_result_comes_back() {
         assert_eq!(done.outputs["result"], text);
     }
     let job = JobLife::new("test:unit", Duration::ZERO).file("out/r.json", text);
-    let sandbox = living(Provider::Gitlab, Life::new().job(job));
-    let step = call(Provider::Gitlab, &sandbox);
+    let sandbox = living(Provider::GitLab, Life::new().job(job));
+    let step = call(Provider::GitLab, &sandbox);
     let done = step
         .input("result-artifact", "test:unit:out/r.json")
         .run()
@@ -366,8 +366,8 @@ fn a_result_that_is_not_there_or_wrong_fails_the_step() {
             "the pipeline has no job `ship`; it has: deploy",
         ),
     ] {
-        let sandbox = living(Provider::Gitlab, Life::new().job(job.clone()));
-        let step = call(Provider::Gitlab, &sandbox).input("result-artifact", artifact);
+        let sandbox = living(Provider::GitLab, Life::new().job(job.clone()));
+        let step = call(Provider::GitLab, &sandbox).input("result-artifact", artifact);
         let done = step.run().fails(&[why]);
         assert_eq!(done.outputs["conclusion"], "success", "{done}");
     }
@@ -376,7 +376,7 @@ fn a_result_that_is_not_there_or_wrong_fails_the_step() {
 /// The failure of the run is what counts, and it is told once.
 #[test]
 fn a_run_that_failed_owes_no_result() {
-    let sandbox = living(Provider::Github, fails(Log::text("x\n")));
+    let sandbox = living(Provider::GitHub, fails(Log::text("x\n")));
     let done = read_back(&sandbox);
     assert_eq!(done.errors().len(), 1, "{done}");
     assert_eq!(done.outputs["result"], "");
@@ -386,10 +386,10 @@ fn a_run_that_failed_owes_no_result() {
 fn a_download_takes_no_credential_elsewhere() {
     let life = fails(Log::text("x\n"));
     let world = World::demo()
-        .lives(Provider::Github, life.clone())
+        .lives(Provider::GitHub, life.clone())
         .lives(Provider::Bitbucket, life);
     let sandbox = start(world);
-    for provider in [Provider::Github, Provider::Bitbucket] {
+    for provider in [Provider::GitHub, Provider::Bitbucket] {
         call(provider, &sandbox).run().says("| x\n");
     }
     let stored: Vec<_> = sandbox
@@ -432,18 +432,18 @@ fn what_appears_late_is_read_all_the_same() {
     };
     let gitlab = || {
         let job = JobLife::new("build", Duration::ZERO).file("r.json", TEXT);
-        let sandbox = living(Provider::Gitlab, Life::new().job(job));
+        let sandbox = living(Provider::GitLab, Life::new().job(job));
         let route = Route::any().path("/artifacts/");
         sandbox.fault(route, Occasion::First(2), missing());
-        let step = call(Provider::Gitlab, &sandbox).input("result-artifact", "build:r.json");
+        let step = call(Provider::GitLab, &sandbox).input("result-artifact", "build:r.json");
         let done = step.run().passes();
         assert_eq!(done.outputs["result"], TEXT, "{done}");
     };
     let log = |provider| {
         let sandbox = living(provider, fails(Log::text("the reason\n")));
         let route = Route::any().path(match provider {
-            Provider::Github => "/logs",
-            Provider::Gitlab => "/trace",
+            Provider::GitHub => "/logs",
+            Provider::GitLab => "/trace",
             Provider::Bitbucket => "/log",
         });
         sandbox.fault(route, Occasion::First(2), missing());
@@ -462,7 +462,7 @@ fn what_appears_late_is_read_all_the_same() {
 /// Nobody waits for what is gone, nor for what never comes where nothing is owed.
 #[test]
 fn what_is_gone_is_not_read_again() {
-    let sandbox = living(Provider::Github, fails(Log::text("x\n")));
+    let sandbox = living(Provider::GitHub, fails(Log::text("x\n")));
     let route = || Route::any().path("/logs");
     let gone = Fault::status(Moment::BeforeActing, 410);
     sandbox.fault(route(), Occasion::Every, gone);
@@ -481,11 +481,11 @@ fn what_is_gone_is_not_read_again() {
 /// Once away from the API a download never has the credential again, also where a storage sends it back.
 #[test]
 fn a_download_that_comes_back_brings_no_credential() {
-    let sandbox = living(Provider::Github, fails(Log::text("x\n")));
+    let sandbox = living(Provider::GitHub, fails(Log::text("x\n")));
     let back = format!("{}/api/v3/repos/octo-org/app/back", sandbox.http_url());
     let fault = Fault::redirect(302, &back);
     sandbox.fault(Route::any().path("/storage/"), Occasion::Every, fault);
-    let done = call(Provider::Github, &sandbox).run();
+    let done = call(Provider::GitHub, &sandbox).run();
     assert_eq!(done.code, Some(1), "{done}");
     let requests = sandbox.requests();
     let mut returned = requests

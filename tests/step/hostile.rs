@@ -34,8 +34,8 @@ struct Hostility {
 /// The status by which a trigger is accepted.
 fn accepted(provider: Provider) -> u16 {
     match provider {
-        Provider::Github => 200,
-        Provider::Gitlab | Provider::Bitbucket => 201,
+        Provider::GitHub => 200,
+        Provider::GitLab | Provider::Bitbucket => 201,
     }
 }
 
@@ -346,7 +346,7 @@ fn long_names(answer: &mut Value) {
 /// Reads of a run's jobs.
 fn jobs(provider: Provider) -> Route {
     Route::any().method("GET").path(match provider {
-        Provider::Github | Provider::Gitlab => "/jobs",
+        Provider::GitHub | Provider::GitLab => "/jobs",
         Provider::Bitbucket => "/steps",
     })
 }
@@ -371,8 +371,8 @@ fn long_names_do_not_hold_up_a_stop() {
         let secrets = format!("KEY: |\n  {}", KEY.replace('\n', "\n  "));
         let step = call(provider, &sandbox);
         let step = match provider {
-            Provider::Github => step,
-            Provider::Gitlab => step.input("secret-variables", &secrets),
+            Provider::GitHub => step,
+            Provider::GitLab => step.input("secret-variables", &secrets),
             Provider::Bitbucket => step
                 .input("secret-variables", &secrets)
                 .input("custom-pipeline", "deploy"),

@@ -15,8 +15,8 @@ const SECOND_ONE: &str = "second.yml";
 
 fn two_workflows(first: Life, second: Life) -> World {
     let mut world = World::demo()
-        .life_of(Provider::Github, "octo-org/app", FIRST, first)
-        .life_of(Provider::Github, "octo-org/app", SECOND_ONE, second);
+        .life_of(Provider::GitHub, "octo-org/app", FIRST, first)
+        .life_of(Provider::GitHub, "octo-org/app", SECOND_ONE, second);
     let app = &mut world.github.repositories[0];
     for (id, file) in [(121, FIRST), (122, SECOND_ONE)] {
         let workflow = Workflow::new(id, file, file)
@@ -68,14 +68,14 @@ fn a_marked_run_that_appears_after_the_search_is_followed_too() {
 #[test]
 fn a_search_index_that_lags_hides_no_run() {
     at_once(vec!["release", "workflow"], |kind| {
-        let world = World::demo().lives(Provider::Github, Life::passing(SECOND));
+        let world = World::demo().lives(Provider::GitHub, Life::passing(SECOND));
         let sandbox = start(world);
         sandbox.with_world(|world| {
             world.github.search_lag = Duration::from_hours(2);
             world.github.run_details = RunDetails::RejectedWith(422);
         });
         let step = match kind {
-            "workflow" => call(Provider::Github, &sandbox),
+            "workflow" => call(Provider::GitHub, &sandbox),
             event_type => dispatch(&sandbox, event_type),
         };
         let done = step.run().passes();
@@ -88,7 +88,7 @@ fn a_search_index_that_lags_hides_no_run() {
 #[test]
 fn a_run_that_appears_after_more_than_a_minute_is_found() {
     let late = Life::passing(SECOND).listed_after(70 * SECOND);
-    let world = World::demo().lives(Provider::Github, late);
+    let world = World::demo().lives(Provider::GitHub, late);
     let sandbox = start(world);
     let done = dispatch(&sandbox, "release").run().passes();
     assert_eq!(done.outputs["conclusion"], "success");
@@ -100,7 +100,7 @@ fn a_run_that_appears_after_more_than_a_minute_is_found() {
 #[test]
 fn a_marked_run_takes_the_place_of_one_that_only_fitted() {
     let both = Life::failing(22 * SECOND).listed_after(17 * SECOND);
-    let world = World::demo().lives(Provider::Github, both);
+    let world = World::demo().lives(Provider::GitHub, both);
     let sandbox = start(world);
     let step = dispatch(&sandbox, "deploy-marked").input("timeout", "60s");
     let child = step.start();

@@ -59,7 +59,7 @@ fn a_moved_project_is_called_by_its_id_once_that_is_known() {
                 .fails_in("deploy")
                 .log(Log::text("it broke\n")),
         );
-    let sandbox = moved(World::demo().lives(Provider::Gitlab, life));
+    let sandbox = moved(World::demo().lives(Provider::GitLab, life));
     let done = by_trigger_token(&sandbox).input("wait", "true").run();
     assert_eq!(done.outputs["conclusion"], "failure", "{done}");
     assert!(done.summary.contains("it broke"), "{done}");
@@ -75,7 +75,7 @@ fn a_moved_project_is_called_by_its_id_once_that_is_known() {
 
 #[test]
 fn the_pipeline_of_a_moved_project_is_cancelled() {
-    let sandbox = moved(World::demo().lives(Provider::Gitlab, Life::endless()));
+    let sandbox = moved(World::demo().lives(Provider::GitLab, Life::endless()));
     let step = by_trigger_token(&sandbox).input("wait", "true");
     let child = step.start();
     step.until_said("accepted");

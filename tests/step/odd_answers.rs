@@ -103,7 +103,7 @@ fn a_run_is_followed_whatever_else_an_answer_says() {
 /// Also among the runs of a search.
 #[test]
 fn an_odd_run_does_not_hide_the_others() {
-    let sandbox = living(Provider::Github, Life::passing(SECOND));
+    let sandbox = living(Provider::GitHub, Life::passing(SECOND));
     sandbox.fault(reads(), Occasion::Every, Fault::Edit(odd));
     let done = dispatch(&sandbox, "deploy-marked").run();
     passes(&sandbox, &done);
@@ -122,8 +122,8 @@ fn an_answer_without_a_url_is_an_answer() {
         assert_eq!(done.result()["runs"][0]["matched_by"], "id", "{done}");
         let run = &ours(&sandbox)[0];
         let page = match provider {
-            Provider::Github => format!("/{}/actions/runs/{}", run.repository, run.id),
-            Provider::Gitlab => format!("/{}/-/pipelines/{}", run.repository, run.id),
+            Provider::GitHub => format!("/{}/actions/runs/{}", run.repository, run.id),
+            Provider::GitLab => format!("/{}/-/pipelines/{}", run.repository, run.id),
             Provider::Bitbucket => format!("/{}/pipelines/results/{}", run.repository, run.number),
         };
         let url = &done.outputs["run-url"];
@@ -141,7 +141,7 @@ fn an_address_is_on_the_targets_own_server_or_not_passed_on() {
         |value| each_url(value, |url| format!("{url}/{}", "x".repeat(2_000))),
     ];
     let cases =
-        [Provider::Github, Provider::Gitlab].map(|provider| edits.map(|edit| (provider, edit)));
+        [Provider::GitHub, Provider::GitLab].map(|provider| edits.map(|edit| (provider, edit)));
     at_once(cases.as_flattened().to_vec(), |(provider, edit)| {
         let job = JobLife::new("build", SECOND).fails();
         let sandbox = living(provider, Life::new().job(job));
@@ -193,8 +193,8 @@ fn an_answer_about_another_run_or_without_a_state_is_no_end() {
         cases.collect::<Vec<_>>()
     };
     let cases = [
-        of(Provider::Github, &edits),
-        of(Provider::Gitlab, &gitlab),
+        of(Provider::GitHub, &edits),
+        of(Provider::GitLab, &gitlab),
         of(Provider::Bitbucket, &bitbucket),
     ];
     at_once(cases.concat(), |(provider, edit)| {
@@ -224,7 +224,7 @@ fn a_smaller_page_is_read_where_a_large_one_cannot_be() {
         done.says("job build: success");
     });
     at_once(faults.to_vec(), |fault| {
-        let sandbox = living(Provider::Github, Life::passing(SECOND));
+        let sandbox = living(Provider::GitHub, Life::passing(SECOND));
         sandbox.fault(reads().query("=100"), Occasion::Every, fault());
         let done = dispatch(&sandbox, "deploy-marked").run();
         passes(&sandbox, &done);

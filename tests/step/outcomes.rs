@@ -103,8 +103,8 @@ fn look_into(provider: Provider, name: &str, fault: Fault) {
 fn page(sandbox: &Sandbox, run: &Run) -> String {
     let (server, repository) = (sandbox.http_url(), &run.repository);
     match run.provider {
-        Provider::Github => format!("{server}/{repository}/actions/runs/{}", run.id),
-        Provider::Gitlab => format!("{server}/{repository}/-/pipelines/{}", run.id),
+        Provider::GitHub => format!("{server}/{repository}/actions/runs/{}", run.id),
+        Provider::GitLab => format!("{server}/{repository}/-/pipelines/{}", run.id),
         Provider::Bitbucket => format!("{server}/{repository}/pipelines/results/{}", run.number),
     }
 }
@@ -179,8 +179,8 @@ fn what_cannot_be_looked_into_stays_unknown() {
 fn several_that_it_could_be_leave_it_unknown() {
     for provider in PROVIDERS {
         let owner = match provider {
-            Provider::Github => "octocat",
-            Provider::Gitlab => "octavia",
+            Provider::GitHub => "octocat",
+            Provider::GitLab => "octavia",
             Provider::Bitbucket => "service-access-token",
         };
         let sandbox = Sandbox::start(World::demo().strangers(&[owner])).unwrap();
@@ -215,7 +215,7 @@ fn a_trigger_that_is_never_answered_is_looked_into_after_a_minute() {
         Occasion::Every,
         Fault::Delay(Moment::AfterActing, Duration::from_secs(70)),
     );
-    let step = trigger(Provider::Gitlab, &sandbox);
+    let step = trigger(Provider::GitLab, &sandbox);
     let started = Instant::now();
     let child = step.start();
     step.until_said_within("looking for a run", Duration::from_secs(68));
@@ -290,10 +290,10 @@ fn rate_limits_are_waited_out_as_the_provider_says() {
         .as_secs()
         + 2;
     for (provider, fault) in [
-        (Provider::Github, Fault::github_secondary_limit(Some(1))),
-        (Provider::Github, Fault::github_primary_limit(403, soon)),
-        (Provider::Github, Fault::github_primary_limit(429, soon)),
-        (Provider::Gitlab, Fault::gitlab_limit(Some(1))),
+        (Provider::GitHub, Fault::github_secondary_limit(Some(1))),
+        (Provider::GitHub, Fault::github_primary_limit(403, soon)),
+        (Provider::GitHub, Fault::github_primary_limit(429, soon)),
+        (Provider::GitLab, Fault::gitlab_limit(Some(1))),
         (Provider::Bitbucket, Fault::bitbucket_limit(Some(1))),
     ] {
         let sandbox = sandbox();
@@ -313,8 +313,8 @@ fn a_rate_limit_that_is_over_already_is_not_met_without_end() {
     at_once(PROVIDERS.to_vec(), |provider| {
         let sandbox = sandbox();
         let limited = match provider {
-            Provider::Github => Fault::github_secondary_limit(Some(0)),
-            Provider::Gitlab => Fault::gitlab_limit(Some(0)),
+            Provider::GitHub => Fault::github_secondary_limit(Some(0)),
+            Provider::GitLab => Fault::gitlab_limit(Some(0)),
             Provider::Bitbucket => Fault::bitbucket_limit(Some(0)),
         };
         sandbox.fault(Route::triggers(), Occasion::Every, limited);
@@ -349,8 +349,8 @@ fn a_rate_limit_that_asks_for_too_much_is_told() {
 #[test]
 fn a_read_before_the_trigger_is_made_again() {
     for (provider, fault) in [
-        (Provider::Github, Fault::status(Moment::BeforeActing, 502)),
-        (Provider::Gitlab, Fault::Reset(Moment::BeforeActing)),
+        (Provider::GitHub, Fault::status(Moment::BeforeActing, 502)),
+        (Provider::GitLab, Fault::Reset(Moment::BeforeActing)),
         (Provider::Bitbucket, Fault::Close(Moment::BeforeActing)),
     ] {
         let sandbox = sandbox();

@@ -38,7 +38,7 @@ fn all_that_a_call_sends_and_reads_goes_through_the_proxy() {
         has_told_all(&done, &sandbox);
         // The host name that stands for a storage is another one.
         let mut expected = BTreeSet::from([format!("127.0.0.1:{}", sandbox.https_port())]);
-        if provider != Provider::Gitlab {
+        if provider != Provider::GitLab {
             expected.insert(format!("localhost:{}", sandbox.https_port()));
         }
         assert_eq!(asked_for(&proxy), expected, "{variable}");
@@ -213,7 +213,7 @@ fn credentials_of_a_proxy_are_used_and_seen_nowhere() {
         let address = proxy
             .url()
             .replace("http://", &format!("http://{account}@"));
-        let step = secure_call(Provider::Github, &sandbox)
+        let step = secure_call(Provider::GitHub, &sandbox)
             .environment("HTTPS_PROXY", &address)
             .debugging();
         let step = secrets
@@ -346,9 +346,9 @@ fn a_trigger_whose_tunnel_is_cut_is_never_sent_again() {
 fn an_outage_of_the_proxy_loses_no_run() {
     let outages = [ProxyManners::Refuses(503), ProxyManners::HangsUp];
     at_once(outages.to_vec(), |outage| {
-        let sandbox = living(Provider::Gitlab, Life::passing(8 * SECOND));
+        let sandbox = living(Provider::GitLab, Life::passing(8 * SECOND));
         let proxy = passing();
-        let step = secure_call(Provider::Gitlab, &sandbox).environment("HTTPS_PROXY", &proxy.url());
+        let step = secure_call(Provider::GitLab, &sandbox).environment("HTTPS_PROXY", &proxy.url());
         let child = step.start();
         step.until_said(": running");
         proxy.behave(outage);
@@ -369,7 +369,7 @@ fn a_proxy_may_be_reached_by_https() {
     let sandbox = start(telling());
     let proxy = strict("me", "proxy-password");
     let front = Front::start(proxy.address(), &[]).unwrap();
-    let step = secure_call(Provider::Github, &sandbox)
+    let step = secure_call(Provider::GitHub, &sandbox)
         .environment(
             "HTTPS_PROXY",
             &format!("https://me:proxy-password@{}", front.address()),
@@ -401,7 +401,7 @@ fn a_proxy_that_opens_what_it_passes_on_is_trusted_where_its_authority_is_given(
     let proxied = |step: Step| step.environment("HTTPS_PROXY", &proxy.url());
 
     // Whom the server's own authority suffices learns of it.
-    let real = proxied(secure_call(Provider::Gitlab, &sandbox));
+    let real = proxied(secure_call(Provider::GitLab, &sandbox));
     let done = real.run().fails(&[&format!(
         "there is no safe connection to {server}: invalid peer certificate: UnknownIssuer\nhint: where the server, or a proxy in between, has a certificate of your own authority, give that authority's certificate in `ca-certificates`"
     )]);

@@ -61,8 +61,8 @@ fn a_cancel_that_takes_its_time_is_confirmed() {
 #[test]
 fn what_a_killed_process_has_left_is_ended() {
     let mut cases = PROVIDERS.map(|provider| (provider, "id")).to_vec();
-    cases.push((Provider::Github, "marker"));
-    cases.push((Provider::Github, "nothing"));
+    cases.push((Provider::GitHub, "marker"));
+    cases.push((Provider::GitHub, "nothing"));
     at_once(cases, |(provider, known)| {
         let sandbox = living(provider, Life::endless());
         let step = match known {
@@ -92,7 +92,7 @@ fn what_a_killed_process_has_left_is_ended() {
 /// It can't be recognised, so it is only named.
 #[test]
 fn a_run_that_merely_fits_is_named_and_not_cancelled() {
-    at_once(vec![Provider::Gitlab, Provider::Bitbucket], |provider| {
+    at_once(vec![Provider::GitLab, Provider::Bitbucket], |provider| {
         let sandbox = living(provider, Life::endless());
         let silent = Fault::Delay(Moment::AfterActing, 30 * SECOND);
         sandbox.fault(Route::triggers(), Occasion::Every, silent);
@@ -148,7 +148,7 @@ fn a_second_process_never_triggers() {
 
 #[test]
 fn of_several_targets_those_are_ended_that_are_left() {
-    let sandbox = living(Provider::Gitlab, Life::endless());
+    let sandbox = living(Provider::GitLab, Life::endless());
     let entry = |name: &str| {
         serde_json::json!({
             "repository": "octo-group/tools/deployer",
@@ -157,7 +157,7 @@ fn of_several_targets_those_are_ended_that_are_left() {
         })
     };
     let targets: Vec<_> = ["a", "b", "c"].map(entry).to_vec();
-    let step = call(Provider::Gitlab, &sandbox)
+    let step = call(Provider::GitLab, &sandbox)
         .input("repository", "")
         .input("ref", "")
         .input("targets", &Value::from(targets).to_string());
@@ -184,8 +184,8 @@ fn of_several_targets_those_are_ended_that_are_left() {
 
 #[test]
 fn a_run_that_ignores_its_cancel_is_named() {
-    let sandbox = living(Provider::Gitlab, Life::endless());
-    let step = call(Provider::Gitlab, &sandbox);
+    let sandbox = living(Provider::GitLab, Life::endless());
+    let step = call(Provider::GitLab, &sandbox);
     let mut child = step.start();
     step.until_said(": running");
     child.kill().expect("it is ours");

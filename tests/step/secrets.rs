@@ -17,8 +17,8 @@ const BEGINNING: &str = "hunt";
 /// Four characters of the token are no secret: everybody knows how tokens begin.
 fn token(provider: Provider) -> &'static str {
     match provider {
-        Provider::Github => demo::GITHUB_CLASSIC,
-        Provider::Gitlab => demo::GITLAB_DEVELOPER,
+        Provider::GitHub => demo::GITHUB_CLASSIC,
+        Provider::GitLab => demo::GITLAB_DEVELOPER,
         Provider::Bitbucket => demo::BITBUCKET_ACCESS,
     }
 }
@@ -57,7 +57,7 @@ fn a_secret_is_hidden_where_an_explanation_is_cut() {
             let message = format!("{}{token}", "y".repeat(before));
             let answer = match provider {
                 Provider::Bitbucket => json!({ "error": { "message": message } }),
-                Provider::Github | Provider::Gitlab => json!({ "message": message }),
+                Provider::GitHub | Provider::GitLab => json!({ "message": message }),
             };
             let sandbox = living(provider, Life::new());
             let refused = Fault::Answer(Moment::BeforeActing, Answer::json(422, answer));
@@ -76,7 +76,7 @@ fn a_secret_is_hidden_where_an_explanation_is_cut() {
 #[test]
 fn a_secret_is_hidden_where_its_spaces_are_tidied() {
     let secret = "correct  horse\tbattery\n\nstaple\r\nof four";
-    at_once(vec![Provider::Gitlab, Provider::Bitbucket], |provider| {
+    at_once(vec![Provider::GitLab, Provider::Bitbucket], |provider| {
         let name = format!("deploy {secret} now");
         let log = format!("it is {secret}\nand\tcorrect  horse\tbattery.\n");
         let sandbox = living(provider, fails(&name, &log));
@@ -94,8 +94,8 @@ fn a_secret_is_hidden_where_its_spaces_are_tidied() {
 fn a_secret_is_hidden_where_colours_are_taken_out() {
     let (one, other) = SECRET.split_at(9);
     let log = format!("{}{one}\u{1b}[1m{other}\u{1b}[0m\n", "x".repeat(480));
-    let sandbox = living(Provider::Gitlab, fails("deploy", &log));
-    let step = with_secret(call(Provider::Gitlab, &sandbox), SECRET);
+    let sandbox = living(Provider::GitLab, fails("deploy", &log));
+    let step = with_secret(call(Provider::GitLab, &sandbox), SECRET);
     let done = step.secret(BEGINNING).run();
     assert_eq!(done.code, Some(1), "{done}");
     done.says("xxx***");
@@ -105,7 +105,7 @@ fn a_secret_is_hidden_where_colours_are_taken_out() {
 #[test]
 fn a_secret_is_hidden_where_a_log_begins_in_the_middle() {
     let log = format!("{}.", SECRET.repeat(5_000));
-    for provider in [Provider::Gitlab, Provider::Bitbucket] {
+    for provider in [Provider::GitLab, Provider::Bitbucket] {
         let sandbox = living(provider, fails("deploy", &log));
         let step = with_secret(call(provider, &sandbox), SECRET);
         let done = step.secret("unter2").run();
@@ -118,9 +118,9 @@ fn a_secret_is_hidden_where_a_log_begins_in_the_middle() {
 fn each_line_of_a_secret_is_hidden_by_itself() {
     let lines: Vec<_> = demo::GITHUB_APP_PRIVATE_KEY.lines().collect();
     let log: Vec<_> = lines.iter().map(|line| format!("> {line}\n")).collect();
-    let sandbox = living(Provider::Gitlab, fails("deploy", &log.concat()));
+    let sandbox = living(Provider::GitLab, fails("deploy", &log.concat()));
     let step = with_secret(
-        call(Provider::Gitlab, &sandbox),
+        call(Provider::GitLab, &sandbox),
         demo::GITHUB_APP_PRIVATE_KEY,
     );
     let done = lines
@@ -135,8 +135,8 @@ fn each_line_of_a_secret_is_hidden_by_itself() {
 #[test]
 fn lines_of_fewer_than_four_characters_are_no_masks() {
     let secret = "{\n  \"key\": \"hunter2-hunter2\",\n  \"a\":\n1\n}";
-    let sandbox = living(Provider::Gitlab, fails("deploy", "{ \"fine\": true }\n}\n"));
-    let done = with_secret(call(Provider::Gitlab, &sandbox), secret)
+    let sandbox = living(Provider::GitLab, fails("deploy", "{ \"fine\": true }\n}\n"));
+    let done = with_secret(call(Provider::GitLab, &sandbox), secret)
         .secret("hunter2-hunter2")
         .run();
     let masks: Vec<_> = done
@@ -153,21 +153,21 @@ fn lines_of_fewer_than_four_characters_are_no_masks() {
 #[test]
 fn a_secret_of_several_lines_is_hidden_as_a_whole() {
     let secret = "first-line\nxyz\nlast-line";
-    let sandbox = living(Provider::Gitlab, fails("deploy", &format!("{secret}\n")));
-    let step = with_secret(call(Provider::Gitlab, &sandbox), secret);
+    let sandbox = living(Provider::GitLab, fails("deploy", &format!("{secret}\n")));
+    let step = with_secret(call(Provider::GitLab, &sandbox), secret);
     let done = step.secret("xyz").run();
     assert_eq!(done.code, Some(1), "{done}");
 }
 
 fn result(secrets: &[&str], text: &str) -> Value {
     let job = JobLife::new("deploy", Duration::ZERO).file("r.json", text);
-    let sandbox = living(Provider::Gitlab, Life::new().job(job));
+    let sandbox = living(Provider::GitLab, Life::new().job(job));
     let variables: serde_json::Map<_, _> = secrets
         .iter()
         .enumerate()
         .map(|(index, secret)| (format!("SECRET_{index}"), Value::from(*secret)))
         .collect();
-    let step = call(Provider::Gitlab, &sandbox)
+    let step = call(Provider::GitLab, &sandbox)
         .input("secret-variables", &Value::from(variables).to_string())
         .input("result-artifact", "deploy:r.json");
     let done = step.run().passes();
@@ -194,9 +194,9 @@ fn a_result_stays_json_whatever_the_secrets_are() {
 fn a_result_without_secrets_is_as_it_was_written() {
     let text = "{\"version\": 1.10,\n  \"z\": [1e3, \"\\u00e4\"], \"z\": 2}";
     let sandbox = living(
-        Provider::Github,
+        Provider::GitHub,
         Life::new().artifact(Artifact::new("result").file("r.json", text)),
     );
-    let step = call(Provider::Github, &sandbox).input("result-artifact", "result");
+    let step = call(Provider::GitHub, &sandbox).input("result-artifact", "result");
     assert_eq!(step.run().passes().outputs["result"], text);
 }

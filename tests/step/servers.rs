@@ -224,7 +224,7 @@ fn a_github_server_may_have_a_port_and_a_path() {
         for as_web_url in [true, false] {
             let sandbox = start(telling());
             let web = format!("{}{path}", sandbox.https_url());
-            let step = secure_call(Provider::Github, &sandbox);
+            let step = secure_call(Provider::GitHub, &sandbox);
             let step = if at_home {
                 step.input("server-url", "")
                     .environment("GITHUB_SERVER_URL", &web)
@@ -273,7 +273,7 @@ fn a_gitlab_server_may_have_a_port_and_a_path() {
         for as_web_url in [true, false] {
             let sandbox = start(telling());
             let web = format!("{}{path}", sandbox.https_url());
-            let step = secure_call(Provider::Gitlab, &sandbox).input("server-url", &web);
+            let step = secure_call(Provider::GitLab, &sandbox).input("server-url", &web);
             let step = if as_web_url {
                 step.input("repository", &format!("{web}/octo-group/tools/deployer"))
             } else {
@@ -295,7 +295,7 @@ fn an_older_github_server_is_waited_for() {
         let sandbox = start(telling());
         sandbox.with_world(|world| world.github.run_details = RunDetails::RejectedWith(status));
         let web = format!("{}/github", sandbox.https_url());
-        let done = secure_call(Provider::Github, &sandbox)
+        let done = secure_call(Provider::GitHub, &sandbox)
             .input("server-url", &web)
             .run();
         done.outcome("accepted").says("retried without it");
@@ -318,11 +318,11 @@ fn links_to_another_name_of_the_server_are_not_followed_with_a_credential() {
             life.job(JobLife::new(&format!("job {number}"), Duration::ZERO))
         })
     };
-    at_once(vec![Provider::Github, Provider::Gitlab], |provider| {
+    at_once(vec![Provider::GitHub, Provider::GitLab], |provider| {
         let sandbox = start(World::demo().lives(provider, many(Life::new())));
         let name = sandbox.https_url().replace("127.0.0.1", "localhost");
         sandbox.with_world(|world| world.external_url = Some(name.clone()));
-        let path = if provider == Provider::Gitlab {
+        let path = if provider == Provider::GitLab {
             "/gitlab"
         } else {
             "/github"
@@ -380,7 +380,7 @@ fn servers_may_have_ipv6_addresses() {
 fn the_workflows_own_server_may_have_an_ipv6_address() {
     let sandbox = Sandbox::builder(telling()).ipv6().start().unwrap();
     let web = sandbox.ipv6_https_url().unwrap();
-    let step = call(Provider::Github, &sandbox)
+    let step = call(Provider::GitHub, &sandbox)
         .environment("GITHUB_SERVER_URL", &web)
         .environment("GITHUB_API_URL", &format!("{web}/api/v3"))
         .input("repository", &format!("{web}/octo-org/app"))

@@ -165,8 +165,8 @@ fn a_cancel_that_is_refused_at_first_is_sent_until_it_is_accepted() {
 /// A second attempt is somebody else's run.
 #[test]
 fn a_colleagues_new_attempt_is_not_cancelled() {
-    let sandbox = living(Provider::Github, Life::endless());
-    let step = call(Provider::Github, &sandbox);
+    let sandbox = living(Provider::GitHub, Life::endless());
+    let step = call(Provider::GitHub, &sandbox);
     let child = watching(&step);
     sandbox.with_world(|world| {
         world.runs[0].complete(Conclusion::Failure);
@@ -182,7 +182,7 @@ fn a_colleagues_new_attempt_is_not_cancelled() {
 /// They are asked to end all at once, however long each answer takes.
 #[test]
 fn of_many_runs_each_is_asked_to_end() {
-    let sandbox = living(Provider::Gitlab, Life::endless());
+    let sandbox = living(Provider::GitLab, Life::endless());
     let entry = |number: u32| {
         serde_json::json!({
             "repository": "octo-group/tools/deployer",
@@ -191,7 +191,7 @@ fn of_many_runs_each_is_asked_to_end() {
         })
     };
     let targets: Vec<_> = (0..300).map(entry).collect();
-    let step = call(Provider::Gitlab, &sandbox)
+    let step = call(Provider::GitLab, &sandbox)
         .input("repository", "")
         .input("ref", "")
         .input("targets", &serde_json::json!(targets).to_string())
@@ -322,8 +322,8 @@ fn after_a_deadline_a_cancel_is_watched_for_half_a_minute() {
         (OnCancel::Ignores, Some(())),
     ];
     at_once(cases.to_vec(), |(on_cancel, left)| {
-        let sandbox = living(Provider::Gitlab, Life::endless().on_cancel(on_cancel));
-        let step = call(Provider::Gitlab, &sandbox).input("timeout", "2s");
+        let sandbox = living(Provider::GitLab, Life::endless().on_cancel(on_cancel));
+        let step = call(Provider::GitLab, &sandbox).input("timeout", "2s");
         let began = Instant::now();
         let done = step.run();
         assert_eq!(done.outputs["conclusion"], "timed-out", "{done}");
@@ -336,8 +336,8 @@ fn after_a_deadline_a_cancel_is_watched_for_half_a_minute() {
 #[test]
 fn a_second_signal_ends_it_at_once() {
     let life = Life::endless().on_cancel(OnCancel::Ignores);
-    let sandbox = living(Provider::Github, life);
-    let step = call(Provider::Github, &sandbox);
+    let sandbox = living(Provider::GitHub, life);
+    let step = call(Provider::GitHub, &sandbox);
     let child = watching(&step);
     signal(&child, "INT");
     step.until_said("cancelling it");
@@ -392,7 +392,7 @@ fn a_trigger_that_never_comes_back_is_unknown() {
 /// It does not, but its run bears the marker.
 #[test]
 fn a_trigger_that_never_comes_back_may_still_be_found() {
-    let sandbox = living(Provider::Github, Life::endless());
+    let sandbox = living(Provider::GitHub, Life::endless());
     let silent = Fault::Delay(Moment::AfterActing, 30 * SECOND);
     sandbox.fault(Route::triggers(), Occasion::Every, silent);
     let step = dispatch(&sandbox, "release");
@@ -409,7 +409,7 @@ fn a_trigger_that_never_comes_back_may_still_be_found() {
 /// Not even for the last look for a marker.
 #[test]
 fn a_second_signal_waits_for_nothing() {
-    let sandbox = living(Provider::Github, Life::endless());
+    let sandbox = living(Provider::GitHub, Life::endless());
     let silent = Fault::Delay(Moment::AfterActing, 30 * SECOND);
     sandbox.fault(Route::triggers(), Occasion::Every, silent.clone());
     let step = dispatch(&sandbox, "release");
@@ -430,7 +430,7 @@ fn a_second_signal_waits_for_nothing() {
 #[test]
 fn of_several_runs_those_are_cancelled_that_are_sure() {
     // One of the workflows has the marker in its title.
-    let sandbox = start(World::demo().lives(Provider::Github, Life::endless()));
+    let sandbox = start(World::demo().lives(Provider::GitHub, Life::endless()));
     sandbox.with_world(|world| {
         let workflows = &mut world.github.repositories[0].workflows;
         let notify = workflows

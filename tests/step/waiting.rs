@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sandbox::world::{Conclusion, GitlabVersion, JobLife, Life, State};
+use sandbox::world::{Conclusion, GitLabVersion, JobLife, Life, State};
 use sandbox::{Provider, World};
 use serde_json::Value;
 
@@ -45,20 +45,20 @@ fn the_step_ends_as_the_run_ends() {
 #[test]
 fn every_end_has_a_conclusion() {
     let ends = [
-        (Provider::Github, "success", "success"),
-        (Provider::Github, "neutral", "neutral"),
-        (Provider::Github, "skipped", "skipped"),
-        (Provider::Github, "cancelled", "cancelled"),
-        (Provider::Github, "stale", "cancelled"),
-        (Provider::Github, "failure", "failure"),
-        (Provider::Github, "timed_out", "failure"),
-        (Provider::Github, "startup_failure", "failure"),
-        (Provider::Github, "action_required", "failure"),
-        (Provider::Github, "exploded", "failure"),
-        (Provider::Gitlab, "success", "success"),
-        (Provider::Gitlab, "skipped", "skipped"),
-        (Provider::Gitlab, "canceled", "cancelled"),
-        (Provider::Gitlab, "failed", "failure"),
+        (Provider::GitHub, "success", "success"),
+        (Provider::GitHub, "neutral", "neutral"),
+        (Provider::GitHub, "skipped", "skipped"),
+        (Provider::GitHub, "cancelled", "cancelled"),
+        (Provider::GitHub, "stale", "cancelled"),
+        (Provider::GitHub, "failure", "failure"),
+        (Provider::GitHub, "timed_out", "failure"),
+        (Provider::GitHub, "startup_failure", "failure"),
+        (Provider::GitHub, "action_required", "failure"),
+        (Provider::GitHub, "exploded", "failure"),
+        (Provider::GitLab, "success", "success"),
+        (Provider::GitLab, "skipped", "skipped"),
+        (Provider::GitLab, "canceled", "cancelled"),
+        (Provider::GitLab, "failed", "failure"),
         (Provider::Bitbucket, "SUCCESSFUL", "success"),
         (Provider::Bitbucket, "STOPPED", "cancelled"),
         (Provider::Bitbucket, "EXPIRED", "cancelled"),
@@ -84,8 +84,8 @@ fn every_end_has_a_conclusion() {
         }
         let run = &done.result()["runs"][0];
         let kept = match provider {
-            Provider::Gitlab => &run["provider_state"],
-            Provider::Github | Provider::Bitbucket => &run["provider_conclusion"],
+            Provider::GitLab => &run["provider_state"],
+            Provider::GitHub | Provider::Bitbucket => &run["provider_conclusion"],
         };
         assert_eq!(kept, word);
     });
@@ -96,7 +96,7 @@ fn no_other_word_is_an_end() {
     let mut cases = Vec::new();
     for (provider, words) in [
         (
-            Provider::Github,
+            Provider::GitHub,
             [
                 "queued",
                 "in_progress",
@@ -109,7 +109,7 @@ fn no_other_word_is_an_end() {
             .as_slice(),
         ),
         (
-            Provider::Gitlab,
+            Provider::GitLab,
             &[
                 "created",
                 "waiting_for_resource",
@@ -149,8 +149,8 @@ fn conclusions_that_pass_are_chosen() {
         ("failure", "success", 1),
     ];
     at_once(cases.to_vec(), |(chosen, word, code)| {
-        let sandbox = living(Provider::Github, Life::new().ends_saying(word));
-        let step = call(Provider::Github, &sandbox).input("success-conclusions", chosen);
+        let sandbox = living(Provider::GitHub, Life::new().ends_saying(word));
+        let step = call(Provider::GitHub, &sandbox).input("success-conclusions", chosen);
         let done = step.run();
         assert_eq!(done.code, Some(code), "{done}");
         assert_eq!(done.outputs["conclusion"], word);
@@ -162,11 +162,11 @@ fn blocked(provider: Provider) -> (Life, &'static str) {
     let build = JobLife::new("build", SECOND / 2);
     let deploy = JobLife::new("deploy", SECOND / 2);
     let (deploy, told) = match provider {
-        Provider::Github => (
+        Provider::GitHub => (
             deploy.needs_approval("production", &["octocat", "team/ops"]),
             "blocked, waits for approval of the environment production by octocat or ops",
         ),
-        Provider::Gitlab => (
+        Provider::GitLab => (
             deploy.manual(),
             "blocked, waits for the manual job deploy to be started",
         ),
@@ -220,17 +220,17 @@ fn what_needs_nobody_is_not_blocked() {
     let turn = || Life::passing(SECOND).after_others(2, SECOND);
     let cases = [
         (
-            Provider::Github,
+            Provider::GitHub,
             timed(),
             "queued, waits for the wait timer of staging (1 min)",
         ),
         (
-            Provider::Github,
+            Provider::GitHub,
             turn(),
             "queued, waits for its turn, 2 before it",
         ),
-        (Provider::Gitlab, timed(), "queued"),
-        (Provider::Gitlab, turn(), "queued"),
+        (Provider::GitLab, timed(), "queued"),
+        (Provider::GitLab, turn(), "queued"),
     ];
     at_once(cases.to_vec(), |(provider, life, told)| {
         let sandbox = living(provider, life);
@@ -245,16 +245,16 @@ fn what_needs_nobody_is_not_blocked() {
 #[test]
 fn a_server_without_queue_positions_still_queues() {
     let life = Life::passing(SECOND).after_others(1, 2 * SECOND);
-    let sandbox = living(Provider::Github, life);
+    let sandbox = living(Provider::GitHub, life);
     sandbox.with_world(|world| world.github.has_concurrency_groups = false);
-    let done = call(Provider::Github, &sandbox).run().passes();
+    let done = call(Provider::GitHub, &sandbox).run().passes();
     done.says("queued, waits for its turn\n");
 }
 
 #[test]
 fn silence_is_broken_after_a_minute() {
-    let sandbox = living(Provider::Github, Life::passing(70 * SECOND));
-    let done = call(Provider::Github, &sandbox).run().passes();
+    let sandbox = living(Provider::GitHub, Life::passing(70 * SECOND));
+    let done = call(Provider::GitHub, &sandbox).run().passes();
     done.says(": running 1m")
         .says(" after the trigger, 0 of 1 jobs done\n");
 }
@@ -262,8 +262,8 @@ fn silence_is_broken_after_a_minute() {
 #[test]
 fn a_long_turn_is_warned_about() {
     let life = Life::passing(SECOND).after_others(1, 70 * SECOND);
-    let sandbox = living(Provider::Github, life);
-    let done = call(Provider::Github, &sandbox).run().passes();
+    let sandbox = living(Provider::GitHub, life);
+    let done = call(Provider::GitHub, &sandbox).run().passes();
     let warnings = done.warnings();
     assert_eq!(warnings.len(), 1, "{done}");
     assert!(warnings[0].contains("different groups"), "{done}");
@@ -283,8 +283,8 @@ fn a_halted_pipeline_is_blocked_too() {
 
 #[test]
 fn a_re_run_is_another_run() {
-    let sandbox = living(Provider::Github, Life::failing(SECOND));
-    let step = call(Provider::Github, &sandbox);
+    let sandbox = living(Provider::GitHub, Life::failing(SECOND));
+    let step = call(Provider::GitHub, &sandbox);
     let child = step.start();
     until(&sandbox, "the run is over", |sandbox| {
         sandbox
@@ -304,13 +304,13 @@ fn a_re_run_is_another_run() {
 
 #[test]
 fn downstream_pipelines_are_named() {
-    at_once(vec![GitlabVersion::New, GitlabVersion::Old], |version| {
+    at_once(vec![GitLabVersion::New, GitLabVersion::Old], |version| {
         let life = Life::new()
             .job(JobLife::new("build", SECOND))
             .job(JobLife::new("child", SECOND).starts("octo-group/tools/locked"));
-        let sandbox = living(Provider::Gitlab, life);
+        let sandbox = living(Provider::GitLab, life);
         sandbox.with_world(|world| world.gitlab.version = version);
-        let done = call(Provider::Gitlab, &sandbox).run().passes();
+        let done = call(Provider::GitLab, &sandbox).run().passes();
         done.says("downstream pipeline child: success");
         assert!(done.summary.contains(" child :done"), "{done}");
     });
@@ -321,8 +321,8 @@ fn a_job_that_may_fail_fails_nothing() {
     let life = Life::new()
         .job(JobLife::new("lint", SECOND / 2).fails().may_fail())
         .job(JobLife::new("build", SECOND / 2));
-    let sandbox = living(Provider::Gitlab, life);
-    let done = call(Provider::Gitlab, &sandbox).run().passes();
+    let sandbox = living(Provider::GitLab, life);
+    let done = call(Provider::GitLab, &sandbox).run().passes();
     done.says("job lint: failure");
     assert!(!done.log.contains("::group::"), "{done}");
 }
@@ -354,8 +354,8 @@ fn a_timeout_is_a_conclusion() {
 
 #[test]
 fn a_run_by_hand_is_waited_for_too() {
-    let sandbox = living(Provider::Gitlab, Life::passing(SECOND));
-    let done = call(Provider::Gitlab, &sandbox).by_hand().run().passes();
+    let sandbox = living(Provider::GitLab, Life::passing(SECOND));
+    let done = call(Provider::GitLab, &sandbox).by_hand().run().passes();
     done.says("ended as success");
     assert!(!done.log.contains("::"), "{done}");
 }
@@ -365,8 +365,8 @@ fn waiting_costs_little_of_the_rate_limit() {
     let life = Life::new()
         .job(JobLife::new("build", 4 * SECOND))
         .job(JobLife::new("test", 4 * SECOND));
-    let sandbox = living(Provider::Github, life);
-    call(Provider::Github, &sandbox).run().passes();
+    let sandbox = living(Provider::GitHub, life);
+    call(Provider::GitHub, &sandbox).run().passes();
     let requests = sandbox.requests();
     let unchanged = requests
         .iter()
@@ -385,7 +385,7 @@ fn waiting_costs_little_of_the_rate_limit() {
 #[test]
 fn an_app_outlives_its_token() {
     use sandbox::demo;
-    let sandbox = start(World::demo().lives(Provider::Github, Life::passing(7 * SECOND)));
+    let sandbox = start(World::demo().lives(Provider::GitHub, Life::passing(7 * SECOND)));
     sandbox.with_world(|world| world.github.token_life = 2 * SECOND);
     let step = crate::harness::Step::github(&sandbox)
         .input("workflow", "build.yml")
@@ -411,12 +411,12 @@ fn an_app_outlives_its_token() {
 fn a_skipped_run_beside_a_successful_one_does_not_count() {
     let world = World::demo()
         .life_of(
-            Provider::Github,
+            Provider::GitHub,
             "octo-org/app",
             "build.yml",
             Life::new().concludes(Conclusion::Skipped),
         )
-        .life_of(Provider::Github, "octo-org/app", "notify.yml", Life::new());
+        .life_of(Provider::GitHub, "octo-org/app", "notify.yml", Life::new());
     let sandbox = start(world);
     let done = crate::calls::dispatch(&sandbox, "deploy").run().passes();
     assert_eq!(done.outputs["conclusion"], "success");

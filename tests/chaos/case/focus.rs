@@ -66,7 +66,7 @@ fn any_pipeline(dice: &mut Dice) -> Pipeline {
         Pipeline::Workflow {
             credential: Credential::Token(demo::GITHUB_CLASSIC),
         },
-        Pipeline::Gitlab {
+        Pipeline::GitLab {
             trigger: false,
             inputs: true,
         },
@@ -95,7 +95,7 @@ fn late_twin(case: &mut Case, dice: &mut Dice) {
     case.setting.twin.delays.listed = dice.milliseconds(0, 15_000);
     if dice.chance(50) {
         let fails = Outage {
-            provider: Provider::Github,
+            provider: Provider::GitHub,
             of: Scope::Lists,
             failure: OutageFailure::Status(502),
             lasts: dice.milliseconds(4_000, 16_000),
@@ -144,7 +144,7 @@ fn renewed(case: &mut Case, dice: &mut Dice) {
         ])
     };
     let fails = Outage {
-        provider: Provider::Github,
+        provider: Provider::GitHub,
         of: Scope::Renewals,
         failure,
         lasts: dice.milliseconds(5_000, 14_000),
@@ -153,7 +153,7 @@ fn renewed(case: &mut Case, dice: &mut Dice) {
     case.incidents.push((begins, Incident::Outage(fails)));
     if is_stopped {
         let place = Where {
-            provider: Provider::Github,
+            provider: Provider::GitHub,
             purpose: Purpose::Trigger,
         };
         case.troubles = vec![(place, 1, Trouble::TooMany(429, Some(5)))];

@@ -56,7 +56,7 @@ pub(super) fn draw(
         } else {
             dice.pick(&NAMES)
         };
-        let can_be_pushed = targets[target].provider() != Provider::Github;
+        let can_be_pushed = targets[target].provider() != Provider::GitHub;
         let stranger = match dice.percent() {
             0..40 if can_be_pushed => {
                 Incident::Event(name, target, dice.pick(&["push", "push", "schedule"]))

@@ -116,11 +116,11 @@ impl Outage {
         match (self.of, self.provider) {
             (Scope::Triggers, _) => Route::triggers().provider(self.provider),
             (Scope::Renewals, _) => of_provider.path_end("/access_tokens"),
-            (Scope::Lists, Provider::Github) => reads.path_end("/runs"),
+            (Scope::Lists, Provider::GitHub) => reads.path_end("/runs"),
             (Scope::Lists, _) => reads.path_end("/pipelines"),
-            (Scope::Runs, Provider::Github) => reads.path("/actions/runs/"),
+            (Scope::Runs, Provider::GitHub) => reads.path("/actions/runs/"),
             // Ids begin so, and so does no name of a list.
-            (Scope::Runs, Provider::Gitlab) => reads.path("/pipelines/7"),
+            (Scope::Runs, Provider::GitLab) => reads.path("/pipelines/7"),
             (Scope::Runs, Provider::Bitbucket) => reads.path("/pipelines/%7B"),
         }
     }
@@ -137,8 +137,8 @@ impl Outage {
                 let answer = Answer::body(403, "text/html", page);
                 Fault::Answer(Moment::BeforeActing, answer)
             }
-            (RetryAtOnce, Provider::Github) => Fault::github_secondary_limit(Some(0)),
-            (RetryAtOnce, Provider::Gitlab) => Fault::gitlab_limit(Some(0)),
+            (RetryAtOnce, Provider::GitHub) => Fault::github_secondary_limit(Some(0)),
+            (RetryAtOnce, Provider::GitLab) => Fault::gitlab_limit(Some(0)),
             (RetryAtOnce, Provider::Bitbucket) => Fault::bitbucket_limit(Some(0)),
             (OutageFailure::Slow, _) => Fault::Delay(Moment::BeforeActing, SOME_SECONDS),
             (Hang, _) => Fault::Delay(Moment::BeforeActing, FOREVER),

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use sandbox::world::{Conclusion, GitlabVersion, JobLife, Life, OnCancel, RunDetails, Workflow};
+use sandbox::world::{Conclusion, GitLabVersion, JobLife, Life, OnCancel, RunDetails, Workflow};
 use sandbox::{Provider, World};
 
 use super::incident::NAMES;
@@ -119,7 +119,7 @@ impl Setting {
 
     pub(crate) fn world(&self) -> World {
         let mut world = World::demo().strangers(&self.strangers);
-        let providers = [Provider::Github, Provider::Gitlab, Provider::Bitbucket];
+        let providers = [Provider::GitHub, Provider::GitLab, Provider::Bitbucket];
         for (provider, living) in providers.into_iter().zip(self.lives) {
             world = world.lives(provider, living.life());
         }
@@ -137,12 +137,12 @@ impl Setting {
             .iter_mut()
             .find(|app| app.name == APP);
         app.expect("the demo has it").workflows.push(workflow);
-        world = world.life_of(Provider::Github, APP, TWIN_FILE, self.twin.life());
+        world = world.life_of(Provider::GitHub, APP, TWIN_FILE, self.twin.life());
         world.github.run_details = self.run_details;
         world.github.search_lag = self.search_lag;
         world.github.token_life = self.token_life;
         if self.old_gitlab {
-            world.gitlab.version = GitlabVersion::Old;
+            world.gitlab.version = GitLabVersion::Old;
         }
         world
     }

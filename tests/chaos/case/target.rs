@@ -24,7 +24,7 @@ pub(crate) enum Pipeline {
         event_type: &'static str,
         credential: Credential,
     },
-    Gitlab {
+    GitLab {
         /// A trigger token, beside the token that reads.
         trigger: bool,
         /// In inputs, or in variables.
@@ -66,7 +66,7 @@ pub(crate) enum OnBlocked {
 
 /// Of one provider more often than not, so that targets share repositories, workflows and credentials.
 pub(super) fn draw(dice: &mut Dice, temper: Temper, count: usize) -> Vec<Target> {
-    let providers = [Provider::Github, Provider::Gitlab, Provider::Bitbucket];
+    let providers = [Provider::GitHub, Provider::GitLab, Provider::Bitbucket];
     let only = dice.chance(40).then(|| dice.pick(&providers));
     let wait = dice.chance(50).then(|| Wait::draw(dice, temper));
     let all_wait = dice.chance(60);
@@ -105,15 +105,15 @@ impl Wait {
 impl Pipeline {
     fn draw(dice: &mut Dice, provider: Provider) -> Self {
         match provider {
-            Provider::Github if dice.chance(45) => Self::Workflow {
+            Provider::GitHub if dice.chance(45) => Self::Workflow {
                 credential: Credential::draw(dice),
             },
             // The first starts two runs without a marker, the others one and two with.
-            Provider::Github => Self::Event {
+            Provider::GitHub => Self::Event {
                 event_type: dice.pick(&["deploy", "deploy-marked", "release"]),
                 credential: Credential::draw(dice),
             },
-            Provider::Gitlab => Self::Gitlab {
+            Provider::GitLab => Self::GitLab {
                 trigger: dice.chance(30),
                 inputs: dice.chance(50),
             },
@@ -128,14 +128,14 @@ impl Pipeline {
     pub(crate) fn is_marked(self) -> bool {
         match self {
             Self::Event { event_type, .. } => event_type != "deploy",
-            Self::Workflow { .. } | Self::Gitlab { .. } | Self::Bitbucket { .. } => false,
+            Self::Workflow { .. } | Self::GitLab { .. } | Self::Bitbucket { .. } => false,
         }
     }
 
     pub(crate) fn provider(self) -> Provider {
         match self {
-            Self::Workflow { .. } | Self::Event { .. } => Provider::Github,
-            Self::Gitlab { .. } => Provider::Gitlab,
+            Self::Workflow { .. } | Self::Event { .. } => Provider::GitHub,
+            Self::GitLab { .. } => Provider::GitLab,
             Self::Bitbucket { .. } => Provider::Bitbucket,
         }
     }
@@ -143,7 +143,7 @@ impl Pipeline {
     pub(crate) fn repository(self) -> &'static str {
         match self {
             Self::Workflow { .. } | Self::Event { .. } => "octo-org/app",
-            Self::Gitlab { .. } => "octo-group/tools/deployer",
+            Self::GitLab { .. } => "octo-group/tools/deployer",
             Self::Bitbucket { .. } => "octo-workspace/service",
         }
     }
@@ -151,7 +151,7 @@ impl Pipeline {
     pub(super) fn credential(self) -> Credential {
         match self {
             Self::Workflow { credential } | Self::Event { credential, .. } => credential,
-            Self::Gitlab { .. } => Credential::Token(demo::GITLAB_DEVELOPER),
+            Self::GitLab { .. } => Credential::Token(demo::GITLAB_DEVELOPER),
             Self::Bitbucket { .. } => Credential::Token(demo::BITBUCKET_ACCESS),
         }
     }
@@ -195,8 +195,8 @@ impl Target {
                 };
                 (file, "repository_dispatch", title, workflow)
             }
-            Pipeline::Gitlab { trigger: true, .. } => (".gitlab-ci.yml", "trigger", "", 0),
-            Pipeline::Gitlab { .. } => (".gitlab-ci.yml", "api", "", 0),
+            Pipeline::GitLab { trigger: true, .. } => (".gitlab-ci.yml", "trigger", "", 0),
+            Pipeline::GitLab { .. } => (".gitlab-ci.yml", "api", "", 0),
             Pipeline::Bitbucket { custom, .. } => (custom.unwrap_or("default"), "manual", "", 0),
         };
         let mut run = Run::new(self.provider(), self.pipeline.repository(), pipeline, event);
@@ -206,7 +206,7 @@ impl Target {
                 ..
             } => (RefKind::Tag, "v2.0.0".to_owned()),
             Pipeline::Bitbucket { reference, .. } => (RefKind::Branch, reference.to_owned()),
-            Pipeline::Workflow { .. } | Pipeline::Event { .. } | Pipeline::Gitlab { .. } => {
+            Pipeline::Workflow { .. } | Pipeline::Event { .. } | Pipeline::GitLab { .. } => {
                 (RefKind::Branch, "main".to_owned())
             }
         });
@@ -218,9 +218,9 @@ impl Target {
     /// Who starts its runs, by the name that the provider gives.
     pub(super) fn owner(&self) -> &'static str {
         match (self.provider(), self.pipeline.credential()) {
-            (Provider::Github, Credential::App) => "octo-deployer[bot]",
-            (Provider::Github, Credential::Token(_)) => "octocat",
-            (Provider::Gitlab, _) => "octavia",
+            (Provider::GitHub, Credential::App) => "octo-deployer[bot]",
+            (Provider::GitHub, Credential::Token(_)) => "octocat",
+            (Provider::GitLab, _) => "octavia",
             (Provider::Bitbucket, _) => "service-access-token",
         }
     }
@@ -249,7 +249,7 @@ impl Target {
                 set("private-key", json!(demo::GITHUB_APP_PRIVATE_KEY))
             }
         };
-        if self.provider() != Provider::Github {
+        if self.provider() != Provider::GitHub {
             set("server-url", json!(sandbox.http_url()));
         }
         match self.pipeline {
@@ -262,7 +262,7 @@ impl Target {
                 set("event-type", json!(event_type));
                 set("client-payload", json!({"target": self.mark}));
             }
-            Pipeline::Gitlab { trigger, inputs } => {
+            Pipeline::GitLab { trigger, inputs } => {
                 set("ref", json!("main"));
                 if trigger {
                     set("trigger-token", json!(demo::GITLAB_TRIGGER));

@@ -74,7 +74,7 @@ pub(super) fn draw(
         Weather::Fair => [20, 4, 15],
         Weather::Foul => [55, 20, 45],
     };
-    for provider in [Provider::Github, Provider::Gitlab, Provider::Bitbucket] {
+    for provider in [Provider::GitHub, Provider::GitLab, Provider::Bitbucket] {
         let theirs = targets
             .iter()
             .filter(|target| target.provider() == provider);
@@ -139,16 +139,16 @@ impl Trouble {
     pub(crate) fn fault(self, provider: Provider) -> Fault {
         // The status by which a trigger is accepted, and a look answered.
         let status = match provider {
-            Provider::Github => 200,
-            Provider::Gitlab | Provider::Bitbucket => 201,
+            Provider::GitHub => 200,
+            Provider::GitLab | Provider::Bitbucket => 201,
         };
         match self {
             Self::Reset(moment) => Fault::Reset(moment),
             Self::Close(moment) => Fault::Close(moment),
             Self::Status(moment, status) => Fault::status(moment, status),
             Self::TooMany(status, seconds) => match (provider, status) {
-                (Provider::Github, 403) => Fault::github_secondary_limit(seconds),
-                (Provider::Github | Provider::Gitlab, _) => Fault::gitlab_limit(seconds),
+                (Provider::GitHub, 403) => Fault::github_secondary_limit(seconds),
+                (Provider::GitHub | Provider::GitLab, _) => Fault::gitlab_limit(seconds),
                 (Provider::Bitbucket, _) => Fault::bitbucket_limit(seconds),
             },
             Self::Truncated => Fault::Truncate,
@@ -216,7 +216,7 @@ impl Where {
             Purpose::Trigger => Route::triggers().provider(self.provider),
             Purpose::Read => all.method("GET"),
             Purpose::Cancel => all.method("POST").path(match self.provider {
-                Provider::Github | Provider::Gitlab => "/cancel",
+                Provider::GitHub | Provider::GitLab => "/cancel",
                 Provider::Bitbucket => "/stopPipeline",
             }),
         }

@@ -184,7 +184,7 @@ impl<'a> Listed<'a> {
 /// As its provider's API calls it.
 pub(crate) fn id(run: &Run) -> String {
     match run.provider {
-        Provider::Github | Provider::Gitlab => run.id.to_string(),
+        Provider::GitHub | Provider::GitLab => run.id.to_string(),
         Provider::Bitbucket => run.uuid(),
     }
 }

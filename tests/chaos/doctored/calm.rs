@@ -119,7 +119,7 @@ const WRONGS: &[Wrong] = &[
     (
         "a run that was cancelled before its time",
         |seen| {
-            let at = trigger(seen, Provider::Gitlab).arrived_at;
+            let at = trigger(seen, Provider::GitLab).arrived_at;
             let cancel = cancel(seen);
             seen.requests[cancel].arrived_at = at + Duration::from_secs(1);
         },
@@ -148,7 +148,7 @@ const WRONGS: &[Wrong] = &[
         |seen| {
             seen.results[MARKED]["runs"] = json!([]);
             seen.results[MARKED]["conclusion"] = json!("lost");
-            let triggered = trigger(seen, Provider::Github).arrived_at;
+            let triggered = trigger(seen, Provider::GitHub).arrived_at;
             seen.ended_at = triggered + Duration::from_secs(3);
         },
         "not looked for for more than 3s",
@@ -161,11 +161,11 @@ const WRONGS: &[Wrong] = &[
             let ours = world
                 .runs
                 .iter()
-                .find(|run| run.provider == Provider::Github && !run.is_strange);
+                .find(|run| run.provider == Provider::GitHub && !run.is_strange);
             world.run_again(ours.expect("it was started").id);
             seen.runs = world.runs;
             let is_it = |request: &&mut RecordedRequest| {
-                request.provider == Some(Provider::Github) && request.path.ends_with("/cancel")
+                request.provider == Some(Provider::GitHub) && request.path.ends_with("/cancel")
             };
             let cancel = seen.requests.iter_mut().find(is_it);
             let later = SystemTime::now() + Duration::from_secs(5);
@@ -206,7 +206,7 @@ const WRONGS: &[Wrong] = &[
     (
         "a run that fits in time after an unclear answer",
         |seen| {
-            trigger(seen, Provider::Gitlab).answered = Answered::Status(502);
+            trigger(seen, Provider::GitLab).answered = Answered::Status(502);
             listed(seen, NAMED)["matched_by"] = json!("timing");
         },
         "target-01: a run by its time alone",
@@ -214,7 +214,7 @@ const WRONGS: &[Wrong] = &[
     (
         "an unclear trigger that is taken for accepted by a run that fits in time",
         |seen| {
-            trigger(seen, Provider::Gitlab).answered = Answered::Status(502);
+            trigger(seen, Provider::GitLab).answered = Answered::Status(502);
             listed(seen, NAMED)["matched_by"] = json!("timing");
         },
         "target-01: accepted without ground",
@@ -222,7 +222,7 @@ const WRONGS: &[Wrong] = &[
     (
         "a rate limit that was not waited out",
         |seen| {
-            let mut first = trigger(seen, Provider::Gitlab).clone();
+            let mut first = trigger(seen, Provider::GitLab).clone();
             first.answered = Answered::Status(429);
             seen.requests.insert(0, first);
         },

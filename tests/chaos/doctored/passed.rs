@@ -24,7 +24,7 @@ const WRONGS: &[Wrong] = &[
             let first = seen
                 .runs
                 .iter()
-                .find(|run| run.provider == Provider::Github && !run.is_strange);
+                .find(|run| run.provider == Provider::GitHub && !run.is_strange);
             let mut late = first.expect("it was started").clone();
             late.id += 1_000;
             "late.yml".clone_into(&mut late.pipeline);
@@ -36,7 +36,7 @@ const WRONGS: &[Wrong] = &[
     (
         "a trigger that nobody accepted",
         |seen| {
-            trigger(seen, Provider::Gitlab).answered = Answered::Status(503);
+            trigger(seen, Provider::GitLab).answered = Answered::Status(503);
             seen.results[NAMED]["runs"] = json!([]);
         },
         "target-01: passes, and nobody accepted its trigger",

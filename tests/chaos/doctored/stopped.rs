@@ -28,7 +28,7 @@ const WRONGS: &[Wrong] = &[
         "a trigger after the signal",
         |seen| {
             let late = seen.ended_at + Duration::from_secs(10);
-            trigger(seen, Provider::Gitlab).arrived_at = late;
+            trigger(seen, Provider::GitLab).arrived_at = late;
         },
         "target-01: triggered ",
     ),

@@ -44,7 +44,7 @@ pub(super) fn strike(case: &Case, incident: Incident, sandbox: &Sandbox, child: 
 /// Runs the target's completed GitHub runs again. Returns whether there were any.
 pub(super) fn run_again(case: &Case, target: usize, sandbox: &Sandbox) -> bool {
     let is_it = |run: &&Run| {
-        let is_over = run.state == State::Completed && run.provider == Provider::Github;
+        let is_over = run.state == State::Completed && run.provider == Provider::GitHub;
         is_over && case.owner(run) == Some(target)
     };
     sandbox.with_world(|world| {

@@ -56,7 +56,7 @@
 //! // ECONNRESET, and nothing was started:
 //! sandbox.fault(Route::triggers(), Occasion::First(2), Fault::Reset(Moment::BeforeActing));
 //! // It acts, but late. Clients that give up meanwhile do not stop it.
-//! let gitlab = Route::any().provider(Provider::Gitlab).method("POST").path("/pipeline");
+//! let gitlab = Route::any().provider(Provider::GitLab).method("POST").path("/pipeline");
 //! sandbox.fault(gitlab, Occasion::Every, Fault::Delay(Moment::BeforeActing, Duration::from_secs(3)));
 //! sandbox.fault(Route::any(), Occasion::Nth(5), Fault::github_secondary_limit(Some(2)));
 //! // No HTTP at all, or none that ever ends:

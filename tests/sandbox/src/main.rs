@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process;
 use std::thread;
 
-use sandbox::world::GithubTokenKind;
+use sandbox::world::GitHubTokenKind;
 use sandbox::{RecordedRequest, Sandbox, World, demo};
 
 const USAGE: &str = "usage: sandbox [--port PORT] [--https-port PORT]";
@@ -96,9 +96,9 @@ fn describe(world: &World) -> String {
     }
     for token in &world.github.tokens {
         let rights = match &token.kind {
-            GithubTokenKind::Classic { scopes } => scopes.join(", "),
-            GithubTokenKind::FineGrained { permissions }
-            | GithubTokenKind::Installation { permissions } => {
+            GitHubTokenKind::Classic { scopes } => scopes.join(", "),
+            GitHubTokenKind::FineGrained { permissions }
+            | GitHubTokenKind::Installation { permissions } => {
                 let pairs = permissions.0.iter();
                 let pairs: Vec<String> = pairs
                     .map(|(name, access)| format!("{name}={access}"))

@@ -25,8 +25,8 @@ pub(crate) fn answer(world: &mut World, request: &Request) -> Answer {
         return storage::answer(world, request);
     };
     match site.provider {
-        Provider::Github => github::answer(world, request, site),
-        Provider::Gitlab => gitlab::answer(world, request, site),
+        Provider::GitHub => github::answer(world, request, site),
+        Provider::GitLab => gitlab::answer(world, request, site),
         Provider::Bitbucket => bitbucket::answer(world, request, site),
     }
 }
@@ -47,7 +47,7 @@ pub(crate) fn objections(request: &Request, provider: Option<Provider>) -> Vec<S
         }
         return objections;
     };
-    let in_body = (provider == Provider::Gitlab).then(|| gitlab::token_in_body(request));
+    let in_body = (provider == Provider::GitLab).then(|| gitlab::token_in_body(request));
     let in_body = in_body.flatten().map(|value| ("the body", value));
     for (name, value) in credentials(request).into_iter().chain(in_body) {
         if owner_by_shape(&value).is_some_and(|owner| owner != provider) {
@@ -55,7 +55,7 @@ pub(crate) fn objections(request: &Request, provider: Option<Provider>) -> Vec<S
         }
     }
     let gitlab_only = request.headers.get("private-token").is_some();
-    if gitlab_only && provider != Provider::Gitlab {
+    if gitlab_only && provider != Provider::GitLab {
         objections.push("GitLab's header PRIVATE-TOKEN".to_owned());
     }
     objections
@@ -85,13 +85,13 @@ pub(crate) fn refuse(objection: &str) -> Answer {
 /// Whose token that is, by the providers' prefixes.
 fn owner_by_shape(value: &str) -> Option<Provider> {
     let prefixes = [
-        ("ghp_", Provider::Github),
-        ("gho_", Provider::Github),
-        ("ghu_", Provider::Github),
-        ("ghs_", Provider::Github),
-        ("github_pat_", Provider::Github),
-        ("glpat-", Provider::Gitlab),
-        ("glptt-", Provider::Gitlab),
+        ("ghp_", Provider::GitHub),
+        ("gho_", Provider::GitHub),
+        ("ghu_", Provider::GitHub),
+        ("ghs_", Provider::GitHub),
+        ("github_pat_", Provider::GitHub),
+        ("glpat-", Provider::GitLab),
+        ("glptt-", Provider::GitLab),
         ("ATCTT3x", Provider::Bitbucket),
         ("ATATT3x", Provider::Bitbucket),
     ];

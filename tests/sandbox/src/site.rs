@@ -31,18 +31,18 @@ pub(crate) fn of(request: &Request, origin: &str) -> Option<Site> {
         .strip_prefix("api.")
         .filter(|host| *host == "github.com" || host.ends_with(".ghe.com"));
     let (provider, pages, prefix) = match host {
-        _ if enterprise.is_some() => (Provider::Github, "", ""),
+        _ if enterprise.is_some() => (Provider::GitHub, "", ""),
         "github.com" | "bitbucket.org" => return None,
         host if host.ends_with(".ghe.com") => return None,
-        "gitlab.com" => (Provider::Gitlab, "", "/api/v4"),
+        "gitlab.com" => (Provider::GitLab, "", "/api/v4"),
         "api.bitbucket.org" => (Provider::Bitbucket, "", "/2.0"),
         _ => {
             let path: Vec<&str> = segments.iter().map(String::as_str).collect();
             match path.as_slice() {
-                ["api", "v3", ..] => (Provider::Github, "", "/api/v3"),
-                ["github", "api", "v3", ..] => (Provider::Github, "/github", "/github/api/v3"),
-                ["api", "v4", ..] => (Provider::Gitlab, "", "/api/v4"),
-                ["gitlab", "api", "v4", ..] => (Provider::Gitlab, "/gitlab", "/gitlab/api/v4"),
+                ["api", "v3", ..] => (Provider::GitHub, "", "/api/v3"),
+                ["github", "api", "v3", ..] => (Provider::GitHub, "/github", "/github/api/v3"),
+                ["api", "v4", ..] => (Provider::GitLab, "", "/api/v4"),
+                ["gitlab", "api", "v4", ..] => (Provider::GitLab, "/gitlab", "/gitlab/api/v4"),
                 ["2.0", ..] => (Provider::Bitbucket, "", "/2.0"),
                 _ => return None,
             }
@@ -87,7 +87,7 @@ mod tests {
             (
                 "api.github.com",
                 "/user",
-                Provider::Github,
+                Provider::GitHub,
                 "user",
                 "https://github.com",
                 "https://api.github.com",
@@ -95,7 +95,7 @@ mod tests {
             (
                 "api.octo.ghe.com",
                 "/user",
-                Provider::Github,
+                Provider::GitHub,
                 "user",
                 "https://octo.ghe.com",
                 "https://api.octo.ghe.com",
@@ -103,7 +103,7 @@ mod tests {
             (
                 "gitlab.com",
                 "/api/v4/user",
-                Provider::Gitlab,
+                Provider::GitLab,
                 "user",
                 "https://gitlab.com",
                 "https://gitlab.com/api/v4",
@@ -119,7 +119,7 @@ mod tests {
             (
                 "git.test:8443",
                 "/github/api/v3/repos/a%2Fb",
-                Provider::Github,
+                Provider::GitHub,
                 "repos a/b",
                 "https://git.test:8443/github",
                 "https://git.test:8443/github/api/v3",
@@ -127,7 +127,7 @@ mod tests {
             (
                 "[::1]:8443",
                 "/gitlab/api/v4/user",
-                Provider::Gitlab,
+                Provider::GitLab,
                 "user",
                 "https://[::1]:8443/gitlab",
                 "https://[::1]:8443/gitlab/api/v4",

@@ -24,14 +24,14 @@ pub use bitbucket::{
 pub use git::{Git, RefKind};
 pub(crate) use github::MINTED;
 pub use github::{
-    Github, GithubRepository, Listens, MissingPermission, RunDetails, Workflow, WorkflowInput,
+    GitHub, GitHubRepository, Listens, MissingPermission, RunDetails, Workflow, WorkflowInput,
     WorkflowState,
 };
 pub use github_identity::{
-    Access, GithubApp, GithubToken, GithubTokenKind, Installation, Permissions,
+    Access, GitHubApp, GitHubToken, GitHubTokenKind, Installation, Permissions,
 };
 pub use gitlab::{
-    Configuration, Gitlab, GitlabProject, GitlabToken, GitlabVersion, InputKind, PipelineInput,
+    Configuration, GitLab, GitLabProject, GitLabToken, GitLabVersion, InputKind, PipelineInput,
     PipelineVariables, Role, TriggerToken, Visibility,
 };
 use life::Delays;
@@ -42,16 +42,16 @@ pub use run::{Conclusion, Run, State, Variable, VariableKind};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Provider {
-    Github,
-    Gitlab,
+    GitHub,
+    GitLab,
     Bitbucket,
 }
 
 impl fmt::Display for Provider {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
-            Self::Github => "github",
-            Self::Gitlab => "gitlab",
+            Self::GitHub => "github",
+            Self::GitLab => "gitlab",
             Self::Bitbucket => "bitbucket",
         })
     }
@@ -60,8 +60,8 @@ impl fmt::Display for Provider {
 /// All there is. Empty to begin with; the methods that take `self` are for building.
 #[derive(Clone, Debug, Default)]
 pub struct World {
-    pub github: Github,
-    pub gitlab: Gitlab,
+    pub github: GitHub,
+    pub gitlab: GitLab,
     pub bitbucket: Bitbucket,
     /// Everything that was started, in order.
     pub runs: Vec<Run>,
@@ -90,31 +90,31 @@ impl World {
     }
 
     #[must_use]
-    pub fn github_repository(mut self, repository: GithubRepository) -> Self {
+    pub fn github_repository(mut self, repository: GitHubRepository) -> Self {
         self.github.repositories.push(repository);
         self
     }
 
     #[must_use]
-    pub fn github_token(mut self, token: GithubToken) -> Self {
+    pub fn github_token(mut self, token: GitHubToken) -> Self {
         self.github.tokens.push(token);
         self
     }
 
     #[must_use]
-    pub fn github_app(mut self, app: GithubApp) -> Self {
+    pub fn github_app(mut self, app: GitHubApp) -> Self {
         self.github.apps.push(app);
         self
     }
 
     #[must_use]
-    pub fn gitlab_project(mut self, project: GitlabProject) -> Self {
+    pub fn gitlab_project(mut self, project: GitLabProject) -> Self {
         self.gitlab.projects.push(project);
         self
     }
 
     #[must_use]
-    pub fn gitlab_token(mut self, token: GitlabToken) -> Self {
+    pub fn gitlab_token(mut self, token: GitLabToken) -> Self {
         self.gitlab.tokens.push(token);
         self
     }
@@ -201,7 +201,7 @@ impl World {
     pub fn rename_github_repository(&mut self, from: &str, to: &str) {
         self.github.rename(from, to);
         for run in &mut self.runs {
-            if run.provider == Provider::Github && run.repository == from {
+            if run.provider == Provider::GitHub && run.repository == from {
                 to.clone_into(&mut run.repository);
             }
         }
@@ -235,7 +235,7 @@ impl World {
 
     /// GitHub: somebody runs it again, which makes another attempt of it.
     pub fn run_again(&mut self, id: u64) {
-        self.runs_by_id(Provider::Github, id).for_each(Run::again);
+        self.runs_by_id(Provider::GitHub, id).for_each(Run::again);
     }
 
     /// Somebody deletes that run.
@@ -261,8 +261,8 @@ impl World {
     /// Gives the run its id, its number and its life.
     fn keep(&mut self, mut run: Run) -> Run {
         let first_id = match run.provider {
-            Provider::Github => 9_000_000_001,
-            Provider::Gitlab => 70_001,
+            Provider::GitHub => 9_000_000_001,
+            Provider::GitLab => 70_001,
             Provider::Bitbucket => 1,
         };
         run.id = first_id + self.started;

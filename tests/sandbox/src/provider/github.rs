@@ -21,7 +21,7 @@ use crate::answer::Answer;
 use crate::clock;
 use crate::request::Request;
 use crate::site::Site;
-use crate::world::{GithubRepository, GithubTokenKind, World};
+use crate::world::{GitHubRepository, GitHubTokenKind, World};
 use access::Caller;
 pub(super) use artifact::stored;
 use error::Failure;
@@ -78,10 +78,10 @@ fn with_manners(answer: Answer, caller: Option<&Caller>, world: &World) -> Answe
         .header("X-RateLimit-Reset", next_hour(world))
         .header("X-RateLimit-Resource", "core");
     match token.map(|token| &token.kind) {
-        Some(GithubTokenKind::Classic { scopes }) => {
+        Some(GitHubTokenKind::Classic { scopes }) => {
             answer.header("X-OAuth-Scopes", scopes.join(", "))
         }
-        Some(GithubTokenKind::FineGrained { .. } | GithubTokenKind::Installation { .. }) | None => {
+        Some(GitHubTokenKind::FineGrained { .. } | GitHubTokenKind::Installation { .. }) | None => {
             answer
         }
     }
@@ -132,7 +132,7 @@ fn route(world: &mut World, call: &Call<'_>, segments: &[String]) -> Answer {
             in_repository(world, call, &format!("{owner}/{name}"), rest)
         }
         (_, ["repositories", id, rest @ ..]) => {
-            let known = |repository: &&GithubRepository| repository.id.to_string() == **id;
+            let known = |repository: &&GitHubRepository| repository.id.to_string() == **id;
             let name = world.github.repositories.iter().find(known);
             let name = name.map(|repository| repository.name.clone());
             in_repository(world, call, &name.unwrap_or_default(), rest)

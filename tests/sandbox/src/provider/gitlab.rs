@@ -14,7 +14,7 @@ use crate::answer::Answer;
 use crate::form;
 use crate::request::Request;
 use crate::site::Site;
-use crate::world::{GitlabProject, GitlabToken, Visibility, World};
+use crate::world::{GitLabProject, GitLabToken, Visibility, World};
 use error::Failure;
 
 /// What every call gets.
@@ -95,8 +95,8 @@ fn in_project(
 
 fn read_project(
     call: &Call<'_>,
-    token: Option<&GitlabToken>,
-    project: &GitlabProject,
+    token: Option<&GitLabToken>,
+    project: &GitLabProject,
 ) -> Result<Answer, Failure> {
     access::require_reading(token)?;
     let (group, name) = project.path.rsplit_once('/').unwrap_or_default();

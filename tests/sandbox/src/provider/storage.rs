@@ -80,7 +80,7 @@ pub(super) fn answer(world: &World, request: &Request) -> Answer {
         });
     }
     let kept = match (*provider, *kind) {
-        ("github", "logs") => log(world, Provider::Github, id, true),
+        ("github", "logs") => log(world, Provider::GitHub, id, true),
         ("bitbucket", "logs") => log(world, Provider::Bitbucket, id, false),
         _ => None,
     };

@@ -2,7 +2,7 @@
 //! once. Not here: a few of each kind, with all their peculiarities (see `demo`).
 
 use super::{
-    BitbucketRepository, BitbucketToken, GithubRepository, GithubToken, GitlabProject, GitlabToken,
+    BitbucketRepository, BitbucketToken, GitHubRepository, GitHubToken, GitLabProject, GitLabToken,
     Provider, Role, Workflow, World,
 };
 
@@ -31,7 +31,7 @@ pub struct Member {
 
 /// The first so many, in their order.
 pub fn members(count: usize, tokens: Tokens) -> impl Iterator<Item = Member> {
-    let providers = [Provider::Github, Provider::Gitlab, Provider::Bitbucket];
+    let providers = [Provider::GitHub, Provider::GitLab, Provider::Bitbucket];
     let providers = providers.into_iter().cycle().take(count);
     providers
         .enumerate()
@@ -41,8 +41,8 @@ pub fn members(count: usize, tokens: Tokens) -> impl Iterator<Item = Member> {
 impl Member {
     fn new(provider: Provider, index: usize, tokens: Tokens) -> Self {
         let (owner, prefix) = match provider {
-            Provider::Github => ("octo-org", "ghp_"),
-            Provider::Gitlab => ("octo-group", "glpat-"),
+            Provider::GitHub => ("octo-org", "ghp_"),
+            Provider::GitLab => ("octo-group", "glpat-"),
             Provider::Bitbucket => ("octo-workspace", "ATCTT3x"),
         };
         let whose = match tokens {
@@ -69,16 +69,16 @@ impl World {
     fn member(self, id: u64, member: &Member) -> Self {
         let name = member.repository.as_str();
         match member.provider {
-            Provider::Github => {
+            Provider::GitHub => {
                 let workflow = Workflow::new(id, WORKFLOW, "Build")
                     .on_workflow_dispatch()
                     .on_repository_dispatch(&[EVENT_TYPE])
                     .run_name("Build ${{ github.event.client_payload.trigger_id }}");
-                self.github_repository(GithubRepository::new(id, name).workflow(workflow))
+                self.github_repository(GitHubRepository::new(id, name).workflow(workflow))
                     .github_member(&member.token, name)
             }
-            Provider::Gitlab => self
-                .gitlab_project(GitlabProject::new(id, name))
+            Provider::GitLab => self
+                .gitlab_project(GitLabProject::new(id, name))
                 .gitlab_member(&member.token, name),
             Provider::Bitbucket => self
                 .bitbucket_repository(BitbucketRepository::new(name))
@@ -92,7 +92,7 @@ impl World {
             .github
             .tokens
             .pop_if(|last| last.value == token)
-            .unwrap_or_else(|| GithubToken::classic(token, "octocat", &["repo"]));
+            .unwrap_or_else(|| GitHubToken::classic(token, "octocat", &["repo"]));
         self.github_token(last.for_repository(repository))
     }
 
@@ -101,7 +101,7 @@ impl World {
             .gitlab
             .tokens
             .pop_if(|last| last.value == token)
-            .unwrap_or_else(|| GitlabToken::new(token, "octavia", &["api"]));
+            .unwrap_or_else(|| GitLabToken::new(token, "octavia", &["api"]));
         self.gitlab_token(last.member(project, Role::Developer))
     }
 

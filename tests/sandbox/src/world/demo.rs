@@ -6,8 +6,8 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::{
-    Access, Artifact, BitbucketRepository, BitbucketToken, Configuration, GithubApp,
-    GithubRepository, GithubToken, GitlabProject, GitlabToken, InputKind, Installation, JobLife,
+    Access, Artifact, BitbucketRepository, BitbucketToken, Configuration, GitHubApp,
+    GitHubRepository, GitHubToken, GitLabProject, GitLabToken, InputKind, Installation, JobLife,
     Life, Log, Permissions, Provider, Role, Workflow, World, examples,
 };
 
@@ -99,28 +99,28 @@ impl World {
         let downstream = JobLife::new("downstream", second).starts("octo-group/tools/deployer");
         let deployed = JobLife::new("deploy", second).file("result.json", "{\"replicas\": 3}");
         let world = Self::demo()
-            .lives(Provider::Github, jobs().artifact(artifact))
+            .lives(Provider::GitHub, jobs().artifact(artifact))
             .life_of(
-                Provider::Github,
+                Provider::GitHub,
                 "octo-org/app",
                 "1-release.yml",
                 Life::endless(),
             )
             .life_of(
-                Provider::Github,
+                Provider::GitHub,
                 "octo-org/app",
                 "strict.yml",
                 build().after_others(1, 2 * second).job(reviewed),
             )
             .life_of(
-                Provider::Github,
+                Provider::GitHub,
                 "octo-org/app",
                 "marked.yml",
                 Life::new().job(deploy().after_timer(3_600 * second)),
             )
-            .lives(Provider::Gitlab, jobs().job(deployed))
+            .lives(Provider::GitLab, jobs().job(deployed))
             .life_of(
-                Provider::Gitlab,
+                Provider::GitLab,
                 "octo-group/tools/private",
                 ".gitlab-ci.yml",
                 build().job(downstream).job(deploy().manual()),
@@ -143,7 +143,7 @@ impl World {
 }
 
 fn github(world: World) -> World {
-    let app = GithubRepository::new(1001, "octo-org/app")
+    let app = GitHubRepository::new(1001, "octo-org/app")
         .formerly("octo-org/renamed-app")
         .branch("release")
         .tag("v1.0.0")
@@ -173,7 +173,7 @@ fn github(world: World) -> World {
                 .on_repository_dispatch(&["release"])
                 .run_name("Ship ${{ github.event.client_payload.trigger_id }}"),
         );
-    let private = GithubRepository::new(1002, "octo-org/private")
+    let private = GitHubRepository::new(1002, "octo-org/private")
         .private()
         .workflow(
             Workflow::new(201, "deploy.yml", "Deploy")
@@ -183,35 +183,35 @@ fn github(world: World) -> World {
     world
         .github_repository(app)
         .github_repository(private)
-        .github_repository(GithubRepository::new(1003, "octo-org/caller"))
+        .github_repository(GitHubRepository::new(1003, "octo-org/caller"))
 }
 
 fn github_tokens(world: World) -> World {
     let read = [("actions", Access::Read), ("contents", Access::Read)];
     world
         .github_token(
-            GithubToken::classic(GITHUB_CLASSIC, "octocat", &["repo", "workflow"])
+            GitHubToken::classic(GITHUB_CLASSIC, "octocat", &["repo", "workflow"])
                 .for_repository("octo-org/app")
                 .for_repository("octo-org/private"),
         )
         .github_token(
-            GithubToken::classic(GITHUB_CLASSIC_WITHOUT_REPO, "octocat", &["read:org"])
+            GitHubToken::classic(GITHUB_CLASSIC_WITHOUT_REPO, "octocat", &["read:org"])
                 .for_repository("octo-org/app"),
         )
         .github_token(
-            GithubToken::fine_grained(GITHUB_FINE_GRAINED, "octocat", &WRITE)
+            GitHubToken::fine_grained(GITHUB_FINE_GRAINED, "octocat", &WRITE)
                 .for_repository("octo-org/app"),
         )
         .github_token(
-            GithubToken::fine_grained(GITHUB_FINE_GRAINED_READ_ONLY, "octocat", &read)
+            GitHubToken::fine_grained(GITHUB_FINE_GRAINED_READ_ONLY, "octocat", &read)
                 .for_repository("octo-org/app"),
         )
-        .github_token(GithubToken::workflow(GITHUB_WORKFLOW, "octo-org/app"))
-        .github_token(GithubToken::workflow(
+        .github_token(GitHubToken::workflow(GITHUB_WORKFLOW, "octo-org/app"))
+        .github_token(GitHubToken::workflow(
             GITHUB_WORKFLOW_OF_CALLER,
             "octo-org/caller",
         ))
-        .github_app(GithubApp {
+        .github_app(GitHubApp {
             id: GITHUB_APP_ID,
             client_id: GITHUB_APP_CLIENT_ID.to_owned(),
             slug: "octo-deployer".to_owned(),
@@ -225,7 +225,7 @@ fn github_tokens(world: World) -> World {
 }
 
 fn gitlab(world: World) -> World {
-    let deployer = GitlabProject::new(GITLAB_PROJECT_ID, "octo-group/tools/deployer")
+    let deployer = GitLabProject::new(GITLAB_PROJECT_ID, "octo-group/tools/deployer")
         .branch("release")
         .protected_branch("production")
         .tag("v3.0.0")
@@ -234,14 +234,14 @@ fn gitlab(world: World) -> World {
         .input("replicas", InputKind::Number, Some(json!(1)))
         .input("debug", InputKind::Boolean, Some(json!(false)))
         .input("regions", InputKind::Array, Some(json!([])));
-    let locked = GitlabProject::new(4243, "octo-group/tools/locked")
+    let locked = GitLabProject::new(4243, "octo-group/tools/locked")
         .forbids_variables()
         .trigger_token(GITLAB_TRIGGER_LOCKED, "octavia", Role::Developer)
         .input("environment", InputKind::String, Some(json!("staging")));
     let idle =
-        GitlabProject::new(4244, "octo-group/tools/idle").configuration(Configuration::NoJobs);
-    let private = GitlabProject::new(4245, "octo-group/tools/private").private();
-    let roles = |token: GitlabToken, role| {
+        GitLabProject::new(4244, "octo-group/tools/idle").configuration(Configuration::NoJobs);
+    let private = GitLabProject::new(4245, "octo-group/tools/private").private();
+    let roles = |token: GitLabToken, role| {
         token
             .member("octo-group/tools/deployer", role)
             .member("octo-group/tools/locked", role)
@@ -253,22 +253,22 @@ fn gitlab(world: World) -> World {
         .gitlab_project(idle)
         .gitlab_project(private)
         .gitlab_token(roles(
-            GitlabToken::new(GITLAB_DEVELOPER, "octavia", &["api"]),
+            GitLabToken::new(GITLAB_DEVELOPER, "octavia", &["api"]),
             Role::Developer,
         ))
         .gitlab_token(
             roles(
-                GitlabToken::new(GITLAB_MAINTAINER, "oscar", &["api"]),
+                GitLabToken::new(GITLAB_MAINTAINER, "oscar", &["api"]),
                 Role::Maintainer,
             )
             .member("octo-group/tools/private", Role::Maintainer),
         )
         .gitlab_token(
-            GitlabToken::new(GITLAB_REPORTER, "olga", &["api"])
+            GitLabToken::new(GITLAB_REPORTER, "olga", &["api"])
                 .member("octo-group/tools/deployer", Role::Reporter),
         )
         .gitlab_token(
-            GitlabToken::new(GITLAB_READ_API, "octavia", &["read_api"])
+            GitLabToken::new(GITLAB_READ_API, "octavia", &["read_api"])
                 .member("octo-group/tools/deployer", Role::Developer),
         )
 }

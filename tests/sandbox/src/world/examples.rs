@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::{
-    GithubRepository, GitlabProject, InputKind, JobLife, Life, Log, Provider, Workflow, World,
+    GitHubRepository, GitLabProject, InputKind, JobLife, Life, Log, Provider, Workflow, World,
 };
 
 /// How many services a release of the library updates: `octo-org/service-01` and so on.
@@ -39,18 +39,18 @@ fn services(mut world: World) -> World {
         {
             installation.repositories.push(name.clone());
         }
-        world = world.github_repository(GithubRepository::new(id, &name).workflow(workflow));
+        world = world.github_repository(GitHubRepository::new(id, &name).workflow(workflow));
     }
     let update = JobLife::new("update", Duration::from_secs(1))
         .fails_in("Take the new version")
         .log(Log::text("error[E0308]: mismatched types\n"));
     let fails = Life::new().job(update);
-    world.life_of(Provider::Github, FAILING_SERVICE, "update.yml", fails)
+    world.life_of(Provider::GitHub, FAILING_SERVICE, "update.yml", fails)
 }
 
 /// A project that deploys and rolls back, and writes down what it did.
 fn gitlab(mut world: World) -> World {
-    let project = GitlabProject::new(4246, GITLAB_PROJECT)
+    let project = GitLabProject::new(4246, GITLAB_PROJECT)
         .input("task", InputKind::String, Some(json!("deploy")))
         .input("environment", InputKind::String, Some(json!("staging")))
         .input("image", InputKind::String, Some(json!("")));
@@ -67,7 +67,7 @@ fn gitlab(mut world: World) -> World {
         .file("deployment.json", deployment.to_string());
     let life = Life::new().job(deploy);
     let world = world.gitlab_project(project);
-    world.life_of(Provider::Gitlab, GITLAB_PROJECT, ".gitlab-ci.yml", life)
+    world.life_of(Provider::GitLab, GITLAB_PROJECT, ".gitlab-ci.yml", life)
 }
 
 fn bitbucket(mut world: World) -> World {

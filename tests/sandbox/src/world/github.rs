@@ -4,16 +4,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Git, GithubApp, GithubToken};
+use super::{Git, GitHubApp, GitHubToken};
 
 /// What every minted installation token begins with.
 pub(crate) const MINTED: &str = "ghs_sandboxMinted";
 
 #[derive(Clone, Debug)]
-pub struct Github {
-    pub repositories: Vec<GithubRepository>,
-    pub tokens: Vec<GithubToken>,
-    pub apps: Vec<GithubApp>,
+pub struct GitHub {
+    pub repositories: Vec<GitHubRepository>,
+    pub tokens: Vec<GitHubToken>,
+    pub apps: Vec<GitHubApp>,
     pub run_details: RunDetails,
     pub missing_permission: MissingPermission,
     /// How long minted installation tokens are good for; an hour.
@@ -28,7 +28,7 @@ pub struct Github {
     pub minted: u64,
 }
 
-impl Default for Github {
+impl Default for GitHub {
     fn default() -> Self {
         Self {
             repositories: Vec::new(),
@@ -45,7 +45,7 @@ impl Default for Github {
     }
 }
 
-impl Github {
+impl GitHub {
     /// The repository has another name from now on, for its runs, tokens and Apps as well; the former one redirects.
     pub(super) fn rename(&mut self, from: &str, to: &str) {
         for repository in &mut self.repositories {
@@ -101,7 +101,7 @@ pub enum MissingPermission {
 }
 
 #[derive(Clone, Debug)]
-pub struct GithubRepository {
+pub struct GitHubRepository {
     pub id: u64,
     /// `owner/name`
     pub name: String,
@@ -112,7 +112,7 @@ pub struct GithubRepository {
     pub workflows: Vec<Workflow>,
 }
 
-impl GithubRepository {
+impl GitHubRepository {
     /// A public one with the default branch `main` and nothing else.
     pub fn new(id: u64, name: &str) -> Self {
         Self {

@@ -211,7 +211,7 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     fn run(life: Life) -> Run {
-        let mut run = Run::new(Provider::Github, "octo-org/app", "build.yml", "manual");
+        let mut run = Run::new(Provider::GitHub, "octo-org/app", "build.yml", "manual");
         run.id = 7;
         run.life = Some(life);
         run

@@ -44,11 +44,11 @@ fn jobs() -> Life {
 fn start(provider: Provider, life: Life) -> Sandbox {
     let sandbox = Sandbox::start(World::demo().lives(provider, life)).unwrap();
     let (path, body) = match provider {
-        Provider::Github => (
+        Provider::GitHub => (
             format!("{GITHUB}/workflows/build.yml/dispatches"),
             json!({"ref": "main"}),
         ),
-        Provider::Gitlab => (format!("{GITLAB}/pipeline"), json!({"ref": "main"})),
+        Provider::GitLab => (format!("{GITLAB}/pipeline"), json!({"ref": "main"})),
         Provider::Bitbucket => (
             BITBUCKET.to_owned(),
             json!({"target": {"type": "pipeline_ref_target", "ref_type": "branch", "ref_name": "main"}}),
@@ -62,7 +62,7 @@ fn start(provider: Provider, life: Life) -> Sandbox {
 #[test]
 fn a_github_run_leads_to_all_that_is_told_of_it() {
     let artifact = Artifact::new("result").file("result.json", "{}");
-    let sandbox = start(Provider::Github, jobs().artifact(artifact));
+    let sandbox = start(Provider::GitHub, jobs().artifact(artifact));
     let id = sandbox.runs()[0].id;
     sandbox.with_world(|world| world.run_again(id));
     let run = read(&sandbox, &format!("{GITHUB}/runs/{id}"));
@@ -101,7 +101,7 @@ fn github_tells_a_job_alone_once_it_is_told_in_a_list() {
     let life = Life::new()
         .job(JobLife::new("build", hour))
         .job(JobLife::new("deploy", hour));
-    let sandbox = start(Provider::Github, life);
+    let sandbox = start(Provider::GitHub, life);
     let id = sandbox.runs()[0].id * 1_000;
     let build = read(&sandbox, &format!("{GITHUB}/jobs/{}", id + 1));
     assert_eq!(
@@ -124,7 +124,7 @@ fn asking_for_the_rate_limit_is_free() {
 
 #[test]
 fn a_gitlab_list_tells_less_than_a_pipeline_alone() {
-    let sandbox = start(Provider::Gitlab, jobs());
+    let sandbox = start(Provider::GitLab, jobs());
     let id = sandbox.runs()[0].id;
     let list = read(&sandbox, &format!("{GITLAB}/pipelines"));
     let alone = read(&sandbox, &format!("{GITLAB}/pipelines/{id}"));
@@ -142,7 +142,7 @@ fn a_gitlab_list_tells_less_than_a_pipeline_alone() {
 
 #[test]
 fn gitlab_tells_a_job_alone_and_keeps_its_files_as_a_zip() {
-    let sandbox = start(Provider::Gitlab, jobs());
+    let sandbox = start(Provider::GitLab, jobs());
     let id = sandbox.runs()[0].id;
     let listed = read(&sandbox, &format!("{GITLAB}/pipelines/{id}/jobs"));
     let path = format!("{GITLAB}/jobs/{}", listed[0]["id"]);

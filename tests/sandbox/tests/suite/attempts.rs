@@ -11,9 +11,9 @@ use crate::lives::{GITHUB, SECOND, read, start, trigger};
 #[test]
 fn a_cancel_ends_the_current_attempt_and_no_earlier_one() {
     let life = Life::passing(10 * SECOND);
-    let world = World::demo().faster(1_000).lives(Provider::Github, life);
+    let world = World::demo().faster(1_000).lives(Provider::GitHub, life);
     let sandbox = start(world);
-    let id = trigger(&sandbox, Provider::Github);
+    let id = trigger(&sandbox, Provider::GitHub);
     std::thread::sleep(Duration::from_millis(20));
     sandbox.with_world(|world| world.run_again(id));
 

@@ -300,7 +300,7 @@ fn rate_limits_look_like_each_providers() {
 fn routes_and_occasions_choose_the_requests() {
     let sandbox = start();
     let broken = || Fault::status(Moment::BeforeActing, 500);
-    let github = Route::any().provider(Provider::Github);
+    let github = Route::any().provider(Provider::GitHub);
     sandbox.fault(github, Occasion::Every, broken());
     let reading = Route::any().method("GET").path("/pipelines");
     sandbox.fault(reading, Occasion::Every, broken());

@@ -13,12 +13,12 @@ use crate::lives::{BITBUCKET, GITHUB, GITLAB, SECOND, get, read, start, trigger}
 /// Ten seconds of the world's in 100 ms.
 const SPEED: u32 = 100;
 
-const PROVIDERS: [Provider; 3] = [Provider::Github, Provider::Gitlab, Provider::Bitbucket];
+const PROVIDERS: [Provider; 3] = [Provider::GitHub, Provider::GitLab, Provider::Bitbucket];
 
 fn listed(sandbox: &Sandbox, provider: Provider, query: &str) -> usize {
     let (path, runs) = match provider {
-        Provider::Github => (format!("{GITHUB}/runs"), "/workflow_runs"),
-        Provider::Gitlab => (format!("{GITLAB}/pipelines"), ""),
+        Provider::GitHub => (format!("{GITHUB}/runs"), "/workflow_runs"),
+        Provider::GitLab => (format!("{GITLAB}/pipelines"), ""),
         Provider::Bitbucket => (BITBUCKET.to_owned(), "/values"),
     };
     let list = read(sandbox, &format!("{path}?{query}"));
@@ -28,8 +28,8 @@ fn listed(sandbox: &Sandbox, provider: Provider, query: &str) -> usize {
 
 fn page(provider: Provider, id: u64) -> String {
     match provider {
-        Provider::Github => format!("{GITHUB}/runs/{id}"),
-        Provider::Gitlab => format!("{GITLAB}/pipelines/{id}"),
+        Provider::GitHub => format!("{GITHUB}/runs/{id}"),
+        Provider::GitLab => format!("{GITLAB}/pipelines/{id}"),
         Provider::Bitbucket => format!("{BITBUCKET}/{id}"),
     }
 }
@@ -69,7 +69,7 @@ fn filtered_lists_of_github_lag_and_the_others_do_not() {
     let mut world = World::demo().faster(SPEED);
     world.github.search_lag = 100 * SECOND;
     let sandbox = start(world);
-    trigger(&sandbox, Provider::Github);
+    trigger(&sandbox, Provider::GitHub);
     let filters = [
         "event=workflow_dispatch",
         "branch=main",
@@ -78,23 +78,23 @@ fn filtered_lists_of_github_lag_and_the_others_do_not() {
         "created=%3E%3D2020-01-01",
     ];
     for filter in filters {
-        assert_eq!(listed(&sandbox, Provider::Github, filter), 0, "{filter}");
+        assert_eq!(listed(&sandbox, Provider::GitHub, filter), 0, "{filter}");
     }
-    assert_eq!(listed(&sandbox, Provider::Github, "per_page=100"), 1);
+    assert_eq!(listed(&sandbox, Provider::GitHub, "per_page=100"), 1);
     pass(110);
     for filter in filters {
-        assert_eq!(listed(&sandbox, Provider::Github, filter), 1, "{filter}");
+        assert_eq!(listed(&sandbox, Provider::GitHub, filter), 1, "{filter}");
     }
 }
 
 #[test]
 fn a_conclusion_can_come_after_the_end() {
     let life = Life::passing(SECOND).concluded_after(100 * SECOND);
-    let world = World::demo().faster(SPEED).lives(Provider::Github, life);
+    let world = World::demo().faster(SPEED).lives(Provider::GitHub, life);
     let sandbox = start(world);
-    let id = trigger(&sandbox, Provider::Github);
+    let id = trigger(&sandbox, Provider::GitHub);
     pass(20);
-    let run = read(&sandbox, &page(Provider::Github, id));
+    let run = read(&sandbox, &page(Provider::GitHub, id));
     assert_eq!(run["status"], "completed");
     assert_eq!(run["conclusion"], Value::Null);
     assert_eq!(
@@ -103,7 +103,7 @@ fn a_conclusion_can_come_after_the_end() {
         "the world knows it"
     );
     pass(100);
-    let run = read(&sandbox, &page(Provider::Github, id));
+    let run = read(&sandbox, &page(Provider::GitHub, id));
     assert_eq!(run["conclusion"], "success");
 }
 
@@ -130,9 +130,9 @@ fn lists_tell_what_triggered_a_run() {
     );
 
     let project = "octo-group/tools/deployer";
-    let push = Run::new(Provider::Gitlab, project, ".gitlab-ci.yml", "push");
+    let push = Run::new(Provider::GitLab, project, ".gitlab-ci.yml", "push");
     sandbox.with_world(|world| world.started_by("octavia", push));
     let pushed = format!("{GITLAB}/pipelines?source=push");
     assert_eq!(read(&sandbox, &pushed)[0]["source"], "push");
-    assert_eq!(listed(&sandbox, Provider::Gitlab, "source=api"), 0);
+    assert_eq!(listed(&sandbox, Provider::GitLab, "source=api"), 0);
 }

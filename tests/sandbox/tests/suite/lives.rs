@@ -34,12 +34,12 @@ pub(crate) fn read(sandbox: &Sandbox, path: &str) -> Value {
 /// Starts a run and tells its id.
 pub(crate) fn trigger(sandbox: &Sandbox, provider: Provider) -> u64 {
     let (path, token, body) = match provider {
-        Provider::Github => (
+        Provider::GitHub => (
             format!("{GITHUB}/workflows/build.yml/dispatches"),
             demo::GITHUB_CLASSIC,
             json!({"ref": "main"}),
         ),
-        Provider::Gitlab => (
+        Provider::GitLab => (
             format!("{GITLAB}/pipeline"),
             demo::GITLAB_DEVELOPER,
             json!({"ref": "main"}),
@@ -74,8 +74,8 @@ fn github_tells_a_life_step_by_step() {
         .job(JobLife::new("build", SECOND * 1_000))
         .job(JobLife::new("deploy", SECOND).needs_approval("production", &["octocat", "team/ops"]))
         .job(JobLife::new("notify", SECOND).fails_in("Tell"));
-    let sandbox = start(World::demo().faster(20_000).lives(Provider::Github, life));
-    let id = trigger(&sandbox, Provider::Github);
+    let sandbox = start(World::demo().faster(20_000).lives(Provider::GitHub, life));
+    let id = trigger(&sandbox, Provider::GitHub);
     let run = format!("{GITHUB}/runs/{id}");
     assert_eq!(read(&sandbox, &run)["status"], "pending");
     let groups = read(&sandbox, &format!("{run}/concurrency_groups"));
@@ -96,7 +96,7 @@ fn github_tells_a_life_step_by_step() {
     // What `needs` another job is absent.
     assert_eq!(read(&sandbox, &jobs)["total_count"], 2);
 
-    sandbox.with_world(|world| world.approve(Provider::Github, id));
+    sandbox.with_world(|world| world.approve(Provider::GitHub, id));
     thread::sleep(Duration::from_millis(10));
     assert_eq!(read(&sandbox, &run)["conclusion"], "failure");
     let last = &read(&sandbox, &jobs)["jobs"][2];
@@ -115,8 +115,8 @@ fn github_tells_a_life_step_by_step() {
 
 #[test]
 fn an_unchanged_answer_costs_nothing() {
-    let sandbox = start(World::demo().lives(Provider::Github, Life::endless()));
-    let id = trigger(&sandbox, Provider::Github);
+    let sandbox = start(World::demo().lives(Provider::GitHub, Life::endless()));
+    let id = trigger(&sandbox, Provider::GitHub);
     let path = format!("{GITHUB}/runs/{id}");
     let first = get(&sandbox, &path).send();
     let tag = first.headers.get("etag").expect("a tag");
@@ -134,10 +134,10 @@ fn logs_are_kept_elsewhere_and_come_in_parts() {
     let job = |log: Log| JobLife::new("build", Duration::ZERO).log(log);
     let life = Life::new().job(job(Log::text("first\nlast\n").after(6_400)));
     let world = World::demo()
-        .lives(Provider::Github, life.clone())
+        .lives(Provider::GitHub, life.clone())
         .lives(Provider::Bitbucket, life);
     let sandbox = start(world);
-    let id = trigger(&sandbox, Provider::Github);
+    let id = trigger(&sandbox, Provider::GitHub);
     let answer = get(&sandbox, &format!("{GITHUB}/jobs/{}/logs", id * 1_000 + 1)).send();
     assert_eq!(answer.status, 302);
     let whole = at_storage(&sandbox, &answer, "");
@@ -176,8 +176,8 @@ fn artifacts_are_zips_with_a_digest() {
         .artifact(artifact("right"))
         .artifact(artifact("wrong").digest(Digest::Wrong))
         .artifact(artifact("gone").expired());
-    let sandbox = start(World::demo().lives(Provider::Github, life));
-    let id = trigger(&sandbox, Provider::Github);
+    let sandbox = start(World::demo().lives(Provider::GitHub, life));
+    let id = trigger(&sandbox, Provider::GitHub);
     let list = read(&sandbox, &format!("{GITHUB}/runs/{id}/artifacts"));
     let list = list["artifacts"].as_array().unwrap();
     assert_eq!(list.len(), 3);
@@ -205,8 +205,8 @@ fn gitlab_tells_jobs_and_what_they_left() {
         )
         .job(JobLife::new("child", Duration::ZERO).starts("octo-group/tools/locked"))
         .job(JobLife::new("deploy", Duration::ZERO).manual());
-    let sandbox = start(World::demo().lives(Provider::Gitlab, life));
-    let id = trigger(&sandbox, Provider::Gitlab);
+    let sandbox = start(World::demo().lives(Provider::GitLab, life));
+    let id = trigger(&sandbox, Provider::GitLab);
     let pipeline = format!("{GITLAB}/pipelines/{id}");
     assert_eq!(read(&sandbox, &pipeline)["status"], "manual");
     let jobs = get(&sandbox, &format!("{pipeline}/jobs?per_page=1")).send();
@@ -228,7 +228,7 @@ fn gitlab_tells_jobs_and_what_they_left() {
     let file = |path: &str| get(&sandbox, &format!("{build}/artifacts/{path}")).send();
     assert_eq!(file("out/a.json").text(), "1");
     assert_eq!(file("other").status, 404);
-    sandbox.with_world(|world| world.approve(Provider::Gitlab, id));
+    sandbox.with_world(|world| world.approve(Provider::GitLab, id));
     assert_eq!(read(&sandbox, &pipeline)["status"], "success");
 }
 
@@ -259,8 +259,8 @@ fn bitbucket_tells_steps_and_pauses() {
 fn a_cancel_does_what_the_script_says() {
     let cancel = |sandbox: &Sandbox, provider, id| {
         let (path, token) = match provider {
-            Provider::Github => (format!("{GITHUB}/runs/{id}/cancel"), demo::GITHUB_CLASSIC),
-            Provider::Gitlab => (
+            Provider::GitHub => (format!("{GITHUB}/runs/{id}/cancel"), demo::GITHUB_CLASSIC),
+            Provider::GitLab => (
                 format!("{GITLAB}/pipelines/{id}/cancel"),
                 demo::GITLAB_DEVELOPER,
             ),
@@ -278,8 +278,8 @@ fn a_cancel_does_what_the_script_says() {
         )
     };
     for (provider, accepted) in [
-        (Provider::Github, 202),
-        (Provider::Gitlab, 200),
+        (Provider::GitHub, 202),
+        (Provider::GitLab, 200),
         (Provider::Bitbucket, 204),
     ] {
         for (on_cancel, expected) in [
@@ -337,7 +337,7 @@ fn a_clock_that_is_wrong_is_told_in_the_date() {
         assert_eq!(now > std::time::SystemTime::now(), ahead);
         let sandbox = start(world);
         let response = get(&sandbox, "/api/v3/repos/octo-org/app").send();
-        let run = trigger(&sandbox, Provider::Github);
+        let run = trigger(&sandbox, Provider::GitHub);
         let created = read(&sandbox, &format!("{GITHUB}/runs/{run}"));
         let minutes = |text: &str| text.split(':').nth(1).unwrap().to_owned();
         let date = response.headers.get("date").unwrap();

@@ -15,7 +15,7 @@ use super::{Call, json_body, repository, workflow};
 use crate::answer::Answer;
 use crate::clock;
 use crate::world::{
-    Access, GithubApp, GithubToken, GithubTokenKind, Installation, MINTED, Permissions, World,
+    Access, GitHubApp, GitHubToken, GitHubTokenKind, Installation, MINTED, Permissions, World,
 };
 
 pub(super) const INSTALLATION_PAGE: &str = "https://docs.github.com/rest/apps/apps#get-a-repository-installation-for-the-authenticated-app";
@@ -94,7 +94,7 @@ fn decode(part: &str) -> Option<Map<String, Value>> {
     serde_json::from_slice(&bytes).ok()
 }
 
-fn public_key(app: &GithubApp) -> Option<Vec<u8>> {
+fn public_key(app: &GitHubApp) -> Option<Vec<u8>> {
     let lines = app.public_key_pem.lines();
     let text: String = lines.filter(|line| !line.starts_with("-----")).collect();
     BASE64_STANDARD.decode(text).ok()
@@ -103,7 +103,7 @@ fn public_key(app: &GithubApp) -> Option<Vec<u8>> {
 fn calling_app<'world>(
     world: &'world World,
     call: &Call<'_>,
-) -> Result<&'world GithubApp, Failure> {
+) -> Result<&'world GitHubApp, Failure> {
     let id = match call.caller {
         Caller::App(id) => Some(id),
         Caller::Anonymous | Caller::Token(_) => None,
@@ -180,8 +180,8 @@ pub(super) fn mint(world: &mut World, call: &Call<'_>, id: &str) -> Result<Answe
         "repository_selection": "selected",
         "repositories": described(world, call, &repositories),
     });
-    let kind = GithubTokenKind::Installation { permissions };
-    let mut token = GithubToken::new(&value, &owner, kind);
+    let kind = GitHubTokenKind::Installation { permissions };
+    let mut token = GitHubToken::new(&value, &owner, kind);
     token.repositories = repositories.into();
     token.expires_at = Some(expires_at);
     world.github.tokens.push(token);
@@ -195,10 +195,10 @@ pub(super) fn revoke(world: &mut World, call: &Call<'_>) -> Result<Answer, Failu
     Ok(Answer::status(204))
 }
 
-fn installation_token<'call>(call: &'call Call<'_>) -> Result<&'call GithubToken, Failure> {
+fn installation_token<'call>(call: &'call Call<'_>) -> Result<&'call GitHubToken, Failure> {
     let token = call.caller.token().filter(|token| match token.kind {
-        GithubTokenKind::Installation { .. } => true,
-        GithubTokenKind::Classic { .. } | GithubTokenKind::FineGrained { .. } => false,
+        GitHubTokenKind::Installation { .. } => true,
+        GitHubTokenKind::Classic { .. } | GitHubTokenKind::FineGrained { .. } => false,
     });
     token.ok_or_else(|| {
         let message =

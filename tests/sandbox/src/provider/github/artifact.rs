@@ -11,7 +11,7 @@ use super::{Call, access, account, run, workflow};
 use crate::answer::Answer;
 use crate::clock::timestamp;
 use crate::provider::{spells, storage};
-use crate::world::{Access, Artifact, Digest, GithubRepository, Provider, Run, State, World};
+use crate::world::{Access, Artifact, Digest, GitHubRepository, Provider, Run, State, World};
 
 /// How long an artifact is kept where nobody says otherwise.
 const KEPT: Duration = Duration::from_hours(90 * 24);
@@ -19,7 +19,7 @@ const KEPT: Duration = Duration::from_hours(90 * 24);
 pub(super) fn list(
     world: &World,
     call: &Call<'_>,
-    repository: &GithubRepository,
+    repository: &GitHubRepository,
     id: &str,
 ) -> Result<Answer, Failure> {
     let found = run::find(world, call, repository, id)?;
@@ -35,7 +35,7 @@ pub(super) fn list(
 pub(super) fn get(
     world: &World,
     call: &Call<'_>,
-    repository: &GithubRepository,
+    repository: &GitHubRepository,
     id: &str,
 ) -> Result<Answer, Failure> {
     let (run, id, artifact) = find(world, call, repository, id)?;
@@ -48,12 +48,12 @@ pub(super) fn get(
 fn find<'world>(
     world: &'world World,
     call: &Call<'_>,
-    repository: &GithubRepository,
+    repository: &GitHubRepository,
     id: &str,
 ) -> Result<(&'world Run, u64, &'world Artifact), Failure> {
     access::require(world, &call.caller, repository, "actions", Access::Read)?;
     let mut all = world
-        .runs_of(Provider::Github, &repository.name)
+        .runs_of(Provider::GitHub, &repository.name)
         .flat_map(|run| of(run).map(move |(id, artifact)| (run, id, artifact)));
     let found = all.find(|(_, known, _)| spells(id, *known));
     found.ok_or_else(Failure::not_found)
@@ -63,7 +63,7 @@ fn find<'world>(
 pub(super) fn download(
     world: &World,
     call: &Call<'_>,
-    repository: &GithubRepository,
+    repository: &GitHubRepository,
     id: &str,
 ) -> Result<Answer, Failure> {
     let (_, _, artifact) = find(world, call, repository, id)?;
@@ -71,7 +71,7 @@ pub(super) fn download(
         return Err(Failure::new(410, "Artifact has expired"));
     }
     let name = format!("artifacts/{id}");
-    let link = storage::link(world, call.request, Provider::Github, &name);
+    let link = storage::link(world, call.request, Provider::GitHub, &name);
     Ok(Answer::status(302).header("Location", link))
 }
 
@@ -80,7 +80,7 @@ pub(in crate::provider) fn stored(world: &World, id: &str) -> Option<(Vec<u8>, &
     let mut all = world
         .runs
         .iter()
-        .filter(|run| run.provider == Provider::Github)
+        .filter(|run| run.provider == Provider::GitHub)
         .flat_map(of);
     let (_, artifact) = all.find(|(known, _)| known.to_string() == id)?;
     let content_type = if artifact.is_raw {
@@ -110,7 +110,7 @@ fn of(run: &Run) -> impl Iterator<Item = (u64, &Artifact)> {
 
 fn describe(
     call: &Call<'_>,
-    repository: &GithubRepository,
+    repository: &GitHubRepository,
     run: &Run,
     id: u64,
     artifact: &Artifact,

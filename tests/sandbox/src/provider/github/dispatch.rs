@@ -6,12 +6,12 @@ use serde_json::Value;
 use super::error::Failure;
 use super::{Call, access, json_body, run_name};
 use crate::answer::Answer;
-use crate::world::{Access, GithubRepository, Provider, RefKind, Run, WorkflowState, World};
+use crate::world::{Access, GitHubRepository, Provider, RefKind, Run, WorkflowState, World};
 
 pub(super) fn create(
     world: &mut World,
     call: &Call<'_>,
-    repository: &GithubRepository,
+    repository: &GitHubRepository,
 ) -> Result<Answer, Failure> {
     access::require(world, &call.caller, repository, "contents", Access::Write)?;
     let body = json_body::parse(call.request, &["event_type", "client_payload"])?;
@@ -40,7 +40,7 @@ pub(super) fn create(
         }
         let branch = repository.git.default_branch.as_str();
         let mut run = Run::new(
-            Provider::Github,
+            Provider::GitHub,
             &repository.name,
             &workflow.file,
             "repository_dispatch",

@@ -8,7 +8,7 @@ use crate::answer::Answer;
 use crate::clock::timestamp;
 use crate::provider::{spells, storage};
 use crate::world::{
-    Access, Conclusion, Gate, GithubRepository, Job, JobState, Provider, Run, World,
+    Access, Conclusion, Gate, GitHubRepository, Job, JobState, Provider, Run, World,
 };
 
 /// The group of every run that has to wait for its turn.
@@ -18,7 +18,7 @@ const GROUP: &str = "production";
 pub(super) fn list(
     world: &World,
     call: &Call<'_>,
-    repository: &GithubRepository,
+    repository: &GitHubRepository,
     id: &str,
 ) -> Result<Answer, Failure> {
     let found = run::find(world, call, repository, id)?;
@@ -38,7 +38,7 @@ pub(super) fn list(
 pub(super) fn list_of_attempt(
     world: &World,
     call: &Call<'_>,
-    repository: &GithubRepository,
+    repository: &GitHubRepository,
     id: &str,
     attempt: &str,
 ) -> Result<Answer, Failure> {
@@ -52,7 +52,7 @@ pub(super) fn list_of_attempt(
 /// Those that nothing holds back any more: jobs blocked by `needs` are absent.
 fn present<'run>(
     call: &'run Call<'_>,
-    repository: &'run GithubRepository,
+    repository: &'run GitHubRepository,
     run: &'run Run,
 ) -> impl Iterator<Item = Value> {
     run.jobs
@@ -64,7 +64,7 @@ fn present<'run>(
 pub(super) fn get(
     world: &World,
     call: &Call<'_>,
-    repository: &GithubRepository,
+    repository: &GitHubRepository,
     id: &str,
 ) -> Result<Answer, Failure> {
     let (run, job) = find(world, call, repository, id)?;
@@ -77,12 +77,12 @@ pub(super) fn get(
 fn find<'world>(
     world: &'world World,
     call: &Call<'_>,
-    repository: &GithubRepository,
+    repository: &GitHubRepository,
     id: &str,
 ) -> Result<(&'world Run, &'world Job), Failure> {
     access::require(world, &call.caller, repository, "actions", Access::Read)?;
     world
-        .runs_of(Provider::Github, &repository.name)
+        .runs_of(Provider::GitHub, &repository.name)
         .flat_map(|run| run.jobs.iter().map(move |job| (run, job)))
         .find(|(_, job)| spells(id, job.id))
         .ok_or_else(Failure::not_found)
@@ -92,7 +92,7 @@ fn find<'world>(
 pub(super) fn log(
     world: &World,
     call: &Call<'_>,
-    repository: &GithubRepository,
+    repository: &GitHubRepository,
     id: &str,
 ) -> Result<Answer, Failure> {
     let (_, job) = find(world, call, repository, id)?;
@@ -100,14 +100,14 @@ pub(super) fn log(
         return Err(Failure::not_found());
     }
     let name = format!("logs/{id}");
-    let link = storage::link(world, call.request, Provider::Github, &name);
+    let link = storage::link(world, call.request, Provider::GitHub, &name);
     Ok(Answer::status(302).header("Location", link))
 }
 
 pub(super) fn pending_deployments(
     world: &World,
     call: &Call<'_>,
-    repository: &GithubRepository,
+    repository: &GitHubRepository,
     id: &str,
 ) -> Result<Answer, Failure> {
     let run = run::find(world, call, repository, id)?;
@@ -163,7 +163,7 @@ fn pending_deployment(call: &Call<'_>, run: &Run, job: &Job) -> Option<Value> {
 pub(super) fn concurrency_groups(
     world: &World,
     call: &Call<'_>,
-    repository: &GithubRepository,
+    repository: &GitHubRepository,
     id: &str,
 ) -> Result<Answer, Failure> {
     let run = run::find(world, call, repository, id)?;
@@ -195,7 +195,7 @@ pub(super) fn concurrency_groups(
     Ok(Answer::json(200, body))
 }
 
-fn describe(call: &Call<'_>, repository: &GithubRepository, run: &Run, job: &Job) -> Value {
+fn describe(call: &Call<'_>, repository: &GitHubRepository, run: &Run, job: &Job) -> Value {
     let (status, conclusion) = match job.state {
         // Its run waits for its turn: so does it.
         JobState::NotYet => ("queued", None),

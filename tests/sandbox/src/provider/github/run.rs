@@ -12,13 +12,13 @@ use crate::answer::Answer;
 use crate::clock::timestamp;
 use crate::provider::spells;
 use crate::request::Request;
-use crate::world::{Access, Conclusion, GithubRepository, Provider, Run, State, Workflow, World};
+use crate::world::{Access, Conclusion, GitHubRepository, Provider, Run, State, Workflow, World};
 
 /// Of one workflow, or of all; newest first.
 pub(super) fn list(
     world: &World,
     call: &Call<'_>,
-    repository: &GithubRepository,
+    repository: &GitHubRepository,
     workflow: Option<&str>,
 ) -> Result<Answer, Failure> {
     access::require(world, &call.caller, repository, "actions", Access::Read)?;
@@ -34,7 +34,7 @@ pub(super) fn list(
     };
     let indexed_until = world.now() - lag;
     let runs: Vec<&Run> = world
-        .listed_runs_of(Provider::Github, &repository.name)
+        .listed_runs_of(Provider::GitHub, &repository.name)
         .filter(|run| run.first_attempt().created_at <= indexed_until)
         .rev()
         .filter(|run| workflow.is_none_or(|id| run.workflow_id == id))
@@ -59,7 +59,7 @@ pub(super) fn list(
 pub(super) fn get(
     world: &World,
     call: &Call<'_>,
-    repository: &GithubRepository,
+    repository: &GitHubRepository,
     id: &str,
     attempt: Option<&str>,
 ) -> Result<Answer, Failure> {
@@ -76,12 +76,12 @@ pub(super) fn get(
 pub(super) fn find<'world>(
     world: &'world World,
     call: &Call<'_>,
-    repository: &GithubRepository,
+    repository: &GitHubRepository,
     id: &str,
 ) -> Result<&'world Run, Failure> {
     access::require(world, &call.caller, repository, "actions", Access::Read)?;
     world
-        .readable_runs_of(Provider::Github, &repository.name)
+        .readable_runs_of(Provider::GitHub, &repository.name)
         .find(|run| spells(id, run.id))
         .ok_or_else(Failure::not_found)
 }
@@ -97,12 +97,12 @@ pub(super) fn attempt<'run>(run: &'run Run, number: &str) -> Result<&'run Run, F
 pub(super) fn cancel(
     world: &mut World,
     call: &Call<'_>,
-    repository: &GithubRepository,
+    repository: &GitHubRepository,
     id: &str,
 ) -> Result<Answer, Failure> {
     access::require(world, &call.caller, repository, "actions", Access::Write)?;
     let run = world
-        .run_mut(Provider::Github, &repository.name, |run| spells(id, run.id))
+        .run_mut(Provider::GitHub, &repository.name, |run| spells(id, run.id))
         .ok_or_else(Failure::not_found)?;
     if run.state == State::Completed {
         let message = "Cannot cancel a workflow run that is completed.";
@@ -230,14 +230,14 @@ pub(super) fn word(conclusion: Conclusion) -> &'static str {
 }
 
 pub(super) fn workflow_of<'repository>(
-    repository: &'repository GithubRepository,
+    repository: &'repository GitHubRepository,
     run: &Run,
 ) -> Option<&'repository Workflow> {
     let mut workflows = repository.workflows.iter();
     workflows.find(|workflow| workflow.id == run.workflow_id)
 }
 
-fn describe(call: &Call<'_>, repository: &GithubRepository, place: &Value, run: &Run) -> Value {
+fn describe(call: &Call<'_>, repository: &GitHubRepository, place: &Value, run: &Run) -> Value {
     let first = run.earlier.first().unwrap_or(run);
     let url = api_url(call, run);
     let of_repository = format!("{}/repos/{}", call.base, run.repository);

@@ -7,14 +7,14 @@ use super::error::Failure;
 use super::{Call, access, account, json_body, run, run_name};
 use crate::answer::Answer;
 use crate::world::{
-    Access, GithubRepository, Provider, Run, RunDetails, Workflow, WorkflowInput, WorkflowState,
+    Access, GitHubRepository, Provider, Run, RunDetails, Workflow, WorkflowInput, WorkflowState,
     World,
 };
 
 pub(super) fn list(
     world: &World,
     call: &Call<'_>,
-    repository: &GithubRepository,
+    repository: &GitHubRepository,
 ) -> Result<Answer, Failure> {
     access::require(world, &call.caller, repository, "actions", Access::Read)?;
     let all: Vec<Value> = repository
@@ -33,7 +33,7 @@ pub(super) fn list(
 pub(super) fn get(
     world: &World,
     call: &Call<'_>,
-    repository: &GithubRepository,
+    repository: &GitHubRepository,
     id: &str,
 ) -> Result<Answer, Failure> {
     access::require(world, &call.caller, repository, "actions", Access::Read)?;
@@ -44,7 +44,7 @@ pub(super) fn get(
 pub(super) fn dispatch(
     world: &mut World,
     call: &Call<'_>,
-    repository: &GithubRepository,
+    repository: &GitHubRepository,
     id: &str,
 ) -> Result<Answer, Failure> {
     access::require(world, &call.caller, repository, "actions", Access::Write)?;
@@ -83,7 +83,7 @@ pub(super) fn dispatch(
     let inputs = fill_in(declared, &given)?;
 
     let mut run = Run::new(
-        Provider::Github,
+        Provider::GitHub,
         &repository.name,
         &workflow.file,
         "workflow_dispatch",
@@ -148,7 +148,7 @@ fn fill_in(
 
 /// By id if it is a number through and through: `1-release.yml` is a file's name.
 pub(super) fn find<'repository>(
-    repository: &'repository GithubRepository,
+    repository: &'repository GitHubRepository,
     id: &str,
 ) -> Result<&'repository Workflow, Failure> {
     let number: Option<u64> = id.parse().ok();
@@ -163,7 +163,7 @@ pub(super) fn find<'repository>(
         .ok_or_else(Failure::not_found)
 }
 
-fn describe(call: &Call<'_>, repository: &GithubRepository, workflow: &Workflow) -> Value {
+fn describe(call: &Call<'_>, repository: &GitHubRepository, workflow: &Workflow) -> Value {
     let state = match workflow.state {
         WorkflowState::Active => "active",
         WorkflowState::DisabledManually => "disabled_manually",

@@ -9,7 +9,7 @@ use super::error::Failure;
 use super::{Call, access, parameters, pipeline};
 use crate::answer::Answer;
 use crate::world::{
-    Conclusion, Configuration, GitlabProject, GitlabToken, InputKind, PipelineInput,
+    Conclusion, Configuration, GitLabProject, GitLabToken, InputKind, PipelineInput,
     PipelineVariables, Provider, Role, Run, TriggerToken, Variable, World,
 };
 
@@ -61,8 +61,8 @@ pub(super) fn by_trigger(world: &mut World, call: &Call<'_>, id: &str) -> Result
 pub(super) fn by_token(
     world: &mut World,
     call: &Call<'_>,
-    token: Option<&GitlabToken>,
-    project: &GitlabProject,
+    token: Option<&GitLabToken>,
+    project: &GitLabProject,
 ) -> Result<Answer, Failure> {
     let (token, role) = access::require_developer(token, project)?;
     let body = parameters::parse(call.request, &["ref", "variables", "inputs"])?;
@@ -90,7 +90,7 @@ fn no_variables() -> Failure {
 fn start(
     world: &mut World,
     call: &Call<'_>,
-    project: &GitlabProject,
+    project: &GitLabProject,
     order: Order,
 ) -> Result<Answer, Failure> {
     let resolved = project
@@ -119,7 +119,7 @@ fn start(
         .map_err(|complaint| Failure::base(400, &complaint))?;
 
     let mut run = Run::new(
-        Provider::Gitlab,
+        Provider::GitLab,
         &project.path,
         ".gitlab-ci.yml",
         order.source,
@@ -153,9 +153,9 @@ fn start(
     }
 }
 
-fn is_throttled(world: &World, project: &GitlabProject) -> bool {
+fn is_throttled(world: &World, project: &GitLabProject) -> bool {
     let minute_ago = world.now() - Duration::from_mins(1);
-    let runs = world.runs_of(Provider::Gitlab, &project.path);
+    let runs = world.runs_of(Provider::GitLab, &project.path);
     let created = runs.filter(|run| run.created_at > minute_ago).count();
     let most = world.gitlab.most_pipelines_a_minute;
     most.is_some_and(|most| created >= most)

@@ -11,7 +11,7 @@ use crate::answer::Answer;
 use crate::clock::timestamp_with_milliseconds;
 use crate::provider::{spells, storage};
 use crate::world::{
-    Conclusion, GitlabProject, GitlabToken, GitlabVersion, Job, JobState, Provider, RefKind, Run,
+    Conclusion, GitLabProject, GitLabToken, GitLabVersion, Job, JobState, Provider, RefKind, Run,
     World,
 };
 
@@ -19,8 +19,8 @@ use crate::world::{
 pub(super) fn list(
     world: &World,
     call: &Call<'_>,
-    token: Option<&GitlabToken>,
-    project: &GitlabProject,
+    token: Option<&GitLabToken>,
+    project: &GitLabProject,
     id: &str,
 ) -> Result<Answer, Failure> {
     let run = pipeline::find(world, token, project, id)?;
@@ -36,8 +36,8 @@ pub(super) fn list(
 pub(super) fn get(
     world: &World,
     call: &Call<'_>,
-    token: Option<&GitlabToken>,
-    project: &GitlabProject,
+    token: Option<&GitLabToken>,
+    project: &GitLabProject,
     id: &str,
 ) -> Result<Answer, Failure> {
     let (run, job) = find(world, token, project, id)?;
@@ -50,12 +50,12 @@ pub(super) fn get(
 pub(super) fn downstream(
     world: &World,
     call: &Call<'_>,
-    token: Option<&GitlabToken>,
-    project: &GitlabProject,
+    token: Option<&GitLabToken>,
+    project: &GitLabProject,
     id: &str,
     kind: &str,
 ) -> Result<Answer, Failure> {
-    if kind == "trigger_jobs" && world.gitlab.version == GitlabVersion::Old {
+    if kind == "trigger_jobs" && world.gitlab.version == GitLabVersion::Old {
         return Err(Failure::error(404, "404 Not Found"));
     }
     let run = pipeline::find(world, token, project, id)?;
@@ -99,15 +99,15 @@ fn elsewhere(world: &World, call: &Call<'_>, other: &str, job: &Job, started: Sy
 pub(super) fn trace(
     world: &World,
     call: &Call<'_>,
-    token: Option<&GitlabToken>,
-    project: &GitlabProject,
+    token: Option<&GitLabToken>,
+    project: &GitLabProject,
     id: &str,
 ) -> Result<Answer, Failure> {
     find(world, token, project, id)?;
-    let kept = storage::log(world, Provider::Gitlab, id, false).ok_or_else(not_found)?;
+    let kept = storage::log(world, Provider::GitLab, id, false).ok_or_else(not_found)?;
     let start = match world.gitlab.version {
-        GitlabVersion::New => call.request.query_number("byte_offset", 0),
-        GitlabVersion::Old => 0,
+        GitLabVersion::New => call.request.query_number("byte_offset", 0),
+        GitLabVersion::Old => 0,
     };
     Ok(storage::part(kept, 200, start as u64))
 }
@@ -115,8 +115,8 @@ pub(super) fn trace(
 /// All files that it kept, once it is over, as a zip.
 pub(super) fn archive(
     world: &World,
-    token: Option<&GitlabToken>,
-    project: &GitlabProject,
+    token: Option<&GitLabToken>,
+    project: &GitLabProject,
     id: &str,
 ) -> Result<Answer, Failure> {
     let (_, job) = find(world, token, project, id)?;
@@ -138,8 +138,8 @@ fn kept(job: &Job) -> &[(String, Vec<u8>)] {
 /// A file that it kept, once it is over.
 pub(super) fn artifact(
     world: &World,
-    token: Option<&GitlabToken>,
-    project: &GitlabProject,
+    token: Option<&GitLabToken>,
+    project: &GitLabProject,
     id: &str,
     path: &str,
 ) -> Result<Answer, Failure> {
@@ -156,12 +156,12 @@ pub(super) fn artifact(
 
 fn find<'world>(
     world: &'world World,
-    token: Option<&GitlabToken>,
-    project: &GitlabProject,
+    token: Option<&GitLabToken>,
+    project: &GitLabProject,
     id: &str,
 ) -> Result<(&'world Run, &'world Job), Failure> {
     access::require_reading_pipelines(token, project)?;
-    let runs = world.runs_of(Provider::Gitlab, &project.path);
+    let runs = world.runs_of(Provider::GitLab, &project.path);
     let mut jobs = runs.flat_map(|run| run.jobs.iter().map(move |job| (run, job)));
     jobs.find(|(_, job)| spells(id, job.id))
         .ok_or_else(not_found)
@@ -182,7 +182,7 @@ fn status(job: &Job) -> &'static str {
 }
 
 /// A job that runs here: what is told of every job, its files, and who runs it.
-fn describe_build(call: &Call<'_>, project: &GitlabProject, run: &Run, job: &Job) -> Value {
+fn describe_build(call: &Call<'_>, project: &GitLabProject, run: &Run, job: &Job) -> Value {
     let mut described = describe(call, project, run, job);
     let log = &job.life.log;
     let mut artifacts = Vec::new();
@@ -226,7 +226,7 @@ fn describe_build(call: &Call<'_>, project: &GitlabProject, run: &Run, job: &Job
     described
 }
 
-fn describe(call: &Call<'_>, project: &GitlabProject, run: &Run, job: &Job) -> Value {
+fn describe(call: &Call<'_>, project: &GitLabProject, run: &Run, job: &Job) -> Value {
     let queued = pipeline::whole_seconds(Some(run.created_at), job.started_at);
     let mut described = json!({
         "id": job.id,
@@ -256,7 +256,7 @@ fn describe(call: &Call<'_>, project: &GitlabProject, run: &Run, job: &Job) -> V
     described
 }
 
-fn commit(call: &Call<'_>, project: &GitlabProject, run: &Run) -> Value {
+fn commit(call: &Call<'_>, project: &GitLabProject, run: &Run) -> Value {
     const MADE_AT: &str = "2026-01-01T00:00:00.000+00:00";
     let hash = &run.commit;
     let (author, email) = ("octavia", "octavia@example.com");

@@ -9,14 +9,14 @@ use super::{Call, access, user};
 use crate::answer::Answer;
 use crate::clock::timestamp_with_milliseconds;
 use crate::provider::spells;
-use crate::world::{Conclusion, GitlabProject, GitlabToken, Provider, RefKind, Run, State, World};
+use crate::world::{Conclusion, GitLabProject, GitLabToken, Provider, RefKind, Run, State, World};
 
 /// By id, newest first unless `sort=asc`. Ignores `created_after`, as some versions do.
 pub(super) fn list(
     world: &World,
     call: &Call<'_>,
-    token: Option<&GitlabToken>,
-    project: &GitlabProject,
+    token: Option<&GitLabToken>,
+    project: &GitLabProject,
 ) -> Result<Answer, Failure> {
     access::require_reading_pipelines(token, project)?;
     // Read once, not for each run.
@@ -25,7 +25,7 @@ pub(super) fn list(
     let equal =
         |wanted: &Option<String>, value: &str| wanted.as_ref().is_none_or(|text| text == value);
     let mut runs: Vec<&Run> = world
-        .listed_runs_of(Provider::Gitlab, &project.path)
+        .listed_runs_of(Provider::GitLab, &project.path)
         .filter(|run| equal(&reference, run.reference_name().unwrap_or_default()))
         .filter(|run| equal(&source, &run.event) && equal(&state, status(run)))
         .filter(|run| equal(&who, &run.who) && equal(&commit, &run.commit))
@@ -82,8 +82,8 @@ fn page_of<T>(call: &Call<'_>, all: &[T], path: &str, describe: impl Fn(&T) -> V
 pub(super) fn get(
     world: &World,
     call: &Call<'_>,
-    token: Option<&GitlabToken>,
-    project: &GitlabProject,
+    token: Option<&GitLabToken>,
+    project: &GitLabProject,
     id: &str,
 ) -> Result<Answer, Failure> {
     let run = find(world, token, project, id)?;
@@ -93,13 +93,13 @@ pub(super) fn get(
 /// The pipeline of that id, for whoever may read it.
 pub(super) fn find<'world>(
     world: &'world World,
-    token: Option<&GitlabToken>,
-    project: &GitlabProject,
+    token: Option<&GitLabToken>,
+    project: &GitLabProject,
     id: &str,
 ) -> Result<&'world Run, Failure> {
     access::require_reading_pipelines(token, project)?;
     world
-        .readable_runs_of(Provider::Gitlab, &project.path)
+        .readable_runs_of(Provider::GitLab, &project.path)
         .find(|run| spells(id, run.id))
         .ok_or_else(not_found)
 }
@@ -108,13 +108,13 @@ pub(super) fn find<'world>(
 pub(super) fn cancel(
     world: &mut World,
     call: &Call<'_>,
-    token: Option<&GitlabToken>,
-    project: &GitlabProject,
+    token: Option<&GitLabToken>,
+    project: &GitLabProject,
     id: &str,
 ) -> Result<Answer, Failure> {
     access::require_developer(token, project)?;
     let run = world
-        .run_mut(Provider::Gitlab, &project.path, |run| spells(id, run.id))
+        .run_mut(Provider::GitLab, &project.path, |run| spells(id, run.id))
         .ok_or_else(not_found)?;
     if run.state != State::Completed {
         run.cancel()
@@ -159,7 +159,7 @@ pub(super) fn is_of_tag(run: &Run) -> bool {
 }
 
 /// As it is told by itself: all that a list tells of it, and more.
-pub(super) fn describe(call: &Call<'_>, project: &GitlabProject, run: &Run) -> Value {
+pub(super) fn describe(call: &Call<'_>, project: &GitLabProject, run: &Run) -> Value {
     let ended = (run.state == State::Completed).then_some(run.updated_at);
     let started = run.jobs.iter().filter_map(|job| job.started_at).min();
     let word = status(run);
@@ -196,7 +196,7 @@ pub(super) fn whole_seconds(from: Option<SystemTime>, to: Option<SystemTime>) ->
 }
 
 /// As it is told in lists, and beside jobs.
-pub(super) fn describe_briefly(call: &Call<'_>, project: &GitlabProject, run: &Run) -> Value {
+pub(super) fn describe_briefly(call: &Call<'_>, project: &GitLabProject, run: &Run) -> Value {
     json!({
         "id": run.id,
         "iid": run.number,
