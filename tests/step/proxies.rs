@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use sandbox::world::Life;
-use sandbox::{Fault, Front, Moment, Occasion, Provider, Proxy, ProxyManners, Route, Sandbox};
+use sandbox::{Fault, Moment, Occasion, Provider, Proxy, ProxyManners, Route, Sandbox, TlsFront};
 
 use crate::calls::{PROVIDERS, SECOND, at_once, living, start, until};
 use crate::harness::{Step, sandbox};
@@ -368,7 +368,7 @@ fn an_outage_of_the_proxy_loses_no_run() {
 fn a_proxy_may_be_reached_by_https() {
     let sandbox = start(telling());
     let proxy = strict("me", "proxy-password");
-    let front = Front::start(proxy.address(), &[]).unwrap();
+    let front = TlsFront::start(proxy.address(), &[]).unwrap();
     let step = secure_call(Provider::GitHub, &sandbox)
         .environment(
             "HTTPS_PROXY",
@@ -394,7 +394,7 @@ fn a_proxy_may_be_reached_by_https() {
 fn a_proxy_that_opens_what_it_passes_on_is_trusted_where_its_authority_is_given() {
     let sandbox = start(telling());
     let http = ([127, 0, 0, 1], sandbox.http_port()).into();
-    let front = Front::start(http, &[]).unwrap();
+    let front = TlsFront::start(http, &[]).unwrap();
     let server = format!("127.0.0.1:{}", sandbox.https_port());
     let known = [(server.as_str(), front.address())];
     let proxy = Proxy::start_knowing(ProxyManners::Passes, &known).unwrap();

@@ -13,8 +13,8 @@ use tokio::sync::{oneshot, watch};
 use tokio_rustls::TlsAcceptor;
 
 use crate::certificate::{self, Certificate, Issued};
-use crate::door::{self, ReservedPort};
 use crate::fault::Faults;
+use crate::port::{self, ReservedPort};
 use crate::record::RecordedRequest;
 use crate::sandbox::Sandbox;
 use crate::server::{self, OnAnswer, Shared};
@@ -154,13 +154,13 @@ fn open(
 ) -> io::Result<Addresses> {
     let acceptor = TlsAcceptor::from(Arc::clone(&issued.tls));
     let serve = |tls: Option<TlsAcceptor>| {
-        let (listener, held) = door::on_ipv6()?;
+        let (listener, reserved) = port::on_ipv6()?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
         let listener = TcpListener::from_std(listener)?;
         let shared = Arc::clone(shared);
         tokio::spawn(async move {
-            let _held = held;
+            let _reserved = reserved;
             server::accept(listener, tls, shared).await;
         });
         io::Result::Ok(address)
@@ -169,7 +169,7 @@ fn open(
         let port = port.reserve()?;
         let address = (Ipv4Addr::LOCALHOST, port.number()).into();
         let listener = port.open()?;
-        tokio::spawn(door::keep(port, listener, tls, Arc::clone(shared)));
+        tokio::spawn(port::serve(port, listener, tls, Arc::clone(shared)));
         io::Result::Ok(address)
     };
     Ok(Addresses {

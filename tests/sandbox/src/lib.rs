@@ -91,7 +91,7 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 //!
-//! [`Proxy`] is a forward proxy for tests: passes `CONNECT` on or refuses it, and remembers the targets. [`Front`]
+//! [`Proxy`] is a forward proxy for tests: passes `CONNECT` on or refuses it, and remembers the targets. [`TlsFront`]
 //! speaks TLS in front of what does not, or in front of what does: a proxy that is reached by https, or one that opens
 //! what it passes on.
 
@@ -100,11 +100,10 @@ mod answer;
 mod builder;
 mod certificate;
 mod clock;
-mod door;
 mod fault;
 mod form;
-mod front;
 mod noise;
+mod port;
 mod provider;
 mod proxy;
 mod record;
@@ -112,18 +111,19 @@ mod request;
 mod sandbox;
 mod server;
 mod site;
+mod tls_front;
 mod wire;
 pub mod world;
 
 pub use answer::Answer;
 pub use builder::Builder;
 pub use certificate::Certificate;
-pub use door::ReservedPort;
 pub use fault::{Fault, HangUp, Moment, Occasion, Route};
-pub use front::Front;
 pub use noise::Noise;
+pub use port::ReservedPort;
 pub use proxy::{Proxied, Proxy, ProxyManners};
 pub use record::{Answered, RecordedRequest};
 pub use request::Headers;
 pub use sandbox::Sandbox;
+pub use tls_front::TlsFront;
 pub use world::{Provider, Run, World, demo};

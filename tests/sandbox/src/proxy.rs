@@ -1,5 +1,5 @@
 //! A forward proxy on loopback for tests: passes `CONNECT` and plain http on, or refuses, and remembers what it
-//! was asked for. Not here: https of its own, for which there is `Front`.
+//! was asked for. Not here: https of its own, for which there is `TlsFront`.
 
 use std::collections::HashMap;
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
@@ -11,7 +11,7 @@ use std::thread::{self, JoinHandle};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 
-use crate::door::{self, ReservedPort};
+use crate::port::{self, ReservedPort};
 use crate::request::Headers;
 use crate::server::lock;
 
@@ -50,7 +50,7 @@ pub struct Proxy {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
     /// On `[::1]`, the same port of 127.0.0.1.
-    _held: Option<ReservedPort>,
+    _reserved: Option<ReservedPort>,
 }
 
 struct Shared {
@@ -76,13 +76,13 @@ impl Proxy {
 
     /// On `[::1]`.
     pub fn start_on_ipv6(manners: ProxyManners) -> io::Result<Self> {
-        let (listener, held) = door::on_ipv6()?;
-        Self::start_at(listener, Some(held), manners, &[])
+        let (listener, reserved) = port::on_ipv6()?;
+        Self::start_at(listener, Some(reserved), manners, &[])
     }
 
     fn start_at(
         listener: TcpListener,
-        held: Option<ReservedPort>,
+        reserved: Option<ReservedPort>,
         manners: ProxyManners,
         hosts: &[(&str, SocketAddr)],
     ) -> io::Result<Self> {
@@ -105,7 +105,7 @@ impl Proxy {
             address,
             shared,
             thread: Some(thread),
-            _held: held,
+            _reserved: reserved,
         })
     }
 

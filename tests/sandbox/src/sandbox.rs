@@ -9,8 +9,8 @@ use std::thread::JoinHandle;
 use tokio::sync::oneshot;
 
 use crate::builder::{Addresses, Builder};
-use crate::door::ReservedPort;
 use crate::fault::{Fault, Occasion, Route};
+use crate::port::ReservedPort;
 use crate::record::RecordedRequest;
 use crate::server::{Shared, lock};
 use crate::world::{Provider, Run, State, World};

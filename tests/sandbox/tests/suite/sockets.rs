@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use sandbox::{Answered, Certificate, Front, Provider, Sandbox, World, demo};
+use sandbox::{Answered, Certificate, Provider, Sandbox, TlsFront, World, demo};
 use serde_json::json;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
@@ -67,7 +67,7 @@ fn https_is_good_for_all_its_names() {
 fn a_front_speaks_tls_for_what_is_behind_it() {
     let sandbox = Sandbox::start(World::demo()).unwrap();
     let behind = ([127, 0, 0, 1], sandbox.http_port()).into();
-    let front = Front::start(behind, &["extra.test"]).unwrap();
+    let front = TlsFront::start(behind, &["extra.test"]).unwrap();
     for name in ["127.0.0.1", "extra.test"] {
         let response = look_at(front.address(), front.ca_pem(), &sandbox, name).unwrap();
         assert_eq!(response.status, 200);

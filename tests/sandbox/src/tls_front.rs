@@ -1,5 +1,5 @@
-//! A door with TLS in front of a server that has none: takes connections with a certificate of its own authority, and
-//! passes on what is in them. Not here: who is behind it.
+//! TLS in front of a server that has none: accepts connections with a certificate of its own authority, and
+//! forwards their bytes. Not here: the server behind it.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -13,15 +13,15 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::certificate::{self, Certificate};
 
-/// A running door. Dropping it closes it, and its connections with it.
-pub struct Front {
+/// A running TLS listener. Dropping it closes it and its connections.
+pub struct TlsFront {
     address: SocketAddr,
     ca_pem: String,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Front {
+impl TlsFront {
     /// In front of that address, with a certificate for 127.0.0.1 and these names.
     pub fn start(behind: SocketAddr, names: &[&str]) -> io::Result<Self> {
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
@@ -35,7 +35,7 @@ impl Front {
             .build()?;
         let (stop, stopped) = oneshot::channel();
         let thread = thread::Builder::new()
-            .name("front".to_owned())
+            .name("tls-front".to_owned())
             .spawn(move || {
                 runtime.block_on(async {
                     tokio::select! {
@@ -62,7 +62,7 @@ impl Front {
     }
 }
 
-impl Drop for Front {
+impl Drop for TlsFront {
     fn drop(&mut self) {
         if let Some(stop) = self.stop.take() {
             let _ = stop.send(());

@@ -12,17 +12,17 @@ use crate::server::{self, Shared};
 
 /// A port of 127.0.0.1 that is ours and refuses connections, until a sandbox is started on it.
 pub struct ReservedPort {
-    /// Bound but not listening: the kernel keeps others away and refuses whoever knocks.
-    held: TcpSocket,
+    /// Bound but not listening: the kernel keeps others away and refuses connections.
+    reserved: TcpSocket,
     port: u16,
 }
 
 impl ReservedPort {
     /// 0 is any.
     pub(crate) fn new(port: u16) -> io::Result<Self> {
-        let held = bind(port)?;
-        let port = held.local_addr()?.port();
-        Ok(Self { held, port })
+        let reserved = bind(port)?;
+        let port = reserved.local_addr()?.port();
+        Ok(Self { reserved, port })
     }
 
     pub fn number(&self) -> u16 {
@@ -31,7 +31,7 @@ impl ReservedPort {
 
     /// Until the listener is dropped.
     pub(crate) fn open(&self) -> io::Result<TcpListener> {
-        bind(self.held.local_addr()?.port())?.listen(1024)
+        bind(self.reserved.local_addr()?.port())?.listen(1024)
     }
 }
 
@@ -40,8 +40,8 @@ pub(crate) fn on_ipv6() -> io::Result<(std::net::TcpListener, ReservedPort)> {
     loop {
         let listener = std::net::TcpListener::bind((Ipv6Addr::LOCALHOST, 0))?;
         // Somebody else may have it already.
-        if let Ok(held) = ReservedPort::new(listener.local_addr()?.port()) {
-            return Ok((listener, held));
+        if let Ok(reserved) = ReservedPort::new(listener.local_addr()?.port()) {
+            return Ok((listener, reserved));
         }
     }
 }
@@ -55,7 +55,7 @@ fn bind(port: u16) -> io::Result<TcpSocket> {
 }
 
 /// Serves until the runtime ends, whenever the sandbox is open. Closing it cuts off whoever is inside.
-pub(crate) async fn keep(
+pub(crate) async fn serve(
     port: ReservedPort,
     mut listener: TcpListener,
     tls: Option<TlsAcceptor>,
