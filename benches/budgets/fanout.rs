@@ -1,11 +1,11 @@
-//! The budgets of many targets: one step that triggers a crowd, beside a load generator that sends the same requests;
-//! and one that waits for a crowd. Not here: the load generator itself (see `load`).
+//! The budgets of many targets: one step that triggers them, beside a load generator that sends the same requests; and
+//! one that waits for them. Not here: the load generator itself (see `load_generator`).
 
 use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use sandbox::world::crowd::{self, Member, Tokens};
+use sandbox::world::load::{self, Target, Tokens};
 use sandbox::world::{Life, Provider};
 use sandbox::{RecordedRequest, World};
 use serde_json::{Value, json};
@@ -15,7 +15,7 @@ use crate::race;
 use crate::recorded::facts;
 use crate::stage::Stage;
 use crate::table::{Row, Verdict};
-use crate::{load, process};
+use crate::{load_generator, process};
 
 /// Of the time that the load generator takes.
 const TIME_BUDGET: f64 = 1.5;
@@ -24,7 +24,7 @@ const MEMORY_BUDGET: f64 = 32.0 * MEBIBYTE;
 
 const AT_ONCE: usize = 32;
 
-/// A crowd that is triggered, and how its rows are called.
+/// How many targets are triggered, how often, and what the rows are called.
 struct Size {
     targets: usize,
     pairs: usize,
@@ -64,7 +64,7 @@ fn triggered(size: &Size) -> Result<[Row; 2]> {
     let count = size.targets;
     // Nobody has a thousand tokens to trigger with.
     let tokens = Tokens::Shared;
-    let stage = Stage::prepare(World::crowd(count, tokens))?;
+    let stage = Stage::prepare(World::for_load(count, tokens))?;
     let ours = ours(&stage, count, tokens, "false");
     let rival = rival(&stage, count, ours())?;
 
@@ -105,7 +105,7 @@ fn waited() -> Result<Row> {
     let providers = [Provider::GitHub, Provider::GitLab, Provider::Bitbucket];
     let world = providers
         .into_iter()
-        .fold(World::crowd(WAITED, tokens), |world, provider| {
+        .fold(World::for_load(WAITED, tokens), |world, provider| {
             world.lives(provider, Life::passing(LIFE))
         });
     let stage = Stage::prepare(world)?;
@@ -121,12 +121,12 @@ fn waited() -> Result<Row> {
     })
 }
 
-/// One step for the whole crowd.
+/// One step for all targets.
 fn ours(stage: &Stage, count: usize, tokens: Tokens, wait: &str) -> impl Fn() -> Command + use<> {
     let server = stage.server();
-    let targets: Vec<_> = crowd::members(count, tokens)
+    let targets: Vec<_> = load::targets(count, tokens)
         .enumerate()
-        .map(|(index, member)| entry(index, &member, &server))
+        .map(|(index, target)| entry(index, &target, &server))
         .collect();
     stage.ours(&[
         ("targets", &json!(targets).to_string()),
@@ -137,19 +137,19 @@ fn ours(stage: &Stage, count: usize, tokens: Tokens, wait: &str) -> impl Fn() ->
 
 /// With a ref, so that no default branch has to be read: each trigger is one request. As short as can be: one
 /// variable of the environment holds no more than 128 KiB.
-fn entry(index: usize, member: &Member, server: &str) -> Value {
-    let Member {
+fn entry(index: usize, target: &Target, server: &str) -> Value {
+    let Target {
         provider,
         repository,
         token,
-    } = member;
+    } = target;
     match provider {
         // The two ways of GitHub by turns.
         Provider::GitHub if index.is_multiple_of(2) => {
-            json!({"repository": repository, "event-type": crowd::EVENT_TYPE, "token": token})
+            json!({"repository": repository, "event-type": load::EVENT_TYPE, "token": token})
         }
         Provider::GitHub => {
-            json!({"repository": repository, "workflow": crowd::WORKFLOW, "ref": "main", "token": token})
+            json!({"repository": repository, "workflow": load::WORKFLOW, "ref": "main", "token": token})
         }
         Provider::GitLab | Provider::Bitbucket => json!({
             "provider": provider.to_string(),
@@ -169,7 +169,7 @@ fn rival(stage: &Stage, count: usize, ours: Command) -> Result<impl Fn() -> Comm
     };
     let our_requests = requests_of(ours)?;
     let file = stage.folder().join("requests.json");
-    let rival = load::generator(
+    let rival = load_generator::command(
         &file,
         &stage.server(),
         &our_requests,

@@ -10,7 +10,7 @@
 mod container;
 mod dispatch;
 mod fanout;
-mod load;
+mod load_generator;
 mod looks;
 mod memory;
 mod process;
@@ -38,8 +38,8 @@ fn main() -> Result<()> {
     let arguments: Vec<String> = env::args().skip(1).collect();
     match arguments.first().map(String::as_str) {
         Some(memory::PEAK_OF) => return memory::tell_peak_of(&arguments[1..]),
-        Some(load::SEND) => {
-            return load::send(arguments.get(1).context("no file is given")?);
+        Some(load_generator::SEND) => {
+            return load_generator::send(arguments.get(1).context("no file is given")?);
         }
         // Cargo says so for `cargo bench`, and not for `cargo test --all-targets`.
         _ if arguments.iter().any(|argument| argument == "--bench") => {}

@@ -2,7 +2,6 @@
 //! to the sandbox and read it at the end. Not here: the APIs themselves (see `provider`).
 
 mod bitbucket;
-pub mod crowd;
 pub mod demo;
 mod examples;
 mod git;
@@ -10,6 +9,7 @@ mod github;
 mod github_identity;
 mod gitlab;
 mod life;
+pub mod load;
 mod progress;
 mod run;
 

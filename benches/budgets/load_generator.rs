@@ -37,7 +37,7 @@ struct Request {
 }
 
 /// The load generator, for these requests to this server; they are left in the file.
-pub(crate) fn generator(
+pub(crate) fn command(
     file: &Path,
     server: &str,
     requests: &[RecordedRequest],
