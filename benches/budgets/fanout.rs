@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use sandbox::world::load::{self, Target, Tokens};
-use sandbox::world::{Life, Provider};
+use sandbox::world::{Provider, Scenario};
 use sandbox::{RecordedRequest, World};
 use serde_json::{Value, json};
 
@@ -48,8 +48,8 @@ const SIZES: [Size; 2] = [
 ];
 
 const WAITED: usize = 1_000;
-/// Of each run that is waited for. It is over before the second look at it.
-const LIFE: Duration = Duration::from_secs(1);
+/// Of each run that is waited for. It is over before the second poll.
+const RUN_TIME: Duration = Duration::from_secs(1);
 
 /// Adds its rows as they are measured: an error takes none of them away.
 pub(crate) fn measure(rows: &mut Vec<Row>) -> Result<()> {
@@ -106,7 +106,7 @@ fn waited() -> Result<Row> {
     let world = providers
         .into_iter()
         .fold(World::for_load(WAITED, tokens), |world, provider| {
-            world.lives(provider, Life::passing(LIFE))
+            world.scenario(provider, Scenario::passing(RUN_TIME))
         });
     let stage = Stage::prepare(world)?;
     let ours = ours(&stage, WAITED, tokens, "true");

@@ -16,7 +16,7 @@ use sandbox::{Provider, Run};
 pub(crate) use dice::Dice;
 pub(crate) use incident::Incident;
 pub(crate) use outage::{Outage, Scope};
-pub(crate) use setting::{Course, Delays, Living, Setting, Skew};
+pub(crate) use setting::{Behaviour, Course, Delays, Setting, Skew};
 pub(crate) use target::{Credential, OnAbandoned, OnBlocked, Pipeline, Target, Wait};
 pub(crate) use trouble::{Trouble, Where};
 
@@ -149,9 +149,9 @@ impl Case {
         }
     }
 
-    /// How that run lives.
-    pub(crate) fn living(&self, run: &Run) -> Living {
-        let [github, gitlab, bitbucket] = self.setting.lives;
+    /// How that run behaviours.
+    pub(crate) fn behaviour(&self, run: &Run) -> Behaviour {
+        let [github, gitlab, bitbucket] = self.setting.behaviours;
         match run.provider {
             Provider::GitHub if run.pipeline == setting::TWIN_FILE => self.setting.twin,
             Provider::GitHub => github,

@@ -8,7 +8,7 @@ use sandbox::{Provider, RecordedRequest, demo};
 use serde_json::Value;
 
 use crate::case::{
-    Case, Course, Credential, Delays, Form, Living, OnAbandoned, OnBlocked, Pipeline, Setting,
+    Behaviour, Case, Course, Credential, Delays, Form, OnAbandoned, OnBlocked, Pipeline, Setting,
     Skew, Target, Wait, Weather,
 };
 use crate::check::check;
@@ -44,7 +44,7 @@ fn case(course: Course) -> Case {
         pipeline,
         wait: Some(wait),
     });
-    let living = Living {
+    let behaviour = Behaviour {
         course,
         on_cancel: OnCancel::Ends(Duration::ZERO),
         delays: Delays::default(),
@@ -57,9 +57,9 @@ fn case(course: Course) -> Case {
         fail_fast: false,
         dry_run: false,
         setting: Setting {
-            lives: [living; 3],
+            behaviours: [behaviour; 3],
             strangers: vec!["octocat", "octavia"],
-            twin: living,
+            twin: behaviour,
             run_details: RunDetails::Known,
             search_lag: Duration::ZERO,
             token_life: Duration::from_hours(1),

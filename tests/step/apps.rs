@@ -3,14 +3,14 @@
 
 use std::time::{Duration, Instant};
 
-use sandbox::world::{Access, JobLife, Life, Permissions};
+use sandbox::world::{Access, JobScenario, Permissions, Scenario};
 use sandbox::{
     Answer, Answered, Fault, Moment, Occasion, Provider, RecordedRequest, Route, Sandbox, World,
     demo,
 };
 use serde_json::json;
 
-use crate::calls::{SECOND, at_once, living, signal, start, until};
+use crate::calls::{SECOND, at_once, signal, start, until, with_scenario};
 use crate::harness::{Step, sandbox};
 
 /// A step that an App triggers.
@@ -64,7 +64,7 @@ fn minting() -> Route {
 
 #[test]
 fn a_token_is_revoked_when_the_step_is_over() {
-    let life = Life::passing(3 * SECOND);
+    let scenario = Scenario::passing(3 * SECOND);
     let cases: Vec<fn(Step) -> Step> = vec![
         |step| step,
         |step| step.input("wait", "true"),
@@ -72,7 +72,7 @@ fn a_token_is_revoked_when_the_step_is_over() {
         |step| step.input("workflow", "nowhere.yml"),
     ];
     at_once(cases, |inputs| {
-        let sandbox = living(Provider::GitHub, life.clone());
+        let sandbox = with_scenario(Provider::GitHub, scenario.clone());
         let done = inputs(step(&sandbox)).run();
         assert_eq!(minted(&sandbox), 1, "{done}");
         assert_eq!(left_behind(&sandbox), 0, "{done}");
@@ -92,7 +92,7 @@ fn a_token_is_revoked_when_the_step_is_over() {
 /// One for each set of permissions, and those that were renewed.
 #[test]
 fn all_tokens_are_revoked() {
-    let sandbox = living(Provider::GitHub, Life::passing(9 * SECOND));
+    let sandbox = with_scenario(Provider::GitHub, Scenario::passing(9 * SECOND));
     sandbox.with_world(|world| world.github.token_life = 4 * SECOND);
     let targets = json!([
         {"workflow": "build.yml", "ref": "main"},
@@ -120,7 +120,7 @@ fn all_tokens_are_revoked() {
 /// Not only at the end, which may be hours away.
 #[test]
 fn a_token_that_was_replaced_is_revoked_soon() {
-    let sandbox = living(Provider::GitHub, Life::passing(17 * SECOND));
+    let sandbox = with_scenario(Provider::GitHub, Scenario::passing(17 * SECOND));
     sandbox.with_world(|world| world.github.token_life = 18 * SECOND);
     let done = step(&sandbox).input("wait", "true").run().passes();
     let revocations = requests(&sandbox, "DELETE", REVOCATION);
@@ -174,7 +174,7 @@ fn a_token_that_cannot_be_revoked_is_left_to_expire() {
 
 #[test]
 fn a_token_is_revoked_after_the_last_cancel() {
-    let sandbox = living(Provider::GitHub, Life::endless());
+    let sandbox = with_scenario(Provider::GitHub, Scenario::endless());
     let step = step(&sandbox).input("wait", "true");
     let child = step.start();
     step.until_said("accepted");
@@ -186,7 +186,7 @@ fn a_token_is_revoked_after_the_last_cancel() {
 
 #[test]
 fn a_second_signal_waits_for_no_revocation() {
-    let sandbox = living(Provider::GitHub, Life::endless());
+    let sandbox = with_scenario(Provider::GitHub, Scenario::endless());
     let hangs = Fault::Delay(Moment::BeforeActing, 30 * SECOND);
     sandbox.fault(Route::any().path("/cancel"), Occasion::Every, hangs.clone());
     sandbox.fault(Route::any().path(REVOCATION), Occasion::Every, hangs);
@@ -224,8 +224,8 @@ fn a_renewal_that_fails_loses_nothing_while_the_token_is_good() {
         Fault::Delay(Moment::BeforeActing, 60 * SECOND),
     ];
     at_once(faults, |fault| {
-        let life = Life::passing(18 * SECOND);
-        let sandbox = living(Provider::GitHub, life);
+        let scenario = Scenario::passing(18 * SECOND);
+        let sandbox = with_scenario(Provider::GitHub, scenario);
         // It is to be renewed after half of that.
         sandbox.with_world(|world| world.github.token_life = 16 * SECOND);
         let step = step(&sandbox).input("wait", "true");
@@ -263,7 +263,7 @@ fn a_repository_that_disappears_costs_no_other_its_token() {
         |world| world.rename_github_repository("octo-org/private", "octo-org/hidden"),
     ];
     at_once(vec![0, 1], |case: usize| {
-        let sandbox = living(Provider::GitHub, Life::passing(12 * SECOND));
+        let sandbox = with_scenario(Provider::GitHub, Scenario::passing(12 * SECOND));
         sandbox.with_world(|world| world.github.token_life = 8 * SECOND);
         let step = step_of_two(&sandbox);
         let child = step.start();
@@ -285,7 +285,7 @@ fn a_repository_that_disappears_costs_no_other_its_token() {
 /// The token at hand is good enough for a cancel.
 #[test]
 fn a_renewal_that_hangs_holds_up_no_stop() {
-    let sandbox = living(Provider::GitHub, Life::endless());
+    let sandbox = with_scenario(Provider::GitHub, Scenario::endless());
     sandbox.with_world(|world| world.github.token_life = 16 * SECOND);
     let step = step(&sandbox).input("wait", "true");
     let child = step.start();
@@ -306,7 +306,7 @@ fn a_renewal_that_hangs_holds_up_no_stop() {
     assert_eq!(sandbox.unfinished_runs().len(), 0, "{done}");
 }
 
-/// A trigger that had to wait for longer than its token lives needs another one, but not for any time.
+/// A trigger that had to wait for longer than its token is valid needs another one, but not for any time.
 #[test]
 fn a_renewal_that_hangs_before_a_trigger_is_tried_again() {
     let sandbox = sandbox();
@@ -324,7 +324,7 @@ fn a_renewal_that_hangs_before_a_trigger_is_tried_again() {
 /// A cancel that is refused because the token has been revoked is sent again with another one.
 #[test]
 fn a_cancel_gets_another_token_where_the_one_at_hand_is_refused() {
-    let sandbox = living(Provider::GitHub, Life::endless());
+    let sandbox = with_scenario(Provider::GitHub, Scenario::endless());
     let step = step(&sandbox).input("wait", "true");
     let child = step.start();
     step.until_said("accepted");
@@ -397,7 +397,7 @@ fn a_key_that_is_refused_is_not_signed_with_again() {
 #[test]
 fn an_app_follows_a_repository_to_its_new_name() {
     for inputs in [vec![], vec![("wait", "true")], vec![("ref", "")]] {
-        let sandbox = living(Provider::GitHub, Life::passing(SECOND));
+        let sandbox = with_scenario(Provider::GitHub, Scenario::passing(SECOND));
         let step = step(&sandbox).input("repository", "octo-org/renamed-app");
         let step = inputs
             .iter()
@@ -432,8 +432,8 @@ fn a_token_that_is_refused_says_for_what() {
 /// Renewals that fail when the token has come to its end are failed polls, and the run is seen again afterwards.
 #[test]
 fn a_renewal_that_fails_for_some_time_is_pending() {
-    let life = Life::new().job(JobLife::new("build", 12 * SECOND));
-    let sandbox = living(Provider::GitHub, life);
+    let scenario = Scenario::new().job(JobScenario::new("build", 12 * SECOND));
+    let sandbox = with_scenario(Provider::GitHub, scenario);
     sandbox.with_world(|world| world.github.token_life = 4 * SECOND);
     let step = step(&sandbox).input("wait", "true");
     let child = step.start();

@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use sandbox::world::{Life, State};
+use sandbox::world::{Scenario, State};
 use sandbox::{Answer, Fault, Moment, Occasion, Provider, Route, Sandbox};
 
-use crate::calls::{PROVIDERS, SECOND, at_once, call, dispatch, living, looks, until};
+use crate::calls::{PROVIDERS, SECOND, at_once, call, dispatch, looks, until, with_scenario};
 use crate::harness::Done;
 
 fn html() -> Answer {
@@ -67,7 +67,7 @@ fn a_look_that_fails_is_no_end() {
         .collect();
     at_once(cases, |(provider, (name, fault))| {
         for occasion in [Occasion::Nth(1), Occasion::Nth(3)] {
-            let sandbox = living(provider, Life::passing(7 * SECOND));
+            let sandbox = with_scenario(provider, Scenario::passing(7 * SECOND));
             sandbox.fault(looks(provider), occasion, fault.clone());
             let done = call(provider, &sandbox).run();
             saw_the_end(&sandbox, &done, name);
@@ -78,7 +78,7 @@ fn a_look_that_fails_is_no_end() {
 #[test]
 fn many_failed_looks_are_said_once() {
     at_once(PROVIDERS.to_vec(), |provider| {
-        let sandbox = living(provider, Life::passing(SECOND));
+        let sandbox = with_scenario(provider, Scenario::passing(SECOND));
         let broken = Fault::status(Moment::BeforeActing, 503);
         sandbox.fault(looks(provider), Occasion::First(4), broken);
         let done = call(provider, &sandbox).run();
@@ -107,7 +107,7 @@ fn rate_limits_are_slept_out_while_waiting() {
         let is_unsaid = matches!(&fault, Fault::Answer(_, answer) if answer.headers.iter().all(|(name, _)| {
             !["Retry-After", "X-RateLimit-Reset"].contains(&name.as_str())
         }));
-        let sandbox = living(provider, Life::passing(SECOND));
+        let sandbox = with_scenario(provider, Scenario::passing(SECOND));
         sandbox.fault(looks(provider), Occasion::First(1), fault);
         let began = Instant::now();
         let done = call(provider, &sandbox).run();
@@ -129,7 +129,7 @@ fn rate_limits_of_jobs_are_slept_out_too() {
         (Provider::Bitbucket, Fault::bitbucket_limit(Some(4))),
     ];
     at_once(cases, |(provider, fault)| {
-        let sandbox = living(provider, Life::passing(SECOND));
+        let sandbox = with_scenario(provider, Scenario::passing(SECOND));
         sandbox.fault(jobs(provider), Occasion::First(1), fault);
         let began = Instant::now();
         let done = call(provider, &sandbox).run();
@@ -143,7 +143,7 @@ fn rate_limits_of_jobs_are_slept_out_too() {
 #[test]
 fn a_rate_limit_of_jobs_hides_no_end() {
     at_once(PROVIDERS.to_vec(), |provider| {
-        let sandbox = living(provider, Life::passing(Duration::ZERO));
+        let sandbox = with_scenario(provider, Scenario::passing(Duration::ZERO));
         sandbox.fault(
             jobs(provider),
             Occasion::Every,
@@ -158,7 +158,7 @@ fn a_rate_limit_of_jobs_hides_no_end() {
 #[test]
 fn jobs_that_cannot_be_read_at_the_end_are_read_again() {
     at_once(PROVIDERS.to_vec(), |provider| {
-        let sandbox = living(provider, Life::failing(3 * SECOND));
+        let sandbox = with_scenario(provider, Scenario::failing(3 * SECOND));
         let step = call(provider, &sandbox);
         let child = step.start();
         step.until_said(": running");
@@ -173,7 +173,7 @@ fn jobs_that_cannot_be_read_at_the_end_are_read_again() {
 #[test]
 fn a_run_that_is_deleted_is_lost() {
     at_once(PROVIDERS.to_vec(), |provider| {
-        let sandbox = living(provider, Life::endless());
+        let sandbox = with_scenario(provider, Scenario::endless());
         let step = call(provider, &sandbox);
         let child = step.start();
         step.until_said(": running");
@@ -213,7 +213,7 @@ fn refusals_that_pass_lose_no_run() {
     at_once(
         cases.as_flattened().to_vec(),
         |(provider, (name, fault))| {
-            let sandbox = living(provider, Life::passing(20 * SECOND));
+            let sandbox = with_scenario(provider, Scenario::passing(20 * SECOND));
             let step = call(provider, &sandbox);
             let child = step.start();
             step.until_said(": running");
@@ -230,7 +230,7 @@ fn refusals_that_pass_lose_no_run() {
 #[test]
 fn a_run_that_is_given_up_is_cancelled() {
     at_once(PROVIDERS.to_vec(), |provider| {
-        let sandbox = living(provider, Life::endless());
+        let sandbox = with_scenario(provider, Scenario::endless());
         let step = call(provider, &sandbox);
         let child = step.start();
         step.until_said(": running");
@@ -253,8 +253,8 @@ fn an_end_without_a_conclusion_is_waited_for() {
         (Duration::from_hours(1), "failure"),
     ];
     at_once(cases.to_vec(), |(after, conclusion)| {
-        let life = Life::passing(SECOND).concluded_after(after);
-        let sandbox = living(Provider::GitHub, life);
+        let scenario = Scenario::passing(SECOND).concluded_after(after);
+        let sandbox = with_scenario(Provider::GitHub, scenario);
         let began = Instant::now();
         let done = call(Provider::GitHub, &sandbox).run();
         assert_eq!(done.outputs["conclusion"], conclusion, "{done}");
@@ -266,7 +266,7 @@ fn an_end_without_a_conclusion_is_waited_for() {
 #[test]
 fn a_token_that_is_revoked_loses_the_run() {
     at_once(PROVIDERS.to_vec(), |provider| {
-        let sandbox = living(provider, Life::endless());
+        let sandbox = with_scenario(provider, Scenario::endless());
         let step = call(provider, &sandbox);
         let child = step.start();
         step.until_said(": running");
@@ -286,8 +286,8 @@ fn a_token_that_is_revoked_loses_the_run() {
 #[test]
 fn a_look_that_is_redirected_elsewhere_is_no_end() {
     at_once(PROVIDERS.to_vec(), |provider| {
-        let elsewhere = living(provider, Life::endless());
-        let sandbox = living(provider, Life::endless());
+        let elsewhere = with_scenario(provider, Scenario::endless());
+        let sandbox = with_scenario(provider, Scenario::endless());
         let target = format!("{}/api/v3/stolen", elsewhere.http_url());
         sandbox.fault(
             looks(provider),
@@ -305,7 +305,7 @@ fn a_look_that_is_redirected_elsewhere_is_no_end() {
 /// A renamed repository still is the same one.
 #[test]
 fn a_look_follows_a_redirect_on_the_same_server() {
-    let sandbox = living(Provider::GitHub, Life::passing(SECOND));
+    let sandbox = with_scenario(Provider::GitHub, Scenario::passing(SECOND));
     let step = call(Provider::GitHub, &sandbox).input("repository", "octo-org/renamed-app");
     let done = step.run().passes();
     assert_eq!(done.outputs["conclusion"], "success");
@@ -315,7 +315,7 @@ fn a_look_follows_a_redirect_on_the_same_server() {
 #[test]
 fn a_run_that_is_not_there_yet_is_waited_for() {
     at_once(PROVIDERS.to_vec(), |provider| {
-        let sandbox = living(provider, Life::passing(SECOND));
+        let sandbox = with_scenario(provider, Scenario::passing(SECOND));
         let missing = Fault::status(Moment::BeforeActing, 404);
         sandbox.fault(looks(provider), Occasion::First(5), missing);
         let done = call(provider, &sandbox).run();
@@ -327,7 +327,7 @@ fn a_run_that_is_not_there_yet_is_waited_for() {
 #[test]
 fn a_search_outlives_troubles() {
     at_once(troubles(), |(name, fault)| {
-        let sandbox = living(Provider::GitHub, Life::passing(SECOND));
+        let sandbox = with_scenario(Provider::GitHub, Scenario::passing(SECOND));
         let step = dispatch(&sandbox, "release");
         let child = step.start();
         until(&sandbox, "the trigger has come", |sandbox| {
@@ -342,7 +342,7 @@ fn a_search_outlives_troubles() {
 
 #[test]
 fn an_end_that_is_seen_late_is_seen() {
-    let sandbox = living(Provider::GitLab, Life::passing(Duration::ZERO));
+    let sandbox = with_scenario(Provider::GitLab, Scenario::passing(Duration::ZERO));
     let hanging = Fault::Delay(Moment::AfterActing, 3 * SECOND);
     sandbox.fault(looks(Provider::GitLab), Occasion::Every, hanging);
     let done = call(Provider::GitLab, &sandbox).run();

@@ -4,7 +4,7 @@ use std::process::{Child, Command};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use sandbox::world::Life;
+use sandbox::world::Scenario;
 use sandbox::{Provider, Route, Run, Sandbox, World};
 
 use crate::harness::Step;
@@ -37,9 +37,9 @@ pub(crate) fn dispatch(sandbox: &Sandbox, event_type: &str) -> Step {
         .input("wait", "true")
 }
 
-/// The demo's world, where each run of that provider lives so.
-pub(crate) fn living(provider: Provider, life: Life) -> Sandbox {
-    start(World::demo().lives(provider, life))
+/// The demo's world, where each run of that provider follows this scenario.
+pub(crate) fn with_scenario(provider: Provider, scenario: Scenario) -> Sandbox {
+    start(World::demo().scenario(provider, scenario))
 }
 
 pub(crate) fn start(world: World) -> Sandbox {

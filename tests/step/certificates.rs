@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::thread;
 
-use sandbox::world::Life;
+use sandbox::world::Scenario;
 use sandbox::{Certificate, Provider, Sandbox, World, demo};
 
-use crate::calls::{PROVIDERS, at_once, living, start};
+use crate::calls::{PROVIDERS, at_once, start, with_scenario};
 use crate::harness::{Step, sandbox};
 use crate::reach::{
     call_at, has_told_all, secure_trigger, strangers_ca, telling, untrusted_trigger,
@@ -254,7 +254,7 @@ fn a_certificate_that_turns_bad_while_waiting_is_no_end() {
         (Certificate::WrongName, "not valid for name"),
     ];
     at_once(certificates.to_vec(), |(certificate, error)| {
-        let sandbox = living(Provider::GitLab, Life::endless());
+        let sandbox = with_scenario(Provider::GitLab, Scenario::endless());
         let impostor = Sandbox::builder(World::demo())
             .certificate(certificate)
             .start()

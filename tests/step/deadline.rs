@@ -3,11 +3,11 @@
 use std::thread::sleep;
 use std::time::Duration;
 
-use sandbox::world::Life;
+use sandbox::world::Scenario;
 use sandbox::{Fault, Moment, Occasion, Provider, Route};
 use serde_json::json;
 
-use crate::calls::{PROVIDERS, SECOND, at_once, call, living, looks, signal};
+use crate::calls::{PROVIDERS, SECOND, at_once, call, looks, signal, with_scenario};
 use crate::harness::{Done, Step};
 
 fn is_success(done: &Done) {
@@ -18,7 +18,7 @@ fn is_success(done: &Done) {
 /// They share a credential, so each is polled only once in a minute.
 #[test]
 fn runs_that_are_polled_rarely_have_their_own_end() {
-    let sandbox = living(Provider::Bitbucket, Life::passing(6 * SECOND));
+    let sandbox = with_scenario(Provider::Bitbucket, Scenario::passing(6 * SECOND));
     let entry = |number: u32| {
         json!({
             "repository": "octo-workspace/service",
@@ -40,7 +40,7 @@ fn runs_that_are_polled_rarely_have_their_own_end() {
 #[test]
 fn a_step_that_was_frozen_over_its_deadline_still_sees_the_end() {
     at_once(PROVIDERS.to_vec(), |provider| {
-        let sandbox = living(provider, Life::passing(5 * SECOND));
+        let sandbox = with_scenario(provider, Scenario::passing(5 * SECOND));
         let step = call(provider, &sandbox).input("timeout", "8s");
         let child = step.start();
         step.until_said(": running");
@@ -61,7 +61,7 @@ fn an_end_that_could_not_be_seen_before_the_deadline_counts() {
     ];
     let cases = PROVIDERS.map(|provider| faults.clone().map(|fault| (provider, fault)));
     at_once(cases.as_flattened().to_vec(), |(provider, fault)| {
-        let sandbox = living(provider, Life::passing(4 * SECOND));
+        let sandbox = with_scenario(provider, Scenario::passing(4 * SECOND));
         let step = call(provider, &sandbox).input("timeout", "9s");
         let child = step.start();
         step.until_said(": running");
@@ -75,7 +75,7 @@ fn an_end_that_could_not_be_seen_before_the_deadline_counts() {
 #[test]
 fn a_run_that_ends_after_the_deadline_is_timed_out() {
     at_once(PROVIDERS.to_vec(), |provider| {
-        let sandbox = living(provider, Life::passing(12 * SECOND));
+        let sandbox = with_scenario(provider, Scenario::passing(12 * SECOND));
         let step = call(provider, &sandbox).input("timeout", "3s");
         let child = step.start();
         step.until_said("accepted");
@@ -92,7 +92,7 @@ fn a_run_that_ends_after_the_deadline_is_timed_out() {
 #[test]
 fn the_time_counts_from_the_accepted_trigger() {
     at_once(PROVIDERS.to_vec(), |provider| {
-        let sandbox = living(provider, Life::passing(4 * SECOND));
+        let sandbox = with_scenario(provider, Scenario::passing(4 * SECOND));
         let limited = match provider {
             Provider::GitHub => Fault::github_secondary_limit(Some(5)),
             Provider::GitLab => Fault::gitlab_limit(Some(5)),

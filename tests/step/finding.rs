@@ -3,12 +3,12 @@
 use std::process::Child;
 use std::time::{Duration, Instant};
 
-use sandbox::world::{GitHubToken, GitHubTokenKind, Life, Permissions, RunDetails, Visibility};
+use sandbox::world::{GitHubToken, GitHubTokenKind, Permissions, RunDetails, Scenario, Visibility};
 use sandbox::{Fault, Moment, Occasion, Provider, Route, Sandbox, World, demo, world};
 use serde_json::{Value, json};
 
 use crate::calls::{
-    PROVIDERS, SECOND, at_once, call, dispatch, living, ours, signal, start, trigger, until,
+    PROVIDERS, SECOND, at_once, call, dispatch, ours, signal, start, trigger, until, with_scenario,
 };
 use crate::harness::{Done, Step};
 
@@ -37,7 +37,7 @@ const STRANGERS: [&str; 4] = ["octocat", "hubot", "octocat", "octavia"];
 fn a_marker_tells_ours_from_all_others() {
     let world = World::demo()
         .strangers(&STRANGERS)
-        .lives(Provider::GitHub, Life::passing(SECOND));
+        .scenario(Provider::GitHub, Scenario::passing(SECOND));
     let sandbox = start(world);
     let done = dispatch(&sandbox, "deploy-marked").run().passes();
     assert_eq!(runs(&done)[0]["matched_by"], "marker");
@@ -54,7 +54,7 @@ fn many_callers_at_once_take_their_own_runs_alone() {
     for event_type in ["deploy-marked", "release"] {
         let world = World::demo()
             .strangers(&["octocat"])
-            .lives(Provider::GitHub, Life::passing(SECOND));
+            .scenario(Provider::GitHub, Scenario::passing(SECOND));
         let sandbox = start(world);
         at_once((0..12).collect(), |_| {
             let done = dispatch(&sandbox, event_type).run().passes();
@@ -78,7 +78,7 @@ fn many_callers_by_id_cancel_their_own_runs_alone() {
     at_once(PROVIDERS.to_vec(), |provider| {
         let world = World::demo()
             .strangers(&["octocat", "octavia", "service-access-token"])
-            .lives(provider, Life::endless());
+            .scenario(provider, Scenario::endless());
         let sandbox = start(world);
         at_once((0..5).collect(), |_| {
             let step = call(provider, &sandbox).input("timeout", "2s");
@@ -94,10 +94,10 @@ fn many_callers_by_id_cancel_their_own_runs_alone() {
 
 #[test]
 fn one_event_may_start_several_runs() {
-    let failing = Life::failing(SECOND);
+    let failing = Scenario::failing(SECOND);
     let world = World::demo()
-        .lives(Provider::GitHub, Life::passing(SECOND))
-        .life_of(Provider::GitHub, "octo-org/app", "notify.yml", failing);
+        .scenario(Provider::GitHub, Scenario::passing(SECOND))
+        .scenario_of(Provider::GitHub, "octo-org/app", "notify.yml", failing);
     let sandbox = start(world);
     let done = dispatch(&sandbox, "deploy").run();
     assert_eq!(done.code, Some(1), "{done}");
@@ -147,7 +147,7 @@ fn several_that_could_be_ours_are_not_guessed_at() {
     // The same person's, of both workflows.
     let world = World::demo()
         .strangers(&["octocat"])
-        .lives(Provider::GitHub, Life::endless());
+        .scenario(Provider::GitHub, Scenario::endless());
     let sandbox = start(world);
     let done = dispatch(&sandbox, "deploy").run();
     assert_eq!(done.code, Some(1), "{done}");
@@ -172,7 +172,7 @@ fn several_that_could_be_ours_are_not_guessed_at() {
 fn other_peoples_runs_are_told_by_their_names() {
     let world = World::demo()
         .strangers(&["hubot"])
-        .lives(Provider::GitHub, Life::passing(SECOND));
+        .scenario(Provider::GitHub, Scenario::passing(SECOND));
     let sandbox = start(world);
     let done = dispatch(&sandbox, "deploy").run().passes();
     assert_eq!(found_ids(&done), ids(&sandbox));
@@ -182,7 +182,7 @@ fn other_peoples_runs_are_told_by_their_names() {
 fn an_apps_runs_are_told_by_its_name() {
     let world = World::demo()
         .strangers(&["octocat"])
-        .lives(Provider::GitHub, Life::passing(SECOND));
+        .scenario(Provider::GitHub, Scenario::passing(SECOND));
     let sandbox = start(world);
     let done = dispatch(&sandbox, "deploy")
         .input("token", demo::GITHUB_WORKFLOW_OF_CALLER)
@@ -198,7 +198,7 @@ fn clocks_that_differ_hide_no_run_and_show_no_older_one() {
     let hour = Duration::from_hours(1);
     let worlds = [World::demo().ahead(hour), World::demo().behind(hour)];
     at_once(worlds.to_vec(), |world| {
-        let sandbox = start(world.lives(Provider::GitHub, Life::passing(SECOND)));
+        let sandbox = start(world.scenario(Provider::GitHub, Scenario::passing(SECOND)));
         // Of the same kind, by the same person, just before.
         Step::github(&sandbox)
             .input("event-type", "deploy")
@@ -213,7 +213,7 @@ fn clocks_that_differ_hide_no_run_and_show_no_older_one() {
 #[test]
 fn a_server_that_does_not_tell_the_run_takes_the_same_path() {
     at_once(vec![400, 422], |status| {
-        let sandbox = living(Provider::GitHub, Life::passing(SECOND));
+        let sandbox = with_scenario(Provider::GitHub, Scenario::passing(SECOND));
         sandbox.with_world(|world| world.github.run_details = RunDetails::RejectedWith(status));
         let done = call(Provider::GitHub, &sandbox).run().passes();
         assert_eq!(runs(&done)[0]["matched_by"], "timing");
@@ -254,7 +254,7 @@ fn searching(sandbox: &Sandbox, times: usize) -> (Step, Child) {
 /// The first one is not taken for ours before there was time for another.
 #[test]
 fn one_that_comes_late_makes_it_unsure() {
-    let sandbox = living(Provider::GitHub, Life::endless());
+    let sandbox = with_scenario(Provider::GitHub, Scenario::endless());
     let (step, child) = searching(&sandbox, 2);
     sandbox.with_world(|world| world.another_by("octocat"));
     let done = step.finish(child);
@@ -269,7 +269,7 @@ fn one_that_comes_late_makes_it_unsure() {
 
 #[test]
 fn a_stop_while_looking_names_what_could_be_ours() {
-    let sandbox = living(Provider::GitHub, Life::endless());
+    let sandbox = with_scenario(Provider::GitHub, Scenario::endless());
     let (step, child) = searching(&sandbox, 1);
     let asked = Instant::now();
     signal(&child, "INT");
@@ -285,7 +285,7 @@ fn a_stop_while_looking_names_what_could_be_ours() {
 
 #[test]
 fn a_run_known_by_its_time_is_never_cancelled() {
-    let sandbox = living(Provider::GitHub, Life::endless());
+    let sandbox = with_scenario(Provider::GitHub, Scenario::endless());
     sandbox.with_world(|world| world.github.run_details = RunDetails::RejectedWith(422));
     let step = call(Provider::GitHub, &sandbox).input("timeout", "15s");
     let done = step.run();
@@ -309,7 +309,7 @@ fn a_run_known_by_its_time_is_never_cancelled() {
 fn an_unknown_outcome_is_followed_by_its_marker() {
     let world = World::demo()
         .strangers(&STRANGERS)
-        .lives(Provider::GitHub, Life::passing(SECOND));
+        .scenario(Provider::GitHub, Scenario::passing(SECOND));
     let sandbox = start(world);
     let unclear = Fault::Reset(Moment::AfterActing);
     sandbox.fault(Route::triggers(), Occasion::Every, unclear);
@@ -346,7 +346,7 @@ fn an_unknown_outcome_does_not_name_an_older_run() {
 #[test]
 fn an_unknown_outcome_may_stay_so_while_waiting() {
     at_once(PROVIDERS.to_vec(), |provider| {
-        let sandbox = living(provider, Life::endless());
+        let sandbox = with_scenario(provider, Scenario::endless());
         let unclear = Fault::Reset(Moment::BeforeActing);
         sandbox.fault(Route::triggers(), Occasion::Every, unclear);
         let done = call(provider, &sandbox).run();
@@ -426,7 +426,7 @@ fn a_run_that_nobody_could_read_is_not_triggered() {
 
 #[test]
 fn a_public_project_needs_no_token_to_be_read() {
-    let sandbox = living(Provider::GitLab, Life::passing(SECOND));
+    let sandbox = with_scenario(Provider::GitLab, Scenario::passing(SECOND));
     let done = call(Provider::GitLab, &sandbox)
         .input("token", demo::GITHUB_WORKFLOW_OF_CALLER)
         .input("trigger-token", demo::GITLAB_TRIGGER)
@@ -438,7 +438,7 @@ fn a_public_project_needs_no_token_to_be_read() {
 /// Stopped before the run is found: one more look, and what is ours for sure is cancelled.
 #[test]
 fn a_stop_while_looking_still_finds_ours() {
-    let sandbox = living(Provider::GitHub, Life::endless());
+    let sandbox = with_scenario(Provider::GitHub, Scenario::endless());
     let step = dispatch(&sandbox, "release");
     let child = step.start();
     until(&sandbox, "the run has started", |sandbox| {
@@ -456,7 +456,7 @@ fn a_stop_while_looking_still_finds_ours() {
 /// What was found and told stays found, also where the last look fails, and is cancelled as if it had not.
 #[test]
 fn a_run_that_was_found_is_not_forgotten_by_a_stop() {
-    let sandbox = living(Provider::GitHub, Life::endless());
+    let sandbox = with_scenario(Provider::GitHub, Scenario::endless());
     let step = dispatch(&sandbox, "release");
     let child = step.start();
     step.until_said("by the marker in its title");

@@ -4,11 +4,11 @@
 use std::time::Instant;
 use std::{fs, thread};
 
-use sandbox::world::{JobLife, Life, RunDetails};
+use sandbox::world::{JobScenario, RunDetails, Scenario};
 use sandbox::{Fault, Moment, Occasion, Provider, RecordedRequest, Route, Sandbox, World, demo};
 use serde_json::{Value, json};
 
-use crate::calls::{PROVIDERS, SECOND, at_once, living, ours, signal, start, until};
+use crate::calls::{PROVIDERS, SECOND, at_once, ours, signal, start, until, with_scenario};
 use crate::harness::{Done, Step, sandbox};
 
 fn github(repository: &str, workflow: &str) -> Value {
@@ -91,7 +91,7 @@ fn no_trigger_goes_out_before_all_runs_are_known_to_be_readable() {
 
 #[test]
 fn where_all_is_well_triggers_come_after_all_reads() {
-    let sandbox = living(Provider::GitHub, Life::passing(SECOND));
+    let sandbox = with_scenario(Provider::GitHub, Scenario::passing(SECOND));
     let targets = [
         github("octo-org/app", "build.yml"),
         github("octo-org/private", "deploy.yml"),
@@ -131,8 +131,8 @@ fn so_many_triggers_are_on_the_wire_as_is_allowed() {
 
 #[test]
 fn after_a_failure_fail_fast_sends_no_more_and_waits_for_what_was_started() {
-    let world = World::demo().lives(Provider::GitHub, Life::passing(2 * SECOND));
-    let sandbox = start(world.lives(Provider::GitLab, Life::passing(2 * SECOND)));
+    let world = World::demo().scenario(Provider::GitHub, Scenario::passing(2 * SECOND));
+    let sandbox = start(world.scenario(Provider::GitLab, Scenario::passing(2 * SECOND)));
     let target = github("octo-org/app", "build.yml");
     let targets = [
         target.clone(),
@@ -201,7 +201,7 @@ fn a_rate_limit_is_that_of_all_with_the_same_credential_and_of_no_other() {
 #[test]
 fn what_is_read_before_the_trigger_is_read_once_for_all() {
     for provider in PROVIDERS {
-        let sandbox = living(provider, Life::passing(SECOND));
+        let sandbox = with_scenario(provider, Scenario::passing(SECOND));
         let target = &one_of_each(&sandbox)[provider as usize];
         let targets: Vec<_> = (0..5)
             .map(|_| {
@@ -254,7 +254,7 @@ fn an_app_signs_in_once_for_each_set_of_permissions() {
     );
 }
 
-/// A trigger may have to wait for longer than a token lives.
+/// A trigger may have to wait for longer than a token is valid.
 #[test]
 fn an_apps_token_is_renewed_before_a_trigger_that_had_to_wait() {
     let sandbox = sandbox();
@@ -304,7 +304,7 @@ fn an_app_that_is_not_installed_everywhere_says_where() {
 /// However many runs there are, one credential looks at one of them every five seconds on Bitbucket.
 #[test]
 fn looks_of_all_with_the_same_credential_keep_apart() {
-    let sandbox = living(Provider::Bitbucket, Life::passing(SECOND));
+    let sandbox = with_scenario(Provider::Bitbucket, Scenario::passing(SECOND));
     let targets = [
         bitbucket(&sandbox),
         bitbucket(&sandbox),
@@ -374,7 +374,7 @@ fn a_target_whose_trigger_nobody_answered_does_not_take_anothers_run() {
 
 #[test]
 fn targets_that_cannot_be_told_apart_are_not_guessed() {
-    let sandbox = living(Provider::GitHub, Life::passing(SECOND));
+    let sandbox = with_scenario(Provider::GitHub, Scenario::passing(SECOND));
     sandbox.with_world(|world| world.github.run_details = RunDetails::RejectedWith(422));
     let target = github("octo-org/app", "build.yml");
     let done = fleet(&sandbox, &[target.clone(), target])
@@ -398,9 +398,9 @@ fn targets_that_cannot_be_told_apart_are_not_guessed() {
 fn each_target_has_a_group_and_all_have_one_diagram() {
     let sandbox = start(
         World::demo()
-            .lives(Provider::GitHub, Life::failing(2 * SECOND))
-            .lives(Provider::GitLab, Life::passing(2 * SECOND))
-            .lives(Provider::Bitbucket, Life::passing(2 * SECOND)),
+            .scenario(Provider::GitHub, Scenario::failing(2 * SECOND))
+            .scenario(Provider::GitLab, Scenario::passing(2 * SECOND))
+            .scenario(Provider::Bitbucket, Scenario::passing(2 * SECOND)),
     );
     let done = fleet(&sandbox, &one_of_each(&sandbox))
         .input("wait", "true")
@@ -448,7 +448,7 @@ fn each_target_has_a_group_and_all_have_one_diagram() {
 #[test]
 fn a_signal_cancels_all_that_is_ours_and_sends_no_more() {
     let sandbox = start(PROVIDERS.iter().fold(World::demo(), |world, provider| {
-        world.lives(*provider, Life::endless())
+        world.scenario(*provider, Scenario::endless())
     }));
     let slow = Fault::Delay(Moment::BeforeActing, 30 * SECOND);
     sandbox.fault(Route::triggers(), Occasion::Nth(6), slow);
@@ -482,7 +482,7 @@ fn a_signal_cancels_all_that_is_ours_and_sends_no_more() {
 /// The outputs of whoever is killed are those of the first target with a run, whichever came first.
 #[test]
 fn a_run_that_was_told_survives_a_kill() {
-    let sandbox = living(Provider::GitHub, Life::endless());
+    let sandbox = with_scenario(Provider::GitHub, Scenario::endless());
     let unheard = json!({
         "repository": "octo-org/app", "event-type": "nobody-listens", "token": demo::GITHUB_CLASSIC,
     });
@@ -529,7 +529,7 @@ fn a_signal_before_the_first_trigger_is_the_one_reason_for_all() {
 /// Looks for runs keep apart, but not when there is no time left: what is found can still be cancelled.
 #[test]
 fn a_signal_still_finds_all_that_is_looked_for() {
-    let sandbox = living(Provider::GitHub, Life::endless());
+    let sandbox = with_scenario(Provider::GitHub, Scenario::endless());
     let targets: Vec<_> = (0..8)
         .map(|number| json!({"client-payload": {"number": number}}))
         .collect();
@@ -594,10 +594,10 @@ fn a_thousand_targets_have_room_in_the_outputs() {
 #[test]
 fn logs_beyond_what_the_summary_holds_are_told_and_let_go() {
     let line = "x".repeat(480) + "\n";
-    let job = JobLife::new("build", SECOND)
+    let job = JobScenario::new("build", SECOND)
         .fails()
         .log(sandbox::world::Log::text(&line.repeat(100)));
-    let sandbox = living(Provider::GitHub, Life::new().job(job));
+    let sandbox = with_scenario(Provider::GitHub, Scenario::new().job(job));
     let target = github("octo-org/app", "build.yml");
     let targets: Vec<_> = (0..30)
         .map(|number| with(&target, "inputs", json!({"version": number.to_string()})))

@@ -1,6 +1,6 @@
 //! GitHub: what is sent, what comes of it, and what is said where it is refused.
 
-use sandbox::world::{Life, RunDetails};
+use sandbox::world::{RunDetails, Scenario};
 use sandbox::{Answer, Fault, Moment, Occasion, Provider, Route, World, demo};
 use serde_json::json;
 
@@ -481,7 +481,7 @@ fn a_long_list_of_workflows_is_cut() {
 /// Ours, whatever the library would send.
 #[test]
 fn every_request_names_the_api_version_once() {
-    let world = World::demo().lives(Provider::GitHub, Life::failing(SECOND));
+    let world = World::demo().scenario(Provider::GitHub, Scenario::failing(SECOND));
     let sandbox = start(world);
     let step = call(Provider::GitHub, &sandbox);
     let done = step.input("result-artifact", "result").run();

@@ -6,26 +6,28 @@ use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
-use sandbox::world::{Artifact, Conclusion, Digest, GitLabVersion, JobLife, Life, Log, Visibility};
+use sandbox::world::{
+    Artifact, Conclusion, Digest, GitLabVersion, JobScenario, Log, Scenario, Visibility,
+};
 use sandbox::{Fault, Moment, Occasion, Provider, Route, Sandbox, World};
 use serde_json::json;
 
-use crate::calls::{PROVIDERS, SECOND, at_once, call, living, start};
+use crate::calls::{PROVIDERS, SECOND, at_once, call, start, with_scenario};
 use crate::harness::Done;
 
 /// What a remote job may print, or be called.
 const HOSTILE: &str = "::set-output name=outcome::accepted ##[add-mask]a\r##[error]b\n::error::c\n</pre></details><script>d</script>\n```\n| a | b |\n[e](https://evil.example.com) ![f](g) `h` <!-- \u{1b}[31mred\u{1b}[0m\t#;:%%{init: {}}%% section x\n";
 
-fn fails(log: Log) -> Life {
-    let steps = JobLife::new("integration", Duration::ZERO).fails_in("Run the tests");
-    Life::new().job(steps.log(log))
+fn fails(log: Log) -> Scenario {
+    let steps = JobScenario::new("integration", Duration::ZERO).fails_in("Run the tests");
+    Scenario::new().job(steps.log(log))
 }
 
 #[test]
 fn the_end_of_a_failed_jobs_log_is_shown() {
     at_once(PROVIDERS.to_vec(), |provider| {
         let lines: Vec<_> = (1..=150).map(|line| format!("line {line}\n")).collect();
-        let sandbox = living(provider, fails(Log::text(&lines.concat())));
+        let sandbox = with_scenario(provider, fails(Log::text(&lines.concat())));
         let done = call(provider, &sandbox).run();
         assert_eq!(done.code, Some(1), "{done}");
         done.says("the end of the log of job integration")
@@ -52,7 +54,7 @@ fn the_end_of_a_failed_jobs_log_is_shown() {
 #[test]
 fn logs_are_not_shown_where_nobody_wants_them() {
     at_once(PROVIDERS.to_vec(), |provider| {
-        let sandbox = living(provider, fails(Log::text("secret of the remote\n")));
+        let sandbox = with_scenario(provider, fails(Log::text("secret of the remote\n")));
         let done = call(provider, &sandbox).input("logs", "none").run();
         assert_eq!(done.code, Some(1), "{done}");
         assert!(!done.log.contains("secret of the remote"), "{done}");
@@ -68,10 +70,10 @@ fn logs_are_not_shown_where_nobody_wants_them() {
 #[test]
 fn nothing_that_a_remote_says_means_anything() {
     at_once(PROVIDERS.to_vec(), |provider| {
-        let job = JobLife::new(HOSTILE, SECOND)
+        let job = JobScenario::new(HOSTILE, SECOND)
             .fails_in(HOSTILE)
             .log(Log::text(HOSTILE));
-        let sandbox = living(provider, Life::new().job(job));
+        let sandbox = with_scenario(provider, Scenario::new().job(job));
         let done = call(provider, &sandbox).run();
         assert_eq!(done.code, Some(1), "{done}");
         assert_eq!(done.outputs["outcome"], "accepted");
@@ -170,13 +172,17 @@ fn every_name_fits_into_a_diagram() {
         .into_iter()
         .chain(long.iter().map(String::as_str))
         .chain([HOSTILE]);
-    let life = names.fold(Life::new(), |life, name| {
-        life.job(JobLife::new(name, SECOND))
+    let scenario = names.fold(Scenario::new(), |scenario, name| {
+        scenario.job(JobScenario::new(name, SECOND))
     });
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("summaries");
     fs::create_dir_all(&folder).expect("a folder");
     at_once(PROVIDERS.to_vec(), |provider| {
-        let sandbox = start(World::demo().lives(provider, life.clone()).faster(20));
+        let sandbox = start(
+            World::demo()
+                .scenario(provider, scenario.clone())
+                .faster(20),
+        );
         let done = call(provider, &sandbox).run().passes();
         let diagram = done.summary.split("```").nth(1).expect("a diagram");
         assert_eq!(
@@ -199,7 +205,7 @@ fn a_log_of_200_megabytes_costs_little() {
     ];
     at_once(cases.to_vec(), |(provider, version)| {
         let log = Log::text("the very end\n").after(200_000_000);
-        let sandbox = living(provider, fails(log));
+        let sandbox = with_scenario(provider, fails(log));
         sandbox.with_world(|world| world.gitlab.version = version);
         let done = call(provider, &sandbox).run();
         assert_eq!(done.code, Some(1), "{done}");
@@ -215,7 +221,7 @@ fn a_log_of_200_megabytes_costs_little() {
 
 #[test]
 fn long_lines_are_cut() {
-    let sandbox = living(Provider::GitLab, fails(Log::text(&"x".repeat(50_000))));
+    let sandbox = with_scenario(Provider::GitLab, fails(Log::text(&"x".repeat(50_000))));
     let done = call(Provider::GitLab, &sandbox).run();
     let longest = done.log.lines().map(str::len).max().unwrap_or(0);
     assert!(longest < 2_000, "{longest}");
@@ -224,7 +230,7 @@ fn long_lines_are_cut() {
 #[test]
 fn a_log_that_cannot_be_read_is_told() {
     at_once(PROVIDERS.to_vec(), |provider| {
-        let sandbox = living(provider, fails(Log::text("x\n")));
+        let sandbox = with_scenario(provider, fails(Log::text("x\n")));
         for path in ["/logs", "/trace", "/log"] {
             let gone = Fault::status(Moment::BeforeActing, 410);
             sandbox.fault(Route::any().method("GET").path(path), Occasion::Every, gone);
@@ -242,13 +248,15 @@ fn a_summary_stays_below_a_mebibyte() {
         .map(|_| format!("{}\n", "<&>".repeat(300)))
         .collect();
     let log = Log::text(&lines.concat());
-    let life = (0..40).fold(Life::new(), |life, index| {
+    let scenario = (0..40).fold(Scenario::new(), |scenario, index| {
         let name = format!("job {index} {}", "n".repeat(3_000));
-        let job = JobLife::new(&name, SECOND).log(log.clone());
-        life.job(job.concludes(Conclusion::Failure).is_not_needed())
+        let job = JobScenario::new(&name, SECOND).log(log.clone());
+        scenario.job(job.concludes(Conclusion::Failure).is_not_needed())
     });
     at_once(PROVIDERS.to_vec(), |provider| {
-        let world = World::demo().lives(provider, life.clone()).faster(20);
+        let world = World::demo()
+            .scenario(provider, scenario.clone())
+            .faster(20);
         let done = call(provider, &start(world)).run();
         assert_eq!(done.code, Some(1), "{}", done.log.len());
         assert!(done.summary.len() < 1_048_576, "{}", done.summary.len());
@@ -260,7 +268,7 @@ fn a_summary_stays_below_a_mebibyte() {
 }
 
 fn with_result(artifact: Artifact) -> Sandbox {
-    living(Provider::GitHub, Life::new().artifact(artifact))
+    with_scenario(Provider::GitHub, Scenario::new().artifact(artifact))
 }
 
 fn read_back(sandbox: &Sandbox) -> Done {
@@ -292,8 +300,8 @@ fn a_result_comes_back() {
         // With its numbers and keys as they were written.
         assert_eq!(done.outputs["result"], text);
     }
-    let job = JobLife::new("test:unit", Duration::ZERO).file("out/r.json", text);
-    let sandbox = living(Provider::GitLab, Life::new().job(job));
+    let job = JobScenario::new("test:unit", Duration::ZERO).file("out/r.json", text);
+    let sandbox = with_scenario(Provider::GitLab, Scenario::new().job(job));
     let step = call(Provider::GitLab, &sandbox);
     let done = step
         .input("result-artifact", "test:unit:out/r.json")
@@ -354,7 +362,7 @@ fn a_result_that_is_not_there_or_wrong_fails_the_step() {
         assert_eq!(done.outputs["conclusion"], "success", "{done}");
         assert_eq!(done.outputs["result"], "");
     });
-    let job = JobLife::new("deploy", Duration::ZERO).file("r.json", "no");
+    let job = JobScenario::new("deploy", Duration::ZERO).file("r.json", "no");
     for (artifact, why) in [
         ("deploy:r.json", "it is not JSON"),
         (
@@ -366,7 +374,7 @@ fn a_result_that_is_not_there_or_wrong_fails_the_step() {
             "the pipeline has no job `ship`; it has: deploy",
         ),
     ] {
-        let sandbox = living(Provider::GitLab, Life::new().job(job.clone()));
+        let sandbox = with_scenario(Provider::GitLab, Scenario::new().job(job.clone()));
         let step = call(Provider::GitLab, &sandbox).input("result-artifact", artifact);
         let done = step.run().fails(&[why]);
         assert_eq!(done.outputs["conclusion"], "success", "{done}");
@@ -376,7 +384,7 @@ fn a_result_that_is_not_there_or_wrong_fails_the_step() {
 /// The failure of the run is what counts, and it is told once.
 #[test]
 fn a_run_that_failed_owes_no_result() {
-    let sandbox = living(Provider::GitHub, fails(Log::text("x\n")));
+    let sandbox = with_scenario(Provider::GitHub, fails(Log::text("x\n")));
     let done = read_back(&sandbox);
     assert_eq!(done.errors().len(), 1, "{done}");
     assert_eq!(done.outputs["result"], "");
@@ -384,10 +392,10 @@ fn a_run_that_failed_owes_no_result() {
 
 #[test]
 fn a_download_takes_no_credential_elsewhere() {
-    let life = fails(Log::text("x\n"));
+    let scenario = fails(Log::text("x\n"));
     let world = World::demo()
-        .lives(Provider::GitHub, life.clone())
-        .lives(Provider::Bitbucket, life);
+        .scenario(Provider::GitHub, scenario.clone())
+        .scenario(Provider::Bitbucket, scenario);
     let sandbox = start(world);
     for provider in [Provider::GitHub, Provider::Bitbucket] {
         call(provider, &sandbox).run().says("| x\n");
@@ -431,8 +439,8 @@ fn what_appears_late_is_read_all_the_same() {
         assert_eq!(done.outputs["result"], TEXT, "{done}");
     };
     let gitlab = || {
-        let job = JobLife::new("build", Duration::ZERO).file("r.json", TEXT);
-        let sandbox = living(Provider::GitLab, Life::new().job(job));
+        let job = JobScenario::new("build", Duration::ZERO).file("r.json", TEXT);
+        let sandbox = with_scenario(Provider::GitLab, Scenario::new().job(job));
         let route = Route::any().path("/artifacts/");
         sandbox.fault(route, Occasion::First(2), missing());
         let step = call(Provider::GitLab, &sandbox).input("result-artifact", "build:r.json");
@@ -440,7 +448,7 @@ fn what_appears_late_is_read_all_the_same() {
         assert_eq!(done.outputs["result"], TEXT, "{done}");
     };
     let log = |provider| {
-        let sandbox = living(provider, fails(Log::text("the reason\n")));
+        let sandbox = with_scenario(provider, fails(Log::text("the reason\n")));
         let route = Route::any().path(match provider {
             Provider::GitHub => "/logs",
             Provider::GitLab => "/trace",
@@ -462,7 +470,7 @@ fn what_appears_late_is_read_all_the_same() {
 /// Nobody waits for what is gone, nor for what never comes where nothing is owed.
 #[test]
 fn what_is_gone_is_not_read_again() {
-    let sandbox = living(Provider::GitHub, fails(Log::text("x\n")));
+    let sandbox = with_scenario(Provider::GitHub, fails(Log::text("x\n")));
     let route = || Route::any().path("/logs");
     let gone = Fault::status(Moment::BeforeActing, 410);
     sandbox.fault(route(), Occasion::Every, gone);
@@ -481,7 +489,7 @@ fn what_is_gone_is_not_read_again() {
 /// Once away from the API a download never has the credential again, also where a storage sends it back.
 #[test]
 fn a_download_that_comes_back_brings_no_credential() {
-    let sandbox = living(Provider::GitHub, fails(Log::text("x\n")));
+    let sandbox = with_scenario(Provider::GitHub, fails(Log::text("x\n")));
     let back = format!("{}/api/v3/repos/octo-org/app/back", sandbox.http_url());
     let fault = Fault::redirect(302, &back);
     sandbox.fault(Route::any().path("/storage/"), Occasion::Every, fault);
@@ -518,10 +526,10 @@ fn logs_of_a_private_target_are_not_shown_in_a_public_repository() {
                 // The sandbox has none.
                 return;
             }
-            let job = JobLife::new("deploy", SECOND)
+            let job = JobScenario::new("deploy", SECOND)
                 .fails_in("Roll out")
                 .log(Log::text("the password of the door\n"));
-            let sandbox = living(provider, Life::new().job(job));
+            let sandbox = with_scenario(provider, Scenario::new().job(job));
             sandbox.with_world(|world| {
                 let is_private = target == "private";
                 world.github.repositories[0].private = is_private;

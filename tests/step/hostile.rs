@@ -5,11 +5,13 @@ use std::fs;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use sandbox::world::Life;
+use sandbox::world::Scenario;
 use sandbox::{Answer, Fault, Moment, Noise, Occasion, Provider, Route};
 use serde_json::{Value, json};
 
-use crate::calls::{PROVIDERS, SECOND, at_once, call, living, looks, ours, signal, trigger, until};
+use crate::calls::{
+    PROVIDERS, SECOND, at_once, call, looks, ours, signal, trigger, until, with_scenario,
+};
 use crate::harness::{Done, Step};
 
 /// For all of a request and its answer.
@@ -133,7 +135,7 @@ fn peak_memory(id: u32) -> u64 {
 
 /// The run that it started is named: nothing proves that it is its own.
 fn acts_all_the_same(provider: Provider, hostility: &Hostility, most: Duration) {
-    let sandbox = living(provider, Life::passing(SECOND));
+    let sandbox = with_scenario(provider, Scenario::passing(SECOND));
     let fault = (hostility.fault)(provider, Moment::AfterActing);
     sandbox.fault(Route::triggers(), Occasion::Every, fault);
     let step = trigger(provider, &sandbox);
@@ -162,7 +164,7 @@ fn a_trigger_that_meets_an_endlessly_slow_server_is_looked_into_after_a_minute()
 #[test]
 fn a_trigger_that_started_nothing_there_stays_unknown() {
     at_once(on_each_provider(quick()), |(provider, hostility)| {
-        let sandbox = living(provider, Life::passing(SECOND));
+        let sandbox = with_scenario(provider, Scenario::passing(SECOND));
         let fault = (hostility.fault)(provider, Moment::BeforeActing);
         sandbox.fault(Route::triggers(), Occasion::Every, fault);
         let step = trigger(provider, &sandbox);
@@ -178,7 +180,7 @@ fn a_trigger_that_started_nothing_there_stays_unknown() {
 #[test]
 fn nothing_can_be_looked_into_on_a_server_that_is_hostile_throughout() {
     at_once(on_each_provider(quick()), |(provider, hostility)| {
-        let sandbox = living(provider, Life::passing(SECOND));
+        let sandbox = with_scenario(provider, Scenario::passing(SECOND));
         let fault = (hostility.fault)(provider, Moment::AfterActing);
         sandbox.fault(Route::any(), Occasion::Every, fault);
         let step = trigger(provider, &sandbox);
@@ -194,7 +196,7 @@ fn nothing_can_be_looked_into_on_a_server_that_is_hostile_throughout() {
 #[test]
 fn a_stop_outlives_a_slow_server() {
     at_once(on_each_provider(slow()), |(provider, hostility)| {
-        let sandbox = living(provider, Life::endless());
+        let sandbox = with_scenario(provider, Scenario::endless());
         let fault = (hostility.fault)(provider, Moment::AfterActing);
         sandbox.fault(Route::triggers(), Occasion::Every, fault);
         let step = call(provider, &sandbox);
@@ -225,7 +227,7 @@ fn a_refusal_may_be_deep_or_huge() {
     ];
     let cases = PROVIDERS.map(|provider| answers.map(|answer| (provider, answer)));
     at_once(cases.as_flattened().to_vec(), |(provider, answer)| {
-        let sandbox = living(provider, Life::passing(SECOND));
+        let sandbox = with_scenario(provider, Scenario::passing(SECOND));
         sandbox.fault(Route::triggers(), Occasion::Every, answer());
         let done = bounded(&trigger(provider, &sandbox), SLACK, "422");
         let done = done.fails(&["422"]);
@@ -262,7 +264,7 @@ fn a_look_that_meets_a_hostile_server_is_no_end() {
     let mut cases: Vec<_> = quick.map(|case| (case, 6)).collect();
     cases.extend(slow.map(|case| (case, 1)));
     at_once(cases, |((provider, hostility), times)| {
-        let sandbox = living(provider, Life::passing(5 * SECOND));
+        let sandbox = with_scenario(provider, Scenario::passing(5 * SECOND));
         let fault = (hostility.fault)(provider, Moment::AfterActing);
         sandbox.fault(looks(provider), Occasion::First(times), fault);
         let step = call(provider, &sandbox);
@@ -280,7 +282,7 @@ fn looks_that_are_always_hostile_end_with_the_deadline() {
     let mut cases = on_each_provider(quick());
     cases.extend(on_each_provider(slow()));
     at_once(cases, |(provider, hostility)| {
-        let sandbox = living(provider, Life::endless());
+        let sandbox = with_scenario(provider, Scenario::endless());
         let fault = (hostility.fault)(provider, Moment::AfterActing);
         sandbox.fault(looks(provider), Occasion::Every, fault);
         let step = call(provider, &sandbox).input("timeout", "6s");
@@ -299,7 +301,7 @@ fn looks_that_are_always_hostile_end_with_the_deadline() {
 #[test]
 fn a_refusal_full_of_small_things_takes_no_memory() {
     at_once(PROVIDERS.to_vec(), |provider| {
-        let sandbox = living(provider, Life::passing(SECOND));
+        let sandbox = with_scenario(provider, Scenario::passing(SECOND));
         let entries = [r#"{"message":["#, &r#"{"":0},"#.repeat(590_000), "0]}"].concat();
         let answer = Answer::body(422, "application/json", entries);
         let fault = Fault::Answer(Moment::BeforeActing, answer);
@@ -354,7 +356,7 @@ fn jobs(provider: Provider) -> Route {
 #[test]
 fn more_jobs_than_were_asked_for_are_not_kept() {
     at_once(PROVIDERS.to_vec(), |provider| {
-        let sandbox = living(provider, Life::passing(SECOND));
+        let sandbox = with_scenario(provider, Scenario::passing(SECOND));
         sandbox.fault(jobs(provider), Occasion::Every, Fault::Edit(many_jobs));
         let step = call(provider, &sandbox);
         let done = bounded(&step, 8 * SLACK, "many jobs").passes();
@@ -366,7 +368,7 @@ fn more_jobs_than_were_asked_for_are_not_kept() {
 fn long_names_do_not_hold_up_a_stop() {
     const KEY: &str = include_str!("../sandbox/keys/test-only-app.pkcs1.pem");
     at_once(PROVIDERS.to_vec(), |provider| {
-        let sandbox = living(provider, Life::endless());
+        let sandbox = with_scenario(provider, Scenario::endless());
         sandbox.fault(jobs(provider), Occasion::Every, Fault::Edit(long_names));
         let secrets = format!("KEY: |\n  {}", KEY.replace('\n', "\n  "));
         let step = call(provider, &sandbox);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sandbox::world::{Life, RunDetails, Workflow};
+use sandbox::world::{RunDetails, Scenario, Workflow};
 use sandbox::{Fault, Moment, Occasion, Provider, Route, Sandbox, World};
 
 use crate::calls::{SECOND, at_once, call, dispatch, signal, start, until};
@@ -13,10 +13,10 @@ const EVENT: &str = "rollout";
 const FIRST: &str = "first.yml";
 const SECOND_ONE: &str = "second.yml";
 
-fn two_workflows(first: Life, second: Life) -> World {
+fn two_workflows(first: Scenario, second: Scenario) -> World {
     let mut world = World::demo()
-        .life_of(Provider::GitHub, "octo-org/app", FIRST, first)
-        .life_of(Provider::GitHub, "octo-org/app", SECOND_ONE, second);
+        .scenario_of(Provider::GitHub, "octo-org/app", FIRST, first)
+        .scenario_of(Provider::GitHub, "octo-org/app", SECOND_ONE, second);
     let app = &mut world.github.repositories[0];
     for (id, file) in [(121, FIRST), (122, SECOND_ONE)] {
         let workflow = Workflow::new(id, file, file)
@@ -44,8 +44,8 @@ fn lists() -> Route {
 
 #[test]
 fn lists_that_fail_say_nothing_about_what_appears_meanwhile() {
-    let second = Life::failing(SECOND).listed_after(8 * SECOND);
-    let sandbox = start(two_workflows(Life::passing(SECOND), second));
+    let second = Scenario::failing(SECOND).listed_after(8 * SECOND);
+    let sandbox = start(two_workflows(Scenario::passing(SECOND), second));
     let step = dispatch(&sandbox, EVENT);
     let child = step.start();
     step.until_said("found run");
@@ -58,8 +58,8 @@ fn lists_that_fail_say_nothing_about_what_appears_meanwhile() {
 /// The search is long over, but the first run isn't.
 #[test]
 fn a_marked_run_that_appears_after_the_search_is_followed_too() {
-    let second = Life::failing(SECOND).listed_after(17 * SECOND);
-    let sandbox = start(two_workflows(Life::passing(22 * SECOND), second));
+    let second = Scenario::failing(SECOND).listed_after(17 * SECOND);
+    let sandbox = start(two_workflows(Scenario::passing(22 * SECOND), second));
     let done = dispatch(&sandbox, EVENT).run();
     failed_with_the_second(&sandbox, &done);
 }
@@ -68,7 +68,7 @@ fn a_marked_run_that_appears_after_the_search_is_followed_too() {
 #[test]
 fn a_search_index_that_lags_hides_no_run() {
     at_once(vec!["release", "workflow"], |kind| {
-        let world = World::demo().lives(Provider::GitHub, Life::passing(SECOND));
+        let world = World::demo().scenario(Provider::GitHub, Scenario::passing(SECOND));
         let sandbox = start(world);
         sandbox.with_world(|world| {
             world.github.search_lag = Duration::from_hours(2);
@@ -87,8 +87,8 @@ fn a_search_index_that_lags_hides_no_run() {
 
 #[test]
 fn a_run_that_appears_after_more_than_a_minute_is_found() {
-    let late = Life::passing(SECOND).listed_after(70 * SECOND);
-    let world = World::demo().lives(Provider::GitHub, late);
+    let late = Scenario::passing(SECOND).listed_after(70 * SECOND);
+    let world = World::demo().scenario(Provider::GitHub, late);
     let sandbox = start(world);
     let done = dispatch(&sandbox, "release").run().passes();
     assert_eq!(done.outputs["conclusion"], "success");
@@ -99,8 +99,8 @@ fn a_run_that_appears_after_more_than_a_minute_is_found() {
 /// A run that was taken for ours by its time, because ours was not listed yet.
 #[test]
 fn a_marked_run_takes_the_place_of_one_that_only_fitted() {
-    let both = Life::failing(22 * SECOND).listed_after(17 * SECOND);
-    let world = World::demo().lives(Provider::GitHub, both);
+    let both = Scenario::failing(22 * SECOND).listed_after(17 * SECOND);
+    let world = World::demo().scenario(Provider::GitHub, both);
     let sandbox = start(world);
     let step = dispatch(&sandbox, "deploy-marked").input("timeout", "60s");
     let child = step.start();
@@ -126,8 +126,8 @@ fn a_marked_run_takes_the_place_of_one_that_only_fitted() {
 /// All known runs have passed, but others may not have.
 #[test]
 fn a_stop_before_the_search_has_ended_is_no_success() {
-    let second = Life::endless().listed_after(9 * SECOND);
-    let sandbox = start(two_workflows(Life::passing(SECOND), second));
+    let second = Scenario::endless().listed_after(9 * SECOND);
+    let sandbox = start(two_workflows(Scenario::passing(SECOND), second));
     let step = dispatch(&sandbox, EVENT);
     let child = step.start();
     step.until_said("found run");

@@ -1,6 +1,6 @@
 //! Projects and repositories that have another name by now.
 
-use sandbox::world::{JobLife, Life, Log};
+use sandbox::world::{JobScenario, Log, Scenario};
 use sandbox::{Provider, RecordedRequest, Sandbox, World, demo};
 
 use crate::calls::{SECOND, signal, start};
@@ -52,14 +52,14 @@ fn a_moved_project_is_named_to_an_access_token() {
 /// The trigger endpoint takes the former path, but nothing that comes afterwards does.
 #[test]
 fn a_moved_project_is_called_by_its_id_once_that_is_known() {
-    let life = Life::new()
-        .job(JobLife::new("downstream", SECOND).starts("octo-group/tools/locked"))
+    let scenario = Scenario::new()
+        .job(JobScenario::new("downstream", SECOND).starts("octo-group/tools/locked"))
         .job(
-            JobLife::new("deploy", SECOND)
+            JobScenario::new("deploy", SECOND)
                 .fails_in("deploy")
                 .log(Log::text("it broke\n")),
         );
-    let sandbox = moved(World::demo().lives(Provider::GitLab, life));
+    let sandbox = moved(World::demo().scenario(Provider::GitLab, scenario));
     let done = by_trigger_token(&sandbox).input("wait", "true").run();
     assert_eq!(done.outputs["conclusion"], "failure", "{done}");
     assert!(done.summary.contains("it broke"), "{done}");
@@ -75,7 +75,7 @@ fn a_moved_project_is_called_by_its_id_once_that_is_known() {
 
 #[test]
 fn the_pipeline_of_a_moved_project_is_cancelled() {
-    let sandbox = moved(World::demo().lives(Provider::GitLab, Life::endless()));
+    let sandbox = moved(World::demo().scenario(Provider::GitLab, Scenario::endless()));
     let step = by_trigger_token(&sandbox).input("wait", "true");
     let child = step.start();
     step.until_said("accepted");

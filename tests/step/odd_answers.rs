@@ -1,11 +1,13 @@
 //! Answers that are odd in what decides nothing, or too large: the step goes on without that. Where an id or a state is
 //! odd, nothing is concluded from it.
 
-use sandbox::world::{JobLife, Life};
+use sandbox::world::{JobScenario, Scenario};
 use sandbox::{Fault, Moment, Occasion, Provider, Route, Sandbox};
 use serde_json::{Value, json};
 
-use crate::calls::{PROVIDERS, SECOND, at_once, call, dispatch, living, looks, ours, trigger};
+use crate::calls::{
+    PROVIDERS, SECOND, at_once, call, dispatch, looks, ours, trigger, with_scenario,
+};
 use crate::harness::Done;
 
 /// More than is read of an answer.
@@ -90,7 +92,7 @@ fn a_run_is_followed_whatever_else_an_answer_says() {
     let edits: [fn(&mut Value); 2] = [odd, times_are_empty];
     let cases = PROVIDERS.map(|provider| edits.map(|edit| (provider, edit)));
     at_once(cases.as_flattened().to_vec(), |(provider, edit)| {
-        let sandbox = living(provider, Life::passing(SECOND));
+        let sandbox = with_scenario(provider, Scenario::passing(SECOND));
         sandbox.fault(reads(), Occasion::Every, Fault::Edit(edit));
         let step = call(provider, &sandbox).input("timeout", "60s");
         let done = step.run();
@@ -103,7 +105,7 @@ fn a_run_is_followed_whatever_else_an_answer_says() {
 /// Also among the runs of a search.
 #[test]
 fn an_odd_run_does_not_hide_the_others() {
-    let sandbox = living(Provider::GitHub, Life::passing(SECOND));
+    let sandbox = with_scenario(Provider::GitHub, Scenario::passing(SECOND));
     sandbox.fault(reads(), Occasion::Every, Fault::Edit(odd));
     let done = dispatch(&sandbox, "deploy-marked").run();
     passes(&sandbox, &done);
@@ -114,7 +116,7 @@ fn an_odd_run_does_not_hide_the_others() {
 #[test]
 fn an_answer_without_a_url_is_an_answer() {
     at_once(PROVIDERS.to_vec(), |provider| {
-        let sandbox = living(provider, Life::passing(SECOND));
+        let sandbox = with_scenario(provider, Scenario::passing(SECOND));
         let fault = Fault::Edit(without_urls);
         sandbox.fault(Route::triggers(), Occasion::Every, fault);
         let done = trigger(provider, &sandbox).run().passes();
@@ -143,8 +145,8 @@ fn an_address_is_on_the_targets_own_server_or_not_passed_on() {
     let cases =
         [Provider::GitHub, Provider::GitLab].map(|provider| edits.map(|edit| (provider, edit)));
     at_once(cases.as_flattened().to_vec(), |(provider, edit)| {
-        let job = JobLife::new("build", SECOND).fails();
-        let sandbox = living(provider, Life::new().job(job));
+        let job = JobScenario::new("build", SECOND).fails();
+        let sandbox = with_scenario(provider, Scenario::new().job(job));
         sandbox.fault(Route::any(), Occasion::Every, Fault::Edit(edit));
         let done = call(provider, &sandbox).run();
         assert_eq!(done.outputs["conclusion"], "failure", "{done}");
@@ -198,7 +200,7 @@ fn an_answer_about_another_run_or_without_a_state_is_no_end() {
         of(Provider::Bitbucket, &bitbucket),
     ];
     at_once(cases.concat(), |(provider, edit)| {
-        let sandbox = living(provider, Life::passing(SECOND));
+        let sandbox = with_scenario(provider, Scenario::passing(SECOND));
         sandbox.fault(looks(provider), Occasion::First(2), Fault::Edit(edit));
         let step = call(provider, &sandbox).input("timeout", "60s");
         let done = step.run().passes();
@@ -216,15 +218,15 @@ fn a_smaller_page_is_read_where_a_large_one_cannot_be() {
     ];
     let cases = PROVIDERS.map(|provider| faults.map(|fault| (provider, fault)));
     at_once(cases.as_flattened().to_vec(), |(provider, fault)| {
-        let job = JobLife::new("build", SECOND);
-        let sandbox = living(provider, Life::new().job(job.clone()).job(job));
+        let job = JobScenario::new("build", SECOND);
+        let sandbox = with_scenario(provider, Scenario::new().job(job.clone()).job(job));
         sandbox.fault(reads().query("=100"), Occasion::Every, fault());
         let done = call(provider, &sandbox).run();
         passes(&sandbox, &done);
         done.says("job build: success");
     });
     at_once(faults.to_vec(), |fault| {
-        let sandbox = living(Provider::GitHub, Life::passing(SECOND));
+        let sandbox = with_scenario(Provider::GitHub, Scenario::passing(SECOND));
         sandbox.fault(reads().query("=100"), Occasion::Every, fault());
         let done = dispatch(&sandbox, "deploy-marked").run();
         passes(&sandbox, &done);

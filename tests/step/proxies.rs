@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use sandbox::world::Life;
+use sandbox::world::Scenario;
 use sandbox::{Fault, Moment, Occasion, Provider, Proxy, ProxyManners, Route, Sandbox, TlsFront};
 
-use crate::calls::{PROVIDERS, SECOND, at_once, living, start, until};
+use crate::calls::{PROVIDERS, SECOND, at_once, start, until, with_scenario};
 use crate::harness::{Step, sandbox};
 use crate::reach::{SAID, asked_for, has_told_all, saying, secure_call, secure_trigger, telling};
 
@@ -346,7 +346,7 @@ fn a_trigger_whose_tunnel_is_cut_is_never_sent_again() {
 fn an_outage_of_the_proxy_loses_no_run() {
     let outages = [ProxyManners::Refuses(503), ProxyManners::HangsUp];
     at_once(outages.to_vec(), |outage| {
-        let sandbox = living(Provider::GitLab, Life::passing(8 * SECOND));
+        let sandbox = with_scenario(Provider::GitLab, Scenario::passing(8 * SECOND));
         let proxy = passing();
         let step = secure_call(Provider::GitLab, &sandbox).environment("HTTPS_PROXY", &proxy.url());
         let child = step.start();

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use sandbox::world::{JobLife, Life, Log};
+use sandbox::world::{JobScenario, Log, Scenario};
 use sandbox::{Provider, Proxy, Sandbox, World};
 
 use crate::calls::{PROVIDERS, call};
@@ -22,11 +22,11 @@ pub(crate) fn telling() -> World {
 
 pub(crate) fn saying(text: &str) -> World {
     let log = Log::text(&format!("{text}\n"));
-    let life = Life::new().job(JobLife::new("build", Duration::ZERO).fails().log(log));
+    let scenario = Scenario::new().job(JobScenario::new("build", Duration::ZERO).fails().log(log));
     PROVIDERS
         .into_iter()
         .fold(World::demo(), |world, provider| {
-            world.lives(provider, life.clone())
+            world.scenario(provider, scenario.clone())
         })
 }
 

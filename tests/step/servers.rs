@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use sandbox::world::{JobLife, Life, RunDetails};
+use sandbox::world::{JobScenario, RunDetails, Scenario};
 use sandbox::{Provider, Proxy, ProxyManners, Sandbox, World, demo};
 
 use crate::calls::{PROVIDERS, at_once, call, start};
@@ -313,13 +313,13 @@ fn an_older_github_server_is_waited_for() {
 #[test]
 fn links_to_another_name_of_the_server_are_not_followed_with_a_credential() {
     const JOBS: usize = 130;
-    let many = |life: Life| {
-        (0..JOBS).fold(life, |life, number| {
-            life.job(JobLife::new(&format!("job {number}"), Duration::ZERO))
+    let many = |scenario: Scenario| {
+        (0..JOBS).fold(scenario, |scenario, number| {
+            scenario.job(JobScenario::new(&format!("job {number}"), Duration::ZERO))
         })
     };
     at_once(vec![Provider::GitHub, Provider::GitLab], |provider| {
-        let sandbox = start(World::demo().lives(provider, many(Life::new())));
+        let sandbox = start(World::demo().scenario(provider, many(Scenario::new())));
         let name = sandbox.https_url().replace("127.0.0.1", "localhost");
         sandbox.with_world(|world| world.external_url = Some(name.clone()));
         let path = if provider == Provider::GitLab {

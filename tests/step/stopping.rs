@@ -4,11 +4,13 @@
 use std::process::Child;
 use std::time::{Instant, SystemTime};
 
-use sandbox::world::{Conclusion, Life, OnCancel};
+use sandbox::world::{Conclusion, OnCancel, Scenario};
 use sandbox::{Fault, Moment, Occasion, Provider, Route, Sandbox, World};
 use serde_json::Value;
 
-use crate::calls::{PROVIDERS, SECOND, at_once, call, dispatch, living, signal, start, until};
+use crate::calls::{
+    PROVIDERS, SECOND, at_once, call, dispatch, signal, start, until, with_scenario,
+};
 use crate::harness::{Done, Step};
 
 /// Starts the step, and comes back when it watches a run that goes on.
@@ -41,7 +43,7 @@ fn left_running(done: &Done) -> Option<String> {
 fn a_signal_cancels_what_is_ours() {
     let cases = PROVIDERS.map(|provider| [(provider, "INT"), (provider, "TERM")]);
     at_once(cases.as_flattened().to_vec(), |(provider, name)| {
-        let sandbox = living(provider, Life::endless());
+        let sandbox = with_scenario(provider, Scenario::endless());
         let step = call(provider, &sandbox);
         let child = watching(&step);
         let done = stop(&step, child, name);
@@ -69,7 +71,7 @@ fn a_signal_cancels_what_is_ours() {
 #[test]
 fn a_run_that_is_to_be_left_is_left() {
     at_once(PROVIDERS.to_vec(), |provider| {
-        let sandbox = living(provider, Life::endless());
+        let sandbox = with_scenario(provider, Scenario::endless());
         let step = call(provider, &sandbox).input("on-abandoned", "leave");
         let child = watching(&step);
         let done = stop(&step, child, "TERM");
@@ -114,8 +116,8 @@ fn a_cancel_that_is_refused_is_sent_again_every_second_and_told() {
     }
     cases.push((Provider::Bitbucket, 400));
     at_once(cases, |(provider, status)| {
-        let life = Life::endless().on_cancel(OnCancel::Refuses(status));
-        let sandbox = living(provider, life);
+        let scenario = Scenario::endless().on_cancel(OnCancel::Refuses(status));
+        let sandbox = with_scenario(provider, scenario);
         let step = call(provider, &sandbox);
         let child = watching(&step);
         let done = stop(&step, child, "INT");
@@ -151,8 +153,8 @@ fn a_cancel_that_is_refused_at_first_is_sent_until_it_is_accepted() {
         cases.extend([401, 404, 409, 400].map(|status| (provider, status)));
     }
     at_once(cases, |(provider, status)| {
-        let life = Life::endless().on_cancel(OnCancel::RefusesAtFirst { status, times: 2 });
-        let sandbox = living(provider, life);
+        let scenario = Scenario::endless().on_cancel(OnCancel::RefusesAtFirst { status, times: 2 });
+        let sandbox = with_scenario(provider, scenario);
         let step = call(provider, &sandbox);
         let child = watching(&step);
         let done = stop(&step, child, "INT");
@@ -165,7 +167,7 @@ fn a_cancel_that_is_refused_at_first_is_sent_until_it_is_accepted() {
 /// A second attempt is somebody else's run.
 #[test]
 fn a_colleagues_new_attempt_is_not_cancelled() {
-    let sandbox = living(Provider::GitHub, Life::endless());
+    let sandbox = with_scenario(Provider::GitHub, Scenario::endless());
     let step = call(Provider::GitHub, &sandbox);
     let child = watching(&step);
     sandbox.with_world(|world| {
@@ -182,7 +184,7 @@ fn a_colleagues_new_attempt_is_not_cancelled() {
 /// They are asked to end all at once, however long each answer takes.
 #[test]
 fn of_many_runs_each_is_asked_to_end() {
-    let sandbox = living(Provider::GitLab, Life::endless());
+    let sandbox = with_scenario(Provider::GitLab, Scenario::endless());
     let entry = |number: u32| {
         serde_json::json!({
             "repository": "octo-group/tools/deployer",
@@ -222,7 +224,7 @@ fn a_cancel_without_a_clear_answer_is_sent_again() {
     ];
     let cases = PROVIDERS.map(|provider| faults.clone().map(|fault| (provider, fault)));
     at_once(cases.as_flattened().to_vec(), |(provider, fault)| {
-        let sandbox = living(provider, Life::endless());
+        let sandbox = with_scenario(provider, Scenario::endless());
         let step = call(provider, &sandbox);
         let child = watching(&step);
         let cancels = Route::any().method("POST");
@@ -236,7 +238,7 @@ fn a_cancel_without_a_clear_answer_is_sent_again() {
 #[test]
 fn a_cancel_that_is_put_off_for_too_long_is_told() {
     at_once(PROVIDERS.to_vec(), |provider| {
-        let sandbox = living(provider, Life::endless());
+        let sandbox = with_scenario(provider, Scenario::endless());
         let step = call(provider, &sandbox);
         let child = watching(&step);
         let cancels = Route::any().method("POST");
@@ -257,8 +259,8 @@ fn a_cancel_that_is_put_off_for_too_long_is_told() {
 #[test]
 fn a_cancel_that_is_ignored_is_told() {
     at_once(PROVIDERS.to_vec(), |provider| {
-        let life = Life::endless().on_cancel(OnCancel::Ignores);
-        let sandbox = living(provider, life);
+        let scenario = Scenario::endless().on_cancel(OnCancel::Ignores);
+        let sandbox = with_scenario(provider, scenario);
         let step = call(provider, &sandbox);
         let child = watching(&step);
         let done = stop(&step, child, "INT");
@@ -274,7 +276,7 @@ fn a_cancel_that_is_ignored_is_told() {
 #[test]
 fn a_cancel_that_is_never_answered_is_told() {
     at_once(PROVIDERS.to_vec(), |provider| {
-        let sandbox = living(provider, Life::endless());
+        let sandbox = with_scenario(provider, Scenario::endless());
         let step = call(provider, &sandbox);
         let child = watching(&step);
         let silent = Fault::Delay(Moment::BeforeActing, 30 * SECOND);
@@ -289,7 +291,7 @@ fn a_cancel_that_is_never_answered_is_told() {
 #[test]
 fn a_run_that_is_over_already_is_told_as_it_ended() {
     at_once(PROVIDERS.to_vec(), |provider| {
-        let sandbox = living(provider, Life::endless());
+        let sandbox = with_scenario(provider, Scenario::endless());
         let step = call(provider, &sandbox);
         let child = watching(&step);
         sandbox.with_world(|world| world.runs[0].complete(Conclusion::Success));
@@ -304,8 +306,8 @@ fn a_run_that_is_over_already_is_told_as_it_ended() {
 #[test]
 fn a_cancel_may_take_its_time() {
     at_once(PROVIDERS.to_vec(), |provider| {
-        let life = Life::endless().on_cancel(OnCancel::Ends(SECOND / 2));
-        let sandbox = living(provider, life);
+        let scenario = Scenario::endless().on_cancel(OnCancel::Ends(SECOND / 2));
+        let sandbox = with_scenario(provider, scenario);
         let step = call(provider, &sandbox);
         let child = watching(&step);
         let done = stop(&step, child, "TERM");
@@ -322,7 +324,7 @@ fn after_a_deadline_a_cancel_is_watched_for_half_a_minute() {
         (OnCancel::Ignores, Some(())),
     ];
     at_once(cases.to_vec(), |(on_cancel, left)| {
-        let sandbox = living(Provider::GitLab, Life::endless().on_cancel(on_cancel));
+        let sandbox = with_scenario(Provider::GitLab, Scenario::endless().on_cancel(on_cancel));
         let step = call(Provider::GitLab, &sandbox).input("timeout", "2s");
         let began = Instant::now();
         let done = step.run();
@@ -335,8 +337,8 @@ fn after_a_deadline_a_cancel_is_watched_for_half_a_minute() {
 
 #[test]
 fn a_second_signal_ends_it_at_once() {
-    let life = Life::endless().on_cancel(OnCancel::Ignores);
-    let sandbox = living(Provider::GitHub, life);
+    let scenario = Scenario::endless().on_cancel(OnCancel::Ignores);
+    let sandbox = with_scenario(Provider::GitHub, scenario);
     let step = call(Provider::GitHub, &sandbox);
     let child = watching(&step);
     signal(&child, "INT");
@@ -354,7 +356,7 @@ fn a_second_signal_ends_it_at_once() {
 #[test]
 fn a_trigger_on_the_wire_is_waited_for_and_then_cancelled() {
     at_once(PROVIDERS.to_vec(), |provider| {
-        let sandbox = living(provider, Life::endless());
+        let sandbox = with_scenario(provider, Scenario::endless());
         let slow = Fault::Delay(Moment::AfterActing, 3 * SECOND);
         sandbox.fault(Route::triggers(), Occasion::Every, slow);
         let step = call(provider, &sandbox);
@@ -373,7 +375,7 @@ fn a_trigger_on_the_wire_is_waited_for_and_then_cancelled() {
 #[test]
 fn a_trigger_that_never_comes_back_is_unknown() {
     at_once(PROVIDERS.to_vec(), |provider| {
-        let sandbox = living(provider, Life::endless());
+        let sandbox = with_scenario(provider, Scenario::endless());
         let silent = Fault::Delay(Moment::AfterActing, 30 * SECOND);
         sandbox.fault(Route::triggers(), Occasion::Every, silent);
         let step = call(provider, &sandbox);
@@ -392,7 +394,7 @@ fn a_trigger_that_never_comes_back_is_unknown() {
 /// It does not, but its run bears the marker.
 #[test]
 fn a_trigger_that_never_comes_back_may_still_be_found() {
-    let sandbox = living(Provider::GitHub, Life::endless());
+    let sandbox = with_scenario(Provider::GitHub, Scenario::endless());
     let silent = Fault::Delay(Moment::AfterActing, 30 * SECOND);
     sandbox.fault(Route::triggers(), Occasion::Every, silent);
     let step = dispatch(&sandbox, "release");
@@ -409,7 +411,7 @@ fn a_trigger_that_never_comes_back_may_still_be_found() {
 /// Not even for the last look for a marker.
 #[test]
 fn a_second_signal_waits_for_nothing() {
-    let sandbox = living(Provider::GitHub, Life::endless());
+    let sandbox = with_scenario(Provider::GitHub, Scenario::endless());
     let silent = Fault::Delay(Moment::AfterActing, 30 * SECOND);
     sandbox.fault(Route::triggers(), Occasion::Every, silent.clone());
     let step = dispatch(&sandbox, "release");
@@ -430,7 +432,7 @@ fn a_second_signal_waits_for_nothing() {
 #[test]
 fn of_several_runs_those_are_cancelled_that_are_sure() {
     // One of the workflows has the marker in its title.
-    let sandbox = start(World::demo().lives(Provider::GitHub, Life::endless()));
+    let sandbox = start(World::demo().scenario(Provider::GitHub, Scenario::endless()));
     sandbox.with_world(|world| {
         let workflows = &mut world.github.repositories[0].workflows;
         let notify = workflows
@@ -455,7 +457,7 @@ fn of_several_runs_those_are_cancelled_that_are_sure() {
 #[test]
 fn nothing_is_left_by_a_stop_before_the_trigger() {
     at_once(PROVIDERS.to_vec(), |provider| {
-        let sandbox: Sandbox = living(provider, Life::endless());
+        let sandbox: Sandbox = with_scenario(provider, Scenario::endless());
         let slow = Fault::Delay(Moment::BeforeActing, 20 * SECOND);
         sandbox.fault(Route::any().method("GET"), Occasion::Every, slow);
         let step = call(provider, &sandbox);

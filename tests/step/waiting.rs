@@ -2,20 +2,20 @@
 
 use std::time::Duration;
 
-use sandbox::world::{Conclusion, GitLabVersion, JobLife, Life, State};
+use sandbox::world::{Conclusion, GitLabVersion, JobScenario, Scenario, State};
 use sandbox::{Provider, World};
 use serde_json::Value;
 
-use crate::calls::{PROVIDERS, SECOND, at_once, call, living, start, until};
+use crate::calls::{PROVIDERS, SECOND, at_once, call, start, until, with_scenario};
 
 #[test]
 fn the_step_ends_as_the_run_ends() {
     at_once(PROVIDERS.to_vec(), |provider| {
-        let life = Life::new()
+        let scenario = Scenario::new()
             .queued(SECOND)
-            .job(JobLife::new("build", 2 * SECOND))
-            .job(JobLife::new("test", SECOND));
-        let sandbox = living(provider, life);
+            .job(JobScenario::new("build", 2 * SECOND))
+            .job(JobScenario::new("test", SECOND));
+        let sandbox = with_scenario(provider, scenario);
         let done = call(provider, &sandbox).run().passes();
         assert_eq!(done.outputs["conclusion"], "success");
         assert_eq!(done.outputs["outcome"], "accepted");
@@ -67,7 +67,7 @@ fn every_end_has_a_conclusion() {
         (Provider::Bitbucket, "EXPLODED", "failure"),
     ];
     at_once(ends.to_vec(), |(provider, word, conclusion)| {
-        let sandbox = living(provider, Life::new().ends_saying(word));
+        let sandbox = with_scenario(provider, Scenario::new().ends_saying(word));
         let done = call(provider, &sandbox).run();
         assert_eq!(done.outputs["conclusion"], conclusion, "{word}\n{done}");
         let passes = ["success", "neutral"].contains(&conclusion);
@@ -132,8 +132,8 @@ fn no_other_word_is_an_end() {
         cases.extend(words.iter().map(|word| (provider, *word)));
     }
     at_once(cases, |(provider, word)| {
-        let life = Life::passing(3 * SECOND).says(Duration::ZERO, word);
-        let sandbox = living(provider, life);
+        let scenario = Scenario::passing(3 * SECOND).says(Duration::ZERO, word);
+        let sandbox = with_scenario(provider, scenario);
         let done = call(provider, &sandbox).run().passes();
         assert_eq!(done.outputs["conclusion"], "success", "{word}\n{done}");
         assert_eq!(sandbox.unfinished_runs().len(), 0, "{word}\n{done}");
@@ -149,7 +149,7 @@ fn conclusions_that_pass_are_chosen() {
         ("failure", "success", 1),
     ];
     at_once(cases.to_vec(), |(chosen, word, code)| {
-        let sandbox = living(Provider::GitHub, Life::new().ends_saying(word));
+        let sandbox = with_scenario(Provider::GitHub, Scenario::new().ends_saying(word));
         let step = call(Provider::GitHub, &sandbox).input("success-conclusions", chosen);
         let done = step.run();
         assert_eq!(done.code, Some(code), "{done}");
@@ -157,10 +157,10 @@ fn conclusions_that_pass_are_chosen() {
     });
 }
 
-/// A life that a person must let go on, and who that is told to be.
-fn blocked(provider: Provider) -> (Life, &'static str) {
-    let build = JobLife::new("build", SECOND / 2);
-    let deploy = JobLife::new("deploy", SECOND / 2);
+/// A run that a person must approve, and who that is said to be.
+fn blocked(provider: Provider) -> (Scenario, &'static str) {
+    let build = JobScenario::new("build", SECOND / 2);
+    let deploy = JobScenario::new("deploy", SECOND / 2);
     let (deploy, told) = match provider {
         Provider::GitHub => (
             deploy.needs_approval("production", &["octocat", "team/ops"]),
@@ -175,14 +175,14 @@ fn blocked(provider: Provider) -> (Life, &'static str) {
             "blocked, waits for the step deploy to be started by hand",
         ),
     };
-    (Life::new().job(build).job(deploy), told)
+    (Scenario::new().job(build).job(deploy), told)
 }
 
 #[test]
 fn a_blocked_run_is_waited_for() {
     at_once(PROVIDERS.to_vec(), |provider| {
-        let (life, told) = blocked(provider);
-        let sandbox = living(provider, life);
+        let (scenario, told) = blocked(provider);
+        let sandbox = with_scenario(provider, scenario);
         let step = call(provider, &sandbox);
         let child = step.start();
         step.until_said(told);
@@ -197,8 +197,8 @@ fn a_blocked_run_is_waited_for() {
 #[test]
 fn a_blocked_run_fails_where_that_is_asked_for() {
     at_once(PROVIDERS.to_vec(), |provider| {
-        let (life, told) = blocked(provider);
-        let sandbox = living(provider, life);
+        let (scenario, told) = blocked(provider);
+        let sandbox = with_scenario(provider, scenario);
         let step = call(provider, &sandbox).input("on-blocked", "fail");
         let (_, waits) = told.split_once(", ").expect("what it waits for");
         let done = step.run().fails(&[waits]);
@@ -216,8 +216,8 @@ fn a_blocked_run_fails_where_that_is_asked_for() {
 /// Timers and turns pass by themselves.
 #[test]
 fn what_needs_nobody_is_not_blocked() {
-    let timed = || Life::new().job(JobLife::new("deploy", SECOND).after_timer(2 * SECOND));
-    let turn = || Life::passing(SECOND).after_others(2, SECOND);
+    let timed = || Scenario::new().job(JobScenario::new("deploy", SECOND).after_timer(2 * SECOND));
+    let turn = || Scenario::passing(SECOND).after_others(2, SECOND);
     let cases = [
         (
             Provider::GitHub,
@@ -232,8 +232,8 @@ fn what_needs_nobody_is_not_blocked() {
         (Provider::GitLab, timed(), "queued"),
         (Provider::GitLab, turn(), "queued"),
     ];
-    at_once(cases.to_vec(), |(provider, life, told)| {
-        let sandbox = living(provider, life);
+    at_once(cases.to_vec(), |(provider, scenario, told)| {
+        let sandbox = with_scenario(provider, scenario);
         let step = call(provider, &sandbox).input("on-blocked", "fail");
         let done = step.run().passes();
         done.says(told);
@@ -244,8 +244,8 @@ fn what_needs_nobody_is_not_blocked() {
 
 #[test]
 fn a_server_without_queue_positions_still_queues() {
-    let life = Life::passing(SECOND).after_others(1, 2 * SECOND);
-    let sandbox = living(Provider::GitHub, life);
+    let scenario = Scenario::passing(SECOND).after_others(1, 2 * SECOND);
+    let sandbox = with_scenario(Provider::GitHub, scenario);
     sandbox.with_world(|world| world.github.has_concurrency_groups = false);
     let done = call(Provider::GitHub, &sandbox).run().passes();
     done.says("queued, waits for its turn\n");
@@ -253,7 +253,7 @@ fn a_server_without_queue_positions_still_queues() {
 
 #[test]
 fn silence_is_broken_after_a_minute() {
-    let sandbox = living(Provider::GitHub, Life::passing(70 * SECOND));
+    let sandbox = with_scenario(Provider::GitHub, Scenario::passing(70 * SECOND));
     let done = call(Provider::GitHub, &sandbox).run().passes();
     done.says(": running 1m")
         .says(" after the trigger, 0 of 1 jobs done\n");
@@ -261,8 +261,8 @@ fn silence_is_broken_after_a_minute() {
 
 #[test]
 fn a_long_turn_is_warned_about() {
-    let life = Life::passing(SECOND).after_others(1, 70 * SECOND);
-    let sandbox = living(Provider::GitHub, life);
+    let scenario = Scenario::passing(SECOND).after_others(1, 70 * SECOND);
+    let sandbox = with_scenario(Provider::GitHub, scenario);
     let done = call(Provider::GitHub, &sandbox).run().passes();
     let warnings = done.warnings();
     assert_eq!(warnings.len(), 1, "{done}");
@@ -272,8 +272,8 @@ fn a_long_turn_is_warned_about() {
 /// Bitbucket has a second word for it.
 #[test]
 fn a_halted_pipeline_is_blocked_too() {
-    let job = JobLife::new("deploy", SECOND).halts();
-    let sandbox = living(Provider::Bitbucket, Life::new().job(job));
+    let job = JobScenario::new("deploy", SECOND).halts();
+    let sandbox = with_scenario(Provider::Bitbucket, Scenario::new().job(job));
     let step = call(Provider::Bitbucket, &sandbox).input("on-blocked", "fail");
     let done = step
         .run()
@@ -283,7 +283,7 @@ fn a_halted_pipeline_is_blocked_too() {
 
 #[test]
 fn a_re_run_is_another_run() {
-    let sandbox = living(Provider::GitHub, Life::failing(SECOND));
+    let sandbox = with_scenario(Provider::GitHub, Scenario::failing(SECOND));
     let step = call(Provider::GitHub, &sandbox);
     let child = step.start();
     until(&sandbox, "the run is over", |sandbox| {
@@ -305,10 +305,10 @@ fn a_re_run_is_another_run() {
 #[test]
 fn downstream_pipelines_are_named() {
     at_once(vec![GitLabVersion::New, GitLabVersion::Old], |version| {
-        let life = Life::new()
-            .job(JobLife::new("build", SECOND))
-            .job(JobLife::new("child", SECOND).starts("octo-group/tools/locked"));
-        let sandbox = living(Provider::GitLab, life);
+        let scenario = Scenario::new()
+            .job(JobScenario::new("build", SECOND))
+            .job(JobScenario::new("child", SECOND).starts("octo-group/tools/locked"));
+        let sandbox = with_scenario(Provider::GitLab, scenario);
         sandbox.with_world(|world| world.gitlab.version = version);
         let done = call(Provider::GitLab, &sandbox).run().passes();
         done.says("downstream pipeline child: success");
@@ -318,10 +318,10 @@ fn downstream_pipelines_are_named() {
 
 #[test]
 fn a_job_that_may_fail_fails_nothing() {
-    let life = Life::new()
-        .job(JobLife::new("lint", SECOND / 2).fails().may_fail())
-        .job(JobLife::new("build", SECOND / 2));
-    let sandbox = living(Provider::GitLab, life);
+    let scenario = Scenario::new()
+        .job(JobScenario::new("lint", SECOND / 2).fails().may_fail())
+        .job(JobScenario::new("build", SECOND / 2));
+    let sandbox = with_scenario(Provider::GitLab, scenario);
     let done = call(Provider::GitLab, &sandbox).run().passes();
     done.says("job lint: failure");
     assert!(!done.log.contains("::group::"), "{done}");
@@ -330,10 +330,10 @@ fn a_job_that_may_fail_fails_nothing() {
 #[test]
 fn many_jobs_are_read_page_by_page() {
     at_once(PROVIDERS.to_vec(), |provider| {
-        let life = (0..230).fold(Life::new(), |life, index| {
-            life.job(JobLife::new(&format!("shard {index}"), Duration::ZERO))
+        let scenario = (0..230).fold(Scenario::new(), |scenario, index| {
+            scenario.job(JobScenario::new(&format!("shard {index}"), Duration::ZERO))
         });
-        let sandbox = living(provider, life);
+        let sandbox = with_scenario(provider, scenario);
         let done = call(provider, &sandbox).run().passes();
         done.says("job shard 0: success")
             .says("job shard 229: success");
@@ -343,7 +343,7 @@ fn many_jobs_are_read_page_by_page() {
 #[test]
 fn a_timeout_is_a_conclusion() {
     at_once(PROVIDERS.to_vec(), |provider| {
-        let sandbox = living(provider, Life::endless());
+        let sandbox = with_scenario(provider, Scenario::endless());
         let step = call(provider, &sandbox).input("timeout", "3s");
         let done = step.run().fails(&["did not end within 3s"]);
         assert_eq!(done.outputs["conclusion"], "timed-out", "{done}");
@@ -354,7 +354,7 @@ fn a_timeout_is_a_conclusion() {
 
 #[test]
 fn a_run_by_hand_is_waited_for_too() {
-    let sandbox = living(Provider::GitLab, Life::passing(SECOND));
+    let sandbox = with_scenario(Provider::GitLab, Scenario::passing(SECOND));
     let done = call(Provider::GitLab, &sandbox).by_hand().run().passes();
     done.says("ended as success");
     assert!(!done.log.contains("::"), "{done}");
@@ -362,10 +362,10 @@ fn a_run_by_hand_is_waited_for_too() {
 
 #[test]
 fn waiting_costs_little_of_the_rate_limit() {
-    let life = Life::new()
-        .job(JobLife::new("build", 4 * SECOND))
-        .job(JobLife::new("test", 4 * SECOND));
-    let sandbox = living(Provider::GitHub, life);
+    let scenario = Scenario::new()
+        .job(JobScenario::new("build", 4 * SECOND))
+        .job(JobScenario::new("test", 4 * SECOND));
+    let sandbox = with_scenario(Provider::GitHub, scenario);
     call(Provider::GitHub, &sandbox).run().passes();
     let requests = sandbox.requests();
     let unchanged = requests
@@ -385,7 +385,7 @@ fn waiting_costs_little_of_the_rate_limit() {
 #[test]
 fn an_app_outlives_its_token() {
     use sandbox::demo;
-    let sandbox = start(World::demo().lives(Provider::GitHub, Life::passing(7 * SECOND)));
+    let sandbox = start(World::demo().scenario(Provider::GitHub, Scenario::passing(7 * SECOND)));
     sandbox.with_world(|world| world.github.token_life = 2 * SECOND);
     let step = crate::harness::Step::github(&sandbox)
         .input("workflow", "build.yml")
@@ -410,13 +410,18 @@ fn an_app_outlives_its_token() {
 #[test]
 fn a_skipped_run_beside_a_successful_one_does_not_count() {
     let world = World::demo()
-        .life_of(
+        .scenario_of(
             Provider::GitHub,
             "octo-org/app",
             "build.yml",
-            Life::new().concludes(Conclusion::Skipped),
+            Scenario::new().concludes(Conclusion::Skipped),
         )
-        .life_of(Provider::GitHub, "octo-org/app", "notify.yml", Life::new());
+        .scenario_of(
+            Provider::GitHub,
+            "octo-org/app",
+            "notify.yml",
+            Scenario::new(),
+        );
     let sandbox = start(world);
     let done = crate::calls::dispatch(&sandbox, "deploy").run().passes();
     assert_eq!(done.outputs["conclusion"], "success");

@@ -6,7 +6,7 @@ use sandbox::world::{Conclusion, OnCancel};
 use sandbox::{Moment, Provider, demo};
 
 use super::outage::{Outage, OutageFailure, Scope};
-use super::setting::{Course, Delays, Living};
+use super::setting::{Behaviour, Course, Delays};
 use super::target::{Credential, OnAbandoned, OnBlocked, Pipeline, Target, Wait};
 use super::trouble::{Purpose, Trouble, Where, any_hang_up};
 use super::{Case, Dice, Form, Incident, Weather};
@@ -53,8 +53,8 @@ impl Case {
     }
 }
 
-fn ends(conclusion: Conclusion, after: Duration) -> Living {
-    Living {
+fn ends(conclusion: Conclusion, after: Duration) -> Behaviour {
+    Behaviour {
         course: Course::Ends(conclusion, after),
         on_cancel: OnCancel::Ends(Duration::ZERO),
         delays: Delays::default(),
@@ -89,7 +89,7 @@ fn late_twin(case: &mut Case, dice: &mut Dice) {
         },
         timeout,
     );
-    case.setting.lives[0] = ends(Conclusion::Success, dice.milliseconds(500, 25_000));
+    case.setting.behaviours[0] = ends(Conclusion::Success, dice.milliseconds(500, 25_000));
     let conclusion = dice.pick(&[Conclusion::Success, Conclusion::Failure]);
     case.setting.twin = ends(conclusion, dice.milliseconds(500, 16_000));
     case.setting.twin.delays.listed = dice.milliseconds(0, 15_000);
@@ -109,7 +109,7 @@ fn late_twin(case: &mut Case, dice: &mut Dice) {
 fn refused_for_a_while(case: &mut Case, dice: &mut Dice) {
     let timeout = dice.between(30, 36);
     case.one_target(any_pipeline(dice), timeout);
-    case.setting.lives = [ends(Conclusion::Success, dice.milliseconds(1_000, 26_000)); 3];
+    case.setting.behaviours = [ends(Conclusion::Success, dice.milliseconds(1_000, 26_000)); 3];
     let refuses = Outage {
         provider: case.targets[0].provider(),
         of: Scope::Runs,
@@ -131,7 +131,7 @@ fn renewed(case: &mut Case, dice: &mut Dice) {
     let timeout = dice.between(26, 34);
     case.one_target(Pipeline::Workflow { credential }, timeout);
     case.setting.token_life = dice.milliseconds(4_000, 9_000);
-    case.setting.lives[0] = ends(Conclusion::Success, dice.milliseconds(1_000, 20_000));
+    case.setting.behaviours[0] = ends(Conclusion::Success, dice.milliseconds(1_000, 20_000));
     let is_stopped = dice.chance(50);
     let failure = if is_stopped {
         OutageFailure::Slow
@@ -168,7 +168,7 @@ fn run_again(case: &mut Case, dice: &mut Dice) {
     case.one_target(Pipeline::Workflow { credential }, 20);
     let conclusion = dice.pick(&[Conclusion::Success, Conclusion::Failure]);
     let takes = dice.milliseconds(2_000, 6_000);
-    case.setting.lives[0] = ends(conclusion, takes);
+    case.setting.behaviours[0] = ends(conclusion, takes);
     let rerun = (Duration::from_millis(1), Incident::Rerun(0));
     let stopped = takes + dice.milliseconds(1_000, 2_500);
     case.incidents = vec![rerun, (stopped, Incident::Signal("INT"))];
@@ -178,7 +178,7 @@ fn run_again(case: &mut Case, dice: &mut Dice) {
 fn hung_up(case: &mut Case, dice: &mut Dice) {
     let pipeline = any_pipeline(dice);
     case.one_target(pipeline, 20);
-    case.setting.lives = [ends(Conclusion::Success, Duration::from_secs(1)); 3];
+    case.setting.behaviours = [ends(Conclusion::Success, Duration::from_secs(1)); 3];
     let place = Where {
         provider: pipeline.provider(),
         purpose: Purpose::Read,
@@ -190,7 +190,7 @@ fn hung_up(case: &mut Case, dice: &mut Dice) {
 /// A signal comes before the answer to its trigger.
 fn on_the_wire(case: &mut Case, dice: &mut Dice) {
     case.one_target(any_pipeline(dice), 20);
-    case.setting.lives = [ends(Conclusion::Success, Duration::from_mins(1)); 3];
+    case.setting.behaviours = [ends(Conclusion::Success, Duration::from_mins(1)); 3];
     let place = Where {
         provider: case.targets[0].provider(),
         purpose: Purpose::Trigger,
@@ -204,7 +204,7 @@ fn on_the_wire(case: &mut Case, dice: &mut Dice) {
 /// The process is stopped when its deadline passes.
 fn frozen(case: &mut Case, dice: &mut Dice) {
     case.one_target(any_pipeline(dice), 8);
-    case.setting.lives = [ends(Conclusion::Success, dice.milliseconds(1_000, 7_500)); 3];
+    case.setting.behaviours = [ends(Conclusion::Success, dice.milliseconds(1_000, 7_500)); 3];
     let freeze = Incident::Freeze(dice.milliseconds(4_000, 9_000));
     let begins = dice.milliseconds(500, 6_000);
     case.incidents.push((begins, freeze));

@@ -2,7 +2,9 @@
 
 use std::time::{Duration, SystemTime};
 
-use sandbox::world::{Conclusion, GitLabVersion, JobLife, Life, OnCancel, RunDetails, Workflow};
+use sandbox::world::{
+    Conclusion, GitLabVersion, JobScenario, OnCancel, RunDetails, Scenario, Workflow,
+};
 use sandbox::{Provider, World};
 
 use super::incident::NAMES;
@@ -11,11 +13,11 @@ use super::{Dice, Temper};
 #[derive(Clone, Debug)]
 pub(crate) struct Setting {
     /// At GitHub, GitLab and Bitbucket.
-    pub(crate) lives: [Living; 3],
+    pub(crate) behaviours: [Behaviour; 3],
     /// For each run that is triggered, each of these starts one too.
     pub(crate) strangers: Vec<&'static str>,
     /// Of the second workflow that `release` starts.
-    pub(crate) twin: Living,
+    pub(crate) twin: Behaviour,
     /// How GitHub says which run a `workflow_dispatch` starts, if it does.
     pub(crate) run_details: RunDetails,
     /// How far GitHub's search index is behind.
@@ -36,7 +38,7 @@ pub(crate) enum Skew {
 
 /// What runs do by themselves, and when they are cancelled.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Living {
+pub(crate) struct Behaviour {
     pub(crate) course: Course,
     pub(crate) on_cancel: OnCancel,
     pub(crate) delays: Delays,
@@ -80,8 +82,8 @@ impl Skew {
 
 impl Setting {
     pub(super) fn draw(dice: &mut Dice, temper: Temper) -> Self {
-        let lives = [(); 3].map(|()| Living::draw(dice, temper));
-        let twin = Living::draw(dice, temper);
+        let behaviours = [(); 3].map(|()| Behaviour::draw(dice, temper));
+        let twin = Behaviour::draw(dice, temper);
         let strangers = if dice.chance(40) {
             (0..dice.between(1, 2)).map(|_| dice.pick(&NAMES)).collect()
         } else {
@@ -98,7 +100,7 @@ impl Setting {
             _ => Skew::None,
         };
         Self {
-            lives,
+            behaviours,
             strangers,
             twin,
             run_details,
@@ -120,8 +122,8 @@ impl Setting {
     pub(crate) fn world(&self) -> World {
         let mut world = World::demo().strangers(&self.strangers);
         let providers = [Provider::GitHub, Provider::GitLab, Provider::Bitbucket];
-        for (provider, living) in providers.into_iter().zip(self.lives) {
-            world = world.lives(provider, living.life());
+        for (provider, behaviour) in providers.into_iter().zip(self.behaviours) {
+            world = world.scenario(provider, behaviour.scenario());
         }
         world = match self.skew {
             Skew::None => world,
@@ -137,7 +139,7 @@ impl Setting {
             .iter_mut()
             .find(|app| app.name == APP);
         app.expect("the demo has it").workflows.push(workflow);
-        world = world.life_of(Provider::GitHub, APP, TWIN_FILE, self.twin.life());
+        world = world.scenario_of(Provider::GitHub, APP, TWIN_FILE, self.twin.scenario());
         world.github.run_details = self.run_details;
         world.github.search_lag = self.search_lag;
         world.github.token_life = self.token_life;
@@ -187,7 +189,7 @@ impl Delays {
     }
 }
 
-impl Living {
+impl Behaviour {
     fn draw(dice: &mut Dice, temper: Temper) -> Self {
         let longest = match temper {
             Temper::Hasty => 5_000,
@@ -225,17 +227,20 @@ impl Living {
         }
     }
 
-    fn life(self) -> Life {
-        let job = |takes| JobLife::new("build", takes);
-        let life = match self.course {
-            Course::Ends(conclusion, takes) => Life::new().job(job(takes).concludes(conclusion)),
-            Course::Endless => Life::endless(),
+    fn scenario(self) -> Scenario {
+        let job = |takes| JobScenario::new("build", takes);
+        let scenario = match self.course {
+            Course::Ends(conclusion, takes) => {
+                Scenario::new().job(job(takes).concludes(conclusion))
+            }
+            Course::Endless => Scenario::endless(),
             Course::Blocks => {
                 let gated = job(Duration::ZERO).needs_approval("production", &["octocat"]);
-                Life::new().job(gated)
+                Scenario::new().job(gated)
             }
         };
-        life.on_cancel(self.on_cancel)
+        scenario
+            .on_cancel(self.on_cancel)
             .listed_after(self.delays.listed)
             .readable_after(self.delays.readable)
             .concluded_after(self.delays.concluded)

@@ -8,7 +8,7 @@ use sandbox::{RecordedRequest, Run};
 use super::green::can_be_seen;
 use super::record::is_good;
 use super::view::{Entry, Listed, View, end, goes_on, id};
-use crate::case::{Living, OnAbandoned};
+use crate::case::{Behaviour, OnAbandoned};
 
 /// Somebody may run it again between the step's last read and its cancel. No API prevents that.
 const BETWEEN_READ_AND_CANCEL: Duration = Duration::from_secs(1);
@@ -101,7 +101,7 @@ pub(super) fn what_is_named_goes_on(view: &View<'_>) -> Vec<String> {
         for listed in entry.listed().filter(|listed| listed.is_sure()) {
             let run = listed.run(entry, view);
             let is_left = run.is_some_and(goes_on);
-            let is_obedient = run.is_some_and(|run| is_obedient(view.case.living(run)));
+            let is_obedient = run.is_some_and(|run| is_obedient(view.case.behaviour(run)));
             if is_obedient && (is_left || listed.left_running().is_some()) {
                 complaints.push(entry.complain(format!("{} could be cancelled", listed.id())));
             }
@@ -111,11 +111,11 @@ pub(super) fn what_is_named_goes_on(view: &View<'_>) -> Vec<String> {
 }
 
 /// Whether its end after a cancel comes at once, after a refusal or two, and can be seen.
-fn is_obedient(living: Living) -> bool {
-    let ends = match living.on_cancel {
+fn is_obedient(behaviour: Behaviour) -> bool {
+    let ends = match behaviour.on_cancel {
         OnCancel::Ends(after) => after.is_zero(),
         OnCancel::RefusesAtFirst { .. } => true,
         OnCancel::Refuses(_) | OnCancel::Ignores => false,
     };
-    ends && living.delays.readable.is_zero() && living.delays.concluded.is_zero()
+    ends && behaviour.delays.readable.is_zero() && behaviour.delays.concluded.is_zero()
 }

@@ -51,7 +51,7 @@ pub(super) fn nothing_is_cancelled_before_the_deadline(view: &View<'_>) -> Vec<S
             let is_lost = entry
                 .lists(run)
                 .is_some_and(|listed| listed.conclusion() == Some("lost"));
-            let blocks = view.case.living(run).course == Course::Blocks;
+            let blocks = view.case.behaviour(run).course == Course::Blocks;
             let first = view.cancels_of(run).first().map(|(at, _)| *at);
             let (Some(first), Some(deadline)) = (first, entry.deadline()) else {
                 continue;

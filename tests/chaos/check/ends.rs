@@ -112,7 +112,7 @@ fn can_be_known(view: &View<'_>, entry: &Entry<'_>) -> bool {
     let late = entry
         .started
         .iter()
-        .map(|run| view.case.living(run).delays.listed);
+        .map(|run| view.case.behaviour(run).delays.listed);
     let late = late.max().unwrap_or_default();
     view.case.tells_the_run(entry.target)
         || (entry.target.pipeline.is_marked() && has_time(PATIENT + late))

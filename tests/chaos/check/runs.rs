@@ -123,6 +123,6 @@ fn gave_up(view: &View<'_>, entry: &Entry<'_>, run: &Run, said: &str) -> bool {
         .target
         .wait
         .is_some_and(|wait| wait.on_blocked == OnBlocked::Fail);
-    let blocks = view.case.living(run).course == Course::Blocks;
+    let blocks = view.case.behaviour(run).course == Course::Blocks;
     said == "failure" && fails && blocks
 }

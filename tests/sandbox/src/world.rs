@@ -8,10 +8,10 @@ mod git;
 mod github;
 mod github_identity;
 mod gitlab;
-mod life;
 pub mod load;
 mod progress;
 mod run;
+mod scenario;
 
 use std::fmt;
 use std::time::{Duration, SystemTime};
@@ -34,11 +34,11 @@ pub use gitlab::{
     Configuration, GitLab, GitLabProject, GitLabToken, GitLabVersion, InputKind, PipelineInput,
     PipelineVariables, Role, TriggerToken, Visibility,
 };
-use life::Delays;
-pub(crate) use life::Gate;
-pub use life::{Artifact, Digest, JobLife, Life, Log, OnCancel};
 pub use progress::{Job, JobState};
 pub use run::{Conclusion, Run, State, Variable, VariableKind};
+use scenario::Delays;
+pub(crate) use scenario::Gate;
+pub use scenario::{Artifact, Digest, JobScenario, Log, OnCancel, Scenario};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Provider {
@@ -69,8 +69,8 @@ pub struct World {
     /// Scheme, host and port with which links begin, where that is not how a request came: a server that is reached
     /// by another name than the one it believes to have.
     pub external_url: Option<String>,
-    /// What runs will do by themselves; the last that fits counts.
-    lives: Vec<(Pipeline, Life)>,
+    /// What runs will do by themselves; the last that matches applies.
+    scenarios: Vec<(Pipeline, Scenario)>,
     /// For each run that is triggered, these start the like of it.
     strangers: Vec<String>,
     /// How many runs were ever started, for their ids.
@@ -152,32 +152,32 @@ impl World {
         self
     }
 
-    /// Whatever is started at that provider lives so.
+    /// Every run of that provider follows this scenario.
     #[must_use]
-    pub fn lives(mut self, provider: Provider, life: Life) -> Self {
+    pub fn scenario(mut self, provider: Provider, scenario: Scenario) -> Self {
         let pipeline = Pipeline {
             provider,
             name: None,
         };
-        self.lives.push((pipeline, life));
+        self.scenarios.push((pipeline, scenario));
         self
     }
 
-    /// Runs of that pipeline live so: of a workflow by its file, of GitLab's by `.gitlab-ci.yml`, of Bitbucket's by
+    /// Runs of that pipeline follow this scenario: a workflow is named by its file, GitLab's by `.gitlab-ci.yml`, Bitbucket's by
     /// its name or `default`.
     #[must_use]
-    pub fn life_of(
+    pub fn scenario_of(
         mut self,
         provider: Provider,
         repository: &str,
         pipeline: &str,
-        life: Life,
+        scenario: Scenario,
     ) -> Self {
         let pipeline = Pipeline {
             provider,
             name: Some((repository.to_owned(), pipeline.to_owned())),
         };
-        self.lives.push((pipeline, life));
+        self.scenarios.push((pipeline, scenario));
         self
     }
 
@@ -258,7 +258,7 @@ impl World {
         self.keep(run)
     }
 
-    /// Gives the run its id, its number and its life.
+    /// Gives the run its id, its number and its scenario.
     fn keep(&mut self, mut run: Run) -> Run {
         let first_id = match run.provider {
             Provider::GitHub => 9_000_000_001,
@@ -270,15 +270,15 @@ impl World {
         run.clock = self.clock;
         run.created_at = self.now();
         run.updated_at = run.created_at;
-        // A run that is over before it began has no life.
+        // A run that is over before it began has no scenario.
         if run.state != State::Completed {
-            let mut lives = self.lives.iter().rev();
-            let life = lives.find(|(pipeline, _)| pipeline.has(&run));
-            run.life = life.map(|(_, life)| life.clone());
+            let mut scenarios = self.scenarios.iter().rev();
+            let scenario = scenarios.find(|(pipeline, _)| pipeline.has(&run));
+            run.scenario = scenario.map(|(_, scenario)| scenario.clone());
             run.delays = run
-                .life
+                .scenario
                 .as_ref()
-                .map_or_else(Delays::default, |life| life.delays);
+                .map_or_else(Delays::default, |scenario| scenario.delays);
             run.refresh(run.created_at);
         }
         run.number = 1 + self

@@ -96,7 +96,7 @@ pub(super) fn log(world: &World, provider: Provider, id: &str, has_times: bool) 
         .filter(of_provider)
         .flat_map(|run| &run.jobs);
     let job = jobs.find(|job| job.id.to_string() == id)?;
-    let log = &job.life.log;
+    let log = &job.scenario.log;
     let end = if has_times {
         let time = clock::timestamp_of_log(job.started_at.unwrap_or(SystemTime::UNIX_EPOCH));
         let lines = log.text.split_inclusive('\n');

@@ -7,8 +7,8 @@ use serde_json::json;
 
 use super::{
     Access, Artifact, BitbucketRepository, BitbucketToken, Configuration, GitHubApp,
-    GitHubRepository, GitHubToken, GitLabProject, GitLabToken, InputKind, Installation, JobLife,
-    Life, Log, Permissions, Provider, Role, Workflow, World, examples,
+    GitHubRepository, GitHubToken, GitLabProject, GitLabToken, InputKind, Installation,
+    JobScenario, Log, Permissions, Provider, Role, Scenario, Workflow, World, examples,
 };
 
 /// Classic, scope `repo`: does everything in `octo-org/app` and `octo-org/private`.
@@ -81,58 +81,58 @@ impl World {
     pub fn demo_alive() -> Self {
         let second = Duration::from_secs(1);
         let jobs = || {
-            Life::new()
+            Scenario::new()
                 .queued(second)
-                .job(JobLife::new("build", 2 * second))
-                .job(JobLife::new("test", 3 * second))
+                .job(JobScenario::new("build", 2 * second))
+                .job(JobScenario::new("test", 3 * second))
         };
         let log = "Deploying to production\nconnection to db-1.example.com refused\n";
         let fails = jobs().job(
-            JobLife::new("deploy", second)
+            JobScenario::new("deploy", second)
                 .fails_in("Roll out")
                 .log(Log::text(log)),
         );
         let artifact = Artifact::new("result").file("result.json", "{\"version\": \"1.2.3\"}");
-        let build = || Life::new().job(JobLife::new("build", second));
-        let deploy = || JobLife::new("deploy", second);
+        let build = || Scenario::new().job(JobScenario::new("build", second));
+        let deploy = || JobScenario::new("deploy", second);
         let reviewed = deploy().needs_approval("production", &["octocat", "team/ops"]);
-        let downstream = JobLife::new("downstream", second).starts("octo-group/tools/deployer");
-        let deployed = JobLife::new("deploy", second).file("result.json", "{\"replicas\": 3}");
+        let downstream = JobScenario::new("downstream", second).starts("octo-group/tools/deployer");
+        let deployed = JobScenario::new("deploy", second).file("result.json", "{\"replicas\": 3}");
         let world = Self::demo()
-            .lives(Provider::GitHub, jobs().artifact(artifact))
-            .life_of(
+            .scenario(Provider::GitHub, jobs().artifact(artifact))
+            .scenario_of(
                 Provider::GitHub,
                 "octo-org/app",
                 "1-release.yml",
-                Life::endless(),
+                Scenario::endless(),
             )
-            .life_of(
+            .scenario_of(
                 Provider::GitHub,
                 "octo-org/app",
                 "strict.yml",
                 build().after_others(1, 2 * second).job(reviewed),
             )
-            .life_of(
+            .scenario_of(
                 Provider::GitHub,
                 "octo-org/app",
                 "marked.yml",
-                Life::new().job(deploy().after_timer(3_600 * second)),
+                Scenario::new().job(deploy().after_timer(3_600 * second)),
             )
-            .lives(Provider::GitLab, jobs().job(deployed))
-            .life_of(
+            .scenario(Provider::GitLab, jobs().job(deployed))
+            .scenario_of(
                 Provider::GitLab,
                 "octo-group/tools/private",
                 ".gitlab-ci.yml",
                 build().job(downstream).job(deploy().manual()),
             )
-            .lives(Provider::Bitbucket, jobs())
-            .life_of(
+            .scenario(Provider::Bitbucket, jobs())
+            .scenario_of(
                 Provider::Bitbucket,
                 "octo-workspace/service",
                 "rollout",
                 build().job(deploy().manual()),
             )
-            .life_of(
+            .scenario_of(
                 Provider::Bitbucket,
                 "octo-workspace/service",
                 "nightly",

@@ -1,12 +1,12 @@
 //! A run as the world remembers it, the same for all three providers. Not here: the providers' words for states
-//! (each translates at its edge), and how it comes from state to state by itself (see `life` and `progress`).
+//! (each translates at its edge), and how it comes from state to state by itself (see `scenario` and `progress`).
 
 use std::time::{Duration, SystemTime};
 
 use serde_json::{Map, Value};
 
-use super::life::Delays;
-use super::{Job, Life, OnCancel, Provider, RefKind};
+use super::scenario::Delays;
+use super::{Job, OnCancel, Provider, RefKind, Scenario};
 use crate::clock::Clock;
 
 /// What the uuids of all runs begin with.
@@ -54,7 +54,7 @@ pub struct Run {
     pub created_at: SystemTime,
     pub updated_at: SystemTime,
     /// What it does by itself. Without one it stays queued until a test completes it or it is cancelled.
-    pub life: Option<Life>,
+    pub scenario: Option<Scenario>,
     pub jobs: Vec<Job>,
     /// How many runs of its concurrency group are before it, while it is `Pending`.
     pub position: Option<u32>,
@@ -135,7 +135,7 @@ impl Run {
             cancel_asked_at: None,
             created_at: now,
             updated_at: now,
-            life: None,
+            scenario: None,
             jobs: Vec::new(),
             position: None,
             approved_at: Vec::new(),
@@ -167,7 +167,7 @@ impl Run {
 
     /// Ends the run, whatever it would have done by itself.
     pub fn complete(&mut self, conclusion: Conclusion) {
-        self.life = None;
+        self.scenario = None;
         self.state = State::Completed;
         self.conclusion = Some(conclusion);
         self.word = None;
@@ -176,7 +176,7 @@ impl Run {
 
     /// What its provider answers to a cancel, if that is refused; else it is on its way.
     pub(crate) fn cancel(&mut self) -> Result<(), u16> {
-        let on_cancel = self.life.as_ref().map(|life| life.on_cancel);
+        let on_cancel = self.scenario.as_ref().map(|scenario| scenario.on_cancel);
         if let Some(OnCancel::Refuses(status)) = on_cancel {
             return Err(status);
         }
@@ -198,8 +198,8 @@ impl Run {
 
     /// It was asked to end, and has not yet.
     pub(crate) fn is_ending(&self) -> bool {
-        let life = self.life.as_ref();
-        let ignores = life.is_some_and(|life| life.on_cancel == OnCancel::Ignores);
+        let scenario = self.scenario.as_ref();
+        let ignores = scenario.is_some_and(|scenario| scenario.on_cancel == OnCancel::Ignores);
         self.cancel_asked_at.is_some() && !ignores && self.state != State::Completed
     }
 
@@ -218,8 +218,8 @@ impl Run {
         self.cancels_refused = 0;
         self.approved_at.clear();
         self.earlier.clear();
-        if self.life.is_some() {
-            // A run that lives begins anew.
+        if self.scenario.is_some() {
+            // Its scenario begins anew.
             self.state = State::Queued;
         }
         self

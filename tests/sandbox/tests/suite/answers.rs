@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use sandbox::world::{Artifact, JobLife, Life};
+use sandbox::world::{Artifact, JobScenario, Scenario};
 use sandbox::{Provider, Sandbox, World, demo};
 use serde_json::{Value, json};
 
@@ -32,17 +32,19 @@ fn read(sandbox: &Sandbox, path: &str) -> Value {
     response.json()
 }
 
-fn jobs() -> Life {
-    let job = |name: &str| JobLife::new(name, Duration::ZERO);
-    Life::new().job(job("build").file("out/a.json", "1")).job(
-        job("deploy")
-            .fails_in("Roll out")
-            .starts("octo-group/tools/locked"),
-    )
+fn jobs() -> Scenario {
+    let job = |name: &str| JobScenario::new(name, Duration::ZERO);
+    Scenario::new()
+        .job(job("build").file("out/a.json", "1"))
+        .job(
+            job("deploy")
+                .fails_in("Roll out")
+                .starts("octo-group/tools/locked"),
+        )
 }
 
-fn start(provider: Provider, life: Life) -> Sandbox {
-    let sandbox = Sandbox::start(World::demo().lives(provider, life)).unwrap();
+fn start(provider: Provider, scenario: Scenario) -> Sandbox {
+    let sandbox = Sandbox::start(World::demo().scenario(provider, scenario)).unwrap();
     let (path, body) = match provider {
         Provider::GitHub => (
             format!("{GITHUB}/workflows/build.yml/dispatches"),
@@ -98,10 +100,10 @@ fn a_github_run_leads_to_all_that_is_told_of_it() {
 #[test]
 fn github_tells_a_job_alone_once_it_is_told_in_a_list() {
     let hour = Duration::from_hours(1);
-    let life = Life::new()
-        .job(JobLife::new("build", hour))
-        .job(JobLife::new("deploy", hour));
-    let sandbox = start(Provider::GitHub, life);
+    let scenario = Scenario::new()
+        .job(JobScenario::new("build", hour))
+        .job(JobScenario::new("deploy", hour));
+    let sandbox = start(Provider::GitHub, scenario);
     let id = sandbox.runs()[0].id * 1_000;
     let build = read(&sandbox, &format!("{GITHUB}/jobs/{}", id + 1));
     assert_eq!(
@@ -161,11 +163,11 @@ fn gitlab_tells_a_job_alone_and_keeps_its_files_as_a_zip() {
 
 #[test]
 fn bitbucket_tells_states_of_steps_by_types_of_their_own() {
-    let life = Life::new()
-        .job(JobLife::new("build", Duration::ZERO))
-        .job(JobLife::new("ship", Duration::ZERO).manual())
-        .job(JobLife::new("tell", Duration::ZERO));
-    let sandbox = start(Provider::Bitbucket, life);
+    let scenario = Scenario::new()
+        .job(JobScenario::new("build", Duration::ZERO))
+        .job(JobScenario::new("ship", Duration::ZERO).manual())
+        .job(JobScenario::new("tell", Duration::ZERO));
+    let sandbox = start(Provider::Bitbucket, scenario);
     let steps = read(&sandbox, &format!("{BITBUCKET}/1/steps/"));
     let kind = |index: usize, pointer: &str| steps["values"][index].pointer(pointer).cloned();
     let kinds = [

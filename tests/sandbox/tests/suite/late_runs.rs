@@ -4,11 +4,11 @@
 use std::thread;
 use std::time::Duration;
 
-use sandbox::world::{Conclusion, Life};
+use sandbox::world::{Conclusion, Scenario};
 use sandbox::{Provider, Run, Sandbox, World};
 use serde_json::Value;
 
-use crate::lives::{BITBUCKET, GITHUB, GITLAB, SECOND, get, read, start, trigger};
+use crate::scenarios::{BITBUCKET, GITHUB, GITLAB, SECOND, get, read, start, trigger};
 
 /// Ten seconds of the world's in 100 ms.
 const SPEED: u32 = 100;
@@ -41,8 +41,8 @@ fn pass(seconds: u64) {
 #[test]
 fn a_run_can_be_read_before_lists_contain_it() {
     for provider in PROVIDERS {
-        let life = Life::endless().listed_after(100 * SECOND);
-        let sandbox = start(World::demo().faster(SPEED).lives(provider, life));
+        let scenario = Scenario::endless().listed_after(100 * SECOND);
+        let sandbox = start(World::demo().faster(SPEED).scenario(provider, scenario));
         let id = trigger(&sandbox, provider);
         assert_eq!(listed(&sandbox, provider, ""), 0, "{provider}");
         assert_eq!(get(&sandbox, &page(provider, id)).send().status, 200);
@@ -54,8 +54,8 @@ fn a_run_can_be_read_before_lists_contain_it() {
 #[test]
 fn a_run_can_be_listed_before_it_can_be_read() {
     for provider in PROVIDERS {
-        let life = Life::endless().readable_after(100 * SECOND);
-        let sandbox = start(World::demo().faster(SPEED).lives(provider, life));
+        let scenario = Scenario::endless().readable_after(100 * SECOND);
+        let sandbox = start(World::demo().faster(SPEED).scenario(provider, scenario));
         let id = trigger(&sandbox, provider);
         assert_eq!(listed(&sandbox, provider, ""), 1, "{provider}");
         assert_eq!(get(&sandbox, &page(provider, id)).send().status, 404);
@@ -89,8 +89,10 @@ fn filtered_lists_of_github_lag_and_the_others_do_not() {
 
 #[test]
 fn a_conclusion_can_come_after_the_end() {
-    let life = Life::passing(SECOND).concluded_after(100 * SECOND);
-    let world = World::demo().faster(SPEED).lives(Provider::GitHub, life);
+    let scenario = Scenario::passing(SECOND).concluded_after(100 * SECOND);
+    let world = World::demo()
+        .faster(SPEED)
+        .scenario(Provider::GitHub, scenario);
     let sandbox = start(world);
     let id = trigger(&sandbox, Provider::GitHub);
     pass(20);

@@ -21,6 +21,6 @@ mod github_reading;
 mod gitlab;
 mod gitlab_access_token;
 mod late_runs;
-mod lives;
 mod proxy;
+mod scenarios;
 mod sockets;

@@ -229,7 +229,7 @@ fn state(run: &Run) -> Value {
 
 pub(super) fn halts(run: &Run) -> bool {
     run.jobs.iter().any(|job| {
-        let halts = matches!(job.life.gate, Gate::Person { halts: true, .. });
+        let halts = matches!(job.scenario.gate, Gate::Person { halts: true, .. });
         halts && job.state == JobState::Blocked
     })
 }

@@ -63,7 +63,7 @@ fn describe(run: &Run, job: &Job) -> Value {
         JobState::Completed(Conclusion::Skipped) => pipeline::completed(KIND, "NOT_RUN"),
         JobState::Completed(conclusion) => pipeline::completed(KIND, pipeline::word(conclusion)),
     };
-    let trigger = match job.life.gate {
+    let trigger = match job.scenario.gate {
         Gate::Person { .. } => "pipeline_step_trigger_manual",
         Gate::Open | Gate::Timer(_) => "pipeline_step_trigger_automatic",
     };

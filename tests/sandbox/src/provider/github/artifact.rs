@@ -100,11 +100,11 @@ fn bytes(artifact: &Artifact) -> Vec<u8> {
 
 /// With their ids; they are there when the run is over.
 fn of(run: &Run) -> impl Iterator<Item = (u64, &Artifact)> {
-    let life = run
-        .life
+    let scenario = run
+        .scenario
         .as_ref()
         .filter(|_| run.state == State::Completed && !run.cancelled);
-    let artifacts = life.map_or([].as_slice(), |life| &life.artifacts);
+    let artifacts = scenario.map_or([].as_slice(), |scenario| &scenario.artifacts);
     (run.id * 100..).zip(artifacts)
 }
 

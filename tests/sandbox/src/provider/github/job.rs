@@ -119,7 +119,7 @@ pub(super) fn pending_deployments(
 }
 
 fn pending_deployment(call: &Call<'_>, run: &Run, job: &Job) -> Option<Value> {
-    let (environment, minutes, reviewers) = match (&job.state, &job.life.gate) {
+    let (environment, minutes, reviewers) = match (&job.state, &job.scenario.gate) {
         (
             JobState::Blocked,
             Gate::Person {
@@ -203,8 +203,8 @@ fn describe(call: &Call<'_>, repository: &GitHubRepository, run: &Run, job: &Job
         JobState::Running => ("in_progress", None),
         JobState::Completed(conclusion) => ("completed", Some(conclusion)),
     };
-    let last = job.life.steps.len().saturating_sub(1);
-    let steps = job.life.steps.iter().enumerate().map(|(index, name)| {
+    let last = job.scenario.steps.len().saturating_sub(1);
+    let steps = job.scenario.steps.iter().enumerate().map(|(index, name)| {
         let conclusion = match conclusion {
             // All but the last one passed.
             Some(Conclusion::Failure) if index < last => Some(Conclusion::Success),

@@ -26,7 +26,7 @@ pub(super) fn list(
     let run = pipeline::find(world, token, project, id)?;
     let jobs = run.jobs.iter().rev();
     let jobs: Vec<Value> = jobs
-        .filter(|job| job.life.downstream.is_none())
+        .filter(|job| job.scenario.downstream.is_none())
         .map(|job| describe_build(call, project, run, job))
         .collect();
     let path = format!("projects/{}/pipelines/{id}/jobs", project.id);
@@ -41,7 +41,7 @@ pub(super) fn get(
     id: &str,
 ) -> Result<Answer, Failure> {
     let (run, job) = find(world, token, project, id)?;
-    let is_build = job.life.downstream.is_none();
+    let is_build = job.scenario.downstream.is_none();
     let body = is_build.then(|| describe_build(call, project, run, job));
     Ok(Answer::json(200, body.ok_or_else(not_found)?))
 }
@@ -60,7 +60,7 @@ pub(super) fn downstream(
     }
     let run = pipeline::find(world, token, project, id)?;
     let started = |job: &Job| {
-        let other = job.life.downstream.as_ref()?;
+        let other = job.scenario.downstream.as_ref()?;
         let mut described = describe(call, project, run, job);
         described["downstream_pipeline"] = match job.started_at {
             None => Value::Null,
@@ -130,7 +130,7 @@ pub(super) fn archive(
 
 fn kept(job: &Job) -> &[(String, Vec<u8>)] {
     match job.state {
-        JobState::Completed(_) => &job.life.files,
+        JobState::Completed(_) => &job.scenario.files,
         JobState::NotYet | JobState::Blocked | JobState::Timed | JobState::Running => &[],
     }
 }
@@ -184,7 +184,7 @@ fn status(job: &Job) -> &'static str {
 /// A job that runs here: what is told of every job, its files, and who runs it.
 fn describe_build(call: &Call<'_>, project: &GitLabProject, run: &Run, job: &Job) -> Value {
     let mut described = describe(call, project, run, job);
-    let log = &job.life.log;
+    let log = &job.scenario.log;
     let mut artifacts = Vec::new();
     if matches!(job.state, JobState::Completed(_)) {
         artifacts.push(json!({
@@ -236,7 +236,7 @@ fn describe(call: &Call<'_>, project: &GitLabProject, run: &Run, job: &Job) -> V
         "ref": run.reference_name(),
         "tag": pipeline::is_of_tag(run),
         "coverage": null,
-        "allow_failure": job.life.may_fail,
+        "allow_failure": job.scenario.may_fail,
         "created_at": timestamp_with_milliseconds(run.created_at),
         "started_at": job.started_at.map(timestamp_with_milliseconds),
         "finished_at": job.completed_at.map(timestamp_with_milliseconds),

@@ -1,5 +1,5 @@
-//! The life that a run will have, as a script: what its jobs do, how long that takes, what it waits for, and what it
-//! makes of a cancel. All times are the world's. Not here: where a run is in its life (see `progress`).
+//! What a run will do: what its jobs do, how long that takes, what it waits for, and how it
+//! reacts to a cancel. All times are the world's. Not here: where a run is in its scenario (see `progress`).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,12 +8,12 @@ use super::Conclusion;
 
 /// Jobs one after another, with what comes before and after them. Empty: over as soon as it has begun.
 #[derive(Clone, Debug, Default)]
-pub struct Life {
+pub struct Scenario {
     pub(crate) queued: Duration,
     /// How many are before it in its concurrency group, and how long each takes.
     pub(crate) turn: (u32, Duration),
-    /// Shared by all that live so.
-    pub(crate) jobs: Vec<Arc<JobLife>>,
+    /// Shared by all runs with this scenario.
+    pub(crate) jobs: Vec<Arc<JobScenario>>,
     /// Whatever its jobs come to.
     pub(crate) conclusion: Option<Conclusion>,
     /// What it says from then on instead of the provider's word for where it is.
@@ -36,7 +36,7 @@ pub(crate) struct Delays {
     pub(crate) concluded: Duration,
 }
 
-/// What a run makes of a cancel.
+/// How a run reacts to a cancel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnCancel {
     /// It is accepted, and takes effect so much later.
@@ -55,9 +55,9 @@ impl Default for OnCancel {
     }
 }
 
-/// The life of a job: on Bitbucket, of a step.
+/// What a job does: on Bitbucket, a step.
 #[derive(Clone, Debug)]
-pub struct JobLife {
+pub struct JobScenario {
     pub(crate) name: String,
     pub(crate) takes: Duration,
     pub(crate) gate: Gate,
@@ -117,28 +117,28 @@ pub enum Digest {
     Untold,
 }
 
-impl Life {
+impl Scenario {
     pub fn new() -> Self {
         Self::default()
     }
 
     /// One job of that length, which passes.
     pub fn passing(takes: Duration) -> Self {
-        Self::new().job(JobLife::new("build", takes))
+        Self::new().job(JobScenario::new("build", takes))
     }
 
     /// One job of that length, which fails.
     pub fn failing(takes: Duration) -> Self {
-        Self::new().job(JobLife::new("build", takes).fails())
+        Self::new().job(JobScenario::new("build", takes).fails())
     }
 
-    /// Goes on for ever, unless it is cancelled.
+    /// Goes on forever, unless it is cancelled.
     pub fn endless() -> Self {
         Self::passing(Duration::from_hours(10_000))
     }
 
     #[must_use]
-    pub fn job(mut self, job: JobLife) -> Self {
+    pub fn job(mut self, job: JobScenario) -> Self {
         self.jobs.push(Arc::new(job));
         self
     }
@@ -211,7 +211,7 @@ impl Life {
     }
 }
 
-impl JobLife {
+impl JobScenario {
     /// One that passes, with a short log.
     pub fn new(name: &str, takes: Duration) -> Self {
         Self {

@@ -1,9 +1,9 @@
-//! Runs that live by scripts: what the three APIs tell of them at each moment, and what people and cancels do.
+//! Runs that follow a scenario: what the three APIs say of them at each moment, and what people and cancels do.
 
 use std::thread;
 use std::time::Duration;
 
-use sandbox::world::{Artifact, Digest, JobLife, Life, Log, OnCancel};
+use sandbox::world::{Artifact, Digest, JobScenario, Log, OnCancel, Scenario};
 use sandbox::{Provider, Sandbox, World, demo};
 use serde_json::{Value, json};
 
@@ -69,12 +69,19 @@ fn at_storage(sandbox: &Sandbox, answer: &Response, range: &str) -> Response {
 
 #[test]
 fn github_tells_a_life_step_by_step() {
-    let life = Life::new()
+    let scenario = Scenario::new()
         .after_others(1, SECOND * 1_000)
-        .job(JobLife::new("build", SECOND * 1_000))
-        .job(JobLife::new("deploy", SECOND).needs_approval("production", &["octocat", "team/ops"]))
-        .job(JobLife::new("notify", SECOND).fails_in("Tell"));
-    let sandbox = start(World::demo().faster(20_000).lives(Provider::GitHub, life));
+        .job(JobScenario::new("build", SECOND * 1_000))
+        .job(
+            JobScenario::new("deploy", SECOND)
+                .needs_approval("production", &["octocat", "team/ops"]),
+        )
+        .job(JobScenario::new("notify", SECOND).fails_in("Tell"));
+    let sandbox = start(
+        World::demo()
+            .faster(20_000)
+            .scenario(Provider::GitHub, scenario),
+    );
     let id = trigger(&sandbox, Provider::GitHub);
     let run = format!("{GITHUB}/runs/{id}");
     assert_eq!(read(&sandbox, &run)["status"], "pending");
@@ -115,7 +122,7 @@ fn github_tells_a_life_step_by_step() {
 
 #[test]
 fn an_unchanged_answer_costs_nothing() {
-    let sandbox = start(World::demo().lives(Provider::GitHub, Life::endless()));
+    let sandbox = start(World::demo().scenario(Provider::GitHub, Scenario::endless()));
     let id = trigger(&sandbox, Provider::GitHub);
     let path = format!("{GITHUB}/runs/{id}");
     let first = get(&sandbox, &path).send();
@@ -131,11 +138,11 @@ fn an_unchanged_answer_costs_nothing() {
 
 #[test]
 fn logs_are_kept_elsewhere_and_come_in_parts() {
-    let job = |log: Log| JobLife::new("build", Duration::ZERO).log(log);
-    let life = Life::new().job(job(Log::text("first\nlast\n").after(6_400)));
+    let job = |log: Log| JobScenario::new("build", Duration::ZERO).log(log);
+    let scenario = Scenario::new().job(job(Log::text("first\nlast\n").after(6_400)));
     let world = World::demo()
-        .lives(Provider::GitHub, life.clone())
-        .lives(Provider::Bitbucket, life);
+        .scenario(Provider::GitHub, scenario.clone())
+        .scenario(Provider::Bitbucket, scenario);
     let sandbox = start(world);
     let id = trigger(&sandbox, Provider::GitHub);
     let answer = get(&sandbox, &format!("{GITHUB}/jobs/{}/logs", id * 1_000 + 1)).send();
@@ -172,11 +179,11 @@ fn logs_are_kept_elsewhere_and_come_in_parts() {
 #[test]
 fn artifacts_are_zips_with_a_digest() {
     let artifact = |name: &str| Artifact::new(name).file("result.json", "{}");
-    let life = Life::new()
+    let scenario = Scenario::new()
         .artifact(artifact("right"))
         .artifact(artifact("wrong").digest(Digest::Wrong))
         .artifact(artifact("gone").expired());
-    let sandbox = start(World::demo().lives(Provider::GitHub, life));
+    let sandbox = start(World::demo().scenario(Provider::GitHub, scenario));
     let id = trigger(&sandbox, Provider::GitHub);
     let list = read(&sandbox, &format!("{GITHUB}/runs/{id}/artifacts"));
     let list = list["artifacts"].as_array().unwrap();
@@ -197,15 +204,15 @@ fn artifacts_are_zips_with_a_digest() {
 
 #[test]
 fn gitlab_tells_jobs_and_what_they_left() {
-    let life = Life::new()
+    let scenario = Scenario::new()
         .job(
-            JobLife::new("build", Duration::ZERO)
+            JobScenario::new("build", Duration::ZERO)
                 .file("out/a.json", "1")
                 .log(Log::text("abcdef")),
         )
-        .job(JobLife::new("child", Duration::ZERO).starts("octo-group/tools/locked"))
-        .job(JobLife::new("deploy", Duration::ZERO).manual());
-    let sandbox = start(World::demo().lives(Provider::GitLab, life));
+        .job(JobScenario::new("child", Duration::ZERO).starts("octo-group/tools/locked"))
+        .job(JobScenario::new("deploy", Duration::ZERO).manual());
+    let sandbox = start(World::demo().scenario(Provider::GitLab, scenario));
     let id = trigger(&sandbox, Provider::GitLab);
     let pipeline = format!("{GITLAB}/pipelines/{id}");
     assert_eq!(read(&sandbox, &pipeline)["status"], "manual");
@@ -234,13 +241,13 @@ fn gitlab_tells_jobs_and_what_they_left() {
 
 #[test]
 fn bitbucket_tells_steps_and_pauses() {
-    let step = |name: &str| JobLife::new(name, Duration::ZERO);
-    for (life, stage) in [
+    let step = |name: &str| JobScenario::new(name, Duration::ZERO);
+    for (scenario, stage) in [
         (step("ship").manual(), "PAUSED"),
         (step("ship").halts(), "HALTED"),
     ] {
-        let life = Life::new().job(step("build")).job(life);
-        let sandbox = start(World::demo().lives(Provider::Bitbucket, life));
+        let scenario = Scenario::new().job(step("build")).job(scenario);
+        let sandbox = start(World::demo().scenario(Provider::Bitbucket, scenario));
         trigger(&sandbox, Provider::Bitbucket);
         let pipeline = read(&sandbox, &format!("{BITBUCKET}/1"));
         assert_eq!(pipeline["state"]["stage"]["name"], stage);
@@ -295,8 +302,8 @@ fn a_cancel_does_what_the_script_says() {
                 (409, false, 1),
             ),
         ] {
-            let life = Life::endless().on_cancel(on_cancel);
-            let sandbox = start(World::demo().lives(provider, life));
+            let scenario = Scenario::endless().on_cancel(on_cancel);
+            let sandbox = start(World::demo().scenario(provider, scenario));
             let id = trigger(&sandbox, provider);
             assert_eq!(
                 cancel(&sandbox, provider, id),
