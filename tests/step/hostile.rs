@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use sandbox::world::Scenario;
-use sandbox::{Answer, Fault, Moment, Noise, Occasion, Provider, Route};
+use sandbox::{Answer, Fault, MalformedResponse, Moment, Occasion, Provider, Route};
 use serde_json::{Value, json};
 
 use crate::calls::{
@@ -51,17 +51,17 @@ fn quick() -> Vec<Hostility> {
     vec![
         Hostility {
             name: "garbage",
-            fault: |_, moment| Fault::Noise(moment, Noise::garbage()),
+            fault: |_, moment| Fault::Malformed(moment, MalformedResponse::garbage()),
             said: "broke before an answer came: invalid HTTP",
         },
         Hostility {
             name: "endless headers",
-            fault: |_, moment| Fault::Noise(moment, Noise::endless_headers()),
+            fault: |_, moment| Fault::Malformed(moment, MalformedResponse::endless_headers()),
             said: "broke before an answer came: ",
         },
         Hostility {
             name: "an endless header line",
-            fault: |_, moment| Fault::Noise(moment, Noise::endless_header_line()),
+            fault: |_, moment| Fault::Malformed(moment, MalformedResponse::endless_header_line()),
             said: "broke before an answer came: message head is too large",
         },
         Hostility {
@@ -86,7 +86,7 @@ fn slow() -> Vec<Hostility> {
     vec![
         Hostility {
             name: "slow headers",
-            fault: |_, moment| Fault::Noise(moment, Noise::slow_headers(SECOND)),
+            fault: |_, moment| Fault::Malformed(moment, MalformedResponse::slow_headers(SECOND)),
             said: "did not answer within 60 s",
         },
         Hostility {

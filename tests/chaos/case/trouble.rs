@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sandbox::{Answer, Fault, HangUp, Moment, Noise, Provider, Route};
+use sandbox::{Answer, Fault, HangUp, MalformedResponse, Moment, Provider, Route};
 
 use super::{Dice, Target, Weather};
 
@@ -152,8 +152,10 @@ impl Trouble {
                 (Provider::Bitbucket, _) => Fault::bitbucket_limit(seconds),
             },
             Self::Truncated => Fault::Truncate,
-            Self::Garbage(moment) => Fault::Noise(moment, Noise::garbage()),
-            Self::EndlessHeaders(moment) => Fault::Noise(moment, Noise::endless_headers()),
+            Self::Garbage(moment) => Fault::Malformed(moment, MalformedResponse::garbage()),
+            Self::EndlessHeaders(moment) => {
+                Fault::Malformed(moment, MalformedResponse::endless_headers())
+            }
             Self::Huge(moment) => Fault::Huge {
                 moment,
                 status,
@@ -164,9 +166,10 @@ impl Trouble {
                 Fault::Answer(moment, Answer::body(status, "application/json", nested))
             }
             Self::SlowBody(pause) => Fault::Slow(pause),
-            Self::SlowHeader(moment) => {
-                Fault::Noise(moment, Noise::slow_headers(Duration::from_secs(1)))
-            }
+            Self::SlowHeader(moment) => Fault::Malformed(
+                moment,
+                MalformedResponse::slow_headers(Duration::from_secs(1)),
+            ),
             Self::Late(moment, by) => Fault::Delay(moment, by),
             // The same path, so that it is the like of a request that is sent again.
             Self::HangUp(how) => Fault::HangUp(how),

@@ -44,7 +44,7 @@ fn was_turned_away(request: &RecordedRequest, view: &View<'_>) -> bool {
         | Answered::NotYet
         | Answered::Reset
         | Answered::Closed
-        | Answered::Noise => false,
+        | Answered::Malformed => false,
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::answer::Answer;
-use crate::noise::Noise;
+use crate::malformed_response::MalformedResponse;
 use crate::record::starts_something;
 use crate::request::Request;
 use crate::world::Provider;
@@ -148,7 +148,7 @@ pub enum Fault {
     /// Acts, and answers with the provider's own headers and its body byte by byte, with such a pause before each.
     Slow(Duration),
     /// This instead of any answer.
-    Noise(Moment, Noise),
+    Malformed(Moment, MalformedResponse),
     /// Acts and answers, then ends the connection without a `Connection: close` in the answer.
     HangUp(HangUp),
 }
@@ -305,7 +305,7 @@ impl Plan {
             | Fault::Edit(_)
             | Fault::Huge { .. }
             | Fault::Slow(_)
-            | Fault::Noise(..)
+            | Fault::Malformed(..)
             | Fault::HangUp(_) => {
                 self.fault.get_or_insert_with(|| fault.clone());
             }
@@ -327,7 +327,7 @@ impl Plan {
                 | Fault::Close(moment)
                 | Fault::Answer(moment, _)
                 | Fault::Huge { moment, .. }
-                | Fault::Noise(moment, _),
+                | Fault::Malformed(moment, _),
             ) => moment == Moment::AfterActing,
         }
     }

@@ -47,7 +47,7 @@
 //!
 //! ```
 //! use std::time::Duration;
-//! use sandbox::{Fault, HangUp, Moment, Noise, Occasion, Provider, Route};
+//! use sandbox::{Fault, HangUp, Moment, MalformedResponse, Occasion, Provider, Route};
 //! # use sandbox::{Answer, Sandbox, World};
 //! # let sandbox = Sandbox::start(World::demo())?;
 //!
@@ -60,7 +60,7 @@
 //! sandbox.fault(gitlab, Occasion::Every, Fault::Delay(Moment::BeforeActing, Duration::from_secs(3)));
 //! sandbox.fault(Route::any(), Occasion::Nth(5), Fault::github_secondary_limit(Some(2)));
 //! // No HTTP at all, or none that ever ends:
-//! let endless = Fault::Noise(Moment::AfterActing, Noise::endless_headers());
+//! let endless = Fault::Malformed(Moment::AfterActing, MalformedResponse::endless_headers());
 //! sandbox.fault(Route::any(), Occasion::Nth(6), endless);
 //! // A connection that is to be kept ends all the same:
 //! let hang_up = Fault::HangUp(HangUp::ResetAtNextRequest);
@@ -100,9 +100,10 @@ mod answer;
 mod builder;
 mod certificate;
 mod clock;
+mod endpoint;
 mod fault;
 mod form;
-mod noise;
+mod malformed_response;
 mod port;
 mod provider;
 mod proxy;
@@ -110,7 +111,6 @@ mod record;
 mod request;
 mod sandbox;
 mod server;
-mod site;
 mod tls_front;
 mod wire;
 pub mod world;
@@ -119,7 +119,7 @@ pub use answer::Answer;
 pub use builder::Builder;
 pub use certificate::Certificate;
 pub use fault::{Fault, HangUp, Moment, Occasion, Route};
-pub use noise::Noise;
+pub use malformed_response::MalformedResponse;
 pub use port::ReservedPort;
 pub use proxy::{Proxied, Proxy, ProxyManners};
 pub use record::{Answered, RecordedRequest};

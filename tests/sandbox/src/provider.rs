@@ -11,23 +11,23 @@ use base64::prelude::BASE64_STANDARD;
 use serde_json::json;
 
 use crate::answer::Answer;
+use crate::endpoint;
 use crate::request::Request;
-use crate::site;
 use crate::world::{Provider, World};
 
 /// Told by host and path. The storages that logs and artifacts are kept in are none of theirs.
 pub(crate) fn of(request: &Request) -> Option<Provider> {
-    site::of(request, "").map(|site| site.provider)
+    endpoint::of(request, "").map(|endpoint| endpoint.provider)
 }
 
 pub(crate) fn answer(world: &mut World, request: &Request) -> Answer {
-    let Some(site) = site::of(request, &site::origin(world, request)) else {
+    let Some(endpoint) = endpoint::of(request, &endpoint::origin(world, request)) else {
         return storage::answer(world, request);
     };
-    match site.provider {
-        Provider::GitHub => github::answer(world, request, site),
-        Provider::GitLab => gitlab::answer(world, request, site),
-        Provider::Bitbucket => bitbucket::answer(world, request, site),
+    match endpoint.provider {
+        Provider::GitHub => github::answer(world, request, endpoint),
+        Provider::GitLab => gitlab::answer(world, request, endpoint),
+        Provider::Bitbucket => bitbucket::answer(world, request, endpoint),
     }
 }
 

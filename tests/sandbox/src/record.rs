@@ -81,7 +81,7 @@ pub enum Answered {
     /// The connection was closed by a fault, without an answer.
     Closed,
     /// What came was no answer.
-    Noise,
+    Malformed,
 }
 
 /// GitHub's dispatches, GitLab's and Bitbucket's pipelines.

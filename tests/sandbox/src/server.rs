@@ -23,7 +23,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::answer::{Answer, Payload, TornOff};
 use crate::clock::http_date;
 use crate::fault::{Fault, Faults, HangUp, Plan};
-use crate::noise::Noise;
+use crate::malformed_response::MalformedResponse;
 use crate::provider;
 use crate::record::{Answered, RecordedRequest};
 use crate::request::{Headers, Request};
@@ -102,8 +102,8 @@ async fn converse(
         )
         .await;
     let mut stream = connection.into_parts().io.into_inner();
-    if let Some(noise) = doom.last_noise() {
-        noise.make(stream).await;
+    if let Some(malformed) = doom.malformed_response() {
+        malformed.send(stream).await;
     } else if served.is_ok() && doom.hangs_up() != Some(HangUp::Reset) {
         let _ = stream.shutdown().await;
     }
@@ -151,8 +151,8 @@ async fn serve(
             doom.reset();
             Err(TornOff)
         }
-        Ending::Noise(noise) => {
-            doom.noise(noise);
+        Ending::Malformed(malformed) => {
+            doom.malformed(malformed);
             Err(TornOff)
         }
         Ending::Close => Err(TornOff),
@@ -183,7 +183,7 @@ enum Ending {
     HangUp(Answer, HangUp),
     Reset,
     Close,
-    Noise(Noise),
+    Malformed(MalformedResponse),
 }
 
 impl Ending {
@@ -201,7 +201,7 @@ impl Ending {
             Self::Torn(answer) => Self::Torn(dated(answer)),
             Self::Slow(answer, pause) => Self::Slow(dated(answer), pause),
             Self::HangUp(answer, how) => Self::HangUp(dated(answer), how),
-            Self::Reset | Self::Close | Self::Noise(_) => self,
+            Self::Reset | Self::Close | Self::Malformed(_) => self,
         }
     }
 
@@ -213,7 +213,7 @@ impl Ending {
             | Self::HangUp(answer, _) => Answered::Status(answer.status),
             Self::Reset => Answered::Reset,
             Self::Close => Answered::Closed,
-            Self::Noise(_) => Answered::Noise,
+            Self::Malformed(_) => Answered::Malformed,
         }
     }
 }
@@ -274,7 +274,7 @@ fn strike(plan: Plan, own: Option<Answer>) -> Ending {
         Some(Fault::Edit(edit)) => Ending::Answer(own.edited(edit)),
         Some(Fault::Slow(pause)) => Ending::Slow(own, pause),
         Some(Fault::HangUp(how)) => Ending::HangUp(own, how),
-        Some(Fault::Noise(_, noise)) => Ending::Noise(noise),
+        Some(Fault::Malformed(_, malformed)) => Ending::Malformed(malformed),
         Some(Fault::Huge { status, length, .. }) => Ending::Answer(Answer {
             padding: length,
             ..Answer::body(status, "application/json", "")

@@ -1,4 +1,4 @@
-//! A TCP stream that can be made to end badly: the client sees noise instead of an answer, or a reset instead of an
+//! A TCP stream that can be made to end badly: the client sees malformed instead of an answer, or a reset instead of an
 //! end. Not here: who decides so (see `fault`).
 
 use std::io;
@@ -11,7 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 use crate::fault::HangUp;
-use crate::noise::Noise;
+use crate::malformed_response::MalformedResponse;
 use crate::server::lock;
 
 /// Shared by a connection's stream and whoever answers on it.
@@ -21,7 +21,7 @@ pub(crate) struct Doom(Arc<Fate>);
 #[derive(Default)]
 struct Fate {
     resets: AtomicBool,
-    noise: Mutex<Option<Noise>>,
+    malformed: Mutex<Option<MalformedResponse>>,
     hang_up: Mutex<Option<HangUp>>,
 }
 
@@ -30,8 +30,8 @@ impl Doom {
         self.0.resets.store(true, Ordering::Relaxed);
     }
 
-    pub(crate) fn noise(&self, noise: Noise) {
-        *lock(&self.0.noise) = Some(noise);
+    pub(crate) fn malformed(&self, malformed: MalformedResponse) {
+        *lock(&self.0.malformed) = Some(malformed);
     }
 
     /// After the answer that is about to be written.
@@ -44,8 +44,8 @@ impl Doom {
     }
 
     /// What is still to be heard on the connection when it has been given up.
-    pub(crate) fn last_noise(&self) -> Option<Noise> {
-        lock(&self.0.noise).take()
+    pub(crate) fn malformed_response(&self) -> Option<MalformedResponse> {
+        lock(&self.0.malformed).take()
     }
 }
 

@@ -10,8 +10,8 @@ mod target;
 use serde_json::json;
 
 use crate::answer::Answer;
+use crate::endpoint::Endpoint;
 use crate::request::Request;
-use crate::site::Site;
 use crate::world::{BitbucketRepository, BitbucketToken, RefKind, World};
 use error::Failure;
 
@@ -25,7 +25,7 @@ struct Call<'request> {
     base: String,
 }
 
-pub(super) fn answer(world: &mut World, request: &Request, site: Site) -> Answer {
+pub(super) fn answer(world: &mut World, request: &Request, endpoint: Endpoint) -> Answer {
     let token = match access::authenticate(world, request) {
         Ok(token) => token,
         Err(failure) => return failure.answer(),
@@ -33,11 +33,11 @@ pub(super) fn answer(world: &mut World, request: &Request, site: Site) -> Answer
     let call = Call {
         request,
         token,
-        origin: site.pages,
-        base: site.api,
+        origin: endpoint.pages,
+        base: endpoint.api,
     };
     let scopes = call.token.scopes.join(", ");
-    let answer = route(world, &call, &site.call).unwrap_or_else(Failure::answer);
+    let answer = route(world, &call, &endpoint.call).unwrap_or_else(Failure::answer);
     answer
         .header("X-OAuth-Scopes", scopes)
         .header("X-Request-Id", "0000000000sandbox000000000000000")

@@ -19,8 +19,8 @@ use serde_json::json;
 
 use crate::answer::Answer;
 use crate::clock;
+use crate::endpoint::Endpoint;
 use crate::request::Request;
-use crate::site::Site;
 use crate::world::{GitHubRepository, GitHubTokenKind, World};
 use access::Caller;
 pub(super) use artifact::stored;
@@ -42,7 +42,7 @@ const LIMIT: u64 = 5_000;
 const ANONYMOUS_BROWSER: &str = "Request forbidden by administrative rules. Please make sure your request has a \
     User-Agent header (https://docs.github.com/en/rest/overview/resources-in-the-rest-api#user-agent-required).\n";
 
-pub(super) fn answer(world: &mut World, request: &Request, site: Site) -> Answer {
+pub(super) fn answer(world: &mut World, request: &Request, endpoint: Endpoint) -> Answer {
     if request.headers.get("user-agent").is_none_or(str::is_empty) {
         return Answer::body(403, "text/plain", ANONYMOUS_BROWSER);
     }
@@ -52,10 +52,10 @@ pub(super) fn answer(world: &mut World, request: &Request, site: Site) -> Answer
             let call = Call {
                 request,
                 caller,
-                origin: site.pages,
-                base: site.api,
+                origin: endpoint.pages,
+                base: endpoint.api,
             };
-            (route(world, &call, &site.call), Some(call.caller))
+            (route(world, &call, &endpoint.call), Some(call.caller))
         }
     };
     let answer = etag::unless_known(answer, request);

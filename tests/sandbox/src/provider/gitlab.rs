@@ -11,9 +11,9 @@ mod user;
 use serde_json::{Value, json};
 
 use crate::answer::Answer;
+use crate::endpoint::Endpoint;
 use crate::form;
 use crate::request::Request;
-use crate::site::Site;
 use crate::world::{GitLabProject, GitLabToken, Visibility, World};
 use error::Failure;
 
@@ -26,12 +26,12 @@ struct Call<'request> {
     base: String,
 }
 
-pub(super) fn answer(world: &mut World, request: &Request, site: Site) -> Answer {
-    let segments: Vec<&str> = site.call.iter().map(String::as_str).collect();
+pub(super) fn answer(world: &mut World, request: &Request, endpoint: Endpoint) -> Answer {
+    let segments: Vec<&str> = endpoint.call.iter().map(String::as_str).collect();
     let context = Call {
         request,
-        origin: site.pages,
-        base: site.api,
+        origin: endpoint.pages,
+        base: endpoint.api,
     };
     let answer = match segments.as_slice() {
         ["user"] => access::user(world, &context),

@@ -6,7 +6,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use sandbox::{
-    Answer, Answered, Fault, HangUp, Moment, Noise, Occasion, Provider, Route, Sandbox, World, demo,
+    Answer, Answered, Fault, HangUp, MalformedResponse, Moment, Occasion, Provider, Route, Sandbox,
+    World, demo,
 };
 use serde_json::json;
 
@@ -230,33 +231,33 @@ fn heard(sandbox: &Sandbox, most: usize) -> Vec<u8> {
 }
 
 #[test]
-fn noise_comes_instead_of_an_answer() {
+fn malformed_responses() {
     let millisecond = Duration::from_millis(1);
-    for (noise, start, least) in [
-        (Noise::garbage(), "220 mail", 40),
+    for (malformed, start, least) in [
+        (MalformedResponse::garbage(), "220 mail", 40),
         (
-            Noise::endless_headers(),
+            MalformedResponse::endless_headers(),
             "HTTP/1.1 200 OK\r\nX-M",
             1_000_000,
         ),
         (
-            Noise::endless_header_line(),
+            MalformedResponse::endless_header_line(),
             "HTTP/1.1 200 OK\r\nX-L",
             1_000_000,
         ),
         (
-            Noise::slow_headers(millisecond),
+            MalformedResponse::slow_headers(millisecond),
             "HTTP/1.1 200 OK\r\nX-S",
             200,
         ),
     ] {
         for (moment, runs) in [(Moment::BeforeActing, 0), (Moment::AfterActing, 1)] {
-            let sandbox = with_fault(Fault::Noise(moment, noise.clone()));
+            let sandbox = with_fault(Fault::Malformed(moment, malformed.clone()));
             let heard = heard(&sandbox, least);
             assert!(heard.starts_with(start.as_bytes()));
             assert!(heard.len() >= least, "{start}: {}", heard.len());
             assert_eq!(sandbox.runs().len(), runs);
-            assert_eq!(sandbox.requests()[0].answered, Answered::Noise);
+            assert_eq!(sandbox.requests()[0].answered, Answered::Malformed);
         }
     }
 }

@@ -8,7 +8,7 @@ use tokio::time::sleep;
 
 /// Bytes, then others over and over.
 #[derive(Clone, Debug)]
-pub struct Noise {
+pub struct MalformedResponse {
     first: Vec<u8>,
     /// Without any, the connection ends after the first ones.
     again: Vec<u8>,
@@ -16,7 +16,7 @@ pub struct Noise {
     pause: Duration,
 }
 
-impl Noise {
+impl MalformedResponse {
     /// A few lines that are no HTTP, and then the end.
     pub fn garbage() -> Self {
         Self {
@@ -56,7 +56,7 @@ impl Noise {
     }
 
     /// Until the client has had enough.
-    pub(crate) async fn make(self, mut stream: impl AsyncWrite + Unpin) {
+    pub(crate) async fn send(self, mut stream: impl AsyncWrite + Unpin) {
         let _ = stream.write_all(&self.first).await;
         let _ = stream.flush().await;
         while !self.again.is_empty() {

@@ -6,7 +6,7 @@ use crate::world::{Provider, World};
 
 /// An API, as a request reaches it.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Site {
+pub(crate) struct Endpoint {
     pub(crate) provider: Provider,
     /// The decoded segments of the path below the API's own.
     pub(crate) call: Vec<String>,
@@ -18,7 +18,7 @@ pub(crate) struct Site {
 
 /// `None` where nobody's API is. The hosts that the providers run themselves have it at their own places alone; all
 /// others have all three, GitHub and GitLab also under a path.
-pub(crate) fn of(request: &Request, origin: &str) -> Option<Site> {
+pub(crate) fn of(request: &Request, origin: &str) -> Option<Endpoint> {
     let name = request.host_name();
     let host = name.as_str();
     let segments = request.segments();
@@ -48,7 +48,7 @@ pub(crate) fn of(request: &Request, origin: &str) -> Option<Site> {
             }
         }
     };
-    skip(prefix).then(|| Site {
+    skip(prefix).then(|| Endpoint {
         provider,
         call: path.map(str::to_owned).collect(),
         pages: format!("{}{pages}", origin.replacen("://api.", "://", 1)),
@@ -68,7 +68,7 @@ mod tests {
     use crate::request::Headers;
     use hyper::body::Bytes;
 
-    fn site(host: &str, path: &str) -> Option<(Provider, String, String, String)> {
+    fn endpoint(host: &str, path: &str) -> Option<(Provider, String, String, String)> {
         let request = Request {
             method: "GET".to_owned(),
             raw_path: path.to_owned(),
@@ -77,8 +77,13 @@ mod tests {
             body: Bytes::new(),
             tls: true,
         };
-        let site = of(&request, &request.origin())?;
-        Some((site.provider, site.call.join(" "), site.pages, site.api))
+        let endpoint = of(&request, &request.origin())?;
+        Some((
+            endpoint.provider,
+            endpoint.call.join(" "),
+            endpoint.pages,
+            endpoint.api,
+        ))
     }
 
     #[test]
@@ -133,7 +138,7 @@ mod tests {
                 "https://[::1]:8443/gitlab/api/v4",
             ),
         ] {
-            let found = site(host, path);
+            let found = endpoint(host, path);
             let expected = [call, pages, api].map(str::to_owned);
             let [call, pages, api] = expected;
             assert_eq!(found, Some((provider, call, pages, api)), "{host}{path}");
@@ -146,7 +151,7 @@ mod tests {
             ("api.bitbucket.org", "/user"),
             ("git.test", "/user"),
         ] {
-            assert_eq!(site(host, path), None, "{host}{path}");
+            assert_eq!(endpoint(host, path), None, "{host}{path}");
         }
     }
 }
