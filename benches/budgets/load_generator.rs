@@ -111,6 +111,6 @@ async fn deliver(client: &Client, request: Request) -> Result<()> {
         .await?
         .error_for_status()?;
     // A connection can be used again only when its answer has been read.
-    response.bytes().await.context("the answer breaks off")?;
+    response.bytes().await.context("the response breaks off")?;
     Ok(())
 }

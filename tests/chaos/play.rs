@@ -163,7 +163,7 @@ impl Seen {
         let tell = |request: &RecordedRequest| {
             let at = request.arrived_at.duration_since(began?).ok()?;
             let (method, path) = (&request.method, &request.path);
-            Some(format!("{at:.2?} {method} {path} {:?}\n", request.answered))
+            Some(format!("{at:.2?} {method} {path} {:?}\n", request.response))
         };
         self.requests.iter().filter_map(tell).collect()
     }

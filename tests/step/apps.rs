@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use sandbox::world::{Access, JobScenario, Permissions, Scenario};
 use sandbox::{
-    Answer, Answered, Fault, Moment, Occasion, Provider, RecordedRequest, Route, Sandbox, World,
-    demo,
+    Fault, Moment, Occasion, Provider, RecordedRequest, RecordedResponse, Response, Route, Sandbox,
+    World, demo,
 };
 use serde_json::json;
 
@@ -77,7 +77,7 @@ fn a_token_is_revoked_when_the_step_is_over() {
         assert_eq!(minted(&sandbox), 1, "{done}");
         assert_eq!(left_behind(&sandbox), 0, "{done}");
         let [revocation] = requests(&sandbox, "DELETE", REVOCATION).try_into().unwrap();
-        assert_eq!(revocation.answered, Answered::Status(204));
+        assert_eq!(revocation.response, RecordedResponse::Status(204));
         assert!(
             sandbox
                 .requests()
@@ -128,7 +128,7 @@ fn a_token_that_was_replaced_is_revoked_soon() {
     let [first, .., last] = &revocations[..] else {
         panic!("it was never renewed: {done}");
     };
-    assert_eq!(first.answered, Answered::Status(204));
+    assert_eq!(first.response, RecordedResponse::Status(204));
     assert!(
         last.order > first.order + 1,
         "the run was polled in between"
@@ -205,17 +205,17 @@ fn a_second_signal_waits_for_no_revocation() {
 /// The run outlives the time in which no new token is to be had; the token outlives it too.
 #[test]
 fn a_renewal_that_fails_loses_nothing_while_the_token_is_good() {
-    let answer = |status, message: &str| {
-        Fault::Answer(
+    let response = |status, message: &str| {
+        Fault::Response(
             Moment::BeforeActing,
-            Answer::json(status, json!({ "message": message })),
+            Response::json(status, json!({ "message": message })),
         )
     };
     let faults = vec![
-        answer(401, "A JSON web token could not be decoded"),
-        answer(403, "This installation has been suspended"),
-        answer(404, "Not Found"),
-        answer(
+        response(401, "A JSON web token could not be decoded"),
+        response(403, "This installation has been suspended"),
+        response(404, "Not Found"),
+        response(
             422,
             "The permissions requested are not granted to this installation.",
         ),
@@ -353,10 +353,10 @@ fn an_app_signs_by_the_servers_clock() {
         let done = step(&sandbox).run().passes();
         // The first answer tells the time.
         let asked = requests(&sandbox, "GET", "/installation");
-        let answered: Vec<_> = asked.iter().map(|request| request.answered).collect();
+        let statuses: Vec<_> = asked.iter().map(|request| request.response).collect();
         assert_eq!(
-            answered,
-            [Answered::Status(401), Answered::Status(200)],
+            statuses,
+            [RecordedResponse::Status(401), RecordedResponse::Status(200)],
             "{done}"
         );
         assert_eq!(
@@ -382,11 +382,11 @@ fn a_clock_that_is_far_off_is_not_signed_by() {
 #[test]
 fn a_key_that_is_refused_is_not_signed_with_again() {
     let sandbox = sandbox();
-    let refusal = Answer::json(
+    let refusal = Response::json(
         401,
         json!({"message": "A JSON web token could not be decoded"}),
     );
-    let refusal = Fault::Answer(Moment::BeforeActing, refusal);
+    let refusal = Fault::Response(Moment::BeforeActing, refusal);
     sandbox.fault(Route::any(), Occasion::Every, refusal);
     step(&sandbox)
         .run()

@@ -3,14 +3,14 @@
 use std::time::{Duration, Instant};
 
 use sandbox::world::{Scenario, State};
-use sandbox::{Answer, Fault, Moment, Occasion, Provider, Route, Sandbox};
+use sandbox::{Fault, Moment, Occasion, Provider, Response, Route, Sandbox};
 
 use crate::calls::{PROVIDERS, SECOND, at_once, call, dispatch, looks, until, with_scenario};
 use crate::harness::Done;
 
-fn html() -> Answer {
+fn html() -> Response {
     let page = "<html>login ::set-output name=outcome::x ##[add-mask]y</html>";
-    Answer::body(200, "text/html", page)
+    Response::body(200, "text/html", page)
 }
 
 /// Each of them passes.
@@ -22,13 +22,13 @@ fn troubles() -> Vec<(&'static str, Fault)> {
         ("reset", Fault::Reset(Moment::BeforeActing)),
         ("closed", Fault::Close(Moment::AfterActing)),
         ("hanging", hanging),
-        ("HTML", Fault::Answer(Moment::BeforeActing, html())),
+        ("HTML", Fault::Response(Moment::BeforeActing, html())),
         ("truncated", Fault::Truncate),
         (
             "other JSON",
-            Fault::Answer(
+            Fault::Response(
                 Moment::BeforeActing,
-                Answer::json(200, serde_json::json!([1])),
+                Response::json(200, serde_json::json!([1])),
             ),
         ),
         ("404", Fault::status(Moment::BeforeActing, 404)),
@@ -104,7 +104,7 @@ fn rate_limits_are_slept_out_while_waiting() {
         (Provider::Bitbucket, Fault::bitbucket_limit(None)),
     ];
     at_once(cases, |(provider, fault)| {
-        let is_unsaid = matches!(&fault, Fault::Answer(_, answer) if answer.headers.iter().all(|(name, _)| {
+        let is_unsaid = matches!(&fault, Fault::Response(_, response) if response.headers.iter().all(|(name, _)| {
             !["Retry-After", "X-RateLimit-Reset"].contains(&name.as_str())
         }));
         let sandbox = with_scenario(provider, Scenario::passing(SECOND));
@@ -185,7 +185,7 @@ fn a_run_that_is_deleted_is_lost() {
         let refused = sandbox.requests();
         let refused = refused
             .iter()
-            .filter(|request| request.answered == sandbox::Answered::Status(404));
+            .filter(|request| request.response == sandbox::RecordedResponse::Status(404));
         assert!(refused.count() >= 5, "five in a row");
         assert!(cancels(&sandbox) > 0, "{done}");
     });
@@ -201,12 +201,12 @@ fn cancels(sandbox: &Sandbox) -> usize {
 /// Providers refuse what exists for seconds, and proxies show their own pages.
 #[test]
 fn refusals_that_pass_lose_no_run() {
-    let page = Answer::body(403, "text/html", "<html>blocked</html>");
+    let page = Response::body(403, "text/html", "<html>blocked</html>");
     let faults = [
         ("404", Fault::status(Moment::BeforeActing, 404)),
         ("401", Fault::status(Moment::BeforeActing, 401)),
         ("410", Fault::status(Moment::BeforeActing, 410)),
-        ("a page", Fault::Answer(Moment::BeforeActing, page)),
+        ("a page", Fault::Response(Moment::BeforeActing, page)),
         ("302", Fault::redirect(302, "http://localhost:1/elsewhere")),
     ];
     let cases = PROVIDERS.map(|provider| faults.clone().map(|fault| (provider, fault)));

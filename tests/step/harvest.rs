@@ -430,7 +430,7 @@ fn a_download_that_breaks_off_is_made_again() {
 #[test]
 fn what_appears_late_is_read_all_the_same() {
     const TEXT: &str = "{\"a\": 1}";
-    let unlisted = Fault::Edit(|answer| answer["artifacts"] = serde_json::json!([]));
+    let unlisted = Fault::Edit(|response| response["artifacts"] = serde_json::json!([]));
     let missing = || Fault::status(Moment::BeforeActing, 404);
     let github = |route: &'static str, fault: Fault| {
         let sandbox = with_result(Artifact::new("result").file("result.json", TEXT));

@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use sandbox::world::Scenario;
-use sandbox::{Answer, Fault, MalformedResponse, Moment, Occasion, Provider, Route};
+use sandbox::{Fault, MalformedResponse, Moment, Occasion, Provider, Response, Route};
 use serde_json::{Value, json};
 
 use crate::calls::{
@@ -41,9 +41,9 @@ fn accepted(provider: Provider) -> u16 {
     }
 }
 
-fn deep(status: u16) -> Answer {
+fn deep(status: u16) -> Response {
     let nested = ["[".repeat(DEPTH), "]".repeat(DEPTH)].concat();
-    Answer::body(status, "application/json", nested)
+    Response::body(status, "application/json", nested)
 }
 
 /// Each of them comes to an end at once.
@@ -75,7 +75,7 @@ fn quick() -> Vec<Hostility> {
         },
         Hostility {
             name: "deep JSON",
-            fault: |provider, moment| Fault::Answer(moment, deep(accepted(provider))),
+            fault: |provider, moment| Fault::Response(moment, deep(accepted(provider))),
             said: "the answer was not what was expected",
         },
     ]
@@ -218,17 +218,17 @@ fn a_stop_outlives_a_slow_server() {
 #[test]
 fn a_refusal_may_be_deep_or_huge() {
     let answers: [fn() -> Fault; 2] = [
-        || Fault::Answer(Moment::BeforeActing, deep(422)),
+        || Fault::Response(Moment::BeforeActing, deep(422)),
         || Fault::Huge {
             moment: Moment::BeforeActing,
             status: 422,
             length: TEN_GIGABYTES,
         },
     ];
-    let cases = PROVIDERS.map(|provider| answers.map(|answer| (provider, answer)));
-    at_once(cases.as_flattened().to_vec(), |(provider, answer)| {
+    let cases = PROVIDERS.map(|provider| answers.map(|response| (provider, response)));
+    at_once(cases.as_flattened().to_vec(), |(provider, response)| {
         let sandbox = with_scenario(provider, Scenario::passing(SECOND));
-        sandbox.fault(Route::triggers(), Occasion::Every, answer());
+        sandbox.fault(Route::triggers(), Occasion::Every, response());
         let done = bounded(&trigger(provider, &sandbox), SLACK, "422");
         let done = done.fails(&["422"]);
         done.outcome("rejected");
@@ -303,8 +303,8 @@ fn a_refusal_full_of_small_things_takes_no_memory() {
     at_once(PROVIDERS.to_vec(), |provider| {
         let sandbox = with_scenario(provider, Scenario::passing(SECOND));
         let entries = [r#"{"message":["#, &r#"{"":0},"#.repeat(590_000), "0]}"].concat();
-        let answer = Answer::body(422, "application/json", entries);
-        let fault = Fault::Answer(Moment::BeforeActing, answer);
+        let response = Response::body(422, "application/json", entries);
+        let fault = Fault::Response(Moment::BeforeActing, response);
         sandbox.fault(Route::triggers(), Occasion::Every, fault);
         let done = bounded(&trigger(provider, &sandbox), SLACK, "small things");
         done.fails(&["422"]).outcome("rejected");
@@ -312,7 +312,7 @@ fn a_refusal_full_of_small_things_takes_no_memory() {
 }
 
 /// Jobs that are no more than their ids, far more of them on each page than were asked for.
-fn many_jobs(answer: &mut Value) {
+fn many_jobs(response: &mut Value) {
     const MANY: usize = 30_000;
     let job = |id: usize| {
         json!({
@@ -321,23 +321,23 @@ fn many_jobs(answer: &mut Value) {
         })
     };
     let jobs: Value = (0..MANY).map(job).collect();
-    if answer.is_array() {
-        *answer = jobs;
-    } else if answer["jobs"].is_array() {
-        *answer = json!({ "total_count": 10_000_000, "jobs": jobs });
+    if response.is_array() {
+        *response = jobs;
+    } else if response["jobs"].is_array() {
+        *response = json!({ "total_count": 10_000_000, "jobs": jobs });
     } else {
-        answer["values"] = jobs;
+        response["values"] = jobs;
     }
 }
 
 /// Names of megabytes.
-fn long_names(answer: &mut Value) {
-    let entries = if answer.is_array() {
-        answer
-    } else if answer["jobs"].is_array() {
-        &mut answer["jobs"]
+fn long_names(response: &mut Value) {
+    let entries = if response.is_array() {
+        response
+    } else if response["jobs"].is_array() {
+        &mut response["jobs"]
     } else {
-        &mut answer["values"]
+        &mut response["values"]
     };
     let entries = entries.as_array_mut().into_iter().flatten();
     for entry in entries {

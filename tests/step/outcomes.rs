@@ -4,7 +4,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use sandbox::world::RefKind;
-use sandbox::{Answer, Fault, Moment, Occasion, Provider, Route, Run, Sandbox, World};
+use sandbox::{Fault, Moment, Occasion, Provider, Response, Route, Run, Sandbox, World};
 
 use crate::calls::{PROVIDERS, at_once, signal, trigger};
 use crate::harness::{Step, sandbox};
@@ -12,7 +12,7 @@ use crate::harness::{Step, sandbox};
 /// Each makes the outcome unknown, whether the run has been started or not.
 fn unclear() -> Vec<(&'static str, Fault)> {
     let html = |status| {
-        Answer::body(
+        Response::body(
             status,
             "text/html",
             "<html>proxy ::error::x ##[error]y</html>",
@@ -31,24 +31,24 @@ fn unclear() -> Vec<(&'static str, Fault)> {
         ("truncated", Fault::Truncate),
         (
             "200 with HTML",
-            Fault::Answer(Moment::AfterActing, html(200)),
+            Fault::Response(Moment::AfterActing, html(200)),
         ),
         (
             "201 with HTML",
-            Fault::Answer(Moment::AfterActing, html(201)),
+            Fault::Response(Moment::AfterActing, html(201)),
         ),
         (
             "201 with other JSON",
-            Fault::Answer(
+            Fault::Response(
                 Moment::AfterActing,
-                Answer::json(201, serde_json::json!({"id": "x"})),
+                Response::json(201, serde_json::json!({"id": "x"})),
             ),
         ),
         (
             "200 with nothing",
-            Fault::Answer(
+            Fault::Response(
                 Moment::AfterActing,
-                Answer::body(200, "application/json", ""),
+                Response::body(200, "application/json", ""),
             ),
         ),
         (
@@ -198,8 +198,8 @@ fn several_that_it_could_be_leave_it_unknown() {
 #[test]
 fn a_repository_dispatch_with_another_answer_than_its_own_is_looked_into() {
     let sandbox = sandbox();
-    let answer = Fault::status(Moment::AfterActing, 200);
-    sandbox.fault(Route::triggers(), Occasion::Every, answer);
+    let response = Fault::status(Moment::AfterActing, 200);
+    sandbox.fault(Route::triggers(), Occasion::Every, response);
     let done = Step::github(&sandbox).input("event-type", "deploy").run();
     let done = done.fails(&["that is no answer of GitHub's to a dispatch"]);
     done.outcome("unknown");
@@ -239,11 +239,11 @@ fn a_client_error_is_final_whatever_its_body() {
             (422, "{}"),
         ] {
             let sandbox = sandbox();
-            let answer = Answer::body(status, "application/json", body);
+            let response = Response::body(status, "application/json", body);
             sandbox.fault(
                 Route::triggers(),
                 Occasion::Every,
-                Fault::Answer(Moment::BeforeActing, answer),
+                Fault::Response(Moment::BeforeActing, response),
             );
             let done = trigger(provider, &sandbox)
                 .run()
@@ -368,11 +368,11 @@ fn a_read_before_the_trigger_is_made_again() {
 #[test]
 fn a_default_branch_that_cannot_be_read_stops_everything() {
     let sandbox = sandbox();
-    let html = Answer::body(200, "text/html", "<html>login</html>");
+    let html = Response::body(200, "text/html", "<html>login</html>");
     sandbox.fault(
         Route::any().method("GET"),
         Occasion::Every,
-        Fault::Answer(Moment::BeforeActing, html),
+        Fault::Response(Moment::BeforeActing, html),
     );
     Step::github(&sandbox)
         .input("workflow", "build.yml")

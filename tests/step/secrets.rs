@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use sandbox::world::{Artifact, JobScenario, Log, Scenario};
-use sandbox::{Answer, Fault, Moment, Occasion, Provider, Route, demo};
+use sandbox::{Fault, Moment, Occasion, Provider, Response, Route, demo};
 use serde_json::{Value, json};
 
 use crate::calls::{PROVIDERS, at_once, call, trigger, with_scenario};
@@ -55,12 +55,12 @@ fn a_secret_is_hidden_where_an_explanation_is_cut() {
         for before in [970, 985, 996] {
             let token = token(provider);
             let message = format!("{}{token}", "y".repeat(before));
-            let answer = match provider {
+            let response = match provider {
                 Provider::Bitbucket => json!({ "error": { "message": message } }),
                 Provider::GitHub | Provider::GitLab => json!({ "message": message }),
             };
             let sandbox = with_scenario(provider, Scenario::new());
-            let refused = Fault::Answer(Moment::BeforeActing, Answer::json(422, answer));
+            let refused = Fault::Response(Moment::BeforeActing, Response::json(422, response));
             sandbox.fault(Route::triggers(), Occasion::Every, refused);
             let part = &token[..token.len() / 4];
             let done = trigger(provider, &sandbox)

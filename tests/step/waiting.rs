@@ -370,7 +370,7 @@ fn waiting_costs_little_of_the_rate_limit() {
     let requests = sandbox.requests();
     let unchanged = requests
         .iter()
-        .filter(|request| request.answered == sandbox::Answered::Status(304));
+        .filter(|request| request.response == sandbox::RecordedResponse::Status(304));
     assert!(unchanged.count() > 0, "looks are conditional");
     for request in &requests {
         assert_eq!(

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sandbox::{Answer, Fault, Moment, Provider, Route};
+use sandbox::{Fault, Moment, Provider, Response, Route};
 
 use super::{Credential, Dice, Target, Temper, Weather};
 use OutageFailure::{Hang, Page, RetryAtOnce, Status};
@@ -131,11 +131,11 @@ impl Outage {
             (Status(307), _) => Fault::redirect(307, "?round=and-round"),
             (Status(status), _) => {
                 let body = serde_json::json!({"message": "Something went wrong."});
-                Fault::Answer(Moment::BeforeActing, Answer::json(status, body))
+                Fault::Response(Moment::BeforeActing, Response::json(status, body))
             }
             (Page, _) => {
-                let answer = Answer::body(403, "text/html", page);
-                Fault::Answer(Moment::BeforeActing, answer)
+                let response = Response::body(403, "text/html", page);
+                Fault::Response(Moment::BeforeActing, response)
             }
             (RetryAtOnce, Provider::GitHub) => Fault::github_secondary_limit(Some(0)),
             (RetryAtOnce, Provider::GitLab) => Fault::gitlab_limit(Some(0)),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sandbox::{Answer, Fault, HangUp, MalformedResponse, Moment, Provider, Route};
+use sandbox::{Fault, HangUp, MalformedResponse, Moment, Provider, Response, Route};
 
 use super::{Dice, Target, Weather};
 
@@ -163,7 +163,7 @@ impl Trouble {
             },
             Self::Deep(moment) => {
                 let nested = ["[".repeat(10_000), "]".repeat(10_000)].concat();
-                Fault::Answer(moment, Answer::body(status, "application/json", nested))
+                Fault::Response(moment, Response::body(status, "application/json", nested))
             }
             Self::SlowBody(pause) => Fault::Slow(pause),
             Self::SlowHeader(moment) => Fault::Malformed(

@@ -49,7 +49,7 @@ fn is_in_vain(view: &View<'_>, request: &RecordedRequest, run: &Run) -> bool {
     let mut reads = view.reads_of(run);
     let was_read = reads.any(|read| {
         let is_between = (ended..request.arrived_at).contains(&read.arrived_at);
-        is_between && is_good(read.answered)
+        is_between && is_good(read.response)
     });
     end(run) == Some("success") && was_read && view.can_be_read_from(run, ended)
 }

@@ -21,9 +21,9 @@ pub(super) fn only_after_a_minute_of_refusals(view: &View<'_>) -> Vec<String> {
     let mut complaints = Vec::new();
     for (entry, run) in given_up(view) {
         let reads: Vec<_> = view.reads_of(run).collect();
-        let good = reads.iter().rposition(|read| is_good(read.answered));
+        let good = reads.iter().rposition(|read| is_good(read.response));
         let since_then = &reads[good.map_or(0, |good| good + 1)..];
-        let refusals = since_then.iter().filter(|read| is_refusal(read.answered));
+        let refusals = since_then.iter().filter(|read| is_refusal(read.response));
         let refusals: Vec<_> = refusals.map(|read| read.arrived_at).collect();
         let lasted = match (refusals.first(), refusals.last()) {
             (Some(first), Some(last)) => since(*first, *last),

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use sandbox::{Answered, RecordedRequest, Run};
+use sandbox::{RecordedRequest, RecordedResponse, Run};
 
 use super::view::{View, id};
 use crate::case::{Outage, Scope};
@@ -29,13 +29,13 @@ impl<'a> View<'a> {
     }
 
     /// When requests to cancel it arrived, in order, with what was answered.
-    pub(super) fn cancels_of(&self, run: &Run) -> Vec<(SystemTime, Answered)> {
+    pub(super) fn cancels_of(&self, run: &Run) -> Vec<(SystemTime, RecordedResponse)> {
         let of_run = |other: Option<&Run>| {
             other.is_some_and(|other| (other.provider, id(other)) == (run.provider, id(run)))
         };
         self.cancels()
             .filter(|(_, other)| of_run(*other))
-            .map(|(request, _)| (request.arrived_at, request.answered))
+            .map(|(request, _)| (request.arrived_at, request.response))
             .collect()
     }
 
@@ -84,12 +84,12 @@ impl<'a> View<'a> {
 }
 
 /// Whether it says that the run can't be read, or not any more.
-pub(super) fn is_refusal(answered: Answered) -> bool {
-    matches!(answered, Answered::Status(401 | 403 | 404 | 410))
+pub(super) fn is_refusal(answered: RecordedResponse) -> bool {
+    matches!(answered, RecordedResponse::Status(401 | 403 | 404 | 410))
 }
 
-pub(super) fn is_good(answered: Answered) -> bool {
-    matches!(answered, Answered::Status(200..300 | 304))
+pub(super) fn is_good(answered: RecordedResponse) -> bool {
+    matches!(answered, RecordedResponse::Status(200..300 | 304))
 }
 
 /// How much later than the other one; nothing if it is earlier.

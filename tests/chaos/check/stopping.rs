@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use sandbox::{Answered, Run};
+use sandbox::{RecordedResponse, Run};
 
 use super::cancels::may_cancel;
 use super::view::{View, end, id};
@@ -43,7 +43,7 @@ pub(super) fn a_trigger_on_the_wire_is_awaited(view: &View<'_>) -> Vec<String> {
     let mut complaints = Vec::new();
     for entry in view.entries.iter().filter(|entry| entry.was_accepted()) {
         let provider = entry.target.provider();
-        let came_back = entry.triggers.last().and_then(|last| last.answered_at);
+        let came_back = entry.triggers.last().and_then(|last| last.responded_at);
         let in_time = came_back.is_some_and(|back| back < signal + ON_THE_WIRE);
         let is_well = !view.closes() && view.case.triggers_are_late_at_worst(provider);
         if in_time && is_well && entry.outcome() != "accepted" {
@@ -91,8 +91,9 @@ fn limit(view: &View<'_>, first: SystemTime) -> SystemTime {
 }
 
 /// Rate limits say when to come back, so they don't count.
-fn is_refused(answered: Answered) -> bool {
-    matches!(answered, Answered::Status(400..600)) && answered != Answered::Status(429)
+fn is_refused(answered: RecordedResponse) -> bool {
+    matches!(answered, RecordedResponse::Status(400..600))
+        && answered != RecordedResponse::Status(429)
 }
 
 /// Slow or failing reads of the run may delay the next cancel.

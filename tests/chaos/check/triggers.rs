@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sandbox::{Answered, Provider, RecordedRequest};
+use sandbox::{Provider, RecordedRequest, RecordedResponse};
 
 use super::record::since;
 use super::view::{Entry, View};
@@ -16,8 +16,8 @@ pub(super) fn sent_at_most_once(view: &View<'_>) -> Vec<String> {
     for entry in &view.entries {
         for pair in entry.triggers.windows(2) {
             if !was_turned_away(pair[0], view) {
-                let answered = pair[0].answered;
-                complaints.push(entry.complain(format!("sent again after {answered:?}")));
+                let response = pair[0].response;
+                complaints.push(entry.complain(format!("sent again after {response:?}")));
             }
         }
         if view.case.dry_run && !entry.triggers.is_empty() {
@@ -29,22 +29,22 @@ pub(super) fn sent_at_most_once(view: &View<'_>) -> Vec<String> {
 
 /// Whether its answer, if it came, says that nothing was done and why another one may do better.
 fn was_turned_away(request: &RecordedRequest, view: &View<'_>) -> bool {
-    match request.answered {
+    match request.response {
         // Too many, and elsewhere.
-        Answered::Status(429 | 403 | 307) => true,
-        Answered::Status(status @ (400 | 422)) => {
+        RecordedResponse::Status(429 | 403 | 307) => true,
+        RecordedResponse::Status(status @ (400 | 422)) => {
             let is_first = String::from_utf8_lossy(&request.body).contains("return_run_details");
             is_first && view.case.setting.details_rejected_with() == Some(status)
         }
-        Answered::Status(404) => {
+        RecordedResponse::Status(404) => {
             let is_first = String::from_utf8_lossy(&request.body).contains("\"branch\"");
             is_first && request.provider == Some(Provider::Bitbucket)
         }
-        Answered::Status(_)
-        | Answered::NotYet
-        | Answered::Reset
-        | Answered::Closed
-        | Answered::Malformed => false,
+        RecordedResponse::Status(_)
+        | RecordedResponse::NotYet
+        | RecordedResponse::Reset
+        | RecordedResponse::Closed
+        | RecordedResponse::Malformed => false,
     }
 }
 
@@ -109,7 +109,7 @@ pub(super) fn rate_limits_are_waited_out(view: &View<'_>) -> Vec<String> {
     let mut complaints = Vec::new();
     for entry in &view.entries {
         for pair in entry.triggers.windows(2) {
-            let is_limited = matches!(pair[0].answered, Answered::Status(429 | 403));
+            let is_limited = matches!(pair[0].response, RecordedResponse::Status(429 | 403));
             let waited = since(pair[0].arrived_at, pair[1].arrived_at);
             if is_limited && waited < LEAST_WAIT {
                 complaints.push(entry.complain(format!("sent again after {waited:?}")));

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use sandbox::world::{Conclusion, State};
-use sandbox::{Answered, Provider, RecordedRequest, Run};
+use sandbox::{Provider, RecordedRequest, RecordedResponse, Run};
 use serde_json::Value;
 
 use crate::case::{Case, Incident, Target, Weather};
@@ -124,7 +124,7 @@ impl<'a> Entry<'a> {
     /// Whether the provider said so of its last trigger.
     pub(crate) fn was_accepted(&self) -> bool {
         let last = self.triggers.last();
-        last.is_some_and(|request| matches!(request.answered, Answered::Status(200..300)))
+        last.is_some_and(|request| matches!(request.response, RecordedResponse::Status(200..300)))
     }
 
     /// The end of its time, or what is certainly not after it: the trigger arrived before it was accepted.

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use sandbox::world::{Conclusion, State};
-use sandbox::{Answered, Provider, RecordedRequest, World};
+use sandbox::{Provider, RecordedRequest, RecordedResponse, World};
 use serde_json::{Value, json};
 
 use super::{MARKED, NAMED, Wrong, all_are_complained_of, cancel, case, listed, places, trigger};
@@ -27,7 +27,7 @@ const WRONGS: &[Wrong] = &[
             let mut requests = seen.requests.iter();
             let trigger = requests.find(|request| request.is_trigger()).cloned();
             let mut first = trigger.expect("it was triggered");
-            first.answered = Answered::Reset;
+            first.response = RecordedResponse::Reset;
             seen.requests.insert(0, first);
         },
         "sent again after Reset",
@@ -178,7 +178,7 @@ const WRONGS: &[Wrong] = &[
         |seen| {
             let (ours, _) = places(seen);
             let cancel = cancel(seen);
-            seen.requests[cancel].answered = Answered::Status(409);
+            seen.requests[cancel].response = RecordedResponse::Status(409);
             seen.runs[ours].state = State::Running;
             seen.runs[ours].conclusion = None;
             listed(seen, NAMED)["left_running"] = json!("it was refused");
@@ -206,7 +206,7 @@ const WRONGS: &[Wrong] = &[
     (
         "a run that fits in time after an unclear answer",
         |seen| {
-            trigger(seen, Provider::GitLab).answered = Answered::Status(502);
+            trigger(seen, Provider::GitLab).response = RecordedResponse::Status(502);
             listed(seen, NAMED)["matched_by"] = json!("timing");
         },
         "target-01: a run by its time alone",
@@ -214,7 +214,7 @@ const WRONGS: &[Wrong] = &[
     (
         "an unclear trigger that is taken for accepted by a run that fits in time",
         |seen| {
-            trigger(seen, Provider::GitLab).answered = Answered::Status(502);
+            trigger(seen, Provider::GitLab).response = RecordedResponse::Status(502);
             listed(seen, NAMED)["matched_by"] = json!("timing");
         },
         "target-01: accepted without ground",
@@ -223,7 +223,7 @@ const WRONGS: &[Wrong] = &[
         "a rate limit that was not waited out",
         |seen| {
             let mut first = trigger(seen, Provider::GitLab).clone();
-            first.answered = Answered::Status(429);
+            first.response = RecordedResponse::Status(429);
             seen.requests.insert(0, first);
         },
         "target-01: sent again after 0ns",

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sandbox::world::Conclusion;
-use sandbox::{Answered, Provider};
+use sandbox::{Provider, RecordedResponse};
 use serde_json::json;
 
 use super::{NAMED, Wrong, all_are_complained_of, case, places, trigger};
@@ -36,7 +36,7 @@ const WRONGS: &[Wrong] = &[
     (
         "a trigger that nobody accepted",
         |seen| {
-            trigger(seen, Provider::GitLab).answered = Answered::Status(503);
+            trigger(seen, Provider::GitLab).response = RecordedResponse::Status(503);
             seen.results[NAMED]["runs"] = json!([]);
         },
         "target-01: passes, and nobody accepted its trigger",

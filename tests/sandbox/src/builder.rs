@@ -17,7 +17,7 @@ use crate::fault::Faults;
 use crate::port::{self, ReservedPort};
 use crate::record::RecordedRequest;
 use crate::sandbox::Sandbox;
-use crate::server::{self, OnAnswer, Shared};
+use crate::server::{self, OnResponse, Shared};
 use crate::world::World;
 
 #[derive(Clone, Copy)]
@@ -35,7 +35,7 @@ pub struct Builder {
     ipv6: bool,
     certificate: Certificate,
     extra_names: Vec<String>,
-    on_answer: Option<OnAnswer>,
+    on_response: Option<OnResponse>,
 }
 
 enum Port {
@@ -53,7 +53,7 @@ impl Builder {
             ipv6: false,
             certificate: Certificate::Good,
             extra_names: Vec::new(),
-            on_answer: None,
+            on_response: None,
         }
     }
 
@@ -104,9 +104,12 @@ impl Builder {
 
     /// Called on the sandbox's thread for each request once its answer is decided.
     #[must_use]
-    pub fn on_answer(self, tell: impl Fn(&RecordedRequest) + Send + Sync + 'static) -> Self {
-        let on_answer: Option<OnAnswer> = Some(Box::new(tell));
-        Self { on_answer, ..self }
+    pub fn on_response(self, tell: impl Fn(&RecordedRequest) + Send + Sync + 'static) -> Self {
+        let on_response: Option<OnResponse> = Some(Box::new(tell));
+        Self {
+            on_response,
+            ..self
+        }
     }
 
     /// Returns when all ports are open.
@@ -118,7 +121,7 @@ impl Builder {
             record: Mutex::default(),
             faults: Mutex::new(Faults::default()),
             connections: AtomicUsize::new(0),
-            on_answer: self.on_answer,
+            on_response: self.on_response,
             is_open: watch::Sender::new(true),
         });
         let runtime = runtime::Builder::new_current_thread()

@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::answer::Answer;
 use crate::malformed_response::MalformedResponse;
 use crate::record::starts_something;
 use crate::request::Request;
+use crate::response::Response;
 use crate::world::Provider;
 
 /// Which requests a fault is for. `Route::any()` narrowed by what follows.
@@ -133,7 +133,7 @@ pub enum Fault {
     /// The answer, or the acting, comes late. Goes together with another fault of the same request.
     Delay(Moment, Duration),
     /// This answer instead of the provider's own.
-    Answer(Moment, Answer),
+    Response(Moment, Response),
     /// Acts, and answers with the provider's own headers and only the first half of its body. A body that is empty
     /// cannot be torn.
     Truncate,
@@ -166,30 +166,30 @@ pub enum HangUp {
 
 impl Fault {
     pub fn status(moment: Moment, status: u16) -> Self {
-        Self::Answer(
+        Self::Response(
             moment,
-            Answer::body(status, "text/html", "<html>something went wrong</html>"),
+            Response::body(status, "text/html", "<html>something went wrong</html>"),
         )
     }
 
     /// Not acting.
     pub fn redirect(status: u16, location: &str) -> Self {
-        Self::Answer(
+        Self::Response(
             Moment::BeforeActing,
-            Answer::status(status).header("Location", location),
+            Response::status(status).header("Location", location),
         )
     }
 
     /// GitHub's primary limit: nothing remains until `reset`, in seconds since 1970.
     pub fn github_primary_limit(status: u16, reset: u64) -> Self {
-        let answer = github_limit(
+        let response = github_limit(
             status,
             "API rate limit exceeded for user ID 1.",
             "https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api",
         );
-        Self::Answer(
+        Self::Response(
             Moment::BeforeActing,
-            answer
+            response
                 .header("X-RateLimit-Limit", 5000)
                 .header("X-RateLimit-Remaining", 0)
                 .header("X-RateLimit-Used", 5000)
@@ -200,39 +200,39 @@ impl Fault {
 
     /// GitHub's secondary limit: with `Retry-After` in seconds, or with nothing but its message.
     pub fn github_secondary_limit(retry_after: Option<u64>) -> Self {
-        let answer = github_limit(
+        let response = github_limit(
             403,
             "You have exceeded a secondary rate limit. Please wait a few minutes before you try again.",
             "https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api#about-secondary-rate-limits",
         );
-        Self::Answer(Moment::BeforeActing, retry_later(answer, retry_after))
+        Self::Response(Moment::BeforeActing, retry_later(response, retry_after))
     }
 
     pub fn gitlab_limit(retry_after: Option<u64>) -> Self {
-        let answer = Answer::body(429, "text/plain", "Retry later\n");
-        Self::Answer(Moment::BeforeActing, retry_later(answer, retry_after))
+        let response = Response::body(429, "text/plain", "Retry later\n");
+        Self::Response(Moment::BeforeActing, retry_later(response, retry_after))
     }
 
     pub fn bitbucket_limit(retry_after: Option<u64>) -> Self {
-        let answer = Answer::json(
+        let response = Response::json(
             429,
             json!({"type": "error", "error": {"message": "Rate limit for this resource has been exceeded"}}),
         );
-        Self::Answer(Moment::BeforeActing, retry_later(answer, retry_after))
+        Self::Response(Moment::BeforeActing, retry_later(response, retry_after))
     }
 }
 
-fn github_limit(status: u16, message: &str, documentation: &str) -> Answer {
-    Answer::json(
+fn github_limit(status: u16, message: &str, documentation: &str) -> Response {
+    Response::json(
         status,
         json!({"message": message, "documentation_url": documentation, "status": status.to_string()}),
     )
 }
 
-fn retry_later(answer: Answer, seconds: Option<u64>) -> Answer {
+fn retry_later(response: Response, seconds: Option<u64>) -> Response {
     match seconds {
-        Some(seconds) => answer.header("Retry-After", seconds),
-        None => answer,
+        Some(seconds) => response.header("Retry-After", seconds),
+        None => response,
     }
 }
 
@@ -263,8 +263,8 @@ impl Faults {
         self.0.clear();
     }
 
-    /// What shall befall this request. Every matching fault counts it.
-    pub(crate) fn befall(&mut self, request: &Request, provider: Option<Provider>) -> Plan {
+    /// What shall plan_for this request. Every matching fault counts it.
+    pub(crate) fn plan_for(&mut self, request: &Request, provider: Option<Provider>) -> Plan {
         let mut plan = Plan::default();
         for set in &mut self.0 {
             if !set.route.matches(request, provider) {
@@ -300,7 +300,7 @@ impl Plan {
             Fault::Delay(Moment::AfterActing, duration) => self.delay_after += *duration,
             Fault::Reset(_)
             | Fault::Close(_)
-            | Fault::Answer(..)
+            | Fault::Response(..)
             | Fault::Truncate
             | Fault::Edit(_)
             | Fault::Huge { .. }
@@ -325,7 +325,7 @@ impl Plan {
             Some(
                 Fault::Reset(moment)
                 | Fault::Close(moment)
-                | Fault::Answer(moment, _)
+                | Fault::Response(moment, _)
                 | Fault::Huge { moment, .. }
                 | Fault::Malformed(moment, _),
             ) => moment == Moment::AfterActing,

@@ -48,7 +48,7 @@
 //! ```
 //! use std::time::Duration;
 //! use sandbox::{Fault, HangUp, Moment, MalformedResponse, Occasion, Provider, Route};
-//! # use sandbox::{Answer, Sandbox, World};
+//! # use sandbox::{Response, Sandbox, World};
 //! # let sandbox = Sandbox::start(World::demo())?;
 //!
 //! // The run starts, but the client sees 502:
@@ -74,13 +74,13 @@
 //!
 //! # Reading what happened
 //!
-//! [`Sandbox::requests`] is what arrived (headers, bodies, what was answered), [`Sandbox::runs`] what was started:
+//! [`Sandbox::requests`] is what arrived (headers, bodies, how it was answered), [`Sandbox::runs`] what was started:
 //!
 //! ```
 //! # use sandbox::{Sandbox, World};
 //! # let sandbox = Sandbox::start(World::demo())?;
 //! for request in sandbox.trigger_requests() {
-//!     println!("{} {} {:?}", request.method, request.path, request.answered);
+//!     println!("{} {} {:?}", request.method, request.path, request.response);
 //!     assert!(request.headers.get("user-agent").is_some());
 //!     assert!(request.objections.is_empty(), "{:?}", request.objections);
 //! }
@@ -96,7 +96,6 @@
 //! what it passes on.
 
 pub mod action;
-mod answer;
 mod builder;
 mod certificate;
 mod clock;
@@ -109,21 +108,22 @@ mod provider;
 mod proxy;
 mod record;
 mod request;
+mod response;
 mod sandbox;
 mod server;
+mod stream;
 mod tls_front;
-mod wire;
 pub mod world;
 
-pub use answer::Answer;
 pub use builder::Builder;
 pub use certificate::Certificate;
 pub use fault::{Fault, HangUp, Moment, Occasion, Route};
 pub use malformed_response::MalformedResponse;
 pub use port::ReservedPort;
 pub use proxy::{Proxied, Proxy, ProxyManners};
-pub use record::{Answered, RecordedRequest};
+pub use record::{RecordedRequest, RecordedResponse};
 pub use request::Headers;
+pub use response::Response;
 pub use sandbox::Sandbox;
 pub use tls_front::TlsFront;
 pub use world::{Provider, Run, World, demo};

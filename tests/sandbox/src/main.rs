@@ -20,7 +20,7 @@ fn main() -> io::Result<()> {
     let sandbox = Sandbox::builder(world)
         .http_port(port)
         .https_port(https_port)
-        .on_answer(tell)
+        .on_response(tell)
         .start()?;
     let folder = env::temp_dir().join(format!("sandbox-{}", process::id()));
     fs::create_dir(&folder)?;
@@ -67,7 +67,7 @@ fn tell(request: &RecordedRequest) {
         .map_or_else(|| "-".to_owned(), |provider| provider.to_string());
     let mut line = format!(
         "{provider} {} {} {:?}",
-        request.method, request.path, request.answered
+        request.method, request.path, request.response
     );
     for objection in &request.objections {
         line = format!("{line} [{objection}]");

@@ -10,9 +10,9 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::json;
 
-use crate::answer::Answer;
 use crate::endpoint;
 use crate::request::Request;
+use crate::response::Response;
 use crate::world::{Provider, World};
 
 /// Told by host and path. The storages that logs and artifacts are kept in are none of theirs.
@@ -20,14 +20,14 @@ pub(crate) fn of(request: &Request) -> Option<Provider> {
     endpoint::of(request, "").map(|endpoint| endpoint.provider)
 }
 
-pub(crate) fn answer(world: &mut World, request: &Request) -> Answer {
+pub(crate) fn respond(world: &mut World, request: &Request) -> Response {
     let Some(endpoint) = endpoint::of(request, &endpoint::origin(world, request)) else {
-        return storage::answer(world, request);
+        return storage::respond(world, request);
     };
     match endpoint.provider {
-        Provider::GitHub => github::answer(world, request, endpoint),
-        Provider::GitLab => gitlab::answer(world, request, endpoint),
-        Provider::Bitbucket => bitbucket::answer(world, request, endpoint),
+        Provider::GitHub => github::respond(world, request, endpoint),
+        Provider::GitLab => gitlab::respond(world, request, endpoint),
+        Provider::Bitbucket => bitbucket::respond(world, request, endpoint),
     }
 }
 
@@ -75,8 +75,8 @@ fn spells(text: &str, number: u64) -> bool {
 }
 
 /// The refusal that goes with an objection.
-pub(crate) fn refuse(objection: &str) -> Answer {
-    Answer::json(
+pub(crate) fn refuse(objection: &str) -> Response {
+    Response::json(
         400,
         json!({"message": format!("refused by the sandbox: {objection}")}),
     )

@@ -161,12 +161,12 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
         let shared = Arc::clone(shared);
         // A client that leaves early, or talks nonsense, is its test's business.
         thread::spawn(move || {
-            let _ = attend(client, &shared);
+            let _ = handle(client, &shared);
         });
     }
 }
 
-fn attend(mut client: TcpStream, shared: &Shared) -> io::Result<()> {
+fn handle(mut client: TcpStream, shared: &Shared) -> io::Result<()> {
     let mut reader = BufReader::new(client.try_clone()?);
     let (method, target, headers) = read_head(&mut reader)?;
     let manners = lock(&shared.manners).clone();

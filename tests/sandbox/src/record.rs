@@ -24,9 +24,9 @@ pub struct RecordedRequest {
     pub query: String,
     pub headers: Headers,
     pub body: Vec<u8>,
-    pub answered: Answered,
+    pub response: RecordedResponse,
     /// When that was decided: the answer goes out at once.
-    pub answered_at: Option<SystemTime>,
+    pub responded_at: Option<SystemTime>,
     /// What no client may ever do, although a real server might take it: a token in the URL, a credential of
     /// another provider. Empty for a decent request.
     pub objections: Vec<String>,
@@ -64,8 +64,8 @@ impl RecordedRequest {
             query: request.raw_query.clone(),
             headers: request.headers.clone(),
             body: request.body.to_vec(),
-            answered: Answered::NotYet,
-            answered_at: None,
+            response: RecordedResponse::NotYet,
+            responded_at: None,
             objections,
         }
     }
@@ -73,7 +73,7 @@ impl RecordedRequest {
 
 /// How a request ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Answered {
+pub enum RecordedResponse {
     NotYet,
     Status(u16),
     /// The connection was reset by a fault.

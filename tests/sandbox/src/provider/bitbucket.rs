@@ -9,9 +9,9 @@ mod target;
 
 use serde_json::json;
 
-use crate::answer::Answer;
 use crate::endpoint::Endpoint;
 use crate::request::Request;
+use crate::response::Response;
 use crate::world::{BitbucketRepository, BitbucketToken, RefKind, World};
 use error::Failure;
 
@@ -25,10 +25,10 @@ struct Call<'request> {
     base: String,
 }
 
-pub(super) fn answer(world: &mut World, request: &Request, endpoint: Endpoint) -> Answer {
+pub(super) fn respond(world: &mut World, request: &Request, endpoint: Endpoint) -> Response {
     let token = match access::authenticate(world, request) {
         Ok(token) => token,
-        Err(failure) => return failure.answer(),
+        Err(failure) => return failure.response(),
     };
     let call = Call {
         request,
@@ -37,13 +37,13 @@ pub(super) fn answer(world: &mut World, request: &Request, endpoint: Endpoint) -
         base: endpoint.api,
     };
     let scopes = call.token.scopes.join(", ");
-    let answer = route(world, &call, &endpoint.call).unwrap_or_else(Failure::answer);
-    answer
+    let response = route(world, &call, &endpoint.call).unwrap_or_else(Failure::response);
+    response
         .header("X-OAuth-Scopes", scopes)
         .header("X-Request-Id", "0000000000sandbox000000000000000")
 }
 
-fn route(world: &mut World, call: &Call<'_>, segments: &[String]) -> Result<Answer, Failure> {
+fn route(world: &mut World, call: &Call<'_>, segments: &[String]) -> Result<Response, Failure> {
     let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
     let ["repositories", workspace, name, rest @ ..] = segments.as_slice() else {
         return Err(Failure::page_not_found());
@@ -68,7 +68,7 @@ fn read_tag(
     call: &Call<'_>,
     repository: &BitbucketRepository,
     name: &str,
-) -> Result<Answer, Failure> {
+) -> Result<Response, Failure> {
     access::require(call, access::REPOSITORY)?;
     let commit = repository.git.commit_of(RefKind::Tag, name);
     let commit = commit.ok_or_else(|| Failure::message(404, &format!("No tag \"{name}\".")))?;
@@ -80,10 +80,10 @@ fn read_tag(
         "tagger": null,
         "target": {"type": "commit", "hash": commit},
     });
-    Ok(Answer::json(200, body))
+    Ok(Response::json(200, body))
 }
 
-fn read_repository(call: &Call<'_>, repository: &BitbucketRepository) -> Result<Answer, Failure> {
+fn read_repository(call: &Call<'_>, repository: &BitbucketRepository) -> Result<Response, Failure> {
     access::require(call, access::REPOSITORY)?;
     let (_, slug) = repository.name.split_once('/').unwrap_or_default();
     let body = json!({
@@ -99,5 +99,5 @@ fn read_repository(call: &Call<'_>, repository: &BitbucketRepository) -> Result<
             call, &format!("repositories/{}", repository.name), &repository.name
         ),
     });
-    Ok(Answer::json(200, body))
+    Ok(Response::json(200, body))
 }

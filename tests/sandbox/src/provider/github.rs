@@ -17,10 +17,10 @@ mod workflow;
 
 use serde_json::json;
 
-use crate::answer::Answer;
 use crate::clock;
 use crate::endpoint::Endpoint;
 use crate::request::Request;
+use crate::response::Response;
 use crate::world::{GitHubRepository, GitHubTokenKind, World};
 use access::Caller;
 pub(super) use artifact::stored;
@@ -42,12 +42,12 @@ const LIMIT: u64 = 5_000;
 const ANONYMOUS_BROWSER: &str = "Request forbidden by administrative rules. Please make sure your request has a \
     User-Agent header (https://docs.github.com/en/rest/overview/resources-in-the-rest-api#user-agent-required).\n";
 
-pub(super) fn answer(world: &mut World, request: &Request, endpoint: Endpoint) -> Answer {
+pub(super) fn respond(world: &mut World, request: &Request, endpoint: Endpoint) -> Response {
     if request.headers.get("user-agent").is_none_or(str::is_empty) {
-        return Answer::body(403, "text/plain", ANONYMOUS_BROWSER);
+        return Response::body(403, "text/plain", ANONYMOUS_BROWSER);
     }
-    let (answer, caller) = match access::authenticate(world, request) {
-        Err(failure) => (failure.answer("https://docs.github.com/rest"), None),
+    let (response, caller) = match access::authenticate(world, request) {
+        Err(failure) => (failure.response("https://docs.github.com/rest"), None),
         Ok(caller) => {
             let call = Call {
                 request,
@@ -58,17 +58,17 @@ pub(super) fn answer(world: &mut World, request: &Request, endpoint: Endpoint) -
             (route(world, &call, &endpoint.call), Some(call.caller))
         }
     };
-    let answer = etag::unless_known(answer, request);
+    let response = etag::unless_known(response, request);
     // An answer that nothing has changed costs nothing, and neither does asking what is left.
-    let is_free = answer.status == 304 || request.raw_path.ends_with("/rate_limit");
+    let is_free = response.status == 304 || request.raw_path.ends_with("/rate_limit");
     world.github.requests += u64::from(!is_free);
-    with_manners(answer, caller.as_ref(), world)
+    with_manners(response, caller.as_ref(), world)
 }
 
-fn with_manners(answer: Answer, caller: Option<&Caller>, world: &World) -> Answer {
+fn with_manners(response: Response, caller: Option<&Caller>, world: &World) -> Response {
     let token = caller.and_then(Caller::token);
     let count = world.github.requests;
-    let answer = answer
+    let response = response
         .header("X-GitHub-Media-Type", "github.v3; format=json")
         .header("X-GitHub-Api-Version-Selected", "2022-11-28")
         .header("X-GitHub-Request-Id", format!("5A4D:{count:06X}:10ED:22F7"))
@@ -79,10 +79,10 @@ fn with_manners(answer: Answer, caller: Option<&Caller>, world: &World) -> Answe
         .header("X-RateLimit-Resource", "core");
     match token.map(|token| &token.kind) {
         Some(GitHubTokenKind::Classic { scopes }) => {
-            answer.header("X-OAuth-Scopes", scopes.join(", "))
+            response.header("X-OAuth-Scopes", scopes.join(", "))
         }
         Some(GitHubTokenKind::FineGrained { .. } | GitHubTokenKind::Installation { .. }) | None => {
-            answer
+            response
         }
     }
 }
@@ -93,7 +93,7 @@ fn next_hour(world: &World) -> u64 {
 }
 
 /// `GET /rate_limit`
-fn rate_limit(world: &World) -> Answer {
+fn rate_limit(world: &World) -> Response {
     let count = world.github.requests.min(LIMIT);
     let core = json!({
         "limit": LIMIT,
@@ -104,29 +104,29 @@ fn rate_limit(world: &World) -> Answer {
     // The sandbox has nothing to search in.
     let search = json!({"limit": 30, "used": 0, "remaining": 30, "reset": next_hour(world)});
     let body = json!({"resources": {"core": core, "search": search}, "rate": core});
-    Answer::json(200, body)
+    Response::json(200, body)
 }
 
-fn route(world: &mut World, call: &Call<'_>, segments: &[String]) -> Answer {
+fn route(world: &mut World, call: &Call<'_>, segments: &[String]) -> Response {
     let version = call.request.headers.get("x-github-api-version");
     if version.is_some_and(|version| version != "2022-11-28") {
         let message = "The given API version is not supported; only 2022-11-28 is.";
         return Failure::new(400, message)
-            .answer("https://docs.github.com/rest/about-the-rest-api/api-versions");
+            .response("https://docs.github.com/rest/about-the-rest-api/api-versions");
     }
     let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
     let method = call.request.method.as_str();
     match (method, segments.as_slice()) {
         ("POST", ["app", "installations", id, "access_tokens"]) => {
-            app::mint(world, call, id).unwrap_or_else(|failure| failure.answer(app::MINT_PAGE))
+            app::mint(world, call, id).unwrap_or_else(|failure| failure.response(app::MINT_PAGE))
         }
         ("GET", ["user"]) => access::user(call)
-            .unwrap_or_else(|failure| failure.answer("https://docs.github.com/rest/users/users")),
+            .unwrap_or_else(|failure| failure.response("https://docs.github.com/rest/users/users")),
         ("GET", ["rate_limit"]) => rate_limit(world),
         ("GET", ["installation", "repositories"]) => app::repositories_of_token(world, call)
-            .unwrap_or_else(|failure| failure.answer(app::REPOSITORIES_PAGE)),
+            .unwrap_or_else(|failure| failure.response(app::REPOSITORIES_PAGE)),
         ("DELETE", ["installation", "token"]) => {
-            app::revoke(world, call).unwrap_or_else(|failure| failure.answer(app::REVOKE_PAGE))
+            app::revoke(world, call).unwrap_or_else(|failure| failure.response(app::REVOKE_PAGE))
         }
         (_, ["repos", owner, name, rest @ ..]) => {
             in_repository(world, call, &format!("{owner}/{name}"), rest)
@@ -137,24 +137,24 @@ fn route(world: &mut World, call: &Call<'_>, segments: &[String]) -> Answer {
             let name = name.map(|repository| repository.name.clone());
             in_repository(world, call, &name.unwrap_or_default(), rest)
         }
-        _ => Failure::not_found().answer("https://docs.github.com/rest"),
+        _ => Failure::not_found().response("https://docs.github.com/rest"),
     }
 }
 
-fn in_repository(world: &mut World, call: &Call<'_>, name: &str, rest: &[&str]) -> Answer {
+fn in_repository(world: &mut World, call: &Call<'_>, name: &str, rest: &[&str]) -> Response {
     let method = call.request.method.as_str();
     let repository = match (method, rest) {
         ("GET", ["installation"]) => {
             return app::installation(world, call, name)
-                .unwrap_or_else(|failure| failure.answer(app::INSTALLATION_PAGE));
+                .unwrap_or_else(|failure| failure.response(app::INSTALLATION_PAGE));
         }
         _ => match access::see(world, call, name, rest) {
             Ok(repository) => repository,
-            Err(failure) => return failure.answer(page(method, rest)),
+            Err(failure) => return failure.response(page(method, rest)),
         },
     };
     let result = match (method, rest) {
-        ("GET", []) => Ok(Answer::json(200, repository::full(call, &repository))),
+        ("GET", []) => Ok(Response::json(200, repository::full(call, &repository))),
         ("POST", ["dispatches"]) => dispatch::create(world, call, &repository),
         ("GET", ["actions", "workflows"]) => workflow::list(world, call, &repository),
         ("GET", ["actions", "workflows", id]) => workflow::get(world, call, &repository, id),
@@ -191,7 +191,7 @@ fn in_repository(world: &mut World, call: &Call<'_>, name: &str, rest: &[&str]) 
         ("POST", ["actions", "runs", id, "cancel"]) => run::cancel(world, call, &repository, id),
         _ => Err(Failure::not_found()),
     };
-    result.unwrap_or_else(|failure| failure.answer(page(method, rest)))
+    result.unwrap_or_else(|failure| failure.response(page(method, rest)))
 }
 
 /// The page of the documentation that an error of this call points to.

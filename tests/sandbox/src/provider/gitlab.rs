@@ -10,10 +10,10 @@ mod user;
 
 use serde_json::{Value, json};
 
-use crate::answer::Answer;
 use crate::endpoint::Endpoint;
 use crate::form;
 use crate::request::Request;
+use crate::response::Response;
 use crate::world::{GitLabProject, GitLabToken, Visibility, World};
 use error::Failure;
 
@@ -26,20 +26,20 @@ struct Call<'request> {
     base: String,
 }
 
-pub(super) fn answer(world: &mut World, request: &Request, endpoint: Endpoint) -> Answer {
+pub(super) fn respond(world: &mut World, request: &Request, endpoint: Endpoint) -> Response {
     let segments: Vec<&str> = endpoint.call.iter().map(String::as_str).collect();
     let context = Call {
         request,
         origin: endpoint.pages,
         base: endpoint.api,
     };
-    let answer = match segments.as_slice() {
+    let response = match segments.as_slice() {
         ["user"] => access::user(world, &context),
         ["projects", id, rest @ ..] => in_project(world, &context, id, rest),
         _ => Err(Failure::error(404, "404 Not Found")),
     };
-    answer
-        .unwrap_or_else(Failure::answer)
+    response
+        .unwrap_or_else(Failure::response)
         .header("X-Request-Id", "01SANDBOX00000000000000000")
         .header("Cache-Control", "max-age=0, private, must-revalidate")
 }
@@ -63,7 +63,7 @@ fn in_project(
     call: &Call<'_>,
     id: &str,
     rest: &[&str],
-) -> Result<Answer, Failure> {
+) -> Result<Response, Failure> {
     let method = call.request.method.as_str();
     if (method, rest) == ("POST", ["trigger", "pipeline"].as_slice()) {
         // The one call that looks at no header: the trigger token is in the body.
@@ -97,7 +97,7 @@ fn read_project(
     call: &Call<'_>,
     token: Option<&GitLabToken>,
     project: &GitLabProject,
-) -> Result<Answer, Failure> {
+) -> Result<Response, Failure> {
     access::require_reading(token)?;
     let (group, name) = project.path.rsplit_once('/').unwrap_or_default();
     let page = format!("{}/{}", call.origin, project.path);
@@ -131,5 +131,5 @@ fn read_project(
         "visibility": visibility,
         "web_url": page,
     });
-    Ok(Answer::json(200, body))
+    Ok(Response::json(200, body))
 }

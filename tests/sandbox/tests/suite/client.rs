@@ -60,7 +60,7 @@ impl Ask {
     }
 
     pub(crate) fn send(&self) -> Response {
-        self.try_send().expect("an answer")
+        self.try_send().expect("a response")
     }
 
     pub(crate) fn try_send(&self) -> io::Result<Response> {
@@ -72,9 +72,9 @@ impl Ask {
     pub(crate) fn converse(&self, stream: &mut (impl Read + Write)) -> io::Result<Response> {
         stream.write_all(self.bytes().as_bytes())?;
         stream.flush()?;
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer)?;
-        parse(&answer)
+        let mut response = Vec::new();
+        stream.read_to_end(&mut response)?;
+        parse(&response)
     }
 
     pub(crate) fn bytes(&self) -> String {
@@ -91,11 +91,11 @@ impl Ask {
     }
 }
 
-fn parse(answer: &[u8]) -> io::Result<Response> {
-    let end = answer.windows(4).position(|window| window == b"\r\n\r\n");
+fn parse(response: &[u8]) -> io::Result<Response> {
+    let end = response.windows(4).position(|window| window == b"\r\n\r\n");
     let end = end.ok_or(io::ErrorKind::UnexpectedEof)?;
-    let head = String::from_utf8_lossy(&answer[..end]).into_owned();
-    let body = answer[end + 4..].to_vec();
+    let head = String::from_utf8_lossy(&response[..end]).into_owned();
+    let body = response[end + 4..].to_vec();
     let mut lines = head.lines();
     let status = lines.next().and_then(|line| line.split(' ').nth(1));
     let headers = lines.filter_map(|line| line.split_once(": "));

@@ -6,8 +6,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use sandbox::{
-    Answer, Answered, Fault, HangUp, MalformedResponse, Moment, Occasion, Provider, Route, Sandbox,
-    World, demo,
+    Fault, HangUp, MalformedResponse, Moment, Occasion, Provider, RecordedResponse, Response,
+    Route, Sandbox, World, demo,
 };
 use serde_json::json;
 
@@ -37,7 +37,7 @@ fn resets_come_before_or_after_acting() {
         let error = trigger(&sandbox).try_send().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::ConnectionReset);
         assert_eq!(sandbox.runs().len(), runs);
-        assert_eq!(sandbox.requests()[0].answered, Answered::Reset);
+        assert_eq!(sandbox.requests()[0].response, RecordedResponse::Reset);
         assert_eq!(trigger(&sandbox).send().status, 201);
     }
 }
@@ -49,7 +49,7 @@ fn closes_come_without_an_answer() {
         let error = trigger(&sandbox).try_send().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::UnexpectedEof);
         assert_eq!(sandbox.runs().len(), runs);
-        assert_eq!(sandbox.requests()[0].answered, Answered::Closed);
+        assert_eq!(sandbox.requests()[0].response, RecordedResponse::Closed);
     }
 }
 
@@ -62,16 +62,16 @@ fn hang_ups_come_after_an_answer_that_promised_none() {
         let mut stream = TcpStream::connect(("127.0.0.1", sandbox.http_port())).unwrap();
         stream.write_all(request.as_bytes()).unwrap();
         // The first answer ends with its body, before or together with the connection.
-        let mut answer = Vec::new();
-        while !answer.ends_with(b"}") {
+        let mut response = Vec::new();
+        while !response.ends_with(b"}") {
             let mut some = [0; 4096];
             let read = stream.read(&mut some).unwrap();
             assert_ne!(read, 0, "{how:?}");
-            answer.extend_from_slice(&some[..read]);
+            response.extend_from_slice(&some[..read]);
         }
-        let answer = String::from_utf8(answer).unwrap().to_lowercase();
-        assert!(answer.starts_with("http/1.1 201"), "{how:?} {answer}");
-        assert!(!answer.contains("connection:"), "{how:?} {answer}");
+        let response = String::from_utf8(response).unwrap().to_lowercase();
+        assert!(response.starts_with("http/1.1 201"), "{how:?} {response}");
+        assert!(!response.contains("connection:"), "{how:?} {response}");
         if how == HangUp::ResetAtNextRequest {
             stream.write_all(request.as_bytes()).unwrap();
         }
@@ -132,9 +132,10 @@ fn a_client_that_gives_up_does_not_stop_a_slow_server() {
 
 #[test]
 fn any_answer_comes_instead_of_the_own_one() {
-    let hostile = Answer::body(200, "application/json", *b"\xff\x00::error::no").header("X-Odd", 1);
+    let hostile =
+        Response::body(200, "application/json", *b"\xff\x00::error::no").header("X-Odd", 1);
     for (moment, runs) in [(Moment::BeforeActing, 0), (Moment::AfterActing, 1)] {
-        let sandbox = with_fault(Fault::Answer(moment, hostile.clone()));
+        let sandbox = with_fault(Fault::Response(moment, hostile.clone()));
         let response = trigger(&sandbox).send();
         assert_eq!(
             (response.status, response.body.as_slice()),
@@ -142,13 +143,16 @@ fn any_answer_comes_instead_of_the_own_one() {
         );
         assert_eq!(response.headers.get("x-odd"), Some("1"));
         assert_eq!(sandbox.runs().len(), runs);
-        assert_eq!(sandbox.requests()[0].answered, Answered::Status(200));
+        assert_eq!(
+            sandbox.requests()[0].response,
+            RecordedResponse::Status(200)
+        );
     }
 }
 
 #[test]
-fn an_edit_changes_the_own_answer() {
-    let sandbox = with_fault(Fault::Edit(|answer| answer["id"] = json!("odd")));
+fn an_edit_changes_the_response() {
+    let sandbox = with_fault(Fault::Edit(|response| response["id"] = json!("odd")));
     let response = trigger(&sandbox).send();
     assert_eq!(response.status, 201);
     let body = response.json();
@@ -178,11 +182,11 @@ fn a_truncated_body_announces_more_than_it_sends() {
     stream
         .write_all(trigger(&sandbox).bytes().as_bytes())
         .unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
-    assert!(answer.contains("\r\n\r\n{\"id\":"), "{answer}");
-    assert!(!answer.ends_with('}'));
+    let mut response = String::new();
+    stream.read_to_string(&mut response).unwrap();
+    assert!(response.starts_with("HTTP/1.1 201"), "{response}");
+    assert!(response.contains("\r\n\r\n{\"id\":"), "{response}");
+    assert!(!response.ends_with('}'));
     assert_eq!(sandbox.runs().len(), 1);
 
     let sandbox = with_fault(Fault::Truncate);
@@ -257,7 +261,7 @@ fn malformed_responses() {
             assert!(heard.starts_with(start.as_bytes()));
             assert!(heard.len() >= least, "{start}: {}", heard.len());
             assert_eq!(sandbox.runs().len(), runs);
-            assert_eq!(sandbox.requests()[0].answered, Answered::Malformed);
+            assert_eq!(sandbox.requests()[0].response, RecordedResponse::Malformed);
         }
     }
 }

@@ -229,9 +229,9 @@ fn a_minted_token_tells_its_repositories_and_no_other_does() {
         let path = "/api/v3/installation/repositories";
         ask(&sandbox, "GET", path).bearer(token).send()
     };
-    let answer = ask_with(minted["token"].as_str().unwrap()).json();
-    assert_eq!(answer["total_count"], 1);
-    assert_eq!(answer["repositories"][0]["full_name"], "octo-org/app");
+    let response = ask_with(minted["token"].as_str().unwrap()).json();
+    assert_eq!(response["total_count"], 1);
+    assert_eq!(response["repositories"][0]["full_name"], "octo-org/app");
     assert_eq!(ask_with(demo::GITHUB_CLASSIC).status, 403);
 }
 

@@ -146,11 +146,11 @@ fn trigger_requests_are_refused_in_gitlabs_words() {
             base("Insufficient permissions to set pipeline variables"),
         ),
     ];
-    for (project, body, status, answer) in cases {
+    for (project, body, status, expected) in cases {
         let response = trigger(&sandbox, project, &body);
         assert_eq!(
             (response.status, response.json()),
-            (status, answer),
+            (status, expected),
             "{body}"
         );
     }

@@ -124,11 +124,11 @@ fn pipelines_of_access_tokens_are_refused_in_gitlabs_words() {
             json!({"error": "ref is missing"}),
         ),
     ];
-    for (project, token, body, status, answer) in cases {
+    for (project, token, body, status, expected) in cases {
         let response = create(&sandbox, project, token, &body);
         assert_eq!(
             (response.status, response.json()),
-            (status, answer),
+            (status, expected),
             "{body}"
         );
     }

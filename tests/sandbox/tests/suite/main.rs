@@ -10,7 +10,6 @@
     reason = "bodies are nearly always json! literals"
 )]
 
-mod answers;
 mod attempts;
 mod bitbucket;
 mod client;
@@ -22,5 +21,6 @@ mod gitlab;
 mod gitlab_access_token;
 mod late_runs;
 mod proxy;
+mod responses;
 mod scenarios;
 mod sockets;

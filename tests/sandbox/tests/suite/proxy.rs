@@ -133,9 +133,9 @@ fn links_begin_with_the_external_url() {
             "https://git.example.com/github/octo-org/app",
         ),
     ] {
-        let answer = ask(&sandbox, "GET", &format!("{path}/repos/octo-org/app"))
+        let response = ask(&sandbox, "GET", &format!("{path}/repos/octo-org/app"))
             .bearer(demo::GITHUB_CLASSIC)
             .send();
-        assert_eq!(answer.json()["html_url"], url);
+        assert_eq!(response.json()["html_url"], url);
     }
 }

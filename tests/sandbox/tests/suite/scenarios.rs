@@ -56,8 +56,8 @@ pub(crate) fn trigger(sandbox: &Sandbox, provider: Provider) -> u64 {
 }
 
 /// Asks the storage that an answer leads to.
-fn at_storage(sandbox: &Sandbox, answer: &Response, range: &str) -> Response {
-    let location = answer.headers.get("location").expect("a link");
+fn at_storage(sandbox: &Sandbox, response: &Response, range: &str) -> Response {
+    let location = response.headers.get("location").expect("a link");
     let origin = format!("http://localhost:{}", sandbox.http_port());
     let path = location.strip_prefix(&origin).expect("another host");
     let asked = ask(sandbox, "GET", path);
@@ -145,17 +145,17 @@ fn logs_are_kept_elsewhere_and_come_in_parts() {
         .scenario(Provider::Bitbucket, scenario);
     let sandbox = start(world);
     let id = trigger(&sandbox, Provider::GitHub);
-    let answer = get(&sandbox, &format!("{GITHUB}/jobs/{}/logs", id * 1_000 + 1)).send();
-    assert_eq!(answer.status, 302);
-    let whole = at_storage(&sandbox, &answer, "");
+    let response = get(&sandbox, &format!("{GITHUB}/jobs/{}/logs", id * 1_000 + 1)).send();
+    assert_eq!(response.status, 302);
+    let whole = at_storage(&sandbox, &response, "");
     assert!(whole.text().ends_with("Z last\n"), "{}", whole.text());
     // GitHub's storage knows no suffixes.
-    assert_eq!(at_storage(&sandbox, &answer, "bytes=-5").status, 200);
+    assert_eq!(at_storage(&sandbox, &response, "bytes=-5").status, 200);
     let start = format!("bytes={}-", whole.body.len() - 5);
-    let part = at_storage(&sandbox, &answer, &start);
+    let part = at_storage(&sandbox, &response, &start);
     assert_eq!((part.status, part.text().as_str()), (206, "last\n"));
-    assert_eq!(at_storage(&sandbox, &answer, "bytes=9999-").status, 416);
-    let link = answer.headers.get("location").unwrap();
+    assert_eq!(at_storage(&sandbox, &response, "bytes=9999-").status, 416);
+    let link = response.headers.get("location").unwrap();
     let path = link.split_once("/storage").unwrap().1;
     let with_credential = ask(&sandbox, "GET", &format!("/storage{path}"));
     let refused = with_credential.bearer(demo::GITHUB_CLASSIC).send();
@@ -167,8 +167,8 @@ fn logs_are_kept_elsewhere_and_come_in_parts() {
     let uuid = uuid.replace('{', "%7B").replace('}', "%7D");
     let asked = get(&sandbox, &format!("{BITBUCKET}/1/steps/{uuid}/log"));
     assert_eq!(asked.send().status, 406);
-    let answer = asked.header("Accept", "application/octet-stream").send();
-    let part = at_storage(&sandbox, &answer, "bytes=-5");
+    let response = asked.header("Accept", "application/octet-stream").send();
+    let part = at_storage(&sandbox, &response, "bytes=-5");
     assert_eq!((part.status, part.text().as_str()), (206, "last\n"));
     assert_eq!(
         part.headers.get("content-range"),
@@ -197,8 +197,8 @@ fn artifacts_are_zips_with_a_digest() {
             &format!("{GITHUB}/artifacts/{}/zip", artifact["id"]),
         )
     };
-    let answer = zip(&list[0]).send();
-    assert!(at_storage(&sandbox, &answer, "").body.starts_with(b"PK"));
+    let response = zip(&list[0]).send();
+    assert!(at_storage(&sandbox, &response, "").body.starts_with(b"PK"));
     assert_eq!(zip(&list[2]).send().status, 410);
 }
 

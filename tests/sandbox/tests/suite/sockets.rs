@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use sandbox::{Answered, Certificate, Provider, Sandbox, TlsFront, World, demo};
+use sandbox::{Certificate, Provider, RecordedResponse, Sandbox, TlsFront, World, demo};
 use serde_json::json;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
@@ -130,8 +130,8 @@ fn a_closed_sandbox_refuses_until_it_is_opened() {
         while connect().is_err() {
             thread::sleep(Duration::from_millis(1));
         }
-        let answer = ask(&sandbox, "GET", "/api/v3/repos/octo-org/app").send();
-        assert_eq!(answer.status, 200);
+        let response = ask(&sandbox, "GET", "/api/v3/repos/octo-org/app").send();
+        assert_eq!(response.status, 200);
     }
 }
 
@@ -159,7 +159,7 @@ fn the_record_keeps_what_arrived() {
         (first.order, first.provider, first.query.as_str()),
         (0, None, "a=1")
     );
-    assert_eq!(first.answered, Answered::Status(404));
+    assert_eq!(first.response, RecordedResponse::Status(404));
     let second = &requests[1];
     assert_eq!(
         (second.order, second.provider),

@@ -4,14 +4,14 @@ use serde_json::Value;
 
 use super::error::Failure;
 use super::{Call, access, pipeline, target};
-use crate::answer::Answer;
+use crate::response::Response;
 use crate::world::{BitbucketRepository, Provider, RefKind, Run, Variable, VariableKind, World};
 
 pub(super) fn create(
     world: &mut World,
     call: &Call<'_>,
     repository: &BitbucketRepository,
-) -> Result<Answer, Failure> {
+) -> Result<Response, Failure> {
     access::require(call, access::START)?;
     if call.request.content_type() != "application/json" {
         return Err(Failure::message(415, "Unsupported Media Type"));
@@ -40,7 +40,7 @@ pub(super) fn create(
     let run = world.start(run);
     let location = pipeline::api_url(call, &run);
     let body = pipeline::describe(call, &run);
-    Ok(Answer::json(201, body).header("Location", location))
+    Ok(Response::json(201, body).header("Location", location))
 }
 
 fn variables(value: &Value) -> Result<Vec<Variable>, Failure> {

@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 
 use super::error::Failure;
 use super::{Call, access};
-use crate::answer::Answer;
 use crate::clock::timestamp;
 use crate::provider::spells;
+use crate::response::Response;
 use crate::world::{BitbucketRepository, Conclusion, Gate, JobState, Provider, Run, State, World};
 
 /// Oldest first unless `sort=-created_on`; `q` is ignored, as it is by the real one.
@@ -15,7 +15,7 @@ pub(super) fn list(
     world: &World,
     call: &Call<'_>,
     repository: &BitbucketRepository,
-) -> Result<Answer, Failure> {
+) -> Result<Response, Failure> {
     access::require(call, access::READ)?;
     let mut runs: Vec<&Run> = world
         .listed_runs_of(Provider::Bitbucket, &repository.name)
@@ -27,12 +27,12 @@ pub(super) fn list(
 }
 
 /// One page of what is described already.
-pub(super) fn page(call: &Call<'_>, all: &[Value]) -> Answer {
+pub(super) fn page(call: &Call<'_>, all: &[Value]) -> Response {
     page_of(call, all, Value::clone)
 }
 
 /// One page of a list, 10 a page unless the query says otherwise, with the addresses of those beside it.
-fn page_of<T>(call: &Call<'_>, all: &[T], describe: impl Fn(&T) -> Value) -> Answer {
+fn page_of<T>(call: &Call<'_>, all: &[T], describe: impl Fn(&T) -> Value) -> Response {
     let size = call.request.query_number("pagelen", 10).clamp(1, 100);
     let page = call.request.query_number("page", 1).max(1);
     let shown = all.iter().skip((page - 1) * size).take(size);
@@ -60,7 +60,7 @@ fn page_of<T>(call: &Call<'_>, all: &[T], describe: impl Fn(&T) -> Value) -> Ans
     if page > 1 {
         body["previous"] = address(page - 1);
     }
-    Answer::json(200, body)
+    Response::json(200, body)
 }
 
 pub(super) fn get(
@@ -68,8 +68,8 @@ pub(super) fn get(
     call: &Call<'_>,
     repository: &BitbucketRepository,
     id: &str,
-) -> Result<Answer, Failure> {
-    Ok(Answer::json(
+) -> Result<Response, Failure> {
+    Ok(Response::json(
         200,
         describe(call, find(world, call, repository, id)?),
     ))
@@ -94,7 +94,7 @@ pub(super) fn stop(
     call: &Call<'_>,
     repository: &BitbucketRepository,
     id: &str,
-) -> Result<Answer, Failure> {
+) -> Result<Response, Failure> {
     access::require(call, access::STOP)?;
     let run = world
         .run_mut(Provider::Bitbucket, &repository.name, |run| {
@@ -110,7 +110,7 @@ pub(super) fn stop(
     run.cancel()
         .map_err(|status| Failure::message(status, "The pipeline cannot be stopped."))?;
     // Its 204 says what the body that it does not have would be.
-    Ok(Answer::body(204, "text/html; charset=utf-8", ""))
+    Ok(Response::body(204, "text/html; charset=utf-8", ""))
 }
 
 /// By build number, or by uuid with its braces.

@@ -4,9 +4,9 @@ use serde_json::{Value, json};
 
 use super::error::Failure;
 use super::{Call, pipeline};
-use crate::answer::Answer;
 use crate::clock::timestamp;
 use crate::provider::storage;
+use crate::response::Response;
 use crate::world::{BitbucketRepository, Conclusion, Gate, Job, JobState, Provider, Run, World};
 
 pub(super) fn list(
@@ -14,7 +14,7 @@ pub(super) fn list(
     call: &Call<'_>,
     repository: &BitbucketRepository,
     id: &str,
-) -> Result<Answer, Failure> {
+) -> Result<Response, Failure> {
     let run = pipeline::find(world, call, repository, id)?;
     let steps: Vec<Value> = run.jobs.iter().map(|job| describe(run, job)).collect();
     Ok(pipeline::page(call, &steps))
@@ -27,7 +27,7 @@ pub(super) fn log(
     repository: &BitbucketRepository,
     id: &str,
     step: &str,
-) -> Result<Answer, Failure> {
+) -> Result<Response, Failure> {
     let run = pipeline::find(world, call, repository, id)?;
     let accept = call.request.headers.get("accept");
     if accept != Some("application/octet-stream") {
@@ -39,7 +39,7 @@ pub(super) fn log(
         job.ok_or_else(|| Failure::detailed(404, "Not found", "Log not found", "not-found"))?;
     let name = format!("logs/{}", job.id);
     let link = storage::link(world, call.request, Provider::Bitbucket, &name);
-    Ok(Answer::status(307).header("Location", link))
+    Ok(Response::status(307).header("Location", link))
 }
 
 fn uuid(job: &Job) -> String {

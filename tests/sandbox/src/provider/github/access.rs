@@ -3,9 +3,9 @@
 
 use super::error::Failure;
 use super::{Call, account, app};
-use crate::answer::Answer;
 use crate::provider::{basic, named};
 use crate::request::Request;
+use crate::response::Response;
 use crate::world::{
     Access, GitHubRepository, GitHubToken, GitHubTokenKind, MissingPermission, World,
 };
@@ -53,12 +53,12 @@ pub(super) fn authenticate(world: &World, request: &Request) -> Result<Caller, F
 }
 
 /// `GET /user`: whom a person's token belongs to. An App's or a workflow's is nobody's.
-pub(super) fn user(call: &Call<'_>) -> Result<Answer, Failure> {
+pub(super) fn user(call: &Call<'_>) -> Result<Response, Failure> {
     let token = call.caller.token();
     let token = token.ok_or_else(|| Failure::new(401, "Requires authentication"))?;
     match token.kind {
         GitHubTokenKind::Classic { .. } | GitHubTokenKind::FineGrained { .. } => {
-            Ok(Answer::json(200, account::profile(call, &token.owner)))
+            Ok(Response::json(200, account::profile(call, &token.owner)))
         }
         GitHubTokenKind::Installation { .. } => {
             Err(Failure::new(403, "Resource not accessible by integration"))

@@ -12,8 +12,8 @@ use super::access::{self, Caller};
 use super::account::{LONG_AGO, organization};
 use super::error::Failure;
 use super::{Call, json_body, repository, workflow};
-use crate::answer::Answer;
 use crate::clock;
+use crate::response::Response;
 use crate::world::{
     Access, GitHubApp, GitHubToken, GitHubTokenKind, Installation, MINTED, Permissions, World,
 };
@@ -121,7 +121,7 @@ pub(super) fn installation(
     world: &World,
     call: &Call<'_>,
     repository: &str,
-) -> Result<Answer, Failure> {
+) -> Result<Response, Failure> {
     let app = calling_app(world, call)?;
     let named = access::find(world, repository).ok_or_else(Failure::not_found)?;
     let installed = |installation: &&Installation| installation.repositories.contains(&named.name);
@@ -131,7 +131,7 @@ pub(super) fn installation(
     let owner = repository.split('/').next().unwrap_or_default();
     let account = organization(call, owner);
     let (base, origin, id) = (&call.base, &call.origin, installation.id);
-    Ok(Answer::json(
+    Ok(Response::json(
         200,
         json!({
             "id": id,
@@ -157,7 +157,7 @@ pub(super) fn installation(
 }
 
 /// `POST /app/installations/{id}/access_tokens`
-pub(super) fn mint(world: &mut World, call: &Call<'_>, id: &str) -> Result<Answer, Failure> {
+pub(super) fn mint(world: &mut World, call: &Call<'_>, id: &str) -> Result<Response, Failure> {
     let app = calling_app(world, call)?;
     let owner = format!("{}[bot]", app.slug);
     let known = |installation: &&Installation| installation.id.to_string() == id;
@@ -173,7 +173,7 @@ pub(super) fn mint(world: &mut World, call: &Call<'_>, id: &str) -> Result<Answe
     let expires_at = world.now() + world.github.token_life;
     world.github.minted += 1;
     let value = format!("{MINTED}{:023}", world.github.minted);
-    let answer = json!({
+    let response = json!({
         "token": value,
         "expires_at": clock::timestamp(expires_at),
         "permissions": wire(&permissions),
@@ -185,14 +185,14 @@ pub(super) fn mint(world: &mut World, call: &Call<'_>, id: &str) -> Result<Answe
     token.repositories = repositories.into();
     token.expires_at = Some(expires_at);
     world.github.tokens.push(token);
-    Ok(Answer::json(201, answer))
+    Ok(Response::json(201, response))
 }
 
 /// `DELETE /installation/token`: the token that calls is good for nothing from now on.
-pub(super) fn revoke(world: &mut World, call: &Call<'_>) -> Result<Answer, Failure> {
+pub(super) fn revoke(world: &mut World, call: &Call<'_>) -> Result<Response, Failure> {
     let value = installation_token(call)?.value.clone();
     world.github.tokens.retain(|token| token.value != value);
-    Ok(Answer::status(204))
+    Ok(Response::status(204))
 }
 
 fn installation_token<'call>(call: &'call Call<'_>) -> Result<&'call GitHubToken, Failure> {
@@ -208,7 +208,7 @@ fn installation_token<'call>(call: &'call Call<'_>) -> Result<&'call GitHubToken
 }
 
 /// `GET /installation/repositories`: what a minted token is for.
-pub(super) fn repositories_of_token(world: &World, call: &Call<'_>) -> Result<Answer, Failure> {
+pub(super) fn repositories_of_token(world: &World, call: &Call<'_>) -> Result<Response, Failure> {
     let token = installation_token(call)?;
     let all = described(world, call, &token.repositories);
     let path = format!("{}/installation/repositories", call.base);

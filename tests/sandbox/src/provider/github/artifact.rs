@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 
 use super::error::Failure;
 use super::{Call, access, account, run, workflow};
-use crate::answer::Answer;
 use crate::clock::timestamp;
 use crate::provider::{spells, storage};
+use crate::response::Response;
 use crate::world::{Access, Artifact, Digest, GitHubRepository, Provider, Run, State, World};
 
 /// How long an artifact is kept where nobody says otherwise.
@@ -21,7 +21,7 @@ pub(super) fn list(
     call: &Call<'_>,
     repository: &GitHubRepository,
     id: &str,
-) -> Result<Answer, Failure> {
+) -> Result<Response, Failure> {
     let found = run::find(world, call, repository, id)?;
     let wanted = call.request.query("name");
     let artifacts: Vec<Value> = of(found)
@@ -37,9 +37,9 @@ pub(super) fn get(
     call: &Call<'_>,
     repository: &GitHubRepository,
     id: &str,
-) -> Result<Answer, Failure> {
+) -> Result<Response, Failure> {
     let (run, id, artifact) = find(world, call, repository, id)?;
-    Ok(Answer::json(
+    Ok(Response::json(
         200,
         describe(call, repository, run, id, artifact),
     ))
@@ -65,14 +65,14 @@ pub(super) fn download(
     call: &Call<'_>,
     repository: &GitHubRepository,
     id: &str,
-) -> Result<Answer, Failure> {
+) -> Result<Response, Failure> {
     let (_, _, artifact) = find(world, call, repository, id)?;
     if artifact.expired {
         return Err(Failure::new(410, "Artifact has expired"));
     }
     let name = format!("artifacts/{id}");
     let link = storage::link(world, call.request, Provider::GitHub, &name);
-    Ok(Answer::status(302).header("Location", link))
+    Ok(Response::status(302).header("Location", link))
 }
 
 /// The artifact of that id as it is stored, and its content type.

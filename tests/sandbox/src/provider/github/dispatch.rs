@@ -5,14 +5,14 @@ use serde_json::Value;
 
 use super::error::Failure;
 use super::{Call, access, json_body, run_name};
-use crate::answer::Answer;
+use crate::response::Response;
 use crate::world::{Access, GitHubRepository, Provider, RefKind, Run, WorkflowState, World};
 
 pub(super) fn create(
     world: &mut World,
     call: &Call<'_>,
     repository: &GitHubRepository,
-) -> Result<Answer, Failure> {
+) -> Result<Response, Failure> {
     access::require(world, &call.caller, repository, "contents", Access::Write)?;
     let body = json_body::parse(call.request, &["event_type", "client_payload"])?;
     let event_type = json_body::required_text(&body, "event_type")?;
@@ -54,5 +54,5 @@ pub(super) fn create(
         run.title = run_name::of_dispatch(workflow, &event_type, &payload);
         world.start(run);
     }
-    Ok(Answer::status(204))
+    Ok(Response::status(204))
 }

@@ -4,9 +4,9 @@ use serde_json::{Value, json};
 
 use super::error::Failure;
 use super::{Call, access, account, run, workflow};
-use crate::answer::Answer;
 use crate::clock::timestamp;
 use crate::provider::{spells, storage};
+use crate::response::Response;
 use crate::world::{
     Access, Conclusion, Gate, GitHubRepository, Job, JobState, Provider, Run, World,
 };
@@ -20,7 +20,7 @@ pub(super) fn list(
     call: &Call<'_>,
     repository: &GitHubRepository,
     id: &str,
-) -> Result<Answer, Failure> {
+) -> Result<Response, Failure> {
     let found = run::find(world, call, repository, id)?;
     let earlier = match call.request.query("filter").as_deref() {
         Some("all") => found.earlier.as_slice(),
@@ -41,7 +41,7 @@ pub(super) fn list_of_attempt(
     repository: &GitHubRepository,
     id: &str,
     attempt: &str,
-) -> Result<Answer, Failure> {
+) -> Result<Response, Failure> {
     let found = run::find(world, call, repository, id)?;
     let found = run::attempt(found, attempt)?;
     let jobs: Vec<Value> = present(call, repository, found).collect();
@@ -66,12 +66,12 @@ pub(super) fn get(
     call: &Call<'_>,
     repository: &GitHubRepository,
     id: &str,
-) -> Result<Answer, Failure> {
+) -> Result<Response, Failure> {
     let (run, job) = find(world, call, repository, id)?;
     if job.state == JobState::NotYet {
         return Err(Failure::not_found());
     }
-    Ok(Answer::json(200, describe(call, repository, run, job)))
+    Ok(Response::json(200, describe(call, repository, run, job)))
 }
 
 fn find<'world>(
@@ -94,14 +94,14 @@ pub(super) fn log(
     call: &Call<'_>,
     repository: &GitHubRepository,
     id: &str,
-) -> Result<Answer, Failure> {
+) -> Result<Response, Failure> {
     let (_, job) = find(world, call, repository, id)?;
     if job.started_at.is_none() {
         return Err(Failure::not_found());
     }
     let name = format!("logs/{id}");
     let link = storage::link(world, call.request, Provider::GitHub, &name);
-    Ok(Answer::status(302).header("Location", link))
+    Ok(Response::status(302).header("Location", link))
 }
 
 pub(super) fn pending_deployments(
@@ -109,13 +109,13 @@ pub(super) fn pending_deployments(
     call: &Call<'_>,
     repository: &GitHubRepository,
     id: &str,
-) -> Result<Answer, Failure> {
+) -> Result<Response, Failure> {
     let run = run::find(world, call, repository, id)?;
     let jobs = run.jobs.iter();
     let pending: Vec<Value> = jobs
         .filter_map(|job| pending_deployment(call, run, job))
         .collect();
-    Ok(Answer::json(200, json!(pending)))
+    Ok(Response::json(200, json!(pending)))
 }
 
 fn pending_deployment(call: &Call<'_>, run: &Run, job: &Job) -> Option<Value> {
@@ -165,7 +165,7 @@ pub(super) fn concurrency_groups(
     call: &Call<'_>,
     repository: &GitHubRepository,
     id: &str,
-) -> Result<Answer, Failure> {
+) -> Result<Response, Failure> {
     let run = run::find(world, call, repository, id)?;
     if !world.github.has_concurrency_groups {
         return Err(Failure::not_found());
@@ -192,7 +192,7 @@ pub(super) fn concurrency_groups(
     };
     let groups: Vec<Value> = run.position.iter().map(group).collect();
     let body = json!({"total_count": groups.len(), "concurrency_groups": groups});
-    Ok(Answer::json(200, body))
+    Ok(Response::json(200, body))
 }
 
 fn describe(call: &Call<'_>, repository: &GitHubRepository, run: &Run, job: &Job) -> Value {

@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 use super::account::{self, LONG_AGO};
 use super::error::Failure;
 use super::{Call, access, repository as repositories, workflow};
-use crate::answer::Answer;
 use crate::clock::timestamp;
 use crate::provider::spells;
 use crate::request::Request;
+use crate::response::Response;
 use crate::world::{Access, Conclusion, GitHubRepository, Provider, Run, State, Workflow, World};
 
 /// Of one workflow, or of all; newest first.
@@ -20,7 +20,7 @@ pub(super) fn list(
     call: &Call<'_>,
     repository: &GitHubRepository,
     workflow: Option<&str>,
-) -> Result<Answer, Failure> {
+) -> Result<Response, Failure> {
     access::require(world, &call.caller, repository, "actions", Access::Read)?;
     let workflow = match workflow {
         Some(id) => Some(workflow::find(repository, id)?.id),
@@ -62,14 +62,14 @@ pub(super) fn get(
     repository: &GitHubRepository,
     id: &str,
     attempt: Option<&str>,
-) -> Result<Answer, Failure> {
+) -> Result<Response, Failure> {
     let run = find(world, call, repository, id)?;
     let run = match attempt {
         None => run,
         Some(attempt) => self::attempt(run, attempt)?,
     };
     let place = repositories::minimal(call, repository);
-    Ok(Answer::json(200, describe(call, repository, &place, run)))
+    Ok(Response::json(200, describe(call, repository, &place, run)))
 }
 
 /// The run of that id, for whoever may read it.
@@ -99,7 +99,7 @@ pub(super) fn cancel(
     call: &Call<'_>,
     repository: &GitHubRepository,
     id: &str,
-) -> Result<Answer, Failure> {
+) -> Result<Response, Failure> {
     access::require(world, &call.caller, repository, "actions", Access::Write)?;
     let run = world
         .run_mut(Provider::GitHub, &repository.name, |run| spells(id, run.id))
@@ -110,7 +110,7 @@ pub(super) fn cancel(
     }
     run.cancel()
         .map_err(|status| Failure::new(status, "Cannot cancel this workflow run."))?;
-    Ok(Answer::json(202, json!({})))
+    Ok(Response::json(202, json!({})))
 }
 
 /// What the query asks for: read once, not for each run.

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::error::Failure;
 use super::{Call, access, account, json_body, run, run_name};
-use crate::answer::Answer;
+use crate::response::Response;
 use crate::world::{
     Access, GitHubRepository, Provider, Run, RunDetails, Workflow, WorkflowInput, WorkflowState,
     World,
@@ -15,7 +15,7 @@ pub(super) fn list(
     world: &World,
     call: &Call<'_>,
     repository: &GitHubRepository,
-) -> Result<Answer, Failure> {
+) -> Result<Response, Failure> {
     access::require(world, &call.caller, repository, "actions", Access::Read)?;
     let all: Vec<Value> = repository
         .workflows
@@ -35,10 +35,10 @@ pub(super) fn get(
     call: &Call<'_>,
     repository: &GitHubRepository,
     id: &str,
-) -> Result<Answer, Failure> {
+) -> Result<Response, Failure> {
     access::require(world, &call.caller, repository, "actions", Access::Read)?;
     let workflow = find(repository, id)?;
-    Ok(Answer::json(200, describe(call, repository, workflow)))
+    Ok(Response::json(200, describe(call, repository, workflow)))
 }
 
 pub(super) fn dispatch(
@@ -46,7 +46,7 @@ pub(super) fn dispatch(
     call: &Call<'_>,
     repository: &GitHubRepository,
     id: &str,
-) -> Result<Answer, Failure> {
+) -> Result<Response, Failure> {
     access::require(world, &call.caller, repository, "actions", Access::Write)?;
     let body = json_body::parse(call.request, &["ref", "inputs", "return_run_details"])?;
     let rejected = match world.github.run_details {
@@ -96,14 +96,14 @@ pub(super) fn dispatch(
     run.inputs = inputs;
     let run = world.start(run);
     if !details {
-        return Ok(Answer::status(204));
+        return Ok(Response::status(204));
     }
     let mut details = json!({"workflow_run_id": run.id});
     if world.github.run_details != RunDetails::IdOnly {
         details["run_url"] = json!(run::api_url(call, &run));
         details["html_url"] = json!(run::page_url(call, &run));
     }
-    Ok(Answer::json(200, details))
+    Ok(Response::json(200, details))
 }
 
 /// The declared inputs with what was given, else their defaults. GitHub hands all of them on as text.
@@ -189,7 +189,7 @@ fn describe(call: &Call<'_>, repository: &GitHubRepository, workflow: &Workflow)
 }
 
 /// One page of what is described already.
-pub(super) fn page(key: &str, all: &[Value], call: &Call<'_>, path: &str) -> Answer {
+pub(super) fn page(key: &str, all: &[Value], call: &Call<'_>, path: &str) -> Response {
     page_of(key, all, call, path, Value::clone)
 }
 
@@ -200,7 +200,7 @@ pub(super) fn page_of<T>(
     call: &Call<'_>,
     path: &str,
     describe: impl Fn(&T) -> Value,
-) -> Answer {
+) -> Response {
     let size = call.request.query_number("per_page", 30).clamp(1, 100);
     let number = call.request.query_number("page", 1).max(1);
     let last = all.len().div_ceil(size).max(1);
@@ -223,9 +223,9 @@ pub(super) fn page_of<T>(
     if number < last {
         links.extend([link(number + 1, "next"), link(last, "last")]);
     }
-    let answer = Answer::json(200, json!({"total_count": all.len(), key: shown}));
+    let response = Response::json(200, json!({"total_count": all.len(), key: shown}));
     if links.is_empty() {
-        return answer;
+        return response;
     }
-    answer.header("Link", links.join(", "))
+    response.header("Link", links.join(", "))
 }

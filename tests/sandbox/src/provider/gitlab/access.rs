@@ -3,9 +3,9 @@
 
 use super::error::Failure;
 use super::{Call, user};
-use crate::answer::Answer;
 use crate::provider::{named, spells};
 use crate::request::Request;
+use crate::response::Response;
 use crate::world::{GitLabProject, GitLabToken, Role, Visibility, World};
 
 /// `None` for a caller without any credential.
@@ -27,11 +27,11 @@ pub(super) fn authenticate(
 }
 
 /// `GET /user`: whom the token belongs to.
-pub(super) fn user(world: &World, call: &Call<'_>) -> Result<Answer, Failure> {
+pub(super) fn user(world: &World, call: &Call<'_>) -> Result<Response, Failure> {
     let token = authenticate(world, call.request)?;
     let token = token.ok_or_else(|| Failure::message(401, "401 Unauthorized"))?;
     require_reading(Some(&token))?;
-    Ok(Answer::json(200, user::describe(call, &token.owner)))
+    Ok(Response::json(200, user::describe(call, &token.owner)))
 }
 
 /// The project of that id or path. A private one does not exist for those who are no members.

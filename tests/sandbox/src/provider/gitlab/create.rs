@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::error::Failure;
 use super::{Call, access, parameters, pipeline};
-use crate::answer::Answer;
+use crate::response::Response;
 use crate::world::{
     Conclusion, Configuration, GitLabProject, GitLabToken, InputKind, PipelineInput,
     PipelineVariables, Provider, Role, Run, TriggerToken, Variable, World,
@@ -24,7 +24,11 @@ struct Order {
 }
 
 /// `POST /projects/:id/trigger/pipeline`
-pub(super) fn by_trigger(world: &mut World, call: &Call<'_>, id: &str) -> Result<Answer, Failure> {
+pub(super) fn by_trigger(
+    world: &mut World,
+    call: &Call<'_>,
+    id: &str,
+) -> Result<Response, Failure> {
     // GitLab takes this header for a hook of its own pipelines and refuses to go round in circles.
     if call.request.headers.get("x-gitlab-event").is_some() {
         return Err(Failure::message(403, "403 Forbidden"));
@@ -63,7 +67,7 @@ pub(super) fn by_token(
     call: &Call<'_>,
     token: Option<&GitLabToken>,
     project: &GitLabProject,
-) -> Result<Answer, Failure> {
+) -> Result<Response, Failure> {
     let (token, role) = access::require_developer(token, project)?;
     let body = parameters::parse(call.request, &["ref", "variables", "inputs"])?;
     let [reference] = parameters::required_texts(&body, ["ref"])?;
@@ -92,7 +96,7 @@ fn start(
     call: &Call<'_>,
     project: &GitLabProject,
     order: Order,
-) -> Result<Answer, Failure> {
+) -> Result<Response, Failure> {
     let resolved = project
         .git
         .resolve(&order.reference)
@@ -136,7 +140,7 @@ fn start(
     match &project.configuration {
         Configuration::Runs => {
             let run = world.start(run);
-            Ok(Answer::json(201, pipeline::describe(call, project, &run)))
+            Ok(Response::json(201, pipeline::describe(call, project, &run)))
         }
         Configuration::NoJobs => Err(Failure::base(
             400,

@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 
 use super::error::Failure;
 use super::{Call, access, pipeline, user};
-use crate::answer::Answer;
 use crate::clock::timestamp_with_milliseconds;
 use crate::provider::{spells, storage};
+use crate::response::Response;
 use crate::world::{
     Conclusion, GitLabProject, GitLabToken, GitLabVersion, Job, JobState, Provider, RefKind, Run,
     World,
@@ -22,7 +22,7 @@ pub(super) fn list(
     token: Option<&GitLabToken>,
     project: &GitLabProject,
     id: &str,
-) -> Result<Answer, Failure> {
+) -> Result<Response, Failure> {
     let run = pipeline::find(world, token, project, id)?;
     let jobs = run.jobs.iter().rev();
     let jobs: Vec<Value> = jobs
@@ -39,11 +39,11 @@ pub(super) fn get(
     token: Option<&GitLabToken>,
     project: &GitLabProject,
     id: &str,
-) -> Result<Answer, Failure> {
+) -> Result<Response, Failure> {
     let (run, job) = find(world, token, project, id)?;
     let is_build = job.scenario.downstream.is_none();
     let body = is_build.then(|| describe_build(call, project, run, job));
-    Ok(Answer::json(200, body.ok_or_else(not_found)?))
+    Ok(Response::json(200, body.ok_or_else(not_found)?))
 }
 
 /// `trigger_jobs` of newer servers, `bridges` of all: the same under two names.
@@ -54,7 +54,7 @@ pub(super) fn downstream(
     project: &GitLabProject,
     id: &str,
     kind: &str,
-) -> Result<Answer, Failure> {
+) -> Result<Response, Failure> {
     if kind == "trigger_jobs" && world.gitlab.version == GitLabVersion::Old {
         return Err(Failure::error(404, "404 Not Found"));
     }
@@ -102,7 +102,7 @@ pub(super) fn trace(
     token: Option<&GitLabToken>,
     project: &GitLabProject,
     id: &str,
-) -> Result<Answer, Failure> {
+) -> Result<Response, Failure> {
     find(world, token, project, id)?;
     let kept = storage::log(world, Provider::GitLab, id, false).ok_or_else(not_found)?;
     let start = match world.gitlab.version {
@@ -118,14 +118,14 @@ pub(super) fn archive(
     token: Option<&GitLabToken>,
     project: &GitLabProject,
     id: &str,
-) -> Result<Answer, Failure> {
+) -> Result<Response, Failure> {
     let (_, job) = find(world, token, project, id)?;
     let files = kept(job);
     if files.is_empty() {
         return Err(Failure::message(404, "404 Not Found"));
     }
     let zip = storage::pack(files);
-    Ok(Answer::body(200, "application/octet-stream", zip))
+    Ok(Response::body(200, "application/octet-stream", zip))
 }
 
 fn kept(job: &Job) -> &[(String, Vec<u8>)] {
@@ -142,12 +142,12 @@ pub(super) fn artifact(
     project: &GitLabProject,
     id: &str,
     path: &str,
-) -> Result<Answer, Failure> {
+) -> Result<Response, Failure> {
     let (_, job) = find(world, token, project, id)?;
     let mut files = kept(job).iter();
     let file = files.find(|(known, _)| known == path);
     let (_, content) = file.ok_or_else(|| Failure::message(404, "404 Not Found"))?;
-    Ok(Answer::body(
+    Ok(Response::body(
         200,
         "application/octet-stream",
         content.clone(),

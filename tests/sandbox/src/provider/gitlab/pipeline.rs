@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 
 use super::error::Failure;
 use super::{Call, access, user};
-use crate::answer::Answer;
 use crate::clock::timestamp_with_milliseconds;
 use crate::provider::spells;
+use crate::response::Response;
 use crate::world::{Conclusion, GitLabProject, GitLabToken, Provider, RefKind, Run, State, World};
 
 /// By id, newest first unless `sort=asc`. Ignores `created_after`, as some versions do.
@@ -17,7 +17,7 @@ pub(super) fn list(
     call: &Call<'_>,
     token: Option<&GitLabToken>,
     project: &GitLabProject,
-) -> Result<Answer, Failure> {
+) -> Result<Response, Failure> {
     access::require_reading_pipelines(token, project)?;
     // Read once, not for each run.
     let filters = ["ref", "source", "status", "username", "sha"];
@@ -40,12 +40,12 @@ pub(super) fn list(
 }
 
 /// One page of what is described already.
-pub(super) fn page(call: &Call<'_>, all: &[Value], path: &str) -> Answer {
+pub(super) fn page(call: &Call<'_>, all: &[Value], path: &str) -> Response {
     page_of(call, all, path, Value::clone)
 }
 
 /// One page of a list, 20 a page unless the query says otherwise, with its headers.
-fn page_of<T>(call: &Call<'_>, all: &[T], path: &str, describe: impl Fn(&T) -> Value) -> Answer {
+fn page_of<T>(call: &Call<'_>, all: &[T], path: &str, describe: impl Fn(&T) -> Value) -> Response {
     let size = call.request.query_number("per_page", 20).clamp(1, 100);
     let page = call.request.query_number("page", 1).max(1);
     let pages = all.len().div_ceil(size).max(1);
@@ -56,14 +56,14 @@ fn page_of<T>(call: &Call<'_>, all: &[T], path: &str, describe: impl Fn(&T) -> V
     } else {
         String::new()
     };
-    let answer = Answer::json(200, json!(shown))
+    let response = Response::json(200, json!(shown))
         .header("X-Page", page)
         .header("X-Per-Page", size)
         .header("X-Next-Page", &next)
         .header("X-Total", all.len())
         .header("X-Total-Pages", pages);
     if next.is_empty() {
-        return answer;
+        return response;
     }
     let mut query = form_urlencoded::Serializer::new(String::new());
     for (name, value) in call.request.query_pairs() {
@@ -76,7 +76,7 @@ fn page_of<T>(call: &Call<'_>, all: &[T], path: &str, describe: impl Fn(&T) -> V
         call.origin,
         query.append_pair("page", &next).finish()
     );
-    answer.header("Link", link)
+    response.header("Link", link)
 }
 
 pub(super) fn get(
@@ -85,9 +85,9 @@ pub(super) fn get(
     token: Option<&GitLabToken>,
     project: &GitLabProject,
     id: &str,
-) -> Result<Answer, Failure> {
+) -> Result<Response, Failure> {
     let run = find(world, token, project, id)?;
-    Ok(Answer::json(200, describe(call, project, run)))
+    Ok(Response::json(200, describe(call, project, run)))
 }
 
 /// The pipeline of that id, for whoever may read it.
@@ -111,7 +111,7 @@ pub(super) fn cancel(
     token: Option<&GitLabToken>,
     project: &GitLabProject,
     id: &str,
-) -> Result<Answer, Failure> {
+) -> Result<Response, Failure> {
     access::require_developer(token, project)?;
     let run = world
         .run_mut(Provider::GitLab, &project.path, |run| spells(id, run.id))
@@ -120,7 +120,7 @@ pub(super) fn cancel(
         run.cancel()
             .map_err(|status| Failure::message(status, &format!("{status} Refused")))?;
     }
-    Ok(Answer::json(200, describe(call, project, run)))
+    Ok(Response::json(200, describe(call, project, run)))
 }
 
 fn not_found() -> Failure {

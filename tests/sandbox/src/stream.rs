@@ -16,16 +16,16 @@ use crate::server::lock;
 
 /// Shared by a connection's stream and whoever answers on it.
 #[derive(Clone, Default)]
-pub(crate) struct Doom(Arc<Fate>);
+pub(crate) struct ConnectionFaults(Arc<FaultState>);
 
 #[derive(Default)]
-struct Fate {
+struct FaultState {
     resets: AtomicBool,
     malformed: Mutex<Option<MalformedResponse>>,
     hang_up: Mutex<Option<HangUp>>,
 }
 
-impl Doom {
+impl ConnectionFaults {
     pub(crate) fn reset(&self) {
         self.0.resets.store(true, Ordering::Relaxed);
     }
@@ -49,27 +49,27 @@ impl Doom {
     }
 }
 
-pub(crate) struct Wire {
+pub(crate) struct FaultyStream {
     stream: TcpStream,
-    doom: Doom,
+    faults: ConnectionFaults,
 }
 
-impl Wire {
-    pub(crate) fn new(stream: TcpStream, doom: Doom) -> Self {
-        Self { stream, doom }
+impl FaultyStream {
+    pub(crate) fn new(stream: TcpStream, faults: ConnectionFaults) -> Self {
+        Self { stream, faults }
     }
 }
 
-impl Drop for Wire {
+impl Drop for FaultyStream {
     fn drop(&mut self) {
-        if self.doom.0.resets.load(Ordering::Relaxed) {
+        if self.faults.0.resets.load(Ordering::Relaxed) {
             // With nothing to linger for, the kernel answers the close with a reset.
             let _ = self.stream.set_zero_linger();
         }
     }
 }
 
-impl AsyncRead for Wire {
+impl AsyncRead for FaultyStream {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -79,7 +79,7 @@ impl AsyncRead for Wire {
     }
 }
 
-impl AsyncWrite for Wire {
+impl AsyncWrite for FaultyStream {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,

@@ -13,7 +13,7 @@ use tokio::time::{Instant, Sleep, sleep};
 
 /// A whole answer, as tests can prescribe it and as the providers give it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answer {
+pub struct Response {
     pub status: u16,
     pub headers: Vec<(String, String)>,
     pub body: Vec<u8>,
@@ -21,7 +21,7 @@ pub struct Answer {
     pub padding: u64,
 }
 
-impl Answer {
+impl Response {
     /// An answer without a body.
     pub fn status(status: u16) -> Self {
         Self {
