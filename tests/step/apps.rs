@@ -93,7 +93,7 @@ fn a_token_is_revoked_when_the_step_is_over() {
 #[test]
 fn all_tokens_are_revoked() {
     let sandbox = with_scenario(Provider::GitHub, Scenario::passing(9 * SECOND));
-    sandbox.with_world(|world| world.github.token_life = 4 * SECOND);
+    sandbox.with_world(|world| world.github.token_lifetime = 4 * SECOND);
     let targets = json!([
         {"workflow": "build.yml", "ref": "main"},
         {"event-type": "deploy-marked"},
@@ -121,7 +121,7 @@ fn all_tokens_are_revoked() {
 #[test]
 fn a_token_that_was_replaced_is_revoked_soon() {
     let sandbox = with_scenario(Provider::GitHub, Scenario::passing(17 * SECOND));
-    sandbox.with_world(|world| world.github.token_life = 18 * SECOND);
+    sandbox.with_world(|world| world.github.token_lifetime = 18 * SECOND);
     let done = step(&sandbox).input("wait", "true").run().passes();
     let revocations = requests(&sandbox, "DELETE", REVOCATION);
     assert_eq!(revocations.len() as u64, minted(&sandbox), "{done}");
@@ -227,7 +227,7 @@ fn a_renewal_that_fails_loses_nothing_while_the_token_is_good() {
         let scenario = Scenario::passing(18 * SECOND);
         let sandbox = with_scenario(Provider::GitHub, scenario);
         // It is to be renewed after half of that.
-        sandbox.with_world(|world| world.github.token_life = 16 * SECOND);
+        sandbox.with_world(|world| world.github.token_lifetime = 16 * SECOND);
         let step = step(&sandbox).input("wait", "true");
         let child = step.start();
         step.until_said("accepted");
@@ -264,7 +264,7 @@ fn a_repository_that_disappears_costs_no_other_its_token() {
     ];
     at_once(vec![0, 1], |case: usize| {
         let sandbox = with_scenario(Provider::GitHub, Scenario::passing(12 * SECOND));
-        sandbox.with_world(|world| world.github.token_life = 8 * SECOND);
+        sandbox.with_world(|world| world.github.token_lifetime = 8 * SECOND);
         let step = step_of_two(&sandbox);
         let child = step.start();
         until(&sandbox, "two runs", |sandbox| sandbox.runs().len() == 2);
@@ -286,7 +286,7 @@ fn a_repository_that_disappears_costs_no_other_its_token() {
 #[test]
 fn a_renewal_that_hangs_holds_up_no_stop() {
     let sandbox = with_scenario(Provider::GitHub, Scenario::endless());
-    sandbox.with_world(|world| world.github.token_life = 16 * SECOND);
+    sandbox.with_world(|world| world.github.token_lifetime = 16 * SECOND);
     let step = step(&sandbox).input("wait", "true");
     let child = step.start();
     step.until_said("accepted");
@@ -310,7 +310,7 @@ fn a_renewal_that_hangs_holds_up_no_stop() {
 #[test]
 fn a_renewal_that_hangs_before_a_trigger_is_tried_again() {
     let sandbox = sandbox();
-    sandbox.with_world(|world| world.github.token_life = 2 * SECOND);
+    sandbox.with_world(|world| world.github.token_lifetime = 2 * SECOND);
     let limit = Fault::github_secondary_limit(Some(4));
     sandbox.fault(Route::triggers(), Occasion::Nth(1), limit);
     let hangs = Fault::Delay(Moment::BeforeActing, 120 * SECOND);
@@ -434,7 +434,7 @@ fn a_token_that_is_refused_says_for_what() {
 fn a_renewal_that_fails_for_some_time_is_pending() {
     let scenario = Scenario::new().job(JobScenario::new("build", 12 * SECOND));
     let sandbox = with_scenario(Provider::GitHub, scenario);
-    sandbox.with_world(|world| world.github.token_life = 4 * SECOND);
+    sandbox.with_world(|world| world.github.token_lifetime = 4 * SECOND);
     let step = step(&sandbox).input("wait", "true");
     let child = step.start();
     step.until_said("accepted");

@@ -258,7 +258,7 @@ fn an_app_signs_in_once_for_each_set_of_permissions() {
 #[test]
 fn an_apps_token_is_renewed_before_a_trigger_that_had_to_wait() {
     let sandbox = sandbox();
-    sandbox.with_world(|world| world.github.token_life = 2 * SECOND);
+    sandbox.with_world(|world| world.github.token_lifetime = 2 * SECOND);
     let limit = Fault::github_secondary_limit(Some(4));
     sandbox.fault(Route::triggers(), Occasion::Nth(1), limit);
     let targets = ["1", "2", "3"].map(|version| json!({"inputs": {"version": version}}));

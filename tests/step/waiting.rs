@@ -386,7 +386,7 @@ fn waiting_costs_little_of_the_rate_limit() {
 fn an_app_outlives_its_token() {
     use sandbox::demo;
     let sandbox = start(World::demo().scenario(Provider::GitHub, Scenario::passing(7 * SECOND)));
-    sandbox.with_world(|world| world.github.token_life = 2 * SECOND);
+    sandbox.with_world(|world| world.github.token_lifetime = 2 * SECOND);
     let step = crate::harness::Step::github(&sandbox)
         .input("workflow", "build.yml")
         .input("token", demo::GITHUB_WORKFLOW_OF_CALLER)

@@ -1,4 +1,4 @@
-//! The world that a step finds: how runs live there, who else is about, and what the servers are like.
+//! The world that a step finds: what runs do there, who else starts some, and how the servers behave.
 
 use std::time::{Duration, SystemTime};
 
@@ -8,7 +8,7 @@ use sandbox::world::{
 use sandbox::{Provider, World};
 
 use super::incident::NAMES;
-use super::{Dice, Temper};
+use super::{Rng, WaitTime};
 
 #[derive(Clone, Debug)]
 pub(crate) struct Setting {
@@ -23,7 +23,7 @@ pub(crate) struct Setting {
     /// How far GitHub's search index is behind.
     pub(crate) search_lag: Duration,
     /// How long tokens of a GitHub App are good for.
-    pub(crate) token_life: Duration,
+    pub(crate) token_lifetime: Duration,
     /// How far the servers' clock is off.
     pub(crate) skew: Skew,
     pub(crate) old_gitlab: bool,
@@ -81,22 +81,22 @@ impl Skew {
 }
 
 impl Setting {
-    pub(super) fn draw(dice: &mut Dice, temper: Temper) -> Self {
-        let behaviours = [(); 3].map(|()| Behaviour::draw(dice, temper));
-        let twin = Behaviour::draw(dice, temper);
-        let strangers = if dice.chance(40) {
-            (0..dice.between(1, 2)).map(|_| dice.pick(&NAMES)).collect()
+    pub(super) fn draw(rng: &mut Rng, wait_time: WaitTime) -> Self {
+        let behaviours = [(); 3].map(|()| Behaviour::draw(rng, wait_time));
+        let twin = Behaviour::draw(rng, wait_time);
+        let strangers = if rng.chance(40) {
+            (0..rng.between(1, 2)).map(|_| rng.pick(&NAMES)).collect()
         } else {
             Vec::new()
         };
-        let run_details = match dice.percent() {
-            0..20 => RunDetails::RejectedWith(dice.pick(&[400, 422])),
+        let run_details = match rng.percent() {
+            0..20 => RunDetails::RejectedWith(rng.pick(&[400, 422])),
             20..30 => RunDetails::IdOnly,
             _ => RunDetails::Known,
         };
-        let skew = match dice.percent() {
-            0..10 => Skew::Ahead(dice.milliseconds(500, 3_600_000)),
-            10..20 => Skew::Behind(dice.milliseconds(500, 3_600_000)),
+        let skew = match rng.percent() {
+            0..10 => Skew::Ahead(rng.milliseconds(500, 3_600_000)),
+            10..20 => Skew::Behind(rng.milliseconds(500, 3_600_000)),
             _ => Skew::None,
         };
         Self {
@@ -104,18 +104,18 @@ impl Setting {
             strangers,
             twin,
             run_details,
-            search_lag: match dice.percent() {
+            search_lag: match rng.percent() {
                 0..15 => Duration::from_hours(1),
-                15..30 => dice.milliseconds(500, 15_000),
+                15..30 => rng.milliseconds(500, 15_000),
                 _ => Duration::ZERO,
             },
-            token_life: if dice.chance(50) {
-                dice.milliseconds(4_000, 20_000)
+            token_lifetime: if rng.chance(50) {
+                rng.milliseconds(4_000, 20_000)
             } else {
                 Duration::from_hours(1)
             },
             skew,
-            old_gitlab: dice.chance(20),
+            old_gitlab: rng.chance(20),
         }
     }
 
@@ -142,7 +142,7 @@ impl Setting {
         world = world.scenario_of(Provider::GitHub, APP, TWIN_FILE, self.twin.scenario());
         world.github.run_details = self.run_details;
         world.github.search_lag = self.search_lag;
-        world.github.token_life = self.token_life;
+        world.github.token_lifetime = self.token_lifetime;
         if self.old_gitlab {
             world.gitlab.version = GitLabVersion::Old;
         }
@@ -164,21 +164,21 @@ impl Setting {
 }
 
 impl Delays {
-    fn draw(dice: &mut Dice, temper: Temper) -> Self {
-        let listed = match (dice.percent(), temper) {
-            (0..5, Temper::Ageless) => Duration::from_secs(75),
-            (0..12, Temper::Patient | Temper::Steady | Temper::Ageless) => {
-                dice.milliseconds(8_000, 14_000)
+    fn draw(rng: &mut Rng, wait_time: WaitTime) -> Self {
+        let listed = match (rng.percent(), wait_time) {
+            (0..5, WaitTime::VeryLong) => Duration::from_secs(75),
+            (0..12, WaitTime::Medium | WaitTime::Long | WaitTime::VeryLong) => {
+                rng.milliseconds(8_000, 14_000)
             }
-            (12..30, _) => dice.milliseconds(500, 6_000),
+            (12..30, _) => rng.milliseconds(500, 6_000),
             _ => Duration::ZERO,
         };
-        let readable = match dice.percent() {
-            0..10 => dice.milliseconds(500, 6_000),
+        let readable = match rng.percent() {
+            0..10 => rng.milliseconds(500, 6_000),
             _ => Duration::ZERO,
         };
-        let concluded = match dice.percent() {
-            0..10 => dice.milliseconds(500, 8_000),
+        let concluded = match rng.percent() {
+            0..10 => rng.milliseconds(500, 8_000),
             _ => Duration::ZERO,
         };
         Self {
@@ -190,40 +190,40 @@ impl Delays {
 }
 
 impl Behaviour {
-    fn draw(dice: &mut Dice, temper: Temper) -> Self {
-        let longest = match temper {
-            Temper::Hasty => 5_000,
-            Temper::Patient => 15_000,
-            Temper::Steady => 30_000,
-            Temper::Ageless => 100_000,
+    fn draw(rng: &mut Rng, wait_time: WaitTime) -> Self {
+        let longest = match wait_time {
+            WaitTime::Short => 5_000,
+            WaitTime::Medium => 15_000,
+            WaitTime::Long => 30_000,
+            WaitTime::VeryLong => 100_000,
         };
-        let course = match dice.percent() {
+        let course = match rng.percent() {
             0..45 => {
-                let passes = dice.chance(75);
+                let passes = rng.chance(75);
                 let conclusion = if passes {
                     Conclusion::Success
                 } else {
                     Conclusion::Failure
                 };
-                Course::Ends(conclusion, dice.milliseconds(0, longest))
+                Course::Ends(conclusion, rng.milliseconds(0, longest))
             }
             45..90 => Course::Endless,
             _ => Course::Blocks,
         };
-        let on_cancel = match dice.percent() {
+        let on_cancel = match rng.percent() {
             0..50 => OnCancel::Ends(Duration::ZERO),
             50..65 => OnCancel::RefusesAtFirst {
-                status: dice.pick(&[400, 401, 404, 409]),
-                times: dice.pick(&[1, 1, 2]),
+                status: rng.pick(&[400, 401, 404, 409]),
+                times: rng.pick(&[1, 1, 2]),
             },
-            65..80 => OnCancel::Ends(dice.milliseconds(100, 3_000)),
+            65..80 => OnCancel::Ends(rng.milliseconds(100, 3_000)),
             80..90 => OnCancel::Ignores,
-            _ => OnCancel::Refuses(dice.pick(&[403, 409, 500])),
+            _ => OnCancel::Refuses(rng.pick(&[403, 409, 500])),
         };
         Self {
             course,
             on_cancel,
-            delays: Delays::draw(dice, temper),
+            delays: Delays::draw(rng, wait_time),
         }
     }
 

@@ -5,7 +5,7 @@ use sandbox::world::RefKind;
 use sandbox::{Provider, Run, Sandbox, demo};
 use serde_json::{Map, Value, json};
 
-use super::{Dice, Temper};
+use super::{Rng, WaitTime};
 
 #[derive(Clone, Debug)]
 pub(crate) struct Target {
@@ -65,61 +65,61 @@ pub(crate) enum OnBlocked {
 }
 
 /// Of one provider more often than not, so that targets share repositories, workflows and credentials.
-pub(super) fn draw(dice: &mut Dice, temper: Temper, count: usize) -> Vec<Target> {
+pub(super) fn draw(rng: &mut Rng, wait_time: WaitTime, count: usize) -> Vec<Target> {
     let providers = [Provider::GitHub, Provider::GitLab, Provider::Bitbucket];
-    let only = dice.chance(40).then(|| dice.pick(&providers));
-    let wait = dice.chance(50).then(|| Wait::draw(dice, temper));
-    let all_wait = dice.chance(60);
+    let only = rng.chance(40).then(|| rng.pick(&providers));
+    let wait = rng.chance(50).then(|| Wait::draw(rng, wait_time));
+    let all_wait = rng.chance(60);
     (0..count)
         .map(|index| {
-            let provider = only.unwrap_or_else(|| dice.pick(&providers));
+            let provider = only.unwrap_or_else(|| rng.pick(&providers));
             Target {
                 mark: format!("target-{index:02}"),
-                pipeline: Pipeline::draw(dice, provider),
+                pipeline: Pipeline::draw(rng, provider),
                 wait: wait
-                    .or_else(|| (all_wait || dice.chance(50)).then(|| Wait::draw(dice, temper))),
+                    .or_else(|| (all_wait || rng.chance(50)).then(|| Wait::draw(rng, wait_time))),
             }
         })
         .collect()
 }
 
 impl Wait {
-    fn draw(dice: &mut Dice, temper: Temper) -> Self {
+    fn draw(rng: &mut Rng, wait_time: WaitTime) -> Self {
         Self {
-            timeout: match temper {
-                Temper::Hasty => dice.between(2, 8),
-                Temper::Patient => dice.between(13, 22),
-                Temper::Steady => dice.between(28, 36),
-                Temper::Ageless => dice.between(95, 120),
+            timeout: match wait_time {
+                WaitTime::Short => rng.between(2, 8),
+                WaitTime::Medium => rng.between(13, 22),
+                WaitTime::Long => rng.between(28, 36),
+                WaitTime::VeryLong => rng.between(95, 120),
             },
-            on_abandoned: if dice.chance(75) {
+            on_abandoned: if rng.chance(75) {
                 OnAbandoned::Cancel
             } else {
                 OnAbandoned::Leave
             },
-            on_blocked: dice.pick(&[OnBlocked::Wait, OnBlocked::Fail]),
+            on_blocked: rng.pick(&[OnBlocked::Wait, OnBlocked::Fail]),
         }
     }
 }
 
 impl Pipeline {
-    fn draw(dice: &mut Dice, provider: Provider) -> Self {
+    fn draw(rng: &mut Rng, provider: Provider) -> Self {
         match provider {
-            Provider::GitHub if dice.chance(45) => Self::Workflow {
-                credential: Credential::draw(dice),
+            Provider::GitHub if rng.chance(45) => Self::Workflow {
+                credential: Credential::draw(rng),
             },
             // The first starts two runs without a marker, the others one and two with.
             Provider::GitHub => Self::Event {
-                event_type: dice.pick(&["deploy", "deploy-marked", "release"]),
-                credential: Credential::draw(dice),
+                event_type: rng.pick(&["deploy", "deploy-marked", "release"]),
+                credential: Credential::draw(rng),
             },
             Provider::GitLab => Self::GitLab {
-                trigger: dice.chance(30),
-                inputs: dice.chance(50),
+                trigger: rng.chance(30),
+                inputs: rng.chance(50),
             },
             Provider::Bitbucket => Self::Bitbucket {
-                custom: dice.chance(50).then(|| dice.pick(&["deploy", "nightly"])),
-                reference: dice.pick(&["main", "develop", "v2.0.0"]),
+                custom: rng.chance(50).then(|| rng.pick(&["deploy", "nightly"])),
+                reference: rng.pick(&["main", "develop", "v2.0.0"]),
             },
         }
     }
@@ -158,11 +158,11 @@ impl Pipeline {
 }
 
 impl Credential {
-    fn draw(dice: &mut Dice) -> Self {
-        if dice.chance(25) {
+    fn draw(rng: &mut Rng) -> Self {
+        if rng.chance(25) {
             return Self::App;
         }
-        Self::Token(dice.pick(&[demo::GITHUB_CLASSIC, demo::GITHUB_FINE_GRAINED]))
+        Self::Token(rng.pick(&[demo::GITHUB_CLASSIC, demo::GITHUB_FINE_GRAINED]))
     }
 }
 

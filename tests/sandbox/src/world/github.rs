@@ -17,7 +17,7 @@ pub struct GitHub {
     pub run_details: RunDetails,
     pub missing_permission: MissingPermission,
     /// How long minted installation tokens are good for; an hour.
-    pub token_life: Duration,
+    pub token_lifetime: Duration,
     /// Whether runs tell of their concurrency groups; true.
     pub has_concurrency_groups: bool,
     /// How old a run is before lists that are filtered contain it, since those come from a search index; zero.
@@ -36,7 +36,7 @@ impl Default for GitHub {
             apps: Vec::new(),
             run_details: RunDetails::default(),
             missing_permission: MissingPermission::default(),
-            token_life: Duration::from_hours(1),
+            token_lifetime: Duration::from_hours(1),
             has_concurrency_groups: true,
             search_lag: Duration::ZERO,
             requests: 0,

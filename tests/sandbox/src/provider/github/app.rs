@@ -170,7 +170,7 @@ pub(super) fn mint(world: &mut World, call: &Call<'_>, id: &str) -> Result<Respo
     let repositories = repositories(world, installation, &body)?;
     let permissions = permissions(installation, &body)?;
 
-    let expires_at = world.now() + world.github.token_life;
+    let expires_at = world.now() + world.github.token_lifetime;
     world.github.minted += 1;
     let value = format!("{MINTED}{:023}", world.github.minted);
     let response = json!({

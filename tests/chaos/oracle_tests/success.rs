@@ -6,22 +6,22 @@ use sandbox::world::Conclusion;
 use sandbox::{Provider, RecordedResponse};
 use serde_json::json;
 
-use super::{NAMED, Wrong, all_are_complained_of, case, places, trigger};
+use super::{Mutation, NAMED, case, places, rejects_every_mutation, trigger};
 use crate::case::Course;
 
-const WRONGS: &[Wrong] = &[
+const MUTATIONS: &[Mutation] = &[
     (
         "a run that failed",
-        |seen| {
-            let (ours, _) = places(seen);
-            seen.runs[ours].conclusion = Some(Conclusion::Failure);
+        |observed| {
+            let (ours, _) = places(observed);
+            observed.runs[ours].conclusion = Some(Conclusion::Failure);
         },
         "target-01: passes, and 7000",
     ),
     (
         "a second run of the same trigger that failed unseen",
-        |seen| {
-            let first = seen
+        |observed| {
+            let first = observed
                 .runs
                 .iter()
                 .find(|run| run.provider == Provider::GitHub && !run.is_strange);
@@ -29,23 +29,23 @@ const WRONGS: &[Wrong] = &[
             late.id += 1_000;
             "late.yml".clone_into(&mut late.pipeline);
             late.conclusion = Some(Conclusion::Failure);
-            seen.runs.push(late);
+            observed.runs.push(late);
         },
         "target-00: passes, and 90000010",
     ),
     (
         "a trigger that nobody accepted",
-        |seen| {
-            trigger(seen, Provider::GitLab).response = RecordedResponse::Status(503);
-            seen.results[NAMED]["runs"] = json!([]);
+        |observed| {
+            trigger(observed, Provider::GitLab).response = RecordedResponse::Status(503);
+            observed.results[NAMED]["runs"] = json!([]);
         },
         "target-01: passes, and nobody accepted its trigger",
     ),
 ];
 
 #[test]
-fn every_wrong_of_a_pass_is_complained_of() {
+fn every_mutation_of_a_success_is_rejected() {
     let success = Course::Ends(Conclusion::Success, Duration::from_secs(1));
-    let right = all_are_complained_of(&case(success), WRONGS);
-    assert_eq!(right.done.code, Some(0), "{}", right.done);
+    let valid = rejects_every_mutation(&case(success), MUTATIONS);
+    assert_eq!(valid.done.code, Some(0), "{}", valid.done);
 }

@@ -1,17 +1,19 @@
-//! What goes wrong with requests: which of them, and how.
+//! Faults of single requests: which of them fail, and how.
 
 use std::time::Duration;
 
 use sandbox::{Fault, HangUp, MalformedResponse, Moment, Provider, Response, Route};
 
-use super::{Dice, Target, Weather};
+use serde_json::json;
 
-/// More reads than these meet no trouble.
-const MOST_READS: usize = 60;
+use super::{FaultRate, Rng, Target};
+
+/// Later reads meet no fault.
+const MAX_READS: usize = 60;
 
 /// Some requests of one provider.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Where {
+pub(crate) struct RequestKind {
     pub(crate) provider: Provider,
     pub(crate) purpose: Purpose,
 }
@@ -23,18 +25,23 @@ pub(crate) enum Purpose {
     Cancel,
 }
 
-/// Whether there may be troubles that only the client's patience ends.
+/// Whether there may be faults that only the client's timeout ends.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Lasting {
+pub(super) enum FaultDuration {
     Seconds,
     Minutes,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Trouble {
+pub(crate) enum RequestFault {
     Reset(Moment),
     Close(Moment),
+    /// An error page.
     Status(Moment, u16),
+    /// The API's own error, before it acts.
+    Refused(u16),
+    /// 403 with the page of a web filter.
+    BlockPage,
     /// 429, or GitHub's secondary limit with 403, for so many seconds, or without saying.
     TooMany(u16, Option<u64>),
     Truncated,
@@ -50,29 +57,29 @@ pub(crate) enum Trouble {
     /// The same of a header, without end.
     SlowHeader(Moment),
     Late(Moment, Duration),
-    /// Round and round on the same server.
+    /// A redirect loop on the same server.
     Circles,
-    /// A good answer, and then the end of a connection that was to be kept.
+    /// A good response, and then the end of a connection that was to be kept.
     HangUp(HangUp),
 }
 
-/// Longer than the client waits for an answer.
-const TOO_LATE: Duration = Duration::from_secs(65);
+/// Longer than the client waits for a response.
+pub(super) const BEYOND_TIMEOUT: Duration = Duration::from_secs(65);
 /// Between polls.
-const LONGEST_INTERVAL: Duration = Duration::from_secs(15);
+const MAX_POLL_INTERVAL: Duration = Duration::from_secs(15);
 const SHORT: Duration = Duration::from_secs(2);
 
 pub(super) fn draw(
-    dice: &mut Dice,
-    weather: Weather,
+    rng: &mut Rng,
+    fault_rate: FaultRate,
     targets: &[Target],
-    lasting: Lasting,
-) -> Vec<(Where, usize, Trouble)> {
-    let mut troubles = Vec::new();
-    let chances = match weather {
-        Weather::Calm => return troubles,
-        Weather::Fair => [20, 4, 15],
-        Weather::Foul => [55, 20, 45],
+    duration: FaultDuration,
+) -> Vec<(RequestKind, usize, RequestFault)> {
+    let mut request_faults = Vec::new();
+    let chances = match fault_rate {
+        FaultRate::None => return request_faults,
+        FaultRate::Low => [20, 4, 15],
+        FaultRate::High => [55, 20, 45],
     };
     for provider in [Provider::GitHub, Provider::GitLab, Provider::Bitbucket] {
         let theirs = targets
@@ -84,41 +91,41 @@ pub(super) fn draw(
         };
         let purposes = [
             (Purpose::Trigger, triggers),
-            (Purpose::Read, MOST_READS),
+            (Purpose::Read, MAX_READS),
             (Purpose::Cancel, 2 * triggers),
         ];
         for ((purpose, most), chance) in purposes.into_iter().zip(chances) {
             for nth in 1..=most {
-                if dice.chance(chance) {
-                    let place = Where { provider, purpose };
-                    let trouble = match purpose {
-                        Purpose::Read if dice.chance(20) => Trouble::HangUp(any_hang_up(dice)),
+                if rng.chance(chance) {
+                    let kind = RequestKind { provider, purpose };
+                    let fault = match purpose {
+                        Purpose::Read if rng.chance(20) => RequestFault::HangUp(draw_hang_up(rng)),
                         Purpose::Trigger | Purpose::Read | Purpose::Cancel => {
-                            Trouble::draw(dice, lasting)
+                            RequestFault::draw(rng, duration)
                         }
                     };
-                    troubles.push((place, nth, trouble));
+                    request_faults.push((kind, nth, fault));
                 }
             }
         }
     }
-    troubles
+    request_faults
 }
 
-pub(super) fn any_hang_up(dice: &mut Dice) -> HangUp {
-    dice.pick(&[HangUp::Close, HangUp::Reset, HangUp::ResetAtNextRequest])
+pub(super) fn draw_hang_up(rng: &mut Rng) -> HangUp {
+    rng.pick(&[HangUp::Close, HangUp::Reset, HangUp::ResetAtNextRequest])
 }
 
-impl Trouble {
-    fn draw(dice: &mut Dice, lasting: Lasting) -> Self {
-        let moment = dice.pick(&[Moment::BeforeActing, Moment::AfterActing]);
-        match dice.percent() {
+impl RequestFault {
+    fn draw(rng: &mut Rng, duration: FaultDuration) -> Self {
+        let moment = rng.pick(&[Moment::BeforeActing, Moment::AfterActing]);
+        match rng.percent() {
             0..16 => Self::Reset(moment),
             16..24 => Self::Close(moment),
-            24..48 => Self::Status(moment, dice.pick(&[500, 502, 503, 504, 408])),
+            24..48 => Self::Status(moment, rng.pick(&[500, 502, 503, 504, 408])),
             48..58 => {
-                let seconds = dice.pick(&[Some(0), Some(1), Some(2), Some(30)]);
-                Self::TooMany(dice.pick(&[429, 403]), seconds)
+                let seconds = rng.pick(&[Some(0), Some(1), Some(2), Some(30)]);
+                Self::TooMany(rng.pick(&[429, 403]), seconds)
             }
             58..66 => Self::Truncated,
             66..70 => Self::Garbage(moment),
@@ -126,18 +133,18 @@ impl Trouble {
             73..75 => Self::Huge(moment),
             75..78 => Self::Deep(moment),
             78..84 => Self::SlowBody(Duration::from_millis(1)),
-            84..92 => Self::Late(moment, dice.milliseconds(50, 3_000)),
+            84..92 => Self::Late(moment, rng.milliseconds(50, 3_000)),
             92..94 => Self::Circles,
-            _ if lasting == Lasting::Seconds => Self::Reset(moment),
+            _ if duration == FaultDuration::Seconds => Self::Reset(moment),
             94..96 => Self::SlowHeader(moment),
             96..98 => Self::SlowBody(Duration::from_secs(1)),
             98 => Self::TooMany(429, None),
-            _ => Self::Late(moment, TOO_LATE),
+            _ => Self::Late(moment, BEYOND_TIMEOUT),
         }
     }
 
     pub(crate) fn fault(self, provider: Provider) -> Fault {
-        // The status by which a trigger is accepted, and a look answered.
+        // The status with which a trigger is accepted and a poll answered.
         let status = match provider {
             Provider::GitHub => 200,
             Provider::GitLab | Provider::Bitbucket => 201,
@@ -146,6 +153,15 @@ impl Trouble {
             Self::Reset(moment) => Fault::Reset(moment),
             Self::Close(moment) => Fault::Close(moment),
             Self::Status(moment, status) => Fault::status(moment, status),
+            Self::Refused(status) => {
+                let body = json!({"message": "Something went wrong."});
+                Fault::Response(Moment::BeforeActing, Response::json(status, body))
+            }
+            Self::BlockPage => {
+                let page = "<html><title>Access to this site is blocked</title></html>";
+                let response = Response::body(403, "text/html", page);
+                Fault::Response(Moment::BeforeActing, response)
+            }
             Self::TooMany(status, seconds) => match (provider, status) {
                 (Provider::GitHub, 403) => Fault::github_secondary_limit(seconds),
                 (Provider::GitHub | Provider::GitLab, _) => Fault::gitlab_limit(seconds),
@@ -178,20 +194,22 @@ impl Trouble {
     }
 }
 
-impl Trouble {
-    /// How long after a read that it hits others may fail or wait.
+impl RequestFault {
+    /// How long after the read that it hits other reads may fail or wait.
     pub(crate) fn lasts(self) -> Duration {
         match self {
             Self::TooMany(_, seconds) => Duration::from_secs(5 + 4 * seconds.unwrap_or(60)),
             Self::Late(_, by) => by + SHORT,
-            Self::SlowHeader(_) => TOO_LATE,
-            Self::SlowBody(pause) if pause.as_secs() > 0 => TOO_LATE,
+            Self::SlowHeader(_) => BEYOND_TIMEOUT,
+            Self::SlowBody(pause) if pause.as_secs() > 0 => BEYOND_TIMEOUT,
             // What is sent next on that connection fails.
-            Self::HangUp(_) => LONGEST_INTERVAL + SHORT,
+            Self::HangUp(_) => MAX_POLL_INTERVAL + SHORT,
             Self::SlowBody(_) | Self::Huge(_) | Self::EndlessHeaders(_) => 10 * SHORT,
             Self::Reset(_)
             | Self::Close(_)
             | Self::Status(..)
+            | Self::Refused(_)
+            | Self::BlockPage
             | Self::Truncated
             | Self::Garbage(_)
             | Self::Deep(_)
@@ -200,7 +218,7 @@ impl Trouble {
     }
 }
 
-impl Where {
+impl RequestKind {
     pub(crate) fn is_read(self, provider: Provider) -> bool {
         self.provider == provider && self.purpose == Purpose::Read
     }

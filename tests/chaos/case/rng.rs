@@ -1,10 +1,10 @@
-//! Chance that is always the same for the same seed.
+//! Random numbers that are always the same for the same seed.
 
 use std::time::Duration;
 
-pub(crate) struct Dice(fastrand::Rng);
+pub(crate) struct Rng(fastrand::Rng);
 
-impl Dice {
+impl Rng {
     pub(crate) fn new(seed: u64) -> Self {
         Self(fastrand::Rng::with_seed(seed))
     }
@@ -14,19 +14,19 @@ impl Dice {
         self.0.u32(0..100)
     }
 
-    /// So many times of a hundred.
+    /// True with this probability.
     pub(crate) fn chance(&mut self, percent: u32) -> bool {
         self.percent() < percent
     }
 
     /// Both included.
-    pub(crate) fn between(&mut self, least: usize, most: usize) -> usize {
-        self.0.usize(least..=most)
+    pub(crate) fn between(&mut self, min: usize, max: usize) -> usize {
+        self.0.usize(min..=max)
     }
 
     /// Both included.
-    pub(crate) fn milliseconds(&mut self, least: u64, most: u64) -> Duration {
-        Duration::from_millis(self.0.u64(least..=most))
+    pub(crate) fn milliseconds(&mut self, min: u64, max: u64) -> Duration {
+        Duration::from_millis(self.0.u64(min..=max))
     }
 
     pub(crate) fn pick<T: Copy>(&mut self, of: &[T]) -> T {

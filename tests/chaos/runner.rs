@@ -1,6 +1,6 @@
-//! Plays a case: starts the world and the step, lets happen what shall happen, and keeps what can be seen afterwards.
+//! Runs a case: starts the sandbox and the step, applies the incidents, and keeps what can be observed afterwards.
 
-mod strike;
+mod incident;
 
 use std::process::Child;
 use std::thread;
@@ -9,16 +9,16 @@ use std::time::{Duration, Instant, SystemTime};
 use sandbox::{Occasion, RecordedRequest, Run, Sandbox};
 use serde_json::{Map, Value, json};
 
-use crate::case::{Case, Form, Incident, Outage};
+use crate::case::{Case, Incident, InputStyle, Outage};
 use crate::harness::{Done, Step};
-use strike::{run_again, strike};
+use incident::{apply, run_again};
 
-/// Between looks whether the step has ended.
+/// How often the runner checks whether the step has ended.
 const TICK: Duration = Duration::from_millis(10);
 
-/// What is there when the step has ended.
+/// What can be observed when the step has ended.
 #[derive(Clone, Debug)]
-pub(crate) struct Seen {
+pub(crate) struct Observed {
     pub(crate) done: Done,
     /// The output `results`.
     pub(crate) results: Vec<Value>,
@@ -35,18 +35,18 @@ pub(crate) struct Seen {
 
 /// What happened while the step ran.
 #[derive(Default)]
-struct Watched {
+struct History {
     signals: Vec<Instant>,
     outages: Vec<(SystemTime, Outage)>,
     /// The targets whose runs somebody runs again as soon as they are over.
     reruns: Vec<usize>,
 }
 
-pub(crate) fn play(case: &Case) -> Seen {
+pub(crate) fn run(case: &Case) -> Observed {
     let sandbox = Sandbox::start(case.setting.world()).expect("loopback has free ports");
-    for (place, nth, trouble) in &case.troubles {
-        let fault = trouble.fault(place.provider);
-        sandbox.fault(place.route(), Occasion::Nth(*nth), fault);
+    for (kind, nth, fault) in &case.request_faults {
+        let fault = fault.fault(kind.provider);
+        sandbox.fault(kind.route(), Occasion::Nth(*nth), fault);
     }
     let step = step(case, &sandbox);
     let (before, later) = case
@@ -54,61 +54,61 @@ pub(crate) fn play(case: &Case) -> Seen {
         .iter()
         .copied()
         .partition::<Vec<_>, _>(|(at, incident)| at.is_zero() && !incident.is_signal());
-    let mut watched = Watched::default();
+    let mut history = History::default();
     for (_, incident) in before {
-        watched.note(incident);
-        strike(case, incident, &sandbox, None);
+        history.note(incident);
+        apply(case, incident, &sandbox, None);
     }
     let began = Instant::now();
     let mut child = step.start();
     while step.log().is_empty() && !has_ended(&mut child) {
         thread::sleep(TICK);
     }
-    watch(case, &sandbox, &mut child, &later, &mut watched);
+    watch(case, &sandbox, &mut child, &later, &mut history);
     let (ended, ended_at) = (Instant::now(), SystemTime::now());
     let (runs, requests) = (sandbox.runs(), sandbox.requests());
     let done = step.finish(child);
     let results = done.outputs.get("results");
-    Seen {
+    Observed {
         results: results
             .and_then(|results| serde_json::from_str(results).ok())
             .unwrap_or_default(),
         runs,
         requests,
-        after_signals: watched.signals.iter().map(|at| ended - *at).collect(),
+        after_signals: history.signals.iter().map(|at| ended - *at).collect(),
         took: ended - began,
         ended_at,
-        outages: watched.outages,
+        outages: history.outages,
         done,
     }
 }
 
-/// Lets happen what shall happen until the step has ended. One that goes on for too long is killed.
+/// Applies the incidents until the step has ended. One that takes too long is killed.
 fn watch(
     case: &Case,
     sandbox: &Sandbox,
     child: &mut Child,
     incidents: &[(Duration, Incident)],
-    watched: &mut Watched,
+    history: &mut History,
 ) {
     let began = Instant::now();
     let mut incidents = incidents.iter().peekable();
-    // Whether it has ended is seen before each signal: none may reach another process of the same number.
+    // Checked before each signal, so that none reaches another process with the same id.
     while !has_ended(child) {
         if let Some((_, incident)) = incidents.next_if(|(at, _)| began.elapsed() >= *at) {
-            watched.note(*incident);
-            strike(case, *incident, sandbox, Some(child));
-        } else if began.elapsed() > 2 * case.longest() {
+            history.note(*incident);
+            apply(case, *incident, sandbox, Some(child));
+        } else if began.elapsed() > 2 * case.max_duration() {
             child.kill().expect("it is ours");
         } else {
-            let reruns = &mut watched.reruns;
+            let reruns = &mut history.reruns;
             reruns.retain(|target| !run_again(case, *target, sandbox));
             thread::sleep(TICK);
         }
     }
 }
 
-impl Watched {
+impl History {
     fn note(&mut self, incident: Incident) {
         match incident {
             Incident::Signal(_) => self.signals.push(Instant::now()),
@@ -137,9 +137,9 @@ fn step(case: &Case, sandbox: &Sandbox) -> Step {
     for target in &case.targets {
         step = target.secrets().into_iter().fold(step, Step::secret);
     }
-    match case.form {
-        Form::Inputs => inputs(step, case.targets[0].inputs(sandbox)),
-        Form::List => {
+    match case.input_style {
+        InputStyle::Single => inputs(step, case.targets[0].inputs(sandbox)),
+        InputStyle::List => {
             let targets = case.targets.iter();
             let entries: Vec<_> = targets.map(|target| target.inputs(sandbox)).collect();
             step.input("targets", &json!(entries).to_string())
@@ -156,21 +156,21 @@ fn inputs(step: Step, inputs: Map<String, Value>) -> Step {
     })
 }
 
-impl Seen {
+impl Observed {
     /// A line each.
-    pub(crate) fn told_requests(&self) -> String {
+    pub(crate) fn describe_requests(&self) -> String {
         let began = self.requests.first().map(|request| request.arrived_at);
-        let tell = |request: &RecordedRequest| {
+        let describe = |request: &RecordedRequest| {
             let at = request.arrived_at.duration_since(began?).ok()?;
             let (method, path) = (&request.method, &request.path);
             Some(format!("{at:.2?} {method} {path} {:?}\n", request.response))
         };
-        self.requests.iter().filter_map(tell).collect()
+        self.requests.iter().filter_map(describe).collect()
     }
 
     /// A line each.
-    pub(crate) fn told_runs(&self) -> String {
-        let tell = |run: &Run| {
+    pub(crate) fn describe_runs(&self) -> String {
+        let describe = |run: &Run| {
             let whose = if run.is_strange { "strange" } else { "ours" };
             let (id, pipeline, state) = (run.id, &run.pipeline, run.state);
             format!(
@@ -178,6 +178,6 @@ impl Seen {
                 run.provider, run.conclusion
             )
         };
-        self.runs.iter().map(tell).collect()
+        self.runs.iter().map(describe).collect()
     }
 }

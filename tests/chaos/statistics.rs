@@ -1,36 +1,31 @@
-//! What all the cases came to together, so that it can be seen that they try what they are meant to try.
+//! Totals over all cases, which show that they cover what they are meant to cover.
 
 use std::collections::BTreeMap;
 
 use crate::case::Case;
-use crate::play::Seen;
+use crate::runner::Observed;
 
 #[derive(Default)]
-pub(crate) struct Tally(BTreeMap<String, usize>);
+pub(crate) struct Statistics(BTreeMap<String, usize>);
 
-impl Tally {
-    pub(crate) fn add(&mut self, case: &Case, seen: &Seen) {
+impl Statistics {
+    pub(crate) fn add(&mut self, case: &Case, observed: &Observed) {
         let mut count = |what: &str, times: usize| {
             *self.0.entry(what.to_owned()).or_default() += times;
         };
+        count("cases", 1);
         count("targets", case.targets.len());
-        count("requests", seen.requests.len());
-        count("signals", seen.after_signals.len());
-        count("outages", seen.outages.len());
+        count("requests", observed.requests.len());
+        count("signals", observed.after_signals.len());
+        count("outages", observed.outages.len());
         count("freezes", usize::from(case.freezes()));
-        for run in &seen.runs {
+        for run in &observed.runs {
             count("runs that were run again", usize::from(run.attempt() > 1));
-            count(
-                if run.is_strange {
-                    "runs of strangers"
-                } else {
-                    "runs"
-                },
-                1,
-            );
+            count("runs of strangers", usize::from(run.is_strange));
+            count("runs", usize::from(!run.is_strange));
             count("runs cancelled", usize::from(run.cancelled));
         }
-        for entry in &seen.results {
+        for entry in &observed.results {
             let word = |value: &serde_json::Value| value.as_str().unwrap_or("none").to_owned();
             count(&word(&entry["outcome"]), 1);
             for run in entry["runs"].as_array().into_iter().flatten() {
@@ -41,7 +36,7 @@ impl Tally {
         }
     }
 
-    pub(crate) fn tell(&self) -> String {
+    pub(crate) fn summary(&self) -> String {
         let counts = self.0.iter().map(|(what, times)| format!("{what} {times}"));
         counts.collect::<Vec<_>>().join(", ")
     }

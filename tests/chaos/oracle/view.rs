@@ -1,4 +1,4 @@
-//! What was seen, sorted by target. Not here: what of it is right.
+//! What was observed, by target. Not here: whether it is right.
 
 use std::time::{Duration, SystemTime};
 
@@ -6,18 +6,18 @@ use sandbox::world::{Conclusion, State};
 use sandbox::{Provider, RecordedRequest, RecordedResponse, Run};
 use serde_json::Value;
 
-use crate::case::{Case, Incident, Target, Weather};
-use crate::play::Seen;
+use crate::case::{Case, FaultRate, Incident, Target};
+use crate::runner::Observed;
 
 pub(crate) struct View<'a> {
     pub(crate) case: &'a Case,
-    pub(crate) seen: &'a Seen,
+    pub(crate) observed: &'a Observed,
     pub(crate) entries: Vec<Entry<'a>>,
     /// Everything that was started. Of what somebody ran again, the attempt that was triggered.
     runs: Vec<&'a Run>,
 }
 
-/// A target, what is said of it, and what became of it in the world.
+/// A target, what the step reports of it, and what became of it in the world.
 pub(crate) struct Entry<'a> {
     pub(crate) index: usize,
     pub(crate) target: &'a Target,
@@ -34,9 +34,9 @@ pub(crate) struct Entry<'a> {
 pub(crate) struct Listed<'a>(&'a Value);
 
 impl<'a> View<'a> {
-    pub(crate) fn new(case: &'a Case, seen: &'a Seen) -> Self {
-        let runs: Vec<_> = seen.runs.iter().map(Run::first_attempt).collect();
-        let targets = case.targets.iter().zip(&seen.results).enumerate();
+    pub(crate) fn new(case: &'a Case, observed: &'a Observed) -> Self {
+        let runs: Vec<_> = observed.runs.iter().map(Run::first_attempt).collect();
+        let targets = case.targets.iter().zip(&observed.results).enumerate();
         let entries = targets.map(|(index, (target, said))| {
             let is_its = |request: &&RecordedRequest| {
                 request.is_trigger() && target.is_in(&String::from_utf8_lossy(&request.body))
@@ -47,12 +47,12 @@ impl<'a> View<'a> {
                 target,
                 said,
                 started: own.filter(|run| case.owner(run) == Some(index)).collect(),
-                triggers: seen.requests.iter().filter(is_its).collect(),
+                triggers: observed.requests.iter().filter(is_its).collect(),
             }
         });
         Self {
             case,
-            seen,
+            observed,
             entries: entries.collect(),
             runs,
         }
@@ -60,20 +60,20 @@ impl<'a> View<'a> {
 
     /// Every request to cancel something, with the run that it is for.
     pub(crate) fn cancels(&self) -> impl Iterator<Item = (&'a RecordedRequest, Option<&'a Run>)> {
-        let seen = self.seen;
-        let requests = seen.requests.iter();
+        let observed = self.observed;
+        let requests = observed.requests.iter();
         requests
             .filter(|request| is_cancel(request))
-            .map(|request| (request, seen.runs.iter().find(|run| asks(request, run))))
+            .map(|request| (request, observed.runs.iter().find(|run| asks(request, run))))
     }
 
     pub(crate) fn has_signals(&self) -> bool {
-        !self.seen.after_signals.is_empty()
+        !self.observed.after_signals.is_empty()
     }
 
     /// Nothing goes wrong but what strangers and signals do.
-    pub(crate) fn is_calm(&self) -> bool {
-        self.case.weather == Weather::Calm
+    pub(crate) fn is_fault_free(&self) -> bool {
+        self.case.fault_rate == FaultRate::None
     }
 
     /// How long the step's process was frozen in all, at most.
@@ -143,10 +143,6 @@ impl<'a> Entry<'a> {
     pub(crate) fn lists(&self, run: &Run) -> Option<Listed<'a>> {
         self.listed().find(|listed| listed.id() == id(run))
     }
-
-    pub(crate) fn complain(&self, what: impl std::fmt::Display) -> String {
-        format!("{}: {what}", self.target.mark)
-    }
 }
 
 impl<'a> Listed<'a> {
@@ -193,7 +189,7 @@ pub(crate) fn goes_on(run: &Run) -> bool {
     run.state != State::Completed
 }
 
-/// How it ended, in our words.
+/// How it ended, in the words of the output `results`.
 pub(crate) fn end(run: &Run) -> Option<&'static str> {
     let conclusion = run.conclusion.filter(|_| !goes_on(run))?;
     Some(match conclusion {

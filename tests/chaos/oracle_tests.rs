@@ -1,5 +1,4 @@
-//! The checks themselves: after a step that did everything right they complain of nothing, and of each wrong that is
-//! put into what was seen of it.
+//! The oracle itself: it accepts a step that did everything right, and rejects each mutation of what was observed.
 
 use std::time::Duration;
 
@@ -8,20 +7,20 @@ use sandbox::{Provider, RecordedRequest, demo};
 use serde_json::Value;
 
 use crate::case::{
-    Behaviour, Case, Course, Credential, Delays, Form, OnAbandoned, OnBlocked, Pipeline, Setting,
-    Skew, Target, Wait, Weather,
+    Behaviour, Case, Course, Credential, Delays, FaultRate, InputStyle, OnAbandoned, OnBlocked,
+    Pipeline, Setting, Skew, Target, Wait,
 };
-use crate::check::check;
-use crate::play::{Seen, play};
+use crate::oracle::violations;
+use crate::runner::{Observed, run};
 
-mod calm;
-mod passed;
-mod stopped;
+mod signalled;
+mod success;
+mod timed_out;
 
 const MARKED: usize = 0;
 const NAMED: usize = 1;
 
-/// Two targets whose runs go on, or end so, beside other people's of the same kind.
+/// Two targets whose runs follow this course, beside other people's runs of the same kind.
 fn case(course: Course) -> Case {
     let wait = Wait {
         timeout: 12,
@@ -52,7 +51,7 @@ fn case(course: Course) -> Case {
     Case {
         seed: 0,
         targets: targets.collect(),
-        form: Form::List,
+        input_style: InputStyle::List,
         max_parallel: 8,
         fail_fast: false,
         dry_run: false,
@@ -62,25 +61,25 @@ fn case(course: Course) -> Case {
             twin: behaviour,
             run_details: RunDetails::Known,
             search_lag: Duration::ZERO,
-            token_life: Duration::from_hours(1),
+            token_lifetime: Duration::from_hours(1),
             skew: Skew::None,
             old_gitlab: false,
         },
-        weather: Weather::Calm,
-        troubles: Vec::new(),
+        fault_rate: FaultRate::None,
+        request_faults: Vec::new(),
         incidents: Vec::new(),
     }
 }
 
 /// Where it stands in `results`.
-fn listed(seen: &mut Seen, target: usize) -> &mut Value {
-    &mut seen.results[target]["runs"][0]
+fn listed(observed: &mut Observed, target: usize) -> &mut Value {
+    &mut observed.results[target]["runs"][0]
 }
 
 /// The place of GitLab's run that is ours, and of one that is not.
-fn places(seen: &Seen) -> (usize, usize) {
+fn places(observed: &Observed) -> (usize, usize) {
     let place = |is_strange| {
-        let mut runs = seen.runs.iter();
+        let mut runs = observed.runs.iter();
         let is_it =
             |run: &sandbox::Run| run.provider == Provider::GitLab && run.is_strange == is_strange;
         runs.position(is_it).expect("it was started")
@@ -89,8 +88,8 @@ fn places(seen: &Seen) -> (usize, usize) {
 }
 
 /// The order of the request that asks for its end.
-fn cancel(seen: &Seen) -> usize {
-    let mut requests = seen.requests.iter();
+fn cancel(observed: &Observed) -> usize {
+    let mut requests = observed.requests.iter();
     let is_it = |request: &RecordedRequest| {
         request.provider == Some(Provider::GitLab) && request.path.ends_with("/cancel")
     };
@@ -98,26 +97,31 @@ fn cancel(seen: &Seen) -> usize {
 }
 
 /// Its trigger.
-fn trigger(seen: &mut Seen, provider: Provider) -> &mut RecordedRequest {
-    let mut requests = seen.requests.iter_mut();
+fn trigger(observed: &mut Observed, provider: Provider) -> &mut RecordedRequest {
+    let mut requests = observed.requests.iter_mut();
     let is_it =
         |request: &&mut RecordedRequest| request.provider == Some(provider) && request.is_trigger();
     requests.find(is_it).expect("it was triggered")
 }
 
-/// A wrong, how it is done, and what is said of it.
-type Wrong = (&'static str, fn(&mut Seen), &'static str);
+/// What is wrong, how the observation is changed, and part of the violation that the oracle must report.
+type Mutation = (&'static str, fn(&mut Observed), &'static str);
 
-/// Plays the case, which goes well, and then does each wrong to what was seen of it.
-fn all_are_complained_of(case: &Case, wrongs: &[Wrong]) -> Seen {
-    let right = play(case);
-    assert_eq!(check(case, &right), Vec::<String>::new(), "{}", right.done);
-    for (wrong, doctor, complaint) in wrongs {
-        let mut seen = right.clone();
-        doctor(&mut seen);
-        let complaints = check(case, &seen);
-        let is_it = |said: &String| said.contains(complaint);
-        assert!(complaints.iter().any(is_it), "{wrong}: {complaints:?}");
+/// Runs the case, which goes well, and applies each mutation to what was observed.
+fn rejects_every_mutation(case: &Case, mutations: &[Mutation]) -> Observed {
+    let valid = run(case);
+    assert_eq!(
+        violations(case, &valid),
+        Vec::<String>::new(),
+        "{}",
+        valid.done
+    );
+    for (what, mutate, expected) in mutations {
+        let mut observed = valid.clone();
+        mutate(&mut observed);
+        let violations = violations(case, &observed);
+        let is_it = |violation: &String| violation.contains(expected);
+        assert!(violations.iter().any(is_it), "{what}: {violations:?}");
     }
-    right
+    valid
 }

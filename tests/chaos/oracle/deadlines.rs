@@ -1,22 +1,22 @@
 //! `timeout`: counts from the accepted trigger, and a run that ended in time has its own conclusion, however late that
-//! is seen.
+//! is read.
 
 use std::time::Duration;
 
+use super::Violations;
 use super::record::since;
 use super::view::{View, end, id};
 use crate::case::Course;
 
 /// Between the trigger's arrival and the moment from which the client counts.
-const SLACK: Duration = Duration::from_millis(300);
+const TOLERANCE: Duration = Duration::from_millis(300);
 /// A run that is readable from this long before the deadline is certainly read once more.
 const READABLE: Duration = Duration::from_secs(2);
 
-/// No false red: also when the process was frozen over the deadline.
-pub(super) fn a_success_in_time_is_reported(view: &View<'_>) -> Vec<String> {
-    let mut complaints = Vec::new();
+/// No false failure, even if the process was frozen at the deadline.
+pub(super) fn a_success_in_time_is_reported(view: &View<'_>, violations: &mut Violations) {
     if view.has_signals() {
-        return complaints;
+        return;
     }
     for entry in &view.entries {
         let Some(deadline) = entry.deadline() else {
@@ -28,24 +28,28 @@ pub(super) fn a_success_in_time_is_reported(view: &View<'_>) -> Vec<String> {
             let Some(listed) = entry.lists(run).filter(|listed| listed.is_sure()) else {
                 continue;
             };
-            let in_time = view.at(run.concluded_from()) + SLACK < deadline;
+            let in_time = view.at(run.concluded_from()) + TOLERANCE < deadline;
             let is_seen = in_time && view.can_be_read_from(run, deadline - READABLE);
             let said = listed.conclusion();
             if is_seen && said != Some("success") {
                 let early = since(view.at(run.concluded_from()), deadline);
-                complaints.push(entry.complain(format!(
-                    "{} succeeded {early:?} before its deadline, and is {said:?}",
-                    id(run)
-                )));
+                violations.of(
+                    entry,
+                    format!(
+                        "{} succeeded {early:?} before its deadline, and is {said:?}",
+                        id(run)
+                    ),
+                );
             }
         }
     }
-    complaints
 }
 
 /// Before the deadline, only a signal, a blocked run or a lost run makes the step cancel.
-pub(super) fn nothing_is_cancelled_before_the_deadline(view: &View<'_>) -> Vec<String> {
-    let mut complaints = Vec::new();
+pub(super) fn nothing_is_cancelled_before_the_deadline(
+    view: &View<'_>,
+    violations: &mut Violations,
+) {
     for entry in &view.entries {
         for run in &entry.started {
             let is_lost = entry
@@ -57,13 +61,13 @@ pub(super) fn nothing_is_cancelled_before_the_deadline(view: &View<'_>) -> Vec<S
                 continue;
             };
             let is_stopped = view.signals().any(|signal| signal <= first);
-            if !is_stopped && !is_lost && !blocks && first + SLACK < deadline {
+            if !is_stopped && !is_lost && !blocks && first + TOLERANCE < deadline {
                 let early = since(first, deadline);
-                complaints.push(
-                    entry.complain(format!("{} is cancelled {early:?} before time", id(run))),
+                violations.of(
+                    entry,
+                    format!("{} is cancelled {early:?} before time", id(run)),
                 );
             }
         }
     }
-    complaints
 }

@@ -1,27 +1,43 @@
-//! What must be true after every step, whatever happened to it. Everything is judged by the world and by the record
-//! of requests, never by what the step says of itself.
+//! What must be true after every step, whatever happened to it. Everything is checked against the sandbox's world and
+//! its record of requests, never against what the step says of itself.
 
 mod cancels;
 mod deadlines;
 mod ends;
-mod green;
 mod lost;
 mod record;
 mod runs;
-mod stopping;
+mod shutdown;
+mod success;
 mod triggers;
 mod view;
 
+use std::fmt::Display;
+
 use crate::case::Case;
-use crate::play::Seen;
-use view::View;
+use crate::runner::Observed;
+use view::{Entry, View};
 
 /// All that is wrong, a line each.
-pub(crate) fn check(case: &Case, seen: &Seen) -> Vec<String> {
-    if seen.results.len() != case.targets.len() {
-        return vec![format!("{} results", seen.results.len())];
+#[derive(Default)]
+pub(crate) struct Violations(Vec<String>);
+
+impl Violations {
+    fn add(&mut self, what: String) {
+        self.0.push(what);
     }
-    let view = View::new(case, seen);
+
+    /// What is wrong with one target.
+    fn of(&mut self, entry: &Entry<'_>, what: impl Display) {
+        self.0.push(format!("{}: {what}", entry.target.mark));
+    }
+}
+
+pub(crate) fn violations(case: &Case, observed: &Observed) -> Vec<String> {
+    if observed.results.len() != case.targets.len() {
+        return vec![format!("{} results", observed.results.len())];
+    }
+    let view = View::new(case, observed);
     let rules = [
         triggers::sent_at_most_once,
         triggers::started_at_most_once,
@@ -44,17 +60,21 @@ pub(crate) fn check(case: &Case, seen: &Seen) -> Vec<String> {
         lost::unfound_only_when_time_is_up,
         deadlines::a_success_in_time_is_reported,
         deadlines::nothing_is_cancelled_before_the_deadline,
-        stopping::nothing_is_triggered_any_more,
-        stopping::a_trigger_on_the_wire_is_awaited,
-        stopping::refused_cancels_are_sent_again,
-        green::a_pass_is_deserved,
+        shutdown::nothing_is_triggered_any_more,
+        shutdown::a_trigger_on_the_wire_is_awaited,
+        shutdown::refused_cancels_are_sent_again,
+        success::a_pass_is_deserved,
         ends::in_time,
         ends::with_the_right_code,
         ends::with_the_worst_outcome,
         ends::with_the_worst_conclusion,
         ends::with_the_first_run,
         ends::decently,
-        ends::well_in_calm_weather,
+        ends::well_without_faults,
     ];
-    rules.iter().flat_map(|rule| rule(&view)).collect()
+    let mut violations = Violations::default();
+    for rule in rules {
+        rule(&view, &mut violations);
+    }
+    violations.0
 }

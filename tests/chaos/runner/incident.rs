@@ -1,4 +1,4 @@
-//! Lets an incident happen.
+//! Applies an incident.
 
 use std::process::{Child, Command};
 use std::time::Duration;
@@ -9,7 +9,7 @@ use sandbox::{Occasion, Provider, Run, Sandbox};
 use crate::calls::signal;
 use crate::case::{Case, Incident};
 
-pub(super) fn strike(case: &Case, incident: Incident, sandbox: &Sandbox, child: Option<&Child>) {
+pub(super) fn apply(case: &Case, incident: Incident, sandbox: &Sandbox, child: Option<&Child>) {
     match incident {
         Incident::Signal(name) => signal(child.expect("it has started"), name),
         Incident::Closes => sandbox.close(),
@@ -31,7 +31,11 @@ pub(super) fn strike(case: &Case, incident: Incident, sandbox: &Sandbox, child: 
         Incident::Rerun(_) => {}
         Incident::Outage(outage) => {
             let occasion = Occasion::For(outage.lasts);
-            sandbox.fault(outage.route(), occasion, outage.fault());
+            sandbox.fault(
+                outage.route(),
+                occasion,
+                outage.fault.fault(outage.provider),
+            );
         }
         Incident::Freeze(time) => {
             if let Some(child) = child {
