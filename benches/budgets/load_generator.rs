@@ -1,6 +1,6 @@
-//! A plain load generator, the rival of many targets: sends recorded requests as fast as it can, and looks at nothing
-//! but the status. As ours it is a process of its own, with one thread, the same HTTP client and the same
-//! certificates; it reads no inputs, keeps no record, and writes nothing.
+//! A plain load generator, the rival for many targets: sends recorded requests as fast as it can, and checks only the
+//! status. Like ours it is a process of its own with one thread, the same HTTP client and the same certificates. It
+//! reads no inputs, decides nothing, and writes nothing.
 
 use std::env;
 use std::fs;
@@ -15,16 +15,15 @@ use reqwest::redirect::Policy;
 use sandbox::RecordedRequest;
 use serde::{Deserialize, Serialize};
 
-/// The argument by which this program is told to be the load generator, for the requests in a file.
+use crate::request::explicit_headers;
+
+/// With this argument and a file of requests this program is the load generator.
 pub(crate) const SEND: &str = "--send-requests-in";
 
-/// What the client sets by itself, from the address and the body.
-const OWN_HEADERS: [&str; 2] = ["host", "content-length"];
-
-/// All that the load generator is told.
+/// The load generator's input.
 #[derive(Serialize, Deserialize)]
 struct Load {
-    at_once: usize,
+    parallelism: usize,
     requests: Vec<Request>,
 }
 
@@ -36,19 +35,25 @@ struct Request {
     body: String,
 }
 
-/// The load generator, for these requests to this server; they are left in the file.
+/// Starts the load generator for these requests to this server, which it reads from the file.
 pub(crate) fn command(
     file: &Path,
     server: &str,
     requests: &[RecordedRequest],
-    at_once: usize,
+    parallelism: usize,
     bundle: &Path,
 ) -> Result<impl Fn() -> Command + use<>> {
     let requests = requests
         .iter()
         .map(|request| again(server, request))
         .collect::<Result<_>>()?;
-    fs::write(file, serde_json::to_vec(&Load { at_once, requests })?)?;
+    fs::write(
+        file,
+        serde_json::to_vec(&Load {
+            parallelism,
+            requests,
+        })?,
+    )?;
     let program = env::current_exe()?;
     let (file, bundle) = (file.to_owned(), bundle.to_owned());
     Ok(move || {
@@ -60,17 +65,15 @@ pub(crate) fn command(
 }
 
 fn again(server: &str, recorded: &RecordedRequest) -> Result<Request> {
-    let mut headers = recorded.headers.0.clone();
-    headers.retain(|(name, _)| !OWN_HEADERS.contains(&name.to_lowercase().as_str()));
     Ok(Request {
         method: recorded.method.clone(),
         url: format!("{server}{}", recorded.path),
-        headers,
+        headers: explicit_headers(recorded),
         body: String::from_utf8(recorded.body.clone())?,
     })
 }
 
-/// Sends all requests of the file. One that does not end well is an error.
+/// Sends all requests of the file. If one fails, that is an error.
 pub(crate) fn send(file: &str) -> Result<()> {
     let load: Load = serde_json::from_slice(&fs::read(file)?)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -80,7 +83,7 @@ pub(crate) fn send(file: &str) -> Result<()> {
         let client = client()?;
         stream::iter(load.requests)
             .map(|request| deliver(&client, request))
-            .buffer_unordered(load.at_once)
+            .buffer_unordered(load.parallelism)
             .try_collect()
             .await
     })
@@ -110,7 +113,7 @@ async fn deliver(client: &Client, request: Request) -> Result<()> {
         .send()
         .await?
         .error_for_status()?;
-    // A connection can be used again only when its answer has been read.
+    // A connection can only be reused when its response has been read.
     response.bytes().await.context("the response breaks off")?;
     Ok(())
 }

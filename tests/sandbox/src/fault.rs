@@ -263,7 +263,7 @@ impl Faults {
         self.0.clear();
     }
 
-    /// What shall plan_for this request. Every matching fault counts it.
+    /// The faults of this request. Every matching fault counts it.
     pub(crate) fn plan_for(&mut self, request: &Request, provider: Option<Provider>) -> Plan {
         let mut plan = Plan::default();
         for set in &mut self.0 {

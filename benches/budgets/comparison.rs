@@ -1,4 +1,4 @@
-//! Wall time of whole processes, two rivals by turns, so that whatever else the machine does strikes both.
+//! Wall time of whole processes, two rivals in turn, so that whatever else the machine does affects both.
 
 use std::fmt;
 use std::process::{Command, Stdio};
@@ -6,10 +6,12 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
 
-/// Rounds that are not counted: files get into the cache, the processor wakes up.
+use crate::Effort;
+
+/// Rounds that aren't counted: they fill the file cache and wake the processor.
 const WARM_UP: usize = 3;
 
-/// Seconds, from short to long; never none.
+/// Seconds, sorted; never empty.
 pub(crate) struct Times(Vec<f64>);
 
 impl Times {
@@ -55,16 +57,21 @@ pub(crate) fn time(mut command: Command) -> Result<f64> {
     Ok(seconds)
 }
 
-/// Both by turns, `pairs` times after the warm-up.
-pub(crate) fn race(
+/// Both in turn, `pairs` times after the warm-up.
+pub(crate) fn compare(
+    effort: Effort,
     pairs: usize,
     mut first: impl FnMut() -> Result<f64>,
     mut second: impl FnMut() -> Result<f64>,
 ) -> Result<(Times, Times)> {
     let (mut firsts, mut seconds) = (Vec::new(), Vec::new());
-    for round in 0..WARM_UP + pairs {
+    let (warm_up, pairs) = match effort {
+        Effort::Full => (WARM_UP, pairs),
+        Effort::Quick => (0, 1),
+    };
+    for round in 0..warm_up + pairs {
         let pair = (first()?, second()?);
-        if round >= WARM_UP {
+        if round >= warm_up {
             firsts.push(pair.0);
             seconds.push(pair.1);
         }

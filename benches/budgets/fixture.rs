@@ -1,5 +1,5 @@
-//! What everything is measured on: a sandbox, and the binary as the runner would start it. Not here: what is
-//! triggered (see `dispatch` and `fanout`), and measuring.
+//! What every measurement needs: a sandbox, and the binary as the runner would start it. Not here: what is triggered
+//! (see `dispatch` and `fanout`), and measuring.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -21,16 +21,16 @@ const SYSTEM_BUNDLES: [&str; 3] = [
 const OUTPUT: &str = "output";
 const SUMMARY: &str = "summary";
 
-pub(crate) struct Stage {
+pub(crate) struct Fixture {
     sandbox: Sandbox,
     folder: TempDir,
-    /// What ours trusts beside the roots that are compiled in: the sandbox's authority.
+    /// What ours trusts besides the compiled-in roots: the sandbox's authority.
     authority: PathBuf,
     /// What rivals trust: the system's certificates, and the sandbox's authority.
     bundle: PathBuf,
 }
 
-impl Stage {
+impl Fixture {
     pub(crate) fn prepare(world: World) -> Result<Self> {
         let sandbox = Sandbox::start(world).context("failed to start the sandbox")?;
         let folder = TempDir::new()?;
@@ -50,7 +50,7 @@ impl Stage {
         })
     }
 
-    /// A folder for files that go when the benchmark ends.
+    /// A folder for files, removed when the benchmark ends.
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
     }
@@ -103,7 +103,7 @@ impl Stage {
         }
     }
 
-    /// Does the work, and proves that it started so many runs, each by one request. Also gives the requests.
+    /// Does the work, and checks that it started this many runs with one request each. Also returns the requests.
     pub(crate) fn starting<T>(
         &self,
         expected: usize,
@@ -123,7 +123,7 @@ impl Stage {
         Ok((done, requests))
     }
 
-    /// Does the work, and proves that it started so many runs, and that all of them are over.
+    /// Does the work, and checks that it started this many runs and that all of them are over.
     pub(crate) fn finishing<T>(
         &self,
         expected: usize,
@@ -142,7 +142,7 @@ impl Stage {
         Ok(done)
     }
 
-    /// Makes no later round slower by what the earlier ones left: each finds the same world and empty files.
+    /// Each round finds the same world and empty files, so that no round slows down the next.
     fn clear(&self) -> Result<()> {
         self.sandbox.with_world(|world| world.runs.clear());
         for file in [OUTPUT, SUMMARY] {
