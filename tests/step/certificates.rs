@@ -11,7 +11,7 @@ use sandbox::{Certificate, Provider, Sandbox, World, demo};
 
 use crate::calls::{PROVIDERS, at_once, start, with_scenario};
 use crate::harness::{Step, sandbox};
-use crate::reach::{
+use crate::https_steps::{
     call_at, has_told_all, secure_trigger, strangers_ca, telling, untrusted_trigger,
 };
 

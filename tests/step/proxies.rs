@@ -9,7 +9,9 @@ use sandbox::{Fault, Moment, Occasion, Provider, Proxy, ProxyManners, Route, San
 
 use crate::calls::{PROVIDERS, SECOND, at_once, start, until, with_scenario};
 use crate::harness::{Step, sandbox};
-use crate::reach::{SAID, asked_for, has_told_all, saying, secure_call, secure_trigger, telling};
+use crate::https_steps::{
+    SAID, asked_for, has_told_all, saying, secure_call, secure_trigger, telling,
+};
 
 const LOOPBACK: &str = "loopback has free ports";
 

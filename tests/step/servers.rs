@@ -10,7 +10,7 @@ use sandbox::{Provider, Proxy, ProxyManners, Sandbox, World, demo};
 
 use crate::calls::{PROVIDERS, at_once, call, start};
 use crate::harness::Step;
-use crate::reach::{asked_for, call_at, distrusting, has_told_all, secure_call, telling};
+use crate::https_steps::{asked_for, call_at, distrusting, has_told_all, secure_call, telling};
 
 /// The names by which the servers of these tests are known, and the host that their logs are on.
 const NAMES: [&str; 9] = [
