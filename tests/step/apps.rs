@@ -10,7 +10,7 @@ use sandbox::{
 };
 use serde_json::json;
 
-use crate::calls::{SECOND, at_once, signal, start, until, with_scenario};
+use crate::calls::{SECOND, in_parallel, signal, start, until, with_scenario};
 use crate::harness::{Step, sandbox};
 
 /// A step that an App triggers.
@@ -71,7 +71,7 @@ fn a_token_is_revoked_when_the_step_is_over() {
         |step| step.input("dry-run", "true"),
         |step| step.input("workflow", "nowhere.yml"),
     ];
-    at_once(cases, |inputs| {
+    in_parallel(cases, |inputs| {
         let sandbox = with_scenario(Provider::GitHub, scenario.clone());
         let done = inputs(step(&sandbox)).run();
         assert_eq!(minted(&sandbox), 1, "{done}");
@@ -161,7 +161,7 @@ fn a_token_that_cannot_be_revoked_is_left_to_expire() {
         Fault::Reset(Moment::BeforeActing),
         Fault::Delay(Moment::BeforeActing, 30 * SECOND),
     ];
-    at_once(faults, |fault| {
+    in_parallel(faults, |fault| {
         let sandbox = sandbox();
         sandbox.fault(Route::any().path(REVOCATION), Occasion::Every, fault);
         let done = step(&sandbox).run().passes();
@@ -223,7 +223,7 @@ fn a_renewal_that_fails_loses_nothing_while_the_token_is_good() {
         Fault::Reset(Moment::BeforeActing),
         Fault::Delay(Moment::BeforeActing, 60 * SECOND),
     ];
-    at_once(faults, |fault| {
+    in_parallel(faults, |fault| {
         let scenario = Scenario::passing(18 * SECOND);
         let sandbox = with_scenario(Provider::GitHub, scenario);
         // It is to be renewed after half of that.
@@ -262,7 +262,7 @@ fn a_repository_that_disappears_costs_no_other_its_token() {
         },
         |world| world.rename_github_repository("octo-org/private", "octo-org/hidden"),
     ];
-    at_once(vec![0, 1], |case: usize| {
+    in_parallel(vec![0, 1], |case: usize| {
         let sandbox = with_scenario(Provider::GitHub, Scenario::passing(12 * SECOND));
         sandbox.with_world(|world| world.github.token_lifetime = 8 * SECOND);
         let step = step_of_two(&sandbox);

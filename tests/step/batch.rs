@@ -8,7 +8,7 @@ use sandbox::world::{JobScenario, RunDetails, Scenario};
 use sandbox::{Fault, Moment, Occasion, Provider, RecordedRequest, Route, Sandbox, World, demo};
 use serde_json::{Value, json};
 
-use crate::calls::{PROVIDERS, SECOND, at_once, ours, signal, start, until, with_scenario};
+use crate::calls::{PROVIDERS, SECOND, in_parallel, ours, signal, start, until, with_scenario};
 use crate::harness::{Done, Step, sandbox};
 
 fn github(repository: &str, workflow: &str) -> Value {
@@ -108,7 +108,7 @@ fn where_all_is_well_triggers_come_after_all_reads() {
 
 #[test]
 fn so_many_triggers_are_on_the_wire_as_is_allowed() {
-    at_once(vec![1, 3], |most: usize| {
+    in_parallel(vec![1, 3], |most: usize| {
         let sandbox = sandbox();
         let slow = Fault::Delay(Moment::BeforeActing, 4 * SECOND);
         sandbox.fault(Route::triggers(), Occasion::First(most), slow);

@@ -1,4 +1,4 @@
-//! What the tests of waiting share: steps that wait, on each provider, and the worlds they run in.
+//! What tests that wait for runs share: steps that wait, on each provider, and the worlds they run in.
 
 use std::process::{Child, Command};
 use std::thread;
@@ -14,7 +14,7 @@ pub(crate) const PROVIDERS: [Provider; 3] =
 
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
 
-/// A step that starts exactly one run where nothing goes wrong.
+/// A step that starts exactly one run if nothing goes wrong.
 pub(crate) fn trigger(provider: Provider, sandbox: &Sandbox) -> Step {
     match provider {
         Provider::GitHub => Step::github(sandbox)
@@ -46,8 +46,8 @@ pub(crate) fn start(world: World) -> Sandbox {
     Sandbox::start(world).expect("loopback has free ports")
 }
 
-/// Looks at the run that a call has started; searches for it are others.
-pub(crate) fn looks(provider: Provider) -> Route {
+/// Status requests for the run that a call has started, without searches for it.
+pub(crate) fn status_requests(provider: Provider) -> Route {
     Route::any().method("GET").path(match provider {
         Provider::GitHub => "/actions/runs/",
         Provider::GitLab => "/pipelines/7",
@@ -55,14 +55,14 @@ pub(crate) fn looks(provider: Provider) -> Route {
     })
 }
 
-/// The runs that a trigger started, strangers' apart.
+/// The runs that a trigger started, without strangers'.
 pub(crate) fn ours(sandbox: &Sandbox) -> Vec<Run> {
     let mut runs = sandbox.runs();
     runs.retain(|run| !run.is_strange);
     runs
 }
 
-/// Waits until the world is so.
+/// Waits until the condition holds for the world.
 pub(crate) fn until(sandbox: &Sandbox, what: &str, holds: impl Fn(&Sandbox) -> bool) {
     let deadline = Instant::now() + 20 * SECOND;
     while !holds(sandbox) {
@@ -79,18 +79,12 @@ pub(crate) fn signal(child: &Child, name: &str) {
     assert!(sent.success());
 }
 
-/// All at once: most of the time goes by in waiting.
-pub(crate) fn at_once<T: Send>(cases: Vec<T>, test: impl Fn(T) + Sync) {
+/// In parallel, because they mostly wait.
+pub(crate) fn in_parallel<T: Send>(cases: Vec<T>, test: impl Fn(T) + Sync) {
     let test = &test;
     thread::scope(|scope| {
-        let started: Vec<_> = cases
-            .into_iter()
-            .map(|case| scope.spawn(move || test(case)))
-            .collect();
-        for case in started {
-            if let Err(panic) = case.join() {
-                std::panic::resume_unwind(panic);
-            }
+        for case in cases {
+            scope.spawn(move || test(case));
         }
     });
 }

@@ -9,7 +9,7 @@ use sandbox::{Fault, Moment, Occasion, Provider, Route, Sandbox, World};
 use serde_json::Value;
 
 use crate::calls::{
-    PROVIDERS, SECOND, at_once, call, dispatch, signal, start, until, with_scenario,
+    PROVIDERS, SECOND, call, dispatch, in_parallel, signal, start, until, with_scenario,
 };
 use crate::harness::{Done, Step};
 
@@ -42,7 +42,7 @@ fn left_running(done: &Done) -> Option<String> {
 #[test]
 fn a_signal_cancels_what_is_ours() {
     let cases = PROVIDERS.map(|provider| [(provider, "INT"), (provider, "TERM")]);
-    at_once(cases.as_flattened().to_vec(), |(provider, name)| {
+    in_parallel(cases.as_flattened().to_vec(), |(provider, name)| {
         let sandbox = with_scenario(provider, Scenario::endless());
         let step = call(provider, &sandbox);
         let child = watching(&step);
@@ -70,7 +70,7 @@ fn a_signal_cancels_what_is_ours() {
 
 #[test]
 fn a_run_that_is_to_be_left_is_left() {
-    at_once(PROVIDERS.to_vec(), |provider| {
+    in_parallel(PROVIDERS.to_vec(), |provider| {
         let sandbox = with_scenario(provider, Scenario::endless());
         let step = call(provider, &sandbox).input("on-abandoned", "leave");
         let child = watching(&step);
@@ -115,7 +115,7 @@ fn a_cancel_that_is_refused_is_sent_again_every_second_and_told() {
         cases.extend([403, 409, 404, 500].map(|status| (provider, status)));
     }
     cases.push((Provider::Bitbucket, 400));
-    at_once(cases, |(provider, status)| {
+    in_parallel(cases, |(provider, status)| {
         let scenario = Scenario::endless().on_cancel(OnCancel::Refuses(status));
         let sandbox = with_scenario(provider, scenario);
         let step = call(provider, &sandbox);
@@ -152,7 +152,7 @@ fn a_cancel_that_is_refused_at_first_is_sent_until_it_is_accepted() {
     for provider in PROVIDERS {
         cases.extend([401, 404, 409, 400].map(|status| (provider, status)));
     }
-    at_once(cases, |(provider, status)| {
+    in_parallel(cases, |(provider, status)| {
         let scenario = Scenario::endless().on_cancel(OnCancel::RefusesAtFirst { status, times: 2 });
         let sandbox = with_scenario(provider, scenario);
         let step = call(provider, &sandbox);
@@ -223,7 +223,7 @@ fn a_cancel_without_a_clear_answer_is_sent_again() {
         Fault::gitlab_limit(Some(1)),
     ];
     let cases = PROVIDERS.map(|provider| faults.clone().map(|fault| (provider, fault)));
-    at_once(cases.as_flattened().to_vec(), |(provider, fault)| {
+    in_parallel(cases.as_flattened().to_vec(), |(provider, fault)| {
         let sandbox = with_scenario(provider, Scenario::endless());
         let step = call(provider, &sandbox);
         let child = watching(&step);
@@ -237,7 +237,7 @@ fn a_cancel_without_a_clear_answer_is_sent_again() {
 
 #[test]
 fn a_cancel_that_is_put_off_for_too_long_is_told() {
-    at_once(PROVIDERS.to_vec(), |provider| {
+    in_parallel(PROVIDERS.to_vec(), |provider| {
         let sandbox = with_scenario(provider, Scenario::endless());
         let step = call(provider, &sandbox);
         let child = watching(&step);
@@ -258,7 +258,7 @@ fn a_cancel_that_is_put_off_for_too_long_is_told() {
 
 #[test]
 fn a_cancel_that_is_ignored_is_told() {
-    at_once(PROVIDERS.to_vec(), |provider| {
+    in_parallel(PROVIDERS.to_vec(), |provider| {
         let scenario = Scenario::endless().on_cancel(OnCancel::Ignores);
         let sandbox = with_scenario(provider, scenario);
         let step = call(provider, &sandbox);
@@ -275,7 +275,7 @@ fn a_cancel_that_is_ignored_is_told() {
 
 #[test]
 fn a_cancel_that_is_never_answered_is_told() {
-    at_once(PROVIDERS.to_vec(), |provider| {
+    in_parallel(PROVIDERS.to_vec(), |provider| {
         let sandbox = with_scenario(provider, Scenario::endless());
         let step = call(provider, &sandbox);
         let child = watching(&step);
@@ -290,7 +290,7 @@ fn a_cancel_that_is_never_answered_is_told() {
 /// The run had ended by itself just before, and that is what counts.
 #[test]
 fn a_run_that_is_over_already_is_told_as_it_ended() {
-    at_once(PROVIDERS.to_vec(), |provider| {
+    in_parallel(PROVIDERS.to_vec(), |provider| {
         let sandbox = with_scenario(provider, Scenario::endless());
         let step = call(provider, &sandbox);
         let child = watching(&step);
@@ -305,7 +305,7 @@ fn a_run_that_is_over_already_is_told_as_it_ended() {
 
 #[test]
 fn a_cancel_may_take_its_time() {
-    at_once(PROVIDERS.to_vec(), |provider| {
+    in_parallel(PROVIDERS.to_vec(), |provider| {
         let scenario = Scenario::endless().on_cancel(OnCancel::Ends(SECOND / 2));
         let sandbox = with_scenario(provider, scenario);
         let step = call(provider, &sandbox);
@@ -323,7 +323,7 @@ fn after_a_deadline_a_cancel_is_watched_for_half_a_minute() {
         (OnCancel::Ends(12 * SECOND), None),
         (OnCancel::Ignores, Some(())),
     ];
-    at_once(cases.to_vec(), |(on_cancel, left)| {
+    in_parallel(cases.to_vec(), |(on_cancel, left)| {
         let sandbox = with_scenario(Provider::GitLab, Scenario::endless().on_cancel(on_cancel));
         let step = call(Provider::GitLab, &sandbox).input("timeout", "2s");
         let began = Instant::now();
@@ -355,7 +355,7 @@ fn a_second_signal_ends_it_at_once() {
 /// The answer comes within the four seconds that it has, and the run is cancelled after all.
 #[test]
 fn a_trigger_on_the_wire_is_waited_for_and_then_cancelled() {
-    at_once(PROVIDERS.to_vec(), |provider| {
+    in_parallel(PROVIDERS.to_vec(), |provider| {
         let sandbox = with_scenario(provider, Scenario::endless());
         let slow = Fault::Delay(Moment::AfterActing, 3 * SECOND);
         sandbox.fault(Route::triggers(), Occasion::Every, slow);
@@ -374,7 +374,7 @@ fn a_trigger_on_the_wire_is_waited_for_and_then_cancelled() {
 /// It does not, and nobody knows.
 #[test]
 fn a_trigger_that_never_comes_back_is_unknown() {
-    at_once(PROVIDERS.to_vec(), |provider| {
+    in_parallel(PROVIDERS.to_vec(), |provider| {
         let sandbox = with_scenario(provider, Scenario::endless());
         let silent = Fault::Delay(Moment::AfterActing, 30 * SECOND);
         sandbox.fault(Route::triggers(), Occasion::Every, silent);
@@ -456,7 +456,7 @@ fn of_several_runs_those_are_cancelled_that_are_sure() {
 
 #[test]
 fn nothing_is_left_by_a_stop_before_the_trigger() {
-    at_once(PROVIDERS.to_vec(), |provider| {
+    in_parallel(PROVIDERS.to_vec(), |provider| {
         let sandbox: Sandbox = with_scenario(provider, Scenario::endless());
         let slow = Fault::Delay(Moment::BeforeActing, 20 * SECOND);
         sandbox.fault(Route::any().method("GET"), Occasion::Every, slow);

@@ -12,7 +12,7 @@ use sandbox::world::{
 use sandbox::{Fault, Moment, Occasion, Provider, Route, Sandbox, World};
 use serde_json::json;
 
-use crate::calls::{PROVIDERS, SECOND, at_once, call, start, with_scenario};
+use crate::calls::{PROVIDERS, SECOND, call, in_parallel, start, with_scenario};
 use crate::harness::Done;
 
 /// What a remote job may print, or be called.
@@ -25,7 +25,7 @@ fn fails(log: Log) -> Scenario {
 
 #[test]
 fn the_end_of_a_failed_jobs_log_is_shown() {
-    at_once(PROVIDERS.to_vec(), |provider| {
+    in_parallel(PROVIDERS.to_vec(), |provider| {
         let lines: Vec<_> = (1..=150).map(|line| format!("line {line}\n")).collect();
         let sandbox = with_scenario(provider, fails(Log::text(&lines.concat())));
         let done = call(provider, &sandbox).run();
@@ -53,7 +53,7 @@ fn the_end_of_a_failed_jobs_log_is_shown() {
 
 #[test]
 fn logs_are_not_shown_where_nobody_wants_them() {
-    at_once(PROVIDERS.to_vec(), |provider| {
+    in_parallel(PROVIDERS.to_vec(), |provider| {
         let sandbox = with_scenario(provider, fails(Log::text("secret of the remote\n")));
         let done = call(provider, &sandbox).input("logs", "none").run();
         assert_eq!(done.code, Some(1), "{done}");
@@ -69,7 +69,7 @@ fn logs_are_not_shown_where_nobody_wants_them() {
 /// No command comes of it (the harness sees to that for every step), and no Markdown or HTML.
 #[test]
 fn nothing_that_a_remote_says_means_anything() {
-    at_once(PROVIDERS.to_vec(), |provider| {
+    in_parallel(PROVIDERS.to_vec(), |provider| {
         let job = JobScenario::new(HOSTILE, SECOND)
             .fails_in(HOSTILE)
             .log(Log::text(HOSTILE));
@@ -177,7 +177,7 @@ fn every_name_fits_into_a_diagram() {
     });
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("summaries");
     fs::create_dir_all(&folder).expect("a folder");
-    at_once(PROVIDERS.to_vec(), |provider| {
+    in_parallel(PROVIDERS.to_vec(), |provider| {
         let sandbox = start(
             World::demo()
                 .scenario(provider, scenario.clone())
@@ -203,7 +203,7 @@ fn a_log_of_200_megabytes_costs_little() {
         (Provider::GitLab, GitLabVersion::Old),
         (Provider::Bitbucket, GitLabVersion::New),
     ];
-    at_once(cases.to_vec(), |(provider, version)| {
+    in_parallel(cases.to_vec(), |(provider, version)| {
         let log = Log::text("the very end\n").after(200_000_000);
         let sandbox = with_scenario(provider, fails(log));
         sandbox.with_world(|world| world.gitlab.version = version);
@@ -229,7 +229,7 @@ fn long_lines_are_cut() {
 
 #[test]
 fn a_log_that_cannot_be_read_is_told() {
-    at_once(PROVIDERS.to_vec(), |provider| {
+    in_parallel(PROVIDERS.to_vec(), |provider| {
         let sandbox = with_scenario(provider, fails(Log::text("x\n")));
         for path in ["/logs", "/trace", "/log"] {
             let gone = Fault::status(Moment::BeforeActing, 410);
@@ -253,7 +253,7 @@ fn a_summary_stays_below_a_mebibyte() {
         let job = JobScenario::new(&name, SECOND).log(log.clone());
         scenario.job(job.concludes(Conclusion::Failure).is_not_needed())
     });
-    at_once(PROVIDERS.to_vec(), |provider| {
+    in_parallel(PROVIDERS.to_vec(), |provider| {
         let world = World::demo()
             .scenario(provider, scenario.clone())
             .faster(20);
@@ -355,7 +355,7 @@ fn a_result_that_is_not_there_or_wrong_fails_the_step() {
             "larger than 1048576 bytes",
         ),
     ];
-    at_once(cases.to_vec(), |(artifact, why)| {
+    in_parallel(cases.to_vec(), |(artifact, why)| {
         let sandbox = with_result(artifact);
         let done = read_back(&sandbox).fails(&[why]);
         done.says("the result cannot be read back");
@@ -519,7 +519,7 @@ fn logs_of_a_private_target_are_not_shown_in_a_public_repository() {
             (provider, "public", "public", "", true),
         ]
     });
-    at_once(
+    in_parallel(
         cases.as_flattened().to_vec(),
         |(provider, caller, target, logs, is_shown)| {
             if (provider, target) == (Provider::Bitbucket, "public") {

@@ -7,7 +7,7 @@ use sandbox::world::Scenario;
 use sandbox::{Fault, Moment, Occasion, Provider, Route};
 use serde_json::json;
 
-use crate::calls::{PROVIDERS, SECOND, at_once, call, looks, signal, with_scenario};
+use crate::calls::{PROVIDERS, SECOND, call, in_parallel, signal, status_requests, with_scenario};
 use crate::harness::{Done, Step};
 
 fn is_success(done: &Done) {
@@ -39,7 +39,7 @@ fn runs_that_are_polled_rarely_have_their_own_end() {
 
 #[test]
 fn a_step_that_was_frozen_over_its_deadline_still_sees_the_end() {
-    at_once(PROVIDERS.to_vec(), |provider| {
+    in_parallel(PROVIDERS.to_vec(), |provider| {
         let sandbox = with_scenario(provider, Scenario::passing(5 * SECOND));
         let step = call(provider, &sandbox).input("timeout", "8s");
         let child = step.start();
@@ -60,12 +60,12 @@ fn an_end_that_could_not_be_seen_before_the_deadline_counts() {
         Fault::gitlab_limit(Some(3_600)),
     ];
     let cases = PROVIDERS.map(|provider| faults.clone().map(|fault| (provider, fault)));
-    at_once(cases.as_flattened().to_vec(), |(provider, fault)| {
+    in_parallel(cases.as_flattened().to_vec(), |(provider, fault)| {
         let sandbox = with_scenario(provider, Scenario::passing(4 * SECOND));
         let step = call(provider, &sandbox).input("timeout", "9s");
         let child = step.start();
         step.until_said(": running");
-        sandbox.fault(looks(provider), Occasion::For(6 * SECOND), fault);
+        sandbox.fault(status_requests(provider), Occasion::For(6 * SECOND), fault);
         is_success(&step.finish(child));
         assert!(!sandbox.runs()[0].cancelled);
     });
@@ -74,7 +74,7 @@ fn an_end_that_could_not_be_seen_before_the_deadline_counts() {
 /// Nothing is cancelled that is over, and a run that ended too late has not ended in time.
 #[test]
 fn a_run_that_ends_after_the_deadline_is_timed_out() {
-    at_once(PROVIDERS.to_vec(), |provider| {
+    in_parallel(PROVIDERS.to_vec(), |provider| {
         let sandbox = with_scenario(provider, Scenario::passing(12 * SECOND));
         let step = call(provider, &sandbox).input("timeout", "3s");
         let child = step.start();
@@ -91,7 +91,7 @@ fn a_run_that_ends_after_the_deadline_is_timed_out() {
 /// What keeps the trigger from going out takes nothing from the run.
 #[test]
 fn the_time_counts_from_the_accepted_trigger() {
-    at_once(PROVIDERS.to_vec(), |provider| {
+    in_parallel(PROVIDERS.to_vec(), |provider| {
         let sandbox = with_scenario(provider, Scenario::passing(4 * SECOND));
         let limited = match provider {
             Provider::GitHub => Fault::github_secondary_limit(Some(5)),

@@ -8,7 +8,8 @@ use sandbox::{Fault, Moment, Occasion, Provider, Route, Sandbox, World, demo, wo
 use serde_json::{Value, json};
 
 use crate::calls::{
-    PROVIDERS, SECOND, at_once, call, dispatch, ours, signal, start, trigger, until, with_scenario,
+    PROVIDERS, SECOND, call, dispatch, in_parallel, ours, signal, start, trigger, until,
+    with_scenario,
 };
 use crate::harness::{Done, Step};
 
@@ -56,7 +57,7 @@ fn many_callers_at_once_take_their_own_runs_alone() {
             .strangers(&["octocat"])
             .scenario(Provider::GitHub, Scenario::passing(SECOND));
         let sandbox = start(world);
-        at_once((0..12).collect(), |_| {
+        in_parallel((0..12).collect(), |_| {
             let done = dispatch(&sandbox, event_type).run().passes();
             let found = runs(&done);
             assert_eq!(found.len(), 1, "{done}");
@@ -75,12 +76,12 @@ fn many_callers_at_once_take_their_own_runs_alone() {
 /// Each takes its own by id, on each provider, and cancels that alone.
 #[test]
 fn many_callers_by_id_cancel_their_own_runs_alone() {
-    at_once(PROVIDERS.to_vec(), |provider| {
+    in_parallel(PROVIDERS.to_vec(), |provider| {
         let world = World::demo()
             .strangers(&["octocat", "octavia", "service-access-token"])
             .scenario(provider, Scenario::endless());
         let sandbox = start(world);
-        at_once((0..5).collect(), |_| {
+        in_parallel((0..5).collect(), |_| {
             let step = call(provider, &sandbox).input("timeout", "2s");
             let done = step.run();
             assert_eq!(done.outputs["conclusion"], "timed-out", "{done}");
@@ -197,7 +198,7 @@ fn an_apps_runs_are_told_by_its_name() {
 fn clocks_that_differ_hide_no_run_and_show_no_older_one() {
     let hour = Duration::from_hours(1);
     let worlds = [World::demo().ahead(hour), World::demo().behind(hour)];
-    at_once(worlds.to_vec(), |world| {
+    in_parallel(worlds.to_vec(), |world| {
         let sandbox = start(world.scenario(Provider::GitHub, Scenario::passing(SECOND)));
         // Of the same kind, by the same person, just before.
         Step::github(&sandbox)
@@ -212,7 +213,7 @@ fn clocks_that_differ_hide_no_run_and_show_no_older_one() {
 
 #[test]
 fn a_server_that_does_not_tell_the_run_takes_the_same_path() {
-    at_once(vec![400, 422], |status| {
+    in_parallel(vec![400, 422], |status| {
         let sandbox = with_scenario(Provider::GitHub, Scenario::passing(SECOND));
         sandbox.with_world(|world| world.github.run_details = RunDetails::RejectedWith(status));
         let done = call(Provider::GitHub, &sandbox).run().passes();
@@ -323,7 +324,7 @@ fn an_unknown_outcome_is_followed_by_its_marker() {
 /// The clocks differ, and no answer has told that yet.
 #[test]
 fn an_unknown_outcome_does_not_name_an_older_run() {
-    at_once(PROVIDERS.to_vec(), |provider| {
+    in_parallel(PROVIDERS.to_vec(), |provider| {
         let hour = Duration::from_hours(1);
         let sandbox = start(World::demo().ahead(hour));
         trigger(provider, &sandbox).run().passes();
@@ -345,7 +346,7 @@ fn an_unknown_outcome_does_not_name_an_older_run() {
 
 #[test]
 fn an_unknown_outcome_may_stay_so_while_waiting() {
-    at_once(PROVIDERS.to_vec(), |provider| {
+    in_parallel(PROVIDERS.to_vec(), |provider| {
         let sandbox = with_scenario(provider, Scenario::endless());
         let unclear = Fault::Reset(Moment::BeforeActing);
         sandbox.fault(Route::triggers(), Occasion::Every, unclear);

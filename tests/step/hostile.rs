@@ -10,7 +10,8 @@ use sandbox::{Fault, MalformedResponse, Moment, Occasion, Provider, Response, Ro
 use serde_json::{Value, json};
 
 use crate::calls::{
-    PROVIDERS, SECOND, at_once, call, looks, ours, signal, trigger, until, with_scenario,
+    PROVIDERS, SECOND, call, in_parallel, ours, signal, status_requests, trigger, until,
+    with_scenario,
 };
 use crate::harness::{Done, Step};
 
@@ -149,21 +150,21 @@ fn acts_all_the_same(provider: Provider, hostility: &Hostility, most: Duration) 
 
 #[test]
 fn a_trigger_that_meets_a_hostile_server_is_looked_into() {
-    at_once(on_each_provider(quick()), |(provider, hostility)| {
+    in_parallel(on_each_provider(quick()), |(provider, hostility)| {
         acts_all_the_same(provider, &hostility, Duration::ZERO);
     });
 }
 
 #[test]
 fn a_trigger_that_meets_an_endlessly_slow_server_is_looked_into_after_a_minute() {
-    at_once(on_each_provider(slow()), |(provider, hostility)| {
+    in_parallel(on_each_provider(slow()), |(provider, hostility)| {
         acts_all_the_same(provider, &hostility, REQUEST);
     });
 }
 
 #[test]
 fn a_trigger_that_started_nothing_there_stays_unknown() {
-    at_once(on_each_provider(quick()), |(provider, hostility)| {
+    in_parallel(on_each_provider(quick()), |(provider, hostility)| {
         let sandbox = with_scenario(provider, Scenario::passing(SECOND));
         let fault = (hostility.fault)(provider, Moment::BeforeActing);
         sandbox.fault(Route::triggers(), Occasion::Every, fault);
@@ -179,7 +180,7 @@ fn a_trigger_that_started_nothing_there_stays_unknown() {
 /// Where all it says is hostile, nothing can be found out.
 #[test]
 fn nothing_can_be_looked_into_on_a_server_that_is_hostile_throughout() {
-    at_once(on_each_provider(quick()), |(provider, hostility)| {
+    in_parallel(on_each_provider(quick()), |(provider, hostility)| {
         let sandbox = with_scenario(provider, Scenario::passing(SECOND));
         let fault = (hostility.fault)(provider, Moment::AfterActing);
         sandbox.fault(Route::any(), Occasion::Every, fault);
@@ -195,7 +196,7 @@ fn nothing_can_be_looked_into_on_a_server_that_is_hostile_throughout() {
 /// Nobody waits for it when the step has to end.
 #[test]
 fn a_stop_outlives_a_slow_server() {
-    at_once(on_each_provider(slow()), |(provider, hostility)| {
+    in_parallel(on_each_provider(slow()), |(provider, hostility)| {
         let sandbox = with_scenario(provider, Scenario::endless());
         let fault = (hostility.fault)(provider, Moment::AfterActing);
         sandbox.fault(Route::triggers(), Occasion::Every, fault);
@@ -226,7 +227,7 @@ fn a_refusal_may_be_deep_or_huge() {
         },
     ];
     let cases = PROVIDERS.map(|provider| answers.map(|response| (provider, response)));
-    at_once(cases.as_flattened().to_vec(), |(provider, response)| {
+    in_parallel(cases.as_flattened().to_vec(), |(provider, response)| {
         let sandbox = with_scenario(provider, Scenario::passing(SECOND));
         sandbox.fault(Route::triggers(), Occasion::Every, response());
         let done = bounded(&trigger(provider, &sandbox), SLACK, "422");
@@ -263,10 +264,10 @@ fn a_look_that_meets_a_hostile_server_is_no_end() {
     let slow = on_each_provider(slow()).into_iter();
     let mut cases: Vec<_> = quick.map(|case| (case, 6)).collect();
     cases.extend(slow.map(|case| (case, 1)));
-    at_once(cases, |((provider, hostility), times)| {
+    in_parallel(cases, |((provider, hostility), times)| {
         let sandbox = with_scenario(provider, Scenario::passing(5 * SECOND));
         let fault = (hostility.fault)(provider, Moment::AfterActing);
-        sandbox.fault(looks(provider), Occasion::First(times), fault);
+        sandbox.fault(status_requests(provider), Occasion::First(times), fault);
         let step = call(provider, &sandbox);
         let done = bounded(&step, REQUEST + 2 * SLACK, hostility.name).passes();
         done.says(hostility.said).says("can be read again");
@@ -281,10 +282,10 @@ fn a_look_that_meets_a_hostile_server_is_no_end() {
 fn looks_that_are_always_hostile_end_with_the_deadline() {
     let mut cases = on_each_provider(quick());
     cases.extend(on_each_provider(slow()));
-    at_once(cases, |(provider, hostility)| {
+    in_parallel(cases, |(provider, hostility)| {
         let sandbox = with_scenario(provider, Scenario::endless());
         let fault = (hostility.fault)(provider, Moment::AfterActing);
-        sandbox.fault(looks(provider), Occasion::Every, fault);
+        sandbox.fault(status_requests(provider), Occasion::Every, fault);
         let step = call(provider, &sandbox).input("timeout", "6s");
         let done = bounded(&step, 6 * SECOND + LOOK_INTO + SLACK, hostility.name);
         assert_eq!(done.code, Some(1), "{done}");
@@ -300,7 +301,7 @@ fn looks_that_are_always_hostile_end_with_the_deadline() {
 /// As much of an error as is read, and nothing but nested nothing.
 #[test]
 fn a_refusal_full_of_small_things_takes_no_memory() {
-    at_once(PROVIDERS.to_vec(), |provider| {
+    in_parallel(PROVIDERS.to_vec(), |provider| {
         let sandbox = with_scenario(provider, Scenario::passing(SECOND));
         let entries = [r#"{"message":["#, &r#"{"":0},"#.repeat(590_000), "0]}"].concat();
         let response = Response::body(422, "application/json", entries);
@@ -355,7 +356,7 @@ fn jobs(provider: Provider) -> Route {
 
 #[test]
 fn more_jobs_than_were_asked_for_are_not_kept() {
-    at_once(PROVIDERS.to_vec(), |provider| {
+    in_parallel(PROVIDERS.to_vec(), |provider| {
         let sandbox = with_scenario(provider, Scenario::passing(SECOND));
         sandbox.fault(jobs(provider), Occasion::Every, Fault::Edit(many_jobs));
         let step = call(provider, &sandbox);
@@ -367,7 +368,7 @@ fn more_jobs_than_were_asked_for_are_not_kept() {
 #[test]
 fn long_names_do_not_hold_up_a_stop() {
     const KEY: &str = include_str!("../sandbox/keys/test-only-app.pkcs1.pem");
-    at_once(PROVIDERS.to_vec(), |provider| {
+    in_parallel(PROVIDERS.to_vec(), |provider| {
         let sandbox = with_scenario(provider, Scenario::endless());
         sandbox.fault(jobs(provider), Occasion::Every, Fault::Edit(long_names));
         let secrets = format!("KEY: |\n  {}", KEY.replace('\n', "\n  "));

@@ -5,7 +5,7 @@ use std::time::Duration;
 use sandbox::world::{RunDetails, Scenario, Workflow};
 use sandbox::{Fault, Moment, Occasion, Provider, Route, Sandbox, World};
 
-use crate::calls::{SECOND, at_once, call, dispatch, signal, start, until};
+use crate::calls::{SECOND, call, dispatch, in_parallel, signal, start, until};
 use crate::harness::Done;
 
 /// Starts two workflows, both of which show the marker in their runs' titles.
@@ -67,7 +67,7 @@ fn a_marked_run_that_appears_after_the_search_is_followed_too() {
 /// GitHub's filtered lists come from a search index.
 #[test]
 fn a_search_index_that_lags_hides_no_run() {
-    at_once(vec!["release", "workflow"], |kind| {
+    in_parallel(vec!["release", "workflow"], |kind| {
         let world = World::demo().scenario(Provider::GitHub, Scenario::passing(SECOND));
         let sandbox = start(world);
         sandbox.with_world(|world| {

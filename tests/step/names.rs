@@ -3,7 +3,7 @@
 
 use sandbox::world::{JobScenario, Log, Scenario};
 
-use crate::calls::{PROVIDERS, SECOND, at_once, call, with_scenario};
+use crate::calls::{PROVIDERS, SECOND, call, in_parallel, with_scenario};
 use crate::harness::Done;
 
 /// What becomes a link or a mention on GitHub's pages, or looks as if it came from elsewhere.
@@ -51,8 +51,8 @@ fn without(text: &str, start: &str, end: &str) -> String {
 
 #[test]
 fn no_name_is_a_link_or_a_mention() {
-    at_once(PROVIDERS.to_vec(), |provider| {
-        at_once(NAMES.to_vec(), |name| {
+    in_parallel(PROVIDERS.to_vec(), |provider| {
+        in_parallel(NAMES.to_vec(), |name| {
             let sandbox = with_scenario(provider, failing(name));
             let done = call(provider, &sandbox).run();
             assert_eq!(done.code, Some(1), "{done}");
@@ -85,7 +85,7 @@ fn no_name_is_a_link_or_a_mention() {
 
 #[test]
 fn marks_of_direction_are_shown() {
-    at_once(PROVIDERS.to_vec(), |provider| {
+    in_parallel(PROVIDERS.to_vec(), |provider| {
         let sandbox = with_scenario(provider, failing(NAMES[8]));
         let done = call(provider, &sandbox).run();
         let hidden = ['\u{202e}', '\u{2066}', '\u{200f}', '\u{61c}'];

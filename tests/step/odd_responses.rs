@@ -6,7 +6,7 @@ use sandbox::{Fault, Moment, Occasion, Provider, Route, Sandbox};
 use serde_json::{Value, json};
 
 use crate::calls::{
-    PROVIDERS, SECOND, at_once, call, dispatch, looks, ours, trigger, with_scenario,
+    PROVIDERS, SECOND, call, dispatch, in_parallel, ours, status_requests, trigger, with_scenario,
 };
 use crate::harness::Done;
 
@@ -91,7 +91,7 @@ fn passes(sandbox: &Sandbox, done: &Done) {
 fn a_run_is_followed_whatever_else_an_answer_says() {
     let edits: [fn(&mut Value); 2] = [odd, times_are_empty];
     let cases = PROVIDERS.map(|provider| edits.map(|edit| (provider, edit)));
-    at_once(cases.as_flattened().to_vec(), |(provider, edit)| {
+    in_parallel(cases.as_flattened().to_vec(), |(provider, edit)| {
         let sandbox = with_scenario(provider, Scenario::passing(SECOND));
         sandbox.fault(reads(), Occasion::Every, Fault::Edit(edit));
         let step = call(provider, &sandbox).input("timeout", "60s");
@@ -115,7 +115,7 @@ fn an_odd_run_does_not_hide_the_others() {
 /// The id is enough: the page follows from it.
 #[test]
 fn an_answer_without_a_url_is_an_answer() {
-    at_once(PROVIDERS.to_vec(), |provider| {
+    in_parallel(PROVIDERS.to_vec(), |provider| {
         let sandbox = with_scenario(provider, Scenario::passing(SECOND));
         let fault = Fault::Edit(without_urls);
         sandbox.fault(Route::triggers(), Occasion::Every, fault);
@@ -144,7 +144,7 @@ fn an_address_is_on_the_targets_own_server_or_not_passed_on() {
     ];
     let cases =
         [Provider::GitHub, Provider::GitLab].map(|provider| edits.map(|edit| (provider, edit)));
-    at_once(cases.as_flattened().to_vec(), |(provider, edit)| {
+    in_parallel(cases.as_flattened().to_vec(), |(provider, edit)| {
         let job = JobScenario::new("build", SECOND).fails();
         let sandbox = with_scenario(provider, Scenario::new().job(job));
         sandbox.fault(Route::any(), Occasion::Every, Fault::Edit(edit));
@@ -199,9 +199,13 @@ fn an_answer_about_another_run_or_without_a_state_is_no_end() {
         of(Provider::GitLab, &gitlab),
         of(Provider::Bitbucket, &bitbucket),
     ];
-    at_once(cases.concat(), |(provider, edit)| {
+    in_parallel(cases.concat(), |(provider, edit)| {
         let sandbox = with_scenario(provider, Scenario::passing(SECOND));
-        sandbox.fault(looks(provider), Occasion::First(2), Fault::Edit(edit));
+        sandbox.fault(
+            status_requests(provider),
+            Occasion::First(2),
+            Fault::Edit(edit),
+        );
         let step = call(provider, &sandbox).input("timeout", "60s");
         let done = step.run().passes();
         done.says("; still waiting").says("can be read again");
@@ -217,7 +221,7 @@ fn a_smaller_page_is_read_where_a_large_one_cannot_be() {
         || Fault::status(Moment::BeforeActing, 502),
     ];
     let cases = PROVIDERS.map(|provider| faults.map(|fault| (provider, fault)));
-    at_once(cases.as_flattened().to_vec(), |(provider, fault)| {
+    in_parallel(cases.as_flattened().to_vec(), |(provider, fault)| {
         let job = JobScenario::new("build", SECOND);
         let sandbox = with_scenario(provider, Scenario::new().job(job.clone()).job(job));
         sandbox.fault(reads().query("=100"), Occasion::Every, fault());
@@ -225,7 +229,7 @@ fn a_smaller_page_is_read_where_a_large_one_cannot_be() {
         passes(&sandbox, &done);
         done.says("job build: success");
     });
-    at_once(faults.to_vec(), |fault| {
+    in_parallel(faults.to_vec(), |fault| {
         let sandbox = with_scenario(Provider::GitHub, Scenario::passing(SECOND));
         sandbox.fault(reads().query("=100"), Occasion::Every, fault());
         let done = dispatch(&sandbox, "deploy-marked").run();

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use sandbox::world::RefKind;
 use sandbox::{Fault, Moment, Occasion, Provider, Response, Route, Run, Sandbox, World};
 
-use crate::calls::{PROVIDERS, at_once, signal, trigger};
+use crate::calls::{PROVIDERS, in_parallel, signal, trigger};
 use crate::harness::{Step, sandbox};
 
 /// Each makes the outcome unknown, whether the run has been started or not.
@@ -112,7 +112,7 @@ fn page(sandbox: &Sandbox, run: &Run) -> String {
 /// After a failure of the provider, a run that merely fits in time is more likely somebody else's.
 #[test]
 fn a_strangers_run_does_not_settle_an_unknown_outcome() {
-    at_once(PROVIDERS.to_vec(), |provider| {
+    in_parallel(PROVIDERS.to_vec(), |provider| {
         let sandbox = sandbox();
         let failed = Fault::status(Moment::BeforeActing, 503);
         sandbox.fault(Route::triggers(), Occasion::Every, failed);
@@ -310,7 +310,7 @@ fn rate_limits_are_waited_out_as_the_provider_says() {
 /// `Retry-After: 0` means "at once", and then again and again.
 #[test]
 fn a_rate_limit_that_is_over_already_is_not_met_without_end() {
-    at_once(PROVIDERS.to_vec(), |provider| {
+    in_parallel(PROVIDERS.to_vec(), |provider| {
         let sandbox = sandbox();
         let limited = match provider {
             Provider::GitHub => Fault::github_secondary_limit(Some(0)),
@@ -419,7 +419,7 @@ fn redirects_stay_on_the_same_server() {
             "redirects more than 5 times",
         ),
     ];
-    at_once(cases, |(fault, error)| {
+    in_parallel(cases, |(fault, error)| {
         let sandbox = sandbox();
         sandbox.fault(Route::triggers(), Occasion::Every, fault);
         let done = Step::github(&sandbox)

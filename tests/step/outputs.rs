@@ -8,7 +8,7 @@ use sandbox::{Fault, Moment, Occasion, Provider, Route, World, demo};
 use serde_json::json;
 
 use crate::calls::{
-    PROVIDERS, SECOND, at_once, call, signal, start, trigger, until, with_scenario,
+    PROVIDERS, SECOND, call, in_parallel, signal, start, trigger, until, with_scenario,
 };
 use crate::harness::{OUTPUTS, Step, read_outputs, sandbox};
 
@@ -20,7 +20,7 @@ fn end_of(step: &Step) -> (Option<i32>, String) {
 
 #[test]
 fn nothing_is_sent_where_the_outputs_cannot_be_written() {
-    at_once(PROVIDERS.to_vec(), |provider| {
+    in_parallel(PROVIDERS.to_vec(), |provider| {
         let sandbox = with_scenario(provider, Scenario::passing(SECOND));
         let step = call(provider, &sandbox);
         let folder = step.folder("folder");
@@ -182,7 +182,7 @@ fn there_is_no_conclusion_where_a_target_has_none() {
         (vec![good.clone(), other(false)], "accepted", ""),
         (vec![good.clone(), other(true)], "accepted", "success"),
     ];
-    at_once(cases.to_vec(), |(targets, outcome, conclusion)| {
+    in_parallel(cases.to_vec(), |(targets, outcome, conclusion)| {
         let sandbox = start(World::demo().scenario(Provider::GitHub, Scenario::passing(SECOND)));
         let targets = serde_json::Value::from(targets).to_string();
         let done = Step::on(&sandbox.http_url())

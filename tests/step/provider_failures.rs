@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 use sandbox::world::{Scenario, State};
 use sandbox::{Fault, Moment, Occasion, Provider, Response, Route, Sandbox};
 
-use crate::calls::{PROVIDERS, SECOND, at_once, call, dispatch, looks, until, with_scenario};
+use crate::calls::{
+    PROVIDERS, SECOND, call, dispatch, in_parallel, status_requests, until, with_scenario,
+};
 use crate::harness::Done;
 
 fn html() -> Response {
@@ -65,10 +67,10 @@ fn a_look_that_fails_is_no_end() {
                 .map(move |trouble| (provider, trouble))
         })
         .collect();
-    at_once(cases, |(provider, (name, fault))| {
+    in_parallel(cases, |(provider, (name, fault))| {
         for occasion in [Occasion::Nth(1), Occasion::Nth(3)] {
             let sandbox = with_scenario(provider, Scenario::passing(7 * SECOND));
-            sandbox.fault(looks(provider), occasion, fault.clone());
+            sandbox.fault(status_requests(provider), occasion, fault.clone());
             let done = call(provider, &sandbox).run();
             saw_the_end(&sandbox, &done, name);
         }
@@ -77,10 +79,10 @@ fn a_look_that_fails_is_no_end() {
 
 #[test]
 fn many_failed_looks_are_said_once() {
-    at_once(PROVIDERS.to_vec(), |provider| {
+    in_parallel(PROVIDERS.to_vec(), |provider| {
         let sandbox = with_scenario(provider, Scenario::passing(SECOND));
         let broken = Fault::status(Moment::BeforeActing, 503);
-        sandbox.fault(looks(provider), Occasion::First(4), broken);
+        sandbox.fault(status_requests(provider), Occasion::First(4), broken);
         let done = call(provider, &sandbox).run();
         assert_eq!(done.log.matches("; still waiting").count(), 1, "{done}");
         assert_eq!(done.log.matches("can be read again").count(), 1, "{done}");
@@ -103,12 +105,12 @@ fn rate_limits_are_slept_out_while_waiting() {
         (Provider::Bitbucket, Fault::bitbucket_limit(Some(6))),
         (Provider::Bitbucket, Fault::bitbucket_limit(None)),
     ];
-    at_once(cases, |(provider, fault)| {
+    in_parallel(cases, |(provider, fault)| {
         let is_unsaid = matches!(&fault, Fault::Response(_, response) if response.headers.iter().all(|(name, _)| {
             !["Retry-After", "X-RateLimit-Reset"].contains(&name.as_str())
         }));
         let sandbox = with_scenario(provider, Scenario::passing(SECOND));
-        sandbox.fault(looks(provider), Occasion::First(1), fault);
+        sandbox.fault(status_requests(provider), Occasion::First(1), fault);
         let began = Instant::now();
         let done = call(provider, &sandbox).run();
         let slept = began.elapsed();
@@ -128,7 +130,7 @@ fn rate_limits_of_jobs_are_slept_out_too() {
         (Provider::GitLab, Fault::gitlab_limit(Some(4))),
         (Provider::Bitbucket, Fault::bitbucket_limit(Some(4))),
     ];
-    at_once(cases, |(provider, fault)| {
+    in_parallel(cases, |(provider, fault)| {
         let sandbox = with_scenario(provider, Scenario::passing(SECOND));
         sandbox.fault(jobs(provider), Occasion::First(1), fault);
         let began = Instant::now();
@@ -142,7 +144,7 @@ fn rate_limits_of_jobs_are_slept_out_too() {
 /// It is known, whatever cannot be read beside it.
 #[test]
 fn a_rate_limit_of_jobs_hides_no_end() {
-    at_once(PROVIDERS.to_vec(), |provider| {
+    in_parallel(PROVIDERS.to_vec(), |provider| {
         let sandbox = with_scenario(provider, Scenario::passing(Duration::ZERO));
         sandbox.fault(
             jobs(provider),
@@ -157,7 +159,7 @@ fn a_rate_limit_of_jobs_hides_no_end() {
 /// Nothing else tells which of them failed.
 #[test]
 fn jobs_that_cannot_be_read_at_the_end_are_read_again() {
-    at_once(PROVIDERS.to_vec(), |provider| {
+    in_parallel(PROVIDERS.to_vec(), |provider| {
         let sandbox = with_scenario(provider, Scenario::failing(3 * SECOND));
         let step = call(provider, &sandbox);
         let child = step.start();
@@ -172,7 +174,7 @@ fn jobs_that_cannot_be_read_at_the_end_are_read_again() {
 
 #[test]
 fn a_run_that_is_deleted_is_lost() {
-    at_once(PROVIDERS.to_vec(), |provider| {
+    in_parallel(PROVIDERS.to_vec(), |provider| {
         let sandbox = with_scenario(provider, Scenario::endless());
         let step = call(provider, &sandbox);
         let child = step.start();
@@ -210,14 +212,14 @@ fn refusals_that_pass_lose_no_run() {
         ("302", Fault::redirect(302, "http://localhost:1/elsewhere")),
     ];
     let cases = PROVIDERS.map(|provider| faults.clone().map(|fault| (provider, fault)));
-    at_once(
+    in_parallel(
         cases.as_flattened().to_vec(),
         |(provider, (name, fault))| {
             let sandbox = with_scenario(provider, Scenario::passing(20 * SECOND));
             let step = call(provider, &sandbox);
             let child = step.start();
             step.until_said(": running");
-            sandbox.fault(looks(provider), Occasion::For(15 * SECOND), fault);
+            sandbox.fault(status_requests(provider), Occasion::For(15 * SECOND), fault);
             let done = step.finish(child);
             saw_the_end(&sandbox, &done, name);
             done.says("; still waiting").says("can be read again");
@@ -229,7 +231,7 @@ fn refusals_that_pass_lose_no_run() {
 /// What can't be read any more can perhaps be cancelled.
 #[test]
 fn a_run_that_is_given_up_is_cancelled() {
-    at_once(PROVIDERS.to_vec(), |provider| {
+    in_parallel(PROVIDERS.to_vec(), |provider| {
         let sandbox = with_scenario(provider, Scenario::endless());
         let step = call(provider, &sandbox);
         let child = step.start();
@@ -252,7 +254,7 @@ fn an_end_without_a_conclusion_is_waited_for() {
         (10 * SECOND, "success"),
         (Duration::from_hours(1), "failure"),
     ];
-    at_once(cases.to_vec(), |(after, conclusion)| {
+    in_parallel(cases.to_vec(), |(after, conclusion)| {
         let scenario = Scenario::passing(SECOND).concluded_after(after);
         let sandbox = with_scenario(Provider::GitHub, scenario);
         let began = Instant::now();
@@ -265,7 +267,7 @@ fn an_end_without_a_conclusion_is_waited_for() {
 
 #[test]
 fn a_token_that_is_revoked_loses_the_run() {
-    at_once(PROVIDERS.to_vec(), |provider| {
+    in_parallel(PROVIDERS.to_vec(), |provider| {
         let sandbox = with_scenario(provider, Scenario::endless());
         let step = call(provider, &sandbox);
         let child = step.start();
@@ -285,12 +287,12 @@ fn a_token_that_is_revoked_loses_the_run() {
 /// The credential does not follow, and the run goes on.
 #[test]
 fn a_look_that_is_redirected_elsewhere_is_no_end() {
-    at_once(PROVIDERS.to_vec(), |provider| {
+    in_parallel(PROVIDERS.to_vec(), |provider| {
         let elsewhere = with_scenario(provider, Scenario::endless());
         let sandbox = with_scenario(provider, Scenario::endless());
         let target = format!("{}/api/v3/stolen", elsewhere.http_url());
         sandbox.fault(
-            looks(provider),
+            status_requests(provider),
             Occasion::Every,
             Fault::redirect(302, &target),
         );
@@ -314,10 +316,10 @@ fn a_look_follows_a_redirect_on_the_same_server() {
 /// A new run may not be there yet for those that read.
 #[test]
 fn a_run_that_is_not_there_yet_is_waited_for() {
-    at_once(PROVIDERS.to_vec(), |provider| {
+    in_parallel(PROVIDERS.to_vec(), |provider| {
         let sandbox = with_scenario(provider, Scenario::passing(SECOND));
         let missing = Fault::status(Moment::BeforeActing, 404);
-        sandbox.fault(looks(provider), Occasion::First(5), missing);
+        sandbox.fault(status_requests(provider), Occasion::First(5), missing);
         let done = call(provider, &sandbox).run();
         saw_the_end(&sandbox, &done, "404");
     });
@@ -326,7 +328,7 @@ fn a_run_that_is_not_there_yet_is_waited_for() {
 /// What is listed late is found late.
 #[test]
 fn a_search_outlives_troubles() {
-    at_once(troubles(), |(name, fault)| {
+    in_parallel(troubles(), |(name, fault)| {
         let sandbox = with_scenario(Provider::GitHub, Scenario::passing(SECOND));
         let step = dispatch(&sandbox, "release");
         let child = step.start();
@@ -344,7 +346,7 @@ fn a_search_outlives_troubles() {
 fn an_end_that_is_seen_late_is_seen() {
     let sandbox = with_scenario(Provider::GitLab, Scenario::passing(Duration::ZERO));
     let hanging = Fault::Delay(Moment::AfterActing, 3 * SECOND);
-    sandbox.fault(looks(Provider::GitLab), Occasion::Every, hanging);
+    sandbox.fault(status_requests(Provider::GitLab), Occasion::Every, hanging);
     let done = call(Provider::GitLab, &sandbox).run();
     assert!(
         sandbox

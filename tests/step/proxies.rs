@@ -7,7 +7,7 @@ use base64::prelude::BASE64_STANDARD;
 use sandbox::world::Scenario;
 use sandbox::{Fault, Moment, Occasion, Provider, Proxy, ProxyManners, Route, Sandbox, TlsFront};
 
-use crate::calls::{PROVIDERS, SECOND, at_once, start, until, with_scenario};
+use crate::calls::{PROVIDERS, SECOND, in_parallel, start, until, with_scenario};
 use crate::harness::{Step, sandbox};
 use crate::https_steps::{
     SAID, asked_for, has_told_all, saying, secure_call, secure_trigger, telling,
@@ -255,7 +255,7 @@ fn a_proxy_that_does_not_serve_is_asked_again() {
         (ProxyManners::HangsUp, "unexpected end of file"),
         (ProxyManners::Deceives, "eof"),
     ];
-    at_once(cases.to_vec(), |(manners, error)| {
+    in_parallel(cases.to_vec(), |(manners, error)| {
         let sandbox = sandbox();
         let proxy = Proxy::start(manners).unwrap();
         let step = secure_trigger(&sandbox).environment("HTTPS_PROXY", &proxy.url());
@@ -289,7 +289,7 @@ fn a_proxy_that_never_serves_ends_it_as_rejected() {
             "hint: check HTTPS_PROXY and NO_PROXY",
         ),
     ];
-    at_once(cases.to_vec(), |(manners, error, hint)| {
+    in_parallel(cases.to_vec(), |(manners, error, hint)| {
         let sandbox = sandbox();
         let proxy = Proxy::start(manners).unwrap();
         let step = secure_trigger(&sandbox).environment("HTTPS_PROXY", &proxy.url());
@@ -322,7 +322,7 @@ fn a_proxy_that_is_not_there_is_named() {
 /// The tunnel is cut when the server has acted and before it could say so.
 #[test]
 fn a_trigger_whose_tunnel_is_cut_is_never_sent_again() {
-    at_once(PROVIDERS.to_vec(), |provider| {
+    in_parallel(PROVIDERS.to_vec(), |provider| {
         let sandbox = start(telling());
         let proxy = passing();
         sandbox.fault(
@@ -347,7 +347,7 @@ fn a_trigger_whose_tunnel_is_cut_is_never_sent_again() {
 #[test]
 fn an_outage_of_the_proxy_loses_no_run() {
     let outages = [ProxyManners::Refuses(503), ProxyManners::HangsUp];
-    at_once(outages.to_vec(), |outage| {
+    in_parallel(outages.to_vec(), |outage| {
         let sandbox = with_scenario(Provider::GitLab, Scenario::passing(8 * SECOND));
         let proxy = passing();
         let step = secure_call(Provider::GitLab, &sandbox).environment("HTTPS_PROXY", &proxy.url());

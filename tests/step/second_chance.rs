@@ -6,7 +6,7 @@ use sandbox::world::{OnCancel, Scenario};
 use sandbox::{Fault, Moment, Occasion, Provider, Route, Sandbox};
 use serde_json::Value;
 
-use crate::calls::{PROVIDERS, SECOND, at_once, call, dispatch, signal, until, with_scenario};
+use crate::calls::{PROVIDERS, SECOND, call, dispatch, in_parallel, signal, until, with_scenario};
 use crate::harness::{Done, Step};
 
 /// Stops a step that waits for a run, and lets its second process do what is left.
@@ -28,7 +28,7 @@ fn posts(sandbox: &Sandbox) -> usize {
 
 #[test]
 fn a_cancel_that_was_refused_is_repeated_until_it_is_accepted() {
-    at_once(PROVIDERS.to_vec(), |provider| {
+    in_parallel(PROVIDERS.to_vec(), |provider| {
         let on_cancel = OnCancel::RefusesAtFirst {
             status: 409,
             times: 10,
@@ -47,7 +47,7 @@ fn a_cancel_that_was_refused_is_repeated_until_it_is_accepted() {
 
 #[test]
 fn a_cancel_that_takes_its_time_is_confirmed() {
-    at_once(PROVIDERS.to_vec(), |provider| {
+    in_parallel(PROVIDERS.to_vec(), |provider| {
         let on_cancel = OnCancel::Ends(20 * SECOND);
         let sandbox = with_scenario(provider, Scenario::endless().on_cancel(on_cancel));
         let (first, second) = stopped(&call(provider, &sandbox));
@@ -63,7 +63,7 @@ fn what_a_killed_process_has_left_is_ended() {
     let mut cases = PROVIDERS.map(|provider| (provider, "id")).to_vec();
     cases.push((Provider::GitHub, "marker"));
     cases.push((Provider::GitHub, "nothing"));
-    at_once(cases, |(provider, known)| {
+    in_parallel(cases, |(provider, known)| {
         let sandbox = with_scenario(provider, Scenario::endless());
         let step = match known {
             "id" => call(provider, &sandbox),
@@ -92,7 +92,7 @@ fn what_a_killed_process_has_left_is_ended() {
 /// It can't be recognised, so it is only named.
 #[test]
 fn a_run_that_merely_fits_is_named_and_not_cancelled() {
-    at_once(vec![Provider::GitLab, Provider::Bitbucket], |provider| {
+    in_parallel(vec![Provider::GitLab, Provider::Bitbucket], |provider| {
         let sandbox = with_scenario(provider, Scenario::endless());
         let silent = Fault::Delay(Moment::AfterActing, 30 * SECOND);
         sandbox.fault(Route::triggers(), Occasion::Every, silent);
@@ -119,7 +119,7 @@ fn a_run_that_merely_fits_is_named_and_not_cancelled() {
 /// Nothing is saved where nothing is left, or where it is to be left.
 #[test]
 fn nothing_is_done_where_nothing_is_left() {
-    at_once(PROVIDERS.to_vec(), |provider| {
+    in_parallel(PROVIDERS.to_vec(), |provider| {
         let sandbox = with_scenario(provider, Scenario::endless());
         let (first, second) = stopped(&call(provider, &sandbox));
         assert_eq!(first.outputs["conclusion"], "cancelled", "{first}");
@@ -138,7 +138,7 @@ fn nothing_is_done_where_nothing_is_left() {
 /// A process that was killed before it had sent anything has left no trace at all.
 #[test]
 fn a_second_process_never_triggers() {
-    at_once(PROVIDERS.to_vec(), |provider| {
+    in_parallel(PROVIDERS.to_vec(), |provider| {
         let sandbox = with_scenario(provider, Scenario::endless());
         let done = call(provider, &sandbox).second_chance().run().passes();
         done.says("nothing is left to do");

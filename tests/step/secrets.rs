@@ -7,7 +7,7 @@ use sandbox::world::{Artifact, JobScenario, Log, Scenario};
 use sandbox::{Fault, Moment, Occasion, Provider, Response, Route, demo};
 use serde_json::{Value, json};
 
-use crate::calls::{PROVIDERS, at_once, call, trigger, with_scenario};
+use crate::calls::{PROVIDERS, call, in_parallel, trigger, with_scenario};
 use crate::harness::Step;
 
 const SECRET: &str = "hunter2-hunter2-hunter2-hunter2";
@@ -35,7 +35,7 @@ fn fails(name: &str, log: &str) -> Scenario {
 
 #[test]
 fn a_secret_is_hidden_where_a_line_of_a_log_is_cut() {
-    at_once(PROVIDERS.to_vec(), |provider| {
+    in_parallel(PROVIDERS.to_vec(), |provider| {
         let token = token(provider);
         let lines: Vec<_> = (470..=500)
             .map(|before| format!("{}{token}\n", "x".repeat(before)))
@@ -51,7 +51,7 @@ fn a_secret_is_hidden_where_a_line_of_a_log_is_cut() {
 
 #[test]
 fn a_secret_is_hidden_where_an_explanation_is_cut() {
-    at_once(PROVIDERS.to_vec(), |provider| {
+    in_parallel(PROVIDERS.to_vec(), |provider| {
         for before in [970, 985, 996] {
             let token = token(provider);
             let message = format!("{}{token}", "y".repeat(before));
@@ -76,7 +76,7 @@ fn a_secret_is_hidden_where_an_explanation_is_cut() {
 #[test]
 fn a_secret_is_hidden_where_its_spaces_are_tidied() {
     let secret = "correct  horse\tbattery\n\nstaple\r\nof four";
-    at_once(vec![Provider::GitLab, Provider::Bitbucket], |provider| {
+    in_parallel(vec![Provider::GitLab, Provider::Bitbucket], |provider| {
         let name = format!("deploy {secret} now");
         let log = format!("it is {secret}\nand\tcorrect  horse\tbattery.\n");
         let sandbox = with_scenario(provider, fails(&name, &log));

@@ -8,7 +8,7 @@ use std::time::Duration;
 use sandbox::world::{JobScenario, RunDetails, Scenario};
 use sandbox::{Provider, Proxy, ProxyManners, Sandbox, World, demo};
 
-use crate::calls::{PROVIDERS, at_once, call, start};
+use crate::calls::{PROVIDERS, call, in_parallel, start};
 use crate::harness::Step;
 use crate::https_steps::{asked_for, call_at, distrusting, has_told_all, secure_call, telling};
 
@@ -220,7 +220,7 @@ fn all_below(sandbox: &Sandbox, path: &str) {
 #[test]
 fn a_github_server_may_have_a_port_and_a_path() {
     let cases = ["", "/github"].map(|path| [true, false].map(|at_home| (path, at_home)));
-    at_once(cases.concat(), |(path, at_home)| {
+    in_parallel(cases.concat(), |(path, at_home)| {
         for as_web_url in [true, false] {
             let sandbox = start(telling());
             let web = format!("{}{path}", sandbox.https_url());
@@ -269,7 +269,7 @@ fn a_server_under_another_path_is_another_server() {
 
 #[test]
 fn a_gitlab_server_may_have_a_port_and_a_path() {
-    at_once(vec!["", "/gitlab"], |path| {
+    in_parallel(vec!["", "/gitlab"], |path| {
         for as_web_url in [true, false] {
             let sandbox = start(telling());
             let web = format!("{}{path}", sandbox.https_url());
@@ -291,7 +291,7 @@ fn a_gitlab_server_may_have_a_port_and_a_path() {
 /// Before 3.21, where the dispatch does not tell the run, under a path and by https.
 #[test]
 fn an_older_github_server_is_waited_for() {
-    at_once(vec![400, 422], |status| {
+    in_parallel(vec![400, 422], |status| {
         let sandbox = start(telling());
         sandbox.with_world(|world| world.github.run_details = RunDetails::RejectedWith(status));
         let web = format!("{}/github", sandbox.https_url());
@@ -318,7 +318,7 @@ fn links_to_another_name_of_the_server_are_not_followed_with_a_credential() {
             scenario.job(JobScenario::new(&format!("job {number}"), Duration::ZERO))
         })
     };
-    at_once(vec![Provider::GitHub, Provider::GitLab], |provider| {
+    in_parallel(vec![Provider::GitHub, Provider::GitLab], |provider| {
         let sandbox = start(World::demo().scenario(provider, many(Scenario::new())));
         let name = sandbox.https_url().replace("127.0.0.1", "localhost");
         sandbox.with_world(|world| world.external_url = Some(name.clone()));
@@ -351,7 +351,7 @@ fn links_to_another_name_of_the_server_are_not_followed_with_a_credential() {
 
 #[test]
 fn servers_may_have_ipv6_addresses() {
-    at_once(PROVIDERS.to_vec(), |provider| {
+    in_parallel(PROVIDERS.to_vec(), |provider| {
         for by_https in [false, true] {
             let sandbox = Sandbox::builder(telling()).ipv6().start().unwrap();
             let https = sandbox.ipv6_https_url().unwrap();

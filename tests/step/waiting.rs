@@ -6,11 +6,11 @@ use sandbox::world::{Conclusion, GitLabVersion, JobScenario, Scenario, State};
 use sandbox::{Provider, World};
 use serde_json::Value;
 
-use crate::calls::{PROVIDERS, SECOND, at_once, call, start, until, with_scenario};
+use crate::calls::{PROVIDERS, SECOND, call, in_parallel, start, until, with_scenario};
 
 #[test]
 fn the_step_ends_as_the_run_ends() {
-    at_once(PROVIDERS.to_vec(), |provider| {
+    in_parallel(PROVIDERS.to_vec(), |provider| {
         let scenario = Scenario::new()
             .queued(SECOND)
             .job(JobScenario::new("build", 2 * SECOND))
@@ -66,7 +66,7 @@ fn every_end_has_a_conclusion() {
         (Provider::Bitbucket, "ERROR", "failure"),
         (Provider::Bitbucket, "EXPLODED", "failure"),
     ];
-    at_once(ends.to_vec(), |(provider, word, conclusion)| {
+    in_parallel(ends.to_vec(), |(provider, word, conclusion)| {
         let sandbox = with_scenario(provider, Scenario::new().ends_saying(word));
         let done = call(provider, &sandbox).run();
         assert_eq!(done.outputs["conclusion"], conclusion, "{word}\n{done}");
@@ -131,7 +131,7 @@ fn no_other_word_is_an_end() {
     ] {
         cases.extend(words.iter().map(|word| (provider, *word)));
     }
-    at_once(cases, |(provider, word)| {
+    in_parallel(cases, |(provider, word)| {
         let scenario = Scenario::passing(3 * SECOND).says(Duration::ZERO, word);
         let sandbox = with_scenario(provider, scenario);
         let done = call(provider, &sandbox).run().passes();
@@ -148,7 +148,7 @@ fn conclusions_that_pass_are_chosen() {
         ("success", "neutral", 1),
         ("failure", "success", 1),
     ];
-    at_once(cases.to_vec(), |(chosen, word, code)| {
+    in_parallel(cases.to_vec(), |(chosen, word, code)| {
         let sandbox = with_scenario(Provider::GitHub, Scenario::new().ends_saying(word));
         let step = call(Provider::GitHub, &sandbox).input("success-conclusions", chosen);
         let done = step.run();
@@ -180,7 +180,7 @@ fn blocked(provider: Provider) -> (Scenario, &'static str) {
 
 #[test]
 fn a_blocked_run_is_waited_for() {
-    at_once(PROVIDERS.to_vec(), |provider| {
+    in_parallel(PROVIDERS.to_vec(), |provider| {
         let (scenario, told) = blocked(provider);
         let sandbox = with_scenario(provider, scenario);
         let step = call(provider, &sandbox);
@@ -196,7 +196,7 @@ fn a_blocked_run_is_waited_for() {
 
 #[test]
 fn a_blocked_run_fails_where_that_is_asked_for() {
-    at_once(PROVIDERS.to_vec(), |provider| {
+    in_parallel(PROVIDERS.to_vec(), |provider| {
         let (scenario, told) = blocked(provider);
         let sandbox = with_scenario(provider, scenario);
         let step = call(provider, &sandbox).input("on-blocked", "fail");
@@ -232,7 +232,7 @@ fn what_needs_nobody_is_not_blocked() {
         (Provider::GitLab, timed(), "queued"),
         (Provider::GitLab, turn(), "queued"),
     ];
-    at_once(cases.to_vec(), |(provider, scenario, told)| {
+    in_parallel(cases.to_vec(), |(provider, scenario, told)| {
         let sandbox = with_scenario(provider, scenario);
         let step = call(provider, &sandbox).input("on-blocked", "fail");
         let done = step.run().passes();
@@ -304,7 +304,7 @@ fn a_re_run_is_another_run() {
 
 #[test]
 fn downstream_pipelines_are_named() {
-    at_once(vec![GitLabVersion::New, GitLabVersion::Old], |version| {
+    in_parallel(vec![GitLabVersion::New, GitLabVersion::Old], |version| {
         let scenario = Scenario::new()
             .job(JobScenario::new("build", SECOND))
             .job(JobScenario::new("child", SECOND).starts("octo-group/tools/locked"));
@@ -329,7 +329,7 @@ fn a_job_that_may_fail_fails_nothing() {
 
 #[test]
 fn many_jobs_are_read_page_by_page() {
-    at_once(PROVIDERS.to_vec(), |provider| {
+    in_parallel(PROVIDERS.to_vec(), |provider| {
         let scenario = (0..230).fold(Scenario::new(), |scenario, index| {
             scenario.job(JobScenario::new(&format!("shard {index}"), Duration::ZERO))
         });
@@ -342,7 +342,7 @@ fn many_jobs_are_read_page_by_page() {
 
 #[test]
 fn a_timeout_is_a_conclusion() {
-    at_once(PROVIDERS.to_vec(), |provider| {
+    in_parallel(PROVIDERS.to_vec(), |provider| {
         let sandbox = with_scenario(provider, Scenario::endless());
         let step = call(provider, &sandbox).input("timeout", "3s");
         let done = step.run().fails(&["did not end within 3s"]);
