@@ -15,6 +15,8 @@ mod run;
 mod run_name;
 mod workflow;
 
+use std::ops::Deref;
+
 use serde_json::json;
 
 use crate::clock;
@@ -35,6 +37,22 @@ struct Call<'request> {
     /// Where links to the API begin.
     base: String,
 }
+
+/// What every call about a repository gets.
+struct RepositoryCall<'call> {
+    call: &'call Call<'call>,
+    repository: GitHubRepository,
+}
+
+impl<'call> Deref for RepositoryCall<'call> {
+    type Target = Call<'call>;
+
+    fn deref(&self) -> &Self::Target {
+        self.call
+    }
+}
+
+type ApiResult = Result<Response, Failure>;
 
 /// How many requests are answered in an hour.
 const LIMIT: u64 = 5_000;
@@ -153,42 +171,38 @@ fn in_repository(world: &mut World, call: &Call<'_>, name: &str, rest: &[&str]) 
             Err(failure) => return failure.response(page(method, rest)),
         },
     };
+    let call = &RepositoryCall { call, repository };
     let result = match (method, rest) {
-        ("GET", []) => Ok(Response::json(200, repository::full(call, &repository))),
-        ("POST", ["dispatches"]) => dispatch::create(world, call, &repository),
-        ("GET", ["actions", "workflows"]) => workflow::list(world, call, &repository),
-        ("GET", ["actions", "workflows", id]) => workflow::get(world, call, &repository, id),
-        ("GET", ["actions", "workflows", id, "runs"]) => {
-            run::list(world, call, &repository, Some(id))
-        }
-        ("POST", ["actions", "workflows", id, "dispatches"]) => {
-            workflow::dispatch(world, call, &repository, id)
-        }
-        ("GET", ["actions", "runs"]) => run::list(world, call, &repository, None),
-        ("GET", ["actions", "runs", id]) => run::get(world, call, &repository, id, None),
+        ("GET", []) => Ok(Response::json(
+            200,
+            repository::full(call, &call.repository),
+        )),
+        ("POST", ["dispatches"]) => dispatch::create(world, call),
+        ("GET", ["actions", "workflows"]) => workflow::list(world, call),
+        ("GET", ["actions", "workflows", id]) => workflow::get(world, call, id),
+        ("GET", ["actions", "workflows", id, "runs"]) => run::list(world, call, Some(id)),
+        ("POST", ["actions", "workflows", id, "dispatches"]) => workflow::dispatch(world, call, id),
+        ("GET", ["actions", "runs"]) => run::list(world, call, None),
+        ("GET", ["actions", "runs", id]) => run::get(world, call, id, None),
         ("GET", ["actions", "runs", id, "attempts", attempt]) => {
-            run::get(world, call, &repository, id, Some(attempt))
+            run::get(world, call, id, Some(attempt))
         }
         ("GET", ["actions", "runs", id, "attempts", attempt, "jobs"]) => {
-            job::list_of_attempt(world, call, &repository, id, attempt)
+            job::list_of_attempt(world, call, id, attempt)
         }
-        ("GET", ["actions", "runs", id, "jobs"]) => job::list(world, call, &repository, id),
+        ("GET", ["actions", "runs", id, "jobs"]) => job::list(world, call, id),
         ("GET", ["actions", "runs", id, "pending_deployments"]) => {
-            job::pending_deployments(world, call, &repository, id)
+            job::pending_deployments(world, call, id)
         }
         ("GET", ["actions", "runs", id, "concurrency_groups"]) => {
-            job::concurrency_groups(world, call, &repository, id)
+            job::concurrency_groups(world, call, id)
         }
-        ("GET", ["actions", "jobs", id]) => job::get(world, call, &repository, id),
-        ("GET", ["actions", "jobs", id, "logs"]) => job::log(world, call, &repository, id),
-        ("GET", ["actions", "runs", id, "artifacts"]) => {
-            artifact::list(world, call, &repository, id)
-        }
-        ("GET", ["actions", "artifacts", id]) => artifact::get(world, call, &repository, id),
-        ("GET", ["actions", "artifacts", id, "zip"]) => {
-            artifact::download(world, call, &repository, id)
-        }
-        ("POST", ["actions", "runs", id, "cancel"]) => run::cancel(world, call, &repository, id),
+        ("GET", ["actions", "jobs", id]) => job::get(world, call, id),
+        ("GET", ["actions", "jobs", id, "logs"]) => job::log(world, call, id),
+        ("GET", ["actions", "runs", id, "artifacts"]) => artifact::list(world, call, id),
+        ("GET", ["actions", "artifacts", id]) => artifact::get(world, call, id),
+        ("GET", ["actions", "artifacts", id, "zip"]) => artifact::download(world, call, id),
+        ("POST", ["actions", "runs", id, "cancel"]) => run::cancel(world, call, id),
         _ => Err(Failure::not_found()),
     };
     result.unwrap_or_else(|failure| failure.response(page(method, rest)))

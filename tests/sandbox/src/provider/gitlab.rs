@@ -8,6 +8,8 @@ mod parameters;
 mod pipeline;
 mod user;
 
+use std::ops::Deref;
+
 use serde_json::{Value, json};
 
 use crate::endpoint::Endpoint;
@@ -25,6 +27,23 @@ struct Call<'request> {
     /// Where links to the API begin.
     base: String,
 }
+
+/// What every call about a project gets.
+struct ProjectCall<'call> {
+    call: &'call Call<'call>,
+    token: Option<GitLabToken>,
+    project: GitLabProject,
+}
+
+impl<'call> Deref for ProjectCall<'call> {
+    type Target = Call<'call>;
+
+    fn deref(&self) -> &Self::Target {
+        self.call
+    }
+}
+
+type ApiResult = Result<Response, Failure>;
 
 pub(super) fn respond(world: &mut World, request: &Request, endpoint: Endpoint) -> Response {
     let segments: Vec<&str> = endpoint.call.iter().map(String::as_str).collect();
@@ -58,12 +77,7 @@ pub(super) fn token_in_body(request: &Request) -> Option<String> {
         })
 }
 
-fn in_project(
-    world: &mut World,
-    call: &Call<'_>,
-    id: &str,
-    rest: &[&str],
-) -> Result<Response, Failure> {
+fn in_project(world: &mut World, call: &Call<'_>, id: &str, rest: &[&str]) -> ApiResult {
     let method = call.request.method.as_str();
     if (method, rest) == ("POST", ["trigger", "pipeline"].as_slice()) {
         // The one call that looks at no header: the trigger token is in the body.
@@ -72,33 +86,34 @@ fn in_project(
     let token = access::authenticate(world, call.request)?;
     let project = access::see(world, token.as_ref(), id)?;
     access::by_its_path(call, &project, id)?;
-    let token = token.as_ref();
+    let call = &ProjectCall {
+        call,
+        token,
+        project,
+    };
     match (method, rest) {
-        ("GET", []) => read_project(call, token, &project),
-        ("POST", ["pipeline"]) => create::by_token(world, call, token, &project),
-        ("GET", ["pipelines"]) => pipeline::list(world, call, token, &project),
-        ("GET", ["pipelines", id]) => pipeline::get(world, call, token, &project, id),
-        ("GET", ["pipelines", id, "jobs"]) => job::list(world, call, token, &project, id),
+        ("GET", []) => read_project(call),
+        ("POST", ["pipeline"]) => create::by_token(world, call),
+        ("GET", ["pipelines"]) => pipeline::list(world, call),
+        ("GET", ["pipelines", id]) => pipeline::get(world, call, id),
+        ("GET", ["pipelines", id, "jobs"]) => job::list(world, call, id),
         ("GET", ["pipelines", id, kind @ ("trigger_jobs" | "bridges")]) => {
-            job::downstream(world, call, token, &project, id, kind)
+            job::downstream(world, call, id, kind)
         }
-        ("GET", ["jobs", id]) => job::get(world, call, token, &project, id),
-        ("GET", ["jobs", id, "trace"]) => job::trace(world, call, token, &project, id),
-        ("GET", ["jobs", id, "artifacts"]) => job::archive(world, token, &project, id),
+        ("GET", ["jobs", id]) => job::get(world, call, id),
+        ("GET", ["jobs", id, "trace"]) => job::trace(world, call, id),
+        ("GET", ["jobs", id, "artifacts"]) => job::archive(world, call, id),
         ("GET", ["jobs", id, "artifacts", path @ ..]) => {
-            job::artifact(world, token, &project, id, &path.join("/"))
+            job::artifact(world, call, id, &path.join("/"))
         }
-        ("POST", ["pipelines", id, "cancel"]) => pipeline::cancel(world, call, token, &project, id),
+        ("POST", ["pipelines", id, "cancel"]) => pipeline::cancel(world, call, id),
         _ => Err(Failure::error(404, "404 Not Found")),
     }
 }
 
-fn read_project(
-    call: &Call<'_>,
-    token: Option<&GitLabToken>,
-    project: &GitLabProject,
-) -> Result<Response, Failure> {
-    access::require_reading(token)?;
+fn read_project(call: &ProjectCall<'_>) -> ApiResult {
+    access::require_reading(call.token.as_ref())?;
+    let project = &call.project;
     let (group, name) = project.path.rsplit_once('/').unwrap_or_default();
     let page = format!("{}/{}", call.origin, project.path);
     let (_, host) = call.origin.split_once("://").unwrap_or_default();

@@ -4,21 +4,17 @@
 use serde_json::{Value, json};
 
 use super::error::Failure;
-use super::{Call, access};
+use super::{ApiResult, Call, access};
 use crate::clock::timestamp;
 use crate::provider::spells;
 use crate::response::Response;
-use crate::world::{BitbucketRepository, Conclusion, Gate, JobState, Provider, Run, State, World};
+use crate::world::{Conclusion, Gate, JobState, Provider, Run, State, World};
 
 /// Oldest first unless `sort=-created_on`; `q` is ignored, as it is by the real one.
-pub(super) fn list(
-    world: &World,
-    call: &Call<'_>,
-    repository: &BitbucketRepository,
-) -> Result<Response, Failure> {
+pub(super) fn list(world: &World, call: &Call<'_>) -> ApiResult {
     access::require(call, access::READ)?;
     let mut runs: Vec<&Run> = world
-        .listed_runs_of(Provider::Bitbucket, &repository.name)
+        .listed_runs_of(Provider::Bitbucket, &call.repository.name)
         .collect();
     if call.request.query("sort").as_deref() == Some("-created_on") {
         runs.reverse();
@@ -63,41 +59,27 @@ fn page_of<T>(call: &Call<'_>, all: &[T], describe: impl Fn(&T) -> Value) -> Res
     Response::json(200, body)
 }
 
-pub(super) fn get(
-    world: &World,
-    call: &Call<'_>,
-    repository: &BitbucketRepository,
-    id: &str,
-) -> Result<Response, Failure> {
-    Ok(Response::json(
-        200,
-        describe(call, find(world, call, repository, id)?),
-    ))
+pub(super) fn get(world: &World, call: &Call<'_>, id: &str) -> ApiResult {
+    Ok(Response::json(200, describe(call, find(world, call, id)?)))
 }
 
 /// The pipeline of that number or uuid, for whoever may read it.
 pub(super) fn find<'world>(
     world: &'world World,
     call: &Call<'_>,
-    repository: &BitbucketRepository,
     id: &str,
 ) -> Result<&'world Run, Failure> {
     access::require(call, access::READ)?;
     world
-        .readable_runs_of(Provider::Bitbucket, &repository.name)
+        .readable_runs_of(Provider::Bitbucket, &call.repository.name)
         .find(|run| is_named(run, id))
         .ok_or_else(not_found)
 }
 
-pub(super) fn stop(
-    world: &mut World,
-    call: &Call<'_>,
-    repository: &BitbucketRepository,
-    id: &str,
-) -> Result<Response, Failure> {
+pub(super) fn stop(world: &mut World, call: &Call<'_>, id: &str) -> ApiResult {
     access::require(call, access::STOP)?;
     let run = world
-        .run_mut(Provider::Bitbucket, &repository.name, |run| {
+        .run_mut(Provider::Bitbucket, &call.repository.name, |run| {
             is_named(run, id)
         })
         .ok_or_else(not_found)?;

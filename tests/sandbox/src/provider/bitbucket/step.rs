@@ -3,32 +3,21 @@
 use serde_json::{Value, json};
 
 use super::error::Failure;
-use super::{Call, pipeline};
+use super::{ApiResult, Call, pipeline};
 use crate::clock::timestamp;
 use crate::provider::storage;
 use crate::response::Response;
-use crate::world::{BitbucketRepository, Conclusion, Gate, Job, JobState, Provider, Run, World};
+use crate::world::{Conclusion, Gate, Job, JobState, Provider, Run, World};
 
-pub(super) fn list(
-    world: &World,
-    call: &Call<'_>,
-    repository: &BitbucketRepository,
-    id: &str,
-) -> Result<Response, Failure> {
-    let run = pipeline::find(world, call, repository, id)?;
+pub(super) fn list(world: &World, call: &Call<'_>, id: &str) -> ApiResult {
+    let run = pipeline::find(world, call, id)?;
     let steps: Vec<Value> = run.jobs.iter().map(|job| describe(run, job)).collect();
     Ok(pipeline::page(call, &steps))
 }
 
 /// A link to it, once the step has begun.
-pub(super) fn log(
-    world: &World,
-    call: &Call<'_>,
-    repository: &BitbucketRepository,
-    id: &str,
-    step: &str,
-) -> Result<Response, Failure> {
-    let run = pipeline::find(world, call, repository, id)?;
+pub(super) fn log(world: &World, call: &Call<'_>, id: &str, step: &str) -> ApiResult {
+    let run = pipeline::find(world, call, id)?;
     let accept = call.request.headers.get("accept");
     if accept != Some("application/octet-stream") {
         return Err(Failure::message(406, "Not Acceptable"));

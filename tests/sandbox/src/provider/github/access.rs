@@ -2,7 +2,7 @@
 //! themselves (see `world`), and the signatures of Apps (see `app`).
 
 use super::error::Failure;
-use super::{Call, account, app};
+use super::{ApiResult, Call, RepositoryCall, account, app};
 use crate::provider::{basic, named};
 use crate::request::Request;
 use crate::response::Response;
@@ -53,7 +53,7 @@ pub(super) fn authenticate(world: &World, request: &Request) -> Result<Caller, F
 }
 
 /// `GET /user`: whom a person's token belongs to. An App's or a workflow's is nobody's.
-pub(super) fn user(call: &Call<'_>) -> Result<Response, Failure> {
+pub(super) fn user(call: &Call<'_>) -> ApiResult {
     let token = call.caller.token();
     let token = token.ok_or_else(|| Failure::new(401, "Requires authentication"))?;
     match token.kind {
@@ -146,15 +146,14 @@ pub(super) fn permits(
 /// For a repository that is visible.
 pub(super) fn require(
     world: &World,
-    caller: &Caller,
-    repository: &GitHubRepository,
+    call: &RepositoryCall<'_>,
     permission: &str,
     access: Access,
 ) -> Result<(), Failure> {
-    if permits(caller, repository, permission, access) {
+    if permits(&call.caller, &call.repository, permission, access) {
         return Ok(());
     }
-    let Some(token) = caller.token() else {
+    let Some(token) = call.caller.token() else {
         return Err(Failure::new(401, "Requires authentication"));
     };
     let (message, by_kind) = match &token.kind {

@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use super::access::{self, Caller};
 use super::account::{LONG_AGO, organization};
 use super::error::Failure;
-use super::{Call, json_body, repository, workflow};
+use super::{ApiResult, Call, json_body, repository, workflow};
 use crate::clock;
 use crate::response::Response;
 use crate::world::{
@@ -117,11 +117,7 @@ fn calling_app<'world>(
 }
 
 /// `GET /repos/{owner}/{repo}/installation`
-pub(super) fn installation(
-    world: &World,
-    call: &Call<'_>,
-    repository: &str,
-) -> Result<Response, Failure> {
+pub(super) fn installation(world: &World, call: &Call<'_>, repository: &str) -> ApiResult {
     let app = calling_app(world, call)?;
     let named = access::find(world, repository).ok_or_else(Failure::not_found)?;
     let installed = |installation: &&Installation| installation.repositories.contains(&named.name);
@@ -157,7 +153,7 @@ pub(super) fn installation(
 }
 
 /// `POST /app/installations/{id}/access_tokens`
-pub(super) fn mint(world: &mut World, call: &Call<'_>, id: &str) -> Result<Response, Failure> {
+pub(super) fn mint(world: &mut World, call: &Call<'_>, id: &str) -> ApiResult {
     let app = calling_app(world, call)?;
     let owner = format!("{}[bot]", app.slug);
     let known = |installation: &&Installation| installation.id.to_string() == id;
@@ -189,7 +185,7 @@ pub(super) fn mint(world: &mut World, call: &Call<'_>, id: &str) -> Result<Respo
 }
 
 /// `DELETE /installation/token`: the token that calls is good for nothing from now on.
-pub(super) fn revoke(world: &mut World, call: &Call<'_>) -> Result<Response, Failure> {
+pub(super) fn revoke(world: &mut World, call: &Call<'_>) -> ApiResult {
     let value = installation_token(call)?.value.clone();
     world.github.tokens.retain(|token| token.value != value);
     Ok(Response::status(204))
@@ -208,7 +204,7 @@ fn installation_token<'call>(call: &'call Call<'_>) -> Result<&'call GitHubToken
 }
 
 /// `GET /installation/repositories`: what a minted token is for.
-pub(super) fn repositories_of_token(world: &World, call: &Call<'_>) -> Result<Response, Failure> {
+pub(super) fn repositories_of_token(world: &World, call: &Call<'_>) -> ApiResult {
     let token = installation_token(call)?;
     let all = described(world, call, &token.repositories);
     let path = format!("{}/installation/repositories", call.base);

@@ -7,66 +7,47 @@ use ring::digest;
 use serde_json::{Value, json};
 
 use super::error::Failure;
-use super::{Call, access, account, run, workflow};
+use super::{ApiResult, RepositoryCall, access, account, run, workflow};
 use crate::clock::timestamp;
 use crate::provider::{spells, storage};
 use crate::response::Response;
-use crate::world::{Access, Artifact, Digest, GitHubRepository, Provider, Run, State, World};
+use crate::world::{Access, Artifact, Digest, Provider, Run, State, World};
 
 /// How long an artifact is kept where nobody says otherwise.
 const KEPT: Duration = Duration::from_hours(90 * 24);
 
-pub(super) fn list(
-    world: &World,
-    call: &Call<'_>,
-    repository: &GitHubRepository,
-    id: &str,
-) -> Result<Response, Failure> {
-    let found = run::find(world, call, repository, id)?;
+pub(super) fn list(world: &World, call: &RepositoryCall<'_>, id: &str) -> ApiResult {
+    let found = run::find(world, call, id)?;
     let wanted = call.request.query("name");
     let artifacts: Vec<Value> = of(found)
         .filter(|(_, artifact)| wanted.as_ref().is_none_or(|name| *name == artifact.name))
-        .map(|(id, artifact)| describe(call, repository, found, id, artifact))
+        .map(|(id, artifact)| describe(call, found, id, artifact))
         .collect();
     let path = format!("{}/artifacts", run::api_url(call, found));
     Ok(workflow::page("artifacts", &artifacts, call, &path))
 }
 
-pub(super) fn get(
-    world: &World,
-    call: &Call<'_>,
-    repository: &GitHubRepository,
-    id: &str,
-) -> Result<Response, Failure> {
-    let (run, id, artifact) = find(world, call, repository, id)?;
-    Ok(Response::json(
-        200,
-        describe(call, repository, run, id, artifact),
-    ))
+pub(super) fn get(world: &World, call: &RepositoryCall<'_>, id: &str) -> ApiResult {
+    let (run, id, artifact) = find(world, call, id)?;
+    Ok(Response::json(200, describe(call, run, id, artifact)))
 }
 
 fn find<'world>(
     world: &'world World,
-    call: &Call<'_>,
-    repository: &GitHubRepository,
+    call: &RepositoryCall<'_>,
     id: &str,
 ) -> Result<(&'world Run, u64, &'world Artifact), Failure> {
-    access::require(world, &call.caller, repository, "actions", Access::Read)?;
+    access::require(world, call, "actions", Access::Read)?;
     let mut all = world
-        .runs_of(Provider::GitHub, &repository.name)
+        .runs_of(Provider::GitHub, &call.repository.name)
         .flat_map(|run| of(run).map(move |(id, artifact)| (run, id, artifact)));
     let found = all.find(|(_, known, _)| spells(id, *known));
     found.ok_or_else(Failure::not_found)
 }
 
 /// A link to its zip, or to the file that it is.
-pub(super) fn download(
-    world: &World,
-    call: &Call<'_>,
-    repository: &GitHubRepository,
-    id: &str,
-) -> Result<Response, Failure> {
-    let (_, _, artifact) = find(world, call, repository, id)?;
+pub(super) fn download(world: &World, call: &RepositoryCall<'_>, id: &str) -> ApiResult {
+    let (_, _, artifact) = find(world, call, id)?;
     if artifact.expired {
         return Err(Failure::new(410, "Artifact has expired"));
     }
@@ -108,13 +89,7 @@ fn of(run: &Run) -> impl Iterator<Item = (u64, &Artifact)> {
     (run.id * 100..).zip(artifacts)
 }
 
-fn describe(
-    call: &Call<'_>,
-    repository: &GitHubRepository,
-    run: &Run,
-    id: u64,
-    artifact: &Artifact,
-) -> Value {
+fn describe(call: &RepositoryCall<'_>, run: &Run, id: u64, artifact: &Artifact) -> Value {
     let stored = bytes(artifact);
     let digest = match artifact.digest {
         Digest::Untold => None,
@@ -139,8 +114,8 @@ fn describe(
         "expires_at": timestamp(run.updated_at + KEPT),
         "workflow_run": {
             "id": run.id,
-            "repository_id": repository.id,
-            "head_repository_id": repository.id,
+            "repository_id": call.repository.id,
+            "head_repository_id": call.repository.id,
             "head_branch": run.reference_name(),
             "head_sha": run.commit,
         },

@@ -3,33 +3,24 @@
 use serde_json::{Value, json};
 
 use super::error::Failure;
-use super::{Call, access, account, run, workflow};
+use super::{ApiResult, Call, RepositoryCall, access, account, run, workflow};
 use crate::clock::timestamp;
 use crate::provider::{spells, storage};
 use crate::response::Response;
-use crate::world::{
-    Access, Conclusion, Gate, GitHubRepository, Job, JobState, Provider, Run, World,
-};
+use crate::world::{Access, Conclusion, Gate, Job, JobState, Provider, Run, World};
 
 /// The group of every run that has to wait for its turn.
 const GROUP: &str = "production";
 
 /// Those of the latest attempt, or of all.
-pub(super) fn list(
-    world: &World,
-    call: &Call<'_>,
-    repository: &GitHubRepository,
-    id: &str,
-) -> Result<Response, Failure> {
-    let found = run::find(world, call, repository, id)?;
+pub(super) fn list(world: &World, call: &RepositoryCall<'_>, id: &str) -> ApiResult {
+    let found = run::find(world, call, id)?;
     let earlier = match call.request.query("filter").as_deref() {
         Some("all") => found.earlier.as_slice(),
         _ => &[],
     };
     let attempts = earlier.iter().chain([found]);
-    let jobs: Vec<Value> = attempts
-        .flat_map(|run| present(call, repository, run))
-        .collect();
+    let jobs: Vec<Value> = attempts.flat_map(|run| present(call, run)).collect();
     let path = format!("{}/jobs", run::api_url(call, found));
     Ok(workflow::page("jobs", &jobs, call, &path))
 }
@@ -37,65 +28,49 @@ pub(super) fn list(
 /// Those of one attempt.
 pub(super) fn list_of_attempt(
     world: &World,
-    call: &Call<'_>,
-    repository: &GitHubRepository,
+    call: &RepositoryCall<'_>,
     id: &str,
     attempt: &str,
-) -> Result<Response, Failure> {
-    let found = run::find(world, call, repository, id)?;
+) -> ApiResult {
+    let found = run::find(world, call, id)?;
     let found = run::attempt(found, attempt)?;
-    let jobs: Vec<Value> = present(call, repository, found).collect();
+    let jobs: Vec<Value> = present(call, found).collect();
     let path = format!("{}/attempts/{attempt}/jobs", run::api_url(call, found));
     Ok(workflow::page("jobs", &jobs, call, &path))
 }
 
 /// Those that nothing holds back any more: jobs blocked by `needs` are absent.
-fn present<'run>(
-    call: &'run Call<'_>,
-    repository: &'run GitHubRepository,
-    run: &'run Run,
-) -> impl Iterator<Item = Value> {
+fn present<'run>(call: &'run RepositoryCall<'_>, run: &'run Run) -> impl Iterator<Item = Value> {
     run.jobs
         .iter()
         .filter(|job| job.state != JobState::NotYet)
-        .map(move |job| describe(call, repository, run, job))
+        .map(move |job| describe(call, run, job))
 }
 
-pub(super) fn get(
-    world: &World,
-    call: &Call<'_>,
-    repository: &GitHubRepository,
-    id: &str,
-) -> Result<Response, Failure> {
-    let (run, job) = find(world, call, repository, id)?;
+pub(super) fn get(world: &World, call: &RepositoryCall<'_>, id: &str) -> ApiResult {
+    let (run, job) = find(world, call, id)?;
     if job.state == JobState::NotYet {
         return Err(Failure::not_found());
     }
-    Ok(Response::json(200, describe(call, repository, run, job)))
+    Ok(Response::json(200, describe(call, run, job)))
 }
 
 fn find<'world>(
     world: &'world World,
-    call: &Call<'_>,
-    repository: &GitHubRepository,
+    call: &RepositoryCall<'_>,
     id: &str,
 ) -> Result<(&'world Run, &'world Job), Failure> {
-    access::require(world, &call.caller, repository, "actions", Access::Read)?;
+    access::require(world, call, "actions", Access::Read)?;
     world
-        .runs_of(Provider::GitHub, &repository.name)
+        .runs_of(Provider::GitHub, &call.repository.name)
         .flat_map(|run| run.jobs.iter().map(move |job| (run, job)))
         .find(|(_, job)| spells(id, job.id))
         .ok_or_else(Failure::not_found)
 }
 
 /// A link to its log, once there is one.
-pub(super) fn log(
-    world: &World,
-    call: &Call<'_>,
-    repository: &GitHubRepository,
-    id: &str,
-) -> Result<Response, Failure> {
-    let (_, job) = find(world, call, repository, id)?;
+pub(super) fn log(world: &World, call: &RepositoryCall<'_>, id: &str) -> ApiResult {
+    let (_, job) = find(world, call, id)?;
     if job.started_at.is_none() {
         return Err(Failure::not_found());
     }
@@ -104,13 +79,8 @@ pub(super) fn log(
     Ok(Response::status(302).header("Location", link))
 }
 
-pub(super) fn pending_deployments(
-    world: &World,
-    call: &Call<'_>,
-    repository: &GitHubRepository,
-    id: &str,
-) -> Result<Response, Failure> {
-    let run = run::find(world, call, repository, id)?;
+pub(super) fn pending_deployments(world: &World, call: &RepositoryCall<'_>, id: &str) -> ApiResult {
+    let run = run::find(world, call, id)?;
     let jobs = run.jobs.iter();
     let pending: Vec<Value> = jobs
         .filter_map(|job| pending_deployment(call, run, job))
@@ -160,13 +130,8 @@ fn pending_deployment(call: &Call<'_>, run: &Run, job: &Job) -> Option<Value> {
     }))
 }
 
-pub(super) fn concurrency_groups(
-    world: &World,
-    call: &Call<'_>,
-    repository: &GitHubRepository,
-    id: &str,
-) -> Result<Response, Failure> {
-    let run = run::find(world, call, repository, id)?;
+pub(super) fn concurrency_groups(world: &World, call: &RepositoryCall<'_>, id: &str) -> ApiResult {
+    let run = run::find(world, call, id)?;
     if !world.github.has_concurrency_groups {
         return Err(Failure::not_found());
     }
@@ -195,7 +160,7 @@ pub(super) fn concurrency_groups(
     Ok(Response::json(200, body))
 }
 
-fn describe(call: &Call<'_>, repository: &GitHubRepository, run: &Run, job: &Job) -> Value {
+fn describe(call: &RepositoryCall<'_>, run: &Run, job: &Job) -> Value {
     let (status, conclusion) = match job.state {
         // Its run waits for its turn: so does it.
         JobState::NotYet => ("queued", None),
@@ -224,7 +189,7 @@ fn describe(call: &Call<'_>, repository: &GitHubRepository, run: &Run, job: &Job
         None => Vec::new(),
     };
     let created = job.started_at.unwrap_or(run.created_at);
-    let workflow = run::workflow_of(repository, run);
+    let workflow = run::workflow_of(&call.repository, run);
     // Nobody has taken it before it begins.
     let runner = job.started_at.is_some();
     let of_repository = format!("{}/repos/{}", call.base, run.repository);

@@ -4,50 +4,37 @@
 use serde_json::{Map, Value, json};
 
 use super::error::Failure;
-use super::{Call, access, account, json_body, run, run_name};
+use super::{ApiResult, Call, RepositoryCall, access, account, json_body, run, run_name};
 use crate::response::Response;
 use crate::world::{
     Access, GitHubRepository, Provider, Run, RunDetails, Workflow, WorkflowInput, WorkflowState,
     World,
 };
 
-pub(super) fn list(
-    world: &World,
-    call: &Call<'_>,
-    repository: &GitHubRepository,
-) -> Result<Response, Failure> {
-    access::require(world, &call.caller, repository, "actions", Access::Read)?;
-    let all: Vec<Value> = repository
+pub(super) fn list(world: &World, call: &RepositoryCall<'_>) -> ApiResult {
+    access::require(world, call, "actions", Access::Read)?;
+    let all: Vec<Value> = call
+        .repository
         .workflows
         .iter()
         .filter(|workflow| workflow.on_default_branch)
-        .map(|workflow| describe(call, repository, workflow))
+        .map(|workflow| describe(call, workflow))
         .collect();
     let path = format!(
         "{}/repositories/{}/actions/workflows",
-        call.base, repository.id
+        call.base, call.repository.id
     );
     Ok(page("workflows", &all, call, &path))
 }
 
-pub(super) fn get(
-    world: &World,
-    call: &Call<'_>,
-    repository: &GitHubRepository,
-    id: &str,
-) -> Result<Response, Failure> {
-    access::require(world, &call.caller, repository, "actions", Access::Read)?;
-    let workflow = find(repository, id)?;
-    Ok(Response::json(200, describe(call, repository, workflow)))
+pub(super) fn get(world: &World, call: &RepositoryCall<'_>, id: &str) -> ApiResult {
+    access::require(world, call, "actions", Access::Read)?;
+    let workflow = find(&call.repository, id)?;
+    Ok(Response::json(200, describe(call, workflow)))
 }
 
-pub(super) fn dispatch(
-    world: &mut World,
-    call: &Call<'_>,
-    repository: &GitHubRepository,
-    id: &str,
-) -> Result<Response, Failure> {
-    access::require(world, &call.caller, repository, "actions", Access::Write)?;
+pub(super) fn dispatch(world: &mut World, call: &RepositoryCall<'_>, id: &str) -> ApiResult {
+    access::require(world, call, "actions", Access::Write)?;
     let body = json_body::parse(call.request, &["ref", "inputs", "return_run_details"])?;
     let rejected = match world.github.run_details {
         RunDetails::Known | RunDetails::IdOnly => None,
@@ -67,8 +54,9 @@ pub(super) fn dispatch(
     let details = json_body::boolean(&body, "return_run_details")?
         || world.github.run_details == RunDetails::Always;
 
-    let workflow = find(repository, id)?;
-    let resolved = repository
+    let workflow = find(&call.repository, id)?;
+    let resolved = call
+        .repository
         .git
         .resolve(&reference)
         .ok_or_else(|| Failure::new(422, format!("No ref found for: {reference}")))?;
@@ -84,7 +72,7 @@ pub(super) fn dispatch(
 
     let mut run = Run::new(
         Provider::GitHub,
-        &repository.name,
+        &call.repository.name,
         &workflow.file,
         "workflow_dispatch",
     );
@@ -163,12 +151,12 @@ pub(super) fn find<'repository>(
         .ok_or_else(Failure::not_found)
 }
 
-fn describe(call: &Call<'_>, repository: &GitHubRepository, workflow: &Workflow) -> Value {
+fn describe(call: &RepositoryCall<'_>, workflow: &Workflow) -> Value {
     let state = match workflow.state {
         WorkflowState::Active => "active",
         WorkflowState::DisabledManually => "disabled_manually",
     };
-    let name = &repository.name;
+    let name = &call.repository.name;
     json!({
         "id": workflow.id,
         "node_id": account::node_id("W", workflow.id),
@@ -180,7 +168,7 @@ fn describe(call: &Call<'_>, repository: &GitHubRepository, workflow: &Workflow)
         "url": format!("{}/repos/{name}/actions/workflows/{}", call.base, workflow.id),
         "html_url": format!(
             "{}/{name}/blob/{}/.github/workflows/{}",
-            call.origin, repository.git.default_branch, workflow.file
+            call.origin, call.repository.git.default_branch, workflow.file
         ),
         "badge_url": format!(
             "{}/{name}/actions/workflows/{}/badge.svg", call.origin, workflow.file

@@ -2,7 +2,7 @@
 //! only start pipelines (see `create`).
 
 use super::error::Failure;
-use super::{Call, user};
+use super::{ApiResult, Call, ProjectCall, user};
 use crate::provider::{named, spells};
 use crate::request::Request;
 use crate::response::Response;
@@ -27,7 +27,7 @@ pub(super) fn authenticate(
 }
 
 /// `GET /user`: whom the token belongs to.
-pub(super) fn user(world: &World, call: &Call<'_>) -> Result<Response, Failure> {
+pub(super) fn user(world: &World, call: &Call<'_>) -> ApiResult {
     let token = authenticate(world, call.request)?;
     let token = token.ok_or_else(|| Failure::message(401, "401 Unauthorized"))?;
     require_reading(Some(&token))?;
@@ -100,28 +100,26 @@ pub(super) fn require_reading(token: Option<&GitLabToken>) -> Result<(), Failure
 }
 
 /// Pipelines of a private project are for reporters and above.
-pub(super) fn require_reading_pipelines(
-    token: Option<&GitLabToken>,
-    project: &GitLabProject,
-) -> Result<(), Failure> {
+pub(super) fn require_reading_pipelines(call: &ProjectCall<'_>) -> Result<(), Failure> {
+    let token = call.token.as_ref();
     require_reading(token)?;
-    let public = project.visibility == Visibility::Public;
-    if public || role(token, project) >= Some(Role::Reporter) {
+    let public = call.project.visibility == Visibility::Public;
+    if public || role(token, &call.project) >= Some(Role::Reporter) {
         return Ok(());
     }
     Err(Failure::message(403, "403 Forbidden"))
 }
 
 /// Starting and cancelling: scope `api`, developer or above. Returns the token and its role.
-pub(super) fn require_developer<'token>(
-    token: Option<&'token GitLabToken>,
-    project: &GitLabProject,
-) -> Result<(&'token GitLabToken, Role), Failure> {
+pub(super) fn require_developer<'call>(
+    call: &'call ProjectCall<'_>,
+) -> Result<(&'call GitLabToken, Role), Failure> {
+    let token = call.token.as_ref();
     let token = token.ok_or_else(|| Failure::message(401, "401 Unauthorized"))?;
     if !has_scope(token, "api") {
         return Err(Failure::insufficient_scope("api"));
     }
-    match token.role_in(&project.path) {
+    match token.role_in(&call.project.path) {
         Some(role) if role >= Role::Developer => Ok((token, role)),
         Some(_) | None => Err(Failure::message(403, "403 Forbidden")),
     }

@@ -6,11 +6,11 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use super::error::Failure;
-use super::{Call, access, parameters, pipeline};
+use super::{ApiResult, Call, ProjectCall, access, parameters, pipeline};
 use crate::response::Response;
 use crate::world::{
-    Conclusion, Configuration, GitLabProject, GitLabToken, InputKind, PipelineInput,
-    PipelineVariables, Provider, Role, Run, TriggerToken, Variable, World,
+    Conclusion, Configuration, GitLabProject, InputKind, PipelineInput, PipelineVariables,
+    Provider, Role, Run, TriggerToken, Variable, World,
 };
 
 /// One pipeline that is asked for.
@@ -24,11 +24,7 @@ struct Order {
 }
 
 /// `POST /projects/:id/trigger/pipeline`
-pub(super) fn by_trigger(
-    world: &mut World,
-    call: &Call<'_>,
-    id: &str,
-) -> Result<Response, Failure> {
+pub(super) fn by_trigger(world: &mut World, call: &Call<'_>, id: &str) -> ApiResult {
     // GitLab takes this header for a hook of its own pipelines and refuses to go round in circles.
     if call.request.headers.get("x-gitlab-event").is_some() {
         return Err(Failure::message(403, "403 Forbidden"));
@@ -58,22 +54,22 @@ pub(super) fn by_trigger(
         who: trigger.owner.clone(),
         role: trigger.role,
     };
-    start(world, call, project, order)
+    let call = ProjectCall {
+        call,
+        token: None,
+        project: project.clone(),
+    };
+    start(world, &call, order)
 }
 
 /// `POST /projects/:id/pipeline`
-pub(super) fn by_token(
-    world: &mut World,
-    call: &Call<'_>,
-    token: Option<&GitLabToken>,
-    project: &GitLabProject,
-) -> Result<Response, Failure> {
-    let (token, role) = access::require_developer(token, project)?;
+pub(super) fn by_token(world: &mut World, call: &ProjectCall<'_>) -> ApiResult {
+    let (token, role) = access::require_developer(call)?;
     let body = parameters::parse(call.request, &["ref", "variables", "inputs"])?;
     let [reference] = parameters::required_texts(&body, ["ref"])?;
     let variables = parameters::variable_list(&body)?;
     let inputs = parameters::inputs(&body)?;
-    if project.pipeline_variables == PipelineVariables::Forbidden && !variables.is_empty() {
+    if call.project.pipeline_variables == PipelineVariables::Forbidden && !variables.is_empty() {
         return Err(no_variables());
     }
     let order = Order {
@@ -84,19 +80,15 @@ pub(super) fn by_token(
         who: token.owner.clone(),
         role,
     };
-    start(world, call, project, order)
+    start(world, call, order)
 }
 
 fn no_variables() -> Failure {
     Failure::base(400, "Insufficient permissions to set pipeline variables")
 }
 
-fn start(
-    world: &mut World,
-    call: &Call<'_>,
-    project: &GitLabProject,
-    order: Order,
-) -> Result<Response, Failure> {
+fn start(world: &mut World, call: &ProjectCall<'_>, order: Order) -> ApiResult {
+    let project = &call.project;
     let resolved = project
         .git
         .resolve(&order.reference)
@@ -140,7 +132,7 @@ fn start(
     match &project.configuration {
         Configuration::Runs => {
             let run = world.start(run);
-            Ok(Response::json(201, pipeline::describe(call, project, &run)))
+            Ok(Response::json(201, pipeline::describe(call, &run)))
         }
         Configuration::NoJobs => Err(Failure::base(
             400,

@@ -5,27 +5,22 @@ use std::time::SystemTime;
 use serde_json::{Value, json};
 
 use super::error::Failure;
-use super::{Call, access, user};
+use super::{ApiResult, Call, ProjectCall, access, user};
 use crate::clock::timestamp_with_milliseconds;
 use crate::provider::spells;
 use crate::response::Response;
-use crate::world::{Conclusion, GitLabProject, GitLabToken, Provider, RefKind, Run, State, World};
+use crate::world::{Conclusion, Provider, RefKind, Run, State, World};
 
 /// By id, newest first unless `sort=asc`. Ignores `created_after`, as some versions do.
-pub(super) fn list(
-    world: &World,
-    call: &Call<'_>,
-    token: Option<&GitLabToken>,
-    project: &GitLabProject,
-) -> Result<Response, Failure> {
-    access::require_reading_pipelines(token, project)?;
+pub(super) fn list(world: &World, call: &ProjectCall<'_>) -> ApiResult {
+    access::require_reading_pipelines(call)?;
     // Read once, not for each run.
     let filters = ["ref", "source", "status", "username", "sha"];
     let [reference, source, state, who, commit] = filters.map(|name| call.request.query(name));
     let equal =
         |wanted: &Option<String>, value: &str| wanted.as_ref().is_none_or(|text| text == value);
     let mut runs: Vec<&Run> = world
-        .listed_runs_of(Provider::GitLab, &project.path)
+        .listed_runs_of(Provider::GitLab, &call.project.path)
         .filter(|run| equal(&reference, run.reference_name().unwrap_or_default()))
         .filter(|run| equal(&source, &run.event) && equal(&state, status(run)))
         .filter(|run| equal(&who, &run.who) && equal(&commit, &run.commit))
@@ -33,9 +28,9 @@ pub(super) fn list(
     if call.request.query("sort").as_deref() != Some("asc") {
         runs.reverse();
     }
-    let path = format!("projects/{}/pipelines", project.id);
+    let path = format!("projects/{}/pipelines", call.project.id);
     Ok(page_of(call, &runs, &path, |run| {
-        describe_briefly(call, project, run)
+        describe_briefly(call, run)
     }))
 }
 
@@ -79,48 +74,37 @@ fn page_of<T>(call: &Call<'_>, all: &[T], path: &str, describe: impl Fn(&T) -> V
     response.header("Link", link)
 }
 
-pub(super) fn get(
-    world: &World,
-    call: &Call<'_>,
-    token: Option<&GitLabToken>,
-    project: &GitLabProject,
-    id: &str,
-) -> Result<Response, Failure> {
-    let run = find(world, token, project, id)?;
-    Ok(Response::json(200, describe(call, project, run)))
+pub(super) fn get(world: &World, call: &ProjectCall<'_>, id: &str) -> ApiResult {
+    let run = find(world, call, id)?;
+    Ok(Response::json(200, describe(call, run)))
 }
 
 /// The pipeline of that id, for whoever may read it.
 pub(super) fn find<'world>(
     world: &'world World,
-    token: Option<&GitLabToken>,
-    project: &GitLabProject,
+    call: &ProjectCall<'_>,
     id: &str,
 ) -> Result<&'world Run, Failure> {
-    access::require_reading_pipelines(token, project)?;
+    access::require_reading_pipelines(call)?;
     world
-        .readable_runs_of(Provider::GitLab, &project.path)
+        .readable_runs_of(Provider::GitLab, &call.project.path)
         .find(|run| spells(id, run.id))
         .ok_or_else(not_found)
 }
 
 /// Answers 200 whatever the state.
-pub(super) fn cancel(
-    world: &mut World,
-    call: &Call<'_>,
-    token: Option<&GitLabToken>,
-    project: &GitLabProject,
-    id: &str,
-) -> Result<Response, Failure> {
-    access::require_developer(token, project)?;
+pub(super) fn cancel(world: &mut World, call: &ProjectCall<'_>, id: &str) -> ApiResult {
+    access::require_developer(call)?;
     let run = world
-        .run_mut(Provider::GitLab, &project.path, |run| spells(id, run.id))
+        .run_mut(Provider::GitLab, &call.project.path, |run| {
+            spells(id, run.id)
+        })
         .ok_or_else(not_found)?;
     if run.state != State::Completed {
         run.cancel()
             .map_err(|status| Failure::message(status, &format!("{status} Refused")))?;
     }
-    Ok(Response::json(200, describe(call, project, run)))
+    Ok(Response::json(200, describe(call, run)))
 }
 
 fn not_found() -> Failure {
@@ -159,11 +143,11 @@ pub(super) fn is_of_tag(run: &Run) -> bool {
 }
 
 /// As it is told by itself: all that a list tells of it, and more.
-pub(super) fn describe(call: &Call<'_>, project: &GitLabProject, run: &Run) -> Value {
+pub(super) fn describe(call: &ProjectCall<'_>, run: &Run) -> Value {
     let ended = (run.state == State::Completed).then_some(run.updated_at);
     let started = run.jobs.iter().filter_map(|job| job.started_at).min();
     let word = status(run);
-    let mut described = describe_briefly(call, project, run);
+    let mut described = describe_briefly(call, run);
     described["before_sha"] = json!("0".repeat(40));
     described["tag"] = json!(is_of_tag(run));
     described["yaml_errors"] = Value::Null;
@@ -182,7 +166,7 @@ pub(super) fn describe(call: &Call<'_>, project: &GitLabProject, run: &Run) -> V
         "group": word,
         "tooltip": word,
         "has_details": true,
-        "details_path": format!("/{}/-/pipelines/{}", project.path, run.id),
+        "details_path": format!("/{}/-/pipelines/{}", call.project.path, run.id),
         "illustration": null,
         "favicon": format!("/assets/ci_favicons/favicon_status_{word}.png"),
     });
@@ -196,18 +180,18 @@ pub(super) fn whole_seconds(from: Option<SystemTime>, to: Option<SystemTime>) ->
 }
 
 /// As it is told in lists, and beside jobs.
-pub(super) fn describe_briefly(call: &Call<'_>, project: &GitLabProject, run: &Run) -> Value {
+pub(super) fn describe_briefly(call: &ProjectCall<'_>, run: &Run) -> Value {
     json!({
         "id": run.id,
         "iid": run.number,
-        "project_id": project.id,
+        "project_id": call.project.id,
         "sha": run.commit,
         "ref": run.reference_name(),
         "status": status(run),
         "source": run.event,
         "created_at": timestamp_with_milliseconds(run.created_at),
         "updated_at": timestamp_with_milliseconds(run.updated_at),
-        "web_url": format!("{}/{}/-/pipelines/{}", call.origin, project.path, run.id),
+        "web_url": format!("{}/{}/-/pipelines/{}", call.origin, call.project.path, run.id),
         "name": null,
     })
 }
