@@ -5,13 +5,12 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, mpsc};
-use std::thread;
 
 use tokio::net::TcpListener;
-use tokio::runtime;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
+use crate::background::Background;
 use crate::certificate::{self, Certificate, Issued};
 use crate::fault::Faults;
 use crate::port::{self, ReservedPort};
@@ -124,28 +123,18 @@ impl Builder {
             on_response: self.on_response,
             is_open: watch::Sender::new(true),
         });
-        let runtime = runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?;
         let (ready, opened) = mpsc::sync_channel(1);
-        let (stop, stopped) = oneshot::channel();
         let ports = (self.http, self.https, self.ipv6);
         let for_thread = Arc::clone(&shared);
-        let thread = thread::Builder::new()
-            .name("sandbox".to_owned())
-            .spawn(move || {
-                runtime.block_on(async {
-                    let _ = ready.send(open(ports, &issued, &for_thread));
-                    let _ = stopped.await;
-                });
-            })?;
+        let background = Background::spawn("sandbox", async move || {
+            let _ = ready.send(open(ports, &issued, &for_thread));
+        })?;
         let addresses = opened.recv().map_err(io::Error::other)??;
         Ok(Sandbox {
             shared,
             addresses,
             ca_pem,
-            stop: Some(stop),
-            thread: Some(thread),
+            _background: background,
         })
     }
 }

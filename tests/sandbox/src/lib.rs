@@ -96,6 +96,7 @@
 //! what it passes on.
 
 pub mod action;
+mod background;
 mod builder;
 mod certificate;
 mod clock;

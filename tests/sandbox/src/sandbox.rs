@@ -4,10 +4,8 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::thread::JoinHandle;
 
-use tokio::sync::oneshot;
-
+use crate::background::Background;
 use crate::builder::{Addresses, Builder};
 use crate::fault::{Fault, Occasion, Route};
 use crate::port::ReservedPort;
@@ -20,8 +18,7 @@ pub struct Sandbox {
     pub(crate) shared: Arc<Shared>,
     pub(crate) addresses: Addresses,
     pub(crate) ca_pem: String,
-    pub(crate) stop: Option<oneshot::Sender<()>>,
-    pub(crate) thread: Option<JoinHandle<()>>,
+    pub(crate) _background: Background,
 }
 
 impl Sandbox {
@@ -153,16 +150,5 @@ impl Sandbox {
         let mut world = lock(&self.shared.world);
         world.refresh();
         visit(&mut world)
-    }
-}
-
-impl Drop for Sandbox {
-    fn drop(&mut self) {
-        if let Some(stop) = self.stop.take() {
-            let _ = stop.send(());
-        }
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
     }
 }

@@ -3,22 +3,19 @@
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::thread::{self, JoinHandle};
 
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::runtime;
-use tokio::sync::oneshot;
 use tokio_rustls::TlsAcceptor;
 
+use crate::background::Background;
 use crate::certificate::{self, Certificate};
 
 /// A running TLS listener. Dropping it closes it and its connections.
 pub struct TlsFront {
     address: SocketAddr,
     ca_pem: String,
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
+    _background: Background,
 }
 
 impl TlsFront {
@@ -30,25 +27,13 @@ impl TlsFront {
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
         let acceptor = TlsAcceptor::from(issued.tls);
-        let runtime = runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?;
-        let (stop, stopped) = oneshot::channel();
-        let thread = thread::Builder::new()
-            .name("tls-front".to_owned())
-            .spawn(move || {
-                runtime.block_on(async {
-                    tokio::select! {
-                        () = keep(listener, acceptor, behind) => {}
-                        _ = stopped => {}
-                    }
-                });
-            })?;
+        let background = Background::spawn("tls-front", async move || {
+            tokio::spawn(forward(listener, acceptor, behind));
+        })?;
         Ok(Self {
             address,
             ca_pem: issued.ca_pem,
-            stop: Some(stop),
-            thread: Some(thread),
+            _background: background,
         })
     }
 
@@ -62,18 +47,7 @@ impl TlsFront {
     }
 }
 
-impl Drop for TlsFront {
-    fn drop(&mut self) {
-        if let Some(stop) = self.stop.take() {
-            let _ = stop.send(());
-        }
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
-    }
-}
-
-async fn keep(listener: std::net::TcpListener, acceptor: TlsAcceptor, behind: SocketAddr) {
+async fn forward(listener: std::net::TcpListener, acceptor: TlsAcceptor, behind: SocketAddr) {
     let Ok(listener) = TcpListener::from_std(listener) else {
         return;
     };

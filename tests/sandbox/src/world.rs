@@ -301,28 +301,6 @@ impl World {
             .filter(move |run| run.provider == provider && run.repository == repository)
     }
 
-    /// Those of them that lists contain by now.
-    pub(crate) fn listed_runs_of(
-        &self,
-        provider: Provider,
-        repository: &str,
-    ) -> impl DoubleEndedIterator<Item = &Run> {
-        let now = self.now();
-        self.runs_of(provider, repository)
-            .filter(move |run| run.listed_from() <= now)
-    }
-
-    /// Those of them that can be read by their id by now.
-    pub(crate) fn readable_runs_of(
-        &self,
-        provider: Provider,
-        repository: &str,
-    ) -> impl Iterator<Item = &Run> {
-        let now = self.now();
-        self.runs_of(provider, repository)
-            .filter(move |run| run.readable_from() <= now)
-    }
-
     pub(crate) fn run_mut(
         &mut self,
         provider: Provider,

@@ -240,6 +240,14 @@ impl Run {
         self.first_attempt().created_at + self.delays.listed
     }
 
+    pub(crate) fn is_listed(&self) -> bool {
+        self.listed_from() <= self.clock.now()
+    }
+
+    pub(crate) fn is_readable(&self) -> bool {
+        self.readable_from() <= self.clock.now()
+    }
+
     /// Lets lists contain it from now on.
     pub fn be_listed(&mut self) {
         self.delays.listed = Duration::ZERO;

@@ -5,7 +5,7 @@ use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use sandbox::{Headers, Sandbox};
+use sandbox::{Headers, Sandbox, World};
 use serde_json::Value;
 
 pub(crate) struct Ask {
@@ -21,6 +21,11 @@ pub(crate) struct Response {
     pub(crate) status: u16,
     pub(crate) headers: Headers,
     pub(crate) body: Vec<u8>,
+}
+
+/// With the demo's world.
+pub(crate) fn start() -> Sandbox {
+    Sandbox::start(World::demo()).unwrap()
 }
 
 /// A request with the manners all three expect.

@@ -7,15 +7,11 @@ use std::time::{Duration, Instant};
 
 use sandbox::{
     Fault, HangUp, MalformedResponse, Moment, Occasion, Provider, RecordedResponse, Response,
-    Route, Sandbox, World, demo,
+    Route, Sandbox, demo,
 };
 use serde_json::json;
 
-use crate::client::{Ask, ask};
-
-fn start() -> Sandbox {
-    Sandbox::start(World::demo()).unwrap()
-}
+use crate::client::{Ask, ask, start};
 
 /// Starts exactly one run.
 fn trigger(sandbox: &Sandbox) -> Ask {

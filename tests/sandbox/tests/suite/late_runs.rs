@@ -38,29 +38,27 @@ fn pass(seconds: u64) {
     thread::sleep(Duration::from_secs(seconds) / SPEED);
 }
 
+/// How many runs the list has, and the status of reading the run: at first, and later.
 #[test]
-fn a_run_can_be_read_before_lists_contain_it() {
-    for provider in PROVIDERS {
-        let scenario = Scenario::endless().listed_after(100 * SECOND);
-        let sandbox = start(World::demo().faster(SPEED).scenario(provider, scenario));
+fn lists_and_reads_show_a_run_independently() {
+    let late = 100 * SECOND;
+    let cases = [
+        (Scenario::endless().listed_after(late), (0, 200)),
+        (Scenario::endless().readable_after(late), (1, 404)),
+    ];
+    for ((scenario, at_first), provider) in
+        cases.iter().flat_map(|case| PROVIDERS.map(|p| (case, p)))
+    {
+        let world = World::demo().faster(SPEED);
+        let sandbox = start(world.scenario(provider, scenario.clone()));
         let id = trigger(&sandbox, provider);
-        assert_eq!(listed(&sandbox, provider, ""), 0, "{provider}");
-        assert_eq!(get(&sandbox, &page(provider, id)).send().status, 200);
+        let shown = || {
+            let status = get(&sandbox, &page(provider, id)).send().status;
+            (listed(&sandbox, provider, ""), status)
+        };
+        assert_eq!(shown(), *at_first, "{provider}");
         pass(110);
-        assert_eq!(listed(&sandbox, provider, ""), 1, "{provider}");
-    }
-}
-
-#[test]
-fn a_run_can_be_listed_before_it_can_be_read() {
-    for provider in PROVIDERS {
-        let scenario = Scenario::endless().readable_after(100 * SECOND);
-        let sandbox = start(World::demo().faster(SPEED).scenario(provider, scenario));
-        let id = trigger(&sandbox, provider);
-        assert_eq!(listed(&sandbox, provider, ""), 1, "{provider}");
-        assert_eq!(get(&sandbox, &page(provider, id)).send().status, 404);
-        pass(110);
-        assert_eq!(get(&sandbox, &page(provider, id)).send().status, 200);
+        assert_eq!(shown(), (1, 200), "{provider}");
     }
 }
 

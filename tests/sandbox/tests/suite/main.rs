@@ -10,6 +10,14 @@
     reason = "bodies are nearly always json! literals"
 )]
 
+/// A table of JSON bodies and what they lead to, for one place or for several: a line each, as rustfmt would not have it.
+macro_rules! cases {
+    ($($body:tt => $expected:expr;)*) => { [$((serde_json::json!($body), $expected)),*] };
+    ($($place:tt, $body:tt => $expected:expr;)*) => {
+        [$(($place, serde_json::json!($body), $expected)),*]
+    };
+}
+
 mod attempts;
 mod bitbucket;
 mod client;

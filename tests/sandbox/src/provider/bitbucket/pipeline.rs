@@ -14,7 +14,8 @@ use crate::world::{Conclusion, Gate, JobState, Provider, Run, State, World};
 pub(super) fn list(world: &World, call: &Call<'_>) -> ApiResult {
     access::require(call, access::READ)?;
     let mut runs: Vec<&Run> = world
-        .listed_runs_of(Provider::Bitbucket, &call.repository.name)
+        .runs_of(Provider::Bitbucket, &call.repository.name)
+        .filter(|run| run.is_listed())
         .collect();
     if call.request.query("sort").as_deref() == Some("-created_on") {
         runs.reverse();
@@ -71,8 +72,8 @@ pub(super) fn find<'world>(
 ) -> Result<&'world Run, Failure> {
     access::require(call, access::READ)?;
     world
-        .readable_runs_of(Provider::Bitbucket, &call.repository.name)
-        .find(|run| is_named(run, id))
+        .runs_of(Provider::Bitbucket, &call.repository.name)
+        .find(|run| run.is_readable() && is_named(run, id))
         .ok_or_else(not_found)
 }
 

@@ -29,7 +29,8 @@ pub(super) fn list(world: &World, call: &RepositoryCall<'_>, workflow: Option<&s
     };
     let indexed_until = world.now() - lag;
     let runs: Vec<&Run> = world
-        .listed_runs_of(Provider::GitHub, &call.repository.name)
+        .runs_of(Provider::GitHub, &call.repository.name)
+        .filter(|run| run.is_listed())
         .filter(|run| run.first_attempt().created_at <= indexed_until)
         .rev()
         .filter(|run| workflow.is_none_or(|id| run.workflow_id == id))
@@ -74,8 +75,8 @@ pub(super) fn find<'world>(
 ) -> Result<&'world Run, Failure> {
     access::require(world, call, "actions", Access::Read)?;
     world
-        .readable_runs_of(Provider::GitHub, &call.repository.name)
-        .find(|run| spells(id, run.id))
+        .runs_of(Provider::GitHub, &call.repository.name)
+        .find(|run| run.is_readable() && spells(id, run.id))
         .ok_or_else(Failure::not_found)
 }
 

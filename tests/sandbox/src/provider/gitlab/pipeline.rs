@@ -20,7 +20,8 @@ pub(super) fn list(world: &World, call: &ProjectCall<'_>) -> ApiResult {
     let equal =
         |wanted: &Option<String>, value: &str| wanted.as_ref().is_none_or(|text| text == value);
     let mut runs: Vec<&Run> = world
-        .listed_runs_of(Provider::GitLab, &call.project.path)
+        .runs_of(Provider::GitLab, &call.project.path)
+        .filter(|run| run.is_listed())
         .filter(|run| equal(&reference, run.reference_name().unwrap_or_default()))
         .filter(|run| equal(&source, &run.event) && equal(&state, status(run)))
         .filter(|run| equal(&who, &run.who) && equal(&commit, &run.commit))
@@ -87,8 +88,8 @@ pub(super) fn find<'world>(
 ) -> Result<&'world Run, Failure> {
     access::require_reading_pipelines(call)?;
     world
-        .readable_runs_of(Provider::GitLab, &call.project.path)
-        .find(|run| spells(id, run.id))
+        .runs_of(Provider::GitLab, &call.project.path)
+        .find(|run| run.is_readable() && spells(id, run.id))
         .ok_or_else(not_found)
 }
 
