@@ -8,7 +8,7 @@ mod storage;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::endpoint;
 use crate::request::Request;
@@ -66,6 +66,45 @@ fn named<'all, T>(all: &'all [T], name: &str, name_of: impl Fn(&T) -> &str) -> O
     let exactly = |one: &&T| name_of(one) == name;
     let nearly = |one: &&T| name_of(one).eq_ignore_ascii_case(name);
     all.iter().find(exactly).or_else(|| all.iter().find(nearly))
+}
+
+/// One page of a list.
+struct Page {
+    /// Counted from 1.
+    number: usize,
+    /// How many entries a page has.
+    size: usize,
+    /// The number of the last one.
+    last: usize,
+    entries: Vec<Value>,
+}
+
+impl Page {
+    /// The page that the query asks for, by the name of the parameter for its size and its default.
+    fn of<T>(
+        request: &Request,
+        (size, default): (&str, usize),
+        all: &[T],
+        describe: impl Fn(&T) -> Value,
+    ) -> Self {
+        let size = request.query_number(size, default).clamp(1, 100);
+        let number = request.query_number("page", 1).max(1);
+        let shown = all.iter().skip((number - 1) * size).take(size);
+        Self {
+            number,
+            size,
+            last: all.len().div_ceil(size).max(1),
+            entries: shown.map(describe).collect(),
+        }
+    }
+}
+
+/// The query of the request, for another page.
+fn query_for_page(request: &Request, number: usize) -> String {
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    let pairs = request.query_pairs().into_iter();
+    query.extend_pairs(pairs.filter(|(name, _)| name != "page"));
+    query.append_pair("page", &number.to_string()).finish()
 }
 
 /// Whether this is how that number is written.

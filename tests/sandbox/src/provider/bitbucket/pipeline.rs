@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::error::Failure;
 use super::{ApiResult, Call, access};
 use crate::clock::timestamp;
-use crate::provider::spells;
+use crate::provider::{Page, query_for_page, spells};
 use crate::response::Response;
 use crate::world::{Conclusion, Gate, JobState, Provider, Run, State, World};
 
@@ -30,32 +30,23 @@ pub(super) fn page(call: &Call<'_>, all: &[Value]) -> Response {
 
 /// One page of a list, 10 a page unless the query says otherwise, with the addresses of those beside it.
 fn page_of<T>(call: &Call<'_>, all: &[T], describe: impl Fn(&T) -> Value) -> Response {
-    let size = call.request.query_number("pagelen", 10).clamp(1, 100);
-    let page = call.request.query_number("page", 1).max(1);
-    let shown = all.iter().skip((page - 1) * size).take(size);
-    let shown: Vec<Value> = shown.map(describe).collect();
+    let page = Page::of(call.request, ("pagelen", 10), all, describe);
     let mut body = json!({
-        "page": page,
-        "pagelen": size,
+        "page": page.number,
+        "pagelen": page.size,
         "size": all.len(),
-        "values": shown,
+        "values": page.entries,
     });
-    let address = |page: usize| {
-        let mut query = form_urlencoded::Serializer::new(String::new());
-        for (name, value) in call.request.query_pairs() {
-            if name != "page" {
-                query.append_pair(&name, &value);
-            }
-        }
-        let query = query.append_pair("page", &page.to_string()).finish();
+    let address = |number: usize| {
+        let query = query_for_page(call.request, number);
         let path = call.request.raw_path.trim_start_matches("/2.0");
         json!(format!("{}{path}?{query}", call.base))
     };
-    if page * size < all.len() {
-        body["next"] = address(page + 1);
+    if page.number < page.last {
+        body["next"] = address(page.number + 1);
     }
-    if page > 1 {
-        body["previous"] = address(page - 1);
+    if page.number > 1 {
+        body["previous"] = address(page.number - 1);
     }
     Response::json(200, body)
 }

@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::error::Failure;
 use super::{ApiResult, Call, RepositoryCall, access, account, json_body, run, run_name};
+use crate::provider::{Page, query_for_page};
 use crate::response::Response;
 use crate::world::{
     Access, GitHubRepository, Provider, Run, RunDetails, Workflow, WorkflowInput, WorkflowState,
@@ -189,20 +190,11 @@ pub(super) fn page_of<T>(
     path: &str,
     describe: impl Fn(&T) -> Value,
 ) -> Response {
-    let size = call.request.query_number("per_page", 30).clamp(1, 100);
-    let number = call.request.query_number("page", 1).max(1);
-    let last = all.len().div_ceil(size).max(1);
-    let shown = all.iter().skip((number - 1) * size).take(size);
-    let shown: Vec<Value> = shown.map(describe).collect();
+    let page = Page::of(call.request, ("per_page", 30), all, describe);
+    let (number, last) = (page.number, page.last);
     let link = |number: usize, relation: &str| {
-        let mut query = form_urlencoded::Serializer::new(String::new());
-        for (name, value) in call.request.query_pairs() {
-            if name != "page" {
-                query.append_pair(&name, &value);
-            }
-        }
-        query.append_pair("page", &number.to_string());
-        format!("<{path}?{}>; rel=\"{relation}\"", query.finish())
+        let query = query_for_page(call.request, number);
+        format!("<{path}?{query}>; rel=\"{relation}\"")
     };
     let mut links = Vec::new();
     if number > 1 {
@@ -211,7 +203,7 @@ pub(super) fn page_of<T>(
     if number < last {
         links.extend([link(number + 1, "next"), link(last, "last")]);
     }
-    let response = Response::json(200, json!({"total_count": all.len(), key: shown}));
+    let response = Response::json(200, json!({"total_count": all.len(), key: page.entries}));
     if links.is_empty() {
         return response;
     }

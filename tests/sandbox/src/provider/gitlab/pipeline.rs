@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::error::Failure;
 use super::{ApiResult, Call, ProjectCall, access, user};
 use crate::clock::timestamp_with_milliseconds;
-use crate::provider::spells;
+use crate::provider::{Page, query_for_page, spells};
 use crate::response::Response;
 use crate::world::{Conclusion, Provider, RefKind, Run, State, World};
 
@@ -42,36 +42,22 @@ pub(super) fn page(call: &Call<'_>, all: &[Value], path: &str) -> Response {
 
 /// One page of a list, 20 a page unless the query says otherwise, with its headers.
 fn page_of<T>(call: &Call<'_>, all: &[T], path: &str, describe: impl Fn(&T) -> Value) -> Response {
-    let size = call.request.query_number("per_page", 20).clamp(1, 100);
-    let page = call.request.query_number("page", 1).max(1);
-    let pages = all.len().div_ceil(size).max(1);
-    let shown = all.iter().skip((page - 1) * size).take(size);
-    let shown: Vec<Value> = shown.map(describe).collect();
-    let next = if page < pages {
-        (page + 1).to_string()
-    } else {
-        String::new()
-    };
-    let response = Response::json(200, json!(shown))
-        .header("X-Page", page)
-        .header("X-Per-Page", size)
-        .header("X-Next-Page", &next)
+    let page = Page::of(call.request, ("per_page", 20), all, describe);
+    let next = (page.number < page.last).then_some(page.number + 1);
+    let response = Response::json(200, json!(page.entries))
+        .header("X-Page", page.number)
+        .header("X-Per-Page", page.size)
+        .header(
+            "X-Next-Page",
+            next.map_or(String::new(), |next| next.to_string()),
+        )
         .header("X-Total", all.len())
-        .header("X-Total-Pages", pages);
-    if next.is_empty() {
+        .header("X-Total-Pages", page.last);
+    let Some(next) = next else {
         return response;
-    }
-    let mut query = form_urlencoded::Serializer::new(String::new());
-    for (name, value) in call.request.query_pairs() {
-        if name != "page" {
-            query.append_pair(&name, &value);
-        }
-    }
-    let link = format!(
-        "<{}/api/v4/{path}?{}>; rel=\"next\"",
-        call.origin,
-        query.append_pair("page", &next).finish()
-    );
+    };
+    let query = query_for_page(call.request, next);
+    let link = format!("<{}/api/v4/{path}?{query}>; rel=\"next\"", call.origin);
     response.header("Link", link)
 }
 
