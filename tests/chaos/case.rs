@@ -17,8 +17,8 @@ pub(crate) use incident::Incident;
 pub(crate) use outage::{Outage, Scope};
 pub(crate) use request_fault::{RequestFault, RequestKind};
 pub(crate) use rng::Rng;
-pub(crate) use setting::{Behaviour, Course, Delays, Setting, Skew};
-pub(crate) use target::{Credential, OnAbandoned, OnBlocked, Pipeline, Target, Wait};
+pub(crate) use setting::{Behaviour, Course, Setting, Skew};
+pub(crate) use target::{Credential, Pipeline, Target, Wait};
 
 /// From this seed on there are faults that last a minute and more.
 const FIRST_WITH_MINUTES: u64 = 1_000;

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use sandbox::world::{OnCancel, RunDetails};
+use sandbox::world::{Delays, OnCancel, RunDetails};
 use sandbox::{Provider, RecordedRequest, demo};
 use serde_json::Value;
 
 use crate::case::{
-    Behaviour, Case, Course, Credential, Delays, FaultRate, InputStyle, OnAbandoned, OnBlocked,
-    Pipeline, Setting, Skew, Target, Wait,
+    Behaviour, Case, Course, Credential, FaultRate, InputStyle, Pipeline, Setting, Skew, Target,
+    Wait,
 };
 use crate::oracle::violations;
 use crate::runner::{Observed, run};
@@ -24,8 +24,8 @@ const NAMED: usize = 1;
 fn case(course: Course) -> Case {
     let wait = Wait {
         timeout: 12,
-        on_abandoned: OnAbandoned::Cancel,
-        on_blocked: OnBlocked::Wait,
+        cancels_abandoned: true,
+        fails_if_blocked: false,
     };
     let pipelines = [
         Pipeline::Event {

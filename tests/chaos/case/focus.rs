@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use sandbox::world::{Conclusion, OnCancel};
+use sandbox::world::{Conclusion, Delays, OnCancel};
 use sandbox::{Moment, Provider, demo};
 
 use super::outage::{Outage, Scope};
 use super::request_fault::{Purpose, RequestFault, RequestKind, draw_hang_up};
-use super::setting::{Behaviour, Course, Delays};
-use super::target::{Credential, OnAbandoned, OnBlocked, Pipeline, Target, Wait};
+use super::setting::{Behaviour, Course};
+use super::target::{Credential, Pipeline, Target, Wait};
 use super::{Case, FaultRate, Incident, InputStyle, Rng};
 
 /// In percent of all cases.
@@ -46,8 +46,8 @@ impl Case {
             pipeline,
             wait: Some(Wait {
                 timeout,
-                on_abandoned: OnAbandoned::Cancel,
-                on_blocked: OnBlocked::Wait,
+                cancels_abandoned: true,
+                fails_if_blocked: false,
             }),
         }];
     }

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use sandbox::world::{
-    Conclusion, GitLabVersion, JobScenario, OnCancel, RunDetails, Scenario, Workflow,
+    Conclusion, Delays, GitLabVersion, JobScenario, OnCancel, RunDetails, Scenario, Workflow,
 };
 use sandbox::{Provider, World};
 
@@ -42,17 +42,6 @@ pub(crate) struct Behaviour {
     pub(crate) course: Course,
     pub(crate) on_cancel: OnCancel,
     pub(crate) delays: Delays,
-}
-
-/// How late the API shows them.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Delays {
-    /// In lists.
-    pub(crate) listed: Duration,
-    /// By their ids.
-    pub(crate) readable: Duration,
-    /// How they concluded, at GitHub.
-    pub(crate) concluded: Duration,
 }
 
 /// Starts by `release` too, beside the demo's own workflow, with a marker as that.
@@ -163,29 +152,27 @@ impl Setting {
     }
 }
 
-impl Delays {
-    fn draw(rng: &mut Rng, wait_time: WaitTime) -> Self {
-        let listed = match (rng.percent(), wait_time) {
-            (0..5, WaitTime::VeryLong) => Duration::from_secs(75),
-            (0..12, WaitTime::Medium | WaitTime::Long | WaitTime::VeryLong) => {
-                rng.milliseconds(8_000, 14_000)
-            }
-            (12..30, _) => rng.milliseconds(500, 6_000),
-            _ => Duration::ZERO,
-        };
-        let readable = match rng.percent() {
-            0..10 => rng.milliseconds(500, 6_000),
-            _ => Duration::ZERO,
-        };
-        let concluded = match rng.percent() {
-            0..10 => rng.milliseconds(500, 8_000),
-            _ => Duration::ZERO,
-        };
-        Self {
-            listed,
-            readable,
-            concluded,
+fn draw_delays(rng: &mut Rng, wait_time: WaitTime) -> Delays {
+    let listed = match (rng.percent(), wait_time) {
+        (0..5, WaitTime::VeryLong) => Duration::from_secs(75),
+        (0..12, WaitTime::Medium | WaitTime::Long | WaitTime::VeryLong) => {
+            rng.milliseconds(8_000, 14_000)
         }
+        (12..30, _) => rng.milliseconds(500, 6_000),
+        _ => Duration::ZERO,
+    };
+    let readable = match rng.percent() {
+        0..10 => rng.milliseconds(500, 6_000),
+        _ => Duration::ZERO,
+    };
+    let concluded = match rng.percent() {
+        0..10 => rng.milliseconds(500, 8_000),
+        _ => Duration::ZERO,
+    };
+    Delays {
+        listed,
+        readable,
+        concluded,
     }
 }
 
@@ -223,7 +210,7 @@ impl Behaviour {
         Self {
             course,
             on_cancel,
-            delays: Delays::draw(rng, wait_time),
+            delays: draw_delays(rng, wait_time),
         }
     }
 
@@ -239,10 +226,6 @@ impl Behaviour {
                 Scenario::new().job(gated)
             }
         };
-        scenario
-            .on_cancel(self.on_cancel)
-            .listed_after(self.delays.listed)
-            .readable_after(self.delays.readable)
-            .concluded_after(self.delays.concluded)
+        scenario.on_cancel(self.on_cancel).delays(self.delays)
     }
 }

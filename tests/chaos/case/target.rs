@@ -48,20 +48,10 @@ pub(crate) enum Credential {
 pub(crate) struct Wait {
     /// In seconds.
     pub(crate) timeout: usize,
-    pub(crate) on_abandoned: OnAbandoned,
-    pub(crate) on_blocked: OnBlocked,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum OnAbandoned {
-    Cancel,
-    Leave,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum OnBlocked {
-    Wait,
-    Fail,
+    /// `on-abandoned` is `cancel`, not `leave`.
+    pub(crate) cancels_abandoned: bool,
+    /// `on-blocked` is `fail`, not `wait`.
+    pub(crate) fails_if_blocked: bool,
 }
 
 /// Of one provider more often than not, so that targets share repositories, workflows and credentials.
@@ -92,12 +82,8 @@ impl Wait {
                 WaitTime::Long => rng.between(28, 36),
                 WaitTime::VeryLong => rng.between(95, 120),
             },
-            on_abandoned: if rng.chance(75) {
-                OnAbandoned::Cancel
-            } else {
-                OnAbandoned::Leave
-            },
-            on_blocked: rng.pick(&[OnBlocked::Wait, OnBlocked::Fail]),
+            cancels_abandoned: rng.chance(75),
+            fails_if_blocked: rng.pick(&[false, true]),
         }
     }
 }
@@ -284,27 +270,19 @@ impl Target {
         set("wait", json!(self.wait.is_some().to_string()));
         if let Some(wait) = self.wait {
             set("timeout", json!(format!("{}s", wait.timeout)));
-            set("on-abandoned", json!(wait.on_abandoned.word()));
-            set("on-blocked", json!(wait.on_blocked.word()));
+            let on_abandoned = if wait.cancels_abandoned {
+                "cancel"
+            } else {
+                "leave"
+            };
+            let on_blocked = if wait.fails_if_blocked {
+                "fail"
+            } else {
+                "wait"
+            };
+            set("on-abandoned", json!(on_abandoned));
+            set("on-blocked", json!(on_blocked));
         }
         inputs
-    }
-}
-
-impl OnAbandoned {
-    fn word(self) -> &'static str {
-        match self {
-            Self::Cancel => "cancel",
-            Self::Leave => "leave",
-        }
-    }
-}
-
-impl OnBlocked {
-    fn word(self) -> &'static str {
-        match self {
-            Self::Wait => "wait",
-            Self::Fail => "fail",
-        }
     }
 }

@@ -9,7 +9,7 @@ use super::Violations;
 use super::record::is_good;
 use super::success::can_be_seen;
 use super::view::{Entry, Listed, View, end, goes_on, id};
-use crate::case::{Behaviour, OnAbandoned};
+use crate::case::Behaviour;
 
 /// Somebody may run it again between the step's last read and its cancel. No API prevents that.
 const BETWEEN_READ_AND_CANCEL: Duration = Duration::from_secs(1);
@@ -78,8 +78,7 @@ pub(super) fn what_goes_on_is_named(view: &View<'_>, violations: &mut Violations
 }
 
 pub(super) fn may_cancel(entry: &Entry<'_>) -> bool {
-    let wait = entry.target.wait;
-    wait.is_some_and(|wait| wait.on_abandoned == OnAbandoned::Cancel)
+    entry.target.wait.is_some_and(|wait| wait.cancels_abandoned)
 }
 
 /// Whether its cancel must have arrived: there was time for it, and the server was reachable.

@@ -5,7 +5,6 @@ use std::time::Duration;
 use super::Violations;
 use super::success::is_excused;
 use super::view::{Entry, Listed, View, id};
-use crate::case::OnAbandoned;
 
 /// After the first signal.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(7);
@@ -130,7 +129,7 @@ pub(super) fn well_without_faults(view: &View<'_>, violations: &mut Violations) 
         let leaves = entry
             .target
             .wait
-            .is_some_and(|wait| wait.on_abandoned == OnAbandoned::Leave);
+            .is_some_and(|wait| !wait.cancels_abandoned);
         if leaves && entry.started.iter().any(|run| run.cancelled) {
             violations.of(entry, "cancelled what was to be left");
         }

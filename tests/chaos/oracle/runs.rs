@@ -7,7 +7,7 @@ use sandbox::Run;
 use super::Violations;
 use super::success::can_be_seen;
 use super::view::{self, Entry, View, id};
-use crate::case::{Course, OnBlocked};
+use crate::case::Course;
 
 /// Every run that the step started is named, or its trigger is reported as unknown.
 pub(super) fn none_is_lost(view: &View<'_>, violations: &mut Violations) {
@@ -108,10 +108,7 @@ pub(super) fn they_ended_as_is_said(view: &View<'_>, violations: &mut Violations
 
 /// The step failed because the run waits for a person.
 fn gave_up(view: &View<'_>, entry: &Entry<'_>, run: &Run, said: &str) -> bool {
-    let fails = entry
-        .target
-        .wait
-        .is_some_and(|wait| wait.on_blocked == OnBlocked::Fail);
+    let fails = entry.target.wait.is_some_and(|wait| wait.fails_if_blocked);
     let blocks = view.case.behaviour(run).course == Course::Blocks;
     said == "failure" && fails && blocks
 }

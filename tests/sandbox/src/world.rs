@@ -36,9 +36,8 @@ pub use gitlab::{
 };
 pub use progress::{Job, JobState};
 pub use run::{Conclusion, Run, State, Variable, VariableKind};
-use scenario::Delays;
 pub(crate) use scenario::Gate;
-pub use scenario::{Artifact, Digest, JobScenario, Log, OnCancel, Scenario};
+pub use scenario::{Artifact, Delays, Digest, JobScenario, Log, OnCancel, Scenario};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Provider {

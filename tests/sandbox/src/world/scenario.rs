@@ -27,13 +27,14 @@ pub struct Scenario {
 
 /// How late the API shows what has happened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Delays {
-    /// After its creation, until lists contain the run.
-    pub(crate) listed: Duration,
-    /// After its creation, until the run can be read by its id.
-    pub(crate) readable: Duration,
-    /// After its end, until its conclusion is there.
-    pub(crate) concluded: Duration,
+pub struct Delays {
+    /// After its creation, until lists contain the run. It can be read by its id meanwhile.
+    pub listed: Duration,
+    /// After its creation, until reading the run by its id, or anything of it, doesn't answer 404 any more. It can be
+    /// cancelled meanwhile.
+    pub readable: Duration,
+    /// GitHub: after its end, while the run is `completed` and its `conclusion` null.
+    pub concluded: Duration,
 }
 
 /// How a run reacts to a cancel.
@@ -186,6 +187,11 @@ impl Scenario {
     pub fn artifact(mut self, artifact: Artifact) -> Self {
         self.artifacts.push(artifact);
         self
+    }
+
+    #[must_use]
+    pub fn delays(self, delays: Delays) -> Self {
+        Self { delays, ..self }
     }
 
     /// Lists don't contain the run until this long after its creation. It can be read by its id meanwhile.
