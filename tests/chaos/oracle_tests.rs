@@ -76,15 +76,15 @@ fn listed(observed: &mut Observed, target: usize) -> &mut Value {
     &mut observed.results[target]["runs"][0]
 }
 
-/// The place of GitLab's run that is ours, and of one that is not.
-fn places(observed: &Observed) -> (usize, usize) {
-    let place = |is_strange| {
+/// The positions of the step's GitLab run, and of a stranger's.
+fn positions(observed: &Observed) -> (usize, usize) {
+    let position = |is_strange| {
         let mut runs = observed.runs.iter();
         let is_it =
             |run: &sandbox::Run| run.provider == Provider::GitLab && run.is_strange == is_strange;
         runs.position(is_it).expect("it was started")
     };
-    (place(false), place(true))
+    (position(false), position(true))
 }
 
 /// The order of the request that asks for its end.

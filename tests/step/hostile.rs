@@ -20,9 +20,9 @@ const REQUEST: Duration = Duration::from_mins(1);
 /// For a look into what became of a trigger, of which the last request may be just beginning when it is over.
 const LOOK_INTO: Duration = Duration::from_secs(30);
 /// What starting, ending and a busy machine take.
-const SLACK: Duration = Duration::from_secs(15);
+const TOLERANCE: Duration = Duration::from_secs(15);
 /// Of a debug build.
-const MOST_MEMORY: u64 = 40 * 1024 * 1024;
+const MAX_MEMORY: u64 = 40 * 1024 * 1024;
 const DEPTH: usize = 100_000;
 const TEN_GIGABYTES: u64 = 10_000_000_000;
 
@@ -115,7 +115,7 @@ fn bounded(step: &Step, most: Duration, name: &str) -> Done {
         (step.finish(child), peak.join().expect("it is measured"))
     });
     assert!(began.elapsed() < most, "{name}: {:?}", began.elapsed());
-    assert!(peak > 0 && peak < MOST_MEMORY, "{name}: {peak}\n{done}");
+    assert!(peak > 0 && peak < MAX_MEMORY, "{name}: {peak}\n{done}");
     done
 }
 
@@ -140,7 +140,7 @@ fn acts_all_the_same(provider: Provider, hostility: &Hostility, most: Duration) 
     let fault = (hostility.fault)(provider, Moment::AfterActing);
     sandbox.fault(Route::triggers(), Occasion::Every, fault);
     let step = trigger(provider, &sandbox);
-    let done = bounded(&step, most + LOOK_INTO + SLACK, hostility.name);
+    let done = bounded(&step, most + LOOK_INTO + TOLERANCE, hostility.name);
     let done = done.fails(&["this run may be its own: http"]);
     done.says("nobody knows whether the trigger was accepted")
         .outcome("unknown");
@@ -169,7 +169,7 @@ fn a_trigger_that_started_nothing_there_stays_unknown() {
         let fault = (hostility.fault)(provider, Moment::BeforeActing);
         sandbox.fault(Route::triggers(), Occasion::Every, fault);
         let step = trigger(provider, &sandbox);
-        let done = bounded(&step, LOOK_INTO + SLACK, hostility.name);
+        let done = bounded(&step, LOOK_INTO + TOLERANCE, hostility.name);
         let done = done.fails(&[hostility.said]);
         done.outcome("unknown").says("it was not sent again");
         assert_eq!(sandbox.runs().len(), 0);
@@ -185,7 +185,7 @@ fn nothing_can_be_looked_into_on_a_server_that_is_hostile_throughout() {
         let fault = (hostility.fault)(provider, Moment::AfterActing);
         sandbox.fault(Route::any(), Occasion::Every, fault);
         let step = trigger(provider, &sandbox);
-        let done = bounded(&step, LOOK_INTO + SLACK, hostility.name);
+        let done = bounded(&step, LOOK_INTO + TOLERANCE, hostility.name);
         let done = done.fails(&["its runs could not be read"]);
         done.outcome("unknown").says(hostility.said);
         assert_eq!(sandbox.runs().len(), 1);
@@ -230,7 +230,7 @@ fn a_refusal_may_be_deep_or_huge() {
     in_parallel(cases.as_flattened().to_vec(), |(provider, response)| {
         let sandbox = with_scenario(provider, Scenario::passing(SECOND));
         sandbox.fault(Route::triggers(), Occasion::Every, response());
-        let done = bounded(&trigger(provider, &sandbox), SLACK, "422");
+        let done = bounded(&trigger(provider, &sandbox), TOLERANCE, "422");
         let done = done.fails(&["422"]);
         done.outcome("rejected");
         assert!(done.log.len() < 10_000 && done.summary.len() < 10_000);
@@ -269,7 +269,7 @@ fn a_look_that_meets_a_hostile_server_is_no_end() {
         let fault = (hostility.fault)(provider, Moment::AfterActing);
         sandbox.fault(status_requests(provider), Occasion::First(times), fault);
         let step = call(provider, &sandbox);
-        let done = bounded(&step, REQUEST + 2 * SLACK, hostility.name).passes();
+        let done = bounded(&step, REQUEST + 2 * TOLERANCE, hostility.name).passes();
         done.says(hostility.said).says("can be read again");
         assert_eq!(done.outputs["conclusion"], "success", "{done}");
         assert_eq!(sandbox.runs().len(), 1);
@@ -287,7 +287,7 @@ fn looks_that_are_always_hostile_end_with_the_deadline() {
         let fault = (hostility.fault)(provider, Moment::AfterActing);
         sandbox.fault(status_requests(provider), Occasion::Every, fault);
         let step = call(provider, &sandbox).input("timeout", "6s");
-        let done = bounded(&step, 6 * SECOND + LOOK_INTO + SLACK, hostility.name);
+        let done = bounded(&step, 6 * SECOND + LOOK_INTO + TOLERANCE, hostility.name);
         assert_eq!(done.code, Some(1), "{done}");
         assert_eq!(done.outputs["conclusion"], "timed-out", "{done}");
         let left = done.result()["runs"][0]["left_running"].clone();
@@ -307,7 +307,7 @@ fn a_refusal_full_of_small_things_takes_no_memory() {
         let response = Response::body(422, "application/json", entries);
         let fault = Fault::Response(Moment::BeforeActing, response);
         sandbox.fault(Route::triggers(), Occasion::Every, fault);
-        let done = bounded(&trigger(provider, &sandbox), SLACK, "small things");
+        let done = bounded(&trigger(provider, &sandbox), TOLERANCE, "small things");
         done.fails(&["422"]).outcome("rejected");
     });
 }
@@ -360,7 +360,7 @@ fn more_jobs_than_were_asked_for_are_not_kept() {
         let sandbox = with_scenario(provider, Scenario::passing(SECOND));
         sandbox.fault(jobs(provider), Occasion::Every, Fault::Edit(many_jobs));
         let step = call(provider, &sandbox);
-        let done = bounded(&step, 8 * SLACK, "many jobs").passes();
+        let done = bounded(&step, 8 * TOLERANCE, "many jobs").passes();
         assert!(done.log.len() < 1_000_000, "{}", done.log.len());
     });
 }

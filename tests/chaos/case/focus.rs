@@ -187,7 +187,7 @@ fn dropped_connection(case: &mut Case, rng: &mut Rng) {
     case.request_faults = (1..=3).map(|nth| (kind, nth, how)).collect();
 }
 
-/// A signal comes before the answer to its trigger.
+/// A signal comes before the response to the trigger.
 fn in_flight(case: &mut Case, rng: &mut Rng) {
     case.one_target(any_pipeline(rng), 20);
     case.setting.behaviours = [ends(Conclusion::Success, Duration::from_mins(1)); 3];

@@ -42,7 +42,7 @@ pub(crate) enum RequestFault {
     Refused(u16),
     /// 403 with the page of a web filter.
     BlockPage,
-    /// 429, or GitHub's secondary limit with 403, for so many seconds, or without saying.
+    /// 429, or GitHub's secondary limit with 403, for this many seconds, or without `Retry-After`.
     TooMany(u16, Option<u64>),
     Truncated,
     /// No HTTP.
@@ -187,7 +187,7 @@ impl RequestFault {
                 MalformedResponse::slow_headers(Duration::from_secs(1)),
             ),
             Self::Late(moment, by) => Fault::Delay(moment, by),
-            // The same path, so that it is the like of a request that is sent again.
+            // The same path, so that it looks like a retry.
             Self::HangUp(how) => Fault::HangUp(how),
             Self::Circles => Fault::redirect(307, "?round=and-round"),
         }

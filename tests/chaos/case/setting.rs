@@ -51,7 +51,7 @@ const APP: &str = "octo-org/app";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Course {
-    /// Ends so after so long.
+    /// Ends after this time.
     Ends(Conclusion, Duration),
     Endless,
     /// Waits for a person who never comes.
@@ -138,7 +138,7 @@ impl Setting {
         world
     }
 
-    /// The status by which GitHub refuses to say which run it starts.
+    /// The status with which GitHub refuses to name the run that it starts.
     pub(crate) fn details_rejected_with(&self) -> Option<u16> {
         match self.run_details {
             RunDetails::RejectedWith(status) => Some(status),

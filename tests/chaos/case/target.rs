@@ -1,5 +1,5 @@
-//! What a step is asked to trigger. Each target has an argument of its own, by which the world's runs tell which of
-//! them started them.
+//! What a step is asked to trigger. Each target has an argument of its own, which shows
+//! which of them started a run.
 
 use sandbox::world::RefKind;
 use sandbox::{Provider, Run, Sandbox, demo};

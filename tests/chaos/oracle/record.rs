@@ -46,7 +46,7 @@ impl<'a> View<'a> {
         after.map(move |after| ended_at - *after)
     }
 
-    /// Whether every read of that run that arrives from then on is answered, and as it should be.
+    /// Whether every read of that run from then on gets a good response.
     pub(super) fn can_be_read_from(&self, run: &Run, from: SystemTime) -> bool {
         self.at(run.readable_from()) <= from && self.is_fault_free_from(run, from)
     }

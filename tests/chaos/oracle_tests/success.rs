@@ -6,14 +6,14 @@ use sandbox::world::Conclusion;
 use sandbox::{Provider, RecordedResponse};
 use serde_json::json;
 
-use super::{Mutation, NAMED, case, places, rejects_every_mutation, trigger};
+use super::{Mutation, NAMED, case, positions, rejects_every_mutation, trigger};
 use crate::case::Course;
 
 const MUTATIONS: &[Mutation] = &[
     (
         "a run that failed",
         |observed| {
-            let (ours, _) = places(observed);
+            let (ours, _) = positions(observed);
             observed.runs[ours].conclusion = Some(Conclusion::Failure);
         },
         "target-01: passes, and 7000",

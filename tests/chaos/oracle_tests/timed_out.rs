@@ -7,7 +7,7 @@ use sandbox::{Provider, RecordedRequest, RecordedResponse, World};
 use serde_json::{Value, json};
 
 use super::{
-    MARKED, Mutation, NAMED, cancel, case, listed, places, rejects_every_mutation, trigger,
+    MARKED, Mutation, NAMED, cancel, case, listed, positions, rejects_every_mutation, trigger,
 };
 use crate::case::Course;
 use crate::runner::Observed;
@@ -16,7 +16,7 @@ const MUTATIONS: &[Mutation] = &[
     (
         "a trigger that was sent again and acted on",
         |observed| {
-            let (ours, _) = places(observed);
+            let (ours, _) = positions(observed);
             let mut again = observed.runs[ours].clone();
             again.id += 1_000;
             observed.runs.push(again);
@@ -37,7 +37,7 @@ const MUTATIONS: &[Mutation] = &[
     (
         "a cancel that was forgotten",
         |observed| {
-            let (ours, _) = places(observed);
+            let (ours, _) = positions(observed);
             observed.requests.remove(cancel(observed));
             observed.runs[ours].state = State::Running;
             observed.runs[ours].conclusion = None;
@@ -50,7 +50,7 @@ const MUTATIONS: &[Mutation] = &[
     (
         "a run that goes on in silence",
         |observed| {
-            let (ours, _) = places(observed);
+            let (ours, _) = positions(observed);
             observed.runs[ours].state = State::Running;
         },
         "target-01: not reported that 7000",
@@ -58,7 +58,7 @@ const MUTATIONS: &[Mutation] = &[
     (
         "a stranger's run that was cancelled",
         |observed| {
-            let (ours, theirs) = places(observed);
+            let (ours, theirs) = positions(observed);
             let ids = [ours, theirs].map(|place| observed.runs[place].id.to_string());
             let cancel = cancel(observed);
             let path = &mut observed.requests[cancel].path;
@@ -87,7 +87,7 @@ const MUTATIONS: &[Mutation] = &[
     (
         "a stranger's run taken for ours",
         |observed| {
-            let (_, theirs) = places(observed);
+            let (_, theirs) = positions(observed);
             let id = observed.runs[theirs].id.to_string();
             listed(observed, NAMED)["id"] = json!(id);
         },
@@ -178,7 +178,7 @@ const MUTATIONS: &[Mutation] = &[
     (
         "a refused cancel that was not sent again",
         |observed| {
-            let (ours, _) = places(observed);
+            let (ours, _) = positions(observed);
             let cancel = cancel(observed);
             observed.requests[cancel].response = RecordedResponse::Status(409);
             observed.runs[ours].state = State::Running;
@@ -234,7 +234,7 @@ const MUTATIONS: &[Mutation] = &[
 
 /// The run that was to go on has succeeded as soon as it was created.
 fn succeed_at_once(observed: &mut Observed) {
-    let (ours, _) = places(observed);
+    let (ours, _) = positions(observed);
     let run = &mut observed.runs[ours];
     run.conclusion = Some(Conclusion::Success);
     run.updated_at = run.created_at;

@@ -101,7 +101,7 @@ impl Builder {
         self
     }
 
-    /// Called on the sandbox's thread for each request once its answer is decided.
+    /// Called on the sandbox's thread for each request once its response is decided.
     #[must_use]
     pub fn on_response(self, tell: impl Fn(&RecordedRequest) + Send + Sync + 'static) -> Self {
         let on_response: Option<OnResponse> = Some(Box::new(tell));

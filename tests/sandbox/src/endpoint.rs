@@ -1,4 +1,4 @@
-//! Where a request leads by its host and path: to whose API, and where links begin that its answers bear. Not here:
+//! Which API a request reaches by its host and path, and how the links in the response begin. Not here:
 //! the APIs themselves (see `provider`).
 
 use crate::request::Request;
@@ -16,7 +16,7 @@ pub(crate) struct Endpoint {
     pub(crate) api: String,
 }
 
-/// `None` where nobody's API is. The hosts that the providers run themselves have it at their own places alone; all
+/// `None` if no API is there. The providers' own hosts have it only at their own places; all
 /// others have all three, GitHub and GitLab also under a path.
 pub(crate) fn of(request: &Request, origin: &str) -> Option<Endpoint> {
     let name = request.host_name();

@@ -1,5 +1,5 @@
-//! Faults on demand: for which requests, on which occasions, and what goes wrong. Not here: how a connection is
-//! torn (see `wire` and `server`).
+//! Faults on demand: for which requests, on which occasions, and what goes wrong. Not here: how a
+//! connection is torn (see `stream` and `server`).
 
 use std::time::{Duration, Instant};
 
@@ -107,14 +107,14 @@ impl Route {
 pub enum Occasion {
     /// Only the nth, counted from 1.
     Nth(usize),
-    /// The first so many.
+    /// The first few.
     First(usize),
     /// All, until this long after the fault is set.
     For(Duration),
     Every,
 }
 
-/// Whether the request has changed the world by the time the fault strikes.
+/// Whether the request has changed the world by the time of the fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Moment {
     /// It has not, and (except after a delay) it never will.
@@ -128,18 +128,18 @@ pub enum Moment {
 pub enum Fault {
     /// The client sees `ECONNRESET`.
     Reset(Moment),
-    /// The connection ends without an answer.
+    /// The connection ends without a response.
     Close(Moment),
-    /// The answer, or the acting, comes late. Goes together with another fault of the same request.
+    /// The response, or the acting, comes late. Goes together with another fault of the same request.
     Delay(Moment, Duration),
-    /// This answer instead of the provider's own.
+    /// This response instead of the provider's own.
     Response(Moment, Response),
     /// Acts, and answers with the provider's own headers and only the first half of its body. A body that is empty
     /// cannot be torn.
     Truncate,
     /// Acts, and answers with the provider's own headers and its JSON after this edit. Other bodies stay as they are.
     Edit(fn(&mut Value)),
-    /// A body of so many bytes, never in memory as a whole.
+    /// A body of this length, never in memory as a whole.
     Huge {
         moment: Moment,
         status: u16,
@@ -147,18 +147,18 @@ pub enum Fault {
     },
     /// Acts, and answers with the provider's own headers and its body byte by byte, with such a pause before each.
     Slow(Duration),
-    /// This instead of any answer.
+    /// This instead of any response.
     Malformed(Moment, MalformedResponse),
-    /// Acts and answers, then ends the connection without a `Connection: close` in the answer.
+    /// Acts and answers, then ends the connection without a `Connection: close` in the response.
     HangUp(HangUp),
 }
 
 /// How a connection ends that was to be kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HangUp {
-    /// It is closed right after the answer.
+    /// It is closed right after the response.
     Close,
-    /// It is reset right after the answer.
+    /// It is reset right after the response.
     Reset,
     /// It is reset when the next request arrives, which nobody reads: it is in no record.
     ResetAtNextRequest,

@@ -12,8 +12,8 @@
 //! let sandbox = Sandbox::start(World::demo())?;
 //! // Plain http on 127.0.0.1, and https with a certificate of its own authority:
 //! let (http, https, ca) = (sandbox.http_url(), sandbox.https_url(), sandbox.ca_pem());
-//! // GitHub answers under /api/v3 and /github/api/v3, GitLab under /api/v4 and /gitlab/api/v4, Bitbucket under /2.0,
-//! // all on one port; to whoever asks for api.github.com or the like, as it does there.
+//! // GitHub is under /api/v3 and /github/api/v3, GitLab under /api/v4 and /gitlab/api/v4, Bitbucket under /2.0,
+//! // all on one port; for the host api.github.com and the like, under the same paths as there.
 //! assert_eq!(sandbox.github_api_url(), format!("{http}/api/v3"));
 //! # let _ = (https, ca, demo::GITHUB_CLASSIC);
 //! # Ok::<(), std::io::Error>(())
@@ -66,7 +66,7 @@
 //! let hang_up = Fault::HangUp(HangUp::ResetAtNextRequest);
 //! sandbox.fault(Route::any().method("GET"), Occasion::Every, hang_up);
 //! sandbox.clear_faults();
-//! // Nobody gets in for a while, and whoever was in is cut off:
+//! // New connections are refused for a while, and open ones are cut off:
 //! sandbox.close();
 //! sandbox.open();
 //! # Ok::<(), std::io::Error>(())

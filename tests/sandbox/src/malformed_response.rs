@@ -1,5 +1,5 @@
-//! What comes on the wire where an answer should, and is none: bytes that break the rules of HTTP, or keep them and
-//! never come to an end. Not here: when it comes (see `fault`).
+//! Bytes instead of a response: they break the rules of HTTP, or keep them and never end. Not here: when they come (see
+//! `fault`).
 
 use std::time::Duration;
 
@@ -55,7 +55,7 @@ impl MalformedResponse {
         }
     }
 
-    /// Until the client has had enough.
+    /// Until the client closes the connection.
     pub(crate) async fn send(self, mut stream: impl AsyncWrite + Unpin) {
         let _ = stream.write_all(&self.first).await;
         let _ = stream.flush().await;

@@ -10,7 +10,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::server::{self, Shared};
 
-/// A port of 127.0.0.1 that is ours and refuses connections, until a sandbox is started on it.
+/// A port of 127.0.0.1 that is reserved and refuses connections until a sandbox is started on it.
 pub struct ReservedPort {
     /// Bound but not listening: the kernel keeps others away and refuses connections.
     reserved: TcpSocket,
@@ -54,7 +54,7 @@ fn bind(port: u16) -> io::Result<TcpSocket> {
     Ok(socket)
 }
 
-/// Serves until the runtime ends, whenever the sandbox is open. Closing it cuts off whoever is inside.
+/// Serves until the runtime ends, whenever the sandbox is open. Closing it cuts off open connections.
 pub(crate) async fn serve(
     port: ReservedPort,
     mut listener: TcpListener,

@@ -15,7 +15,7 @@ use crate::request::Request;
 use crate::response::Response;
 use crate::world::{Provider, World};
 
-/// Told by host and path. The storages that logs and artifacts are kept in are none of theirs.
+/// By host and path. `None` for the storages that keep logs and artifacts.
 pub(crate) fn of(request: &Request) -> Option<Provider> {
     endpoint::of(request, "").map(|endpoint| endpoint.provider)
 }
@@ -61,7 +61,7 @@ pub(crate) fn objections(request: &Request, provider: Option<Provider>) -> Vec<S
     objections
 }
 
-/// The one of that name, whatever its case. As it is known it is found sooner, which tells among a thousand.
+/// The one of that name, whatever its case. The exact name is tried first, which is faster among a thousand.
 fn named<'all, T>(all: &'all [T], name: &str, name_of: impl Fn(&T) -> &str) -> Option<&'all T> {
     let exactly = |one: &&T| name_of(one) == name;
     let nearly = |one: &&T| name_of(one).eq_ignore_ascii_case(name);

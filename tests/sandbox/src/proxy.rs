@@ -196,7 +196,7 @@ fn handle(mut client: TcpStream, shared: &Shared) -> io::Result<()> {
         return refuse(&mut client, 502);
     };
     if method == "CONNECT" {
-        // Whoever reads the answer may cut the tunnel at once, so it must be known by then.
+        // A test that has the response may cut the tunnel at once, so it must be known by then.
         if manners != ProxyManners::Deceives {
             lock(&shared.tunnels).extend([client.try_clone()?, server.try_clone()?]);
         }
@@ -205,7 +205,7 @@ fn handle(mut client: TcpStream, shared: &Shared) -> io::Result<()> {
             return Ok(());
         }
     } else {
-        // One request a connection, or the next one, perhaps for another host, would follow it unseen.
+        // One request a connection: the next one may be for another host, and would pass unseen.
         let path = target
             .trim_start_matches("http://")
             .trim_start_matches(authority);

@@ -1,5 +1,5 @@
-//! What the sandbox answers: status, headers and a body that may be whole, torn off or endless. Not here: when
-//! it answers so (see `fault`), and the providers' error shapes.
+//! Responses: status, headers and a body that may be whole, torn off or endless. Not here: when one is sent (see
+//! `fault`), and the shapes of the providers' errors.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -11,7 +11,7 @@ use hyper::body::{Body, Bytes, Frame, SizeHint};
 use serde_json::Value;
 use tokio::time::{Instant, Sleep, sleep};
 
-/// A whole answer, as tests can prescribe it and as the providers give it.
+/// A whole response, from a provider or prescribed by a test.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Response {
     pub status: u16,
@@ -22,7 +22,7 @@ pub struct Response {
 }
 
 impl Response {
-    /// An answer without a body.
+    /// Without a body.
     pub fn status(status: u16) -> Self {
         Self {
             status,
@@ -79,7 +79,7 @@ pub(crate) enum Payload {
         rest: Option<Bytes>,
         flushed: bool,
     },
-    /// Repeats one chunk until so many bytes are sent, then the rest; never in memory as a whole.
+    /// Repeats one chunk until this many bytes are sent, then the rest; never in memory as a whole.
     Padded {
         left: u64,
         rest: Option<Bytes>,

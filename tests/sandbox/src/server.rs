@@ -1,5 +1,5 @@
-//! From sockets to answers: accepts connections, reads requests, records them, lets faults strike, and asks the
-//! provider otherwise. Not here: what the providers answer (see `provider`), and who starts and stops all this
+//! From sockets to responses: accepts connections, reads requests, records them, applies faults, and asks the
+//! provider otherwise. Not here: the providers' responses (see `provider`), and who starts and stops all this
 //! (see `sandbox`).
 
 use std::future::poll_fn;
@@ -30,7 +30,7 @@ use crate::response::{Payload, Response, TornOff};
 use crate::stream::{ConnectionFaults, FaultyStream};
 use crate::world::World;
 
-/// Told of each request once it is answered.
+/// Called for each request once its response is decided.
 pub(crate) type OnResponse = Box<dyn Fn(&RecordedRequest) + Send + Sync>;
 
 /// All that the connections and the tests share.
@@ -91,7 +91,7 @@ async fn converse(
     let served =
         poll_fn(
             |context| match (connection.poll_without_shutdown(context), faults.hangs_up()) {
-                // The answer was written when it was ready.
+                // The response was written when it was ready.
                 (Poll::Pending, Some(HangUp::Close)) => Poll::Ready(Ok(())),
                 (Poll::Pending, Some(HangUp::Reset)) => {
                     faults.reset();
@@ -107,7 +107,7 @@ async fn converse(
     } else if served.is_ok() && faults.hangs_up() != Some(HangUp::Reset) {
         let _ = stream.shutdown().await;
     }
-    // An error here is a fault that struck or a client that left; the record tells which.
+    // An error here is a fault or a client that left; the record says which.
 }
 
 async fn serve(
@@ -175,7 +175,7 @@ async fn read(request: hyper::Request<Incoming>, tls: bool) -> Result<Request, h
     })
 }
 
-/// How the connection shall go on.
+/// How the connection goes on.
 enum Ending {
     Response(Response),
     Torn(Response),

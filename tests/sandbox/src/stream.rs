@@ -1,5 +1,5 @@
-//! A TCP stream that can be made to end badly: the client sees malformed instead of an answer, or a reset instead of an
-//! end. Not here: who decides so (see `fault`).
+//! A TCP stream that can end badly: with malformed bytes instead of a response, or with a reset. Not here: when it does
+//! (see `fault`).
 
 use std::io;
 use std::pin::Pin;
@@ -14,7 +14,7 @@ use crate::fault::HangUp;
 use crate::malformed_response::MalformedResponse;
 use crate::server::lock;
 
-/// Shared by a connection's stream and whoever answers on it.
+/// Shared by a connection's stream and its request handler.
 #[derive(Clone, Default)]
 pub(crate) struct ConnectionFaults(Arc<FaultState>);
 
@@ -34,7 +34,7 @@ impl ConnectionFaults {
         *lock(&self.0.malformed) = Some(malformed);
     }
 
-    /// After the answer that is about to be written.
+    /// After the response that is about to be written.
     pub(crate) fn hang_up(&self, how: HangUp) {
         *lock(&self.0.hang_up) = Some(how);
     }
@@ -63,7 +63,7 @@ impl FaultyStream {
 impl Drop for FaultyStream {
     fn drop(&mut self) {
         if self.faults.0.resets.load(Ordering::Relaxed) {
-            // With nothing to linger for, the kernel answers the close with a reset.
+            // With nothing to linger for, the kernel sends a reset on close.
             let _ = self.stream.set_zero_linger();
         }
     }

@@ -70,13 +70,13 @@ pub struct World {
     pub external_url: Option<String>,
     /// What runs will do by themselves; the last that matches applies.
     scenarios: Vec<(Pipeline, Scenario)>,
-    /// For each run that is triggered, these start the like of it.
+    /// For each run that is triggered, each of these users starts the same pipeline.
     strangers: Vec<String>,
     /// How many runs were ever started, for their ids.
     started: u64,
 }
 
-/// Some pipelines; what is not told is any.
+/// Some pipelines: without a name, all of the provider's.
 #[derive(Clone, Debug)]
 struct Pipeline {
     provider: Provider,
@@ -130,21 +130,21 @@ impl World {
         self
     }
 
-    /// Its clock goes so much faster than the machine's.
+    /// Its clock runs this many times faster than the machine's.
     #[must_use]
     pub fn faster(mut self, speed: u32) -> Self {
         self.clock = self.clock.faster(speed);
         self
     }
 
-    /// Its clock is so much ahead of the machine's.
+    /// Its clock is this far ahead of the machine's.
     #[must_use]
     pub fn ahead(mut self, ahead: Duration) -> Self {
         self.clock = self.clock.ahead(ahead);
         self
     }
 
-    /// Its clock is so much behind the machine's.
+    /// Its clock is this far behind the machine's.
     #[must_use]
     pub fn behind(mut self, behind: Duration) -> Self {
         self.clock = self.clock.behind(behind);
@@ -162,8 +162,8 @@ impl World {
         self
     }
 
-    /// Runs of that pipeline follow this scenario: a workflow is named by its file, GitLab's by `.gitlab-ci.yml`, Bitbucket's by
-    /// its name or `default`.
+    /// Runs of that pipeline follow this scenario. A workflow is named by its file, GitLab's by `.gitlab-ci.yml`,
+    /// Bitbucket's by its name or `default`.
     #[must_use]
     pub fn scenario_of(
         mut self,
@@ -181,14 +181,14 @@ impl World {
     }
 
     /// For each run that is triggered, one of each of these starts just before it: of the same pipeline on the
-    /// same reference, by somebody of that name, with a marker of its own where ours has one.
+    /// same reference, by somebody of that name, with a marker of its own if the triggered run has one.
     #[must_use]
     pub fn strangers(mut self, names: &[&str]) -> Self {
         self.strangers = github::owned(names);
         self
     }
 
-    /// Somebody of that name starts the like of the last run now.
+    /// A user of that name starts the pipeline of the last run again now.
     pub fn another_by(&mut self, name: &str) {
         let last = self.runs.last().cloned();
         if let Some(last) = last {

@@ -1,4 +1,4 @@
-//! Bitbucket's API: which call answers which path. Not here: the calls themselves.
+//! Bitbucket's API: which call serves which path. Not here: the calls themselves.
 
 mod access;
 mod create;

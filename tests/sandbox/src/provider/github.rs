@@ -1,5 +1,5 @@
-//! GitHub's API: its manners (User-Agent, versions, rate limit headers) and which call answers which path. Not
-//! here: the calls themselves, one file for each noun.
+//! GitHub's API: its rules for every call (User-Agent, versions, rate limit headers) and which call serves which path.
+//! Not here: the calls themselves, one file for each noun.
 
 mod access;
 mod account;
@@ -54,7 +54,7 @@ impl<'call> Deref for RepositoryCall<'call> {
 
 type ApiResult = Result<Response, Failure>;
 
-/// How many requests are answered in an hour.
+/// Requests an hour.
 const LIMIT: u64 = 5_000;
 
 const ANONYMOUS_BROWSER: &str = "Request forbidden by administrative rules. Please make sure your request has a \
@@ -77,7 +77,7 @@ pub(super) fn respond(world: &mut World, request: &Request, endpoint: Endpoint) 
         }
     };
     let response = etag::unless_known(response, request);
-    // An answer that nothing has changed costs nothing, and neither does asking what is left.
+    // Neither a 304 nor `GET /rate_limit` counts against the rate limit.
     let is_free = response.status == 304 || request.raw_path.ends_with("/rate_limit");
     world.github.requests += u64::from(!is_free);
     with_manners(response, caller.as_ref(), world)

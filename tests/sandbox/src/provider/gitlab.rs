@@ -1,4 +1,4 @@
-//! GitLab's API: which call answers which path. Not here: the calls themselves.
+//! GitLab's API: which call serves which path. Not here: the calls themselves.
 
 mod access;
 mod create;
@@ -80,7 +80,7 @@ pub(super) fn token_in_body(request: &Request) -> Option<String> {
 fn in_project(world: &mut World, call: &Call<'_>, id: &str, rest: &[&str]) -> ApiResult {
     let method = call.request.method.as_str();
     if (method, rest) == ("POST", ["trigger", "pipeline"].as_slice()) {
-        // The one call that looks at no header: the trigger token is in the body.
+        // The only call that reads no credential from a header: the trigger token is in the body.
         return create::by_trigger(world, call, id);
     }
     let token = access::authenticate(world, call.request)?;

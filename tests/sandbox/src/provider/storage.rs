@@ -1,5 +1,5 @@
 //! The storages that the providers send downloads to: on another host name, by links that are good for a minute,
-//! and closed to whoever brings a credential. Not here: who is given a link.
+//! and requests with a credential are refused. Not here: who gets a link.
 
 use std::io::{Cursor, Write as _};
 use std::net::Ipv4Addr;
@@ -18,7 +18,7 @@ const LINKS_LAST: Duration = Duration::from_mins(1);
 /// The storage's host for those who came to a host with a name.
 const NAMED: &str = "storage.test";
 
-/// A file that is kept: so many bytes of padding, then its end.
+/// A stored file: padding of this many bytes, then its end.
 pub(super) struct Kept {
     pub(super) padding: u64,
     pub(super) end: Vec<u8>,

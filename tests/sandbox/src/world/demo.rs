@@ -1,5 +1,5 @@
-//! The world of the program, the demo and most tests, and the constants that name what is in it. All values are
-//! fake by their looks and open nothing.
+//! The world of the program, the demo and most tests, and the constants that name what is in it. All values
+//! look fake and open nothing.
 
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ pub const GITHUB_APP_ID: u64 = 20_001;
 pub const GITHUB_APP_CLIENT_ID: &str = "Iv23liSandboxClient01";
 /// Where the App is installed: `octo-org/app` and `octo-org/private`.
 pub const GITHUB_INSTALLATION_ID: u64 = 30_001;
-/// `BEGIN RSA PRIVATE KEY`, made for these tests alone.
+/// `BEGIN RSA PRIVATE KEY`, made only for these tests.
 pub const GITHUB_APP_PRIVATE_KEY: &str = include_str!("../../keys/test-only-app.pkcs1.pem");
 /// The same key as `BEGIN PRIVATE KEY`.
 pub const GITHUB_APP_PRIVATE_KEY_PKCS8: &str = include_str!("../../keys/test-only-app.pkcs8.pem");
@@ -52,11 +52,11 @@ pub const GITLAB_PROJECT_ID: u64 = 4242;
 
 /// Access token of `octo-workspace/service`, scopes `pipeline:write` and `repository`.
 pub const BITBUCKET_ACCESS: &str = "ATCTT3xSandboxAccess0000000000000000000000000000";
-/// The same, scope `pipeline` (reading) alone.
+/// The same with only the scope `pipeline` (reading).
 pub const BITBUCKET_ACCESS_READ_ONLY: &str = "ATCTT3xSandboxAccessReadOnly00000000000000000000";
 /// API token of `BITBUCKET_EMAIL`, all scopes that are needed.
 pub const BITBUCKET_API: &str = "ATATT3xSandboxApi0000000000000000000000000000000";
-/// API token of `BITBUCKET_EMAIL` with `write:pipeline:bitbucket` alone, which does not imply reading.
+/// API token of `BITBUCKET_EMAIL` with only `write:pipeline:bitbucket`, which doesn't imply reading.
 pub const BITBUCKET_API_WRITE_ONLY: &str = "ATATT3xSandboxApiWriteOnly0000000000000000000000";
 pub const BITBUCKET_EMAIL: &str = "octavia@example.com";
 /// A commit of `octo-workspace/service` that no branch or tag points to.
@@ -74,10 +74,10 @@ impl World {
         bitbucket(gitlab(github_tokens(github(Self::new()))))
     }
 
-    /// The same with what the examples trigger (see `examples`), where runs go on by themselves and end after a few seconds. Bitbucket's `nightly`
-    /// fails, and these go on until they are cancelled: GitHub's `1-release.yml`, `strict.yml` (its turn comes, then it waits
-    /// for reviewers) and `marked.yml` (waits for a timer), what GitLab's `octo-group/tools/private` runs (it starts
-    /// a pipeline elsewhere, then waits for a person), and Bitbucket's `rollout` (waits for a person).
+    /// The same with what the examples trigger (see `examples`). Runs end by themselves after a few seconds; Bitbucket's
+    /// `nightly` fails. These run until they are cancelled: GitHub's `1-release.yml`, `strict.yml` (waits in a concurrency
+    /// group, then for reviewers) and `marked.yml` (waits for a timer), pipelines of GitLab's `octo-group/tools/private`
+    /// (start a pipeline elsewhere, then wait for a person), and Bitbucket's `rollout` (waits for a person).
     pub fn demo_alive() -> Self {
         let second = Duration::from_secs(1);
         let jobs = || {

@@ -18,11 +18,11 @@ pub struct GitHub {
     pub missing_permission: MissingPermission,
     /// How long minted installation tokens are good for; an hour.
     pub token_lifetime: Duration,
-    /// Whether runs tell of their concurrency groups; true.
+    /// Whether runs show their concurrency groups; true by default.
     pub has_concurrency_groups: bool,
     /// How old a run is before lists that are filtered contain it, since those come from a search index; zero.
     pub search_lag: Duration,
-    /// How many requests GitHub has answered at the cost of its rate limit.
+    /// How many requests counted against the rate limit.
     pub requests: u64,
     /// How many installation tokens were minted.
     pub minted: u64,
@@ -82,15 +82,15 @@ fn rename(names: &mut [String], from: &str, to: &str) {
 pub enum RunDetails {
     #[default]
     Known,
-    /// It answers the run's id without any address.
+    /// It returns the run's id without any URL.
     IdOnly,
     /// As by a GitHub Enterprise Server before 3.21: this status (400 or 422) and a message that names the key.
     RejectedWith(u16),
-    /// As by an API version in which every dispatch tells its run, and the key is gone.
+    /// As in an API version in which every dispatch names its run, and the key is gone.
     Always,
 }
 
-/// How a visible repository answers a token that may not do what it asks. GitHub has been seen to do both.
+/// What a token without the permission gets for a visible repository. GitHub does both.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum MissingPermission {
     /// 404 for classic tokens, 403 for all others.

@@ -13,7 +13,7 @@ pub struct GitLab {
     pub tokens: Vec<GitLabToken>,
     pub version: GitLabVersion,
     /// How many pipelines of a project may be created in a minute; `None`: any number.
-    pub most_pipelines_a_minute: Option<usize>,
+    pub max_pipelines_a_minute: Option<usize>,
 }
 
 /// What a server can do, as far as versions differ.
@@ -22,7 +22,7 @@ pub enum GitLabVersion {
     /// Has `trigger_jobs` beside `bridges`, and sends parts of traces.
     #[default]
     New,
-    /// Has `bridges` alone, and sends traces whole.
+    /// Has only `bridges`, and sends traces whole.
     Old,
 }
 

@@ -40,7 +40,7 @@ struct Timeline {
 }
 
 impl Timeline {
-    /// Something takes so long; says whether it is over.
+    /// Something takes this long; returns whether it is over.
     fn pass(&mut self, takes: Duration) -> bool {
         self.at += takes;
         let is_over = self.at <= self.now;
@@ -78,7 +78,7 @@ impl Run {
         self.scenario = Some(scenario);
     }
 
-    /// Whether time alone may change it.
+    /// Whether it may change just because time passes.
     pub(super) fn goes_on(&self) -> bool {
         self.scenario.is_some() && self.state != State::Completed
     }

@@ -25,7 +25,7 @@ pub struct Run {
     /// GitHub's event (`repository_dispatch`, `workflow_dispatch`), GitLab's source (`trigger`, `api`, `push`), or
     /// what triggered it on Bitbucket (`manual`, `push`, `schedule`).
     pub event: String,
-    /// Branch or tag; `None` for a commit alone.
+    /// Branch or tag; `None` if there is only a commit.
     pub reference: Option<(RefKind, String)>,
     /// The full hash.
     pub commit: String,
@@ -60,7 +60,7 @@ pub struct Run {
     pub position: Option<u32>,
     /// When people let go on what they must.
     pub(crate) approved_at: Vec<SystemTime>,
-    /// What it says instead of the provider's word.
+    /// What the API shows instead of the provider's word.
     pub(crate) word: Option<String>,
     /// The attempts before it was run again.
     pub(crate) earlier: Vec<Self>,
@@ -147,7 +147,7 @@ impl Run {
         }
     }
 
-    /// The branch or tag name; `None` for a commit alone.
+    /// The branch or tag name; `None` if there is only a commit.
     pub fn reference_name(&self) -> Option<&str> {
         self.reference.as_ref().map(|(_, name)| name.as_str())
     }
@@ -174,7 +174,7 @@ impl Run {
         self.updated_at = self.clock.now();
     }
 
-    /// What its provider answers to a cancel, if that is refused; else it is on its way.
+    /// An error is the status with which the provider refuses the cancel; otherwise the cancel is under way.
     pub(crate) fn cancel(&mut self) -> Result<(), u16> {
         let on_cancel = self.scenario.as_ref().map(|scenario| scenario.on_cancel);
         if let Some(OnCancel::Refuses(status)) = on_cancel {

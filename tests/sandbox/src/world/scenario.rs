@@ -16,9 +16,9 @@ pub struct Scenario {
     pub(crate) jobs: Vec<Arc<JobScenario>>,
     /// Whatever its jobs come to.
     pub(crate) conclusion: Option<Conclusion>,
-    /// What it says from then on instead of the provider's word for where it is.
+    /// What the API shows from then on instead of the provider's word for its state.
     pub(crate) words: Vec<(Duration, String)>,
-    /// What it says of its end instead of the provider's word for that.
+    /// What the API shows of its end instead of the provider's word.
     pub(crate) last_word: Option<String>,
     pub(crate) on_cancel: OnCancel,
     pub(crate) artifacts: Vec<Artifact>,
@@ -40,7 +40,7 @@ pub struct Delays {
 /// How a run reacts to a cancel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnCancel {
-    /// It is accepted, and takes effect so much later.
+    /// It is accepted, and takes effect this much later.
     Ends(Duration),
     /// With this status.
     Refuses(u16),
@@ -110,7 +110,7 @@ pub struct Artifact {
     pub(crate) digest: Digest,
 }
 
-/// What is told of an artifact's zip.
+/// The digest that is shown for an artifact's zip.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Digest {
     Right,
@@ -150,7 +150,7 @@ impl Scenario {
         Self { queued, ..self }
     }
 
-    /// So many runs of its concurrency group are before it, each of which takes so long.
+    /// This many runs of its concurrency group are before it, and each takes this long.
     #[must_use]
     pub fn after_others(self, others: u32, each: Duration) -> Self {
         let turn = (others, each);
@@ -163,14 +163,14 @@ impl Scenario {
         Self { conclusion, ..self }
     }
 
-    /// So long after its beginning, and until its end, this stands where the provider's word for its state would.
+    /// From this long after its creation until its end, the API shows this instead of the provider's word for its state.
     #[must_use]
     pub fn says(mut self, after: Duration, word: &str) -> Self {
         self.words.push((after, word.to_owned()));
         self
     }
 
-    /// This stands where the provider's word for its end would: GitHub's conclusion, GitLab's status, Bitbucket's
+    /// The API shows this instead of the provider's word for its end: GitHub's conclusion, GitLab's status, Bitbucket's
     /// result.
     #[must_use]
     pub fn ends_saying(self, word: &str) -> Self {
@@ -251,7 +251,7 @@ impl JobScenario {
         Self { conclusion, ..self }
     }
 
-    /// Its failure is none of its run's.
+    /// If it fails, its run doesn't.
     #[must_use]
     pub fn may_fail(self) -> Self {
         Self {
@@ -328,7 +328,7 @@ impl Log {
         Self { text, padding: 0 }
     }
 
-    /// With so many bytes of other lines before its end.
+    /// With this many bytes of other lines before its end.
     #[must_use]
     pub fn after(self, padding: u64) -> Self {
         Self { padding, ..self }

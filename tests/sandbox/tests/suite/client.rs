@@ -1,5 +1,5 @@
-//! The smallest HTTP/1.1 client that serves: one request a connection, and no kindness that would hide what the
-//! sandbox does. Not here: TLS set up well or badly (see `sockets`).
+//! A minimal HTTP/1.1 client: one request a connection, and nothing that would hide what the sandbox does.
+//! Not here: good and bad TLS (see `sockets`).
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
@@ -28,7 +28,7 @@ pub(crate) fn start() -> Sandbox {
     Sandbox::start(World::demo()).unwrap()
 }
 
-/// A request with the manners all three expect.
+/// A request with the headers that all three expect.
 pub(crate) fn ask(sandbox: &Sandbox, method: &str, path: &str) -> Ask {
     Ask {
         port: sandbox.http_port(),

@@ -1,4 +1,4 @@
-//! Every kind of fault, when it strikes, and what it leaves behind in the world and in the record.
+//! Every kind of fault: when it happens, and what it leaves behind in the world and in the record.
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::TcpStream;
@@ -39,7 +39,7 @@ fn resets_come_before_or_after_acting() {
 }
 
 #[test]
-fn closes_come_without_an_answer() {
+fn closes_come_without_a_response() {
     for (moment, runs) in [(Moment::BeforeActing, 0), (Moment::AfterActing, 1)] {
         let sandbox = with_fault(Fault::Close(moment));
         let error = trigger(&sandbox).try_send().unwrap_err();
@@ -50,14 +50,14 @@ fn closes_come_without_an_answer() {
 }
 
 #[test]
-fn hang_ups_come_after_an_answer_that_promised_none() {
+fn hang_ups_come_after_a_response_that_announced_none() {
     for how in [HangUp::Close, HangUp::Reset, HangUp::ResetAtNextRequest] {
         let sandbox = with_fault(Fault::HangUp(how));
         let request = trigger(&sandbox).bytes();
         let request = request.replace("Connection: close\r\n", "");
         let mut stream = TcpStream::connect(("127.0.0.1", sandbox.http_port())).unwrap();
         stream.write_all(request.as_bytes()).unwrap();
-        // The first answer ends with its body, before or together with the connection.
+        // The first response ends with its body, before or together with the connection.
         let mut response = Vec::new();
         while !response.ends_with(b"}") {
             let mut some = [0; 4096];
@@ -83,7 +83,7 @@ fn hang_ups_come_after_an_answer_that_promised_none() {
 }
 
 #[test]
-fn delays_delay_the_acting_or_the_answer_and_go_with_other_faults() {
+fn delays_delay_the_acting_or_the_response_and_go_with_other_faults() {
     let late = Duration::from_millis(150);
     let sandbox = with_fault(Fault::Delay(Moment::BeforeActing, late));
     let moment = Moment::AfterActing;
@@ -119,15 +119,15 @@ fn a_client_that_gives_up_does_not_stop_a_slow_server() {
     }
     drop(stream);
     assert!(sandbox.runs().is_empty());
-    let patience = Instant::now() + Duration::from_secs(10);
+    let deadline = Instant::now() + Duration::from_secs(10);
     while sandbox.runs().is_empty() {
-        assert!(Instant::now() < patience, "the run was never started");
+        assert!(Instant::now() < deadline, "the run was never started");
         thread::sleep(Duration::from_millis(5));
     }
 }
 
 #[test]
-fn any_answer_comes_instead_of_the_own_one() {
+fn any_response_can_replace_the_providers() {
     let hostile =
         Response::body(200, "application/json", *b"\xff\x00::error::no").header("X-Odd", 1);
     for (moment, runs) in [(Moment::BeforeActing, 0), (Moment::AfterActing, 1)] {

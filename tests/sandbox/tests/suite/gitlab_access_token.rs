@@ -192,7 +192,7 @@ fn a_moved_project_is_read_by_way_of_its_id_and_nothing_else() {
 #[test]
 fn only_so_many_pipelines_of_a_project_are_created_in_a_minute() {
     let sandbox = start();
-    sandbox.with_world(|world| world.gitlab.most_pipelines_a_minute = Some(2));
+    sandbox.with_world(|world| world.gitlab.max_pipelines_a_minute = Some(2));
     let statuses = [(); 3].map(|()| {
         let body = json!({"ref": "main"});
         create(&sandbox, DEPLOYER, demo::GITLAB_DEVELOPER, &body).status

@@ -31,7 +31,7 @@ pub(crate) fn read(sandbox: &Sandbox, path: &str) -> Value {
     get(sandbox, path).send().json()
 }
 
-/// Starts a run and tells its id.
+/// Starts a run and returns its id.
 pub(crate) fn trigger(sandbox: &Sandbox, provider: Provider) -> u64 {
     let (path, token, body) = match provider {
         Provider::GitHub => (
@@ -55,7 +55,7 @@ pub(crate) fn trigger(sandbox: &Sandbox, provider: Provider) -> u64 {
     sandbox.runs().last().expect("a run").id
 }
 
-/// Asks the storage that an answer leads to.
+/// Asks the storage that a response links to.
 fn at_storage(sandbox: &Sandbox, response: &Response, range: &str) -> Response {
     let location = response.headers.get("location").expect("a link");
     let origin = format!("http://localhost:{}", sandbox.http_port());
@@ -68,7 +68,7 @@ fn at_storage(sandbox: &Sandbox, response: &Response, range: &str) -> Response {
 }
 
 #[test]
-fn github_tells_a_life_step_by_step() {
+fn github_shows_a_scenario_step_by_step() {
     let scenario = Scenario::new()
         .after_others(1, SECOND * 1_000)
         .job(JobScenario::new("build", SECOND * 1_000))
@@ -121,7 +121,7 @@ fn github_tells_a_life_step_by_step() {
 }
 
 #[test]
-fn an_unchanged_answer_costs_nothing() {
+fn an_unchanged_response_costs_nothing() {
     let sandbox = start(World::demo().scenario(Provider::GitHub, Scenario::endless()));
     let id = trigger(&sandbox, Provider::GitHub);
     let path = format!("{GITHUB}/runs/{id}");
@@ -131,7 +131,7 @@ fn an_unchanged_answer_costs_nothing() {
     let again = get(&sandbox, &path).header("If-None-Match", tag).send();
     assert_eq!((again.status, again.body.len()), (304, 0));
     assert_eq!(used(&again), used(&first));
-    // Tags are good for one token alone.
+    // Tags are valid only for one token.
     let other = ask(&sandbox, "GET", &path).bearer(demo::GITHUB_FINE_GRAINED);
     assert_eq!(other.header("If-None-Match", tag).send().status, 200);
 }
@@ -263,7 +263,7 @@ fn bitbucket_tells_steps_and_pauses() {
 }
 
 #[test]
-fn a_cancel_does_what_the_script_says() {
+fn a_cancel_does_what_the_scenario_says() {
     let cancel = |sandbox: &Sandbox, provider, id| {
         let (path, token) = match provider {
             Provider::GitHub => (format!("{GITHUB}/runs/{id}/cancel"), demo::GITHUB_CLASSIC),

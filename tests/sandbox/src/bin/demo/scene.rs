@@ -1,5 +1,5 @@
 //! What the demo shows: the steps of a workflow, each with its inputs. Not here: how they are run (see `step`) and
-//! judged (see `verdict`).
+//! checked (see `verdict`).
 
 use sandbox::demo;
 

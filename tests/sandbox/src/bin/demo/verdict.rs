@@ -1,4 +1,4 @@
-//! Whether all went as it should: what was different, in words. Not here: how that is shown.
+//! Whether everything went as it should, and what differed. Not here: how that is shown.
 
 use sandbox::{Provider, RecordedRequest, Run};
 

@@ -56,7 +56,7 @@ pub(super) fn authenticate(world: &World, request: &Request) -> Result<Bitbucket
     found.cloned().ok_or_else(refused)
 }
 
-/// A repository that is there but not visible is told by an HTML page; one that is not there, by JSON.
+/// A repository that exists but isn't visible gets an HTML page; one that doesn't exist, JSON.
 pub(super) fn see(
     world: &World,
     token: &BitbucketToken,

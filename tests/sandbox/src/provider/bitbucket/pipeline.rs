@@ -55,7 +55,7 @@ pub(super) fn get(world: &World, call: &Call<'_>, id: &str) -> ApiResult {
     Ok(Response::json(200, describe(call, find(world, call, id)?)))
 }
 
-/// The pipeline of that number or uuid, for whoever may read it.
+/// The pipeline of that number or uuid, if the caller may read it.
 pub(super) fn find<'world>(
     world: &'world World,
     call: &Call<'_>,

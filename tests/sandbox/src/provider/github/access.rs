@@ -52,7 +52,7 @@ pub(super) fn authenticate(world: &World, request: &Request) -> Result<Caller, F
     Ok(Caller::Token(token.clone()))
 }
 
-/// `GET /user`: whom a person's token belongs to. An App's or a workflow's is nobody's.
+/// `GET /user`: the owner of a person's token. An App's or a workflow's token has none.
 pub(super) fn user(call: &Call<'_>) -> ApiResult {
     let token = call.caller.token();
     let token = token.ok_or_else(|| Failure::new(401, "Requires authentication"))?;

@@ -27,7 +27,7 @@ pub(super) const REVOKE_PAGE: &str =
     "https://docs.github.com/rest/apps/installations#revoke-an-installation-access-token";
 
 /// The longest a signed token may be good for, and as much clock skew as GitHub forgives.
-const MOST_SECONDS: u64 = 600;
+const MAX_SECONDS: u64 = 600;
 const SKEW: u64 = 60;
 
 /// The id of the App that signed this.
@@ -82,7 +82,7 @@ fn check_times(claims: &Map<String, Value>, now: SystemTime) -> Result<(), Failu
             "'Issued at' claim ('iat') must be an Integer representing the time that the assertion was issued",
         )
     })?;
-    if expires > now + MOST_SECONDS {
+    if expires > now + MAX_SECONDS {
         let message = "'Expiration time' claim ('exp') is too far in the future";
         return Err(Failure::new(401, message));
     }

@@ -1,4 +1,4 @@
-//! Conditional requests: a tag for each body, good for one token alone, and 304 for whoever has it already.
+//! Conditional requests: a tag for each body, valid only for one token, and 304 if the client has it already.
 
 use std::fmt::Write as _;
 
@@ -7,7 +7,7 @@ use ring::digest::{Context, SHA256};
 use crate::request::Request;
 use crate::response::Response;
 
-/// The answer with its tag, or that nothing has changed.
+/// The response with its tag, or 304 if nothing has changed.
 pub(super) fn unless_known(response: Response, request: &Request) -> Response {
     if request.method != "GET" || response.status != 200 {
         return response;

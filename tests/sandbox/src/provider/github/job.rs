@@ -103,7 +103,7 @@ fn pending_deployment(call: &Call<'_>, run: &Run, job: &Job) -> Option<Value> {
         }
         _ => return None,
     };
-    // By GitHub's own way, a team is told from a person by a slash nowhere else used here.
+    // A reviewer `team/x` stands for the team x.
     let owner = run.repository.split('/').next().unwrap_or_default();
     let reviewer = |name: &String| match name.strip_prefix("team/") {
         Some(team) => json!({"type": "Team", "reviewer": account::team(call, owner, team)}),
@@ -143,7 +143,7 @@ pub(super) fn concurrency_groups(world: &World, call: &RepositoryCall<'_>, id: &
         json!({
             "group_name": GROUP,
             "group_url": group_url,
-            // Of this run alone; who is before it is told elsewhere.
+            // Only this run; another call lists those before it.
             "group_members": [{
                 "run_id": run.id,
                 "run_name": run.title,

@@ -51,7 +51,7 @@ const PARTS: [(&str, &str); 37] = [
     ("url", ""),
 ];
 
-/// As it is told with a run.
+/// As runs show it.
 pub(super) fn minimal(call: &Call<'_>, repository: &GitHubRepository) -> Value {
     let (owner, name) = repository.name.split_once('/').unwrap_or_default();
     let mut described = json!({
@@ -72,7 +72,7 @@ pub(super) fn minimal(call: &Call<'_>, repository: &GitHubRepository) -> Value {
     described
 }
 
-/// As it is told by itself.
+/// As a single read shows it.
 pub(super) fn full(call: &Call<'_>, repository: &GitHubRepository) -> Value {
     let mut described = in_list(call, repository);
     for name in ["network_count", "subscribers_count"] {
@@ -81,7 +81,7 @@ pub(super) fn full(call: &Call<'_>, repository: &GitHubRepository) -> Value {
     described
 }
 
-/// As it is told in a list of repositories.
+/// As lists of repositories show it.
 pub(super) fn in_list(call: &Call<'_>, repository: &GitHubRepository) -> Value {
     let mut described = minimal(call, repository);
     let right = |access| access::permits(&call.caller, repository, "contents", access);

@@ -67,7 +67,7 @@ pub(super) fn get(
     Ok(Response::json(200, describe(call, &place, run)))
 }
 
-/// The run of that id, for whoever may read it.
+/// The run of that id, if the caller may read it.
 pub(super) fn find<'world>(
     world: &'world World,
     call: &RepositoryCall<'_>,

@@ -26,7 +26,7 @@ pub(super) fn authenticate(
     token.cloned().map(Some).ok_or_else(unauthorized)
 }
 
-/// `GET /user`: whom the token belongs to.
+/// `GET /user`: the owner of the token.
 pub(super) fn user(world: &World, call: &Call<'_>) -> ApiResult {
     let token = authenticate(world, call.request)?;
     let token = token.ok_or_else(|| Failure::message(401, "401 Unauthorized"))?;

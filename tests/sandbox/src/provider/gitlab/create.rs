@@ -153,7 +153,7 @@ fn is_throttled(world: &World, project: &GitLabProject) -> bool {
     let minute_ago = world.now() - Duration::from_mins(1);
     let runs = world.runs_of(Provider::GitLab, &project.path);
     let created = runs.filter(|run| run.created_at > minute_ago).count();
-    let most = world.gitlab.most_pipelines_a_minute;
+    let most = world.gitlab.max_pipelines_a_minute;
     most.is_some_and(|most| created >= most)
 }
 

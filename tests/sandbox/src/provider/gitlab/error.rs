@@ -1,5 +1,5 @@
 //! GitLab's shapes of errors. Not here: which error when. A list as `message` is documented too, but none of
-//! these calls gives one; tests that want it prescribe the answer.
+//! these calls gives one; tests that want it prescribe the response.
 
 use serde_json::{Value, json};
 

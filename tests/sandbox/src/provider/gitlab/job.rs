@@ -141,7 +141,7 @@ fn status(job: &Job) -> &'static str {
     }
 }
 
-/// A job that runs here: what is told of every job, its files, and who runs it.
+/// A job that runs here: what is shown of every job, its files, and its runner.
 fn describe_build(call: &ProjectCall<'_>, run: &Run, job: &Job) -> Value {
     let mut described = describe(call, run, job);
     let log = &job.scenario.log;

@@ -66,7 +66,7 @@ pub(super) fn get(world: &World, call: &ProjectCall<'_>, id: &str) -> ApiResult 
     Ok(Response::json(200, describe(call, run)))
 }
 
-/// The pipeline of that id, for whoever may read it.
+/// The pipeline of that id, if the caller may read it.
 pub(super) fn find<'world>(
     world: &'world World,
     call: &ProjectCall<'_>,
@@ -129,7 +129,7 @@ pub(super) fn is_of_tag(run: &Run) -> bool {
     matches!(run.reference, Some((RefKind::Tag, _)))
 }
 
-/// As it is told by itself: all that a list tells of it, and more.
+/// As a single read shows it: all that a list shows, and more.
 pub(super) fn describe(call: &ProjectCall<'_>, run: &Run) -> Value {
     let ended = (run.state == State::Completed).then_some(run.updated_at);
     let started = run.jobs.iter().filter_map(|job| job.started_at).min();
@@ -166,7 +166,7 @@ pub(super) fn whole_seconds(from: Option<SystemTime>, to: Option<SystemTime>) ->
     Some(took.as_secs())
 }
 
-/// As it is told in lists, and beside jobs.
+/// As lists and jobs show it.
 pub(super) fn describe_briefly(call: &ProjectCall<'_>, run: &Run) -> Value {
     json!({
         "id": run.id,
