@@ -9,13 +9,14 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
 
+use crate::Effort;
+use crate::comparison;
 use crate::dispatch::Dispatch;
 use crate::process::{finish, succeeds};
-use crate::race;
 use crate::table::{Row, Verdict};
 use sandbox::action;
 
-/// Of the time that the container of a program takes that returns at once.
+/// Relative to the container of a program that returns at once.
 const TIME_BUDGET: f64 = 1.05;
 const UNPACKED_BUDGET: u32 = 7_000_000;
 const GZIPPED_BUDGET: u32 = 3_200_000;
@@ -29,7 +30,7 @@ const GZIPPED: &str = "image, gzipped";
 const IMAGE: &str = "trigger-pipeline:ci";
 const IDLE_IMAGE: &str = "trigger-pipeline-idle:bench";
 
-pub(crate) fn rows(dispatch: &Dispatch) -> Result<Vec<Row>> {
+pub(crate) fn rows(effort: Effort, dispatch: &Dispatch) -> Result<Vec<Row>> {
     let image = env::var_os("BENCH_IMAGE")
         .map_or(IMAGE.to_owned(), |name| name.to_string_lossy().into_owned());
     if let Some(why) = missing(&image)? {
@@ -38,7 +39,7 @@ pub(crate) fn rows(dispatch: &Dispatch) -> Result<Vec<Row>> {
             .into());
     }
     Ok(vec![
-        time(dispatch, &image)?,
+        time(effort, dispatch, &image)?,
         size(UNPACKED, unpacked(&image)?, UNPACKED_BUDGET),
         size(GZIPPED, gzipped(&image)?, GZIPPED_BUDGET),
     ])
@@ -57,7 +58,7 @@ fn missing(image: &str) -> Result<Option<String>> {
     Ok((!found).then(|| format!("no image {image}; BENCH_BUILD_IMAGE=1 builds it")))
 }
 
-fn time(dispatch: &Dispatch, image: &str) -> Result<Row> {
+fn time(effort: Effort, dispatch: &Dispatch, image: &str) -> Result<Row> {
     let idle = IdleImage::build(&dispatch.folder().join("idle"))?;
     let mut arguments = vec!["run".to_owned(), "--rm".to_owned()];
     arguments.push("--network=host".to_owned());
@@ -78,10 +79,11 @@ fn time(dispatch: &Dispatch, image: &str) -> Result<Row> {
         command.args(&arguments).arg(image);
         command
     };
-    let (ours, rival) = race::race(
+    let (ours, rival) = comparison::compare(
+        effort,
         PAIRS,
-        || dispatch.starting_one_run(|| race::time(run(image))),
-        || race::time(run(idle.0)),
+        || dispatch.starting_one_run(|| comparison::time(run(image))),
+        || comparison::time(run(idle.0)),
     )?;
     let ratio = ours.median() / rival.median();
     Ok(Row::Measured {
@@ -108,8 +110,8 @@ fn size(what: &'static str, bytes: u32, budget: u32) -> Row {
 
 /// Bytes.
 fn unpacked(image: &str) -> Result<u32> {
-    let told = docker(&["image", "inspect", "--format", "{{.Size}}", image]).output()?;
-    let text = String::from_utf8(told.stdout)?;
+    let output = docker(&["image", "inspect", "--format", "{{.Size}}", image]).output()?;
+    let text = String::from_utf8(output.stdout)?;
     text.trim()
         .parse()
         .with_context(|| format!("not a size: {text:?}"))

@@ -6,12 +6,12 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
-use sandbox::world::{GithubRepository, GithubToken, Workflow};
+use sandbox::world::{GitHubRepository, GitHubToken, Workflow};
 use sandbox::{RecordedRequest, World};
 
+use crate::fixture::Fixture;
 use crate::process;
-use crate::recorded::{facts, headers};
-use crate::stage::Stage;
+use crate::request::{explicit_headers, facts};
 
 const REPOSITORY: &str = "octo-org/app";
 const EVENT_TYPE: &str = "deploy";
@@ -25,42 +25,39 @@ const INPUTS: [(&str, &str); 4] = [
     ("client-payload", PAYLOAD),
 ];
 
-/// What curl sets by itself, from the address and the body.
-const OWN_HEADERS: [&str; 2] = ["host", "content-length"];
-
 pub(crate) struct Dispatch {
-    stage: Stage,
+    fixture: Fixture,
 }
 
 impl Dispatch {
     pub(crate) fn prepare() -> Result<Self> {
-        let stage = Stage::prepare(world())?;
-        Ok(Self { stage })
+        let fixture = Fixture::prepare(world())?;
+        Ok(Self { fixture })
     }
 
-    /// A folder for files that go when the benchmark ends.
+    /// A folder for files, removed when the benchmark ends.
     pub(crate) fn folder(&self) -> &Path {
-        self.stage.folder()
+        self.fixture.folder()
     }
 
     pub(crate) fn authority(&self) -> &str {
-        self.stage.authority()
+        self.fixture.authority()
     }
 
     /// What the runner sets for the step, but for its files.
     pub(crate) fn environment(&self) -> Vec<(String, String)> {
-        self.stage.environment(&INPUTS)
+        self.fixture.environment(&INPUTS)
     }
 
     /// The binary, as the runner would start it.
     pub(crate) fn ours(&self) -> impl Fn() -> Command + use<> {
-        self.stage.ours(&INPUTS)
+        self.fixture.ours(&INPUTS)
     }
 
     /// curl, sending the very request that ours sends, trusting the same certificates.
     pub(crate) fn curl(&self) -> Result<impl Fn() -> Command + use<>> {
         let ours = self.request_of(self.ours()())?;
-        // Its own settings file is left out.
+        // Without the user's .curlrc.
         let mut arguments = ["--disable", "--silent", "--show-error", "--fail"]
             .map(str::to_owned)
             .to_vec();
@@ -68,15 +65,13 @@ impl Dispatch {
             arguments.extend([name.to_owned(), value.to_owned()]);
         };
         option("--output", "/dev/null");
-        option("--cacert", &self.stage.bundle().display().to_string());
+        option("--cacert", &self.fixture.bundle().display().to_string());
         option("--request", &ours.method);
-        for (name, value) in headers(&ours) {
-            if !OWN_HEADERS.contains(&name.as_str()) {
-                option("--header", &format!("{name}: {value}"));
-            }
+        for (name, value) in explicit_headers(&ours) {
+            option("--header", &format!("{name}: {value}"));
         }
         option("--data-raw", std::str::from_utf8(&ours.body)?);
-        option("--url", &(self.stage.server() + &ours.path));
+        option("--url", &(self.fixture.server() + &ours.path));
         let curl = move || {
             let mut command = Command::new("curl");
             let path = env::var_os("PATH").unwrap_or_default();
@@ -94,14 +89,14 @@ impl Dispatch {
         Ok(curl)
     }
 
-    /// Does the work, and proves that it started one run, by one request.
+    /// Does the work, and checks that it started one run with one request.
     pub(crate) fn starting_one_run<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
-        let (done, _) = self.stage.starting(1, work)?;
+        let (done, _) = self.fixture.starting(1, work)?;
         Ok(done)
     }
 
     fn request_of(&self, mut command: Command) -> Result<RecordedRequest> {
-        let ((), mut requests) = self.stage.starting(1, || process::finish(&mut command))?;
+        let ((), mut requests) = self.fixture.starting(1, || process::finish(&mut command))?;
         requests.pop().context("the sandbox remembers no request")
     }
 }
@@ -110,6 +105,6 @@ impl Dispatch {
 fn world() -> World {
     let workflow = Workflow::new(1, "deploy.yml", "Deploy").on_repository_dispatch(&[EVENT_TYPE]);
     World::new()
-        .github_repository(GithubRepository::new(1, REPOSITORY).workflow(workflow))
-        .github_token(GithubToken::classic(TOKEN, "octocat", &["repo"]).for_repository(REPOSITORY))
+        .github_repository(GitHubRepository::new(1, REPOSITORY).workflow(workflow))
+        .github_token(GitHubToken::classic(TOKEN, "octocat", &["repo"]).for_repository(REPOSITORY))
 }

@@ -1,30 +1,31 @@
-//! The budgets of many targets: one step that triggers a crowd, beside a load generator that sends the same requests;
-//! and one that waits for a crowd. Not here: the load generator itself (see `load`).
+//! The budgets of many targets: one step that triggers them, beside a load generator that sends the same requests; and
+//! one that waits for them. Not here: the load generator itself (see `load_generator`).
 
 use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use sandbox::world::crowd::{self, Member, Tokens};
-use sandbox::world::{Life, Provider};
+use sandbox::world::load::{self, Target, Tokens};
+use sandbox::world::{Provider, Scenario};
 use sandbox::{RecordedRequest, World};
 use serde_json::{Value, json};
 
+use crate::Effort;
+use crate::comparison;
+use crate::fixture::Fixture;
 use crate::memory::{self, MEBIBYTE};
-use crate::race;
-use crate::recorded::facts;
-use crate::stage::Stage;
+use crate::request::facts;
 use crate::table::{Row, Verdict};
-use crate::{load, process};
+use crate::{load_generator, process};
 
-/// Of the time that the load generator takes.
+/// Relative to the load generator.
 const TIME_BUDGET: f64 = 1.5;
 /// Bytes.
 const MEMORY_BUDGET: f64 = 32.0 * MEBIBYTE;
 
-const AT_ONCE: usize = 32;
+const PARALLELISM: usize = 32;
 
-/// A crowd that is triggered, and how its rows are called.
+/// How many targets are triggered, how often, and what the rows are called.
 struct Size {
     targets: usize,
     pairs: usize,
@@ -47,32 +48,33 @@ const SIZES: [Size; 2] = [
     },
 ];
 
-const WAITED: usize = 1_000;
-/// Of each run that is waited for. It is over before the second look at it.
-const LIFE: Duration = Duration::from_secs(1);
+const WAITED_TARGETS: usize = 1_000;
+/// Of each run that is waited for. It is over before the second poll.
+const RUN_TIME: Duration = Duration::from_secs(1);
 
-/// Adds its rows as they are measured: an error takes none of them away.
-pub(crate) fn measure(rows: &mut Vec<Row>) -> Result<()> {
+/// Adds its rows as they are measured, so that an error loses none of them.
+pub(crate) fn measure(effort: Effort, rows: &mut Vec<Row>) -> Result<()> {
     for size in &SIZES {
-        rows.extend(triggered(size)?);
+        rows.extend(triggered(effort, size)?);
     }
-    rows.push(waited()?);
+    rows.push(waited(effort)?);
     Ok(())
 }
 
-fn triggered(size: &Size) -> Result<[Row; 2]> {
-    let count = size.targets;
+fn triggered(effort: Effort, size: &Size) -> Result<[Row; 2]> {
+    let count = effort.targets(size.targets);
     // Nobody has a thousand tokens to trigger with.
     let tokens = Tokens::Shared;
-    let stage = Stage::prepare(World::crowd(count, tokens))?;
-    let ours = ours(&stage, count, tokens, "false");
-    let rival = rival(&stage, count, ours())?;
+    let fixture = Fixture::prepare(World::for_load(count, tokens))?;
+    let ours = ours(&fixture, count, tokens, "false");
+    let rival = rival(&fixture, count, ours())?;
 
     let time = |command: Command| {
-        let (seconds, _) = stage.starting(count, || race::time(command))?;
+        let (seconds, _) = fixture.starting(count, || comparison::time(command))?;
         Ok(seconds)
     };
-    let (our_times, rival_times) = race::race(size.pairs, || time(ours()), || time(rival()))?;
+    let (our_times, rival_times) =
+        comparison::compare(effort, size.pairs, || time(ours()), || time(rival()))?;
     let ratio = our_times.median() / rival_times.median();
     let time = Row::Measured {
         what: size.time,
@@ -84,7 +86,7 @@ fn triggered(size: &Size) -> Result<[Row; 2]> {
     };
 
     let peak = |command: Command| {
-        let (bytes, _) = stage.starting(count, || memory::peak_of(&command))?;
+        let (bytes, _) = fixture.starting(count, || memory::peak_of(&command))?;
         anyhow::Ok(bytes)
     };
     let (our_peak, rival_peak) = (peak(ours())?, peak(rival())?);
@@ -99,18 +101,19 @@ fn triggered(size: &Size) -> Result<[Row; 2]> {
     Ok([time, peak])
 }
 
-fn waited() -> Result<Row> {
-    // Looks with one credential wait for one another: with few of them this would take many minutes.
+fn waited(effort: Effort) -> Result<Row> {
+    let count = effort.targets(WAITED_TARGETS);
+    // Polls with the same credential wait for one another: with few credentials this would take many minutes.
     let tokens = Tokens::Own;
-    let providers = [Provider::Github, Provider::Gitlab, Provider::Bitbucket];
+    let providers = [Provider::GitHub, Provider::GitLab, Provider::Bitbucket];
     let world = providers
         .into_iter()
-        .fold(World::crowd(WAITED, tokens), |world, provider| {
-            world.lives(provider, Life::passing(LIFE))
+        .fold(World::for_load(count, tokens), |world, provider| {
+            world.scenario(provider, Scenario::passing(RUN_TIME))
         });
-    let stage = Stage::prepare(world)?;
-    let ours = ours(&stage, WAITED, tokens, "true");
-    let peak = stage.finishing(WAITED, || memory::peak_of(&ours()))?;
+    let fixture = Fixture::prepare(world)?;
+    let ours = ours(&fixture, count, tokens, "true");
+    let peak = fixture.finishing(count, || memory::peak_of(&ours()))?;
     Ok(Row::Measured {
         what: "1,000 waited targets, peak memory",
         ours: memory::mebibytes(peak),
@@ -121,37 +124,42 @@ fn waited() -> Result<Row> {
     })
 }
 
-/// One step for the whole crowd.
-fn ours(stage: &Stage, count: usize, tokens: Tokens, wait: &str) -> impl Fn() -> Command + use<> {
-    let server = stage.server();
-    let targets: Vec<_> = crowd::members(count, tokens)
+/// One step for all targets.
+fn ours(
+    fixture: &Fixture,
+    count: usize,
+    tokens: Tokens,
+    wait: &str,
+) -> impl Fn() -> Command + use<> {
+    let server = fixture.server();
+    let targets: Vec<_> = load::targets(count, tokens)
         .enumerate()
-        .map(|(index, member)| entry(index, &member, &server))
+        .map(|(index, target)| entry(index, &target, &server))
         .collect();
-    stage.ours(&[
+    fixture.ours(&[
         ("targets", &json!(targets).to_string()),
-        ("max-parallel", &AT_ONCE.to_string()),
+        ("max-parallel", &PARALLELISM.to_string()),
         ("wait", wait),
     ])
 }
 
-/// With a ref, so that no default branch has to be read: each trigger is one request. As short as can be: one
-/// variable of the environment holds no more than 128 KiB.
-fn entry(index: usize, member: &Member, server: &str) -> Value {
-    let Member {
+/// With a ref, so that no default branch has to be read and each trigger is one request. As short as possible, because
+/// an environment variable holds at most 128 KiB.
+fn entry(index: usize, target: &Target, server: &str) -> Value {
+    let Target {
         provider,
         repository,
         token,
-    } = member;
+    } = target;
     match provider {
-        // The two ways of GitHub by turns.
-        Provider::Github if index.is_multiple_of(2) => {
-            json!({"repository": repository, "event-type": crowd::EVENT_TYPE, "token": token})
+        // GitHub's two dispatches in turn.
+        Provider::GitHub if index.is_multiple_of(2) => {
+            json!({"repository": repository, "event-type": load::EVENT_TYPE, "token": token})
         }
-        Provider::Github => {
-            json!({"repository": repository, "workflow": crowd::WORKFLOW, "ref": "main", "token": token})
+        Provider::GitHub => {
+            json!({"repository": repository, "workflow": load::WORKFLOW, "ref": "main", "token": token})
         }
-        Provider::Gitlab | Provider::Bitbucket => json!({
+        Provider::GitLab | Provider::Bitbucket => json!({
             "provider": provider.to_string(),
             "server-url": server,
             "repository": repository,
@@ -161,27 +169,27 @@ fn entry(index: usize, member: &Member, server: &str) -> Value {
     }
 }
 
-/// The load generator, sending the very requests that ours sends.
-fn rival(stage: &Stage, count: usize, ours: Command) -> Result<impl Fn() -> Command + use<>> {
+/// The load generator, sending exactly what ours sends.
+fn rival(fixture: &Fixture, count: usize, ours: Command) -> Result<impl Fn() -> Command + use<>> {
     let requests_of = |mut command: Command| {
-        let ((), requests) = stage.starting(count, || process::finish(&mut command))?;
+        let ((), requests) = fixture.starting(count, || process::finish(&mut command))?;
         anyhow::Ok(requests)
     };
     let our_requests = requests_of(ours)?;
-    let file = stage.folder().join("requests.json");
-    let rival = load::generator(
+    let file = fixture.folder().join("requests.json");
+    let rival = load_generator::command(
         &file,
-        &stage.server(),
+        &fixture.server(),
         &our_requests,
-        AT_ONCE,
-        stage.bundle(),
+        PARALLELISM,
+        fixture.bundle(),
     )?;
     let rival_requests = requests_of(rival())?;
     ensure_same(&our_requests, &rival_requests)?;
     Ok(rival)
 }
 
-/// Which of them came first may differ.
+/// In any order.
 fn ensure_same(ours: &[RecordedRequest], theirs: &[RecordedRequest]) -> Result<()> {
     let sorted = |requests: &[RecordedRequest]| {
         let mut facts: Vec<_> = requests.iter().map(facts).collect();

@@ -1,22 +1,25 @@
-//! `cargo bench`: the budgets of one dispatch and of many targets, each measured beside its rival in the same run, as a
-//! table of ratios. A report, not a test: a budget that does not hold says NO and fails nothing.
+//! `cargo bench`: the budgets of one dispatch and of many targets, each measured beside a rival in the same run, as a
+//! table of ratios. A report, not a test: a budget that is exceeded says NO and fails nothing.
 //!
-//! Needs `curl`, and for the rows about the container docker with the image `trigger-pipeline:ci`; rows that cannot
-//! be measured are skipped with a word. `BENCH_IMAGE=NAME` measures another image, `BENCH_BUILD_IMAGE=1` builds it
-//! from the Dockerfile first.
+//! Needs `curl`, and for the rows about the container Docker with the image `trigger-pipeline:ci`; rows that can't be
+//! measured say why they were skipped. `BENCH_IMAGE=NAME` measures another image, `BENCH_BUILD_IMAGE=1` builds it from
+//! the Dockerfile first.
+//!
+//! `cargo test --bench budgets` is a smoke run of some seconds: it runs every measurement once, with few targets and
+//! without optimisation, and fails if one doesn't work. Its figures mean nothing, so it shows none.
 //!
 //! Not here: correctness (see `tests/`).
 
+mod comparison;
 mod container;
 mod dispatch;
 mod fanout;
-mod load;
-mod looks;
+mod fixture;
+mod load_generator;
 mod memory;
+mod polls;
 mod process;
-mod race;
-mod recorded;
-mod stage;
+mod request;
 mod table;
 
 use std::env;
@@ -27,7 +30,7 @@ use anyhow::{Context as _, Result};
 use dispatch::Dispatch;
 use table::{Row, Verdict};
 
-/// Of the time that curl takes.
+/// Relative to curl.
 const TIME_BUDGET: f64 = 0.12;
 /// Bytes.
 const MEMORY_BUDGET: f64 = 8.0 * memory::MEBIBYTE;
@@ -37,35 +40,64 @@ const PAIRS: usize = 40;
 fn main() -> Result<()> {
     let arguments: Vec<String> = env::args().skip(1).collect();
     match arguments.first().map(String::as_str) {
-        Some(memory::PEAK_OF) => return memory::tell_peak_of(&arguments[1..]),
-        Some(load::SEND) => {
-            return load::send(arguments.get(1).context("no file is given")?);
+        Some(memory::PEAK_OF) => return memory::print_peak_of(&arguments[1..]),
+        Some(load_generator::SEND) => {
+            return load_generator::send(arguments.get(1).context("no file is given")?);
         }
-        // Cargo says so for `cargo bench`, and not for `cargo test --all-targets`.
-        _ if arguments.iter().any(|argument| argument == "--bench") => {}
-        _ => return Ok(()),
+        _ => {}
     }
+    // Cargo passes it for `cargo bench`, but not for `cargo test`.
+    let effort = if arguments.iter().any(|argument| argument == "--bench") {
+        Effort::Full
+    } else {
+        Effort::Quick
+    };
     let dispatch = Dispatch::prepare()?;
-    let mut rows = vec![time(&dispatch)?, peak(&dispatch)?];
-    // What can be measured is told, whatever else fails.
-    let fanout = fanout::measure(&mut rows);
-    let container = container::rows(&dispatch).map(|more| rows.extend(more));
-    say(&table::render(&rows));
-    say(&looks::table()?);
+    let mut rows = vec![time(effort, &dispatch)?, peak(&dispatch)?];
+    // What could be measured is shown even if something else fails.
+    let fanout = fanout::measure(effort, &mut rows);
+    let container = container::rows(effort, &dispatch).map(|more| rows.extend(more));
+    print(&match effort {
+        Effort::Full => table::render(&rows),
+        Effort::Quick => table::render_quick(&rows),
+    });
+    let polls = polls::table()?;
+    if effort == Effort::Full {
+        print(&polls);
+    }
     fanout.and(container)
 }
 
-fn time(dispatch: &Dispatch) -> Result<Row> {
+/// How much is measured.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Effort {
+    /// Often enough for figures that mean something.
+    Full,
+    /// Once, to see that it works.
+    Quick,
+}
+
+impl Effort {
+    fn targets(self, full: usize) -> usize {
+        match self {
+            Self::Full => full,
+            Self::Quick => 12,
+        }
+    }
+}
+
+fn time(effort: Effort, dispatch: &Dispatch) -> Result<Row> {
     let what = "one dispatch over TLS, time";
     if !has_curl() {
         return Ok(Row::skipped(what, "curl is not installed"));
     }
     let ours = dispatch.ours();
     let curl = dispatch.curl()?;
-    let (ours, curl) = race::race(
+    let (ours, curl) = comparison::compare(
+        effort,
         PAIRS,
-        || dispatch.starting_one_run(|| race::time(ours())),
-        || dispatch.starting_one_run(|| race::time(curl())),
+        || dispatch.starting_one_run(|| comparison::time(ours())),
+        || dispatch.starting_one_run(|| comparison::time(curl())),
     )?;
     let ratio = ours.median() / curl.median();
     Ok(Row::Measured {
@@ -100,7 +132,7 @@ fn has_curl() -> bool {
     process::succeeds(curl)
 }
 
-#[expect(clippy::print_stdout, reason = "a benchmark tells its figures")]
-fn say(text: &str) {
+#[expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
+fn print(text: &str) {
     println!("{text}");
 }

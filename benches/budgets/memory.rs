@@ -1,7 +1,7 @@
 //! Peak memory of a process, as the kernel counts it.
 //!
 //! The kernel's figure for a child never goes below what its parent held when starting it, and this process holds a
-//! whole sandbox. So a second, empty one of this program starts the command and tells the figure.
+//! whole sandbox. So a second process of this program, which holds nothing, starts the command and prints the figure.
 
 use std::env;
 use std::process::{Command, Stdio};
@@ -9,14 +9,14 @@ use std::process::{Command, Stdio};
 use anyhow::{Context as _, Result, ensure};
 use nix::sys::resource::{UsageWho, getrusage};
 
-/// The argument by which this program is told to be that second one.
+/// With this argument this program is that second process.
 pub(crate) const PEAK_OF: &str = "--peak-memory-of";
 
 pub(crate) const MEBIBYTE: f64 = 1024.0 * 1024.0;
 
-/// Bytes. The command's environment is what it sets, and no more. A command that fails is an error.
+/// Bytes. The command's environment is only what it sets. A command that fails is an error.
 pub(crate) fn peak_of(command: &Command) -> Result<f64> {
-    let told = Command::new(env::current_exe()?)
+    let output = Command::new(env::current_exe()?)
         .arg(PEAK_OF)
         .arg(command.get_program())
         .args(command.get_args())
@@ -28,8 +28,8 @@ pub(crate) fn peak_of(command: &Command) -> Result<f64> {
         )
         .stderr(Stdio::inherit())
         .output()?;
-    let text = String::from_utf8(told.stdout)?;
-    ensure!(told.status.success(), "failed to measure memory: {text}");
+    let text = String::from_utf8(output.stdout)?;
+    ensure!(output.status.success(), "failed to measure memory: {text}");
     let kibibytes: u32 = text
         .trim()
         .parse()
@@ -38,7 +38,7 @@ pub(crate) fn peak_of(command: &Command) -> Result<f64> {
 }
 
 /// Runs the command, and prints its peak in KiB.
-pub(crate) fn tell_peak_of(command: &[String]) -> Result<()> {
+pub(crate) fn print_peak_of(command: &[String]) -> Result<()> {
     let (program, arguments) = command.split_first().context("no program is given")?;
     let status = Command::new(program)
         .args(arguments)
@@ -48,7 +48,7 @@ pub(crate) fn tell_peak_of(command: &[String]) -> Result<()> {
         .with_context(|| format!("failed to start {program}"))?;
     ensure!(status.success(), "{program} ended with {status}");
     let kibibytes = getrusage(UsageWho::RUSAGE_CHILDREN)?.max_rss();
-    crate::say(&kibibytes.to_string());
+    crate::print(&kibibytes.to_string());
     Ok(())
 }
 

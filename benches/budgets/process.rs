@@ -1,13 +1,13 @@
-//! Running other programs to their end. Not here: how long that takes (see `race`).
+//! Runs other programs to their end. Not here: how long that takes (see `comparison`).
 
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
 
-/// So many lines are shown of a program that fails: a thousand targets have a lot to say.
-const MOST_LINES: usize = 40;
+/// Lines of output shown of a program that fails: a thousand targets print a lot.
+const MAX_LINES: usize = 40;
 
-/// Runs it to its end; what it says is of interest only where it fails.
+/// Runs it to its end, and shows its output only if it fails.
 pub(crate) fn finish(command: &mut Command) -> Result<()> {
     let done = command.output();
     let program = command.get_program().display();
@@ -21,13 +21,13 @@ pub(crate) fn finish(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
-fn last_lines(said: &[u8]) -> String {
-    let said = String::from_utf8_lossy(said);
-    let lines: Vec<_> = said.split_inclusive('\n').collect();
-    lines[lines.len().saturating_sub(MOST_LINES)..].concat()
+fn last_lines(output: &[u8]) -> String {
+    let output = String::from_utf8_lossy(output);
+    let lines: Vec<_> = output.split_inclusive('\n').collect();
+    lines[lines.len().saturating_sub(MAX_LINES)..].concat()
 }
 
-/// Whether it is there, and ends well. What it says is of no interest.
+/// Whether it exists and succeeds; its output is dropped.
 pub(crate) fn succeeds(mut command: Command) -> bool {
     let status = command.stdout(Stdio::null()).stderr(Stdio::null()).status();
     status.is_ok_and(|status| status.success())

@@ -1,4 +1,4 @@
-//! The figures as a table in Markdown, which docs/performance.md shows. Pure: nothing is measured or printed here.
+//! The figures as a Markdown table, for docs/performance.md. Pure: nothing is measured or printed here.
 
 /// One budget.
 pub(crate) enum Row {
@@ -24,15 +24,15 @@ pub(crate) enum Verdict {
 }
 
 impl Verdict {
-    pub(crate) fn of(figure: f64, at_most: f64) -> Self {
-        if figure <= at_most {
+    pub(crate) fn of(figure: f64, budget: f64) -> Self {
+        if figure <= budget {
             Self::Holds
         } else {
             Self::Broken
         }
     }
 
-    fn word(self) -> &'static str {
+    fn as_str(self) -> &'static str {
         match self {
             Self::Holds => "yes",
             Self::Broken => "NO",
@@ -47,6 +47,15 @@ impl Row {
             why: why.to_owned(),
         }
     }
+}
+
+/// What a quick run shows: its figures mean nothing.
+pub(crate) fn render_quick(rows: &[Row]) -> String {
+    let lines = rows.iter().map(|row| match row {
+        Row::Measured { what, .. } => format!("{what}: works\n"),
+        Row::Skipped { what, why } => format!("{what}: skipped, {why}\n"),
+    });
+    lines.collect()
 }
 
 const HEADING: [&str; 6] = ["what", "ours", "rival", "ratio", "budget", "holds"];
@@ -82,7 +91,7 @@ fn cells(row: &Row) -> Line {
             rival.clone(),
             ratio.map_or(String::new(), |ratio| format!("{ratio:.2}")),
             budget.clone(),
-            verdict.word().to_owned(),
+            verdict.as_str().to_owned(),
         ],
         Row::Skipped { what, why } => {
             [what, "skipped", why.as_str(), "", "", ""].map(str::to_owned)

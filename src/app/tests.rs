@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use sandbox::world::Life;
+use sandbox::world::Scenario;
 use sandbox::{Provider, Sandbox, World, demo};
 
 use super::*;
@@ -98,7 +98,7 @@ fn position(calls: &[String], call: &str) -> usize {
 
 #[tokio::test]
 async fn a_step_runs_on_any_host() {
-    let world = World::demo().lives(Provider::Gitlab, Life::failing(Duration::from_secs(1)));
+    let world = World::demo().scenario(Provider::GitLab, Scenario::failing(Duration::from_secs(1)));
     let sandbox = Sandbox::start(world).unwrap();
     let (verdict, printed, calls) = run_on_test_host(
         &[

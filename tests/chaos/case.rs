@@ -1,122 +1,122 @@
 //! All that happens to one step, drawn from a seed: what it is asked to do, in which world, and what goes wrong when.
-//! The same seed is always the same case. Not here: playing it (see `play`).
+//! The same seed is always the same case. Not here: running it (see `runner`).
 
-mod dice;
 mod focus;
 mod incident;
 mod outage;
+mod request_fault;
+mod rng;
 mod setting;
 mod target;
-mod trouble;
 
 use std::time::Duration;
 
 use sandbox::{Provider, Run};
 
-pub(crate) use dice::Dice;
 pub(crate) use incident::Incident;
 pub(crate) use outage::{Outage, Scope};
-pub(crate) use setting::{Course, Delays, Living, Setting, Skew};
-pub(crate) use target::{Credential, OnAbandoned, OnBlocked, Pipeline, Target, Wait};
-pub(crate) use trouble::{Trouble, Where};
+pub(crate) use request_fault::{RequestFault, RequestKind};
+pub(crate) use rng::Rng;
+pub(crate) use setting::{Behaviour, Course, Setting, Skew};
+pub(crate) use target::{Credential, Pipeline, Target, Wait};
 
-/// From this seed on there are troubles that last a minute and more.
+/// From this seed on there are faults that last a minute and more.
 const FIRST_WITH_MINUTES: u64 = 1_000;
-const MOST_TARGETS: usize = 20;
+const MAX_TARGETS: usize = 20;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Case {
     pub(crate) seed: u64,
     pub(crate) targets: Vec<Target>,
-    pub(crate) form: Form,
+    pub(crate) input_style: InputStyle,
     pub(crate) max_parallel: usize,
     pub(crate) fail_fast: bool,
     pub(crate) dry_run: bool,
     pub(crate) setting: Setting,
-    pub(crate) weather: Weather,
-    /// Which of the requests of that kind meets what.
-    pub(crate) troubles: Vec<(Where, usize, Trouble)>,
+    pub(crate) fault_rate: FaultRate,
+    /// Which request of which kind meets which fault.
+    pub(crate) request_faults: Vec<(RequestKind, usize, RequestFault)>,
     /// In order; times count from the first line that the step prints, and zero is before it starts.
     pub(crate) incidents: Vec<(Duration, Incident)>,
 }
 
-/// How the step is told what to trigger.
+/// How the step's inputs name what to trigger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Form {
+pub(crate) enum InputStyle {
     /// A target in the step's own inputs.
-    Inputs,
+    Single,
     /// The input `targets`.
     List,
 }
 
-/// How much goes wrong.
+/// How many requests fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Weather {
-    /// Nothing but what other people do, and signals.
-    Calm,
-    Fair,
-    Foul,
+pub(crate) enum FaultRate {
+    /// Only other people and signals interfere.
+    None,
+    Low,
+    High,
 }
 
 /// How long the step waits for what it starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Temper {
-    /// Not long enough for runs that must be looked for, as a rule.
-    Hasty,
-    Patient,
-    /// Long enough for troubles of many seconds in the middle.
-    Steady,
-    /// Long enough for troubles of more than a minute.
-    Ageless,
+enum WaitTime {
+    /// Usually too short for runs that must be searched for.
+    Short,
+    Medium,
+    /// Long enough for faults of many seconds in the middle.
+    Long,
+    /// Long enough for faults of more than a minute.
+    VeryLong,
 }
 
 impl Case {
     pub(crate) fn draw(seed: u64) -> Self {
-        let mut dice = Dice::new(seed);
-        let count = match dice.percent() {
+        let mut rng = Rng::new(seed);
+        let count = match rng.percent() {
             0..40 => 1,
-            40..85 => dice.between(2, 6),
-            _ => dice.between(7, MOST_TARGETS),
+            40..85 => rng.between(2, 6),
+            _ => rng.between(7, MAX_TARGETS),
         };
-        let form = if count == 1 && dice.chance(60) {
-            Form::Inputs
+        let input_style = if count == 1 && rng.chance(60) {
+            InputStyle::Single
         } else {
-            Form::List
+            InputStyle::List
         };
-        let weather = match dice.percent() {
-            0..20 => Weather::Calm,
-            20..60 => Weather::Fair,
-            _ => Weather::Foul,
+        let fault_rate = match rng.percent() {
+            0..20 => FaultRate::None,
+            20..60 => FaultRate::Low,
+            _ => FaultRate::High,
         };
-        let temper = match dice.percent() {
-            0..60 => Temper::Hasty,
-            60..85 => Temper::Patient,
-            _ if seed >= FIRST_WITH_MINUTES && dice.chance(20) => Temper::Ageless,
-            _ => Temper::Steady,
+        let wait_time = match rng.percent() {
+            0..60 => WaitTime::Short,
+            60..85 => WaitTime::Medium,
+            _ if seed >= FIRST_WITH_MINUTES && rng.chance(20) => WaitTime::VeryLong,
+            _ => WaitTime::Long,
         };
-        let targets = target::draw(&mut dice, temper, count);
-        let setting = Setting::draw(&mut dice, temper);
-        let incidents = incident::draw(&mut dice, weather, temper, &targets);
+        let targets = target::draw(&mut rng, wait_time, count);
+        let setting = Setting::draw(&mut rng, wait_time);
+        let incidents = incident::draw(&mut rng, fault_rate, wait_time, &targets);
         let is_stopped = incidents.iter().any(|(_, incident)| incident.is_signal());
-        let lasting = if is_stopped || seed >= FIRST_WITH_MINUTES {
-            trouble::Lasting::Minutes
+        let duration = if is_stopped || seed >= FIRST_WITH_MINUTES {
+            request_fault::FaultDuration::Minutes
         } else {
-            trouble::Lasting::Seconds
+            request_fault::FaultDuration::Seconds
         };
-        let troubles = trouble::draw(&mut dice, weather, &targets, lasting);
+        let request_faults = request_fault::draw(&mut rng, fault_rate, &targets, duration);
         let case = Self {
             seed,
             targets,
-            form,
-            max_parallel: dice.between(1, 8),
-            fail_fast: dice.chance(20),
-            dry_run: dice.chance(3),
+            input_style,
+            max_parallel: rng.between(1, 8),
+            fail_fast: rng.chance(20),
+            dry_run: rng.chance(3),
             setting,
-            weather,
-            troubles,
+            fault_rate,
+            request_faults,
             incidents,
         };
-        case.focus(&mut dice)
+        case.focus(&mut rng)
     }
 
     /// The target whose trigger started this run.
@@ -126,12 +126,12 @@ impl Case {
         owner.filter(|_| !run.is_strange)
     }
 
-    /// Whether nothing happens to triggers there, but that their answers are late.
+    /// Whether triggers at that provider meet no fault but late responses.
     pub(crate) fn triggers_are_late_at_worst(&self, provider: Provider) -> bool {
-        let mut troubles = self.troubles.iter();
-        troubles.all(|(place, _, trouble)| {
-            let is_late = matches!(trouble, Trouble::Late(..));
-            is_late || !place.is_trigger(provider)
+        let mut request_faults = self.request_faults.iter();
+        request_faults.all(|(kind, _, fault)| {
+            let is_late = matches!(fault, RequestFault::Late(..));
+            is_late || !kind.is_trigger(provider)
         })
     }
 
@@ -140,29 +140,29 @@ impl Case {
         incidents.any(|incident| matches!(incident, Incident::Freeze(_)))
     }
 
-    /// Whether the answer to its trigger names the run.
-    pub(crate) fn tells_the_run(&self, target: &Target) -> bool {
+    /// Whether the response to its trigger names the run.
+    pub(crate) fn response_names_run(&self, target: &Target) -> bool {
         match target.pipeline {
             Pipeline::Workflow { .. } => !self.setting.rejects_run_details(),
             Pipeline::Event { .. } => false,
-            Pipeline::Gitlab { .. } | Pipeline::Bitbucket { .. } => true,
+            Pipeline::GitLab { .. } | Pipeline::Bitbucket { .. } => true,
         }
     }
 
-    /// How that run lives.
-    pub(crate) fn living(&self, run: &Run) -> Living {
-        let [github, gitlab, bitbucket] = self.setting.lives;
+    /// What that run does.
+    pub(crate) fn behaviour(&self, run: &Run) -> Behaviour {
+        let [github, gitlab, bitbucket] = self.setting.behaviours;
         match run.provider {
-            Provider::Github if run.pipeline == setting::TWIN_FILE => self.setting.twin,
-            Provider::Github => github,
-            Provider::Gitlab => gitlab,
+            Provider::GitHub if run.pipeline == setting::TWIN_FILE => self.setting.twin,
+            Provider::GitHub => github,
+            Provider::GitLab => gitlab,
             Provider::Bitbucket => bitbucket,
         }
     }
 
-    /// The longest that the step may take where nobody stops it: five tries before the trigger, its own time, a look
-    /// into what became of it, and the end of what was started.
-    pub(crate) fn longest(&self) -> Duration {
+    /// How long the step may take unless a signal stops it: five attempts before the trigger, its own timeout, a search
+    /// for what became of it, and the cancels.
+    pub(crate) fn max_duration(&self) -> Duration {
         let seconds = if self.seed < FIRST_WITH_MINUTES {
             240
         } else {

@@ -1,31 +1,31 @@
-//! Never twice, never lost: the real binary, again and again, in worlds where anything goes wrong at any time. What
-//! happens in a case is drawn from its seed; what must hold after every one of them is in `check`.
+//! Never twice, never lost: runs the real binary many times while anything may go wrong at any moment. What happens in
+//! a case is drawn from its seed (`case`); what must hold after each case is in `oracle`.
 
 #[expect(dead_code, reason = "most of it is for the tests of single steps")]
 #[path = "../step/calls.rs"]
 mod calls;
 mod case;
-mod check;
-mod doctored;
 #[expect(dead_code, reason = "most of it is for the tests of single steps")]
 #[path = "../step/harness.rs"]
 mod harness;
-mod play;
+mod oracle;
+mod oracle_tests;
+mod runner;
 mod seeds;
-mod tally;
+mod statistics;
 
 use std::env;
 
-/// As many as take about a minute.
-const BRIEF: u64 = 200;
+/// Enough for about a minute.
+const DEFAULT_SEEDS: u64 = 200;
 
 /// The same seeds every time.
 #[test]
 fn never_twice_never_lost() {
-    println!("{}", told(seeds::play_all(0..BRIEF)));
+    println!("{}", summary(seeds::run_all(0..DEFAULT_SEEDS)));
 }
 
-/// `CHAOS_SEEDS=5000` plays so many, `CHAOS_SEED=17` only that one, and both so many from that one on.
+/// `CHAOS_SEEDS=5000` runs that many cases, `CHAOS_SEED=17` only that one, and both together that many from there on.
 #[test]
 #[ignore = "takes as long as it is asked to; run by `cargo test --test chaos -- --ignored`"]
 fn never_twice_never_lost_for_long() {
@@ -36,11 +36,11 @@ fn never_twice_never_lost_for_long() {
     };
     let (first, count) = (number("CHAOS_SEED"), number("CHAOS_SEEDS"));
     let count = count.unwrap_or(if first.is_some() { 1 } else { 2_000 });
-    let first = first.unwrap_or(BRIEF);
-    let played = seeds::play_all(first..first + count);
-    println!("{}", told(played));
+    let first = first.unwrap_or(DEFAULT_SEEDS);
+    let result = seeds::run_all(first..first + count);
+    println!("{}", summary(result));
 }
 
-fn told(played: Result<String, String>) -> String {
-    played.unwrap_or_else(|why| panic!("{why}"))
+fn summary(result: Result<String, String>) -> String {
+    result.unwrap_or_else(|why| panic!("{why}"))
 }

@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use self::documents::{Document, anchors, declared, document, documents, names, root, rows};
 use self::examples::{examples, proxy, shown, world};
-use crate::calls::at_once;
+use crate::calls::in_parallel;
 use crate::harness::{self, Step};
 
 #[test]
@@ -141,7 +141,7 @@ fn the_binary_accepts_every_example() {
 /// … and the sandbox, which is as strict as the providers, takes what it sends. All at once, since most of them wait.
 #[test]
 fn every_example_starts_something() {
-    at_once(examples(), |example| {
+    in_parallel(examples(), |example| {
         // The workflow's own repository has no workflow in the demo's world.
         let dry = example.input("dry-run").is_some();
         let own = example.input("repository").is_none() && example.input("targets").is_none();

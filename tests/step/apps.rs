@@ -3,14 +3,14 @@
 
 use std::time::{Duration, Instant};
 
-use sandbox::world::{Access, JobLife, Life, Permissions};
+use sandbox::world::{Access, JobScenario, Permissions, Scenario};
 use sandbox::{
-    Answer, Answered, Fault, Moment, Occasion, Provider, RecordedRequest, Route, Sandbox, World,
-    demo,
+    Fault, Moment, Occasion, Provider, RecordedRequest, RecordedResponse, Response, Route, Sandbox,
+    World, demo,
 };
 use serde_json::json;
 
-use crate::calls::{SECOND, at_once, living, signal, start, until};
+use crate::calls::{SECOND, in_parallel, signal, start, until, with_scenario};
 use crate::harness::{Step, sandbox};
 
 /// A step that an App triggers.
@@ -64,20 +64,20 @@ fn minting() -> Route {
 
 #[test]
 fn a_token_is_revoked_when_the_step_is_over() {
-    let life = Life::passing(3 * SECOND);
+    let scenario = Scenario::passing(3 * SECOND);
     let cases: Vec<fn(Step) -> Step> = vec![
         |step| step,
         |step| step.input("wait", "true"),
         |step| step.input("dry-run", "true"),
         |step| step.input("workflow", "nowhere.yml"),
     ];
-    at_once(cases, |inputs| {
-        let sandbox = living(Provider::Github, life.clone());
+    in_parallel(cases, |inputs| {
+        let sandbox = with_scenario(Provider::GitHub, scenario.clone());
         let done = inputs(step(&sandbox)).run();
         assert_eq!(minted(&sandbox), 1, "{done}");
         assert_eq!(left_behind(&sandbox), 0, "{done}");
         let [revocation] = requests(&sandbox, "DELETE", REVOCATION).try_into().unwrap();
-        assert_eq!(revocation.answered, Answered::Status(204));
+        assert_eq!(revocation.response, RecordedResponse::Status(204));
         assert!(
             sandbox
                 .requests()
@@ -92,8 +92,8 @@ fn a_token_is_revoked_when_the_step_is_over() {
 /// One for each set of permissions, and those that were renewed.
 #[test]
 fn all_tokens_are_revoked() {
-    let sandbox = living(Provider::Github, Life::passing(9 * SECOND));
-    sandbox.with_world(|world| world.github.token_life = 4 * SECOND);
+    let sandbox = with_scenario(Provider::GitHub, Scenario::passing(9 * SECOND));
+    sandbox.with_world(|world| world.github.token_lifetime = 4 * SECOND);
     let targets = json!([
         {"workflow": "build.yml", "ref": "main"},
         {"event-type": "deploy-marked"},
@@ -120,15 +120,15 @@ fn all_tokens_are_revoked() {
 /// Not only at the end, which may be hours away.
 #[test]
 fn a_token_that_was_replaced_is_revoked_soon() {
-    let sandbox = living(Provider::Github, Life::passing(17 * SECOND));
-    sandbox.with_world(|world| world.github.token_life = 18 * SECOND);
+    let sandbox = with_scenario(Provider::GitHub, Scenario::passing(17 * SECOND));
+    sandbox.with_world(|world| world.github.token_lifetime = 18 * SECOND);
     let done = step(&sandbox).input("wait", "true").run().passes();
     let revocations = requests(&sandbox, "DELETE", REVOCATION);
     assert_eq!(revocations.len() as u64, minted(&sandbox), "{done}");
     let [first, .., last] = &revocations[..] else {
         panic!("it was never renewed: {done}");
     };
-    assert_eq!(first.answered, Answered::Status(204));
+    assert_eq!(first.response, RecordedResponse::Status(204));
     assert!(
         last.order > first.order + 1,
         "the run was polled in between"
@@ -161,7 +161,7 @@ fn a_token_that_cannot_be_revoked_is_left_to_expire() {
         Fault::Reset(Moment::BeforeActing),
         Fault::Delay(Moment::BeforeActing, 30 * SECOND),
     ];
-    at_once(faults, |fault| {
+    in_parallel(faults, |fault| {
         let sandbox = sandbox();
         sandbox.fault(Route::any().path(REVOCATION), Occasion::Every, fault);
         let done = step(&sandbox).run().passes();
@@ -174,7 +174,7 @@ fn a_token_that_cannot_be_revoked_is_left_to_expire() {
 
 #[test]
 fn a_token_is_revoked_after_the_last_cancel() {
-    let sandbox = living(Provider::Github, Life::endless());
+    let sandbox = with_scenario(Provider::GitHub, Scenario::endless());
     let step = step(&sandbox).input("wait", "true");
     let child = step.start();
     step.until_said("accepted");
@@ -186,7 +186,7 @@ fn a_token_is_revoked_after_the_last_cancel() {
 
 #[test]
 fn a_second_signal_waits_for_no_revocation() {
-    let sandbox = living(Provider::Github, Life::endless());
+    let sandbox = with_scenario(Provider::GitHub, Scenario::endless());
     let hangs = Fault::Delay(Moment::BeforeActing, 30 * SECOND);
     sandbox.fault(Route::any().path("/cancel"), Occasion::Every, hangs.clone());
     sandbox.fault(Route::any().path(REVOCATION), Occasion::Every, hangs);
@@ -205,17 +205,17 @@ fn a_second_signal_waits_for_no_revocation() {
 /// The run outlives the time in which no new token is to be had; the token outlives it too.
 #[test]
 fn a_renewal_that_fails_loses_nothing_while_the_token_is_good() {
-    let answer = |status, message: &str| {
-        Fault::Answer(
+    let response = |status, message: &str| {
+        Fault::Response(
             Moment::BeforeActing,
-            Answer::json(status, json!({ "message": message })),
+            Response::json(status, json!({ "message": message })),
         )
     };
     let faults = vec![
-        answer(401, "A JSON web token could not be decoded"),
-        answer(403, "This installation has been suspended"),
-        answer(404, "Not Found"),
-        answer(
+        response(401, "A JSON web token could not be decoded"),
+        response(403, "This installation has been suspended"),
+        response(404, "Not Found"),
+        response(
             422,
             "The permissions requested are not granted to this installation.",
         ),
@@ -223,11 +223,11 @@ fn a_renewal_that_fails_loses_nothing_while_the_token_is_good() {
         Fault::Reset(Moment::BeforeActing),
         Fault::Delay(Moment::BeforeActing, 60 * SECOND),
     ];
-    at_once(faults, |fault| {
-        let life = Life::passing(18 * SECOND);
-        let sandbox = living(Provider::Github, life);
+    in_parallel(faults, |fault| {
+        let scenario = Scenario::passing(18 * SECOND);
+        let sandbox = with_scenario(Provider::GitHub, scenario);
         // It is to be renewed after half of that.
-        sandbox.with_world(|world| world.github.token_life = 16 * SECOND);
+        sandbox.with_world(|world| world.github.token_lifetime = 16 * SECOND);
         let step = step(&sandbox).input("wait", "true");
         let child = step.start();
         step.until_said("accepted");
@@ -262,9 +262,9 @@ fn a_repository_that_disappears_costs_no_other_its_token() {
         },
         |world| world.rename_github_repository("octo-org/private", "octo-org/hidden"),
     ];
-    at_once(vec![0, 1], |case: usize| {
-        let sandbox = living(Provider::Github, Life::passing(12 * SECOND));
-        sandbox.with_world(|world| world.github.token_life = 8 * SECOND);
+    in_parallel(vec![0, 1], |case: usize| {
+        let sandbox = with_scenario(Provider::GitHub, Scenario::passing(12 * SECOND));
+        sandbox.with_world(|world| world.github.token_lifetime = 8 * SECOND);
         let step = step_of_two(&sandbox);
         let child = step.start();
         until(&sandbox, "two runs", |sandbox| sandbox.runs().len() == 2);
@@ -285,8 +285,8 @@ fn a_repository_that_disappears_costs_no_other_its_token() {
 /// The token at hand is good enough for a cancel.
 #[test]
 fn a_renewal_that_hangs_holds_up_no_stop() {
-    let sandbox = living(Provider::Github, Life::endless());
-    sandbox.with_world(|world| world.github.token_life = 16 * SECOND);
+    let sandbox = with_scenario(Provider::GitHub, Scenario::endless());
+    sandbox.with_world(|world| world.github.token_lifetime = 16 * SECOND);
     let step = step(&sandbox).input("wait", "true");
     let child = step.start();
     step.until_said("accepted");
@@ -306,11 +306,11 @@ fn a_renewal_that_hangs_holds_up_no_stop() {
     assert_eq!(sandbox.unfinished_runs().len(), 0, "{done}");
 }
 
-/// A trigger that had to wait for longer than its token lives needs another one, but not for any time.
+/// A trigger that had to wait for longer than its token is valid needs another one, but not for any time.
 #[test]
 fn a_renewal_that_hangs_before_a_trigger_is_tried_again() {
     let sandbox = sandbox();
-    sandbox.with_world(|world| world.github.token_life = 2 * SECOND);
+    sandbox.with_world(|world| world.github.token_lifetime = 2 * SECOND);
     let limit = Fault::github_secondary_limit(Some(4));
     sandbox.fault(Route::triggers(), Occasion::Nth(1), limit);
     let hangs = Fault::Delay(Moment::BeforeActing, 120 * SECOND);
@@ -324,7 +324,7 @@ fn a_renewal_that_hangs_before_a_trigger_is_tried_again() {
 /// A cancel that is refused because the token has been revoked is sent again with another one.
 #[test]
 fn a_cancel_gets_another_token_where_the_one_at_hand_is_refused() {
-    let sandbox = living(Provider::Github, Life::endless());
+    let sandbox = with_scenario(Provider::GitHub, Scenario::endless());
     let step = step(&sandbox).input("wait", "true");
     let child = step.start();
     step.until_said("accepted");
@@ -353,10 +353,10 @@ fn an_app_signs_by_the_servers_clock() {
         let done = step(&sandbox).run().passes();
         // The first answer tells the time.
         let asked = requests(&sandbox, "GET", "/installation");
-        let answered: Vec<_> = asked.iter().map(|request| request.answered).collect();
+        let statuses: Vec<_> = asked.iter().map(|request| request.response).collect();
         assert_eq!(
-            answered,
-            [Answered::Status(401), Answered::Status(200)],
+            statuses,
+            [RecordedResponse::Status(401), RecordedResponse::Status(200)],
             "{done}"
         );
         assert_eq!(
@@ -382,11 +382,11 @@ fn a_clock_that_is_far_off_is_not_signed_by() {
 #[test]
 fn a_key_that_is_refused_is_not_signed_with_again() {
     let sandbox = sandbox();
-    let refusal = Answer::json(
+    let refusal = Response::json(
         401,
         json!({"message": "A JSON web token could not be decoded"}),
     );
-    let refusal = Fault::Answer(Moment::BeforeActing, refusal);
+    let refusal = Fault::Response(Moment::BeforeActing, refusal);
     sandbox.fault(Route::any(), Occasion::Every, refusal);
     step(&sandbox)
         .run()
@@ -397,7 +397,7 @@ fn a_key_that_is_refused_is_not_signed_with_again() {
 #[test]
 fn an_app_follows_a_repository_to_its_new_name() {
     for inputs in [vec![], vec![("wait", "true")], vec![("ref", "")]] {
-        let sandbox = living(Provider::Github, Life::passing(SECOND));
+        let sandbox = with_scenario(Provider::GitHub, Scenario::passing(SECOND));
         let step = step(&sandbox).input("repository", "octo-org/renamed-app");
         let step = inputs
             .iter()
@@ -432,9 +432,9 @@ fn a_token_that_is_refused_says_for_what() {
 /// Renewals that fail when the token has come to its end are failed polls, and the run is seen again afterwards.
 #[test]
 fn a_renewal_that_fails_for_some_time_is_pending() {
-    let life = Life::new().job(JobLife::new("build", 12 * SECOND));
-    let sandbox = living(Provider::Github, life);
-    sandbox.with_world(|world| world.github.token_life = 4 * SECOND);
+    let scenario = Scenario::new().job(JobScenario::new("build", 12 * SECOND));
+    let sandbox = with_scenario(Provider::GitHub, scenario);
+    sandbox.with_world(|world| world.github.token_lifetime = 4 * SECOND);
     let step = step(&sandbox).input("wait", "true");
     let child = step.start();
     step.until_said("accepted");

@@ -1,26 +1,26 @@
-//! What the tests of waiting share: steps that wait, on each provider, and the worlds they run in.
+//! What tests that wait for runs share: steps that wait, on each provider, and the worlds they run in.
 
 use std::process::{Child, Command};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use sandbox::world::Life;
+use sandbox::world::Scenario;
 use sandbox::{Provider, Route, Run, Sandbox, World};
 
 use crate::harness::Step;
 
 pub(crate) const PROVIDERS: [Provider; 3] =
-    [Provider::Github, Provider::Gitlab, Provider::Bitbucket];
+    [Provider::GitHub, Provider::GitLab, Provider::Bitbucket];
 
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
 
-/// A step that starts exactly one run where nothing goes wrong.
+/// A step that starts exactly one run if nothing goes wrong.
 pub(crate) fn trigger(provider: Provider, sandbox: &Sandbox) -> Step {
     match provider {
-        Provider::Github => Step::github(sandbox)
+        Provider::GitHub => Step::github(sandbox)
             .input("workflow", "build.yml")
             .input("ref", "main"),
-        Provider::Gitlab => Step::gitlab(sandbox).input("ref", "main"),
+        Provider::GitLab => Step::gitlab(sandbox).input("ref", "main"),
         Provider::Bitbucket => Step::bitbucket(sandbox).input("ref", "main"),
     }
 }
@@ -37,32 +37,32 @@ pub(crate) fn dispatch(sandbox: &Sandbox, event_type: &str) -> Step {
         .input("wait", "true")
 }
 
-/// The demo's world, where each run of that provider lives so.
-pub(crate) fn living(provider: Provider, life: Life) -> Sandbox {
-    start(World::demo().lives(provider, life))
+/// The demo's world, where each run of that provider follows this scenario.
+pub(crate) fn with_scenario(provider: Provider, scenario: Scenario) -> Sandbox {
+    start(World::demo().scenario(provider, scenario))
 }
 
 pub(crate) fn start(world: World) -> Sandbox {
     Sandbox::start(world).expect("loopback has free ports")
 }
 
-/// Looks at the run that a call has started; searches for it are others.
-pub(crate) fn looks(provider: Provider) -> Route {
+/// Status requests for the run that a call has started, without searches for it.
+pub(crate) fn status_requests(provider: Provider) -> Route {
     Route::any().method("GET").path(match provider {
-        Provider::Github => "/actions/runs/",
-        Provider::Gitlab => "/pipelines/7",
+        Provider::GitHub => "/actions/runs/",
+        Provider::GitLab => "/pipelines/7",
         Provider::Bitbucket => "/pipelines/%7B",
     })
 }
 
-/// The runs that a trigger started, strangers' apart.
+/// The runs that a trigger started, without strangers'.
 pub(crate) fn ours(sandbox: &Sandbox) -> Vec<Run> {
     let mut runs = sandbox.runs();
     runs.retain(|run| !run.is_strange);
     runs
 }
 
-/// Waits until the world is so.
+/// Waits until the condition holds for the world.
 pub(crate) fn until(sandbox: &Sandbox, what: &str, holds: impl Fn(&Sandbox) -> bool) {
     let deadline = Instant::now() + 20 * SECOND;
     while !holds(sandbox) {
@@ -79,18 +79,12 @@ pub(crate) fn signal(child: &Child, name: &str) {
     assert!(sent.success());
 }
 
-/// All at once: most of the time goes by in waiting.
-pub(crate) fn at_once<T: Send>(cases: Vec<T>, test: impl Fn(T) + Sync) {
+/// In parallel, because they mostly wait.
+pub(crate) fn in_parallel<T: Send>(cases: Vec<T>, test: impl Fn(T) + Sync) {
     let test = &test;
     thread::scope(|scope| {
-        let started: Vec<_> = cases
-            .into_iter()
-            .map(|case| scope.spawn(move || test(case)))
-            .collect();
-        for case in started {
-            if let Err(panic) = case.join() {
-                std::panic::resume_unwind(panic);
-            }
+        for case in cases {
+            scope.spawn(move || test(case));
         }
     });
 }

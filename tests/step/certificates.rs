@@ -6,19 +6,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::thread;
 
-use sandbox::world::Life;
+use sandbox::world::Scenario;
 use sandbox::{Certificate, Provider, Sandbox, World, demo};
 
-use crate::calls::{PROVIDERS, at_once, living, start};
+use crate::calls::{PROVIDERS, in_parallel, start, with_scenario};
 use crate::harness::{Step, sandbox};
-use crate::reach::{
+use crate::https_steps::{
     call_at, has_told_all, secure_trigger, strangers_ca, telling, untrusted_trigger,
 };
 
 /// An authority of one's own, by each of the ways to name it, and by none.
 #[test]
 fn an_authority_is_trusted_where_it_is_given() {
-    at_once(PROVIDERS.to_vec(), |provider| {
+    in_parallel(PROVIDERS.to_vec(), |provider| {
         let at = |sandbox: &Sandbox| call_at(provider, sandbox, &sandbox.https_url());
 
         let only_the_input = start(telling());
@@ -253,8 +253,8 @@ fn a_certificate_that_turns_bad_while_waiting_is_no_end() {
         (Certificate::Expired, "expired"),
         (Certificate::WrongName, "not valid for name"),
     ];
-    at_once(certificates.to_vec(), |(certificate, error)| {
-        let sandbox = living(Provider::Gitlab, Life::endless());
+    in_parallel(certificates.to_vec(), |(certificate, error)| {
+        let sandbox = with_scenario(Provider::GitLab, Scenario::endless());
         let impostor = Sandbox::builder(World::demo())
             .certificate(certificate)
             .start()

@@ -4,14 +4,14 @@
 use sandbox::{Fault, HangUp, Occasion, Provider, Route, Sandbox};
 use serde_json::json;
 
-use crate::calls::{PROVIDERS, at_once};
+use crate::calls::{PROVIDERS, in_parallel};
 use crate::harness::{Step, sandbox};
 
 /// A step that reads the default branch before the trigger.
 fn step(provider: Provider, sandbox: &Sandbox) -> Step {
     match provider {
-        Provider::Github => Step::github(sandbox).input("workflow", "build.yml"),
-        Provider::Gitlab => Step::gitlab(sandbox),
+        Provider::GitHub => Step::github(sandbox).input("workflow", "build.yml"),
+        Provider::GitLab => Step::gitlab(sandbox),
         Provider::Bitbucket => Step::bitbucket(sandbox),
     }
 }
@@ -29,7 +29,7 @@ fn a_trigger_never_rides_on_the_connection_of_a_read() {
     let cases = PROVIDERS.into_iter().flat_map(|provider| {
         HANG_UPS.map(|how| [true, false].map(|is_secure| (provider, how, is_secure)))
     });
-    at_once(cases.flatten().collect(), |(provider, how, is_secure)| {
+    in_parallel(cases.flatten().collect(), |(provider, how, is_secure)| {
         let sandbox = sandbox();
         sandbox.fault(
             Route::any().method("GET"),

@@ -3,11 +3,11 @@
 use std::thread::sleep;
 use std::time::Duration;
 
-use sandbox::world::Life;
+use sandbox::world::Scenario;
 use sandbox::{Fault, Moment, Occasion, Provider, Route};
 use serde_json::json;
 
-use crate::calls::{PROVIDERS, SECOND, at_once, call, living, looks, signal};
+use crate::calls::{PROVIDERS, SECOND, call, in_parallel, signal, status_requests, with_scenario};
 use crate::harness::{Done, Step};
 
 fn is_success(done: &Done) {
@@ -18,7 +18,7 @@ fn is_success(done: &Done) {
 /// They share a credential, so each is polled only once in a minute.
 #[test]
 fn runs_that_are_polled_rarely_have_their_own_end() {
-    let sandbox = living(Provider::Bitbucket, Life::passing(6 * SECOND));
+    let sandbox = with_scenario(Provider::Bitbucket, Scenario::passing(6 * SECOND));
     let entry = |number: u32| {
         json!({
             "repository": "octo-workspace/service",
@@ -45,9 +45,9 @@ fn a_step_that_was_frozen_over_its_deadline_sees_when_the_run_ended() {
         (12 * SECOND, "3s", "accepted", 15 * SECOND, "timed-out"),
     ];
     let cases = PROVIDERS.map(|provider| cases.map(|case| (provider, case)));
-    at_once(cases.as_flattened().to_vec(), |(provider, case)| {
+    in_parallel(cases.as_flattened().to_vec(), |(provider, case)| {
         let (life, timeout, said, frozen, conclusion) = case;
-        let sandbox = living(provider, Life::passing(life));
+        let sandbox = with_scenario(provider, Scenario::passing(life));
         let step = call(provider, &sandbox).input("timeout", timeout);
         let child = step.start();
         step.until_said(said);
@@ -69,12 +69,12 @@ fn an_end_that_could_not_be_seen_before_the_deadline_counts() {
         Fault::gitlab_limit(Some(3_600)),
     ];
     let cases = PROVIDERS.map(|provider| faults.clone().map(|fault| (provider, fault)));
-    at_once(cases.as_flattened().to_vec(), |(provider, fault)| {
-        let sandbox = living(provider, Life::passing(4 * SECOND));
+    in_parallel(cases.as_flattened().to_vec(), |(provider, fault)| {
+        let sandbox = with_scenario(provider, Scenario::passing(4 * SECOND));
         let step = call(provider, &sandbox).input("timeout", "9s");
         let child = step.start();
         step.until_said(": running");
-        sandbox.fault(looks(provider), Occasion::For(6 * SECOND), fault);
+        sandbox.fault(status_requests(provider), Occasion::For(6 * SECOND), fault);
         is_success(&step.finish(child));
         assert!(!sandbox.runs()[0].cancelled);
     });
@@ -83,11 +83,11 @@ fn an_end_that_could_not_be_seen_before_the_deadline_counts() {
 /// What keeps the trigger from going out takes nothing from the run.
 #[test]
 fn the_time_counts_from_the_accepted_trigger() {
-    at_once(PROVIDERS.to_vec(), |provider| {
-        let sandbox = living(provider, Life::passing(4 * SECOND));
+    in_parallel(PROVIDERS.to_vec(), |provider| {
+        let sandbox = with_scenario(provider, Scenario::passing(4 * SECOND));
         let limited = match provider {
-            Provider::Github => Fault::github_secondary_limit(Some(5)),
-            Provider::Gitlab => Fault::gitlab_limit(Some(5)),
+            Provider::GitHub => Fault::github_secondary_limit(Some(5)),
+            Provider::GitLab => Fault::gitlab_limit(Some(5)),
             Provider::Bitbucket => Fault::bitbucket_limit(Some(5)),
         };
         sandbox.fault(Route::triggers(), Occasion::First(1), limited);

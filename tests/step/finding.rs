@@ -3,12 +3,13 @@
 use std::process::Child;
 use std::time::{Duration, Instant};
 
-use sandbox::world::{GithubToken, GithubTokenKind, Life, Permissions, RunDetails, Visibility};
+use sandbox::world::{GitHubToken, GitHubTokenKind, Permissions, RunDetails, Scenario, Visibility};
 use sandbox::{Fault, Moment, Occasion, Provider, Route, Sandbox, World, demo, world};
 use serde_json::{Value, json};
 
 use crate::calls::{
-    PROVIDERS, SECOND, at_once, call, dispatch, living, ours, signal, start, trigger, until,
+    PROVIDERS, SECOND, call, dispatch, in_parallel, ours, signal, start, trigger, until,
+    with_scenario,
 };
 use crate::harness::{Done, Step};
 
@@ -37,7 +38,7 @@ const STRANGERS: [&str; 4] = ["octocat", "hubot", "octocat", "octavia"];
 fn a_marker_tells_ours_from_all_others() {
     let world = World::demo()
         .strangers(&STRANGERS)
-        .lives(Provider::Github, Life::passing(SECOND));
+        .scenario(Provider::GitHub, Scenario::passing(SECOND));
     let sandbox = start(world);
     let done = dispatch(&sandbox, "deploy-marked").run().passes();
     assert_eq!(runs(&done)[0]["matched_by"], "marker");
@@ -54,9 +55,9 @@ fn many_callers_at_once_take_their_own_runs_alone() {
     for event_type in ["deploy-marked", "release"] {
         let world = World::demo()
             .strangers(&["octocat"])
-            .lives(Provider::Github, Life::passing(SECOND));
+            .scenario(Provider::GitHub, Scenario::passing(SECOND));
         let sandbox = start(world);
-        at_once((0..12).collect(), |_| {
+        in_parallel((0..12).collect(), |_| {
             let done = dispatch(&sandbox, event_type).run().passes();
             let found = runs(&done);
             assert_eq!(found.len(), 1, "{done}");
@@ -75,12 +76,12 @@ fn many_callers_at_once_take_their_own_runs_alone() {
 /// Each takes its own by id, on each provider, and cancels that alone.
 #[test]
 fn many_callers_by_id_cancel_their_own_runs_alone() {
-    at_once(PROVIDERS.to_vec(), |provider| {
+    in_parallel(PROVIDERS.to_vec(), |provider| {
         let world = World::demo()
             .strangers(&["octocat", "octavia", "service-access-token"])
-            .lives(provider, Life::endless());
+            .scenario(provider, Scenario::endless());
         let sandbox = start(world);
-        at_once((0..5).collect(), |_| {
+        in_parallel((0..5).collect(), |_| {
             let step = call(provider, &sandbox).input("timeout", "2s");
             let done = step.run();
             assert_eq!(done.outputs["conclusion"], "timed-out", "{done}");
@@ -94,10 +95,10 @@ fn many_callers_by_id_cancel_their_own_runs_alone() {
 
 #[test]
 fn one_event_may_start_several_runs() {
-    let failing = Life::failing(SECOND);
+    let failing = Scenario::failing(SECOND);
     let world = World::demo()
-        .lives(Provider::Github, Life::passing(SECOND))
-        .life_of(Provider::Github, "octo-org/app", "notify.yml", failing);
+        .scenario(Provider::GitHub, Scenario::passing(SECOND))
+        .scenario_of(Provider::GitHub, "octo-org/app", "notify.yml", failing);
     let sandbox = start(world);
     let done = dispatch(&sandbox, "deploy").run();
     assert_eq!(done.code, Some(1), "{done}");
@@ -147,7 +148,7 @@ fn several_that_could_be_ours_are_not_guessed_at() {
     // The same person's, of both workflows.
     let world = World::demo()
         .strangers(&["octocat"])
-        .lives(Provider::Github, Life::endless());
+        .scenario(Provider::GitHub, Scenario::endless());
     let sandbox = start(world);
     let done = dispatch(&sandbox, "deploy").run();
     assert_eq!(done.code, Some(1), "{done}");
@@ -172,7 +173,7 @@ fn several_that_could_be_ours_are_not_guessed_at() {
 fn other_peoples_runs_are_told_by_their_names() {
     let world = World::demo()
         .strangers(&["hubot"])
-        .lives(Provider::Github, Life::passing(SECOND));
+        .scenario(Provider::GitHub, Scenario::passing(SECOND));
     let sandbox = start(world);
     let done = dispatch(&sandbox, "deploy").run().passes();
     assert_eq!(found_ids(&done), ids(&sandbox));
@@ -182,7 +183,7 @@ fn other_peoples_runs_are_told_by_their_names() {
 fn an_apps_runs_are_told_by_its_name() {
     let world = World::demo()
         .strangers(&["octocat"])
-        .lives(Provider::Github, Life::passing(SECOND));
+        .scenario(Provider::GitHub, Scenario::passing(SECOND));
     let sandbox = start(world);
     let done = dispatch(&sandbox, "deploy")
         .input("token", demo::GITHUB_WORKFLOW_OF_CALLER)
@@ -197,8 +198,8 @@ fn an_apps_runs_are_told_by_its_name() {
 fn clocks_that_differ_hide_no_run_and_show_no_older_one() {
     let hour = Duration::from_hours(1);
     let worlds = [World::demo().ahead(hour), World::demo().behind(hour)];
-    at_once(worlds.to_vec(), |world| {
-        let sandbox = start(world.lives(Provider::Github, Life::passing(SECOND)));
+    in_parallel(worlds.to_vec(), |world| {
+        let sandbox = start(world.scenario(Provider::GitHub, Scenario::passing(SECOND)));
         // Of the same kind, by the same person, just before.
         Step::github(&sandbox)
             .input("event-type", "deploy")
@@ -212,10 +213,10 @@ fn clocks_that_differ_hide_no_run_and_show_no_older_one() {
 
 #[test]
 fn a_server_that_does_not_tell_the_run_takes_the_same_path() {
-    at_once(vec![400, 422], |status| {
-        let sandbox = living(Provider::Github, Life::passing(SECOND));
+    in_parallel(vec![400, 422], |status| {
+        let sandbox = with_scenario(Provider::GitHub, Scenario::passing(SECOND));
         sandbox.with_world(|world| world.github.run_details = RunDetails::RejectedWith(status));
-        let done = call(Provider::Github, &sandbox).run().passes();
+        let done = call(Provider::GitHub, &sandbox).run().passes();
         assert_eq!(runs(&done)[0]["matched_by"], "timing");
         assert_eq!(done.outputs["conclusion"], "success");
         assert_eq!(done.warnings().len(), 1, "{done}");
@@ -228,7 +229,7 @@ fn on_such_a_server_several_are_not_guessed_at_either() {
     let world = World::demo().strangers(&["octocat"]);
     let sandbox = start(world);
     sandbox.with_world(|world| world.github.run_details = RunDetails::RejectedWith(422));
-    let done = call(Provider::Github, &sandbox).run();
+    let done = call(Provider::GitHub, &sandbox).run();
     let done = done.fails(&["the step can't tell which one is its own: http"]);
     assert_eq!(done.outputs["conclusion"], "lost");
     assert!(sandbox.runs().iter().all(|run| !run.cancelled));
@@ -237,7 +238,7 @@ fn on_such_a_server_several_are_not_guessed_at_either() {
 /// The step, on a server that does not tell the run, when it has looked for it so often.
 fn searching(sandbox: &Sandbox, times: usize) -> (Step, Child) {
     sandbox.with_world(|world| world.github.run_details = RunDetails::RejectedWith(422));
-    let step = call(Provider::Github, sandbox);
+    let step = call(Provider::GitHub, sandbox);
     let child = step.start();
     until(sandbox, "it is looked for", |sandbox| {
         let requests = sandbox.requests();
@@ -254,7 +255,7 @@ fn searching(sandbox: &Sandbox, times: usize) -> (Step, Child) {
 /// The first one is not taken for ours before there was time for another.
 #[test]
 fn one_that_comes_late_makes_it_unsure() {
-    let sandbox = living(Provider::Github, Life::endless());
+    let sandbox = with_scenario(Provider::GitHub, Scenario::endless());
     let (step, child) = searching(&sandbox, 2);
     sandbox.with_world(|world| world.another_by("octocat"));
     let done = step.finish(child);
@@ -269,7 +270,7 @@ fn one_that_comes_late_makes_it_unsure() {
 
 #[test]
 fn a_stop_while_looking_names_what_could_be_ours() {
-    let sandbox = living(Provider::Github, Life::endless());
+    let sandbox = with_scenario(Provider::GitHub, Scenario::endless());
     let (step, child) = searching(&sandbox, 1);
     let asked = Instant::now();
     signal(&child, "INT");
@@ -285,9 +286,9 @@ fn a_stop_while_looking_names_what_could_be_ours() {
 
 #[test]
 fn a_run_known_by_its_time_is_never_cancelled() {
-    let sandbox = living(Provider::Github, Life::endless());
+    let sandbox = with_scenario(Provider::GitHub, Scenario::endless());
     sandbox.with_world(|world| world.github.run_details = RunDetails::RejectedWith(422));
-    let step = call(Provider::Github, &sandbox).input("timeout", "15s");
+    let step = call(Provider::GitHub, &sandbox).input("timeout", "15s");
     let done = step.run();
     assert_eq!(done.outputs["conclusion"], "timed-out", "{done}");
     assert!(!sandbox.runs()[0].cancelled);
@@ -309,7 +310,7 @@ fn a_run_known_by_its_time_is_never_cancelled() {
 fn an_unknown_outcome_is_followed_by_its_marker() {
     let world = World::demo()
         .strangers(&STRANGERS)
-        .lives(Provider::Github, Life::passing(SECOND));
+        .scenario(Provider::GitHub, Scenario::passing(SECOND));
     let sandbox = start(world);
     let unclear = Fault::Reset(Moment::AfterActing);
     sandbox.fault(Route::triggers(), Occasion::Every, unclear);
@@ -323,7 +324,7 @@ fn an_unknown_outcome_is_followed_by_its_marker() {
 /// The clocks differ, and no answer has told that yet.
 #[test]
 fn an_unknown_outcome_does_not_name_an_older_run() {
-    at_once(PROVIDERS.to_vec(), |provider| {
+    in_parallel(PROVIDERS.to_vec(), |provider| {
         let hour = Duration::from_hours(1);
         let sandbox = start(World::demo().ahead(hour));
         trigger(provider, &sandbox).run().passes();
@@ -333,7 +334,7 @@ fn an_unknown_outcome_does_not_name_an_older_run() {
         let done = trigger(provider, &sandbox).run();
         let new = sandbox.runs()[1].clone();
         let number = match provider {
-            Provider::Github | Provider::Gitlab => new.id,
+            Provider::GitHub | Provider::GitLab => new.id,
             Provider::Bitbucket => new.number,
         };
         let named = format!("/{number}");
@@ -345,8 +346,8 @@ fn an_unknown_outcome_does_not_name_an_older_run() {
 
 #[test]
 fn an_unknown_outcome_may_stay_so_while_waiting() {
-    at_once(PROVIDERS.to_vec(), |provider| {
-        let sandbox = living(provider, Life::endless());
+    in_parallel(PROVIDERS.to_vec(), |provider| {
+        let sandbox = with_scenario(provider, Scenario::endless());
         let unclear = Fault::Reset(Moment::BeforeActing);
         sandbox.fault(Route::triggers(), Occasion::Every, unclear);
         let done = call(provider, &sandbox).run();
@@ -384,8 +385,8 @@ fn a_run_that_nobody_could_read_is_not_triggered() {
     let sandbox = start(World::demo());
     sandbox.with_world(|world| {
         let permissions = Permissions::new(&[("contents", world::Access::Write)]);
-        let mut token = GithubToken::classic(blind, "octocat", &[]);
-        token.kind = GithubTokenKind::FineGrained { permissions };
+        let mut token = GitHubToken::classic(blind, "octocat", &[]);
+        token.kind = GitHubTokenKind::FineGrained { permissions };
         // Public repositories can be read without.
         let token = token.for_repository("octo-org/private");
         world.github.tokens.push(token);
@@ -426,8 +427,8 @@ fn a_run_that_nobody_could_read_is_not_triggered() {
 
 #[test]
 fn a_public_project_needs_no_token_to_be_read() {
-    let sandbox = living(Provider::Gitlab, Life::passing(SECOND));
-    let done = call(Provider::Gitlab, &sandbox)
+    let sandbox = with_scenario(Provider::GitLab, Scenario::passing(SECOND));
+    let done = call(Provider::GitLab, &sandbox)
         .input("token", demo::GITHUB_WORKFLOW_OF_CALLER)
         .input("trigger-token", demo::GITLAB_TRIGGER)
         .run()
@@ -438,7 +439,7 @@ fn a_public_project_needs_no_token_to_be_read() {
 /// Stopped before the run is found: one more look, and what is ours for sure is cancelled.
 #[test]
 fn a_stop_while_looking_still_finds_ours() {
-    let sandbox = living(Provider::Github, Life::endless());
+    let sandbox = with_scenario(Provider::GitHub, Scenario::endless());
     let step = dispatch(&sandbox, "release");
     let child = step.start();
     until(&sandbox, "the run has started", |sandbox| {
@@ -456,7 +457,7 @@ fn a_stop_while_looking_still_finds_ours() {
 /// What was found and told stays found, also where the last look fails, and is cancelled as if it had not.
 #[test]
 fn a_run_that_was_found_is_not_forgotten_by_a_stop() {
-    let sandbox = living(Provider::Github, Life::endless());
+    let sandbox = with_scenario(Provider::GitHub, Scenario::endless());
     let step = dispatch(&sandbox, "release");
     let child = step.start();
     step.until_said("by the marker in its title");

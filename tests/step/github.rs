@@ -1,7 +1,7 @@
 //! GitHub: what is sent, what comes of it, and what is said where it is refused.
 
-use sandbox::world::{Life, RunDetails};
-use sandbox::{Answer, Fault, Moment, Occasion, Provider, Route, World, demo};
+use sandbox::world::{RunDetails, Scenario};
+use sandbox::{Fault, Moment, Occasion, Provider, Response, Route, World, demo};
 use serde_json::json;
 
 use crate::calls::{SECOND, call, start};
@@ -99,7 +99,7 @@ fn a_payload_may_be_yaml() {
 }
 
 #[test]
-fn workflow_dispatch_tells_its_run_at_once() {
+fn workflow_dispatch_tells_its_run_in_parallel() {
     let sandbox = sandbox();
     let done = Step::github(&sandbox)
         .input("workflow", "build.yml")
@@ -306,7 +306,7 @@ fn what_is_wrong_with_an_app_is_told() {
         .input("client-id", "Iv23liSomebodyElses1")
         .run()
         .fails(&["there is no App Iv23liSomebodyElses1\nhint: check `client-id`"]);
-    let answer = Answer::json(
+    let response = Response::json(
         401,
         json!({"message": "A JSON web token could not be decoded"}),
     );
@@ -314,7 +314,7 @@ fn what_is_wrong_with_an_app_is_told() {
     sandbox.fault(
         installation,
         Occasion::Nth(1),
-        Fault::Answer(Moment::BeforeActing, answer),
+        Fault::Response(Moment::BeforeActing, response),
     );
     step().run().fails(&["GitHub does not take the App's key\nhint: check that `client-id` and `private-key` are of the same App"]);
     sandbox.with_world(|world| {
@@ -433,7 +433,7 @@ fn a_refused_read_of_the_default_branch_is_told_as_that() {
 #[test]
 fn single_sign_on_is_told_from_a_missing_permission() {
     let sandbox = sandbox();
-    let answer = Answer::json(
+    let response = Response::json(
         403,
         json!({"message": "Resource protected by organization SAML enforcement."}),
     )
@@ -444,7 +444,7 @@ fn single_sign_on_is_told_from_a_missing_permission() {
     sandbox.fault(
         Route::triggers(),
         Occasion::Every,
-        Fault::Answer(Moment::BeforeActing, answer),
+        Fault::Response(Moment::BeforeActing, response),
     );
     Step::github(&sandbox)
         .input("event-type", "deploy")
@@ -476,15 +476,15 @@ fn a_long_list_of_workflows_is_cut() {
         .input("token", demo::GITHUB_FINE_GRAINED_READ_ONLY)
         .run()
         .fails(&["the token lacks \"Actions: write\""]);
-    assert_eq!(sandbox.runs_of(Provider::Github).len(), 0);
+    assert_eq!(sandbox.runs_of(Provider::GitHub).len(), 0);
 }
 
 /// Ours, whatever the library would send.
 #[test]
 fn every_request_names_the_api_version_once() {
-    let world = World::demo().lives(Provider::Github, Life::failing(SECOND));
+    let world = World::demo().scenario(Provider::GitHub, Scenario::failing(SECOND));
     let sandbox = start(world);
-    let step = call(Provider::Github, &sandbox);
+    let step = call(Provider::GitHub, &sandbox);
     let done = step.input("result-artifact", "result").run();
     assert_eq!(done.outputs["conclusion"], "failure", "{done}");
     let requests = sandbox.requests();
@@ -532,12 +532,12 @@ fn only_what_can_be_a_token_is_taken_for_one() {
         "ghs_ünicodeünicodeünicode",
     ] {
         let sandbox = sandbox();
-        let answer = Answer::json(201, json!({ "token": token, "expires_at": null }));
+        let response = Response::json(201, json!({ "token": token, "expires_at": null }));
         let route = Route::any().path("/access_tokens");
         sandbox.fault(
             route,
             Occasion::Every,
-            Fault::Answer(Moment::AfterActing, answer),
+            Fault::Response(Moment::AfterActing, response),
         );
         let done = Step::on(&sandbox.http_url())
             .input("repository", "octo-org/app")

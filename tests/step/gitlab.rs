@@ -307,7 +307,7 @@ fn a_pipeline_that_could_not_be_created_is_rejected() {
 #[test]
 fn the_limit_of_pipelines_a_minute_is_waited_out() {
     let sandbox = sandbox();
-    sandbox.with_world(|world| world.gitlab.most_pipelines_a_minute = Some(1));
+    sandbox.with_world(|world| world.gitlab.max_pipelines_a_minute = Some(1));
     let done = Step::gitlab(&sandbox)
         .input("ref", "main")
         .input("max-parallel", "1")

@@ -1,6 +1,5 @@
-//! Runs a step and reads what it left behind, by the runner's rules. What must hold for every step is
-//! checked here for every step: that no secret is seen, that no command but ours is printed, and that
-//! all outputs are written.
+//! Runs a step and reads what it left behind, by the runner's rules. What must hold for every step is checked here for
+//! every step: no secret is shown, only known workflow commands are printed, and all outputs are written.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
@@ -23,13 +22,13 @@ pub(crate) const OUTPUTS: [&str; 7] = [
     "results",
 ];
 
-/// The commands that the action speaks.
+/// The workflow commands that the action prints.
 const COMMANDS: [&str; 6] = ["add-mask", "error", "warning", "debug", "group", "endgroup"];
 
-/// Inputs whose values must never be seen.
+/// Inputs whose values must never be shown.
 const SECRET_INPUTS: [&str; 4] = ["token", "trigger-token", "private-key", "github-token"];
 
-/// The program's other name.
+/// The name of the program as the second process.
 const SECOND_CHANCE: &str = "trigger-pipeline-post";
 
 /// A step of a workflow of `octo-org/caller`, on the sandbox's server.
@@ -48,7 +47,7 @@ pub(crate) struct Done {
     pub(crate) log: String,
     pub(crate) outputs: BTreeMap<String, String>,
     pub(crate) summary: String,
-    /// What the runner hides from then on, in order.
+    /// What the runner masks, in order.
     pub(crate) masks: Vec<String>,
 }
 
@@ -90,19 +89,21 @@ impl Step {
     }
 
     pub(crate) fn gitlab(sandbox: &Sandbox) -> Self {
-        Self::on(&sandbox.http_url())
-            .input("provider", "gitlab")
-            .input("server-url", &sandbox.http_url())
-            .input("repository", "octo-group/tools/deployer")
-            .input("token", demo::GITLAB_DEVELOPER)
+        let repository = "octo-group/tools/deployer";
+        Self::elsewhere(sandbox, "gitlab", repository, demo::GITLAB_DEVELOPER)
     }
 
     pub(crate) fn bitbucket(sandbox: &Sandbox) -> Self {
+        let repository = "octo-workspace/service";
+        Self::elsewhere(sandbox, "bitbucket", repository, demo::BITBUCKET_ACCESS)
+    }
+
+    fn elsewhere(sandbox: &Sandbox, provider: &str, repository: &str, token: &str) -> Self {
         Self::on(&sandbox.http_url())
-            .input("provider", "bitbucket")
+            .input("provider", provider)
             .input("server-url", &sandbox.http_url())
-            .input("repository", "octo-workspace/service")
-            .input("token", demo::BITBUCKET_ACCESS)
+            .input("repository", repository)
+            .input("token", token)
     }
 
     /// Signs in as the demo world's GitHub App.
@@ -132,7 +133,7 @@ impl Step {
         self
     }
 
-    /// A text that must not be seen, wherever it stands in the inputs.
+    /// A string that must not be shown, wherever it stands in the inputs.
     pub(crate) fn secret(mut self, text: &str) -> Self {
         self.secrets.insert(text.to_owned());
         self
@@ -145,14 +146,14 @@ impl Step {
         self
     }
 
-    /// Writes a file beside the step's own, and tells its path.
+    /// Writes a file beside the step's own, and returns its path.
     pub(crate) fn file(&self, name: &str, text: &str) -> String {
         let path = self.directory.path().join(name);
         fs::write(&path, text).expect("a temporary file");
         path.display().to_string()
     }
 
-    /// Makes a folder beside the step's own files, and tells its path.
+    /// Makes a folder beside the step's own files, and returns its path.
     pub(crate) fn folder(&self, name: &str) -> String {
         let path = self.directory.path().join(name);
         fs::create_dir(&path).expect("a temporary folder");
@@ -257,7 +258,6 @@ impl Step {
             "",
             "standard error stays empty"
         );
-        let read = |name: &str| self.read(name);
         let masks = log
             .lines()
             .filter_map(|line| line.strip_prefix("::add-mask::"))
@@ -265,12 +265,12 @@ impl Step {
             .collect();
         let done = Done {
             code: finished.status.code(),
-            outputs: read_outputs(&read("output")),
-            summary: read("summary"),
+            outputs: read_outputs(&self.read("output")),
+            summary: self.read("summary"),
             log,
             masks,
         };
-        self.check(&done, &read("output"));
+        self.check(&done, &self.read("output"));
         done
     }
 
@@ -344,7 +344,7 @@ impl Done {
         self
     }
 
-    /// Failed with just these things said in one error each.
+    /// Failed with exactly these errors, each of which contains its text.
     pub(crate) fn fails(self, errors: &[&str]) -> Self {
         assert_eq!(self.code, Some(1), "{self}");
         let found = self.errors();
@@ -376,10 +376,7 @@ impl Done {
             .map(|rest| {
                 let (title, message) = rest.split_once("::").expect("a command's form");
                 let title = title.replace("%3A", ":").replace("%2C", ",");
-                format!("{title}: {message}")
-                    .replace("%0D", "\r")
-                    .replace("%0A", "\n")
-                    .replace("%25", "%")
+                unescape(&format!("{title}: {message}"))
             })
             .collect()
     }
@@ -422,12 +419,15 @@ impl std::fmt::Display for Done {
     }
 }
 
-/// What the runner hides when it is told to hide this: all of it, and each of its lines.
+/// The data of a workflow command, as the runner reads it.
+fn unescape(data: &str) -> String {
+    let lines = data.replace("%0D", "\r").replace("%0A", "\n");
+    lines.replace("%25", "%")
+}
+
+/// What the runner masks for one `add-mask`: the whole value, and each of its lines.
 fn runners_masks(data: &str) -> Vec<String> {
-    let data = data
-        .replace("%0D", "\r")
-        .replace("%0A", "\n")
-        .replace("%25", "%");
+    let data = unescape(data);
     let lines = data.split(['\r', '\n']).filter(|line| !line.is_empty());
     let lines: Vec<_> = lines.map(str::to_owned).collect();
     if lines.len() == 1 {
@@ -451,7 +451,7 @@ pub(crate) fn read_outputs(file: &str) -> BTreeMap<String, String> {
     outputs
 }
 
-/// Lines of a key that would give it away.
+/// Lines of a key that are long enough to reveal it.
 fn key_lines(value: &str) -> Vec<String> {
     let lines = value.replace("\\n", "\n");
     let lines = lines.lines().map(str::trim).filter(|line| line.len() > 40);

@@ -5,11 +5,14 @@ use std::fs;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use sandbox::world::Life;
-use sandbox::{Answer, Fault, Moment, Noise, Occasion, Provider, Route};
+use sandbox::world::Scenario;
+use sandbox::{Fault, MalformedResponse, Moment, Occasion, Provider, Response, Route};
 use serde_json::{Value, json};
 
-use crate::calls::{PROVIDERS, SECOND, at_once, call, living, looks, ours, signal, trigger, until};
+use crate::calls::{
+    PROVIDERS, SECOND, call, in_parallel, ours, signal, status_requests, trigger, until,
+    with_scenario,
+};
 use crate::harness::{Done, Step};
 
 /// For all of a request and its answer.
@@ -17,9 +20,9 @@ const REQUEST: Duration = Duration::from_mins(1);
 /// For a look into what became of a trigger, of which the last request may be just beginning when it is over.
 const LOOK_INTO: Duration = Duration::from_secs(30);
 /// What starting, ending and a busy machine take.
-const SLACK: Duration = Duration::from_secs(15);
+const TOLERANCE: Duration = Duration::from_secs(15);
 /// Of a debug build.
-const MOST_MEMORY: u64 = 40 * 1024 * 1024;
+const MAX_MEMORY: u64 = 40 * 1024 * 1024;
 const DEPTH: usize = 100_000;
 const TEN_GIGABYTES: u64 = 10_000_000_000;
 
@@ -34,14 +37,14 @@ struct Hostility {
 /// The status by which a trigger is accepted.
 fn accepted(provider: Provider) -> u16 {
     match provider {
-        Provider::Github => 200,
-        Provider::Gitlab | Provider::Bitbucket => 201,
+        Provider::GitHub => 200,
+        Provider::GitLab | Provider::Bitbucket => 201,
     }
 }
 
-fn deep(status: u16) -> Answer {
+fn deep(status: u16) -> Response {
     let nested = ["[".repeat(DEPTH), "]".repeat(DEPTH)].concat();
-    Answer::body(status, "application/json", nested)
+    Response::body(status, "application/json", nested)
 }
 
 /// Each of them comes to an end at once.
@@ -49,17 +52,17 @@ fn quick() -> Vec<Hostility> {
     vec![
         Hostility {
             name: "garbage",
-            fault: |_, moment| Fault::Noise(moment, Noise::garbage()),
+            fault: |_, moment| Fault::Malformed(moment, MalformedResponse::garbage()),
             said: "broke before an answer came: invalid HTTP",
         },
         Hostility {
             name: "endless headers",
-            fault: |_, moment| Fault::Noise(moment, Noise::endless_headers()),
+            fault: |_, moment| Fault::Malformed(moment, MalformedResponse::endless_headers()),
             said: "broke before an answer came: ",
         },
         Hostility {
             name: "an endless header line",
-            fault: |_, moment| Fault::Noise(moment, Noise::endless_header_line()),
+            fault: |_, moment| Fault::Malformed(moment, MalformedResponse::endless_header_line()),
             said: "broke before an answer came: message head is too large",
         },
         Hostility {
@@ -73,7 +76,7 @@ fn quick() -> Vec<Hostility> {
         },
         Hostility {
             name: "deep JSON",
-            fault: |provider, moment| Fault::Answer(moment, deep(accepted(provider))),
+            fault: |provider, moment| Fault::Response(moment, deep(accepted(provider))),
             said: "the answer was not what was expected",
         },
     ]
@@ -84,7 +87,7 @@ fn slow() -> Vec<Hostility> {
     vec![
         Hostility {
             name: "slow headers",
-            fault: |_, moment| Fault::Noise(moment, Noise::slow_headers(SECOND)),
+            fault: |_, moment| Fault::Malformed(moment, MalformedResponse::slow_headers(SECOND)),
             said: "did not answer within 60 s",
         },
         Hostility {
@@ -112,7 +115,7 @@ fn bounded(step: &Step, most: Duration, name: &str) -> Done {
         (step.finish(child), peak.join().expect("it is measured"))
     });
     assert!(began.elapsed() < most, "{name}: {:?}", began.elapsed());
-    assert!(peak > 0 && peak < MOST_MEMORY, "{name}: {peak}\n{done}");
+    assert!(peak > 0 && peak < MAX_MEMORY, "{name}: {peak}\n{done}");
     done
 }
 
@@ -133,11 +136,11 @@ fn peak_memory(id: u32) -> u64 {
 
 /// The run that it started is named: nothing proves that it is its own.
 fn acts_all_the_same(provider: Provider, hostility: &Hostility, most: Duration) {
-    let sandbox = living(provider, Life::passing(SECOND));
+    let sandbox = with_scenario(provider, Scenario::passing(SECOND));
     let fault = (hostility.fault)(provider, Moment::AfterActing);
     sandbox.fault(Route::triggers(), Occasion::Every, fault);
     let step = trigger(provider, &sandbox);
-    let done = bounded(&step, most + LOOK_INTO + SLACK, hostility.name);
+    let done = bounded(&step, most + LOOK_INTO + TOLERANCE, hostility.name);
     let done = done.fails(&["this run may be its own: http"]);
     done.says("nobody knows whether the trigger was accepted")
         .outcome("unknown");
@@ -147,26 +150,26 @@ fn acts_all_the_same(provider: Provider, hostility: &Hostility, most: Duration) 
 
 #[test]
 fn a_trigger_that_meets_a_hostile_server_is_looked_into() {
-    at_once(on_each_provider(quick()), |(provider, hostility)| {
+    in_parallel(on_each_provider(quick()), |(provider, hostility)| {
         acts_all_the_same(provider, &hostility, Duration::ZERO);
     });
 }
 
 #[test]
 fn a_trigger_that_meets_an_endlessly_slow_server_is_looked_into_after_a_minute() {
-    at_once(on_each_provider(slow()), |(provider, hostility)| {
+    in_parallel(on_each_provider(slow()), |(provider, hostility)| {
         acts_all_the_same(provider, &hostility, REQUEST);
     });
 }
 
 #[test]
 fn a_trigger_that_started_nothing_there_stays_unknown() {
-    at_once(on_each_provider(quick()), |(provider, hostility)| {
-        let sandbox = living(provider, Life::passing(SECOND));
+    in_parallel(on_each_provider(quick()), |(provider, hostility)| {
+        let sandbox = with_scenario(provider, Scenario::passing(SECOND));
         let fault = (hostility.fault)(provider, Moment::BeforeActing);
         sandbox.fault(Route::triggers(), Occasion::Every, fault);
         let step = trigger(provider, &sandbox);
-        let done = bounded(&step, LOOK_INTO + SLACK, hostility.name);
+        let done = bounded(&step, LOOK_INTO + TOLERANCE, hostility.name);
         let done = done.fails(&[hostility.said]);
         done.outcome("unknown").says("it was not sent again");
         assert_eq!(sandbox.runs().len(), 0);
@@ -177,12 +180,12 @@ fn a_trigger_that_started_nothing_there_stays_unknown() {
 /// Where all it says is hostile, nothing can be found out.
 #[test]
 fn nothing_can_be_looked_into_on_a_server_that_is_hostile_throughout() {
-    at_once(on_each_provider(quick()), |(provider, hostility)| {
-        let sandbox = living(provider, Life::passing(SECOND));
+    in_parallel(on_each_provider(quick()), |(provider, hostility)| {
+        let sandbox = with_scenario(provider, Scenario::passing(SECOND));
         let fault = (hostility.fault)(provider, Moment::AfterActing);
         sandbox.fault(Route::any(), Occasion::Every, fault);
         let step = trigger(provider, &sandbox);
-        let done = bounded(&step, LOOK_INTO + SLACK, hostility.name);
+        let done = bounded(&step, LOOK_INTO + TOLERANCE, hostility.name);
         let done = done.fails(&["its runs could not be read"]);
         done.outcome("unknown").says(hostility.said);
         assert_eq!(sandbox.runs().len(), 1);
@@ -193,8 +196,8 @@ fn nothing_can_be_looked_into_on_a_server_that_is_hostile_throughout() {
 /// Nobody waits for it when the step has to end.
 #[test]
 fn a_stop_outlives_a_slow_server() {
-    at_once(on_each_provider(slow()), |(provider, hostility)| {
-        let sandbox = living(provider, Life::endless());
+    in_parallel(on_each_provider(slow()), |(provider, hostility)| {
+        let sandbox = with_scenario(provider, Scenario::endless());
         let fault = (hostility.fault)(provider, Moment::AfterActing);
         sandbox.fault(Route::triggers(), Occasion::Every, fault);
         let step = call(provider, &sandbox);
@@ -216,18 +219,18 @@ fn a_stop_outlives_a_slow_server() {
 #[test]
 fn a_refusal_may_be_deep_or_huge() {
     let answers: [fn() -> Fault; 2] = [
-        || Fault::Answer(Moment::BeforeActing, deep(422)),
+        || Fault::Response(Moment::BeforeActing, deep(422)),
         || Fault::Huge {
             moment: Moment::BeforeActing,
             status: 422,
             length: TEN_GIGABYTES,
         },
     ];
-    let cases = PROVIDERS.map(|provider| answers.map(|answer| (provider, answer)));
-    at_once(cases.as_flattened().to_vec(), |(provider, answer)| {
-        let sandbox = living(provider, Life::passing(SECOND));
-        sandbox.fault(Route::triggers(), Occasion::Every, answer());
-        let done = bounded(&trigger(provider, &sandbox), SLACK, "422");
+    let cases = PROVIDERS.map(|provider| answers.map(|response| (provider, response)));
+    in_parallel(cases.as_flattened().to_vec(), |(provider, response)| {
+        let sandbox = with_scenario(provider, Scenario::passing(SECOND));
+        sandbox.fault(Route::triggers(), Occasion::Every, response());
+        let done = bounded(&trigger(provider, &sandbox), TOLERANCE, "422");
         let done = done.fails(&["422"]);
         done.outcome("rejected");
         assert!(done.log.len() < 10_000 && done.summary.len() < 10_000);
@@ -261,12 +264,12 @@ fn a_look_that_meets_a_hostile_server_is_no_end() {
     let slow = on_each_provider(slow()).into_iter();
     let mut cases: Vec<_> = quick.map(|case| (case, 6)).collect();
     cases.extend(slow.map(|case| (case, 1)));
-    at_once(cases, |((provider, hostility), times)| {
-        let sandbox = living(provider, Life::passing(5 * SECOND));
+    in_parallel(cases, |((provider, hostility), times)| {
+        let sandbox = with_scenario(provider, Scenario::passing(5 * SECOND));
         let fault = (hostility.fault)(provider, Moment::AfterActing);
-        sandbox.fault(looks(provider), Occasion::First(times), fault);
+        sandbox.fault(status_requests(provider), Occasion::First(times), fault);
         let step = call(provider, &sandbox);
-        let done = bounded(&step, REQUEST + 2 * SLACK, hostility.name).passes();
+        let done = bounded(&step, REQUEST + 2 * TOLERANCE, hostility.name).passes();
         done.says(hostility.said).says("can be read again");
         assert_eq!(done.outputs["conclusion"], "success", "{done}");
         assert_eq!(sandbox.runs().len(), 1);
@@ -279,12 +282,12 @@ fn a_look_that_meets_a_hostile_server_is_no_end() {
 fn looks_that_are_always_hostile_end_with_the_deadline() {
     let mut cases = on_each_provider(quick());
     cases.extend(on_each_provider(slow()));
-    at_once(cases, |(provider, hostility)| {
-        let sandbox = living(provider, Life::endless());
+    in_parallel(cases, |(provider, hostility)| {
+        let sandbox = with_scenario(provider, Scenario::endless());
         let fault = (hostility.fault)(provider, Moment::AfterActing);
-        sandbox.fault(looks(provider), Occasion::Every, fault);
+        sandbox.fault(status_requests(provider), Occasion::Every, fault);
         let step = call(provider, &sandbox).input("timeout", "6s");
-        let done = bounded(&step, 6 * SECOND + LOOK_INTO + SLACK, hostility.name);
+        let done = bounded(&step, 6 * SECOND + LOOK_INTO + TOLERANCE, hostility.name);
         assert_eq!(done.code, Some(1), "{done}");
         assert_eq!(done.outputs["conclusion"], "timed-out", "{done}");
         let left = done.result()["runs"][0]["left_running"].clone();
@@ -298,19 +301,19 @@ fn looks_that_are_always_hostile_end_with_the_deadline() {
 /// As much of an error as is read, and nothing but nested nothing.
 #[test]
 fn a_refusal_full_of_small_things_takes_no_memory() {
-    at_once(PROVIDERS.to_vec(), |provider| {
-        let sandbox = living(provider, Life::passing(SECOND));
+    in_parallel(PROVIDERS.to_vec(), |provider| {
+        let sandbox = with_scenario(provider, Scenario::passing(SECOND));
         let entries = [r#"{"message":["#, &r#"{"":0},"#.repeat(590_000), "0]}"].concat();
-        let answer = Answer::body(422, "application/json", entries);
-        let fault = Fault::Answer(Moment::BeforeActing, answer);
+        let response = Response::body(422, "application/json", entries);
+        let fault = Fault::Response(Moment::BeforeActing, response);
         sandbox.fault(Route::triggers(), Occasion::Every, fault);
-        let done = bounded(&trigger(provider, &sandbox), SLACK, "small things");
+        let done = bounded(&trigger(provider, &sandbox), TOLERANCE, "small things");
         done.fails(&["422"]).outcome("rejected");
     });
 }
 
 /// Jobs that are no more than their ids, far more of them on each page than were asked for.
-fn many_jobs(answer: &mut Value) {
+fn many_jobs(response: &mut Value) {
     const MANY: usize = 30_000;
     let job = |id: usize| {
         json!({
@@ -319,23 +322,23 @@ fn many_jobs(answer: &mut Value) {
         })
     };
     let jobs: Value = (0..MANY).map(job).collect();
-    if answer.is_array() {
-        *answer = jobs;
-    } else if answer["jobs"].is_array() {
-        *answer = json!({ "total_count": 10_000_000, "jobs": jobs });
+    if response.is_array() {
+        *response = jobs;
+    } else if response["jobs"].is_array() {
+        *response = json!({ "total_count": 10_000_000, "jobs": jobs });
     } else {
-        answer["values"] = jobs;
+        response["values"] = jobs;
     }
 }
 
 /// Names of megabytes.
-fn long_names(answer: &mut Value) {
-    let entries = if answer.is_array() {
-        answer
-    } else if answer["jobs"].is_array() {
-        &mut answer["jobs"]
+fn long_names(response: &mut Value) {
+    let entries = if response.is_array() {
+        response
+    } else if response["jobs"].is_array() {
+        &mut response["jobs"]
     } else {
-        &mut answer["values"]
+        &mut response["values"]
     };
     let entries = entries.as_array_mut().into_iter().flatten();
     for entry in entries {
@@ -346,18 +349,18 @@ fn long_names(answer: &mut Value) {
 /// Reads of a run's jobs.
 fn jobs(provider: Provider) -> Route {
     Route::any().method("GET").path(match provider {
-        Provider::Github | Provider::Gitlab => "/jobs",
+        Provider::GitHub | Provider::GitLab => "/jobs",
         Provider::Bitbucket => "/steps",
     })
 }
 
 #[test]
 fn more_jobs_than_were_asked_for_are_not_kept() {
-    at_once(PROVIDERS.to_vec(), |provider| {
-        let sandbox = living(provider, Life::passing(SECOND));
+    in_parallel(PROVIDERS.to_vec(), |provider| {
+        let sandbox = with_scenario(provider, Scenario::passing(SECOND));
         sandbox.fault(jobs(provider), Occasion::Every, Fault::Edit(many_jobs));
         let step = call(provider, &sandbox);
-        let done = bounded(&step, 8 * SLACK, "many jobs").passes();
+        let done = bounded(&step, 8 * TOLERANCE, "many jobs").passes();
         assert!(done.log.len() < 1_000_000, "{}", done.log.len());
     });
 }
@@ -365,14 +368,14 @@ fn more_jobs_than_were_asked_for_are_not_kept() {
 #[test]
 fn long_names_do_not_hold_up_a_stop() {
     const KEY: &str = include_str!("../sandbox/keys/test-only-app.pkcs1.pem");
-    at_once(PROVIDERS.to_vec(), |provider| {
-        let sandbox = living(provider, Life::endless());
+    in_parallel(PROVIDERS.to_vec(), |provider| {
+        let sandbox = with_scenario(provider, Scenario::endless());
         sandbox.fault(jobs(provider), Occasion::Every, Fault::Edit(long_names));
         let secrets = format!("KEY: |\n  {}", KEY.replace('\n', "\n  "));
         let step = call(provider, &sandbox);
         let step = match provider {
-            Provider::Github => step,
-            Provider::Gitlab => step.input("secret-variables", &secrets),
+            Provider::GitHub => step,
+            Provider::GitLab => step.input("secret-variables", &secrets),
             Provider::Bitbucket => step
                 .input("secret-variables", &secrets)
                 .input("custom-pipeline", "deploy"),

@@ -1,9 +1,9 @@
 //! Names that others choose: of jobs, steps, branches and pipelines. They can't become links, mentions or markup, and
 //! can't rearrange the line that they stand in.
 
-use sandbox::world::{JobLife, Life, Log};
+use sandbox::world::{JobScenario, Log, Scenario};
 
-use crate::calls::{PROVIDERS, SECOND, at_once, call, living};
+use crate::calls::{PROVIDERS, SECOND, call, in_parallel, with_scenario};
 use crate::harness::Done;
 
 /// What becomes a link or a mention on GitHub's pages, or looks as if it came from elsewhere.
@@ -19,9 +19,9 @@ const NAMES: [&str; 9] = [
     "\u{202e}drawkcab\u{2066}\u{200f}\u{61c}",
 ];
 
-fn failing(name: &str) -> Life {
-    let job = JobLife::new(name, SECOND).fails_in(name);
-    Life::new().job(job.log(Log::text(&format!("{name}\n"))))
+fn failing(name: &str) -> Scenario {
+    let job = JobScenario::new(name, SECOND).fails_in(name);
+    Scenario::new().job(job.log(Log::text(&format!("{name}\n"))))
 }
 
 /// What a reader of the summary sees or follows that is Markdown: neither the diagram, nor a block of HTML, nor our own
@@ -51,9 +51,9 @@ fn without(text: &str, start: &str, end: &str) -> String {
 
 #[test]
 fn no_name_is_a_link_or_a_mention() {
-    at_once(PROVIDERS.to_vec(), |provider| {
-        at_once(NAMES.to_vec(), |name| {
-            let sandbox = living(provider, failing(name));
+    in_parallel(PROVIDERS.to_vec(), |provider| {
+        in_parallel(NAMES.to_vec(), |name| {
+            let sandbox = with_scenario(provider, failing(name));
             let done = call(provider, &sandbox).run();
             assert_eq!(done.code, Some(1), "{done}");
             let markdown = markdown(&done);
@@ -85,8 +85,8 @@ fn no_name_is_a_link_or_a_mention() {
 
 #[test]
 fn marks_of_direction_are_shown() {
-    at_once(PROVIDERS.to_vec(), |provider| {
-        let sandbox = living(provider, failing(NAMES[8]));
+    in_parallel(PROVIDERS.to_vec(), |provider| {
+        let sandbox = with_scenario(provider, failing(NAMES[8]));
         let done = call(provider, &sandbox).run();
         let hidden = ['\u{202e}', '\u{2066}', '\u{200f}', '\u{61c}'];
         assert!(!done.log.contains(hidden), "{done}");

@@ -3,7 +3,7 @@
 use sandbox::{Sandbox, demo};
 
 use crate::harness::{Step, sandbox};
-use crate::reach::untrusted_trigger;
+use crate::https_steps::untrusted_trigger;
 
 #[test]
 fn a_server_that_is_not_there_is_told_after_five_tries() {

@@ -4,15 +4,15 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use sandbox::world::RefKind;
-use sandbox::{Answer, Fault, Moment, Occasion, Provider, Route, Run, Sandbox, World};
+use sandbox::{Fault, Moment, Occasion, Provider, Response, Route, Run, Sandbox, World};
 
-use crate::calls::{PROVIDERS, at_once, signal, trigger};
+use crate::calls::{PROVIDERS, in_parallel, signal, trigger};
 use crate::harness::{Step, sandbox};
 
 /// Each makes the outcome unknown, whether the run has been started or not.
 fn unclear() -> Vec<(&'static str, Fault)> {
     let html = |status| {
-        Answer::body(
+        Response::body(
             status,
             "text/html",
             "<html>proxy ::error::x ##[error]y</html>",
@@ -31,24 +31,24 @@ fn unclear() -> Vec<(&'static str, Fault)> {
         ("truncated", Fault::Truncate),
         (
             "200 with HTML",
-            Fault::Answer(Moment::AfterActing, html(200)),
+            Fault::Response(Moment::AfterActing, html(200)),
         ),
         (
             "201 with HTML",
-            Fault::Answer(Moment::AfterActing, html(201)),
+            Fault::Response(Moment::AfterActing, html(201)),
         ),
         (
             "201 with other JSON",
-            Fault::Answer(
+            Fault::Response(
                 Moment::AfterActing,
-                Answer::json(201, serde_json::json!({"id": "x"})),
+                Response::json(201, serde_json::json!({"id": "x"})),
             ),
         ),
         (
             "200 with nothing",
-            Fault::Answer(
+            Fault::Response(
                 Moment::AfterActing,
-                Answer::body(200, "application/json", ""),
+                Response::body(200, "application/json", ""),
             ),
         ),
         (
@@ -103,8 +103,8 @@ fn look_into(provider: Provider, name: &str, fault: Fault) {
 fn page(sandbox: &Sandbox, run: &Run) -> String {
     let (server, repository) = (sandbox.http_url(), &run.repository);
     match run.provider {
-        Provider::Github => format!("{server}/{repository}/actions/runs/{}", run.id),
-        Provider::Gitlab => format!("{server}/{repository}/-/pipelines/{}", run.id),
+        Provider::GitHub => format!("{server}/{repository}/actions/runs/{}", run.id),
+        Provider::GitLab => format!("{server}/{repository}/-/pipelines/{}", run.id),
         Provider::Bitbucket => format!("{server}/{repository}/pipelines/results/{}", run.number),
     }
 }
@@ -112,7 +112,7 @@ fn page(sandbox: &Sandbox, run: &Run) -> String {
 /// After a failure of the provider, a run that merely fits in time is more likely somebody else's.
 #[test]
 fn a_strangers_run_does_not_settle_an_unknown_outcome() {
-    at_once(PROVIDERS.to_vec(), |provider| {
+    in_parallel(PROVIDERS.to_vec(), |provider| {
         let sandbox = sandbox();
         let failed = Fault::status(Moment::BeforeActing, 503);
         sandbox.fault(Route::triggers(), Occasion::Every, failed);
@@ -179,8 +179,8 @@ fn what_cannot_be_looked_into_stays_unknown() {
 fn several_that_it_could_be_leave_it_unknown() {
     for provider in PROVIDERS {
         let owner = match provider {
-            Provider::Github => "octocat",
-            Provider::Gitlab => "octavia",
+            Provider::GitHub => "octocat",
+            Provider::GitLab => "octavia",
             Provider::Bitbucket => "service-access-token",
         };
         let sandbox = Sandbox::start(World::demo().strangers(&[owner])).unwrap();
@@ -198,8 +198,8 @@ fn several_that_it_could_be_leave_it_unknown() {
 #[test]
 fn a_repository_dispatch_with_another_answer_than_its_own_is_looked_into() {
     let sandbox = sandbox();
-    let answer = Fault::status(Moment::AfterActing, 200);
-    sandbox.fault(Route::triggers(), Occasion::Every, answer);
+    let response = Fault::status(Moment::AfterActing, 200);
+    sandbox.fault(Route::triggers(), Occasion::Every, response);
     let done = Step::github(&sandbox).input("event-type", "deploy").run();
     let done = done.fails(&["that is no answer of GitHub's to a dispatch"]);
     done.outcome("unknown");
@@ -215,7 +215,7 @@ fn a_trigger_that_is_never_answered_is_looked_into_after_a_minute() {
         Occasion::Every,
         Fault::Delay(Moment::AfterActing, Duration::from_secs(70)),
     );
-    let step = trigger(Provider::Gitlab, &sandbox);
+    let step = trigger(Provider::GitLab, &sandbox);
     let started = Instant::now();
     let child = step.start();
     step.until_said_within("looking for a run", Duration::from_secs(68));
@@ -239,11 +239,11 @@ fn a_client_error_is_final_whatever_its_body() {
             (422, "{}"),
         ] {
             let sandbox = sandbox();
-            let answer = Answer::body(status, "application/json", body);
+            let response = Response::body(status, "application/json", body);
             sandbox.fault(
                 Route::triggers(),
                 Occasion::Every,
-                Fault::Answer(Moment::BeforeActing, answer),
+                Fault::Response(Moment::BeforeActing, response),
             );
             let done = trigger(provider, &sandbox)
                 .run()
@@ -290,10 +290,10 @@ fn rate_limits_are_waited_out_as_the_provider_says() {
         .as_secs()
         + 2;
     for (provider, fault) in [
-        (Provider::Github, Fault::github_secondary_limit(Some(1))),
-        (Provider::Github, Fault::github_primary_limit(403, soon)),
-        (Provider::Github, Fault::github_primary_limit(429, soon)),
-        (Provider::Gitlab, Fault::gitlab_limit(Some(1))),
+        (Provider::GitHub, Fault::github_secondary_limit(Some(1))),
+        (Provider::GitHub, Fault::github_primary_limit(403, soon)),
+        (Provider::GitHub, Fault::github_primary_limit(429, soon)),
+        (Provider::GitLab, Fault::gitlab_limit(Some(1))),
         (Provider::Bitbucket, Fault::bitbucket_limit(Some(1))),
     ] {
         let sandbox = sandbox();
@@ -310,11 +310,11 @@ fn rate_limits_are_waited_out_as_the_provider_says() {
 /// `Retry-After: 0` means "at once", and then again and again.
 #[test]
 fn a_rate_limit_that_is_over_already_is_not_met_without_end() {
-    at_once(PROVIDERS.to_vec(), |provider| {
+    in_parallel(PROVIDERS.to_vec(), |provider| {
         let sandbox = sandbox();
         let limited = match provider {
-            Provider::Github => Fault::github_secondary_limit(Some(0)),
-            Provider::Gitlab => Fault::gitlab_limit(Some(0)),
+            Provider::GitHub => Fault::github_secondary_limit(Some(0)),
+            Provider::GitLab => Fault::gitlab_limit(Some(0)),
             Provider::Bitbucket => Fault::bitbucket_limit(Some(0)),
         };
         sandbox.fault(Route::triggers(), Occasion::Every, limited);
@@ -349,8 +349,8 @@ fn a_rate_limit_that_asks_for_too_much_is_told() {
 #[test]
 fn a_read_before_the_trigger_is_made_again() {
     for (provider, fault) in [
-        (Provider::Github, Fault::status(Moment::BeforeActing, 502)),
-        (Provider::Gitlab, Fault::Reset(Moment::BeforeActing)),
+        (Provider::GitHub, Fault::status(Moment::BeforeActing, 502)),
+        (Provider::GitLab, Fault::Reset(Moment::BeforeActing)),
         (Provider::Bitbucket, Fault::Close(Moment::BeforeActing)),
     ] {
         let sandbox = sandbox();
@@ -368,11 +368,11 @@ fn a_read_before_the_trigger_is_made_again() {
 #[test]
 fn a_default_branch_that_cannot_be_read_stops_everything() {
     let sandbox = sandbox();
-    let html = Answer::body(200, "text/html", "<html>login</html>");
+    let html = Response::body(200, "text/html", "<html>login</html>");
     sandbox.fault(
         Route::any().method("GET"),
         Occasion::Every,
-        Fault::Answer(Moment::BeforeActing, html),
+        Fault::Response(Moment::BeforeActing, html),
     );
     Step::github(&sandbox)
         .input("workflow", "build.yml")
@@ -419,7 +419,7 @@ fn redirects_stay_on_the_same_server() {
             "redirects more than 5 times",
         ),
     ];
-    at_once(cases, |(fault, error)| {
+    in_parallel(cases, |(fault, error)| {
         let sandbox = sandbox();
         sandbox.fault(Route::triggers(), Occasion::Every, fault);
         let done = Step::github(&sandbox)

@@ -3,11 +3,13 @@
 use std::fs;
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 
-use sandbox::world::Life;
+use sandbox::world::Scenario;
 use sandbox::{Fault, Moment, Occasion, Provider, Route, World, demo};
 use serde_json::json;
 
-use crate::calls::{PROVIDERS, SECOND, at_once, call, living, signal, start, trigger, until};
+use crate::calls::{
+    PROVIDERS, SECOND, call, in_parallel, signal, start, trigger, until, with_scenario,
+};
 use crate::harness::{OUTPUTS, Step, read_outputs, sandbox};
 
 /// Its code and its log: the harness would look for outputs.
@@ -18,8 +20,8 @@ fn end_of(step: &Step) -> (Option<i32>, String) {
 
 #[test]
 fn nothing_is_sent_where_the_outputs_cannot_be_written() {
-    at_once(PROVIDERS.to_vec(), |provider| {
-        let sandbox = living(provider, Life::passing(SECOND));
+    in_parallel(PROVIDERS.to_vec(), |provider| {
+        let sandbox = with_scenario(provider, Scenario::passing(SECOND));
         let step = call(provider, &sandbox);
         let folder = step.folder("folder");
         let nowhere = format!("{folder}/missing/output");
@@ -62,8 +64,8 @@ fn wrong_inputs_are_said_too_where_the_outputs_cannot_be_written() {
 /// In the middle of the step, when the run is known.
 #[test]
 fn outputs_that_are_lost_later_are_one_error() {
-    let sandbox = living(Provider::Github, Life::passing(2 * SECOND));
-    let step = call(Provider::Github, &sandbox);
+    let sandbox = with_scenario(Provider::GitHub, Scenario::passing(2 * SECOND));
+    let step = call(Provider::GitHub, &sandbox);
     let folder = step.folder("folder");
     let path = format!("{folder}/output");
     let step = step.environment("GITHUB_OUTPUT", &path);
@@ -83,8 +85,8 @@ fn outputs_that_are_lost_later_are_one_error() {
 
 #[test]
 fn an_output_file_that_is_removed_is_made_again() {
-    let sandbox = living(Provider::Github, Life::passing(2 * SECOND));
-    let step = call(Provider::Github, &sandbox);
+    let sandbox = with_scenario(Provider::GitHub, Scenario::passing(2 * SECOND));
+    let step = call(Provider::GitHub, &sandbox);
     let child = step.start();
     step.until_said("accepted");
     fs::remove_file(step.output_file()).unwrap();
@@ -97,7 +99,7 @@ fn an_output_file_that_is_removed_is_made_again() {
 #[test]
 fn a_summary_that_cannot_be_written_is_a_warning_at_once() {
     let sandbox = sandbox();
-    let done = trigger(Provider::Github, &sandbox)
+    let done = trigger(Provider::GitHub, &sandbox)
         .environment("GITHUB_STEP_SUMMARY", "/nonexistent/summary")
         .run()
         .passes();
@@ -115,8 +117,8 @@ fn a_summary_that_cannot_be_written_is_a_warning_at_once() {
 /// Nobody can write anything then: what is there is from before.
 #[test]
 fn a_step_that_is_killed_leaves_all_outputs() {
-    let sandbox = living(Provider::Github, Life::endless());
-    let step = call(Provider::Github, &sandbox);
+    let sandbox = with_scenario(Provider::GitHub, Scenario::endless());
+    let step = call(Provider::GitHub, &sandbox);
     let child = step.start();
     step.until_said("accepted");
     signal(&child, "KILL");
@@ -136,10 +138,10 @@ fn a_step_that_is_killed_leaves_all_outputs() {
 /// While the trigger is on the wire: nobody knows what came of it.
 #[test]
 fn a_step_that_is_killed_during_the_trigger_says_that_its_outcome_is_unknown() {
-    let sandbox = living(Provider::Github, Life::endless());
+    let sandbox = with_scenario(Provider::GitHub, Scenario::endless());
     let slow = Fault::Delay(Moment::AfterActing, 10 * SECOND);
     sandbox.fault(Route::triggers(), Occasion::Every, slow);
-    let step = trigger(Provider::Github, &sandbox);
+    let step = trigger(Provider::GitHub, &sandbox);
     let child = step.start();
     until(&sandbox, "the trigger is on the wire", |sandbox| {
         !sandbox.trigger_requests().is_empty()
@@ -154,7 +156,7 @@ fn a_step_that_is_killed_during_the_trigger_says_that_its_outcome_is_unknown() {
 #[test]
 fn a_step_that_cannot_start_writes_all_outputs() {
     let sandbox = sandbox();
-    let step = trigger(Provider::Github, &sandbox);
+    let step = trigger(Provider::GitHub, &sandbox);
     let script = step.file("few-files", "#!/bin/sh\nulimit -n 4\nexec \"$PROGRAM\"\n");
     fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
     let done = step.finish(step.start_through(&script));
@@ -180,8 +182,8 @@ fn there_is_no_conclusion_where_a_target_has_none() {
         (vec![good.clone(), other(false)], "accepted", ""),
         (vec![good.clone(), other(true)], "accepted", "success"),
     ];
-    at_once(cases.to_vec(), |(targets, outcome, conclusion)| {
-        let sandbox = start(World::demo().lives(Provider::Github, Life::passing(SECOND)));
+    in_parallel(cases.to_vec(), |(targets, outcome, conclusion)| {
+        let sandbox = start(World::demo().scenario(Provider::GitHub, Scenario::passing(SECOND)));
         let targets = serde_json::Value::from(targets).to_string();
         let done = Step::on(&sandbox.http_url())
             .input("targets", &targets)
@@ -195,7 +197,7 @@ fn there_is_no_conclusion_where_a_target_has_none() {
 /// Of one whose trigger got no clear answer.
 #[test]
 fn there_is_no_conclusion_where_the_end_of_a_run_was_not_seen() {
-    let sandbox = living(Provider::Github, Life::passing(SECOND));
+    let sandbox = with_scenario(Provider::GitHub, Scenario::passing(SECOND));
     let unclear = Fault::status(Moment::BeforeActing, 502);
     let route = Route::triggers().path("octo-org/private");
     sandbox.fault(route, Occasion::Every, unclear);

@@ -1,6 +1,6 @@
 //! What the runner is told: masks first, outputs that cannot be forged, nothing from outside as a command.
 
-use sandbox::{Answer, Fault, Moment, Occasion, Route, demo};
+use sandbox::{Fault, Moment, Occasion, Response, Route, demo};
 use serde_json::json;
 
 use crate::harness::{Step, sandbox};
@@ -69,11 +69,11 @@ fn a_hostile_answer_is_only_text() {
         "x\r\n::set-output name=run-id::666\n::error::y\r##[add-mask]z\u{1b}[31m {} <script> | # %0A::stop-commands::t",
         demo::GITHUB_CLASSIC
     );
-    let answer = Answer::json(422, json!({ "message": hostile }));
+    let response = Response::json(422, json!({ "message": hostile }));
     sandbox.fault(
         Route::triggers(),
         Occasion::Every,
-        Fault::Answer(Moment::BeforeActing, answer),
+        Fault::Response(Moment::BeforeActing, response),
     );
     let done = Step::github(&sandbox)
         .debugging()
@@ -94,14 +94,14 @@ fn a_hostile_answer_is_only_text() {
 fn a_hostile_address_of_a_run_is_not_passed_on() {
     let sandbox = sandbox();
     let url = "::set-output name=outcome::forged\nrun-id<<x\n666\nx\njavascript:alert(1)";
-    let answer = Answer::json(
+    let response = Response::json(
         200,
         json!({"workflow_run_id": 7, "run_url": "x", "html_url": url}),
     );
     sandbox.fault(
         Route::triggers(),
         Occasion::Every,
-        Fault::Answer(Moment::AfterActing, answer),
+        Fault::Response(Moment::AfterActing, response),
     );
     let done = Step::github(&sandbox)
         .input("workflow", "build.yml")
@@ -176,14 +176,14 @@ fn debugging_shows_requests_and_causes_but_no_secret() {
 fn a_secret_is_hidden_before_it_is_escaped() {
     let secret = r#"a:b|c "quoted" <d>"#;
     let sandbox = sandbox();
-    let answer = Answer::json(
+    let response = Response::json(
         400,
         json!({ "message": format!("no such thing: {secret}") }),
     );
     sandbox.fault(
         Route::triggers(),
         Occasion::Every,
-        Fault::Answer(Moment::BeforeActing, answer),
+        Fault::Response(Moment::BeforeActing, response),
     );
     let variables = json!({ "PASSWORD": secret }).to_string();
     let done = Step::gitlab(&sandbox)

@@ -4,12 +4,14 @@ use std::collections::BTreeSet;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use sandbox::world::Life;
-use sandbox::{Fault, Front, Moment, Occasion, Provider, Proxy, ProxyManners, Route, Sandbox};
+use sandbox::world::Scenario;
+use sandbox::{Fault, Moment, Occasion, Provider, Proxy, ProxyManners, Route, Sandbox, TlsFront};
 
-use crate::calls::{PROVIDERS, SECOND, at_once, living, start, until};
+use crate::calls::{PROVIDERS, SECOND, in_parallel, start, until, with_scenario};
 use crate::harness::{Step, sandbox};
-use crate::reach::{SAID, asked_for, has_told_all, saying, secure_call, secure_trigger, telling};
+use crate::https_steps::{
+    SAID, asked_for, has_told_all, saying, secure_call, secure_trigger, telling,
+};
 
 const LOOPBACK: &str = "loopback has free ports";
 
@@ -38,7 +40,7 @@ fn all_that_a_call_sends_and_reads_goes_through_the_proxy() {
         has_told_all(&done, &sandbox);
         // The host name that stands for a storage is another one.
         let mut expected = BTreeSet::from([format!("127.0.0.1:{}", sandbox.https_port())]);
-        if provider != Provider::Gitlab {
+        if provider != Provider::GitLab {
             expected.insert(format!("localhost:{}", sandbox.https_port()));
         }
         assert_eq!(asked_for(&proxy), expected, "{variable}");
@@ -213,7 +215,7 @@ fn credentials_of_a_proxy_are_used_and_seen_nowhere() {
         let address = proxy
             .url()
             .replace("http://", &format!("http://{account}@"));
-        let step = secure_call(Provider::Github, &sandbox)
+        let step = secure_call(Provider::GitHub, &sandbox)
             .environment("HTTPS_PROXY", &address)
             .debugging();
         let step = secrets
@@ -253,7 +255,7 @@ fn a_proxy_that_does_not_serve_is_asked_again() {
         (ProxyManners::HangsUp, "unexpected end of file"),
         (ProxyManners::Deceives, "eof"),
     ];
-    at_once(cases.to_vec(), |(manners, error)| {
+    in_parallel(cases.to_vec(), |(manners, error)| {
         let sandbox = sandbox();
         let proxy = Proxy::start(manners).unwrap();
         let step = secure_trigger(&sandbox).environment("HTTPS_PROXY", &proxy.url());
@@ -287,7 +289,7 @@ fn a_proxy_that_never_serves_ends_it_as_rejected() {
             "hint: check HTTPS_PROXY and NO_PROXY",
         ),
     ];
-    at_once(cases.to_vec(), |(manners, error, hint)| {
+    in_parallel(cases.to_vec(), |(manners, error, hint)| {
         let sandbox = sandbox();
         let proxy = Proxy::start(manners).unwrap();
         let step = secure_trigger(&sandbox).environment("HTTPS_PROXY", &proxy.url());
@@ -320,7 +322,7 @@ fn a_proxy_that_is_not_there_is_named() {
 /// The tunnel is cut when the server has acted and before it could say so.
 #[test]
 fn a_trigger_whose_tunnel_is_cut_is_never_sent_again() {
-    at_once(PROVIDERS.to_vec(), |provider| {
+    in_parallel(PROVIDERS.to_vec(), |provider| {
         let sandbox = start(telling());
         let proxy = passing();
         sandbox.fault(
@@ -345,10 +347,10 @@ fn a_trigger_whose_tunnel_is_cut_is_never_sent_again() {
 #[test]
 fn an_outage_of_the_proxy_loses_no_run() {
     let outages = [ProxyManners::Refuses(503), ProxyManners::HangsUp];
-    at_once(outages.to_vec(), |outage| {
-        let sandbox = living(Provider::Gitlab, Life::passing(8 * SECOND));
+    in_parallel(outages.to_vec(), |outage| {
+        let sandbox = with_scenario(Provider::GitLab, Scenario::passing(8 * SECOND));
         let proxy = passing();
-        let step = secure_call(Provider::Gitlab, &sandbox).environment("HTTPS_PROXY", &proxy.url());
+        let step = secure_call(Provider::GitLab, &sandbox).environment("HTTPS_PROXY", &proxy.url());
         let child = step.start();
         step.until_said(": running");
         proxy.behave(outage);
@@ -368,8 +370,8 @@ fn an_outage_of_the_proxy_loses_no_run() {
 fn a_proxy_may_be_reached_by_https() {
     let sandbox = start(telling());
     let proxy = strict("me", "proxy-password");
-    let front = Front::start(proxy.address(), &[]).unwrap();
-    let step = secure_call(Provider::Github, &sandbox)
+    let front = TlsFront::start(proxy.address(), &[]).unwrap();
+    let step = secure_call(Provider::GitHub, &sandbox)
         .environment(
             "HTTPS_PROXY",
             &format!("https://me:proxy-password@{}", front.address()),
@@ -394,14 +396,14 @@ fn a_proxy_may_be_reached_by_https() {
 fn a_proxy_that_opens_what_it_passes_on_is_trusted_where_its_authority_is_given() {
     let sandbox = start(telling());
     let http = ([127, 0, 0, 1], sandbox.http_port()).into();
-    let front = Front::start(http, &[]).unwrap();
+    let front = TlsFront::start(http, &[]).unwrap();
     let server = format!("127.0.0.1:{}", sandbox.https_port());
     let known = [(server.as_str(), front.address())];
     let proxy = Proxy::start_knowing(ProxyManners::Passes, &known).unwrap();
     let proxied = |step: Step| step.environment("HTTPS_PROXY", &proxy.url());
 
     // Whom the server's own authority suffices learns of it.
-    let real = proxied(secure_call(Provider::Gitlab, &sandbox));
+    let real = proxied(secure_call(Provider::GitLab, &sandbox));
     let done = real.run().fails(&[&format!(
         "there is no safe connection to {server}: invalid peer certificate: UnknownIssuer\nhint: where the server, or a proxy in between, has a certificate of your own authority, give that authority's certificate in `ca-certificates`"
     )]);

@@ -1,6 +1,6 @@
 //! `ref`: which branch or tag runs where both have the same name, and that its runs are found all the same.
 
-use sandbox::world::{Life, RefKind, RunDetails};
+use sandbox::world::{RefKind, RunDetails, Scenario};
 use sandbox::{Fault, Moment, Occasion, Provider, Route, Sandbox, World, demo};
 
 use crate::calls::{SECOND, start};
@@ -88,7 +88,7 @@ fn a_bare_name_is_left_to_the_provider() {
 /// Providers show the short name of a run's ref.
 #[test]
 fn a_run_on_a_full_ref_is_found() {
-    let world = twins().lives(Provider::Github, Life::passing(SECOND));
+    let world = twins().scenario(Provider::GitHub, Scenario::passing(SECOND));
     let sandbox = start(world);
     sandbox.with_world(|world| world.github.run_details = RunDetails::RejectedWith(422));
     let step = github(&sandbox, "refs/tags/v1").input("wait", "true");

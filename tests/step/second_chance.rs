@@ -2,11 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use sandbox::world::{Life, OnCancel};
+use sandbox::world::{OnCancel, Scenario};
 use sandbox::{Fault, Moment, Occasion, Provider, Route, Sandbox};
 use serde_json::Value;
 
-use crate::calls::{PROVIDERS, SECOND, at_once, call, dispatch, living, signal, until};
+use crate::calls::{PROVIDERS, SECOND, call, dispatch, in_parallel, signal, until, with_scenario};
 use crate::harness::{Done, Step};
 
 /// Stops a step that waits for a run, and lets its second process do what is left.
@@ -28,12 +28,12 @@ fn posts(sandbox: &Sandbox) -> usize {
 
 #[test]
 fn a_cancel_that_was_refused_is_repeated_until_it_is_accepted() {
-    at_once(PROVIDERS.to_vec(), |provider| {
+    in_parallel(PROVIDERS.to_vec(), |provider| {
         let on_cancel = OnCancel::RefusesAtFirst {
             status: 409,
             times: 10,
         };
-        let sandbox = living(provider, Life::endless().on_cancel(on_cancel));
+        let sandbox = with_scenario(provider, Scenario::endless().on_cancel(on_cancel));
         let step = call(provider, &sandbox);
         let (first, second) = stopped(&step);
         first.says("may still be going on");
@@ -47,9 +47,9 @@ fn a_cancel_that_was_refused_is_repeated_until_it_is_accepted() {
 
 #[test]
 fn a_cancel_that_takes_its_time_is_confirmed() {
-    at_once(PROVIDERS.to_vec(), |provider| {
+    in_parallel(PROVIDERS.to_vec(), |provider| {
         let on_cancel = OnCancel::Ends(20 * SECOND);
-        let sandbox = living(provider, Life::endless().on_cancel(on_cancel));
+        let sandbox = with_scenario(provider, Scenario::endless().on_cancel(on_cancel));
         let (first, second) = stopped(&call(provider, &sandbox));
         first.says("had not taken effect");
         second.passes().says("is over: cancelled");
@@ -61,10 +61,10 @@ fn a_cancel_that_takes_its_time_is_confirmed() {
 #[test]
 fn what_a_killed_process_has_left_is_ended() {
     let mut cases = PROVIDERS.map(|provider| (provider, "id")).to_vec();
-    cases.push((Provider::Github, "marker"));
-    cases.push((Provider::Github, "nothing"));
-    at_once(cases, |(provider, known)| {
-        let sandbox = living(provider, Life::endless());
+    cases.push((Provider::GitHub, "marker"));
+    cases.push((Provider::GitHub, "nothing"));
+    in_parallel(cases, |(provider, known)| {
+        let sandbox = with_scenario(provider, Scenario::endless());
         let step = match known {
             "id" => call(provider, &sandbox),
             _ => dispatch(&sandbox, "release"),
@@ -92,8 +92,8 @@ fn what_a_killed_process_has_left_is_ended() {
 /// It can't be recognised, so it is only named.
 #[test]
 fn a_run_that_merely_fits_is_named_and_not_cancelled() {
-    at_once(vec![Provider::Gitlab, Provider::Bitbucket], |provider| {
-        let sandbox = living(provider, Life::endless());
+    in_parallel(vec![Provider::GitLab, Provider::Bitbucket], |provider| {
+        let sandbox = with_scenario(provider, Scenario::endless());
         let silent = Fault::Delay(Moment::AfterActing, 30 * SECOND);
         sandbox.fault(Route::triggers(), Occasion::Every, silent);
         let step = call(provider, &sandbox);
@@ -119,13 +119,13 @@ fn a_run_that_merely_fits_is_named_and_not_cancelled() {
 /// Nothing is saved where nothing is left, or where it is to be left.
 #[test]
 fn nothing_is_done_where_nothing_is_left() {
-    at_once(PROVIDERS.to_vec(), |provider| {
-        let sandbox = living(provider, Life::endless());
+    in_parallel(PROVIDERS.to_vec(), |provider| {
+        let sandbox = with_scenario(provider, Scenario::endless());
         let (first, second) = stopped(&call(provider, &sandbox));
         assert_eq!(first.outputs["conclusion"], "cancelled", "{first}");
         second.passes().says("nothing is left to do");
 
-        let sandbox = living(provider, Life::endless());
+        let sandbox = with_scenario(provider, Scenario::endless());
         let step = call(provider, &sandbox).input("on-abandoned", "leave");
         let (_, second) = stopped(&step);
         assert_eq!(step.saved().len(), 0);
@@ -138,8 +138,8 @@ fn nothing_is_done_where_nothing_is_left() {
 /// A process that was killed before it had sent anything has left no trace at all.
 #[test]
 fn a_second_process_never_triggers() {
-    at_once(PROVIDERS.to_vec(), |provider| {
-        let sandbox = living(provider, Life::endless());
+    in_parallel(PROVIDERS.to_vec(), |provider| {
+        let sandbox = with_scenario(provider, Scenario::endless());
         let done = call(provider, &sandbox).second_chance().run().passes();
         done.says("nothing is left to do");
         assert_eq!(sandbox.requests().len(), 0);
@@ -148,7 +148,7 @@ fn a_second_process_never_triggers() {
 
 #[test]
 fn of_several_targets_those_are_ended_that_are_left() {
-    let sandbox = living(Provider::Gitlab, Life::endless());
+    let sandbox = with_scenario(Provider::GitLab, Scenario::endless());
     let entry = |name: &str| {
         serde_json::json!({
             "repository": "octo-group/tools/deployer",
@@ -157,7 +157,7 @@ fn of_several_targets_those_are_ended_that_are_left() {
         })
     };
     let targets: Vec<_> = ["a", "b", "c"].map(entry).to_vec();
-    let step = call(Provider::Gitlab, &sandbox)
+    let step = call(Provider::GitLab, &sandbox)
         .input("repository", "")
         .input("ref", "")
         .input("targets", &Value::from(targets).to_string());
@@ -184,8 +184,8 @@ fn of_several_targets_those_are_ended_that_are_left() {
 
 #[test]
 fn a_run_that_ignores_its_cancel_is_named() {
-    let sandbox = living(Provider::Gitlab, Life::endless());
-    let step = call(Provider::Gitlab, &sandbox);
+    let sandbox = with_scenario(Provider::GitLab, Scenario::endless());
+    let step = call(Provider::GitLab, &sandbox);
     let mut child = step.start();
     step.until_said(": running");
     child.kill().expect("it is ours");

@@ -3,11 +3,11 @@
 
 use std::time::Duration;
 
-use sandbox::world::{Artifact, JobLife, Life, Log};
-use sandbox::{Answer, Fault, Moment, Occasion, Provider, Route, demo};
+use sandbox::world::{Artifact, JobScenario, Log, Scenario};
+use sandbox::{Fault, Moment, Occasion, Provider, Response, Route, demo};
 use serde_json::{Value, json};
 
-use crate::calls::{PROVIDERS, at_once, call, living, trigger};
+use crate::calls::{PROVIDERS, call, in_parallel, trigger, with_scenario};
 use crate::harness::Step;
 
 const SECRET: &str = "hunter2-hunter2-hunter2-hunter2";
@@ -17,8 +17,8 @@ const BEGINNING: &str = "hunt";
 /// Four characters of the token are no secret: everybody knows how tokens begin.
 fn token(provider: Provider) -> &'static str {
     match provider {
-        Provider::Github => demo::GITHUB_CLASSIC,
-        Provider::Gitlab => demo::GITLAB_DEVELOPER,
+        Provider::GitHub => demo::GITHUB_CLASSIC,
+        Provider::GitLab => demo::GITLAB_DEVELOPER,
         Provider::Bitbucket => demo::BITBUCKET_ACCESS,
     }
 }
@@ -28,19 +28,19 @@ fn with_secret(step: Step, secret: &str) -> Step {
     step.input("secret-variables", &variables).secret(secret)
 }
 
-fn fails(name: &str, log: &str) -> Life {
-    let job = JobLife::new(name, Duration::ZERO).fails();
-    Life::new().job(job.log(Log::text(log)))
+fn fails(name: &str, log: &str) -> Scenario {
+    let job = JobScenario::new(name, Duration::ZERO).fails();
+    Scenario::new().job(job.log(Log::text(log)))
 }
 
 #[test]
 fn a_secret_is_hidden_where_a_line_of_a_log_is_cut() {
-    at_once(PROVIDERS.to_vec(), |provider| {
+    in_parallel(PROVIDERS.to_vec(), |provider| {
         let token = token(provider);
         let lines: Vec<_> = (470..=500)
             .map(|before| format!("{}{token}\n", "x".repeat(before)))
             .collect();
-        let sandbox = living(provider, fails("deploy", &lines.concat()));
+        let sandbox = with_scenario(provider, fails("deploy", &lines.concat()));
         // Its first quarter.
         let part = &token[..token.len() / 4];
         let done = call(provider, &sandbox).secret(part).run();
@@ -51,16 +51,16 @@ fn a_secret_is_hidden_where_a_line_of_a_log_is_cut() {
 
 #[test]
 fn a_secret_is_hidden_where_an_explanation_is_cut() {
-    at_once(PROVIDERS.to_vec(), |provider| {
+    in_parallel(PROVIDERS.to_vec(), |provider| {
         for before in [970, 985, 996] {
             let token = token(provider);
             let message = format!("{}{token}", "y".repeat(before));
-            let answer = match provider {
+            let response = match provider {
                 Provider::Bitbucket => json!({ "error": { "message": message } }),
-                Provider::Github | Provider::Gitlab => json!({ "message": message }),
+                Provider::GitHub | Provider::GitLab => json!({ "message": message }),
             };
-            let sandbox = living(provider, Life::new());
-            let refused = Fault::Answer(Moment::BeforeActing, Answer::json(422, answer));
+            let sandbox = with_scenario(provider, Scenario::new());
+            let refused = Fault::Response(Moment::BeforeActing, Response::json(422, response));
             sandbox.fault(Route::triggers(), Occasion::Every, refused);
             let part = &token[..token.len() / 4];
             let done = trigger(provider, &sandbox)
@@ -76,10 +76,10 @@ fn a_secret_is_hidden_where_an_explanation_is_cut() {
 #[test]
 fn a_secret_is_hidden_where_its_spaces_are_tidied() {
     let secret = "correct  horse\tbattery\n\nstaple\r\nof four";
-    at_once(vec![Provider::Gitlab, Provider::Bitbucket], |provider| {
+    in_parallel(vec![Provider::GitLab, Provider::Bitbucket], |provider| {
         let name = format!("deploy {secret} now");
         let log = format!("it is {secret}\nand\tcorrect  horse\tbattery.\n");
-        let sandbox = living(provider, fails(&name, &log));
+        let sandbox = with_scenario(provider, fails(&name, &log));
         let done = with_secret(call(provider, &sandbox), secret)
             .secret("horse")
             .secret("staple")
@@ -94,8 +94,8 @@ fn a_secret_is_hidden_where_its_spaces_are_tidied() {
 fn a_secret_is_hidden_where_colours_are_taken_out() {
     let (one, other) = SECRET.split_at(9);
     let log = format!("{}{one}\u{1b}[1m{other}\u{1b}[0m\n", "x".repeat(480));
-    let sandbox = living(Provider::Gitlab, fails("deploy", &log));
-    let step = with_secret(call(Provider::Gitlab, &sandbox), SECRET);
+    let sandbox = with_scenario(Provider::GitLab, fails("deploy", &log));
+    let step = with_secret(call(Provider::GitLab, &sandbox), SECRET);
     let done = step.secret(BEGINNING).run();
     assert_eq!(done.code, Some(1), "{done}");
     done.says("xxx***");
@@ -105,8 +105,8 @@ fn a_secret_is_hidden_where_colours_are_taken_out() {
 #[test]
 fn a_secret_is_hidden_where_a_log_begins_in_the_middle() {
     let log = format!("{}.", SECRET.repeat(5_000));
-    for provider in [Provider::Gitlab, Provider::Bitbucket] {
-        let sandbox = living(provider, fails("deploy", &log));
+    for provider in [Provider::GitLab, Provider::Bitbucket] {
+        let sandbox = with_scenario(provider, fails("deploy", &log));
         let step = with_secret(call(provider, &sandbox), SECRET);
         let done = step.secret("unter2").run();
         assert_eq!(done.code, Some(1), "{done}");
@@ -118,9 +118,9 @@ fn a_secret_is_hidden_where_a_log_begins_in_the_middle() {
 fn each_line_of_a_secret_is_hidden_by_itself() {
     let lines: Vec<_> = demo::GITHUB_APP_PRIVATE_KEY.lines().collect();
     let log: Vec<_> = lines.iter().map(|line| format!("> {line}\n")).collect();
-    let sandbox = living(Provider::Gitlab, fails("deploy", &log.concat()));
+    let sandbox = with_scenario(Provider::GitLab, fails("deploy", &log.concat()));
     let step = with_secret(
-        call(Provider::Gitlab, &sandbox),
+        call(Provider::GitLab, &sandbox),
         demo::GITHUB_APP_PRIVATE_KEY,
     );
     let done = lines
@@ -135,8 +135,8 @@ fn each_line_of_a_secret_is_hidden_by_itself() {
 #[test]
 fn lines_of_fewer_than_four_characters_are_no_masks() {
     let secret = "{\n  \"key\": \"hunter2-hunter2\",\n  \"a\":\n1\n}";
-    let sandbox = living(Provider::Gitlab, fails("deploy", "{ \"fine\": true }\n}\n"));
-    let done = with_secret(call(Provider::Gitlab, &sandbox), secret)
+    let sandbox = with_scenario(Provider::GitLab, fails("deploy", "{ \"fine\": true }\n}\n"));
+    let done = with_secret(call(Provider::GitLab, &sandbox), secret)
         .secret("hunter2-hunter2")
         .run();
     let masks: Vec<_> = done
@@ -153,21 +153,21 @@ fn lines_of_fewer_than_four_characters_are_no_masks() {
 #[test]
 fn a_secret_of_several_lines_is_hidden_as_a_whole() {
     let secret = "first-line\nxyz\nlast-line";
-    let sandbox = living(Provider::Gitlab, fails("deploy", &format!("{secret}\n")));
-    let step = with_secret(call(Provider::Gitlab, &sandbox), secret);
+    let sandbox = with_scenario(Provider::GitLab, fails("deploy", &format!("{secret}\n")));
+    let step = with_secret(call(Provider::GitLab, &sandbox), secret);
     let done = step.secret("xyz").run();
     assert_eq!(done.code, Some(1), "{done}");
 }
 
 fn result(secrets: &[&str], text: &str) -> Value {
-    let job = JobLife::new("deploy", Duration::ZERO).file("r.json", text);
-    let sandbox = living(Provider::Gitlab, Life::new().job(job));
+    let job = JobScenario::new("deploy", Duration::ZERO).file("r.json", text);
+    let sandbox = with_scenario(Provider::GitLab, Scenario::new().job(job));
     let variables: serde_json::Map<_, _> = secrets
         .iter()
         .enumerate()
         .map(|(index, secret)| (format!("SECRET_{index}"), Value::from(*secret)))
         .collect();
-    let step = call(Provider::Gitlab, &sandbox)
+    let step = call(Provider::GitLab, &sandbox)
         .input("secret-variables", &Value::from(variables).to_string())
         .input("result-artifact", "deploy:r.json");
     let done = step.run().passes();
@@ -193,10 +193,10 @@ fn a_result_stays_json_whatever_the_secrets_are() {
 #[test]
 fn a_result_without_secrets_is_as_it_was_written() {
     let text = "{\"version\": 1.10,\n  \"z\": [1e3, \"\\u00e4\"], \"z\": 2}";
-    let sandbox = living(
-        Provider::Github,
-        Life::new().artifact(Artifact::new("result").file("r.json", text)),
+    let sandbox = with_scenario(
+        Provider::GitHub,
+        Scenario::new().artifact(Artifact::new("result").file("r.json", text)),
     );
-    let step = call(Provider::Github, &sandbox).input("result-artifact", "result");
+    let step = call(Provider::GitHub, &sandbox).input("result-artifact", "result");
     assert_eq!(step.run().passes().outputs["result"], text);
 }

@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use sandbox::world::{JobLife, Life, RunDetails};
+use sandbox::world::{JobScenario, RunDetails, Scenario};
 use sandbox::{Provider, Proxy, ProxyManners, Sandbox, World, demo};
 
-use crate::calls::{PROVIDERS, at_once, call, start};
+use crate::calls::{PROVIDERS, call, in_parallel, start};
 use crate::harness::Step;
-use crate::reach::{asked_for, call_at, distrusting, has_told_all, secure_call, telling};
+use crate::https_steps::{asked_for, call_at, distrusting, has_told_all, secure_call, telling};
 
 /// The names by which the servers of these tests are known, and the host that their logs are on.
 const NAMES: [&str; 9] = [
@@ -220,11 +220,11 @@ fn all_below(sandbox: &Sandbox, path: &str) {
 #[test]
 fn a_github_server_may_have_a_port_and_a_path() {
     let cases = ["", "/github"].map(|path| [true, false].map(|at_home| (path, at_home)));
-    at_once(cases.concat(), |(path, at_home)| {
+    in_parallel(cases.concat(), |(path, at_home)| {
         for as_web_url in [true, false] {
             let sandbox = start(telling());
             let web = format!("{}{path}", sandbox.https_url());
-            let step = secure_call(Provider::Github, &sandbox);
+            let step = secure_call(Provider::GitHub, &sandbox);
             let step = if at_home {
                 step.input("server-url", "")
                     .environment("GITHUB_SERVER_URL", &web)
@@ -269,11 +269,11 @@ fn a_server_under_another_path_is_another_server() {
 
 #[test]
 fn a_gitlab_server_may_have_a_port_and_a_path() {
-    at_once(vec!["", "/gitlab"], |path| {
+    in_parallel(vec!["", "/gitlab"], |path| {
         for as_web_url in [true, false] {
             let sandbox = start(telling());
             let web = format!("{}{path}", sandbox.https_url());
-            let step = secure_call(Provider::Gitlab, &sandbox).input("server-url", &web);
+            let step = secure_call(Provider::GitLab, &sandbox).input("server-url", &web);
             let step = if as_web_url {
                 step.input("repository", &format!("{web}/octo-group/tools/deployer"))
             } else {
@@ -291,11 +291,11 @@ fn a_gitlab_server_may_have_a_port_and_a_path() {
 /// Before 3.21, where the dispatch does not tell the run, under a path and by https.
 #[test]
 fn an_older_github_server_is_waited_for() {
-    at_once(vec![400, 422], |status| {
+    in_parallel(vec![400, 422], |status| {
         let sandbox = start(telling());
         sandbox.with_world(|world| world.github.run_details = RunDetails::RejectedWith(status));
         let web = format!("{}/github", sandbox.https_url());
-        let done = secure_call(Provider::Github, &sandbox)
+        let done = secure_call(Provider::GitHub, &sandbox)
             .input("server-url", &web)
             .run();
         done.outcome("accepted").says("retried without it");
@@ -313,16 +313,16 @@ fn an_older_github_server_is_waited_for() {
 #[test]
 fn links_to_another_name_of_the_server_are_not_followed_with_a_credential() {
     const JOBS: usize = 130;
-    let many = |life: Life| {
-        (0..JOBS).fold(life, |life, number| {
-            life.job(JobLife::new(&format!("job {number}"), Duration::ZERO))
+    let many = |scenario: Scenario| {
+        (0..JOBS).fold(scenario, |scenario, number| {
+            scenario.job(JobScenario::new(&format!("job {number}"), Duration::ZERO))
         })
     };
-    at_once(vec![Provider::Github, Provider::Gitlab], |provider| {
-        let sandbox = start(World::demo().lives(provider, many(Life::new())));
+    in_parallel(vec![Provider::GitHub, Provider::GitLab], |provider| {
+        let sandbox = start(World::demo().scenario(provider, many(Scenario::new())));
         let name = sandbox.https_url().replace("127.0.0.1", "localhost");
         sandbox.with_world(|world| world.external_url = Some(name.clone()));
-        let path = if provider == Provider::Gitlab {
+        let path = if provider == Provider::GitLab {
             "/gitlab"
         } else {
             "/github"
@@ -351,7 +351,7 @@ fn links_to_another_name_of_the_server_are_not_followed_with_a_credential() {
 
 #[test]
 fn servers_may_have_ipv6_addresses() {
-    at_once(PROVIDERS.to_vec(), |provider| {
+    in_parallel(PROVIDERS.to_vec(), |provider| {
         for by_https in [false, true] {
             let sandbox = Sandbox::builder(telling()).ipv6().start().unwrap();
             let https = sandbox.ipv6_https_url().unwrap();
@@ -380,7 +380,7 @@ fn servers_may_have_ipv6_addresses() {
 fn the_workflows_own_server_may_have_an_ipv6_address() {
     let sandbox = Sandbox::builder(telling()).ipv6().start().unwrap();
     let web = sandbox.ipv6_https_url().unwrap();
-    let step = call(Provider::Github, &sandbox)
+    let step = call(Provider::GitHub, &sandbox)
         .environment("GITHUB_SERVER_URL", &web)
         .environment("GITHUB_API_URL", &format!("{web}/api/v3"))
         .input("repository", &format!("{web}/octo-org/app"))

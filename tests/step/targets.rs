@@ -86,8 +86,8 @@ fn each_target_starts_one_run_whatever_its_provider() {
         ]
     );
     assert_eq!(done.warnings(), Vec::<String>::new());
-    let github = sandbox.runs_of(Provider::Github);
-    let gitlab = sandbox.runs_of(Provider::Gitlab);
+    let github = sandbox.runs_of(Provider::GitHub);
+    let gitlab = sandbox.runs_of(Provider::GitLab);
     let bitbucket = sandbox.runs_of(Provider::Bitbucket);
     assert_eq!((github.len(), gitlab.len(), bitbucket.len()), (1, 1, 1));
     assert_eq!(github[0].inputs["version"], "1.10");
@@ -360,7 +360,7 @@ fn secret_variables_do_not_cross_providers_or_servers() {
             .map(|variable| variable.value);
         values.collect::<Vec<_>>()
     };
-    assert_eq!(secrets(Provider::Gitlab), ["hunter2-hunter2"], "{done}");
+    assert_eq!(secrets(Provider::GitLab), ["hunter2-hunter2"], "{done}");
     assert_eq!(secrets(Provider::Bitbucket), ["own-own-own"], "{done}");
 }
 

@@ -2,20 +2,20 @@
 
 use std::time::Duration;
 
-use sandbox::world::{Conclusion, GitlabVersion, JobLife, Life, State};
+use sandbox::world::{Conclusion, GitLabVersion, JobScenario, Scenario, State};
 use sandbox::{Provider, World};
 use serde_json::Value;
 
-use crate::calls::{PROVIDERS, SECOND, at_once, call, living, start, until};
+use crate::calls::{PROVIDERS, SECOND, call, in_parallel, start, until, with_scenario};
 
 #[test]
 fn the_step_ends_as_the_run_ends() {
-    at_once(PROVIDERS.to_vec(), |provider| {
-        let life = Life::new()
+    in_parallel(PROVIDERS.to_vec(), |provider| {
+        let scenario = Scenario::new()
             .queued(SECOND)
-            .job(JobLife::new("build", 2 * SECOND))
-            .job(JobLife::new("test", SECOND));
-        let sandbox = living(provider, life);
+            .job(JobScenario::new("build", 2 * SECOND))
+            .job(JobScenario::new("test", SECOND));
+        let sandbox = with_scenario(provider, scenario);
         let done = call(provider, &sandbox).run().passes();
         assert_eq!(done.outputs["conclusion"], "success");
         assert_eq!(done.outputs["outcome"], "accepted");
@@ -45,20 +45,20 @@ fn the_step_ends_as_the_run_ends() {
 #[test]
 fn every_end_has_a_conclusion() {
     let ends = [
-        (Provider::Github, "success", "success"),
-        (Provider::Github, "neutral", "neutral"),
-        (Provider::Github, "skipped", "skipped"),
-        (Provider::Github, "cancelled", "cancelled"),
-        (Provider::Github, "stale", "cancelled"),
-        (Provider::Github, "failure", "failure"),
-        (Provider::Github, "timed_out", "failure"),
-        (Provider::Github, "startup_failure", "failure"),
-        (Provider::Github, "action_required", "failure"),
-        (Provider::Github, "exploded", "failure"),
-        (Provider::Gitlab, "success", "success"),
-        (Provider::Gitlab, "skipped", "skipped"),
-        (Provider::Gitlab, "canceled", "cancelled"),
-        (Provider::Gitlab, "failed", "failure"),
+        (Provider::GitHub, "success", "success"),
+        (Provider::GitHub, "neutral", "neutral"),
+        (Provider::GitHub, "skipped", "skipped"),
+        (Provider::GitHub, "cancelled", "cancelled"),
+        (Provider::GitHub, "stale", "cancelled"),
+        (Provider::GitHub, "failure", "failure"),
+        (Provider::GitHub, "timed_out", "failure"),
+        (Provider::GitHub, "startup_failure", "failure"),
+        (Provider::GitHub, "action_required", "failure"),
+        (Provider::GitHub, "exploded", "failure"),
+        (Provider::GitLab, "success", "success"),
+        (Provider::GitLab, "skipped", "skipped"),
+        (Provider::GitLab, "canceled", "cancelled"),
+        (Provider::GitLab, "failed", "failure"),
         (Provider::Bitbucket, "SUCCESSFUL", "success"),
         (Provider::Bitbucket, "STOPPED", "cancelled"),
         (Provider::Bitbucket, "EXPIRED", "cancelled"),
@@ -66,8 +66,8 @@ fn every_end_has_a_conclusion() {
         (Provider::Bitbucket, "ERROR", "failure"),
         (Provider::Bitbucket, "EXPLODED", "failure"),
     ];
-    at_once(ends.to_vec(), |(provider, word, conclusion)| {
-        let sandbox = living(provider, Life::new().ends_saying(word));
+    in_parallel(ends.to_vec(), |(provider, word, conclusion)| {
+        let sandbox = with_scenario(provider, Scenario::new().ends_saying(word));
         let done = call(provider, &sandbox).run();
         assert_eq!(done.outputs["conclusion"], conclusion, "{word}\n{done}");
         let passes = ["success", "neutral"].contains(&conclusion);
@@ -84,8 +84,8 @@ fn every_end_has_a_conclusion() {
         }
         let run = &done.result()["runs"][0];
         let kept = match provider {
-            Provider::Gitlab => &run["provider_state"],
-            Provider::Github | Provider::Bitbucket => &run["provider_conclusion"],
+            Provider::GitLab => &run["provider_state"],
+            Provider::GitHub | Provider::Bitbucket => &run["provider_conclusion"],
         };
         assert_eq!(kept, word);
     });
@@ -96,7 +96,7 @@ fn no_other_word_is_an_end() {
     let mut cases = Vec::new();
     for (provider, words) in [
         (
-            Provider::Github,
+            Provider::GitHub,
             [
                 "queued",
                 "in_progress",
@@ -109,7 +109,7 @@ fn no_other_word_is_an_end() {
             .as_slice(),
         ),
         (
-            Provider::Gitlab,
+            Provider::GitLab,
             &[
                 "created",
                 "waiting_for_resource",
@@ -131,9 +131,9 @@ fn no_other_word_is_an_end() {
     ] {
         cases.extend(words.iter().map(|word| (provider, *word)));
     }
-    at_once(cases, |(provider, word)| {
-        let life = Life::passing(3 * SECOND).says(Duration::ZERO, word);
-        let sandbox = living(provider, life);
+    in_parallel(cases, |(provider, word)| {
+        let scenario = Scenario::passing(3 * SECOND).says(Duration::ZERO, word);
+        let sandbox = with_scenario(provider, scenario);
         let done = call(provider, &sandbox).run().passes();
         assert_eq!(done.outputs["conclusion"], "success", "{word}\n{done}");
         assert_eq!(sandbox.unfinished_runs().len(), 0, "{word}\n{done}");
@@ -148,25 +148,25 @@ fn conclusions_that_pass_are_chosen() {
         ("success", "neutral", 1),
         ("failure", "success", 1),
     ];
-    at_once(cases.to_vec(), |(chosen, word, code)| {
-        let sandbox = living(Provider::Github, Life::new().ends_saying(word));
-        let step = call(Provider::Github, &sandbox).input("success-conclusions", chosen);
+    in_parallel(cases.to_vec(), |(chosen, word, code)| {
+        let sandbox = with_scenario(Provider::GitHub, Scenario::new().ends_saying(word));
+        let step = call(Provider::GitHub, &sandbox).input("success-conclusions", chosen);
         let done = step.run();
         assert_eq!(done.code, Some(code), "{done}");
         assert_eq!(done.outputs["conclusion"], word);
     });
 }
 
-/// A life that a person must let go on, and who that is told to be.
-fn blocked(provider: Provider) -> (Life, &'static str) {
-    let build = JobLife::new("build", SECOND / 2);
-    let deploy = JobLife::new("deploy", SECOND / 2);
+/// A run that a person must approve, and who that is said to be.
+fn blocked(provider: Provider) -> (Scenario, &'static str) {
+    let build = JobScenario::new("build", SECOND / 2);
+    let deploy = JobScenario::new("deploy", SECOND / 2);
     let (deploy, told) = match provider {
-        Provider::Github => (
+        Provider::GitHub => (
             deploy.needs_approval("production", &["octocat", "team/ops"]),
             "blocked, waits for approval of the environment production by octocat or ops",
         ),
-        Provider::Gitlab => (
+        Provider::GitLab => (
             deploy.manual(),
             "blocked, waits for the manual job deploy to be started",
         ),
@@ -175,14 +175,14 @@ fn blocked(provider: Provider) -> (Life, &'static str) {
             "blocked, waits for the step deploy to be started by hand",
         ),
     };
-    (Life::new().job(build).job(deploy), told)
+    (Scenario::new().job(build).job(deploy), told)
 }
 
 #[test]
 fn a_blocked_run_is_waited_for() {
-    at_once(PROVIDERS.to_vec(), |provider| {
-        let (life, told) = blocked(provider);
-        let sandbox = living(provider, life);
+    in_parallel(PROVIDERS.to_vec(), |provider| {
+        let (scenario, told) = blocked(provider);
+        let sandbox = with_scenario(provider, scenario);
         let step = call(provider, &sandbox);
         let child = step.start();
         step.until_said(told);
@@ -196,9 +196,9 @@ fn a_blocked_run_is_waited_for() {
 
 #[test]
 fn a_blocked_run_fails_where_that_is_asked_for() {
-    at_once(PROVIDERS.to_vec(), |provider| {
-        let (life, told) = blocked(provider);
-        let sandbox = living(provider, life);
+    in_parallel(PROVIDERS.to_vec(), |provider| {
+        let (scenario, told) = blocked(provider);
+        let sandbox = with_scenario(provider, scenario);
         let step = call(provider, &sandbox).input("on-blocked", "fail");
         let (_, waits) = told.split_once(", ").expect("what it waits for");
         let done = step.run().fails(&[waits]);
@@ -216,24 +216,24 @@ fn a_blocked_run_fails_where_that_is_asked_for() {
 /// Timers and turns pass by themselves.
 #[test]
 fn what_needs_nobody_is_not_blocked() {
-    let timed = || Life::new().job(JobLife::new("deploy", SECOND).after_timer(2 * SECOND));
-    let turn = || Life::passing(SECOND).after_others(2, SECOND);
+    let timed = || Scenario::new().job(JobScenario::new("deploy", SECOND).after_timer(2 * SECOND));
+    let turn = || Scenario::passing(SECOND).after_others(2, SECOND);
     let cases = [
         (
-            Provider::Github,
+            Provider::GitHub,
             timed(),
             "queued, waits for the wait timer of staging (1 min)",
         ),
         (
-            Provider::Github,
+            Provider::GitHub,
             turn(),
             "queued, waits for its turn, 2 before it",
         ),
-        (Provider::Gitlab, timed(), "queued"),
-        (Provider::Gitlab, turn(), "queued"),
+        (Provider::GitLab, timed(), "queued"),
+        (Provider::GitLab, turn(), "queued"),
     ];
-    at_once(cases.to_vec(), |(provider, life, told)| {
-        let sandbox = living(provider, life);
+    in_parallel(cases.to_vec(), |(provider, scenario, told)| {
+        let sandbox = with_scenario(provider, scenario);
         let step = call(provider, &sandbox).input("on-blocked", "fail");
         let done = step.run().passes();
         done.says(told);
@@ -244,26 +244,26 @@ fn what_needs_nobody_is_not_blocked() {
 
 #[test]
 fn a_server_without_queue_positions_still_queues() {
-    let life = Life::passing(SECOND).after_others(1, 2 * SECOND);
-    let sandbox = living(Provider::Github, life);
+    let scenario = Scenario::passing(SECOND).after_others(1, 2 * SECOND);
+    let sandbox = with_scenario(Provider::GitHub, scenario);
     sandbox.with_world(|world| world.github.has_concurrency_groups = false);
-    let done = call(Provider::Github, &sandbox).run().passes();
+    let done = call(Provider::GitHub, &sandbox).run().passes();
     done.says("queued, waits for its turn\n");
 }
 
 #[test]
 fn silence_is_broken_after_a_minute() {
-    let sandbox = living(Provider::Github, Life::passing(70 * SECOND));
-    let done = call(Provider::Github, &sandbox).run().passes();
+    let sandbox = with_scenario(Provider::GitHub, Scenario::passing(70 * SECOND));
+    let done = call(Provider::GitHub, &sandbox).run().passes();
     done.says(": running 1m")
         .says(" after the trigger, 0 of 1 jobs done\n");
 }
 
 #[test]
 fn a_long_turn_is_warned_about() {
-    let life = Life::passing(SECOND).after_others(1, 70 * SECOND);
-    let sandbox = living(Provider::Github, life);
-    let done = call(Provider::Github, &sandbox).run().passes();
+    let scenario = Scenario::passing(SECOND).after_others(1, 70 * SECOND);
+    let sandbox = with_scenario(Provider::GitHub, scenario);
+    let done = call(Provider::GitHub, &sandbox).run().passes();
     let warnings = done.warnings();
     assert_eq!(warnings.len(), 1, "{done}");
     assert!(warnings[0].contains("different groups"), "{done}");
@@ -272,8 +272,8 @@ fn a_long_turn_is_warned_about() {
 /// Bitbucket has a second word for it.
 #[test]
 fn a_halted_pipeline_is_blocked_too() {
-    let job = JobLife::new("deploy", SECOND).halts();
-    let sandbox = living(Provider::Bitbucket, Life::new().job(job));
+    let job = JobScenario::new("deploy", SECOND).halts();
+    let sandbox = with_scenario(Provider::Bitbucket, Scenario::new().job(job));
     let step = call(Provider::Bitbucket, &sandbox).input("on-blocked", "fail");
     let done = step
         .run()
@@ -283,8 +283,8 @@ fn a_halted_pipeline_is_blocked_too() {
 
 #[test]
 fn a_re_run_is_another_run() {
-    let sandbox = living(Provider::Github, Life::failing(SECOND));
-    let step = call(Provider::Github, &sandbox);
+    let sandbox = with_scenario(Provider::GitHub, Scenario::failing(SECOND));
+    let step = call(Provider::GitHub, &sandbox);
     let child = step.start();
     until(&sandbox, "the run is over", |sandbox| {
         sandbox
@@ -304,13 +304,13 @@ fn a_re_run_is_another_run() {
 
 #[test]
 fn downstream_pipelines_are_named() {
-    at_once(vec![GitlabVersion::New, GitlabVersion::Old], |version| {
-        let life = Life::new()
-            .job(JobLife::new("build", SECOND))
-            .job(JobLife::new("child", SECOND).starts("octo-group/tools/locked"));
-        let sandbox = living(Provider::Gitlab, life);
+    in_parallel(vec![GitLabVersion::New, GitLabVersion::Old], |version| {
+        let scenario = Scenario::new()
+            .job(JobScenario::new("build", SECOND))
+            .job(JobScenario::new("child", SECOND).starts("octo-group/tools/locked"));
+        let sandbox = with_scenario(Provider::GitLab, scenario);
         sandbox.with_world(|world| world.gitlab.version = version);
-        let done = call(Provider::Gitlab, &sandbox).run().passes();
+        let done = call(Provider::GitLab, &sandbox).run().passes();
         done.says("downstream pipeline child: success");
         assert!(done.summary.contains(" child :done"), "{done}");
     });
@@ -318,22 +318,22 @@ fn downstream_pipelines_are_named() {
 
 #[test]
 fn a_job_that_may_fail_fails_nothing() {
-    let life = Life::new()
-        .job(JobLife::new("lint", SECOND / 2).fails().may_fail())
-        .job(JobLife::new("build", SECOND / 2));
-    let sandbox = living(Provider::Gitlab, life);
-    let done = call(Provider::Gitlab, &sandbox).run().passes();
+    let scenario = Scenario::new()
+        .job(JobScenario::new("lint", SECOND / 2).fails().may_fail())
+        .job(JobScenario::new("build", SECOND / 2));
+    let sandbox = with_scenario(Provider::GitLab, scenario);
+    let done = call(Provider::GitLab, &sandbox).run().passes();
     done.says("job lint: failure");
     assert!(!done.log.contains("::group::"), "{done}");
 }
 
 #[test]
 fn many_jobs_are_read_page_by_page() {
-    at_once(PROVIDERS.to_vec(), |provider| {
-        let life = (0..230).fold(Life::new(), |life, index| {
-            life.job(JobLife::new(&format!("shard {index}"), Duration::ZERO))
+    in_parallel(PROVIDERS.to_vec(), |provider| {
+        let scenario = (0..230).fold(Scenario::new(), |scenario, index| {
+            scenario.job(JobScenario::new(&format!("shard {index}"), Duration::ZERO))
         });
-        let sandbox = living(provider, life);
+        let sandbox = with_scenario(provider, scenario);
         let done = call(provider, &sandbox).run().passes();
         done.says("job shard 0: success")
             .says("job shard 229: success");
@@ -342,8 +342,8 @@ fn many_jobs_are_read_page_by_page() {
 
 #[test]
 fn a_timeout_is_a_conclusion() {
-    at_once(PROVIDERS.to_vec(), |provider| {
-        let sandbox = living(provider, Life::endless());
+    in_parallel(PROVIDERS.to_vec(), |provider| {
+        let sandbox = with_scenario(provider, Scenario::endless());
         let step = call(provider, &sandbox).input("timeout", "3s");
         let done = step.run().fails(&["did not end within 3s"]);
         assert_eq!(done.outputs["conclusion"], "timed-out", "{done}");
@@ -354,23 +354,23 @@ fn a_timeout_is_a_conclusion() {
 
 #[test]
 fn a_run_by_hand_is_waited_for_too() {
-    let sandbox = living(Provider::Gitlab, Life::passing(SECOND));
-    let done = call(Provider::Gitlab, &sandbox).by_hand().run().passes();
+    let sandbox = with_scenario(Provider::GitLab, Scenario::passing(SECOND));
+    let done = call(Provider::GitLab, &sandbox).by_hand().run().passes();
     done.says("ended as success");
     assert!(!done.log.contains("::"), "{done}");
 }
 
 #[test]
 fn waiting_costs_little_of_the_rate_limit() {
-    let life = Life::new()
-        .job(JobLife::new("build", 4 * SECOND))
-        .job(JobLife::new("test", 4 * SECOND));
-    let sandbox = living(Provider::Github, life);
-    call(Provider::Github, &sandbox).run().passes();
+    let scenario = Scenario::new()
+        .job(JobScenario::new("build", 4 * SECOND))
+        .job(JobScenario::new("test", 4 * SECOND));
+    let sandbox = with_scenario(Provider::GitHub, scenario);
+    call(Provider::GitHub, &sandbox).run().passes();
     let requests = sandbox.requests();
     let unchanged = requests
         .iter()
-        .filter(|request| request.answered == sandbox::Answered::Status(304));
+        .filter(|request| request.response == sandbox::RecordedResponse::Status(304));
     assert!(unchanged.count() > 0, "looks are conditional");
     for request in &requests {
         assert_eq!(
@@ -385,8 +385,8 @@ fn waiting_costs_little_of_the_rate_limit() {
 #[test]
 fn an_app_outlives_its_token() {
     use sandbox::demo;
-    let sandbox = start(World::demo().lives(Provider::Github, Life::passing(7 * SECOND)));
-    sandbox.with_world(|world| world.github.token_life = 2 * SECOND);
+    let sandbox = start(World::demo().scenario(Provider::GitHub, Scenario::passing(7 * SECOND)));
+    sandbox.with_world(|world| world.github.token_lifetime = 2 * SECOND);
     let step = crate::harness::Step::github(&sandbox)
         .input("workflow", "build.yml")
         .input("token", demo::GITHUB_WORKFLOW_OF_CALLER)
@@ -410,13 +410,18 @@ fn an_app_outlives_its_token() {
 #[test]
 fn a_skipped_run_beside_a_successful_one_does_not_count() {
     let world = World::demo()
-        .life_of(
-            Provider::Github,
+        .scenario_of(
+            Provider::GitHub,
             "octo-org/app",
             "build.yml",
-            Life::new().concludes(Conclusion::Skipped),
+            Scenario::new().concludes(Conclusion::Skipped),
         )
-        .life_of(Provider::Github, "octo-org/app", "notify.yml", Life::new());
+        .scenario_of(
+            Provider::GitHub,
+            "octo-org/app",
+            "notify.yml",
+            Scenario::new(),
+        );
     let sandbox = start(world);
     let done = crate::calls::dispatch(&sandbox, "deploy").run().passes();
     assert_eq!(done.outputs["conclusion"], "success");

@@ -6,11 +6,11 @@ use std::str::FromStr;
 
 use anyhow::{Result, bail, ensure};
 
-/// The line of `action.yml` that has the action built by whoever uses it.
+/// The line of `action.yml` with which every user builds the image.
 pub(crate) const BUILT: &str = "  image: Dockerfile";
 
-/// An image by what it holds: `registry/name@sha256:…`, or, on the machine that has it, `sha256:…` alone. A name
-/// with a tag is none, for whoever owns the registry could move it.
+/// An image by what it holds: `registry/name@sha256:…`, or, on the machine that has it, only `sha256:…`. A name
+/// with a tag isn't one, because the owner of the registry could move the tag.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Image(String);
 

@@ -18,7 +18,7 @@ pub(crate) fn complete(bill: &str, packages: &str, base: &Image) -> Result<Strin
         let [name, version, architecture] = line.split_whitespace().collect::<Vec<_>>()[..] else {
             bail!("`{line}` is not a package's name, version and architecture");
         };
-        // The only character of a Debian version that a package URL wants escaped.
+        // The only character of a Debian version that must be escaped in a package URL.
         let escaped = version.replace('+', "%2B");
         let purl = format!("pkg:deb/debian/{name}@{escaped}?arch={architecture}");
         ensure!(

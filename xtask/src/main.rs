@@ -1,4 +1,4 @@
-//! `cargo xtask`: the steps of a release that are more than a command of git or docker. docs/releasing.md tells when each
+//! `cargo xtask`: the steps of a release that are more than a command of git or docker. docs/releasing.md says when each
 //! is taken, .github/workflows/release.yml takes most of them.
 //!
 //! Here are the arguments, files and git; the rules are in the rooms below, pure. Not here: anything that talks to a
@@ -36,7 +36,7 @@ enum Step {
     /// Gives Cargo.toml, Cargo.lock and CHANGELOG.md a new version: what the pull request before a release holds
     Bump {
         version: Version,
-        /// The day that the changelog tells; today in UTC where it is not given
+        /// The day for the changelog; today in UTC by default
         #[arg(long)]
         date: Option<NaiveDate>,
     },
@@ -107,7 +107,7 @@ fn run(step: Step) -> Result<()> {
             let manifest = release::with_version(&read(&here("Cargo.toml"))?, &version)?;
             write(&here("CHANGELOG.md"), &changelog)?;
             write(&here("Cargo.toml"), &manifest)?;
-            // The lock file tells the versions of our own crates, too.
+            // The lock file contains the versions of our own crates, too.
             said_by(
                 Command::new("cargo")
                     .args(["update", "--workspace", "--quiet"])
@@ -213,7 +213,7 @@ fn said_by(command: &mut Command) -> Result<String> {
     Ok(String::from_utf8(output.stdout)?)
 }
 
-/// Without the stack, which tells a maintainer nothing.
+/// Without a backtrace, which doesn't help a maintainer.
 #[expect(clippy::print_stderr, reason = "errors go where errors go")]
 fn complain(error: &anyhow::Error) {
     eprintln!("error: {error:#}");

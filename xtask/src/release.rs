@@ -128,7 +128,7 @@ fn base_image(dockerfile: &str) -> Result<&str> {
         .context("the Dockerfile has no line `FROM … AS toolchain`")
 }
 
-/// The tag that users of a major version name, if it shall move to this version: it is no pre-release, and none of
+/// The tag that users of a major version name, if it moves to this version: it is no pre-release, and none of
 /// its major version among the tags is newer. Versions before 1.0.0 have none, for each may break what was.
 fn moving_tag(version: &Version, tags: &[String]) -> Option<String> {
     let newest = tags

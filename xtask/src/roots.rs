@@ -65,7 +65,7 @@ mod tests {
 
     #[test]
     fn every_compiled_in_root_is_checked() {
-        // Today's list holds for the past too, and nobody trusts a root for so long.
+        // Today's list was valid in the past too, but no root is trusted for that long.
         assert_eq!(complaints(at("2020-01-01")).unwrap(), [""; 0]);
         let expired = complaints(at("2100-01-01")).unwrap();
         assert_eq!(expired.len(), count());

@@ -1,41 +1,41 @@
-//! Cases that chance alone seldom draws: one target, and only the troubles that one promise is about.
+//! Cases that are seldom drawn at random: one target, and only the faults that one promise is about.
 
 use std::time::Duration;
 
-use sandbox::world::{Conclusion, OnCancel};
+use sandbox::world::{Conclusion, Delays, OnCancel};
 use sandbox::{Moment, Provider, demo};
 
-use super::outage::{Outage, OutageFailure, Scope};
-use super::setting::{Course, Delays, Living};
-use super::target::{Credential, OnAbandoned, OnBlocked, Pipeline, Target, Wait};
-use super::trouble::{Purpose, Trouble, Where, any_hang_up};
-use super::{Case, Dice, Form, Incident, Weather};
+use super::outage::{Outage, Scope};
+use super::request_fault::{Purpose, RequestFault, RequestKind, draw_hang_up};
+use super::setting::{Behaviour, Course};
+use super::target::{Credential, Pipeline, Target, Wait};
+use super::{Case, FaultRate, Incident, InputStyle, Rng};
 
 /// In percent of all cases.
 const CHANCE: u32 = 25;
 
 impl Case {
     /// Turns some cases into one of these, and leaves the others as they are.
-    pub(super) fn focus(mut self, dice: &mut Dice) -> Self {
-        if !dice.chance(CHANCE) {
+    pub(super) fn focus(mut self, rng: &mut Rng) -> Self {
+        if !rng.chance(CHANCE) {
             return self;
         }
-        self.form = Form::Inputs;
+        self.input_style = InputStyle::Single;
         self.dry_run = false;
-        self.weather = Weather::Fair;
-        self.troubles.clear();
+        self.fault_rate = FaultRate::Low;
+        self.request_faults.clear();
         self.incidents.clear();
         self.setting.strangers.clear();
-        let places: [fn(&mut Self, &mut Dice); 7] = [
-            hung_up,
-            on_the_wire,
+        let places: [fn(&mut Self, &mut Rng); 7] = [
+            dropped_connection,
+            in_flight,
             late_twin,
-            refused_for_a_while,
-            renewed,
+            temporarily_refused,
+            token_renewal,
             run_again,
             frozen,
         ];
-        dice.pick(&places)(&mut self, dice);
+        rng.pick(&places)(&mut self, rng);
         self.incidents.sort_by_key(|(at, _)| *at);
         self
     }
@@ -46,27 +46,27 @@ impl Case {
             pipeline,
             wait: Some(Wait {
                 timeout,
-                on_abandoned: OnAbandoned::Cancel,
-                on_blocked: OnBlocked::Wait,
+                cancels_abandoned: true,
+                fails_if_blocked: false,
             }),
         }];
     }
 }
 
-fn ends(conclusion: Conclusion, after: Duration) -> Living {
-    Living {
+fn ends(conclusion: Conclusion, after: Duration) -> Behaviour {
+    Behaviour {
         course: Course::Ends(conclusion, after),
         on_cancel: OnCancel::Ends(Duration::ZERO),
         delays: Delays::default(),
     }
 }
 
-fn any_pipeline(dice: &mut Dice) -> Pipeline {
-    dice.pick(&[
+fn any_pipeline(rng: &mut Rng) -> Pipeline {
+    rng.pick(&[
         Pipeline::Workflow {
             credential: Credential::Token(demo::GITHUB_CLASSIC),
         },
-        Pipeline::Gitlab {
+        Pipeline::GitLab {
             trigger: false,
             inputs: true,
         },
@@ -78,10 +78,10 @@ fn any_pipeline(dice: &mut Dice) -> Pipeline {
 }
 
 /// One trigger starts two runs; the second one appears late, or while lists fail, and may end otherwise.
-fn late_twin(case: &mut Case, dice: &mut Dice) {
+fn late_twin(case: &mut Case, rng: &mut Rng) {
     let credential = Credential::Token(demo::GITHUB_CLASSIC);
     let event_type = "release";
-    let timeout = dice.between(30, 38);
+    let timeout = rng.between(30, 38);
     case.one_target(
         Pipeline::Event {
             event_type,
@@ -89,123 +89,123 @@ fn late_twin(case: &mut Case, dice: &mut Dice) {
         },
         timeout,
     );
-    case.setting.lives[0] = ends(Conclusion::Success, dice.milliseconds(500, 25_000));
-    let conclusion = dice.pick(&[Conclusion::Success, Conclusion::Failure]);
-    case.setting.twin = ends(conclusion, dice.milliseconds(500, 16_000));
-    case.setting.twin.delays.listed = dice.milliseconds(0, 15_000);
-    if dice.chance(50) {
+    case.setting.behaviours[0] = ends(Conclusion::Success, rng.milliseconds(500, 25_000));
+    let conclusion = rng.pick(&[Conclusion::Success, Conclusion::Failure]);
+    case.setting.twin = ends(conclusion, rng.milliseconds(500, 16_000));
+    case.setting.twin.delays.listed = rng.milliseconds(0, 15_000);
+    if rng.chance(50) {
         let fails = Outage {
-            provider: Provider::Github,
-            of: Scope::Lists,
-            failure: OutageFailure::Status(502),
-            lasts: dice.milliseconds(4_000, 16_000),
+            provider: Provider::GitHub,
+            scope: Scope::Lists,
+            fault: RequestFault::Refused(502),
+            lasts: rng.milliseconds(4_000, 16_000),
         };
-        let begins = dice.milliseconds(300, 4_000);
+        let begins = rng.milliseconds(300, 4_000);
         case.incidents.push((begins, Incident::Outage(fails)));
     }
 }
 
 /// The run cannot be read in the middle of the wait.
-fn refused_for_a_while(case: &mut Case, dice: &mut Dice) {
-    let timeout = dice.between(30, 36);
-    case.one_target(any_pipeline(dice), timeout);
-    case.setting.lives = [ends(Conclusion::Success, dice.milliseconds(1_000, 26_000)); 3];
+fn temporarily_refused(case: &mut Case, rng: &mut Rng) {
+    let timeout = rng.between(30, 36);
+    case.one_target(any_pipeline(rng), timeout);
+    case.setting.behaviours = [ends(Conclusion::Success, rng.milliseconds(1_000, 26_000)); 3];
     let refuses = Outage {
         provider: case.targets[0].provider(),
-        of: Scope::Runs,
-        failure: dice.pick(&[
-            OutageFailure::Status(404),
-            OutageFailure::Status(401),
-            OutageFailure::Status(307),
-            OutageFailure::Page,
+        scope: Scope::Runs,
+        fault: rng.pick(&[
+            RequestFault::Refused(404),
+            RequestFault::Refused(401),
+            RequestFault::Circles,
+            RequestFault::BlockPage,
         ]),
-        lasts: dice.milliseconds(5_000, 20_000),
+        lasts: rng.milliseconds(5_000, 20_000),
     };
-    let begins = dice.milliseconds(500, 6_000);
+    let begins = rng.milliseconds(500, 6_000);
     case.incidents.push((begins, Incident::Outage(refuses)));
 }
 
 /// A token must be renewed soon, and that fails, or is slow while a signal comes.
-fn renewed(case: &mut Case, dice: &mut Dice) {
+fn token_renewal(case: &mut Case, rng: &mut Rng) {
     let credential = Credential::App;
-    let timeout = dice.between(26, 34);
+    let timeout = rng.between(26, 34);
     case.one_target(Pipeline::Workflow { credential }, timeout);
-    case.setting.token_life = dice.milliseconds(4_000, 9_000);
-    case.setting.lives[0] = ends(Conclusion::Success, dice.milliseconds(1_000, 20_000));
-    let is_stopped = dice.chance(50);
-    let failure = if is_stopped {
-        OutageFailure::Slow
+    case.setting.token_lifetime = rng.milliseconds(4_000, 9_000);
+    case.setting.behaviours[0] = ends(Conclusion::Success, rng.milliseconds(1_000, 20_000));
+    let is_stopped = rng.chance(50);
+    let fault = if is_stopped {
+        RequestFault::Late(Moment::BeforeActing, Duration::from_secs(4))
     } else {
-        dice.pick(&[
-            OutageFailure::Status(500),
-            OutageFailure::Status(403),
-            OutageFailure::Status(422),
-            OutageFailure::Status(404),
+        rng.pick(&[
+            RequestFault::Refused(500),
+            RequestFault::Refused(403),
+            RequestFault::Refused(422),
+            RequestFault::Refused(404),
         ])
     };
     let fails = Outage {
-        provider: Provider::Github,
-        of: Scope::Renewals,
-        failure,
-        lasts: dice.milliseconds(5_000, 14_000),
+        provider: Provider::GitHub,
+        scope: Scope::Renewals,
+        fault,
+        lasts: rng.milliseconds(5_000, 14_000),
     };
-    let begins = dice.milliseconds(200, 3_000);
+    let begins = rng.milliseconds(200, 3_000);
     case.incidents.push((begins, Incident::Outage(fails)));
     if is_stopped {
-        let place = Where {
-            provider: Provider::Github,
+        let kind = RequestKind {
+            provider: Provider::GitHub,
             purpose: Purpose::Trigger,
         };
-        case.troubles = vec![(place, 1, Trouble::TooMany(429, Some(5)))];
-        let at = dice.milliseconds(4_500, 8_000);
+        case.request_faults = vec![(kind, 1, RequestFault::TooMany(429, Some(5)))];
+        let at = rng.milliseconds(4_500, 8_000);
         case.incidents.push((at, Incident::Signal("INT")));
     }
 }
 
 /// Somebody runs it again as soon as it is over, and then the step is stopped.
-fn run_again(case: &mut Case, dice: &mut Dice) {
+fn run_again(case: &mut Case, rng: &mut Rng) {
     let credential = Credential::Token(demo::GITHUB_CLASSIC);
     case.one_target(Pipeline::Workflow { credential }, 20);
-    let conclusion = dice.pick(&[Conclusion::Success, Conclusion::Failure]);
-    let takes = dice.milliseconds(2_000, 6_000);
-    case.setting.lives[0] = ends(conclusion, takes);
+    let conclusion = rng.pick(&[Conclusion::Success, Conclusion::Failure]);
+    let takes = rng.milliseconds(2_000, 6_000);
+    case.setting.behaviours[0] = ends(conclusion, takes);
     let rerun = (Duration::from_millis(1), Incident::Rerun(0));
-    let stopped = takes + dice.milliseconds(1_000, 2_500);
+    let stopped = takes + rng.milliseconds(1_000, 2_500);
     case.incidents = vec![rerun, (stopped, Incident::Signal("INT"))];
 }
 
 /// The connections of the reads before the trigger end unannounced.
-fn hung_up(case: &mut Case, dice: &mut Dice) {
-    let pipeline = any_pipeline(dice);
+fn dropped_connection(case: &mut Case, rng: &mut Rng) {
+    let pipeline = any_pipeline(rng);
     case.one_target(pipeline, 20);
-    case.setting.lives = [ends(Conclusion::Success, Duration::from_secs(1)); 3];
-    let place = Where {
+    case.setting.behaviours = [ends(Conclusion::Success, Duration::from_secs(1)); 3];
+    let kind = RequestKind {
         provider: pipeline.provider(),
         purpose: Purpose::Read,
     };
-    let how = Trouble::HangUp(any_hang_up(dice));
-    case.troubles = (1..=3).map(|nth| (place, nth, how)).collect();
+    let how = RequestFault::HangUp(draw_hang_up(rng));
+    case.request_faults = (1..=3).map(|nth| (kind, nth, how)).collect();
 }
 
-/// A signal comes before the answer to its trigger.
-fn on_the_wire(case: &mut Case, dice: &mut Dice) {
-    case.one_target(any_pipeline(dice), 20);
-    case.setting.lives = [ends(Conclusion::Success, Duration::from_mins(1)); 3];
-    let place = Where {
+/// A signal comes before the response to the trigger.
+fn in_flight(case: &mut Case, rng: &mut Rng) {
+    case.one_target(any_pipeline(rng), 20);
+    case.setting.behaviours = [ends(Conclusion::Success, Duration::from_mins(1)); 3];
+    let kind = RequestKind {
         provider: case.targets[0].provider(),
         purpose: Purpose::Trigger,
     };
-    let late = Trouble::Late(Moment::AfterActing, dice.milliseconds(1_000, 3_500));
-    case.troubles = vec![(place, 1, late)];
-    let signal = Incident::Signal(dice.pick(&["INT", "TERM"]));
-    case.incidents = vec![(dice.milliseconds(300, 900), signal)];
+    let late = RequestFault::Late(Moment::AfterActing, rng.milliseconds(1_000, 3_500));
+    case.request_faults = vec![(kind, 1, late)];
+    let signal = Incident::Signal(rng.pick(&["INT", "TERM"]));
+    case.incidents = vec![(rng.milliseconds(300, 900), signal)];
 }
 
 /// The process is stopped when its deadline passes.
-fn frozen(case: &mut Case, dice: &mut Dice) {
-    case.one_target(any_pipeline(dice), 8);
-    case.setting.lives = [ends(Conclusion::Success, dice.milliseconds(1_000, 7_500)); 3];
-    let freeze = Incident::Freeze(dice.milliseconds(4_000, 9_000));
-    let begins = dice.milliseconds(500, 6_000);
+fn frozen(case: &mut Case, rng: &mut Rng) {
+    case.one_target(any_pipeline(rng), 8);
+    case.setting.behaviours = [ends(Conclusion::Success, rng.milliseconds(1_000, 7_500)); 3];
+    let freeze = Incident::Freeze(rng.milliseconds(4_000, 9_000));
+    let begins = rng.milliseconds(500, 6_000);
     case.incidents.push((begins, freeze));
 }

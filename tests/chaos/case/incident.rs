@@ -1,12 +1,11 @@
-//! What happens while the step runs, whatever it does just then: signals, a server that is down for a while, and
-//! other people's runs.
+//! What happens while the step runs, at any moment: signals, a server that is down for a while, other people's runs.
 
 use std::time::Duration;
 
 use sandbox::Provider;
 
 use super::outage::{self, Outage};
-use super::{Dice, Target, Temper, Weather};
+use super::{FaultRate, Rng, Target, WaitTime};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Incident {
@@ -15,7 +14,7 @@ pub(crate) enum Incident {
     /// Connections are refused.
     Closes,
     Opens,
-    /// Somebody of that name starts the like of what this target starts.
+    /// Somebody of that name starts the same pipeline as this target.
     Stranger(&'static str, usize),
     /// At GitLab and Bitbucket: a push or a schedule of somebody of that name, on the reference of this target.
     Event(&'static str, usize, &'static str),
@@ -42,65 +41,65 @@ pub(super) const NAMES: [&str; 5] = [
 ];
 
 pub(super) fn draw(
-    dice: &mut Dice,
-    weather: Weather,
-    temper: Temper,
+    rng: &mut Rng,
+    fault_rate: FaultRate,
+    wait_time: WaitTime,
     targets: &[Target],
 ) -> Vec<(Duration, Incident)> {
     let mut incidents = Vec::new();
-    for _ in 0..dice.between(0, 4) {
-        let target = dice.between(0, targets.len() - 1);
-        // The hardest to tell from ours are our own, of another step.
-        let name = if dice.chance(60) {
+    for _ in 0..rng.between(0, 4) {
+        let target = rng.between(0, targets.len() - 1);
+        // The hardest to tell apart are runs of the same user from another step.
+        let name = if rng.chance(60) {
             targets[target].owner()
         } else {
-            dice.pick(&NAMES)
+            rng.pick(&NAMES)
         };
-        let can_be_pushed = targets[target].provider() != Provider::Github;
-        let stranger = match dice.percent() {
+        let can_be_pushed = targets[target].provider() != Provider::GitHub;
+        let stranger = match rng.percent() {
             0..40 if can_be_pushed => {
-                Incident::Event(name, target, dice.pick(&["push", "push", "schedule"]))
+                Incident::Event(name, target, rng.pick(&["push", "push", "schedule"]))
             }
             0..30 if !can_be_pushed => Incident::Rerun(target),
             _ => Incident::Stranger(name, target),
         };
-        let at = if dice.chance(25) {
+        let at = if rng.chance(25) {
             Duration::ZERO
         } else {
-            dice.milliseconds(50, 4_000)
+            rng.milliseconds(50, 4_000)
         };
         incidents.push((at, stranger));
     }
-    let (stops, latest) = match temper {
-        Temper::Hasty => (60, 4_000),
-        Temper::Patient => (25, 12_000),
-        Temper::Steady | Temper::Ageless => (25, 25_000),
+    let (stops, latest) = match wait_time {
+        WaitTime::Short => (60, 4_000),
+        WaitTime::Medium => (25, 12_000),
+        WaitTime::Long | WaitTime::VeryLong => (25, 25_000),
     };
-    if dice.chance(stops) {
-        let first = dice.milliseconds(0, latest);
-        incidents.push((first, Incident::Signal(dice.pick(&["INT", "TERM"]))));
-        if dice.chance(25) {
-            let second = first + dice.milliseconds(10, 2_500);
-            incidents.push((second, Incident::Signal(dice.pick(&["INT", "TERM"]))));
+    if rng.chance(stops) {
+        let first = rng.milliseconds(0, latest);
+        incidents.push((first, Incident::Signal(rng.pick(&["INT", "TERM"]))));
+        if rng.chance(25) {
+            let second = first + rng.milliseconds(10, 2_500);
+            incidents.push((second, Incident::Signal(rng.pick(&["INT", "TERM"]))));
         }
-    } else if dice.chance(20) {
-        // In time for a deadline of the hasty ones.
-        let freezes = dice.milliseconds(500, 6_000);
-        let freeze = Incident::Freeze(dice.milliseconds(1_000, 9_000));
+    } else if rng.chance(20) {
+        // Early enough to cover a short deadline.
+        let freezes = rng.milliseconds(500, 6_000);
+        let freeze = Incident::Freeze(rng.milliseconds(1_000, 9_000));
         incidents.push((freezes, freeze));
     }
-    let target = &targets[dice.between(0, targets.len() - 1)];
+    let target = &targets[rng.between(0, targets.len() - 1)];
     let is_stopped = incidents.iter().any(|(_, incident)| incident.is_signal());
-    let outage = outage::draw(dice, weather, temper, target, is_stopped);
+    let outage = outage::draw(rng, fault_rate, wait_time, target, is_stopped);
     incidents.extend(outage.map(|(at, outage)| (at, Incident::Outage(outage))));
-    if weather != Weather::Calm && dice.chance(30) {
-        let closes = if dice.chance(40) {
+    if fault_rate != FaultRate::None && rng.chance(30) {
+        let closes = if rng.chance(40) {
             Duration::ZERO
         } else {
-            dice.milliseconds(1, 3_000)
+            rng.milliseconds(1, 3_000)
         };
         incidents.push((closes, Incident::Closes));
-        incidents.push((closes + dice.milliseconds(200, 3_000), Incident::Opens));
+        incidents.push((closes + rng.milliseconds(200, 3_000), Incident::Opens));
     }
     incidents.sort_by_key(|(at, _)| *at);
     incidents

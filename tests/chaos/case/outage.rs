@@ -2,16 +2,18 @@
 
 use std::time::Duration;
 
-use sandbox::{Answer, Fault, Moment, Provider, Route};
+use sandbox::Moment::BeforeActing;
+use sandbox::{Provider, Route};
 
-use super::{Credential, Dice, Target, Temper, Weather};
-use OutageFailure::{Hang, Page, RetryAtOnce, Status};
+use super::request_fault::{BEYOND_TIMEOUT, RequestFault};
+use super::{Credential, FaultRate, Rng, Target, WaitTime};
+use RequestFault::{BlockPage, Circles, Late, Refused, TooMany};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Outage {
     pub(crate) provider: Provider,
-    pub(crate) of: Scope,
-    pub(crate) failure: OutageFailure,
+    pub(crate) scope: Scope,
+    pub(crate) fault: RequestFault,
     pub(crate) lasts: Duration,
 }
 
@@ -27,74 +29,58 @@ pub(crate) enum Scope {
     Triggers,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum OutageFailure {
-    Status(u16),
-    /// 403 as a proxy's page.
-    Page,
-    /// A rate limit that says `Retry-After: 0`.
-    RetryAtOnce,
-    /// The answer takes some seconds.
-    Slow,
-    /// No answer.
-    Hang,
-}
-
-/// Longer than the client waits for an answer.
-const FOREVER: Duration = Duration::from_secs(65);
-
-const SOME_SECONDS: Duration = Duration::from_secs(4);
+const HANG: RequestFault = Late(BeforeActing, BEYOND_TIMEOUT);
 
 /// With the time at which it begins.
 pub(super) fn draw(
-    dice: &mut Dice,
-    weather: Weather,
-    temper: Temper,
+    rng: &mut Rng,
+    fault_rate: FaultRate,
+    wait_time: WaitTime,
     target: &Target,
     is_stopped: bool,
 ) -> Option<(Duration, Outage)> {
-    let chance = match weather {
-        Weather::Calm => return None,
-        Weather::Fair => 35,
-        Weather::Foul => 60,
+    let chance = match fault_rate {
+        FaultRate::None => return None,
+        FaultRate::Low => 35,
+        FaultRate::High => 60,
     };
-    if !dice.chance(chance) {
+    if !rng.chance(chance) {
         return None;
     }
     let provider = target.provider();
     let renews = target.pipeline.credential() == Credential::App;
-    let of = match dice.percent() {
+    let scope = match rng.percent() {
         0..50 if renews => Scope::Renewals,
         0..45 => Scope::Lists,
         45..85 => Scope::Runs,
         _ => Scope::Triggers,
     };
-    let failure = dice.pick(match of {
-        Scope::Lists => &[Status(502), Status(502), Status(404), Page],
-        Scope::Runs => &[Status(404), Status(401), Page, Status(502), Status(307)],
-        Scope::Renewals => &[Status(500), Status(403), Status(422), Hang],
-        Scope::Triggers => &[RetryAtOnce],
+    let fault = rng.pick(match scope {
+        Scope::Lists => &[Refused(502), Refused(502), Refused(404), BlockPage],
+        Scope::Runs => &[Refused(404), Refused(401), BlockPage, Refused(502), Circles],
+        Scope::Renewals => &[Refused(500), Refused(403), Refused(422), HANG],
+        Scope::Triggers => &[TooMany(403, Some(0))],
     });
-    let (latest, longest) = match (of, temper) {
+    let (latest, longest) = match (scope, wait_time) {
         (Scope::Triggers, _) => (1, 6_000),
-        (_, Temper::Hasty) => (3_000, 5_000),
-        (_, Temper::Patient) => (6_000, 8_000),
-        (_, Temper::Steady) => (10_000, 20_000),
-        (_, Temper::Ageless) => (10_000, 80_000),
+        (_, WaitTime::Short) => (3_000, 5_000),
+        (_, WaitTime::Medium) => (6_000, 8_000),
+        (_, WaitTime::Long) => (10_000, 20_000),
+        (_, WaitTime::VeryLong) => (10_000, 80_000),
     };
-    let lasts = dice.milliseconds(1_000, longest);
+    let lasts = rng.milliseconds(1_000, longest);
     let outage = Outage {
         provider,
-        of,
-        failure,
+        scope,
+        fault,
         lasts,
     };
-    // Nobody gets far whose first token does not come, unless a signal ends it.
-    let may_begin_at_once = failure != Hang || is_stopped;
-    let begins = if may_begin_at_once && dice.chance(30) {
+    // If the first token never comes, the step does nothing that is worth checking, unless a signal ends it.
+    let may_begin_at_once = fault != HANG || is_stopped;
+    let begins = if may_begin_at_once && rng.chance(30) {
         Duration::ZERO
     } else {
-        dice.milliseconds(1, latest)
+        rng.milliseconds(1, latest)
     };
     Some((begins, outage))
 }
@@ -102,46 +88,24 @@ pub(super) fn draw(
 impl Outage {
     /// Until the last request that it hits is answered.
     pub(crate) fn affects_requests_for(self) -> Duration {
-        let longest = match self.failure {
-            Hang => FOREVER,
-            OutageFailure::Slow => SOME_SECONDS,
-            Status(_) | Page | RetryAtOnce => Duration::ZERO,
-        };
-        self.lasts + longest
+        if let Late(_, delay) = self.fault {
+            return self.lasts + delay;
+        }
+        self.lasts
     }
 
     pub(crate) fn route(self) -> Route {
         let of_provider = Route::any().provider(self.provider);
         let reads = of_provider.clone().method("GET");
-        match (self.of, self.provider) {
+        match (self.scope, self.provider) {
             (Scope::Triggers, _) => Route::triggers().provider(self.provider),
             (Scope::Renewals, _) => of_provider.path_end("/access_tokens"),
-            (Scope::Lists, Provider::Github) => reads.path_end("/runs"),
+            (Scope::Lists, Provider::GitHub) => reads.path_end("/runs"),
             (Scope::Lists, _) => reads.path_end("/pipelines"),
-            (Scope::Runs, Provider::Github) => reads.path("/actions/runs/"),
+            (Scope::Runs, Provider::GitHub) => reads.path("/actions/runs/"),
             // Ids begin so, and so does no name of a list.
-            (Scope::Runs, Provider::Gitlab) => reads.path("/pipelines/7"),
+            (Scope::Runs, Provider::GitLab) => reads.path("/pipelines/7"),
             (Scope::Runs, Provider::Bitbucket) => reads.path("/pipelines/%7B"),
-        }
-    }
-
-    pub(crate) fn fault(self) -> Fault {
-        let page = "<html><title>Access to this site is blocked</title></html>";
-        match (self.failure, self.provider) {
-            (Status(307), _) => Fault::redirect(307, "?round=and-round"),
-            (Status(status), _) => {
-                let body = serde_json::json!({"message": "Something went wrong."});
-                Fault::Answer(Moment::BeforeActing, Answer::json(status, body))
-            }
-            (Page, _) => {
-                let answer = Answer::body(403, "text/html", page);
-                Fault::Answer(Moment::BeforeActing, answer)
-            }
-            (RetryAtOnce, Provider::Github) => Fault::github_secondary_limit(Some(0)),
-            (RetryAtOnce, Provider::Gitlab) => Fault::gitlab_limit(Some(0)),
-            (RetryAtOnce, Provider::Bitbucket) => Fault::bitbucket_limit(Some(0)),
-            (OutageFailure::Slow, _) => Fault::Delay(Moment::BeforeActing, SOME_SECONDS),
-            (Hang, _) => Fault::Delay(Moment::BeforeActing, FOREVER),
         }
     }
 }

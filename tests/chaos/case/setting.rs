@@ -1,27 +1,29 @@
-//! The world that a step finds: how runs live there, who else is about, and what the servers are like.
+//! The world that a step finds: what runs do there, who else starts some, and how the servers behave.
 
 use std::time::{Duration, SystemTime};
 
-use sandbox::world::{Conclusion, GitlabVersion, JobLife, Life, OnCancel, RunDetails, Workflow};
+use sandbox::world::{
+    Conclusion, Delays, GitLabVersion, JobScenario, OnCancel, RunDetails, Scenario, Workflow,
+};
 use sandbox::{Provider, World};
 
 use super::incident::NAMES;
-use super::{Dice, Temper};
+use super::{Rng, WaitTime};
 
 #[derive(Clone, Debug)]
 pub(crate) struct Setting {
     /// At GitHub, GitLab and Bitbucket.
-    pub(crate) lives: [Living; 3],
+    pub(crate) behaviours: [Behaviour; 3],
     /// For each run that is triggered, each of these starts one too.
     pub(crate) strangers: Vec<&'static str>,
     /// Of the second workflow that `release` starts.
-    pub(crate) twin: Living,
+    pub(crate) twin: Behaviour,
     /// How GitHub says which run a `workflow_dispatch` starts, if it does.
     pub(crate) run_details: RunDetails,
     /// How far GitHub's search index is behind.
     pub(crate) search_lag: Duration,
     /// How long tokens of a GitHub App are good for.
-    pub(crate) token_life: Duration,
+    pub(crate) token_lifetime: Duration,
     /// How far the servers' clock is off.
     pub(crate) skew: Skew,
     pub(crate) old_gitlab: bool,
@@ -36,21 +38,10 @@ pub(crate) enum Skew {
 
 /// What runs do by themselves, and when they are cancelled.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Living {
+pub(crate) struct Behaviour {
     pub(crate) course: Course,
     pub(crate) on_cancel: OnCancel,
     pub(crate) delays: Delays,
-}
-
-/// How late the API shows them.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Delays {
-    /// In lists.
-    pub(crate) listed: Duration,
-    /// By their ids.
-    pub(crate) readable: Duration,
-    /// How they concluded, at GitHub.
-    pub(crate) concluded: Duration,
 }
 
 /// Starts by `release` too, beside the demo's own workflow, with a marker as that.
@@ -60,7 +51,7 @@ const APP: &str = "octo-org/app";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Course {
-    /// Ends so after so long.
+    /// Ends after this time.
     Ends(Conclusion, Duration),
     Endless,
     /// Waits for a person who never comes.
@@ -79,49 +70,49 @@ impl Skew {
 }
 
 impl Setting {
-    pub(super) fn draw(dice: &mut Dice, temper: Temper) -> Self {
-        let lives = [(); 3].map(|()| Living::draw(dice, temper));
-        let twin = Living::draw(dice, temper);
-        let strangers = if dice.chance(40) {
-            (0..dice.between(1, 2)).map(|_| dice.pick(&NAMES)).collect()
+    pub(super) fn draw(rng: &mut Rng, wait_time: WaitTime) -> Self {
+        let behaviours = [(); 3].map(|()| Behaviour::draw(rng, wait_time));
+        let twin = Behaviour::draw(rng, wait_time);
+        let strangers = if rng.chance(40) {
+            (0..rng.between(1, 2)).map(|_| rng.pick(&NAMES)).collect()
         } else {
             Vec::new()
         };
-        let run_details = match dice.percent() {
-            0..20 => RunDetails::RejectedWith(dice.pick(&[400, 422])),
+        let run_details = match rng.percent() {
+            0..20 => RunDetails::RejectedWith(rng.pick(&[400, 422])),
             20..30 => RunDetails::IdOnly,
             _ => RunDetails::Known,
         };
-        let skew = match dice.percent() {
-            0..10 => Skew::Ahead(dice.milliseconds(500, 3_600_000)),
-            10..20 => Skew::Behind(dice.milliseconds(500, 3_600_000)),
+        let skew = match rng.percent() {
+            0..10 => Skew::Ahead(rng.milliseconds(500, 3_600_000)),
+            10..20 => Skew::Behind(rng.milliseconds(500, 3_600_000)),
             _ => Skew::None,
         };
         Self {
-            lives,
+            behaviours,
             strangers,
             twin,
             run_details,
-            search_lag: match dice.percent() {
+            search_lag: match rng.percent() {
                 0..15 => Duration::from_hours(1),
-                15..30 => dice.milliseconds(500, 15_000),
+                15..30 => rng.milliseconds(500, 15_000),
                 _ => Duration::ZERO,
             },
-            token_life: if dice.chance(50) {
-                dice.milliseconds(4_000, 20_000)
+            token_lifetime: if rng.chance(50) {
+                rng.milliseconds(4_000, 20_000)
             } else {
                 Duration::from_hours(1)
             },
             skew,
-            old_gitlab: dice.chance(20),
+            old_gitlab: rng.chance(20),
         }
     }
 
     pub(crate) fn world(&self) -> World {
         let mut world = World::demo().strangers(&self.strangers);
-        let providers = [Provider::Github, Provider::Gitlab, Provider::Bitbucket];
-        for (provider, living) in providers.into_iter().zip(self.lives) {
-            world = world.lives(provider, living.life());
+        let providers = [Provider::GitHub, Provider::GitLab, Provider::Bitbucket];
+        for (provider, behaviour) in providers.into_iter().zip(self.behaviours) {
+            world = world.scenario(provider, behaviour.scenario());
         }
         world = match self.skew {
             Skew::None => world,
@@ -137,17 +128,17 @@ impl Setting {
             .iter_mut()
             .find(|app| app.name == APP);
         app.expect("the demo has it").workflows.push(workflow);
-        world = world.life_of(Provider::Github, APP, TWIN_FILE, self.twin.life());
+        world = world.scenario_of(Provider::GitHub, APP, TWIN_FILE, self.twin.scenario());
         world.github.run_details = self.run_details;
         world.github.search_lag = self.search_lag;
-        world.github.token_life = self.token_life;
+        world.github.token_lifetime = self.token_lifetime;
         if self.old_gitlab {
-            world.gitlab.version = GitlabVersion::Old;
+            world.gitlab.version = GitLabVersion::Old;
         }
         world
     }
 
-    /// The status by which GitHub refuses to say which run it starts.
+    /// The status with which GitHub refuses to name the run that it starts.
     pub(crate) fn details_rejected_with(&self) -> Option<u16> {
         match self.run_details {
             RunDetails::RejectedWith(status) => Some(status),
@@ -161,83 +152,80 @@ impl Setting {
     }
 }
 
-impl Delays {
-    fn draw(dice: &mut Dice, temper: Temper) -> Self {
-        let listed = match (dice.percent(), temper) {
-            (0..5, Temper::Ageless) => Duration::from_secs(75),
-            (0..12, Temper::Patient | Temper::Steady | Temper::Ageless) => {
-                dice.milliseconds(8_000, 14_000)
-            }
-            (12..30, _) => dice.milliseconds(500, 6_000),
-            _ => Duration::ZERO,
-        };
-        let readable = match dice.percent() {
-            0..10 => dice.milliseconds(500, 6_000),
-            _ => Duration::ZERO,
-        };
-        let concluded = match dice.percent() {
-            0..10 => dice.milliseconds(500, 8_000),
-            _ => Duration::ZERO,
-        };
-        Self {
-            listed,
-            readable,
-            concluded,
+fn draw_delays(rng: &mut Rng, wait_time: WaitTime) -> Delays {
+    let listed = match (rng.percent(), wait_time) {
+        (0..5, WaitTime::VeryLong) => Duration::from_secs(75),
+        (0..12, WaitTime::Medium | WaitTime::Long | WaitTime::VeryLong) => {
+            rng.milliseconds(8_000, 14_000)
         }
+        (12..30, _) => rng.milliseconds(500, 6_000),
+        _ => Duration::ZERO,
+    };
+    let readable = match rng.percent() {
+        0..10 => rng.milliseconds(500, 6_000),
+        _ => Duration::ZERO,
+    };
+    let concluded = match rng.percent() {
+        0..10 => rng.milliseconds(500, 8_000),
+        _ => Duration::ZERO,
+    };
+    Delays {
+        listed,
+        readable,
+        concluded,
     }
 }
 
-impl Living {
-    fn draw(dice: &mut Dice, temper: Temper) -> Self {
-        let longest = match temper {
-            Temper::Hasty => 5_000,
-            Temper::Patient => 15_000,
-            Temper::Steady => 30_000,
-            Temper::Ageless => 100_000,
+impl Behaviour {
+    fn draw(rng: &mut Rng, wait_time: WaitTime) -> Self {
+        let longest = match wait_time {
+            WaitTime::Short => 5_000,
+            WaitTime::Medium => 15_000,
+            WaitTime::Long => 30_000,
+            WaitTime::VeryLong => 100_000,
         };
-        let course = match dice.percent() {
+        let course = match rng.percent() {
             0..45 => {
-                let passes = dice.chance(75);
+                let passes = rng.chance(75);
                 let conclusion = if passes {
                     Conclusion::Success
                 } else {
                     Conclusion::Failure
                 };
-                Course::Ends(conclusion, dice.milliseconds(0, longest))
+                Course::Ends(conclusion, rng.milliseconds(0, longest))
             }
             45..90 => Course::Endless,
             _ => Course::Blocks,
         };
-        let on_cancel = match dice.percent() {
+        let on_cancel = match rng.percent() {
             0..50 => OnCancel::Ends(Duration::ZERO),
             50..65 => OnCancel::RefusesAtFirst {
-                status: dice.pick(&[400, 401, 404, 409]),
-                times: dice.pick(&[1, 1, 2]),
+                status: rng.pick(&[400, 401, 404, 409]),
+                times: rng.pick(&[1, 1, 2]),
             },
-            65..80 => OnCancel::Ends(dice.milliseconds(100, 3_000)),
+            65..80 => OnCancel::Ends(rng.milliseconds(100, 3_000)),
             80..90 => OnCancel::Ignores,
-            _ => OnCancel::Refuses(dice.pick(&[403, 409, 500])),
+            _ => OnCancel::Refuses(rng.pick(&[403, 409, 500])),
         };
         Self {
             course,
             on_cancel,
-            delays: Delays::draw(dice, temper),
+            delays: draw_delays(rng, wait_time),
         }
     }
 
-    fn life(self) -> Life {
-        let job = |takes| JobLife::new("build", takes);
-        let life = match self.course {
-            Course::Ends(conclusion, takes) => Life::new().job(job(takes).concludes(conclusion)),
-            Course::Endless => Life::endless(),
+    fn scenario(self) -> Scenario {
+        let job = |takes| JobScenario::new("build", takes);
+        let scenario = match self.course {
+            Course::Ends(conclusion, takes) => {
+                Scenario::new().job(job(takes).concludes(conclusion))
+            }
+            Course::Endless => Scenario::endless(),
             Course::Blocks => {
                 let gated = job(Duration::ZERO).needs_approval("production", &["octocat"]);
-                Life::new().job(gated)
+                Scenario::new().job(gated)
             }
         };
-        life.on_cancel(self.on_cancel)
-            .listed_after(self.delays.listed)
-            .readable_after(self.delays.readable)
-            .concluded_after(self.delays.concluded)
+        scenario.on_cancel(self.on_cancel).delays(self.delays)
     }
 }

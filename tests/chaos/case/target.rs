@@ -1,11 +1,11 @@
-//! What a step is asked to trigger. Each target has an argument of its own, by which the world's runs tell which of
-//! them started them.
+//! What a step is asked to trigger. Each target has an argument of its own, which shows
+//! which of them started a run.
 
 use sandbox::world::RefKind;
 use sandbox::{Provider, Run, Sandbox, demo};
 use serde_json::{Map, Value, json};
 
-use super::{Dice, Temper};
+use super::{Rng, WaitTime};
 
 #[derive(Clone, Debug)]
 pub(crate) struct Target {
@@ -24,7 +24,7 @@ pub(crate) enum Pipeline {
         event_type: &'static str,
         credential: Credential,
     },
-    Gitlab {
+    GitLab {
         /// A trigger token, beside the token that reads.
         trigger: bool,
         /// In inputs, or in variables.
@@ -48,78 +48,64 @@ pub(crate) enum Credential {
 pub(crate) struct Wait {
     /// In seconds.
     pub(crate) timeout: usize,
-    pub(crate) on_abandoned: OnAbandoned,
-    pub(crate) on_blocked: OnBlocked,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum OnAbandoned {
-    Cancel,
-    Leave,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum OnBlocked {
-    Wait,
-    Fail,
+    /// `on-abandoned` is `cancel`, not `leave`.
+    pub(crate) cancels_abandoned: bool,
+    /// `on-blocked` is `fail`, not `wait`.
+    pub(crate) fails_if_blocked: bool,
 }
 
 /// Of one provider more often than not, so that targets share repositories, workflows and credentials.
-pub(super) fn draw(dice: &mut Dice, temper: Temper, count: usize) -> Vec<Target> {
-    let providers = [Provider::Github, Provider::Gitlab, Provider::Bitbucket];
-    let only = dice.chance(40).then(|| dice.pick(&providers));
-    let wait = dice.chance(50).then(|| Wait::draw(dice, temper));
-    let all_wait = dice.chance(60);
+pub(super) fn draw(rng: &mut Rng, wait_time: WaitTime, count: usize) -> Vec<Target> {
+    let providers = [Provider::GitHub, Provider::GitLab, Provider::Bitbucket];
+    let only = rng.chance(40).then(|| rng.pick(&providers));
+    let wait = rng.chance(50).then(|| Wait::draw(rng, wait_time));
+    let all_wait = rng.chance(60);
     (0..count)
         .map(|index| {
-            let provider = only.unwrap_or_else(|| dice.pick(&providers));
+            let provider = only.unwrap_or_else(|| rng.pick(&providers));
             Target {
                 mark: format!("target-{index:02}"),
-                pipeline: Pipeline::draw(dice, provider),
+                pipeline: Pipeline::draw(rng, provider),
                 wait: wait
-                    .or_else(|| (all_wait || dice.chance(50)).then(|| Wait::draw(dice, temper))),
+                    .or_else(|| (all_wait || rng.chance(50)).then(|| Wait::draw(rng, wait_time))),
             }
         })
         .collect()
 }
 
 impl Wait {
-    fn draw(dice: &mut Dice, temper: Temper) -> Self {
+    fn draw(rng: &mut Rng, wait_time: WaitTime) -> Self {
         Self {
-            timeout: match temper {
-                Temper::Hasty => dice.between(2, 8),
-                Temper::Patient => dice.between(13, 22),
-                Temper::Steady => dice.between(28, 36),
-                Temper::Ageless => dice.between(95, 120),
+            timeout: match wait_time {
+                WaitTime::Short => rng.between(2, 8),
+                WaitTime::Medium => rng.between(13, 22),
+                WaitTime::Long => rng.between(28, 36),
+                WaitTime::VeryLong => rng.between(95, 120),
             },
-            on_abandoned: if dice.chance(75) {
-                OnAbandoned::Cancel
-            } else {
-                OnAbandoned::Leave
-            },
-            on_blocked: dice.pick(&[OnBlocked::Wait, OnBlocked::Fail]),
+            cancels_abandoned: rng.chance(75),
+            fails_if_blocked: rng.pick(&[false, true]),
         }
     }
 }
 
 impl Pipeline {
-    fn draw(dice: &mut Dice, provider: Provider) -> Self {
+    fn draw(rng: &mut Rng, provider: Provider) -> Self {
         match provider {
-            Provider::Github if dice.chance(45) => Self::Workflow {
-                credential: Credential::draw(dice),
+            Provider::GitHub if rng.chance(45) => Self::Workflow {
+                credential: Credential::draw(rng),
             },
             // The first starts two runs without a marker, the others one and two with.
-            Provider::Github => Self::Event {
-                event_type: dice.pick(&["deploy", "deploy-marked", "release"]),
-                credential: Credential::draw(dice),
+            Provider::GitHub => Self::Event {
+                event_type: rng.pick(&["deploy", "deploy-marked", "release"]),
+                credential: Credential::draw(rng),
             },
-            Provider::Gitlab => Self::Gitlab {
-                trigger: dice.chance(30),
-                inputs: dice.chance(50),
+            Provider::GitLab => Self::GitLab {
+                trigger: rng.chance(30),
+                inputs: rng.chance(50),
             },
             Provider::Bitbucket => Self::Bitbucket {
-                custom: dice.chance(50).then(|| dice.pick(&["deploy", "nightly"])),
-                reference: dice.pick(&["main", "develop", "v2.0.0"]),
+                custom: rng.chance(50).then(|| rng.pick(&["deploy", "nightly"])),
+                reference: rng.pick(&["main", "develop", "v2.0.0"]),
             },
         }
     }
@@ -128,14 +114,14 @@ impl Pipeline {
     pub(crate) fn is_marked(self) -> bool {
         match self {
             Self::Event { event_type, .. } => event_type != "deploy",
-            Self::Workflow { .. } | Self::Gitlab { .. } | Self::Bitbucket { .. } => false,
+            Self::Workflow { .. } | Self::GitLab { .. } | Self::Bitbucket { .. } => false,
         }
     }
 
     pub(crate) fn provider(self) -> Provider {
         match self {
-            Self::Workflow { .. } | Self::Event { .. } => Provider::Github,
-            Self::Gitlab { .. } => Provider::Gitlab,
+            Self::Workflow { .. } | Self::Event { .. } => Provider::GitHub,
+            Self::GitLab { .. } => Provider::GitLab,
             Self::Bitbucket { .. } => Provider::Bitbucket,
         }
     }
@@ -143,7 +129,7 @@ impl Pipeline {
     pub(crate) fn repository(self) -> &'static str {
         match self {
             Self::Workflow { .. } | Self::Event { .. } => "octo-org/app",
-            Self::Gitlab { .. } => "octo-group/tools/deployer",
+            Self::GitLab { .. } => "octo-group/tools/deployer",
             Self::Bitbucket { .. } => "octo-workspace/service",
         }
     }
@@ -151,18 +137,18 @@ impl Pipeline {
     pub(super) fn credential(self) -> Credential {
         match self {
             Self::Workflow { credential } | Self::Event { credential, .. } => credential,
-            Self::Gitlab { .. } => Credential::Token(demo::GITLAB_DEVELOPER),
+            Self::GitLab { .. } => Credential::Token(demo::GITLAB_DEVELOPER),
             Self::Bitbucket { .. } => Credential::Token(demo::BITBUCKET_ACCESS),
         }
     }
 }
 
 impl Credential {
-    fn draw(dice: &mut Dice) -> Self {
-        if dice.chance(25) {
+    fn draw(rng: &mut Rng) -> Self {
+        if rng.chance(25) {
             return Self::App;
         }
-        Self::Token(dice.pick(&[demo::GITHUB_CLASSIC, demo::GITHUB_FINE_GRAINED]))
+        Self::Token(rng.pick(&[demo::GITHUB_CLASSIC, demo::GITHUB_FINE_GRAINED]))
     }
 }
 
@@ -195,8 +181,8 @@ impl Target {
                 };
                 (file, "repository_dispatch", title, workflow)
             }
-            Pipeline::Gitlab { trigger: true, .. } => (".gitlab-ci.yml", "trigger", "", 0),
-            Pipeline::Gitlab { .. } => (".gitlab-ci.yml", "api", "", 0),
+            Pipeline::GitLab { trigger: true, .. } => (".gitlab-ci.yml", "trigger", "", 0),
+            Pipeline::GitLab { .. } => (".gitlab-ci.yml", "api", "", 0),
             Pipeline::Bitbucket { custom, .. } => (custom.unwrap_or("default"), "manual", "", 0),
         };
         let mut run = Run::new(self.provider(), self.pipeline.repository(), pipeline, event);
@@ -206,7 +192,7 @@ impl Target {
                 ..
             } => (RefKind::Tag, "v2.0.0".to_owned()),
             Pipeline::Bitbucket { reference, .. } => (RefKind::Branch, reference.to_owned()),
-            Pipeline::Workflow { .. } | Pipeline::Event { .. } | Pipeline::Gitlab { .. } => {
+            Pipeline::Workflow { .. } | Pipeline::Event { .. } | Pipeline::GitLab { .. } => {
                 (RefKind::Branch, "main".to_owned())
             }
         });
@@ -218,9 +204,9 @@ impl Target {
     /// Who starts its runs, by the name that the provider gives.
     pub(super) fn owner(&self) -> &'static str {
         match (self.provider(), self.pipeline.credential()) {
-            (Provider::Github, Credential::App) => "octo-deployer[bot]",
-            (Provider::Github, Credential::Token(_)) => "octocat",
-            (Provider::Gitlab, _) => "octavia",
+            (Provider::GitHub, Credential::App) => "octo-deployer[bot]",
+            (Provider::GitHub, Credential::Token(_)) => "octocat",
+            (Provider::GitLab, _) => "octavia",
             (Provider::Bitbucket, _) => "service-access-token",
         }
     }
@@ -249,7 +235,7 @@ impl Target {
                 set("private-key", json!(demo::GITHUB_APP_PRIVATE_KEY))
             }
         };
-        if self.provider() != Provider::Github {
+        if self.provider() != Provider::GitHub {
             set("server-url", json!(sandbox.http_url()));
         }
         match self.pipeline {
@@ -262,7 +248,7 @@ impl Target {
                 set("event-type", json!(event_type));
                 set("client-payload", json!({"target": self.mark}));
             }
-            Pipeline::Gitlab { trigger, inputs } => {
+            Pipeline::GitLab { trigger, inputs } => {
                 set("ref", json!("main"));
                 if trigger {
                     set("trigger-token", json!(demo::GITLAB_TRIGGER));
@@ -284,27 +270,19 @@ impl Target {
         set("wait", json!(self.wait.is_some().to_string()));
         if let Some(wait) = self.wait {
             set("timeout", json!(format!("{}s", wait.timeout)));
-            set("on-abandoned", json!(wait.on_abandoned.word()));
-            set("on-blocked", json!(wait.on_blocked.word()));
+            let on_abandoned = if wait.cancels_abandoned {
+                "cancel"
+            } else {
+                "leave"
+            };
+            let on_blocked = if wait.fails_if_blocked {
+                "fail"
+            } else {
+                "wait"
+            };
+            set("on-abandoned", json!(on_abandoned));
+            set("on-blocked", json!(on_blocked));
         }
         inputs
-    }
-}
-
-impl OnAbandoned {
-    fn word(self) -> &'static str {
-        match self {
-            Self::Cancel => "cancel",
-            Self::Leave => "leave",
-        }
-    }
-}
-
-impl OnBlocked {
-    fn word(self) -> &'static str {
-        match self {
-            Self::Wait => "wait",
-            Self::Fail => "fail",
-        }
     }
 }

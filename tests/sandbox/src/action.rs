@@ -1,5 +1,5 @@
-//! The inputs that `action.yml` declares, as the runner hands them to the container: for whoever starts the binary
-//! as the runner would. Not here: anything about a provider.
+//! The inputs that `action.yml` declares, as the runner hands them to the container, so that
+//! tests and the demo can start the binary as the runner would. Not here: anything about a provider.
 
 const ACTION: &str = include_str!("../../../action.yml");
 

@@ -5,19 +5,18 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, mpsc};
-use std::thread;
 
 use tokio::net::TcpListener;
-use tokio::runtime;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
+use crate::background::Background;
 use crate::certificate::{self, Certificate, Issued};
-use crate::door::{self, ReservedPort};
 use crate::fault::Faults;
+use crate::port::{self, ReservedPort};
 use crate::record::RecordedRequest;
 use crate::sandbox::Sandbox;
-use crate::server::{self, OnAnswer, Shared};
+use crate::server::{self, OnResponse, Shared};
 use crate::world::World;
 
 #[derive(Clone, Copy)]
@@ -35,7 +34,7 @@ pub struct Builder {
     ipv6: bool,
     certificate: Certificate,
     extra_names: Vec<String>,
-    on_answer: Option<OnAnswer>,
+    on_response: Option<OnResponse>,
 }
 
 enum Port {
@@ -53,7 +52,7 @@ impl Builder {
             ipv6: false,
             certificate: Certificate::Good,
             extra_names: Vec::new(),
-            on_answer: None,
+            on_response: None,
         }
     }
 
@@ -102,11 +101,14 @@ impl Builder {
         self
     }
 
-    /// Called on the sandbox's thread for each request once its answer is decided.
+    /// Called on the sandbox's thread for each request once its response is decided.
     #[must_use]
-    pub fn on_answer(self, tell: impl Fn(&RecordedRequest) + Send + Sync + 'static) -> Self {
-        let on_answer: Option<OnAnswer> = Some(Box::new(tell));
-        Self { on_answer, ..self }
+    pub fn on_response(self, tell: impl Fn(&RecordedRequest) + Send + Sync + 'static) -> Self {
+        let on_response: Option<OnResponse> = Some(Box::new(tell));
+        Self {
+            on_response,
+            ..self
+        }
     }
 
     /// Returns when all ports are open.
@@ -118,31 +120,21 @@ impl Builder {
             record: Mutex::default(),
             faults: Mutex::new(Faults::default()),
             connections: AtomicUsize::new(0),
-            on_answer: self.on_answer,
+            on_response: self.on_response,
             is_open: watch::Sender::new(true),
         });
-        let runtime = runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?;
         let (ready, opened) = mpsc::sync_channel(1);
-        let (stop, stopped) = oneshot::channel();
         let ports = (self.http, self.https, self.ipv6);
         let for_thread = Arc::clone(&shared);
-        let thread = thread::Builder::new()
-            .name("sandbox".to_owned())
-            .spawn(move || {
-                runtime.block_on(async {
-                    let _ = ready.send(open(ports, &issued, &for_thread));
-                    let _ = stopped.await;
-                });
-            })?;
+        let background = Background::spawn("sandbox", async move || {
+            let _ = ready.send(open(ports, &issued, &for_thread));
+        })?;
         let addresses = opened.recv().map_err(io::Error::other)??;
         Ok(Sandbox {
             shared,
             addresses,
             ca_pem,
-            stop: Some(stop),
-            thread: Some(thread),
+            _background: background,
         })
     }
 }
@@ -154,13 +146,13 @@ fn open(
 ) -> io::Result<Addresses> {
     let acceptor = TlsAcceptor::from(Arc::clone(&issued.tls));
     let serve = |tls: Option<TlsAcceptor>| {
-        let (listener, held) = door::on_ipv6()?;
+        let (listener, reserved) = port::on_ipv6()?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
         let listener = TcpListener::from_std(listener)?;
         let shared = Arc::clone(shared);
         tokio::spawn(async move {
-            let _held = held;
+            let _reserved = reserved;
             server::accept(listener, tls, shared).await;
         });
         io::Result::Ok(address)
@@ -169,7 +161,7 @@ fn open(
         let port = port.reserve()?;
         let address = (Ipv4Addr::LOCALHOST, port.number()).into();
         let listener = port.open()?;
-        tokio::spawn(door::keep(port, listener, tls, Arc::clone(shared)));
+        tokio::spawn(port::serve(port, listener, tls, Arc::clone(shared)));
         io::Result::Ok(address)
     };
     Ok(Addresses {

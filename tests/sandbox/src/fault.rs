@@ -1,14 +1,14 @@
-//! Faults on demand: for which requests, on which occasions, and what goes wrong. Not here: how a connection is
-//! torn (see `wire` and `server`).
+//! Faults on demand: for which requests, on which occasions, and what goes wrong. Not here: how a
+//! connection is torn (see `stream` and `server`).
 
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::answer::Answer;
-use crate::noise::Noise;
+use crate::malformed_response::MalformedResponse;
 use crate::record::starts_something;
 use crate::request::Request;
+use crate::response::Response;
 use crate::world::Provider;
 
 /// Which requests a fault is for. `Route::any()` narrowed by what follows.
@@ -107,14 +107,14 @@ impl Route {
 pub enum Occasion {
     /// Only the nth, counted from 1.
     Nth(usize),
-    /// The first so many.
+    /// The first few.
     First(usize),
     /// All, until this long after the fault is set.
     For(Duration),
     Every,
 }
 
-/// Whether the request has changed the world by the time the fault strikes.
+/// Whether the request has changed the world by the time of the fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Moment {
     /// It has not, and (except after a delay) it never will.
@@ -128,18 +128,18 @@ pub enum Moment {
 pub enum Fault {
     /// The client sees `ECONNRESET`.
     Reset(Moment),
-    /// The connection ends without an answer.
+    /// The connection ends without a response.
     Close(Moment),
-    /// The answer, or the acting, comes late. Goes together with another fault of the same request.
+    /// The response, or the acting, comes late. Goes together with another fault of the same request.
     Delay(Moment, Duration),
-    /// This answer instead of the provider's own.
-    Answer(Moment, Answer),
+    /// This response instead of the provider's own.
+    Response(Moment, Response),
     /// Acts, and answers with the provider's own headers and only the first half of its body. A body that is empty
     /// cannot be torn.
     Truncate,
     /// Acts, and answers with the provider's own headers and its JSON after this edit. Other bodies stay as they are.
     Edit(fn(&mut Value)),
-    /// A body of so many bytes, never in memory as a whole.
+    /// A body of this length, never in memory as a whole.
     Huge {
         moment: Moment,
         status: u16,
@@ -147,18 +147,18 @@ pub enum Fault {
     },
     /// Acts, and answers with the provider's own headers and its body byte by byte, with such a pause before each.
     Slow(Duration),
-    /// This instead of any answer.
-    Noise(Moment, Noise),
-    /// Acts and answers, then ends the connection without a `Connection: close` in the answer.
+    /// This instead of any response.
+    Malformed(Moment, MalformedResponse),
+    /// Acts and answers, then ends the connection without a `Connection: close` in the response.
     HangUp(HangUp),
 }
 
 /// How a connection ends that was to be kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HangUp {
-    /// It is closed right after the answer.
+    /// It is closed right after the response.
     Close,
-    /// It is reset right after the answer.
+    /// It is reset right after the response.
     Reset,
     /// It is reset when the next request arrives, which nobody reads: it is in no record.
     ResetAtNextRequest,
@@ -166,30 +166,30 @@ pub enum HangUp {
 
 impl Fault {
     pub fn status(moment: Moment, status: u16) -> Self {
-        Self::Answer(
+        Self::Response(
             moment,
-            Answer::body(status, "text/html", "<html>something went wrong</html>"),
+            Response::body(status, "text/html", "<html>something went wrong</html>"),
         )
     }
 
     /// Not acting.
     pub fn redirect(status: u16, location: &str) -> Self {
-        Self::Answer(
+        Self::Response(
             Moment::BeforeActing,
-            Answer::status(status).header("Location", location),
+            Response::status(status).header("Location", location),
         )
     }
 
     /// GitHub's primary limit: nothing remains until `reset`, in seconds since 1970.
     pub fn github_primary_limit(status: u16, reset: u64) -> Self {
-        let answer = github_limit(
+        let response = github_limit(
             status,
             "API rate limit exceeded for user ID 1.",
             "https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api",
         );
-        Self::Answer(
+        Self::Response(
             Moment::BeforeActing,
-            answer
+            response
                 .header("X-RateLimit-Limit", 5000)
                 .header("X-RateLimit-Remaining", 0)
                 .header("X-RateLimit-Used", 5000)
@@ -200,39 +200,39 @@ impl Fault {
 
     /// GitHub's secondary limit: with `Retry-After` in seconds, or with nothing but its message.
     pub fn github_secondary_limit(retry_after: Option<u64>) -> Self {
-        let answer = github_limit(
+        let response = github_limit(
             403,
             "You have exceeded a secondary rate limit. Please wait a few minutes before you try again.",
             "https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api#about-secondary-rate-limits",
         );
-        Self::Answer(Moment::BeforeActing, retry_later(answer, retry_after))
+        Self::Response(Moment::BeforeActing, retry_later(response, retry_after))
     }
 
     pub fn gitlab_limit(retry_after: Option<u64>) -> Self {
-        let answer = Answer::body(429, "text/plain", "Retry later\n");
-        Self::Answer(Moment::BeforeActing, retry_later(answer, retry_after))
+        let response = Response::body(429, "text/plain", "Retry later\n");
+        Self::Response(Moment::BeforeActing, retry_later(response, retry_after))
     }
 
     pub fn bitbucket_limit(retry_after: Option<u64>) -> Self {
-        let answer = Answer::json(
+        let response = Response::json(
             429,
             json!({"type": "error", "error": {"message": "Rate limit for this resource has been exceeded"}}),
         );
-        Self::Answer(Moment::BeforeActing, retry_later(answer, retry_after))
+        Self::Response(Moment::BeforeActing, retry_later(response, retry_after))
     }
 }
 
-fn github_limit(status: u16, message: &str, documentation: &str) -> Answer {
-    Answer::json(
+fn github_limit(status: u16, message: &str, documentation: &str) -> Response {
+    Response::json(
         status,
         json!({"message": message, "documentation_url": documentation, "status": status.to_string()}),
     )
 }
 
-fn retry_later(answer: Answer, seconds: Option<u64>) -> Answer {
+fn retry_later(response: Response, seconds: Option<u64>) -> Response {
     match seconds {
-        Some(seconds) => answer.header("Retry-After", seconds),
-        None => answer,
+        Some(seconds) => response.header("Retry-After", seconds),
+        None => response,
     }
 }
 
@@ -263,8 +263,8 @@ impl Faults {
         self.0.clear();
     }
 
-    /// What shall befall this request. Every matching fault counts it.
-    pub(crate) fn befall(&mut self, request: &Request, provider: Option<Provider>) -> Plan {
+    /// The faults of this request. Every matching fault counts it.
+    pub(crate) fn plan_for(&mut self, request: &Request, provider: Option<Provider>) -> Plan {
         let mut plan = Plan::default();
         for set in &mut self.0 {
             if !set.route.matches(request, provider) {
@@ -300,12 +300,12 @@ impl Plan {
             Fault::Delay(Moment::AfterActing, duration) => self.delay_after += *duration,
             Fault::Reset(_)
             | Fault::Close(_)
-            | Fault::Answer(..)
+            | Fault::Response(..)
             | Fault::Truncate
             | Fault::Edit(_)
             | Fault::Huge { .. }
             | Fault::Slow(_)
-            | Fault::Noise(..)
+            | Fault::Malformed(..)
             | Fault::HangUp(_) => {
                 self.fault.get_or_insert_with(|| fault.clone());
             }
@@ -325,9 +325,9 @@ impl Plan {
             Some(
                 Fault::Reset(moment)
                 | Fault::Close(moment)
-                | Fault::Answer(moment, _)
+                | Fault::Response(moment, _)
                 | Fault::Huge { moment, .. }
-                | Fault::Noise(moment, _),
+                | Fault::Malformed(moment, _),
             ) => moment == Moment::AfterActing,
         }
     }

@@ -12,8 +12,8 @@
 //! let sandbox = Sandbox::start(World::demo())?;
 //! // Plain http on 127.0.0.1, and https with a certificate of its own authority:
 //! let (http, https, ca) = (sandbox.http_url(), sandbox.https_url(), sandbox.ca_pem());
-//! // GitHub answers under /api/v3 and /github/api/v3, GitLab under /api/v4 and /gitlab/api/v4, Bitbucket under /2.0,
-//! // all on one port; to whoever asks for api.github.com or the like, as it does there.
+//! // GitHub is under /api/v3 and /github/api/v3, GitLab under /api/v4 and /gitlab/api/v4, Bitbucket under /2.0,
+//! // all on one port; for the host api.github.com and the like, under the same paths as there.
 //! assert_eq!(sandbox.github_api_url(), format!("{http}/api/v3"));
 //! # let _ = (https, ca, demo::GITHUB_CLASSIC);
 //! # Ok::<(), std::io::Error>(())
@@ -47,8 +47,8 @@
 //!
 //! ```
 //! use std::time::Duration;
-//! use sandbox::{Fault, HangUp, Moment, Noise, Occasion, Provider, Route};
-//! # use sandbox::{Answer, Sandbox, World};
+//! use sandbox::{Fault, HangUp, Moment, MalformedResponse, Occasion, Provider, Route};
+//! # use sandbox::{Response, Sandbox, World};
 //! # let sandbox = Sandbox::start(World::demo())?;
 //!
 //! // The run starts, but the client sees 502:
@@ -56,17 +56,17 @@
 //! // ECONNRESET, and nothing was started:
 //! sandbox.fault(Route::triggers(), Occasion::First(2), Fault::Reset(Moment::BeforeActing));
 //! // It acts, but late. Clients that give up meanwhile do not stop it.
-//! let gitlab = Route::any().provider(Provider::Gitlab).method("POST").path("/pipeline");
+//! let gitlab = Route::any().provider(Provider::GitLab).method("POST").path("/pipeline");
 //! sandbox.fault(gitlab, Occasion::Every, Fault::Delay(Moment::BeforeActing, Duration::from_secs(3)));
 //! sandbox.fault(Route::any(), Occasion::Nth(5), Fault::github_secondary_limit(Some(2)));
 //! // No HTTP at all, or none that ever ends:
-//! let endless = Fault::Noise(Moment::AfterActing, Noise::endless_headers());
+//! let endless = Fault::Malformed(Moment::AfterActing, MalformedResponse::endless_headers());
 //! sandbox.fault(Route::any(), Occasion::Nth(6), endless);
 //! // A connection that is to be kept ends all the same:
 //! let hang_up = Fault::HangUp(HangUp::ResetAtNextRequest);
 //! sandbox.fault(Route::any().method("GET"), Occasion::Every, hang_up);
 //! sandbox.clear_faults();
-//! // Nobody gets in for a while, and whoever was in is cut off:
+//! // New connections are refused for a while, and open ones are cut off:
 //! sandbox.close();
 //! sandbox.open();
 //! # Ok::<(), std::io::Error>(())
@@ -74,13 +74,13 @@
 //!
 //! # Reading what happened
 //!
-//! [`Sandbox::requests`] is what arrived (headers, bodies, what was answered), [`Sandbox::runs`] what was started:
+//! [`Sandbox::requests`] is what arrived (headers, bodies, how it was answered), [`Sandbox::runs`] what was started:
 //!
 //! ```
 //! # use sandbox::{Sandbox, World};
 //! # let sandbox = Sandbox::start(World::demo())?;
 //! for request in sandbox.trigger_requests() {
-//!     println!("{} {} {:?}", request.method, request.path, request.answered);
+//!     println!("{} {} {:?}", request.method, request.path, request.response);
 //!     assert!(request.headers.get("user-agent").is_some());
 //!     assert!(request.objections.is_empty(), "{:?}", request.objections);
 //! }
@@ -91,39 +91,40 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 //!
-//! [`Proxy`] is a forward proxy for tests: passes `CONNECT` on or refuses it, and remembers the targets. [`Front`]
+//! [`Proxy`] is a forward proxy for tests: passes `CONNECT` on or refuses it, and remembers the targets. [`TlsFront`]
 //! speaks TLS in front of what does not, or in front of what does: a proxy that is reached by https, or one that opens
 //! what it passes on.
 
 pub mod action;
-mod answer;
+mod background;
 mod builder;
 mod certificate;
 mod clock;
-mod door;
+mod endpoint;
 mod fault;
 mod form;
-mod front;
-mod noise;
+mod malformed_response;
+mod port;
 mod provider;
 mod proxy;
 mod record;
 mod request;
+mod response;
 mod sandbox;
 mod server;
-mod site;
-mod wire;
+mod stream;
+mod tls_front;
 pub mod world;
 
-pub use answer::Answer;
 pub use builder::Builder;
 pub use certificate::Certificate;
-pub use door::ReservedPort;
 pub use fault::{Fault, HangUp, Moment, Occasion, Route};
-pub use front::Front;
-pub use noise::Noise;
+pub use malformed_response::MalformedResponse;
+pub use port::ReservedPort;
 pub use proxy::{Proxied, Proxy, ProxyManners};
-pub use record::{Answered, RecordedRequest};
+pub use record::{RecordedRequest, RecordedResponse};
 pub use request::Headers;
+pub use response::Response;
 pub use sandbox::Sandbox;
+pub use tls_front::TlsFront;
 pub use world::{Provider, Run, World, demo};

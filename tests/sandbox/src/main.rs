@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process;
 use std::thread;
 
-use sandbox::world::GithubTokenKind;
+use sandbox::world::GitHubTokenKind;
 use sandbox::{RecordedRequest, Sandbox, World, demo};
 
 const USAGE: &str = "usage: sandbox [--port PORT] [--https-port PORT]";
@@ -20,7 +20,7 @@ fn main() -> io::Result<()> {
     let sandbox = Sandbox::builder(world)
         .http_port(port)
         .https_port(https_port)
-        .on_answer(tell)
+        .on_response(tell)
         .start()?;
     let folder = env::temp_dir().join(format!("sandbox-{}", process::id()));
     fs::create_dir(&folder)?;
@@ -67,7 +67,7 @@ fn tell(request: &RecordedRequest) {
         .map_or_else(|| "-".to_owned(), |provider| provider.to_string());
     let mut line = format!(
         "{provider} {} {} {:?}",
-        request.method, request.path, request.answered
+        request.method, request.path, request.response
     );
     for objection in &request.objections {
         line = format!("{line} [{objection}]");
@@ -96,9 +96,9 @@ fn describe(world: &World) -> String {
     }
     for token in &world.github.tokens {
         let rights = match &token.kind {
-            GithubTokenKind::Classic { scopes } => scopes.join(", "),
-            GithubTokenKind::FineGrained { permissions }
-            | GithubTokenKind::Installation { permissions } => {
+            GitHubTokenKind::Classic { scopes } => scopes.join(", "),
+            GitHubTokenKind::FineGrained { permissions }
+            | GitHubTokenKind::Installation { permissions } => {
                 let pairs = permissions.0.iter();
                 let pairs: Vec<String> = pairs
                     .map(|(name, access)| format!("{name}={access}"))

@@ -8,26 +8,26 @@ mod storage;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::answer::Answer;
+use crate::endpoint;
 use crate::request::Request;
-use crate::site;
+use crate::response::Response;
 use crate::world::{Provider, World};
 
-/// Told by host and path. The storages that logs and artifacts are kept in are none of theirs.
+/// By host and path. `None` for the storages that keep logs and artifacts.
 pub(crate) fn of(request: &Request) -> Option<Provider> {
-    site::of(request, "").map(|site| site.provider)
+    endpoint::of(request, "").map(|endpoint| endpoint.provider)
 }
 
-pub(crate) fn answer(world: &mut World, request: &Request) -> Answer {
-    let Some(site) = site::of(request, &site::origin(world, request)) else {
-        return storage::answer(world, request);
+pub(crate) fn respond(world: &mut World, request: &Request) -> Response {
+    let Some(endpoint) = endpoint::of(request, &endpoint::origin(world, request)) else {
+        return storage::respond(world, request);
     };
-    match site.provider {
-        Provider::Github => github::answer(world, request, site),
-        Provider::Gitlab => gitlab::answer(world, request, site),
-        Provider::Bitbucket => bitbucket::answer(world, request, site),
+    match endpoint.provider {
+        Provider::GitHub => github::respond(world, request, endpoint),
+        Provider::GitLab => gitlab::respond(world, request, endpoint),
+        Provider::Bitbucket => bitbucket::respond(world, request, endpoint),
     }
 }
 
@@ -47,7 +47,7 @@ pub(crate) fn objections(request: &Request, provider: Option<Provider>) -> Vec<S
         }
         return objections;
     };
-    let in_body = (provider == Provider::Gitlab).then(|| gitlab::token_in_body(request));
+    let in_body = (provider == Provider::GitLab).then(|| gitlab::token_in_body(request));
     let in_body = in_body.flatten().map(|value| ("the body", value));
     for (name, value) in credentials(request).into_iter().chain(in_body) {
         if owner_by_shape(&value).is_some_and(|owner| owner != provider) {
@@ -55,17 +55,56 @@ pub(crate) fn objections(request: &Request, provider: Option<Provider>) -> Vec<S
         }
     }
     let gitlab_only = request.headers.get("private-token").is_some();
-    if gitlab_only && provider != Provider::Gitlab {
+    if gitlab_only && provider != Provider::GitLab {
         objections.push("GitLab's header PRIVATE-TOKEN".to_owned());
     }
     objections
 }
 
-/// The one of that name, whatever its case. As it is known it is found sooner, which tells among a thousand.
+/// The one of that name, whatever its case. The exact name is tried first, which is faster among a thousand.
 fn named<'all, T>(all: &'all [T], name: &str, name_of: impl Fn(&T) -> &str) -> Option<&'all T> {
     let exactly = |one: &&T| name_of(one) == name;
     let nearly = |one: &&T| name_of(one).eq_ignore_ascii_case(name);
     all.iter().find(exactly).or_else(|| all.iter().find(nearly))
+}
+
+/// One page of a list.
+struct Page {
+    /// Counted from 1.
+    number: usize,
+    /// How many entries a page has.
+    size: usize,
+    /// The number of the last one.
+    last: usize,
+    entries: Vec<Value>,
+}
+
+impl Page {
+    /// The page that the query asks for, by the name of the parameter for its size and its default.
+    fn of<T>(
+        request: &Request,
+        (size, default): (&str, usize),
+        all: &[T],
+        describe: impl Fn(&T) -> Value,
+    ) -> Self {
+        let size = request.query_number(size, default).clamp(1, 100);
+        let number = request.query_number("page", 1).max(1);
+        let shown = all.iter().skip((number - 1) * size).take(size);
+        Self {
+            number,
+            size,
+            last: all.len().div_ceil(size).max(1),
+            entries: shown.map(describe).collect(),
+        }
+    }
+}
+
+/// The query of the request, for another page.
+fn query_for_page(request: &Request, number: usize) -> String {
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    let pairs = request.query_pairs().into_iter();
+    query.extend_pairs(pairs.filter(|(name, _)| name != "page"));
+    query.append_pair("page", &number.to_string()).finish()
 }
 
 /// Whether this is how that number is written.
@@ -75,8 +114,8 @@ fn spells(text: &str, number: u64) -> bool {
 }
 
 /// The refusal that goes with an objection.
-pub(crate) fn refuse(objection: &str) -> Answer {
-    Answer::json(
+pub(crate) fn refuse(objection: &str) -> Response {
+    Response::json(
         400,
         json!({"message": format!("refused by the sandbox: {objection}")}),
     )
@@ -85,13 +124,13 @@ pub(crate) fn refuse(objection: &str) -> Answer {
 /// Whose token that is, by the providers' prefixes.
 fn owner_by_shape(value: &str) -> Option<Provider> {
     let prefixes = [
-        ("ghp_", Provider::Github),
-        ("gho_", Provider::Github),
-        ("ghu_", Provider::Github),
-        ("ghs_", Provider::Github),
-        ("github_pat_", Provider::Github),
-        ("glpat-", Provider::Gitlab),
-        ("glptt-", Provider::Gitlab),
+        ("ghp_", Provider::GitHub),
+        ("gho_", Provider::GitHub),
+        ("ghu_", Provider::GitHub),
+        ("ghs_", Provider::GitHub),
+        ("github_pat_", Provider::GitHub),
+        ("glpat-", Provider::GitLab),
+        ("glptt-", Provider::GitLab),
         ("ATCTT3x", Provider::Bitbucket),
         ("ATATT3x", Provider::Bitbucket),
     ];

@@ -1,5 +1,5 @@
 //! A forward proxy on loopback for tests: passes `CONNECT` and plain http on, or refuses, and remembers what it
-//! was asked for. Not here: https of its own, for which there is `Front`.
+//! was asked for. Not here: https of its own, for which there is `TlsFront`.
 
 use std::collections::HashMap;
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
@@ -11,7 +11,7 @@ use std::thread::{self, JoinHandle};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 
-use crate::door::{self, ReservedPort};
+use crate::port::{self, ReservedPort};
 use crate::request::Headers;
 use crate::server::lock;
 
@@ -50,7 +50,7 @@ pub struct Proxy {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
     /// On `[::1]`, the same port of 127.0.0.1.
-    _held: Option<ReservedPort>,
+    _reserved: Option<ReservedPort>,
 }
 
 struct Shared {
@@ -76,13 +76,13 @@ impl Proxy {
 
     /// On `[::1]`.
     pub fn start_on_ipv6(manners: ProxyManners) -> io::Result<Self> {
-        let (listener, held) = door::on_ipv6()?;
-        Self::start_at(listener, Some(held), manners, &[])
+        let (listener, reserved) = port::on_ipv6()?;
+        Self::start_at(listener, Some(reserved), manners, &[])
     }
 
     fn start_at(
         listener: TcpListener,
-        held: Option<ReservedPort>,
+        reserved: Option<ReservedPort>,
         manners: ProxyManners,
         hosts: &[(&str, SocketAddr)],
     ) -> io::Result<Self> {
@@ -105,7 +105,7 @@ impl Proxy {
             address,
             shared,
             thread: Some(thread),
-            _held: held,
+            _reserved: reserved,
         })
     }
 
@@ -161,12 +161,12 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
         let shared = Arc::clone(shared);
         // A client that leaves early, or talks nonsense, is its test's business.
         thread::spawn(move || {
-            let _ = attend(client, &shared);
+            let _ = handle(client, &shared);
         });
     }
 }
 
-fn attend(mut client: TcpStream, shared: &Shared) -> io::Result<()> {
+fn handle(mut client: TcpStream, shared: &Shared) -> io::Result<()> {
     let mut reader = BufReader::new(client.try_clone()?);
     let (method, target, headers) = read_head(&mut reader)?;
     let manners = lock(&shared.manners).clone();
@@ -196,7 +196,7 @@ fn attend(mut client: TcpStream, shared: &Shared) -> io::Result<()> {
         return refuse(&mut client, 502);
     };
     if method == "CONNECT" {
-        // Whoever reads the answer may cut the tunnel at once, so it must be known by then.
+        // A test that has the response may cut the tunnel at once, so it must be known by then.
         if manners != ProxyManners::Deceives {
             lock(&shared.tunnels).extend([client.try_clone()?, server.try_clone()?]);
         }
@@ -205,7 +205,7 @@ fn attend(mut client: TcpStream, shared: &Shared) -> io::Result<()> {
             return Ok(());
         }
     } else {
-        // One request a connection, or the next one, perhaps for another host, would follow it unseen.
+        // One request a connection: the next one may be for another host, and would pass unseen.
         let path = target
             .trim_start_matches("http://")
             .trim_start_matches(authority);

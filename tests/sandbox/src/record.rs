@@ -14,21 +14,21 @@ pub struct RecordedRequest {
     /// 0 for the first that arrived, counting all providers.
     pub order: usize,
     pub arrived_at: SystemTime,
-    /// `None` where the path belongs to none of the three.
+    /// `None` if the path belongs to no provider.
     pub provider: Option<Provider>,
     pub tls: bool,
     pub method: String,
     /// As it came, still percent-encoded, without the query.
     pub path: String,
-    /// As it came, without the question mark; empty where there is none.
+    /// As it came, without the question mark; empty if there is none.
     pub query: String,
     pub headers: Headers,
     pub body: Vec<u8>,
-    pub answered: Answered,
-    /// When that was decided: the answer goes out at once.
-    pub answered_at: Option<SystemTime>,
+    pub response: RecordedResponse,
+    /// When the response was decided; it is sent at once.
+    pub responded_at: Option<SystemTime>,
     /// What no client may ever do, although a real server might take it: a token in the URL, a credential of
-    /// another provider. Empty for a decent request.
+    /// another provider. Empty for a good request.
     pub objections: Vec<String>,
 }
 
@@ -64,8 +64,8 @@ impl RecordedRequest {
             query: request.raw_query.clone(),
             headers: request.headers.clone(),
             body: request.body.to_vec(),
-            answered: Answered::NotYet,
-            answered_at: None,
+            response: RecordedResponse::NotYet,
+            responded_at: None,
             objections,
         }
     }
@@ -73,15 +73,15 @@ impl RecordedRequest {
 
 /// How a request ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Answered {
+pub enum RecordedResponse {
     NotYet,
     Status(u16),
     /// The connection was reset by a fault.
     Reset,
-    /// The connection was closed by a fault, without an answer.
+    /// The connection was closed by a fault, without a response.
     Closed,
-    /// What came was no answer.
-    Noise,
+    /// Bytes that are no HTTP response.
+    Malformed,
 }
 
 /// GitHub's dispatches, GitLab's and Bitbucket's pipelines.

@@ -4,13 +4,11 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::thread::JoinHandle;
 
-use tokio::sync::oneshot;
-
+use crate::background::Background;
 use crate::builder::{Addresses, Builder};
-use crate::door::ReservedPort;
 use crate::fault::{Fault, Occasion, Route};
+use crate::port::ReservedPort;
 use crate::record::RecordedRequest;
 use crate::server::{Shared, lock};
 use crate::world::{Provider, Run, State, World};
@@ -20,8 +18,7 @@ pub struct Sandbox {
     pub(crate) shared: Arc<Shared>,
     pub(crate) addresses: Addresses,
     pub(crate) ca_pem: String,
-    pub(crate) stop: Option<oneshot::Sender<()>>,
-    pub(crate) thread: Option<JoinHandle<()>>,
+    pub(crate) _background: Background,
 }
 
 impl Sandbox {
@@ -92,7 +89,7 @@ impl Sandbox {
         lock(&self.shared.record).len()
     }
 
-    /// Those after the first so many, in order: where there were thousands before, cheaper than all.
+    /// Those after the first `count`, in order: cheaper than all, if there were thousands before.
     pub fn requests_after(&self, count: usize) -> Vec<RecordedRequest> {
         let record = lock(&self.shared.record);
         record.get(count..).unwrap_or_default().to_vec()
@@ -128,7 +125,7 @@ impl Sandbox {
         self.shared.connections.load(Ordering::Relaxed)
     }
 
-    /// From now on, and together with those set before; of several that strike one request the first set wins.
+    /// From now on, and together with those set before; of several that match one request the first set wins.
     pub fn fault(&self, route: Route, occasion: Occasion, fault: Fault) {
         lock(&self.shared.faults).set(route, occasion, fault);
     }
@@ -148,21 +145,10 @@ impl Sandbox {
         self.shared.is_open.send_replace(true);
     }
 
-    /// Reads or changes the world. No request is answered meanwhile: do not call out from the closure.
+    /// Reads or changes the world. No request is served meanwhile, so don't send any from the closure.
     pub fn with_world<T>(&self, visit: impl FnOnce(&mut World) -> T) -> T {
         let mut world = lock(&self.shared.world);
         world.refresh();
         visit(&mut world)
-    }
-}
-
-impl Drop for Sandbox {
-    fn drop(&mut self) {
-        if let Some(stop) = self.stop.take() {
-            let _ = stop.send(());
-        }
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
     }
 }

@@ -1,5 +1,5 @@
-//! From sockets to answers: accepts connections, reads requests, records them, lets faults strike, and asks the
-//! provider otherwise. Not here: what the providers answer (see `provider`), and who starts and stops all this
+//! From sockets to responses: accepts connections, reads requests, records them, applies faults, and asks the
+//! provider otherwise. Not here: the providers' responses (see `provider`), and who starts and stops all this
 //! (see `sandbox`).
 
 use std::future::poll_fn;
@@ -20,18 +20,18 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 use tokio_rustls::TlsAcceptor;
 
-use crate::answer::{Answer, Payload, TornOff};
 use crate::clock::http_date;
 use crate::fault::{Fault, Faults, HangUp, Plan};
-use crate::noise::Noise;
+use crate::malformed_response::MalformedResponse;
 use crate::provider;
-use crate::record::{Answered, RecordedRequest};
+use crate::record::{RecordedRequest, RecordedResponse};
 use crate::request::{Headers, Request};
-use crate::wire::{Doom, Wire};
+use crate::response::{Payload, Response, TornOff};
+use crate::stream::{ConnectionFaults, FaultyStream};
 use crate::world::World;
 
-/// Told of each request once it is answered.
-pub(crate) type OnAnswer = Box<dyn Fn(&RecordedRequest) + Send + Sync>;
+/// Called for each request once its response is decided.
+pub(crate) type OnResponse = Box<dyn Fn(&RecordedRequest) + Send + Sync>;
 
 /// All that the connections and the tests share.
 pub(crate) struct Shared {
@@ -39,7 +39,7 @@ pub(crate) struct Shared {
     pub(crate) record: Mutex<Vec<RecordedRequest>>,
     pub(crate) faults: Mutex<Faults>,
     pub(crate) connections: AtomicUsize,
-    pub(crate) on_answer: Option<OnAnswer>,
+    pub(crate) on_response: Option<OnResponse>,
     pub(crate) is_open: watch::Sender<bool>,
 }
 
@@ -66,14 +66,14 @@ pub(crate) async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, shar
 
 async fn open(stream: TcpStream, tls: Option<TlsAcceptor>, shared: Arc<Shared>) {
     let _ = stream.set_nodelay(true);
-    let doom = Doom::default();
-    let wire = Wire::new(stream, doom.clone());
+    let faults = ConnectionFaults::default();
+    let stream = FaultyStream::new(stream, faults.clone());
     match tls {
-        None => converse(wire, false, doom, shared).await,
+        None => converse(stream, false, faults, shared).await,
         Some(acceptor) => {
             // A client that does not trust us ends the handshake: its business, and its test's.
-            if let Ok(stream) = acceptor.accept(wire).await {
-                converse(stream, true, doom, shared).await;
+            if let Ok(stream) = acceptor.accept(stream).await {
+                converse(stream, true, faults, shared).await;
             }
         }
     }
@@ -82,19 +82,19 @@ async fn open(stream: TcpStream, tls: Option<TlsAcceptor>, shared: Arc<Shared>) 
 async fn converse(
     stream: impl AsyncRead + AsyncWrite + Unpin,
     tls: bool,
-    doom: Doom,
+    faults: ConnectionFaults,
     shared: Arc<Shared>,
 ) {
     let service =
-        service_fn(|request| Box::pin(serve(request, tls, doom.clone(), Arc::clone(&shared))));
+        service_fn(|request| Box::pin(serve(request, tls, faults.clone(), Arc::clone(&shared))));
     let mut connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
     let served =
         poll_fn(
-            |context| match (connection.poll_without_shutdown(context), doom.hangs_up()) {
-                // The answer was written when it was ready.
+            |context| match (connection.poll_without_shutdown(context), faults.hangs_up()) {
+                // The response was written when it was ready.
                 (Poll::Pending, Some(HangUp::Close)) => Poll::Ready(Ok(())),
                 (Poll::Pending, Some(HangUp::Reset)) => {
-                    doom.reset();
+                    faults.reset();
                     Poll::Ready(Ok(()))
                 }
                 (served, _) => served,
@@ -102,43 +102,43 @@ async fn converse(
         )
         .await;
     let mut stream = connection.into_parts().io.into_inner();
-    if let Some(noise) = doom.last_noise() {
-        noise.make(stream).await;
-    } else if served.is_ok() && doom.hangs_up() != Some(HangUp::Reset) {
+    if let Some(malformed) = faults.malformed_response() {
+        malformed.send(stream).await;
+    } else if served.is_ok() && faults.hangs_up() != Some(HangUp::Reset) {
         let _ = stream.shutdown().await;
     }
-    // An error here is a fault that struck or a client that left; the record tells which.
+    // An error here is a fault or a client that left; the record says which.
 }
 
 async fn serve(
     request: hyper::Request<Incoming>,
     tls: bool,
-    doom: Doom,
+    faults: ConnectionFaults,
     shared: Arc<Shared>,
 ) -> Result<hyper::Response<Payload>, TornOff> {
-    if doom.hangs_up().is_some() {
-        doom.reset();
+    if faults.hangs_up().is_some() {
+        faults.reset();
         return Err(TornOff);
     }
     let request = read(request, tls).await.map_err(|_| TornOff)?;
     // A task of its own: a server that is slow acts all the same when its client has given up.
-    let ending = tokio::spawn(attend(request, shared)).await;
+    let ending = tokio::spawn(handle(request, shared)).await;
     match ending.map_err(|_| TornOff)? {
-        Ending::Answer(answer) => respond(answer, |body, padding| match padding {
+        Ending::Response(response) => respond(response, |body, padding| match padding {
             0 => Payload::Whole(Some(body)),
             left => Payload::Padded {
                 left,
                 rest: Some(body),
             },
         }),
-        Ending::HangUp(answer, how) => {
-            doom.hang_up(how);
-            respond(answer, |body, _| Payload::Whole(Some(body)))
+        Ending::HangUp(response, how) => {
+            faults.hang_up(how);
+            respond(response, |body, _| Payload::Whole(Some(body)))
         }
-        Ending::Torn(answer) => {
-            let announced = answer.body.len().to_string();
-            let answer = answer.header("Content-Length", announced);
-            respond(answer, |mut body, _| {
+        Ending::Torn(response) => {
+            let announced = response.body.len().to_string();
+            let response = response.header("Content-Length", announced);
+            respond(response, |mut body, _| {
                 body.truncate(body.len() / 2);
                 Payload::Torn {
                     rest: Some(body),
@@ -146,13 +146,13 @@ async fn serve(
                 }
             })
         }
-        Ending::Slow(answer, pause) => respond(answer, |body, _| Payload::slow(body, pause)),
+        Ending::Slow(response, pause) => respond(response, |body, _| Payload::slow(body, pause)),
         Ending::Reset => {
-            doom.reset();
+            faults.reset();
             Err(TornOff)
         }
-        Ending::Noise(noise) => {
-            doom.noise(noise);
+        Ending::Malformed(malformed) => {
+            faults.malformed(malformed);
             Err(TornOff)
         }
         Ending::Close => Err(TornOff),
@@ -175,50 +175,50 @@ async fn read(request: hyper::Request<Incoming>, tls: bool) -> Result<Request, h
     })
 }
 
-/// How the connection shall go on.
+/// How the connection goes on.
 enum Ending {
-    Answer(Answer),
-    Torn(Answer),
-    Slow(Answer, Duration),
-    HangUp(Answer, HangUp),
+    Response(Response),
+    Torn(Response),
+    Slow(Response, Duration),
+    HangUp(Response, HangUp),
     Reset,
     Close,
-    Noise(Noise),
+    Malformed(MalformedResponse),
 }
 
 impl Ending {
     /// Tells the time, unless a test prescribed another one.
     fn at(self, now: SystemTime) -> Self {
-        let dated = |answer: Answer| {
+        let dated = |response: Response| {
             let is_dated = |(name, _): &(String, String)| name.eq_ignore_ascii_case("date");
-            if answer.headers.iter().any(is_dated) {
-                return answer;
+            if response.headers.iter().any(is_dated) {
+                return response;
             }
-            answer.header("Date", http_date(now))
+            response.header("Date", http_date(now))
         };
         match self {
-            Self::Answer(answer) => Self::Answer(dated(answer)),
-            Self::Torn(answer) => Self::Torn(dated(answer)),
-            Self::Slow(answer, pause) => Self::Slow(dated(answer), pause),
-            Self::HangUp(answer, how) => Self::HangUp(dated(answer), how),
-            Self::Reset | Self::Close | Self::Noise(_) => self,
+            Self::Response(response) => Self::Response(dated(response)),
+            Self::Torn(response) => Self::Torn(dated(response)),
+            Self::Slow(response, pause) => Self::Slow(dated(response), pause),
+            Self::HangUp(response, how) => Self::HangUp(dated(response), how),
+            Self::Reset | Self::Close | Self::Malformed(_) => self,
         }
     }
 
-    fn for_the_record(&self) -> Answered {
+    fn for_the_record(&self) -> RecordedResponse {
         match self {
-            Self::Answer(answer)
-            | Self::Torn(answer)
-            | Self::Slow(answer, _)
-            | Self::HangUp(answer, _) => Answered::Status(answer.status),
-            Self::Reset => Answered::Reset,
-            Self::Close => Answered::Closed,
-            Self::Noise(_) => Answered::Noise,
+            Self::Response(response)
+            | Self::Torn(response)
+            | Self::Slow(response, _)
+            | Self::HangUp(response, _) => RecordedResponse::Status(response.status),
+            Self::Reset => RecordedResponse::Reset,
+            Self::Close => RecordedResponse::Closed,
+            Self::Malformed(_) => RecordedResponse::Malformed,
         }
     }
 }
 
-async fn attend(request: Request, shared: Arc<Shared>) -> Ending {
+async fn handle(request: Request, shared: Arc<Shared>) -> Ending {
     let provider = provider::of(&request);
     let objections = provider::objections(&request, provider);
     let objection = objections.first().cloned();
@@ -228,7 +228,7 @@ async fn attend(request: Request, shared: Arc<Shared>) -> Ending {
         record.push(RecordedRequest::new(order, &request, provider, objections));
         order
     };
-    let plan = lock(&shared.faults).befall(&request, provider);
+    let plan = lock(&shared.faults).plan_for(&request, provider);
     pause(plan.delay_before).await;
     let own = plan.acts().then(|| {
         if let Some(objection) = objection {
@@ -236,17 +236,17 @@ async fn attend(request: Request, shared: Arc<Shared>) -> Ending {
         }
         let mut world = lock(&shared.world);
         world.refresh();
-        provider::answer(&mut world, &request)
+        provider::respond(&mut world, &request)
     });
     pause(plan.delay_after).await;
     let now = lock(&shared.world).now();
-    let ending = strike(plan, own).at(now);
+    let ending = apply(plan, own).at(now);
     let recorded = {
         let mut record = lock(&shared.record);
-        record[order].answered = ending.for_the_record();
-        record[order].answered_at = Some(SystemTime::now());
+        record[order].response = ending.for_the_record();
+        record[order].responded_at = Some(SystemTime::now());
         shared
-            .on_answer
+            .on_response
             .as_ref()
             .map(|tell| (tell, record[order].clone()))
     };
@@ -263,35 +263,35 @@ async fn pause(duration: Duration) {
     }
 }
 
-fn strike(plan: Plan, own: Option<Answer>) -> Ending {
-    let own = own.unwrap_or_else(|| Answer::status(500));
+fn apply(plan: Plan, own: Option<Response>) -> Ending {
+    let own = own.unwrap_or_else(|| Response::status(500));
     match plan.fault {
-        None | Some(Fault::Delay(..)) => Ending::Answer(own),
+        None | Some(Fault::Delay(..)) => Ending::Response(own),
         Some(Fault::Reset(_)) => Ending::Reset,
         Some(Fault::Close(_)) => Ending::Close,
-        Some(Fault::Answer(_, answer)) => Ending::Answer(answer),
+        Some(Fault::Response(_, response)) => Ending::Response(response),
         Some(Fault::Truncate) => Ending::Torn(own),
-        Some(Fault::Edit(edit)) => Ending::Answer(own.edited(edit)),
+        Some(Fault::Edit(edit)) => Ending::Response(own.edited(edit)),
         Some(Fault::Slow(pause)) => Ending::Slow(own, pause),
         Some(Fault::HangUp(how)) => Ending::HangUp(own, how),
-        Some(Fault::Noise(_, noise)) => Ending::Noise(noise),
-        Some(Fault::Huge { status, length, .. }) => Ending::Answer(Answer {
+        Some(Fault::Malformed(_, malformed)) => Ending::Malformed(malformed),
+        Some(Fault::Huge { status, length, .. }) => Ending::Response(Response {
             padding: length,
-            ..Answer::body(status, "application/json", "")
+            ..Response::body(status, "application/json", "")
         }),
     }
 }
 
 /// Headers that hyper cannot send are a mistake of the test, and reported as such.
 fn respond(
-    answer: Answer,
+    response: Response,
     payload: impl FnOnce(Bytes, u64) -> Payload,
 ) -> Result<hyper::Response<Payload>, TornOff> {
-    let mut response = hyper::Response::builder().status(answer.status);
-    for (name, value) in &answer.headers {
-        response = response.header(name, value);
+    let mut builder = hyper::Response::builder().status(response.status);
+    for (name, value) in &response.headers {
+        builder = builder.header(name, value);
     }
-    response
-        .body(payload(Bytes::from(answer.body), answer.padding))
+    builder
+        .body(payload(Bytes::from(response.body), response.padding))
         .map_err(|_| TornOff)
 }

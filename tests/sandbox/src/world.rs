@@ -2,16 +2,16 @@
 //! to the sandbox and read it at the end. Not here: the APIs themselves (see `provider`).
 
 mod bitbucket;
-pub mod crowd;
 pub mod demo;
 mod examples;
 mod git;
 mod github;
 mod github_identity;
 mod gitlab;
-mod life;
+pub mod load;
 mod progress;
 mod run;
+mod scenario;
 
 use std::fmt;
 use std::time::{Duration, SystemTime};
@@ -24,34 +24,33 @@ pub use bitbucket::{
 pub use git::{Git, RefKind};
 pub(crate) use github::MINTED;
 pub use github::{
-    Github, GithubRepository, Listens, MissingPermission, RunDetails, Workflow, WorkflowInput,
+    GitHub, GitHubRepository, Listens, MissingPermission, RunDetails, Workflow, WorkflowInput,
     WorkflowState,
 };
 pub use github_identity::{
-    Access, GithubApp, GithubToken, GithubTokenKind, Installation, Permissions,
+    Access, GitHubApp, GitHubToken, GitHubTokenKind, Installation, Permissions,
 };
 pub use gitlab::{
-    Configuration, Gitlab, GitlabProject, GitlabToken, GitlabVersion, InputKind, PipelineInput,
+    Configuration, GitLab, GitLabProject, GitLabToken, GitLabVersion, InputKind, PipelineInput,
     PipelineVariables, Role, TriggerToken, Visibility,
 };
-use life::Delays;
-pub(crate) use life::Gate;
-pub use life::{Artifact, Digest, JobLife, Life, Log, OnCancel};
 pub use progress::{Job, JobState};
 pub use run::{Conclusion, Run, State, Variable, VariableKind};
+pub(crate) use scenario::Gate;
+pub use scenario::{Artifact, Delays, Digest, JobScenario, Log, OnCancel, Scenario};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Provider {
-    Github,
-    Gitlab,
+    GitHub,
+    GitLab,
     Bitbucket,
 }
 
 impl fmt::Display for Provider {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
-            Self::Github => "github",
-            Self::Gitlab => "gitlab",
+            Self::GitHub => "github",
+            Self::GitLab => "gitlab",
             Self::Bitbucket => "bitbucket",
         })
     }
@@ -60,8 +59,8 @@ impl fmt::Display for Provider {
 /// All there is. Empty to begin with; the methods that take `self` are for building.
 #[derive(Clone, Debug, Default)]
 pub struct World {
-    pub github: Github,
-    pub gitlab: Gitlab,
+    pub github: GitHub,
+    pub gitlab: GitLab,
     pub bitbucket: Bitbucket,
     /// Everything that was started, in order.
     pub runs: Vec<Run>,
@@ -69,15 +68,15 @@ pub struct World {
     /// Scheme, host and port with which links begin, where that is not how a request came: a server that is reached
     /// by another name than the one it believes to have.
     pub external_url: Option<String>,
-    /// What runs will do by themselves; the last that fits counts.
-    lives: Vec<(Pipeline, Life)>,
-    /// For each run that is triggered, these start the like of it.
+    /// What runs will do by themselves; the last that matches applies.
+    scenarios: Vec<(Pipeline, Scenario)>,
+    /// For each run that is triggered, each of these users starts the same pipeline.
     strangers: Vec<String>,
     /// How many runs were ever started, for their ids.
     started: u64,
 }
 
-/// Some pipelines; what is not told is any.
+/// Some pipelines: without a name, all of the provider's.
 #[derive(Clone, Debug)]
 struct Pipeline {
     provider: Provider,
@@ -90,31 +89,31 @@ impl World {
     }
 
     #[must_use]
-    pub fn github_repository(mut self, repository: GithubRepository) -> Self {
+    pub fn github_repository(mut self, repository: GitHubRepository) -> Self {
         self.github.repositories.push(repository);
         self
     }
 
     #[must_use]
-    pub fn github_token(mut self, token: GithubToken) -> Self {
+    pub fn github_token(mut self, token: GitHubToken) -> Self {
         self.github.tokens.push(token);
         self
     }
 
     #[must_use]
-    pub fn github_app(mut self, app: GithubApp) -> Self {
+    pub fn github_app(mut self, app: GitHubApp) -> Self {
         self.github.apps.push(app);
         self
     }
 
     #[must_use]
-    pub fn gitlab_project(mut self, project: GitlabProject) -> Self {
+    pub fn gitlab_project(mut self, project: GitLabProject) -> Self {
         self.gitlab.projects.push(project);
         self
     }
 
     #[must_use]
-    pub fn gitlab_token(mut self, token: GitlabToken) -> Self {
+    pub fn gitlab_token(mut self, token: GitLabToken) -> Self {
         self.gitlab.tokens.push(token);
         self
     }
@@ -131,65 +130,65 @@ impl World {
         self
     }
 
-    /// Its clock goes so much faster than the machine's.
+    /// Its clock runs this many times faster than the machine's.
     #[must_use]
     pub fn faster(mut self, speed: u32) -> Self {
         self.clock = self.clock.faster(speed);
         self
     }
 
-    /// Its clock is so much ahead of the machine's.
+    /// Its clock is this far ahead of the machine's.
     #[must_use]
     pub fn ahead(mut self, ahead: Duration) -> Self {
         self.clock = self.clock.ahead(ahead);
         self
     }
 
-    /// Its clock is so much behind the machine's.
+    /// Its clock is this far behind the machine's.
     #[must_use]
     pub fn behind(mut self, behind: Duration) -> Self {
         self.clock = self.clock.behind(behind);
         self
     }
 
-    /// Whatever is started at that provider lives so.
+    /// Every run of that provider follows this scenario.
     #[must_use]
-    pub fn lives(mut self, provider: Provider, life: Life) -> Self {
+    pub fn scenario(mut self, provider: Provider, scenario: Scenario) -> Self {
         let pipeline = Pipeline {
             provider,
             name: None,
         };
-        self.lives.push((pipeline, life));
+        self.scenarios.push((pipeline, scenario));
         self
     }
 
-    /// Runs of that pipeline live so: of a workflow by its file, of GitLab's by `.gitlab-ci.yml`, of Bitbucket's by
-    /// its name or `default`.
+    /// Runs of that pipeline follow this scenario. A workflow is named by its file, GitLab's by `.gitlab-ci.yml`,
+    /// Bitbucket's by its name or `default`.
     #[must_use]
-    pub fn life_of(
+    pub fn scenario_of(
         mut self,
         provider: Provider,
         repository: &str,
         pipeline: &str,
-        life: Life,
+        scenario: Scenario,
     ) -> Self {
         let pipeline = Pipeline {
             provider,
             name: Some((repository.to_owned(), pipeline.to_owned())),
         };
-        self.lives.push((pipeline, life));
+        self.scenarios.push((pipeline, scenario));
         self
     }
 
     /// For each run that is triggered, one of each of these starts just before it: of the same pipeline on the
-    /// same reference, by somebody of that name, with a marker of its own where ours has one.
+    /// same reference, by somebody of that name, with a marker of its own if the triggered run has one.
     #[must_use]
     pub fn strangers(mut self, names: &[&str]) -> Self {
         self.strangers = github::owned(names);
         self
     }
 
-    /// Somebody of that name starts the like of the last run now.
+    /// A user of that name starts the pipeline of the last run again now.
     pub fn another_by(&mut self, name: &str) {
         let last = self.runs.last().cloned();
         if let Some(last) = last {
@@ -201,7 +200,7 @@ impl World {
     pub fn rename_github_repository(&mut self, from: &str, to: &str) {
         self.github.rename(from, to);
         for run in &mut self.runs {
-            if run.provider == Provider::Github && run.repository == from {
+            if run.provider == Provider::GitHub && run.repository == from {
                 to.clone_into(&mut run.repository);
             }
         }
@@ -235,7 +234,7 @@ impl World {
 
     /// GitHub: somebody runs it again, which makes another attempt of it.
     pub fn run_again(&mut self, id: u64) {
-        self.runs_by_id(Provider::Github, id).for_each(Run::again);
+        self.runs_by_id(Provider::GitHub, id).for_each(Run::again);
     }
 
     /// Somebody deletes that run.
@@ -258,11 +257,11 @@ impl World {
         self.keep(run)
     }
 
-    /// Gives the run its id, its number and its life.
+    /// Gives the run its id, its number and its scenario.
     fn keep(&mut self, mut run: Run) -> Run {
         let first_id = match run.provider {
-            Provider::Github => 9_000_000_001,
-            Provider::Gitlab => 70_001,
+            Provider::GitHub => 9_000_000_001,
+            Provider::GitLab => 70_001,
             Provider::Bitbucket => 1,
         };
         run.id = first_id + self.started;
@@ -270,15 +269,15 @@ impl World {
         run.clock = self.clock;
         run.created_at = self.now();
         run.updated_at = run.created_at;
-        // A run that is over before it began has no life.
+        // A run that is over before it began has no scenario.
         if run.state != State::Completed {
-            let mut lives = self.lives.iter().rev();
-            let life = lives.find(|(pipeline, _)| pipeline.has(&run));
-            run.life = life.map(|(_, life)| life.clone());
+            let mut scenarios = self.scenarios.iter().rev();
+            let scenario = scenarios.find(|(pipeline, _)| pipeline.has(&run));
+            run.scenario = scenario.map(|(_, scenario)| scenario.clone());
             run.delays = run
-                .life
+                .scenario
                 .as_ref()
-                .map_or_else(Delays::default, |life| life.delays);
+                .map_or_else(Delays::default, |scenario| scenario.delays);
             run.refresh(run.created_at);
         }
         run.number = 1 + self
@@ -299,28 +298,6 @@ impl World {
         self.runs
             .iter()
             .filter(move |run| run.provider == provider && run.repository == repository)
-    }
-
-    /// Those of them that lists contain by now.
-    pub(crate) fn listed_runs_of(
-        &self,
-        provider: Provider,
-        repository: &str,
-    ) -> impl DoubleEndedIterator<Item = &Run> {
-        let now = self.now();
-        self.runs_of(provider, repository)
-            .filter(move |run| run.listed_from() <= now)
-    }
-
-    /// Those of them that can be read by their id by now.
-    pub(crate) fn readable_runs_of(
-        &self,
-        provider: Provider,
-        repository: &str,
-    ) -> impl Iterator<Item = &Run> {
-        let now = self.now();
-        self.runs_of(provider, repository)
-            .filter(move |run| run.readable_from() <= now)
     }
 
     pub(crate) fn run_mut(

@@ -13,7 +13,7 @@ use self::predecessor::{Inputs, PREDECESSORS, Predecessor};
 use self::request::{Request, on};
 use super::documents::{Block, declared, document, rows, yaml};
 use super::examples::{ACTION, Example, evaluated, examples, world};
-use crate::calls::at_once;
+use crate::calls::in_parallel;
 
 const CURL: &str = "docs/migrating/curl.md";
 
@@ -132,7 +132,7 @@ fn every_page_has_its_pairs() {
 
 #[test]
 fn ours_sends_what_the_page_says_and_nothing_else() {
-    at_once(all_pairs(), |pair| {
+    in_parallel(all_pairs(), |pair| {
         let place = &pair.after.place;
         let sandbox = Sandbox::start(world()).unwrap();
         let done = pair.after.step(&sandbox).run().passes();
@@ -153,7 +153,7 @@ fn ours_sends_what_the_page_says_and_nothing_else() {
 /// Where the page shows two requests, the difference makes none.
 #[test]
 fn before_and_after_start_the_same() {
-    at_once(all_pairs(), |pair| {
+    in_parallel(all_pairs(), |pair| {
         let theirs = Sandbox::start(world()).unwrap();
         let status = Request::written(&pair.before_sends, &theirs).send(&theirs);
         assert!((200..300).contains(&status), "{}: {status}", pair.place);

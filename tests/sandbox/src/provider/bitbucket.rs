@@ -1,4 +1,4 @@
-//! Bitbucket's API: which call answers which path. Not here: the calls themselves.
+//! Bitbucket's API: which call serves which path. Not here: the calls themselves.
 
 mod access;
 mod create;
@@ -9,9 +9,9 @@ mod target;
 
 use serde_json::json;
 
-use crate::answer::Answer;
+use crate::endpoint::Endpoint;
 use crate::request::Request;
-use crate::site::Site;
+use crate::response::Response;
 use crate::world::{BitbucketRepository, BitbucketToken, RefKind, World};
 use error::Failure;
 
@@ -19,58 +19,60 @@ use error::Failure;
 struct Call<'request> {
     request: &'request Request,
     token: BitbucketToken,
+    repository: BitbucketRepository,
     /// Where links to pages begin.
     origin: String,
     /// Where links to the API begin.
     base: String,
 }
 
-pub(super) fn answer(world: &mut World, request: &Request, site: Site) -> Answer {
+type ApiResult = Result<Response, Failure>;
+
+pub(super) fn respond(world: &mut World, request: &Request, endpoint: Endpoint) -> Response {
     let token = match access::authenticate(world, request) {
         Ok(token) => token,
-        Err(failure) => return failure.answer(),
+        Err(failure) => return failure.response(),
     };
-    let call = Call {
-        request,
-        token,
-        origin: site.pages,
-        base: site.api,
-    };
-    let scopes = call.token.scopes.join(", ");
-    let answer = route(world, &call, &site.call).unwrap_or_else(Failure::answer);
-    answer
+    let scopes = token.scopes.join(", ");
+    let response = route(world, request, endpoint, token).unwrap_or_else(Failure::response);
+    response
         .header("X-OAuth-Scopes", scopes)
         .header("X-Request-Id", "0000000000sandbox000000000000000")
 }
 
-fn route(world: &mut World, call: &Call<'_>, segments: &[String]) -> Result<Answer, Failure> {
-    let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
+fn route(
+    world: &mut World,
+    request: &Request,
+    endpoint: Endpoint,
+    token: BitbucketToken,
+) -> ApiResult {
+    let segments: Vec<&str> = endpoint.call.iter().map(String::as_str).collect();
     let ["repositories", workspace, name, rest @ ..] = segments.as_slice() else {
         return Err(Failure::page_not_found());
     };
-    let repository = access::see(world, call, &format!("{workspace}/{name}"))?;
+    let call = &Call {
+        request,
+        repository: access::see(world, &token, &format!("{workspace}/{name}"))?,
+        token,
+        origin: endpoint.pages,
+        base: endpoint.api,
+    };
     match (call.request.method.as_str(), rest) {
-        ("GET", []) => read_repository(call, &repository),
-        ("GET", ["refs", "tags", name @ ..]) => read_tag(call, &repository, &name.join("/")),
-        ("POST", ["pipelines"]) => create::create(world, call, &repository),
-        ("GET", ["pipelines"]) => pipeline::list(world, call, &repository),
-        ("GET", ["pipelines", id]) => pipeline::get(world, call, &repository, id),
-        ("GET", ["pipelines", id, "steps"]) => step::list(world, call, &repository, id),
-        ("GET", ["pipelines", id, "steps", step, "log"]) => {
-            step::log(world, call, &repository, id, step)
-        }
-        ("POST", ["pipelines", id, "stopPipeline"]) => pipeline::stop(world, call, &repository, id),
+        ("GET", []) => read_repository(call),
+        ("GET", ["refs", "tags", name @ ..]) => read_tag(call, &name.join("/")),
+        ("POST", ["pipelines"]) => create::create(world, call),
+        ("GET", ["pipelines"]) => pipeline::list(world, call),
+        ("GET", ["pipelines", id]) => pipeline::get(world, call, id),
+        ("GET", ["pipelines", id, "steps"]) => step::list(world, call, id),
+        ("GET", ["pipelines", id, "steps", step, "log"]) => step::log(world, call, id, step),
+        ("POST", ["pipelines", id, "stopPipeline"]) => pipeline::stop(world, call, id),
         _ => Err(Failure::page_not_found()),
     }
 }
 
-fn read_tag(
-    call: &Call<'_>,
-    repository: &BitbucketRepository,
-    name: &str,
-) -> Result<Answer, Failure> {
+fn read_tag(call: &Call<'_>, name: &str) -> ApiResult {
     access::require(call, access::REPOSITORY)?;
-    let commit = repository.git.commit_of(RefKind::Tag, name);
+    let commit = call.repository.git.commit_of(RefKind::Tag, name);
     let commit = commit.ok_or_else(|| Failure::message(404, &format!("No tag \"{name}\".")))?;
     let body = json!({
         "type": "tag",
@@ -80,11 +82,12 @@ fn read_tag(
         "tagger": null,
         "target": {"type": "commit", "hash": commit},
     });
-    Ok(Answer::json(200, body))
+    Ok(Response::json(200, body))
 }
 
-fn read_repository(call: &Call<'_>, repository: &BitbucketRepository) -> Result<Answer, Failure> {
+fn read_repository(call: &Call<'_>) -> ApiResult {
     access::require(call, access::REPOSITORY)?;
+    let repository = &call.repository;
     let (_, slug) = repository.name.split_once('/').unwrap_or_default();
     let body = json!({
         "type": "repository",
@@ -99,5 +102,5 @@ fn read_repository(call: &Call<'_>, repository: &BitbucketRepository) -> Result<
             call, &format!("repositories/{}", repository.name), &repository.name
         ),
     });
-    Ok(Answer::json(200, body))
+    Ok(Response::json(200, body))
 }

@@ -1,5 +1,5 @@
-//! GitHub's API: its manners (User-Agent, versions, rate limit headers) and which call answers which path. Not
-//! here: the calls themselves, one file for each noun.
+//! GitHub's API: its rules for every call (User-Agent, versions, rate limit headers) and which call serves which path.
+//! Not here: the calls themselves, one file for each noun.
 
 mod access;
 mod account;
@@ -15,13 +15,15 @@ mod run;
 mod run_name;
 mod workflow;
 
+use std::ops::Deref;
+
 use serde_json::json;
 
-use crate::answer::Answer;
 use crate::clock;
+use crate::endpoint::Endpoint;
 use crate::request::Request;
-use crate::site::Site;
-use crate::world::{GithubRepository, GithubTokenKind, World};
+use crate::response::Response;
+use crate::world::{GitHubRepository, GitHubTokenKind, World};
 use access::Caller;
 pub(super) use artifact::stored;
 use error::Failure;
@@ -36,39 +38,55 @@ struct Call<'request> {
     base: String,
 }
 
-/// How many requests are answered in an hour.
+/// What every call about a repository gets.
+struct RepositoryCall<'call> {
+    call: &'call Call<'call>,
+    repository: GitHubRepository,
+}
+
+impl<'call> Deref for RepositoryCall<'call> {
+    type Target = Call<'call>;
+
+    fn deref(&self) -> &Self::Target {
+        self.call
+    }
+}
+
+type ApiResult = Result<Response, Failure>;
+
+/// Requests an hour.
 const LIMIT: u64 = 5_000;
 
 const ANONYMOUS_BROWSER: &str = "Request forbidden by administrative rules. Please make sure your request has a \
     User-Agent header (https://docs.github.com/en/rest/overview/resources-in-the-rest-api#user-agent-required).\n";
 
-pub(super) fn answer(world: &mut World, request: &Request, site: Site) -> Answer {
+pub(super) fn respond(world: &mut World, request: &Request, endpoint: Endpoint) -> Response {
     if request.headers.get("user-agent").is_none_or(str::is_empty) {
-        return Answer::body(403, "text/plain", ANONYMOUS_BROWSER);
+        return Response::body(403, "text/plain", ANONYMOUS_BROWSER);
     }
-    let (answer, caller) = match access::authenticate(world, request) {
-        Err(failure) => (failure.answer("https://docs.github.com/rest"), None),
+    let (response, caller) = match access::authenticate(world, request) {
+        Err(failure) => (failure.response("https://docs.github.com/rest"), None),
         Ok(caller) => {
             let call = Call {
                 request,
                 caller,
-                origin: site.pages,
-                base: site.api,
+                origin: endpoint.pages,
+                base: endpoint.api,
             };
-            (route(world, &call, &site.call), Some(call.caller))
+            (route(world, &call, &endpoint.call), Some(call.caller))
         }
     };
-    let answer = etag::unless_known(answer, request);
-    // An answer that nothing has changed costs nothing, and neither does asking what is left.
-    let is_free = answer.status == 304 || request.raw_path.ends_with("/rate_limit");
+    let response = etag::unless_known(response, request);
+    // Neither a 304 nor `GET /rate_limit` counts against the rate limit.
+    let is_free = response.status == 304 || request.raw_path.ends_with("/rate_limit");
     world.github.requests += u64::from(!is_free);
-    with_manners(answer, caller.as_ref(), world)
+    with_manners(response, caller.as_ref(), world)
 }
 
-fn with_manners(answer: Answer, caller: Option<&Caller>, world: &World) -> Answer {
+fn with_manners(response: Response, caller: Option<&Caller>, world: &World) -> Response {
     let token = caller.and_then(Caller::token);
     let count = world.github.requests;
-    let answer = answer
+    let response = response
         .header("X-GitHub-Media-Type", "github.v3; format=json")
         .header("X-GitHub-Api-Version-Selected", "2022-11-28")
         .header("X-GitHub-Request-Id", format!("5A4D:{count:06X}:10ED:22F7"))
@@ -78,11 +96,11 @@ fn with_manners(answer: Answer, caller: Option<&Caller>, world: &World) -> Answe
         .header("X-RateLimit-Reset", next_hour(world))
         .header("X-RateLimit-Resource", "core");
     match token.map(|token| &token.kind) {
-        Some(GithubTokenKind::Classic { scopes }) => {
-            answer.header("X-OAuth-Scopes", scopes.join(", "))
+        Some(GitHubTokenKind::Classic { scopes }) => {
+            response.header("X-OAuth-Scopes", scopes.join(", "))
         }
-        Some(GithubTokenKind::FineGrained { .. } | GithubTokenKind::Installation { .. }) | None => {
-            answer
+        Some(GitHubTokenKind::FineGrained { .. } | GitHubTokenKind::Installation { .. }) | None => {
+            response
         }
     }
 }
@@ -93,7 +111,7 @@ fn next_hour(world: &World) -> u64 {
 }
 
 /// `GET /rate_limit`
-fn rate_limit(world: &World) -> Answer {
+fn rate_limit(world: &World) -> Response {
     let count = world.github.requests.min(LIMIT);
     let core = json!({
         "limit": LIMIT,
@@ -104,94 +122,90 @@ fn rate_limit(world: &World) -> Answer {
     // The sandbox has nothing to search in.
     let search = json!({"limit": 30, "used": 0, "remaining": 30, "reset": next_hour(world)});
     let body = json!({"resources": {"core": core, "search": search}, "rate": core});
-    Answer::json(200, body)
+    Response::json(200, body)
 }
 
-fn route(world: &mut World, call: &Call<'_>, segments: &[String]) -> Answer {
+fn route(world: &mut World, call: &Call<'_>, segments: &[String]) -> Response {
     let version = call.request.headers.get("x-github-api-version");
     if version.is_some_and(|version| version != "2022-11-28") {
         let message = "The given API version is not supported; only 2022-11-28 is.";
         return Failure::new(400, message)
-            .answer("https://docs.github.com/rest/about-the-rest-api/api-versions");
+            .response("https://docs.github.com/rest/about-the-rest-api/api-versions");
     }
     let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
     let method = call.request.method.as_str();
     match (method, segments.as_slice()) {
         ("POST", ["app", "installations", id, "access_tokens"]) => {
-            app::mint(world, call, id).unwrap_or_else(|failure| failure.answer(app::MINT_PAGE))
+            app::mint(world, call, id).unwrap_or_else(|failure| failure.response(app::MINT_PAGE))
         }
         ("GET", ["user"]) => access::user(call)
-            .unwrap_or_else(|failure| failure.answer("https://docs.github.com/rest/users/users")),
+            .unwrap_or_else(|failure| failure.response("https://docs.github.com/rest/users/users")),
         ("GET", ["rate_limit"]) => rate_limit(world),
         ("GET", ["installation", "repositories"]) => app::repositories_of_token(world, call)
-            .unwrap_or_else(|failure| failure.answer(app::REPOSITORIES_PAGE)),
+            .unwrap_or_else(|failure| failure.response(app::REPOSITORIES_PAGE)),
         ("DELETE", ["installation", "token"]) => {
-            app::revoke(world, call).unwrap_or_else(|failure| failure.answer(app::REVOKE_PAGE))
+            app::revoke(world, call).unwrap_or_else(|failure| failure.response(app::REVOKE_PAGE))
         }
         (_, ["repos", owner, name, rest @ ..]) => {
             in_repository(world, call, &format!("{owner}/{name}"), rest)
         }
         (_, ["repositories", id, rest @ ..]) => {
-            let known = |repository: &&GithubRepository| repository.id.to_string() == **id;
+            let known = |repository: &&GitHubRepository| repository.id.to_string() == **id;
             let name = world.github.repositories.iter().find(known);
             let name = name.map(|repository| repository.name.clone());
             in_repository(world, call, &name.unwrap_or_default(), rest)
         }
-        _ => Failure::not_found().answer("https://docs.github.com/rest"),
+        _ => Failure::not_found().response("https://docs.github.com/rest"),
     }
 }
 
-fn in_repository(world: &mut World, call: &Call<'_>, name: &str, rest: &[&str]) -> Answer {
+fn in_repository(world: &mut World, call: &Call<'_>, name: &str, rest: &[&str]) -> Response {
     let method = call.request.method.as_str();
     let repository = match (method, rest) {
         ("GET", ["installation"]) => {
             return app::installation(world, call, name)
-                .unwrap_or_else(|failure| failure.answer(app::INSTALLATION_PAGE));
+                .unwrap_or_else(|failure| failure.response(app::INSTALLATION_PAGE));
         }
         _ => match access::see(world, call, name, rest) {
             Ok(repository) => repository,
-            Err(failure) => return failure.answer(page(method, rest)),
+            Err(failure) => return failure.response(page(method, rest)),
         },
     };
+    let call = &RepositoryCall { call, repository };
     let result = match (method, rest) {
-        ("GET", []) => Ok(Answer::json(200, repository::full(call, &repository))),
-        ("POST", ["dispatches"]) => dispatch::create(world, call, &repository),
-        ("GET", ["actions", "workflows"]) => workflow::list(world, call, &repository),
-        ("GET", ["actions", "workflows", id]) => workflow::get(world, call, &repository, id),
-        ("GET", ["actions", "workflows", id, "runs"]) => {
-            run::list(world, call, &repository, Some(id))
-        }
-        ("POST", ["actions", "workflows", id, "dispatches"]) => {
-            workflow::dispatch(world, call, &repository, id)
-        }
-        ("GET", ["actions", "runs"]) => run::list(world, call, &repository, None),
-        ("GET", ["actions", "runs", id]) => run::get(world, call, &repository, id, None),
+        ("GET", []) => Ok(Response::json(
+            200,
+            repository::full(call, &call.repository),
+        )),
+        ("POST", ["dispatches"]) => dispatch::create(world, call),
+        ("GET", ["actions", "workflows"]) => workflow::list(world, call),
+        ("GET", ["actions", "workflows", id]) => workflow::get(world, call, id),
+        ("GET", ["actions", "workflows", id, "runs"]) => run::list(world, call, Some(id)),
+        ("POST", ["actions", "workflows", id, "dispatches"]) => workflow::dispatch(world, call, id),
+        ("GET", ["actions", "runs"]) => run::list(world, call, None),
+        ("GET", ["actions", "runs", id]) => run::get(world, call, id, None),
         ("GET", ["actions", "runs", id, "attempts", attempt]) => {
-            run::get(world, call, &repository, id, Some(attempt))
+            run::get(world, call, id, Some(attempt))
         }
         ("GET", ["actions", "runs", id, "attempts", attempt, "jobs"]) => {
-            job::list_of_attempt(world, call, &repository, id, attempt)
+            job::list_of_attempt(world, call, id, attempt)
         }
-        ("GET", ["actions", "runs", id, "jobs"]) => job::list(world, call, &repository, id),
+        ("GET", ["actions", "runs", id, "jobs"]) => job::list(world, call, id),
         ("GET", ["actions", "runs", id, "pending_deployments"]) => {
-            job::pending_deployments(world, call, &repository, id)
+            job::pending_deployments(world, call, id)
         }
         ("GET", ["actions", "runs", id, "concurrency_groups"]) => {
-            job::concurrency_groups(world, call, &repository, id)
+            job::concurrency_groups(world, call, id)
         }
-        ("GET", ["actions", "jobs", id]) => job::get(world, call, &repository, id),
-        ("GET", ["actions", "jobs", id, "logs"]) => job::log(world, call, &repository, id),
-        ("GET", ["actions", "runs", id, "artifacts"]) => {
-            artifact::list(world, call, &repository, id)
-        }
-        ("GET", ["actions", "artifacts", id]) => artifact::get(world, call, &repository, id),
-        ("GET", ["actions", "artifacts", id, "zip"]) => {
-            artifact::download(world, call, &repository, id)
-        }
-        ("POST", ["actions", "runs", id, "cancel"]) => run::cancel(world, call, &repository, id),
+        ("GET", ["actions", "jobs", id]) => job::get(world, call, id),
+        ("GET", ["actions", "jobs", id, "logs"]) => job::log(world, call, id),
+        ("GET", ["actions", "runs", id, "artifacts"]) => artifact::list(world, call, id),
+        ("GET", ["actions", "artifacts", id]) => artifact::get(world, call, id),
+        ("GET", ["actions", "artifacts", id, "zip"]) => artifact::download(world, call, id),
+        ("POST", ["actions", "runs", id, "cancel"]) => run::cancel(world, call, id),
         _ => Err(Failure::not_found()),
     };
-    result.unwrap_or_else(|failure| failure.answer(page(method, rest)))
+    result.unwrap_or_else(|failure| failure.response(page(method, rest)))
 }
 
 /// The page of the documentation that an error of this call points to.

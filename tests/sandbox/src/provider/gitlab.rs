@@ -1,4 +1,4 @@
-//! GitLab's API: which call answers which path. Not here: the calls themselves.
+//! GitLab's API: which call serves which path. Not here: the calls themselves.
 
 mod access;
 mod create;
@@ -8,13 +8,15 @@ mod parameters;
 mod pipeline;
 mod user;
 
+use std::ops::Deref;
+
 use serde_json::{Value, json};
 
-use crate::answer::Answer;
+use crate::endpoint::Endpoint;
 use crate::form;
 use crate::request::Request;
-use crate::site::Site;
-use crate::world::{GitlabProject, GitlabToken, Visibility, World};
+use crate::response::Response;
+use crate::world::{GitLabProject, GitLabToken, Visibility, World};
 use error::Failure;
 
 /// What every call gets.
@@ -26,20 +28,37 @@ struct Call<'request> {
     base: String,
 }
 
-pub(super) fn answer(world: &mut World, request: &Request, site: Site) -> Answer {
-    let segments: Vec<&str> = site.call.iter().map(String::as_str).collect();
+/// What every call about a project gets.
+struct ProjectCall<'call> {
+    call: &'call Call<'call>,
+    token: Option<GitLabToken>,
+    project: GitLabProject,
+}
+
+impl<'call> Deref for ProjectCall<'call> {
+    type Target = Call<'call>;
+
+    fn deref(&self) -> &Self::Target {
+        self.call
+    }
+}
+
+type ApiResult = Result<Response, Failure>;
+
+pub(super) fn respond(world: &mut World, request: &Request, endpoint: Endpoint) -> Response {
+    let segments: Vec<&str> = endpoint.call.iter().map(String::as_str).collect();
     let context = Call {
         request,
-        origin: site.pages,
-        base: site.api,
+        origin: endpoint.pages,
+        base: endpoint.api,
     };
-    let answer = match segments.as_slice() {
+    let response = match segments.as_slice() {
         ["user"] => access::user(world, &context),
         ["projects", id, rest @ ..] => in_project(world, &context, id, rest),
         _ => Err(Failure::error(404, "404 Not Found")),
     };
-    answer
-        .unwrap_or_else(Failure::answer)
+    response
+        .unwrap_or_else(Failure::response)
         .header("X-Request-Id", "01SANDBOX00000000000000000")
         .header("Cache-Control", "max-age=0, private, must-revalidate")
 }
@@ -58,47 +77,43 @@ pub(super) fn token_in_body(request: &Request) -> Option<String> {
         })
 }
 
-fn in_project(
-    world: &mut World,
-    call: &Call<'_>,
-    id: &str,
-    rest: &[&str],
-) -> Result<Answer, Failure> {
+fn in_project(world: &mut World, call: &Call<'_>, id: &str, rest: &[&str]) -> ApiResult {
     let method = call.request.method.as_str();
     if (method, rest) == ("POST", ["trigger", "pipeline"].as_slice()) {
-        // The one call that looks at no header: the trigger token is in the body.
+        // The only call that reads no credential from a header: the trigger token is in the body.
         return create::by_trigger(world, call, id);
     }
     let token = access::authenticate(world, call.request)?;
     let project = access::see(world, token.as_ref(), id)?;
     access::by_its_path(call, &project, id)?;
-    let token = token.as_ref();
+    let call = &ProjectCall {
+        call,
+        token,
+        project,
+    };
     match (method, rest) {
-        ("GET", []) => read_project(call, token, &project),
-        ("POST", ["pipeline"]) => create::by_token(world, call, token, &project),
-        ("GET", ["pipelines"]) => pipeline::list(world, call, token, &project),
-        ("GET", ["pipelines", id]) => pipeline::get(world, call, token, &project, id),
-        ("GET", ["pipelines", id, "jobs"]) => job::list(world, call, token, &project, id),
+        ("GET", []) => read_project(call),
+        ("POST", ["pipeline"]) => create::by_token(world, call),
+        ("GET", ["pipelines"]) => pipeline::list(world, call),
+        ("GET", ["pipelines", id]) => pipeline::get(world, call, id),
+        ("GET", ["pipelines", id, "jobs"]) => job::list(world, call, id),
         ("GET", ["pipelines", id, kind @ ("trigger_jobs" | "bridges")]) => {
-            job::downstream(world, call, token, &project, id, kind)
+            job::downstream(world, call, id, kind)
         }
-        ("GET", ["jobs", id]) => job::get(world, call, token, &project, id),
-        ("GET", ["jobs", id, "trace"]) => job::trace(world, call, token, &project, id),
-        ("GET", ["jobs", id, "artifacts"]) => job::archive(world, token, &project, id),
+        ("GET", ["jobs", id]) => job::get(world, call, id),
+        ("GET", ["jobs", id, "trace"]) => job::trace(world, call, id),
+        ("GET", ["jobs", id, "artifacts"]) => job::archive(world, call, id),
         ("GET", ["jobs", id, "artifacts", path @ ..]) => {
-            job::artifact(world, token, &project, id, &path.join("/"))
+            job::artifact(world, call, id, &path.join("/"))
         }
-        ("POST", ["pipelines", id, "cancel"]) => pipeline::cancel(world, call, token, &project, id),
+        ("POST", ["pipelines", id, "cancel"]) => pipeline::cancel(world, call, id),
         _ => Err(Failure::error(404, "404 Not Found")),
     }
 }
 
-fn read_project(
-    call: &Call<'_>,
-    token: Option<&GitlabToken>,
-    project: &GitlabProject,
-) -> Result<Answer, Failure> {
-    access::require_reading(token)?;
+fn read_project(call: &ProjectCall<'_>) -> ApiResult {
+    access::require_reading(call.token.as_ref())?;
+    let project = &call.project;
     let (group, name) = project.path.rsplit_once('/').unwrap_or_default();
     let page = format!("{}/{}", call.origin, project.path);
     let (_, host) = call.origin.split_once("://").unwrap_or_default();
@@ -131,5 +146,5 @@ fn read_project(
         "visibility": visibility,
         "web_url": page,
     });
-    Ok(Answer::json(200, body))
+    Ok(Response::json(200, body))
 }

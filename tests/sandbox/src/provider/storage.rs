@@ -1,5 +1,5 @@
 //! The storages that the providers send downloads to: on another host name, by links that are good for a minute,
-//! and closed to whoever brings a credential. Not here: who is given a link.
+//! and requests with a credential are refused. Not here: who gets a link.
 
 use std::io::{Cursor, Write as _};
 use std::net::Ipv4Addr;
@@ -9,16 +9,16 @@ use std::time::{Duration, SystemTime};
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
-use crate::answer::Answer;
 use crate::clock;
 use crate::request::Request;
+use crate::response::Response;
 use crate::world::{Provider, Run, World};
 
 const LINKS_LAST: Duration = Duration::from_mins(1);
 /// The storage's host for those who came to a host with a name.
 const NAMED: &str = "storage.test";
 
-/// A file that is kept: so many bytes of padding, then its end.
+/// A stored file: padding of this many bytes, then its end.
 pub(super) struct Kept {
     pub(super) padding: u64,
     pub(super) end: Vec<u8>,
@@ -56,17 +56,17 @@ pub(super) fn link(world: &World, request: &Request, provider: Provider, name: &
     format!("{scheme}://{other}{port}/storage/{provider}/{name}?until={end}")
 }
 
-pub(super) fn answer(world: &World, request: &Request) -> Answer {
+pub(super) fn respond(world: &World, request: &Request) -> Response {
     let segments = request.segments();
     let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
-    let nothing = || Answer::body(404, "text/plain", "nothing of the sandbox is here\n");
+    let nothing = || Response::body(404, "text/plain", "nothing of the sandbox is here\n");
     let ["storage", provider, kind, id] = segments.as_slice() else {
         return nothing();
     };
     let now = clock::seconds(world.now());
     let until = request.query("until").and_then(|until| until.parse().ok());
     if until.is_none_or(|until: u64| until < now) {
-        return Answer::body(
+        return Response::body(
             403,
             "application/xml",
             "<Error><Code>Expired</Code></Error>",
@@ -76,11 +76,11 @@ pub(super) fn answer(world: &World, request: &Request) -> Answer {
     let knows_suffixes = *provider != "github";
     if (*provider, *kind) == ("github", "artifacts") {
         return super::github::stored(world, id).map_or_else(nothing, |(bytes, content_type)| {
-            Answer::body(200, content_type, bytes)
+            Response::body(200, content_type, bytes)
         });
     }
     let kept = match (*provider, *kind) {
-        ("github", "logs") => log(world, Provider::Github, id, true),
+        ("github", "logs") => log(world, Provider::GitHub, id, true),
         ("bitbucket", "logs") => log(world, Provider::Bitbucket, id, false),
         _ => None,
     };
@@ -96,7 +96,7 @@ pub(super) fn log(world: &World, provider: Provider, id: &str, has_times: bool) 
         .filter(of_provider)
         .flat_map(|run| &run.jobs);
     let job = jobs.find(|job| job.id.to_string() == id)?;
-    let log = &job.life.log;
+    let log = &job.scenario.log;
     let end = if has_times {
         let time = clock::timestamp_of_log(job.started_at.unwrap_or(SystemTime::UNIX_EPOCH));
         let lines = log.text.split_inclusive('\n');
@@ -112,7 +112,7 @@ pub(super) fn log(world: &World, provider: Provider, id: &str, has_times: bool) 
 }
 
 /// All of it, or the range that is asked for.
-pub(super) fn send(kept: Kept, request: &Request, knows_suffixes: bool) -> Answer {
+pub(super) fn send(kept: Kept, request: &Request, knows_suffixes: bool) -> Response {
     let length = kept.padding + kept.end.len() as u64;
     let asked = request.headers.get("range");
     let asked = asked.and_then(|range| range.strip_prefix("bytes="));
@@ -128,7 +128,7 @@ pub(super) fn send(kept: Kept, request: &Request, knows_suffixes: bool) -> Answe
     match range {
         None => part(kept, 200, 0),
         Some(Range { start, .. }) if start >= length => {
-            Answer::status(416).header("Content-Range", format!("bytes */{length}"))
+            Response::status(416).header("Content-Range", format!("bytes */{length}"))
         }
         Some(Range { start, .. }) => part(kept, 206, start).header(
             "Content-Range",
@@ -138,14 +138,14 @@ pub(super) fn send(kept: Kept, request: &Request, knows_suffixes: bool) -> Answe
 }
 
 /// From that byte on.
-pub(super) fn part(mut kept: Kept, status: u16, start: u64) -> Answer {
+pub(super) fn part(mut kept: Kept, status: u16, start: u64) -> Response {
     let padding = kept.padding.saturating_sub(start);
     let skipped = start
         .saturating_sub(kept.padding)
         .min(kept.end.len() as u64);
     kept.end.drain(..usize::try_from(skipped).unwrap_or(0));
-    Answer {
+    Response {
         padding,
-        ..Answer::body(status, "application/octet-stream", kept.end)
+        ..Response::body(status, "application/octet-stream", kept.end)
     }
 }

@@ -1,14 +1,14 @@
-//! The world of the program, the demo and most tests, and the constants that name what is in it. All values are
-//! fake by their looks and open nothing.
+//! The world of the program, the demo and most tests, and the constants that name what is in it. All values
+//! look fake and open nothing.
 
 use std::time::Duration;
 
 use serde_json::json;
 
 use super::{
-    Access, Artifact, BitbucketRepository, BitbucketToken, Configuration, GithubApp,
-    GithubRepository, GithubToken, GitlabProject, GitlabToken, InputKind, Installation, JobLife,
-    Life, Log, Permissions, Provider, Role, Workflow, World, examples,
+    Access, Artifact, BitbucketRepository, BitbucketToken, Configuration, GitHubApp,
+    GitHubRepository, GitHubToken, GitLabProject, GitLabToken, InputKind, Installation,
+    JobScenario, Log, Permissions, Provider, Role, Scenario, Workflow, World, examples,
 };
 
 /// Classic, scope `repo`: does everything in `octo-org/app` and `octo-org/private`.
@@ -29,7 +29,7 @@ pub const GITHUB_APP_ID: u64 = 20_001;
 pub const GITHUB_APP_CLIENT_ID: &str = "Iv23liSandboxClient01";
 /// Where the App is installed: `octo-org/app` and `octo-org/private`.
 pub const GITHUB_INSTALLATION_ID: u64 = 30_001;
-/// `BEGIN RSA PRIVATE KEY`, made for these tests alone.
+/// `BEGIN RSA PRIVATE KEY`, made only for these tests.
 pub const GITHUB_APP_PRIVATE_KEY: &str = include_str!("../../keys/test-only-app.pkcs1.pem");
 /// The same key as `BEGIN PRIVATE KEY`.
 pub const GITHUB_APP_PRIVATE_KEY_PKCS8: &str = include_str!("../../keys/test-only-app.pkcs8.pem");
@@ -52,11 +52,11 @@ pub const GITLAB_PROJECT_ID: u64 = 4242;
 
 /// Access token of `octo-workspace/service`, scopes `pipeline:write` and `repository`.
 pub const BITBUCKET_ACCESS: &str = "ATCTT3xSandboxAccess0000000000000000000000000000";
-/// The same, scope `pipeline` (reading) alone.
+/// The same with only the scope `pipeline` (reading).
 pub const BITBUCKET_ACCESS_READ_ONLY: &str = "ATCTT3xSandboxAccessReadOnly00000000000000000000";
 /// API token of `BITBUCKET_EMAIL`, all scopes that are needed.
 pub const BITBUCKET_API: &str = "ATATT3xSandboxApi0000000000000000000000000000000";
-/// API token of `BITBUCKET_EMAIL` with `write:pipeline:bitbucket` alone, which does not imply reading.
+/// API token of `BITBUCKET_EMAIL` with only `write:pipeline:bitbucket`, which doesn't imply reading.
 pub const BITBUCKET_API_WRITE_ONLY: &str = "ATATT3xSandboxApiWriteOnly0000000000000000000000";
 pub const BITBUCKET_EMAIL: &str = "octavia@example.com";
 /// A commit of `octo-workspace/service` that no branch or tag points to.
@@ -74,65 +74,65 @@ impl World {
         bitbucket(gitlab(github_tokens(github(Self::new()))))
     }
 
-    /// The same with what the examples trigger (see `examples`), where runs go on by themselves and end after a few seconds. Bitbucket's `nightly`
-    /// fails, and these go on until they are cancelled: GitHub's `1-release.yml`, `strict.yml` (its turn comes, then it waits
-    /// for reviewers) and `marked.yml` (waits for a timer), what GitLab's `octo-group/tools/private` runs (it starts
-    /// a pipeline elsewhere, then waits for a person), and Bitbucket's `rollout` (waits for a person).
+    /// The same with what the examples trigger (see `examples`). Runs end by themselves after a few seconds; Bitbucket's
+    /// `nightly` fails. These run until they are cancelled: GitHub's `1-release.yml`, `strict.yml` (waits in a concurrency
+    /// group, then for reviewers) and `marked.yml` (waits for a timer), pipelines of GitLab's `octo-group/tools/private`
+    /// (start a pipeline elsewhere, then wait for a person), and Bitbucket's `rollout` (waits for a person).
     pub fn demo_alive() -> Self {
         let second = Duration::from_secs(1);
         let jobs = || {
-            Life::new()
+            Scenario::new()
                 .queued(second)
-                .job(JobLife::new("build", 2 * second))
-                .job(JobLife::new("test", 3 * second))
+                .job(JobScenario::new("build", 2 * second))
+                .job(JobScenario::new("test", 3 * second))
         };
         let log = "Deploying to production\nconnection to db-1.example.com refused\n";
         let fails = jobs().job(
-            JobLife::new("deploy", second)
+            JobScenario::new("deploy", second)
                 .fails_in("Roll out")
                 .log(Log::text(log)),
         );
         let artifact = Artifact::new("result").file("result.json", "{\"version\": \"1.2.3\"}");
-        let build = || Life::new().job(JobLife::new("build", second));
-        let deploy = || JobLife::new("deploy", second);
+        let build = || Scenario::new().job(JobScenario::new("build", second));
+        let deploy = || JobScenario::new("deploy", second);
         let reviewed = deploy().needs_approval("production", &["octocat", "team/ops"]);
-        let downstream = JobLife::new("downstream", second).starts("octo-group/tools/deployer");
-        let deployed = JobLife::new("deploy", second).file("result.json", "{\"replicas\": 3}");
+        let downstream = JobScenario::new("downstream", second).starts("octo-group/tools/deployer");
+        let deployed = JobScenario::new("deploy", second).file("result.json", "{\"replicas\": 3}");
         let world = Self::demo()
-            .lives(Provider::Github, jobs().artifact(artifact))
-            .life_of(
-                Provider::Github,
+            .scenario(Provider::GitHub, jobs().artifact(artifact))
+            .scenario_of(
+                Provider::GitHub,
                 "octo-org/app",
                 "1-release.yml",
-                Life::endless(),
+                Scenario::endless(),
             )
-            .life_of(
-                Provider::Github,
+            .scenario_of(
+                Provider::GitHub,
                 "octo-org/app",
                 "strict.yml",
                 build().after_others(1, 2 * second).job(reviewed),
             )
-            .life_of(
-                Provider::Github,
+            .scenario_of(
+                Provider::GitHub,
                 "octo-org/app",
                 "marked.yml",
-                Life::new().job(deploy().after_timer(3_600 * second)),
+                Scenario::new().job(deploy().after_timer(3_600 * second)),
             )
-            .lives(Provider::Gitlab, jobs().job(deployed))
-            .life_of(
-                Provider::Gitlab,
+            .scenario(Provider::GitLab, jobs().job(deployed))
+            .scenario_of(
+                Provider::GitLab,
                 "octo-group/tools/private",
                 ".gitlab-ci.yml",
                 build().job(downstream).job(deploy().manual()),
             )
-            .lives(Provider::Bitbucket, jobs())
-            .life_of(
+            .scenario(Provider::Bitbucket, jobs())
+            .scenario_of(
                 Provider::Bitbucket,
                 "octo-workspace/service",
                 "rollout",
                 build().job(deploy().manual()),
             )
-            .life_of(
+            .scenario_of(
                 Provider::Bitbucket,
                 "octo-workspace/service",
                 "nightly",
@@ -143,7 +143,7 @@ impl World {
 }
 
 fn github(world: World) -> World {
-    let app = GithubRepository::new(1001, "octo-org/app")
+    let app = GitHubRepository::new(1001, "octo-org/app")
         .formerly("octo-org/renamed-app")
         .branch("release")
         .tag("v1.0.0")
@@ -173,7 +173,7 @@ fn github(world: World) -> World {
                 .on_repository_dispatch(&["release"])
                 .run_name("Ship ${{ github.event.client_payload.trigger_id }}"),
         );
-    let private = GithubRepository::new(1002, "octo-org/private")
+    let private = GitHubRepository::new(1002, "octo-org/private")
         .private()
         .workflow(
             Workflow::new(201, "deploy.yml", "Deploy")
@@ -183,35 +183,35 @@ fn github(world: World) -> World {
     world
         .github_repository(app)
         .github_repository(private)
-        .github_repository(GithubRepository::new(1003, "octo-org/caller"))
+        .github_repository(GitHubRepository::new(1003, "octo-org/caller"))
 }
 
 fn github_tokens(world: World) -> World {
     let read = [("actions", Access::Read), ("contents", Access::Read)];
     world
         .github_token(
-            GithubToken::classic(GITHUB_CLASSIC, "octocat", &["repo", "workflow"])
+            GitHubToken::classic(GITHUB_CLASSIC, "octocat", &["repo", "workflow"])
                 .for_repository("octo-org/app")
                 .for_repository("octo-org/private"),
         )
         .github_token(
-            GithubToken::classic(GITHUB_CLASSIC_WITHOUT_REPO, "octocat", &["read:org"])
+            GitHubToken::classic(GITHUB_CLASSIC_WITHOUT_REPO, "octocat", &["read:org"])
                 .for_repository("octo-org/app"),
         )
         .github_token(
-            GithubToken::fine_grained(GITHUB_FINE_GRAINED, "octocat", &WRITE)
+            GitHubToken::fine_grained(GITHUB_FINE_GRAINED, "octocat", &WRITE)
                 .for_repository("octo-org/app"),
         )
         .github_token(
-            GithubToken::fine_grained(GITHUB_FINE_GRAINED_READ_ONLY, "octocat", &read)
+            GitHubToken::fine_grained(GITHUB_FINE_GRAINED_READ_ONLY, "octocat", &read)
                 .for_repository("octo-org/app"),
         )
-        .github_token(GithubToken::workflow(GITHUB_WORKFLOW, "octo-org/app"))
-        .github_token(GithubToken::workflow(
+        .github_token(GitHubToken::workflow(GITHUB_WORKFLOW, "octo-org/app"))
+        .github_token(GitHubToken::workflow(
             GITHUB_WORKFLOW_OF_CALLER,
             "octo-org/caller",
         ))
-        .github_app(GithubApp {
+        .github_app(GitHubApp {
             id: GITHUB_APP_ID,
             client_id: GITHUB_APP_CLIENT_ID.to_owned(),
             slug: "octo-deployer".to_owned(),
@@ -225,7 +225,7 @@ fn github_tokens(world: World) -> World {
 }
 
 fn gitlab(world: World) -> World {
-    let deployer = GitlabProject::new(GITLAB_PROJECT_ID, "octo-group/tools/deployer")
+    let deployer = GitLabProject::new(GITLAB_PROJECT_ID, "octo-group/tools/deployer")
         .branch("release")
         .protected_branch("production")
         .tag("v3.0.0")
@@ -234,14 +234,14 @@ fn gitlab(world: World) -> World {
         .input("replicas", InputKind::Number, Some(json!(1)))
         .input("debug", InputKind::Boolean, Some(json!(false)))
         .input("regions", InputKind::Array, Some(json!([])));
-    let locked = GitlabProject::new(4243, "octo-group/tools/locked")
+    let locked = GitLabProject::new(4243, "octo-group/tools/locked")
         .forbids_variables()
         .trigger_token(GITLAB_TRIGGER_LOCKED, "octavia", Role::Developer)
         .input("environment", InputKind::String, Some(json!("staging")));
     let idle =
-        GitlabProject::new(4244, "octo-group/tools/idle").configuration(Configuration::NoJobs);
-    let private = GitlabProject::new(4245, "octo-group/tools/private").private();
-    let roles = |token: GitlabToken, role| {
+        GitLabProject::new(4244, "octo-group/tools/idle").configuration(Configuration::NoJobs);
+    let private = GitLabProject::new(4245, "octo-group/tools/private").private();
+    let roles = |token: GitLabToken, role| {
         token
             .member("octo-group/tools/deployer", role)
             .member("octo-group/tools/locked", role)
@@ -253,22 +253,22 @@ fn gitlab(world: World) -> World {
         .gitlab_project(idle)
         .gitlab_project(private)
         .gitlab_token(roles(
-            GitlabToken::new(GITLAB_DEVELOPER, "octavia", &["api"]),
+            GitLabToken::new(GITLAB_DEVELOPER, "octavia", &["api"]),
             Role::Developer,
         ))
         .gitlab_token(
             roles(
-                GitlabToken::new(GITLAB_MAINTAINER, "oscar", &["api"]),
+                GitLabToken::new(GITLAB_MAINTAINER, "oscar", &["api"]),
                 Role::Maintainer,
             )
             .member("octo-group/tools/private", Role::Maintainer),
         )
         .gitlab_token(
-            GitlabToken::new(GITLAB_REPORTER, "olga", &["api"])
+            GitLabToken::new(GITLAB_REPORTER, "olga", &["api"])
                 .member("octo-group/tools/deployer", Role::Reporter),
         )
         .gitlab_token(
-            GitlabToken::new(GITLAB_READ_API, "octavia", &["read_api"])
+            GitLabToken::new(GITLAB_READ_API, "octavia", &["read_api"])
                 .member("octo-group/tools/deployer", Role::Developer),
         )
 }

@@ -7,7 +7,8 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::{
-    GithubRepository, GitlabProject, InputKind, JobLife, Life, Log, Provider, Workflow, World,
+    GitHubRepository, GitLabProject, InputKind, JobScenario, Log, Provider, Scenario, Workflow,
+    World,
 };
 
 /// How many services a release of the library updates: `octo-org/service-01` and so on.
@@ -19,7 +20,7 @@ const GITLAB_PROJECT: &str = "octo-group/app";
 /// The custom pipeline of `docs/examples/bitbucket/bitbucket-pipelines.yml`.
 const BITBUCKET_PIPELINE: &str = "pull-request";
 
-/// The demo's world with what the examples need. Its lives go before those that are there.
+/// The demo's world with what the examples need. Their scenarios go before the demo's.
 pub(super) fn add(world: World) -> World {
     bitbucket(gitlab(services(world)))
 }
@@ -39,18 +40,18 @@ fn services(mut world: World) -> World {
         {
             installation.repositories.push(name.clone());
         }
-        world = world.github_repository(GithubRepository::new(id, &name).workflow(workflow));
+        world = world.github_repository(GitHubRepository::new(id, &name).workflow(workflow));
     }
-    let update = JobLife::new("update", Duration::from_secs(1))
+    let update = JobScenario::new("update", Duration::from_secs(1))
         .fails_in("Take the new version")
         .log(Log::text("error[E0308]: mismatched types\n"));
-    let fails = Life::new().job(update);
-    world.life_of(Provider::Github, FAILING_SERVICE, "update.yml", fails)
+    let fails = Scenario::new().job(update);
+    world.scenario_of(Provider::GitHub, FAILING_SERVICE, "update.yml", fails)
 }
 
 /// A project that deploys and rolls back, and writes down what it did.
 fn gitlab(mut world: World) -> World {
-    let project = GitlabProject::new(4246, GITLAB_PROJECT)
+    let project = GitLabProject::new(4246, GITLAB_PROJECT)
         .input("task", InputKind::String, Some(json!("deploy")))
         .input("environment", InputKind::String, Some(json!("staging")))
         .input("image", InputKind::String, Some(json!("")));
@@ -63,11 +64,11 @@ fn gitlab(mut world: World) -> World {
         "url": "https://app.example.com",
         "image": "registry.example.com/app@sha256:0123456789abcdef",
     });
-    let deploy = JobLife::new("deploy", Duration::from_secs(1))
+    let deploy = JobScenario::new("deploy", Duration::from_secs(1))
         .file("deployment.json", deployment.to_string());
-    let life = Life::new().job(deploy);
+    let scenario = Scenario::new().job(deploy);
     let world = world.gitlab_project(project);
-    world.life_of(Provider::Gitlab, GITLAB_PROJECT, ".gitlab-ci.yml", life)
+    world.scenario_of(Provider::GitLab, GITLAB_PROJECT, ".gitlab-ci.yml", scenario)
 }
 
 fn bitbucket(mut world: World) -> World {

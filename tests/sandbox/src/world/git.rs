@@ -1,4 +1,4 @@
-//! Branches, tags and commits of one repository. Not here: files; what a workflow does is told in the world.
+//! Branches, tags and commits of one repository. Not here: files; the world says what a workflow does.
 
 use ring::digest;
 

@@ -4,31 +4,31 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Git, GithubApp, GithubToken};
+use super::{Git, GitHubApp, GitHubToken};
 
 /// What every minted installation token begins with.
 pub(crate) const MINTED: &str = "ghs_sandboxMinted";
 
 #[derive(Clone, Debug)]
-pub struct Github {
-    pub repositories: Vec<GithubRepository>,
-    pub tokens: Vec<GithubToken>,
-    pub apps: Vec<GithubApp>,
+pub struct GitHub {
+    pub repositories: Vec<GitHubRepository>,
+    pub tokens: Vec<GitHubToken>,
+    pub apps: Vec<GitHubApp>,
     pub run_details: RunDetails,
     pub missing_permission: MissingPermission,
     /// How long minted installation tokens are good for; an hour.
-    pub token_life: Duration,
-    /// Whether runs tell of their concurrency groups; true.
+    pub token_lifetime: Duration,
+    /// Whether runs show their concurrency groups; true by default.
     pub has_concurrency_groups: bool,
     /// How old a run is before lists that are filtered contain it, since those come from a search index; zero.
     pub search_lag: Duration,
-    /// How many requests GitHub has answered at the cost of its rate limit.
+    /// How many requests counted against the rate limit.
     pub requests: u64,
     /// How many installation tokens were minted.
     pub minted: u64,
 }
 
-impl Default for Github {
+impl Default for GitHub {
     fn default() -> Self {
         Self {
             repositories: Vec::new(),
@@ -36,7 +36,7 @@ impl Default for Github {
             apps: Vec::new(),
             run_details: RunDetails::default(),
             missing_permission: MissingPermission::default(),
-            token_life: Duration::from_hours(1),
+            token_lifetime: Duration::from_hours(1),
             has_concurrency_groups: true,
             search_lag: Duration::ZERO,
             requests: 0,
@@ -45,7 +45,7 @@ impl Default for Github {
     }
 }
 
-impl Github {
+impl GitHub {
     /// The repository has another name from now on, for its runs, tokens and Apps as well; the former one redirects.
     pub(super) fn rename(&mut self, from: &str, to: &str) {
         for repository in &mut self.repositories {
@@ -82,15 +82,15 @@ fn rename(names: &mut [String], from: &str, to: &str) {
 pub enum RunDetails {
     #[default]
     Known,
-    /// It answers the run's id without any address.
+    /// It returns the run's id without any URL.
     IdOnly,
     /// As by a GitHub Enterprise Server before 3.21: this status (400 or 422) and a message that names the key.
     RejectedWith(u16),
-    /// As by an API version in which every dispatch tells its run, and the key is gone.
+    /// As in an API version in which every dispatch names its run, and the key is gone.
     Always,
 }
 
-/// How a visible repository answers a token that may not do what it asks. GitHub has been seen to do both.
+/// What a token without the permission gets for a visible repository. GitHub does both.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum MissingPermission {
     /// 404 for classic tokens, 403 for all others.
@@ -101,7 +101,7 @@ pub enum MissingPermission {
 }
 
 #[derive(Clone, Debug)]
-pub struct GithubRepository {
+pub struct GitHubRepository {
     pub id: u64,
     /// `owner/name`
     pub name: String,
@@ -112,7 +112,7 @@ pub struct GithubRepository {
     pub workflows: Vec<Workflow>,
 }
 
-impl GithubRepository {
+impl GitHubRepository {
     /// A public one with the default branch `main` and nothing else.
     pub fn new(id: u64, name: &str) -> Self {
         Self {

@@ -40,11 +40,11 @@ impl fmt::Display for Access {
 }
 
 #[derive(Clone, Debug)]
-pub struct GithubToken {
+pub struct GitHubToken {
     pub value: String,
     /// The login it acts as.
     pub owner: String,
-    pub kind: GithubTokenKind,
+    pub kind: GitHubTokenKind,
     /// Where its rights hold; public repositories can be read without. Each call has a copy of its token, and all
     /// copies share them.
     pub repositories: Arc<Vec<String>>,
@@ -52,7 +52,7 @@ pub struct GithubToken {
 }
 
 #[derive(Clone, Debug)]
-pub enum GithubTokenKind {
+pub enum GitHubTokenKind {
     Classic {
         scopes: Vec<String>,
     },
@@ -65,17 +65,17 @@ pub enum GithubTokenKind {
     },
 }
 
-impl GithubToken {
+impl GitHubToken {
     /// `ghp_…`
     pub fn classic(value: &str, owner: &str, scopes: &[&str]) -> Self {
         let scopes = owned(scopes);
-        Self::new(value, owner, GithubTokenKind::Classic { scopes })
+        Self::new(value, owner, GitHubTokenKind::Classic { scopes })
     }
 
     /// `github_pat_…`
     pub fn fine_grained(value: &str, owner: &str, permissions: &[(&str, Access)]) -> Self {
         let permissions = Permissions::new(permissions);
-        Self::new(value, owner, GithubTokenKind::FineGrained { permissions })
+        Self::new(value, owner, GitHubTokenKind::FineGrained { permissions })
     }
 
     /// `ghs_…`, the token of a workflow of that repository, with write permissions for contents and actions.
@@ -85,11 +85,11 @@ impl GithubToken {
             ("contents", Access::Write),
             ("metadata", Access::Read),
         ]);
-        let kind = GithubTokenKind::Installation { permissions };
+        let kind = GitHubTokenKind::Installation { permissions };
         Self::new(value, "github-actions[bot]", kind).for_repository(repository)
     }
 
-    pub(crate) fn new(value: &str, owner: &str, kind: GithubTokenKind) -> Self {
+    pub(crate) fn new(value: &str, owner: &str, kind: GitHubTokenKind) -> Self {
         Self {
             value: value.to_owned(),
             owner: owner.to_owned(),
@@ -107,7 +107,7 @@ impl GithubToken {
 }
 
 #[derive(Clone, Debug)]
-pub struct GithubApp {
+pub struct GitHubApp {
     pub id: u64,
     pub client_id: String,
     pub slug: String,

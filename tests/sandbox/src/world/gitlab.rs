@@ -8,26 +8,26 @@ use super::Git;
 use super::github::owned;
 
 #[derive(Clone, Debug, Default)]
-pub struct Gitlab {
-    pub projects: Vec<GitlabProject>,
-    pub tokens: Vec<GitlabToken>,
-    pub version: GitlabVersion,
+pub struct GitLab {
+    pub projects: Vec<GitLabProject>,
+    pub tokens: Vec<GitLabToken>,
+    pub version: GitLabVersion,
     /// How many pipelines of a project may be created in a minute; `None`: any number.
-    pub most_pipelines_a_minute: Option<usize>,
+    pub max_pipelines_a_minute: Option<usize>,
 }
 
 /// What a server can do, as far as versions differ.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum GitlabVersion {
+pub enum GitLabVersion {
     /// Has `trigger_jobs` beside `bridges`, and sends parts of traces.
     #[default]
     New,
-    /// Has `bridges` alone, and sends traces whole.
+    /// Has only `bridges`, and sends traces whole.
     Old,
 }
 
 #[derive(Clone, Debug)]
-pub struct GitlabProject {
+pub struct GitLabProject {
     pub id: u64,
     /// `group/sub/project`
     pub path: String,
@@ -102,7 +102,7 @@ pub struct TriggerToken {
 
 /// `glpat-…`
 #[derive(Clone, Debug)]
-pub struct GitlabToken {
+pub struct GitLabToken {
     pub value: String,
     pub owner: String,
     pub scopes: Vec<String>,
@@ -110,7 +110,7 @@ pub struct GitlabToken {
     pub roles: Arc<Vec<(String, Role)>>,
 }
 
-impl GitlabProject {
+impl GitLabProject {
     /// A public one with the default branch `main` and nothing else.
     pub fn new(id: u64, path: &str) -> Self {
         Self {
@@ -190,7 +190,7 @@ impl GitlabProject {
     }
 }
 
-impl GitlabToken {
+impl GitLabToken {
     pub fn new(value: &str, owner: &str, scopes: &[&str]) -> Self {
         Self {
             value: value.to_owned(),

@@ -1,10 +1,10 @@
-//! Where a run is in its life at some moment. Told anew from the script each time, so that nothing has to tick.
+//! Where a run is in its scenario at a given moment. Computed anew each time, so that nothing has to tick.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use super::life::{Gate, JobLife, OnCancel};
-use super::{Conclusion, Life, Run, State};
+use super::scenario::{Gate, JobScenario, OnCancel};
+use super::{Conclusion, Run, Scenario, State};
 
 /// A job of a run, as it is by now.
 #[derive(Clone, Debug)]
@@ -15,7 +15,7 @@ pub struct Job {
     pub state: JobState,
     pub started_at: Option<SystemTime>,
     pub completed_at: Option<SystemTime>,
-    pub(crate) life: Arc<JobLife>,
+    pub(crate) scenario: Arc<JobScenario>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,17 +30,17 @@ pub enum JobState {
     Completed(Conclusion),
 }
 
-/// The moment on the script up to which all is told.
-struct Teller {
-    /// When what is told next happens.
+/// How far the scenario has come by now.
+struct Timeline {
+    /// When the next step begins.
     at: SystemTime,
     now: SystemTime,
     /// The last thing that happened by now.
     latest: SystemTime,
 }
 
-impl Teller {
-    /// Something takes so long; says whether it is over.
+impl Timeline {
+    /// Something takes this long; returns whether it is over.
     fn pass(&mut self, takes: Duration) -> bool {
         self.at += takes;
         let is_over = self.at <= self.now;
@@ -65,34 +65,34 @@ impl Run {
     /// Brings it to where it is by now.
     pub(super) fn refresh(&mut self, now: SystemTime) {
         // Taken out, since a copy for each request would be what takes the time where there are many runs.
-        let Some(life) = self.life.take() else {
+        let Some(scenario) = self.scenario.take() else {
             return;
         };
-        let cancelled_at = self.cancel_takes_effect(&life);
-        self.tell(&life, cancelled_at.map_or(now, |end| end.min(now)));
+        let cancelled_at = self.cancel_takes_effect(&scenario);
+        self.apply(&scenario, cancelled_at.map_or(now, |end| end.min(now)));
         if let Some(end) = cancelled_at.filter(|end| *end <= now)
             && self.state != State::Completed
         {
             self.break_off(end);
         }
-        self.life = Some(life);
+        self.scenario = Some(scenario);
     }
 
-    /// Whether time alone may change it.
+    /// Whether it may change just because time passes.
     pub(super) fn goes_on(&self) -> bool {
-        self.life.is_some() && self.state != State::Completed
+        self.scenario.is_some() && self.state != State::Completed
     }
 
-    fn cancel_takes_effect(&self, life: &Life) -> Option<SystemTime> {
-        match life.on_cancel {
+    fn cancel_takes_effect(&self, scenario: &Scenario) -> Option<SystemTime> {
+        match scenario.on_cancel {
             OnCancel::Ends(after) => Some(self.cancel_asked_at? + after),
             OnCancel::RefusesAtFirst { .. } => self.cancel_asked_at,
             OnCancel::Refuses(_) | OnCancel::Ignores => None,
         }
     }
 
-    fn tell(&mut self, life: &Life, now: SystemTime) {
-        let mut teller = Teller {
+    fn apply(&mut self, scenario: &Scenario, now: SystemTime) {
+        let mut timeline = Timeline {
             at: self.created_at,
             now,
             latest: self.created_at,
@@ -100,50 +100,54 @@ impl Run {
         self.conclusion = None;
         self.position = None;
         self.jobs.clear();
-        self.state = self.tell_state(life, &mut teller);
-        self.updated_at = teller.latest;
+        self.state = self.apply_jobs(scenario, &mut timeline);
+        self.updated_at = timeline.latest;
         let since = now.duration_since(self.created_at).unwrap_or_default();
-        let word = life.words.iter().rev().find(|(after, _)| *after <= since);
+        let word = scenario
+            .words
+            .iter()
+            .rev()
+            .find(|(after, _)| *after <= since);
         self.word = if self.state == State::Completed {
-            life.last_word.clone()
+            scenario.last_word.clone()
         } else {
             word.map(|(_, word)| word.clone())
         };
     }
 
-    fn tell_state(&mut self, life: &Life, teller: &mut Teller) -> State {
-        let (others, each) = life.turn;
+    fn apply_jobs(&mut self, scenario: &Scenario, timeline: &mut Timeline) -> State {
+        let (others, each) = scenario.turn;
         for position in (1..=others).rev() {
-            if !teller.pass(each) {
+            if !timeline.pass(each) {
                 self.position = Some(position);
                 return State::Pending;
             }
         }
-        if !teller.pass(life.queued) {
+        if !timeline.pass(scenario.queued) {
             return State::Queued;
         }
         let mut state = State::Completed;
         let (mut failed, mut skips) = (false, false);
-        for (index, script) in life.jobs.iter().enumerate() {
+        for (index, job_scenario) in scenario.jobs.iter().enumerate() {
             let mut job = Job {
                 id: self.id * 1_000 + index as u64 + 1,
-                name: script.name.clone(),
+                name: job_scenario.name.clone(),
                 state: JobState::NotYet,
                 started_at: None,
                 completed_at: None,
-                life: Arc::clone(script),
+                scenario: Arc::clone(job_scenario),
             };
             if state == State::Completed && skips {
                 job.state = JobState::Completed(Conclusion::Skipped);
-                job.completed_at = Some(teller.at);
+                job.completed_at = Some(timeline.at);
             } else if state == State::Completed {
-                state = self.tell_job(&mut job, teller);
+                state = self.apply_job(&mut job, timeline);
                 let is_bad = matches!(
                     job.state,
                     JobState::Completed(Conclusion::Failure | Conclusion::Cancelled)
                 );
-                failed |= is_bad && !script.may_fail;
-                skips = is_bad && !script.may_fail && script.is_needed;
+                failed |= is_bad && !job_scenario.may_fail;
+                skips = is_bad && !job_scenario.may_fail && job_scenario.is_needed;
             }
             self.jobs.push(job);
         }
@@ -153,38 +157,38 @@ impl Run {
             } else {
                 Conclusion::Success
             };
-            self.conclusion = Some(life.conclusion.unwrap_or(own));
+            self.conclusion = Some(scenario.conclusion.unwrap_or(own));
         }
         state
     }
 
     /// Where the run is because of this job; `Completed` where it goes on to the next one.
-    fn tell_job(&mut self, job: &mut Job, teller: &mut Teller) -> State {
-        match &job.life.gate {
+    fn apply_job(&mut self, job: &mut Job, timeline: &mut Timeline) -> State {
+        match &job.scenario.gate {
             Gate::Open => {}
             Gate::Person { .. } => {
-                let gates = self.jobs.iter().map(|job| &job.life.gate);
+                let gates = self.jobs.iter().map(|job| &job.scenario.gate);
                 let before = gates.filter(|gate| matches!(gate, Gate::Person { .. }));
                 let approved = self.approved_at.get(before.count()).copied();
-                if !teller.wait_for(approved) {
+                if !timeline.wait_for(approved) {
                     job.state = JobState::Blocked;
                     return State::Blocked;
                 }
             }
             Gate::Timer(timer) => {
-                if !teller.pass(*timer) {
+                if !timeline.pass(*timer) {
                     job.state = JobState::Timed;
                     return State::Timed;
                 }
             }
         }
-        job.started_at = Some(teller.at);
-        if !teller.pass(job.life.takes) {
+        job.started_at = Some(timeline.at);
+        if !timeline.pass(job.scenario.takes) {
             job.state = JobState::Running;
             return State::Running;
         }
-        job.state = JobState::Completed(job.life.conclusion);
-        job.completed_at = Some(teller.at);
+        job.state = JobState::Completed(job.scenario.conclusion);
+        job.completed_at = Some(timeline.at);
         State::Completed
     }
 
@@ -210,10 +214,10 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    fn run(life: Life) -> Run {
-        let mut run = Run::new(Provider::Github, "octo-org/app", "build.yml", "manual");
+    fn run(scenario: Scenario) -> Run {
+        let mut run = Run::new(Provider::GitHub, "octo-org/app", "build.yml", "manual");
         run.id = 7;
-        run.life = Some(life);
+        run.scenario = Some(scenario);
         run
     }
 
@@ -224,14 +228,14 @@ mod tests {
 
     #[test]
     fn jobs_come_one_after_another() {
-        let life = Life::new()
+        let scenario = Scenario::new()
             .after_others(2, SECOND * 10)
             .queued(SECOND * 5)
-            .job(JobLife::new("build", SECOND * 20))
-            .job(JobLife::new("test", SECOND * 20).fails().may_fail())
-            .job(JobLife::new("lint", SECOND * 20).fails())
-            .job(JobLife::new("deploy", SECOND * 20));
-        let mut run = run(life);
+            .job(JobScenario::new("build", SECOND * 20))
+            .job(JobScenario::new("test", SECOND * 20).fails().may_fail())
+            .job(JobScenario::new("lint", SECOND * 20).fails())
+            .job(JobScenario::new("deploy", SECOND * 20));
+        let mut run = run(scenario);
         let done = JobState::Completed;
         let (success, failure) = (done(Conclusion::Success), done(Conclusion::Failure));
         assert_eq!(at(&mut run, 5).0, State::Pending);
@@ -248,8 +252,8 @@ mod tests {
 
     #[test]
     fn a_gate_opens_when_a_person_lets_it() {
-        let job = JobLife::new("deploy", SECOND * 10);
-        let mut run = run(Life::new().job(job.needs_approval("production", &["octocat"])));
+        let job = JobScenario::new("deploy", SECOND * 10);
+        let mut run = run(Scenario::new().job(job.needs_approval("production", &["octocat"])));
         let blocked = (State::Blocked, vec![JobState::Blocked]);
         assert_eq!(at(&mut run, 1_000), blocked);
         run.approved_at.push(run.created_at + SECOND * 1_000);
@@ -259,7 +263,7 @@ mod tests {
 
     #[test]
     fn a_cancel_takes_effect_in_its_own_time() {
-        let mut run = run(Life::endless().on_cancel(OnCancel::Ends(SECOND * 5)));
+        let mut run = run(Scenario::endless().on_cancel(OnCancel::Ends(SECOND * 5)));
         run.cancel_asked_at = Some(run.created_at + SECOND * 10);
         assert_eq!(at(&mut run, 14).0, State::Running);
         assert_eq!(at(&mut run, 15).0, State::Completed);

@@ -1,12 +1,12 @@
 //! A run as the world remembers it, the same for all three providers. Not here: the providers' words for states
-//! (each translates at its edge), and how it comes from state to state by itself (see `life` and `progress`).
+//! (each translates at its edge), and how it comes from state to state by itself (see `scenario` and `progress`).
 
 use std::time::{Duration, SystemTime};
 
 use serde_json::{Map, Value};
 
-use super::life::Delays;
-use super::{Job, Life, OnCancel, Provider, RefKind};
+use super::scenario::Delays;
+use super::{Job, OnCancel, Provider, RefKind, Scenario};
 use crate::clock::Clock;
 
 /// What the uuids of all runs begin with.
@@ -25,7 +25,7 @@ pub struct Run {
     /// GitHub's event (`repository_dispatch`, `workflow_dispatch`), GitLab's source (`trigger`, `api`, `push`), or
     /// what triggered it on Bitbucket (`manual`, `push`, `schedule`).
     pub event: String,
-    /// Branch or tag; `None` for a commit alone.
+    /// Branch or tag; `None` if there is only a commit.
     pub reference: Option<(RefKind, String)>,
     /// The full hash.
     pub commit: String,
@@ -54,13 +54,13 @@ pub struct Run {
     pub created_at: SystemTime,
     pub updated_at: SystemTime,
     /// What it does by itself. Without one it stays queued until a test completes it or it is cancelled.
-    pub life: Option<Life>,
+    pub scenario: Option<Scenario>,
     pub jobs: Vec<Job>,
     /// How many runs of its concurrency group are before it, while it is `Pending`.
     pub position: Option<u32>,
     /// When people let go on what they must.
     pub(crate) approved_at: Vec<SystemTime>,
-    /// What it says instead of the provider's word.
+    /// What the API shows instead of the provider's word.
     pub(crate) word: Option<String>,
     /// The attempts before it was run again.
     pub(crate) earlier: Vec<Self>,
@@ -135,7 +135,7 @@ impl Run {
             cancel_asked_at: None,
             created_at: now,
             updated_at: now,
-            life: None,
+            scenario: None,
             jobs: Vec::new(),
             position: None,
             approved_at: Vec::new(),
@@ -147,7 +147,7 @@ impl Run {
         }
     }
 
-    /// The branch or tag name; `None` for a commit alone.
+    /// The branch or tag name; `None` if there is only a commit.
     pub fn reference_name(&self) -> Option<&str> {
         self.reference.as_ref().map(|(_, name)| name.as_str())
     }
@@ -167,16 +167,16 @@ impl Run {
 
     /// Ends the run, whatever it would have done by itself.
     pub fn complete(&mut self, conclusion: Conclusion) {
-        self.life = None;
+        self.scenario = None;
         self.state = State::Completed;
         self.conclusion = Some(conclusion);
         self.word = None;
         self.updated_at = self.clock.now();
     }
 
-    /// What its provider answers to a cancel, if that is refused; else it is on its way.
+    /// An error is the status with which the provider refuses the cancel; otherwise the cancel is under way.
     pub(crate) fn cancel(&mut self) -> Result<(), u16> {
-        let on_cancel = self.life.as_ref().map(|life| life.on_cancel);
+        let on_cancel = self.scenario.as_ref().map(|scenario| scenario.on_cancel);
         if let Some(OnCancel::Refuses(status)) = on_cancel {
             return Err(status);
         }
@@ -198,8 +198,8 @@ impl Run {
 
     /// It was asked to end, and has not yet.
     pub(crate) fn is_ending(&self) -> bool {
-        let life = self.life.as_ref();
-        let ignores = life.is_some_and(|life| life.on_cancel == OnCancel::Ignores);
+        let scenario = self.scenario.as_ref();
+        let ignores = scenario.is_some_and(|scenario| scenario.on_cancel == OnCancel::Ignores);
         self.cancel_asked_at.is_some() && !ignores && self.state != State::Completed
     }
 
@@ -218,8 +218,8 @@ impl Run {
         self.cancels_refused = 0;
         self.approved_at.clear();
         self.earlier.clear();
-        if self.life.is_some() {
-            // A run that lives begins anew.
+        if self.scenario.is_some() {
+            // Its scenario begins anew.
             self.state = State::Queued;
         }
         self
@@ -238,6 +238,14 @@ impl Run {
     /// When lists begin to contain it.
     pub fn listed_from(&self) -> SystemTime {
         self.first_attempt().created_at + self.delays.listed
+    }
+
+    pub(crate) fn is_listed(&self) -> bool {
+        self.listed_from() <= self.clock.now()
+    }
+
+    pub(crate) fn is_readable(&self) -> bool {
+        self.readable_from() <= self.clock.now()
     }
 
     /// Lets lists contain it from now on.

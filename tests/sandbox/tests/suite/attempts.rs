@@ -2,18 +2,20 @@
 
 use std::time::Duration;
 
-use sandbox::world::{Conclusion, Life, State};
+use sandbox::world::{Conclusion, Scenario, State};
 use sandbox::{Provider, World, demo};
 
 use crate::client::ask;
-use crate::lives::{GITHUB, SECOND, read, start, trigger};
+use crate::scenarios::{GITHUB, SECOND, read, start, trigger};
 
 #[test]
 fn a_cancel_ends_the_current_attempt_and_no_earlier_one() {
-    let life = Life::passing(10 * SECOND);
-    let world = World::demo().faster(1_000).lives(Provider::Github, life);
+    let scenario = Scenario::passing(10 * SECOND);
+    let world = World::demo()
+        .faster(1_000)
+        .scenario(Provider::GitHub, scenario);
     let sandbox = start(world);
-    let id = trigger(&sandbox, Provider::Github);
+    let id = trigger(&sandbox, Provider::GitHub);
     std::thread::sleep(Duration::from_millis(20));
     sandbox.with_world(|world| world.run_again(id));
 

@@ -3,16 +3,12 @@
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use sandbox::world::RefKind;
-use sandbox::{Sandbox, World, demo};
+use sandbox::{Sandbox, demo};
 use serde_json::{Value, json};
 
-use crate::client::{Ask, Response, ask};
+use crate::client::{Ask, Response, ask, start};
 
 const SERVICE: &str = "/2.0/repositories/octo-workspace/service";
-
-fn start() -> Sandbox {
-    Sandbox::start(World::demo()).unwrap()
-}
 
 fn basic(ask: Ask, user: &str, token: &str) -> Ask {
     let credentials = BASE64_STANDARD.encode(format!("{user}:{token}"));
@@ -83,65 +79,26 @@ fn targets_are_refused_in_bitbuckets_words() {
     let selector = json!({"type": "custom", "pattern": "unknown"});
     let commit = json!({"type": "commit", "hash": demo::BITBUCKET_COMMIT});
     let bare_commit = json!({"type": "pipeline_commit_target", "commit": commit});
-    let cases = [
-        (
-            json!({"target": branch("nowhere")}),
-            404,
-            "Could not find last reference for branch nowhere",
-        ),
-        (
-            json!({"target": branch("v2.0.0")}),
-            404,
-            "Could not find last reference for branch v2.0.0",
-        ),
-        (
-            on_main_with("selector", &selector),
-            400,
-            "Requested selector is not found in bitbucket-pipelines.yml.",
-        ),
-        (
-            json!({"target": branch("experiment")}),
-            400,
-            "No pipeline is defined for branch experiment.",
-        ),
-        (
-            json!({"target": bare_commit}),
-            400,
-            "The target has no selector.",
-        ),
-        (
-            on_main_with("commit", &json!({})),
-            400,
-            "type is missing, empty or not a text.",
-        ),
-        (
-            on_main_with("commit", &json!({"type": "commit", "hash": ""})),
-            400,
-            "hash is missing, empty or not a text.",
-        ),
-        (
-            on_main_with("sha", &json!("x")),
-            400,
-            "Unknown member sha of the target (Bitbucket itself would ignore it).",
-        ),
-        (json!({}), 400, "The body has no target."),
-        (
-            json!({"target": {"type": "pipeline_ref_target", "ref_name": "main"}}),
-            400,
-            "ref_type is missing, empty or not a text.",
-        ),
-        (
-            json!({"target": branch("main"), "variables": [{"key": "1", "value": "1"}]}),
-            400,
-            "A variable's key can contain only letters, digits and '_', and begins with no digit.",
-        ),
-        (
-            json!({"target": branch("main"), "variables": [{"key": "KEY", "value": 1}]}),
-            400,
-            "A variable's value is missing or not a text.",
-        ),
-    ];
-    for (body, status, detail) in cases {
+    let cases = cases! {
+        {"target": branch("nowhere")} => (404, "Could not find last reference for branch nowhere");
+        {"target": branch("v2.0.0")} => (404, "Could not find last reference for branch v2.0.0");
+        (on_main_with("selector", &selector)) => (400, "Requested selector is not found in bitbucket-pipelines.yml.");
+        {"target": branch("experiment")} => (400, "No pipeline is defined for branch experiment.");
+        {"target": bare_commit} => (400, "The target has no selector.");
+        (on_main_with("commit", &json!({}))) => (400, "type is missing, empty or not a text.");
+        (on_main_with("commit", &json!({"type": "commit", "hash": ""}))) =>
+            (400, "hash is missing, empty or not a text.");
+        (on_main_with("sha", &json!("x"))) =>
+            (400, "Unknown member sha of the target (Bitbucket itself would ignore it).");
+        {} => (400, "The body has no target.");
+        {"target": {"type": "pipeline_ref_target", "ref_name": "main"}} =>
+            (400, "ref_type is missing, empty or not a text.");
+        {"target": branch("main"), "variables": [{"key": "1", "value": "1"}]} =>
+            (400, "A variable's key can contain only letters, digits and '_', and begins with no digit.");
+        {"target": branch("main"), "variables": [{"key": "KEY", "value": 1}]} =>
+            (400, "A variable's value is missing or not a text.");
+    };
+    for (body, (status, detail)) in cases {
         let response = create(&sandbox, &body);
         let error = &response.json()["error"];
         assert_eq!(

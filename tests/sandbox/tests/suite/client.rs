@@ -1,11 +1,11 @@
-//! The smallest HTTP/1.1 client that serves: one request a connection, and no kindness that would hide what the
-//! sandbox does. Not here: TLS set up well or badly (see `sockets`).
+//! A minimal HTTP/1.1 client: one request a connection, and nothing that would hide what the sandbox does.
+//! Not here: good and bad TLS (see `sockets`).
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use sandbox::{Headers, Sandbox};
+use sandbox::{Headers, Sandbox, World};
 use serde_json::Value;
 
 pub(crate) struct Ask {
@@ -23,7 +23,12 @@ pub(crate) struct Response {
     pub(crate) body: Vec<u8>,
 }
 
-/// A request with the manners all three expect.
+/// With the demo's world.
+pub(crate) fn start() -> Sandbox {
+    Sandbox::start(World::demo()).unwrap()
+}
+
+/// A request with the headers that all three expect.
 pub(crate) fn ask(sandbox: &Sandbox, method: &str, path: &str) -> Ask {
     Ask {
         port: sandbox.http_port(),
@@ -60,7 +65,7 @@ impl Ask {
     }
 
     pub(crate) fn send(&self) -> Response {
-        self.try_send().expect("an answer")
+        self.try_send().expect("a response")
     }
 
     pub(crate) fn try_send(&self) -> io::Result<Response> {
@@ -72,9 +77,9 @@ impl Ask {
     pub(crate) fn converse(&self, stream: &mut (impl Read + Write)) -> io::Result<Response> {
         stream.write_all(self.bytes().as_bytes())?;
         stream.flush()?;
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer)?;
-        parse(&answer)
+        let mut response = Vec::new();
+        stream.read_to_end(&mut response)?;
+        parse(&response)
     }
 
     pub(crate) fn bytes(&self) -> String {
@@ -91,11 +96,11 @@ impl Ask {
     }
 }
 
-fn parse(answer: &[u8]) -> io::Result<Response> {
-    let end = answer.windows(4).position(|window| window == b"\r\n\r\n");
+fn parse(response: &[u8]) -> io::Result<Response> {
+    let end = response.windows(4).position(|window| window == b"\r\n\r\n");
     let end = end.ok_or(io::ErrorKind::UnexpectedEof)?;
-    let head = String::from_utf8_lossy(&answer[..end]).into_owned();
-    let body = answer[end + 4..].to_vec();
+    let head = String::from_utf8_lossy(&response[..end]).into_owned();
+    let body = response[end + 4..].to_vec();
     let mut lines = head.lines();
     let status = lines.next().and_then(|line| line.split(' ').nth(1));
     let headers = lines.filter_map(|line| line.split_once(": "));

@@ -1,4 +1,4 @@
-//! Every kind of fault, when it strikes, and what it leaves behind in the world and in the record.
+//! Every kind of fault: when it happens, and what it leaves behind in the world and in the record.
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::TcpStream;
@@ -6,15 +6,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use sandbox::{
-    Answer, Answered, Fault, HangUp, Moment, Noise, Occasion, Provider, Route, Sandbox, World, demo,
+    Fault, HangUp, MalformedResponse, Moment, Occasion, Provider, RecordedResponse, Response,
+    Route, Sandbox, demo,
 };
 use serde_json::json;
 
-use crate::client::{Ask, ask};
-
-fn start() -> Sandbox {
-    Sandbox::start(World::demo()).unwrap()
-}
+use crate::client::{Ask, ask, start};
 
 /// Starts exactly one run.
 fn trigger(sandbox: &Sandbox) -> Ask {
@@ -36,41 +33,41 @@ fn resets_come_before_or_after_acting() {
         let error = trigger(&sandbox).try_send().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::ConnectionReset);
         assert_eq!(sandbox.runs().len(), runs);
-        assert_eq!(sandbox.requests()[0].answered, Answered::Reset);
+        assert_eq!(sandbox.requests()[0].response, RecordedResponse::Reset);
         assert_eq!(trigger(&sandbox).send().status, 201);
     }
 }
 
 #[test]
-fn closes_come_without_an_answer() {
+fn closes_come_without_a_response() {
     for (moment, runs) in [(Moment::BeforeActing, 0), (Moment::AfterActing, 1)] {
         let sandbox = with_fault(Fault::Close(moment));
         let error = trigger(&sandbox).try_send().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::UnexpectedEof);
         assert_eq!(sandbox.runs().len(), runs);
-        assert_eq!(sandbox.requests()[0].answered, Answered::Closed);
+        assert_eq!(sandbox.requests()[0].response, RecordedResponse::Closed);
     }
 }
 
 #[test]
-fn hang_ups_come_after_an_answer_that_promised_none() {
+fn hang_ups_come_after_a_response_that_announced_none() {
     for how in [HangUp::Close, HangUp::Reset, HangUp::ResetAtNextRequest] {
         let sandbox = with_fault(Fault::HangUp(how));
         let request = trigger(&sandbox).bytes();
         let request = request.replace("Connection: close\r\n", "");
         let mut stream = TcpStream::connect(("127.0.0.1", sandbox.http_port())).unwrap();
         stream.write_all(request.as_bytes()).unwrap();
-        // The first answer ends with its body, before or together with the connection.
-        let mut answer = Vec::new();
-        while !answer.ends_with(b"}") {
+        // The first response ends with its body, before or together with the connection.
+        let mut response = Vec::new();
+        while !response.ends_with(b"}") {
             let mut some = [0; 4096];
             let read = stream.read(&mut some).unwrap();
             assert_ne!(read, 0, "{how:?}");
-            answer.extend_from_slice(&some[..read]);
+            response.extend_from_slice(&some[..read]);
         }
-        let answer = String::from_utf8(answer).unwrap().to_lowercase();
-        assert!(answer.starts_with("http/1.1 201"), "{how:?} {answer}");
-        assert!(!answer.contains("connection:"), "{how:?} {answer}");
+        let response = String::from_utf8(response).unwrap().to_lowercase();
+        assert!(response.starts_with("http/1.1 201"), "{how:?} {response}");
+        assert!(!response.contains("connection:"), "{how:?} {response}");
         if how == HangUp::ResetAtNextRequest {
             stream.write_all(request.as_bytes()).unwrap();
         }
@@ -86,7 +83,7 @@ fn hang_ups_come_after_an_answer_that_promised_none() {
 }
 
 #[test]
-fn delays_delay_the_acting_or_the_answer_and_go_with_other_faults() {
+fn delays_delay_the_acting_or_the_response_and_go_with_other_faults() {
     let late = Duration::from_millis(150);
     let sandbox = with_fault(Fault::Delay(Moment::BeforeActing, late));
     let moment = Moment::AfterActing;
@@ -122,18 +119,19 @@ fn a_client_that_gives_up_does_not_stop_a_slow_server() {
     }
     drop(stream);
     assert!(sandbox.runs().is_empty());
-    let patience = Instant::now() + Duration::from_secs(10);
+    let deadline = Instant::now() + Duration::from_secs(10);
     while sandbox.runs().is_empty() {
-        assert!(Instant::now() < patience, "the run was never started");
+        assert!(Instant::now() < deadline, "the run was never started");
         thread::sleep(Duration::from_millis(5));
     }
 }
 
 #[test]
-fn any_answer_comes_instead_of_the_own_one() {
-    let hostile = Answer::body(200, "application/json", *b"\xff\x00::error::no").header("X-Odd", 1);
+fn any_response_can_replace_the_providers() {
+    let hostile =
+        Response::body(200, "application/json", *b"\xff\x00::error::no").header("X-Odd", 1);
     for (moment, runs) in [(Moment::BeforeActing, 0), (Moment::AfterActing, 1)] {
-        let sandbox = with_fault(Fault::Answer(moment, hostile.clone()));
+        let sandbox = with_fault(Fault::Response(moment, hostile.clone()));
         let response = trigger(&sandbox).send();
         assert_eq!(
             (response.status, response.body.as_slice()),
@@ -141,13 +139,16 @@ fn any_answer_comes_instead_of_the_own_one() {
         );
         assert_eq!(response.headers.get("x-odd"), Some("1"));
         assert_eq!(sandbox.runs().len(), runs);
-        assert_eq!(sandbox.requests()[0].answered, Answered::Status(200));
+        assert_eq!(
+            sandbox.requests()[0].response,
+            RecordedResponse::Status(200)
+        );
     }
 }
 
 #[test]
-fn an_edit_changes_the_own_answer() {
-    let sandbox = with_fault(Fault::Edit(|answer| answer["id"] = json!("odd")));
+fn an_edit_changes_the_response() {
+    let sandbox = with_fault(Fault::Edit(|response| response["id"] = json!("odd")));
     let response = trigger(&sandbox).send();
     assert_eq!(response.status, 201);
     let body = response.json();
@@ -177,11 +178,11 @@ fn a_truncated_body_announces_more_than_it_sends() {
     stream
         .write_all(trigger(&sandbox).bytes().as_bytes())
         .unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
-    assert!(answer.contains("\r\n\r\n{\"id\":"), "{answer}");
-    assert!(!answer.ends_with('}'));
+    let mut response = String::new();
+    stream.read_to_string(&mut response).unwrap();
+    assert!(response.starts_with("HTTP/1.1 201"), "{response}");
+    assert!(response.contains("\r\n\r\n{\"id\":"), "{response}");
+    assert!(!response.ends_with('}'));
     assert_eq!(sandbox.runs().len(), 1);
 
     let sandbox = with_fault(Fault::Truncate);
@@ -230,33 +231,33 @@ fn heard(sandbox: &Sandbox, most: usize) -> Vec<u8> {
 }
 
 #[test]
-fn noise_comes_instead_of_an_answer() {
+fn malformed_responses() {
     let millisecond = Duration::from_millis(1);
-    for (noise, start, least) in [
-        (Noise::garbage(), "220 mail", 40),
+    for (malformed, start, least) in [
+        (MalformedResponse::garbage(), "220 mail", 40),
         (
-            Noise::endless_headers(),
+            MalformedResponse::endless_headers(),
             "HTTP/1.1 200 OK\r\nX-M",
             1_000_000,
         ),
         (
-            Noise::endless_header_line(),
+            MalformedResponse::endless_header_line(),
             "HTTP/1.1 200 OK\r\nX-L",
             1_000_000,
         ),
         (
-            Noise::slow_headers(millisecond),
+            MalformedResponse::slow_headers(millisecond),
             "HTTP/1.1 200 OK\r\nX-S",
             200,
         ),
     ] {
         for (moment, runs) in [(Moment::BeforeActing, 0), (Moment::AfterActing, 1)] {
-            let sandbox = with_fault(Fault::Noise(moment, noise.clone()));
+            let sandbox = with_fault(Fault::Malformed(moment, malformed.clone()));
             let heard = heard(&sandbox, least);
             assert!(heard.starts_with(start.as_bytes()));
             assert!(heard.len() >= least, "{start}: {}", heard.len());
             assert_eq!(sandbox.runs().len(), runs);
-            assert_eq!(sandbox.requests()[0].answered, Answered::Noise);
+            assert_eq!(sandbox.requests()[0].response, RecordedResponse::Malformed);
         }
     }
 }
@@ -300,7 +301,7 @@ fn rate_limits_look_like_each_providers() {
 fn routes_and_occasions_choose_the_requests() {
     let sandbox = start();
     let broken = || Fault::status(Moment::BeforeActing, 500);
-    let github = Route::any().provider(Provider::Github);
+    let github = Route::any().provider(Provider::GitHub);
     sandbox.fault(github, Occasion::Every, broken());
     let reading = Route::any().method("GET").path("/pipelines");
     sandbox.fault(reading, Occasion::Every, broken());

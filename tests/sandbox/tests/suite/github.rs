@@ -2,16 +2,12 @@
 //! `github_reading`).
 
 use sandbox::world::{RefKind, RunDetails};
-use sandbox::{Sandbox, World, demo};
+use sandbox::{Sandbox, demo};
 use serde_json::{Value, json};
 
-use crate::client::{Ask, Response, ask};
+use crate::client::{Ask, Response, ask, start};
 
 pub(crate) const DISPATCHES: &str = "/api/v3/repos/octo-org/app/dispatches";
-
-pub(crate) fn start() -> Sandbox {
-    Sandbox::start(World::demo()).unwrap()
-}
 
 pub(crate) fn get(sandbox: &Sandbox, path: &str) -> Ask {
     ask(sandbox, "GET", &format!("/api/v3{path}")).bearer(demo::GITHUB_CLASSIC)
@@ -96,40 +92,18 @@ fn bodies_of_repository_dispatch_are_checked() {
         .map(|number| (format!("key{number}"), json!(1)))
         .collect();
     let huge = "x".repeat(65_536);
-    let cases = [
-        (
-            json!({}),
-            "Invalid request.\n\n\"event_type\" wasn't supplied.",
-        ),
-        (
-            json!({"event_type": 5}),
-            "Invalid request.\n\nFor 'properties/event_type', 5 is not a string.",
-        ),
-        (
-            json!({"event_type": "e".repeat(101)}),
-            "Invalid request.\n\nOnly 100 characters are allowed; 101 were supplied.",
-        ),
-        (
-            json!({"event_type": ""}),
-            "Invalid request.\n\nAt least 1 character is required; only 0 were supplied.",
-        ),
-        (
-            json!({"event_type": "deploy", "ref": "main"}),
-            "Invalid request.\n\n\"ref\" is not a permitted key.",
-        ),
-        (
-            json!({"event_type": "deploy", "client_payload": []}),
-            "Invalid request.\n\nFor 'properties/client_payload', [] is not an object.",
-        ),
-        (
-            json!({"event_type": "deploy", "client_payload": eleven}),
-            "Invalid request.\n\nNo more than 10 properties are allowed; 11 were supplied.",
-        ),
-        (
-            json!({"event_type": "deploy", "client_payload": {"key": huge}}),
-            "client_payload is too large.",
-        ),
-    ];
+    let cases = cases! {
+        {} => "Invalid request.\n\n\"event_type\" wasn't supplied.";
+        {"event_type": 5} => "Invalid request.\n\nFor 'properties/event_type', 5 is not a string.";
+        {"event_type": "e".repeat(101)} => "Invalid request.\n\nOnly 100 characters are allowed; 101 were supplied.";
+        {"event_type": ""} => "Invalid request.\n\nAt least 1 character is required; only 0 were supplied.";
+        {"event_type": "deploy", "ref": "main"} => "Invalid request.\n\n\"ref\" is not a permitted key.";
+        {"event_type": "deploy", "client_payload": []} =>
+            "Invalid request.\n\nFor 'properties/client_payload', [] is not an object.";
+        {"event_type": "deploy", "client_payload": eleven} =>
+            "Invalid request.\n\nNo more than 10 properties are allowed; 11 were supplied.";
+        {"event_type": "deploy", "client_payload": {"key": huge}} => "client_payload is too large.";
+    };
     for (body, message) in cases {
         let response = dispatch(&sandbox, body);
         assert_eq!(response.said(), (422, message.to_owned()));
@@ -183,53 +157,20 @@ fn bodies_of_workflow_dispatch_are_checked() {
     let many: serde_json::Map<_, _> = (0..26)
         .map(|number| (format!("key{number}"), json!("1")))
         .collect();
-    let cases = [
-        (
-            "build.yml",
-            json!({"ref": "nowhere"}),
-            "No ref found for: nowhere",
-        ),
-        (
-            "build.yml",
-            json!({}),
-            "Invalid request.\n\n\"ref\" wasn't supplied.",
-        ),
-        (
-            "build.yml",
-            json!({"ref": "main", "inputs": {"x": "1"}}),
-            r#"Unexpected inputs provided: ["x"]"#,
-        ),
-        (
-            "build.yml",
-            json!({"ref": "main", "inputs": {"version": ["1"]}}),
-            "Invalid request.\n\nFor 'properties/inputs/version', [\"1\"] is not a string.",
-        ),
-        (
-            "build.yml",
-            json!({"ref": "main", "inputs": many}),
-            "Invalid request.\n\nNo more than 25 properties are allowed; 26 were supplied.",
-        ),
-        (
-            "build.yml",
-            json!({"ref": "main", "return_run_details": "yes"}),
-            "Invalid request.\n\nFor 'properties/return_run_details', \"yes\" is not a boolean.",
-        ),
-        (
-            "strict.yml",
-            json!({"ref": "main"}),
-            "Required input 'environment' not provided",
-        ),
-        (
-            "lint.yml",
-            json!({"ref": "main"}),
-            "Workflow does not have 'workflow_dispatch' trigger",
-        ),
-        (
-            "old.yml",
-            json!({"ref": "main"}),
-            "Cannot trigger a 'workflow_dispatch' on a disabled workflow",
-        ),
-    ];
+    let cases = cases! {
+        "build.yml", {"ref": "nowhere"} => "No ref found for: nowhere";
+        "build.yml", {} => "Invalid request.\n\n\"ref\" wasn't supplied.";
+        "build.yml", {"ref": "main", "inputs": {"x": "1"}} => r#"Unexpected inputs provided: ["x"]"#;
+        "build.yml", {"ref": "main", "inputs": {"version": ["1"]}} =>
+            "Invalid request.\n\nFor 'properties/inputs/version', [\"1\"] is not a string.";
+        "build.yml", {"ref": "main", "inputs": many} =>
+            "Invalid request.\n\nNo more than 25 properties are allowed; 26 were supplied.";
+        "build.yml", {"ref": "main", "return_run_details": "yes"} =>
+            "Invalid request.\n\nFor 'properties/return_run_details', \"yes\" is not a boolean.";
+        "strict.yml", {"ref": "main"} => "Required input 'environment' not provided";
+        "lint.yml", {"ref": "main"} => "Workflow does not have 'workflow_dispatch' trigger";
+        "old.yml", {"ref": "main"} => "Cannot trigger a 'workflow_dispatch' on a disabled workflow";
+    };
     for (workflow, body, message) in cases {
         let response = workflow_dispatch(&sandbox, workflow, &body);
         assert_eq!(response.said(), (422, message.to_owned()));

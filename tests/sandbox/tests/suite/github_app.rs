@@ -6,10 +6,10 @@ use base64::Engine as _;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
 use ring::rand::SystemRandom;
 use ring::signature::{RSA_PKCS1_SHA256, RsaKeyPair};
-use sandbox::{Sandbox, World, demo};
+use sandbox::{Sandbox, demo};
 use serde_json::{Value, json};
 
-use crate::client::{Response, ask};
+use crate::client::{Response, ask, start};
 
 fn now() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
@@ -55,7 +55,7 @@ fn mint(sandbox: &Sandbox, body: &Value) -> Response {
 
 #[test]
 fn client_id_and_app_id_both_name_the_app() {
-    let sandbox = Sandbox::start(World::demo()).unwrap();
+    let sandbox = start();
     for issuer in [
         json!(demo::GITHUB_APP_CLIENT_ID),
         json!(demo::GITHUB_APP_ID),
@@ -74,7 +74,7 @@ fn client_id_and_app_id_both_name_the_app() {
 
 #[test]
 fn bad_signed_tokens_are_refused() {
-    let sandbox = Sandbox::start(World::demo()).unwrap();
+    let sandbox = start();
     let app = demo::GITHUB_APP_CLIENT_ID;
     let good = good();
     let (signed, _) = good.rsplit_once('.').unwrap();
@@ -111,7 +111,7 @@ fn bad_signed_tokens_are_refused() {
 
 #[test]
 fn a_minted_token_opens_what_was_asked_for() {
-    let sandbox = Sandbox::start(World::demo()).unwrap();
+    let sandbox = start();
     let response = mint(
         &sandbox,
         &json!({"repositories": ["app"], "permissions": {"contents": "write"}}),
@@ -144,7 +144,7 @@ fn a_minted_token_opens_what_was_asked_for() {
 
 #[test]
 fn nothing_is_minted_beyond_the_installation() {
-    let sandbox = Sandbox::start(World::demo()).unwrap();
+    let sandbox = start();
     let refusals = [
         json!({"repositories": ["caller"]}),
         json!({"permissions": {"administration": "write"}}),
@@ -163,7 +163,7 @@ fn nothing_is_minted_beyond_the_installation() {
 
 #[test]
 fn an_expired_minted_token_is_a_bad_credential() {
-    let sandbox = Sandbox::start(World::demo()).unwrap();
+    let sandbox = start();
     let token = mint(&sandbox, &json!({})).json()["token"]
         .as_str()
         .unwrap()
@@ -183,7 +183,7 @@ fn an_expired_minted_token_is_a_bad_credential() {
 
 #[test]
 fn a_minted_token_can_be_revoked_and_no_other_can() {
-    let sandbox = Sandbox::start(World::demo()).unwrap();
+    let sandbox = start();
     let minted = mint(&sandbox, &json!({})).json();
     let minted = minted["token"].as_str().unwrap();
     let revoke = |token: &str| {
@@ -204,7 +204,7 @@ fn a_minted_token_can_be_revoked_and_no_other_can() {
 
 #[test]
 fn a_renamed_repository_is_installed_under_its_new_name() {
-    let sandbox = Sandbox::start(World::demo()).unwrap();
+    let sandbox = start();
     sandbox.with_world(|world| world.rename_github_repository("octo-org/app", "octo-org/api"));
     assert_eq!(installation(&sandbox, &good()).status, 301);
     assert_eq!(
@@ -223,21 +223,21 @@ fn a_renamed_repository_is_installed_under_its_new_name() {
 
 #[test]
 fn a_minted_token_tells_its_repositories_and_no_other_does() {
-    let sandbox = Sandbox::start(World::demo()).unwrap();
+    let sandbox = start();
     let minted = mint(&sandbox, &json!({"repositories": ["app"]})).json();
     let ask_with = |token: &str| {
         let path = "/api/v3/installation/repositories";
         ask(&sandbox, "GET", path).bearer(token).send()
     };
-    let answer = ask_with(minted["token"].as_str().unwrap()).json();
-    assert_eq!(answer["total_count"], 1);
-    assert_eq!(answer["repositories"][0]["full_name"], "octo-org/app");
+    let response = ask_with(minted["token"].as_str().unwrap()).json();
+    assert_eq!(response["total_count"], 1);
+    assert_eq!(response["repositories"][0]["full_name"], "octo-org/app");
     assert_eq!(ask_with(demo::GITHUB_CLASSIC).status, 403);
 }
 
 #[test]
 fn an_installation_is_found_by_a_former_name_too() {
-    let sandbox = Sandbox::start(World::demo()).unwrap();
+    let sandbox = start();
     let path = "/api/v3/repos/octo-org/renamed-app/installation";
     let moved = ask(&sandbox, "GET", path).bearer(&good()).send();
     assert_eq!(moved.status, 301);

@@ -4,8 +4,8 @@ use sandbox::demo;
 use sandbox::world::MissingPermission;
 use serde_json::json;
 
-use crate::client::ask;
-use crate::github::{DISPATCHES, get, start, workflow_dispatch};
+use crate::client::{ask, start};
+use crate::github::{DISPATCHES, get, workflow_dispatch};
 
 #[test]
 fn credentials_open_what_they_should_and_no_more() {

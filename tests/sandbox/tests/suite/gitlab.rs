@@ -2,17 +2,13 @@
 //! `gitlab_access_token`).
 
 use sandbox::world::RefKind;
-use sandbox::{Sandbox, World, demo};
+use sandbox::{Sandbox, demo};
 use serde_json::{Value, json};
 
-use crate::client::{Response, ask};
+use crate::client::{Response, ask, start};
 
 pub(crate) const DEPLOYER: &str = "octo-group%2Ftools%2Fdeployer";
 const FORM: &str = "application/x-www-form-urlencoded";
-
-pub(crate) fn start() -> Sandbox {
-    Sandbox::start(World::demo()).unwrap()
-}
 
 pub(crate) fn trigger(sandbox: &Sandbox, project: &str, body: &Value) -> Response {
     let path = format!("/api/v4/projects/{project}/trigger/pipeline");
@@ -84,75 +80,24 @@ fn trigger_requests_are_refused_in_gitlabs_words() {
     let locked = demo::GITLAB_TRIGGER_LOCKED;
     let not_found = json!({"message": "404 Not Found"});
     let map = "variables needs to be a map of key-valued strings";
-    let cases = [
-        (
-            DEPLOYER,
-            json!({"token": "glptt-wrong", "ref": "main"}),
-            404,
-            not_found.clone(),
-        ),
-        (
-            DEPLOYER,
-            json!({"token": demo::GITLAB_DEVELOPER, "ref": "main"}),
-            404,
-            not_found.clone(),
-        ),
-        (
-            DEPLOYER,
-            json!({"token": locked, "ref": "main"}),
-            404,
-            not_found,
-        ),
-        (
-            DEPLOYER,
-            json!({}),
-            400,
-            json!({"error": "token is missing, ref is missing"}),
-        ),
-        (
-            DEPLOYER,
-            json!({"token": token, "ref": "main", "variables": {"KEY": 1}}),
-            400,
-            json!({"message": map}),
-        ),
-        (
-            DEPLOYER,
-            json!({"token": token, "ref": "main", "variables": [{"key": "KEY", "value": "1"}]}),
-            400,
-            json!({"error": "variables is invalid"}),
-        ),
-        (
-            DEPLOYER,
-            json!({"token": token, "ref": "nowhere"}),
-            400,
-            base("Reference not found"),
-        ),
-        (
-            DEPLOYER,
-            json!({"token": token, "ref": "main", "inputs": {"colour": "red"}}),
-            400,
-            base("unknown input arguments: colour"),
-        ),
-        (
-            DEPLOYER,
-            json!({"token": token, "ref": "main", "inputs": {"replicas": "3"}}),
-            400,
-            base("`replicas` input: provided value is not a number"),
-        ),
-        (
-            "4243",
-            json!({"token": locked, "ref": "main"}),
-            400,
-            base("Insufficient permissions to set pipeline variables"),
-        ),
-    ];
-    for (project, body, status, answer) in cases {
+    let cases = cases! {
+        DEPLOYER, {"token": "glptt-wrong", "ref": "main"} => (404, not_found.clone());
+        DEPLOYER, {"token": demo::GITLAB_DEVELOPER, "ref": "main"} => (404, not_found.clone());
+        DEPLOYER, {"token": locked, "ref": "main"} => (404, not_found);
+        DEPLOYER, {} => (400, json!({"error": "token is missing, ref is missing"}));
+        DEPLOYER, {"token": token, "ref": "main", "variables": {"KEY": 1}} => (400, json!({"message": map}));
+        DEPLOYER, {"token": token, "ref": "main", "variables": [{"key": "KEY", "value": "1"}]} =>
+            (400, json!({"error": "variables is invalid"}));
+        DEPLOYER, {"token": token, "ref": "nowhere"} => (400, base("Reference not found"));
+        DEPLOYER, {"token": token, "ref": "main", "inputs": {"colour": "red"}} =>
+            (400, base("unknown input arguments: colour"));
+        DEPLOYER, {"token": token, "ref": "main", "inputs": {"replicas": "3"}} =>
+            (400, base("`replicas` input: provided value is not a number"));
+        "4243", {"token": locked, "ref": "main"} => (400, base("Insufficient permissions to set pipeline variables"));
+    };
+    for (project, body, expected) in cases {
         let response = trigger(&sandbox, project, &body);
-        assert_eq!(
-            (response.status, response.json()),
-            (status, answer),
-            "{body}"
-        );
+        assert_eq!((response.status, response.json()), expected, "{body}");
     }
     let unknown = trigger(
         &sandbox,

@@ -5,8 +5,8 @@ use sandbox::world::{Configuration, State, VariableKind};
 use sandbox::{Sandbox, demo};
 use serde_json::{Value, json};
 
-use crate::client::{Ask, Response, ask};
-use crate::gitlab::{DEPLOYER, base, start, trigger};
+use crate::client::{Ask, Response, ask, start};
+use crate::gitlab::{DEPLOYER, base, trigger};
 
 fn api(sandbox: &Sandbox, method: &str, path: &str, token: &str) -> Ask {
     ask(sandbox, method, &format!("/api/v4/projects/{path}")).header("PRIVATE-TOKEN", token)
@@ -51,86 +51,33 @@ fn an_access_token_starts_a_pipeline() {
 fn pipelines_of_access_tokens_are_refused_in_gitlabs_words() {
     let sandbox = start();
     let developer = demo::GITLAB_DEVELOPER;
-    let main = json!({"ref": "main"});
     let no_jobs = "Pipeline will not run for the selected trigger. The rules configuration prevented any jobs from \
                    being added to the pipeline.";
-    let cases = [
-        (
-            "4242",
-            "glpat-wrong",
-            main.clone(),
-            401,
-            json!({"message": "401 Unauthorized"}),
-        ),
-        (
-            "4242",
-            demo::GITLAB_READ_API,
-            main.clone(),
-            403,
-            json!({
-                "error": "insufficient_scope",
-                "error_description": "The request requires higher privileges than provided by the access token.",
-                "scope": "api",
-            }),
-        ),
-        (
-            "4242",
-            demo::GITLAB_REPORTER,
-            main.clone(),
-            403,
-            json!({"message": "403 Forbidden"}),
-        ),
-        (
-            "4245",
-            developer,
-            main.clone(),
-            404,
-            json!({"message": "404 Project Not Found"}),
-        ),
-        ("4244", developer, main.clone(), 400, base(no_jobs)),
-        (
-            "4243",
-            developer,
-            json!({"ref": "main", "variables": [{"key": "KEY", "value": "1"}]}),
-            400,
-            base("Insufficient permissions to set pipeline variables"),
-        ),
-        (
-            "4242",
-            developer,
-            json!({"ref": "main", "variables": {"KEY": "1"}}),
-            400,
-            json!({"error": "variables is invalid"}),
-        ),
-        (
-            "4242",
-            developer,
-            json!({"ref": "main", "variables": [{"key": "KEY", "value": 1}]}),
-            400,
-            json!({"error": "variables[0][value] is invalid"}),
-        ),
-        (
-            "4242",
-            developer,
-            json!({"ref": "main", "variables": [{"key": "K", "value": "", "variable_type": "x"}]}),
-            400,
-            json!({"error": "variables[0][variable_type] does not have a valid value"}),
-        ),
-        (
-            "4242",
-            developer,
-            json!({}),
-            400,
-            json!({"error": "ref is missing"}),
-        ),
-    ];
-    for (project, token, body, status, answer) in cases {
+    let insufficient_scope = json!({
+        "error": "insufficient_scope",
+        "error_description": "The request requires higher privileges than provided by the access token.",
+        "scope": "api",
+    });
+    let cases = cases! {
+        ("4242", "glpat-wrong"), {"ref": "main"} => (401, json!({"message": "401 Unauthorized"}));
+        ("4242", demo::GITLAB_READ_API), {"ref": "main"} =>
+            (403, insufficient_scope);
+        ("4242", demo::GITLAB_REPORTER), {"ref": "main"} => (403, json!({"message": "403 Forbidden"}));
+        ("4245", developer), {"ref": "main"} => (404, json!({"message": "404 Project Not Found"}));
+        ("4244", developer), {"ref": "main"} => (400, base(no_jobs));
+        ("4243", developer), {"ref": "main", "variables": [{"key": "KEY", "value": "1"}]} =>
+            (400, base("Insufficient permissions to set pipeline variables"));
+        ("4242", developer), {"ref": "main", "variables": {"KEY": "1"}} =>
+            (400, json!({"error": "variables is invalid"}));
+        ("4242", developer), {"ref": "main", "variables": [{"key": "KEY", "value": 1}]} =>
+            (400, json!({"error": "variables[0][value] is invalid"}));
+        ("4242", developer), {"ref": "main", "variables": [{"key": "K", "value": "", "variable_type": "x"}]} =>
+            (400, json!({"error": "variables[0][variable_type] does not have a valid value"}));
+        ("4242", developer), {} => (400, json!({"error": "ref is missing"}));
+    };
+    for ((project, token), body, expected) in cases {
         let response = create(&sandbox, project, token, &body);
-        assert_eq!(
-            (response.status, response.json()),
-            (status, answer),
-            "{body}"
-        );
+        assert_eq!((response.status, response.json()), expected, "{body}");
     }
     let guarded = create(&sandbox, "4242", developer, &json!({"ref": "production"}));
     assert_eq!(guarded.status, 400);
@@ -245,7 +192,7 @@ fn a_moved_project_is_read_by_way_of_its_id_and_nothing_else() {
 #[test]
 fn only_so_many_pipelines_of_a_project_are_created_in_a_minute() {
     let sandbox = start();
-    sandbox.with_world(|world| world.gitlab.most_pipelines_a_minute = Some(2));
+    sandbox.with_world(|world| world.gitlab.max_pipelines_a_minute = Some(2));
     let statuses = [(); 3].map(|()| {
         let body = json!({"ref": "main"});
         create(&sandbox, DEPLOYER, demo::GITLAB_DEVELOPER, &body).status

@@ -4,21 +4,21 @@
 use std::thread;
 use std::time::Duration;
 
-use sandbox::world::{Conclusion, Life};
+use sandbox::world::{Conclusion, Scenario};
 use sandbox::{Provider, Run, Sandbox, World};
 use serde_json::Value;
 
-use crate::lives::{BITBUCKET, GITHUB, GITLAB, SECOND, get, read, start, trigger};
+use crate::scenarios::{BITBUCKET, GITHUB, GITLAB, SECOND, get, read, start, trigger};
 
 /// Ten seconds of the world's in 100 ms.
 const SPEED: u32 = 100;
 
-const PROVIDERS: [Provider; 3] = [Provider::Github, Provider::Gitlab, Provider::Bitbucket];
+const PROVIDERS: [Provider; 3] = [Provider::GitHub, Provider::GitLab, Provider::Bitbucket];
 
 fn listed(sandbox: &Sandbox, provider: Provider, query: &str) -> usize {
     let (path, runs) = match provider {
-        Provider::Github => (format!("{GITHUB}/runs"), "/workflow_runs"),
-        Provider::Gitlab => (format!("{GITLAB}/pipelines"), ""),
+        Provider::GitHub => (format!("{GITHUB}/runs"), "/workflow_runs"),
+        Provider::GitLab => (format!("{GITLAB}/pipelines"), ""),
         Provider::Bitbucket => (BITBUCKET.to_owned(), "/values"),
     };
     let list = read(sandbox, &format!("{path}?{query}"));
@@ -28,8 +28,8 @@ fn listed(sandbox: &Sandbox, provider: Provider, query: &str) -> usize {
 
 fn page(provider: Provider, id: u64) -> String {
     match provider {
-        Provider::Github => format!("{GITHUB}/runs/{id}"),
-        Provider::Gitlab => format!("{GITLAB}/pipelines/{id}"),
+        Provider::GitHub => format!("{GITHUB}/runs/{id}"),
+        Provider::GitLab => format!("{GITLAB}/pipelines/{id}"),
         Provider::Bitbucket => format!("{BITBUCKET}/{id}"),
     }
 }
@@ -38,29 +38,27 @@ fn pass(seconds: u64) {
     thread::sleep(Duration::from_secs(seconds) / SPEED);
 }
 
+/// How many runs the list has, and the status of reading the run: at first, and later.
 #[test]
-fn a_run_can_be_read_before_lists_contain_it() {
-    for provider in PROVIDERS {
-        let life = Life::endless().listed_after(100 * SECOND);
-        let sandbox = start(World::demo().faster(SPEED).lives(provider, life));
+fn lists_and_reads_show_a_run_independently() {
+    let late = 100 * SECOND;
+    let cases = [
+        (Scenario::endless().listed_after(late), (0, 200)),
+        (Scenario::endless().readable_after(late), (1, 404)),
+    ];
+    for ((scenario, at_first), provider) in
+        cases.iter().flat_map(|case| PROVIDERS.map(|p| (case, p)))
+    {
+        let world = World::demo().faster(SPEED);
+        let sandbox = start(world.scenario(provider, scenario.clone()));
         let id = trigger(&sandbox, provider);
-        assert_eq!(listed(&sandbox, provider, ""), 0, "{provider}");
-        assert_eq!(get(&sandbox, &page(provider, id)).send().status, 200);
+        let shown = || {
+            let status = get(&sandbox, &page(provider, id)).send().status;
+            (listed(&sandbox, provider, ""), status)
+        };
+        assert_eq!(shown(), *at_first, "{provider}");
         pass(110);
-        assert_eq!(listed(&sandbox, provider, ""), 1, "{provider}");
-    }
-}
-
-#[test]
-fn a_run_can_be_listed_before_it_can_be_read() {
-    for provider in PROVIDERS {
-        let life = Life::endless().readable_after(100 * SECOND);
-        let sandbox = start(World::demo().faster(SPEED).lives(provider, life));
-        let id = trigger(&sandbox, provider);
-        assert_eq!(listed(&sandbox, provider, ""), 1, "{provider}");
-        assert_eq!(get(&sandbox, &page(provider, id)).send().status, 404);
-        pass(110);
-        assert_eq!(get(&sandbox, &page(provider, id)).send().status, 200);
+        assert_eq!(shown(), (1, 200), "{provider}");
     }
 }
 
@@ -69,7 +67,7 @@ fn filtered_lists_of_github_lag_and_the_others_do_not() {
     let mut world = World::demo().faster(SPEED);
     world.github.search_lag = 100 * SECOND;
     let sandbox = start(world);
-    trigger(&sandbox, Provider::Github);
+    trigger(&sandbox, Provider::GitHub);
     let filters = [
         "event=workflow_dispatch",
         "branch=main",
@@ -78,23 +76,25 @@ fn filtered_lists_of_github_lag_and_the_others_do_not() {
         "created=%3E%3D2020-01-01",
     ];
     for filter in filters {
-        assert_eq!(listed(&sandbox, Provider::Github, filter), 0, "{filter}");
+        assert_eq!(listed(&sandbox, Provider::GitHub, filter), 0, "{filter}");
     }
-    assert_eq!(listed(&sandbox, Provider::Github, "per_page=100"), 1);
+    assert_eq!(listed(&sandbox, Provider::GitHub, "per_page=100"), 1);
     pass(110);
     for filter in filters {
-        assert_eq!(listed(&sandbox, Provider::Github, filter), 1, "{filter}");
+        assert_eq!(listed(&sandbox, Provider::GitHub, filter), 1, "{filter}");
     }
 }
 
 #[test]
 fn a_conclusion_can_come_after_the_end() {
-    let life = Life::passing(SECOND).concluded_after(100 * SECOND);
-    let world = World::demo().faster(SPEED).lives(Provider::Github, life);
+    let scenario = Scenario::passing(SECOND).concluded_after(100 * SECOND);
+    let world = World::demo()
+        .faster(SPEED)
+        .scenario(Provider::GitHub, scenario);
     let sandbox = start(world);
-    let id = trigger(&sandbox, Provider::Github);
+    let id = trigger(&sandbox, Provider::GitHub);
     pass(20);
-    let run = read(&sandbox, &page(Provider::Github, id));
+    let run = read(&sandbox, &page(Provider::GitHub, id));
     assert_eq!(run["status"], "completed");
     assert_eq!(run["conclusion"], Value::Null);
     assert_eq!(
@@ -103,7 +103,7 @@ fn a_conclusion_can_come_after_the_end() {
         "the world knows it"
     );
     pass(100);
-    let run = read(&sandbox, &page(Provider::Github, id));
+    let run = read(&sandbox, &page(Provider::GitHub, id));
     assert_eq!(run["conclusion"], "success");
 }
 
@@ -130,9 +130,9 @@ fn lists_tell_what_triggered_a_run() {
     );
 
     let project = "octo-group/tools/deployer";
-    let push = Run::new(Provider::Gitlab, project, ".gitlab-ci.yml", "push");
+    let push = Run::new(Provider::GitLab, project, ".gitlab-ci.yml", "push");
     sandbox.with_world(|world| world.started_by("octavia", push));
     let pushed = format!("{GITLAB}/pipelines?source=push");
     assert_eq!(read(&sandbox, &pushed)[0]["source"], "push");
-    assert_eq!(listed(&sandbox, Provider::Gitlab, "source=api"), 0);
+    assert_eq!(listed(&sandbox, Provider::GitLab, "source=api"), 0);
 }

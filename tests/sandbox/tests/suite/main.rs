@@ -10,7 +10,14 @@
     reason = "bodies are nearly always json! literals"
 )]
 
-mod answers;
+/// A table of JSON bodies and what they lead to, for one place or for several: a line each, as rustfmt would not have it.
+macro_rules! cases {
+    ($($body:tt => $expected:expr;)*) => { [$((serde_json::json!($body), $expected)),*] };
+    ($($place:tt, $body:tt => $expected:expr;)*) => {
+        [$(($place, serde_json::json!($body), $expected)),*]
+    };
+}
+
 mod attempts;
 mod bitbucket;
 mod client;
@@ -21,6 +28,7 @@ mod github_reading;
 mod gitlab;
 mod gitlab_access_token;
 mod late_runs;
-mod lives;
 mod proxy;
+mod responses;
+mod scenarios;
 mod sockets;

@@ -5,7 +5,7 @@ use std::net::TcpStream;
 
 use sandbox::{Proxy, ProxyManners, Sandbox, World, demo};
 
-use crate::client::ask;
+use crate::client::{ask, start};
 
 fn connect(proxy: &Proxy, target: &str, headers: &str) -> (String, TcpStream) {
     let url = proxy.url();
@@ -24,7 +24,7 @@ fn connect(proxy: &Proxy, target: &str, headers: &str) -> (String, TcpStream) {
 
 #[test]
 fn connect_is_passed_on_also_to_names_only_it_knows() {
-    let sandbox = Sandbox::start(World::demo()).unwrap();
+    let sandbox = start();
     let address = ([127, 0, 0, 1], sandbox.http_port()).into();
     let hosts = [("sandbox.test:443", address)];
     let proxy = Proxy::start_knowing(ProxyManners::Passes, &hosts).unwrap();
@@ -42,7 +42,7 @@ fn connect_is_passed_on_also_to_names_only_it_knows() {
 
 #[test]
 fn plain_requests_are_passed_on() {
-    let sandbox = Sandbox::start(World::demo()).unwrap();
+    let sandbox = start();
     let proxy = Proxy::start(ProxyManners::Passes).unwrap();
     let target = format!("{}/api/v3/repos/octo-org/app", sandbox.http_url());
     let url = proxy.url();
@@ -59,7 +59,7 @@ fn refusals_and_credentials() {
         assert_eq!(connect(&proxy, "127.0.0.1:1", "").0, status.to_string());
         assert!(!proxy.seen()[0].passed);
     }
-    let sandbox = Sandbox::start(World::demo()).unwrap();
+    let sandbox = start();
     let proxy = Proxy::start(ProxyManners::Demands {
         user: "user".to_owned(),
         password: "pass".to_owned(),
@@ -85,7 +85,7 @@ fn rest(stream: &mut TcpStream) -> Vec<u8> {
 
 #[test]
 fn connections_are_closed_before_and_behind_the_answer() {
-    let sandbox = Sandbox::start(World::demo()).unwrap();
+    let sandbox = start();
     let target = format!("127.0.0.1:{}", sandbox.http_port());
     let proxy = Proxy::start(ProxyManners::HangsUp).unwrap();
     let mut stream = TcpStream::connect(proxy.address()).unwrap();
@@ -108,7 +108,7 @@ fn connections_are_closed_before_and_behind_the_answer() {
 
 #[test]
 fn it_may_have_an_ipv6_address() {
-    let sandbox = Sandbox::start(World::demo()).unwrap();
+    let sandbox = start();
     let proxy = Proxy::start_on_ipv6(ProxyManners::Passes).unwrap();
     assert_eq!(
         proxy.url(),
@@ -133,9 +133,9 @@ fn links_begin_with_the_external_url() {
             "https://git.example.com/github/octo-org/app",
         ),
     ] {
-        let answer = ask(&sandbox, "GET", &format!("{path}/repos/octo-org/app"))
+        let response = ask(&sandbox, "GET", &format!("{path}/repos/octo-org/app"))
             .bearer(demo::GITHUB_CLASSIC)
             .send();
-        assert_eq!(answer.json()["html_url"], url);
+        assert_eq!(response.json()["html_url"], url);
     }
 }

@@ -6,14 +6,14 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use sandbox::{Answered, Certificate, Front, Provider, Sandbox, World, demo};
+use sandbox::{Certificate, Provider, RecordedResponse, Sandbox, TlsFront, World, demo};
 use serde_json::json;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
-use crate::client::{Response, ask};
+use crate::client::{Response, ask, start};
 
 /// Asks for a repository by https, trusting the authority and expecting that name.
 fn look_by_tls(sandbox: &Sandbox, name: &'static str) -> io::Result<Response> {
@@ -65,9 +65,9 @@ fn https_is_good_for_all_its_names() {
 /// Its authority is its own, and what is behind it sees no TLS.
 #[test]
 fn a_front_speaks_tls_for_what_is_behind_it() {
-    let sandbox = Sandbox::start(World::demo()).unwrap();
+    let sandbox = start();
     let behind = ([127, 0, 0, 1], sandbox.http_port()).into();
-    let front = Front::start(behind, &["extra.test"]).unwrap();
+    let front = TlsFront::start(behind, &["extra.test"]).unwrap();
     for name in ["127.0.0.1", "extra.test"] {
         let response = look_at(front.address(), front.ca_pem(), &sandbox, name).unwrap();
         assert_eq!(response.status, 200);
@@ -114,7 +114,7 @@ fn a_reserved_port_refuses_until_it_is_used() {
 
 #[test]
 fn a_closed_sandbox_refuses_until_it_is_opened() {
-    let sandbox = Sandbox::start(World::demo()).unwrap();
+    let sandbox = start();
     let connect = || TcpStream::connect(("127.0.0.1", sandbox.http_port()));
     for _ in 0..3 {
         let mut inside = connect().unwrap();
@@ -130,8 +130,8 @@ fn a_closed_sandbox_refuses_until_it_is_opened() {
         while connect().is_err() {
             thread::sleep(Duration::from_millis(1));
         }
-        let answer = ask(&sandbox, "GET", "/api/v3/repos/octo-org/app").send();
-        assert_eq!(answer.status, 200);
+        let response = ask(&sandbox, "GET", "/api/v3/repos/octo-org/app").send();
+        assert_eq!(response.status, 200);
     }
 }
 
@@ -148,7 +148,7 @@ fn ipv6_answers_where_the_machine_has_it() {
 
 #[test]
 fn the_record_keeps_what_arrived() {
-    let sandbox = Sandbox::start(World::demo()).unwrap();
+    let sandbox = start();
     ask(&sandbox, "GET", "/nowhere?a=1").send();
     let path = "/2.0/repositories/octo-workspace%2Fservice/pipelines/";
     let asked = ask(&sandbox, "POST", path).header("X-Mixed-Case", "kept");
@@ -159,7 +159,7 @@ fn the_record_keeps_what_arrived() {
         (first.order, first.provider, first.query.as_str()),
         (0, None, "a=1")
     );
-    assert_eq!(first.answered, Answered::Status(404));
+    assert_eq!(first.response, RecordedResponse::Status(404));
     let second = &requests[1];
     assert_eq!(
         (second.order, second.provider),
@@ -174,7 +174,7 @@ fn the_record_keeps_what_arrived() {
 
 #[test]
 fn tokens_in_urls_and_foreign_credentials_are_refused_and_marked() {
-    let sandbox = Sandbox::start(World::demo()).unwrap();
+    let sandbox = start();
     let trigger = "/api/v4/projects/4242/trigger/pipeline";
     let github = "/api/v3/repos/octo-org/app";
     let asks = [

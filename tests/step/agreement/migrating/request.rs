@@ -115,9 +115,9 @@ impl Request {
         );
         let mut stream = TcpStream::connect(host).expect("the sandbox is there");
         stream.write_all(request.as_bytes()).expect("it takes it");
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).expect("it answers");
-        let status = answer.split(' ').nth(1).expect("a status");
+        let mut response = String::new();
+        stream.read_to_string(&mut response).expect("it answers");
+        let status = response.split(' ').nth(1).expect("a status");
         status.parse().expect("a number")
     }
 }

@@ -10,8 +10,8 @@ use serde_json::Value;
 
 const NAME: &str = "trigger-pipeline";
 
-/// What cargo tells the programs that it runs about themselves. Handed on to another cargo, it would make build
-/// scripts that watch these variables run again, and rebuild what hangs on them.
+/// Variables in which cargo describes this program. Passed on to another cargo, they would make build scripts that watch
+/// them run again, and rebuild everything that depends on them.
 const OF_THIS_PROGRAM: [&str; 3] = ["CARGO_MANIFEST_", "CARGO_PKG_", "CARGO_BIN_"];
 
 /// Cargo's progress and complaints go to standard error, as always.

@@ -1,5 +1,5 @@
-//! `cargo demo`: builds the real binary and runs it as the runner would, once for each provider, once for several
-//! targets, waiting, and once with a mistake, against a sandbox in this process. Shows what a user would see, and what the sandbox says was started.
+//! `cargo demo`: builds the real binary and runs it as the runner would, against a sandbox in this process: once for each
+//! provider, once for several targets, and once with a mistake. Shows what a user would see, and what was started.
 //!
 //! Not here: anything the product needs, and anything a test could reuse (see the library beside it).
 
@@ -70,7 +70,7 @@ fn play(
     Ok(verdict::of_step(number, scene, &done))
 }
 
-/// A new folder that stays, for whoever wants to look at the files.
+/// A new folder that stays, so that you can read the files.
 fn folder() -> io::Result<PathBuf> {
     let folder = env::temp_dir().join(format!("trigger-pipeline-demo-{}", process::id()));
     fs::create_dir(&folder)?;

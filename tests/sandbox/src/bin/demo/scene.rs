@@ -1,5 +1,5 @@
 //! What the demo shows: the steps of a workflow, each with its inputs. Not here: how they are run (see `step`) and
-//! judged (see `verdict`).
+//! checked (see `verdict`).
 
 use sandbox::demo;
 
@@ -72,43 +72,55 @@ pub(crate) fn all(server: &str) -> [Scene; 5] {
     ]
 }
 
-fn github() -> Scene {
+/// A step that waits; without a conclusion, one that is rejected.
+fn scene(heading: &'static str, conclusion: &'static str, mut inputs: Vec<Input>) -> Scene {
+    inputs.push(Input::plain("wait", "true"));
     Scene {
-        heading: "GitHub: a workflow with inputs, and its result",
-        inputs: vec![
+        heading,
+        inputs,
+        outcome: if conclusion.is_empty() {
+            "rejected"
+        } else {
+            "accepted"
+        },
+        conclusion,
+    }
+}
+
+fn github() -> Scene {
+    scene(
+        "GitHub: a workflow with inputs, and its result",
+        "success",
+        vec![
             Input::plain("repository", "octo-org/app"),
             Input::plain("workflow", "build.yml"),
             Input::plain("ref", "release"),
             Input::plain("inputs", "environment: production\nversion: 1.10\n"),
-            Input::secret("token", demo::GITHUB_CLASSIC),
-            Input::plain("wait", "true"),
             Input::plain("result-artifact", "result"),
+            Input::secret("token", demo::GITHUB_CLASSIC),
         ],
-        outcome: "accepted",
-        conclusion: "success",
-    }
+    )
 }
 
 fn gitlab(server: &str) -> Scene {
-    Scene {
-        heading: "GitLab: a pipeline with inputs, by an access token",
-        inputs: vec![
+    scene(
+        "GitLab: a pipeline with inputs, by an access token",
+        "success",
+        vec![
             Input::plain("provider", "gitlab"),
             Input::plain("server-url", server),
             Input::plain("repository", "octo-group/tools/deployer"),
             Input::plain("inputs", "environment: production\nreplicas: 3\n"),
             Input::secret("token", demo::GITLAB_DEVELOPER),
-            Input::plain("wait", "true"),
         ],
-        outcome: "accepted",
-        conclusion: "success",
-    }
+    )
 }
 
 fn bitbucket(server: &str) -> Scene {
-    Scene {
-        heading: "Bitbucket: a custom pipeline with variables, one of them secret, that fails",
-        inputs: vec![
+    scene(
+        "Bitbucket: a custom pipeline with variables, one of them secret, that fails",
+        "failure",
+        vec![
             Input::plain("provider", "bitbucket"),
             Input::plain("server-url", server),
             Input::plain("repository", "octo-workspace/service"),
@@ -117,11 +129,8 @@ fn bitbucket(server: &str) -> Scene {
             Input::plain("variables", "REGION: eu-west-1\n"),
             Input::secret_mapping("secret-variables", "DEPLOY_KEY", "sandbox-deploy-key"),
             Input::secret("token", demo::BITBUCKET_ACCESS),
-            Input::plain("wait", "true"),
         ],
-        outcome: "accepted",
-        conclusion: "failure",
-    }
+    )
 }
 
 fn everywhere(server: &str) -> Scene {
@@ -146,28 +155,24 @@ fn everywhere(server: &str) -> Scene {
         demo::BITBUCKET_ACCESS
     );
     let secrets = [demo::GITLAB_DEVELOPER, demo::BITBUCKET_ACCESS];
-    Scene {
-        heading: "All three at once: four targets, side by side",
-        inputs: vec![
+    scene(
+        "All three at once: four targets, side by side",
+        "success",
+        vec![
             Input::with_secrets("targets", targets, &secrets),
             Input::secret("token", demo::GITHUB_CLASSIC),
-            Input::plain("wait", "true"),
         ],
-        outcome: "accepted",
-        conclusion: "success",
-    }
+    )
 }
 
 fn mistaken() -> Scene {
-    Scene {
-        heading: "A mistake: the workflow's name has a typo",
-        inputs: vec![
+    scene(
+        "A mistake: the workflow's name has a typo",
+        "",
+        vec![
             Input::plain("repository", "octo-org/app"),
             Input::plain("workflow", "biuld.yml"),
             Input::secret("token", demo::GITHUB_CLASSIC),
-            Input::plain("wait", "true"),
         ],
-        outcome: "rejected",
-        conclusion: "",
-    }
+    )
 }

@@ -1,4 +1,4 @@
-//! The demo's words, and how they are laid out. Pure: nothing is printed here.
+//! The demo's texts and their layout. Pure: nothing is printed here.
 
 use std::fmt::Write as _;
 use std::path::Path;

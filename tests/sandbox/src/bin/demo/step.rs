@@ -1,5 +1,5 @@
-//! Runs the binary as the runner would, tells its log line by line, and reads what it left behind by the runner's rules. Not here: what it
-//! should have left (see `verdict`).
+//! Runs the binary as the runner would, shows its log line by line, and reads what it left behind by the runner's rules.
+//! Not here: what it should have left (see `verdict`).
 
 use std::fs;
 use std::io::{self, BufRead as _, BufReader};
@@ -38,7 +38,7 @@ pub(crate) fn summary_file(folder: &Path) -> PathBuf {
     folder.join("summary.md")
 }
 
-/// A step of a workflow of `octo-org/caller`, on the sandbox's server. Its environment has nothing of ours.
+/// A step of a workflow of `octo-org/caller`, on the sandbox's server. It inherits nothing from this process.
 pub(crate) fn run(
     number: usize,
     scene: &Scene,

@@ -1,4 +1,4 @@
-//! Whether all went as it should: what was different, in words. Not here: how that is shown.
+//! Whether everything went as it should, and what differed. Not here: how that is shown.
 
 use sandbox::{Provider, RecordedRequest, Run};
 
@@ -34,8 +34,8 @@ pub(crate) fn of_step(number: usize, scene: &Scene, done: &Done) -> Vec<String> 
 
 /// The runs that the steps should start, by provider.
 const STARTED: [(Provider, usize); 3] = [
-    (Provider::Github, 3),
-    (Provider::Gitlab, 2),
+    (Provider::GitHub, 3),
+    (Provider::GitLab, 2),
     (Provider::Bitbucket, 2),
 ];
 

@@ -56,16 +56,16 @@ pub(super) fn authenticate(world: &World, request: &Request) -> Result<Bitbucket
     found.cloned().ok_or_else(refused)
 }
 
-/// A repository that is there but not visible is told by an HTML page; one that is not there, by JSON.
+/// A repository that exists but isn't visible gets an HTML page; one that doesn't exist, JSON.
 pub(super) fn see(
     world: &World,
-    call: &Call<'_>,
+    token: &BitbucketToken,
     name: &str,
 ) -> Result<BitbucketRepository, Failure> {
     let repositories = &world.bitbucket.repositories;
     let repository = named(repositories, name, |repository| &repository.name)
         .ok_or_else(|| Failure::message(404, &format!("Repository {name} not found")))?;
-    if !call.token.repositories.contains(&repository.name) {
+    if !token.repositories.contains(&repository.name) {
         return Err(Failure::page_not_found());
     }
     Ok(repository.clone())

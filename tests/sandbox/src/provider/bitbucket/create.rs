@@ -3,15 +3,11 @@
 use serde_json::Value;
 
 use super::error::Failure;
-use super::{Call, access, pipeline, target};
-use crate::answer::Answer;
-use crate::world::{BitbucketRepository, Provider, RefKind, Run, Variable, VariableKind, World};
+use super::{ApiResult, Call, access, pipeline, target};
+use crate::response::Response;
+use crate::world::{Provider, RefKind, Run, Variable, VariableKind, World};
 
-pub(super) fn create(
-    world: &mut World,
-    call: &Call<'_>,
-    repository: &BitbucketRepository,
-) -> Result<Answer, Failure> {
+pub(super) fn create(world: &mut World, call: &Call<'_>) -> ApiResult {
     access::require(call, access::START)?;
     if call.request.content_type() != "application/json" {
         return Err(Failure::message(415, "Unsupported Media Type"));
@@ -24,7 +20,7 @@ pub(super) fn create(
     let wanted = body
         .get("target")
         .ok_or_else(|| target::invalid("The body has no target."))?;
-    let wanted = target::read(wanted, repository)?;
+    let wanted = target::read(wanted, &call.repository)?;
     let is_tag_alone = matches!(wanted.reference, Some((RefKind::Tag, _))) && !wanted.names_commit;
     if is_tag_alone && world.bitbucket.fails_for_tags_without_commit {
         return Err(Failure::message(500, "Something went wrong"));
@@ -32,7 +28,12 @@ pub(super) fn create(
     let variables = body.get("variables").map_or(Ok(Vec::new()), variables)?;
 
     let pipeline = wanted.custom.as_deref().unwrap_or("default");
-    let mut run = Run::new(Provider::Bitbucket, &repository.name, pipeline, "manual");
+    let mut run = Run::new(
+        Provider::Bitbucket,
+        &call.repository.name,
+        pipeline,
+        "manual",
+    );
     run.reference = wanted.reference;
     run.commit = wanted.commit;
     run.variables = variables;
@@ -40,7 +41,7 @@ pub(super) fn create(
     let run = world.start(run);
     let location = pipeline::api_url(call, &run);
     let body = pipeline::describe(call, &run);
-    Ok(Answer::json(201, body).header("Location", location))
+    Ok(Response::json(201, body).header("Location", location))
 }
 
 fn variables(value: &Value) -> Result<Vec<Variable>, Failure> {

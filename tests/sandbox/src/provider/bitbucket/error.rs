@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::answer::Answer;
+use crate::response::Response;
 
-pub(super) struct Failure(Answer);
+pub(super) struct Failure(Response);
 
 impl Failure {
     /// With a detail and the key of the message, as the pipelines' calls do.
@@ -28,20 +28,20 @@ impl Failure {
     }
 
     pub(super) fn unauthorized(message: &str) -> Self {
-        let Self(answer) = Self::message(401, message);
-        Self(answer.header("WWW-Authenticate", "Basic realm=\"Bitbucket.org HTTP\""))
+        let Self(response) = Self::message(401, message);
+        Self(response.header("WWW-Authenticate", "Basic realm=\"Bitbucket.org HTTP\""))
     }
 
     /// The detail is no text here, but says what was granted and what is required.
     pub(super) fn missing_scope(granted: &[String], required: &[&str]) -> Self {
-        let Self(answer) = Self::shaped(
+        let Self(response) = Self::shaped(
             403,
             &json!({
                 "message": "Your credentials lack one or more required privilege scopes.",
                 "detail": {"granted": granted, "required": required},
             }),
         );
-        Self(answer.header("X-Accepted-OAuth-Scopes", required.join(", ")))
+        Self(response.header("X-Accepted-OAuth-Scopes", required.join(", ")))
     }
 
     /// A page for people. The real one names the person who is logged in.
@@ -49,17 +49,17 @@ impl Failure {
         let page = "<!DOCTYPE html>\n<html><head><title>Not found</title>\
             <meta id=\"bb-bootstrap\" data-current-user=\"{&quot;email&quot;: &quot;octavia@example.com&quot;}\">\
             </head><body><h1>Repository not found</h1></body></html>\n";
-        Self(Answer::body(404, "text/html; charset=utf-8", page))
+        Self(Response::body(404, "text/html; charset=utf-8", page))
     }
 
     fn shaped(status: u16, error: &Value) -> Self {
-        Self(Answer::json(
+        Self(Response::json(
             status,
             json!({"type": "error", "error": error}),
         ))
     }
 
-    pub(super) fn answer(self) -> Answer {
+    pub(super) fn response(self) -> Response {
         self.0
     }
 }

@@ -4,21 +4,18 @@
 use serde_json::{Value, json};
 
 use super::error::Failure;
-use super::{Call, access};
-use crate::answer::Answer;
+use super::{ApiResult, Call, access};
 use crate::clock::timestamp;
-use crate::provider::spells;
-use crate::world::{BitbucketRepository, Conclusion, Gate, JobState, Provider, Run, State, World};
+use crate::provider::{Page, query_for_page, spells};
+use crate::response::Response;
+use crate::world::{Conclusion, Gate, JobState, Provider, Run, State, World};
 
 /// Oldest first unless `sort=-created_on`; `q` is ignored, as it is by the real one.
-pub(super) fn list(
-    world: &World,
-    call: &Call<'_>,
-    repository: &BitbucketRepository,
-) -> Result<Answer, Failure> {
+pub(super) fn list(world: &World, call: &Call<'_>) -> ApiResult {
     access::require(call, access::READ)?;
     let mut runs: Vec<&Run> = world
-        .listed_runs_of(Provider::Bitbucket, &repository.name)
+        .runs_of(Provider::Bitbucket, &call.repository.name)
+        .filter(|run| run.is_listed())
         .collect();
     if call.request.query("sort").as_deref() == Some("-created_on") {
         runs.reverse();
@@ -27,77 +24,54 @@ pub(super) fn list(
 }
 
 /// One page of what is described already.
-pub(super) fn page(call: &Call<'_>, all: &[Value]) -> Answer {
+pub(super) fn page(call: &Call<'_>, all: &[Value]) -> Response {
     page_of(call, all, Value::clone)
 }
 
 /// One page of a list, 10 a page unless the query says otherwise, with the addresses of those beside it.
-fn page_of<T>(call: &Call<'_>, all: &[T], describe: impl Fn(&T) -> Value) -> Answer {
-    let size = call.request.query_number("pagelen", 10).clamp(1, 100);
-    let page = call.request.query_number("page", 1).max(1);
-    let shown = all.iter().skip((page - 1) * size).take(size);
-    let shown: Vec<Value> = shown.map(describe).collect();
+fn page_of<T>(call: &Call<'_>, all: &[T], describe: impl Fn(&T) -> Value) -> Response {
+    let page = Page::of(call.request, ("pagelen", 10), all, describe);
     let mut body = json!({
-        "page": page,
-        "pagelen": size,
+        "page": page.number,
+        "pagelen": page.size,
         "size": all.len(),
-        "values": shown,
+        "values": page.entries,
     });
-    let address = |page: usize| {
-        let mut query = form_urlencoded::Serializer::new(String::new());
-        for (name, value) in call.request.query_pairs() {
-            if name != "page" {
-                query.append_pair(&name, &value);
-            }
-        }
-        let query = query.append_pair("page", &page.to_string()).finish();
+    let address = |number: usize| {
+        let query = query_for_page(call.request, number);
         let path = call.request.raw_path.trim_start_matches("/2.0");
         json!(format!("{}{path}?{query}", call.base))
     };
-    if page * size < all.len() {
-        body["next"] = address(page + 1);
+    if page.number < page.last {
+        body["next"] = address(page.number + 1);
     }
-    if page > 1 {
-        body["previous"] = address(page - 1);
+    if page.number > 1 {
+        body["previous"] = address(page.number - 1);
     }
-    Answer::json(200, body)
+    Response::json(200, body)
 }
 
-pub(super) fn get(
-    world: &World,
-    call: &Call<'_>,
-    repository: &BitbucketRepository,
-    id: &str,
-) -> Result<Answer, Failure> {
-    Ok(Answer::json(
-        200,
-        describe(call, find(world, call, repository, id)?),
-    ))
+pub(super) fn get(world: &World, call: &Call<'_>, id: &str) -> ApiResult {
+    Ok(Response::json(200, describe(call, find(world, call, id)?)))
 }
 
-/// The pipeline of that number or uuid, for whoever may read it.
+/// The pipeline of that number or uuid, if the caller may read it.
 pub(super) fn find<'world>(
     world: &'world World,
     call: &Call<'_>,
-    repository: &BitbucketRepository,
     id: &str,
 ) -> Result<&'world Run, Failure> {
     access::require(call, access::READ)?;
     world
-        .readable_runs_of(Provider::Bitbucket, &repository.name)
-        .find(|run| is_named(run, id))
+        .runs_of(Provider::Bitbucket, &call.repository.name)
+        .find(|run| run.is_readable() && is_named(run, id))
         .ok_or_else(not_found)
 }
 
-pub(super) fn stop(
-    world: &mut World,
-    call: &Call<'_>,
-    repository: &BitbucketRepository,
-    id: &str,
-) -> Result<Answer, Failure> {
+pub(super) fn stop(world: &mut World, call: &Call<'_>, id: &str) -> ApiResult {
     access::require(call, access::STOP)?;
     let run = world
-        .run_mut(Provider::Bitbucket, &repository.name, |run| {
+        .run_mut(Provider::Bitbucket, &call.repository.name, |run| {
             is_named(run, id)
         })
         .ok_or_else(not_found)?;
@@ -110,7 +84,7 @@ pub(super) fn stop(
     run.cancel()
         .map_err(|status| Failure::message(status, "The pipeline cannot be stopped."))?;
     // Its 204 says what the body that it does not have would be.
-    Ok(Answer::body(204, "text/html; charset=utf-8", ""))
+    Ok(Response::body(204, "text/html; charset=utf-8", ""))
 }
 
 /// By build number, or by uuid with its braces.
@@ -229,7 +203,7 @@ fn state(run: &Run) -> Value {
 
 pub(super) fn halts(run: &Run) -> bool {
     run.jobs.iter().any(|job| {
-        let halts = matches!(job.life.gate, Gate::Person { halts: true, .. });
+        let halts = matches!(job.scenario.gate, Gate::Person { halts: true, .. });
         halts && job.state == JobState::Blocked
     })
 }

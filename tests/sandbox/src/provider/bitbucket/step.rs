@@ -3,32 +3,21 @@
 use serde_json::{Value, json};
 
 use super::error::Failure;
-use super::{Call, pipeline};
-use crate::answer::Answer;
+use super::{ApiResult, Call, pipeline};
 use crate::clock::timestamp;
 use crate::provider::storage;
-use crate::world::{BitbucketRepository, Conclusion, Gate, Job, JobState, Provider, Run, World};
+use crate::response::Response;
+use crate::world::{Conclusion, Gate, Job, JobState, Provider, Run, World};
 
-pub(super) fn list(
-    world: &World,
-    call: &Call<'_>,
-    repository: &BitbucketRepository,
-    id: &str,
-) -> Result<Answer, Failure> {
-    let run = pipeline::find(world, call, repository, id)?;
+pub(super) fn list(world: &World, call: &Call<'_>, id: &str) -> ApiResult {
+    let run = pipeline::find(world, call, id)?;
     let steps: Vec<Value> = run.jobs.iter().map(|job| describe(run, job)).collect();
     Ok(pipeline::page(call, &steps))
 }
 
 /// A link to it, once the step has begun.
-pub(super) fn log(
-    world: &World,
-    call: &Call<'_>,
-    repository: &BitbucketRepository,
-    id: &str,
-    step: &str,
-) -> Result<Answer, Failure> {
-    let run = pipeline::find(world, call, repository, id)?;
+pub(super) fn log(world: &World, call: &Call<'_>, id: &str, step: &str) -> ApiResult {
+    let run = pipeline::find(world, call, id)?;
     let accept = call.request.headers.get("accept");
     if accept != Some("application/octet-stream") {
         return Err(Failure::message(406, "Not Acceptable"));
@@ -39,7 +28,7 @@ pub(super) fn log(
         job.ok_or_else(|| Failure::detailed(404, "Not found", "Log not found", "not-found"))?;
     let name = format!("logs/{}", job.id);
     let link = storage::link(world, call.request, Provider::Bitbucket, &name);
-    Ok(Answer::status(307).header("Location", link))
+    Ok(Response::status(307).header("Location", link))
 }
 
 fn uuid(job: &Job) -> String {
@@ -63,7 +52,7 @@ fn describe(run: &Run, job: &Job) -> Value {
         JobState::Completed(Conclusion::Skipped) => pipeline::completed(KIND, "NOT_RUN"),
         JobState::Completed(conclusion) => pipeline::completed(KIND, pipeline::word(conclusion)),
     };
-    let trigger = match job.life.gate {
+    let trigger = match job.scenario.gate {
         Gate::Person { .. } => "pipeline_step_trigger_manual",
         Gate::Open | Gate::Timer(_) => "pipeline_step_trigger_automatic",
     };

@@ -2,23 +2,23 @@
 //! themselves (see `world`), and the signatures of Apps (see `app`).
 
 use super::error::Failure;
-use super::{Call, account, app};
-use crate::answer::Answer;
+use super::{ApiResult, Call, RepositoryCall, account, app};
 use crate::provider::{basic, named};
 use crate::request::Request;
+use crate::response::Response;
 use crate::world::{
-    Access, GithubRepository, GithubToken, GithubTokenKind, MissingPermission, World,
+    Access, GitHubRepository, GitHubToken, GitHubTokenKind, MissingPermission, World,
 };
 
 pub(super) enum Caller {
     Anonymous,
-    Token(GithubToken),
+    Token(GitHubToken),
     /// With a valid signed token of the App of this id.
     App(u64),
 }
 
 impl Caller {
-    pub(super) fn token(&self) -> Option<&GithubToken> {
+    pub(super) fn token(&self) -> Option<&GitHubToken> {
         match self {
             Self::Token(token) => Some(token),
             Self::Anonymous | Self::App(_) => None,
@@ -44,7 +44,7 @@ pub(super) fn authenticate(world: &World, request: &Request) -> Result<Caller, F
     if credential.split('.').count() == 3 {
         return app::verify(world, &credential).map(Caller::App);
     }
-    let known = |token: &&GithubToken| token.value == credential;
+    let known = |token: &&GitHubToken| token.value == credential;
     let token = world.github.tokens.iter().find(known).ok_or_else(bad)?;
     if token.expires_at.is_some_and(|end| end <= world.now()) {
         return Err(bad());
@@ -52,15 +52,15 @@ pub(super) fn authenticate(world: &World, request: &Request) -> Result<Caller, F
     Ok(Caller::Token(token.clone()))
 }
 
-/// `GET /user`: whom a person's token belongs to. An App's or a workflow's is nobody's.
-pub(super) fn user(call: &Call<'_>) -> Result<Answer, Failure> {
+/// `GET /user`: the owner of a person's token. An App's or a workflow's token has none.
+pub(super) fn user(call: &Call<'_>) -> ApiResult {
     let token = call.caller.token();
     let token = token.ok_or_else(|| Failure::new(401, "Requires authentication"))?;
     match token.kind {
-        GithubTokenKind::Classic { .. } | GithubTokenKind::FineGrained { .. } => {
-            Ok(Answer::json(200, account::profile(call, &token.owner)))
+        GitHubTokenKind::Classic { .. } | GitHubTokenKind::FineGrained { .. } => {
+            Ok(Response::json(200, account::profile(call, &token.owner)))
         }
-        GithubTokenKind::Installation { .. } => {
+        GitHubTokenKind::Installation { .. } => {
             Err(Failure::new(403, "Resource not accessible by integration"))
         }
     }
@@ -72,7 +72,7 @@ pub(super) fn see(
     call: &Call<'_>,
     name: &str,
     rest: &[&str],
-) -> Result<GithubRepository, Failure> {
+) -> Result<GitHubRepository, Failure> {
     let repository = find(world, name).ok_or_else(Failure::not_found)?;
     if matches!(call.caller, Caller::App(_)) {
         return Err(Failure::new(401, "Bad credentials"));
@@ -85,10 +85,10 @@ pub(super) fn see(
 }
 
 /// The repository that has that name, or had it.
-pub(super) fn find<'world>(world: &'world World, name: &str) -> Option<&'world GithubRepository> {
+pub(super) fn find<'world>(world: &'world World, name: &str) -> Option<&'world GitHubRepository> {
     let same = |known: &String| known.eq_ignore_ascii_case(name);
     let repositories = &world.github.repositories;
-    let formerly = |repository: &&GithubRepository| repository.former_names.iter().any(same);
+    let formerly = |repository: &&GitHubRepository| repository.former_names.iter().any(same);
     named(repositories, name, |repository| &repository.name)
         .or_else(|| repositories.iter().find(formerly))
 }
@@ -96,7 +96,7 @@ pub(super) fn find<'world>(world: &'world World, name: &str) -> Option<&'world G
 /// Whoever asks for a former name is sent on.
 pub(super) fn by_its_name(
     call: &Call<'_>,
-    repository: &GithubRepository,
+    repository: &GitHubRepository,
     name: &str,
     rest: &[&str],
 ) -> Result<(), Failure> {
@@ -120,7 +120,7 @@ pub(super) fn by_its_name(
 
 pub(super) fn permits(
     caller: &Caller,
-    repository: &GithubRepository,
+    repository: &GitHubRepository,
     permission: &str,
     access: Access,
 ) -> bool {
@@ -132,11 +132,11 @@ pub(super) fn permits(
     public_reading
         || granted
             && match &token.kind {
-                GithubTokenKind::Classic { scopes } => scopes.iter().any(|scope| {
+                GitHubTokenKind::Classic { scopes } => scopes.iter().any(|scope| {
                     scope == "repo" || (scope == "public_repo" && !repository.private)
                 }),
-                GithubTokenKind::FineGrained { permissions }
-                | GithubTokenKind::Installation { permissions } => {
+                GitHubTokenKind::FineGrained { permissions }
+                | GitHubTokenKind::Installation { permissions } => {
                     // Every such token may read the metadata of its repositories.
                     permission == "metadata" || permissions.cover(permission, access)
                 }
@@ -146,23 +146,22 @@ pub(super) fn permits(
 /// For a repository that is visible.
 pub(super) fn require(
     world: &World,
-    caller: &Caller,
-    repository: &GithubRepository,
+    call: &RepositoryCall<'_>,
     permission: &str,
     access: Access,
 ) -> Result<(), Failure> {
-    if permits(caller, repository, permission, access) {
+    if permits(&call.caller, &call.repository, permission, access) {
         return Ok(());
     }
-    let Some(token) = caller.token() else {
+    let Some(token) = call.caller.token() else {
         return Err(Failure::new(401, "Requires authentication"));
     };
     let (message, by_kind) = match &token.kind {
-        GithubTokenKind::Classic { .. } => ("Must have admin rights to Repository.", 404),
-        GithubTokenKind::FineGrained { .. } => {
+        GitHubTokenKind::Classic { .. } => ("Must have admin rights to Repository.", 404),
+        GitHubTokenKind::FineGrained { .. } => {
             ("Resource not accessible by personal access token", 403)
         }
-        GithubTokenKind::Installation { .. } => ("Resource not accessible by integration", 403),
+        GitHubTokenKind::Installation { .. } => ("Resource not accessible by integration", 403),
     };
     let status = match world.github.missing_permission {
         MissingPermission::ByKind => by_kind,

@@ -25,7 +25,7 @@ pub(super) fn organization(call: &Call<'_>, login: &str) -> Value {
     describe(call, login, "Organization")
 }
 
-/// As `GET /user` tells more of a person.
+/// What `GET /user` adds.
 pub(super) fn profile(call: &Call<'_>, login: &str) -> Value {
     let mut profile = user(call, login);
     profile["user_view_type"] = json!("public");
@@ -73,7 +73,7 @@ pub(super) fn id_of(name: &str) -> u64 {
     name.bytes().fold(1, digits)
 }
 
-/// GitHub's other name for everything; its looks are all that clients may rely on.
+/// GitHub's second kind of id; it only looks like a real one.
 pub(super) fn node_id(kind: &str, id: u64) -> String {
     let digits = BASE64_URL_SAFE_NO_PAD.encode(id.to_be_bytes());
     format!("{kind}_{digits}")

@@ -11,11 +11,11 @@ use serde_json::{Map, Value, json};
 use super::access::{self, Caller};
 use super::account::{LONG_AGO, organization};
 use super::error::Failure;
-use super::{Call, json_body, repository, workflow};
-use crate::answer::Answer;
+use super::{ApiResult, Call, json_body, repository, workflow};
 use crate::clock;
+use crate::response::Response;
 use crate::world::{
-    Access, GithubApp, GithubToken, GithubTokenKind, Installation, MINTED, Permissions, World,
+    Access, GitHubApp, GitHubToken, GitHubTokenKind, Installation, MINTED, Permissions, World,
 };
 
 pub(super) const INSTALLATION_PAGE: &str = "https://docs.github.com/rest/apps/apps#get-a-repository-installation-for-the-authenticated-app";
@@ -27,7 +27,7 @@ pub(super) const REVOKE_PAGE: &str =
     "https://docs.github.com/rest/apps/installations#revoke-an-installation-access-token";
 
 /// The longest a signed token may be good for, and as much clock skew as GitHub forgives.
-const MOST_SECONDS: u64 = 600;
+const MAX_SECONDS: u64 = 600;
 const SKEW: u64 = 60;
 
 /// The id of the App that signed this.
@@ -82,7 +82,7 @@ fn check_times(claims: &Map<String, Value>, now: SystemTime) -> Result<(), Failu
             "'Issued at' claim ('iat') must be an Integer representing the time that the assertion was issued",
         )
     })?;
-    if expires > now + MOST_SECONDS {
+    if expires > now + MAX_SECONDS {
         let message = "'Expiration time' claim ('exp') is too far in the future";
         return Err(Failure::new(401, message));
     }
@@ -94,7 +94,7 @@ fn decode(part: &str) -> Option<Map<String, Value>> {
     serde_json::from_slice(&bytes).ok()
 }
 
-fn public_key(app: &GithubApp) -> Option<Vec<u8>> {
+fn public_key(app: &GitHubApp) -> Option<Vec<u8>> {
     let lines = app.public_key_pem.lines();
     let text: String = lines.filter(|line| !line.starts_with("-----")).collect();
     BASE64_STANDARD.decode(text).ok()
@@ -103,7 +103,7 @@ fn public_key(app: &GithubApp) -> Option<Vec<u8>> {
 fn calling_app<'world>(
     world: &'world World,
     call: &Call<'_>,
-) -> Result<&'world GithubApp, Failure> {
+) -> Result<&'world GitHubApp, Failure> {
     let id = match call.caller {
         Caller::App(id) => Some(id),
         Caller::Anonymous | Caller::Token(_) => None,
@@ -117,11 +117,7 @@ fn calling_app<'world>(
 }
 
 /// `GET /repos/{owner}/{repo}/installation`
-pub(super) fn installation(
-    world: &World,
-    call: &Call<'_>,
-    repository: &str,
-) -> Result<Answer, Failure> {
+pub(super) fn installation(world: &World, call: &Call<'_>, repository: &str) -> ApiResult {
     let app = calling_app(world, call)?;
     let named = access::find(world, repository).ok_or_else(Failure::not_found)?;
     let installed = |installation: &&Installation| installation.repositories.contains(&named.name);
@@ -131,7 +127,7 @@ pub(super) fn installation(
     let owner = repository.split('/').next().unwrap_or_default();
     let account = organization(call, owner);
     let (base, origin, id) = (&call.base, &call.origin, installation.id);
-    Ok(Answer::json(
+    Ok(Response::json(
         200,
         json!({
             "id": id,
@@ -157,7 +153,7 @@ pub(super) fn installation(
 }
 
 /// `POST /app/installations/{id}/access_tokens`
-pub(super) fn mint(world: &mut World, call: &Call<'_>, id: &str) -> Result<Answer, Failure> {
+pub(super) fn mint(world: &mut World, call: &Call<'_>, id: &str) -> ApiResult {
     let app = calling_app(world, call)?;
     let owner = format!("{}[bot]", app.slug);
     let known = |installation: &&Installation| installation.id.to_string() == id;
@@ -170,35 +166,35 @@ pub(super) fn mint(world: &mut World, call: &Call<'_>, id: &str) -> Result<Answe
     let repositories = repositories(world, installation, &body)?;
     let permissions = permissions(installation, &body)?;
 
-    let expires_at = world.now() + world.github.token_life;
+    let expires_at = world.now() + world.github.token_lifetime;
     world.github.minted += 1;
     let value = format!("{MINTED}{:023}", world.github.minted);
-    let answer = json!({
+    let response = json!({
         "token": value,
         "expires_at": clock::timestamp(expires_at),
         "permissions": wire(&permissions),
         "repository_selection": "selected",
         "repositories": described(world, call, &repositories),
     });
-    let kind = GithubTokenKind::Installation { permissions };
-    let mut token = GithubToken::new(&value, &owner, kind);
+    let kind = GitHubTokenKind::Installation { permissions };
+    let mut token = GitHubToken::new(&value, &owner, kind);
     token.repositories = repositories.into();
     token.expires_at = Some(expires_at);
     world.github.tokens.push(token);
-    Ok(Answer::json(201, answer))
+    Ok(Response::json(201, response))
 }
 
 /// `DELETE /installation/token`: the token that calls is good for nothing from now on.
-pub(super) fn revoke(world: &mut World, call: &Call<'_>) -> Result<Answer, Failure> {
+pub(super) fn revoke(world: &mut World, call: &Call<'_>) -> ApiResult {
     let value = installation_token(call)?.value.clone();
     world.github.tokens.retain(|token| token.value != value);
-    Ok(Answer::status(204))
+    Ok(Response::status(204))
 }
 
-fn installation_token<'call>(call: &'call Call<'_>) -> Result<&'call GithubToken, Failure> {
+fn installation_token<'call>(call: &'call Call<'_>) -> Result<&'call GitHubToken, Failure> {
     let token = call.caller.token().filter(|token| match token.kind {
-        GithubTokenKind::Installation { .. } => true,
-        GithubTokenKind::Classic { .. } | GithubTokenKind::FineGrained { .. } => false,
+        GitHubTokenKind::Installation { .. } => true,
+        GitHubTokenKind::Classic { .. } | GitHubTokenKind::FineGrained { .. } => false,
     });
     token.ok_or_else(|| {
         let message =
@@ -208,7 +204,7 @@ fn installation_token<'call>(call: &'call Call<'_>) -> Result<&'call GithubToken
 }
 
 /// `GET /installation/repositories`: what a minted token is for.
-pub(super) fn repositories_of_token(world: &World, call: &Call<'_>) -> Result<Answer, Failure> {
+pub(super) fn repositories_of_token(world: &World, call: &Call<'_>) -> ApiResult {
     let token = installation_token(call)?;
     let all = described(world, call, &token.repositories);
     let path = format!("{}/installation/repositories", call.base);

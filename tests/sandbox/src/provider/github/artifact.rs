@@ -7,72 +7,53 @@ use ring::digest;
 use serde_json::{Value, json};
 
 use super::error::Failure;
-use super::{Call, access, account, run, workflow};
-use crate::answer::Answer;
+use super::{ApiResult, RepositoryCall, access, account, run, workflow};
 use crate::clock::timestamp;
 use crate::provider::{spells, storage};
-use crate::world::{Access, Artifact, Digest, GithubRepository, Provider, Run, State, World};
+use crate::response::Response;
+use crate::world::{Access, Artifact, Digest, Provider, Run, State, World};
 
 /// How long an artifact is kept where nobody says otherwise.
 const KEPT: Duration = Duration::from_hours(90 * 24);
 
-pub(super) fn list(
-    world: &World,
-    call: &Call<'_>,
-    repository: &GithubRepository,
-    id: &str,
-) -> Result<Answer, Failure> {
-    let found = run::find(world, call, repository, id)?;
+pub(super) fn list(world: &World, call: &RepositoryCall<'_>, id: &str) -> ApiResult {
+    let found = run::find(world, call, id)?;
     let wanted = call.request.query("name");
     let artifacts: Vec<Value> = of(found)
         .filter(|(_, artifact)| wanted.as_ref().is_none_or(|name| *name == artifact.name))
-        .map(|(id, artifact)| describe(call, repository, found, id, artifact))
+        .map(|(id, artifact)| describe(call, found, id, artifact))
         .collect();
     let path = format!("{}/artifacts", run::api_url(call, found));
     Ok(workflow::page("artifacts", &artifacts, call, &path))
 }
 
-pub(super) fn get(
-    world: &World,
-    call: &Call<'_>,
-    repository: &GithubRepository,
-    id: &str,
-) -> Result<Answer, Failure> {
-    let (run, id, artifact) = find(world, call, repository, id)?;
-    Ok(Answer::json(
-        200,
-        describe(call, repository, run, id, artifact),
-    ))
+pub(super) fn get(world: &World, call: &RepositoryCall<'_>, id: &str) -> ApiResult {
+    let (run, id, artifact) = find(world, call, id)?;
+    Ok(Response::json(200, describe(call, run, id, artifact)))
 }
 
 fn find<'world>(
     world: &'world World,
-    call: &Call<'_>,
-    repository: &GithubRepository,
+    call: &RepositoryCall<'_>,
     id: &str,
 ) -> Result<(&'world Run, u64, &'world Artifact), Failure> {
-    access::require(world, &call.caller, repository, "actions", Access::Read)?;
+    access::require(world, call, "actions", Access::Read)?;
     let mut all = world
-        .runs_of(Provider::Github, &repository.name)
+        .runs_of(Provider::GitHub, &call.repository.name)
         .flat_map(|run| of(run).map(move |(id, artifact)| (run, id, artifact)));
     let found = all.find(|(_, known, _)| spells(id, *known));
     found.ok_or_else(Failure::not_found)
 }
 
 /// A link to its zip, or to the file that it is.
-pub(super) fn download(
-    world: &World,
-    call: &Call<'_>,
-    repository: &GithubRepository,
-    id: &str,
-) -> Result<Answer, Failure> {
-    let (_, _, artifact) = find(world, call, repository, id)?;
+pub(super) fn download(world: &World, call: &RepositoryCall<'_>, id: &str) -> ApiResult {
+    let (_, _, artifact) = find(world, call, id)?;
     if artifact.expired {
         return Err(Failure::new(410, "Artifact has expired"));
     }
     let name = format!("artifacts/{id}");
-    let link = storage::link(world, call.request, Provider::Github, &name);
-    Ok(Answer::status(302).header("Location", link))
+    let link = storage::link(world, call.request, Provider::GitHub, &name);
+    Ok(Response::status(302).header("Location", link))
 }
 
 /// The artifact of that id as it is stored, and its content type.
@@ -80,7 +61,7 @@ pub(in crate::provider) fn stored(world: &World, id: &str) -> Option<(Vec<u8>, &
     let mut all = world
         .runs
         .iter()
-        .filter(|run| run.provider == Provider::Github)
+        .filter(|run| run.provider == Provider::GitHub)
         .flat_map(of);
     let (_, artifact) = all.find(|(known, _)| known.to_string() == id)?;
     let content_type = if artifact.is_raw {
@@ -100,21 +81,15 @@ fn bytes(artifact: &Artifact) -> Vec<u8> {
 
 /// With their ids; they are there when the run is over.
 fn of(run: &Run) -> impl Iterator<Item = (u64, &Artifact)> {
-    let life = run
-        .life
+    let scenario = run
+        .scenario
         .as_ref()
         .filter(|_| run.state == State::Completed && !run.cancelled);
-    let artifacts = life.map_or([].as_slice(), |life| &life.artifacts);
+    let artifacts = scenario.map_or([].as_slice(), |scenario| &scenario.artifacts);
     (run.id * 100..).zip(artifacts)
 }
 
-fn describe(
-    call: &Call<'_>,
-    repository: &GithubRepository,
-    run: &Run,
-    id: u64,
-    artifact: &Artifact,
-) -> Value {
+fn describe(call: &RepositoryCall<'_>, run: &Run, id: u64, artifact: &Artifact) -> Value {
     let stored = bytes(artifact);
     let digest = match artifact.digest {
         Digest::Untold => None,
@@ -139,8 +114,8 @@ fn describe(
         "expires_at": timestamp(run.updated_at + KEPT),
         "workflow_run": {
             "id": run.id,
-            "repository_id": repository.id,
-            "head_repository_id": repository.id,
+            "repository_id": call.repository.id,
+            "head_repository_id": call.repository.id,
             "head_branch": run.reference_name(),
             "head_sha": run.commit,
         },

@@ -4,16 +4,12 @@
 use serde_json::Value;
 
 use super::error::Failure;
-use super::{Call, access, json_body, run_name};
-use crate::answer::Answer;
-use crate::world::{Access, GithubRepository, Provider, RefKind, Run, WorkflowState, World};
+use super::{ApiResult, RepositoryCall, access, json_body, run_name};
+use crate::response::Response;
+use crate::world::{Access, Provider, RefKind, Run, WorkflowState, World};
 
-pub(super) fn create(
-    world: &mut World,
-    call: &Call<'_>,
-    repository: &GithubRepository,
-) -> Result<Answer, Failure> {
-    access::require(world, &call.caller, repository, "contents", Access::Write)?;
+pub(super) fn create(world: &mut World, call: &RepositoryCall<'_>) -> ApiResult {
+    access::require(world, call, "contents", Access::Write)?;
     let body = json_body::parse(call.request, &["event_type", "client_payload"])?;
     let event_type = json_body::required_text(&body, "event_type")?;
     match event_type.chars().count() {
@@ -31,28 +27,28 @@ pub(super) fn create(
     }
     let payload = Value::Object(json_body::object(&body, "client_payload", 10)?);
 
-    for workflow in &repository.workflows {
+    for workflow in &call.repository.workflows {
         let starts = workflow.on_default_branch
             && workflow.state == WorkflowState::Active
             && workflow.listens_to(&event_type);
         if !starts {
             continue;
         }
-        let branch = repository.git.default_branch.as_str();
+        let branch = call.repository.git.default_branch.as_str();
         let mut run = Run::new(
-            Provider::Github,
-            &repository.name,
+            Provider::GitHub,
+            &call.repository.name,
             &workflow.file,
             "repository_dispatch",
         );
         run.workflow_id = workflow.id;
         run.reference = Some((RefKind::Branch, branch.to_owned()));
-        let commit = repository.git.commit_of(RefKind::Branch, branch);
+        let commit = call.repository.git.commit_of(RefKind::Branch, branch);
         commit.unwrap_or_default().clone_into(&mut run.commit);
         run.client_payload = Some(payload.clone());
         run.who = call.caller.name();
         run.title = run_name::of_dispatch(workflow, &event_type, &payload);
         world.start(run);
     }
-    Ok(Answer::status(204))
+    Ok(Response::status(204))
 }

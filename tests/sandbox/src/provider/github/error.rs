@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::answer::Answer;
+use crate::response::Response;
 
 pub(super) struct Failure {
     status: u16,
@@ -49,7 +49,7 @@ impl Failure {
         self
     }
 
-    pub(super) fn answer(self, documentation: &str) -> Answer {
+    pub(super) fn response(self, documentation: &str) -> Response {
         let body = match self.url {
             Some(url) => {
                 json!({"message": self.message, "url": url, "documentation_url": documentation})
@@ -60,9 +60,11 @@ impl Failure {
                 "status": self.status.to_string(),
             }),
         };
-        let answer = Answer::json(self.status, body);
+        let response = Response::json(self.status, body);
         self.headers
             .into_iter()
-            .fold(answer, |answer, (name, value)| answer.header(name, value))
+            .fold(response, |response, (name, value)| {
+                response.header(name, value)
+            })
     }
 }

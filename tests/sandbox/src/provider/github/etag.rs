@@ -1,21 +1,21 @@
-//! Conditional requests: a tag for each body, good for one token alone, and 304 for whoever has it already.
+//! Conditional requests: a tag for each body, valid only for one token, and 304 if the client has it already.
 
 use std::fmt::Write as _;
 
 use ring::digest::{Context, SHA256};
 
-use crate::answer::Answer;
 use crate::request::Request;
+use crate::response::Response;
 
-/// The answer with its tag, or that nothing has changed.
-pub(super) fn unless_known(answer: Answer, request: &Request) -> Answer {
-    if request.method != "GET" || answer.status != 200 {
-        return answer;
+/// The response with its tag, or 304 if nothing has changed.
+pub(super) fn unless_known(response: Response, request: &Request) -> Response {
+    if request.method != "GET" || response.status != 200 {
+        return response;
     }
     let mut digest = Context::new(&SHA256);
     let credential = request.headers.get("authorization").unwrap_or_default();
     digest.update(credential.as_bytes());
-    digest.update(&answer.body);
+    digest.update(&response.body);
     let digest = digest.finish();
     let digits = digest
         .as_ref()
@@ -26,7 +26,7 @@ pub(super) fn unless_known(answer: Answer, request: &Request) -> Answer {
         });
     let tag = format!("W/\"{digits}\"");
     if request.headers.get("if-none-match") == Some(&tag) {
-        return Answer::status(304).header("ETag", tag);
+        return Response::status(304).header("ETag", tag);
     }
-    answer.header("ETag", tag)
+    response.header("ETag", tag)
 }

@@ -3,33 +3,24 @@
 use serde_json::{Value, json};
 
 use super::error::Failure;
-use super::{Call, access, account, run, workflow};
-use crate::answer::Answer;
+use super::{ApiResult, Call, RepositoryCall, access, account, run, workflow};
 use crate::clock::timestamp;
 use crate::provider::{spells, storage};
-use crate::world::{
-    Access, Conclusion, Gate, GithubRepository, Job, JobState, Provider, Run, World,
-};
+use crate::response::Response;
+use crate::world::{Access, Conclusion, Gate, Job, JobState, Provider, Run, World};
 
 /// The group of every run that has to wait for its turn.
 const GROUP: &str = "production";
 
 /// Those of the latest attempt, or of all.
-pub(super) fn list(
-    world: &World,
-    call: &Call<'_>,
-    repository: &GithubRepository,
-    id: &str,
-) -> Result<Answer, Failure> {
-    let found = run::find(world, call, repository, id)?;
+pub(super) fn list(world: &World, call: &RepositoryCall<'_>, id: &str) -> ApiResult {
+    let found = run::find(world, call, id)?;
     let earlier = match call.request.query("filter").as_deref() {
         Some("all") => found.earlier.as_slice(),
         _ => &[],
     };
     let attempts = earlier.iter().chain([found]);
-    let jobs: Vec<Value> = attempts
-        .flat_map(|run| present(call, repository, run))
-        .collect();
+    let jobs: Vec<Value> = attempts.flat_map(|run| present(call, run)).collect();
     let path = format!("{}/jobs", run::api_url(call, found));
     Ok(workflow::page("jobs", &jobs, call, &path))
 }
@@ -37,89 +28,68 @@ pub(super) fn list(
 /// Those of one attempt.
 pub(super) fn list_of_attempt(
     world: &World,
-    call: &Call<'_>,
-    repository: &GithubRepository,
+    call: &RepositoryCall<'_>,
     id: &str,
     attempt: &str,
-) -> Result<Answer, Failure> {
-    let found = run::find(world, call, repository, id)?;
+) -> ApiResult {
+    let found = run::find(world, call, id)?;
     let found = run::attempt(found, attempt)?;
-    let jobs: Vec<Value> = present(call, repository, found).collect();
+    let jobs: Vec<Value> = present(call, found).collect();
     let path = format!("{}/attempts/{attempt}/jobs", run::api_url(call, found));
     Ok(workflow::page("jobs", &jobs, call, &path))
 }
 
 /// Those that nothing holds back any more: jobs blocked by `needs` are absent.
-fn present<'run>(
-    call: &'run Call<'_>,
-    repository: &'run GithubRepository,
-    run: &'run Run,
-) -> impl Iterator<Item = Value> {
+fn present<'run>(call: &'run RepositoryCall<'_>, run: &'run Run) -> impl Iterator<Item = Value> {
     run.jobs
         .iter()
         .filter(|job| job.state != JobState::NotYet)
-        .map(move |job| describe(call, repository, run, job))
+        .map(move |job| describe(call, run, job))
 }
 
-pub(super) fn get(
-    world: &World,
-    call: &Call<'_>,
-    repository: &GithubRepository,
-    id: &str,
-) -> Result<Answer, Failure> {
-    let (run, job) = find(world, call, repository, id)?;
+pub(super) fn get(world: &World, call: &RepositoryCall<'_>, id: &str) -> ApiResult {
+    let (run, job) = find(world, call, id)?;
     if job.state == JobState::NotYet {
         return Err(Failure::not_found());
     }
-    Ok(Answer::json(200, describe(call, repository, run, job)))
+    Ok(Response::json(200, describe(call, run, job)))
 }
 
 fn find<'world>(
     world: &'world World,
-    call: &Call<'_>,
-    repository: &GithubRepository,
+    call: &RepositoryCall<'_>,
     id: &str,
 ) -> Result<(&'world Run, &'world Job), Failure> {
-    access::require(world, &call.caller, repository, "actions", Access::Read)?;
+    access::require(world, call, "actions", Access::Read)?;
     world
-        .runs_of(Provider::Github, &repository.name)
+        .runs_of(Provider::GitHub, &call.repository.name)
         .flat_map(|run| run.jobs.iter().map(move |job| (run, job)))
         .find(|(_, job)| spells(id, job.id))
         .ok_or_else(Failure::not_found)
 }
 
 /// A link to its log, once there is one.
-pub(super) fn log(
-    world: &World,
-    call: &Call<'_>,
-    repository: &GithubRepository,
-    id: &str,
-) -> Result<Answer, Failure> {
-    let (_, job) = find(world, call, repository, id)?;
+pub(super) fn log(world: &World, call: &RepositoryCall<'_>, id: &str) -> ApiResult {
+    let (_, job) = find(world, call, id)?;
     if job.started_at.is_none() {
         return Err(Failure::not_found());
     }
     let name = format!("logs/{id}");
-    let link = storage::link(world, call.request, Provider::Github, &name);
-    Ok(Answer::status(302).header("Location", link))
+    let link = storage::link(world, call.request, Provider::GitHub, &name);
+    Ok(Response::status(302).header("Location", link))
 }
 
-pub(super) fn pending_deployments(
-    world: &World,
-    call: &Call<'_>,
-    repository: &GithubRepository,
-    id: &str,
-) -> Result<Answer, Failure> {
-    let run = run::find(world, call, repository, id)?;
+pub(super) fn pending_deployments(world: &World, call: &RepositoryCall<'_>, id: &str) -> ApiResult {
+    let run = run::find(world, call, id)?;
     let jobs = run.jobs.iter();
     let pending: Vec<Value> = jobs
         .filter_map(|job| pending_deployment(call, run, job))
         .collect();
-    Ok(Answer::json(200, json!(pending)))
+    Ok(Response::json(200, json!(pending)))
 }
 
 fn pending_deployment(call: &Call<'_>, run: &Run, job: &Job) -> Option<Value> {
-    let (environment, minutes, reviewers) = match (&job.state, &job.life.gate) {
+    let (environment, minutes, reviewers) = match (&job.state, &job.scenario.gate) {
         (
             JobState::Blocked,
             Gate::Person {
@@ -133,7 +103,7 @@ fn pending_deployment(call: &Call<'_>, run: &Run, job: &Job) -> Option<Value> {
         }
         _ => return None,
     };
-    // By GitHub's own way, a team is told from a person by a slash nowhere else used here.
+    // A reviewer `team/x` stands for the team x.
     let owner = run.repository.split('/').next().unwrap_or_default();
     let reviewer = |name: &String| match name.strip_prefix("team/") {
         Some(team) => json!({"type": "Team", "reviewer": account::team(call, owner, team)}),
@@ -160,13 +130,8 @@ fn pending_deployment(call: &Call<'_>, run: &Run, job: &Job) -> Option<Value> {
     }))
 }
 
-pub(super) fn concurrency_groups(
-    world: &World,
-    call: &Call<'_>,
-    repository: &GithubRepository,
-    id: &str,
-) -> Result<Answer, Failure> {
-    let run = run::find(world, call, repository, id)?;
+pub(super) fn concurrency_groups(world: &World, call: &RepositoryCall<'_>, id: &str) -> ApiResult {
+    let run = run::find(world, call, id)?;
     if !world.github.has_concurrency_groups {
         return Err(Failure::not_found());
     }
@@ -178,7 +143,7 @@ pub(super) fn concurrency_groups(
         json!({
             "group_name": GROUP,
             "group_url": group_url,
-            // Of this run alone; who is before it is told elsewhere.
+            // Only this run; another call lists those before it.
             "group_members": [{
                 "run_id": run.id,
                 "run_name": run.title,
@@ -192,10 +157,10 @@ pub(super) fn concurrency_groups(
     };
     let groups: Vec<Value> = run.position.iter().map(group).collect();
     let body = json!({"total_count": groups.len(), "concurrency_groups": groups});
-    Ok(Answer::json(200, body))
+    Ok(Response::json(200, body))
 }
 
-fn describe(call: &Call<'_>, repository: &GithubRepository, run: &Run, job: &Job) -> Value {
+fn describe(call: &RepositoryCall<'_>, run: &Run, job: &Job) -> Value {
     let (status, conclusion) = match job.state {
         // Its run waits for its turn: so does it.
         JobState::NotYet => ("queued", None),
@@ -203,8 +168,8 @@ fn describe(call: &Call<'_>, repository: &GithubRepository, run: &Run, job: &Job
         JobState::Running => ("in_progress", None),
         JobState::Completed(conclusion) => ("completed", Some(conclusion)),
     };
-    let last = job.life.steps.len().saturating_sub(1);
-    let steps = job.life.steps.iter().enumerate().map(|(index, name)| {
+    let last = job.scenario.steps.len().saturating_sub(1);
+    let steps = job.scenario.steps.iter().enumerate().map(|(index, name)| {
         let conclusion = match conclusion {
             // All but the last one passed.
             Some(Conclusion::Failure) if index < last => Some(Conclusion::Success),
@@ -224,7 +189,7 @@ fn describe(call: &Call<'_>, repository: &GithubRepository, run: &Run, job: &Job
         None => Vec::new(),
     };
     let created = job.started_at.unwrap_or(run.created_at);
-    let workflow = run::workflow_of(repository, run);
+    let workflow = run::workflow_of(&call.repository, run);
     // Nobody has taken it before it begins.
     let runner = job.started_at.is_some();
     let of_repository = format!("{}/repos/{}", call.base, run.repository);

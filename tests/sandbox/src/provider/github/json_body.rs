@@ -7,7 +7,7 @@ use super::error::Failure;
 use crate::request::Request;
 
 /// What GitHub allows the text of a payload or of all inputs to be at most.
-const MOST_CHARACTERS: usize = 65_535;
+const MAX_CHARACTERS: usize = 65_535;
 
 pub(super) fn parse(request: &Request, permitted: &[&str]) -> Result<Map<String, Value>, Failure> {
     if request.body.is_empty() {
@@ -54,7 +54,7 @@ pub(super) fn object(
             object.len()
         )));
     }
-    if value.to_string().chars().count() > MOST_CHARACTERS {
+    if value.to_string().chars().count() > MAX_CHARACTERS {
         return Err(Failure::new(422, format!("{key} is too large.")));
     }
     Ok(object.clone())

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::account::{LONG_AGO, node_id, organization};
 use super::{Call, access};
-use crate::world::{Access, GithubRepository};
+use crate::world::{Access, GitHubRepository};
 
 /// Where the parts of a repository are, below its own address.
 const PARTS: [(&str, &str); 37] = [
@@ -51,8 +51,8 @@ const PARTS: [(&str, &str); 37] = [
     ("url", ""),
 ];
 
-/// As it is told with a run.
-pub(super) fn minimal(call: &Call<'_>, repository: &GithubRepository) -> Value {
+/// As runs show it.
+pub(super) fn minimal(call: &Call<'_>, repository: &GitHubRepository) -> Value {
     let (owner, name) = repository.name.split_once('/').unwrap_or_default();
     let mut described = json!({
         "id": repository.id,
@@ -72,8 +72,8 @@ pub(super) fn minimal(call: &Call<'_>, repository: &GithubRepository) -> Value {
     described
 }
 
-/// As it is told by itself.
-pub(super) fn full(call: &Call<'_>, repository: &GithubRepository) -> Value {
+/// As a single read shows it.
+pub(super) fn full(call: &Call<'_>, repository: &GitHubRepository) -> Value {
     let mut described = in_list(call, repository);
     for name in ["network_count", "subscribers_count"] {
         described[name] = json!(0);
@@ -81,8 +81,8 @@ pub(super) fn full(call: &Call<'_>, repository: &GithubRepository) -> Value {
     described
 }
 
-/// As it is told in a list of repositories.
-pub(super) fn in_list(call: &Call<'_>, repository: &GithubRepository) -> Value {
+/// As lists of repositories show it.
+pub(super) fn in_list(call: &Call<'_>, repository: &GitHubRepository) -> Value {
     let mut described = minimal(call, repository);
     let right = |access| access::permits(&call.caller, repository, "contents", access);
     described["default_branch"] = json!(repository.git.default_branch);

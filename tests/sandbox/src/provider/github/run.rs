@@ -7,23 +7,18 @@ use serde_json::{Value, json};
 
 use super::account::{self, LONG_AGO};
 use super::error::Failure;
-use super::{Call, access, repository as repositories, workflow};
-use crate::answer::Answer;
+use super::{ApiResult, Call, RepositoryCall, access, repository as repositories, workflow};
 use crate::clock::timestamp;
 use crate::provider::spells;
 use crate::request::Request;
-use crate::world::{Access, Conclusion, GithubRepository, Provider, Run, State, Workflow, World};
+use crate::response::Response;
+use crate::world::{Access, Conclusion, GitHubRepository, Provider, Run, State, Workflow, World};
 
 /// Of one workflow, or of all; newest first.
-pub(super) fn list(
-    world: &World,
-    call: &Call<'_>,
-    repository: &GithubRepository,
-    workflow: Option<&str>,
-) -> Result<Answer, Failure> {
-    access::require(world, &call.caller, repository, "actions", Access::Read)?;
+pub(super) fn list(world: &World, call: &RepositoryCall<'_>, workflow: Option<&str>) -> ApiResult {
+    access::require(world, call, "actions", Access::Read)?;
     let workflow = match workflow {
-        Some(id) => Some(workflow::find(repository, id)?.id),
+        Some(id) => Some(workflow::find(&call.repository, id)?.id),
         None => None,
     };
     let filter = Filter::of(call.request);
@@ -34,55 +29,54 @@ pub(super) fn list(
     };
     let indexed_until = world.now() - lag;
     let runs: Vec<&Run> = world
-        .listed_runs_of(Provider::Github, &repository.name)
+        .runs_of(Provider::GitHub, &call.repository.name)
+        .filter(|run| run.is_listed())
         .filter(|run| run.first_attempt().created_at <= indexed_until)
         .rev()
         .filter(|run| workflow.is_none_or(|id| run.workflow_id == id))
         .filter(|run| filter.passes(run))
         .collect();
-    let mut path = format!("{}/repositories/{}/actions", call.base, repository.id);
+    let mut path = format!("{}/repositories/{}/actions", call.base, call.repository.id);
     if let Some(id) = workflow {
         path = format!("{path}/workflows/{id}");
     }
     let path = format!("{path}/runs");
     // The same for all of them.
-    let place = repositories::minimal(call, repository);
+    let place = repositories::minimal(call, &call.repository);
     Ok(workflow::page_of(
         "workflow_runs",
         &runs,
         call,
         &path,
-        |run| describe(call, repository, &place, run),
+        |run| describe(call, &place, run),
     ))
 }
 
 pub(super) fn get(
     world: &World,
-    call: &Call<'_>,
-    repository: &GithubRepository,
+    call: &RepositoryCall<'_>,
     id: &str,
     attempt: Option<&str>,
-) -> Result<Answer, Failure> {
-    let run = find(world, call, repository, id)?;
+) -> ApiResult {
+    let run = find(world, call, id)?;
     let run = match attempt {
         None => run,
         Some(attempt) => self::attempt(run, attempt)?,
     };
-    let place = repositories::minimal(call, repository);
-    Ok(Answer::json(200, describe(call, repository, &place, run)))
+    let place = repositories::minimal(call, &call.repository);
+    Ok(Response::json(200, describe(call, &place, run)))
 }
 
-/// The run of that id, for whoever may read it.
+/// The run of that id, if the caller may read it.
 pub(super) fn find<'world>(
     world: &'world World,
-    call: &Call<'_>,
-    repository: &GithubRepository,
+    call: &RepositoryCall<'_>,
     id: &str,
 ) -> Result<&'world Run, Failure> {
-    access::require(world, &call.caller, repository, "actions", Access::Read)?;
+    access::require(world, call, "actions", Access::Read)?;
     world
-        .readable_runs_of(Provider::Github, &repository.name)
-        .find(|run| spells(id, run.id))
+        .runs_of(Provider::GitHub, &call.repository.name)
+        .find(|run| run.is_readable() && spells(id, run.id))
         .ok_or_else(Failure::not_found)
 }
 
@@ -94,15 +88,12 @@ pub(super) fn attempt<'run>(run: &'run Run, number: &str) -> Result<&'run Run, F
     attempts.nth(index).ok_or_else(Failure::not_found)
 }
 
-pub(super) fn cancel(
-    world: &mut World,
-    call: &Call<'_>,
-    repository: &GithubRepository,
-    id: &str,
-) -> Result<Answer, Failure> {
-    access::require(world, &call.caller, repository, "actions", Access::Write)?;
+pub(super) fn cancel(world: &mut World, call: &RepositoryCall<'_>, id: &str) -> ApiResult {
+    access::require(world, call, "actions", Access::Write)?;
     let run = world
-        .run_mut(Provider::Github, &repository.name, |run| spells(id, run.id))
+        .run_mut(Provider::GitHub, &call.repository.name, |run| {
+            spells(id, run.id)
+        })
         .ok_or_else(Failure::not_found)?;
     if run.state == State::Completed {
         let message = "Cannot cancel a workflow run that is completed.";
@@ -110,7 +101,7 @@ pub(super) fn cancel(
     }
     run.cancel()
         .map_err(|status| Failure::new(status, "Cannot cancel this workflow run."))?;
-    Ok(Answer::json(202, json!({})))
+    Ok(Response::json(202, json!({})))
 }
 
 /// What the query asks for: read once, not for each run.
@@ -230,14 +221,14 @@ pub(super) fn word(conclusion: Conclusion) -> &'static str {
 }
 
 pub(super) fn workflow_of<'repository>(
-    repository: &'repository GithubRepository,
+    repository: &'repository GitHubRepository,
     run: &Run,
 ) -> Option<&'repository Workflow> {
     let mut workflows = repository.workflows.iter();
     workflows.find(|workflow| workflow.id == run.workflow_id)
 }
 
-fn describe(call: &Call<'_>, repository: &GithubRepository, place: &Value, run: &Run) -> Value {
+fn describe(call: &RepositoryCall<'_>, place: &Value, run: &Run) -> Value {
     let first = run.earlier.first().unwrap_or(run);
     let url = api_url(call, run);
     let of_repository = format!("{}/repos/{}", call.base, run.repository);
@@ -246,7 +237,7 @@ fn describe(call: &Call<'_>, repository: &GithubRepository, place: &Value, run: 
     json!({
         "id": run.id,
         "node_id": account::node_id("WFR", run.id),
-        "name": workflow_of(repository, run).map(|workflow| workflow.name.as_str()),
+        "name": workflow_of(&call.repository, run).map(|workflow| workflow.name.as_str()),
         "display_title": run.title,
         "run_number": run.number,
         "run_attempt": run.attempt(),

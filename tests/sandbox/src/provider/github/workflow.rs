@@ -4,50 +4,38 @@
 use serde_json::{Map, Value, json};
 
 use super::error::Failure;
-use super::{Call, access, account, json_body, run, run_name};
-use crate::answer::Answer;
+use super::{ApiResult, Call, RepositoryCall, access, account, json_body, run, run_name};
+use crate::provider::{Page, query_for_page};
+use crate::response::Response;
 use crate::world::{
-    Access, GithubRepository, Provider, Run, RunDetails, Workflow, WorkflowInput, WorkflowState,
+    Access, GitHubRepository, Provider, Run, RunDetails, Workflow, WorkflowInput, WorkflowState,
     World,
 };
 
-pub(super) fn list(
-    world: &World,
-    call: &Call<'_>,
-    repository: &GithubRepository,
-) -> Result<Answer, Failure> {
-    access::require(world, &call.caller, repository, "actions", Access::Read)?;
-    let all: Vec<Value> = repository
+pub(super) fn list(world: &World, call: &RepositoryCall<'_>) -> ApiResult {
+    access::require(world, call, "actions", Access::Read)?;
+    let all: Vec<Value> = call
+        .repository
         .workflows
         .iter()
         .filter(|workflow| workflow.on_default_branch)
-        .map(|workflow| describe(call, repository, workflow))
+        .map(|workflow| describe(call, workflow))
         .collect();
     let path = format!(
         "{}/repositories/{}/actions/workflows",
-        call.base, repository.id
+        call.base, call.repository.id
     );
     Ok(page("workflows", &all, call, &path))
 }
 
-pub(super) fn get(
-    world: &World,
-    call: &Call<'_>,
-    repository: &GithubRepository,
-    id: &str,
-) -> Result<Answer, Failure> {
-    access::require(world, &call.caller, repository, "actions", Access::Read)?;
-    let workflow = find(repository, id)?;
-    Ok(Answer::json(200, describe(call, repository, workflow)))
+pub(super) fn get(world: &World, call: &RepositoryCall<'_>, id: &str) -> ApiResult {
+    access::require(world, call, "actions", Access::Read)?;
+    let workflow = find(&call.repository, id)?;
+    Ok(Response::json(200, describe(call, workflow)))
 }
 
-pub(super) fn dispatch(
-    world: &mut World,
-    call: &Call<'_>,
-    repository: &GithubRepository,
-    id: &str,
-) -> Result<Answer, Failure> {
-    access::require(world, &call.caller, repository, "actions", Access::Write)?;
+pub(super) fn dispatch(world: &mut World, call: &RepositoryCall<'_>, id: &str) -> ApiResult {
+    access::require(world, call, "actions", Access::Write)?;
     let body = json_body::parse(call.request, &["ref", "inputs", "return_run_details"])?;
     let rejected = match world.github.run_details {
         RunDetails::Known | RunDetails::IdOnly => None,
@@ -67,8 +55,9 @@ pub(super) fn dispatch(
     let details = json_body::boolean(&body, "return_run_details")?
         || world.github.run_details == RunDetails::Always;
 
-    let workflow = find(repository, id)?;
-    let resolved = repository
+    let workflow = find(&call.repository, id)?;
+    let resolved = call
+        .repository
         .git
         .resolve(&reference)
         .ok_or_else(|| Failure::new(422, format!("No ref found for: {reference}")))?;
@@ -83,8 +72,8 @@ pub(super) fn dispatch(
     let inputs = fill_in(declared, &given)?;
 
     let mut run = Run::new(
-        Provider::Github,
-        &repository.name,
+        Provider::GitHub,
+        &call.repository.name,
         &workflow.file,
         "workflow_dispatch",
     );
@@ -96,14 +85,14 @@ pub(super) fn dispatch(
     run.inputs = inputs;
     let run = world.start(run);
     if !details {
-        return Ok(Answer::status(204));
+        return Ok(Response::status(204));
     }
     let mut details = json!({"workflow_run_id": run.id});
     if world.github.run_details != RunDetails::IdOnly {
         details["run_url"] = json!(run::api_url(call, &run));
         details["html_url"] = json!(run::page_url(call, &run));
     }
-    Ok(Answer::json(200, details))
+    Ok(Response::json(200, details))
 }
 
 /// The declared inputs with what was given, else their defaults. GitHub hands all of them on as text.
@@ -148,7 +137,7 @@ fn fill_in(
 
 /// By id if it is a number through and through: `1-release.yml` is a file's name.
 pub(super) fn find<'repository>(
-    repository: &'repository GithubRepository,
+    repository: &'repository GitHubRepository,
     id: &str,
 ) -> Result<&'repository Workflow, Failure> {
     let number: Option<u64> = id.parse().ok();
@@ -163,12 +152,12 @@ pub(super) fn find<'repository>(
         .ok_or_else(Failure::not_found)
 }
 
-fn describe(call: &Call<'_>, repository: &GithubRepository, workflow: &Workflow) -> Value {
+fn describe(call: &RepositoryCall<'_>, workflow: &Workflow) -> Value {
     let state = match workflow.state {
         WorkflowState::Active => "active",
         WorkflowState::DisabledManually => "disabled_manually",
     };
-    let name = &repository.name;
+    let name = &call.repository.name;
     json!({
         "id": workflow.id,
         "node_id": account::node_id("W", workflow.id),
@@ -180,7 +169,7 @@ fn describe(call: &Call<'_>, repository: &GithubRepository, workflow: &Workflow)
         "url": format!("{}/repos/{name}/actions/workflows/{}", call.base, workflow.id),
         "html_url": format!(
             "{}/{name}/blob/{}/.github/workflows/{}",
-            call.origin, repository.git.default_branch, workflow.file
+            call.origin, call.repository.git.default_branch, workflow.file
         ),
         "badge_url": format!(
             "{}/{name}/actions/workflows/{}/badge.svg", call.origin, workflow.file
@@ -189,7 +178,7 @@ fn describe(call: &Call<'_>, repository: &GithubRepository, workflow: &Workflow)
 }
 
 /// One page of what is described already.
-pub(super) fn page(key: &str, all: &[Value], call: &Call<'_>, path: &str) -> Answer {
+pub(super) fn page(key: &str, all: &[Value], call: &Call<'_>, path: &str) -> Response {
     page_of(key, all, call, path, Value::clone)
 }
 
@@ -200,21 +189,12 @@ pub(super) fn page_of<T>(
     call: &Call<'_>,
     path: &str,
     describe: impl Fn(&T) -> Value,
-) -> Answer {
-    let size = call.request.query_number("per_page", 30).clamp(1, 100);
-    let number = call.request.query_number("page", 1).max(1);
-    let last = all.len().div_ceil(size).max(1);
-    let shown = all.iter().skip((number - 1) * size).take(size);
-    let shown: Vec<Value> = shown.map(describe).collect();
+) -> Response {
+    let page = Page::of(call.request, ("per_page", 30), all, describe);
+    let (number, last) = (page.number, page.last);
     let link = |number: usize, relation: &str| {
-        let mut query = form_urlencoded::Serializer::new(String::new());
-        for (name, value) in call.request.query_pairs() {
-            if name != "page" {
-                query.append_pair(&name, &value);
-            }
-        }
-        query.append_pair("page", &number.to_string());
-        format!("<{path}?{}>; rel=\"{relation}\"", query.finish())
+        let query = query_for_page(call.request, number);
+        format!("<{path}?{query}>; rel=\"{relation}\"")
     };
     let mut links = Vec::new();
     if number > 1 {
@@ -223,9 +203,9 @@ pub(super) fn page_of<T>(
     if number < last {
         links.extend([link(number + 1, "next"), link(last, "last")]);
     }
-    let answer = Answer::json(200, json!({"total_count": all.len(), key: shown}));
+    let response = Response::json(200, json!({"total_count": all.len(), key: page.entries}));
     if links.is_empty() {
-        return answer;
+        return response;
     }
-    answer.header("Link", links.join(", "))
+    response.header("Link", links.join(", "))
 }

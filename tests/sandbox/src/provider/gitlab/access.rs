@@ -2,17 +2,17 @@
 //! only start pipelines (see `create`).
 
 use super::error::Failure;
-use super::{Call, user};
-use crate::answer::Answer;
+use super::{ApiResult, Call, ProjectCall, user};
 use crate::provider::{named, spells};
 use crate::request::Request;
-use crate::world::{GitlabProject, GitlabToken, Role, Visibility, World};
+use crate::response::Response;
+use crate::world::{GitLabProject, GitLabToken, Role, Visibility, World};
 
 /// `None` for a caller without any credential.
 pub(super) fn authenticate(
     world: &World,
     request: &Request,
-) -> Result<Option<GitlabToken>, Failure> {
+) -> Result<Option<GitLabToken>, Failure> {
     let unauthorized = || Failure::message(401, "401 Unauthorized");
     let header = request.headers.get("private-token");
     let Some(value) = header.or_else(|| request.authorization("Bearer")) else {
@@ -21,25 +21,25 @@ pub(super) fn authenticate(
             None => Ok(None),
         };
     };
-    let known = |token: &&GitlabToken| token.value == value;
+    let known = |token: &&GitLabToken| token.value == value;
     let token = world.gitlab.tokens.iter().find(known);
     token.cloned().map(Some).ok_or_else(unauthorized)
 }
 
-/// `GET /user`: whom the token belongs to.
-pub(super) fn user(world: &World, call: &Call<'_>) -> Result<Answer, Failure> {
+/// `GET /user`: the owner of the token.
+pub(super) fn user(world: &World, call: &Call<'_>) -> ApiResult {
     let token = authenticate(world, call.request)?;
     let token = token.ok_or_else(|| Failure::message(401, "401 Unauthorized"))?;
     require_reading(Some(&token))?;
-    Ok(Answer::json(200, user::describe(call, &token.owner)))
+    Ok(Response::json(200, user::describe(call, &token.owner)))
 }
 
 /// The project of that id or path. A private one does not exist for those who are no members.
 pub(super) fn see(
     world: &World,
-    token: Option<&GitlabToken>,
+    token: Option<&GitLabToken>,
     id: &str,
-) -> Result<GitlabProject, Failure> {
+) -> Result<GitLabProject, Failure> {
     find(world, id)
         .filter(|project| {
             project.visibility == Visibility::Public || role(token, project).is_some()
@@ -48,7 +48,7 @@ pub(super) fn see(
         .ok_or_else(|| Failure::message(404, "404 Project Not Found"))
 }
 
-pub(super) fn find<'world>(world: &'world World, id: &str) -> Option<&'world GitlabProject> {
+pub(super) fn find<'world>(world: &'world World, id: &str) -> Option<&'world GitLabProject> {
     let projects = &world.gitlab.projects;
     let by_id = || projects.iter().find(|project| spells(id, project.id));
     let formerly = || projects.iter().find(|project| has_left(project, id));
@@ -58,7 +58,7 @@ pub(super) fn find<'world>(world: &'world World, id: &str) -> Option<&'world Git
 }
 
 /// Whether the project had that path once.
-fn has_left(project: &GitlabProject, path: &str) -> bool {
+fn has_left(project: &GitLabProject, path: &str) -> bool {
     let same = |known: &String| known.eq_ignore_ascii_case(path);
     project.former_paths.iter().any(same)
 }
@@ -66,7 +66,7 @@ fn has_left(project: &GitlabProject, path: &str) -> bool {
 /// Under a path that a project had once, reads are sent on to its id, and nothing else is done.
 pub(super) fn by_its_path(
     call: &Call<'_>,
-    project: &GitlabProject,
+    project: &GitLabProject,
     id: &str,
 ) -> Result<(), Failure> {
     if !has_left(project, id) {
@@ -86,13 +86,13 @@ pub(super) fn by_its_path(
     Err(Failure::moved(location))
 }
 
-pub(super) fn role(token: Option<&GitlabToken>, project: &GitlabProject) -> Option<Role> {
+pub(super) fn role(token: Option<&GitLabToken>, project: &GitLabProject) -> Option<Role> {
     token.and_then(|token| token.role_in(&project.path))
 }
 
 /// Reading a public project needs no token; a token that is given must be one for reading.
-pub(super) fn require_reading(token: Option<&GitlabToken>) -> Result<(), Failure> {
-    let may_read = |token: &GitlabToken| has_scope(token, "api") || has_scope(token, "read_api");
+pub(super) fn require_reading(token: Option<&GitLabToken>) -> Result<(), Failure> {
+    let may_read = |token: &GitLabToken| has_scope(token, "api") || has_scope(token, "read_api");
     if token.is_none_or(may_read) {
         return Ok(());
     }
@@ -100,33 +100,31 @@ pub(super) fn require_reading(token: Option<&GitlabToken>) -> Result<(), Failure
 }
 
 /// Pipelines of a private project are for reporters and above.
-pub(super) fn require_reading_pipelines(
-    token: Option<&GitlabToken>,
-    project: &GitlabProject,
-) -> Result<(), Failure> {
+pub(super) fn require_reading_pipelines(call: &ProjectCall<'_>) -> Result<(), Failure> {
+    let token = call.token.as_ref();
     require_reading(token)?;
-    let public = project.visibility == Visibility::Public;
-    if public || role(token, project) >= Some(Role::Reporter) {
+    let public = call.project.visibility == Visibility::Public;
+    if public || role(token, &call.project) >= Some(Role::Reporter) {
         return Ok(());
     }
     Err(Failure::message(403, "403 Forbidden"))
 }
 
 /// Starting and cancelling: scope `api`, developer or above. Returns the token and its role.
-pub(super) fn require_developer<'token>(
-    token: Option<&'token GitlabToken>,
-    project: &GitlabProject,
-) -> Result<(&'token GitlabToken, Role), Failure> {
+pub(super) fn require_developer<'call>(
+    call: &'call ProjectCall<'_>,
+) -> Result<(&'call GitLabToken, Role), Failure> {
+    let token = call.token.as_ref();
     let token = token.ok_or_else(|| Failure::message(401, "401 Unauthorized"))?;
     if !has_scope(token, "api") {
         return Err(Failure::insufficient_scope("api"));
     }
-    match token.role_in(&project.path) {
+    match token.role_in(&call.project.path) {
         Some(role) if role >= Role::Developer => Ok((token, role)),
         Some(_) | None => Err(Failure::message(403, "403 Forbidden")),
     }
 }
 
-fn has_scope(token: &GitlabToken, scope: &str) -> bool {
+fn has_scope(token: &GitLabToken, scope: &str) -> bool {
     token.scopes.iter().any(|known| known == scope)
 }

@@ -6,11 +6,11 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use super::error::Failure;
-use super::{Call, access, parameters, pipeline};
-use crate::answer::Answer;
+use super::{ApiResult, Call, ProjectCall, access, parameters, pipeline};
+use crate::response::Response;
 use crate::world::{
-    Conclusion, Configuration, GitlabProject, GitlabToken, InputKind, PipelineInput,
-    PipelineVariables, Provider, Role, Run, TriggerToken, Variable, World,
+    Conclusion, Configuration, GitLabProject, InputKind, PipelineInput, PipelineVariables,
+    Provider, Role, Run, TriggerToken, Variable, World,
 };
 
 /// One pipeline that is asked for.
@@ -24,7 +24,7 @@ struct Order {
 }
 
 /// `POST /projects/:id/trigger/pipeline`
-pub(super) fn by_trigger(world: &mut World, call: &Call<'_>, id: &str) -> Result<Answer, Failure> {
+pub(super) fn by_trigger(world: &mut World, call: &Call<'_>, id: &str) -> ApiResult {
     // GitLab takes this header for a hook of its own pipelines and refuses to go round in circles.
     if call.request.headers.get("x-gitlab-event").is_some() {
         return Err(Failure::message(403, "403 Forbidden"));
@@ -54,22 +54,22 @@ pub(super) fn by_trigger(world: &mut World, call: &Call<'_>, id: &str) -> Result
         who: trigger.owner.clone(),
         role: trigger.role,
     };
-    start(world, call, project, order)
+    let call = ProjectCall {
+        call,
+        token: None,
+        project: project.clone(),
+    };
+    start(world, &call, order)
 }
 
 /// `POST /projects/:id/pipeline`
-pub(super) fn by_token(
-    world: &mut World,
-    call: &Call<'_>,
-    token: Option<&GitlabToken>,
-    project: &GitlabProject,
-) -> Result<Answer, Failure> {
-    let (token, role) = access::require_developer(token, project)?;
+pub(super) fn by_token(world: &mut World, call: &ProjectCall<'_>) -> ApiResult {
+    let (token, role) = access::require_developer(call)?;
     let body = parameters::parse(call.request, &["ref", "variables", "inputs"])?;
     let [reference] = parameters::required_texts(&body, ["ref"])?;
     let variables = parameters::variable_list(&body)?;
     let inputs = parameters::inputs(&body)?;
-    if project.pipeline_variables == PipelineVariables::Forbidden && !variables.is_empty() {
+    if call.project.pipeline_variables == PipelineVariables::Forbidden && !variables.is_empty() {
         return Err(no_variables());
     }
     let order = Order {
@@ -80,19 +80,15 @@ pub(super) fn by_token(
         who: token.owner.clone(),
         role,
     };
-    start(world, call, project, order)
+    start(world, call, order)
 }
 
 fn no_variables() -> Failure {
     Failure::base(400, "Insufficient permissions to set pipeline variables")
 }
 
-fn start(
-    world: &mut World,
-    call: &Call<'_>,
-    project: &GitlabProject,
-    order: Order,
-) -> Result<Answer, Failure> {
+fn start(world: &mut World, call: &ProjectCall<'_>, order: Order) -> ApiResult {
+    let project = &call.project;
     let resolved = project
         .git
         .resolve(&order.reference)
@@ -119,7 +115,7 @@ fn start(
         .map_err(|complaint| Failure::base(400, &complaint))?;
 
     let mut run = Run::new(
-        Provider::Gitlab,
+        Provider::GitLab,
         &project.path,
         ".gitlab-ci.yml",
         order.source,
@@ -136,7 +132,7 @@ fn start(
     match &project.configuration {
         Configuration::Runs => {
             let run = world.start(run);
-            Ok(Answer::json(201, pipeline::describe(call, project, &run)))
+            Ok(Response::json(201, pipeline::describe(call, &run)))
         }
         Configuration::NoJobs => Err(Failure::base(
             400,
@@ -153,11 +149,11 @@ fn start(
     }
 }
 
-fn is_throttled(world: &World, project: &GitlabProject) -> bool {
+fn is_throttled(world: &World, project: &GitLabProject) -> bool {
     let minute_ago = world.now() - Duration::from_mins(1);
-    let runs = world.runs_of(Provider::Gitlab, &project.path);
+    let runs = world.runs_of(Provider::GitLab, &project.path);
     let created = runs.filter(|run| run.created_at > minute_ago).count();
-    let most = world.gitlab.most_pipelines_a_minute;
+    let most = world.gitlab.max_pipelines_a_minute;
     most.is_some_and(|most| created >= most)
 }
 

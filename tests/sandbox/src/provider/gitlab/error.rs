@@ -1,9 +1,9 @@
 //! GitLab's shapes of errors. Not here: which error when. A list as `message` is documented too, but none of
-//! these calls gives one; tests that want it prescribe the answer.
+//! these calls gives one; tests that want it prescribe the response.
 
 use serde_json::{Value, json};
 
-use crate::answer::Answer;
+use crate::response::Response;
 
 pub(super) struct Failure {
     status: u16,
@@ -51,11 +51,11 @@ impl Failure {
         Self::new(403, body)
     }
 
-    pub(super) fn answer(self) -> Answer {
-        let answer = Answer::json(self.status, self.body);
+    pub(super) fn response(self) -> Response {
+        let response = Response::json(self.status, self.body);
         match self.location {
-            Some(location) => answer.header("Location", location),
-            None => answer,
+            Some(location) => response.header("Location", location),
+            None => response,
         }
     }
 }

@@ -6,62 +6,40 @@ use std::time::SystemTime;
 use serde_json::{Value, json};
 
 use super::error::Failure;
-use super::{Call, access, pipeline, user};
-use crate::answer::Answer;
+use super::{ApiResult, Call, ProjectCall, access, pipeline, user};
 use crate::clock::timestamp_with_milliseconds;
 use crate::provider::{spells, storage};
-use crate::world::{
-    Conclusion, GitlabProject, GitlabToken, GitlabVersion, Job, JobState, Provider, RefKind, Run,
-    World,
-};
+use crate::response::Response;
+use crate::world::{Conclusion, GitLabVersion, Job, JobState, Provider, RefKind, Run, World};
 
 /// Newest first. Those that start other pipelines are elsewhere.
-pub(super) fn list(
-    world: &World,
-    call: &Call<'_>,
-    token: Option<&GitlabToken>,
-    project: &GitlabProject,
-    id: &str,
-) -> Result<Answer, Failure> {
-    let run = pipeline::find(world, token, project, id)?;
+pub(super) fn list(world: &World, call: &ProjectCall<'_>, id: &str) -> ApiResult {
+    let run = pipeline::find(world, call, id)?;
     let jobs = run.jobs.iter().rev();
     let jobs: Vec<Value> = jobs
-        .filter(|job| job.life.downstream.is_none())
-        .map(|job| describe_build(call, project, run, job))
+        .filter(|job| job.scenario.downstream.is_none())
+        .map(|job| describe_build(call, run, job))
         .collect();
-    let path = format!("projects/{}/pipelines/{id}/jobs", project.id);
+    let path = format!("projects/{}/pipelines/{id}/jobs", call.project.id);
     Ok(pipeline::page(call, &jobs, &path))
 }
 
-pub(super) fn get(
-    world: &World,
-    call: &Call<'_>,
-    token: Option<&GitlabToken>,
-    project: &GitlabProject,
-    id: &str,
-) -> Result<Answer, Failure> {
-    let (run, job) = find(world, token, project, id)?;
-    let is_build = job.life.downstream.is_none();
-    let body = is_build.then(|| describe_build(call, project, run, job));
-    Ok(Answer::json(200, body.ok_or_else(not_found)?))
+pub(super) fn get(world: &World, call: &ProjectCall<'_>, id: &str) -> ApiResult {
+    let (run, job) = find(world, call, id)?;
+    let is_build = job.scenario.downstream.is_none();
+    let body = is_build.then(|| describe_build(call, run, job));
+    Ok(Response::json(200, body.ok_or_else(not_found)?))
 }
 
 /// `trigger_jobs` of newer servers, `bridges` of all: the same under two names.
-pub(super) fn downstream(
-    world: &World,
-    call: &Call<'_>,
-    token: Option<&GitlabToken>,
-    project: &GitlabProject,
-    id: &str,
-    kind: &str,
-) -> Result<Answer, Failure> {
-    if kind == "trigger_jobs" && world.gitlab.version == GitlabVersion::Old {
+pub(super) fn downstream(world: &World, call: &ProjectCall<'_>, id: &str, kind: &str) -> ApiResult {
+    if kind == "trigger_jobs" && world.gitlab.version == GitLabVersion::Old {
         return Err(Failure::error(404, "404 Not Found"));
     }
-    let run = pipeline::find(world, token, project, id)?;
+    let run = pipeline::find(world, call, id)?;
     let started = |job: &Job| {
-        let other = job.life.downstream.as_ref()?;
-        let mut described = describe(call, project, run, job);
+        let other = job.scenario.downstream.as_ref()?;
+        let mut described = describe(call, run, job);
         described["downstream_pipeline"] = match job.started_at {
             None => Value::Null,
             Some(started) => elsewhere(world, call, other, job, started),
@@ -69,7 +47,7 @@ pub(super) fn downstream(
         Some(described)
     };
     let jobs: Vec<Value> = run.jobs.iter().filter_map(started).collect();
-    let path = format!("projects/{}/pipelines/{id}/{kind}", project.id);
+    let path = format!("projects/{}/pipelines/{id}/{kind}", call.project.id);
     Ok(pipeline::page(call, &jobs, &path))
 }
 
@@ -96,58 +74,41 @@ fn elsewhere(world: &World, call: &Call<'_>, other: &str, job: &Job, started: Sy
 }
 
 /// What it printed; from `byte_offset` on, where the server knows that.
-pub(super) fn trace(
-    world: &World,
-    call: &Call<'_>,
-    token: Option<&GitlabToken>,
-    project: &GitlabProject,
-    id: &str,
-) -> Result<Answer, Failure> {
-    find(world, token, project, id)?;
-    let kept = storage::log(world, Provider::Gitlab, id, false).ok_or_else(not_found)?;
+pub(super) fn trace(world: &World, call: &ProjectCall<'_>, id: &str) -> ApiResult {
+    find(world, call, id)?;
+    let kept = storage::log(world, Provider::GitLab, id, false).ok_or_else(not_found)?;
     let start = match world.gitlab.version {
-        GitlabVersion::New => call.request.query_number("byte_offset", 0),
-        GitlabVersion::Old => 0,
+        GitLabVersion::New => call.request.query_number("byte_offset", 0),
+        GitLabVersion::Old => 0,
     };
     Ok(storage::part(kept, 200, start as u64))
 }
 
 /// All files that it kept, once it is over, as a zip.
-pub(super) fn archive(
-    world: &World,
-    token: Option<&GitlabToken>,
-    project: &GitlabProject,
-    id: &str,
-) -> Result<Answer, Failure> {
-    let (_, job) = find(world, token, project, id)?;
+pub(super) fn archive(world: &World, call: &ProjectCall<'_>, id: &str) -> ApiResult {
+    let (_, job) = find(world, call, id)?;
     let files = kept(job);
     if files.is_empty() {
         return Err(Failure::message(404, "404 Not Found"));
     }
     let zip = storage::pack(files);
-    Ok(Answer::body(200, "application/octet-stream", zip))
+    Ok(Response::body(200, "application/octet-stream", zip))
 }
 
 fn kept(job: &Job) -> &[(String, Vec<u8>)] {
     match job.state {
-        JobState::Completed(_) => &job.life.files,
+        JobState::Completed(_) => &job.scenario.files,
         JobState::NotYet | JobState::Blocked | JobState::Timed | JobState::Running => &[],
     }
 }
 
 /// A file that it kept, once it is over.
-pub(super) fn artifact(
-    world: &World,
-    token: Option<&GitlabToken>,
-    project: &GitlabProject,
-    id: &str,
-    path: &str,
-) -> Result<Answer, Failure> {
-    let (_, job) = find(world, token, project, id)?;
+pub(super) fn artifact(world: &World, call: &ProjectCall<'_>, id: &str, path: &str) -> ApiResult {
+    let (_, job) = find(world, call, id)?;
     let mut files = kept(job).iter();
     let file = files.find(|(known, _)| known == path);
     let (_, content) = file.ok_or_else(|| Failure::message(404, "404 Not Found"))?;
-    Ok(Answer::body(
+    Ok(Response::body(
         200,
         "application/octet-stream",
         content.clone(),
@@ -156,12 +117,11 @@ pub(super) fn artifact(
 
 fn find<'world>(
     world: &'world World,
-    token: Option<&GitlabToken>,
-    project: &GitlabProject,
+    call: &ProjectCall<'_>,
     id: &str,
 ) -> Result<(&'world Run, &'world Job), Failure> {
-    access::require_reading_pipelines(token, project)?;
-    let runs = world.runs_of(Provider::Gitlab, &project.path);
+    access::require_reading_pipelines(call)?;
+    let runs = world.runs_of(Provider::GitLab, &call.project.path);
     let mut jobs = runs.flat_map(|run| run.jobs.iter().map(move |job| (run, job)));
     jobs.find(|(_, job)| spells(id, job.id))
         .ok_or_else(not_found)
@@ -181,10 +141,10 @@ fn status(job: &Job) -> &'static str {
     }
 }
 
-/// A job that runs here: what is told of every job, its files, and who runs it.
-fn describe_build(call: &Call<'_>, project: &GitlabProject, run: &Run, job: &Job) -> Value {
-    let mut described = describe(call, project, run, job);
-    let log = &job.life.log;
+/// A job that runs here: what is shown of every job, its files, and its runner.
+fn describe_build(call: &ProjectCall<'_>, run: &Run, job: &Job) -> Value {
+    let mut described = describe(call, run, job);
+    let log = &job.scenario.log;
     let mut artifacts = Vec::new();
     if matches!(job.state, JobState::Completed(_)) {
         artifacts.push(json!({
@@ -226,7 +186,7 @@ fn describe_build(call: &Call<'_>, project: &GitlabProject, run: &Run, job: &Job
     described
 }
 
-fn describe(call: &Call<'_>, project: &GitlabProject, run: &Run, job: &Job) -> Value {
+fn describe(call: &ProjectCall<'_>, run: &Run, job: &Job) -> Value {
     let queued = pipeline::whole_seconds(Some(run.created_at), job.started_at);
     let mut described = json!({
         "id": job.id,
@@ -236,7 +196,7 @@ fn describe(call: &Call<'_>, project: &GitlabProject, run: &Run, job: &Job) -> V
         "ref": run.reference_name(),
         "tag": pipeline::is_of_tag(run),
         "coverage": null,
-        "allow_failure": job.life.may_fail,
+        "allow_failure": job.scenario.may_fail,
         "created_at": timestamp_with_milliseconds(run.created_at),
         "started_at": job.started_at.map(timestamp_with_milliseconds),
         "finished_at": job.completed_at.map(timestamp_with_milliseconds),
@@ -244,9 +204,9 @@ fn describe(call: &Call<'_>, project: &GitlabProject, run: &Run, job: &Job) -> V
         "duration": pipeline::whole_seconds(job.started_at, job.completed_at),
         "queued_duration": queued,
         "user": user::describe(call, &run.who),
-        "commit": commit(call, project, run),
-        "pipeline": pipeline::describe_briefly(call, project, run),
-        "web_url": format!("{}/{}/-/jobs/{}", call.origin, project.path, job.id),
+        "commit": commit(call, run),
+        "pipeline": pipeline::describe_briefly(call, run),
+        "web_url": format!("{}/{}/-/jobs/{}", call.origin, call.project.path, job.id),
         "project": {"ci_job_token_scope_enabled": false},
         "archived": false,
     });
@@ -256,7 +216,7 @@ fn describe(call: &Call<'_>, project: &GitlabProject, run: &Run, job: &Job) -> V
     described
 }
 
-fn commit(call: &Call<'_>, project: &GitlabProject, run: &Run) -> Value {
+fn commit(call: &ProjectCall<'_>, run: &Run) -> Value {
     const MADE_AT: &str = "2026-01-01T00:00:00.000+00:00";
     let hash = &run.commit;
     let (author, email) = ("octavia", "octavia@example.com");
@@ -275,6 +235,6 @@ fn commit(call: &Call<'_>, project: &GitlabProject, run: &Run) -> Value {
         "committed_date": MADE_AT,
         "trailers": {},
         "extended_trailers": {},
-        "web_url": format!("{}/{}/-/commit/{hash}", call.origin, project.path),
+        "web_url": format!("{}/{}/-/commit/{hash}", call.origin, call.project.path),
     })
 }

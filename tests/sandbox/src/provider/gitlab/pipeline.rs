@@ -5,27 +5,23 @@ use std::time::SystemTime;
 use serde_json::{Value, json};
 
 use super::error::Failure;
-use super::{Call, access, user};
-use crate::answer::Answer;
+use super::{ApiResult, Call, ProjectCall, access, user};
 use crate::clock::timestamp_with_milliseconds;
-use crate::provider::spells;
-use crate::world::{Conclusion, GitlabProject, GitlabToken, Provider, RefKind, Run, State, World};
+use crate::provider::{Page, query_for_page, spells};
+use crate::response::Response;
+use crate::world::{Conclusion, Provider, RefKind, Run, State, World};
 
 /// By id, newest first unless `sort=asc`. Ignores `created_after`, as some versions do.
-pub(super) fn list(
-    world: &World,
-    call: &Call<'_>,
-    token: Option<&GitlabToken>,
-    project: &GitlabProject,
-) -> Result<Answer, Failure> {
-    access::require_reading_pipelines(token, project)?;
+pub(super) fn list(world: &World, call: &ProjectCall<'_>) -> ApiResult {
+    access::require_reading_pipelines(call)?;
     // Read once, not for each run.
     let filters = ["ref", "source", "status", "username", "sha"];
     let [reference, source, state, who, commit] = filters.map(|name| call.request.query(name));
     let equal =
         |wanted: &Option<String>, value: &str| wanted.as_ref().is_none_or(|text| text == value);
     let mut runs: Vec<&Run> = world
-        .listed_runs_of(Provider::Gitlab, &project.path)
+        .runs_of(Provider::GitLab, &call.project.path)
+        .filter(|run| run.is_listed())
         .filter(|run| equal(&reference, run.reference_name().unwrap_or_default()))
         .filter(|run| equal(&source, &run.event) && equal(&state, status(run)))
         .filter(|run| equal(&who, &run.who) && equal(&commit, &run.commit))
@@ -33,94 +29,69 @@ pub(super) fn list(
     if call.request.query("sort").as_deref() != Some("asc") {
         runs.reverse();
     }
-    let path = format!("projects/{}/pipelines", project.id);
+    let path = format!("projects/{}/pipelines", call.project.id);
     Ok(page_of(call, &runs, &path, |run| {
-        describe_briefly(call, project, run)
+        describe_briefly(call, run)
     }))
 }
 
 /// One page of what is described already.
-pub(super) fn page(call: &Call<'_>, all: &[Value], path: &str) -> Answer {
+pub(super) fn page(call: &Call<'_>, all: &[Value], path: &str) -> Response {
     page_of(call, all, path, Value::clone)
 }
 
 /// One page of a list, 20 a page unless the query says otherwise, with its headers.
-fn page_of<T>(call: &Call<'_>, all: &[T], path: &str, describe: impl Fn(&T) -> Value) -> Answer {
-    let size = call.request.query_number("per_page", 20).clamp(1, 100);
-    let page = call.request.query_number("page", 1).max(1);
-    let pages = all.len().div_ceil(size).max(1);
-    let shown = all.iter().skip((page - 1) * size).take(size);
-    let shown: Vec<Value> = shown.map(describe).collect();
-    let next = if page < pages {
-        (page + 1).to_string()
-    } else {
-        String::new()
-    };
-    let answer = Answer::json(200, json!(shown))
-        .header("X-Page", page)
-        .header("X-Per-Page", size)
-        .header("X-Next-Page", &next)
+fn page_of<T>(call: &Call<'_>, all: &[T], path: &str, describe: impl Fn(&T) -> Value) -> Response {
+    let page = Page::of(call.request, ("per_page", 20), all, describe);
+    let next = (page.number < page.last).then_some(page.number + 1);
+    let response = Response::json(200, json!(page.entries))
+        .header("X-Page", page.number)
+        .header("X-Per-Page", page.size)
+        .header(
+            "X-Next-Page",
+            next.map_or(String::new(), |next| next.to_string()),
+        )
         .header("X-Total", all.len())
-        .header("X-Total-Pages", pages);
-    if next.is_empty() {
-        return answer;
-    }
-    let mut query = form_urlencoded::Serializer::new(String::new());
-    for (name, value) in call.request.query_pairs() {
-        if name != "page" {
-            query.append_pair(&name, &value);
-        }
-    }
-    let link = format!(
-        "<{}/api/v4/{path}?{}>; rel=\"next\"",
-        call.origin,
-        query.append_pair("page", &next).finish()
-    );
-    answer.header("Link", link)
+        .header("X-Total-Pages", page.last);
+    let Some(next) = next else {
+        return response;
+    };
+    let query = query_for_page(call.request, next);
+    let link = format!("<{}/api/v4/{path}?{query}>; rel=\"next\"", call.origin);
+    response.header("Link", link)
 }
 
-pub(super) fn get(
-    world: &World,
-    call: &Call<'_>,
-    token: Option<&GitlabToken>,
-    project: &GitlabProject,
-    id: &str,
-) -> Result<Answer, Failure> {
-    let run = find(world, token, project, id)?;
-    Ok(Answer::json(200, describe(call, project, run)))
+pub(super) fn get(world: &World, call: &ProjectCall<'_>, id: &str) -> ApiResult {
+    let run = find(world, call, id)?;
+    Ok(Response::json(200, describe(call, run)))
 }
 
-/// The pipeline of that id, for whoever may read it.
+/// The pipeline of that id, if the caller may read it.
 pub(super) fn find<'world>(
     world: &'world World,
-    token: Option<&GitlabToken>,
-    project: &GitlabProject,
+    call: &ProjectCall<'_>,
     id: &str,
 ) -> Result<&'world Run, Failure> {
-    access::require_reading_pipelines(token, project)?;
+    access::require_reading_pipelines(call)?;
     world
-        .readable_runs_of(Provider::Gitlab, &project.path)
-        .find(|run| spells(id, run.id))
+        .runs_of(Provider::GitLab, &call.project.path)
+        .find(|run| run.is_readable() && spells(id, run.id))
         .ok_or_else(not_found)
 }
 
 /// Answers 200 whatever the state.
-pub(super) fn cancel(
-    world: &mut World,
-    call: &Call<'_>,
-    token: Option<&GitlabToken>,
-    project: &GitlabProject,
-    id: &str,
-) -> Result<Answer, Failure> {
-    access::require_developer(token, project)?;
+pub(super) fn cancel(world: &mut World, call: &ProjectCall<'_>, id: &str) -> ApiResult {
+    access::require_developer(call)?;
     let run = world
-        .run_mut(Provider::Gitlab, &project.path, |run| spells(id, run.id))
+        .run_mut(Provider::GitLab, &call.project.path, |run| {
+            spells(id, run.id)
+        })
         .ok_or_else(not_found)?;
     if run.state != State::Completed {
         run.cancel()
             .map_err(|status| Failure::message(status, &format!("{status} Refused")))?;
     }
-    Ok(Answer::json(200, describe(call, project, run)))
+    Ok(Response::json(200, describe(call, run)))
 }
 
 fn not_found() -> Failure {
@@ -158,12 +129,12 @@ pub(super) fn is_of_tag(run: &Run) -> bool {
     matches!(run.reference, Some((RefKind::Tag, _)))
 }
 
-/// As it is told by itself: all that a list tells of it, and more.
-pub(super) fn describe(call: &Call<'_>, project: &GitlabProject, run: &Run) -> Value {
+/// As a single read shows it: all that a list shows, and more.
+pub(super) fn describe(call: &ProjectCall<'_>, run: &Run) -> Value {
     let ended = (run.state == State::Completed).then_some(run.updated_at);
     let started = run.jobs.iter().filter_map(|job| job.started_at).min();
     let word = status(run);
-    let mut described = describe_briefly(call, project, run);
+    let mut described = describe_briefly(call, run);
     described["before_sha"] = json!("0".repeat(40));
     described["tag"] = json!(is_of_tag(run));
     described["yaml_errors"] = Value::Null;
@@ -182,7 +153,7 @@ pub(super) fn describe(call: &Call<'_>, project: &GitlabProject, run: &Run) -> V
         "group": word,
         "tooltip": word,
         "has_details": true,
-        "details_path": format!("/{}/-/pipelines/{}", project.path, run.id),
+        "details_path": format!("/{}/-/pipelines/{}", call.project.path, run.id),
         "illustration": null,
         "favicon": format!("/assets/ci_favicons/favicon_status_{word}.png"),
     });
@@ -195,19 +166,19 @@ pub(super) fn whole_seconds(from: Option<SystemTime>, to: Option<SystemTime>) ->
     Some(took.as_secs())
 }
 
-/// As it is told in lists, and beside jobs.
-pub(super) fn describe_briefly(call: &Call<'_>, project: &GitlabProject, run: &Run) -> Value {
+/// As lists and jobs show it.
+pub(super) fn describe_briefly(call: &ProjectCall<'_>, run: &Run) -> Value {
     json!({
         "id": run.id,
         "iid": run.number,
-        "project_id": project.id,
+        "project_id": call.project.id,
         "sha": run.commit,
         "ref": run.reference_name(),
         "status": status(run),
         "source": run.event,
         "created_at": timestamp_with_milliseconds(run.created_at),
         "updated_at": timestamp_with_milliseconds(run.updated_at),
-        "web_url": format!("{}/{}/-/pipelines/{}", call.origin, project.path, run.id),
+        "web_url": format!("{}/{}/-/pipelines/{}", call.origin, call.project.path, run.id),
         "name": null,
     })
 }

@@ -1,0 +1,44 @@
+//! The budget of waiting: polls and delays in virtual time, by the product's own poll loop. Only a unit test can reach
+//! that loop, so this runs the test and shows the table that it prints. Not here: the simulation (see
+//! `src/engine/wait/simulation.rs`), which also asserts that the budget holds.
+
+use std::env;
+use std::process::{Command, Stdio};
+
+use anyhow::{Result, ensure};
+
+/// The tests that print the table, wherever the module is.
+const TESTS: &str = "wait::simulation::";
+
+/// The table as the test prints it, with what its columns mean.
+pub(crate) fn table() -> Result<String> {
+    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    // What cargo says of this program would make build scripts run again, and half the crates be compiled again.
+    let own = |name: &str| {
+        ["CARGO_MANIFEST_", "CARGO_PKG_", "CARGO_BIN_"]
+            .iter()
+            .any(|own| name.starts_with(own))
+    };
+    let environment = env::vars_os().filter(|(name, _)| !own(&name.to_string_lossy()));
+    let output = Command::new(cargo)
+        .env_clear()
+        .envs(environment)
+        .args(["test", "--quiet", "--package", "trigger-pipeline"])
+        .args(["--bin", "trigger-pipeline", "--", "--nocapture", TESTS])
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    // Cargo prints a dot for each test that has ended, also in front of a row.
+    let lines = text.lines().map(|line| line.trim_start_matches('.'));
+    let rows: Vec<_> = lines.filter(|line| line.starts_with("| ")).collect();
+    ensure!(
+        output.status.success() && !rows.is_empty(),
+        "{TESTS} printed no table:\n{text}"
+    );
+    Ok(format!(
+        "\nWaiting, in virtual time: polls, those that cost budget, requests that are charged, and how late the end is seen.\n\
+         Budget for 10 min: GitHub 15 costly polls and 5 s; GitLab and Bitbucket 70 polls and 15 s.\n\n{}",
+        rows.join("\n")
+    ))
+}

@@ -1,0 +1,115 @@
+//! Cancels: only of this step's runs, none forgotten, and what stays running is named.
+
+use std::time::Duration;
+
+use sandbox::world::OnCancel;
+use sandbox::{RecordedRequest, Run};
+
+use super::Violations;
+use super::record::is_good;
+use super::success::can_be_seen;
+use super::view::{Entry, Listed, View, end, goes_on, id};
+use crate::case::Behaviour;
+
+/// Somebody may run it again between the step's last read and its cancel. No API prevents that.
+const BETWEEN_READ_AND_CANCEL: Duration = Duration::from_secs(1);
+/// Reads may have failed this long before a cancel.
+const READ_BEFORE_CANCEL: Duration = Duration::from_secs(10);
+
+/// Only runs that certainly are this step's, only if they are to be cancelled, and only if the step doesn't see their end.
+pub(super) fn only_ours_are_cancelled(view: &View<'_>, violations: &mut Violations) {
+    for (request, run) in view.cancels() {
+        let entry = run
+            .and_then(|run| view.case.owner(run))
+            .map(|owner| &view.entries[owner]);
+        let (Some(run), Some(entry)) = (run, entry) else {
+            violations.add(format!("cancelled what is not ours: {}", request.path));
+            continue;
+        };
+        let is_sure = entry.lists(run).is_some_and(Listed::is_sure);
+        if !may_cancel(entry) || !is_sure || is_in_vain(view, request, run) {
+            violations.of(entry, format!("cancelled {} without a right", id(run)));
+        }
+        // What can't be read may be cancelled all the same.
+        let is_another_attempt = run.attempt() > 1
+            && request.arrived_at > view.at(run.created_at) + BETWEEN_READ_AND_CANCEL
+            && view.is_fault_free_from(run, request.arrived_at - READ_BEFORE_CANCEL);
+        if is_another_attempt {
+            let attempt = run.attempt();
+            violations.of(entry, format!("cancelled attempt {attempt} of {}", id(run)));
+        }
+    }
+}
+
+/// Whether it had succeeded, and that had been read.
+fn is_in_vain(view: &View<'_>, request: &RecordedRequest, run: &Run) -> bool {
+    let run = run.first_attempt();
+    let ended = view.at(run.concluded_from());
+    let mut reads = view.reads_of(run);
+    let was_read = reads.any(|read| {
+        let is_between = (ended..request.arrived_at).contains(&read.arrived_at);
+        is_between && is_good(read.response)
+    });
+    end(run) == Some("success") && was_read && view.can_be_read_from(run, ended)
+}
+
+/// Every run of the step that it waited for and that is still running; and it was cancelled if it had to be.
+pub(super) fn what_goes_on_is_named(view: &View<'_>, violations: &mut Violations) {
+    for entry in view
+        .entries
+        .iter()
+        .filter(|entry| entry.target.wait.is_some())
+    {
+        for run in entry.started.iter().filter(|run| goes_on(run)) {
+            let listed = entry.lists(run);
+            let named = listed.map_or_else(|| entry.left_running(), Listed::left_running);
+            let is_known = listed.is_some() || can_be_seen(view, entry, run);
+            if named.is_none() && is_known {
+                violations.of(entry, format!("not reported that {} goes on", id(run)));
+            }
+            let asked = view
+                .cancels()
+                .any(|(_, other)| other.is_some_and(|other| id(other) == id(run)));
+            if listed.is_some_and(|listed| must_be_cancelled(view, entry, listed)) && !asked {
+                violations.of(entry, format!("nobody cancelled {}", id(run)));
+            }
+        }
+    }
+}
+
+pub(super) fn may_cancel(entry: &Entry<'_>) -> bool {
+    entry.target.wait.is_some_and(|wait| wait.cancels_abandoned)
+}
+
+/// Whether its cancel must have arrived: there was time for it, and the server was reachable.
+fn must_be_cancelled(view: &View<'_>, entry: &Entry<'_>, listed: Listed<'_>) -> bool {
+    let was_hurried = view.observed.after_signals.len() > 1;
+    may_cancel(entry) && listed.is_sure() && !was_hurried && !view.closes()
+}
+
+/// If nothing prevents a cancel, no run that is certainly the step's is left running or reported as left running.
+pub(super) fn what_is_named_goes_on(view: &View<'_>, violations: &mut Violations) {
+    if !view.is_fault_free() || view.observed.after_signals.len() > 1 {
+        return;
+    }
+    for entry in view.entries.iter().filter(|entry| may_cancel(entry)) {
+        for listed in entry.listed().filter(|listed| listed.is_sure()) {
+            let run = listed.run(entry, view);
+            let is_left = run.is_some_and(goes_on);
+            let is_obedient = run.is_some_and(|run| is_obedient(view.case.behaviour(run)));
+            if is_obedient && (is_left || listed.left_running().is_some()) {
+                violations.of(entry, format!("{} could be cancelled", listed.id()));
+            }
+        }
+    }
+}
+
+/// Whether a cancel ends it at once, perhaps after a refusal or two, and the end can be read.
+fn is_obedient(behaviour: Behaviour) -> bool {
+    let ends = match behaviour.on_cancel {
+        OnCancel::Ends(after) => after.is_zero(),
+        OnCancel::RefusesAtFirst { .. } => true,
+        OnCancel::Refuses(_) | OnCancel::Ignores => false,
+    };
+    ends && behaviour.delays.readable.is_zero() && behaviour.delays.concluded.is_zero()
+}

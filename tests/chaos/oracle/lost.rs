@@ -1,0 +1,79 @@
+//! Runs that the step gives up: only after a minute of refusals, or if they were never found, and only after it tried to
+//! cancel them.
+
+use std::time::Duration;
+
+use sandbox::Run;
+
+use super::Violations;
+use super::cancels::may_cancel;
+use super::record::{is_good, is_refusal, since};
+use super::view::{Entry, Listed, View, id};
+
+/// Shorter refusals are transient.
+const REFUSAL_TIME: Duration = Duration::from_mins(1);
+/// Between two requests.
+const TOLERANCE: Duration = Duration::from_secs(3);
+/// How long the step looks for runs, unless `timeout` comes first.
+const SEARCH_TIMEOUT: Duration = Duration::from_mins(5);
+const MIN_REFUSALS: usize = 5;
+
+pub(super) fn only_after_a_minute_of_refusals(view: &View<'_>, violations: &mut Violations) {
+    for (entry, run) in given_up(view) {
+        let reads: Vec<_> = view.reads_of(run).collect();
+        let good = reads.iter().rposition(|read| is_good(read.response));
+        let since_then = &reads[good.map_or(0, |good| good + 1)..];
+        let refusals = since_then.iter().filter(|read| is_refusal(read.response));
+        let refusals: Vec<_> = refusals.map(|read| read.arrived_at).collect();
+        let lasted = match (refusals.first(), refusals.last()) {
+            (Some(first), Some(last)) => since(*first, *last),
+            _ => Duration::ZERO,
+        };
+        if lasted + TOLERANCE < REFUSAL_TIME || refusals.len() < MIN_REFUSALS {
+            let count = refusals.len();
+            violations.of(
+                entry,
+                format!("{} is lost after {count} refusals in {lasted:?}", id(run)),
+            );
+        }
+    }
+}
+
+pub(super) fn not_without_a_cancel(view: &View<'_>, violations: &mut Violations) {
+    if view.has_signals() || view.closes() {
+        return;
+    }
+    for (entry, run) in given_up(view) {
+        let is_sure = entry.lists(run).is_some_and(Listed::is_sure);
+        if is_sure && may_cancel(entry) && view.cancels_of(run).is_empty() {
+            violations.of(entry, format!("{} is given up without a cancel", id(run)));
+        }
+    }
+}
+
+/// The step looks for a marked run as long as there is time. For unmarked ones it may know sooner that it can't tell
+/// them from strangers' runs.
+pub(super) fn unfound_only_when_time_is_up(view: &View<'_>, violations: &mut Violations) {
+    for entry in &view.entries {
+        let is_unfound = entry.conclusion() == Some("lost") && entry.listed().next().is_none();
+        if !is_unfound || !entry.target.pipeline.is_marked() || view.has_signals() {
+            continue;
+        }
+        let (Some(wait), Some(trigger)) = (entry.target.wait, entry.triggers.last()) else {
+            continue;
+        };
+        let timeout = Duration::from_secs(wait.timeout as u64);
+        let looked = since(trigger.arrived_at, view.observed.ended_at);
+        if looked + TOLERANCE < timeout.min(SEARCH_TIMEOUT) {
+            violations.of(entry, format!("not looked for for more than {looked:?}"));
+        }
+    }
+}
+
+fn given_up<'view, 'a>(view: &'view View<'a>) -> impl Iterator<Item = (&'view Entry<'a>, &'a Run)> {
+    view.entries.iter().flat_map(move |entry| {
+        let lost = entry.listed();
+        let lost = lost.filter(|listed| listed.conclusion() == Some("lost"));
+        lost.filter_map(move |listed| Some((entry, listed.run(entry, view)?)))
+    })
+}

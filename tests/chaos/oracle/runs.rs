@@ -1,0 +1,114 @@
+//! Runs in `results`: all of this step's, nobody else's, and as the world has them.
+
+use std::collections::BTreeSet;
+
+use sandbox::Run;
+
+use super::Violations;
+use super::success::can_be_seen;
+use super::view::{self, Entry, View, id};
+use crate::case::Course;
+
+/// Every run that the step started is named, or its trigger is reported as unknown.
+pub(super) fn none_is_lost(view: &View<'_>, violations: &mut Violations) {
+    for entry in &view.entries {
+        for run in &entry.started {
+            let is_reported = entry.lists(run).is_some()
+                || entry.outcome() == "unknown"
+                || nobody_asked(view, entry)
+                || is_reported_unfound(view, entry)
+                || !can_be_seen(view, entry, run);
+            if !is_reported {
+                violations.of(entry, format!("run {} is lost", id(run)));
+            }
+        }
+    }
+}
+
+/// The response doesn't name it, and the step doesn't wait for it.
+fn nobody_asked(view: &View<'_>, entry: &Entry<'_>) -> bool {
+    entry.target.wait.is_none()
+        && entry.outcome() == "accepted"
+        && !view.case.response_names_run(entry.target)
+        && entry.error().is_none()
+        && entry.listed().next().is_none()
+}
+
+/// It had to be searched for, wasn't found, and the step says so.
+fn is_reported_unfound(view: &View<'_>, entry: &Entry<'_>) -> bool {
+    entry.outcome() == "accepted"
+        && !view.case.response_names_run(entry.target)
+        && entry.error().is_some()
+        && entry.left_running().is_some()
+}
+
+/// What was certainly found isn't forgotten, whatever the step reads later. Only this rule reads the log.
+pub(super) fn what_was_found_stays(view: &View<'_>, violations: &mut Violations) {
+    let log = &view.observed.done.log;
+    for entry in &view.entries {
+        for run in &entry.started {
+            let said = format!("found run {} by the marker", id(run));
+            if log.contains(&said) && entry.lists(run).is_none() {
+                violations.of(entry, format!("run {} was found and forgotten", id(run)));
+            }
+        }
+    }
+}
+
+/// Every run in `results` exists, and stands there once.
+pub(super) fn none_is_made_up(view: &View<'_>, violations: &mut Violations) {
+    let mut taken = BTreeSet::new();
+    for entry in &view.entries {
+        for listed in entry.listed() {
+            let Some(run) = listed.run(entry, view) else {
+                violations.of(entry, format!("no run is {:?}", listed.id()));
+                continue;
+            };
+            if listed.is_sure() && !taken.insert((run.provider.to_string(), run.id)) {
+                violations.of(entry, format!("run {} is there twice", id(run)));
+            }
+        }
+    }
+}
+
+/// If it is reported as certainly the step's.
+pub(super) fn none_is_anybody_elses(view: &View<'_>, violations: &mut Violations) {
+    for entry in &view.entries {
+        for listed in entry.listed().filter(|listed| listed.is_sure()) {
+            let run = listed.run(entry, view);
+            let owner = run.and_then(|run| view.case.owner(run));
+            if run.is_some() && owner != Some(entry.index) {
+                violations.of(entry, format!("run {} is not its own", listed.id()));
+            }
+        }
+    }
+}
+
+pub(super) fn they_ended_as_is_said(view: &View<'_>, violations: &mut Violations) {
+    for entry in &view.entries {
+        for listed in entry.listed() {
+            let Some(run) = listed.run(entry, view) else {
+                continue;
+            };
+            if listed.has_ended() && view::goes_on(run) {
+                violations.of(entry, format!("run {} has not ended", id(run)));
+            }
+            let Some(said) = listed.conclusion() else {
+                continue;
+            };
+            let is_ours = ["timed-out", "lost"].contains(&said);
+            let is_so = view::end(run) == Some(said) || gave_up(view, entry, run, said);
+            if !is_ours && !is_so {
+                let end = view::end(run);
+                violations.of(entry, format!("run {} ended {end:?}, not {said}", id(run)));
+            }
+        }
+    }
+}
+
+/// The step failed because the run waits for a person.
+fn gave_up(view: &View<'_>, entry: &Entry<'_>, run: &Run, said: &str) -> bool {
+    let fails = entry.target.wait.is_some_and(|wait| wait.fails_if_blocked);
+    let blocks = view.case.behaviour(run).course == Course::Blocks;
+    said == "failure" && fails && blocks
+}

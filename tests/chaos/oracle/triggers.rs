@@ -1,0 +1,127 @@
+//! Triggers: never twice, and nothing untrue is reported of them.
+
+use std::time::Duration;
+
+use sandbox::{Provider, RecordedRequest, RecordedResponse};
+
+use super::Violations;
+use super::record::since;
+use super::view::View;
+
+/// A second, less what the two clocks differ.
+const MIN_WAIT: Duration = Duration::from_millis(900);
+
+/// Another one follows only if the one before provably did nothing.
+pub(super) fn sent_at_most_once(view: &View<'_>, violations: &mut Violations) {
+    for entry in &view.entries {
+        for pair in entry.triggers.windows(2) {
+            if !was_turned_away(pair[0], view) {
+                let response = pair[0].response;
+                violations.of(entry, format!("sent again after {response:?}"));
+            }
+        }
+        if view.case.dry_run && !entry.triggers.is_empty() {
+            violations.of(entry, "sent in a dry run");
+        }
+    }
+}
+
+/// Whether its response says that nothing was done and that another one may succeed.
+fn was_turned_away(request: &RecordedRequest, view: &View<'_>) -> bool {
+    match request.response {
+        // Too many, and elsewhere.
+        RecordedResponse::Status(429 | 403 | 307) => true,
+        RecordedResponse::Status(status @ (400 | 422)) => {
+            let is_first = String::from_utf8_lossy(&request.body).contains("return_run_details");
+            is_first && view.case.setting.details_rejected_with() == Some(status)
+        }
+        RecordedResponse::Status(404) => {
+            let is_first = String::from_utf8_lossy(&request.body).contains("\"branch\"");
+            is_first && request.provider == Some(Provider::Bitbucket)
+        }
+        RecordedResponse::Status(_)
+        | RecordedResponse::NotYet
+        | RecordedResponse::Reset
+        | RecordedResponse::Closed
+        | RecordedResponse::Malformed => false,
+    }
+}
+
+/// One trigger starts several runs only of several workflows.
+pub(super) fn started_at_most_once(view: &View<'_>, violations: &mut Violations) {
+    for entry in &view.entries {
+        for (index, run) in entry.started.iter().enumerate() {
+            let before = &entry.started[..index];
+            if before.iter().any(|other| other.pipeline == run.pipeline) {
+                violations.of(entry, format!("started {} twice", run.pipeline));
+            }
+        }
+    }
+}
+
+pub(super) fn what_was_not_started_is_not_there(view: &View<'_>, violations: &mut Violations) {
+    for entry in &view.entries {
+        let outcome = entry.outcome();
+        if ["rejected", "not-sent"].contains(&outcome) && !entry.started.is_empty() {
+            violations.of(entry, format!("{outcome}, yet it runs"));
+        }
+    }
+}
+
+/// Because the provider said so, or because a run is certainly its own.
+pub(super) fn what_was_accepted_was_sent(view: &View<'_>, violations: &mut Violations) {
+    for entry in &view.entries {
+        let has_run = !entry.triggers.is_empty() && entry.owns_a_sure_run();
+        if entry.outcome() == "accepted" && !entry.was_accepted() && !has_run {
+            violations.of(entry, "accepted without ground");
+        }
+    }
+}
+
+/// After an unclear response, a run that only fits in time is not matched.
+pub(super) fn timing_needs_an_accepted_trigger(view: &View<'_>, violations: &mut Violations) {
+    for entry in &view.entries {
+        if entry.listed().any(|listed| !listed.is_sure()) && !entry.was_accepted() {
+            violations.of(
+                entry,
+                "a run only by its time, and nobody accepted the trigger",
+            );
+        }
+    }
+}
+
+/// A trigger that never arrived can't be unknown, unless the server cut the connection while it was on its way.
+pub(super) fn an_unknown_trigger_arrived(view: &View<'_>, violations: &mut Violations) {
+    for entry in &view.entries {
+        if entry.outcome() == "unknown" && entry.triggers.is_empty() && !view.closes() {
+            violations.of(entry, "unknown, and no trigger arrived");
+        }
+    }
+}
+
+/// Whatever `Retry-After` says.
+pub(super) fn rate_limits_are_waited_out(view: &View<'_>, violations: &mut Violations) {
+    for entry in &view.entries {
+        for pair in entry.triggers.windows(2) {
+            let is_limited = matches!(pair[0].response, RecordedResponse::Status(429 | 403));
+            let waited = since(pair[0].arrived_at, pair[1].arrived_at);
+            if is_limited && waited < MIN_WAIT {
+                violations.of(entry, format!("sent again after {waited:?}"));
+            }
+        }
+    }
+}
+
+/// What a target needs is checked for all of them before the first is triggered.
+pub(super) fn none_is_sent_where_one_cannot_be(view: &View<'_>, violations: &mut Violations) {
+    let is_cut_short = view.has_signals() || view.case.fail_fast;
+    let mut entries = view.entries.iter();
+    if is_cut_short || !entries.any(|entry| entry.outcome() == "not-sent") {
+        return;
+    }
+    for entry in &view.entries {
+        if !entry.triggers.is_empty() {
+            violations.of(entry, "sent, while another was not");
+        }
+    }
+}

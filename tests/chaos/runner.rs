@@ -1,0 +1,183 @@
+//! Runs a case: starts the sandbox and the step, applies the incidents, and keeps what can be observed afterwards.
+
+mod incident;
+
+use std::process::Child;
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
+
+use sandbox::{Occasion, RecordedRequest, Run, Sandbox};
+use serde_json::{Map, Value, json};
+
+use crate::case::{Case, Incident, InputStyle, Outage};
+use crate::harness::{Done, Step};
+use incident::{apply, run_again};
+
+/// How often the runner checks whether the step has ended.
+const TICK: Duration = Duration::from_millis(10);
+
+/// What can be observed when the step has ended.
+#[derive(Clone, Debug)]
+pub(crate) struct Observed {
+    pub(crate) done: Done,
+    /// The output `results`.
+    pub(crate) results: Vec<Value>,
+    /// Everything that was started, by whomever.
+    pub(crate) runs: Vec<Run>,
+    pub(crate) requests: Vec<RecordedRequest>,
+    /// How long the step went on after each signal that it got.
+    pub(crate) after_signals: Vec<Duration>,
+    pub(crate) took: Duration,
+    pub(crate) ended_at: SystemTime,
+    /// With the times at which they began.
+    pub(crate) outages: Vec<(SystemTime, Outage)>,
+}
+
+/// What happened while the step ran.
+#[derive(Default)]
+struct History {
+    signals: Vec<Instant>,
+    outages: Vec<(SystemTime, Outage)>,
+    /// The targets whose runs somebody runs again as soon as they are over.
+    reruns: Vec<usize>,
+}
+
+pub(crate) fn run(case: &Case) -> Observed {
+    let sandbox = Sandbox::start(case.setting.world()).expect("loopback has free ports");
+    for (kind, nth, fault) in &case.request_faults {
+        let fault = fault.fault(kind.provider);
+        sandbox.fault(kind.route(), Occasion::Nth(*nth), fault);
+    }
+    let step = step(case, &sandbox);
+    let (before, later) = case
+        .incidents
+        .iter()
+        .copied()
+        .partition::<Vec<_>, _>(|(at, incident)| at.is_zero() && !incident.is_signal());
+    let mut history = History::default();
+    for (_, incident) in before {
+        history.note(incident);
+        apply(case, incident, &sandbox, None);
+    }
+    let began = Instant::now();
+    let mut child = step.start();
+    while step.log().is_empty() && !has_ended(&mut child) {
+        thread::sleep(TICK);
+    }
+    watch(case, &sandbox, &mut child, &later, &mut history);
+    let (ended, ended_at) = (Instant::now(), SystemTime::now());
+    let (runs, requests) = (sandbox.runs(), sandbox.requests());
+    let done = step.finish(child);
+    let results = done.outputs.get("results");
+    Observed {
+        results: results
+            .and_then(|results| serde_json::from_str(results).ok())
+            .unwrap_or_default(),
+        runs,
+        requests,
+        after_signals: history.signals.iter().map(|at| ended - *at).collect(),
+        took: ended - began,
+        ended_at,
+        outages: history.outages,
+        done,
+    }
+}
+
+/// Applies the incidents until the step has ended. One that takes too long is killed.
+fn watch(
+    case: &Case,
+    sandbox: &Sandbox,
+    child: &mut Child,
+    incidents: &[(Duration, Incident)],
+    history: &mut History,
+) {
+    let began = Instant::now();
+    let mut incidents = incidents.iter().peekable();
+    // Checked before each signal, so that none reaches another process with the same id.
+    while !has_ended(child) {
+        if let Some((_, incident)) = incidents.next_if(|(at, _)| began.elapsed() >= *at) {
+            history.note(*incident);
+            apply(case, *incident, sandbox, Some(child));
+        } else if began.elapsed() > 2 * case.max_duration() {
+            child.kill().expect("it is ours");
+        } else {
+            let reruns = &mut history.reruns;
+            reruns.retain(|target| !run_again(case, *target, sandbox));
+            thread::sleep(TICK);
+        }
+    }
+}
+
+impl History {
+    fn note(&mut self, incident: Incident) {
+        match incident {
+            Incident::Signal(_) => self.signals.push(Instant::now()),
+            Incident::Outage(outage) => self.outages.push((SystemTime::now(), outage)),
+            Incident::Rerun(target) => self.reruns.push(target),
+            Incident::Closes
+            | Incident::Opens
+            | Incident::Stranger(..)
+            | Incident::Event(..)
+            | Incident::Freeze(_) => {}
+        }
+    }
+}
+
+fn has_ended(child: &mut Child) -> bool {
+    child.try_wait().expect("it is ours").is_some()
+}
+
+fn step(case: &Case, sandbox: &Sandbox) -> Step {
+    let step = Step::on(&sandbox.http_url());
+    // One certificate is read faster than a system's many.
+    let file = step.file("ca.pem", sandbox.ca_pem());
+    let mut step = step
+        .environment("SSL_CERT_FILE", &file)
+        .input("dry-run", &case.dry_run.to_string());
+    for target in &case.targets {
+        step = target.secrets().into_iter().fold(step, Step::secret);
+    }
+    match case.input_style {
+        InputStyle::Single => inputs(step, case.targets[0].inputs(sandbox)),
+        InputStyle::List => {
+            let targets = case.targets.iter();
+            let entries: Vec<_> = targets.map(|target| target.inputs(sandbox)).collect();
+            step.input("targets", &json!(entries).to_string())
+                .input("max-parallel", &case.max_parallel.to_string())
+                .input("fail-fast", &case.fail_fast.to_string())
+        }
+    }
+}
+
+fn inputs(step: Step, inputs: Map<String, Value>) -> Step {
+    inputs.into_iter().fold(step, |step, (name, value)| {
+        let text = value.as_str().map(str::to_owned);
+        step.input(&name, &text.unwrap_or_else(|| value.to_string()))
+    })
+}
+
+impl Observed {
+    /// A line each.
+    pub(crate) fn describe_requests(&self) -> String {
+        let began = self.requests.first().map(|request| request.arrived_at);
+        let describe = |request: &RecordedRequest| {
+            let at = request.arrived_at.duration_since(began?).ok()?;
+            let (method, path) = (&request.method, &request.path);
+            Some(format!("{at:.2?} {method} {path} {:?}\n", request.response))
+        };
+        self.requests.iter().filter_map(describe).collect()
+    }
+
+    /// A line each.
+    pub(crate) fn describe_runs(&self) -> String {
+        let describe = |run: &Run| {
+            let whose = if run.is_strange { "strange" } else { "ours" };
+            let (id, pipeline, state) = (run.id, &run.pipeline, run.state);
+            format!(
+                "{} {pipeline} {id} {whose} {state:?} {:?}\n",
+                run.provider, run.conclusion
+            )
+        };
+        self.runs.iter().map(describe).collect()
+    }
+}

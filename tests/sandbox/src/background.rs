@@ -1,0 +1,51 @@
+//! A thread with a runtime of its own, which ends when it is dropped. Not here: what runs on it.
+
+use std::io;
+use std::thread::{self, JoinHandle};
+
+use tokio::runtime;
+use tokio::sync::oneshot;
+
+pub(crate) struct Background {
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Background {
+    /// Runs the work, and what it spawns, until this is dropped.
+    pub(crate) fn spawn<Work>(
+        name: &str,
+        work: impl FnOnce() -> Work + Send + 'static,
+    ) -> io::Result<Self>
+    where
+        Work: Future<Output = ()>,
+    {
+        let runtime = runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let (stop, stopped) = oneshot::channel();
+        let thread = thread::Builder::new()
+            .name(name.to_owned())
+            .spawn(move || {
+                runtime.block_on(async {
+                    work().await;
+                    let _ = stopped.await;
+                });
+            })?;
+        Ok(Self {
+            stop: Some(stop),
+            thread: Some(thread),
+        })
+    }
+}
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        if let Some(stop) = self.stop.take() {
+            let _ = stop.send(());
+        }
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}

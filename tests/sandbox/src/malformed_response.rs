@@ -1,0 +1,73 @@
+//! Bytes instead of a response: they break the rules of HTTP, or keep them and never end. Not here: when they come (see
+//! `fault`).
+
+use std::time::Duration;
+
+use tokio::io::{AsyncWrite, AsyncWriteExt as _};
+use tokio::time::sleep;
+
+/// Bytes, then others over and over.
+#[derive(Clone, Debug)]
+pub struct MalformedResponse {
+    first: Vec<u8>,
+    /// Without any, the connection ends after the first ones.
+    again: Vec<u8>,
+    /// Before each time.
+    pause: Duration,
+}
+
+impl MalformedResponse {
+    /// A few lines that are no HTTP, and then the end.
+    pub fn garbage() -> Self {
+        Self {
+            first: b"220 mail.example.com ESMTP ready\r\n::error::no\r\n\x00\xff\r\n\r\n".to_vec(),
+            again: Vec::new(),
+            pause: Duration::ZERO,
+        }
+    }
+
+    /// One header line after another, without end.
+    pub fn endless_headers() -> Self {
+        let first = b"HTTP/1.1 200 OK\r\n".to_vec();
+        let again = b"X-More: and more and more and more and more and more and more\r\n".repeat(64);
+        Self {
+            first,
+            again,
+            pause: Duration::ZERO,
+        }
+    }
+
+    /// One header line, without end.
+    pub fn endless_header_line() -> Self {
+        Self {
+            first: b"HTTP/1.1 200 OK\r\nX-Long: ".to_vec(),
+            again: vec![b'x'; 4096],
+            pause: Duration::ZERO,
+        }
+    }
+
+    /// A header line, byte by byte, without end.
+    pub fn slow_headers(pause: Duration) -> Self {
+        Self {
+            first: b"HTTP/1.1 200 OK\r\nX-Slow: ".to_vec(),
+            again: b"x".to_vec(),
+            pause,
+        }
+    }
+
+    /// Until the client closes the connection.
+    pub(crate) async fn send(self, mut stream: impl AsyncWrite + Unpin) {
+        let _ = stream.write_all(&self.first).await;
+        let _ = stream.flush().await;
+        while !self.again.is_empty() {
+            if !self.pause.is_zero() {
+                sleep(self.pause).await;
+            }
+            let written = stream.write_all(&self.again).await;
+            if written.is_err() || stream.flush().await.is_err() {
+                return;
+            }
+        }
+        let _ = stream.shutdown().await;
+    }
+}

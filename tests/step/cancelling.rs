@@ -1,0 +1,503 @@
+//! Stopping while a run is waited for: what is ours for sure is cancelled, what may go on is named, and the step is
+//! out in time.
+
+use std::process::Child;
+use std::time::{Instant, SystemTime};
+
+use sandbox::world::{Conclusion, OnCancel, Scenario};
+use sandbox::{Fault, Moment, Occasion, Provider, Route, Sandbox, World};
+use serde_json::Value;
+
+use crate::calls::{
+    PROVIDERS, SECOND, call, dispatch, in_parallel, signal, start, until, with_scenario,
+};
+use crate::harness::{Done, Step};
+
+/// Starts the step, and comes back when it watches a run that goes on.
+fn watching(step: &Step) -> Child {
+    let child = step.start();
+    step.until_said(": running");
+    child
+}
+
+/// Stops it, and sees that it is out within seven seconds: the runner kills it after ten.
+fn stop(step: &Step, child: Child, name: &str) -> Done {
+    let asked = Instant::now();
+    signal(&child, name);
+    let done = step.finish(child);
+    assert!(
+        asked.elapsed() < 7 * SECOND,
+        "{:?}\n{done}",
+        asked.elapsed()
+    );
+    assert_eq!(done.code, Some(1), "{done}");
+    done
+}
+
+fn reason(done: &Done) -> Value {
+    done.result()["runs"][0]["left_running_reason"].clone()
+}
+
+fn left_running(done: &Done) -> Option<String> {
+    let run = &done.result()["runs"][0];
+    // A sentence for people, and a word for workflows.
+    assert_eq!(
+        run["left_running"].is_null(),
+        run["left_running_reason"].is_null()
+    );
+    run["left_running"].as_str().map(str::to_owned)
+}
+
+#[test]
+fn a_signal_cancels_what_is_ours() {
+    let cases = PROVIDERS.map(|provider| [(provider, "INT"), (provider, "TERM")]);
+    in_parallel(cases.as_flattened().to_vec(), |(provider, name)| {
+        let sandbox = with_scenario(provider, Scenario::endless());
+        let step = call(provider, &sandbox);
+        let child = watching(&step);
+        let done = stop(&step, child, name);
+        assert!(sandbox.runs()[0].cancelled, "{done}");
+        assert_eq!(sandbox.unfinished_runs().len(), 0, "{done}");
+        // Nobody describes a body for it.
+        let posts = sandbox
+            .requests()
+            .into_iter()
+            .filter(|request| request.method == "POST");
+        let cancels: Vec<_> = posts.filter(|request| !request.is_trigger()).collect();
+        let bodies: Vec<_> = cancels
+            .iter()
+            .map(|cancel| cancel.body.as_slice())
+            .collect();
+        assert_eq!(bodies, [b""], "{done}");
+        assert_eq!(left_running(&done), None, "{done}");
+        assert_eq!(done.outputs["conclusion"], "cancelled");
+        done.says("ended as cancelled after the step was stopped");
+        assert!(done.summary.contains("cancelled"));
+        assert_eq!(done.errors().len(), 1, "{done}");
+    });
+}
+
+#[test]
+fn a_run_that_is_to_be_left_is_left() {
+    in_parallel(PROVIDERS.to_vec(), |provider| {
+        let sandbox = with_scenario(provider, Scenario::endless());
+        let step = call(provider, &sandbox).input("on-abandoned", "leave");
+        let child = watching(&step);
+        let done = stop(&step, child, "TERM");
+        assert!(!sandbox.runs()[0].cancelled, "{done}");
+        let cancels = sandbox.requests();
+        let cancels = cancels.iter().filter(|request| request.method == "POST");
+        assert_eq!(cancels.count(), 1, "the trigger alone");
+        assert_eq!(
+            left_running(&done),
+            Some("`on-abandoned` is `leave`".to_owned())
+        );
+        assert_eq!(reason(&done), "by-policy");
+        assert_eq!(done.outputs["conclusion"], "");
+        let warnings = done.warnings();
+        assert_eq!(warnings.len(), 1, "{done}");
+        assert!(
+            warnings[0].contains("may still be going on"),
+            "{}",
+            warnings[0]
+        );
+        assert!(
+            warnings[0].contains(&done.outputs["run-url"]),
+            "{}",
+            warnings[0]
+        );
+    });
+}
+
+/// The cancels of the world's runs, in the order in which they arrived.
+fn cancels(sandbox: &Sandbox) -> Vec<SystemTime> {
+    let requests = sandbox.requests();
+    let cancels = requests
+        .iter()
+        .filter(|request| request.method == "POST" && !request.is_trigger());
+    cancels.map(|request| request.arrived_at).collect()
+}
+
+#[test]
+fn a_cancel_that_is_refused_is_sent_again_every_second_and_told() {
+    let mut cases = Vec::new();
+    for provider in PROVIDERS {
+        cases.extend([403, 409, 404, 500].map(|status| (provider, status)));
+    }
+    cases.push((Provider::Bitbucket, 400));
+    in_parallel(cases, |(provider, status)| {
+        let scenario = Scenario::endless().on_cancel(OnCancel::Refuses(status));
+        let sandbox = with_scenario(provider, scenario);
+        let step = call(provider, &sandbox);
+        let child = watching(&step);
+        let done = stop(&step, child, "INT");
+        let left = left_running(&done).unwrap_or_default();
+        let (how, word) = if status == 500 {
+            ("failed", "cancel-failed")
+        } else {
+            ("was refused", "cancel-refused")
+        };
+        assert_eq!(reason(&done), word, "{done}");
+        let refused = format!("the cancel {how} ({status}");
+        assert!(left.starts_with(&refused), "{left}\n{done}");
+        assert!(
+            left.ends_with("no other was accepted when the step had to end"),
+            "{left}"
+        );
+        assert_eq!(done.outputs["conclusion"], "");
+        assert_eq!(sandbox.unfinished_runs().len(), 1);
+        done.says("may still be going on");
+        let sent = cancels(&sandbox);
+        assert!((4..=7).contains(&sent.len()), "{}\n{done}", sent.len());
+        let mut apart = sent
+            .windows(2)
+            .flat_map(|pair| pair[1].duration_since(pair[0]));
+        // The first may have been on its way for longer than the second.
+        assert!(apart.all(|apart| apart > 7 * SECOND / 10), "{done}");
+    });
+}
+
+/// A run that has hardly begun can't be cancelled yet, and a token may be refused for a moment.
+#[test]
+fn a_cancel_that_is_refused_at_first_is_sent_until_it_is_accepted() {
+    let mut cases = Vec::new();
+    for provider in PROVIDERS {
+        cases.extend([401, 404, 409, 400].map(|status| (provider, status)));
+    }
+    in_parallel(cases, |(provider, status)| {
+        let scenario = Scenario::endless().on_cancel(OnCancel::RefusesAtFirst { status, times: 2 });
+        let sandbox = with_scenario(provider, scenario);
+        let step = call(provider, &sandbox);
+        let child = watching(&step);
+        let done = stop(&step, child, "INT");
+        assert!(sandbox.runs()[0].cancelled, "{provider} {status}\n{done}");
+        assert_eq!(left_running(&done), None, "{done}");
+        assert_eq!(cancels(&sandbox).len(), 3, "{done}");
+    });
+}
+
+/// A second attempt is somebody else's run.
+#[test]
+fn a_colleagues_new_attempt_is_not_cancelled() {
+    let sandbox = with_scenario(Provider::GitHub, Scenario::endless());
+    let step = call(Provider::GitHub, &sandbox);
+    let child = watching(&step);
+    sandbox.with_world(|world| {
+        world.runs[0].complete(Conclusion::Failure);
+        let id = world.runs[0].id;
+        world.run_again(id);
+    });
+    let done = stop(&step, child, "INT");
+    assert_eq!(cancels(&sandbox).len(), 0, "{done}");
+    assert!(!sandbox.runs()[0].cancelled, "{done}");
+    assert_eq!(done.outputs["conclusion"], "failure", "{done}");
+}
+
+/// A step with so many runs that go on.
+fn many(sandbox: &Sandbox, count: usize) -> (Step, Child) {
+    let entry = |number: usize| {
+        serde_json::json!({
+            "repository": "octo-group/tools/deployer",
+            "ref": "main",
+            "variables": { "NUMBER": number.to_string() },
+        })
+    };
+    let targets: Vec<_> = (0..count).map(entry).collect();
+    let step = call(Provider::GitLab, sandbox)
+        .input("repository", "")
+        .input("ref", "")
+        .input("targets", &serde_json::json!(targets).to_string())
+        .input("max-parallel", "50");
+    let child = step.start();
+    until(sandbox, "all have been triggered", |sandbox| {
+        sandbox.runs().len() == count
+    });
+    (step, child)
+}
+
+/// They are asked to end all at once, however long each answer takes.
+#[test]
+fn of_many_runs_each_is_asked_to_end() {
+    let sandbox = with_scenario(Provider::GitLab, Scenario::endless());
+    let (step, child) = many(&sandbox, 300);
+    let slow = Fault::Delay(Moment::BeforeActing, SECOND);
+    let route = Route::any().method("POST").path("/cancel");
+    sandbox.fault(route, Occasion::Every, slow);
+    stop(&step, child, "INT");
+    assert!(sandbox.runs().iter().all(|run| run.cancelled));
+}
+
+/// Those that are on the wire by then, 90 at most, can't be held back.
+#[test]
+fn a_rate_limit_that_one_cancel_meets_holds_the_others_back() {
+    let sandbox = with_scenario(Provider::GitLab, Scenario::endless());
+    let (step, child) = many(&sandbox, 200);
+    let route = Route::any().method("POST").path("/cancel");
+    let limit = Fault::gitlab_limit(Some(2));
+    sandbox.fault(route, Occasion::First(1), limit);
+    let done = stop(&step, child, "INT");
+    let sent = cancels(&sandbox);
+    let is_early = |at: &&SystemTime| **at < sent[0] + 2 * SECOND * 9 / 10;
+    let early = sent.iter().filter(is_early).count();
+    assert!(early <= 90, "{early} of {}", sent.len());
+    assert!(sandbox.runs().iter().all(|run| run.cancelled), "{done}");
+}
+
+/// Sent twice, a cancel does no harm.
+#[test]
+fn a_cancel_without_a_clear_answer_is_sent_again() {
+    let faults = [
+        Fault::status(Moment::BeforeActing, 502),
+        Fault::Reset(Moment::BeforeActing),
+        Fault::Reset(Moment::AfterActing),
+        Fault::gitlab_limit(Some(1)),
+    ];
+    let cases = PROVIDERS.map(|provider| faults.clone().map(|fault| (provider, fault)));
+    in_parallel(cases.as_flattened().to_vec(), |(provider, fault)| {
+        let sandbox = with_scenario(provider, Scenario::endless());
+        let step = call(provider, &sandbox);
+        let child = watching(&step);
+        let cancels = Route::any().method("POST");
+        sandbox.fault(cancels, Occasion::First(1), fault);
+        let done = stop(&step, child, "INT");
+        assert!(sandbox.runs()[0].cancelled, "{done}");
+        assert_eq!(left_running(&done), None, "{done}");
+    });
+}
+
+#[test]
+fn a_cancel_that_is_put_off_for_too_long_is_told() {
+    in_parallel(PROVIDERS.to_vec(), |provider| {
+        let sandbox = with_scenario(provider, Scenario::endless());
+        let step = call(provider, &sandbox);
+        let child = watching(&step);
+        let cancels = Route::any().method("POST");
+        sandbox.fault(cancels, Occasion::Every, Fault::gitlab_limit(Some(60)));
+        let done = stop(&step, child, "INT");
+        let left = left_running(&done).unwrap_or_default();
+        assert!(
+            left.starts_with("the cancel failed (too many requests"),
+            "{left}"
+        );
+        assert!(
+            left.ends_with("no other was accepted when the step had to end"),
+            "{left}"
+        );
+    });
+}
+
+#[test]
+fn a_cancel_that_is_ignored_is_told() {
+    in_parallel(PROVIDERS.to_vec(), |provider| {
+        let scenario = Scenario::endless().on_cancel(OnCancel::Ignores);
+        let sandbox = with_scenario(provider, scenario);
+        let step = call(provider, &sandbox);
+        let child = watching(&step);
+        let done = stop(&step, child, "INT");
+        let left = left_running(&done).unwrap_or_default();
+        assert_eq!(
+            left,
+            "the cancel was accepted, but had not taken effect when the step had to end"
+        );
+        assert_eq!(reason(&done), "cancel-unconfirmed");
+        assert_eq!(done.outputs["conclusion"], "");
+    });
+}
+
+#[test]
+fn a_cancel_that_is_never_answered_is_told() {
+    in_parallel(PROVIDERS.to_vec(), |provider| {
+        let sandbox = with_scenario(provider, Scenario::endless());
+        let step = call(provider, &sandbox);
+        let child = watching(&step);
+        let silent = Fault::Delay(Moment::BeforeActing, 30 * SECOND);
+        sandbox.fault(Route::any().method("POST"), Occasion::Every, silent);
+        let done = stop(&step, child, "TERM");
+        let left = left_running(&done).unwrap_or_default();
+        assert_eq!(left, "the cancel was not answered when the step had to end");
+    });
+}
+
+/// The run had ended by itself just before, and that is what counts.
+#[test]
+fn a_run_that_is_over_already_is_told_as_it_ended() {
+    in_parallel(PROVIDERS.to_vec(), |provider| {
+        let sandbox = with_scenario(provider, Scenario::endless());
+        let step = call(provider, &sandbox);
+        let child = watching(&step);
+        sandbox.with_world(|world| world.runs[0].complete(Conclusion::Success));
+        signal(&child, "INT");
+        let done = step.finish(child).passes();
+        assert_eq!(left_running(&done), None, "{done}");
+        assert_eq!(done.outputs["conclusion"], "success", "{done}");
+        assert!(!sandbox.runs()[0].cancelled);
+    });
+}
+
+#[test]
+fn a_cancel_may_take_its_time() {
+    in_parallel(PROVIDERS.to_vec(), |provider| {
+        let scenario = Scenario::endless().on_cancel(OnCancel::Ends(SECOND / 2));
+        let sandbox = with_scenario(provider, scenario);
+        let step = call(provider, &sandbox);
+        let child = watching(&step);
+        let done = stop(&step, child, "TERM");
+        assert_eq!(left_running(&done), None, "{done}");
+        assert_eq!(done.outputs["conclusion"], "cancelled", "{done}");
+    });
+}
+
+/// After a deadline there is more time than after a signal.
+#[test]
+fn after_a_deadline_a_cancel_is_watched_for_half_a_minute() {
+    let cases = [
+        (OnCancel::Ends(12 * SECOND), None),
+        (OnCancel::Ignores, Some(())),
+    ];
+    in_parallel(cases.to_vec(), |(on_cancel, left)| {
+        let sandbox = with_scenario(Provider::GitLab, Scenario::endless().on_cancel(on_cancel));
+        let step = call(Provider::GitLab, &sandbox).input("timeout", "2s");
+        let began = Instant::now();
+        let done = step.run();
+        assert_eq!(done.outputs["conclusion"], "timed-out", "{done}");
+        assert_eq!(left_running(&done).map(drop), left, "{done}");
+        assert!(began.elapsed() < 40 * SECOND);
+        assert_eq!(done.code, Some(1));
+    });
+}
+
+#[test]
+fn a_second_signal_ends_it_at_once() {
+    let scenario = Scenario::endless().on_cancel(OnCancel::Ignores);
+    let sandbox = with_scenario(Provider::GitHub, scenario);
+    let step = call(Provider::GitHub, &sandbox);
+    let child = watching(&step);
+    signal(&child, "INT");
+    step.until_said("cancelling it");
+    let asked = Instant::now();
+    signal(&child, "TERM");
+    let done = step.finish(child);
+    assert!(asked.elapsed() < SECOND, "{:?}\n{done}", asked.elapsed());
+    assert_eq!(done.code, Some(1));
+    let left = left_running(&done).unwrap_or_default();
+    assert!(left.contains("when a second signal came"), "{left}");
+}
+
+/// The answer comes within the four seconds that it has, and the run is cancelled after all.
+#[test]
+fn a_trigger_on_the_wire_is_waited_for_and_then_cancelled() {
+    in_parallel(PROVIDERS.to_vec(), |provider| {
+        let sandbox = with_scenario(provider, Scenario::endless());
+        let slow = Fault::Delay(Moment::AfterActing, 3 * SECOND);
+        sandbox.fault(Route::triggers(), Occasion::Every, slow);
+        let step = call(provider, &sandbox);
+        let child = step.start();
+        until(&sandbox, "the trigger is on the wire", |sandbox| {
+            !sandbox.trigger_requests().is_empty()
+        });
+        let done = stop(&step, child, "INT");
+        assert_eq!(done.outputs["outcome"], "accepted", "{done}");
+        assert!(sandbox.runs()[0].cancelled, "{done}");
+        assert_eq!(sandbox.unfinished_runs().len(), 0);
+    });
+}
+
+/// It does not, and nobody knows.
+#[test]
+fn a_trigger_that_never_comes_back_is_unknown() {
+    in_parallel(PROVIDERS.to_vec(), |provider| {
+        let sandbox = with_scenario(provider, Scenario::endless());
+        let silent = Fault::Delay(Moment::AfterActing, 30 * SECOND);
+        sandbox.fault(Route::triggers(), Occasion::Every, silent);
+        let step = call(provider, &sandbox);
+        let child = step.start();
+        until(&sandbox, "the trigger is on the wire", |sandbox| {
+            !sandbox.trigger_requests().is_empty()
+        });
+        let done = stop(&step, child, "INT");
+        assert_eq!(done.outputs["outcome"], "unknown", "{done}");
+        let left = done.result()["left_running"].clone();
+        assert_eq!(left, "nobody knows whether it was started");
+        assert!(!sandbox.runs()[0].cancelled);
+    });
+}
+
+/// It does not, but its run bears the marker.
+#[test]
+fn a_trigger_that_never_comes_back_may_still_be_found() {
+    let sandbox = with_scenario(Provider::GitHub, Scenario::endless());
+    let silent = Fault::Delay(Moment::AfterActing, 30 * SECOND);
+    sandbox.fault(Route::triggers(), Occasion::Every, silent);
+    let step = dispatch(&sandbox, "release");
+    let child = step.start();
+    until(&sandbox, "the trigger is on the wire", |sandbox| {
+        !sandbox.trigger_requests().is_empty()
+    });
+    let done = stop(&step, child, "INT");
+    assert_eq!(done.outputs["outcome"], "accepted", "{done}");
+    assert_eq!(done.result()["runs"][0]["matched_by"], "marker");
+    assert!(sandbox.runs()[0].cancelled, "{done}");
+}
+
+/// Not even for the last look for a marker.
+#[test]
+fn a_second_signal_waits_for_nothing() {
+    let sandbox = with_scenario(Provider::GitHub, Scenario::endless());
+    let silent = Fault::Delay(Moment::AfterActing, 30 * SECOND);
+    sandbox.fault(Route::triggers(), Occasion::Every, silent.clone());
+    let step = dispatch(&sandbox, "release");
+    let child = step.start();
+    until(&sandbox, "the trigger is on the wire", |sandbox| {
+        !sandbox.trigger_requests().is_empty()
+    });
+    sandbox.fault(Route::any().method("GET"), Occasion::Every, silent);
+    signal(&child, "INT");
+    step.until_said("looking for a run");
+    let asked = Instant::now();
+    signal(&child, "INT");
+    let done = step.finish(child);
+    assert!(asked.elapsed() < SECOND, "{:?}\n{done}", asked.elapsed());
+    assert_eq!(done.outputs["outcome"], "unknown", "{done}");
+}
+
+#[test]
+fn of_several_runs_those_are_cancelled_that_are_sure() {
+    // One of the workflows has the marker in its title.
+    let sandbox = start(World::demo().scenario(Provider::GitHub, Scenario::endless()));
+    sandbox.with_world(|world| {
+        let workflows = &mut world.github.repositories[0].workflows;
+        let notify = workflows
+            .iter_mut()
+            .find(|workflow| workflow.file == "notify.yml");
+        let title = "Notify ${{ github.event.client_payload.trigger_id }}";
+        notify.expect("it is there").run_name = Some(title.to_owned());
+    });
+    let step = dispatch(&sandbox, "deploy");
+    let child = watching(&step);
+    let done = stop(&step, child, "INT");
+    for run in sandbox.runs() {
+        assert_eq!(run.cancelled, run.pipeline == "notify.yml", "{done}");
+    }
+    let runs = done.result()["runs"].clone();
+    for run in runs.as_array().expect("runs") {
+        let is_left = run["left_running"] != Value::Null;
+        assert_eq!(is_left, run["matched_by"] == "timing", "{run}");
+    }
+}
+
+#[test]
+fn nothing_is_left_by_a_stop_before_the_trigger() {
+    in_parallel(PROVIDERS.to_vec(), |provider| {
+        let sandbox: Sandbox = with_scenario(provider, Scenario::endless());
+        let slow = Fault::Delay(Moment::BeforeActing, 20 * SECOND);
+        sandbox.fault(Route::any().method("GET"), Occasion::Every, slow);
+        let step = call(provider, &sandbox);
+        let child = step.start();
+        until(&sandbox, "the preflight is on the wire", |sandbox| {
+            !sandbox.requests().is_empty()
+        });
+        let done = stop(&step, child, "INT");
+        assert_eq!(done.outputs["outcome"], "not-sent", "{done}");
+        assert_eq!(sandbox.runs().len(), 0);
+    });
+}

@@ -1,0 +1,238 @@
+//! Answers that are odd in what decides nothing, or too large: the step goes on without that. Where an id or a state is
+//! odd, nothing is concluded from it.
+
+use sandbox::world::{JobScenario, Scenario};
+use sandbox::{Fault, Moment, Occasion, Provider, Route, Sandbox};
+use serde_json::{Value, json};
+
+use crate::calls::{
+    PROVIDERS, SECOND, call, dispatch, in_parallel, ours, status_requests, trigger, with_scenario,
+};
+use crate::harness::Done;
+
+/// More than is read of an answer.
+const TOO_LONG: usize = 5 * 1024 * 1024;
+/// Fields that say which run it is and how it is.
+const DECISIVE: [&str; 13] = [
+    "id",
+    "uuid",
+    "build_number",
+    "workflow_run_id",
+    "status",
+    "state",
+    "conclusion",
+    "result",
+    "path",
+    "head_branch",
+    "display_title",
+    "ref",
+    "source",
+];
+
+/// Makes every field odd that decides nothing, and adds entries to each list that can't be read.
+fn odd(value: &mut Value) {
+    if let Some(entries) = value.as_array_mut() {
+        entries.iter_mut().for_each(odd);
+        entries.insert(0, json!({ "id": "x", "name": 7 }));
+        entries.push(Value::Null);
+    }
+    let fields = value.as_object_mut().into_iter().flatten();
+    for (_, field) in fields.filter(|(name, _)| !DECISIVE.contains(&name.as_str())) {
+        if field.is_array() || field.is_object() {
+            odd(field);
+        } else {
+            *field = if field.is_string() {
+                json!(7)
+            } else {
+                json!("7")
+            };
+        }
+    }
+}
+
+fn times_are_empty(value: &mut Value) {
+    let entries = value.as_array_mut().into_iter().flatten();
+    entries.for_each(times_are_empty);
+    for (name, field) in value.as_object_mut().into_iter().flatten() {
+        if ["_at", "_on"].iter().any(|end| name.ends_with(end)) {
+            *field = json!("");
+        } else {
+            times_are_empty(field);
+        }
+    }
+}
+
+fn without_urls(value: &mut Value) {
+    value["html_url"] = Value::Null;
+    value["web_url"] = Value::Null;
+}
+
+fn too_long(value: &mut Value) {
+    let padding = json!("x".repeat(TOO_LONG));
+    match value.as_array_mut() {
+        Some(entries) => entries.push(padding),
+        None => value["padding"] = padding,
+    }
+}
+
+fn reads() -> Route {
+    Route::any().method("GET")
+}
+
+fn passes(sandbox: &Sandbox, done: &Done) {
+    assert_eq!(done.code, Some(0), "{done}");
+    assert_eq!(done.outputs["outcome"], "accepted", "{done}");
+    assert_eq!(done.outputs["conclusion"], "success", "{done}");
+    assert!(!done.log.contains("; still waiting"), "{done}");
+    assert_eq!(sandbox.trigger_requests().len(), 1, "{done}");
+}
+
+#[test]
+fn a_run_is_followed_whatever_else_an_answer_says() {
+    let edits: [fn(&mut Value); 2] = [odd, times_are_empty];
+    let cases = PROVIDERS.map(|provider| edits.map(|edit| (provider, edit)));
+    in_parallel(cases.as_flattened().to_vec(), |(provider, edit)| {
+        let sandbox = with_scenario(provider, Scenario::passing(SECOND));
+        sandbox.fault(reads(), Occasion::Every, Fault::Edit(edit));
+        let step = call(provider, &sandbox).input("timeout", "60s");
+        let done = step.run();
+        passes(&sandbox, &done);
+        let run = &done.result()["runs"][0];
+        assert_eq!(run["state"], "completed", "{done}");
+    });
+}
+
+/// Also among the runs of a search.
+#[test]
+fn an_odd_run_does_not_hide_the_others() {
+    let sandbox = with_scenario(Provider::GitHub, Scenario::passing(SECOND));
+    sandbox.fault(reads(), Occasion::Every, Fault::Edit(odd));
+    let done = dispatch(&sandbox, "deploy-marked").run();
+    passes(&sandbox, &done);
+    assert_eq!(done.result()["runs"][0]["matched_by"], "marker", "{done}");
+}
+
+/// The id is enough: the page follows from it.
+#[test]
+fn an_answer_without_a_url_is_an_answer() {
+    in_parallel(PROVIDERS.to_vec(), |provider| {
+        let sandbox = with_scenario(provider, Scenario::passing(SECOND));
+        let fault = Fault::Edit(without_urls);
+        sandbox.fault(Route::triggers(), Occasion::Every, fault);
+        let done = trigger(provider, &sandbox).run().passes();
+        done.outcome("accepted");
+        assert_eq!(done.result()["runs"][0]["matched_by"], "id", "{done}");
+        let run = &ours(&sandbox)[0];
+        let page = match provider {
+            Provider::GitHub => format!("/{}/actions/runs/{}", run.repository, run.id),
+            Provider::GitLab => format!("/{}/-/pipelines/{}", run.repository, run.id),
+            Provider::Bitbucket => format!("/{}/pipelines/results/{}", run.repository, run.number),
+        };
+        let url = &done.outputs["run-url"];
+        assert!(url.ends_with(&page), "{url} {page}");
+    });
+}
+
+/// It may end up in a script.
+#[test]
+fn an_address_is_on_the_targets_own_server_or_not_passed_on() {
+    let edits: [fn(&mut Value); 4] = [
+        |value| each_url(value, |_| "javascript:alert(1)".to_owned()),
+        |value| each_url(value, |_| "https://evil.example/octo-org/app".to_owned()),
+        |value| each_url(value, |url| format!("{url}$(id)")),
+        |value| each_url(value, |url| format!("{url}/{}", "x".repeat(2_000))),
+    ];
+    let cases =
+        [Provider::GitHub, Provider::GitLab].map(|provider| edits.map(|edit| (provider, edit)));
+    in_parallel(cases.as_flattened().to_vec(), |(provider, edit)| {
+        let job = JobScenario::new("build", SECOND).fails();
+        let sandbox = with_scenario(provider, Scenario::new().job(job));
+        sandbox.fault(Route::any(), Occasion::Every, Fault::Edit(edit));
+        let done = call(provider, &sandbox).run();
+        assert_eq!(done.outputs["conclusion"], "failure", "{done}");
+        let run = &ours(&sandbox)[0];
+        let url = &done.outputs["run-url"];
+        assert!(url.ends_with(&format!("/{}", run.id)), "{url}");
+        for foreign in ["javascript", "evil", "$(id)", "xxx"] {
+            assert!(
+                !done.log.contains(foreign) && !done.summary.contains(foreign),
+                "{done}"
+            );
+        }
+    });
+}
+
+fn each_url(value: &mut Value, change: fn(&str) -> String) {
+    let entries = value.as_array_mut().into_iter().flatten();
+    entries.for_each(|entry| each_url(entry, change));
+    for (name, field) in value.as_object_mut().into_iter().flatten() {
+        match field.as_str() {
+            Some(url) if ["html_url", "web_url"].contains(&name.as_str()) => {
+                *field = json!(change(url));
+            }
+            _ => each_url(field, change),
+        }
+    }
+}
+
+#[test]
+fn an_answer_about_another_run_or_without_a_state_is_no_end() {
+    let edits: [fn(&mut Value); 4] = [
+        |value| value["id"] = json!(9_999_999),
+        |value| value["id"] = json!("7"),
+        |value| value["status"] = Value::Null,
+        |value| value["conclusion"] = json!(["success"]),
+    ];
+    let gitlab: [fn(&mut Value); 3] = [edits[0], edits[1], edits[2]];
+    let bitbucket: [fn(&mut Value); 4] = [
+        |value| value["uuid"] = json!("{3b9fd2b1-4a10-4c1c-8b3a-0000000fffff}"),
+        |value| value["uuid"] = json!(".."),
+        |value| value["state"] = Value::Null,
+        |value| value["state"]["name"] = json!(7),
+    ];
+    let of = |provider, edits: &[fn(&mut Value)]| {
+        let cases = edits.iter().map(|edit| (provider, *edit));
+        cases.collect::<Vec<_>>()
+    };
+    let cases = [
+        of(Provider::GitHub, &edits),
+        of(Provider::GitLab, &gitlab),
+        of(Provider::Bitbucket, &bitbucket),
+    ];
+    in_parallel(cases.concat(), |(provider, edit)| {
+        let sandbox = with_scenario(provider, Scenario::passing(SECOND));
+        sandbox.fault(
+            status_requests(provider),
+            Occasion::First(2),
+            Fault::Edit(edit),
+        );
+        let step = call(provider, &sandbox).input("timeout", "60s");
+        let done = step.run().passes();
+        done.says("; still waiting").says("can be read again");
+        assert_eq!(done.outputs["conclusion"], "success", "{done}");
+    });
+}
+
+/// A hundred runs after long commit messages are more than is read of an answer, and some servers fail at a large page.
+#[test]
+fn a_smaller_page_is_read_where_a_large_one_cannot_be() {
+    let faults: [fn() -> Fault; 2] = [
+        || Fault::Edit(too_long),
+        || Fault::status(Moment::BeforeActing, 502),
+    ];
+    let cases = PROVIDERS.map(|provider| faults.map(|fault| (provider, fault)));
+    in_parallel(cases.as_flattened().to_vec(), |(provider, fault)| {
+        let job = JobScenario::new("build", SECOND);
+        let sandbox = with_scenario(provider, Scenario::new().job(job.clone()).job(job));
+        sandbox.fault(reads().query("=100"), Occasion::Every, fault());
+        let done = call(provider, &sandbox).run();
+        passes(&sandbox, &done);
+        done.says("job build: success");
+    });
+    in_parallel(faults.to_vec(), |fault| {
+        let sandbox = with_scenario(Provider::GitHub, Scenario::passing(SECOND));
+        sandbox.fault(reads().query("=100"), Occasion::Every, fault());
+        let done = dispatch(&sandbox, "deploy-marked").run();
+        passes(&sandbox, &done);
+    });
+}

@@ -1,0 +1,359 @@
+//! What goes wrong while a run is waited for, and is no end; and what is one.
+
+use std::time::{Duration, Instant};
+
+use sandbox::world::{Scenario, State};
+use sandbox::{Fault, Moment, Occasion, Provider, Response, Route, Sandbox};
+
+use crate::calls::{
+    PROVIDERS, SECOND, call, dispatch, in_parallel, status_requests, until, with_scenario,
+};
+use crate::harness::Done;
+
+fn html() -> Response {
+    let page = "<html>login ::set-output name=outcome::x ##[add-mask]y</html>";
+    Response::body(200, "text/html", page)
+}
+
+/// Each of them passes.
+fn troubles() -> Vec<(&'static str, Fault)> {
+    let hanging = Fault::Delay(Moment::BeforeActing, 10 * SECOND);
+    vec![
+        ("502", Fault::status(Moment::BeforeActing, 502)),
+        ("500 after all", Fault::status(Moment::AfterActing, 500)),
+        ("reset", Fault::Reset(Moment::BeforeActing)),
+        ("closed", Fault::Close(Moment::AfterActing)),
+        ("hanging", hanging),
+        ("HTML", Fault::Response(Moment::BeforeActing, html())),
+        ("truncated", Fault::Truncate),
+        (
+            "other JSON",
+            Fault::Response(
+                Moment::BeforeActing,
+                Response::json(200, serde_json::json!([1])),
+            ),
+        ),
+        ("404", Fault::status(Moment::BeforeActing, 404)),
+        ("403", Fault::status(Moment::BeforeActing, 403)),
+        ("401", Fault::status(Moment::BeforeActing, 401)),
+        ("302", Fault::redirect(302, "http://localhost:1/elsewhere")),
+    ]
+}
+
+/// Reads of the run's jobs.
+fn jobs(provider: Provider) -> Route {
+    Route::any().method("GET").path(match provider {
+        Provider::GitHub | Provider::GitLab => "/jobs",
+        Provider::Bitbucket => "/steps",
+    })
+}
+
+/// It waited to the end, whatever happened.
+fn saw_the_end(sandbox: &Sandbox, done: &Done, name: &str) {
+    assert_eq!(done.code, Some(0), "{name}\n{done}");
+    assert_eq!(done.outputs["conclusion"], "success", "{name}\n{done}");
+    assert!(!done.log.contains("<html"), "{name}\n{done}");
+    assert_eq!(sandbox.trigger_requests().len(), 1);
+    assert!(sandbox.runs().iter().all(|run| !run.cancelled));
+}
+
+#[test]
+fn a_look_that_fails_is_no_end() {
+    let cases: Vec<_> = PROVIDERS
+        .into_iter()
+        .flat_map(|provider| {
+            troubles()
+                .into_iter()
+                .map(move |trouble| (provider, trouble))
+        })
+        .collect();
+    in_parallel(cases, |(provider, (name, fault))| {
+        for occasion in [Occasion::Nth(1), Occasion::Nth(3)] {
+            let sandbox = with_scenario(provider, Scenario::passing(7 * SECOND));
+            sandbox.fault(status_requests(provider), occasion, fault.clone());
+            let done = call(provider, &sandbox).run();
+            saw_the_end(&sandbox, &done, name);
+        }
+    });
+}
+
+#[test]
+fn many_failed_looks_are_said_once() {
+    in_parallel(PROVIDERS.to_vec(), |provider| {
+        let sandbox = with_scenario(provider, Scenario::passing(SECOND));
+        let broken = Fault::status(Moment::BeforeActing, 503);
+        sandbox.fault(status_requests(provider), Occasion::First(4), broken);
+        let done = call(provider, &sandbox).run();
+        assert_eq!(done.log.matches("; still waiting").count(), 1, "{done}");
+        assert_eq!(done.log.matches("can be read again").count(), 1, "{done}");
+        saw_the_end(&sandbox, &done, "503");
+    });
+}
+
+#[test]
+fn rate_limits_are_slept_out_while_waiting() {
+    let soon = |seconds: u64| {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        now.unwrap().as_secs() + seconds
+    };
+    let cases = vec![
+        (Provider::GitHub, Fault::github_secondary_limit(Some(4))),
+        (Provider::GitHub, Fault::github_primary_limit(403, soon(5))),
+        (Provider::GitHub, Fault::github_primary_limit(429, soon(5))),
+        (Provider::GitHub, Fault::github_secondary_limit(None)),
+        (Provider::GitLab, Fault::gitlab_limit(Some(4))),
+        (Provider::Bitbucket, Fault::bitbucket_limit(Some(6))),
+        (Provider::Bitbucket, Fault::bitbucket_limit(None)),
+    ];
+    in_parallel(cases, |(provider, fault)| {
+        let is_unsaid = matches!(&fault, Fault::Response(_, response) if response.headers.iter().all(|(name, _)| {
+            !["Retry-After", "X-RateLimit-Reset"].contains(&name.as_str())
+        }));
+        let sandbox = with_scenario(provider, Scenario::passing(SECOND));
+        sandbox.fault(status_requests(provider), Occasion::First(1), fault);
+        let began = Instant::now();
+        let done = call(provider, &sandbox).run();
+        let slept = began.elapsed();
+        let least = if is_unsaid { 60 * SECOND } else { 3 * SECOND };
+        assert!(slept >= least, "{provider}: {slept:?}\n{done}");
+        assert!(slept < least + 20 * SECOND, "{provider}: {slept:?}\n{done}");
+        done.says("too many requests");
+        saw_the_end(&sandbox, &done, "rate limit");
+    });
+}
+
+/// Also where only what is read beside the run itself is limited.
+#[test]
+fn rate_limits_of_jobs_are_slept_out_too() {
+    let cases = vec![
+        (Provider::GitHub, Fault::github_secondary_limit(Some(4))),
+        (Provider::GitLab, Fault::gitlab_limit(Some(4))),
+        (Provider::Bitbucket, Fault::bitbucket_limit(Some(4))),
+    ];
+    in_parallel(cases, |(provider, fault)| {
+        let sandbox = with_scenario(provider, Scenario::passing(SECOND));
+        sandbox.fault(jobs(provider), Occasion::First(1), fault);
+        let began = Instant::now();
+        let done = call(provider, &sandbox).run();
+        assert!(began.elapsed() >= 3 * SECOND, "{provider}\n{done}");
+        done.says("too many requests");
+        saw_the_end(&sandbox, &done, "rate limit");
+    });
+}
+
+/// It is known, whatever cannot be read beside it.
+#[test]
+fn a_rate_limit_of_jobs_hides_no_end() {
+    in_parallel(PROVIDERS.to_vec(), |provider| {
+        let sandbox = with_scenario(provider, Scenario::passing(Duration::ZERO));
+        sandbox.fault(
+            jobs(provider),
+            Occasion::Every,
+            Fault::gitlab_limit(Some(600)),
+        );
+        let step = call(provider, &sandbox).input("timeout", "40s");
+        saw_the_end(&sandbox, &step.run(), "rate limit");
+    });
+}
+
+/// Nothing else tells which of them failed.
+#[test]
+fn jobs_that_cannot_be_read_at_the_end_are_read_again() {
+    in_parallel(PROVIDERS.to_vec(), |provider| {
+        let sandbox = with_scenario(provider, Scenario::failing(3 * SECOND));
+        let step = call(provider, &sandbox);
+        let child = step.start();
+        step.until_said(": running");
+        let broken = Fault::status(Moment::BeforeActing, 502);
+        sandbox.fault(jobs(provider), Occasion::First(3), broken);
+        let done = step.finish(child);
+        assert_eq!(done.outputs["conclusion"], "failure", "{done}");
+        done.says("the end of the log of job build");
+    });
+}
+
+/// A run that goes on, but can't be read any more once that has happened. With why it may be left running.
+fn lost(provider: Provider, happens: impl FnOnce(&Sandbox)) -> (Sandbox, Done, String) {
+    let sandbox = with_scenario(provider, Scenario::endless());
+    let step = call(provider, &sandbox);
+    let child = step.start();
+    step.until_said(": running");
+    happens(&sandbox);
+    let done = step.finish(child);
+    assert_eq!(done.outputs["conclusion"], "lost", "{done}");
+    let left = done.result()["runs"][0]["left_running"].clone();
+    let left = left.as_str().expect("it may be going on").to_owned();
+    (sandbox, done, left)
+}
+
+#[test]
+fn a_run_that_is_deleted_is_lost() {
+    in_parallel(PROVIDERS.to_vec(), |provider| {
+        let (sandbox, done, _) = lost(provider, |sandbox| {
+            let id = sandbox.runs()[0].id;
+            sandbox.with_world(|world| world.delete_run(provider, id));
+        });
+        let done = done.fails(&["cannot be read any more: 404"]);
+        let refused = sandbox.requests();
+        let refused = refused
+            .iter()
+            .filter(|request| request.response == sandbox::RecordedResponse::Status(404));
+        assert!(refused.count() >= 5, "five in a row");
+        assert!(cancels(&sandbox) > 0, "{done}");
+    });
+}
+
+/// How often the end of a run was asked for.
+fn cancels(sandbox: &Sandbox) -> usize {
+    let requests = sandbox.requests();
+    let posts = requests.iter().filter(|request| request.method == "POST");
+    posts.filter(|request| !request.is_trigger()).count()
+}
+
+/// Providers refuse what exists for seconds, and proxies show their own pages.
+#[test]
+fn refusals_that_pass_lose_no_run() {
+    let page = Response::body(403, "text/html", "<html>blocked</html>");
+    let faults = [
+        ("404", Fault::status(Moment::BeforeActing, 404)),
+        ("401", Fault::status(Moment::BeforeActing, 401)),
+        ("410", Fault::status(Moment::BeforeActing, 410)),
+        ("a page", Fault::Response(Moment::BeforeActing, page)),
+        ("302", Fault::redirect(302, "http://localhost:1/elsewhere")),
+    ];
+    let cases = PROVIDERS.map(|provider| faults.clone().map(|fault| (provider, fault)));
+    in_parallel(
+        cases.as_flattened().to_vec(),
+        |(provider, (name, fault))| {
+            let sandbox = with_scenario(provider, Scenario::passing(20 * SECOND));
+            let step = call(provider, &sandbox);
+            let child = step.start();
+            step.until_said(": running");
+            sandbox.fault(status_requests(provider), Occasion::For(15 * SECOND), fault);
+            let done = step.finish(child);
+            saw_the_end(&sandbox, &done, name);
+            done.says("; still waiting").says("can be read again");
+            assert_eq!(cancels(&sandbox), 0, "{done}");
+        },
+    );
+}
+
+/// What can't be read any more can perhaps be cancelled.
+#[test]
+fn a_run_that_is_given_up_is_cancelled() {
+    in_parallel(PROVIDERS.to_vec(), |provider| {
+        let (sandbox, done, left) = lost(provider, |sandbox| {
+            let refused = Fault::status(Moment::BeforeActing, 403);
+            sandbox.fault(Route::any().method("GET"), Occasion::Every, refused);
+        });
+        let done = done.fails(&["cannot be read any more: 403"]);
+        assert!(sandbox.runs()[0].cancelled, "{done}");
+        assert!(left.contains("the cancel was accepted"), "{left}");
+    });
+}
+
+/// GitHub says that a run is over before it says how.
+#[test]
+fn an_end_without_a_conclusion_is_waited_for() {
+    let cases = [
+        (10 * SECOND, "success"),
+        (Duration::from_hours(1), "failure"),
+    ];
+    in_parallel(cases.to_vec(), |(after, conclusion)| {
+        let scenario = Scenario::passing(SECOND).concluded_after(after);
+        let sandbox = with_scenario(Provider::GitHub, scenario);
+        let began = Instant::now();
+        let done = call(Provider::GitHub, &sandbox).run();
+        assert_eq!(done.outputs["conclusion"], conclusion, "{done}");
+        assert!(began.elapsed() > 9 * SECOND && began.elapsed() < 60 * SECOND);
+        assert_eq!(cancels(&sandbox), 0, "{done}");
+    });
+}
+
+#[test]
+fn a_token_that_is_revoked_loses_the_run() {
+    in_parallel(PROVIDERS.to_vec(), |provider| {
+        let (sandbox, done, _) = lost(provider, |sandbox| {
+            sandbox.with_world(|world| {
+                world.github.tokens.clear();
+                world.gitlab.tokens.clear();
+                world.bitbucket.tokens.clear();
+            });
+        });
+        done.fails(&["cannot be read any more: 401"]);
+        assert_eq!(sandbox.unfinished_runs().len(), 1);
+    });
+}
+
+/// The credential does not follow, and the run goes on.
+#[test]
+fn a_look_that_is_redirected_elsewhere_is_no_end() {
+    in_parallel(PROVIDERS.to_vec(), |provider| {
+        let elsewhere = with_scenario(provider, Scenario::endless());
+        let sandbox = with_scenario(provider, Scenario::endless());
+        let target = format!("{}/api/v3/stolen", elsewhere.http_url());
+        sandbox.fault(
+            status_requests(provider),
+            Occasion::Every,
+            Fault::redirect(302, &target),
+        );
+        let done = call(provider, &sandbox).input("timeout", "6s").run();
+        done.says("redirect (302) to another server; still waiting");
+        assert_eq!(done.outputs["conclusion"], "timed-out", "{done}");
+        assert!(sandbox.runs()[0].cancelled, "{done}");
+        assert_eq!(elsewhere.requests().len(), 0);
+    });
+}
+
+/// A renamed repository still is the same one.
+#[test]
+fn a_look_follows_a_redirect_on_the_same_server() {
+    let sandbox = with_scenario(Provider::GitHub, Scenario::passing(SECOND));
+    let step = call(Provider::GitHub, &sandbox).input("repository", "octo-org/renamed-app");
+    let done = step.run().passes();
+    assert_eq!(done.outputs["conclusion"], "success");
+}
+
+/// A new run may not be there yet for those that read.
+#[test]
+fn a_run_that_is_not_there_yet_is_waited_for() {
+    in_parallel(PROVIDERS.to_vec(), |provider| {
+        let sandbox = with_scenario(provider, Scenario::passing(SECOND));
+        let missing = Fault::status(Moment::BeforeActing, 404);
+        sandbox.fault(status_requests(provider), Occasion::First(5), missing);
+        let done = call(provider, &sandbox).run();
+        saw_the_end(&sandbox, &done, "404");
+    });
+}
+
+/// What is listed late is found late.
+#[test]
+fn a_search_outlives_troubles() {
+    in_parallel(troubles(), |(name, fault)| {
+        let sandbox = with_scenario(Provider::GitHub, Scenario::passing(SECOND));
+        let step = dispatch(&sandbox, "release");
+        let child = step.start();
+        until(&sandbox, "the trigger has come", |sandbox| {
+            !sandbox.trigger_requests().is_empty()
+        });
+        let searches = Route::any().method("GET").path("/actions/runs");
+        sandbox.fault(searches, Occasion::First(2), fault);
+        let done = step.finish(child);
+        saw_the_end(&sandbox, &done, name);
+    });
+}
+
+#[test]
+fn an_end_that_is_seen_late_is_seen() {
+    let sandbox = with_scenario(Provider::GitLab, Scenario::passing(Duration::ZERO));
+    let hanging = Fault::Delay(Moment::AfterActing, 3 * SECOND);
+    sandbox.fault(status_requests(Provider::GitLab), Occasion::Every, hanging);
+    let done = call(Provider::GitLab, &sandbox).run();
+    assert!(
+        sandbox
+            .runs()
+            .iter()
+            .all(|run| run.state == State::Completed)
+    );
+    saw_the_end(&sandbox, &done, "late");
+}
