@@ -99,7 +99,7 @@ fn a_payload_may_be_yaml() {
 }
 
 #[test]
-fn workflow_dispatch_tells_its_run_in_parallel() {
+fn workflow_dispatch_tells_its_run_at_once() {
     let sandbox = sandbox();
     let done = Step::github(&sandbox)
         .input("workflow", "build.yml")
