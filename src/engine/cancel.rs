@@ -17,6 +17,8 @@ const SHUTDOWN_GRACE: Duration = Duration::from_millis(5_500);
 const FIRST_POLL_DELAY: Duration = Duration::from_millis(700);
 /// Between two cancels of a run that goes on, where the first was refused or not answered.
 const CANCEL_INTERVAL: Duration = Duration::from_secs(1);
+/// What a cancel takes at most, usually.
+const CANCEL_TIME: Duration = Duration::from_secs(2);
 /// After this long an accepted cancel that had no effect is sent again.
 const RECANCEL_INTERVAL: Duration = Duration::from_secs(30);
 /// For one cancel, and for one poll between two of them: a server that never answers must not keep the next one back.
@@ -165,7 +167,7 @@ impl TimeLeft<'_> {
     /// is: then each run is asked to end once all the same.
     fn allows_cancel(self, quota: &Quota, is_asked: bool) -> bool {
         let limit = quota.remaining_wait();
-        limit.is_zero() || (!is_asked && Instant::now() + limit >= self.end())
+        limit.is_zero() || (!is_asked && Instant::now() + limit + CANCEL_TIME >= self.end())
     }
 
     async fn wait_for_quota(self, quota: &Quota, is_asked: bool) {

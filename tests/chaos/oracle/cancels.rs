@@ -15,6 +15,8 @@ use crate::case::Behaviour;
 const BETWEEN_READ_AND_CANCEL: Duration = Duration::from_secs(1);
 /// Reads may have failed this long before a cancel.
 const READ_BEFORE_CANCEL: Duration = Duration::from_secs(10);
+/// The response to a read that arrived just before a cancel comes too late, or a signal has interrupted it.
+const RESPONSE_TIME: Duration = Duration::from_millis(200);
 
 /// Only runs that certainly are this step's, only if they are to be cancelled, and only if the step doesn't see their end.
 pub(super) fn only_ours_are_cancelled(view: &View<'_>, violations: &mut Violations) {
@@ -33,7 +35,7 @@ pub(super) fn only_ours_are_cancelled(view: &View<'_>, violations: &mut Violatio
         // What can't be read may be cancelled all the same.
         let is_another_attempt = run.attempt() > 1
             && request.arrived_at > view.at(run.created_at) + BETWEEN_READ_AND_CANCEL
-            && view.is_fault_free_from(run, request.arrived_at - READ_BEFORE_CANCEL);
+            && view.can_be_read_from(run, request.arrived_at - READ_BEFORE_CANCEL);
         if is_another_attempt {
             let attempt = run.attempt();
             violations.of(entry, format!("cancelled attempt {attempt} of {}", id(run)));
@@ -47,7 +49,7 @@ fn is_in_vain(view: &View<'_>, request: &RecordedRequest, run: &Run) -> bool {
     let ended = view.at(run.concluded_from());
     let mut reads = view.reads_of(run);
     let was_read = reads.any(|read| {
-        let is_between = (ended..request.arrived_at).contains(&read.arrived_at);
+        let is_between = (ended..request.arrived_at - RESPONSE_TIME).contains(&read.arrived_at);
         is_between && is_good(read.response)
     });
     end(run) == Some("success") && was_read && view.can_be_read_from(run, ended)
