@@ -8,12 +8,13 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-use crate::engine::batch::{self, TargetReport};
+use crate::engine::batch;
 use crate::engine::shutdown::Shutdown;
 use crate::host::Console;
 use crate::input::{self, InputError, RawRequest};
 use crate::model::{Caller, Problem};
 use crate::providers::target::Target;
+use crate::providers::target_report::TargetReport;
 use crate::report::{self, Annotation};
 use progress_log::ProgressLog;
 pub(crate) use second_chance::run as second_chance;

@@ -11,6 +11,7 @@ pub(crate) mod provider;
 mod quota;
 mod reading;
 pub(crate) mod target;
+pub(crate) mod target_report;
 mod wire;
 
 pub(crate) use any::AnyProvider;

@@ -25,14 +25,13 @@ fn pipeline(target: &Target) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::batch::TargetReport;
-    use crate::engine::monitor::{Monitored, RunReport};
-    use crate::engine::trigger::Triggered;
     use crate::model::{
         Conclusion, End, Event, Failure, JobLog, LeftRunning, News, NoResult, NotFound, Outcome,
         Problem, Run, Snapshot,
     };
+    use crate::model::{Monitored, RunReport};
     use crate::providers::target::Mode;
+    use crate::providers::target_report::TargetReport;
     use crate::testing::arbitrary;
     use proptest::prelude::*;
     use std::time::Duration;
@@ -124,17 +123,12 @@ mod tests {
             let monitored = runs.iter().map(|(run, snapshot, end)| monitored(run, snapshot.as_ref(), *end, &text));
             let report = TargetReport {
                 target,
-                triggered: Triggered {
-                    outcome,
-                    sent: None,
-                    settled: None,
-                    runs: Vec::new(),
-                    problem: Some(Problem::OutcomeUnknown {
-                        failure: failure(&text),
-                        search: None,
-                        page: text.clone(),
-                    }),
-                },
+                outcome,
+                problem: Some(Problem::OutcomeUnknown {
+                    failure: failure(&text),
+                    search: None,
+                    page: text.clone(),
+                }),
                 monitored: Monitored {
                     runs: monitored.collect(),
                     conclusion: Some(Conclusion::Lost),

@@ -8,10 +8,11 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::saved_state::SavedState;
-use crate::engine::batch::{Observer, TargetReport};
+use crate::engine::batch::Observer;
 use crate::host::Console;
 use crate::model::{Event, News, Run, State};
 use crate::providers::target::{Request, Target};
+use crate::providers::target_report::TargetReport;
 use crate::report;
 
 /// With several targets, something is logged at least this often.

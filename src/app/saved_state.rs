@@ -3,11 +3,11 @@
 
 use std::cell::RefCell;
 
-use crate::engine::batch::TargetReport;
 use crate::engine::unfinished::Unfinished;
 use crate::host::Console;
 use crate::model::Event;
 use crate::providers::target::Request;
+use crate::providers::target_report::TargetReport;
 
 pub(super) struct SavedState<'a> {
     request: &'a Request,

@@ -11,27 +11,21 @@ use tokio::time::{Instant, timeout};
 
 use crate::engine::concurrency::Concurrency;
 use crate::engine::context::TargetContext;
-use crate::engine::monitor::{self, Monitor, Monitored, RunReport};
+use crate::engine::monitor::{self, Monitor};
 use crate::engine::request_limits::RequestLimits;
 use crate::engine::shutdown::{Shutdown, ShutdownMode};
 use crate::engine::siblings::{Siblings, siblings};
 use crate::engine::trigger::{Prepared, Triggered, prepare, trigger};
-use crate::model::{Event, NotSent, Problem, Sink};
+use crate::model::{Event, Monitored, NotSent, Outcome, Problem, Sink};
 use crate::providers::http::Http;
 use crate::providers::target::{Mode, Request, Target};
+use crate::providers::target_report::TargetReport;
 use crate::providers::{Connection, Error, connections};
 
 /// Once a target cannot be prepared, others are still begun for so long.
 const PREPARE_AFTER_FAILURE_TIMEOUT: Duration = Duration::from_secs(30);
 
 const SIGN_OUT_TIMEOUT: Duration = Duration::from_secs(1);
-
-/// A target and what became of it.
-pub(crate) struct TargetReport<'a> {
-    pub(crate) target: &'a Target,
-    pub(crate) triggered: Triggered,
-    pub(crate) monitored: Monitored,
-}
 
 /// Is told what happens to which target, by its index in the request.
 pub(crate) trait Observer {
@@ -162,28 +156,26 @@ impl Batch<'_> {
         index: usize,
         member: &'a Member<'a>,
         prepared: Result<Prepared<'a>, Triggered>,
-    ) -> (Triggered, Monitored) {
-        let mut report = match prepared {
+    ) -> (Outcome, Option<Problem>, Monitored) {
+        let (triggered, monitored) = match prepared {
             Ok(prepared) => self.trigger_and_monitor(member, &prepared).await,
-            Err(triggered) => TargetReport {
-                target: member.target,
-                triggered,
-                monitored: Monitored::default(),
-            },
+            Err(triggered) => (triggered, Monitored::default()),
         };
+        let end = (triggered.outcome, triggered.problem, monitored);
+        let mut report = TargetReport::new((member.target, end));
         if !report.passes() {
             self.concurrency.record_failure();
         }
         self.observer.on_finished(index, &report);
         report.monitored.limit_logs(&self.runs_with_logs);
-        (report.triggered, report.monitored)
+        (report.outcome, report.problem, report.monitored)
     }
 
     async fn trigger_and_monitor<'a>(
         &self,
         member: &'a Member<'a>,
         prepared: &Prepared<'a>,
-    ) -> TargetReport<'a> {
+    ) -> (Triggered, Monitored) {
         let context = TargetContext {
             target: member.target,
             provider: &prepared.provider,
@@ -201,11 +193,7 @@ impl Batch<'_> {
             began: triggered.settled.unwrap_or_else(Instant::now),
         };
         let monitored = Box::pin(monitor::monitor(&monitor, &mut triggered)).await;
-        TargetReport {
-            target: member.target,
-            triggered,
-            monitored,
-        }
+        (triggered, monitored)
     }
 
     /// Never returns.
@@ -213,39 +201,5 @@ impl Batch<'_> {
         self.shutdown.requested(ShutdownMode::Graceful).await;
         self.concurrency.close();
         std::future::pending::<()>().await;
-    }
-}
-
-impl<'a> TargetReport<'a> {
-    fn new((target, (triggered, monitored)): (&'a Target, (Triggered, Monitored))) -> Self {
-        Self {
-            target,
-            triggered,
-            monitored,
-        }
-    }
-
-    /// What went wrong, besides runs that ended badly.
-    pub(crate) fn problems(&self) -> impl Iterator<Item = &Problem> {
-        self.triggered
-            .problem
-            .iter()
-            .chain(&self.monitored.problems)
-    }
-
-    /// Whether all went as it should.
-    pub(crate) fn passes(&self) -> bool {
-        let monitored = &self.monitored;
-        self.problems().next().is_none() && monitored.counted().all(|run| self.run_passes(run))
-    }
-
-    /// Whether a run ended as one that passes.
-    pub(crate) fn run_passes(&self, run: &RunReport) -> bool {
-        let passing = self.target.wait.as_ref().map(|wait| &wait.success);
-        match (passing, run.conclusion) {
-            (Some(passing), Some(conclusion)) => passing.contains(&conclusion),
-            (Some(_), None) => false,
-            (None, _) => true,
-        }
     }
 }

@@ -3,7 +3,6 @@
 
 mod collect;
 mod finish;
-mod monitored;
 mod not_found;
 
 use std::cell::RefCell;
@@ -16,7 +15,6 @@ use futures_util::future::{join, join_all};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 pub(crate) use finish::Finished;
-pub(crate) use monitored::{Monitored, RunReport};
 use not_found::addresses;
 
 use crate::engine::cancel::{CancelOptions, cancel_and_confirm};
@@ -27,8 +25,8 @@ use crate::engine::shutdown::ShutdownMode;
 use crate::engine::trigger::Triggered;
 use crate::engine::wait::{Watch, ended_in_time, wait};
 use crate::model::{
-    Conclusion, End, Event, Interruption, LeftRunning, MatchedBy, News, NotFound, Outcome, Problem,
-    Run, UnknownSearch, WaitOptions,
+    Conclusion, End, Event, Interruption, LeftRunning, MatchedBy, Monitored, News, NotFound,
+    Outcome, Problem, Run, RunReport, UnknownSearch, WaitOptions,
 };
 use crate::providers::Error;
 

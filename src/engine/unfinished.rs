@@ -4,9 +4,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
-use crate::engine::batch::TargetReport;
 use crate::model::{OnAbandoned, Outcome, Run};
 use crate::providers::target::Target;
+use crate::providers::target_report::TargetReport;
 
 /// A target that was triggered, and what of it isn't known to be over. There is no secret in it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,7 +45,7 @@ impl Unfinished {
 
     /// What of it is left, now that its step is done with it.
     pub(crate) fn left_by(self, report: &TargetReport<'_>) -> Option<Self> {
-        let is_sent = match report.triggered.outcome {
+        let is_sent = match report.outcome {
             Outcome::Accepted | Outcome::Unknown => true,
             Outcome::Rejected | Outcome::NotSent => false,
         };

@@ -5,10 +5,10 @@ use std::collections::HashMap;
 use super::log::{ended, lasted};
 use super::pipeline;
 use super::problem::explain;
-use crate::engine::batch::TargetReport;
-use crate::engine::monitor::RunReport;
+use crate::model::RunReport;
 use crate::model::{Conclusion, End, Job, JobKind};
 use crate::providers::target::Target;
+use crate::providers::target_report::TargetReport;
 use crate::text::untrusted::one_line;
 
 /// Most failed jobs, or targets that fail alike, that are named.
@@ -27,7 +27,7 @@ pub(crate) fn word(report: &TargetReport<'_>) -> &'static str {
     match report.monitored.conclusion {
         Some(conclusion) => conclusion.as_str(),
         None if report.monitored.runs.iter().any(|run| run.end.is_some()) => "stopped",
-        None => report.triggered.outcome.as_str(),
+        None => report.outcome.as_str(),
     }
 }
 

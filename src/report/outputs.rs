@@ -4,8 +4,8 @@ mod json;
 mod results;
 
 use super::Hide;
-use crate::engine::batch::TargetReport;
 use crate::model::{Conclusion, Outcome, Run};
+use crate::providers::target_report::TargetReport;
 
 /// Every output with its description, in the order in which it is documented; `action.yml` and the
 /// README say the same.
@@ -110,7 +110,7 @@ fn worst(reports: &[TargetReport<'_>]) -> Outcome {
     };
     reports
         .iter()
-        .map(|report| report.triggered.outcome)
+        .map(|report| report.outcome)
         .max_by_key(|outcome| badness(*outcome))
         .unwrap_or(Outcome::NotSent)
 }

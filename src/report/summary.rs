@@ -9,10 +9,10 @@ use gantt::Bar;
 use super::annotations::{failed_jobs, failures};
 use super::log::{self, lasted};
 use super::{Hide, pipeline};
-use crate::engine::batch::TargetReport;
-use crate::engine::monitor::RunReport;
+use crate::model::RunReport;
 use crate::model::{Conclusion, JobLog, Run};
 use crate::providers::target::Mode;
+use crate::providers::target_report::TargetReport;
 use crate::text::untrusted::{one_line, visible};
 
 /// Most bars of a diagram that can still be read.
@@ -90,7 +90,7 @@ fn table(reports: &[TargetReport<'_>], mode: Mode, hide: Hide<'_>, page: &mut Pa
     for report in reports {
         let target = code(&hide(&report.target.to_string()));
         let pipeline = code(&hide(&pipeline(report.target)));
-        let outcome = report.triggered.outcome.as_str();
+        let outcome = report.outcome.as_str();
         let runs = &report.monitored.runs;
         for run in runs {
             let link = link(&hidden(&run.run, hide));

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 
-use super::{Monitor, Monitored, RunReport};
+use super::Monitor;
 use crate::engine::retry::retry;
 use crate::engine::shutdown::ShutdownMode;
 use crate::model::{
-    Conclusion, Job, JobKind, JobLog, Logs, News, NoResult, Problem, ResultArtifact, Run, Snapshot,
-    WaitOptions,
+    Conclusion, Job, JobKind, JobLog, Logs, Monitored, News, NoResult, Problem, ResultArtifact,
+    Run, RunReport, Snapshot, WaitOptions,
 };
 use crate::providers::http::LogTail;
 use crate::providers::{Error, Kind, MAX_RESULT};

@@ -1,8 +1,8 @@
 //! What it means that runs of an accepted trigger were not found.
 
-use super::{Monitor, Monitored};
+use super::Monitor;
 use crate::engine::find::{Found, Limits};
-use crate::model::{Conclusion, Interruption, LeftRunning, NotFound, Problem};
+use crate::model::{Conclusion, Interruption, LeftRunning, Monitored, NotFound, Problem};
 use crate::providers::Candidate;
 
 impl Monitor<'_, '_> {

@@ -5,9 +5,9 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::Hide;
-use crate::engine::batch::TargetReport;
-use crate::engine::monitor::RunReport;
+use crate::model::RunReport;
 use crate::model::{Conclusion, LeftRunning, MatchedBy, Outcome};
+use crate::providers::target_report::TargetReport;
 use crate::report::problem::explain;
 use crate::text::untrusted::cut;
 
@@ -117,14 +117,15 @@ fn error(report: &TargetReport<'_>, hide: Hide<'_>) -> Option<String> {
 fn full(report: &TargetReport<'_>, hide: Hide<'_>) -> Full {
     let TargetReport {
         target,
-        triggered,
+        outcome,
         monitored,
+        ..
     } = report;
     Full {
         provider: target.provider().as_str(),
         repository: hide(&target.repository),
         pipeline: hide(&target.spec.pipeline()),
-        outcome: triggered.outcome,
+        outcome: *outcome,
         trigger_id: target.spec.marker().map(str::to_owned),
         conclusion: monitored.conclusion,
         error: error(report, hide),
@@ -177,12 +178,10 @@ fn short(report: &TargetReport<'_>, hide: Hide<'_>) -> Short {
     let left_running =
         |left: &Option<LeftRunning>| left.as_ref().map(|left| reason(hide(&left.to_string())));
     let TargetReport {
-        triggered,
-        monitored,
-        ..
+        outcome, monitored, ..
     } = report;
     Short {
-        outcome: triggered.outcome,
+        outcome: *outcome,
         conclusion: monitored.conclusion,
         error: error(report, hide).map(reason),
         left_running: left_running(&monitored.left_running),

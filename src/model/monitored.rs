@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::mem;
 
-use crate::model::{Conclusion, End, JobLog, LeftRunning, Problem, Run, Snapshot};
+use super::{Conclusion, End, JobLog, LeftRunning, Problem, Run, Snapshot};
 
 /// Failed runs whose logs are kept for the summary.
 const MAX_RUNS_WITH_LOGS: usize = 20;
@@ -80,7 +80,7 @@ impl Monitored {
 
     /// The worst of the runs that count, and of what is known of those that were not found. Where the
     /// end of one was not seen, nobody knows.
-    pub(super) fn conclude(&mut self) {
+    pub(crate) fn conclude(&mut self) {
         let all: Option<Vec<_>> = self.counted().map(|run| run.conclusion).collect();
         self.conclusion = all.and_then(|all| all.into_iter().chain(self.conclusion).max());
     }
