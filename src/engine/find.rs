@@ -31,7 +31,7 @@ pub(crate) struct Search<'a, 'target> {
     /// All that was seen so far, by id: lists are not always up to date, and what was there once, is.
     pub(crate) known: RefCell<BTreeMap<String, Candidate>>,
     /// The runs that have been reported as found, by id.
-    pub(crate) told: RefCell<HashSet<String>>,
+    pub(crate) reported: RefCell<HashSet<String>>,
 }
 
 /// How long runs are looked for, and which count.
@@ -142,14 +142,14 @@ pub(crate) async fn find(
         say,
     };
     let list = async || list(search, Pacing::Paced).await;
-    let found = collect(list, || search.judge(limits.timing), &policy).await;
+    let found = collect(list, || search.classify(limits.timing), &policy).await;
     found.runs.iter().for_each(|run| say(Sighting::Run(run)));
     found
 }
 
 async fn collect(
     list: impl AsyncFn() -> Result<(), Error>,
-    judge: impl Fn() -> Found,
+    classify: impl Fn() -> Found,
     policy: &SearchPolicy<'_>,
 ) -> Found {
     let SearchPolicy { limits, quota, .. } = policy;
@@ -173,7 +173,7 @@ async fn collect(
         match list().await {
             Ok(()) => {
                 refusals.clear();
-                let now = judge();
+                let now = classify();
                 if !now.is_like(&found) {
                     changed = Instant::now();
                 }
@@ -258,26 +258,26 @@ async fn list(search: &Search<'_, '_>, pacing: Pacing) -> Result<(), Error> {
 
 impl Search<'_, '_> {
     /// What is known when there is no more time. Timing proves nothing then: another run may be about to appear.
-    pub(crate) fn in_a_hurry(&self) -> Found {
-        self.judge(Timing::ProvesNothing)
+    pub(crate) fn known_now(&self) -> Found {
+        self.classify(Timing::ProvesNothing)
     }
 
     /// Which of those known are ours, those set aside that are known to be another target's.
-    fn judge(&self, timing: Timing) -> Found {
+    fn classify(&self, timing: Timing) -> Found {
         let known = self.known.borrow();
         let candidates = known.values().cloned();
         let candidates =
             candidates.filter(|candidate| !self.context.siblings.belongs_to_another(&candidate.id));
         if self.context.siblings.may_be_confused() {
-            judge(candidates, Timing::ProvesNothing)
+            classify(candidates, Timing::ProvesNothing)
         } else {
-            judge(candidates, timing)
+            classify(candidates, timing)
         }
     }
 }
 
 /// Which of these are ours. Each workflow is judged by itself: one trigger may start runs of several.
-fn judge(candidates: impl IntoIterator<Item = Candidate>, timing: Timing) -> Found {
+fn classify(candidates: impl IntoIterator<Item = Candidate>, timing: Timing) -> Found {
     let mut found = Found::default();
     let mut workflows: BTreeMap<String, Vec<Candidate>> = BTreeMap::new();
     for candidate in candidates {
@@ -375,7 +375,7 @@ mod tests {
             candidate("5", "c.yml", Claim::Fits),
             candidate("6", "d.yml", Claim::Other),
         ];
-        let found = judge(candidates.clone(), Timing::Counts);
+        let found = classify(candidates.clone(), Timing::Counts);
         assert_eq!(
             ours(&found),
             [("1", MatchedBy::Marker), ("3", MatchedBy::Timing)]
@@ -385,7 +385,7 @@ mod tests {
         let others: Vec<_> = found.others.iter().map(|run| run.id.as_str()).collect();
         assert_eq!(others, ["6", "2"]);
 
-        let hurried = judge(candidates, Timing::ProvesNothing);
+        let hurried = classify(candidates, Timing::ProvesNothing);
         assert_eq!(ours(&hurried), [("1", MatchedBy::Marker)]);
         let unsure: Vec<_> = hurried.unsure.iter().map(Vec::len).collect();
         assert_eq!(unsure, [1, 2]);
@@ -396,7 +396,7 @@ mod tests {
         let several = |count: u32| {
             let runs = 0..count;
             let candidates = runs.map(|id| candidate(&id.to_string(), "a.yml", Claim::Fits));
-            judge(candidates, Timing::Counts)
+            classify(candidates, Timing::Counts)
         };
         assert!(several(3).is_like(&several(2)));
         assert!(!several(2).is_like(&several(1)));
@@ -440,15 +440,15 @@ mod tests {
             known.replace(list(second).map_err(error)?);
             Ok(())
         };
-        let judging = || {
+        let classifying = || {
             let runs = 0..*known.borrow();
             let name = |id: u32| format!("{id}.yml");
-            judge(
+            classify(
                 runs.map(|id| candidate(&id.to_string(), &name(id), Claim::Marked)),
                 limits.timing,
             )
         };
-        let found = collect(reading, judging, &policy).await;
+        let found = collect(reading, classifying, &policy).await;
         let took = start.elapsed().as_secs();
         (found, took, lists.into_inner(), said.into_inner())
     }

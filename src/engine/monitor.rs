@@ -103,7 +103,7 @@ impl<'target> Monitor<'_, 'target> {
             seen: self.seen,
             sent: self.sent,
             known: RefCell::default(),
-            told: RefCell::default(),
+            reported: RefCell::default(),
         }
     }
 
@@ -136,7 +136,7 @@ impl<'target> Monitor<'_, 'target> {
 
     async fn find(&self, search: &Search<'_, '_>, limits: Limits) -> Found {
         let say = |sighting: Sighting<'_>| match sighting {
-            Sighting::Run(run) => self.saw(search, run),
+            Sighting::Run(run) => self.report_found(search, run),
             Sighting::NothingYet => self.context.emit(Event::NothingFoundYet {
                 page: &self.context.provider.runs_page(),
             }),
@@ -155,8 +155,11 @@ impl<'target> Monitor<'_, 'target> {
             failure = self.last_looks(search, interruption) => failure,
             () = self.context.shutdown.requested(ShutdownMode::Immediate) => None,
         };
-        let mut found = search.in_a_hurry();
-        found.runs.iter().for_each(|run| self.saw(search, run));
+        let mut found = search.known_now();
+        found
+            .runs
+            .iter()
+            .for_each(|run| self.report_found(search, run));
         found.interruption = Some(interruption);
         found.failure = failure;
         found
@@ -176,7 +179,7 @@ impl<'target> Monitor<'_, 'target> {
             .unwrap_or_else(Instant::now);
         loop {
             let looked = timeout(LAST_LIST_TIMEOUT, find::once(search)).await;
-            let is_found = !search.in_a_hurry().runs.is_empty();
+            let is_found = !search.known_now().runs.is_empty();
             let has_time =
                 interruption == Interruption::Stopped && asked.elapsed() < SEARCH_SHUTDOWN_GRACE;
             if is_found || !has_time || self.context.target.spec.marker().is_none() {
@@ -186,9 +189,9 @@ impl<'target> Monitor<'_, 'target> {
         }
     }
 
-    fn saw(&self, search: &Search<'_, '_>, run: &Run) {
+    fn report_found(&self, search: &Search<'_, '_>, run: &Run) {
         self.context.siblings.claim(run);
-        if search.told.borrow_mut().insert(run.id.clone()) {
+        if search.reported.borrow_mut().insert(run.id.clone()) {
             self.context.emit(Event::Found(run));
         }
     }
@@ -223,12 +226,12 @@ impl<'target> Monitor<'_, 'target> {
             _ = timeout(LAST_LIST_TIMEOUT, find::once(search)) => {}
             () = self.context.shutdown.requested(ShutdownMode::Immediate) => {}
         }
-        let found = search.in_a_hurry().runs.into_iter();
+        let found = search.known_now().runs.into_iter();
         let new: Vec<_> = found
-            .filter(|run| !search.told.borrow().contains(&run.id))
+            .filter(|run| !search.reported.borrow().contains(&run.id))
             .collect();
         let watching = new.into_iter().map(|run| {
-            self.saw(search, &run);
+            self.report_found(search, &run);
             self.watch(run, wait)
         });
         join_all(watching).await
@@ -263,7 +266,7 @@ impl<'target> Monitor<'_, 'target> {
         if self.context.shutdown.is_requested() {
             return Vec::new();
         }
-        let found = search.in_a_hurry();
+        let found = search.known_now();
         let is_disowned = |run: &Run| {
             run.matched_by == MatchedBy::Timing
                 && found.others.iter().any(|other| other.id == run.id)
@@ -276,7 +279,7 @@ impl<'target> Monitor<'_, 'target> {
             .filter(|run| !is_known(run))
             .collect();
         for run in &new {
-            self.saw(search, run);
+            self.report_found(search, run);
         }
         new
     }

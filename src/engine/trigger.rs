@@ -111,7 +111,7 @@ struct Sender<'a, 'target> {
 
 /// Where one trigger is.
 #[derive(Default)]
-struct Progress {
+struct SendState {
     is_on_the_wire: Cell<bool>,
     sent: Cell<Option<Instant>>,
     settled: Cell<Option<Instant>>,
@@ -119,32 +119,32 @@ struct Progress {
 
 impl<'a> Sender<'a, '_> {
     async fn send(self) -> Triggered {
-        let progress = Progress::default();
+        let state = SendState::default();
         let answer = tokio::select! {
             // An answer that is there counts, whatever else happened meanwhile.
             biased;
-            answer = self.go(&progress) => answer,
-            () = out_of_grace(self.context.shutdown, &progress.is_on_the_wire) => {
+            answer = self.go(&state) => answer,
+            () = out_of_grace(self.context.shutdown, &state.is_on_the_wire) => {
                 Err(Error::new(Kind::Unknown, "stopped while the trigger was on the wire, and no answer came in time"))
             }
         };
         Triggered {
-            sent: progress.sent.get(),
-            settled: progress.settled.get(),
-            ..self.judge(answer).await
+            sent: state.sent.get(),
+            settled: state.settled.get(),
+            ..self.into_triggered(answer).await
         }
     }
 
     /// Sends the first form, and the second one if the first was rejected for the one reason that allows it.
-    async fn go(self, progress: &Progress) -> Result<Option<Run>, Error> {
-        match self.try_form(RequestForm::Preferred, progress).await {
+    async fn go(self, state: &SendState) -> Result<Option<Run>, Error> {
+        match self.try_form(RequestForm::Preferred, state).await {
             Err(rejection)
                 if rejection.kind() == Kind::Rejected && !self.context.shutdown.is_requested() =>
             {
                 match self.context.provider.fallback(&rejection) {
                     Some(why) => {
                         self.context.emit(Event::Fallback(why));
-                        self.try_form(RequestForm::Fallback, progress).await
+                        self.try_form(RequestForm::Fallback, state).await
                     }
                     None => Err(rejection),
                 }
@@ -153,7 +153,7 @@ impl<'a> Sender<'a, '_> {
         }
     }
 
-    async fn try_form(self, form: RequestForm, progress: &Progress) -> Result<Option<Run>, Error> {
+    async fn try_form(self, form: RequestForm, state: &SendState) -> Result<Option<Run>, Error> {
         // Who waits for the run waits for its trigger as well.
         let wait = self.context.target.wait.as_ref();
         let policy = RetryPolicy {
@@ -167,11 +167,11 @@ impl<'a> Sender<'a, '_> {
             let _permit = self.ready_permit().await?;
             self.context.emit(Event::Sending);
             self.context.siblings.mark_sent();
-            progress.is_on_the_wire.set(true);
-            progress.sent.set(Some(Instant::now()));
+            state.is_on_the_wire.set(true);
+            state.sent.set(Some(Instant::now()));
             let answer = self.context.provider.send(form).await;
-            progress.settled.set(Some(Instant::now()));
-            progress.is_on_the_wire.set(false);
+            state.settled.set(Some(Instant::now()));
+            state.is_on_the_wire.set(false);
             self.settle(&answer);
             answer
         })
@@ -219,7 +219,7 @@ impl<'a> Sender<'a, '_> {
         }
     }
 
-    async fn judge(self, answer: Result<Option<Run>, Error>) -> Triggered {
+    async fn into_triggered(self, answer: Result<Option<Run>, Error>) -> Triggered {
         let error = match answer {
             Ok(run) => {
                 match &run {

@@ -56,12 +56,12 @@ impl Monitor<'_, '_> {
             None => Limits::UNKNOWN,
         };
         let say = |sighting: Sighting<'_>| match sighting {
-            Sighting::Run(run) => self.saw(&search, run),
+            Sighting::Run(run) => self.report_found(&search, run),
             Sighting::NothingYet => {}
         };
         let searching = find(&search, limits, &say);
         let found = timeout_at(until - CANCELS_TIMEOUT, searching).await;
-        let mut found = found.unwrap_or_else(|_| search.in_a_hurry());
+        let mut found = found.unwrap_or_else(|_| search.known_now());
         let mut new = std::mem::take(&mut found.runs);
         new.retain(|run| unfinished.runs.iter().all(|known| known.id != run.id));
         let ended = new.into_iter().map(|run| self.end(run, until));
