@@ -1,14 +1,9 @@
 //! Inputs to a [`Request`], or every complaint at once. Nothing is read but what is given.
 
 mod credential;
-mod document;
-mod error;
-mod inputs;
 mod location;
 mod pipeline;
 mod proxies;
-mod raw_input;
-mod table;
 mod targets;
 #[cfg(test)]
 mod tests;
@@ -23,9 +18,6 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use url::Url;
 
-pub(crate) use error::InputError;
-use error::{Checked, Errors, complain};
-use inputs::Inputs;
 use location::Location;
 pub(crate) use proxies::proxy_secrets;
 pub(crate) use targets::{RawRequest, Warning};
@@ -33,6 +25,8 @@ pub(crate) use targets::{RawRequest, Warning};
 use crate::model::{Caller, EnvironmentVariable};
 use crate::providers::any::ProviderKind;
 use crate::providers::target::{Mode, OnFailure, Request, Server, Target};
+pub(crate) use crate::values::InputError;
+use crate::values::{Checked, Errors, Inputs, complain, with_line_breaks};
 
 const CERTIFICATES: &str = "ca-certificates";
 const DEFAULT_MAX_PARALLEL: NonZeroUsize = NonZeroUsize::new(8).unwrap();
@@ -212,7 +206,9 @@ fn senseless(inputs: &Inputs, provider: ProviderKind) -> Vec<InputError> {
 }
 
 fn mode(inputs: &Inputs) -> Checked<Mode> {
-    boolean(inputs, "dry-run").map(|dry| if dry { Mode::DryRun } else { Mode::Send })
+    inputs
+        .boolean("dry-run")
+        .map(|dry| if dry { Mode::DryRun } else { Mode::Send })
 }
 
 fn max_parallel(inputs: &Inputs) -> Checked<NonZeroUsize> {
@@ -248,21 +244,12 @@ fn goes_with_targets(inputs: &Inputs, name: &str) -> Checked<()> {
 fn on_failure(inputs: &Inputs) -> Checked<OnFailure> {
     const NAME: &str = "fail-fast";
     goes_with_targets(inputs, NAME)?;
-    let send_no_more = boolean(inputs, NAME)?;
+    let send_no_more = inputs.boolean(NAME)?;
     Ok(if send_no_more {
         OnFailure::SendNoMore
     } else {
         OnFailure::GoOn
     })
-}
-
-/// Booleans as YAML 1.2 writes them; unset is `false`, the default of each.
-fn boolean(inputs: &Inputs, name: &str) -> Checked<bool> {
-    match inputs.get(name) {
-        Some("true" | "True" | "TRUE") => Ok(true),
-        None | Some("false" | "False" | "FALSE") => Ok(false),
-        Some(_) => complain(name, "it must be `true` or `false`"),
-    }
 }
 
 /// One word of a few; unset is the first of them, the default.
@@ -305,9 +292,4 @@ fn checked(text: &str) -> Checked<Rc<str>> {
         );
     }
     Ok(text.into())
-}
-
-/// PEM that went through a place that keeps no line breaks has them written out.
-fn with_line_breaks(text: &str) -> String {
-    text.replace("\\n", "\n")
 }

@@ -12,6 +12,7 @@ mod report;
 #[cfg(test)]
 mod testing;
 mod text;
+mod values;
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;

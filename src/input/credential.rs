@@ -5,16 +5,14 @@ use base64::engine::general_purpose::STANDARD;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject as _;
 
-use super::error::{Checked, Errors, complain};
-use super::inputs::Inputs;
+use super::HostRepository;
 use super::location::Location;
-use super::raw_input::RawInput;
-use super::{HostRepository, with_line_breaks};
 use crate::model::Secret;
 use crate::providers::any::ProviderKind;
 use crate::providers::bitbucket::spec::BitbucketCredential;
 use crate::providers::github::spec::{App, GitHubCredential, PrivateKey};
 use crate::providers::gitlab::spec::GitLabCredential;
+use crate::values::{Checked, Errors, Inputs, RawInput, complain, with_line_breaks};
 
 /// How tokens of each provider begin. A token is never sent to another provider.
 const PREFIXES: [(&str, ProviderKind); 15] = [

@@ -3,11 +3,10 @@
 use url::{Host, Url};
 
 use super::HostRepository;
-use super::error::{Checked, Errors, InputError, complain};
-use super::inputs::Inputs;
 use crate::providers::any::ProviderKind;
 use crate::providers::target::Server;
 use crate::text::nearest::nearest;
+use crate::values::{Checked, Errors, InputError, Inputs, complain};
 
 const PROVIDER: &str = "provider";
 const REPOSITORY: &str = "repository";

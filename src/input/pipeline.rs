@@ -7,18 +7,18 @@ use std::rc::Rc;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use super::document::{self, Node, Problem};
-use super::error::{Checked, Errors, InputError, complain};
-use super::inputs::Inputs;
 use super::location::Location;
-use super::raw_input::{Payload, RawInput};
-use super::{HostRepository, boolean, credential};
+use super::{HostRepository, credential};
 use crate::model::Secret;
 use crate::providers::any::{ProviderKind, Spec};
 use crate::providers::bitbucket::spec::{BitbucketSource, Spec as BitbucketSpec};
 use crate::providers::github::spec::{GitHubPipeline, MARKER, Spec as GitHubSpec};
 use crate::providers::gitlab::spec::Spec as GitLabSpec;
 use crate::providers::target::{Argument, BRANCHES, Reference, TAGS, Variable};
+use crate::values::{
+    Checked, Errors, InputError, Inputs, Node, Payload, Problem, RawInput, begins_as_json,
+    compact_object, complain,
+};
 
 // GitHub's limits, from its REST documentation.
 const MAX_EVENT_TYPE: usize = 100;
@@ -168,7 +168,7 @@ fn client_payload(inputs: &Inputs) -> Checked<(Rc<RawValue>, Option<String>)> {
         );
     }
     // What is wrong with `wait` itself is told where it is read.
-    let waits = boolean(inputs, "wait").unwrap_or(false);
+    let waits = inputs.boolean("wait").unwrap_or(false);
     let none = Rc::new(RawInput::text("{}"));
     let written = inputs.written(PAYLOAD).unwrap_or(&none);
     let read = written.payload.get_or_init(|| payload(written));
@@ -222,9 +222,9 @@ fn payload(written: &RawInput) -> Checked<Payload> {
         )
     };
     if let Some(text) = written.source()
-        && document::begins_as_json(text)
+        && begins_as_json(text)
     {
-        let object = document::compact_object(text).map_err(|problem| complaint(&problem))?;
+        let object = compact_object(text).map_err(|problem| complaint(&problem))?;
         return object.map_or_else(no_object, |(json, names)| Ok(Payload::new(json, names)));
     }
     let node = written.document().map_err(complaint)?;

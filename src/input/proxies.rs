@@ -9,9 +9,9 @@ use base64::prelude::BASE64_STANDARD;
 use percent_encoding::percent_decode_str;
 use url::{Host, Url};
 
-use super::error::{Checked, InputError};
 use crate::model::Secret;
 use crate::providers::http::proxies::{Exemption, Hosts, Proxies, bits};
+use crate::values::{Checked, InputError};
 
 /// The first of them that is set counts. `HTTP_PROXY` is for plain http, which never leaves this machine.
 const PROXY: [&str; 4] = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];

@@ -14,11 +14,9 @@ use std::collections::{BTreeMap, HashSet};
 use self::defaults::Defaults;
 use self::entry::TargetEntry;
 use super::HostRepository;
-use super::document;
-use super::error::{Checked, InputError};
-use super::inputs::Inputs;
 use crate::model::Secret;
 use crate::providers::target::Target;
+use crate::values::{Checked, InputError, Inputs, list};
 
 const NAME: &str = "targets";
 
@@ -116,7 +114,7 @@ fn in_short(complaints: Vec<InputError>) -> Vec<InputError> {
 }
 
 fn entries(text: &str) -> Checked<Vec<TargetEntry>> {
-    let items = document::list(text).map_err(|problem| vec![problem.complaint(NAME)])?;
+    let items = list(text).map_err(|problem| vec![problem.complaint(NAME)])?;
     if items.is_empty() {
         let message = "there is none in it: nothing would be triggered";
         return Err(vec![InputError::new(NAME, message)]);

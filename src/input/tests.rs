@@ -8,11 +8,11 @@ use proptest::strategy::Union;
 
 use serde_json::Value;
 
-use super::table::INPUTS;
 use super::*;
 use crate::engine::siblings::siblings;
 use crate::report;
 use crate::testing::arbitrary;
+use crate::values::INPUTS;
 
 const KEY: &str = include_str!("../../tests/sandbox/keys/test-only-app.pkcs8.pem");
 const CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n";

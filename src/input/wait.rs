@@ -2,12 +2,10 @@
 
 use std::time::Duration;
 
-use super::document::Node;
-use super::error::{Checked, Errors, InputError, complain};
-use super::inputs::Inputs;
-use super::{boolean, one_of};
+use super::one_of;
 use crate::model::{Conclusion, Logs, OnAbandoned, OnBlocked, ResultArtifact, WaitOptions};
 use crate::providers::any::ProviderKind;
+use crate::values::{Checked, Errors, InputError, Inputs, Node, complain};
 
 /// Inputs that mean something only where the run is waited for.
 pub(super) const ONLY_WITH_WAIT: [&str; 6] = [
@@ -26,7 +24,7 @@ const MAX_TIMEOUT: Duration = Duration::from_hours(5 * 24);
 pub(super) fn read(inputs: &Inputs, provider: ProviderKind) -> Checked<Option<WaitOptions>> {
     let mut errors = Errors::default();
     // The other inputs are checked even if `wait` itself is wrong.
-    if let Some(false) = errors.take(boolean(inputs, "wait")) {
+    if let Some(false) = errors.take(inputs.boolean("wait")) {
         errors.add(only_with_wait(inputs, provider));
         return errors.finish(|| Some(None));
     }

@@ -1,5 +1,5 @@
 //! `action.yml`, the README, the other documents and the binary agree. The code's own tables are held to
-//! `action.yml` beside them, in `src/input/table.rs` and `src/report.rs`.
+//! `action.yml` beside them, in `src/values/table.rs` and `src/report.rs`.
 
 mod documents;
 mod examples;
@@ -230,7 +230,7 @@ fn the_results_are_the_real_ones() {
 
 /// Where errors are explained: the document, the heading, whose they are, and how many there are at least.
 const ERRORS: [(&str, &str, &str, usize); 8] = [
-    ("README.md", "### Inputs", "input", 7),
+    ("README.md", "### Inputs", "", 7),
     ("README.md", "### Many targets", "", 3),
     ("README.md", "### Waiting", "", 12),
     ("README.md", "### Network", "", 9),

@@ -1,13 +1,12 @@
 //! What an entry of `targets` inherits of the step's inputs: all that fits, and credentials only where the
 //! step's own inputs would send them too. Nothing is complained about here.
 
-use super::super::error::InputError;
-use super::super::inputs::Inputs;
 use super::super::location::{self, Location, ServerLocation};
 use super::super::wait::ONLY_WITH_WAIT;
-use super::super::{HostRepository, boolean, credential, table};
+use super::super::{HostRepository, credential};
 use super::STEPS_ALONE;
 use crate::providers::any::ProviderKind;
+use crate::values::{InputError, Inputs, declared};
 
 /// Keys that say where a target is.
 pub(super) const WHERE: [&str; 3] = ["provider", "server-url", "repository"];
@@ -88,7 +87,7 @@ impl<'step> Defaults<'step> {
     ) -> Inputs {
         let waits = if own.has("wait") { own } else { self.step };
         // What is wrong with `wait` itself is told where it is read.
-        let waits = boolean(waits, "wait").unwrap_or(true);
+        let waits = waits.boolean("wait").unwrap_or(true);
         let is_at = match place {
             Some(place) => self.is_at(place),
             None => self.provider.is_none_or(|steps| steps == provider),
@@ -160,5 +159,5 @@ fn is_by_url(inputs: &Inputs) -> bool {
 }
 
 fn makes_sense(name: &str, provider: ProviderKind) -> bool {
-    table::declared(name).is_some_and(|declared| declared.providers.contains(&provider))
+    declared(name).is_some_and(|declared| declared.providers.contains(&provider))
 }

@@ -4,16 +4,15 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::rc::Rc;
 
-use super::super::document::{Item, Pair};
-use super::super::error::{Checked, Errors, InputError};
-use super::super::inputs::{Inputs, meant, no_such};
-use super::super::raw_input::RawInput;
-use super::super::{HostRepository, certificates, location, not_one_line, table, target, wait};
+use super::super::{HostRepository, certificates, location, not_one_line, target, wait};
 use super::defaults::{Defaults, WHERE};
 use super::{NAME, STEPS_ALONE, Warning};
 use crate::model::Secret;
 use crate::providers::any::ProviderKind;
 use crate::providers::target::Target;
+use crate::values::{
+    Checked, Errors, InputError, Inputs, Item, Pair, RawInput, declared, meant, no_such,
+};
 
 /// Keys whose values may be mappings or lists of their own.
 const NESTED: [&str; 5] = [
@@ -89,7 +88,7 @@ impl TargetEntry {
             value,
             has_comment,
         } = pair;
-        let Some(declared) = table::declared(&name) else {
+        let Some(declared) = declared(&name) else {
             let could_be = |known: &str| !STEPS_ALONE.contains(&known);
             if let Some(meant) = meant(&name, &could_be) {
                 self.own.add_unknown(meant);

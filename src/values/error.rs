@@ -24,7 +24,7 @@ enum Subject {
 }
 
 impl InputError {
-    pub(super) fn new(input: impl Into<String>, message: impl fmt::Display) -> Self {
+    pub(crate) fn new(input: impl Into<String>, message: impl fmt::Display) -> Self {
         Self {
             input: input.into(),
             message: message.to_string(),
@@ -34,7 +34,7 @@ impl InputError {
     }
 
     /// One about the environment.
-    pub(super) fn of_variable(name: &str, message: impl fmt::Display) -> Self {
+    pub(crate) fn of_variable(name: &str, message: impl fmt::Display) -> Self {
         Self {
             source: Subject::Variable,
             ..Self::new(name, message)
@@ -42,7 +42,7 @@ impl InputError {
     }
 
     /// One about the command line.
-    pub(super) fn of_argument(name: &str, message: impl fmt::Display) -> Self {
+    pub(crate) fn of_argument(name: &str, message: impl fmt::Display) -> Self {
         Self {
             source: Subject::Argument,
             ..Self::new(name, message)
@@ -59,7 +59,7 @@ impl InputError {
     }
 
     /// The same error, whose message names a key of the input's mapping.
-    pub(super) fn naming(self, key: &str) -> Self {
+    pub(crate) fn naming(self, key: &str) -> Self {
         Self {
             key: Some(key.to_owned()),
             ..self
@@ -67,7 +67,7 @@ impl InputError {
     }
 
     /// The message without the key: in an entry of `targets`, a secret in the wrong place may be taken for one.
-    pub(super) fn nameless(&self) -> String {
+    pub(crate) fn nameless(&self) -> String {
         match &self.key {
             Some(key) => {
                 self.message
@@ -80,29 +80,29 @@ impl InputError {
 
 /// What a part of the inputs comes to, or all that is wrong with it. An error without complaints: this part needs
 /// another one, and what is wrong is reported there.
-pub(super) type Checked<T> = Result<T, Vec<InputError>>;
+pub(crate) type Checked<T> = Result<T, Vec<InputError>>;
 
 /// One thing that is wrong.
-pub(super) fn complain<T>(input: &str, message: impl fmt::Display) -> Checked<T> {
+pub(crate) fn complain<T>(input: &str, message: impl fmt::Display) -> Checked<T> {
     Err(vec![InputError::new(input, message)])
 }
 
 /// All that is wrong with the parts of a whole: each part is checked, whatever is wrong with another.
 #[derive(Default)]
-pub(super) struct Errors(Vec<InputError>);
+pub(crate) struct Errors(Vec<InputError>);
 
 impl Errors {
     /// What a part comes to; what is wrong with it is kept.
-    pub(super) fn take<T>(&mut self, part: Checked<T>) -> Option<T> {
+    pub(crate) fn take<T>(&mut self, part: Checked<T>) -> Option<T> {
         part.map_err(|found| self.add(found)).ok()
     }
 
-    pub(super) fn add(&mut self, found: impl IntoIterator<Item = InputError>) {
+    pub(crate) fn add(&mut self, found: impl IntoIterator<Item = InputError>) {
         self.0.extend(found);
     }
 
     /// The whole, if nothing is wrong with any of its parts.
-    pub(super) fn finish<T>(self, whole: impl FnOnce() -> Option<T>) -> Checked<T> {
+    pub(crate) fn finish<T>(self, whole: impl FnOnce() -> Option<T>) -> Checked<T> {
         match whole() {
             Some(whole) if self.0.is_empty() => Ok(whole),
             _ => Err(self.0),

@@ -13,15 +13,15 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::error::InputError;
-pub(super) use json::compact_object;
-pub(super) use list::{Item, Pair, list};
+pub(crate) use json::compact_object;
+pub(crate) use list::{Item, Pair, list};
 
 /// Deeper nesting than any pipeline's argument has, and than a stack stands.
 const MAX_DEPTH: usize = 100;
 
 /// What is wrong with a text. It never quotes a value, since that may be a secret, but maybe a name.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Problem {
+pub(crate) struct Problem {
     message: String,
     /// The key that the message names, if it does.
     key: Option<String>,
@@ -43,7 +43,7 @@ impl Problem {
     }
 
     /// As a complaint about the input that has the text.
-    pub(super) fn complaint(&self, input: &'static str) -> InputError {
+    pub(crate) fn complaint(&self, input: &'static str) -> InputError {
         let error = InputError::new(input, &self.message);
         match &self.key {
             Some(key) => error.naming(key),
@@ -54,7 +54,7 @@ impl Problem {
 
 /// A document's value.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Node {
+pub(crate) enum Node {
     Scalar(Scalar),
     Sequence(Vec<Self>),
     /// In the order in which it was written.
@@ -62,7 +62,7 @@ pub(super) enum Node {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Scalar {
+pub(crate) struct Scalar {
     /// As written, without quotes.
     text: String,
     style: Style,
@@ -90,7 +90,7 @@ struct TrailingComment {
 }
 
 /// Reads JSON where the text begins as that, else YAML 1.2. Errors tell line and column.
-pub(super) fn parse(text: &str) -> Result<Node, Problem> {
+pub(crate) fn parse(text: &str) -> Result<Node, Problem> {
     if begins_as_json(text) {
         json::parse(text)
     } else {
@@ -99,7 +99,7 @@ pub(super) fn parse(text: &str) -> Result<Node, Problem> {
 }
 
 /// Whether a text is meant as JSON. YAML would take most broken JSON for something.
-pub(super) fn begins_as_json(text: &str) -> bool {
+pub(crate) fn begins_as_json(text: &str) -> bool {
     text.trim_start().starts_with(['{', '['])
 }
 
@@ -118,7 +118,7 @@ impl Node {
 
     /// As JSON: by YAML 1.2's core schema, except that a number whose text would not survive a JSON reader (`1.10`,
     /// `012`, twenty digits) stays the string that it is. What was JSON already stays as written.
-    pub(super) fn typed(&self) -> Result<Box<RawValue>, Problem> {
+    pub(crate) fn typed(&self) -> Result<Box<RawValue>, Problem> {
         let mut json = String::new();
         self.write(None, &mut json)?;
         Ok(RawValue::from_string(json)
@@ -151,7 +151,7 @@ impl Node {
     }
 
     /// A mapping's pairs.
-    pub(super) fn pairs(&self) -> Result<&[(String, Self)], Problem> {
+    pub(crate) fn pairs(&self) -> Result<&[(String, Self)], Problem> {
         match self {
             Self::Mapping(pairs) => Ok(pairs),
             Self::Scalar(_) | Self::Sequence(_) => {
@@ -161,7 +161,7 @@ impl Node {
     }
 
     /// A mapping without the pairs that have no value.
-    pub(super) fn without_nulls(&self) -> Result<Self, Problem> {
+    pub(crate) fn without_nulls(&self) -> Result<Self, Problem> {
         let pairs = self.pairs()?.iter();
         let set = pairs.filter(|(_, node)| !node.is_null());
         Ok(Self::Mapping(set.cloned().collect()))
@@ -176,7 +176,7 @@ impl Node {
 
     /// A mapping's pairs, each value the string that was written. JSON's `null`, which `toJSON()` makes of what is not
     /// set, is no value.
-    pub(super) fn texts(&self) -> Result<Vec<(&str, &str)>, Problem> {
+    pub(crate) fn texts(&self) -> Result<Vec<(&str, &str)>, Problem> {
         let mut texts = Vec::new();
         for (key, node) in self.pairs()? {
             let Self::Scalar(scalar) = node else {
@@ -191,7 +191,7 @@ impl Node {
     }
 
     /// A list's items, `None` for those that are no texts; a mapping is one of those itself.
-    pub(super) fn items(&self) -> Vec<Option<&str>> {
+    pub(crate) fn items(&self) -> Vec<Option<&str>> {
         match self {
             Self::Sequence(nodes) => nodes.iter().map(Self::text).collect(),
             Self::Scalar(_) | Self::Mapping(_) => vec![self.text()],
@@ -206,7 +206,7 @@ impl Node {
     }
 
     /// The texts of all scalars in it, names apart, with all that may belong to them.
-    pub(super) fn scalars(&self) -> Vec<&str> {
+    pub(crate) fn scalars(&self) -> Vec<&str> {
         match self {
             Self::Scalar(scalar) => match &scalar.tail {
                 Some(tail) if tail.is_one_line => vec![&tail.whole],

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use super::document::Node;
-use super::error::{Checked, InputError};
+use super::error::{Checked, InputError, complain};
 use super::raw_input::RawInput;
 use super::table::{self, Declared, INPUTS};
 use super::with_line_breaks;
@@ -13,7 +13,7 @@ use crate::text::nearest::nearest;
 
 /// Values by the names of their inputs: as they arrived, or those that hold for an entry of `targets`.
 #[derive(Clone, Default)]
-pub(super) struct Inputs {
+pub(crate) struct Inputs {
     written: BTreeMap<String, Rc<RawInput>>,
     /// Names of inputs that something was meant to be, but its name is mistyped or its value has a form that it cannot
     /// have. That is complained about; that the input itself is not set is not.
@@ -22,7 +22,7 @@ pub(super) struct Inputs {
 
 impl Inputs {
     /// Reads values by the names of their inputs.
-    pub(super) fn new(given: &BTreeMap<String, String>) -> Self {
+    pub(crate) fn new(given: &BTreeMap<String, String>) -> Self {
         let written = given.iter().map(|(name, value)| {
             let written = match name.as_str() {
                 "targets" => RawInput::lines(value),
@@ -41,13 +41,13 @@ impl Inputs {
     }
 
     /// Whether something was meant to be that input, of which no more is known.
-    pub(super) fn is_unknown(&self, name: &str) -> bool {
+    pub(crate) fn is_unknown(&self, name: &str) -> bool {
         self.unknown.contains(name) && self.written(name).is_none()
     }
 
     /// Whether a complaint about an input only says that it is not set, while it was meant to be, or another one was
     /// that would be enough.
-    pub(super) fn is_meant(&self, name: &str) -> bool {
+    pub(crate) fn is_meant(&self, name: &str) -> bool {
         const CREDENTIALS: &[&str] = &["token", "trigger-token", "client-id", "private-key"];
         let enough = match name {
             "token" => CREDENTIALS,
@@ -60,12 +60,12 @@ impl Inputs {
     }
 
     /// Something is meant to be that input, of which no more is known.
-    pub(super) fn add_unknown(&mut self, name: &'static str) {
+    pub(crate) fn add_unknown(&mut self, name: &'static str) {
         self.unknown.insert(name);
     }
 
     /// The value, if it is set: neither empty nor the input's own default.
-    pub(super) fn written(&self, name: &str) -> Option<&Rc<RawInput>> {
+    pub(crate) fn written(&self, name: &str) -> Option<&Rc<RawInput>> {
         let declared = table::declared(name);
         debug_assert!(declared.is_some(), "{name} is not declared");
         self.unless_default(declared?)
@@ -78,12 +78,21 @@ impl Inputs {
     }
 
     /// The text, if it is set, and no mapping or list of its own.
-    pub(super) fn get(&self, name: &str) -> Option<&str> {
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.written(name)?.as_text()
     }
 
+    /// Booleans as YAML 1.2 writes them; unset is `false`, the default of each.
+    pub(crate) fn boolean(&self, name: &str) -> Checked<bool> {
+        match self.get(name) {
+            Some("true" | "True" | "TRUE") => Ok(true),
+            None | Some("false" | "False" | "FALSE") => Ok(false),
+            Some(_) => complain(name, "it must be `true` or `false`"),
+        }
+    }
+
     /// What the YAML or JSON of an input comes to, if it is set.
-    pub(super) fn document(&self, name: &'static str) -> Checked<Option<&Node>> {
+    pub(crate) fn document(&self, name: &'static str) -> Checked<Option<&Node>> {
         let document = self.written(name).map(|written| written.document());
         document
             .transpose()
@@ -91,30 +100,30 @@ impl Inputs {
     }
 
     /// Whether the input arrived as an empty text, which for a secret means that it is not there.
-    pub(super) fn is_empty(&self, name: &str) -> bool {
+    pub(crate) fn is_empty(&self, name: &str) -> bool {
         self.written
             .get(name)
             .is_some_and(|written| written.is_empty())
     }
 
     /// Whether there is anything of that name, if only something empty or the default.
-    pub(super) fn has(&self, name: &str) -> bool {
+    pub(crate) fn has(&self, name: &str) -> bool {
         self.written.contains_key(name)
     }
 
     /// The inputs that are set.
-    pub(super) fn set(&self) -> impl Iterator<Item = &'static Declared> {
+    pub(crate) fn set(&self) -> impl Iterator<Item = &'static Declared> {
         INPUTS
             .iter()
             .filter(|declared| self.unless_default(declared).is_some())
     }
 
-    pub(super) fn insert(&mut self, name: impl Into<String>, written: Rc<RawInput>) {
+    pub(crate) fn insert(&mut self, name: impl Into<String>, written: Rc<RawInput>) {
         self.written.insert(name.into(), written);
     }
 
     /// These, and of the others those that `inherits` lets in where there is none here.
-    pub(super) fn with(&self, others: &Self, inherits: impl Fn(&str) -> bool) -> Self {
+    pub(crate) fn with(&self, others: &Self, inherits: impl Fn(&str) -> bool) -> Self {
         let mut all = self.clone();
         all.unknown.extend(&others.unknown);
         for (name, written) in &others.written {
@@ -126,7 +135,7 @@ impl Inputs {
     }
 
     /// Complains about what is not an input at all.
-    pub(super) fn undeclared(&self) -> Vec<InputError> {
+    pub(crate) fn undeclared(&self) -> Vec<InputError> {
         self.written
             .keys()
             .filter(|name| is_undeclared(name))
@@ -135,7 +144,7 @@ impl Inputs {
     }
 
     /// Every secret among the inputs with the name of its input, also in inputs that turn out wrong.
-    pub(super) fn secrets(&self) -> Vec<(&'static str, Secret)> {
+    pub(crate) fn secrets(&self) -> Vec<(&'static str, Secret)> {
         let mut secrets = Vec::new();
         for name in ["token", "github-token", "trigger-token", "private-key"] {
             if let Some(text) = self.get(name) {
@@ -169,7 +178,7 @@ fn is_undeclared(name: &str) -> bool {
 }
 
 /// The input that was meant by a name that is none, of those that it could be.
-pub(super) fn meant(name: &str, could_be: &dyn Fn(&str) -> bool) -> Option<&'static str> {
+pub(crate) fn meant(name: &str, could_be: &dyn Fn(&str) -> bool) -> Option<&'static str> {
     nearest(name, names(could_be))
 }
 
@@ -179,7 +188,7 @@ fn names(could_be: &dyn Fn(&str) -> bool) -> impl Iterator<Item = &'static str> 
 }
 
 /// That there is no such input or key, and which one was meant, of those that could be.
-pub(super) fn no_such(name: &str, what: &str, could_be: &dyn Fn(&str) -> bool) -> String {
+pub(crate) fn no_such(name: &str, what: &str, could_be: &dyn Fn(&str) -> bool) -> String {
     match meant(name, could_be) {
         Some(near) => format!("there is no such {what}; did you mean `{near}`?"),
         None => format!(

@@ -214,7 +214,7 @@ pub(crate) const INPUTS: [Declared; 30] = [
 ];
 
 /// The input of that name.
-pub(super) fn declared(name: &str) -> Option<&'static Declared> {
+pub(crate) fn declared(name: &str) -> Option<&'static Declared> {
     INPUTS.iter().find(|input| input.name == name)
 }
 

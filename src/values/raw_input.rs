@@ -15,28 +15,28 @@ use super::error::Checked;
 use crate::providers::github::spec::PrivateKey;
 
 /// A value of an input, or of a key of an entry.
-pub(super) struct RawInput {
+pub(crate) struct RawInput {
     format: Format,
     document: OnceCell<Result<Node, Problem>>,
     /// PEM, with all line breaks, if it is that.
-    pub(super) certificates: OnceCell<Checked<Rc<str>>>,
+    pub(crate) certificates: OnceCell<Checked<Rc<str>>>,
     /// The payload of a `repository_dispatch`, if it is that.
-    pub(super) payload: OnceCell<Checked<Payload>>,
+    pub(crate) payload: OnceCell<Checked<Payload>>,
     /// A key of an App, if it is that.
-    pub(super) private_key: OnceCell<Checked<PrivateKey>>,
+    pub(crate) private_key: OnceCell<Checked<PrivateKey>>,
 }
 
 /// An object of JSON, without the space between its tokens.
-pub(super) struct Payload {
-    pub(super) json: Rc<RawValue>,
+pub(crate) struct Payload {
+    pub(crate) json: Rc<RawValue>,
     /// How long it is.
-    pub(super) characters: usize,
+    pub(crate) characters: usize,
     /// Of its properties at the top.
-    pub(super) names: HashSet<String>,
+    pub(crate) names: HashSet<String>,
 }
 
 impl Payload {
-    pub(super) fn new(json: Box<RawValue>, names: HashSet<String>) -> Self {
+    pub(crate) fn new(json: Box<RawValue>, names: HashSet<String>) -> Self {
         Self {
             characters: json.get().chars().count(),
             json: json.into(),
@@ -56,20 +56,20 @@ enum Format {
 }
 
 impl RawInput {
-    pub(super) fn text(text: &str) -> Self {
+    pub(crate) fn text(text: &str) -> Self {
         Self::new(Format::Text(trimmed(text).into_owned()))
     }
 
     /// One whose lines are told by their numbers, so that also the empty ones before it count.
-    pub(super) fn lines(text: &str) -> Self {
+    pub(crate) fn lines(text: &str) -> Self {
         Self::new(Format::Text(text.trim_end().to_owned()))
     }
 
-    pub(super) fn json(json: String) -> Self {
+    pub(crate) fn json(json: String) -> Self {
         Self::new(Format::Json(json))
     }
 
-    pub(super) fn yaml(node: Node) -> Self {
+    pub(crate) fn yaml(node: Node) -> Self {
         Self::new(Format::Yaml(node))
     }
 
@@ -84,17 +84,17 @@ impl RawInput {
     }
 
     /// Nothing was written, not even something empty with a form, like `{}`.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.as_text().is_some_and(str::is_empty)
     }
 
     /// Whether it is a mapping or list of its own, not a text that may have one in it.
-    pub(super) fn is_nested(&self) -> bool {
+    pub(crate) fn is_nested(&self) -> bool {
         self.as_text().is_none()
     }
 
     /// The text, if it is one.
-    pub(super) fn as_text(&self) -> Option<&str> {
+    pub(crate) fn as_text(&self) -> Option<&str> {
         match &self.format {
             Format::Text(text) => Some(text),
             Format::Json(_) | Format::Yaml(_) => None,
@@ -102,7 +102,7 @@ impl RawInput {
     }
 
     /// What JSON there is, if it is JSON, stands in this just as it was written.
-    pub(super) fn source(&self) -> Option<&str> {
+    pub(crate) fn source(&self) -> Option<&str> {
         match &self.format {
             Format::Text(text) | Format::Json(text) => Some(text),
             Format::Yaml(_) => None,
@@ -110,7 +110,7 @@ impl RawInput {
     }
 
     /// What the YAML or JSON comes to.
-    pub(super) fn document(&self) -> Result<&Node, &Problem> {
+    pub(crate) fn document(&self) -> Result<&Node, &Problem> {
         let text = match &self.format {
             Format::Text(text) | Format::Json(text) => text,
             Format::Yaml(node) => return Ok(node),

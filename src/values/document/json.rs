@@ -19,7 +19,7 @@ type Object = (Box<RawValue>, HashSet<String>);
 
 /// A JSON object's text without the space between its tokens, all else as it was written, with the
 /// names of its properties. `None` where the text is another JSON value.
-pub(in super::super) fn compact_object(text: &str) -> Result<Option<Object>, Problem> {
+pub(crate) fn compact_object(text: &str) -> Result<Option<Object>, Problem> {
     let text = forgiven(text)?;
     if !text.trim_start().starts_with('{') {
         return Ok(None);

@@ -12,25 +12,25 @@ use super::yaml::{Document, name, node};
 use super::{Node, Problem, begins_as_json};
 
 /// An item of the list.
-pub(in super::super) struct Item {
+pub(crate) struct Item {
     /// Counted from 1; `None` in JSON.
-    pub(in super::super) line: Option<usize>,
+    pub(crate) line: Option<usize>,
     /// In the order in which they were written; `None` where the item is not a mapping.
-    pub(in super::super) pairs: Option<Vec<Pair>>,
+    pub(crate) pairs: Option<Vec<Pair>>,
 }
 
 /// A key of an item.
-pub(in super::super) struct Pair {
-    pub(in super::super) name: String,
-    pub(in super::super) line: Option<usize>,
+pub(crate) struct Pair {
+    pub(crate) name: String,
+    pub(crate) line: Option<usize>,
     /// A plain `null` is empty, as in YAML nothing at all is.
-    pub(in super::super) value: RawInput,
+    pub(crate) value: RawInput,
     /// Whether it is a plain scalar of YAML, followed by what YAML takes for a comment.
-    pub(in super::super) has_comment: bool,
+    pub(crate) has_comment: bool,
 }
 
 /// Reads JSON where the text begins as that, else YAML 1.2. Errors say the line or the item, and never quote a value.
-pub(in super::super) fn list(text: &str) -> Result<Vec<Item>, Problem> {
+pub(crate) fn list(text: &str) -> Result<Vec<Item>, Problem> {
     if begins_as_json(text) {
         return from_json(&forgiven(text)?);
     }
