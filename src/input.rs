@@ -26,7 +26,7 @@ use crate::model::{Caller, EnvironmentVariable};
 use crate::providers::any::ProviderKind;
 use crate::providers::target::{Mode, OnFailure, Request, Server, Target};
 pub(crate) use crate::values::InputError;
-use crate::values::{Checked, Errors, Inputs, complain, with_line_breaks};
+use crate::values::{Checked, Errors, Inputs, RawInput, complain, with_line_breaks};
 
 const CERTIFICATES: &str = "ca-certificates";
 const DEFAULT_MAX_PARALLEL: NonZeroUsize = NonZeroUsize::new(8).unwrap();
@@ -269,9 +269,8 @@ fn certificates(inputs: &Inputs) -> Checked<Option<Rc<str>>> {
     let Some(written) = inputs.written(CERTIFICATES) else {
         return Ok(None);
     };
-    let text = written.as_text().unwrap_or_default();
-    let read = written.certificates.get_or_init(|| checked(text));
-    read.clone().map(Some)
+    let read = |written: &RawInput| checked(written.as_text().unwrap_or_default());
+    written.parsed(read).map(Some)
 }
 
 /// PEM that has certificates in it.

@@ -9,7 +9,7 @@ mod table;
 pub(crate) use document::{Item, Node, Pair, Problem, begins_as_json, compact_object, list};
 pub(crate) use error::{Checked, Errors, InputError, complain};
 pub(crate) use inputs::{Inputs, meant, no_such};
-pub(crate) use raw_input::{Payload, RawInput};
+pub(crate) use raw_input::RawInput;
 #[cfg(test)]
 pub(crate) use table::INPUTS;
 pub(crate) use table::declared;

@@ -114,7 +114,7 @@ fn app(inputs: &Inputs, host_repository: &HostRepository) -> Checked<Option<App>
     match (inputs.get("client-id"), inputs.written("private-key")) {
         (None, None) => Ok(None),
         (Some(client_id), Some(key)) => {
-            let private_key = key.private_key.get_or_init(|| private_key(key)).clone()?;
+            let private_key = key.parsed(private_key)?;
             Ok(Some(App {
                 client_id: client_id.to_owned(),
                 private_key,

@@ -16,8 +16,8 @@ use crate::providers::github::spec::{GitHubPipeline, MARKER, Spec as GitHubSpec}
 use crate::providers::gitlab::spec::Spec as GitLabSpec;
 use crate::providers::target::{Argument, BRANCHES, Reference, TAGS, Variable};
 use crate::values::{
-    Checked, Errors, InputError, Inputs, Node, Payload, Problem, RawInput, begins_as_json,
-    compact_object, complain,
+    Checked, Errors, InputError, Inputs, Node, Problem, RawInput, begins_as_json, compact_object,
+    complain,
 };
 
 // GitHub's limits, from its REST documentation.
@@ -171,12 +171,12 @@ fn client_payload(inputs: &Inputs) -> Checked<(Rc<RawValue>, Option<String>)> {
     let waits = inputs.boolean("wait").unwrap_or(false);
     let none = Rc::new(RawInput::text("{}"));
     let written = inputs.written(PAYLOAD).unwrap_or(&none);
-    let read = written.payload.get_or_init(|| payload(written));
+    let payload = written.parsed(payload)?;
     let Payload {
         json,
         characters,
         names,
-    } = read.as_ref().map_err(Clone::clone)?;
+    } = &*payload;
     let properties = names.len();
     if properties > MAX_PAYLOAD_PROPERTIES {
         return complain(
@@ -212,8 +212,27 @@ fn client_payload(inputs: &Inputs) -> Checked<(Rc<RawValue>, Option<String>)> {
     Ok((payload.into(), Some(marker)))
 }
 
+/// An object of JSON, without the space between its tokens.
+struct Payload {
+    json: Rc<RawValue>,
+    /// How long it is.
+    characters: usize,
+    /// Of its properties at the top.
+    names: HashSet<String>,
+}
+
+impl Payload {
+    fn new(json: Box<RawValue>, names: HashSet<String>) -> Rc<Self> {
+        Rc::new(Self {
+            characters: json.get().chars().count(),
+            json: json.into(),
+            names,
+        })
+    }
+}
+
 /// The object that a payload is, JSON as it was written or YAML.
-fn payload(written: &RawInput) -> Checked<Payload> {
+fn payload(written: &RawInput) -> Checked<Rc<Payload>> {
     let complaint = |problem: &Problem| vec![problem.complaint(PAYLOAD)];
     let no_object = || {
         complain(

@@ -3,46 +3,19 @@
 //! A thousand entries of `targets` may inherit the step's certificates, key or payload. They share the value, so that it
 //! is parsed once.
 
+use std::any::Any;
 use std::borrow::Cow;
 use std::cell::OnceCell;
-use std::collections::HashSet;
-use std::rc::Rc;
-
-use serde_json::value::RawValue;
 
 use super::document::{self, Node, Problem};
 use super::error::Checked;
-use crate::providers::github::spec::PrivateKey;
 
 /// A value of an input, or of a key of an entry.
 pub(crate) struct RawInput {
     format: Format,
     document: OnceCell<Result<Node, Problem>>,
-    /// PEM, with all line breaks, if it is that.
-    pub(crate) certificates: OnceCell<Checked<Rc<str>>>,
-    /// The payload of a `repository_dispatch`, if it is that.
-    pub(crate) payload: OnceCell<Checked<Payload>>,
-    /// A key of an App, if it is that.
-    pub(crate) private_key: OnceCell<Checked<PrivateKey>>,
-}
-
-/// An object of JSON, without the space between its tokens.
-pub(crate) struct Payload {
-    pub(crate) json: Rc<RawValue>,
-    /// How long it is.
-    pub(crate) characters: usize,
-    /// Of its properties at the top.
-    pub(crate) names: HashSet<String>,
-}
-
-impl Payload {
-    pub(crate) fn new(json: Box<RawValue>, names: HashSet<String>) -> Self {
-        Self {
-            characters: json.get().chars().count(),
-            json: json.into(),
-            names,
-        }
-    }
+    /// What its reader made of it: a `Checked<T>`.
+    parsed: OnceCell<Box<dyn Any>>,
 }
 
 /// How a value stands there.
@@ -77,9 +50,7 @@ impl RawInput {
         Self {
             format,
             document: OnceCell::new(),
-            certificates: OnceCell::new(),
-            payload: OnceCell::new(),
-            private_key: OnceCell::new(),
+            parsed: OnceCell::new(),
         }
     }
 
@@ -117,6 +88,16 @@ impl RawInput {
         };
         self.document.get_or_init(|| document::parse(text)).as_ref()
     }
+
+    /// What `parse` makes of it, made once; what another reader has made of it before doesn't count.
+    pub(crate) fn parsed<T: Clone + 'static>(
+        &self,
+        parse: impl Fn(&Self) -> Checked<T>,
+    ) -> Checked<T> {
+        let parsed = self.parsed.get_or_init(|| Box::new(parse(self)));
+        let parsed = parsed.downcast_ref().cloned();
+        parsed.unwrap_or_else(|| parse(self))
+    }
 }
 
 /// A value without the space around it. The lines of an indented mapping stay as far apart from each other as they are.
@@ -137,6 +118,16 @@ fn trimmed(text: &str) -> Cow<'_, str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_reader_gets_what_it_makes_of_a_value() {
+        let written = RawInput::text("12");
+        let number = || written.parsed(|_| Ok(12));
+        let text = || written.parsed(|_| Ok("12"));
+        assert_eq!((number(), text(), number()), (Ok(12), Ok("12"), Ok(12)));
+        let again = written.parsed(|_| -> Checked<i32> { unreachable!("it is parsed once") });
+        assert_eq!(again, Ok(12));
+    }
 
     #[test]
     fn what_is_indented_is_trimmed_as_a_whole() {
