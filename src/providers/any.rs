@@ -1,5 +1,5 @@
-//! The providers behind one enum. What a provider is like is in its own folder, and the list at the end names each once:
-//! one more takes a folder and a line there.
+//! The providers behind one enum. What a provider is like is in its own folder, and the list names each once: one
+//! more takes a folder and a line there.
 
 use std::collections::HashSet;
 use std::rc::Rc;
@@ -21,14 +21,55 @@ use crate::model::{Job, ResultArtifact, Run, Snapshot};
 /// What comes right before a trigger takes no longer: it holds one of the few permits for triggers.
 const READY_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Writes the enums over all providers, and the delegation to them. Each has a module with a `Spec`, and a type of its
-/// own name that is the [`Provider`].
-macro_rules! providers {
-    ($($(#[$attribute:meta])* $kind:ident: $module:ident),+ $(,)?) => {
+/// The list: each provider, and the module that has its `Spec` and a type of the provider's name, the [`Provider`].
+/// Hands all of them to another macro, with what is for that.
+macro_rules! with_all_providers {
+    ($macro:ident $($rest:tt)*) => {
+        $macro! {
+            [
+                GitHub: github,
+                GitLab: gitlab,
+                Bitbucket: bitbucket,
+            ]
+            $($rest)*
+        }
+    };
+}
+
+/// `of_kind!(kind, S => S::NAME)`: for whichever provider it is, with its `Spec` as `S`.
+macro_rules! of_kind {
+    ([$($(#[$attribute:meta])* $kind:ident: $module:ident,)+] $of:expr, $spec:ident => $value:expr) => {
+        match $of {
+            $($(#[$attribute])* ProviderKind::$kind => {
+                type $spec = super::$module::Spec;
+                $value
+            })+
+        }
+    };
+    ($($arguments:tt)+) => { with_all_providers!(of_kind $($arguments)+) };
+}
+
+/// `of_any!(self, one => one.pipeline())`: for whichever provider an enum has in it.
+macro_rules! of_any {
+    ([$($(#[$attribute:meta])* $kind:ident: $module:ident,)+] $of:expr, $one:ident => $value:expr) => {
+        match $of {
+            $($(#[$attribute])* Self::$kind($one) => $value,)+
+        }
+    };
+    ($($arguments:tt)+) => { with_all_providers!(of_any $($arguments)+) };
+}
+
+/// Writes the enums over all providers, and what needs more than one of them or makes one of another.
+macro_rules! enums {
+    ([$($(#[$attribute:meta])* $kind:ident: $module:ident,)+]) => {
         /// Which provider.
         #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
         pub(crate) enum ProviderKind {
             $($(#[$attribute])* $kind),+
+        }
+
+        impl ProviderKind {
+            pub(crate) const ALL: &'static [Self] = &[$($(#[$attribute])* Self::$kind),+];
         }
 
         /// What a target's provider needs to know of it.
@@ -36,9 +77,21 @@ macro_rules! providers {
             $($(#[$attribute])* $kind(super::$module::Spec)),+
         }
 
-        /// A target's provider, ready to be sent the trigger.
-        pub(crate) enum AnyProvider<'a> {
-            $($(#[$attribute])* $kind(super::$module::$kind<'a>)),+
+        impl Spec {
+            pub(crate) fn kind(&self) -> ProviderKind {
+                match self {
+                    $($(#[$attribute])* Self::$kind(_) => ProviderKind::$kind),+
+                }
+            }
+
+            pub(crate) fn could_be_confused(&self, other: &Self) -> bool {
+                match (self, other) {
+                    $($(#[$attribute])* (Self::$kind(one), Self::$kind(other)) => {
+                        one.could_be_confused(other)
+                    })+
+                    _ => false,
+                }
+            }
         }
 
         /// What a target's provider needs to know of it, and what it shares with others of that provider.
@@ -53,101 +106,6 @@ macro_rules! providers {
         #[derive(Default)]
         pub(super) struct Sessions<'a> {
             $($(#[$attribute])* $module: <super::$module::$kind<'a> as Provider<'a>>::Sessions),+
-        }
-
-        impl ProviderKind {
-            pub(crate) const ALL: &'static [Self] = &[$($(#[$attribute])* Self::$kind),+];
-
-            /// As written in inputs and outputs.
-            pub(crate) fn as_str(self) -> &'static str {
-                match self {
-                    $($(#[$attribute])* Self::$kind => super::$module::Spec::ID),+
-                }
-            }
-
-            /// As its owner writes it.
-            pub(crate) fn name(self) -> &'static str {
-                match self {
-                    $($(#[$attribute])* Self::$kind => super::$module::Spec::NAME),+
-                }
-            }
-
-            pub(crate) const fn poll_intervals(self) -> PollIntervals {
-                match self {
-                    $($(#[$attribute])* Self::$kind => super::$module::Spec::POLL_INTERVALS),+
-                }
-            }
-        }
-
-        impl Spec {
-            pub(crate) fn kind(&self) -> ProviderKind {
-                match self {
-                    $($(#[$attribute])* Self::$kind(_) => ProviderKind::$kind),+
-                }
-            }
-
-            pub(crate) fn pipeline(&self) -> String {
-                match self {
-                    $($(#[$attribute])* Self::$kind(spec) => spec.pipeline()),+
-                }
-            }
-
-            pub(crate) fn source(&self) -> Option<String> {
-                match self {
-                    $($(#[$attribute])* Self::$kind(spec) => spec.source()),+
-                }
-            }
-
-            pub(crate) fn identity(&self) -> String {
-                match self {
-                    $($(#[$attribute])* Self::$kind(spec) => spec.identity()),+
-                }
-            }
-
-            pub(crate) fn marker(&self) -> Option<&str> {
-                match self {
-                    $($(#[$attribute])* Self::$kind(spec) => spec.marker()),+
-                }
-            }
-
-            pub(crate) fn set_marker(&mut self, known: &str) {
-                match self {
-                    $($(#[$attribute])* Self::$kind(spec) => spec.set_marker(known)),+
-                }
-            }
-
-            pub(crate) fn how_to_mark(&self) -> Option<&'static str> {
-                match self {
-                    $($(#[$attribute])* Self::$kind(spec) => spec.how_to_mark()),+
-                }
-            }
-
-            pub(crate) fn event_type(&self) -> Option<&str> {
-                match self {
-                    $($(#[$attribute])* Self::$kind(spec) => spec.event_type()),+
-                }
-            }
-
-            pub(crate) fn request_parts(&self) -> Vec<String> {
-                match self {
-                    $($(#[$attribute])* Self::$kind(spec) => spec.request_parts()),+
-                }
-            }
-
-            pub(crate) fn could_be_confused(&self, other: &Self) -> bool {
-                match (self, other) {
-                    $($(#[$attribute])* (Self::$kind(one), Self::$kind(other)) => {
-                        one.could_be_confused(other)
-                    })+
-                    _ => false,
-                }
-            }
-
-            pub(super) fn credential_parts(&self, repository: &str) -> CredentialParts<'_> {
-                match self {
-                    $($(#[$attribute])* Self::$kind(spec) => spec.credential_parts(repository)),+
-                }
-            }
         }
 
         impl<'a> Sessions<'a> {
@@ -178,6 +136,11 @@ macro_rules! providers {
             }
         }
 
+        /// A target's provider, ready to be sent the trigger.
+        pub(crate) enum AnyProvider<'a> {
+            $($(#[$attribute])* $kind(super::$module::$kind<'a>)),+
+        }
+
         impl<'a> AnyProvider<'a> {
             /// See [`Provider::open`].
             pub(crate) async fn open(
@@ -197,113 +160,111 @@ macro_rules! providers {
                     $($(#[$attribute])* Self::$kind(_) => ProviderKind::$kind),+
                 }
             }
-
-            pub(crate) fn trigger(&self, form: RequestForm, secrets: Secrets) -> TriggerRequest {
-                match self {
-                    $($(#[$attribute])* Self::$kind(provider) => provider.trigger(form, secrets)),+
-                }
-            }
-
-            async fn get_ready(&self) -> Result<(), Error> {
-                match self {
-                    $($(#[$attribute])* Self::$kind(provider) => provider.make_ready().await),+
-                }
-            }
-
-            pub(crate) async fn send(&self, form: RequestForm) -> Result<Option<Run>, Error> {
-                match self {
-                    $($(#[$attribute])* Self::$kind(provider) => provider.send(form).await),+
-                }
-            }
-
-            pub(crate) fn fallback(&self, rejection: &Error) -> Option<&'static str> {
-                match self {
-                    $($(#[$attribute])* Self::$kind(provider) => provider.fallback(rejection)),+
-                }
-            }
-
-            pub(crate) async fn explain(&self, rejection: Error) -> Error {
-                match self {
-                    $($(#[$attribute])* Self::$kind(provider) => provider.explain(rejection).await),+
-                }
-            }
-
-            fn explain_unreadable(&self, error: Error) -> Error {
-                match self {
-                    $($(#[$attribute])* Self::$kind(provider) => provider.explain_unreadable(error)),+
-                }
-            }
-
-            pub(crate) async fn list_runs(
-                &self,
-                since: Option<SystemTime>,
-            ) -> Result<Vec<Candidate>, Error> {
-                match self {
-                    $($(#[$attribute])* Self::$kind(provider) => provider.list_runs(since).await),+
-                }
-            }
-
-            pub(crate) async fn status(&self, run: &Run, depth: Depth) -> Result<Snapshot, Error> {
-                match self {
-                    $($(#[$attribute])* Self::$kind(provider) => provider.status(run, depth).await),+
-                }
-            }
-
-            pub(crate) async fn cancel(&self, run: &Run) -> Result<(), Error> {
-                match self {
-                    $($(#[$attribute])* Self::$kind(provider) => provider.cancel(run).await),+
-                }
-            }
-
-            pub(crate) async fn log(&self, run: &Run, job: &Job) -> Result<LogTail, Error> {
-                match self {
-                    $($(#[$attribute])* Self::$kind(provider) => provider.log(run, job).await),+
-                }
-            }
-
-            async fn any_result(
-                &self,
-                run: &Run,
-                artifact: &ResultArtifact,
-            ) -> Result<Vec<u8>, Error> {
-                match self {
-                    $($(#[$attribute])* Self::$kind(provider) => provider.result(run, artifact).await),+
-                }
-            }
-
-            async fn read_visibility(&self) -> Result<bool, Error> {
-                match self {
-                    $($(#[$attribute])* Self::$kind(provider) => provider.is_public().await),+
-                }
-            }
-
-            pub(crate) fn runs_page(&self) -> String {
-                match self {
-                    $($(#[$attribute])* Self::$kind(provider) => provider.runs_page()),+
-                }
-            }
         }
     };
 }
 
+with_all_providers!(enums);
+
 /// What a target needs of its provider to be opened.
 pub(crate) struct AnySession<'a>(Session<'a>);
 
+/// See [`ProviderSpec`].
+impl ProviderKind {
+    pub(crate) fn as_str(self) -> &'static str {
+        of_kind!(self, S => S::ID)
+    }
+
+    pub(crate) fn name(self) -> &'static str {
+        of_kind!(self, S => S::NAME)
+    }
+
+    pub(crate) const fn poll_intervals(self) -> PollIntervals {
+        of_kind!(self, S => S::POLL_INTERVALS)
+    }
+}
+
+/// See [`ProviderSpec`].
+impl Spec {
+    pub(crate) fn pipeline(&self) -> String {
+        of_any!(self, spec => spec.pipeline())
+    }
+
+    pub(crate) fn source(&self) -> Option<String> {
+        of_any!(self, spec => spec.source())
+    }
+
+    pub(crate) fn identity(&self) -> String {
+        of_any!(self, spec => spec.identity())
+    }
+
+    pub(crate) fn marker(&self) -> Option<&str> {
+        of_any!(self, spec => spec.marker())
+    }
+
+    pub(crate) fn set_marker(&mut self, known: &str) {
+        of_any!(self, spec => spec.set_marker(known));
+    }
+
+    pub(crate) fn how_to_mark(&self) -> Option<&'static str> {
+        of_any!(self, spec => spec.how_to_mark())
+    }
+
+    pub(crate) fn event_type(&self) -> Option<&str> {
+        of_any!(self, spec => spec.event_type())
+    }
+
+    pub(crate) fn request_parts(&self) -> Vec<String> {
+        of_any!(self, spec => spec.request_parts())
+    }
+
+    pub(super) fn credential_parts(&self, repository: &str) -> CredentialParts<'_> {
+        of_any!(self, spec => spec.credential_parts(repository))
+    }
+}
+
+/// See [`Provider`].
 impl AnyProvider<'_> {
     pub(crate) fn poll_intervals(&self) -> PollIntervals {
         self.kind().poll_intervals()
     }
 
-    /// See [`Provider::make_ready`]. Takes at most [`READY_TIMEOUT`].
+    pub(crate) fn trigger(&self, form: RequestForm, secrets: Secrets) -> TriggerRequest {
+        of_any!(self, provider => provider.trigger(form, secrets))
+    }
+
+    /// Takes at most [`READY_TIMEOUT`].
     pub(crate) async fn make_ready(&self) -> Result<(), Error> {
         let too_long = |_| {
             let seconds = READY_TIMEOUT.as_secs();
             let what = format!("what comes before the trigger took more than {seconds} s");
             Error::new(Kind::Unreachable, what)
         };
-        timeout(READY_TIMEOUT, self.get_ready())
-            .await
-            .map_err(too_long)?
+        let ready = async { of_any!(self, provider => provider.make_ready().await) };
+        timeout(READY_TIMEOUT, ready).await.map_err(too_long)?
+    }
+
+    pub(crate) async fn send(&self, form: RequestForm) -> Result<Option<Run>, Error> {
+        of_any!(self, provider => provider.send(form).await)
+    }
+
+    pub(crate) fn fallback(&self, rejection: &Error) -> Option<&'static str> {
+        of_any!(self, provider => provider.fallback(rejection))
+    }
+
+    pub(crate) async fn explain(&self, rejection: Error) -> Error {
+        of_any!(self, provider => provider.explain(rejection).await)
+    }
+
+    fn explain_unreadable(&self, error: Error) -> Error {
+        of_any!(self, provider => provider.explain_unreadable(error))
+    }
+
+    pub(crate) async fn list_runs(
+        &self,
+        since: Option<SystemTime>,
+    ) -> Result<Vec<Candidate>, Error> {
+        of_any!(self, provider => provider.list_runs(since).await)
     }
 
     /// The runs that are there before anything is triggered, whoever started them. That they can be read proves
@@ -324,27 +285,38 @@ impl AnyProvider<'_> {
         quota.seen.get_or_read(repository, read).await
     }
 
-    /// Whether everybody can read the repository, as far as that can be read.
-    pub(crate) async fn is_public(&self) -> bool {
-        self.read_visibility().await.unwrap_or(false)
+    pub(crate) async fn status(&self, run: &Run, depth: Depth) -> Result<Snapshot, Error> {
+        of_any!(self, provider => provider.status(run, depth).await)
     }
 
-    /// See [`Provider::result`]. Some editors and shells put a byte-order mark before JSON, which is no part of it.
+    pub(crate) async fn cancel(&self, run: &Run) -> Result<(), Error> {
+        of_any!(self, provider => provider.cancel(run).await)
+    }
+
+    pub(crate) async fn log(&self, run: &Run, job: &Job) -> Result<LogTail, Error> {
+        of_any!(self, provider => provider.log(run, job).await)
+    }
+
+    /// Some editors and shells put a byte-order mark before JSON, which is no part of it.
     pub(crate) async fn result(
         &self,
         run: &Run,
         artifact: &ResultArtifact,
     ) -> Result<Vec<u8>, Error> {
-        let mut bytes = self.any_result(run, artifact).await?;
+        let mut bytes = of_any!(self, provider => provider.result(run, artifact).await)?;
         if bytes.starts_with(b"\xef\xbb\xbf") {
             bytes.drain(..3);
         }
         Ok(bytes)
     }
-}
 
-providers! {
-    GitHub: github,
-    GitLab: gitlab,
-    Bitbucket: bitbucket,
+    /// As far as that can be read.
+    pub(crate) async fn is_public(&self) -> bool {
+        let is_public = of_any!(self, provider => provider.is_public().await);
+        is_public.unwrap_or(false)
+    }
+
+    pub(crate) fn runs_page(&self) -> String {
+        of_any!(self, provider => provider.runs_page())
+    }
 }
