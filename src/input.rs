@@ -192,9 +192,10 @@ fn not_one_line(inputs: &Inputs) -> Vec<InputError> {
 fn senseless(inputs: &Inputs, provider: ProviderKind) -> Vec<InputError> {
     inputs
         .set()
-        .filter(|input| !input.providers.contains(&provider))
+        .filter(|input| !provider.knows(input.name))
         .map(|input| {
-            let owners = input.providers.iter().map(|owner| owner.name());
+            let owners = ProviderKind::owners(input.name);
+            let owners = owners.iter().map(|owner| owner.name());
             let message = format!(
                 "it means nothing for {}: it is for {} alone. Remove it, or set `provider`",
                 provider.name(),

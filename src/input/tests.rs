@@ -256,6 +256,24 @@ fn yaml(value: &Value, indent: usize, ways: &mut dyn Iterator<Item = u8>) -> Str
     format!("{before}{written}{comment}")
 }
 
+/// The table says for people which providers an input is for, and the providers say it for the code.
+#[test]
+fn an_input_is_for_those_whom_its_description_names() {
+    for input in INPUTS {
+        let subject = input.description.split(':').next().unwrap_or_default();
+        let subject = subject.trim_end_matches(" App");
+        let mut named = ProviderKind::ALL.iter().copied();
+        let alone = named.find(|provider| provider.name() == subject);
+        let owners = ProviderKind::owners(input.name);
+        assert_eq!(
+            alone,
+            owners.first().copied().filter(|_| owners.len() == 1),
+            "{}",
+            input.name
+        );
+    }
+}
+
 proptest! {
     #[test]
     fn reading_inputs_never_panics(

@@ -72,7 +72,7 @@ fn only_with_wait(inputs: &Inputs, provider: ProviderKind) -> Vec<InputError> {
     inputs
         .set()
         .filter(|input| ONLY_WITH_WAIT.contains(&input.name))
-        .filter(|input| input.providers.contains(&provider))
+        .filter(|input| provider.knows(input.name))
         .map(|input| {
             let message = "it goes with `wait: true`: set that too, or remove it";
             InputError::new(input.name, message)

@@ -179,6 +179,18 @@ impl ProviderKind {
         of_kind!(self, S => S::NAME)
     }
 
+    /// The providers that an input is for; none where it is for all.
+    pub(crate) fn owners(input: &str) -> Vec<Self> {
+        let owns = |kind: &Self| of_kind!(*kind, S => S::INPUTS).contains(&input);
+        Self::ALL.iter().copied().filter(owns).collect()
+    }
+
+    /// Whether an input means something for this provider.
+    pub(crate) fn knows(self, input: &str) -> bool {
+        let owners = Self::owners(input);
+        owners.is_empty() || owners.contains(&self)
+    }
+
     pub(crate) const fn poll_intervals(self) -> PollIntervals {
         of_kind!(self, S => S::POLL_INTERVALS)
     }

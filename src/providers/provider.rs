@@ -24,6 +24,8 @@ pub(crate) trait ProviderSpec {
     /// As its owner writes it.
     const NAME: &'static str;
     const POLL_INTERVALS: PollIntervals;
+    /// The inputs that mean something here and not everywhere; those that no provider lists are for all.
+    const INPUTS: &'static [&'static str];
 
     /// Which pipeline of the repository, in a few words.
     fn pipeline(&self) -> String;

@@ -1,15 +1,11 @@
-//! The inputs there are: names, defaults, descriptions, and whose they are.
+//! The inputs there are: names, defaults and descriptions. Which of them are for some providers alone, these say.
 //! `action.yml` and the README's table say the same; a test holds the three together.
-
-use crate::providers::any::ProviderKind::{self, Bitbucket, GitHub, GitLab};
 
 /// An input of the action.
 pub(crate) struct Declared {
     pub(crate) name: &'static str,
     /// As in `action.yml`, where an expression stands for itself.
     pub(crate) default: &'static str,
-    /// The providers for which it makes sense.
-    pub(crate) providers: &'static [ProviderKind],
     /// Read by the tests that hold `action.yml` and the README to it.
     #[cfg_attr(
         not(test),
@@ -18,18 +14,10 @@ pub(crate) struct Declared {
     pub(crate) description: &'static str,
 }
 
-const ALL: &[ProviderKind] = ProviderKind::ALL;
-
-const fn input(
-    name: &'static str,
-    default: &'static str,
-    providers: &'static [ProviderKind],
-    description: &'static str,
-) -> Declared {
+const fn input(name: &'static str, default: &'static str, description: &'static str) -> Declared {
     Declared {
         name,
         default,
-        providers,
         description,
     }
 }
@@ -39,176 +27,143 @@ pub(crate) const INPUTS: [Declared; 30] = [
     input(
         "provider",
         "",
-        ALL,
         "`github`, `gitlab` or `bitbucket`. Default: what the repository's URL says, else `github`",
     ),
     input(
         "repository",
         "",
-        ALL,
         "`owner/name`, `group/sub/project` or project id, `workspace/repo`; or its web URL, which on a self-managed server needs `server-url` too. Default: for GitHub the workflow's own",
     ),
     input(
         "server-url",
         "",
-        ALL,
         "A self-managed server, with its path if it has one. Default: the runner's own server for GitHub, else gitlab.com or bitbucket.org",
     ),
     input(
         "event-type",
         "",
-        &[GitHub],
         "GitHub: the event type of a `repository_dispatch`. Exactly one of this and `workflow`",
     ),
     input(
         "client-payload",
         "{}",
-        &[GitHub],
         "GitHub: the payload of a `repository_dispatch`, a JSON or YAML mapping",
     ),
     input(
         "workflow",
         "",
-        &[GitHub],
         "GitHub: file name or id of the workflow for a `workflow_dispatch`. Exactly one of this and `event-type`",
     ),
     input(
         "ref",
         "",
-        ALL,
         "Branch or tag; write `refs/heads/…` or `refs/tags/…` for just a branch or just a tag. Default: the target's default branch",
     ),
-    input(
-        "commit",
-        "",
-        &[Bitbucket],
-        "Bitbucket: a commit, with or without `ref`",
-    ),
+    input("commit", "", "Bitbucket: a commit, with or without `ref`"),
     input(
         "custom-pipeline",
         "",
-        &[Bitbucket],
         "Bitbucket: the name of a custom pipeline",
     ),
     input(
         "inputs",
         "",
-        &[GitHub, GitLab],
         "GitHub workflow inputs or GitLab pipeline inputs, a YAML or JSON mapping",
     ),
     input(
         "variables",
         "",
-        &[GitLab, Bitbucket],
         "GitLab or Bitbucket variables, a YAML or JSON mapping of texts, sent as written",
     ),
     input(
         "secret-variables",
         "",
-        &[GitLab, Bitbucket],
         "The same as `variables`, masked in the log and sent `secured` to Bitbucket",
     ),
     input(
         "token",
         "${{ github.token }}",
-        ALL,
         "GitHub token; GitLab access token; Bitbucket access token, or API token together with `email`",
     ),
     input(
         "trigger-token",
         "",
-        &[GitLab],
         "GitLab: pipeline trigger token. It triggers; `token` is then only for reading",
     ),
     input(
         "email",
         "",
-        &[Bitbucket],
         "Bitbucket: the e-mail address of the owner of the API token in `token`",
     ),
     input(
         "client-id",
         "",
-        &[GitHub],
         "GitHub App: client id or app id; goes with `private-key`",
     ),
     input(
         "private-key",
         "",
-        &[GitHub],
         "GitHub App: private key in PEM, as it is, with `\\n` written out, or in base64",
     ),
     input(
         "github-token",
         "${{ github.token }}",
-        ALL,
         "Not to be set: tells the action which token is the workflow's own",
     ),
     input(
         "ca-certificates",
         "",
-        ALL,
         "PEM certificates to trust in addition to the public ones, for self-managed servers and proxies",
     ),
-    input("wait", "false", ALL, "Wait for the run, and end as it ends"),
+    input("wait", "false", "Wait for the run, and end as it ends"),
     input(
         "timeout",
         "6h",
-        ALL,
         "With `wait`: how long, counted from the trigger; `90s`, `30m`, `1h30m`, or seconds",
     ),
     input(
         "success-conclusions",
         "success, neutral",
-        ALL,
         "With `wait`: conclusions that pass, of `success`, `neutral`, `skipped`, `cancelled`, `failure` and `timed-out`",
     ),
     input(
         "on-blocked",
         "wait",
-        ALL,
         "With `wait`: `wait` or `fail` when the run needs a person",
     ),
     input(
         "on-abandoned",
         "cancel",
-        ALL,
         "With `wait`: `cancel` or `leave` the run when the step is stopped or its time is over before the run ends",
     ),
     input(
         "logs",
         "",
-        ALL,
         "With `wait`: `failed` shows the end of the logs of failed jobs, `none` shows nothing. Default: `failed`, unless the target is private and this workflow's repository is public",
     ),
     input(
         "result-artifact",
         "",
-        &[GitHub, GitLab],
         "With `wait`: a JSON file of the run, read back as output `result`. GitHub: an artifact's name; GitLab: `job:path`",
     ),
     input(
         "targets",
         "",
-        ALL,
         "Several targets, as a YAML or JSON list of mappings: their keys are these inputs, and what the step sets itself is the default",
     ),
     input(
         "max-parallel",
         "8",
-        ALL,
         "With `targets`: how many triggers may be on their way at once, 1 to 1000; waiting is not limited",
     ),
     input(
         "fail-fast",
         "false",
-        ALL,
         "With `targets`: after the first failure trigger no more; what has been started is still waited for",
     ),
     input(
         "dry-run",
         "false",
-        ALL,
         "Do all but the trigger, and show what would be sent",
     ),
 ];

@@ -6,7 +6,7 @@ use super::super::wait::ONLY_WITH_WAIT;
 use super::super::{HostRepository, credential};
 use super::STEPS_ALONE;
 use crate::providers::any::ProviderKind;
-use crate::values::{InputError, Inputs, declared};
+use crate::values::{InputError, Inputs};
 
 /// Keys that say where a target is.
 pub(super) const WHERE: [&str; 3] = ["provider", "server-url", "repository"];
@@ -95,7 +95,7 @@ impl<'step> Defaults<'step> {
         ground.with(self.step, |name| match name {
             "github-token" => true,
             _ if WHERE.contains(&name) || STEPS_ALONE.contains(&name) => false,
-            _ if !makes_sense(name, provider) => false,
+            _ if !provider.knows(name) => false,
             _ if CREDENTIALS.contains(&name) => {
                 is_at && self.inherits_credential(name, own, provider)
             }
@@ -110,10 +110,8 @@ impl<'step> Defaults<'step> {
     /// Complains about secrets of the step that an entry would get, were it for the step's own provider and server.
     pub(super) fn refused_secrets(&self, own: &Inputs, place: &Location) -> Option<InputError> {
         let is_set = self.step.written(SECRETS).is_some();
-        let is_refused = is_set
-            && !own.has(SECRETS)
-            && makes_sense(SECRETS, place.provider)
-            && !self.is_at(place);
+        let is_refused =
+            is_set && !own.has(SECRETS) && place.provider.knows(SECRETS) && !self.is_at(place);
         is_refused.then(|| {
             let message = "the step's own are sent only to the step's provider and server: set them for this target too, or write `{}` for none";
             InputError::new(SECRETS, message)
@@ -156,8 +154,4 @@ impl<'step> Defaults<'step> {
 
 fn is_by_url(inputs: &Inputs) -> bool {
     inputs.get("repository").is_some_and(location::is_web_url)
-}
-
-fn makes_sense(name: &str, provider: ProviderKind) -> bool {
-    declared(name).is_some_and(|declared| declared.providers.contains(&provider))
 }

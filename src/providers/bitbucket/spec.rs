@@ -36,6 +36,13 @@ pub(crate) enum BitbucketCredential {
 impl ProviderSpec for Spec {
     const ID: &'static str = "bitbucket";
     const NAME: &'static str = "Bitbucket";
+    const INPUTS: &'static [&'static str] = &[
+        "commit",
+        "custom-pipeline",
+        "variables",
+        "secret-variables",
+        "email",
+    ];
     /// A thousand requests an hour are all there is.
     const POLL_INTERVALS: PollIntervals = PollIntervals {
         min: Duration::from_secs(5),

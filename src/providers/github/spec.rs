@@ -63,6 +63,15 @@ pub(crate) enum PrivateKey {
 impl ProviderSpec for Spec {
     const ID: &'static str = "github";
     const NAME: &'static str = "GitHub";
+    const INPUTS: &'static [&'static str] = &[
+        "event-type",
+        "client-payload",
+        "workflow",
+        "inputs",
+        "client-id",
+        "private-key",
+        "result-artifact",
+    ];
     /// Looks at a run that has not changed cost nothing; those at its jobs nearly always do, since each
     /// step of a job changes them. But a run changes with each of its jobs.
     const POLL_INTERVALS: PollIntervals = PollIntervals {

@@ -30,6 +30,13 @@ pub(crate) enum GitLabCredential {
 impl ProviderSpec for Spec {
     const ID: &'static str = "gitlab";
     const NAME: &'static str = "GitLab";
+    const INPUTS: &'static [&'static str] = &[
+        "inputs",
+        "variables",
+        "secret-variables",
+        "trigger-token",
+        "result-artifact",
+    ];
     /// A pipeline shows nothing of its jobs.
     const POLL_INTERVALS: PollIntervals = PollIntervals {
         min: Duration::from_secs(2),
