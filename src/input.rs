@@ -1,8 +1,6 @@
 //! Inputs to a [`Request`], or every complaint at once. Nothing is read but what is given.
 
-mod credential;
 mod location;
-mod pipeline;
 mod proxies;
 mod targets;
 #[cfg(test)]
@@ -23,7 +21,8 @@ pub(crate) use proxies::proxy_secrets;
 pub(crate) use targets::{RawRequest, Warning};
 
 use crate::model::{Caller, EnvironmentVariable};
-use crate::providers::any::ProviderKind;
+use crate::providers::any::{ProviderKind, Spec, TOKEN_PREFIXES};
+use crate::providers::inputs::{Distance, InputContext};
 use crate::providers::target::{Mode, OnFailure, Request, Server, Target};
 pub(crate) use crate::values::InputError;
 use crate::values::{Checked, Errors, Inputs, RawInput, complain, with_line_breaks};
@@ -73,6 +72,18 @@ impl HostRepository {
 
     fn is_at(&self, server: &Url) -> bool {
         self.server.web == *server
+    }
+
+    fn distance(&self, place: &Location) -> Distance<'_> {
+        if !self.is_at(&place.server.web) {
+            return Distance::OtherServer;
+        }
+        match self.repository.as_deref() {
+            Some(own) if !own.eq_ignore_ascii_case(&place.repository) => {
+                Distance::SameServer { own }
+            }
+            Some(_) | None => Distance::SameRepository,
+        }
     }
 }
 
@@ -140,12 +151,12 @@ fn target(
     let mut errors = Errors::default();
     let certificates = errors.take(certificates);
     errors.add(senseless(inputs, provider));
-    let spec = errors.take(pipeline::read(
-        inputs,
-        host_repository,
-        provider,
-        place.as_ref(),
-    ));
+    let context = InputContext {
+        distance: place.as_ref().map(|place| host_repository.distance(place)),
+        or_withheld: &host_repository.or_withheld,
+        token_prefixes: TOKEN_PREFIXES,
+    };
+    let spec = errors.take(Spec::read(provider, inputs, &context));
     let wait = errors.take(wait::read(inputs, provider));
     errors.finish(|| {
         let place = place?;

@@ -7,6 +7,7 @@ mod error;
 pub(crate) mod github;
 pub(crate) mod gitlab;
 pub(crate) mod http;
+pub(crate) mod inputs;
 pub(crate) mod provider;
 mod quota;
 mod reading;

@@ -10,6 +10,7 @@ use tokio::time::timeout;
 use super::connections::{Connection, CredentialKey};
 use super::error::{Error, Kind};
 use super::http::{Client, Http, LogTail};
+use super::inputs::InputContext;
 use super::provider::{
     Candidate, CredentialParts, Depth, PollIntervals, Provider, ProviderSpec as _, RequestForm,
     Secrets, TriggerRequest,
@@ -17,6 +18,7 @@ use super::provider::{
 use super::quota::Quota;
 use super::target::Target;
 use crate::model::{Job, ResultArtifact, Run, Snapshot};
+use crate::values::{Checked, Inputs};
 
 /// What comes right before a trigger takes no longer: it holds one of the few permits for triggers.
 const READY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -77,7 +79,28 @@ macro_rules! enums {
             $($(#[$attribute])* $kind(super::$module::Spec)),+
         }
 
+        /// How the tokens of each provider begin, by its name.
+        pub(crate) const TOKEN_PREFIXES: &[(&str, &[&str])] = &[
+            $($(#[$attribute])* (
+                super::$module::Spec::NAME,
+                super::$module::Spec::TOKEN_PREFIXES,
+            )),+
+        ];
+
         impl Spec {
+            /// See [`ProviderSpec::read`].
+            pub(crate) fn read(
+                kind: ProviderKind,
+                inputs: &Inputs,
+                context: &InputContext<'_>,
+            ) -> Checked<Self> {
+                match kind {
+                    $($(#[$attribute])* ProviderKind::$kind => {
+                        super::$module::Spec::read(inputs, context).map(Self::$kind)
+                    })+
+                }
+            }
+
             pub(crate) fn kind(&self) -> ProviderKind {
                 match self {
                     $($(#[$attribute])* Self::$kind(_) => ProviderKind::$kind),+
@@ -189,6 +212,10 @@ impl ProviderKind {
     pub(crate) fn knows(self, input: &str) -> bool {
         let owners = Self::owners(input);
         owners.is_empty() || owners.contains(&self)
+    }
+
+    pub(crate) fn inherits(self, name: &str, step: &Inputs, own: &Inputs) -> bool {
+        of_kind!(self, S => S::inherits(name, step, own))
     }
 
     pub(crate) const fn poll_intervals(self) -> PollIntervals {

@@ -5,6 +5,7 @@ mod api;
 mod app;
 mod artifacts;
 mod explain;
+mod inputs;
 mod permissions;
 mod runs;
 mod session;

@@ -3,6 +3,7 @@
 
 mod artifacts;
 mod explain;
+mod inputs;
 mod runs;
 pub(crate) mod spec;
 mod status;

@@ -10,7 +10,9 @@ use crate::model::{Job, ResultArtifact, Run, Secret, Snapshot};
 use crate::providers::connections::CredentialKey;
 use crate::providers::error::{Error, Kind};
 use crate::providers::http::{Client, Http, LogTail};
+use crate::providers::inputs::InputContext;
 use crate::providers::target::{Argument, Target};
+use crate::values::{Checked, Inputs};
 
 /// Largest result that is read back, in bytes.
 pub(crate) const MAX_RESULT: usize = 1024 * 1024;
@@ -18,7 +20,7 @@ pub(crate) const MAX_RESULT: usize = 1024 * 1024;
 pub(super) const MAX_LOG_TAIL: usize = 64 * 1024;
 
 /// What to trigger on one provider: the pipeline, its arguments, and the credential.
-pub(crate) trait ProviderSpec {
+pub(crate) trait ProviderSpec: Sized {
     /// As written in inputs and outputs.
     const ID: &'static str;
     /// As its owner writes it.
@@ -26,6 +28,17 @@ pub(crate) trait ProviderSpec {
     const POLL_INTERVALS: PollIntervals;
     /// The inputs that mean something here and not everywhere; those that no provider lists are for all.
     const INPUTS: &'static [&'static str];
+    /// How its tokens begin. None of them is ever sent to another provider.
+    const TOKEN_PREFIXES: &'static [&'static str];
+
+    /// What the inputs come to, or all that is wrong with them.
+    fn read(inputs: &Inputs, context: &InputContext<'_>) -> Checked<Self>;
+
+    /// Whether an entry of `targets` with these inputs of its own has the step's input of that name, too. Where credentials
+    /// never go is decided elsewhere.
+    fn inherits(_name: &str, _step: &Inputs, _own: &Inputs) -> bool {
+        true
+    }
 
     /// Which pipeline of the repository, in a few words.
     fn pipeline(&self) -> String;

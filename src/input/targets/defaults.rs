@@ -1,9 +1,9 @@
 //! What an entry of `targets` inherits of the step's inputs: all that fits, and credentials only where the
 //! step's own inputs would send them too. Nothing is complained about here.
 
+use super::super::HostRepository;
 use super::super::location::{self, Location, ServerLocation};
 use super::super::wait::ONLY_WITH_WAIT;
-use super::super::{HostRepository, credential};
 use super::STEPS_ALONE;
 use crate::providers::any::ProviderKind;
 use crate::values::{InputError, Inputs};
@@ -95,13 +95,9 @@ impl<'step> Defaults<'step> {
         ground.with(self.step, |name| match name {
             "github-token" => true,
             _ if WHERE.contains(&name) || STEPS_ALONE.contains(&name) => false,
-            _ if !provider.knows(name) => false,
-            _ if CREDENTIALS.contains(&name) => {
-                is_at && self.inherits_credential(name, own, provider)
-            }
+            _ if !provider.knows(name) || !provider.inherits(name, self.step, own) => false,
+            _ if CREDENTIALS.contains(&name) => is_at && self.inherits_credential(name, own),
             SECRETS => is_at,
-            "event-type" | "client-payload" => own.get("workflow").is_none(),
-            "workflow" | "inputs" | "ref" => own.get("event-type").is_none(),
             "result-artifact" => waits && self.provider == Some(provider),
             _ => waits || !ONLY_WITH_WAIT.contains(&name),
         })
@@ -126,29 +122,13 @@ impl<'step> Defaults<'step> {
     }
 
     /// Whether the step's credential is one for an entry there that has these of its own.
-    fn inherits_credential(&self, name: &str, own: &Inputs, provider: ProviderKind) -> bool {
-        match name {
-            "token" => self.inherits_token(own, provider),
-            // A key without the App that it is of.
-            "private-key" if own.is_empty("client-id") => false,
+    fn inherits_credential(&self, name: &str, own: &Inputs) -> bool {
+        if name != "token" {
             // An own token, also one that is withheld, is another identity.
-            _ => !own.has("token"),
+            return !own.has("token");
         }
-    }
-
-    fn inherits_token(&self, own: &Inputs, provider: ProviderKind) -> bool {
-        let token = self.step.get("token");
-        let is_workflows_own = token.is_some() && token == self.step.get("github-token");
-        let displaced = match provider {
-            ProviderKind::GitHub => own.get("client-id").or(own.get("private-key")).is_some(),
-            // Beside a trigger token, a token is there to read, which another trigger token does not.
-            ProviderKind::GitLab => {
-                own.get("trigger-token").is_some()
-                    && token.is_some_and(credential::is_trigger_token)
-            }
-            ProviderKind::Bitbucket => false,
-        };
-        !is_workflows_own && !displaced
+        let token = self.step.get(name);
+        token.is_none() || token != self.step.get("github-token")
     }
 }
 

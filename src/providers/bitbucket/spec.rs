@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use crate::model::Secret;
+use crate::providers::inputs::InputContext;
 use crate::providers::provider::{CredentialParts, PollIntervals, ProviderSpec};
 use crate::providers::target::{Reference, Variable};
+use crate::values::{Checked, Inputs};
 
 pub(crate) struct Spec {
     pub(crate) source: BitbucketSource,
@@ -43,6 +45,7 @@ impl ProviderSpec for Spec {
         "secret-variables",
         "email",
     ];
+    const TOKEN_PREFIXES: &'static [&'static str] = &["ATCTT3x", "ATATT3x", "ATBB"];
     /// A thousand requests an hour are all there is.
     const POLL_INTERVALS: PollIntervals = PollIntervals {
         min: Duration::from_secs(5),
@@ -50,6 +53,10 @@ impl ProviderSpec for Spec {
         per_quota: Duration::from_secs(5),
         jobs: Duration::from_secs(10),
     };
+
+    fn read(inputs: &Inputs, context: &InputContext<'_>) -> Checked<Self> {
+        super::inputs::read(inputs, context)
+    }
 
     fn pipeline(&self) -> String {
         match &self.custom_pipeline {

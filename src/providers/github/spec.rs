@@ -6,8 +6,10 @@ use std::time::Duration;
 use serde_json::value::RawValue;
 
 use crate::model::Secret;
+use crate::providers::inputs::InputContext;
 use crate::providers::provider::{CredentialParts, PollIntervals, ProviderSpec};
 use crate::providers::target::{Reference, may_be_same};
+use crate::values::{Checked, Inputs};
 
 /// The line of a workflow that puts the marker into the title of its runs.
 const RUN_NAME: &str =
@@ -72,6 +74,8 @@ impl ProviderSpec for Spec {
         "private-key",
         "result-artifact",
     ];
+    const TOKEN_PREFIXES: &'static [&'static str] =
+        &["ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_"];
     /// Looks at a run that has not changed cost nothing; those at its jobs nearly always do, since each
     /// step of a job changes them. But a run changes with each of its jobs.
     const POLL_INTERVALS: PollIntervals = PollIntervals {
@@ -80,6 +84,21 @@ impl ProviderSpec for Spec {
         per_quota: Duration::from_millis(500),
         jobs: Duration::from_mins(1),
     };
+
+    fn read(inputs: &Inputs, context: &InputContext<'_>) -> Checked<Self> {
+        super::inputs::read(inputs, context)
+    }
+
+    fn inherits(name: &str, _step: &Inputs, own: &Inputs) -> bool {
+        match name {
+            "event-type" | "client-payload" => own.get("workflow").is_none(),
+            "workflow" | "inputs" | "ref" => own.get("event-type").is_none(),
+            "token" => own.get("client-id").or(own.get("private-key")).is_none(),
+            // A key without the App that it is of.
+            "private-key" => !own.is_empty("client-id"),
+            _ => true,
+        }
+    }
 
     fn pipeline(&self) -> String {
         match &self.pipeline {

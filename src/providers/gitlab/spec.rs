@@ -5,9 +5,12 @@ use std::time::Duration;
 
 use serde_json::value::RawValue;
 
+use super::inputs::is_trigger_token;
 use crate::model::Secret;
+use crate::providers::inputs::InputContext;
 use crate::providers::provider::{CredentialParts, PollIntervals, ProviderSpec};
 use crate::providers::target::{Reference, Variable, may_be_same};
+use crate::values::{Checked, Inputs};
 
 pub(crate) struct Spec {
     /// `None`: the default branch.
@@ -37,6 +40,8 @@ impl ProviderSpec for Spec {
         "trigger-token",
         "result-artifact",
     ];
+    const TOKEN_PREFIXES: &'static [&'static str] =
+        &["glpat-", "glptt-", "gldt-", "glcbt-", "glrt-", "gloas-"];
     /// A pipeline shows nothing of its jobs.
     const POLL_INTERVALS: PollIntervals = PollIntervals {
         min: Duration::from_secs(2),
@@ -44,6 +49,17 @@ impl ProviderSpec for Spec {
         per_quota: Duration::from_millis(500),
         jobs: Duration::from_secs(4),
     };
+
+    fn read(inputs: &Inputs, context: &InputContext<'_>) -> Checked<Self> {
+        super::inputs::read(inputs, context)
+    }
+
+    /// Beside a trigger token, a token is there to read, which another trigger token does not.
+    fn inherits(name: &str, step: &Inputs, own: &Inputs) -> bool {
+        name != "token"
+            || own.get("trigger-token").is_none()
+            || !step.get(name).is_some_and(is_trigger_token)
+    }
 
     fn pipeline(&self) -> String {
         "pipeline".to_owned()

@@ -1,0 +1,96 @@
+//! As whom GitHub is asked: by the token given, as an App, or by the workflow's own token.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use rustls::pki_types::PrivateKeyDer;
+use rustls::pki_types::pem::PemObject as _;
+
+use super::super::spec::{App, GitHubCredential, PrivateKey, Spec};
+use crate::model::Secret;
+use crate::providers::inputs::{Distance, InputContext, Token};
+use crate::values::{Checked, Errors, Inputs, RawInput, complain, with_line_breaks};
+
+pub(super) fn read(inputs: &Inputs, context: &InputContext<'_>) -> Checked<GitHubCredential> {
+    let mut errors = Errors::default();
+    let token = errors.take(context.token::<Spec>(inputs));
+    let app = errors.take(app(inputs, context));
+    let credential = token.zip(app).and_then(|(token, app)| {
+        errors.take(match (token, app) {
+            (Token::Given(_), Some(_)) => complain(
+                "token",
+                "there is a GitHub App too (`client-id`): give one of the two",
+            ),
+            (_, Some(app)) => Ok(GitHubCredential::App(app)),
+            (Token::Given(token), None) => Ok(GitHubCredential::Token(token)),
+            (Token::Empty, None) => context.empty("token"),
+            (Token::NotGiven { own }, None) => match &context.distance {
+                Some(distance) => workflow_token(own, inputs, distance),
+                None => Err(Vec::new()),
+            },
+        })
+    });
+    errors.finish(|| credential)
+}
+
+fn app(inputs: &Inputs, context: &InputContext<'_>) -> Checked<Option<App>> {
+    match (inputs.get("client-id"), inputs.written("private-key")) {
+        (None, None) => Ok(None),
+        (Some(client_id), Some(key)) => {
+            let private_key = key.parsed(private_key)?;
+            Ok(Some(App {
+                client_id: client_id.to_owned(),
+                private_key,
+            }))
+        }
+        (Some(_), None) if inputs.is_empty("private-key") => context.empty("private-key"),
+        (Some(_), None) => complain("private-key", "it is needed with `client-id`"),
+        (None, Some(_)) => complain("client-id", "it is needed with `private-key`"),
+    }
+}
+
+/// The workflow's own token, where that will do.
+fn workflow_token(
+    token: Option<Secret>,
+    inputs: &Inputs,
+    distance: &Distance<'_>,
+) -> Checked<GitHubCredential> {
+    let why_not_own = match (token, distance) {
+        (Some(token), Distance::SameRepository) => {
+            return Ok(GitHubCredential::WorkflowToken(token));
+        }
+        (Some(_), Distance::SameServer { own }) => {
+            format!(". The workflow's own token can trigger only {own}, not this repository")
+        }
+        (Some(_), Distance::OtherServer) => {
+            ". The workflow's own token is never sent to another server than its own".to_owned()
+        }
+        (None, _) => String::new(),
+    };
+    let permission = match inputs.get("workflow") {
+        Some(_) => "Actions: write",
+        None => "Contents: write",
+    };
+    let message = format!(
+        "a token with the permission \"{permission}\" for this repository is needed{why_not_own}"
+    );
+    complain("token", message)
+}
+
+/// A key as GitHub hands it out, or as it gets through places that keep no line breaks.
+fn private_key(written: &RawInput) -> Checked<PrivateKey> {
+    let text = written.as_text().unwrap_or_default();
+    let pem = if text.contains("-----BEGIN") {
+        Some(with_line_breaks(text).into_bytes())
+    } else {
+        let compact: String = text.split_whitespace().collect();
+        STANDARD.decode(compact).ok()
+    };
+    match pem.map(|pem| PrivateKeyDer::from_pem_slice(&pem)) {
+        Some(Ok(PrivateKeyDer::Pkcs1(key))) => Ok(PrivateKey::Pkcs1(key.secret_pkcs1_der().into())),
+        Some(Ok(PrivateKeyDer::Pkcs8(key))) => Ok(PrivateKey::Pkcs8(key.secret_pkcs8_der().into())),
+        Some(_) | None => complain(
+            "private-key",
+            "it is not a private key: give the whole .pem file that GitHub made, `-----BEGIN RSA PRIVATE KEY-----` and what follows, as it is, with `\\n` for the line breaks, or in base64",
+        ),
+    }
+}

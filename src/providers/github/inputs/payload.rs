@@ -1,0 +1,126 @@
+//! The payload of a `repository_dispatch`, and the marker in it.
+
+use std::collections::HashSet;
+use std::rc::Rc;
+
+use serde_json::value::RawValue;
+use uuid::Uuid;
+
+use super::super::spec::MARKER;
+use super::within_limit;
+use crate::values::{
+    Checked, Inputs, Node, Problem, RawInput, begins_as_json, compact_object, complain,
+};
+
+/// From GitHub's REST documentation.
+const MAX_PAYLOAD_PROPERTIES: usize = 10;
+
+pub(super) const PAYLOAD: &str = "client-payload";
+
+/// The payload, and the marker in it where the run is waited for.
+pub(super) fn client_payload(inputs: &Inputs) -> Checked<(Rc<RawValue>, Option<String>)> {
+    if inputs.is_empty(PAYLOAD) {
+        return complain(
+            PAYLOAD,
+            "it is empty: check its expression. To send an empty payload, write `{}` or leave `client-payload` out",
+        );
+    }
+    // What is wrong with `wait` itself is told where it is read.
+    let waits = inputs.boolean("wait").unwrap_or(false);
+    let none = Rc::new(RawInput::text("{}"));
+    let written = inputs.written(PAYLOAD).unwrap_or(&none);
+    let payload = written.parsed(payload)?;
+    let Payload {
+        json,
+        characters,
+        names,
+    } = &*payload;
+    let properties = names.len();
+    if properties > MAX_PAYLOAD_PROPERTIES {
+        return complain(
+            PAYLOAD,
+            format!(
+                "it has {properties} properties at the top; GitHub takes at most {MAX_PAYLOAD_PROPERTIES}: put some of them into one of the others"
+            ),
+        );
+    }
+    if !waits {
+        within_limit(PAYLOAD, *characters)?;
+        return Ok((Rc::clone(json), None));
+    }
+    if names.contains(MARKER) {
+        return complain(
+            PAYLOAD,
+            format!(
+                "it has `{MARKER}`, which `wait: true` sets itself to recognise the run: rename yours"
+            ),
+        );
+    }
+    if properties == MAX_PAYLOAD_PROPERTIES {
+        return complain(
+            PAYLOAD,
+            format!(
+                "with `wait: true` it also gets `{MARKER}`, and GitHub takes at most {MAX_PAYLOAD_PROPERTIES} properties at the top: put two of yours into one"
+            ),
+        );
+    }
+    let marker = Uuid::new_v4().to_string();
+    let payload = with_property(json, MARKER, &marker);
+    within_limit(PAYLOAD, payload.get().chars().count())?;
+    Ok((payload.into(), Some(marker)))
+}
+
+/// An object of JSON, without the space between its tokens.
+struct Payload {
+    json: Rc<RawValue>,
+    /// How long it is.
+    characters: usize,
+    /// Of its properties at the top.
+    names: HashSet<String>,
+}
+
+impl Payload {
+    fn new(json: Box<RawValue>, names: HashSet<String>) -> Rc<Self> {
+        Rc::new(Self {
+            characters: json.get().chars().count(),
+            json: json.into(),
+            names,
+        })
+    }
+}
+
+/// The object that a payload is, JSON as it was written or YAML.
+fn payload(written: &RawInput) -> Checked<Rc<Payload>> {
+    let complaint = |problem: &Problem| vec![problem.complaint(PAYLOAD)];
+    let no_object = || {
+        complain(
+            PAYLOAD,
+            "it must be an object: a JSON or YAML mapping, like `version: v1.2.3`",
+        )
+    };
+    if let Some(text) = written.source()
+        && begins_as_json(text)
+    {
+        let object = compact_object(text).map_err(|problem| complaint(&problem))?;
+        return object.map_or_else(no_object, |(json, names)| Ok(Payload::new(json, names)));
+    }
+    let node = written.document().map_err(complaint)?;
+    let Node::Mapping(pairs) = node else {
+        return no_object();
+    };
+    let json = node.typed().map_err(|problem| complaint(&problem))?;
+    let names = pairs.iter().map(|(name, _)| name.clone()).collect();
+    Ok(Payload::new(json, names))
+}
+
+/// The object with one more text in it; what it has stays as it was written.
+fn with_property(object: &RawValue, key: &str, text: &str) -> Box<RawValue> {
+    let inside = object
+        .get()
+        .strip_suffix('}')
+        .unwrap_or_else(|| unreachable!("a compact object ends with its brace"));
+    let comma = if inside == "{" { "" } else { "," };
+    let text = serde_json::Value::from(text);
+    RawValue::from_string(format!("{inside}{comma}\"{key}\":{text}}}"))
+        .unwrap_or_else(|error| unreachable!("an object with one more text is JSON: {error}"))
+}

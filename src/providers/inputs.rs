@@ -1,0 +1,140 @@
+//! What reading inputs is for several providers alike: refs, variables, tokens.
+
+use std::collections::HashSet;
+
+use super::provider::ProviderSpec;
+use super::target::{Argument, BRANCHES, Reference, TAGS, Variable};
+use crate::model::Secret;
+use crate::values::{Checked, Errors, Inputs, Node, complain};
+
+/// What must be known beside the inputs of a target to read them.
+pub(crate) struct InputContext<'a> {
+    /// `None` where something is wrong with the target's place.
+    pub(crate) distance: Option<Distance<'a>>,
+    /// Why a secret may be missing, to follow "is not set".
+    pub(crate) or_withheld: &'a str,
+    /// How the tokens of each provider begin, by its name.
+    pub(crate) token_prefixes: &'static [(&'static str, &'static [&'static str])],
+}
+
+/// How far a target is from the repository whose job the step is a part of.
+pub(crate) enum Distance<'a> {
+    /// It is that repository, as far as that is known.
+    SameRepository,
+    SameServer {
+        own: &'a str,
+    },
+    OtherServer,
+}
+
+/// What the `token` input says.
+pub(super) enum Token {
+    /// Not set, or the default.
+    NotGiven {
+        own: Option<Secret>,
+    },
+    Empty,
+    Given(Secret),
+}
+
+impl InputContext<'_> {
+    pub(super) fn token<S: ProviderSpec>(&self, inputs: &Inputs) -> Checked<Token> {
+        let own = inputs.get("github-token").map(Secret::new);
+        match inputs.get("token") {
+            None if inputs.is_empty("token") => Ok(Token::Empty),
+            Some(text) if own.as_ref().is_none_or(|own| own.expose() != text) => {
+                self.check_token::<S>(text, "token").map(Token::Given)
+            }
+            Some(_) | None => Ok(Token::NotGiven { own }),
+        }
+    }
+
+    /// A credential that can travel, to the provider that it is of.
+    pub(super) fn check_token<S: ProviderSpec>(&self, text: &str, input: &str) -> Checked<Secret> {
+        let Some(token) = Secret::token(text) else {
+            return complain(
+                input,
+                "it has a line break, blank or other character in it that no token has: set the secret again, without what is around the token",
+            );
+        };
+        let begins = |prefixes: &[&str]| prefixes.iter().any(|prefix| text.starts_with(prefix));
+        let mut owners = self.token_prefixes.iter();
+        match owners.find(|(_, prefixes)| begins(prefixes)) {
+            Some((owner, _)) if *owner != S::NAME => complain(
+                input,
+                format!(
+                    "it looks like a {owner} token, which is never sent to {}",
+                    S::NAME
+                ),
+            ),
+            _ => Ok(token),
+        }
+    }
+
+    /// Complains about a credential that is there, but empty.
+    pub(super) fn empty<T>(&self, input: &str) -> Checked<T> {
+        let or_withheld = self.or_withheld;
+        let message = format!("it is empty: the secret is not set{or_withheld}");
+        complain(input, message)
+    }
+}
+
+pub(super) fn reference(inputs: &Inputs) -> Checked<Option<Reference>> {
+    let Some(text) = inputs.get("ref") else {
+        return Ok(None);
+    };
+    let (make, name): (fn(String) -> Reference, _) = if let Some(name) = text.strip_prefix(BRANCHES)
+    {
+        (Reference::Branch, name)
+    } else if let Some(name) = text.strip_prefix(TAGS) {
+        (Reference::Tag, name)
+    } else {
+        (Reference::Named, text)
+    };
+    // The rules of git itself for names, as far as they keep one out of trouble.
+    if name.is_empty()
+        || name.starts_with("refs/")
+        || name.contains(|of: char| of.is_whitespace() || of.is_control())
+    {
+        return complain(
+            "ref",
+            "it must be a branch or tag, like `main` or `refs/tags/v1.0.0`",
+        );
+    }
+    Ok(Some(make(name.to_owned())))
+}
+
+pub(super) fn variables(inputs: &Inputs) -> Checked<Vec<Variable>> {
+    let mut errors = Errors::default();
+    let plain = errors.take(texts(inputs, "variables"));
+    let secret = errors.take(texts(inputs, "secret-variables"));
+    let (plain, secret) = errors.finish(|| plain.zip(secret))?;
+    let names: HashSet<_> = plain.iter().map(|(key, _)| *key).collect();
+    if let Some((key, _)) = secret.iter().find(|(key, _)| names.contains(key)) {
+        return complain(
+            "secret-variables",
+            format!("`{key}` is in `variables` too: remove one of the two"),
+        );
+    }
+    let variable = |key: &str, value| Variable {
+        key: key.to_owned(),
+        value,
+    };
+    let plain = plain
+        .into_iter()
+        .map(|(key, value)| variable(key, Argument::Plain(value.to_owned())));
+    let secret = secret
+        .into_iter()
+        .map(|(key, value)| variable(key, Argument::Secret(Secret::new(value))));
+    Ok(plain.chain(secret).collect())
+}
+
+pub(super) fn texts<'inputs>(
+    inputs: &'inputs Inputs,
+    name: &'static str,
+) -> Checked<Vec<(&'inputs str, &'inputs str)>> {
+    let texts = inputs.document(name)?.map(Node::texts).transpose();
+    texts
+        .map(Option::unwrap_or_default)
+        .map_err(|problem| vec![problem.complaint(name)])
+}
