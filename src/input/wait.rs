@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::one_of;
-use crate::model::{Conclusion, Logs, OnAbandoned, OnBlocked, ResultArtifact, WaitOptions};
+use crate::model::{Conclusion, Logs, OnAbandoned, OnBlocked, WaitOptions};
 use crate::providers::any::ProviderKind;
 use crate::values::{Checked, Errors, InputError, Inputs, Node, complain};
 
@@ -51,7 +51,7 @@ pub(super) fn read(inputs: &Inputs, provider: ProviderKind) -> Checked<Option<Wa
             &[("failed", Logs::Failed), ("none", Logs::None)],
         ),
     });
-    let result = errors.take(result(inputs, provider));
+    let result = errors.take(provider.result_artifact(inputs));
     errors.finish(|| {
         Some(Some(WaitOptions {
             timeout: timeout?,
@@ -137,35 +137,10 @@ fn success(inputs: &Inputs) -> Checked<Vec<Conclusion>> {
     )
 }
 
-fn result(inputs: &Inputs, provider: ProviderKind) -> Checked<Option<ResultArtifact>> {
-    const NAME: &str = "result-artifact";
-    let Some(text) = inputs.get(NAME) else {
-        return Ok(None);
-    };
-    match provider {
-        ProviderKind::GitHub => return Ok(Some(ResultArtifact::Named(text.to_owned()))),
-        ProviderKind::GitLab => {}
-        // That it means nothing there is reported already.
-        ProviderKind::Bitbucket => return Ok(None),
-    }
-    // A job's name may have colons, as `test:unit` has; a file's path hardly ever.
-    match text.rsplit_once(':') {
-        Some((job, path)) if !job.trim().is_empty() && !path.trim().is_empty() => {
-            Ok(Some(ResultArtifact::OfJob {
-                job: job.trim().to_owned(),
-                path: path.trim().trim_start_matches('/').to_owned(),
-            }))
-        }
-        _ => complain(
-            NAME,
-            "for GitLab it must be a job and a path in its artifacts, like `build:out/result.json`",
-        ),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::ResultArtifact;
     use std::collections::BTreeMap;
 
     fn inputs(pairs: &[(&str, &str)]) -> Inputs {
@@ -214,7 +189,9 @@ mod tests {
 
     #[test]
     fn a_result_is_where_the_provider_keeps_it() {
-        let read = |provider, text| result(&inputs(&[("result-artifact", text)]), provider);
+        let read = |provider: ProviderKind, text| {
+            provider.result_artifact(&inputs(&[("result-artifact", text)]))
+        };
         assert_eq!(
             read(ProviderKind::GitHub, "result"),
             Ok(Some(ResultArtifact::Named("result".to_owned())))

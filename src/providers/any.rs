@@ -214,6 +214,10 @@ impl ProviderKind {
         owners.is_empty() || owners.contains(&self)
     }
 
+    pub(crate) fn result_artifact(self, inputs: &Inputs) -> Checked<Option<ResultArtifact>> {
+        of_kind!(self, S => S::result_artifact(inputs))
+    }
+
     pub(crate) fn inherits(self, name: &str, step: &Inputs, own: &Inputs) -> bool {
         of_kind!(self, S => S::inherits(name, step, own))
     }

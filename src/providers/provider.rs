@@ -34,6 +34,11 @@ pub(crate) trait ProviderSpec: Sized {
     /// What the inputs come to, or all that is wrong with them.
     fn read(inputs: &Inputs, context: &InputContext<'_>) -> Checked<Self>;
 
+    /// Where the run leaves its result. `None` also where runs leave none, since that is complained about for `INPUTS`.
+    fn result_artifact(_inputs: &Inputs) -> Checked<Option<ResultArtifact>> {
+        Ok(None)
+    }
+
     /// Whether an entry of `targets` with these inputs of its own has the step's input of that name, too. Where credentials
     /// never go is decided elsewhere.
     fn inherits(_name: &str, _step: &Inputs, _own: &Inputs) -> bool {

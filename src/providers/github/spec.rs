@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::value::RawValue;
 
-use crate::model::Secret;
+use crate::model::{ResultArtifact, Secret};
 use crate::providers::inputs::InputContext;
 use crate::providers::provider::{CredentialParts, PollIntervals, ProviderSpec};
 use crate::providers::target::{Reference, may_be_same};
@@ -87,6 +87,11 @@ impl ProviderSpec for Spec {
 
     fn read(inputs: &Inputs, context: &InputContext<'_>) -> Checked<Self> {
         super::inputs::read(inputs, context)
+    }
+
+    fn result_artifact(inputs: &Inputs) -> Checked<Option<ResultArtifact>> {
+        let name = inputs.get("result-artifact").map(str::to_owned);
+        Ok(name.map(ResultArtifact::Named))
     }
 
     fn inherits(name: &str, _step: &Inputs, own: &Inputs) -> bool {

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use serde_json::value::RawValue;
 
 use super::spec::{GitLabCredential, Spec};
-use crate::model::Secret;
+use crate::model::{ResultArtifact, Secret};
 use crate::providers::inputs::{InputContext, Token, reference, variables};
 use crate::values::{Checked, Errors, Inputs, complain};
 
@@ -36,6 +36,27 @@ fn pipeline_inputs(inputs: &Inputs) -> Checked<Option<Rc<RawValue>>> {
         Ok((!is_empty).then_some(set.typed()?.into()))
     });
     typed.map_err(|problem| vec![problem.complaint(NAME)])
+}
+
+/// A job and a path in its artifacts.
+pub(super) fn result_artifact(inputs: &Inputs) -> Checked<Option<ResultArtifact>> {
+    const NAME: &str = "result-artifact";
+    let Some(text) = inputs.get(NAME) else {
+        return Ok(None);
+    };
+    // A job's name may have colons, as `test:unit` has; a file's path hardly ever.
+    match text.rsplit_once(':') {
+        Some((job, path)) if !job.trim().is_empty() && !path.trim().is_empty() => {
+            Ok(Some(ResultArtifact::OfJob {
+                job: job.trim().to_owned(),
+                path: path.trim().trim_start_matches('/').to_owned(),
+            }))
+        }
+        _ => complain(
+            NAME,
+            "for GitLab it must be a job and a path in its artifacts, like `build:out/result.json`",
+        ),
+    }
 }
 
 fn credential(inputs: &Inputs, context: &InputContext<'_>) -> Checked<GitLabCredential> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::value::RawValue;
 
 use super::inputs::is_trigger_token;
-use crate::model::Secret;
+use crate::model::{ResultArtifact, Secret};
 use crate::providers::inputs::InputContext;
 use crate::providers::provider::{CredentialParts, PollIntervals, ProviderSpec};
 use crate::providers::target::{Reference, Variable, may_be_same};
@@ -52,6 +52,10 @@ impl ProviderSpec for Spec {
 
     fn read(inputs: &Inputs, context: &InputContext<'_>) -> Checked<Self> {
         super::inputs::read(inputs, context)
+    }
+
+    fn result_artifact(inputs: &Inputs) -> Checked<Option<ResultArtifact>> {
+        super::inputs::result_artifact(inputs)
     }
 
     /// Beside a trigger token, a token is there to read, which another trigger token does not.
