@@ -23,6 +23,7 @@ pub(crate) use targets::{RawRequest, Warning};
 use crate::model::{Caller, EnvironmentVariable};
 use crate::providers::any::{ProviderKind, Spec, TOKEN_PREFIXES};
 use crate::providers::inputs::{Distance, InputContext};
+use crate::providers::location::fixed;
 use crate::providers::target::{Mode, OnFailure, Request, Server, Target};
 pub(crate) use crate::values::InputError;
 use crate::values::{Checked, Errors, Inputs, RawInput, complain, with_line_breaks};
@@ -34,30 +35,33 @@ const MAX_MAX_PARALLEL: usize = 1_000;
 
 /// Where the step itself runs.
 struct HostRepository {
+    provider: ProviderKind,
     server: Server,
     repository: Option<String>,
-    /// The forge, if it isn't GitHub.
+    /// The forge, if it isn't that provider's but imitates it.
     forge: Option<&'static str>,
     /// Why a secret may be missing, to follow "is not set".
     or_withheld: String,
 }
 
 impl HostRepository {
-    /// Without a server it's github.com.
+    /// Without a server it's the provider's public one.
     fn read(caller: &Caller) -> Checked<Self> {
+        let provider = ProviderKind::DEFAULT;
         let url = |variable: &EnvironmentVariable| {
             location::server_address(&variable.value)
                 .map_err(|message| vec![InputError::of_variable(variable.name, message)])
         };
         let web = match &caller.server_url {
             Some(variable) => url(variable)?,
-            None => location::fixed("https://github.com"),
+            None => fixed(provider.default_server()),
         };
         let api = match &caller.api_url {
             Some(variable) => url(variable)?,
-            None => location::api_address(ProviderKind::GitHub, &web),
+            None => provider.api_address(&web),
         };
         Ok(Self {
+            provider,
             server: Server { web, api },
             repository: caller.repository.clone(),
             forge: caller.forge,
@@ -70,12 +74,13 @@ impl HostRepository {
         location::path_on(&self.server.web, address).is_some()
     }
 
-    fn is_at(&self, server: &Url) -> bool {
-        self.server.web == *server
+    /// Whether a server of a provider is its own.
+    fn is_at(&self, provider: ProviderKind, server: &Url) -> bool {
+        self.provider == provider && self.server.web == *server
     }
 
     fn distance(&self, place: &Location) -> Distance<'_> {
-        if !self.is_at(&place.server.web) {
+        if !self.is_at(place.provider, &place.server.web) {
             return Distance::OtherServer;
         }
         match self.repository.as_deref() {

@@ -8,6 +8,7 @@ pub(crate) mod github;
 pub(crate) mod gitlab;
 pub(crate) mod http;
 pub(crate) mod inputs;
+pub(crate) mod location;
 pub(crate) mod provider;
 mod quota;
 mod reading;

@@ -4,6 +4,7 @@ use url::{Host, Url};
 
 use super::HostRepository;
 use crate::providers::any::ProviderKind;
+use crate::providers::location::fixed;
 use crate::providers::target::Server;
 use crate::text::nearest::nearest;
 use crate::values::{Checked, Errors, InputError, Inputs, complain};
@@ -34,20 +35,24 @@ pub(super) fn read(inputs: &Inputs, host_repository: &HostRepository) -> Checked
         server,
         repository,
     } = site(inputs, host_repository).map_err(|found| also_of_the_name(found, inputs))?;
-    // The workflow's own is on GitHub and on its own server.
     let own = || host_repository.repository.clone();
-    let is_own = provider == ProviderKind::GitHub && host_repository.is_at(&server);
+    let is_own = host_repository.is_at(provider, &server);
     if let Some(forge) = host_repository.forge
         && is_own
     {
         let message = format!(
-            "this workflow runs on {forge}, whose API isn't GitHub's: set `server-url` to the GitHub server that has the repository, like `https://github.com`"
+            "this workflow runs on {forge}, whose API isn't {name}'s: set `server-url` to the {name} server that has the repository, like `{}`",
+            provider.default_server(),
+            name = provider.name()
         );
         return complain(SERVER, message);
     }
     match repository.or_else(|| own().filter(|_| is_own)) {
         Some(repository) => place(provider, server, repository, host_repository),
-        None => complain(REPOSITORY, format!("it is needed here: {}", form(provider))),
+        None => complain(
+            REPOSITORY,
+            format!("it is needed here: {}", provider.repository_form()),
+        ),
     }
 }
 
@@ -57,7 +62,7 @@ fn also_of_the_name(mut found: Vec<InputError>, inputs: &Inputs) -> Vec<InputErr
         && let Some(repository) = inputs.get(REPOSITORY).filter(|text| !is_web_url(text))
     {
         found.extend(misnamed(
-            provider.unwrap_or(ProviderKind::GitHub),
+            provider.unwrap_or(ProviderKind::DEFAULT),
             repository,
         ));
     }
@@ -70,21 +75,14 @@ pub(super) fn likely_provider(
     host_repository: &HostRepository,
 ) -> Option<ProviderKind> {
     if let Some(text) = inputs.get(PROVIDER) {
-        let near = nearest(
-            text,
-            ProviderKind::ALL.iter().map(|provider| provider.as_str()),
-        )?;
-        return ProviderKind::ALL
-            .iter()
-            .copied()
-            .find(|provider| provider.as_str() == near);
+        return named(nearest_name(text)?);
     }
     if inputs.is_unknown(PROVIDER) {
         return None;
     }
     match inputs.get(REPOSITORY).filter(|text| is_web_url(text)) {
         Some(url) => known_host(&server_address(url).ok()?, host_repository),
-        None => Some(ProviderKind::GitHub),
+        None => Some(ProviderKind::DEFAULT),
     }
 }
 
@@ -98,11 +96,13 @@ pub(super) fn site(inputs: &Inputs, host_repository: &HostRepository) -> Checked
     if let Some(url) = repository.filter(|text| is_web_url(text)) {
         return by_web_url(url, provider, server, host_repository);
     }
-    let provider = provider.unwrap_or(ProviderKind::GitHub);
-    let server = server.unwrap_or_else(|| match provider {
-        ProviderKind::GitHub => host_repository.server.web.clone(),
-        ProviderKind::GitLab => fixed("https://gitlab.com"),
-        ProviderKind::Bitbucket => fixed("https://bitbucket.org"),
+    let provider = provider.unwrap_or(ProviderKind::DEFAULT);
+    let server = server.unwrap_or_else(|| {
+        if provider == host_repository.provider {
+            host_repository.server.web.clone()
+        } else {
+            fixed(provider.default_server())
+        }
     });
     Ok(ServerLocation {
         provider,
@@ -133,7 +133,7 @@ fn by_web_url(
     let server = match server {
         Some(server) => server,
         None if host_repository.holds(&address)
-            && provider.is_none_or(|named| named == ProviderKind::GitHub) =>
+            && provider.is_none_or(|named| named == host_repository.provider) =>
         {
             host_repository.server.web.clone()
         }
@@ -194,22 +194,9 @@ fn untrusted(provider: Option<ProviderKind>, known: Option<ProviderKind>) -> Str
 
 /// What is wrong with a repository's name.
 fn misnamed(provider: ProviderKind, repository: &str) -> Option<InputError> {
-    let why = check_name(provider, repository).err()?;
-    let message = format!("it {why}; it must be {}", form(provider));
+    let why = provider.check_name(repository).err()?;
+    let message = format!("it {why}; it must be {}", provider.repository_form());
     Some(InputError::new(REPOSITORY, message))
-}
-
-/// What is wrong with a GitHub server's address.
-fn no_github(web: &Url) -> Option<InputError> {
-    let path = web.path();
-    let message = if path.ends_with("/api/v3") {
-        "it is the server's web address, without `/api/v3`: give only that"
-    } else if path != "/" && is_public(web.host_str().unwrap_or_default()) {
-        "a server of github.com or ghe.com has no path: give only scheme and host"
-    } else {
-        return None;
-    };
-    Some(InputError::new(SERVER, message))
 }
 
 fn place(
@@ -220,14 +207,13 @@ fn place(
 ) -> Checked<Location> {
     let mut errors = Errors::default();
     errors.add(misnamed(provider, &repository));
-    if provider == ProviderKind::GitHub {
-        errors.add(no_github(&web));
-    }
+    let server = provider.check_server(&web);
+    errors.add(server.err().map(|why| InputError::new(SERVER, why)));
     errors.finish(|| Some(()))?;
-    let api = if provider == ProviderKind::GitHub && host_repository.is_at(&web) {
+    let api = if host_repository.is_at(provider, &web) {
         host_repository.server.api.clone()
     } else {
-        api_address(provider, &web)
+        provider.api_address(&web)
     };
     Ok(Location {
         provider,
@@ -241,22 +227,25 @@ pub(super) fn provider(inputs: &Inputs) -> Checked<Option<ProviderKind>> {
     let Some(text) = inputs.get(PROVIDER) else {
         return Ok(None);
     };
-    let found = ProviderKind::ALL
-        .iter()
-        .copied()
-        .find(|provider| provider.as_str() == text);
+    let found = named(text);
     if found.is_some() {
         return Ok(found);
     }
-    let near = nearest(
-        text,
-        ProviderKind::ALL.iter().map(|provider| provider.as_str()),
-    );
-    let near = near
+    let near = nearest_name(text)
         .map(|near| format!("; did you mean `{near}`?"))
         .unwrap_or_default();
     let message = format!("it is none: it must be one of {}{near}", words());
     complain(PROVIDER, message)
+}
+
+fn named(word: &str) -> Option<ProviderKind> {
+    let mut all = ProviderKind::ALL.iter().copied();
+    all.find(|provider| provider.as_str() == word)
+}
+
+fn nearest_name(text: &str) -> Option<&'static str> {
+    let all = ProviderKind::ALL.iter();
+    nearest(text, all.map(|provider| provider.as_str()))
 }
 
 fn server(inputs: &Inputs) -> Checked<Option<Url>> {
@@ -270,55 +259,6 @@ fn words() -> String {
         .map(|provider| format!("`{}`", provider.as_str()))
         .collect();
     words.join(", ")
-}
-
-fn form(provider: ProviderKind) -> &'static str {
-    match provider {
-        ProviderKind::GitHub => "`owner/name`, or its web URL",
-        ProviderKind::GitLab => {
-            "`group/project`, with all groups between, the project's id, or its web URL"
-        }
-        ProviderKind::Bitbucket => "`workspace/repository`, or its web URL",
-    }
-}
-
-/// The characters that each provider allows in names, so that no name can become another path.
-fn check_name(provider: ProviderKind, name: &str) -> Result<(), &'static str> {
-    if provider == ProviderKind::GitLab
-        && !name.is_empty()
-        && name.bytes().all(|byte| byte.is_ascii_digit())
-    {
-        return Ok(());
-    }
-    let parts: Vec<_> = name.split('/').collect();
-    match (provider, parts.len()) {
-        (_, 1) => return Err("has no `/`"),
-        (ProviderKind::GitHub | ProviderKind::Bitbucket, 3..) => {
-            return Err("has more than two parts");
-        }
-        _ => {}
-    }
-    for part in parts {
-        if part.is_empty() {
-            return Err("has an empty part");
-        }
-        if matches!(part, "." | "..") {
-            return Err("has a part that is no name");
-        }
-        let braced = part
-            .strip_prefix('{')
-            .and_then(|part| part.strip_suffix('}'));
-        let part = braced
-            .filter(|_| provider == ProviderKind::Bitbucket)
-            .unwrap_or(part);
-        if !part
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
-        {
-            return Err("has a character that no name has");
-        }
-    }
-    Ok(())
 }
 
 /// An address that requests may go to: `https`, or loopback. Told apart from an arbitrary URL by what
@@ -357,41 +297,13 @@ fn is_loopback(url: &Url) -> bool {
 
 /// The provider of a host that everybody knows, or of the workflow's own.
 fn known_host(url: &Url, host_repository: &HostRepository) -> Option<ProviderKind> {
-    match url.host_str()? {
-        _ if url.port().is_some() => host_repository.holds(url).then_some(ProviderKind::GitHub),
-        "gitlab.com" => Some(ProviderKind::GitLab),
-        "bitbucket.org" => Some(ProviderKind::Bitbucket),
-        host if is_public(host) => Some(ProviderKind::GitHub),
-        _ => host_repository.holds(url).then_some(ProviderKind::GitHub),
-    }
-}
-
-/// Whether that host is run by GitHub itself.
-fn is_public(host: &str) -> bool {
-    host == "github.com" || host.ends_with(".ghe.com")
-}
-
-/// Where a server's API is.
-pub(super) fn api_address(provider: ProviderKind, web: &Url) -> Url {
-    let host = web.host_str().unwrap_or_default();
-    match provider {
-        ProviderKind::GitHub if host == "github.com" => fixed("https://api.github.com"),
-        ProviderKind::GitHub if host.ends_with(".ghe.com") => fixed(&format!("https://api.{host}")),
-        ProviderKind::GitHub => below(web, "api/v3"),
-        ProviderKind::GitLab => below(web, "api/v4"),
-        ProviderKind::Bitbucket if host == "bitbucket.org" => {
-            fixed("https://api.bitbucket.org/2.0")
-        }
-        ProviderKind::Bitbucket => below(web, "2.0"),
-    }
-}
-
-fn below(web: &Url, path: &str) -> Url {
-    let mut api = web.clone();
-    api.set_path(&format!("{}/{path}", web.path().trim_end_matches('/')));
-    api
-}
-
-pub(super) fn fixed(text: &str) -> Url {
-    Url::parse(text).unwrap_or_else(|error| unreachable!("{text}: {error}"))
+    let host = url.host_str()?;
+    let mut all = ProviderKind::ALL.iter().copied();
+    let public = all.find(|provider| url.port().is_none() && provider.is_public_host(host));
+    let own = || {
+        host_repository
+            .holds(url)
+            .then_some(host_repository.provider)
+    };
+    public.or_else(own)
 }

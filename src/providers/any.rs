@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
 use tokio::time::timeout;
+use url::Url;
 
 use super::connections::{Connection, CredentialKey};
 use super::error::{Error, Kind};
@@ -194,6 +195,9 @@ pub(crate) struct AnySession<'a>(Session<'a>);
 
 /// See [`ProviderSpec`].
 impl ProviderKind {
+    /// Of a target where nothing says which, and of the repository whose job the step is a part of.
+    pub(crate) const DEFAULT: Self = Self::GitHub;
+
     pub(crate) fn as_str(self) -> &'static str {
         of_kind!(self, S => S::ID)
     }
@@ -212,6 +216,30 @@ impl ProviderKind {
     pub(crate) fn knows(self, input: &str) -> bool {
         let owners = Self::owners(input);
         owners.is_empty() || owners.contains(&self)
+    }
+
+    pub(crate) fn default_server(self) -> &'static str {
+        of_kind!(self, S => S::DEFAULT_SERVER)
+    }
+
+    pub(crate) fn is_public_host(self, host: &str) -> bool {
+        of_kind!(self, S => S::is_public_host(host))
+    }
+
+    pub(crate) fn check_server(self, web: &Url) -> Result<(), &'static str> {
+        of_kind!(self, S => S::check_server(web))
+    }
+
+    pub(crate) fn api_address(self, web: &Url) -> Url {
+        of_kind!(self, S => S::api_address(web))
+    }
+
+    pub(crate) fn repository_form(self) -> &'static str {
+        of_kind!(self, S => S::REPOSITORY_FORM)
+    }
+
+    pub(crate) fn check_name(self, name: &str) -> Result<(), &'static str> {
+        of_kind!(self, S => S::check_name(name))
     }
 
     pub(crate) fn result_artifact(self, inputs: &Inputs) -> Checked<Option<ResultArtifact>> {

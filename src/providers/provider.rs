@@ -30,6 +30,26 @@ pub(crate) trait ProviderSpec: Sized {
     const INPUTS: &'static [&'static str];
     /// How its tokens begin. None of them is ever sent to another provider.
     const TOKEN_PREFIXES: &'static [&'static str];
+    /// Its public server, where none is given.
+    const DEFAULT_SERVER: &'static str;
+    /// What a repository's name must be, in words.
+    const REPOSITORY_FORM: &'static str;
+
+    /// Whether that host is known to be its own, so that a web URL there says which provider it is.
+    fn is_public_host(host: &str) -> bool {
+        Self::DEFAULT_SERVER.strip_prefix("https://") == Some(host)
+    }
+
+    /// What is wrong with a server's web address.
+    fn check_server(_web: &Url) -> Result<(), &'static str> {
+        Ok(())
+    }
+
+    /// Where the API of a server is.
+    fn api_address(web: &Url) -> Url;
+
+    /// What is wrong with a repository's name, to follow "it".
+    fn check_name(name: &str) -> Result<(), &'static str>;
 
     /// What the inputs come to, or all that is wrong with them.
     fn read(inputs: &Inputs, context: &InputContext<'_>) -> Checked<Self>;

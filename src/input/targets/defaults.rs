@@ -70,7 +70,7 @@ impl<'step> Defaults<'step> {
             Ok(Some(provider)) => Some(provider),
             // To have none of the step's is to have the default, unless a web URL says it.
             Ok(None) if own.has("provider") && !is_by_url(own) && !is_by_url(self.step) => {
-                Some(ProviderKind::GitHub)
+                Some(ProviderKind::DEFAULT)
             }
             Ok(None) | Err(_) => None,
         };

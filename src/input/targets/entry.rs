@@ -162,7 +162,7 @@ impl TargetEntry {
         let known = place.as_ref().map(|place| place.provider);
         let provider = known.or_else(|| location::likely_provider(&ground, host_repository));
         // With an unknown provider, only what is the same for all of them can be checked.
-        let any = provider.unwrap_or(ProviderKind::GitHub);
+        let any = provider.unwrap_or(ProviderKind::DEFAULT);
         let inputs = defaults.all(&self.own, &ground, any, place.as_ref());
         let target = if let Some(provider) = provider {
             errors.take(target(

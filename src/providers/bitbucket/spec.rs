@@ -2,8 +2,12 @@
 
 use std::time::Duration;
 
+use url::Url;
+
 use crate::model::Secret;
+use crate::providers::http::request::below;
 use crate::providers::inputs::InputContext;
+use crate::providers::location::{check_part, fixed, two_parts};
 use crate::providers::provider::{CredentialParts, PollIntervals, ProviderSpec};
 use crate::providers::target::{Reference, Variable};
 use crate::values::{Checked, Inputs};
@@ -53,6 +57,26 @@ impl ProviderSpec for Spec {
         per_quota: Duration::from_secs(5),
         jobs: Duration::from_secs(10),
     };
+
+    const DEFAULT_SERVER: &'static str = "https://bitbucket.org";
+    const REPOSITORY_FORM: &'static str = "`workspace/repository`, or its web URL";
+
+    fn api_address(web: &Url) -> Url {
+        match web.host_str() {
+            Some(host) if Self::is_public_host(host) => fixed("https://api.bitbucket.org/2.0"),
+            _ => below(web, ["2.0"]),
+        }
+    }
+
+    /// Either part may be a UUID in braces.
+    fn check_name(name: &str) -> Result<(), &'static str> {
+        two_parts(name)?.into_iter().try_for_each(|part| {
+            let braced = part
+                .strip_prefix('{')
+                .and_then(|part| part.strip_suffix('}'));
+            check_part(braced.unwrap_or(part))
+        })
+    }
 
     fn read(inputs: &Inputs, context: &InputContext<'_>) -> Checked<Self> {
         super::inputs::read(inputs, context)

@@ -4,9 +4,12 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use serde_json::value::RawValue;
+use url::Url;
 
 use crate::model::{ResultArtifact, Secret};
+use crate::providers::http::request::below;
 use crate::providers::inputs::InputContext;
+use crate::providers::location::{check_part, fixed, two_parts};
 use crate::providers::provider::{CredentialParts, PollIntervals, ProviderSpec};
 use crate::providers::target::{Reference, may_be_same};
 use crate::values::{Checked, Inputs};
@@ -84,6 +87,35 @@ impl ProviderSpec for Spec {
         per_quota: Duration::from_millis(500),
         jobs: Duration::from_mins(1),
     };
+
+    const DEFAULT_SERVER: &'static str = "https://github.com";
+    const REPOSITORY_FORM: &'static str = "`owner/name`, or its web URL";
+
+    fn is_public_host(host: &str) -> bool {
+        host == "github.com" || host.ends_with(".ghe.com")
+    }
+
+    fn check_server(web: &Url) -> Result<(), &'static str> {
+        let path = web.path();
+        if path.ends_with("/api/v3") {
+            return Err("it is the server's web address, without `/api/v3`: give only that");
+        }
+        if path != "/" && Self::is_public_host(web.host_str().unwrap_or_default()) {
+            return Err("a server of github.com or ghe.com has no path: give only scheme and host");
+        }
+        Ok(())
+    }
+
+    fn api_address(web: &Url) -> Url {
+        match web.host_str() {
+            Some(host) if Self::is_public_host(host) => fixed(&format!("https://api.{host}")),
+            _ => below(web, ["api", "v3"]),
+        }
+    }
+
+    fn check_name(name: &str) -> Result<(), &'static str> {
+        two_parts(name)?.into_iter().try_for_each(check_part)
+    }
 
     fn read(inputs: &Inputs, context: &InputContext<'_>) -> Checked<Self> {
         super::inputs::read(inputs, context)

@@ -4,10 +4,13 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use serde_json::value::RawValue;
+use url::Url;
 
 use super::inputs::is_trigger_token;
 use crate::model::{ResultArtifact, Secret};
+use crate::providers::http::request::below;
 use crate::providers::inputs::InputContext;
+use crate::providers::location::{check_part, parts};
 use crate::providers::provider::{CredentialParts, PollIntervals, ProviderSpec};
 use crate::providers::target::{Reference, Variable, may_be_same};
 use crate::values::{Checked, Inputs};
@@ -49,6 +52,21 @@ impl ProviderSpec for Spec {
         per_quota: Duration::from_millis(500),
         jobs: Duration::from_secs(4),
     };
+
+    const DEFAULT_SERVER: &'static str = "https://gitlab.com";
+    const REPOSITORY_FORM: &'static str =
+        "`group/project`, with all groups between, the project's id, or its web URL";
+
+    fn api_address(web: &Url) -> Url {
+        below(web, ["api", "v4"])
+    }
+
+    fn check_name(name: &str) -> Result<(), &'static str> {
+        if !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Ok(());
+        }
+        parts(name)?.into_iter().try_for_each(check_part)
+    }
 
     fn read(inputs: &Inputs, context: &InputContext<'_>) -> Checked<Self> {
         super::inputs::read(inputs, context)
