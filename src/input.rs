@@ -1,5 +1,6 @@
 //! Inputs to a [`Request`], or every complaint at once. Nothing is read but what is given.
 
+mod host_repository;
 mod location;
 mod proxies;
 mod targets;
@@ -14,17 +15,16 @@ use std::sync::Arc;
 
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
-use url::Url;
 
+use host_repository::HostRepository;
 use location::Location;
 pub(crate) use proxies::proxy_secrets;
 pub(crate) use targets::{RawRequest, Warning};
 
-use crate::model::{Caller, EnvironmentVariable};
+use crate::model::Caller;
 use crate::providers::any::{ProviderKind, Spec, TOKEN_PREFIXES};
-use crate::providers::inputs::{Distance, InputContext};
-use crate::providers::location::fixed;
-use crate::providers::target::{Mode, OnFailure, Request, Server, Target};
+use crate::providers::inputs::InputContext;
+use crate::providers::target::{Mode, OnFailure, Request, Target};
 pub(crate) use crate::values::InputError;
 use crate::values::{Checked, Errors, Inputs, RawInput, complain, with_line_breaks};
 
@@ -32,65 +32,6 @@ const CERTIFICATES: &str = "ca-certificates";
 const DEFAULT_MAX_PARALLEL: NonZeroUsize = NonZeroUsize::new(8).unwrap();
 /// More would not be faster anywhere: each of them is a connection of its own.
 const MAX_MAX_PARALLEL: usize = 1_000;
-
-/// Where the step itself runs.
-struct HostRepository {
-    provider: ProviderKind,
-    server: Server,
-    repository: Option<String>,
-    /// The forge, if it isn't that provider's but imitates it.
-    forge: Option<&'static str>,
-    /// Why a secret may be missing, to follow "is not set".
-    or_withheld: String,
-}
-
-impl HostRepository {
-    /// Without a server it's the provider's public one.
-    fn read(caller: &Caller) -> Checked<Self> {
-        let provider = ProviderKind::DEFAULT;
-        let url = |variable: &EnvironmentVariable| {
-            location::server_address(&variable.value)
-                .map_err(|message| vec![InputError::of_variable(variable.name, message)])
-        };
-        let web = match &caller.server_url {
-            Some(variable) => url(variable)?,
-            None => fixed(provider.default_server()),
-        };
-        let api = match &caller.api_url {
-            Some(variable) => url(variable)?,
-            None => provider.api_address(&web),
-        };
-        Ok(Self {
-            provider,
-            server: Server { web, api },
-            repository: caller.repository.clone(),
-            forge: caller.forge,
-            or_withheld: caller.or_withheld(),
-        })
-    }
-
-    /// Whether an address is one of its own server, below the path that this has.
-    fn holds(&self, address: &Url) -> bool {
-        location::path_on(&self.server.web, address).is_some()
-    }
-
-    /// Whether a server of a provider is its own.
-    fn is_at(&self, provider: ProviderKind, server: &Url) -> bool {
-        self.provider == provider && self.server.web == *server
-    }
-
-    fn distance(&self, place: &Location) -> Distance<'_> {
-        if !self.is_at(place.provider, &place.server.web) {
-            return Distance::OtherServer;
-        }
-        match self.repository.as_deref() {
-            Some(own) if !own.eq_ignore_ascii_case(&place.repository) => {
-                Distance::SameServer { own }
-            }
-            Some(_) | None => Distance::SameRepository,
-        }
-    }
-}
 
 /// Complains about command-line arguments: everything is set by inputs, and ignoring an argument like `--dry-run` would
 /// start a run that nobody wanted.

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::*;
 use crate::engine::siblings::siblings;
+use crate::model::EnvironmentVariable;
 use crate::report;
 use crate::testing::arbitrary;
 use crate::values::INPUTS;

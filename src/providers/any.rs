@@ -1,28 +1,18 @@
 //! The providers behind one enum. What a provider is like is in its own folder, and the list names each once: one
 //! more takes a folder and a line there.
 
-use std::collections::HashSet;
 use std::rc::Rc;
-use std::time::{Duration, SystemTime};
 
-use tokio::time::timeout;
 use url::Url;
 
 use super::connections::{Connection, CredentialKey};
-use super::error::{Error, Kind};
-use super::http::{Client, Http, LogTail};
+use super::error::Error;
+use super::http::{Client, Http};
 use super::inputs::InputContext;
-use super::provider::{
-    Candidate, CredentialParts, Depth, PollIntervals, Provider, ProviderSpec as _, RequestForm,
-    Secrets, TriggerRequest,
-};
-use super::quota::Quota;
+use super::provider::{CredentialParts, PollIntervals, Provider, ProviderSpec as _};
 use super::target::Target;
-use crate::model::{Job, ResultArtifact, Run, Snapshot};
+use crate::model::ResultArtifact;
 use crate::values::{Checked, Inputs};
-
-/// What comes right before a trigger takes no longer: it holds one of the few permits for triggers.
-const READY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The list: each provider, and the module that has its `Spec` and a type of the provider's name, the [`Provider`].
 /// Hands all of them to another macro, with what is for that.
@@ -188,6 +178,8 @@ macro_rules! enums {
     };
 }
 
+mod provider;
+
 with_all_providers!(enums);
 
 /// What a target needs of its provider to be opened.
@@ -291,103 +283,5 @@ impl Spec {
 
     pub(super) fn credential_parts(&self, repository: &str) -> CredentialParts<'_> {
         of_any!(self, spec => spec.credential_parts(repository))
-    }
-}
-
-/// See [`Provider`].
-impl AnyProvider<'_> {
-    pub(crate) fn poll_intervals(&self) -> PollIntervals {
-        self.kind().poll_intervals()
-    }
-
-    pub(crate) fn trigger(&self, form: RequestForm, secrets: Secrets) -> TriggerRequest {
-        of_any!(self, provider => provider.trigger(form, secrets))
-    }
-
-    /// Takes at most [`READY_TIMEOUT`].
-    pub(crate) async fn make_ready(&self) -> Result<(), Error> {
-        let too_long = |_| {
-            let seconds = READY_TIMEOUT.as_secs();
-            let what = format!("what comes before the trigger took more than {seconds} s");
-            Error::new(Kind::Unreachable, what)
-        };
-        let ready = async { of_any!(self, provider => provider.make_ready().await) };
-        timeout(READY_TIMEOUT, ready).await.map_err(too_long)?
-    }
-
-    pub(crate) async fn send(&self, form: RequestForm) -> Result<Option<Run>, Error> {
-        of_any!(self, provider => provider.send(form).await)
-    }
-
-    pub(crate) fn fallback(&self, rejection: &Error) -> Option<&'static str> {
-        of_any!(self, provider => provider.fallback(rejection))
-    }
-
-    pub(crate) async fn explain(&self, rejection: Error) -> Error {
-        of_any!(self, provider => provider.explain(rejection).await)
-    }
-
-    fn explain_unreadable(&self, error: Error) -> Error {
-        of_any!(self, provider => provider.explain_unreadable(error))
-    }
-
-    pub(crate) async fn list_runs(
-        &self,
-        since: Option<SystemTime>,
-    ) -> Result<Vec<Candidate>, Error> {
-        of_any!(self, provider => provider.list_runs(since).await)
-    }
-
-    /// The runs that are there before anything is triggered, whoever started them. That they can be read proves
-    /// that the run will be, so it is read once for each repository, whoever asks.
-    pub(crate) async fn seen(
-        &self,
-        repository: &str,
-        quota: &Quota,
-    ) -> Result<Rc<HashSet<String>>, Error> {
-        let read = async || {
-            let runs = self.list_runs(None).await;
-            let runs = runs.map_err(|error| match error.kind() {
-                Kind::Rejected => self.explain_unreadable(error),
-                Kind::Unreachable | Kind::RateLimited(_) | Kind::Unknown => error,
-            })?;
-            Ok(Rc::new(runs.into_iter().map(|run| run.id).collect()))
-        };
-        quota.seen.get_or_read(repository, read).await
-    }
-
-    pub(crate) async fn status(&self, run: &Run, depth: Depth) -> Result<Snapshot, Error> {
-        of_any!(self, provider => provider.status(run, depth).await)
-    }
-
-    pub(crate) async fn cancel(&self, run: &Run) -> Result<(), Error> {
-        of_any!(self, provider => provider.cancel(run).await)
-    }
-
-    pub(crate) async fn log(&self, run: &Run, job: &Job) -> Result<LogTail, Error> {
-        of_any!(self, provider => provider.log(run, job).await)
-    }
-
-    /// Some editors and shells put a byte-order mark before JSON, which is no part of it.
-    pub(crate) async fn result(
-        &self,
-        run: &Run,
-        artifact: &ResultArtifact,
-    ) -> Result<Vec<u8>, Error> {
-        let mut bytes = of_any!(self, provider => provider.result(run, artifact).await)?;
-        if bytes.starts_with(b"\xef\xbb\xbf") {
-            bytes.drain(..3);
-        }
-        Ok(bytes)
-    }
-
-    /// As far as that can be read.
-    pub(crate) async fn is_public(&self) -> bool {
-        let is_public = of_any!(self, provider => provider.is_public().await);
-        is_public.unwrap_or(false)
-    }
-
-    pub(crate) fn runs_page(&self) -> String {
-        of_any!(self, provider => provider.runs_page())
     }
 }

@@ -1,0 +1,70 @@
+//! The repository whose job the step is a part of.
+
+use url::Url;
+
+use super::location::{self, Location};
+use crate::model::{Caller, EnvironmentVariable};
+use crate::providers::any::ProviderKind;
+use crate::providers::inputs::Distance;
+use crate::providers::location::fixed;
+use crate::providers::target::Server;
+use crate::values::{Checked, InputError};
+
+/// Where the step itself runs.
+pub(super) struct HostRepository {
+    pub(super) provider: ProviderKind,
+    pub(super) server: Server,
+    pub(super) repository: Option<String>,
+    /// The forge, if it isn't that provider's but imitates it.
+    pub(super) forge: Option<&'static str>,
+    /// Why a secret may be missing, to follow "is not set".
+    pub(super) or_withheld: String,
+}
+
+impl HostRepository {
+    /// Without a server it's the provider's public one.
+    pub(super) fn read(caller: &Caller) -> Checked<Self> {
+        let provider = ProviderKind::DEFAULT;
+        let url = |variable: &EnvironmentVariable| {
+            location::server_address(&variable.value)
+                .map_err(|message| vec![InputError::of_variable(variable.name, message)])
+        };
+        let web = match &caller.server_url {
+            Some(variable) => url(variable)?,
+            None => fixed(provider.default_server()),
+        };
+        let api = match &caller.api_url {
+            Some(variable) => url(variable)?,
+            None => provider.api_address(&web),
+        };
+        Ok(Self {
+            provider,
+            server: Server { web, api },
+            repository: caller.repository.clone(),
+            forge: caller.forge,
+            or_withheld: caller.or_withheld(),
+        })
+    }
+
+    /// Whether an address is one of its own server, below the path that this has.
+    pub(super) fn holds(&self, address: &Url) -> bool {
+        location::path_on(&self.server.web, address).is_some()
+    }
+
+    /// Whether a server of a provider is its own.
+    pub(super) fn is_at(&self, provider: ProviderKind, server: &Url) -> bool {
+        self.provider == provider && self.server.web == *server
+    }
+
+    pub(super) fn distance(&self, place: &Location) -> Distance<'_> {
+        if !self.is_at(place.provider, &place.server.web) {
+            return Distance::OtherServer;
+        }
+        match self.repository.as_deref() {
+            Some(own) if !own.eq_ignore_ascii_case(&place.repository) => {
+                Distance::SameServer { own }
+            }
+            Some(_) | None => Distance::SameRepository,
+        }
+    }
+}
