@@ -210,6 +210,11 @@ impl ProviderKind {
         owners.is_empty() || owners.contains(&self)
     }
 
+    /// Whether an input is a credential of this provider or a part of one.
+    pub(crate) fn is_credential(self, input: &str) -> bool {
+        input == "token" || of_kind!(self, S => S::CREDENTIALS).contains(&input)
+    }
+
     pub(crate) fn default_server(self) -> &'static str {
         of_kind!(self, S => S::DEFAULT_SERVER)
     }

@@ -28,6 +28,8 @@ pub(crate) trait ProviderSpec: Sized {
     const POLL_INTERVALS: PollIntervals;
     /// The inputs that mean something here and not everywhere; those that no provider lists are for all.
     const INPUTS: &'static [&'static str];
+    /// Those of these that are a part of its credential, as `token` is.
+    const CREDENTIALS: &'static [&'static str];
     /// How its tokens begin. None of them is ever sent to another provider.
     const TOKEN_PREFIXES: &'static [&'static str];
     /// Its public server, where none is given.

@@ -11,14 +11,6 @@ use crate::values::{InputError, Inputs};
 /// Keys that say where a target is.
 pub(super) const WHERE: [&str; 3] = ["provider", "server-url", "repository"];
 
-const CREDENTIALS: [&str; 5] = [
-    "token",
-    "trigger-token",
-    "email",
-    "client-id",
-    "private-key",
-];
-
 const SECRETS: &str = "secret-variables";
 
 /// The step's inputs, as defaults of its entries.
@@ -96,7 +88,7 @@ impl<'step> Defaults<'step> {
             "github-token" => true,
             _ if WHERE.contains(&name) || STEPS_ALONE.contains(&name) => false,
             _ if !provider.knows(name) || !provider.inherits(name, self.step, own) => false,
-            _ if CREDENTIALS.contains(&name) => is_at && self.inherits_credential(name, own),
+            _ if provider.is_credential(name) => is_at && self.inherits_credential(name, own),
             SECRETS => is_at,
             "result-artifact" => waits && self.provider == Some(provider),
             _ => waits || !ONLY_WITH_WAIT.contains(&name),

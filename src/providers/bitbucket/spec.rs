@@ -49,6 +49,7 @@ impl ProviderSpec for Spec {
         "secret-variables",
         "email",
     ];
+    const CREDENTIALS: &'static [&'static str] = &["email"];
     const TOKEN_PREFIXES: &'static [&'static str] = &["ATCTT3x", "ATATT3x", "ATBB"];
     /// A thousand requests an hour are all there is.
     const POLL_INTERVALS: PollIntervals = PollIntervals {

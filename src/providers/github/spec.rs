@@ -77,6 +77,7 @@ impl ProviderSpec for Spec {
         "private-key",
         "result-artifact",
     ];
+    const CREDENTIALS: &'static [&'static str] = &["client-id", "private-key"];
     const TOKEN_PREFIXES: &'static [&'static str] =
         &["ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_"];
     /// Looks at a run that has not changed cost nothing; those at its jobs nearly always do, since each

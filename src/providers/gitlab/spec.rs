@@ -43,6 +43,7 @@ impl ProviderSpec for Spec {
         "trigger-token",
         "result-artifact",
     ];
+    const CREDENTIALS: &'static [&'static str] = &["trigger-token"];
     const TOKEN_PREFIXES: &'static [&'static str] =
         &["glpat-", "glptt-", "gldt-", "glcbt-", "glrt-", "gloas-"];
     /// A pipeline shows nothing of its jobs.
