@@ -1,7 +1,7 @@
 //! `targets`: several targets in one step, and the step's own inputs as their defaults.
 //!
 //! A step without `targets` is read the same way: it is one entry that has all of the step's inputs for its
-//! own. What an entry inherits is decided in `inherit`; what its values mean, where those of a step are read.
+//! own. What an entry inherits is decided in `defaults`; what its values mean, where those of a step are read.
 
 mod defaults;
 mod duplicates;
