@@ -104,6 +104,11 @@ impl<'a> Http<'a> {
         Ok(branch)
     }
 
+    /// Whether the server has told what its clock shows.
+    pub(crate) fn knows_clock(&self) -> bool {
+        self.client.knows_clock(&self.origin)
+    }
+
     /// What the server's clock showed at a moment; until it has answered, what ours did.
     pub(crate) fn at_server(&self, moment: Instant) -> SystemTime {
         self.client.at_server(&self.origin, moment)

@@ -86,6 +86,10 @@ impl Client {
         }
     }
 
+    pub(super) fn knows_clock(&self, server: &Origin) -> bool {
+        self.clocks.borrow().contains_key(server)
+    }
+
     /// An answer tells the server's clock, the first one.
     pub(super) fn set_clock(&self, address: &Url, headers: &HeaderMap) {
         if let Some(date) = response::date(headers) {
