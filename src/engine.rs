@@ -13,6 +13,8 @@ mod retry;
 pub(crate) mod second_chance;
 pub(crate) mod shutdown;
 pub(crate) mod siblings;
+#[cfg(test)]
+mod tests;
 pub(crate) mod trigger;
 pub(crate) mod unfinished;
 pub(crate) mod wait;

@@ -9,6 +9,8 @@ pub(crate) mod gitlab;
 pub(crate) mod http;
 pub(crate) mod inputs;
 pub(crate) mod location;
+#[cfg(test)]
+pub(crate) mod memory;
 pub(crate) mod provider;
 mod quota;
 mod reading;

@@ -23,6 +23,8 @@ macro_rules! with_all_providers {
                 GitHub: github,
                 GitLab: gitlab,
                 Bitbucket: bitbucket,
+                #[cfg(test)]
+                Memory: memory,
             ]
             $($rest)*
         }

@@ -479,6 +479,60 @@ fn only_a_host_knows_what_is_its_own() {
     );
 }
 
+/// The rooms of `src`, each with those that it may take from: see the picture in docs/architecture.md.
+const ARROWS: [(&str, &[&str]); 9] = [
+    ("model", &[]),
+    ("text", &[]),
+    ("values", &["model", "text"]),
+    ("providers", &["values", "model", "text"]),
+    ("engine", &["providers", "model", "text"]),
+    ("report", &["providers", "model", "text"]),
+    ("host", &["model", "text"]),
+    ("input", &["providers", "values", "model", "text"]),
+    (
+        "app",
+        &[
+            "host",
+            "input",
+            "engine",
+            "report",
+            "providers",
+            "model",
+            "text",
+        ],
+    ),
+];
+
+/// Tests may take from anywhere.
+#[test]
+fn arrows_go_down_only() {
+    let mut seen = 0;
+    for path in sources() {
+        let room = path.split(['/', '.']).next().unwrap_or_default();
+        let Some((_, allowed)) = ARROWS.iter().find(|(name, _)| *name == room) else {
+            continue;
+        };
+        if path.ends_with("tests.rs") || path.ends_with("simulation.rs") {
+            continue;
+        }
+        let source = source(&path);
+        let (code, _) = source
+            .split_once("#[cfg(test)]\nmod tests")
+            .unwrap_or((&source, ""));
+        for taken in code.split("crate::").skip(1) {
+            let other = taken.split(|of: char| !of.is_alphanumeric()).next();
+            let other = other.unwrap_or_default();
+            let is_room = ARROWS.iter().any(|(name, _)| *name == other);
+            seen += 1;
+            assert!(
+                !is_room || other == room || allowed.contains(&other),
+                "src/{path} takes from {other}"
+            );
+        }
+    }
+    assert!(seen > 200, "they are found");
+}
+
 #[test]
 fn every_link_leads_somewhere() {
     for document in documents() {

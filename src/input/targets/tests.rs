@@ -88,6 +88,7 @@ fn arguments(spec: &Spec) -> Vec<String> {
             spec.variables.iter().map(variable).chain(inputs).collect()
         }
         Spec::Bitbucket(spec) => spec.variables.iter().map(variable).collect(),
+        Spec::Memory(_) => Vec::new(),
     }
 }
 
@@ -109,6 +110,7 @@ fn credential(spec: &Spec) -> String {
             BitbucketCredential::Access(token) => token.expose().to_owned(),
             BitbucketCredential::Api { email, token } => format!("{} of {email}", token.expose()),
         },
+        Spec::Memory(_) => String::new(),
     }
 }
 

@@ -1,0 +1,78 @@
+//! The whole engine with a provider that none of its rooms has heard of, in virtual time.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::batch::{self, Observer};
+use super::shutdown::{Shutdown, ShutdownMode};
+use crate::input::{self, RawRequest};
+use crate::model::{Caller, Conclusion, Event, MatchedBy, Outcome};
+use crate::providers::any::Spec;
+use crate::providers::memory;
+use crate::providers::target::Request;
+use crate::providers::target_report::TargetReport;
+
+struct Nobody;
+
+impl Observer for Nobody {
+    fn on_event(&self, _index: usize, _event: &Event<'_>) {}
+    fn on_finished(&self, _index: usize, _report: &TargetReport<'_>) {}
+}
+
+fn request(repository: &str) -> Request {
+    let inputs = [
+        ("provider", "memory"),
+        ("repository", repository),
+        ("wait", "true"),
+        ("result-artifact", "result.json"),
+    ];
+    let inputs = inputs.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let raw_request = RawRequest::new(&inputs.into());
+    let read = input::read(&raw_request, &Caller::default(), &BTreeMap::new());
+    let (request, _) = read.unwrap_or_else(|errors| panic!("{:?}", errors[0]));
+    request
+}
+
+fn spec(request: &Request) -> &memory::Spec {
+    let Spec::Memory(spec) = &request.targets[0].spec else {
+        panic!("it is the one that was asked for");
+    };
+    spec
+}
+
+#[tokio::test(start_paused = true)]
+async fn any_provider_is_triggered_found_waited_for_and_read_back() {
+    let request = request("octo-org/passing");
+    let (_handle, shutdown) = Shutdown::manual();
+    let reports = batch::run(&request, &shutdown, &Nobody).await;
+    let report = &reports[0];
+    assert!(report.passes());
+    assert_eq!(report.outcome, Outcome::Accepted);
+    assert_eq!(report.monitored.runs.len(), 1);
+    let run = &report.monitored.runs[0];
+    assert_eq!(run.run.matched_by, MatchedBy::Marker);
+    assert_eq!(run.conclusion, Some(Conclusion::Success));
+    assert_eq!(
+        report.monitored.result.as_deref(),
+        Some("{\"version\": 1.10}")
+    );
+    let spec = spec(&request);
+    assert_eq!((spec.triggers.get(), spec.cancels.get()), (1, 0));
+    assert_eq!(spec.polls.get(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn any_providers_run_is_cancelled_on_a_shutdown() {
+    let request = request("octo-org/endless");
+    let (handle, shutdown) = Shutdown::manual();
+    let stopping = async {
+        tokio::time::sleep(Duration::from_secs(30)).await;
+        handle.request(ShutdownMode::Graceful);
+    };
+    let (reports, ()) = tokio::join!(batch::run(&request, &shutdown, &Nobody), stopping);
+    let run = &reports[0].monitored.runs[0];
+    assert_eq!(run.conclusion, Some(Conclusion::Cancelled));
+    assert!(run.left_running.is_none());
+    let spec = spec(&request);
+    assert_eq!((spec.triggers.get(), spec.cancels.get()), (1, 1));
+}

@@ -1,0 +1,196 @@
+//! A provider in memory, for tests of the engine. It shows what one more provider takes: this file, and a line in `any.rs`.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::{Duration, SystemTime};
+
+use url::Url;
+
+use super::connections::CredentialKey;
+use super::http::request::json;
+use super::http::{Client, Http, LogTail};
+use super::inputs::InputContext;
+use super::provider::{CredentialParts, PollIntervals, Provider, ProviderSpec};
+use super::target::Target;
+use super::{Candidate, Claim, Depth, Error, RequestForm, Secrets, TriggerRequest};
+use crate::model::{Conclusion, Job, ProviderStatus, ResultArtifact, Run, Snapshot, State, Times};
+use crate::values::{Checked, Inputs};
+
+/// A target, and what became of it there. The run of `octo-org/passing` ends at the third poll; that of any other
+/// repository goes on until it is cancelled.
+#[derive(Default)]
+pub(crate) struct Spec {
+    passes: bool,
+    pub(crate) triggers: Cell<u32>,
+    pub(crate) polls: Cell<u32>,
+    pub(crate) cancels: Cell<u32>,
+}
+
+impl ProviderSpec for Spec {
+    const ID: &'static str = "memory";
+    const NAME: &'static str = "Memory";
+    const POLL_INTERVALS: PollIntervals = PollIntervals {
+        min: Duration::from_secs(2),
+        max: Duration::from_secs(5),
+        per_quota: Duration::from_millis(500),
+        jobs: Duration::from_secs(10),
+    };
+    const INPUTS: &'static [&'static str] = &["result-artifact"];
+    const CREDENTIALS: &'static [&'static str] = &[];
+    const TOKEN_PREFIXES: &'static [&'static str] = &[];
+    const DEFAULT_SERVER: &'static str = "https://memory.example";
+    const REPOSITORY_FORM: &'static str = "a name";
+
+    fn api_address(web: &Url) -> Url {
+        web.clone()
+    }
+
+    fn check_name(_name: &str) -> Result<(), &'static str> {
+        Ok(())
+    }
+
+    fn read(inputs: &Inputs, _context: &InputContext<'_>) -> Checked<Self> {
+        Ok(Self {
+            passes: inputs.get("repository") == Some("octo-org/passing"),
+            ..Self::default()
+        })
+    }
+
+    fn result_artifact(inputs: &Inputs) -> Checked<Option<ResultArtifact>> {
+        let name = inputs.get("result-artifact").map(str::to_owned);
+        Ok(name.map(ResultArtifact::Named))
+    }
+
+    fn pipeline(&self) -> String {
+        "pipeline".to_owned()
+    }
+
+    fn source(&self) -> Option<String> {
+        None
+    }
+
+    fn identity(&self) -> String {
+        "as anybody".to_owned()
+    }
+
+    fn credential_parts(&self, _repository: &str) -> CredentialParts<'_> {
+        CredentialParts::new([])
+    }
+
+    fn could_be_confused(&self, _other: &Self) -> bool {
+        false
+    }
+
+    fn request_parts(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn marker(&self) -> Option<&str> {
+        Some("marker")
+    }
+}
+
+pub(crate) struct Memory<'a>(&'a Spec);
+
+impl<'a> Provider<'a> for Memory<'a> {
+    type Spec = Spec;
+    type Session = ();
+    type Sessions = ();
+
+    fn session(
+        (): &mut (),
+        _target: &'a Target,
+        _spec: &'a Spec,
+        _key: &CredentialKey<'a>,
+        _client: &Rc<Client>,
+    ) {
+    }
+
+    async fn open(
+        _target: &'a Target,
+        spec: &'a Spec,
+        _http: &'a Http<'a>,
+        (): &(),
+    ) -> Result<Self, Error> {
+        Ok(Self(spec))
+    }
+
+    fn trigger(&self, _form: RequestForm, _secrets: Secrets) -> TriggerRequest {
+        TriggerRequest {
+            url: super::location::fixed(Spec::DEFAULT_SERVER),
+            body: json(&"pipeline"),
+        }
+    }
+
+    /// The response doesn't tell the run.
+    async fn send(&self, _form: RequestForm) -> Result<Option<Run>, Error> {
+        self.0.triggers.update(|count| count + 1);
+        Ok(None)
+    }
+
+    async fn explain(&self, rejection: Error) -> Error {
+        rejection
+    }
+
+    fn explain_unreadable(&self, error: Error) -> Error {
+        error
+    }
+
+    async fn list_runs(&self, _since: Option<SystemTime>) -> Result<Vec<Candidate>, Error> {
+        let runs = (0..self.0.triggers.get()).map(|number| Candidate {
+            id: number.to_string(),
+            number: None,
+            url: self.runs_page(),
+            title: "marker".to_owned(),
+            workflow: String::new(),
+            claim: Claim::Marked,
+        });
+        Ok(runs.collect())
+    }
+
+    async fn status(&self, _run: &Run, _depth: Depth) -> Result<Snapshot, Error> {
+        self.0.polls.update(|count| count + 1);
+        let state = if self.0.cancels.get() > 0 {
+            State::Completed(Conclusion::Cancelled)
+        } else if self.0.passes && self.0.polls.get() >= 3 {
+            State::Completed(Conclusion::Success)
+        } else {
+            State::Running
+        };
+        Ok(Snapshot {
+            state,
+            provider_status: ProviderStatus::default(),
+            lacks_conclusion: false,
+            number: None,
+            attempt: None,
+            times: Times::default(),
+            changed: None,
+            blocked_on: None,
+            jobs: Some(Vec::new()),
+        })
+    }
+
+    async fn cancel(&self, _run: &Run) -> Result<(), Error> {
+        self.0.cancels.update(|count| count + 1);
+        Ok(())
+    }
+
+    async fn log(&self, _run: &Run, _job: &Job) -> Result<LogTail, Error> {
+        Ok(LogTail {
+            bytes: Vec::new(),
+            is_cut: false,
+        })
+    }
+
+    async fn result(&self, _run: &Run, _artifact: &ResultArtifact) -> Result<Vec<u8>, Error> {
+        Ok(b"{\"version\": 1.10}".to_vec())
+    }
+
+    async fn is_public(&self) -> Result<bool, Error> {
+        Ok(true)
+    }
+
+    fn runs_page(&self) -> String {
+        format!("{}/runs", Spec::DEFAULT_SERVER)
+    }
+}
