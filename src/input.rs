@@ -211,16 +211,13 @@ fn on_failure(inputs: &Inputs) -> Checked<OnFailure> {
 }
 
 /// One word of a few; unset is the first of them, the default.
-fn one_of<T: Copy>(inputs: &Inputs, name: &str, provider_status: &[(&str, T)]) -> Checked<T> {
-    let word = inputs.get(name).unwrap_or(provider_status[0].0);
-    if let Some((_, meaning)) = provider_status.iter().find(|(known, _)| *known == word) {
+fn one_of<T: Copy>(inputs: &Inputs, name: &str, words: &[(&str, T)]) -> Checked<T> {
+    let word = inputs.get(name).unwrap_or(words[0].0);
+    if let Some((_, meaning)) = words.iter().find(|(known, _)| *known == word) {
         return Ok(*meaning);
     }
-    let provider_status: Vec<_> = provider_status
-        .iter()
-        .map(|(word, _)| format!("`{word}`"))
-        .collect();
-    complain(name, format!("it must be {}", provider_status.join(" or ")))
+    let words: Vec<_> = words.iter().map(|(word, _)| format!("`{word}`")).collect();
+    complain(name, format!("it must be {}", words.join(" or ")))
 }
 
 fn certificates(inputs: &Inputs) -> Checked<Option<Rc<str>>> {

@@ -1,5 +1,5 @@
 //! The providers behind one enum. What a provider is like is in its own folder, and the list names each once: one
-//! more takes a folder and a line there.
+//! more takes a folder and a line there (and its `mod`, which `cargo fmt` must see).
 
 use std::rc::Rc;
 
