@@ -81,7 +81,7 @@ macro_rules! enums {
         ];
 
         impl Spec {
-            /// See [`ProviderSpec::read`].
+            /// See `ProviderSpec::read`.
             pub(crate) fn read(
                 kind: ProviderKind,
                 inputs: &Inputs,
@@ -187,7 +187,7 @@ with_all_providers!(enums);
 /// What a target needs of its provider to be opened.
 pub(crate) struct AnySession<'a>(Session<'a>);
 
-/// See [`ProviderSpec`].
+/// See `ProviderSpec`.
 impl ProviderKind {
     /// Of a target where nothing says which, and of the repository whose job the step is a part of.
     pub(crate) const DEFAULT: Self = Self::GitHub;
@@ -254,7 +254,7 @@ impl ProviderKind {
     }
 }
 
-/// See [`ProviderSpec`].
+/// See `ProviderSpec`.
 impl Spec {
     pub(crate) fn pipeline(&self) -> String {
         of_any!(self, spec => spec.pipeline())

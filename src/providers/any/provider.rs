@@ -18,7 +18,7 @@ use crate::providers::quota::Quota;
 /// What comes right before a trigger takes no longer: it holds one of the few permits for triggers.
 const READY_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// See [`Provider`].
+/// See `Provider`.
 impl AnyProvider<'_> {
     pub(crate) fn poll_intervals(&self) -> PollIntervals {
         self.kind().poll_intervals()
