@@ -1,13 +1,13 @@
 //! What everything that is done for one target has at hand.
 
 use crate::engine::request_limits::RequestLimits;
-use crate::engine::retry::{DEFAULT_RATE_LIMIT_BUDGET, RetryPolicy};
+use crate::engine::retry::RetryPolicy;
 use crate::engine::shutdown::Shutdown;
 use crate::engine::siblings::Siblings;
 use crate::model::Event;
 use crate::providers::http::Http;
 use crate::providers::target::Target;
-use crate::providers::{AnyProvider, Idempotency, Quota};
+use crate::providers::{AnyProvider, Quota};
 
 /// A target whose provider is ready, and what it shares with the others.
 #[derive(Clone, Copy)]
@@ -33,11 +33,8 @@ impl<'a> TargetContext<'a, '_> {
     /// For what is read beside the main story: nobody needs to know that it is tried again.
     pub(crate) fn quiet_retry(&self) -> RetryPolicy<'a> {
         RetryPolicy {
-            idempotency: Idempotency::Repeatable,
-            rate_limit_budget: DEFAULT_RATE_LIMIT_BUDGET,
-            quota: self.quota(),
-            shutdown: self.shutdown,
             emit: &|_| {},
+            ..RetryPolicy::for_reads(self.http, self.shutdown)
         }
     }
 }

@@ -226,15 +226,17 @@ impl<'target> Monitor<'_, 'target> {
             _ = timeout(LAST_LIST_TIMEOUT, find::once(search)) => {}
             () = self.context.shutdown.requested(ShutdownMode::Immediate) => {}
         }
-        let found = search.known_now().runs.into_iter();
-        let new: Vec<_> = found
-            .filter(|run| !search.reported.borrow().contains(&run.id))
-            .collect();
-        let watching = new.into_iter().map(|run| {
-            self.report_found(search, &run);
-            self.watch(run, wait)
-        });
-        join_all(watching).await
+        let new = self.report_new(search, search.known_now().runs);
+        join_all(new.into_iter().map(|run| self.watch(run, wait))).await
+    }
+
+    /// Those of the runs that have not been reported as found yet, which they are now.
+    fn report_new(&self, search: &Search<'_, '_>, mut runs: Vec<Run>) -> Vec<Run> {
+        runs.retain(|run| !search.reported.borrow().contains(&run.id));
+        for run in &runs {
+            self.report_found(search, run);
+        }
+        runs
     }
 
     /// Marked runs that appeared after the search had ended, now that all known ones are over. A run that was taken for
@@ -272,16 +274,7 @@ impl<'target> Monitor<'_, 'target> {
                 && found.others.iter().any(|other| other.id == run.id)
         };
         monitored.runs.retain(|known| !is_disowned(&known.run));
-        let is_known = |run: &Run| monitored.runs.iter().any(|known| known.run.id == run.id);
-        let new: Vec<_> = found
-            .runs
-            .into_iter()
-            .filter(|run| !is_known(run))
-            .collect();
-        for run in &new {
-            self.report_found(search, run);
-        }
-        new
+        self.report_new(search, found.runs)
     }
 
     /// When the time of the wait is over.

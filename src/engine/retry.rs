@@ -92,8 +92,8 @@ pub(crate) fn backoff(idempotency: Idempotency) -> impl FnMut(&Error) -> Option<
 }
 
 impl<'a> RetryPolicy<'a> {
-    /// For what comes before a trigger and starts nothing.
-    pub(crate) fn before_trigger(http: &'a Http<'_>, shutdown: &'a Shutdown) -> Self {
+    /// For what starts nothing.
+    pub(crate) fn for_reads(http: &'a Http<'_>, shutdown: &'a Shutdown) -> Self {
         Self {
             idempotency: Idempotency::Repeatable,
             rate_limit_budget: DEFAULT_RATE_LIMIT_BUDGET,

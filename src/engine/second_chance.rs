@@ -55,7 +55,7 @@ pub(crate) async fn run(
     let finishing = opened.iter().map(async |(index, unfinished, http)| {
         let (connection, http) = http.as_ref().map_err(|error| (*error).clone())?;
         let target = target(index);
-        let policy = RetryPolicy::before_trigger(http, shutdown);
+        let policy = RetryPolicy::for_reads(http, shutdown);
         let open = async || AnyProvider::open(target, http, connection).await;
         let provider = retry(policy, backoff(policy.idempotency), open).await?;
         let now = Instant::now();

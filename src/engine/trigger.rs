@@ -51,7 +51,7 @@ pub(crate) async fn prepare<'a>(
     http: &'a Http<'a>,
     shutdown: &Shutdown,
 ) -> Result<Prepared<'a>, Triggered> {
-    let policy = RetryPolicy::before_trigger(http, shutdown);
+    let policy = RetryPolicy::for_reads(http, shutdown);
     let preparing = retry(policy, backoff(policy.idempotency), async || {
         let provider = AnyProvider::open(target, http, connection).await?;
         let seen = match target.wait {
