@@ -33,9 +33,7 @@ pub(crate) async fn run(
     console: &Console,
     shutdown: &Shutdown,
 ) -> Verdict {
-    let raw_request = RawRequest::new(&console.host().inputs());
-    let caller = console.host().caller();
-    mask(&raw_request, &caller, environment, console);
+    let (raw_request, caller) = raw_inputs(environment, console);
     // Outputs that can't be set must be noticed before anything is started.
     console.open(report::first_outputs());
 
@@ -68,6 +66,14 @@ pub(crate) async fn run(
     } else {
         Verdict::Failed
     }
+}
+
+/// What the host hands over, once its secrets are masked.
+fn raw_inputs(environment: &BTreeMap<String, String>, console: &Console) -> (RawRequest, Caller) {
+    let raw_request = RawRequest::new(&console.host().inputs());
+    let caller = console.host().caller();
+    mask(&raw_request, &caller, environment, console);
+    (raw_request, caller)
 }
 
 /// Masks all secrets, before anything else is printed. Warns of those that are missing or too short.

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use super::{Verdict, mask, saved_state};
+use super::{Verdict, raw_inputs, saved_state};
 use crate::engine::monitor::Finished;
 use crate::engine::second_chance;
 use crate::engine::shutdown::Shutdown;
 use crate::engine::unfinished::Unfinished;
 use crate::host::Console;
-use crate::input::{self, RawRequest};
+use crate::input;
 use crate::model::Event;
 use crate::providers::Error;
 use crate::providers::target::{Request, Target};
@@ -20,9 +20,7 @@ pub(crate) async fn run(
     console: &Console,
     shutdown: &Shutdown,
 ) -> Verdict {
-    let raw_request = RawRequest::new(&console.host().inputs());
-    let caller = console.host().caller();
-    mask(&raw_request, &caller, environment, console);
+    let (raw_request, caller) = raw_inputs(environment, console);
     let unfinished = saved_state::unfinished(console);
     if unfinished.is_empty() {
         console.log("nothing is left to do: no run of this step is known to be going on");
