@@ -22,7 +22,7 @@ pub(crate) use proxies::proxy_secrets;
 pub(crate) use targets::{RawRequest, Warning};
 
 use crate::model::Caller;
-use crate::providers::any::{ProviderKind, Spec, TOKEN_PREFIXES};
+use crate::providers::any::{AnySpec, ProviderKind, TOKEN_PREFIXES};
 use crate::providers::inputs::InputContext;
 use crate::providers::target::{Mode, OnFailure, Request, Target};
 pub(crate) use crate::values::InputError;
@@ -102,7 +102,7 @@ fn target(
         or_withheld: &host_repository.or_withheld,
         token_prefixes: TOKEN_PREFIXES,
     };
-    let spec = errors.take(Spec::read(provider, inputs, &context));
+    let spec = errors.take(AnySpec::read(provider, inputs, &context));
     let wait = errors.take(wait::read(inputs, provider));
     errors.finish(|| {
         let place = place?;

@@ -7,7 +7,7 @@ use super::batch::{self, Observer};
 use super::shutdown::{Shutdown, ShutdownMode};
 use crate::input::{self, RawRequest};
 use crate::model::{Caller, Conclusion, Event, MatchedBy, Outcome};
-use crate::providers::any::Spec;
+use crate::providers::any::AnySpec;
 use crate::providers::memory;
 use crate::providers::target::Request;
 use crate::providers::target_report::TargetReport;
@@ -33,8 +33,8 @@ fn request(repository: &str) -> Request {
     request
 }
 
-fn spec(request: &Request) -> &memory::Spec {
-    let Spec::Memory(spec) = &request.targets[0].spec else {
+fn spec(request: &Request) -> &memory::MemorySpec {
+    let AnySpec::Memory(spec) = &request.targets[0].spec else {
         panic!("it is the one that was asked for");
     };
     spec

@@ -14,7 +14,7 @@ use super::target::Target;
 use crate::model::ResultArtifact;
 use crate::values::{Checked, Inputs};
 
-/// The list: each provider, and the module that has its `Spec` and a type of the provider's name, the [`Provider`].
+/// Every provider, and the module with the type of that name, its [`Provider`].
 /// Hands all of them to another macro, with what is for that.
 macro_rules! with_all_providers {
     ($macro:ident $($rest:tt)*) => {
@@ -36,7 +36,7 @@ macro_rules! of_kind {
     ([$($(#[$attribute:meta])* $kind:ident: $module:ident,)+] $of:expr, $spec:ident => $value:expr) => {
         match $of {
             $($(#[$attribute])* ProviderKind::$kind => {
-                type $spec = super::$module::Spec;
+                type $spec = SpecOf<super::$module::$kind<'static>>;
                 $value
             })+
         }
@@ -68,19 +68,19 @@ macro_rules! enums {
         }
 
         /// What a target's provider needs to know of it.
-        pub(crate) enum Spec {
-            $($(#[$attribute])* $kind(super::$module::Spec)),+
+        pub(crate) enum AnySpec {
+            $($(#[$attribute])* $kind(SpecOf<super::$module::$kind<'static>>)),+
         }
 
         /// How the tokens of each provider begin, by its name.
         pub(crate) const TOKEN_PREFIXES: &[(&str, &[&str])] = &[
             $($(#[$attribute])* (
-                super::$module::Spec::NAME,
-                super::$module::Spec::TOKEN_PREFIXES,
+                SpecOf::<super::$module::$kind<'static>>::NAME,
+                SpecOf::<super::$module::$kind<'static>>::TOKEN_PREFIXES,
             )),+
         ];
 
-        impl Spec {
+        impl AnySpec {
             /// See `ProviderSpec::read`.
             pub(crate) fn read(
                 kind: ProviderKind,
@@ -89,7 +89,7 @@ macro_rules! enums {
             ) -> Checked<Self> {
                 match kind {
                     $($(#[$attribute])* ProviderKind::$kind => {
-                        super::$module::Spec::read(inputs, context).map(Self::$kind)
+                        SpecOf::<super::$module::$kind<'static>>::read(inputs, context).map(Self::$kind)
                     })+
                 }
             }
@@ -113,7 +113,7 @@ macro_rules! enums {
         /// What a target's provider needs to know of it, and what it shares with others of that provider.
         enum Session<'a> {
             $($(#[$attribute])* $kind(
-                &'a super::$module::Spec,
+                &'a SpecOf<super::$module::$kind<'static>>,
                 <super::$module::$kind<'a> as Provider<'a>>::Session,
             )),+
         }
@@ -132,7 +132,7 @@ macro_rules! enums {
                 client: &Rc<Client>,
             ) -> AnySession<'a> {
                 AnySession(match &target.spec {
-                    $($(#[$attribute])* Spec::$kind(spec) => {
+                    $($(#[$attribute])* AnySpec::$kind(spec) => {
                         type Of<'a> = super::$module::$kind<'a>;
                         let session = Of::session(&mut self.$module, target, spec, key, client);
                         Session::$kind(spec, session)
@@ -181,6 +181,8 @@ macro_rules! enums {
 }
 
 mod provider;
+
+type SpecOf<P> = <P as Provider<'static>>::Spec;
 
 with_all_providers!(enums);
 
@@ -255,7 +257,7 @@ impl ProviderKind {
 }
 
 /// See `ProviderSpec`.
-impl Spec {
+impl AnySpec {
     pub(crate) fn pipeline(&self) -> String {
         of_any!(self, spec => spec.pipeline())
     }

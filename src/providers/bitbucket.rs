@@ -29,14 +29,14 @@ use super::{
 };
 use crate::model::{Event, Job, MatchedBy, Run, Secret, Snapshot};
 use crate::providers::target::{Argument, Reference, Target};
-pub(crate) use spec::Spec;
+pub(crate) use spec::BitbucketSpec;
 use spec::{BitbucketCredential, BitbucketSource};
 
 const NO_SUCH_REFERENCE: &str = "Could not find last reference for";
 
 pub(crate) struct Bitbucket<'a> {
     target: &'a Target,
-    spec: &'a Spec,
+    spec: &'a BitbucketSpec,
     http: &'a Http<'a>,
     /// `None` where only a commit is given.
     reference: Option<Reference>,
@@ -139,14 +139,14 @@ struct TagTarget {
 }
 
 impl<'a> Provider<'a> for Bitbucket<'a> {
-    type Spec = Spec;
+    type Spec = BitbucketSpec;
     type Session = ();
     type Sessions = ();
 
     fn session(
         (): &mut (),
         _target: &'a Target,
-        _spec: &'a Spec,
+        _spec: &'a BitbucketSpec,
         _key: &CredentialKey<'a>,
         _client: &Rc<Client>,
     ) {
@@ -154,7 +154,7 @@ impl<'a> Provider<'a> for Bitbucket<'a> {
 
     async fn open(
         target: &'a Target,
-        spec: &'a Spec,
+        spec: &'a BitbucketSpec,
         http: &'a Http<'a>,
         (): &(),
     ) -> Result<Self, Error> {
@@ -431,7 +431,7 @@ mod tests {
     /// Lends each kind of trigger, by which nothing is sent.
     pub(super) fn each(test: impl Fn(&Bitbucket<'_>)) {
         for target in arbitrary::targets() {
-            let any::Spec::Bitbucket(spec) = &target.spec else {
+            let any::AnySpec::Bitbucket(spec) = &target.spec else {
                 continue;
             };
             arbitrary::with_http(&target, |_, http| {

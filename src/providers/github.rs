@@ -32,7 +32,7 @@ use crate::model::{Job, MatchedBy, ResultArtifact, Run, Snapshot};
 use crate::providers::target::Target;
 use session::{Session, Sessions, SignedIn};
 use spec::GitHubPipeline;
-pub(crate) use spec::Spec;
+pub(crate) use spec::GitHubSpec;
 
 /// The key that older GitHub Enterprise Servers do not know.
 const RUN_DETAILS: &str = "return_run_details";
@@ -42,7 +42,7 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(2);
 
 pub(crate) struct GitHub<'a> {
     target: &'a Target,
-    spec: &'a Spec,
+    spec: &'a GitHubSpec,
     http: &'a Http<'a>,
     session: Rc<Session<'a>>,
     /// The ref that is triggered, as it was written; empty for a `repository_dispatch`, which knows none.
@@ -85,14 +85,14 @@ struct Repository {
 }
 
 impl<'a> Provider<'a> for GitHub<'a> {
-    type Spec = Spec;
+    type Spec = GitHubSpec;
     type Session = Rc<Session<'a>>;
     type Sessions = Sessions<'a>;
 
     fn session(
         sessions: &mut Self::Sessions,
         target: &'a Target,
-        spec: &'a Spec,
+        spec: &'a GitHubSpec,
         key: &CredentialKey<'a>,
         client: &Rc<Client>,
     ) -> Self::Session {
@@ -105,7 +105,7 @@ impl<'a> Provider<'a> for GitHub<'a> {
 
     async fn open(
         target: &'a Target,
-        spec: &'a Spec,
+        spec: &'a GitHubSpec,
         http: &'a Http<'a>,
         session: &Rc<Session<'a>>,
     ) -> Result<Self, Error> {
@@ -360,7 +360,7 @@ mod tests {
     /// Lends each kind of dispatch, by which nothing is sent.
     pub(super) fn each(test: impl Fn(&GitHub<'_>)) {
         for target in arbitrary::targets() {
-            let any::Spec::GitHub(spec) = &target.spec else {
+            let any::AnySpec::GitHub(spec) = &target.spec else {
                 continue;
             };
             arbitrary::with_http(&target, |connection, http| {

@@ -30,13 +30,13 @@ use super::{
 use crate::model::{Job, MatchedBy, ResultArtifact, Run, Secret, Snapshot};
 use crate::providers::target::Target;
 use spec::GitLabCredential;
-pub(crate) use spec::Spec;
+pub(crate) use spec::GitLabSpec;
 
 const PRIVATE_TOKEN: HeaderName = HeaderName::from_static("private-token");
 
 pub(crate) struct GitLab<'a> {
     target: &'a Target,
-    spec: &'a Spec,
+    spec: &'a GitLabSpec,
     http: &'a Http<'a>,
     /// The ref that is triggered, as it was written.
     reference: String,
@@ -100,14 +100,14 @@ struct Project {
 }
 
 impl<'a> Provider<'a> for GitLab<'a> {
-    type Spec = Spec;
+    type Spec = GitLabSpec;
     type Session = ();
     type Sessions = ();
 
     fn session(
         (): &mut (),
         _target: &'a Target,
-        _spec: &'a Spec,
+        _spec: &'a GitLabSpec,
         _key: &CredentialKey<'a>,
         _client: &Rc<Client>,
     ) {
@@ -115,7 +115,7 @@ impl<'a> Provider<'a> for GitLab<'a> {
 
     async fn open(
         target: &'a Target,
-        spec: &'a Spec,
+        spec: &'a GitLabSpec,
         http: &'a Http<'a>,
         (): &(),
     ) -> Result<Self, Error> {
@@ -349,7 +349,7 @@ mod tests {
     /// Lends each kind of trigger, by which nothing is sent.
     pub(super) fn each(test: impl Fn(&GitLab<'_>)) {
         for target in arbitrary::targets() {
-            let any::Spec::GitLab(spec) = &target.spec else {
+            let any::AnySpec::GitLab(spec) = &target.spec else {
                 continue;
             };
             arbitrary::with_http(&target, |_, http| {

@@ -19,14 +19,14 @@ use crate::values::{Checked, Inputs};
 /// A target, and what became of it there. The run of `octo-org/passing` ends at the third poll; that of any other
 /// repository goes on until it is cancelled.
 #[derive(Default)]
-pub(crate) struct Spec {
+pub(crate) struct MemorySpec {
     passes: bool,
     pub(crate) triggers: Cell<u32>,
     pub(crate) polls: Cell<u32>,
     pub(crate) cancels: Cell<u32>,
 }
 
-impl ProviderSpec for Spec {
+impl ProviderSpec for MemorySpec {
     const ID: &'static str = "memory";
     const NAME: &'static str = "Memory";
     const POLL_INTERVALS: PollIntervals = PollIntervals {
@@ -90,17 +90,17 @@ impl ProviderSpec for Spec {
     }
 }
 
-pub(crate) struct Memory<'a>(&'a Spec);
+pub(crate) struct Memory<'a>(&'a MemorySpec);
 
 impl<'a> Provider<'a> for Memory<'a> {
-    type Spec = Spec;
+    type Spec = MemorySpec;
     type Session = ();
     type Sessions = ();
 
     fn session(
         (): &mut (),
         _target: &'a Target,
-        _spec: &'a Spec,
+        _spec: &'a MemorySpec,
         _key: &CredentialKey<'a>,
         _client: &Rc<Client>,
     ) {
@@ -108,7 +108,7 @@ impl<'a> Provider<'a> for Memory<'a> {
 
     async fn open(
         _target: &'a Target,
-        spec: &'a Spec,
+        spec: &'a MemorySpec,
         _http: &'a Http<'a>,
         (): &(),
     ) -> Result<Self, Error> {
@@ -117,7 +117,7 @@ impl<'a> Provider<'a> for Memory<'a> {
 
     fn trigger(&self, _form: RequestForm, _secrets: Secrets) -> TriggerRequest {
         TriggerRequest {
-            url: super::location::fixed(Spec::DEFAULT_SERVER),
+            url: super::location::fixed(MemorySpec::DEFAULT_SERVER),
             body: json(&"pipeline"),
         }
     }
@@ -191,6 +191,6 @@ impl<'a> Provider<'a> for Memory<'a> {
     }
 
     fn runs_page(&self) -> String {
-        format!("{}/runs", Spec::DEFAULT_SERVER)
+        format!("{}/runs", MemorySpec::DEFAULT_SERVER)
     }
 }

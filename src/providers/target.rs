@@ -8,7 +8,7 @@ use std::sync::Arc;
 use url::Url;
 
 use crate::model::{Logs, Secret, WaitOptions};
-use crate::providers::any::{ProviderKind, Spec};
+use crate::providers::any::{AnySpec, ProviderKind};
 use crate::providers::http::proxies::Proxies;
 
 /// Everything that one step is to do.
@@ -43,7 +43,7 @@ pub(crate) struct Target {
     pub(crate) server: Server,
     /// `owner/name`, `group/sub/project` or project id, `workspace/repo`.
     pub(crate) repository: String,
-    pub(crate) spec: Spec,
+    pub(crate) spec: AnySpec,
     /// PEM, trusted in addition to the system's certificates.
     pub(crate) certificates: Option<Rc<str>>,
     /// `None`: the step ends with the trigger.

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::input;
 use crate::model::{Caller, EnvironmentVariable};
-use crate::providers::any::Spec;
+use crate::providers::any::AnySpec;
 use crate::providers::bitbucket::spec::BitbucketCredential;
 use crate::providers::github::spec::without_marker;
 use crate::providers::github::spec::{GitHubCredential, GitHubPipeline};
@@ -61,13 +61,13 @@ fn shown(target: &Target) -> String {
     parts.join(", ")
 }
 
-fn arguments(spec: &Spec) -> Vec<String> {
+fn arguments(spec: &AnySpec) -> Vec<String> {
     let variable = |Variable { key, value }: &Variable| match value {
         Argument::Plain(text) => format!("{key}={text}"),
         Argument::Secret(secret) => format!("{key}=secret {}", secret.expose()),
     };
     match spec {
-        Spec::GitHub(spec) => match &spec.pipeline {
+        AnySpec::GitHub(spec) => match &spec.pipeline {
             GitHubPipeline::RepositoryDispatch {
                 client_payload,
                 marker,
@@ -83,34 +83,34 @@ fn arguments(spec: &Spec) -> Vec<String> {
                     .collect()
             }
         },
-        Spec::GitLab(spec) => {
+        AnySpec::GitLab(spec) => {
             let inputs = spec.inputs.iter().map(|inputs| inputs.get().to_owned());
             spec.variables.iter().map(variable).chain(inputs).collect()
         }
-        Spec::Bitbucket(spec) => spec.variables.iter().map(variable).collect(),
-        Spec::Memory(_) => Vec::new(),
+        AnySpec::Bitbucket(spec) => spec.variables.iter().map(variable).collect(),
+        AnySpec::Memory(_) => Vec::new(),
     }
 }
 
-fn credential(spec: &Spec) -> String {
+fn credential(spec: &AnySpec) -> String {
     match spec {
-        Spec::GitHub(spec) => match &spec.credential {
+        AnySpec::GitHub(spec) => match &spec.credential {
             GitHubCredential::Token(token) => token.expose().to_owned(),
             GitHubCredential::WorkflowToken(_) => "the workflow's own".to_owned(),
             GitHubCredential::App(app) => format!("App {}", app.client_id),
         },
-        Spec::GitLab(spec) => match &spec.credential {
+        AnySpec::GitLab(spec) => match &spec.credential {
             GitLabCredential::Access(token) => token.expose().to_owned(),
             GitLabCredential::Trigger { token, reader } => {
                 let reader = reader.as_ref().map_or("nothing", Secret::expose);
                 format!("{} with {reader}", token.expose())
             }
         },
-        Spec::Bitbucket(spec) => match &spec.credential {
+        AnySpec::Bitbucket(spec) => match &spec.credential {
             BitbucketCredential::Access(token) => token.expose().to_owned(),
             BitbucketCredential::Api { email, token } => format!("{} of {email}", token.expose()),
         },
-        Spec::Memory(_) => String::new(),
+        AnySpec::Memory(_) => String::new(),
     }
 }
 

@@ -1,16 +1,16 @@
 //! Which pipeline of Bitbucket's is triggered with what, and by which token: its inputs.
 
-use super::spec::{BitbucketCredential, BitbucketSource, Spec};
+use super::spec::{BitbucketCredential, BitbucketSource, BitbucketSpec};
 use crate::providers::inputs::{InputContext, Token, reference, variables};
 use crate::values::{Checked, Errors, Inputs, complain};
 
-pub(super) fn read(inputs: &Inputs, context: &InputContext<'_>) -> Checked<Spec> {
+pub(super) fn read(inputs: &Inputs, context: &InputContext<'_>) -> Checked<BitbucketSpec> {
     let mut errors = Errors::default();
     let source = errors.take(source(inputs));
     let variables = errors.take(variables(inputs));
     let credential = errors.take(credential(inputs, context));
     errors.finish(|| {
-        Some(Spec {
+        Some(BitbucketSpec {
             source: source?,
             custom_pipeline: inputs.get("custom-pipeline").map(str::to_owned),
             variables: variables?,
@@ -48,7 +48,7 @@ fn commit(inputs: &Inputs) -> Checked<Option<String>> {
 
 fn credential(inputs: &Inputs, context: &InputContext<'_>) -> Checked<BitbucketCredential> {
     let mut errors = Errors::default();
-    let token = errors.take(match context.token::<Spec>(inputs) {
+    let token = errors.take(match context.token::<BitbucketSpec>(inputs) {
         Ok(Token::Given(token)) => Ok(token),
         Ok(Token::Empty) => context.empty("token"),
         Ok(Token::NotGiven { .. }) => complain(

@@ -12,7 +12,7 @@ use crate::providers::provider::{CredentialParts, PollIntervals, ProviderSpec};
 use crate::providers::target::{Reference, Variable};
 use crate::values::{Checked, Inputs};
 
-pub(crate) struct Spec {
+pub(crate) struct BitbucketSpec {
     pub(crate) source: BitbucketSource,
     pub(crate) custom_pipeline: Option<String>,
     pub(crate) variables: Vec<Variable>,
@@ -39,7 +39,7 @@ pub(crate) enum BitbucketCredential {
     },
 }
 
-impl ProviderSpec for Spec {
+impl ProviderSpec for BitbucketSpec {
     const ID: &'static str = "bitbucket";
     const NAME: &'static str = "Bitbucket";
     const INPUTS: &'static [&'static str] = &[

@@ -5,7 +5,7 @@ mod credential;
 mod payload;
 
 use self::payload::{PAYLOAD, client_payload};
-use super::spec::{GitHubPipeline, Spec};
+use super::spec::{GitHubPipeline, GitHubSpec};
 use crate::providers::inputs::{InputContext, reference, texts};
 use crate::values::{Checked, Errors, InputError, Inputs, complain};
 
@@ -14,12 +14,12 @@ const MAX_EVENT_TYPE: usize = 100;
 const MAX_WORKFLOW_INPUTS: usize = 25;
 const MAX_ARGUMENT: usize = 65_535;
 
-pub(super) fn read(inputs: &Inputs, context: &InputContext<'_>) -> Checked<Spec> {
+pub(super) fn read(inputs: &Inputs, context: &InputContext<'_>) -> Checked<GitHubSpec> {
     let mut errors = Errors::default();
     let pipeline = errors.take(pipeline(inputs));
     let credential = errors.take(credential::read(inputs, context));
     errors.finish(|| {
-        Some(Spec {
+        Some(GitHubSpec {
             pipeline: pipeline?,
             credential: credential?,
         })

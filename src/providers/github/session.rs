@@ -17,7 +17,7 @@ use super::app::{self, Installed, Validity};
 use super::permissions::{Permissions, permissions};
 use crate::model::Event;
 use crate::providers::connections::CredentialKey;
-use crate::providers::github::spec::{GitHubCredential, Spec};
+use crate::providers::github::spec::{GitHubCredential, GitHubSpec};
 use crate::providers::http::request::below;
 use crate::providers::http::{Client, Http};
 use crate::providers::target::Target;
@@ -85,7 +85,7 @@ impl<'a> Sessions<'a> {
     pub(super) fn of(
         &mut self,
         target: &'a Target,
-        spec: &'a Spec,
+        spec: &'a GitHubSpec,
         key: &CredentialKey<'a>,
         client: &Rc<Client>,
     ) -> Rc<Session<'a>> {
@@ -106,7 +106,7 @@ impl<'a> Sessions<'a> {
 
 impl<'a> Session<'a> {
     /// One for that target, and for others with the same credential and permissions.
-    pub(super) fn new(target: &Target, spec: &'a Spec, library: Rc<Library>) -> Self {
+    pub(super) fn new(target: &Target, spec: &'a GitHubSpec, library: Rc<Library>) -> Self {
         Self {
             library,
             credential: &spec.credential,

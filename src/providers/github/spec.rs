@@ -21,7 +21,7 @@ const RUN_NAME: &str =
 /// The property of a payload that carries the marker.
 pub(crate) const MARKER: &str = "trigger_id";
 
-pub(crate) struct Spec {
+pub(crate) struct GitHubSpec {
     pub(crate) pipeline: GitHubPipeline,
     pub(crate) credential: GitHubCredential,
 }
@@ -65,7 +65,7 @@ pub(crate) enum PrivateKey {
     Pkcs8(Rc<[u8]>),
 }
 
-impl ProviderSpec for Spec {
+impl ProviderSpec for GitHubSpec {
     const ID: &'static str = "github";
     const NAME: &'static str = "GitHub";
     const INPUTS: &'static [&'static str] = &[

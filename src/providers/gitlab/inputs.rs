@@ -4,19 +4,19 @@ use std::rc::Rc;
 
 use serde_json::value::RawValue;
 
-use super::spec::{GitLabCredential, Spec};
+use super::spec::{GitLabCredential, GitLabSpec};
 use crate::model::{ResultArtifact, Secret};
 use crate::providers::inputs::{InputContext, Token, reference, variables};
 use crate::values::{Checked, Errors, Inputs, complain};
 
-pub(super) fn read(inputs: &Inputs, context: &InputContext<'_>) -> Checked<Spec> {
+pub(super) fn read(inputs: &Inputs, context: &InputContext<'_>) -> Checked<GitLabSpec> {
     let mut errors = Errors::default();
     let variables = errors.take(variables(inputs));
     let pipeline_inputs = errors.take(pipeline_inputs(inputs));
     let reference = errors.take(reference(inputs));
     let credential = errors.take(credential(inputs, context));
     errors.finish(|| {
-        Some(Spec {
+        Some(GitLabSpec {
             reference: reference?,
             variables: variables?,
             inputs: pipeline_inputs?,
@@ -61,7 +61,7 @@ pub(super) fn result_artifact(inputs: &Inputs) -> Checked<Option<ResultArtifact>
 
 fn credential(inputs: &Inputs, context: &InputContext<'_>) -> Checked<GitLabCredential> {
     let mut errors = Errors::default();
-    let token = errors.take(context.token::<Spec>(inputs));
+    let token = errors.take(context.token::<GitLabSpec>(inputs));
     let trigger = errors.take(trigger_token(inputs, context));
     let credential = token.zip(trigger).and_then(|(token, trigger)| {
         errors.take(match (trigger, token) {
@@ -108,7 +108,7 @@ fn trigger_token(inputs: &Inputs, context: &InputContext<'_>) -> Checked<Option<
         let message = "it looks like an access token, which goes into `token`";
         return complain(NAME, message);
     }
-    context.check_token::<Spec>(text, NAME).map(Some)
+    context.check_token::<GitLabSpec>(text, NAME).map(Some)
 }
 
 /// Whether a token can trigger pipelines of a GitLab project, and do nothing else.

@@ -15,7 +15,7 @@ use crate::providers::provider::{CredentialParts, PollIntervals, ProviderSpec};
 use crate::providers::target::{Reference, Variable, may_be_same};
 use crate::values::{Checked, Inputs};
 
-pub(crate) struct Spec {
+pub(crate) struct GitLabSpec {
     /// `None`: the default branch.
     pub(crate) reference: Option<Reference>,
     pub(crate) variables: Vec<Variable>,
@@ -33,7 +33,7 @@ pub(crate) enum GitLabCredential {
     },
 }
 
-impl ProviderSpec for Spec {
+impl ProviderSpec for GitLabSpec {
     const ID: &'static str = "gitlab";
     const NAME: &'static str = "GitLab";
     const INPUTS: &'static [&'static str] = &[

@@ -5,14 +5,14 @@ use base64::engine::general_purpose::STANDARD;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject as _;
 
-use super::super::spec::{App, GitHubCredential, PrivateKey, Spec};
+use super::super::spec::{App, GitHubCredential, GitHubSpec, PrivateKey};
 use crate::model::Secret;
 use crate::providers::inputs::{Distance, InputContext, Token};
 use crate::values::{Checked, Errors, Inputs, RawInput, complain, with_line_breaks};
 
 pub(super) fn read(inputs: &Inputs, context: &InputContext<'_>) -> Checked<GitHubCredential> {
     let mut errors = Errors::default();
-    let token = errors.take(context.token::<Spec>(inputs));
+    let token = errors.take(context.token::<GitHubSpec>(inputs));
     let app = errors.take(app(inputs, context));
     let credential = token.zip(app).and_then(|(token, app)| {
         errors.take(match (token, app) {
