@@ -23,7 +23,7 @@ pub(crate) use targets::{RawRequest, Warning};
 
 use crate::model::Caller;
 use crate::providers::any::{AnySpec, ProviderKind, TOKEN_PREFIXES};
-use crate::providers::inputs::InputContext;
+use crate::providers::provider::InputContext;
 use crate::providers::target::{Mode, OnFailure, Request, Target};
 pub(crate) use crate::values::InputError;
 use crate::values::{Checked, Errors, Inputs, RawInput, complain, with_line_breaks};
@@ -98,6 +98,7 @@ fn target(
     let certificates = errors.take(certificates);
     errors.add(senseless(inputs, provider));
     let context = InputContext {
+        provider: provider.name(),
         distance: place.as_ref().map(|place| host_repository.distance(place)),
         or_withheld: &host_repository.or_withheld,
         token_prefixes: TOKEN_PREFIXES,

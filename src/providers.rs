@@ -2,12 +2,12 @@
 
 pub(crate) mod any;
 pub(crate) mod bitbucket;
+pub(crate) mod common_inputs;
 mod connections;
 mod error;
 pub(crate) mod github;
 pub(crate) mod gitlab;
 pub(crate) mod http;
-pub(crate) mod inputs;
 pub(crate) mod location;
 #[cfg(test)]
 pub(crate) mod memory;

@@ -5,8 +5,8 @@ use url::Url;
 use super::location::{self, Location};
 use crate::model::{Caller, EnvironmentVariable};
 use crate::providers::any::ProviderKind;
-use crate::providers::inputs::Distance;
 use crate::providers::location::fixed;
+use crate::providers::provider::Distance;
 use crate::providers::target::Server;
 use crate::values::{Checked, InputError};
 

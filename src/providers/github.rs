@@ -5,7 +5,6 @@ mod api;
 mod app;
 mod artifacts;
 mod explain;
-mod inputs;
 mod permissions;
 mod runs;
 mod session;

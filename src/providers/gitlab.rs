@@ -3,7 +3,6 @@
 
 mod artifacts;
 mod explain;
-mod inputs;
 mod runs;
 pub(crate) mod spec;
 mod status;

@@ -10,7 +10,6 @@ use crate::model::{Job, ResultArtifact, Run, Secret, Snapshot};
 use crate::providers::connections::CredentialKey;
 use crate::providers::error::{Error, Kind};
 use crate::providers::http::{Client, Http, LogTail};
-use crate::providers::inputs::InputContext;
 use crate::providers::target::{Argument, Target};
 use crate::values::{Checked, Inputs};
 
@@ -102,6 +101,28 @@ pub(crate) trait ProviderSpec: Sized {
     fn event_type(&self) -> Option<&str> {
         None
     }
+}
+
+/// What must be known beside the inputs of a target to read them.
+pub(crate) struct InputContext<'a> {
+    /// The provider's name.
+    pub(crate) provider: &'static str,
+    /// `None` where something is wrong with the target's place.
+    pub(crate) distance: Option<Distance<'a>>,
+    /// Why a secret may be missing, to follow "is not set".
+    pub(crate) or_withheld: &'a str,
+    /// How the tokens of each provider begin, by its name.
+    pub(crate) token_prefixes: &'static [(&'static str, &'static [&'static str])],
+}
+
+/// How far a target is from the repository whose job the step is a part of.
+pub(crate) enum Distance<'a> {
+    /// It is that repository, as far as that is known.
+    SameRepository,
+    SameServer {
+        own: &'a str,
+    },
+    OtherServer,
 }
 
 /// What tells one credential from another.

@@ -1,68 +1,31 @@
-//! What to trigger on GitHub: which pipeline, with which arguments and credential.
+//! A GitHub target: which pipeline, with which arguments and credential, and how the inputs say so.
 
-use std::rc::Rc;
+mod credential;
+mod payload;
+mod pipeline;
+
 use std::time::Duration;
 
-use serde_json::value::RawValue;
 use url::Url;
 
-use crate::model::{ResultArtifact, Secret};
+pub(crate) use credential::{App, GitHubCredential, PrivateKey};
+#[cfg(test)]
+pub(crate) use payload::without_marker;
+pub(crate) use pipeline::GitHubPipeline;
+
+use crate::model::ResultArtifact;
 use crate::providers::http::request::below;
-use crate::providers::inputs::InputContext;
 use crate::providers::location::{check_part, fixed, two_parts};
-use crate::providers::provider::{CredentialParts, PollIntervals, ProviderSpec};
-use crate::providers::target::{Reference, may_be_same};
-use crate::values::{Checked, Inputs};
+use crate::providers::provider::{CredentialParts, InputContext, PollIntervals, ProviderSpec};
+use crate::values::{Checked, Errors, Inputs};
 
 /// The line of a workflow that puts the marker into the title of its runs.
 const RUN_NAME: &str =
     "run-name: ${{ github.workflow }} ${{ github.event.client_payload.trigger_id }}";
 
-/// The property of a payload that carries the marker.
-pub(crate) const MARKER: &str = "trigger_id";
-
 pub(crate) struct GitHubSpec {
     pub(crate) pipeline: GitHubPipeline,
     pub(crate) credential: GitHubCredential,
-}
-
-pub(crate) enum GitHubPipeline {
-    RepositoryDispatch {
-        event_type: String,
-        /// The JSON as it was written, but for the space between its tokens.
-        client_payload: Rc<RawValue>,
-        /// What stands in the payload as `trigger_id`, by which the runs can be recognised; `None` where
-        /// they are not waited for.
-        marker: Option<String>,
-    },
-    WorkflowDispatch {
-        /// File name or id; a name may begin with digits.
-        workflow: String,
-        /// `None`: the default branch.
-        reference: Option<Reference>,
-        inputs: Vec<(String, String)>,
-    },
-}
-
-pub(crate) enum GitHubCredential {
-    Token(Secret),
-    /// The job's own token: good for the workflow's own repository alone.
-    WorkflowToken(Secret),
-    App(App),
-}
-
-pub(crate) struct App {
-    /// Client id or app id.
-    pub(crate) client_id: String,
-    /// DER of the RSA key, in either of its two forms.
-    pub(crate) private_key: PrivateKey,
-}
-
-/// A key's DER, which many targets may share. It has no `Debug`: see [`Secret`].
-#[derive(Clone)]
-pub(crate) enum PrivateKey {
-    Pkcs1(Rc<[u8]>),
-    Pkcs8(Rc<[u8]>),
 }
 
 impl ProviderSpec for GitHubSpec {
@@ -119,7 +82,15 @@ impl ProviderSpec for GitHubSpec {
     }
 
     fn read(inputs: &Inputs, context: &InputContext<'_>) -> Checked<Self> {
-        super::inputs::read(inputs, context)
+        let mut errors = Errors::default();
+        let pipeline = errors.take(pipeline::read(inputs));
+        let credential = errors.take(credential::read(inputs, context));
+        errors.finish(|| {
+            Some(Self {
+                pipeline: pipeline?,
+                credential: credential?,
+            })
+        })
     }
 
     fn result_artifact(inputs: &Inputs) -> Checked<Option<ResultArtifact>> {
@@ -139,21 +110,11 @@ impl ProviderSpec for GitHubSpec {
     }
 
     fn pipeline(&self) -> String {
-        match &self.pipeline {
-            GitHubPipeline::RepositoryDispatch { event_type, .. } => {
-                format!("repository_dispatch {event_type}")
-            }
-            GitHubPipeline::WorkflowDispatch { workflow, .. } => format!("workflow {workflow}"),
-        }
+        self.pipeline.name()
     }
 
     fn source(&self) -> Option<String> {
-        match &self.pipeline {
-            GitHubPipeline::RepositoryDispatch { .. } => None,
-            GitHubPipeline::WorkflowDispatch { reference, .. } => {
-                reference.as_ref().map(Reference::full)
-            }
-        }
+        self.pipeline.source()
     }
 
     fn identity(&self) -> String {
@@ -181,73 +142,19 @@ impl ProviderSpec for GitHubSpec {
     }
 
     fn could_be_confused(&self, other: &Self) -> bool {
-        match (&self.pipeline, &other.pipeline) {
-            (
-                GitHubPipeline::RepositoryDispatch { event_type: a, .. },
-                GitHubPipeline::RepositoryDispatch { event_type: b, .. },
-            ) => a == b,
-            (
-                GitHubPipeline::WorkflowDispatch {
-                    workflow: a,
-                    reference: on,
-                    ..
-                },
-                GitHubPipeline::WorkflowDispatch {
-                    workflow: b,
-                    reference: of,
-                    ..
-                },
-            ) => {
-                // A file's name and an id may be the same workflow.
-                let is_file = |workflow: &str| workflow.contains('.');
-                (a == b || is_file(a) != is_file(b)) && may_be_same(on.as_ref(), of.as_ref())
-            }
-            _ => false,
-        }
+        self.pipeline.could_be_confused(&other.pipeline)
     }
 
     fn request_parts(&self) -> Vec<String> {
-        match &self.pipeline {
-            GitHubPipeline::RepositoryDispatch {
-                event_type,
-                client_payload,
-                marker,
-            } => {
-                let payload = without_marker(client_payload, marker.as_deref());
-                vec![
-                    "dispatch".to_owned(),
-                    event_type.clone(),
-                    payload.to_owned(),
-                ]
-            }
-            GitHubPipeline::WorkflowDispatch {
-                workflow,
-                reference,
-                inputs,
-            } => {
-                let reference = format!("{reference:?}");
-                let mut parts = vec!["workflow".to_owned(), workflow.clone(), reference];
-                parts.extend(
-                    inputs
-                        .iter()
-                        .flat_map(|(name, value)| [name.clone(), value.clone()]),
-                );
-                parts
-            }
-        }
+        self.pipeline.request_parts()
     }
 
     fn marker(&self) -> Option<&str> {
-        match &self.pipeline {
-            GitHubPipeline::RepositoryDispatch { marker, .. } => marker.as_deref(),
-            GitHubPipeline::WorkflowDispatch { .. } => None,
-        }
+        self.pipeline.marker()
     }
 
     fn set_marker(&mut self, known: &str) {
-        if let GitHubPipeline::RepositoryDispatch { marker, .. } = &mut self.pipeline {
-            *marker = Some(known.to_owned());
-        }
+        self.pipeline.set_marker(known);
     }
 
     fn how_to_mark(&self) -> Option<&'static str> {
@@ -255,19 +162,6 @@ impl ProviderSpec for GitHubSpec {
     }
 
     fn event_type(&self) -> Option<&str> {
-        match &self.pipeline {
-            GitHubPipeline::RepositoryDispatch { event_type, .. } => Some(event_type),
-            GitHubPipeline::WorkflowDispatch { .. } => None,
-        }
+        self.pipeline.event_type()
     }
-}
-
-/// The inside of a payload as it was before it got its marker, if it has one.
-pub(crate) fn without_marker<'json>(payload: &'json RawValue, marker: Option<&str>) -> &'json str {
-    let json = payload.get();
-    let inside = match marker {
-        Some(marker) => json.strip_suffix(&format!("\"{MARKER}\":\"{marker}\"}}")),
-        None => json.strip_suffix('}'),
-    };
-    inside.unwrap_or(json).trim_end_matches(',')
 }

@@ -1,18 +1,41 @@
 //! As whom GitHub is asked: by the token given, as an App, or by the workflow's own token.
 
+use std::rc::Rc;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject as _;
 
-use super::super::spec::{App, GitHubCredential, GitHubSpec, PrivateKey};
 use crate::model::Secret;
-use crate::providers::inputs::{Distance, InputContext, Token};
+use crate::providers::common_inputs::Token;
+use crate::providers::provider::{Distance, InputContext};
 use crate::values::{Checked, Errors, Inputs, RawInput, complain, with_line_breaks};
+
+pub(crate) enum GitHubCredential {
+    Token(Secret),
+    /// The job's own token: good for the workflow's own repository alone.
+    WorkflowToken(Secret),
+    App(App),
+}
+
+pub(crate) struct App {
+    /// Client id or app id.
+    pub(crate) client_id: String,
+    /// DER of the RSA key, in either of its two forms.
+    pub(crate) private_key: PrivateKey,
+}
+
+/// A key's DER, which many targets may share. It has no `Debug`: see [`Secret`].
+#[derive(Clone)]
+pub(crate) enum PrivateKey {
+    Pkcs1(Rc<[u8]>),
+    Pkcs8(Rc<[u8]>),
+}
 
 pub(super) fn read(inputs: &Inputs, context: &InputContext<'_>) -> Checked<GitHubCredential> {
     let mut errors = Errors::default();
-    let token = errors.take(context.token::<GitHubSpec>(inputs));
+    let token = errors.take(context.token(inputs));
     let app = errors.take(app(inputs, context));
     let credential = token.zip(app).and_then(|(token, app)| {
         errors.take(match (token, app) {

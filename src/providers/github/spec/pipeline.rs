@@ -1,32 +1,133 @@
 //! Which pipeline of GitHub's is triggered with what: its inputs, and the limits that can be checked before anything is
 //! sent.
 
-mod credential;
-mod payload;
+use std::rc::Rc;
 
-use self::payload::{PAYLOAD, client_payload};
-use super::spec::{GitHubPipeline, GitHubSpec};
-use crate::providers::inputs::{InputContext, reference, texts};
+use serde_json::value::RawValue;
+
+use super::payload::{PAYLOAD, client_payload, within_limit, without_marker};
+use crate::providers::common_inputs::{reference, texts};
+use crate::providers::target::{Reference, may_be_same};
 use crate::values::{Checked, Errors, InputError, Inputs, complain};
 
 // GitHub's limits, from its REST documentation.
 const MAX_EVENT_TYPE: usize = 100;
 const MAX_WORKFLOW_INPUTS: usize = 25;
-const MAX_ARGUMENT: usize = 65_535;
 
-pub(super) fn read(inputs: &Inputs, context: &InputContext<'_>) -> Checked<GitHubSpec> {
-    let mut errors = Errors::default();
-    let pipeline = errors.take(pipeline(inputs));
-    let credential = errors.take(credential::read(inputs, context));
-    errors.finish(|| {
-        Some(GitHubSpec {
-            pipeline: pipeline?,
-            credential: credential?,
-        })
-    })
+pub(crate) enum GitHubPipeline {
+    RepositoryDispatch {
+        event_type: String,
+        /// The JSON as it was written, but for the space between its tokens.
+        client_payload: Rc<RawValue>,
+        /// What stands in the payload as `trigger_id`, by which the runs can be recognised; `None` where
+        /// they are not waited for.
+        marker: Option<String>,
+    },
+    WorkflowDispatch {
+        /// File name or id; a name may begin with digits.
+        workflow: String,
+        /// `None`: the default branch.
+        reference: Option<Reference>,
+        inputs: Vec<(String, String)>,
+    },
 }
 
-fn pipeline(inputs: &Inputs) -> Checked<GitHubPipeline> {
+impl GitHubPipeline {
+    pub(super) fn name(&self) -> String {
+        match self {
+            Self::RepositoryDispatch { event_type, .. } => {
+                format!("repository_dispatch {event_type}")
+            }
+            Self::WorkflowDispatch { workflow, .. } => format!("workflow {workflow}"),
+        }
+    }
+
+    pub(super) fn source(&self) -> Option<String> {
+        match self {
+            Self::RepositoryDispatch { .. } => None,
+            Self::WorkflowDispatch { reference, .. } => reference.as_ref().map(Reference::full),
+        }
+    }
+
+    pub(super) fn could_be_confused(&self, other: &Self) -> bool {
+        match (self, other) {
+            (
+                Self::RepositoryDispatch { event_type: a, .. },
+                Self::RepositoryDispatch { event_type: b, .. },
+            ) => a == b,
+            (
+                Self::WorkflowDispatch {
+                    workflow: a,
+                    reference: on,
+                    ..
+                },
+                Self::WorkflowDispatch {
+                    workflow: b,
+                    reference: of,
+                    ..
+                },
+            ) => {
+                // A file's name and an id may be the same workflow.
+                let is_file = |workflow: &str| workflow.contains('.');
+                (a == b || is_file(a) != is_file(b)) && may_be_same(on.as_ref(), of.as_ref())
+            }
+            _ => false,
+        }
+    }
+
+    pub(super) fn request_parts(&self) -> Vec<String> {
+        match self {
+            Self::RepositoryDispatch {
+                event_type,
+                client_payload,
+                marker,
+            } => {
+                let payload = without_marker(client_payload, marker.as_deref());
+                vec![
+                    "dispatch".to_owned(),
+                    event_type.clone(),
+                    payload.to_owned(),
+                ]
+            }
+            Self::WorkflowDispatch {
+                workflow,
+                reference,
+                inputs,
+            } => {
+                let reference = format!("{reference:?}");
+                let mut parts = vec!["workflow".to_owned(), workflow.clone(), reference];
+                parts.extend(
+                    inputs
+                        .iter()
+                        .flat_map(|(name, value)| [name.clone(), value.clone()]),
+                );
+                parts
+            }
+        }
+    }
+
+    pub(super) fn marker(&self) -> Option<&str> {
+        match self {
+            Self::RepositoryDispatch { marker, .. } => marker.as_deref(),
+            Self::WorkflowDispatch { .. } => None,
+        }
+    }
+
+    pub(super) fn set_marker(&mut self, known: &str) {
+        if let Self::RepositoryDispatch { marker, .. } = self {
+            *marker = Some(known.to_owned());
+        }
+    }
+
+    pub(super) fn event_type(&self) -> Option<&str> {
+        match self {
+            Self::RepositoryDispatch { event_type, .. } => Some(event_type),
+            Self::WorkflowDispatch { .. } => None,
+        }
+    }
+}
+
+pub(super) fn read(inputs: &Inputs) -> Checked<GitHubPipeline> {
     match (inputs.get("event-type"), inputs.get("workflow")) {
         (Some(event_type), None) => repository_dispatch(inputs, event_type),
         (None, Some(workflow)) => workflow_dispatch(inputs, workflow),
@@ -135,16 +236,6 @@ fn workflow_inputs(inputs: &Inputs) -> Checked<Vec<(String, String)>> {
     within_limit("inputs", together.map(|text| text.chars().count()).sum())?;
     let owned = |(key, value): (&str, &str)| (key.to_owned(), value.to_owned());
     Ok(pairs.into_iter().map(owned).collect())
-}
-
-fn within_limit(name: &str, length: usize) -> Checked<()> {
-    if length > MAX_ARGUMENT {
-        return complain(
-            name,
-            format!("it has {length} characters; GitHub takes at most {MAX_ARGUMENT}"),
-        );
-    }
-    Ok(())
 }
 
 /// Complains about an input that is set where it means nothing.

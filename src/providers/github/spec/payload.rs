@@ -6,14 +6,17 @@ use std::rc::Rc;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use super::super::spec::MARKER;
-use super::within_limit;
 use crate::values::{
     Checked, Inputs, Node, Problem, RawInput, begins_as_json, compact_object, complain,
 };
 
-/// From GitHub's REST documentation.
+// GitHub's limits, from its REST documentation.
 const MAX_PAYLOAD_PROPERTIES: usize = 10;
+/// In characters; also of all workflow inputs together.
+const MAX_PAYLOAD_LENGTH: usize = 65_535;
+
+/// The property of a payload that carries the marker.
+const MARKER: &str = "trigger_id";
 
 pub(super) const PAYLOAD: &str = "client-payload";
 
@@ -123,4 +126,24 @@ fn with_property(object: &RawValue, key: &str, text: &str) -> Box<RawValue> {
     let text = serde_json::Value::from(text);
     RawValue::from_string(format!("{inside}{comma}\"{key}\":{text}}}"))
         .unwrap_or_else(|error| unreachable!("an object with one more text is JSON: {error}"))
+}
+
+/// The inside of a payload as it was before it got its marker, if it has one.
+pub(crate) fn without_marker<'json>(payload: &'json RawValue, marker: Option<&str>) -> &'json str {
+    let json = payload.get();
+    let inside = match marker {
+        Some(marker) => json.strip_suffix(&format!("\"{MARKER}\":\"{marker}\"}}")),
+        None => json.strip_suffix('}'),
+    };
+    inside.unwrap_or(json).trim_end_matches(',')
+}
+
+pub(super) fn within_limit(name: &str, length: usize) -> Checked<()> {
+    if length > MAX_PAYLOAD_LENGTH {
+        return complain(
+            name,
+            format!("it has {length} characters; GitHub takes at most {MAX_PAYLOAD_LENGTH}"),
+        );
+    }
+    Ok(())
 }

@@ -2,30 +2,10 @@
 
 use std::collections::HashSet;
 
-use super::provider::ProviderSpec;
+use super::provider::InputContext;
 use super::target::{Argument, BRANCHES, Reference, TAGS, Variable};
 use crate::model::Secret;
 use crate::values::{Checked, Errors, Inputs, Node, complain};
-
-/// What must be known beside the inputs of a target to read them.
-pub(crate) struct InputContext<'a> {
-    /// `None` where something is wrong with the target's place.
-    pub(crate) distance: Option<Distance<'a>>,
-    /// Why a secret may be missing, to follow "is not set".
-    pub(crate) or_withheld: &'a str,
-    /// How the tokens of each provider begin, by its name.
-    pub(crate) token_prefixes: &'static [(&'static str, &'static [&'static str])],
-}
-
-/// How far a target is from the repository whose job the step is a part of.
-pub(crate) enum Distance<'a> {
-    /// It is that repository, as far as that is known.
-    SameRepository,
-    SameServer {
-        own: &'a str,
-    },
-    OtherServer,
-}
 
 /// What the `token` input says.
 pub(super) enum Token {
@@ -38,19 +18,19 @@ pub(super) enum Token {
 }
 
 impl InputContext<'_> {
-    pub(super) fn token<S: ProviderSpec>(&self, inputs: &Inputs) -> Checked<Token> {
+    pub(super) fn token(&self, inputs: &Inputs) -> Checked<Token> {
         let own = inputs.get("github-token").map(Secret::new);
         match inputs.get("token") {
             None if inputs.is_empty("token") => Ok(Token::Empty),
             Some(text) if own.as_ref().is_none_or(|own| own.expose() != text) => {
-                self.check_token::<S>(text, "token").map(Token::Given)
+                self.check_token(text, "token").map(Token::Given)
             }
             Some(_) | None => Ok(Token::NotGiven { own }),
         }
     }
 
     /// A credential that can travel, to the provider that it is of.
-    pub(super) fn check_token<S: ProviderSpec>(&self, text: &str, input: &str) -> Checked<Secret> {
+    pub(super) fn check_token(&self, text: &str, input: &str) -> Checked<Secret> {
         let Some(token) = Secret::token(text) else {
             return complain(
                 input,
@@ -60,11 +40,11 @@ impl InputContext<'_> {
         let begins = |prefixes: &[&str]| prefixes.iter().any(|prefix| text.starts_with(prefix));
         let mut owners = self.token_prefixes.iter();
         match owners.find(|(_, prefixes)| begins(prefixes)) {
-            Some((owner, _)) if *owner != S::NAME => complain(
+            Some((owner, _)) if *owner != self.provider => complain(
                 input,
                 format!(
                     "it looks like a {owner} token, which is never sent to {}",
-                    S::NAME
+                    self.provider
                 ),
             ),
             _ => Ok(token),
