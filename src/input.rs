@@ -22,6 +22,7 @@ pub(crate) use proxies::proxy_secrets;
 pub(crate) use targets::{RawRequest, Warning};
 
 use crate::model::Caller;
+use crate::providers;
 use crate::providers::any::{AnySpec, ProviderKind, TOKEN_PREFIXES};
 use crate::providers::provider::InputContext;
 use crate::providers::target::{Mode, OnFailure, Request, Target};
@@ -108,10 +109,12 @@ fn target(
     errors.finish(|| {
         let place = place?;
         Some(Target {
-            server: place.server,
-            repository: place.repository,
+            location: providers::location::Location {
+                server: place.server,
+                repository: place.repository,
+                certificates: certificates?,
+            },
             spec: spec?,
-            certificates: certificates?,
             wait: wait?,
         })
     })

@@ -14,14 +14,16 @@ pub(crate) mod memory;
 pub(crate) mod provider;
 mod quota;
 mod reading;
+pub(crate) mod reference;
 pub(crate) mod target;
 pub(crate) mod target_report;
+pub(crate) mod variable;
 mod wire;
 
 pub(crate) use any::AnyProvider;
 pub(crate) use connections::{Connection, connections};
 pub(crate) use error::{Error, Kind};
 pub(crate) use provider::{
-    Candidate, Claim, Depth, MAX_RESULT, PollIntervals, RequestForm, Secrets, TriggerRequest,
+    Candidate, Claim, Depth, MAX_RESULT, PollIntervals, RequestForm, Secrets,
 };
 pub(crate) use quota::{Idempotency, Quota};

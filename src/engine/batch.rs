@@ -52,9 +52,12 @@ pub(crate) async fn run<'a>(
         .zip(siblings(targets))
         .map(|(((target, connection), sink), siblings)| Member {
             target,
-            connection: connection
-                .as_ref()
-                .map(|connection| (connection, Http::new(connection, &target.server.api, sink))),
+            connection: connection.as_ref().map(|connection| {
+                (
+                    connection,
+                    connection.http(&target.location.server.api, sink),
+                )
+            }),
             siblings,
             emit: sink,
         })
@@ -82,7 +85,7 @@ pub(crate) async fn run<'a>(
 async fn sign_out(members: &[Member<'_>], shutdown: &Shutdown) {
     let signing_out = members.iter().map(async |member| {
         if let Ok((connection, http)) = &member.connection {
-            connection.end(member.target, http).await;
+            connection.session.end(&member.target.location, http).await;
         }
     });
     tokio::select! {

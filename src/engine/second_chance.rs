@@ -16,7 +16,6 @@ use crate::engine::shutdown::Shutdown;
 use crate::engine::siblings::siblings;
 use crate::engine::unfinished::Unfinished;
 use crate::model::Event;
-use crate::providers::http::Http;
 use crate::providers::target::Request;
 use crate::providers::{AnyProvider, Error, connections};
 
@@ -46,9 +45,9 @@ pub(crate) async fn run(
     let opened = unfinished.iter().zip(&connections).zip(&sinks);
     let opened: Vec<_> = opened
         .map(|(((index, unfinished), connection), sink)| {
-            let api = &target(index).server.api;
+            let api = &target(index).location.server.api;
             let connection = connection.as_ref();
-            let http = connection.map(|connection| (connection, Http::new(connection, api, sink)));
+            let http = connection.map(|connection| (connection, connection.http(api, sink)));
             (index, unfinished, http)
         })
         .collect();
@@ -56,7 +55,7 @@ pub(crate) async fn run(
         let (connection, http) = http.as_ref().map_err(|error| (*error).clone())?;
         let target = target(index);
         let policy = RetryPolicy::for_reads(http, shutdown);
-        let open = async || AnyProvider::open(target, http, connection).await;
+        let open = async || AnyProvider::open(&target.location, http, &connection.session).await;
         let provider = retry(policy, backoff(policy.idempotency), open).await?;
         let now = Instant::now();
         let monitor = Monitor {
@@ -73,7 +72,7 @@ pub(crate) async fn run(
             began: now,
         };
         let finished = monitor.finish(unfinished, until).await;
-        connection.end(target, http).await;
+        connection.session.end(&target.location, http).await;
         Ok(finished)
     });
     join_all(finishing).await

@@ -31,7 +31,7 @@ pub(crate) fn siblings(all: &[Target]) -> impl Iterator<Item = Siblings<'_>> {
     let mut groups: HashMap<_, Rc<Group>> = HashMap::new();
     all.iter().enumerate().map(move |(index, target)| {
         let group = groups
-            .entry((target.provider(), &target.server.api))
+            .entry((target.provider(), &target.location.server.api))
             .or_default();
         Siblings {
             all,
@@ -77,7 +77,7 @@ impl Siblings<'_> {
 fn could_be_confused(one: &Target, other: &Target) -> bool {
     // A name and an id may be the same project.
     let is_id = |name: &str| !name.contains('/');
-    let (here, there) = (&one.repository, &other.repository);
+    let (here, there) = (&one.location.repository, &other.location.repository);
     if !here.eq_ignore_ascii_case(there) && is_id(here) == is_id(there) {
         return false;
     }

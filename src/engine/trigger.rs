@@ -53,9 +53,13 @@ pub(crate) async fn prepare<'a>(
 ) -> Result<Prepared<'a>, Triggered> {
     let policy = RetryPolicy::for_reads(http, shutdown);
     let preparing = retry(policy, backoff(policy.idempotency), async || {
-        let provider = AnyProvider::open(target, http, connection).await?;
+        let provider = AnyProvider::open(&target.location, http, &connection.session).await?;
         let seen = match target.wait {
-            Some(_) => provider.seen(&target.repository, http.quota()).await?,
+            Some(_) => {
+                provider
+                    .seen(&target.location.repository, http.quota())
+                    .await?
+            }
             None => Rc::default(),
         };
         Ok(Prepared {

@@ -5,9 +5,9 @@ use url::Url;
 use super::location::{self, Location};
 use crate::model::{Caller, EnvironmentVariable};
 use crate::providers::any::ProviderKind;
+use crate::providers::location::Server;
 use crate::providers::location::fixed;
 use crate::providers::provider::Distance;
-use crate::providers::target::Server;
 use crate::values::{Checked, InputError};
 
 /// Where the step itself runs.

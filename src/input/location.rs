@@ -4,8 +4,8 @@ use url::{Host, Url};
 
 use super::HostRepository;
 use crate::providers::any::ProviderKind;
+use crate::providers::location::Server;
 use crate::providers::location::fixed;
-use crate::providers::target::Server;
 use crate::text::nearest::nearest;
 use crate::values::{Checked, Errors, InputError, Inputs, complain};
 

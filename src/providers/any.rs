@@ -1,17 +1,26 @@
 //! The providers behind one enum. What a provider is like is in its own folder, and the list names each once: one
 //! more takes a folder and a line there (and its `mod`, which `cargo fmt` must see).
 
+use std::collections::HashSet;
 use std::rc::Rc;
+use std::time::{Duration, SystemTime};
 
+use tokio::time::timeout;
 use url::Url;
 
-use super::connections::{Connection, CredentialKey};
-use super::error::Error;
-use super::http::{Client, Http};
-use super::provider::{CredentialParts, InputContext, PollIntervals, Provider, ProviderSpec as _};
-use super::target::Target;
-use crate::model::ResultArtifact;
+use crate::model::{Job, ResultArtifact, Run, Snapshot, WaitOptions};
+use crate::providers::error::{Error, Kind};
+use crate::providers::http::{Client, Http, LogTail};
+use crate::providers::location::Location;
+use crate::providers::provider::{
+    Candidate, CredentialParts, Depth, InputContext, PollIntervals, Provider, ProviderSpec as _,
+    RequestForm, Secrets, Sessions, TriggerRequest,
+};
+use crate::providers::quota::Quota;
 use crate::values::{Checked, Inputs};
+
+/// What comes right before a trigger takes no longer: it holds one of the few permits for triggers.
+const READY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Every provider, and the module with the type of that name, its [`Provider`].
 /// Hands all of them to another macro, with what is for that.
@@ -109,43 +118,45 @@ macro_rules! enums {
             }
         }
 
-        /// What a target's provider needs to know of it, and what it shares with others of that provider.
-        enum Session<'a> {
+        /// A target's spec, and what the target shares with others of the same provider.
+        pub(crate) enum AnySession<'a> {
             $($(#[$attribute])* $kind(
                 &'a SpecOf<super::$module::$kind<'static>>,
-                <super::$module::$kind<'a> as Provider<'a>>::Session,
+                SessionOf<'a, super::$module::$kind<'a>>,
             )),+
         }
 
         /// What the targets of one step share, by provider.
         #[derive(Default)]
-        pub(super) struct Sessions<'a> {
+        pub(crate) struct AnySessions<'a> {
             $($(#[$attribute])* $module: <super::$module::$kind<'a> as Provider<'a>>::Sessions),+
         }
 
-        impl<'a> Sessions<'a> {
-            pub(super) fn of(
+        impl<'a> AnySessions<'a> {
+            pub(crate) fn session(
                 &mut self,
-                target: &'a Target,
-                key: &CredentialKey<'a>,
+                location: &'a Location,
+                spec: &'a AnySpec,
+                wait: Option<&WaitOptions>,
                 client: &Rc<Client>,
             ) -> AnySession<'a> {
-                AnySession(match &target.spec {
+                match spec {
                     $($(#[$attribute])* AnySpec::$kind(spec) => {
-                        type Of<'a> = super::$module::$kind<'a>;
-                        let session = Of::session(&mut self.$module, target, spec, key, client);
-                        Session::$kind(spec, session)
+                        let session = self.$module.session(location, spec, wait, client);
+                        AnySession::$kind(spec, session)
                     })+
-                })
+                }
             }
         }
 
-        impl AnySession<'_> {
-            /// Gives back what was made for this step alone; nothing can be asked for afterwards.
-            pub(super) async fn end(&self, target: &Target, http: &Http<'_>) {
-                match &self.0 {
-                    $($(#[$attribute])* Session::$kind(_, session) => {
-                        super::$module::$kind::end(session, target, http).await;
+        impl<'a> AnySession<'a> {
+            /// See [`Sessions::end`].
+            pub(crate) async fn end(&self, location: &Location, http: &Http<'_>) {
+                match self {
+                    $($(#[$attribute])* Self::$kind(_, session) => {
+                        type Spec = SpecOf<super::$module::$kind<'static>>;
+                        type Of<'a> = <super::$module::$kind<'a> as Provider<'a>>::Sessions;
+                        <Of<'_> as Sessions<'_, Spec>>::end(session, location, http).await;
                     })+
                 }
             }
@@ -159,13 +170,13 @@ macro_rules! enums {
         impl<'a> AnyProvider<'a> {
             /// See [`Provider::open`].
             pub(crate) async fn open(
-                target: &'a Target,
+                location: &'a Location,
                 http: &'a Http<'a>,
-                connection: &Connection<'a>,
+                session: &AnySession<'a>,
             ) -> Result<Self, Error> {
-                Ok(match &connection.session.0 {
-                    $($(#[$attribute])* Session::$kind(spec, session) => {
-                        Self::$kind(super::$module::$kind::open(target, spec, http, session).await?)
+                Ok(match session {
+                    $($(#[$attribute])* AnySession::$kind(spec, session) => {
+                        Self::$kind(super::$module::$kind::open(location, spec, http, session).await?)
                     })+
                 })
             }
@@ -179,14 +190,11 @@ macro_rules! enums {
     };
 }
 
-mod provider;
-
 type SpecOf<P> = <P as Provider<'static>>::Spec;
+type SessionOf<'a, P> =
+    <<P as Provider<'a>>::Sessions as Sessions<'a, <P as Provider<'a>>::Spec>>::Session;
 
 with_all_providers!(enums);
-
-/// What a target needs of its provider to be opened.
-pub(crate) struct AnySession<'a>(Session<'a>);
 
 /// See `ProviderSpec`.
 impl ProviderKind {
@@ -291,5 +299,103 @@ impl AnySpec {
 
     pub(super) fn credential_parts(&self, repository: &str) -> CredentialParts<'_> {
         of_any!(self, spec => spec.credential_parts(repository))
+    }
+}
+
+/// See `Provider`.
+impl AnyProvider<'_> {
+    pub(crate) fn poll_intervals(&self) -> PollIntervals {
+        self.kind().poll_intervals()
+    }
+
+    pub(crate) fn trigger(&self, form: RequestForm, secrets: Secrets) -> TriggerRequest {
+        of_any!(self, provider => provider.trigger(form, secrets))
+    }
+
+    /// Takes at most [`READY_TIMEOUT`].
+    pub(crate) async fn make_ready(&self) -> Result<(), Error> {
+        let too_long = |_| {
+            let seconds = READY_TIMEOUT.as_secs();
+            let what = format!("what comes before the trigger took more than {seconds} s");
+            Error::new(Kind::Unreachable, what)
+        };
+        let ready = async { of_any!(self, provider => provider.make_ready().await) };
+        timeout(READY_TIMEOUT, ready).await.map_err(too_long)?
+    }
+
+    pub(crate) async fn send(&self, form: RequestForm) -> Result<Option<Run>, Error> {
+        of_any!(self, provider => provider.send(form).await)
+    }
+
+    pub(crate) fn fallback(&self, rejection: &Error) -> Option<&'static str> {
+        of_any!(self, provider => provider.fallback(rejection))
+    }
+
+    pub(crate) async fn explain(&self, rejection: Error) -> Error {
+        of_any!(self, provider => provider.explain(rejection).await)
+    }
+
+    fn explain_unreadable(&self, error: Error) -> Error {
+        of_any!(self, provider => provider.explain_unreadable(error))
+    }
+
+    pub(crate) async fn list_runs(
+        &self,
+        since: Option<SystemTime>,
+    ) -> Result<Vec<Candidate>, Error> {
+        of_any!(self, provider => provider.list_runs(since).await)
+    }
+
+    /// The runs that are there before anything is triggered, whoever started them. That they can be read proves
+    /// that the run will be, so it is read once for each repository, whoever asks.
+    pub(crate) async fn seen(
+        &self,
+        repository: &str,
+        quota: &Quota,
+    ) -> Result<Rc<HashSet<String>>, Error> {
+        let read = async || {
+            let runs = self.list_runs(None).await;
+            let runs = runs.map_err(|error| match error.kind() {
+                Kind::Rejected => self.explain_unreadable(error),
+                Kind::Unreachable | Kind::RateLimited(_) | Kind::Unknown => error,
+            })?;
+            Ok(Rc::new(runs.into_iter().map(|run| run.id).collect()))
+        };
+        quota.seen.get_or_read(repository, read).await
+    }
+
+    pub(crate) async fn status(&self, run: &Run, depth: Depth) -> Result<Snapshot, Error> {
+        of_any!(self, provider => provider.status(run, depth).await)
+    }
+
+    pub(crate) async fn cancel(&self, run: &Run) -> Result<(), Error> {
+        of_any!(self, provider => provider.cancel(run).await)
+    }
+
+    pub(crate) async fn log(&self, run: &Run, job: &Job) -> Result<LogTail, Error> {
+        of_any!(self, provider => provider.log(run, job).await)
+    }
+
+    /// Some editors and shells put a byte-order mark before JSON, which is no part of it.
+    pub(crate) async fn result(
+        &self,
+        run: &Run,
+        artifact: &ResultArtifact,
+    ) -> Result<Vec<u8>, Error> {
+        let mut bytes = of_any!(self, provider => provider.result(run, artifact).await)?;
+        if bytes.starts_with(b"\xef\xbb\xbf") {
+            bytes.drain(..3);
+        }
+        Ok(bytes)
+    }
+
+    /// As far as that can be read.
+    pub(crate) async fn is_public(&self) -> bool {
+        let is_public = of_any!(self, provider => provider.is_public().await);
+        is_public.unwrap_or(false)
+    }
+
+    pub(crate) fn runs_page(&self) -> String {
+        of_any!(self, provider => provider.runs_page())
     }
 }

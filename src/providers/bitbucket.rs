@@ -8,7 +8,6 @@ pub(crate) mod spec;
 mod status;
 
 use std::cell::{Cell, RefCell};
-use std::rc::Rc;
 use std::time::SystemTime;
 
 use ::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
@@ -18,23 +17,26 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::connections::CredentialKey;
-use super::http::request::{below, credential_header, json};
-use super::http::{Client, Http, LogTail, Response};
-use super::provider::Provider;
-use super::reading::{judge, no_default_branch, parse, unclear};
-use super::{
-    Candidate, Depth, Error, Idempotency, Kind, RequestForm, Secrets, TriggerRequest, wire,
-};
 use crate::model::{Event, Job, MatchedBy, Run, Secret, Snapshot};
-use crate::providers::target::{Argument, Reference, Target};
+use crate::providers::error::{Error, Kind};
+use crate::providers::http::request::{below, credential_header, json};
+use crate::providers::http::{Http, LogTail, Response};
+use crate::providers::location::Location;
+use crate::providers::provider::{
+    Candidate, Depth, Provider, RequestForm, Secrets, TriggerRequest,
+};
+use crate::providers::quota::Idempotency;
+use crate::providers::reading::{judge, no_default_branch, parse, unclear};
+use crate::providers::reference::Reference;
+use crate::providers::variable::Argument;
+use crate::providers::wire;
 pub(crate) use spec::BitbucketSpec;
 use spec::{BitbucketCredential, BitbucketSource};
 
 const NO_SUCH_REFERENCE: &str = "Could not find last reference for";
 
 pub(crate) struct Bitbucket<'a> {
-    target: &'a Target,
+    location: &'a Location,
     spec: &'a BitbucketSpec,
     http: &'a Http<'a>,
     /// `None` where only a commit is given.
@@ -139,26 +141,16 @@ struct TagTarget {
 
 impl<'a> Provider<'a> for Bitbucket<'a> {
     type Spec = BitbucketSpec;
-    type Session = ();
     type Sessions = ();
 
-    fn session(
-        (): &mut (),
-        _target: &'a Target,
-        _spec: &'a BitbucketSpec,
-        _key: &CredentialKey<'a>,
-        _client: &Rc<Client>,
-    ) {
-    }
-
     async fn open(
-        target: &'a Target,
+        location: &'a Location,
         spec: &'a BitbucketSpec,
         http: &'a Http<'a>,
         (): &(),
     ) -> Result<Self, Error> {
         let mut bitbucket = Bitbucket {
-            target,
+            location,
             spec,
             http,
             reference: None,
@@ -295,8 +287,8 @@ impl<'a> Provider<'a> for Bitbucket<'a> {
 
     fn runs_page(&self) -> String {
         below(
-            &self.target.server.web,
-            self.target.repository.split('/').chain(["pipelines"]),
+            &self.location.server.web,
+            self.location.repository.split('/').chain(["pipelines"]),
         )
         .to_string()
     }
@@ -359,7 +351,7 @@ impl Bitbucket<'_> {
                 Error::new(Kind::Rejected, "the repository has no main branch").hint("set `ref`")
             })
         };
-        let repository = &self.target.repository;
+        let repository = &self.location.repository;
         self.http.default_branch(repository, read).await
     }
 
@@ -367,11 +359,11 @@ impl Bitbucket<'_> {
     fn page(&self, number: u64) -> String {
         let number = number.to_string();
         let page = self
-            .target
+            .location
             .repository
             .split('/')
             .chain(["pipelines", "results", &number]);
-        below(&self.target.server.web, page).to_string()
+        below(&self.location.server.web, page).to_string()
     }
 
     fn reference_name(&self) -> &str {
@@ -382,8 +374,8 @@ impl Bitbucket<'_> {
     fn repository<const N: usize>(&self, parts: [&str; N]) -> Url {
         let repository = ["repositories"]
             .into_iter()
-            .chain(self.target.repository.split('/'));
-        below(&self.target.server.api, repository.chain(parts))
+            .chain(self.location.repository.split('/'));
+        below(&self.location.server.api, repository.chain(parts))
     }
 
     async fn get(&self, url: &Url) -> Result<Response, Error> {
@@ -419,30 +411,4 @@ impl Bitbucket<'_> {
 /// What travels of an API token is another text than the token, and as secret.
 fn basic(email: &str, token: &Secret) -> Secret {
     Secret::new(STANDARD.encode(format!("{email}:{}", token.expose())))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::providers::any;
-    use crate::testing::arbitrary;
-
-    /// Lends each kind of trigger, by which nothing is sent.
-    pub(super) fn each(test: impl Fn(&Bitbucket<'_>)) {
-        for target in arbitrary::targets() {
-            let any::AnySpec::Bitbucket(spec) = &target.spec else {
-                continue;
-            };
-            arbitrary::with_http(&target, |_, http| {
-                test(&Bitbucket {
-                    target: &target,
-                    spec,
-                    http,
-                    reference: Some(Reference::Named("main".to_owned())),
-                    is_no_branch: Cell::default(),
-                    tag: RefCell::default(),
-                });
-            });
-        }
-    }
 }

@@ -2,9 +2,10 @@
 
 use std::collections::HashSet;
 
-use super::provider::InputContext;
-use super::target::{Argument, BRANCHES, Reference, TAGS, Variable};
 use crate::model::Secret;
+use crate::providers::provider::InputContext;
+use crate::providers::reference::{BRANCHES, Reference, TAGS};
+use crate::providers::variable::{Argument, Variable};
 use crate::values::{Checked, Errors, Inputs, Node, complain};
 
 /// What the `token` input says.

@@ -6,41 +6,43 @@ use std::sync::Arc;
 
 use url::Url;
 
-use super::any::{AnySession, ProviderKind, Sessions};
-use super::http::proxies::Proxies;
-use super::http::{Client, Http};
-use super::provider::CredentialParts;
-use super::target::Target;
-use super::{Error, Quota};
+use crate::model::Sink;
+use crate::providers::any::{AnySession, AnySessions, ProviderKind};
+use crate::providers::error::Error;
+use crate::providers::http::proxies::Proxies;
+use crate::providers::http::{Client, Http};
+use crate::providers::provider::CredentialParts;
+use crate::providers::quota::Quota;
+use crate::providers::target::Target;
 
 /// What a target has in common with others.
 pub(crate) struct Connection<'a> {
-    pub(crate) quota: Rc<Quota>,
-    pub(crate) client: Rc<Client>,
-    pub(super) session: AnySession<'a>,
+    quota: Rc<Quota>,
+    client: Rc<Client>,
+    pub(crate) session: AnySession<'a>,
 }
 
 impl Connection<'_> {
-    /// Gives back what was made for this step alone; nothing can be asked for afterwards.
-    pub(crate) async fn end(&self, target: &Target, http: &Http<'_>) {
-        self.session.end(target, http).await;
+    /// A client for one target, which reports its requests to `emit`.
+    pub(crate) fn http<'sink>(&self, api: &Url, emit: Sink<'sink>) -> Http<'sink> {
+        Http::new(Rc::clone(&self.client), Rc::clone(&self.quota), api, emit)
     }
 }
 
 /// A server and a credential.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub(crate) struct CredentialKey<'a> {
+struct CredentialKey<'a> {
     provider: ProviderKind,
     api: &'a Url,
     credential: CredentialParts<'a>,
 }
 
 impl<'a> CredentialKey<'a> {
-    pub(super) fn of(target: &'a Target) -> Self {
+    fn of(target: &'a Target) -> Self {
         Self {
             provider: target.provider(),
-            api: &target.server.api,
-            credential: target.spec.credential_parts(&target.repository),
+            api: &target.location.server.api,
+            credential: target.spec.credential_parts(&target.location.repository),
         }
     }
 }
@@ -52,15 +54,20 @@ pub(crate) fn connections<'a>(
 ) -> Vec<Result<Connection<'a>, Error>> {
     let mut clients = HashMap::new();
     let mut quotas = HashMap::new();
-    let mut sessions = Sessions::default();
+    let mut sessions = AnySessions::default();
     let connections = targets.into_iter().map(|target| {
-        let certificates = target.certificates.as_deref();
+        let certificates = target.location.certificates.as_deref();
         let client = clients
             .entry(certificates)
             .or_insert_with(|| Client::new(certificates, proxies).map(Rc::new))
             .clone()?;
         let key = CredentialKey::of(target);
-        let session = sessions.of(target, &key, &client);
+        let session = sessions.session(
+            &target.location,
+            &target.spec,
+            target.wait.as_ref(),
+            &client,
+        );
         let interval = target.provider().poll_intervals().per_quota;
         let quota = quotas
             .entry(key)

@@ -5,8 +5,8 @@ use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::http::response::{Response, ResponseBody};
 use crate::model::Failure;
+use crate::providers::http::response::{Response, ResponseBody};
 
 /// What follows from a failure.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

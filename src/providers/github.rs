@@ -21,15 +21,18 @@ use serde_json::value::RawValue;
 use tokio::time::timeout;
 use url::Url;
 
-use super::connections::CredentialKey;
-use super::http::request::{below, json};
-use super::http::{Client, Http, LogTail, Response};
-use super::provider::{Provider, no_such_result};
-use super::reading::{judge, no_default_branch, unclear};
-use super::{Candidate, Depth, Error, Idempotency, RequestForm, Secrets, TriggerRequest, wire};
 use crate::model::{Job, MatchedBy, ResultArtifact, Run, Snapshot};
-use crate::providers::target::Target;
-use session::{Session, Sessions, SignedIn};
+use crate::providers::error::Error;
+use crate::providers::http::request::{below, json};
+use crate::providers::http::{Http, LogTail, Response};
+use crate::providers::location::Location;
+use crate::providers::provider::{
+    Candidate, Depth, Provider, RequestForm, Secrets, TriggerRequest, no_such_result,
+};
+use crate::providers::quota::Idempotency;
+use crate::providers::reading::{judge, no_default_branch, unclear};
+use crate::providers::wire;
+use session::{GitHubSession, GitHubSessions, SignedIn};
 use spec::GitHubPipeline;
 pub(crate) use spec::GitHubSpec;
 
@@ -40,10 +43,10 @@ const RUN_DETAILS: &str = "return_run_details";
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(2);
 
 pub(crate) struct GitHub<'a> {
-    target: &'a Target,
+    location: &'a Location,
     spec: &'a GitHubSpec,
     http: &'a Http<'a>,
-    session: Rc<Session<'a>>,
+    session: Rc<GitHubSession<'a>>,
     /// The ref that is triggered, as it was written; empty for a `repository_dispatch`, which knows none.
     reference: String,
 }
@@ -85,32 +88,17 @@ struct Repository {
 
 impl<'a> Provider<'a> for GitHub<'a> {
     type Spec = GitHubSpec;
-    type Session = Rc<Session<'a>>;
-    type Sessions = Sessions<'a>;
-
-    fn session(
-        sessions: &mut Self::Sessions,
-        target: &'a Target,
-        spec: &'a GitHubSpec,
-        key: &CredentialKey<'a>,
-        client: &Rc<Client>,
-    ) -> Self::Session {
-        sessions.of(target, spec, key, client)
-    }
-
-    async fn end(session: &Self::Session, target: &Target, http: &Http<'_>) {
-        session.end(target, http).await;
-    }
+    type Sessions = GitHubSessions<'a>;
 
     async fn open(
-        target: &'a Target,
+        location: &'a Location,
         spec: &'a GitHubSpec,
         http: &'a Http<'a>,
-        session: &Rc<Session<'a>>,
+        session: &Rc<GitHubSession<'a>>,
     ) -> Result<Self, Error> {
-        session.open(target, http).await?;
+        session.open(location, http).await?;
         let mut github = GitHub {
-            target,
+            location,
             spec,
             http,
             session: Rc::clone(session),
@@ -156,7 +144,7 @@ impl<'a> Provider<'a> for GitHub<'a> {
 
     async fn make_ready(&self) -> Result<(), Error> {
         // Where an App's token is about to expire.
-        self.session.renew_in_time(self.target, self.http).await
+        self.session.renew_in_time(self.location, self.http).await
     }
 
     async fn send(&self, form: RequestForm) -> Result<Option<Run>, Error> {
@@ -226,7 +214,7 @@ impl<'a> Provider<'a> for GitHub<'a> {
     /// no time for that.
     async fn cancel(&self, run: &Run) -> Result<(), Error> {
         let session = &self.session;
-        session.renew_if_over(self.target, self.http).await?;
+        session.renew_if_over(self.location, self.http).await?;
         let is_over = timeout(ATTEMPT_TIMEOUT, self.is_over(run)).await;
         if is_over.unwrap_or(false) {
             return Ok(());
@@ -285,21 +273,21 @@ impl GitHub<'_> {
             let branch = repository.default_branch;
             branch.ok_or_else(|| no_default_branch("the answer does not name it"))
         };
-        let repository = &self.target.repository;
+        let repository = &self.location.repository;
         self.http.default_branch(repository, read).await
     }
 
     /// A run's page for people: the one that GitHub names, if that can be taken for it.
     fn run_page(&self, named: Option<&str>, id: u64) -> String {
-        let named = wire::page_at(named, &self.target.server.web);
+        let named = wire::page_at(named, &self.location.server.web);
         named.unwrap_or_else(|| self.page(&["runs", &id.to_string()]))
     }
 
     /// A page of the repository's Actions.
     fn page(&self, parts: &[&str]) -> String {
-        let repository = self.target.repository.split('/').chain(["actions"]);
+        let repository = self.location.repository.split('/').chain(["actions"]);
         let parts = repository.chain(parts.iter().copied());
-        below(&self.target.server.web, parts).to_string()
+        below(&self.location.server.web, parts).to_string()
     }
 
     /// With the credential as it is now: an App's is replaced before it expires.
@@ -335,47 +323,17 @@ impl GitHub<'_> {
     async fn renew_after(&self, error: &Error, used: &Rc<SignedIn>) -> Result<bool, Error> {
         let session = &self.session;
         session
-            .renew_after(error, used, self.target, self.http)
+            .renew_after(error, used, self.location, self.http)
             .await
     }
 
     /// An address below the target repository's own.
     fn repository<const N: usize>(&self, parts: [&str; N]) -> Url {
-        repository(self.target, parts)
+        repository(self.location, parts)
     }
 }
 
-fn repository<const N: usize>(target: &Target, parts: [&str; N]) -> Url {
-    let repository = ["repos"].into_iter().chain(target.repository.split('/'));
-    below(&target.server.api, repository.chain(parts))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::providers::any;
-    use crate::testing::arbitrary;
-
-    /// Lends each kind of dispatch, by which nothing is sent.
-    pub(super) fn each(test: impl Fn(&GitHub<'_>)) {
-        for target in arbitrary::targets() {
-            let any::AnySpec::GitHub(spec) = &target.spec else {
-                continue;
-            };
-            arbitrary::with_http(&target, |connection, http| {
-                test(&GitHub {
-                    target: &target,
-                    spec,
-                    http,
-                    session: Sessions::default().of(
-                        &target,
-                        spec,
-                        &CredentialKey::of(&target),
-                        &connection.client,
-                    ),
-                    reference: "main".to_owned(),
-                });
-            });
-        }
-    }
+fn repository<const N: usize>(location: &Location, parts: [&str; N]) -> Url {
+    let repository = ["repos"].into_iter().chain(location.repository.split('/'));
+    below(&location.server.api, repository.chain(parts))
 }

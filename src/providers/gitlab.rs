@@ -8,7 +8,6 @@ pub(crate) mod spec;
 mod status;
 
 use std::cell::Cell;
-use std::rc::Rc;
 use std::time::SystemTime;
 
 use ::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
@@ -18,23 +17,24 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use url::Url;
 
-use super::connections::CredentialKey;
-use super::http::request::{below, credential_header, json};
-use super::http::{Client, Http, LogTail, Response};
-use super::provider::{Provider, no_such_result};
-use super::reading::{judge, no_default_branch, parse, unclear};
-use super::{
-    Candidate, Depth, Error, Idempotency, Kind, RequestForm, Secrets, TriggerRequest, wire,
-};
 use crate::model::{Job, MatchedBy, ResultArtifact, Run, Secret, Snapshot};
-use crate::providers::target::Target;
+use crate::providers::error::{Error, Kind};
+use crate::providers::http::request::{below, credential_header, json};
+use crate::providers::http::{Http, LogTail, Response};
+use crate::providers::location::Location;
+use crate::providers::provider::{
+    Candidate, Depth, Provider, RequestForm, Secrets, TriggerRequest, no_such_result,
+};
+use crate::providers::quota::Idempotency;
+use crate::providers::reading::{judge, no_default_branch, parse, unclear};
+use crate::providers::wire;
 use spec::GitLabCredential;
 pub(crate) use spec::GitLabSpec;
 
 const PRIVATE_TOKEN: HeaderName = HeaderName::from_static("private-token");
 
 pub(crate) struct GitLab<'a> {
-    target: &'a Target,
+    location: &'a Location,
     spec: &'a GitLabSpec,
     http: &'a Http<'a>,
     /// The ref that is triggered, as it was written.
@@ -100,26 +100,16 @@ struct Project {
 
 impl<'a> Provider<'a> for GitLab<'a> {
     type Spec = GitLabSpec;
-    type Session = ();
     type Sessions = ();
 
-    fn session(
-        (): &mut (),
-        _target: &'a Target,
-        _spec: &'a GitLabSpec,
-        _key: &CredentialKey<'a>,
-        _client: &Rc<Client>,
-    ) {
-    }
-
     async fn open(
-        target: &'a Target,
+        location: &'a Location,
         spec: &'a GitLabSpec,
         http: &'a Http<'a>,
         (): &(),
     ) -> Result<Self, Error> {
         let mut gitlab = GitLab {
-            target,
+            location,
             spec,
             http,
             reference: String::new(),
@@ -239,13 +229,17 @@ impl<'a> Provider<'a> for GitLab<'a> {
     }
 
     fn runs_page(&self) -> String {
-        if self.target.repository.contains('/') {
-            let parts = self.target.repository.split('/').chain(["-", "pipelines"]);
-            below(&self.target.server.web, parts).to_string()
+        if self.location.repository.contains('/') {
+            let parts = self
+                .location
+                .repository
+                .split('/')
+                .chain(["-", "pipelines"]);
+            below(&self.location.server.web, parts).to_string()
         } else {
             format!(
                 "{} (project {})",
-                self.target.server.web, self.target.repository
+                self.location.server.web, self.location.repository
             )
         }
     }
@@ -277,15 +271,15 @@ impl<'a> GitLab<'a> {
                     .hint("set `ref`")
                 })
         };
-        let repository = &self.target.repository;
+        let repository = &self.location.repository;
         self.http.default_branch(repository, read).await
     }
 
     /// A pipeline's page for people: the one that GitLab names, if that can be taken for it. By its id alone a project
     /// has no pages but one, which leads to it.
     fn pipeline_page(&self, named: Option<&str>, id: u64) -> String {
-        let server = &self.target.server.web;
-        let repository = &self.target.repository;
+        let server = &self.location.server.web;
+        let repository = &self.location.repository;
         wire::page_at(named, server).unwrap_or_else(|| {
             if repository.contains('/') {
                 let id = id.to_string();
@@ -300,9 +294,9 @@ impl<'a> GitLab<'a> {
     /// An address below the project's own. A path is one part there, each `/` of it escaped.
     fn project<const N: usize>(&self, parts: [&str; N]) -> Url {
         let id = self.project_id.get().map(|id| id.to_string());
-        let project = id.as_deref().unwrap_or(&self.target.repository);
+        let project = id.as_deref().unwrap_or(&self.location.repository);
         let project = ["projects", project];
-        below(&self.target.server.api, project.into_iter().chain(parts))
+        below(&self.location.server.api, project.into_iter().chain(parts))
     }
 
     /// Who may read, if anybody: a trigger token may not.
@@ -336,31 +330,5 @@ impl<'a> GitLab<'a> {
         self.http
             .plain(Idempotency::Repeatable, method, url, headers, None)
             .await
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::providers::any;
-    use crate::testing::arbitrary;
-
-    /// Lends each kind of trigger, by which nothing is sent.
-    pub(super) fn each(test: impl Fn(&GitLab<'_>)) {
-        for target in arbitrary::targets() {
-            let any::AnySpec::GitLab(spec) = &target.spec else {
-                continue;
-            };
-            arbitrary::with_http(&target, |_, http| {
-                test(&GitLab {
-                    target: &target,
-                    spec,
-                    http,
-                    reference: "main".to_owned(),
-                    project_id: Cell::default(),
-                    downstream: Cell::default(),
-                });
-            });
-        }
     }
 }

@@ -23,9 +23,9 @@ pub(crate) use client::{Client, USER_AGENT};
 pub(crate) use download::LogTail;
 pub(crate) use response::{Response, ResponseBody};
 
-use super::error::{Error, Kind, innermost};
-use super::{Connection, Idempotency, Quota};
 use crate::model::{Event, Sink};
+use crate::providers::error::{Error, Kind, innermost};
+use crate::providers::quota::{Idempotency, Quota};
 
 const MAX_REDIRECTS: usize = 5;
 /// Largest JSON body that is read, in bytes.
@@ -48,11 +48,11 @@ pub(crate) struct Http<'a> {
 }
 
 impl<'a> Http<'a> {
-    pub(crate) fn new(connection: &Connection<'_>, api: &Url, emit: Sink<'a>) -> Self {
+    pub(super) fn new(client: Rc<Client>, quota: Rc<Quota>, api: &Url, emit: Sink<'a>) -> Self {
         Self {
-            client: Rc::clone(&connection.client),
+            client,
             origin: api.origin(),
-            quota: Rc::clone(&connection.quota),
+            quota,
             emit,
         }
     }

@@ -1,6 +1,26 @@
-//! Addresses of servers and names of repositories: what is the same for several providers.
+//! Where a target is: its server and repository, and rules for their names that several providers share.
+
+use std::rc::Rc;
 
 use url::Url;
+
+/// A repository on a server, and how to reach it.
+pub(crate) struct Location {
+    pub(crate) server: Server,
+    /// `owner/name`, `group/sub/project` or project id, `workspace/repo`.
+    pub(crate) repository: String,
+    /// PEM, trusted in addition to the public roots.
+    pub(crate) certificates: Option<Rc<str>>,
+}
+
+/// A provider's server. Neither address ends in a slash where it has a path.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Server {
+    /// Where people look.
+    pub(crate) web: Url,
+    /// Where requests go.
+    pub(crate) api: Url,
+}
 
 /// An address that is written in the code.
 pub(crate) fn fixed(text: &str) -> Url {

@@ -1,18 +1,19 @@
 //! A provider in memory, for tests of the engine. It shows what one more provider takes: this file, and a line in `any.rs`.
 
 use std::cell::Cell;
-use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
 use url::Url;
 
-use super::connections::CredentialKey;
-use super::http::request::json;
-use super::http::{Client, Http, LogTail};
-use super::provider::{CredentialParts, InputContext, PollIntervals, Provider, ProviderSpec};
-use super::target::Target;
-use super::{Candidate, Claim, Depth, Error, RequestForm, Secrets, TriggerRequest};
 use crate::model::{Conclusion, Job, ProviderStatus, ResultArtifact, Run, Snapshot, State, Times};
+use crate::providers::error::Error;
+use crate::providers::http::request::json;
+use crate::providers::http::{Http, LogTail};
+use crate::providers::location::Location;
+use crate::providers::provider::{
+    Candidate, Claim, CredentialParts, Depth, InputContext, PollIntervals, Provider, ProviderSpec,
+    RequestForm, Secrets, TriggerRequest,
+};
 use crate::values::{Checked, Inputs};
 
 /// A target, and what became of it there. The run of `octo-org/passing` ends at the third poll; that of any other
@@ -93,20 +94,10 @@ pub(crate) struct Memory<'a>(&'a MemorySpec);
 
 impl<'a> Provider<'a> for Memory<'a> {
     type Spec = MemorySpec;
-    type Session = ();
     type Sessions = ();
 
-    fn session(
-        (): &mut (),
-        _target: &'a Target,
-        _spec: &'a MemorySpec,
-        _key: &CredentialKey<'a>,
-        _client: &Rc<Client>,
-    ) {
-    }
-
     async fn open(
-        _target: &'a Target,
+        _location: &'a Location,
         spec: &'a MemorySpec,
         _http: &'a Http<'a>,
         (): &(),

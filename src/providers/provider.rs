@@ -6,11 +6,11 @@ use std::time::{Duration, SystemTime};
 use serde_json::value::RawValue;
 use url::Url;
 
-use crate::model::{Job, ResultArtifact, Run, Secret, Snapshot};
-use crate::providers::connections::CredentialKey;
+use crate::model::{Job, ResultArtifact, Run, Secret, Snapshot, WaitOptions};
 use crate::providers::error::{Error, Kind};
 use crate::providers::http::{Client, Http, LogTail};
-use crate::providers::target::{Argument, Target};
+use crate::providers::location::Location;
+use crate::providers::variable::Argument;
 use crate::values::{Checked, Inputs};
 
 /// Largest result that is read back, in bytes.
@@ -142,33 +142,47 @@ impl<'a> CredentialParts<'a> {
     }
 }
 
-/// A target's provider, ready to be sent the trigger.
-pub(crate) trait Provider<'a>: Sized {
-    type Spec: ProviderSpec;
-    /// What targets share besides a client, such as a sign-in.
-    type Session: Clone;
-    /// All of those of one step.
-    type Sessions: Default;
+/// What the targets of one provider share in addition to a client, such as sign-ins. `()` shares nothing.
+pub(crate) trait Sessions<'a, Spec: ProviderSpec>: Default {
+    /// The part of one target.
+    type Session;
 
-    /// What a target shares with those before it.
     fn session(
-        sessions: &mut Self::Sessions,
-        target: &'a Target,
-        spec: &'a Self::Spec,
-        key: &CredentialKey<'a>,
+        &mut self,
+        location: &'a Location,
+        spec: &'a Spec,
+        wait: Option<&WaitOptions>,
         client: &Rc<Client>,
     ) -> Self::Session;
 
-    /// Gives back what was made for this step alone; nothing can be asked for afterwards.
-    async fn end(_session: &Self::Session, _target: &Target, _http: &Http<'_>) {}
+    /// Revokes what was made for this step. The session can't be used afterwards.
+    async fn end(_session: &Self::Session, _location: &Location, _http: &Http<'_>) {}
+}
 
-    /// Makes ready all that the trigger needs and that starts nothing: signs in, and reads the default
-    /// branch where no ref is given. Safe to do again.
+impl<'a, Spec: ProviderSpec> Sessions<'a, Spec> for () {
+    type Session = ();
+
+    fn session(
+        &mut self,
+        _location: &'a Location,
+        _spec: &'a Spec,
+        _wait: Option<&WaitOptions>,
+        _client: &Rc<Client>,
+    ) {
+    }
+}
+
+/// A target's provider, ready to be sent the trigger.
+pub(crate) trait Provider<'a>: Sized {
+    type Spec: ProviderSpec;
+    type Sessions: Sessions<'a, Self::Spec>;
+
+    /// Signs in, and reads what the trigger needs, such as the default branch. Starts nothing.
     async fn open(
-        target: &'a Target,
+        location: &'a Location,
         spec: &'a Self::Spec,
         http: &'a Http<'a>,
-        session: &Self::Session,
+        session: &<Self::Sessions as Sessions<'a, Self::Spec>>::Session,
     ) -> Result<Self, Error>;
 
     fn trigger(&self, form: RequestForm, secrets: Secrets) -> TriggerRequest;

@@ -2,9 +2,9 @@
 
 use serde::de::DeserializeOwned;
 
-use super::error::{Error, Kind};
-use super::http::{Response, ResponseBody};
 use crate::model::State;
+use crate::providers::error::{Error, Kind};
+use crate::providers::http::{Response, ResponseBody};
 
 /// What an answer's status means, where the provider has no word of its own for it.
 pub(super) fn judge(response: Response, what: &str) -> Result<Response, Error> {

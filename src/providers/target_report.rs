@@ -1,7 +1,7 @@
 //! A target and what became of it, for those who report it.
 
-use super::target::Target;
 use crate::model::{Monitored, Outcome, Problem, RunReport};
+use crate::providers::target::Target;
 
 pub(crate) struct TargetReport<'a> {
     pub(crate) target: &'a Target,

@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use url::Url;
 
-use super::Error;
+use crate::providers::error::Error;
 use crate::text::untrusted::cut;
 
 /// In characters. GitLab's database holds no longer name of a job, and GitHub takes none.
@@ -246,7 +246,7 @@ impl<const MAX: usize> Visitor<'_> for TextVisitor<MAX> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::providers::Kind;
+    use crate::providers::error::Kind;
     use crate::providers::http::{Response, ResponseBody};
     use crate::testing::arbitrary;
     use ::http::{HeaderMap, StatusCode};

@@ -23,7 +23,7 @@ pub(crate) fn announcement(target: &Target, mode: Mode) -> String {
         .source()
         .map(|source| format!(" at {source}"))
         .unwrap_or_default();
-    let server = target.server.web.as_str().trim_end_matches('/');
+    let server = target.location.server.web.as_str().trim_end_matches('/');
     format!("{target}: {doing} {pipeline}{source} on {server} {identity}")
 }
 

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use futures_util::FutureExt as _;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -18,7 +19,7 @@ use crate::model::{
 };
 use crate::providers::http::{Http, Response, ResponseBody};
 use crate::providers::target::Target;
-use crate::providers::{Connection, connections};
+use crate::providers::{AnyProvider, Connection, connections};
 
 /// Headers that are read.
 const HEADERS: [&str; 15] = [
@@ -526,13 +527,29 @@ pub(crate) fn targets() -> Vec<Target> {
     ]
 }
 
-/// Lends a client for that target, by which nothing is sent.
-pub(crate) fn with_http(target: &Target, test: impl FnOnce(&Connection<'_>, &Http<'_>)) {
+/// Calls `test` with an HTTP client for the target. Sends nothing by itself.
+pub(crate) fn with_http(target: &Target, test: impl FnOnce(&Http<'_>)) {
+    let connection = connection(target);
+    test(&connection.http(&target.location.server.api, &|_| {}));
+}
+
+/// Calls `test` with a provider for each of [`targets`]. Sends nothing by itself: every target says its ref.
+pub(crate) fn with_providers(test: impl Fn(&AnyProvider<'_>)) {
+    for target in targets() {
+        let connection = connection(&target);
+        let http = connection.http(&target.location.server.api, &|_| {});
+        let opened = AnyProvider::open(&target.location, &http, &connection.session);
+        match opened.now_or_never() {
+            Some(Ok(provider)) => test(&provider),
+            Some(Err(error)) => panic!("{target}: {}", error.message()),
+            None => panic!("{target}: opening it sends a request"),
+        }
+    }
+}
+
+fn connection(target: &Target) -> Connection<'_> {
     let Some(Ok(connection)) = connections([target], &Arc::default()).pop() else {
-        panic!("there is a client");
+        panic!("a client can be built");
     };
-    test(
-        &connection,
-        &Http::new(&connection, &target.server.api, &|_| {}),
-    );
+    connection
 }

@@ -51,8 +51,8 @@ struct Sent<'a> {
 
 fn sent(target: &Target) -> Sent<'_> {
     Sent {
-        server: &target.server.web,
-        repository: target.repository.to_lowercase(),
+        server: &target.location.server.web,
+        repository: target.location.repository.to_lowercase(),
         provider: target.provider(),
         parts: target.spec.request_parts(),
     }

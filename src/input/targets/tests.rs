@@ -12,7 +12,8 @@ use crate::providers::bitbucket::spec::BitbucketCredential;
 use crate::providers::github::spec::without_marker;
 use crate::providers::github::spec::{GitHubCredential, GitHubPipeline};
 use crate::providers::gitlab::spec::GitLabCredential;
-use crate::providers::target::{Argument, OnFailure, Request, Variable};
+use crate::providers::target::{OnFailure, Request};
+use crate::providers::variable::{Argument, Variable};
 
 const OWN_TOKEN: &str = "ghs_own";
 
@@ -49,7 +50,7 @@ fn target(step: &[(&str, &str)], entry: &str) -> String {
 }
 
 fn shown(target: &Target) -> String {
-    let host = target.server.web.authority();
+    let host = target.location.server.web.authority();
     let mut parts = vec![format!("{target} at {host}: {}", target.spec.pipeline())];
     parts.extend(target.spec.source());
     parts.extend(arguments(&target.spec));
@@ -804,7 +805,13 @@ fn a_thousand_entries_share_what_is_large() {
         .collect();
     let (request, _) = read(&step, &targets.concat()).unwrap();
     assert_eq!(request.targets.len(), 1_000);
-    let certificates = |index: usize| request.targets[index].certificates.clone().unwrap();
+    let certificates = |index: usize| {
+        request.targets[index]
+            .location
+            .certificates
+            .clone()
+            .unwrap()
+    };
     assert!(Rc::ptr_eq(&certificates(0), &certificates(999)));
     let variables = variables.concat();
     let step = [

@@ -4,7 +4,7 @@ use ::http::{HeaderValue, header};
 
 use super::Bitbucket;
 use crate::model::{Job, Run};
-use crate::providers::Error;
+use crate::providers::error::Error;
 use crate::providers::http::LogTail;
 use crate::providers::provider::MAX_LOG_TAIL;
 

@@ -3,10 +3,10 @@
 use ::http::StatusCode;
 
 use super::{Bitbucket, NO_SUCH_REFERENCE};
-use crate::providers::Error;
 use crate::providers::bitbucket::spec::BitbucketCredential;
+use crate::providers::error::Error;
 use crate::providers::http::Response;
-use crate::providers::target::Reference;
+use crate::providers::reference::Reference;
 
 const NO_SUCH_PIPELINE: &str = "Requested selector is not found";
 
@@ -53,7 +53,7 @@ pub(super) async fn explain(bitbucket: &Bitbucket<'_>, rejection: Error) -> Erro
 
 /// 404 is the answer to what is not there and to what the token may not see.
 async fn not_found(bitbucket: &Bitbucket<'_>, rejection: Error) -> Error {
-    let repository = &bitbucket.target.repository;
+    let repository = &bitbucket.location.repository;
     let read = bitbucket.get(&bitbucket.repository([])).await;
     match read.map(|response| response.status) {
         Ok(status) if status.is_success() => {
@@ -119,7 +119,7 @@ impl Bitbucket<'_> {
                 )
             }
             StatusCode::NOT_FOUND => rejection.adding(
-            format!("there is no {}, or the token does not see it", self.target.repository),
+            format!("there is no {}, or the token does not see it", self.location.repository),
                 "check `repository`, and that the token is of that repository, its project or workspace",
             ),
             _ => rejection,
@@ -138,8 +138,8 @@ fn scope(response: &Response) -> (String, String) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::each;
     use super::*;
+    use crate::providers::any::AnyProvider;
     use crate::providers::provider::Provider as _;
     use crate::providers::reading::judge;
     use crate::testing::arbitrary;
@@ -152,7 +152,10 @@ mod tests {
             "type": "error",
             "error": { "message": NO_SUCH_PIPELINE, "detail": "Could not find last reference for branch main" },
         }));
-        each(|bitbucket| {
+        arbitrary::with_providers(|provider| {
+            let AnyProvider::Bitbucket(bitbucket) = provider else {
+                return;
+            };
             proptest!(|(rejection in &rejection)| {
                 let response = rejection.response();
                 scope(&response);

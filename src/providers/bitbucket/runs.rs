@@ -7,9 +7,10 @@ use serde::Deserialize;
 
 use super::Bitbucket;
 use crate::providers::bitbucket::spec::BitbucketSource;
-use crate::providers::target::Reference;
+use crate::providers::error::Error;
+use crate::providers::provider::{Candidate, Claim};
+use crate::providers::reference::Reference;
 use crate::providers::wire::{self, List, PAGE_SIZES, PROOF_SIZES};
-use crate::providers::{Candidate, Claim, Error};
 
 #[derive(Deserialize)]
 struct Pipelines {

@@ -9,7 +9,8 @@ use crate::providers::common_inputs::{Token, reference, variables};
 use crate::providers::http::request::below;
 use crate::providers::location::{check_part, fixed, two_parts};
 use crate::providers::provider::{CredentialParts, InputContext, PollIntervals, ProviderSpec};
-use crate::providers::target::{Reference, Variable};
+use crate::providers::reference::Reference;
+use crate::providers::variable::Variable;
 use crate::values::{Checked, Errors, Inputs, complain};
 
 pub(crate) struct BitbucketSpec {

@@ -9,9 +9,10 @@ use super::Bitbucket;
 use crate::model::{
     BlockedOn, Conclusion, Job, JobKind, ProviderStatus, Run, Snapshot, State, Times,
 };
+use crate::providers::error::{Error, Kind};
+use crate::providers::provider::Depth;
 use crate::providers::reading::{beside, unreadable};
 use crate::providers::wire::{self, List, MAX_PAGES, PAGE_SIZES};
-use crate::providers::{Depth, Error, Kind};
 
 #[derive(Deserialize)]
 struct Pipeline {

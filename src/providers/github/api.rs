@@ -12,10 +12,11 @@ use serde_json::value::RawValue;
 use url::Url;
 
 use crate::model::Secret;
+use crate::providers::error::{Error, Kind};
 use crate::providers::http::request::credential_header;
 use crate::providers::http::{Client, Http, Response, USER_AGENT};
+use crate::providers::quota::Idempotency;
 use crate::providers::reading::{judge, parse};
-use crate::providers::{Error, Idempotency, Kind};
 
 /// The version of the API that the wire structs are written for.
 const API_VERSION: (HeaderName, HeaderValue) = (

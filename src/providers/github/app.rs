@@ -18,14 +18,16 @@ use tokio::time::Instant;
 use url::Url;
 
 use super::api::{Api, Library};
-use super::permissions::Permissions;
-use crate::model::{Event, OnAbandoned, Secret};
+use super::permissions::{Permissions, without_cancel};
+use crate::model::{Event, Secret};
+use crate::providers::error::{Error, Kind};
 use crate::providers::github::spec::App;
 use crate::providers::http::request::below;
 use crate::providers::http::{Http, Response};
+use crate::providers::location::Location;
+use crate::providers::quota::Idempotency;
 use crate::providers::reading::{judge, parse};
-use crate::providers::target::Target;
-use crate::providers::{Error, Idempotency, Kind, wire};
+use crate::providers::wire;
 use jwt::jwt;
 
 /// Clocks that are no further apart are no reason to refuse a JWT.
@@ -112,7 +114,7 @@ impl Installed {
 /// Asks for a token for all of them; that target's repository tells the installation, unless it is known by a token
 /// that this one replaces. Then repositories that are gone cost the others nothing.
 pub(super) async fn installation_token(
-    target: &Target,
+    location: &Location,
     app: &App,
     scope: &Scope<'_>,
     before: Option<&Installed>,
@@ -128,7 +130,7 @@ pub(super) async fn installation_token(
         scope,
         library,
         http,
-        target,
+        location,
         signed: RefCell::new(sign(app, now, library, http)?),
     };
     let known = before.map(|before| before.installation.clone());
@@ -167,23 +169,13 @@ fn is_slug(text: &str) -> bool {
         .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }
 
-/// Who does not want to cancel needs one permission less.
-fn without_cancel(target: &Target) -> &'static str {
-    match &target.wait {
-        Some(wait) if wait.on_abandoned == OnAbandoned::Cancel => {
-            "; with `on-abandoned: leave` reading is enough for waiting"
-        }
-        _ => "",
-    }
-}
-
 /// The App itself, asking for what it needs.
 struct AppClient<'a> {
     app: &'a App,
     scope: &'a Scope<'a>,
     library: &'a Rc<Library>,
     http: &'a Http<'a>,
-    target: &'a Target,
+    location: &'a Location,
     signed: RefCell<Signed>,
 }
 
@@ -255,14 +247,14 @@ impl AppClient<'_> {
     /// The App's installation at a repository, with the address that it is at by now.
     async fn installation(&self, repository: &str) -> Result<(Response, Url), Error> {
         let parts = ["repos"].into_iter().chain(repository.split('/'));
-        let url = below(&self.target.server.api, parts.chain(["installation"]));
+        let url = below(&self.location.server.api, parts.chain(["installation"]));
         let request = async |api: Rc<Api>| api.get_at(self.http, &url).await;
         self.ask(request, |(response, _)| response).await
     }
 
     async fn find(&self) -> Result<Installation, Error> {
         const WHAT: &str = "the App's installation";
-        let (response, _) = self.installation(&self.target.repository).await?;
+        let (response, _) = self.installation(&self.location.repository).await?;
         match judge(response, WHAT) {
             Ok(response) => parse(response, WHAT),
             Err(error) => Err(self.installation_failure(error)),
@@ -322,7 +314,7 @@ impl AppClient<'_> {
     ) -> Result<Minted, Error> {
         let id = installation.id.to_string();
         let parts = ["app", "installations", &id, "access_tokens"];
-        let url = below(&self.target.server.api, parts);
+        let url = below(&self.location.server.api, parts);
         let body = super::json(repositories);
         let request = async |api: Rc<Api>| {
             let body = Some(&*body);
@@ -393,7 +385,7 @@ impl AppClient<'_> {
                 "check `client-id`: it stands in the App's settings; an App of another server is unknown here",
             ),
             StatusCode::NOT_FOUND => {
-                self.not_installed(error, &[&self.target.repository])
+                self.not_installed(error, &[&self.location.repository])
             }
             _ => error,
         }
@@ -407,14 +399,19 @@ impl AppClient<'_> {
         let hint = format!(
             "give the App the repository permissions it needs here ({}), and accept them in its installation{}",
             needed.join(", "),
-            without_cancel(self.target)
+            without_cancel(self.scope.permissions)
         );
         error.adding("the App lacks a permission there", hint)
     }
 
     fn not_installed(&self, error: Error, repositories: &[&str]) -> Error {
-        let web = &self.target.server.web;
-        let owner = self.target.repository.split('/').next().unwrap_or_default();
+        let web = &self.location.server.web;
+        let owner = self
+            .location
+            .repository
+            .split('/')
+            .next()
+            .unwrap_or_default();
         let page = below(web, ["organizations", owner, "settings", "installations"]);
         let own_page = below(web, ["settings", "installations"]);
         error.adding(

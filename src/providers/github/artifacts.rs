@@ -12,11 +12,10 @@ use zip::ZipArchive;
 
 use super::GitHub;
 use crate::model::{Job, Run};
+use crate::providers::error::{Error, Kind};
 use crate::providers::http::LogTail;
-use crate::providers::provider::Provider as _;
-use crate::providers::provider::{MAX_LOG_TAIL, MAX_RESULT};
+use crate::providers::provider::{MAX_LOG_TAIL, MAX_RESULT, Provider as _};
 use crate::providers::wire::{self, List};
-use crate::providers::{Error, Kind};
 
 /// A zip has a little more than what is in it.
 const MAX_ARCHIVE: usize = MAX_RESULT + 64 * 1024;

@@ -4,7 +4,7 @@ use ::http::StatusCode;
 use serde::Deserialize;
 
 use super::GitHub;
-use crate::providers::Error;
+use crate::providers::error::Error;
 use crate::providers::github::spec::{GitHubCredential, GitHubPipeline};
 use crate::providers::http::Response;
 use crate::providers::http::request::below;
@@ -111,7 +111,7 @@ async fn not_allowed(github: &GitHub<'_>, rejection: Error) -> Error {
             format!("enable it at {}", github.runs_page()),
         );
     }
-    let repository = &github.target.repository;
+    let repository = &github.location.repository;
     match github.get(&github.repository([])).await {
         Ok(read) if read.status.is_success() => {}
         Ok(read) if matches!(read.status, StatusCode::NOT_FOUND | StatusCode::FORBIDDEN) => {
@@ -174,7 +174,7 @@ impl GitHub<'_> {
                 "authorise it under Settings, Developer settings, Personal access tokens, Configure SSO",
             ),
             StatusCode::FORBIDDEN | StatusCode::NOT_FOUND => rejection.adding(
-                format!("there is no {}, or the token does not see it", self.target.repository),
+                format!("there is no {}, or the token does not see it", self.location.repository),
                 unseen_hint(&self.spec.credential),
             ),
             _ => rejection,
@@ -325,8 +325,8 @@ fn allowed_hint(credential: &GitHubCredential, needed: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::each;
     use super::*;
+    use crate::providers::any::AnyProvider;
     use crate::providers::reading::judge;
     use crate::testing::arbitrary;
     use proptest::prelude::*;
@@ -353,7 +353,10 @@ mod tests {
         let workflows = arbitrary::response(json!({ "total_count": 40, "workflows": [
             { "name": "Build", "path": ".github/workflows/build.yml", "state": "active" },
         ]}));
-        each(|github| {
+        arbitrary::with_providers(|provider| {
+            let AnyProvider::GitHub(github) = provider else {
+                return;
+            };
             proptest!(|(rejection in &rejection, workflows in &workflows)| {
                 let response = rejection.response();
                 reason(&response.error_message().unwrap_or_default());

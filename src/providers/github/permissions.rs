@@ -1,32 +1,39 @@
-//! What an App's token is allowed to do: just what its target needs.
+//! The permissions of an App's token: no more than its target needs.
 
 use std::collections::BTreeMap;
 
-use crate::model::OnAbandoned;
+use crate::model::{OnAbandoned, WaitOptions};
 use crate::providers::github::spec::{GitHubCredential, GitHubPipeline, GitHubSpec};
-use crate::providers::target::Target;
+
+const ACTIONS: &str = "actions";
+const CONTENTS: &str = "contents";
 
 /// Permissions of an App's token, with their levels.
 pub(super) type Permissions = BTreeMap<&'static str, &'static str>;
 
-/// What an App's token must allow for that target; of other tokens nobody can say.
-pub(super) fn permissions(target: &Target, spec: &GitHubSpec) -> Permissions {
-    match spec.credential {
-        GitHubCredential::App(_) => needed(target, spec),
-        GitHubCredential::Token(_) | GitHubCredential::WorkflowToken(_) => BTreeMap::new(),
-    }
-}
-
-/// Just what is needed, so that the token can do nothing else.
-fn needed(target: &Target, spec: &GitHubSpec) -> Permissions {
+/// The permissions that an App's token needs for a target. Empty for other tokens, whose permissions are already decided.
+pub(super) fn permissions(spec: &GitHubSpec, wait: Option<&WaitOptions>) -> Permissions {
     let mut permissions = BTreeMap::new();
-    if let Some(wait) = &target.wait {
+    if !matches!(spec.credential, GitHubCredential::App(_)) {
+        return permissions;
+    }
+    if let Some(wait) = wait {
         let may_cancel = wait.on_abandoned == OnAbandoned::Cancel;
-        permissions.insert("actions", if may_cancel { "write" } else { "read" });
+        permissions.insert(ACTIONS, if may_cancel { "write" } else { "read" });
     }
     match spec.pipeline {
-        GitHubPipeline::RepositoryDispatch { .. } => permissions.insert("contents", "write"),
-        GitHubPipeline::WorkflowDispatch { .. } => permissions.insert("actions", "write"),
+        GitHubPipeline::RepositoryDispatch { .. } => permissions.insert(CONTENTS, "write"),
+        GitHubPipeline::WorkflowDispatch { .. } => permissions.insert(ACTIONS, "write"),
     };
     permissions
+}
+
+/// A hint for Apps that may not cancel. A `workflow_dispatch` needs `actions: write` in any case.
+pub(super) fn without_cancel(permissions: &Permissions) -> &'static str {
+    let writes_to_cancel = permissions.get(ACTIONS) == Some(&"write");
+    if writes_to_cancel && permissions.contains_key(CONTENTS) {
+        "; with `on-abandoned: leave` reading is enough for waiting"
+    } else {
+        ""
+    }
 }

@@ -9,12 +9,12 @@ use url::Url;
 
 use super::GitHub;
 use crate::model::State;
+use crate::providers::error::Error;
 use crate::providers::github::spec::{GitHubCredential, GitHubPipeline};
-use crate::providers::provider::Provider as _;
+use crate::providers::provider::{Candidate, Claim, Provider as _, ProviderSpec as _};
 use crate::providers::reading::beside;
-use crate::providers::target::short_name;
+use crate::providers::reference::short_name;
 use crate::providers::wire::{self, List, MAX_PAGES, PAGE_SIZES, PROOF_SIZES};
-use crate::providers::{Candidate, Claim, Error};
 
 #[derive(Deserialize)]
 struct Runs {
@@ -155,7 +155,7 @@ impl GitHub<'_> {
     }
 
     fn is_marked(&self, run: &WorkflowRun) -> bool {
-        let marker = self.target.spec.marker();
+        let marker = self.spec.marker();
         marker.is_some_and(|marker| run.display_title.contains(marker))
     }
 
@@ -203,7 +203,8 @@ impl GitHub<'_> {
             GitHubCredential::WorkflowToken(_) => Some("github-actions[bot]".to_owned()),
             GitHubCredential::App(_) => self.signed_in().installed.as_ref()?.actor(),
             GitHubCredential::Token(_) => {
-                let url = crate::providers::http::request::below(&self.target.server.api, ["user"]);
+                let url =
+                    crate::providers::http::request::below(&self.location.server.api, ["user"]);
                 let user: Rc<User> = self.read(&url, "the token's owner").await.ok()?;
                 Some(user.login.clone())
             }

@@ -15,13 +15,13 @@ use url::Url;
 use super::api::{Api, Library};
 use super::app::{self, Installed, Validity};
 use super::permissions::{Permissions, permissions};
-use crate::model::Event;
-use crate::providers::connections::CredentialKey;
+use crate::model::{Event, WaitOptions};
+use crate::providers::error::{Error, Kind};
 use crate::providers::github::spec::{GitHubCredential, GitHubSpec};
 use crate::providers::http::request::below;
 use crate::providers::http::{Client, Http};
-use crate::providers::target::Target;
-use crate::providers::{Error, Kind};
+use crate::providers::location::Location;
+use crate::providers::provider::{CredentialParts, ProviderSpec as _, Sessions};
 
 /// How long a renewal may take. Whoever renews does nothing else meanwhile.
 const RENEWAL_TIMEOUT: Duration = Duration::from_secs(20);
@@ -36,7 +36,7 @@ const RETIREMENT_PERIOD: Duration = Duration::from_secs(5);
 const REVOCATION_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A credential at a server, and what it is for.
-pub(crate) struct Session<'a> {
+pub(crate) struct GitHubSession<'a> {
     library: Rc<Library>,
     credential: &'a GitHubCredential,
     permissions: Permissions,
@@ -71,46 +71,56 @@ pub(super) struct SignedIn {
 
 /// The sign-ins of one step.
 #[derive(Default)]
-pub(crate) struct Sessions<'a> {
+pub(crate) struct GitHubSessions<'a> {
     /// By server and certificates.
     libraries: HashMap<(&'a Url, Option<&'a str>), Rc<Library>>,
-    sessions: HashMap<SessionKey<'a>, Rc<Session<'a>>>,
+    sessions: HashMap<SessionKey<'a>, Rc<GitHubSession<'a>>>,
 }
 
-/// A credential, the certificates that are trusted, and what it is for.
-type SessionKey<'a> = (CredentialKey<'a>, Option<&'a str>, Permissions);
+/// API address, credential, certificates and permissions.
+type SessionKey<'a> = (&'a Url, CredentialParts<'a>, Option<&'a str>, Permissions);
 
-impl<'a> Sessions<'a> {
-    /// The one for that target, made unless another one has it and it has room.
-    pub(super) fn of(
+impl<'a> Sessions<'a, GitHubSpec> for GitHubSessions<'a> {
+    type Session = Rc<GitHubSession<'a>>;
+
+    /// Targets with the same key share one session, up to the number of repositories that one token can have.
+    fn session(
         &mut self,
-        target: &'a Target,
+        location: &'a Location,
         spec: &'a GitHubSpec,
-        key: &CredentialKey<'a>,
+        wait: Option<&WaitOptions>,
         client: &Rc<Client>,
-    ) -> Rc<Session<'a>> {
-        let api = &target.server.api;
-        let certificates = target.certificates.as_deref();
+    ) -> Self::Session {
+        let api = &location.server.api;
+        let certificates = location.certificates.as_deref();
         let library = self.libraries.entry((api, certificates));
         let library = library.or_insert_with(|| Rc::new(Library::new(api, Rc::clone(client))));
-        let new = || Rc::new(Session::new(target, spec, Rc::clone(library)));
-        let key = (key.clone(), certificates, permissions(target, spec));
+        let credential = spec.credential_parts(&location.repository);
+        let permissions = permissions(spec, wait);
+        let new = || {
+            let (library, permissions) = (Rc::clone(library), permissions.clone());
+            Rc::new(GitHubSession::new(spec, permissions, library))
+        };
+        let key = (api, credential, certificates, permissions.clone());
         let session = self.sessions.entry(key).or_insert_with(new);
         if !session.has_room() {
             *session = new();
         }
-        session.serve(target);
+        session.serve(location);
         Rc::clone(session)
+    }
+
+    async fn end(session: &Self::Session, location: &Location, http: &Http<'_>) {
+        session.end(location, http).await;
     }
 }
 
-impl<'a> Session<'a> {
-    /// One for that target, and for others with the same credential and permissions.
-    pub(super) fn new(target: &Target, spec: &'a GitHubSpec, library: Rc<Library>) -> Self {
+impl<'a> GitHubSession<'a> {
+    fn new(spec: &'a GitHubSpec, permissions: Permissions, library: Rc<Library>) -> Self {
         Self {
             library,
             credential: &spec.credential,
-            permissions: permissions(target, spec),
+            permissions,
             repositories: RefCell::default(),
             signed_in: RefCell::default(),
             refused: RefCell::default(),
@@ -122,18 +132,18 @@ impl<'a> Session<'a> {
     }
 
     /// Whether it can be good for one more repository.
-    pub(super) fn has_room(&self) -> bool {
+    fn has_room(&self) -> bool {
         self.repositories.borrow().len() < app::MAX_REPOSITORIES
     }
 
     /// Lets it be good for that target's repository, too.
-    pub(super) fn serve(&self, target: &Target) {
-        let repository = target.repository.clone();
+    fn serve(&self, location: &Location) {
+        let repository = location.repository.clone();
         self.repositories.borrow_mut().insert(repository);
     }
 
     /// Signs in, unless somebody has.
-    pub(super) async fn open(&self, target: &Target, http: &Http<'_>) -> Result<(), Error> {
+    pub(super) async fn open(&self, location: &Location, http: &Http<'_>) -> Result<(), Error> {
         let _signing = self.signing.lock().await;
         if self.signed_in.borrow().is_some() {
             return Ok(());
@@ -141,7 +151,7 @@ impl<'a> Session<'a> {
         if let Some(error) = self.refused.borrow().clone() {
             return Err(error);
         }
-        self.sign_in(target, http).await.inspect_err(|error| {
+        self.sign_in(location, http).await.inspect_err(|error| {
             if error.kind() == Kind::Rejected {
                 self.refused.replace(Some(error.clone()));
             }
@@ -163,21 +173,21 @@ impl<'a> Session<'a> {
     /// Signs in anew where an App's token is about to expire. Errors only where it has expired: until then it is good.
     pub(super) async fn renew_in_time(
         &self,
-        target: &Target,
+        location: &Location,
         http: &Http<'_>,
     ) -> Result<(), Error> {
-        self.revoke_retired(target, http).await;
+        self.revoke_retired(location, http).await;
         match self.validity() {
             Validity::Good => Ok(()),
             Validity::EndsSoon => {
-                self.renew_early(target, http).await;
+                self.renew_early(location, http).await;
                 Ok(())
             }
-            Validity::Over => self.renew_if_over(target, http).await,
+            Validity::Over => self.renew_if_over(location, http).await,
         }
     }
 
-    async fn renew_early(&self, target: &Target, http: &Http<'_>) {
+    async fn renew_early(&self, location: &Location, http: &Http<'_>) {
         let tried = self.early.get();
         if tried.is_some_and(|tried| tried.elapsed() < EARLY_RENEWAL_INTERVAL) {
             return;
@@ -188,7 +198,7 @@ impl<'a> Session<'a> {
         };
         self.early.set(Some(Instant::now()));
         let before = self.signed_in();
-        match self.renew(EARLY_RENEWAL_TIMEOUT, target, http).await {
+        match self.renew(EARLY_RENEWAL_TIMEOUT, location, http).await {
             Ok(()) => {
                 self.early.take();
                 self.retired.borrow_mut().push((Instant::now(), before));
@@ -200,7 +210,7 @@ impl<'a> Session<'a> {
     /// Signs in anew where an App's token has expired.
     pub(super) async fn renew_if_over(
         &self,
-        target: &Target,
+        location: &Location,
         http: &Http<'_>,
     ) -> Result<(), Error> {
         if self.validity() != Validity::Over {
@@ -208,7 +218,7 @@ impl<'a> Session<'a> {
         }
         let _signing = self.signing.lock().await;
         if self.validity() == Validity::Over {
-            self.renew(RENEWAL_TIMEOUT, target, http).await?;
+            self.renew(RENEWAL_TIMEOUT, location, http).await?;
         }
         Ok(())
     }
@@ -219,7 +229,7 @@ impl<'a> Session<'a> {
         &self,
         error: &Error,
         used: &Rc<SignedIn>,
-        target: &Target,
+        location: &Location,
         http: &Http<'_>,
     ) -> Result<bool, Error> {
         let is_refused = error.status() == Some(StatusCode::UNAUTHORIZED);
@@ -228,19 +238,24 @@ impl<'a> Session<'a> {
         }
         let _signing = self.signing.lock().await;
         if Rc::ptr_eq(used, &self.signed_in()) {
-            self.renew(RENEWAL_TIMEOUT, target, http).await?;
+            self.renew(RENEWAL_TIMEOUT, location, http).await?;
         }
         Ok(true)
     }
 
     /// For whoever holds the lock. After a failure nobody asks again before a pause is over.
-    async fn renew(&self, within: Duration, target: &Target, http: &Http<'_>) -> Result<(), Error> {
+    async fn renew(
+        &self,
+        within: Duration,
+        location: &Location,
+        http: &Http<'_>,
+    ) -> Result<(), Error> {
         if let Some(failed) = &*self.failed.borrow()
             && Instant::now() < failed.again_at
         {
             return Err(failed.error.clone());
         }
-        let renewed = timeout(within, self.sign_in(target, http)).await;
+        let renewed = timeout(within, self.sign_in(location, http)).await;
         let renewed = renewed.unwrap_or_else(|_| {
             let seconds = within.as_secs();
             let what = format!("GitHub did not give another one within {seconds} s");
@@ -263,24 +278,24 @@ impl<'a> Session<'a> {
     }
 
     /// Revokes tokens that were replaced, as far as that is possible.
-    async fn revoke_retired(&self, target: &Target, http: &Http<'_>) {
+    async fn revoke_retired(&self, location: &Location, http: &Http<'_>) {
         let is_due = |(since, _): &mut (Instant, _)| since.elapsed() >= RETIREMENT_PERIOD;
         let due: Vec<_> = self.retired.borrow_mut().extract_if(.., is_due).collect();
         for (_, signed_in) in due {
-            let _ = timeout(REVOCATION_TIMEOUT, signed_in.revoke(target, http)).await;
+            let _ = timeout(REVOCATION_TIMEOUT, signed_in.revoke(location, http)).await;
         }
     }
 
     /// Revokes all tokens that were made for this step, as far as that is possible; nobody can use the session
     /// afterwards.
-    pub(super) async fn end(&self, target: &Target, http: &Http<'_>) {
+    pub(super) async fn end(&self, location: &Location, http: &Http<'_>) {
         let retired = self.retired.take().into_iter();
         let retired = retired.map(|(_, signed_in)| signed_in);
         let all: Vec<_> = retired.chain(self.signed_in.take()).collect();
-        join_all(all.iter().map(|signed_in| signed_in.revoke(target, http))).await;
+        join_all(all.iter().map(|signed_in| signed_in.revoke(location, http))).await;
     }
 
-    async fn sign_in(&self, target: &Target, http: &Http<'_>) -> Result<(), Error> {
+    async fn sign_in(&self, location: &Location, http: &Http<'_>) -> Result<(), Error> {
         let before = self.signed_in.borrow().clone();
         let signed_in = match self.credential {
             GitHubCredential::Token(token) | GitHubCredential::WorkflowToken(token) => SignedIn {
@@ -297,7 +312,7 @@ impl<'a> Session<'a> {
                 // A limit of the App itself doesn't keep a token that it has already got from being used.
                 let of_app = http.with_own_quota();
                 let minted =
-                    app::installation_token(target, app, &scope, before, &self.library, &of_app);
+                    app::installation_token(location, app, &scope, before, &self.library, &of_app);
                 let (token, installed) = minted.await.map_err(Error::while_signing_in)?;
                 http.emit(Event::Minted(&token));
                 SignedIn {
@@ -313,12 +328,12 @@ impl<'a> Session<'a> {
 
 impl SignedIn {
     /// Only what was made for this step: other tokens belong to others.
-    async fn revoke(&self, target: &Target, http: &Http<'_>) {
+    async fn revoke(&self, location: &Location, http: &Http<'_>) {
         let is_over = |installed: &Installed| installed.validity() == Validity::Over;
         if self.installed.as_ref().is_none_or(is_over) {
             return;
         }
-        let url = below(&target.server.api, ["installation", "token"]);
+        let url = below(&location.server.api, ["installation", "token"]);
         // Whatever comes of it, the token ends by itself.
         let _ = self.api.delete(http, &url).await;
     }

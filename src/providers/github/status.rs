@@ -11,10 +11,10 @@ use super::GitHub;
 use crate::model::{
     BlockedOn, Conclusion, Job, JobKind, ProviderStatus, Run, Snapshot, State, Step, Times,
 };
-use crate::providers::provider::Provider as _;
+use crate::providers::error::Error;
+use crate::providers::provider::{Depth, Provider as _};
 use crate::providers::reading::{beside, unreadable};
 use crate::providers::wire::{self, List, MAX_PAGES, PAGE_SIZES};
-use crate::providers::{Depth, Error};
 
 #[derive(Deserialize)]
 struct WorkflowRun {
@@ -183,7 +183,7 @@ impl GitHub<'_> {
             url.set_query(Some(&format!("per_page={size}&page={page}")));
             let read: Rc<Jobs> = self.read(&url, "the run's jobs").await?;
             let entries = read.jobs.entries.iter();
-            jobs.extend(entries.map(|read| job(read, of_run, &self.target.server.web)));
+            jobs.extend(entries.map(|read| job(read, of_run, &self.location.server.web)));
             length += read.jobs.length;
             if read.jobs.is_last(size, length, read.total_count) {
                 break;

@@ -4,9 +4,10 @@ use ::http::StatusCode;
 
 use super::GitLab;
 use crate::model::{Job, Run};
+use crate::providers::error::{Error, Kind};
 use crate::providers::http::LogTail;
 use crate::providers::provider::{MAX_LOG_TAIL, MAX_RESULT};
-use crate::providers::{Error, Kind, wire};
+use crate::providers::wire;
 
 impl GitLab<'_> {
     pub(super) async fn end_of_log(&self, job: &Job) -> Result<LogTail, Error> {

@@ -4,10 +4,11 @@ use ::http::StatusCode;
 use serde::Deserialize;
 
 use super::GitLab;
+use crate::providers::error::Error;
 use crate::providers::gitlab::spec::GitLabCredential;
 use crate::providers::http::Response;
-use crate::providers::target::{BRANCHES, TAGS};
-use crate::providers::{Error, wire};
+use crate::providers::reference::{BRANCHES, TAGS};
+use crate::providers::wire;
 
 const NO_PIPELINE_VARIABLES: &str = "Insufficient permissions to set pipeline variables";
 const AMBIGUOUS: &str = "Ref is ambiguous";
@@ -65,7 +66,7 @@ impl GitLab<'_> {
             "running pipelines needs the role Developer; a protected ref needs a role that may merge or push to it",
         ),
         StatusCode::NOT_FOUND => rejection.adding(
-            format!("there is no {}, or the token does not see it", self.target.repository),
+            format!("there is no {}, or the token does not see it", self.location.repository),
             self.unseen_hint(),
         ),
         _ => rejection,
@@ -98,7 +99,7 @@ impl GitLab<'_> {
 
     /// Only a path can be mangled on the way.
     fn id_hint(&self) -> &'static str {
-        if self.target.repository.contains('/') {
+        if self.location.repository.contains('/') {
             "; a proxy that changes `%2F` in addresses answers 404 too: then use the project's numeric id"
         } else {
             ""
@@ -157,7 +158,7 @@ fn refused(gitlab: &GitLab<'_>, rejection: Error, said: &str) -> Error {
 /// 404 is GitLab's answer to what is not there, to what the token may not see, and to a trigger token
 /// that is wrong.
 async fn not_found(gitlab: &GitLab<'_>, rejection: Error) -> Error {
-    let project = &gitlab.target.repository;
+    let project = &gitlab.location.repository;
     let by_trigger_token = matches!(gitlab.spec.credential, GitLabCredential::Trigger { .. });
     let id = gitlab.id_hint();
     let read = gitlab
@@ -190,7 +191,7 @@ async fn not_found(gitlab: &GitLab<'_>, rejection: Error) -> Error {
 
 /// Reads are redirected to where the project is now.
 async fn moved(gitlab: &GitLab<'_>, rejection: Error) -> Error {
-    let project = &gitlab.target.repository;
+    let project = &gitlab.location.repository;
     let read: Result<Project, _> = gitlab.read(&gitlab.project([]), "the project").await;
     match read {
         Ok(Project {
@@ -208,8 +209,8 @@ async fn moved(gitlab: &GitLab<'_>, rejection: Error) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::each;
     use super::*;
+    use crate::providers::any::AnyProvider;
     use crate::providers::reading::judge;
     use crate::testing::arbitrary;
     use proptest::prelude::*;
@@ -221,7 +222,10 @@ mod tests {
             "message": { "base": ["Reference not found", NO_PIPELINE_VARIABLES, NO_JOBS] },
             "error": "insufficient_scope", "error_description": PROTECTED,
         }));
-        each(|gitlab| {
+        arbitrary::with_providers(|provider| {
+            let AnyProvider::GitLab(gitlab) = provider else {
+                return;
+            };
             proptest!(|(rejection in &rejection)| {
                 let response = rejection.response();
                 let said = response.error_message().unwrap_or_default();

@@ -6,11 +6,12 @@ use chrono::{DateTime, Utc};
 use serde::Deserialize;
 
 use super::GitLab;
+use crate::providers::error::Error;
 use crate::providers::gitlab::spec::GitLabCredential;
 use crate::providers::http::request::below;
-use crate::providers::target::short_name;
+use crate::providers::provider::{Candidate, Claim};
+use crate::providers::reference::short_name;
 use crate::providers::wire::{self, List, PAGE_SIZES, PROOF_SIZES};
-use crate::providers::{Candidate, Claim, Error};
 
 #[derive(Deserialize)]
 struct Pipeline {
@@ -105,7 +106,7 @@ impl GitLab<'_> {
         match self.spec.credential {
             GitLabCredential::Trigger { .. } => None,
             GitLabCredential::Access(_) => {
-                let url = below(&self.target.server.api, ["user"]);
+                let url = below(&self.location.server.api, ["user"]);
                 let user: User = self.read(&url, "the token's owner").await.ok()?;
                 Some(user.username)
             }

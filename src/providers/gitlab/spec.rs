@@ -11,7 +11,8 @@ use crate::providers::common_inputs::{Token, reference, variables};
 use crate::providers::http::request::below;
 use crate::providers::location::{check_part, parts};
 use crate::providers::provider::{CredentialParts, InputContext, PollIntervals, ProviderSpec};
-use crate::providers::target::{Reference, Variable, may_be_same};
+use crate::providers::reference::{Reference, may_be_same};
+use crate::providers::variable::Variable;
 use crate::values::{Checked, Errors, Inputs, complain};
 
 pub(crate) struct GitLabSpec {

@@ -10,9 +10,10 @@ use super::GitLab;
 use crate::model::{
     BlockedOn, Conclusion, Job, JobKind, ProviderStatus, Run, Snapshot, State, Times,
 };
+use crate::providers::error::Error;
+use crate::providers::provider::Depth;
 use crate::providers::reading::{beside, judge, parse, unreadable};
 use crate::providers::wire::{self, List, MAX_PAGES, PAGE_SIZES};
-use crate::providers::{Depth, Error};
 
 /// Where a server tells of the pipelines that a pipeline started in other projects.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -101,7 +102,7 @@ impl GitLab<'_> {
         let jobs = match depth {
             Depth::Run => None,
             Depth::Jobs => {
-                let web = &self.target.server.web;
+                let web = &self.location.server.web;
                 let jobs = beside(self.jobs(run).await, state)?;
                 let mut jobs = jobs.map(|jobs| {
                     jobs.into_iter()
@@ -143,7 +144,7 @@ impl GitLab<'_> {
 
     /// Pipelines that this one started elsewhere, as far as they can be read.
     async fn downstream(&self, run: &Run, state: State) -> Result<Vec<Job>, Error> {
-        let web = &self.target.server.web;
+        let web = &self.location.server.web;
         loop {
             let (name, next) = match self.downstream.get() {
                 Downstream::TriggerJobs => ("trigger_jobs", Downstream::Bridges),

@@ -16,8 +16,9 @@ use url::{Origin, Url};
 
 use super::name::Resolver;
 use super::response;
+use crate::providers::error::{Error, Kind};
 use crate::providers::http::proxies::Proxies;
-use crate::providers::{Error, Idempotency, Kind};
+use crate::providers::quota::Idempotency;
 
 /// For a name's address, the connection and the TLS handshake.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -145,10 +146,10 @@ mod tests {
     fn a_servers_clock_never_panics() {
         let target = &arbitrary::targets()[0];
         let hour = Duration::from_hours(1);
-        arbitrary::with_http(target, |_, http| {
+        arbitrary::with_http(target, |http| {
             proptest!(|(headers in arbitrary::headers(), seconds in 0..7_200_u64)| {
                 http.client.clocks.borrow_mut().clear();
-                http.client.set_clock(&target.server.api, &headers);
+                http.client.set_clock(&target.location.server.api, &headers);
                 let moment = Instant::now() + Duration::from_secs(seconds);
                 let moment = moment.checked_sub(hour).unwrap_or(moment);
                 // The form in which runs since then are asked for.

@@ -10,9 +10,9 @@ use url::{Host, Url};
 
 use super::{BoxError, Http, MAX_REDIRECTS, read};
 use crate::model::Event;
-use crate::providers::error::innermost;
+use crate::providers::error::{Error, Kind, innermost};
+use crate::providers::quota::Idempotency;
 use crate::providers::reading::judge;
-use crate::providers::{Error, Idempotency, Kind};
 
 /// The end of a text that may be long.
 pub(crate) struct LogTail {

@@ -7,9 +7,8 @@ use url::Url;
 use super::Http;
 use super::client::TIMEOUT;
 use super::name;
-use crate::providers::error::{causes, innermost};
+use crate::providers::error::{Error, Kind, causes, innermost};
 use crate::providers::http::proxies::shown;
-use crate::providers::{Error, Kind};
 
 impl Http<'_> {
     /// What it means that no answer came.

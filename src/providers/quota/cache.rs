@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use tokio::sync::OnceCell;
 
-use crate::providers::{Error, Kind};
+use crate::providers::error::{Error, Kind};
 
 /// What is read once, by whoever needs it first, and known to all from then on.
 pub(in crate::providers) struct Cache<T>(RefCell<HashMap<String, Known<T>>>);

@@ -123,7 +123,7 @@ fn full(report: &TargetReport<'_>, hide: Hide<'_>) -> Full {
     } = report;
     Full {
         provider: target.provider().as_str(),
-        repository: hide(&target.repository),
+        repository: hide(&target.location.repository),
         pipeline: hide(&target.spec.pipeline()),
         outcome: *outcome,
         trigger_id: target.spec.marker().map(str::to_owned),

@@ -10,9 +10,9 @@ use ring::signature::RSA_PKCS1_SHA256;
 use serde::Serialize;
 
 use crate::model::Secret;
+use crate::providers::error::{Error, Kind};
 use crate::providers::github::spec::{App, PrivateKey};
 use crate::providers::http::request::json;
-use crate::providers::{Error, Kind};
 
 /// GitHub takes at most ten minutes; its clock may be a little behind ours.
 const LIFETIME_SECONDS: u64 = 9 * 60;

@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 
 use super::payload::{PAYLOAD, client_payload, within_limit, without_marker};
 use crate::providers::common_inputs::{reference, texts};
-use crate::providers::target::{Reference, may_be_same};
+use crate::providers::reference::{Reference, may_be_same};
 use crate::values::{Checked, Errors, InputError, Inputs, complain};
 
 // GitHub's limits, from its REST documentation.

@@ -10,8 +10,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use rustls_native_certs::load_certs_from_paths;
 
-use crate::providers::error::innermost;
-use crate::providers::{Error, Kind};
+use crate::providers::error::{Error, Kind, innermost};
 
 const IN_CONTAINER: &str = "the path must exist inside the action's container, where the workspace is `/github/workspace`; without the variable, the public authorities are trusted";
 
