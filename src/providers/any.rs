@@ -10,7 +10,7 @@ use url::Url;
 
 use crate::model::{Job, ResultArtifact, Run, Snapshot, WaitOptions};
 use crate::providers::error::{Error, Kind};
-use crate::providers::http::{Client, Http, LogTail};
+use crate::providers::http::{Client, Http, LimitMessage, LogTail};
 use crate::providers::location::Location;
 use crate::providers::provider::{
     Candidate, CredentialParts, Depth, InputContext, PollIntervals, Provider, ProviderSpec as _,
@@ -256,6 +256,10 @@ impl ProviderKind {
 
     pub(crate) fn inherits(self, name: &str, step: &Inputs, own: &Inputs) -> bool {
         of_kind!(self, S => S::inherits(name, step, own))
+    }
+
+    pub(crate) const fn limit_messages(self) -> &'static [LimitMessage] {
+        of_kind!(self, S => S::LIMIT_MESSAGES)
     }
 
     pub(crate) const fn poll_intervals(self) -> PollIntervals {

@@ -26,7 +26,7 @@ use crate::providers::provider::{
     Candidate, Depth, Provider, RequestForm, Secrets, TriggerRequest,
 };
 use crate::providers::quota::Idempotency;
-use crate::providers::reading::{judge, no_default_branch, parse, unclear};
+use crate::providers::reading::{no_default_branch, parse, unclear};
 use crate::providers::reference::Reference;
 use crate::providers::variable::Argument;
 use crate::providers::wire;
@@ -226,7 +226,7 @@ impl<'a> Provider<'a> for Bitbucket<'a> {
             .http
             .plain(Idempotency::Once, Method::POST, &trigger.url, headers, body)
             .await?;
-        let response = judge(response, "the trigger")?;
+        let response = response.check_status("the trigger")?;
         if response.status != StatusCode::CREATED {
             return Err(unclear(
                 &response,
@@ -273,7 +273,7 @@ impl<'a> Provider<'a> for Bitbucket<'a> {
     async fn cancel(&self, run: &Run) -> Result<(), Error> {
         let url = self.repository(["pipelines", &run.id, "stopPipeline"]);
         let response = self.exchange(Method::POST, &url).await?;
-        judge(response, "the stop").map(drop)
+        response.check_status("the stop").map(drop)
     }
 
     async fn log(&self, run: &Run, job: &Job) -> Result<LogTail, Error> {
@@ -320,7 +320,7 @@ impl Bitbucket<'_> {
         let read = match self
             .get(&url)
             .await
-            .and_then(|response| judge(response, WHAT))
+            .and_then(|response| response.check_status(WHAT))
         {
             Ok(response) => parse(response, WHAT),
             Err(error) if error.kind() == Kind::Rejected => Err(error),
@@ -343,7 +343,10 @@ impl Bitbucket<'_> {
     async fn default_branch(&self) -> Result<String, Error> {
         const WHAT: &str = "the repository, whose default branch is needed since there is no `ref`";
         let read = async || {
-            let response = judge(self.get(&self.repository([])).await?, WHAT)
+            let response = self
+                .get(&self.repository([]))
+                .await?
+                .check_status(WHAT)
                 .map_err(|error| error.if_rejected(|error| self.explain_read(error)))?;
             let repository: Repository = response.json().map_err(|why| no_default_branch(&why))?;
             let branch = repository.mainbranch.and_then(|branch| branch.name);
@@ -383,7 +386,7 @@ impl Bitbucket<'_> {
     }
 
     async fn read<T: DeserializeOwned>(&self, url: &Url, what: &str) -> Result<T, Error> {
-        parse(judge(self.get(url).await?, what)?, what)
+        parse(self.get(url).await?.check_status(what)?, what)
     }
 
     /// What has no body and starts nothing.

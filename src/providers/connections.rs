@@ -10,7 +10,7 @@ use crate::model::Sink;
 use crate::providers::any::{AnySession, AnySessions, ProviderKind};
 use crate::providers::error::Error;
 use crate::providers::http::proxies::Proxies;
-use crate::providers::http::{Client, Http};
+use crate::providers::http::{Client, Http, LimitMessage};
 use crate::providers::provider::CredentialParts;
 use crate::providers::quota::Quota;
 use crate::providers::target::Target;
@@ -19,13 +19,15 @@ use crate::providers::target::Target;
 pub(crate) struct Connection<'a> {
     quota: Rc<Quota>,
     client: Rc<Client>,
+    limit_messages: &'static [LimitMessage],
     pub(crate) session: AnySession<'a>,
 }
 
 impl Connection<'_> {
     /// A client for one target, which reports its requests to `emit`.
     pub(crate) fn http<'sink>(&self, api: &Url, emit: Sink<'sink>) -> Http<'sink> {
-        Http::new(Rc::clone(&self.client), Rc::clone(&self.quota), api, emit)
+        let (client, quota) = (Rc::clone(&self.client), Rc::clone(&self.quota));
+        Http::new(client, quota, self.limit_messages, api, emit)
     }
 }
 
@@ -75,6 +77,7 @@ pub(crate) fn connections<'a>(
         Ok(Connection {
             quota: Rc::clone(quota),
             client,
+            limit_messages: target.provider().limit_messages(),
             session,
         })
     });

@@ -30,7 +30,7 @@ use crate::providers::provider::{
     Candidate, Depth, Provider, RequestForm, Secrets, TriggerRequest, no_such_result,
 };
 use crate::providers::quota::Idempotency;
-use crate::providers::reading::{judge, no_default_branch, unclear};
+use crate::providers::reading::{no_default_branch, unclear};
 use crate::providers::wire;
 use session::{GitHubSession, GitHubSessions, SignedIn};
 use spec::GitHubPipeline;
@@ -149,11 +149,10 @@ impl<'a> Provider<'a> for GitHub<'a> {
 
     async fn send(&self, form: RequestForm) -> Result<Option<Run>, Error> {
         let trigger = self.trigger(form, Secrets::Sent);
-        let response = judge(
-            self.post(Idempotency::Once, &trigger.url, Some(&trigger.body))
-                .await?,
-            "the dispatch",
-        )?;
+        let response = self
+            .post(Idempotency::Once, &trigger.url, Some(&trigger.body))
+            .await?
+            .check_status("the dispatch")?;
         match (&self.spec.pipeline, response.status) {
             (_, StatusCode::NO_CONTENT) => Ok(None),
             (GitHubPipeline::WorkflowDispatch { .. }, StatusCode::OK) => {
@@ -221,10 +220,9 @@ impl<'a> Provider<'a> for GitHub<'a> {
         }
         let url = self.repository(["actions", "runs", &run.id, "cancel"]);
         let cancel = async || {
-            judge(
-                self.post(Idempotency::Repeatable, &url, None).await?,
-                "the cancel",
-            )
+            self.post(Idempotency::Repeatable, &url, None)
+                .await?
+                .check_status("the cancel")
         };
         let signed_in = self.signed_in();
         let response = match cancel().await {
@@ -267,7 +265,10 @@ impl GitHub<'_> {
     async fn default_branch(&self) -> Result<String, Error> {
         const WHAT: &str = "the repository, whose default branch is needed since there is no `ref`";
         let read = async || {
-            let response = judge(self.get(&self.repository([])).await?, WHAT)
+            let response = self
+                .get(&self.repository([]))
+                .await?
+                .check_status(WHAT)
                 .map_err(|error| error.if_rejected(|error| self.explain_read(error)))?;
             let repository: Repository = response.json().map_err(|why| no_default_branch(&why))?;
             let branch = repository.default_branch;

@@ -26,7 +26,7 @@ use crate::providers::provider::{
     Candidate, Depth, Provider, RequestForm, Secrets, TriggerRequest, no_such_result,
 };
 use crate::providers::quota::Idempotency;
-use crate::providers::reading::{judge, no_default_branch, parse, unclear};
+use crate::providers::reading::{no_default_branch, parse, unclear};
 use crate::providers::wire;
 use spec::GitLabCredential;
 pub(crate) use spec::GitLabSpec;
@@ -172,7 +172,7 @@ impl<'a> Provider<'a> for GitLab<'a> {
             .http
             .plain(Idempotency::Once, Method::POST, &trigger.url, headers, body)
             .await?;
-        let response = judge(response, "the trigger")?;
+        let response = response.check_status("the trigger")?;
         if response.status != StatusCode::CREATED {
             return Err(unclear(
                 &response,
@@ -208,7 +208,7 @@ impl<'a> Provider<'a> for GitLab<'a> {
     async fn cancel(&self, run: &Run) -> Result<(), Error> {
         let url = self.project(["pipelines", &run.id, "cancel"]);
         let response = self.exchange(Method::POST, &url).await?;
-        judge(response, "the cancel").map(drop)
+        response.check_status("the cancel").map(drop)
     }
 
     async fn log(&self, _run: &Run, job: &Job) -> Result<LogTail, Error> {
@@ -257,7 +257,10 @@ impl<'a> GitLab<'a> {
                     self.explain_read(error)
                 }
             };
-            let response = judge(self.get(&self.project([])).await?, WHAT)
+            let response = self
+                .get(&self.project([]))
+                .await?
+                .check_status(WHAT)
                 .map_err(|error| error.if_rejected(explain))?;
             let project: Project = response.json().map_err(|why| no_default_branch(&why))?;
             project
@@ -312,7 +315,7 @@ impl<'a> GitLab<'a> {
     }
 
     async fn read<T: DeserializeOwned>(&self, url: &Url, what: &str) -> Result<T, Error> {
-        parse(judge(self.get(url).await?, what)?, what)
+        parse(self.get(url).await?.check_status(what)?, what)
     }
 
     fn headers(token: Option<&Secret>) -> Result<HeaderMap, Error> {

@@ -21,7 +21,7 @@ use url::{Origin, Url};
 
 pub(crate) use client::{Client, USER_AGENT};
 pub(crate) use download::LogTail;
-pub(crate) use response::{Response, ResponseBody};
+pub(crate) use response::{LimitMessage, Response, ResponseBody};
 
 use crate::model::{Event, Sink};
 use crate::providers::error::{Error, Kind, innermost};
@@ -44,15 +44,23 @@ pub(crate) struct Http<'a> {
     /// Of the target's API.
     origin: Origin,
     quota: Rc<Quota>,
+    limit_messages: &'static [LimitMessage],
     emit: Sink<'a>,
 }
 
 impl<'a> Http<'a> {
-    pub(super) fn new(client: Rc<Client>, quota: Rc<Quota>, api: &Url, emit: Sink<'a>) -> Self {
+    pub(super) fn new(
+        client: Rc<Client>,
+        quota: Rc<Quota>,
+        limit_messages: &'static [LimitMessage],
+        api: &Url,
+        emit: Sink<'a>,
+    ) -> Self {
         Self {
             client,
             origin: api.origin(),
             quota,
+            limit_messages,
             emit,
         }
     }
@@ -68,6 +76,7 @@ impl<'a> Http<'a> {
             client: Rc::clone(&self.client),
             origin: self.origin.clone(),
             quota: Rc::new(Quota::new(Duration::ZERO)),
+            limit_messages: self.limit_messages,
             emit: self.emit,
         }
     }
@@ -150,7 +159,7 @@ impl<'a> Http<'a> {
                 address = next;
                 continue;
             }
-            let response = read(response).await;
+            let response = self.read(response).await;
             self.record(idempotency, &response);
             return Ok(response);
         }
@@ -185,6 +194,44 @@ impl<'a> Http<'a> {
                 .map(http::Response::<reqwest::Body>::from)
         })
         .await
+    }
+
+    /// Reads a body to its end or to the cap.
+    async fn read<B>(&self, response: http::Response<B>) -> Response
+    where
+        B: http_body::Body<Data = Bytes>,
+        B::Error: Into<BoxError>,
+    {
+        let (parts, body) = response.into_parts();
+        let limit = if parts.status.is_success() {
+            MAX_BODY
+        } else {
+            MAX_ERROR_BODY
+        };
+        let mut body = std::pin::pin!(body);
+        let mut bytes = Vec::new();
+        let body = loop {
+            match body.frame().await {
+                None => break ResponseBody::Complete(bytes),
+                Some(Err(error)) => {
+                    break ResponseBody::Unreadable(innermost(error.into().as_ref()));
+                }
+                Some(Ok(frame)) => {
+                    if let Some(data) = frame.data_ref() {
+                        if bytes.len() + data.len() > limit {
+                            break ResponseBody::TooLarge(limit);
+                        }
+                        bytes.extend_from_slice(data);
+                    }
+                }
+            }
+        };
+        Response {
+            status: parts.status,
+            headers: parts.headers,
+            body,
+            limit_messages: self.limit_messages,
+        }
     }
 }
 
@@ -231,41 +278,6 @@ fn redirect<B>(
         return Err(refused("that would drop what was sent"));
     }
     Ok(Some(next))
-}
-
-/// Reads a body to its end or to the cap.
-async fn read<B>(response: http::Response<B>) -> Response
-where
-    B: http_body::Body<Data = Bytes>,
-    B::Error: Into<BoxError>,
-{
-    let (parts, body) = response.into_parts();
-    let limit = if parts.status.is_success() {
-        MAX_BODY
-    } else {
-        MAX_ERROR_BODY
-    };
-    let mut body = std::pin::pin!(body);
-    let mut bytes = Vec::new();
-    let body = loop {
-        match body.frame().await {
-            None => break ResponseBody::Complete(bytes),
-            Some(Err(error)) => break ResponseBody::Unreadable(innermost(error.into().as_ref())),
-            Some(Ok(frame)) => {
-                if let Some(data) = frame.data_ref() {
-                    if bytes.len() + data.len() > limit {
-                        break ResponseBody::TooLarge(limit);
-                    }
-                    bytes.extend_from_slice(data);
-                }
-            }
-        }
-    };
-    Response {
-        status: parts.status,
-        headers: parts.headers,
-        body,
-    }
 }
 
 #[cfg(test)]

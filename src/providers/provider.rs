@@ -8,7 +8,7 @@ use url::Url;
 
 use crate::model::{Job, ResultArtifact, Run, Secret, Snapshot, WaitOptions};
 use crate::providers::error::{Error, Kind};
-use crate::providers::http::{Client, Http, LogTail};
+use crate::providers::http::{Client, Http, LimitMessage, LogTail};
 use crate::providers::location::Location;
 use crate::providers::variable::Argument;
 use crate::values::{Checked, Inputs};
@@ -33,6 +33,8 @@ pub(crate) trait ProviderSpec: Sized {
     const TOKEN_PREFIXES: &'static [&'static str];
     /// Its public server, where none is given.
     const DEFAULT_SERVER: &'static str;
+    /// Error messages that mean a rate limit.
+    const LIMIT_MESSAGES: &'static [LimitMessage] = &[];
     /// What a repository's name must be, in words.
     const REPOSITORY_FORM: &'static str;
 

@@ -6,28 +6,6 @@ use crate::model::State;
 use crate::providers::error::{Error, Kind};
 use crate::providers::http::{Response, ResponseBody};
 
-/// What an answer's status means, where the provider has no word of its own for it.
-pub(super) fn judge(response: Response, what: &str) -> Result<Response, Error> {
-    if response.status.is_success() {
-        return Ok(response);
-    }
-    let told = response.summary();
-    if let Some(limit) = response.rate_limit() {
-        let error = Error::new(
-            Kind::RateLimited(limit.wait),
-            format!("too many requests: {told} for {what}"),
-        );
-        return Err(error.with_response(response));
-    }
-    let status = response.status;
-    let kind = if status.is_client_error() && status != ::http::StatusCode::REQUEST_TIMEOUT {
-        Kind::Rejected
-    } else {
-        Kind::Unknown
-    };
-    Err(Error::new(kind, format!("{told} for {what}")).with_response(response))
-}
-
 /// A success that cannot be understood: something may have been started.
 pub(super) fn unclear(response: &Response, why: &str) -> Error {
     Error::new(

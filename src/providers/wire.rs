@@ -247,9 +247,7 @@ impl<const MAX: usize> Visitor<'_> for TextVisitor<MAX> {
 mod tests {
     use super::*;
     use crate::providers::error::Kind;
-    use crate::providers::http::{Response, ResponseBody};
     use crate::testing::arbitrary;
-    use ::http::{HeaderMap, StatusCode};
     use chrono::{DateTime, Utc};
     use proptest::prelude::*;
     use serde_json::{Value, json};
@@ -391,11 +389,7 @@ mod tests {
                 if size < 30 {
                     return Ok(());
                 }
-                let response = Response {
-                    status: StatusCode::from_u16(status).unwrap(),
-                    headers: HeaderMap::new(),
-                    body: ResponseBody::Complete(Vec::new()),
-                };
+                let response = arbitrary::empty_response(status);
                 Err::<(), _>(Error::new(kind, "no").with_response(response))
             });
             let _ = read.await;

@@ -346,6 +346,18 @@ pub(crate) fn headers() -> BoxedStrategy<HeaderMap> {
         .boxed()
 }
 
+/// A response with only a status.
+pub(crate) fn empty_response(status: u16) -> Response {
+    let body = Ok(Vec::new());
+    let headers = HeaderMap::new();
+    Parts {
+        status,
+        headers,
+        body,
+    }
+    .response()
+}
+
 /// What an answer is made of, which itself is not to be printed.
 #[derive(Clone, Debug)]
 pub(crate) struct Parts {
@@ -362,6 +374,7 @@ impl Parts {
             body: self
                 .body
                 .map_or_else(ResponseBody::Unreadable, ResponseBody::Complete),
+            limit_messages: &[],
         }
     }
 }

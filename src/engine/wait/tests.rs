@@ -3,7 +3,6 @@
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
-use ::http::{HeaderMap, StatusCode};
 use chrono::{DateTime, Utc};
 use tokio::time::{Instant, sleep};
 
@@ -14,8 +13,8 @@ use crate::model::{
     Times,
 };
 use crate::providers::any::ProviderKind;
-use crate::providers::http::{Response, ResponseBody};
 use crate::providers::{Depth, Error, Idempotency, Kind, Quota};
+use crate::testing::arbitrary;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -59,12 +58,7 @@ fn failure(kind: Kind) -> Error {
 }
 
 fn refusal(status: u16) -> Error {
-    let status = StatusCode::from_u16(status).unwrap();
-    failure(Kind::Rejected).with_response(Response {
-        status,
-        headers: HeaderMap::new(),
-        body: ResponseBody::Complete(Vec::new()),
-    })
+    failure(Kind::Rejected).with_response(arbitrary::empty_response(status))
 }
 
 const DONE: State = State::Completed(Conclusion::Success);

@@ -141,7 +141,6 @@ mod tests {
     use super::*;
     use crate::providers::any::AnyProvider;
     use crate::providers::provider::Provider as _;
-    use crate::providers::reading::judge;
     use crate::testing::arbitrary;
     use proptest::prelude::*;
     use serde_json::json;
@@ -159,7 +158,7 @@ mod tests {
             proptest!(|(rejection in &rejection)| {
                 let response = rejection.response();
                 scope(&response);
-                if let Err(error) = judge(response, "the trigger") {
+                if let Err(error) = response.check_status("the trigger") {
                     bitbucket.fallback(&error);
                     bitbucket.explain_unlisted(bitbucket.explain_read(error));
                 }

@@ -16,7 +16,7 @@ use crate::providers::error::{Error, Kind};
 use crate::providers::http::request::credential_header;
 use crate::providers::http::{Client, Http, Response, USER_AGENT};
 use crate::providers::quota::Idempotency;
-use crate::providers::reading::{judge, parse};
+use crate::providers::reading::parse;
 
 /// The version of the API that the wire structs are written for.
 const API_VERSION: (HeaderName, HeaderValue) = (
@@ -166,7 +166,7 @@ impl Api {
         if let Some((_, before)) = known.filter(|_| response.status == StatusCode::NOT_MODIFIED) {
             return Ok(before);
         }
-        let response = judge(response, what)?;
+        let response = response.check_status(what)?;
         // A copy: the header is a part of all that was received with it, and would keep that in memory.
         let tag = response.headers.get(header::ETAG);
         let tag = tag.map(|tag| HeaderValue::from_bytes(tag.as_bytes()));

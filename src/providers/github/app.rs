@@ -26,7 +26,7 @@ use crate::providers::http::request::below;
 use crate::providers::http::{Http, Response};
 use crate::providers::location::Location;
 use crate::providers::quota::Idempotency;
-use crate::providers::reading::{judge, parse};
+use crate::providers::reading::parse;
 use crate::providers::wire;
 use jwt::jwt;
 
@@ -255,7 +255,7 @@ impl AppClient<'_> {
     async fn find(&self) -> Result<Installation, Error> {
         const WHAT: &str = "the App's installation";
         let (response, _) = self.installation(&self.location.repository).await?;
-        match judge(response, WHAT) {
+        match response.check_status(WHAT) {
             Ok(response) => parse(response, WHAT),
             Err(error) => Err(self.installation_failure(error)),
         }
@@ -322,7 +322,7 @@ impl AppClient<'_> {
                 .await
         };
         let response = self.ask(request, |response| response).await?;
-        let response = judge(response, "an installation token")?;
+        let response = response.check_status("an installation token")?;
         let made_at = response.server_time();
         let token: Minted = parse(response, "the installation token")?;
         Ok(Minted { made_at, ..token })

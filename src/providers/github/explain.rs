@@ -327,7 +327,6 @@ fn allowed_hint(credential: &GitHubCredential, needed: &str) -> String {
 mod tests {
     use super::*;
     use crate::providers::any::AnyProvider;
-    use crate::providers::reading::judge;
     use crate::testing::arbitrary;
     use proptest::prelude::*;
     use serde_json::json;
@@ -361,7 +360,7 @@ mod tests {
                 let response = rejection.response();
                 reason(&response.error_message().unwrap_or_default());
                 permission(github, &response);
-                if let Err(error) = judge(response, "the dispatch") {
+                if let Err(error) = response.check_status("the dispatch") {
                     github.fallback(&error);
                     github.explain_unlisted(github.explain_read(error));
                 }

@@ -6,6 +6,7 @@ mod pipeline;
 
 use std::time::Duration;
 
+use http::StatusCode;
 use url::Url;
 
 pub(crate) use credential::{App, GitHubCredential, PrivateKey};
@@ -14,6 +15,7 @@ pub(crate) use payload::without_marker;
 pub(crate) use pipeline::GitHubPipeline;
 
 use crate::model::ResultArtifact;
+use crate::providers::http::LimitMessage;
 use crate::providers::http::request::below;
 use crate::providers::location::{check_part, fixed, two_parts};
 use crate::providers::provider::{CredentialParts, InputContext, PollIntervals, ProviderSpec};
@@ -51,6 +53,13 @@ impl ProviderSpec for GitHubSpec {
         per_quota: Duration::from_millis(500),
         jobs: Duration::from_mins(1),
     };
+
+    /// The former name of secondary rate limits.
+    const LIMIT_MESSAGES: &'static [LimitMessage] = &[LimitMessage {
+        status: StatusCode::FORBIDDEN,
+        text: "abuse detection",
+        wait: None,
+    }];
 
     const DEFAULT_SERVER: &'static str = "https://github.com";
     const REPOSITORY_FORM: &'static str = "`owner/name`, or its web URL";

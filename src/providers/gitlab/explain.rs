@@ -211,7 +211,6 @@ async fn moved(gitlab: &GitLab<'_>, rejection: Error) -> Error {
 mod tests {
     use super::*;
     use crate::providers::any::AnyProvider;
-    use crate::providers::reading::judge;
     use crate::testing::arbitrary;
     use proptest::prelude::*;
     use serde_json::json;
@@ -230,7 +229,7 @@ mod tests {
                 let response = rejection.response();
                 let said = response.error_message().unwrap_or_default();
                 lacks_scope(&response);
-                if let Err(error) = judge(response, "the trigger") {
+                if let Err(error) = response.check_status("the trigger") {
                     let error = gitlab.explain_unlisted(gitlab.explain_read(error));
                     refused(gitlab, error, &said);
                 }

@@ -3,11 +3,13 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use http::StatusCode;
 use serde_json::value::RawValue;
 use url::Url;
 
 use crate::model::{ResultArtifact, Secret};
 use crate::providers::common_inputs::{Token, reference, variables};
+use crate::providers::http::LimitMessage;
 use crate::providers::http::request::below;
 use crate::providers::location::{check_part, parts};
 use crate::providers::provider::{CredentialParts, InputContext, PollIntervals, ProviderSpec};
@@ -53,6 +55,13 @@ impl ProviderSpec for GitLabSpec {
         per_quota: Duration::from_millis(500),
         jobs: Duration::from_secs(4),
     };
+
+    /// Has no header: <https://docs.gitlab.com/administration/settings/rate_limit_on_pipelines_creation/>.
+    const LIMIT_MESSAGES: &'static [LimitMessage] = &[LimitMessage {
+        status: StatusCode::BAD_REQUEST,
+        text: "too many pipelines created in the last minute",
+        wait: Some(Duration::from_mins(1)),
+    }];
 
     const DEFAULT_SERVER: &'static str = "https://gitlab.com";
     const REPOSITORY_FORM: &'static str =

@@ -12,7 +12,7 @@ use crate::model::{
 };
 use crate::providers::error::Error;
 use crate::providers::provider::Depth;
-use crate::providers::reading::{beside, judge, parse, unreadable};
+use crate::providers::reading::{beside, parse, unreadable};
 use crate::providers::wire::{self, List, MAX_PAGES, PAGE_SIZES};
 
 /// Where a server tells of the pipelines that a pipeline started in other projects.
@@ -129,7 +129,7 @@ impl GitLab<'_> {
         for page in 1..=MAX_PAGES {
             let mut url = base.clone();
             url.set_query(Some(&format!("per_page={size}&page={page}")));
-            let response = judge(self.get(&url).await?, WHAT)?;
+            let response = self.get(&url).await?.check_status(WHAT)?;
             let is_last = response.header("x-next-page").is_none_or(str::is_empty);
             let read: List<PipelineJob> = parse(response, WHAT)?;
             jobs.extend(read.entries);

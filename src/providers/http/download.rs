@@ -8,11 +8,10 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use http_body_util::BodyExt as _;
 use url::{Host, Url};
 
-use super::{BoxError, Http, MAX_REDIRECTS, read};
+use super::{BoxError, Http, MAX_REDIRECTS};
 use crate::model::Event;
 use crate::providers::error::{Error, Kind, innermost};
 use crate::providers::quota::Idempotency;
-use crate::providers::reading::judge;
 
 /// The end of a text that may be long.
 pub(crate) struct LogTail {
@@ -134,11 +133,12 @@ impl Http<'_> {
                 return Ok(response);
             }
             if !status.is_redirection() {
-                let response = read(response).await;
+                let response = self.read(response).await;
                 if !has_left {
                     self.record(Idempotency::Repeatable, &response);
                 }
-                return judge(response, what)
+                return response
+                    .check_status(what)
                     .and_then(|_| Err(Error::new(Kind::Unknown, format!("{status} for {what}"))));
             }
             let place = response

@@ -6,21 +6,29 @@ use http::{HeaderMap, StatusCode, header};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::providers::error::{Error, Kind};
 use crate::text::untrusted::{cut, one_line};
 
 /// Longest stretch of a provider's own words in a message.
 const MAX_MESSAGE: usize = 1_000;
 
-/// GitLab's limit of pipelines that are created, which it tells by status 400 and without a header:
-/// <https://docs.gitlab.com/administration/settings/rate_limit_on_pipelines_creation/>.
-const CREATION_LIMIT: &str = "Too many pipelines created in the last minute";
-const CREATION_LIMIT_PERIOD: Duration = Duration::from_mins(1);
+/// An error message that means a rate limit, where neither the status nor a header says so.
+#[derive(Debug)]
+pub(crate) struct LimitMessage {
+    pub(crate) status: StatusCode,
+    /// A part of the message, in lower case.
+    pub(crate) text: &'static str,
+    /// How long the limit lasts, unless a header says.
+    pub(crate) wait: Option<Duration>,
+}
 
 /// An answer, its body read to the end or not.
 pub(crate) struct Response {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) body: ResponseBody,
+    /// The provider's own ways to report a rate limit.
+    pub(crate) limit_messages: &'static [LimitMessage],
 }
 
 /// There were too many requests.
@@ -93,24 +101,42 @@ impl Response {
         }
     }
 
-    /// The limit that this answer speaks of, if it says that there were too many requests.
+    /// The response if its status is a success, else an error of the kind that the status means for every provider.
+    /// `what` is what was requested, for the message.
+    pub(in crate::providers) fn check_status(self, what: &str) -> Result<Self, Error> {
+        if self.status.is_success() {
+            return Ok(self);
+        }
+        let summary = self.summary();
+        let (kind, message) = if let Some(limit) = self.rate_limit() {
+            let message = format!("too many requests: {summary} for {what}");
+            (Kind::RateLimited(limit.wait), message)
+        } else if self.status.is_client_error() && self.status != StatusCode::REQUEST_TIMEOUT {
+            (Kind::Rejected, format!("{summary} for {what}"))
+        } else {
+            (Kind::Unknown, format!("{summary} for {what}"))
+        };
+        Err(Error::new(kind, message).with_response(self))
+    }
+
+    /// The rate limit that the response reports, if it does.
     pub(crate) fn rate_limit(&self) -> Option<RateLimit> {
+        if self.status.is_success() {
+            return None;
+        }
         let exhausted = self.header("x-ratelimit-remaining") == Some("0");
-        let says_so = || {
-            let said = self.error_message().unwrap_or_default().to_lowercase();
-            said.contains("rate limit") || said.contains("abuse detection")
-        };
-        let too_many_created = || {
-            let said = self.error_message();
-            said.is_some_and(|said| said.contains(CREATION_LIMIT))
-        };
+        let message = self.error_message().unwrap_or_default().to_lowercase();
+        let mut known = self.limit_messages.iter();
+        let known = known.find(|of| of.status == self.status && message.contains(of.text));
         let limited = match self.status {
             StatusCode::TOO_MANY_REQUESTS => true,
             StatusCode::FORBIDDEN => {
-                self.headers.contains_key(header::RETRY_AFTER) || exhausted || says_so()
+                self.headers.contains_key(header::RETRY_AFTER)
+                    || exhausted
+                    || known.is_some()
+                    || message.contains("rate limit")
             }
-            StatusCode::BAD_REQUEST => too_many_created(),
-            _ => false,
+            _ => known.is_some(),
         };
         if !limited {
             return None;
@@ -124,7 +150,7 @@ impl Response {
             .retry_after()
             .or_else(|| exhausted.then(|| until("x-ratelimit-reset")).flatten())
             .or_else(|| until("ratelimit-reset"))
-            .or_else(|| too_many_created().then_some(CREATION_LIMIT_PERIOD));
+            .or_else(|| known?.wait);
         Some(RateLimit { wait })
     }
 
@@ -217,6 +243,12 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::json;
 
+    const LIMIT_MESSAGES: &[LimitMessage] = &[LimitMessage {
+        status: StatusCode::BAD_REQUEST,
+        text: "too many pipelines",
+        wait: Some(Duration::from_mins(1)),
+    }];
+
     fn response(status: u16, headers: &[(&'static str, &'static str)], body: &str) -> Response {
         Response {
             status: StatusCode::from_u16(status).unwrap(),
@@ -230,6 +262,7 @@ mod tests {
                 })
                 .collect(),
             body: ResponseBody::Complete(body.as_bytes().to_vec()),
+            limit_messages: LIMIT_MESSAGES,
         }
     }
 
