@@ -5,6 +5,8 @@ use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
 
+use ::http::StatusCode;
+
 use crate::model::Failure;
 use crate::providers::http::response::{Response, ResponseBody};
 
@@ -87,13 +89,13 @@ impl Error {
     }
 
     /// The same failure with the reason why, most likely, and what to do about it.
-    pub(super) fn adding(self, why: impl fmt::Display, hint: impl Into<String>) -> Self {
+    pub(super) fn with_reason(self, why: impl fmt::Display, hint: impl Into<String>) -> Self {
         let message = format!("{}: {why}", self.message);
-        self.told(message, hint)
+        self.with_message(message, hint)
     }
 
     /// The same failure in other words.
-    pub(super) fn told(self, message: impl Into<String>, hint: impl Into<String>) -> Self {
+    pub(super) fn with_message(self, message: impl Into<String>, hint: impl Into<String>) -> Self {
         Self {
             message: message.into(),
             hint: Some(hint.into()),
@@ -160,7 +162,7 @@ impl Error {
             asked.as_secs_f64().ceil(),
             limit.as_secs()
         );
-        self.told(
+        self.with_message(
             message,
             "run the workflow again later; another token has a limit of its own",
         )
@@ -208,4 +210,24 @@ pub(super) fn innermost(error: &(dyn StdError + 'static)) -> String {
         })
         .last()
         .map_or_else(|| error.to_string(), ToString::to_string)
+}
+
+impl Response {
+    /// The response if its status is a success, else an error of the kind that the status means for every provider.
+    /// `what` is what was requested, for the message.
+    pub(super) fn check_status(self, what: &str) -> Result<Self, Error> {
+        if self.status.is_success() {
+            return Ok(self);
+        }
+        let summary = self.summary();
+        let (kind, message) = if let Some(limit) = self.rate_limit() {
+            let message = format!("too many requests: {summary} for {what}");
+            (Kind::RateLimited(limit.wait), message)
+        } else if self.status.is_client_error() && self.status != StatusCode::REQUEST_TIMEOUT {
+            (Kind::Rejected, format!("{summary} for {what}"))
+        } else {
+            (Kind::Unknown, format!("{summary} for {what}"))
+        };
+        Err(Error::new(kind, message).with_response(self))
+    }
 }

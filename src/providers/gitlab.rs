@@ -252,7 +252,7 @@ impl<'a> GitLab<'a> {
             let explain = |error: Error| {
                 if self.reader().is_none() {
                     let hint = "set `ref`, or give an access token that can read in `token`";
-                    error.adding("the trigger token reads nothing", hint)
+                    error.with_reason("the trigger token reads nothing", hint)
                 } else {
                     self.explain_read(error)
                 }

@@ -186,13 +186,13 @@ impl TargetEntry {
                 !is_told && !inputs.is_meant(&complaint.input)
             };
             let complaints: Vec<_> = complaints.into_iter().filter(is_new).collect();
-            self.told([broken, complaints].concat(), &inputs)
+            self.with_message([broken, complaints].concat(), &inputs)
         })
     }
 
     /// Complaints about values that hold for the entry, wherever they are from, as the user is to see
     /// them: about its own by entry and line, and never with its text, which may hold secrets.
-    fn told(&self, complaints: Vec<InputError>, inputs: &Inputs) -> Vec<InputError> {
+    fn with_message(&self, complaints: Vec<InputError>, inputs: &Inputs) -> Vec<InputError> {
         let Some(position) = &self.position else {
             return complaints;
         };

@@ -23,7 +23,7 @@ pub(super) async fn explain(bitbucket: &Bitbucket<'_>, rejection: Error) -> Erro
                 Some(Reference::Branch(_)) => "branch",
                 Some(Reference::Named(_)) | None => "branch or tag",
             };
-            rejection.adding(
+            rejection.with_reason(
                 format!("there is no {what} `{name}`"),
                 "check `ref`, or leave it out to use the main branch",
             )
@@ -35,11 +35,11 @@ pub(super) async fn explain(bitbucket: &Bitbucket<'_>, rejection: Error) -> Erro
                 .as_ref()
                 .map_or("that commit", Reference::name);
             match custom {
-                Some(name) => rejection.adding(
+                Some(name) => rejection.with_reason(
             format!("there is no custom pipeline `{name}` at {at}"),
                     "add it under `pipelines: custom:` of bitbucket-pipelines.yml there, or check `custom-pipeline`",
                 ),
-                None => rejection.adding(
+                None => rejection.with_reason(
             format!("bitbucket-pipelines.yml has no pipeline for {at}"),
                     "add a `default:` pipeline or one for that branch, or name one with `custom-pipeline`",
                 ),
@@ -58,20 +58,20 @@ async fn not_found(bitbucket: &Bitbucket<'_>, rejection: Error) -> Error {
     match read.map(|response| response.status) {
         Ok(status) if status.is_success() => {
             let message = format!("{}, yet the repository is visible", rejection.message());
-            rejection.told(
+            rejection.with_message(
                 message,
                 "enable Pipelines in the repository's settings, and check `ref` and `commit`; the token needs the scope write:pipeline:bitbucket",
             )
         }
-        Ok(StatusCode::FORBIDDEN) => rejection.adding(
+        Ok(StatusCode::FORBIDDEN) => rejection.with_reason(
             "whether the repository is visible the token may not read",
             "check `repository`, `ref` and `commit`; with the scope read:repository:bitbucket more can be said",
         ),
-        Ok(StatusCode::NOT_FOUND) => rejection.told(
+        Ok(StatusCode::NOT_FOUND) => rejection.with_message(
             format!("404, for the repository itself too: there is no {repository}, or the token does not see it"),
             "check `repository`, and that the token is of that repository, its project or workspace",
         ),
-        Ok(_) | Err(_) => rejection.adding(
+        Ok(_) | Err(_) => rejection.with_reason(
             "whether the repository is visible could not be read",
             "check `repository` and the token",
         ),
@@ -84,7 +84,7 @@ impl Bitbucket<'_> {
         match error.response() {
             Some(response) if response.status == StatusCode::FORBIDDEN => {
                 let (lacks, evidence) = scope(response);
-                error.adding(
+                error.with_reason(
                     format!("the pipeline could not be waited for: the token lacks {lacks}{evidence}"),
                     "give the token the scope read:pipeline:bitbucket: write:pipeline:bitbucket does not bring it along",
                 )
@@ -108,17 +108,17 @@ impl Bitbucket<'_> {
                         "it is wrong, expired or revoked, or `email` is not the address of its owner; an access token (ATCTT…) goes without `email`"
                     }
                 };
-                rejection.adding(
+                rejection.with_reason(
             "Bitbucket does not take the token", hint)
             }
             StatusCode::FORBIDDEN => {
                 let (lacks, evidence) = scope(response);
-                rejection.adding(
+                rejection.with_reason(
             format!("the token lacks {lacks}{evidence}"),
                     "triggering needs read:pipeline:bitbucket and write:pipeline:bitbucket; finding the main branch, where no `ref` is given, read:repository:bitbucket",
                 )
             }
-            StatusCode::NOT_FOUND => rejection.adding(
+            StatusCode::NOT_FOUND => rejection.with_reason(
             format!("there is no {}, or the token does not see it", self.location.repository),
                 "check `repository`, and that the token is of that repository, its project or workspace",
             ),

@@ -376,11 +376,11 @@ impl AppClient<'_> {
             .error_message()
             .is_some_and(|said| said.contains("Integration not found"));
         match response.status {
-            StatusCode::UNAUTHORIZED => error.adding(
+            StatusCode::UNAUTHORIZED => error.with_reason(
                 "GitHub does not take the App's key",
                 "check that `client-id` and `private-key` are of the same App, and that the runner's clock is right",
             ),
-            StatusCode::NOT_FOUND if unknown_app => error.adding(
+            StatusCode::NOT_FOUND if unknown_app => error.with_reason(
                 format!("there is no App {}", self.app.client_id),
                 "check `client-id`: it stands in the App's settings; an App of another server is unknown here",
             ),
@@ -401,7 +401,7 @@ impl AppClient<'_> {
             needed.join(", "),
             without_cancel(self.scope.permissions)
         );
-        error.adding("the App lacks a permission there", hint)
+        error.with_reason("the App lacks a permission there", hint)
     }
 
     fn not_installed(&self, error: Error, repositories: &[&str]) -> Error {
@@ -414,7 +414,7 @@ impl AppClient<'_> {
             .unwrap_or_default();
         let page = below(web, ["organizations", owner, "settings", "installations"]);
         let own_page = below(web, ["settings", "installations"]);
-        error.adding(
+        error.with_reason(
             format!(
                 "the App {} is not installed on {}, or there is no such repository",
                 self.app.client_id,

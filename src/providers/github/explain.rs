@@ -47,22 +47,22 @@ pub(super) async fn explain(github: &GitHub<'_>, rejection: Error) -> Error {
                     Some(name) => format!("the default branch is `{name}`; leave `ref` out to use it"),
                     None => "check `ref`: it must be a branch or tag of the target repository".to_owned(),
                 };
-                rejection.adding(
+                rejection.with_reason(
             format!("there is no branch or tag `{}`", github.reference), hint)
             }
-            Reason::NoDispatch => rejection.adding(
+            Reason::NoDispatch => rejection.with_reason(
             "the workflow cannot be started by hand or by us",
                 "add `workflow_dispatch:` under its `on:`, on its default branch and on the ref that is to run",
             ),
-            Reason::Disabled => rejection.adding(
+            Reason::Disabled => rejection.with_reason(
             "the workflow is disabled",
                 format!("enable it at {}; GitHub also disables scheduled workflows of repositories without activity", github.runs_page()),
             ),
-            Reason::UnexpectedInputs => rejection.adding(
+            Reason::UnexpectedInputs => rejection.with_reason(
             "the workflow does not declare these inputs",
                 format!("declare them under `on: workflow_dispatch: inputs:` of the workflow on `{}`, or remove them from `inputs`", github.reference),
             ),
-            Reason::MissingInput => rejection.adding(
+            Reason::MissingInput => rejection.with_reason(
             "the workflow requires an input that is not given",
                 "add it to `inputs`, or give it a default in the workflow",
             ),
@@ -106,7 +106,7 @@ async fn not_allowed(github: &GitHub<'_>, rejection: Error) -> Error {
     let status = response.status.as_u16();
     let said = response.error_message().unwrap_or_default();
     if said.contains("a disabled workflow") {
-        return rejection.adding(
+        return rejection.with_reason(
             "the workflow is disabled",
             format!("enable it at {}", github.runs_page()),
         );
@@ -119,11 +119,12 @@ async fn not_allowed(github: &GitHub<'_>, rejection: Error) -> Error {
                 "{status} for the dispatch, and {} for the repository: there is no {repository}, or the token does not see it",
                 read.status.as_u16()
             );
-            return rejection.told(message, unseen_hint(&github.spec.credential));
+            return rejection.with_message(message, unseen_hint(&github.spec.credential));
         }
         Ok(_) | Err(_) => {
             let hint = unseen_hint(&github.spec.credential);
-            return rejection.adding("whether the repository is visible could not be read", hint);
+            return rejection
+                .with_reason("whether the repository is visible could not be read", hint);
         }
     }
     if let GitHubPipeline::WorkflowDispatch { workflow, .. } = &github.spec.pipeline
@@ -142,13 +143,13 @@ async fn not_allowed(github: &GitHub<'_>, rejection: Error) -> Error {
             }
             None => "set `workflow` to the name of a file in .github/workflows there".to_owned(),
         };
-        return rejection.told(
+        return rejection.with_message(
             format!("{status} for the dispatch: {repository} has no workflow `{workflow}` on its default branch"),
             hint,
         );
     }
     let (needed, evidence) = permission(github, response);
-    rejection.told(
+    rejection.with_message(
         format!("{status} for the dispatch, yet the repository is visible: the token lacks {needed}{evidence}"),
         allowed_hint(&github.spec.credential, &needed),
     )
@@ -165,15 +166,15 @@ impl GitHub<'_> {
             return rejection;
         };
         match response.status {
-            StatusCode::UNAUTHORIZED => rejection.adding(
+            StatusCode::UNAUTHORIZED => rejection.with_reason(
                 "GitHub does not know the token",
                 "it is wrong, expired or revoked: make a new one and set the secret again; a token of another server is unknown here too",
             ),
-            StatusCode::FORBIDDEN if wants_single_sign_on(response) => rejection.adding(
+            StatusCode::FORBIDDEN if wants_single_sign_on(response) => rejection.with_reason(
                 "the organisation wants the token authorised for its single sign-on",
                 "authorise it under Settings, Developer settings, Personal access tokens, Configure SSO",
             ),
-            StatusCode::FORBIDDEN | StatusCode::NOT_FOUND => rejection.adding(
+            StatusCode::FORBIDDEN | StatusCode::NOT_FOUND => rejection.with_reason(
                 format!("there is no {}, or the token does not see it", self.location.repository),
                 unseen_hint(&self.spec.credential),
             ),
@@ -190,7 +191,7 @@ impl GitHub<'_> {
             return self.explain_read(error);
         }
         let needed = "\"Actions: read\"";
-        error.adding(
+        error.with_reason(
             format!("the run could not be waited for: the token lacks {needed}"),
             allowed_hint(&self.spec.credential, needed),
         )

@@ -66,7 +66,7 @@ impl GitLab<'_> {
             .download(&url, &Self::headers(self.reader())?, MAX_RESULT, "the file")
             .await
             .map_err(|error| match error.response() {
-                Some(response) if response.status == StatusCode::NOT_FOUND => error.adding(
+                Some(response) if response.status == StatusCode::NOT_FOUND => error.with_reason(
                     format!("the job `{job}` has no artifact `{path}`"),
                     "let the job keep it under `artifacts: paths:`, and check `result-artifact`",
                 ),

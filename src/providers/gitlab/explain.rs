@@ -53,19 +53,19 @@ impl GitLab<'_> {
             return rejection;
         };
         match response.status {
-        StatusCode::UNAUTHORIZED => rejection.adding(
+        StatusCode::UNAUTHORIZED => rejection.with_reason(
             "GitLab does not know the token",
             "it is wrong, expired or revoked: make a new one and set the secret again; a token of another server is unknown here too",
         ),
-        StatusCode::FORBIDDEN if lacks_scope(response) => rejection.adding(
+        StatusCode::FORBIDDEN if lacks_scope(response) => rejection.with_reason(
             "the token lacks the scope `api`",
             "make an access token with the scope `api` (`read_api` is enough only for reading)",
         ),
-        StatusCode::FORBIDDEN => rejection.adding(
+        StatusCode::FORBIDDEN => rejection.with_reason(
             "the token's role in the project is too low",
             "running pipelines needs the role Developer; a protected ref needs a role that may merge or push to it",
         ),
-        StatusCode::NOT_FOUND => rejection.adding(
+        StatusCode::NOT_FOUND => rejection.with_reason(
             format!("there is no {}, or the token does not see it", self.location.repository),
             self.unseen_hint(),
         ),
@@ -78,11 +78,11 @@ impl GitLab<'_> {
         const HINT: &str = "give in `token` an access token with the scope `read_api` (`api` to cancel too) and the role Reporter";
         let status = error.response().map(|response| response.status);
         match status {
-            Some(StatusCode::UNAUTHORIZED | StatusCode::NOT_FOUND) if self.reader().is_none() => error.adding(
+            Some(StatusCode::UNAUTHORIZED | StatusCode::NOT_FOUND) if self.reader().is_none() => error.with_reason(
                 "the pipeline could not be waited for: a trigger token reads nothing, and the project is not public",
                 HINT,
             ),
-            Some(StatusCode::FORBIDDEN) => error.adding(
+            Some(StatusCode::FORBIDDEN) => error.with_reason(
                 "the pipeline could not be waited for: the token may not read pipelines",
                 HINT,
             ),
@@ -116,12 +116,12 @@ fn lacks_scope(response: &Response) -> bool {
 fn refused(gitlab: &GitLab<'_>, rejection: Error, said: &str) -> Error {
     let reference = &gitlab.reference;
     if said.contains("Reference not found") {
-        rejection.adding(
+        rejection.with_reason(
             format!("there is no branch or tag `{reference}`"),
             "check `ref`, or leave it out to use the default branch",
         )
     } else if said.contains(AMBIGUOUS) {
-        rejection.adding(
+        rejection.with_reason(
             format!("there is both a branch and a tag `{reference}`"),
             format!("write `{BRANCHES}{reference}` or `{TAGS}{reference}` in `ref`"),
         )
@@ -132,7 +132,7 @@ fn refused(gitlab: &GitLab<'_>, rejection: Error, said: &str) -> Error {
         } else {
             "the project forbids pipeline variables to this token's role"
         };
-        rejection.adding(
+        rejection.with_reason(
             why,
             "use an access token in `token` with `inputs` instead of `variables`; or let the project allow them: Settings, CI/CD, Variables, Minimum role to use pipeline variables",
         )
@@ -141,12 +141,12 @@ fn refused(gitlab: &GitLab<'_>, rejection: Error, said: &str) -> Error {
             GitLabCredential::Trigger { .. } => "trigger",
             GitLabCredential::Access(_) => "api",
         };
-        rejection.adding(
+        rejection.with_reason(
             "no job of the project's .gitlab-ci.yml runs for this",
             format!("let its `rules` or `workflow: rules` allow `$CI_PIPELINE_SOURCE == \"{source}\"` on `{reference}`"),
         )
     } else if said.contains(PROTECTED) {
-        rejection.adding(
+        rejection.with_reason(
             format!("`{reference}` is protected"),
             "use a token whose role may merge or push to it, or another `ref`",
         )
@@ -166,25 +166,25 @@ async fn not_found(gitlab: &GitLab<'_>, rejection: Error) -> Error {
         .await
         .map(|response| response.status);
     match read {
-        Ok(status) if status.is_success() && by_trigger_token => rejection.told(
+        Ok(status) if status.is_success() && by_trigger_token => rejection.with_message(
             "404 for the trigger, yet the project is visible: GitLab does not know the trigger token there",
             "make one under Settings, CI/CD, Pipeline trigger tokens of that project; an access token goes into `token`",
         ),
-        Ok(status) if status.is_success() => rejection.told(
+        Ok(status) if status.is_success() => rejection.with_message(
             "404 for the trigger, yet the project is visible: the token may not run pipelines there",
             "running pipelines needs the role Developer and the scope `api`; the project's CI/CD must be enabled",
         ),
-        Ok(StatusCode::NOT_FOUND) if gitlab.reader().is_none() => rejection.told(
+        Ok(StatusCode::NOT_FOUND) if gitlab.reader().is_none() => rejection.with_message(
             format!("404 for the trigger: there is no project {project}, or the trigger token is not of it"),
             format!("check `repository`, and make a token under Settings, CI/CD, Pipeline trigger tokens of that project; an access token goes into `token`{id}"),
         ),
-        Ok(StatusCode::NOT_FOUND) => rejection.told(
+        Ok(StatusCode::NOT_FOUND) => rejection.with_message(
             format!("404, for the project itself too: there is no {project}, or the token does not see it"),
             gitlab.unseen_hint(),
         ),
         Ok(_) | Err(_) => {
             let hint = format!("check `repository` and the token{id}");
-            rejection.adding("whether the project is visible could not be read", hint)
+            rejection.with_reason("whether the project is visible could not be read", hint)
         }
     }
 }
@@ -196,11 +196,11 @@ async fn moved(gitlab: &GitLab<'_>, rejection: Error) -> Error {
     match read {
         Ok(Project {
             path_with_namespace: path,
-        }) => rejection.adding(
+        }) => rejection.with_reason(
             format!("the project {project} has moved to {path}"),
             format!("set `repository` to `{path}`"),
         ),
-        Err(_) => rejection.adding(
+        Err(_) => rejection.with_reason(
             format!("the project {project} has moved, and the token can't read where to"),
             "open its page, which leads to the new one, and set `repository` to the path there",
         ),

@@ -6,7 +6,6 @@ use http::{HeaderMap, StatusCode, header};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::providers::error::{Error, Kind};
 use crate::text::untrusted::{cut, one_line};
 
 /// Longest stretch of a provider's own words in a message.
@@ -99,24 +98,6 @@ impl Response {
                 format!("{status}, the rest of which could not be read: {why}")
             }
         }
-    }
-
-    /// The response if its status is a success, else an error of the kind that the status means for every provider.
-    /// `what` is what was requested, for the message.
-    pub(in crate::providers) fn check_status(self, what: &str) -> Result<Self, Error> {
-        if self.status.is_success() {
-            return Ok(self);
-        }
-        let summary = self.summary();
-        let (kind, message) = if let Some(limit) = self.rate_limit() {
-            let message = format!("too many requests: {summary} for {what}");
-            (Kind::RateLimited(limit.wait), message)
-        } else if self.status.is_client_error() && self.status != StatusCode::REQUEST_TIMEOUT {
-            (Kind::Rejected, format!("{summary} for {what}"))
-        } else {
-            (Kind::Unknown, format!("{summary} for {what}"))
-        };
-        Err(Error::new(kind, message).with_response(self))
     }
 
     /// The rate limit that the response reports, if it does.
