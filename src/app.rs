@@ -1,4 +1,4 @@
-//! The story of the step: read, mask, trigger, publish, wait, report.
+//! Runs a step from start to finish: read, mask, trigger, publish, wait, report.
 
 mod progress_log;
 mod saved_state;
@@ -26,7 +26,7 @@ pub(crate) enum Verdict {
     Failed,
 }
 
-/// Does what the inputs ask for, and reports it through the console. Arguments are refused.
+/// Runs the step that the inputs describe, and reports it through the console. Arguments are an error.
 pub(crate) async fn run(
     environment: &BTreeMap<String, String>,
     arguments: &[String],
@@ -34,7 +34,7 @@ pub(crate) async fn run(
     shutdown: &Shutdown,
 ) -> Verdict {
     let (raw_request, caller) = raw_inputs(environment, console);
-    // Outputs that can't be set must be noticed before anything is started.
+    // Detect outputs that can't be written before anything is started.
     console.open(report::first_outputs());
 
     if let Some(complaint) = input::refuse_arguments(arguments, console.host().how_to_set_inputs())
@@ -68,7 +68,7 @@ pub(crate) async fn run(
     }
 }
 
-/// What the host hands over, once its secrets are masked.
+/// Reads the inputs and the caller from the host, and masks their secrets.
 fn raw_inputs(environment: &BTreeMap<String, String>, console: &Console) -> (RawRequest, Caller) {
     let raw_request = RawRequest::new(&console.host().inputs());
     let caller = console.host().caller();
@@ -76,7 +76,7 @@ fn raw_inputs(environment: &BTreeMap<String, String>, console: &Console) -> (Raw
     (raw_request, caller)
 }
 
-/// Masks all secrets, before anything else is printed. Warns of those that are missing or too short.
+/// Masks all secrets before anything else is printed. Warns about missing ones and ones that are too short.
 fn mask(
     raw_request: &RawRequest,
     caller: &Caller,
@@ -122,7 +122,7 @@ fn complain(complaints: &[InputError], console: &Console) -> Verdict {
     nothing_was_sent(console)
 }
 
-/// Ends a step that sends nothing.
+/// Sets the outputs of a step that fails without sending anything.
 pub(crate) fn nothing_was_sent(console: &Console) -> Verdict {
     console.log("nothing was sent");
     let max_results = console.host().limits().results;

@@ -1,6 +1,6 @@
 //! Triggers a pipeline on GitHub, GitLab or Bitbucket: a remote pipeline as a function call.
 //!
-//! Here: environment and arguments in, exit code out; nothing else. The story is in [`app`].
+//! This file only turns environment and arguments into an exit code. The steps are in [`app`].
 
 mod app;
 mod engine;
@@ -36,11 +36,11 @@ fn main() -> ExitCode {
     guarded(run)
 }
 
-/// The name under which the runner starts the program once more if the job was cancelled: see `action.yml`. Nothing but
-/// the name tells the two processes apart, since a first one that was killed early has left no trace.
+/// The name under which the runner starts the program again if the job was cancelled: see `action.yml`. Only the name
+/// distinguishes the two processes, because a first process that was killed early leaves no trace.
 const SECOND_CHANCE: &str = "trigger-pipeline-post";
 
-/// The exit code of a step, also of one that panics or can't start.
+/// Returns the step's exit code, even if it panics or can't start.
 fn guarded(step: fn() -> anyhow::Result<Verdict>) -> ExitCode {
     match panic::catch_unwind(step) {
         Ok(Ok(Verdict::Passed)) => ExitCode::SUCCESS,
@@ -60,7 +60,7 @@ fn run() -> anyhow::Result<Verdict> {
     let name = arguments.next().map(PathBuf::from).unwrap_or_default();
     let arguments: Vec<_> = arguments.map(|argument| text(&argument)).collect();
     let console = console(&environment);
-    // One thread: there is nothing to compute, and starting more would take longer than a dispatch.
+    // One thread is enough for I/O, and starting more would take longer than a dispatch.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -81,7 +81,7 @@ fn console(environment: &BTreeMap<String, String>) -> Console {
     Console::new(host::detect(environment), std::io::stdout())
 }
 
-/// The environment as text. What is not UTF-8 is no input that could be meant.
+/// Returns the environment as strings. Invalid UTF-8 is replaced: no valid input contains it.
 fn environment() -> BTreeMap<String, String> {
     std::env::vars_os()
         .map(|(name, value)| (text(&name), text(&value)))

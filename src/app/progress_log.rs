@@ -1,5 +1,5 @@
-//! Events as log lines: at once for one target. For several targets, only what can't wait is logged at once, and
-//! everything about a target is logged as a group when it is over.
+//! Writes events to the log. A single target's events are logged at once. With several targets, only urgent events are;
+//! all lines of a target are logged as a group when it is finished.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -15,20 +15,20 @@ use crate::providers::target::{Request, Target};
 use crate::providers::target_report::TargetReport;
 use crate::report;
 
-/// With several targets, something is logged at least this often.
+/// Interval of the heartbeat line for several targets, while nothing else is logged.
 const HEARTBEAT_INTERVAL: Duration = Duration::from_mins(1);
 
 pub(super) struct ProgressLog<'a> {
     request: &'a Request,
     console: &'a Console,
     saved_state: SavedState<'a>,
-    /// What happened to each target so far, if that is logged at its end.
+    /// Lines of each target that are logged when it is finished; unused for a single target.
     buffers: Vec<RefCell<Vec<String>>>,
     start: Instant,
     last_line: Cell<Instant>,
-    /// How many targets ended how.
+    /// Number of finished targets by result.
     finished: RefCell<BTreeMap<&'static str, usize>>,
-    /// Which target's run is published: whether it has none, and the target's index. The smallest wins.
+    /// Rank of the published target: whether its run is missing, then its index. The smallest wins.
     published: Cell<Option<(bool, usize)>>,
 }
 
@@ -64,7 +64,7 @@ impl<'a> ProgressLog<'a> {
         format!("[{}/{}] {line}", index + 1, self.buffers.len())
     }
 
-    /// Sets outputs at once, so that they survive whatever follows. The first run of the first target that has one stays.
+    /// Sets outputs at once, so that they survive whatever follows: the first run of the first target that has one.
     fn publish(&self, index: usize, run: Option<&Run>) {
         let rank = (run.is_none(), index);
         if self.published.get().is_some_and(|first| first <= rank) {
@@ -94,7 +94,7 @@ impl<'a> ProgressLog<'a> {
             self.log(&line);
         }
         if let Some(run) = new_run(event) {
-            // On a line of its own, GitHub's log view makes it a link.
+            // GitHub's log view turns a URL on a line of its own into a link.
             self.log(&run.url);
         }
     }
@@ -143,7 +143,7 @@ impl Observer for ProgressLog<'_> {
                 self.console.mask(secret);
             }
             Event::Trace(text) => self.console.debug(*text),
-            // Before anything is logged: the process may be killed at any time.
+            // Before logging anything, because the process may be killed at any time.
             Event::Accepted(run) | Event::Found(run) => self.publish(index, Some(run)),
             Event::AcceptedWithoutRun(_) => self.publish(index, None),
             Event::Beginning
@@ -159,7 +159,7 @@ impl Observer for ProgressLog<'_> {
         if self.is_single() {
             self.log_now(index, event);
         } else if is_heartbeat(event) {
-            // One line for all of them.
+            // One heartbeat line for all targets.
             if self.last_line.get().elapsed() >= HEARTBEAT_INTERVAL {
                 self.log_heartbeat();
             }
@@ -214,11 +214,11 @@ fn is_heartbeat(event: &Event<'_>) -> bool {
     )
 }
 
-/// Whether it's logged at once, not only at the target's end: what was started, what keeps the step waiting, and what a
-/// person could do something about.
+/// Whether an event is logged at once rather than when the target is finished: started runs, reasons for waiting, and
+/// anything a person can act on.
 fn is_urgent(event: &Event<'_>, target: &Target) -> bool {
     match event {
-        // Otherwise the target ends with it.
+        // Without `wait`, the target finishes right after this event.
         Event::Accepted(_) | Event::AcceptedWithoutRun(_) => target.wait.is_some(),
         Event::Found(_)
         | Event::Waiting { .. }

@@ -1,5 +1,5 @@
-//! What the host saves for the step's second chance: for each target, what isn't known to be over. It's saved as soon as
-//! it is known, since this process may be killed at any time.
+//! Saves, for the step's second chance, what each target may have left running. State is saved as soon as it changes,
+//! because this process may be killed at any time.
 
 use std::cell::RefCell;
 
@@ -12,7 +12,7 @@ use crate::providers::target_report::TargetReport;
 pub(super) struct SavedState<'a> {
     request: &'a Request,
     console: &'a Console,
-    /// By the targets' places in the request.
+    /// By target index.
     entries: Vec<RefCell<Option<Unfinished>>>,
 }
 
@@ -61,10 +61,10 @@ impl<'a> SavedState<'a> {
     }
 }
 
-/// What the first process of this step has saved, by the targets' places in the request.
+/// Reads the entries that the step's first process saved, with their target indexes.
 pub(super) fn unfinished(console: &Console) -> Vec<(usize, Unfinished)> {
     let saved = console.host().saved_state().into_iter();
-    // It was written by the same binary.
+    // Written by the same binary, so no entry is expected to fail to parse.
     let read = saved.filter_map(|(index, text)| Some((index, serde_json::from_str(&text).ok()?)));
     read.collect()
 }

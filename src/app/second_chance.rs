@@ -1,4 +1,4 @@
-//! The story of a step whose job was cancelled, after the job's other steps.
+//! Runs the second process of a step whose job was cancelled, after the job's other steps.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use crate::providers::Error;
 use crate::providers::target::{Request, Target};
 use crate::report;
 
-/// Finishes what the first process of this step may have left going. Fails where something may still be going on.
+/// Ends the runs that the step's first process may have left running. Fails if any may still be running afterwards.
 pub(crate) async fn run(
     environment: &BTreeMap<String, String>,
     console: &Console,
@@ -81,7 +81,7 @@ fn log(console: &Console, target: &Target, event: &Event<'_>) {
     }
 }
 
-/// Reports what became of a target. Says whether all that it started is over.
+/// Reports a target's result. Returns whether everything that it started has ended.
 fn is_over(
     console: &Console,
     request: &Request,

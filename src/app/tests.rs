@@ -1,4 +1,4 @@
-//! A step on a host of its own: all that a host has to be is one implementation of the trait.
+//! Runs a whole step on a test host, which shows that implementing [`Host`] is all that a host takes.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -13,7 +13,7 @@ use crate::testing::Printed;
 
 type Calls = Rc<RefCell<Vec<String>>>;
 
-/// A host that keeps what it is given.
+/// A host that records its calls.
 struct TestHost {
     inputs: BTreeMap<String, String>,
     calls: Calls,
@@ -72,7 +72,7 @@ impl Host for TestHost {
     }
 }
 
-/// Runs a step. Returns its verdict, what was printed, and the calls that its host got.
+/// Runs a step. Returns its verdict, the printed text, and the calls to its host.
 async fn run_on_test_host(
     inputs: &[(&str, &str)],
     arguments: &[&str],
@@ -122,7 +122,7 @@ async fn a_step_runs_on_any_host() {
     assert!(error.contains("[…]"), "it is cut: {error}");
     assert!(!printed.contains("::"), "nothing of GitHub's: {printed}");
 
-    // What survives a killed process comes before the end, and the end replaces it.
+    // Early outputs, which survive a killed process, come first; the final ones replace them.
     let order = [
         "outcome=unknown",
         "summary: ",
