@@ -1,5 +1,5 @@
-//! The targets of a step: all prepared before the first is triggered, so many triggered at once as is allowed, all
-//! followed together.
+//! Runs all targets of a step: prepares every one before triggering the first, triggers as many at once as
+//! `max-parallel` allows, and monitors them together.
 
 use std::cell::Cell;
 use std::num::NonZeroUsize;
@@ -22,19 +22,19 @@ use crate::providers::target::{Mode, Request, Target};
 use crate::providers::target_report::TargetReport;
 use crate::providers::{Connection, Error, connections};
 
-/// Once a target cannot be prepared, others are still begun for so long.
+/// If a target can't be prepared, the preparation of others is still begun until this long after the start.
 const PREPARE_AFTER_FAILURE_TIMEOUT: Duration = Duration::from_secs(30);
 
 const SIGN_OUT_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Is told what happens to which target, by its index in the request.
+/// Receives the events of all targets. `index` is the target's index in the request.
 pub(crate) trait Observer {
     fn on_event(&self, index: usize, event: &Event<'_>);
-    /// Nothing more will happen to that target.
+    /// Called once per target, after its last event.
     fn on_finished(&self, index: usize, report: &TargetReport<'_>);
 }
 
-/// Triggers the targets, and follows what they start. The reports are in the order of the targets.
+/// Triggers the targets and monitors their runs. The reports are in the order of the targets.
 pub(crate) async fn run<'a>(
     request: &'a Request,
     shutdown: &Shutdown,
@@ -81,7 +81,7 @@ pub(crate) async fn run<'a>(
     reports
 }
 
-/// Revokes the tokens that were made for this step. Those that can't be within a second end by themselves.
+/// Revokes the tokens that were created for this step. A token that can't be revoked within a second simply expires.
 async fn sign_out(members: &[Member<'_>], shutdown: &Shutdown) {
     let signing_out = members.iter().map(async |member| {
         if let Ok((connection, http)) = &member.connection {
@@ -95,7 +95,7 @@ async fn sign_out(members: &[Member<'_>], shutdown: &Shutdown) {
     }
 }
 
-/// Prepares so many at once. If one of them cannot be triggered, none will be.
+/// Prepares the targets, `at_once` at a time. All or nothing: no target is triggered if one can't be prepared.
 async fn prepare_all<'a>(
     members: &'a [Member<'a>],
     at_once: NonZeroUsize,
@@ -104,7 +104,7 @@ async fn prepare_all<'a>(
     let start = Instant::now();
     let has_failed = Cell::new(false);
     let preparing = members.iter().map(async |member| {
-        // All that is wrong is to be told, but not after an hour of servers that do not answer.
+        // Report every problem, but don't spend an hour on servers that don't answer.
         if has_failed.get() && start.elapsed() > PREPARE_AFTER_FAILURE_TIMEOUT {
             return Err(Triggered::not_sent(NotSent::OtherNotReady));
         }
@@ -114,7 +114,7 @@ async fn prepare_all<'a>(
     });
     let preparing = stream::iter(preparing).buffered(at_once.get());
     let mut prepared: Vec<_> = preparing.collect().await;
-    // A release to some of many is none. After a stop nothing is sent anyway, and each says so itself.
+    // After a shutdown nothing is sent anyway, and each target already has that as its reason.
     if has_failed.get() && !shutdown.is_requested() {
         for ready in prepared.iter_mut().filter(|prepared| prepared.is_ok()) {
             *ready = Err(Triggered::not_sent(NotSent::OtherNotReady));
@@ -123,23 +123,23 @@ async fn prepare_all<'a>(
     prepared
 }
 
-/// A target, and what it needs before its provider is ready.
+/// A target before it is prepared.
 struct Member<'a> {
     target: &'a Target,
-    /// An error where no client can be made.
+    /// An error if the HTTP client couldn't be created.
     connection: Result<(&'a Connection<'a>, Http<'a>), &'a Error>,
     siblings: Siblings<'a>,
     emit: Sink<'a>,
 }
 
-/// What all targets share.
+/// State shared by all targets.
 struct Batch<'a> {
     mode: Mode,
     concurrency: Concurrency,
     shutdown: &'a Shutdown,
     observer: &'a dyn Observer,
     limits: RequestLimits,
-    /// How many runs' logs are kept for the summary so far.
+    /// Number of runs whose logs have been kept for the summary so far.
     runs_with_logs: Cell<usize>,
 }
 
@@ -187,7 +187,7 @@ impl Batch<'_> {
             limits: &self.limits,
             shutdown: self.shutdown,
         };
-        // What is over, and what is rare, takes no memory beside what a thousand targets wait for.
+        // Boxed, so that a thousand waiting targets don't hold the memory of finished and rare states.
         let mut triggered = Box::pin(trigger(context, &self.concurrency, self.mode)).await;
         let monitor = Monitor {
             context,

@@ -1,5 +1,5 @@
-//! Runs that the step stops waiting for before their end: what is certainly this step's is cancelled, and what may go
-//! on is named.
+//! Cancels runs that the step stops waiting for before they end, and reports why a run may still be going on. Only runs
+//! that are certainly this step's are cancelled.
 
 use std::time::Duration;
 
@@ -10,38 +10,38 @@ use crate::engine::shutdown::{Shutdown, ShutdownMode};
 use crate::model::{Cancel, CancelEnd, LeftRunning, News, OnAbandoned, Run, Snapshot};
 use crate::providers::{Depth, Kind, Quota};
 
-/// After a signal everything must be known by then. The step must be over after seven seconds; of these it needs one to
-/// revoke its tokens, and a moment to write its outputs.
+/// Time after a signal until cancels must be settled. The step must end within seven seconds, of which revoking tokens
+/// takes one, and writing outputs a moment.
 const SHUTDOWN_GRACE: Duration = Duration::from_millis(5_500);
-/// Until the first poll for whether an accepted cancel took effect.
+/// Delay before the first poll that checks whether an accepted cancel took effect.
 const FIRST_POLL_DELAY: Duration = Duration::from_millis(700);
-/// Between two cancels of a run that goes on, where the first was refused or not answered.
+/// Interval between two cancel requests for a run, while none has been accepted.
 const CANCEL_INTERVAL: Duration = Duration::from_secs(1);
-/// What a cancel takes at most, usually.
+/// Time to set aside for a single cancel request; they usually take less.
 const CANCEL_TIME: Duration = Duration::from_secs(2);
-/// After this long an accepted cancel that had no effect is sent again.
+/// Interval after which an accepted cancel that had no effect is sent again.
 const RECANCEL_INTERVAL: Duration = Duration::from_secs(30);
-/// For one cancel, and for one poll between two of them: a server that never answers must not keep the next one back.
+/// Timeouts of a single cancel request and of a single poll: a server that never answers must not delay the next one.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
 const POLL_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// How a run is given up.
+/// How to stop waiting for a run.
 #[derive(Clone, Copy)]
 pub(crate) struct CancelOptions {
     pub(crate) policy: OnAbandoned,
-    /// For its cancel to be accepted and to take effect, unless a signal leaves less.
+    /// For the cancel to be accepted and to take effect, retries included. A signal may shorten it.
     pub(crate) time: Duration,
 }
 
-/// What became of a run that was abandoned.
+/// Result of cancelling a run.
 pub(crate) struct CancelResult {
-    /// The last poll since then, if there was a good one.
+    /// The last successful poll since the cancel began.
     pub(crate) snapshot: Option<Snapshot>,
-    /// Why it may go on, if it may.
+    /// Why the run may still be going on; `None` if it has ended.
     pub(crate) left_running: Option<LeftRunning>,
 }
 
-/// Cancels a run, if it may be, and checks whether that took effect as long as there is time.
+/// Cancels a run if policy and match allow it, and polls until it has ended or the time is up.
 pub(crate) async fn cancel_and_confirm(
     context: TargetContext<'_, '_>,
     run: &Run,
@@ -76,13 +76,13 @@ pub(crate) async fn cancel_and_confirm(
     }
 }
 
-/// What is known while the cancel is under way.
+/// State of a cancel, kept outside its future so that it survives the deadline.
 struct SoFar {
     cancel: Cancel,
     snapshot: Option<Snapshot>,
 }
 
-/// Why a run is left alone.
+/// Returns why a run must not be cancelled, if it mustn't.
 fn untouchable(run: &Run, policy: OnAbandoned) -> Option<LeftRunning> {
     if policy == OnAbandoned::Leave {
         return Some(LeftRunning::ByPolicy);
@@ -90,8 +90,8 @@ fn untouchable(run: &Run, policy: OnAbandoned) -> Option<LeftRunning> {
     (!run.matched_by.is_sure()).then_some(LeftRunning::MatchedByTime)
 }
 
-/// Returns when the run is over. A cancel may be sent again, unlike a trigger: a run ends once. Providers refuse one
-/// for a run that has hardly begun, or for a moment; so any that wasn't accepted is sent again.
+/// Cancels a run and returns when it has ended. Unlike a trigger, a cancel is idempotent. Providers refuse it for runs
+/// that have only just started, or temporarily, so it is sent again until one is accepted.
 async fn cancel(context: TargetContext<'_, '_>, run: &Run, time: TimeLeft<'_>, so_far: &mut SoFar) {
     let TargetContext {
         provider, limits, ..
@@ -105,7 +105,7 @@ async fn cancel(context: TargetContext<'_, '_>, run: &Run, time: TimeLeft<'_>, s
             let slot = loop {
                 time.wait_for_quota(context.quota(), is_asked).await;
                 let slot = limits.cancels.acquire().await;
-                // Another one may have met a limit meanwhile.
+                // Another request may have been rate-limited in the meantime.
                 if time.allows_cancel(context.quota(), is_asked) {
                     break slot;
                 }
@@ -150,7 +150,7 @@ async fn cancel(context: TargetContext<'_, '_>, run: &Run, time: TimeLeft<'_>, s
     }
 }
 
-/// The time for a cancel, which a shutdown may shorten.
+/// The deadline of a cancel, which a shutdown may bring forward.
 #[derive(Clone, Copy)]
 struct TimeLeft<'a> {
     until: Instant,
@@ -163,8 +163,8 @@ impl TimeLeft<'_> {
         requested.map_or(self.until, |at| self.until.min(at + SHUTDOWN_GRACE))
     }
 
-    /// Whether no rate limit forbids a cancel. Nothing is gained by waiting for the end of one that outlasts the time there
-    /// is: then each run is asked to end once all the same.
+    /// Whether a cancel may be sent now. If a rate limit outlasts the deadline, waiting is pointless, so each run's
+    /// first cancel is sent despite the limit.
     fn allows_cancel(self, quota: &Quota, is_asked: bool) -> bool {
         let limit = quota.remaining_wait();
         limit.is_zero() || (!is_asked && Instant::now() + limit + CANCEL_TIME >= self.end())
@@ -180,7 +180,7 @@ impl TimeLeft<'_> {
         }
     }
 
-    /// Returns when there is no more time to see what becomes of a cancel.
+    /// Returns when the time for the cancel is up, with the reason.
     async fn is_over(self, whole: Duration) -> CancelEnd {
         let signal = async {
             self.shutdown.requested(ShutdownMode::Graceful).await;

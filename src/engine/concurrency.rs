@@ -1,4 +1,4 @@
-//! How many triggers are on the wire at once, and whether more may go out.
+//! Limits the number of triggers on the wire, and stops further ones after a signal or a failure with `fail-fast`.
 
 use std::num::NonZeroUsize;
 
@@ -8,7 +8,7 @@ use crate::engine::shutdown::{Shutdown, ShutdownHandle, ShutdownMode};
 use crate::providers::Quota;
 use crate::providers::target::OnFailure;
 
-/// Permits for triggers: one each, in the order in which they were asked for.
+/// Hands out permits for triggers, in the order of the requests for them.
 pub(crate) struct Concurrency {
     free: Semaphore,
     on_failure: OnFailure,
@@ -16,7 +16,7 @@ pub(crate) struct Concurrency {
     closed: Shutdown,
 }
 
-/// Allows one trigger to be on the wire, as long as this lives.
+/// Allows one trigger to be on the wire until it is dropped.
 pub(crate) struct Permit<'a>(#[expect(dead_code, reason = "held")] SemaphorePermit<'a>);
 
 impl Concurrency {
@@ -30,12 +30,12 @@ impl Concurrency {
         }
     }
 
-    /// Lets no more triggers go out. Those on the wire go on.
+    /// Stops handing out permits. Triggers on the wire aren't affected.
     pub(crate) fn close(&self) {
         self.handle.request(ShutdownMode::Graceful);
     }
 
-    /// Records that a target has failed: with `fail-fast`, no more triggers go out.
+    /// Records that a target has failed. With `fail-fast`, no more triggers are sent.
     pub(crate) fn record_failure(&self) {
         match self.on_failure {
             OnFailure::SendNoMore => self.close(),
@@ -43,12 +43,12 @@ impl Concurrency {
         }
     }
 
-    /// Requested when no more triggers may go out.
+    /// A shutdown that is requested once no more triggers may be sent.
     pub(crate) fn shutdown(&self) -> &Shutdown {
         &self.closed
     }
 
-    /// Returns with a permit when no rate limit forbids to use it; `None` where no more triggers may go out.
+    /// Waits for a permit and for the end of any rate limit. Returns `None` if no more triggers may be sent.
     pub(crate) async fn acquire(&self, quota: &Quota) -> Option<Permit<'_>> {
         loop {
             let permit = tokio::select! {
@@ -59,7 +59,7 @@ impl Concurrency {
             if quota.remaining_wait().is_zero() {
                 return Some(Permit(permit));
             }
-            // A target that waits for a rate limit holds no permit: others have other limits.
+            // Release the permit while rate-limited: other credentials may have budget.
             drop(permit);
             tokio::select! {
                 () = self.closed.requested(ShutdownMode::Graceful) => return None,

@@ -1,4 +1,4 @@
-//! What everything that is done for one target has at hand.
+//! The context that is passed to all work for one target.
 
 use crate::engine::request_limits::RequestLimits;
 use crate::engine::retry::RetryPolicy;
@@ -9,7 +9,7 @@ use crate::providers::http::Http;
 use crate::providers::target::Target;
 use crate::providers::{AnyProvider, Quota};
 
-/// A target whose provider is ready, and what it shares with the others.
+/// A target with its opened provider, and the state it shares with other targets.
 #[derive(Clone, Copy)]
 pub(crate) struct TargetContext<'a, 'target> {
     pub(crate) target: &'target Target,
@@ -25,12 +25,12 @@ impl<'a> TargetContext<'a, '_> {
         self.http.emit(event);
     }
 
-    /// What is shared with all targets of the same credential.
+    /// Returns the quota shared by all targets of the same server and credential.
     pub(crate) fn quota(&self) -> &'a Quota {
         self.http.quota()
     }
 
-    /// For what is read beside the main story: nobody needs to know that it is tried again.
+    /// Returns a policy for optional reads, whose retries aren't worth logging.
     pub(crate) fn quiet_retry(&self) -> RetryPolicy<'a> {
         RetryPolicy {
             emit: &|_| {},

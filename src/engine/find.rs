@@ -1,4 +1,4 @@
-//! Which run is ours: by marker, by timing. Where the answer named the run, there is nothing to find.
+//! Finds a trigger's runs by marker or by timing. Not needed if the response to the trigger named the run.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashSet};
@@ -11,65 +11,64 @@ use crate::engine::poll_failures::Refusals;
 use crate::model::{Interruption, MatchedBy, Run};
 use crate::providers::{Candidate, Claim, Error, Kind, Quota};
 
-/// A run may seem to have come to be so long before the trigger went out: providers round times, and
-/// their machines' clocks differ.
+/// A run may appear to have been created this long before the trigger was sent: providers round times, and their
+/// machines' clocks differ.
 const CLOCK_SKEW: Duration = Duration::from_secs(3);
-/// One trigger may start several runs. They are all there when good answers show no new one for so long.
+/// One trigger may start several runs. All have appeared once successful lists show no new one for this long.
 const SETTLE_TIME: Duration = Duration::from_secs(10);
-/// Nothing has been found for so long: worth saying, and reason to look less often.
+/// Time without any run after which this is reported, and the search slows down.
 const NOT_FOUND_NOTICE: Duration = Duration::from_mins(1);
-/// Between two lists from then on.
+/// Interval between two lists from then on.
 const SLOW_INTERVAL: Duration = Duration::from_secs(15);
 
-/// Where and since when runs are looked for.
+/// The search for one trigger's runs.
 pub(crate) struct Search<'a, 'target> {
     pub(crate) context: TargetContext<'a, 'target>,
-    /// Runs that were there before the trigger, whatever the clocks say.
+    /// IDs of the runs that existed before the trigger, whatever the clocks say.
     pub(crate) seen: &'a HashSet<String>,
-    /// When the trigger went out.
+    /// When the trigger was sent.
     pub(crate) sent: Instant,
-    /// All that was seen so far, by id: lists are not always up to date, and what was there once, is.
+    /// All candidates listed so far, by ID. They are kept because a later list may be out of date.
     pub(crate) known: RefCell<BTreeMap<String, Candidate>>,
-    /// The runs that have been reported as found, by id.
+    /// IDs of the runs that have been reported as found.
     pub(crate) reported: RefCell<HashSet<String>>,
 }
 
-/// How long runs are looked for, and which count.
+/// How long to search, and whether timing counts.
 #[derive(Clone, Copy)]
 pub(crate) struct Limits {
-    /// Until there is a first one. Providers are sometimes minutes late.
+    /// Time for a first run to appear. Providers are sometimes minutes late.
     pub(crate) first: Duration,
-    /// As long as another target may have started what could be ours.
+    /// Time to wait for siblings that may have started the candidates.
     siblings: Duration,
     timing: Timing,
-    /// When a rate limit keeps us from looking.
     on_limit: OnLimit,
 }
 
-/// What becomes of a search that a rate limit outlasts.
+/// What to do about a rate limit that outlasts the search.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum OnLimit {
-    /// It goes on afterwards: that time does not count.
+    /// Continue afterwards: the time of the rate limit doesn't count.
     WaitOut,
     GiveUp,
 }
 
 impl Limits {
-    /// After a trigger that was accepted.
+    /// For an accepted trigger.
     pub(crate) const ACCEPTED: Self = Self {
         first: Duration::from_mins(5),
         siblings: Duration::from_mins(2),
         timing: Timing::Counts,
         on_limit: OnLimit::WaitOut,
     };
-    /// After one whose outcome is unknown.
+    /// For a trigger with an unknown outcome.
     pub(crate) const UNKNOWN: Self = Self {
         first: Duration::from_secs(30),
         siblings: Duration::from_secs(30),
         timing: Timing::ProvesNothing,
         on_limit: OnLimit::GiveUp,
     };
-    /// After a job was cancelled, when there is time for a run that appears late.
+    /// For a cancelled job's second chance, which has time for a run that appears late.
     pub(crate) const SECOND_CHANCE: Self = Self {
         first: Duration::from_mins(3),
         siblings: Duration::from_secs(30),
@@ -78,57 +77,57 @@ impl Limits {
     };
 }
 
-/// What the only run of a workflow is that fits and has no marker.
+/// What it means if exactly one run of a workflow fits, without a marker.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Timing {
-    /// It is taken for ours.
+    /// It is assumed to be the trigger's.
     Counts,
-    /// It may be: that the trigger was accepted isn't known, or another run may be about to appear.
+    /// It may be the trigger's: the trigger may not have been accepted, or another run may be about to appear.
     ProvesNothing,
 }
 
-/// Whether a look waits for its turn among all looks with its credential.
+/// Whether a list waits for its turn among all polls with the same credential.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Pacing {
     Paced,
-    /// There is no time for that: what is found now can still be cancelled.
+    /// There is no time to wait: a run that is found now can still be cancelled.
     Immediate,
 }
 
-/// What a search came to.
+/// Result of a search.
 #[derive(Default)]
 pub(crate) struct Found {
     pub(crate) runs: Vec<Run>,
-    /// Of each workflow with runs any of which could be ours: those runs.
+    /// Runs that could be the trigger's, grouped by workflow. None of them certainly is.
     pub(crate) unsure: Vec<Vec<Candidate>>,
-    /// Runs of the same kind since the trigger that are not ours for all that is known.
+    /// Runs of the same kind since the trigger that most likely aren't the trigger's.
     pub(crate) others: Vec<Candidate>,
-    /// Why the runs could not be read to the end of the search, if they could not: there may be more.
+    /// Why the runs couldn't be listed up to the end of the search, if they couldn't: there may be more.
     pub(crate) failure: Option<Error>,
-    /// Why there was no time to look for all of them.
+    /// Why the search ended early, if it did.
     pub(crate) interruption: Option<Interruption>,
 }
 
-/// What a search says on its way.
+/// Progress of a search.
 pub(crate) enum Sighting<'a> {
-    /// A run that is ours, as far as that can be known. Certain ones are said as soon as they are seen, and again.
+    /// A run of the trigger. Certain matches are reported after every successful list, all matches at the end.
     Run(&'a Run),
-    /// There is none yet, though there should be.
+    /// There is no run yet, though one is overdue.
     NothingYet,
 }
 
-/// What a search goes by.
+/// Parameters of [`collect`].
 struct SearchPolicy<'a> {
     limits: Limits,
     quota: &'a Quota,
-    /// Between two lists.
+    /// Interval between two lists.
     interval: Duration,
-    /// Whether another target may have started what could be ours.
+    /// Whether another target may have started the candidates.
     is_uncertain: &'a dyn Fn() -> bool,
     say: &'a dyn Fn(Sighting<'_>),
 }
 
-/// Looks for the runs of a trigger until they are all there, or it is time.
+/// Searches for the runs of a trigger until all have appeared, or the time is up.
 pub(crate) async fn find(
     search: &Search<'_, '_>,
     limits: Limits,
@@ -155,7 +154,7 @@ async fn collect(
     let SearchPolicy { limits, quota, .. } = policy;
     let mut start = Instant::now();
     let mut found = Found::default();
-    // When what follows from the lists changed last, and when the last list that could be read was asked for.
+    // When the result last changed, and when the last successful list was requested.
     let (mut changed, mut read) = (start, start);
     let mut refusals = Refusals::default();
     let mut has_said = false;
@@ -197,7 +196,7 @@ async fn collect(
             (policy.say)(Sighting::NothingYet);
         }
         let left = policy.left(&found, elapsed, read.saturating_duration_since(changed));
-        // A rate limit that this look has met is waited out first, and does not count.
+        // If this list met a rate limit, that is waited out first, and doesn't count.
         let may_end = limits.on_limit == OnLimit::GiveUp || quota.remaining_wait().is_zero();
         if left.is_zero() && may_end {
             return found;
@@ -207,20 +206,21 @@ async fn collect(
         } else {
             policy.interval
         };
-        // The last list is asked for just when the time is over.
+        // The last list is requested exactly when the time is up.
         let next = left.min(interval);
         sleep(if next.is_zero() { interval } else { next }).await;
     }
 }
 
 impl SearchPolicy<'_> {
-    /// How long to go on looking after so long a search, the last part of which good answers showed nothing new.
+    /// Returns how long to go on searching. `elapsed` is the time so far, `quiet` how long successful lists have shown
+    /// nothing new.
     fn left(&self, found: &Found, elapsed: Duration, quiet: Duration) -> Duration {
         let first = self.limits.first.saturating_sub(elapsed);
         if found.is_nothing() {
             first
         } else if (self.is_uncertain)() {
-            // What others have started may become known, and then what is ours.
+            // Once the siblings' runs are known, the remaining ones may be this target's.
             self.limits.siblings.saturating_sub(elapsed)
         } else {
             SETTLE_TIME.saturating_sub(quiet).min(first)
@@ -228,12 +228,12 @@ impl SearchPolicy<'_> {
     }
 }
 
-/// Looks once more, out of turn. What was seen before still counts if this fails.
+/// Lists the runs once, out of turn. If this fails, the candidates from earlier lists still count.
 pub(crate) async fn once(search: &Search<'_, '_>) -> Result<(), Error> {
     list(search, Pacing::Immediate).await
 }
 
-/// Keeps what there is.
+/// Lists the runs, and adds them to the known candidates.
 async fn list(search: &Search<'_, '_>, pacing: Pacing) -> Result<(), Error> {
     let since = || search.context.http.at_server(search.sent) - CLOCK_SKEW;
     let candidates = loop {
@@ -244,7 +244,7 @@ async fn list(search: &Search<'_, '_>, pacing: Pacing) -> Result<(), Error> {
         let slot = search.context.limits.polls.acquire().await;
         let candidates = search.context.provider.list_runs(Some(since())).await?;
         drop(slot);
-        // The first answer of a server tells its clock: older runs may be among these by ours.
+        // The server's clock is known from its first response on. A list by the local clock may include older runs.
         if knew_clock || !search.context.http.knows_clock() {
             break candidates;
         }
@@ -257,12 +257,13 @@ async fn list(search: &Search<'_, '_>, pacing: Pacing) -> Result<(), Error> {
 }
 
 impl Search<'_, '_> {
-    /// What is known when there is no more time. Timing proves nothing then: another run may be about to appear.
+    /// Classifies the known candidates when the search is cut short. Timing then proves nothing, because another run
+    /// may be about to appear.
     pub(crate) fn known_now(&self) -> Found {
         self.classify(Timing::ProvesNothing)
     }
 
-    /// Which of those known are ours, those set aside that are known to be another target's.
+    /// Classifies the known candidates, without those that certainly belong to another target.
     fn classify(&self, timing: Timing) -> Found {
         let known = self.known.borrow();
         let candidates = known.values().cloned();
@@ -276,7 +277,8 @@ impl Search<'_, '_> {
     }
 }
 
-/// Which of these are ours. Each workflow is judged by itself: one trigger may start runs of several.
+/// Decides which candidates are the trigger's. Workflows are classified separately, because one trigger may start runs
+/// of several.
 fn classify(candidates: impl IntoIterator<Item = Candidate>, timing: Timing) -> Found {
     let mut found = Found::default();
     let mut workflows: BTreeMap<String, Vec<Candidate>> = BTreeMap::new();
@@ -299,7 +301,7 @@ fn classify(candidates: impl IntoIterator<Item = Candidate>, timing: Timing) -> 
                 found
                     .runs
                     .extend(ours.map(|run| run.matched(MatchedBy::Marker)));
-                // With a marker in its title ours is known, so these are somebody else's.
+                // This workflow marks its runs, so unmarked ones are somebody else's.
                 found.others.extend(fitting);
             }
             (true, 1) if timing == Timing::Counts => {
@@ -326,13 +328,12 @@ impl Candidate {
 }
 
 impl Found {
-    /// Neither a run nor several that could be one.
+    /// Whether there is neither a run nor an ambiguous candidate.
     pub(crate) fn is_nothing(&self) -> bool {
         self.runs.is_empty() && self.unsure.is_empty()
     }
 
-    /// Whether the same follows from both. That there are more and more runs of which one may be ours
-    /// changes nothing.
+    /// Whether both lead to the same conclusion. A growing number of ambiguous runs in a workflow makes no difference.
     fn is_like(&self, other: &Self) -> bool {
         let workflows = |found: &Self| -> Vec<String> {
             let firsts = found.unsure.iter().filter_map(|several| several.first());
@@ -404,8 +405,8 @@ mod tests {
         assert!(several(0).is_nothing());
     }
 
-    /// Searches in virtual time, where a list asked for at each second shows so many marked runs. Tells what came of
-    /// it, after how many seconds, at which seconds lists were read, and what was said when.
+    /// Searches in virtual time. `list` returns the number of marked runs at a given second. Returns the result, the
+    /// seconds taken, the seconds of the lists, and the sightings with their seconds.
     async fn searched(
         limits: Limits,
         list: impl Fn(u64) -> Result<u32, Kind>,
@@ -460,7 +461,7 @@ mod tests {
         assert_eq!(found.runs.len(), 1);
         assert!((14..=16).contains(&took), "{took}");
 
-        // A second one makes it wait again.
+        // A second run restarts the settle time.
         let appears = |second| match second {
             0..3 => 0,
             3..12 => 1,
@@ -474,7 +475,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn answers_that_fail_count_for_nothing() {
         for kind in [Kind::Unknown, Kind::Unreachable, Kind::Rejected] {
-            // The second run appears while nothing can be read.
+            // The second run appears while lists fail.
             let (found, took, ..) = searched(Limits::ACCEPTED, |second| match second {
                 0..3 => Ok(1),
                 3..20 => Err(kind),
@@ -513,7 +514,6 @@ mod tests {
         assert_eq!(took, 30);
     }
 
-    /// That there may be more is said.
     #[tokio::test(start_paused = true)]
     async fn a_search_that_cannot_go_on_says_why() {
         let (found, took, ..) = searched(Limits::ACCEPTED, |second| match second {

@@ -1,5 +1,5 @@
-//! What comes after the trigger: find the runs, wait for them, read back what they leave behind, and
-//! leave nothing running that should not be.
+//! Monitors a target after its trigger: finds the runs, waits for them, reads logs and the result, and cancels runs
+//! that shouldn't keep running.
 
 mod collect;
 mod finish;
@@ -30,34 +30,34 @@ use crate::model::{
 };
 use crate::providers::Error;
 
-/// For one last look for a run when the deadline has passed.
+/// Timeout of one list after the search or the wait was interrupted.
 const LAST_LIST_TIMEOUT: Duration = Duration::from_millis(1_500);
-/// After a signal a run that can be recognised is looked for until then: a run that has just been started takes seconds
-/// to appear, and its cancel takes time too.
+/// Time after a signal in which the search for a marked run goes on: a new run takes seconds to appear, and cancelling
+/// it takes time too.
 const SEARCH_SHUTDOWN_GRACE: Duration = Duration::from_millis(4_200);
 const LAST_LIST_INTERVAL: Duration = Duration::from_millis(700);
-/// After a deadline nobody is in a hurry.
+/// Time to cancel a run and confirm it, retries included. A signal may shorten it.
 const CANCEL_TIMEOUT: Duration = Duration::from_secs(30);
-/// For the cancel of a run that can't be read any more.
+/// The same for a run that can't be read any more.
 const LOST_CANCEL_TIMEOUT: Duration = Duration::from_secs(10);
-/// For the list that shows runs which appeared late, when all known ones have ended; and where the search could not read
-/// to its end, so that only this list can tell whether there are any.
+/// Time, retries included, to list runs that appeared late, once all known ones have ended. It's longer if the search
+/// ended with failing lists, because only this list can then show whether there are more runs.
 const LATE_LIST_TIMEOUT: Duration = Duration::from_secs(15);
 const MISSING_LIST_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// A target whose trigger went out.
+/// A target whose trigger was sent.
 pub(crate) struct Monitor<'a, 'target> {
     pub(crate) context: TargetContext<'a, 'target>,
-    /// Runs that were there before the trigger.
+    /// IDs of the runs that existed before the trigger.
     pub(crate) seen: &'a HashSet<String>,
-    /// When the trigger went out.
+    /// When the trigger was sent.
     pub(crate) sent: Instant,
-    /// When it was answered: `timeout` counts from there.
+    /// When the trigger was answered: `timeout` counts from here.
     pub(crate) began: Instant,
 }
 
-/// Follows what a trigger started, if that is asked for or has to be found out. An unknown outcome may
-/// turn out to be an accepted one.
+/// Finds and waits for the runs of a trigger if `wait` is set. An unknown outcome is investigated in any case, and may
+/// turn out to be accepted.
 pub(crate) async fn monitor(monitor: &Monitor<'_, '_>, triggered: &mut Triggered) -> Monitored {
     let wait = monitor.context.target.wait.as_ref();
     let search = monitor.search();
@@ -87,7 +87,7 @@ pub(crate) async fn monitor(monitor: &Monitor<'_, '_>, triggered: &mut Triggered
     }
     monitored.conclude();
     if is_cut {
-        // Runs that nobody has seen may have ended otherwise.
+        // Runs that weren't found may have ended differently.
         monitored.conclusion = None;
     }
     if let Some(artifact) = &wait.result {
@@ -107,10 +107,10 @@ impl<'target> Monitor<'_, 'target> {
         }
     }
 
-    /// Checks whether a trigger with an unknown outcome has started something. Only the marker proves it: after a
-    /// failure of the provider, a run that merely fits is more likely somebody else's.
+    /// Checks whether a trigger with an unknown outcome has started a run. Only the marker proves it: after a failure
+    /// of the provider, a run that merely fits is more likely somebody else's.
     async fn look_into(&self, search: &Search<'_, '_>, triggered: &mut Triggered) {
-        // In a hurry only a marker can tell.
+        // An interrupted search can only identify a run by its marker.
         if self.context.shutdown.is_requested() && self.context.target.spec.marker().is_none() {
             return;
         }
@@ -165,8 +165,8 @@ impl<'target> Monitor<'_, 'target> {
         found
     }
 
-    /// Looks once more when the search has been cut short; after a signal again and again while there is time, where
-    /// a marker would show a run that can be cancelled then. Says why it failed, if the last one did.
+    /// Lists once more when the search has been cut short. After a signal, repeats this while there is time and no run
+    /// with the marker has been found, so that it can be cancelled. Returns why the last list failed, if it did.
     async fn last_looks(
         &self,
         search: &Search<'_, '_>,
@@ -196,8 +196,8 @@ impl<'target> Monitor<'_, 'target> {
         }
     }
 
-    /// Waits for these runs. If the step has to end before they do, runs that have appeared since the search are looked
-    /// for, so that they are cancelled too.
+    /// Waits for these runs. If the step is stopped before they end, lists the runs once more, so that those which have
+    /// appeared since the search are cancelled too.
     async fn watch_all(
         &self,
         search: &Search<'_, '_>,
@@ -218,7 +218,7 @@ impl<'target> Monitor<'_, 'target> {
     }
 
     async fn watch_late_runs(&self, search: &Search<'_, '_>, wait: &WaitOptions) -> Vec<RunReport> {
-        // Only a marker shows that a run may be cancelled.
+        // Without a marker, no run found now may be cancelled.
         if self.context.target.spec.marker().is_none() {
             return Vec::new();
         }
@@ -230,7 +230,7 @@ impl<'target> Monitor<'_, 'target> {
         join_all(new.into_iter().map(|run| self.watch(run, wait))).await
     }
 
-    /// Those of the runs that have not been reported as found yet, which they are now.
+    /// Reports the runs that haven't been reported as found yet, and returns them.
     fn report_new(&self, search: &Search<'_, '_>, mut runs: Vec<Run>) -> Vec<Run> {
         runs.retain(|run| !search.reported.borrow().contains(&run.id));
         for run in &runs {
@@ -239,9 +239,9 @@ impl<'target> Monitor<'_, 'target> {
         runs
     }
 
-    /// Marked runs that appeared after the search had ended, now that all known ones are over. A run that was taken for
-    /// ours by its time is given up if one of the same workflow has the marker. `unread` says why the search could not
-    /// read to its end: if that can't be made up for now, nobody knows whether there are more runs.
+    /// Returns marked runs that appeared after the search, once all known runs have ended. Drops a run that was matched
+    /// by timing if another one of the same workflow has the marker. `unread` is why the search couldn't list the runs
+    /// up to its end: if they can't be listed now either, that is recorded as a problem.
     async fn late_runs(
         &self,
         search: &Search<'_, '_>,
@@ -277,12 +277,11 @@ impl<'target> Monitor<'_, 'target> {
         self.report_new(search, found.runs)
     }
 
-    /// When the time of the wait is over.
     fn deadline_of(&self, wait: &WaitOptions) -> Instant {
         self.began + wait.timeout
     }
 
-    /// Returns when the time of the wait is over, if it is waited.
+    /// Returns at the deadline; never, if `wait` isn't set.
     async fn deadline(&self) {
         match &self.context.target.wait {
             Some(wait) => sleep_until(self.deadline_of(wait)).await,
@@ -290,7 +289,7 @@ impl<'target> Monitor<'_, 'target> {
         }
     }
 
-    /// Waits for one run, and sees to it that it does not go on without us.
+    /// Waits for one run, and cancels it if the wait ends first.
     async fn watch(&self, run: Run, wait_for: &WaitOptions) -> RunReport {
         let emit = |news: News<'_>| self.context.emit(Event::Run { run: &run, news });
         let deadline = self.deadline_of(wait_for);
@@ -322,7 +321,7 @@ impl<'target> Monitor<'_, 'target> {
             };
             let cancelled = Box::pin(cancel_and_confirm(self.context, &run, how, &emit)).await;
             left_running = cancelled.left_running;
-            // The poll that failed or came too late may go well now. What was cancelled wasn't over before.
+            // The cancel's polls may show that the run had ended in time. A cancelled run hadn't.
             let late = cancelled.snapshot.as_ref();
             let late = late.and_then(|snapshot| ended_in_time(snapshot, ends_by));
             let late = late.filter(|conclusion| *conclusion != Conclusion::Cancelled);
@@ -365,7 +364,7 @@ impl<'target> Monitor<'_, 'target> {
     }
 }
 
-/// Lists the runs once more, as soon as they can be read.
+/// Lists the runs once more, and retries until that succeeds.
 async fn list_at_last(search: &Search<'_, '_>) -> Result<(), Error> {
     let interval = search.context.provider.poll_intervals().min;
     let list = async || find::once(search).await;

@@ -1,4 +1,4 @@
-//! Reads that are refused in a row. Providers answer 401, 403 and 404 for things that exist, for seconds to minutes at
+//! Counts consecutive refused reads. Providers answer 401, 403 and 404 for things that exist, for seconds to minutes at
 //! a time, so only many refusals over a long time mean that something can't be read any more.
 
 use std::time::Duration;
@@ -11,7 +11,7 @@ use crate::providers::{Error, Kind};
 const MIN_REFUSALS: u32 = 5;
 const MIN_REFUSED_FOR: Duration = Duration::from_mins(1);
 
-/// The refusals since the last answer of another kind.
+/// Refusals since the last response of another kind.
 #[derive(Default)]
 pub(crate) struct Refusals {
     first: Option<Instant>,
@@ -19,8 +19,8 @@ pub(crate) struct Refusals {
 }
 
 impl Refusals {
-    /// Records a read that failed. Says whether that is one refusal too many: at least five in a row, over at least a
-    /// minute. Any other failure says nothing about what was asked for, so it starts the row anew.
+    /// Records a failed read. Returns whether to give up: after at least five consecutive refusals over at least one
+    /// minute. Any other failure resets the count, because it says nothing about the resource.
     pub(crate) fn record(&mut self, error: &Error) -> bool {
         if !is_refusal(error) {
             self.clear();
@@ -31,14 +31,14 @@ impl Refusals {
         self.count >= MIN_REFUSALS && first.elapsed() >= MIN_REFUSED_FOR
     }
 
-    /// Records a read that went well.
+    /// Records a successful read.
     pub(crate) fn clear(&mut self) {
         *self = Self::default();
     }
 }
 
-/// Whether the provider itself says that this can't be read. A redirect, a certificate or an odd status is somebody
-/// in between, or passes; and where no token was to be had, nothing was asked for.
+/// Whether the provider itself refused the read. Redirects, certificate errors and other statuses come from something
+/// in between, or are temporary. After a failed sign-in, the read wasn't even sent.
 fn is_refusal(error: &Error) -> bool {
     let refusals = [
         StatusCode::UNAUTHORIZED,

@@ -1,30 +1,30 @@
-//! How often a run is looked at.
+//! Computes how often a run is polled, from its age.
 
 use std::time::Duration;
 
 use crate::providers::PollIntervals;
 
-/// A run is looked at this often in its life so far, so that its end is seen within a twelfth of it.
+/// The interval is the run's age divided by this, so that its end is seen within a twelfth of its duration.
 const POLLS_PER_LIFETIME: u32 = 12;
-/// Runs that were started together are not looked at together: so much more or less, in parts of a hundred.
+/// Maximum jitter in percent, so that runs that started together aren't polled together.
 const JITTER: u128 = 10;
 
 impl PollIntervals {
-    /// Until the next look at a run of this age.
+    /// Returns the time until the next poll of a run of this age.
     pub(crate) fn interval(&self, age: Duration) -> Duration {
         (age / POLLS_PER_LIFETIME).clamp(self.min, self.max)
     }
 
-    /// The same, a little shorter or longer by chance, and never longer than the longest.
+    /// Returns the interval with random jitter, but never more than `max`.
     pub(crate) fn jittered(&self, age: Duration) -> Duration {
         let interval = self.interval(age);
-        // A random UUID is as good a die as any, and here already.
+        // UUIDs are already a dependency, and random enough.
         let chance = uuid::Uuid::new_v4().as_u128() % (2 * JITTER + 1);
         let parts = u32::try_from(100 - JITTER + chance).unwrap_or(100);
         (interval * parts / 100).min(self.max)
     }
 
-    /// How old what is known of a run's jobs may become, as long as the run itself shows no change.
+    /// Returns the time until the run's jobs are read again, as long as the run itself doesn't change.
     pub(crate) fn jobs_interval(&self, age: Duration) -> Duration {
         const MAX_LENGTH: Duration = Duration::from_secs(30);
         (age / (POLLS_PER_LIFETIME / 2)).clamp(self.jobs, self.jobs.max(MAX_LENGTH))

@@ -1,17 +1,17 @@
-//! How many requests of each kind all targets together may have on the wire.
+//! Limits how many requests of each kind all targets together may have on the wire.
 
 use tokio::sync::Semaphore;
 
-/// Most polls on the wire at once, whichever credentials they are with.
+/// Concurrent polls, across all credentials.
 const MAX_POLLS: usize = 32;
-/// Most cancels on the wire at once: they are in a hurry, but GitHub takes no more than a hundred requests together.
+/// Concurrent cancels. They are urgent, but GitHub allows at most a hundred concurrent requests.
 const MAX_CANCELS: usize = 90;
-/// Most runs whose logs are read at once: all that is read of a run is in memory until its target is over.
+/// Runs whose logs are read concurrently: a run's logs stay in memory until its target is finished.
 const MAX_RUNS_READ: usize = 4;
-/// Most results that are read at once: each is in memory as a whole.
+/// Results that are read concurrently: each is held in memory as a whole.
 const MAX_RESULTS: usize = 8;
 
-/// Without these, many runs would send their requests all at once, each on a connection of its own.
+/// Semaphores without which many runs would send their requests all at once, each on its own connection.
 pub(crate) struct RequestLimits {
     pub(crate) polls: Semaphore,
     pub(crate) cancels: Semaphore,

@@ -1,4 +1,4 @@
-//! When a request is tried again: only where the first one provably changed nothing.
+//! Retries requests, but only if the previous attempt provably changed nothing.
 
 use std::time::Duration;
 
@@ -9,30 +9,30 @@ use crate::model::{Event, Sink};
 use crate::providers::http::Http;
 use crate::providers::{Error, Idempotency, Kind, Quota};
 
-/// Tries where no connection comes about: pauses of about 1, 3, 9 and 27 s.
+/// Attempts in all, with pauses of about 1, 3, 9 and 27 s between them.
 const MAX_TRIES: usize = 5;
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const MAX_PAUSE: Duration = Duration::from_mins(1);
-/// How often one request is sent again after a rate limit, however short the limits are that the provider names.
+/// Retries of one request after rate limits, however short the waits are that the provider asks for.
 const MAX_RATE_LIMITS: u32 = 30;
 
-/// How long rate limits are waited out while nothing gets through, all of them together.
+/// See [`RetryPolicy::rate_limit_budget`].
 pub(crate) const DEFAULT_RATE_LIMIT_BUDGET: Duration = Duration::from_mins(5);
 
-/// What a retry goes by.
+/// When to retry, and for how long.
 #[derive(Clone, Copy)]
 pub(crate) struct RetryPolicy<'a> {
     pub(crate) idempotency: Idempotency,
-    /// How long rate limits are waited out while nothing gets through, all of them together.
+    /// Total time that rate limits are waited out while no request gets through.
     pub(crate) rate_limit_budget: Duration,
     pub(crate) quota: &'a Quota,
     pub(crate) shutdown: &'a Shutdown,
-    /// Is told each pause.
+    /// Receives an event for each pause.
     pub(crate) emit: Sink<'a>,
 }
 
-/// Does it, and again after each rate limit as long as the budget allows it, and after each other failure for which there
-/// is a pause. Fails with the last failure; also if a shutdown is requested while it waits.
+/// Runs the operation, and retries it after rate limits within the budget, and after other failures if `pause_after`
+/// returns a pause. Returns the last error, also if a shutdown is requested while it waits.
 pub(crate) async fn retry<T>(
     policy: RetryPolicy<'_>,
     mut pause_after: impl FnMut(&Error) -> Option<Duration>,
@@ -54,7 +54,7 @@ pub(crate) async fn retry<T>(
         };
         let pause = match error.kind() {
             Kind::RateLimited(said) => {
-                // A limit of the App itself isn't one of the token that it asked for.
+                // A GitHub App's own requests have a separate quota, so their rate limit isn't recorded here yet.
                 if quota.remaining_wait().is_zero() {
                     quota.record_rate_limit(idempotency, said);
                 }
@@ -77,7 +77,7 @@ pub(crate) async fn retry<T>(
     }
 }
 
-/// Growing pauses after failures that may pass: for what was not received, and for what may be sent twice.
+/// Returns growing pauses after failures that may be temporary, if the request wasn't received or is repeatable.
 pub(crate) fn backoff(idempotency: Idempotency) -> impl FnMut(&Error) -> Option<Duration> {
     let mut pauses = ExponentialBuilder::new()
         .with_min_delay(FIRST_PAUSE)
@@ -92,7 +92,7 @@ pub(crate) fn backoff(idempotency: Idempotency) -> impl FnMut(&Error) -> Option<
 }
 
 impl<'a> RetryPolicy<'a> {
-    /// For what starts nothing.
+    /// Returns a policy for requests that start nothing.
     pub(crate) fn for_reads(http: &'a Http<'_>, shutdown: &'a Shutdown) -> Self {
         Self {
             idempotency: Idempotency::Repeatable,
@@ -103,7 +103,7 @@ impl<'a> RetryPolicy<'a> {
         }
     }
 
-    /// Waits out a limit that others with the same credential have met.
+    /// Waits out a rate limit that another request with the same credential has met.
     async fn wait_for_quota(&self) -> Result<(), Error> {
         let remaining = self.quota.remaining_wait();
         if remaining.is_zero() {
@@ -135,8 +135,8 @@ mod tests {
     use std::cell::{Cell, RefCell};
     use tokio::time::Instant;
 
-    /// Runs attempts that fail like this, in virtual time. Tells how often it was tried, for how long,
-    /// and what came of it.
+    /// Retries an operation that fails like this, in virtual time. Returns the number of attempts, the seconds taken,
+    /// and the result.
     async fn run(idempotency: Idempotency, failures: Vec<Kind>) -> (usize, u64, Result<(), Error>) {
         let (_handle, shutdown) = Shutdown::manual();
         let tries = Cell::new(0);
@@ -227,7 +227,7 @@ mod tests {
             };
             quota.record_rate_limit(Idempotency::Once, Some(Duration::from_mins(minutes)));
             let result = retry(policy, backoff(policy.idempotency), async || {
-                // As the HTTP client does.
+                // Like the HTTP client.
                 quota.record_response(policy.idempotency);
                 Ok(())
             })
@@ -235,7 +235,7 @@ mod tests {
             (result.is_ok(), start.elapsed().as_secs())
         };
         assert_eq!(attempt(4, 5).await, (true, 240));
-        // What got through in between makes a new beginning.
+        // A request that got through in between resets the budget.
         assert_eq!(attempt(4, 5).await, (true, 480));
         assert_eq!(attempt(6, 5).await, (false, 480));
         assert_eq!(attempt(6, 60).await, (true, 840));

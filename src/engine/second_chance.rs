@@ -1,6 +1,6 @@
-//! The second chance of a step whose job was cancelled: a process of its own after the job's other steps, with the same
-//! inputs, minutes of time and no signal. It cancels once more what the first process may have left going, looks for runs
-//! that were not known yet, and watches until all of them are over.
+//! The second chance of a step whose job was cancelled: a second process after the job's other steps, with the same
+//! inputs, minutes of time and no signal. It cancels the runs that the first process may have left running, searches
+//! for runs that weren't known yet, and polls until all of them have ended.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -19,11 +19,11 @@ use crate::model::Event;
 use crate::providers::target::Request;
 use crate::providers::{AnyProvider, Error, connections};
 
-/// The runner gives a cancelled job five minutes in all.
+/// Time for all targets. The runner gives a cancelled job five minutes.
 const TIME: Duration = Duration::from_mins(4);
 
-/// Finishes targets, given by their places in the request. `emit` is told what happens to which of them. The results are
-/// in the same order; an error where nothing could be asked for.
+/// Ends the runs of unfinished targets, each given with its index in the request. `emit` receives their events. The
+/// results are in the same order; an error means that the target's provider couldn't be opened.
 pub(crate) async fn run(
     request: &Request,
     unfinished: &[(usize, Unfinished)],

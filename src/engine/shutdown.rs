@@ -1,31 +1,30 @@
-//! Signals, as a value that is passed on.
+//! Turns signals into a value that is passed to everything that may have to stop.
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-/// Whether the step has been asked to end, and how soon.
+/// Whether, and how fast, the step has to end.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) enum ShutdownMode {
-    /// It hasn't been asked to.
+    /// No signal so far.
     Running,
-    /// After one signal: end in order, within seconds.
+    /// After the first signal: clean up and end within seconds.
     Graceful,
-    /// After a second signal: end at once.
+    /// After the second signal: end at once.
     Immediate,
 }
 
-/// Says whether a shutdown has been requested. Clones see the same.
+/// Receives shutdown requests. Clones share the same state.
 #[derive(Clone)]
 pub(crate) struct Shutdown(watch::Receiver<Requested>);
 
-/// Requests a shutdown.
+/// Sends shutdown requests to every [`Shutdown`] created with it.
 pub(crate) struct ShutdownHandle(watch::Sender<Requested>);
 
 #[derive(Clone, Copy)]
 struct Requested {
     mode: ShutdownMode,
-    /// When it was requested first.
     at: Option<Instant>,
 }
 
@@ -39,8 +38,8 @@ impl ShutdownHandle {
 }
 
 impl Shutdown {
-    /// Listens to SIGINT and SIGTERM: the program is process 1 of its container, where the kernel
-    /// ignores both unless somebody listens. Errors if the handlers cannot be installed.
+    /// Listens for SIGINT and SIGTERM. The program is process 1 of its container, for which the kernel ignores both
+    /// unless there is a handler. Fails if the handlers can't be installed.
     pub(crate) fn on_signals() -> std::io::Result<Self> {
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut terminate = signal(SignalKind::terminate())?;
@@ -53,13 +52,13 @@ impl Shutdown {
                 }
                 handle.request(mode);
             }
-            // Without a handle, whoever waits for a request would wait in vain.
+            // Keep the handle, so that the channel stays open.
             std::future::pending::<()>().await;
         });
         Ok(shutdown)
     }
 
-    /// A shutdown that is requested through the handle.
+    /// Creates a shutdown that is requested through the handle.
     pub(crate) fn manual() -> (ShutdownHandle, Self) {
         let running = Requested {
             mode: ShutdownMode::Running,
@@ -73,12 +72,12 @@ impl Shutdown {
         self.0.borrow().mode >= ShutdownMode::Graceful
     }
 
-    /// When it was first requested.
+    /// Returns when a shutdown was first requested, if it was.
     pub(crate) fn requested_at(&self) -> Option<Instant> {
         self.0.borrow().at
     }
 
-    /// Returns when a shutdown of at least this mode has been requested, else never.
+    /// Returns once a shutdown of at least this mode has been requested; otherwise never.
     pub(crate) async fn requested(&self, least: ShutdownMode) {
         let mut receiver = self.0.clone();
         if receiver

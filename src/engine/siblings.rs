@@ -1,5 +1,5 @@
-//! Targets of one step whose runs could be taken for each other's: a run that is known to be another's is not
-//! ours, and as long as another one has started nobody knows what, nothing is told by its time.
+//! Tracks targets of one step whose runs could be confused with each other. A run that is known to belong to one target
+//! is no candidate for the others, and while a sibling's runs are unknown, timing proves nothing.
 
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -8,25 +8,25 @@ use std::rc::Rc;
 use crate::model::Run;
 use crate::providers::target::Target;
 
-/// What is known about the targets on one server.
+/// State shared by all targets on one server.
 #[derive(Default)]
 struct Group {
-    /// Runs that are known to be theirs, by ids, which a server gives once.
+    /// IDs of runs known to belong to one of them. IDs are unique on a server.
     known: RefCell<HashSet<String>>,
-    /// Those that may have started something that is not known, by their places in the list.
+    /// Indexes of the targets that may have started runs which aren't known yet.
     open: RefCell<BTreeSet<usize>>,
 }
 
-/// A target, and what is known about its siblings.
+/// One target's view of its siblings.
 pub(crate) struct Siblings<'a> {
     all: &'a [Target],
     index: usize,
     group: Rc<Group>,
-    /// Those of the known runs that are its own.
+    /// IDs of the runs that belong to this target.
     own: RefCell<HashSet<String>>,
 }
 
-/// One for each target, in their order.
+/// Returns one value per target, in the same order.
 pub(crate) fn siblings(all: &[Target]) -> impl Iterator<Item = Siblings<'_>> {
     let mut groups: HashMap<_, Rc<Group>> = HashMap::new();
     all.iter().enumerate().map(move |(index, target)| {
@@ -43,28 +43,27 @@ pub(crate) fn siblings(all: &[Target]) -> impl Iterator<Item = Siblings<'_>> {
 }
 
 impl Siblings<'_> {
-    /// Records that the trigger goes out now: it may start something.
+    /// Records that the trigger is being sent, so that it may start runs.
     pub(crate) fn mark_sent(&self) {
         self.group.open.borrow_mut().insert(self.index);
     }
 
-    /// Records that a run is certainly ours.
+    /// Records that a run belongs to this target.
     pub(crate) fn claim(&self, run: &Run) {
         self.own.borrow_mut().insert(run.id.clone());
         self.group.known.borrow_mut().insert(run.id.clone());
     }
 
-    /// Records that everything that the trigger has started is known, which may be nothing.
+    /// Records that all runs of the trigger are known, if there are any.
     pub(crate) fn mark_settled(&self) {
         self.group.open.borrow_mut().remove(&self.index);
     }
 
-    /// Whether a run is known to be another target's.
     pub(crate) fn belongs_to_another(&self, id: &str) -> bool {
         self.group.known.borrow().contains(id) && !self.own.borrow().contains(id)
     }
 
-    /// Whether another target may have started a run that is not known yet and could be taken for ours.
+    /// Whether another target may have started a run that isn't known yet and could be confused with this target's.
     pub(crate) fn may_be_confused(&self) -> bool {
         let open = self.group.open.borrow();
         open.iter().any(|other| {
@@ -73,9 +72,9 @@ impl Siblings<'_> {
     }
 }
 
-/// Whether a run of one could be taken for one of the other, which is on the same server.
+/// Whether runs of two targets on the same server could be confused.
 fn could_be_confused(one: &Target, other: &Target) -> bool {
-    // A name and an id may be the same project.
+    // A name and an ID may stand for the same project.
     let is_id = |name: &str| !name.contains('/');
     let (here, there) = (&one.location.repository, &other.location.repository);
     if !here.eq_ignore_ascii_case(there) && is_id(here) == is_id(there) {

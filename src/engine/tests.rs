@@ -1,4 +1,4 @@
-//! The whole engine with a provider that none of its rooms has heard of, in virtual time.
+//! Runs the whole engine in virtual time, with a provider that only exists in tests.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! The trigger: sent at most once, and what became of it.
+//! Prepares one target, sends its trigger at most once, and determines the outcome.
 
 use std::cell::Cell;
 use std::collections::HashSet;
@@ -16,21 +16,21 @@ use crate::providers::http::Http;
 use crate::providers::target::{Mode, Target};
 use crate::providers::{AnyProvider, Connection, Error, Idempotency, Kind, RequestForm, Secrets};
 
-/// How long a trigger that is on the wire may take to come back after the step is asked to stop.
+/// Time after a signal in which a trigger on the wire may still be answered.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(4);
 
-/// How long reads may take that only tell a rejection better.
+/// Timeout for reads that only serve to explain a rejection.
 const EXPLAIN_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// What became of a target's trigger.
+/// Result of a target's trigger.
 pub(crate) struct Triggered {
     pub(crate) outcome: Outcome,
-    /// When the last request for it went out, if one did.
+    /// When its last request was sent, if one was.
     pub(crate) sent: Option<Instant>,
-    /// When that was answered, or known not to be: `timeout` counts from there, so that what kept the trigger from
-    /// going out takes nothing from the run.
+    /// When that request was answered or failed. `timeout` counts from here, so that delays before the trigger don't
+    /// shorten the wait for the run.
     pub(crate) settled: Option<Instant>,
-    /// What was started, as far as the answer told it.
+    /// The runs that the response named.
     pub(crate) runs: Vec<Run>,
     pub(crate) problem: Option<Problem>,
 }
@@ -39,12 +39,11 @@ pub(crate) struct Triggered {
 pub(crate) struct Prepared<'a> {
     pub(crate) provider: AnyProvider<'a>,
     pub(crate) http: &'a Http<'a>,
-    /// Runs that are there already, where they are read: where the trigger's own will be waited for.
+    /// IDs of the runs that already exist; only read with `wait`.
     pub(crate) seen: Rc<HashSet<String>>,
 }
 
-/// Does all that comes before a trigger and starts nothing: signs in, and proves that the run will be
-/// readable if it is to be waited for.
+/// Does everything before a trigger that starts nothing: signs in and, with `wait`, checks that the runs can be read.
 pub(crate) async fn prepare<'a>(
     target: &'a Target,
     connection: &Connection<'a>,
@@ -78,7 +77,7 @@ pub(crate) async fn prepare<'a>(
     }
 }
 
-/// Triggers one target.
+/// Sends a target's trigger, or only reports it in a dry run.
 pub(crate) async fn trigger(
     context: TargetContext<'_, '_>,
     concurrency: &Concurrency,
@@ -106,14 +105,14 @@ pub(crate) async fn trigger(
     }
 }
 
-/// Sends one trigger.
+/// Parameters for sending one trigger.
 #[derive(Clone, Copy)]
 struct Sender<'a, 'target> {
     context: TargetContext<'a, 'target>,
     concurrency: &'a Concurrency,
 }
 
-/// Where one trigger is.
+/// Progress of one trigger, kept outside its future so that it survives a shutdown.
 #[derive(Default)]
 struct SendState {
     is_on_the_wire: Cell<bool>,
@@ -125,7 +124,7 @@ impl<'a> Sender<'a, '_> {
     async fn send(self) -> Triggered {
         let state = SendState::default();
         let answer = tokio::select! {
-            // An answer that is there counts, whatever else happened meanwhile.
+            // Biased: a response that has arrived counts, even after a shutdown.
             biased;
             answer = self.go(&state) => answer,
             () = out_of_grace(self.context.shutdown, &state.is_on_the_wire) => {
@@ -139,7 +138,7 @@ impl<'a> Sender<'a, '_> {
         }
     }
 
-    /// Sends the first form, and the second one if the first was rejected for the one reason that allows it.
+    /// Sends the preferred form, and the fallback form if the first was rejected for the one reason that allows it.
     async fn go(self, state: &SendState) -> Result<Option<Run>, Error> {
         match self.try_form(RequestForm::Preferred, state).await {
             Err(rejection)
@@ -158,7 +157,7 @@ impl<'a> Sender<'a, '_> {
     }
 
     async fn try_form(self, form: RequestForm, state: &SendState) -> Result<Option<Run>, Error> {
-        // Who waits for the run waits for its trigger as well.
+        // With `wait`, rate limits may be waited out for as long as the run.
         let wait = self.context.target.wait.as_ref();
         let policy = RetryPolicy {
             idempotency: Idempotency::Once,
@@ -182,8 +181,8 @@ impl<'a> Sender<'a, '_> {
         .await
     }
 
-    /// A permit, with a credential that is good for now. A stop, or another target's failure with `fail-fast`, ends
-    /// each of the waits for them at once, and is checked again after the last one.
+    /// Waits for a permit and a valid credential. A shutdown, or another target's failure with `fail-fast`, interrupts
+    /// these waits at once, and is checked again after the last one.
     async fn ready_permit(self) -> Result<Permit<'a>, Error> {
         let getting_ready = async {
             let permit = self.concurrency.acquire(self.context.quota()).await;
@@ -201,12 +200,12 @@ impl<'a> Sender<'a, '_> {
             permit = getting_ready => permit?,
         };
         permit.ok_or_else(|| {
-            // Nothing was sent, and later it could be: that is what this kind means.
+            // `Unreachable` is the kind for requests that were not sent, and could be sent later.
             Error::new(Kind::Unreachable, "it was not its turn yet")
         })
     }
 
-    /// Tells the siblings which run was started, as far as that is known.
+    /// Records for the siblings which run was started, if that is known.
     fn settle(self, answer: &Result<Option<Run>, Error>) {
         match answer {
             Ok(Some(run)) => {
@@ -254,7 +253,7 @@ impl<'a> Sender<'a, '_> {
                 Triggered::failed(Outcome::Rejected, &error)
             }
             Kind::Rejected => {
-                // At once: what explains it may take its time.
+                // Before explaining the rejection, which may take a while.
                 self.concurrency.record_failure();
                 let unexplained = Triggered::failed(Outcome::Rejected, &error);
                 tokio::select! {
@@ -267,14 +266,14 @@ impl<'a> Sender<'a, '_> {
     }
 }
 
-/// Returns when a stop has been asked for and what is on the wire has had its time.
+/// Returns after a shutdown, once a trigger on the wire has used up its grace period.
 async fn out_of_grace(shutdown: &Shutdown, on_the_wire: &Cell<bool>) {
     shutdown.requested(ShutdownMode::Graceful).await;
     tokio::select! {
         () = sleep(SHUTDOWN_GRACE) => {}
         () = shutdown.requested(ShutdownMode::Immediate) => {}
     }
-    // What is not on the wire ends by itself.
+    // A trigger that isn't on the wire ends by itself.
     if !on_the_wire.get() {
         std::future::pending::<()>().await;
     }
@@ -295,12 +294,12 @@ impl Triggered {
         Self::new(outcome, Some(Problem::NotTriggered(error.failure())))
     }
 
-    /// It could not be prepared.
+    /// The target could not be prepared.
     pub(crate) fn not_ready(error: &Error) -> Self {
         Self::failed(Outcome::NotSent, error)
     }
 
-    /// It was not sent for a reason that is not its own.
+    /// The trigger was not sent, for a reason outside the target.
     pub(crate) fn not_sent(why: NotSent) -> Self {
         Self::new(Outcome::NotSent, Some(Problem::NotSent(why)))
     }

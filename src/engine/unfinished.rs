@@ -1,4 +1,4 @@
-//! What a target may leave going when its step ends before it is over, as it is handed to the step's second chance.
+//! What a target may leave running when its step ends early, in the form that is saved for the second chance.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -8,22 +8,22 @@ use crate::model::{OnAbandoned, Outcome, Run};
 use crate::providers::target::Target;
 use crate::providers::target_report::TargetReport;
 
-/// A target that was triggered, and what of it isn't known to be over. There is no secret in it.
+/// A triggered target whose runs may not have ended. Contains no secrets.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Unfinished {
-    /// The target's name, by which it is recognised.
+    /// The target's display name. The second process compares it with the request.
     pub(crate) target: String,
-    /// In seconds since 1970, by the machine's clock.
+    /// Seconds since the Unix epoch, by the local clock.
     sent_at: u64,
     pub(crate) marker: Option<String>,
-    /// Whether the trigger has started nothing but `runs`; otherwise there may be more.
+    /// Whether the trigger started nothing but `runs`; otherwise there may be more.
     pub(crate) is_complete: bool,
     /// Runs that are certainly this step's.
     pub(crate) runs: Vec<Run>,
 }
 
 impl Unfinished {
-    /// A target whose trigger goes out now; `None` where nothing would be cancelled.
+    /// Creates an entry for a target whose trigger is being sent. Returns `None` if its runs would not be cancelled.
     pub(crate) fn new(target: &Target) -> Option<Self> {
         let wait = target.wait.as_ref()?;
         let sent_at = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
@@ -36,14 +36,14 @@ impl Unfinished {
         })
     }
 
-    /// Adds a run that the trigger has started, unless it may be somebody else's.
+    /// Adds a run of the trigger, unless it may be somebody else's.
     pub(crate) fn add(&mut self, run: &Run) {
         if run.matched_by.is_sure() && !self.runs.contains(run) {
             self.runs.push(run.clone());
         }
     }
 
-    /// What of it is left, now that its step is done with it.
+    /// Returns what is still unfinished according to the target's report, if anything is.
     pub(crate) fn left_by(self, report: &TargetReport<'_>) -> Option<Self> {
         let is_sent = match report.outcome {
             Outcome::Accepted | Outcome::Unknown => true,
@@ -60,7 +60,7 @@ impl Unfinished {
         })
     }
 
-    /// How long ago the trigger went out.
+    /// Returns the time since the trigger was sent.
     pub(crate) fn age(&self) -> Duration {
         let sent = UNIX_EPOCH + Duration::from_secs(self.sent_at);
         sent.elapsed().unwrap_or_default()

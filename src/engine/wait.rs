@@ -1,4 +1,4 @@
-//! The poll loop. It knows no provider: it gets a closure that looks, and says what it sees.
+//! The poll loop, which waits for one run. It knows no provider: it gets a closure that polls, and emits what changes.
 
 mod progress;
 #[cfg(test)]
@@ -17,24 +17,24 @@ use crate::model::{Conclusion, End, News, OnBlocked, Snapshot, State};
 use crate::providers::{Depth, Error, PollIntervals, Quota};
 use progress::Progress;
 
-/// Something is said at least so often.
+/// Something is emitted at least this often.
 const HEARTBEAT_INTERVAL: Duration = Duration::from_mins(1);
-/// Most looks at the jobs of a run that is over.
+/// Attempts to read the jobs of a run that has ended.
 const MAX_POLLS_AT_END: u32 = 4;
 
-/// A rate limit that is waited out for them.
+/// Longest rate limit that is waited out for that.
 const MAX_RATE_LIMIT_AT_END: Duration = Duration::from_mins(2);
 
-/// For the one poll after the deadline.
+/// Timeout of the single poll after the deadline.
 const LAST_POLL_TIMEOUT: Duration = Duration::from_secs(10);
 /// Providers round times, and their machines' clocks differ.
 const CLOCK_SKEW: TimeDelta = TimeDelta::seconds(3);
-/// A run that is over and doesn't say how may still be about to.
+/// Time for a completed run to show its conclusion; without one it counts as failed.
 const CONCLUSION_GRACE: Duration = Duration::from_secs(30);
 
-/// How a run is waited for.
+/// Parameters of a wait.
 pub(crate) struct Watch<'a> {
-    /// When the trigger was accepted: the run's age counts from there.
+    /// When the trigger was accepted: the run's age counts from here.
     pub(crate) since: Instant,
     pub(crate) deadline: Instant,
     /// The deadline by the server's clock.
@@ -44,14 +44,14 @@ pub(crate) struct Watch<'a> {
     pub(crate) quota: &'a Quota,
 }
 
-/// What came of a wait.
+/// Result of a wait.
 pub(crate) struct Waited {
     pub(crate) end: End,
-    /// The last good look, if there was one.
+    /// The last successful poll, if there was one.
     pub(crate) snapshot: Option<Snapshot>,
 }
 
-/// Looks at a run until it has ended, or there is a reason to look no longer.
+/// Polls a run until it has ended, or there is a reason to stop waiting.
 pub(crate) async fn wait(
     poll: impl AsyncFn(Depth) -> Result<Snapshot, Error>,
     watch: &Watch<'_>,
@@ -60,7 +60,7 @@ pub(crate) async fn wait(
 ) -> Waited {
     let progress = Progress::new(watch.since, emit);
     let mut end = tokio::select! {
-        // An end that was seen counts, whatever else happened meanwhile.
+        // Biased: an end that was seen counts, even after a shutdown or the deadline.
         biased;
         end = follow(&poll, watch, &progress) => end,
         () = shutdown.requested(ShutdownMode::Graceful) => End::Stopped,
@@ -112,7 +112,7 @@ async fn follow(
             && seen.state.conclusion().is_none()
             && progress.is_news(seen)
         {
-            // What its jobs did is what people want to know of a change.
+            // Show right away what the jobs did.
             found = poll(Depth::Jobs).await.or(found);
         }
         match found {
@@ -148,8 +148,8 @@ async fn follow(
     }
 }
 
-/// Polls once more when the deadline has passed, out of turn: however late that is seen, a run that ended in time has
-/// its own conclusion.
+/// Polls once more after the deadline, out of turn: a run that ended in time keeps its conclusion, however late that is
+/// seen.
 async fn last_poll(
     poll: &impl AsyncFn(Depth) -> Result<Snapshot, Error>,
     watch: &Watch<'_>,
@@ -163,7 +163,7 @@ async fn last_poll(
     conclusion.map_or(End::TimedOut, End::Completed)
 }
 
-/// How a run ended, if it did before its deadline by the server's clock. A provider that doesn't say when it ended has
+/// Returns the conclusion of a run that ended before its deadline by the server's clock. A run without an end time gets
 /// the benefit of the doubt.
 pub(crate) fn ended_in_time(snapshot: &Snapshot, ends_by: DateTime<Utc>) -> Option<Conclusion> {
     let completed = snapshot.times.completed;
@@ -171,8 +171,7 @@ pub(crate) fn ended_in_time(snapshot: &Snapshot, ends_by: DateTime<Utc>) -> Opti
     snapshot.state.conclusion().filter(|_| in_time)
 }
 
-/// What the jobs of a run that is over came to, where the look that showed its end did not show them:
-/// nothing else will tell which of them failed.
+/// Reads the jobs of a run that has ended, if the last poll didn't include them: only they show which job failed.
 async fn see_the_jobs(
     poll: &impl AsyncFn(Depth) -> Result<Snapshot, Error>,
     watch: &Watch<'_>,

@@ -1,4 +1,4 @@
-//! What is read back of runs: the logs of jobs that failed, and a result.
+//! Reads failed jobs' logs and the result after a run has ended.
 
 use std::time::Duration;
 
@@ -15,24 +15,24 @@ use crate::providers::http::LogTail;
 use crate::providers::{Error, Kind, MAX_RESULT};
 use crate::text::untrusted::{cut, without_escapes};
 
-/// Most jobs of a run whose logs are shown.
+/// Jobs per run whose logs are shown.
 const MAX_LOGS: usize = 10;
-/// Most lines that are shown of one.
+/// Lines shown per log.
 const MAX_LINES: usize = 100;
-/// Most characters that are shown of a line.
+/// Characters shown per line.
 const MAX_LINE: usize = 500;
-/// For all of a log's reading.
+/// Timeout for one log, retries included.
 const LOG_TIMEOUT: Duration = Duration::from_secs(30);
-/// For all of a result's, rate limits included: the caller waits for it.
+/// Timeout for one result, retries and rate limits included: the caller is waiting for it.
 const RESULT_TIMEOUT: Duration = Duration::from_mins(5);
-/// Tries to read something back after the run has ended, and the pause between them.
+/// Attempts per log or result, and the pause between them.
 const MAX_TRIES: u32 = 3;
 const PAUSE: Duration = Duration::from_secs(2);
-/// How long after the run's end logs and files may still appear.
+/// Time after the run's end in which logs and artifacts may still appear.
 const LATE_UPLOAD_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl Monitor<'_, '_> {
-    /// The logs of the jobs for which a run failed.
+    /// Reads the logs of the run's failed jobs.
     pub(super) async fn logs(
         &self,
         run: &Run,
@@ -61,7 +61,7 @@ impl Monitor<'_, '_> {
                 return logs;
             }
         }
-        // Held for all logs of the run: with a slot for each log, every run would hold some while it waits for the next.
+        // One slot for all logs of the run: with a slot per log, every run would hold some while it waits for the next.
         let _slot = tokio::select! {
             slot = self.context.limits.logs.acquire() => slot,
             () = self.context.shutdown.requested(ShutdownMode::Graceful) => return logs,
@@ -70,7 +70,7 @@ impl Monitor<'_, '_> {
         for job in jobs.by_ref().take(MAX_LOGS) {
             let log = tokio::select! {
                 biased;
-                // What has been read by then is shown.
+                // Logs that were read before the shutdown are shown.
                 () = self.context.shutdown.requested(ShutdownMode::Graceful) => return logs,
                 log = self.log(run, job, late_until) => log,
             };
@@ -112,7 +112,7 @@ impl Monitor<'_, '_> {
         }
     }
 
-    /// Reads the result back from the run that has it. A run that failed owes none.
+    /// Reads the result. A missing one is only a problem if the target passed.
     pub(super) async fn read_back(&self, artifact: &ResultArtifact, monitored: &mut Monitored) {
         let mut results = Vec::new();
         let mut missing = None;
@@ -171,7 +171,7 @@ impl Monitor<'_, '_> {
         })
     }
 
-    /// Reads, and reads again where that may help: until then what isn't there may still appear.
+    /// Reads, with retries after failures that may be temporary. A missing file may still appear until `late_until`.
     async fn again<T>(
         &self,
         late_until: Instant,
@@ -193,13 +193,13 @@ impl Monitor<'_, '_> {
     }
 }
 
-/// Whether a run ended by itself, so that what it leaves behind is there.
+/// Whether the run has been seen to end, so that its result can be read.
 fn is_over(run: &RunReport) -> bool {
     let snapshot = run.snapshot.as_ref();
     snapshot.is_some_and(|snapshot| snapshot.state.conclusion().is_some())
 }
 
-/// The text of a result, if it is one.
+/// Returns the result as a string, if it is valid JSON within the size limit.
 fn json(bytes: Vec<u8>) -> Result<String, Error> {
     let wrong = |what: String| Err(Error::new(Kind::Rejected, what));
     if bytes.len() > MAX_RESULT {
@@ -217,13 +217,13 @@ fn json(bytes: Vec<u8>) -> Result<String, Error> {
     }
 }
 
-/// The last lines of a log as a terminal would show them in the end, and whether there is more before.
+/// Returns the last lines of a log as a terminal would show them, and whether earlier ones are left out.
 fn lines(tail: &LogTail) -> (Vec<String>, bool) {
     let lines: Vec<_> = tail.bytes.split(|byte| *byte == b'\n').collect();
     let lines = lines.into_iter().map(overwritten).collect::<Vec<_>>();
     let text = without_escapes(&lines.join(&b'\n'));
     let mut lines: Vec<_> = text.trim_end().lines().collect();
-    // The first one begins somewhere in the middle, perhaps of a secret.
+    // A cut log begins in the middle of a line, perhaps of a secret.
     if tail.is_cut && !lines.is_empty() {
         lines.remove(0);
     }
@@ -233,7 +233,7 @@ fn lines(tail: &LogTail) -> (Vec<String>, bool) {
     (last.collect(), tail.is_cut || over > 0)
 }
 
-/// What is left of a line to be seen: what comes after the last carriage return in it.
+/// Returns the visible part of a line: everything after its last carriage return.
 fn overwritten(line: &[u8]) -> &[u8] {
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     line.rsplit(|byte| *byte == b'\r').next().unwrap_or(line)

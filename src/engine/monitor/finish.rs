@@ -1,4 +1,4 @@
-//! Ending what an earlier process of this step has left going: see [`crate::engine::second_chance`].
+//! Ends what the step's first process may have left running: see [`crate::engine::second_chance`].
 
 use std::time::Duration;
 
@@ -12,22 +12,22 @@ use crate::engine::unfinished::Unfinished;
 use crate::model::{Event, News, OnAbandoned, Run};
 use crate::providers::Candidate;
 
-/// Kept for the cancels of runs that are found late.
+/// Time set aside, at the end, for cancelling the runs that the search finds.
 const CANCELS_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// What became of it.
+/// Result for one target.
 pub(crate) struct Finished {
     pub(crate) runs: Vec<(Run, CancelResult)>,
-    /// Whether all that the trigger has started is among these runs.
+    /// Whether `runs` holds everything that the trigger started.
     pub(crate) is_complete: bool,
-    /// Runs that may be the trigger's, and may be somebody else's.
+    /// Runs that may be the trigger's or somebody else's.
     pub(crate) unsure: Vec<Candidate>,
-    /// Why the runs could not be listed, if they couldn't.
+    /// Why listing the runs failed, if it did.
     pub(crate) unlisted: Option<String>,
 }
 
 impl Monitor<'_, '_> {
-    /// Cancels what is certainly this step's, once more, and looks for what wasn't known yet.
+    /// Cancels the known runs again, and searches for runs that the first process didn't know.
     pub(crate) async fn finish(&self, unfinished: &Unfinished, until: Instant) -> Finished {
         let known = unfinished.runs.iter().cloned();
         let known = join_all(known.map(|run| self.end(run, until)));
@@ -52,7 +52,7 @@ impl Monitor<'_, '_> {
         let search = self.search();
         let limits = match unfinished.marker {
             Some(_) => Limits::SECOND_CHANCE,
-            // Nothing can be recognised: what fits is only named.
+            // Without a marker no run can be identified: runs that fit are only named.
             None => Limits::UNKNOWN,
         };
         let say = |sighting: Sighting<'_>| match sighting {

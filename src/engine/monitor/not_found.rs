@@ -1,4 +1,4 @@
-//! What it means that runs of an accepted trigger were not found.
+//! Records which runs of an accepted trigger weren't found, and what that means for the conclusion.
 
 use super::Monitor;
 use crate::engine::find::{Found, Limits};
@@ -6,7 +6,6 @@ use crate::model::{Conclusion, Interruption, LeftRunning, Monitored, NotFound, P
 use crate::providers::Candidate;
 
 impl Monitor<'_, '_> {
-    /// Records what could not be found.
     pub(super) fn record_not_found(&self, found: &Found, monitored: &mut Monitored) {
         let mut not_found = Vec::new();
         for several in &found.unsure {
@@ -59,7 +58,6 @@ fn nothing(found: &Found) -> NotFound {
     }
 }
 
-/// The runs' web addresses.
 pub(super) fn addresses(candidates: &[Candidate]) -> Vec<String> {
     let candidates = candidates.iter();
     candidates.map(|candidate| candidate.url.clone()).collect()

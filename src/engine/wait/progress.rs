@@ -1,4 +1,4 @@
-//! What is said while a run goes on: a line when anything changes, else a heartbeat.
+//! Decides what is reported during a wait: every change, and otherwise a heartbeat.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -8,23 +8,22 @@ use tokio::time::Instant;
 
 use crate::model::{BlockedOn, Job, News, Snapshot, State};
 
-/// A failure that goes on is said again after so long.
+/// Interval at which an ongoing poll failure is reported again.
 const REMINDER_INTERVAL: Duration = Duration::from_mins(1);
-/// A run that waits for its turn so long may wait for us.
+/// A run that is queued behind its concurrency group for this long may be waiting for the calling workflow.
 const QUEUE_WARNING: Duration = Duration::from_mins(1);
 
-/// What has been seen and said of a run.
+/// What has been seen and reported of a run.
 pub(super) struct Progress<'a> {
     since: Instant,
     emit: &'a dyn Fn(News<'_>),
     spoke: Cell<Instant>,
     last: RefCell<Option<Snapshot>>,
-    /// Whether the last look did not show the jobs, so that what is known of them is older.
+    /// Whether the last poll didn't include the jobs, so that those in `last` are older.
     lacks_jobs: Cell<bool>,
     jobs: RefCell<HashMap<String, State>>,
-    /// When a failure was said last.
+    /// When a poll failure was last reported; `None` while polls succeed.
     failing: Cell<Option<Instant>>,
-    /// Since when it waits for its turn; `None` once that has been warned about.
     turn: Cell<QueueWait>,
 }
 
@@ -49,7 +48,7 @@ impl<'a> Progress<'a> {
         }
     }
 
-    /// The last good look, with the jobs of the last one that showed them.
+    /// Takes out the last successful poll, with the jobs of the last poll that included them.
     pub(super) fn last(&self) -> Option<Snapshot> {
         self.last.take()
     }
@@ -58,12 +57,12 @@ impl<'a> Progress<'a> {
         self.lacks_jobs.get()
     }
 
-    /// What it waits for, for all that was seen.
+    /// Returns what the run was blocked on at the last successful poll.
     pub(super) fn blocked_on(&self) -> Option<BlockedOn> {
         self.last.borrow().as_ref()?.blocked_on.clone()
     }
 
-    /// Whether a look shows the run otherwise than the one before, so that its jobs may be too.
+    /// Whether the run has changed since the last poll, so that its jobs may have changed too.
     pub(super) fn is_news(&self, snapshot: &Snapshot) -> bool {
         let last = self.last.borrow();
         last.as_ref().is_none_or(|last| {
@@ -77,7 +76,7 @@ impl<'a> Progress<'a> {
             && let Some(before) = &before
             && before.provider_status == snapshot.provider_status
         {
-            // Some providers' jobs tell what it waits for.
+            // Some providers show only with the jobs what the run is blocked on.
             snapshot.blocked_on = snapshot.blocked_on.or_else(|| before.blocked_on.clone());
         }
         let (state, blocked_on) = match &before {
@@ -86,14 +85,14 @@ impl<'a> Progress<'a> {
         };
         let is_held_otherwise =
             snapshot.blocked_on.is_some() && blocked_on != snapshot.blocked_on.as_ref();
-        // The end is told by others, together with what it means.
+        // The caller reports the end, together with its conclusion.
         let is_over = snapshot.state.conclusion().is_some();
         let is_news = !is_over && (state != Some(snapshot.state) || is_held_otherwise);
         let news = || News::State {
             state: snapshot.state,
             blocked_on: snapshot.blocked_on.as_ref(),
         };
-        // That it runs comes before what its jobs do, and that it is blocked after what they did.
+        // Report `running` before changes of jobs, and `blocked` after them.
         let is_blocked = snapshot.state == State::Blocked;
         if is_news && !is_blocked {
             self.say(news());
@@ -115,7 +114,7 @@ impl<'a> Progress<'a> {
     fn see_job(&self, job: &Job) {
         let before = self.jobs.borrow_mut().insert(job.id.clone(), job.state);
         let is_news = before != Some(job.state);
-        // That a job is yet to come is no news.
+        // A queued job isn't worth reporting.
         if is_news && job.state != State::Queued {
             self.say(News::Job(job));
         }
@@ -138,7 +137,7 @@ impl<'a> Progress<'a> {
         self.turn.set(next);
     }
 
-    /// A look failed.
+    /// Reports a failed poll, unless that was done recently.
     pub(super) fn fail(&self, why: &str) {
         let is_old = |said: Instant| said.elapsed() < REMINDER_INTERVAL;
         if self.failing.get().is_some_and(is_old) {
@@ -148,14 +147,14 @@ impl<'a> Progress<'a> {
         self.say(News::Failing(why));
     }
 
-    /// A look was good.
+    /// Reports a successful poll after failed ones.
     pub(super) fn recover(&self) {
         if self.failing.take().is_some() {
             self.say(News::Readable);
         }
     }
 
-    /// How long nothing has been said.
+    /// Returns the time since anything was reported.
     pub(super) fn silence(&self) -> Duration {
         self.spoke.get().elapsed()
     }

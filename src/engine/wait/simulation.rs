@@ -1,6 +1,6 @@
-//! Runs of known lengths, waited for in virtual time by the real loop at the real pace: how many looks that takes, how
-//! many of them cost budget, and how late the end is seen. Beside it, fixed intervals as other tools have them.
-//! `cargo bench` shows the table.
+//! Simulates waits for runs of known durations: the real loop in virtual time at the real intervals. Counts the polls
+//! and those that cost budget, and measures how late the end is seen. For comparison, simulates the fixed intervals of
+//! other tools. `cargo bench` shows the table.
 
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
@@ -15,45 +15,45 @@ use crate::model::{Conclusion, End, Job, OnBlocked, Snapshot, State};
 use crate::providers::any::ProviderKind;
 use crate::providers::{Depth, PollIntervals, Quota};
 
-/// Jobs of a run, one after another.
+/// Jobs per run, which run one after another.
 const JOBS: u32 = 5;
-/// Steps of a job: each changes what GitHub tells of the job, and nothing of what it tells of the run.
+/// Steps per job. Each changes GitHub's response for the job, but not the one for the run.
 const STEPS: u32 = 8;
-/// Of the whole life, the time in the queue.
+/// The run is queued for its duration divided by this.
 const QUEUED: u32 = 20;
-/// What a request takes.
+/// Duration of a request.
 const LATENCY: Duration = Duration::from_millis(200);
 
-/// How a provider charges for looks.
+/// What counts against the rate limit.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Charge {
-    /// GitHub's: what has not changed costs nothing.
+    /// Only responses that have changed, as on GitHub.
     Changes,
     Requests,
 }
 
-/// A run, and who looks at it.
+/// A simulated run, and the cost of polling it.
 struct Simulation {
     start: Instant,
     length: Duration,
     charge: Charge,
     figures: Cell<Figures>,
-    /// When the last request was answered, and whether the look that it was of has cost something.
+    /// When the last request was answered, and whether its poll has cost budget so far.
     answered: Cell<Option<(Instant, bool)>>,
-    /// What was seen last of the run and of its jobs.
+    /// The change counts of the run and of its steps at the last request for each.
     seen: RefCell<(Option<u32>, Option<u32>)>,
 }
 
-/// What came of it.
+/// The measurements of a wait.
 #[derive(Clone, Copy, Default)]
 struct Figures {
-    /// Readings of the run's state, those of its jobs right after them included.
+    /// Polls of the run. A request for the jobs right after one for the run is part of the same poll.
     polls: u32,
-    /// Looks that cost budget.
+    /// Polls that cost budget.
     costly: u32,
     /// Requests that cost budget.
     charged: u32,
-    /// Until the end was seen.
+    /// Time from the run's end until it was seen.
     delay: Duration,
 }
 
@@ -69,7 +69,7 @@ impl Simulation {
         }
     }
 
-    /// How often the run, and a step of its jobs, has changed by now.
+    /// Returns how often the run and the steps of its jobs have changed so far.
     fn changes(&self) -> (u32, u32) {
         let age = self.start.elapsed();
         let queued = self.length / QUEUED;
@@ -89,7 +89,7 @@ impl Simulation {
     }
 
     async fn poll(&self, depth: Depth) -> Snapshot {
-        // A look at the jobs right after one at the run is part of it.
+        // A request for the jobs right after one for the run is part of the same poll.
         let goes_on = self.answered.get().filter(|(at, _)| *at == Instant::now());
         sleep(LATENCY).await;
         let (run, steps) = self.changes();
@@ -119,7 +119,7 @@ impl Simulation {
             _ => State::Running,
         };
         Snapshot {
-            // A pipeline of the others shows nothing of its jobs.
+            // The other providers' runs don't show when their jobs change.
             changed: (self.charge == Charge::Changes)
                 .then(|| DateTime::from_timestamp(i64::from(run), 0))
                 .flatten(),
@@ -146,7 +146,7 @@ fn running(number: u32, run: u32) -> Job {
     job(&number.to_string(), state)
 }
 
-/// The real loop.
+/// Waits with the real loop.
 async fn ours(intervals: PollIntervals, charge: Charge, length: Duration) -> Figures {
     let simulation = Simulation::new(length, charge);
     let quota = Quota::new(intervals.per_quota);
@@ -165,7 +165,7 @@ async fn ours(intervals: PollIntervals, charge: Charge, length: Duration) -> Fig
     simulation.figures()
 }
 
-/// What others do: a look at the run, each so long after the one before, with no condition.
+/// Waits like other tools: polls at a fixed interval, without conditional requests.
 async fn fixed(interval: Duration, length: Duration) -> Figures {
     let simulation = Simulation::new(length, Charge::Requests);
     loop {
@@ -195,10 +195,10 @@ const PROVIDERS: [(&str, PollIntervals, Charge); 3] = [
     ),
 ];
 
-/// By chance some waits take a look more than others; none may take too many.
+/// Repetitions per row: the number of polls is random, and none may exceed the budget.
 const TIMES: u32 = 25;
 
-/// `cargo bench` shows the table of means that it prints.
+/// Prints the table of means that `cargo bench` shows.
 #[tokio::test(start_paused = true)]
 async fn a_wait_of_ten_minutes_stays_within_its_budget() {
     let lengths = [
@@ -228,7 +228,7 @@ async fn a_wait_of_ten_minutes_stays_within_its_budget() {
             row(name, length, means(&all));
         }
         for interval in [5, 10, 15] {
-            // How late it is depends on when the run ends between two looks.
+            // The delay depends on when the run ends between two polls.
             let mut all = Vec::new();
             for later in 0..TIMES {
                 let length =
@@ -247,7 +247,7 @@ fn assert_within_budget(name: &str, charge: Charge, figures: Figures) {
     };
     let looks = figures.costly;
     assert!(looks <= most_looks, "{name}: {looks} looks");
-    // The request itself takes its time.
+    // The requests themselves take time too.
     let latest = Duration::from_secs(latest) + 2 * LATENCY;
     assert!(figures.delay <= latest, "{name}: {:?}", figures.delay);
 }

@@ -1,4 +1,4 @@
-//! The loop in virtual time, with looks by a script: what it says, when it looks, and how it ends.
+//! Tests of the poll loop in virtual time, with scripted polls: what it reports, when it polls, and how it ends.
 
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
@@ -35,7 +35,7 @@ pub(super) fn snapshot(state: State) -> Snapshot {
     }
 }
 
-/// The server's clock when a story begins.
+/// The server's clock when a wait begins.
 fn noon() -> DateTime<Utc> {
     DateTime::UNIX_EPOCH
 }
@@ -63,7 +63,7 @@ fn refusal(status: u16) -> Error {
 
 const DONE: State = State::Completed(Conclusion::Success);
 
-/// What was said, in a word each with the second.
+/// Returns a short label for a piece of news.
 fn word(news: &News<'_>) -> String {
     match news {
         News::State { state, .. } => state.as_str().to_owned(),
@@ -84,9 +84,9 @@ fn word(news: &News<'_>) -> String {
 
 struct Story {
     waited: Waited,
-    /// Second and word of all that was said.
+    /// Second and label of each piece of news.
     said: Vec<(u64, String)>,
-    /// Second and depth of each look.
+    /// Second and depth of each poll.
     polls: Vec<(u64, Depth)>,
 }
 
@@ -101,7 +101,7 @@ impl Story {
     }
 }
 
-/// Waits for a run that looks so at each age in seconds, asked for so deep.
+/// Waits for a run. `script` returns the response to a poll, given the run's age in seconds and the depth.
 async fn story(
     on_blocked: OnBlocked,
     deadline: Duration,
@@ -125,7 +125,7 @@ async fn story(
         let age = start.elapsed().as_secs();
         polls.borrow_mut().push((age, depth));
         let answer = script(age, depth);
-        // As the HTTP client does.
+        // Like the HTTP client.
         if let Err(Kind::RateLimited(said)) = answer.as_ref().map_err(Error::kind) {
             quota.record_rate_limit(Idempotency::Repeatable, said);
         }
@@ -178,7 +178,7 @@ async fn silence_is_broken_once_a_minute() {
     })
     .await;
     assert_eq!(story.seconds("heartbeat 1/2"), [60, 120, 180]);
-    // Each of the rest once.
+    // Everything else is reported once.
     let said = story.said();
     for word in ["running", "job a completed", "job b running"] {
         assert_eq!(
@@ -220,7 +220,7 @@ async fn a_change_of_the_run_shows_its_jobs_at_once() {
 async fn failed_looks_are_said_once_a_minute_and_are_no_end() {
     for kind in [Kind::Unknown, Kind::Unreachable] {
         let story = patient(|age, _| match age {
-            // Long enough for a third time however late the looks are, and too short for a fourth.
+            // Long enough for a third report however the polls fall, and too short for a fourth.
             30..205 => Err(failure(kind)),
             _ => running_until(230)(age, Depth::Run),
         })
@@ -252,7 +252,7 @@ async fn refusals_lose_a_run_only_after_a_minute() {
             assert!((seen_first + 60..seen_first + 80).contains(&last), "{last}");
         }
 
-        // For nearly a minute, and then it can be read again.
+        // Refused for nearly a minute, then readable again.
         let story = patient(|age, _| match age {
             20..78 => Err(refusal(status)),
             _ => running_until(100)(age, Depth::Run),
@@ -263,7 +263,7 @@ async fn refusals_lose_a_run_only_after_a_minute() {
     }
 }
 
-/// A redirect, a certificate that isn't trusted, or a status that no provider gives to a read.
+/// Untrusted certificates, redirects, and statuses that providers don't use to refuse a read.
 #[tokio::test(start_paused = true)]
 async fn other_rejections_lose_no_run() {
     for rejected in [|| failure(Kind::Rejected), || refusal(422), || refusal(302)] {
@@ -276,7 +276,7 @@ async fn other_rejections_lose_no_run() {
     }
 }
 
-/// Another failure in between starts the row anew.
+/// Any other failure in between resets the count.
 #[tokio::test(start_paused = true)]
 async fn only_refusals_in_a_row_lose_a_run() {
     let count = Cell::new(0);
@@ -331,7 +331,7 @@ async fn rate_limits_are_slept_out() {
     let (before, after) = (story.polls[limited].0, story.polls[limited + 1].0);
     assert!((180..185).contains(&(after - before)), "{before} {after}");
 
-    // Where it is not said for how long: a minute, and then longer.
+    // Without a wait from the provider: a minute first, then longer.
     let story = patient(|age, _| match age {
         10..150 => Err(failure(Kind::RateLimited(None))),
         _ => running_until(300)(age, Depth::Run),
@@ -353,12 +353,12 @@ async fn the_deadline_ends_it() {
     })
     .await;
     assert!(matches!(story.waited.end, End::TimedOut));
-    // The time of the last poll.
+    // The last poll takes time too.
     let took = start.elapsed();
     assert!(took < minute + SECOND, "{took:?}");
 }
 
-/// However late that is seen: the poll before may have been long ago, or may have failed.
+/// The poll before the deadline may have been long ago, or may have failed.
 #[tokio::test(start_paused = true)]
 async fn an_end_before_the_deadline_counts() {
     let ended_at = |second: u64| Snapshot {
@@ -417,7 +417,7 @@ async fn an_end_before_the_deadline_counts() {
     assert_eq!(start.elapsed(), Duration::from_secs(70));
 }
 
-/// Its jobs cannot be read, and the deadline passes while that is tried.
+/// The jobs can't be read, and the deadline passes during the attempts.
 #[tokio::test(start_paused = true)]
 async fn an_end_that_was_seen_counts() {
     let (_handle, shutdown) = Shutdown::manual();
@@ -428,7 +428,7 @@ async fn an_end_that_was_seen_counts() {
         told.waited.snapshot.map(|snapshot| snapshot.state),
         Some(DONE)
     );
-    // The one that saw it, and those for the jobs.
+    // The poll that saw the end, and the attempts to read the jobs.
     let at_the_end = told.polls.iter().filter(|(age, _)| *age >= 10);
     assert_eq!(at_the_end.count(), 5, "{:?}", told.polls);
 }
