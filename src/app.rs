@@ -37,14 +37,13 @@ pub(crate) async fn run(
     // Detect outputs that can't be written before anything is started.
     console.open(report::first_outputs());
 
-    if let Some(complaint) = input::refuse_arguments(arguments, console.host().how_to_set_inputs())
-    {
-        return complain(&[complaint], console);
+    if let Some(error) = input::refuse_arguments(arguments, console.host().how_to_set_inputs()) {
+        return report_input_errors(&[error], console);
     }
     let (mut request, warnings) = match input::read(&raw_request, &caller, environment) {
         Ok(read) if !console.lost_output() => read,
-        Ok(_) => return nothing_was_sent(console),
-        Err(complaints) => return complain(&complaints, console),
+        Ok(_) => return fail_without_sending(console),
+        Err(errors) => return report_input_errors(&errors, console),
     };
     let is_waited = request.targets.iter().any(|target| target.wait.is_some());
     if is_waited && !console.host().is_public() {
@@ -115,15 +114,15 @@ fn mask(
     }
 }
 
-fn complain(complaints: &[InputError], console: &Console) -> Verdict {
-    for complaint in complaints {
-        console.error(&complaint.title(), &complaint.message);
+fn report_input_errors(errors: &[InputError], console: &Console) -> Verdict {
+    for error in errors {
+        console.error(&error.title(), &error.message);
     }
-    nothing_was_sent(console)
+    fail_without_sending(console)
 }
 
 /// Sets the outputs of a step that fails without sending anything.
-pub(crate) fn nothing_was_sent(console: &Console) -> Verdict {
+pub(crate) fn fail_without_sending(console: &Console) -> Verdict {
     console.log("nothing was sent");
     let max_results = console.host().limits().results;
     let hide = |text: &str| console.hide(text);

@@ -48,7 +48,7 @@ fn guarded(step: fn() -> anyhow::Result<Verdict>) -> ExitCode {
         Ok(Err(error)) => {
             let console = console(&environment());
             console.error("trigger-pipeline can't start", &format!("{error:#}"));
-            app::nothing_was_sent(&console);
+            app::fail_without_sending(&console);
             ExitCode::FAILURE
         }
     }

@@ -29,7 +29,7 @@ pub(super) struct ProgressLog<'a> {
     /// Number of finished targets by result.
     finished: RefCell<BTreeMap<&'static str, usize>>,
     /// Rank of the published target: whether its run is missing, then its index. The smallest wins.
-    published: Cell<Option<(bool, usize)>>,
+    published_rank: Cell<Option<(bool, usize)>>,
 }
 
 impl<'a> ProgressLog<'a> {
@@ -42,7 +42,7 @@ impl<'a> ProgressLog<'a> {
             start: Instant::now(),
             last_line: Cell::new(Instant::now()),
             finished: RefCell::default(),
-            published: Cell::new(None),
+            published_rank: Cell::new(None),
         }
     }
 
@@ -67,10 +67,10 @@ impl<'a> ProgressLog<'a> {
     /// Sets outputs at once, so that they survive whatever follows: the first run of the first target that has one.
     fn publish(&self, index: usize, run: Option<&Run>) {
         let rank = (run.is_none(), index);
-        if self.published.get().is_some_and(|first| first <= rank) {
+        if self.published_rank.get().is_some_and(|first| first <= rank) {
             return;
         }
-        self.published.set(Some(rank));
+        self.published_rank.set(Some(rank));
         let marker = self.target(index).spec.marker();
         let hide = |text: &str| self.console.hide(text);
         self.console
@@ -117,7 +117,7 @@ impl<'a> ProgressLog<'a> {
 
     fn log_heartbeat(&self) {
         let finished = self.finished.borrow();
-        let over: usize = finished.values().sum();
+        let done: usize = finished.values().sum();
         let counts: Vec<_> = finished
             .iter()
             .map(|(word, count)| format!("{count} {word}"))
@@ -130,7 +130,7 @@ impl<'a> ProgressLog<'a> {
         let all = self.buffers.len();
         let elapsed = report::duration(self.start.elapsed());
         self.log(&format!(
-            "{over} of {all} targets done{counts} after {elapsed}"
+            "{done} of {all} targets done{counts} after {elapsed}"
         ));
     }
 }
