@@ -10,7 +10,7 @@ use crate::providers::target::OnFailure;
 
 /// Hands out permits for triggers, in the order of the requests for them.
 pub(crate) struct Concurrency {
-    free: Semaphore,
+    permits: Semaphore,
     on_failure: OnFailure,
     handle: ShutdownHandle,
     closed: Shutdown,
@@ -23,7 +23,7 @@ impl Concurrency {
     pub(crate) fn new(count: NonZeroUsize, on_failure: OnFailure) -> Self {
         let (handle, closed) = Shutdown::manual();
         Self {
-            free: Semaphore::new(count.get()),
+            permits: Semaphore::new(count.get()),
             on_failure,
             handle,
             closed,
@@ -54,7 +54,7 @@ impl Concurrency {
             let permit = tokio::select! {
                 biased;
                 () = self.closed.requested(ShutdownMode::Graceful) => return None,
-                permit = self.free.acquire() => permit.ok()?,
+                permit = self.permits.acquire() => permit.ok()?,
             };
             if quota.remaining_wait().is_zero() {
                 return Some(Permit(permit));

@@ -7,7 +7,7 @@ use crate::providers::PollIntervals;
 /// The interval is the run's age divided by this, so that its end is seen within a twelfth of its duration.
 const POLLS_PER_LIFETIME: u32 = 12;
 /// Maximum jitter in percent, so that runs that started together aren't polled together.
-const JITTER: u128 = 10;
+const JITTER_PERCENT: u128 = 10;
 
 impl PollIntervals {
     /// Returns the time until the next poll of a run of this age.
@@ -19,15 +19,15 @@ impl PollIntervals {
     pub(crate) fn jittered(&self, age: Duration) -> Duration {
         let interval = self.interval(age);
         // UUIDs are already a dependency, and random enough.
-        let chance = uuid::Uuid::new_v4().as_u128() % (2 * JITTER + 1);
-        let parts = u32::try_from(100 - JITTER + chance).unwrap_or(100);
-        (interval * parts / 100).min(self.max)
+        let random = uuid::Uuid::new_v4().as_u128() % (2 * JITTER_PERCENT + 1);
+        let percent = u32::try_from(100 - JITTER_PERCENT + random).unwrap_or(100);
+        (interval * percent / 100).min(self.max)
     }
 
     /// Returns the time until the run's jobs are read again, as long as the run itself doesn't change.
     pub(crate) fn jobs_interval(&self, age: Duration) -> Duration {
-        const MAX_LENGTH: Duration = Duration::from_secs(30);
-        (age / (POLLS_PER_LIFETIME / 2)).clamp(self.jobs, self.jobs.max(MAX_LENGTH))
+        const MAX_JOBS_INTERVAL: Duration = Duration::from_secs(30);
+        (age / (POLLS_PER_LIFETIME / 2)).clamp(self.jobs, self.jobs.max(MAX_JOBS_INTERVAL))
     }
 }
 

@@ -10,11 +10,11 @@ use crate::providers::http::Http;
 use crate::providers::{Error, Idempotency, Kind, Quota};
 
 /// Attempts in all, with pauses of about 1, 3, 9 and 27 s between them.
-const MAX_TRIES: usize = 5;
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
-const MAX_PAUSE: Duration = Duration::from_mins(1);
+const MAX_ATTEMPTS: usize = 5;
+const MIN_BACKOFF: Duration = Duration::from_secs(1);
+const MAX_BACKOFF: Duration = Duration::from_mins(1);
 /// Retries of one request after rate limits, however short the waits are that the provider asks for.
-const MAX_RATE_LIMITS: u32 = 30;
+const MAX_RATE_LIMIT_RETRIES: u32 = 30;
 
 /// See [`RetryPolicy::rate_limit_budget`].
 pub(crate) const DEFAULT_RATE_LIMIT_BUDGET: Duration = Duration::from_mins(5);
@@ -53,15 +53,15 @@ pub(crate) async fn retry<T>(
             Err(error) => error,
         };
         let pause = match error.kind() {
-            Kind::RateLimited(said) => {
+            Kind::RateLimited(retry_after) => {
                 // A GitHub App's own requests have a separate quota, so their rate limit isn't recorded here yet.
                 if quota.remaining_wait().is_zero() {
-                    quota.record_rate_limit(idempotency, said);
+                    quota.record_rate_limit(idempotency, retry_after);
                 }
                 rate_limits += 1;
                 let pause = quota.remaining_wait();
                 policy.check_budget(&error, pause)?;
-                (rate_limits <= MAX_RATE_LIMITS).then_some(pause)
+                (rate_limits <= MAX_RATE_LIMIT_RETRIES).then_some(pause)
             }
             Kind::Unreachable | Kind::Rejected | Kind::Unknown => pause_after(&error),
         };
@@ -80,10 +80,10 @@ pub(crate) async fn retry<T>(
 /// Returns growing pauses after failures that may be temporary, if the request wasn't received or is repeatable.
 pub(crate) fn backoff(idempotency: Idempotency) -> impl FnMut(&Error) -> Option<Duration> {
     let mut pauses = ExponentialBuilder::new()
-        .with_min_delay(FIRST_PAUSE)
+        .with_min_delay(MIN_BACKOFF)
         .with_factor(3.0)
-        .with_max_delay(MAX_PAUSE)
-        .with_max_times(MAX_TRIES - 1)
+        .with_max_delay(MAX_BACKOFF)
+        .with_max_times(MAX_ATTEMPTS - 1)
         .build();
     move |error| match (error.kind(), idempotency) {
         (Kind::Unreachable, _) | (Kind::Unknown, Idempotency::Repeatable) => pauses.next(),
@@ -139,7 +139,7 @@ mod tests {
     /// and the result.
     async fn run(idempotency: Idempotency, failures: Vec<Kind>) -> (usize, u64, Result<(), Error>) {
         let (_handle, shutdown) = Shutdown::manual();
-        let tries = Cell::new(0);
+        let attempts = Cell::new(0);
         let failures = RefCell::new(failures.into_iter());
         let start = Instant::now();
         let quota = Quota::new(Duration::ZERO);
@@ -151,40 +151,40 @@ mod tests {
             emit: &|_| {},
         };
         let result = retry(policy, backoff(policy.idempotency), async || {
-            tries.set(tries.get() + 1);
+            attempts.set(attempts.get() + 1);
             match failures.borrow_mut().next() {
                 Some(kind) => Err(Error::new(kind, "no")),
                 None => Ok(()),
             }
         })
         .await;
-        (tries.get(), start.elapsed().as_secs(), result)
+        (attempts.get(), start.elapsed().as_secs(), result)
     }
 
-    fn limited(seconds: u64) -> Kind {
+    fn rate_limited(seconds: u64) -> Kind {
         Kind::RateLimited(Some(Duration::from_secs(seconds)))
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_was_not_received_is_sent_five_times_at_most() {
-        let (tries, seconds, result) = run(Idempotency::Once, vec![Kind::Unreachable; 9]).await;
-        assert_eq!((tries, seconds), (5, 40));
+    async fn an_unreceived_request_is_sent_at_most_five_times() {
+        let (attempts, seconds, result) = run(Idempotency::Once, vec![Kind::Unreachable; 9]).await;
+        assert_eq!((attempts, seconds), (5, 40));
         assert!(result.is_err());
-        let (tries, _, result) = run(Idempotency::Once, vec![Kind::Unreachable; 4]).await;
-        assert_eq!(tries, 5);
+        let (attempts, _, result) = run(Idempotency::Once, vec![Kind::Unreachable; 4]).await;
+        assert_eq!(attempts, 5);
         assert!(result.is_ok());
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_trigger_that_may_have_arrived_is_never_sent_again() {
         for kind in [Kind::Unknown, Kind::Rejected] {
-            let (tries, seconds, result) = run(Idempotency::Once, vec![kind]).await;
-            assert_eq!((tries, seconds, result.is_err()), (1, 0, true));
+            let (attempts, seconds, result) = run(Idempotency::Once, vec![kind]).await;
+            assert_eq!((attempts, seconds, result.is_err()), (1, 0, true));
         }
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_read_is_sent_again_unless_it_is_refused() {
+    async fn a_read_is_retried_unless_it_is_rejected() {
         assert_eq!(run(Idempotency::Repeatable, vec![Kind::Unknown]).await.0, 2);
         assert_eq!(
             run(Idempotency::Repeatable, vec![Kind::Rejected]).await.0,
@@ -193,27 +193,33 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn rate_limits_are_waited_out_for_five_minutes_in_all() {
-        let (tries, seconds, result) = run(Idempotency::Once, vec![limited(100); 3]).await;
-        assert_eq!((tries, seconds, result.is_ok()), (4, 300, true));
-        let (tries, seconds, result) =
-            run(Idempotency::Once, vec![limited(100), limited(201)]).await;
-        assert_eq!((tries, seconds, result.is_ok()), (2, 100, false));
-        let (tries, seconds, result) =
+    async fn rate_limits_are_waited_out_for_at_most_five_minutes_in_all() {
+        let (attempts, seconds, result) = run(Idempotency::Once, vec![rate_limited(100); 3]).await;
+        assert_eq!((attempts, seconds, result.is_ok()), (4, 300, true));
+        let (attempts, seconds, result) = run(
+            Idempotency::Once,
+            vec![rate_limited(100), rate_limited(201)],
+        )
+        .await;
+        assert_eq!((attempts, seconds, result.is_ok()), (2, 100, false));
+        let (attempts, seconds, result) =
             run(Idempotency::Once, vec![Kind::RateLimited(None); 3]).await;
-        assert_eq!((tries, seconds, result.is_ok()), (3, 180, false));
+        assert_eq!((attempts, seconds, result.is_ok()), (3, 180, false));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_limit_that_is_over_already_is_waited_for_longer_each_time() {
-        let (tries, seconds, result) = run(Idempotency::Once, vec![limited(0); 4]).await;
-        assert_eq!((tries, seconds, result.is_ok()), (5, 1 + 2 + 4 + 8, true));
-        let (tries, seconds, result) = run(Idempotency::Once, vec![limited(0); 999]).await;
-        assert_eq!((tries, seconds, result.is_ok()), (10, 243, false));
+    async fn an_expired_rate_limit_is_waited_out_longer_each_time() {
+        let (attempts, seconds, result) = run(Idempotency::Once, vec![rate_limited(0); 4]).await;
+        assert_eq!(
+            (attempts, seconds, result.is_ok()),
+            (5, 1 + 2 + 4 + 8, true)
+        );
+        let (attempts, seconds, result) = run(Idempotency::Once, vec![rate_limited(0); 999]).await;
+        assert_eq!((attempts, seconds, result.is_ok()), (10, 243, false));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn one_target_waits_as_long_as_another_was_told() {
+    async fn another_targets_rate_limit_is_waited_out_within_the_budget() {
         let (_handle, shutdown) = Shutdown::manual();
         let quota = Quota::new(Duration::ZERO);
         let start = Instant::now();
@@ -242,10 +248,10 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_stop_ends_the_waiting() {
+    async fn a_shutdown_interrupts_a_rate_limit() {
         let (handle, shutdown) = Shutdown::manual();
         let start = Instant::now();
-        let tries = Cell::new(0);
+        let attempts = Cell::new(0);
         let quota = Quota::new(Duration::ZERO);
         let policy = RetryPolicy {
             idempotency: Idempotency::Once,
@@ -254,20 +260,20 @@ mod tests {
             shutdown: &shutdown,
             emit: &|_| {},
         };
-        let attempts = retry(
+        let retrying = retry(
             policy,
             backoff(policy.idempotency),
             async || -> Result<(), Error> {
-                tries.set(tries.get() + 1);
-                Err(Error::new(limited(200), "no"))
+                attempts.set(attempts.get() + 1);
+                Err(Error::new(rate_limited(200), "no"))
             },
         );
         let stopping = async {
             tokio::time::sleep(Duration::from_secs(5)).await;
             handle.request(ShutdownMode::Graceful);
         };
-        let (result, ()) = tokio::join!(attempts, stopping);
+        let (result, ()) = tokio::join!(retrying, stopping);
         assert!(result.is_err());
-        assert_eq!((tries.get(), start.elapsed().as_secs()), (1, 5));
+        assert_eq!((attempts.get(), start.elapsed().as_secs()), (1, 5));
     }
 }

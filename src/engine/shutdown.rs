@@ -78,10 +78,10 @@ impl Shutdown {
     }
 
     /// Returns once a shutdown of at least this mode has been requested; otherwise never.
-    pub(crate) async fn requested(&self, least: ShutdownMode) {
+    pub(crate) async fn requested(&self, min_mode: ShutdownMode) {
         let mut receiver = self.0.clone();
         if receiver
-            .wait_for(|requested| requested.mode >= least)
+            .wait_for(|requested| requested.mode >= min_mode)
             .await
             .is_err()
         {

@@ -12,9 +12,9 @@ use crate::providers::target::Target;
 #[derive(Default)]
 struct Group {
     /// IDs of runs known to belong to one of them. IDs are unique on a server.
-    known: RefCell<HashSet<String>>,
+    claimed: RefCell<HashSet<String>>,
     /// Indexes of the targets that may have started runs which aren't known yet.
-    open: RefCell<BTreeSet<usize>>,
+    unsettled: RefCell<BTreeSet<usize>>,
 }
 
 /// One target's view of its siblings.
@@ -45,28 +45,28 @@ pub(crate) fn siblings(all: &[Target]) -> impl Iterator<Item = Siblings<'_>> {
 impl Siblings<'_> {
     /// Records that the trigger is being sent, so that it may start runs.
     pub(crate) fn mark_sent(&self) {
-        self.group.open.borrow_mut().insert(self.index);
+        self.group.unsettled.borrow_mut().insert(self.index);
     }
 
     /// Records that a run belongs to this target.
     pub(crate) fn claim(&self, run: &Run) {
         self.own.borrow_mut().insert(run.id.clone());
-        self.group.known.borrow_mut().insert(run.id.clone());
+        self.group.claimed.borrow_mut().insert(run.id.clone());
     }
 
     /// Records that all runs of the trigger are known, if there are any.
     pub(crate) fn mark_settled(&self) {
-        self.group.open.borrow_mut().remove(&self.index);
+        self.group.unsettled.borrow_mut().remove(&self.index);
     }
 
     pub(crate) fn belongs_to_another(&self, id: &str) -> bool {
-        self.group.known.borrow().contains(id) && !self.own.borrow().contains(id)
+        self.group.claimed.borrow().contains(id) && !self.own.borrow().contains(id)
     }
 
     /// Whether another target may have started a run that isn't known yet and could be confused with this target's.
     pub(crate) fn may_be_confused(&self) -> bool {
-        let open = self.group.open.borrow();
-        open.iter().any(|other| {
+        let unsettled = self.group.unsettled.borrow();
+        unsettled.iter().any(|other| {
             *other != self.index && could_be_confused(&self.all[self.index], &self.all[*other])
         })
     }

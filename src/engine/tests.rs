@@ -12,9 +12,9 @@ use crate::providers::memory;
 use crate::providers::target::Request;
 use crate::providers::target_report::TargetReport;
 
-struct Nobody;
+struct NullObserver;
 
-impl Observer for Nobody {
+impl Observer for NullObserver {
     fn on_event(&self, _index: usize, _event: &Event<'_>) {}
     fn on_finished(&self, _index: usize, _report: &TargetReport<'_>) {}
 }
@@ -44,7 +44,7 @@ fn spec(request: &Request) -> &memory::MemorySpec {
 async fn any_provider_is_triggered_found_waited_for_and_read_back() {
     let request = request("octo-org/passing");
     let (_handle, shutdown) = Shutdown::manual();
-    let reports = batch::run(&request, &shutdown, &Nobody).await;
+    let reports = batch::run(&request, &shutdown, &NullObserver).await;
     let report = &reports[0];
     assert!(report.passes());
     assert_eq!(report.outcome, Outcome::Accepted);
@@ -62,14 +62,14 @@ async fn any_provider_is_triggered_found_waited_for_and_read_back() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn any_providers_run_is_cancelled_on_a_shutdown() {
+async fn a_run_of_any_provider_is_cancelled_on_a_shutdown() {
     let request = request("octo-org/endless");
     let (handle, shutdown) = Shutdown::manual();
     let stopping = async {
         tokio::time::sleep(Duration::from_secs(30)).await;
         handle.request(ShutdownMode::Graceful);
     };
-    let (reports, ()) = tokio::join!(batch::run(&request, &shutdown, &Nobody), stopping);
+    let (reports, ()) = tokio::join!(batch::run(&request, &shutdown, &NullObserver), stopping);
     let run = &reports[0].monitored.runs[0];
     assert_eq!(run.conclusion, Some(Conclusion::Cancelled));
     assert!(run.left_running.is_none());
