@@ -47,7 +47,7 @@ impl<'a> SavedState<'a> {
     pub(super) fn on_finished(&self, index: usize, report: &TargetReport<'_>) {
         let mut entry = self.entries[index].borrow_mut();
         if let Some(unfinished) = entry.take() {
-            *entry = unfinished.left_by(report);
+            *entry = unfinished.remaining_after(report);
             self.save(index, entry.as_ref());
         }
     }
@@ -62,7 +62,7 @@ impl<'a> SavedState<'a> {
 }
 
 /// Reads the entries that the step's first process saved, with their target indexes.
-pub(super) fn unfinished(console: &Console) -> Vec<(usize, Unfinished)> {
+pub(super) fn load(console: &Console) -> Vec<(usize, Unfinished)> {
     let saved = console.host().saved_state().into_iter();
     // Written by the same binary, so no entry is expected to fail to parse.
     let read = saved.filter_map(|(index, text)| Some((index, serde_json::from_str(&text).ok()?)));

@@ -21,7 +21,7 @@ pub(crate) async fn run(
     shutdown: &Shutdown,
 ) -> Verdict {
     let (raw_request, caller) = raw_inputs(environment, console);
-    let unfinished = saved_state::unfinished(console);
+    let unfinished = saved_state::load(console);
     if unfinished.is_empty() {
         console.log("nothing is left to do: no run of this step is known to be going on");
         return Verdict::Passed;
@@ -35,11 +35,12 @@ pub(crate) async fn run(
             return Verdict::Failed;
         }
     };
-    let (known, unknown): (Vec<_>, Vec<_>) = unfinished.into_iter().partition(|(index, left)| {
-        let target = request.targets.get(*index);
-        target.is_some_and(|target| target.to_string() == left.target)
-    });
-    for (_, left) in &unknown {
+    let (matching, mismatched): (Vec<_>, Vec<_>) =
+        unfinished.into_iter().partition(|(index, left)| {
+            let target = request.targets.get(*index);
+            target.is_some_and(|target| target.to_string() == left.target)
+        });
+    for (_, left) in &mismatched {
         let text = "its inputs are different now, so nothing of it can be cancelled";
         warn(
             console,
@@ -48,21 +49,21 @@ pub(crate) async fn run(
             left.runs.iter().map(|run| &run.url),
         );
     }
-    for (index, left) in &known {
+    for (index, left) in &matching {
         if let Some(marker) = &left.marker {
             request.targets[*index].spec.set_marker(marker);
         }
     }
     console.log("the job was cancelled: checking runs of this step that may still be going on");
     let log = |index: usize, event: &Event<'_>| log(console, &request.targets[index], event);
-    let finished = second_chance::run(&request, &known, shutdown, &log).await;
-    let mut verdict = if unknown.is_empty() {
+    let finished = second_chance::run(&request, &matching, shutdown, &log).await;
+    let mut verdict = if mismatched.is_empty() {
         Verdict::Passed
     } else {
         Verdict::Failed
     };
-    for ((index, left), finished) in known.iter().zip(&finished) {
-        if !is_over(console, &request, *index, left, finished) {
+    for ((index, left), finished) in matching.iter().zip(&finished) {
+        if !report_finished(console, &request, *index, left, finished) {
             verdict = Verdict::Failed;
         }
     }
@@ -82,7 +83,7 @@ fn log(console: &Console, target: &Target, event: &Event<'_>) {
 }
 
 /// Reports a target's result. Returns whether everything that it started has ended.
-fn is_over(
+fn report_finished(
     console: &Console,
     request: &Request,
     index: usize,
@@ -120,9 +121,9 @@ fn is_over(
         }
     }
     if !finished.is_complete {
-        let why = finished.unlisted.as_ref();
+        let why = finished.list_error.as_ref();
         let why = why.map(|why| format!(": its runs can't be listed: {why}"));
-        let text = match (why, finished.unsure.as_slice()) {
+        let text = match (why, finished.ambiguous.as_slice()) {
             (_, [_, ..]) => {
                 "the trigger may have started one of these runs, and nothing was cancelled:"
                     .to_owned()
@@ -138,7 +139,7 @@ fn is_over(
             console,
             &target,
             &text,
-            finished.unsure.iter().map(|run| &run.url),
+            finished.ambiguous.iter().map(|run| &run.url),
         );
     }
     is_over

@@ -71,10 +71,11 @@ pub(crate) async fn run<'a>(
         limits: RequestLimits::new(),
         runs_with_logs: Cell::default(),
     };
-    let calls = members.iter().zip(prepared).enumerate();
-    let calls = calls.map(|(index, (member, prepared))| batch.run_target(index, member, prepared));
+    let running = members.iter().zip(prepared).enumerate();
+    let running =
+        running.map(|(index, (member, prepared))| batch.run_target(index, member, prepared));
     let reports = tokio::select! {
-        ends = join_all(calls) => targets.iter().zip(ends).map(TargetReport::new).collect(),
+        results = join_all(running) => targets.iter().zip(results).map(TargetReport::new).collect(),
         () = batch.close_on_shutdown() => unreachable!("it never returns"),
     };
     sign_out(&members, shutdown).await;
@@ -95,10 +96,10 @@ async fn sign_out(members: &[Member<'_>], shutdown: &Shutdown) {
     }
 }
 
-/// Prepares the targets, `at_once` at a time. All or nothing: no target is triggered if one can't be prepared.
+/// Prepares the targets, `max_parallel` at a time. All or nothing: no target is triggered if one can't be prepared.
 async fn prepare_all<'a>(
     members: &'a [Member<'a>],
-    at_once: NonZeroUsize,
+    max_parallel: NonZeroUsize,
     shutdown: &Shutdown,
 ) -> Vec<Result<Prepared<'a>, Triggered>> {
     let start = Instant::now();
@@ -112,7 +113,7 @@ async fn prepare_all<'a>(
         has_failed.set(has_failed.get() || prepared.is_err());
         prepared
     });
-    let preparing = stream::iter(preparing).buffered(at_once.get());
+    let preparing = stream::iter(preparing).buffered(max_parallel.get());
     let mut prepared: Vec<_> = preparing.collect().await;
     // After a shutdown nothing is sent anyway, and each target already has that as its reason.
     if has_failed.get() && !shutdown.is_requested() {
@@ -164,8 +165,8 @@ impl Batch<'_> {
             Ok(prepared) => self.trigger_and_monitor(member, &prepared).await,
             Err(triggered) => (triggered, Monitored::default()),
         };
-        let end = (triggered.outcome, triggered.problem, monitored);
-        let mut report = TargetReport::new((member.target, end));
+        let result = (triggered.outcome, triggered.problem, monitored);
+        let mut report = TargetReport::new((member.target, result));
         if !report.passes() {
             self.concurrency.record_failure();
         }
@@ -192,8 +193,8 @@ impl Batch<'_> {
         let monitor = Monitor {
             context,
             seen: &prepared.seen,
-            sent: triggered.sent.unwrap_or_else(Instant::now),
-            began: triggered.settled.unwrap_or_else(Instant::now),
+            sent_at: triggered.sent_at.unwrap_or_else(Instant::now),
+            answered_at: triggered.answered_at.unwrap_or_else(Instant::now),
         };
         let monitored = Box::pin(monitor::monitor(&monitor, &mut triggered)).await;
         (triggered, monitored)

@@ -12,25 +12,25 @@ use crate::providers::{Depth, Kind, Quota};
 
 /// Time after a signal until cancels must be settled. The step must end within seven seconds, of which revoking tokens
 /// takes one, and writing outputs a moment.
-const SHUTDOWN_GRACE: Duration = Duration::from_millis(5_500);
+const CANCEL_SHUTDOWN_GRACE: Duration = Duration::from_millis(5_500);
 /// Delay before the first poll that checks whether an accepted cancel took effect.
 const FIRST_POLL_DELAY: Duration = Duration::from_millis(700);
 /// Interval between two cancel requests for a run, while none has been accepted.
-const CANCEL_INTERVAL: Duration = Duration::from_secs(1);
+const CANCEL_RETRY_INTERVAL: Duration = Duration::from_secs(1);
 /// Time to set aside for a single cancel request; they usually take less.
-const CANCEL_TIME: Duration = Duration::from_secs(2);
+const CANCEL_REQUEST_RESERVE: Duration = Duration::from_secs(2);
 /// Interval after which an accepted cancel that had no effect is sent again.
-const RECANCEL_INTERVAL: Duration = Duration::from_secs(30);
+const ACCEPTED_CANCEL_RETRY_INTERVAL: Duration = Duration::from_secs(30);
 /// Timeouts of a single cancel request and of a single poll: a server that never answers must not delay the next one.
-const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
-const POLL_TIMEOUT: Duration = Duration::from_secs(3);
+const CANCEL_REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+const CONFIRM_POLL_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// How to stop waiting for a run.
 #[derive(Clone, Copy)]
 pub(crate) struct CancelOptions {
     pub(crate) policy: OnAbandoned,
     /// For the cancel to be accepted and to take effect, retries included. A signal may shorten it.
-    pub(crate) time: Duration,
+    pub(crate) timeout: Duration,
 }
 
 /// Result of cancelling a run.
@@ -48,42 +48,42 @@ pub(crate) async fn cancel_and_confirm(
     options: CancelOptions,
     emit: &dyn Fn(News<'_>),
 ) -> CancelResult {
-    if let Some(why) = untouchable(run, options.policy) {
+    if let Some(why) = reason_to_leave_running(run, options.policy) {
         return CancelResult {
             snapshot: None,
             left_running: Some(why),
         };
     }
     emit(News::Cancelling);
-    let mut so_far = SoFar {
+    let mut progress = CancelProgress {
         cancel: Cancel::Unanswered,
         snapshot: None,
     };
-    let time = TimeLeft {
-        until: Instant::now() + options.time,
+    let deadline = Deadline {
+        timeout_at: Instant::now() + options.timeout,
         shutdown: context.shutdown,
     };
     let end = tokio::select! {
-        () = cancel(context, run, time, &mut so_far) => None,
-        end = time.is_over(options.time) => Some(end),
+        () = cancel(context, run, deadline, &mut progress) => None,
+        end = deadline.expired(options.timeout) => Some(end),
     };
     CancelResult {
         left_running: end.map(|end| LeftRunning::Cancel {
-            cancel: so_far.cancel,
+            cancel: progress.cancel,
             end,
         }),
-        snapshot: so_far.snapshot,
+        snapshot: progress.snapshot,
     }
 }
 
 /// State of a cancel, kept outside its future so that it survives the deadline.
-struct SoFar {
+struct CancelProgress {
     cancel: Cancel,
     snapshot: Option<Snapshot>,
 }
 
 /// Returns why a run must not be cancelled, if it mustn't.
-fn untouchable(run: &Run, policy: OnAbandoned) -> Option<LeftRunning> {
+fn reason_to_leave_running(run: &Run, policy: OnAbandoned) -> Option<LeftRunning> {
     if policy == OnAbandoned::Leave {
         return Some(LeftRunning::ByPolicy);
     }
@@ -92,37 +92,42 @@ fn untouchable(run: &Run, policy: OnAbandoned) -> Option<LeftRunning> {
 
 /// Cancels a run and returns when it has ended. Unlike a trigger, a cancel is idempotent. Providers refuse it for runs
 /// that have only just started, or temporarily, so it is sent again until one is accepted.
-async fn cancel(context: TargetContext<'_, '_>, run: &Run, time: TimeLeft<'_>, so_far: &mut SoFar) {
+async fn cancel(
+    context: TargetContext<'_, '_>,
+    run: &Run,
+    deadline: Deadline<'_>,
+    progress: &mut CancelProgress,
+) {
     let TargetContext {
         provider, limits, ..
     } = context;
-    let mut pause = FIRST_POLL_DELAY;
-    let mut accepted = None::<Instant>;
-    let mut is_asked = false;
+    let mut poll_delay = FIRST_POLL_DELAY;
+    let mut accepted_at = None::<Instant>;
+    let mut was_sent = false;
     loop {
-        let mut resume = Instant::now();
-        if accepted.is_none_or(|at| at.elapsed() >= RECANCEL_INTERVAL) {
+        let mut resume_at = Instant::now();
+        if accepted_at.is_none_or(|at| at.elapsed() >= ACCEPTED_CANCEL_RETRY_INTERVAL) {
             let slot = loop {
-                time.wait_for_quota(context.quota(), is_asked).await;
+                deadline.wait_for_quota(context.quota(), was_sent).await;
                 let slot = limits.cancels.acquire().await;
                 // Another request may have been rate-limited in the meantime.
-                if time.allows_cancel(context.quota(), is_asked) {
+                if deadline.may_send_cancel(context.quota(), was_sent) {
                     break slot;
                 }
             };
-            is_asked = true;
-            resume = Instant::now() + CANCEL_INTERVAL;
-            let response = timeout(ATTEMPT_TIMEOUT, provider.cancel(run)).await;
+            was_sent = true;
+            resume_at = Instant::now() + CANCEL_RETRY_INTERVAL;
+            let response = timeout(CANCEL_REQUEST_TIMEOUT, provider.cancel(run)).await;
             drop(slot);
             match response {
                 Ok(Ok(())) => {
-                    accepted = Some(Instant::now());
-                    so_far.cancel = Cancel::Accepted;
+                    accepted_at = Some(Instant::now());
+                    progress.cancel = Cancel::Accepted;
                 }
                 Ok(Err(error)) => {
-                    accepted = None;
+                    accepted_at = None;
                     let message = error.message().to_owned();
-                    so_far.cancel = match error.kind() {
+                    progress.cancel = match error.kind() {
                         Kind::Rejected => Cancel::Refused(message),
                         Kind::RateLimited(_) | Kind::Unreachable | Kind::Unknown => {
                             Cancel::Failed(message)
@@ -132,46 +137,49 @@ async fn cancel(context: TargetContext<'_, '_>, run: &Run, time: TimeLeft<'_>, s
                 Err(_) => {}
             }
         }
-        if accepted.is_some() {
-            sleep(pause).await;
-            pause = provider.poll_intervals().min;
+        if accepted_at.is_some() {
+            sleep(poll_delay).await;
+            poll_delay = provider.poll_intervals().min;
         }
         let slot = limits.cancels.acquire().await;
-        let snapshot = timeout(POLL_TIMEOUT, provider.status(run, Depth::Jobs)).await;
+        let snapshot = timeout(CONFIRM_POLL_TIMEOUT, provider.status(run, Depth::Jobs)).await;
         drop(slot);
         if let Ok(Ok(snapshot)) = snapshot {
             let is_over = snapshot.state.conclusion().is_some();
-            so_far.snapshot = Some(snapshot);
+            progress.snapshot = Some(snapshot);
             if is_over {
                 return;
             }
         }
-        sleep_until(resume).await;
+        sleep_until(resume_at).await;
     }
 }
 
 /// The deadline of a cancel, which a shutdown may bring forward.
 #[derive(Clone, Copy)]
-struct TimeLeft<'a> {
-    until: Instant,
+struct Deadline<'a> {
+    timeout_at: Instant,
     shutdown: &'a Shutdown,
 }
 
-impl TimeLeft<'_> {
-    fn end(self) -> Instant {
+impl Deadline<'_> {
+    fn instant(self) -> Instant {
         let requested = self.shutdown.requested_at();
-        requested.map_or(self.until, |at| self.until.min(at + SHUTDOWN_GRACE))
+        requested.map_or(self.timeout_at, |at| {
+            self.timeout_at.min(at + CANCEL_SHUTDOWN_GRACE)
+        })
     }
 
     /// Whether a cancel may be sent now. If a rate limit outlasts the deadline, waiting is pointless, so each run's
     /// first cancel is sent despite the limit.
-    fn allows_cancel(self, quota: &Quota, is_asked: bool) -> bool {
+    fn may_send_cancel(self, quota: &Quota, was_sent: bool) -> bool {
         let limit = quota.remaining_wait();
-        limit.is_zero() || (!is_asked && Instant::now() + limit + CANCEL_TIME >= self.end())
+        limit.is_zero()
+            || (!was_sent && Instant::now() + limit + CANCEL_REQUEST_RESERVE >= self.instant())
     }
 
-    async fn wait_for_quota(self, quota: &Quota, is_asked: bool) {
-        while !self.allows_cancel(quota, is_asked) {
+    async fn wait_for_quota(self, quota: &Quota, was_sent: bool) {
+        while !self.may_send_cancel(quota, was_sent) {
             let is_shutting_down = self.shutdown.is_requested();
             tokio::select! {
                 () = quota.wait() => {}
@@ -181,16 +189,16 @@ impl TimeLeft<'_> {
     }
 
     /// Returns when the time for the cancel is up, with the reason.
-    async fn is_over(self, whole: Duration) -> CancelEnd {
+    async fn expired(self, timeout: Duration) -> CancelEnd {
         let signal = async {
             self.shutdown.requested(ShutdownMode::Graceful).await;
-            sleep_until(self.end()).await;
+            sleep_until(self.instant()).await;
         };
         tokio::select! {
             biased;
             () = self.shutdown.requested(ShutdownMode::Immediate) => CancelEnd::SecondSignal,
             () = signal => CancelEnd::Shutdown,
-            () = sleep_until(self.until) => CancelEnd::After(whole),
+            () = sleep_until(self.timeout_at) => CancelEnd::After(timeout),
         }
     }
 }

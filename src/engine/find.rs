@@ -27,7 +27,7 @@ pub(crate) struct Search<'a, 'target> {
     /// IDs of the runs that existed before the trigger, whatever the clocks say.
     pub(crate) seen: &'a HashSet<String>,
     /// When the trigger was sent.
-    pub(crate) sent: Instant,
+    pub(crate) sent_at: Instant,
     /// All candidates listed so far, by ID. They are kept because a later list may be out of date.
     pub(crate) known: RefCell<BTreeMap<String, Candidate>>,
     /// IDs of the runs that have been reported as found.
@@ -36,44 +36,44 @@ pub(crate) struct Search<'a, 'target> {
 
 /// How long to search, and whether timing counts.
 #[derive(Clone, Copy)]
-pub(crate) struct Limits {
+pub(crate) struct SearchLimits {
     /// Time for a first run to appear. Providers are sometimes minutes late.
-    pub(crate) first: Duration,
+    pub(crate) first_run: Duration,
     /// Time to wait for siblings that may have started the candidates.
     siblings: Duration,
     timing: Timing,
-    on_limit: OnLimit,
+    on_rate_limit: OnRateLimit,
 }
 
 /// What to do about a rate limit that outlasts the search.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum OnLimit {
+enum OnRateLimit {
     /// Continue afterwards: the time of the rate limit doesn't count.
     WaitOut,
     GiveUp,
 }
 
-impl Limits {
+impl SearchLimits {
     /// For an accepted trigger.
     pub(crate) const ACCEPTED: Self = Self {
-        first: Duration::from_mins(5),
+        first_run: Duration::from_mins(5),
         siblings: Duration::from_mins(2),
         timing: Timing::Counts,
-        on_limit: OnLimit::WaitOut,
+        on_rate_limit: OnRateLimit::WaitOut,
     };
     /// For a trigger with an unknown outcome.
     pub(crate) const UNKNOWN: Self = Self {
-        first: Duration::from_secs(30),
+        first_run: Duration::from_secs(30),
         siblings: Duration::from_secs(30),
         timing: Timing::ProvesNothing,
-        on_limit: OnLimit::GiveUp,
+        on_rate_limit: OnRateLimit::GiveUp,
     };
     /// For a cancelled job's second chance, which has time for a run that appears late.
     pub(crate) const SECOND_CHANCE: Self = Self {
-        first: Duration::from_mins(3),
+        first_run: Duration::from_mins(3),
         siblings: Duration::from_secs(30),
         timing: Timing::ProvesNothing,
-        on_limit: OnLimit::WaitOut,
+        on_rate_limit: OnRateLimit::WaitOut,
     };
 }
 
@@ -99,7 +99,7 @@ enum Pacing {
 pub(crate) struct Found {
     pub(crate) runs: Vec<Run>,
     /// Runs that could be the trigger's, grouped by workflow. None of them certainly is.
-    pub(crate) unsure: Vec<Vec<Candidate>>,
+    pub(crate) ambiguous: Vec<Vec<Candidate>>,
     /// Runs of the same kind since the trigger that most likely aren't the trigger's.
     pub(crate) others: Vec<Candidate>,
     /// Why the runs couldn't be listed up to the end of the search, if they couldn't: there may be more.
@@ -116,37 +116,40 @@ pub(crate) enum Sighting<'a> {
     NothingYet,
 }
 
-/// Parameters of [`collect`].
+/// Parameters of [`search_until_settled`].
 struct SearchPolicy<'a> {
-    limits: Limits,
+    limits: SearchLimits,
     quota: &'a Quota,
     /// Interval between two lists.
     interval: Duration,
     /// Whether another target may have started the candidates.
-    is_uncertain: &'a dyn Fn() -> bool,
-    say: &'a dyn Fn(Sighting<'_>),
+    may_be_confused: &'a dyn Fn() -> bool,
+    on_sighting: &'a dyn Fn(Sighting<'_>),
 }
 
 /// Searches for the runs of a trigger until all have appeared, or the time is up.
 pub(crate) async fn find(
     search: &Search<'_, '_>,
-    limits: Limits,
-    say: &dyn Fn(Sighting<'_>),
+    limits: SearchLimits,
+    on_sighting: &dyn Fn(Sighting<'_>),
 ) -> Found {
     let policy = SearchPolicy {
         limits,
         quota: search.context.quota(),
         interval: search.context.provider.poll_intervals().min,
-        is_uncertain: &|| search.context.siblings.may_be_confused(),
-        say,
+        may_be_confused: &|| search.context.siblings.may_be_confused(),
+        on_sighting,
     };
     let list = async || list(search, Pacing::Paced).await;
-    let found = collect(list, || search.classify(limits.timing), &policy).await;
-    found.runs.iter().for_each(|run| say(Sighting::Run(run)));
+    let found = search_until_settled(list, || search.classify(limits.timing), &policy).await;
+    found
+        .runs
+        .iter()
+        .for_each(|run| on_sighting(Sighting::Run(run)));
     found
 }
 
-async fn collect(
+async fn search_until_settled(
     list: impl AsyncFn() -> Result<(), Error>,
     classify: impl Fn() -> Found,
     policy: &SearchPolicy<'_>,
@@ -155,50 +158,55 @@ async fn collect(
     let mut start = Instant::now();
     let mut found = Found::default();
     // When the result last changed, and when the last successful list was requested.
-    let (mut changed, mut read) = (start, start);
+    let (mut changed_at, mut read_at) = (start, start);
     let mut refusals = Refusals::default();
-    let mut has_said = false;
+    let mut has_notified = false;
     loop {
-        let limited = quota.remaining_wait();
-        if limits.on_limit == OnLimit::WaitOut {
+        let rate_limit = quota.remaining_wait();
+        if limits.on_rate_limit == OnRateLimit::WaitOut {
             quota.wait().await;
-            start += limited;
-        } else if limited > limits.first.saturating_sub(start.elapsed()) {
+            start += rate_limit;
+        } else if rate_limit > limits.first_run.saturating_sub(start.elapsed()) {
             let error = || Error::new(Kind::RateLimited(None), "too many requests");
             found.failure.get_or_insert_with(error);
             return found;
         }
-        let asked = Instant::now();
+        let requested = Instant::now();
         match list().await {
             Ok(()) => {
                 refusals.clear();
-                let now = classify();
-                if !now.is_like(&found) {
-                    changed = Instant::now();
+                let latest = classify();
+                if !latest.is_equivalent_to(&found) {
+                    changed_at = Instant::now();
                 }
-                read = asked;
-                let sure = now.runs.iter().filter(|run| run.matched_by.is_sure());
-                sure.for_each(|run| (policy.say)(Sighting::Run(run)));
-                found = now;
+                read_at = requested;
+                let sure = latest.runs.iter().filter(|run| run.matched_by.is_sure());
+                sure.for_each(|run| (policy.on_sighting)(Sighting::Run(run)));
+                found = latest;
             }
             Err(error) => {
-                let is_hopeless = refusals.record(&error);
+                let must_give_up = refusals.record(&error);
                 found.failure = Some(error);
-                if is_hopeless {
+                if must_give_up {
                     return found;
                 }
             }
         }
         let elapsed = start.elapsed();
         let is_late = found.is_nothing() && elapsed >= NOT_FOUND_NOTICE;
-        if is_late && !has_said && found.failure.is_none() {
-            has_said = true;
-            (policy.say)(Sighting::NothingYet);
+        if is_late && !has_notified && found.failure.is_none() {
+            has_notified = true;
+            (policy.on_sighting)(Sighting::NothingYet);
         }
-        let left = policy.left(&found, elapsed, read.saturating_duration_since(changed));
+        let time_left = policy.time_left(
+            &found,
+            elapsed,
+            read_at.saturating_duration_since(changed_at),
+        );
         // If this list met a rate limit, that is waited out first, and doesn't count.
-        let may_end = limits.on_limit == OnLimit::GiveUp || quota.remaining_wait().is_zero();
-        if left.is_zero() && may_end {
+        let may_end =
+            limits.on_rate_limit == OnRateLimit::GiveUp || quota.remaining_wait().is_zero();
+        if time_left.is_zero() && may_end {
             return found;
         }
         let interval = if is_late {
@@ -207,35 +215,35 @@ async fn collect(
             policy.interval
         };
         // The last list is requested exactly when the time is up.
-        let next = left.min(interval);
+        let next = time_left.min(interval);
         sleep(if next.is_zero() { interval } else { next }).await;
     }
 }
 
 impl SearchPolicy<'_> {
-    /// Returns how long to go on searching. `elapsed` is the time so far, `quiet` how long successful lists have shown
-    /// nothing new.
-    fn left(&self, found: &Found, elapsed: Duration, quiet: Duration) -> Duration {
-        let first = self.limits.first.saturating_sub(elapsed);
+    /// Returns how long to go on searching. `elapsed` is the time so far, `unchanged_for` how long
+    /// successful lists have shown nothing new.
+    fn time_left(&self, found: &Found, elapsed: Duration, unchanged_for: Duration) -> Duration {
+        let first = self.limits.first_run.saturating_sub(elapsed);
         if found.is_nothing() {
             first
-        } else if (self.is_uncertain)() {
+        } else if (self.may_be_confused)() {
             // Once the siblings' runs are known, the remaining ones may be this target's.
             self.limits.siblings.saturating_sub(elapsed)
         } else {
-            SETTLE_TIME.saturating_sub(quiet).min(first)
+            SETTLE_TIME.saturating_sub(unchanged_for).min(first)
         }
     }
 }
 
 /// Lists the runs once, out of turn. If this fails, the candidates from earlier lists still count.
-pub(crate) async fn once(search: &Search<'_, '_>) -> Result<(), Error> {
+pub(crate) async fn list_now(search: &Search<'_, '_>) -> Result<(), Error> {
     list(search, Pacing::Immediate).await
 }
 
 /// Lists the runs, and adds them to the known candidates.
 async fn list(search: &Search<'_, '_>, pacing: Pacing) -> Result<(), Error> {
-    let since = || search.context.http.at_server(search.sent) - CLOCK_SKEW;
+    let since = || search.context.http.at_server(search.sent_at) - CLOCK_SKEW;
     let candidates = loop {
         if pacing == Pacing::Paced {
             search.context.quota().wait_for_turn().await;
@@ -259,7 +267,7 @@ async fn list(search: &Search<'_, '_>, pacing: Pacing) -> Result<(), Error> {
 impl Search<'_, '_> {
     /// Classifies the known candidates when the search is cut short. Timing then proves nothing, because another run
     /// may be about to appear.
-    pub(crate) fn known_now(&self) -> Found {
+    pub(crate) fn found_so_far(&self) -> Found {
         self.classify(Timing::ProvesNothing)
     }
 
@@ -297,27 +305,27 @@ fn classify(candidates: impl IntoIterator<Item = Candidate>, timing: Timing) -> 
             .partition(|candidate| candidate.claim == Claim::Marked);
         match (marked.is_empty(), fitting.len()) {
             (false, _) => {
-                let ours = marked.into_iter();
+                let matches = marked.into_iter();
                 found
                     .runs
-                    .extend(ours.map(|run| run.matched(MatchedBy::Marker)));
+                    .extend(matches.map(|run| run.into_run(MatchedBy::Marker)));
                 // This workflow marks its runs, so unmarked ones are somebody else's.
                 found.others.extend(fitting);
             }
             (true, 1) if timing == Timing::Counts => {
-                let ours = fitting.into_iter();
+                let matches = fitting.into_iter();
                 found
                     .runs
-                    .extend(ours.map(|run| run.matched(MatchedBy::Timing)));
+                    .extend(matches.map(|run| run.into_run(MatchedBy::Timing)));
             }
-            (true, _) => found.unsure.push(fitting),
+            (true, _) => found.ambiguous.push(fitting),
         }
     }
     found
 }
 
 impl Candidate {
-    fn matched(self, matched_by: MatchedBy) -> Run {
+    fn into_run(self, matched_by: MatchedBy) -> Run {
         Run {
             id: self.id,
             number: self.number,
@@ -330,13 +338,13 @@ impl Candidate {
 impl Found {
     /// Whether there is neither a run nor an ambiguous candidate.
     pub(crate) fn is_nothing(&self) -> bool {
-        self.runs.is_empty() && self.unsure.is_empty()
+        self.runs.is_empty() && self.ambiguous.is_empty()
     }
 
     /// Whether both lead to the same conclusion. A growing number of ambiguous runs in a workflow makes no difference.
-    fn is_like(&self, other: &Self) -> bool {
+    fn is_equivalent_to(&self, other: &Self) -> bool {
         let workflows = |found: &Self| -> Vec<String> {
-            let firsts = found.unsure.iter().filter_map(|several| several.first());
+            let firsts = found.ambiguous.iter().filter_map(|several| several.first());
             firsts.map(|candidate| candidate.workflow.clone()).collect()
         };
         self.runs == other.runs && workflows(self) == workflows(other)
@@ -358,7 +366,7 @@ mod tests {
         }
     }
 
-    fn ours(found: &Found) -> Vec<(&str, MatchedBy)> {
+    fn matches(found: &Found) -> Vec<(&str, MatchedBy)> {
         found
             .runs
             .iter()
@@ -367,7 +375,7 @@ mod tests {
     }
 
     #[test]
-    fn each_workflow_is_judged_by_itself() {
+    fn workflows_are_classified_separately() {
         let candidates = [
             candidate("1", "a.yml", Claim::Marked),
             candidate("2", "a.yml", Claim::Fits),
@@ -378,70 +386,75 @@ mod tests {
         ];
         let found = classify(candidates.clone(), Timing::Counts);
         assert_eq!(
-            ours(&found),
+            matches(&found),
             [("1", MatchedBy::Marker), ("3", MatchedBy::Timing)]
         );
-        let unsure: Vec<_> = found.unsure.iter().map(Vec::len).collect();
-        assert_eq!(unsure, [2]);
+        let ambiguous: Vec<_> = found.ambiguous.iter().map(Vec::len).collect();
+        assert_eq!(ambiguous, [2]);
         let others: Vec<_> = found.others.iter().map(|run| run.id.as_str()).collect();
         assert_eq!(others, ["6", "2"]);
 
-        let hurried = classify(candidates, Timing::ProvesNothing);
-        assert_eq!(ours(&hurried), [("1", MatchedBy::Marker)]);
-        let unsure: Vec<_> = hurried.unsure.iter().map(Vec::len).collect();
-        assert_eq!(unsure, [1, 2]);
+        let interrupted = classify(candidates, Timing::ProvesNothing);
+        assert_eq!(matches(&interrupted), [("1", MatchedBy::Marker)]);
+        let ambiguous: Vec<_> = interrupted.ambiguous.iter().map(Vec::len).collect();
+        assert_eq!(ambiguous, [1, 2]);
     }
 
     #[test]
-    fn what_only_strangers_add_is_no_news() {
+    fn more_ambiguous_runs_change_nothing() {
         let several = |count: u32| {
             let runs = 0..count;
             let candidates = runs.map(|id| candidate(&id.to_string(), "a.yml", Claim::Fits));
             classify(candidates, Timing::Counts)
         };
-        assert!(several(3).is_like(&several(2)));
-        assert!(!several(2).is_like(&several(1)));
-        assert!(!several(1).is_like(&several(0)));
+        assert!(several(3).is_equivalent_to(&several(2)));
+        assert!(!several(2).is_equivalent_to(&several(1)));
+        assert!(!several(1).is_equivalent_to(&several(0)));
         assert!(several(0).is_nothing());
     }
 
-    /// Searches in virtual time. `list` returns the number of marked runs at a given second. Returns the result, the
-    /// seconds taken, the seconds of the lists, and the sightings with their seconds.
-    async fn searched(
-        limits: Limits,
-        list: impl Fn(u64) -> Result<u32, Kind>,
+    /// Searches in virtual time. `marked_at` returns the number of marked runs at a given second. Returns the result,
+    /// the seconds taken, the seconds of the lists, and the sightings with their seconds.
+    async fn simulate(
+        limits: SearchLimits,
+        marked_at: impl Fn(u64) -> Result<u32, Kind>,
     ) -> (Found, u64, Vec<u64>, Vec<(u64, String)>) {
         let start = Instant::now();
         let quota = Quota::new(Duration::ZERO);
-        let lists = RefCell::new(Vec::new());
-        let said = RefCell::new(Vec::new());
+        let listed_at = RefCell::new(Vec::new());
+        let sightings = RefCell::new(Vec::new());
         let known = RefCell::new(0);
-        let say = |sighting: Sighting<'_>| {
+        let on_sighting = |sighting: Sighting<'_>| {
             let sighted = match sighting {
                 Sighting::Run(run) => run.id.clone(),
                 Sighting::NothingYet => "nothing yet".to_owned(),
             };
-            let has_said = said.borrow().iter().any(|(_, known)| *known == sighted);
-            if !has_said {
-                said.borrow_mut().push((start.elapsed().as_secs(), sighted));
+            let has_notified = sightings
+                .borrow()
+                .iter()
+                .any(|(_, known)| *known == sighted);
+            if !has_notified {
+                sightings
+                    .borrow_mut()
+                    .push((start.elapsed().as_secs(), sighted));
             }
         };
         let policy = SearchPolicy {
             limits,
             quota: &quota,
             interval: Duration::from_secs(2),
-            is_uncertain: &|| false,
-            say: &say,
+            may_be_confused: &|| false,
+            on_sighting: &on_sighting,
         };
-        let reading = async || {
+        let list = async || {
             let second = start.elapsed().as_secs();
-            lists.borrow_mut().push(second);
+            listed_at.borrow_mut().push(second);
             sleep(Duration::from_millis(100)).await;
             let error = |kind| Error::new(kind, "failed");
-            known.replace(list(second).map_err(error)?);
+            known.replace(marked_at(second).map_err(error)?);
             Ok(())
         };
-        let classifying = || {
+        let classify_known = || {
             let runs = 0..*known.borrow();
             let name = |id: u32| format!("{id}.yml");
             classify(
@@ -449,15 +462,15 @@ mod tests {
                 limits.timing,
             )
         };
-        let found = collect(reading, classifying, &policy).await;
+        let found = search_until_settled(list, classify_known, &policy).await;
         let took = start.elapsed().as_secs();
-        (found, took, lists.into_inner(), said.into_inner())
+        (found, took, listed_at.into_inner(), sightings.into_inner())
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_search_ends_when_good_answers_show_nothing_new() {
+    async fn a_search_ends_once_successful_lists_show_nothing_new() {
         let (found, took, ..) =
-            searched(Limits::ACCEPTED, |second| Ok(u32::from(second >= 3))).await;
+            simulate(SearchLimits::ACCEPTED, |second| Ok(u32::from(second >= 3))).await;
         assert_eq!(found.runs.len(), 1);
         assert!((14..=16).contains(&took), "{took}");
 
@@ -467,16 +480,17 @@ mod tests {
             3..12 => 1,
             _ => 2,
         };
-        let (found, took, ..) = searched(Limits::ACCEPTED, |second| Ok(appears(second))).await;
+        let (found, took, ..) =
+            simulate(SearchLimits::ACCEPTED, |second| Ok(appears(second))).await;
         assert_eq!(found.runs.len(), 2);
         assert!((22..=25).contains(&took), "{took}");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn answers_that_fail_count_for_nothing() {
+    async fn failed_lists_do_not_end_a_search() {
         for kind in [Kind::Unknown, Kind::Unreachable, Kind::Rejected] {
             // The second run appears while lists fail.
-            let (found, took, ..) = searched(Limits::ACCEPTED, |second| match second {
+            let (found, took, ..) = simulate(SearchLimits::ACCEPTED, |second| match second {
                 0..3 => Ok(1),
                 3..20 => Err(kind),
                 _ => Ok(2),
@@ -489,34 +503,36 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_late_run_is_found_and_looked_for_less_often_meanwhile() {
-        let (found, took, lists, said) =
-            searched(Limits::ACCEPTED, |second| Ok(u32::from(second >= 200))).await;
+    async fn a_late_run_is_found_by_a_slower_search() {
+        let (found, took, lists, sightings) = simulate(SearchLimits::ACCEPTED, |second| {
+            Ok(u32::from(second >= 200))
+        })
+        .await;
         assert_eq!(found.runs.len(), 1);
         assert!((210..=230).contains(&took), "{took}");
-        assert!((60..=62).contains(&said[0].0), "{said:?}");
-        assert_eq!(said[0].1, "nothing yet");
-        assert_eq!(said.len(), 2);
+        assert!((60..=62).contains(&sightings[0].0), "{sightings:?}");
+        assert_eq!(sightings[0].1, "nothing yet");
+        assert_eq!(sightings.len(), 2);
         let slow = lists.iter().filter(|second| (62..200).contains(*second));
         assert!(slow.count() <= 10, "{lists:?}");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_run_that_never_appears_is_looked_for_for_five_minutes() {
-        let (found, took, ..) = searched(Limits::ACCEPTED, |_| Ok(0)).await;
+    async fn a_search_without_runs_ends_at_its_limit() {
+        let (found, took, ..) = simulate(SearchLimits::ACCEPTED, |_| Ok(0)).await;
         assert!(found.is_nothing() && found.failure.is_none());
         assert_eq!(took, 300);
-        let (found, took, ..) = searched(Limits::ACCEPTED, |_| Err(Kind::Unknown)).await;
+        let (found, took, ..) = simulate(SearchLimits::ACCEPTED, |_| Err(Kind::Unknown)).await;
         assert!(found.is_nothing() && found.failure.is_some());
         assert!((300..=302).contains(&took), "{took}");
-        let (found, took, ..) = searched(Limits::UNKNOWN, |_| Ok(0)).await;
+        let (found, took, ..) = simulate(SearchLimits::UNKNOWN, |_| Ok(0)).await;
         assert!(found.is_nothing());
         assert_eq!(took, 30);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_search_that_cannot_go_on_says_why() {
-        let (found, took, ..) = searched(Limits::ACCEPTED, |second| match second {
+    async fn a_search_that_keeps_failing_returns_the_failure() {
+        let (found, took, ..) = simulate(SearchLimits::ACCEPTED, |second| match second {
             0..3 => Ok(1),
             _ => Err(Kind::Unknown),
         })

@@ -15,11 +15,11 @@ use futures_util::future::{join, join_all};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 pub(crate) use finish::Finished;
-use not_found::addresses;
+use not_found::urls;
 
 use crate::engine::cancel::{CancelOptions, cancel_and_confirm};
 use crate::engine::context::TargetContext;
-use crate::engine::find::{self, Found, Limits, Search, Sighting, find};
+use crate::engine::find::{self, Found, Search, SearchLimits, Sighting, find};
 use crate::engine::retry::retry;
 use crate::engine::shutdown::ShutdownMode;
 use crate::engine::trigger::Triggered;
@@ -37,13 +37,13 @@ const LAST_LIST_TIMEOUT: Duration = Duration::from_millis(1_500);
 const SEARCH_SHUTDOWN_GRACE: Duration = Duration::from_millis(4_200);
 const LAST_LIST_INTERVAL: Duration = Duration::from_millis(700);
 /// Time to cancel a run and confirm it, retries included. A signal may shorten it.
-const CANCEL_TIMEOUT: Duration = Duration::from_secs(30);
+const CANCEL_AND_CONFIRM_TIMEOUT: Duration = Duration::from_secs(30);
 /// The same for a run that can't be read any more.
-const LOST_CANCEL_TIMEOUT: Duration = Duration::from_secs(10);
+const LOST_CANCEL_AND_CONFIRM_TIMEOUT: Duration = Duration::from_secs(10);
 /// Time, retries included, to list runs that appeared late, once all known ones have ended. It's longer if the search
 /// ended with failing lists, because only this list can then show whether there are more runs.
 const LATE_LIST_TIMEOUT: Duration = Duration::from_secs(15);
-const MISSING_LIST_TIMEOUT: Duration = Duration::from_mins(1);
+const LATE_LIST_AFTER_FAILURE_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// A target whose trigger was sent.
 pub(crate) struct Monitor<'a, 'target> {
@@ -51,9 +51,9 @@ pub(crate) struct Monitor<'a, 'target> {
     /// IDs of the runs that existed before the trigger.
     pub(crate) seen: &'a HashSet<String>,
     /// When the trigger was sent.
-    pub(crate) sent: Instant,
+    pub(crate) sent_at: Instant,
     /// When the trigger was answered: `timeout` counts from here.
-    pub(crate) began: Instant,
+    pub(crate) answered_at: Instant,
 }
 
 /// Finds and waits for the runs of a trigger if `wait` is set. An unknown outcome is investigated in any case, and may
@@ -63,13 +63,13 @@ pub(crate) async fn monitor(monitor: &Monitor<'_, '_>, triggered: &mut Triggered
     let search = monitor.search();
     let mut monitored = Monitored::default();
     if triggered.outcome == Outcome::Unknown {
-        Box::pin(monitor.look_into(&search, triggered)).await;
+        Box::pin(monitor.resolve_unknown_outcome(&search, triggered)).await;
     }
-    let (mut unread, mut is_cut) = (None, false);
+    let (mut unread, mut is_interrupted) = (None, false);
     if triggered.outcome == Outcome::Accepted && triggered.runs.is_empty() && wait.is_some() {
-        let mut found = Box::pin(monitor.find(&search, Limits::ACCEPTED)).await;
+        let mut found = Box::pin(monitor.find(&search, SearchLimits::ACCEPTED)).await;
         monitor.record_not_found(&found, &mut monitored);
-        is_cut = found.interruption == Some(Interruption::Stopped);
+        is_interrupted = found.interruption == Some(Interruption::Stopped);
         triggered.runs = std::mem::take(&mut found.runs);
         unread = found.failure;
     }
@@ -86,12 +86,12 @@ pub(crate) async fn monitor(monitor: &Monitor<'_, '_>, triggered: &mut Triggered
         runs = Box::pin(monitor.late_runs(&search, &mut monitored, &mut unread)).await;
     }
     monitored.conclude();
-    if is_cut {
+    if is_interrupted {
         // Runs that weren't found may have ended differently.
         monitored.conclusion = None;
     }
     if let Some(artifact) = &wait.result {
-        Box::pin(monitor.read_back(artifact, &mut monitored)).await;
+        Box::pin(monitor.read_result(artifact, &mut monitored)).await;
     }
     monitored
 }
@@ -101,7 +101,7 @@ impl<'target> Monitor<'_, 'target> {
         Search {
             context: self.context,
             seen: self.seen,
-            sent: self.sent,
+            sent_at: self.sent_at,
             known: RefCell::default(),
             reported: RefCell::default(),
         }
@@ -109,7 +109,7 @@ impl<'target> Monitor<'_, 'target> {
 
     /// Checks whether a trigger with an unknown outcome has started a run. Only the marker proves it: after a failure
     /// of the provider, a run that merely fits is more likely somebody else's.
-    async fn look_into(&self, search: &Search<'_, '_>, triggered: &mut Triggered) {
+    async fn resolve_unknown_outcome(&self, search: &Search<'_, '_>, triggered: &mut Triggered) {
         // An interrupted search can only identify a run by its marker.
         if self.context.shutdown.is_requested() && self.context.target.spec.marker().is_none() {
             return;
@@ -117,33 +117,33 @@ impl<'target> Monitor<'_, 'target> {
         if let Some(Problem::OutcomeUnknown { failure, .. }) = &triggered.problem {
             self.context.emit(Event::LookingInto(&failure.what));
         }
-        let found = self.find(search, Limits::UNKNOWN).await;
+        let found = self.find(search, SearchLimits::UNKNOWN).await;
         if !found.runs.is_empty() {
             triggered.outcome = Outcome::Accepted;
             triggered.problem = None;
             return;
         }
-        let came = match (&found.failure, found.unsure.first()) {
-            (_, Some(several)) => UnknownSearch::Candidates(addresses(several)),
+        let result = match (&found.failure, found.ambiguous.first()) {
+            (_, Some(candidates)) => UnknownSearch::Candidates(urls(candidates)),
             (Some(error), None) => UnknownSearch::Unreadable(error.message().to_owned()),
             (None, None) if found.interruption.is_some() => UnknownSearch::Interrupted,
-            (None, None) => UnknownSearch::Nothing(Limits::UNKNOWN.first),
+            (None, None) => UnknownSearch::Nothing(SearchLimits::UNKNOWN.first_run),
         };
         if let Some(Problem::OutcomeUnknown { search, .. }) = &mut triggered.problem {
-            *search = Some(came);
+            *search = Some(result);
         }
     }
 
-    async fn find(&self, search: &Search<'_, '_>, limits: Limits) -> Found {
-        let say = |sighting: Sighting<'_>| match sighting {
+    async fn find(&self, search: &Search<'_, '_>, limits: SearchLimits) -> Found {
+        let on_sighting = |sighting: Sighting<'_>| match sighting {
             Sighting::Run(run) => self.report_found(search, run),
             Sighting::NothingYet => self.context.emit(Event::NothingFoundYet {
                 page: &self.context.provider.runs_page(),
             }),
         };
         let interruption = tokio::select! {
-            found = find(search, limits, &say) => {
-                if found.unsure.is_empty() && !found.runs.is_empty() {
+            found = find(search, limits, &on_sighting) => {
+                if found.ambiguous.is_empty() && !found.runs.is_empty() {
                     self.context.siblings.mark_settled();
                 }
                 return found;
@@ -152,10 +152,10 @@ impl<'target> Monitor<'_, 'target> {
             () = self.deadline() => Interruption::TimedOut,
         };
         let failure = tokio::select! {
-            failure = self.last_looks(search, interruption) => failure,
+            failure = self.list_after_interruption(search, interruption) => failure,
             () = self.context.shutdown.requested(ShutdownMode::Immediate) => None,
         };
-        let mut found = search.known_now();
+        let mut found = search.found_so_far();
         found
             .runs
             .iter()
@@ -167,23 +167,23 @@ impl<'target> Monitor<'_, 'target> {
 
     /// Lists once more when the search has been cut short. After a signal, repeats this while there is time and no run
     /// with the marker has been found, so that it can be cancelled. Returns why the last list failed, if it did.
-    async fn last_looks(
+    async fn list_after_interruption(
         &self,
         search: &Search<'_, '_>,
         interruption: Interruption,
     ) -> Option<Error> {
-        let asked = self
+        let requested_at = self
             .context
             .shutdown
             .requested_at()
             .unwrap_or_else(Instant::now);
         loop {
-            let looked = timeout(LAST_LIST_TIMEOUT, find::once(search)).await;
-            let is_found = !search.known_now().runs.is_empty();
-            let has_time =
-                interruption == Interruption::Stopped && asked.elapsed() < SEARCH_SHUTDOWN_GRACE;
+            let listed = timeout(LAST_LIST_TIMEOUT, find::list_now(search)).await;
+            let is_found = !search.found_so_far().runs.is_empty();
+            let has_time = interruption == Interruption::Stopped
+                && requested_at.elapsed() < SEARCH_SHUTDOWN_GRACE;
             if is_found || !has_time || self.context.target.spec.marker().is_none() {
-                return looked.ok()?.err();
+                return listed.ok()?.err();
             }
             sleep(LAST_LIST_INTERVAL).await;
         }
@@ -223,10 +223,10 @@ impl<'target> Monitor<'_, 'target> {
             return Vec::new();
         }
         tokio::select! {
-            _ = timeout(LAST_LIST_TIMEOUT, find::once(search)) => {}
+            _ = timeout(LAST_LIST_TIMEOUT, find::list_now(search)) => {}
             () = self.context.shutdown.requested(ShutdownMode::Immediate) => {}
         }
-        let new = self.report_new(search, search.known_now().runs);
+        let new = self.report_new(search, search.found_so_far().runs);
         join_all(new.into_iter().map(|run| self.watch(run, wait))).await
     }
 
@@ -251,15 +251,15 @@ impl<'target> Monitor<'_, 'target> {
         if self.context.target.spec.marker().is_none() {
             return Vec::new();
         }
-        let time = if unread.is_some() {
-            MISSING_LIST_TIMEOUT
+        let list_timeout = if unread.is_some() {
+            LATE_LIST_AFTER_FAILURE_TIMEOUT
         } else {
             LATE_LIST_TIMEOUT
         };
         let is_listed = tokio::select! {
             biased;
             () = self.context.shutdown.requested(ShutdownMode::Graceful) => false,
-            listed = timeout(time, list_at_last(search)) => matches!(listed, Ok(Ok(()))),
+            listed = timeout(list_timeout, list_with_retries(search)) => matches!(listed, Ok(Ok(()))),
         };
         if let (false, Some(error)) = (is_listed, unread.take()) {
             let why = NotFound::Unlisted(error.message().to_owned());
@@ -268,17 +268,17 @@ impl<'target> Monitor<'_, 'target> {
         if self.context.shutdown.is_requested() {
             return Vec::new();
         }
-        let found = search.known_now();
-        let is_disowned = |run: &Run| {
+        let found = search.found_so_far();
+        let is_superseded = |run: &Run| {
             run.matched_by == MatchedBy::Timing
                 && found.others.iter().any(|other| other.id == run.id)
         };
-        monitored.runs.retain(|known| !is_disowned(&known.run));
+        monitored.runs.retain(|known| !is_superseded(&known.run));
         self.report_new(search, found.runs)
     }
 
     fn deadline_of(&self, wait: &WaitOptions) -> Instant {
-        self.began + wait.timeout
+        self.answered_at + wait.timeout
     }
 
     /// Returns at the deadline; never, if `wait` isn't set.
@@ -290,15 +290,15 @@ impl<'target> Monitor<'_, 'target> {
     }
 
     /// Waits for one run, and cancels it if the wait ends first.
-    async fn watch(&self, run: Run, wait_for: &WaitOptions) -> RunReport {
+    async fn watch(&self, run: Run, wait_options: &WaitOptions) -> RunReport {
         let emit = |news: News<'_>| self.context.emit(Event::Run { run: &run, news });
-        let deadline = self.deadline_of(wait_for);
-        let ends_by = DateTime::<Utc>::from(self.context.http.at_server(deadline));
+        let deadline = self.deadline_of(wait_options);
+        let server_deadline = DateTime::<Utc>::from(self.context.http.at_server(deadline));
         let watch = Watch {
-            since: self.began,
+            accepted_at: self.answered_at,
             deadline,
-            ends_by,
-            on_blocked: wait_for.on_blocked,
+            server_deadline,
+            on_blocked: wait_options.on_blocked,
             intervals: self.context.provider.poll_intervals(),
             quota: self.context.quota(),
         };
@@ -310,20 +310,20 @@ impl<'target> Monitor<'_, 'target> {
         let (mut end, mut snapshot) = (waited.end, waited.snapshot);
         let mut left_running = None;
         if !matches!(end, End::Completed(_)) {
-            let how = CancelOptions {
-                policy: wait_for.on_abandoned,
-                time: match end {
-                    End::Lost(_) => LOST_CANCEL_TIMEOUT,
+            let options = CancelOptions {
+                policy: wait_options.on_abandoned,
+                timeout: match end {
+                    End::Lost(_) => LOST_CANCEL_AND_CONFIRM_TIMEOUT,
                     End::Completed(_) | End::TimedOut | End::Blocked(_) | End::Stopped => {
-                        CANCEL_TIMEOUT
+                        CANCEL_AND_CONFIRM_TIMEOUT
                     }
                 },
             };
-            let cancelled = Box::pin(cancel_and_confirm(self.context, &run, how, &emit)).await;
+            let cancelled = Box::pin(cancel_and_confirm(self.context, &run, options, &emit)).await;
             left_running = cancelled.left_running;
             // The cancel's polls may show that the run had ended in time. A cancelled run hadn't.
             let late = cancelled.snapshot.as_ref();
-            let late = late.and_then(|snapshot| ended_in_time(snapshot, ends_by));
+            let late = late.and_then(|snapshot| ended_in_time(snapshot, server_deadline));
             let late = late.filter(|conclusion| *conclusion != Conclusion::Cancelled);
             if let (Some(conclusion), End::TimedOut | End::Lost(_)) = (late, &end) {
                 end = End::Completed(conclusion);
@@ -347,7 +347,8 @@ impl<'target> Monitor<'_, 'target> {
             conclusion,
             snapshot: snapshot.as_ref(),
         });
-        let logs = Box::pin(self.logs(&run, snapshot.as_ref(), wait_for, &emit)).await;
+        let logs =
+            Box::pin(self.read_failed_logs(&run, snapshot.as_ref(), wait_options, &emit)).await;
         let number = snapshot
             .as_ref()
             .and_then(|snapshot| snapshot.number)
@@ -365,8 +366,8 @@ impl<'target> Monitor<'_, 'target> {
 }
 
 /// Lists the runs once more, and retries until that succeeds.
-async fn list_at_last(search: &Search<'_, '_>) -> Result<(), Error> {
+async fn list_with_retries(search: &Search<'_, '_>) -> Result<(), Error> {
     let interval = search.context.provider.poll_intervals().min;
-    let list = async || find::once(search).await;
+    let list = async || find::list_now(search).await;
     retry(search.context.quiet_retry(), |_| Some(interval), list).await
 }

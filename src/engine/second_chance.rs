@@ -20,7 +20,7 @@ use crate::providers::target::Request;
 use crate::providers::{AnyProvider, Error, connections};
 
 /// Time for all targets. The runner gives a cancelled job five minutes.
-const TIME: Duration = Duration::from_mins(4);
+const SECOND_CHANCE_TIMEOUT: Duration = Duration::from_mins(4);
 
 /// Ends the runs of unfinished targets, each given with its index in the request. `emit` receives their events. The
 /// results are in the same order; an error means that the target's provider couldn't be opened.
@@ -30,14 +30,14 @@ pub(crate) async fn run(
     shutdown: &Shutdown,
     emit: &dyn Fn(usize, &Event<'_>),
 ) -> Vec<Result<Finished, Error>> {
-    let until = Instant::now() + TIME;
+    let deadline = Instant::now() + SECOND_CHANCE_TIMEOUT;
     let target = |index: &usize| &request.targets[*index];
     let connections = connections(
         unfinished.iter().map(|(index, _)| target(index)),
         &request.proxies,
     );
     let siblings: Vec<_> = siblings(&request.targets).collect();
-    let (limits, nothing) = (RequestLimits::new(), HashSet::new());
+    let (limits, none_seen) = (RequestLimits::new(), HashSet::new());
     let sinks: Vec<_> = unfinished
         .iter()
         .map(|(index, _)| move |event: Event<'_>| emit(*index, &event))
@@ -67,11 +67,11 @@ pub(crate) async fn run(
                 limits: &limits,
                 shutdown,
             },
-            seen: &nothing,
-            sent: now.checked_sub(unfinished.age()).unwrap_or(now),
-            began: now,
+            seen: &none_seen,
+            sent_at: now.checked_sub(unfinished.age()).unwrap_or(now),
+            answered_at: now,
         };
-        let finished = monitor.finish(unfinished, until).await;
+        let finished = monitor.finish(unfinished, deadline).await;
         connection.session.end(&target.location, http).await;
         Ok(finished)
     });

@@ -17,7 +17,7 @@ use crate::providers::target::{Mode, Target};
 use crate::providers::{AnyProvider, Connection, Error, Idempotency, Kind, RequestForm, Secrets};
 
 /// Time after a signal in which a trigger on the wire may still be answered.
-const SHUTDOWN_GRACE: Duration = Duration::from_secs(4);
+const TRIGGER_SHUTDOWN_GRACE: Duration = Duration::from_secs(4);
 
 /// Timeout for reads that only serve to explain a rejection.
 const EXPLAIN_TIMEOUT: Duration = Duration::from_secs(20);
@@ -26,10 +26,10 @@ const EXPLAIN_TIMEOUT: Duration = Duration::from_secs(20);
 pub(crate) struct Triggered {
     pub(crate) outcome: Outcome,
     /// When its last request was sent, if one was.
-    pub(crate) sent: Option<Instant>,
+    pub(crate) sent_at: Option<Instant>,
     /// When that request was answered or failed. `timeout` counts from here, so that delays before the trigger don't
     /// shorten the wait for the run.
-    pub(crate) settled: Option<Instant>,
+    pub(crate) answered_at: Option<Instant>,
     /// The runs that the response named.
     pub(crate) runs: Vec<Run>,
     pub(crate) problem: Option<Problem>,
@@ -116,47 +116,47 @@ struct Sender<'a, 'target> {
 #[derive(Default)]
 struct SendState {
     is_on_the_wire: Cell<bool>,
-    sent: Cell<Option<Instant>>,
-    settled: Cell<Option<Instant>>,
+    sent_at: Cell<Option<Instant>>,
+    answered_at: Cell<Option<Instant>>,
 }
 
 impl<'a> Sender<'a, '_> {
     async fn send(self) -> Triggered {
         let state = SendState::default();
-        let answer = tokio::select! {
+        let response = tokio::select! {
             // Biased: a response that has arrived counts, even after a shutdown.
             biased;
-            answer = self.go(&state) => answer,
-            () = out_of_grace(self.context.shutdown, &state.is_on_the_wire) => {
+            response = self.send_with_fallback(&state) => response,
+            () = grace_period_over(self.context.shutdown, &state.is_on_the_wire) => {
                 Err(Error::new(Kind::Unknown, "stopped while the trigger was on the wire, and no answer came in time"))
             }
         };
         Triggered {
-            sent: state.sent.get(),
-            settled: state.settled.get(),
-            ..self.into_triggered(answer).await
+            sent_at: state.sent_at.get(),
+            answered_at: state.answered_at.get(),
+            ..self.into_triggered(response).await
         }
     }
 
     /// Sends the preferred form, and the fallback form if the first was rejected for the one reason that allows it.
-    async fn go(self, state: &SendState) -> Result<Option<Run>, Error> {
-        match self.try_form(RequestForm::Preferred, state).await {
+    async fn send_with_fallback(self, state: &SendState) -> Result<Option<Run>, Error> {
+        match self.send_form(RequestForm::Preferred, state).await {
             Err(rejection)
                 if rejection.kind() == Kind::Rejected && !self.context.shutdown.is_requested() =>
             {
                 match self.context.provider.fallback(&rejection) {
                     Some(why) => {
                         self.context.emit(Event::Fallback(why));
-                        self.try_form(RequestForm::Fallback, state).await
+                        self.send_form(RequestForm::Fallback, state).await
                     }
                     None => Err(rejection),
                 }
             }
-            answer => answer,
+            response => response,
         }
     }
 
-    async fn try_form(self, form: RequestForm, state: &SendState) -> Result<Option<Run>, Error> {
+    async fn send_form(self, form: RequestForm, state: &SendState) -> Result<Option<Run>, Error> {
         // With `wait`, rate limits may be waited out for as long as the run.
         let wait = self.context.target.wait.as_ref();
         let policy = RetryPolicy {
@@ -171,12 +171,12 @@ impl<'a> Sender<'a, '_> {
             self.context.emit(Event::Sending);
             self.context.siblings.mark_sent();
             state.is_on_the_wire.set(true);
-            state.sent.set(Some(Instant::now()));
-            let answer = self.context.provider.send(form).await;
-            state.settled.set(Some(Instant::now()));
+            state.sent_at.set(Some(Instant::now()));
+            let response = self.context.provider.send(form).await;
+            state.answered_at.set(Some(Instant::now()));
             state.is_on_the_wire.set(false);
-            self.settle(&answer);
-            answer
+            self.update_siblings(&response);
+            response
         })
         .await
     }
@@ -206,8 +206,8 @@ impl<'a> Sender<'a, '_> {
     }
 
     /// Records for the siblings which run was started, if that is known.
-    fn settle(self, answer: &Result<Option<Run>, Error>) {
-        match answer {
+    fn update_siblings(self, response: &Result<Option<Run>, Error>) {
+        match response {
             Ok(Some(run)) => {
                 self.context.siblings.claim(run);
                 self.context.siblings.mark_settled();
@@ -222,8 +222,8 @@ impl<'a> Sender<'a, '_> {
         }
     }
 
-    async fn into_triggered(self, answer: Result<Option<Run>, Error>) -> Triggered {
-        let error = match answer {
+    async fn into_triggered(self, response: Result<Option<Run>, Error>) -> Triggered {
+        let error = match response {
             Ok(run) => {
                 match &run {
                     Some(run) => self.context.emit(Event::Accepted(run)),
@@ -267,14 +267,14 @@ impl<'a> Sender<'a, '_> {
 }
 
 /// Returns after a shutdown, once a trigger on the wire has used up its grace period.
-async fn out_of_grace(shutdown: &Shutdown, on_the_wire: &Cell<bool>) {
+async fn grace_period_over(shutdown: &Shutdown, is_on_the_wire: &Cell<bool>) {
     shutdown.requested(ShutdownMode::Graceful).await;
     tokio::select! {
-        () = sleep(SHUTDOWN_GRACE) => {}
+        () = sleep(TRIGGER_SHUTDOWN_GRACE) => {}
         () = shutdown.requested(ShutdownMode::Immediate) => {}
     }
     // A trigger that isn't on the wire ends by itself.
-    if !on_the_wire.get() {
+    if !is_on_the_wire.get() {
         std::future::pending::<()>().await;
     }
 }
@@ -283,8 +283,8 @@ impl Triggered {
     fn new(outcome: Outcome, problem: Option<Problem>) -> Self {
         Self {
             outcome,
-            sent: None,
-            settled: None,
+            sent_at: None,
+            answered_at: None,
             runs: Vec::new(),
             problem,
         }

@@ -44,7 +44,7 @@ impl Unfinished {
     }
 
     /// Returns what is still unfinished according to the target's report, if anything is.
-    pub(crate) fn left_by(self, report: &TargetReport<'_>) -> Option<Self> {
+    pub(crate) fn remaining_after(self, report: &TargetReport<'_>) -> Option<Self> {
         let is_sent = match report.outcome {
             Outcome::Accepted | Outcome::Unknown => true,
             Outcome::Rejected | Outcome::NotSent => false,

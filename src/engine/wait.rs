@@ -20,10 +20,10 @@ use progress::Progress;
 /// Something is emitted at least this often.
 const HEARTBEAT_INTERVAL: Duration = Duration::from_mins(1);
 /// Attempts to read the jobs of a run that has ended.
-const MAX_POLLS_AT_END: u32 = 4;
+const MAX_FINAL_JOB_READS: u32 = 4;
 
 /// Longest rate limit that is waited out for that.
-const MAX_RATE_LIMIT_AT_END: Duration = Duration::from_mins(2);
+const MAX_FINAL_RATE_LIMIT: Duration = Duration::from_mins(2);
 
 /// Timeout of the single poll after the deadline.
 const LAST_POLL_TIMEOUT: Duration = Duration::from_secs(10);
@@ -35,17 +35,17 @@ const CONCLUSION_GRACE: Duration = Duration::from_secs(30);
 /// Parameters of a wait.
 pub(crate) struct Watch<'a> {
     /// When the trigger was accepted: the run's age counts from here.
-    pub(crate) since: Instant,
+    pub(crate) accepted_at: Instant,
     pub(crate) deadline: Instant,
     /// The deadline by the server's clock.
-    pub(crate) ends_by: DateTime<Utc>,
+    pub(crate) server_deadline: DateTime<Utc>,
     pub(crate) on_blocked: OnBlocked,
     pub(crate) intervals: PollIntervals,
     pub(crate) quota: &'a Quota,
 }
 
 /// Result of a wait.
-pub(crate) struct Waited {
+pub(crate) struct WaitResult {
     pub(crate) end: End,
     /// The last successful poll, if there was one.
     pub(crate) snapshot: Option<Snapshot>,
@@ -57,15 +57,15 @@ pub(crate) async fn wait(
     watch: &Watch<'_>,
     shutdown: &Shutdown,
     emit: &dyn Fn(News<'_>),
-) -> Waited {
-    let progress = Progress::new(watch.since, emit);
+) -> WaitResult {
+    let progress = Progress::new(watch.accepted_at, emit);
     let mut end = tokio::select! {
         // Biased: an end that was seen counts, even after a shutdown or the deadline.
         biased;
-        end = follow(&poll, watch, &progress) => end,
+        end = poll_until_end(&poll, watch, &progress) => end,
         () = shutdown.requested(ShutdownMode::Graceful) => End::Stopped,
         () = sleep_until(watch.deadline) => End::TimedOut,
-        () = heartbeat(&progress) => unreachable!("a heart beats for ever"),
+        () = heartbeat(&progress) => unreachable!("the heartbeat never ends"),
     };
     if let End::TimedOut = end {
         tokio::select! {
@@ -77,58 +77,58 @@ pub(crate) async fn wait(
     if let End::Completed(_) = end {
         tokio::select! {
             biased;
-            () = see_the_jobs(&poll, watch, &progress) => {}
+            () = read_final_jobs(&poll, watch, &progress) => {}
             () = shutdown.requested(ShutdownMode::Graceful) => {}
         }
     }
-    Waited {
+    WaitResult {
         end,
-        snapshot: progress.last(),
+        snapshot: progress.take_last(),
     }
 }
 
-async fn follow(
+async fn poll_until_end(
     poll: &impl AsyncFn(Depth) -> Result<Snapshot, Error>,
     watch: &Watch<'_>,
     progress: &Progress<'_>,
 ) -> End {
     let mut refusals = Refusals::default();
-    let mut unconcluded = None::<Instant>;
-    let mut jobs_seen = None::<Instant>;
+    let mut unconcluded_since = None::<Instant>;
+    let mut jobs_read_at = None::<Instant>;
     loop {
         watch.quota.wait_for_turn().await;
-        let at = Instant::now();
-        let age = at - watch.since;
-        let jobs_are_old =
-            jobs_seen.is_none_or(|seen| at - seen >= watch.intervals.jobs_interval(age));
+        let polled_at = Instant::now();
+        let age = polled_at - watch.accepted_at;
+        let jobs_are_old = jobs_read_at
+            .is_none_or(|read_at| polled_at - read_at >= watch.intervals.jobs_interval(age));
         let depth = if jobs_are_old {
             Depth::Jobs
         } else {
             Depth::Run
         };
-        let mut found = poll(depth).await;
-        if let Ok(seen) = &found
-            && seen.jobs.is_none()
-            && seen.state.conclusion().is_none()
-            && progress.is_news(seen)
+        let mut polled = poll(depth).await;
+        if let Ok(snapshot) = &polled
+            && snapshot.jobs.is_none()
+            && snapshot.state.conclusion().is_none()
+            && progress.has_changed(snapshot)
         {
             // Show right away what the jobs did.
-            found = poll(Depth::Jobs).await.or(found);
+            polled = poll(Depth::Jobs).await.or(polled);
         }
-        match found {
-            Ok(mut found) => {
+        match polled {
+            Ok(mut snapshot) => {
                 refusals.clear();
-                progress.recover();
-                if jobs_are_old || found.jobs.is_some() {
-                    jobs_seen = Some(at);
+                progress.record_success();
+                if jobs_are_old || snapshot.jobs.is_some() {
+                    jobs_read_at = Some(polled_at);
                 }
-                if !found.lacks_conclusion {
-                    unconcluded = None;
-                } else if unconcluded.get_or_insert(at).elapsed() >= CONCLUSION_GRACE {
-                    found.state = State::Completed(Conclusion::Failure);
+                if !snapshot.lacks_conclusion {
+                    unconcluded_since = None;
+                } else if unconcluded_since.get_or_insert(polled_at).elapsed() >= CONCLUSION_GRACE {
+                    snapshot.state = State::Completed(Conclusion::Failure);
                 }
-                let state = found.state;
-                progress.see(found);
+                let state = snapshot.state;
+                progress.record(snapshot);
                 match state {
                     State::Completed(conclusion) => return End::Completed(conclusion),
                     State::Blocked if watch.on_blocked == OnBlocked::Fail => {
@@ -141,10 +141,10 @@ async fn follow(
                 if refusals.record(&error) {
                     return End::Lost(error.failure());
                 }
-                progress.fail(error.message());
+                progress.record_failure(error.message());
             }
         }
-        sleep_until(at + watch.intervals.jittered(age)).await;
+        sleep_until(polled_at + watch.intervals.jittered(age)).await;
     }
 }
 
@@ -155,41 +155,44 @@ async fn last_poll(
     watch: &Watch<'_>,
     progress: &Progress<'_>,
 ) -> End {
-    let Ok(Ok(found)) = timeout(LAST_POLL_TIMEOUT, poll(Depth::Jobs)).await else {
+    let Ok(Ok(snapshot)) = timeout(LAST_POLL_TIMEOUT, poll(Depth::Jobs)).await else {
         return End::TimedOut;
     };
-    let conclusion = ended_in_time(&found, watch.ends_by);
-    progress.see(found);
+    let conclusion = ended_in_time(&snapshot, watch.server_deadline);
+    progress.record(snapshot);
     conclusion.map_or(End::TimedOut, End::Completed)
 }
 
 /// Returns the conclusion of a run that ended before its deadline by the server's clock. A run without an end time gets
 /// the benefit of the doubt.
-pub(crate) fn ended_in_time(snapshot: &Snapshot, ends_by: DateTime<Utc>) -> Option<Conclusion> {
+pub(crate) fn ended_in_time(
+    snapshot: &Snapshot,
+    server_deadline: DateTime<Utc>,
+) -> Option<Conclusion> {
     let completed = snapshot.times.completed;
-    let in_time = completed.is_none_or(|completed| completed <= ends_by + CLOCK_SKEW);
+    let in_time = completed.is_none_or(|completed| completed <= server_deadline + CLOCK_SKEW);
     snapshot.state.conclusion().filter(|_| in_time)
 }
 
 /// Reads the jobs of a run that has ended, if the last poll didn't include them: only they show which job failed.
-async fn see_the_jobs(
+async fn read_final_jobs(
     poll: &impl AsyncFn(Depth) -> Result<Snapshot, Error>,
     watch: &Watch<'_>,
     progress: &Progress<'_>,
 ) {
-    for again in 0..MAX_POLLS_AT_END {
+    for attempt in 0..MAX_FINAL_JOB_READS {
         if !progress.lacks_jobs() {
             return;
         }
-        if again > 0 {
+        if attempt > 0 {
             sleep(watch.intervals.min).await;
         }
-        if watch.quota.remaining_wait() > MAX_RATE_LIMIT_AT_END {
+        if watch.quota.remaining_wait() > MAX_FINAL_RATE_LIMIT {
             return;
         }
         watch.quota.wait().await;
         match poll(Depth::Jobs).await {
-            Ok(found) if found.state.conclusion().is_some() => progress.see(found),
+            Ok(snapshot) if snapshot.state.conclusion().is_some() => progress.record(snapshot),
             Ok(_) | Err(_) => {}
         }
     }
@@ -197,9 +200,9 @@ async fn see_the_jobs(
 
 async fn heartbeat(progress: &Progress<'_>) {
     loop {
-        let left = HEARTBEAT_INTERVAL.saturating_sub(progress.silence());
+        let left = HEARTBEAT_INTERVAL.saturating_sub(progress.time_since_news());
         if left.is_zero() {
-            progress.beat();
+            progress.emit_heartbeat();
         } else {
             sleep(left).await;
         }

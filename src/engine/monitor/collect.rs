@@ -26,14 +26,14 @@ const LOG_TIMEOUT: Duration = Duration::from_secs(30);
 /// Timeout for one result, retries and rate limits included: the caller is waiting for it.
 const RESULT_TIMEOUT: Duration = Duration::from_mins(5);
 /// Attempts per log or result, and the pause between them.
-const MAX_TRIES: u32 = 3;
-const PAUSE: Duration = Duration::from_secs(2);
+const MAX_ATTEMPTS: u32 = 3;
+const RETRY_INTERVAL: Duration = Duration::from_secs(2);
 /// Time after the run's end in which logs and artifacts may still appear.
 const LATE_UPLOAD_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl Monitor<'_, '_> {
     /// Reads the logs of the run's failed jobs.
-    pub(super) async fn logs(
+    pub(super) async fn read_failed_logs(
         &self,
         run: &Run,
         snapshot: Option<&Snapshot>,
@@ -66,28 +66,28 @@ impl Monitor<'_, '_> {
             slot = self.context.limits.logs.acquire() => slot,
             () = self.context.shutdown.requested(ShutdownMode::Graceful) => return logs,
         };
-        let late_until = Instant::now() + LATE_UPLOAD_TIMEOUT;
+        let upload_deadline = Instant::now() + LATE_UPLOAD_TIMEOUT;
         for job in jobs.by_ref().take(MAX_LOGS) {
             let log = tokio::select! {
                 biased;
                 // Logs that were read before the shutdown are shown.
                 () = self.context.shutdown.requested(ShutdownMode::Graceful) => return logs,
-                log = self.log(run, job, late_until) => log,
+                log = self.read_log(run, job, upload_deadline) => log,
             };
             emit(News::Log(&log));
             logs.push(log);
         }
-        let more = jobs.count();
-        if more > 0 {
-            emit(News::MoreLogs(more));
+        let omitted = jobs.count();
+        if omitted > 0 {
+            emit(News::MoreLogs(omitted));
         }
         logs
     }
 
-    async fn log(&self, run: &Run, job: &Job, late_until: Instant) -> JobLog {
+    async fn read_log(&self, run: &Run, job: &Job, upload_deadline: Instant) -> JobLog {
         let read = timeout(
             LOG_TIMEOUT,
-            self.again(late_until, async || {
+            self.read_with_retries(upload_deadline, async || {
                 self.context.provider.log(run, job).await
             }),
         );
@@ -113,26 +113,26 @@ impl Monitor<'_, '_> {
     }
 
     /// Reads the result. A missing one is only a problem if the target passed.
-    pub(super) async fn read_back(&self, artifact: &ResultArtifact, monitored: &mut Monitored) {
+    pub(super) async fn read_result(&self, artifact: &ResultArtifact, monitored: &mut Monitored) {
         let mut results = Vec::new();
         let mut missing = None;
         let passed = monitored
             .conclusion
             .is_some_and(|conclusion| self.passes(conclusion));
-        let mut late_until = Instant::now();
+        let mut upload_deadline = Instant::now();
         if passed {
-            late_until += LATE_UPLOAD_TIMEOUT;
+            upload_deadline += LATE_UPLOAD_TIMEOUT;
         }
-        for run in monitored.counted().filter(|run| is_over(run)) {
+        for run in monitored.counted().filter(|run| has_ended(run)) {
             let read = tokio::select! {
                 biased;
                 () = self.context.shutdown.requested(ShutdownMode::Graceful) => Err(Error::new(
                     Kind::Rejected,
                     "stopped before the result was read",
                 )),
-                read = self.result(&run.run, artifact, late_until) => read,
+                read = self.read_artifact(&run.run, artifact, upload_deadline) => read,
             };
-            match read.and_then(json) {
+            match read.and_then(validate_result) {
                 Ok(result) => results.push(result),
                 Err(error) => missing = missing.or(Some(error)),
             }
@@ -151,16 +151,16 @@ impl Monitor<'_, '_> {
         }
     }
 
-    async fn result(
+    async fn read_artifact(
         &self,
         run: &Run,
         artifact: &ResultArtifact,
-        late_until: Instant,
+        upload_deadline: Instant,
     ) -> Result<Vec<u8>, Error> {
         let _slot = self.context.limits.results.acquire().await;
         let read = timeout(
             RESULT_TIMEOUT,
-            self.again(late_until, async || {
+            self.read_with_retries(upload_deadline, async || {
                 self.context.provider.result(run, artifact).await
             }),
         );
@@ -171,18 +171,18 @@ impl Monitor<'_, '_> {
         })
     }
 
-    /// Reads, with retries after failures that may be temporary. A missing file may still appear until `late_until`.
-    async fn again<T>(
+    /// Reads, with retries after failures that may be temporary. A missing file may appear until `upload_deadline`.
+    async fn read_with_retries<T>(
         &self,
-        late_until: Instant,
+        upload_deadline: Instant,
         read: impl AsyncFn() -> Result<T, Error>,
     ) -> Result<T, Error> {
-        let mut tries = 1;
+        let mut attempts = 1;
         let pause_after = |error: &Error| {
-            let may_pass = error.kind() != Kind::Rejected && tries < MAX_TRIES;
-            let may_appear = error.is_missing() && Instant::now() < late_until;
-            tries += 1;
-            (may_pass || may_appear).then_some(PAUSE)
+            let may_pass = error.kind() != Kind::Rejected && attempts < MAX_ATTEMPTS;
+            let may_appear = error.is_missing() && Instant::now() < upload_deadline;
+            attempts += 1;
+            (may_pass || may_appear).then_some(RETRY_INTERVAL)
         };
         retry(self.context.quiet_retry(), pause_after, read).await
     }
@@ -194,47 +194,47 @@ impl Monitor<'_, '_> {
 }
 
 /// Whether the run has been seen to end, so that its result can be read.
-fn is_over(run: &RunReport) -> bool {
+fn has_ended(run: &RunReport) -> bool {
     let snapshot = run.snapshot.as_ref();
     snapshot.is_some_and(|snapshot| snapshot.state.conclusion().is_some())
 }
 
 /// Returns the result as a string, if it is valid JSON within the size limit.
-fn json(bytes: Vec<u8>) -> Result<String, Error> {
-    let wrong = |what: String| Err(Error::new(Kind::Rejected, what));
+fn validate_result(bytes: Vec<u8>) -> Result<String, Error> {
+    let invalid = |what: String| Err(Error::new(Kind::Rejected, what));
     if bytes.len() > MAX_RESULT {
-        return wrong(format!(
+        return invalid(format!(
             "it is larger than {MAX_RESULT} bytes, the most that is read"
         ));
     }
     if let Err(error) = serde_json::from_slice::<serde::de::IgnoredAny>(&bytes) {
         let (line, column) = (error.line(), error.column());
-        return wrong(format!("it is not JSON (line {line}, column {column})"));
+        return invalid(format!("it is not JSON (line {line}, column {column})"));
     }
     match String::from_utf8(bytes) {
         Ok(text) => Ok(text.trim().to_owned()),
-        Err(_) => wrong("it is not UTF-8".to_owned()),
+        Err(_) => invalid("it is not UTF-8".to_owned()),
     }
 }
 
 /// Returns the last lines of a log as a terminal would show them, and whether earlier ones are left out.
 fn lines(tail: &LogTail) -> (Vec<String>, bool) {
     let lines: Vec<_> = tail.bytes.split(|byte| *byte == b'\n').collect();
-    let lines = lines.into_iter().map(overwritten).collect::<Vec<_>>();
+    let lines = lines.into_iter().map(visible_part).collect::<Vec<_>>();
     let text = without_escapes(&lines.join(&b'\n'));
     let mut lines: Vec<_> = text.trim_end().lines().collect();
     // A cut log begins in the middle of a line, perhaps of a secret.
     if tail.is_cut && !lines.is_empty() {
         lines.remove(0);
     }
-    let over = lines.len().saturating_sub(MAX_LINES);
-    let last = lines.split_off(over).into_iter();
+    let excess = lines.len().saturating_sub(MAX_LINES);
+    let last = lines.split_off(excess).into_iter();
     let last = last.map(|line| cut(line, MAX_LINE));
-    (last.collect(), tail.is_cut || over > 0)
+    (last.collect(), tail.is_cut || excess > 0)
 }
 
 /// Returns the visible part of a line: everything after its last carriage return.
-fn overwritten(line: &[u8]) -> &[u8] {
+fn visible_part(line: &[u8]) -> &[u8] {
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     line.rsplit(|byte| *byte == b'\r').next().unwrap_or(line)
 }
@@ -279,22 +279,22 @@ mod tests {
     }
 
     #[test]
-    fn a_result_must_be_json_of_a_size() {
+    fn a_result_must_be_json_within_the_size_limit() {
         assert_eq!(
-            json(b" {\"a\": 1.0}\n".to_vec()).ok().unwrap(),
+            validate_result(b" {\"a\": 1.0}\n".to_vec()).ok().unwrap(),
             "{\"a\": 1.0}"
         );
-        for wrong in [&b"{"[..], b"", b"\xff", b"\"\xff\"", b"{} {}"] {
-            assert!(json(wrong.to_vec()).is_err(), "{wrong:?}");
+        for invalid in [&b"{"[..], b"", b"\xff", b"\"\xff\"", b"{} {}"] {
+            assert!(validate_result(invalid.to_vec()).is_err(), "{invalid:?}");
         }
         let mut large = vec![b' '; MAX_RESULT];
         large.extend(b"1");
-        assert!(json(large).is_err());
+        assert!(validate_result(large).is_err());
     }
 
     proptest! {
         #[test]
-        fn no_log_breaks_a_line_or_exceeds_its_size(bytes in proptest::collection::vec(any::<u8>(), 0..2_000), is_cut in any::<bool>()) {
+        fn shown_log_lines_are_single_lines_of_bounded_length(bytes in proptest::collection::vec(any::<u8>(), 0..2_000), is_cut in any::<bool>()) {
             let (shown, _) = lines(&LogTail { bytes, is_cut });
             prop_assert!(shown.len() <= MAX_LINES);
             for line in shown {

@@ -1,23 +1,23 @@
 //! Records which runs of an accepted trigger weren't found, and what that means for the conclusion.
 
 use super::Monitor;
-use crate::engine::find::{Found, Limits};
+use crate::engine::find::{Found, SearchLimits};
 use crate::model::{Conclusion, Interruption, LeftRunning, Monitored, NotFound, Problem};
 use crate::providers::Candidate;
 
 impl Monitor<'_, '_> {
     pub(super) fn record_not_found(&self, found: &Found, monitored: &mut Monitored) {
         let mut not_found = Vec::new();
-        for several in &found.unsure {
-            let workflow = several.first().map(|run| run.workflow.clone());
+        for candidates in &found.ambiguous {
+            let workflow = candidates.first().map(|run| run.workflow.clone());
             not_found.push(NotFound::Ambiguous {
                 workflow: workflow.unwrap_or_default(),
-                runs: addresses(several),
+                runs: urls(candidates),
                 is_interrupted: found.interruption.is_some(),
             });
         }
         let is_stopped = found.interruption == Some(Interruption::Stopped);
-        if found.unsure.is_empty() && !found.runs.is_empty() {
+        if found.ambiguous.is_empty() && !found.runs.is_empty() {
             if is_stopped {
                 monitored.left_running = Some(LeftRunning::MoreRuns);
                 not_found.push(NotFound::Incomplete);
@@ -28,12 +28,12 @@ impl Monitor<'_, '_> {
                 Some(Interruption::TimedOut) => Some(Conclusion::TimedOut),
                 Some(Interruption::Stopped) => None,
             };
-            monitored.left_running = Some(if found.unsure.is_empty() {
-                not_found.push(nothing(found));
+            monitored.left_running = Some(if found.ambiguous.is_empty() {
+                not_found.push(nothing_found(found));
                 LeftRunning::NotFound
             } else {
-                let unsure = found.unsure.iter();
-                LeftRunning::Ambiguous(unsure.map(|several| addresses(several)).collect())
+                let ambiguous = found.ambiguous.iter();
+                LeftRunning::Ambiguous(ambiguous.map(|candidates| urls(candidates)).collect())
             });
         }
         let problems = not_found.into_iter().map(|why| self.not_found(why));
@@ -48,17 +48,17 @@ impl Monitor<'_, '_> {
     }
 }
 
-fn nothing(found: &Found) -> NotFound {
+fn nothing_found(found: &Found) -> NotFound {
     let unreadable = found.failure.as_ref();
     NotFound::Nothing {
         interruption: found.interruption,
-        searched: Limits::ACCEPTED.first,
+        searched: SearchLimits::ACCEPTED.first_run,
         unreadable: unreadable.map(|error| error.message().to_owned()),
-        others: addresses(&found.others),
+        others: urls(&found.others),
     }
 }
 
-pub(super) fn addresses(candidates: &[Candidate]) -> Vec<String> {
+pub(super) fn urls(candidates: &[Candidate]) -> Vec<String> {
     let candidates = candidates.iter();
     candidates.map(|candidate| candidate.url.clone()).collect()
 }

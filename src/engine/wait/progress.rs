@@ -11,20 +11,20 @@ use crate::model::{BlockedOn, Job, News, Snapshot, State};
 /// Interval at which an ongoing poll failure is reported again.
 const REMINDER_INTERVAL: Duration = Duration::from_mins(1);
 /// A run that is queued behind its concurrency group for this long may be waiting for the calling workflow.
-const QUEUE_WARNING: Duration = Duration::from_mins(1);
+const QUEUE_WARNING_DELAY: Duration = Duration::from_mins(1);
 
 /// What has been seen and reported of a run.
 pub(super) struct Progress<'a> {
-    since: Instant,
-    emit: &'a dyn Fn(News<'_>),
-    spoke: Cell<Instant>,
+    accepted_at: Instant,
+    sink: &'a dyn Fn(News<'_>),
+    last_news_at: Cell<Instant>,
     last: RefCell<Option<Snapshot>>,
     /// Whether the last poll didn't include the jobs, so that those in `last` are older.
     lacks_jobs: Cell<bool>,
     jobs: RefCell<HashMap<String, State>>,
     /// When a poll failure was last reported; `None` while polls succeed.
-    failing: Cell<Option<Instant>>,
-    turn: Cell<QueueWait>,
+    failure_reported_at: Cell<Option<Instant>>,
+    queue_wait: Cell<QueueWait>,
 }
 
 #[derive(Clone, Copy)]
@@ -35,21 +35,21 @@ enum QueueWait {
 }
 
 impl<'a> Progress<'a> {
-    pub(super) fn new(since: Instant, emit: &'a dyn Fn(News<'_>)) -> Self {
+    pub(super) fn new(accepted_at: Instant, sink: &'a dyn Fn(News<'_>)) -> Self {
         Self {
-            since,
-            emit,
-            spoke: Cell::new(Instant::now()),
+            accepted_at,
+            sink,
+            last_news_at: Cell::new(Instant::now()),
             last: RefCell::default(),
             lacks_jobs: Cell::new(true),
             jobs: RefCell::default(),
-            failing: Cell::new(None),
-            turn: Cell::new(QueueWait::NotWaiting),
+            failure_reported_at: Cell::new(None),
+            queue_wait: Cell::new(QueueWait::NotWaiting),
         }
     }
 
     /// Takes out the last successful poll, with the jobs of the last poll that included them.
-    pub(super) fn last(&self) -> Option<Snapshot> {
+    pub(super) fn take_last(&self) -> Option<Snapshot> {
         self.last.take()
     }
 
@@ -63,14 +63,14 @@ impl<'a> Progress<'a> {
     }
 
     /// Whether the run has changed since the last poll, so that its jobs may have changed too.
-    pub(super) fn is_news(&self, snapshot: &Snapshot) -> bool {
+    pub(super) fn has_changed(&self, snapshot: &Snapshot) -> bool {
         let last = self.last.borrow();
         last.as_ref().is_none_or(|last| {
             last.provider_status != snapshot.provider_status || last.changed != snapshot.changed
         })
     }
 
-    pub(super) fn see(&self, mut snapshot: Snapshot) {
+    pub(super) fn record(&self, mut snapshot: Snapshot) {
         let before = self.last.take();
         if snapshot.jobs.is_none()
             && let Some(before) = &before
@@ -83,27 +83,27 @@ impl<'a> Progress<'a> {
             Some(before) => (Some(before.state), before.blocked_on.as_ref()),
             None => (None, None),
         };
-        let is_held_otherwise =
+        let blocked_on_changed =
             snapshot.blocked_on.is_some() && blocked_on != snapshot.blocked_on.as_ref();
         // The caller reports the end, together with its conclusion.
         let is_over = snapshot.state.conclusion().is_some();
-        let is_news = !is_over && (state != Some(snapshot.state) || is_held_otherwise);
+        let is_new_state = !is_over && (state != Some(snapshot.state) || blocked_on_changed);
         let news = || News::State {
             state: snapshot.state,
             blocked_on: snapshot.blocked_on.as_ref(),
         };
         // Report `running` before changes of jobs, and `blocked` after them.
         let is_blocked = snapshot.state == State::Blocked;
-        if is_news && !is_blocked {
-            self.say(news());
+        if is_new_state && !is_blocked {
+            self.emit(news());
         }
         for job in snapshot.jobs.iter().flatten() {
-            self.see_job(job);
+            self.record_job(job);
         }
-        if is_news && is_blocked {
-            self.say(news());
+        if is_new_state && is_blocked {
+            self.emit(news());
         }
-        self.see_turn(snapshot.blocked_on.as_ref());
+        self.record_queue_wait(snapshot.blocked_on.as_ref());
         self.lacks_jobs.set(snapshot.jobs.is_none());
         if snapshot.jobs.is_none() {
             snapshot.jobs = before.and_then(|before| before.jobs);
@@ -111,69 +111,69 @@ impl<'a> Progress<'a> {
         self.last.replace(Some(snapshot));
     }
 
-    fn see_job(&self, job: &Job) {
+    fn record_job(&self, job: &Job) {
         let before = self.jobs.borrow_mut().insert(job.id.clone(), job.state);
-        let is_news = before != Some(job.state);
+        let has_changed = before != Some(job.state);
         // A queued job isn't worth reporting.
-        if is_news && job.state != State::Queued {
-            self.say(News::Job(job));
+        if has_changed && job.state != State::Queued {
+            self.emit(News::Job(job));
         }
     }
 
-    fn see_turn(&self, blocked_on: Option<&BlockedOn>) {
-        let next = match (blocked_on, self.turn.get()) {
+    fn record_queue_wait(&self, blocked_on: Option<&BlockedOn>) {
+        let next = match (blocked_on, self.queue_wait.get()) {
             (Some(BlockedOn::Turn { .. }), QueueWait::NotWaiting) => {
                 QueueWait::Since(Instant::now())
             }
             (Some(BlockedOn::Turn { .. }), QueueWait::Since(start))
-                if start.elapsed() >= QUEUE_WARNING =>
+                if start.elapsed() >= QUEUE_WARNING_DELAY =>
             {
-                self.say(News::LongTurn);
+                self.emit(News::LongTurn);
                 QueueWait::Warned
             }
-            (Some(BlockedOn::Turn { .. }), turn) => turn,
+            (Some(BlockedOn::Turn { .. }), unchanged) => unchanged,
             _ => QueueWait::NotWaiting,
         };
-        self.turn.set(next);
+        self.queue_wait.set(next);
     }
 
     /// Reports a failed poll, unless that was done recently.
-    pub(super) fn fail(&self, why: &str) {
-        let is_old = |said: Instant| said.elapsed() < REMINDER_INTERVAL;
-        if self.failing.get().is_some_and(is_old) {
+    pub(super) fn record_failure(&self, why: &str) {
+        let is_recent = |reported_at: Instant| reported_at.elapsed() < REMINDER_INTERVAL;
+        if self.failure_reported_at.get().is_some_and(is_recent) {
             return;
         }
-        self.failing.set(Some(Instant::now()));
-        self.say(News::Failing(why));
+        self.failure_reported_at.set(Some(Instant::now()));
+        self.emit(News::Failing(why));
     }
 
     /// Reports a successful poll after failed ones.
-    pub(super) fn recover(&self) {
-        if self.failing.take().is_some() {
-            self.say(News::Readable);
+    pub(super) fn record_success(&self) {
+        if self.failure_reported_at.take().is_some() {
+            self.emit(News::Readable);
         }
     }
 
     /// Returns the time since anything was reported.
-    pub(super) fn silence(&self) -> Duration {
-        self.spoke.get().elapsed()
+    pub(super) fn time_since_news(&self) -> Duration {
+        self.last_news_at.get().elapsed()
     }
 
-    pub(super) fn beat(&self) {
+    pub(super) fn emit_heartbeat(&self) {
         let last = self.last.borrow();
         let jobs = last.as_ref().and_then(|snapshot| snapshot.jobs.as_deref());
         let done = |job: &&Job| job.state.conclusion().is_some();
-        self.say(News::Heartbeat {
-            elapsed: self.since.elapsed(),
+        self.emit(News::Heartbeat {
+            elapsed: self.accepted_at.elapsed(),
             state: last.as_ref().map(|snapshot| snapshot.state),
             done: jobs.map_or(0, |jobs| jobs.iter().filter(done).count()),
             all: jobs.map_or(0, <[Job]>::len),
         });
     }
 
-    fn say(&self, news: News<'_>) {
-        self.spoke.set(Instant::now());
-        (self.emit)(news);
+    fn emit(&self, news: News<'_>) {
+        self.last_news_at.set(Instant::now());
+        (self.sink)(news);
     }
 }
 
@@ -188,14 +188,14 @@ mod tests {
         fn progress_never_panics(polls in prop::collection::vec(arbitrary::snapshot(), 0..6)) {
             let progress = Progress::new(Instant::now(), &|_| {});
             for snapshot in polls {
-                progress.is_news(&snapshot);
-                progress.see(snapshot);
-                progress.fail("no");
-                progress.beat();
-                progress.recover();
+                progress.has_changed(&snapshot);
+                progress.record(snapshot);
+                progress.record_failure("no");
+                progress.emit_heartbeat();
+                progress.record_success();
                 progress.blocked_on();
             }
-            progress.last();
+            progress.take_last();
         }
     }
 }

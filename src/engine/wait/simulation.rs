@@ -20,7 +20,7 @@ const JOBS: u32 = 5;
 /// Steps per job. Each changes GitHub's response for the job, but not the one for the run.
 const STEPS: u32 = 8;
 /// The run is queued for its duration divided by this.
-const QUEUED: u32 = 20;
+const QUEUED_FRACTION: u32 = 20;
 /// Duration of a request.
 const LATENCY: Duration = Duration::from_millis(200);
 
@@ -72,17 +72,18 @@ impl Simulation {
     /// Returns how often the run and the steps of its jobs have changed so far.
     fn changes(&self) -> (u32, u32) {
         let age = self.start.elapsed();
-        let queued = self.length / QUEUED;
+        let queued = self.length / QUEUED_FRACTION;
         if age < queued {
             return (0, 0);
         }
         if age >= self.length {
             return (1 + JOBS, JOBS * STEPS);
         }
-        let since = age.saturating_sub(queued);
-        let of_jobs = since.as_secs_f64() / self.length.saturating_sub(queued).as_secs_f64();
+        let running_for = age.saturating_sub(queued);
+        let elapsed_share =
+            running_for.as_secs_f64() / self.length.saturating_sub(queued).as_secs_f64();
         let steps = (0..JOBS * STEPS)
-            .filter(|step| f64::from(*step) / f64::from(JOBS * STEPS) <= of_jobs)
+            .filter(|step| f64::from(*step) / f64::from(JOBS * STEPS) <= elapsed_share)
             .count();
         let steps = u32::try_from(steps).unwrap_or(0);
         (1 + (steps - 1) / STEPS, steps)
@@ -90,7 +91,7 @@ impl Simulation {
 
     async fn poll(&self, depth: Depth) -> Snapshot {
         // A request for the jobs right after one for the run is part of the same poll.
-        let goes_on = self.answered.get().filter(|(at, _)| *at == Instant::now());
+        let same_poll = self.answered.get().filter(|(at, _)| *at == Instant::now());
         sleep(LATENCY).await;
         let (run, steps) = self.changes();
         let mut seen = self.seen.borrow_mut();
@@ -104,15 +105,15 @@ impl Simulation {
             Charge::Changes => changes,
             Charge::Requests => requests,
         };
-        let has_cost = goes_on.is_some_and(|(_, cost)| cost);
+        let already_costly = same_poll.is_some_and(|(_, cost)| cost);
         self.figures.update(|figures| Figures {
-            polls: figures.polls + u32::from(goes_on.is_none()),
-            costly: figures.costly + u32::from(charged > 0 && !has_cost),
+            polls: figures.polls + u32::from(same_poll.is_none()),
+            costly: figures.costly + u32::from(charged > 0 && !already_costly),
             charged: figures.charged + charged,
             ..figures
         });
         self.answered
-            .set(Some((Instant::now(), has_cost || charged > 0)));
+            .set(Some((Instant::now(), already_costly || charged > 0)));
         let state = match run {
             0 => State::Queued,
             run if run > JOBS => State::Completed(Conclusion::Success),
@@ -147,13 +148,13 @@ fn running(number: u32, run: u32) -> Job {
 }
 
 /// Waits with the real loop.
-async fn ours(intervals: PollIntervals, charge: Charge, length: Duration) -> Figures {
+async fn simulate(intervals: PollIntervals, charge: Charge, length: Duration) -> Figures {
     let simulation = Simulation::new(length, charge);
     let quota = Quota::new(intervals.per_quota);
     let watch = Watch {
-        since: simulation.start,
+        accepted_at: simulation.start,
         deadline: simulation.start + Duration::from_hours(6),
-        ends_by: DateTime::UNIX_EPOCH + Duration::from_hours(6),
+        server_deadline: DateTime::UNIX_EPOCH + Duration::from_hours(6),
         on_blocked: OnBlocked::Wait,
         intervals,
         quota: &quota,
@@ -166,7 +167,7 @@ async fn ours(intervals: PollIntervals, charge: Charge, length: Duration) -> Fig
 }
 
 /// Waits like other tools: polls at a fixed interval, without conditional requests.
-async fn fixed(interval: Duration, length: Duration) -> Figures {
+async fn simulate_fixed_interval(interval: Duration, length: Duration) -> Figures {
     let simulation = Simulation::new(length, Charge::Requests);
     loop {
         let snapshot = simulation.poll(Depth::Run).await;
@@ -196,7 +197,7 @@ const PROVIDERS: [(&str, PollIntervals, Charge); 3] = [
 ];
 
 /// Repetitions per row: the number of polls is random, and none may exceed the budget.
-const TIMES: u32 = 25;
+const REPETITIONS: u32 = 25;
 
 /// Prints the table of means that `cargo bench` shows.
 #[tokio::test(start_paused = true)]
@@ -218,8 +219,8 @@ async fn a_wait_of_ten_minutes_stays_within_its_budget() {
     for (length, seconds) in lengths {
         for (name, intervals, charge) in PROVIDERS {
             let mut all = Vec::new();
-            for _ in 0..TIMES {
-                let figures = ours(intervals, charge, Duration::from_secs(seconds)).await;
+            for _ in 0..REPETITIONS {
+                let figures = simulate(intervals, charge, Duration::from_secs(seconds)).await;
                 if seconds == 600 {
                     assert_within_budget(name, charge, figures);
                 }
@@ -230,10 +231,10 @@ async fn a_wait_of_ten_minutes_stays_within_its_budget() {
         for interval in [5, 10, 15] {
             // The delay depends on when the run ends between two polls.
             let mut all = Vec::new();
-            for later in 0..TIMES {
-                let length =
-                    Duration::from_secs(seconds) + Duration::from_secs(interval) * later / TIMES;
-                all.push(fixed(Duration::from_secs(interval), length).await);
+            for repetition in 0..REPETITIONS {
+                let length = Duration::from_secs(seconds)
+                    + Duration::from_secs(interval) * repetition / REPETITIONS;
+                all.push(simulate_fixed_interval(Duration::from_secs(interval), length).await);
             }
             row(&format!("every {interval} s"), length, means(&all));
         }
@@ -241,15 +242,15 @@ async fn a_wait_of_ten_minutes_stays_within_its_budget() {
 }
 
 fn assert_within_budget(name: &str, charge: Charge, figures: Figures) {
-    let (most_looks, latest) = match charge {
+    let (max_costly_polls, max_delay) = match charge {
         Charge::Changes => (15, 5),
         Charge::Requests => (70, 15),
     };
-    let looks = figures.costly;
-    assert!(looks <= most_looks, "{name}: {looks} looks");
+    let polls = figures.costly;
+    assert!(polls <= max_costly_polls, "{name}: {polls} costly polls");
     // The requests themselves take time too.
-    let latest = Duration::from_secs(latest) + 2 * LATENCY;
-    assert!(figures.delay <= latest, "{name}: {:?}", figures.delay);
+    let max_delay = Duration::from_secs(max_delay) + 2 * LATENCY;
+    assert!(figures.delay <= max_delay, "{name}: {:?}", figures.delay);
 }
 
 fn means(all: &[Figures]) -> [String; 4] {

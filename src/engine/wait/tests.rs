@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use tokio::time::{Instant, sleep};
 
-use super::{Waited, Watch, wait};
+use super::{WaitResult, Watch, wait};
 use crate::engine::shutdown::{Shutdown, ShutdownMode};
 use crate::model::{
     BlockedOn, Conclusion, End, Job, JobKind, News, OnBlocked, ProviderStatus, Snapshot, State,
@@ -64,7 +64,7 @@ fn refusal(status: u16) -> Error {
 const DONE: State = State::Completed(Conclusion::Success);
 
 /// Returns a short label for a piece of news.
-fn word(news: &News<'_>) -> String {
+fn label(news: &News<'_>) -> String {
     match news {
         News::State { state, .. } => state.as_str().to_owned(),
         News::Job(job) => format!("job {} {}", job.name, job.state.as_str()),
@@ -82,70 +82,70 @@ fn word(news: &News<'_>) -> String {
     }
 }
 
-struct Story {
-    waited: Waited,
+struct Recording {
+    result: WaitResult,
     /// Second and label of each piece of news.
-    said: Vec<(u64, String)>,
+    news: Vec<(u64, String)>,
     /// Second and depth of each poll.
     polls: Vec<(u64, Depth)>,
 }
 
-impl Story {
-    fn said(&self) -> Vec<&str> {
-        self.said.iter().map(|(_, word)| word.as_str()).collect()
+impl Recording {
+    fn labels(&self) -> Vec<&str> {
+        self.news.iter().map(|(_, label)| label.as_str()).collect()
     }
 
     fn seconds(&self, word: &str) -> Vec<u64> {
-        let said = self.said.iter().filter(|(_, said)| said == word);
-        said.map(|(second, _)| *second).collect()
+        let news = self.news.iter().filter(|(_, label)| label == word);
+        news.map(|(second, _)| *second).collect()
     }
 }
 
 /// Waits for a run. `script` returns the response to a poll, given the run's age in seconds and the depth.
-async fn story(
+async fn simulate(
     on_blocked: OnBlocked,
     deadline: Duration,
     shutdown: &Shutdown,
     script: impl Fn(u64, Depth) -> Result<Snapshot, Error>,
-) -> Story {
+) -> Recording {
     let start = Instant::now();
-    let said = RefCell::new(Vec::new());
+    let recorded = RefCell::new(Vec::new());
     let polls = RefCell::new(Vec::new());
     let quota = Quota::new(ProviderKind::GitLab.poll_intervals().per_quota);
     let watch = Watch {
-        since: start,
+        accepted_at: start,
         deadline: start + deadline,
-        ends_by: noon() + deadline,
+        server_deadline: noon() + deadline,
         on_blocked,
         intervals: ProviderKind::GitLab.poll_intervals(),
         quota: &quota,
     };
-    let looking = async |depth| {
+    let poll = async |depth| {
         sleep(Duration::from_millis(100)).await;
         let age = start.elapsed().as_secs();
         polls.borrow_mut().push((age, depth));
         let answer = script(age, depth);
         // Like the HTTP client.
-        if let Err(Kind::RateLimited(said)) = answer.as_ref().map_err(Error::kind) {
-            quota.record_rate_limit(Idempotency::Repeatable, said);
+        if let Err(Kind::RateLimited(retry_after)) = answer.as_ref().map_err(Error::kind) {
+            quota.record_rate_limit(Idempotency::Repeatable, retry_after);
         }
         answer
     };
     let emit = |news: News<'_>| {
         let second = start.elapsed().as_secs();
-        said.borrow_mut().push((second, word(&news)));
+        recorded.borrow_mut().push((second, label(&news)));
     };
-    let waited = wait(looking, &watch, shutdown, &emit).await;
-    Story {
-        waited,
-        said: said.into_inner(),
+    let result = wait(poll, &watch, shutdown, &emit).await;
+    Recording {
+        result,
+        news: recorded.into_inner(),
         polls: polls.into_inner(),
     }
 }
 
-async fn patient(script: impl Fn(u64, Depth) -> Result<Snapshot, Error>) -> Story {
+async fn simulate_default(script: impl Fn(u64, Depth) -> Result<Snapshot, Error>) -> Recording {
     let (_handle, shutdown) = Shutdown::manual();
-    story(OnBlocked::Wait, Duration::from_hours(6), &shutdown, script).await
+    simulate(OnBlocked::Wait, Duration::from_hours(6), &shutdown, script).await
 }
 
 fn running_until(end: u64) -> impl Fn(u64, Depth) -> Result<Snapshot, Error> {
@@ -153,21 +153,21 @@ fn running_until(end: u64) -> impl Fn(u64, Depth) -> Result<Snapshot, Error> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_end_is_the_end() {
-    let story = patient(running_until(100)).await;
+async fn a_completed_run_ends_the_wait() {
+    let recording = simulate_default(running_until(100)).await;
     assert!(matches!(
-        story.waited.end,
+        recording.result.end,
         End::Completed(Conclusion::Success)
     ));
     assert_eq!(
-        story.waited.snapshot.map(|snapshot| snapshot.state),
+        recording.result.snapshot.map(|snapshot| snapshot.state),
         Some(DONE)
     );
 }
 
 #[tokio::test(start_paused = true)]
-async fn silence_is_broken_once_a_minute() {
-    let story = patient(|age, depth| {
+async fn a_heartbeat_is_emitted_once_a_minute() {
+    let recording = simulate_default(|age, depth| {
         let jobs = [job("a", DONE), job("b", State::Running)].to_vec();
         let state = if age < 200 { State::Running } else { DONE };
         let jobs = (depth == Depth::Jobs).then_some(jobs);
@@ -177,12 +177,12 @@ async fn silence_is_broken_once_a_minute() {
         })
     })
     .await;
-    assert_eq!(story.seconds("heartbeat 1/2"), [60, 120, 180]);
+    assert_eq!(recording.seconds("heartbeat 1/2"), [60, 120, 180]);
     // Everything else is reported once.
-    let said = story.said();
+    let labels = recording.labels();
     for word in ["running", "job a completed", "job b running"] {
         assert_eq!(
-            said.iter().filter(|said| **said == word).count(),
+            labels.iter().filter(|label| **label == word).count(),
             1,
             "{word}"
         );
@@ -190,8 +190,8 @@ async fn silence_is_broken_once_a_minute() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_change_of_the_run_shows_its_jobs_at_once() {
-    let story = patient(|age, depth| {
+async fn jobs_are_read_as_soon_as_the_run_changes() {
+    let recording = simulate_default(|age, depth| {
         let state = match age {
             0..50 => State::Queued,
             50..100 => State::Running,
@@ -205,7 +205,7 @@ async fn a_change_of_the_run_shows_its_jobs_at_once() {
     })
     .await;
     let first_seen = |from: u64| {
-        let mut polls = story.polls.iter().skip_while(|(age, _)| *age < from);
+        let mut polls = recording.polls.iter().skip_while(|(age, _)| *age < from);
         polls
             .by_ref()
             .take(2)
@@ -213,31 +213,31 @@ async fn a_change_of_the_run_shows_its_jobs_at_once() {
     };
     assert!(first_seen(0) && first_seen(50) && first_seen(100));
     let is_shallow = |(_, depth): &(u64, Depth)| *depth == Depth::Run;
-    assert!(story.polls.iter().any(is_shallow));
+    assert!(recording.polls.iter().any(is_shallow));
 }
 
 #[tokio::test(start_paused = true)]
-async fn failed_looks_are_said_once_a_minute_and_are_no_end() {
+async fn failed_polls_are_reported_once_a_minute_and_do_not_end_the_wait() {
     for kind in [Kind::Unknown, Kind::Unreachable] {
-        let story = patient(|age, _| match age {
+        let recording = simulate_default(|age, _| match age {
             // Long enough for a third report however the polls fall, and too short for a fourth.
             30..205 => Err(failure(kind)),
             _ => running_until(230)(age, Depth::Run),
         })
         .await;
-        assert!(matches!(story.waited.end, End::Completed(_)));
-        let failing = story.seconds("failing");
+        assert!(matches!(recording.result.end, End::Completed(_)));
+        let failing = recording.seconds("failing");
         assert_eq!(failing.len(), 3, "{failing:?}");
         assert!((30..35).contains(&failing[0]) && failing[1] - failing[0] >= 60);
-        assert_eq!(story.seconds("readable").len(), 1);
+        assert_eq!(recording.seconds("readable").len(), 1);
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn refusals_lose_a_run_only_after_a_minute() {
+async fn a_run_is_lost_only_after_a_minute_of_refusals() {
     for status in [401, 403, 404, 410] {
         for seen_first in [0, 20] {
-            let story = patient(|age, _| {
+            let recording = simulate_default(|age, _| {
                 if age < seen_first {
                     Ok(snapshot(State::Running))
                 } else {
@@ -245,42 +245,42 @@ async fn refusals_lose_a_run_only_after_a_minute() {
                 }
             })
             .await;
-            assert!(matches!(story.waited.end, End::Lost(_)));
-            let refused = story.polls.iter().filter(|(age, _)| *age >= seen_first);
-            assert!(refused.count() >= 5, "{:?}", story.polls);
-            let last = story.polls.last().unwrap().0;
+            assert!(matches!(recording.result.end, End::Lost(_)));
+            let refused = recording.polls.iter().filter(|(age, _)| *age >= seen_first);
+            assert!(refused.count() >= 5, "{:?}", recording.polls);
+            let last = recording.polls.last().unwrap().0;
             assert!((seen_first + 60..seen_first + 80).contains(&last), "{last}");
         }
 
         // Refused for nearly a minute, then readable again.
-        let story = patient(|age, _| match age {
+        let recording = simulate_default(|age, _| match age {
             20..78 => Err(refusal(status)),
             _ => running_until(100)(age, Depth::Run),
         })
         .await;
-        assert!(matches!(story.waited.end, End::Completed(_)));
-        assert_eq!(story.seconds("readable").len(), 1);
+        assert!(matches!(recording.result.end, End::Completed(_)));
+        assert_eq!(recording.seconds("readable").len(), 1);
     }
 }
 
 /// Untrusted certificates, redirects, and statuses that providers don't use to refuse a read.
 #[tokio::test(start_paused = true)]
-async fn other_rejections_lose_no_run() {
+async fn a_run_is_not_lost_by_other_rejections() {
     for rejected in [|| failure(Kind::Rejected), || refusal(422), || refusal(302)] {
-        let story = patient(|age, _| match age {
+        let recording = simulate_default(|age, _| match age {
             20..600 => Err(rejected()),
             _ => running_until(620)(age, Depth::Run),
         })
         .await;
-        assert!(matches!(story.waited.end, End::Completed(_)));
+        assert!(matches!(recording.result.end, End::Completed(_)));
     }
 }
 
 /// Any other failure in between resets the count.
 #[tokio::test(start_paused = true)]
-async fn only_refusals_in_a_row_lose_a_run() {
+async fn a_run_is_lost_only_after_consecutive_refusals() {
     let count = Cell::new(0);
-    let story = patient(|age, _| {
+    let recording = simulate_default(|age, _| {
         count.set(count.get() + 1);
         match count.get() % 4 {
             _ if age >= 600 => Ok(snapshot(DONE)),
@@ -289,70 +289,81 @@ async fn only_refusals_in_a_row_lose_a_run() {
         }
     })
     .await;
-    assert!(matches!(story.waited.end, End::Completed(_)));
+    assert!(matches!(recording.result.end, End::Completed(_)));
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_end_without_a_conclusion_is_about_to_get_one() {
+async fn a_missing_conclusion_is_waited_for_and_then_counts_as_failure() {
     let unconcluded = || Snapshot {
         lacks_conclusion: true,
         ..snapshot(State::Running)
     };
-    let story = patient(|age, _| match age {
+    let recording = simulate_default(|age, _| match age {
         0..20 => Ok(snapshot(State::Running)),
         20..45 => Ok(unconcluded()),
         _ => Ok(snapshot(DONE)),
     })
     .await;
     assert!(matches!(
-        story.waited.end,
+        recording.result.end,
         End::Completed(Conclusion::Success)
     ));
 
-    let story = patient(|_, _| Ok(unconcluded())).await;
+    let recording = simulate_default(|_, _| Ok(unconcluded())).await;
     assert!(matches!(
-        story.waited.end,
+        recording.result.end,
         End::Completed(Conclusion::Failure)
     ));
-    let last = story.polls.last().unwrap().0;
+    let last = recording.polls.last().unwrap().0;
     assert!((30..40).contains(&last), "{last}");
-    let state = story.waited.snapshot.map(|snapshot| snapshot.state);
+    let state = recording.result.snapshot.map(|snapshot| snapshot.state);
     assert_eq!(state, Some(State::Completed(Conclusion::Failure)));
 }
 
 #[tokio::test(start_paused = true)]
-async fn rate_limits_are_slept_out() {
-    let story = patient(|age, _| match age {
+async fn rate_limits_are_waited_out() {
+    let recording = simulate_default(|age, _| match age {
         10..100 => Err(failure(Kind::RateLimited(Some(Duration::from_mins(3))))),
         _ => running_until(300)(age, Depth::Run),
     })
     .await;
-    let limited = story.polls.iter().position(|(age, _)| *age >= 10).unwrap();
-    let (before, after) = (story.polls[limited].0, story.polls[limited + 1].0);
+    let limited = recording
+        .polls
+        .iter()
+        .position(|(age, _)| *age >= 10)
+        .unwrap();
+    let (before, after) = (recording.polls[limited].0, recording.polls[limited + 1].0);
     assert!((180..185).contains(&(after - before)), "{before} {after}");
 
     // Without a wait from the provider: a minute first, then longer.
-    let story = patient(|age, _| match age {
+    let recording = simulate_default(|age, _| match age {
         10..150 => Err(failure(Kind::RateLimited(None))),
         _ => running_until(300)(age, Depth::Run),
     })
     .await;
-    let limited = story.polls.iter().position(|(age, _)| *age >= 10).unwrap();
-    let times: Vec<_> = story.polls[limited..].iter().map(|(age, _)| *age).collect();
+    let limited = recording
+        .polls
+        .iter()
+        .position(|(age, _)| *age >= 10)
+        .unwrap();
+    let times: Vec<_> = recording.polls[limited..]
+        .iter()
+        .map(|(age, _)| *age)
+        .collect();
     assert!((60..65).contains(&(times[1] - times[0])), "{times:?}");
     assert!((120..130).contains(&(times[2] - times[1])), "{times:?}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_deadline_ends_it() {
+async fn the_deadline_ends_the_wait() {
     let (_handle, shutdown) = Shutdown::manual();
     let minute = Duration::from_mins(1);
     let start = Instant::now();
-    let story = story(OnBlocked::Wait, minute, &shutdown, |_, _| {
+    let recording = simulate(OnBlocked::Wait, minute, &shutdown, |_, _| {
         Ok(snapshot(State::Running))
     })
     .await;
-    assert!(matches!(story.waited.end, End::TimedOut));
+    assert!(matches!(recording.result.end, End::TimedOut));
     // The last poll takes time too.
     let took = start.elapsed();
     assert!(took < minute + SECOND, "{took:?}");
@@ -360,7 +371,7 @@ async fn the_deadline_ends_it() {
 
 /// The poll before the deadline may have been long ago, or may have failed.
 #[tokio::test(start_paused = true)]
-async fn an_end_before_the_deadline_counts() {
+async fn a_run_that_ended_before_the_deadline_keeps_its_conclusion() {
     let ended_at = |second: u64| Snapshot {
         times: Times {
             completed: Some(noon() + Duration::from_secs(second)),
@@ -375,7 +386,7 @@ async fn an_end_before_the_deadline_counts() {
         (64, None),
     ];
     for (second, expected) in cases {
-        let told = story(
+        let recording = simulate(
             OnBlocked::Wait,
             Duration::from_mins(1),
             &shutdown,
@@ -388,13 +399,13 @@ async fn an_end_before_the_deadline_counts() {
             },
         )
         .await;
-        let end = match told.waited.end {
+        let end = match recording.result.end {
             End::Completed(conclusion) => Some(conclusion),
             End::TimedOut | End::Lost(_) | End::Blocked(_) | End::Stopped => None,
         };
         assert_eq!(end, expected, "{second}");
         assert_eq!(
-            told.waited.snapshot.map(|snapshot| snapshot.state),
+            recording.result.snapshot.map(|snapshot| snapshot.state),
             Some(DONE)
         );
     }
@@ -405,9 +416,9 @@ async fn an_end_before_the_deadline_counts() {
     let start = Instant::now();
     let quota = Quota::new(ProviderKind::GitLab.poll_intervals().per_quota);
     let watch = Watch {
-        since: start,
+        accepted_at: start,
         deadline: start + Duration::from_mins(1),
-        ends_by: noon() + Duration::from_mins(1),
+        server_deadline: noon() + Duration::from_mins(1),
         on_blocked: OnBlocked::Wait,
         intervals: ProviderKind::GitLab.poll_intervals(),
         quota: &quota,
@@ -419,42 +430,42 @@ async fn an_end_before_the_deadline_counts() {
 
 /// The jobs can't be read, and the deadline passes during the attempts.
 #[tokio::test(start_paused = true)]
-async fn an_end_that_was_seen_counts() {
+async fn an_end_seen_before_the_deadline_counts_without_jobs() {
     let (_handle, shutdown) = Shutdown::manual();
     let deadline = 14 * SECOND;
-    let told = story(OnBlocked::Wait, deadline, &shutdown, running_until(10)).await;
-    assert!(matches!(told.waited.end, End::Completed(_)));
+    let recording = simulate(OnBlocked::Wait, deadline, &shutdown, running_until(10)).await;
+    assert!(matches!(recording.result.end, End::Completed(_)));
     assert_eq!(
-        told.waited.snapshot.map(|snapshot| snapshot.state),
+        recording.result.snapshot.map(|snapshot| snapshot.state),
         Some(DONE)
     );
     // The poll that saw the end, and the attempts to read the jobs.
-    let at_the_end = told.polls.iter().filter(|(age, _)| *age >= 10);
-    assert_eq!(at_the_end.count(), 5, "{:?}", told.polls);
+    let at_the_end = recording.polls.iter().filter(|(age, _)| *age >= 10);
+    assert_eq!(at_the_end.count(), 5, "{:?}", recording.polls);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stop_ends_it_at_once() {
+async fn a_shutdown_ends_the_wait_at_once() {
     let (handle, shutdown) = Shutdown::manual();
     let start = Instant::now();
-    let waiting = story(
+    let waiting = simulate(
         OnBlocked::Wait,
         Duration::from_hours(6),
         &shutdown,
         |_, _| Ok(snapshot(State::Running)),
     );
-    let asking = async {
+    let stopping = async {
         sleep(33 * SECOND).await;
         handle.request(ShutdownMode::Graceful);
     };
-    let (story, ()) = tokio::join!(waiting, asking);
-    assert!(matches!(story.waited.end, End::Stopped));
+    let (recording, ()) = tokio::join!(waiting, stopping);
+    assert!(matches!(recording.result.end, End::Stopped));
     assert_eq!(start.elapsed(), 33 * SECOND);
-    assert!(story.waited.snapshot.is_some());
+    assert!(recording.result.snapshot.is_some());
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_run_that_needs_a_person_is_waited_for_or_not() {
+async fn a_blocked_run_is_waited_for_unless_on_blocked_is_fail() {
     let blocked = |age, _| {
         let blocked_on = Some(BlockedOn::Person("approval".to_owned()));
         Ok(match age {
@@ -466,22 +477,22 @@ async fn a_run_that_needs_a_person_is_waited_for_or_not() {
             _ => snapshot(State::Running),
         })
     };
-    let told = patient(blocked).await;
-    assert!(matches!(told.waited.end, End::Completed(_)));
-    assert_eq!(told.said()[..2], ["running", "blocked"]);
+    let recording = simulate_default(blocked).await;
+    assert!(matches!(recording.result.end, End::Completed(_)));
+    assert_eq!(recording.labels()[..2], ["running", "blocked"]);
 
     let (_handle, shutdown) = Shutdown::manual();
-    let told = story(OnBlocked::Fail, Duration::from_hours(6), &shutdown, blocked).await;
+    let recording = simulate(OnBlocked::Fail, Duration::from_hours(6), &shutdown, blocked).await;
     assert!(matches!(
-        told.waited.end,
+        recording.result.end,
         End::Blocked(Some(BlockedOn::Person(_)))
     ));
-    assert!(told.polls.last().unwrap().0 < 15);
+    assert!(recording.polls.last().unwrap().0 < 15);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_long_turn_is_warned_about_once() {
-    let story = patient(|age, _| {
+async fn a_long_queue_wait_is_warned_about_once() {
+    let recording = simulate_default(|age, _| {
         let blocked_on = Some(BlockedOn::Turn { position: Some(1) });
         Ok(if age < 300 {
             Snapshot {
@@ -493,7 +504,7 @@ async fn a_long_turn_is_warned_about_once() {
         })
     })
     .await;
-    let warned = story.seconds("long turn");
+    let warned = recording.seconds("long turn");
     assert_eq!(warned.len(), 1);
     assert!((60..75).contains(&warned[0]), "{warned:?}");
 }
