@@ -129,7 +129,12 @@ fn report_finished(
                     .to_owned()
             }
             (Some(why), []) => {
-                format!("it is still unclear whether the trigger started a run{why}")
+                let run = if finished.runs.is_empty() {
+                    "a run"
+                } else {
+                    "more runs"
+                };
+                format!("it is still unclear whether the trigger started {run}{why}")
             }
             (None, []) => {
                 "no run of the trigger was found, so most likely it started none".to_owned()

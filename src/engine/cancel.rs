@@ -182,7 +182,8 @@ impl Deadline<'_> {
         while !self.may_send_cancel(quota, was_sent) {
             let is_shutting_down = self.shutdown.is_requested();
             tokio::select! {
-                () = quota.wait() => {}
+                // Not `quota.wait`: another request may extend the limit meanwhile, past the deadline.
+                () = sleep(quota.remaining_wait()) => {}
                 () = self.shutdown.requested(ShutdownMode::Graceful), if !is_shutting_down => {}
             }
         }

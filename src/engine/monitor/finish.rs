@@ -34,7 +34,7 @@ impl Monitor<'_, '_> {
         let (mut runs, (new, found)) = join(known, self.find_more(unfinished, deadline)).await;
         runs.extend(new);
         Finished {
-            is_complete: unfinished.is_complete || !runs.is_empty(),
+            is_complete: unfinished.is_complete || (!runs.is_empty() && found.failure.is_none()),
             runs,
             ambiguous: found.ambiguous.into_iter().flatten().collect(),
             list_error: found.failure.map(|error| error.message().to_owned()),
