@@ -1,18 +1,19 @@
 //! `action.yml`, the README, the other documents and the binary agree. The code's own tables are held to
 //! `action.yml` beside them, in `src/values/table.rs` and `src/report.rs`.
 
+mod architecture;
 mod documents;
 mod examples;
 mod migrating;
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
 
 use sandbox::{Sandbox, World, action};
 use serde_json::Value;
 
-use self::documents::{Document, anchors, declared, document, documents, names, root, rows};
+use self::architecture::{source, sources};
+use self::documents::{Document, anchors, declared, document, documents, root, rows};
 use self::examples::{examples, proxy, shown, world};
 use crate::calls::in_parallel;
 use crate::harness::{self, Step};
@@ -259,10 +260,6 @@ fn is_it(text: &str, error: &str) -> bool {
     rest.is_some()
 }
 
-fn source(path: &str) -> String {
-    fs::read_to_string(root().join("src").join(path)).expect("the source is there")
-}
-
 /// Every error that is explained is one that the code of that provider can say, in one line of it.
 #[test]
 fn the_errors_that_are_explained_exist() {
@@ -388,149 +385,6 @@ fn the_limits_that_are_told_are_kept() {
             .fails(&[&format!("GitHub takes at most {most}")]);
     }
     assert_eq!(sandbox.trigger_requests().len(), 0);
-}
-
-/// Each file of `src`, from there; tests of their own apart.
-fn sources() -> Vec<String> {
-    fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
-        for name in names(folder) {
-            let path = folder.join(name);
-            if path.is_dir() {
-                walk(&path, found);
-            } else if path.file_name().is_some_and(|name| name != "tests.rs") {
-                found.push(path);
-            }
-        }
-    }
-    let source = root().join("src");
-    let mut found = Vec::new();
-    walk(&source, &mut found);
-    found.sort();
-    let below = found
-        .iter()
-        .filter_map(|path| path.strip_prefix(&source).ok());
-    below.map(|path| path.display().to_string()).collect()
-}
-
-/// The rooms of docs/architecture.md are the files that there are.
-#[test]
-fn the_architecture_names_every_room() {
-    let architecture = document("docs/architecture.md");
-    let section = architecture.section("## Rooms");
-    let named: BTreeSet<_> = rows(section)
-        .iter()
-        .map(|row| row[0].trim_matches('`').to_owned())
-        .collect();
-    assert_eq!(named, sources().into_iter().collect());
-}
-
-/// What only one host has: its variables, its commands, and whom it gives no secrets.
-const OF_A_HOST: [&str; 11] = [
-    "GITHUB_",
-    "INPUT_",
-    "RUNNER_",
-    "STATE_",
-    "GITEA_",
-    "FORGEJO_",
-    "::add-mask",
-    "::error",
-    "::warning",
-    "::group",
-    "Dependabot",
-];
-
-/// The lines of a source that name something that only one host has; tests at its end apart.
-fn of_a_host(source: &str) -> Vec<&str> {
-    let (source, _) = source
-        .split_once("#[cfg(test)]\nmod tests {")
-        .unwrap_or((source, ""));
-    let names = |line: &str| {
-        let begins = |(at, _): (usize, _)| {
-            let before = line[..at].chars().next_back();
-            !before.is_some_and(|of| of.is_ascii_alphanumeric() || of == '_')
-        };
-        let mut words = OF_A_HOST.iter();
-        words.any(|word| line.match_indices(word).any(begins))
-    };
-    source.lines().filter(|line| names(line)).collect()
-}
-
-/// A second host costs one file: only `host/github_actions.rs` knows GitHub Actions. `INPUT_` is how other hosts name
-/// inputs, too.
-#[test]
-fn only_a_host_knows_what_is_its_own() {
-    let (github_actions, others): (Vec<_>, Vec<_>) = sources()
-        .into_iter()
-        .filter(|path| !path.starts_with("testing"))
-        .partition(|path| path.starts_with("host/github_actions"));
-    for path in others {
-        let source = source(&path);
-        let mut found = of_a_host(&source);
-        found.retain(|line| !(path.starts_with("host") && line.contains("INPUT_")));
-        assert!(found.is_empty(), "src/{path} knows a host: {found:#?}");
-    }
-    let known = github_actions
-        .iter()
-        .map(|path| of_a_host(&source(path)).len());
-    assert!(known.sum::<usize>() > 10, "they are found");
-    assert_eq!(
-        of_a_host("MAX_STATE_X\nset `GITHUB_SHA`"),
-        ["set `GITHUB_SHA`"]
-    );
-}
-
-/// The rooms of `src`, each with those that it may take from: see the picture in docs/architecture.md.
-const ARROWS: [(&str, &[&str]); 9] = [
-    ("model", &[]),
-    ("text", &[]),
-    ("values", &["model", "text"]),
-    ("providers", &["values", "model", "text"]),
-    ("engine", &["providers", "model", "text"]),
-    ("report", &["providers", "model", "text"]),
-    ("host", &["model", "text"]),
-    ("input", &["providers", "values", "model", "text"]),
-    (
-        "app",
-        &[
-            "host",
-            "input",
-            "engine",
-            "report",
-            "providers",
-            "model",
-            "text",
-        ],
-    ),
-];
-
-/// Tests may take from anywhere.
-#[test]
-fn arrows_go_down_only() {
-    let mut seen = 0;
-    for path in sources() {
-        let room = path.split(['/', '.']).next().unwrap_or_default();
-        let Some((_, allowed)) = ARROWS.iter().find(|(name, _)| *name == room) else {
-            continue;
-        };
-        if path.ends_with("tests.rs") || path.ends_with("simulation.rs") {
-            continue;
-        }
-        let source = source(&path);
-        let (code, _) = source
-            .split_once("#[cfg(test)]\nmod tests")
-            .unwrap_or((&source, ""));
-        for taken in code.split("crate::").skip(1) {
-            let other = taken.split(|of: char| !of.is_alphanumeric()).next();
-            let other = other.unwrap_or_default();
-            let is_room = ARROWS.iter().any(|(name, _)| *name == other);
-            seen += 1;
-            assert!(
-                !is_room || other == room || allowed.contains(&other),
-                "src/{path} takes from {other}"
-            );
-        }
-    }
-    assert!(seen > 200, "they are found");
 }
 
 #[test]
