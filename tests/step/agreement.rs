@@ -1,5 +1,5 @@
-//! `action.yml`, the README, the other documents and the binary agree. The code's own tables are held to
-//! `action.yml` beside them, in `src/values/table.rs` and `src/report.rs`.
+//! Checks that `action.yml`, the README, the other documents and the binary agree. The code's own tables are compared
+//! with `action.yml` in unit tests, in `src/values/table.rs` and `src/report.rs`.
 
 mod architecture;
 mod documents;
@@ -100,7 +100,7 @@ fn examples_use_only_what_is_declared() {
             );
         }
     }
-    // Each is shown somewhere, but for the one that is not to be set.
+    // Every input is shown in some example, except the internal one.
     let used: BTreeSet<_> = examples
         .iter()
         .flat_map(|example| example.inputs.iter().map(|(name, _)| name.clone()))
@@ -109,7 +109,7 @@ fn examples_use_only_what_is_declared() {
     assert_eq!(used, declared);
 }
 
-/// The real binary takes each example, and would send what the words after it say.
+/// The real binary accepts each example, and its dry run shows the request that the text after the example promises.
 #[test]
 fn the_binary_accepts_every_example() {
     let mut told = 0;
@@ -139,11 +139,12 @@ fn the_binary_accepts_every_example() {
     assert!(told >= 6, "the words are found");
 }
 
-/// … and the sandbox, which is as strict as the providers, takes what it sends. All at once, since most of them wait.
+/// The sandbox, which is as strict as the providers, accepts what each example sends. In parallel, because most of
+/// them wait.
 #[test]
 fn every_example_starts_something() {
     in_parallel(examples(), |example| {
-        // The workflow's own repository has no workflow in the demo's world.
+        // The demo world has no workflow in the host's own repository.
         let dry = example.input("dry-run").is_some();
         let own = example.input("repository").is_none() && example.input("targets").is_none();
         let sandbox = Sandbox::start(world()).unwrap();
@@ -229,7 +230,8 @@ fn the_results_are_the_real_ones() {
     assert_eq!(real, shown);
 }
 
-/// Where errors are explained: the document, the heading, whose they are, and how many there are at least.
+/// Where errors are documented: the document, the heading, the source folder that contains them, and their minimum
+/// number.
 const ERRORS: [(&str, &str, &str, usize); 8] = [
     ("README.md", "### Inputs", "", 7),
     ("README.md", "### Many targets", "", 3),
@@ -241,7 +243,6 @@ const ERRORS: [(&str, &str, &str, usize); 8] = [
     ("docs/bitbucket.md", "## Errors", "providers/bitbucket", 11),
 ];
 
-/// The errors that are explained there.
 fn explained(path: &str, heading: &str) -> Vec<String> {
     let mut document = document(path);
     if path == "README.md" {
@@ -251,7 +252,7 @@ fn explained(path: &str, heading: &str) -> Vec<String> {
     rows.iter().map(|row| row[0].to_owned()).collect()
 }
 
-/// Whether a text is that error: its parts are in it, in order.
+/// Whether a string matches a documented error, whose parts between `…` must appear in order.
 fn is_it(text: &str, error: &str) -> bool {
     let mut parts = error.split('…').map(str::trim);
     let rest = parts.try_fold(text, |rest, part| {
@@ -260,7 +261,7 @@ fn is_it(text: &str, error: &str) -> bool {
     rest.is_some()
 }
 
-/// Every error that is explained is one that the code of that provider can say, in one line of it.
+/// Each documented error appears in a single line of that provider's source code.
 #[test]
 fn the_errors_that_are_explained_exist() {
     for (path, heading, rooms, least) in ERRORS {
@@ -281,7 +282,7 @@ fn the_errors_that_are_explained_exist() {
     }
 }
 
-/// … and every reason that the code knows for a provider's refusal is explained on its page.
+/// Each reason that a provider's `explain.rs` or `app.rs` can give for a rejection is documented on its page.
 #[test]
 fn every_refusal_that_is_understood_is_explained() {
     for (path, heading, rooms, least) in ERRORS {
@@ -305,7 +306,7 @@ fn every_refusal_that_is_understood_is_explained() {
     }
 }
 
-/// What `adding` and `told` are given first, where it is a literal.
+/// The first arguments of `adding` and `told` that are string literals.
 fn reasons(source: &str) -> Vec<String> {
     let (source, _) = source.split_once("#[cfg(test)]").unwrap_or((source, ""));
     let literal = |arguments: &str| {
@@ -328,7 +329,7 @@ fn reasons(source: &str) -> Vec<String> {
         .collect()
 }
 
-/// The limits of GitHub's page that are checked before anything is sent are those that the binary has.
+/// The binary enforces the limits that GitHub's page says are checked before anything is sent.
 #[test]
 fn the_limits_that_are_told_are_kept() {
     let object = |count: usize| {
@@ -348,7 +349,7 @@ fn the_limits_that_are_told_are_kept() {
         ]
     };
     let inputs = |inputs: String| [("workflow", "build.yml".to_owned()), ("inputs", inputs)];
-    // In the order of the page: the most that is taken, and one more.
+    // In the order of the page: the maximum, and one more.
     let cases = [
         (
             100,
@@ -418,7 +419,6 @@ fn every_link_leads_somewhere() {
     }
 }
 
-/// Every test that is said to hold a promise is there.
 #[test]
 fn the_tests_of_the_guarantees_exist() {
     let guarantees = document("docs/guarantees.md");

@@ -1,5 +1,5 @@
-//! The code is laid out as docs/architecture.md says: its list of files, the arrows between its parts, and what
-//! only a host may name. The tests read `src`.
+//! Checks `src` against docs/architecture.md: the list of files, the dependencies between its modules, and the words
+//! that only a host may use.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -11,7 +11,7 @@ pub(super) fn source(path: &str) -> String {
     fs::read_to_string(root().join("src").join(path)).expect("the source is there")
 }
 
-/// Each file of `src`, from there; tests of their own apart.
+/// Paths of the files in `src`, relative to it, without `tests.rs` files.
 pub(super) fn sources() -> Vec<String> {
     fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
         for name in names(folder) {
@@ -33,7 +33,6 @@ pub(super) fn sources() -> Vec<String> {
     below.map(|path| path.display().to_string()).collect()
 }
 
-/// The rooms of docs/architecture.md are the files that there are.
 #[test]
 fn the_architecture_names_every_room() {
     let architecture = document("docs/architecture.md");
@@ -45,7 +44,7 @@ fn the_architecture_names_every_room() {
     assert_eq!(named, sources().into_iter().collect());
 }
 
-/// What only one host has: its variables, its commands, and whom it gives no secrets.
+/// Names that only one host has: its variables, its commands, and the users it gives no secrets to.
 const OF_A_HOST: [&str; 11] = [
     "GITHUB_",
     "INPUT_",
@@ -60,7 +59,7 @@ const OF_A_HOST: [&str; 11] = [
     "Dependabot",
 ];
 
-/// The lines of a source that name something that only one host has; tests at its end apart.
+/// Lines of a source file that use such a name, without the tests at the end of the file.
 fn of_a_host(source: &str) -> Vec<&str> {
     let (source, _) = source
         .split_once("#[cfg(test)]\nmod tests {")
@@ -76,8 +75,8 @@ fn of_a_host(source: &str) -> Vec<&str> {
     source.lines().filter(|line| names(line)).collect()
 }
 
-/// A second host costs one file: only `host/github_actions.rs` knows GitHub Actions. `INPUT_` is how other hosts name
-/// inputs, too.
+/// A second host must cost only one file, so only `host/github_actions.rs` knows GitHub Actions. Other hosts also
+/// name inputs `INPUT_…`.
 #[test]
 fn only_a_host_knows_what_is_its_own() {
     let (github_actions, others): (Vec<_>, Vec<_>) = sources()
@@ -100,7 +99,7 @@ fn only_a_host_knows_what_is_its_own() {
     );
 }
 
-/// The rooms of `src`, each with those that it may take from: see the picture in docs/architecture.md.
+/// The top-level modules of `src`, each with the modules that it may use, as in the diagram in docs/architecture.md.
 const ARROWS: [(&str, &[&str]); 9] = [
     ("model", &[]),
     ("text", &[]),
@@ -124,7 +123,7 @@ const ARROWS: [(&str, &[&str]); 9] = [
     ),
 ];
 
-/// Tests may take from anywhere.
+/// Tests may use any module.
 #[test]
 fn arrows_go_down_only() {
     let mut seen = 0;

@@ -1,4 +1,4 @@
-//! The documents as data: their blocks, tables and anchors, and what `action.yml` declares.
+//! The documents as data: their code blocks, tables and anchors, and what `action.yml` declares.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -9,7 +9,7 @@ use saphyr::{Yaml, YamlLoader};
 use saphyr_parser::Parser;
 use serde_json::Value;
 
-/// A document, by its path from the repository's root.
+/// A document with its path relative to the repository's root.
 pub(super) struct Document {
     pub(super) path: PathBuf,
     pub(super) text: String,
@@ -19,7 +19,7 @@ pub(super) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// What is in a folder, in order.
+/// Names of the entries of a folder, sorted.
 pub(super) fn names(folder: &Path) -> BTreeSet<OsString> {
     let entries = fs::read_dir(folder).expect("the folder is there");
     entries
@@ -33,7 +33,7 @@ pub(super) fn document(path: impl Into<PathBuf>) -> Document {
     Document { path, text }
 }
 
-/// All Markdown of the root, and of `docs` with its folders.
+/// All Markdown files in the root and below `docs`.
 pub(super) fn documents() -> Vec<Document> {
     fn walk(folder: &Path, found: &mut Vec<Document>) {
         for name in names(&root().join(folder)) {
@@ -62,7 +62,7 @@ pub(super) fn documents() -> Vec<Document> {
     found
 }
 
-/// The workflows of `docs/examples`.
+/// The workflows in `docs/examples`.
 pub(super) fn workflows() -> Vec<Document> {
     let folder = Path::new("docs/examples");
     let paths = names(&root().join(folder)).into_iter();
@@ -76,17 +76,17 @@ pub(super) fn workflows() -> Vec<Document> {
     found
 }
 
-/// A fenced block.
+/// A fenced code block.
 pub(super) struct Block {
     /// `README.md:12`
     pub(super) place: String,
     pub(super) language: String,
     pub(super) code: String,
-    /// The first words after it, up to the next block or heading.
+    /// The prose after it, up to the next block or heading.
     pub(super) after: String,
 }
 
-/// A workflow as one block.
+/// A workflow is a single block.
 impl From<Document> for Block {
     fn from(workflow: Document) -> Self {
         Self {
@@ -131,7 +131,7 @@ impl Document {
         blocks
     }
 
-    /// The text without its blocks.
+    /// The text without its code blocks.
     pub(super) fn prose(&self) -> String {
         let mut inside = false;
         let outside = self.text.lines().filter(|line| {
@@ -142,7 +142,7 @@ impl Document {
         outside.flat_map(|line| [line, "\n"]).collect()
     }
 
-    /// The part under a heading, with its own sub-headings.
+    /// The section below a heading, including its subsections.
     pub(super) fn section(&self, heading: &str) -> &str {
         let (_, after) = self
             .text
@@ -154,7 +154,7 @@ impl Document {
     }
 }
 
-/// Rows of all tables in a text, without their headings: the cells as they are written.
+/// Rows of all tables in a string, without the header rows. Cells are unparsed.
 pub(super) fn rows(text: &str) -> Vec<Vec<&str>> {
     let lines: Vec<_> = text.lines().collect();
     let is_row = |line: &str| line.starts_with('|');
@@ -169,7 +169,7 @@ pub(super) fn rows(text: &str) -> Vec<Vec<&str>> {
     .collect()
 }
 
-/// YAML with every scalar as the text that it is.
+/// Parses YAML with every scalar as a string.
 pub(super) fn yaml(text: &str) -> Result<Value, String> {
     pub(super) fn texts(node: &Yaml<'_>) -> Result<Value, String> {
         Ok(match node {
@@ -200,7 +200,7 @@ pub(super) fn yaml(text: &str) -> Result<Value, String> {
     }
 }
 
-/// `action.yml`'s inputs or outputs: name and description, and the default where there is one.
+/// Inputs or outputs of `action.yml`: name, default (may be empty) and description.
 pub(super) fn declared(what: &str) -> Vec<(String, String, String)> {
     let action = yaml(include_str!("../../../action.yml")).expect("action.yml is YAML");
     let entries = action[what].as_object().expect("a mapping").iter();
@@ -216,7 +216,7 @@ pub(super) fn declared(what: &str) -> Vec<(String, String, String)> {
         .collect()
 }
 
-/// What GitHub makes of headings: lower case, without punctuation, with dashes for blanks.
+/// GitHub's anchors of the headings: lower case, without punctuation, with dashes for spaces.
 pub(super) fn anchors(document: &Document) -> BTreeSet<String> {
     let prose = document.prose();
     let headings = prose.lines().filter(|line| line.starts_with('#'));

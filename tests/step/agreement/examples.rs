@@ -1,4 +1,4 @@
-//! The examples of the documents, and of the workflows of `docs/examples`, as steps that run against the sandbox.
+//! The examples in the documents and the workflows in `docs/examples`, as steps that run against the sandbox.
 
 use std::sync::OnceLock;
 
@@ -8,13 +8,13 @@ use serde_json::Value;
 use super::documents::{Block, Document, documents, workflows, yaml};
 use crate::harness::{Done, Step};
 
-/// How the documents call the action.
+/// How `uses:` names the action in the documents.
 pub(super) const ACTION: &str = "octo-org/trigger-pipeline@";
 
-/// The text that goes into `secret-variables`; it must not be seen.
+/// The value of `secret-variables`; it must not be shown.
 const DEPLOY_KEY: &str = "sandbox key,\nof two \"lines\"";
 
-/// What the monorepo's example makes of a push.
+/// The targets that the monorepo example makes for a push.
 const TARGETS: &str = "\
 - repository: octo-org/app
   workflow: build.yml
@@ -32,11 +32,11 @@ const TARGETS: &str = "\
   token: ${{ toJSON(secrets.BITBUCKET_TOKEN) }}
 ";
 
-/// Servers of the examples, and what stands in for them.
+/// A server in the examples, and the path of the sandbox that replaces it.
 #[derive(Clone, Copy)]
 struct Server {
     example: &'static str,
-    /// Behind the sandbox's own address.
+    /// Appended to the sandbox's address.
     path: &'static str,
 }
 
@@ -67,14 +67,14 @@ const SERVERS: [Server; 6] = [
     },
 ];
 
-/// The proxy of the examples, and what stands in for it.
+/// The proxy in the examples, which a sandbox proxy replaces.
 const PROXY: &str = "@proxy.example.com:3128";
 
-/// An account at it, as the examples have it in a secret, and its password.
+/// An account at the proxy, as the examples have it in a secret, and its password.
 const PROXY_ACCOUNT: &str = "octavia:proxy%2Fpassword";
 pub(super) const PROXY_PASSWORD: &str = "proxy/password";
 
-/// One for all examples: a sandbox's port tells which of them it was asked for.
+/// Shared by all examples: the port of each sandbox shows which example used it.
 pub(super) fn proxy() -> &'static Proxy {
     static PROXY: OnceLock<Proxy> = OnceLock::new();
     PROXY.get_or_init(|| {
@@ -86,7 +86,7 @@ pub(super) fn proxy() -> &'static Proxy {
     })
 }
 
-/// What an expression of the examples comes to.
+/// The value of an expression in the examples.
 fn expression(name: &str, sandbox: &Sandbox) -> String {
     let json = |value: Value| value.to_string();
     match name {
@@ -124,16 +124,16 @@ fn expression(name: &str, sandbox: &Sandbox) -> String {
     }
 }
 
-/// The world of the examples.
+/// The world that the examples run in.
 pub(super) fn world() -> World {
     World::demo_alive().faster(3)
 }
 
-/// A step of an example that uses the action.
+/// A step in an example that uses the action.
 pub(super) struct Example {
     pub(super) place: String,
     pub(super) inputs: Vec<(String, String)>,
-    /// Of the step itself.
+    /// The step's own `env`.
     environment: Vec<(String, String)>,
     pub(super) after: String,
 }
@@ -183,7 +183,7 @@ pub(super) fn examples() -> Vec<Example> {
 }
 
 impl Example {
-    /// Whether it names a proxy.
+    /// Whether it configures a proxy.
     pub(super) fn is_proxied(&self) -> bool {
         let mut names = self.environment.iter().map(|(name, _)| name);
         names.any(|name| name == "HTTPS_PROXY")
@@ -194,7 +194,7 @@ impl Example {
         found.map(|(_, value)| value.as_str())
     }
 
-    /// Its inputs, and the keys of all its targets, with their values as written.
+    /// Its inputs and the keys of all its targets, with their unparsed values.
     pub(super) fn keys(&self) -> Vec<(&str, &str)> {
         let entries = self.input("targets").unwrap_or_default().lines();
         let keys = entries.filter_map(|line| {
@@ -208,9 +208,9 @@ impl Example {
             .collect()
     }
 
-    /// The step as it would run against the sandbox instead of the servers that it names.
+    /// The step as it would run against the sandbox instead of the servers it names.
     pub(super) fn step(&self, sandbox: &Sandbox) -> Step {
-        // Whoever brings a certificate wants to see it used.
+        // An example with a CA certificate or a proxy must use it, so it runs over https.
         let is_secure = self.input("ca-certificates").is_some() || !self.environment.is_empty();
         let address = if is_secure {
             sandbox.https_url()
@@ -236,7 +236,7 @@ impl Example {
             };
             step = step.environment(name, &value);
         }
-        // Where a public server is meant, the sandbox is told by hand.
+        // Examples on public servers don't set `server-url`, so it is set here.
         if matches!(self.input("provider"), Some("gitlab" | "bitbucket")) {
             step = step.input("server-url", &address);
         }
@@ -262,7 +262,7 @@ impl Example {
     }
 }
 
-/// Targets on a server instead of the public ones.
+/// Targets with the public servers replaced by `address`.
 fn on_server(targets: &str, address: &str) -> String {
     let lines = targets.lines().map(|line| {
         let (before, provider) = line.split_once("provider: ").unwrap_or((line, ""));
@@ -276,7 +276,7 @@ fn on_server(targets: &str, address: &str) -> String {
     lines.collect()
 }
 
-/// A text with its `${{ … }}` replaced.
+/// Replaces each `${{ … }}` with its value.
 pub(super) fn evaluated(text: &str, sandbox: &Sandbox) -> String {
     let mut parts = text.split("${{");
     let mut evaluated = parts.next().unwrap_or_default().to_owned();
@@ -288,7 +288,7 @@ pub(super) fn evaluated(text: &str, sandbox: &Sandbox) -> String {
     evaluated
 }
 
-/// What the log shows a person, as if the sandbox were the public servers.
+/// The log that the reader sees, with the sandbox's addresses replaced by the public servers'.
 pub(super) fn shown(done: &Done, sandbox: &Sandbox) -> String {
     let lines = done
         .log

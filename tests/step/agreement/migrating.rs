@@ -1,4 +1,4 @@
-//! The migration pages: what is replaced and what replaces it send what the page says, and start the same.
+//! The migration pages: the replaced step and its replacement send what the page shows, and start the same runs.
 
 mod predecessor;
 mod request;
@@ -17,13 +17,13 @@ use crate::calls::in_parallel;
 
 const CURL: &str = "docs/migrating/curl.md";
 
-/// A before and an after of a page.
+/// A step before the migration and the one that replaces it.
 struct Pair {
-    /// Where the before is.
+    /// The document and line of the replaced step.
     place: String,
-    /// The step that is replaced: `uses` and `with`, or `run` and `env`.
+    /// The replaced step: `uses` and `with`, or `run` and `env`.
     before: Value,
-    /// The request that it sends, as the page writes it.
+    /// The request that it sends, as the page shows it.
     before_sends: String,
     after: Example,
     after_sends: String,
@@ -34,8 +34,8 @@ fn is_ours(step: &Value) -> bool {
     uses.starts_with(ACTION)
 }
 
-/// In order: a step of another's, what it sends, a step of ours, and what that sends if it is not the same.
-/// Other blocks do not count.
+/// Pairs in the order of the page: a step of the other action, its request, a step of this action, and its request if
+/// it differs. Blocks in other languages are ignored.
 fn pairs(page: &str) -> Vec<Pair> {
     let document = document(page);
     let blocks = document.blocks();
@@ -55,7 +55,7 @@ fn pairs(page: &str) -> Vec<Pair> {
     let mut rest = steps.as_slice();
     while let [(before, Some(step)), after @ ..] = rest {
         rest = after;
-        // One more example of ours.
+        // An additional example of this action.
         if is_ours(step) {
             continue;
         }
@@ -103,7 +103,7 @@ fn texts(node: &Value, sandbox: &Sandbox) -> Inputs {
     )
 }
 
-/// What counts of the runs that were started.
+/// The properties of the started runs that must be equal.
 fn started(sandbox: &Sandbox) -> Vec<String> {
     let what = |run: &Run| {
         format!(
@@ -150,7 +150,7 @@ fn ours_sends_what_the_page_says_and_nothing_else() {
     });
 }
 
-/// Where the page shows two requests, the difference makes none.
+/// If the page shows two requests, their difference has no effect.
 #[test]
 fn before_and_after_start_the_same() {
     in_parallel(all_pairs(), |pair| {
@@ -190,7 +190,7 @@ fn the_other_actions_send_what_their_pages_say() {
     }
 }
 
-/// Each in a row of its own, and what takes its place is there.
+/// The table has one row for each of them, and names only existing inputs and outputs as replacements.
 #[test]
 fn all_inputs_and_outputs_of_the_other_actions_are_told() {
     let ours: BTreeSet<_> = ["inputs", "outputs"]
@@ -216,7 +216,7 @@ fn all_inputs_and_outputs_of_the_other_actions_are_told() {
     }
 }
 
-/// The commands are run as the runner would, with the sandbox in the place of the public servers.
+/// Runs the commands as the runner would, with the sandbox in place of the public servers.
 #[test]
 #[ignore = "needs bash and curl"]
 fn curl_sends_what_its_page_says() {
@@ -226,7 +226,7 @@ fn curl_sends_what_its_page_says() {
         let ended = Command::new("bash")
             .args(["-e", "-c", &on(&sandbox, &evaluated(script, &sandbox))])
             .envs(texts(&pair.before["env"], &sandbox).0)
-            // Nothing of whoever runs the tests.
+            // Ignore the user's own configuration.
             .env("HOME", env!("CARGO_TARGET_TMPDIR"))
             .env("NO_PROXY", "127.0.0.1")
             .output()

@@ -1,5 +1,5 @@
-//! The actions that can be replaced: what they take and tell, and what they send by their own rules. Written
-//! from what their sources do, in the versions that the pages name; their code is nowhere here.
+//! The actions that can be replaced: their inputs and outputs, and the requests they send. Written from the behaviour
+//! of the versions that the pages name, without any of their code.
 
 use std::collections::BTreeMap;
 
@@ -9,12 +9,12 @@ use serde_json::{Value, json};
 use super::request::{Body, Request, credential, on};
 
 pub(super) struct Predecessor {
-    /// `owner/name`, as `uses:` has it before the `@`.
+    /// `owner/name`, the part of `uses:` before the `@`.
     pub(super) action: &'static str,
     pub(super) page: &'static str,
     pub(super) inputs: &'static [&'static str],
     pub(super) outputs: &'static [&'static str],
-    /// The request that triggers.
+    /// Builds the request that triggers.
     pub(super) sends: fn(&Inputs, &Sandbox) -> Request,
 }
 
@@ -87,7 +87,7 @@ pub(super) const PREDECESSORS: [Predecessor; 4] = [
     },
 ];
 
-/// What `with:` says, its expressions evaluated.
+/// The values of `with:`, with expressions evaluated.
 pub(super) struct Inputs(pub(super) BTreeMap<String, String>);
 
 impl Inputs {
@@ -128,7 +128,7 @@ fn peter_evans(inputs: &Inputs, sandbox: &Sandbox) -> Request {
     )
 }
 
-/// Puts the payload into the body as it is.
+/// Puts the payload into the body unchanged.
 fn convictional(inputs: &Inputs, sandbox: &Sandbox) -> Request {
     let repository = format!("{}/{}", inputs.get("owner"), inputs.get("repo"));
     let body = format!(
@@ -147,7 +147,7 @@ fn convictional(inputs: &Inputs, sandbox: &Sandbox) -> Request {
     )
 }
 
-/// Looks for the workflow by title, id and file name, and names it by its id.
+/// Searches for the workflow by title, id and file name, and sends its id.
 fn benc_uk(inputs: &Inputs, sandbox: &Sandbox) -> Request {
     let (repository, wanted) = (inputs.get("repo"), inputs.get("workflow"));
     let id = sandbox.with_world(|world| {
@@ -172,7 +172,7 @@ fn benc_uk(inputs: &Inputs, sandbox: &Sandbox) -> Request {
     )
 }
 
-/// Sends the trigger token in the body, and no header for it; the access token is for reading.
+/// Sends the trigger token in the body, without a header; the access token is only for reading.
 fn digital_blueprint(inputs: &Inputs, sandbox: &Sandbox) -> Request {
     let host = inputs.or("host", "gitlab.com");
     let id = inputs.get("id").replace('/', "%2F");

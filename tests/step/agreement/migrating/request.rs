@@ -1,4 +1,4 @@
-//! A request that triggers: as a page writes it, as the sandbox recorded it, and sent by hand.
+//! A request that triggers: as a page shows it, as the sandbox recorded it, and sent without the action.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -10,19 +10,19 @@ use serde_json::Value;
 
 use crate::agreement::examples::evaluated;
 
-/// The public servers of the pages, and where the sandbox plays them.
+/// The public servers in the pages, and the sandbox's paths for them.
 const SERVERS: [(&str, &str); 3] = [
     ("https://api.github.com", "/api/v3"),
     ("https://gitlab.com", ""),
     ("https://api.bitbucket.org", ""),
 ];
 
-/// What counts of it.
+/// The parts of a request that are compared.
 #[derive(Debug, PartialEq)]
 pub(super) struct Request {
     pub(super) method: String,
     pub(super) url: String,
-    /// The header with the credential, its name in lower case; `None` where the credential is in the body.
+    /// The header with the credential, its name in lower case; `None` if the credential is in the body.
     pub(super) credential: Option<(String, String)>,
     pub(super) body: Body,
 }
@@ -33,7 +33,7 @@ pub(super) enum Body {
     Form(Vec<(String, String)>),
 }
 
-/// A text in which the sandbox stands for the public servers.
+/// Replaces the public servers with the sandbox.
 pub(super) fn on(sandbox: &Sandbox, text: &str) -> String {
     SERVERS
         .iter()
@@ -43,7 +43,8 @@ pub(super) fn on(sandbox: &Sandbox, text: &str) -> String {
 }
 
 impl Request {
-    /// `METHOD ADDRESS`, the header with the credential, a blank line; then JSON, or a form's fields line by line.
+    /// Parses `METHOD ADDRESS`, the header with the credential and an empty line, followed by JSON or one form field
+    /// a line.
     pub(super) fn written(block: &str, sandbox: &Sandbox) -> Self {
         let text = on(sandbox, &evaluated(block, sandbox));
         let (head, body) = text.split_once("\n\n").expect("a head and a body");
@@ -90,7 +91,7 @@ impl Request {
         }
     }
 
-    /// Sends it, whoever else would, and tells the status of the answer.
+    /// Sends the request and returns the status of the response.
     pub(super) fn send(&self, sandbox: &Sandbox) -> u16 {
         let server = sandbox.http_url();
         let path = self.url.strip_prefix(&server).expect("it is the sandbox's");
@@ -122,7 +123,7 @@ impl Request {
     }
 }
 
-/// GitHub takes `token` and `Bearer` for the same.
+/// GitHub accepts `token` and `Bearer` alike.
 pub(super) fn credential(name: &str, value: &str) -> (String, String) {
     let value = match value.strip_prefix("token ") {
         Some(token) => format!("Bearer {token}"),
@@ -131,7 +132,7 @@ pub(super) fn credential(name: &str, value: &str) -> (String, String) {
     (name.to_lowercase(), value)
 }
 
-/// `base64(…)` as what it comes to.
+/// Evaluates `base64(…)`.
 fn with_base64(value: &str) -> String {
     let inside = value
         .split_once("base64(")
