@@ -1,5 +1,5 @@
-//! A GitHub App's sign-in over a whole step: the clock it signs by, repositories that have another name, tokens that
-//! can't be renewed for a while, and tokens that are left behind.
+//! How a whole step signs in as a GitHub App: the clock it signs with, renamed repositories, failing renewals, and
+//! revoking tokens.
 
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,6 @@ use serde_json::json;
 use crate::calls::{SECOND, in_parallel, signal, start, until, with_scenario};
 use crate::harness::{Step, sandbox};
 
-/// A step that an App triggers.
 fn step(sandbox: &Sandbox) -> Step {
     Step::on(&sandbox.http_url())
         .input("repository", "octo-org/app")
@@ -22,7 +21,7 @@ fn step(sandbox: &Sandbox) -> Step {
         .signed_in_as_app()
 }
 
-/// Of `octo-org/app` and `octo-org/private`.
+/// A step for `octo-org/app` and `octo-org/private`.
 fn step_of_two(sandbox: &Sandbox) -> Step {
     let targets = json!([
         {"repository": "octo-org/app", "workflow": "build.yml"},
@@ -45,14 +44,14 @@ fn minted(sandbox: &Sandbox) -> u64 {
     sandbox.with_world(|world| world.github.minted)
 }
 
-/// How many tokens that were minted are still good for something.
+/// Number of minted tokens that are still valid.
 fn left_behind(sandbox: &Sandbox) -> usize {
     sandbox.with_world(|world| world.github.minted_tokens().len())
 }
 
 const REVOCATION: &str = "/installation/token";
 
-/// The requests that a sign-in takes: two at first, and at least one each time that it is tried again.
+/// Requests for signing in: two for the first sign-in, and at least one for each further attempt.
 fn sign_ins(sandbox: &Sandbox) -> usize {
     requests(sandbox, "GET", "/installation").len()
         + requests(sandbox, "POST", "/access_tokens").len()
@@ -89,7 +88,7 @@ fn a_token_is_revoked_when_the_step_is_over() {
     });
 }
 
-/// One for each set of permissions, and those that were renewed.
+/// Both tokens for other permissions and renewed tokens.
 #[test]
 fn all_tokens_are_revoked() {
     let sandbox = with_scenario(Provider::GitHub, Scenario::passing(9 * SECOND));
@@ -106,7 +105,7 @@ fn all_tokens_are_revoked() {
         .run()
         .passes();
     assert!(minted(&sandbox) >= 4, "{done}");
-    // Others have come to their end by themselves.
+    // The others have expired.
     let good = sandbox.with_world(|world| {
         let now = world.now();
         let tokens = world.github.tokens.iter();
@@ -117,7 +116,7 @@ fn all_tokens_are_revoked() {
     assert!(requests(&sandbox, "DELETE", REVOCATION).len() >= 2);
 }
 
-/// Not only at the end, which may be hours away.
+/// Without waiting for the end of the step, which may be hours away.
 #[test]
 fn a_token_that_was_replaced_is_revoked_soon() {
     let sandbox = with_scenario(Provider::GitHub, Scenario::passing(17 * SECOND));
@@ -152,7 +151,7 @@ fn only_an_apps_token_is_revoked() {
     assert_eq!(requests(&sandbox, "DELETE", "").len(), 0);
 }
 
-/// It neither fails the step nor holds it up.
+/// A failed revocation neither fails nor delays the step.
 #[test]
 fn a_token_that_cannot_be_revoked_is_left_to_expire() {
     let faults = vec![
@@ -202,7 +201,7 @@ fn a_second_signal_waits_for_no_revocation() {
     assert_eq!(requests(&sandbox, "DELETE", REVOCATION).len(), 0, "{done}");
 }
 
-/// The run outlives the time in which no new token is to be had; the token outlives it too.
+/// No new token can be minted for a while, but the current one stays valid until that is over, and so does the run.
 #[test]
 fn a_renewal_that_fails_loses_nothing_while_the_token_is_good() {
     let response = |status, message: &str| {
@@ -226,7 +225,7 @@ fn a_renewal_that_fails_loses_nothing_while_the_token_is_good() {
     in_parallel(faults, |fault| {
         let scenario = Scenario::passing(18 * SECOND);
         let sandbox = with_scenario(Provider::GitHub, scenario);
-        // It is to be renewed after half of that.
+        // The token is due for renewal after half its lifetime.
         sandbox.with_world(|world| world.github.token_lifetime = 16 * SECOND);
         let step = step(&sandbox).input("wait", "true");
         let child = step.start();
@@ -245,12 +244,12 @@ fn a_renewal_that_fails_loses_nothing_while_the_token_is_good() {
         let done = step.finish(child).passes();
         assert_eq!(done.outputs["conclusion"], "success", "{fault:?}\n{done}");
         let tries = sign_ins(&sandbox);
-        // With pauses in between, though the run was polled all the time.
+        // Attempts are spaced out, although the run was polled all the time.
         assert!((4..=7).contains(&tries), "{tries} {fault:?}\n{done}");
     });
 }
 
-/// What happens to one repository is no reason to lose the run of another.
+/// Changes to one repository must not lose the run of another.
 #[test]
 fn a_repository_that_disappears_costs_no_other_its_token() {
     let changes: Vec<fn(&mut World)> = vec![
@@ -282,7 +281,7 @@ fn a_repository_that_disappears_costs_no_other_its_token() {
     });
 }
 
-/// The token at hand is good enough for a cancel.
+/// The current token is good enough for a cancel.
 #[test]
 fn a_renewal_that_hangs_holds_up_no_stop() {
     let sandbox = with_scenario(Provider::GitHub, Scenario::endless());
@@ -306,7 +305,7 @@ fn a_renewal_that_hangs_holds_up_no_stop() {
     assert_eq!(sandbox.unfinished_runs().len(), 0, "{done}");
 }
 
-/// A trigger that had to wait for longer than its token is valid needs another one, but not for any time.
+/// A trigger that waited longer than its token's lifetime needs a new one, but doesn't wait for it indefinitely.
 #[test]
 fn a_renewal_that_hangs_before_a_trigger_is_tried_again() {
     let sandbox = sandbox();
@@ -321,7 +320,7 @@ fn a_renewal_that_hangs_before_a_trigger_is_tried_again() {
     assert_eq!(sandbox.runs().len(), 1);
 }
 
-/// A cancel that is refused because the token has been revoked is sent again with another one.
+/// A cancel that is refused because the token was revoked is sent again with a new token.
 #[test]
 fn a_cancel_gets_another_token_where_the_one_at_hand_is_refused() {
     let sandbox = with_scenario(Provider::GitHub, Scenario::endless());
@@ -351,7 +350,7 @@ fn an_app_signs_by_the_servers_clock() {
     for world in [World::demo().ahead(hour), World::demo().behind(hour)] {
         let sandbox = start(world);
         let done = step(&sandbox).run().passes();
-        // The first answer tells the time.
+        // The server's clock is only known after the first response.
         let asked = requests(&sandbox, "GET", "/installation");
         let statuses: Vec<_> = asked.iter().map(|request| request.response).collect();
         assert_eq!(
@@ -368,7 +367,7 @@ fn an_app_signs_by_the_servers_clock() {
     }
 }
 
-/// Nobody gets a JWT that is good at a time of their choice.
+/// A server must not be able to obtain a JWT that is valid at a time of its choice.
 #[test]
 fn a_clock_that_is_far_off_is_not_signed_by() {
     let sandbox = start(World::demo().ahead(48 * 3_600 * SECOND));
@@ -378,7 +377,7 @@ fn a_clock_that_is_far_off_is_not_signed_by() {
     assert_eq!(sandbox.requests().len(), 1);
 }
 
-/// A key that is refused is refused at any time.
+/// If the clocks agree, signing again can't help.
 #[test]
 fn a_key_that_is_refused_is_not_signed_with_again() {
     let sandbox = sandbox();
@@ -425,11 +424,11 @@ fn a_token_that_is_refused_says_for_what() {
     })
     .run()
     .fails(&["422 (The permissions requested are not granted to this installation.) for an installation token: the App lacks a permission there\nhint: give the App the repository permissions it needs here (\"Actions: write\")"]);
-    // Nothing had to be read to tell.
+    // No further read was needed to explain it.
     assert_eq!(requests(&sandbox, "GET", "/installation").len(), 1);
 }
 
-/// Renewals that fail when the token has come to its end are failed polls, and the run is seen again afterwards.
+/// Renewals that fail once the token has expired count as failed polls. The run is read again afterwards.
 #[test]
 fn a_renewal_that_fails_for_some_time_is_pending() {
     let scenario = Scenario::new().job(JobScenario::new("build", 12 * SECOND));

@@ -1,5 +1,5 @@
-//! Many targets in one step: what goes out when, what they share, what becomes of the others when one fails, and
-//! how it is told.
+//! Many targets in one step: the order of requests, what the targets share, how a failure of one affects the others,
+//! and how they are reported.
 
 use std::collections::HashSet;
 use std::time::Instant;
@@ -30,7 +30,7 @@ fn bitbucket(sandbox: &Sandbox) -> Value {
     })
 }
 
-/// One of each provider, in the order of [`PROVIDERS`].
+/// One target of each provider, in the order of [`PROVIDERS`].
 fn one_of_each(sandbox: &Sandbox) -> Vec<Value> {
     vec![
         github("octo-org/app", "build.yml"),
@@ -39,7 +39,6 @@ fn one_of_each(sandbox: &Sandbox) -> Vec<Value> {
     ]
 }
 
-/// The same target with one more key.
 fn with(target: &Value, key: &str, value: impl Into<Value>) -> Value {
     let mut target = target.clone();
     target[key] = value.into();
@@ -122,7 +121,7 @@ fn so_many_triggers_are_on_the_wire_as_is_allowed() {
         until(&sandbox, "all lanes are taken", |sandbox| {
             sandbox.trigger_requests().len() == most
         });
-        // Longer than a request takes, shorter than the slow ones do.
+        // Longer than a fast request takes, shorter than the slow ones.
         thread::sleep(SECOND);
         assert_eq!(sandbox.trigger_requests().len(), most);
         step.finish(child).passes();
@@ -211,7 +210,7 @@ fn what_is_read_before_the_trigger_is_read_once_for_all() {
                 target
             })
             .collect();
-        // All of it counts before the first run is there to be looked at.
+        // Counts the requests made before the first run can be polled.
         let done = fleet(&sandbox, &targets)
             .input("wait", "true")
             .input("timeout", "90s")
@@ -219,7 +218,7 @@ fn what_is_read_before_the_trigger_is_read_once_for_all() {
         let first = sandbox.trigger_requests()[0].order;
         let reads = requests(&sandbox, "GET", "");
         let before = reads.iter().filter(|read| read.order < first).count();
-        // The default branch, and the runs there are.
+        // The default branch, and the list of runs.
         assert_eq!(before, 2, "{provider}\n{done}");
         assert_eq!(sandbox.runs().len(), 5, "{done}");
     }
@@ -302,7 +301,7 @@ fn an_app_that_is_not_installed_everywhere_says_where() {
     assert_eq!(sandbox.trigger_requests().len(), 0);
 }
 
-/// However many runs there are, one credential looks at one of them every five seconds on Bitbucket.
+/// On Bitbucket, all targets of one credential together send one poll every five seconds.
 #[test]
 fn looks_of_all_with_the_same_credential_keep_apart() {
     let sandbox = with_scenario(Provider::Bitbucket, Scenario::passing(SECOND));
@@ -329,7 +328,7 @@ fn looks_of_all_with_the_same_credential_keep_apart() {
     }
 }
 
-/// The same project by its name and by its id: what one has by its id is none of the other's.
+/// One target names the project, the other gives its id. A run known by its id belongs to that target only.
 #[test]
 fn a_project_is_the_same_by_name_and_by_id() {
     let sandbox = sandbox();
@@ -347,7 +346,7 @@ fn a_project_is_the_same_by_name_and_by_id() {
     assert_eq!(sandbox.runs().len(), 1);
 }
 
-/// A run that another target has by its id is none of the others', even where it looks like theirs.
+/// A run that is known to be another target's is no candidate, even if it looks the same.
 #[test]
 fn a_target_whose_trigger_nobody_answered_does_not_take_anothers_run() {
     let sandbox = sandbox();
@@ -361,7 +360,7 @@ fn a_target_whose_trigger_nobody_answered_does_not_take_anothers_run() {
         .into_iter()
         .partition(|entry| entry["outcome"] == "unknown");
     assert_eq!((unknown.len(), accepted.len()), (1, 2), "{done}");
-    // Those of the others are known, so only its own is left.
+    // The runs of the others are known, so only its own is left.
     let error = unknown[0]["error"].as_str().unwrap_or_default();
     for run in sandbox.runs() {
         let is_known = accepted
@@ -433,7 +432,7 @@ fn each_target_has_a_group_and_all_have_one_diagram() {
         "",
     );
     assert_eq!(done.log.matches("::endgroup::").count(), groups.len());
-    // The run's address survives whatever follows.
+    // The run's URL survives whatever happens next.
     let accepted = done
         .log
         .find("[1/3] github octo-org/app: accepted, run 9000000")
@@ -480,7 +479,7 @@ fn a_signal_cancels_all_that_is_ours_and_sends_no_more() {
     assert_eq!(sandbox.unfinished_runs().len(), 0, "{done}");
 }
 
-/// The outputs of whoever is killed are those of the first target with a run, whichever came first.
+/// After a kill, the outputs are those of the first target that has a run, wherever it is in the list.
 #[test]
 fn a_run_that_was_told_survives_a_kill() {
     let sandbox = with_scenario(Provider::GitHub, Scenario::endless());
@@ -500,7 +499,7 @@ fn a_run_that_was_told_survives_a_kill() {
         signal(&child, "KILL");
         child.wait().unwrap();
         let written = fs::read_to_string(step.output_file()).unwrap();
-        // Of several entries the last counts.
+        // The last of several entries counts.
         let (_, last) = written.rsplit_once("run-id<<").unwrap();
         let id = last.lines().nth(1);
         let started = sandbox.runs()[before].id.to_string();
@@ -527,7 +526,7 @@ fn a_signal_before_the_first_trigger_is_the_one_reason_for_all() {
     assert_eq!(sandbox.trigger_requests().len(), 0);
 }
 
-/// Looks for runs keep apart, but not when there is no time left: what is found can still be cancelled.
+/// Searches are normally spaced out, but not when time is running out: runs found now can still be cancelled.
 #[test]
 fn a_signal_still_finds_all_that_is_looked_for() {
     let sandbox = with_scenario(Provider::GitHub, Scenario::endless());
@@ -552,11 +551,11 @@ fn a_signal_still_finds_all_that_is_looked_for() {
     }
 }
 
-/// However many there are, the log stays one that can be read, and the outputs ones that the runner takes.
+/// The log stays readable, and the outputs stay within the runner's limits.
 #[test]
 fn a_thousand_targets_have_room_in_the_outputs() {
     let sandbox = sandbox();
-    // The kernel takes no variable of more than 128 KiB, so what they have in common is said once.
+    // An environment variable holds at most 128 KiB, so common values are given only once.
     let targets: Vec<_> = (0..1_000)
         .map(|number| json!({"inputs": {"version": number.to_string()}}))
         .collect();
@@ -587,7 +586,7 @@ fn a_thousand_targets_have_room_in_the_outputs() {
     assert_eq!(rejected.len(), 1);
     let error = rejected[0]["error"].as_str().unwrap();
     assert!(error.contains("the token lacks"), "{error}");
-    // The others keep what was started.
+    // Entries that are shortened still name their runs.
     let ids: HashSet<_> = sandbox
         .runs()
         .iter()
@@ -610,7 +609,7 @@ fn a_thousand_targets_have_room_in_the_outputs() {
     assert_eq!(done.errors().len(), 1);
 }
 
-/// A failed job in each of many runs.
+/// Each of many runs has a failed job.
 #[test]
 fn the_summary_has_the_logs_of_the_first_twenty_failed_runs() {
     let job = JobScenario::new("build", SECOND)

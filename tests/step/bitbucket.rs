@@ -1,4 +1,4 @@
-//! Bitbucket: what is sent, what comes of it, and what is said where it is refused.
+//! Bitbucket: the requests, their outcomes, and how rejections are explained.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -142,7 +142,7 @@ fn a_bare_name_that_is_no_branch_is_sent_once_more_as_a_tag() {
     assert_eq!(run.reference, Some((RefKind::Tag, "v2.0.0".to_owned())));
 }
 
-/// The tag `v2.0.0` with the commit that it points to.
+/// The target of a pipeline for the tag `v2.0.0`, with the commit that it points to.
 fn tag_target(sandbox: &Sandbox) -> Value {
     let commit = sandbox.with_world(|world| {
         let git = &world.bitbucket.repositories[0].git;
@@ -156,7 +156,7 @@ fn tag_target(sandbox: &Sandbox) -> Value {
     })
 }
 
-/// Some servers fail where a tag's commit isn't named.
+/// Some servers fail if a tag's commit isn't named.
 #[test]
 fn a_tag_is_sent_with_its_commit() {
     for reference in ["refs/tags/v2.0.0", "v2.0.0"] {
@@ -176,7 +176,7 @@ fn a_tag_is_sent_with_its_commit() {
     dry.says(&tag_target(&sandbox)["commit"].to_string());
 }
 
-/// Reading the tag needs a scope that triggering doesn't: without it the tag is sent by its name.
+/// Reading the tag needs a scope that triggering doesn't. Without it, only the tag's name is sent.
 #[test]
 fn a_tag_that_cannot_be_read_is_sent_without_its_commit() {
     for reference in ["refs/tags/v2.0.0", "v2.0.0"] {
@@ -202,7 +202,7 @@ fn a_tag_that_cannot_be_read_is_sent_without_its_commit() {
     }
 }
 
-/// What cannot be read just now is read again: nothing was sent yet.
+/// Nothing was sent yet, so a failed read is safe to repeat.
 #[test]
 fn a_tag_is_read_again_after_a_failure() {
     for reference in ["refs/tags/v2.0.0", "v2.0.0"] {
@@ -248,7 +248,7 @@ fn a_name_that_says_what_it_is_has_no_second_form() {
     assert_eq!(sandbox.trigger_requests().len(), 1);
 }
 
-/// The first form may have started something: then there is no second one.
+/// The first request may have started something, so there is no second one.
 #[test]
 fn an_unknown_outcome_has_no_second_form() {
     let sandbox = sandbox();

@@ -1,4 +1,4 @@
-//! What tests that wait for runs share: steps that wait, on each provider, and the worlds they run in.
+//! Shared by tests that wait for runs: steps that wait, for each provider, and the worlds they run in.
 
 use std::process::{Child, Command};
 use std::thread;
@@ -25,19 +25,19 @@ pub(crate) fn trigger(provider: Provider, sandbox: &Sandbox) -> Step {
     }
 }
 
-/// The same, waiting for it.
+/// Like [`trigger`], but waits for the run.
 pub(crate) fn call(provider: Provider, sandbox: &Sandbox) -> Step {
     trigger(provider, sandbox).input("wait", "true")
 }
 
-/// A step that sends a `repository_dispatch` and waits for what it starts.
+/// A step that sends a `repository_dispatch` and waits for the runs it starts.
 pub(crate) fn dispatch(sandbox: &Sandbox, event_type: &str) -> Step {
     Step::github(sandbox)
         .input("event-type", event_type)
         .input("wait", "true")
 }
 
-/// The demo's world, where each run of that provider follows this scenario.
+/// The demo world, in which each run of that provider follows this scenario.
 pub(crate) fn with_scenario(provider: Provider, scenario: Scenario) -> Sandbox {
     start(World::demo().scenario(provider, scenario))
 }
@@ -46,7 +46,7 @@ pub(crate) fn start(world: World) -> Sandbox {
     Sandbox::start(world).expect("loopback has free ports")
 }
 
-/// Status requests for the run that a call has started, without searches for it.
+/// Matches status requests for the run of a [`call`], but no searches for it.
 pub(crate) fn status_requests(provider: Provider) -> Route {
     Route::any().method("GET").path(match provider {
         Provider::GitHub => "/actions/runs/",
@@ -55,14 +55,14 @@ pub(crate) fn status_requests(provider: Provider) -> Route {
     })
 }
 
-/// The runs that a trigger started, without strangers'.
+/// The runs that a trigger started, without those of strangers.
 pub(crate) fn ours(sandbox: &Sandbox) -> Vec<Run> {
     let mut runs = sandbox.runs();
     runs.retain(|run| !run.is_strange);
     runs
 }
 
-/// Waits until the condition holds for the world.
+/// Waits until the condition holds.
 pub(crate) fn until(sandbox: &Sandbox, what: &str, holds: impl Fn(&Sandbox) -> bool) {
     let deadline = Instant::now() + 20 * SECOND;
     while !holds(sandbox) {
@@ -79,7 +79,7 @@ pub(crate) fn signal(child: &Child, name: &str) {
     assert!(sent.success());
 }
 
-/// In parallel, because they mostly wait.
+/// Runs cases in parallel, because they mostly wait.
 pub(crate) fn in_parallel<T: Send>(cases: Vec<T>, test: impl Fn(T) + Sync) {
     let test = &test;
     thread::scope(|scope| {

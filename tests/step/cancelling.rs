@@ -1,5 +1,5 @@
-//! Stopping while a run is waited for: what is ours for sure is cancelled, what may go on is named, and the step is
-//! out in time.
+//! Stopping while the step waits for a run: runs that are certainly its own are cancelled, runs that may still be
+//! running are named, and the step ends in time.
 
 use std::process::Child;
 use std::time::{Instant, SystemTime};
@@ -13,14 +13,14 @@ use crate::calls::{
 };
 use crate::harness::{Done, Step};
 
-/// Starts the step, and comes back when it watches a run that goes on.
+/// Starts the step and returns once it polls a run in progress.
 fn watching(step: &Step) -> Child {
     let child = step.start();
     step.until_said(": running");
     child
 }
 
-/// Stops it, and sees that it is out within seven seconds: the runner kills it after ten.
+/// Sends a signal and checks that the step ends within seven seconds: the runner kills it after ten.
 fn stop(step: &Step, child: Child, name: &str) -> Done {
     let asked = Instant::now();
     signal(&child, name);
@@ -40,7 +40,7 @@ fn reason(done: &Done) -> Value {
 
 fn left_running(done: &Done) -> Option<String> {
     let run = &done.result()["runs"][0];
-    // A sentence for people, and a word for workflows.
+    // One is a sentence for people, the other a word that workflows can compare.
     assert_eq!(
         run["left_running"].is_null(),
         run["left_running_reason"].is_null()
@@ -58,7 +58,7 @@ fn a_signal_cancels_what_is_ours() {
         let done = stop(&step, child, name);
         assert!(sandbox.runs()[0].cancelled, "{done}");
         assert_eq!(sandbox.unfinished_runs().len(), 0, "{done}");
-        // Nobody describes a body for it.
+        // The APIs describe no body for a cancel.
         let posts = sandbox
             .requests()
             .into_iter()
@@ -109,7 +109,7 @@ fn a_run_that_is_to_be_left_is_left() {
     });
 }
 
-/// The cancels of the world's runs, in the order in which they arrived.
+/// Times of the cancels, in order of arrival.
 fn cancels(sandbox: &Sandbox) -> Vec<SystemTime> {
     let requests = sandbox.requests();
     let cancels = requests
@@ -152,12 +152,12 @@ fn a_cancel_that_is_refused_is_sent_again_every_second_and_told() {
         let mut apart = sent
             .windows(2)
             .flat_map(|pair| pair[1].duration_since(pair[0]));
-        // The first may have been on its way for longer than the second.
+        // The first cancel may have taken longer than the second to arrive.
         assert!(apart.all(|apart| apart > 7 * SECOND / 10), "{done}");
     });
 }
 
-/// A run that has hardly begun can't be cancelled yet, and a token may be refused for a moment.
+/// A run that has just started can't be cancelled yet, and a token may be refused for a moment.
 #[test]
 fn a_cancel_that_is_refused_at_first_is_sent_until_it_is_accepted() {
     let mut cases = Vec::new();
@@ -193,7 +193,7 @@ fn a_colleagues_new_attempt_is_not_cancelled() {
     assert_eq!(done.outputs["conclusion"], "failure", "{done}");
 }
 
-/// A step with so many runs that go on.
+/// Starts a step with this many runs that never end.
 fn many(sandbox: &Sandbox, count: usize) -> (Step, Child) {
     let entry = |number: usize| {
         serde_json::json!({
@@ -215,7 +215,7 @@ fn many(sandbox: &Sandbox, count: usize) -> (Step, Child) {
     (step, child)
 }
 
-/// They are asked to end all at once, however long each answer takes.
+/// All runs are cancelled at once, however long each response takes.
 #[test]
 fn of_many_runs_each_is_asked_to_end() {
     let sandbox = with_scenario(Provider::GitLab, Scenario::endless());
@@ -227,7 +227,7 @@ fn of_many_runs_each_is_asked_to_end() {
     assert!(sandbox.runs().iter().all(|run| run.cancelled));
 }
 
-/// Those that are on the wire by then, 90 at most, can't be held back.
+/// Only cancels that are already in flight, at most 90, can't be held back.
 #[test]
 fn a_rate_limit_that_one_cancel_meets_holds_the_others_back() {
     let sandbox = with_scenario(Provider::GitLab, Scenario::endless());
@@ -243,7 +243,7 @@ fn a_rate_limit_that_one_cancel_meets_holds_the_others_back() {
     assert!(sandbox.runs().iter().all(|run| run.cancelled), "{done}");
 }
 
-/// Sent twice, a cancel does no harm.
+/// Cancelling twice does no harm.
 #[test]
 fn a_cancel_without_a_clear_answer_is_sent_again() {
     let faults = [
@@ -318,7 +318,7 @@ fn a_cancel_that_is_never_answered_is_told() {
     });
 }
 
-/// The run had ended by itself just before, and that is what counts.
+/// The run ended just before the cancel, so its own conclusion counts.
 #[test]
 fn a_run_that_is_over_already_is_told_as_it_ended() {
     in_parallel(PROVIDERS.to_vec(), |provider| {
@@ -347,7 +347,7 @@ fn a_cancel_may_take_its_time() {
     });
 }
 
-/// After a deadline there is more time than after a signal.
+/// A deadline allows more time than a signal.
 #[test]
 fn after_a_deadline_a_cancel_is_watched_for_half_a_minute() {
     let cases = [
@@ -383,7 +383,7 @@ fn a_second_signal_ends_it_at_once() {
     assert!(left.contains("when a second signal came"), "{left}");
 }
 
-/// The answer comes within the four seconds that it has, and the run is cancelled after all.
+/// The response arrives within the four seconds allowed, so the run is known and can be cancelled.
 #[test]
 fn a_trigger_on_the_wire_is_waited_for_and_then_cancelled() {
     in_parallel(PROVIDERS.to_vec(), |provider| {
@@ -402,7 +402,7 @@ fn a_trigger_on_the_wire_is_waited_for_and_then_cancelled() {
     });
 }
 
-/// It does not, and nobody knows.
+/// The response doesn't arrive in time, so the outcome stays unknown.
 #[test]
 fn a_trigger_that_never_comes_back_is_unknown() {
     in_parallel(PROVIDERS.to_vec(), |provider| {
@@ -422,7 +422,7 @@ fn a_trigger_that_never_comes_back_is_unknown() {
     });
 }
 
-/// It does not, but its run bears the marker.
+/// The response doesn't arrive in time, but the run has the marker.
 #[test]
 fn a_trigger_that_never_comes_back_may_still_be_found() {
     let sandbox = with_scenario(Provider::GitHub, Scenario::endless());
@@ -439,7 +439,7 @@ fn a_trigger_that_never_comes_back_may_still_be_found() {
     assert!(sandbox.runs()[0].cancelled, "{done}");
 }
 
-/// Not even for the last look for a marker.
+/// Not even the last search for the marker delays the end.
 #[test]
 fn a_second_signal_waits_for_nothing() {
     let sandbox = with_scenario(Provider::GitHub, Scenario::endless());
@@ -462,7 +462,7 @@ fn a_second_signal_waits_for_nothing() {
 
 #[test]
 fn of_several_runs_those_are_cancelled_that_are_sure() {
-    // One of the workflows has the marker in its title.
+    // Only one of the two workflows has the marker in its title.
     let sandbox = start(World::demo().scenario(Provider::GitHub, Scenario::endless()));
     sandbox.with_world(|world| {
         let workflows = &mut world.github.repositories[0].workflows;

@@ -1,4 +1,4 @@
-//! Certificates: which are trusted, from wherever they are, and what is told of those that are not.
+//! Certificates: which are trusted, for each way to configure them, and how untrusted or invalid ones are reported.
 
 use std::io;
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -15,7 +15,7 @@ use crate::https_steps::{
     call_at, has_told_all, secure_trigger, strangers_ca, telling, untrusted_trigger,
 };
 
-/// An authority of one's own, by each of the ways to name it, and by none.
+/// A private CA, configured in each possible way, and in none.
 #[test]
 fn an_authority_is_trusted_where_it_is_given() {
     in_parallel(PROVIDERS.to_vec(), |provider| {
@@ -34,14 +34,14 @@ fn an_authority_is_trusted_where_it_is_given() {
         let only_a_folder = start(telling());
         let step = at(&only_a_folder);
         let folder = step.folder("authorities");
-        // Whatever their names are.
+        // File names don't matter.
         step.file("authorities/stranger.crt", strangers_ca());
         step.file("authorities/our-own.pem", only_a_folder.ca_pem());
         let step = step.without("SSL_CERT_FILE");
         let step = step.environment("SSL_CERT_DIR", &format!("{folder}-that-is-not:{folder}"));
         has_told_all(&step.run(), &only_a_folder);
 
-        // Mozilla's list has no certificate for the sandbox.
+        // The compiled-in list has no certificate for the sandbox.
         let none = start(telling());
         let done = at(&none).without("SSL_CERT_FILE").run();
         let done = done.fails(&["UnknownIssuer"]);
@@ -55,7 +55,7 @@ fn an_authority_is_trusted_where_it_is_given() {
     });
 }
 
-/// PEM as it comes out of a place that keeps no line breaks; several; and with words around them.
+/// PEM whose line breaks were lost, several certificates, and text around them.
 #[test]
 fn authorities_may_be_written_in_several_ways() {
     let sandbox = sandbox();
@@ -72,7 +72,7 @@ fn authorities_may_be_written_in_several_ways() {
     assert_eq!(sandbox.runs().len(), 4);
 }
 
-/// They take the place of the system's; `ca-certificates` is added to either.
+/// `SSL_CERT_FILE` replaces the system's certificates; `ca-certificates` is added to either.
 #[test]
 fn a_file_of_ones_own_replaces_what_the_system_trusts() {
     let sandbox = sandbox();
@@ -92,7 +92,7 @@ fn a_file_of_ones_own_replaces_what_the_system_trusts() {
     elsewhere.environment("SSL_CERT_FILE", &file).run().passes();
 }
 
-/// Falling back to the compiled-in list, or going on with `ca-certificates` only, would hide the mistake.
+/// Falling back to the compiled-in list, or using only `ca-certificates`, would hide the mistake.
 #[test]
 fn an_unusable_certificate_file_is_an_error() {
     let sandbox = sandbox();
@@ -151,7 +151,7 @@ fn a_certificate_folder_may_be_empty() {
     let done = at(step, &folders)
         .fails(&["SSL_CERT_DIR: there is no usable certificate in its folders\nhint: "]);
     done.outcome("not-sent").says("/github/workspace");
-    // No folder at all: the compiled-in certificates.
+    // Without a folder, the compiled-in certificates are used.
     at(untrusted_trigger(&sandbox), "").fails(&["UnknownIssuer"]);
     assert_eq!(sandbox.requests().len(), 0);
     at(secure_trigger(&sandbox), &folders).passes();
@@ -170,7 +170,7 @@ fn a_certificate_that_is_none_is_named() {
     assert_eq!(sandbox.requests().len(), 0);
 }
 
-/// What one entry trusts is nothing to the others.
+/// A CA that one entry trusts isn't trusted by the others.
 #[test]
 fn each_target_has_authorities_of_its_own() {
     let (first, second) = (sandbox(), sandbox());
@@ -221,7 +221,7 @@ fn a_certificate_that_is_not_trusted_is_final() {
     }
 }
 
-/// Passes on whatever comes to the port where that points to. Tells its own port.
+/// Forwards connections to the port that `to` holds. Returns its own port.
 fn relay(to: Arc<AtomicU16>) -> u16 {
     let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
     let port = listener.local_addr().expect("it has an address").port();
@@ -246,7 +246,7 @@ fn relay(to: Arc<AtomicU16>) -> u16 {
     port
 }
 
-/// Whoever answers now is somebody else, who learns nothing. The run that is not read any more is named.
+/// Whoever answers now is a stranger who must learn nothing. The run that can't be read any more is named.
 #[test]
 fn a_certificate_that_turns_bad_while_waiting_is_no_end() {
     let certificates = [

@@ -1,5 +1,5 @@
-//! What is read back of a run: the logs of failed jobs, in log and summary, and a result; whatever a remote may have
-//! put into them.
+//! What is read back from a run: the logs of failed jobs, shown in log and summary, and a result. Both may contain
+//! anything.
 
 use std::fs;
 use std::path::Path;
@@ -15,7 +15,7 @@ use serde_json::json;
 use crate::calls::{PROVIDERS, SECOND, call, in_parallel, start, with_scenario};
 use crate::harness::Done;
 
-/// What a remote job may print, or be called.
+/// Hostile output or name of a remote job.
 const HOSTILE: &str = "::set-output name=outcome::accepted ##[add-mask]a\r##[error]b\n::error::c\n</pre></details><script>d</script>\n```\n| a | b |\n[e](https://evil.example.com) ![f](g) `h` <!-- \u{1b}[31mred\u{1b}[0m\t#;:%%{init: {}}%% section x\n";
 
 fn fails(log: Log) -> Scenario {
@@ -66,7 +66,7 @@ fn logs_are_not_shown_where_nobody_wants_them() {
     });
 }
 
-/// No command comes of it (the harness sees to that for every step), and no Markdown or HTML.
+/// It becomes no command (the harness checks that for every step), and no Markdown or HTML.
 #[test]
 fn nothing_that_a_remote_says_means_anything() {
     in_parallel(PROVIDERS.to_vec(), |provider| {
@@ -81,7 +81,7 @@ fn nothing_that_a_remote_says_means_anything() {
         let summary = &done.summary;
         assert!(!summary.contains("<script>"), "{summary}");
         assert!(!summary.contains('\u{1b}'), "{summary}");
-        // Within `<pre>` nothing means anything but its end.
+        // Inside `<pre>`, only its end tag means anything.
         let outside: Vec<_> = summary
             .split("<pre>")
             .filter_map(|part| part.split("</pre>").last())
@@ -104,14 +104,14 @@ fn nothing_that_a_remote_says_means_anything() {
             summary.matches("</pre>").count()
         );
         let diagram = summary.split("```").nth(1).expect("a diagram");
-        // Its first line sets where the bars begin; no other speaks to Mermaid.
+        // The first line sets where the bars begin; no other line is interpreted as a Mermaid setting.
         let (settings, diagram) = diagram.split_once("}}}%%\n").expect("settings");
         assert!(settings.starts_with("mermaid\n%%{init: {\"gantt\": {\"leftPadding\": "));
         assert!(
             !diagram.contains("%%") && !diagram.contains("\nsection x"),
             "{diagram}"
         );
-        // The masks and annotations of this step are its own.
+        // Masks and annotations come only from this step.
         assert!(
             done.masks.iter().all(|mask| !mask.starts_with('a')),
             "{done}"
@@ -120,7 +120,7 @@ fn nothing_that_a_remote_says_means_anything() {
     });
 }
 
-/// What means something to Mermaid, or once did, or looks as if it might.
+/// Names that mean something to Mermaid, once did, or look as if they might.
 const NAMES: [&str; 40] = [
     "section x",
     "title x",
@@ -164,7 +164,7 @@ const NAMES: [&str; 40] = [
     "  ",
 ];
 
-/// Its summary is kept for Mermaid's own parser (see `.ci/run`).
+/// Keeps its summary for Mermaid's own parser (see `.ci/run`).
 #[test]
 fn every_name_fits_into_a_diagram() {
     let long = ["n".repeat(3_000), "section ".repeat(100)];
@@ -194,7 +194,8 @@ fn every_name_fits_into_a_diagram() {
     });
 }
 
-/// Its end comes without the rest of it where the provider can do that, and without filling the memory elsewhere.
+/// Only the end of the log is downloaded if the provider supports that. Otherwise it is read without filling the
+/// memory.
 #[test]
 fn a_log_of_200_megabytes_costs_little() {
     let cases = [
@@ -241,7 +242,7 @@ fn a_log_that_cannot_be_read_is_told() {
     });
 }
 
-/// Forty jobs fail, one after another, each with a long name and a long log.
+/// Forty jobs fail one after another, each with a long name and a long log.
 #[test]
 fn a_summary_stays_below_a_mebibyte() {
     let lines: Vec<_> = (0..200)
@@ -297,7 +298,7 @@ fn a_result_comes_back() {
     for artifact in cases {
         let sandbox = with_result(artifact);
         let done = read_back(&sandbox).passes();
-        // With its numbers and keys as they were written.
+        // Numbers and keys stay as they were written.
         assert_eq!(done.outputs["result"], text);
     }
     let job = JobScenario::new("test:unit", Duration::ZERO).file("out/r.json", text);
@@ -381,7 +382,7 @@ fn a_result_that_is_not_there_or_wrong_fails_the_step() {
     }
 }
 
-/// The failure of the run is what counts, and it is told once.
+/// The failure of the run counts, and it is reported once.
 #[test]
 fn a_run_that_failed_owes_no_result() {
     let sandbox = with_scenario(Provider::GitHub, fails(Log::text("x\n")));
@@ -426,7 +427,7 @@ fn a_download_that_breaks_off_is_made_again() {
     assert_eq!(done.outputs["result"], "{\"a\": 1}");
 }
 
-/// Storages need a moment after the end: what comes within ten seconds is there.
+/// Storage may lag behind the end of the run: anything that appears within ten seconds is read.
 #[test]
 fn what_appears_late_is_read_all_the_same() {
     const TEXT: &str = "{\"a\": 1}";
@@ -467,7 +468,7 @@ fn what_appears_late_is_read_all_the_same() {
     });
 }
 
-/// Nobody waits for what is gone, nor for what never comes where nothing is owed.
+/// The step doesn't wait for a log that is gone, nor for the result of a run that failed.
 #[test]
 fn what_is_gone_is_not_read_again() {
     let sandbox = with_scenario(Provider::GitHub, fails(Log::text("x\n")));
@@ -486,7 +487,8 @@ fn what_is_gone_is_not_read_again() {
     assert_eq!((read("/logs"), read("/artifacts")), (1, 1), "{done}");
 }
 
-/// Once away from the API a download never has the credential again, also where a storage sends it back.
+/// Once redirected away from the API, a download never carries the credential again, even if the storage redirects it
+/// back.
 #[test]
 fn a_download_that_comes_back_brings_no_credential() {
     let sandbox = with_scenario(Provider::GitHub, fails(Log::text("x\n")));
@@ -506,12 +508,12 @@ fn a_download_that_comes_back_brings_no_credential() {
     }
 }
 
-/// More people would see them in the caller's log than at the target.
+/// More people could see them in the caller's log than at the target.
 #[test]
 fn logs_of_a_private_target_are_not_shown_in_a_public_repository() {
     let cases = PROVIDERS.map(|provider| {
         [
-            // The caller's repository, the target, `logs`, and whether they are shown.
+            // The caller's repository, the target, `logs`, and whether the logs are shown.
             (provider, "public", "private", "", false),
             (provider, "public", "private", "failed", true),
             (provider, "private", "private", "", true),
@@ -523,7 +525,7 @@ fn logs_of_a_private_target_are_not_shown_in_a_public_repository() {
         cases.as_flattened().to_vec(),
         |(provider, caller, target, logs, is_shown)| {
             if (provider, target) == (Provider::Bitbucket, "public") {
-                // The sandbox has none.
+                // The sandbox has no public Bitbucket repository.
                 return;
             }
             let job = JobScenario::new("deploy", SECOND)

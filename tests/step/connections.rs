@@ -1,5 +1,5 @@
-//! Which connection a request goes out on: a server may close one that is idle at any moment, and a trigger that
-//! meets that would be lost without anybody knowing whether it arrived.
+//! Which connection a request uses. A server may close an idle connection at any moment, and a trigger sent on it
+//! would be lost without anyone knowing whether it arrived.
 
 use sandbox::{Fault, HangUp, Occasion, Provider, Route, Sandbox};
 use serde_json::json;
@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::calls::{PROVIDERS, in_parallel};
 use crate::harness::{Step, sandbox};
 
-/// A step that reads the default branch before the trigger.
+/// A step that reads the default branch before it triggers.
 fn step(provider: Provider, sandbox: &Sandbox) -> Step {
     match provider {
         Provider::GitHub => Step::github(sandbox).input("workflow", "build.yml"),
@@ -48,7 +48,7 @@ fn a_trigger_never_rides_on_the_connection_of_a_read() {
     });
 }
 
-/// An App signs in before the trigger, with a POST at last.
+/// An App's sign-in before the trigger ends with a POST.
 #[test]
 fn nor_on_that_of_a_sign_in() {
     for how in HANG_UPS {
@@ -70,7 +70,7 @@ fn nor_on_that_of_a_sign_in() {
     }
 }
 
-/// Many targets need no connection each: a trigger takes the one that the trigger before it has just returned.
+/// Many targets don't need one connection each: a trigger takes the one that the previous trigger has just returned.
 #[test]
 fn a_trigger_may_take_the_connection_that_another_has_just_returned() {
     let sandbox = sandbox();

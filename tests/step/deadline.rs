@@ -1,4 +1,4 @@
-//! `timeout`: what counts is when a run ended, not when that was seen.
+//! `timeout`: what counts is when a run ended, not when the step saw it.
 
 use std::thread::sleep;
 use std::time::Duration;
@@ -15,7 +15,7 @@ fn is_success(done: &Done) {
     assert_eq!(done.outputs["conclusion"], "success", "{done}");
 }
 
-/// They share a credential, so each is polled only once in a minute.
+/// They share a credential, so each is polled only once a minute.
 #[test]
 fn runs_that_are_polled_rarely_have_their_own_end() {
     let sandbox = with_scenario(Provider::Bitbucket, Scenario::passing(6 * SECOND));
@@ -37,7 +37,7 @@ fn runs_that_are_polled_rarely_have_their_own_end() {
     assert!(sandbox.runs().iter().all(|run| !run.cancelled));
 }
 
-/// A run that is over is not cancelled, and one that ended too late has not ended in time.
+/// A run that is over isn't cancelled, and one that ended too late didn't end in time.
 #[test]
 fn a_step_that_was_frozen_over_its_deadline_sees_when_the_run_ended() {
     let cases = [
@@ -61,7 +61,7 @@ fn a_step_that_was_frozen_over_its_deadline_sees_when_the_run_ended() {
     });
 }
 
-/// The last polls before the deadline fail, or are kept back by a rate limit.
+/// The last polls before the deadline fail, or are delayed by a rate limit.
 #[test]
 fn an_end_that_could_not_be_seen_before_the_deadline_counts() {
     let faults = [
@@ -80,7 +80,7 @@ fn an_end_that_could_not_be_seen_before_the_deadline_counts() {
     });
 }
 
-/// What keeps the trigger from going out takes nothing from the run.
+/// Time that the trigger waits before it is sent doesn't count.
 #[test]
 fn the_time_counts_from_the_accepted_trigger() {
     in_parallel(PROVIDERS.to_vec(), |provider| {

@@ -1,4 +1,4 @@
-//! A dry run: all but the trigger, and what would be sent, without a secret in it.
+//! A dry run does everything except the trigger, and shows the request without secrets.
 
 use sandbox::demo;
 

@@ -1,4 +1,4 @@
-//! Which run is ours: by id, by the marker in its title, by its time; and never anybody else's.
+//! Which run belongs to the step: by id, by the marker in its title, or by its time; and never anybody else's.
 
 use std::process::Child;
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ use crate::calls::{
 };
 use crate::harness::{Done, Step};
 
-/// The runs of the only target in `results`.
+/// The runs in `results`, which must have a single target.
 fn runs(done: &Done) -> Vec<Value> {
     done.result()["runs"]
         .as_array()
@@ -31,7 +31,7 @@ fn ids(sandbox: &Sandbox) -> Vec<String> {
     ours(sandbox).iter().map(|run| run.id.to_string()).collect()
 }
 
-/// Whoever else triggers the same workflow at the same time, with the same credential or another.
+/// Users who trigger the same workflow at the same time, with the same credential or another.
 const STRANGERS: [&str; 4] = ["octocat", "hubot", "octocat", "octavia"];
 
 #[test]
@@ -73,7 +73,7 @@ fn many_callers_at_once_take_their_own_runs_alone() {
     }
 }
 
-/// Each takes its own by id, on each provider, and cancels that alone.
+/// On each provider, each caller finds its own run by id and cancels only that.
 #[test]
 fn many_callers_by_id_cancel_their_own_runs_alone() {
     in_parallel(PROVIDERS.to_vec(), |provider| {
@@ -106,7 +106,7 @@ fn one_event_may_start_several_runs() {
     let found = runs(&done);
     assert_eq!(found.len(), 2, "{done}");
     assert!(found.iter().all(|run| run["matched_by"] == "timing"));
-    // One for each run that is known by its time alone, with the line that would make it sure.
+    // One for each run that is known only by its time, with the line that would identify it.
     let warnings = done.warnings();
     assert_eq!(warnings.len(), 2, "{done}");
     for warning in warnings {
@@ -145,7 +145,7 @@ fn an_event_that_nobody_listens_to_is_said_to_be_one_after_a_minute() {
 
 #[test]
 fn several_that_could_be_ours_are_not_guessed_at() {
-    // The same person's, of both workflows.
+    // Runs of the same person, for both workflows.
     let world = World::demo()
         .strangers(&["octocat"])
         .scenario(Provider::GitHub, Scenario::endless());
@@ -200,7 +200,7 @@ fn clocks_that_differ_hide_no_run_and_show_no_older_one() {
     let worlds = [World::demo().ahead(hour), World::demo().behind(hour)];
     in_parallel(worlds.to_vec(), |world| {
         let sandbox = start(world.scenario(Provider::GitHub, Scenario::passing(SECOND)));
-        // Of the same kind, by the same person, just before.
+        // A run of the same kind, by the same person, just before.
         Step::github(&sandbox)
             .input("event-type", "deploy")
             .run()
@@ -235,7 +235,7 @@ fn on_such_a_server_several_are_not_guessed_at_either() {
     assert!(sandbox.runs().iter().all(|run| !run.cancelled));
 }
 
-/// The step, on a server that does not tell the run, when it has looked for it so often.
+/// Starts a step on a server that doesn't name the run, and returns after this many searches.
 fn searching(sandbox: &Sandbox, times: usize) -> (Step, Child) {
     sandbox.with_world(|world| world.github.run_details = RunDetails::RejectedWith(422));
     let step = call(Provider::GitHub, sandbox);
@@ -252,7 +252,7 @@ fn searching(sandbox: &Sandbox, times: usize) -> (Step, Child) {
     (step, child)
 }
 
-/// The first one is not taken for ours before there was time for another.
+/// The step doesn't assume the first run before another one has had time to appear.
 #[test]
 fn one_that_comes_late_makes_it_unsure() {
     let sandbox = with_scenario(Provider::GitHub, Scenario::endless());
@@ -321,7 +321,7 @@ fn an_unknown_outcome_is_followed_by_its_marker() {
     assert_eq!(sandbox.trigger_requests().len(), 1);
 }
 
-/// The clocks differ, and no answer has told that yet.
+/// The clocks differ, and no response has shown that yet.
 #[test]
 fn an_unknown_outcome_does_not_name_an_older_run() {
     in_parallel(PROVIDERS.to_vec(), |provider| {
@@ -359,7 +359,7 @@ fn an_unknown_outcome_may_stay_so_while_waiting() {
     });
 }
 
-/// Its payload would be at odds with ours.
+/// The marker must not replace a property, nor exceed GitHub's limit.
 #[test]
 fn a_payload_must_have_room_for_the_marker() {
     let ten: Value = (0..10)
@@ -371,14 +371,14 @@ fn a_payload_must_have_room_for_the_marker() {
         let step = dispatch(&sandbox, "deploy").input("client-payload", &payload.to_string());
         step.run().fails(&[complaint]);
         assert_eq!(sandbox.requests().len(), 0);
-        // Without waiting it is sent as it is.
+        // Without `wait` the payload is sent unchanged.
         let done = step.input("wait", "false").run().passes();
         assert_eq!(sandbox.runs()[0].client_payload, Some(payload));
         assert_eq!(done.outputs["trigger-id"], "");
     }
 }
 
-/// What waits for it would not be able to read the run: nothing is triggered.
+/// If the step couldn't read the run, it triggers nothing.
 #[test]
 fn a_run_that_nobody_could_read_is_not_triggered() {
     let blind = "github_pat_sandboxContentsWriteAlone000000000000000000000";
@@ -387,7 +387,7 @@ fn a_run_that_nobody_could_read_is_not_triggered() {
         let permissions = Permissions::new(&[("contents", world::Access::Write)]);
         let mut token = GitHubToken::classic(blind, "octocat", &[]);
         token.kind = GitHubTokenKind::FineGrained { permissions };
-        // Public repositories can be read without.
+        // Public repositories can be read without the permission.
         let token = token.for_repository("octo-org/private");
         world.github.tokens.push(token);
         world.gitlab.projects[0].visibility = Visibility::Private;
@@ -421,7 +421,7 @@ fn a_run_that_nobody_could_read_is_not_triggered() {
         assert_eq!(done.outputs["outcome"], "not-sent", "{done}");
     }
     assert_eq!(sandbox.trigger_requests().len(), 0);
-    // A trigger token alone may trigger, though.
+    // Triggering without waiting only needs a trigger token.
     gitlab().run().passes();
 }
 
@@ -436,7 +436,7 @@ fn a_public_project_needs_no_token_to_be_read() {
     assert_eq!(done.outputs["conclusion"], "success");
 }
 
-/// Stopped before the run is found: one more look, and what is ours for sure is cancelled.
+/// If the step is stopped during the search, it searches once more and cancels runs that are certainly its own.
 #[test]
 fn a_stop_while_looking_still_finds_ours() {
     let sandbox = with_scenario(Provider::GitHub, Scenario::endless());
@@ -454,7 +454,7 @@ fn a_stop_while_looking_still_finds_ours() {
     assert_eq!(done.code, Some(1));
 }
 
-/// What was found and told stays found, also where the last look fails, and is cancelled as if it had not.
+/// A reported run is kept even if the last search fails, and is still cancelled.
 #[test]
 fn a_run_that_was_found_is_not_forgotten_by_a_stop() {
     let sandbox = with_scenario(Provider::GitHub, Scenario::endless());

@@ -1,4 +1,4 @@
-//! GitHub: what is sent, what comes of it, and what is said where it is refused.
+//! GitHub: the requests, their outcomes, and how rejections are explained.
 
 use sandbox::world::{RunDetails, Scenario};
 use sandbox::{Fault, Moment, Occasion, Provider, Response, Route, World, demo};
@@ -60,7 +60,7 @@ fn repository_dispatch_sends_what_peter_evans_sends() {
     assert!(done.summary.contains("accepted"), "{done}");
 }
 
-/// With only the inputs of peter-evans/repository-dispatch, left to their defaults where they have some.
+/// Uses only the inputs of peter-evans/repository-dispatch, and their defaults if they have some.
 #[test]
 fn the_defaults_are_those_of_peter_evans() {
     let sandbox = sandbox();
@@ -187,7 +187,7 @@ fn an_older_enterprise_server_is_asked_once_more_without_the_key_that_it_rejects
     }
 }
 
-/// Another rejection that merely happens to be a 422 is no reason to send a second time.
+/// Any other 422 is no reason to send the trigger again.
 #[test]
 fn only_that_rejection_allows_a_second_form() {
     let sandbox = sandbox();
@@ -211,7 +211,7 @@ fn a_renamed_repository_is_followed_on_its_own_server() {
         .passes();
     let [run] = sandbox.runs().try_into().unwrap();
     assert_eq!(done.outputs["run-id"], run.id.to_string());
-    // 301 for the read, 307 for the trigger, each followed with method, body and credential.
+    // 301 for the read, 307 for the trigger; both are followed with method, body and credential.
     assert_eq!(sandbox.requests().len(), 4);
 }
 
@@ -404,7 +404,7 @@ fn what_is_refused_is_explained() {
     }
 }
 
-/// Nothing was dispatched then, and the repository was asked for already.
+/// Nothing was dispatched, and the repository itself was already requested.
 #[test]
 fn a_refused_read_of_the_default_branch_is_told_as_that() {
     for (repository, error) in [
@@ -469,7 +469,7 @@ fn a_long_list_of_workflows_is_cut() {
         .input("ref", "main")
         .run()
         .fails(&[&format!("and {} more", total - 30)]);
-    // One that is not on the first page is not taken for missing.
+    // The list may go on, so a workflow that isn't on its first page isn't reported as missing.
     Step::github(&sandbox)
         .input("workflow", "w1149.yml")
         .input("ref", "main")
@@ -479,7 +479,7 @@ fn a_long_list_of_workflows_is_cut() {
     assert_eq!(sandbox.runs_of(Provider::GitHub).len(), 0);
 }
 
-/// Ours, whatever the library would send.
+/// The project's version, whatever the library would send.
 #[test]
 fn every_request_names_the_api_version_once() {
     let world = World::demo().scenario(Provider::GitHub, Scenario::failing(SECOND));
@@ -504,7 +504,7 @@ fn every_request_names_the_api_version_once() {
     }
 }
 
-/// Where the key is gone because every answer has the details.
+/// As on a server that rejects the key because every response has the details.
 #[test]
 fn details_that_come_without_being_asked_for_are_the_run() {
     let sandbox = sandbox();
@@ -521,7 +521,7 @@ fn details_that_come_without_being_asked_for_are_the_run() {
     assert_eq!(sandbox.trigger_requests().len(), 2);
 }
 
-/// What is masked is masked everywhere, so a server must not choose the word.
+/// The runner masks a token everywhere, so a server must not be able to choose any word as one.
 #[test]
 fn only_what_can_be_a_token_is_taken_for_one() {
     for token in [

@@ -1,4 +1,4 @@
-//! GitLab: what is sent, what comes of it, and what is said where it is refused.
+//! GitLab: the requests, their outcomes, and how rejections are explained.
 
 use sandbox::{demo, world};
 use serde_json::json;
@@ -132,7 +132,7 @@ fn without_a_ref_it_is_the_default_branch_where_somebody_can_read_it() {
             .input("token", demo::GITHUB_WORKFLOW_OF_CALLER)
             .input("trigger-token", demo::GITLAB_TRIGGER)
     };
-    // A trigger token reads nothing, but a public project is read without any.
+    // A trigger token can't read anything, but a public project can be read without a token.
     step().run().passes().says("it is the default branch, main");
     let read = sandbox
         .requests()
@@ -151,7 +151,7 @@ fn without_a_ref_it_is_the_default_branch_where_somebody_can_read_it() {
     assert_eq!(sandbox.runs().len(), started);
 }
 
-/// Nothing was triggered then, and the project was asked for already.
+/// Nothing was triggered, and the project itself was already requested.
 #[test]
 fn a_refused_read_of_the_default_branch_is_told_as_that() {
     let sandbox = sandbox();
@@ -288,7 +288,7 @@ fn a_maintainer_may_run_a_protected_ref() {
     assert_eq!(sandbox.runs().len(), 1);
 }
 
-/// GitLab keeps a pipeline that failed to be created, but none runs: nothing is unknown about it.
+/// GitLab keeps a pipeline that failed to be created, but nothing runs, so the outcome isn't unknown.
 #[test]
 fn a_pipeline_that_could_not_be_created_is_rejected() {
     let sandbox = sandbox();
@@ -303,7 +303,7 @@ fn a_pipeline_that_could_not_be_created_is_rejected() {
     assert_eq!(sandbox.trigger_requests().len(), 1);
 }
 
-/// Nothing was created, so it is sent again when the minute is over.
+/// Nothing was created, so the trigger is sent again after a minute.
 #[test]
 fn the_limit_of_pipelines_a_minute_is_waited_out() {
     let sandbox = sandbox();

@@ -1,5 +1,5 @@
-//! Runs a step and reads what it left behind, by the runner's rules. What must hold for every step is checked here for
-//! every step: no secret is shown, only known workflow commands are printed, and all outputs are written.
+//! Runs a step and reads its outputs, log and files by the runner's rules. Checks for every step that no secret is
+//! shown, that only known workflow commands are printed, and that all outputs are written.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use sandbox::{Sandbox, World, action, demo};
 use tempfile::TempDir;
 
-/// Every output of the action.
+/// The outputs of the action.
 pub(crate) const OUTPUTS: [&str; 7] = [
     "outcome",
     "run-id",
@@ -28,10 +28,10 @@ const COMMANDS: [&str; 6] = ["add-mask", "error", "warning", "debug", "group", "
 /// Inputs whose values must never be shown.
 const SECRET_INPUTS: [&str; 4] = ["token", "trigger-token", "private-key", "github-token"];
 
-/// The name of the program as the second process.
+/// The program's name in the second process.
 const SECOND_CHANCE: &str = "trigger-pipeline-post";
 
-/// A step of a workflow of `octo-org/caller`, on the sandbox's server.
+/// A step in a workflow of `octo-org/caller`, on the sandbox's server.
 pub(crate) struct Step {
     environment: BTreeMap<String, String>,
     arguments: Vec<String>,
@@ -40,14 +40,14 @@ pub(crate) struct Step {
     program: PathBuf,
 }
 
-/// What a step left behind.
+/// The results of a finished step.
 #[derive(Clone, Debug)]
 pub(crate) struct Done {
     pub(crate) code: Option<i32>,
     pub(crate) log: String,
     pub(crate) outputs: BTreeMap<String, String>,
     pub(crate) summary: String,
-    /// What the runner masks, in order.
+    /// Values that the runner masks, in order.
     pub(crate) masks: Vec<String>,
 }
 
@@ -106,7 +106,7 @@ impl Step {
             .input("token", token)
     }
 
-    /// Signs in as the demo world's GitHub App.
+    /// Uses the demo world's GitHub App.
     pub(crate) fn signed_in_as_app(self) -> Self {
         self.input("client-id", demo::GITHUB_APP_CLIENT_ID)
             .input("private-key", demo::GITHUB_APP_PRIVATE_KEY)
@@ -133,27 +133,27 @@ impl Step {
         self
     }
 
-    /// A string that must not be shown, wherever it stands in the inputs.
+    /// Declares a string that must not be shown, wherever it occurs in the inputs.
     pub(crate) fn secret(mut self, text: &str) -> Self {
         self.secrets.insert(text.to_owned());
         self
     }
 
-    /// As a person starts it: without any of the runner's variables but those of inputs.
+    /// Starts the step as a person would: without the runner's variables, except those of inputs.
     pub(crate) fn by_hand(mut self) -> Self {
         self.environment
             .retain(|name, _| !name.starts_with("GITHUB_"));
         self
     }
 
-    /// Writes a file beside the step's own, and returns its path.
+    /// Writes a file next to the step's own files, and returns its path.
     pub(crate) fn file(&self, name: &str, text: &str) -> String {
         let path = self.directory.path().join(name);
         fs::write(&path, text).expect("a temporary file");
         path.display().to_string()
     }
 
-    /// Makes a folder beside the step's own files, and returns its path.
+    /// Creates a folder next to the step's own files, and returns its path.
     pub(crate) fn folder(&self, name: &str) -> String {
         let path = self.directory.path().join(name);
         fs::create_dir(&path).expect("a temporary folder");
@@ -173,7 +173,7 @@ impl Step {
         self.start_through(program)
     }
 
-    /// Starts another program that starts `$PROGRAM`.
+    /// Starts another program, which starts `$PROGRAM`.
     pub(crate) fn start_through(&self, program: &str) -> Child {
         Command::new(program)
             .env_clear()
@@ -187,8 +187,8 @@ impl Step {
             .expect("the binary starts")
     }
 
-    /// The step's second process, as the runner starts it when the job was cancelled: under the other name, with what
-    /// the first one has saved. Its files are its own.
+    /// The step's second process, as the runner starts it after the job was cancelled: under the other name, with the
+    /// state that the first process saved. It has files of its own.
     pub(crate) fn second_chance(&self) -> Self {
         let saved = self.saved().into_iter();
         let saved = saved.map(|(name, value)| (format!("STATE_{name}"), value));
@@ -211,24 +211,24 @@ impl Step {
         step
     }
 
-    /// What the step has saved for its second process so far.
+    /// The state that the step has saved so far for its second process.
     pub(crate) fn saved(&self) -> BTreeMap<String, String> {
         let mut saved = read_outputs(&self.read("state"));
         saved.retain(|_, value| !value.is_empty());
         saved
     }
 
-    /// A file that the step has written.
+    /// Reads a file that the step has written.
     fn read(&self, name: &str) -> String {
         fs::read_to_string(self.directory.path().join(name)).unwrap_or_default()
     }
 
-    /// What has been printed so far.
+    /// The log so far.
     pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.directory.path().join("log")).expect("the log is text")
     }
 
-    /// Waits until that has been printed.
+    /// Waits until the log contains this.
     pub(crate) fn until_said(&self, text: &str) {
         self.until_said_within(text, Duration::from_secs(20));
     }
@@ -249,7 +249,7 @@ impl Step {
         self.finish(self.start())
     }
 
-    /// Waits for the step's end and reads what it left behind.
+    /// Waits for the step to end and reads its results.
     pub(crate) fn finish(&self, child: Child) -> Done {
         let finished = child.wait_with_output().expect("the binary ends");
         let log = self.log();
@@ -309,7 +309,7 @@ impl Step {
                 assert!(COMMANDS.contains(&name), "not a command of ours: {line}");
             }
         }
-        // A second process can set none.
+        // A second process can't set outputs.
         let is_first = !self.program.ends_with(SECOND_CHANCE);
         if self.environment.contains_key("GITHUB_OUTPUT") && done.code.is_some() && is_first {
             let names: Vec<_> = done.outputs.keys().map(String::as_str).collect();
@@ -332,7 +332,7 @@ impl Step {
                     .chain(key_lines(value))
             })
             .chain(self.secrets.iter().cloned())
-            // Shorter ones are not masked, as the step says.
+            // The step warns about shorter ones instead of masking them.
             .filter(|secret| secret.len() >= 4)
             .collect()
     }
@@ -344,7 +344,7 @@ impl Done {
         self
     }
 
-    /// Failed with exactly these errors, each of which contains its text.
+    /// Checks that the step failed with exactly these errors; each must contain its string.
     pub(crate) fn fails(self, errors: &[&str]) -> Self {
         assert_eq!(self.code, Some(1), "{self}");
         let found = self.errors();
@@ -381,7 +381,7 @@ impl Done {
             .collect()
     }
 
-    /// The output `results`, of one target.
+    /// The single entry of the output `results`.
     pub(crate) fn result(&self) -> serde_json::Value {
         let mut results = self.results();
         assert_eq!(results.len(), 1, "{self}");
@@ -419,13 +419,13 @@ impl std::fmt::Display for Done {
     }
 }
 
-/// The data of a workflow command, as the runner reads it.
+/// Unescapes the data of a workflow command, as the runner does.
 fn unescape(data: &str) -> String {
     let lines = data.replace("%0D", "\r").replace("%0A", "\n");
     lines.replace("%25", "%")
 }
 
-/// What the runner masks for one `add-mask`: the whole value, and each of its lines.
+/// Strings that the runner masks for one `add-mask`: the whole value, and each of its lines.
 fn runners_masks(data: &str) -> Vec<String> {
     let data = unescape(data);
     let lines = data.split(['\r', '\n']).filter(|line| !line.is_empty());
@@ -436,7 +436,7 @@ fn runners_masks(data: &str) -> Vec<String> {
     [vec![data], lines].concat()
 }
 
-/// Reads an output file as the runner does; a later entry of a name wins.
+/// Reads an output file as the runner does: the last entry of a name wins.
 pub(crate) fn read_outputs(file: &str) -> BTreeMap<String, String> {
     let mut outputs = BTreeMap::new();
     let mut lines = file.split('\n');
@@ -451,7 +451,7 @@ pub(crate) fn read_outputs(file: &str) -> BTreeMap<String, String> {
     outputs
 }
 
-/// Lines of a key that are long enough to reveal it.
+/// Lines of a private key that are long enough to reveal it.
 fn key_lines(value: &str) -> Vec<String> {
     let lines = value.replace("\\n", "\n");
     let lines = lines.lines().map(str::trim).filter(|line| line.len() > 40);

@@ -1,5 +1,5 @@
-//! Servers that mean harm, or are out of their minds: endless, slow as can be, huge, deep, going in circles, no HTTP
-//! at all. The step ends in time, stays small, says what it saw, and starts nothing twice.
+//! Malicious or broken servers: endless, very slow, huge, deeply nested or circular responses, or no HTTP at all. The
+//! step ends in time, uses little memory, reports what it saw, and starts nothing twice.
 
 use std::fs;
 use std::thread;
@@ -15,18 +15,18 @@ use crate::calls::{
 };
 use crate::harness::{Done, Step};
 
-/// For all of a request and its answer.
+/// For a whole request, including its response.
 const REQUEST: Duration = Duration::from_mins(1);
-/// For a look into what became of a trigger, of which the last request may be just beginning when it is over.
+/// For the search after an unknown outcome. Its last request may start just before that ends.
 const LOOK_INTO: Duration = Duration::from_secs(30);
-/// What starting, ending and a busy machine take.
+/// For starting and ending the process on a busy machine.
 const TOLERANCE: Duration = Duration::from_secs(15);
-/// Of a debug build.
+/// Bytes; debug builds use more than release builds.
 const MAX_MEMORY: u64 = 40 * 1024 * 1024;
 const DEPTH: usize = 100_000;
 const TEN_GIGABYTES: u64 = 10_000_000_000;
 
-/// A fault, and what is said of it.
+/// A fault, and part of the error that must report it.
 #[derive(Clone)]
 struct Hostility {
     name: &'static str,
@@ -34,7 +34,7 @@ struct Hostility {
     said: &'static str,
 }
 
-/// The status by which a trigger is accepted.
+/// The status of a successful trigger.
 fn accepted(provider: Provider) -> u16 {
     match provider {
         Provider::GitHub => 200,
@@ -47,7 +47,7 @@ fn deep(status: u16) -> Response {
     Response::body(status, "application/json", nested)
 }
 
-/// Each of them comes to an end at once.
+/// Responses that fail immediately.
 fn quick() -> Vec<Hostility> {
     vec![
         Hostility {
@@ -82,7 +82,7 @@ fn quick() -> Vec<Hostility> {
     ]
 }
 
-/// Each of them lasts for ever, or as good as.
+/// Responses that don't end, or take as long as if they didn't.
 fn slow() -> Vec<Hostility> {
     vec![
         Hostility {
@@ -105,7 +105,7 @@ fn on_each_provider(hostilities: Vec<Hostility>) -> Vec<(Provider, Hostility)> {
         .collect()
 }
 
-/// Runs it, and sees that it took no more time and memory than it may.
+/// Runs the step and checks its limits of time and memory.
 fn bounded(step: &Step, most: Duration, name: &str) -> Done {
     let began = Instant::now();
     let child = step.start();
@@ -119,7 +119,7 @@ fn bounded(step: &Step, most: Duration, name: &str) -> Done {
     done
 }
 
-/// The most that a process had in memory until it ended, in bytes: a process that has ended has none.
+/// Peak memory of a process in bytes, polled until it ends, because afterwards it can't be read.
 fn peak_memory(id: u32) -> u64 {
     let mut peak = 0;
     while let Some(kibibytes) = fs::read_to_string(format!("/proc/{id}/status"))
@@ -134,7 +134,7 @@ fn peak_memory(id: u32) -> u64 {
     peak
 }
 
-/// The run that it started is named: nothing proves that it is its own.
+/// The server starts the run. The step names it, but nothing proves that it is its own.
 fn acts_all_the_same(provider: Provider, hostility: &Hostility, most: Duration) {
     let sandbox = with_scenario(provider, Scenario::passing(SECOND));
     let fault = (hostility.fault)(provider, Moment::AfterActing);
@@ -177,7 +177,7 @@ fn a_trigger_that_started_nothing_there_stays_unknown() {
     });
 }
 
-/// Where all it says is hostile, nothing can be found out.
+/// If every response is hostile, the search can't find anything.
 #[test]
 fn nothing_can_be_looked_into_on_a_server_that_is_hostile_throughout() {
     in_parallel(on_each_provider(quick()), |(provider, hostility)| {
@@ -193,7 +193,7 @@ fn nothing_can_be_looked_into_on_a_server_that_is_hostile_throughout() {
     });
 }
 
-/// Nobody waits for it when the step has to end.
+/// The step doesn't wait for the server after a signal.
 #[test]
 fn a_stop_outlives_a_slow_server() {
     in_parallel(on_each_provider(slow()), |(provider, hostility)| {
@@ -215,7 +215,7 @@ fn a_stop_outlives_a_slow_server() {
     });
 }
 
-/// What it says of a refusal is not believed either, and not shown.
+/// An error body is no more trusted than another, and isn't shown.
 #[test]
 fn a_refusal_may_be_deep_or_huge() {
     let answers: [fn() -> Fault; 2] = [
@@ -238,7 +238,7 @@ fn a_refusal_may_be_deep_or_huge() {
     });
 }
 
-/// What a look may meet beside what a trigger may.
+/// Hostile responses to a poll, in addition to those to a trigger.
 fn met_by_looks() -> Vec<Hostility> {
     let mut all = quick();
     all.extend([
@@ -249,7 +249,7 @@ fn met_by_looks() -> Vec<Hostility> {
         },
         Hostility {
             name: "circles",
-            // Of a path that is always the same, so that the next one is met by it too.
+            // The path stays the same, so that the fault also hits the next request.
             fault: |_, _| Fault::redirect(302, "?round=and-round"),
             said: "redirects more than 5 times",
         },
@@ -259,7 +259,7 @@ fn met_by_looks() -> Vec<Hostility> {
 
 #[test]
 fn a_look_that_meets_a_hostile_server_is_no_end() {
-    // Circles take six requests.
+    // A redirect loop takes six requests.
     let quick = on_each_provider(met_by_looks()).into_iter();
     let slow = on_each_provider(slow()).into_iter();
     let mut cases: Vec<_> = quick.map(|case| (case, 6)).collect();
@@ -277,7 +277,7 @@ fn a_look_that_meets_a_hostile_server_is_no_end() {
     });
 }
 
-/// The deadline holds, and what can be done is done: the cancel is another request.
+/// The deadline is kept, and the cancel, which is another request, is still sent.
 #[test]
 fn looks_that_are_always_hostile_end_with_the_deadline() {
     let mut cases = on_each_provider(quick());
@@ -298,7 +298,7 @@ fn looks_that_are_always_hostile_end_with_the_deadline() {
     });
 }
 
-/// As much of an error as is read, and nothing but nested nothing.
+/// An error body of almost the maximum length, full of tiny nested values.
 #[test]
 fn a_refusal_full_of_small_things_takes_no_memory() {
     in_parallel(PROVIDERS.to_vec(), |provider| {
@@ -312,7 +312,7 @@ fn a_refusal_full_of_small_things_takes_no_memory() {
     });
 }
 
-/// Jobs that are no more than their ids, far more of them on each page than were asked for.
+/// Adds jobs that have only an id, far more per page than requested.
 fn many_jobs(response: &mut Value) {
     const MANY: usize = 30_000;
     let job = |id: usize| {
@@ -331,7 +331,7 @@ fn many_jobs(response: &mut Value) {
     }
 }
 
-/// Names of megabytes.
+/// Replaces names with strings of megabytes.
 fn long_names(response: &mut Value) {
     let entries = if response.is_array() {
         response

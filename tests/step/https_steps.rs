@@ -1,5 +1,5 @@
-//! What the tests of proxies, certificates and servers share: steps that reach the sandbox by https and read all that
-//! there is to read of a run.
+//! Shared by the tests of proxies, certificates and servers: steps that use the sandbox over https and read
+//! everything there is to read about a run.
 
 use std::collections::BTreeSet;
 use std::sync::OnceLock;
@@ -11,11 +11,11 @@ use sandbox::{Provider, Proxy, Sandbox, World};
 use crate::calls::{PROVIDERS, call};
 use crate::harness::{Done, Step};
 
-/// Stands in the log of each run of [`telling`].
+/// A line in the log of each run in [`telling`].
 pub(crate) const SAID: &str = "what the remote job said";
 
-/// The demo's world, where each run fails at once and says why, so that whoever waits looks at it, at its jobs and at
-/// their logs, which GitHub and Bitbucket keep on another host.
+/// The demo world, in which each run fails at once and logs why. A step that waits therefore reads the run, its jobs
+/// and their logs, which GitHub and Bitbucket store on another host.
 pub(crate) fn telling() -> World {
     saying(SAID)
 }
@@ -30,23 +30,23 @@ pub(crate) fn saying(text: &str) -> World {
         })
 }
 
-/// A call to the sandbox at that address, by a machine that trusts some authority, but not the sandbox's, so that
-/// the test says the same everywhere.
+/// A step that waits, at that address of the sandbox. It trusts only an unrelated CA, so the test doesn't depend on
+/// the machine.
 pub(crate) fn call_at(provider: Provider, sandbox: &Sandbox, server: &str) -> Step {
     distrusting(call(provider, sandbox)).input("server-url", server)
 }
 
-/// The same, and trusts the sandbox by `ca-certificates`.
+/// Like [`call_at`], but trusts the sandbox through `ca-certificates`.
 pub(crate) fn secure_call(provider: Provider, sandbox: &Sandbox) -> Step {
     call_at(provider, sandbox, &sandbox.https_url()).input("ca-certificates", sandbox.ca_pem())
 }
 
-/// A trigger on GitLab.
+/// A trigger on GitLab that trusts the sandbox.
 pub(crate) fn secure_trigger(sandbox: &Sandbox) -> Step {
     untrusted_trigger(sandbox).input("ca-certificates", sandbox.ca_pem())
 }
 
-/// The same, where the sandbox's certificate is not trusted.
+/// A trigger on GitLab that doesn't trust the sandbox.
 pub(crate) fn untrusted_trigger(sandbox: &Sandbox) -> Step {
     let step = Step::gitlab(sandbox)
         .input("server-url", &sandbox.https_url())
@@ -54,7 +54,7 @@ pub(crate) fn untrusted_trigger(sandbox: &Sandbox) -> Step {
     distrusting(step)
 }
 
-/// A machine that trusts an authority that nobody has a certificate of.
+/// Trusts only a CA that has issued no server's certificate.
 pub(crate) fn distrusting(step: Step) -> Step {
     let file = step.file("stranger.pem", strangers_ca());
     step.environment("SSL_CERT_FILE", &file)
@@ -65,7 +65,7 @@ pub(crate) fn strangers_ca() -> &'static str {
     CA.get_or_init(|| crate::harness::sandbox().ca_pem().to_owned())
 }
 
-/// The whole of a call in the world of [`telling`]: one run, seen to its end, its log read.
+/// Checks a step that waited in the world of [`telling`]: one run, monitored to its end, its log read.
 #[track_caller]
 pub(crate) fn has_told_all(done: &Done, sandbox: &Sandbox) {
     assert_eq!(done.outputs["conclusion"], "failure", "{done}");
@@ -78,7 +78,7 @@ pub(crate) fn has_told_all(done: &Done, sandbox: &Sandbox) {
     }
 }
 
-/// Where a proxy was asked to connect to.
+/// The addresses that the proxy was asked to connect to.
 pub(crate) fn asked_for(proxy: &Proxy) -> BTreeSet<String> {
     let seen = proxy.seen().into_iter();
     seen.map(|asked| {

@@ -1,4 +1,4 @@
-//! All problems are reported at once, whatever is wrong elsewhere, and none is reported twice.
+//! All problems with inputs are reported together, whatever else is wrong, and none is reported twice.
 
 use sandbox::demo;
 
@@ -222,7 +222,7 @@ fn what_goes_with_targets_is_refused_without_them() {
         let error = format!("input {name}: it goes with `targets`: set that too, or remove it");
         complains(&sandbox, &step.input(name, value), &[&error]);
     }
-    // Their defaults, as everything that is set to them, are not set.
+    // Inputs with their default value count as unset.
     Step::github(&sandbox)
         .input("event-type", "deploy")
         .input("max-parallel", "8")

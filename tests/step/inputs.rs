@@ -1,10 +1,10 @@
-//! Wrong inputs: every complaint at once, each naming its input and the remedy, and nothing is sent.
+//! Invalid inputs: all problems are reported together, each with its input and the remedy, and nothing is sent.
 
 use sandbox::{Sandbox, demo};
 
 use crate::harness::{Step, sandbox};
 
-/// Fails with these errors and these alone, and sends nothing.
+/// Checks that the step fails with exactly these errors, and sends nothing.
 pub(crate) fn complains(sandbox: &Sandbox, step: &Step, errors: &[&str]) {
     let done = step.run().fails(errors);
     done.outcome("not-sent").says("nothing was sent");
@@ -162,7 +162,7 @@ fn payloads_and_inputs_have_githubs_limits() {
             ("event-type", "deploy")
         };
         if value == "{\"a\": }" {
-            // YAML takes it for `a: null`, which is what it says.
+            // YAML reads it as `a: null`, which is valid.
             continue;
         }
         let step = with(Step::github(&sandbox), &[pipeline, (name, &value)]);
@@ -230,7 +230,7 @@ fn a_token_is_checked_before_it_travels() {
 #[test]
 fn the_workflows_own_token_stays_at_home() {
     let sandbox = sandbox();
-    // On another server than its own; on another provider it is "not given".
+    // On another server than its own. For another provider the error is "not given".
     let step = Step::on("https://github.example")
         .input("server-url", &sandbox.http_url())
         .input("repository", "octo-org/caller")
@@ -338,7 +338,7 @@ fn what_is_empty_or_blank_is_unset() {
     );
 }
 
-/// The runner hands its own two keys of `with:` to the container too.
+/// The runner also passes its own two keys of `with:` to the container.
 #[test]
 fn the_runners_own_keys_are_none_of_ours() {
     let sandbox = sandbox();

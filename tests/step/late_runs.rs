@@ -1,4 +1,4 @@
-//! Runs that lists show late or not at all for a while: none is missed, and none is given up too early.
+//! Runs that appear late in lists, or not at all for a while: none is missed, and none is given up too early.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use sandbox::{Fault, Moment, Occasion, Provider, Route, Sandbox, World};
 use crate::calls::{SECOND, call, dispatch, in_parallel, signal, start, until};
 use crate::harness::Done;
 
-/// Starts two workflows, both of which show the marker in their runs' titles.
+/// Starts two workflows, both with the marker in the titles of their runs.
 const EVENT: &str = "rollout";
 const FIRST: &str = "first.yml";
 const SECOND_ONE: &str = "second.yml";
@@ -27,7 +27,7 @@ fn two_workflows(first: Scenario, second: Scenario) -> World {
     world
 }
 
-/// The step failed because of the second run, after it had seen both.
+/// Checks that the step saw both runs and failed because of the second.
 fn failed_with_the_second(sandbox: &Sandbox, done: &Done) {
     assert_eq!(done.code, Some(1), "{done}");
     assert_eq!(done.outputs["conclusion"], "failure", "{done}");
@@ -64,7 +64,7 @@ fn a_marked_run_that_appears_after_the_search_is_followed_too() {
     failed_with_the_second(&sandbox, &done);
 }
 
-/// The search is over when it appears, and nobody looks for it again before the step has to end.
+/// The run appears after the search, and there is no further search before the step has to end.
 #[test]
 fn a_marked_run_that_appears_after_the_search_is_cancelled_on_a_stop() {
     let second = Scenario::endless().listed_after(13 * SECOND);
@@ -114,7 +114,7 @@ fn a_run_that_appears_after_more_than_a_minute_is_found() {
     done.says("no run has appeared yet");
 }
 
-/// A run that was taken for ours by its time, because ours was not listed yet.
+/// While the step's own run wasn't listed yet, another one was matched by its time.
 #[test]
 fn a_marked_run_takes_the_place_of_one_that_only_fitted() {
     let both = Scenario::failing(22 * SECOND).listed_after(17 * SECOND);
@@ -125,7 +125,7 @@ fn a_marked_run_takes_the_place_of_one_that_only_fitted() {
     until(&sandbox, "the run has started", |sandbox| {
         !sandbox.runs().is_empty()
     });
-    // Of the same workflow, without the marker, by the same person; it is listed at once.
+    // A run of the same workflow by the same person, without the marker. It is listed immediately.
     sandbox.with_world(|world| {
         let mut theirs = world.runs[0].clone();
         "deploy-marked".clone_into(&mut theirs.title);
@@ -141,7 +141,7 @@ fn a_marked_run_takes_the_place_of_one_that_only_fitted() {
     assert_eq!(runs[0]["id"], sandbox.runs()[0].id.to_string());
 }
 
-/// All known runs have passed, but others may not have.
+/// All known runs have succeeded, but others may not have.
 #[test]
 fn a_stop_before_the_search_has_ended_is_no_success() {
     let second = Scenario::endless().listed_after(9 * SECOND);

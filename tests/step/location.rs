@@ -1,10 +1,10 @@
-//! `provider`, `repository` and `server-url`: where a target is, and where it cannot be.
+//! `provider`, `repository` and `server-url`: where a target may be, and where it may not.
 
 use sandbox::{Sandbox, demo};
 
 use crate::harness::{Step, sandbox};
 
-/// What a dry run says that it would send.
+/// The address to which a dry run would send its request.
 fn address(step: &Step) -> String {
     let done = step.run().passes();
     let line = done
@@ -18,7 +18,7 @@ fn address(step: &Step) -> String {
         .to_owned()
 }
 
-/// A step far from any sandbox, which sends nothing.
+/// A dry run without a sandbox.
 fn dry(inputs: &[(&str, &str)]) -> Step {
     let step = Step::on("https://github.com")
         .environment("GITHUB_API_URL", "https://api.github.com")
@@ -182,7 +182,7 @@ fn a_web_url_says_server_and_provider() {
     }
 }
 
-/// Kinds of targets that only lack a place.
+/// Inputs of targets that only lack a location.
 const GITHUB: [(&str, &str); 3] = [
     ("provider", "github"),
     ("event-type", "e"),
@@ -278,7 +278,7 @@ fn what_is_no_repository_is_told() {
         .fails(&["input repository: its web URL is not on the server of `server-url`"]);
 }
 
-/// A web URL may be anybody's text: it must not decide alone where a token goes.
+/// A web URL may be untrusted input, so it must not decide on its own where a token is sent.
 #[test]
 fn a_web_url_alone_sends_no_token_to_a_server_that_is_not_known() {
     let unknown = "input repository: the server in it isn't a known server, and a web URL by itself doesn't decide where a token goes: set";
@@ -316,7 +316,7 @@ fn a_web_url_alone_sends_no_token_to_a_server_that_is_not_known() {
         .input("repository", "https://evil.example/octo-org/app")
         .run()
         .fails(&[unknown]);
-    // It agrees with `server-url`, or is the runner's own.
+    // The URL agrees with `server-url`, or with the runner's own server.
     for (server, url) in [
         (
             "https://git.example/github",
@@ -397,7 +397,7 @@ fn a_forge_that_imitates_githubs_runner_is_not_spoken_to_as_github() {
         }
         address(&on_forge(&GITLAB).input("repository", "a/b"));
     }
-    // It is a server of GitHub that says so.
+    // `false` doesn't make the runner one of a forge.
     address(
         &dry(&GITHUB)
             .input("repository", "a/b")
@@ -483,7 +483,7 @@ fn plain_http_is_for_loopback_alone() {
     assert_eq!(sandbox.runs().len(), 3);
 }
 
-/// The repository of the workflow itself, and a server that nobody named.
+/// The repository of the workflow itself, while `server-url` isn't set.
 #[test]
 fn the_default_repository_is_the_workflows_own() {
     let sandbox = sandbox();

@@ -1,5 +1,5 @@
-//! The real binary as a process, as the runner would start it, against the sandbox. Every test asserts
-//! on what a user would see and on what the world looks like afterwards.
+//! Runs the real binary as a process, as the runner would, against the sandbox. Every test asserts on what a user
+//! would see and on the state of the world afterwards.
 
 mod agreement;
 mod apps;

@@ -1,4 +1,4 @@
-//! YAML and JSON in inputs: what is sent is what was written, or nothing is sent.
+//! YAML and JSON in inputs: the values are sent as they were written, or nothing is sent.
 
 use sandbox::demo;
 use serde_json::json;
@@ -13,7 +13,7 @@ fn dispatch(payload: &str) -> (sandbox::Sandbox, Step) {
     (sandbox, step)
 }
 
-/// The payload's JSON as it was sent.
+/// The JSON of the payload that was sent.
 fn sent_payload(payload: &str) -> String {
     let (sandbox, step) = dispatch(payload);
     step.run().passes();
@@ -79,7 +79,7 @@ fn a_hash_in_a_mapping_of_an_entry_is_sent_too() {
     assert!(done.masks.contains(&"hunter2 #tail".to_owned()), "{done}");
 }
 
-/// Names have no spaces in them, so what follows them can only be a comment; of other values nobody knows.
+/// Repository names contain no spaces, so ` #` after one can only start a comment. Other values are ambiguous.
 #[test]
 fn a_hash_behind_a_key_of_an_entry_is_a_comment_where_it_cannot_be_anything_else() {
     let world = sandbox();
@@ -187,7 +187,7 @@ fn a_null_of_json_is_left_out() {
     let body = sandbox.trigger_requests()[1].json().unwrap();
     assert_eq!(body.get("inputs"), None);
     assert_eq!(body["variables"].as_array().unwrap().len(), 1);
-    // A secret that is not set is worth a warning still.
+    // An unset secret still causes a warning.
     let done = Step::bitbucket(&sandbox)
         .input("ref", "main")
         .input("secret-variables", r#"{"PASSWORD": null}"#)
@@ -229,7 +229,7 @@ fn an_empty_payload_is_refused() {
         assert_eq!(sandbox.requests().len(), 0);
     }
     assert_eq!(sent_payload("{}"), "{}");
-    // With a workflow there is no payload that could be empty.
+    // A `workflow` has no payload that could be empty.
     let sandbox = sandbox();
     Step::github(&sandbox)
         .input("workflow", "build.yml")

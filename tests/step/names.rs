@@ -1,12 +1,12 @@
-//! Names that others choose: of jobs, steps, branches and pipelines. They can't become links, mentions or markup, and
-//! can't rearrange the line that they stand in.
+//! Names that others choose, of jobs, steps, branches and pipelines: they can't become links, mentions or markup, and
+//! can't rearrange the line they are in.
 
 use sandbox::world::{JobScenario, Log, Scenario};
 
 use crate::calls::{PROVIDERS, SECOND, call, in_parallel, with_scenario};
 use crate::harness::Done;
 
-/// What becomes a link or a mention on GitHub's pages, or looks as if it came from elsewhere.
+/// Names that GitHub's pages would turn into links or mentions, or that imitate other output.
 const NAMES: [&str; 9] = [
     "www.evil.example",
     "bob@evil.example",
@@ -24,7 +24,7 @@ fn failing(name: &str) -> Scenario {
     Scenario::new().job(job.log(Log::text(&format!("{name}\n"))))
 }
 
-/// What a reader of the summary sees or follows that is Markdown: neither the diagram, nor a block of HTML, nor our own
+/// The part of the summary that is interpreted as Markdown: without the diagram, blocks of HTML, and the action's own
 /// links.
 fn markdown(done: &Done) -> String {
     let parts = done.summary.split("```").step_by(2);
@@ -41,7 +41,7 @@ fn markdown(done: &Done) -> String {
     without(&prose, "<a href=\"http://127.0.0.1:", "\">")
 }
 
-/// The text without what begins and ends so.
+/// Removes everything from each `start` to the next `end`.
 fn without(text: &str, start: &str, end: &str) -> String {
     let mut parts = text.split(start);
     let first = parts.next().unwrap_or_default();
@@ -58,7 +58,7 @@ fn no_name_is_a_link_or_a_mention() {
             assert_eq!(done.code, Some(1), "{done}");
             let markdown = markdown(&done);
             for part in [
-                // As they are, and as they are when they have been unescaped, which comes first.
+                // Both as they are and HTML-escaped, because unescaping comes first.
                 "www.",
                 "bob@evil",
                 "bob&#64;evil",
@@ -77,7 +77,7 @@ fn no_name_is_a_link_or_a_mention() {
             ] {
                 assert!(!markdown.contains(part), "{part}\n{markdown}");
             }
-            // It stands as code, where nobody looks for mentions.
+            // As code, in which GitHub doesn't look for mentions.
             assert!(markdown.contains("failed: job <code>"), "{done}");
         });
     });

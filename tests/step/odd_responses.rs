@@ -1,5 +1,5 @@
-//! Answers that are odd in what decides nothing, or too large: the step goes on without that. Where an id or a state is
-//! odd, nothing is concluded from it.
+//! Responses with odd values in unimportant fields, or too large ones: the step goes on without those values. An odd
+//! id or state is never interpreted.
 
 use sandbox::world::{JobScenario, Scenario};
 use sandbox::{Fault, Moment, Occasion, Provider, Route, Sandbox};
@@ -10,9 +10,9 @@ use crate::calls::{
 };
 use crate::harness::Done;
 
-/// More than is read of an answer.
+/// Bytes; more than is read of a response.
 const TOO_LONG: usize = 5 * 1024 * 1024;
-/// Fields that say which run it is and how it is.
+/// Fields that identify a run or describe its state.
 const DECISIVE: [&str; 13] = [
     "id",
     "uuid",
@@ -29,7 +29,7 @@ const DECISIVE: [&str; 13] = [
     "source",
 ];
 
-/// Makes every field odd that decides nothing, and adds entries to each list that can't be read.
+/// Makes every other field odd, and adds unreadable entries to each list.
 fn odd(value: &mut Value) {
     if let Some(entries) = value.as_array_mut() {
         entries.iter_mut().for_each(odd);
@@ -102,7 +102,7 @@ fn a_run_is_followed_whatever_else_an_answer_says() {
     });
 }
 
-/// Also among the runs of a search.
+/// The same for the runs of a search.
 #[test]
 fn an_odd_run_does_not_hide_the_others() {
     let sandbox = with_scenario(Provider::GitHub, Scenario::passing(SECOND));
@@ -112,7 +112,7 @@ fn an_odd_run_does_not_hide_the_others() {
     assert_eq!(done.result()["runs"][0]["matched_by"], "marker", "{done}");
 }
 
-/// The id is enough: the page follows from it.
+/// The page's URL can be derived from the id.
 #[test]
 fn an_answer_without_a_url_is_an_answer() {
     in_parallel(PROVIDERS.to_vec(), |provider| {
@@ -133,7 +133,7 @@ fn an_answer_without_a_url_is_an_answer() {
     });
 }
 
-/// It may end up in a script.
+/// The URL may end up in a script.
 #[test]
 fn an_address_is_on_the_targets_own_server_or_not_passed_on() {
     let edits: [fn(&mut Value); 4] = [
@@ -213,7 +213,8 @@ fn an_answer_about_another_run_or_without_a_state_is_no_end() {
     });
 }
 
-/// A hundred runs after long commit messages are more than is read of an answer, and some servers fail at a large page.
+/// A hundred runs with long commit messages exceed the maximum length of a response, and some servers fail at large
+/// pages.
 #[test]
 fn a_smaller_page_is_read_where_a_large_one_cannot_be() {
     let faults: [fn() -> Fault; 2] = [

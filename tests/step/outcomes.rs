@@ -1,4 +1,4 @@
-//! What becomes of a trigger when things go wrong on the way: at most once, and never silently.
+//! Outcomes of a trigger when something fails on the way: sent at most once, and never failing silently.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -9,7 +9,7 @@ use sandbox::{Fault, Moment, Occasion, Provider, Response, Route, Run, Sandbox, 
 use crate::calls::{PROVIDERS, in_parallel, signal, trigger};
 use crate::harness::{Step, sandbox};
 
-/// Each makes the outcome unknown, whether the run has been started or not.
+/// Faults that leave the outcome unknown, whether the run was started or not.
 fn unclear() -> Vec<(&'static str, Fault)> {
     let html = |status| {
         Response::body(
@@ -63,7 +63,7 @@ fn unclear() -> Vec<(&'static str, Fault)> {
     ]
 }
 
-/// Each of them on each provider, all at once: a look into what became of a trigger takes its time.
+/// Each fault on each provider, in parallel, because the search after an unknown outcome takes time.
 #[test]
 fn an_unclear_answer_is_looked_into_and_never_sent_again() {
     thread::scope(|scope| {
@@ -99,7 +99,7 @@ fn look_into(provider: Provider, name: &str, fault: Fault) {
     assert!(done.summary.contains("unknown"));
 }
 
-/// A run's page, as people see it.
+/// The URL of a run's page.
 fn page(sandbox: &Sandbox, run: &Run) -> String {
     let (server, repository) = (sandbox.http_url(), &run.repository);
     match run.provider {
@@ -109,7 +109,7 @@ fn page(sandbox: &Sandbox, run: &Run) -> String {
     }
 }
 
-/// After a failure of the provider, a run that merely fits in time is more likely somebody else's.
+/// If the provider failed, a run that merely matches by time is more likely somebody else's.
 #[test]
 fn a_strangers_run_does_not_settle_an_unknown_outcome() {
     in_parallel(PROVIDERS.to_vec(), |provider| {
@@ -119,7 +119,7 @@ fn a_strangers_run_does_not_settle_an_unknown_outcome() {
         let step = trigger(provider, &sandbox);
         let child = step.start();
         step.until_said("nobody knows whether the trigger was accepted");
-        // Of the same kind, by the same person: a run that fits in everything but what started it.
+        // A run of the same kind, by the same person, which matches in everything but the trigger.
         sandbox.clear_faults();
         trigger(provider, &sandbox).run().passes();
         let theirs = sandbox.runs()[0].clone();
@@ -130,7 +130,7 @@ fn a_strangers_run_does_not_settle_an_unknown_outcome() {
     });
 }
 
-/// A push to the same branch is never what a trigger started.
+/// A trigger never starts a push's pipeline.
 #[test]
 fn a_push_is_not_even_named() {
     let sandbox = sandbox();
@@ -174,7 +174,7 @@ fn what_cannot_be_looked_into_stays_unknown() {
     }
 }
 
-/// Nobody can tell which of several runs of one workflow is ours.
+/// Several runs of one workflow match, and nothing tells them apart.
 #[test]
 fn several_that_it_could_be_leave_it_unknown() {
     for provider in PROVIDERS {
@@ -206,7 +206,7 @@ fn a_repository_dispatch_with_another_answer_than_its_own_is_looked_into() {
     assert_eq!(sandbox.trigger_requests().len(), 1);
 }
 
-/// A minute of silence: longer than any provider takes.
+/// The timeout of one minute is longer than any provider takes.
 #[test]
 fn a_trigger_that_is_never_answered_is_looked_into_after_a_minute() {
     let sandbox = sandbox();
@@ -307,7 +307,7 @@ fn rate_limits_are_waited_out_as_the_provider_says() {
     }
 }
 
-/// `Retry-After: 0` means "at once", and then again and again.
+/// `Retry-After: 0` on every response would allow an endless loop.
 #[test]
 fn a_rate_limit_that_is_over_already_is_not_met_without_end() {
     in_parallel(PROVIDERS.to_vec(), |provider| {
@@ -345,7 +345,7 @@ fn a_rate_limit_that_asks_for_too_much_is_told() {
     assert_eq!(sandbox.trigger_requests().len(), 1);
 }
 
-/// Reads change nothing, so one that fails in passing is made again before anything is sent.
+/// Reads have no side effects, so a transient failure is retried before anything is sent.
 #[test]
 fn a_read_before_the_trigger_is_made_again() {
     for (provider, fault) in [
@@ -426,7 +426,7 @@ fn redirects_stay_on_the_same_server() {
             .input("event-type", "deploy")
             .run()
             .fails(&[error]);
-        // Some servers redirect when they have acted.
+        // Some servers redirect after they have acted.
         done.outcome("unknown").says("it was not sent again");
         assert_eq!(sandbox.runs().len(), 0, "{done}");
     });

@@ -1,4 +1,4 @@
-//! The outputs: all of them, whatever happens, and known to be writable before anything is sent.
+//! The outputs: all are written in every case, and nothing is sent unless they can be written.
 
 use std::fs;
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
@@ -12,7 +12,7 @@ use crate::calls::{
 };
 use crate::harness::{OUTPUTS, Step, read_outputs, sandbox};
 
-/// Its code and its log: the harness would look for outputs.
+/// Returns exit code and log. Bypasses the harness, which would look for outputs.
 fn end_of(step: &Step) -> (Option<i32>, String) {
     let output = step.start().wait_with_output().expect("the binary ends");
     (output.status.code(), step.log())
@@ -49,7 +49,7 @@ fn nothing_is_sent_where_the_outputs_cannot_be_written() {
     });
 }
 
-/// All that is wrong is said at once.
+/// All problems are reported together.
 #[test]
 fn wrong_inputs_are_said_too_where_the_outputs_cannot_be_written() {
     let sandbox = sandbox();
@@ -61,7 +61,7 @@ fn wrong_inputs_are_said_too_where_the_outputs_cannot_be_written() {
     assert_eq!(log.matches("nothing was sent").count(), 1, "{log}");
 }
 
-/// In the middle of the step, when the run is known.
+/// The outputs become unwritable in the middle of the step, when the run is known.
 #[test]
 fn outputs_that_are_lost_later_are_one_error() {
     let sandbox = with_scenario(Provider::GitHub, Scenario::passing(2 * SECOND));
@@ -114,7 +114,7 @@ fn a_summary_that_cannot_be_written_is_a_warning_at_once() {
     assert!(place("::warning") < place("accepted"), "{done}");
 }
 
-/// Nobody can write anything then: what is there is from before.
+/// A killed process can't write anything, so the outputs were written before.
 #[test]
 fn a_step_that_is_killed_leaves_all_outputs() {
     let sandbox = with_scenario(Provider::GitHub, Scenario::endless());
@@ -135,7 +135,7 @@ fn a_step_that_is_killed_leaves_all_outputs() {
     assert_eq!(outputs["results"], "[]");
 }
 
-/// While the trigger is on the wire: nobody knows what came of it.
+/// The process is killed while the trigger is in flight.
 #[test]
 fn a_step_that_is_killed_during_the_trigger_says_that_its_outcome_is_unknown() {
     let sandbox = with_scenario(Provider::GitHub, Scenario::endless());
@@ -152,7 +152,7 @@ fn a_step_that_is_killed_during_the_trigger_says_that_its_outcome_is_unknown() {
     assert_eq!(outputs["outcome"], "unknown");
 }
 
-/// There is one file left to open: too few for the event loop, enough for the outputs.
+/// Only one more file can be opened: too few for the event loop, enough for the outputs.
 #[test]
 fn a_step_that_cannot_start_writes_all_outputs() {
     let sandbox = sandbox();
@@ -165,7 +165,7 @@ fn a_step_that_cannot_start_writes_all_outputs() {
     assert_eq!(sandbox.requests().len(), 0);
 }
 
-/// It would be taken for that of all of them.
+/// The conclusion of one target would be mistaken for that of all.
 #[test]
 fn there_is_no_conclusion_where_a_target_has_none() {
     let github = |repository: &str, workflow: &str, wait: bool| {
@@ -194,7 +194,7 @@ fn there_is_no_conclusion_where_a_target_has_none() {
     });
 }
 
-/// Of one whose trigger got no clear answer.
+/// One target's trigger got no clear response.
 #[test]
 fn there_is_no_conclusion_where_the_end_of_a_run_was_not_seen() {
     let sandbox = with_scenario(Provider::GitHub, Scenario::passing(SECOND));

@@ -1,4 +1,4 @@
-//! What the runner is told: masks first, outputs that cannot be forged, nothing from outside as a command.
+//! What the runner reads: masks first, outputs that can't be forged, and no commands from outside.
 
 use sandbox::{Fault, Moment, Occasion, Response, Route, demo};
 use serde_json::json;
@@ -61,7 +61,7 @@ fn each_line_of_a_key_is_masked() {
     }
 }
 
-/// A provider, or somebody who speaks for one, sends commands of the runner and the token back.
+/// A malicious provider, or somebody who impersonates it, sends workflow commands and the token.
 #[test]
 fn a_hostile_answer_is_only_text() {
     let sandbox = sandbox();
@@ -171,7 +171,7 @@ fn debugging_shows_requests_and_causes_but_no_secret() {
     assert!(!quiet.log.contains("::debug::"), "{quiet}");
 }
 
-/// Echoed by the provider, in log, summary and `results`, each with escapes of its own.
+/// The provider echoes it in log, summary and `results`, each of which escapes differently.
 #[test]
 fn a_secret_is_hidden_before_it_is_escaped() {
     let secret = r#"a:b|c "quoted" <d>"#;
@@ -200,7 +200,7 @@ fn a_secret_is_hidden_before_it_is_escaped() {
     );
 }
 
-/// A secret that is a common word must not tear the JSON that it occurs in.
+/// A secret that is a common word must not break the JSON that contains it.
 #[test]
 fn results_stay_json_whatever_the_secrets_are() {
     for word in [

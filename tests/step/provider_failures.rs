@@ -1,4 +1,4 @@
-//! What goes wrong while a run is waited for, and is no end; and what is one.
+//! Failures while the step waits for a run: which are transient, and which mean that the run is lost.
 
 use std::time::{Duration, Instant};
 
@@ -15,7 +15,7 @@ fn html() -> Response {
     Response::body(200, "text/html", page)
 }
 
-/// Each of them passes.
+/// Each failure is transient.
 fn troubles() -> Vec<(&'static str, Fault)> {
     let hanging = Fault::Delay(Moment::BeforeActing, 10 * SECOND);
     vec![
@@ -48,7 +48,7 @@ fn jobs(provider: Provider) -> Route {
     })
 }
 
-/// It waited to the end, whatever happened.
+/// Checks that the step waited to the end.
 fn saw_the_end(sandbox: &Sandbox, done: &Done, name: &str) {
     assert_eq!(done.code, Some(0), "{name}\n{done}");
     assert_eq!(done.outputs["conclusion"], "success", "{name}\n{done}");
@@ -122,7 +122,7 @@ fn rate_limits_are_slept_out_while_waiting() {
     });
 }
 
-/// Also where only what is read beside the run itself is limited.
+/// Even if only the optional follow-up reads are rate-limited.
 #[test]
 fn rate_limits_of_jobs_are_slept_out_too() {
     let cases = vec![
@@ -141,7 +141,7 @@ fn rate_limits_of_jobs_are_slept_out_too() {
     });
 }
 
-/// It is known, whatever cannot be read beside it.
+/// The end is known, whatever else can't be read.
 #[test]
 fn a_rate_limit_of_jobs_hides_no_end() {
     in_parallel(PROVIDERS.to_vec(), |provider| {
@@ -156,7 +156,7 @@ fn a_rate_limit_of_jobs_hides_no_end() {
     });
 }
 
-/// Nothing else tells which of them failed.
+/// Only the list of jobs says which of them failed.
 #[test]
 fn jobs_that_cannot_be_read_at_the_end_are_read_again() {
     in_parallel(PROVIDERS.to_vec(), |provider| {
@@ -172,7 +172,7 @@ fn jobs_that_cannot_be_read_at_the_end_are_read_again() {
     });
 }
 
-/// A run that goes on, but can't be read any more once that has happened. With why it may be left running.
+/// Waits for a run that can't be read any more after `happens`. Also returns why it may be left running.
 fn lost(provider: Provider, happens: impl FnOnce(&Sandbox)) -> (Sandbox, Done, String) {
     let sandbox = with_scenario(provider, Scenario::endless());
     let step = call(provider, &sandbox);
@@ -203,14 +203,14 @@ fn a_run_that_is_deleted_is_lost() {
     });
 }
 
-/// How often the end of a run was asked for.
+/// Number of cancel requests.
 fn cancels(sandbox: &Sandbox) -> usize {
     let requests = sandbox.requests();
     let posts = requests.iter().filter(|request| request.method == "POST");
     posts.filter(|request| !request.is_trigger()).count()
 }
 
-/// Providers refuse what exists for seconds, and proxies show their own pages.
+/// Providers sometimes refuse existing runs for seconds, and proxies show their own pages.
 #[test]
 fn refusals_that_pass_lose_no_run() {
     let page = Response::body(403, "text/html", "<html>blocked</html>");
@@ -238,7 +238,7 @@ fn refusals_that_pass_lose_no_run() {
     );
 }
 
-/// What can't be read any more can perhaps be cancelled.
+/// A run that can't be read may still be cancellable.
 #[test]
 fn a_run_that_is_given_up_is_cancelled() {
     in_parallel(PROVIDERS.to_vec(), |provider| {
@@ -252,7 +252,7 @@ fn a_run_that_is_given_up_is_cancelled() {
     });
 }
 
-/// GitHub says that a run is over before it says how.
+/// GitHub reports that a run has completed before it reports the conclusion.
 #[test]
 fn an_end_without_a_conclusion_is_waited_for() {
     let cases = [
@@ -285,7 +285,7 @@ fn a_token_that_is_revoked_loses_the_run() {
     });
 }
 
-/// The credential does not follow, and the run goes on.
+/// The credential isn't sent there, and the run counts as running.
 #[test]
 fn a_look_that_is_redirected_elsewhere_is_no_end() {
     in_parallel(PROVIDERS.to_vec(), |provider| {
@@ -305,7 +305,7 @@ fn a_look_that_is_redirected_elsewhere_is_no_end() {
     });
 }
 
-/// A renamed repository still is the same one.
+/// A renamed repository is still the same one.
 #[test]
 fn a_look_follows_a_redirect_on_the_same_server() {
     let sandbox = with_scenario(Provider::GitHub, Scenario::passing(SECOND));
@@ -314,7 +314,7 @@ fn a_look_follows_a_redirect_on_the_same_server() {
     assert_eq!(done.outputs["conclusion"], "success");
 }
 
-/// A new run may not be there yet for those that read.
+/// A new run may not be visible to readers yet.
 #[test]
 fn a_run_that_is_not_there_yet_is_waited_for() {
     in_parallel(PROVIDERS.to_vec(), |provider| {
@@ -326,7 +326,7 @@ fn a_run_that_is_not_there_yet_is_waited_for() {
     });
 }
 
-/// What is listed late is found late.
+/// A run that is listed late is found late.
 #[test]
 fn a_search_outlives_troubles() {
     in_parallel(troubles(), |(name, fault)| {

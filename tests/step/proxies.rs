@@ -1,4 +1,4 @@
-//! Proxies: which are used for what, with which credentials, and what is told of those that do not serve.
+//! Proxies: which are used for which requests, with which credentials, and how failures are reported.
 
 use std::collections::BTreeSet;
 
@@ -15,7 +15,7 @@ use crate::https_steps::{
 
 const LOOPBACK: &str = "loopback has free ports";
 
-/// One that demands credentials.
+/// A proxy that demands credentials.
 fn strict(user: &str, password: &str) -> Proxy {
     Proxy::start(ProxyManners::Demands {
         user: user.to_owned(),
@@ -38,7 +38,7 @@ fn all_that_a_call_sends_and_reads_goes_through_the_proxy() {
             .environment(variable, &proxy.url())
             .run();
         has_told_all(&done, &sandbox);
-        // The host name that stands for a storage is another one.
+        // The storage of the sandbox has another host name.
         let mut expected = BTreeSet::from([format!("127.0.0.1:{}", sandbox.https_port())]);
         if provider != Provider::GitLab {
             expected.insert(format!("localhost:{}", sandbox.https_port()));
@@ -48,7 +48,7 @@ fn all_that_a_call_sends_and_reads_goes_through_the_proxy() {
     }
 }
 
-/// An empty variable is none, and the first of several counts.
+/// Empty variables count as unset, and the first of several wins.
 #[test]
 fn the_first_variable_that_is_set_counts() {
     let sandbox = sandbox();
@@ -58,7 +58,7 @@ fn the_first_variable_that_is_set_counts() {
         [("HTTPS_PROXY", &used), ("ALL_PROXY", &other)],
         [("https_proxy", &used), ("all_proxy", &other)],
         [("ALL_PROXY", &used), ("all_proxy", &other)],
-        // Somebody's server would be in the environment of a script that it starts.
+        // `REQUEST_METHOD` is set in CGI scripts, and doesn't matter here.
         [("HTTPS_PROXY", &used), ("REQUEST_METHOD", &other)],
         [("HTTPS_PROXY", &used), ("HTTP_PROXY", &other)],
     ] {
@@ -75,7 +75,7 @@ fn the_first_variable_that_is_set_counts() {
     assert_eq!(other.seen().len(), 0);
 }
 
-/// A token would go over the network in the clear, to a machine whose loopback is another one.
+/// The token would be sent unencrypted, and `127.0.0.1` would mean the proxy's own machine.
 #[test]
 fn plain_http_goes_through_no_proxy() {
     let proxy = Proxy::start(ProxyManners::Refuses(403)).unwrap();
@@ -118,7 +118,7 @@ fn exempt_servers_are_reached_directly() {
         (&name, "git.example,\tLOCALHOST ".to_owned(), true),
         (&name, format!("localhost:{port}"), true),
         (&name, "host".to_owned(), false),
-        // Names are not looked up for this.
+        // Names aren't resolved for this.
         (&name, "127.0.0.0/8".to_owned(), false),
         (&sixth, "::1".to_owned(), true),
         (&sixth, "[::1]".to_owned(), true),
@@ -138,7 +138,7 @@ fn exempt_servers_are_reached_directly() {
     }
 }
 
-/// Whoever sets one means it: nothing is sent around it.
+/// The proxy was configured on purpose, so nothing is sent around it.
 #[test]
 fn a_proxy_that_cannot_be_used_is_told_and_not_passed_by() {
     let sandbox = sandbox();
@@ -210,7 +210,7 @@ fn credentials_of_a_proxy_are_used_and_seen_nowhere() {
             "" => user.to_owned(),
             _ => secret,
         });
-        // The remote repeats them all.
+        // The remote job logs all of them.
         let sandbox = start(saying(&format!("{SAID} {}", secrets.join(" "))));
         let address = proxy
             .url()
@@ -229,7 +229,7 @@ fn credentials_of_a_proxy_are_used_and_seen_nowhere() {
             assert!(done.masks.contains(secret), "{secret}\n{done}");
         }
 
-        // … nor where they are wrong.
+        // Not even wrong credentials are shown.
         proxy.behave(ProxyManners::Refuses(407));
         let done = step
             .run()
@@ -240,7 +240,7 @@ fn credentials_of_a_proxy_are_used_and_seen_nowhere() {
     }
 }
 
-/// … until it does: no connection came about, so nothing was sent.
+/// The proxy is retried until it works. No connection came about, so nothing was sent.
 #[test]
 fn a_proxy_that_does_not_serve_is_asked_again() {
     let cases = [
@@ -269,7 +269,7 @@ fn a_proxy_that_does_not_serve_is_asked_again() {
     });
 }
 
-/// Five times, and then it is known that nothing was started.
+/// After five attempts it is certain that nothing was started.
 #[test]
 fn a_proxy_that_never_serves_ends_it_as_rejected() {
     let cases = [
@@ -319,7 +319,7 @@ fn a_proxy_that_is_not_there_is_named() {
     assert_eq!(sandbox.connections(), 0);
 }
 
-/// The tunnel is cut when the server has acted and before it could say so.
+/// The tunnel is cut when the server has acted but not yet responded.
 #[test]
 fn a_trigger_whose_tunnel_is_cut_is_never_sent_again() {
     in_parallel(PROVIDERS.to_vec(), |provider| {
@@ -336,14 +336,14 @@ fn a_trigger_whose_tunnel_is_cut_is_never_sent_again() {
             sandbox.runs().len() == 1
         });
         proxy.cut();
-        // Named by whoever reads through the next tunnel; nothing proves that it is its own.
+        // The run is found through the next tunnel, but nothing proves that it is the step's own.
         let done = step.finish(child).fails(&["this run may be its own: http"]);
         done.says("broke before an answer came").outcome("unknown");
         assert_eq!(sandbox.trigger_requests().len(), 1, "{done}");
     });
 }
 
-/// A proxy that is down for a while hides the run, and does not end it.
+/// A proxy that is down for a while hides the run, but doesn't end the wait.
 #[test]
 fn an_outage_of_the_proxy_loses_no_run() {
     let outages = [ProxyManners::Refuses(503), ProxyManners::HangsUp];
@@ -377,7 +377,7 @@ fn a_proxy_may_be_reached_by_https() {
             &format!("https://me:proxy-password@{}", front.address()),
         )
         .secret("proxy-password");
-    // Its certificate is nothing that the server's authority vouches for.
+    // The server's CA doesn't vouch for the proxy's certificate.
     let done = step.run().fails(&[&format!(
         "there is no safe connection to the proxy {}: invalid peer certificate: UnknownIssuer\nhint: where the server, or a proxy in between, has a certificate of your own authority",
         front.address()
@@ -391,7 +391,7 @@ fn a_proxy_may_be_reached_by_https() {
     assert_eq!(proxy.seen().len(), sandbox.connections());
 }
 
-/// It shows a certificate of the company's authority for whatever server is asked for.
+/// The proxy presents a certificate of the company's CA for every server.
 #[test]
 fn a_proxy_that_opens_what_it_passes_on_is_trusted_where_its_authority_is_given() {
     let sandbox = start(telling());
@@ -402,7 +402,7 @@ fn a_proxy_that_opens_what_it_passes_on_is_trusted_where_its_authority_is_given(
     let proxy = Proxy::start_knowing(ProxyManners::Passes, &known).unwrap();
     let proxied = |step: Step| step.environment("HTTPS_PROXY", &proxy.url());
 
-    // Whom the server's own authority suffices learns of it.
+    // A step that trusts only the server's own CA notices the interception.
     let real = proxied(secure_call(Provider::GitLab, &sandbox));
     let done = real.run().fails(&[&format!(
         "there is no safe connection to {server}: invalid peer certificate: UnknownIssuer\nhint: where the server, or a proxy in between, has a certificate of your own authority, give that authority's certificate in `ca-certificates`"
@@ -412,7 +412,7 @@ fn a_proxy_that_opens_what_it_passes_on_is_trusted_where_its_authority_is_given(
 
     let opened = real.input("ca-certificates", front.ca_pem()).run();
     has_told_all(&opened, &sandbox);
-    // What comes out of it has been opened.
+    // The proxy has decrypted the requests.
     assert!(sandbox.requests().iter().all(|request| !request.tls));
 
     let direct = secure_trigger(&sandbox)
@@ -433,7 +433,7 @@ fn a_proxy_may_have_an_ipv6_address_and_a_server_behind_it_may_not() {
     has_told_all(&done, &sandbox);
     assert_eq!(proxy.seen().len(), sandbox.connections());
 
-    // The library takes no such address for the name of a server; nothing is sent without TLS.
+    // The library doesn't accept an IPv6 address as a TLS server name, and nothing is sent without TLS.
     let before = sandbox.requests().len();
     let done = secure_trigger(&sandbox)
         .input("server-url", &sandbox.ipv6_https_url().unwrap())

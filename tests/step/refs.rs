@@ -1,4 +1,4 @@
-//! `ref`: which branch or tag runs where both have the same name, and that its runs are found all the same.
+//! `ref`: which branch or tag runs if both have the same name, and how such runs are found.
 
 use sandbox::world::{RefKind, RunDetails, Scenario};
 use sandbox::{Fault, Moment, Occasion, Provider, Route, Sandbox, World, demo};
@@ -6,7 +6,7 @@ use sandbox::{Fault, Moment, Occasion, Provider, Route, Sandbox, World, demo};
 use crate::calls::{SECOND, start};
 use crate::harness::{Done, Step};
 
-/// A world where `octo-org/app` and `octo-group/tools/deployer` have a branch and a tag `v1`.
+/// A world in which `octo-org/app` and `octo-group/tools/deployer` have a branch and a tag `v1`.
 fn twins() -> World {
     let mut world = World::demo();
     let commit = |digit: &str| digit.repeat(40);
@@ -85,7 +85,7 @@ fn a_bare_name_is_left_to_the_provider() {
     assert_eq!(sandbox.runs().len(), 0);
 }
 
-/// Providers show the short name of a run's ref.
+/// Providers show only the short name of a run's ref.
 #[test]
 fn a_run_on_a_full_ref_is_found() {
     let world = twins().scenario(Provider::GitHub, Scenario::passing(SECOND));

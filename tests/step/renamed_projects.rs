@@ -1,4 +1,4 @@
-//! Projects and repositories that have another name by now.
+//! Projects and repositories that have been renamed.
 
 use sandbox::world::{JobScenario, Log, Scenario};
 use sandbox::{Provider, RecordedRequest, Sandbox, World, demo};
@@ -25,7 +25,7 @@ fn by_trigger_token(sandbox: &Sandbox) -> Step {
         .input("trigger-token", demo::GITLAB_TRIGGER)
 }
 
-/// The requests that came after the trigger.
+/// The requests after the trigger.
 fn since_the_trigger(sandbox: &Sandbox) -> Vec<RecordedRequest> {
     let requests = sandbox.requests();
     let trigger = requests.iter().position(RecordedRequest::is_trigger);
@@ -49,7 +49,7 @@ fn a_moved_project_is_named_to_an_access_token() {
     }
 }
 
-/// The trigger endpoint takes the former path, but nothing that comes afterwards does.
+/// The trigger endpoint accepts the former path, but later requests need the id.
 #[test]
 fn a_moved_project_is_called_by_its_id_once_that_is_known() {
     let scenario = Scenario::new()

@@ -1,4 +1,4 @@
-//! The second process of a step whose job was cancelled: it ends what the first one had to leave going.
+//! The second process of a step whose job was cancelled: it cancels runs that the first process left running.
 
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::calls::{PROVIDERS, SECOND, call, dispatch, in_parallel, signal, until, with_scenario};
 use crate::harness::{Done, Step};
 
-/// Stops a step that waits for a run, and lets its second process do what is left.
+/// Stops a step that waits for a run, and runs its second process.
 fn stopped(step: &Step) -> (Done, Done) {
     let child = step.start();
     step.until_said(": running");
@@ -57,7 +57,7 @@ fn a_cancel_that_takes_its_time_is_confirmed() {
     });
 }
 
-/// All that it has is what it was told before: an id, or the marker.
+/// The second process only knows the saved id or marker.
 #[test]
 fn what_a_killed_process_has_left_is_ended() {
     let mut cases = PROVIDERS.map(|provider| (provider, "id")).to_vec();
@@ -89,7 +89,7 @@ fn what_a_killed_process_has_left_is_ended() {
     });
 }
 
-/// It can't be recognised, so it is only named.
+/// The run can't be identified with certainty, so it is only named.
 #[test]
 fn a_run_that_merely_fits_is_named_and_not_cancelled() {
     in_parallel(vec![Provider::GitLab, Provider::Bitbucket], |provider| {
@@ -116,7 +116,7 @@ fn a_run_that_merely_fits_is_named_and_not_cancelled() {
     });
 }
 
-/// Nothing is saved where nothing is left, or where it is to be left.
+/// Nothing is saved if nothing is left running, or if it is to be left running.
 #[test]
 fn nothing_is_done_where_nothing_is_left() {
     in_parallel(PROVIDERS.to_vec(), |provider| {
@@ -135,7 +135,7 @@ fn nothing_is_done_where_nothing_is_left() {
     });
 }
 
-/// A process that was killed before it had sent anything has left no trace at all.
+/// A process that was killed before it sent anything has saved no state.
 #[test]
 fn a_second_process_never_triggers() {
     in_parallel(PROVIDERS.to_vec(), |provider| {
@@ -196,7 +196,7 @@ fn a_run_that_ignores_its_cancel_is_named() {
     let second = step.second_chance();
     let child = second.start();
     second.until_said("cancelling it");
-    // Nobody sends it signals but a person, who may have reasons.
+    // Only a person would send it a signal, perhaps with good reason.
     std::thread::sleep(3 * SECOND);
     signal(&child, "INT");
     std::thread::sleep(SECOND / 2);

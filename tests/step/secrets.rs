@@ -1,5 +1,5 @@
-//! Secrets that a remote sends back, wherever the step cuts, tidies or rewrites what it is sent: none is seen, and none
-//! in part.
+//! Secrets that a remote sends back, wherever the step truncates or rewrites what it received: neither the whole
+//! secret nor a part of it is shown.
 
 use std::time::Duration;
 
@@ -11,10 +11,10 @@ use crate::calls::{PROVIDERS, call, in_parallel, trigger, with_scenario};
 use crate::harness::Step;
 
 const SECRET: &str = "hunter2-hunter2-hunter2-hunter2";
-/// Begins as the secret does: none of it may be seen.
+/// The beginning of the secret, which must not be shown either.
 const BEGINNING: &str = "hunt";
 
-/// Four characters of the token are no secret: everybody knows how tokens begin.
+/// The first four characters of a token are no secret, because all tokens begin like that.
 fn token(provider: Provider) -> &'static str {
     match provider {
         Provider::GitHub => demo::GITHUB_CLASSIC,
@@ -41,7 +41,7 @@ fn a_secret_is_hidden_where_a_line_of_a_log_is_cut() {
             .map(|before| format!("{}{token}\n", "x".repeat(before)))
             .collect();
         let sandbox = with_scenario(provider, fails("deploy", &lines.concat()));
-        // Its first quarter.
+        // The first quarter of the token.
         let part = &token[..token.len() / 4];
         let done = call(provider, &sandbox).secret(part).run();
         assert_eq!(done.code, Some(1), "{done}");
@@ -72,7 +72,7 @@ fn a_secret_is_hidden_where_an_explanation_is_cut() {
     });
 }
 
-/// Names go on one line, and tabs are written out.
+/// Names are put on one line, and tabs are made visible.
 #[test]
 fn a_secret_is_hidden_where_its_spaces_are_tidied() {
     let secret = "correct  horse\tbattery\n\nstaple\r\nof four";
@@ -89,7 +89,7 @@ fn a_secret_is_hidden_where_its_spaces_are_tidied() {
     });
 }
 
-/// A program that colours parts of what it prints.
+/// The secret is printed by a program that colours parts of its output.
 #[test]
 fn a_secret_is_hidden_where_colours_are_taken_out() {
     let (one, other) = SECRET.split_at(9);
@@ -101,7 +101,7 @@ fn a_secret_is_hidden_where_colours_are_taken_out() {
     done.says("xxx***");
 }
 
-/// Only the last 64 KiB of a log are shown, which may begin within a secret.
+/// Only the last 64 KiB of a log are shown, which may begin inside a secret.
 #[test]
 fn a_secret_is_hidden_where_a_log_begins_in_the_middle() {
     let log = format!("{}.", SECRET.repeat(5_000));
@@ -131,7 +131,7 @@ fn each_line_of_a_secret_is_hidden_by_itself() {
     done.says("| > ***\n");
 }
 
-/// The runner masks each line of what it is given: every brace of the log, if it were given this as a whole.
+/// The runner masks each line of a value, so masking the whole secret would hide every brace in the log.
 #[test]
 fn lines_of_fewer_than_four_characters_are_no_masks() {
     let secret = "{\n  \"key\": \"hunter2-hunter2\",\n  \"a\":\n1\n}";
@@ -149,7 +149,7 @@ fn lines_of_fewer_than_four_characters_are_no_masks() {
     done.says("| { \"fine\": true }\n| }\n");
 }
 
-/// As above, in one piece: the short lines go with the others.
+/// The same secret in one piece: its short lines are hidden too.
 #[test]
 fn a_secret_of_several_lines_is_hidden_as_a_whole() {
     let secret = "first-line\nxyz\nlast-line";
@@ -186,7 +186,7 @@ fn a_result_stays_json_whatever_the_secrets_are() {
         r#"{"deployed":"***","port":"***","version":1.10,"by":"a *** b","***":["***",false,"***","1*** x"]}"#
     );
     assert_eq!(result(&["\"id\""], r#"{"id": 1}"#), json!({ "***": 1 }));
-    // One that is spread over several values leaves none of them.
+    // A secret that spans several values hides them all.
     assert_eq!(result(&[r#""a": 1, "b""#], r#"{"a": 1, "b": 2}"#), "***");
 }
 

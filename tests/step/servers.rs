@@ -1,5 +1,5 @@
-//! Servers as they are in companies, for real: by their own names, under a path, at a port, behind another name, of
-//! an older version, with IPv6 addresses.
+//! Servers as companies run them: under their own names, under a path, at a port, behind another name, in older
+//! versions, with IPv6 addresses.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -12,7 +12,7 @@ use crate::calls::{PROVIDERS, call, in_parallel, start};
 use crate::harness::Step;
 use crate::https_steps::{asked_for, call_at, distrusting, has_told_all, secure_call, telling};
 
-/// The names by which the servers of these tests are known, and the host that their logs are on.
+/// The host names of the servers in these tests, and of their log storage.
 const NAMES: [&str; 9] = [
     "github.com",
     "api.github.com",
@@ -25,7 +25,7 @@ const NAMES: [&str; 9] = [
     "storage.test",
 ];
 
-/// A sandbox that is all those servers, for whoever asks for them through the proxy.
+/// One sandbox that plays all those servers for requests through the proxy.
 struct Servers {
     sandbox: Sandbox,
     proxy: Proxy,
@@ -46,7 +46,7 @@ impl Servers {
         Self { sandbox, proxy }
     }
 
-    /// A step of a workflow on that server, which waits.
+    /// A step that waits, in a workflow on that server.
     fn step(&self, home: &str, api: &str, inputs: &[(&str, &str)]) -> Step {
         let step = distrusting(Step::on(home))
             .environment("GITHUB_API_URL", api)
@@ -77,7 +77,7 @@ const BITBUCKET: [(&str, &str); 3] = [
 const GITHUB_COM: (&str, &str) = ("https://github.com", "https://api.github.com");
 const GHE_COM: (&str, &str) = ("https://octo.ghe.com", "https://api.octo.ghe.com");
 
-/// Nothing but the names of the inputs' defaults decides where a request goes.
+/// Only the inputs and their defaults decide where a request goes.
 #[test]
 fn each_server_is_asked_at_its_own_api_and_no_other() {
     let at = |inputs: &[(&'static str, &'static str)], more: &[(&'static str, &'static str)]| {
@@ -97,7 +97,7 @@ fn each_server_is_asked_at_its_own_api_and_no_other() {
             "api.github.com storage.test",
             "https://github.com/octo-org/app/actions/runs/",
         ),
-        // A runner of somewhere else.
+        // The runner belongs to another server.
         (
             GHE_COM,
             at(&GITHUB, &[("server-url", "https://github.com")]),
@@ -180,7 +180,7 @@ fn each_server_is_asked_at_its_own_api_and_no_other() {
     }
 }
 
-/// An App signs in at the API of the server that it is for.
+/// An App signs in at the API of its target's server.
 #[test]
 fn an_app_signs_in_at_that_api_too() {
     let inputs = [
@@ -207,7 +207,7 @@ fn an_app_signs_in_at_that_api_too() {
     }
 }
 
-/// The paths that the sandbox has seen begin all alike, but for the storages'.
+/// Checks that all paths but those of the storage begin like this.
 #[track_caller]
 fn all_below(sandbox: &Sandbox, path: &str) {
     for request in sandbox.requests() {
@@ -216,7 +216,7 @@ fn all_below(sandbox: &Sandbox, path: &str) {
     }
 }
 
-/// At home there is nothing to set, whatever path and port the server has.
+/// On the host's own server no input is needed, whatever its path and port.
 #[test]
 fn a_github_server_may_have_a_port_and_a_path() {
     let cases = ["", "/github"].map(|path| [true, false].map(|at_home| (path, at_home)));
@@ -246,7 +246,7 @@ fn a_github_server_may_have_a_port_and_a_path() {
     });
 }
 
-/// The workflow's own token goes to its own server, and to no other that is at the same host.
+/// `GITHUB_TOKEN` is only sent to its own server, not to another one on the same host.
 #[test]
 fn a_server_under_another_path_is_another_server() {
     let sandbox = start(telling());
@@ -288,7 +288,7 @@ fn a_gitlab_server_may_have_a_port_and_a_path() {
     });
 }
 
-/// Before 3.21, where the dispatch does not tell the run, under a path and by https.
+/// GHES before 3.21, whose dispatch doesn't name the run, under a path and over https.
 #[test]
 fn an_older_github_server_is_waited_for() {
     in_parallel(vec![400, 422], |status| {
@@ -308,8 +308,8 @@ fn an_older_github_server_is_waited_for() {
     });
 }
 
-/// A server that has another name for itself than the one by which it is reached: its links lead there, and pages of
-/// long lists would, too, but no credential does.
+/// The server calls itself by another name than the configured one. Its links and pagination lead there, but no
+/// credential does.
 #[test]
 fn links_to_another_name_of_the_server_are_not_followed_with_a_credential() {
     const JOBS: usize = 130;
@@ -332,9 +332,9 @@ fn links_to_another_name_of_the_server_are_not_followed_with_a_credential() {
             .input("ca-certificates", sandbox.ca_pem())
             .run()
             .passes();
-        // Of all pages.
+        // The jobs of all pages.
         assert_eq!(done.log.matches(": success after ").count(), JOBS, "{done}");
-        // On the server by the name that was given for it.
+        // The link uses the configured name of the server.
         assert!(done.outputs["run-url"].starts_with(&server), "{done}");
         let host = format!("127.0.0.1:{}", sandbox.https_port());
         for request in sandbox.requests() {
@@ -375,7 +375,7 @@ fn servers_may_have_ipv6_addresses() {
     });
 }
 
-/// At home, too: the runner of a server that has nothing but such an address.
+/// The host's own server has only an IPv6 address.
 #[test]
 fn the_workflows_own_server_may_have_an_ipv6_address() {
     let sandbox = Sandbox::builder(telling()).ipv6().start().unwrap();

@@ -1,4 +1,4 @@
-//! SIGINT and SIGTERM: the program ends in order and soon, and says what may have been started.
+//! SIGINT and SIGTERM: the program ends in order and quickly, and reports what may have been started.
 
 use std::time::{Duration, Instant};
 
@@ -7,7 +7,7 @@ use sandbox::{Fault, Moment, Occasion, Route, Sandbox};
 use crate::calls::signal;
 use crate::harness::{Step, sandbox};
 
-/// Waits until the sandbox has seen that many requests.
+/// Waits until the sandbox has received this many requests.
 fn until_seen(sandbox: &Sandbox, count: usize) {
     let deadline = Instant::now() + Duration::from_secs(10);
     while sandbox.requests().len() < count {

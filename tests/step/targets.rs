@@ -1,12 +1,12 @@
-//! `targets`: several targets in one step. What an entry comes to is tested beside the code in full; here,
-//! what a user sees of it and what is started.
+//! `targets`: several targets in one step. How entries are read is covered by unit tests; these tests cover what a
+//! user sees and what is started.
 
 use sandbox::{Provider, Sandbox, demo};
 use serde_json::Value;
 
 use crate::harness::{Done, Step, sandbox};
 
-/// A step of `octo-org/caller` whose entries may say `SERVER`.
+/// A step of `octo-org/caller` whose entries may contain `SERVER`.
 fn step(sandbox: &Sandbox, targets: &str) -> Step {
     let targets = targets.replace("SERVER", &sandbox.http_url());
     Step::on(&sandbox.http_url()).input("targets", &targets)
@@ -29,7 +29,7 @@ fn results(done: &Done) -> Vec<String> {
         .collect()
 }
 
-/// Fails with these errors and these alone, and sends nothing.
+/// Checks that the step fails with exactly these errors, and sends nothing.
 fn complains(sandbox: &Sandbox, step: &Step, errors: &[&str]) -> Done {
     let done = step.run().fails(errors);
     done.outcome("not-sent").says("nothing was sent");
@@ -324,7 +324,7 @@ fn secret_variables_do_not_cross_providers_or_servers() {
             &format!("input targets[3].secret-variables: line 11: {refused}"),
         ],
     );
-    // With their own, or none, and where secret variables mean nothing.
+    // With their own secret variables, or none, and with a provider that has none.
     let targets = format!(
         "
 - repository: octo-group/tools/deployer

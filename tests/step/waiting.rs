@@ -1,4 +1,4 @@
-//! Waiting for a run: how it ends, what is told on the way, and what it waits for itself.
+//! Waiting for a run: its conclusion, the progress in the log, and what the run itself is blocked on.
 
 use std::time::Duration;
 
@@ -157,7 +157,7 @@ fn conclusions_that_pass_are_chosen() {
     });
 }
 
-/// A run that a person must approve, and who that is said to be.
+/// A run that a person must approve, and what the log says about it.
 fn blocked(provider: Provider) -> (Scenario, &'static str) {
     let build = JobScenario::new("build", SECOND / 2);
     let deploy = JobScenario::new("deploy", SECOND / 2);
@@ -213,7 +213,7 @@ fn a_blocked_run_fails_where_that_is_asked_for() {
     });
 }
 
-/// Timers and turns pass by themselves.
+/// Timers and concurrency queues need no person.
 #[test]
 fn what_needs_nobody_is_not_blocked() {
     let timed = || Scenario::new().job(JobScenario::new("deploy", SECOND).after_timer(2 * SECOND));
@@ -269,7 +269,7 @@ fn a_long_turn_is_warned_about() {
     assert!(warnings[0].contains("different groups"), "{done}");
 }
 
-/// Bitbucket has a second word for it.
+/// Bitbucket has a second status for it.
 #[test]
 fn a_halted_pipeline_is_blocked_too() {
     let job = JobScenario::new("deploy", SECOND).halts();
@@ -298,7 +298,7 @@ fn a_re_run_is_another_run() {
     assert_eq!(done.code, Some(1), "{done}");
     assert_eq!(done.outputs["conclusion"], "failure");
     assert_eq!(done.result()["runs"][0]["attempt"], 1);
-    // Whoever ran it again did so for a reason.
+    // Somebody ran it again on purpose.
     assert!(!sandbox.runs()[0].cancelled);
 }
 
