@@ -14,12 +14,12 @@ use serde_json::Value;
 
 use self::architecture::{source, sources};
 use self::documents::{Document, anchors, declared, document, documents, root, rows};
-use self::examples::{examples, proxy, shown, world};
+use self::examples::{examples, proxy, visible_log, world};
 use crate::calls::in_parallel;
 use crate::harness::{self, Step};
 
 #[test]
-fn the_tables_of_the_readme_are_those_of_action_yml() {
+fn readme_tables_match_action_yml() {
     let readme = document("README.md");
     let code = |text: &str| {
         if text.is_empty() {
@@ -41,7 +41,7 @@ fn the_tables_of_the_readme_are_those_of_action_yml() {
 }
 
 #[test]
-fn the_harness_knows_the_inputs_and_outputs_of_action_yml() {
+fn harness_lists_every_input_and_output() {
     let inputs: Vec<_> = declared("inputs")
         .into_iter()
         .map(|(name, default, _)| (action::variable(&name), default))
@@ -55,7 +55,7 @@ fn the_harness_knows_the_inputs_and_outputs_of_action_yml() {
 }
 
 #[test]
-fn every_outcome_is_explained() {
+fn every_outcome_is_documented() {
     let (_, _, description) = declared("outputs").swap_remove(0);
     let behaviour = document("docs/behaviour.md");
     let explained: Vec<_> = rows(behaviour.section("## Outcomes"))
@@ -73,7 +73,7 @@ fn every_outcome_is_explained() {
 }
 
 #[test]
-fn examples_use_only_what_is_declared() {
+fn examples_use_every_declared_input_and_no_other() {
     let declared: BTreeSet<_> = declared("inputs")
         .into_iter()
         .map(|(name, ..)| name)
@@ -142,7 +142,7 @@ fn the_binary_accepts_every_example() {
 /// The sandbox, which is as strict as the providers, accepts what each example sends. In parallel, because most of
 /// them wait.
 #[test]
-fn every_example_starts_something() {
+fn every_example_runs_against_the_sandbox() {
     in_parallel(examples(), |example| {
         // The demo world has no workflow in the host's own repository.
         let dry = example.input("dry-run").is_some();
@@ -182,7 +182,7 @@ fn every_example_starts_something() {
 }
 
 #[test]
-fn the_log_of_the_dry_run_is_the_real_one() {
+fn the_dry_run_log_in_the_readme_is_real() {
     let readme = document("README.md");
     let section = Document {
         path: "README.md".into(),
@@ -200,11 +200,14 @@ fn the_log_of_the_dry_run_is_the_real_one() {
         .find(|example| example.input("dry-run").is_some())
         .expect("a dry run");
     let sandbox = harness::sandbox();
-    assert_eq!(shown(&example.step(&sandbox).run(), &sandbox), log.code);
+    assert_eq!(
+        visible_log(&example.step(&sandbox).run(), &sandbox),
+        log.code
+    );
 }
 
 #[test]
-fn the_results_are_the_real_ones() {
+fn the_results_in_the_readme_are_real() {
     let [results] = document("README.md")
         .blocks()
         .into_iter()
@@ -243,7 +246,7 @@ const ERRORS: [(&str, &str, &str, usize); 8] = [
     ("docs/bitbucket.md", "## Errors", "providers/bitbucket", 11),
 ];
 
-fn explained(path: &str, heading: &str) -> Vec<String> {
+fn documented_errors(path: &str, heading: &str) -> Vec<String> {
     let mut document = document(path);
     if path == "README.md" {
         document.text = document.section("## Troubleshooting").to_owned();
@@ -253,7 +256,7 @@ fn explained(path: &str, heading: &str) -> Vec<String> {
 }
 
 /// Whether a string matches a documented error, whose parts between `…` must appear in order.
-fn is_it(text: &str, error: &str) -> bool {
+fn matches_error(text: &str, error: &str) -> bool {
     let mut parts = error.split('…').map(str::trim);
     let rest = parts.try_fold(text, |rest, part| {
         rest.split_once(part).map(|(_, rest)| rest)
@@ -263,7 +266,7 @@ fn is_it(text: &str, error: &str) -> bool {
 
 /// Each documented error appears in a single line of that provider's source code.
 #[test]
-fn the_errors_that_are_explained_exist() {
+fn documented_errors_exist() {
     for (path, heading, rooms, least) in ERRORS {
         let lines: Vec<_> = sources()
             .iter()
@@ -271,11 +274,11 @@ fn the_errors_that_are_explained_exist() {
             .map(|path| source(path).replace("\\\"", "\""))
             .flat_map(|source| source.lines().map(str::to_owned).collect::<Vec<_>>())
             .collect();
-        let errors = explained(path, heading);
+        let errors = documented_errors(path, heading);
         assert!(errors.len() >= least, "{path}: they are found");
         for error in errors {
             assert!(
-                lines.iter().any(|line| is_it(line, &error)),
+                lines.iter().any(|line| matches_error(line, &error)),
                 "{path}: no error says: {error}"
             );
         }
@@ -284,12 +287,12 @@ fn the_errors_that_are_explained_exist() {
 
 /// Each reason that a provider's `explain.rs` or `app.rs` can give for a rejection is documented on its page.
 #[test]
-fn every_refusal_that_is_understood_is_explained() {
+fn every_explained_rejection_is_documented() {
     for (path, heading, rooms, least) in ERRORS {
         if !rooms.starts_with("providers/") {
             continue;
         }
-        let errors = explained(path, heading);
+        let errors = documented_errors(path, heading);
         let reasons: Vec<_> = sources()
             .iter()
             .filter(|path| path.starts_with(rooms))
@@ -299,7 +302,7 @@ fn every_refusal_that_is_understood_is_explained() {
         assert!(reasons.len() + 4 >= least, "{path}: they are found");
         for reason in reasons {
             assert!(
-                errors.iter().any(|error| is_it(&reason, error)),
+                errors.iter().any(|error| matches_error(&reason, error)),
                 "{path} does not explain: {reason}"
             );
         }
@@ -331,7 +334,7 @@ fn reasons(source: &str) -> Vec<String> {
 
 /// The binary enforces the limits that GitHub's page says are checked before anything is sent.
 #[test]
-fn the_limits_that_are_told_are_kept() {
+fn documented_limits_are_enforced() {
     let object = |count: usize| {
         let members: Vec<_> = (0..count)
             .map(|number| format!("\"a{number}\":\"\""))
@@ -389,7 +392,7 @@ fn the_limits_that_are_told_are_kept() {
 }
 
 #[test]
-fn every_link_leads_somewhere() {
+fn every_link_resolves() {
     for document in documents() {
         let place = document.path.display();
         let prose = document.prose();
@@ -420,7 +423,7 @@ fn every_link_leads_somewhere() {
 }
 
 #[test]
-fn the_tests_of_the_guarantees_exist() {
+fn tests_named_in_the_guarantees_exist() {
     let guarantees = document("docs/guarantees.md");
     let named: BTreeSet<_> = guarantees
         .text

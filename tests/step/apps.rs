@@ -45,7 +45,7 @@ fn minted(sandbox: &Sandbox) -> u64 {
 }
 
 /// Number of minted tokens that are still valid.
-fn left_behind(sandbox: &Sandbox) -> usize {
+fn unexpired_tokens(sandbox: &Sandbox) -> usize {
     sandbox.with_world(|world| world.github.minted_tokens().len())
 }
 
@@ -74,7 +74,7 @@ fn a_token_is_revoked_when_the_step_is_over() {
         let sandbox = with_scenario(Provider::GitHub, scenario.clone());
         let done = inputs(step(&sandbox)).run();
         assert_eq!(minted(&sandbox), 1, "{done}");
-        assert_eq!(left_behind(&sandbox), 0, "{done}");
+        assert_eq!(unexpired_tokens(&sandbox), 0, "{done}");
         let [revocation] = requests(&sandbox, "DELETE", REVOCATION).try_into().unwrap();
         assert_eq!(revocation.response, RecordedResponse::Status(204));
         assert!(
@@ -118,7 +118,7 @@ fn all_tokens_are_revoked() {
 
 /// Without waiting for the end of the step, which may be hours away.
 #[test]
-fn a_token_that_was_replaced_is_revoked_soon() {
+fn a_replaced_token_is_revoked_soon() {
     let sandbox = with_scenario(Provider::GitHub, Scenario::passing(17 * SECOND));
     sandbox.with_world(|world| world.github.token_lifetime = 18 * SECOND);
     let done = step(&sandbox).input("wait", "true").run().passes();
@@ -132,7 +132,7 @@ fn a_token_that_was_replaced_is_revoked_soon() {
         last.order > first.order + 1,
         "the run was polled in between"
     );
-    assert_eq!(left_behind(&sandbox), 0, "{done}");
+    assert_eq!(unexpired_tokens(&sandbox), 0, "{done}");
 }
 
 #[test]
@@ -180,11 +180,11 @@ fn a_token_is_revoked_after_the_last_cancel() {
     signal(&child, "INT");
     let done = step.finish(child);
     assert_eq!(sandbox.unfinished_runs().len(), 0, "{done}");
-    assert_eq!(left_behind(&sandbox), 0, "{done}");
+    assert_eq!(unexpired_tokens(&sandbox), 0, "{done}");
 }
 
 #[test]
-fn a_second_signal_waits_for_no_revocation() {
+fn a_second_signal_skips_the_revocation() {
     let sandbox = with_scenario(Provider::GitHub, Scenario::endless());
     let hangs = Fault::Delay(Moment::BeforeActing, 30 * SECOND);
     sandbox.fault(Route::any().path("/cancel"), Occasion::Every, hangs.clone());
@@ -203,7 +203,7 @@ fn a_second_signal_waits_for_no_revocation() {
 
 /// No new token can be minted for a while, but the current one stays valid until that is over, and so does the run.
 #[test]
-fn a_renewal_that_fails_loses_nothing_while_the_token_is_good() {
+fn a_failed_renewal_loses_nothing_while_the_token_is_valid() {
     let response = |status, message: &str| {
         Fault::Response(
             Moment::BeforeActing,
@@ -251,7 +251,7 @@ fn a_renewal_that_fails_loses_nothing_while_the_token_is_good() {
 
 /// Changes to one repository must not lose the run of another.
 #[test]
-fn a_repository_that_disappears_costs_no_other_its_token() {
+fn a_repository_that_disappears_does_not_affect_other_targets() {
     let changes: Vec<fn(&mut World)> = vec![
         |world| {
             let installation = &mut world.github.apps[0].installations[0];
@@ -283,7 +283,7 @@ fn a_repository_that_disappears_costs_no_other_its_token() {
 
 /// The current token is good enough for a cancel.
 #[test]
-fn a_renewal_that_hangs_holds_up_no_stop() {
+fn a_renewal_that_hangs_does_not_delay_the_shutdown() {
     let sandbox = with_scenario(Provider::GitHub, Scenario::endless());
     sandbox.with_world(|world| world.github.token_lifetime = 16 * SECOND);
     let step = step(&sandbox).input("wait", "true");
@@ -307,7 +307,7 @@ fn a_renewal_that_hangs_holds_up_no_stop() {
 
 /// A trigger that waited longer than its token's lifetime needs a new one, but doesn't wait for it indefinitely.
 #[test]
-fn a_renewal_that_hangs_before_a_trigger_is_tried_again() {
+fn a_renewal_that_hangs_before_a_trigger_is_retried() {
     let sandbox = sandbox();
     sandbox.with_world(|world| world.github.token_lifetime = 2 * SECOND);
     let limit = Fault::github_secondary_limit(Some(4));
@@ -322,7 +322,7 @@ fn a_renewal_that_hangs_before_a_trigger_is_tried_again() {
 
 /// A cancel that is refused because the token was revoked is sent again with a new token.
 #[test]
-fn a_cancel_gets_another_token_where_the_one_at_hand_is_refused() {
+fn a_cancel_with_a_revoked_token_is_resent_with_a_new_one() {
     let sandbox = with_scenario(Provider::GitHub, Scenario::endless());
     let step = step(&sandbox).input("wait", "true");
     let child = step.start();
@@ -369,7 +369,7 @@ fn an_app_signs_by_the_servers_clock() {
 
 /// A server must not be able to obtain a JWT that is valid at a time of its choice.
 #[test]
-fn a_clock_that_is_far_off_is_not_signed_by() {
+fn a_server_clock_that_is_far_off_is_not_used_for_signing() {
     let sandbox = start(World::demo().ahead(48 * 3_600 * SECOND));
     step(&sandbox)
         .run()
@@ -379,7 +379,7 @@ fn a_clock_that_is_far_off_is_not_signed_by() {
 
 /// If the clocks agree, signing again can't help.
 #[test]
-fn a_key_that_is_refused_is_not_signed_with_again() {
+fn a_rejected_key_is_not_used_again() {
     let sandbox = sandbox();
     let refusal = Response::json(
         401,
@@ -407,12 +407,12 @@ fn an_app_follows_a_repository_to_its_new_name() {
         let minted = requests(&sandbox, "POST", "/access_tokens");
         let body = minted.last().unwrap().json().unwrap();
         assert_eq!(body["repository_ids"], json!([1001]), "{done}");
-        assert_eq!(left_behind(&sandbox), 0);
+        assert_eq!(unexpired_tokens(&sandbox), 0);
     }
 }
 
 #[test]
-fn a_token_that_is_refused_says_for_what() {
+fn a_refused_token_names_the_missing_permission() {
     let app = |sandbox: &Sandbox, change: fn(&mut World)| {
         sandbox.with_world(change);
         step(sandbox)
@@ -430,7 +430,7 @@ fn a_token_that_is_refused_says_for_what() {
 
 /// Renewals that fail once the token has expired count as failed polls. The run is read again afterwards.
 #[test]
-fn a_renewal_that_fails_for_some_time_is_pending() {
+fn a_run_survives_renewals_that_fail_past_the_tokens_expiry() {
     let scenario = Scenario::new().job(JobScenario::new("build", 12 * SECOND));
     let sandbox = with_scenario(Provider::GitHub, scenario);
     sandbox.with_world(|world| world.github.token_lifetime = 4 * SECOND);

@@ -9,7 +9,7 @@ use sandbox::world::{JobScenario, RunDetails, Scenario};
 use sandbox::{Fault, Moment, Occasion, Provider, RecordedRequest, Route, Sandbox, World, demo};
 use serde_json::{Value, json};
 
-use crate::calls::{PROVIDERS, SECOND, in_parallel, ours, signal, start, until, with_scenario};
+use crate::calls::{PROVIDERS, SECOND, in_parallel, own_runs, signal, start, until, with_scenario};
 use crate::harness::{Done, Step, sandbox};
 
 fn github(repository: &str, workflow: &str) -> Value {
@@ -45,7 +45,7 @@ fn with(target: &Value, key: &str, value: impl Into<Value>) -> Value {
     target
 }
 
-fn fleet(sandbox: &Sandbox, targets: &[Value]) -> Step {
+fn step_with(sandbox: &Sandbox, targets: &[Value]) -> Step {
     let step = Step::on(&sandbox.http_url()).input("targets", &Value::from(targets).to_string());
     [
         demo::GITHUB_CLASSIC,
@@ -69,7 +69,7 @@ fn requests(sandbox: &Sandbox, method: &str, part: &str) -> Vec<RecordedRequest>
 }
 
 #[test]
-fn no_trigger_goes_out_before_all_runs_are_known_to_be_readable() {
+fn no_trigger_is_sent_until_all_runs_are_known_to_be_readable() {
     let sandbox = sandbox();
     let mut targets = one_of_each(&sandbox);
     targets.push(with(
@@ -77,7 +77,7 @@ fn no_trigger_goes_out_before_all_runs_are_known_to_be_readable() {
         "repository",
         "octo-org/missing",
     ));
-    let done = fleet(&sandbox, &targets)
+    let done = step_with(&sandbox, &targets)
         .input("wait", "true")
         .run()
         .fails(&[
@@ -90,13 +90,13 @@ fn no_trigger_goes_out_before_all_runs_are_known_to_be_readable() {
 }
 
 #[test]
-fn where_all_is_well_triggers_come_after_all_reads() {
+fn all_reads_come_before_the_first_trigger() {
     let sandbox = with_scenario(Provider::GitHub, Scenario::passing(SECOND));
     let targets = [
         github("octo-org/app", "build.yml"),
         github("octo-org/private", "deploy.yml"),
     ];
-    let done = fleet(&sandbox, &targets)
+    let done = step_with(&sandbox, &targets)
         .input("wait", "true")
         .run()
         .passes();
@@ -107,7 +107,7 @@ fn where_all_is_well_triggers_come_after_all_reads() {
 }
 
 #[test]
-fn so_many_triggers_are_on_the_wire_as_is_allowed() {
+fn max_parallel_limits_the_triggers_in_flight() {
     in_parallel(vec![1, 3], |most: usize| {
         let sandbox = sandbox();
         let slow = Fault::Delay(Moment::BeforeActing, 4 * SECOND);
@@ -116,7 +116,7 @@ fn so_many_triggers_are_on_the_wire_as_is_allowed() {
         let targets: Vec<_> = (0..5)
             .map(|number| with(&target, "inputs", json!({"version": number.to_string()})))
             .collect();
-        let step = fleet(&sandbox, &targets).input("max-parallel", &most.to_string());
+        let step = step_with(&sandbox, &targets).input("max-parallel", &most.to_string());
         let child = step.start();
         until(&sandbox, "all lanes are taken", |sandbox| {
             sandbox.trigger_requests().len() == most
@@ -130,7 +130,7 @@ fn so_many_triggers_are_on_the_wire_as_is_allowed() {
 }
 
 #[test]
-fn after_a_failure_fail_fast_sends_no_more_and_waits_for_what_was_started() {
+fn fail_fast_sends_no_more_triggers_and_waits_for_started_runs() {
     let world = World::demo().scenario(Provider::GitHub, Scenario::passing(2 * SECOND));
     let sandbox = start(world.scenario(Provider::GitLab, Scenario::passing(2 * SECOND)));
     let target = github("octo-org/app", "build.yml");
@@ -140,7 +140,7 @@ fn after_a_failure_fail_fast_sends_no_more_and_waits_for_what_was_started() {
         gitlab(&sandbox),
         with(&target, "ref", "release"),
     ];
-    let step = fleet(&sandbox, &targets)
+    let step = step_with(&sandbox, &targets)
         .input("wait", "true")
         .input("max-parallel", "1");
     let done = step.input("fail-fast", "true").run().fails(&[
@@ -155,7 +155,7 @@ fn after_a_failure_fail_fast_sends_no_more_and_waits_for_what_was_started() {
     done.outcome("rejected");
     assert_eq!(sandbox.runs().len(), 1, "{done}");
 
-    let step = fleet(&sandbox, &targets).input("max-parallel", "1");
+    let step = step_with(&sandbox, &targets).input("max-parallel", "1");
     let done = step.run();
     assert_eq!(
         outcomes(&done),
@@ -165,7 +165,7 @@ fn after_a_failure_fail_fast_sends_no_more_and_waits_for_what_was_started() {
 }
 
 #[test]
-fn a_rate_limit_is_that_of_all_with_the_same_credential_and_of_no_other() {
+fn a_rate_limit_pauses_only_targets_with_the_same_credential() {
     let sandbox = sandbox();
     let limit = Fault::github_secondary_limit(Some(3));
     let route = Route::triggers().provider(Provider::GitHub);
@@ -177,7 +177,7 @@ fn a_rate_limit_is_that_of_all_with_the_same_credential_and_of_no_other() {
         with(&target, "token", demo::GITHUB_FINE_GRAINED),
         gitlab(&sandbox),
     ];
-    let done = fleet(&sandbox, &targets)
+    let done = step_with(&sandbox, &targets)
         .secret(demo::GITHUB_FINE_GRAINED)
         .input("max-parallel", "1")
         .run()
@@ -199,7 +199,7 @@ fn a_rate_limit_is_that_of_all_with_the_same_credential_and_of_no_other() {
 }
 
 #[test]
-fn what_is_read_before_the_trigger_is_read_once_for_all() {
+fn reads_before_the_trigger_are_shared_by_all_targets() {
     for provider in PROVIDERS {
         let sandbox = with_scenario(provider, Scenario::passing(SECOND));
         let target = &one_of_each(&sandbox)[provider as usize];
@@ -211,7 +211,7 @@ fn what_is_read_before_the_trigger_is_read_once_for_all() {
             })
             .collect();
         // Counts the requests made before the first run can be polled.
-        let done = fleet(&sandbox, &targets)
+        let done = step_with(&sandbox, &targets)
             .input("wait", "true")
             .input("timeout", "90s")
             .run();
@@ -239,7 +239,7 @@ fn an_app_signs_in_once_for_each_set_of_permissions() {
         app(github("octo-org/private", "deploy.yml")),
         app(dispatch),
     ];
-    let done = fleet(&sandbox, &targets).run().passes();
+    let done = step_with(&sandbox, &targets).run().passes();
     assert_eq!(outcomes(&done), ["accepted"; 3]);
     let minted = requests(&sandbox, "POST", "/access_tokens");
     let mut bodies: Vec<_> = minted.iter().filter_map(RecordedRequest::json).collect();
@@ -262,7 +262,7 @@ fn an_apps_token_is_renewed_before_a_trigger_that_had_to_wait() {
     let limit = Fault::github_secondary_limit(Some(4));
     sandbox.fault(Route::triggers(), Occasion::Nth(1), limit);
     let targets = ["1", "2", "3"].map(|version| json!({"inputs": {"version": version}}));
-    let done = fleet(&sandbox, &targets)
+    let done = step_with(&sandbox, &targets)
         .input("repository", "octo-org/app")
         .input("workflow", "build.yml")
         .input("ref", "main")
@@ -276,7 +276,7 @@ fn an_apps_token_is_renewed_before_a_trigger_that_had_to_wait() {
 }
 
 #[test]
-fn an_app_that_is_not_installed_everywhere_says_where() {
+fn an_app_that_is_not_installed_everywhere_names_the_repository() {
     let sandbox = sandbox();
     let app = |repository: &str| {
         json!({
@@ -289,7 +289,7 @@ fn an_app_that_is_not_installed_everywhere_says_where() {
         app("octo-org/caller"),
         app("octo-org/private"),
     ];
-    let done = fleet(&sandbox, &targets).run();
+    let done = step_with(&sandbox, &targets).run();
     let errors = done.errors();
     assert_eq!(errors.len(), 1, "{done}");
     assert!(
@@ -303,14 +303,14 @@ fn an_app_that_is_not_installed_everywhere_says_where() {
 
 /// On Bitbucket, all targets of one credential together send one poll every five seconds.
 #[test]
-fn looks_of_all_with_the_same_credential_keep_apart() {
+fn polls_with_the_same_credential_are_spaced_out() {
     let sandbox = with_scenario(Provider::Bitbucket, Scenario::passing(SECOND));
     let targets = [
         bitbucket(&sandbox),
         bitbucket(&sandbox),
         bitbucket(&sandbox),
     ];
-    let done = fleet(&sandbox, &targets)
+    let done = step_with(&sandbox, &targets)
         .input("wait", "true")
         .run()
         .passes();
@@ -339,7 +339,7 @@ fn a_project_is_the_same_by_name_and_by_id() {
         "repository",
         demo::GITLAB_PROJECT_ID.to_string(),
     );
-    let done = fleet(&sandbox, &[gitlab(&sandbox), by_id])
+    let done = step_with(&sandbox, &[gitlab(&sandbox), by_id])
         .input("max-parallel", "1")
         .run();
     assert_eq!(outcomes(&done), ["unknown", "accepted"], "{done}");
@@ -348,12 +348,12 @@ fn a_project_is_the_same_by_name_and_by_id() {
 
 /// A run that is known to be another target's is no candidate, even if it looks the same.
 #[test]
-fn a_target_whose_trigger_nobody_answered_does_not_take_anothers_run() {
+fn an_unanswered_trigger_does_not_claim_another_targets_run() {
     let sandbox = sandbox();
     let reset = Fault::Reset(Moment::AfterActing);
     sandbox.fault(Route::triggers(), Occasion::Nth(1), reset);
     let targets = [gitlab(&sandbox), gitlab(&sandbox), gitlab(&sandbox)];
-    let done = fleet(&sandbox, &targets).run();
+    let done = step_with(&sandbox, &targets).run();
     let done = done.fails(&["this run may be its own: http"]);
     let (unknown, accepted): (Vec<_>, Vec<_>) = done
         .results()
@@ -373,11 +373,11 @@ fn a_target_whose_trigger_nobody_answered_does_not_take_anothers_run() {
 }
 
 #[test]
-fn targets_that_cannot_be_told_apart_are_not_guessed() {
+fn runs_of_indistinguishable_targets_are_not_guessed() {
     let sandbox = with_scenario(Provider::GitHub, Scenario::passing(SECOND));
     sandbox.with_world(|world| world.github.run_details = RunDetails::RejectedWith(422));
     let target = github("octo-org/app", "build.yml");
-    let done = fleet(&sandbox, &[target.clone(), target])
+    let done = step_with(&sandbox, &[target.clone(), target])
         .input("wait", "true")
         .input("timeout", "30s")
         .run();
@@ -402,7 +402,7 @@ fn each_target_has_a_group_and_all_have_one_diagram() {
             .scenario(Provider::GitLab, Scenario::passing(2 * SECOND))
             .scenario(Provider::Bitbucket, Scenario::passing(2 * SECOND)),
     );
-    let done = fleet(&sandbox, &one_of_each(&sandbox))
+    let done = step_with(&sandbox, &one_of_each(&sandbox))
         .input("wait", "true")
         .run();
     assert_eq!(done.code, Some(1), "{done}");
@@ -446,7 +446,7 @@ fn each_target_has_a_group_and_all_have_one_diagram() {
 }
 
 #[test]
-fn a_signal_cancels_all_that_is_ours_and_sends_no_more() {
+fn a_signal_cancels_all_own_runs_and_sends_no_more_triggers() {
     let sandbox = start(PROVIDERS.iter().fold(World::demo(), |world, provider| {
         world.scenario(*provider, Scenario::endless())
     }));
@@ -455,7 +455,7 @@ fn a_signal_cancels_all_that_is_ours_and_sends_no_more() {
     let mut targets = one_of_each(&sandbox);
     targets.extend(one_of_each(&sandbox));
     targets.extend(one_of_each(&sandbox));
-    let step = fleet(&sandbox, &targets)
+    let step = step_with(&sandbox, &targets)
         .input("wait", "true")
         .input("max-parallel", "1");
     let child = step.start();
@@ -474,14 +474,14 @@ fn a_signal_cancels_all_that_is_ours_and_sends_no_more() {
         ],
         "{done}"
     );
-    assert_eq!(ours(&sandbox).len(), 5);
+    assert_eq!(own_runs(&sandbox).len(), 5);
     assert!(sandbox.runs().iter().all(|run| run.cancelled), "{done}");
     assert_eq!(sandbox.unfinished_runs().len(), 0, "{done}");
 }
 
 /// After a kill, the outputs are those of the first target that has a run, wherever it is in the list.
 #[test]
-fn a_run_that_was_told_survives_a_kill() {
+fn a_reported_run_survives_a_kill() {
     let sandbox = with_scenario(Provider::GitHub, Scenario::endless());
     let unheard = json!({
         "repository": "octo-org/app", "event-type": "nobody-listens", "token": demo::GITHUB_CLASSIC,
@@ -490,7 +490,7 @@ fn a_run_that_was_told_survives_a_kill() {
     for targets in [[&unheard, &named], [&named, &unheard]] {
         let before = sandbox.runs().len();
         let targets = targets.map(Clone::clone);
-        let step = fleet(&sandbox, &targets)
+        let step = step_with(&sandbox, &targets)
             .input("wait", "true")
             .input("max-parallel", "1");
         let mut child = step.start();
@@ -508,12 +508,12 @@ fn a_run_that_was_told_survives_a_kill() {
 }
 
 #[test]
-fn a_signal_before_the_first_trigger_is_the_one_reason_for_all() {
+fn a_signal_before_the_first_trigger_is_reported_once() {
     let sandbox = sandbox();
     let slow = Fault::Delay(Moment::BeforeActing, 30 * SECOND);
     sandbox.fault(Route::any().path("/actions/runs"), Occasion::Every, slow);
     let targets = one_of_each(&sandbox);
-    let step = fleet(&sandbox, &targets).input("wait", "true");
+    let step = step_with(&sandbox, &targets).input("wait", "true");
     let child = step.start();
     until(&sandbox, "all are being prepared", |sandbox| {
         sandbox.requests().len() == 3
@@ -528,12 +528,12 @@ fn a_signal_before_the_first_trigger_is_the_one_reason_for_all() {
 
 /// Searches are normally spaced out, but not when time is running out: runs found now can still be cancelled.
 #[test]
-fn a_signal_still_finds_all_that_is_looked_for() {
+fn a_signal_still_finds_every_searched_run() {
     let sandbox = with_scenario(Provider::GitHub, Scenario::endless());
     let targets: Vec<_> = (0..8)
         .map(|number| json!({"client-payload": {"number": number}}))
         .collect();
-    let step = fleet(&sandbox, &targets)
+    let step = step_with(&sandbox, &targets)
         .input("repository", "octo-org/app")
         .input("event-type", "release")
         .input("token", demo::GITHUB_CLASSIC)
@@ -553,7 +553,7 @@ fn a_signal_still_finds_all_that_is_looked_for() {
 
 /// The log stays readable, and the outputs stay within the runner's limits.
 #[test]
-fn a_thousand_targets_have_room_in_the_outputs() {
+fn results_of_a_thousand_targets_fit_into_the_outputs() {
     let sandbox = sandbox();
     // An environment variable holds at most 128 KiB, so common values are given only once.
     let targets: Vec<_> = (0..1_000)
@@ -562,7 +562,7 @@ fn a_thousand_targets_have_room_in_the_outputs() {
     let last = 999;
     let refused = Fault::status(Moment::BeforeActing, 404);
     sandbox.fault(Route::triggers(), Occasion::Nth(last), refused);
-    let done = fleet(&sandbox, &targets)
+    let done = step_with(&sandbox, &targets)
         .input("repository", "octo-org/app")
         .input("workflow", "build.yml")
         .input("ref", "main")
@@ -620,7 +620,7 @@ fn the_summary_has_the_logs_of_the_first_twenty_failed_runs() {
     let targets: Vec<_> = (0..30)
         .map(|number| with(&target, "inputs", json!({"version": number.to_string()})))
         .collect();
-    let done = fleet(&sandbox, &targets).input("wait", "true").run();
+    let done = step_with(&sandbox, &targets).input("wait", "true").run();
     let told = done.log.matches("the end of the log of job build").count();
     assert_eq!(told, 30);
     assert_eq!(done.summary.matches("<details>").count(), 20);

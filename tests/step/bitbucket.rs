@@ -80,7 +80,7 @@ fn each_source_has_its_own_shape() {
 }
 
 #[test]
-fn variables_are_texts_and_secret_ones_are_secured() {
+fn variables_are_strings_and_secret_ones_are_secured() {
     let sandbox = sandbox();
     Step::bitbucket(&sandbox)
         .input("ref", "main")
@@ -106,7 +106,7 @@ fn variables_are_texts_and_secret_ones_are_secured() {
 }
 
 #[test]
-fn an_api_token_goes_with_its_owners_address() {
+fn an_api_token_is_sent_with_its_owners_email() {
     let sandbox = sandbox();
     let done = Step::bitbucket(&sandbox)
         .input("token", demo::BITBUCKET_API)
@@ -128,7 +128,7 @@ fn an_api_token_goes_with_its_owners_address() {
 }
 
 #[test]
-fn a_bare_name_that_is_no_branch_is_sent_once_more_as_a_tag() {
+fn a_bare_name_that_is_no_branch_is_resent_as_a_tag() {
     let sandbox = sandbox();
     Step::bitbucket(&sandbox)
         .input("ref", "v2.0.0")
@@ -204,7 +204,7 @@ fn a_tag_that_cannot_be_read_is_sent_without_its_commit() {
 
 /// Nothing was sent yet, so a failed read is safe to repeat.
 #[test]
-fn a_tag_is_read_again_after_a_failure() {
+fn a_failed_read_of_a_tag_is_retried() {
     for reference in ["refs/tags/v2.0.0", "v2.0.0"] {
         let sandbox = sandbox();
         let read = Route::any().path("/refs/tags/v2.0.0");
@@ -228,7 +228,7 @@ fn a_tag_is_read_again_after_a_failure() {
 }
 
 #[test]
-fn a_tag_that_is_not_there_is_told_as_that() {
+fn a_missing_tag_is_reported_as_missing() {
     let sandbox = sandbox();
     Step::bitbucket(&sandbox)
         .input("ref", "refs/tags/nowhere")
@@ -238,7 +238,7 @@ fn a_tag_that_is_not_there_is_told_as_that() {
 }
 
 #[test]
-fn a_name_that_says_what_it_is_has_no_second_form() {
+fn a_full_ref_has_no_fallback() {
     let sandbox = sandbox();
     Step::bitbucket(&sandbox)
         .input("ref", "refs/heads/v2.0.0")
@@ -250,7 +250,7 @@ fn a_name_that_says_what_it_is_has_no_second_form() {
 
 /// The first request may have started something, so there is no second one.
 #[test]
-fn an_unknown_outcome_has_no_second_form() {
+fn an_unknown_outcome_has_no_fallback() {
     let sandbox = sandbox();
     sandbox.fault(
         Route::triggers(),
@@ -265,7 +265,7 @@ fn an_unknown_outcome_has_no_second_form() {
 }
 
 #[test]
-fn what_is_refused_is_explained() {
+fn rejections_are_explained() {
     let api = |token: &'static str| vec![("token", token), ("email", demo::BITBUCKET_EMAIL)];
     for (inputs, error) in [
         (

@@ -14,7 +14,7 @@ use crate::calls::{
 use crate::harness::{Done, Step};
 
 /// Starts the step and returns once it polls a run in progress.
-fn watching(step: &Step) -> Child {
+fn start_and_wait_for_run(step: &Step) -> Child {
     let child = step.start();
     step.until_said(": running");
     child
@@ -49,12 +49,12 @@ fn left_running(done: &Done) -> Option<String> {
 }
 
 #[test]
-fn a_signal_cancels_what_is_ours() {
+fn a_signal_cancels_the_steps_own_run() {
     let cases = PROVIDERS.map(|provider| [(provider, "INT"), (provider, "TERM")]);
     in_parallel(cases.as_flattened().to_vec(), |(provider, name)| {
         let sandbox = with_scenario(provider, Scenario::endless());
         let step = call(provider, &sandbox);
-        let child = watching(&step);
+        let child = start_and_wait_for_run(&step);
         let done = stop(&step, child, name);
         assert!(sandbox.runs()[0].cancelled, "{done}");
         assert_eq!(sandbox.unfinished_runs().len(), 0, "{done}");
@@ -78,11 +78,11 @@ fn a_signal_cancels_what_is_ours() {
 }
 
 #[test]
-fn a_run_that_is_to_be_left_is_left() {
+fn on_abandoned_leave_leaves_the_run() {
     in_parallel(PROVIDERS.to_vec(), |provider| {
         let sandbox = with_scenario(provider, Scenario::endless());
         let step = call(provider, &sandbox).input("on-abandoned", "leave");
-        let child = watching(&step);
+        let child = start_and_wait_for_run(&step);
         let done = stop(&step, child, "TERM");
         assert!(!sandbox.runs()[0].cancelled, "{done}");
         let cancels = sandbox.requests();
@@ -119,7 +119,7 @@ fn cancels(sandbox: &Sandbox) -> Vec<SystemTime> {
 }
 
 #[test]
-fn a_cancel_that_is_refused_is_sent_again_every_second_and_told() {
+fn a_refused_cancel_is_resent_every_second_and_reported() {
     let mut cases = Vec::new();
     for provider in PROVIDERS {
         cases.extend([403, 409, 404, 500].map(|status| (provider, status)));
@@ -129,7 +129,7 @@ fn a_cancel_that_is_refused_is_sent_again_every_second_and_told() {
         let scenario = Scenario::endless().on_cancel(OnCancel::Refuses(status));
         let sandbox = with_scenario(provider, scenario);
         let step = call(provider, &sandbox);
-        let child = watching(&step);
+        let child = start_and_wait_for_run(&step);
         let done = stop(&step, child, "INT");
         let left = left_running(&done).unwrap_or_default();
         let (how, word) = if status == 500 {
@@ -159,7 +159,7 @@ fn a_cancel_that_is_refused_is_sent_again_every_second_and_told() {
 
 /// A run that has just started can't be cancelled yet, and a token may be refused for a moment.
 #[test]
-fn a_cancel_that_is_refused_at_first_is_sent_until_it_is_accepted() {
+fn a_refused_cancel_is_resent_until_it_is_accepted() {
     let mut cases = Vec::new();
     for provider in PROVIDERS {
         cases.extend([401, 404, 409, 400].map(|status| (provider, status)));
@@ -168,7 +168,7 @@ fn a_cancel_that_is_refused_at_first_is_sent_until_it_is_accepted() {
         let scenario = Scenario::endless().on_cancel(OnCancel::RefusesAtFirst { status, times: 2 });
         let sandbox = with_scenario(provider, scenario);
         let step = call(provider, &sandbox);
-        let child = watching(&step);
+        let child = start_and_wait_for_run(&step);
         let done = stop(&step, child, "INT");
         assert!(sandbox.runs()[0].cancelled, "{provider} {status}\n{done}");
         assert_eq!(left_running(&done), None, "{done}");
@@ -181,7 +181,7 @@ fn a_cancel_that_is_refused_at_first_is_sent_until_it_is_accepted() {
 fn a_colleagues_new_attempt_is_not_cancelled() {
     let sandbox = with_scenario(Provider::GitHub, Scenario::endless());
     let step = call(Provider::GitHub, &sandbox);
-    let child = watching(&step);
+    let child = start_and_wait_for_run(&step);
     sandbox.with_world(|world| {
         world.runs[0].complete(Conclusion::Failure);
         let id = world.runs[0].id;
@@ -194,7 +194,7 @@ fn a_colleagues_new_attempt_is_not_cancelled() {
 }
 
 /// Starts a step with this many runs that never end.
-fn many(sandbox: &Sandbox, count: usize) -> (Step, Child) {
+fn start_many(sandbox: &Sandbox, count: usize) -> (Step, Child) {
     let entry = |number: usize| {
         serde_json::json!({
             "repository": "octo-group/tools/deployer",
@@ -217,9 +217,9 @@ fn many(sandbox: &Sandbox, count: usize) -> (Step, Child) {
 
 /// All runs are cancelled at once, however long each response takes.
 #[test]
-fn of_many_runs_each_is_asked_to_end() {
+fn every_one_of_many_runs_gets_a_cancel() {
     let sandbox = with_scenario(Provider::GitLab, Scenario::endless());
-    let (step, child) = many(&sandbox, 300);
+    let (step, child) = start_many(&sandbox, 300);
     let slow = Fault::Delay(Moment::BeforeActing, SECOND);
     let route = Route::any().method("POST").path("/cancel");
     sandbox.fault(route, Occasion::Every, slow);
@@ -229,9 +229,9 @@ fn of_many_runs_each_is_asked_to_end() {
 
 /// Only cancels that are already in flight, at most 90, can't be held back.
 #[test]
-fn a_rate_limit_that_one_cancel_meets_holds_the_others_back() {
+fn a_rate_limited_cancel_pauses_the_other_cancels() {
     let sandbox = with_scenario(Provider::GitLab, Scenario::endless());
-    let (step, child) = many(&sandbox, 200);
+    let (step, child) = start_many(&sandbox, 200);
     let route = Route::any().method("POST").path("/cancel");
     let limit = Fault::gitlab_limit(Some(2));
     sandbox.fault(route, Occasion::First(1), limit);
@@ -245,7 +245,7 @@ fn a_rate_limit_that_one_cancel_meets_holds_the_others_back() {
 
 /// Cancelling twice does no harm.
 #[test]
-fn a_cancel_without_a_clear_answer_is_sent_again() {
+fn a_cancel_without_a_clear_response_is_resent() {
     let faults = [
         Fault::status(Moment::BeforeActing, 502),
         Fault::Reset(Moment::BeforeActing),
@@ -256,7 +256,7 @@ fn a_cancel_without_a_clear_answer_is_sent_again() {
     in_parallel(cases.as_flattened().to_vec(), |(provider, fault)| {
         let sandbox = with_scenario(provider, Scenario::endless());
         let step = call(provider, &sandbox);
-        let child = watching(&step);
+        let child = start_and_wait_for_run(&step);
         let cancels = Route::any().method("POST");
         sandbox.fault(cancels, Occasion::First(1), fault);
         let done = stop(&step, child, "INT");
@@ -266,11 +266,11 @@ fn a_cancel_without_a_clear_answer_is_sent_again() {
 }
 
 #[test]
-fn a_cancel_that_is_put_off_for_too_long_is_told() {
+fn a_cancel_that_is_rate_limited_for_too_long_is_reported() {
     in_parallel(PROVIDERS.to_vec(), |provider| {
         let sandbox = with_scenario(provider, Scenario::endless());
         let step = call(provider, &sandbox);
-        let child = watching(&step);
+        let child = start_and_wait_for_run(&step);
         let cancels = Route::any().method("POST");
         sandbox.fault(cancels, Occasion::Every, Fault::gitlab_limit(Some(60)));
         let done = stop(&step, child, "INT");
@@ -287,12 +287,12 @@ fn a_cancel_that_is_put_off_for_too_long_is_told() {
 }
 
 #[test]
-fn a_cancel_that_is_ignored_is_told() {
+fn an_ignored_cancel_is_reported() {
     in_parallel(PROVIDERS.to_vec(), |provider| {
         let scenario = Scenario::endless().on_cancel(OnCancel::Ignores);
         let sandbox = with_scenario(provider, scenario);
         let step = call(provider, &sandbox);
-        let child = watching(&step);
+        let child = start_and_wait_for_run(&step);
         let done = stop(&step, child, "INT");
         let left = left_running(&done).unwrap_or_default();
         assert_eq!(
@@ -305,11 +305,11 @@ fn a_cancel_that_is_ignored_is_told() {
 }
 
 #[test]
-fn a_cancel_that_is_never_answered_is_told() {
+fn a_cancel_without_a_response_is_reported() {
     in_parallel(PROVIDERS.to_vec(), |provider| {
         let sandbox = with_scenario(provider, Scenario::endless());
         let step = call(provider, &sandbox);
-        let child = watching(&step);
+        let child = start_and_wait_for_run(&step);
         let silent = Fault::Delay(Moment::BeforeActing, 30 * SECOND);
         sandbox.fault(Route::any().method("POST"), Occasion::Every, silent);
         let done = stop(&step, child, "TERM");
@@ -320,11 +320,11 @@ fn a_cancel_that_is_never_answered_is_told() {
 
 /// The run ended just before the cancel, so its own conclusion counts.
 #[test]
-fn a_run_that_is_over_already_is_told_as_it_ended() {
+fn a_run_that_ended_before_the_cancel_keeps_its_conclusion() {
     in_parallel(PROVIDERS.to_vec(), |provider| {
         let sandbox = with_scenario(provider, Scenario::endless());
         let step = call(provider, &sandbox);
-        let child = watching(&step);
+        let child = start_and_wait_for_run(&step);
         sandbox.with_world(|world| world.runs[0].complete(Conclusion::Success));
         signal(&child, "INT");
         let done = step.finish(child).passes();
@@ -340,7 +340,7 @@ fn a_cancel_may_take_its_time() {
         let scenario = Scenario::endless().on_cancel(OnCancel::Ends(SECOND / 2));
         let sandbox = with_scenario(provider, scenario);
         let step = call(provider, &sandbox);
-        let child = watching(&step);
+        let child = start_and_wait_for_run(&step);
         let done = stop(&step, child, "TERM");
         assert_eq!(left_running(&done), None, "{done}");
         assert_eq!(done.outputs["conclusion"], "cancelled", "{done}");
@@ -367,11 +367,11 @@ fn after_a_deadline_a_cancel_is_watched_for_half_a_minute() {
 }
 
 #[test]
-fn a_second_signal_ends_it_at_once() {
+fn a_second_signal_stops_the_step_immediately() {
     let scenario = Scenario::endless().on_cancel(OnCancel::Ignores);
     let sandbox = with_scenario(Provider::GitHub, scenario);
     let step = call(Provider::GitHub, &sandbox);
-    let child = watching(&step);
+    let child = start_and_wait_for_run(&step);
     signal(&child, "INT");
     step.until_said("cancelling it");
     let asked = Instant::now();
@@ -385,7 +385,7 @@ fn a_second_signal_ends_it_at_once() {
 
 /// The response arrives within the four seconds allowed, so the run is known and can be cancelled.
 #[test]
-fn a_trigger_on_the_wire_is_waited_for_and_then_cancelled() {
+fn a_run_of_a_trigger_in_flight_is_cancelled() {
     in_parallel(PROVIDERS.to_vec(), |provider| {
         let sandbox = with_scenario(provider, Scenario::endless());
         let slow = Fault::Delay(Moment::AfterActing, 3 * SECOND);
@@ -404,7 +404,7 @@ fn a_trigger_on_the_wire_is_waited_for_and_then_cancelled() {
 
 /// The response doesn't arrive in time, so the outcome stays unknown.
 #[test]
-fn a_trigger_that_never_comes_back_is_unknown() {
+fn a_trigger_without_a_response_is_unknown() {
     in_parallel(PROVIDERS.to_vec(), |provider| {
         let sandbox = with_scenario(provider, Scenario::endless());
         let silent = Fault::Delay(Moment::AfterActing, 30 * SECOND);
@@ -424,7 +424,7 @@ fn a_trigger_that_never_comes_back_is_unknown() {
 
 /// The response doesn't arrive in time, but the run has the marker.
 #[test]
-fn a_trigger_that_never_comes_back_may_still_be_found() {
+fn a_marked_run_of_a_trigger_without_a_response_is_cancelled() {
     let sandbox = with_scenario(Provider::GitHub, Scenario::endless());
     let silent = Fault::Delay(Moment::AfterActing, 30 * SECOND);
     sandbox.fault(Route::triggers(), Occasion::Every, silent);
@@ -441,7 +441,7 @@ fn a_trigger_that_never_comes_back_may_still_be_found() {
 
 /// Not even the last search for the marker delays the end.
 #[test]
-fn a_second_signal_waits_for_nothing() {
+fn a_second_signal_skips_the_last_search() {
     let sandbox = with_scenario(Provider::GitHub, Scenario::endless());
     let silent = Fault::Delay(Moment::AfterActing, 30 * SECOND);
     sandbox.fault(Route::triggers(), Occasion::Every, silent.clone());
@@ -461,7 +461,7 @@ fn a_second_signal_waits_for_nothing() {
 }
 
 #[test]
-fn of_several_runs_those_are_cancelled_that_are_sure() {
+fn only_certain_runs_are_cancelled() {
     // Only one of the two workflows has the marker in its title.
     let sandbox = start(World::demo().scenario(Provider::GitHub, Scenario::endless()));
     sandbox.with_world(|world| {
@@ -473,7 +473,7 @@ fn of_several_runs_those_are_cancelled_that_are_sure() {
         notify.expect("it is there").run_name = Some(title.to_owned());
     });
     let step = dispatch(&sandbox, "deploy");
-    let child = watching(&step);
+    let child = start_and_wait_for_run(&step);
     let done = stop(&step, child, "INT");
     for run in sandbox.runs() {
         assert_eq!(run.cancelled, run.pipeline == "notify.yml", "{done}");
@@ -486,7 +486,7 @@ fn of_several_runs_those_are_cancelled_that_are_sure() {
 }
 
 #[test]
-fn nothing_is_left_by_a_stop_before_the_trigger() {
+fn a_signal_before_the_trigger_leaves_nothing_running() {
     in_parallel(PROVIDERS.to_vec(), |provider| {
         let sandbox: Sandbox = with_scenario(provider, Scenario::endless());
         let slow = Fault::Delay(Moment::BeforeActing, 20 * SECOND);

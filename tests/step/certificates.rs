@@ -12,37 +12,37 @@ use sandbox::{Certificate, Provider, Sandbox, World, demo};
 use crate::calls::{PROVIDERS, in_parallel, start, with_scenario};
 use crate::harness::{Step, sandbox};
 use crate::https_steps::{
-    call_at, has_told_all, secure_trigger, strangers_ca, telling, untrusted_trigger,
+    assert_complete, call_at, failing_world, secure_trigger, unrelated_ca, untrusted_trigger,
 };
 
 /// A private CA, configured in each possible way, and in none.
 #[test]
-fn an_authority_is_trusted_where_it_is_given() {
+fn a_ca_is_trusted_whichever_way_it_is_configured() {
     in_parallel(PROVIDERS.to_vec(), |provider| {
         let at = |sandbox: &Sandbox| call_at(provider, sandbox, &sandbox.https_url());
 
-        let only_the_input = start(telling());
+        let only_the_input = start(failing_world());
         let step = at(&only_the_input).input("ca-certificates", only_the_input.ca_pem());
-        has_told_all(&step.run(), &only_the_input);
+        assert_complete(&step.run(), &only_the_input);
 
-        let only_the_file = start(telling());
+        let only_the_file = start(failing_world());
         let step = at(&only_the_file);
-        let file = step.file("ca.pem", &[strangers_ca(), only_the_file.ca_pem()].concat());
+        let file = step.file("ca.pem", &[unrelated_ca(), only_the_file.ca_pem()].concat());
         let step = step.environment("SSL_CERT_FILE", &file);
-        has_told_all(&step.run(), &only_the_file);
+        assert_complete(&step.run(), &only_the_file);
 
-        let only_a_folder = start(telling());
+        let only_a_folder = start(failing_world());
         let step = at(&only_a_folder);
         let folder = step.folder("authorities");
         // File names don't matter.
-        step.file("authorities/stranger.crt", strangers_ca());
+        step.file("authorities/stranger.crt", unrelated_ca());
         step.file("authorities/our-own.pem", only_a_folder.ca_pem());
         let step = step.without("SSL_CERT_FILE");
         let step = step.environment("SSL_CERT_DIR", &format!("{folder}-that-is-not:{folder}"));
-        has_told_all(&step.run(), &only_a_folder);
+        assert_complete(&step.run(), &only_a_folder);
 
         // The compiled-in list has no certificate for the sandbox.
-        let none = start(telling());
+        let none = start(failing_world());
         let done = at(&none).without("SSL_CERT_FILE").run();
         let done = done.fails(&["UnknownIssuer"]);
         done.outcome("not-sent")
@@ -57,13 +57,13 @@ fn an_authority_is_trusted_where_it_is_given() {
 
 /// PEM whose line breaks were lost, several certificates, and text around them.
 #[test]
-fn authorities_may_be_written_in_several_ways() {
+fn cas_may_be_written_in_several_ways() {
     let sandbox = sandbox();
     let ours = sandbox.ca_pem();
     for pem in [
         ours.replace('\n', "\\n"),
         ours.replace('\n', "\r\n"),
-        format!("{}{ours}", strangers_ca()),
+        format!("{}{ours}", unrelated_ca()),
         format!("# Our own\n{ours}\nand that is all\n"),
     ] {
         let step = untrusted_trigger(&sandbox);
@@ -74,7 +74,7 @@ fn authorities_may_be_written_in_several_ways() {
 
 /// `SSL_CERT_FILE` replaces the system's certificates; `ca-certificates` is added to either.
 #[test]
-fn a_file_of_ones_own_replaces_what_the_system_trusts() {
+fn ssl_cert_file_replaces_the_systems_certificates() {
     let sandbox = sandbox();
     let step = untrusted_trigger(&sandbox);
     let file = step.file("ca.pem", sandbox.ca_pem());
@@ -158,7 +158,7 @@ fn a_certificate_folder_may_be_empty() {
 }
 
 #[test]
-fn a_certificate_that_is_none_is_named() {
+fn an_invalid_certificate_is_named() {
     let sandbox = sandbox();
     let junk = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
     let both = format!("{}{junk}", sandbox.ca_pem());
@@ -172,7 +172,7 @@ fn a_certificate_that_is_none_is_named() {
 
 /// A CA that one entry trusts isn't trusted by the others.
 #[test]
-fn each_target_has_authorities_of_its_own() {
+fn each_target_has_its_own_cas() {
     let (first, second) = (sandbox(), sandbox());
     let entry = |server: &Sandbox, trusts: &Sandbox| {
         serde_json::json!({
@@ -194,7 +194,7 @@ fn each_target_has_authorities_of_its_own() {
 }
 
 #[test]
-fn a_certificate_that_is_not_trusted_is_final() {
+fn an_untrusted_certificate_is_final() {
     for (certificate, trusted, error) in [
         (
             Certificate::Good,
@@ -248,7 +248,7 @@ fn relay(to: Arc<AtomicU16>) -> u16 {
 
 /// Whoever answers now is a stranger who must learn nothing. The run that can't be read any more is named.
 #[test]
-fn a_certificate_that_turns_bad_while_waiting_is_no_end() {
+fn a_certificate_that_turns_bad_does_not_end_the_wait() {
     let certificates = [
         (Certificate::Expired, "expired"),
         (Certificate::WrongName, "not valid for name"),

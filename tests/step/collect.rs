@@ -52,7 +52,7 @@ fn the_end_of_a_failed_jobs_log_is_shown() {
 }
 
 #[test]
-fn logs_are_not_shown_where_nobody_wants_them() {
+fn logs_are_not_shown_if_turned_off() {
     in_parallel(PROVIDERS.to_vec(), |provider| {
         let sandbox = with_scenario(provider, fails(Log::text("secret of the remote\n")));
         let done = call(provider, &sandbox).input("logs", "none").run();
@@ -68,7 +68,7 @@ fn logs_are_not_shown_where_nobody_wants_them() {
 
 /// It becomes no command (the harness checks that for every step), and no Markdown or HTML.
 #[test]
-fn nothing_that_a_remote_says_means_anything() {
+fn remote_text_is_never_interpreted() {
     in_parallel(PROVIDERS.to_vec(), |provider| {
         let job = JobScenario::new(HOSTILE, SECOND)
             .fails_in(HOSTILE)
@@ -197,7 +197,7 @@ fn every_name_fits_into_a_diagram() {
 /// Only the end of the log is downloaded if the provider supports that. Otherwise it is read without filling the
 /// memory.
 #[test]
-fn a_log_of_200_megabytes_costs_little() {
+fn a_log_of_200_megabytes_uses_little_memory() {
     let cases = [
         (Provider::GitHub, GitLabVersion::New),
         (Provider::GitLab, GitLabVersion::New),
@@ -229,7 +229,7 @@ fn long_lines_are_cut() {
 }
 
 #[test]
-fn a_log_that_cannot_be_read_is_told() {
+fn an_unreadable_log_is_reported() {
     in_parallel(PROVIDERS.to_vec(), |provider| {
         let sandbox = with_scenario(provider, fails(Log::text("x\n")));
         for path in ["/logs", "/trace", "/log"] {
@@ -272,7 +272,7 @@ fn with_result(artifact: Artifact) -> Sandbox {
     with_scenario(Provider::GitHub, Scenario::new().artifact(artifact))
 }
 
-fn read_back(sandbox: &Sandbox) -> Done {
+fn step_with_result(sandbox: &Sandbox) -> Done {
     let step = call(Provider::GitHub, sandbox).input("result-artifact", "result");
     step.run()
 }
@@ -297,7 +297,7 @@ fn a_result_comes_back() {
     ];
     for artifact in cases {
         let sandbox = with_result(artifact);
-        let done = read_back(&sandbox).passes();
+        let done = step_with_result(&sandbox).passes();
         // Numbers and keys stay as they were written.
         assert_eq!(done.outputs["result"], text);
     }
@@ -312,7 +312,7 @@ fn a_result_comes_back() {
 }
 
 #[test]
-fn a_result_that_is_not_there_or_wrong_fails_the_step() {
+fn a_missing_or_invalid_result_fails_the_step() {
     let result = |content: &str| Artifact::new("result").file("result.json", content);
     let cases = [
         (
@@ -358,7 +358,7 @@ fn a_result_that_is_not_there_or_wrong_fails_the_step() {
     ];
     in_parallel(cases.to_vec(), |(artifact, why)| {
         let sandbox = with_result(artifact);
-        let done = read_back(&sandbox).fails(&[why]);
+        let done = step_with_result(&sandbox).fails(&[why]);
         done.says("the result cannot be read back");
         assert_eq!(done.outputs["conclusion"], "success", "{done}");
         assert_eq!(done.outputs["result"], "");
@@ -384,15 +384,15 @@ fn a_result_that_is_not_there_or_wrong_fails_the_step() {
 
 /// The failure of the run counts, and it is reported once.
 #[test]
-fn a_run_that_failed_owes_no_result() {
+fn a_failed_run_needs_no_result() {
     let sandbox = with_scenario(Provider::GitHub, fails(Log::text("x\n")));
-    let done = read_back(&sandbox);
+    let done = step_with_result(&sandbox);
     assert_eq!(done.errors().len(), 1, "{done}");
     assert_eq!(done.outputs["result"], "");
 }
 
 #[test]
-fn a_download_takes_no_credential_elsewhere() {
+fn a_redirected_download_carries_no_credential() {
     let scenario = fails(Log::text("x\n"));
     let world = World::demo()
         .scenario(Provider::GitHub, scenario.clone())
@@ -415,7 +415,7 @@ fn a_download_takes_no_credential_elsewhere() {
 }
 
 #[test]
-fn a_download_that_breaks_off_is_made_again() {
+fn an_interrupted_download_is_retried() {
     let artifact = Artifact::new("result").file("result.json", "{\"a\": 1}");
     let sandbox = with_result(artifact);
     sandbox.fault(
@@ -423,20 +423,20 @@ fn a_download_that_breaks_off_is_made_again() {
         Occasion::First(1),
         Fault::Truncate,
     );
-    let done = read_back(&sandbox).passes();
+    let done = step_with_result(&sandbox).passes();
     assert_eq!(done.outputs["result"], "{\"a\": 1}");
 }
 
 /// Storage may lag behind the end of the run: anything that appears within ten seconds is read.
 #[test]
-fn what_appears_late_is_read_all_the_same() {
+fn late_logs_and_results_are_still_read() {
     const TEXT: &str = "{\"a\": 1}";
     let unlisted = Fault::Edit(|response| response["artifacts"] = serde_json::json!([]));
     let missing = || Fault::status(Moment::BeforeActing, 404);
     let github = |route: &'static str, fault: Fault| {
         let sandbox = with_result(Artifact::new("result").file("result.json", TEXT));
         sandbox.fault(Route::any().path(route), Occasion::First(2), fault);
-        let done = read_back(&sandbox).passes();
+        let done = step_with_result(&sandbox).passes();
         assert_eq!(done.outputs["result"], TEXT, "{done}");
     };
     let gitlab = || {
@@ -470,12 +470,12 @@ fn what_appears_late_is_read_all_the_same() {
 
 /// The step doesn't wait for a log that is gone, nor for the result of a run that failed.
 #[test]
-fn what_is_gone_is_not_read_again() {
+fn logs_that_are_gone_and_results_of_failed_runs_are_not_retried() {
     let sandbox = with_scenario(Provider::GitHub, fails(Log::text("x\n")));
     let route = || Route::any().path("/logs");
     let gone = Fault::status(Moment::BeforeActing, 410);
     sandbox.fault(route(), Occasion::Every, gone);
-    let done = read_back(&sandbox);
+    let done = step_with_result(&sandbox);
     assert_eq!(done.errors().len(), 1, "{done}");
     let read = |end: &str| {
         let requests = sandbox.requests();
@@ -490,7 +490,7 @@ fn what_is_gone_is_not_read_again() {
 /// Once redirected away from the API, a download never carries the credential again, even if the storage redirects it
 /// back.
 #[test]
-fn a_download_that_comes_back_brings_no_credential() {
+fn a_download_redirected_back_carries_no_credential() {
     let sandbox = with_scenario(Provider::GitHub, fails(Log::text("x\n")));
     let back = format!("{}/api/v3/repos/octo-org/app/back", sandbox.http_url());
     let fault = Fault::redirect(302, &back);

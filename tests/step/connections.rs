@@ -50,7 +50,7 @@ fn a_trigger_never_rides_on_the_connection_of_a_read() {
 
 /// An App's sign-in before the trigger ends with a POST.
 #[test]
-fn nor_on_that_of_a_sign_in() {
+fn a_trigger_never_rides_on_the_connection_of_a_sign_in() {
     for how in HANG_UPS {
         let sandbox = sandbox();
         sandbox.fault(
@@ -72,7 +72,7 @@ fn nor_on_that_of_a_sign_in() {
 
 /// Many targets don't need one connection each: a trigger takes the one that the previous trigger has just returned.
 #[test]
-fn a_trigger_may_take_the_connection_that_another_has_just_returned() {
+fn a_trigger_may_reuse_the_connection_of_the_previous_trigger() {
     let sandbox = sandbox();
     let targets: Vec<_> = (0..20)
         .map(|version| json!({"inputs": {"version": version.to_string()}}))

@@ -17,7 +17,7 @@ fn is_success(done: &Done) {
 
 /// They share a credential, so each is polled only once a minute.
 #[test]
-fn runs_that_are_polled_rarely_have_their_own_end() {
+fn rarely_polled_runs_keep_their_own_end_time() {
     let sandbox = with_scenario(Provider::Bitbucket, Scenario::passing(6 * SECOND));
     let entry = |number: u32| {
         json!({
@@ -39,7 +39,7 @@ fn runs_that_are_polled_rarely_have_their_own_end() {
 
 /// A run that is over isn't cancelled, and one that ended too late didn't end in time.
 #[test]
-fn a_step_that_was_frozen_over_its_deadline_sees_when_the_run_ended() {
+fn a_step_frozen_past_its_deadline_sees_when_the_run_ended() {
     let cases = [
         (5 * SECOND, "8s", ": running", 10 * SECOND, "success"),
         (12 * SECOND, "3s", "accepted", 15 * SECOND, "timed-out"),
@@ -63,7 +63,7 @@ fn a_step_that_was_frozen_over_its_deadline_sees_when_the_run_ended() {
 
 /// The last polls before the deadline fail, or are delayed by a rate limit.
 #[test]
-fn an_end_that_could_not_be_seen_before_the_deadline_counts() {
+fn an_end_seen_after_the_deadline_counts_if_it_was_in_time() {
     let faults = [
         Fault::status(Moment::BeforeActing, 502),
         Fault::gitlab_limit(Some(3_600)),
@@ -82,7 +82,7 @@ fn an_end_that_could_not_be_seen_before_the_deadline_counts() {
 
 /// Time that the trigger waits before it is sent doesn't count.
 #[test]
-fn the_time_counts_from_the_accepted_trigger() {
+fn timeout_counts_from_the_accepted_trigger() {
     in_parallel(PROVIDERS.to_vec(), |provider| {
         let sandbox = with_scenario(provider, Scenario::passing(4 * SECOND));
         let limited = match provider {

@@ -5,7 +5,7 @@ use sandbox::demo;
 use crate::harness::{Step, sandbox};
 
 #[test]
-fn everything_is_done_but_the_trigger() {
+fn a_dry_run_does_everything_except_the_trigger() {
     let sandbox = sandbox();
     let done = Step::gitlab(&sandbox)
         .input("dry-run", "True")
@@ -25,7 +25,7 @@ fn everything_is_done_but_the_trigger() {
 }
 
 #[test]
-fn it_fails_where_the_trigger_could_not_be_made_ready() {
+fn a_dry_run_fails_if_the_trigger_cannot_be_prepared() {
     let sandbox = sandbox();
     Step::github(&sandbox)
         .input("dry-run", "true")
@@ -37,7 +37,7 @@ fn it_fails_where_the_trigger_could_not_be_made_ready() {
 }
 
 #[test]
-fn what_bitbucket_would_be_sent_has_no_secret_in_it() {
+fn the_request_shown_for_bitbucket_contains_no_secret() {
     let sandbox = sandbox();
     Step::bitbucket(&sandbox)
         .input("dry-run", "true")

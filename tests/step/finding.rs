@@ -8,7 +8,7 @@ use sandbox::{Fault, Moment, Occasion, Provider, Route, Sandbox, World, demo, wo
 use serde_json::{Value, json};
 
 use crate::calls::{
-    PROVIDERS, SECOND, call, dispatch, in_parallel, ours, signal, start, trigger, until,
+    PROVIDERS, SECOND, call, dispatch, in_parallel, own_runs, signal, start, trigger, until,
     with_scenario,
 };
 use crate::harness::{Done, Step};
@@ -28,14 +28,17 @@ fn found_ids(done: &Done) -> Vec<String> {
 }
 
 fn ids(sandbox: &Sandbox) -> Vec<String> {
-    ours(sandbox).iter().map(|run| run.id.to_string()).collect()
+    own_runs(sandbox)
+        .iter()
+        .map(|run| run.id.to_string())
+        .collect()
 }
 
 /// Users who trigger the same workflow at the same time, with the same credential or another.
 const STRANGERS: [&str; 4] = ["octocat", "hubot", "octocat", "octavia"];
 
 #[test]
-fn a_marker_tells_ours_from_all_others() {
+fn the_marker_identifies_the_steps_own_run() {
     let world = World::demo()
         .strangers(&STRANGERS)
         .scenario(Provider::GitHub, Scenario::passing(SECOND));
@@ -44,14 +47,14 @@ fn a_marker_tells_ours_from_all_others() {
     assert_eq!(runs(&done)[0]["matched_by"], "marker");
     assert_eq!(found_ids(&done), ids(&sandbox));
     let marker = &done.outputs["trigger-id"];
-    let payload = ours(&sandbox)[0].client_payload.clone().unwrap();
+    let payload = own_runs(&sandbox)[0].client_payload.clone().unwrap();
     assert_eq!(payload, json!({"trigger_id": marker}));
     assert_eq!(done.warnings(), Vec::<String>::new());
     assert_eq!(done.outputs["conclusion"], "success");
 }
 
 #[test]
-fn many_callers_at_once_take_their_own_runs_alone() {
+fn many_callers_at_once_each_find_only_their_own_run() {
     for event_type in ["deploy-marked", "release"] {
         let world = World::demo()
             .strangers(&["octocat"])
@@ -75,7 +78,7 @@ fn many_callers_at_once_take_their_own_runs_alone() {
 
 /// On each provider, each caller finds its own run by id and cancels only that.
 #[test]
-fn many_callers_by_id_cancel_their_own_runs_alone() {
+fn many_callers_by_id_each_cancel_only_their_own_run() {
     in_parallel(PROVIDERS.to_vec(), |provider| {
         let world = World::demo()
             .strangers(&["octocat", "octavia", "service-access-token"])
@@ -118,7 +121,7 @@ fn one_event_may_start_several_runs() {
 }
 
 #[test]
-fn an_event_that_nobody_listens_to_is_said_to_be_one_after_a_minute() {
+fn an_event_without_listeners_is_reported_after_a_minute() {
     let sandbox = start(World::demo());
     let began = Instant::now();
     let step = dispatch(&sandbox, "nobody-listens").input("timeout", "70s");
@@ -144,7 +147,7 @@ fn an_event_that_nobody_listens_to_is_said_to_be_one_after_a_minute() {
 }
 
 #[test]
-fn several_that_could_be_ours_are_not_guessed_at() {
+fn several_possible_runs_are_not_guessed() {
     // Runs of the same person, for both workflows.
     let world = World::demo()
         .strangers(&["octocat"])
@@ -170,7 +173,7 @@ fn several_that_could_be_ours_are_not_guessed_at() {
 }
 
 #[test]
-fn other_peoples_runs_are_told_by_their_names() {
+fn runs_of_other_users_are_told_apart_by_actor() {
     let world = World::demo()
         .strangers(&["hubot"])
         .scenario(Provider::GitHub, Scenario::passing(SECOND));
@@ -180,7 +183,7 @@ fn other_peoples_runs_are_told_by_their_names() {
 }
 
 #[test]
-fn an_apps_runs_are_told_by_its_name() {
+fn runs_of_an_app_are_recognised_by_its_actor() {
     let world = World::demo()
         .strangers(&["octocat"])
         .scenario(Provider::GitHub, Scenario::passing(SECOND));
@@ -191,11 +194,11 @@ fn an_apps_runs_are_told_by_its_name() {
         .run()
         .passes();
     assert_eq!(runs(&done).len(), 2, "{done}");
-    assert_eq!(ours(&sandbox)[0].who, "octo-deployer[bot]");
+    assert_eq!(own_runs(&sandbox)[0].who, "octo-deployer[bot]");
 }
 
 #[test]
-fn clocks_that_differ_hide_no_run_and_show_no_older_one() {
+fn clock_skew_hides_no_run_and_matches_no_older_one() {
     let hour = Duration::from_hours(1);
     let worlds = [World::demo().ahead(hour), World::demo().behind(hour)];
     in_parallel(worlds.to_vec(), |world| {
@@ -212,7 +215,7 @@ fn clocks_that_differ_hide_no_run_and_show_no_older_one() {
 }
 
 #[test]
-fn a_server_that_does_not_tell_the_run_takes_the_same_path() {
+fn a_server_that_does_not_name_the_run_leads_to_a_search() {
     in_parallel(vec![400, 422], |status| {
         let sandbox = with_scenario(Provider::GitHub, Scenario::passing(SECOND));
         sandbox.with_world(|world| world.github.run_details = RunDetails::RejectedWith(status));
@@ -225,7 +228,7 @@ fn a_server_that_does_not_tell_the_run_takes_the_same_path() {
 }
 
 #[test]
-fn on_such_a_server_several_are_not_guessed_at_either() {
+fn several_possible_runs_of_a_workflow_dispatch_are_not_guessed() {
     let world = World::demo().strangers(&["octocat"]);
     let sandbox = start(world);
     sandbox.with_world(|world| world.github.run_details = RunDetails::RejectedWith(422));
@@ -254,7 +257,7 @@ fn searching(sandbox: &Sandbox, times: usize) -> (Step, Child) {
 
 /// The step doesn't assume the first run before another one has had time to appear.
 #[test]
-fn one_that_comes_late_makes_it_unsure() {
+fn a_second_run_that_appears_late_makes_the_match_uncertain() {
     let sandbox = with_scenario(Provider::GitHub, Scenario::endless());
     let (step, child) = searching(&sandbox, 2);
     sandbox.with_world(|world| world.another_by("octocat"));
@@ -269,7 +272,7 @@ fn one_that_comes_late_makes_it_unsure() {
 }
 
 #[test]
-fn a_stop_while_looking_names_what_could_be_ours() {
+fn a_signal_during_the_search_names_the_possible_run() {
     let sandbox = with_scenario(Provider::GitHub, Scenario::endless());
     let (step, child) = searching(&sandbox, 1);
     let asked = Instant::now();
@@ -285,7 +288,7 @@ fn a_stop_while_looking_names_what_could_be_ours() {
 }
 
 #[test]
-fn a_run_known_by_its_time_is_never_cancelled() {
+fn a_run_matched_by_time_is_never_cancelled() {
     let sandbox = with_scenario(Provider::GitHub, Scenario::endless());
     sandbox.with_world(|world| world.github.run_details = RunDetails::RejectedWith(422));
     let step = call(Provider::GitHub, &sandbox).input("timeout", "15s");
@@ -307,7 +310,7 @@ fn a_run_known_by_its_time_is_never_cancelled() {
 }
 
 #[test]
-fn an_unknown_outcome_is_followed_by_its_marker() {
+fn an_unknown_outcome_is_resolved_by_its_marker() {
     let world = World::demo()
         .strangers(&STRANGERS)
         .scenario(Provider::GitHub, Scenario::passing(SECOND));
@@ -323,7 +326,7 @@ fn an_unknown_outcome_is_followed_by_its_marker() {
 
 /// The clocks differ, and no response has shown that yet.
 #[test]
-fn an_unknown_outcome_does_not_name_an_older_run() {
+fn an_unknown_outcome_does_not_match_an_older_run() {
     in_parallel(PROVIDERS.to_vec(), |provider| {
         let hour = Duration::from_hours(1);
         let sandbox = start(World::demo().ahead(hour));
@@ -345,7 +348,7 @@ fn an_unknown_outcome_does_not_name_an_older_run() {
 }
 
 #[test]
-fn an_unknown_outcome_may_stay_so_while_waiting() {
+fn an_unknown_outcome_may_stay_unknown_while_waiting() {
     in_parallel(PROVIDERS.to_vec(), |provider| {
         let sandbox = with_scenario(provider, Scenario::endless());
         let unclear = Fault::Reset(Moment::BeforeActing);
@@ -380,7 +383,7 @@ fn a_payload_must_have_room_for_the_marker() {
 
 /// If the step couldn't read the run, it triggers nothing.
 #[test]
-fn a_run_that_nobody_could_read_is_not_triggered() {
+fn an_unreadable_run_is_not_triggered() {
     let blind = "github_pat_sandboxContentsWriteAlone000000000000000000000";
     let sandbox = start(World::demo());
     sandbox.with_world(|world| {
@@ -438,7 +441,7 @@ fn a_public_project_needs_no_token_to_be_read() {
 
 /// If the step is stopped during the search, it searches once more and cancels runs that are certainly its own.
 #[test]
-fn a_stop_while_looking_still_finds_ours() {
+fn a_signal_during_the_search_still_cancels_the_marked_run() {
     let sandbox = with_scenario(Provider::GitHub, Scenario::endless());
     let step = dispatch(&sandbox, "release");
     let child = step.start();
@@ -456,7 +459,7 @@ fn a_stop_while_looking_still_finds_ours() {
 
 /// A reported run is kept even if the last search fails, and is still cancelled.
 #[test]
-fn a_run_that_was_found_is_not_forgotten_by_a_stop() {
+fn a_found_run_is_not_forgotten_after_a_signal() {
     let sandbox = with_scenario(Provider::GitHub, Scenario::endless());
     let step = dispatch(&sandbox, "release");
     let child = step.start();

@@ -62,7 +62,7 @@ fn repository_dispatch_sends_what_peter_evans_sends() {
 
 /// Uses only the inputs of peter-evans/repository-dispatch, and their defaults if they have some.
 #[test]
-fn the_defaults_are_those_of_peter_evans() {
+fn defaults_match_those_of_peter_evans() {
     let sandbox = sandbox();
     Step::on(&sandbox.http_url())
         .environment("GITHUB_REPOSITORY", "octo-org/app")
@@ -99,7 +99,7 @@ fn a_payload_may_be_yaml() {
 }
 
 #[test]
-fn workflow_dispatch_tells_its_run_at_once() {
+fn workflow_dispatch_reports_its_run_immediately() {
     let sandbox = sandbox();
     let done = Step::github(&sandbox)
         .input("workflow", "build.yml")
@@ -134,7 +134,7 @@ fn workflow_dispatch_tells_its_run_at_once() {
 }
 
 #[test]
-fn without_a_ref_it_is_the_default_branch() {
+fn an_omitted_ref_is_the_default_branch() {
     let sandbox = sandbox();
     Step::github(&sandbox)
         .input("workflow", "build.yml")
@@ -169,7 +169,7 @@ fn a_file_name_may_begin_with_digits_and_a_workflow_may_be_an_id() {
 }
 
 #[test]
-fn an_older_enterprise_server_is_asked_once_more_without_the_key_that_it_rejects() {
+fn an_older_enterprise_server_gets_the_dispatch_without_the_rejected_key() {
     for status in [400, 422] {
         let sandbox = sandbox();
         sandbox.with_world(|world| world.github.run_details = RunDetails::RejectedWith(status));
@@ -189,7 +189,7 @@ fn an_older_enterprise_server_is_asked_once_more_without_the_key_that_it_rejects
 
 /// Any other 422 is no reason to send the trigger again.
 #[test]
-fn only_that_rejection_allows_a_second_form() {
+fn only_a_rejected_return_run_details_allows_the_fallback() {
     let sandbox = sandbox();
     Step::github(&sandbox)
         .input("workflow", "build.yml")
@@ -216,7 +216,7 @@ fn a_renamed_repository_is_followed_on_its_own_server() {
 }
 
 #[test]
-fn an_app_gets_a_token_for_just_the_repository_and_just_the_permission() {
+fn an_apps_token_is_limited_to_the_repository_and_permission() {
     let escaped = demo::GITHUB_APP_PRIVATE_KEY.replace('\n', "\\n");
     let base64 = {
         use base64::Engine as _;
@@ -288,7 +288,7 @@ fn an_app_gets_a_token_for_just_the_repository_and_just_the_permission() {
 }
 
 #[test]
-fn what_is_wrong_with_an_app_is_told() {
+fn problems_with_an_app_are_explained() {
     let sandbox = sandbox();
     let step = || {
         Step::on(&sandbox.http_url())
@@ -328,7 +328,7 @@ fn what_is_wrong_with_an_app_is_told() {
 }
 
 #[test]
-fn what_is_refused_is_explained() {
+fn rejections_are_explained() {
     let read_only = demo::GITHUB_FINE_GRAINED_READ_ONLY;
     for (inputs, error) in [
         (
@@ -406,7 +406,7 @@ fn what_is_refused_is_explained() {
 
 /// Nothing was dispatched, and the repository itself was already requested.
 #[test]
-fn a_refused_read_of_the_default_branch_is_told_as_that() {
+fn a_refused_read_of_the_default_branch_is_reported_as_such() {
     for (repository, error) in [
         (
             "octo-org/nowhere",
@@ -431,7 +431,7 @@ fn a_refused_read_of_the_default_branch_is_told_as_that() {
 }
 
 #[test]
-fn single_sign_on_is_told_from_a_missing_permission() {
+fn missing_single_sign_on_is_not_reported_as_a_missing_permission() {
     let sandbox = sandbox();
     let response = Response::json(
         403,
@@ -506,7 +506,7 @@ fn every_request_names_the_api_version_once() {
 
 /// As on a server that rejects the key because every response has the details.
 #[test]
-fn details_that_come_without_being_asked_for_are_the_run() {
+fn unrequested_run_details_name_the_run() {
     let sandbox = sandbox();
     sandbox.with_world(|world| world.github.run_details = RunDetails::Always);
     let done = Step::github(&sandbox)
@@ -523,7 +523,7 @@ fn details_that_come_without_being_asked_for_are_the_run() {
 
 /// The runner masks a token everywhere, so a server must not be able to choose any word as one.
 #[test]
-fn only_what_can_be_a_token_is_taken_for_one() {
+fn only_a_plausible_app_token_is_accepted() {
     for token in [
         "main\nfailure",
         "failure",

@@ -115,7 +115,7 @@ fn a_trigger_token_travels_in_the_body_and_sends_variables_as_a_map() {
 }
 
 #[test]
-fn without_a_ref_it_is_the_default_branch_where_somebody_can_read_it() {
+fn an_omitted_ref_is_the_default_branch_if_it_can_be_read() {
     let sandbox = sandbox();
     Step::gitlab(&sandbox)
         .run()
@@ -153,7 +153,7 @@ fn without_a_ref_it_is_the_default_branch_where_somebody_can_read_it() {
 
 /// Nothing was triggered, and the project itself was already requested.
 #[test]
-fn a_refused_read_of_the_default_branch_is_told_as_that() {
+fn a_refused_read_of_the_default_branch_is_reported_as_such() {
     let sandbox = sandbox();
     let done = Step::gitlab(&sandbox)
         .input("repository", "octo-group/nowhere")
@@ -192,7 +192,7 @@ fn a_server_may_have_a_path() {
 }
 
 #[test]
-fn what_is_refused_is_explained() {
+fn rejections_are_explained() {
     let trigger = |token: &'static str| {
         vec![
             ("token", demo::GITHUB_WORKFLOW_OF_CALLER),
@@ -290,7 +290,7 @@ fn a_maintainer_may_run_a_protected_ref() {
 
 /// GitLab keeps a pipeline that failed to be created, but nothing runs, so the outcome isn't unknown.
 #[test]
-fn a_pipeline_that_could_not_be_created_is_rejected() {
+fn a_pipeline_that_fails_to_be_created_is_rejected() {
     let sandbox = sandbox();
     sandbox.with_world(|world| {
         world.gitlab.projects[0].configuration =
@@ -305,7 +305,7 @@ fn a_pipeline_that_could_not_be_created_is_rejected() {
 
 /// Nothing was created, so the trigger is sent again after a minute.
 #[test]
-fn the_limit_of_pipelines_a_minute_is_waited_out() {
+fn the_limit_on_pipelines_per_minute_is_waited_out() {
     let sandbox = sandbox();
     sandbox.with_world(|world| world.gitlab.max_pipelines_a_minute = Some(1));
     let done = Step::gitlab(&sandbox)

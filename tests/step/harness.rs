@@ -90,15 +90,15 @@ impl Step {
 
     pub(crate) fn gitlab(sandbox: &Sandbox) -> Self {
         let repository = "octo-group/tools/deployer";
-        Self::elsewhere(sandbox, "gitlab", repository, demo::GITLAB_DEVELOPER)
+        Self::on_provider(sandbox, "gitlab", repository, demo::GITLAB_DEVELOPER)
     }
 
     pub(crate) fn bitbucket(sandbox: &Sandbox) -> Self {
         let repository = "octo-workspace/service";
-        Self::elsewhere(sandbox, "bitbucket", repository, demo::BITBUCKET_ACCESS)
+        Self::on_provider(sandbox, "bitbucket", repository, demo::BITBUCKET_ACCESS)
     }
 
-    fn elsewhere(sandbox: &Sandbox, provider: &str, repository: &str, token: &str) -> Self {
+    fn on_provider(sandbox: &Sandbox, provider: &str, repository: &str, token: &str) -> Self {
         Self::on(&sandbox.http_url())
             .input("provider", provider)
             .input("server-url", &sandbox.http_url())
@@ -261,7 +261,7 @@ impl Step {
         let masks = log
             .lines()
             .filter_map(|line| line.strip_prefix("::add-mask::"))
-            .flat_map(runners_masks)
+            .flat_map(runner_masks)
             .collect();
         let done = Done {
             code: finished.status.code(),
@@ -426,7 +426,7 @@ fn unescape(data: &str) -> String {
 }
 
 /// Strings that the runner masks for one `add-mask`: the whole value, and each of its lines.
-fn runners_masks(data: &str) -> Vec<String> {
+fn runner_masks(data: &str) -> Vec<String> {
     let data = unescape(data);
     let lines = data.split(['\r', '\n']).filter(|line| !line.is_empty());
     let lines: Vec<_> = lines.map(str::to_owned).collect();

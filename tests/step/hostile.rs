@@ -10,15 +10,15 @@ use sandbox::{Fault, MalformedResponse, Moment, Occasion, Provider, Response, Ro
 use serde_json::{Value, json};
 
 use crate::calls::{
-    PROVIDERS, SECOND, call, in_parallel, ours, signal, status_requests, trigger, until,
+    PROVIDERS, SECOND, call, in_parallel, own_runs, signal, status_requests, trigger, until,
     with_scenario,
 };
 use crate::harness::{Done, Step};
 
 /// For a whole request, including its response.
-const REQUEST: Duration = Duration::from_mins(1);
+const REQUEST_TIMEOUT: Duration = Duration::from_mins(1);
 /// For the search after an unknown outcome. Its last request may start just before that ends.
-const LOOK_INTO: Duration = Duration::from_secs(30);
+const SEARCH_TIMEOUT: Duration = Duration::from_secs(30);
 /// For starting and ending the process on a busy machine.
 const TOLERANCE: Duration = Duration::from_secs(15);
 /// Bytes; debug builds use more than release builds.
@@ -28,7 +28,7 @@ const TEN_GIGABYTES: u64 = 10_000_000_000;
 
 /// A fault, and part of the error that must report it.
 #[derive(Clone)]
-struct Hostility {
+struct HostileResponse {
     name: &'static str,
     fault: fn(Provider, Moment) -> Fault,
     said: &'static str,
@@ -48,24 +48,24 @@ fn deep(status: u16) -> Response {
 }
 
 /// Responses that fail immediately.
-fn quick() -> Vec<Hostility> {
+fn quick() -> Vec<HostileResponse> {
     vec![
-        Hostility {
+        HostileResponse {
             name: "garbage",
             fault: |_, moment| Fault::Malformed(moment, MalformedResponse::garbage()),
             said: "broke before an answer came: invalid HTTP",
         },
-        Hostility {
+        HostileResponse {
             name: "endless headers",
             fault: |_, moment| Fault::Malformed(moment, MalformedResponse::endless_headers()),
             said: "broke before an answer came: ",
         },
-        Hostility {
+        HostileResponse {
             name: "an endless header line",
             fault: |_, moment| Fault::Malformed(moment, MalformedResponse::endless_header_line()),
             said: "broke before an answer came: message head is too large",
         },
-        Hostility {
+        HostileResponse {
             name: "10 GB",
             fault: |provider, moment| Fault::Huge {
                 moment,
@@ -74,7 +74,7 @@ fn quick() -> Vec<Hostility> {
             },
             said: "it is larger than 4194304 bytes",
         },
-        Hostility {
+        HostileResponse {
             name: "deep JSON",
             fault: |provider, moment| Fault::Response(moment, deep(accepted(provider))),
             said: "the answer was not what was expected",
@@ -83,14 +83,14 @@ fn quick() -> Vec<Hostility> {
 }
 
 /// Responses that don't end, or take as long as if they didn't.
-fn slow() -> Vec<Hostility> {
+fn slow() -> Vec<HostileResponse> {
     vec![
-        Hostility {
+        HostileResponse {
             name: "slow headers",
             fault: |_, moment| Fault::Malformed(moment, MalformedResponse::slow_headers(SECOND)),
             said: "did not answer within 60 s",
         },
-        Hostility {
+        HostileResponse {
             name: "a slow body",
             fault: |_, _| Fault::Slow(SECOND),
             said: "operation timed out",
@@ -98,15 +98,15 @@ fn slow() -> Vec<Hostility> {
     ]
 }
 
-fn on_each_provider(hostilities: Vec<Hostility>) -> Vec<(Provider, Hostility)> {
-    let cases = hostilities.into_iter();
+fn on_each_provider(responses: Vec<HostileResponse>) -> Vec<(Provider, HostileResponse)> {
+    let cases = responses.into_iter();
     cases
-        .flat_map(|hostility| PROVIDERS.map(|provider| (provider, hostility.clone())))
+        .flat_map(|hostile| PROVIDERS.map(|provider| (provider, hostile.clone())))
         .collect()
 }
 
 /// Runs the step and checks its limits of time and memory.
-fn bounded(step: &Step, most: Duration, name: &str) -> Done {
+fn run_within_limits(step: &Step, most: Duration, name: &str) -> Done {
     let began = Instant::now();
     let child = step.start();
     let id = child.id();
@@ -135,42 +135,42 @@ fn peak_memory(id: u32) -> u64 {
 }
 
 /// The server starts the run. The step names it, but nothing proves that it is its own.
-fn acts_all_the_same(provider: Provider, hostility: &Hostility, most: Duration) {
+fn acts_despite_the_response(provider: Provider, hostile: &HostileResponse, most: Duration) {
     let sandbox = with_scenario(provider, Scenario::passing(SECOND));
-    let fault = (hostility.fault)(provider, Moment::AfterActing);
+    let fault = (hostile.fault)(provider, Moment::AfterActing);
     sandbox.fault(Route::triggers(), Occasion::Every, fault);
     let step = trigger(provider, &sandbox);
-    let done = bounded(&step, most + LOOK_INTO + TOLERANCE, hostility.name);
+    let done = run_within_limits(&step, most + SEARCH_TIMEOUT + TOLERANCE, hostile.name);
     let done = done.fails(&["this run may be its own: http"]);
     done.says("nobody knows whether the trigger was accepted")
         .outcome("unknown");
-    assert_eq!(ours(&sandbox).len(), 1, "{done}");
+    assert_eq!(own_runs(&sandbox).len(), 1, "{done}");
     assert_eq!(sandbox.trigger_requests().len(), 1, "{done}");
 }
 
 #[test]
-fn a_trigger_that_meets_a_hostile_server_is_looked_into() {
-    in_parallel(on_each_provider(quick()), |(provider, hostility)| {
-        acts_all_the_same(provider, &hostility, Duration::ZERO);
+fn a_trigger_with_a_hostile_response_is_followed_by_a_search() {
+    in_parallel(on_each_provider(quick()), |(provider, hostile)| {
+        acts_despite_the_response(provider, &hostile, Duration::ZERO);
     });
 }
 
 #[test]
-fn a_trigger_that_meets_an_endlessly_slow_server_is_looked_into_after_a_minute() {
-    in_parallel(on_each_provider(slow()), |(provider, hostility)| {
-        acts_all_the_same(provider, &hostility, REQUEST);
+fn a_trigger_with_an_endless_response_is_followed_by_a_search_after_a_minute() {
+    in_parallel(on_each_provider(slow()), |(provider, hostile)| {
+        acts_despite_the_response(provider, &hostile, REQUEST_TIMEOUT);
     });
 }
 
 #[test]
-fn a_trigger_that_started_nothing_there_stays_unknown() {
-    in_parallel(on_each_provider(quick()), |(provider, hostility)| {
+fn a_hostile_response_without_a_run_stays_unknown() {
+    in_parallel(on_each_provider(quick()), |(provider, hostile)| {
         let sandbox = with_scenario(provider, Scenario::passing(SECOND));
-        let fault = (hostility.fault)(provider, Moment::BeforeActing);
+        let fault = (hostile.fault)(provider, Moment::BeforeActing);
         sandbox.fault(Route::triggers(), Occasion::Every, fault);
         let step = trigger(provider, &sandbox);
-        let done = bounded(&step, LOOK_INTO + TOLERANCE, hostility.name);
-        let done = done.fails(&[hostility.said]);
+        let done = run_within_limits(&step, SEARCH_TIMEOUT + TOLERANCE, hostile.name);
+        let done = done.fails(&[hostile.said]);
         done.outcome("unknown").says("it was not sent again");
         assert_eq!(sandbox.runs().len(), 0);
         assert_eq!(sandbox.trigger_requests().len(), 1, "{done}");
@@ -179,15 +179,15 @@ fn a_trigger_that_started_nothing_there_stays_unknown() {
 
 /// If every response is hostile, the search can't find anything.
 #[test]
-fn nothing_can_be_looked_into_on_a_server_that_is_hostile_throughout() {
-    in_parallel(on_each_provider(quick()), |(provider, hostility)| {
+fn a_server_that_is_always_hostile_leaves_the_outcome_unknown() {
+    in_parallel(on_each_provider(quick()), |(provider, hostile)| {
         let sandbox = with_scenario(provider, Scenario::passing(SECOND));
-        let fault = (hostility.fault)(provider, Moment::AfterActing);
+        let fault = (hostile.fault)(provider, Moment::AfterActing);
         sandbox.fault(Route::any(), Occasion::Every, fault);
         let step = trigger(provider, &sandbox);
-        let done = bounded(&step, LOOK_INTO + TOLERANCE, hostility.name);
+        let done = run_within_limits(&step, SEARCH_TIMEOUT + TOLERANCE, hostile.name);
         let done = done.fails(&["its runs could not be read"]);
-        done.outcome("unknown").says(hostility.said);
+        done.outcome("unknown").says(hostile.said);
         assert_eq!(sandbox.runs().len(), 1);
         assert_eq!(sandbox.trigger_requests().len(), 1, "{done}");
     });
@@ -195,10 +195,10 @@ fn nothing_can_be_looked_into_on_a_server_that_is_hostile_throughout() {
 
 /// The step doesn't wait for the server after a signal.
 #[test]
-fn a_stop_outlives_a_slow_server() {
-    in_parallel(on_each_provider(slow()), |(provider, hostility)| {
+fn a_signal_is_not_delayed_by_a_slow_server() {
+    in_parallel(on_each_provider(slow()), |(provider, hostile)| {
         let sandbox = with_scenario(provider, Scenario::endless());
-        let fault = (hostility.fault)(provider, Moment::AfterActing);
+        let fault = (hostile.fault)(provider, Moment::AfterActing);
         sandbox.fault(Route::triggers(), Occasion::Every, fault);
         let step = call(provider, &sandbox);
         let child = step.start();
@@ -217,7 +217,7 @@ fn a_stop_outlives_a_slow_server() {
 
 /// An error body is no more trusted than another, and isn't shown.
 #[test]
-fn a_refusal_may_be_deep_or_huge() {
+fn a_rejection_may_be_deep_or_huge() {
     let answers: [fn() -> Fault; 2] = [
         || Fault::Response(Moment::BeforeActing, deep(422)),
         || Fault::Huge {
@@ -230,7 +230,7 @@ fn a_refusal_may_be_deep_or_huge() {
     in_parallel(cases.as_flattened().to_vec(), |(provider, response)| {
         let sandbox = with_scenario(provider, Scenario::passing(SECOND));
         sandbox.fault(Route::triggers(), Occasion::Every, response());
-        let done = bounded(&trigger(provider, &sandbox), TOLERANCE, "422");
+        let done = run_within_limits(&trigger(provider, &sandbox), TOLERANCE, "422");
         let done = done.fails(&["422"]);
         done.outcome("rejected");
         assert!(done.log.len() < 10_000 && done.summary.len() < 10_000);
@@ -239,15 +239,15 @@ fn a_refusal_may_be_deep_or_huge() {
 }
 
 /// Hostile responses to a poll, in addition to those to a trigger.
-fn met_by_looks() -> Vec<Hostility> {
+fn hostile_polls() -> Vec<HostileResponse> {
     let mut all = quick();
     all.extend([
-        Hostility {
+        HostileResponse {
             name: "a torn body",
             fault: |_, _| Fault::Truncate,
             said: "; still waiting",
         },
-        Hostility {
+        HostileResponse {
             name: "circles",
             // The path stays the same, so that the fault also hits the next request.
             fault: |_, _| Fault::redirect(302, "?round=and-round"),
@@ -258,19 +258,19 @@ fn met_by_looks() -> Vec<Hostility> {
 }
 
 #[test]
-fn a_look_that_meets_a_hostile_server_is_no_end() {
+fn a_hostile_response_to_a_poll_does_not_end_the_wait() {
     // A redirect loop takes six requests.
-    let quick = on_each_provider(met_by_looks()).into_iter();
+    let quick = on_each_provider(hostile_polls()).into_iter();
     let slow = on_each_provider(slow()).into_iter();
     let mut cases: Vec<_> = quick.map(|case| (case, 6)).collect();
     cases.extend(slow.map(|case| (case, 1)));
-    in_parallel(cases, |((provider, hostility), times)| {
+    in_parallel(cases, |((provider, hostile), times)| {
         let sandbox = with_scenario(provider, Scenario::passing(5 * SECOND));
-        let fault = (hostility.fault)(provider, Moment::AfterActing);
+        let fault = (hostile.fault)(provider, Moment::AfterActing);
         sandbox.fault(status_requests(provider), Occasion::First(times), fault);
         let step = call(provider, &sandbox);
-        let done = bounded(&step, REQUEST + 2 * TOLERANCE, hostility.name).passes();
-        done.says(hostility.said).says("can be read again");
+        let done = run_within_limits(&step, REQUEST_TIMEOUT + 2 * TOLERANCE, hostile.name).passes();
+        done.says(hostile.said).says("can be read again");
         assert_eq!(done.outputs["conclusion"], "success", "{done}");
         assert_eq!(sandbox.runs().len(), 1);
         assert_eq!(sandbox.trigger_requests().len(), 1, "{done}");
@@ -279,15 +279,15 @@ fn a_look_that_meets_a_hostile_server_is_no_end() {
 
 /// The deadline is kept, and the cancel, which is another request, is still sent.
 #[test]
-fn looks_that_are_always_hostile_end_with_the_deadline() {
+fn polls_that_are_always_hostile_end_at_the_deadline() {
     let mut cases = on_each_provider(quick());
     cases.extend(on_each_provider(slow()));
-    in_parallel(cases, |(provider, hostility)| {
+    in_parallel(cases, |(provider, hostile)| {
         let sandbox = with_scenario(provider, Scenario::endless());
-        let fault = (hostility.fault)(provider, Moment::AfterActing);
+        let fault = (hostile.fault)(provider, Moment::AfterActing);
         sandbox.fault(status_requests(provider), Occasion::Every, fault);
         let step = call(provider, &sandbox).input("timeout", "6s");
-        let done = bounded(&step, 6 * SECOND + LOOK_INTO + TOLERANCE, hostility.name);
+        let done = run_within_limits(&step, 6 * SECOND + SEARCH_TIMEOUT + TOLERANCE, hostile.name);
         assert_eq!(done.code, Some(1), "{done}");
         assert_eq!(done.outputs["conclusion"], "timed-out", "{done}");
         let left = done.result()["runs"][0]["left_running"].clone();
@@ -300,14 +300,14 @@ fn looks_that_are_always_hostile_end_with_the_deadline() {
 
 /// An error body of almost the maximum length, full of tiny nested values.
 #[test]
-fn a_refusal_full_of_small_things_takes_no_memory() {
+fn a_rejection_full_of_small_values_takes_no_memory() {
     in_parallel(PROVIDERS.to_vec(), |provider| {
         let sandbox = with_scenario(provider, Scenario::passing(SECOND));
         let entries = [r#"{"message":["#, &r#"{"":0},"#.repeat(590_000), "0]}"].concat();
         let response = Response::body(422, "application/json", entries);
         let fault = Fault::Response(Moment::BeforeActing, response);
         sandbox.fault(Route::triggers(), Occasion::Every, fault);
-        let done = bounded(&trigger(provider, &sandbox), TOLERANCE, "small things");
+        let done = run_within_limits(&trigger(provider, &sandbox), TOLERANCE, "small things");
         done.fails(&["422"]).outcome("rejected");
     });
 }
@@ -355,18 +355,18 @@ fn jobs(provider: Provider) -> Route {
 }
 
 #[test]
-fn more_jobs_than_were_asked_for_are_not_kept() {
+fn more_jobs_than_requested_are_not_kept() {
     in_parallel(PROVIDERS.to_vec(), |provider| {
         let sandbox = with_scenario(provider, Scenario::passing(SECOND));
         sandbox.fault(jobs(provider), Occasion::Every, Fault::Edit(many_jobs));
         let step = call(provider, &sandbox);
-        let done = bounded(&step, 8 * TOLERANCE, "many jobs").passes();
+        let done = run_within_limits(&step, 8 * TOLERANCE, "many jobs").passes();
         assert!(done.log.len() < 1_000_000, "{}", done.log.len());
     });
 }
 
 #[test]
-fn long_names_do_not_hold_up_a_stop() {
+fn long_names_do_not_delay_the_shutdown() {
     const KEY: &str = include_str!("../sandbox/keys/test-only-app.pkcs1.pem");
     in_parallel(PROVIDERS.to_vec(), |provider| {
         let sandbox = with_scenario(provider, Scenario::endless());

@@ -11,16 +11,16 @@ use sandbox::{Provider, Proxy, Sandbox, World};
 use crate::calls::{PROVIDERS, call};
 use crate::harness::{Done, Step};
 
-/// A line in the log of each run in [`telling`].
-pub(crate) const SAID: &str = "what the remote job said";
+/// A line in the log of each run in [`failing_world`].
+pub(crate) const LOG_LINE: &str = "what the remote job said";
 
 /// The demo world, in which each run fails at once and logs why. A step that waits therefore reads the run, its jobs
 /// and their logs, which GitHub and Bitbucket store on another host.
-pub(crate) fn telling() -> World {
-    saying(SAID)
+pub(crate) fn failing_world() -> World {
+    failing_world_with_log(LOG_LINE)
 }
 
-pub(crate) fn saying(text: &str) -> World {
+pub(crate) fn failing_world_with_log(text: &str) -> World {
     let log = Log::text(&format!("{text}\n"));
     let scenario = Scenario::new().job(JobScenario::new("build", Duration::ZERO).fails().log(log));
     PROVIDERS
@@ -33,7 +33,7 @@ pub(crate) fn saying(text: &str) -> World {
 /// A step that waits, at that address of the sandbox. It trusts only an unrelated CA, so the test doesn't depend on
 /// the machine.
 pub(crate) fn call_at(provider: Provider, sandbox: &Sandbox, server: &str) -> Step {
-    distrusting(call(provider, sandbox)).input("server-url", server)
+    without_trust(call(provider, sandbox)).input("server-url", server)
 }
 
 /// Like [`call_at`], but trusts the sandbox through `ca-certificates`.
@@ -51,25 +51,25 @@ pub(crate) fn untrusted_trigger(sandbox: &Sandbox) -> Step {
     let step = Step::gitlab(sandbox)
         .input("server-url", &sandbox.https_url())
         .input("ref", "main");
-    distrusting(step)
+    without_trust(step)
 }
 
 /// Trusts only a CA that has issued no server's certificate.
-pub(crate) fn distrusting(step: Step) -> Step {
-    let file = step.file("stranger.pem", strangers_ca());
+pub(crate) fn without_trust(step: Step) -> Step {
+    let file = step.file("stranger.pem", unrelated_ca());
     step.environment("SSL_CERT_FILE", &file)
 }
 
-pub(crate) fn strangers_ca() -> &'static str {
+pub(crate) fn unrelated_ca() -> &'static str {
     static CA: OnceLock<String> = OnceLock::new();
     CA.get_or_init(|| crate::harness::sandbox().ca_pem().to_owned())
 }
 
-/// Checks a step that waited in the world of [`telling`]: one run, monitored to its end, its log read.
+/// Checks a step that waited in the world of [`failing_world`]: one run, monitored to its end, its log read.
 #[track_caller]
-pub(crate) fn has_told_all(done: &Done, sandbox: &Sandbox) {
+pub(crate) fn assert_complete(done: &Done, sandbox: &Sandbox) {
     assert_eq!(done.outputs["conclusion"], "failure", "{done}");
-    done.outcome("accepted").says(&format!("| {SAID}"));
+    done.outcome("accepted").says(&format!("| {LOG_LINE}"));
     assert_eq!(done.errors().len(), 1, "{done}");
     assert_eq!(sandbox.runs().len(), 1, "{done}");
     assert_eq!(sandbox.trigger_requests().len(), 1, "{done}");
@@ -79,7 +79,7 @@ pub(crate) fn has_told_all(done: &Done, sandbox: &Sandbox) {
 }
 
 /// The addresses that the proxy was asked to connect to.
-pub(crate) fn asked_for(proxy: &Proxy) -> BTreeSet<String> {
+pub(crate) fn tunnel_targets(proxy: &Proxy) -> BTreeSet<String> {
     let seen = proxy.seen().into_iter();
     seen.map(|asked| {
         assert_eq!(asked.method, "CONNECT", "nothing but tunnels");

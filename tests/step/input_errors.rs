@@ -3,10 +3,10 @@
 use sandbox::demo;
 
 use crate::harness::{Step, sandbox};
-use crate::inputs::{complains, with};
+use crate::inputs::{fails_with, with};
 
 #[test]
-fn what_is_wrong_in_one_place_hides_nothing_elsewhere() {
+fn one_problem_does_not_hide_the_others() {
     let sandbox = sandbox();
     let step = |inputs: &[(&str, &str)]| with(Step::github(&sandbox), inputs);
     let misspelt = [
@@ -16,7 +16,7 @@ fn what_is_wrong_in_one_place_hides_nothing_elsewhere() {
         ("wait", "maybe"),
         ("timeout", "soon"),
     ];
-    complains(
+    fails_with(
         &sandbox,
         &step(&misspelt),
         &[
@@ -39,7 +39,7 @@ fn what_is_wrong_in_one_place_hides_nothing_elsewhere() {
         ("wait", "true"),
         ("logs", "all"),
     ];
-    complains(
+    fails_with(
         &sandbox,
         &step(&everywhere),
         &[
@@ -60,7 +60,7 @@ fn what_is_wrong_in_one_place_hides_nothing_elsewhere() {
         ("repository", "https://git.example/a?b"),
         ("wait", "maybe"),
     ];
-    complains(
+    fails_with(
         &sandbox,
         &step(&nowhere),
         &[
@@ -74,7 +74,7 @@ fn what_is_wrong_in_one_place_hides_nothing_elsewhere() {
         ("trigger-token", "glpat-x"),
         ("repository", "a"),
     ];
-    complains(
+    fails_with(
         &sandbox,
         &with(Step::gitlab(&sandbox), &elsewhere),
         &[
@@ -89,7 +89,7 @@ fn what_is_wrong_in_one_place_hides_nothing_elsewhere() {
         ("commit", "main"),
         ("ref", "two words"),
     ];
-    complains(
+    fails_with(
         &sandbox,
         &with(Step::bitbucket(&sandbox), &elsewhere),
         &[
@@ -161,10 +161,10 @@ fn a_misspelt_input_is_reported_once() {
             "targets",
         ),
     ] {
-        complains(&sandbox, &step.input(name, value), &[&meant(name, near)]);
+        fails_with(&sandbox, &step.input(name, value), &[&meant(name, near)]);
     }
     let targets = "- {repository: octo-org/app, workfow: build.yml}\n- {repositry: octo-org/app, event-type: deploy}\n";
-    complains(
+    fails_with(
         &sandbox,
         &Step::on(&server)
             .input("targets", targets)
@@ -177,7 +177,7 @@ fn a_misspelt_input_is_reported_once() {
 }
 
 #[test]
-fn what_means_nothing_for_a_provider_is_not_checked_by_anothers_rules() {
+fn inputs_of_another_provider_are_not_validated() {
     let sandbox = sandbox();
     let step = with(
         Step::gitlab(&sandbox),
@@ -191,7 +191,7 @@ fn what_means_nothing_for_a_provider_is_not_checked_by_anothers_rules() {
     );
     let nothing = |name: &str| format!("input {name}: it means nothing for GitLab");
     let errors = ["client-payload", "workflow", "commit", "email", "client-id"].map(nothing);
-    complains(&sandbox, &step, &errors.each_ref().map(String::as_str));
+    fails_with(&sandbox, &step, &errors.each_ref().map(String::as_str));
     let step = with(
         Step::bitbucket(&sandbox),
         &[
@@ -200,7 +200,7 @@ fn what_means_nothing_for_a_provider_is_not_checked_by_anothers_rules() {
             ("wait", "true"),
         ],
     );
-    complains(
+    fails_with(
         &sandbox,
         &step,
         &[
@@ -211,7 +211,7 @@ fn what_means_nothing_for_a_provider_is_not_checked_by_anothers_rules() {
 }
 
 #[test]
-fn what_goes_with_targets_is_refused_without_them() {
+fn inputs_that_need_targets_are_refused_without_them() {
     let sandbox = sandbox();
     for (name, value) in [
         ("max-parallel", "3"),
@@ -220,7 +220,7 @@ fn what_goes_with_targets_is_refused_without_them() {
     ] {
         let step = Step::github(&sandbox).input("event-type", "deploy");
         let error = format!("input {name}: it goes with `targets`: set that too, or remove it");
-        complains(&sandbox, &step.input(name, value), &[&error]);
+        fails_with(&sandbox, &step.input(name, value), &[&error]);
     }
     // Inputs with their default value count as unset.
     Step::github(&sandbox)
@@ -232,7 +232,7 @@ fn what_goes_with_targets_is_refused_without_them() {
 }
 
 #[test]
-fn what_is_one_line_has_no_line_breaks() {
+fn single_line_inputs_reject_line_breaks() {
     let sandbox = sandbox();
     let error = "it has a line break or other control character in it: write it on one line";
     for text in ["a\nb", "a\rb", "a\u{1b}[31mb", "a\u{2028}b", "a\tb"] {
@@ -268,7 +268,7 @@ fn what_is_one_line_has_no_line_breaks() {
             (Step::bitbucket(&sandbox), "commit"),
             (Step::bitbucket(&sandbox), "email"),
         ] {
-            complains(
+            fails_with(
                 &sandbox,
                 &step.input(name, text),
                 &[&format!("input {name}: {error}")],
@@ -277,7 +277,7 @@ fn what_is_one_line_has_no_line_breaks() {
     }
     let targets =
         "- repository: octo-org/app\n- repository: octo-org/app\n  event-type: \"a\\nb\"\n";
-    complains(
+    fails_with(
         &sandbox,
         &Step::github(&sandbox)
             .input("event-type", "deploy")

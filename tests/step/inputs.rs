@@ -5,7 +5,7 @@ use sandbox::{Sandbox, demo};
 use crate::harness::{Step, sandbox};
 
 /// Checks that the step fails with exactly these errors, and sends nothing.
-pub(crate) fn complains(sandbox: &Sandbox, step: &Step, errors: &[&str]) {
+pub(crate) fn fails_with(sandbox: &Sandbox, step: &Step, errors: &[&str]) {
     let done = step.run().fails(errors);
     done.outcome("not-sent").says("nothing was sent");
     assert_eq!(done.outputs["results"], "[]");
@@ -19,7 +19,7 @@ pub(crate) fn with(step: Step, inputs: &[(&str, &str)]) -> Step {
 }
 
 #[test]
-fn all_complaints_come_at_once() {
+fn all_problems_are_reported_together() {
     let sandbox = sandbox();
     let step = Step::github(&sandbox)
         .input("event-type", &"x".repeat(101))
@@ -30,7 +30,7 @@ fn all_complaints_come_at_once() {
         .input("dry-run", "yes")
         .input("tokn", "x")
         .input("token", "two words");
-    complains(
+    fails_with(
         &sandbox,
         &step,
         &[
@@ -96,7 +96,7 @@ fn github_needs_one_pipeline_with_its_own_inputs() {
             "input inputs: it is not valid YAML at line 2 column 1: duplicated key in mapping",
         ),
     ] {
-        complains(&sandbox, &with(Step::github(&sandbox), &inputs), &[error]);
+        fails_with(&sandbox, &with(Step::github(&sandbox), &inputs), &[error]);
     }
 }
 
@@ -166,7 +166,7 @@ fn payloads_and_inputs_have_githubs_limits() {
             continue;
         }
         let step = with(Step::github(&sandbox), &[pipeline, (name, &value)]);
-        complains(&sandbox, &step, &[error]);
+        fails_with(&sandbox, &step, &[error]);
     }
     for (name, value) in [
         ("client-payload", payload(10)),
@@ -184,7 +184,7 @@ fn payloads_and_inputs_have_githubs_limits() {
 }
 
 #[test]
-fn a_token_is_checked_before_it_travels() {
+fn a_token_is_checked_before_it_is_sent() {
     let sandbox = sandbox();
     let empty =
         "it is empty: the secret is not set, or withheld, as it is from forks and Dependabot";
@@ -223,19 +223,19 @@ fn a_token_is_checked_before_it_travels() {
         (&github[..], vec![("client-id", "Iv1"), ("private-key", demo::GITHUB_APP_PRIVATE_KEY), ("token", demo::GITHUB_CLASSIC)], "input token: there is a GitHub App too (`client-id`): give one of the two".to_owned()),
     ] {
         let step = with(Step::on(&sandbox.http_url()).input("server-url", &sandbox.http_url()), target);
-        complains(&sandbox, &with(step, &inputs), &[&error]);
+        fails_with(&sandbox, &with(step, &inputs), &[&error]);
     }
 }
 
 #[test]
-fn the_workflows_own_token_stays_at_home() {
+fn github_token_is_only_sent_to_its_own_server() {
     let sandbox = sandbox();
     // On another server than its own. For another provider the error is "not given".
     let step = Step::on("https://github.example")
         .input("server-url", &sandbox.http_url())
         .input("repository", "octo-org/caller")
         .input("event-type", "deploy");
-    complains(
+    fails_with(
         &sandbox,
         &step,
         &["The workflow's own token is never sent to another server than its own"],
@@ -249,7 +249,7 @@ fn variables_have_one_value_each() {
         .input("variables", "A: 1\nB: 2")
         .input("secret-variables", "B: hunter2-hunter2")
         .secret("hunter2-hunter2");
-    complains(
+    fails_with(
         &sandbox,
         &step,
         &["input secret-variables: `B` is in `variables` too: remove one of the two"],
@@ -257,13 +257,13 @@ fn variables_have_one_value_each() {
     let step = Step::bitbucket(&sandbox)
         .input("secret-variables", "PASSWORD: [hunter2-hunter2")
         .secret("hunter2-hunter2");
-    complains(
+    fails_with(
         &sandbox,
         &step,
         &["input secret-variables: it is not valid YAML at line"],
     );
     let step = Step::bitbucket(&sandbox).input("commit", "main");
-    complains(
+    fails_with(
         &sandbox,
         &step,
         &["input commit: it must be a commit's hash, 7 to 40 hexadecimal digits"],
@@ -271,7 +271,7 @@ fn variables_have_one_value_each() {
 }
 
 #[test]
-fn short_secrets_are_warned_about_instead_of_masked() {
+fn short_secrets_cause_a_warning_instead_of_a_mask() {
     let sandbox = sandbox();
     let done = Step::gitlab(&sandbox)
         .input("secret-variables", "PIN: 123")
@@ -287,7 +287,7 @@ fn short_secrets_are_warned_about_instead_of_masked() {
 }
 
 #[test]
-fn secrets_that_look_unset_are_warned_about() {
+fn secrets_that_look_unset_cause_a_warning() {
     for value in ["", "null", "''"] {
         let sandbox = sandbox();
         let done = Step::bitbucket(&sandbox)
@@ -319,12 +319,12 @@ fn certificates_must_be_certificates() {
         ),
     ] {
         let step = Step::gitlab(&sandbox).input("ca-certificates", text);
-        complains(&sandbox, &step, &[error]);
+        fails_with(&sandbox, &step, &[error]);
     }
 }
 
 #[test]
-fn what_is_empty_or_blank_is_unset() {
+fn empty_and_blank_inputs_are_unset() {
     let sandbox = sandbox();
     Step::github(&sandbox)
         .input("event-type", "  deploy\n")
@@ -340,7 +340,7 @@ fn what_is_empty_or_blank_is_unset() {
 
 /// The runner also passes its own two keys of `with:` to the container.
 #[test]
-fn the_runners_own_keys_are_none_of_ours() {
+fn the_runners_own_keys_are_not_inputs() {
     let sandbox = sandbox();
     Step::github(&sandbox)
         .input("event-type", "deploy")

@@ -11,14 +11,14 @@ use crate::harness::Done;
 /// Starts two workflows, both with the marker in the titles of their runs.
 const EVENT: &str = "rollout";
 const FIRST: &str = "first.yml";
-const SECOND_ONE: &str = "second.yml";
+const OTHER: &str = "second.yml";
 
 fn two_workflows(first: Scenario, second: Scenario) -> World {
     let mut world = World::demo()
         .scenario_of(Provider::GitHub, "octo-org/app", FIRST, first)
-        .scenario_of(Provider::GitHub, "octo-org/app", SECOND_ONE, second);
+        .scenario_of(Provider::GitHub, "octo-org/app", OTHER, second);
     let app = &mut world.github.repositories[0];
-    for (id, file) in [(121, FIRST), (122, SECOND_ONE)] {
+    for (id, file) in [(121, FIRST), (122, OTHER)] {
         let workflow = Workflow::new(id, file, file)
             .on_repository_dispatch(&[EVENT])
             .run_name("Rollout ${{ github.event.client_payload.trigger_id }}");
@@ -28,7 +28,7 @@ fn two_workflows(first: Scenario, second: Scenario) -> World {
 }
 
 /// Checks that the step saw both runs and failed because of the second.
-fn failed_with_the_second(sandbox: &Sandbox, done: &Done) {
+fn assert_second_run_failed_it(sandbox: &Sandbox, done: &Done) {
     assert_eq!(done.code, Some(1), "{done}");
     assert_eq!(done.outputs["conclusion"], "failure", "{done}");
     let runs = done.result()["runs"].as_array().cloned();
@@ -43,7 +43,7 @@ fn lists() -> Route {
 }
 
 #[test]
-fn lists_that_fail_say_nothing_about_what_appears_meanwhile() {
+fn failed_lists_do_not_end_the_search() {
     let second = Scenario::failing(SECOND).listed_after(8 * SECOND);
     let sandbox = start(two_workflows(Scenario::passing(SECOND), second));
     let step = dispatch(&sandbox, EVENT);
@@ -52,21 +52,21 @@ fn lists_that_fail_say_nothing_about_what_appears_meanwhile() {
     let broken = Fault::status(Moment::BeforeActing, 502);
     sandbox.fault(lists(), Occasion::For(11 * SECOND), broken);
     let done = step.finish(child);
-    failed_with_the_second(&sandbox, &done);
+    assert_second_run_failed_it(&sandbox, &done);
 }
 
 /// The search is long over, but the first run isn't.
 #[test]
-fn a_marked_run_that_appears_after_the_search_is_followed_too() {
+fn a_marked_run_that_appears_after_the_search_is_monitored() {
     let second = Scenario::failing(SECOND).listed_after(17 * SECOND);
     let sandbox = start(two_workflows(Scenario::passing(22 * SECOND), second));
     let done = dispatch(&sandbox, EVENT).run();
-    failed_with_the_second(&sandbox, &done);
+    assert_second_run_failed_it(&sandbox, &done);
 }
 
 /// The run appears after the search, and there is no further search before the step has to end.
 #[test]
-fn a_marked_run_that_appears_after_the_search_is_cancelled_on_a_stop() {
+fn a_marked_run_that_appears_after_the_search_is_cancelled_after_a_signal() {
     let second = Scenario::endless().listed_after(13 * SECOND);
     let sandbox = start(two_workflows(Scenario::endless(), second));
     let step = dispatch(&sandbox, EVENT);
@@ -84,7 +84,7 @@ fn a_marked_run_that_appears_after_the_search_is_cancelled_on_a_stop() {
 
 /// GitHub's filtered lists come from a search index.
 #[test]
-fn a_search_index_that_lags_hides_no_run() {
+fn a_lagging_search_index_hides_no_run() {
     in_parallel(vec!["release", "workflow"], |kind| {
         let world = World::demo().scenario(Provider::GitHub, Scenario::passing(SECOND));
         let sandbox = start(world);
@@ -116,7 +116,7 @@ fn a_run_that_appears_after_more_than_a_minute_is_found() {
 
 /// While the step's own run wasn't listed yet, another one was matched by its time.
 #[test]
-fn a_marked_run_takes_the_place_of_one_that_only_fitted() {
+fn a_marked_run_replaces_one_matched_by_time() {
     let both = Scenario::failing(22 * SECOND).listed_after(17 * SECOND);
     let world = World::demo().scenario(Provider::GitHub, both);
     let sandbox = start(world);
@@ -143,7 +143,7 @@ fn a_marked_run_takes_the_place_of_one_that_only_fitted() {
 
 /// All known runs have succeeded, but others may not have.
 #[test]
-fn a_stop_before_the_search_has_ended_is_no_success() {
+fn a_signal_during_the_search_is_no_success() {
     let second = Scenario::endless().listed_after(9 * SECOND);
     let sandbox = start(two_workflows(Scenario::passing(SECOND), second));
     let step = dispatch(&sandbox, EVENT);

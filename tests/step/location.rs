@@ -107,7 +107,7 @@ fn each_server_has_its_api() {
 }
 
 #[test]
-fn the_workflows_own_server_has_the_api_that_the_runner_says() {
+fn the_hosts_own_server_uses_the_api_url_of_the_runner() {
     let own = [
         ("event-type", "e"),
         ("token", "ghp_x"),
@@ -131,7 +131,7 @@ fn the_workflows_own_server_has_the_api_that_the_runner_says() {
 }
 
 #[test]
-fn a_web_url_says_server_and_provider() {
+fn a_web_url_determines_server_and_provider() {
     for (url, more, expected) in [
         (
             "https://github.com/octo-org/app.git",
@@ -192,7 +192,7 @@ const GITLAB: [(&str, &str); 3] = [("provider", "gitlab"), ("ref", "main"), ("to
 const BITBUCKET: [(&str, &str); 3] = [("provider", "bitbucket"), ("ref", "main"), ("token", "x")];
 
 #[test]
-fn what_is_no_repository_is_told() {
+fn invalid_repositories_are_reported() {
     for (inputs, repository, error) in [
         (
             GITHUB,
@@ -280,7 +280,7 @@ fn what_is_no_repository_is_told() {
 
 /// A web URL may be untrusted input, so it must not decide on its own where a token is sent.
 #[test]
-fn a_web_url_alone_sends_no_token_to_a_server_that_is_not_known() {
+fn a_web_url_does_not_send_a_token_to_an_unknown_server() {
     let unknown = "input repository: the server in it isn't a known server, and a web URL by itself doesn't decide where a token goes: set";
     for (inputs, url, error) in [
         (GITLAB, "https://evil.example/group/app", unknown),
@@ -354,7 +354,7 @@ fn an_entry_at_the_steps_server_may_have_a_web_url() {
 }
 
 #[test]
-fn a_forge_that_imitates_githubs_runner_is_not_spoken_to_as_github() {
+fn a_forge_that_imitates_githubs_runner_is_not_treated_as_github() {
     for (variables, name) in [
         (&["GITEA_ACTIONS"][..], "Gitea"),
         (&["FORGEJO_ACTIONS"], "Forgejo"),
@@ -406,7 +406,7 @@ fn a_forge_that_imitates_githubs_runner_is_not_spoken_to_as_github() {
 }
 
 #[test]
-fn what_is_no_server_or_provider_is_told() {
+fn invalid_servers_and_providers_are_reported() {
     for (inputs, name, value, error) in [
         (
             GITLAB,
@@ -463,7 +463,7 @@ fn what_is_no_server_or_provider_is_told() {
 }
 
 #[test]
-fn plain_http_is_for_loopback_alone() {
+fn plain_http_is_only_allowed_for_loopback() {
     let sandbox = Sandbox::builder(sandbox::World::demo())
         .ipv6()
         .start()
@@ -485,7 +485,7 @@ fn plain_http_is_for_loopback_alone() {
 
 /// The repository of the workflow itself, while `server-url` isn't set.
 #[test]
-fn the_default_repository_is_the_workflows_own() {
+fn the_default_repository_is_the_hosts_own() {
     let sandbox = sandbox();
     Step::on(&sandbox.http_url())
         .input("event-type", "deploy")

@@ -60,7 +60,7 @@ fn a_hash_in_a_plain_value_is_sent() {
 }
 
 #[test]
-fn a_hash_in_a_mapping_of_an_entry_is_sent_too() {
+fn a_hash_in_a_mapping_of_an_entry_is_sent() {
     let sandbox = sandbox();
     let targets = format!(
         "- provider: gitlab # comment\n  server-url: {}\n  repository: octo-group/tools/deployer\n  token: {}\n  \
@@ -81,7 +81,7 @@ fn a_hash_in_a_mapping_of_an_entry_is_sent_too() {
 
 /// Repository names contain no spaces, so ` #` after one can only start a comment. Other values are ambiguous.
 #[test]
-fn a_hash_behind_a_key_of_an_entry_is_a_comment_where_it_cannot_be_anything_else() {
+fn a_hash_after_an_entrys_value_is_a_comment_only_if_unambiguous() {
     let world = sandbox();
     let step = |targets: &str| {
         Step::on(&world.http_url())
@@ -120,7 +120,7 @@ fn a_hash_in_a_typed_value_is_refused() {
 }
 
 #[test]
-fn text_that_begins_as_json_is_json_or_refused() {
+fn input_that_begins_as_json_is_json_or_refused() {
     let line_break = "it is not valid JSON at line 1: a string contains a raw line break or other control character. Use `toJSON()` for the value";
     for (text, error) in [
         ("{\"message\": \"a\nb\", \"version\": 1.10}", line_break),
@@ -169,7 +169,7 @@ fn text_that_begins_as_json_is_json_or_refused() {
 }
 
 #[test]
-fn a_null_of_json_is_left_out() {
+fn a_json_null_is_left_out() {
     let sandbox = sandbox();
     Step::github(&sandbox)
         .input("workflow", "build.yml")
@@ -202,7 +202,7 @@ fn a_null_of_json_is_left_out() {
 }
 
 #[test]
-fn a_number_of_json_stays_one_in_gitlabs_inputs() {
+fn a_json_number_stays_a_number_in_gitlab_inputs() {
     for inputs in [
         r#"{"replicas": 3.0, "regions": [1e3, 12345678901234567890]}"#,
         r"{'replicas': 3.0, 'regions': [1e3, 12345678901234567890,]}",

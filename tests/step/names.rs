@@ -50,7 +50,7 @@ fn without(text: &str, start: &str, end: &str) -> String {
 }
 
 #[test]
-fn no_name_is_a_link_or_a_mention() {
+fn names_never_become_links_or_mentions() {
     in_parallel(PROVIDERS.to_vec(), |provider| {
         in_parallel(NAMES.to_vec(), |name| {
             let sandbox = with_scenario(provider, failing(name));
@@ -84,7 +84,7 @@ fn no_name_is_a_link_or_a_mention() {
 }
 
 #[test]
-fn marks_of_direction_are_shown() {
+fn bidirectional_control_characters_are_shown() {
     in_parallel(PROVIDERS.to_vec(), |provider| {
         let sandbox = with_scenario(provider, failing(NAMES[8]));
         let done = call(provider, &sandbox).run();

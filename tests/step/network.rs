@@ -6,7 +6,7 @@ use crate::harness::{Step, sandbox};
 use crate::https_steps::untrusted_trigger;
 
 #[test]
-fn a_server_that_is_not_there_is_told_after_five_tries() {
+fn an_unreachable_server_is_reported_after_five_attempts() {
     let port = Sandbox::reserve_port().unwrap();
     let sandbox = sandbox();
     let done = Step::gitlab(&sandbox)
@@ -22,7 +22,7 @@ fn a_server_that_is_not_there_is_told_after_five_tries() {
 }
 
 #[test]
-fn a_server_without_tls_is_told() {
+fn a_server_without_tls_is_reported() {
     let sandbox = sandbox();
     let done = untrusted_trigger(&sandbox)
         .input(
@@ -37,7 +37,7 @@ fn a_server_without_tls_is_told() {
 }
 
 #[test]
-fn a_name_without_an_address_is_told() {
+fn a_name_without_an_address_is_reported() {
     let sandbox = sandbox();
     let done = Step::gitlab(&sandbox)
         .input("server-url", "https://nowhere.invalid")

@@ -6,7 +6,8 @@ use sandbox::{Fault, Moment, Occasion, Provider, Route, Sandbox};
 use serde_json::{Value, json};
 
 use crate::calls::{
-    PROVIDERS, SECOND, call, dispatch, in_parallel, ours, status_requests, trigger, with_scenario,
+    PROVIDERS, SECOND, call, dispatch, in_parallel, own_runs, status_requests, trigger,
+    with_scenario,
 };
 use crate::harness::Done;
 
@@ -50,14 +51,14 @@ fn odd(value: &mut Value) {
     }
 }
 
-fn times_are_empty(value: &mut Value) {
+fn with_empty_times(value: &mut Value) {
     let entries = value.as_array_mut().into_iter().flatten();
-    entries.for_each(times_are_empty);
+    entries.for_each(with_empty_times);
     for (name, field) in value.as_object_mut().into_iter().flatten() {
         if ["_at", "_on"].iter().any(|end| name.ends_with(end)) {
             *field = json!("");
         } else {
-            times_are_empty(field);
+            with_empty_times(field);
         }
     }
 }
@@ -88,8 +89,8 @@ fn passes(sandbox: &Sandbox, done: &Done) {
 }
 
 #[test]
-fn a_run_is_followed_whatever_else_an_answer_says() {
-    let edits: [fn(&mut Value); 2] = [odd, times_are_empty];
+fn a_run_is_monitored_despite_odd_fields() {
+    let edits: [fn(&mut Value); 2] = [odd, with_empty_times];
     let cases = PROVIDERS.map(|provider| edits.map(|edit| (provider, edit)));
     in_parallel(cases.as_flattened().to_vec(), |(provider, edit)| {
         let sandbox = with_scenario(provider, Scenario::passing(SECOND));
@@ -114,7 +115,7 @@ fn an_odd_run_does_not_hide_the_others() {
 
 /// The page's URL can be derived from the id.
 #[test]
-fn an_answer_without_a_url_is_an_answer() {
+fn a_response_without_a_url_is_accepted() {
     in_parallel(PROVIDERS.to_vec(), |provider| {
         let sandbox = with_scenario(provider, Scenario::passing(SECOND));
         let fault = Fault::Edit(without_urls);
@@ -122,7 +123,7 @@ fn an_answer_without_a_url_is_an_answer() {
         let done = trigger(provider, &sandbox).run().passes();
         done.outcome("accepted");
         assert_eq!(done.result()["runs"][0]["matched_by"], "id", "{done}");
-        let run = &ours(&sandbox)[0];
+        let run = &own_runs(&sandbox)[0];
         let page = match provider {
             Provider::GitHub => format!("/{}/actions/runs/{}", run.repository, run.id),
             Provider::GitLab => format!("/{}/-/pipelines/{}", run.repository, run.id),
@@ -135,7 +136,7 @@ fn an_answer_without_a_url_is_an_answer() {
 
 /// The URL may end up in a script.
 #[test]
-fn an_address_is_on_the_targets_own_server_or_not_passed_on() {
+fn only_urls_on_the_targets_server_are_passed_on() {
     let edits: [fn(&mut Value); 4] = [
         |value| each_url(value, |_| "javascript:alert(1)".to_owned()),
         |value| each_url(value, |_| "https://evil.example/octo-org/app".to_owned()),
@@ -150,7 +151,7 @@ fn an_address_is_on_the_targets_own_server_or_not_passed_on() {
         sandbox.fault(Route::any(), Occasion::Every, Fault::Edit(edit));
         let done = call(provider, &sandbox).run();
         assert_eq!(done.outputs["conclusion"], "failure", "{done}");
-        let run = &ours(&sandbox)[0];
+        let run = &own_runs(&sandbox)[0];
         let url = &done.outputs["run-url"];
         assert!(url.ends_with(&format!("/{}", run.id)), "{url}");
         for foreign in ["javascript", "evil", "$(id)", "xxx"] {
@@ -176,7 +177,7 @@ fn each_url(value: &mut Value, change: fn(&str) -> String) {
 }
 
 #[test]
-fn an_answer_about_another_run_or_without_a_state_is_no_end() {
+fn a_response_about_another_run_or_without_a_state_does_not_end_the_wait() {
     let edits: [fn(&mut Value); 4] = [
         |value| value["id"] = json!(9_999_999),
         |value| value["id"] = json!("7"),
@@ -216,7 +217,7 @@ fn an_answer_about_another_run_or_without_a_state_is_no_end() {
 /// A hundred runs with long commit messages exceed the maximum length of a response, and some servers fail at large
 /// pages.
 #[test]
-fn a_smaller_page_is_read_where_a_large_one_cannot_be() {
+fn a_smaller_page_is_read_if_a_large_one_fails() {
     let faults: [fn() -> Fault; 2] = [
         || Fault::Edit(too_long),
         || Fault::status(Moment::BeforeActing, 502),

@@ -65,17 +65,17 @@ fn unclear() -> Vec<(&'static str, Fault)> {
 
 /// Each fault on each provider, in parallel, because the search after an unknown outcome takes time.
 #[test]
-fn an_unclear_answer_is_looked_into_and_never_sent_again() {
+fn an_unclear_response_leads_to_a_search_and_is_never_resent() {
     thread::scope(|scope| {
         for provider in PROVIDERS {
             for (name, fault) in unclear() {
-                scope.spawn(move || look_into(provider, name, fault));
+                scope.spawn(move || search_after(provider, name, fault));
             }
         }
     });
 }
 
-fn look_into(provider: Provider, name: &str, fault: Fault) {
+fn search_after(provider: Provider, name: &str, fault: Fault) {
     let sandbox = sandbox();
     sandbox.fault(Route::triggers(), Occasion::Every, fault);
     let done = trigger(provider, &sandbox).run();
@@ -111,7 +111,7 @@ fn page(sandbox: &Sandbox, run: &Run) -> String {
 
 /// If the provider failed, a run that merely matches by time is more likely somebody else's.
 #[test]
-fn a_strangers_run_does_not_settle_an_unknown_outcome() {
+fn a_run_of_somebody_else_does_not_resolve_an_unknown_outcome() {
     in_parallel(PROVIDERS.to_vec(), |provider| {
         let sandbox = sandbox();
         let failed = Fault::status(Moment::BeforeActing, 503);
@@ -159,7 +159,7 @@ fn a_push_is_not_even_named() {
 }
 
 #[test]
-fn what_cannot_be_looked_into_stays_unknown() {
+fn an_outcome_that_cannot_be_checked_stays_unknown() {
     for provider in PROVIDERS {
         let sandbox = sandbox();
         let unclear = Fault::status(Moment::AfterActing, 502);
@@ -176,7 +176,7 @@ fn what_cannot_be_looked_into_stays_unknown() {
 
 /// Several runs of one workflow match, and nothing tells them apart.
 #[test]
-fn several_that_it_could_be_leave_it_unknown() {
+fn several_possible_runs_leave_the_outcome_unknown() {
     for provider in PROVIDERS {
         let owner = match provider {
             Provider::GitHub => "octocat",
@@ -196,7 +196,7 @@ fn several_that_it_could_be_leave_it_unknown() {
 }
 
 #[test]
-fn a_repository_dispatch_with_another_answer_than_its_own_is_looked_into() {
+fn a_repository_dispatch_with_an_unexpected_response_leads_to_a_search() {
     let sandbox = sandbox();
     let response = Fault::status(Moment::AfterActing, 200);
     sandbox.fault(Route::triggers(), Occasion::Every, response);
@@ -208,7 +208,7 @@ fn a_repository_dispatch_with_another_answer_than_its_own_is_looked_into() {
 
 /// The timeout of one minute is longer than any provider takes.
 #[test]
-fn a_trigger_that_is_never_answered_is_looked_into_after_a_minute() {
+fn a_trigger_without_a_response_leads_to_a_search_after_a_minute() {
     let sandbox = sandbox();
     sandbox.fault(
         Route::triggers(),
@@ -259,7 +259,7 @@ fn a_client_error_is_final_whatever_its_body() {
 }
 
 #[test]
-fn a_refused_connection_is_tried_again() {
+fn a_refused_connection_is_retried() {
     for provider in PROVIDERS {
         let port = Sandbox::reserve_port().unwrap();
         let url = format!("http://127.0.0.1:{}", port.number());
@@ -309,7 +309,7 @@ fn rate_limits_are_waited_out_as_the_provider_says() {
 
 /// `Retry-After: 0` on every response would allow an endless loop.
 #[test]
-fn a_rate_limit_that_is_over_already_is_not_met_without_end() {
+fn a_retry_after_of_zero_is_not_retried_endlessly() {
     in_parallel(PROVIDERS.to_vec(), |provider| {
         let sandbox = sandbox();
         let limited = match provider {
@@ -330,7 +330,7 @@ fn a_rate_limit_that_is_over_already_is_not_met_without_end() {
 }
 
 #[test]
-fn a_rate_limit_that_asks_for_too_much_is_told() {
+fn a_rate_limit_that_is_too_long_is_reported() {
     let sandbox = sandbox();
     sandbox.fault(
         Route::triggers(),
@@ -347,7 +347,7 @@ fn a_rate_limit_that_asks_for_too_much_is_told() {
 
 /// Reads have no side effects, so a transient failure is retried before anything is sent.
 #[test]
-fn a_read_before_the_trigger_is_made_again() {
+fn a_failed_read_before_the_trigger_is_retried() {
     for (provider, fault) in [
         (Provider::GitHub, Fault::status(Moment::BeforeActing, 502)),
         (Provider::GitLab, Fault::Reset(Moment::BeforeActing)),
@@ -366,7 +366,7 @@ fn a_read_before_the_trigger_is_made_again() {
 }
 
 #[test]
-fn a_default_branch_that_cannot_be_read_stops_everything() {
+fn an_unreadable_default_branch_prevents_the_trigger() {
     let sandbox = sandbox();
     let html = Response::body(200, "text/html", "<html>login</html>");
     sandbox.fault(

@@ -13,13 +13,13 @@ use crate::calls::{
 use crate::harness::{OUTPUTS, Step, read_outputs, sandbox};
 
 /// Returns exit code and log. Bypasses the harness, which would look for outputs.
-fn end_of(step: &Step) -> (Option<i32>, String) {
+fn exit_code_and_log(step: &Step) -> (Option<i32>, String) {
     let output = step.start().wait_with_output().expect("the binary ends");
     (output.status.code(), step.log())
 }
 
 #[test]
-fn nothing_is_sent_where_the_outputs_cannot_be_written() {
+fn nothing_is_sent_if_the_outputs_cannot_be_written() {
     in_parallel(PROVIDERS.to_vec(), |provider| {
         let sandbox = with_scenario(provider, Scenario::passing(SECOND));
         let step = call(provider, &sandbox);
@@ -37,7 +37,7 @@ fn nothing_is_sent_where_the_outputs_cannot_be_written() {
             ("/dev/full", "No space left on device", "free some space"),
         ] {
             step = step.environment("GITHUB_OUTPUT", path);
-            let (code, log) = end_of(&step);
+            let (code, log) = exit_code_and_log(&step);
             assert_eq!(code, Some(1), "{log}");
             assert_eq!(log.matches("::error ").count(), 1, "{log}");
             let error = format!("::`GITHUB_OUTPUT`: {path} can't be written: {why}");
@@ -51,11 +51,11 @@ fn nothing_is_sent_where_the_outputs_cannot_be_written() {
 
 /// All problems are reported together.
 #[test]
-fn wrong_inputs_are_said_too_where_the_outputs_cannot_be_written() {
+fn invalid_inputs_are_reported_even_if_the_outputs_cannot_be_written() {
     let sandbox = sandbox();
     let step = Step::github(&sandbox).input("wait", "maybe");
     let folder = step.folder("folder");
-    let (_, log) = end_of(&step.environment("GITHUB_OUTPUT", &folder));
+    let (_, log) = exit_code_and_log(&step.environment("GITHUB_OUTPUT", &folder));
     assert_eq!(log.matches("`GITHUB_OUTPUT`: ").count(), 1, "{log}");
     assert!(log.contains("input wait"), "{log}");
     assert_eq!(log.matches("nothing was sent").count(), 1, "{log}");
@@ -63,7 +63,7 @@ fn wrong_inputs_are_said_too_where_the_outputs_cannot_be_written() {
 
 /// The outputs become unwritable in the middle of the step, when the run is known.
 #[test]
-fn outputs_that_are_lost_later_are_one_error() {
+fn outputs_that_become_unwritable_later_cause_one_error() {
     let sandbox = with_scenario(Provider::GitHub, Scenario::passing(2 * SECOND));
     let step = call(Provider::GitHub, &sandbox);
     let folder = step.folder("folder");
@@ -84,7 +84,7 @@ fn outputs_that_are_lost_later_are_one_error() {
 }
 
 #[test]
-fn an_output_file_that_is_removed_is_made_again() {
+fn a_removed_output_file_is_created_again() {
     let sandbox = with_scenario(Provider::GitHub, Scenario::passing(2 * SECOND));
     let step = call(Provider::GitHub, &sandbox);
     let child = step.start();
@@ -97,7 +97,7 @@ fn an_output_file_that_is_removed_is_made_again() {
 
 /// Before the trigger, and only once.
 #[test]
-fn a_summary_that_cannot_be_written_is_a_warning_at_once() {
+fn an_unwritable_summary_is_an_immediate_warning() {
     let sandbox = sandbox();
     let done = trigger(Provider::GitHub, &sandbox)
         .environment("GITHUB_STEP_SUMMARY", "/nonexistent/summary")
@@ -167,7 +167,7 @@ fn a_step_that_cannot_start_writes_all_outputs() {
 
 /// The conclusion of one target would be mistaken for that of all.
 #[test]
-fn there_is_no_conclusion_where_a_target_has_none() {
+fn the_conclusion_is_empty_if_one_target_has_none() {
     let github = |repository: &str, workflow: &str, wait: bool| {
         json!({
             "repository": repository, "workflow": workflow, "ref": "main",
@@ -196,7 +196,7 @@ fn there_is_no_conclusion_where_a_target_has_none() {
 
 /// One target's trigger got no clear response.
 #[test]
-fn there_is_no_conclusion_where_the_end_of_a_run_was_not_seen() {
+fn the_conclusion_is_empty_if_a_runs_end_was_not_seen() {
     let sandbox = with_scenario(Provider::GitHub, Scenario::passing(SECOND));
     let unclear = Fault::status(Moment::BeforeActing, 502);
     let route = Route::triggers().path("octo-org/private");

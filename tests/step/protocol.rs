@@ -63,7 +63,7 @@ fn each_line_of_a_key_is_masked() {
 
 /// A malicious provider, or somebody who impersonates it, sends workflow commands and the token.
 #[test]
-fn a_hostile_answer_is_only_text() {
+fn a_hostile_response_is_never_interpreted() {
     let sandbox = sandbox();
     let hostile = format!(
         "x\r\n::set-output name=run-id::666\n::error::y\r##[add-mask]z\u{1b}[31m {} <script> | # %0A::stop-commands::t",
@@ -91,7 +91,7 @@ fn a_hostile_answer_is_only_text() {
 }
 
 #[test]
-fn a_hostile_address_of_a_run_is_not_passed_on() {
+fn a_hostile_run_url_is_not_passed_on() {
     let sandbox = sandbox();
     let url = "::set-output name=outcome::forged\nrun-id<<x\n666\nx\njavascript:alert(1)";
     let response = Response::json(
@@ -116,7 +116,7 @@ fn a_hostile_address_of_a_run_is_not_passed_on() {
 }
 
 #[test]
-fn by_hand_it_works_too() {
+fn a_step_can_be_started_by_hand() {
     let sandbox = sandbox();
     let by_hand = || {
         Step::github(&sandbox)
@@ -142,7 +142,7 @@ fn by_hand_it_works_too() {
 }
 
 #[test]
-fn by_hand_without_a_home_it_is_github_com() {
+fn a_step_started_by_hand_defaults_to_github_com() {
     let sandbox = sandbox();
     Step::github(&sandbox)
         .by_hand()

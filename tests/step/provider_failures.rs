@@ -16,7 +16,7 @@ fn html() -> Response {
 }
 
 /// Each failure is transient.
-fn troubles() -> Vec<(&'static str, Fault)> {
+fn transient_failures() -> Vec<(&'static str, Fault)> {
     let hanging = Fault::Delay(Moment::BeforeActing, 10 * SECOND);
     vec![
         ("502", Fault::status(Moment::BeforeActing, 502)),
@@ -49,7 +49,7 @@ fn jobs(provider: Provider) -> Route {
 }
 
 /// Checks that the step waited to the end.
-fn saw_the_end(sandbox: &Sandbox, done: &Done, name: &str) {
+fn assert_waited_to_the_end(sandbox: &Sandbox, done: &Done, name: &str) {
     assert_eq!(done.code, Some(0), "{name}\n{done}");
     assert_eq!(done.outputs["conclusion"], "success", "{name}\n{done}");
     assert!(!done.log.contains("<html"), "{name}\n{done}");
@@ -58,11 +58,11 @@ fn saw_the_end(sandbox: &Sandbox, done: &Done, name: &str) {
 }
 
 #[test]
-fn a_look_that_fails_is_no_end() {
+fn a_failed_poll_does_not_end_the_wait() {
     let cases: Vec<_> = PROVIDERS
         .into_iter()
         .flat_map(|provider| {
-            troubles()
+            transient_failures()
                 .into_iter()
                 .map(move |trouble| (provider, trouble))
         })
@@ -72,13 +72,13 @@ fn a_look_that_fails_is_no_end() {
             let sandbox = with_scenario(provider, Scenario::passing(7 * SECOND));
             sandbox.fault(status_requests(provider), occasion, fault.clone());
             let done = call(provider, &sandbox).run();
-            saw_the_end(&sandbox, &done, name);
+            assert_waited_to_the_end(&sandbox, &done, name);
         }
     });
 }
 
 #[test]
-fn many_failed_looks_are_said_once() {
+fn many_failed_polls_are_logged_once() {
     in_parallel(PROVIDERS.to_vec(), |provider| {
         let sandbox = with_scenario(provider, Scenario::passing(SECOND));
         let broken = Fault::status(Moment::BeforeActing, 503);
@@ -86,12 +86,12 @@ fn many_failed_looks_are_said_once() {
         let done = call(provider, &sandbox).run();
         assert_eq!(done.log.matches("; still waiting").count(), 1, "{done}");
         assert_eq!(done.log.matches("can be read again").count(), 1, "{done}");
-        saw_the_end(&sandbox, &done, "503");
+        assert_waited_to_the_end(&sandbox, &done, "503");
     });
 }
 
 #[test]
-fn rate_limits_are_slept_out_while_waiting() {
+fn rate_limits_are_waited_out_while_polling() {
     let soon = |seconds: u64| {
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
         now.unwrap().as_secs() + seconds
@@ -118,13 +118,13 @@ fn rate_limits_are_slept_out_while_waiting() {
         assert!(slept >= least, "{provider}: {slept:?}\n{done}");
         assert!(slept < least + 20 * SECOND, "{provider}: {slept:?}\n{done}");
         done.says("too many requests");
-        saw_the_end(&sandbox, &done, "rate limit");
+        assert_waited_to_the_end(&sandbox, &done, "rate limit");
     });
 }
 
 /// Even if only the optional follow-up reads are rate-limited.
 #[test]
-fn rate_limits_of_jobs_are_slept_out_too() {
+fn rate_limits_on_jobs_are_waited_out() {
     let cases = vec![
         (Provider::GitHub, Fault::github_secondary_limit(Some(4))),
         (Provider::GitLab, Fault::gitlab_limit(Some(4))),
@@ -137,13 +137,13 @@ fn rate_limits_of_jobs_are_slept_out_too() {
         let done = call(provider, &sandbox).run();
         assert!(began.elapsed() >= 3 * SECOND, "{provider}\n{done}");
         done.says("too many requests");
-        saw_the_end(&sandbox, &done, "rate limit");
+        assert_waited_to_the_end(&sandbox, &done, "rate limit");
     });
 }
 
 /// The end is known, whatever else can't be read.
 #[test]
-fn a_rate_limit_of_jobs_hides_no_end() {
+fn a_rate_limit_on_jobs_does_not_hide_the_end() {
     in_parallel(PROVIDERS.to_vec(), |provider| {
         let sandbox = with_scenario(provider, Scenario::passing(Duration::ZERO));
         sandbox.fault(
@@ -152,13 +152,13 @@ fn a_rate_limit_of_jobs_hides_no_end() {
             Fault::gitlab_limit(Some(600)),
         );
         let step = call(provider, &sandbox).input("timeout", "40s");
-        saw_the_end(&sandbox, &step.run(), "rate limit");
+        assert_waited_to_the_end(&sandbox, &step.run(), "rate limit");
     });
 }
 
 /// Only the list of jobs says which of them failed.
 #[test]
-fn jobs_that_cannot_be_read_at_the_end_are_read_again() {
+fn failed_reads_of_jobs_at_the_end_are_retried() {
     in_parallel(PROVIDERS.to_vec(), |provider| {
         let sandbox = with_scenario(provider, Scenario::failing(3 * SECOND));
         let step = call(provider, &sandbox);
@@ -187,7 +187,7 @@ fn lost(provider: Provider, happens: impl FnOnce(&Sandbox)) -> (Sandbox, Done, S
 }
 
 #[test]
-fn a_run_that_is_deleted_is_lost() {
+fn a_deleted_run_is_lost() {
     in_parallel(PROVIDERS.to_vec(), |provider| {
         let (sandbox, done, _) = lost(provider, |sandbox| {
             let id = sandbox.runs()[0].id;
@@ -212,7 +212,7 @@ fn cancels(sandbox: &Sandbox) -> usize {
 
 /// Providers sometimes refuse existing runs for seconds, and proxies show their own pages.
 #[test]
-fn refusals_that_pass_lose_no_run() {
+fn transient_refusals_lose_no_run() {
     let page = Response::body(403, "text/html", "<html>blocked</html>");
     let faults = [
         ("404", Fault::status(Moment::BeforeActing, 404)),
@@ -231,7 +231,7 @@ fn refusals_that_pass_lose_no_run() {
             step.until_said(": running");
             sandbox.fault(status_requests(provider), Occasion::For(15 * SECOND), fault);
             let done = step.finish(child);
-            saw_the_end(&sandbox, &done, name);
+            assert_waited_to_the_end(&sandbox, &done, name);
             done.says("; still waiting").says("can be read again");
             assert_eq!(cancels(&sandbox), 0, "{done}");
         },
@@ -240,7 +240,7 @@ fn refusals_that_pass_lose_no_run() {
 
 /// A run that can't be read may still be cancellable.
 #[test]
-fn a_run_that_is_given_up_is_cancelled() {
+fn a_lost_run_is_cancelled() {
     in_parallel(PROVIDERS.to_vec(), |provider| {
         let (sandbox, done, left) = lost(provider, |sandbox| {
             let refused = Fault::status(Moment::BeforeActing, 403);
@@ -254,7 +254,7 @@ fn a_run_that_is_given_up_is_cancelled() {
 
 /// GitHub reports that a run has completed before it reports the conclusion.
 #[test]
-fn an_end_without_a_conclusion_is_waited_for() {
+fn a_completed_run_without_a_conclusion_is_polled_again() {
     let cases = [
         (10 * SECOND, "success"),
         (Duration::from_hours(1), "failure"),
@@ -271,7 +271,7 @@ fn an_end_without_a_conclusion_is_waited_for() {
 }
 
 #[test]
-fn a_token_that_is_revoked_loses_the_run() {
+fn a_revoked_token_loses_the_run() {
     in_parallel(PROVIDERS.to_vec(), |provider| {
         let (sandbox, done, _) = lost(provider, |sandbox| {
             sandbox.with_world(|world| {
@@ -287,7 +287,7 @@ fn a_token_that_is_revoked_loses_the_run() {
 
 /// The credential isn't sent there, and the run counts as running.
 #[test]
-fn a_look_that_is_redirected_elsewhere_is_no_end() {
+fn a_poll_redirected_to_another_server_does_not_end_the_wait() {
     in_parallel(PROVIDERS.to_vec(), |provider| {
         let elsewhere = with_scenario(provider, Scenario::endless());
         let sandbox = with_scenario(provider, Scenario::endless());
@@ -307,7 +307,7 @@ fn a_look_that_is_redirected_elsewhere_is_no_end() {
 
 /// A renamed repository is still the same one.
 #[test]
-fn a_look_follows_a_redirect_on_the_same_server() {
+fn a_poll_follows_a_redirect_on_the_same_server() {
     let sandbox = with_scenario(Provider::GitHub, Scenario::passing(SECOND));
     let step = call(Provider::GitHub, &sandbox).input("repository", "octo-org/renamed-app");
     let done = step.run().passes();
@@ -316,20 +316,20 @@ fn a_look_follows_a_redirect_on_the_same_server() {
 
 /// A new run may not be visible to readers yet.
 #[test]
-fn a_run_that_is_not_there_yet_is_waited_for() {
+fn a_404_for_a_new_run_is_retried() {
     in_parallel(PROVIDERS.to_vec(), |provider| {
         let sandbox = with_scenario(provider, Scenario::passing(SECOND));
         let missing = Fault::status(Moment::BeforeActing, 404);
         sandbox.fault(status_requests(provider), Occasion::First(5), missing);
         let done = call(provider, &sandbox).run();
-        saw_the_end(&sandbox, &done, "404");
+        assert_waited_to_the_end(&sandbox, &done, "404");
     });
 }
 
 /// A run that is listed late is found late.
 #[test]
-fn a_search_outlives_troubles() {
-    in_parallel(troubles(), |(name, fault)| {
+fn a_search_survives_transient_failures() {
+    in_parallel(transient_failures(), |(name, fault)| {
         let sandbox = with_scenario(Provider::GitHub, Scenario::passing(SECOND));
         let step = dispatch(&sandbox, "release");
         let child = step.start();
@@ -339,12 +339,12 @@ fn a_search_outlives_troubles() {
         let searches = Route::any().method("GET").path("/actions/runs");
         sandbox.fault(searches, Occasion::First(2), fault);
         let done = step.finish(child);
-        saw_the_end(&sandbox, &done, name);
+        assert_waited_to_the_end(&sandbox, &done, name);
     });
 }
 
 #[test]
-fn an_end_that_is_seen_late_is_seen() {
+fn an_end_seen_late_is_reported() {
     let sandbox = with_scenario(Provider::GitLab, Scenario::passing(Duration::ZERO));
     let hanging = Fault::Delay(Moment::AfterActing, 3 * SECOND);
     sandbox.fault(status_requests(Provider::GitLab), Occasion::Every, hanging);
@@ -355,5 +355,5 @@ fn an_end_that_is_seen_late_is_seen() {
             .iter()
             .all(|run| run.state == State::Completed)
     );
-    saw_the_end(&sandbox, &done, "late");
+    assert_waited_to_the_end(&sandbox, &done, "late");
 }

@@ -10,13 +10,14 @@ use sandbox::{Fault, Moment, Occasion, Provider, Proxy, ProxyManners, Route, San
 use crate::calls::{PROVIDERS, SECOND, in_parallel, start, until, with_scenario};
 use crate::harness::{Step, sandbox};
 use crate::https_steps::{
-    SAID, asked_for, has_told_all, saying, secure_call, secure_trigger, telling,
+    LOG_LINE, assert_complete, failing_world, failing_world_with_log, secure_call, secure_trigger,
+    tunnel_targets,
 };
 
 const LOOPBACK: &str = "loopback has free ports";
 
 /// A proxy that demands credentials.
-fn strict(user: &str, password: &str) -> Proxy {
+fn proxy_with_credentials(user: &str, password: &str) -> Proxy {
     Proxy::start(ProxyManners::Demands {
         user: user.to_owned(),
         password: password.to_owned(),
@@ -29,28 +30,28 @@ fn passing() -> Proxy {
 }
 
 #[test]
-fn all_that_a_call_sends_and_reads_goes_through_the_proxy() {
+fn all_requests_of_a_step_go_through_the_proxy() {
     let variables = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
     for (provider, variable) in PROVIDERS.into_iter().cycle().zip(variables) {
-        let sandbox = start(telling());
+        let sandbox = start(failing_world());
         let proxy = passing();
         let done = secure_call(provider, &sandbox)
             .environment(variable, &proxy.url())
             .run();
-        has_told_all(&done, &sandbox);
+        assert_complete(&done, &sandbox);
         // The storage of the sandbox has another host name.
         let mut expected = BTreeSet::from([format!("127.0.0.1:{}", sandbox.https_port())]);
         if provider != Provider::GitLab {
             expected.insert(format!("localhost:{}", sandbox.https_port()));
         }
-        assert_eq!(asked_for(&proxy), expected, "{variable}");
+        assert_eq!(tunnel_targets(&proxy), expected, "{variable}");
         assert_eq!(proxy.seen().len(), sandbox.connections(), "{variable}");
     }
 }
 
 /// Empty variables count as unset, and the first of several wins.
 #[test]
-fn the_first_variable_that_is_set_counts() {
+fn the_first_non_empty_variable_wins() {
     let sandbox = sandbox();
     let (used, other) = (passing(), Proxy::start(ProxyManners::Refuses(403)).unwrap());
     for set in [
@@ -80,14 +81,14 @@ fn the_first_variable_that_is_set_counts() {
 fn plain_http_goes_through_no_proxy() {
     let proxy = Proxy::start(ProxyManners::Refuses(403)).unwrap();
     for provider in PROVIDERS {
-        let sandbox = start(telling());
+        let sandbox = start(failing_world());
         let step = crate::calls::call(provider, &sandbox);
         let variables = ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY"];
         let done = variables
             .into_iter()
             .fold(step, |step, name| step.environment(name, &proxy.url()))
             .run();
-        has_told_all(&done, &sandbox);
+        assert_complete(&done, &sandbox);
     }
     assert_eq!(proxy.seen().len(), 0);
 }
@@ -140,7 +141,7 @@ fn exempt_servers_are_reached_directly() {
 
 /// The proxy was configured on purpose, so nothing is sent around it.
 #[test]
-fn a_proxy_that_cannot_be_used_is_told_and_not_passed_by() {
+fn an_invalid_proxy_is_reported_and_never_bypassed() {
     let sandbox = sandbox();
     let (url, no_address) = (
         "http://me:proxy-password@127.0.0.1:1",
@@ -192,7 +193,7 @@ fn a_proxy_that_cannot_be_used_is_told_and_not_passed_by() {
 }
 
 #[test]
-fn credentials_of_a_proxy_are_used_and_seen_nowhere() {
+fn proxy_credentials_are_used_and_never_shown() {
     let travels = |user: &str, password: &str| BASE64_STANDARD.encode(format!("{user}:{password}"));
     for (account, user, password) in [
         ("me:proxy-password", "me", "proxy-password"),
@@ -201,7 +202,7 @@ fn credentials_of_a_proxy_are_used_and_seen_nowhere() {
         ("key-of-the-proxy", "key-of-the-proxy", ""),
         ("key-of-the-proxy:", "key-of-the-proxy", ""),
     ] {
-        let proxy = strict(user, password);
+        let proxy = proxy_with_credentials(user, password);
         let written = account
             .split_once(':')
             .map_or(account, |(_, password)| password);
@@ -211,7 +212,10 @@ fn credentials_of_a_proxy_are_used_and_seen_nowhere() {
             _ => secret,
         });
         // The remote job logs all of them.
-        let sandbox = start(saying(&format!("{SAID} {}", secrets.join(" "))));
+        let sandbox = start(failing_world_with_log(&format!(
+            "{LOG_LINE} {}",
+            secrets.join(" ")
+        )));
         let address = proxy
             .url()
             .replace("http://", &format!("http://{account}@"));
@@ -222,9 +226,9 @@ fn credentials_of_a_proxy_are_used_and_seen_nowhere() {
             .iter()
             .fold(step, |step, secret| step.secret(secret));
         let done = step.run();
-        has_told_all(&done, &sandbox);
-        done.says(&format!("| {SAID} *** *** ***"));
-        assert!(done.summary.contains(SAID), "{done}");
+        assert_complete(&done, &sandbox);
+        done.says(&format!("| {LOG_LINE} *** *** ***"));
+        assert!(done.summary.contains(LOG_LINE), "{done}");
         for secret in &secrets {
             assert!(done.masks.contains(secret), "{secret}\n{done}");
         }
@@ -242,7 +246,7 @@ fn credentials_of_a_proxy_are_used_and_seen_nowhere() {
 
 /// The proxy is retried until it works. No connection came about, so nothing was sent.
 #[test]
-fn a_proxy_that_does_not_serve_is_asked_again() {
+fn a_failing_proxy_is_retried() {
     let cases = [
         (
             ProxyManners::Refuses(403),
@@ -271,7 +275,7 @@ fn a_proxy_that_does_not_serve_is_asked_again() {
 
 /// After five attempts it is certain that nothing was started.
 #[test]
-fn a_proxy_that_never_serves_ends_it_as_rejected() {
+fn a_proxy_that_keeps_failing_makes_the_outcome_rejected() {
     let cases = [
         (
             ProxyManners::Refuses(403),
@@ -301,7 +305,7 @@ fn a_proxy_that_never_serves_ends_it_as_rejected() {
 }
 
 #[test]
-fn a_proxy_that_is_not_there_is_named() {
+fn an_unreachable_proxy_is_named() {
     let sandbox = sandbox();
     let port = Sandbox::reserve_port().unwrap();
     let done = secure_trigger(&sandbox)
@@ -321,9 +325,9 @@ fn a_proxy_that_is_not_there_is_named() {
 
 /// The tunnel is cut when the server has acted but not yet responded.
 #[test]
-fn a_trigger_whose_tunnel_is_cut_is_never_sent_again() {
+fn a_trigger_whose_tunnel_is_cut_is_never_resent() {
     in_parallel(PROVIDERS.to_vec(), |provider| {
-        let sandbox = start(telling());
+        let sandbox = start(failing_world());
         let proxy = passing();
         sandbox.fault(
             Route::triggers(),
@@ -345,7 +349,7 @@ fn a_trigger_whose_tunnel_is_cut_is_never_sent_again() {
 
 /// A proxy that is down for a while hides the run, but doesn't end the wait.
 #[test]
-fn an_outage_of_the_proxy_loses_no_run() {
+fn a_proxy_outage_loses_no_run() {
     let outages = [ProxyManners::Refuses(503), ProxyManners::HangsUp];
     in_parallel(outages.to_vec(), |outage| {
         let sandbox = with_scenario(Provider::GitLab, Scenario::passing(8 * SECOND));
@@ -368,8 +372,8 @@ fn an_outage_of_the_proxy_loses_no_run() {
 
 #[test]
 fn a_proxy_may_be_reached_by_https() {
-    let sandbox = start(telling());
-    let proxy = strict("me", "proxy-password");
+    let sandbox = start(failing_world());
+    let proxy = proxy_with_credentials("me", "proxy-password");
     let front = TlsFront::start(proxy.address(), &[]).unwrap();
     let step = secure_call(Provider::GitHub, &sandbox)
         .environment(
@@ -387,14 +391,14 @@ fn a_proxy_may_be_reached_by_https() {
 
     let both = [sandbox.ca_pem(), front.ca_pem()].concat();
     let done = step.input("ca-certificates", &both).run();
-    has_told_all(&done, &sandbox);
+    assert_complete(&done, &sandbox);
     assert_eq!(proxy.seen().len(), sandbox.connections());
 }
 
 /// The proxy presents a certificate of the company's CA for every server.
 #[test]
-fn a_proxy_that_opens_what_it_passes_on_is_trusted_where_its_authority_is_given() {
-    let sandbox = start(telling());
+fn a_tls_intercepting_proxy_is_trusted_if_its_ca_is_configured() {
+    let sandbox = start(failing_world());
     let http = ([127, 0, 0, 1], sandbox.http_port()).into();
     let front = TlsFront::start(http, &[]).unwrap();
     let server = format!("127.0.0.1:{}", sandbox.https_port());
@@ -411,7 +415,7 @@ fn a_proxy_that_opens_what_it_passes_on_is_trusted_where_its_authority_is_given(
     assert_eq!(sandbox.requests().len(), 0);
 
     let opened = real.input("ca-certificates", front.ca_pem()).run();
-    has_told_all(&opened, &sandbox);
+    assert_complete(&opened, &sandbox);
     // The proxy has decrypted the requests.
     assert!(sandbox.requests().iter().all(|request| !request.tls));
 
@@ -423,14 +427,14 @@ fn a_proxy_that_opens_what_it_passes_on_is_trusted_where_its_authority_is_given(
 }
 
 #[test]
-fn a_proxy_may_have_an_ipv6_address_and_a_server_behind_it_may_not() {
-    let sandbox = Sandbox::builder(telling()).ipv6().start().unwrap();
+fn only_the_proxy_may_have_an_ipv6_address() {
+    let sandbox = Sandbox::builder(failing_world()).ipv6().start().unwrap();
     let proxy = Proxy::start_on_ipv6(ProxyManners::Passes).unwrap();
     assert!(proxy.url().starts_with("http://[::1]:"));
     let done = secure_call(Provider::Bitbucket, &sandbox)
         .environment("HTTPS_PROXY", &proxy.url())
         .run();
-    has_told_all(&done, &sandbox);
+    assert_complete(&done, &sandbox);
     assert_eq!(proxy.seen().len(), sandbox.connections());
 
     // The library doesn't accept an IPv6 address as a TLS server name, and nothing is sent without TLS.

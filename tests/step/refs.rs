@@ -69,7 +69,7 @@ fn a_full_ref_runs_just_that_branch_or_tag() {
 }
 
 #[test]
-fn a_bare_name_is_left_to_the_provider() {
+fn a_bare_name_is_resolved_by_the_provider() {
     let sandbox = start(twins());
     let done = github(&sandbox, "v1").run().passes();
     assert_eq!(sent(&sandbox), "v1");
@@ -98,7 +98,7 @@ fn a_run_on_a_full_ref_is_found() {
 }
 
 #[test]
-fn a_pipeline_on_a_full_ref_is_looked_for_by_its_short_name() {
+fn a_search_for_a_full_ref_uses_the_short_name() {
     let sandbox = start(twins());
     let unclear = Fault::status(Moment::AfterActing, 502);
     sandbox.fault(Route::triggers(), Occasion::Every, unclear);

@@ -33,7 +33,7 @@ fn since_the_trigger(sandbox: &Sandbox) -> Vec<RecordedRequest> {
 }
 
 #[test]
-fn a_moved_project_is_named_to_an_access_token() {
+fn an_access_token_learns_the_new_name_of_a_moved_project() {
     for inputs in [vec![("ref", "main")], vec![], vec![("wait", "true")]] {
         let sandbox = moved(World::demo());
         let step = Step::gitlab(&sandbox).input("repository", FORMER);
@@ -51,7 +51,7 @@ fn a_moved_project_is_named_to_an_access_token() {
 
 /// The trigger endpoint accepts the former path, but later requests need the id.
 #[test]
-fn a_moved_project_is_called_by_its_id_once_that_is_known() {
+fn a_moved_project_is_addressed_by_id_once_known() {
     let scenario = Scenario::new()
         .job(JobScenario::new("downstream", SECOND).starts("octo-group/tools/locked"))
         .job(

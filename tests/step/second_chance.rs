@@ -10,7 +10,7 @@ use crate::calls::{PROVIDERS, SECOND, call, dispatch, in_parallel, signal, until
 use crate::harness::{Done, Step};
 
 /// Stops a step that waits for a run, and runs its second process.
-fn stopped(step: &Step) -> (Done, Done) {
+fn cancelled_step(step: &Step) -> (Done, Done) {
     let child = step.start();
     step.until_said(": running");
     signal(&child, "INT");
@@ -27,7 +27,7 @@ fn posts(sandbox: &Sandbox) -> usize {
 }
 
 #[test]
-fn a_cancel_that_was_refused_is_repeated_until_it_is_accepted() {
+fn a_refused_cancel_is_resent_until_it_is_accepted() {
     in_parallel(PROVIDERS.to_vec(), |provider| {
         let on_cancel = OnCancel::RefusesAtFirst {
             status: 409,
@@ -35,7 +35,7 @@ fn a_cancel_that_was_refused_is_repeated_until_it_is_accepted() {
         };
         let sandbox = with_scenario(provider, Scenario::endless().on_cancel(on_cancel));
         let step = call(provider, &sandbox);
-        let (first, second) = stopped(&step);
+        let (first, second) = cancelled_step(&step);
         first.says("may still be going on");
         let second = second.passes();
         second.says("is over: cancelled");
@@ -46,11 +46,11 @@ fn a_cancel_that_was_refused_is_repeated_until_it_is_accepted() {
 }
 
 #[test]
-fn a_cancel_that_takes_its_time_is_confirmed() {
+fn a_slow_cancel_is_confirmed() {
     in_parallel(PROVIDERS.to_vec(), |provider| {
         let on_cancel = OnCancel::Ends(20 * SECOND);
         let sandbox = with_scenario(provider, Scenario::endless().on_cancel(on_cancel));
-        let (first, second) = stopped(&call(provider, &sandbox));
+        let (first, second) = cancelled_step(&call(provider, &sandbox));
         first.says("had not taken effect");
         second.passes().says("is over: cancelled");
         assert_eq!(sandbox.unfinished_runs().len(), 0);
@@ -59,7 +59,7 @@ fn a_cancel_that_takes_its_time_is_confirmed() {
 
 /// The second process only knows the saved id or marker.
 #[test]
-fn what_a_killed_process_has_left_is_ended() {
+fn runs_left_by_a_killed_process_are_cancelled() {
     let mut cases = PROVIDERS.map(|provider| (provider, "id")).to_vec();
     cases.push((Provider::GitHub, "marker"));
     cases.push((Provider::GitHub, "nothing"));
@@ -91,7 +91,7 @@ fn what_a_killed_process_has_left_is_ended() {
 
 /// The run can't be identified with certainty, so it is only named.
 #[test]
-fn a_run_that_merely_fits_is_named_and_not_cancelled() {
+fn a_run_matched_by_time_is_named_and_not_cancelled() {
     in_parallel(vec![Provider::GitLab, Provider::Bitbucket], |provider| {
         let sandbox = with_scenario(provider, Scenario::endless());
         let silent = Fault::Delay(Moment::AfterActing, 30 * SECOND);
@@ -118,16 +118,16 @@ fn a_run_that_merely_fits_is_named_and_not_cancelled() {
 
 /// Nothing is saved if nothing is left running, or if it is to be left running.
 #[test]
-fn nothing_is_done_where_nothing_is_left() {
+fn nothing_is_done_if_nothing_is_left_running() {
     in_parallel(PROVIDERS.to_vec(), |provider| {
         let sandbox = with_scenario(provider, Scenario::endless());
-        let (first, second) = stopped(&call(provider, &sandbox));
+        let (first, second) = cancelled_step(&call(provider, &sandbox));
         assert_eq!(first.outputs["conclusion"], "cancelled", "{first}");
         second.passes().says("nothing is left to do");
 
         let sandbox = with_scenario(provider, Scenario::endless());
         let step = call(provider, &sandbox).input("on-abandoned", "leave");
-        let (_, second) = stopped(&step);
+        let (_, second) = cancelled_step(&step);
         assert_eq!(step.saved().len(), 0);
         second.passes().says("nothing is left to do");
         assert_eq!(posts(&sandbox), 1, "the trigger");
@@ -147,7 +147,7 @@ fn a_second_process_never_triggers() {
 }
 
 #[test]
-fn of_several_targets_those_are_ended_that_are_left() {
+fn only_targets_left_running_are_cancelled() {
     let sandbox = with_scenario(Provider::GitLab, Scenario::endless());
     let entry = |name: &str| {
         serde_json::json!({

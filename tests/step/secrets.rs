@@ -34,7 +34,7 @@ fn fails(name: &str, log: &str) -> Scenario {
 }
 
 #[test]
-fn a_secret_is_hidden_where_a_line_of_a_log_is_cut() {
+fn a_secret_is_hidden_in_a_truncated_log_line() {
     in_parallel(PROVIDERS.to_vec(), |provider| {
         let token = token(provider);
         let lines: Vec<_> = (470..=500)
@@ -50,7 +50,7 @@ fn a_secret_is_hidden_where_a_line_of_a_log_is_cut() {
 }
 
 #[test]
-fn a_secret_is_hidden_where_an_explanation_is_cut() {
+fn a_secret_is_hidden_in_a_truncated_error() {
     in_parallel(PROVIDERS.to_vec(), |provider| {
         for before in [970, 985, 996] {
             let token = token(provider);
@@ -74,7 +74,7 @@ fn a_secret_is_hidden_where_an_explanation_is_cut() {
 
 /// Names are put on one line, and tabs are made visible.
 #[test]
-fn a_secret_is_hidden_where_its_spaces_are_tidied() {
+fn a_secret_is_hidden_after_whitespace_is_normalised() {
     let secret = "correct  horse\tbattery\n\nstaple\r\nof four";
     in_parallel(vec![Provider::GitLab, Provider::Bitbucket], |provider| {
         let name = format!("deploy {secret} now");
@@ -91,7 +91,7 @@ fn a_secret_is_hidden_where_its_spaces_are_tidied() {
 
 /// The secret is printed by a program that colours parts of its output.
 #[test]
-fn a_secret_is_hidden_where_colours_are_taken_out() {
+fn a_secret_is_hidden_after_colours_are_stripped() {
     let (one, other) = SECRET.split_at(9);
     let log = format!("{}{one}\u{1b}[1m{other}\u{1b}[0m\n", "x".repeat(480));
     let sandbox = with_scenario(Provider::GitLab, fails("deploy", &log));
@@ -103,7 +103,7 @@ fn a_secret_is_hidden_where_colours_are_taken_out() {
 
 /// Only the last 64 KiB of a log are shown, which may begin inside a secret.
 #[test]
-fn a_secret_is_hidden_where_a_log_begins_in_the_middle() {
+fn a_secret_is_hidden_at_the_start_of_a_log_tail() {
     let log = format!("{}.", SECRET.repeat(5_000));
     for provider in [Provider::GitLab, Provider::Bitbucket] {
         let sandbox = with_scenario(provider, fails("deploy", &log));
@@ -115,7 +115,7 @@ fn a_secret_is_hidden_where_a_log_begins_in_the_middle() {
 }
 
 #[test]
-fn each_line_of_a_secret_is_hidden_by_itself() {
+fn each_line_of_a_secret_is_hidden() {
     let lines: Vec<_> = demo::GITHUB_APP_PRIVATE_KEY.lines().collect();
     let log: Vec<_> = lines.iter().map(|line| format!("> {line}\n")).collect();
     let sandbox = with_scenario(Provider::GitLab, fails("deploy", &log.concat()));
@@ -133,7 +133,7 @@ fn each_line_of_a_secret_is_hidden_by_itself() {
 
 /// The runner masks each line of a value, so masking the whole secret would hide every brace in the log.
 #[test]
-fn lines_of_fewer_than_four_characters_are_no_masks() {
+fn lines_shorter_than_four_characters_are_not_masked() {
     let secret = "{\n  \"key\": \"hunter2-hunter2\",\n  \"a\":\n1\n}";
     let sandbox = with_scenario(Provider::GitLab, fails("deploy", "{ \"fine\": true }\n}\n"));
     let done = with_secret(call(Provider::GitLab, &sandbox), secret)
@@ -151,7 +151,7 @@ fn lines_of_fewer_than_four_characters_are_no_masks() {
 
 /// The same secret in one piece: its short lines are hidden too.
 #[test]
-fn a_secret_of_several_lines_is_hidden_as_a_whole() {
+fn a_multi_line_secret_is_hidden_as_a_whole() {
     let secret = "first-line\nxyz\nlast-line";
     let sandbox = with_scenario(Provider::GitLab, fails("deploy", &format!("{secret}\n")));
     let step = with_secret(call(Provider::GitLab, &sandbox), secret);
@@ -191,7 +191,7 @@ fn a_result_stays_json_whatever_the_secrets_are() {
 }
 
 #[test]
-fn a_result_without_secrets_is_as_it_was_written() {
+fn a_result_without_secrets_is_unchanged() {
     let text = "{\"version\": 1.10,\n  \"z\": [1e3, \"\\u00e4\"], \"z\": 2}";
     let sandbox = with_scenario(
         Provider::GitHub,

@@ -10,7 +10,9 @@ use sandbox::{Provider, Proxy, ProxyManners, Sandbox, World, demo};
 
 use crate::calls::{PROVIDERS, call, in_parallel, start};
 use crate::harness::Step;
-use crate::https_steps::{asked_for, call_at, distrusting, has_told_all, secure_call, telling};
+use crate::https_steps::{
+    assert_complete, call_at, failing_world, secure_call, tunnel_targets, without_trust,
+};
 
 /// The host names of the servers in these tests, and of their log storage.
 const NAMES: [&str; 9] = [
@@ -35,7 +37,7 @@ impl Servers {
     fn new() -> Self {
         let builder = NAMES
             .into_iter()
-            .fold(Sandbox::builder(telling()), |builder, name| {
+            .fold(Sandbox::builder(failing_world()), |builder, name| {
                 builder.certificate_name(name)
             });
         let sandbox = builder.start().expect("loopback has free ports");
@@ -48,7 +50,7 @@ impl Servers {
 
     /// A step that waits, in a workflow on that server.
     fn step(&self, home: &str, api: &str, inputs: &[(&str, &str)]) -> Step {
-        let step = distrusting(Step::on(home))
+        let step = without_trust(Step::on(home))
             .environment("GITHUB_API_URL", api)
             .environment("HTTPS_PROXY", &self.proxy.url())
             .input("ca-certificates", self.sandbox.ca_pem())
@@ -79,7 +81,7 @@ const GHE_COM: (&str, &str) = ("https://octo.ghe.com", "https://api.octo.ghe.com
 
 /// Only the inputs and their defaults decide where a request goes.
 #[test]
-fn each_server_is_asked_at_its_own_api_and_no_other() {
+fn each_server_is_reached_only_at_its_own_api() {
     let at = |inputs: &[(&'static str, &'static str)], more: &[(&'static str, &'static str)]| {
         [inputs, more].concat()
     };
@@ -173,16 +175,16 @@ fn each_server_is_asked_at_its_own_api_and_no_other() {
     ] {
         let world = Servers::new();
         let done = world.step(home.0, home.1, &inputs).run();
-        has_told_all(&done, &world.sandbox);
+        assert_complete(&done, &world.sandbox);
         let hosts: BTreeSet<_> = hosts.split(' ').map(|host| format!("{host}:443")).collect();
-        assert_eq!(asked_for(&world.proxy), hosts, "{done}");
+        assert_eq!(tunnel_targets(&world.proxy), hosts, "{done}");
         assert!(done.outputs["run-url"].starts_with(page), "{done}");
     }
 }
 
 /// An App signs in at the API of its target's server.
 #[test]
-fn an_app_signs_in_at_that_api_too() {
+fn an_app_signs_in_at_the_targets_api() {
     let inputs = [
         GITHUB[0],
         GITHUB[1],
@@ -192,10 +194,14 @@ fn an_app_signs_in_at_that_api_too() {
     for (home, api) in [GITHUB_COM, GHE_COM] {
         let world = Servers::new();
         let done = world.step(home, api, &inputs).run();
-        has_told_all(&done, &world.sandbox);
+        assert_complete(&done, &world.sandbox);
         let host = api.replace("https://", "");
         let hosts = [format!("{host}:443"), "storage.test:443".to_owned()];
-        assert_eq!(asked_for(&world.proxy), BTreeSet::from(hosts), "{done}");
+        assert_eq!(
+            tunnel_targets(&world.proxy),
+            BTreeSet::from(hosts),
+            "{done}"
+        );
         let minted = |path: &str| path.ends_with("/access_tokens");
         assert!(
             world
@@ -209,7 +215,7 @@ fn an_app_signs_in_at_that_api_too() {
 
 /// Checks that all paths but those of the storage begin like this.
 #[track_caller]
-fn all_below(sandbox: &Sandbox, path: &str) {
+fn assert_all_below(sandbox: &Sandbox, path: &str) {
     for request in sandbox.requests() {
         let is_below = request.path.starts_with(path) || request.provider.is_none();
         assert!(is_below, "{} is not below {path}", request.path);
@@ -222,7 +228,7 @@ fn a_github_server_may_have_a_port_and_a_path() {
     let cases = ["", "/github"].map(|path| [true, false].map(|at_home| (path, at_home)));
     in_parallel(cases.concat(), |(path, at_home)| {
         for as_web_url in [true, false] {
-            let sandbox = start(telling());
+            let sandbox = start(failing_world());
             let web = format!("{}{path}", sandbox.https_url());
             let step = secure_call(Provider::GitHub, &sandbox);
             let step = if at_home {
@@ -238,8 +244,8 @@ fn a_github_server_may_have_a_port_and_a_path() {
                 step
             };
             let done = step.run();
-            has_told_all(&done, &sandbox);
-            all_below(&sandbox, &format!("{path}/api/v3/repos/octo-org/app/"));
+            assert_complete(&done, &sandbox);
+            assert_all_below(&sandbox, &format!("{path}/api/v3/repos/octo-org/app/"));
             let page = format!("{web}/octo-org/app/actions/runs/");
             assert!(done.outputs["run-url"].starts_with(&page), "{done}");
         }
@@ -249,10 +255,10 @@ fn a_github_server_may_have_a_port_and_a_path() {
 /// `GITHUB_TOKEN` is only sent to its own server, not to another one on the same host.
 #[test]
 fn a_server_under_another_path_is_another_server() {
-    let sandbox = start(telling());
+    let sandbox = start(failing_world());
     let web = sandbox.https_url();
     let at_home = |server: &str| {
-        distrusting(Step::on(&format!("{web}/github")))
+        without_trust(Step::on(&format!("{web}/github")))
             .input("ca-certificates", sandbox.ca_pem())
             .input("event-type", "deploy")
             .input("repository", "octo-org/caller")
@@ -263,7 +269,7 @@ fn a_server_under_another_path_is_another_server() {
         .fails(&["The workflow's own token is never sent to another server than its own"]);
     assert_eq!(sandbox.requests().len(), 0);
     at_home(&format!("{web}/github")).run().passes();
-    all_below(&sandbox, "/github/api/v3/repos/octo-org/caller/dispatches");
+    assert_all_below(&sandbox, "/github/api/v3/repos/octo-org/caller/dispatches");
     assert_eq!(sandbox.requests().len(), 1);
 }
 
@@ -271,7 +277,7 @@ fn a_server_under_another_path_is_another_server() {
 fn a_gitlab_server_may_have_a_port_and_a_path() {
     in_parallel(vec!["", "/gitlab"], |path| {
         for as_web_url in [true, false] {
-            let sandbox = start(telling());
+            let sandbox = start(failing_world());
             let web = format!("{}{path}", sandbox.https_url());
             let step = secure_call(Provider::GitLab, &sandbox).input("server-url", &web);
             let step = if as_web_url {
@@ -280,8 +286,8 @@ fn a_gitlab_server_may_have_a_port_and_a_path() {
                 step
             };
             let done = step.run();
-            has_told_all(&done, &sandbox);
-            all_below(&sandbox, &format!("{path}/api/v4/projects/"));
+            assert_complete(&done, &sandbox);
+            assert_all_below(&sandbox, &format!("{path}/api/v4/projects/"));
             let page = format!("{web}/octo-group/tools/deployer/-/pipelines/");
             assert!(done.outputs["run-url"].starts_with(&page), "{done}");
         }
@@ -290,9 +296,9 @@ fn a_gitlab_server_may_have_a_port_and_a_path() {
 
 /// GHES before 3.21, whose dispatch doesn't name the run, under a path and over https.
 #[test]
-fn an_older_github_server_is_waited_for() {
+fn runs_of_an_older_github_server_are_found_and_waited_for() {
     in_parallel(vec![400, 422], |status| {
-        let sandbox = start(telling());
+        let sandbox = start(failing_world());
         sandbox.with_world(|world| world.github.run_details = RunDetails::RejectedWith(status));
         let web = format!("{}/github", sandbox.https_url());
         let done = secure_call(Provider::GitHub, &sandbox)
@@ -303,7 +309,7 @@ fn an_older_github_server_is_waited_for() {
         assert_eq!(done.result()["runs"][0]["matched_by"], "timing");
         let page = format!("{web}/octo-org/app/actions/runs/");
         assert!(done.outputs["run-url"].starts_with(&page), "{done}");
-        all_below(&sandbox, "/github/api/v3/");
+        assert_all_below(&sandbox, "/github/api/v3/");
         assert_eq!(sandbox.runs().len(), 1);
     });
 }
@@ -345,7 +351,7 @@ fn links_to_another_name_of_the_server_are_not_followed_with_a_credential() {
                 request.path
             );
         }
-        all_below(&sandbox, path);
+        assert_all_below(&sandbox, path);
     });
 }
 
@@ -353,14 +359,14 @@ fn links_to_another_name_of_the_server_are_not_followed_with_a_credential() {
 fn servers_may_have_ipv6_addresses() {
     in_parallel(PROVIDERS.to_vec(), |provider| {
         for by_https in [false, true] {
-            let sandbox = Sandbox::builder(telling()).ipv6().start().unwrap();
+            let sandbox = Sandbox::builder(failing_world()).ipv6().start().unwrap();
             let https = sandbox.ipv6_https_url().unwrap();
             let http = sandbox.ipv6_http_url().unwrap();
             let server = if by_https { https } else { http };
             let done = call_at(provider, &sandbox, &server)
                 .input("ca-certificates", sandbox.ca_pem())
                 .run();
-            has_told_all(&done, &sandbox);
+            assert_complete(&done, &sandbox);
             assert!(
                 done.outputs["run-url"].starts_with(&format!("{server}/")),
                 "{done}"
@@ -377,13 +383,13 @@ fn servers_may_have_ipv6_addresses() {
 
 /// The host's own server has only an IPv6 address.
 #[test]
-fn the_workflows_own_server_may_have_an_ipv6_address() {
-    let sandbox = Sandbox::builder(telling()).ipv6().start().unwrap();
+fn the_hosts_own_server_may_have_an_ipv6_address() {
+    let sandbox = Sandbox::builder(failing_world()).ipv6().start().unwrap();
     let web = sandbox.ipv6_https_url().unwrap();
     let step = call(Provider::GitHub, &sandbox)
         .environment("GITHUB_SERVER_URL", &web)
         .environment("GITHUB_API_URL", &format!("{web}/api/v3"))
         .input("repository", &format!("{web}/octo-org/app"))
         .input("ca-certificates", sandbox.ca_pem());
-    has_told_all(&distrusting(step).run(), &sandbox);
+    assert_complete(&without_trust(step).run(), &sandbox);
 }

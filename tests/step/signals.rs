@@ -8,7 +8,7 @@ use crate::calls::signal;
 use crate::harness::{Step, sandbox};
 
 /// Waits until the sandbox has received this many requests.
-fn until_seen(sandbox: &Sandbox, count: usize) {
+fn until_requests(sandbox: &Sandbox, count: usize) {
     let deadline = Instant::now() + Duration::from_secs(10);
     while sandbox.requests().len() < count {
         assert!(Instant::now() < deadline, "no request came");
@@ -24,12 +24,12 @@ fn hanging(moment: Moment, seconds: u64) -> Sandbox {
 }
 
 #[test]
-fn a_trigger_on_the_wire_gets_four_seconds_and_is_then_unknown() {
+fn a_trigger_in_flight_gets_four_seconds_before_it_is_unknown() {
     for name in ["INT", "TERM"] {
         let sandbox = hanging(Moment::AfterActing, 20);
         let step = Step::gitlab(&sandbox).input("ref", "main");
         let child = step.start();
-        until_seen(&sandbox, 1);
+        until_requests(&sandbox, 1);
         let asked = Instant::now();
         signal(&child, name);
         let done = step
@@ -43,11 +43,11 @@ fn a_trigger_on_the_wire_gets_four_seconds_and_is_then_unknown() {
 }
 
 #[test]
-fn an_answer_within_four_seconds_still_counts() {
+fn a_response_within_four_seconds_still_counts() {
     let sandbox = hanging(Moment::AfterActing, 3);
     let step = Step::gitlab(&sandbox).input("ref", "main");
     let child = step.start();
-    until_seen(&sandbox, 1);
+    until_requests(&sandbox, 1);
     signal(&child, "TERM");
     let done = step.finish(child).passes();
     done.outcome("accepted");
@@ -55,11 +55,11 @@ fn an_answer_within_four_seconds_still_counts() {
 }
 
 #[test]
-fn a_second_signal_ends_it_at_once() {
+fn a_second_signal_stops_the_step_immediately() {
     let sandbox = hanging(Moment::AfterActing, 20);
     let step = Step::gitlab(&sandbox).input("ref", "main");
     let child = step.start();
-    until_seen(&sandbox, 1);
+    until_requests(&sandbox, 1);
     signal(&child, "INT");
     std::thread::sleep(Duration::from_millis(300));
     let asked = Instant::now();
@@ -72,14 +72,14 @@ fn a_second_signal_ends_it_at_once() {
 }
 
 #[test]
-fn nothing_is_sent_after_a_stop() {
+fn nothing_is_sent_after_a_signal() {
     // While it reads the default branch.
     let sandbox = sandbox();
     let delay = Fault::Delay(Moment::BeforeActing, Duration::from_secs(20));
     sandbox.fault(Route::any().method("GET"), Occasion::Every, delay);
     let step = Step::gitlab(&sandbox);
     let child = step.start();
-    until_seen(&sandbox, 1);
+    until_requests(&sandbox, 1);
     signal(&child, "TERM");
     step.finish(child)
         .fails(&["stopped before the trigger was sent; nothing was started"])

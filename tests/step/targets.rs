@@ -30,7 +30,7 @@ fn results(done: &Done) -> Vec<String> {
 }
 
 /// Checks that the step fails with exactly these errors, and sends nothing.
-fn complains(sandbox: &Sandbox, step: &Step, errors: &[&str]) -> Done {
+fn fails_with(sandbox: &Sandbox, step: &Step, errors: &[&str]) -> Done {
     let done = step.run().fails(errors);
     done.outcome("not-sent").says("nothing was sent");
     assert_eq!(done.outputs["results"], "[]");
@@ -138,7 +138,7 @@ fn a_json_list_sends_payloads_as_they_are_written() {
 }
 
 #[test]
-fn complaints_of_all_entries_come_at_once_and_nothing_is_sent() {
+fn problems_of_all_entries_are_reported_together_and_nothing_is_sent() {
     let sandbox = sandbox();
     let targets = "
 - repository: octo-org/hunter2-hunter2/app
@@ -160,7 +160,7 @@ fn complaints_of_all_entries_come_at_once_and_nothing_is_sent() {
         .input("token", demo::GITHUB_CLASSIC)
         .input("max-parallel", "1001")
         .secret("hunter2-hunter2");
-    let done = complains(
+    let done = fails_with(
         &sandbox,
         &step,
         &[
@@ -180,7 +180,7 @@ fn complaints_of_all_entries_come_at_once_and_nothing_is_sent() {
 }
 
 #[test]
-fn a_list_that_cannot_be_read_is_not_shown() {
+fn an_invalid_list_is_not_quoted() {
     let sandbox = sandbox();
     for (targets, error) in [
         ("[]", "input targets: there is none in it"),
@@ -235,12 +235,12 @@ fn a_list_that_cannot_be_read_is_not_shown() {
     ] {
         let step = step(&sandbox, targets).input("event-type", "deploy");
         let step = step.secret("hunter2-hunter2");
-        complains(&sandbox, &step, &[error]);
+        fails_with(&sandbox, &step, &[error]);
     }
 }
 
 #[test]
-fn an_inherited_secret_that_is_missing_is_told_once() {
+fn a_missing_inherited_secret_is_reported_once() {
     let sandbox = sandbox();
     let targets = "
 - repository: octo-org/app
@@ -250,7 +250,7 @@ fn an_inherited_secret_that_is_missing_is_told_once() {
     let step = step(&sandbox, targets)
         .input("event-type", "deploy")
         .input("token", "");
-    complains(
+    fails_with(
         &sandbox,
         &step,
         &["input token: it is empty: the secret is not set"],
@@ -274,7 +274,7 @@ fn credentials_do_not_cross_providers_or_servers() {
     let step = step(&sandbox, targets)
         .input("event-type", "deploy")
         .input("token", "no-known-prefix-of-any-token");
-    complains(
+    fails_with(
         &sandbox,
         &step,
         &[
@@ -315,7 +315,7 @@ fn secret_variables_do_not_cross_providers_or_servers() {
             .secret(demo::BITBUCKET_ACCESS)
     };
     let refused = "the step's own are sent only to the step's provider and server: set them for this target too, or write `{}` for none";
-    complains(
+    fails_with(
         &sandbox,
         &step(&targets),
         &[
@@ -416,7 +416,7 @@ fn each_target_is_triggered_with_its_own_credential() {
 }
 
 #[test]
-fn own_keys_displace_what_is_inherited() {
+fn an_entrys_own_keys_replace_inherited_inputs() {
     let sandbox = sandbox();
     let targets = "
 - workflow: build.yml
@@ -450,7 +450,7 @@ fn own_keys_displace_what_is_inherited() {
 }
 
 #[test]
-fn entries_that_send_the_same_are_warned_about() {
+fn duplicate_entries_cause_a_warning() {
     let sandbox = sandbox();
     let targets = "
 - repository: octo-org/app
@@ -474,7 +474,7 @@ fn entries_that_send_the_same_are_warned_about() {
 }
 
 #[test]
-fn secrets_of_entries_are_masked_also_where_all_else_is_wrong() {
+fn secrets_of_entries_are_masked_even_if_everything_else_is_invalid() {
     let sandbox = sandbox();
     let targets = "
 - nonsense: true
@@ -505,7 +505,7 @@ fn secrets_of_entries_are_masked_also_where_all_else_is_wrong() {
 }
 
 #[test]
-fn a_thousand_entries_with_mistakes_are_told_in_short() {
+fn errors_of_a_thousand_entries_are_summarised() {
     let sandbox = sandbox();
     let targets: Vec<_> = (0..1_000)
         .map(|index| {

@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::calls::{PROVIDERS, SECOND, call, in_parallel, start, until, with_scenario};
 
 #[test]
-fn the_step_ends_as_the_run_ends() {
+fn the_step_passes_or_fails_with_the_run() {
     in_parallel(PROVIDERS.to_vec(), |provider| {
         let scenario = Scenario::new()
             .queued(SECOND)
@@ -43,7 +43,7 @@ fn the_step_ends_as_the_run_ends() {
 }
 
 #[test]
-fn every_end_has_a_conclusion() {
+fn every_final_status_has_a_conclusion() {
     let ends = [
         (Provider::GitHub, "success", "success"),
         (Provider::GitHub, "neutral", "neutral"),
@@ -92,7 +92,7 @@ fn every_end_has_a_conclusion() {
 }
 
 #[test]
-fn no_other_word_is_an_end() {
+fn only_final_statuses_end_the_wait() {
     let mut cases = Vec::new();
     for (provider, words) in [
         (
@@ -141,7 +141,7 @@ fn no_other_word_is_an_end() {
 }
 
 #[test]
-fn conclusions_that_pass_are_chosen() {
+fn success_conclusions_decides_which_runs_pass() {
     let cases = [
         ("failure", "failure", 0),
         ("success, skipped", "skipped", 0),
@@ -179,7 +179,7 @@ fn blocked(provider: Provider) -> (Scenario, &'static str) {
 }
 
 #[test]
-fn a_blocked_run_is_waited_for() {
+fn the_step_waits_for_a_blocked_run() {
     in_parallel(PROVIDERS.to_vec(), |provider| {
         let (scenario, told) = blocked(provider);
         let sandbox = with_scenario(provider, scenario);
@@ -195,7 +195,7 @@ fn a_blocked_run_is_waited_for() {
 }
 
 #[test]
-fn a_blocked_run_fails_where_that_is_asked_for() {
+fn on_blocked_fail_fails_the_step() {
     in_parallel(PROVIDERS.to_vec(), |provider| {
         let (scenario, told) = blocked(provider);
         let sandbox = with_scenario(provider, scenario);
@@ -215,7 +215,7 @@ fn a_blocked_run_fails_where_that_is_asked_for() {
 
 /// Timers and concurrency queues need no person.
 #[test]
-fn what_needs_nobody_is_not_blocked() {
+fn runs_that_need_no_person_are_not_blocked() {
     let timed = || Scenario::new().job(JobScenario::new("deploy", SECOND).after_timer(2 * SECOND));
     let turn = || Scenario::passing(SECOND).after_others(2, SECOND);
     let cases = [
@@ -252,7 +252,7 @@ fn a_server_without_queue_positions_still_queues() {
 }
 
 #[test]
-fn silence_is_broken_after_a_minute() {
+fn a_long_wait_is_logged_every_minute() {
     let sandbox = with_scenario(Provider::GitHub, Scenario::passing(70 * SECOND));
     let done = call(Provider::GitHub, &sandbox).run().passes();
     done.says(": running 1m")
@@ -260,7 +260,7 @@ fn silence_is_broken_after_a_minute() {
 }
 
 #[test]
-fn a_long_turn_is_warned_about() {
+fn a_long_concurrency_queue_causes_a_warning() {
     let scenario = Scenario::passing(SECOND).after_others(1, 70 * SECOND);
     let sandbox = with_scenario(Provider::GitHub, scenario);
     let done = call(Provider::GitHub, &sandbox).run().passes();
@@ -271,7 +271,7 @@ fn a_long_turn_is_warned_about() {
 
 /// Bitbucket has a second status for it.
 #[test]
-fn a_halted_pipeline_is_blocked_too() {
+fn a_halted_pipeline_is_blocked() {
     let job = JobScenario::new("deploy", SECOND).halts();
     let sandbox = with_scenario(Provider::Bitbucket, Scenario::new().job(job));
     let step = call(Provider::Bitbucket, &sandbox).input("on-blocked", "fail");
@@ -282,7 +282,7 @@ fn a_halted_pipeline_is_blocked_too() {
 }
 
 #[test]
-fn a_re_run_is_another_run() {
+fn a_re_run_is_not_followed() {
     let sandbox = with_scenario(Provider::GitHub, Scenario::failing(SECOND));
     let step = call(Provider::GitHub, &sandbox);
     let child = step.start();
@@ -317,7 +317,7 @@ fn downstream_pipelines_are_named() {
 }
 
 #[test]
-fn a_job_that_may_fail_fails_nothing() {
+fn an_allowed_failure_does_not_fail_the_step() {
     let scenario = Scenario::new()
         .job(JobScenario::new("lint", SECOND / 2).fails().may_fail())
         .job(JobScenario::new("build", SECOND / 2));
@@ -353,7 +353,7 @@ fn a_timeout_is_a_conclusion() {
 }
 
 #[test]
-fn a_run_by_hand_is_waited_for_too() {
+fn a_step_started_by_hand_can_wait() {
     let sandbox = with_scenario(Provider::GitLab, Scenario::passing(SECOND));
     let done = call(Provider::GitLab, &sandbox).by_hand().run().passes();
     done.says("ended as success");
@@ -361,7 +361,7 @@ fn a_run_by_hand_is_waited_for_too() {
 }
 
 #[test]
-fn waiting_costs_little_of_the_rate_limit() {
+fn polling_uses_little_of_the_rate_limit() {
     let scenario = Scenario::new()
         .job(JobScenario::new("build", 4 * SECOND))
         .job(JobScenario::new("test", 4 * SECOND));
@@ -383,7 +383,7 @@ fn waiting_costs_little_of_the_rate_limit() {
 }
 
 #[test]
-fn an_app_outlives_its_token() {
+fn an_app_renews_its_token_while_waiting() {
     use sandbox::demo;
     let sandbox = start(World::demo().scenario(Provider::GitHub, Scenario::passing(7 * SECOND)));
     sandbox.with_world(|world| world.github.token_lifetime = 2 * SECOND);
@@ -408,7 +408,7 @@ fn an_app_outlives_its_token() {
 }
 
 #[test]
-fn a_skipped_run_beside_a_successful_one_does_not_count() {
+fn a_skipped_run_next_to_a_successful_one_does_not_count() {
     let world = World::demo()
         .scenario_of(
             Provider::GitHub,

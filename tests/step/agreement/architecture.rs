@@ -34,7 +34,7 @@ pub(super) fn sources() -> Vec<String> {
 }
 
 #[test]
-fn the_architecture_names_every_room() {
+fn architecture_lists_every_source_file() {
     let architecture = document("docs/architecture.md");
     let section = architecture.section("## Rooms");
     let named: BTreeSet<_> = rows(section)
@@ -45,7 +45,7 @@ fn the_architecture_names_every_room() {
 }
 
 /// Names that only one host has: its variables, its commands, and the users it gives no secrets to.
-const OF_A_HOST: [&str; 11] = [
+const HOST_WORDS: [&str; 11] = [
     "GITHUB_",
     "INPUT_",
     "RUNNER_",
@@ -60,7 +60,7 @@ const OF_A_HOST: [&str; 11] = [
 ];
 
 /// Lines of a source file that use such a name, without the tests at the end of the file.
-fn of_a_host(source: &str) -> Vec<&str> {
+fn lines_with_host_words(source: &str) -> Vec<&str> {
     let (source, _) = source
         .split_once("#[cfg(test)]\nmod tests {")
         .unwrap_or((source, ""));
@@ -69,7 +69,7 @@ fn of_a_host(source: &str) -> Vec<&str> {
             let before = line[..at].chars().next_back();
             !before.is_some_and(|of| of.is_ascii_alphanumeric() || of == '_')
         };
-        let mut words = OF_A_HOST.iter();
+        let mut words = HOST_WORDS.iter();
         words.any(|word| line.match_indices(word).any(begins))
     };
     source.lines().filter(|line| names(line)).collect()
@@ -78,29 +78,29 @@ fn of_a_host(source: &str) -> Vec<&str> {
 /// A second host must cost only one file, so only `host/github_actions.rs` knows GitHub Actions. Other hosts also
 /// name inputs `INPUT_…`.
 #[test]
-fn only_a_host_knows_what_is_its_own() {
+fn only_a_host_uses_its_own_words() {
     let (github_actions, others): (Vec<_>, Vec<_>) = sources()
         .into_iter()
         .filter(|path| !path.starts_with("testing"))
         .partition(|path| path.starts_with("host/github_actions"));
     for path in others {
         let source = source(&path);
-        let mut found = of_a_host(&source);
+        let mut found = lines_with_host_words(&source);
         found.retain(|line| !(path.starts_with("host") && line.contains("INPUT_")));
         assert!(found.is_empty(), "src/{path} knows a host: {found:#?}");
     }
     let known = github_actions
         .iter()
-        .map(|path| of_a_host(&source(path)).len());
+        .map(|path| lines_with_host_words(&source(path)).len());
     assert!(known.sum::<usize>() > 10, "they are found");
     assert_eq!(
-        of_a_host("MAX_STATE_X\nset `GITHUB_SHA`"),
+        lines_with_host_words("MAX_STATE_X\nset `GITHUB_SHA`"),
         ["set `GITHUB_SHA`"]
     );
 }
 
 /// The top-level modules of `src`, each with the modules that it may use, as in the diagram in docs/architecture.md.
-const ARROWS: [(&str, &[&str]); 9] = [
+const ALLOWED_DEPENDENCIES: [(&str, &[&str]); 9] = [
     ("model", &[]),
     ("text", &[]),
     ("values", &["model", "text"]),
@@ -125,11 +125,11 @@ const ARROWS: [(&str, &[&str]); 9] = [
 
 /// Tests may use any module.
 #[test]
-fn arrows_go_down_only() {
+fn dependencies_point_down_only() {
     let mut seen = 0;
     for path in sources() {
         let room = path.split(['/', '.']).next().unwrap_or_default();
-        let Some((_, allowed)) = ARROWS.iter().find(|(name, _)| *name == room) else {
+        let Some((_, allowed)) = ALLOWED_DEPENDENCIES.iter().find(|(name, _)| *name == room) else {
             continue;
         };
         if path.ends_with("tests.rs") || path.ends_with("simulation.rs") {
@@ -142,7 +142,7 @@ fn arrows_go_down_only() {
         for taken in code.split("crate::").skip(1) {
             let other = taken.split(|of: char| !of.is_alphanumeric()).next();
             let other = other.unwrap_or_default();
-            let is_room = ARROWS.iter().any(|(name, _)| *name == other);
+            let is_room = ALLOWED_DEPENDENCIES.iter().any(|(name, _)| *name == other);
             seen += 1;
             assert!(
                 !is_room || other == room || allowed.contains(&other),

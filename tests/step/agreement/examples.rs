@@ -289,7 +289,7 @@ pub(super) fn evaluated(text: &str, sandbox: &Sandbox) -> String {
 }
 
 /// The log that the reader sees, with the sandbox's addresses replaced by the public servers'.
-pub(super) fn shown(done: &Done, sandbox: &Sandbox) -> String {
+pub(super) fn visible_log(done: &Done, sandbox: &Sandbox) -> String {
     let lines = done
         .log
         .lines()

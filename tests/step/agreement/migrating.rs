@@ -29,7 +29,7 @@ struct Pair {
     after_sends: String,
 }
 
-fn is_ours(step: &Value) -> bool {
+fn uses_this_action(step: &Value) -> bool {
     let uses = step["uses"].as_str().unwrap_or_default();
     uses.starts_with(ACTION)
 }
@@ -56,7 +56,7 @@ fn pairs(page: &str) -> Vec<Pair> {
     while let [(before, Some(step)), after @ ..] = rest {
         rest = after;
         // An additional example of this action.
-        if is_ours(step) {
+        if uses_this_action(step) {
             continue;
         }
         let [(before_sends, None), (after, Some(ours)), others @ ..] = rest else {
@@ -65,7 +65,7 @@ fn pairs(page: &str) -> Vec<Pair> {
                 before.place
             );
         };
-        assert!(is_ours(ours), "{}: this is no after", after.place);
+        assert!(uses_this_action(ours), "{}: this is no after", after.place);
         rest = others;
         let mut after_sends = &before_sends.code;
         if let [(different, None), others @ ..] = rest {
@@ -93,7 +93,7 @@ fn all_pairs() -> Vec<Pair> {
     pages.chain([CURL]).flat_map(pairs).collect()
 }
 
-fn texts(node: &Value, sandbox: &Sandbox) -> Inputs {
+fn string_map(node: &Value, sandbox: &Sandbox) -> Inputs {
     let members = node.as_object().expect("a mapping").iter();
     let text = |value: &Value| evaluated(value.as_str().expect("a text"), sandbox);
     Inputs(
@@ -104,7 +104,7 @@ fn texts(node: &Value, sandbox: &Sandbox) -> Inputs {
 }
 
 /// The properties of the started runs that must be equal.
-fn started(sandbox: &Sandbox) -> Vec<String> {
+fn started_runs(sandbox: &Sandbox) -> Vec<String> {
     let what = |run: &Run| {
         format!(
             "{} {} {} {} {:?} {} {:?} {:?} {:?}",
@@ -131,7 +131,7 @@ fn every_page_has_its_pairs() {
 }
 
 #[test]
-fn ours_sends_what_the_page_says_and_nothing_else() {
+fn the_replacement_sends_only_what_the_page_shows() {
     in_parallel(all_pairs(), |pair| {
         let place = &pair.after.place;
         let sandbox = Sandbox::start(world()).unwrap();
@@ -152,27 +152,27 @@ fn ours_sends_what_the_page_says_and_nothing_else() {
 
 /// If the page shows two requests, their difference has no effect.
 #[test]
-fn before_and_after_start_the_same() {
+fn before_and_after_start_the_same_runs() {
     in_parallel(all_pairs(), |pair| {
         let theirs = Sandbox::start(world()).unwrap();
         let status = Request::written(&pair.before_sends, &theirs).send(&theirs);
         assert!((200..300).contains(&status), "{}: {status}", pair.place);
         let ours = Sandbox::start(world()).unwrap();
         pair.after.step(&ours).run().passes();
-        assert!(!started(&ours).is_empty(), "{}", pair.place);
-        assert_eq!(started(&theirs), started(&ours), "{}", pair.place);
+        assert!(!started_runs(&ours).is_empty(), "{}", pair.place);
+        assert_eq!(started_runs(&theirs), started_runs(&ours), "{}", pair.place);
     });
 }
 
 #[test]
-fn the_other_actions_send_what_their_pages_say() {
+fn other_actions_send_what_their_pages_show() {
     for predecessor in PREDECESSORS {
         for pair in pairs(predecessor.page) {
             let sandbox = Sandbox::start(world()).unwrap();
             let uses = pair.before["uses"].as_str().expect("an action");
             let (action, _) = uses.split_once('@').expect("a version");
             assert_eq!(action, predecessor.action, "{}", pair.place);
-            let inputs = texts(&pair.before["with"], &sandbox);
+            let inputs = string_map(&pair.before["with"], &sandbox);
             for name in inputs.0.keys() {
                 assert!(
                     predecessor.inputs.contains(&name.as_str()),
@@ -192,7 +192,7 @@ fn the_other_actions_send_what_their_pages_say() {
 
 /// The table has one row for each of them, and names only existing inputs and outputs as replacements.
 #[test]
-fn all_inputs_and_outputs_of_the_other_actions_are_told() {
+fn inputs_and_outputs_of_the_other_actions_are_documented() {
     let ours: BTreeSet<_> = ["inputs", "outputs"]
         .into_iter()
         .flat_map(declared)
@@ -219,13 +219,13 @@ fn all_inputs_and_outputs_of_the_other_actions_are_told() {
 /// Runs the commands as the runner would, with the sandbox in place of the public servers.
 #[test]
 #[ignore = "needs bash and curl"]
-fn curl_sends_what_its_page_says() {
+fn curl_sends_what_its_page_shows() {
     for pair in pairs(CURL) {
         let sandbox = Sandbox::start(world()).unwrap();
         let script = pair.before["run"].as_str().expect("a script");
         let ended = Command::new("bash")
             .args(["-e", "-c", &on(&sandbox, &evaluated(script, &sandbox))])
-            .envs(texts(&pair.before["env"], &sandbox).0)
+            .envs(string_map(&pair.before["env"], &sandbox).0)
             // Ignore the user's own configuration.
             .env("HOME", env!("CARGO_TARGET_TMPDIR"))
             .env("NO_PROXY", "127.0.0.1")

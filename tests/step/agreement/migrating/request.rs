@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::agreement::examples::evaluated;
 
 /// The public servers in the pages, and the sandbox's paths for them.
-const SERVERS: [(&str, &str); 3] = [
+const PUBLIC_SERVERS: [(&str, &str); 3] = [
     ("https://api.github.com", "/api/v3"),
     ("https://gitlab.com", ""),
     ("https://api.bitbucket.org", ""),
@@ -35,7 +35,7 @@ pub(super) enum Body {
 
 /// Replaces the public servers with the sandbox.
 pub(super) fn on(sandbox: &Sandbox, text: &str) -> String {
-    SERVERS
+    PUBLIC_SERVERS
         .iter()
         .fold(text.to_owned(), |text, (server, path)| {
             text.replace(server, &format!("{}{path}", sandbox.http_url()))
