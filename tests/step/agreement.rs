@@ -58,13 +58,13 @@ fn harness_lists_every_input_and_output() {
 fn every_outcome_is_documented() {
     let (_, _, description) = declared("outputs").swap_remove(0);
     let behaviour = document("docs/behaviour.md");
-    let explained: Vec<_> = rows(behaviour.section("## Outcomes"))
+    let documented: Vec<_> = rows(behaviour.section("## Outcomes"))
         .iter()
         .map(|row| row[0])
         .collect();
     let (_, words) = description.split_once(": ").unwrap();
     assert_eq!(
-        explained,
+        documented,
         words
             .split([',', ' '])
             .filter(|word| word.starts_with('`'))
@@ -112,7 +112,7 @@ fn examples_use_every_declared_input_and_no_other() {
 /// The real binary accepts each example, and its dry run shows the request that the text after the example promises.
 #[test]
 fn the_binary_accepts_every_example() {
-    let mut told = 0;
+    let mut promises = 0;
     for example in examples() {
         let sandbox = Sandbox::start(world()).unwrap();
         let done = example.step(&sandbox).input("dry-run", "true").run();
@@ -133,10 +133,10 @@ fn the_binary_accepts_every_example() {
                 "{}: {sent}, not {path}",
                 example.place
             );
-            told += 1;
+            promises += 1;
         }
     }
-    assert!(told >= 6, "the words are found");
+    assert!(promises >= 6, "the words are found");
 }
 
 /// The sandbox, which is as strict as the providers, accepts what each example sends. In parallel, because most of
@@ -160,8 +160,8 @@ fn every_example_runs_against_the_sandbox() {
             "{}\n{done}",
             example.place
         );
-        let tunnels = proxy().seen().into_iter().filter(|asked| {
-            asked.passed && asked.target == format!("127.0.0.1:{}", sandbox.https_port())
+        let tunnels = proxy().seen().into_iter().filter(|request| {
+            request.passed && request.target == format!("127.0.0.1:{}", sandbox.https_port())
         });
         let direct = sandbox.connections() - tunnels.count();
         let expected = if example.is_proxied() {
@@ -267,15 +267,15 @@ fn matches_error(text: &str, error: &str) -> bool {
 /// Each documented error appears in a single line of that provider's source code.
 #[test]
 fn documented_errors_exist() {
-    for (path, heading, rooms, least) in ERRORS {
+    for (path, heading, folder, minimum) in ERRORS {
         let lines: Vec<_> = sources()
             .iter()
-            .filter(|path| path.starts_with(rooms))
+            .filter(|path| path.starts_with(folder))
             .map(|path| source(path).replace("\\\"", "\""))
             .flat_map(|source| source.lines().map(str::to_owned).collect::<Vec<_>>())
             .collect();
         let errors = documented_errors(path, heading);
-        assert!(errors.len() >= least, "{path}: they are found");
+        assert!(errors.len() >= minimum, "{path}: they are found");
         for error in errors {
             assert!(
                 lines.iter().any(|line| matches_error(line, &error)),
@@ -288,18 +288,18 @@ fn documented_errors_exist() {
 /// Each reason that a provider's `explain.rs` or `app.rs` can give for a rejection is documented on its page.
 #[test]
 fn every_explained_rejection_is_documented() {
-    for (path, heading, rooms, least) in ERRORS {
-        if !rooms.starts_with("providers/") {
+    for (path, heading, folder, minimum) in ERRORS {
+        if !folder.starts_with("providers/") {
             continue;
         }
         let errors = documented_errors(path, heading);
         let reasons: Vec<_> = sources()
             .iter()
-            .filter(|path| path.starts_with(rooms))
+            .filter(|path| path.starts_with(folder))
             .filter(|path| path.ends_with("/explain.rs") || path.ends_with("/app.rs"))
             .flat_map(|path| reasons(&source(path)))
             .collect();
-        assert!(reasons.len() + 4 >= least, "{path}: they are found");
+        assert!(reasons.len() + 4 >= minimum, "{path}: they are found");
         for reason in reasons {
             assert!(
                 errors.iter().any(|error| matches_error(&reason, error)),
@@ -343,8 +343,8 @@ fn documented_limits_are_enforced() {
     };
     let long = |length: usize| format!("{{\"a\":\"{}\"}}", "x".repeat(length));
     let page = document("docs/github.md");
-    let mut told: Vec<_> = rows(page.section("## Limits"));
-    told.retain(|row| row[2] == "an error before anything is sent");
+    let mut limits: Vec<_> = rows(page.section("## Limits"));
+    limits.retain(|row| row[2] == "an error before anything is sent");
     let event = |payload: String| {
         [
             ("event-type", "deploy".to_owned()),
@@ -368,7 +368,7 @@ fn documented_limits_are_enforced() {
         (25, [25, 26].map(|count| inputs(object(count)))),
         (65_535, [65_534, 65_535].map(|length| inputs(long(length)))),
     ];
-    assert_eq!(told.len(), cases.len());
+    assert_eq!(limits.len(), cases.len());
     let sandbox = harness::sandbox();
     let step = |given: &[(&str, String)]| {
         let step = Step::github(&sandbox).input("dry-run", "true");
@@ -376,17 +376,17 @@ fn documented_limits_are_enforced() {
             .iter()
             .fold(step, |step, (name, value)| step.input(name, value))
     };
-    for (row, (most, [within, beyond])) in told.iter().zip(cases) {
+    for (row, (maximum, [within, beyond])) in limits.iter().zip(cases) {
         let number: String = row[1]
             .chars()
             .take_while(|of| *of != ' ')
             .filter(char::is_ascii_digit)
             .collect();
-        assert_eq!(number, most.to_string(), "{row:?}");
+        assert_eq!(number, maximum.to_string(), "{row:?}");
         step(&within).run().passes();
         step(&beyond)
             .run()
-            .fails(&[&format!("GitHub takes at most {most}")]);
+            .fails(&[&format!("GitHub takes at most {maximum}")]);
     }
     assert_eq!(sandbox.trigger_requests().len(), 0);
 }

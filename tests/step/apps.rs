@@ -351,8 +351,8 @@ fn an_app_signs_by_the_servers_clock() {
         let sandbox = start(world);
         let done = step(&sandbox).run().passes();
         // The server's clock is only known after the first response.
-        let asked = requests(&sandbox, "GET", "/installation");
-        let statuses: Vec<_> = asked.iter().map(|request| request.response).collect();
+        let attempts = requests(&sandbox, "GET", "/installation");
+        let statuses: Vec<_> = attempts.iter().map(|request| request.response).collect();
         assert_eq!(
             statuses,
             [RecordedResponse::Status(401), RecordedResponse::Status(200)],

@@ -108,22 +108,22 @@ fn all_reads_come_before_the_first_trigger() {
 
 #[test]
 fn max_parallel_limits_the_triggers_in_flight() {
-    in_parallel(vec![1, 3], |most: usize| {
+    in_parallel(vec![1, 3], |limit: usize| {
         let sandbox = sandbox();
         let slow = Fault::Delay(Moment::BeforeActing, 4 * SECOND);
-        sandbox.fault(Route::triggers(), Occasion::First(most), slow);
+        sandbox.fault(Route::triggers(), Occasion::First(limit), slow);
         let target = github("octo-org/app", "build.yml");
         let targets: Vec<_> = (0..5)
             .map(|number| with(&target, "inputs", json!({"version": number.to_string()})))
             .collect();
-        let step = step_with(&sandbox, &targets).input("max-parallel", &most.to_string());
+        let step = step_with(&sandbox, &targets).input("max-parallel", &limit.to_string());
         let child = step.start();
         until(&sandbox, "all lanes are taken", |sandbox| {
-            sandbox.trigger_requests().len() == most
+            sandbox.trigger_requests().len() == limit
         });
         // Longer than a fast request takes, shorter than the slow ones.
         thread::sleep(SECOND);
-        assert_eq!(sandbox.trigger_requests().len(), most);
+        assert_eq!(sandbox.trigger_requests().len(), limit);
         step.finish(child).passes();
         assert_eq!(sandbox.runs().len(), 5);
     });
@@ -462,10 +462,10 @@ fn a_signal_cancels_all_own_runs_and_sends_no_more_triggers() {
     until(&sandbox, "the sixth is on the wire", |sandbox| {
         sandbox.trigger_requests().len() == 6
     });
-    let asked = Instant::now();
+    let signalled = Instant::now();
     signal(&child, "INT");
     let done = step.finish(child);
-    assert!(asked.elapsed() < 5 * SECOND, "{done}");
+    assert!(signalled.elapsed() < 5 * SECOND, "{done}");
     assert_eq!(
         outcomes(&done),
         [
@@ -483,11 +483,11 @@ fn a_signal_cancels_all_own_runs_and_sends_no_more_triggers() {
 #[test]
 fn a_reported_run_survives_a_kill() {
     let sandbox = with_scenario(Provider::GitHub, Scenario::endless());
-    let unheard = json!({
+    let without_listener = json!({
         "repository": "octo-org/app", "event-type": "nobody-listens", "token": demo::GITHUB_CLASSIC,
     });
     let named = github("octo-org/app", "build.yml");
-    for targets in [[&unheard, &named], [&named, &unheard]] {
+    for targets in [[&without_listener, &named], [&named, &without_listener]] {
         let before = sandbox.runs().len();
         let targets = targets.map(Clone::clone);
         let step = step_with(&sandbox, &targets)
@@ -621,8 +621,8 @@ fn the_summary_has_the_logs_of_the_first_twenty_failed_runs() {
         .map(|number| with(&target, "inputs", json!({"version": number.to_string()})))
         .collect();
     let done = step_with(&sandbox, &targets).input("wait", "true").run();
-    let told = done.log.matches("the end of the log of job build").count();
-    assert_eq!(told, 30);
+    let logs = done.log.matches("the end of the log of job build").count();
+    assert_eq!(logs, 30);
     assert_eq!(done.summary.matches("<details>").count(), 20);
     assert!(done.summary.contains("_10 more parts have no room here"));
 }

@@ -22,13 +22,13 @@ fn start_and_wait_for_run(step: &Step) -> Child {
 
 /// Sends a signal and checks that the step ends within seven seconds: the runner kills it after ten.
 fn stop(step: &Step, child: Child, name: &str) -> Done {
-    let asked = Instant::now();
+    let signalled = Instant::now();
     signal(&child, name);
     let done = step.finish(child);
     assert!(
-        asked.elapsed() < 7 * SECOND,
+        signalled.elapsed() < 7 * SECOND,
         "{:?}\n{done}",
-        asked.elapsed()
+        signalled.elapsed()
     );
     assert_eq!(done.code, Some(1), "{done}");
     done
@@ -374,10 +374,14 @@ fn a_second_signal_stops_the_step_immediately() {
     let child = start_and_wait_for_run(&step);
     signal(&child, "INT");
     step.until_said("cancelling it");
-    let asked = Instant::now();
+    let signalled = Instant::now();
     signal(&child, "TERM");
     let done = step.finish(child);
-    assert!(asked.elapsed() < SECOND, "{:?}\n{done}", asked.elapsed());
+    assert!(
+        signalled.elapsed() < SECOND,
+        "{:?}\n{done}",
+        signalled.elapsed()
+    );
     assert_eq!(done.code, Some(1));
     let left = left_running(&done).unwrap_or_default();
     assert!(left.contains("when a second signal came"), "{left}");
@@ -453,10 +457,14 @@ fn a_second_signal_skips_the_last_search() {
     sandbox.fault(Route::any().method("GET"), Occasion::Every, silent);
     signal(&child, "INT");
     step.until_said("looking for a run");
-    let asked = Instant::now();
+    let signalled = Instant::now();
     signal(&child, "INT");
     let done = step.finish(child);
-    assert!(asked.elapsed() < SECOND, "{:?}\n{done}", asked.elapsed());
+    assert!(
+        signalled.elapsed() < SECOND,
+        "{:?}\n{done}",
+        signalled.elapsed()
+    );
     assert_eq!(done.outputs["outcome"], "unknown", "{done}");
 }
 

@@ -59,12 +59,12 @@ fn a_ca_is_trusted_whichever_way_it_is_configured() {
 #[test]
 fn cas_may_be_written_in_several_ways() {
     let sandbox = sandbox();
-    let ours = sandbox.ca_pem();
+    let ca = sandbox.ca_pem();
     for pem in [
-        ours.replace('\n', "\\n"),
-        ours.replace('\n', "\r\n"),
-        format!("{}{ours}", unrelated_ca()),
-        format!("# Our own\n{ours}\nand that is all\n"),
+        ca.replace('\n', "\\n"),
+        ca.replace('\n', "\r\n"),
+        format!("{}{ca}", unrelated_ca()),
+        format!("# Our own\n{ca}\nand that is all\n"),
     ] {
         let step = untrusted_trigger(&sandbox);
         step.input("ca-certificates", &pem).run().passes();

@@ -46,11 +46,11 @@ fn a_step_frozen_past_its_deadline_sees_when_the_run_ended() {
     ];
     let cases = PROVIDERS.map(|provider| cases.map(|case| (provider, case)));
     in_parallel(cases.as_flattened().to_vec(), |(provider, case)| {
-        let (life, timeout, said, frozen, conclusion) = case;
+        let (life, timeout, log_line, frozen, conclusion) = case;
         let sandbox = with_scenario(provider, Scenario::passing(life));
         let step = call(provider, &sandbox).input("timeout", timeout);
         let child = step.start();
-        step.until_said(said);
+        step.until_said(log_line);
         signal(&child, "STOP");
         sleep(frozen);
         signal(&child, "CONT");

@@ -275,10 +275,10 @@ fn a_second_run_that_appears_late_makes_the_match_uncertain() {
 fn a_signal_during_the_search_names_the_possible_run() {
     let sandbox = with_scenario(Provider::GitHub, Scenario::endless());
     let (step, child) = searching(&sandbox, 1);
-    let asked = Instant::now();
+    let signalled = Instant::now();
     signal(&child, "INT");
     let done = step.finish(child);
-    assert!(asked.elapsed() < 7 * SECOND);
+    assert!(signalled.elapsed() < 7 * SECOND);
     let done = done.fails(&["the step had to end before it could tell whether this run of"]);
     assert_eq!(done.outputs["conclusion"], "", "{done}");
     assert!(!sandbox.runs()[0].cancelled, "{done}");
@@ -448,10 +448,10 @@ fn a_signal_during_the_search_still_cancels_the_marked_run() {
     until(&sandbox, "the run has started", |sandbox| {
         !sandbox.runs().is_empty()
     });
-    let asked = Instant::now();
+    let signalled = Instant::now();
     signal(&child, "INT");
     let done = step.finish(child);
-    assert!(asked.elapsed() < 7 * SECOND);
+    assert!(signalled.elapsed() < 7 * SECOND);
     assert!(sandbox.runs()[0].cancelled, "{done}");
     assert_eq!(runs(&done)[0]["matched_by"], "marker");
     assert_eq!(done.code, Some(1));

@@ -233,8 +233,8 @@ impl Step {
         self.until_said_within(text, Duration::from_secs(20));
     }
 
-    pub(crate) fn until_said_within(&self, text: &str, most: Duration) {
-        let deadline = Instant::now() + most;
+    pub(crate) fn until_said_within(&self, text: &str, timeout: Duration) {
+        let deadline = Instant::now() + timeout;
         while !self.log().contains(text) {
             assert!(
                 Instant::now() < deadline,

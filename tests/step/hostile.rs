@@ -31,7 +31,7 @@ const TEN_GIGABYTES: u64 = 10_000_000_000;
 struct HostileResponse {
     name: &'static str,
     fault: fn(Provider, Moment) -> Fault,
-    said: &'static str,
+    message: &'static str,
 }
 
 /// The status of a successful trigger.
@@ -53,17 +53,17 @@ fn quick() -> Vec<HostileResponse> {
         HostileResponse {
             name: "garbage",
             fault: |_, moment| Fault::Malformed(moment, MalformedResponse::garbage()),
-            said: "broke before an answer came: invalid HTTP",
+            message: "broke before an answer came: invalid HTTP",
         },
         HostileResponse {
             name: "endless headers",
             fault: |_, moment| Fault::Malformed(moment, MalformedResponse::endless_headers()),
-            said: "broke before an answer came: ",
+            message: "broke before an answer came: ",
         },
         HostileResponse {
             name: "an endless header line",
             fault: |_, moment| Fault::Malformed(moment, MalformedResponse::endless_header_line()),
-            said: "broke before an answer came: message head is too large",
+            message: "broke before an answer came: message head is too large",
         },
         HostileResponse {
             name: "10 GB",
@@ -72,12 +72,12 @@ fn quick() -> Vec<HostileResponse> {
                 status: accepted(provider),
                 length: TEN_GIGABYTES,
             },
-            said: "it is larger than 4194304 bytes",
+            message: "it is larger than 4194304 bytes",
         },
         HostileResponse {
             name: "deep JSON",
             fault: |provider, moment| Fault::Response(moment, deep(accepted(provider))),
-            said: "the answer was not what was expected",
+            message: "the answer was not what was expected",
         },
     ]
 }
@@ -88,12 +88,12 @@ fn slow() -> Vec<HostileResponse> {
         HostileResponse {
             name: "slow headers",
             fault: |_, moment| Fault::Malformed(moment, MalformedResponse::slow_headers(SECOND)),
-            said: "did not answer within 60 s",
+            message: "did not answer within 60 s",
         },
         HostileResponse {
             name: "a slow body",
             fault: |_, _| Fault::Slow(SECOND),
-            said: "operation timed out",
+            message: "operation timed out",
         },
     ]
 }
@@ -106,7 +106,7 @@ fn on_each_provider(responses: Vec<HostileResponse>) -> Vec<(Provider, HostileRe
 }
 
 /// Runs the step and checks its limits of time and memory.
-fn run_within_limits(step: &Step, most: Duration, name: &str) -> Done {
+fn run_within_limits(step: &Step, max_duration: Duration, name: &str) -> Done {
     let began = Instant::now();
     let child = step.start();
     let id = child.id();
@@ -114,7 +114,11 @@ fn run_within_limits(step: &Step, most: Duration, name: &str) -> Done {
         let peak = scope.spawn(move || peak_memory(id));
         (step.finish(child), peak.join().expect("it is measured"))
     });
-    assert!(began.elapsed() < most, "{name}: {:?}", began.elapsed());
+    assert!(
+        began.elapsed() < max_duration,
+        "{name}: {:?}",
+        began.elapsed()
+    );
     assert!(peak > 0 && peak < MAX_MEMORY, "{name}: {peak}\n{done}");
     done
 }
@@ -135,12 +139,20 @@ fn peak_memory(id: u32) -> u64 {
 }
 
 /// The server starts the run. The step names it, but nothing proves that it is its own.
-fn acts_despite_the_response(provider: Provider, hostile: &HostileResponse, most: Duration) {
+fn acts_despite_the_response(
+    provider: Provider,
+    hostile: &HostileResponse,
+    max_duration: Duration,
+) {
     let sandbox = with_scenario(provider, Scenario::passing(SECOND));
     let fault = (hostile.fault)(provider, Moment::AfterActing);
     sandbox.fault(Route::triggers(), Occasion::Every, fault);
     let step = trigger(provider, &sandbox);
-    let done = run_within_limits(&step, most + SEARCH_TIMEOUT + TOLERANCE, hostile.name);
+    let done = run_within_limits(
+        &step,
+        max_duration + SEARCH_TIMEOUT + TOLERANCE,
+        hostile.name,
+    );
     let done = done.fails(&["this run may be its own: http"]);
     done.says("nobody knows whether the trigger was accepted")
         .outcome("unknown");
@@ -170,7 +182,7 @@ fn a_hostile_response_without_a_run_stays_unknown() {
         sandbox.fault(Route::triggers(), Occasion::Every, fault);
         let step = trigger(provider, &sandbox);
         let done = run_within_limits(&step, SEARCH_TIMEOUT + TOLERANCE, hostile.name);
-        let done = done.fails(&[hostile.said]);
+        let done = done.fails(&[hostile.message]);
         done.outcome("unknown").says("it was not sent again");
         assert_eq!(sandbox.runs().len(), 0);
         assert_eq!(sandbox.trigger_requests().len(), 1, "{done}");
@@ -187,7 +199,7 @@ fn a_server_that_is_always_hostile_leaves_the_outcome_unknown() {
         let step = trigger(provider, &sandbox);
         let done = run_within_limits(&step, SEARCH_TIMEOUT + TOLERANCE, hostile.name);
         let done = done.fails(&["its runs could not be read"]);
-        done.outcome("unknown").says(hostile.said);
+        done.outcome("unknown").says(hostile.message);
         assert_eq!(sandbox.runs().len(), 1);
         assert_eq!(sandbox.trigger_requests().len(), 1, "{done}");
     });
@@ -205,10 +217,10 @@ fn a_signal_is_not_delayed_by_a_slow_server() {
         until(&sandbox, "the trigger is on the wire", |sandbox| {
             !sandbox.trigger_requests().is_empty()
         });
-        let asked = Instant::now();
+        let signalled = Instant::now();
         signal(&child, "TERM");
         let done = step.finish(child);
-        assert!(asked.elapsed() < 5 * SECOND, "{done}");
+        assert!(signalled.elapsed() < 5 * SECOND, "{done}");
         done.outcome("unknown");
         assert!(done.result()["left_running"].is_string(), "{done}");
         assert_eq!(sandbox.runs().len(), 1);
@@ -245,13 +257,13 @@ fn hostile_polls() -> Vec<HostileResponse> {
         HostileResponse {
             name: "a torn body",
             fault: |_, _| Fault::Truncate,
-            said: "; still waiting",
+            message: "; still waiting",
         },
         HostileResponse {
             name: "circles",
             // The path stays the same, so that the fault also hits the next request.
             fault: |_, _| Fault::redirect(302, "?round=and-round"),
-            said: "redirects more than 5 times",
+            message: "redirects more than 5 times",
         },
     ]);
     all
@@ -270,7 +282,7 @@ fn a_hostile_response_to_a_poll_does_not_end_the_wait() {
         sandbox.fault(status_requests(provider), Occasion::First(times), fault);
         let step = call(provider, &sandbox);
         let done = run_within_limits(&step, REQUEST_TIMEOUT + 2 * TOLERANCE, hostile.name).passes();
-        done.says(hostile.said).says("can be read again");
+        done.says(hostile.message).says("can be read again");
         assert_eq!(done.outputs["conclusion"], "success", "{done}");
         assert_eq!(sandbox.runs().len(), 1);
         assert_eq!(sandbox.trigger_requests().len(), 1, "{done}");
@@ -389,10 +401,14 @@ fn long_names_do_not_delay_the_shutdown() {
             })
         });
         thread::sleep(SECOND);
-        let asked = Instant::now();
+        let signalled = Instant::now();
         signal(&child, "TERM");
         let done = step.finish(child);
-        assert!(asked.elapsed() < 5 * SECOND, "{:?}", asked.elapsed());
+        assert!(
+            signalled.elapsed() < 5 * SECOND,
+            "{:?}",
+            signalled.elapsed()
+        );
         assert!(done.log.len() < 100_000, "{}", done.log.len());
         assert!(sandbox.runs()[0].cancelled, "{done}");
     });

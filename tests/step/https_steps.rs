@@ -81,9 +81,9 @@ pub(crate) fn assert_complete(done: &Done, sandbox: &Sandbox) {
 /// The addresses that the proxy was asked to connect to.
 pub(crate) fn tunnel_targets(proxy: &Proxy) -> BTreeSet<String> {
     let seen = proxy.seen().into_iter();
-    seen.map(|asked| {
-        assert_eq!(asked.method, "CONNECT", "nothing but tunnels");
-        asked.target
+    seen.map(|request| {
+        assert_eq!(request.method, "CONNECT", "nothing but tunnels");
+        request.target
     })
     .collect()
 }

@@ -127,11 +127,11 @@ fn a_marked_run_replaces_one_matched_by_time() {
     });
     // A run of the same workflow by the same person, without the marker. It is listed immediately.
     sandbox.with_world(|world| {
-        let mut theirs = world.runs[0].clone();
-        "deploy-marked".clone_into(&mut theirs.title);
-        world.started_by("octocat", theirs);
-        let theirs = world.runs.last_mut().expect("it was started");
-        theirs.be_listed();
+        let mut other = world.runs[0].clone();
+        "deploy-marked".clone_into(&mut other.title);
+        world.started_by("octocat", other);
+        let other = world.runs.last_mut().expect("it was started");
+        other.be_listed();
     });
     let done = step.finish(child);
     assert_eq!(done.outputs["conclusion"], "failure", "{done}");

@@ -84,11 +84,11 @@ fn search_after(provider: Provider, name: &str, fault: Fault) {
     let sent = sandbox.trigger_requests().len();
     assert_eq!(sent, 1, "{provider} {name}\n{done}");
     // Only the marker or an id would prove it, and there is neither.
-    let looked = match sandbox.runs().as_slice() {
+    let found = match sandbox.runs().as_slice() {
         [run] => format!("this run may be its own: {}", page(&sandbox, run)),
         _ => "no run of it appeared within 30 s".to_owned(),
     };
-    let error = format!("the pipeline may have been started, or not; {looked}");
+    let error = format!("the pipeline may have been started, or not; {found}");
     let done = done.fails(&[&error]);
     done.outcome("unknown")
         .says("it was not sent again")

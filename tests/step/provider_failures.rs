@@ -114,9 +114,12 @@ fn rate_limits_are_waited_out_while_polling() {
         let began = Instant::now();
         let done = call(provider, &sandbox).run();
         let slept = began.elapsed();
-        let least = if is_unsaid { 60 * SECOND } else { 3 * SECOND };
-        assert!(slept >= least, "{provider}: {slept:?}\n{done}");
-        assert!(slept < least + 20 * SECOND, "{provider}: {slept:?}\n{done}");
+        let minimum = if is_unsaid { 60 * SECOND } else { 3 * SECOND };
+        assert!(slept >= minimum, "{provider}: {slept:?}\n{done}");
+        assert!(
+            slept < minimum + 20 * SECOND,
+            "{provider}: {slept:?}\n{done}"
+        );
         done.says("too many requests");
         assert_waited_to_the_end(&sandbox, &done, "rate limit");
     });

@@ -133,8 +133,8 @@ fn exempt_servers_are_reached_directly() {
                 .environment(variable, &exempt)
                 .run()
                 .passes();
-            let asked = proxy.seen().len() - before;
-            assert_eq!(asked, usize::from(!is_direct), "{server} {exempt:?}");
+            let tunnels = proxy.seen().len() - before;
+            assert_eq!(tunnels, usize::from(!is_direct), "{server} {exempt:?}");
         }
     }
 }

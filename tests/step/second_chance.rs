@@ -178,8 +178,8 @@ fn only_targets_left_running_are_cancelled() {
     let second = step.second_chance().run().passes();
     assert!(began.elapsed() < 20 * SECOND, "{second}");
     assert!(sandbox.runs().iter().all(|run| run.cancelled), "{second}");
-    let said = second.log.matches("is over: cancelled").count();
-    assert_eq!(said, 1, "{second}");
+    let cancelled = second.log.matches("is over: cancelled").count();
+    assert_eq!(cancelled, 1, "{second}");
 }
 
 #[test]

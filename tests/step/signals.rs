@@ -30,13 +30,13 @@ fn a_trigger_in_flight_gets_four_seconds_before_it_is_unknown() {
         let step = Step::gitlab(&sandbox).input("ref", "main");
         let child = step.start();
         until_requests(&sandbox, 1);
-        let asked = Instant::now();
+        let signalled = Instant::now();
         signal(&child, name);
         let done = step
             .finish(child)
             .fails(&["stopped while the trigger was on the wire"]);
-        assert!(asked.elapsed() < Duration::from_secs(7));
-        assert!(asked.elapsed() > Duration::from_millis(3_900));
+        assert!(signalled.elapsed() < Duration::from_secs(7));
+        assert!(signalled.elapsed() > Duration::from_millis(3_900));
         done.outcome("unknown").says("look whether it runs at");
         assert_eq!(sandbox.trigger_requests().len(), 1);
     }
@@ -62,12 +62,12 @@ fn a_second_signal_stops_the_step_immediately() {
     until_requests(&sandbox, 1);
     signal(&child, "INT");
     std::thread::sleep(Duration::from_millis(300));
-    let asked = Instant::now();
+    let signalled = Instant::now();
     signal(&child, "INT");
     let done = step
         .finish(child)
         .fails(&["stopped while the trigger was on the wire"]);
-    assert!(asked.elapsed() < Duration::from_millis(1500));
+    assert!(signalled.elapsed() < Duration::from_millis(1500));
     done.outcome("unknown");
 }
 

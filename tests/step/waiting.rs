@@ -161,7 +161,7 @@ fn success_conclusions_decides_which_runs_pass() {
 fn blocked(provider: Provider) -> (Scenario, &'static str) {
     let build = JobScenario::new("build", SECOND / 2);
     let deploy = JobScenario::new("deploy", SECOND / 2);
-    let (deploy, told) = match provider {
+    let (deploy, logged) = match provider {
         Provider::GitHub => (
             deploy.needs_approval("production", &["octocat", "team/ops"]),
             "blocked, waits for approval of the environment production by octocat or ops",
@@ -175,17 +175,17 @@ fn blocked(provider: Provider) -> (Scenario, &'static str) {
             "blocked, waits for the step deploy to be started by hand",
         ),
     };
-    (Scenario::new().job(build).job(deploy), told)
+    (Scenario::new().job(build).job(deploy), logged)
 }
 
 #[test]
 fn the_step_waits_for_a_blocked_run() {
     in_parallel(PROVIDERS.to_vec(), |provider| {
-        let (scenario, told) = blocked(provider);
+        let (scenario, logged) = blocked(provider);
         let sandbox = with_scenario(provider, scenario);
         let step = call(provider, &sandbox);
         let child = step.start();
-        step.until_said(told);
+        step.until_said(logged);
         let id = sandbox.runs()[0].id;
         sandbox.with_world(|world| world.approve(provider, id));
         let done = step.finish(child).passes();
@@ -197,10 +197,10 @@ fn the_step_waits_for_a_blocked_run() {
 #[test]
 fn on_blocked_fail_fails_the_step() {
     in_parallel(PROVIDERS.to_vec(), |provider| {
-        let (scenario, told) = blocked(provider);
+        let (scenario, logged) = blocked(provider);
         let sandbox = with_scenario(provider, scenario);
         let step = call(provider, &sandbox).input("on-blocked", "fail");
-        let (_, waits) = told.split_once(", ").expect("what it waits for");
+        let (_, waits) = logged.split_once(", ").expect("what it waits for");
         let done = step.run().fails(&[waits]);
         assert_eq!(done.outputs["conclusion"], "failure");
         done.says("`on-blocked` is `fail`");
@@ -232,11 +232,11 @@ fn runs_that_need_no_person_are_not_blocked() {
         (Provider::GitLab, timed(), "queued"),
         (Provider::GitLab, turn(), "queued"),
     ];
-    in_parallel(cases.to_vec(), |(provider, scenario, told)| {
+    in_parallel(cases.to_vec(), |(provider, scenario, logged)| {
         let sandbox = with_scenario(provider, scenario);
         let step = call(provider, &sandbox).input("on-blocked", "fail");
         let done = step.run().passes();
-        done.says(told);
+        done.says(logged);
         assert!(!done.log.contains("a person"), "{done}");
         assert_eq!(done.outputs["conclusion"], "success");
     });

@@ -86,11 +86,11 @@ mod tests {
             ("", "no packages"),
             ("libc6-dev 2.36", "is not a package's"),
         ] {
-            let said = complain(BILL, packages);
-            assert!(said.contains(error), "{said}");
+            let message = complain(BILL, packages);
+            assert!(message.contains(error), "{message}");
         }
         let once = complete(BILL, PACKAGES, &base()).unwrap();
-        let said = complain(&once, PACKAGES);
-        assert!(said.contains("already"), "{said}");
+        let message = complain(&once, PACKAGES);
+        assert!(message.contains("already"), "{message}");
     }
 }

@@ -147,10 +147,10 @@ mod tests {
                 "no heading",
             ),
         ] {
-            let said = released(changelog, &version(number), day())
+            let message = released(changelog, &version(number), day())
                 .unwrap_err()
                 .to_string();
-            assert!(said.contains(error), "{said}");
+            assert!(message.contains(error), "{message}");
         }
     }
 

@@ -108,7 +108,7 @@ fn run(step: Step) -> Result<()> {
             write(&here("CHANGELOG.md"), &changelog)?;
             write(&here("Cargo.toml"), &manifest)?;
             // The lock file contains the versions of our own crates, too.
-            said_by(
+            stdout_of(
                 Command::new("cargo")
                     .args(["update", "--workspace", "--quiet"])
                     .current_dir(root),
@@ -188,7 +188,7 @@ fn write(file: &Path, text: &str) -> Result<()> {
 
 /// All tags of the repository. A shallow clone has none: that would let each version pass, so it is an error.
 fn tags(root: &Path) -> Result<Vec<String>> {
-    let git = |arguments: &[&str]| said_by(Command::new("git").args(arguments).current_dir(root));
+    let git = |arguments: &[&str]| stdout_of(Command::new("git").args(arguments).current_dir(root));
     let shallow = git(&["rev-parse", "--is-shallow-repository"])?;
     ensure!(
         shallow.trim() == "false",
@@ -201,14 +201,14 @@ fn tags(root: &Path) -> Result<Vec<String>> {
 }
 
 /// What a command prints. An error where it fails, with what it says about that.
-fn said_by(command: &mut Command) -> Result<String> {
+fn stdout_of(command: &mut Command) -> Result<String> {
     let name = command.get_program().to_owned();
     let output = command
         .output()
         .with_context(|| format!("{} cannot be started", name.display()))?;
     if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stderr);
-        bail!("{}: {}: {}", name.display(), output.status, said.trim());
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        bail!("{}: {}: {}", name.display(), output.status, stderr.trim());
     }
     Ok(String::from_utf8(output.stdout)?)
 }

@@ -226,8 +226,8 @@ mod tests {
             "has no required reviewer",
         ];
         assert_eq!(wrong.len(), parts.len(), "{wrong:?}");
-        for (said, part) in wrong.iter().zip(parts) {
-            assert!(said.contains(part), "{said}");
+        for (complaint, part) in wrong.iter().zip(parts) {
+            assert!(complaint.contains(part), "{complaint}");
         }
         let wrong = complaints(&version("1.2.2"), source()).unwrap();
         assert!(wrong[1].contains("tells nothing"), "{wrong:?}");

@@ -69,10 +69,10 @@ pub(super) fn what_goes_on_is_named(view: &View<'_>, violations: &mut Violations
             if named.is_none() && is_known {
                 violations.of(entry, format!("not reported that {} goes on", id(run)));
             }
-            let asked = view
+            let has_cancel = view
                 .cancels()
                 .any(|(_, other)| other.is_some_and(|other| id(other) == id(run)));
-            if listed.is_some_and(|listed| must_be_cancelled(view, entry, listed)) && !asked {
+            if listed.is_some_and(|listed| must_be_cancelled(view, entry, listed)) && !has_cancel {
                 violations.of(entry, format!("nobody cancelled {}", id(run)));
             }
         }

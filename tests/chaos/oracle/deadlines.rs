@@ -30,13 +30,13 @@ pub(super) fn a_success_in_time_is_reported(view: &View<'_>, violations: &mut Vi
             };
             let in_time = view.at(run.concluded_from()) + TOLERANCE < deadline;
             let is_seen = in_time && view.can_be_read_from(run, deadline - READABLE);
-            let said = listed.conclusion();
-            if is_seen && said != Some("success") {
+            let reported = listed.conclusion();
+            if is_seen && reported != Some("success") {
                 let early = since(view.at(run.concluded_from()), deadline);
                 violations.of(
                     entry,
                     format!(
-                        "{} succeeded {early:?} before its deadline, and is {said:?}",
+                        "{} succeeded {early:?} before its deadline, and is {reported:?}",
                         id(run)
                     ),
                 );

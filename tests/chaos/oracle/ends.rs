@@ -20,8 +20,8 @@ pub(super) fn in_time(view: &View<'_>, violations: &mut Violations) {
         violations.add(format!("took {:?}", observed.took));
     }
     let bounds = [SHUTDOWN_GRACE + TOLERANCE, Duration::ZERO + TOLERANCE];
-    for (after, most) in observed.after_signals.iter().zip(bounds) {
-        if *after > most {
+    for (after, limit) in observed.after_signals.iter().zip(bounds) {
+        if *after > limit {
             violations.add(format!("went on for {after:?} after a signal"));
         }
     }
@@ -94,9 +94,9 @@ pub(super) fn decently(view: &View<'_>, violations: &mut Violations) {
 
 /// Whether its runs can be identified with certainty: at once, or by their marker in the time that there is.
 fn can_be_known(view: &View<'_>, entry: &Entry<'_>) -> bool {
-    let has_time = |least: Duration| {
+    let has_time = |minimum: Duration| {
         let wait = entry.target.wait;
-        wait.is_some_and(|wait| Duration::from_secs(wait.timeout as u64) >= least)
+        wait.is_some_and(|wait| Duration::from_secs(wait.timeout as u64) >= minimum)
     };
     let late = entry
         .started

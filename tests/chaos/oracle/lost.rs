@@ -63,9 +63,12 @@ pub(super) fn unfound_only_when_time_is_up(view: &View<'_>, violations: &mut Vio
             continue;
         };
         let timeout = Duration::from_secs(wait.timeout as u64);
-        let looked = since(trigger.arrived_at, view.observed.ended_at);
-        if looked + TOLERANCE < timeout.min(SEARCH_TIMEOUT) {
-            violations.of(entry, format!("not looked for for more than {looked:?}"));
+        let search_time = since(trigger.arrived_at, view.observed.ended_at);
+        if search_time + TOLERANCE < timeout.min(SEARCH_TIMEOUT) {
+            violations.of(
+                entry,
+                format!("not looked for for more than {search_time:?}"),
+            );
         }
     }
 }

@@ -47,8 +47,8 @@ pub(super) fn what_was_found_stays(view: &View<'_>, violations: &mut Violations)
     let log = &view.observed.done.log;
     for entry in &view.entries {
         for run in &entry.started {
-            let said = format!("found run {} by the marker", id(run));
-            if log.contains(&said) && entry.lists(run).is_none() {
+            let line = format!("found run {} by the marker", id(run));
+            if log.contains(&line) && entry.lists(run).is_none() {
                 violations.of(entry, format!("run {} was found and forgotten", id(run)));
             }
         }
@@ -93,22 +93,25 @@ pub(super) fn they_ended_as_is_said(view: &View<'_>, violations: &mut Violations
             if listed.has_ended() && view::goes_on(run) {
                 violations.of(entry, format!("run {} has not ended", id(run)));
             }
-            let Some(said) = listed.conclusion() else {
+            let Some(reported) = listed.conclusion() else {
                 continue;
             };
-            let is_ours = ["timed-out", "lost"].contains(&said);
-            let is_so = view::end(run) == Some(said) || gave_up(view, entry, run, said);
+            let is_ours = ["timed-out", "lost"].contains(&reported);
+            let is_so = view::end(run) == Some(reported) || gave_up(view, entry, run, reported);
             if !is_ours && !is_so {
                 let end = view::end(run);
-                violations.of(entry, format!("run {} ended {end:?}, not {said}", id(run)));
+                violations.of(
+                    entry,
+                    format!("run {} ended {end:?}, not {reported}", id(run)),
+                );
             }
         }
     }
 }
 
 /// The step failed because the run waits for a person.
-fn gave_up(view: &View<'_>, entry: &Entry<'_>, run: &Run, said: &str) -> bool {
+fn gave_up(view: &View<'_>, entry: &Entry<'_>, run: &Run, reported: &str) -> bool {
     let fails = entry.target.wait.is_some_and(|wait| wait.fails_if_blocked);
     let blocks = view.case.behaviour(run).course == Course::Blocks;
-    said == "failure" && fails && blocks
+    reported == "failure" && fails && blocks
 }

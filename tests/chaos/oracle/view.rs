@@ -22,7 +22,7 @@ pub(crate) struct Entry<'a> {
     pub(crate) index: usize,
     pub(crate) target: &'a Target,
     /// Its entry in `results`.
-    pub(crate) said: &'a Value,
+    pub(crate) reported: &'a Value,
     /// The runs that it started.
     pub(crate) started: Vec<&'a Run>,
     /// Its triggers, in order.
@@ -37,7 +37,7 @@ impl<'a> View<'a> {
     pub(crate) fn new(case: &'a Case, observed: &'a Observed) -> Self {
         let runs: Vec<_> = observed.runs.iter().map(Run::first_attempt).collect();
         let targets = case.targets.iter().zip(&observed.results).enumerate();
-        let entries = targets.map(|(index, (target, said))| {
+        let entries = targets.map(|(index, (target, reported))| {
             let is_its = |request: &&RecordedRequest| {
                 request.is_trigger() && target.is_in(&String::from_utf8_lossy(&request.body))
             };
@@ -45,7 +45,7 @@ impl<'a> View<'a> {
             Entry {
                 index,
                 target,
-                said,
+                reported,
                 started: own.filter(|run| case.owner(run) == Some(index)).collect(),
                 triggers: observed.requests.iter().filter(is_its).collect(),
             }
@@ -98,30 +98,30 @@ impl<'a> View<'a> {
 
 impl<'a> Entry<'a> {
     pub(crate) fn outcome(&self) -> &'a str {
-        self.said["outcome"].as_str().unwrap_or_default()
+        self.reported["outcome"].as_str().unwrap_or_default()
     }
 
     pub(crate) fn conclusion(&self) -> Option<&'a str> {
-        self.said["conclusion"].as_str()
+        self.reported["conclusion"].as_str()
     }
 
     pub(crate) fn error(&self) -> Option<&'a str> {
-        self.said["error"].as_str()
+        self.reported["error"].as_str()
     }
 
     pub(crate) fn left_running(&self) -> Option<&'a str> {
-        self.said["left_running"].as_str()
+        self.reported["left_running"].as_str()
     }
 
     pub(crate) fn listed(&self) -> impl Iterator<Item = Listed<'a>> {
-        self.said["runs"]
+        self.reported["runs"]
             .as_array()
             .into_iter()
             .flatten()
             .map(Listed)
     }
 
-    /// Whether the provider said so of its last trigger.
+    /// Whether the provider reported so of its last trigger.
     pub(crate) fn was_accepted(&self) -> bool {
         let last = self.triggers.last();
         last.is_some_and(|request| matches!(request.response, RecordedResponse::Status(200..300)))
@@ -139,7 +139,7 @@ impl<'a> Entry<'a> {
         started.any(|run| self.lists(run).is_some_and(Listed::is_sure))
     }
 
-    /// What is said of this run of it.
+    /// What is reported of this run of it.
     pub(crate) fn lists(&self, run: &Run) -> Option<Listed<'a>> {
         self.listed().find(|listed| listed.id() == id(run))
     }

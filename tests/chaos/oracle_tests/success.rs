@@ -13,8 +13,8 @@ const MUTATIONS: &[Mutation] = &[
     (
         "a run that failed",
         |observed| {
-            let (ours, _) = positions(observed);
-            observed.runs[ours].conclusion = Some(Conclusion::Failure);
+            let (own, _) = positions(observed);
+            observed.runs[own].conclusion = Some(Conclusion::Failure);
         },
         "target-01: passes, and 7000",
     ),

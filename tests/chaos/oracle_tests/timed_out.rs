@@ -16,8 +16,8 @@ const MUTATIONS: &[Mutation] = &[
     (
         "a trigger that was sent again and acted on",
         |observed| {
-            let (ours, _) = positions(observed);
-            let mut again = observed.runs[ours].clone();
+            let (own, _) = positions(observed);
+            let mut again = observed.runs[own].clone();
             again.id += 1_000;
             observed.runs.push(again);
         },
@@ -37,10 +37,10 @@ const MUTATIONS: &[Mutation] = &[
     (
         "a cancel that was forgotten",
         |observed| {
-            let (ours, _) = positions(observed);
+            let (own, _) = positions(observed);
             observed.requests.remove(cancel(observed));
-            observed.runs[ours].state = State::Running;
-            observed.runs[ours].conclusion = None;
+            observed.runs[own].state = State::Running;
+            observed.runs[own].conclusion = None;
             let listed = listed(observed, NAMED);
             listed["state"] = json!("running");
             listed["left_running"] = json!("for some reason");
@@ -50,16 +50,16 @@ const MUTATIONS: &[Mutation] = &[
     (
         "a run that goes on in silence",
         |observed| {
-            let (ours, _) = positions(observed);
-            observed.runs[ours].state = State::Running;
+            let (own, _) = positions(observed);
+            observed.runs[own].state = State::Running;
         },
         "target-01: not reported that 7000",
     ),
     (
         "a stranger's run that was cancelled",
         |observed| {
-            let (ours, theirs) = positions(observed);
-            let ids = [ours, theirs].map(|place| observed.runs[place].id.to_string());
+            let (own, other) = positions(observed);
+            let ids = [own, other].map(|place| observed.runs[place].id.to_string());
             let cancel = cancel(observed);
             let path = &mut observed.requests[cancel].path;
             *path = path.replace(&ids[0], &ids[1]);
@@ -87,8 +87,8 @@ const MUTATIONS: &[Mutation] = &[
     (
         "a stranger's run taken for ours",
         |observed| {
-            let (_, theirs) = positions(observed);
-            let id = observed.runs[theirs].id.to_string();
+            let (_, other) = positions(observed);
+            let id = observed.runs[other].id.to_string();
             listed(observed, NAMED)["id"] = json!(id);
         },
         "is not its own",
@@ -160,11 +160,11 @@ const MUTATIONS: &[Mutation] = &[
         |observed| {
             let mut world = World::new();
             world.runs = std::mem::take(&mut observed.runs);
-            let ours = world
+            let own = world
                 .runs
                 .iter()
                 .find(|run| run.provider == Provider::GitHub && !run.is_strange);
-            world.run_again(ours.expect("it was started").id);
+            world.run_again(own.expect("it was started").id);
             observed.runs = world.runs;
             let is_it = |request: &&mut RecordedRequest| {
                 request.provider == Some(Provider::GitHub) && request.path.ends_with("/cancel")
@@ -178,11 +178,11 @@ const MUTATIONS: &[Mutation] = &[
     (
         "a refused cancel that was not sent again",
         |observed| {
-            let (ours, _) = positions(observed);
+            let (own, _) = positions(observed);
             let cancel = cancel(observed);
             observed.requests[cancel].response = RecordedResponse::Status(409);
-            observed.runs[ours].state = State::Running;
-            observed.runs[ours].conclusion = None;
+            observed.runs[own].state = State::Running;
+            observed.runs[own].conclusion = None;
             listed(observed, NAMED)["left_running"] = json!("it was refused");
         },
         "refused its cancel with Status(409)",
@@ -234,8 +234,8 @@ const MUTATIONS: &[Mutation] = &[
 
 /// The run that was to go on has succeeded as soon as it was created.
 fn succeed_at_once(observed: &mut Observed) {
-    let (ours, _) = positions(observed);
-    let run = &mut observed.runs[ours];
+    let (own, _) = positions(observed);
+    let run = &mut observed.runs[own];
     run.conclusion = Some(Conclusion::Success);
     run.updated_at = run.created_at;
 }

@@ -171,16 +171,16 @@ pub(super) fn rows(text: &str) -> Vec<Vec<&str>> {
 
 /// Parses YAML with every scalar as a string.
 pub(super) fn yaml(text: &str) -> Result<Value, String> {
-    pub(super) fn texts(node: &Yaml<'_>) -> Result<Value, String> {
+    pub(super) fn strings(node: &Yaml<'_>) -> Result<Value, String> {
         Ok(match node {
             Yaml::Representation(text, ..) => Value::from(text.as_ref()),
-            Yaml::Sequence(nodes) => nodes.iter().map(texts).collect::<Result<_, _>>()?,
+            Yaml::Sequence(nodes) => nodes.iter().map(strings).collect::<Result<_, _>>()?,
             Yaml::Mapping(pairs) => {
                 let pairs = pairs.iter().map(|(key, node)| {
-                    let Value::String(key) = texts(key)? else {
-                        return Err("a key that is no text".to_owned());
+                    let Value::String(key) = strings(key)? else {
+                        return Err("a key that is no string".to_owned());
                     };
-                    Ok((key, texts(node)?))
+                    Ok((key, strings(node)?))
                 });
                 Value::Object(pairs.collect::<Result<_, _>>()?)
             }
@@ -195,7 +195,7 @@ pub(super) fn yaml(text: &str) -> Result<Value, String> {
         .load(&mut loader, true)
         .map_err(|error| error.to_string())?;
     match loader.into_documents().as_slice() {
-        [document] => texts(document),
+        [document] => strings(document),
         documents => Err(format!("{} documents", documents.len())),
     }
 }

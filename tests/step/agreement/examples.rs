@@ -141,7 +141,7 @@ pub(super) struct Example {
 pub(super) fn examples() -> Vec<Example> {
     type Pairs = Vec<(String, String)>;
     pub(super) fn pairs(node: &Value) -> Pairs {
-        let text = |value: &Value| value.as_str().expect("inputs are texts").to_owned();
+        let text = |value: &Value| value.as_str().expect("inputs are strings").to_owned();
         let members = node.as_object().into_iter().flatten();
         members
             .map(|(name, value)| (name.clone(), text(value)))

@@ -59,13 +59,22 @@ fn pairs(page: &str) -> Vec<Pair> {
         if uses_this_action(step) {
             continue;
         }
-        let [(before_sends, None), (after, Some(ours)), others @ ..] = rest else {
+        let [
+            (before_sends, None),
+            (after, Some(replacement)),
+            others @ ..,
+        ] = rest
+        else {
             panic!(
                 "{}: what does it send, and what comes after it?",
                 before.place
             );
         };
-        assert!(uses_this_action(ours), "{}: this is no after", after.place);
+        assert!(
+            uses_this_action(replacement),
+            "{}: this is no after",
+            after.place
+        );
         rest = others;
         let mut after_sends = &before_sends.code;
         if let [(different, None), others @ ..] = rest {
@@ -154,13 +163,18 @@ fn the_replacement_sends_only_what_the_page_shows() {
 #[test]
 fn before_and_after_start_the_same_runs() {
     in_parallel(all_pairs(), |pair| {
-        let theirs = Sandbox::start(world()).unwrap();
-        let status = Request::written(&pair.before_sends, &theirs).send(&theirs);
+        let before = Sandbox::start(world()).unwrap();
+        let status = Request::written(&pair.before_sends, &before).send(&before);
         assert!((200..300).contains(&status), "{}: {status}", pair.place);
-        let ours = Sandbox::start(world()).unwrap();
-        pair.after.step(&ours).run().passes();
-        assert!(!started_runs(&ours).is_empty(), "{}", pair.place);
-        assert_eq!(started_runs(&theirs), started_runs(&ours), "{}", pair.place);
+        let after = Sandbox::start(world()).unwrap();
+        pair.after.step(&after).run().passes();
+        assert!(!started_runs(&after).is_empty(), "{}", pair.place);
+        assert_eq!(
+            started_runs(&before),
+            started_runs(&after),
+            "{}",
+            pair.place
+        );
     });
 }
 
@@ -193,7 +207,7 @@ fn other_actions_send_what_their_pages_show() {
 /// The table has one row for each of them, and names only existing inputs and outputs as replacements.
 #[test]
 fn inputs_and_outputs_of_the_other_actions_are_documented() {
-    let ours: BTreeSet<_> = ["inputs", "outputs"]
+    let own_names: BTreeSet<_> = ["inputs", "outputs"]
         .into_iter()
         .flat_map(declared)
         .map(|(name, ..)| name)
@@ -204,13 +218,13 @@ fn inputs_and_outputs_of_the_other_actions_are_documented() {
     };
     for predecessor in PREDECESSORS {
         let page = document(predecessor.page);
-        let told = rows(page.section("## Inputs"));
-        let theirs: Vec<_> = told.iter().filter_map(|row| first(row[0])).collect();
+        let table = rows(page.section("## Inputs"));
+        let documented: Vec<_> = table.iter().filter_map(|row| first(row[0])).collect();
         let known = [predecessor.inputs, predecessor.outputs].concat();
-        assert_eq!(theirs, known, "{}", predecessor.page);
-        for row in told {
+        assert_eq!(documented, known, "{}", predecessor.page);
+        for row in table {
             if let Some(name) = first(row[1]) {
-                assert!(ours.contains(&name), "{}: `{name}`", predecessor.page);
+                assert!(own_names.contains(&name), "{}: `{name}`", predecessor.page);
             }
         }
     }
