@@ -1,4 +1,4 @@
-//! Wall time of whole processes, two rivals in turn, so that whatever else the machine does affects both.
+//! Wall time of whole processes, alternating between two rivals so that other load on the machine affects both.
 
 use std::fmt;
 use std::process::{Command, Stdio};
@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, ensure};
 
 use crate::Effort;
 
-/// Rounds that aren't counted: they fill the file cache and wake the processor.
+/// Rounds that aren't counted: they fill the file cache and wake up the processor.
 const WARM_UP: usize = 3;
 
 /// Seconds, sorted; never empty.
@@ -42,7 +42,7 @@ impl fmt::Display for Times {
     }
 }
 
-/// Seconds from start to end. A command that fails is an error.
+/// Returns the seconds from start to end. Fails if the command fails.
 pub(crate) fn time(mut command: Command) -> Result<f64> {
     command
         .stdin(Stdio::null())
@@ -57,7 +57,7 @@ pub(crate) fn time(mut command: Command) -> Result<f64> {
     Ok(seconds)
 }
 
-/// Both in turn, `pairs` times after the warm-up.
+/// Runs both alternately, `pairs` times after the warm-up.
 pub(crate) fn compare(
     effort: Effort,
     pairs: usize,

@@ -1,5 +1,5 @@
-//! The budgets of the image: how long a container of it takes, and how big it is. Not here: what is in the image
-//! (see `.ci/image`).
+//! The budgets of the image: run time of a container, and size. Not here: the contents of the image (see
+//! `.ci/image`).
 
 use std::env;
 use std::fs;
@@ -45,7 +45,7 @@ pub(crate) fn rows(effort: Effort, dispatch: &Dispatch) -> Result<Vec<Row>> {
     ])
 }
 
-/// Why nothing can be measured.
+/// Returns the reason why the image can't be measured, if any.
 fn missing(image: &str) -> Result<Option<String>> {
     if !succeeds(docker(&["version"])) {
         return Ok(Some("no docker engine answers".to_owned()));
@@ -139,7 +139,7 @@ fn docker(arguments: &[&str]) -> Command {
     command
 }
 
-/// The name of an image of one static program that returns at once; removed when dropped.
+/// The name of an image with one static program that returns immediately. Removed when dropped.
 struct IdleImage(&'static str);
 
 impl IdleImage {

@@ -1,5 +1,5 @@
-//! One request that is measured, a `repository_dispatch`: the world that takes it, and the commands that send it.
-//! Not here: measuring.
+//! The dispatch that is measured, a `repository_dispatch`: its world, and the commands that send it. Not here:
+//! measuring.
 
 use std::env;
 use std::path::Path;
@@ -35,7 +35,7 @@ impl Dispatch {
         Ok(Self { fixture })
     }
 
-    /// A folder for files, removed when the benchmark ends.
+    /// A folder for files, removed at the end of the benchmark.
     pub(crate) fn folder(&self) -> &Path {
         self.fixture.folder()
     }
@@ -44,7 +44,7 @@ impl Dispatch {
         self.fixture.authority()
     }
 
-    /// What the runner sets for the step, but for its files.
+    /// The variables that the runner sets for the step, except those of its files.
     pub(crate) fn environment(&self) -> Vec<(String, String)> {
         self.fixture.environment(&INPUTS)
     }
@@ -54,10 +54,10 @@ impl Dispatch {
         self.fixture.ours(&INPUTS)
     }
 
-    /// curl, sending the very request that ours sends, trusting the same certificates.
+    /// curl, sending exactly the same request and trusting the same certificates.
     pub(crate) fn curl(&self) -> Result<impl Fn() -> Command + use<>> {
         let ours = self.request_of(self.ours()())?;
-        // Without the user's .curlrc.
+        // Ignore the user's .curlrc.
         let mut arguments = ["--disable", "--silent", "--show-error", "--fail"]
             .map(str::to_owned)
             .to_vec();
@@ -101,7 +101,7 @@ impl Dispatch {
     }
 }
 
-/// Just enough for one dispatch to start one run.
+/// The minimum for one dispatch to start one run.
 fn world() -> World {
     let workflow = Workflow::new(1, "deploy.yml", "Deploy").on_repository_dispatch(&[EVENT_TYPE]);
     World::new()

@@ -1,5 +1,5 @@
-//! The budgets of many targets: one step that triggers them, beside a load generator that sends the same requests; and
-//! one that waits for them. Not here: the load generator itself (see `load_generator`).
+//! The budgets of many targets: a step that triggers them, beside a load generator that sends the same requests, and
+//! a step that waits for them. Not here: the load generator itself (see `load_generator`).
 
 use std::process::Command;
 use std::time::Duration;
@@ -25,7 +25,7 @@ const MEMORY_BUDGET: f64 = 32.0 * MEBIBYTE;
 
 const PARALLELISM: usize = 32;
 
-/// How many targets are triggered, how often, and what the rows are called.
+/// Number of targets, number of measured pairs, and labels of the rows.
 struct Size {
     targets: usize,
     pairs: usize,
@@ -49,10 +49,10 @@ const SIZES: [Size; 2] = [
 ];
 
 const WAITED_TARGETS: usize = 1_000;
-/// Of each run that is waited for. It is over before the second poll.
+/// Duration of each run that the step waits for. It is over before the second poll.
 const RUN_TIME: Duration = Duration::from_secs(1);
 
-/// Adds its rows as they are measured, so that an error loses none of them.
+/// Adds rows as soon as they are measured, so that an error loses none of them.
 pub(crate) fn measure(effort: Effort, rows: &mut Vec<Row>) -> Result<()> {
     for size in &SIZES {
         rows.extend(triggered(effort, size)?);
@@ -63,7 +63,7 @@ pub(crate) fn measure(effort: Effort, rows: &mut Vec<Row>) -> Result<()> {
 
 fn triggered(effort: Effort, size: &Size) -> Result<[Row; 2]> {
     let count = effort.targets(size.targets);
-    // Nobody has a thousand tokens to trigger with.
+    // Users don't have a thousand tokens to trigger with.
     let tokens = Tokens::Shared;
     let fixture = Fixture::prepare(World::for_load(count, tokens))?;
     let ours = ours(&fixture, count, tokens, "false");
@@ -103,7 +103,7 @@ fn triggered(effort: Effort, size: &Size) -> Result<[Row; 2]> {
 
 fn waited(effort: Effort) -> Result<Row> {
     let count = effort.targets(WAITED_TARGETS);
-    // Polls with the same credential wait for one another: with few credentials this would take many minutes.
+    // Polls with the same credential are spaced out: with few credentials this would take many minutes.
     let tokens = Tokens::Own;
     let providers = [Provider::GitHub, Provider::GitLab, Provider::Bitbucket];
     let world = providers
@@ -143,7 +143,7 @@ fn ours(
     ])
 }
 
-/// With a ref, so that no default branch has to be read and each trigger is one request. As short as possible, because
+/// Has a ref, so that no default branch has to be read and each trigger is one request. As short as possible, because
 /// an environment variable holds at most 128 KiB.
 fn entry(index: usize, target: &Target, server: &str) -> Value {
     let Target {
@@ -152,7 +152,7 @@ fn entry(index: usize, target: &Target, server: &str) -> Value {
         token,
     } = target;
     match provider {
-        // GitHub's two dispatches in turn.
+        // GitHub's two kinds of dispatch alternate.
         Provider::GitHub if index.is_multiple_of(2) => {
             json!({"repository": repository, "event-type": load::EVENT_TYPE, "token": token})
         }
@@ -169,7 +169,7 @@ fn entry(index: usize, target: &Target, server: &str) -> Value {
     }
 }
 
-/// The load generator, sending exactly what ours sends.
+/// The load generator, sending exactly the same requests.
 fn rival(fixture: &Fixture, count: usize, ours: Command) -> Result<impl Fn() -> Command + use<>> {
     let requests_of = |mut command: Command| {
         let ((), requests) = fixture.starting(count, || process::finish(&mut command))?;
@@ -189,7 +189,7 @@ fn rival(fixture: &Fixture, count: usize, ours: Command) -> Result<impl Fn() -> 
     Ok(rival)
 }
 
-/// In any order.
+/// Ignores the order.
 fn ensure_same(ours: &[RecordedRequest], theirs: &[RecordedRequest]) -> Result<()> {
     let sorted = |requests: &[RecordedRequest]| {
         let mut facts: Vec<_> = requests.iter().map(facts).collect();

@@ -1,4 +1,4 @@
-//! What every measurement needs: a sandbox, and the binary as the runner would start it. Not here: what is triggered
+//! Shared by all measurements: a sandbox, and the binary as the runner would start it. Not here: what is triggered
 //! (see `dispatch` and `fanout`), and measuring.
 
 use std::fs;
@@ -10,7 +10,7 @@ use sandbox::world::State;
 use sandbox::{RecordedRequest, Sandbox, World, action};
 use tempfile::TempDir;
 
-/// The certificates that this system trusts, where the common distributions have them.
+/// The system's CA bundle, where common distributions have it.
 const SYSTEM_BUNDLES: [&str; 3] = [
     "/etc/ssl/certs/ca-certificates.crt",
     "/etc/pki/tls/certs/ca-bundle.crt",
@@ -24,9 +24,9 @@ const SUMMARY: &str = "summary";
 pub(crate) struct Fixture {
     sandbox: Sandbox,
     folder: TempDir,
-    /// What ours trusts besides the compiled-in roots: the sandbox's authority.
+    /// The sandbox's CA, which the binary trusts besides its compiled-in roots.
     authority: PathBuf,
-    /// What rivals trust: the system's certificates, and the sandbox's authority.
+    /// The system's certificates and the sandbox's CA, which rivals trust.
     bundle: PathBuf,
 }
 
@@ -50,7 +50,7 @@ impl Fixture {
         })
     }
 
-    /// A folder for files, removed when the benchmark ends.
+    /// A folder for files, removed at the end of the benchmark.
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
     }
@@ -63,12 +63,12 @@ impl Fixture {
         self.sandbox.ca_pem()
     }
 
-    /// Where the sandbox is.
+    /// The sandbox's address.
     pub(crate) fn server(&self) -> String {
         self.sandbox.https_url()
     }
 
-    /// What the runner sets for a step with these inputs, but for its files.
+    /// The variables that the runner sets for a step with these inputs, except those of its files.
     pub(crate) fn environment(&self, inputs: &[(&str, &str)]) -> Vec<(String, String)> {
         let server = self.server();
         let runner = [
@@ -103,7 +103,7 @@ impl Fixture {
         }
     }
 
-    /// Does the work, and checks that it started this many runs with one request each. Also returns the requests.
+    /// Does the work, checks that it started this many runs with one request each, and also returns the requests.
     pub(crate) fn starting<T>(
         &self,
         expected: usize,
@@ -123,7 +123,7 @@ impl Fixture {
         Ok((done, requests))
     }
 
-    /// Does the work, and checks that it started this many runs and that all of them are over.
+    /// Does the work, and checks that it started this many runs and that all of them have completed.
     pub(crate) fn finishing<T>(
         &self,
         expected: usize,
@@ -142,7 +142,7 @@ impl Fixture {
         Ok(done)
     }
 
-    /// Each round finds the same world and empty files, so that no round slows down the next.
+    /// Gives each round the same world and empty files, so that no round slows down the next.
     fn clear(&self) -> Result<()> {
         self.sandbox.with_world(|world| world.runs.clear());
         for file in [OUTPUT, SUMMARY] {

@@ -1,6 +1,6 @@
 //! A plain load generator, the rival for many targets: sends recorded requests as fast as it can, and checks only the
-//! status. Like ours it is a process of its own with one thread, the same HTTP client and the same certificates. It
-//! reads no inputs, decides nothing, and writes nothing.
+//! status. Like the action it is a process of its own with one thread, the same HTTP client and the same
+//! certificates. It reads no inputs, decides nothing, and writes nothing.
 
 use std::env;
 use std::fs;
@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::request::explicit_headers;
 
-/// With this argument and a file of requests this program is the load generator.
+/// With this argument and a file of requests, this program is the load generator.
 pub(crate) const SEND: &str = "--send-requests-in";
 
 /// The load generator's input.
@@ -35,7 +35,7 @@ struct Request {
     body: String,
 }
 
-/// Starts the load generator for these requests to this server, which it reads from the file.
+/// Returns the command that starts the load generator for these requests to this server. It reads them from the file.
 pub(crate) fn command(
     file: &Path,
     server: &str,
@@ -73,7 +73,7 @@ fn again(server: &str, recorded: &RecordedRequest) -> Result<Request> {
     })
 }
 
-/// Sends all requests of the file. If one fails, that is an error.
+/// Sends all requests in the file. Fails if one of them fails.
 pub(crate) fn send(file: &str) -> Result<()> {
     let load: Load = serde_json::from_slice(&fs::read(file)?)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -113,7 +113,7 @@ async fn deliver(client: &Client, request: Request) -> Result<()> {
         .send()
         .await?
         .error_for_status()?;
-    // A connection can only be reused when its response has been read.
+    // A connection can only be reused once its response has been read.
     response.bytes().await.context("the response breaks off")?;
     Ok(())
 }

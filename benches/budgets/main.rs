@@ -1,11 +1,11 @@
 //! `cargo bench`: the budgets of one dispatch and of many targets, each measured beside a rival in the same run, as a
-//! table of ratios. A report, not a test: a budget that is exceeded says NO and fails nothing.
+//! table of ratios. This is a report, not a test: a budget that is exceeded shows NO and fails nothing.
 //!
-//! Needs `curl`, and for the rows about the container Docker with the image `trigger-pipeline:ci`; rows that can't be
-//! measured say why they were skipped. `BENCH_IMAGE=NAME` measures another image, `BENCH_BUILD_IMAGE=1` builds it from
-//! the Dockerfile first.
+//! Needs `curl`, and for the rows about the container Docker with the image `trigger-pipeline:ci`. Rows that can't be
+//! measured say why they were skipped. `BENCH_IMAGE=NAME` measures another image, `BENCH_BUILD_IMAGE=1` first builds
+//! it from the Dockerfile.
 //!
-//! `cargo test --bench budgets` is a smoke run of some seconds: it runs every measurement once, with few targets and
+//! `cargo test --bench budgets` is a smoke test of some seconds: it runs every measurement once, with few targets and
 //! without optimisation, and fails if one doesn't work. Its figures mean nothing, so it shows none.
 //!
 //! Not here: correctness (see `tests/`).
@@ -46,7 +46,7 @@ fn main() -> Result<()> {
         }
         _ => {}
     }
-    // Cargo passes it for `cargo bench`, but not for `cargo test`.
+    // Cargo passes this for `cargo bench`, but not for `cargo test`.
     let effort = if arguments.iter().any(|argument| argument == "--bench") {
         Effort::Full
     } else {
@@ -54,7 +54,7 @@ fn main() -> Result<()> {
     };
     let dispatch = Dispatch::prepare()?;
     let mut rows = vec![time(effort, &dispatch)?, peak(&dispatch)?];
-    // What could be measured is shown even if something else fails.
+    // Rows that could be measured are shown even if something else fails.
     let fanout = fanout::measure(effort, &mut rows);
     let container = container::rows(effort, &dispatch).map(|more| rows.extend(more));
     print(&match effort {
@@ -71,9 +71,9 @@ fn main() -> Result<()> {
 /// How much is measured.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Effort {
-    /// Often enough for figures that mean something.
+    /// Often enough for meaningful figures.
     Full,
-    /// Once, to see that it works.
+    /// Once, as a smoke test.
     Quick,
 }
 

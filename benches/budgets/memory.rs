@@ -1,7 +1,8 @@
 //! Peak memory of a process, as the kernel counts it.
 //!
-//! The kernel's figure for a child never goes below what its parent held when starting it, and this process holds a
-//! whole sandbox. So a second process of this program, which holds nothing, starts the command and prints the figure.
+//! The kernel's figure for a child is at least what its parent held when it started the child, and this process holds
+//! a whole sandbox. Therefore a second process of this program, which holds nothing, starts the command and prints
+//! the figure.
 
 use std::env;
 use std::process::{Command, Stdio};
@@ -9,12 +10,12 @@ use std::process::{Command, Stdio};
 use anyhow::{Context as _, Result, ensure};
 use nix::sys::resource::{UsageWho, getrusage};
 
-/// With this argument this program is that second process.
+/// With this argument, this program is that second process.
 pub(crate) const PEAK_OF: &str = "--peak-memory-of";
 
 pub(crate) const MEBIBYTE: f64 = 1024.0 * 1024.0;
 
-/// Bytes. The command's environment is only what it sets. A command that fails is an error.
+/// Returns bytes. Passes only the variables that the command sets. Fails if the command fails.
 pub(crate) fn peak_of(command: &Command) -> Result<f64> {
     let output = Command::new(env::current_exe()?)
         .arg(PEAK_OF)
@@ -37,7 +38,7 @@ pub(crate) fn peak_of(command: &Command) -> Result<f64> {
     Ok(f64::from(kibibytes) * 1024.0)
 }
 
-/// Runs the command, and prints its peak in KiB.
+/// Runs the command and prints its peak in KiB.
 pub(crate) fn print_peak_of(command: &[String]) -> Result<()> {
     let (program, arguments) = command.split_first().context("no program is given")?;
     let status = Command::new(program)

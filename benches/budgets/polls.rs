@@ -1,19 +1,19 @@
-//! The budget of waiting: polls and delays in virtual time, by the product's own poll loop. Only a unit test can reach
-//! that loop, so this runs the test and shows the table that it prints. Not here: the simulation (see
-//! `src/engine/wait/simulation.rs`), which also asserts that the budget holds.
+//! The budget of waiting: polls and delays in virtual time, measured on the product's own poll loop. Only a unit test
+//! can reach that loop, so this runs the test and shows the table that it prints. Not here: the simulation (see
+//! `src/engine/wait/simulation.rs`), which also asserts that the budget is kept.
 
 use std::env;
 use std::process::{Command, Stdio};
 
 use anyhow::{Result, ensure};
 
-/// The tests that print the table, wherever the module is.
+/// Filter for the tests that print the table, wherever the module is.
 const TESTS: &str = "wait::simulation::";
 
-/// The table as the test prints it, with what its columns mean.
+/// Returns the table as the test prints it, with an explanation of its columns.
 pub(crate) fn table() -> Result<String> {
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    // What cargo says of this program would make build scripts run again, and half the crates be compiled again.
+    // Cargo's variables about this program would make build scripts run again, and half of the crates recompile.
     let own = |name: &str| {
         ["CARGO_MANIFEST_", "CARGO_PKG_", "CARGO_BIN_"]
             .iter()
@@ -29,7 +29,7 @@ pub(crate) fn table() -> Result<String> {
         .stderr(Stdio::inherit())
         .output()?;
     let text = String::from_utf8_lossy(&output.stdout);
-    // Cargo prints a dot for each test that has ended, also in front of a row.
+    // Cargo prints a dot for each finished test, also in front of a row.
     let lines = text.lines().map(|line| line.trim_start_matches('.'));
     let rows: Vec<_> = lines.filter(|line| line.starts_with("| ")).collect();
     ensure!(

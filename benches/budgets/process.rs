@@ -1,13 +1,13 @@
-//! Runs other programs to their end. Not here: how long that takes (see `comparison`).
+//! Runs other programs to completion. Not here: measuring their time (see `comparison`).
 
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
 
-/// Lines of output shown of a program that fails: a thousand targets print a lot.
+/// Lines shown of a failed program's output: a thousand targets print a lot.
 const MAX_LINES: usize = 40;
 
-/// Runs it to its end, and shows its output only if it fails.
+/// Runs the command to completion, and shows its output only if it fails.
 pub(crate) fn finish(command: &mut Command) -> Result<()> {
     let done = command.output();
     let program = command.get_program().display();
@@ -27,7 +27,7 @@ fn last_lines(output: &[u8]) -> String {
     lines[lines.len().saturating_sub(MAX_LINES)..].concat()
 }
 
-/// Whether it exists and succeeds; its output is dropped.
+/// Whether the command exists and succeeds. Drops its output.
 pub(crate) fn succeeds(mut command: Command) -> bool {
     let status = command.stdout(Stdio::null()).stderr(Stdio::null()).status();
     status.is_ok_and(|status| status.success())

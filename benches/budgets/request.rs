@@ -1,8 +1,8 @@
-//! Recorded requests: what a second program must send to send the same. Not here: sending them.
+//! Recorded requests: what a second program must send to send the same request. Not here: sending it.
 
 use sandbox::RecordedRequest;
 
-/// Headers in an order that does not depend on who sent them, with their names in lower case.
+/// Headers in an order that doesn't depend on the sender, with names in lower case.
 fn headers(request: &RecordedRequest) -> Vec<(String, String)> {
     let headers = request.headers.0.iter();
     let mut headers: Vec<_> = headers
@@ -12,14 +12,14 @@ fn headers(request: &RecordedRequest) -> Vec<(String, String)> {
     headers
 }
 
-/// The headers that another HTTP client doesn't set by itself, from the address and the body.
+/// Headers that another HTTP client doesn't derive from the address and the body.
 pub(crate) fn explicit_headers(request: &RecordedRequest) -> Vec<(String, String)> {
     let mut headers = headers(request);
     headers.retain(|(name, _)| !["host", "content-length"].contains(&name.as_str()));
     headers
 }
 
-/// What two requests must have in common to be the same.
+/// The parts that two equal requests have in common.
 pub(crate) type Facts = (bool, String, String, String, Vec<(String, String)>, String);
 
 pub(crate) fn facts(request: &RecordedRequest) -> Facts {

@@ -1,5 +1,5 @@
-//! All that happens to one step, drawn from a seed: what it is asked to do, in which world, and what goes wrong when.
-//! The same seed is always the same case. Not here: running it (see `runner`).
+//! Everything that happens to one step, drawn from a seed: its inputs, the world, and what goes wrong when. The same
+//! seed always gives the same case. Not here: running it (see `runner`).
 
 mod focus;
 mod incident;
@@ -34,9 +34,9 @@ pub(crate) struct Case {
     pub(crate) dry_run: bool,
     pub(crate) setting: Setting,
     pub(crate) fault_rate: FaultRate,
-    /// Which request of which kind meets which fault.
+    /// The kind of request, which one of that kind (from 1), and the fault it meets.
     pub(crate) request_faults: Vec<(RequestKind, usize, RequestFault)>,
-    /// In order; times count from the first line that the step prints, and zero is before it starts.
+    /// In order. Times count from the first line that the step prints; zero means before it starts.
     pub(crate) incidents: Vec<(Duration, Incident)>,
 }
 
@@ -126,7 +126,7 @@ impl Case {
         owner.filter(|_| !run.is_strange)
     }
 
-    /// Whether triggers at that provider meet no fault but late responses.
+    /// Whether late responses are the only faults that triggers at that provider meet.
     pub(crate) fn triggers_are_late_at_worst(&self, provider: Provider) -> bool {
         let mut request_faults = self.request_faults.iter();
         request_faults.all(|(kind, _, fault)| {
@@ -149,7 +149,6 @@ impl Case {
         }
     }
 
-    /// What that run does.
     pub(crate) fn behaviour(&self, run: &Run) -> Behaviour {
         let [github, gitlab, bitbucket] = self.setting.behaviours;
         match run.provider {
@@ -160,8 +159,8 @@ impl Case {
         }
     }
 
-    /// How long the step may take unless a signal stops it: five attempts before the trigger, its own timeout, a search
-    /// for what became of it, and the cancels.
+    /// Maximum duration of the step unless a signal stops it: five attempts before the trigger, its own timeout, the
+    /// search after an unknown outcome, and the cancels.
     pub(crate) fn max_duration(&self) -> Duration {
         let seconds = if self.seed < FIRST_WITH_MINUTES {
             240

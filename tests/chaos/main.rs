@@ -1,5 +1,5 @@
-//! Never twice, never lost: runs the real binary many times while anything may go wrong at any moment. What happens in
-//! a case is drawn from its seed (`case`); what must hold after each case is in `oracle`.
+//! Never twice, never lost: runs the real binary many times while anything may go wrong at any moment. `case` draws
+//! everything that happens in a case from its seed; `oracle` checks what must hold afterwards.
 
 #[expect(dead_code, reason = "most of it is for the tests of single steps")]
 #[path = "../step/calls.rs"]
@@ -16,7 +16,7 @@ mod statistics;
 
 use std::env;
 
-/// Enough for about a minute.
+/// Takes about a minute.
 const DEFAULT_SEEDS: u64 = 200;
 
 /// The same seeds every time.

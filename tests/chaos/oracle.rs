@@ -1,5 +1,5 @@
-//! What must be true after every step, whatever happened to it. Everything is checked against the sandbox's world and
-//! its record of requests, never against what the step says of itself.
+//! What must hold after every step, whatever happened to it. Compares the step's report with the sandbox's world and
+//! its record of requests, never with other claims of the step.
 
 mod cancels;
 mod deadlines;
@@ -18,7 +18,7 @@ use crate::case::Case;
 use crate::runner::Observed;
 use view::{Entry, View};
 
-/// All that is wrong, a line each.
+/// Everything that is wrong, one line each.
 #[derive(Default)]
 pub(crate) struct Violations(Vec<String>);
 
@@ -27,7 +27,7 @@ impl Violations {
         self.0.push(what);
     }
 
-    /// What is wrong with one target.
+    /// Adds a violation that concerns one target.
     fn of(&mut self, entry: &Entry<'_>, what: impl Display) {
         self.0.push(format!("{}: {what}", entry.target.mark));
     }

@@ -1,4 +1,4 @@
-//! The oracle itself: it accepts a step that did everything right, and rejects each mutation of what was observed.
+//! Tests of the oracle: it accepts a step that did everything right, and rejects each mutation of the observations.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ mod timed_out;
 const MARKED: usize = 0;
 const NAMED: usize = 1;
 
-/// Two targets whose runs follow this course, beside other people's runs of the same kind.
+/// Two targets whose runs follow this course, besides similar runs of other people.
 fn case(course: Course) -> Case {
     let wait = Wait {
         timeout: 12,
@@ -71,12 +71,12 @@ fn case(course: Course) -> Case {
     }
 }
 
-/// Where it stands in `results`.
+/// The first run of the target in `results`.
 fn listed(observed: &mut Observed, target: usize) -> &mut Value {
     &mut observed.results[target]["runs"][0]
 }
 
-/// The positions of the step's GitLab run, and of a stranger's.
+/// Positions of the step's GitLab run and of a stranger's.
 fn positions(observed: &Observed) -> (usize, usize) {
     let position = |is_strange| {
         let mut runs = observed.runs.iter();
@@ -87,7 +87,7 @@ fn positions(observed: &Observed) -> (usize, usize) {
     (position(false), position(true))
 }
 
-/// The order of the request that asks for its end.
+/// Order of the request that cancels it.
 fn cancel(observed: &Observed) -> usize {
     let mut requests = observed.requests.iter();
     let is_it = |request: &RecordedRequest| {
@@ -96,7 +96,7 @@ fn cancel(observed: &Observed) -> usize {
     requests.position(is_it).expect("it was cancelled")
 }
 
-/// Its trigger.
+/// The trigger at that provider.
 fn trigger(observed: &mut Observed, provider: Provider) -> &mut RecordedRequest {
     let mut requests = observed.requests.iter_mut();
     let is_it =
@@ -104,10 +104,10 @@ fn trigger(observed: &mut Observed, provider: Provider) -> &mut RecordedRequest 
     requests.find(is_it).expect("it was triggered")
 }
 
-/// What is wrong, how the observation is changed, and part of the violation that the oracle must report.
+/// A description, a change to the observations, and part of the violation that the oracle must report.
 type Mutation = (&'static str, fn(&mut Observed), &'static str);
 
-/// Runs the case, which goes well, and applies each mutation to what was observed.
+/// Runs the case, which must pass, and applies each mutation to its observations.
 fn rejects_every_mutation(case: &Case, mutations: &[Mutation]) -> Observed {
     let valid = run(case);
     assert_eq!(

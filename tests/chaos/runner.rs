@@ -1,4 +1,4 @@
-//! Runs a case: starts the sandbox and the step, applies the incidents, and keeps what can be observed afterwards.
+//! Runs a case: starts the sandbox and the step, applies the incidents, and records what can be observed afterwards.
 
 mod incident;
 
@@ -16,20 +16,20 @@ use incident::{apply, run_again};
 /// How often the runner checks whether the step has ended.
 const TICK: Duration = Duration::from_millis(10);
 
-/// What can be observed when the step has ended.
+/// Observations after the step has ended.
 #[derive(Clone, Debug)]
 pub(crate) struct Observed {
     pub(crate) done: Done,
     /// The output `results`.
     pub(crate) results: Vec<Value>,
-    /// Everything that was started, by whomever.
+    /// All runs, whoever started them.
     pub(crate) runs: Vec<Run>,
     pub(crate) requests: Vec<RecordedRequest>,
-    /// How long the step went on after each signal that it got.
+    /// How long the step went on after each signal.
     pub(crate) after_signals: Vec<Duration>,
     pub(crate) took: Duration,
     pub(crate) ended_at: SystemTime,
-    /// With the times at which they began.
+    /// Each with the time at which it began.
     pub(crate) outages: Vec<(SystemTime, Outage)>,
 }
 
@@ -38,7 +38,7 @@ pub(crate) struct Observed {
 struct History {
     signals: Vec<Instant>,
     outages: Vec<(SystemTime, Outage)>,
-    /// The targets whose runs somebody runs again as soon as they are over.
+    /// Targets whose runs are re-run as soon as they are over.
     reruns: Vec<usize>,
 }
 
@@ -83,7 +83,7 @@ pub(crate) fn run(case: &Case) -> Observed {
     }
 }
 
-/// Applies the incidents until the step has ended. One that takes too long is killed.
+/// Applies the incidents until the step has ended. Kills a step that takes too long.
 fn watch(
     case: &Case,
     sandbox: &Sandbox,
@@ -93,7 +93,7 @@ fn watch(
 ) {
     let began = Instant::now();
     let mut incidents = incidents.iter().peekable();
-    // Checked before each signal, so that none reaches another process with the same id.
+    // Checked before each signal, so that none reaches another process that has been given the same id.
     while !has_ended(child) {
         if let Some((_, incident)) = incidents.next_if(|(at, _)| began.elapsed() >= *at) {
             history.note(*incident);
@@ -157,7 +157,7 @@ fn inputs(step: Step, inputs: Map<String, Value>) -> Step {
 }
 
 impl Observed {
-    /// A line each.
+    /// One line per request.
     pub(crate) fn describe_requests(&self) -> String {
         let began = self.requests.first().map(|request| request.arrived_at);
         let describe = |request: &RecordedRequest| {
@@ -168,7 +168,7 @@ impl Observed {
         self.requests.iter().filter_map(describe).collect()
     }
 
-    /// A line each.
+    /// One line per run.
     pub(crate) fn describe_runs(&self) -> String {
         let describe = |run: &Run| {
             let whose = if run.is_strange { "strange" } else { "ours" };

@@ -1,4 +1,4 @@
-//! Runs many cases in parallel, since they mostly wait, and reports those that fail.
+//! Runs many cases in parallel, because they mostly wait, and reports those that fail.
 
 use std::any::Any;
 use std::panic::{self, AssertUnwindSafe};
@@ -16,7 +16,7 @@ const PARALLELISM: usize = 128;
 /// How many failed cases are reported in full.
 const MAX_REPORTED: usize = 3;
 
-/// Returns a summary; if any of them failed, an error that says how to run each of those alone.
+/// Returns a summary. If any case failed, returns an error that says how to run each failed case alone.
 pub(crate) fn run_all(seeds: impl Iterator<Item = u64> + Send) -> Result<String, String> {
     let seeds = Mutex::new(seeds);
     let failed = Mutex::new(Vec::new());
@@ -86,7 +86,7 @@ fn message(panic: &(dyn Any + Send)) -> &str {
         .unwrap_or("it panicked")
 }
 
-/// A thread that panicked while holding it has failed by itself; the others go on.
+/// A thread that panics while it holds the lock has failed on its own account; the others go on.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,4 +1,4 @@
-//! Totals over all cases, which show that they cover what they are meant to cover.
+//! Totals over all cases, which show that they cover what they should.
 
 use std::collections::BTreeMap;
 

@@ -1,16 +1,16 @@
-//! Which image `action.yml` names. In a commit of a release it is one in a registry, by its digest; everywhere else
-//! it is the Dockerfile.
+//! Which image `action.yml` names. In the commit of a release it is an image in a registry, by its digest; everywhere
+//! else it is the Dockerfile.
 
 use std::fmt;
 use std::str::FromStr;
 
 use anyhow::{Result, bail, ensure};
 
-/// The line of `action.yml` with which every user builds the image.
+/// The line of `action.yml` that makes every user build the image.
 pub(crate) const BUILT: &str = "  image: Dockerfile";
 
-/// An image by what it holds: `registry/name@sha256:…`, or, on the machine that has it, only `sha256:…`. A name
-/// with a tag isn't one, because the owner of the registry could move the tag.
+/// An image named by its content: `registry/name@sha256:…`, or only `sha256:…` on the machine that has it. A name
+/// with a tag isn't accepted, because the registry's owner could move the tag.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Image(String);
 
@@ -28,7 +28,7 @@ impl FromStr for Image {
             is_digest,
             "`{text}` has no digest: it must end in @sha256: and 64 hexadecimal digits"
         );
-        // What registries take, so that nothing in a name can become YAML or a shell's word.
+        // Only characters that registries allow, so that nothing in a name can become YAML or a word in a shell.
         let fits =
             |of: char| of.is_ascii_lowercase() || of.is_ascii_digit() || "._-/:".contains(of);
         ensure!(
@@ -59,8 +59,8 @@ impl fmt::Display for Image {
     }
 }
 
-/// `action.yml` with this image in place of the Dockerfile, and otherwise unchanged. An error where the line is not
-/// there exactly once: then it is pinned already, or no longer what this was written for.
+/// Returns `action.yml` with this image in place of the Dockerfile, and otherwise unchanged. Fails unless the line is
+/// there exactly once: otherwise the file is already pinned, or has changed its form.
 pub(crate) fn pinned(action: &str, image: &Image) -> Result<String> {
     let lines = action.lines().filter(|line| *line == BUILT).count();
     if lines != 1 {

@@ -1,13 +1,14 @@
-//! The bill of materials. cargo-cyclonedx lists the crates, Mozilla's certificates among them. Here the C library is
-//! added, which is linked in as well, and the image in which all of it was built.
+//! The bill of materials. cargo-cyclonedx lists the crates, including Mozilla's certificates. This adds the C
+//! library, which is also linked in, and the image that everything was built in.
 
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::{Value, json};
 
 use crate::action::Image;
 
-/// The bill, as `CycloneDX` in JSON, with Debian's packages and the base image as further components. `packages` has a
-/// line for each package: name, version, architecture. Fails if there is none, or one is in the bill already.
+/// Returns the bill as `CycloneDX` JSON, with Debian's packages and the base image as further components. `packages`
+/// has one line per package: name, version, architecture. Fails if there is no package, or if one is already in the
+/// bill.
 pub(crate) fn complete(bill: &str, packages: &str, base: &Image) -> Result<String> {
     let mut bill: Value = serde_json::from_str(bill).context("the bill is no JSON")?;
     let components = bill["components"]
@@ -18,7 +19,7 @@ pub(crate) fn complete(bill: &str, packages: &str, base: &Image) -> Result<Strin
         let [name, version, architecture] = line.split_whitespace().collect::<Vec<_>>()[..] else {
             bail!("`{line}` is not a package's name, version and architecture");
         };
-        // The only character of a Debian version that must be escaped in a package URL.
+        // The only character in a Debian version that must be escaped in a package URL.
         let escaped = version.replace('+', "%2B");
         let purl = format!("pkg:deb/debian/{name}@{escaped}?arch={architecture}");
         ensure!(
@@ -41,7 +42,7 @@ pub(crate) fn complete(bill: &str, packages: &str, base: &Image) -> Result<Strin
         "name": base.name(),
         "version": base.digest(),
         "description": "The image in which the binary was built",
-        // Not part of what runs.
+        // It isn't part of what runs.
         "scope": "excluded",
     }));
     Ok(format!("{bill:#}\n"))

@@ -1,5 +1,4 @@
-//! CHANGELOG.md: a heading of the unreleased becomes one of a version, and a version's part becomes the text of its
-//! release.
+//! CHANGELOG.md: turns the unreleased section into a version's, and a version's section into the text of its release.
 
 use anyhow::{Context as _, Result, ensure};
 use chrono::NaiveDate;
@@ -7,18 +6,18 @@ use semver::Version;
 
 use crate::action::Image;
 
-/// The heading of what is not released yet.
+/// The heading of unreleased changes.
 pub(crate) const UNRELEASED: &str = "## [Unreleased]";
 
-/// What the changelog says of a version, without its heading; `None` where it has no such heading.
+/// Returns a version's section of the changelog, without its heading; `None` if there is no such heading.
 pub(crate) fn part(changelog: &str, version: &Version) -> Result<Option<String>> {
     let releases = parse_changelog::parse(changelog).context("CHANGELOG.md is none")?;
     let found = releases.get(version.to_string().as_str());
     Ok(found.map(|release| release.notes.trim().to_owned()))
 }
 
-/// The changelog in which what was unreleased is of this version and day. An error where nothing is unreleased, or
-/// the version is told already.
+/// Returns the changelog with the unreleased changes under this version and day. Fails if there are none, or if it
+/// already has the version.
 pub(crate) fn released(changelog: &str, version: &Version, day: NaiveDate) -> Result<String> {
     ensure!(
         part(changelog, version)?.is_none(),
@@ -37,8 +36,8 @@ pub(crate) fn released(changelog: &str, version: &Version, day: NaiveDate) -> Re
     ))
 }
 
-/// The text of the release on GitHub. `base` is what the image was built from, `git_ref` the branch whose workflow
-/// built it.
+/// Returns the text of the release on GitHub. `base` is the image that was built from, `git_ref` the branch whose
+/// workflow built it.
 pub(crate) fn notes(
     changelog: &str,
     version: &Version,
@@ -49,7 +48,7 @@ pub(crate) fn notes(
     let changes = part(changelog, version)?
         .filter(|part| !part.is_empty())
         .with_context(|| format!("CHANGELOG.md tells nothing of {version}"))?;
-    // Headings of the changelog are one level deeper than those of a text of its own.
+    // The changelog's headings are one level deeper than those of a text of its own.
     let changes = changes.replace("\n### ", "\n## ");
     let changes = changes
         .strip_prefix("### ")
@@ -154,7 +153,7 @@ mod tests {
         }
     }
 
-    /// Whatever is written there can be released.
+    /// Must hold for whatever is in it now.
     #[test]
     fn our_own_changelog_can_be_read() {
         let ours = include_str!("../../CHANGELOG.md");

@@ -1,8 +1,8 @@
-//! `cargo xtask`: the steps of a release that are more than a command of git or docker. docs/releasing.md says when each
-//! is taken, .github/workflows/release.yml takes most of them.
+//! `cargo xtask`: the steps of a release that take more than a git or docker command. docs/releasing.md says when to
+//! run each; .github/workflows/release.yml runs most of them.
 //!
-//! Here are the arguments, files and git; the rules are in the rooms below, pure. Not here: anything that talks to a
-//! registry or to GitHub.
+//! This file handles arguments, files and git; the rules are pure and live in the modules below. Not here: anything
+//! that talks to a registry or to GitHub.
 
 mod action;
 mod bill;
@@ -23,7 +23,7 @@ use semver::Version;
 
 use crate::action::Image;
 
-/// The steps of a release. Files are those of the checkout that it is built from, unless said otherwise.
+/// The steps of a release. Files are those of the checkout that it is built from, unless stated otherwise.
 #[derive(Parser)]
 #[command(bin_name = "cargo xtask")]
 struct Arguments {
@@ -33,14 +33,14 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Step {
-    /// Gives Cargo.toml, Cargo.lock and CHANGELOG.md a new version: what the pull request before a release holds
+    /// Gives Cargo.toml, Cargo.lock and CHANGELOG.md a new version, for the pull request before a release
     Bump {
         version: Version,
         /// The day for the changelog; today in UTC by default
         #[arg(long)]
         date: Option<NaiveDate>,
     },
-    /// Fails unless this version can be released from here; prints what follows from it as outputs of a workflow's step
+    /// Fails unless this version can be released from here; prints its properties as outputs of a workflow step
     Check {
         version: Version,
         /// `owner/name`, whose registry gets the image
@@ -49,35 +49,35 @@ enum Step {
         /// The branch that the workflow runs on, as `refs/heads/main`
         #[arg(long)]
         git_ref: String,
-        /// GitHub's answer about the environment `release`, as JSON
+        /// GitHub's response about the environment `release`, as JSON
         #[arg(long)]
         environment: PathBuf,
     },
-    /// Prints the text of the release: what the changelog says, and how to use and verify the image
+    /// Prints the text of the release: the changes, and how to use and verify the image
     Notes {
         version: Version,
         image: Image,
-        /// What the image was built from
+        /// The image that was built from
         #[arg(long)]
         base: Image,
         /// The branch that the workflow runs on, as `refs/heads/main`
         #[arg(long)]
         git_ref: String,
     },
-    /// Lets action.yml name an image instead of the Dockerfile
+    /// Makes action.yml name an image instead of the Dockerfile
     Pin {
-        /// `registry/name@sha256:…`, of all platforms
+        /// `registry/name@sha256:…`, for all platforms
         image: Image,
         #[arg(long, default_value = "action.yml")]
         file: PathBuf,
     },
-    /// Adds to a bill of materials what the image has besides crates, and what it was built from
+    /// Adds to a bill of materials the image's contents besides crates, and the image it was built from
     Bill {
         /// Made by cargo-cyclonedx, changed in place
         file: PathBuf,
         /// Debian's packages: lines of name, version and architecture
         packages: PathBuf,
-        /// What the image was built from
+        /// The image that was built from
         #[arg(long)]
         base: Image,
     },
@@ -107,7 +107,7 @@ fn run(step: Step) -> Result<()> {
             let manifest = release::with_version(&read(&here("Cargo.toml"))?, &version)?;
             write(&here("CHANGELOG.md"), &changelog)?;
             write(&here("Cargo.toml"), &manifest)?;
-            // The lock file contains the versions of our own crates, too.
+            // The lock file also contains the versions of the workspace's own crates.
             stdout_of(
                 Command::new("cargo")
                     .args(["update", "--workspace", "--quiet"])
@@ -186,7 +186,8 @@ fn write(file: &Path, text: &str) -> Result<()> {
     fs::write(file, text).with_context(|| format!("{} cannot be written", file.display()))
 }
 
-/// All tags of the repository. A shallow clone has none: that would let each version pass, so it is an error.
+/// Returns all tags of the repository. A shallow clone has none, which would let any version pass, so that is an
+/// error.
 fn tags(root: &Path) -> Result<Vec<String>> {
     let git = |arguments: &[&str]| stdout_of(Command::new("git").args(arguments).current_dir(root));
     let shallow = git(&["rev-parse", "--is-shallow-repository"])?;
@@ -200,7 +201,7 @@ fn tags(root: &Path) -> Result<Vec<String>> {
         .collect())
 }
 
-/// What a command prints. An error where it fails, with what it says about that.
+/// Returns what the command prints. Fails with its error output if it fails.
 fn stdout_of(command: &mut Command) -> Result<String> {
     let name = command.get_program().to_owned();
     let output = command
@@ -213,7 +214,7 @@ fn stdout_of(command: &mut Command) -> Result<String> {
     Ok(String::from_utf8(output.stdout)?)
 }
 
-/// Without a backtrace, which doesn't help a maintainer.
+/// Prints no backtrace, because that doesn't help a maintainer.
 #[expect(clippy::print_stderr, reason = "errors go where errors go")]
 fn complain(error: &anyhow::Error) {
     eprintln!("error: {error:#}");

@@ -1,4 +1,4 @@
-//! Versions: which may be released from where, and which tag moves with one.
+//! Versions: which can be released from where, and which tag moves with one.
 
 use anyhow::{Context as _, Result};
 use semver::Version;
@@ -16,11 +16,11 @@ pub(crate) struct Source<'a> {
     pub(crate) tags: &'a [String],
     /// The branch that the workflow runs on, as `refs/heads/…`.
     pub(crate) git_ref: &'a str,
-    /// GitHub's answer about the environment `release`, as JSON.
+    /// GitHub's response about the environment `release`, as JSON.
     pub(crate) environment: &'a str,
 }
 
-/// Why this version can't be released from there; empty if it can. All reasons at once.
+/// Returns all reasons why this version can't be released from there; empty if it can.
 pub(crate) fn complaints(version: &Version, source: Source<'_>) -> Result<Vec<String>> {
     let Source {
         manifest,
@@ -69,7 +69,7 @@ pub(crate) fn complaints(version: &Version, source: Source<'_>) -> Result<Vec<St
     Ok(wrong)
 }
 
-/// Signatures name the branch. So users can refuse whatever was built from one that anybody may push to.
+/// Signatures name the branch, so users can refuse anything that was built from a branch that anybody may push to.
 fn is_release_branch(git_ref: &str, version: &Version) -> bool {
     git_ref
         .strip_prefix("refs/heads/")
@@ -81,7 +81,7 @@ fn release_branch(version: &Version) -> String {
     format!("release-v{}", version.major)
 }
 
-/// What the environment lacks. GitHub creates an environment that doesn't exist without any protection.
+/// What the environment lacks. GitHub creates a missing environment without any protection.
 fn unprotected(environment: &str) -> Result<Option<String>> {
     let environment: Value =
         serde_json::from_str(environment).context("the environment isn't JSON")?;
@@ -102,9 +102,9 @@ fn unprotected(environment: &str) -> Result<Option<String>> {
     )))
 }
 
-/// What follows from a version, as lines `name=value` of a step's outputs: the tag, the tag that moves (or nothing),
-/// whether it is a pre-release, the image without its digest, and what it is built from. Registries only know lower
-/// case.
+/// Returns the properties of a version as lines `name=value` of a step's outputs: the tag, the tag that moves (or
+/// nothing), whether it is a pre-release, the image without its digest, and the image it is built from. Registries
+/// only accept lower case.
 pub(crate) fn plan(
     version: &Version,
     repository: &str,
@@ -128,8 +128,8 @@ fn base_image(dockerfile: &str) -> Result<&str> {
         .context("the Dockerfile has no line `FROM … AS toolchain`")
 }
 
-/// The tag that users of a major version name, if it moves to this version: it is no pre-release, and none of
-/// its major version among the tags is newer. Versions before 1.0.0 have none, for each may break what was.
+/// The tag that users of a major version name, if it moves to this version: it isn't a pre-release, and the tags
+/// contain no newer one of its major version. Versions before 1.0.0 have none, because each may break compatibility.
 fn moving_tag(version: &Version, tags: &[String]) -> Option<String> {
     let newest = tags
         .iter()
@@ -142,7 +142,7 @@ fn moving_tag(version: &Version, tags: &[String]) -> Option<String> {
     moves.then(|| format!("v{}", version.major))
 }
 
-/// The workspace's manifest with this version, its comments and order kept.
+/// Returns the workspace's manifest with this version, preserving comments and order.
 pub(crate) fn with_version(manifest: &str, version: &Version) -> Result<String> {
     let mut document: DocumentMut = manifest.parse().context("Cargo.toml cannot be read")?;
     let old = document["workspace"]["package"]["version"]
@@ -320,7 +320,7 @@ mod tests {
             ("2.1.0-rc.1", None),
             ("3.0.0", Some("v3")),
             ("0.10.0", None),
-            // Its own tag may be there already.
+            // Its own tag may already exist.
             ("1.10.0", Some("v1")),
         ] {
             assert_eq!(

@@ -1,5 +1,5 @@
-//! The certificate authorities that are compiled into the binary. TLS libraries don't check whether a root has expired,
-//! so an old list would be trusted without any warning.
+//! The certificate authorities that are compiled into the binary. TLS libraries don't check whether a root has
+//! expired, so an outdated list would be trusted without any warning.
 
 use anyhow::Result;
 use chrono::{DateTime, Utc};
@@ -7,18 +7,17 @@ use rustls_pki_types::{CertificateDer, TrustAnchor};
 use x509_cert::Certificate;
 use x509_cert::der::Decode as _;
 
-/// How many roots are compiled in.
 pub(crate) fn count() -> usize {
     webpki_roots::TLS_SERVER_ROOTS.len()
 }
 
-/// Which compiled-in roots have expired by then.
+/// Returns the compiled-in roots that have expired by then.
 pub(crate) fn complaints(now: DateTime<Utc>) -> Result<Vec<String>> {
     let certificates = webpki_root_certs::TLS_SERVER_ROOT_CERTS;
     outdated(webpki_roots::TLS_SERVER_ROOTS, certificates, now)
 }
 
-/// A root has no dates: they are in its certificate, which is in another crate of the same version.
+/// A root has no dates. They are in its certificate, which is in another crate of the same version.
 fn outdated(
     roots: &[TrustAnchor<'_>],
     certificates: &[CertificateDer<'_>],
@@ -50,7 +49,7 @@ fn outdated(
     Ok(wrong)
 }
 
-/// Without the name constraints, which Mozilla adds to some roots whose certificates have none.
+/// Ignores name constraints, which Mozilla adds to some roots whose certificates have none.
 fn is_same(root: &TrustAnchor<'_>, other: &TrustAnchor<'_>) -> bool {
     root.subject == other.subject && root.subject_public_key_info == other.subject_public_key_info
 }
@@ -65,7 +64,7 @@ mod tests {
 
     #[test]
     fn every_compiled_in_root_is_checked() {
-        // Today's list was valid in the past too, but no root is trusted for that long.
+        // Today's list would also be valid in the past, but no root is trusted for that long.
         assert_eq!(complaints(at("2020-01-01")).unwrap(), [""; 0]);
         let expired = complaints(at("2100-01-01")).unwrap();
         assert_eq!(expired.len(), count());

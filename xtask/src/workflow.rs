@@ -1,10 +1,10 @@
-//! Tests only: what must stay true of `release.yml`, whoever edits it.
+//! Only tests: what must stay true of `release.yml`, whoever edits it.
 
 use saphyr::{LoadableYamlNode as _, Yaml};
 
 const WORKFLOW: &str = include_str!("../../.github/workflows/release.yml");
 
-/// A job's name, its permissions as `contents: read`, its scripts, and its environment.
+/// A job's name, its permissions (such as `contents: read`), its scripts, and its environment.
 struct Job {
     name: String,
     permissions: Vec<String>,
@@ -56,7 +56,7 @@ fn with_jobs(test: impl Fn(&Yaml<'_>, &[Job])) {
     test(&documents[0], &jobs(&documents[0]));
 }
 
-/// Without `pipefail`, which only a named shell has, a failed check that is piped into `tee` passes.
+/// Without `pipefail`, which GitHub sets only for a named shell, a failed check that is piped into `tee` passes.
 #[test]
 fn a_pipe_fails_if_any_part_of_it_fails() {
     with_jobs(|workflow, _| {
@@ -65,7 +65,7 @@ fn a_pipe_fails_if_any_part_of_it_fails() {
     });
 }
 
-/// A crate's build script could use the token of its job, or change what is about to be pushed.
+/// A crate's build script could use its job's token, or change what is about to be pushed.
 #[test]
 fn a_job_that_may_write_compiles_no_crates() {
     with_jobs(|_, jobs| {

@@ -1,4 +1,4 @@
-//! Cases that are seldom drawn at random: one target, and only the faults that one promise is about.
+//! Cases that random drawing rarely produces: one target, and only the faults that concern one promise.
 
 use std::time::Duration;
 
@@ -11,11 +11,11 @@ use super::setting::{Behaviour, Course};
 use super::target::{Credential, Pipeline, Target, Wait};
 use super::{Case, FaultRate, Incident, InputStyle, Rng};
 
-/// In percent of all cases.
+/// Percentage of all cases.
 const CHANCE: u32 = 25;
 
 impl Case {
-    /// Turns some cases into one of these, and leaves the others as they are.
+    /// Replaces some cases with one of these, and leaves the others unchanged.
     pub(super) fn focus(mut self, rng: &mut Rng) -> Self {
         if !rng.chance(CHANCE) {
             return self;
@@ -77,7 +77,7 @@ fn any_pipeline(rng: &mut Rng) -> Pipeline {
     ])
 }
 
-/// One trigger starts two runs; the second one appears late, or while lists fail, and may end otherwise.
+/// One trigger starts two runs. The second one appears late or while lists fail, and may end differently.
 fn late_twin(case: &mut Case, rng: &mut Rng) {
     let credential = Credential::Token(demo::GITHUB_CLASSIC);
     let event_type = "release";
@@ -105,7 +105,7 @@ fn late_twin(case: &mut Case, rng: &mut Rng) {
     }
 }
 
-/// The run cannot be read in the middle of the wait.
+/// The run can't be read in the middle of the wait.
 fn temporarily_refused(case: &mut Case, rng: &mut Rng) {
     let timeout = rng.between(30, 36);
     case.one_target(any_pipeline(rng), timeout);
@@ -125,7 +125,7 @@ fn temporarily_refused(case: &mut Case, rng: &mut Rng) {
     case.incidents.push((begins, Incident::Outage(refuses)));
 }
 
-/// A token must be renewed soon, and that fails, or is slow while a signal comes.
+/// A token is due for renewal soon, which fails, or is slow while a signal arrives.
 fn token_renewal(case: &mut Case, rng: &mut Rng) {
     let credential = Credential::App;
     let timeout = rng.between(26, 34);
@@ -174,7 +174,7 @@ fn run_again(case: &mut Case, rng: &mut Rng) {
     case.incidents = vec![rerun, (stopped, Incident::Signal("INT"))];
 }
 
-/// The connections of the reads before the trigger end unannounced.
+/// The connections of the reads before the trigger close without notice.
 fn dropped_connection(case: &mut Case, rng: &mut Rng) {
     let pipeline = any_pipeline(rng);
     case.one_target(pipeline, 20);
@@ -187,7 +187,7 @@ fn dropped_connection(case: &mut Case, rng: &mut Rng) {
     case.request_faults = (1..=3).map(|nth| (kind, nth, how)).collect();
 }
 
-/// A signal comes before the response to the trigger.
+/// A signal arrives before the response to the trigger.
 fn in_flight(case: &mut Case, rng: &mut Rng) {
     case.one_target(any_pipeline(rng), 20);
     case.setting.behaviours = [ends(Conclusion::Success, Duration::from_mins(1)); 3];
@@ -201,7 +201,7 @@ fn in_flight(case: &mut Case, rng: &mut Rng) {
     case.incidents = vec![(rng.milliseconds(300, 900), signal)];
 }
 
-/// The process is stopped when its deadline passes.
+/// The process is frozen when its deadline passes.
 fn frozen(case: &mut Case, rng: &mut Rng) {
     case.one_target(any_pipeline(rng), 8);
     case.setting.behaviours = [ends(Conclusion::Success, rng.milliseconds(1_000, 7_500)); 3];

@@ -1,4 +1,4 @@
-//! What happens while the step runs, at any moment: signals, a server that is down for a while, other people's runs.
+//! What happens while the step runs, at any moment: signals, a server that is down for a while, runs of other people.
 
 use std::time::Duration;
 
@@ -9,19 +9,19 @@ use super::{FaultRate, Rng, Target, WaitTime};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Incident {
-    /// By its name without `SIG`.
+    /// Its name without `SIG`.
     Signal(&'static str),
     /// Connections are refused.
     Closes,
     Opens,
-    /// Somebody of that name starts the same pipeline as this target.
+    /// A user with that name starts the same pipeline as this target.
     Stranger(&'static str, usize),
-    /// At GitLab and Bitbucket: a push or a schedule of somebody of that name, on the reference of this target.
+    /// At GitLab and Bitbucket: a push or a schedule by that user, on this target's ref.
     Event(&'static str, usize, &'static str),
-    /// Somebody runs again what this target started at GitHub, as soon as it is over.
+    /// Somebody re-runs what this target started at GitHub, as soon as it is over.
     Rerun(usize),
     Outage(Outage),
-    /// The step's process is stopped for this long, and then goes on.
+    /// The step's process is stopped for this long, and then continues.
     Freeze(Duration),
 }
 
@@ -31,7 +31,7 @@ impl Incident {
     }
 }
 
-/// The owners of our credentials, and others.
+/// The owners of the step's credentials, and other users.
 pub(super) const NAMES: [&str; 5] = [
     "octocat",
     "octavia",
@@ -49,7 +49,7 @@ pub(super) fn draw(
     let mut incidents = Vec::new();
     for _ in 0..rng.between(0, 4) {
         let target = rng.between(0, targets.len() - 1);
-        // The hardest to tell apart are runs of the same user from another step.
+        // Runs of the same user from another step are the hardest to tell apart.
         let name = if rng.chance(60) {
             targets[target].owner()
         } else {
@@ -83,7 +83,7 @@ pub(super) fn draw(
             incidents.push((second, Incident::Signal(rng.pick(&["INT", "TERM"]))));
         }
     } else if rng.chance(20) {
-        // Early enough to cover a short deadline.
+        // Early enough to span a short deadline.
         let freezes = rng.milliseconds(500, 6_000);
         let freeze = Incident::Freeze(rng.milliseconds(1_000, 9_000));
         incidents.push((freezes, freeze));

@@ -1,4 +1,4 @@
-//! A time in which one kind of request fails at a provider, however often it is sent.
+//! A period in which one kind of request fails at a provider, however often it is sent.
 
 use std::time::Duration;
 
@@ -22,16 +22,16 @@ pub(crate) struct Outage {
 pub(crate) enum Scope {
     /// Lists of runs.
     Lists,
-    /// Runs that are read by their id.
+    /// Runs read by id.
     Runs,
-    /// New tokens of a GitHub App.
+    /// New tokens for a GitHub App.
     Renewals,
     Triggers,
 }
 
 const HANG: RequestFault = Late(BeforeActing, BEYOND_TIMEOUT);
 
-/// With the time at which it begins.
+/// Also returns the time at which it begins.
 pub(super) fn draw(
     rng: &mut Rng,
     fault_rate: FaultRate,
@@ -75,7 +75,7 @@ pub(super) fn draw(
         fault,
         lasts,
     };
-    // If the first token never comes, the step does nothing that is worth checking, unless a signal ends it.
+    // If the first token never arrives, the step does nothing worth checking, unless a signal ends it.
     let may_begin_at_once = fault != HANG || is_stopped;
     let begins = if may_begin_at_once && rng.chance(30) {
         Duration::ZERO
@@ -86,7 +86,7 @@ pub(super) fn draw(
 }
 
 impl Outage {
-    /// Until the last request that it hits is answered.
+    /// How long requests are affected: until the last one that it hits has been answered.
     pub(crate) fn affects_requests_for(self) -> Duration {
         if let Late(_, delay) = self.fault {
             return self.lasts + delay;
@@ -103,7 +103,7 @@ impl Outage {
             (Scope::Lists, Provider::GitHub) => reads.path_end("/runs"),
             (Scope::Lists, _) => reads.path_end("/pipelines"),
             (Scope::Runs, Provider::GitHub) => reads.path("/actions/runs/"),
-            // Ids begin so, and so does no name of a list.
+            // Run ids begin with this, and no path of a list does.
             (Scope::Runs, Provider::GitLab) => reads.path("/pipelines/7"),
             (Scope::Runs, Provider::Bitbucket) => reads.path("/pipelines/%7B"),
         }

@@ -1,4 +1,4 @@
-//! Faults of single requests: which of them fail, and how.
+//! Faults of single requests: which requests fail, and how.
 
 use std::time::Duration;
 
@@ -8,10 +8,10 @@ use serde_json::json;
 
 use super::{FaultRate, Rng, Target};
 
-/// Later reads meet no fault.
+/// Later reads meet no faults.
 const MAX_READS: usize = 60;
 
-/// Some requests of one provider.
+/// A kind of request to one provider.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct RequestKind {
     pub(crate) provider: Provider,
@@ -25,7 +25,7 @@ pub(crate) enum Purpose {
     Cancel,
 }
 
-/// Whether there may be faults that only the client's timeout ends.
+/// Whether faults may last until the client's timeout ends them.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum FaultDuration {
     Seconds,
@@ -36,36 +36,35 @@ pub(super) enum FaultDuration {
 pub(crate) enum RequestFault {
     Reset(Moment),
     Close(Moment),
-    /// An error page.
+    /// An error page instead of the API's error.
     Status(Moment, u16),
     /// The API's own error, before it acts.
     Refused(u16),
-    /// 403 with the page of a web filter.
+    /// 403 with a web filter's page.
     BlockPage,
-    /// 429, or GitHub's secondary limit with 403, for this many seconds, or without `Retry-After`.
+    /// 429, or 403 for GitHub's secondary limit, with this many seconds in `Retry-After`, or without it.
     TooMany(u16, Option<u64>),
     Truncated,
-    /// No HTTP.
+    /// Not HTTP.
     Garbage(Moment),
     EndlessHeaders(Moment),
-    /// 10 GB.
+    /// A body of 10 GB.
     Huge(Moment),
-    /// JSON, nested too deep.
+    /// JSON that is nested too deeply.
     Deep(Moment),
-    /// A byte every so often.
+    /// One byte at a time, with this pause.
     SlowBody(Duration),
-    /// The same of a header, without end.
+    /// A header without end, one byte at a time.
     SlowHeader(Moment),
     Late(Moment, Duration),
     /// A redirect loop on the same server.
     Circles,
-    /// A good response, and then the end of a connection that was to be kept.
+    /// A good response, after which the connection breaks although it was to be kept alive.
     HangUp(HangUp),
 }
 
-/// Longer than the client waits for a response.
+/// Longer than the client's timeout for a response.
 pub(super) const BEYOND_TIMEOUT: Duration = Duration::from_secs(65);
-/// Between polls.
 const MAX_POLL_INTERVAL: Duration = Duration::from_secs(15);
 const SHORT: Duration = Duration::from_secs(2);
 
@@ -144,7 +143,7 @@ impl RequestFault {
     }
 
     pub(crate) fn fault(self, provider: Provider) -> Fault {
-        // The status with which a trigger is accepted and a poll answered.
+        // The status of an accepted trigger or an answered poll.
         let status = match provider {
             Provider::GitHub => 200,
             Provider::GitLab | Provider::Bitbucket => 201,
@@ -187,22 +186,22 @@ impl RequestFault {
                 MalformedResponse::slow_headers(Duration::from_secs(1)),
             ),
             Self::Late(moment, by) => Fault::Delay(moment, by),
-            // The same path, so that it looks like a retry.
             Self::HangUp(how) => Fault::HangUp(how),
+            // The path stays the same, so that the redirected request looks like a retry.
             Self::Circles => Fault::redirect(307, "?round=and-round"),
         }
     }
 }
 
 impl RequestFault {
-    /// How long after the read that it hits other reads may fail or wait.
+    /// How long after the read that it hits other reads may fail or be delayed.
     pub(crate) fn lasts(self) -> Duration {
         match self {
             Self::TooMany(_, seconds) => Duration::from_secs(5 + 4 * seconds.unwrap_or(60)),
             Self::Late(_, by) => by + SHORT,
             Self::SlowHeader(_) => BEYOND_TIMEOUT,
             Self::SlowBody(pause) if pause.as_secs() > 0 => BEYOND_TIMEOUT,
-            // What is sent next on that connection fails.
+            // The next request on that connection fails.
             Self::HangUp(_) => MAX_POLL_INTERVAL + SHORT,
             Self::SlowBody(_) | Self::Huge(_) | Self::EndlessHeaders(_) => 10 * SHORT,
             Self::Reset(_)

@@ -1,4 +1,4 @@
-//! Random numbers that are always the same for the same seed.
+//! Random numbers that depend only on the seed.
 
 use std::time::Duration;
 
@@ -19,12 +19,12 @@ impl Rng {
         self.percent() < percent
     }
 
-    /// Both included.
+    /// Both bounds are included.
     pub(crate) fn between(&mut self, min: usize, max: usize) -> usize {
         self.0.usize(min..=max)
     }
 
-    /// Both included.
+    /// Both bounds are included.
     pub(crate) fn milliseconds(&mut self, min: u64, max: u64) -> Duration {
         Duration::from_millis(self.0.u64(min..=max))
     }

@@ -1,4 +1,4 @@
-//! The world that a step finds: what runs do there, who else starts some, and how the servers behave.
+//! The world that a step finds: how runs behave, which strangers start some, and how the servers behave.
 
 use std::time::{Duration, SystemTime};
 
@@ -12,19 +12,18 @@ use super::{Rng, WaitTime};
 
 #[derive(Clone, Debug)]
 pub(crate) struct Setting {
-    /// At GitHub, GitLab and Bitbucket.
+    /// For GitHub, GitLab and Bitbucket.
     pub(crate) behaviours: [Behaviour; 3],
-    /// For each run that is triggered, each of these starts one too.
+    /// Each of these users also starts a run for each triggered one.
     pub(crate) strangers: Vec<&'static str>,
-    /// Of the second workflow that `release` starts.
+    /// For the second workflow that `release` starts.
     pub(crate) twin: Behaviour,
-    /// How GitHub says which run a `workflow_dispatch` starts, if it does.
+    /// How GitHub names the run that a `workflow_dispatch` starts, if it does.
     pub(crate) run_details: RunDetails,
-    /// How far GitHub's search index is behind.
+    /// Delay of GitHub's search index.
     pub(crate) search_lag: Duration,
-    /// How long tokens of a GitHub App are good for.
     pub(crate) token_lifetime: Duration,
-    /// How far the servers' clock is off.
+    /// How far the servers' clocks are off.
     pub(crate) skew: Skew,
     pub(crate) old_gitlab: bool,
 }
@@ -36,7 +35,7 @@ pub(crate) enum Skew {
     Behind(Duration),
 }
 
-/// What runs do by themselves, and when they are cancelled.
+/// How runs behave, and how they react to a cancel.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Behaviour {
     pub(crate) course: Course,
@@ -44,14 +43,14 @@ pub(crate) struct Behaviour {
     pub(crate) delays: Delays,
 }
 
-/// Starts by `release` too, beside the demo's own workflow, with a marker as that.
+/// `release` also starts this workflow, besides the demo's own. Both have a marker.
 pub(super) const TWIN_FILE: &str = "publish.yml";
 const TWIN_ID: u64 = 109;
 const APP: &str = "octo-org/app";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Course {
-    /// Ends after this time.
+    /// Completes after this time.
     Ends(Conclusion, Duration),
     Endless,
     /// Waits for a person who never comes.
@@ -59,7 +58,7 @@ pub(crate) enum Course {
 }
 
 impl Skew {
-    /// The machine's time when a clock that is off so shows this one.
+    /// Converts a time on the skewed clock to the machine's time.
     pub(crate) fn undo(self, time: SystemTime) -> SystemTime {
         match self {
             Self::None => time,
@@ -138,7 +137,7 @@ impl Setting {
         world
     }
 
-    /// The status with which GitHub refuses to name the run that it starts.
+    /// The status with which GitHub rejects `return_run_details`.
     pub(crate) fn details_rejected_with(&self) -> Option<u16> {
         match self.run_details {
             RunDetails::RejectedWith(status) => Some(status),

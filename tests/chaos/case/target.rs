@@ -1,5 +1,4 @@
-//! What a step is asked to trigger. Each target has an argument of its own, which shows
-//! which of them started a run.
+//! What a step is asked to trigger. Each target has an argument of its own, which shows which target started a run.
 
 use sandbox::world::RefKind;
 use sandbox::{Provider, Run, Sandbox, demo};
@@ -9,7 +8,7 @@ use super::{Rng, WaitTime};
 
 #[derive(Clone, Debug)]
 pub(crate) struct Target {
-    /// The argument.
+    /// The argument that identifies the target.
     pub(crate) mark: String,
     pub(crate) pipeline: Pipeline,
     pub(crate) wait: Option<Wait>,
@@ -25,19 +24,19 @@ pub(crate) enum Pipeline {
         credential: Credential,
     },
     GitLab {
-        /// A trigger token, beside the token that reads.
+        /// Whether there is a trigger token in addition to the token for reading.
         trigger: bool,
-        /// In inputs, or in variables.
+        /// Whether the argument is an input rather than a variable.
         inputs: bool,
     },
     Bitbucket {
         custom: Option<&'static str>,
-        /// A tag is tried as a branch first.
+        /// A tag is first tried as a branch.
         reference: &'static str,
     },
 }
 
-/// For GitHub.
+/// Only for GitHub.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Credential {
     Token(&'static str),
@@ -48,13 +47,13 @@ pub(crate) enum Credential {
 pub(crate) struct Wait {
     /// In seconds.
     pub(crate) timeout: usize,
-    /// `on-abandoned` is `cancel`, not `leave`.
+    /// Whether `on-abandoned` is `cancel` rather than `leave`.
     pub(crate) cancels_abandoned: bool,
-    /// `on-blocked` is `fail`, not `wait`.
+    /// Whether `on-blocked` is `fail` rather than `wait`.
     pub(crate) fails_if_blocked: bool,
 }
 
-/// Of one provider more often than not, so that targets share repositories, workflows and credentials.
+/// Usually all for one provider, so that targets share repositories, workflows and credentials.
 pub(super) fn draw(rng: &mut Rng, wait_time: WaitTime, count: usize) -> Vec<Target> {
     let providers = [Provider::GitHub, Provider::GitLab, Provider::Bitbucket];
     let only = rng.chance(40).then(|| rng.pick(&providers));
@@ -94,7 +93,7 @@ impl Pipeline {
             Provider::GitHub if rng.chance(45) => Self::Workflow {
                 credential: Credential::draw(rng),
             },
-            // The first starts two runs without a marker, the others one and two with.
+            // The first starts two unmarked runs, the others one and two marked ones.
             Provider::GitHub => Self::Event {
                 event_type: rng.pick(&["deploy", "deploy-marked", "release"]),
                 credential: Credential::draw(rng),
@@ -110,7 +109,7 @@ impl Pipeline {
         }
     }
 
-    /// Whether its runs bear a marker.
+    /// Whether its runs have a marker.
     pub(crate) fn is_marked(self) -> bool {
         match self {
             Self::Event { event_type, .. } => event_type != "deploy",
@@ -157,7 +156,7 @@ impl Target {
         self.pipeline.provider()
     }
 
-    /// Whether the text, of a request or of an argument, is this target's.
+    /// Whether a request or an argument belongs to this target.
     pub(crate) fn is_in(&self, text: &str) -> bool {
         text.contains(&self.mark)
     }
@@ -169,7 +168,7 @@ impl Target {
         arguments.any(|argument| self.is_in(&argument.to_string())) || variables()
     }
 
-    /// A run like its own, which somebody else may start.
+    /// A similar run that somebody else may start.
     pub(crate) fn like(&self) -> Run {
         let (pipeline, event, title, workflow) = match self.pipeline {
             Pipeline::Workflow { .. } => ("build.yml", "workflow_dispatch", "Build", 101),
@@ -201,7 +200,7 @@ impl Target {
         run
     }
 
-    /// Who starts its runs, by the name that the provider gives.
+    /// The user that its runs belong to, by the name that the provider gives.
     pub(super) fn owner(&self) -> &'static str {
         match (self.provider(), self.pipeline.credential()) {
             (Provider::GitHub, Credential::App) => "octo-deployer[bot]",
@@ -211,7 +210,7 @@ impl Target {
         }
     }
 
-    /// Everything of it that must never be seen.
+    /// Strings that must never be shown.
     pub(crate) fn secrets(&self) -> Vec<&'static str> {
         let lines = demo::GITHUB_APP_PRIVATE_KEY.lines();
         let mut secrets: Vec<_> = lines.filter(|line| line.len() > 40).collect();
@@ -222,7 +221,7 @@ impl Target {
         secrets
     }
 
-    /// Its inputs, as an entry of `targets` has them.
+    /// Its inputs, as an entry of `targets`.
     pub(crate) fn inputs(&self, sandbox: &Sandbox) -> Map<String, Value> {
         let mut inputs = Map::new();
         let mut set = |name: &str, value: Value| inputs.insert(name.to_owned(), value);

@@ -1,4 +1,4 @@
-//! Cancels: only of this step's runs, none forgotten, and what stays running is named.
+//! Cancels: only runs of this step are cancelled, none is forgotten, and runs left running are reported.
 
 use std::time::Duration;
 
@@ -11,14 +11,15 @@ use super::success::can_be_seen;
 use super::view::{Entry, Listed, View, end, goes_on, id};
 use crate::case::Behaviour;
 
-/// Somebody may run it again between the step's last read and its cancel. No API prevents that.
+/// Somebody may re-run it between the step's last read and its cancel. No API prevents that.
 const BETWEEN_READ_AND_CANCEL: Duration = Duration::from_secs(1);
-/// Reads may have failed this long before a cancel.
+/// How long before a cancel the run must have been readable.
 const READ_BEFORE_CANCEL: Duration = Duration::from_secs(10);
-/// The response to a read that arrived just before a cancel comes too late, or a signal has interrupted it.
+/// A read this shortly before a cancel may get its response too late, or be interrupted by a signal.
 const RESPONSE_TIME: Duration = Duration::from_millis(200);
 
-/// Only runs that certainly are this step's, only if they are to be cancelled, and only if the step doesn't see their end.
+/// Cancels concern only runs that are certainly this step's, that may be cancelled, and that the step hasn't seen
+/// succeed.
 pub(super) fn only_ours_are_cancelled(view: &View<'_>, violations: &mut Violations) {
     for (request, run) in view.cancels() {
         let entry = run
@@ -32,7 +33,7 @@ pub(super) fn only_ours_are_cancelled(view: &View<'_>, violations: &mut Violatio
         if !may_cancel(entry) || !is_sure || is_in_vain(view, request, run) {
             violations.of(entry, format!("cancelled {} without a right", id(run)));
         }
-        // What can't be read may be cancelled all the same.
+        // A run that can't be read may be cancelled, whichever attempt it is.
         let is_another_attempt = run.attempt() > 1
             && request.arrived_at > view.at(run.created_at) + BETWEEN_READ_AND_CANCEL
             && view.can_be_read_from(run, request.arrived_at - READ_BEFORE_CANCEL);
@@ -43,7 +44,7 @@ pub(super) fn only_ours_are_cancelled(view: &View<'_>, violations: &mut Violatio
     }
 }
 
-/// Whether it had succeeded, and that had been read.
+/// Whether the run had succeeded, and the step had read that.
 fn is_in_vain(view: &View<'_>, request: &RecordedRequest, run: &Run) -> bool {
     let run = run.first_attempt();
     let ended = view.at(run.concluded_from());
@@ -55,7 +56,7 @@ fn is_in_vain(view: &View<'_>, request: &RecordedRequest, run: &Run) -> bool {
     end(run) == Some("success") && was_read && view.can_be_read_from(run, ended)
 }
 
-/// Every run of the step that it waited for and that is still running; and it was cancelled if it had to be.
+/// Every run that the step waited for and that is still running is reported, and was cancelled if required.
 pub(super) fn what_goes_on_is_named(view: &View<'_>, violations: &mut Violations) {
     for entry in view
         .entries
@@ -89,7 +90,7 @@ fn must_be_cancelled(view: &View<'_>, entry: &Entry<'_>, listed: Listed<'_>) -> 
     may_cancel(entry) && listed.is_sure() && !was_hurried && !view.closes()
 }
 
-/// If nothing prevents a cancel, no run that is certainly the step's is left running or reported as left running.
+/// If nothing prevents a cancel, no run that is certainly this step's is left running, or reported as such.
 pub(super) fn what_is_named_goes_on(view: &View<'_>, violations: &mut Violations) {
     if !view.is_fault_free() || view.observed.after_signals.len() > 1 {
         return;
@@ -106,7 +107,7 @@ pub(super) fn what_is_named_goes_on(view: &View<'_>, violations: &mut Violations
     }
 }
 
-/// Whether a cancel ends it at once, perhaps after a refusal or two, and the end can be read.
+/// Whether a cancel ends the run immediately, perhaps after a refusal or two, and the end can be read.
 fn is_obedient(behaviour: Behaviour) -> bool {
     let ends = match behaviour.on_cancel {
         OnCancel::Ends(after) => after.is_zero(),

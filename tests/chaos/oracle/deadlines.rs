@@ -1,4 +1,4 @@
-//! `timeout`: counts from the accepted trigger, and a run that ended in time has its own conclusion, however late that
+//! `timeout` counts from the accepted trigger. A run that ended in time keeps its own conclusion, however late that
 //! is read.
 
 use std::time::Duration;
@@ -8,12 +8,12 @@ use super::record::since;
 use super::view::{View, end, id};
 use crate::case::Course;
 
-/// Between the trigger's arrival and the moment from which the client counts.
+/// Delay between the trigger's arrival and the moment from which the client counts.
 const TOLERANCE: Duration = Duration::from_millis(300);
-/// A run that is readable from this long before the deadline is certainly read once more.
+/// A run that has been readable for this long at the deadline is certainly read once more.
 const READABLE: Duration = Duration::from_secs(2);
 
-/// No false failure, even if the process was frozen at the deadline.
+/// There is no false failure, even if the process was frozen at the deadline.
 pub(super) fn a_success_in_time_is_reported(view: &View<'_>, violations: &mut Violations) {
     if view.has_signals() {
         return;
@@ -45,7 +45,7 @@ pub(super) fn a_success_in_time_is_reported(view: &View<'_>, violations: &mut Vi
     }
 }
 
-/// Before the deadline, only a signal, a blocked run or a lost run makes the step cancel.
+/// Before the deadline, the step cancels only because of a signal, a blocked run or a lost run.
 pub(super) fn nothing_is_cancelled_before_the_deadline(
     view: &View<'_>,
     violations: &mut Violations,

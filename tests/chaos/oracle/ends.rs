@@ -1,4 +1,4 @@
-//! The step's end: in time, with the right exit code and outputs, and no request that no client may send.
+//! The end of the step: in time, with the right exit code and outputs, and without requests that no client may send.
 
 use std::time::Duration;
 
@@ -6,12 +6,12 @@ use super::Violations;
 use super::success::is_excused;
 use super::view::{Entry, Listed, View, id};
 
-/// After the first signal.
+/// From the first signal.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(7);
-/// For a machine that is busy with many cases at once.
+/// For a machine that is busy with many cases.
 const TOLERANCE: Duration = Duration::from_secs(4);
 
-/// Enough to search for all targets of a case.
+/// Enough to search for the runs of all targets of a case.
 const SEARCH_TIME: Duration = Duration::from_secs(13);
 
 pub(super) fn in_time(view: &View<'_>, violations: &mut Violations) {
@@ -60,7 +60,7 @@ pub(super) fn with_the_worst_outcome(view: &View<'_>, violations: &mut Violation
     expect_output(view, "outcome", worst, violations);
 }
 
-/// The worst of several; empty if any has none.
+/// The worst of all; empty if any target has none.
 pub(super) fn with_the_worst_conclusion(view: &View<'_>, violations: &mut Violations) {
     let order = [
         "lost",
@@ -77,13 +77,12 @@ pub(super) fn with_the_worst_conclusion(view: &View<'_>, violations: &mut Violat
     expect_output(view, "conclusion", worst.unwrap_or_default(), violations);
 }
 
-/// Of all that are in `results`.
+/// The first of all runs in `results`.
 pub(super) fn with_the_first_run(view: &View<'_>, violations: &mut Violations) {
     let first = view.entries.iter().find_map(|entry| entry.listed().next());
     expect_output(view, "run-id", first.map_or("", Listed::id), violations);
 }
 
-/// No request did what no client may do.
 pub(super) fn decently(view: &View<'_>, violations: &mut Violations) {
     for request in &view.observed.requests {
         for objection in &request.objections {
@@ -92,7 +91,7 @@ pub(super) fn decently(view: &View<'_>, violations: &mut Violations) {
     }
 }
 
-/// Whether its runs can be identified with certainty: at once, or by their marker in the time that there is.
+/// Whether its runs can be identified with certainty: by id, or by their marker in the time available.
 fn can_be_known(view: &View<'_>, entry: &Entry<'_>) -> bool {
     let has_time = |minimum: Duration| {
         let wait = entry.target.wait;
@@ -107,7 +106,7 @@ fn can_be_known(view: &View<'_>, entry: &Entry<'_>) -> bool {
         || (entry.target.pipeline.is_marked() && has_time(SEARCH_TIME + late))
 }
 
-/// Without faults and signals everything is started and found.
+/// Without faults and signals, everything is started and found.
 pub(super) fn well_without_faults(view: &View<'_>, violations: &mut Violations) {
     if !view.is_fault_free() || view.has_signals() || view.case.dry_run {
         return;

@@ -1,5 +1,5 @@
-//! Runs that the step gives up: only after a minute of refusals, or if they were never found, and only after it tried to
-//! cancel them.
+//! Runs that count as lost: only after a minute of refusals, or if they were never found, and only after the step
+//! tried to cancel them.
 
 use std::time::Duration;
 
@@ -12,9 +12,9 @@ use super::view::{Entry, Listed, View, id};
 
 /// Shorter refusals are transient.
 const REFUSAL_TIME: Duration = Duration::from_mins(1);
-/// Between two requests.
+/// For the time between two requests.
 const TOLERANCE: Duration = Duration::from_secs(3);
-/// How long the step looks for runs, unless `timeout` comes first.
+/// How long the step searches for runs, unless `timeout` is shorter.
 const SEARCH_TIMEOUT: Duration = Duration::from_mins(5);
 const MIN_REFUSALS: usize = 5;
 
@@ -51,7 +51,7 @@ pub(super) fn not_without_a_cancel(view: &View<'_>, violations: &mut Violations)
     }
 }
 
-/// The step looks for a marked run as long as there is time. For unmarked ones it may know sooner that it can't tell
+/// The step searches for a marked run until its time is up. For unmarked runs it may know earlier that it can't tell
 /// them from strangers' runs.
 pub(super) fn unfound_only_when_time_is_up(view: &View<'_>, violations: &mut Violations) {
     for entry in &view.entries {

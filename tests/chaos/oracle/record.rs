@@ -1,4 +1,4 @@
-//! What the record of requests says of a run: when it was read or cancelled, and with which response.
+//! What the record of requests shows about a run: when it was read or cancelled, and with which response.
 
 use std::time::{Duration, SystemTime};
 
@@ -8,12 +8,12 @@ use super::view::{View, id};
 use crate::case::{Outage, Scope};
 
 impl<'a> View<'a> {
-    /// The world's time by the clock that the record goes by.
+    /// Converts the world's time to that of the record.
     pub(super) fn at(&self, time: SystemTime) -> SystemTime {
         self.case.setting.skew.undo(time)
     }
 
-    /// Reads of its state, in order.
+    /// Reads of the run's state, in order.
     pub(super) fn reads_of(&self, run: &Run) -> impl Iterator<Item = &'a RecordedRequest> {
         let provider = run.provider;
         let ends = [
@@ -28,7 +28,7 @@ impl<'a> View<'a> {
         })
     }
 
-    /// When requests to cancel it arrived, in order, with the responses.
+    /// Times and responses of the requests to cancel it, in order of arrival.
     pub(super) fn cancels_of(&self, run: &Run) -> Vec<(SystemTime, RecordedResponse)> {
         let of_run = |other: Option<&Run>| {
             other.is_some_and(|other| (other.provider, id(other)) == (run.provider, id(run)))
@@ -39,19 +39,19 @@ impl<'a> View<'a> {
             .collect()
     }
 
-    /// When it got its signals.
+    /// When the step received its signals.
     pub(super) fn signals(&self) -> impl Iterator<Item = SystemTime> {
         let ended_at = self.observed.ended_at;
         let after = self.observed.after_signals.iter();
         after.map(move |after| ended_at - *after)
     }
 
-    /// Whether every read of that run from then on gets a good response.
+    /// Whether every read of the run from then on gets a good response.
     pub(super) fn can_be_read_from(&self, run: &Run, from: SystemTime) -> bool {
         self.at(run.readable_from()) <= from && self.is_fault_free_from(run, from)
     }
 
-    /// Whether nothing goes wrong with reads at its provider from then on.
+    /// Whether reads at the run's provider meet no faults from then on.
     pub(super) fn is_fault_free_from(&self, run: &Run, from: SystemTime) -> bool {
         let lasts = |(begin, outage): &(SystemTime, Outage)| {
             outage.provider == run.provider
@@ -63,7 +63,7 @@ impl<'a> View<'a> {
             && !self.has_request_faults_from(run, from)
     }
 
-    /// Whether single reads at that provider may fail from then on.
+    /// Whether single reads at the run's provider may fail from then on.
     fn has_request_faults_from(&self, run: &Run, from: SystemTime) -> bool {
         let requests = self.observed.requests.iter();
         let reads: Vec<_> = requests
@@ -78,14 +78,14 @@ impl<'a> View<'a> {
         })
     }
 
-    /// Whether single requests to cancel may fail at that provider.
+    /// Whether single cancels at the run's provider may fail.
     pub(super) fn has_cancel_faults(&self, run: &Run) -> bool {
         let mut request_faults = self.case.request_faults.iter();
         request_faults.any(|(kind, ..)| kind.is_cancel(run.provider))
     }
 }
 
-/// Whether it says that the run can't be read, or not any more.
+/// Whether the response refuses to show the run.
 pub(super) fn is_refusal(response: RecordedResponse) -> bool {
     matches!(response, RecordedResponse::Status(401 | 403 | 404 | 410))
 }
@@ -94,7 +94,7 @@ pub(super) fn is_good(response: RecordedResponse) -> bool {
     matches!(response, RecordedResponse::Status(200..300 | 304))
 }
 
-/// How much later than the other one; nothing if it is earlier.
+/// How much later it is; zero if it is earlier.
 pub(super) fn since(earlier: SystemTime, later: SystemTime) -> Duration {
     later.duration_since(earlier).unwrap_or_default()
 }

@@ -1,4 +1,4 @@
-//! Runs in `results`: all of this step's, nobody else's, and as the world has them.
+//! Runs in `results`: all runs of this step, no others, and with the state that they have in the world.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use super::success::can_be_seen;
 use super::view::{self, Entry, View, id};
 use crate::case::Course;
 
-/// Every run that the step started is named, or its trigger is reported as unknown.
+/// Every run that the step started is in `results`, or its trigger is reported as unknown.
 pub(super) fn none_is_lost(view: &View<'_>, violations: &mut Violations) {
     for entry in &view.entries {
         for run in &entry.started {
@@ -25,7 +25,7 @@ pub(super) fn none_is_lost(view: &View<'_>, violations: &mut Violations) {
     }
 }
 
-/// The response doesn't name it, and the step doesn't wait for it.
+/// The response doesn't name the run, and the step doesn't wait for it.
 fn nobody_asked(view: &View<'_>, entry: &Entry<'_>) -> bool {
     entry.target.wait.is_none()
         && entry.outcome() == "accepted"
@@ -34,7 +34,7 @@ fn nobody_asked(view: &View<'_>, entry: &Entry<'_>) -> bool {
         && entry.listed().next().is_none()
 }
 
-/// It had to be searched for, wasn't found, and the step says so.
+/// The step had to search for the run, didn't find it, and reports that.
 fn is_reported_unfound(view: &View<'_>, entry: &Entry<'_>) -> bool {
     entry.outcome() == "accepted"
         && !view.case.response_names_run(entry.target)
@@ -42,7 +42,7 @@ fn is_reported_unfound(view: &View<'_>, entry: &Entry<'_>) -> bool {
         && entry.left_running().is_some()
 }
 
-/// What was certainly found isn't forgotten, whatever the step reads later. Only this rule reads the log.
+/// A run found with certainty isn't forgotten, whatever the step reads later. Only this rule reads the log.
 pub(super) fn what_was_found_stays(view: &View<'_>, violations: &mut Violations) {
     let log = &view.observed.done.log;
     for entry in &view.entries {
@@ -55,7 +55,7 @@ pub(super) fn what_was_found_stays(view: &View<'_>, violations: &mut Violations)
     }
 }
 
-/// Every run in `results` exists, and stands there once.
+/// Every run in `results` exists, and is listed only once.
 pub(super) fn none_is_made_up(view: &View<'_>, violations: &mut Violations) {
     let mut taken = BTreeSet::new();
     for entry in &view.entries {
@@ -71,7 +71,7 @@ pub(super) fn none_is_made_up(view: &View<'_>, violations: &mut Violations) {
     }
 }
 
-/// If it is reported as certainly the step's.
+/// Runs reported as certainly this step's belong to it.
 pub(super) fn none_is_anybody_elses(view: &View<'_>, violations: &mut Violations) {
     for entry in &view.entries {
         for listed in entry.listed().filter(|listed| listed.is_sure()) {
@@ -109,7 +109,7 @@ pub(super) fn they_ended_as_is_said(view: &View<'_>, violations: &mut Violations
     }
 }
 
-/// The step failed because the run waits for a person.
+/// Whether the step failed because the run waits for a person.
 fn gave_up(view: &View<'_>, entry: &Entry<'_>, run: &Run, reported: &str) -> bool {
     let fails = entry.target.wait.is_some_and(|wait| wait.fails_if_blocked);
     let blocks = view.case.behaviour(run).course == Course::Blocks;

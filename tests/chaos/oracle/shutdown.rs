@@ -1,4 +1,4 @@
-//! After a signal, and after a cancel that was refused.
+//! After a signal, and after a refused cancel.
 
 use std::time::{Duration, SystemTime};
 
@@ -8,13 +8,13 @@ use super::Violations;
 use super::cancels::may_cancel;
 use super::view::{View, end, id};
 
-/// For a trigger that was in flight when the signal came, on a busy machine.
+/// For a trigger in flight when the signal arrived, on a busy machine.
 const TOLERANCE: Duration = Duration::from_millis(1_500);
-/// A trigger that is in flight gets four seconds; a busy machine takes one of them.
+/// A trigger in flight gets four seconds; a busy machine uses one of them.
 const IN_FLIGHT_TIMEOUT: Duration = Duration::from_secs(3);
 /// A refused cancel is sent again after a second. The rest is for a read in between, on a busy machine.
 const CANCEL_RETRY_TIMEOUT: Duration = Duration::from_secs(3);
-/// The last second before the step must be out is for its outputs.
+/// The last second of the shutdown is for the outputs.
 const AFTER_SIGNAL: Duration = Duration::from_secs(6);
 const MINUTE: Duration = Duration::from_mins(1);
 const AFTER_DEADLINE: Duration = Duration::from_secs(28);
@@ -33,7 +33,7 @@ pub(super) fn nothing_is_triggered_any_more(view: &View<'_>, violations: &mut Vi
     }
 }
 
-/// The step waits some seconds for a trigger that is in flight when the signal comes.
+/// The step waits for a trigger in flight for some seconds after the signal.
 pub(super) fn a_trigger_on_the_wire_is_awaited(view: &View<'_>, violations: &mut Violations) {
     let mut signals = view.signals();
     let (Some(signal), None) = (signals.next(), signals.next()) else {
@@ -51,7 +51,7 @@ pub(super) fn a_trigger_on_the_wire_is_awaited(view: &View<'_>, violations: &mut
     }
 }
 
-/// While the run goes on and there is time.
+/// As long as the run goes on and there is time.
 pub(super) fn refused_cancels_are_sent_again(view: &View<'_>, violations: &mut Violations) {
     for entry in view.entries.iter().filter(|entry| may_cancel(entry)) {
         for run in &entry.started {
@@ -79,7 +79,7 @@ pub(super) fn refused_cancels_are_sent_again(view: &View<'_>, violations: &mut V
     }
 }
 
-/// Until when there is time for another one, if the first was sent then.
+/// Until when another cancel may be sent, given the first one.
 fn limit(view: &View<'_>, first: SystemTime) -> SystemTime {
     let mut signals = view.signals();
     let by_signal = signals.next().map(|signal| signal + AFTER_SIGNAL);
@@ -88,13 +88,13 @@ fn limit(view: &View<'_>, first: SystemTime) -> SystemTime {
     limits.fold(first + AFTER_DEADLINE, SystemTime::min)
 }
 
-/// Rate limits say when to come back, so they don't count.
+/// Excludes rate limits, because they say when to come back.
 fn is_refused(response: RecordedResponse) -> bool {
     matches!(response, RecordedResponse::Status(400..600))
         && response != RecordedResponse::Status(429)
 }
 
-/// Slow or failing reads of the run may delay the next cancel.
+/// Excludes runs whose slow or failing reads may delay the next cancel.
 fn is_unaffected(view: &View<'_>, run: &Run, at: SystemTime) -> bool {
     view.at(run.readable_from()) <= at
         && view.is_fault_free_from(run, at - MINUTE)

@@ -1,4 +1,4 @@
-//! No false success: a step that passes has started all that it should, and what it waited for succeeded.
+//! No false success: a step that passes has started everything it should, and every run that it waited for succeeded.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use sandbox::Run;
 use super::Violations;
 use super::view::{Entry, Listed, View, end, id};
 
-/// The step looks for new runs of a trigger until this long after the last one appeared.
+/// The step searches for new runs of a trigger until this long after the last one appeared.
 const SETTLE_TIME: Duration = Duration::from_secs(10);
 /// From a run's appearance in lists to the list request that shows it.
 const TOLERANCE: Duration = Duration::from_secs(2);
@@ -32,9 +32,9 @@ pub(super) fn a_pass_is_deserved(view: &View<'_>, violations: &mut Violations) {
     }
 }
 
-/// Whether no rule promises that the step knows this run. It looks for new runs until 10 s after the last one appeared,
-/// and once more when the last known run has ended. A run that appears later is missed, and that is no fault. Where the
-/// step matched another run of the same workflow by its timing, it has warned that this may be the wrong one.
+/// Whether no rule promises that the step knows this run. The step searches for new runs until 10 s after the last
+/// one appeared, and once more when the last known run has ended. Missing a run that appears later is no fault. If
+/// the step matched another run of the same workflow by time, it has warned that this may be the wrong one.
 pub(super) fn is_excused(view: &View<'_>, entry: &Entry<'_>, run: &Run) -> bool {
     if entry.lists(run).is_some() {
         return false;
@@ -60,7 +60,7 @@ pub(super) fn is_excused(view: &View<'_>, entry: &Entry<'_>, run: &Run) -> bool 
     promised.is_none_or(|promised| view.at(run.listed_from()) > promised)
 }
 
-/// Whether there was time to see that run in a list: before the step had to end, and while lists were readable.
+/// Whether there was time to see the run in a list: before the step had to end, and while lists were readable.
 pub(super) fn can_be_seen(view: &View<'_>, entry: &Entry<'_>, run: &Run) -> bool {
     if is_excused(view, entry, run) {
         return false;

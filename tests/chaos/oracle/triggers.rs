@@ -1,4 +1,4 @@
-//! Triggers: never twice, and nothing untrue is reported of them.
+//! Triggers: never sent twice, and reported truthfully.
 
 use std::time::Duration;
 
@@ -8,10 +8,10 @@ use super::Violations;
 use super::record::since;
 use super::view::View;
 
-/// A second, less what the two clocks differ.
+/// One second, less the tolerance between the two clocks.
 const MIN_WAIT: Duration = Duration::from_millis(900);
 
-/// Another one follows only if the one before provably did nothing.
+/// Another trigger follows only if the previous one provably did nothing.
 pub(super) fn sent_at_most_once(view: &View<'_>, violations: &mut Violations) {
     for entry in &view.entries {
         for pair in entry.triggers.windows(2) {
@@ -26,10 +26,10 @@ pub(super) fn sent_at_most_once(view: &View<'_>, violations: &mut Violations) {
     }
 }
 
-/// Whether its response says that nothing was done and that another one may succeed.
+/// Whether the response says that nothing was done and that another trigger may succeed.
 fn was_turned_away(request: &RecordedRequest, view: &View<'_>) -> bool {
     match request.response {
-        // Too many, and elsewhere.
+        // Rate limits, and a redirect.
         RecordedResponse::Status(429 | 403 | 307) => true,
         RecordedResponse::Status(status @ (400 | 422)) => {
             let is_first = String::from_utf8_lossy(&request.body).contains("return_run_details");
@@ -47,7 +47,7 @@ fn was_turned_away(request: &RecordedRequest, view: &View<'_>) -> bool {
     }
 }
 
-/// One trigger starts several runs only of several workflows.
+/// One trigger starts several runs only if they are of different workflows.
 pub(super) fn started_at_most_once(view: &View<'_>, violations: &mut Violations) {
     for entry in &view.entries {
         for (index, run) in entry.started.iter().enumerate() {
@@ -68,7 +68,7 @@ pub(super) fn what_was_not_started_is_not_there(view: &View<'_>, violations: &mu
     }
 }
 
-/// Because the provider said so, or because a run is certainly its own.
+/// Accepted by the provider, or proven by a run that is certainly the target's own.
 pub(super) fn what_was_accepted_was_sent(view: &View<'_>, violations: &mut Violations) {
     for entry in &view.entries {
         let has_run = !entry.triggers.is_empty() && entry.owns_a_sure_run();
@@ -78,7 +78,7 @@ pub(super) fn what_was_accepted_was_sent(view: &View<'_>, violations: &mut Viola
     }
 }
 
-/// After an unclear response, a run that only fits in time is not matched.
+/// After an unclear response, no run is matched by time.
 pub(super) fn timing_needs_an_accepted_trigger(view: &View<'_>, violations: &mut Violations) {
     for entry in &view.entries {
         if entry.listed().any(|listed| !listed.is_sure()) && !entry.was_accepted() {
@@ -90,7 +90,7 @@ pub(super) fn timing_needs_an_accepted_trigger(view: &View<'_>, violations: &mut
     }
 }
 
-/// A trigger that never arrived can't be unknown, unless the server cut the connection while it was on its way.
+/// An unknown trigger has arrived, unless the server cut the connection while it was in flight.
 pub(super) fn an_unknown_trigger_arrived(view: &View<'_>, violations: &mut Violations) {
     for entry in &view.entries {
         if entry.outcome() == "unknown" && entry.triggers.is_empty() && !view.closes() {
@@ -99,7 +99,7 @@ pub(super) fn an_unknown_trigger_arrived(view: &View<'_>, violations: &mut Viola
     }
 }
 
-/// Whatever `Retry-After` says.
+/// Also if `Retry-After` is shorter.
 pub(super) fn rate_limits_are_waited_out(view: &View<'_>, violations: &mut Violations) {
     for entry in &view.entries {
         for pair in entry.triggers.windows(2) {
@@ -112,7 +112,7 @@ pub(super) fn rate_limits_are_waited_out(view: &View<'_>, violations: &mut Viola
     }
 }
 
-/// What a target needs is checked for all of them before the first is triggered.
+/// All preconditions are checked for every target before the first one is triggered.
 pub(super) fn none_is_sent_where_one_cannot_be(view: &View<'_>, violations: &mut Violations) {
     let is_cut_short = view.has_signals() || view.case.fail_fast;
     let mut entries = view.entries.iter();

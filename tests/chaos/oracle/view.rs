@@ -1,4 +1,4 @@
-//! What was observed, by target. Not here: whether it is right.
+//! The observations, grouped by target. Not here: whether they are right.
 
 use std::time::{Duration, SystemTime};
 
@@ -13,11 +13,11 @@ pub(crate) struct View<'a> {
     pub(crate) case: &'a Case,
     pub(crate) observed: &'a Observed,
     pub(crate) entries: Vec<Entry<'a>>,
-    /// Everything that was started. Of what somebody ran again, the attempt that was triggered.
+    /// All runs. If somebody re-ran one, only the attempt that was triggered.
     runs: Vec<&'a Run>,
 }
 
-/// A target, what the step reports of it, and what became of it in the world.
+/// A target, its report, and what happened to it in the world.
 pub(crate) struct Entry<'a> {
     pub(crate) index: usize,
     pub(crate) target: &'a Target,
@@ -29,7 +29,7 @@ pub(crate) struct Entry<'a> {
     pub(crate) triggers: Vec<&'a RecordedRequest>,
 }
 
-/// A run as it stands in `results`.
+/// A run listed in `results`.
 #[derive(Clone, Copy)]
 pub(crate) struct Listed<'a>(&'a Value);
 
@@ -58,7 +58,7 @@ impl<'a> View<'a> {
         }
     }
 
-    /// Every request to cancel something, with the run that it is for.
+    /// All requests to cancel, each with the run that it concerns.
     pub(crate) fn cancels(&self) -> impl Iterator<Item = (&'a RecordedRequest, Option<&'a Run>)> {
         let observed = self.observed;
         let requests = observed.requests.iter();
@@ -71,12 +71,12 @@ impl<'a> View<'a> {
         !self.observed.after_signals.is_empty()
     }
 
-    /// Nothing goes wrong but what strangers and signals do.
+    /// Whether only strangers and signals interfere.
     pub(crate) fn is_fault_free(&self) -> bool {
         self.case.fault_rate == FaultRate::None
     }
 
-    /// How long the step's process was frozen in all, at most.
+    /// Maximum total time for which the process was frozen.
     pub(crate) fn frozen(&self) -> Duration {
         let incidents = self.case.incidents.iter();
         let freezes = incidents.filter_map(|(_, incident)| {
@@ -121,25 +121,25 @@ impl<'a> Entry<'a> {
             .map(Listed)
     }
 
-    /// Whether the provider reported so of its last trigger.
+    /// Whether its last trigger was accepted.
     pub(crate) fn was_accepted(&self) -> bool {
         let last = self.triggers.last();
         last.is_some_and(|request| matches!(request.response, RecordedResponse::Status(200..300)))
     }
 
-    /// The end of its time, or what is certainly not after it: the trigger arrived before it was accepted.
+    /// A time that is certainly not after the target's deadline: the trigger arrived before it was accepted.
     pub(crate) fn deadline(&self) -> Option<SystemTime> {
         let timeout = Duration::from_secs(self.target.wait?.timeout as u64);
         Some(self.triggers.last()?.arrived_at + timeout)
     }
 
-    /// Whether a run that it started stands there as certainly its own.
+    /// Whether a run that it started is listed as certainly its own.
     pub(crate) fn owns_a_sure_run(&self) -> bool {
         let mut started = self.started.iter();
         started.any(|run| self.lists(run).is_some_and(Listed::is_sure))
     }
 
-    /// What is reported of this run of it.
+    /// The run's entry in the target's report.
     pub(crate) fn lists(&self, run: &Run) -> Option<Listed<'a>> {
         self.listed().find(|listed| listed.id() == id(run))
     }
@@ -166,7 +166,7 @@ impl<'a> Listed<'a> {
         self.0["left_running"].as_str()
     }
 
-    /// The run of the world that it is.
+    /// The same run in the world.
     pub(crate) fn run(self, entry: &Entry<'_>, view: &View<'a>) -> Option<&'a Run> {
         let mut runs = view.runs.iter().copied();
         runs.find(|run| {
@@ -177,7 +177,7 @@ impl<'a> Listed<'a> {
     }
 }
 
-/// As its provider's API calls it.
+/// The id in the provider's API.
 pub(crate) fn id(run: &Run) -> String {
     match run.provider {
         Provider::GitHub | Provider::GitLab => run.id.to_string(),
@@ -189,7 +189,7 @@ pub(crate) fn goes_on(run: &Run) -> bool {
     run.state != State::Completed
 }
 
-/// How it ended, in the words of the output `results`.
+/// The run's conclusion, as the output `results` spells it.
 pub(crate) fn end(run: &Run) -> Option<&'static str> {
     let conclusion = run.conclusion.filter(|_| !goes_on(run))?;
     Some(match conclusion {

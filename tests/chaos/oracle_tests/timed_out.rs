@@ -232,7 +232,7 @@ const MUTATIONS: &[Mutation] = &[
     ),
 ];
 
-/// The run that was to go on has succeeded as soon as it was created.
+/// The endless run succeeded as soon as it was created.
 fn succeed_at_once(observed: &mut Observed) {
     let (own, _) = positions(observed);
     let run = &mut observed.runs[own];

@@ -22,12 +22,12 @@ pub(super) fn apply(case: &Case, incident: Incident, sandbox: &Sandbox, child: O
             let mut run = case.targets[target].like();
             event.clone_into(&mut run.event);
             if run.provider == Provider::Bitbucket {
-                // Neither a push nor a schedule of a branch's own pipeline is a custom one.
+                // A custom pipeline isn't started by a push or a schedule.
                 "default".clone_into(&mut run.pipeline);
             }
             sandbox.with_world(|world| world.started_by(name, run));
         }
-        // As soon as there is something to run again (see `run_again`).
+        // Applied once there is something to re-run (see `run_again`).
         Incident::Rerun(_) => {}
         Incident::Outage(outage) => {
             let occasion = Occasion::For(outage.lasts);
@@ -45,7 +45,7 @@ pub(super) fn apply(case: &Case, incident: Incident, sandbox: &Sandbox, child: O
     }
 }
 
-/// Runs the target's completed GitHub runs again. Returns whether there were any.
+/// Re-runs the target's completed GitHub runs. Returns whether there were any.
 pub(super) fn run_again(case: &Case, target: usize, sandbox: &Sandbox) -> bool {
     let is_it = |run: &&Run| {
         let is_over = run.state == State::Completed && run.provider == Provider::GitHub;
@@ -60,7 +60,7 @@ pub(super) fn run_again(case: &Case, target: usize, sandbox: &Sandbox) -> bool {
     })
 }
 
-/// A separate process thaws it, so that it doesn't stay frozen if the test is killed.
+/// A separate process resumes it, so that it doesn't stay frozen if the test is killed.
 fn freeze(child: &Child, time: Duration) {
     signal(child, "STOP");
     let seconds = time.as_secs_f32();
