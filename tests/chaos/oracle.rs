@@ -29,7 +29,7 @@ impl Violations {
 
     /// Adds a violation that concerns one target.
     fn of(&mut self, entry: &Entry<'_>, what: impl Display) {
-        self.0.push(format!("{}: {what}", entry.target.mark));
+        self.0.push(format!("{}: {what}", entry.target.label));
     }
 }
 
@@ -41,36 +41,36 @@ pub(crate) fn violations(case: &Case, observed: &Observed) -> Vec<String> {
     let rules = [
         triggers::sent_at_most_once,
         triggers::started_at_most_once,
-        triggers::what_was_not_started_is_not_there,
-        triggers::what_was_accepted_was_sent,
+        triggers::rejected_and_unsent_triggers_started_nothing,
+        triggers::acceptance_has_evidence,
         triggers::timing_needs_an_accepted_trigger,
         triggers::an_unknown_trigger_arrived,
         triggers::rate_limits_are_waited_out,
-        triggers::none_is_sent_where_one_cannot_be,
+        triggers::all_or_none_are_sent,
         runs::none_is_lost,
-        runs::what_was_found_stays,
-        runs::none_is_made_up,
-        runs::none_is_anybody_elses,
-        runs::they_ended_as_is_said,
-        cancels::only_ours_are_cancelled,
-        cancels::what_goes_on_is_named,
-        cancels::what_is_named_goes_on,
+        runs::found_runs_are_kept,
+        runs::every_listed_run_exists,
+        runs::listed_runs_belong_to_the_target,
+        runs::conclusions_match_the_world,
+        cancels::only_own_runs_are_cancelled,
+        cancels::runs_left_running_are_reported,
+        cancels::nothing_cancellable_is_left_running,
         lost::only_after_a_minute_of_refusals,
-        lost::not_without_a_cancel,
-        lost::unfound_only_when_time_is_up,
+        lost::lost_runs_were_cancelled,
+        lost::search_ends_only_when_time_is_up,
         deadlines::a_success_in_time_is_reported,
         deadlines::nothing_is_cancelled_before_the_deadline,
-        shutdown::nothing_is_triggered_any_more,
-        shutdown::a_trigger_on_the_wire_is_awaited,
-        shutdown::refused_cancels_are_sent_again,
-        success::a_pass_is_deserved,
+        shutdown::nothing_is_triggered_after_a_signal,
+        shutdown::a_trigger_in_flight_is_awaited,
+        shutdown::refused_cancels_are_resent,
+        success::a_passing_step_succeeded,
         ends::in_time,
-        ends::with_the_right_code,
-        ends::with_the_worst_outcome,
-        ends::with_the_worst_conclusion,
-        ends::with_the_first_run,
-        ends::decently,
-        ends::well_without_faults,
+        ends::exit_code_is_right,
+        ends::outcome_is_the_worst,
+        ends::conclusion_is_the_worst,
+        ends::run_id_is_of_the_first_run,
+        ends::every_request_is_acceptable,
+        ends::everything_works_without_faults,
     ];
     let mut violations = Violations::default();
     for rule in rules {

@@ -39,7 +39,7 @@ fn case(course: Course) -> Case {
     ];
     let targets = pipelines.into_iter().enumerate();
     let targets = targets.map(|(index, pipeline)| Target {
-        mark: format!("target-{index:02}"),
+        label: format!("target-{index:02}"),
         pipeline,
         wait: Some(wait),
     });

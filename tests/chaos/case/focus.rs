@@ -42,7 +42,7 @@ impl Case {
 
     fn one_target(&mut self, pipeline: Pipeline, timeout: usize) {
         self.targets = vec![Target {
-            mark: "target-00".to_owned(),
+            label: "target-00".to_owned(),
             pipeline,
             wait: Some(Wait {
                 timeout,

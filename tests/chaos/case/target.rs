@@ -9,7 +9,7 @@ use super::{Rng, WaitTime};
 #[derive(Clone, Debug)]
 pub(crate) struct Target {
     /// The argument that identifies the target.
-    pub(crate) mark: String,
+    pub(crate) label: String,
     pub(crate) pipeline: Pipeline,
     pub(crate) wait: Option<Wait>,
 }
@@ -63,7 +63,7 @@ pub(super) fn draw(rng: &mut Rng, wait_time: WaitTime, count: usize) -> Vec<Targ
         .map(|index| {
             let provider = only.unwrap_or_else(|| rng.pick(&providers));
             Target {
-                mark: format!("target-{index:02}"),
+                label: format!("target-{index:02}"),
                 pipeline: Pipeline::draw(rng, provider),
                 wait: wait
                     .or_else(|| (all_wait || rng.chance(50)).then(|| Wait::draw(rng, wait_time))),
@@ -158,7 +158,7 @@ impl Target {
 
     /// Whether a request or an argument belongs to this target.
     pub(crate) fn is_in(&self, text: &str) -> bool {
-        text.contains(&self.mark)
+        text.contains(&self.label)
     }
 
     pub(super) fn has_marked(&self, run: &Run) -> bool {
@@ -241,11 +241,11 @@ impl Target {
             Pipeline::Workflow { .. } => {
                 set("workflow", json!("build.yml"));
                 set("ref", json!("main"));
-                set("inputs", json!({"version": self.mark}));
+                set("inputs", json!({"version": self.label}));
             }
             Pipeline::Event { event_type, .. } => {
                 set("event-type", json!(event_type));
-                set("client-payload", json!({"target": self.mark}));
+                set("client-payload", json!({"target": self.label}));
             }
             Pipeline::GitLab { trigger, inputs } => {
                 set("ref", json!("main"));
@@ -253,14 +253,14 @@ impl Target {
                     set("trigger-token", json!(demo::GITLAB_TRIGGER));
                 }
                 if inputs {
-                    set("inputs", json!({"environment": self.mark}));
+                    set("inputs", json!({"environment": self.label}));
                 } else {
-                    set("variables", json!({"TARGET": self.mark}));
+                    set("variables", json!({"TARGET": self.label}));
                 }
             }
             Pipeline::Bitbucket { custom, reference } => {
                 set("ref", json!(reference));
-                set("variables", json!({"TARGET": self.mark}));
+                set("variables", json!({"TARGET": self.label}));
                 if let Some(custom) = custom {
                     set("custom-pipeline", json!(custom));
                 }

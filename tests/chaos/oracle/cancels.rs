@@ -8,7 +8,7 @@ use sandbox::{RecordedRequest, Run};
 use super::Violations;
 use super::record::is_good;
 use super::success::can_be_seen;
-use super::view::{Entry, Listed, View, end, goes_on, id};
+use super::view::{Entry, Listed, View, end, id, is_running};
 use crate::case::Behaviour;
 
 /// Somebody may re-run it between the step's last read and its cancel. No API prevents that.
@@ -20,7 +20,7 @@ const RESPONSE_TIME: Duration = Duration::from_millis(200);
 
 /// Cancels concern only runs that are certainly this step's, that may be cancelled, and that the step hasn't seen
 /// succeed.
-pub(super) fn only_ours_are_cancelled(view: &View<'_>, violations: &mut Violations) {
+pub(super) fn only_own_runs_are_cancelled(view: &View<'_>, violations: &mut Violations) {
     for (request, run) in view.cancels() {
         let entry = run
             .and_then(|run| view.case.owner(run))
@@ -29,8 +29,8 @@ pub(super) fn only_ours_are_cancelled(view: &View<'_>, violations: &mut Violatio
             violations.add(format!("cancelled what is not ours: {}", request.path));
             continue;
         };
-        let is_sure = entry.lists(run).is_some_and(Listed::is_sure);
-        if !may_cancel(entry) || !is_sure || is_in_vain(view, request, run) {
+        let is_certain = entry.lists(run).is_some_and(Listed::is_certain);
+        if !may_cancel(entry) || !is_certain || is_after_seen_success(view, request, run) {
             violations.of(entry, format!("cancelled {} without a right", id(run)));
         }
         // A run that can't be read may be cancelled, whichever attempt it is.
@@ -45,7 +45,7 @@ pub(super) fn only_ours_are_cancelled(view: &View<'_>, violations: &mut Violatio
 }
 
 /// Whether the run had succeeded, and the step had read that.
-fn is_in_vain(view: &View<'_>, request: &RecordedRequest, run: &Run) -> bool {
+fn is_after_seen_success(view: &View<'_>, request: &RecordedRequest, run: &Run) -> bool {
     let run = run.first_attempt();
     let ended = view.at(run.concluded_from());
     let mut reads = view.reads_of(run);
@@ -57,13 +57,13 @@ fn is_in_vain(view: &View<'_>, request: &RecordedRequest, run: &Run) -> bool {
 }
 
 /// Every run that the step waited for and that is still running is reported, and was cancelled if required.
-pub(super) fn what_goes_on_is_named(view: &View<'_>, violations: &mut Violations) {
+pub(super) fn runs_left_running_are_reported(view: &View<'_>, violations: &mut Violations) {
     for entry in view
         .entries
         .iter()
         .filter(|entry| entry.target.wait.is_some())
     {
-        for run in entry.started.iter().filter(|run| goes_on(run)) {
+        for run in entry.started.iter().filter(|run| is_running(run)) {
             let listed = entry.lists(run);
             let named = listed.map_or_else(|| entry.left_running(), Listed::left_running);
             let is_known = listed.is_some() || can_be_seen(view, entry, run);
@@ -87,20 +87,21 @@ pub(super) fn may_cancel(entry: &Entry<'_>) -> bool {
 /// Whether its cancel must have arrived: there was time for it, and the server was reachable.
 fn must_be_cancelled(view: &View<'_>, entry: &Entry<'_>, listed: Listed<'_>) -> bool {
     let was_hurried = view.observed.after_signals.len() > 1;
-    may_cancel(entry) && listed.is_sure() && !was_hurried && !view.closes()
+    may_cancel(entry) && listed.is_certain() && !was_hurried && !view.closes()
 }
 
 /// If nothing prevents a cancel, no run that is certainly this step's is left running, or reported as such.
-pub(super) fn what_is_named_goes_on(view: &View<'_>, violations: &mut Violations) {
+pub(super) fn nothing_cancellable_is_left_running(view: &View<'_>, violations: &mut Violations) {
     if !view.is_fault_free() || view.observed.after_signals.len() > 1 {
         return;
     }
     for entry in view.entries.iter().filter(|entry| may_cancel(entry)) {
-        for listed in entry.listed().filter(|listed| listed.is_sure()) {
+        for listed in entry.listed().filter(|listed| listed.is_certain()) {
             let run = listed.run(entry, view);
-            let is_left = run.is_some_and(goes_on);
-            let is_obedient = run.is_some_and(|run| is_obedient(view.case.behaviour(run)));
-            if is_obedient && (is_left || listed.left_running().is_some()) {
+            let is_left = run.is_some_and(is_running);
+            let ends_when_cancelled =
+                run.is_some_and(|run| ends_when_cancelled(view.case.behaviour(run)));
+            if ends_when_cancelled && (is_left || listed.left_running().is_some()) {
                 violations.of(entry, format!("{} could be cancelled", listed.id()));
             }
         }
@@ -108,7 +109,7 @@ pub(super) fn what_is_named_goes_on(view: &View<'_>, violations: &mut Violations
 }
 
 /// Whether a cancel ends the run immediately, perhaps after a refusal or two, and the end can be read.
-fn is_obedient(behaviour: Behaviour) -> bool {
+fn ends_when_cancelled(behaviour: Behaviour) -> bool {
     let ends = match behaviour.on_cancel {
         OnCancel::Ends(after) => after.is_zero(),
         OnCancel::RefusesAtFirst { .. } => true,

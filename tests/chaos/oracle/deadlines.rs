@@ -25,7 +25,7 @@ pub(super) fn a_success_in_time_is_reported(view: &View<'_>, violations: &mut Vi
         let succeeded = entry.started.iter();
         let succeeded = succeeded.filter(|run| end(run) == Some("success"));
         for run in succeeded {
-            let Some(listed) = entry.lists(run).filter(|listed| listed.is_sure()) else {
+            let Some(listed) = entry.lists(run).filter(|listed| listed.is_certain()) else {
                 continue;
             };
             let in_time = view.at(run.concluded_from()) + TOLERANCE < deadline;

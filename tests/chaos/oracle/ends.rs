@@ -27,7 +27,7 @@ pub(super) fn in_time(view: &View<'_>, violations: &mut Violations) {
     }
 }
 
-pub(super) fn with_the_right_code(view: &View<'_>, violations: &mut Violations) {
+pub(super) fn exit_code_is_right(view: &View<'_>, violations: &mut Violations) {
     let expected = i32::from(!view.entries.iter().all(|entry| passes(view, entry)));
     let code = view.observed.done.code;
     if code != Some(expected) {
@@ -52,7 +52,7 @@ fn expect_output(view: &View<'_>, name: &str, expected: &str, violations: &mut V
     }
 }
 
-pub(super) fn with_the_worst_outcome(view: &View<'_>, violations: &mut Violations) {
+pub(super) fn outcome_is_the_worst(view: &View<'_>, violations: &mut Violations) {
     let order = ["unknown", "rejected", "not-sent", "accepted"];
     let is_there =
         |outcome: &&&str| (view.entries.iter()).any(|entry| entry.outcome() == **outcome);
@@ -61,7 +61,7 @@ pub(super) fn with_the_worst_outcome(view: &View<'_>, violations: &mut Violation
 }
 
 /// The worst of all; empty if any target has none.
-pub(super) fn with_the_worst_conclusion(view: &View<'_>, violations: &mut Violations) {
+pub(super) fn conclusion_is_the_worst(view: &View<'_>, violations: &mut Violations) {
     let order = [
         "lost",
         "timed-out",
@@ -77,13 +77,12 @@ pub(super) fn with_the_worst_conclusion(view: &View<'_>, violations: &mut Violat
     expect_output(view, "conclusion", worst.unwrap_or_default(), violations);
 }
 
-/// The first of all runs in `results`.
-pub(super) fn with_the_first_run(view: &View<'_>, violations: &mut Violations) {
+pub(super) fn run_id_is_of_the_first_run(view: &View<'_>, violations: &mut Violations) {
     let first = view.entries.iter().find_map(|entry| entry.listed().next());
     expect_output(view, "run-id", first.map_or("", Listed::id), violations);
 }
 
-pub(super) fn decently(view: &View<'_>, violations: &mut Violations) {
+pub(super) fn every_request_is_acceptable(view: &View<'_>, violations: &mut Violations) {
     for request in &view.observed.requests {
         for objection in &request.objections {
             violations.add(format!("a request: {objection}"));
@@ -107,7 +106,7 @@ fn can_be_known(view: &View<'_>, entry: &Entry<'_>) -> bool {
 }
 
 /// Without faults and signals, everything is started and found.
-pub(super) fn well_without_faults(view: &View<'_>, violations: &mut Violations) {
+pub(super) fn everything_works_without_faults(view: &View<'_>, violations: &mut Violations) {
     if !view.is_fault_free() || view.has_signals() || view.case.dry_run {
         return;
     }
@@ -120,7 +119,7 @@ pub(super) fn well_without_faults(view: &View<'_>, violations: &mut Violations) 
             violations.of(entry, "nothing was started");
         }
         for run in &entry.started {
-            let is_known = entry.lists(run).is_some_and(Listed::is_sure);
+            let is_known = entry.lists(run).is_some_and(Listed::is_certain);
             if can_be_known(view, entry) && !is_known && !is_excused(view, entry, run) {
                 violations.of(entry, format!("run {} was not found", id(run)));
             }

@@ -19,7 +19,7 @@ const SEARCH_TIMEOUT: Duration = Duration::from_mins(5);
 const MIN_REFUSALS: usize = 5;
 
 pub(super) fn only_after_a_minute_of_refusals(view: &View<'_>, violations: &mut Violations) {
-    for (entry, run) in given_up(view) {
+    for (entry, run) in lost_runs(view) {
         let reads: Vec<_> = view.reads_of(run).collect();
         let good = reads.iter().rposition(|read| is_good(read.response));
         let since_then = &reads[good.map_or(0, |good| good + 1)..];
@@ -39,13 +39,13 @@ pub(super) fn only_after_a_minute_of_refusals(view: &View<'_>, violations: &mut 
     }
 }
 
-pub(super) fn not_without_a_cancel(view: &View<'_>, violations: &mut Violations) {
+pub(super) fn lost_runs_were_cancelled(view: &View<'_>, violations: &mut Violations) {
     if view.has_signals() || view.closes() {
         return;
     }
-    for (entry, run) in given_up(view) {
-        let is_sure = entry.lists(run).is_some_and(Listed::is_sure);
-        if is_sure && may_cancel(entry) && view.cancels_of(run).is_empty() {
+    for (entry, run) in lost_runs(view) {
+        let is_certain = entry.lists(run).is_some_and(Listed::is_certain);
+        if is_certain && may_cancel(entry) && view.cancels_of(run).is_empty() {
             violations.of(entry, format!("{} is given up without a cancel", id(run)));
         }
     }
@@ -53,7 +53,7 @@ pub(super) fn not_without_a_cancel(view: &View<'_>, violations: &mut Violations)
 
 /// The step searches for a marked run until its time is up. For unmarked runs it may know earlier that it can't tell
 /// them from strangers' runs.
-pub(super) fn unfound_only_when_time_is_up(view: &View<'_>, violations: &mut Violations) {
+pub(super) fn search_ends_only_when_time_is_up(view: &View<'_>, violations: &mut Violations) {
     for entry in &view.entries {
         let is_unfound = entry.conclusion() == Some("lost") && entry.listed().next().is_none();
         if !is_unfound || !entry.target.pipeline.is_marked() || view.has_signals() {
@@ -73,7 +73,9 @@ pub(super) fn unfound_only_when_time_is_up(view: &View<'_>, violations: &mut Vio
     }
 }
 
-fn given_up<'view, 'a>(view: &'view View<'a>) -> impl Iterator<Item = (&'view Entry<'a>, &'a Run)> {
+fn lost_runs<'view, 'a>(
+    view: &'view View<'a>,
+) -> impl Iterator<Item = (&'view Entry<'a>, &'a Run)> {
     view.entries.iter().flat_map(move |entry| {
         let lost = entry.listed();
         let lost = lost.filter(|listed| listed.conclusion() == Some("lost"));

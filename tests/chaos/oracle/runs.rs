@@ -15,7 +15,7 @@ pub(super) fn none_is_lost(view: &View<'_>, violations: &mut Violations) {
         for run in &entry.started {
             let is_reported = entry.lists(run).is_some()
                 || entry.outcome() == "unknown"
-                || nobody_asked(view, entry)
+                || need_not_be_found(view, entry)
                 || is_reported_unfound(view, entry)
                 || !can_be_seen(view, entry, run);
             if !is_reported {
@@ -26,7 +26,7 @@ pub(super) fn none_is_lost(view: &View<'_>, violations: &mut Violations) {
 }
 
 /// The response doesn't name the run, and the step doesn't wait for it.
-fn nobody_asked(view: &View<'_>, entry: &Entry<'_>) -> bool {
+fn need_not_be_found(view: &View<'_>, entry: &Entry<'_>) -> bool {
     entry.target.wait.is_none()
         && entry.outcome() == "accepted"
         && !view.case.response_names_run(entry.target)
@@ -43,7 +43,7 @@ fn is_reported_unfound(view: &View<'_>, entry: &Entry<'_>) -> bool {
 }
 
 /// A run found with certainty isn't forgotten, whatever the step reads later. Only this rule reads the log.
-pub(super) fn what_was_found_stays(view: &View<'_>, violations: &mut Violations) {
+pub(super) fn found_runs_are_kept(view: &View<'_>, violations: &mut Violations) {
     let log = &view.observed.done.log;
     for entry in &view.entries {
         for run in &entry.started {
@@ -56,7 +56,7 @@ pub(super) fn what_was_found_stays(view: &View<'_>, violations: &mut Violations)
 }
 
 /// Every run in `results` exists, and is listed only once.
-pub(super) fn none_is_made_up(view: &View<'_>, violations: &mut Violations) {
+pub(super) fn every_listed_run_exists(view: &View<'_>, violations: &mut Violations) {
     let mut taken = BTreeSet::new();
     for entry in &view.entries {
         for listed in entry.listed() {
@@ -64,7 +64,7 @@ pub(super) fn none_is_made_up(view: &View<'_>, violations: &mut Violations) {
                 violations.of(entry, format!("no run is {:?}", listed.id()));
                 continue;
             };
-            if listed.is_sure() && !taken.insert((run.provider.to_string(), run.id)) {
+            if listed.is_certain() && !taken.insert((run.provider.to_string(), run.id)) {
                 violations.of(entry, format!("run {} is there twice", id(run)));
             }
         }
@@ -72,9 +72,9 @@ pub(super) fn none_is_made_up(view: &View<'_>, violations: &mut Violations) {
 }
 
 /// Runs reported as certainly this step's belong to it.
-pub(super) fn none_is_anybody_elses(view: &View<'_>, violations: &mut Violations) {
+pub(super) fn listed_runs_belong_to_the_target(view: &View<'_>, violations: &mut Violations) {
     for entry in &view.entries {
-        for listed in entry.listed().filter(|listed| listed.is_sure()) {
+        for listed in entry.listed().filter(|listed| listed.is_certain()) {
             let run = listed.run(entry, view);
             let owner = run.and_then(|run| view.case.owner(run));
             if run.is_some() && owner != Some(entry.index) {
@@ -84,21 +84,22 @@ pub(super) fn none_is_anybody_elses(view: &View<'_>, violations: &mut Violations
     }
 }
 
-pub(super) fn they_ended_as_is_said(view: &View<'_>, violations: &mut Violations) {
+pub(super) fn conclusions_match_the_world(view: &View<'_>, violations: &mut Violations) {
     for entry in &view.entries {
         for listed in entry.listed() {
             let Some(run) = listed.run(entry, view) else {
                 continue;
             };
-            if listed.has_ended() && view::goes_on(run) {
+            if listed.has_ended() && view::is_running(run) {
                 violations.of(entry, format!("run {} has not ended", id(run)));
             }
             let Some(reported) = listed.conclusion() else {
                 continue;
             };
-            let is_ours = ["timed-out", "lost"].contains(&reported);
-            let is_so = view::end(run) == Some(reported) || gave_up(view, entry, run, reported);
-            if !is_ours && !is_so {
+            let is_steps_own = ["timed-out", "lost"].contains(&reported);
+            let is_so =
+                view::end(run) == Some(reported) || failed_as_blocked(view, entry, run, reported);
+            if !is_steps_own && !is_so {
                 let end = view::end(run);
                 violations.of(
                     entry,
@@ -110,7 +111,7 @@ pub(super) fn they_ended_as_is_said(view: &View<'_>, violations: &mut Violations
 }
 
 /// Whether the step failed because the run waits for a person.
-fn gave_up(view: &View<'_>, entry: &Entry<'_>, run: &Run, reported: &str) -> bool {
+fn failed_as_blocked(view: &View<'_>, entry: &Entry<'_>, run: &Run, reported: &str) -> bool {
     let fails = entry.target.wait.is_some_and(|wait| wait.fails_if_blocked);
     let blocks = view.case.behaviour(run).course == Course::Blocks;
     reported == "failure" && fails && blocks

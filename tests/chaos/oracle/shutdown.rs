@@ -19,7 +19,7 @@ const AFTER_SIGNAL: Duration = Duration::from_secs(6);
 const MINUTE: Duration = Duration::from_mins(1);
 const AFTER_DEADLINE: Duration = Duration::from_secs(28);
 
-pub(super) fn nothing_is_triggered_any_more(view: &View<'_>, violations: &mut Violations) {
+pub(super) fn nothing_is_triggered_after_a_signal(view: &View<'_>, violations: &mut Violations) {
     let Some(signal) = view.signals().next() else {
         return;
     };
@@ -34,7 +34,7 @@ pub(super) fn nothing_is_triggered_any_more(view: &View<'_>, violations: &mut Vi
 }
 
 /// The step waits for a trigger in flight for some seconds after the signal.
-pub(super) fn a_trigger_on_the_wire_is_awaited(view: &View<'_>, violations: &mut Violations) {
+pub(super) fn a_trigger_in_flight_is_awaited(view: &View<'_>, violations: &mut Violations) {
     let mut signals = view.signals();
     let (Some(signal), None) = (signals.next(), signals.next()) else {
         return;
@@ -52,7 +52,7 @@ pub(super) fn a_trigger_on_the_wire_is_awaited(view: &View<'_>, violations: &mut
 }
 
 /// As long as the run goes on and there is time.
-pub(super) fn refused_cancels_are_sent_again(view: &View<'_>, violations: &mut Violations) {
+pub(super) fn refused_cancels_are_resent(view: &View<'_>, violations: &mut Violations) {
     for entry in view.entries.iter().filter(|entry| may_cancel(entry)) {
         for run in &entry.started {
             let cancels = view.cancels_of(run);

@@ -12,12 +12,12 @@ const SETTLE_TIME: Duration = Duration::from_secs(10);
 /// From a run's appearance in lists to the list request that shows it.
 const TOLERANCE: Duration = Duration::from_secs(2);
 
-pub(super) fn a_pass_is_deserved(view: &View<'_>, violations: &mut Violations) {
+pub(super) fn a_passing_step_succeeded(view: &View<'_>, violations: &mut Violations) {
     if view.observed.done.code != Some(0) || view.case.dry_run {
         return;
     }
     for entry in &view.entries {
-        if !entry.was_accepted() && !entry.owns_a_sure_run() {
+        if !entry.was_accepted() && !entry.has_certain_run() {
             violations.of(entry, "passes, and nobody accepted its trigger");
         }
         if entry.target.wait.is_none() {
@@ -43,8 +43,9 @@ pub(super) fn is_excused(view: &View<'_>, entry: &Entry<'_>, run: &Run) -> bool 
         .listed()
         .filter_map(|listed| Some((listed, listed.run(entry, view)?)))
         .collect();
-    let is_mistaken =
-        |(listed, other): &(Listed<'_>, &Run)| !listed.is_sure() && other.pipeline == run.pipeline;
+    let is_mistaken = |(listed, other): &(Listed<'_>, &Run)| {
+        !listed.is_certain() && other.pipeline == run.pipeline
+    };
     if known.iter().any(is_mistaken) {
         return true;
     }

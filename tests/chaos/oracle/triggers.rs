@@ -15,7 +15,7 @@ const MIN_WAIT: Duration = Duration::from_millis(900);
 pub(super) fn sent_at_most_once(view: &View<'_>, violations: &mut Violations) {
     for entry in &view.entries {
         for pair in entry.triggers.windows(2) {
-            if !was_turned_away(pair[0], view) {
+            if !was_refused(pair[0], view) {
                 let response = pair[0].response;
                 violations.of(entry, format!("sent again after {response:?}"));
             }
@@ -27,7 +27,7 @@ pub(super) fn sent_at_most_once(view: &View<'_>, violations: &mut Violations) {
 }
 
 /// Whether the response says that nothing was done and that another trigger may succeed.
-fn was_turned_away(request: &RecordedRequest, view: &View<'_>) -> bool {
+fn was_refused(request: &RecordedRequest, view: &View<'_>) -> bool {
     match request.response {
         // Rate limits, and a redirect.
         RecordedResponse::Status(429 | 403 | 307) => true,
@@ -59,7 +59,10 @@ pub(super) fn started_at_most_once(view: &View<'_>, violations: &mut Violations)
     }
 }
 
-pub(super) fn what_was_not_started_is_not_there(view: &View<'_>, violations: &mut Violations) {
+pub(super) fn rejected_and_unsent_triggers_started_nothing(
+    view: &View<'_>,
+    violations: &mut Violations,
+) {
     for entry in &view.entries {
         let outcome = entry.outcome();
         if ["rejected", "not-sent"].contains(&outcome) && !entry.started.is_empty() {
@@ -69,9 +72,9 @@ pub(super) fn what_was_not_started_is_not_there(view: &View<'_>, violations: &mu
 }
 
 /// Accepted by the provider, or proven by a run that is certainly the target's own.
-pub(super) fn what_was_accepted_was_sent(view: &View<'_>, violations: &mut Violations) {
+pub(super) fn acceptance_has_evidence(view: &View<'_>, violations: &mut Violations) {
     for entry in &view.entries {
-        let has_run = !entry.triggers.is_empty() && entry.owns_a_sure_run();
+        let has_run = !entry.triggers.is_empty() && entry.has_certain_run();
         if entry.outcome() == "accepted" && !entry.was_accepted() && !has_run {
             violations.of(entry, "accepted without ground");
         }
@@ -81,7 +84,7 @@ pub(super) fn what_was_accepted_was_sent(view: &View<'_>, violations: &mut Viola
 /// After an unclear response, no run is matched by time.
 pub(super) fn timing_needs_an_accepted_trigger(view: &View<'_>, violations: &mut Violations) {
     for entry in &view.entries {
-        if entry.listed().any(|listed| !listed.is_sure()) && !entry.was_accepted() {
+        if entry.listed().any(|listed| !listed.is_certain()) && !entry.was_accepted() {
             violations.of(
                 entry,
                 "a run only by its time, and nobody accepted the trigger",
@@ -113,7 +116,7 @@ pub(super) fn rate_limits_are_waited_out(view: &View<'_>, violations: &mut Viola
 }
 
 /// All preconditions are checked for every target before the first one is triggered.
-pub(super) fn none_is_sent_where_one_cannot_be(view: &View<'_>, violations: &mut Violations) {
+pub(super) fn all_or_none_are_sent(view: &View<'_>, violations: &mut Violations) {
     let is_cut_short = view.has_signals() || view.case.fail_fast;
     let mut entries = view.entries.iter();
     if is_cut_short || !entries.any(|entry| entry.outcome() == "not-sent") {

@@ -38,7 +38,7 @@ impl<'a> View<'a> {
         let runs: Vec<_> = observed.runs.iter().map(Run::first_attempt).collect();
         let targets = case.targets.iter().zip(&observed.results).enumerate();
         let entries = targets.map(|(index, (target, reported))| {
-            let is_its = |request: &&RecordedRequest| {
+            let is_own_trigger = |request: &&RecordedRequest| {
                 request.is_trigger() && target.is_in(&String::from_utf8_lossy(&request.body))
             };
             let own = runs.iter().copied();
@@ -47,7 +47,7 @@ impl<'a> View<'a> {
                 target,
                 reported,
                 started: own.filter(|run| case.owner(run) == Some(index)).collect(),
-                triggers: observed.requests.iter().filter(is_its).collect(),
+                triggers: observed.requests.iter().filter(is_own_trigger).collect(),
             }
         });
         Self {
@@ -134,9 +134,9 @@ impl<'a> Entry<'a> {
     }
 
     /// Whether a run that it started is listed as certainly its own.
-    pub(crate) fn owns_a_sure_run(&self) -> bool {
+    pub(crate) fn has_certain_run(&self) -> bool {
         let mut started = self.started.iter();
-        started.any(|run| self.lists(run).is_some_and(Listed::is_sure))
+        started.any(|run| self.lists(run).is_some_and(Listed::is_certain))
     }
 
     /// The run's entry in the target's report.
@@ -150,7 +150,7 @@ impl<'a> Listed<'a> {
         self.0["id"].as_str().unwrap_or_default()
     }
 
-    pub(crate) fn is_sure(self) -> bool {
+    pub(crate) fn is_certain(self) -> bool {
         ["id", "marker"].contains(&self.0["matched_by"].as_str().unwrap_or_default())
     }
 
@@ -185,13 +185,13 @@ pub(crate) fn id(run: &Run) -> String {
     }
 }
 
-pub(crate) fn goes_on(run: &Run) -> bool {
+pub(crate) fn is_running(run: &Run) -> bool {
     run.state != State::Completed
 }
 
 /// The run's conclusion, as the output `results` spells it.
 pub(crate) fn end(run: &Run) -> Option<&'static str> {
-    let conclusion = run.conclusion.filter(|_| !goes_on(run))?;
+    let conclusion = run.conclusion.filter(|_| !is_running(run))?;
     Some(match conclusion {
         Conclusion::Success => "success",
         Conclusion::Neutral => "neutral",
