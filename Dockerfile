@@ -1,20 +1,20 @@
-# The action's image: one static binary, and a second name for it (see `post-entrypoint` in action.yml).
-# Classic builder syntax only, so that every engine can build it; amd64 and arm64.
+# The action's image: one static binary, with a second name for it (see `post-entrypoint` in action.yml).
+# Only uses the classic builder's syntax, so that every engine can build it, for amd64 and arm64.
 
-# A release sets RUST_IMAGE to the digest behind the tag below, so that both platforms are built from the same image and
-# anybody can build from it again. The tag has a FROM of its own because Dependabot updates no ARG.
+# A release sets RUST_IMAGE to the digest behind the tag below, so that both platforms are built from the same image
+# and anybody can build from it again. The tag has a FROM of its own because Dependabot doesn't update an ARG.
 ARG RUST_IMAGE=toolchain
 FROM rust:1.95-slim-bookworm AS toolchain
 
 FROM ${RUST_IMAGE} AS build
 WORKDIR /build
 
-# Debian's glibc is linked in: the image below has no loader and no libraries.
-# The prefixes keep the builder's own paths out of the binary.
+# Debian's glibc is linked in, because the image below has no loader and no libraries.
+# The prefixes keep the builder's paths out of the binary.
 ENV RUSTFLAGS="-C target-feature=+crt-static --remap-path-prefix=/usr/local/cargo/registry/src= --remap-path-prefix=/build="
 
 # Dependencies are a layer of their own, built against empty sources, so that a change in src/ doesn't rebuild them.
-# Of workspace members that aren't built, cargo only reads the manifests, but every target that a manifest names must
+# Cargo only reads the manifests of workspace members that aren't built, but every target that a manifest names must
 # have a source file. rust-toolchain.toml isn't copied: rustup would fetch another toolchain than the image's.
 COPY Cargo.toml Cargo.lock ./
 COPY tests/sandbox/Cargo.toml tests/sandbox/
@@ -25,7 +25,7 @@ RUN mkdir -p src benches/budgets tests/sandbox/src/bin/demo xtask/src \
         tests/sandbox/src/main.rs tests/sandbox/src/bin/demo/main.rs xtask/src/main.rs \
     && cargo build --release --locked --package trigger-pipeline --target "$(uname -m)-unknown-linux-gnu"
 
-# The copied files may be older than the empty ones just built; cargo goes by the time stamp.
+# The copied files may be older than the empty ones just built, and cargo compares timestamps.
 COPY src src
 RUN touch src/main.rs \
     && cargo build --release --locked --package trigger-pipeline --target "$(uname -m)-unknown-linux-gnu" \
@@ -35,5 +35,5 @@ RUN touch src/main.rs \
 
 FROM scratch
 COPY --from=build /image /
-# No USER: the files that the runner mounts belong to the user it runs as, whose id is unknown here. Root can write them.
+# No USER: the runner's mounted files belong to the user it runs as, whose id is unknown here. Root can write them.
 ENTRYPOINT ["/trigger-pipeline"]

@@ -1,5 +1,5 @@
-// Our own program against the sandbox, with an ear in between: each request that it sends to GitHub, and each answer
-// that it reads, is held against GitHub's description.
+// The action's binary against the sandbox, through a recording proxy: checks each request that it sends to GitHub,
+// and each response that it reads, against GitHub's description of its API.
 //   node binary.mjs HTTP_PORT PROGRAM
 // Prints what was done. Run `npm ci` in this folder first.
 

@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import bitbucket from 'bitbucket';
 
-// Else the line that threw is shown, and this client is one line.
+// Otherwise Node shows the line that threw, and this client is a single line.
 process.on('uncaughtException', (error) => { console.error(error); process.exit(1); });
 
 const baseUrl = `http://127.0.0.1:${process.argv[2]}/2.0`;
@@ -28,7 +28,7 @@ async function rejects(promise, status, error) {
 
 const pause = (milliseconds) => new Promise((done) => { setTimeout(done, milliseconds); });
 
-// All pages of a list, by the addresses that they give.
+// All pages of a list, following the `next` addresses.
 async function all(first) {
   const values = [...first.data.values];
   for (let page = first.data; byAccessToken.hasNextPage(page);) {
@@ -42,7 +42,7 @@ async function all(first) {
 
 const list = async (pagelen = 3) => all(await pipelines.list({ ...place, sort: '-created_on', pagelen }));
 
-// Reads the pipeline until that is so.
+// Reads the pipeline until the condition holds.
 async function until(pipeline_uuid, is) {
   for (let tries = 0; tries < 150; tries += 1) {
     const { data } = await pipelines.get({ ...place, pipeline_uuid });
@@ -52,7 +52,7 @@ async function until(pipeline_uuid, is) {
   throw new Error(`pipeline ${pipeline_uuid} does not come to it`);
 }
 
-// Starts one, and it is the only one.
+// Starts a pipeline, and checks that it is the only new one.
 async function started(by, target, variables) {
   const before = (await list()).map((one) => one.uuid);
   const { data, status, headers } = await by.pipelines.create({ ...place, _body: { target, variables } });
@@ -60,7 +60,7 @@ async function started(by, target, variables) {
   assert.equal(data.type, 'pipeline');
   assert.deepEqual((await list()).map((one) => one.uuid), [data.uuid, ...before]);
   assert.equal(headers.location, data.links.self.href);
-  // It is the same by its number, its uuid and its address.
+  // The number, the uuid and the address lead to the same pipeline.
   const byNumber = await pipelines.get({ ...place, pipeline_uuid: data.build_number });
   assert.equal(byNumber.data.uuid, data.uuid);
   assert.equal((await byAccessToken.request(headers.location)).data.uuid, data.uuid);
@@ -103,7 +103,7 @@ assert.ok(byAccessToken.hasPreviousPage(second));
 assert.deepEqual((await byAccessToken.getPreviousPage(second)).data.values.map((one) => one.uuid),
   first.values.map((one) => one.uuid));
 
-// What waits for a person, until it is stopped.
+// A pipeline that waits for a person, until it is stopped.
 
 const paused = await until(rollout.uuid, (state) => state.stage?.name === 'PAUSED');
 assert.equal(paused.state.stage.type, 'pipeline_state_in_progress_paused');
@@ -119,7 +119,7 @@ assert.deepEqual(stopped.state.result, { name: 'STOPPED', type: 'pipeline_state_
 await rejects(pipelines.stop({ ...place, pipeline_uuid: rollout.uuid }), 400,
   { message: 'Bad request', detail: 'The pipeline is already completed.' });
 
-// The end, and what there is to read of it.
+// A finished pipeline, its steps and logs.
 
 const done = await until(branch.uuid, (state) => state.name === 'COMPLETED');
 assert.deepEqual(done.state.result, { name: 'SUCCESSFUL', type: 'pipeline_state_completed_successful' });
@@ -129,7 +129,7 @@ assert.equal(failed.state.result.name, 'FAILED');
 const ran = await steps(nightly.uuid);
 assert.deepEqual(ran.map((step) => [step.name, step.state.result.type.replace('pipeline_step_state_completed_', '')]),
   [['build', 'successful'], ['test', 'successful'], ['deploy', 'failed']]);
-// Behind a redirect to a storage, which refuses whoever brings a token.
+// The log is behind a redirect to a storage, which rejects requests with a token.
 const log = await pipelines.getStepLog({ ...place, pipeline_uuid: nightly.uuid, step_uuid: ran[2].uuid });
 assert.match(Buffer.from(log.data).toString(), /connection to db-1\.example\.com refused\n$/);
 
@@ -141,7 +141,7 @@ await rejects(create(client({ token: 'ATCTT3xWrong' }), main), 401,
   { message: 'Token is invalid, expired, or not supported for this endpoint.' });
 await rejects(create(byAccessToken, main, { ...place, repo_slug: 'missing' }), 404,
   { message: 'Repository octo-workspace/missing not found' });
-// Whoever may not see a repository is told so by a page for people.
+// If the token can't see a repository, the response is an HTML page.
 await assert.rejects(create(byAccessToken, main, { ...place, repo_slug: 'hidden' }),
   (error) => error.status === 404 && error.error.startsWith('<!DOCTYPE html>'));
 await rejects(create(byAccessToken, reference('branch', 'missing')), 404,

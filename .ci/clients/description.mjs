@@ -1,5 +1,5 @@
-// GitHub's own description of its API, and whether requests and answers agree with it. What an answer lacks, and what
-// it has that GitHub does not, are both mistakes of whoever gave it.
+// GitHub's description of its API, and whether requests and responses agree with it. A response must neither lack
+// described members nor have others.
 
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -9,13 +9,13 @@ import addFormats from 'ajv-formats';
 const require = createRequire(import.meta.url);
 const document = JSON.parse(readFileSync(require.resolve('@octokit/openapi/generated/api.github.com.json'), 'utf8'));
 
-// Answers that any operation may give, whether its description says so or not.
+// Responses that any operation may give, even if its description doesn't list them.
 const ANYWHERE = { 304: null, 307: 'basic-error', 400: 'basic-error', 401: 'basic-error', 403: 'basic-error',
   404: 'basic-error', 409: 'basic-error', 422: 'basic-error' };
 
 const ajv = new Ajv({ strict: false, allErrors: true, verbose: true });
 addFormats(ajv);
-// Numbers of GitHub's are numbers of JSON's.
+// GitHub's number formats are plain JSON numbers.
 for (const format of ['int32', 'int64', 'repo.nwo', 'binary']) ajv.addFormat(format, true);
 
 const operations = Object.entries(document.paths).flatMap(([path, methods]) => {
@@ -27,7 +27,7 @@ const operations = Object.entries(document.paths).flatMap(([path, methods]) => {
 
 const resolve = (node) => (node.$ref ? node.$ref.slice(2).split('/').reduce((at, key) => at[key], document) : node);
 
-// OpenAPI 3.0 to JSON Schema. Closed: an object has no members but those that are described.
+// Converts OpenAPI 3.0 to JSON Schema. `closed` forbids members that aren't described.
 function schema(node, closed) {
   if (Array.isArray(node)) return node.map((part) => schema(part, closed));
   if (node === null || typeof node !== 'object') return node;
@@ -41,7 +41,7 @@ function schema(node, closed) {
     } else if (['items', 'anyOf', 'oneOf', 'additionalProperties'].includes(key)) {
       made[key] = schema(value, closed);
     } else if (key === 'allOf') {
-      // Each of them knows a part of the members only.
+      // Each of them describes only some of the members.
       made.allOf = schema(value, false);
     } else {
       made[key] = value;
@@ -75,7 +75,7 @@ function complaints(name, node, closed, value) {
 }
 
 function find(method, path) {
-  // What a renamed repository redirects to is described by its name alone.
+  // The path that a renamed repository redirects to is described only with the repository's name.
   const plain = path.replace(/^\/repositories\/\d+/, '/repos/octo-org/app');
   const fitting = operations.filter((one) => one.method === method && one.pattern.test(plain));
   fitting.sort((one, other) => one.names.length - other.names.length);
@@ -92,7 +92,7 @@ function ofRequest(found, path, query, body) {
       wrong.push(`the query's ${name} is not described`);
       continue;
     }
-    // Its own words say that it takes a range, as a search does; its format says a time.
+    // The description says that it takes a range, as in a search, but its format is a time.
     if (name === 'created') continue;
     const of = parameter.schema;
     const value = of.type === 'integer' ? Number(text) : of.type === 'boolean' ? text === 'true' : text;
@@ -121,7 +121,7 @@ function ofAnswer(found, status, body) {
   if (!(status in operation.responses) && !(status in ANYWHERE)) return [`the status ${status} is not described`];
   const described = operation.responses[status] && resolve(operation.responses[status]);
   if (status >= 300) {
-    // Of errors there is more than is described: `status`, for one.
+    // Errors have more members than described, such as `status`.
     const basic = !described && ANYWHERE[status] && { $ref: `#/components/schemas/${ANYWHERE[status]}` };
     const error = described?.content?.['application/json']?.schema ?? basic;
     if (!error) return body === undefined ? [] : ['a body where none is described'];
@@ -136,10 +136,10 @@ function ofAnswer(found, status, body) {
   return complaints(`${found.method} ${path} ${status}`, content.schema, true, body);
 }
 
-// What was seen of each operation, as `METHOD path STATUS`.
+// The responses seen, as `METHOD path STATUS`.
 export const seen = new Set();
 
-// Throws what does not agree. `expected` says that the request is wrong on purpose.
+// Throws if something doesn't agree. `expected` means that the request is invalid on purpose.
 export function check({ method, path, query, request, status, answer, expected = false }) {
   const found = find(method, path);
   if (!found) throw new Error(`${method} ${path} is not described`);

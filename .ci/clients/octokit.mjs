@@ -1,4 +1,4 @@
-// Octokit against the sandbox; each answer is held against GitHub's description of it, too.
+// Octokit against the sandbox. Each response is also checked against GitHub's description of its API.
 //   node octokit.mjs HTTP_PORT
 // Prints what was done. Run `npm ci` in this folder first.
 
@@ -15,16 +15,16 @@ const app = { owner: 'octo-org', repo: 'app' };
 const { SANDBOX_GITHUB_TOKEN: token, SANDBOX_GITHUB_READ_ONLY: readOnly,
   SANDBOX_GITHUB_APP_KEY: keyFile } = process.env;
 
-// Holds what Octokit sends and gets against the description.
+// Checks what Octokit sends and receives against the description.
 let expected = false;
 async function observed(url, options) {
   const answer = await fetch(url, options);
   const request = options.body ? JSON.parse(options.body) : undefined;
   if (answer.redirected && options.method === 'GET') {
-    // What was followed without showing it.
+    // fetch has followed a redirect without showing its response.
     await agree(url, options.method, request, await fetch(url, { ...options, redirect: 'manual' }));
   }
-  // Behind a redirect it may be a storage's.
+  // After a redirect, the response may be from a storage.
   if (answer.url.startsWith(baseUrl)) await agree(answer.url, options.method, request, answer.clone());
   return answer;
 }
@@ -45,7 +45,7 @@ async function rejects(promise, status, message) {
   try {
     await assert.rejects(promise(), (error) => {
       assert.ok(error instanceof RequestError, String(error));
-      // What does not agree with the description.
+      // The response doesn't agree with the description.
       if (error.cause) throw error.cause;
       assert.equal(error.status, status);
       assert.equal(error.response.data.message, message);
@@ -59,7 +59,7 @@ async function rejects(promise, status, message) {
 
 const pause = (milliseconds) => new Promise((done) => { setTimeout(done, milliseconds); });
 
-// Reads the run until that is so.
+// Reads the run until the condition holds.
 async function until(run_id, is) {
   for (let tries = 0; tries < 150; tries += 1) {
     const { data: run } = await actions.getWorkflowRun({ ...app, run_id });
@@ -71,7 +71,7 @@ async function until(run_id, is) {
 
 const allRuns = () => octokit.paginate(actions.listWorkflowRunsForRepo, { ...app, per_page: 3 });
 
-// Starts by `start`, and tells the runs that are there since.
+// Calls `start`, and returns the runs that have appeared since.
 async function started(start) {
   const before = new Set((await allRuns()).map((run) => run.id));
   const answer = await start();
@@ -85,7 +85,7 @@ const payload = { version: '1.10', nested: { a: [1, 2] } };
 const dispatched = await started(() => repos.createDispatchEvent({ ...app, event_type: 'deploy',
   client_payload: payload }));
 assert.equal(dispatched.answer.status, 204);
-// Two workflows listen; the third that does is disabled.
+// Two workflows listen; the third is disabled.
 assert.deepEqual(dispatched.runs.map((run) => run.path).sort(),
   ['.github/workflows/build.yml', '.github/workflows/notify.yml']);
 for (const run of dispatched.runs) {
@@ -127,7 +127,7 @@ const timed = await started(() => repos.createDispatchEvent({
   ...app, event_type: 'deploy-marked', client_payload: { trigger_id: '00000000-0000-4000-8000-0000000000aa' } }));
 assert.deepEqual(timed.runs.map((run) => run.display_title), ['Marked 00000000-0000-4000-8000-0000000000aa']);
 
-// What a run waits for: its turn, people, a time.
+// Runs that wait: for a concurrency group, for people, for a timer.
 
 const gatedId = gated.answer.data.workflow_run_id;
 const waiting = await until(gatedId, (run) => run.status === 'pending');
@@ -159,7 +159,7 @@ assert.equal((await octokit.paginate(actions.listWorkflowRuns, { ...app, workflo
   status: 'cancelled' }))
   .filter((run) => run.id === endless.runs[0].id).length, 1);
 
-// The end, and what there is to read of it.
+// A finished run, its jobs, logs and artifacts.
 
 const run_id = told.answer.data.workflow_run_id;
 const run = await until(run_id, (one) => one.status === 'completed');
@@ -174,7 +174,7 @@ assert.ok(jobs.every((job) => job.run_id === run_id && job.steps.length > 0));
 assert.deepEqual((await actions.listJobsForWorkflowRun({ ...app, run_id, filter: 'all' })).data.jobs, jobs);
 const { data: job } = await actions.getJobForWorkflowRun({ ...app, job_id: jobs[0].id });
 assert.deepEqual(job, jobs[0]);
-// Behind a redirect to a storage, which refuses whoever brings a token.
+// The log is behind a redirect to a storage, which rejects requests with a token.
 const log = await actions.downloadJobLogsForWorkflowRun({ ...app, job_id: job.id });
 assert.match(Buffer.from(log.data).toString(), /^\d{4}-\d\d-\d\dT[\d:.]+Z ./);
 
@@ -210,12 +210,12 @@ const renamed = await repos.get({ owner: 'octo-org', repo: 'renamed-app' });
 assert.equal(renamed.data.full_name, 'octo-org/app');
 assert.deepEqual((await repos.get(app)).data, renamed.data);
 assert.equal(renamed.data.default_branch, 'main');
-// A redirect of a trigger is followed with its method and its body.
+// A redirect of a trigger is followed with method and body.
 const moved = await started(() => repos.createDispatchEvent({ owner: 'octo-org', repo: 'renamed-app',
   event_type: 'release' }));
 assert.deepEqual(moved.runs.map((one) => one.path), ['.github/workflows/ship.yml']);
 
-// Whoever asks.
+// Users.
 
 assert.equal((await octokit.rest.users.getAuthenticated()).data.login, 'octocat');
 
@@ -239,7 +239,7 @@ await rejects(dispatch({ inputs: 'text' }), 422,
   'Invalid request.\n\nFor \'properties/inputs\', "text" is not an object.');
 await rejects(() => actions.getWorkflowRun({ ...app, run_id: 1 }), 404, 'Not Found');
 
-// An App, whose token is for one repository and one permission.
+// An App, with a token for one repository and one permission.
 
 const appAuth = { appId: 20001, privateKey: readFileSync(keyFile, 'utf8') };
 const asApp = client(appAuth, { authStrategy: createAppAuth });
@@ -260,7 +260,7 @@ await rejects(() => restricted.rest.repos.createDispatchEvent({ ...app, event_ty
   'Resource not accessible by integration');
 await rejects(() => restricted.rest.actions.listRepoWorkflows({ owner: 'octo-org', repo: 'private' }), 404,
   'Not Found');
-// And left to Octokit alone, which mints by itself.
+// The same with Octokit's own App authentication, which mints the token.
 const installed = client({ ...appAuth, installationId: installation.id }, { authStrategy: createAppAuth });
 const alone = await started(() => installed.rest.repos.createDispatchEvent({ owner: 'octo-org', repo: 'private',
   event_type: 'anything' }));

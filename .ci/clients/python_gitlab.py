@@ -1,6 +1,6 @@
 """python-gitlab against the sandbox.
     python3 python_gitlab.py HTTP_PORT
-Prints what was done. Needs what requirements.txt names.
+Prints what was done. Needs the packages in requirements.txt.
 """
 
 import io
@@ -20,13 +20,13 @@ PATH = "octo-group/tools/deployer"
 
 
 def equal(found, wanted):
-    """Both are the same."""
+    """Fails unless both are equal."""
     if found != wanted:
         raise AssertionError(f"{found!r} is not {wanted!r}")
 
 
 def rejects(call, kind, status, message):
-    """The client tells the failure by its own class, with what the answer says."""
+    """The call fails with the client's own class of error, with the response's status and message."""
     try:
         call()
     except gitlab.exceptions.GitlabError as error:
@@ -36,7 +36,7 @@ def rejects(call, kind, status, message):
 
 
 def until(pipeline, is_so):
-    """Reads the pipeline until that is so."""
+    """Reads the pipeline until the condition holds."""
     for _ in range(150):
         pipeline.refresh()
         if is_so(pipeline):
@@ -46,12 +46,12 @@ def until(pipeline, is_so):
 
 
 def ids(project):
-    """Of all its pipelines, newest first, page by page."""
+    """Ids of all its pipelines, newest first, read page by page."""
     return [pipeline.id for pipeline in project.pipelines.list(iterator=True, per_page=3)]
 
 
 def started(project, start):
-    """Starts one, and it is the only one."""
+    """Starts a pipeline, and checks that it is the only new one."""
     before = ids(project)
     pipeline = start()
     equal(ids(project), [pipeline.id, *before])
@@ -91,7 +91,7 @@ by_trigger = started(
 )
 equal((by_trigger.source, by_trigger.user["username"]), ("trigger", "octavia"))
 
-# Lists: the same pages however they are asked for, and their filters.
+# Lists: the same content for each kind of pagination, and filters.
 everything = ids(project)
 equal([pipeline.id for pipeline in project.pipelines.list(get_all=True, per_page=2)], everything)
 equal([pipeline.id for pipeline in project.pipelines.list(page=1, per_page=2)], everything[:2])
@@ -100,13 +100,13 @@ equal((pages.total, pages.per_page, pages.current_page), (len(everything), 2, 1)
 triggered = project.pipelines.list(source="trigger", ref="main", per_page=1, page=1)
 equal([pipeline.id for pipeline in triggered], [by_trigger.id])
 equal(ids(client.projects.get(4242, lazy=True)), everything)
-# A list tells less than a reading of one.
+# An entry of a list has fewer fields than the pipeline read by id.
 in_list = project.pipelines.list(page=1, per_page=1)[0].asdict()
 alone = project.pipelines.get(everything[0]).asdict()
 equal(set(in_list) - set(alone), set())
 equal({"user", "detailed_status", "started_at", "finished_at", "duration"} & set(in_list), set())
 
-# What goes on until it is cancelled: it starts one elsewhere, then waits for a person.
+# A pipeline that runs until it is cancelled: it starts one in another project, then waits for a person.
 private = gitlab.Gitlab(SERVER, private_token=MAINTAINER).projects.get("octo-group/tools/private")
 waiting = started(private, lambda: private.pipelines.create({"ref": "main"}))
 until(waiting, lambda pipeline: pipeline.status == "manual")
@@ -116,17 +116,17 @@ bridges = waiting.bridges.list(get_all=True)
 equal([(bridge.name, bridge.status) for bridge in bridges], [("downstream", "success")])
 equal(bridges[0].downstream_pipeline["project_id"], project.id)
 equal(bridges[0].pipeline["id"], waiting.id)
-# This client knows the newer name of it not yet.
+# This client doesn't know the newer name of the endpoint yet.
 newer = private.manager.gitlab.http_list(f"/projects/{private.id}/pipelines/{waiting.id}/trigger_jobs", get_all=True)
 equal([bridge["id"] for bridge in newer], [bridge.id for bridge in bridges])
 equal(waiting.cancel()["id"], waiting.id)
 until(waiting, lambda pipeline: pipeline.status == "canceled")
-# It answers the same whatever the state.
+# The response is the same in every state.
 equal(waiting.cancel()["status"], "canceled")
 ended = {job.name: job.status for job in waiting.jobs.list(get_all=True)}
 equal(ended, {"build": "success", "deploy": "canceled"})
 
-# The end, and what there is to read of it.
+# A finished pipeline, its jobs, logs and artifacts.
 until(by_trigger, lambda pipeline: pipeline.status == "success")
 equal(by_trigger.detailed_status["text"], "success")
 assert by_trigger.duration > 0, by_trigger
@@ -141,7 +141,7 @@ files = {file["file_type"]: file["size"] for file in deploy.asdict()["artifacts"
 equal(sorted(files), ["archive", "trace"])
 equal(files["trace"], len(trace))
 equal(deploy.artifact("result.json"), b'{"replicas": 3}')
-# By a job that was not read: else its list of files hides the call of that name.
+# Uses a lazy job: a job that was read has an attribute that hides the method of the same name.
 archive = project.jobs.get(deploy.id, lazy=True).artifacts()
 equal(len(archive), files["archive"])
 equal(zipfile.ZipFile(io.BytesIO(archive)).namelist(), ["result.json"])
@@ -172,7 +172,7 @@ rejects(
     "variables is invalid",
 )
 rejects(lambda: project.trigger_pipeline("main", "glptt-wrong"), ERRORS.GitlabCreateError, 404, "404 Not Found")
-# An access token is no trigger token.
+# An access token isn't a trigger token.
 rejects(lambda: project.trigger_pipeline("main", TOKEN), ERRORS.GitlabCreateError, 404, "404 Not Found")
 rejects(lambda: project.pipelines.get(1), ERRORS.GitlabGetError, 404, "404 Pipeline Not Found")
 rejects(lambda: project.jobs.get(1), ERRORS.GitlabGetError, 404, "404 Not found")

@@ -1,4 +1,4 @@
-"""Prints the script of a job, which is one block of a `.gitlab-ci.yml`, as it is written there.
+"""Prints the script of a job in a `.gitlab-ci.yml`, which must be a single block.
 
     gitlab-script.py FILE JOB
 """
@@ -11,7 +11,7 @@ from pathlib import Path
 
 def main() -> None:
     text, job = Path(sys.argv[1]).read_text(), sys.argv[2]
-    # From the job's name on, up to the next line that is not indented.
+    # From the job's name to the next line that isn't indented.
     body = re.search(rf"^{re.escape(job)}:\n((?:(?: .*)?\n)+)", text, re.MULTILINE)
     if not body:
         raise SystemExit(f"error: there is no job {job}")

@@ -24,7 +24,7 @@ def answer(query: bytes, known: str) -> bytes:
     found = name == known
     records = b""
     if found and kind == A:
-        # The name by pointer to the question; class IN; a minute to live.
+        # A pointer to the name in the question, class IN, a TTL of one minute.
         records = struct.pack("!HHHIH", 0xC00C, A, 1, 60, 4) + socket.inet_aton("127.0.0.1")
     flags = 0x8580 if found else 0x8583
     header = query[:2] + struct.pack("!HHHHH", flags, 1, 1 if records else 0, 0, 0)

@@ -1,9 +1,9 @@
-"""Copies the workflows of a folder, with the sandbox in the place of the providers' servers.
+"""Copies the workflows of a folder, with the sandbox in place of the providers' servers.
 
     on-sandbox.py FOLDER COPY SERVER
 
 Each step that uses this action gets `server-url`, and so does each entry of `targets` that a script makes for GitLab or
-Bitbucket, which does not inherit it. Nothing else is changed, and it fails where there was nothing to change.
+Bitbucket, which does not inherit it. Changes nothing else, and fails if there is nothing to change.
 """
 
 import re
@@ -11,13 +11,13 @@ import sys
 from pathlib import Path
 
 ACTION = "uses: octo-org/trigger-pipeline@v1\n"
-# The step's inputs follow at once.
+# The step's inputs must follow immediately.
 STEP = re.compile(re.escape(ACTION) + r"( +)with:\n")
 ENTRY = re.compile(r'provider: "(?:gitlab|bitbucket)",\n')
 
 
 def on_sandbox(text: str, server: str) -> tuple[str, int]:
-    """The workflow as it is to run, and how many steps of it use the action."""
+    """Returns the changed workflow, and the number of its steps that use the action."""
     text, entries = ENTRY.subn(lambda entry: f'"server-url": "{server}", {entry[0]}', text)
     text, steps = STEP.subn(lambda step: f"{step[0]}{step[1]}  server-url: {server}\n", text)
     if steps != text.count(ACTION):

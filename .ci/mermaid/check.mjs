@@ -1,6 +1,6 @@
-// Feeds every Mermaid diagram of Markdown files to Mermaid's own parser.
+// Checks every Mermaid diagram in Markdown files with Mermaid's own parser.
 //   node check.mjs FILE...
-// Each file must hold a diagram. Run `npm ci` in this folder first.
+// Each file must contain a diagram. Run `npm ci` in this folder first.
 
 import { readFileSync } from 'node:fs';
 import { JSDOM } from 'jsdom';
@@ -10,7 +10,7 @@ globalThis.window = window;
 globalThis.document = window.document;
 const { default: mermaid } = await import('mermaid');
 
-// A parser that took everything would prove nothing.
+// A parser that accepts everything would prove nothing.
 const broken = 'gantt\n    section Jobs\n    %%{ :done, no time\n    gantt : a : b';
 if (await mermaid.parse(broken).then(() => true, () => false)) {
   throw new Error('a broken diagram was accepted');

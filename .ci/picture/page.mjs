@@ -1,4 +1,4 @@
-// Writes a page that shows a job summary as GitHub does: its Markdown, its style sheet, its diagrams.
+// Writes a page that shows a job summary as GitHub does: Markdown, style sheet, diagrams.
 //   node page.mjs SUMMARY PAGE
 // Run `npm ci` in this folder first; the page loads from it.
 
@@ -10,7 +10,7 @@ const modules = new URL('node_modules/', import.meta.url);
 const style = readFileSync(new URL('github-markdown-css/github-markdown-light.css', modules), 'utf8');
 
 const renderer = {
-  // False leaves other blocks to the library.
+  // Returning false leaves other blocks to the library.
   code: ({ lang, text }) => (lang === 'mermaid' ? `<div class="mermaid">${text.replaceAll('<', '&lt;')}</div>` : false),
 };
 const body = marked.use({ renderer }).parse(readFileSync(summary, 'utf8'), { gfm: true });
@@ -27,7 +27,7 @@ writeFileSync(
 <article class="markdown-body">${body}</article>
 <script src="${new URL('mermaid/dist/mermaid.min.js', modules)}"></script>
 <script>
-  // Shown as a reader leaves it who has opened the failed job's log.
+  // As for a reader who has opened the failed job's log.
   document.querySelectorAll('details').forEach((details) => { details.open = true; });
   mermaid.initialize({ startOnLoad: false, gantt: { useWidth: 900 } });
   mermaid.run().then(() => { document.body.dataset.height = document.documentElement.scrollHeight; });
