@@ -24,11 +24,11 @@ pub(crate) const SEND: &str = "--send-requests-in";
 #[derive(Serialize, Deserialize)]
 struct Load {
     parallelism: usize,
-    requests: Vec<Request>,
+    requests: Vec<LoadRequest>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct Request {
+struct LoadRequest {
     method: String,
     url: String,
     headers: Vec<(String, String)>,
@@ -64,8 +64,8 @@ pub(crate) fn command(
     })
 }
 
-fn again(server: &str, recorded: &RecordedRequest) -> Result<Request> {
-    Ok(Request {
+fn again(server: &str, recorded: &RecordedRequest) -> Result<LoadRequest> {
+    Ok(LoadRequest {
         method: recorded.method.clone(),
         url: format!("{server}{}", recorded.path),
         headers: explicit_headers(recorded),
@@ -100,7 +100,7 @@ fn client() -> Result<Client> {
         .build()?)
 }
 
-async fn deliver(client: &Client, request: Request) -> Result<()> {
+async fn deliver(client: &Client, request: LoadRequest) -> Result<()> {
     let headers = request.headers.iter().map(|(name, value)| {
         let pair: (HeaderName, HeaderValue) = (name.parse()?, value.parse()?);
         anyhow::Ok(pair)

@@ -28,11 +28,11 @@ use crate::action::Image;
 #[command(bin_name = "cargo xtask")]
 struct Arguments {
     #[command(subcommand)]
-    step: Step,
+    step: ReleaseStep,
 }
 
 #[derive(Subcommand)]
-enum Step {
+enum ReleaseStep {
     /// Gives Cargo.toml, Cargo.lock and CHANGELOG.md a new version, for the pull request before a release
     Bump {
         version: Version,
@@ -95,13 +95,13 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(step: Step) -> Result<()> {
+fn run(step: ReleaseStep) -> Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"))
         .parent()
         .context("the crate is in a workspace")?;
     let here = |name: &str| root.join(name);
     match step {
-        Step::Bump { version, date } => {
+        ReleaseStep::Bump { version, date } => {
             let day = date.unwrap_or_else(|| Utc::now().date_naive());
             let changelog = changelog::released(&read(&here("CHANGELOG.md"))?, &version, day)?;
             let manifest = release::with_version(&read(&here("Cargo.toml"))?, &version)?;
@@ -114,7 +114,7 @@ fn run(step: Step) -> Result<()> {
                     .current_dir(root),
             )?;
         }
-        Step::Check {
+        ReleaseStep::Check {
             version,
             repository,
             git_ref,
@@ -140,7 +140,7 @@ fn run(step: Step) -> Result<()> {
             let dockerfile = read(&here("Dockerfile"))?;
             say(&release::plan(&version, &repository, &tags, &dockerfile)?);
         }
-        Step::Notes {
+        ReleaseStep::Notes {
             version,
             image,
             base,
@@ -150,11 +150,11 @@ fn run(step: Step) -> Result<()> {
             let notes = changelog::notes(&changelog, &version, &image, &base, &git_ref)?;
             say(&notes);
         }
-        Step::Pin { image, file } => {
+        ReleaseStep::Pin { image, file } => {
             let pinned = action::pinned(&read(&file)?, &image)?;
             write(&file, &pinned)?;
         }
-        Step::Bill {
+        ReleaseStep::Bill {
             file,
             packages,
             base,
@@ -162,7 +162,7 @@ fn run(step: Step) -> Result<()> {
             let whole = bill::complete(&read(&file)?, &read(&packages)?, &base)?;
             write(&file, &whole)?;
         }
-        Step::Roots => {
+        ReleaseStep::Roots => {
             let wrong = roots::complaints(Utc::now())?;
             ensure!(
                 wrong.is_empty(),

@@ -10,7 +10,7 @@ use sandbox::{Run, Sandbox};
 use serde_json::Value;
 
 use self::predecessor::{Inputs, PREDECESSORS, Predecessor};
-use self::request::{Request, on};
+use self::request::{TriggerRequest, on};
 use super::documents::{Block, declared, document, rows, yaml};
 use super::examples::{ACTION, Example, evaluated, examples, world};
 use crate::calls::in_parallel;
@@ -149,9 +149,9 @@ fn the_replacement_sends_only_what_the_page_shows() {
         let sent: Vec<_> = sandbox
             .trigger_requests()
             .iter()
-            .map(|request| Request::recorded(request, &sandbox))
+            .map(|request| TriggerRequest::recorded(request, &sandbox))
             .collect();
-        let written = Request::written(&pair.after_sends, &sandbox);
+        let written = TriggerRequest::written(&pair.after_sends, &sandbox);
         assert_eq!(sent, [written], "{place}");
         if pair.after.input("wait").is_none() {
             assert_eq!(sandbox.request_count(), 1, "{place}");
@@ -164,7 +164,7 @@ fn the_replacement_sends_only_what_the_page_shows() {
 fn before_and_after_start_the_same_runs() {
     in_parallel(all_pairs(), |pair| {
         let before = Sandbox::start(world()).unwrap();
-        let status = Request::written(&pair.before_sends, &before).send(&before);
+        let status = TriggerRequest::written(&pair.before_sends, &before).send(&before);
         assert!((200..300).contains(&status), "{}: {status}", pair.place);
         let after = Sandbox::start(world()).unwrap();
         pair.after.step(&after).run().passes();
@@ -196,7 +196,7 @@ fn other_actions_send_what_their_pages_show() {
             }
             assert_eq!(
                 (predecessor.sends)(&inputs, &sandbox),
-                Request::written(&pair.before_sends, &sandbox),
+                TriggerRequest::written(&pair.before_sends, &sandbox),
                 "{}",
                 pair.place
             );
@@ -249,9 +249,9 @@ fn curl_sends_what_its_page_shows() {
         let sent: Vec<_> = sandbox
             .requests()
             .iter()
-            .map(|request| Request::recorded(request, &sandbox))
+            .map(|request| TriggerRequest::recorded(request, &sandbox))
             .collect();
-        let written = Request::written(&pair.before_sends, &sandbox);
+        let written = TriggerRequest::written(&pair.before_sends, &sandbox);
         assert_eq!(sent, [written], "{}", pair.place);
     }
 }

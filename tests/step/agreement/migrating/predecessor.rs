@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use sandbox::Sandbox;
 use serde_json::{Value, json};
 
-use super::request::{Body, Request, credential, on};
+use super::request::{Body, TriggerRequest, credential, on};
 
 pub(super) struct Predecessor {
     /// `owner/name`, the part of `uses:` before the `@`.
@@ -15,7 +15,7 @@ pub(super) struct Predecessor {
     pub(super) inputs: &'static [&'static str],
     pub(super) outputs: &'static [&'static str],
     /// Builds the request that triggers.
-    pub(super) sends: fn(&Inputs, &Sandbox) -> Request,
+    pub(super) sends: fn(&Inputs, &Sandbox) -> TriggerRequest,
 }
 
 pub(super) const PREDECESSORS: [Predecessor; 4] = [
@@ -105,8 +105,13 @@ fn parsed(text: &str) -> Value {
     serde_json::from_str(text).expect("it takes JSON alone")
 }
 
-fn post(url: &str, authorization: Option<String>, body: Value, sandbox: &Sandbox) -> Request {
-    Request {
+fn post(
+    url: &str,
+    authorization: Option<String>,
+    body: Value,
+    sandbox: &Sandbox,
+) -> TriggerRequest {
+    TriggerRequest {
         method: "POST".to_owned(),
         url: on(sandbox, url),
         credential: authorization.map(|value| credential("authorization", &value)),
@@ -115,7 +120,7 @@ fn post(url: &str, authorization: Option<String>, body: Value, sandbox: &Sandbox
 }
 
 /// Splits the repository, parses the payload, and leaves the rest to Octokit.
-fn peter_evans(inputs: &Inputs, sandbox: &Sandbox) -> Request {
+fn peter_evans(inputs: &Inputs, sandbox: &Sandbox) -> TriggerRequest {
     let (owner, name) = inputs.get("repository").split_once('/').expect("a name");
     post(
         &format!("https://api.github.com/repos/{owner}/{name}/dispatches"),
@@ -129,7 +134,7 @@ fn peter_evans(inputs: &Inputs, sandbox: &Sandbox) -> Request {
 }
 
 /// Puts the payload into the body unchanged.
-fn convictional(inputs: &Inputs, sandbox: &Sandbox) -> Request {
+fn convictional(inputs: &Inputs, sandbox: &Sandbox) -> TriggerRequest {
     let repository = format!("{}/{}", inputs.get("owner"), inputs.get("repo"));
     let body = format!(
         "{{\"ref\":\"{}\",\"inputs\":{}}}",
@@ -148,7 +153,7 @@ fn convictional(inputs: &Inputs, sandbox: &Sandbox) -> Request {
 }
 
 /// Searches for the workflow by title, id and file name, and sends its id.
-fn benc_uk(inputs: &Inputs, sandbox: &Sandbox) -> Request {
+fn benc_uk(inputs: &Inputs, sandbox: &Sandbox) -> TriggerRequest {
     let (repository, wanted) = (inputs.get("repo"), inputs.get("workflow"));
     let id = sandbox.with_world(|world| {
         let repositories = world.github.repositories.iter();
@@ -173,7 +178,7 @@ fn benc_uk(inputs: &Inputs, sandbox: &Sandbox) -> Request {
 }
 
 /// Sends the trigger token in the body, without a header; the access token is only for reading.
-fn digital_blueprint(inputs: &Inputs, sandbox: &Sandbox) -> Request {
+fn digital_blueprint(inputs: &Inputs, sandbox: &Sandbox) -> TriggerRequest {
     let host = inputs.or("host", "gitlab.com");
     let id = inputs.get("id").replace('/', "%2F");
     post(

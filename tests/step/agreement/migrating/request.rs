@@ -19,7 +19,7 @@ const PUBLIC_SERVERS: [(&str, &str); 3] = [
 
 /// The parts of a request that are compared.
 #[derive(Debug, PartialEq)]
-pub(super) struct Request {
+pub(super) struct TriggerRequest {
     pub(super) method: String,
     pub(super) url: String,
     /// The header with the credential, its name in lower case; `None` if the credential is in the body.
@@ -42,7 +42,7 @@ pub(super) fn on(sandbox: &Sandbox, text: &str) -> String {
         })
 }
 
-impl Request {
+impl TriggerRequest {
     /// Parses `METHOD ADDRESS`, the header with the credential and an empty line, followed by JSON or one form field
     /// a line.
     pub(super) fn written(block: &str, sandbox: &Sandbox) -> Self {
