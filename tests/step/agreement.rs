@@ -309,7 +309,7 @@ fn every_explained_rejection_is_documented() {
     }
 }
 
-/// The first arguments of `adding` and `told` that are string literals.
+/// The first arguments of `with_reason` and `with_message` that are string literals.
 fn reasons(source: &str) -> Vec<String> {
     let (source, _) = source.split_once("#[cfg(test)]").unwrap_or((source, ""));
     let literal = |arguments: &str| {
@@ -325,7 +325,7 @@ fn reasons(source: &str) -> Vec<String> {
             }
         }
     };
-    ["adding(", "told("]
+    ["with_reason(", "with_message("]
         .into_iter()
         .flat_map(|call| source.split(call).skip(1))
         .filter_map(literal)
