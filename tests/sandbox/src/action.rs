@@ -1,14 +1,14 @@
-//! The inputs that `action.yml` declares, as the runner hands them to the container, so that
-//! tests and the demo can start the binary as the runner would. Not here: anything about a provider.
+//! The inputs declared in `action.yml`, as the runner passes them to the container. Tests and the demo use them to
+//! start the binary as the runner would.
 
 const ACTION: &str = include_str!("../../../action.yml");
 
-/// The environment variable of an input, as the runner names it.
+/// Returns the environment variable in which the runner passes an input.
 pub fn variable(input: &str) -> String {
     format!("INPUT_{}", input.to_uppercase().replace(' ', "_"))
 }
 
-/// Variables and values of all inputs at their defaults, in the order of `action.yml`.
+/// Returns the variables of all inputs with their default values, in the order of `action.yml`.
 pub fn defaults(workflow_token: &str) -> Vec<(String, String)> {
     let inputs = between(ACTION, "\ninputs:\n", "\noutputs:\n");
     let mut defaults: Vec<(String, String)> = Vec::new();
@@ -26,7 +26,7 @@ pub fn defaults(workflow_token: &str) -> Vec<(String, String)> {
     defaults
 }
 
-/// Empty where there is no such part, and then no step of the demo could pass.
+/// Returns an empty string if a delimiter is missing; no step of the demo can pass then.
 fn between<'text>(text: &'text str, start: &str, end: &str) -> &'text str {
     text.split_once(start)
         .and_then(|(_, rest)| rest.split_once(end))

@@ -1,4 +1,4 @@
-//! A thread with a runtime of its own, which ends when it is dropped. Not here: what runs on it.
+//! A thread with its own Tokio runtime, stopped when the handle is dropped.
 
 use std::io;
 use std::thread::{self, JoinHandle};
@@ -12,7 +12,7 @@ pub(crate) struct Background {
 }
 
 impl Background {
-    /// Runs the work, and what it spawns, until this is dropped.
+    /// Runs `work`, and the tasks it spawns, until the handle is dropped.
     pub(crate) fn spawn<Work>(
         name: &str,
         work: impl FnOnce() -> Work + Send + 'static,

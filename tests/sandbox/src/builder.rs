@@ -1,5 +1,4 @@
-//! How a sandbox is started: ports, certificate, and the thread it runs on. Not here: the running sandbox (see
-//! `sandbox`).
+//! Starts a sandbox: its ports, its certificate and its thread. The running sandbox is in `sandbox`.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -26,7 +25,7 @@ pub(crate) struct Addresses {
     pub(crate) ipv6: Option<(SocketAddr, SocketAddr)>,
 }
 
-/// How a sandbox is to be started.
+/// Options for a new sandbox.
 pub struct Builder {
     world: World,
     http: Port,
@@ -80,7 +79,7 @@ impl Builder {
         Self { https, ..self }
     }
 
-    /// Listens on `[::1]` too, on ports of its own.
+    /// Also listens on `[::1]`, on separate ports.
     #[must_use]
     pub fn ipv6(self) -> Self {
         Self { ipv6: true, ..self }
@@ -94,14 +93,14 @@ impl Builder {
         }
     }
 
-    /// Another name or address the certificate is good for.
+    /// Adds a name or address to the certificate.
     #[must_use]
     pub fn certificate_name(mut self, name: &str) -> Self {
         self.extra_names.push(name.to_owned());
         self
     }
 
-    /// Called on the sandbox's thread for each request once its response is decided.
+    /// Calls `tell` on the sandbox's thread for each request, once its response is known.
     #[must_use]
     pub fn on_response(self, tell: impl Fn(&RecordedRequest) + Send + Sync + 'static) -> Self {
         let on_response: Option<OnResponse> = Some(Box::new(tell));
@@ -111,7 +110,7 @@ impl Builder {
         }
     }
 
-    /// Returns when all ports are open.
+    /// Starts the sandbox; returns when all ports are open.
     pub fn start(self) -> io::Result<Sandbox> {
         let issued = certificate::issue(self.certificate, &self.extra_names)?;
         let ca_pem = issued.ca_pem.clone();

@@ -1,5 +1,5 @@
-//! The sandbox's own certificate authority and the certificates it issues: good ones, and bad ones on demand.
-//! Not here: the TLS connections (see `server`).
+//! The sandbox's certificate authority and the valid or invalid certificates it issues. TLS connections are in
+//! `server`.
 
 use std::io;
 use std::sync::Arc;
@@ -14,19 +14,19 @@ use rcgen::{
 use tokio_rustls::rustls;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-/// What the https port shows its clients.
+/// The certificate of the https port.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Certificate {
-    /// For `127.0.0.1`, `::1`, `localhost`, `sandbox.test` and the extra names of the builder.
+    /// Valid for `127.0.0.1`, `::1`, `localhost`, `sandbox.test` and the builder's extra names.
     #[default]
     Good,
-    /// The same, expired in 2001.
+    /// For the same names, but expired in 2001.
     Expired,
-    /// For `elsewhere.test` only.
+    /// Valid only for `elsewhere.test`.
     WrongName,
 }
 
-/// The authority's certificate as PEM, and a TLS configuration with a certificate issued by it.
+/// A CA certificate as PEM, and a TLS configuration with a certificate issued by that CA.
 pub(crate) struct Issued {
     pub(crate) ca_pem: String,
     pub(crate) tls: Arc<rustls::ServerConfig>,
@@ -60,7 +60,7 @@ pub(crate) fn issue(certificate: Certificate, extra_names: &[String]) -> io::Res
     })
 }
 
-/// Each authority has a name of its own, as different authorities have.
+/// Gives each CA a different name, as real CAs have.
 fn authority_params() -> CertificateParams {
     static MADE: AtomicUsize = AtomicUsize::new(1);
     let name = format!(
@@ -94,7 +94,7 @@ fn leaf_params(certificate: Certificate, extra_names: &[String]) -> io::Result<C
     Ok(params)
 }
 
-/// One PEM block. Base64 in lines of 64, as readers of PEM expect.
+/// Returns a PEM block, with Base64 in lines of 64 characters as PEM parsers expect.
 fn pem(label: &str, der: &[u8]) -> String {
     let text = BASE64_STANDARD.encode(der);
     let mut block = format!("-----BEGIN {label}-----\n");

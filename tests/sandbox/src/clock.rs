@@ -1,11 +1,11 @@
-//! The sandbox's time: a clock that tests can speed up or set wrong, and times as providers write them. All that
-//! the world does and says goes by it; the links between sockets and tests (delays, the record) do not.
+//! The world's clock, which tests can speed up or set wrong, and the providers' time formats. The world goes by this
+//! clock; fault delays and the request record use the machine's.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
-/// A clock that began at some moment and goes at some speed, ahead of or behind the machine's own.
+/// A clock with its own speed, and an offset from the machine's clock.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
     began: SystemTime,
@@ -15,7 +15,7 @@ pub struct Clock {
 }
 
 impl Default for Clock {
-    /// The machine's own time.
+    /// Shows the machine's time.
     fn default() -> Self {
         Self {
             began: SystemTime::now(),
@@ -45,30 +45,30 @@ impl Clock {
     }
 }
 
-/// Seconds since 1970-01-01T00:00:00Z.
+/// Returns the seconds since 1970-01-01T00:00:00Z.
 pub(crate) fn seconds(time: SystemTime) -> u64 {
     time.duration_since(UNIX_EPOCH)
         .unwrap_or(Duration::ZERO)
         .as_secs()
 }
 
-/// `2026-11-22T23:01:00Z`, as GitHub and Bitbucket write times.
+/// Formats like `2026-11-22T23:01:00Z`, as in GitHub's and Bitbucket's responses.
 pub(crate) fn timestamp(time: SystemTime) -> String {
     DateTime::<Utc>::from(time).to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
-/// `2026-11-22T23:01:00.000Z`, as GitLab writes them.
+/// Formats like `2026-11-22T23:01:00.000Z`, as in GitLab's responses.
 pub(crate) fn timestamp_with_milliseconds(time: SystemTime) -> String {
     DateTime::<Utc>::from(time).to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
-/// `2026-11-22T23:01:00.0000000Z`, as it stands before each line of a GitHub log.
+/// Formats like `2026-11-22T23:01:00.0000000Z`, as before each line of a GitHub log.
 pub(crate) fn timestamp_of_log(time: SystemTime) -> String {
     let time = DateTime::<Utc>::from(time);
     time.format("%Y-%m-%dT%H:%M:%S.0000000Z").to_string()
 }
 
-/// `Sun, 22 Nov 2026 23:01:00 GMT`, as the header `Date` has it.
+/// Formats like `Sun, 22 Nov 2026 23:01:00 GMT`, as in the `Date` header.
 pub(crate) fn http_date(time: SystemTime) -> String {
     let time = DateTime::<Utc>::from(time);
     time.format("%a, %d %b %Y %H:%M:%S GMT").to_string()

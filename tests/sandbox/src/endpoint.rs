@@ -1,23 +1,23 @@
-//! Which API a request reaches by its host and path, and how the links in the response begin. Not here:
-//! the APIs themselves (see `provider`).
+//! Finds the API for a request's host and path, and the base URLs of the links in its response. The APIs are in
+//! `provider`.
 
 use crate::request::Request;
 use crate::world::{Provider, World};
 
-/// An API, as a request reaches it.
+/// The API that a request is for.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Endpoint {
     pub(crate) provider: Provider,
-    /// The decoded segments of the path below the API's own.
+    /// The decoded path segments after the API's prefix.
     pub(crate) call: Vec<String>,
-    /// Where links to pages begin.
+    /// The base URL of web pages.
     pub(crate) pages: String,
-    /// Where links to the API begin.
+    /// The base URL of the API.
     pub(crate) api: String,
 }
 
-/// `None` if no API is there. The providers' own hosts have it only at their own places; all
-/// others have all three, GitHub and GitLab also under a path.
+/// Returns `None` if there is no API. The providers' own hosts serve only their own API; any other host serves all
+/// three, GitHub and GitLab also under a path prefix.
 pub(crate) fn of(request: &Request, origin: &str) -> Option<Endpoint> {
     let name = request.host_name();
     let host = name.as_str();
@@ -56,7 +56,7 @@ pub(crate) fn of(request: &Request, origin: &str) -> Option<Endpoint> {
     })
 }
 
-/// Where links begin: where the request came to, or where the world says that the server is.
+/// Returns the origin of links: the world's `external_url`, or the origin of the request.
 pub(crate) fn origin(world: &World, request: &Request) -> String {
     let elsewhere = world.external_url.clone();
     elsewhere.unwrap_or_else(|| request.origin())

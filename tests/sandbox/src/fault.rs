@@ -1,5 +1,5 @@
-//! Faults on demand: for which requests, on which occasions, and what goes wrong. Not here: how a
-//! connection is torn (see `stream` and `server`).
+//! Faults on demand: which requests they apply to, when, and what goes wrong. `stream` and `server` break the
+//! connections.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use crate::request::Request;
 use crate::response::Response;
 use crate::world::Provider;
 
-/// Which requests a fault is for. `Route::any()` narrowed by what follows.
+/// The requests that a fault applies to: `Route::any()`, narrowed by the other methods.
 #[derive(Clone, Debug, Default)]
 pub struct Route {
     provider: Option<Provider>,
@@ -27,7 +27,7 @@ impl Route {
         Self::default()
     }
 
-    /// The requests that start something: GitHub's dispatches, GitLab's and Bitbucket's pipelines.
+    /// Matches the requests that start something: GitHub's dispatches, GitLab's and Bitbucket's pipelines.
     pub fn triggers() -> Self {
         Self {
             triggers_only: true,
@@ -51,7 +51,7 @@ impl Route {
         }
     }
 
-    /// The raw path contains this.
+    /// Matches requests whose raw path contains `part`.
     #[must_use]
     pub fn path(self, part: &str) -> Self {
         Self {
@@ -60,7 +60,8 @@ impl Route {
         }
     }
 
-    /// The raw path ends with this, a slash after it aside: `/runs` is GitHub's lists of runs, and no run.
+    /// Matches requests whose raw path, without a trailing slash, ends with `end`: `/runs` matches GitHub's lists of
+    /// runs, but not a single run.
     #[must_use]
     pub fn path_end(self, end: &str) -> Self {
         Self {
@@ -69,7 +70,7 @@ impl Route {
         }
     }
 
-    /// The raw query contains this.
+    /// Matches requests whose raw query contains `part`.
     #[must_use]
     pub fn query(self, part: &str) -> Self {
         Self {
@@ -102,65 +103,64 @@ impl Route {
     }
 }
 
-/// Which of the matching requests. They are counted for each fault by itself, from the moment it is set.
+/// Which of the matching requests fail. Each fault counts its own, from the moment it is set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Occasion {
-    /// Only the nth, counted from 1.
+    /// Only the nth request, counted from 1.
     Nth(usize),
-    /// The first few.
+    /// The first n requests.
     First(usize),
-    /// All, until this long after the fault is set.
+    /// All requests for this long after the fault is set, in real time.
     For(Duration),
     Every,
 }
 
-/// Whether the request has changed the world by the time of the fault.
+/// Whether the request changes the world before the fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Moment {
-    /// It has not, and (except after a delay) it never will.
+    /// It hasn't changed the world and (except after a delay) never will.
     BeforeActing,
-    /// It has, if it was acceptable at all.
+    /// It has changed the world, if the request was valid.
     AfterActing,
 }
 
 /// What goes wrong.
 #[derive(Clone, Debug)]
 pub enum Fault {
-    /// The client sees `ECONNRESET`.
+    /// The client gets `ECONNRESET`.
     Reset(Moment),
-    /// The connection ends without a response.
+    /// The connection is closed without a response.
     Close(Moment),
-    /// The response, or the acting, comes late. Goes together with another fault of the same request.
+    /// Delays the action or the response. Can be combined with another fault of the same request.
     Delay(Moment, Duration),
-    /// This response instead of the provider's own.
+    /// Replaces the provider's response.
     Response(Moment, Response),
-    /// Acts, and answers with the provider's own headers and only the first half of its body. A body that is empty
-    /// cannot be torn.
+    /// Acts, and sends the provider's headers and only the first half of the body. Has no effect on an empty body.
     Truncate,
-    /// Acts, and answers with the provider's own headers and its JSON after this edit. Other bodies stay as they are.
+    /// Acts, and sends the provider's headers and its JSON with this edit. Bodies that aren't JSON stay unchanged.
     Edit(fn(&mut Value)),
-    /// A body of this length, never in memory as a whole.
+    /// Sends a body of `length` bytes, which is never in memory as a whole.
     Huge {
         moment: Moment,
         status: u16,
         length: u64,
     },
-    /// Acts, and answers with the provider's own headers and its body byte by byte, with such a pause before each.
+    /// Acts, and sends the provider's headers and its body byte by byte, with this pause before each byte.
     Slow(Duration),
-    /// This instead of any response.
+    /// Sends these bytes instead of a response.
     Malformed(Moment, MalformedResponse),
-    /// Acts and answers, then ends the connection without a `Connection: close` in the response.
+    /// Acts and responds, then ends the connection although the response has no `Connection: close`.
     HangUp(HangUp),
 }
 
-/// How a connection ends that was to be kept.
+/// How a keep-alive connection ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HangUp {
-    /// It is closed right after the response.
+    /// Closed right after the response.
     Close,
-    /// It is reset right after the response.
+    /// Reset right after the response.
     Reset,
-    /// It is reset when the next request arrives, which nobody reads: it is in no record.
+    /// Reset when the next request arrives. That request isn't read, so it isn't recorded.
     ResetAtNextRequest,
 }
 
@@ -172,7 +172,7 @@ impl Fault {
         )
     }
 
-    /// Not acting.
+    /// Redirects without acting.
     pub fn redirect(status: u16, location: &str) -> Self {
         Self::Response(
             Moment::BeforeActing,
@@ -180,7 +180,7 @@ impl Fault {
         )
     }
 
-    /// GitHub's primary limit: nothing remains until `reset`, in seconds since 1970.
+    /// GitHub's primary rate limit: no requests remain until `reset`, in seconds since 1970.
     pub fn github_primary_limit(status: u16, reset: u64) -> Self {
         let response = github_limit(
             status,
@@ -198,7 +198,7 @@ impl Fault {
         )
     }
 
-    /// GitHub's secondary limit: with `Retry-After` in seconds, or with nothing but its message.
+    /// GitHub's secondary rate limit: with `Retry-After` in seconds, or only with its message.
     pub fn github_secondary_limit(retry_after: Option<u64>) -> Self {
         let response = github_limit(
             403,
@@ -236,7 +236,7 @@ fn retry_later(response: Response, seconds: Option<u64>) -> Response {
     }
 }
 
-/// The faults that are set, with how often each has matched.
+/// The active faults, with the number of matches of each.
 #[derive(Default)]
 pub(crate) struct Faults(Vec<SetFault>);
 
@@ -263,7 +263,7 @@ impl Faults {
         self.0.clear();
     }
 
-    /// The faults of this request. Every matching fault counts it.
+    /// Returns the faults of this request, and counts it for every fault that matches.
     pub(crate) fn plan_for(&mut self, request: &Request, provider: Option<Provider>) -> Plan {
         let mut plan = Plan::default();
         for set in &mut self.0 {
@@ -285,7 +285,7 @@ impl Faults {
     }
 }
 
-/// The faults of one request: delays add up, of the others the first one set wins.
+/// The faults of one request. Delays add up; of all others, the one that was set first wins.
 #[derive(Default)]
 pub(crate) struct Plan {
     pub(crate) delay_before: Duration,

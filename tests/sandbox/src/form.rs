@@ -1,11 +1,11 @@
-//! The fields of a form, in both encodings that forms have. Not here: what they mean.
+//! Parses the fields of a form, URL-encoded or multipart.
 
 use crate::request::{Headers, media_type};
 
 pub(crate) const URL_ENCODED: &str = "application/x-www-form-urlencoded";
 pub(crate) const MULTIPART: &str = "multipart/form-data";
 
-/// Names and values in the order they came; `None` where it is no form, or one that is broken off.
+/// Returns names and values in their order, or `None` if the body isn't a form or is incomplete.
 pub(crate) fn fields(headers: &Headers, body: &[u8]) -> Option<Vec<(String, String)>> {
     let content_type = headers.get("content-type").unwrap_or_default();
     match media_type(content_type).as_str() {
@@ -18,7 +18,7 @@ pub(crate) fn fields(headers: &Headers, body: &[u8]) -> Option<Vec<(String, Stri
     }
 }
 
-/// Each part has headers of its own, one of which names it.
+/// Parses multipart fields. Each part names its field in its own headers.
 fn parts(body: &str, boundary: &str) -> Option<Vec<(String, String)>> {
     let delimiter = format!("\r\n--{boundary}");
     let whole = format!("\r\n{body}");
@@ -69,7 +69,7 @@ mod tests {
         assert_eq!(
             read("multipart/form-data; boundary=x-1", &parts),
             None,
-            "it has no end"
+            "no closing delimiter"
         );
         assert_eq!(read("multipart/form-data; boundary=x-2", &body), None);
         assert_eq!(read("application/json", "{}"), None);

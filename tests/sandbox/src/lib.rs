@@ -1,26 +1,26 @@
-//! In-memory GitHub, GitLab and Bitbucket that speak their pipeline APIs: as strict as the real ones, with a
-//! record of every request, and faults on demand. For tests, and as a program (`cargo run -p sandbox`) for trying
-//! by hand. Never part of the product.
+//! In-memory GitHub, GitLab and Bitbucket that speak their pipeline APIs. They are as strict as the real ones, record
+//! every request, and inject faults on demand. Used by tests, and as a program (`cargo run -p sandbox`) for
+//! experiments by hand. Never part of the product.
 //!
 //! # Starting one
 //!
-//! A [`Sandbox`] has a thread of its own, so plain `#[test]` functions can use it; dropping it closes everything.
+//! A [`Sandbox`] runs on its own thread, so plain `#[test]` functions can use it. Dropping it closes everything.
 //!
 //! ```
 //! use sandbox::{Sandbox, World, demo};
 //!
 //! let sandbox = Sandbox::start(World::demo())?;
-//! // Plain http on 127.0.0.1, and https with a certificate of its own authority:
+//! // Plain http on 127.0.0.1, and https with a certificate issued by its own CA:
 //! let (http, https, ca) = (sandbox.http_url(), sandbox.https_url(), sandbox.ca_pem());
-//! // GitHub is under /api/v3 and /github/api/v3, GitLab under /api/v4 and /gitlab/api/v4, Bitbucket under /2.0,
-//! // all on one port; for the host api.github.com and the like, under the same paths as there.
+//! // All three share one port: GitHub at /api/v3 and /github/api/v3, GitLab at /api/v4 and /gitlab/api/v4,
+//! // Bitbucket at /2.0. Requests for a provider's own host (api.github.com, …) use that host's paths.
 //! assert_eq!(sandbox.github_api_url(), format!("{http}/api/v3"));
 //! # let _ = (https, ca, demo::GITHUB_CLASSIC);
 //! # Ok::<(), std::io::Error>(())
 //! ```
 //!
-//! [`World::demo`] is what most tests need; the constants in [`demo`] say what is in it. Other worlds are built
-//! from the nouns in [`world`], or changed while the sandbox runs:
+//! Most tests use [`World::demo`]; the constants in [`demo`] describe its contents. Build other worlds from the
+//! types in [`world`], or change the world while the sandbox runs:
 //!
 //! ```
 //! # use sandbox::{Sandbox, World};
@@ -30,20 +30,22 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 //!
-//! [`Sandbox::builder`] sets ports, `[::1]`, and good or bad certificates. For "refused, then up":
+//! [`Sandbox::builder`] sets ports, `[::1]`, and valid or invalid certificates. For a server that first refuses
+//! connections and then comes up:
 //!
 //! ```
 //! # use sandbox::{Sandbox, World};
-//! let port = Sandbox::reserve_port()?; // connections to it are refused …
+//! let port = Sandbox::reserve_port()?; // connections are refused …
 //! let number = port.number();
-//! let sandbox = Sandbox::builder(World::demo()).http_on(port).start()?; // … and now they are not
+//! let sandbox = Sandbox::builder(World::demo()).http_on(port).start()?; // … until now
 //! assert_eq!(sandbox.http_port(), number);
 //! # Ok::<(), std::io::Error>(())
 //! ```
 //!
 //! # Faults
 //!
-//! For which requests, on which occasions, what goes wrong, and whether the world has changed by then:
+//! A fault has a route (which requests), an occasion (which of them), and a moment (before or after the request
+//! changes the world):
 //!
 //! ```
 //! use std::time::Duration;
@@ -51,30 +53,31 @@
 //! # use sandbox::{Response, Sandbox, World};
 //! # let sandbox = Sandbox::start(World::demo())?;
 //!
-//! // The run starts, but the client sees 502:
+//! // The run starts, but the client gets a 502:
 //! sandbox.fault(Route::triggers(), Occasion::Nth(1), Fault::status(Moment::AfterActing, 502));
 //! // ECONNRESET, and nothing was started:
 //! sandbox.fault(Route::triggers(), Occasion::First(2), Fault::Reset(Moment::BeforeActing));
-//! // It acts, but late. Clients that give up meanwhile do not stop it.
+//! // Acts late, even if the client has given up by then:
 //! let gitlab = Route::any().provider(Provider::GitLab).method("POST").path("/pipeline");
 //! sandbox.fault(gitlab, Occasion::Every, Fault::Delay(Moment::BeforeActing, Duration::from_secs(3)));
 //! sandbox.fault(Route::any(), Occasion::Nth(5), Fault::github_secondary_limit(Some(2)));
-//! // No HTTP at all, or none that ever ends:
+//! // A response that isn't HTTP, or never ends:
 //! let endless = Fault::Malformed(Moment::AfterActing, MalformedResponse::endless_headers());
 //! sandbox.fault(Route::any(), Occasion::Nth(6), endless);
-//! // A connection that is to be kept ends all the same:
+//! // A keep-alive connection that is closed anyway:
 //! let hang_up = Fault::HangUp(HangUp::ResetAtNextRequest);
 //! sandbox.fault(Route::any().method("GET"), Occasion::Every, hang_up);
 //! sandbox.clear_faults();
-//! // New connections are refused for a while, and open ones are cut off:
+//! // Refuses new connections for a while, and drops open ones:
 //! sandbox.close();
 //! sandbox.open();
 //! # Ok::<(), std::io::Error>(())
 //! ```
 //!
-//! # Reading what happened
+//! # Inspecting the result
 //!
-//! [`Sandbox::requests`] is what arrived (headers, bodies, how it was answered), [`Sandbox::runs`] what was started:
+//! [`Sandbox::requests`] returns the requests with their headers, bodies and responses; [`Sandbox::runs`] returns the
+//! runs:
 //!
 //! ```
 //! # use sandbox::{Sandbox, World};
@@ -91,9 +94,8 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 //!
-//! [`Proxy`] is a forward proxy for tests: passes `CONNECT` on or refuses it, and remembers the targets. [`TlsFront`]
-//! speaks TLS in front of what does not, or in front of what does: a proxy that is reached by https, or one that opens
-//! what it passes on.
+//! [`Proxy`] is a forward proxy for tests: it forwards `CONNECT` or refuses it, and records the targets. [`TlsFront`]
+//! terminates TLS in front of another server, which makes an https proxy, or one that intercepts TLS.
 
 pub mod action;
 mod background;

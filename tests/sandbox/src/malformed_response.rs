@@ -1,23 +1,22 @@
-//! Bytes instead of a response: they break the rules of HTTP, or keep them and never end. Not here: when they come (see
-//! `fault`).
+//! Bytes in place of a response: invalid HTTP, or valid HTTP that never ends. `fault` decides when they are sent.
 
 use std::time::Duration;
 
 use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 use tokio::time::sleep;
 
-/// Bytes, then others over and over.
+/// Some bytes, then others repeated endlessly.
 #[derive(Clone, Debug)]
 pub struct MalformedResponse {
     first: Vec<u8>,
-    /// Without any, the connection ends after the first ones.
+    /// If empty, the connection ends after `first`.
     again: Vec<u8>,
-    /// Before each time.
+    /// The pause before each repetition.
     pause: Duration,
 }
 
 impl MalformedResponse {
-    /// A few lines that are no HTTP, and then the end.
+    /// A few lines that aren't HTTP, then the end of the connection.
     pub fn garbage() -> Self {
         Self {
             first: b"220 mail.example.com ESMTP ready\r\n::error::no\r\n\x00\xff\r\n\r\n".to_vec(),
@@ -26,7 +25,7 @@ impl MalformedResponse {
         }
     }
 
-    /// One header line after another, without end.
+    /// Header lines without end.
     pub fn endless_headers() -> Self {
         let first = b"HTTP/1.1 200 OK\r\n".to_vec();
         let again = b"X-More: and more and more and more and more and more and more\r\n".repeat(64);
@@ -37,7 +36,7 @@ impl MalformedResponse {
         }
     }
 
-    /// One header line, without end.
+    /// One endless header line.
     pub fn endless_header_line() -> Self {
         Self {
             first: b"HTTP/1.1 200 OK\r\nX-Long: ".to_vec(),
@@ -46,7 +45,7 @@ impl MalformedResponse {
         }
     }
 
-    /// A header line, byte by byte, without end.
+    /// One endless header line, byte by byte.
     pub fn slow_headers(pause: Duration) -> Self {
         Self {
             first: b"HTTP/1.1 200 OK\r\nX-Slow: ".to_vec(),
@@ -55,7 +54,7 @@ impl MalformedResponse {
         }
     }
 
-    /// Until the client closes the connection.
+    /// Sends the bytes, repeating until the client closes the connection.
     pub(crate) async fn send(self, mut stream: impl AsyncWrite + Unpin) {
         let _ = stream.write_all(&self.first).await;
         let _ = stream.flush().await;

@@ -1,5 +1,5 @@
-//! A port that is opened and closed again, and refuses connections while it is closed. Not here: what is done on
-//! those it lets in (see `server`).
+//! A port that can be opened and closed, and refuses connections while it is closed. Accepted connections are served
+//! in `server`.
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -10,15 +10,15 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::server::{self, Shared};
 
-/// A port of 127.0.0.1 that is reserved and refuses connections until a sandbox is started on it.
+/// A port of 127.0.0.1 that refuses connections until a sandbox is started on it.
 pub struct ReservedPort {
-    /// Bound but not listening: the kernel keeps others away and refuses connections.
+    /// Bound but not listening, so that the kernel reserves the port and refuses connections.
     reserved: TcpSocket,
     port: u16,
 }
 
 impl ReservedPort {
-    /// 0 is any.
+    /// Reserves `port`; 0 lets the system choose.
     pub(crate) fn new(port: u16) -> io::Result<Self> {
         let reserved = bind(port)?;
         let port = reserved.local_addr()?.port();
@@ -29,24 +29,24 @@ impl ReservedPort {
         self.port
     }
 
-    /// Until the listener is dropped.
+    /// Accepts connections until the listener is dropped.
     pub(crate) fn open(&self) -> io::Result<TcpListener> {
         bind(self.reserved.local_addr()?.port())?.listen(1024)
     }
 }
 
-/// A listener on `[::1]`, and the same port of 127.0.0.1, so that `localhost` with that port leads to nobody else.
+/// Listens on `[::1]`, and reserves the same port of 127.0.0.1 so that `localhost` can't reach another server there.
 pub(crate) fn on_ipv6() -> io::Result<(std::net::TcpListener, ReservedPort)> {
     loop {
         let listener = std::net::TcpListener::bind((Ipv6Addr::LOCALHOST, 0))?;
-        // Somebody else may have it already.
+        // Another process may be using that port of 127.0.0.1; try the next one.
         if let Ok(reserved) = ReservedPort::new(listener.local_addr()?.port()) {
             return Ok((listener, reserved));
         }
     }
 }
 
-/// Several may be bound to one port, of which one listens.
+/// Allows several sockets on one port (`SO_REUSEADDR`), as long as only one listens.
 fn bind(port: u16) -> io::Result<TcpSocket> {
     let socket = TcpSocket::new_v4()?;
     socket.set_reuseaddr(true)?;
@@ -54,7 +54,7 @@ fn bind(port: u16) -> io::Result<TcpSocket> {
     Ok(socket)
 }
 
-/// Serves until the runtime ends, whenever the sandbox is open. Closing it cuts off open connections.
+/// Serves while the sandbox is open, until the runtime ends. Closing the sandbox drops open connections.
 pub(crate) async fn serve(
     port: ReservedPort,
     mut listener: TcpListener,
@@ -70,7 +70,7 @@ pub(crate) async fn serve(
         if is_open.wait_for(|is_open| *is_open).await.is_err() {
             return;
         }
-        // Nobody else gets the port, so this fails for nothing that would pass.
+        // The port is reserved, so an error here wouldn't go away.
         let Ok(again) = port.open() else { return };
         listener = again;
     }

@@ -1,5 +1,5 @@
-//! A forward proxy on loopback for tests: passes `CONNECT` and plain http on, or refuses, and remembers what it
-//! was asked for. Not here: https of its own, for which there is `TlsFront`.
+//! A forward proxy on loopback for tests: forwards or refuses `CONNECT` and plain http, and records the requests. For
+//! an https proxy, put a `TlsFront` in front of it.
 
 use std::collections::HashMap;
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
@@ -15,20 +15,20 @@ use crate::port::{self, ReservedPort};
 use crate::request::Headers;
 use crate::server::lock;
 
-/// How the proxy treats its clients.
+/// How the proxy answers its clients.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ProxyManners {
     Passes,
-    /// 407 to everyone who does not bring these as Basic credentials.
+    /// Answers 407 to requests without these Basic credentials.
     Demands {
         user: String,
         password: String,
     },
-    /// This status (say 403, 407, 502) to everyone.
+    /// Answers every request with this status (such as 403, 407 or 502).
     Refuses(u16),
-    /// Hears what is asked for, and closes the connection.
+    /// Reads the request, then closes the connection.
     HangsUp,
-    /// Says that the tunnel is there, and closes it before anything goes through.
+    /// Confirms the tunnel, then closes it before any data is forwarded.
     Deceives,
 }
 
@@ -40,25 +40,25 @@ pub struct Proxied {
     /// `host:port` of a `CONNECT`, else the whole URL.
     pub target: String,
     pub headers: Headers,
-    /// Whether it was passed on.
+    /// False if the proxy refused the request or hung up.
     pub passed: bool,
 }
 
-/// A running proxy. Dropping it closes its port; tunnels that are open end with their clients.
+/// A running proxy. Dropping it closes its port; open tunnels last until their clients close them.
 pub struct Proxy {
     address: SocketAddr,
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
-    /// On `[::1]`, the same port of 127.0.0.1.
+    /// For a proxy on `[::1]`, the same port of 127.0.0.1.
     _reserved: Option<ReservedPort>,
 }
 
 struct Shared {
     manners: Mutex<ProxyManners>,
-    /// Where names that only tests know lead to.
+    /// Addresses of names that the system can't resolve.
     hosts: HashMap<String, SocketAddr>,
     seen: Mutex<Vec<Proxied>>,
-    /// Both ends of every tunnel so far.
+    /// Both ends of every tunnel since the last `cut`.
     tunnels: Mutex<Vec<TcpStream>>,
     stopped: AtomicBool,
 }
@@ -68,13 +68,13 @@ impl Proxy {
         Self::start_knowing(manners, &[])
     }
 
-    /// With addresses for names the system does not know, such as `("sandbox.test:443", address)`.
+    /// Starts a proxy with addresses for names that the system can't resolve, such as `("sandbox.test:443", address)`.
     pub fn start_knowing(manners: ProxyManners, hosts: &[(&str, SocketAddr)]) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         Self::start_at(listener, None, manners, hosts)
     }
 
-    /// On `[::1]`.
+    /// Starts a proxy on `[::1]`.
     pub fn start_on_ipv6(manners: ProxyManners) -> io::Result<Self> {
         let (listener, reserved) = port::on_ipv6()?;
         Self::start_at(listener, Some(reserved), manners, &[])
@@ -118,24 +118,24 @@ impl Proxy {
         format!("http://{}", self.address)
     }
 
-    /// The same with credentials in it.
+    /// `http://USER:PASSWORD@127.0.0.1:PORT`
     pub fn url_for(&self, user: &str, password: &str) -> String {
         format!("http://{user}:{password}@{}", self.address)
     }
 
-    /// From now on.
+    /// Changes the behaviour for new requests.
     pub fn behave(&self, manners: ProxyManners) {
         *lock(&self.shared.manners) = manners;
     }
 
-    /// Cuts the tunnels that are open.
+    /// Cuts all open tunnels.
     pub fn cut(&self) {
         for end in lock(&self.shared.tunnels).drain(..) {
             let _ = end.shutdown(Shutdown::Both);
         }
     }
 
-    /// Everything it was asked for so far, in order.
+    /// Returns all requests so far, in order.
     pub fn seen(&self) -> Vec<Proxied> {
         lock(&self.shared.seen).clone()
     }
@@ -144,7 +144,7 @@ impl Proxy {
 impl Drop for Proxy {
     fn drop(&mut self) {
         self.shared.stopped.store(true, Ordering::Relaxed);
-        // A last knock, so that the listener wakes up and sees that it is over.
+        // Wakes up the listener, so that it sees `stopped`.
         let _ = TcpStream::connect(self.address);
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
@@ -159,7 +159,7 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
         }
         let Ok(client) = client else { continue };
         let shared = Arc::clone(shared);
-        // A client that leaves early, or talks nonsense, is its test's business.
+        // Clients that leave early or send invalid requests are up to the test.
         thread::spawn(move || {
             let _ = handle(client, &shared);
         });
@@ -196,7 +196,7 @@ fn handle(mut client: TcpStream, shared: &Shared) -> io::Result<()> {
         return refuse(&mut client, 502);
     };
     if method == "CONNECT" {
-        // A test that has the response may cut the tunnel at once, so it must be known by then.
+        // Registers the tunnel first: the test may cut it as soon as it has the response.
         if manners != ProxyManners::Deceives {
             lock(&shared.tunnels).extend([client.try_clone()?, server.try_clone()?]);
         }
@@ -205,7 +205,7 @@ fn handle(mut client: TcpStream, shared: &Shared) -> io::Result<()> {
             return Ok(());
         }
     } else {
-        // One request a connection: the next one may be for another host, and would pass unseen.
+        // One request per connection: the next one may be for another host, and wouldn't be recorded.
         let path = target
             .trim_start_matches("http://")
             .trim_start_matches(authority);

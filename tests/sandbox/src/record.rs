@@ -1,4 +1,4 @@
-//! What is remembered of every request, for tests to read. Not here: what the requests changed (see `world`).
+//! The record of every request, for tests to read. The runs that requests started are in `world`.
 
 use std::time::SystemTime;
 
@@ -8,42 +8,42 @@ use crate::form;
 use crate::request::{Headers, Request};
 use crate::world::Provider;
 
-/// One request that arrived, whatever became of it.
+/// A request that arrived, whether or not it succeeded.
 #[derive(Clone, Debug)]
 pub struct RecordedRequest {
-    /// 0 for the first that arrived, counting all providers.
+    /// Counts from 0, in order of arrival, across all providers.
     pub order: usize,
     pub arrived_at: SystemTime,
     /// `None` if the path belongs to no provider.
     pub provider: Option<Provider>,
     pub tls: bool,
     pub method: String,
-    /// As it came, still percent-encoded, without the query.
+    /// Raw, still percent-encoded, without the query.
     pub path: String,
-    /// As it came, without the question mark; empty if there is none.
+    /// Raw, without the question mark; empty if the URL has no query.
     pub query: String,
     pub headers: Headers,
     pub body: Vec<u8>,
     pub response: RecordedResponse,
-    /// When the response was decided; it is sent at once.
+    /// When the response was known; it is sent immediately afterwards.
     pub responded_at: Option<SystemTime>,
-    /// What no client may ever do, although a real server might take it: a token in the URL, a credential of
-    /// another provider. Empty for a good request.
+    /// What a client must never do, even if a real server might accept it: send a token in the URL, or a credential
+    /// to another provider. Empty for a correct request.
     pub objections: Vec<String>,
 }
 
 impl RecordedRequest {
-    /// The body as JSON, numbers with their text and keys in their order; `None` where it is not JSON.
+    /// Returns the body as JSON, with the exact text of numbers and the order of keys, or `None` if it isn't JSON.
     pub fn json(&self) -> Option<Value> {
         serde_json::from_slice(&self.body).ok()
     }
 
-    /// The fields of the body in their order, where it is a form.
+    /// Returns the form fields of the body in their order, or `None` if it isn't a form.
     pub fn form(&self) -> Option<Vec<(String, String)>> {
         form::fields(&self.headers, &self.body)
     }
 
-    /// Whether it asks for something to be started, successfully or not.
+    /// Whether the request would start something, even if it failed.
     pub fn is_trigger(&self) -> bool {
         starts_something(&self.method, &self.path)
     }
@@ -71,7 +71,7 @@ impl RecordedRequest {
     }
 }
 
-/// How a request ended.
+/// The end of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RecordedResponse {
     NotYet,
@@ -80,7 +80,7 @@ pub enum RecordedResponse {
     Reset,
     /// The connection was closed by a fault, without a response.
     Closed,
-    /// Bytes that are no HTTP response.
+    /// Answered with a [`MalformedResponse`](crate::MalformedResponse).
     Malformed,
 }
 

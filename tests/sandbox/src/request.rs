@@ -1,21 +1,21 @@
-//! A request as the providers' code reads it: decoded path segments, query, headers, body. Not here: sockets,
-//! hyper, and what is kept for tests (see `record`).
+//! A request as the provider modules read it: decoded path segments, query, headers, body. The record that tests read
+//! is in `record`.
 
 use hyper::body::Bytes;
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
-/// Names and values in the order they came. Names compare without regard to case.
+/// Names and values in their order. Names are case-insensitive.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Headers(pub Vec<(String, String)>);
 
 impl Headers {
-    /// The first value of that name.
+    /// Returns the first value of this name.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.all(name).next()
     }
 
-    /// Every value of that name.
+    /// Returns every value of this name.
     pub fn all<'headers>(&'headers self, name: &str) -> impl Iterator<Item = &'headers str> {
         self.0
             .iter()
@@ -26,7 +26,7 @@ impl Headers {
 
 pub(crate) struct Request {
     pub(crate) method: String,
-    /// As it came, without the query.
+    /// Percent-encoded, without the query.
     pub(crate) raw_path: String,
     pub(crate) raw_query: String,
     pub(crate) headers: Headers,
@@ -35,14 +35,14 @@ pub(crate) struct Request {
 }
 
 impl Request {
-    /// Scheme, host and port the request came by, to build links with.
+    /// Returns the scheme, host and port of the request, for links.
     pub(crate) fn origin(&self) -> String {
         let scheme = if self.tls { "https" } else { "http" };
         let host = self.headers.get("host").unwrap_or("127.0.0.1");
         format!("{scheme}://{host}")
     }
 
-    /// The host that was asked for, in lower case, without its port.
+    /// Returns the `Host` header in lower case, without the port.
     pub(crate) fn host_name(&self) -> String {
         let host = self.headers.get("host").unwrap_or_default();
         let name = match host.rsplit_once(':') {
@@ -52,7 +52,7 @@ impl Request {
         name.to_ascii_lowercase()
     }
 
-    /// Split first, decoded after, so that `group%2Fproject` stays one segment. A trailing slash adds none.
+    /// Splits the path, then decodes each segment, so that `group%2Fproject` is one segment. Ignores empty segments.
     pub(crate) fn segments(&self) -> Vec<String> {
         self.raw_path
             .split('/')
@@ -73,7 +73,7 @@ impl Request {
             .collect()
     }
 
-    /// A number of the query, or the default where it is missing or no number.
+    /// Returns a number from the query, or the default if it is missing or not a number.
     pub(crate) fn query_number(&self, name: &str, default: usize) -> usize {
         self.query(name)
             .and_then(|text| text.parse().ok())
@@ -84,12 +84,12 @@ impl Request {
         serde_json::from_slice(&self.body).ok()
     }
 
-    /// The media type of the body, without parameters.
+    /// Returns the media type of the body, without parameters.
     pub(crate) fn content_type(&self) -> String {
         media_type(self.headers.get("content-type").unwrap_or_default())
     }
 
-    /// What follows `Authorization: {scheme} `; schemes compare without regard to case.
+    /// Returns the credential after `Authorization: {scheme} `. Schemes are case-insensitive.
     pub(crate) fn authorization(&self, scheme: &str) -> Option<&str> {
         let (known, credential) = self.headers.get("authorization")?.split_once(' ')?;
         known
@@ -98,7 +98,7 @@ impl Request {
     }
 }
 
-/// A content type without its parameters.
+/// Returns a content type without its parameters, in lower case.
 pub(crate) fn media_type(content_type: &str) -> String {
     let media_type = content_type.split(';').next().unwrap_or_default();
     media_type.trim().to_ascii_lowercase()

@@ -1,5 +1,5 @@
-//! Responses: status, headers and a body that may be whole, torn off or endless. Not here: when one is sent (see
-//! `fault`), and the shapes of the providers' errors.
+//! Responses: status, headers, and a body that may be whole, truncated, padded or slow. The providers' error bodies are
+//! in `provider`.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -11,18 +11,18 @@ use hyper::body::{Body, Bytes, Frame, SizeHint};
 use serde_json::Value;
 use tokio::time::{Instant, Sleep, sleep};
 
-/// A whole response, from a provider or prescribed by a test.
+/// A complete response, from a provider or set by a test.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Response {
     pub status: u16,
     pub headers: Vec<(String, String)>,
     pub body: Vec<u8>,
-    /// So many bytes of made-up lines come before the body, never in memory as a whole.
+    /// Number of bytes of filler lines before the body; they are never in memory as a whole.
     pub padding: u64,
 }
 
 impl Response {
-    /// Without a body.
+    /// Creates a response without a body.
     pub fn status(status: u16) -> Self {
         Self {
             status,
@@ -34,7 +34,7 @@ impl Response {
 
     #[expect(
         clippy::needless_pass_by_value,
-        reason = "it is nearly always a json! literal"
+        reason = "nearly always a json! literal"
     )]
     pub fn json(status: u16, body: Value) -> Self {
         Self::body(
@@ -59,7 +59,7 @@ impl Response {
         self
     }
 
-    /// With its JSON changed, if it is JSON. Nothing is known of it by a tag.
+    /// Applies `edit` to the body if it is JSON, and drops the `ETag`, which no longer matches.
     pub(crate) fn edited(mut self, edit: fn(&mut Value)) -> Self {
         if let Ok(mut body) = serde_json::from_slice(&self.body) {
             edit(&mut body);
@@ -74,12 +74,12 @@ impl Response {
 /// The body on the wire.
 pub(crate) enum Payload {
     Whole(Option<Bytes>),
-    /// Announces more than it sends, then tears the connection.
+    /// Sends less than its `Content-Length`, then breaks the connection.
     Torn {
         rest: Option<Bytes>,
         flushed: bool,
     },
-    /// Repeats one chunk until this many bytes are sent, then the rest; never in memory as a whole.
+    /// Repeats one chunk until `left` bytes are sent, then sends the rest. Never in memory as a whole.
     Padded {
         left: u64,
         rest: Option<Bytes>,
@@ -99,13 +99,13 @@ impl Payload {
     }
 }
 
-/// The end of a torn body: hyper closes the connection when it sees it.
+/// The error that ends a truncated body: hyper closes the connection when it gets it.
 #[derive(Debug)]
 pub(crate) struct TornOff;
 
 impl fmt::Display for TornOff {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("the body is torn off on purpose")
+        formatter.write_str("the connection is broken on purpose")
     }
 }
 
@@ -117,7 +117,7 @@ impl From<Infallible> for TornOff {
     }
 }
 
-/// Lines of 64 bytes.
+/// Filler lines of 64 bytes.
 static CHUNK: [u8; 64 * 1024] = {
     let mut chunk = [b'x'; 64 * 1024];
     let mut end = 63;
@@ -145,7 +145,7 @@ impl Body for Payload {
                 if *flushed {
                     return Poll::Ready(Some(Err(TornOff)));
                 }
-                // hyper writes what it has got when a body makes it wait; only then may the tear come.
+                // hyper flushes its buffer when the body is pending, so the error must come after that.
                 *flushed = true;
                 context.waker().wake_by_ref();
                 Poll::Pending
@@ -155,7 +155,7 @@ impl Body for Payload {
                 Poll::Ready(rest.map(|rest| Ok(Frame::data(rest))))
             }
             Self::Padded { left, .. } => {
-                // What is left over comes first, so that the last line ends where the rest begins.
+                // The partial chunk comes first, so that the last filler line ends where the rest begins.
                 let over = usize::try_from(*left % CHUNK.len() as u64).unwrap_or(0);
                 let start = if over == 0 { 0 } else { CHUNK.len() - over };
                 let chunk = &CHUNK[start..];

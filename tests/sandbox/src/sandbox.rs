@@ -1,5 +1,5 @@
-//! A running sandbox: reading it, setting faults, changing its world, stopping it. Not here: starting it (see
-//! `builder`), and what happens on its connections (see `server`).
+//! The handle of a running sandbox: reads its record and world, sets faults, opens and closes its ports. `builder`
+//! starts it, and `server` serves its connections.
 
 use std::io;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ pub struct Sandbox {
 }
 
 impl Sandbox {
-    /// On ports of the system's choice, with a good certificate.
+    /// Starts a sandbox on free ports, with a valid certificate.
     pub fn start(world: World) -> io::Result<Self> {
         Self::builder(world).start()
     }
@@ -31,8 +31,7 @@ impl Sandbox {
         Builder::new(world)
     }
 
-    /// Nobody else gets this port, and connections to it are refused, until it is given to a builder. Dropping it
-    /// gives it up.
+    /// Reserves a port that refuses connections until it is passed to a builder. Dropping it releases the port.
     pub fn reserve_port() -> io::Result<ReservedPort> {
         ReservedPort::new(0)
     }
@@ -47,19 +46,19 @@ impl Sandbox {
         format!("https://{}", self.addresses.https)
     }
 
-    /// `http://127.0.0.1:PORT/api/v3`, what a runner would have in `GITHUB_API_URL`.
+    /// `http://127.0.0.1:PORT/api/v3`, the value for `GITHUB_API_URL`.
     pub fn github_api_url(&self) -> String {
         format!("{}/api/v3", self.http_url())
     }
 
-    /// `http://[::1]:PORT`, if it was asked for.
+    /// `http://[::1]:PORT`, if the builder enabled IPv6.
     pub fn ipv6_http_url(&self) -> Option<String> {
         self.addresses
             .ipv6
             .map(|(http, _)| format!("http://{http}"))
     }
 
-    /// `https://[::1]:PORT`, if it was asked for.
+    /// `https://[::1]:PORT`, if the builder enabled IPv6.
     pub fn ipv6_https_url(&self) -> Option<String> {
         self.addresses
             .ipv6
@@ -74,40 +73,40 @@ impl Sandbox {
         self.addresses.https.port()
     }
 
-    /// The certificate authority to trust, as PEM.
+    /// Returns the CA certificate to trust, as PEM.
     pub fn ca_pem(&self) -> &str {
         &self.ca_pem
     }
 
-    /// Everything that arrived so far, in order.
+    /// Returns all requests so far, in order.
     pub fn requests(&self) -> Vec<RecordedRequest> {
         lock(&self.shared.record).clone()
     }
 
-    /// How many arrived so far.
+    /// Returns the number of requests so far.
     pub fn request_count(&self) -> usize {
         lock(&self.shared.record).len()
     }
 
-    /// Those after the first `count`, in order: cheaper than all, if there were thousands before.
+    /// Returns the requests after the first `count`, in order. Cheaper than `requests` after thousands of requests.
     pub fn requests_after(&self, count: usize) -> Vec<RecordedRequest> {
         let record = lock(&self.shared.record);
         record.get(count..).unwrap_or_default().to_vec()
     }
 
-    /// The requests that start something, in order.
+    /// Returns the requests that start something, in order.
     pub fn trigger_requests(&self) -> Vec<RecordedRequest> {
         let mut requests = self.requests();
         requests.retain(RecordedRequest::is_trigger);
         requests
     }
 
-    /// Everything that was started so far, in order, as it is by now.
+    /// Returns all runs so far, in order, in their current state.
     pub fn runs(&self) -> Vec<Run> {
         self.with_world(|world| world.runs.clone())
     }
 
-    /// What was started, by whomever, and goes on.
+    /// Returns the runs that haven't completed, including those of strangers.
     pub fn unfinished_runs(&self) -> Vec<Run> {
         let mut runs = self.runs();
         runs.retain(|run| run.state != State::Completed);
@@ -120,12 +119,12 @@ impl Sandbox {
         runs
     }
 
-    /// How many TCP connections were accepted, those that never sent a request among them.
+    /// Returns the number of accepted TCP connections, including those that never sent a request.
     pub fn connections(&self) -> usize {
         self.shared.connections.load(Ordering::Relaxed)
     }
 
-    /// From now on, and together with those set before; of several that match one request the first set wins.
+    /// Adds a fault. If several match one request, the one that was set first wins, and delays add up.
     pub fn fault(&self, route: Route, occasion: Occasion, fault: Fault) {
         lock(&self.shared.faults).set(route, occasion, fault);
     }
@@ -134,18 +133,17 @@ impl Sandbox {
         lock(&self.shared.faults).clear();
     }
 
-    /// Connections to 127.0.0.1 are refused from now on, and those that are open are cut; what was asked for by then
-    /// is done all the same.
+    /// Refuses new connections to 127.0.0.1 and cuts the open ones. Requests that have arrived are still carried out.
     pub fn close(&self) {
         self.shared.is_open.send_replace(false);
     }
 
-    /// After [`close`](Self::close).
+    /// Accepts connections again after [`close`](Self::close).
     pub fn open(&self) {
         self.shared.is_open.send_replace(true);
     }
 
-    /// Reads or changes the world. No request is served meanwhile, so don't send any from the closure.
+    /// Reads or changes the world. No request is served meanwhile, so the closure must not send any.
     pub fn with_world<T>(&self, visit: impl FnOnce(&mut World) -> T) -> T {
         let mut world = lock(&self.shared.world);
         world.refresh();

@@ -1,6 +1,5 @@
-//! From sockets to responses: accepts connections, reads requests, records them, applies faults, and asks the
-//! provider otherwise. Not here: the providers' responses (see `provider`), and who starts and stops all this
-//! (see `sandbox`).
+//! From sockets to responses: accepts connections, reads and records requests, and applies faults to the responses of
+//! `provider`.
 
 use std::future::poll_fn;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -30,10 +29,10 @@ use crate::response::{Payload, Response, TornOff};
 use crate::stream::{ConnectionFaults, FaultyStream};
 use crate::world::World;
 
-/// Called for each request once its response is decided.
+/// Called for each request, once its response is known.
 pub(crate) type OnResponse = Box<dyn Fn(&RecordedRequest) + Send + Sync>;
 
-/// All that the connections and the tests share.
+/// State shared by the connections and the tests.
 pub(crate) struct Shared {
     pub(crate) world: Mutex<World>,
     pub(crate) record: Mutex<Vec<RecordedRequest>>,
@@ -43,17 +42,17 @@ pub(crate) struct Shared {
     pub(crate) is_open: watch::Sender<bool>,
 }
 
-/// A test that panics while it holds the lock must not take the others' reading away.
+/// Ignores poisoning: if a test panics while holding the lock, the sandbox stays readable.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Serves until it is dropped, and its connections with it.
+/// Accepts and serves connections. Dropping the future drops its connections, too.
 pub(crate) async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, shared: Arc<Shared>) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
-            // A client that left between its knock and our opening is no reason to stop.
+            // `accept` fails if a client disconnects early; keep accepting.
             Ok((stream, _)) = listener.accept() => {
                 shared.connections.fetch_add(1, Ordering::Relaxed);
                 connections.spawn(open(stream, tls.clone(), Arc::clone(&shared)));
@@ -71,7 +70,7 @@ async fn open(stream: TcpStream, tls: Option<TlsAcceptor>, shared: Arc<Shared>) 
     match tls {
         None => converse(stream, false, faults, shared).await,
         Some(acceptor) => {
-            // A client that does not trust us ends the handshake: its business, and its test's.
+            // A handshake fails if the client doesn't trust the certificate; the test checks that.
             if let Ok(stream) = acceptor.accept(stream).await {
                 converse(stream, true, faults, shared).await;
             }
@@ -91,7 +90,7 @@ async fn converse(
     let served =
         poll_fn(
             |context| match (connection.poll_without_shutdown(context), faults.hangs_up()) {
-                // The response was written when it was ready.
+                // Pending means that the response has been written.
                 (Poll::Pending, Some(HangUp::Close)) => Poll::Ready(Ok(())),
                 (Poll::Pending, Some(HangUp::Reset)) => {
                     faults.reset();
@@ -107,7 +106,7 @@ async fn converse(
     } else if served.is_ok() && faults.hangs_up() != Some(HangUp::Reset) {
         let _ = stream.shutdown().await;
     }
-    // An error here is a fault or a client that left; the record says which.
+    // An error here is a fault or a client that disconnected; the record shows which.
 }
 
 async fn serve(
@@ -121,7 +120,7 @@ async fn serve(
         return Err(TornOff);
     }
     let request = read(request, tls).await.map_err(|_| TornOff)?;
-    // A task of its own: a server that is slow acts all the same when its client has given up.
+    // A separate task: a slow server acts even if its client has given up.
     let ending = tokio::spawn(handle(request, shared)).await;
     match ending.map_err(|_| TornOff)? {
         Ending::Response(response) => respond(response, |body, padding| match padding {
@@ -175,7 +174,7 @@ async fn read(request: hyper::Request<Incoming>, tls: bool) -> Result<Request, h
     })
 }
 
-/// How the connection goes on.
+/// The response, and how the connection ends.
 enum Ending {
     Response(Response),
     Torn(Response),
@@ -187,7 +186,7 @@ enum Ending {
 }
 
 impl Ending {
-    /// Tells the time, unless a test prescribed another one.
+    /// Adds a `Date` header, unless a test set one.
     fn at(self, now: SystemTime) -> Self {
         let dated = |response: Response| {
             let is_dated = |(name, _): &(String, String)| name.eq_ignore_ascii_case("date");
@@ -256,7 +255,7 @@ async fn handle(request: Request, shared: Arc<Shared>) -> Ending {
     ending
 }
 
-/// A sleep of no time still waits for the timer's next millisecond.
+/// Skips zero durations, for which `sleep` would still wait for the next millisecond of the timer.
 async fn pause(duration: Duration) {
     if !duration.is_zero() {
         sleep(duration).await;
@@ -282,7 +281,7 @@ fn apply(plan: Plan, own: Option<Response>) -> Ending {
     }
 }
 
-/// Headers that hyper cannot send are a mistake of the test, and reported as such.
+/// Breaks the connection if a test set a header that hyper can't send.
 fn respond(
     response: Response,
     payload: impl FnOnce(Bytes, u64) -> Payload,

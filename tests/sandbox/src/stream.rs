@@ -1,5 +1,4 @@
-//! A TCP stream that can end badly: with malformed bytes instead of a response, or with a reset. Not here: when it does
-//! (see `fault`).
+//! A TCP stream that can end with a reset, or with malformed bytes instead of a response. `fault` decides when.
 
 use std::io;
 use std::pin::Pin;
@@ -14,7 +13,7 @@ use crate::fault::HangUp;
 use crate::malformed_response::MalformedResponse;
 use crate::server::lock;
 
-/// Shared by a connection's stream and its request handler.
+/// Faults of a connection, shared by its stream and its request handler.
 #[derive(Clone, Default)]
 pub(crate) struct ConnectionFaults(Arc<FaultState>);
 
@@ -34,7 +33,7 @@ impl ConnectionFaults {
         *lock(&self.0.malformed) = Some(malformed);
     }
 
-    /// After the response that is about to be written.
+    /// Ends the connection after the response that is about to be written.
     pub(crate) fn hang_up(&self, how: HangUp) {
         *lock(&self.0.hang_up) = Some(how);
     }
@@ -43,7 +42,7 @@ impl ConnectionFaults {
         *lock(&self.0.hang_up)
     }
 
-    /// What is still to be heard on the connection when it has been given up.
+    /// Takes the bytes to send when hyper has given up the connection.
     pub(crate) fn malformed_response(&self) -> Option<MalformedResponse> {
         lock(&self.0.malformed).take()
     }
@@ -63,7 +62,7 @@ impl FaultyStream {
 impl Drop for FaultyStream {
     fn drop(&mut self) {
         if self.faults.0.resets.load(Ordering::Relaxed) {
-            // With nothing to linger for, the kernel sends a reset on close.
+            // With a linger time of zero, the kernel sends a reset on close.
             let _ = self.stream.set_zero_linger();
         }
     }

@@ -1,5 +1,5 @@
-//! TLS in front of a server that has none: accepts connections with a certificate of its own authority, and
-//! forwards their bytes. Not here: the server behind it.
+//! Terminates TLS in front of another server: accepts connections with a certificate issued by its own CA, and
+//! forwards their bytes.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -11,7 +11,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::background::Background;
 use crate::certificate::{self, Certificate};
 
-/// A running TLS listener. Dropping it closes it and its connections.
+/// A running TLS listener. Dropping it closes the listener and its connections.
 pub struct TlsFront {
     address: SocketAddr,
     ca_pem: String,
@@ -19,7 +19,7 @@ pub struct TlsFront {
 }
 
 impl TlsFront {
-    /// In front of that address, with a certificate for 127.0.0.1 and these names.
+    /// Starts a listener in front of `behind`, whose certificate also covers `names`.
     pub fn start(behind: SocketAddr, names: &[&str]) -> io::Result<Self> {
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
         let issued = certificate::issue(Certificate::Good, &names)?;
@@ -41,7 +41,7 @@ impl TlsFront {
         self.address
     }
 
-    /// The certificate authority to trust, as PEM.
+    /// Returns the CA certificate to trust, as PEM.
     pub fn ca_pem(&self) -> &str {
         &self.ca_pem
     }
@@ -56,7 +56,7 @@ async fn forward(listener: std::net::TcpListener, acceptor: TlsAcceptor, behind:
             continue;
         };
         let acceptor = acceptor.clone();
-        // A client that does not trust us, or leaves early, is its test's business.
+        // Clients that don't trust the certificate or leave early are up to the test.
         tokio::spawn(async move {
             let (mut client, mut server) = (
                 acceptor.accept(client).await?,
