@@ -1,5 +1,5 @@
-//! The world behind the three APIs: what there is, who may see it, and what was started. Tests build one, hand it
-//! to the sandbox and read it at the end. Not here: the APIs themselves (see `provider`).
+//! The world behind the three APIs: repositories, tokens and runs. Tests build a world, pass it to the sandbox and
+//! inspect it at the end. The APIs are in `provider`.
 
 mod bitbucket;
 pub mod demo;
@@ -56,27 +56,27 @@ impl fmt::Display for Provider {
     }
 }
 
-/// All there is. Empty to begin with; the methods that take `self` are for building.
+/// The state behind the APIs. Starts empty; the methods that take `self` build it.
 #[derive(Clone, Debug, Default)]
 pub struct World {
     pub github: GitHub,
     pub gitlab: GitLab,
     pub bitbucket: Bitbucket,
-    /// Everything that was started, in order.
+    /// All runs, in the order of their start.
     pub runs: Vec<Run>,
     pub clock: Clock,
-    /// Scheme, host and port with which links begin, where that is not how a request came: a server that is reached
-    /// by another name than the one it believes to have.
+    /// Scheme, host and port of all links, for a server that is reached by a different name than its own. If `None`,
+    /// links use the origin of the request.
     pub external_url: Option<String>,
-    /// What runs will do by themselves; the last that matches applies.
+    /// Scenarios of runs; the last match applies.
     scenarios: Vec<(Pipeline, Scenario)>,
-    /// For each run that is triggered, each of these users starts the same pipeline.
+    /// Users who each start the same pipeline whenever a run is triggered.
     strangers: Vec<String>,
-    /// How many runs were ever started, for their ids.
+    /// Number of runs started so far, for their ids.
     started: u64,
 }
 
-/// Some pipelines: without a name, all of the provider's.
+/// A filter for pipelines: without a name, all pipelines of the provider.
 #[derive(Clone, Debug)]
 struct Pipeline {
     provider: Provider,
@@ -130,28 +130,28 @@ impl World {
         self
     }
 
-    /// Its clock runs this many times faster than the machine's.
+    /// Makes the clock run `speed` times as fast as the machine's.
     #[must_use]
     pub fn faster(mut self, speed: u32) -> Self {
         self.clock = self.clock.faster(speed);
         self
     }
 
-    /// Its clock is this far ahead of the machine's.
+    /// Sets the clock ahead of the machine's.
     #[must_use]
     pub fn ahead(mut self, ahead: Duration) -> Self {
         self.clock = self.clock.ahead(ahead);
         self
     }
 
-    /// Its clock is this far behind the machine's.
+    /// Sets the clock behind the machine's.
     #[must_use]
     pub fn behind(mut self, behind: Duration) -> Self {
         self.clock = self.clock.behind(behind);
         self
     }
 
-    /// Every run of that provider follows this scenario.
+    /// Sets the scenario of every run of the provider.
     #[must_use]
     pub fn scenario(mut self, provider: Provider, scenario: Scenario) -> Self {
         let pipeline = Pipeline {
@@ -162,8 +162,8 @@ impl World {
         self
     }
 
-    /// Runs of that pipeline follow this scenario. A workflow is named by its file, GitLab's by `.gitlab-ci.yml`,
-    /// Bitbucket's by its name or `default`.
+    /// Sets the scenario of a pipeline's runs. The pipeline is a workflow's file name on GitHub, `.gitlab-ci.yml` on
+    /// GitLab, and a custom pipeline's name or `default` on Bitbucket.
     #[must_use]
     pub fn scenario_of(
         mut self,
@@ -180,15 +180,15 @@ impl World {
         self
     }
 
-    /// For each run that is triggered, one of each of these starts just before it: of the same pipeline on the
-    /// same reference, by somebody of that name, with a marker of its own if the triggered run has one.
+    /// Adds a run of each of these users just before every triggered run: of the same pipeline on the same ref, with
+    /// its own marker if the triggered run has one.
     #[must_use]
     pub fn strangers(mut self, names: &[&str]) -> Self {
         self.strangers = github::owned(names);
         self
     }
 
-    /// A user of that name starts the pipeline of the last run again now.
+    /// Starts the pipeline of the last run again, as another user.
     pub fn another_by(&mut self, name: &str) {
         let last = self.runs.last().cloned();
         if let Some(last) = last {
@@ -196,7 +196,7 @@ impl World {
         }
     }
 
-    /// GitHub's repository of that name has another one from now on; the former one redirects.
+    /// Renames a GitHub repository; the former name redirects.
     pub fn rename_github_repository(&mut self, from: &str, to: &str) {
         self.github.rename(from, to);
         for run in &mut self.runs {
@@ -206,7 +206,7 @@ impl World {
         }
     }
 
-    /// Somebody of that name starts this run now, by other means than the APIs.
+    /// Starts a run as another user, without an API request.
     pub fn started_by(&mut self, name: &str, run: Run) {
         self.keep(run.by_a_stranger(name, 0));
     }
@@ -215,7 +215,7 @@ impl World {
         self.clock.now()
     }
 
-    /// Brings all runs to where they are by now.
+    /// Brings all runs up to date.
     pub(crate) fn refresh(&mut self) {
         let now = self.now();
         for run in self.runs.iter_mut().filter(|run| run.goes_on()) {
@@ -223,7 +223,7 @@ impl World {
         }
     }
 
-    /// A person lets that run go on, where it needs one.
+    /// Approves the next job of a run that needs a person.
     pub fn approve(&mut self, provider: Provider, id: u64) {
         let now = self.now();
         for run in self.runs_by_id(provider, id) {
@@ -232,12 +232,12 @@ impl World {
         }
     }
 
-    /// GitHub: somebody runs it again, which makes another attempt of it.
+    /// Re-runs a GitHub run, as its next attempt.
     pub fn run_again(&mut self, id: u64) {
         self.runs_by_id(Provider::GitHub, id).for_each(Run::again);
     }
 
-    /// Somebody deletes that run.
+    /// Deletes a run.
     pub fn delete_run(&mut self, provider: Provider, id: u64) {
         self.runs
             .retain(|run| run.provider != provider || run.id != id);
@@ -248,7 +248,7 @@ impl World {
         runs.filter(move |run| run.provider == provider && run.id == id)
     }
 
-    /// Keeps the run, and the strangers' before it.
+    /// Adds a triggered run, and the strangers' runs before it.
     pub(crate) fn start(&mut self, run: Run) -> Run {
         for (index, name) in self.strangers.clone().iter().enumerate() {
             let strange = run.clone().by_a_stranger(name, index);
@@ -257,7 +257,7 @@ impl World {
         self.keep(run)
     }
 
-    /// Gives the run its id, its number and its scenario.
+    /// Adds a run with its id, its number and its scenario.
     fn keep(&mut self, mut run: Run) -> Run {
         let first_id = match run.provider {
             Provider::GitHub => 9_000_000_001,
@@ -269,7 +269,7 @@ impl World {
         run.clock = self.clock;
         run.created_at = self.now();
         run.updated_at = run.created_at;
-        // A run that is over before it began has no scenario.
+        // A run that was completed at creation has no scenario.
         if run.state != State::Completed {
             let mut scenarios = self.scenarios.iter().rev();
             let scenario = scenarios.find(|(pipeline, _)| pipeline.has(&run));

@@ -1,4 +1,4 @@
-//! What there is on Bitbucket: repositories and tokens. Not here: the API over it.
+//! The Bitbucket part of the world: repositories and tokens.
 
 use std::sync::Arc;
 
@@ -9,11 +9,11 @@ use super::github::owned;
 pub struct Bitbucket {
     pub repositories: Vec<BitbucketRepository>,
     pub tokens: Vec<BitbucketToken>,
-    /// A target that is a tag and does not name its commit makes the server fail; false.
+    /// Whether the server fails with 500 for a tag target that doesn't name its commit; false by default.
     pub fails_for_tags_without_commit: bool,
 }
 
-/// Always private: only tokens for it see it.
+/// A private repository, visible only to tokens that include it.
 #[derive(Clone, Debug)]
 pub struct BitbucketRepository {
     /// `workspace/repo`
@@ -23,10 +23,10 @@ pub struct BitbucketRepository {
     pub branch_pipelines: BranchPipelines,
 }
 
-/// Which branches and tags `bitbucket-pipelines.yml` defines a pipeline for, when none is chosen by name.
+/// Branches and tags for which `bitbucket-pipelines.yml` defines a pipeline, if no custom pipeline is chosen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BranchPipelines {
-    /// It has a `default`.
+    /// The file has a `default` pipeline.
     Every,
     Only(Vec<String>),
 }
@@ -34,24 +34,24 @@ pub enum BranchPipelines {
 #[derive(Clone, Debug)]
 pub struct BitbucketToken {
     pub value: String,
-    /// The name it acts as.
+    /// The display name of its account.
     pub owner: String,
     pub kind: BitbucketTokenKind,
     pub scopes: Vec<String>,
-    /// Where its rights hold. Each call has a copy of its token, and all copies share them.
+    /// Repositories it can access. Shared by all copies of the token: each call has one.
     pub repositories: Arc<Vec<String>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BitbucketTokenKind {
-    /// Of a repository, project or workspace; sent as Bearer.
+    /// Belongs to a repository, project or workspace; sent as Bearer.
     Access,
-    /// Of a person; sent as Basic with the email address.
+    /// Belongs to a person; sent as Basic with the email address.
     Api { email: String },
 }
 
 impl BitbucketRepository {
-    /// With the default branch `main`, and a pipeline for every branch.
+    /// A repository with the default branch `main` and a pipeline for every branch.
     pub fn new(name: &str) -> Self {
         Self {
             name: name.to_owned(),

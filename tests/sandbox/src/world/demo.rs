@@ -1,5 +1,5 @@
-//! The world of the program, the demo and most tests, and the constants that name what is in it. All values
-//! look fake and open nothing.
+//! The world of the program, the demo and most tests, with constants for its tokens and ids. All values look fake and
+//! grant no access anywhere.
 
 use std::time::Duration;
 
@@ -11,9 +11,9 @@ use super::{
     JobScenario, Log, Permissions, Provider, Role, Scenario, Workflow, World, examples,
 };
 
-/// Classic, scope `repo`: does everything in `octo-org/app` and `octo-org/private`.
+/// Classic, scopes `repo` and `workflow`: full access to `octo-org/app` and `octo-org/private`.
 pub const GITHUB_CLASSIC: &str = "ghp_sandboxClassicRepo00000000000000000000";
-/// Classic, scope `read:org`: sees `octo-org/app`, because it is public, and starts nothing.
+/// Classic, scope `read:org`: can read `octo-org/app`, because it is public, but can't start anything.
 pub const GITHUB_CLASSIC_WITHOUT_REPO: &str = "ghp_sandboxClassicReadOrg00000000000000000";
 /// Fine-grained for `octo-org/app`: contents and actions, write.
 pub const GITHUB_FINE_GRAINED: &str =
@@ -21,29 +21,29 @@ pub const GITHUB_FINE_GRAINED: &str =
 /// Fine-grained for `octo-org/app`: contents and actions, read only.
 pub const GITHUB_FINE_GRAINED_READ_ONLY: &str =
     "github_pat_sandboxFineGrainedRead000000000000000000000000000";
-/// The own token of a workflow of `octo-org/app`.
+/// `GITHUB_TOKEN` of a workflow in `octo-org/app`.
 pub const GITHUB_WORKFLOW: &str = "ghs_sandboxWorkflowOfApp000000000000000000";
-/// The own token of a workflow of `octo-org/caller`, which may start nothing in `octo-org/app`.
+/// `GITHUB_TOKEN` of a workflow in `octo-org/caller`; can't start anything in `octo-org/app`.
 pub const GITHUB_WORKFLOW_OF_CALLER: &str = "ghs_sandboxWorkflowOfCaller00000000000000";
 pub const GITHUB_APP_ID: u64 = 20_001;
 pub const GITHUB_APP_CLIENT_ID: &str = "Iv23liSandboxClient01";
-/// Where the App is installed: `octo-org/app` and `octo-org/private`.
+/// The App's installation on `octo-org/app` and `octo-org/private`.
 pub const GITHUB_INSTALLATION_ID: u64 = 30_001;
-/// `BEGIN RSA PRIVATE KEY`, made only for these tests.
+/// `BEGIN RSA PRIVATE KEY` (PKCS#1), created only for these tests.
 pub const GITHUB_APP_PRIVATE_KEY: &str = include_str!("../../keys/test-only-app.pkcs1.pem");
-/// The same key as `BEGIN PRIVATE KEY`.
+/// The same key as `BEGIN PRIVATE KEY` (PKCS#8).
 pub const GITHUB_APP_PRIVATE_KEY_PKCS8: &str = include_str!("../../keys/test-only-app.pkcs8.pem");
 const GITHUB_APP_PUBLIC_KEY: &str = include_str!("../../keys/test-only-app.public.pem");
 
-/// Starts pipelines of `octo-group/tools/deployer`, as a developer.
+/// Trigger token of `octo-group/tools/deployer`, with the role developer.
 pub const GITLAB_TRIGGER: &str = "glptt-sandboxTriggerDeployer0000000000000000";
-/// Belongs to `octo-group/tools/locked`, which forbids pipeline variables.
+/// Trigger token of `octo-group/tools/locked`, which forbids pipeline variables.
 pub const GITLAB_TRIGGER_LOCKED: &str = "glptt-sandboxTriggerLocked000000000000000000";
-/// Scope `api`, developer in all projects but `octo-group/tools/private`.
+/// Scope `api`, developer in all projects except `octo-group/tools/private`.
 pub const GITLAB_DEVELOPER: &str = "glpat-sandboxDeveloper00";
 /// Scope `api`, maintainer in all projects.
 pub const GITLAB_MAINTAINER: &str = "glpat-sandboxMaintainer0";
-/// Scope `api`, reporter in `octo-group/tools/deployer`: reads, starts nothing.
+/// Scope `api`, reporter in `octo-group/tools/deployer`: can read, but not start anything.
 pub const GITLAB_REPORTER: &str = "glpat-sandboxReporter000";
 /// Scope `read_api`, developer in `octo-group/tools/deployer`.
 pub const GITLAB_READ_API: &str = "glpat-sandboxReadApi0000";
@@ -52,9 +52,9 @@ pub const GITLAB_PROJECT_ID: u64 = 4242;
 
 /// Access token of `octo-workspace/service`, scopes `pipeline:write` and `repository`.
 pub const BITBUCKET_ACCESS: &str = "ATCTT3xSandboxAccess0000000000000000000000000000";
-/// The same with only the scope `pipeline` (reading).
+/// The same with only the scope `pipeline` (read-only).
 pub const BITBUCKET_ACCESS_READ_ONLY: &str = "ATCTT3xSandboxAccessReadOnly00000000000000000000";
-/// API token of `BITBUCKET_EMAIL`, all scopes that are needed.
+/// API token of `BITBUCKET_EMAIL` with all required scopes.
 pub const BITBUCKET_API: &str = "ATATT3xSandboxApi0000000000000000000000000000000";
 /// API token of `BITBUCKET_EMAIL` with only `write:pipeline:bitbucket`, which doesn't imply reading.
 pub const BITBUCKET_API_WRITE_ONLY: &str = "ATATT3xSandboxApiWriteOnly0000000000000000000000";
@@ -69,15 +69,15 @@ const WRITE: [(&str, Access); 3] = [
 ];
 
 impl World {
-    /// The sensible set described by the constants of [`demo`](self).
+    /// The world described by the constants of [`demo`](self).
     pub fn demo() -> Self {
         bitbucket(gitlab(github_tokens(github(Self::new()))))
     }
 
-    /// The same with what the examples trigger (see `examples`). Runs end by themselves after a few seconds; Bitbucket's
-    /// `nightly` fails. These run until they are cancelled: GitHub's `1-release.yml`, `strict.yml` (waits in a concurrency
-    /// group, then for reviewers) and `marked.yml` (waits for a timer), pipelines of GitLab's `octo-group/tools/private`
-    /// (start a pipeline elsewhere, then wait for a person), and Bitbucket's `rollout` (waits for a person).
+    /// The same world with scenarios and the targets of the examples (see `examples`). Runs end after a few seconds;
+    /// Bitbucket's `nightly` fails. These run for an hour or more unless approved or cancelled: GitHub's
+    /// `1-release.yml`, `strict.yml` (concurrency group, then reviewers) and `marked.yml` (timer), GitLab's
+    /// `octo-group/tools/private` (downstream pipeline, then manual job), and Bitbucket's `rollout` (manual step).
     pub fn demo_alive() -> Self {
         let second = Duration::from_secs(1);
         let jobs = || {

@@ -1,5 +1,4 @@
-//! What the examples of the README and of `docs/examples` trigger, beside what is in the demo's world, and how its runs
-//! go. Not here: the demo's world itself.
+//! Adds the targets of the examples in the README and `docs/examples` to the demo world, with their scenarios.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,21 +10,21 @@ use super::{
     World,
 };
 
-/// How many services a release of the library updates: `octo-org/service-01` and so on.
+/// Number of services that a release of the library updates: `octo-org/service-01` and so on.
 const SERVICES: u64 = 20;
-/// One more of them, whose runs fail.
+/// Another service, whose runs fail.
 const FAILING_SERVICE: &str = "octo-org/service-99";
-/// What `docs/examples/gitlab/.gitlab-ci.yml` is in.
+/// The project that contains `docs/examples/gitlab/.gitlab-ci.yml`.
 const GITLAB_PROJECT: &str = "octo-group/app";
 /// The custom pipeline of `docs/examples/bitbucket/bitbucket-pipelines.yml`.
 const BITBUCKET_PIPELINE: &str = "pull-request";
 
-/// The demo's world with what the examples need. Their scenarios go before the demo's.
+/// Adds the examples to the demo world. Their scenarios take precedence over the demo's.
 pub(super) fn add(world: World) -> World {
     bitbucket(gitlab(services(world)))
 }
 
-/// Repositories of the GitHub App, each with a workflow whose title bears the marker.
+/// Adds repositories of the GitHub App, each with a workflow that has the marker in its run title.
 fn services(mut world: World) -> World {
     let names = (1..=SERVICES).map(|number| format!("octo-org/service-{number:02}"));
     for (id, name) in (2001..).zip(names.chain([FAILING_SERVICE.to_owned()])) {
@@ -49,7 +48,7 @@ fn services(mut world: World) -> World {
     world.scenario_of(Provider::GitHub, FAILING_SERVICE, "update.yml", fails)
 }
 
-/// A project that deploys and rolls back, and writes down what it did.
+/// Adds a project that deploys, rolls back, and reports the deployment in an artifact.
 fn gitlab(mut world: World) -> World {
     let project = GitLabProject::new(4246, GITLAB_PROJECT)
         .input("task", InputKind::String, Some(json!("deploy")))

@@ -1,4 +1,4 @@
-//! Branches, tags and commits of one repository. Not here: files; the world says what a workflow does.
+//! Branches, tags and commits of one repository. It has no files: the world defines the workflows.
 
 use ring::digest;
 
@@ -17,17 +17,17 @@ impl RefKind {
     }
 }
 
-/// References with the hashes of the commits they point to.
+/// Refs with the hashes of the commits they point to.
 #[derive(Clone, Debug)]
 pub struct Git {
     pub default_branch: String,
     pub branches: Vec<(String, String)>,
     pub tags: Vec<(String, String)>,
-    /// Commits that no reference points to.
+    /// Commits that no ref points to.
     pub commits: Vec<String>,
 }
 
-/// A branch or tag that there is.
+/// An existing branch or tag.
 pub(crate) struct Resolved<'a> {
     pub(crate) kind: RefKind,
     /// Without `refs/…/`.
@@ -53,7 +53,7 @@ impl Git {
         self.tags.push((name.to_owned(), commit_hash(name)));
     }
 
-    /// The commit a branch or tag points to.
+    /// Returns the commit that a branch or tag points to.
     pub fn commit_of(&self, kind: RefKind, name: &str) -> Option<&str> {
         let references = match kind {
             RefKind::Branch => &self.branches,
@@ -64,8 +64,8 @@ impl Git {
             .find_map(|(known, commit)| (known == name).then_some(commit.as_str()))
     }
 
-    /// What GitHub and GitLab take a reference for: a full one, like `refs/tags/v1`, is just that branch or tag; a bare
-    /// name is the branch of that name, else the tag.
+    /// Resolves a ref as GitHub and GitLab do: a full ref, like `refs/tags/v1`, is only that branch or tag; a bare name
+    /// is the branch of that name, or else the tag.
     pub(crate) fn resolve<'a>(&'a self, reference: &'a str) -> Option<Resolved<'a>> {
         let resolved = |kind, name| {
             let commit = self.commit_of(kind, name)?;
@@ -80,7 +80,7 @@ impl Git {
         }
     }
 
-    /// Whether there is both a branch and a tag of that bare name.
+    /// Whether both a branch and a tag have this bare name.
     pub(crate) fn is_ambiguous(&self, name: &str) -> bool {
         [RefKind::Branch, RefKind::Tag]
             .into_iter()
@@ -97,7 +97,7 @@ impl Git {
     }
 }
 
-/// A made-up hash of 40 hexadecimal digits, the same for the same name.
+/// Returns a fake hash of 40 hexadecimal digits, always the same for the same name.
 fn commit_hash(name: &str) -> String {
     use std::fmt::Write as _;
     let digest = digest::digest(&digest::SHA256, name.as_bytes());

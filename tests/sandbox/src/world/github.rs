@@ -1,12 +1,11 @@
-//! What there is on GitHub: repositories and workflows. Not here: who may use them (see `github_identity`), and the
-//! API over it.
+//! The GitHub part of the world: repositories and workflows. Tokens and Apps are in `github_identity`.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Git, GitHubApp, GitHubToken};
 
-/// What every minted installation token begins with.
+/// The prefix of minted installation tokens.
 pub(crate) const MINTED: &str = "ghs_sandboxMinted";
 
 #[derive(Clone, Debug)]
@@ -16,15 +15,15 @@ pub struct GitHub {
     pub apps: Vec<GitHubApp>,
     pub run_details: RunDetails,
     pub missing_permission: MissingPermission,
-    /// How long minted installation tokens are good for; an hour.
+    /// Lifetime of minted installation tokens; an hour by default.
     pub token_lifetime: Duration,
-    /// Whether runs show their concurrency groups; true by default.
+    /// Whether the API has `concurrency_groups` of runs; true by default.
     pub has_concurrency_groups: bool,
-    /// How old a run is before lists that are filtered contain it, since those come from a search index; zero.
+    /// Age at which a run appears in filtered lists, which come from a search index; zero by default.
     pub search_lag: Duration,
-    /// How many requests counted against the rate limit.
+    /// Number of requests that counted against the rate limit.
     pub requests: u64,
-    /// How many installation tokens were minted.
+    /// Number of installation tokens minted so far.
     pub minted: u64,
 }
 
@@ -46,7 +45,7 @@ impl Default for GitHub {
 }
 
 impl GitHub {
-    /// The repository has another name from now on, for its runs, tokens and Apps as well; the former one redirects.
+    /// Renames a repository, also in tokens and installations; the former name redirects.
     pub(super) fn rename(&mut self, from: &str, to: &str) {
         for repository in &mut self.repositories {
             if repository.name == from {
@@ -64,7 +63,7 @@ impl GitHub {
         }
     }
 
-    /// The values of the installation tokens that are good, as far as the clock does not say otherwise.
+    /// Returns the minted installation tokens that haven't been revoked, including expired ones.
     pub fn minted_tokens(&self) -> Vec<&str> {
         let values = self.tokens.iter().map(|token| token.value.as_str());
         values.filter(|value| value.starts_with(MINTED)).collect()
@@ -77,20 +76,20 @@ fn rename(names: &mut [String], from: &str, to: &str) {
     }
 }
 
-/// Whether the server knows the key `return_run_details`.
+/// How the server handles the key `return_run_details`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum RunDetails {
     #[default]
     Known,
-    /// It returns the run's id without any URL.
+    /// Returns the run's id without its URLs.
     IdOnly,
-    /// As by a GitHub Enterprise Server before 3.21: this status (400 or 422) and a message that names the key.
+    /// Like GitHub Enterprise Server before 3.21: this status (400 or 422), and a message that names the key.
     RejectedWith(u16),
-    /// As in an API version in which every dispatch names its run, and the key is gone.
+    /// Like an API version without the key, in which every dispatch returns its run.
     Always,
 }
 
-/// What a token without the permission gets for a visible repository. GitHub does both.
+/// The response to a token that lacks the permission for a visible repository. GitHub uses both statuses.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum MissingPermission {
     /// 404 for classic tokens, 403 for all others.
@@ -105,7 +104,7 @@ pub struct GitHubRepository {
     pub id: u64,
     /// `owner/name`
     pub name: String,
-    /// Names it had once; they redirect to the canonical address.
+    /// Former names, which redirect to the canonical URL.
     pub former_names: Vec<String>,
     pub private: bool,
     pub git: Git,
@@ -113,7 +112,7 @@ pub struct GitHubRepository {
 }
 
 impl GitHubRepository {
-    /// A public one with the default branch `main` and nothing else.
+    /// An empty public repository with the default branch `main`.
     pub fn new(id: u64, name: &str) -> Self {
         Self {
             id,
@@ -159,16 +158,16 @@ impl GitHubRepository {
 #[derive(Clone, Debug)]
 pub struct Workflow {
     pub id: u64,
-    /// Without its folder: `build.yml`.
+    /// The file name, such as `build.yml`.
     pub file: String,
     pub name: String,
     pub state: WorkflowState,
     pub repository_dispatch: Listens,
-    /// The declared inputs of its `workflow_dispatch` trigger; `None` where it has no such trigger.
+    /// Inputs of its `workflow_dispatch` trigger; `None` if it has no such trigger.
     pub workflow_dispatch: Option<Vec<WorkflowInput>>,
-    /// False: only other branches have it, so nothing can start it from outside.
+    /// If false, only other branches have it, so the API can't start it.
     pub on_default_branch: bool,
-    /// Its `run-name`, where `${{ a || b }}` may name `inputs.X`, `github.event.action`,
+    /// Its `run-name`, in which `${{ a || b }}` may contain `inputs.X`, `github.event.action`,
     /// `github.event.client_payload.X` and 'literals'.
     pub run_name: Option<String>,
 }
@@ -179,7 +178,7 @@ pub enum WorkflowState {
     DisabledManually,
 }
 
-/// Which event types of `repository_dispatch` start a workflow.
+/// The `repository_dispatch` event types that start a workflow.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Listens {
     ToNone,
@@ -195,7 +194,7 @@ pub struct WorkflowInput {
 }
 
 impl Workflow {
-    /// An active one on the default branch, which nothing starts yet.
+    /// An active workflow on the default branch, without triggers.
     pub fn new(id: u64, file: &str, name: &str) -> Self {
         Self {
             id,
@@ -221,14 +220,14 @@ impl Workflow {
         self
     }
 
-    /// Gives it a `workflow_dispatch` trigger.
+    /// Adds a `workflow_dispatch` trigger.
     #[must_use]
     pub fn on_workflow_dispatch(mut self) -> Self {
         self.workflow_dispatch.get_or_insert_default();
         self
     }
 
-    /// Adds an input to its `workflow_dispatch` trigger.
+    /// Adds an input to the `workflow_dispatch` trigger, and the trigger if it has none.
     #[must_use]
     pub fn input(mut self, name: &str, required: bool, default: Option<&str>) -> Self {
         let inputs = self.workflow_dispatch.get_or_insert_default();

@@ -1,4 +1,4 @@
-//! Who there is on GitHub: tokens and Apps, with what they may do. Not here: how they are checked (see `provider`).
+//! GitHub's tokens and Apps with their permissions. `provider` checks them.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,7 +13,7 @@ pub enum Access {
     Write,
 }
 
-/// What a token may do, by GitHub's names: `contents`, `actions`, `metadata`, …
+/// Permissions of a token, by GitHub's names: `contents`, `actions`, `metadata`, …
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Permissions(pub BTreeMap<String, Access>);
 
@@ -42,11 +42,10 @@ impl fmt::Display for Access {
 #[derive(Clone, Debug)]
 pub struct GitHubToken {
     pub value: String,
-    /// The login it acts as.
+    /// The login of its user or bot.
     pub owner: String,
     pub kind: GitHubTokenKind,
-    /// Where its rights hold; public repositories can be read without. Each call has a copy of its token, and all
-    /// copies share them.
+    /// Repositories it can access; anyone can read public ones. Shared by all copies of the token: each call has one.
     pub repositories: Arc<Vec<String>>,
     pub expires_at: Option<SystemTime>,
 }
@@ -59,7 +58,7 @@ pub enum GitHubTokenKind {
     FineGrained {
         permissions: Permissions,
     },
-    /// A workflow's own token, or one minted for an installation of an App.
+    /// A `GITHUB_TOKEN`, or a token minted for an App's installation.
     Installation {
         permissions: Permissions,
     },
@@ -78,7 +77,7 @@ impl GitHubToken {
         Self::new(value, owner, GitHubTokenKind::FineGrained { permissions })
     }
 
-    /// `ghs_…`, the token of a workflow of that repository, with write permissions for contents and actions.
+    /// `ghs_…`: the `GITHUB_TOKEN` of a workflow in that repository, with write permissions for contents and actions.
     pub fn workflow(value: &str, repository: &str) -> Self {
         let permissions = Permissions::new(&[
             ("actions", Access::Write),
@@ -116,7 +115,7 @@ pub struct GitHubApp {
     pub installations: Vec<Installation>,
 }
 
-/// An App on the account that owns these repositories.
+/// An App's installation on the account that owns these repositories.
 #[derive(Clone, Debug)]
 pub struct Installation {
     pub id: u64,

@@ -1,4 +1,4 @@
-//! What there is on GitLab: projects, trigger tokens and access tokens. Not here: the API over it.
+//! The GitLab part of the world: projects, trigger tokens and access tokens.
 
 use std::sync::Arc;
 
@@ -12,17 +12,17 @@ pub struct GitLab {
     pub projects: Vec<GitLabProject>,
     pub tokens: Vec<GitLabToken>,
     pub version: GitLabVersion,
-    /// How many pipelines of a project may be created in a minute; `None`: any number.
+    /// Maximum number of pipelines created per project and minute; unlimited if `None`.
     pub max_pipelines_a_minute: Option<usize>,
 }
 
-/// What a server can do, as far as versions differ.
+/// Differences between server versions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum GitLabVersion {
-    /// Has `trigger_jobs` beside `bridges`, and sends parts of traces.
+    /// Has `trigger_jobs` as well as `bridges`, and supports `byte_offset` for traces.
     #[default]
     New,
-    /// Has only `bridges`, and sends traces whole.
+    /// Has only `bridges`, and always sends the whole trace.
     Old,
 }
 
@@ -31,16 +31,16 @@ pub struct GitLabProject {
     pub id: u64,
     /// `group/sub/project`
     pub path: String,
-    /// Paths it had before it moved: reads are redirected, all else is refused.
+    /// Paths from before it moved: `GET` is redirected, everything else refused.
     pub former_paths: Vec<String>,
     pub visibility: Visibility,
     pub git: Git,
-    /// References that only a maintainer may run pipelines on.
+    /// Refs on which only maintainers may run pipelines.
     pub protected: Vec<String>,
     pub trigger_tokens: Vec<TriggerToken>,
     pub pipeline_variables: PipelineVariables,
     pub configuration: Configuration,
-    /// The inputs `.gitlab-ci.yml` declares.
+    /// Inputs declared in `.gitlab-ci.yml`.
     pub inputs: Vec<PipelineInput>,
 }
 
@@ -50,21 +50,21 @@ pub enum Visibility {
     Private,
 }
 
-/// Whether pipelines may be given variables at all. New namespaces on gitlab.com forbid it by default.
+/// Whether pipeline variables are allowed. New namespaces on gitlab.com forbid them by default.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PipelineVariables {
     Allowed,
     Forbidden,
 }
 
-/// What `.gitlab-ci.yml` makes of a pipeline.
+/// The effect of `.gitlab-ci.yml` on a new pipeline.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Configuration {
     Runs,
-    /// Its `rules` leave no job.
+    /// Its `rules` exclude every job.
     NoJobs,
     NoStages,
-    /// It does not parse, with this complaint: a trigger token's pipeline is kept as failed.
+    /// It is invalid, with this error message. A trigger token still creates a pipeline, which has failed.
     Invalid(String),
 }
 
@@ -72,7 +72,7 @@ pub enum Configuration {
 pub struct PipelineInput {
     pub name: String,
     pub kind: InputKind,
-    /// Without one, the input is required.
+    /// If `None`, the input is required.
     pub default: Option<Value>,
 }
 
@@ -92,7 +92,7 @@ pub enum Role {
     Maintainer,
 }
 
-/// `glptt-…`: acts as its owner, with the owner's role in the project.
+/// A `glptt-…` token: acts as its owner, with the owner's role in the project.
 #[derive(Clone, Debug)]
 pub struct TriggerToken {
     pub value: String,
@@ -100,18 +100,18 @@ pub struct TriggerToken {
     pub role: Role,
 }
 
-/// `glpat-…`
+/// A `glpat-…` token.
 #[derive(Clone, Debug)]
 pub struct GitLabToken {
     pub value: String,
     pub owner: String,
     pub scopes: Vec<String>,
-    /// Project paths with the owner's role there. Each call has a copy of its token, and all copies share them.
+    /// Project paths with the owner's role. Shared by all copies of the token: each call has one.
     pub roles: Arc<Vec<(String, Role)>>,
 }
 
 impl GitLabProject {
-    /// A public one with the default branch `main` and nothing else.
+    /// An empty public project with the default branch `main`.
     pub fn new(id: u64, path: &str) -> Self {
         Self {
             id,

@@ -1,22 +1,22 @@
-//! A world for load tests: any number of repositories, on each provider in turn. Not here: a few of each kind, with
-//! all their peculiarities (see `demo`).
+//! A world for load tests: any number of equal repositories, alternating between the providers. For a few different
+//! ones see `demo`.
 
 use super::{
     BitbucketRepository, BitbucketToken, GitHubRepository, GitHubToken, GitLabProject, GitLabToken,
     Provider, Role, Workflow, World,
 };
 
-/// The workflow of each GitHub repository; it starts by `workflow_dispatch` too.
+/// The workflow of each GitHub repository; also has a `workflow_dispatch` trigger.
 pub const WORKFLOW: &str = "build.yml";
-/// What that workflow listens to. The title of such a run bears the marker.
+/// The event type of that workflow. The title of such a run contains the marker.
 pub const EVENT_TYPE: &str = "deploy";
 
-/// Which tokens may start and read the pipelines.
+/// The tokens that start and read the pipelines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tokens {
-    /// One for all repositories of a provider.
+    /// One token for all repositories of a provider.
     Shared,
-    /// One for each repository.
+    /// One token for each repository.
     Own,
 }
 
@@ -25,11 +25,11 @@ pub enum Tokens {
 pub struct Target {
     pub provider: Provider,
     pub repository: String,
-    /// With the least permissions that are enough.
+    /// Has the minimum permissions.
     pub token: String,
 }
 
-/// The first `count` targets, always the same.
+/// Returns the first `count` targets, the same in every call.
 pub fn targets(count: usize, tokens: Tokens) -> impl Iterator<Item = Target> {
     let providers = [Provider::GitHub, Provider::GitLab, Provider::Bitbucket];
     let providers = providers.into_iter().cycle().take(count);
@@ -58,7 +58,7 @@ impl Target {
 }
 
 impl World {
-    /// A world of only these [`targets`].
+    /// A world that contains only these [`targets`].
     pub fn for_load(count: usize, tokens: Tokens) -> Self {
         let ids = 1_u64..;
         targets(count, tokens)
@@ -66,7 +66,7 @@ impl World {
             .fold(Self::new(), |world, (target, id)| world.target(id, &target))
     }
 
-    /// Each token is the last one again, or a new one.
+    /// Adds a target. Its token is the same as the last one, which is extended, or a new one.
     fn target(mut self, id: u64, target: &Target) -> Self {
         let Target {
             provider,

@@ -1,4 +1,4 @@
-//! Where a run is in its scenario at a given moment. Computed anew each time, so that nothing has to tick.
+//! The state of a run at a given time, computed from its scenario on demand, so that no timers are needed.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -6,10 +6,10 @@ use std::time::{Duration, SystemTime};
 use super::scenario::{Gate, JobScenario, OnCancel};
 use super::{Conclusion, Run, Scenario, State};
 
-/// A job of a run, as it is by now.
+/// A job of a run, in its current state.
 #[derive(Clone, Debug)]
 pub struct Job {
-    /// Unique among the jobs of a provider.
+    /// Unique within the provider.
     pub id: u64,
     pub name: String,
     pub state: JobState,
@@ -20,27 +20,27 @@ pub struct Job {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum JobState {
-    /// Those before it are not over.
+    /// The jobs before it haven't completed.
     NotYet,
-    /// A person must let it.
+    /// Needs a person to approve it.
     Blocked,
-    /// A time must pass.
+    /// Waiting for a timer.
     Timed,
     Running,
     Completed(Conclusion),
 }
 
-/// How far the scenario has come by now.
+/// The progress of a scenario.
 struct Timeline {
-    /// When the next step begins.
+    /// Start of the next step.
     at: SystemTime,
     now: SystemTime,
-    /// The last thing that happened by now.
+    /// Time of the last event up to `now`.
     latest: SystemTime,
 }
 
 impl Timeline {
-    /// Something takes this long; returns whether it is over.
+    /// Adds a step of this duration; returns whether it is over.
     fn pass(&mut self, takes: Duration) -> bool {
         self.at += takes;
         let is_over = self.at <= self.now;
@@ -50,7 +50,7 @@ impl Timeline {
         is_over
     }
 
-    /// Something happened then, or not yet.
+    /// Adds an event at this time; returns whether it has happened.
     fn wait_for(&mut self, moment: Option<SystemTime>) -> bool {
         let Some(moment) = moment.filter(|moment| *moment <= self.now) else {
             return false;
@@ -62,9 +62,9 @@ impl Timeline {
 }
 
 impl Run {
-    /// Brings it to where it is by now.
+    /// Updates the run to its state at `now`.
     pub(super) fn refresh(&mut self, now: SystemTime) {
-        // Taken out, since a copy for each request would be what takes the time where there are many runs.
+        // Taken out instead of cloned: with many runs, clones per request would dominate the time.
         let Some(scenario) = self.scenario.take() else {
             return;
         };
@@ -78,7 +78,7 @@ impl Run {
         self.scenario = Some(scenario);
     }
 
-    /// Whether it may change just because time passes.
+    /// Whether the run may change as time passes.
     pub(super) fn goes_on(&self) -> bool {
         self.scenario.is_some() && self.state != State::Completed
     }
@@ -162,7 +162,7 @@ impl Run {
         state
     }
 
-    /// Where the run is because of this job; `Completed` where it goes on to the next one.
+    /// Returns the state of the run during this job; `Completed` if the job is over.
     fn apply_job(&mut self, job: &mut Job, timeline: &mut Timeline) -> State {
         match &job.scenario.gate {
             Gate::Open => {}

@@ -1,5 +1,5 @@
-//! A run as the world remembers it, the same for all three providers. Not here: the providers' words for states
-//! (each translates at its edge), and how it comes from state to state by itself (see `scenario` and `progress`).
+//! A run, the same for all three providers. `provider` translates its states into each provider's words; `scenario` and
+//! `progress` advance it.
 
 use std::time::{Duration, SystemTime};
 
@@ -9,10 +9,10 @@ use super::scenario::Delays;
 use super::{Job, OnCancel, Provider, RefKind, Scenario};
 use crate::clock::Clock;
 
-/// What the uuids of all runs begin with.
+/// The prefix of the UUIDs of all runs.
 const UUID_START: &str = "{00000000-0000-4000-8000-";
 
-/// One thing that was started.
+/// A workflow run or pipeline.
 #[derive(Clone, Debug)]
 pub struct Run {
     pub provider: Provider,
@@ -23,48 +23,48 @@ pub struct Run {
     /// GitHub's workflow id; 0 elsewhere.
     pub workflow_id: u64,
     /// GitHub's event (`repository_dispatch`, `workflow_dispatch`), GitLab's source (`trigger`, `api`, `push`), or
-    /// what triggered it on Bitbucket (`manual`, `push`, `schedule`).
+    /// Bitbucket's trigger (`manual`, `push`, `schedule`).
     pub event: String,
-    /// Branch or tag; `None` if there is only a commit.
+    /// Branch or tag; `None` if only a commit is given.
     pub reference: Option<(RefKind, String)>,
     /// The full hash.
     pub commit: String,
-    /// GitHub workflow inputs (strings, defaults filled in) or GitLab pipeline inputs (typed).
+    /// GitHub workflow inputs (strings) or GitLab pipeline inputs (typed), including defaults.
     pub inputs: Map<String, Value>,
     pub variables: Vec<Variable>,
-    /// Of a `repository_dispatch`: keys in their order, numbers with their text.
+    /// The payload of a `repository_dispatch`, with the order of keys and the exact text of numbers.
     pub client_payload: Option<Value>,
-    /// The name of the user or token that started it; never the token.
+    /// Name of the user or token that started it; never the token's value.
     pub who: String,
-    /// Nobody's trigger started it (see [`World::strangers`](super::World::strangers)).
+    /// Not started by a trigger request (see [`World::strangers`](super::World::strangers)).
     pub is_strange: bool,
-    /// Unique among the runs of a provider.
+    /// Unique within the provider.
     pub id: u64,
     /// Counts from 1: GitHub's `run_number` of the workflow, GitLab's `iid`, Bitbucket's `build_number`.
     pub number: u64,
     /// GitHub's `display_title`; empty elsewhere.
     pub title: String,
     pub state: State,
-    /// Of a completed run.
+    /// `None` until the run completes.
     pub conclusion: Option<Conclusion>,
-    /// A cancel took effect.
+    /// Whether a cancel took effect.
     pub cancelled: bool,
-    /// When a cancel was accepted last.
+    /// Time of the last accepted cancel.
     pub cancel_asked_at: Option<SystemTime>,
     pub created_at: SystemTime,
     pub updated_at: SystemTime,
-    /// What it does by itself. Without one it stays queued until a test completes it or it is cancelled.
+    /// Without a scenario, the run stays queued until a test completes it or it is cancelled.
     pub scenario: Option<Scenario>,
     pub jobs: Vec<Job>,
-    /// How many runs of its concurrency group are before it, while it is `Pending`.
+    /// While it is `Pending`: the number of runs before it in its concurrency group.
     pub position: Option<u32>,
-    /// When people let go on what they must.
+    /// Times of approvals, in order.
     pub(crate) approved_at: Vec<SystemTime>,
-    /// What the API shows instead of the provider's word.
+    /// Overrides the status or conclusion in the API.
     pub(crate) word: Option<String>,
-    /// The attempts before it was run again.
+    /// Earlier attempts, oldest first.
     pub(crate) earlier: Vec<Self>,
-    /// How many cancels it has refused.
+    /// Number of cancels it has refused.
     pub(crate) cancels_refused: u32,
     pub(crate) delays: Delays,
     pub(crate) clock: Clock,
@@ -89,12 +89,12 @@ pub enum VariableKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
     Queued,
-    /// Others of its concurrency group are before it.
+    /// Other runs of its concurrency group are before it.
     Pending,
     Running,
-    /// A person must let it go on.
+    /// Needs a person to approve a job.
     Blocked,
-    /// A time must pass.
+    /// Waiting for a timer.
     Timed,
     Completed,
 }
@@ -109,7 +109,7 @@ pub enum Conclusion {
 }
 
 impl Run {
-    /// One that nobody has started yet.
+    /// A run that hasn't been added to a world.
     pub fn new(provider: Provider, repository: &str, pipeline: &str, event: &str) -> Self {
         let clock = Clock::default();
         let now = clock.now();
@@ -147,17 +147,17 @@ impl Run {
         }
     }
 
-    /// The branch or tag name; `None` if there is only a commit.
+    /// Returns the branch or tag name, or `None` if only a commit is given.
     pub fn reference_name(&self) -> Option<&str> {
         self.reference.as_ref().map(|(_, name)| name.as_str())
     }
 
-    /// Bitbucket's name for it, braces included.
+    /// Bitbucket's UUID, including braces.
     pub fn uuid(&self) -> String {
         format!("{UUID_START}{:012}}}", self.id)
     }
 
-    /// Told without writing a uuid for each run that is not meant.
+    /// Compares without formatting a UUID for every run.
     pub(crate) fn has_uuid(&self, uuid: &str) -> bool {
         let digits = uuid
             .strip_prefix(UUID_START)
@@ -165,7 +165,7 @@ impl Run {
         digits.is_some_and(|digits| digits.len() == 12 && digits.parse() == Ok(self.id))
     }
 
-    /// Ends the run, whatever it would have done by itself.
+    /// Completes the run, regardless of its scenario.
     pub fn complete(&mut self, conclusion: Conclusion) {
         self.scenario = None;
         self.state = State::Completed;
@@ -174,7 +174,7 @@ impl Run {
         self.updated_at = self.clock.now();
     }
 
-    /// An error is the status with which the provider refuses the cancel; otherwise the cancel is under way.
+    /// Accepts a cancel, or returns the status with which the provider refuses it.
     pub(crate) fn cancel(&mut self) -> Result<(), u16> {
         let on_cancel = self.scenario.as_ref().map(|scenario| scenario.on_cancel);
         if let Some(OnCancel::Refuses(status)) = on_cancel {
@@ -196,14 +196,14 @@ impl Run {
         Ok(())
     }
 
-    /// It was asked to end, and has not yet.
+    /// Whether a cancel was accepted and will take effect, but hasn't yet.
     pub(crate) fn is_ending(&self) -> bool {
         let scenario = self.scenario.as_ref();
         let ignores = scenario.is_some_and(|scenario| scenario.on_cancel == OnCancel::Ignores);
         self.cancel_asked_at.is_some() && !ignores && self.state != State::Completed
     }
 
-    /// The like of it, started by somebody else.
+    /// Turns the run into a similar one started by somebody else.
     pub(super) fn by_a_stranger(mut self, name: &str, index: usize) -> Self {
         let marker = self.client_payload.as_ref();
         let marker = marker.and_then(|payload| payload["trigger_id"].as_str());
@@ -219,23 +219,23 @@ impl Run {
         self.approved_at.clear();
         self.earlier.clear();
         if self.scenario.is_some() {
-            // Its scenario begins anew.
+            // Its scenario starts from the beginning.
             self.state = State::Queued;
         }
         self
     }
 
-    /// GitHub: 1 for the first.
+    /// GitHub's attempt number, counted from 1.
     pub fn attempt(&self) -> usize {
         self.earlier.len() + 1
     }
 
-    /// The run as it was before anybody ran it again.
+    /// Returns the run as it was before any re-run.
     pub fn first_attempt(&self) -> &Self {
         self.earlier.first().unwrap_or(self)
     }
 
-    /// When lists begin to contain it.
+    /// Returns the time from which lists contain the run.
     pub fn listed_from(&self) -> SystemTime {
         self.first_attempt().created_at + self.delays.listed
     }
@@ -248,22 +248,22 @@ impl Run {
         self.readable_from() <= self.clock.now()
     }
 
-    /// Lets lists contain it from now on.
+    /// Shows the run in lists from now on.
     pub fn be_listed(&mut self) {
         self.delays.listed = Duration::ZERO;
     }
 
-    /// When it begins to be readable by its id.
+    /// Returns the time from which the run can be read by its id.
     pub fn readable_from(&self) -> SystemTime {
         self.first_attempt().created_at + self.delays.readable
     }
 
-    /// When its conclusion is there, if it has ended.
+    /// Returns the time from which the API shows the conclusion of a completed run.
     pub fn concluded_from(&self) -> SystemTime {
         self.updated_at + self.delays.concluded
     }
 
-    /// Does it all again, as another attempt.
+    /// Starts the run again, as its next attempt.
     pub(crate) fn again(&mut self) {
         let before = self.clone();
         self.earlier.push(before);
@@ -274,7 +274,7 @@ impl Run {
         self.refresh(self.created_at);
     }
 
-    /// Whether both are numbered in one sequence: GitHub counts by workflow, the others by repository.
+    /// Whether both share one number sequence: GitHub counts per workflow, the others per repository.
     pub(super) fn counts_with(&self, other: &Self) -> bool {
         self.workflow_id == other.workflow_id
             && self.provider == other.provider

@@ -1,52 +1,52 @@
-//! What a run will do: what its jobs do, how long that takes, what it waits for, and how it
-//! reacts to a cancel. All times are the world's. Not here: where a run is in its scenario (see `progress`).
+//! The scripted life of a run: its jobs, their durations and gates, and its reaction to a cancel. All durations are in
+//! the world's time. `progress` computes a run's state from its scenario.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::Conclusion;
 
-/// Jobs one after another, with what comes before and after them. Empty: over as soon as it has begun.
+/// Jobs that run one after another, and the run around them. Without jobs, the run completes as soon as it starts.
 #[derive(Clone, Debug, Default)]
 pub struct Scenario {
     pub(crate) queued: Duration,
-    /// How many are before it in its concurrency group, and how long each takes.
+    /// Number of runs before it in its concurrency group, and the duration of each.
     pub(crate) turn: (u32, Duration),
     /// Shared by all runs with this scenario.
     pub(crate) jobs: Vec<Arc<JobScenario>>,
-    /// Whatever its jobs come to.
+    /// Overrides the conclusion of its jobs.
     pub(crate) conclusion: Option<Conclusion>,
-    /// What the API shows from then on instead of the provider's word for its state.
+    /// Overrides of the status in the API, each from this time after its creation.
     pub(crate) words: Vec<(Duration, String)>,
-    /// What the API shows of its end instead of the provider's word.
+    /// Overrides the final status in the API.
     pub(crate) last_word: Option<String>,
     pub(crate) on_cancel: OnCancel,
     pub(crate) artifacts: Vec<Artifact>,
     pub(crate) delays: Delays,
 }
 
-/// How late the API shows what has happened.
+/// Delays with which the API shows a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Delays {
-    /// After its creation, until lists contain the run. It can be read by its id meanwhile.
+    /// From its creation until lists contain the run. It can already be read by its id.
     pub listed: Duration,
-    /// After its creation, until reading the run by its id, or anything of it, doesn't answer 404 any more. It can be
-    /// cancelled meanwhile.
+    /// From its creation until the run and its parts can be read by its id; before that, reads answer 404. It can
+    /// already be cancelled.
     pub readable: Duration,
-    /// GitHub: after its end, while the run is `completed` and its `conclusion` null.
+    /// GitHub: from its end until it has a conclusion. Meanwhile it is `completed` with a null `conclusion`.
     pub concluded: Duration,
 }
 
-/// How a run reacts to a cancel.
+/// The reaction of a run to a cancel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnCancel {
-    /// It is accepted, and takes effect this much later.
+    /// Accepted; takes effect after this time.
     Ends(Duration),
-    /// With this status.
+    /// Refused with this status.
     Refuses(u16),
-    /// The first few times, with this status; later ones take effect at once.
+    /// Refused with this status the first few times; later cancels take effect at once.
     RefusesAtFirst { status: u16, times: u32 },
-    /// It is accepted, and nothing happens.
+    /// Accepted without any effect.
     Ignores,
 }
 
@@ -56,7 +56,7 @@ impl Default for OnCancel {
     }
 }
 
-/// What a job does: on Bitbucket, a step.
+/// The scripted life of a job; on Bitbucket, of a step.
 #[derive(Clone, Debug)]
 pub struct JobScenario {
     pub(crate) name: String,
@@ -65,52 +65,52 @@ pub struct JobScenario {
     pub(crate) conclusion: Conclusion,
     /// GitLab's `allow_failure`.
     pub(crate) may_fail: bool,
-    /// Whether those after it begin only when it has passed.
+    /// Whether the jobs after it are skipped if it fails.
     pub(crate) is_needed: bool,
-    /// GitHub's steps within it; the last one is where it fails, if it does.
+    /// GitHub: its steps. A job that fails does so in the last one.
     pub(crate) steps: Vec<String>,
     pub(crate) log: Log,
-    /// GitLab's artifacts: paths and contents.
+    /// GitLab: paths and contents of its artifacts.
     pub(crate) files: Vec<(String, Vec<u8>)>,
-    /// The project whose pipeline it starts, on GitLab.
+    /// GitLab: the project whose pipeline it starts.
     pub(crate) downstream: Option<String>,
 }
 
-/// What must happen before a job begins.
+/// A condition for the start of a job.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Gate {
     Open,
-    /// A person must let it: GitHub's reviewers of an environment, GitLab's manual job, Bitbucket's manual step.
+    /// A person's approval: a reviewer of a GitHub environment, a GitLab manual job, a Bitbucket manual step.
     Person {
         environment: String,
         reviewers: Vec<String>,
-        /// Bitbucket's HALTED instead of PAUSED.
+        /// Bitbucket: HALTED instead of PAUSED.
         halts: bool,
     },
-    /// A time must pass: GitHub's wait timer, GitLab's delayed job.
+    /// A delay: GitHub's wait timer, GitLab's delayed job.
     Timer(Duration),
 }
 
-/// What a job has printed when it is over.
+/// The complete log of a job.
 #[derive(Clone, Debug)]
 pub struct Log {
     pub(crate) text: String,
-    /// So many bytes come before it, never in memory as a whole.
+    /// Number of bytes of filler lines before the text; they are never in memory as a whole.
     pub(crate) padding: u64,
 }
 
-/// GitHub's.
+/// An artifact of a GitHub run.
 #[derive(Clone, Debug)]
 pub struct Artifact {
     pub(crate) name: String,
     pub(crate) files: Vec<(String, Vec<u8>)>,
-    /// Whether it is its only file itself, as `archive: false` of actions/upload-artifact keeps it.
+    /// Whether its only file is stored unzipped, as with `archive: false` of actions/upload-artifact.
     pub(crate) is_raw: bool,
     pub(crate) expired: bool,
     pub(crate) digest: Digest,
 }
 
-/// The digest that is shown for an artifact's zip.
+/// The digest that the API shows for an artifact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Digest {
     Right,
@@ -123,17 +123,17 @@ impl Scenario {
         Self::default()
     }
 
-    /// One job of that length, which passes.
+    /// One job of this duration, which passes.
     pub fn passing(takes: Duration) -> Self {
         Self::new().job(JobScenario::new("build", takes))
     }
 
-    /// One job of that length, which fails.
+    /// One job of this duration, which fails.
     pub fn failing(takes: Duration) -> Self {
         Self::new().job(JobScenario::new("build", takes).fails())
     }
 
-    /// Goes on forever, unless it is cancelled.
+    /// Runs until it is cancelled.
     pub fn endless() -> Self {
         Self::passing(Duration::from_hours(10_000))
     }
@@ -144,13 +144,13 @@ impl Scenario {
         self
     }
 
-    /// So long before its first job begins.
+    /// Queues the run for this time before its first job.
     #[must_use]
     pub fn queued(self, queued: Duration) -> Self {
         Self { queued, ..self }
     }
 
-    /// This many runs of its concurrency group are before it, and each takes this long.
+    /// Puts the run behind `others` runs of its concurrency group, which take this long each.
     #[must_use]
     pub fn after_others(self, others: u32, each: Duration) -> Self {
         let turn = (others, each);
@@ -163,15 +163,14 @@ impl Scenario {
         Self { conclusion, ..self }
     }
 
-    /// From this long after its creation until its end, the API shows this instead of the provider's word for its state.
+    /// Overrides the status in the API, from this time after its creation until its end.
     #[must_use]
     pub fn says(mut self, after: Duration, word: &str) -> Self {
         self.words.push((after, word.to_owned()));
         self
     }
 
-    /// The API shows this instead of the provider's word for its end: GitHub's conclusion, GitLab's status, Bitbucket's
-    /// result.
+    /// Overrides the final status in the API: GitHub's conclusion, GitLab's status, Bitbucket's result.
     #[must_use]
     pub fn ends_saying(self, word: &str) -> Self {
         let last_word = Some(word.to_owned());
@@ -194,22 +193,21 @@ impl Scenario {
         Self { delays, ..self }
     }
 
-    /// Lists don't contain the run until this long after its creation. It can be read by its id meanwhile.
+    /// Hides the run from lists for this time after its creation. It can already be read by its id.
     #[must_use]
     pub fn listed_after(mut self, delay: Duration) -> Self {
         self.delays.listed = delay;
         self
     }
 
-    /// Reading the run by its id, or anything of it, answers 404 until this long after its creation. It can be
-    /// cancelled meanwhile.
+    /// Answers 404 to reads of the run and its parts for this time after its creation. It can already be cancelled.
     #[must_use]
     pub fn readable_after(mut self, delay: Duration) -> Self {
         self.delays.readable = delay;
         self
     }
 
-    /// GitHub: for this long after its end the run is `completed` and its `conclusion` null.
+    /// GitHub: keeps the `conclusion` of the `completed` run null for this time after its end.
     #[must_use]
     pub fn concluded_after(mut self, delay: Duration) -> Self {
         self.delays.concluded = delay;
@@ -218,7 +216,7 @@ impl Scenario {
 }
 
 impl JobScenario {
-    /// One that passes, with a short log.
+    /// A job that passes, with a short log.
     pub fn new(name: &str, takes: Duration) -> Self {
         Self {
             name: name.to_owned(),
@@ -239,7 +237,7 @@ impl JobScenario {
         self.concludes(Conclusion::Failure)
     }
 
-    /// In this step of it.
+    /// Makes the job fail in this step.
     #[must_use]
     pub fn fails_in(self, step: &str) -> Self {
         let steps = vec!["Set up job".to_owned(), step.to_owned()];
@@ -251,7 +249,7 @@ impl JobScenario {
         Self { conclusion, ..self }
     }
 
-    /// If it fails, its run doesn't.
+    /// The run doesn't fail if this job does.
     #[must_use]
     pub fn may_fail(self) -> Self {
         Self {
@@ -260,7 +258,7 @@ impl JobScenario {
         }
     }
 
-    /// Those after it begin whatever it comes to.
+    /// The jobs after it start even if it fails.
     #[must_use]
     pub fn is_not_needed(self) -> Self {
         Self {
@@ -280,7 +278,7 @@ impl JobScenario {
         self
     }
 
-    /// Begins when a person has let it. The environment and its reviewers are GitHub's.
+    /// Waits for approval before the job starts. Only GitHub has an environment and reviewers.
     #[must_use]
     pub fn needs_approval(self, environment: &str, reviewers: &[&str]) -> Self {
         let gate = Gate::Person {
@@ -291,13 +289,13 @@ impl JobScenario {
         Self { gate, ..self }
     }
 
-    /// The same for GitLab and Bitbucket, which have no reviewers.
+    /// Waits for a person on GitLab and Bitbucket, which have no reviewers.
     #[must_use]
     pub fn manual(self) -> Self {
         self.needs_approval("", &[])
     }
 
-    /// Bitbucket: a manual step that halts the pipeline.
+    /// Bitbucket: makes the job a manual step that halts the pipeline.
     #[must_use]
     pub fn halts(self) -> Self {
         let gate = Gate::Person {
@@ -314,7 +312,7 @@ impl JobScenario {
         Self { gate, ..self }
     }
 
-    /// GitLab: it starts a pipeline of that project, and is over when that is.
+    /// GitLab: starts a pipeline of `project`, and completes with it.
     #[must_use]
     pub fn starts(self, project: &str) -> Self {
         let downstream = Some(project.to_owned());
@@ -328,7 +326,7 @@ impl Log {
         Self { text, padding: 0 }
     }
 
-    /// With this many bytes of other lines before its end.
+    /// Adds this many bytes of filler lines before the text.
     #[must_use]
     pub fn after(self, padding: u64) -> Self {
         Self { padding, ..self }
@@ -352,7 +350,7 @@ impl Artifact {
         self
     }
 
-    /// Named after its file, which is no zip.
+    /// An unzipped artifact, named after its only file.
     pub fn raw(name: &str, content: impl Into<Vec<u8>>) -> Self {
         Self {
             is_raw: true,
