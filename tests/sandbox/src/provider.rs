@@ -1,5 +1,4 @@
-//! Which of the three a request is for, and what no client may send to any of them. Not here: the three
-//! themselves; this only delegates.
+//! Routes each request to its provider, and checks what a client must never send to any of them.
 
 mod bitbucket;
 mod github;
@@ -15,7 +14,7 @@ use crate::request::Request;
 use crate::response::Response;
 use crate::world::{Provider, World};
 
-/// By host and path. `None` for the storages that keep logs and artifacts.
+/// Returns the provider by host and path, or `None` for the storage hosts of logs and artifacts.
 pub(crate) fn of(request: &Request) -> Option<Provider> {
     endpoint::of(request, "").map(|endpoint| endpoint.provider)
 }
@@ -31,7 +30,7 @@ pub(crate) fn respond(world: &mut World, request: &Request) -> Response {
     }
 }
 
-/// What no client may do, although a real server might let it pass.
+/// Returns what the client must not send, even if a real server might accept it.
 pub(crate) fn objections(request: &Request, provider: Option<Provider>) -> Vec<String> {
     let mut objections = Vec::new();
     for (name, value) in request.query_pairs() {
@@ -41,7 +40,7 @@ pub(crate) fn objections(request: &Request, provider: Option<Provider>) -> Vec<S
         }
     }
     let Some(provider) = provider else {
-        // Storages are other people's servers.
+        // Storage hosts belong to third parties, which must not get a credential.
         for (name, _) in credentials(request) {
             objections.push(format!("a credential for a storage, in {name}"));
         }
@@ -61,7 +60,7 @@ pub(crate) fn objections(request: &Request, provider: Option<Provider>) -> Vec<S
     objections
 }
 
-/// The one of that name, whatever its case. The exact name is tried first, which is faster among a thousand.
+/// Finds an item by its case-insensitive name. Tries the exact name first, which is faster with a thousand items.
 fn named<'all, T>(all: &'all [T], name: &str, name_of: impl Fn(&T) -> &str) -> Option<&'all T> {
     let exactly = |one: &&T| name_of(one) == name;
     let nearly = |one: &&T| name_of(one).eq_ignore_ascii_case(name);
@@ -72,15 +71,15 @@ fn named<'all, T>(all: &'all [T], name: &str, name_of: impl Fn(&T) -> &str) -> O
 struct Page {
     /// Counted from 1.
     number: usize,
-    /// How many entries a page has.
+    /// Maximum number of entries.
     size: usize,
-    /// The number of the last one.
+    /// Number of the last page.
     last: usize,
     entries: Vec<Value>,
 }
 
 impl Page {
-    /// The page that the query asks for, by the name of the parameter for its size and its default.
+    /// Returns the page that the query requests. `size` is the name of the parameter for the page size.
     fn of<T>(
         request: &Request,
         (size, default): (&str, usize),
@@ -99,7 +98,7 @@ impl Page {
     }
 }
 
-/// The query of the request, for another page.
+/// Returns the query of the request with another page number.
 fn query_for_page(request: &Request, number: usize) -> String {
     let mut query = form_urlencoded::Serializer::new(String::new());
     let pairs = request.query_pairs().into_iter();
@@ -107,13 +106,13 @@ fn query_for_page(request: &Request, number: usize) -> String {
     query.append_pair("page", &number.to_string()).finish()
 }
 
-/// Whether this is how that number is written.
+/// Whether `text` is the canonical decimal form of `number`.
 fn spells(text: &str, number: u64) -> bool {
     let is_plain = text == "0" || !text.starts_with(['0', '+']);
     is_plain && text.parse() == Ok(number)
 }
 
-/// The refusal that goes with an objection.
+/// Returns the response to a request with an objection.
 pub(crate) fn refuse(objection: &str) -> Response {
     Response::json(
         400,
@@ -121,7 +120,7 @@ pub(crate) fn refuse(objection: &str) -> Response {
     )
 }
 
-/// Whose token that is, by the providers' prefixes.
+/// Returns the provider of a token by its prefix.
 fn owner_by_shape(value: &str) -> Option<Provider> {
     let prefixes = [
         ("ghp_", Provider::GitHub),
@@ -139,7 +138,7 @@ fn owner_by_shape(value: &str) -> Option<Provider> {
         .find_map(|(prefix, owner)| value.starts_with(prefix).then_some(owner))
 }
 
-/// Credentials in headers, with the header they came in.
+/// Returns the credentials in the headers, each with its header's name.
 fn credentials(request: &Request) -> Vec<(&'static str, String)> {
     let mut found = Vec::new();
     for scheme in ["Bearer", "token"] {
@@ -156,7 +155,7 @@ fn credentials(request: &Request) -> Vec<(&'static str, String)> {
     found
 }
 
-/// User and password of Basic credentials.
+/// Returns the user and password of Basic credentials.
 fn basic(request: &Request) -> Option<(String, String)> {
     let bytes = BASE64_STANDARD
         .decode(request.authorization("Basic")?)

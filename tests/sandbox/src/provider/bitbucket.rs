@@ -1,4 +1,4 @@
-//! Bitbucket's API: which call serves which path. Not here: the calls themselves.
+//! Bitbucket's API: routes each path to its handler.
 
 mod access;
 mod create;
@@ -15,14 +15,14 @@ use crate::response::Response;
 use crate::world::{BitbucketRepository, BitbucketToken, RefKind, World};
 use error::Failure;
 
-/// What every call gets.
+/// The context of every call.
 struct Call<'request> {
     request: &'request Request,
     token: BitbucketToken,
     repository: BitbucketRepository,
-    /// Where links to pages begin.
+    /// The base URL of web pages.
     origin: String,
-    /// Where links to the API begin.
+    /// The base URL of the API.
     base: String,
 }
 

@@ -1,5 +1,5 @@
-//! GitHub's API: its rules for every call (User-Agent, versions, rate limit headers) and which call serves which path.
-//! Not here: the calls themselves, one file for each noun.
+//! GitHub's API: the rules for every call (User-Agent, API version, rate limit headers), and the routing of each path
+//! to its handler.
 
 mod access;
 mod account;
@@ -28,17 +28,17 @@ use access::Caller;
 pub(super) use artifact::stored;
 use error::Failure;
 
-/// What every call gets.
+/// The context of every call.
 struct Call<'request> {
     request: &'request Request,
     caller: Caller,
-    /// Where links to pages begin.
+    /// The base URL of web pages.
     origin: String,
-    /// Where links to the API begin.
+    /// The base URL of the API.
     base: String,
 }
 
-/// What every call about a repository gets.
+/// The context of every call about a repository.
 struct RepositoryCall<'call> {
     call: &'call Call<'call>,
     repository: GitHubRepository,
@@ -54,7 +54,7 @@ impl<'call> Deref for RepositoryCall<'call> {
 
 type ApiResult = Result<Response, Failure>;
 
-/// Requests an hour.
+/// The rate limit, in requests per hour.
 const LIMIT: u64 = 5_000;
 
 const ANONYMOUS_BROWSER: &str = "Request forbidden by administrative rules. Please make sure your request has a \
@@ -105,7 +105,7 @@ fn with_manners(response: Response, caller: Option<&Caller>, world: &World) -> R
     }
 }
 
-/// When the rate limit begins anew.
+/// Returns the time at which the rate limit resets, in seconds since 1970.
 fn next_hour(world: &World) -> u64 {
     (clock::seconds(world.now()) / 3_600 + 1) * 3_600
 }
@@ -119,7 +119,7 @@ fn rate_limit(world: &World) -> Response {
         "remaining": LIMIT - count,
         "reset": next_hour(world),
     });
-    // The sandbox has nothing to search in.
+    // The sandbox has no search API, so its limit is never used.
     let search = json!({"limit": 30, "used": 0, "remaining": 30, "reset": next_hour(world)});
     let body = json!({"resources": {"core": core, "search": search}, "rate": core});
     Response::json(200, body)
@@ -208,7 +208,7 @@ fn in_repository(world: &mut World, call: &Call<'_>, name: &str, rest: &[&str]) 
     result.unwrap_or_else(|failure| failure.response(page(method, rest)))
 }
 
-/// The page of the documentation that an error of this call points to.
+/// Returns the documentation page for errors of this call.
 fn page(method: &str, rest: &[&str]) -> &'static str {
     match (method, rest) {
         ("GET", []) => "https://docs.github.com/rest/repos/repos#get-a-repository",

@@ -1,4 +1,4 @@
-//! GitLab's API: which call serves which path. Not here: the calls themselves.
+//! GitLab's API: routes each path to its handler.
 
 mod access;
 mod create;
@@ -19,16 +19,16 @@ use crate::response::Response;
 use crate::world::{GitLabProject, GitLabToken, Visibility, World};
 use error::Failure;
 
-/// What every call gets.
+/// The context of every call.
 struct Call<'request> {
     request: &'request Request,
-    /// Where links to pages begin: with the path prefix, if the request came by it.
+    /// The base URL of web pages, with the path prefix if the request used it.
     origin: String,
-    /// Where links to the API begin.
+    /// The base URL of the API.
     base: String,
 }
 
-/// What every call about a project gets.
+/// The context of every call about a project.
 struct ProjectCall<'call> {
     call: &'call Call<'call>,
     token: Option<GitLabToken>,
@@ -63,7 +63,7 @@ pub(super) fn respond(world: &mut World, request: &Request, endpoint: Endpoint) 
         .header("Cache-Control", "max-age=0, private, must-revalidate")
 }
 
-/// The `token` of a trigger call, whatever is in it.
+/// Returns the `token` from the body of a trigger call, whatever its value.
 pub(super) fn token_in_body(request: &Request) -> Option<String> {
     let json = request.json();
     let in_json = json.as_ref().and_then(|body| body.get("token"));
@@ -80,7 +80,7 @@ pub(super) fn token_in_body(request: &Request) -> Option<String> {
 fn in_project(world: &mut World, call: &Call<'_>, id: &str, rest: &[&str]) -> ApiResult {
     let method = call.request.method.as_str();
     if (method, rest) == ("POST", ["trigger", "pipeline"].as_slice()) {
-        // The only call that reads no credential from a header: the trigger token is in the body.
+        // The only call without a credential in a header: the trigger token is in the body.
         return create::by_trigger(world, call, id);
     }
     let token = access::authenticate(world, call.request)?;

@@ -1,5 +1,5 @@
-//! The storages that the providers send downloads to: on another host name, by links that are good for a minute,
-//! and requests with a credential are refused. Not here: who gets a link.
+//! The storage hosts to which providers redirect downloads. Links have another host name and expire after a minute;
+//! requests with a credential are refused. The providers decide who gets a link.
 
 use std::io::{Cursor, Write as _};
 use std::net::Ipv4Addr;
@@ -15,16 +15,16 @@ use crate::response::Response;
 use crate::world::{Provider, Run, World};
 
 const LINKS_LAST: Duration = Duration::from_mins(1);
-/// The storage's host for those who came to a host with a name.
+/// The storage host for requests to any named host except `localhost`.
 const NAMED: &str = "storage.test";
 
-/// A stored file: padding of this many bytes, then its end.
+/// A stored file: `padding` bytes of filler lines, then its end.
 pub(super) struct Kept {
     pub(super) padding: u64,
     pub(super) end: Vec<u8>,
 }
 
-/// A zip of these paths and contents.
+/// Creates a zip from paths and contents.
 pub(super) fn pack(files: &[(String, Vec<u8>)]) -> Vec<u8> {
     let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
     for (path, content) in files {
@@ -39,14 +39,14 @@ pub(super) fn pack(files: &[(String, Vec<u8>)]) -> Vec<u8> {
         .into_inner()
 }
 
-/// A link to what is kept under that name, from wherever the request came.
+/// Returns a link to the stored file, on another host than the request's.
 pub(super) fn link(world: &World, request: &Request, provider: Provider, name: &str) -> String {
     let origin = request.origin();
     let (scheme, host) = origin.split_once("://").unwrap_or_default();
     let name_of_host = request.host_name();
     let port = &host[name_of_host.len().min(host.len())..];
     let is_address = name_of_host.starts_with('[') || name_of_host.parse::<Ipv4Addr>().is_ok();
-    // Another host, as far as loopback has one.
+    // Loopback has only two names, so they stand in for each other.
     let other = match name_of_host.as_str() {
         "localhost" => "127.0.0.1",
         _ if is_address => "localhost",
@@ -59,7 +59,7 @@ pub(super) fn link(world: &World, request: &Request, provider: Provider, name: &
 pub(super) fn respond(world: &World, request: &Request) -> Response {
     let segments = request.segments();
     let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
-    let nothing = || Response::body(404, "text/plain", "nothing of the sandbox is here\n");
+    let nothing = || Response::body(404, "text/plain", "the sandbox has nothing here\n");
     let ["storage", provider, kind, id] = segments.as_slice() else {
         return nothing();
     };
@@ -72,7 +72,7 @@ pub(super) fn respond(world: &World, request: &Request) -> Response {
             "<Error><Code>Expired</Code></Error>",
         );
     }
-    // GitHub's storage knows no ranges that count from the end.
+    // GitHub's storage doesn't support ranges that count from the end.
     let knows_suffixes = *provider != "github";
     if (*provider, *kind) == ("github", "artifacts") {
         return super::github::stored(world, id).map_or_else(nothing, |(bytes, content_type)| {
@@ -87,7 +87,7 @@ pub(super) fn respond(world: &World, request: &Request) -> Response {
     kept.map_or_else(nothing, |kept| send(kept, request, knows_suffixes))
 }
 
-/// The log of the job of that id.
+/// Returns the log of a job by its id, with a time before each line if `has_times`.
 pub(super) fn log(world: &World, provider: Provider, id: &str, has_times: bool) -> Option<Kept> {
     let of_provider = |run: &&Run| run.provider == provider;
     let mut jobs = world
@@ -111,7 +111,7 @@ pub(super) fn log(world: &World, provider: Provider, id: &str, has_times: bool) 
     })
 }
 
-/// All of it, or the range that is asked for.
+/// Returns the whole file, or the range of the `Range` header.
 pub(super) fn send(kept: Kept, request: &Request, knows_suffixes: bool) -> Response {
     let length = kept.padding + kept.end.len() as u64;
     let asked = request.headers.get("range");
@@ -137,7 +137,7 @@ pub(super) fn send(kept: Kept, request: &Request, knows_suffixes: bool) -> Respo
     }
 }
 
-/// From that byte on.
+/// Returns the file from byte `start` on.
 pub(super) fn part(mut kept: Kept, status: u16, start: u64) -> Response {
     let padding = kept.padding.saturating_sub(start);
     let skipped = start

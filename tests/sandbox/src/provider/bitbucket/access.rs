@@ -1,5 +1,4 @@
-//! Who is calling Bitbucket, which repositories they see, and which scopes a call needs. Not here: the tokens
-//! themselves (see `world`).
+//! Authenticates calls to Bitbucket, and checks the visibility of repositories and the scopes of tokens.
 
 use super::Call;
 use super::error::Failure;
@@ -7,11 +6,11 @@ use crate::provider::{basic, named};
 use crate::request::Request;
 use crate::world::{BitbucketRepository, BitbucketToken, BitbucketTokenKind, World};
 
-/// The scopes one call needs, under both of the names in use.
+/// The scopes that a call needs, in both naming schemes.
 pub(super) struct Needs {
-    /// All of them. Writing does not imply reading.
+    /// All of these; a write scope doesn't imply the read scope.
     granular: &'static [&'static str],
-    /// Any of them. Here writing does imply reading.
+    /// Any of these; a write scope implies the read scope.
     classic: &'static [&'static str],
 }
 
@@ -32,7 +31,7 @@ pub(super) const REPOSITORY: Needs = Needs {
     classic: &["repository", "repository:write"],
 };
 
-/// Access tokens come as Bearer; API tokens as Basic with the email address of their owner.
+/// Accepts access tokens as Bearer, and API tokens as Basic with the email address of their owner.
 pub(super) fn authenticate(world: &World, request: &Request) -> Result<BitbucketToken, Failure> {
     let refused =
         || Failure::unauthorized("Token is invalid, expired, or not supported for this endpoint.");
@@ -56,7 +55,7 @@ pub(super) fn authenticate(world: &World, request: &Request) -> Result<Bitbucket
     found.cloned().ok_or_else(refused)
 }
 
-/// A repository that exists but isn't visible gets an HTML page; one that doesn't exist, JSON.
+/// Answers with an HTML page if the repository isn't visible, and with JSON if it doesn't exist.
 pub(super) fn see(
     world: &World,
     token: &BitbucketToken,
@@ -73,7 +72,7 @@ pub(super) fn see(
 
 #[expect(
     clippy::needless_pass_by_value,
-    reason = "they are constants, and read better without &"
+    reason = "constants, which read better without &"
 )]
 pub(super) fn require(call: &Call<'_>, needs: Needs) -> Result<(), Failure> {
     let granted = &call.token.scopes;

@@ -1,4 +1,4 @@
-//! `POST /repositories/{workspace}/{repo}/pipelines`. Not here: its target (see `target`).
+//! `POST /repositories/{workspace}/{repo}/pipelines`. Its `target` is read in `target`.
 
 use serde_json::Value;
 

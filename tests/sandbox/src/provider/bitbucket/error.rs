@@ -1,4 +1,4 @@
-//! Bitbucket's errors: its JSON shape, and the HTML pages it sometimes sends instead. Not here: which when.
+//! Bitbucket's error responses: JSON, and the HTML page it sometimes sends instead.
 
 use serde_json::{Value, json};
 
@@ -7,7 +7,7 @@ use crate::response::Response;
 pub(super) struct Failure(Response);
 
 impl Failure {
-    /// With a detail and the key of the message, as the pipelines' calls do.
+    /// An error with a detail and a message key, as the pipeline calls return.
     pub(super) fn detailed(status: u16, message: &str, detail: &str, key: &str) -> Self {
         Self::shaped(
             status,
@@ -32,7 +32,7 @@ impl Failure {
         Self(response.header("WWW-Authenticate", "Basic realm=\"Bitbucket.org HTTP\""))
     }
 
-    /// The detail is no text here, but says what was granted and what is required.
+    /// An error whose `detail` is an object with the granted and the required scopes, not a string.
     pub(super) fn missing_scope(granted: &[String], required: &[&str]) -> Self {
         let Self(response) = Self::shaped(
             403,
@@ -44,7 +44,7 @@ impl Failure {
         Self(response.header("X-Accepted-OAuth-Scopes", required.join(", ")))
     }
 
-    /// A page for people. The real one names the person who is logged in.
+    /// An HTML page. Like the real one, it contains the email address of the user.
     pub(super) fn page_not_found() -> Self {
         let page = "<!DOCTYPE html>\n<html><head><title>Not found</title>\
             <meta id=\"bb-bootstrap\" data-current-user=\"{&quot;email&quot;: &quot;octavia@example.com&quot;}\">\

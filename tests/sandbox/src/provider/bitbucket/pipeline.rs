@@ -1,5 +1,4 @@
-//! Pipelines: listing, reading and stopping them, in Bitbucket's words. Not here: starting them (see `create`).
-//! Variables are never returned.
+//! Lists, reads and stops pipelines, in Bitbucket's words. `create` starts them. Variables are never returned.
 
 use serde_json::{Value, json};
 
@@ -10,7 +9,7 @@ use crate::provider::{Page, query_for_page, spells};
 use crate::response::Response;
 use crate::world::{Conclusion, Gate, JobState, Provider, Run, State, World};
 
-/// Oldest first unless `sort=-created_on`; `q` is ignored, as it is by the real one.
+/// Lists the oldest first unless `sort=-created_on`. Ignores `q`, as Bitbucket does.
 pub(super) fn list(world: &World, call: &Call<'_>) -> ApiResult {
     access::require(call, access::READ)?;
     let mut runs: Vec<&Run> = world
@@ -23,12 +22,12 @@ pub(super) fn list(world: &World, call: &Call<'_>) -> ApiResult {
     Ok(page_of(call, &runs, |run| describe(call, run)))
 }
 
-/// One page of what is described already.
+/// Returns a page of serialised entries.
 pub(super) fn page(call: &Call<'_>, all: &[Value]) -> Response {
     page_of(call, all, Value::clone)
 }
 
-/// One page of a list, 10 a page unless the query says otherwise, with the addresses of those beside it.
+/// Returns a page of a list, by default 10 entries, with the URLs of the next and the previous page.
 fn page_of<T>(call: &Call<'_>, all: &[T], describe: impl Fn(&T) -> Value) -> Response {
     let page = Page::of(call.request, ("pagelen", 10), all, describe);
     let mut body = json!({
@@ -55,7 +54,7 @@ pub(super) fn get(world: &World, call: &Call<'_>, id: &str) -> ApiResult {
     Ok(Response::json(200, describe(call, find(world, call, id)?)))
 }
 
-/// The pipeline of that number or uuid, if the caller may read it.
+/// Finds a pipeline by number or UUID, if the caller may read it.
 pub(super) fn find<'world>(
     world: &'world World,
     call: &Call<'_>,
@@ -83,11 +82,11 @@ pub(super) fn stop(world: &mut World, call: &Call<'_>, id: &str) -> ApiResult {
     }
     run.cancel()
         .map_err(|status| Failure::message(status, "The pipeline cannot be stopped."))?;
-    // Its 204 says what the body that it does not have would be.
+    // Bitbucket's 204 has a content type although it has no body.
     Ok(Response::body(204, "text/html; charset=utf-8", ""))
 }
 
-/// By build number, or by uuid with its braces.
+/// Compares with the build number, or the UUID in braces.
 fn is_named(run: &Run, id: &str) -> bool {
     spells(id, run.number) || run.has_uuid(id)
 }
@@ -145,7 +144,7 @@ fn repository(call: &Call<'_>, run: &Run) -> Value {
     })
 }
 
-/// Of an access token there is an account, too.
+/// Describes the account that started the run; access tokens have one, too.
 fn creator(call: &Call<'_>, run: &Run) -> Value {
     let uuid = uuid_of(&run.who);
     let bare = uuid.trim_matches(['{', '}']);
@@ -168,14 +167,14 @@ pub(super) fn links(call: &Call<'_>, api: &str, page: &str) -> Value {
     })
 }
 
-/// The same uuid for the same name.
+/// Returns a fake UUID, always the same for the same name.
 pub(super) fn uuid_of(name: &str) -> String {
     let digits = |id: u64, byte: u8| (id * 31 + u64::from(byte)) % 1_000_000_000_000;
     let id = name.bytes().fold(1, digits);
     format!("{{00000000-0000-4000-a000-{id:012}}}")
 }
 
-/// There is a `result` only once it is completed.
+/// Describes the state; `result` is absent until the pipeline completes.
 fn state(run: &Run) -> Value {
     let in_progress = |stage: &str| {
         let kind = format!("pipeline_state_in_progress_{}", stage.to_lowercase());
@@ -190,7 +189,7 @@ fn state(run: &Run) -> Value {
             let result = run.conclusion.map_or("SUCCESSFUL", word);
             completed("pipeline_state", run.word.as_deref().unwrap_or(result))
         }
-        // Its own word for what it is in the middle of, or where it has none.
+        // The overriding word is the stage of a pipeline in progress, or else the name of the state.
         (State::Queued | State::Pending, Some(word)) => json!({"name": word}),
         (State::Running | State::Blocked | State::Timed, Some(word)) => in_progress(word),
         (State::Queued | State::Pending, None) => {
@@ -208,7 +207,7 @@ pub(super) fn halts(run: &Run) -> bool {
     })
 }
 
-/// The end of a pipeline or of a step, whose types begin differently.
+/// Describes the final state of a pipeline or a step; `kind` is the prefix of its types.
 pub(super) fn completed(kind: &str, result: &str) -> Value {
     json!({
         "name": "COMPLETED",

@@ -1,4 +1,4 @@
-//! A pipeline's steps and what they printed. Not here: the pipeline itself (see `pipeline`).
+//! A pipeline's steps and their logs.
 
 use serde_json::{Value, json};
 
@@ -15,7 +15,7 @@ pub(super) fn list(world: &World, call: &Call<'_>, id: &str) -> ApiResult {
     Ok(pipeline::page(call, &steps))
 }
 
-/// A link to it, once the step has begun.
+/// Redirects to the log, once the step has started.
 pub(super) fn log(world: &World, call: &Call<'_>, id: &str, step: &str) -> ApiResult {
     let run = pipeline::find(world, call, id)?;
     let accept = call.request.headers.get("accept");

@@ -1,18 +1,18 @@
-//! Reading the `target` of a new pipeline, and checking it against the repository. Stricter than Bitbucket in one
-//! thing: a member it would silently ignore is refused. Not here: variables (see `create`).
+//! Reads the `target` of a new pipeline, and checks it against the repository. Stricter than Bitbucket in one respect:
+//! unknown members are rejected, not ignored.
 
 use serde_json::{Map, Value};
 
 use super::error::Failure;
 use crate::world::{BitbucketRepository, RefKind};
 
-/// A target that can be run.
+/// A valid target.
 pub(super) struct Target {
     pub(super) reference: Option<(RefKind, String)>,
     pub(super) commit: String,
-    /// Whether the commit was named, and not only the branch or tag that leads to it.
+    /// Whether the request named the commit, not only the branch or tag.
     pub(super) names_commit: bool,
-    /// The custom pipeline; `None` for the one of the branch or tag.
+    /// The custom pipeline; `None` for the default pipeline of the branch, tag or commit.
     pub(super) custom: Option<String>,
 }
 
@@ -73,7 +73,7 @@ fn of_commit(value: &Value, repository: &BitbucketRepository) -> Result<Target, 
     })
 }
 
-/// `None` for the default pipeline, and where there is no selector.
+/// Returns the custom pipeline, or `None` for the default pipeline or without a selector.
 fn selector(
     target: &Map<String, Value>,
     repository: &BitbucketRepository,
@@ -118,7 +118,7 @@ fn hash(commit: &Value, repository: &BitbucketRepository) -> Result<String, Fail
     ))
 }
 
-/// An object with no members but these.
+/// Returns an object, if it has only known members.
 pub(super) fn members<'value>(
     value: &'value Value,
     name: &str,
@@ -135,7 +135,7 @@ pub(super) fn members<'value>(
     }
 }
 
-/// A member that must be there, and no empty text.
+/// Returns a required, non-empty string member.
 pub(super) fn text<'value>(
     object: &'value Map<String, Value>,
     name: &str,

@@ -1,5 +1,5 @@
-//! Who is calling GitHub, which repositories they see, and what they may do there. Not here: the tokens
-//! themselves (see `world`), and the signatures of Apps (see `app`).
+//! Authenticates calls to GitHub, and checks the visibility of repositories and the caller's permissions. `app`
+//! verifies the JWTs of Apps.
 
 use super::error::Failure;
 use super::{ApiResult, Call, RepositoryCall, account, app};
@@ -13,7 +13,7 @@ use crate::world::{
 pub(super) enum Caller {
     Anonymous,
     Token(GitHubToken),
-    /// With a valid signed token of the App of this id.
+    /// A valid JWT of the App with this id.
     App(u64),
 }
 
@@ -52,7 +52,7 @@ pub(super) fn authenticate(world: &World, request: &Request) -> Result<Caller, F
     Ok(Caller::Token(token.clone()))
 }
 
-/// `GET /user`: the owner of a person's token. An App's or a workflow's token has none.
+/// `GET /user`: the owner of a personal token. Tokens of Apps and workflows get 403.
 pub(super) fn user(call: &Call<'_>) -> ApiResult {
     let token = call.caller.token();
     let token = token.ok_or_else(|| Failure::new(401, "Requires authentication"))?;
@@ -66,7 +66,7 @@ pub(super) fn user(call: &Call<'_>) -> ApiResult {
     }
 }
 
-/// The repository of that name, if the caller sees it; under a former name a redirect to its canonical address.
+/// Finds a repository that is visible to the caller; redirects a former name to the canonical URL.
 pub(super) fn see(
     world: &World,
     call: &Call<'_>,
@@ -84,7 +84,7 @@ pub(super) fn see(
     Ok(repository.clone())
 }
 
-/// The repository that has that name, or had it.
+/// Finds a repository by its current or a former name.
 pub(super) fn find<'world>(world: &'world World, name: &str) -> Option<&'world GitHubRepository> {
     let same = |known: &String| known.eq_ignore_ascii_case(name);
     let repositories = &world.github.repositories;
@@ -93,7 +93,7 @@ pub(super) fn find<'world>(world: &'world World, name: &str) -> Option<&'world G
         .or_else(|| repositories.iter().find(formerly))
 }
 
-/// Whoever asks for a former name is sent on.
+/// Redirects requests that use a former name.
 pub(super) fn by_its_name(
     call: &Call<'_>,
     repository: &GitHubRepository,
@@ -137,13 +137,13 @@ pub(super) fn permits(
                 }),
                 GitHubTokenKind::FineGrained { permissions }
                 | GitHubTokenKind::Installation { permissions } => {
-                    // Every such token may read the metadata of its repositories.
+                    // These tokens can always read the metadata of their repositories.
                     permission == "metadata" || permissions.cover(permission, access)
                 }
             }
 }
 
-/// For a repository that is visible.
+/// Requires a permission; the repository must be visible to the caller.
 pub(super) fn require(
     world: &World,
     call: &RepositoryCall<'_>,

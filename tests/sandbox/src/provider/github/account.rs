@@ -1,5 +1,4 @@
-//! People, bots, organizations and teams, as GitHub describes them wherever one is named. Not here: what they may
-//! do (see `access`).
+//! GitHub's descriptions of users, bots, organizations and teams, as embedded in other responses.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -8,10 +7,10 @@ use serde_json::{Value, json};
 
 use super::Call;
 
-/// When everything was made that was there before anything was started.
+/// The creation time of everything except runs.
 pub(super) const LONG_AGO: &str = "2026-01-01T00:00:00Z";
 
-/// Who started a run, or is asked for a review: a bot by its name, else a person.
+/// Describes a user, or a bot if the login ends with `[bot]`.
 pub(super) fn user(call: &Call<'_>, login: &str) -> Value {
     let kind = if login.ends_with("[bot]") {
         "Bot"
@@ -25,7 +24,7 @@ pub(super) fn organization(call: &Call<'_>, login: &str) -> Value {
     describe(call, login, "Organization")
 }
 
-/// What `GET /user` adds.
+/// Describes a user with the additional fields of `GET /user`.
 pub(super) fn profile(call: &Call<'_>, login: &str) -> Value {
     let mut profile = user(call, login);
     profile["user_view_type"] = json!("public");
@@ -67,13 +66,13 @@ pub(super) fn team(call: &Call<'_>, organization: &str, slug: &str) -> Value {
     })
 }
 
-/// The same number for the same name.
+/// Returns a fake id, always the same for the same name.
 pub(super) fn id_of(name: &str) -> u64 {
     let digits = |id: u64, byte: u8| (id * 31 + u64::from(byte)) % 100_000_000;
     name.bytes().fold(1, digits)
 }
 
-/// GitHub's second kind of id; it only looks like a real one.
+/// Returns a fake GraphQL node id.
 pub(super) fn node_id(kind: &str, id: u64) -> String {
     let digits = BASE64_URL_SAFE_NO_PAD.encode(id.to_be_bytes());
     format!("{kind}_{digits}")
@@ -110,5 +109,5 @@ fn describe(call: &Call<'_>, login: &str, kind: &str) -> Value {
     })
 }
 
-/// What no name in a path holds but a bot's.
+/// Characters to percent-encode in a login; only bots' logins contain any.
 const UNSAFE: &AsciiSet = &CONTROLS.add(b'[').add(b']').add(b' ').add(b'/');

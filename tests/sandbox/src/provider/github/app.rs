@@ -1,5 +1,5 @@
-//! GitHub Apps: checking their signed tokens (RS256), finding their installation, minting installation tokens.
-//! Not here: what a minted token may do (see `access`).
+//! GitHub Apps: verifies their JWTs (RS256), finds their installation, and mints and revokes installation tokens.
+//! `access` checks what those may do.
 
 use std::time::SystemTime;
 
@@ -26,11 +26,12 @@ pub(super) const MINT_PAGE: &str =
 pub(super) const REVOKE_PAGE: &str =
     "https://docs.github.com/rest/apps/installations#revoke-an-installation-access-token";
 
-/// The longest a signed token may be good for, and as much clock skew as GitHub forgives.
+/// Maximum lifetime of a JWT, in seconds.
 const MAX_SECONDS: u64 = 600;
+/// Clock skew that GitHub tolerates, in seconds.
 const SKEW: u64 = 60;
 
-/// The id of the App that signed this.
+/// Verifies a JWT, and returns the id of the App that signed it.
 pub(super) fn verify(world: &World, token: &str) -> Result<u64, Failure> {
     let undecodable = || Failure::new(401, "A JSON web token could not be decoded");
     let (signed, signature) = token.rsplit_once('.').ok_or_else(undecodable)?;
@@ -184,7 +185,7 @@ pub(super) fn mint(world: &mut World, call: &Call<'_>, id: &str) -> ApiResult {
     Ok(Response::json(201, response))
 }
 
-/// `DELETE /installation/token`: the token that calls is good for nothing from now on.
+/// `DELETE /installation/token`: revokes the token of the call.
 pub(super) fn revoke(world: &mut World, call: &Call<'_>) -> ApiResult {
     let value = installation_token(call)?.value.clone();
     world.github.tokens.retain(|token| token.value != value);
@@ -203,7 +204,7 @@ fn installation_token<'call>(call: &'call Call<'_>) -> Result<&'call GitHubToken
     })
 }
 
-/// `GET /installation/repositories`: what a minted token is for.
+/// `GET /installation/repositories`: lists the repositories of an installation token.
 pub(super) fn repositories_of_token(world: &World, call: &Call<'_>) -> ApiResult {
     let token = installation_token(call)?;
     let all = described(world, call, &token.repositories);
@@ -218,7 +219,7 @@ fn described(world: &World, call: &Call<'_>, names: &[String]) -> Vec<Value> {
         .collect()
 }
 
-/// The asked ones, by bare name or id; all of the installation where none are.
+/// Returns the requested repositories, by bare name or id, or all of the installation if none are requested.
 fn repositories(
     world: &World,
     installation: &Installation,

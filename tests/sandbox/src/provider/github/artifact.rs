@@ -1,4 +1,4 @@
-//! What a run has uploaded: the list, and what is stored of each. Not here: the storage they are kept in.
+//! A run's artifacts: the list, and their stored content. `storage` serves the downloads.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::provider::{spells, storage};
 use crate::response::Response;
 use crate::world::{Access, Artifact, Digest, Provider, Run, State, World};
 
-/// How long an artifact is kept where nobody says otherwise.
+/// GitHub's default retention time.
 const KEPT: Duration = Duration::from_hours(90 * 24);
 
 pub(super) fn list(world: &World, call: &RepositoryCall<'_>, id: &str) -> ApiResult {
@@ -45,7 +45,7 @@ fn find<'world>(
     found.ok_or_else(Failure::not_found)
 }
 
-/// A link to its zip, or to the file that it is.
+/// Redirects to the zip, or to the file of an unzipped artifact.
 pub(super) fn download(world: &World, call: &RepositoryCall<'_>, id: &str) -> ApiResult {
     let (_, _, artifact) = find(world, call, id)?;
     if artifact.expired {
@@ -56,7 +56,7 @@ pub(super) fn download(world: &World, call: &RepositoryCall<'_>, id: &str) -> Ap
     Ok(Response::status(302).header("Location", link))
 }
 
-/// The artifact of that id as it is stored, and its content type.
+/// Returns the stored content of an artifact, and its content type.
 pub(in crate::provider) fn stored(world: &World, id: &str) -> Option<(Vec<u8>, &'static str)> {
     let mut all = world
         .runs
@@ -79,7 +79,7 @@ fn bytes(artifact: &Artifact) -> Vec<u8> {
     }
 }
 
-/// With their ids; they are there when the run is over.
+/// Returns the artifacts of a run with their ids. They appear when the run completes without being cancelled.
 fn of(run: &Run) -> impl Iterator<Item = (u64, &Artifact)> {
     let scenario = run
         .scenario

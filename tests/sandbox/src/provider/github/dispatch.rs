@@ -1,5 +1,5 @@
-//! `POST /repos/{owner}/{repo}/dispatches`: starts every workflow of the default branch that listens, and says
-//! nothing about it. Not here: dispatching one workflow (see `workflow`).
+//! `POST /repos/{owner}/{repo}/dispatches`: starts every workflow on the default branch that listens to the event type,
+//! without returning the runs. `workflow` dispatches a single workflow.
 
 use serde_json::Value;
 

@@ -1,4 +1,4 @@
-//! GitHub's error body. Not here: which error when.
+//! GitHub's error responses.
 
 use serde_json::json;
 
@@ -8,7 +8,7 @@ pub(super) struct Failure {
     status: u16,
     message: String,
     headers: Vec<(&'static str, String)>,
-    /// Of a redirect.
+    /// Target of a redirect.
     url: Option<String>,
 }
 
@@ -22,12 +22,12 @@ impl Failure {
         }
     }
 
-    /// Says nothing about whether it is not there, or not visible.
+    /// A 404 that doesn't reveal whether the resource is missing or invisible.
     pub(super) fn not_found() -> Self {
         Self::new(404, "Not Found")
     }
 
-    /// A body that does not fit the call's schema.
+    /// A body that doesn't match the schema of the call.
     pub(super) fn invalid(complaint: &str) -> Self {
         Self::new(422, format!("Invalid request.\n\n{complaint}"))
     }

@@ -1,4 +1,4 @@
-//! Conditional requests: a tag for each body, valid only for one token, and 304 if the client has it already.
+//! Conditional requests: an `ETag` for each body and token, and 304 if the client sends the current one.
 
 use std::fmt::Write as _;
 
@@ -7,7 +7,7 @@ use ring::digest::{Context, SHA256};
 use crate::request::Request;
 use crate::response::Response;
 
-/// The response with its tag, or 304 if nothing has changed.
+/// Returns the response with an `ETag`, or 304 if the client has the same one.
 pub(super) fn unless_known(response: Response, request: &Request) -> Response {
     if request.method != "GET" || response.status != 200 {
         return response;

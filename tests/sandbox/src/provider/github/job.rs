@@ -1,4 +1,4 @@
-//! A run's jobs, their logs, and what the run waits for. Not here: the run itself (see `run`).
+//! A run's jobs and their logs, and the deployments and concurrency groups that it waits for.
 
 use serde_json::{Value, json};
 
@@ -9,10 +9,10 @@ use crate::provider::{spells, storage};
 use crate::response::Response;
 use crate::world::{Access, Conclusion, Gate, Job, JobState, Provider, Run, World};
 
-/// The group of every run that has to wait for its turn.
+/// The concurrency group of every run that is `Pending`.
 const GROUP: &str = "production";
 
-/// Those of the latest attempt, or of all.
+/// Lists the jobs of the latest attempt, or of all with `filter=all`.
 pub(super) fn list(world: &World, call: &RepositoryCall<'_>, id: &str) -> ApiResult {
     let found = run::find(world, call, id)?;
     let earlier = match call.request.query("filter").as_deref() {
@@ -25,7 +25,7 @@ pub(super) fn list(world: &World, call: &RepositoryCall<'_>, id: &str) -> ApiRes
     Ok(workflow::page("jobs", &jobs, call, &path))
 }
 
-/// Those of one attempt.
+/// Lists the jobs of one attempt.
 pub(super) fn list_of_attempt(
     world: &World,
     call: &RepositoryCall<'_>,
@@ -39,7 +39,7 @@ pub(super) fn list_of_attempt(
     Ok(workflow::page("jobs", &jobs, call, &path))
 }
 
-/// Those that nothing holds back any more: jobs blocked by `needs` are absent.
+/// Returns the jobs that have been created: those blocked by `needs` are absent.
 fn present<'run>(call: &'run RepositoryCall<'_>, run: &'run Run) -> impl Iterator<Item = Value> {
     run.jobs
         .iter()
@@ -68,7 +68,7 @@ fn find<'world>(
         .ok_or_else(Failure::not_found)
 }
 
-/// A link to its log, once there is one.
+/// Redirects to the log, once the job has started.
 pub(super) fn log(world: &World, call: &RepositoryCall<'_>, id: &str) -> ApiResult {
     let (_, job) = find(world, call, id)?;
     if job.started_at.is_none() {
@@ -103,13 +103,13 @@ fn pending_deployment(call: &Call<'_>, run: &Run, job: &Job) -> Option<Value> {
         }
         _ => return None,
     };
-    // A reviewer `team/x` stands for the team x.
+    // `team/x` is the team `x`.
     let owner = run.repository.split('/').next().unwrap_or_default();
     let reviewer = |name: &String| match name.strip_prefix("team/") {
         Some(team) => json!({"type": "Team", "reviewer": account::team(call, owner, team)}),
         None => json!({"type": "User", "reviewer": account::user(call, name)}),
     };
-    // The last that happened is what the timer began with.
+    // The timer started with the last event of the run.
     let since = (minutes > 0).then(|| timestamp(run.updated_at));
     let id = account::id_of(environment);
     Some(json!({
@@ -143,7 +143,7 @@ pub(super) fn concurrency_groups(world: &World, call: &RepositoryCall<'_>, id: &
         json!({
             "group_name": GROUP,
             "group_url": group_url,
-            // Only this run; another call lists those before it.
+            // Contains only this run; `position_url` lists those before it.
             "group_members": [{
                 "run_id": run.id,
                 "run_name": run.title,
@@ -162,7 +162,7 @@ pub(super) fn concurrency_groups(world: &World, call: &RepositoryCall<'_>, id: &
 
 fn describe(call: &RepositoryCall<'_>, run: &Run, job: &Job) -> Value {
     let (status, conclusion) = match job.state {
-        // Its run waits for its turn: so does it.
+        // Unreachable through the API, which hides jobs that aren't ready.
         JobState::NotYet => ("queued", None),
         JobState::Blocked | JobState::Timed => ("waiting", None),
         JobState::Running => ("in_progress", None),
@@ -171,7 +171,7 @@ fn describe(call: &RepositoryCall<'_>, run: &Run, job: &Job) -> Value {
     let last = job.scenario.steps.len().saturating_sub(1);
     let steps = job.scenario.steps.iter().enumerate().map(|(index, name)| {
         let conclusion = match conclusion {
-            // All but the last one passed.
+            // Only the last step failed.
             Some(Conclusion::Failure) if index < last => Some(Conclusion::Success),
             conclusion => conclusion,
         };
@@ -190,7 +190,7 @@ fn describe(call: &RepositoryCall<'_>, run: &Run, job: &Job) -> Value {
     };
     let created = job.started_at.unwrap_or(run.created_at);
     let workflow = run::workflow_of(&call.repository, run);
-    // Nobody has taken it before it begins.
+    // No runner is assigned until the job starts.
     let runner = job.started_at.is_some();
     let of_repository = format!("{}/repos/{}", call.base, run.repository);
     json!({

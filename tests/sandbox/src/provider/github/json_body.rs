@@ -1,12 +1,12 @@
-//! Reading a body by GitHub's rules: a JSON object with permitted keys of the right types, and its complaints
-//! otherwise. Not here: what the values mean.
+//! Reads a request body by GitHub's rules: a JSON object with permitted keys and correct types, or GitHub's error
+//! messages.
 
 use serde_json::{Map, Value};
 
 use super::error::Failure;
 use crate::request::Request;
 
-/// What GitHub allows the text of a payload or of all inputs to be at most.
+/// GitHub's maximum length of a payload, or of all inputs, as JSON text.
 const MAX_CHARACTERS: usize = 65_535;
 
 pub(super) fn parse(request: &Request, permitted: &[&str]) -> Result<Map<String, Value>, Failure> {

@@ -1,5 +1,4 @@
-//! Repositories, as GitHub describes them: by themselves, and wherever one is named. Not here: who sees them (see
-//! `access`).
+//! GitHub's descriptions of a repository: on its own, in lists, and in runs.
 
 use serde_json::{Value, json};
 
@@ -7,7 +6,7 @@ use super::account::{LONG_AGO, node_id, organization};
 use super::{Call, access};
 use crate::world::{Access, GitHubRepository};
 
-/// Where the parts of a repository are, below its own address.
+/// URL templates of a repository's parts, relative to the URL of the repository.
 const PARTS: [(&str, &str); 37] = [
     ("archive_url", "/{archive_format}{/ref}"),
     ("assignees_url", "/assignees{/user}"),
@@ -51,7 +50,7 @@ const PARTS: [(&str, &str); 37] = [
     ("url", ""),
 ];
 
-/// As runs show it.
+/// Describes a repository in a run.
 pub(super) fn minimal(call: &Call<'_>, repository: &GitHubRepository) -> Value {
     let (owner, name) = repository.name.split_once('/').unwrap_or_default();
     let mut described = json!({
@@ -72,7 +71,7 @@ pub(super) fn minimal(call: &Call<'_>, repository: &GitHubRepository) -> Value {
     described
 }
 
-/// As a single read shows it.
+/// Describes a single repository.
 pub(super) fn full(call: &Call<'_>, repository: &GitHubRepository) -> Value {
     let mut described = in_list(call, repository);
     for name in ["network_count", "subscribers_count"] {
@@ -81,7 +80,7 @@ pub(super) fn full(call: &Call<'_>, repository: &GitHubRepository) -> Value {
     described
 }
 
-/// As lists of repositories show it.
+/// Describes a repository in a list.
 pub(super) fn in_list(call: &Call<'_>, repository: &GitHubRepository) -> Value {
     let mut described = minimal(call, repository);
     let right = |access| access::permits(&call.caller, repository, "contents", access);

@@ -1,5 +1,4 @@
-//! Workflow runs: listing, reading and cancelling them, in GitHub's words. Not here: starting them (see
-//! `dispatch` and `workflow`).
+//! Lists, reads and cancels workflow runs, in GitHub's words. `dispatch` and `workflow` start them.
 
 use std::time::Duration;
 
@@ -14,7 +13,7 @@ use crate::request::Request;
 use crate::response::Response;
 use crate::world::{Access, Conclusion, GitHubRepository, Provider, Run, State, Workflow, World};
 
-/// Of one workflow, or of all; newest first.
+/// Lists the runs of one workflow or of all, newest first.
 pub(super) fn list(world: &World, call: &RepositoryCall<'_>, workflow: Option<&str>) -> ApiResult {
     access::require(world, call, "actions", Access::Read)?;
     let workflow = match workflow {
@@ -41,7 +40,7 @@ pub(super) fn list(world: &World, call: &RepositoryCall<'_>, workflow: Option<&s
         path = format!("{path}/workflows/{id}");
     }
     let path = format!("{path}/runs");
-    // The same for all of them.
+    // The same for all runs.
     let place = repositories::minimal(call, &call.repository);
     Ok(workflow::page_of(
         "workflow_runs",
@@ -67,7 +66,7 @@ pub(super) fn get(
     Ok(Response::json(200, describe(call, &place, run)))
 }
 
-/// The run of that id, if the caller may read it.
+/// Finds a run by its id, if the caller may read it.
 pub(super) fn find<'world>(
     world: &'world World,
     call: &RepositoryCall<'_>,
@@ -80,7 +79,7 @@ pub(super) fn find<'world>(
         .ok_or_else(Failure::not_found)
 }
 
-/// One attempt of it, counted from 1.
+/// Returns an attempt of a run, counted from 1.
 pub(super) fn attempt<'run>(run: &'run Run, number: &str) -> Result<&'run Run, Failure> {
     let number: usize = number.parse().map_err(|_| Failure::not_found())?;
     let mut attempts = run.earlier.iter().chain([run]);
@@ -104,7 +103,7 @@ pub(super) fn cancel(world: &mut World, call: &RepositoryCall<'_>, id: &str) -> 
     Ok(Response::json(202, json!({})))
 }
 
-/// What the query asks for: read once, not for each run.
+/// The filters of the query, parsed once and not for each run.
 struct Filter {
     event: Option<String>,
     branch: Option<String>,
@@ -159,7 +158,7 @@ impl Filter {
 
 /// GitHub's search ranges: `>=T`, `>T`, `<=T`, `<T`, `T..T` with `*` for open ends, or a time or day itself.
 fn created_within(range: &str, created: &str) -> bool {
-    // Times compare as text up to the length given, so that a bare day means all of it.
+    // Compares as strings up to the length of the bound, so that a date means the whole day.
     let compare = |bound: &str| {
         let bound = bound.replace("+00:00", "Z");
         let length = bound.len().min(created.len());
@@ -277,7 +276,7 @@ fn head_commit(run: &Run) -> Value {
     let author = json!({"name": "octocat", "email": "octocat@example.com"});
     json!({
         "id": run.commit,
-        // Of files the sandbox knows nothing.
+        // A fake id, since the sandbox has no files.
         "tree_id": run.commit.chars().rev().collect::<String>(),
         "message": "Say hello",
         "timestamp": LONG_AGO,

@@ -1,11 +1,11 @@
-//! A run's title, from the `run-name` of its workflow. As much of GitHub's expressions as markers need: paths,
-//! 'literals' and `||`. Not here: the rest of that language.
+//! A run's title, from the `run-name` of its workflow. Supports the part of GitHub's expression language that markers
+//! need: paths, 'literals' and `||`.
 
 use serde_json::{Map, Value};
 
 use crate::world::Workflow;
 
-/// GitHub's own title for a `repository_dispatch` run is the event type.
+/// Returns the title of a `repository_dispatch` run; without a `run-name`, the event type.
 pub(super) fn of_dispatch(workflow: &Workflow, event_type: &str, payload: &Value) -> String {
     title(workflow, event_type, |path| match path {
         "github.event.action" => event_type.to_owned(),
@@ -16,7 +16,7 @@ pub(super) fn of_dispatch(workflow: &Workflow, event_type: &str, payload: &Value
     })
 }
 
-/// And for a `workflow_dispatch` run the workflow's name.
+/// Returns the title of a `workflow_dispatch` run; without a `run-name`, the name of the workflow.
 pub(super) fn of_workflow_dispatch(workflow: &Workflow, inputs: &Map<String, Value>) -> String {
     title(workflow, &workflow.name, |path| {
         ["inputs.", "github.event.inputs."]
@@ -45,7 +45,7 @@ fn title(workflow: &Workflow, default: &str, lookup: impl Fn(&str) -> String) ->
     }
 }
 
-/// The first alternative that is not empty.
+/// Returns the first alternative that isn't empty.
 fn evaluate(expression: &str, lookup: impl Fn(&str) -> String) -> String {
     expression
         .split("||")

@@ -1,5 +1,4 @@
-//! Workflows: listing them, reading one, and `POST …/actions/workflows/{id or file}/dispatches`. Not here: their
-//! runs (see `run`).
+//! Lists and reads workflows, and handles `POST …/actions/workflows/{id or file}/dispatches`. Their runs are in `run`.
 
 use serde_json::{Map, Value, json};
 
@@ -95,7 +94,7 @@ pub(super) fn dispatch(world: &mut World, call: &RepositoryCall<'_>, id: &str) -
     Ok(Response::json(200, details))
 }
 
-/// The declared inputs with what was given, else their defaults. GitHub hands all of them on as text.
+/// Returns all declared inputs with the given values or their defaults. GitHub passes all of them on as strings.
 fn fill_in(
     declared: &[WorkflowInput],
     given: &Map<String, Value>,
@@ -135,7 +134,7 @@ fn fill_in(
     Ok(inputs)
 }
 
-/// By id if it is a number through and through: `1-release.yml` is a file's name.
+/// Finds a workflow by id if all of `id` is a number, or else by file name, such as `1-release.yml`.
 pub(super) fn find<'repository>(
     repository: &'repository GitHubRepository,
     id: &str,
@@ -177,12 +176,12 @@ fn describe(call: &RepositoryCall<'_>, workflow: &Workflow) -> Value {
     })
 }
 
-/// One page of what is described already.
+/// Returns a page of serialised entries.
 pub(super) fn page(key: &str, all: &[Value], call: &Call<'_>, path: &str) -> Response {
     page_of(key, all, call, path, Value::clone)
 }
 
-/// One page of a list, 30 a page unless the query says otherwise, with its `Link`.
+/// Returns a page of a list, by default 30 entries, with its `Link` header.
 pub(super) fn page_of<T>(
     key: &str,
     all: &[T],

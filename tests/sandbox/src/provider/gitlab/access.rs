@@ -1,5 +1,5 @@
-//! Who is calling GitLab, which projects they see, and what they may do there. Not here: trigger tokens, which
-//! only start pipelines (see `create`).
+//! Authenticates calls to GitLab, and checks the visibility of projects and the caller's rights. Trigger tokens, which
+//! only start pipelines, are in `create`.
 
 use super::error::Failure;
 use super::{ApiResult, Call, ProjectCall, user};
@@ -8,7 +8,7 @@ use crate::request::Request;
 use crate::response::Response;
 use crate::world::{GitLabProject, GitLabToken, Role, Visibility, World};
 
-/// `None` for a caller without any credential.
+/// Returns `None` for a caller without a credential.
 pub(super) fn authenticate(
     world: &World,
     request: &Request,
@@ -34,7 +34,7 @@ pub(super) fn user(world: &World, call: &Call<'_>) -> ApiResult {
     Ok(Response::json(200, user::describe(call, &token.owner)))
 }
 
-/// The project of that id or path. A private one does not exist for those who are no members.
+/// Finds a project by id or path. For non-members, a private project doesn't exist.
 pub(super) fn see(
     world: &World,
     token: Option<&GitLabToken>,
@@ -57,13 +57,13 @@ pub(super) fn find<'world>(world: &'world World, id: &str) -> Option<&'world Git
         .or_else(formerly)
 }
 
-/// Whether the project had that path once.
+/// Whether the project had this path before it moved.
 fn has_left(project: &GitLabProject, path: &str) -> bool {
     let same = |known: &String| known.eq_ignore_ascii_case(path);
     project.former_paths.iter().any(same)
 }
 
-/// Under a path that a project had once, reads are sent on to its id, and nothing else is done.
+/// Handles requests to a former path of a project: redirects `GET` to its id, and refuses everything else.
 pub(super) fn by_its_path(
     call: &Call<'_>,
     project: &GitLabProject,
@@ -90,7 +90,7 @@ pub(super) fn role(token: Option<&GitLabToken>, project: &GitLabProject) -> Opti
     token.and_then(|token| token.role_in(&project.path))
 }
 
-/// Reading a public project needs no token; a token that is given must be one for reading.
+/// Allows reading without a token; a given token needs a read scope.
 pub(super) fn require_reading(token: Option<&GitLabToken>) -> Result<(), Failure> {
     let may_read = |token: &GitLabToken| has_scope(token, "api") || has_scope(token, "read_api");
     if token.is_none_or(may_read) {
@@ -99,7 +99,7 @@ pub(super) fn require_reading(token: Option<&GitLabToken>) -> Result<(), Failure
     Err(Failure::insufficient_scope("api read_api"))
 }
 
-/// Pipelines of a private project are for reporters and above.
+/// Requires the role reporter or above for pipelines of a private project.
 pub(super) fn require_reading_pipelines(call: &ProjectCall<'_>) -> Result<(), Failure> {
     let token = call.token.as_ref();
     require_reading(token)?;
@@ -110,7 +110,8 @@ pub(super) fn require_reading_pipelines(call: &ProjectCall<'_>) -> Result<(), Fa
     Err(Failure::message(403, "403 Forbidden"))
 }
 
-/// Starting and cancelling: scope `api`, developer or above. Returns the token and its role.
+/// Requires the scope `api` and the role developer or above, as for starting and cancelling. Returns the token and
+/// its role.
 pub(super) fn require_developer<'call>(
     call: &'call ProjectCall<'_>,
 ) -> Result<(&'call GitLabToken, Role), Failure> {

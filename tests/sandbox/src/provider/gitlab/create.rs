@@ -1,5 +1,5 @@
-//! The two calls that start a pipeline: with a trigger token, and with an access token. Not here: reading their
-//! parameters (see `parameters`).
+//! The two calls that start a pipeline: with a trigger token, and with an access token. `parameters` reads their
+//! parameters.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::world::{
     Provider, Role, Run, TriggerToken, Variable, World,
 };
 
-/// One pipeline that is asked for.
+/// A pipeline to create.
 struct Order {
     source: &'static str,
     reference: String,
@@ -25,7 +25,7 @@ struct Order {
 
 /// `POST /projects/:id/trigger/pipeline`
 pub(super) fn by_trigger(world: &mut World, call: &Call<'_>, id: &str) -> ApiResult {
-    // GitLab takes this header for a hook of its own pipelines and refuses to go round in circles.
+    // GitLab takes a request with this header for its own webhook, and refuses it to prevent loops.
     if call.request.headers.get("x-gitlab-event").is_some() {
         return Err(Failure::message(403, "403 Forbidden"));
     }
@@ -34,7 +34,7 @@ pub(super) fn by_trigger(world: &mut World, call: &Call<'_>, id: &str) -> ApiRes
     let variables = parameters::variable_map(&body)?;
     let inputs = parameters::inputs(&body)?;
 
-    // A token that is wrong, an access token, or a trigger token of another project: all the same.
+    // A wrong token, an access token and another project's trigger token all get the same 404.
     let project = access::find(world, id).cloned();
     let known = |trigger: &&TriggerToken| trigger.value == token;
     let found = project.as_ref().and_then(|project| {
@@ -42,7 +42,7 @@ pub(super) fn by_trigger(world: &mut World, call: &Call<'_>, id: &str) -> ApiRes
         trigger.map(|trigger| (project, trigger))
     });
     let (project, trigger) = found.ok_or_else(|| Failure::message(404, "404 Not Found"))?;
-    // Even without variables: the rest of the body goes into the variable TRIGGER_PAYLOAD.
+    // Applies even without variables: GitLab stores the request body in the variable TRIGGER_PAYLOAD.
     if project.pipeline_variables == PipelineVariables::Forbidden {
         return Err(no_variables());
     }
@@ -157,7 +157,7 @@ fn is_throttled(world: &World, project: &GitLabProject) -> bool {
     most.is_some_and(|most| created >= most)
 }
 
-/// The declared inputs with what was given, else their defaults.
+/// Returns all declared inputs with the given values or their defaults, or an error message.
 fn fill_in(
     declared: &[PipelineInput],
     given: &Map<String, Value>,

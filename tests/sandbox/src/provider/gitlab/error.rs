@@ -1,5 +1,5 @@
-//! GitLab's shapes of errors. Not here: which error when. A list as `message` is documented too, but none of
-//! these calls gives one; tests that want it prescribe the response.
+//! GitLab's error responses. A list as `message` is documented too, but none of these calls returns one; tests that
+//! need it set the response themselves.
 
 use serde_json::{Value, json};
 
@@ -32,12 +32,12 @@ impl Failure {
         Self::new(status, json!({"message": message}))
     }
 
-    /// `{"message": {"base": ["…"]}}`: a pipeline that could not be made.
+    /// `{"message": {"base": ["…"]}}`: the pipeline couldn't be created.
     pub(super) fn base(status: u16, message: &str) -> Self {
         Self::new(status, json!({"message": {"base": [message]}}))
     }
 
-    /// `{"error": "…"}`: parameters that do not fit, paths that do not exist.
+    /// `{"error": "…"}`: invalid parameters, or an unknown path.
     pub(super) fn error(status: u16, error: &str) -> Self {
         Self::new(status, json!({"error": error}))
     }

@@ -1,5 +1,4 @@
-//! A pipeline's jobs, what they printed and kept, and the pipelines they started elsewhere. Not here: the pipeline
-//! itself (see `pipeline`).
+//! A pipeline's jobs with their logs and artifacts, and the downstream pipelines they start.
 
 use std::time::SystemTime;
 
@@ -12,7 +11,7 @@ use crate::provider::{spells, storage};
 use crate::response::Response;
 use crate::world::{Conclusion, GitLabVersion, Job, JobState, Provider, RefKind, Run, World};
 
-/// Newest first. Those that start other pipelines are elsewhere.
+/// Lists jobs, newest first, without those that start downstream pipelines (see `downstream`).
 pub(super) fn list(world: &World, call: &ProjectCall<'_>, id: &str) -> ApiResult {
     let run = pipeline::find(world, call, id)?;
     let jobs = run.jobs.iter().rev();
@@ -31,7 +30,7 @@ pub(super) fn get(world: &World, call: &ProjectCall<'_>, id: &str) -> ApiResult 
     Ok(Response::json(200, body.ok_or_else(not_found)?))
 }
 
-/// `trigger_jobs` of newer servers, `bridges` of all: the same under two names.
+/// Lists the jobs that start downstream pipelines: as `bridges`, and on newer servers also as `trigger_jobs`.
 pub(super) fn downstream(world: &World, call: &ProjectCall<'_>, id: &str, kind: &str) -> ApiResult {
     if kind == "trigger_jobs" && world.gitlab.version == GitLabVersion::Old {
         return Err(Failure::error(404, "404 Not Found"));
@@ -51,7 +50,7 @@ pub(super) fn downstream(world: &World, call: &ProjectCall<'_>, id: &str, kind: 
     Ok(pipeline::page(call, &jobs, &path))
 }
 
-/// The pipeline that the job started, which does not run anywhere here: it is where its job is.
+/// Describes the downstream pipeline of a job. The sandbox doesn't run it: it has the status of its job.
 fn elsewhere(world: &World, call: &Call<'_>, other: &str, job: &Job, started: SystemTime) -> Value {
     let id = job.id + 500;
     let project = access::find(world, other);
@@ -73,7 +72,7 @@ fn elsewhere(world: &World, call: &Call<'_>, other: &str, job: &Job, started: Sy
     })
 }
 
-/// What it printed; from `byte_offset` on, where the server knows that.
+/// Returns the log, from `byte_offset` on if the server supports it.
 pub(super) fn trace(world: &World, call: &ProjectCall<'_>, id: &str) -> ApiResult {
     find(world, call, id)?;
     let kept = storage::log(world, Provider::GitLab, id, false).ok_or_else(not_found)?;
@@ -84,7 +83,7 @@ pub(super) fn trace(world: &World, call: &ProjectCall<'_>, id: &str) -> ApiResul
     Ok(storage::part(kept, 200, start as u64))
 }
 
-/// All files that it kept, once it is over, as a zip.
+/// Returns all artifacts of a completed job as a zip.
 pub(super) fn archive(world: &World, call: &ProjectCall<'_>, id: &str) -> ApiResult {
     let (_, job) = find(world, call, id)?;
     let files = kept(job);
@@ -102,7 +101,7 @@ fn kept(job: &Job) -> &[(String, Vec<u8>)] {
     }
 }
 
-/// A file that it kept, once it is over.
+/// Returns one artifact of a completed job.
 pub(super) fn artifact(world: &World, call: &ProjectCall<'_>, id: &str, path: &str) -> ApiResult {
     let (_, job) = find(world, call, id)?;
     let mut files = kept(job).iter();
@@ -141,7 +140,7 @@ fn status(job: &Job) -> &'static str {
     }
 }
 
-/// A job that runs here: what is shown of every job, its files, and its runner.
+/// Describes a job that runs on a runner: the fields of every job, its artifacts, and its runner.
 fn describe_build(call: &ProjectCall<'_>, run: &Run, job: &Job) -> Value {
     let mut described = describe(call, run, job);
     let log = &job.scenario.log;

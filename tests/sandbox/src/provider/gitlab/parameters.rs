@@ -1,5 +1,5 @@
-//! Reading parameters by GitLab's rules, from a form or from JSON, and its complaints otherwise. Stricter than
-//! GitLab in one thing: a parameter it would silently ignore is refused. Not here: what they start.
+//! Reads parameters from a form or from JSON by GitLab's rules, with its error messages. Stricter than GitLab in one
+//! respect: unknown parameters are rejected, not ignored.
 
 use serde_json::{Map, Value, json};
 
@@ -8,7 +8,7 @@ use crate::form;
 use crate::request::Request;
 use crate::world::{Variable, VariableKind};
 
-/// `{"token": …, "variables": {…}}` from either kind of body: `variables[K]=v` of a form is an entry of a map.
+/// Parses either kind of body to `{"token": …, "variables": {…}}`: `variables[K]=v` in a form is a map entry.
 pub(super) fn parse(request: &Request, known: &[&str]) -> Result<Map<String, Value>, Failure> {
     let parameters = match request.content_type().as_str() {
         "application/json" => match request.json() {
@@ -56,7 +56,7 @@ fn from_form(request: &Request) -> Result<Map<String, Value>, Failure> {
     Ok(parameters)
 }
 
-/// The required texts, in order, or one complaint that names all that are missing.
+/// Returns the required strings in order, or one error that names all missing ones.
 pub(super) fn required_texts<const COUNT: usize>(
     parameters: &Map<String, Value>,
     names: [&str; COUNT],
@@ -81,7 +81,7 @@ pub(super) fn required_texts<const COUNT: usize>(
     Ok(texts)
 }
 
-/// A map of strings, as the trigger call takes them.
+/// Reads variables from a map of strings, as in the trigger call.
 pub(super) fn variable_map(parameters: &Map<String, Value>) -> Result<Vec<Variable>, Failure> {
     let Some(variables) = parameters.get("variables") else {
         return Ok(Vec::new());
@@ -99,7 +99,7 @@ pub(super) fn variable_map(parameters: &Map<String, Value>) -> Result<Vec<Variab
         .collect()
 }
 
-/// A list of `{key, value, variable_type}`, as the pipeline call takes them.
+/// Reads variables from a list of `{key, value, variable_type}`, as in the pipeline call.
 pub(super) fn variable_list(parameters: &Map<String, Value>) -> Result<Vec<Variable>, Failure> {
     let Some(variables) = parameters.get("variables") else {
         return Ok(Vec::new());
@@ -163,7 +163,7 @@ fn variable(key: &str, value: &str, kind: VariableKind) -> Result<Variable, Fail
     })
 }
 
-/// A map of typed values.
+/// Reads inputs from a map of typed values.
 pub(super) fn inputs(parameters: &Map<String, Value>) -> Result<Map<String, Value>, Failure> {
     let Some(inputs) = parameters.get("inputs") else {
         return Ok(Map::new());

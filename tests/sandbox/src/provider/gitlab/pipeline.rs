@@ -1,4 +1,4 @@
-//! Pipelines: listing, reading and cancelling them, in GitLab's words. Not here: starting them (see `create`).
+//! Lists, reads and cancels pipelines, in GitLab's words. `create` starts them.
 
 use std::time::SystemTime;
 
@@ -11,10 +11,10 @@ use crate::provider::{Page, query_for_page, spells};
 use crate::response::Response;
 use crate::world::{Conclusion, Provider, RefKind, Run, State, World};
 
-/// By id, newest first unless `sort=asc`. Ignores `created_after`, as some versions do.
+/// Lists by id, newest first unless `sort=asc`. Ignores `created_after`, as some versions do.
 pub(super) fn list(world: &World, call: &ProjectCall<'_>) -> ApiResult {
     access::require_reading_pipelines(call)?;
-    // Read once, not for each run.
+    // Parses the query once, not for each run.
     let filters = ["ref", "source", "status", "username", "sha"];
     let [reference, source, state, who, commit] = filters.map(|name| call.request.query(name));
     let equal =
@@ -35,12 +35,12 @@ pub(super) fn list(world: &World, call: &ProjectCall<'_>) -> ApiResult {
     }))
 }
 
-/// One page of what is described already.
+/// Returns a page of serialised entries.
 pub(super) fn page(call: &Call<'_>, all: &[Value], path: &str) -> Response {
     page_of(call, all, path, Value::clone)
 }
 
-/// One page of a list, 20 a page unless the query says otherwise, with its headers.
+/// Returns a page of a list, by default 20 entries, with the pagination headers.
 fn page_of<T>(call: &Call<'_>, all: &[T], path: &str, describe: impl Fn(&T) -> Value) -> Response {
     let page = Page::of(call.request, ("per_page", 20), all, describe);
     let next = (page.number < page.last).then_some(page.number + 1);
@@ -66,7 +66,7 @@ pub(super) fn get(world: &World, call: &ProjectCall<'_>, id: &str) -> ApiResult 
     Ok(Response::json(200, describe(call, run)))
 }
 
-/// The pipeline of that id, if the caller may read it.
+/// Finds a pipeline by its id, if the caller may read it.
 pub(super) fn find<'world>(
     world: &'world World,
     call: &ProjectCall<'_>,
@@ -79,7 +79,7 @@ pub(super) fn find<'world>(
         .ok_or_else(not_found)
 }
 
-/// Answers 200 whatever the state.
+/// Answers 200 in every state, unless the scenario refuses the cancel.
 pub(super) fn cancel(world: &mut World, call: &ProjectCall<'_>, id: &str) -> ApiResult {
     access::require_developer(call)?;
     let run = world
@@ -129,7 +129,7 @@ pub(super) fn is_of_tag(run: &Run) -> bool {
     matches!(run.reference, Some((RefKind::Tag, _)))
 }
 
-/// As a single read shows it: all that a list shows, and more.
+/// Describes a single pipeline: all fields of a list, and more.
 pub(super) fn describe(call: &ProjectCall<'_>, run: &Run) -> Value {
     let ended = (run.state == State::Completed).then_some(run.updated_at);
     let started = run.jobs.iter().filter_map(|job| job.started_at).min();
@@ -160,13 +160,13 @@ pub(super) fn describe(call: &ProjectCall<'_>, run: &Run) -> Value {
     described
 }
 
-/// How long that took, where it is over.
+/// Returns the duration, if both times are known.
 pub(super) fn whole_seconds(from: Option<SystemTime>, to: Option<SystemTime>) -> Option<u64> {
     let took = to?.duration_since(from?).ok()?;
     Some(took.as_secs())
 }
 
-/// As lists and jobs show it.
+/// Describes a pipeline in lists and jobs.
 pub(super) fn describe_briefly(call: &ProjectCall<'_>, run: &Run) -> Value {
     json!({
         "id": run.id,

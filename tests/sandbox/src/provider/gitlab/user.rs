@@ -1,4 +1,4 @@
-//! People, as GitLab describes them wherever one is named. Not here: what they may do (see `access`).
+//! GitLab's description of a user, as embedded in other responses.
 
 use serde_json::{Value, json};
 
@@ -17,7 +17,7 @@ pub(super) fn describe(call: &Call<'_>, username: &str) -> Value {
     })
 }
 
-/// The same number for the same name.
+/// Returns a fake id, always the same for the same name.
 fn id_of(username: &str) -> u64 {
     let digits = |id: u64, byte: u8| (id * 31 + u64::from(byte)) % 1_000_000;
     username.bytes().fold(1, digits)
