@@ -1,5 +1,4 @@
-//! The sandbox as a program: serves the demo world on loopback until it is killed, and says how to try it by
-//! hand. Not here: anything the library could do.
+//! The sandbox as a program: serves the demo world on loopback until it is killed, and prints `curl` commands to try.
 
 use std::env;
 use std::fs;
@@ -36,7 +35,7 @@ fn main() -> io::Result<()> {
     }
 }
 
-/// 0 means a port of the system's choice.
+/// HTTP and HTTPS port; 0 lets the system choose.
 fn ports(mut arguments: impl Iterator<Item = String>) -> Result<(u16, u16), String> {
     let (mut http, mut https) = (0, 0);
     while let Some(name) = arguments.next() {
@@ -53,10 +52,7 @@ fn ports(mut arguments: impl Iterator<Item = String>) -> Result<(u16, u16), Stri
     Ok((http, https))
 }
 
-#[expect(
-    clippy::print_stdout,
-    reason = "this program talks to whoever started it"
-)]
+#[expect(clippy::print_stdout, reason = "the output of this program")]
 fn say(text: &str) {
     println!("{text}");
 }

@@ -1,4 +1,4 @@
-//! Has cargo build the real binary, in the profile of this program, and finds it. Not here: running it (see `step`).
+//! Builds the real binary with cargo, in the profile of this program, and returns its path.
 
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -10,11 +10,11 @@ use serde_json::Value;
 
 const NAME: &str = "trigger-pipeline";
 
-/// Variables in which cargo describes this program. Passed on to another cargo, they would make build scripts that watch
-/// them run again, and rebuild everything that depends on them.
+/// Prefixes of variables in which cargo describes this program. If another cargo inherited them, it would re-run build
+/// scripts that watch them, and rebuild everything that depends on those.
 const OF_THIS_PROGRAM: [&str; 3] = ["CARGO_MANIFEST_", "CARGO_PKG_", "CARGO_BIN_"];
 
-/// Cargo's progress and complaints go to standard error, as always.
+/// Builds the binary, and returns its path. Cargo's output goes to standard error as usual.
 pub(crate) fn build() -> io::Result<PathBuf> {
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
         .args(["build", "--package", NAME, "--bin", NAME])
@@ -37,7 +37,7 @@ pub(crate) fn build() -> io::Result<PathBuf> {
     messages
         .lines()
         .find_map(executable)
-        .ok_or_else(|| io::Error::other(format!("cargo did not say where it put {NAME}")))
+        .ok_or_else(|| io::Error::other(format!("cargo did not report the path of {NAME}")))
 }
 
 fn profile() -> &'static [&'static str] {
@@ -55,7 +55,7 @@ fn is_for_all(variable: &OsString) -> bool {
         .any(|prefix| name.starts_with(prefix))
 }
 
-/// The path in a message about the binary; other messages have none.
+/// Returns the path from cargo's message about the binary.
 fn executable(message: &str) -> Option<PathBuf> {
     let message: Value = serde_json::from_str(message).ok()?;
     (message["target"]["name"] == NAME)

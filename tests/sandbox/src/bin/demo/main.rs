@@ -1,7 +1,5 @@
-//! `cargo demo`: builds the real binary and runs it as the runner would, against a sandbox in this process: once for each
-//! provider, once for several targets, and once with a mistake. Shows what a user would see, and what was started.
-//!
-//! Not here: anything the product needs, and anything a test could reuse (see the library beside it).
+//! `cargo demo`: builds the real binary and runs it as the runner would, against a sandbox in this process. Runs it once
+//! for each provider, once with several targets, and once with a mistake. Shows the output and the started runs.
 
 mod binary;
 mod scene;
@@ -25,13 +23,13 @@ fn main() -> ExitCode {
         Ok(differences) if differences.is_empty() => ExitCode::SUCCESS,
         Ok(_) => ExitCode::FAILURE,
         Err(error) => {
-            say(&format!("The demo could not run: {error}"));
+            say(&format!("The demo couldn't run: {error}"));
             ExitCode::FAILURE
         }
     }
 }
 
-/// Plays all scenes, and says what was different from what it should be.
+/// Runs all scenes, and returns the differences from the expected results.
 fn run() -> io::Result<Vec<String>> {
     let binary = binary::build()?;
     let began = Instant::now();
@@ -70,17 +68,14 @@ fn play(
     Ok(verdict::of_step(number, scene, &done))
 }
 
-/// A new folder that stays, so that you can read the files.
+/// Creates a folder that isn't deleted, so that you can read its files.
 fn folder() -> io::Result<PathBuf> {
     let folder = env::temp_dir().join(format!("trigger-pipeline-demo-{}", process::id()));
     fs::create_dir(&folder)?;
     Ok(folder)
 }
 
-#[expect(
-    clippy::print_stdout,
-    reason = "this program talks to whoever started it"
-)]
+#[expect(clippy::print_stdout, reason = "the output of this program")]
 fn say(text: &str) {
     println!("{text}");
 }

@@ -1,14 +1,13 @@
-//! What the demo shows: the steps of a workflow, each with its inputs. Not here: how they are run (see `step`) and
-//! checked (see `verdict`).
+//! The scenes of the demo: steps of a workflow, each with its inputs and its expected result.
 
 use sandbox::demo;
 
-/// One step of a workflow, and how it should end.
+/// A step of a workflow, and its expected result.
 pub(crate) struct Scene {
     pub(crate) heading: &'static str,
     pub(crate) inputs: Vec<Input>,
     pub(crate) outcome: &'static str,
-    /// Empty where nothing is started.
+    /// Empty if nothing is started.
     pub(crate) conclusion: &'static str,
 }
 
@@ -18,11 +17,11 @@ impl Scene {
     }
 }
 
-/// One line of a step's `with:`, or one block.
+/// A line or block of a step's `with:`.
 pub(crate) struct Input {
     pub(crate) name: &'static str,
     pub(crate) value: String,
-    /// The value as a log may show it.
+    /// The value with secrets masked.
     pub(crate) shown: String,
 }
 
@@ -43,7 +42,7 @@ impl Input {
         }
     }
 
-    /// Lines with tokens in them.
+    /// A multi-line value that contains tokens.
     fn with_secrets(name: &'static str, value: String, secrets: &[&str]) -> Self {
         let shown = secrets
             .iter()
@@ -61,7 +60,7 @@ impl Input {
     }
 }
 
-/// In the order in which they are shown; `server` is where the sandbox is.
+/// Returns the scenes in order; `server` is the URL of the sandbox.
 pub(crate) fn all(server: &str) -> [Scene; 5] {
     [
         github(),
@@ -72,7 +71,7 @@ pub(crate) fn all(server: &str) -> [Scene; 5] {
     ]
 }
 
-/// A step that waits; without a conclusion, one that is rejected.
+/// A step that waits for its run. An empty conclusion means that the trigger is rejected.
 fn scene(heading: &'static str, conclusion: &'static str, mut inputs: Vec<Input>) -> Scene {
     inputs.push(Input::plain("wait", "true"));
     Scene {
@@ -104,7 +103,7 @@ fn github() -> Scene {
 
 fn gitlab(server: &str) -> Scene {
     scene(
-        "GitLab: a pipeline with inputs, by an access token",
+        "GitLab: a pipeline with inputs, started with an access token",
         "success",
         vec![
             Input::plain("provider", "gitlab"),
@@ -118,7 +117,7 @@ fn gitlab(server: &str) -> Scene {
 
 fn bitbucket(server: &str) -> Scene {
     scene(
-        "Bitbucket: a custom pipeline with variables, one of them secret, that fails",
+        "Bitbucket: a custom pipeline with a secret variable, which fails",
         "failure",
         vec![
             Input::plain("provider", "bitbucket"),

@@ -1,4 +1,4 @@
-//! The demo's texts and their layout. Pure: nothing is printed here.
+//! The demo's output as strings. Prints nothing itself.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -11,14 +11,14 @@ use crate::step::Done;
 
 pub(crate) fn introduction(server: &str) -> String {
     format!(
-        "\nFive steps of a workflow, run by the real binary. In place of GitHub, GitLab and Bitbucket\n\
-         answers a sandbox at {server}; its tokens are made up.\n\
-         Lines that begin with :: are commands to the runner, which shows them in its own way:\n\
-         masks not at all, errors as annotations."
+        "\nFive steps of a workflow, run with the real binary. A sandbox at {server}\n\
+         stands in for GitHub, GitLab and Bitbucket; its tokens are fake.\n\
+         Lines that begin with :: are commands to the runner, which hides them or shows them as\n\
+         annotations."
     )
 }
 
-/// Heading and inputs, as a workflow file would have them.
+/// Returns the heading and the inputs, as in a workflow file.
 pub(crate) fn opening(number: usize, scene: &Scene) -> String {
     let heading = format!("{number}. {}", scene.heading);
     let mut text = format!("\n\n{heading}\n{}\n\n  with:\n", "=".repeat(heading.len()));
@@ -37,12 +37,12 @@ pub(crate) fn opening(number: usize, scene: &Scene) -> String {
     text.trim_end().to_owned() + "\n\n  log:"
 }
 
-/// A line of the log, as it comes.
+/// Indents a line of the log.
 pub(crate) fn logged(line: &str) -> String {
     format!("    {line}").trim_end().to_owned()
 }
 
-/// Outputs and exit code.
+/// Returns the outputs and the exit code.
 pub(crate) fn done(done: &Done) -> String {
     let rows: Vec<_> = done
         .outputs
@@ -56,7 +56,7 @@ pub(crate) fn done(done: &Done) -> String {
     )
 }
 
-/// Everything that was started.
+/// Returns a table of all runs.
 pub(crate) fn runs(runs: &[Run]) -> String {
     let cells: Vec<_> = runs.iter().map(cells).collect();
     let mut rows = vec![["PROVIDER", "REPOSITORY", "PIPELINE", "REF", "ARGUMENTS"]];
@@ -66,7 +66,7 @@ pub(crate) fn runs(runs: &[Run]) -> String {
             .map(|cells| cells.each_ref().map(String::as_str)),
     );
     format!(
-        "\n\nThe sandbox's world: what was started\n=====================================\n\n{}",
+        "\n\nRuns started in the sandbox\n===========================\n\n{}",
         indented(&table(&rows), "  ")
     )
 }
@@ -92,10 +92,10 @@ fn cells(run: &Run) -> [String; 5] {
     ]
 }
 
-/// The file that the runner's page would show, as it is.
+/// Returns the job summary as raw Markdown.
 pub(crate) fn summary(path: &Path, text: &str) -> String {
     format!(
-        "\nThe job summary, which is in {}\n\n{}",
+        "\nJob summary ({})\n\n{}",
         path.display(),
         indented(text, "  ")
     )
@@ -105,12 +105,12 @@ pub(crate) fn verdict(differences: &[String], took: Duration) -> String {
     if differences.is_empty() {
         let seconds = took.as_secs_f64();
         return format!(
-            "All as it should be, in {seconds:.1} s: seven runs, one of which fails, and one error with its\n\
-             remedy."
+            "Everything worked as expected ({seconds:.1} s): seven runs, one of which failed as intended, and one\n\
+             error that says how to fix it."
         );
     }
     let list = indented(&differences.join("\n"), "  - ");
-    format!("Not as it should be:\n{}", list.trim_end())
+    format!("Not as expected:\n{}", list.trim_end())
 }
 
 /// Columns as wide as their widest cell.

@@ -1,5 +1,4 @@
-//! Runs the binary as the runner would, shows its log line by line, and reads what it left behind by the runner's rules.
-//! Not here: what it should have left (see `verdict`).
+//! Runs the binary as the runner would, passes on its log line by line, and reads its outputs. `verdict` checks them.
 
 use std::fs;
 use std::io::{self, BufRead as _, BufReader};
@@ -11,20 +10,20 @@ use sandbox::demo;
 use crate::scene::Scene;
 use sandbox::action;
 
-/// What a step left behind.
+/// The result of a step.
 pub(crate) struct Done {
-    /// `None` where a signal ended it.
+    /// `None` if the process was killed by a signal.
     pub(crate) code: Option<i32>,
     pub(crate) outputs: Vec<(String, String)>,
 }
 
 impl Done {
     pub(crate) fn exit_code(&self) -> String {
-        let none = "none, for a signal ended it".to_owned();
+        let none = "none (killed by a signal)".to_owned();
         self.code.map_or(none, |code| code.to_string())
     }
 
-    /// Empty where it was not set.
+    /// Returns an empty string if the output isn't set.
     pub(crate) fn output(&self, name: &str) -> &str {
         self.outputs
             .iter()
@@ -33,12 +32,12 @@ impl Done {
     }
 }
 
-/// All steps write to one summary, as the steps of a job seem to.
+/// Returns the path of the summary, which all steps share.
 pub(crate) fn summary_file(folder: &Path) -> PathBuf {
     folder.join("summary.md")
 }
 
-/// A step of a workflow of `octo-org/caller`, on the sandbox's server. It inherits nothing from this process.
+/// Runs a step of a workflow in `octo-org/caller`, on the sandbox's server. Inherits no variables from this process.
 pub(crate) fn run(
     number: usize,
     scene: &Scene,
@@ -76,7 +75,7 @@ pub(crate) fn run(
     })
 }
 
-/// Entries are `name<<delimiter`, the value's lines, `delimiter`; a later entry of a name wins.
+/// Parses entries of `name<<delimiter`, the lines of the value, and `delimiter`. The last entry of a name wins.
 fn read_outputs(file: &str) -> Vec<(String, String)> {
     let mut outputs: Vec<(String, String)> = Vec::new();
     let mut lines = file.lines();

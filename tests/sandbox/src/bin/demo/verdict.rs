@@ -1,52 +1,52 @@
-//! Whether everything went as it should, and what differed. Not here: how that is shown.
+//! Compares the results with the expected ones.
 
 use sandbox::{Provider, RecordedRequest, Run};
 
 use crate::scene::Scene;
 use crate::step::Done;
 
-/// What a step did differently.
+/// Returns the differences between a step's expected and actual results.
 pub(crate) fn of_step(number: usize, scene: &Scene, done: &Done) -> Vec<String> {
     let mut differences = Vec::new();
     let outcome = done.output("outcome");
     if outcome != scene.outcome {
         differences.push(format!(
-            "step {number} should be {}, its outcome is {outcome:?}",
+            "step {number}: expected the outcome {:?}, got {outcome:?}",
             scene.outcome
         ));
     }
     let conclusion = done.output("conclusion");
     if conclusion != scene.conclusion {
         differences.push(format!(
-            "step {number} should end as {:?}, its conclusion is {conclusion:?}",
+            "step {number}: expected the conclusion {:?}, got {conclusion:?}",
             scene.conclusion
         ));
     }
     let code = i32::from(!scene.passes());
     if done.code != Some(code) {
         differences.push(format!(
-            "step {number} should end with exit code {code}, its exit code is {}",
+            "step {number}: expected the exit code {code}, got {}",
             done.exit_code()
         ));
     }
     differences
 }
 
-/// The runs that the steps should start, by provider.
+/// The expected number of runs, by provider.
 const STARTED: [(Provider, usize); 3] = [
     (Provider::GitHub, 3),
     (Provider::GitLab, 2),
     (Provider::Bitbucket, 2),
 ];
 
-/// Just the runs that should be there, and no request that a client should not send.
+/// Returns the differences between the expected and the actual runs, and requests that a client must not send.
 pub(crate) fn of_world(runs: &[Run], requests: &[RecordedRequest]) -> Vec<String> {
     let mut differences = Vec::new();
     for (provider, expected) in STARTED {
         let started = runs.iter().filter(|run| run.provider == provider).count();
         if started != expected {
             differences.push(format!(
-                "{expected} runs should have started on {provider}, there are {started}"
+                "{provider}: expected {expected} runs, got {started}"
             ));
         }
     }
