@@ -1,4 +1,4 @@
-//! A run on GitHub that somebody runs again: the attempts stay apart for reads, and a cancel hits the current one.
+//! Re-runs on GitHub: each attempt can be read separately, and a cancel affects only the current one.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Bitbucket: what starts pipelines, and what is refused in which shape.
+//! Bitbucket: starting, reading and stopping pipelines, and the errors for invalid requests.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;

@@ -1,5 +1,5 @@
-//! A minimal HTTP/1.1 client: one request a connection, and nothing that would hide what the sandbox does.
-//! Not here: good and bad TLS (see `sockets`).
+//! A minimal HTTP/1.1 client with one request per connection, which hides nothing of the sandbox's behaviour. For TLS
+//! see `sockets`.
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
@@ -23,12 +23,12 @@ pub(crate) struct Response {
     pub(crate) body: Vec<u8>,
 }
 
-/// With the demo's world.
+/// Starts a sandbox with the demo world.
 pub(crate) fn start() -> Sandbox {
     Sandbox::start(World::demo()).unwrap()
 }
 
-/// A request with the headers that all three expect.
+/// Builds a request with the headers that all three providers expect.
 pub(crate) fn ask(sandbox: &Sandbox, method: &str, path: &str) -> Ask {
     Ask {
         port: sandbox.http_port(),
@@ -127,7 +127,7 @@ impl Response {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
-    /// The status, and the `message` of the body.
+    /// Returns the status and the `message` of the body.
     pub(crate) fn said(&self) -> (u16, String) {
         let message = self.json()["message"]
             .as_str()

@@ -1,4 +1,4 @@
-//! Every kind of fault: when it happens, and what it leaves behind in the world and in the record.
+//! Every kind of fault: when it happens, and its effect on the world and the record.
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::TcpStream;
@@ -57,7 +57,7 @@ fn hang_ups_come_after_a_response_that_announced_none() {
         let request = request.replace("Connection: close\r\n", "");
         let mut stream = TcpStream::connect(("127.0.0.1", sandbox.http_port())).unwrap();
         stream.write_all(request.as_bytes()).unwrap();
-        // The first response ends with its body, before or together with the connection.
+        // Reads the first response up to the end of its body; the connection may end with it.
         let mut response = Vec::new();
         while !response.ends_with(b"}") {
             let mut some = [0; 4096];
@@ -214,7 +214,7 @@ fn a_slow_body_comes_byte_by_byte_and_whole() {
     assert_eq!((response.status, sandbox.runs().len()), (201, 1));
 }
 
-/// So much of what comes on the wire, or all of it.
+/// Reads at least `most` bytes from the wire, or all of them.
 fn heard(sandbox: &Sandbox, most: usize) -> Vec<u8> {
     use std::io::{Read as _, Write as _};
     let mut stream = TcpStream::connect(("127.0.0.1", sandbox.http_port())).unwrap();
@@ -329,7 +329,7 @@ fn a_fault_can_last_for_a_time() {
     };
     assert_eq!(read("/pipelines/?per_page=1"), 502);
     assert_eq!(read("/pipelines"), 502);
-    assert_eq!(read("/pipelines/1"), 404, "no list");
+    assert_eq!(read("/pipelines/1"), 404, "not a list");
     thread::sleep(time);
     assert_eq!(read("/pipelines"), 200);
 }

@@ -1,5 +1,4 @@
-//! GitHub: what starts runs, and which bodies are refused with which words. Not here: who may (see
-//! `github_reading`).
+//! GitHub: dispatches that start runs, and the errors for invalid bodies. Permissions are in `github_reading`.
 
 use sandbox::world::{RefKind, RunDetails};
 use sandbox::{Sandbox, demo};

@@ -1,4 +1,4 @@
-//! GitHub Apps: signed tokens, the installation, and what minted tokens open.
+//! GitHub Apps: JWTs, the installation, and the rights of minted tokens.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

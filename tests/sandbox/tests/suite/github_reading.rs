@@ -1,4 +1,4 @@
-//! GitHub: who may do what, redirects, and reading workflows and runs. Not here: Apps (see `github_app`).
+//! GitHub: permissions, redirects, and reads of workflows and runs. Apps are in `github_app`.
 
 use sandbox::demo;
 use sandbox::world::MissingPermission;

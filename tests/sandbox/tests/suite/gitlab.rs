@@ -1,5 +1,5 @@
-//! GitLab's trigger tokens: what starts pipelines, and what is refused in which shape. Not here: access tokens (see
-//! `gitlab_access_token`).
+//! GitLab's trigger tokens: starting pipelines, and the errors for invalid requests. Access tokens are in
+//! `gitlab_access_token`.
 
 use sandbox::world::RefKind;
 use sandbox::{Sandbox, demo};

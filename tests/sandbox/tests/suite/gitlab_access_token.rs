@@ -1,5 +1,5 @@
-//! GitLab's access tokens: starting, reading and cancelling pipelines, and what is refused in which shape. Not here:
-//! trigger tokens (see `gitlab`).
+//! GitLab's access tokens: starting, reading and cancelling pipelines, and the errors for invalid requests. Trigger
+//! tokens are in `gitlab`.
 
 use sandbox::world::{Configuration, State, VariableKind};
 use sandbox::{Sandbox, demo};

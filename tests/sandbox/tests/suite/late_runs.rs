@@ -1,5 +1,5 @@
-//! What the APIs show late: runs that lists or reads don't contain yet, GitHub's search index behind its filtered
-//! lists, and conclusions that come after the end.
+//! Delays in the APIs: runs that appear late in lists or reads, GitHub's lagging search index for filtered lists, and
+//! conclusions that appear after the end.
 
 use std::thread;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::scenarios::{BITBUCKET, GITHUB, GITLAB, SECOND, get, read, start, trigger};
 
-/// Ten seconds of the world's in 100 ms.
+/// 10 s of the world's time pass in 100 ms.
 const SPEED: u32 = 100;
 
 const PROVIDERS: [Provider; 3] = [Provider::GitHub, Provider::GitLab, Provider::Bitbucket];
@@ -38,7 +38,7 @@ fn pass(seconds: u64) {
     thread::sleep(Duration::from_secs(seconds) / SPEED);
 }
 
-/// How many runs the list has, and the status of reading the run: at first, and later.
+/// Compares the number of listed runs and the status of a read, first at once and then later.
 #[test]
 fn lists_and_reads_show_a_run_independently() {
     let late = 100 * SECOND;
@@ -100,7 +100,7 @@ fn a_conclusion_can_come_after_the_end() {
     assert_eq!(
         sandbox.runs()[0].conclusion,
         Some(Conclusion::Success),
-        "the world knows it"
+        "the world already has it"
     );
     pass(100);
     let run = read(&sandbox, &page(Provider::GitHub, id));

@@ -1,16 +1,13 @@
-//! Proves over real sockets that the sandbox is as strict as it says. One file for each provider, and one for what
-//! they share.
+//! Tests of the sandbox over real sockets: as strict as the real APIs. Each provider has its own files; the others test
+//! shared parts.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "helpers of tests may fail a test as tests do"
-)]
+#![expect(clippy::unwrap_used, reason = "test helpers may panic, as tests do")]
 #![expect(
     clippy::needless_pass_by_value,
     reason = "bodies are nearly always json! literals"
 )]
 
-/// A table of JSON bodies and what they lead to, for one place or for several: a line each, as rustfmt would not have it.
+/// A table of JSON bodies and expected results, optionally with a target each. A macro keeps each case on one line.
 macro_rules! cases {
     ($($body:tt => $expected:expr;)*) => { [$((serde_json::json!($body), $expected)),*] };
     ($($place:tt, $body:tt => $expected:expr;)*) => {

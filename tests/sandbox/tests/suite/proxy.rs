@@ -1,4 +1,4 @@
-//! The proxy: passes on, refuses, demands credentials, and remembers.
+//! The proxy: forwards, refuses, requires credentials, and records requests.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -76,7 +76,7 @@ fn refusals_and_credentials() {
     );
 }
 
-/// What comes before the connection is closed.
+/// Reads until the connection is closed.
 fn rest(stream: &mut TcpStream) -> Vec<u8> {
     let mut rest = Vec::new();
     let _ = stream.read_to_end(&mut rest);
@@ -120,7 +120,7 @@ fn it_may_have_an_ipv6_address() {
     assert_eq!(asked.converse(&mut stream).unwrap().status, 200);
 }
 
-/// Whose name for itself is another one.
+/// The server has another name for itself than its clients.
 #[test]
 fn links_begin_with_the_external_url() {
     let mut world = World::demo();

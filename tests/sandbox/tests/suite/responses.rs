@@ -1,5 +1,5 @@
-//! What responses contain beyond what the action reads, because other clients read more. Whether GitHub's are as
-//! GitHub describes them is checked with the clients themselves (see `.ci/clients`).
+//! Fields that the action doesn't read but other clients do. `.ci/clients` runs such clients, and checks responses
+//! against GitHub's API description.
 
 use std::time::Duration;
 
@@ -152,7 +152,7 @@ fn gitlab_tells_a_job_alone_and_keeps_its_files_as_a_zip() {
     let zip = send(&sandbox, "GET", &format!("{path}/artifacts"), &Value::Null);
     assert_eq!(listed[0]["artifacts_file"]["size"], zip.body.len());
     assert!(zip.body.starts_with(b"PK"));
-    // A job that starts another pipeline isn't listed as a job, and names that pipeline.
+    // A job that starts a downstream pipeline isn't among the jobs, and names that pipeline.
     let bridges = read(&sandbox, &format!("{GITLAB}/pipelines/{id}/trigger_jobs"));
     assert_eq!(bridges[0]["failure_reason"], "script_failure");
     assert_eq!(bridges[0]["downstream_pipeline"]["project_id"], 4243);

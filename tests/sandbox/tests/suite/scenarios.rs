@@ -1,4 +1,4 @@
-//! Runs that follow a scenario: what the three APIs say of them at each moment, and what people and cancels do.
+//! Runs with a scenario: their state in the three APIs over time, and the effects of approvals and cancels.
 
 use std::thread;
 use std::time::Duration;
@@ -15,7 +15,7 @@ pub(crate) const GITLAB: &str = "/api/v4/projects/4242";
 pub(crate) const BITBUCKET: &str = "/2.0/repositories/octo-workspace/service/pipelines";
 
 pub(crate) fn start(world: World) -> Sandbox {
-    Sandbox::start(world).expect("loopback has free ports")
+    Sandbox::start(world).expect("loopback should have free ports")
 }
 
 pub(crate) fn get(sandbox: &Sandbox, path: &str) -> Ask {
@@ -55,7 +55,7 @@ pub(crate) fn trigger(sandbox: &Sandbox, provider: Provider) -> u64 {
     sandbox.runs().last().expect("a run").id
 }
 
-/// Asks the storage that a response links to.
+/// Follows a redirect to the storage host.
 fn at_storage(sandbox: &Sandbox, response: &Response, range: &str) -> Response {
     let location = response.headers.get("location").expect("a link");
     let origin = format!("http://localhost:{}", sandbox.http_port());
@@ -100,7 +100,7 @@ fn github_shows_a_scenario_step_by_step() {
     assert_eq!(pending[0]["environment"]["name"], "production");
     assert_eq!(pending[0]["reviewers"][0]["reviewer"]["login"], "octocat");
     assert_eq!(pending[0]["reviewers"][1]["reviewer"]["name"], "ops");
-    // What `needs` another job is absent.
+    // The job that `needs` the blocked one is absent.
     assert_eq!(read(&sandbox, &jobs)["total_count"], 2);
 
     sandbox.with_world(|world| world.approve(Provider::GitHub, id));
@@ -131,7 +131,7 @@ fn an_unchanged_response_costs_nothing() {
     let again = get(&sandbox, &path).header("If-None-Match", tag).send();
     assert_eq!((again.status, again.body.len()), (304, 0));
     assert_eq!(used(&again), used(&first));
-    // Tags are valid only for one token.
+    // A tag is valid only for the same token.
     let other = ask(&sandbox, "GET", &path).bearer(demo::GITHUB_FINE_GRAINED);
     assert_eq!(other.header("If-None-Match", tag).send().status, 200);
 }
@@ -149,7 +149,7 @@ fn logs_are_kept_elsewhere_and_come_in_parts() {
     assert_eq!(response.status, 302);
     let whole = at_storage(&sandbox, &response, "");
     assert!(whole.text().ends_with("Z last\n"), "{}", whole.text());
-    // GitHub's storage knows no suffixes.
+    // GitHub's storage doesn't support suffix ranges.
     assert_eq!(at_storage(&sandbox, &response, "bytes=-5").status, 200);
     let start = format!("bytes={}-", whole.body.len() - 5);
     let part = at_storage(&sandbox, &response, &start);
@@ -348,7 +348,7 @@ fn a_clock_that_is_wrong_is_told_in_the_date() {
         let created = read(&sandbox, &format!("{GITHUB}/runs/{run}"));
         let minutes = |text: &str| text.split(':').nth(1).unwrap().to_owned();
         let date = response.headers.get("date").unwrap();
-        // Both by the same clock; the minute may just have changed.
+        // Both come from the same clock, but the minute may have changed in between.
         let created = created["created_at"].as_str().unwrap();
         let (date, created): (u32, u32) = (
             minutes(date).parse().unwrap(),

@@ -1,4 +1,4 @@
-//! Ports, TLS with the sandbox's own authority, the record, and what no client may send.
+//! Ports, TLS with the sandbox's CA, the record, and requests that no client may send.
 
 use std::io;
 use std::net::{SocketAddr, TcpStream};
@@ -15,7 +15,7 @@ use tokio_rustls::rustls::{ClientConfig, ClientConnection, RootCertStore, Stream
 
 use crate::client::{Response, ask, start};
 
-/// Asks for a repository by https, trusting the authority and expecting that name.
+/// Requests a repository over https, trusting the sandbox's CA and verifying that name.
 fn look_by_tls(sandbox: &Sandbox, name: &'static str) -> io::Result<Response> {
     let address = ([127, 0, 0, 1], sandbox.https_port()).into();
     look_at(address, sandbox.ca_pem(), sandbox, name)
@@ -62,7 +62,7 @@ fn https_is_good_for_all_its_names() {
     assert!(sandbox.requests().iter().all(|request| request.tls));
 }
 
-/// Its authority is its own, and what is behind it sees no TLS.
+/// It has its own CA, and the server behind it gets plain http.
 #[test]
 fn a_front_speaks_tls_for_what_is_behind_it() {
     let sandbox = start();
@@ -119,7 +119,7 @@ fn a_closed_sandbox_refuses_until_it_is_opened() {
     for _ in 0..3 {
         let mut inside = connect().unwrap();
         sandbox.close();
-        // Cut off, with an end or a reset.
+        // The open connection is closed or reset.
         assert!(matches!(
             io::Read::read(&mut inside, &mut [0]),
             Ok(0) | Err(_)
