@@ -123,7 +123,7 @@ impl Case {
     pub(crate) fn owner(&self, run: &Run) -> Option<usize> {
         let marks = |target: &Target| target.has_marked(run);
         let owner = self.targets.iter().position(marks);
-        owner.filter(|_| !run.is_strange)
+        owner.filter(|_| !run.by_stranger)
     }
 
     /// Whether late responses are the only faults that triggers at that provider meet.

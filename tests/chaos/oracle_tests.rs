@@ -78,10 +78,10 @@ fn listed(observed: &mut Observed, target: usize) -> &mut Value {
 
 /// Positions of the step's GitLab run and of a stranger's.
 fn positions(observed: &Observed) -> (usize, usize) {
-    let position = |is_strange| {
+    let position = |by_stranger| {
         let mut runs = observed.runs.iter();
         let is_it =
-            |run: &sandbox::Run| run.provider == Provider::GitLab && run.is_strange == is_strange;
+            |run: &sandbox::Run| run.provider == Provider::GitLab && run.by_stranger == by_stranger;
         runs.position(is_it).expect("it was started")
     };
     (position(false), position(true))

@@ -171,7 +171,7 @@ impl Observed {
     /// One line per run.
     pub(crate) fn describe_runs(&self) -> String {
         let describe = |run: &Run| {
-            let whose = if run.is_strange { "strange" } else { "ours" };
+            let whose = if run.by_stranger { "strange" } else { "ours" };
             let (id, pipeline, state) = (run.id, &run.pipeline, run.state);
             format!(
                 "{} {pipeline} {id} {whose} {state:?} {:?}\n",

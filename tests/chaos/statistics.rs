@@ -21,8 +21,8 @@ impl Statistics {
         count("freezes", usize::from(case.freezes()));
         for run in &observed.runs {
             count("runs that were run again", usize::from(run.attempt() > 1));
-            count("runs of strangers", usize::from(run.is_strange));
-            count("runs", usize::from(!run.is_strange));
+            count("runs of strangers", usize::from(run.by_stranger));
+            count("runs", usize::from(!run.by_stranger));
             count("runs cancelled", usize::from(run.cancelled));
         }
         for entry in &observed.results {

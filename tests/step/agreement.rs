@@ -215,7 +215,7 @@ fn the_results_in_the_readme_are_real() {
         .collect::<Vec<_>>()
         .try_into()
         .unwrap_or_else(|_| panic!("one example of `results`"));
-    let sandbox = Sandbox::start(World::demo_alive().faster(3)).unwrap();
+    let sandbox = Sandbox::start(World::demo_with_scenarios().faster(3)).unwrap();
     let first = examples().swap_remove(0);
     let done = first.step(&sandbox).run().passes();
     let shown: Value = serde_json::from_str(&results.code).unwrap();

@@ -58,7 +58,7 @@ pub(crate) fn status_requests(provider: Provider) -> Route {
 /// The runs that a trigger started, without those of strangers.
 pub(crate) fn own_runs(sandbox: &Sandbox) -> Vec<Run> {
     let mut runs = sandbox.runs();
-    runs.retain(|run| !run.is_strange);
+    runs.retain(|run| !run.by_stranger);
     runs
 }
 

@@ -288,7 +288,7 @@ fn a_result_comes_back() {
             .file("out/r.json", text),
         Artifact::new("result")
             .file("r.json", text)
-            .digest(Digest::Untold),
+            .digest(Digest::Missing),
         Artifact::new("result").file("r.json", format!("\n  {text}\n\n")),
         Artifact::new("result").file("r.json", format!("\u{feff}{text}")),
         // `archive: false`, with any content.

@@ -91,7 +91,7 @@ fn many_callers_by_id_each_cancel_only_their_own_run() {
             assert_eq!(runs(&done)[0]["matched_by"], "id");
         });
         for run in sandbox.runs() {
-            assert_eq!(run.cancelled, !run.is_strange, "{provider} {}", run.id);
+            assert_eq!(run.cancelled, !run.by_stranger, "{provider} {}", run.id);
         }
     });
 }
@@ -194,7 +194,7 @@ fn runs_of_an_app_are_recognised_by_its_actor() {
         .run()
         .passes();
     assert_eq!(runs(&done).len(), 2, "{done}");
-    assert_eq!(own_runs(&sandbox)[0].who, "octo-deployer[bot]");
+    assert_eq!(own_runs(&sandbox)[0].actor, "octo-deployer[bot]");
 }
 
 #[test]
@@ -260,7 +260,7 @@ fn searching(sandbox: &Sandbox, times: usize) -> (Step, Child) {
 fn a_second_run_that_appears_late_makes_the_match_uncertain() {
     let sandbox = with_scenario(Provider::GitHub, Scenario::endless());
     let (step, child) = searching(&sandbox, 2);
-    sandbox.with_world(|world| world.another_by("octocat"));
+    sandbox.with_world(|world| world.repeat_last_run_as("octocat"));
     let done = step.finish(child);
     let done = done.fails(&["the step can't tell which one is its own: http"]);
     assert_eq!(done.outputs["conclusion"], "lost");

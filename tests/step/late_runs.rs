@@ -129,7 +129,7 @@ fn a_marked_run_replaces_one_matched_by_time() {
     sandbox.with_world(|world| {
         let mut other = world.runs[0].clone();
         "deploy-marked".clone_into(&mut other.title);
-        world.started_by("octocat", other);
+        world.start_as("octocat", other);
         let other = world.runs.last_mut().expect("it was started");
         other.be_listed();
     });

@@ -149,7 +149,7 @@ fn a_push_is_not_even_named() {
                 event,
             );
             run.reference.clone_from(&main);
-            world.started_by("octavia", run);
+            world.start_as("octavia", run);
         }
     });
     let done = step.finish(child);

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use sandbox::world::Scenario;
-use sandbox::{Fault, Moment, Occasion, Provider, Proxy, ProxyManners, Route, Sandbox, TlsFront};
+use sandbox::{Fault, Moment, Occasion, Provider, Proxy, ProxyBehaviour, Route, Sandbox, TlsFront};
 
 use crate::calls::{PROVIDERS, SECOND, in_parallel, start, until, with_scenario};
 use crate::harness::{Step, sandbox};
@@ -18,7 +18,7 @@ const LOOPBACK: &str = "loopback has free ports";
 
 /// A proxy that demands credentials.
 fn proxy_with_credentials(user: &str, password: &str) -> Proxy {
-    Proxy::start(ProxyManners::Demands {
+    Proxy::start(ProxyBehaviour::RequiresCredentials {
         user: user.to_owned(),
         password: password.to_owned(),
     })
@@ -26,7 +26,7 @@ fn proxy_with_credentials(user: &str, password: &str) -> Proxy {
 }
 
 fn passing() -> Proxy {
-    Proxy::start(ProxyManners::Passes).expect(LOOPBACK)
+    Proxy::start(ProxyBehaviour::Forwards).expect(LOOPBACK)
 }
 
 #[test]
@@ -53,7 +53,10 @@ fn all_requests_of_a_step_go_through_the_proxy() {
 #[test]
 fn the_first_non_empty_variable_wins() {
     let sandbox = sandbox();
-    let (used, other) = (passing(), Proxy::start(ProxyManners::Refuses(403)).unwrap());
+    let (used, other) = (
+        passing(),
+        Proxy::start(ProxyBehaviour::Refuses(403)).unwrap(),
+    );
     for set in [
         [("HTTPS_PROXY", &used), ("https_proxy", &other)],
         [("HTTPS_PROXY", &used), ("ALL_PROXY", &other)],
@@ -79,7 +82,7 @@ fn the_first_non_empty_variable_wins() {
 /// The token would be sent unencrypted, and `127.0.0.1` would mean the proxy's own machine.
 #[test]
 fn plain_http_goes_through_no_proxy() {
-    let proxy = Proxy::start(ProxyManners::Refuses(403)).unwrap();
+    let proxy = Proxy::start(ProxyBehaviour::Refuses(403)).unwrap();
     for provider in PROVIDERS {
         let sandbox = start(failing_world());
         let step = crate::calls::call(provider, &sandbox);
@@ -234,7 +237,7 @@ fn proxy_credentials_are_used_and_never_shown() {
         }
 
         // Not even wrong credentials are shown.
-        proxy.behave(ProxyManners::Refuses(407));
+        proxy.set_behaviour(ProxyBehaviour::Refuses(407));
         let done = step
             .run()
             .fails(&["wants a user name and password for 127.0.0.1"]);
@@ -249,24 +252,24 @@ fn proxy_credentials_are_used_and_never_shown() {
 fn a_failing_proxy_is_retried() {
     let cases = [
         (
-            ProxyManners::Refuses(403),
+            ProxyBehaviour::Refuses(403),
             "refuses to connect to 127.0.0.1",
         ),
         (
-            ProxyManners::Refuses(502),
+            ProxyBehaviour::Refuses(502),
             "refuses to connect to 127.0.0.1",
         ),
-        (ProxyManners::HangsUp, "unexpected end of file"),
-        (ProxyManners::Deceives, "eof"),
+        (ProxyBehaviour::HangsUp, "unexpected end of file"),
+        (ProxyBehaviour::DropsTunnel, "eof"),
     ];
-    in_parallel(cases.to_vec(), |(manners, error)| {
+    in_parallel(cases.to_vec(), |(behaviour, error)| {
         let sandbox = sandbox();
-        let proxy = Proxy::start(manners).unwrap();
+        let proxy = Proxy::start(behaviour).unwrap();
         let step = secure_trigger(&sandbox).environment("HTTPS_PROXY", &proxy.url());
         let child = step.start();
         step.until_said("tried again in 1 s");
         assert_eq!(sandbox.requests().len(), 0);
-        proxy.behave(ProxyManners::Passes);
+        proxy.set_behaviour(ProxyBehaviour::Forwards);
         let done = step.finish(child).passes();
         done.outcome("accepted").says(error);
         assert_eq!(sandbox.trigger_requests().len(), 1, "{done}");
@@ -278,24 +281,24 @@ fn a_failing_proxy_is_retried() {
 fn a_proxy_that_keeps_failing_makes_the_outcome_rejected() {
     let cases = [
         (
-            ProxyManners::Refuses(403),
+            ProxyBehaviour::Refuses(403),
             "refuses to connect to 127.0.0.1",
             "hint: let the proxy allow that server, or exempt it with NO_PROXY",
         ),
         (
-            ProxyManners::HangsUp,
+            ProxyBehaviour::HangsUp,
             "cannot be reached through the proxy 127.0.0.1",
             "hint: check HTTPS_PROXY and NO_PROXY",
         ),
         (
-            ProxyManners::Deceives,
+            ProxyBehaviour::DropsTunnel,
             "cannot be reached through the proxy 127.0.0.1",
             "hint: check HTTPS_PROXY and NO_PROXY",
         ),
     ];
-    in_parallel(cases.to_vec(), |(manners, error, hint)| {
+    in_parallel(cases.to_vec(), |(behaviour, error, hint)| {
         let sandbox = sandbox();
-        let proxy = Proxy::start(manners).unwrap();
+        let proxy = Proxy::start(behaviour).unwrap();
         let step = secure_trigger(&sandbox).environment("HTTPS_PROXY", &proxy.url());
         let done = step.run().fails(&[error]);
         done.outcome("rejected").says(hint);
@@ -350,20 +353,20 @@ fn a_trigger_whose_tunnel_is_cut_is_never_resent() {
 /// A proxy that is down for a while hides the run, but doesn't end the wait.
 #[test]
 fn a_proxy_outage_loses_no_run() {
-    let outages = [ProxyManners::Refuses(503), ProxyManners::HangsUp];
+    let outages = [ProxyBehaviour::Refuses(503), ProxyBehaviour::HangsUp];
     in_parallel(outages.to_vec(), |outage| {
         let sandbox = with_scenario(Provider::GitLab, Scenario::passing(8 * SECOND));
         let proxy = passing();
         let step = secure_call(Provider::GitLab, &sandbox).environment("HTTPS_PROXY", &proxy.url());
         let child = step.start();
         step.until_said(": running");
-        proxy.behave(outage);
+        proxy.set_behaviour(outage);
         proxy.cut();
         let before = proxy.seen().len();
         until(&sandbox, "it is asked in vain", |_| {
             proxy.seen().len() >= before + 4
         });
-        proxy.behave(ProxyManners::Passes);
+        proxy.set_behaviour(ProxyBehaviour::Forwards);
         let done = step.finish(child).passes();
         assert_eq!(done.outputs["conclusion"], "success", "{done}");
         assert_eq!(sandbox.trigger_requests().len(), 1);
@@ -403,7 +406,7 @@ fn a_tls_intercepting_proxy_is_trusted_if_its_ca_is_configured() {
     let front = TlsFront::start(http, &[]).unwrap();
     let server = format!("127.0.0.1:{}", sandbox.https_port());
     let known = [(server.as_str(), front.address())];
-    let proxy = Proxy::start_knowing(ProxyManners::Passes, &known).unwrap();
+    let proxy = Proxy::start_knowing(ProxyBehaviour::Forwards, &known).unwrap();
     let proxied = |step: Step| step.environment("HTTPS_PROXY", &proxy.url());
 
     // A step that trusts only the server's own CA notices the interception.
@@ -429,7 +432,7 @@ fn a_tls_intercepting_proxy_is_trusted_if_its_ca_is_configured() {
 #[test]
 fn only_the_proxy_may_have_an_ipv6_address() {
     let sandbox = Sandbox::builder(failing_world()).ipv6().start().unwrap();
-    let proxy = Proxy::start_on_ipv6(ProxyManners::Passes).unwrap();
+    let proxy = Proxy::start_on_ipv6(ProxyBehaviour::Forwards).unwrap();
     assert!(proxy.url().starts_with("http://[::1]:"));
     let done = secure_call(Provider::Bitbucket, &sandbox)
         .environment("HTTPS_PROXY", &proxy.url())

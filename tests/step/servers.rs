@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use sandbox::world::{JobScenario, RunDetails, Scenario};
-use sandbox::{Provider, Proxy, ProxyManners, Sandbox, World, demo};
+use sandbox::{Provider, Proxy, ProxyBehaviour, Sandbox, World, demo};
 
 use crate::calls::{PROVIDERS, call, in_parallel, start};
 use crate::harness::Step;
@@ -44,7 +44,7 @@ impl Servers {
         let address = SocketAddr::from(([127, 0, 0, 1], sandbox.https_port()));
         let hosts = NAMES.map(|name| format!("{name}:443"));
         let hosts: Vec<_> = hosts.iter().map(|host| (host.as_str(), address)).collect();
-        let proxy = Proxy::start_knowing(ProxyManners::Passes, &hosts).expect("and more");
+        let proxy = Proxy::start_knowing(ProxyBehaviour::Forwards, &hosts).expect("and more");
         Self { sandbox, proxy }
     }
 

@@ -67,7 +67,7 @@ fn every_final_status_has_a_conclusion() {
         (Provider::Bitbucket, "EXPLODED", "failure"),
     ];
     in_parallel(ends.to_vec(), |(provider, word, conclusion)| {
-        let sandbox = with_scenario(provider, Scenario::new().ends_saying(word));
+        let sandbox = with_scenario(provider, Scenario::new().shows_final_status(word));
         let done = call(provider, &sandbox).run();
         assert_eq!(done.outputs["conclusion"], conclusion, "{word}\n{done}");
         let passes = ["success", "neutral"].contains(&conclusion);
@@ -132,7 +132,7 @@ fn only_final_statuses_end_the_wait() {
         cases.extend(words.iter().map(|word| (provider, *word)));
     }
     in_parallel(cases, |(provider, word)| {
-        let scenario = Scenario::passing(3 * SECOND).says(Duration::ZERO, word);
+        let scenario = Scenario::passing(3 * SECOND).shows_status(Duration::ZERO, word);
         let sandbox = with_scenario(provider, scenario);
         let done = call(provider, &sandbox).run().passes();
         assert_eq!(done.outputs["conclusion"], "success", "{word}\n{done}");
@@ -149,7 +149,7 @@ fn success_conclusions_decides_which_runs_pass() {
         ("failure", "success", 1),
     ];
     in_parallel(cases.to_vec(), |(chosen, word, code)| {
-        let sandbox = with_scenario(Provider::GitHub, Scenario::new().ends_saying(word));
+        let sandbox = with_scenario(Provider::GitHub, Scenario::new().shows_final_status(word));
         let step = call(Provider::GitHub, &sandbox).input("success-conclusions", chosen);
         let done = step.run();
         assert_eq!(done.code, Some(code), "{done}");

@@ -40,7 +40,7 @@ fn was_refused(request: &RecordedRequest, view: &View<'_>) -> bool {
             is_first && request.provider == Some(Provider::Bitbucket)
         }
         RecordedResponse::Status(_)
-        | RecordedResponse::NotYet
+        | RecordedResponse::Pending
         | RecordedResponse::Reset
         | RecordedResponse::Closed
         | RecordedResponse::Malformed => false,

@@ -24,7 +24,7 @@ const MUTATIONS: &[Mutation] = &[
             let first = observed
                 .runs
                 .iter()
-                .find(|run| run.provider == Provider::GitHub && !run.is_strange);
+                .find(|run| run.provider == Provider::GitHub && !run.by_stranger);
             let mut late = first.expect("it was started").clone();
             late.id += 1_000;
             "late.yml".clone_into(&mut late.pipeline);

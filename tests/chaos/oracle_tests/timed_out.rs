@@ -163,7 +163,7 @@ const MUTATIONS: &[Mutation] = &[
             let own = world
                 .runs
                 .iter()
-                .find(|run| run.provider == Provider::GitHub && !run.is_strange);
+                .find(|run| run.provider == Provider::GitHub && !run.by_stranger);
             world.run_again(own.expect("it was started").id);
             observed.runs = world.runs;
             let is_it = |request: &&mut RecordedRequest| {

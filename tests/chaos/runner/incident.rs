@@ -16,7 +16,7 @@ pub(super) fn apply(case: &Case, incident: Incident, sandbox: &Sandbox, child: O
         Incident::Opens => sandbox.open(),
         Incident::Stranger(name, target) => {
             let run = case.targets[target].like();
-            sandbox.with_world(|world| world.started_by(name, run));
+            sandbox.with_world(|world| world.start_as(name, run));
         }
         Incident::Event(name, target, event) => {
             let mut run = case.targets[target].like();
@@ -25,7 +25,7 @@ pub(super) fn apply(case: &Case, incident: Incident, sandbox: &Sandbox, child: O
                 // A custom pipeline isn't started by a push or a schedule.
                 "default".clone_into(&mut run.pipeline);
             }
-            sandbox.with_world(|world| world.started_by(name, run));
+            sandbox.with_world(|world| world.start_as(name, run));
         }
         // Applied once there is something to re-run (see `run_again`).
         Incident::Rerun(_) => {}

@@ -123,7 +123,7 @@ pub use certificate::Certificate;
 pub use fault::{Fault, HangUp, Moment, Occasion, Route};
 pub use malformed_response::MalformedResponse;
 pub use port::ReservedPort;
-pub use proxy::{Proxied, Proxy, ProxyManners};
+pub use proxy::{Proxy, ProxyBehaviour, ProxyRequest};
 pub use record::{RecordedRequest, RecordedResponse};
 pub use request::Headers;
 pub use response::Response;

@@ -14,7 +14,7 @@ const USAGE: &str = "usage: sandbox [--port PORT] [--https-port PORT]";
 
 fn main() -> io::Result<()> {
     let (port, https_port) = ports(env::args().skip(1)).map_err(io::Error::other)?;
-    let world = World::demo_alive();
+    let world = World::demo_with_scenarios();
     let about = describe(&world);
     let sandbox = Sandbox::builder(world)
         .http_port(port)

@@ -17,10 +17,10 @@ use crate::server::lock;
 
 /// How the proxy answers its clients.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ProxyManners {
-    Passes,
+pub enum ProxyBehaviour {
+    Forwards,
     /// Answers 407 to requests without these Basic credentials.
-    Demands {
+    RequiresCredentials {
         user: String,
         password: String,
     },
@@ -29,12 +29,12 @@ pub enum ProxyManners {
     /// Reads the request, then closes the connection.
     HangsUp,
     /// Confirms the tunnel, then closes it before any data is forwarded.
-    Deceives,
+    DropsTunnel,
 }
 
 /// One request to the proxy.
 #[derive(Clone, Debug)]
-pub struct Proxied {
+pub struct ProxyRequest {
     /// `CONNECT`, or the method of a plain http request.
     pub method: String,
     /// `host:port` of a `CONNECT`, else the whole URL.
@@ -54,36 +54,39 @@ pub struct Proxy {
 }
 
 struct Shared {
-    manners: Mutex<ProxyManners>,
+    behaviour: Mutex<ProxyBehaviour>,
     /// Addresses of names that the system can't resolve.
     hosts: HashMap<String, SocketAddr>,
-    seen: Mutex<Vec<Proxied>>,
+    seen: Mutex<Vec<ProxyRequest>>,
     /// Both ends of every tunnel since the last `cut`.
     tunnels: Mutex<Vec<TcpStream>>,
     stopped: AtomicBool,
 }
 
 impl Proxy {
-    pub fn start(manners: ProxyManners) -> io::Result<Self> {
-        Self::start_knowing(manners, &[])
+    pub fn start(behaviour: ProxyBehaviour) -> io::Result<Self> {
+        Self::start_knowing(behaviour, &[])
     }
 
     /// Starts a proxy with addresses for names that the system can't resolve, such as `("sandbox.test:443", address)`.
-    pub fn start_knowing(manners: ProxyManners, hosts: &[(&str, SocketAddr)]) -> io::Result<Self> {
+    pub fn start_knowing(
+        behaviour: ProxyBehaviour,
+        hosts: &[(&str, SocketAddr)],
+    ) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-        Self::start_at(listener, None, manners, hosts)
+        Self::start_at(listener, None, behaviour, hosts)
     }
 
     /// Starts a proxy on `[::1]`.
-    pub fn start_on_ipv6(manners: ProxyManners) -> io::Result<Self> {
+    pub fn start_on_ipv6(behaviour: ProxyBehaviour) -> io::Result<Self> {
         let (listener, reserved) = port::on_ipv6()?;
-        Self::start_at(listener, Some(reserved), manners, &[])
+        Self::start_at(listener, Some(reserved), behaviour, &[])
     }
 
     fn start_at(
         listener: TcpListener,
         reserved: Option<ReservedPort>,
-        manners: ProxyManners,
+        behaviour: ProxyBehaviour,
         hosts: &[(&str, SocketAddr)],
     ) -> io::Result<Self> {
         let address = listener.local_addr()?;
@@ -91,7 +94,7 @@ impl Proxy {
             .iter()
             .map(|(name, address)| ((*name).to_owned(), *address));
         let shared = Arc::new(Shared {
-            manners: Mutex::new(manners),
+            behaviour: Mutex::new(behaviour),
             hosts: hosts.collect(),
             seen: Mutex::default(),
             tunnels: Mutex::default(),
@@ -124,8 +127,8 @@ impl Proxy {
     }
 
     /// Changes the behaviour for new requests.
-    pub fn behave(&self, manners: ProxyManners) {
-        *lock(&self.shared.manners) = manners;
+    pub fn set_behaviour(&self, behaviour: ProxyBehaviour) {
+        *lock(&self.shared.behaviour) = behaviour;
     }
 
     /// Cuts all open tunnels.
@@ -136,7 +139,7 @@ impl Proxy {
     }
 
     /// Returns all requests so far, in order.
-    pub fn seen(&self) -> Vec<Proxied> {
+    pub fn seen(&self) -> Vec<ProxyRequest> {
         lock(&self.shared.seen).clone()
     }
 }
@@ -169,18 +172,18 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
 fn handle(mut client: TcpStream, shared: &Shared) -> io::Result<()> {
     let mut reader = BufReader::new(client.try_clone()?);
     let (method, target, headers) = read_head(&mut reader)?;
-    let manners = lock(&shared.manners).clone();
-    let refusal = refusal(&manners, &headers);
-    lock(&shared.seen).push(Proxied {
+    let behaviour = lock(&shared.behaviour).clone();
+    let refusal = refusal(&behaviour, &headers);
+    lock(&shared.seen).push(ProxyRequest {
         method: method.clone(),
         target: target.clone(),
         headers: headers.clone(),
-        passed: refusal.is_none() && manners != ProxyManners::HangsUp,
+        passed: refusal.is_none() && behaviour != ProxyBehaviour::HangsUp,
     });
     if let Some(status) = refusal {
         return refuse(&mut client, status);
     }
-    if manners == ProxyManners::HangsUp {
+    if behaviour == ProxyBehaviour::HangsUp {
         return Ok(());
     }
     let authority = target
@@ -197,11 +200,11 @@ fn handle(mut client: TcpStream, shared: &Shared) -> io::Result<()> {
     };
     if method == "CONNECT" {
         // Registers the tunnel first: the test may cut it as soon as it has the response.
-        if manners != ProxyManners::Deceives {
+        if behaviour != ProxyBehaviour::DropsTunnel {
             lock(&shared.tunnels).extend([client.try_clone()?, server.try_clone()?]);
         }
         client.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n")?;
-        if manners == ProxyManners::Deceives {
+        if behaviour == ProxyBehaviour::DropsTunnel {
             return Ok(());
         }
     } else {
@@ -242,11 +245,11 @@ fn read_head(reader: &mut BufReader<TcpStream>) -> io::Result<(String, String, H
     }
 }
 
-fn refusal(manners: &ProxyManners, headers: &Headers) -> Option<u16> {
-    match manners {
-        ProxyManners::Passes | ProxyManners::HangsUp | ProxyManners::Deceives => None,
-        ProxyManners::Refuses(status) => Some(*status),
-        ProxyManners::Demands { user, password } => {
+fn refusal(behaviour: &ProxyBehaviour, headers: &Headers) -> Option<u16> {
+    match behaviour {
+        ProxyBehaviour::Forwards | ProxyBehaviour::HangsUp | ProxyBehaviour::DropsTunnel => None,
+        ProxyBehaviour::Refuses(status) => Some(*status),
+        ProxyBehaviour::RequiresCredentials { user, password } => {
             let wanted = BASE64_STANDARD.encode(format!("{user}:{password}"));
             let given = headers.get("proxy-authorization");
             (given != Some(format!("Basic {wanted}").as_str())).then_some(407)

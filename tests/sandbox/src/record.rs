@@ -64,7 +64,7 @@ impl RecordedRequest {
             query: request.raw_query.clone(),
             headers: request.headers.clone(),
             body: request.body.to_vec(),
-            response: RecordedResponse::NotYet,
+            response: RecordedResponse::Pending,
             responded_at: None,
             objections,
         }
@@ -74,7 +74,7 @@ impl RecordedRequest {
 /// The end of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RecordedResponse {
-    NotYet,
+    Pending,
     Status(u16),
     /// The connection was reset by a fault.
     Reset,

@@ -189,7 +189,7 @@ impl World {
     }
 
     /// Starts the pipeline of the last run again, as another user.
-    pub fn another_by(&mut self, name: &str) {
+    pub fn repeat_last_run_as(&mut self, name: &str) {
         let last = self.runs.last().cloned();
         if let Some(last) = last {
             self.keep(last.by_a_stranger(name, 0));
@@ -207,7 +207,7 @@ impl World {
     }
 
     /// Starts a run as another user, without an API request.
-    pub fn started_by(&mut self, name: &str, run: Run) {
+    pub fn start_as(&mut self, name: &str, run: Run) {
         self.keep(run.by_a_stranger(name, 0));
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use sandbox::{Proxy, ProxyManners, Sandbox, World, demo};
+use sandbox::{Proxy, ProxyBehaviour, Sandbox, World, demo};
 use serde_json::Value;
 
 use super::documents::{Block, Document, documents, workflows, yaml};
@@ -78,11 +78,11 @@ pub(super) const PROXY_PASSWORD: &str = "proxy/password";
 pub(super) fn proxy() -> &'static Proxy {
     static PROXY: OnceLock<Proxy> = OnceLock::new();
     PROXY.get_or_init(|| {
-        let manners = ProxyManners::Demands {
+        let behaviour = ProxyBehaviour::RequiresCredentials {
             user: "octavia".to_owned(),
             password: PROXY_PASSWORD.to_owned(),
         };
-        Proxy::start(manners).expect("loopback has free ports")
+        Proxy::start(behaviour).expect("loopback has free ports")
     })
 }
 
@@ -126,7 +126,7 @@ fn expression(name: &str, sandbox: &Sandbox) -> String {
 
 /// The world that the examples run in.
 pub(super) fn world() -> World {
-    World::demo_alive().faster(3)
+    World::demo_with_scenarios().faster(3)
 }
 
 /// A step in an example that uses the action.

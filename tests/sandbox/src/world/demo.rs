@@ -78,7 +78,7 @@ impl World {
     /// Bitbucket's `nightly` fails. These run for an hour or more unless approved or cancelled: GitHub's
     /// `1-release.yml`, `strict.yml` (concurrency group, then reviewers) and `marked.yml` (timer), GitLab's
     /// `octo-group/tools/private` (downstream pipeline, then manual job), and Bitbucket's `rollout` (manual step).
-    pub fn demo_alive() -> Self {
+    pub fn demo_with_scenarios() -> Self {
         let second = Duration::from_secs(1);
         let jobs = || {
             Scenario::new()

@@ -104,12 +104,12 @@ impl Run {
         self.updated_at = timeline.latest;
         let since = now.duration_since(self.created_at).unwrap_or_default();
         let word = scenario
-            .words
+            .statuses
             .iter()
             .rev()
             .find(|(after, _)| *after <= since);
         self.word = if self.state == State::Completed {
-            scenario.last_word.clone()
+            scenario.final_status.clone()
         } else {
             word.map(|(_, word)| word.clone())
         };

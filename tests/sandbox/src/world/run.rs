@@ -35,9 +35,9 @@ pub struct Run {
     /// The payload of a `repository_dispatch`, with the order of keys and the exact text of numbers.
     pub client_payload: Option<Value>,
     /// Name of the user or token that started it; never the token's value.
-    pub who: String,
+    pub actor: String,
     /// Not started by a trigger request (see [`World::strangers`](super::World::strangers)).
-    pub is_strange: bool,
+    pub by_stranger: bool,
     /// Unique within the provider.
     pub id: u64,
     /// Counts from 1: GitHub's `run_number` of the workflow, GitLab's `iid`, Bitbucket's `build_number`.
@@ -124,8 +124,8 @@ impl Run {
             inputs: Map::new(),
             variables: Vec::new(),
             client_payload: None,
-            who: String::new(),
-            is_strange: false,
+            actor: String::new(),
+            by_stranger: false,
             id: 0,
             number: 0,
             title: String::new(),
@@ -211,8 +211,8 @@ impl Run {
             let theirs = format!("00000000-0000-4000-8000-{index:012}");
             self.title = self.title.replace(marker, &theirs);
         }
-        name.clone_into(&mut self.who);
-        self.is_strange = true;
+        name.clone_into(&mut self.actor);
+        self.by_stranger = true;
         self.cancelled = false;
         self.cancel_asked_at = None;
         self.cancels_refused = 0;

@@ -17,9 +17,9 @@ pub struct Scenario {
     /// Overrides the conclusion of its jobs.
     pub(crate) conclusion: Option<Conclusion>,
     /// Overrides of the status in the API, each from this time after its creation.
-    pub(crate) words: Vec<(Duration, String)>,
+    pub(crate) statuses: Vec<(Duration, String)>,
     /// Overrides the final status in the API.
-    pub(crate) last_word: Option<String>,
+    pub(crate) final_status: Option<String>,
     pub(crate) on_cancel: OnCancel,
     pub(crate) artifacts: Vec<Artifact>,
     pub(crate) delays: Delays,
@@ -115,7 +115,7 @@ pub struct Artifact {
 pub enum Digest {
     Right,
     Wrong,
-    Untold,
+    Missing,
 }
 
 impl Scenario {
@@ -165,16 +165,19 @@ impl Scenario {
 
     /// Overrides the status in the API, from this time after its creation until its end.
     #[must_use]
-    pub fn says(mut self, after: Duration, word: &str) -> Self {
-        self.words.push((after, word.to_owned()));
+    pub fn shows_status(mut self, after: Duration, word: &str) -> Self {
+        self.statuses.push((after, word.to_owned()));
         self
     }
 
     /// Overrides the final status in the API: GitHub's conclusion, GitLab's status, Bitbucket's result.
     #[must_use]
-    pub fn ends_saying(self, word: &str) -> Self {
-        let last_word = Some(word.to_owned());
-        Self { last_word, ..self }
+    pub fn shows_final_status(self, word: &str) -> Self {
+        let final_status = Some(word.to_owned());
+        Self {
+            final_status,
+            ..self
+        }
     }
 
     #[must_use]

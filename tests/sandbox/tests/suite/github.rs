@@ -47,7 +47,7 @@ fn repository_dispatch_starts_every_active_listener() {
         Some((RefKind::Branch, "main".to_owned()))
     );
     assert_eq!(
-        (runs[0].title.as_str(), runs[0].who.as_str()),
+        (runs[0].title.as_str(), runs[0].actor.as_str()),
         ("deploy", "octocat")
     );
     let kept = runs[0].client_payload.as_ref().unwrap().to_string();

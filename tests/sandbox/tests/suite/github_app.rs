@@ -139,7 +139,7 @@ fn a_minted_token_opens_what_was_asked_for() {
     );
     let workflow = "/api/v3/repos/octo-org/app/actions/workflows/101/dispatches";
     assert_eq!(post(workflow, json!({"ref": "main"})), 403);
-    assert_eq!(sandbox.runs()[0].who, "octo-deployer[bot]");
+    assert_eq!(sandbox.runs()[0].actor, "octo-deployer[bot]");
 }
 
 #[test]

@@ -51,7 +51,7 @@ fn a_trigger_token_starts_a_pipeline_by_form_and_by_json() {
         sandbox.runs()[1].reference,
         Some((RefKind::Tag, "v3.0.0".to_owned()))
     );
-    assert_eq!(sandbox.runs()[1].who, "octavia");
+    assert_eq!(sandbox.runs()[1].actor, "octavia");
 
     // As `curl --form` sends it.
     let part = |name, value| {

@@ -113,7 +113,7 @@ fn lists_tell_what_triggered_a_run() {
     let repository = "octo-workspace/service";
     for event in ["push", "schedule", "manual"] {
         let run = Run::new(Provider::Bitbucket, repository, "default", event);
-        sandbox.with_world(|world| world.started_by("octavia", run));
+        sandbox.with_world(|world| world.start_as("octavia", run));
     }
     let list = read(&sandbox, BITBUCKET);
     let triggers: Vec<_> = (0..3)
@@ -131,7 +131,7 @@ fn lists_tell_what_triggered_a_run() {
 
     let project = "octo-group/tools/deployer";
     let push = Run::new(Provider::GitLab, project, ".gitlab-ci.yml", "push");
-    sandbox.with_world(|world| world.started_by("octavia", push));
+    sandbox.with_world(|world| world.start_as("octavia", push));
     let pushed = format!("{GITLAB}/pipelines?source=push");
     assert_eq!(read(&sandbox, &pushed)[0]["source"], "push");
     assert_eq!(listed(&sandbox, Provider::GitLab, "source=api"), 0);

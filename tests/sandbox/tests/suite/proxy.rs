@@ -3,7 +3,7 @@
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 
-use sandbox::{Proxy, ProxyManners, Sandbox, World, demo};
+use sandbox::{Proxy, ProxyBehaviour, Sandbox, World, demo};
 
 use crate::client::{ask, start};
 
@@ -27,7 +27,7 @@ fn connect_is_passed_on_also_to_names_only_it_knows() {
     let sandbox = start();
     let address = ([127, 0, 0, 1], sandbox.http_port()).into();
     let hosts = [("sandbox.test:443", address)];
-    let proxy = Proxy::start_knowing(ProxyManners::Passes, &hosts).unwrap();
+    let proxy = Proxy::start_knowing(ProxyBehaviour::Forwards, &hosts).unwrap();
     let (status, mut stream) = connect(&proxy, "sandbox.test:443", "");
     assert_eq!(status, "200");
     let asked = ask(&sandbox, "GET", "/api/v3/repos/octo-org/app");
@@ -43,7 +43,7 @@ fn connect_is_passed_on_also_to_names_only_it_knows() {
 #[test]
 fn plain_requests_are_passed_on() {
     let sandbox = start();
-    let proxy = Proxy::start(ProxyManners::Passes).unwrap();
+    let proxy = Proxy::start(ProxyBehaviour::Forwards).unwrap();
     let target = format!("{}/api/v3/repos/octo-org/app", sandbox.http_url());
     let url = proxy.url();
     let mut stream = TcpStream::connect(url.strip_prefix("http://").unwrap()).unwrap();
@@ -55,12 +55,12 @@ fn plain_requests_are_passed_on() {
 #[test]
 fn refusals_and_credentials() {
     for status in [403, 407, 502] {
-        let proxy = Proxy::start(ProxyManners::Refuses(status)).unwrap();
+        let proxy = Proxy::start(ProxyBehaviour::Refuses(status)).unwrap();
         assert_eq!(connect(&proxy, "127.0.0.1:1", "").0, status.to_string());
         assert!(!proxy.seen()[0].passed);
     }
     let sandbox = start();
-    let proxy = Proxy::start(ProxyManners::Demands {
+    let proxy = Proxy::start(ProxyBehaviour::RequiresCredentials {
         user: "user".to_owned(),
         password: "pass".to_owned(),
     })
@@ -87,18 +87,18 @@ fn rest(stream: &mut TcpStream) -> Vec<u8> {
 fn connections_are_closed_before_and_behind_the_answer() {
     let sandbox = start();
     let target = format!("127.0.0.1:{}", sandbox.http_port());
-    let proxy = Proxy::start(ProxyManners::HangsUp).unwrap();
+    let proxy = Proxy::start(ProxyBehaviour::HangsUp).unwrap();
     let mut stream = TcpStream::connect(proxy.address()).unwrap();
     write!(stream, "CONNECT {target} HTTP/1.1\r\n\r\n").unwrap();
     assert_eq!(rest(&mut stream), b"");
     assert!(!proxy.seen()[0].passed);
 
-    proxy.behave(ProxyManners::Deceives);
+    proxy.set_behaviour(ProxyBehaviour::DropsTunnel);
     let (status, mut stream) = connect(&proxy, &target, "");
     assert_eq!(status, "200");
     assert_eq!(rest(&mut stream), b"");
 
-    proxy.behave(ProxyManners::Passes);
+    proxy.set_behaviour(ProxyBehaviour::Forwards);
     let (status, mut stream) = connect(&proxy, &target, "");
     assert_eq!(status, "200");
     proxy.cut();
@@ -109,7 +109,7 @@ fn connections_are_closed_before_and_behind_the_answer() {
 #[test]
 fn it_may_have_an_ipv6_address() {
     let sandbox = start();
-    let proxy = Proxy::start_on_ipv6(ProxyManners::Passes).unwrap();
+    let proxy = Proxy::start_on_ipv6(ProxyBehaviour::Forwards).unwrap();
     assert_eq!(
         proxy.url(),
         format!("http://[::1]:{}", proxy.address().port())

@@ -326,9 +326,9 @@ fn strangers_start_the_like_of_ours() {
     asked.bearer(demo::GITHUB_CLASSIC).json(body).send();
     let runs = sandbox.runs();
     assert_eq!(runs.len(), 2);
-    assert!(runs[0].is_strange && !runs[0].title.contains("ours"));
+    assert!(runs[0].by_stranger && !runs[0].title.contains("ours"));
     assert_eq!(
-        (runs[0].who.as_str(), runs[1].title.as_str()),
+        (runs[0].actor.as_str(), runs[1].title.as_str()),
         ("hubot", "Marked ours")
     );
 }

@@ -33,7 +33,7 @@ fn main() -> ExitCode {
 fn run() -> io::Result<Vec<String>> {
     let binary = binary::build()?;
     let began = Instant::now();
-    let sandbox = Sandbox::start(World::demo_alive())?;
+    let sandbox = Sandbox::start(World::demo_with_scenarios())?;
     let folder = folder()?;
 
     say(&show::introduction(&sandbox.http_url()));

@@ -37,7 +37,7 @@ pub(super) fn create(world: &mut World, call: &Call<'_>) -> ApiResult {
     run.reference = wanted.reference;
     run.commit = wanted.commit;
     run.variables = variables;
-    run.who.clone_from(&call.token.owner);
+    run.actor.clone_from(&call.token.owner);
     let run = world.start(run);
     let location = pipeline::api_url(call, &run);
     let body = pipeline::describe(call, &run);

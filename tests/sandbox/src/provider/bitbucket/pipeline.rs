@@ -146,12 +146,12 @@ fn repository(call: &Call<'_>, run: &Run) -> Value {
 
 /// Describes the account that started the run; access tokens have one, too.
 fn creator(call: &Call<'_>, run: &Run) -> Value {
-    let uuid = uuid_of(&run.who);
+    let uuid = uuid_of(&run.actor);
     let bare = uuid.trim_matches(['{', '}']);
     json!({
         "type": "user",
-        "display_name": run.who,
-        "nickname": run.who,
+        "display_name": run.actor,
+        "nickname": run.actor,
         "account_id": format!("712020:{bare}"),
         "links": links(call, &format!("users/%7B{bare}%7D"), &format!("%7B{bare}%7D")),
         "uuid": uuid,

@@ -92,7 +92,7 @@ fn of(run: &Run) -> impl Iterator<Item = (u64, &Artifact)> {
 fn describe(call: &RepositoryCall<'_>, run: &Run, id: u64, artifact: &Artifact) -> Value {
     let stored = bytes(artifact);
     let digest = match artifact.digest {
-        Digest::Untold => None,
+        Digest::Missing => None,
         Digest::Right => Some(sha256(&stored)),
         Digest::Wrong => Some(sha256(b"something else")),
     };

@@ -46,7 +46,7 @@ pub(super) fn create(world: &mut World, call: &RepositoryCall<'_>) -> ApiResult 
         let commit = call.repository.git.commit_of(RefKind::Branch, branch);
         commit.unwrap_or_default().clone_into(&mut run.commit);
         run.client_payload = Some(payload.clone());
-        run.who = call.caller.name();
+        run.actor = call.caller.name();
         run.title = run_name::of_dispatch(workflow, &event_type, &payload);
         world.start(run);
     }

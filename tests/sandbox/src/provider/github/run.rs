@@ -146,7 +146,7 @@ impl Filter {
             |wanted: &String| wanted == status(run) || Some(wanted.as_str()) == conclusion(run);
         equal(&self.event, &run.event)
             && equal(&self.branch, run.reference_name().unwrap_or_default())
-            && equal(&self.actor, &run.who)
+            && equal(&self.actor, &run.actor)
             && equal(&self.commit, &run.commit)
             && self.status.as_ref().is_none_or(is_so)
             && self
@@ -231,7 +231,7 @@ fn describe(call: &RepositoryCall<'_>, place: &Value, run: &Run) -> Value {
     let first = run.earlier.first().unwrap_or(run);
     let url = api_url(call, run);
     let of_repository = format!("{}/repos/{}", call.base, run.repository);
-    let actor = account::user(call, &run.who);
+    let actor = account::user(call, &run.actor);
     let previous = (run.attempt() > 1).then(|| format!("{url}/attempts/{}", run.attempt() - 1));
     json!({
         "id": run.id,

@@ -79,7 +79,7 @@ pub(super) fn dispatch(world: &mut World, call: &RepositoryCall<'_>, id: &str) -
     run.workflow_id = workflow.id;
     run.reference = Some((resolved.kind, resolved.name.to_owned()));
     resolved.commit.clone_into(&mut run.commit);
-    run.who = call.caller.name();
+    run.actor = call.caller.name();
     run.title = run_name::of_workflow_dispatch(workflow, &inputs);
     run.inputs = inputs;
     let run = world.start(run);

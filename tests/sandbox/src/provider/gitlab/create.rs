@@ -19,7 +19,7 @@ struct Order {
     reference: String,
     variables: Vec<Variable>,
     inputs: Map<String, Value>,
-    who: String,
+    actor: String,
     role: Role,
 }
 
@@ -51,7 +51,7 @@ pub(super) fn by_trigger(world: &mut World, call: &Call<'_>, id: &str) -> ApiRes
         reference,
         variables,
         inputs,
-        who: trigger.owner.clone(),
+        actor: trigger.owner.clone(),
         role: trigger.role,
     };
     let call = ProjectCall {
@@ -77,7 +77,7 @@ pub(super) fn by_token(world: &mut World, call: &ProjectCall<'_>) -> ApiResult {
         reference,
         variables,
         inputs,
-        who: token.owner.clone(),
+        actor: token.owner.clone(),
         role,
     };
     start(world, call, order)
@@ -124,7 +124,7 @@ fn start(world: &mut World, call: &ProjectCall<'_>, order: Order) -> ApiResult {
     resolved.commit.clone_into(&mut run.commit);
     run.inputs = inputs;
     run.variables = order.variables;
-    run.who = order.who;
+    run.actor = order.actor;
     if is_throttled(world, project) {
         let complaint = "Too many pipelines created in the last minute. Try again later.";
         return Err(Failure::base(400, complaint));

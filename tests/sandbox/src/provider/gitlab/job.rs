@@ -202,7 +202,7 @@ fn describe(call: &ProjectCall<'_>, run: &Run, job: &Job) -> Value {
         "erased_at": null,
         "duration": pipeline::whole_seconds(job.started_at, job.completed_at),
         "queued_duration": queued,
-        "user": user::describe(call, &run.who),
+        "user": user::describe(call, &run.actor),
         "commit": commit(call, run),
         "pipeline": pipeline::describe_briefly(call, run),
         "web_url": format!("{}/{}/-/jobs/{}", call.origin, call.project.path, job.id),

@@ -24,7 +24,7 @@ pub(super) fn list(world: &World, call: &ProjectCall<'_>) -> ApiResult {
         .filter(|run| run.is_listed())
         .filter(|run| equal(&reference, run.reference_name().unwrap_or_default()))
         .filter(|run| equal(&source, &run.event) && equal(&state, status(run)))
-        .filter(|run| equal(&who, &run.who) && equal(&commit, &run.commit))
+        .filter(|run| equal(&who, &run.actor) && equal(&commit, &run.commit))
         .collect();
     if call.request.query("sort").as_deref() != Some("asc") {
         runs.reverse();
@@ -138,7 +138,7 @@ pub(super) fn describe(call: &ProjectCall<'_>, run: &Run) -> Value {
     described["before_sha"] = json!("0".repeat(40));
     described["tag"] = json!(is_of_tag(run));
     described["yaml_errors"] = Value::Null;
-    described["user"] = user::describe(call, &run.who);
+    described["user"] = user::describe(call, &run.actor);
     described["started_at"] = json!(started.map(timestamp_with_milliseconds));
     described["finished_at"] = json!(ended.map(timestamp_with_milliseconds));
     described["committed_at"] = Value::Null;
