@@ -100,10 +100,10 @@ impl Builder {
         self
     }
 
-    /// Calls `tell` on the sandbox's thread for each request, once its response is known.
+    /// Calls `callback` on the sandbox's thread for each request, once its response is known.
     #[must_use]
-    pub fn on_response(self, tell: impl Fn(&RecordedRequest) + Send + Sync + 'static) -> Self {
-        let on_response: Option<OnResponse> = Some(Box::new(tell));
+    pub fn on_response(self, callback: impl Fn(&RecordedRequest) + Send + Sync + 'static) -> Self {
+        let on_response: Option<OnResponse> = Some(Box::new(callback));
         Self {
             on_response,
             ..self
@@ -124,9 +124,9 @@ impl Builder {
         });
         let (ready, opened) = mpsc::sync_channel(1);
         let ports = (self.http, self.https, self.ipv6);
-        let for_thread = Arc::clone(&shared);
+        let thread_shared = Arc::clone(&shared);
         let background = Background::spawn("sandbox", async move || {
-            let _ = ready.send(open(ports, &issued, &for_thread));
+            let _ = ready.send(open(ports, &issued, &thread_shared));
         })?;
         let addresses = opened.recv().map_err(io::Error::other)??;
         Ok(Sandbox {
@@ -144,7 +144,7 @@ fn open(
     shared: &Arc<Shared>,
 ) -> io::Result<Addresses> {
     let acceptor = TlsAcceptor::from(Arc::clone(&issued.tls));
-    let serve = |tls: Option<TlsAcceptor>| {
+    let serve_ipv6 = |tls: Option<TlsAcceptor>| {
         let (listener, reserved) = port::on_ipv6()?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
@@ -156,7 +156,7 @@ fn open(
         });
         io::Result::Ok(address)
     };
-    let keep = |port: Port, tls: Option<TlsAcceptor>| {
+    let serve_ipv4 = |port: Port, tls: Option<TlsAcceptor>| {
         let port = port.reserve()?;
         let address = (Ipv4Addr::LOCALHOST, port.number()).into();
         let listener = port.open()?;
@@ -164,10 +164,10 @@ fn open(
         io::Result::Ok(address)
     };
     Ok(Addresses {
-        http: keep(http, None)?,
-        https: keep(https, Some(acceptor.clone()))?,
+        http: serve_ipv4(http, None)?,
+        https: serve_ipv4(https, Some(acceptor.clone()))?,
         ipv6: if ipv6 {
-            Some((serve(None)?, serve(Some(acceptor))?))
+            Some((serve_ipv6(None)?, serve_ipv6(Some(acceptor))?))
         } else {
             None
         },

@@ -62,10 +62,10 @@ pub(crate) fn issue(certificate: Certificate, extra_names: &[String]) -> io::Res
 
 /// Gives each CA a different name, as real CAs have.
 fn authority_params() -> CertificateParams {
-    static MADE: AtomicUsize = AtomicUsize::new(1);
+    static NEXT_NUMBER: AtomicUsize = AtomicUsize::new(1);
     let name = format!(
         "sandbox test authority {}",
-        MADE.fetch_add(1, Ordering::Relaxed)
+        NEXT_NUMBER.fetch_add(1, Ordering::Relaxed)
     );
     let mut params = CertificateParams::default();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);

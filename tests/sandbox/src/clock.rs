@@ -8,7 +8,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 /// A clock with its own speed, and an offset from the machine's clock.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
-    began: SystemTime,
+    started_at: SystemTime,
     speed: u32,
     ahead: Duration,
     behind: Duration,
@@ -18,7 +18,7 @@ impl Default for Clock {
     /// Shows the machine's time.
     fn default() -> Self {
         Self {
-            began: SystemTime::now(),
+            started_at: SystemTime::now(),
             speed: 1,
             ahead: Duration::ZERO,
             behind: Duration::ZERO,
@@ -28,8 +28,8 @@ impl Default for Clock {
 
 impl Clock {
     pub fn now(&self) -> SystemTime {
-        let passed = self.began.elapsed().unwrap_or(Duration::ZERO);
-        self.began + passed * self.speed + self.ahead - self.behind
+        let passed = self.started_at.elapsed().unwrap_or(Duration::ZERO);
+        self.started_at + passed * self.speed + self.ahead - self.behind
     }
 
     pub(crate) fn faster(self, speed: u32) -> Self {
@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_read_as_the_providers_write_them() {
+    fn times_are_formatted_like_the_providers_times() {
         let at = |seconds| UNIX_EPOCH + Duration::from_secs(seconds);
         assert_eq!(timestamp(at(0)), "1970-01-01T00:00:00Z");
         assert_eq!(timestamp(at(951_827_696)), "2000-02-29T12:34:56Z");
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_goes_as_it_is_told() {
+    fn a_clock_applies_its_speed_and_offsets() {
         let hour = Duration::from_hours(1);
         let ahead = |clock: Clock| {
             let now = SystemTime::now();
@@ -104,7 +104,7 @@ mod tests {
         assert!(ahead(Clock::default().ahead(hour)) > hour / 2);
         assert_eq!(ahead(Clock::default().behind(hour)), Duration::ZERO);
         let long_ago = Clock {
-            began: SystemTime::now() - hour,
+            started_at: SystemTime::now() - hour,
             ..Clock::default()
         };
         assert!(ahead(long_ago.faster(3)) >= 2 * hour);

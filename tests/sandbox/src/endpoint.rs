@@ -19,8 +19,8 @@ pub(crate) struct Endpoint {
 /// Returns `None` if there is no API. The providers' own hosts serve only their own API; any other host serves all
 /// three, GitHub and GitLab also under a path prefix.
 pub(crate) fn of(request: &Request, origin: &str) -> Option<Endpoint> {
-    let name = request.host_name();
-    let host = name.as_str();
+    let host = request.host_name();
+    let host = host.as_str();
     let segments = request.segments();
     let mut path = segments.iter().map(String::as_str);
     let mut skip = |prefix: &str| {
@@ -58,8 +58,8 @@ pub(crate) fn of(request: &Request, origin: &str) -> Option<Endpoint> {
 
 /// Returns the origin of links: the world's `external_url`, or the origin of the request.
 pub(crate) fn origin(world: &World, request: &Request) -> String {
-    let elsewhere = world.external_url.clone();
-    elsewhere.unwrap_or_else(|| request.origin())
+    let external_url = world.external_url.clone();
+    external_url.unwrap_or_else(|| request.origin())
 }
 
 #[cfg(test)]
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn each_api_is_where_its_provider_has_it() {
+    fn each_api_is_found_at_its_providers_paths() {
         for (host, path, provider, call, pages, api) in [
             (
                 "api.github.com",

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::malformed_response::MalformedResponse;
-use crate::record::starts_something;
+use crate::record::is_trigger;
 use crate::request::Request;
 use crate::response::Response;
 use crate::world::Provider;
@@ -99,7 +99,7 @@ impl Route {
                 .query
                 .as_ref()
                 .is_none_or(|part| request.raw_query.contains(part.as_str()))
-            && (!self.triggers_only || starts_something(&request.method, &request.raw_path))
+            && (!self.triggers_only || is_trigger(&request.method, &request.raw_path))
     }
 }
 
@@ -238,9 +238,9 @@ fn retry_later(response: Response, seconds: Option<u64>) -> Response {
 
 /// The active faults, with the number of matches of each.
 #[derive(Default)]
-pub(crate) struct Faults(Vec<SetFault>);
+pub(crate) struct Faults(Vec<ActiveFault>);
 
-struct SetFault {
+struct ActiveFault {
     route: Route,
     occasion: Occasion,
     fault: Fault,
@@ -250,7 +250,7 @@ struct SetFault {
 
 impl Faults {
     pub(crate) fn set(&mut self, route: Route, occasion: Occasion, fault: Fault) {
-        self.0.push(SetFault {
+        self.0.push(ActiveFault {
             route,
             occasion,
             fault,
@@ -271,13 +271,13 @@ impl Faults {
                 continue;
             }
             set.matched += 1;
-            let strikes = match set.occasion {
+            let applies = match set.occasion {
                 Occasion::Nth(nth) => set.matched == nth,
                 Occasion::First(first) => set.matched <= first,
                 Occasion::For(time) => set.set_at.elapsed() <= time,
                 Occasion::Every => true,
             };
-            if strikes {
+            if applies {
                 plan.add(&set.fault);
             }
         }

@@ -46,7 +46,7 @@ mod tests {
     }
 
     #[test]
-    fn both_encodings_say_the_same() {
+    fn both_encodings_give_the_same_fields() {
         let expected = [("ref", "main"), ("variables[A]", "1 &\r\n2")]
             .map(|(name, value)| (name.to_owned(), value.to_owned()));
         assert_eq!(

@@ -15,18 +15,18 @@ const USAGE: &str = "usage: sandbox [--port PORT] [--https-port PORT]";
 fn main() -> io::Result<()> {
     let (port, https_port) = ports(env::args().skip(1)).map_err(io::Error::other)?;
     let world = World::demo_with_scenarios();
-    let about = describe(&world);
+    let description = describe(&world);
     let sandbox = Sandbox::builder(world)
         .http_port(port)
         .https_port(https_port)
-        .on_response(tell)
+        .on_response(log_request)
         .start()?;
     let folder = env::temp_dir().join(format!("sandbox-{}", process::id()));
     fs::create_dir(&folder)?;
     let ca = folder.join("ca.pem");
     fs::write(&ca, sandbox.ca_pem())?;
-    say(&format!(
-        "{}\n{about}\n{}",
+    print(&format!(
+        "{}\n{description}\n{}",
         addresses(&sandbox, &ca),
         try_by_hand(&sandbox, &ca)
     ));
@@ -53,11 +53,11 @@ fn ports(mut arguments: impl Iterator<Item = String>) -> Result<(u16, u16), Stri
 }
 
 #[expect(clippy::print_stdout, reason = "the output of this program")]
-fn say(text: &str) {
+fn print(text: &str) {
     println!("{text}");
 }
 
-fn tell(request: &RecordedRequest) {
+fn log_request(request: &RecordedRequest) {
     let provider = request
         .provider
         .map_or_else(|| "-".to_owned(), |provider| provider.to_string());
@@ -68,7 +68,7 @@ fn tell(request: &RecordedRequest) {
     for objection in &request.objections {
         line = format!("{line} [{objection}]");
     }
-    say(&line);
+    print(&line);
 }
 
 fn addresses(sandbox: &Sandbox, ca: &Path) -> String {
@@ -91,7 +91,7 @@ fn describe(world: &World) -> String {
         }
     }
     for token in &world.github.tokens {
-        let rights = match &token.kind {
+        let permissions = match &token.kind {
             GitHubTokenKind::Classic { scopes } => scopes.join(", "),
             GitHubTokenKind::FineGrained { permissions }
             | GitHubTokenKind::Installation { permissions } => {
@@ -102,8 +102,11 @@ fn describe(world: &World) -> String {
                 pairs.join(", ")
             }
         };
-        let places = token.repositories.join(", ");
-        lines.push(format!("  token {} ({rights}; {places})", token.value));
+        let repositories = token.repositories.join(", ");
+        lines.push(format!(
+            "  token {} ({permissions}; {repositories})",
+            token.value
+        ));
     }
     lines.push("GitLab projects".to_owned());
     for project in &world.gitlab.projects {

@@ -8,9 +8,9 @@ use tokio::time::sleep;
 /// Some bytes, then others repeated endlessly.
 #[derive(Clone, Debug)]
 pub struct MalformedResponse {
-    first: Vec<u8>,
-    /// If empty, the connection ends after `first`.
-    again: Vec<u8>,
+    head: Vec<u8>,
+    /// If empty, the connection ends after `head`.
+    repeated: Vec<u8>,
     /// The pause before each repetition.
     pause: Duration,
 }
@@ -19,19 +19,20 @@ impl MalformedResponse {
     /// A few lines that aren't HTTP, then the end of the connection.
     pub fn garbage() -> Self {
         Self {
-            first: b"220 mail.example.com ESMTP ready\r\n::error::no\r\n\x00\xff\r\n\r\n".to_vec(),
-            again: Vec::new(),
+            head: b"220 mail.example.com ESMTP ready\r\n::error::no\r\n\x00\xff\r\n\r\n".to_vec(),
+            repeated: Vec::new(),
             pause: Duration::ZERO,
         }
     }
 
     /// Header lines without end.
     pub fn endless_headers() -> Self {
-        let first = b"HTTP/1.1 200 OK\r\n".to_vec();
-        let again = b"X-More: and more and more and more and more and more and more\r\n".repeat(64);
+        let head = b"HTTP/1.1 200 OK\r\n".to_vec();
+        let repeated =
+            b"X-More: and more and more and more and more and more and more\r\n".repeat(64);
         Self {
-            first,
-            again,
+            head,
+            repeated,
             pause: Duration::ZERO,
         }
     }
@@ -39,8 +40,8 @@ impl MalformedResponse {
     /// One endless header line.
     pub fn endless_header_line() -> Self {
         Self {
-            first: b"HTTP/1.1 200 OK\r\nX-Long: ".to_vec(),
-            again: vec![b'x'; 4096],
+            head: b"HTTP/1.1 200 OK\r\nX-Long: ".to_vec(),
+            repeated: vec![b'x'; 4096],
             pause: Duration::ZERO,
         }
     }
@@ -48,21 +49,21 @@ impl MalformedResponse {
     /// One endless header line, byte by byte.
     pub fn slow_headers(pause: Duration) -> Self {
         Self {
-            first: b"HTTP/1.1 200 OK\r\nX-Slow: ".to_vec(),
-            again: b"x".to_vec(),
+            head: b"HTTP/1.1 200 OK\r\nX-Slow: ".to_vec(),
+            repeated: b"x".to_vec(),
             pause,
         }
     }
 
     /// Sends the bytes, repeating until the client closes the connection.
     pub(crate) async fn send(self, mut stream: impl AsyncWrite + Unpin) {
-        let _ = stream.write_all(&self.first).await;
+        let _ = stream.write_all(&self.head).await;
         let _ = stream.flush().await;
-        while !self.again.is_empty() {
+        while !self.repeated.is_empty() {
             if !self.pause.is_zero() {
                 sleep(self.pause).await;
             }
-            let written = stream.write_all(&self.again).await;
+            let written = stream.write_all(&self.repeated).await;
             if written.is_err() || stream.flush().await.is_err() {
                 return;
             }

@@ -34,8 +34,8 @@ pub(crate) fn respond(world: &mut World, request: &Request) -> Response {
 pub(crate) fn objections(request: &Request, provider: Option<Provider>) -> Vec<String> {
     let mut objections = Vec::new();
     for (name, value) in request.query_pairs() {
-        let named_so = ["token", "access_token", "private_token", "job_token"];
-        if named_so.contains(&name.as_str()) || owner_by_shape(&value).is_some() {
+        let token_names = ["token", "access_token", "private_token", "job_token"];
+        if token_names.contains(&name.as_str()) || provider_by_prefix(&value).is_some() {
             objections.push(format!("a token in the URL's query, as {name:?}"));
         }
     }
@@ -49,7 +49,7 @@ pub(crate) fn objections(request: &Request, provider: Option<Provider>) -> Vec<S
     let in_body = (provider == Provider::GitLab).then(|| gitlab::token_in_body(request));
     let in_body = in_body.flatten().map(|value| ("the body", value));
     for (name, value) in credentials(request).into_iter().chain(in_body) {
-        if owner_by_shape(&value).is_some_and(|owner| owner != provider) {
+        if provider_by_prefix(&value).is_some_and(|owner| owner != provider) {
             objections.push(format!("another provider's credential, in {name}"));
         }
     }
@@ -61,10 +61,16 @@ pub(crate) fn objections(request: &Request, provider: Option<Provider>) -> Vec<S
 }
 
 /// Finds an item by its case-insensitive name. Tries the exact name first, which is faster with a thousand items.
-fn named<'all, T>(all: &'all [T], name: &str, name_of: impl Fn(&T) -> &str) -> Option<&'all T> {
-    let exactly = |one: &&T| name_of(one) == name;
-    let nearly = |one: &&T| name_of(one).eq_ignore_ascii_case(name);
-    all.iter().find(exactly).or_else(|| all.iter().find(nearly))
+fn find_by_name<'all, T>(
+    all: &'all [T],
+    name: &str,
+    name_of: impl Fn(&T) -> &str,
+) -> Option<&'all T> {
+    let same = |one: &&T| name_of(one) == name;
+    let same_ignoring_case = |one: &&T| name_of(one).eq_ignore_ascii_case(name);
+    all.iter()
+        .find(same)
+        .or_else(|| all.iter().find(same_ignoring_case))
 }
 
 /// One page of a list.
@@ -107,7 +113,7 @@ fn query_for_page(request: &Request, number: usize) -> String {
 }
 
 /// Whether `text` is the canonical decimal form of `number`.
-fn spells(text: &str, number: u64) -> bool {
+fn is_id(text: &str, number: u64) -> bool {
     let is_plain = text == "0" || !text.starts_with(['0', '+']);
     is_plain && text.parse() == Ok(number)
 }
@@ -121,7 +127,7 @@ pub(crate) fn refuse(objection: &str) -> Response {
 }
 
 /// Returns the provider of a token by its prefix.
-fn owner_by_shape(value: &str) -> Option<Provider> {
+fn provider_by_prefix(value: &str) -> Option<Provider> {
     let prefixes = [
         ("ghp_", Provider::GitHub),
         ("gho_", Provider::GitHub),
@@ -146,7 +152,7 @@ fn credentials(request: &Request) -> Vec<(&'static str, String)> {
             found.push(("Authorization", value.to_owned()));
         }
     }
-    if let Some((_, password)) = basic(request) {
+    if let Some((_, password)) = basic_credentials(request) {
         found.push(("Authorization", password));
     }
     if let Some(value) = request.headers.get("private-token") {
@@ -156,7 +162,7 @@ fn credentials(request: &Request) -> Vec<(&'static str, String)> {
 }
 
 /// Returns the user and password of Basic credentials.
-fn basic(request: &Request) -> Option<(String, String)> {
+fn basic_credentials(request: &Request) -> Option<(String, String)> {
     let bytes = BASE64_STANDARD
         .decode(request.authorization("Basic")?)
         .ok()?;

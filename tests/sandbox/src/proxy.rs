@@ -100,10 +100,10 @@ impl Proxy {
             tunnels: Mutex::default(),
             stopped: AtomicBool::new(false),
         });
-        let for_thread = Arc::clone(&shared);
+        let thread_shared = Arc::clone(&shared);
         let thread = thread::Builder::new()
             .name("proxy".to_owned())
-            .spawn(move || accept(&listener, &for_thread))?;
+            .spawn(move || accept(&listener, &thread_shared))?;
         Ok(Self {
             address,
             shared,
@@ -228,9 +228,9 @@ fn read_head(reader: &mut BufReader<TcpStream>) -> io::Result<(String, String, H
     let mut head = reader.take(64 * 1024);
     let mut line = String::new();
     head.read_line(&mut line)?;
-    let mut words = line.split_whitespace().map(str::to_owned);
-    let method = words.next().unwrap_or_default();
-    let target = words.next().unwrap_or_default();
+    let mut parts = line.split_whitespace().map(str::to_owned);
+    let method = parts.next().unwrap_or_default();
+    let target = parts.next().unwrap_or_default();
     let mut headers = Headers::default();
     loop {
         let mut line = String::new();

@@ -45,7 +45,7 @@ impl RecordedRequest {
 
     /// Whether the request would start something, even if it failed.
     pub fn is_trigger(&self) -> bool {
-        starts_something(&self.method, &self.path)
+        is_trigger(&self.method, &self.path)
     }
 
     pub(crate) fn new(
@@ -85,7 +85,7 @@ pub enum RecordedResponse {
 }
 
 /// GitHub's dispatches, GitLab's and Bitbucket's pipelines.
-pub(crate) fn starts_something(method: &str, path: &str) -> bool {
+pub(crate) fn is_trigger(method: &str, path: &str) -> bool {
     let path = path.trim_end_matches('/');
     let ends = ["/dispatches", "/pipeline", "/pipelines"];
     method == "POST" && ends.iter().any(|end| path.ends_with(end))

@@ -75,7 +75,7 @@ impl Response {
 pub(crate) enum Payload {
     Whole(Option<Bytes>),
     /// Sends less than its `Content-Length`, then breaks the connection.
-    Torn {
+    Truncated {
         rest: Option<Bytes>,
         flushed: bool,
     },
@@ -101,17 +101,17 @@ impl Payload {
 
 /// The error that ends a truncated body: hyper closes the connection when it gets it.
 #[derive(Debug)]
-pub(crate) struct TornOff;
+pub(crate) struct Aborted;
 
-impl fmt::Display for TornOff {
+impl fmt::Display for Aborted {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("the connection is broken on purpose")
     }
 }
 
-impl std::error::Error for TornOff {}
+impl std::error::Error for Aborted {}
 
-impl From<Infallible> for TornOff {
+impl From<Infallible> for Aborted {
     fn from(never: Infallible) -> Self {
         match never {}
     }
@@ -130,20 +130,20 @@ static CHUNK: [u8; 64 * 1024] = {
 
 impl Body for Payload {
     type Data = Bytes;
-    type Error = TornOff;
+    type Error = Aborted;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, TornOff>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, Aborted>>> {
         match self.get_mut() {
             Self::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
-            Self::Torn { rest, flushed } => {
+            Self::Truncated { rest, flushed } => {
                 if let Some(bytes) = rest.take() {
                     return Poll::Ready(Some(Ok(Frame::data(bytes))));
                 }
                 if *flushed {
-                    return Poll::Ready(Some(Err(TornOff)));
+                    return Poll::Ready(Some(Err(Aborted)));
                 }
                 // hyper flushes its buffer when the body is pending, so the error must come after that.
                 *flushed = true;
@@ -156,8 +156,12 @@ impl Body for Payload {
             }
             Self::Padded { left, .. } => {
                 // The partial chunk comes first, so that the last filler line ends where the rest begins.
-                let over = usize::try_from(*left % CHUNK.len() as u64).unwrap_or(0);
-                let start = if over == 0 { 0 } else { CHUNK.len() - over };
+                let partial = usize::try_from(*left % CHUNK.len() as u64).unwrap_or(0);
+                let start = if partial == 0 {
+                    0
+                } else {
+                    CHUNK.len() - partial
+                };
                 let chunk = &CHUNK[start..];
                 *left -= chunk.len() as u64;
                 Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(chunk)))))
@@ -178,7 +182,7 @@ impl Body for Payload {
                 SizeHint::with_exact(*left + rest.as_ref().map_or(0, Bytes::len) as u64)
             }
             Self::Slow { rest, .. } => SizeHint::with_exact(rest.len() as u64),
-            Self::Torn { .. } => SizeHint::new(),
+            Self::Truncated { .. } => SizeHint::new(),
         }
     }
 
@@ -187,7 +191,7 @@ impl Body for Payload {
             Self::Whole(bytes) => bytes.is_none(),
             Self::Padded { left, rest } => *left == 0 && rest.as_ref().is_none_or(Bytes::is_empty),
             Self::Slow { rest, .. } => rest.is_empty(),
-            Self::Torn { .. } => false,
+            Self::Truncated { .. } => false,
         }
     }
 }

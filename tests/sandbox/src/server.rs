@@ -25,7 +25,7 @@ use crate::malformed_response::MalformedResponse;
 use crate::provider;
 use crate::record::{RecordedRequest, RecordedResponse};
 use crate::request::{Headers, Request};
-use crate::response::{Payload, Response, TornOff};
+use crate::response::{Aborted, Payload, Response};
 use crate::stream::{ConnectionFaults, FaultyStream};
 use crate::world::World;
 
@@ -55,7 +55,7 @@ pub(crate) async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, shar
             // `accept` fails if a client disconnects early; keep accepting.
             Ok((stream, _)) = listener.accept() => {
                 shared.connections.fetch_add(1, Ordering::Relaxed);
-                connections.spawn(open(stream, tls.clone(), Arc::clone(&shared)));
+                connections.spawn(handle_connection(stream, tls.clone(), Arc::clone(&shared)));
             }
             Some(_) = connections.join_next() => {}
             else => {}
@@ -63,22 +63,22 @@ pub(crate) async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, shar
     }
 }
 
-async fn open(stream: TcpStream, tls: Option<TlsAcceptor>, shared: Arc<Shared>) {
+async fn handle_connection(stream: TcpStream, tls: Option<TlsAcceptor>, shared: Arc<Shared>) {
     let _ = stream.set_nodelay(true);
     let faults = ConnectionFaults::default();
     let stream = FaultyStream::new(stream, faults.clone());
     match tls {
-        None => converse(stream, false, faults, shared).await,
+        None => serve_connection(stream, false, faults, shared).await,
         Some(acceptor) => {
             // A handshake fails if the client doesn't trust the certificate; the test checks that.
             if let Ok(stream) = acceptor.accept(stream).await {
-                converse(stream, true, faults, shared).await;
+                serve_connection(stream, true, faults, shared).await;
             }
         }
     }
 }
 
-async fn converse(
+async fn serve_connection(
     stream: impl AsyncRead + AsyncWrite + Unpin,
     tls: bool,
     faults: ConnectionFaults,
@@ -87,7 +87,7 @@ async fn converse(
     let service =
         service_fn(|request| Box::pin(serve(request, tls, faults.clone(), Arc::clone(&shared))));
     let mut connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
-    let served =
+    let result =
         poll_fn(
             |context| match (connection.poll_without_shutdown(context), faults.hangs_up()) {
                 // Pending means that the response has been written.
@@ -96,14 +96,14 @@ async fn converse(
                     faults.reset();
                     Poll::Ready(Ok(()))
                 }
-                (served, _) => served,
+                (result, _) => result,
             },
         )
         .await;
     let mut stream = connection.into_parts().io.into_inner();
     if let Some(malformed) = faults.malformed_response() {
         malformed.send(stream).await;
-    } else if served.is_ok() && faults.hangs_up() != Some(HangUp::Reset) {
+    } else if result.is_ok() && faults.hangs_up() != Some(HangUp::Reset) {
         let _ = stream.shutdown().await;
     }
     // An error here is a fault or a client that disconnected; the record shows which.
@@ -114,47 +114,47 @@ async fn serve(
     tls: bool,
     faults: ConnectionFaults,
     shared: Arc<Shared>,
-) -> Result<hyper::Response<Payload>, TornOff> {
+) -> Result<hyper::Response<Payload>, Aborted> {
     if faults.hangs_up().is_some() {
         faults.reset();
-        return Err(TornOff);
+        return Err(Aborted);
     }
-    let request = read(request, tls).await.map_err(|_| TornOff)?;
+    let request = read(request, tls).await.map_err(|_| Aborted)?;
     // A separate task: a slow server acts even if its client has given up.
-    let ending = tokio::spawn(handle(request, shared)).await;
-    match ending.map_err(|_| TornOff)? {
-        Ending::Response(response) => respond(response, |body, padding| match padding {
+    let reply = tokio::spawn(handle(request, shared)).await;
+    match reply.map_err(|_| Aborted)? {
+        Reply::Response(response) => respond(response, |body, padding| match padding {
             0 => Payload::Whole(Some(body)),
             left => Payload::Padded {
                 left,
                 rest: Some(body),
             },
         }),
-        Ending::HangUp(response, how) => {
+        Reply::HangUp(response, how) => {
             faults.hang_up(how);
             respond(response, |body, _| Payload::Whole(Some(body)))
         }
-        Ending::Torn(response) => {
+        Reply::Truncated(response) => {
             let announced = response.body.len().to_string();
             let response = response.header("Content-Length", announced);
             respond(response, |mut body, _| {
                 body.truncate(body.len() / 2);
-                Payload::Torn {
+                Payload::Truncated {
                     rest: Some(body),
                     flushed: false,
                 }
             })
         }
-        Ending::Slow(response, pause) => respond(response, |body, _| Payload::slow(body, pause)),
-        Ending::Reset => {
+        Reply::Slow(response, pause) => respond(response, |body, _| Payload::slow(body, pause)),
+        Reply::Reset => {
             faults.reset();
-            Err(TornOff)
+            Err(Aborted)
         }
-        Ending::Malformed(malformed) => {
+        Reply::Malformed(malformed) => {
             faults.malformed(malformed);
-            Err(TornOff)
+            Err(Aborted)
         }
-        Ending::Close => Err(TornOff),
+        Reply::Close => Err(Aborted),
     }
 }
 
@@ -175,9 +175,9 @@ async fn read(request: hyper::Request<Incoming>, tls: bool) -> Result<Request, h
 }
 
 /// The response, and how the connection ends.
-enum Ending {
+enum Reply {
     Response(Response),
-    Torn(Response),
+    Truncated(Response),
     Slow(Response, Duration),
     HangUp(Response, HangUp),
     Reset,
@@ -185,29 +185,29 @@ enum Ending {
     Malformed(MalformedResponse),
 }
 
-impl Ending {
+impl Reply {
     /// Adds a `Date` header, unless a test set one.
-    fn at(self, now: SystemTime) -> Self {
-        let dated = |response: Response| {
-            let is_dated = |(name, _): &(String, String)| name.eq_ignore_ascii_case("date");
-            if response.headers.iter().any(is_dated) {
+    fn dated(self, now: SystemTime) -> Self {
+        let with_date = |response: Response| {
+            let is_date = |(name, _): &(String, String)| name.eq_ignore_ascii_case("date");
+            if response.headers.iter().any(is_date) {
                 return response;
             }
             response.header("Date", http_date(now))
         };
         match self {
-            Self::Response(response) => Self::Response(dated(response)),
-            Self::Torn(response) => Self::Torn(dated(response)),
-            Self::Slow(response, pause) => Self::Slow(dated(response), pause),
-            Self::HangUp(response, how) => Self::HangUp(dated(response), how),
+            Self::Response(response) => Self::Response(with_date(response)),
+            Self::Truncated(response) => Self::Truncated(with_date(response)),
+            Self::Slow(response, pause) => Self::Slow(with_date(response), pause),
+            Self::HangUp(response, how) => Self::HangUp(with_date(response), how),
             Self::Reset | Self::Close | Self::Malformed(_) => self,
         }
     }
 
-    fn for_the_record(&self) -> RecordedResponse {
+    fn recorded(&self) -> RecordedResponse {
         match self {
             Self::Response(response)
-            | Self::Torn(response)
+            | Self::Truncated(response)
             | Self::Slow(response, _)
             | Self::HangUp(response, _) => RecordedResponse::Status(response.status),
             Self::Reset => RecordedResponse::Reset,
@@ -217,7 +217,7 @@ impl Ending {
     }
 }
 
-async fn handle(request: Request, shared: Arc<Shared>) -> Ending {
+async fn handle(request: Request, shared: Arc<Shared>) -> Reply {
     let provider = provider::of(&request);
     let objections = provider::objections(&request, provider);
     let objection = objections.first().cloned();
@@ -229,7 +229,7 @@ async fn handle(request: Request, shared: Arc<Shared>) -> Ending {
     };
     let plan = lock(&shared.faults).plan_for(&request, provider);
     pause(plan.delay_before).await;
-    let own = plan.acts().then(|| {
+    let response = plan.acts().then(|| {
         if let Some(objection) = objection {
             return provider::refuse(&objection);
         }
@@ -239,20 +239,20 @@ async fn handle(request: Request, shared: Arc<Shared>) -> Ending {
     });
     pause(plan.delay_after).await;
     let now = lock(&shared.world).now();
-    let ending = apply(plan, own).at(now);
+    let reply = apply(plan, response).dated(now);
     let recorded = {
         let mut record = lock(&shared.record);
-        record[order].response = ending.for_the_record();
+        record[order].response = reply.recorded();
         record[order].responded_at = Some(SystemTime::now());
         shared
             .on_response
             .as_ref()
-            .map(|tell| (tell, record[order].clone()))
+            .map(|callback| (callback, record[order].clone()))
     };
-    if let Some((tell, recorded)) = recorded {
-        tell(&recorded);
+    if let Some((callback, recorded)) = recorded {
+        callback(&recorded);
     }
-    ending
+    reply
 }
 
 /// Skips zero durations, for which `sleep` would still wait for the next millisecond of the timer.
@@ -262,19 +262,19 @@ async fn pause(duration: Duration) {
     }
 }
 
-fn apply(plan: Plan, own: Option<Response>) -> Ending {
-    let own = own.unwrap_or_else(|| Response::status(500));
+fn apply(plan: Plan, response: Option<Response>) -> Reply {
+    let response = response.unwrap_or_else(|| Response::status(500));
     match plan.fault {
-        None | Some(Fault::Delay(..)) => Ending::Response(own),
-        Some(Fault::Reset(_)) => Ending::Reset,
-        Some(Fault::Close(_)) => Ending::Close,
-        Some(Fault::Response(_, response)) => Ending::Response(response),
-        Some(Fault::Truncate) => Ending::Torn(own),
-        Some(Fault::Edit(edit)) => Ending::Response(own.edited(edit)),
-        Some(Fault::Slow(pause)) => Ending::Slow(own, pause),
-        Some(Fault::HangUp(how)) => Ending::HangUp(own, how),
-        Some(Fault::Malformed(_, malformed)) => Ending::Malformed(malformed),
-        Some(Fault::Huge { status, length, .. }) => Ending::Response(Response {
+        None | Some(Fault::Delay(..)) => Reply::Response(response),
+        Some(Fault::Reset(_)) => Reply::Reset,
+        Some(Fault::Close(_)) => Reply::Close,
+        Some(Fault::Response(_, response)) => Reply::Response(response),
+        Some(Fault::Truncate) => Reply::Truncated(response),
+        Some(Fault::Edit(edit)) => Reply::Response(response.edited(edit)),
+        Some(Fault::Slow(pause)) => Reply::Slow(response, pause),
+        Some(Fault::HangUp(how)) => Reply::HangUp(response, how),
+        Some(Fault::Malformed(_, malformed)) => Reply::Malformed(malformed),
+        Some(Fault::Huge { status, length, .. }) => Reply::Response(Response {
             padding: length,
             ..Response::body(status, "application/json", "")
         }),
@@ -285,12 +285,12 @@ fn apply(plan: Plan, own: Option<Response>) -> Ending {
 fn respond(
     response: Response,
     payload: impl FnOnce(Bytes, u64) -> Payload,
-) -> Result<hyper::Response<Payload>, TornOff> {
+) -> Result<hyper::Response<Payload>, Aborted> {
     let mut builder = hyper::Response::builder().status(response.status);
     for (name, value) in &response.headers {
         builder = builder.header(name, value);
     }
     builder
         .body(payload(Bytes::from(response.body), response.padding))
-        .map_err(|_| TornOff)
+        .map_err(|_| Aborted)
 }

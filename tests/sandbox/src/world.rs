@@ -22,9 +22,9 @@ pub use bitbucket::{
     Bitbucket, BitbucketRepository, BitbucketToken, BitbucketTokenKind, BranchPipelines,
 };
 pub use git::{Git, RefKind};
-pub(crate) use github::MINTED;
+pub(crate) use github::MINTED_PREFIX;
 pub use github::{
-    GitHub, GitHubRepository, Listens, MissingPermission, RunDetails, Workflow, WorkflowInput,
+    EventTypes, GitHub, GitHubRepository, MissingPermission, RunDetails, Workflow, WorkflowInput,
     WorkflowState,
 };
 pub use github_identity::{
@@ -192,7 +192,7 @@ impl World {
     pub fn repeat_last_run_as(&mut self, name: &str) {
         let last = self.runs.last().cloned();
         if let Some(last) = last {
-            self.keep(last.by_a_stranger(name, 0));
+            self.add_run(last.into_strangers_run(name, 0));
         }
     }
 
@@ -208,7 +208,7 @@ impl World {
 
     /// Starts a run as another user, without an API request.
     pub fn start_as(&mut self, name: &str, run: Run) {
-        self.keep(run.by_a_stranger(name, 0));
+        self.add_run(run.into_strangers_run(name, 0));
     }
 
     pub fn now(&self) -> SystemTime {
@@ -218,7 +218,7 @@ impl World {
     /// Brings all runs up to date.
     pub(crate) fn refresh(&mut self) {
         let now = self.now();
-        for run in self.runs.iter_mut().filter(|run| run.goes_on()) {
+        for run in self.runs.iter_mut().filter(|run| run.is_active()) {
             run.refresh(now);
         }
     }
@@ -234,7 +234,8 @@ impl World {
 
     /// Re-runs a GitHub run, as its next attempt.
     pub fn run_again(&mut self, id: u64) {
-        self.runs_by_id(Provider::GitHub, id).for_each(Run::again);
+        self.runs_by_id(Provider::GitHub, id)
+            .for_each(Run::start_next_attempt);
     }
 
     /// Deletes a run.
@@ -251,14 +252,14 @@ impl World {
     /// Adds a triggered run, and the strangers' runs before it.
     pub(crate) fn start(&mut self, run: Run) -> Run {
         for (index, name) in self.strangers.clone().iter().enumerate() {
-            let strange = run.clone().by_a_stranger(name, index);
-            self.keep(strange);
+            let strangers_run = run.clone().into_strangers_run(name, index);
+            self.add_run(strangers_run);
         }
-        self.keep(run)
+        self.add_run(run)
     }
 
     /// Adds a run with its id, its number and its scenario.
-    fn keep(&mut self, mut run: Run) -> Run {
+    fn add_run(&mut self, mut run: Run) -> Run {
         let first_id = match run.provider {
             Provider::GitHub => 9_000_000_001,
             Provider::GitLab => 70_001,
@@ -272,7 +273,7 @@ impl World {
         // A run that was completed at creation has no scenario.
         if run.state != State::Completed {
             let mut scenarios = self.scenarios.iter().rev();
-            let scenario = scenarios.find(|(pipeline, _)| pipeline.has(&run));
+            let scenario = scenarios.find(|(pipeline, _)| pipeline.matches(&run));
             run.scenario = scenario.map(|(_, scenario)| scenario.clone());
             run.delays = run
                 .scenario
@@ -284,7 +285,7 @@ impl World {
             .runs
             .iter()
             .rev()
-            .find(|earlier| earlier.counts_with(&run))
+            .find(|earlier| earlier.shares_numbers_with(&run))
             .map_or(0, |earlier| earlier.number);
         self.runs.push(run.clone());
         run
@@ -313,7 +314,7 @@ impl World {
 }
 
 impl Pipeline {
-    fn has(&self, run: &Run) -> bool {
+    fn matches(&self, run: &Run) -> bool {
         let is_named = |(repository, pipeline): &(String, String)| {
             *repository == run.repository && *pipeline == run.pipeline
         };

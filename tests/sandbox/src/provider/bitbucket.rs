@@ -52,7 +52,7 @@ fn route(
     };
     let call = &Call {
         request,
-        repository: access::see(world, &token, &format!("{workspace}/{name}"))?,
+        repository: access::find_visible(world, &token, &format!("{workspace}/{name}"))?,
         token,
         origin: endpoint.pages,
         base: endpoint.api,

@@ -54,15 +54,14 @@ impl<'call> Deref for RepositoryCall<'call> {
 
 type ApiResult = Result<Response, Failure>;
 
-/// The rate limit, in requests per hour.
-const LIMIT: u64 = 5_000;
+const MAX_REQUESTS_PER_HOUR: u64 = 5_000;
 
-const ANONYMOUS_BROWSER: &str = "Request forbidden by administrative rules. Please make sure your request has a \
+const MISSING_USER_AGENT: &str = "Request forbidden by administrative rules. Please make sure your request has a \
     User-Agent header (https://docs.github.com/en/rest/overview/resources-in-the-rest-api#user-agent-required).\n";
 
 pub(super) fn respond(world: &mut World, request: &Request, endpoint: Endpoint) -> Response {
     if request.headers.get("user-agent").is_none_or(str::is_empty) {
-        return Response::body(403, "text/plain", ANONYMOUS_BROWSER);
+        return Response::body(403, "text/plain", MISSING_USER_AGENT);
     }
     let (response, caller) = match access::authenticate(world, request) {
         Err(failure) => (failure.response("https://docs.github.com/rest"), None),
@@ -76,23 +75,26 @@ pub(super) fn respond(world: &mut World, request: &Request, endpoint: Endpoint) 
             (route(world, &call, &endpoint.call), Some(call.caller))
         }
     };
-    let response = etag::unless_known(response, request);
+    let response = etag::apply(response, request);
     // Neither a 304 nor `GET /rate_limit` counts against the rate limit.
     let is_free = response.status == 304 || request.raw_path.ends_with("/rate_limit");
     world.github.requests += u64::from(!is_free);
-    with_manners(response, caller.as_ref(), world)
+    with_standard_headers(response, caller.as_ref(), world)
 }
 
-fn with_manners(response: Response, caller: Option<&Caller>, world: &World) -> Response {
+fn with_standard_headers(response: Response, caller: Option<&Caller>, world: &World) -> Response {
     let token = caller.and_then(Caller::token);
     let count = world.github.requests;
     let response = response
         .header("X-GitHub-Media-Type", "github.v3; format=json")
         .header("X-GitHub-Api-Version-Selected", "2022-11-28")
         .header("X-GitHub-Request-Id", format!("5A4D:{count:06X}:10ED:22F7"))
-        .header("X-RateLimit-Limit", LIMIT)
-        .header("X-RateLimit-Remaining", LIMIT - count.min(LIMIT))
-        .header("X-RateLimit-Used", count.min(LIMIT))
+        .header("X-RateLimit-Limit", MAX_REQUESTS_PER_HOUR)
+        .header(
+            "X-RateLimit-Remaining",
+            MAX_REQUESTS_PER_HOUR - count.min(MAX_REQUESTS_PER_HOUR),
+        )
+        .header("X-RateLimit-Used", count.min(MAX_REQUESTS_PER_HOUR))
         .header("X-RateLimit-Reset", next_hour(world))
         .header("X-RateLimit-Resource", "core");
     match token.map(|token| &token.kind) {
@@ -112,11 +114,11 @@ fn next_hour(world: &World) -> u64 {
 
 /// `GET /rate_limit`
 fn rate_limit(world: &World) -> Response {
-    let count = world.github.requests.min(LIMIT);
+    let count = world.github.requests.min(MAX_REQUESTS_PER_HOUR);
     let core = json!({
-        "limit": LIMIT,
+        "limit": MAX_REQUESTS_PER_HOUR,
         "used": count,
-        "remaining": LIMIT - count,
+        "remaining": MAX_REQUESTS_PER_HOUR - count,
         "reset": next_hour(world),
     });
     // The sandbox has no search API, so its limit is never used.
@@ -166,7 +168,7 @@ fn in_repository(world: &mut World, call: &Call<'_>, name: &str, rest: &[&str]) 
             return app::installation(world, call, name)
                 .unwrap_or_else(|failure| failure.response(app::INSTALLATION_PAGE));
         }
-        _ => match access::see(world, call, name, rest) {
+        _ => match access::find_visible(world, call, name, rest) {
             Ok(repository) => repository,
             Err(failure) => return failure.response(page(method, rest)),
         },

@@ -84,8 +84,8 @@ fn in_project(world: &mut World, call: &Call<'_>, id: &str, rest: &[&str]) -> Ap
         return create::by_trigger(world, call, id);
     }
     let token = access::authenticate(world, call.request)?;
-    let project = access::see(world, token.as_ref(), id)?;
-    access::by_its_path(call, &project, id)?;
+    let project = access::find_visible(world, token.as_ref(), id)?;
+    access::redirect_former_path(call, &project, id)?;
     let call = &ProjectCall {
         call,
         token,

@@ -14,28 +14,28 @@ use crate::request::Request;
 use crate::response::Response;
 use crate::world::{Provider, Run, World};
 
-const LINKS_LAST: Duration = Duration::from_mins(1);
+const LINK_LIFETIME: Duration = Duration::from_mins(1);
 /// The storage host for requests to any named host except `localhost`.
-const NAMED: &str = "storage.test";
+const STORAGE_HOST: &str = "storage.test";
 
 /// A stored file: `padding` bytes of filler lines, then its end.
-pub(super) struct Kept {
+pub(super) struct StoredFile {
     pub(super) padding: u64,
     pub(super) end: Vec<u8>,
 }
 
 /// Creates a zip from paths and contents.
-pub(super) fn pack(files: &[(String, Vec<u8>)]) -> Vec<u8> {
+pub(super) fn zip(files: &[(String, Vec<u8>)]) -> Vec<u8> {
     let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
     for (path, content) in files {
         let written = zip
             .start_file(path.as_str(), SimpleFileOptions::default())
             .and_then(|()| Ok(zip.write_all(content)?));
-        written.unwrap_or_else(|error| unreachable!("memory takes everything: {error}"));
+        written.unwrap_or_else(|error| unreachable!("writing to memory cannot fail: {error}"));
     }
-    let packed = zip.finish();
-    packed
-        .unwrap_or_else(|error| unreachable!("memory takes everything: {error}"))
+    let finished = zip.finish();
+    finished
+        .unwrap_or_else(|error| unreachable!("writing to memory cannot fail: {error}"))
         .into_inner()
 }
 
@@ -43,25 +43,25 @@ pub(super) fn pack(files: &[(String, Vec<u8>)]) -> Vec<u8> {
 pub(super) fn link(world: &World, request: &Request, provider: Provider, name: &str) -> String {
     let origin = request.origin();
     let (scheme, host) = origin.split_once("://").unwrap_or_default();
-    let name_of_host = request.host_name();
-    let port = &host[name_of_host.len().min(host.len())..];
-    let is_address = name_of_host.starts_with('[') || name_of_host.parse::<Ipv4Addr>().is_ok();
+    let host_name = request.host_name();
+    let port = &host[host_name.len().min(host.len())..];
+    let is_address = host_name.starts_with('[') || host_name.parse::<Ipv4Addr>().is_ok();
     // Loopback has only two names, so they stand in for each other.
-    let other = match name_of_host.as_str() {
+    let other = match host_name.as_str() {
         "localhost" => "127.0.0.1",
         _ if is_address => "localhost",
-        _ => NAMED,
+        _ => STORAGE_HOST,
     };
-    let end = clock::seconds(world.now() + LINKS_LAST);
+    let end = clock::seconds(world.now() + LINK_LIFETIME);
     format!("{scheme}://{other}{port}/storage/{provider}/{name}?until={end}")
 }
 
 pub(super) fn respond(world: &World, request: &Request) -> Response {
     let segments = request.segments();
     let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
-    let nothing = || Response::body(404, "text/plain", "the sandbox has nothing here\n");
+    let not_found = || Response::body(404, "text/plain", "not found in the sandbox\n");
     let ["storage", provider, kind, id] = segments.as_slice() else {
-        return nothing();
+        return not_found();
     };
     let now = clock::seconds(world.now());
     let until = request.query("until").and_then(|until| until.parse().ok());
@@ -73,22 +73,27 @@ pub(super) fn respond(world: &World, request: &Request) -> Response {
         );
     }
     // GitHub's storage doesn't support ranges that count from the end.
-    let knows_suffixes = *provider != "github";
+    let allows_suffixes = *provider != "github";
     if (*provider, *kind) == ("github", "artifacts") {
-        return super::github::stored(world, id).map_or_else(nothing, |(bytes, content_type)| {
+        return super::github::stored(world, id).map_or_else(not_found, |(bytes, content_type)| {
             Response::body(200, content_type, bytes)
         });
     }
-    let kept = match (*provider, *kind) {
+    let file = match (*provider, *kind) {
         ("github", "logs") => log(world, Provider::GitHub, id, true),
         ("bitbucket", "logs") => log(world, Provider::Bitbucket, id, false),
         _ => None,
     };
-    kept.map_or_else(nothing, |kept| send(kept, request, knows_suffixes))
+    file.map_or_else(not_found, |file| download(file, request, allows_suffixes))
 }
 
-/// Returns the log of a job by its id, with a time before each line if `has_times`.
-pub(super) fn log(world: &World, provider: Provider, id: &str, has_times: bool) -> Option<Kept> {
+/// Returns the log of a job by its id, with a time before each line if `with_times`.
+pub(super) fn log(
+    world: &World,
+    provider: Provider,
+    id: &str,
+    with_times: bool,
+) -> Option<StoredFile> {
     let of_provider = |run: &&Run| run.provider == provider;
     let mut jobs = world
         .runs
@@ -97,7 +102,7 @@ pub(super) fn log(world: &World, provider: Provider, id: &str, has_times: bool) 
         .flat_map(|run| &run.jobs);
     let job = jobs.find(|job| job.id.to_string() == id)?;
     let log = &job.scenario.log;
-    let end = if has_times {
+    let end = if with_times {
         let time = clock::timestamp_of_log(job.started_at.unwrap_or(SystemTime::UNIX_EPOCH));
         let lines = log.text.split_inclusive('\n');
         let timed: Vec<_> = lines.map(|line| format!("{time} {line}")).collect();
@@ -105,20 +110,20 @@ pub(super) fn log(world: &World, provider: Provider, id: &str, has_times: bool) 
     } else {
         log.text.clone()
     };
-    Some(Kept {
+    Some(StoredFile {
         padding: log.padding,
         end: end.into_bytes(),
     })
 }
 
 /// Returns the whole file, or the range of the `Range` header.
-pub(super) fn send(kept: Kept, request: &Request, knows_suffixes: bool) -> Response {
-    let length = kept.padding + kept.end.len() as u64;
-    let asked = request.headers.get("range");
-    let asked = asked.and_then(|range| range.strip_prefix("bytes="));
-    let range = asked.and_then(|asked| asked.split_once('-'));
+pub(super) fn download(file: StoredFile, request: &Request, allows_suffixes: bool) -> Response {
+    let length = file.padding + file.end.len() as u64;
+    let requested = request.headers.get("range");
+    let requested = requested.and_then(|range| range.strip_prefix("bytes="));
+    let range = requested.and_then(|requested| requested.split_once('-'));
     let range = match range {
-        Some(("", last)) if knows_suffixes => {
+        Some(("", last)) if allows_suffixes => {
             let last: u64 = last.parse().unwrap_or(0);
             Some(length.saturating_sub(last)..length)
         }
@@ -126,11 +131,11 @@ pub(super) fn send(kept: Kept, request: &Request, knows_suffixes: bool) -> Respo
         _ => None,
     };
     match range {
-        None => part(kept, 200, 0),
+        None => from_offset(file, 200, 0),
         Some(Range { start, .. }) if start >= length => {
             Response::status(416).header("Content-Range", format!("bytes */{length}"))
         }
-        Some(Range { start, .. }) => part(kept, 206, start).header(
+        Some(Range { start, .. }) => from_offset(file, 206, start).header(
             "Content-Range",
             format!("bytes {start}-{}/{length}", length - 1),
         ),
@@ -138,14 +143,14 @@ pub(super) fn send(kept: Kept, request: &Request, knows_suffixes: bool) -> Respo
 }
 
 /// Returns the file from byte `start` on.
-pub(super) fn part(mut kept: Kept, status: u16, start: u64) -> Response {
-    let padding = kept.padding.saturating_sub(start);
+pub(super) fn from_offset(mut file: StoredFile, status: u16, start: u64) -> Response {
+    let padding = file.padding.saturating_sub(start);
     let skipped = start
-        .saturating_sub(kept.padding)
-        .min(kept.end.len() as u64);
-    kept.end.drain(..usize::try_from(skipped).unwrap_or(0));
+        .saturating_sub(file.padding)
+        .min(file.end.len() as u64);
+    file.end.drain(..usize::try_from(skipped).unwrap_or(0));
     Response {
         padding,
-        ..Response::body(status, "application/octet-stream", kept.end)
+        ..Response::body(status, "application/octet-stream", file.end)
     }
 }

@@ -9,7 +9,7 @@ pub enum RefKind {
 }
 
 impl RefKind {
-    pub(crate) fn word(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Branch => "branch",
             Self::Tag => "tag",

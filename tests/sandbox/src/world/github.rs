@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{Git, GitHubApp, GitHubToken};
 
 /// The prefix of minted installation tokens.
-pub(crate) const MINTED: &str = "ghs_sandboxMinted";
+pub(crate) const MINTED_PREFIX: &str = "ghs_sandboxMinted";
 
 #[derive(Clone, Debug)]
 pub struct GitHub {
@@ -66,7 +66,9 @@ impl GitHub {
     /// Returns the minted installation tokens that haven't been revoked, including expired ones.
     pub fn minted_tokens(&self) -> Vec<&str> {
         let values = self.tokens.iter().map(|token| token.value.as_str());
-        values.filter(|value| value.starts_with(MINTED)).collect()
+        values
+            .filter(|value| value.starts_with(MINTED_PREFIX))
+            .collect()
     }
 }
 
@@ -162,7 +164,7 @@ pub struct Workflow {
     pub file: String,
     pub name: String,
     pub state: WorkflowState,
-    pub repository_dispatch: Listens,
+    pub repository_dispatch: EventTypes,
     /// Inputs of its `workflow_dispatch` trigger; `None` if it has no such trigger.
     pub workflow_dispatch: Option<Vec<WorkflowInput>>,
     /// If false, only other branches have it, so the API can't start it.
@@ -180,10 +182,10 @@ pub enum WorkflowState {
 
 /// The `repository_dispatch` event types that start a workflow.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Listens {
-    ToNone,
-    ToTypes(Vec<String>),
-    ToAll,
+pub enum EventTypes {
+    None,
+    Only(Vec<String>),
+    All,
 }
 
 #[derive(Clone, Debug)]
@@ -201,7 +203,7 @@ impl Workflow {
             file: file.to_owned(),
             name: name.to_owned(),
             state: WorkflowState::Active,
-            repository_dispatch: Listens::ToNone,
+            repository_dispatch: EventTypes::None,
             workflow_dispatch: None,
             on_default_branch: true,
             run_name: None,
@@ -210,13 +212,13 @@ impl Workflow {
 
     #[must_use]
     pub fn on_repository_dispatch(mut self, types: &[&str]) -> Self {
-        self.repository_dispatch = Listens::ToTypes(owned(types));
+        self.repository_dispatch = EventTypes::Only(owned(types));
         self
     }
 
     #[must_use]
     pub fn on_every_repository_dispatch(mut self) -> Self {
-        self.repository_dispatch = Listens::ToAll;
+        self.repository_dispatch = EventTypes::All;
         self
     }
 
@@ -259,9 +261,9 @@ impl Workflow {
 
     pub(crate) fn listens_to(&self, event_type: &str) -> bool {
         match &self.repository_dispatch {
-            Listens::ToNone => false,
-            Listens::ToTypes(types) => types.iter().any(|known| known == event_type),
-            Listens::ToAll => true,
+            EventTypes::None => false,
+            EventTypes::Only(types) => types.iter().any(|known| known == event_type),
+            EventTypes::All => true,
         }
     }
 }

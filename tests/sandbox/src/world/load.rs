@@ -45,14 +45,14 @@ impl Target {
             Provider::GitLab => ("octo-group", "glpat-"),
             Provider::Bitbucket => ("octo-workspace", "ATCTT3x"),
         };
-        let whose = match tokens {
+        let suffix = match tokens {
             Tokens::Shared => "All".to_owned(),
             Tokens::Own => format!("{index:04}"),
         };
         Self {
             provider,
             repository: format!("{owner}/app-{index}"),
-            token: format!("{prefix}sandboxLoad{whose}"),
+            token: format!("{prefix}sandboxLoad{suffix}"),
         }
     }
 }
@@ -108,7 +108,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn targets_are_on_each_provider_in_turn() {
+    fn targets_alternate_between_the_providers() {
         let world = World::for_load(7, Tokens::Own);
         assert_eq!(world.github.repositories.len(), 3);
         assert_eq!(world.gitlab.projects.len(), 2);

@@ -21,11 +21,11 @@ pub struct Job {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum JobState {
     /// The jobs before it haven't completed.
-    NotYet,
+    NotStarted,
     /// Needs a person to approve it.
     Blocked,
     /// Waiting for a timer.
-    Timed,
+    Delayed,
     Running,
     Completed(Conclusion),
 }
@@ -41,8 +41,8 @@ struct Timeline {
 
 impl Timeline {
     /// Adds a step of this duration; returns whether it is over.
-    fn pass(&mut self, takes: Duration) -> bool {
-        self.at += takes;
+    fn pass(&mut self, duration: Duration) -> bool {
+        self.at += duration;
         let is_over = self.at <= self.now;
         if is_over {
             self.latest = self.at;
@@ -73,20 +73,20 @@ impl Run {
         if let Some(end) = cancelled_at.filter(|end| *end <= now)
             && self.state != State::Completed
         {
-            self.break_off(end);
+            self.end_as_cancelled(end);
         }
         self.scenario = Some(scenario);
     }
 
     /// Whether the run may change as time passes.
-    pub(super) fn goes_on(&self) -> bool {
+    pub(super) fn is_active(&self) -> bool {
         self.scenario.is_some() && self.state != State::Completed
     }
 
     fn cancel_takes_effect(&self, scenario: &Scenario) -> Option<SystemTime> {
         match scenario.on_cancel {
-            OnCancel::Ends(after) => Some(self.cancel_asked_at? + after),
-            OnCancel::RefusesAtFirst { .. } => self.cancel_asked_at,
+            OnCancel::Ends(after) => Some(self.cancel_requested_at? + after),
+            OnCancel::RefusesAtFirst { .. } => self.cancel_requested_at,
             OnCancel::Refuses(_) | OnCancel::Ignores => None,
         }
     }
@@ -103,20 +103,20 @@ impl Run {
         self.state = self.apply_jobs(scenario, &mut timeline);
         self.updated_at = timeline.latest;
         let since = now.duration_since(self.created_at).unwrap_or_default();
-        let word = scenario
+        let status = scenario
             .statuses
             .iter()
             .rev()
             .find(|(after, _)| *after <= since);
-        self.word = if self.state == State::Completed {
+        self.status_override = if self.state == State::Completed {
             scenario.final_status.clone()
         } else {
-            word.map(|(_, word)| word.clone())
+            status.map(|(_, status)| status.clone())
         };
     }
 
     fn apply_jobs(&mut self, scenario: &Scenario, timeline: &mut Timeline) -> State {
-        let (others, each) = scenario.turn;
+        let (others, each) = scenario.queue_ahead;
         for position in (1..=others).rev() {
             if !timeline.pass(each) {
                 self.position = Some(position);
@@ -127,17 +127,17 @@ impl Run {
             return State::Queued;
         }
         let mut state = State::Completed;
-        let (mut failed, mut skips) = (false, false);
+        let (mut failed, mut skip_rest) = (false, false);
         for (index, job_scenario) in scenario.jobs.iter().enumerate() {
             let mut job = Job {
                 id: self.id * 1_000 + index as u64 + 1,
                 name: job_scenario.name.clone(),
-                state: JobState::NotYet,
+                state: JobState::NotStarted,
                 started_at: None,
                 completed_at: None,
                 scenario: Arc::clone(job_scenario),
             };
-            if state == State::Completed && skips {
+            if state == State::Completed && skip_rest {
                 job.state = JobState::Completed(Conclusion::Skipped);
                 job.completed_at = Some(timeline.at);
             } else if state == State::Completed {
@@ -147,7 +147,7 @@ impl Run {
                     JobState::Completed(Conclusion::Failure | Conclusion::Cancelled)
                 );
                 failed |= is_bad && !job_scenario.may_fail;
-                skips = is_bad && !job_scenario.may_fail && job_scenario.is_needed;
+                skip_rest = is_bad && !job_scenario.may_fail && job_scenario.is_needed;
             }
             self.jobs.push(job);
         }
@@ -177,13 +177,13 @@ impl Run {
             }
             Gate::Timer(timer) => {
                 if !timeline.pass(*timer) {
-                    job.state = JobState::Timed;
-                    return State::Timed;
+                    job.state = JobState::Delayed;
+                    return State::Delayed;
                 }
             }
         }
         job.started_at = Some(timeline.at);
-        if !timeline.pass(job.scenario.takes) {
+        if !timeline.pass(job.scenario.duration) {
             job.state = JobState::Running;
             return State::Running;
         }
@@ -192,7 +192,7 @@ impl Run {
         State::Completed
     }
 
-    fn break_off(&mut self, end: SystemTime) {
+    fn end_as_cancelled(&mut self, end: SystemTime) {
         for job in &mut self.jobs {
             if !matches!(job.state, JobState::Completed(_)) {
                 job.state = JobState::Completed(Conclusion::Cancelled);
@@ -202,7 +202,7 @@ impl Run {
         self.state = State::Completed;
         self.conclusion = Some(Conclusion::Cancelled);
         self.cancelled = true;
-        self.word = None;
+        self.status_override = None;
         self.updated_at = end;
     }
 }
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn jobs_come_one_after_another() {
+    fn jobs_run_one_after_another() {
         let scenario = Scenario::new()
             .after_others(2, SECOND * 10)
             .queued(SECOND * 5)
@@ -241,8 +241,8 @@ mod tests {
         assert_eq!(at(&mut run, 5).0, State::Pending);
         assert_eq!(run.position, Some(2));
         assert_eq!(at(&mut run, 22).0, State::Queued);
-        let (running, not_yet) = (JobState::Running, JobState::NotYet);
-        let expected = vec![success, running, not_yet, not_yet];
+        let (running, not_started) = (JobState::Running, JobState::NotStarted);
+        let expected = vec![success, running, not_started, not_started];
         assert_eq!(at(&mut run, 50), (State::Running, expected));
         let expected = vec![success, failure, failure, done(Conclusion::Skipped)];
         assert_eq!(at(&mut run, 85), (State::Completed, expected));
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn a_gate_opens_when_a_person_lets_it() {
+    fn a_gate_opens_when_a_person_approves_it() {
         let job = JobScenario::new("deploy", SECOND * 10);
         let mut run = run(Scenario::new().job(job.needs_approval("production", &["octocat"])));
         let blocked = (State::Blocked, vec![JobState::Blocked]);
@@ -262,9 +262,9 @@ mod tests {
     }
 
     #[test]
-    fn a_cancel_takes_effect_in_its_own_time() {
+    fn a_cancel_takes_effect_after_its_delay() {
         let mut run = run(Scenario::endless().on_cancel(OnCancel::Ends(SECOND * 5)));
-        run.cancel_asked_at = Some(run.created_at + SECOND * 10);
+        run.cancel_requested_at = Some(run.created_at + SECOND * 10);
         assert_eq!(at(&mut run, 14).0, State::Running);
         assert_eq!(at(&mut run, 15).0, State::Completed);
         assert!(run.cancelled);

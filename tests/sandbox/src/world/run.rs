@@ -10,7 +10,7 @@ use super::{Job, OnCancel, Provider, RefKind, Scenario};
 use crate::clock::Clock;
 
 /// The prefix of the UUIDs of all runs.
-const UUID_START: &str = "{00000000-0000-4000-8000-";
+const UUID_PREFIX: &str = "{00000000-0000-4000-8000-";
 
 /// A workflow run or pipeline.
 #[derive(Clone, Debug)]
@@ -50,7 +50,7 @@ pub struct Run {
     /// Whether a cancel took effect.
     pub cancelled: bool,
     /// Time of the last accepted cancel.
-    pub cancel_asked_at: Option<SystemTime>,
+    pub cancel_requested_at: Option<SystemTime>,
     pub created_at: SystemTime,
     pub updated_at: SystemTime,
     /// Without a scenario, the run stays queued until a test completes it or it is cancelled.
@@ -61,7 +61,7 @@ pub struct Run {
     /// Times of approvals, in order.
     pub(crate) approved_at: Vec<SystemTime>,
     /// Overrides the status or conclusion in the API.
-    pub(crate) word: Option<String>,
+    pub(crate) status_override: Option<String>,
     /// Earlier attempts, oldest first.
     pub(crate) earlier: Vec<Self>,
     /// Number of cancels it has refused.
@@ -95,7 +95,7 @@ pub enum State {
     /// Needs a person to approve a job.
     Blocked,
     /// Waiting for a timer.
-    Timed,
+    Delayed,
     Completed,
 }
 
@@ -132,14 +132,14 @@ impl Run {
             state: State::Queued,
             conclusion: None,
             cancelled: false,
-            cancel_asked_at: None,
+            cancel_requested_at: None,
             created_at: now,
             updated_at: now,
             scenario: None,
             jobs: Vec::new(),
             position: None,
             approved_at: Vec::new(),
-            word: None,
+            status_override: None,
             earlier: Vec::new(),
             cancels_refused: 0,
             delays: Delays::default(),
@@ -154,13 +154,13 @@ impl Run {
 
     /// Bitbucket's UUID, including braces.
     pub fn uuid(&self) -> String {
-        format!("{UUID_START}{:012}}}", self.id)
+        format!("{UUID_PREFIX}{:012}}}", self.id)
     }
 
     /// Compares without formatting a UUID for every run.
     pub(crate) fn has_uuid(&self, uuid: &str) -> bool {
         let digits = uuid
-            .strip_prefix(UUID_START)
+            .strip_prefix(UUID_PREFIX)
             .and_then(|rest| rest.strip_suffix('}'));
         digits.is_some_and(|digits| digits.len() == 12 && digits.parse() == Ok(self.id))
     }
@@ -170,7 +170,7 @@ impl Run {
         self.scenario = None;
         self.state = State::Completed;
         self.conclusion = Some(conclusion);
-        self.word = None;
+        self.status_override = None;
         self.updated_at = self.clock.now();
     }
 
@@ -187,7 +187,7 @@ impl Run {
             return Err(status);
         }
         let now = self.clock.now();
-        self.cancel_asked_at = Some(now);
+        self.cancel_requested_at = Some(now);
         if on_cancel.is_none() {
             self.cancelled = true;
             self.complete(Conclusion::Cancelled);
@@ -200,11 +200,11 @@ impl Run {
     pub(crate) fn is_ending(&self) -> bool {
         let scenario = self.scenario.as_ref();
         let ignores = scenario.is_some_and(|scenario| scenario.on_cancel == OnCancel::Ignores);
-        self.cancel_asked_at.is_some() && !ignores && self.state != State::Completed
+        self.cancel_requested_at.is_some() && !ignores && self.state != State::Completed
     }
 
     /// Turns the run into a similar one started by somebody else.
-    pub(super) fn by_a_stranger(mut self, name: &str, index: usize) -> Self {
+    pub(super) fn into_strangers_run(mut self, name: &str, index: usize) -> Self {
         let marker = self.client_payload.as_ref();
         let marker = marker.and_then(|payload| payload["trigger_id"].as_str());
         if let Some(marker) = marker {
@@ -214,7 +214,7 @@ impl Run {
         name.clone_into(&mut self.actor);
         self.by_stranger = true;
         self.cancelled = false;
-        self.cancel_asked_at = None;
+        self.cancel_requested_at = None;
         self.cancels_refused = 0;
         self.approved_at.clear();
         self.earlier.clear();
@@ -264,18 +264,18 @@ impl Run {
     }
 
     /// Starts the run again, as its next attempt.
-    pub(crate) fn again(&mut self) {
+    pub(crate) fn start_next_attempt(&mut self) {
         let before = self.clone();
         self.earlier.push(before);
         self.created_at = self.clock.now();
         self.cancelled = false;
-        self.cancel_asked_at = None;
+        self.cancel_requested_at = None;
         self.approved_at.clear();
         self.refresh(self.created_at);
     }
 
     /// Whether both share one number sequence: GitHub counts per workflow, the others per repository.
-    pub(super) fn counts_with(&self, other: &Self) -> bool {
+    pub(super) fn shares_numbers_with(&self, other: &Self) -> bool {
         self.workflow_id == other.workflow_id
             && self.provider == other.provider
             && self.repository == other.repository

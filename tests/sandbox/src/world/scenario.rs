@@ -11,7 +11,7 @@ use super::Conclusion;
 pub struct Scenario {
     pub(crate) queued: Duration,
     /// Number of runs before it in its concurrency group, and the duration of each.
-    pub(crate) turn: (u32, Duration),
+    pub(crate) queue_ahead: (u32, Duration),
     /// Shared by all runs with this scenario.
     pub(crate) jobs: Vec<Arc<JobScenario>>,
     /// Overrides the conclusion of its jobs.
@@ -60,7 +60,7 @@ impl Default for OnCancel {
 #[derive(Clone, Debug)]
 pub struct JobScenario {
     pub(crate) name: String,
-    pub(crate) takes: Duration,
+    pub(crate) duration: Duration,
     pub(crate) gate: Gate,
     pub(crate) conclusion: Conclusion,
     /// GitLab's `allow_failure`.
@@ -124,13 +124,13 @@ impl Scenario {
     }
 
     /// One job of this duration, which passes.
-    pub fn passing(takes: Duration) -> Self {
-        Self::new().job(JobScenario::new("build", takes))
+    pub fn passing(duration: Duration) -> Self {
+        Self::new().job(JobScenario::new("build", duration))
     }
 
     /// One job of this duration, which fails.
-    pub fn failing(takes: Duration) -> Self {
-        Self::new().job(JobScenario::new("build", takes).fails())
+    pub fn failing(duration: Duration) -> Self {
+        Self::new().job(JobScenario::new("build", duration).fails())
     }
 
     /// Runs until it is cancelled.
@@ -153,8 +153,11 @@ impl Scenario {
     /// Puts the run behind `others` runs of its concurrency group, which take this long each.
     #[must_use]
     pub fn after_others(self, others: u32, each: Duration) -> Self {
-        let turn = (others, each);
-        Self { turn, ..self }
+        let queue_ahead = (others, each);
+        Self {
+            queue_ahead,
+            ..self
+        }
     }
 
     #[must_use]
@@ -165,15 +168,15 @@ impl Scenario {
 
     /// Overrides the status in the API, from this time after its creation until its end.
     #[must_use]
-    pub fn shows_status(mut self, after: Duration, word: &str) -> Self {
-        self.statuses.push((after, word.to_owned()));
+    pub fn shows_status(mut self, after: Duration, status: &str) -> Self {
+        self.statuses.push((after, status.to_owned()));
         self
     }
 
     /// Overrides the final status in the API: GitHub's conclusion, GitLab's status, Bitbucket's result.
     #[must_use]
-    pub fn shows_final_status(self, word: &str) -> Self {
-        let final_status = Some(word.to_owned());
+    pub fn shows_final_status(self, status: &str) -> Self {
+        let final_status = Some(status.to_owned());
         Self {
             final_status,
             ..self
@@ -220,10 +223,10 @@ impl Scenario {
 
 impl JobScenario {
     /// A job that passes, with a short log.
-    pub fn new(name: &str, takes: Duration) -> Self {
+    pub fn new(name: &str, duration: Duration) -> Self {
         Self {
             name: name.to_owned(),
-            takes,
+            duration,
             gate: Gate::Open,
             conclusion: Conclusion::Success,
             may_fail: false,

@@ -12,7 +12,7 @@ const NAME: &str = "trigger-pipeline";
 
 /// Prefixes of variables in which cargo describes this program. If another cargo inherited them, it would re-run build
 /// scripts that watch them, and rebuild everything that depends on those.
-const OF_THIS_PROGRAM: [&str; 3] = ["CARGO_MANIFEST_", "CARGO_PKG_", "CARGO_BIN_"];
+const PACKAGE_VARIABLES: [&str; 3] = ["CARGO_MANIFEST_", "CARGO_PKG_", "CARGO_BIN_"];
 
 /// Builds the binary, and returns its path. Cargo's output goes to standard error as usual.
 pub(crate) fn build() -> io::Result<PathBuf> {
@@ -23,7 +23,7 @@ pub(crate) fn build() -> io::Result<PathBuf> {
         .arg("--manifest-path")
         .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/../../Cargo.toml"))
         .env_clear()
-        .envs(env::vars_os().filter(|(name, _)| is_for_all(name)))
+        .envs(env::vars_os().filter(|(name, _)| is_inherited(name)))
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .spawn()?;
@@ -48,9 +48,9 @@ fn profile() -> &'static [&'static str] {
     }
 }
 
-fn is_for_all(variable: &OsString) -> bool {
+fn is_inherited(variable: &OsString) -> bool {
     let name = OsStr::to_string_lossy(variable);
-    !OF_THIS_PROGRAM
+    !PACKAGE_VARIABLES
         .iter()
         .any(|prefix| name.starts_with(prefix))
 }

@@ -1,5 +1,5 @@
-//! `cargo demo`: builds the real binary and runs it as the runner would, against a sandbox in this process. Runs it once
-//! for each provider, once with several targets, and once with a mistake. Shows the output and the started runs.
+//! `cargo demo`: builds the real binary and runs it as the runner would, against a sandbox in this process. Runs it
+//! once for each provider, once with several targets, and once with a mistake. Shows the output and the started runs.
 
 mod binary;
 mod scene;
@@ -23,7 +23,7 @@ fn main() -> ExitCode {
         Ok(differences) if differences.is_empty() => ExitCode::SUCCESS,
         Ok(_) => ExitCode::FAILURE,
         Err(error) => {
-            say(&format!("The demo couldn't run: {error}"));
+            print(&format!("The demo couldn't run: {error}"));
             ExitCode::FAILURE
         }
     }
@@ -32,40 +32,40 @@ fn main() -> ExitCode {
 /// Runs all scenes, and returns the differences from the expected results.
 fn run() -> io::Result<Vec<String>> {
     let binary = binary::build()?;
-    let began = Instant::now();
+    let started = Instant::now();
     let sandbox = Sandbox::start(World::demo_with_scenarios())?;
     let folder = folder()?;
 
-    say(&show::introduction(&sandbox.http_url()));
+    print(&show::introduction(&sandbox.http_url()));
     let scenes = scene::all(&sandbox.http_url());
     let mut differences = Vec::new();
     for (index, scene) in scenes.iter().enumerate() {
-        differences.extend(play(index + 1, scene, &binary, &folder, &sandbox)?);
+        differences.extend(run_scene(index + 1, scene, &binary, &folder, &sandbox)?);
     }
     let runs = sandbox.runs();
     differences.extend(verdict::of_world(&runs, &sandbox.trigger_requests()));
 
-    say(&show::runs(&runs));
+    print(&show::runs(&runs));
     let summary = step::summary_file(&folder);
-    say(&show::summary(&summary, &fs::read_to_string(&summary)?));
-    say(&show::verdict(&differences, began.elapsed()));
+    print(&show::summary(&summary, &fs::read_to_string(&summary)?));
+    print(&show::verdict(&differences, started.elapsed()));
     Ok(differences)
 }
 
-fn play(
+fn run_scene(
     number: usize,
     scene: &Scene,
     binary: &Path,
     folder: &Path,
     sandbox: &Sandbox,
 ) -> io::Result<Vec<String>> {
-    say(&show::opening(number, scene));
+    print(&show::heading(number, scene));
     let server = sandbox.http_url();
-    let done = step::run(number, scene, binary, folder, &server, |line| {
-        say(&show::logged(line));
+    let result = step::run(number, scene, binary, folder, &server, |line| {
+        print(&show::log_line(line));
     })?;
-    say(&show::done(&done));
-    Ok(verdict::of_step(number, scene, &done))
+    print(&show::result(&result));
+    Ok(verdict::of_step(number, scene, &result))
 }
 
 /// Creates a folder that isn't deleted, so that you can read its files.
@@ -76,6 +76,6 @@ fn folder() -> io::Result<PathBuf> {
 }
 
 #[expect(clippy::print_stdout, reason = "the output of this program")]
-fn say(text: &str) {
+fn print(text: &str) {
     println!("{text}");
 }

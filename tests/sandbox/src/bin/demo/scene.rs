@@ -66,8 +66,8 @@ pub(crate) fn all(server: &str) -> [Scene; 5] {
         github(),
         gitlab(server),
         bitbucket(server),
-        everywhere(server),
-        mistaken(),
+        all_providers(server),
+        typo(),
     ]
 }
 
@@ -132,7 +132,7 @@ fn bitbucket(server: &str) -> Scene {
     )
 }
 
-fn everywhere(server: &str) -> Scene {
+fn all_providers(server: &str) -> Scene {
     let targets = format!(
         "- repository: octo-org/app
   event-type: release
@@ -164,7 +164,7 @@ fn everywhere(server: &str) -> Scene {
     )
 }
 
-fn mistaken() -> Scene {
+fn typo() -> Scene {
     scene(
         "A mistake: the workflow's name has a typo",
         "",

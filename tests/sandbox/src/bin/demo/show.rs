@@ -7,7 +7,7 @@ use std::time::Duration;
 use sandbox::Run;
 
 use crate::scene::Scene;
-use crate::step::Done;
+use crate::step::StepResult;
 
 pub(crate) fn introduction(server: &str) -> String {
     format!(
@@ -19,7 +19,7 @@ pub(crate) fn introduction(server: &str) -> String {
 }
 
 /// Returns the heading and the inputs, as in a workflow file.
-pub(crate) fn opening(number: usize, scene: &Scene) -> String {
+pub(crate) fn heading(number: usize, scene: &Scene) -> String {
     let heading = format!("{number}. {}", scene.heading);
     let mut text = format!("\n\n{heading}\n{}\n\n  with:\n", "=".repeat(heading.len()));
     for input in &scene.inputs {
@@ -38,13 +38,13 @@ pub(crate) fn opening(number: usize, scene: &Scene) -> String {
 }
 
 /// Indents a line of the log.
-pub(crate) fn logged(line: &str) -> String {
+pub(crate) fn log_line(line: &str) -> String {
     format!("    {line}").trim_end().to_owned()
 }
 
 /// Returns the outputs and the exit code.
-pub(crate) fn done(done: &Done) -> String {
-    let rows: Vec<_> = done
+pub(crate) fn result(result: &StepResult) -> String {
+    let rows: Vec<_> = result
         .outputs
         .iter()
         .map(|(name, value)| [name.as_str(), value.as_str()])
@@ -52,7 +52,7 @@ pub(crate) fn done(done: &Done) -> String {
     format!(
         "\n  outputs:\n{}\n  exit code: {}",
         indented(&table(&rows), "    "),
-        done.exit_code()
+        result.exit_code()
     )
 }
 
@@ -101,9 +101,9 @@ pub(crate) fn summary(path: &Path, text: &str) -> String {
     )
 }
 
-pub(crate) fn verdict(differences: &[String], took: Duration) -> String {
+pub(crate) fn verdict(differences: &[String], elapsed: Duration) -> String {
     if differences.is_empty() {
-        let seconds = took.as_secs_f64();
+        let seconds = elapsed.as_secs_f64();
         return format!(
             "Everything worked as expected ({seconds:.1} s): seven runs, one of which failed as intended, and one\n\
              error that says how to fix it."

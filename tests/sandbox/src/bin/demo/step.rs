@@ -11,13 +11,13 @@ use crate::scene::Scene;
 use sandbox::action;
 
 /// The result of a step.
-pub(crate) struct Done {
+pub(crate) struct StepResult {
     /// `None` if the process was killed by a signal.
     pub(crate) code: Option<i32>,
     pub(crate) outputs: Vec<(String, String)>,
 }
 
-impl Done {
+impl StepResult {
     pub(crate) fn exit_code(&self) -> String {
         let none = "none (killed by a signal)".to_owned();
         self.code.map_or(none, |code| code.to_string())
@@ -44,10 +44,10 @@ pub(crate) fn run(
     binary: &Path,
     folder: &Path,
     server: &str,
-    saw: impl Fn(&str),
-) -> io::Result<Done> {
+    on_line: impl Fn(&str),
+) -> io::Result<StepResult> {
     let output_file = folder.join(format!("outputs-of-step-{number}"));
-    let given = scene
+    let inputs = scene
         .inputs
         .iter()
         .map(|input| (action::variable(input.name), &input.value));
@@ -60,16 +60,16 @@ pub(crate) fn run(
         .env("GITHUB_OUTPUT", &output_file)
         .env("GITHUB_STEP_SUMMARY", summary_file(folder))
         .envs(action::defaults(demo::GITHUB_WORKFLOW_OF_CALLER))
-        .envs(given)
+        .envs(inputs)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .spawn()?;
     if let Some(stdout) = child.stdout.take() {
         for line in BufReader::new(stdout).lines() {
-            saw(&line?);
+            on_line(&line?);
         }
     }
-    Ok(Done {
+    Ok(StepResult {
         code: child.wait()?.code(),
         outputs: read_outputs(&fs::read_to_string(output_file)?),
     })

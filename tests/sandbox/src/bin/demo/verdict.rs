@@ -3,19 +3,19 @@
 use sandbox::{Provider, RecordedRequest, Run};
 
 use crate::scene::Scene;
-use crate::step::Done;
+use crate::step::StepResult;
 
 /// Returns the differences between a step's expected and actual results.
-pub(crate) fn of_step(number: usize, scene: &Scene, done: &Done) -> Vec<String> {
+pub(crate) fn of_step(number: usize, scene: &Scene, result: &StepResult) -> Vec<String> {
     let mut differences = Vec::new();
-    let outcome = done.output("outcome");
+    let outcome = result.output("outcome");
     if outcome != scene.outcome {
         differences.push(format!(
             "step {number}: expected the outcome {:?}, got {outcome:?}",
             scene.outcome
         ));
     }
-    let conclusion = done.output("conclusion");
+    let conclusion = result.output("conclusion");
     if conclusion != scene.conclusion {
         differences.push(format!(
             "step {number}: expected the conclusion {:?}, got {conclusion:?}",
@@ -23,17 +23,17 @@ pub(crate) fn of_step(number: usize, scene: &Scene, done: &Done) -> Vec<String> 
         ));
     }
     let code = i32::from(!scene.passes());
-    if done.code != Some(code) {
+    if result.code != Some(code) {
         differences.push(format!(
             "step {number}: expected the exit code {code}, got {}",
-            done.exit_code()
+            result.exit_code()
         ));
     }
     differences
 }
 
 /// The expected number of runs, by provider.
-const STARTED: [(Provider, usize); 3] = [
+const EXPECTED_RUNS: [(Provider, usize); 3] = [
     (Provider::GitHub, 3),
     (Provider::GitLab, 2),
     (Provider::Bitbucket, 2),
@@ -42,7 +42,7 @@ const STARTED: [(Provider, usize); 3] = [
 /// Returns the differences between the expected and the actual runs, and requests that a client must not send.
 pub(crate) fn of_world(runs: &[Run], requests: &[RecordedRequest]) -> Vec<String> {
     let mut differences = Vec::new();
-    for (provider, expected) in STARTED {
+    for (provider, expected) in EXPECTED_RUNS {
         let started = runs.iter().filter(|run| run.provider == provider).count();
         if started != expected {
             differences.push(format!(

@@ -2,7 +2,7 @@
 
 use super::Call;
 use super::error::Failure;
-use crate::provider::{basic, named};
+use crate::provider::{basic_credentials, find_by_name};
 use crate::request::Request;
 use crate::world::{BitbucketRepository, BitbucketToken, BitbucketTokenKind, World};
 
@@ -46,7 +46,7 @@ pub(super) fn authenticate(world: &World, request: &Request) -> Result<Bitbucket
             .iter()
             .find(|token| token.kind == BitbucketTokenKind::Access && token.value == value)
     } else {
-        let (user, password) = basic(request).ok_or_else(refused)?;
+        let (user, password) = basic_credentials(request).ok_or_else(refused)?;
         let kind = BitbucketTokenKind::Api { email: user };
         tokens
             .iter()
@@ -56,13 +56,13 @@ pub(super) fn authenticate(world: &World, request: &Request) -> Result<Bitbucket
 }
 
 /// Answers with an HTML page if the repository isn't visible, and with JSON if it doesn't exist.
-pub(super) fn see(
+pub(super) fn find_visible(
     world: &World,
     token: &BitbucketToken,
     name: &str,
 ) -> Result<BitbucketRepository, Failure> {
     let repositories = &world.bitbucket.repositories;
-    let repository = named(repositories, name, |repository| &repository.name)
+    let repository = find_by_name(repositories, name, |repository| &repository.name)
         .ok_or_else(|| Failure::message(404, &format!("Repository {name} not found")))?;
     if !token.repositories.contains(&repository.name) {
         return Err(Failure::page_not_found());

@@ -21,8 +21,8 @@ pub(super) fn create(world: &mut World, call: &Call<'_>) -> ApiResult {
         .get("target")
         .ok_or_else(|| target::invalid("The body has no target."))?;
     let wanted = target::read(wanted, &call.repository)?;
-    let is_tag_alone = matches!(wanted.reference, Some((RefKind::Tag, _))) && !wanted.names_commit;
-    if is_tag_alone && world.bitbucket.fails_for_tags_without_commit {
+    let is_bare_tag = matches!(wanted.reference, Some((RefKind::Tag, _))) && !wanted.names_commit;
+    if is_bare_tag && world.bitbucket.fails_for_tags_without_commit {
         return Err(Failure::message(500, "Something went wrong"));
     }
     let variables = body.get("variables").map_or(Ok(Vec::new()), variables)?;
@@ -53,9 +53,9 @@ fn variables(value: &Value) -> Result<Vec<Variable>, Failure> {
 
 fn variable(value: &Value) -> Result<Variable, Failure> {
     let variable = target::members(value, "variable", &["key", "value", "secured"])?;
-    let key = target::text(variable, "key")?;
-    let decent = |character: char| character.is_ascii_alphanumeric() || character == '_';
-    if !key.chars().all(decent) || key.starts_with(|first: char| first.is_ascii_digit()) {
+    let key = target::required_string(variable, "key")?;
+    let is_allowed = |character: char| character.is_ascii_alphanumeric() || character == '_';
+    if !key.chars().all(is_allowed) || key.starts_with(|first: char| first.is_ascii_digit()) {
         let detail =
             "A variable's key can contain only letters, digits and '_', and begins with no digit.";
         return Err(target::invalid(detail));

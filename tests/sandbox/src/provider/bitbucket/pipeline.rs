@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::error::Failure;
 use super::{ApiResult, Call, access};
 use crate::clock::timestamp;
-use crate::provider::{Page, query_for_page, spells};
+use crate::provider::{Page, is_id, query_for_page};
 use crate::response::Response;
 use crate::world::{Conclusion, Gate, JobState, Provider, Run, State, World};
 
@@ -88,7 +88,7 @@ pub(super) fn stop(world: &mut World, call: &Call<'_>, id: &str) -> ApiResult {
 
 /// Compares with the build number, or the UUID in braces.
 fn is_named(run: &Run, id: &str) -> bool {
-    spells(id, run.number) || run.has_uuid(id)
+    is_id(id, run.number) || run.has_uuid(id)
 }
 
 fn not_found() -> Failure {
@@ -184,18 +184,21 @@ fn state(run: &Run) -> Value {
             "stage": {"name": stage, "type": kind},
         })
     };
-    match (run.state, &run.word) {
+    match (run.state, &run.status_override) {
         (State::Completed, _) => {
-            let result = run.conclusion.map_or("SUCCESSFUL", word);
-            completed("pipeline_state", run.word.as_deref().unwrap_or(result))
+            let result = run.conclusion.map_or("SUCCESSFUL", result_name);
+            completed(
+                "pipeline_state",
+                run.status_override.as_deref().unwrap_or(result),
+            )
         }
         // The overriding word is the stage of a pipeline in progress, or else the name of the state.
-        (State::Queued | State::Pending, Some(word)) => json!({"name": word}),
-        (State::Running | State::Blocked | State::Timed, Some(word)) => in_progress(word),
+        (State::Queued | State::Pending, Some(status)) => json!({"name": status}),
+        (State::Running | State::Blocked | State::Delayed, Some(status)) => in_progress(status),
         (State::Queued | State::Pending, None) => {
             json!({"name": "PENDING", "type": "pipeline_state_pending"})
         }
-        (State::Running | State::Timed, None) => in_progress("RUNNING"),
+        (State::Running | State::Delayed, None) => in_progress("RUNNING"),
         (State::Blocked, None) => in_progress(if halts(run) { "HALTED" } else { "PAUSED" }),
     }
 }
@@ -219,7 +222,7 @@ pub(super) fn completed(kind: &str, result: &str) -> Value {
     })
 }
 
-pub(super) fn word(conclusion: Conclusion) -> &'static str {
+pub(super) fn result_name(conclusion: Conclusion) -> &'static str {
     match conclusion {
         Conclusion::Success | Conclusion::Neutral | Conclusion::Skipped => "SUCCESSFUL",
         Conclusion::Failure => "FAILED",
@@ -247,7 +250,7 @@ fn target(call: &Call<'_>, run: &Run) -> Value {
     match &run.reference {
         Some((kind, name)) => json!({
             "type": "pipeline_ref_target",
-            "ref_type": kind.word(),
+            "ref_type": kind.as_str(),
             "ref_name": name,
             "commit": commit,
             "selector": selector,

@@ -43,14 +43,16 @@ fn describe(run: &Run, job: &Job) -> Value {
         json!({"name": "PENDING", "type": "pipeline_step_state_pending", "stage": stage})
     };
     let state = match job.state {
-        JobState::NotYet | JobState::Timed => pending("PENDING"),
+        JobState::NotStarted | JobState::Delayed => pending("PENDING"),
         JobState::Blocked if pipeline::halts(run) => pending("HALTED"),
         JobState::Blocked => pending("PAUSED"),
         JobState::Running => {
             json!({"name": "IN_PROGRESS", "type": "pipeline_step_state_in_progress"})
         }
         JobState::Completed(Conclusion::Skipped) => pipeline::completed(KIND, "NOT_RUN"),
-        JobState::Completed(conclusion) => pipeline::completed(KIND, pipeline::word(conclusion)),
+        JobState::Completed(conclusion) => {
+            pipeline::completed(KIND, pipeline::result_name(conclusion))
+        }
     };
     let trigger = match job.scenario.gate {
         Gate::Person { .. } => "pipeline_step_trigger_manual",

@@ -29,14 +29,14 @@ pub(super) fn read(value: &Value, repository: &BitbucketRepository) -> Result<Ta
 fn of_reference(value: &Value, repository: &BitbucketRepository) -> Result<Target, Failure> {
     let known = ["type", "ref_type", "ref_name", "commit", "selector"];
     let target = members(value, "target", &known)?;
-    let name = text(target, "ref_name")?;
-    let kind = match text(target, "ref_type")? {
+    let name = required_string(target, "ref_name")?;
+    let kind = match required_string(target, "ref_type")? {
         "branch" => RefKind::Branch,
         "tag" => RefKind::Tag,
         other => return Err(invalid(&format!("Unknown ref_type {other}."))),
     };
     let head = repository.git.commit_of(kind, name).ok_or_else(|| {
-        let detail = format!("Could not find last reference for {} {name}", kind.word());
+        let detail = format!("Could not find last reference for {} {name}", kind.as_str());
         Failure::detailed(404, "Not found", &detail, "reference-not-found")
     })?;
     let commit = match target.get("commit") {
@@ -45,7 +45,7 @@ fn of_reference(value: &Value, repository: &BitbucketRepository) -> Result<Targe
     };
     let custom = selector(target, repository)?;
     if custom.is_none() && !repository.has_pipeline_for(name) {
-        let detail = format!("No pipeline is defined for {} {name}.", kind.word());
+        let detail = format!("No pipeline is defined for {} {name}.", kind.as_str());
         return Err(Failure::bad_request(&detail, "no-pipeline-defined"));
     }
     Ok(Target {
@@ -82,10 +82,10 @@ fn selector(
         return Ok(None);
     };
     let selector = members(selector, "selector", &["type", "pattern"])?;
-    match text(selector, "type")? {
+    match required_string(selector, "type")? {
         "default" => Ok(None),
         "custom" => {
-            let pattern = text(selector, "pattern")?;
+            let pattern = required_string(selector, "pattern")?;
             if repository
                 .custom_pipelines
                 .iter()
@@ -102,10 +102,10 @@ fn selector(
 
 fn hash(commit: &Value, repository: &BitbucketRepository) -> Result<String, Failure> {
     let commit = members(commit, "commit", &["type", "hash"])?;
-    if text(commit, "type")? != "commit" {
+    if required_string(commit, "type")? != "commit" {
         return Err(invalid("The commit's type is not commit."));
     }
-    let hash = text(commit, "hash")?;
+    let hash = required_string(commit, "hash")?;
     if repository.git.knows_commit(hash) {
         return Ok(hash.to_owned());
     }
@@ -136,7 +136,7 @@ pub(super) fn members<'value>(
 }
 
 /// Returns a required, non-empty string member.
-pub(super) fn text<'value>(
+pub(super) fn required_string<'value>(
     object: &'value Map<String, Value>,
     name: &str,
 ) -> Result<&'value str, Failure> {

@@ -3,7 +3,7 @@
 
 use super::error::Failure;
 use super::{ApiResult, Call, RepositoryCall, account, app};
-use crate::provider::{basic, named};
+use crate::provider::{basic_credentials, find_by_name};
 use crate::request::Request;
 use crate::response::Response;
 use crate::world::{
@@ -39,7 +39,7 @@ pub(super) fn authenticate(world: &World, request: &Request) -> Result<Caller, F
     let credential = ["Bearer", "token"]
         .into_iter()
         .find_map(|scheme| request.authorization(scheme).map(str::to_owned))
-        .or_else(|| basic(request).map(|(_, password)| password))
+        .or_else(|| basic_credentials(request).map(|(_, password)| password))
         .ok_or_else(bad)?;
     if credential.split('.').count() == 3 {
         return app::verify(world, &credential).map(Caller::App);
@@ -67,7 +67,7 @@ pub(super) fn user(call: &Call<'_>) -> ApiResult {
 }
 
 /// Finds a repository that is visible to the caller; redirects a former name to the canonical URL.
-pub(super) fn see(
+pub(super) fn find_visible(
     world: &World,
     call: &Call<'_>,
     name: &str,
@@ -80,7 +80,7 @@ pub(super) fn see(
     if !permits(&call.caller, repository, "metadata", Access::Read) {
         return Err(Failure::not_found());
     }
-    by_its_name(call, repository, name, rest)?;
+    redirect_former_name(call, repository, name, rest)?;
     Ok(repository.clone())
 }
 
@@ -89,12 +89,12 @@ pub(super) fn find<'world>(world: &'world World, name: &str) -> Option<&'world G
     let same = |known: &String| known.eq_ignore_ascii_case(name);
     let repositories = &world.github.repositories;
     let formerly = |repository: &&GitHubRepository| repository.former_names.iter().any(same);
-    named(repositories, name, |repository| &repository.name)
+    find_by_name(repositories, name, |repository| &repository.name)
         .or_else(|| repositories.iter().find(formerly))
 }
 
 /// Redirects requests that use a former name.
-pub(super) fn by_its_name(
+pub(super) fn redirect_former_name(
     call: &Call<'_>,
     repository: &GitHubRepository,
     name: &str,

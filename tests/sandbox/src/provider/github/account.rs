@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::Call;
 
 /// The creation time of everything except runs.
-pub(super) const LONG_AGO: &str = "2026-01-01T00:00:00Z";
+pub(super) const CREATED_AT: &str = "2026-01-01T00:00:00Z";
 
 /// Describes a user, or a bot if the login ends with `[bot]`.
 pub(super) fn user(call: &Call<'_>, login: &str) -> Value {
@@ -37,7 +37,7 @@ pub(super) fn profile(call: &Call<'_>, login: &str) -> Value {
         profile[name] = json!(0);
     }
     for name in ["created_at", "updated_at"] {
-        profile[name] = json!(LONG_AGO);
+        profile[name] = json!(CREATED_AT);
     }
     profile
 }

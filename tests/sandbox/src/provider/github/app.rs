@@ -9,13 +9,14 @@ use ring::signature::{RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
 use serde_json::{Map, Value, json};
 
 use super::access::{self, Caller};
-use super::account::{LONG_AGO, organization};
+use super::account::{CREATED_AT, organization};
 use super::error::Failure;
 use super::{ApiResult, Call, json_body, repository, workflow};
 use crate::clock;
 use crate::response::Response;
 use crate::world::{
-    Access, GitHubApp, GitHubToken, GitHubTokenKind, Installation, MINTED, Permissions, World,
+    Access, GitHubApp, GitHubToken, GitHubTokenKind, Installation, MINTED_PREFIX, Permissions,
+    World,
 };
 
 pub(super) const INSTALLATION_PAGE: &str = "https://docs.github.com/rest/apps/apps#get-a-repository-installation-for-the-authenticated-app";
@@ -27,9 +28,9 @@ pub(super) const REVOKE_PAGE: &str =
     "https://docs.github.com/rest/apps/installations#revoke-an-installation-access-token";
 
 /// Maximum lifetime of a JWT, in seconds.
-const MAX_SECONDS: u64 = 600;
+const MAX_LIFETIME: u64 = 600;
 /// Clock skew that GitHub tolerates, in seconds.
-const SKEW: u64 = 60;
+const CLOCK_SKEW: u64 = 60;
 
 /// Verifies a JWT, and returns the id of the App that signed it.
 pub(super) fn verify(world: &World, token: &str) -> Result<u64, Failure> {
@@ -77,13 +78,13 @@ fn check_times(claims: &Map<String, Value>, now: SystemTime) -> Result<(), Failu
              assertion expires",
         )
     })?;
-    number("iat").filter(|issued| *issued <= now + SKEW).ok_or_else(|| {
+    number("iat").filter(|issued| *issued <= now + CLOCK_SKEW).ok_or_else(|| {
         Failure::new(
             401,
             "'Issued at' claim ('iat') must be an Integer representing the time that the assertion was issued",
         )
     })?;
-    if expires > now + MAX_SECONDS {
+    if expires > now + MAX_LIFETIME {
         let message = "'Expiration time' claim ('exp') is too far in the future";
         return Err(Failure::new(401, message));
     }
@@ -120,11 +121,11 @@ fn calling_app<'world>(
 /// `GET /repos/{owner}/{repo}/installation`
 pub(super) fn installation(world: &World, call: &Call<'_>, repository: &str) -> ApiResult {
     let app = calling_app(world, call)?;
-    let named = access::find(world, repository).ok_or_else(Failure::not_found)?;
-    let installed = |installation: &&Installation| installation.repositories.contains(&named.name);
+    let found = access::find(world, repository).ok_or_else(Failure::not_found)?;
+    let installed = |installation: &&Installation| installation.repositories.contains(&found.name);
     let installation = app.installations.iter().find(installed);
     let installation = installation.ok_or_else(Failure::not_found)?;
-    access::by_its_name(call, named, repository, &["installation"])?;
+    access::redirect_former_name(call, found, repository, &["installation"])?;
     let owner = repository.split('/').next().unwrap_or_default();
     let account = organization(call, owner);
     let (base, origin, id) = (&call.base, &call.origin, installation.id);
@@ -142,11 +143,11 @@ pub(super) fn installation(world: &World, call: &Call<'_>, repository: &str) -> 
             "access_tokens_url": format!("{base}/app/installations/{id}/access_tokens"),
             "repositories_url": format!("{base}/installation/repositories"),
             "html_url": format!("{origin}/organizations/{owner}/settings/installations/{id}"),
-            "permissions": wire(&installation.permissions),
+            "permissions": to_json(&installation.permissions),
             "events": [],
             "single_file_name": null,
-            "created_at": LONG_AGO,
-            "updated_at": LONG_AGO,
+            "created_at": CREATED_AT,
+            "updated_at": CREATED_AT,
             "suspended_by": null,
             "suspended_at": null,
         }),
@@ -169,13 +170,13 @@ pub(super) fn mint(world: &mut World, call: &Call<'_>, id: &str) -> ApiResult {
 
     let expires_at = world.now() + world.github.token_lifetime;
     world.github.minted += 1;
-    let value = format!("{MINTED}{:023}", world.github.minted);
+    let value = format!("{MINTED_PREFIX}{:023}", world.github.minted);
     let response = json!({
         "token": value,
         "expires_at": clock::timestamp(expires_at),
-        "permissions": wire(&permissions),
+        "permissions": to_json(&permissions),
         "repository_selection": "selected",
-        "repositories": described(world, call, &repositories),
+        "repositories": describe_all(world, call, &repositories),
     });
     let kind = GitHubTokenKind::Installation { permissions };
     let mut token = GitHubToken::new(&value, &owner, kind);
@@ -207,12 +208,12 @@ fn installation_token<'call>(call: &'call Call<'_>) -> Result<&'call GitHubToken
 /// `GET /installation/repositories`: lists the repositories of an installation token.
 pub(super) fn repositories_of_token(world: &World, call: &Call<'_>) -> ApiResult {
     let token = installation_token(call)?;
-    let all = described(world, call, &token.repositories);
+    let all = describe_all(world, call, &token.repositories);
     let path = format!("{}/installation/repositories", call.base);
     Ok(workflow::page("repositories", &all, call, &path))
 }
 
-fn described(world: &World, call: &Call<'_>, names: &[String]) -> Vec<Value> {
+fn describe_all(world: &World, call: &Call<'_>, names: &[String]) -> Vec<Value> {
     let all = world.github.repositories.iter();
     all.filter(|repository| names.contains(&repository.name))
         .map(|repository| repository::in_list(call, repository))
@@ -225,12 +226,12 @@ fn repositories(
     installation: &Installation,
     body: &Map<String, Value>,
 ) -> Result<Vec<String>, Failure> {
-    let asked: Vec<&Value> = ["repositories", "repository_ids"]
+    let requested: Vec<&Value> = ["repositories", "repository_ids"]
         .into_iter()
         .filter_map(|key| body.get(key))
         .flat_map(|list| list.as_array().into_iter().flatten())
         .collect();
-    if asked.is_empty() {
+    if requested.is_empty() {
         return Ok(installation.repositories.clone());
     }
     let id_of = |name: &str| {
@@ -238,15 +239,16 @@ fn repositories(
         all.find(|repository| repository.name == name)
             .map(|repository| json!(repository.id))
     };
-    let find = |asked: &Value| {
+    let find = |requested: &Value| {
         let mut names = installation.repositories.iter();
         names
             .find(|name| {
-                name.split('/').next_back() == asked.as_str() || id_of(name).as_ref() == Some(asked)
+                name.split('/').next_back() == requested.as_str()
+                    || id_of(name).as_ref() == Some(requested)
             })
             .cloned()
     };
-    asked.into_iter().map(find).collect::<Option<_>>().ok_or_else(|| {
+    requested.into_iter().map(find).collect::<Option<_>>().ok_or_else(|| {
         Failure::new(
             422,
             "There is at least one repository that does not exist or is not accessible to the parent installation.",
@@ -258,12 +260,12 @@ fn permissions(
     installation: &Installation,
     body: &Map<String, Value>,
 ) -> Result<Permissions, Failure> {
-    let asked = json_body::object(body, "permissions", 100)?;
-    if asked.is_empty() {
+    let requested = json_body::object(body, "permissions", 100)?;
+    if requested.is_empty() {
         return Ok(installation.permissions.clone());
     }
     let mut permissions = Permissions::default();
-    for (name, access) in asked {
+    for (name, access) in requested {
         let access = match access.as_str() {
             Some("read") => Access::Read,
             Some("write") => Access::Write,
@@ -281,7 +283,7 @@ fn permissions(
     Ok(permissions)
 }
 
-fn wire(permissions: &Permissions) -> Value {
+fn to_json(permissions: &Permissions) -> Value {
     let pairs = permissions.0.iter();
     pairs
         .map(|(name, access)| (name.clone(), json!(access.to_string())))

@@ -9,17 +9,17 @@ use serde_json::{Value, json};
 use super::error::Failure;
 use super::{ApiResult, RepositoryCall, access, account, run, workflow};
 use crate::clock::timestamp;
-use crate::provider::{spells, storage};
+use crate::provider::{is_id, storage};
 use crate::response::Response;
 use crate::world::{Access, Artifact, Digest, Provider, Run, State, World};
 
 /// GitHub's default retention time.
-const KEPT: Duration = Duration::from_hours(90 * 24);
+const RETENTION: Duration = Duration::from_hours(90 * 24);
 
 pub(super) fn list(world: &World, call: &RepositoryCall<'_>, id: &str) -> ApiResult {
     let found = run::find(world, call, id)?;
     let wanted = call.request.query("name");
-    let artifacts: Vec<Value> = of(found)
+    let artifacts: Vec<Value> = artifacts_of(found)
         .filter(|(_, artifact)| wanted.as_ref().is_none_or(|name| *name == artifact.name))
         .map(|(id, artifact)| describe(call, found, id, artifact))
         .collect();
@@ -40,8 +40,8 @@ fn find<'world>(
     access::require(world, call, "actions", Access::Read)?;
     let mut all = world
         .runs_of(Provider::GitHub, &call.repository.name)
-        .flat_map(|run| of(run).map(move |(id, artifact)| (run, id, artifact)));
-    let found = all.find(|(_, known, _)| spells(id, *known));
+        .flat_map(|run| artifacts_of(run).map(move |(id, artifact)| (run, id, artifact)));
+    let found = all.find(|(_, known, _)| is_id(id, *known));
     found.ok_or_else(Failure::not_found)
 }
 
@@ -62,7 +62,7 @@ pub(in crate::provider) fn stored(world: &World, id: &str) -> Option<(Vec<u8>, &
         .runs
         .iter()
         .filter(|run| run.provider == Provider::GitHub)
-        .flat_map(of);
+        .flat_map(artifacts_of);
     let (_, artifact) = all.find(|(known, _)| known.to_string() == id)?;
     let content_type = if artifact.is_raw {
         "application/json"
@@ -75,12 +75,12 @@ pub(in crate::provider) fn stored(world: &World, id: &str) -> Option<(Vec<u8>, &
 fn bytes(artifact: &Artifact) -> Vec<u8> {
     match artifact.files.first() {
         Some((_, content)) if artifact.is_raw => content.clone(),
-        _ => storage::pack(&artifact.files),
+        _ => storage::zip(&artifact.files),
     }
 }
 
 /// Returns the artifacts of a run with their ids. They appear when the run completes without being cancelled.
-fn of(run: &Run) -> impl Iterator<Item = (u64, &Artifact)> {
+fn artifacts_of(run: &Run) -> impl Iterator<Item = (u64, &Artifact)> {
     let scenario = run
         .scenario
         .as_ref()
@@ -111,7 +111,7 @@ fn describe(call: &RepositoryCall<'_>, run: &Run, id: u64, artifact: &Artifact) 
         "digest": digest,
         "created_at": timestamp(run.updated_at),
         "updated_at": timestamp(run.updated_at),
-        "expires_at": timestamp(run.updated_at + KEPT),
+        "expires_at": timestamp(run.updated_at + RETENTION),
         "workflow_run": {
             "id": run.id,
             "repository_id": call.repository.id,

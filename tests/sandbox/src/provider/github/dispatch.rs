@@ -11,7 +11,7 @@ use crate::world::{Access, Provider, RefKind, Run, WorkflowState, World};
 pub(super) fn create(world: &mut World, call: &RepositoryCall<'_>) -> ApiResult {
     access::require(world, call, "contents", Access::Write)?;
     let body = json_body::parse(call.request, &["event_type", "client_payload"])?;
-    let event_type = json_body::required_text(&body, "event_type")?;
+    let event_type = json_body::required_string(&body, "event_type")?;
     match event_type.chars().count() {
         0 => {
             return Err(Failure::invalid(

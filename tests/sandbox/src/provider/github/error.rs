@@ -28,8 +28,8 @@ impl Failure {
     }
 
     /// A body that doesn't match the schema of the call.
-    pub(super) fn invalid(complaint: &str) -> Self {
-        Self::new(422, format!("Invalid request.\n\n{complaint}"))
+    pub(super) fn invalid(message: &str) -> Self {
+        Self::new(422, format!("Invalid request.\n\n{message}"))
     }
 
     pub(super) fn redirect(status: u16, location: String) -> Self {

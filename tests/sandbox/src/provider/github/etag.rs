@@ -8,7 +8,7 @@ use crate::request::Request;
 use crate::response::Response;
 
 /// Returns the response with an `ETag`, or 304 if the client has the same one.
-pub(super) fn unless_known(response: Response, request: &Request) -> Response {
+pub(super) fn apply(response: Response, request: &Request) -> Response {
     if request.method != "GET" || response.status != 200 {
         return response;
     }

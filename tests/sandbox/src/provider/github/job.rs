@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::error::Failure;
 use super::{ApiResult, Call, RepositoryCall, access, account, run, workflow};
 use crate::clock::timestamp;
-use crate::provider::{spells, storage};
+use crate::provider::{is_id, storage};
 use crate::response::Response;
 use crate::world::{Access, Conclusion, Gate, Job, JobState, Provider, Run, World};
 
@@ -20,7 +20,9 @@ pub(super) fn list(world: &World, call: &RepositoryCall<'_>, id: &str) -> ApiRes
         _ => &[],
     };
     let attempts = earlier.iter().chain([found]);
-    let jobs: Vec<Value> = attempts.flat_map(|run| present(call, run)).collect();
+    let jobs: Vec<Value> = attempts
+        .flat_map(|run| describe_created(call, run))
+        .collect();
     let path = format!("{}/jobs", run::api_url(call, found));
     Ok(workflow::page("jobs", &jobs, call, &path))
 }
@@ -34,22 +36,25 @@ pub(super) fn list_of_attempt(
 ) -> ApiResult {
     let found = run::find(world, call, id)?;
     let found = run::attempt(found, attempt)?;
-    let jobs: Vec<Value> = present(call, found).collect();
+    let jobs: Vec<Value> = describe_created(call, found).collect();
     let path = format!("{}/attempts/{attempt}/jobs", run::api_url(call, found));
     Ok(workflow::page("jobs", &jobs, call, &path))
 }
 
-/// Returns the jobs that have been created: those blocked by `needs` are absent.
-fn present<'run>(call: &'run RepositoryCall<'_>, run: &'run Run) -> impl Iterator<Item = Value> {
+/// Describes the jobs that have been created: those blocked by `needs` are absent.
+fn describe_created<'run>(
+    call: &'run RepositoryCall<'_>,
+    run: &'run Run,
+) -> impl Iterator<Item = Value> {
     run.jobs
         .iter()
-        .filter(|job| job.state != JobState::NotYet)
+        .filter(|job| job.state != JobState::NotStarted)
         .map(move |job| describe(call, run, job))
 }
 
 pub(super) fn get(world: &World, call: &RepositoryCall<'_>, id: &str) -> ApiResult {
     let (run, job) = find(world, call, id)?;
-    if job.state == JobState::NotYet {
+    if job.state == JobState::NotStarted {
         return Err(Failure::not_found());
     }
     Ok(Response::json(200, describe(call, run, job)))
@@ -64,7 +69,7 @@ fn find<'world>(
     world
         .runs_of(Provider::GitHub, &call.repository.name)
         .flat_map(|run| run.jobs.iter().map(move |job| (run, job)))
-        .find(|(_, job)| spells(id, job.id))
+        .find(|(_, job)| is_id(id, job.id))
         .ok_or_else(Failure::not_found)
 }
 
@@ -98,7 +103,7 @@ fn pending_deployment(call: &Call<'_>, run: &Run, job: &Job) -> Option<Value> {
                 ..
             },
         ) => (environment.as_str(), 0, reviewers.as_slice()),
-        (JobState::Timed, Gate::Timer(timer)) => {
+        (JobState::Delayed, Gate::Timer(timer)) => {
             ("staging", timer.as_secs().div_ceil(60), [].as_slice())
         }
         _ => return None,
@@ -163,8 +168,8 @@ pub(super) fn concurrency_groups(world: &World, call: &RepositoryCall<'_>, id: &
 fn describe(call: &RepositoryCall<'_>, run: &Run, job: &Job) -> Value {
     let (status, conclusion) = match job.state {
         // Unreachable through the API, which hides jobs that aren't ready.
-        JobState::NotYet => ("queued", None),
-        JobState::Blocked | JobState::Timed => ("waiting", None),
+        JobState::NotStarted => ("queued", None),
+        JobState::Blocked | JobState::Delayed => ("waiting", None),
         JobState::Running => ("in_progress", None),
         JobState::Completed(conclusion) => ("completed", Some(conclusion)),
     };
@@ -179,7 +184,7 @@ fn describe(call: &RepositoryCall<'_>, run: &Run, job: &Job) -> Value {
             "name": name,
             "number": index + 1,
             "status": status,
-            "conclusion": conclusion.map(run::word),
+            "conclusion": conclusion.map(run::conclusion_name),
             "started_at": job.started_at.map(timestamp),
             "completed_at": job.completed_at.map(timestamp),
         })
@@ -188,7 +193,7 @@ fn describe(call: &RepositoryCall<'_>, run: &Run, job: &Job) -> Value {
         Some(_) => steps.collect(),
         None => Vec::new(),
     };
-    let created = job.started_at.unwrap_or(run.created_at);
+    let created_at = job.started_at.unwrap_or(run.created_at);
     let workflow = run::workflow_of(&call.repository, run);
     // No runner is assigned until the job starts.
     let runner = job.started_at.is_some();
@@ -202,12 +207,12 @@ fn describe(call: &RepositoryCall<'_>, run: &Run, job: &Job) -> Value {
         "workflow_name": workflow.map(|workflow| workflow.name.as_str()),
         "name": job.name,
         "status": status,
-        "conclusion": conclusion.map(run::word),
+        "conclusion": conclusion.map(run::conclusion_name),
         "url": format!("{of_repository}/actions/jobs/{}", job.id),
         "check_run_url": format!("{of_repository}/check-runs/{}", job.id),
         "html_url": format!("{}/job/{}", run::page_url(call, run), job.id),
-        "created_at": timestamp(created),
-        "started_at": timestamp(created),
+        "created_at": timestamp(created_at),
+        "started_at": timestamp(created_at),
         "completed_at": job.completed_at.map(timestamp),
         "steps": steps,
         "labels": ["ubuntu-latest"],

@@ -27,7 +27,7 @@ pub(super) fn parse(request: &Request, permitted: &[&str]) -> Result<Map<String,
     }
 }
 
-pub(super) fn required_text(body: &Map<String, Value>, key: &str) -> Result<String, Failure> {
+pub(super) fn required_string(body: &Map<String, Value>, key: &str) -> Result<String, Failure> {
     let value = body
         .get(key)
         .ok_or_else(|| Failure::invalid(&format!("{key:?} wasn't supplied.")))?;
@@ -40,7 +40,7 @@ pub(super) fn required_text(body: &Map<String, Value>, key: &str) -> Result<Stri
 pub(super) fn object(
     body: &Map<String, Value>,
     key: &str,
-    most_keys: usize,
+    max_keys: usize,
 ) -> Result<Map<String, Value>, Failure> {
     let Some(value) = body.get(key) else {
         return Ok(Map::new());
@@ -48,9 +48,9 @@ pub(super) fn object(
     let object = value
         .as_object()
         .ok_or_else(|| wrong_type(key, value, "an object"))?;
-    if object.len() > most_keys {
+    if object.len() > max_keys {
         return Err(Failure::invalid(&format!(
-            "No more than {most_keys} properties are allowed; {} were supplied.",
+            "No more than {max_keys} properties are allowed; {} were supplied.",
             object.len()
         )));
     }

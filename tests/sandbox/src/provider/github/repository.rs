@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::account::{LONG_AGO, node_id, organization};
+use super::account::{CREATED_AT, node_id, organization};
 use super::{Call, access};
 use crate::world::{Access, GitHubRepository};
 
@@ -107,7 +107,7 @@ pub(super) fn in_list(call: &Call<'_>, repository: &GitHubRepository) -> Value {
         described[name] = Value::Null;
     }
     for name in ["created_at", "updated_at", "pushed_at"] {
-        described[name] = json!(LONG_AGO);
+        described[name] = json!(CREATED_AT);
     }
     for name in [
         "forks",

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::account::{self, LONG_AGO};
+use super::account::{self, CREATED_AT};
 use super::error::Failure;
 use super::{ApiResult, Call, RepositoryCall, access, repository as repositories, workflow};
 use crate::clock::timestamp;
-use crate::provider::spells;
+use crate::provider::is_id;
 use crate::request::Request;
 use crate::response::Response;
 use crate::world::{Access, Conclusion, GitHubRepository, Provider, Run, State, Workflow, World};
@@ -41,13 +41,13 @@ pub(super) fn list(world: &World, call: &RepositoryCall<'_>, workflow: Option<&s
     }
     let path = format!("{path}/runs");
     // The same for all runs.
-    let place = repositories::minimal(call, &call.repository);
+    let repository = repositories::minimal(call, &call.repository);
     Ok(workflow::page_of(
         "workflow_runs",
         &runs,
         call,
         &path,
-        |run| describe(call, &place, run),
+        |run| describe(call, &repository, run),
     ))
 }
 
@@ -62,8 +62,8 @@ pub(super) fn get(
         None => run,
         Some(attempt) => self::attempt(run, attempt)?,
     };
-    let place = repositories::minimal(call, &call.repository);
-    Ok(Response::json(200, describe(call, &place, run)))
+    let repository = repositories::minimal(call, &call.repository);
+    Ok(Response::json(200, describe(call, &repository, run)))
 }
 
 /// Finds a run by its id, if the caller may read it.
@@ -75,7 +75,7 @@ pub(super) fn find<'world>(
     access::require(world, call, "actions", Access::Read)?;
     world
         .runs_of(Provider::GitHub, &call.repository.name)
-        .find(|run| run.is_readable() && spells(id, run.id))
+        .find(|run| run.is_readable() && is_id(id, run.id))
         .ok_or_else(Failure::not_found)
 }
 
@@ -91,7 +91,7 @@ pub(super) fn cancel(world: &mut World, call: &RepositoryCall<'_>, id: &str) -> 
     access::require(world, call, "actions", Access::Write)?;
     let run = world
         .run_mut(Provider::GitHub, &call.repository.name, |run| {
-            spells(id, run.id)
+            is_id(id, run.id)
         })
         .ok_or_else(Failure::not_found)?;
     if run.state == State::Completed {
@@ -142,13 +142,13 @@ impl Filter {
     fn passes(&self, run: &Run) -> bool {
         let equal =
             |wanted: &Option<String>, value: &str| wanted.as_ref().is_none_or(|text| text == value);
-        let is_so =
+        let has_status =
             |wanted: &String| wanted == status(run) || Some(wanted.as_str()) == conclusion(run);
         equal(&self.event, &run.event)
             && equal(&self.branch, run.reference_name().unwrap_or_default())
             && equal(&self.actor, &run.actor)
             && equal(&self.commit, &run.commit)
-            && self.status.as_ref().is_none_or(is_so)
+            && self.status.as_ref().is_none_or(has_status)
             && self
                 .created
                 .as_ref()
@@ -192,13 +192,13 @@ pub(super) fn page_url(call: &Call<'_>, run: &Run) -> String {
 }
 
 fn status(run: &Run) -> &str {
-    match (run.state, &run.word) {
+    match (run.state, &run.status_override) {
         (State::Completed, _) => "completed",
-        (_, Some(word)) => word,
+        (_, Some(status)) => status,
         (State::Queued, None) => "queued",
         (State::Pending, None) => "pending",
         (State::Running, None) => "in_progress",
-        (State::Blocked | State::Timed, None) => "waiting",
+        (State::Blocked | State::Delayed, None) => "waiting",
     }
 }
 
@@ -206,10 +206,14 @@ fn conclusion(run: &Run) -> Option<&str> {
     let conclusion = run
         .conclusion
         .filter(|_| run.concluded_from() <= run.clock.now())?;
-    Some(run.word.as_deref().unwrap_or(word(conclusion)))
+    Some(
+        run.status_override
+            .as_deref()
+            .unwrap_or(conclusion_name(conclusion)),
+    )
 }
 
-pub(super) fn word(conclusion: Conclusion) -> &'static str {
+pub(super) fn conclusion_name(conclusion: Conclusion) -> &'static str {
     match conclusion {
         Conclusion::Success => "success",
         Conclusion::Neutral => "neutral",
@@ -227,7 +231,7 @@ pub(super) fn workflow_of<'repository>(
     workflows.find(|workflow| workflow.id == run.workflow_id)
 }
 
-fn describe(call: &RepositoryCall<'_>, place: &Value, run: &Run) -> Value {
+fn describe(call: &RepositoryCall<'_>, repository: &Value, run: &Run) -> Value {
     let first = run.earlier.first().unwrap_or(run);
     let url = api_url(call, run);
     let of_repository = format!("{}/repos/{}", call.base, run.repository);
@@ -267,8 +271,8 @@ fn describe(call: &RepositoryCall<'_>, place: &Value, run: &Run) -> Value {
         "url": url,
         "actor": actor,
         "triggering_actor": actor,
-        "repository": place,
-        "head_repository": place,
+        "repository": repository,
+        "head_repository": repository,
     })
 }
 
@@ -279,7 +283,7 @@ fn head_commit(run: &Run) -> Value {
         // A fake id, since the sandbox has no files.
         "tree_id": run.commit.chars().rev().collect::<String>(),
         "message": "Say hello",
-        "timestamp": LONG_AGO,
+        "timestamp": CREATED_AT,
         "author": author,
         "committer": author,
     })

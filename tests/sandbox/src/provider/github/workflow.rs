@@ -49,7 +49,7 @@ pub(super) fn dispatch(world: &mut World, call: &RepositoryCall<'_>, id: &str) -
 \"return_run_details\" is not a permitted key.";
         return Err(Failure::new(status, message));
     }
-    let reference = json_body::required_text(&body, "ref")?;
+    let reference = json_body::required_string(&body, "ref")?;
     let given = json_body::object(&body, "inputs", 25)?;
     let details = json_body::boolean(&body, "return_run_details")?
         || world.github.run_details == RunDetails::Always;
@@ -68,7 +68,7 @@ pub(super) fn dispatch(world: &mut World, call: &RepositoryCall<'_>, id: &str) -
         let message = "Cannot trigger a 'workflow_dispatch' on a disabled workflow";
         return Err(Failure::new(422, message));
     }
-    let inputs = fill_in(declared, &given)?;
+    let inputs = resolve_inputs(declared, &given)?;
 
     let mut run = Run::new(
         Provider::GitHub,
@@ -95,7 +95,7 @@ pub(super) fn dispatch(world: &mut World, call: &RepositoryCall<'_>, id: &str) -
 }
 
 /// Returns all declared inputs with the given values or their defaults. GitHub passes all of them on as strings.
-fn fill_in(
+fn resolve_inputs(
     declared: &[WorkflowInput],
     given: &Map<String, Value>,
 ) -> Result<Map<String, Value>, Failure> {

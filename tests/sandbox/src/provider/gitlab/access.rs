@@ -3,7 +3,7 @@
 
 use super::error::Failure;
 use super::{ApiResult, Call, ProjectCall, user};
-use crate::provider::{named, spells};
+use crate::provider::{find_by_name, is_id};
 use crate::request::Request;
 use crate::response::Response;
 use crate::world::{GitLabProject, GitLabToken, Role, Visibility, World};
@@ -35,7 +35,7 @@ pub(super) fn user(world: &World, call: &Call<'_>) -> ApiResult {
 }
 
 /// Finds a project by id or path. For non-members, a private project doesn't exist.
-pub(super) fn see(
+pub(super) fn find_visible(
     world: &World,
     token: Option<&GitLabToken>,
     id: &str,
@@ -50,26 +50,26 @@ pub(super) fn see(
 
 pub(super) fn find<'world>(world: &'world World, id: &str) -> Option<&'world GitLabProject> {
     let projects = &world.gitlab.projects;
-    let by_id = || projects.iter().find(|project| spells(id, project.id));
-    let formerly = || projects.iter().find(|project| has_left(project, id));
-    named(projects, id, |project| &project.path)
+    let by_id = || projects.iter().find(|project| is_id(id, project.id));
+    let formerly = || projects.iter().find(|project| had_path(project, id));
+    find_by_name(projects, id, |project| &project.path)
         .or_else(by_id)
         .or_else(formerly)
 }
 
 /// Whether the project had this path before it moved.
-fn has_left(project: &GitLabProject, path: &str) -> bool {
+fn had_path(project: &GitLabProject, path: &str) -> bool {
     let same = |known: &String| known.eq_ignore_ascii_case(path);
     project.former_paths.iter().any(same)
 }
 
 /// Handles requests to a former path of a project: redirects `GET` to its id, and refuses everything else.
-pub(super) fn by_its_path(
+pub(super) fn redirect_former_path(
     call: &Call<'_>,
     project: &GitLabProject,
     id: &str,
 ) -> Result<(), Failure> {
-    if !has_left(project, id) {
+    if !had_path(project, id) {
         return Ok(());
     }
     if call.request.method != "GET" {

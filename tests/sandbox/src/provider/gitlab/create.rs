@@ -14,7 +14,7 @@ use crate::world::{
 };
 
 /// A pipeline to create.
-struct Order {
+struct NewPipeline {
     source: &'static str,
     reference: String,
     variables: Vec<Variable>,
@@ -30,7 +30,7 @@ pub(super) fn by_trigger(world: &mut World, call: &Call<'_>, id: &str) -> ApiRes
         return Err(Failure::message(403, "403 Forbidden"));
     }
     let body = parameters::parse(call.request, &["token", "ref", "variables", "inputs"])?;
-    let [token, reference] = parameters::required_texts(&body, ["token", "ref"])?;
+    let [token, reference] = parameters::required_strings(&body, ["token", "ref"])?;
     let variables = parameters::variable_map(&body)?;
     let inputs = parameters::inputs(&body)?;
 
@@ -44,9 +44,9 @@ pub(super) fn by_trigger(world: &mut World, call: &Call<'_>, id: &str) -> ApiRes
     let (project, trigger) = found.ok_or_else(|| Failure::message(404, "404 Not Found"))?;
     // Applies even without variables: GitLab stores the request body in the variable TRIGGER_PAYLOAD.
     if project.pipeline_variables == PipelineVariables::Forbidden {
-        return Err(no_variables());
+        return Err(variables_forbidden());
     }
-    let order = Order {
+    let request = NewPipeline {
         source: "trigger",
         reference,
         variables,
@@ -59,20 +59,20 @@ pub(super) fn by_trigger(world: &mut World, call: &Call<'_>, id: &str) -> ApiRes
         token: None,
         project: project.clone(),
     };
-    start(world, &call, order)
+    start(world, &call, request)
 }
 
 /// `POST /projects/:id/pipeline`
 pub(super) fn by_token(world: &mut World, call: &ProjectCall<'_>) -> ApiResult {
     let (token, role) = access::require_developer(call)?;
     let body = parameters::parse(call.request, &["ref", "variables", "inputs"])?;
-    let [reference] = parameters::required_texts(&body, ["ref"])?;
+    let [reference] = parameters::required_strings(&body, ["ref"])?;
     let variables = parameters::variable_list(&body)?;
     let inputs = parameters::inputs(&body)?;
     if call.project.pipeline_variables == PipelineVariables::Forbidden && !variables.is_empty() {
-        return Err(no_variables());
+        return Err(variables_forbidden());
     }
-    let order = Order {
+    let request = NewPipeline {
         source: "api",
         reference,
         variables,
@@ -80,29 +80,29 @@ pub(super) fn by_token(world: &mut World, call: &ProjectCall<'_>) -> ApiResult {
         actor: token.owner.clone(),
         role,
     };
-    start(world, call, order)
+    start(world, call, request)
 }
 
-fn no_variables() -> Failure {
+fn variables_forbidden() -> Failure {
     Failure::base(400, "Insufficient permissions to set pipeline variables")
 }
 
-fn start(world: &mut World, call: &ProjectCall<'_>, order: Order) -> ApiResult {
+fn start(world: &mut World, call: &ProjectCall<'_>, request: NewPipeline) -> ApiResult {
     let project = &call.project;
     let resolved = project
         .git
-        .resolve(&order.reference)
+        .resolve(&request.reference)
         .ok_or_else(|| Failure::base(400, "Reference not found"))?;
-    if project.git.is_ambiguous(&order.reference) {
+    if project.git.is_ambiguous(&request.reference) {
         return Err(Failure::base(400, "Ref is ambiguous"));
     }
     let reference = resolved.name;
-    if order.role < Role::Developer {
-        let complaint = "Insufficient permissions to create a new pipeline";
-        return Err(Failure::base(400, complaint));
+    if request.role < Role::Developer {
+        let message = "Insufficient permissions to create a new pipeline";
+        return Err(Failure::base(400, message));
     }
-    let guarded = project.protected.iter().any(|name| name == reference);
-    if guarded && order.role < Role::Maintainer {
+    let is_protected = project.protected.iter().any(|name| name == reference);
+    if is_protected && request.role < Role::Maintainer {
         return Err(Failure::base(
             400,
             &format!(
@@ -111,23 +111,23 @@ fn start(world: &mut World, call: &ProjectCall<'_>, order: Order) -> ApiResult {
             ),
         ));
     }
-    let inputs = fill_in(&project.inputs, &order.inputs)
-        .map_err(|complaint| Failure::base(400, &complaint))?;
+    let inputs = resolve_inputs(&project.inputs, &request.inputs)
+        .map_err(|message| Failure::base(400, &message))?;
 
     let mut run = Run::new(
         Provider::GitLab,
         &project.path,
         ".gitlab-ci.yml",
-        order.source,
+        request.source,
     );
     run.reference = Some((resolved.kind, reference.to_owned()));
     resolved.commit.clone_into(&mut run.commit);
     run.inputs = inputs;
-    run.variables = order.variables;
-    run.actor = order.actor;
+    run.variables = request.variables;
+    run.actor = request.actor;
     if is_throttled(world, project) {
-        let complaint = "Too many pipelines created in the last minute. Try again later.";
-        return Err(Failure::base(400, complaint));
+        let message = "Too many pipelines created in the last minute. Try again later.";
+        return Err(Failure::base(400, message));
     }
     match &project.configuration {
         Configuration::Runs => {
@@ -140,12 +140,12 @@ fn start(world: &mut World, call: &ProjectCall<'_>, order: Order) -> ApiResult {
              added to the pipeline.",
         )),
         Configuration::NoStages => Err(Failure::base(400, "No stages / jobs for this pipeline.")),
-        Configuration::Invalid(complaint) if order.source == "trigger" => {
+        Configuration::Invalid(message) if request.source == "trigger" => {
             run.complete(Conclusion::Failure);
             world.start(run);
-            Err(Failure::base(422, complaint))
+            Err(Failure::base(422, message))
         }
-        Configuration::Invalid(complaint) => Err(Failure::base(400, complaint)),
+        Configuration::Invalid(message) => Err(Failure::base(400, message)),
     }
 }
 
@@ -153,12 +153,12 @@ fn is_throttled(world: &World, project: &GitLabProject) -> bool {
     let minute_ago = world.now() - Duration::from_mins(1);
     let runs = world.runs_of(Provider::GitLab, &project.path);
     let created = runs.filter(|run| run.created_at > minute_ago).count();
-    let most = world.gitlab.max_pipelines_a_minute;
-    most.is_some_and(|most| created >= most)
+    let limit = world.gitlab.max_pipelines_a_minute;
+    limit.is_some_and(|limit| created >= limit)
 }
 
 /// Returns all declared inputs with the given values or their defaults, or an error message.
-fn fill_in(
+fn resolve_inputs(
     declared: &[PipelineInput],
     given: &Map<String, Value>,
 ) -> Result<Map<String, Value>, String> {

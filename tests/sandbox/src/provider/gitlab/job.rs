@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::error::Failure;
 use super::{ApiResult, Call, ProjectCall, access, pipeline, user};
 use crate::clock::timestamp_with_milliseconds;
-use crate::provider::{spells, storage};
+use crate::provider::{is_id, storage};
 use crate::response::Response;
 use crate::world::{Conclusion, GitLabVersion, Job, JobState, Provider, RefKind, Run, World};
 
@@ -36,22 +36,28 @@ pub(super) fn downstream(world: &World, call: &ProjectCall<'_>, id: &str, kind: 
         return Err(Failure::error(404, "404 Not Found"));
     }
     let run = pipeline::find(world, call, id)?;
-    let started = |job: &Job| {
+    let with_downstream = |job: &Job| {
         let other = job.scenario.downstream.as_ref()?;
         let mut described = describe(call, run, job);
         described["downstream_pipeline"] = match job.started_at {
             None => Value::Null,
-            Some(started) => elsewhere(world, call, other, job, started),
+            Some(started) => downstream_pipeline(world, call, other, job, started),
         };
         Some(described)
     };
-    let jobs: Vec<Value> = run.jobs.iter().filter_map(started).collect();
+    let jobs: Vec<Value> = run.jobs.iter().filter_map(with_downstream).collect();
     let path = format!("projects/{}/pipelines/{id}/{kind}", call.project.id);
     Ok(pipeline::page(call, &jobs, &path))
 }
 
 /// Describes the downstream pipeline of a job. The sandbox doesn't run it: it has the status of its job.
-fn elsewhere(world: &World, call: &Call<'_>, other: &str, job: &Job, started: SystemTime) -> Value {
+fn downstream_pipeline(
+    world: &World,
+    call: &Call<'_>,
+    other: &str,
+    job: &Job,
+    started: SystemTime,
+) -> Value {
     let id = job.id + 500;
     let project = access::find(world, other);
     let git = project.map(|project| &project.git);
@@ -75,36 +81,36 @@ fn elsewhere(world: &World, call: &Call<'_>, other: &str, job: &Job, started: Sy
 /// Returns the log, from `byte_offset` on if the server supports it.
 pub(super) fn trace(world: &World, call: &ProjectCall<'_>, id: &str) -> ApiResult {
     find(world, call, id)?;
-    let kept = storage::log(world, Provider::GitLab, id, false).ok_or_else(not_found)?;
+    let file = storage::log(world, Provider::GitLab, id, false).ok_or_else(not_found)?;
     let start = match world.gitlab.version {
         GitLabVersion::New => call.request.query_number("byte_offset", 0),
         GitLabVersion::Old => 0,
     };
-    Ok(storage::part(kept, 200, start as u64))
+    Ok(storage::from_offset(file, 200, start as u64))
 }
 
 /// Returns all artifacts of a completed job as a zip.
 pub(super) fn archive(world: &World, call: &ProjectCall<'_>, id: &str) -> ApiResult {
     let (_, job) = find(world, call, id)?;
-    let files = kept(job);
+    let files = files_of(job);
     if files.is_empty() {
         return Err(Failure::message(404, "404 Not Found"));
     }
-    let zip = storage::pack(files);
+    let zip = storage::zip(files);
     Ok(Response::body(200, "application/octet-stream", zip))
 }
 
-fn kept(job: &Job) -> &[(String, Vec<u8>)] {
+fn files_of(job: &Job) -> &[(String, Vec<u8>)] {
     match job.state {
         JobState::Completed(_) => &job.scenario.files,
-        JobState::NotYet | JobState::Blocked | JobState::Timed | JobState::Running => &[],
+        JobState::NotStarted | JobState::Blocked | JobState::Delayed | JobState::Running => &[],
     }
 }
 
 /// Returns one artifact of a completed job.
 pub(super) fn artifact(world: &World, call: &ProjectCall<'_>, id: &str, path: &str) -> ApiResult {
     let (_, job) = find(world, call, id)?;
-    let mut files = kept(job).iter();
+    let mut files = files_of(job).iter();
     let file = files.find(|(known, _)| known == path);
     let (_, content) = file.ok_or_else(|| Failure::message(404, "404 Not Found"))?;
     Ok(Response::body(
@@ -122,7 +128,7 @@ fn find<'world>(
     access::require_reading_pipelines(call)?;
     let runs = world.runs_of(Provider::GitLab, &call.project.path);
     let mut jobs = runs.flat_map(|run| run.jobs.iter().map(move |job| (run, job)));
-    jobs.find(|(_, job)| spells(id, job.id))
+    jobs.find(|(_, job)| is_id(id, job.id))
         .ok_or_else(not_found)
 }
 
@@ -132,11 +138,11 @@ fn not_found() -> Failure {
 
 fn status(job: &Job) -> &'static str {
     match job.state {
-        JobState::NotYet => "created",
+        JobState::NotStarted => "created",
         JobState::Blocked => "manual",
-        JobState::Timed => "scheduled",
+        JobState::Delayed => "scheduled",
         JobState::Running => "running",
-        JobState::Completed(conclusion) => pipeline::word(conclusion),
+        JobState::Completed(conclusion) => pipeline::conclusion_name(conclusion),
     }
 }
 
@@ -153,9 +159,9 @@ fn describe_build(call: &ProjectCall<'_>, run: &Run, job: &Job) -> Value {
             "file_format": null,
         }));
     }
-    let files = kept(job);
+    let files = files_of(job);
     if !files.is_empty() {
-        let size = storage::pack(files).len();
+        let size = storage::zip(files).len();
         artifacts.push(json!({
             "file_type": "archive",
             "size": size,
@@ -216,22 +222,22 @@ fn describe(call: &ProjectCall<'_>, run: &Run, job: &Job) -> Value {
 }
 
 fn commit(call: &ProjectCall<'_>, run: &Run) -> Value {
-    const MADE_AT: &str = "2026-01-01T00:00:00.000+00:00";
+    const COMMITTED_AT: &str = "2026-01-01T00:00:00.000+00:00";
     let hash = &run.commit;
     let (author, email) = ("octavia", "octavia@example.com");
     json!({
         "id": hash,
         "short_id": hash.get(..8),
-        "created_at": MADE_AT,
+        "created_at": COMMITTED_AT,
         "parent_ids": [],
         "title": "Say hello",
         "message": "Say hello\n",
         "author_name": author,
         "author_email": email,
-        "authored_date": MADE_AT,
+        "authored_date": COMMITTED_AT,
         "committer_name": author,
         "committer_email": email,
-        "committed_date": MADE_AT,
+        "committed_date": COMMITTED_AT,
         "trailers": {},
         "extended_trailers": {},
         "web_url": format!("{}/{}/-/commit/{hash}", call.origin, call.project.path),

@@ -19,8 +19,8 @@ pub(super) fn parse(request: &Request, known: &[&str]) -> Result<Map<String, Val
         form::URL_ENCODED | form::MULTIPART => from_form(request)?,
         _ if request.body.is_empty() => Map::new(),
         other => {
-            let complaint = format!("The provided content-type '{other}' is not supported.");
-            return Err(Failure::error(415, &complaint));
+            let message = format!("The provided content-type '{other}' is not supported.");
+            return Err(Failure::error(415, &message));
         }
     };
     match parameters
@@ -57,7 +57,7 @@ fn from_form(request: &Request) -> Result<Map<String, Value>, Failure> {
 }
 
 /// Returns the required strings in order, or one error that names all missing ones.
-pub(super) fn required_texts<const COUNT: usize>(
+pub(super) fn required_strings<const COUNT: usize>(
     parameters: &Map<String, Value>,
     names: [&str; COUNT],
 ) -> Result<[String; COUNT], Failure> {
@@ -69,8 +69,8 @@ pub(super) fn required_texts<const COUNT: usize>(
     if !missing.is_empty() {
         return Err(Failure::error(400, &missing.join(", ")));
     }
-    let mut texts = names.map(str::to_owned);
-    for text in &mut texts {
+    let mut values = names.map(str::to_owned);
+    for text in &mut values {
         let value = parameters.get(text.as_str()).and_then(Value::as_str);
         match value {
             None => return Err(Failure::error(400, &format!("{text} is invalid"))),
@@ -78,7 +78,7 @@ pub(super) fn required_texts<const COUNT: usize>(
             Some(value) => value.clone_into(text),
         }
     }
-    Ok(texts)
+    Ok(values)
 }
 
 /// Reads variables from a map of strings, as in the trigger call.
@@ -111,8 +111,8 @@ pub(super) fn variable_list(parameters: &Map<String, Value>) -> Result<Vec<Varia
     for (index, entry) in list.iter().enumerate() {
         let variable = list_entry(index, entry)?;
         if variables.iter().any(|earlier| earlier.key == variable.key) {
-            let complaint = format!("Duplicate variable name: {}", variable.key);
-            return Err(Failure::base(400, &complaint));
+            let message = format!("Duplicate variable name: {}", variable.key);
+            return Err(Failure::base(400, &message));
         }
         variables.push(variable);
     }
@@ -120,8 +120,8 @@ pub(super) fn variable_list(parameters: &Map<String, Value>) -> Result<Vec<Varia
 }
 
 fn list_entry(index: usize, entry: &Value) -> Result<Variable, Failure> {
-    let invalid = |member: &str, complaint: &str| {
-        Failure::error(400, &format!("variables[{index}]{member} {complaint}"))
+    let invalid = |member: &str, message: &str| {
+        Failure::error(400, &format!("variables[{index}]{member} {message}"))
     };
     let entry = entry.as_object().ok_or_else(|| invalid("", "is invalid"))?;
     let known = ["key", "value", "variable_type"];
@@ -148,8 +148,8 @@ fn list_entry(index: usize, entry: &Value) -> Result<Variable, Failure> {
 }
 
 fn variable(key: &str, value: &str, kind: VariableKind) -> Result<Variable, Failure> {
-    let decent = |character: char| character.is_ascii_alphanumeric() || character == '_';
-    if key.is_empty() || !key.chars().all(decent) {
+    let is_allowed = |character: char| character.is_ascii_alphanumeric() || character == '_';
+    if key.is_empty() || !key.chars().all(is_allowed) {
         return Err(Failure::base(
             400,
             "Variables key can contain only letters, digits and '_'.",

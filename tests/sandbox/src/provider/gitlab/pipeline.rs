@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::error::Failure;
 use super::{ApiResult, Call, ProjectCall, access, user};
 use crate::clock::timestamp_with_milliseconds;
-use crate::provider::{Page, query_for_page, spells};
+use crate::provider::{Page, is_id, query_for_page};
 use crate::response::Response;
 use crate::world::{Conclusion, Provider, RefKind, Run, State, World};
 
@@ -16,7 +16,7 @@ pub(super) fn list(world: &World, call: &ProjectCall<'_>) -> ApiResult {
     access::require_reading_pipelines(call)?;
     // Parses the query once, not for each run.
     let filters = ["ref", "source", "status", "username", "sha"];
-    let [reference, source, state, who, commit] = filters.map(|name| call.request.query(name));
+    let [reference, source, state, actor, commit] = filters.map(|name| call.request.query(name));
     let equal =
         |wanted: &Option<String>, value: &str| wanted.as_ref().is_none_or(|text| text == value);
     let mut runs: Vec<&Run> = world
@@ -24,7 +24,7 @@ pub(super) fn list(world: &World, call: &ProjectCall<'_>) -> ApiResult {
         .filter(|run| run.is_listed())
         .filter(|run| equal(&reference, run.reference_name().unwrap_or_default()))
         .filter(|run| equal(&source, &run.event) && equal(&state, status(run)))
-        .filter(|run| equal(&who, &run.actor) && equal(&commit, &run.commit))
+        .filter(|run| equal(&actor, &run.actor) && equal(&commit, &run.commit))
         .collect();
     if call.request.query("sort").as_deref() != Some("asc") {
         runs.reverse();
@@ -75,7 +75,7 @@ pub(super) fn find<'world>(
     access::require_reading_pipelines(call)?;
     world
         .runs_of(Provider::GitLab, &call.project.path)
-        .find(|run| run.is_readable() && spells(id, run.id))
+        .find(|run| run.is_readable() && is_id(id, run.id))
         .ok_or_else(not_found)
 }
 
@@ -84,7 +84,7 @@ pub(super) fn cancel(world: &mut World, call: &ProjectCall<'_>, id: &str) -> Api
     access::require_developer(call)?;
     let run = world
         .run_mut(Provider::GitLab, &call.project.path, |run| {
-            spells(id, run.id)
+            is_id(id, run.id)
         })
         .ok_or_else(not_found)?;
     if run.state != State::Completed {
@@ -99,8 +99,8 @@ fn not_found() -> Failure {
 }
 
 fn status(run: &Run) -> &str {
-    if let Some(word) = &run.word {
-        return word;
+    if let Some(status) = &run.status_override {
+        return status;
     }
     if run.is_ending() {
         return "canceling";
@@ -110,13 +110,13 @@ fn status(run: &Run) -> &str {
         (State::Pending, _) => "waiting_for_resource",
         (State::Running, _) => "running",
         (State::Blocked, _) => "manual",
-        (State::Timed, _) => "scheduled",
-        (State::Completed, Some(conclusion)) => word(conclusion),
+        (State::Delayed, _) => "scheduled",
+        (State::Completed, Some(conclusion)) => conclusion_name(conclusion),
         (State::Completed, None) => "success",
     }
 }
 
-pub(super) fn word(conclusion: Conclusion) -> &'static str {
+pub(super) fn conclusion_name(conclusion: Conclusion) -> &'static str {
     match conclusion {
         Conclusion::Success | Conclusion::Neutral => "success",
         Conclusion::Skipped => "skipped",
@@ -133,7 +133,7 @@ pub(super) fn is_of_tag(run: &Run) -> bool {
 pub(super) fn describe(call: &ProjectCall<'_>, run: &Run) -> Value {
     let ended = (run.state == State::Completed).then_some(run.updated_at);
     let started = run.jobs.iter().filter_map(|job| job.started_at).min();
-    let word = status(run);
+    let status = status(run);
     let mut described = describe_briefly(call, run);
     described["before_sha"] = json!("0".repeat(40));
     described["tag"] = json!(is_of_tag(run));
@@ -147,15 +147,15 @@ pub(super) fn describe(call: &ProjectCall<'_>, run: &Run) -> Value {
     described["coverage"] = Value::Null;
     described["archived"] = json!(false);
     described["detailed_status"] = json!({
-        "icon": format!("status_{word}"),
-        "text": word,
-        "label": word,
-        "group": word,
-        "tooltip": word,
+        "icon": format!("status_{status}"),
+        "text": status,
+        "label": status,
+        "group": status,
+        "tooltip": status,
         "has_details": true,
         "details_path": format!("/{}/-/pipelines/{}", call.project.path, run.id),
         "illustration": null,
-        "favicon": format!("/assets/ci_favicons/favicon_status_{word}.png"),
+        "favicon": format!("/assets/ci_favicons/favicon_status_{status}.png"),
     });
     described
 }
