@@ -5,7 +5,7 @@ use std::time::Duration;
 use sandbox::world::{Conclusion, Scenario, State};
 use sandbox::{Provider, World, demo};
 
-use crate::client::ask;
+use crate::client::request;
 use crate::scenarios::{GITHUB, SECOND, read, start, trigger};
 
 #[test]
@@ -20,7 +20,7 @@ fn a_cancel_ends_the_current_attempt_and_no_earlier_one() {
     sandbox.with_world(|world| world.run_again(id));
 
     let path = format!("{GITHUB}/runs/{id}");
-    let cancel = ask(&sandbox, "POST", &format!("{path}/cancel"));
+    let cancel = request(&sandbox, "POST", &format!("{path}/cancel"));
     assert_eq!(cancel.bearer(demo::GITHUB_CLASSIC).send().status, 202);
 
     let current = read(&sandbox, &path);

@@ -6,17 +6,17 @@ use sandbox::world::RefKind;
 use sandbox::{Sandbox, demo};
 use serde_json::{Value, json};
 
-use crate::client::{Ask, Response, ask, start};
+use crate::client::{RequestBuilder, Response, request, start};
 
 const SERVICE: &str = "/2.0/repositories/octo-workspace/service";
 
-fn basic(ask: Ask, user: &str, token: &str) -> Ask {
+fn basic(request: RequestBuilder, user: &str, token: &str) -> RequestBuilder {
     let credentials = BASE64_STANDARD.encode(format!("{user}:{token}"));
-    ask.header("Authorization", &format!("Basic {credentials}"))
+    request.header("Authorization", &format!("Basic {credentials}"))
 }
 
-fn post(sandbox: &Sandbox) -> Ask {
-    ask(sandbox, "POST", &format!("{SERVICE}/pipelines"))
+fn post(sandbox: &Sandbox) -> RequestBuilder {
+    request(sandbox, "POST", &format!("{SERVICE}/pipelines"))
 }
 
 fn create(sandbox: &Sandbox, body: impl ToString) -> Response {
@@ -37,7 +37,7 @@ fn on_main_with(member: &str, value: &Value) -> Value {
 }
 
 #[test]
-fn branches_tags_and_commits_are_started() {
+fn pipelines_start_for_branches_tags_and_commits() {
     let sandbox = start();
     let response = create(&sandbox, json!({"target": branch("main")}));
     assert_eq!(response.status, 201);
@@ -46,7 +46,7 @@ fn branches_tags_and_commits_are_started() {
     assert!(response.json()["state"].get("result").is_none());
     let location = response.headers.get("location").unwrap();
     let path = location.strip_prefix(&sandbox.http_url()).unwrap();
-    let found = ask(&sandbox, "GET", path)
+    let found = request(&sandbox, "GET", path)
         .bearer(demo::BITBUCKET_ACCESS)
         .send();
     assert_eq!(found.json()["uuid"], response.json()["uuid"]);
@@ -74,7 +74,7 @@ fn branches_tags_and_commits_are_started() {
 }
 
 #[test]
-fn targets_are_refused_in_bitbuckets_words() {
+fn invalid_targets_get_bitbuckets_errors() {
     let sandbox = start();
     let selector = json!({"type": "custom", "pattern": "unknown"});
     let commit = json!({"type": "commit", "hash": demo::BITBUCKET_COMMIT});
@@ -113,9 +113,9 @@ fn targets_are_refused_in_bitbuckets_words() {
 }
 
 #[test]
-fn credentials_open_what_they_should_and_no_more() {
+fn each_credential_grants_only_its_own_rights() {
     let sandbox = start();
-    let try_with = |ask: Ask| ask.json(json!({"target": branch("main")})).send();
+    let try_with = |request: RequestBuilder| request.json(json!({"target": branch("main")})).send();
     let email = demo::BITBUCKET_EMAIL;
     assert_eq!(
         try_with(basic(post(&sandbox), email, demo::BITBUCKET_API)).status,
@@ -147,8 +147,8 @@ fn credentials_open_what_they_should_and_no_more() {
 #[test]
 fn hidden_repositories_are_html_and_missing_ones_json() {
     let sandbox = start();
-    let look = |path: &str, token: &str| ask(&sandbox, "GET", path).bearer(token).send();
-    let hidden = look(
+    let get = |path: &str, token: &str| request(&sandbox, "GET", path).bearer(token).send();
+    let hidden = get(
         "/2.0/repositories/octo-workspace/hidden",
         demo::BITBUCKET_ACCESS,
     );
@@ -160,7 +160,7 @@ fn hidden_repositories_are_html_and_missing_ones_json() {
             .unwrap()
             .starts_with("text/html")
     );
-    let missing = look(
+    let missing = get(
         "/2.0/repositories/octo-workspace/none",
         demo::BITBUCKET_ACCESS,
     );
@@ -168,9 +168,9 @@ fn hidden_repositories_are_html_and_missing_ones_json() {
         (missing.status, &missing.json()["type"]),
         (404, &json!("error"))
     );
-    let service = look(SERVICE, demo::BITBUCKET_ACCESS);
+    let service = get(SERVICE, demo::BITBUCKET_ACCESS);
     assert_eq!(service.json()["mainbranch"]["name"], "main");
-    assert_eq!(look(SERVICE, demo::BITBUCKET_ACCESS_READ_ONLY).status, 403);
+    assert_eq!(get(SERVICE, demo::BITBUCKET_ACCESS_READ_ONLY).status, 403);
 }
 
 #[test]
@@ -179,8 +179,8 @@ fn pipelines_are_read_listed_and_stopped() {
     create(&sandbox, json!({"target": branch("main")}));
     create(&sandbox, json!({"target": branch("develop")}));
     let read = |path: &str| {
-        let ask = ask(&sandbox, "GET", &format!("{SERVICE}/pipelines/{path}"));
-        ask.bearer(demo::BITBUCKET_ACCESS_READ_ONLY).send()
+        let request = request(&sandbox, "GET", &format!("{SERVICE}/pipelines/{path}"));
+        request.bearer(demo::BITBUCKET_ACCESS_READ_ONLY).send()
     };
     let list = read("?pagelen=1");
     assert_eq!(list.json()["values"][0]["build_number"], 1);
@@ -197,7 +197,7 @@ fn pipelines_are_read_listed_and_stopped() {
         .replace('{', "%7B")
         .replace('}', "%7D");
     let path = format!("{SERVICE}/pipelines/{uuid}/stopPipeline");
-    let stop = ask(&sandbox, "POST", &path).bearer(demo::BITBUCKET_ACCESS);
+    let stop = request(&sandbox, "POST", &path).bearer(demo::BITBUCKET_ACCESS);
     assert_eq!(stop.send().status, 204);
     assert_eq!(stop.send().status, 400);
     assert_eq!(read("1").json()["state"]["result"]["name"], "STOPPED");

@@ -8,7 +8,7 @@ use std::time::Duration;
 use sandbox::{Headers, Sandbox, World};
 use serde_json::Value;
 
-pub(crate) struct Ask {
+pub(crate) struct RequestBuilder {
     port: u16,
     method: String,
     path: String,
@@ -29,8 +29,8 @@ pub(crate) fn start() -> Sandbox {
 }
 
 /// Builds a request with the headers that all three providers expect.
-pub(crate) fn ask(sandbox: &Sandbox, method: &str, path: &str) -> Ask {
-    Ask {
+pub(crate) fn request(sandbox: &Sandbox, method: &str, path: &str) -> RequestBuilder {
+    RequestBuilder {
         port: sandbox.http_port(),
         method: method.to_owned(),
         path: path.to_owned(),
@@ -40,7 +40,7 @@ pub(crate) fn ask(sandbox: &Sandbox, method: &str, path: &str) -> Ask {
     .header("User-Agent", "suite")
 }
 
-impl Ask {
+impl RequestBuilder {
     pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_owned(), value.to_owned()));
         self
@@ -71,10 +71,10 @@ impl Ask {
     pub(crate) fn try_send(&self) -> io::Result<Response> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port))?;
         stream.set_read_timeout(Some(Duration::from_secs(10)))?;
-        self.converse(&mut stream)
+        self.exchange(&mut stream)
     }
 
-    pub(crate) fn converse(&self, stream: &mut (impl Read + Write)) -> io::Result<Response> {
+    pub(crate) fn exchange(&self, stream: &mut (impl Read + Write)) -> io::Result<Response> {
         stream.write_all(self.bytes().as_bytes())?;
         stream.flush()?;
         let mut response = Vec::new();
@@ -128,7 +128,7 @@ impl Response {
     }
 
     /// Returns the status and the `message` of the body.
-    pub(crate) fn said(&self) -> (u16, String) {
+    pub(crate) fn status_and_message(&self) -> (u16, String) {
         let message = self.json()["message"]
             .as_str()
             .unwrap_or_default()

@@ -11,13 +11,13 @@ use sandbox::{
 };
 use serde_json::json;
 
-use crate::client::{Ask, ask, start};
+use crate::client::{RequestBuilder, request, start};
 
 /// Starts exactly one run.
-fn trigger(sandbox: &Sandbox) -> Ask {
+fn trigger(sandbox: &Sandbox) -> RequestBuilder {
     let path = "/api/v4/projects/4242/pipeline";
-    let ask = ask(sandbox, "POST", path).header("PRIVATE-TOKEN", demo::GITLAB_DEVELOPER);
-    ask.json(json!({"ref": "main"}))
+    let request = request(sandbox, "POST", path).header("PRIVATE-TOKEN", demo::GITLAB_DEVELOPER);
+    request.json(json!({"ref": "main"}))
 }
 
 fn with_fault(fault: Fault) -> Sandbox {
@@ -27,7 +27,7 @@ fn with_fault(fault: Fault) -> Sandbox {
 }
 
 #[test]
-fn resets_come_before_or_after_acting() {
+fn a_reset_happens_before_or_after_acting() {
     for (moment, runs) in [(Moment::BeforeActing, 0), (Moment::AfterActing, 1)] {
         let sandbox = with_fault(Fault::Reset(moment));
         let error = trigger(&sandbox).try_send().unwrap_err();
@@ -39,7 +39,7 @@ fn resets_come_before_or_after_acting() {
 }
 
 #[test]
-fn closes_come_without_a_response() {
+fn a_close_sends_no_response() {
     for (moment, runs) in [(Moment::BeforeActing, 0), (Moment::AfterActing, 1)] {
         let sandbox = with_fault(Fault::Close(moment));
         let error = trigger(&sandbox).try_send().unwrap_err();
@@ -50,9 +50,9 @@ fn closes_come_without_a_response() {
 }
 
 #[test]
-fn hang_ups_come_after_a_response_that_announced_none() {
-    for how in [HangUp::Close, HangUp::Reset, HangUp::ResetAtNextRequest] {
-        let sandbox = with_fault(Fault::HangUp(how));
+fn a_hang_up_follows_a_response_that_does_not_announce_it() {
+    for hang_up in [HangUp::Close, HangUp::Reset, HangUp::ResetAtNextRequest] {
+        let sandbox = with_fault(Fault::HangUp(hang_up));
         let request = trigger(&sandbox).bytes();
         let request = request.replace("Connection: close\r\n", "");
         let mut stream = TcpStream::connect(("127.0.0.1", sandbox.http_port())).unwrap();
@@ -62,28 +62,31 @@ fn hang_ups_come_after_a_response_that_announced_none() {
         while !response.ends_with(b"}") {
             let mut some = [0; 4096];
             let read = stream.read(&mut some).unwrap();
-            assert_ne!(read, 0, "{how:?}");
+            assert_ne!(read, 0, "{hang_up:?}");
             response.extend_from_slice(&some[..read]);
         }
         let response = String::from_utf8(response).unwrap().to_lowercase();
-        assert!(response.starts_with("http/1.1 201"), "{how:?} {response}");
-        assert!(!response.contains("connection:"), "{how:?} {response}");
-        if how == HangUp::ResetAtNextRequest {
+        assert!(
+            response.starts_with("http/1.1 201"),
+            "{hang_up:?} {response}"
+        );
+        assert!(!response.contains("connection:"), "{hang_up:?} {response}");
+        if hang_up == HangUp::ResetAtNextRequest {
             stream.write_all(request.as_bytes()).unwrap();
         }
         let rest = stream.read(&mut [0; 1]).map_err(|error| error.kind());
-        let expected = match how {
+        let expected = match hang_up {
             HangUp::Close => Ok(0),
             HangUp::Reset | HangUp::ResetAtNextRequest => Err(ErrorKind::ConnectionReset),
         };
-        assert_eq!(rest, expected, "{how:?}");
-        assert_eq!(sandbox.requests().len(), 1, "{how:?}");
-        assert_eq!(sandbox.runs().len(), 1, "{how:?}");
+        assert_eq!(rest, expected, "{hang_up:?}");
+        assert_eq!(sandbox.requests().len(), 1, "{hang_up:?}");
+        assert_eq!(sandbox.runs().len(), 1, "{hang_up:?}");
     }
 }
 
 #[test]
-fn delays_delay_the_acting_or_the_response_and_go_with_other_faults() {
+fn delays_apply_before_or_after_acting_and_combine_with_other_faults() {
     let late = Duration::from_millis(150);
     let sandbox = with_fault(Fault::Delay(Moment::BeforeActing, late));
     let moment = Moment::AfterActing;
@@ -158,15 +161,16 @@ fn an_edit_changes_the_response() {
 }
 
 #[test]
-fn a_fault_may_be_for_a_query_alone() {
+fn a_fault_can_match_only_a_query() {
     let sandbox = start();
     let route = Route::any().query("per_page=100");
     let fault = Fault::status(Moment::BeforeActing, 502);
     sandbox.fault(route, Occasion::Every, fault);
     for (size, status) in [(100, 502), (10, 200)] {
         let path = format!("/api/v4/projects/4242/pipelines?per_page={size}");
-        let ask = ask(&sandbox, "GET", &path).header("PRIVATE-TOKEN", demo::GITLAB_DEVELOPER);
-        assert_eq!(ask.send().status, status);
+        let request =
+            request(&sandbox, "GET", &path).header("PRIVATE-TOKEN", demo::GITLAB_DEVELOPER);
+        assert_eq!(request.send().status, status);
     }
 }
 
@@ -191,7 +195,7 @@ fn a_truncated_body_announces_more_than_it_sends() {
 }
 
 #[test]
-fn a_huge_body_is_as_long_as_it_says() {
+fn a_huge_body_has_its_announced_length() {
     let length = 20 * 1024 * 1024 + 1;
     let sandbox = with_fault(Fault::Huge {
         moment: Moment::BeforeActing,
@@ -204,7 +208,7 @@ fn a_huge_body_is_as_long_as_it_says() {
 }
 
 #[test]
-fn a_slow_body_comes_byte_by_byte_and_whole() {
+fn a_slow_body_arrives_completely_byte_by_byte() {
     let sandbox = with_fault(Fault::Slow(Duration::from_millis(1)));
     let began = Instant::now();
     let response = trigger(&sandbox).send();
@@ -214,26 +218,26 @@ fn a_slow_body_comes_byte_by_byte_and_whole() {
     assert_eq!((response.status, sandbox.runs().len()), (201, 1));
 }
 
-/// Reads at least `most` bytes from the wire, or all of them.
-fn heard(sandbox: &Sandbox, most: usize) -> Vec<u8> {
+/// Reads at least `min` bytes from the wire, or all of them.
+fn received(sandbox: &Sandbox, min: usize) -> Vec<u8> {
     use std::io::{Read as _, Write as _};
     let mut stream = TcpStream::connect(("127.0.0.1", sandbox.http_port())).unwrap();
     let request = trigger(sandbox).bytes();
     stream.write_all(request.as_bytes()).unwrap();
-    let mut heard = Vec::new();
+    let mut received = Vec::new();
     let mut buffer = [0; 4096];
     while let Ok(read @ 1..) = stream.read(&mut buffer)
-        && heard.len() < most
+        && received.len() < min
     {
-        heard.extend_from_slice(&buffer[..read]);
+        received.extend_from_slice(&buffer[..read]);
     }
-    heard
+    received
 }
 
 #[test]
-fn malformed_responses() {
+fn malformed_bytes_replace_the_response() {
     let millisecond = Duration::from_millis(1);
-    for (malformed, start, least) in [
+    for (malformed, start, min) in [
         (MalformedResponse::garbage(), "220 mail", 40),
         (
             MalformedResponse::endless_headers(),
@@ -253,9 +257,9 @@ fn malformed_responses() {
     ] {
         for (moment, runs) in [(Moment::BeforeActing, 0), (Moment::AfterActing, 1)] {
             let sandbox = with_fault(Fault::Malformed(moment, malformed.clone()));
-            let heard = heard(&sandbox, least);
-            assert!(heard.starts_with(start.as_bytes()));
-            assert!(heard.len() >= least, "{start}: {}", heard.len());
+            let received = received(&sandbox, min);
+            assert!(received.starts_with(start.as_bytes()));
+            assert!(received.len() >= min, "{start}: {}", received.len());
             assert_eq!(sandbox.runs().len(), runs);
             assert_eq!(sandbox.requests()[0].response, RecordedResponse::Malformed);
         }
@@ -263,7 +267,7 @@ fn malformed_responses() {
 }
 
 #[test]
-fn rate_limits_look_like_each_providers() {
+fn rate_limits_look_like_those_of_the_providers() {
     let sandbox = start();
     let first = |fault| {
         sandbox.clear_faults();
@@ -281,7 +285,12 @@ fn rate_limits_look_like_each_providers() {
     );
     let message_only = first(Fault::github_secondary_limit(None));
     assert_eq!(message_only.headers.get("retry-after"), None);
-    assert!(message_only.said().1.contains("secondary rate limit"));
+    assert!(
+        message_only
+            .status_and_message()
+            .1
+            .contains("secondary rate limit")
+    );
     let gitlab = first(Fault::gitlab_limit(Some(3)));
     assert_eq!(
         (gitlab.status, gitlab.text()),
@@ -298,7 +307,7 @@ fn rate_limits_look_like_each_providers() {
 }
 
 #[test]
-fn routes_and_occasions_choose_the_requests() {
+fn routes_and_occasions_select_the_requests() {
     let sandbox = start();
     let broken = || Fault::status(Moment::BeforeActing, 500);
     let github = Route::any().provider(Provider::GitHub);
@@ -308,7 +317,7 @@ fn routes_and_occasions_choose_the_requests() {
     sandbox.fault(Route::triggers(), Occasion::Nth(2), broken());
     let triggered: Vec<u16> = (0..3).map(|_| trigger(&sandbox).send().status).collect();
     assert_eq!(triggered, [201, 500, 201]);
-    let get = |path: &str| ask(&sandbox, "GET", path).send().status;
+    let get = |path: &str| request(&sandbox, "GET", path).send().status;
     assert_eq!(get("/api/v4/projects/4242/pipelines"), 500);
     assert_eq!(get("/api/v4/projects/4242"), 200);
     assert_eq!(get("/api/v3/repos/octo-org/app"), 500);
@@ -317,15 +326,15 @@ fn routes_and_occasions_choose_the_requests() {
 }
 
 #[test]
-fn a_fault_can_last_for_a_time() {
+fn a_fault_can_last_for_a_duration() {
     let sandbox = start();
     let lists = Route::any().method("GET").path_end("/pipelines");
     let time = Duration::from_millis(200);
     let fault = Fault::status(Moment::BeforeActing, 502);
     sandbox.fault(lists, Occasion::For(time), fault);
     let read = |path: &str| {
-        let ask = ask(&sandbox, "GET", &format!("/api/v4/projects/4242{path}"));
-        ask.bearer(demo::GITLAB_DEVELOPER).send().status
+        let request = request(&sandbox, "GET", &format!("/api/v4/projects/4242{path}"));
+        request.bearer(demo::GITLAB_DEVELOPER).send().status
     };
     assert_eq!(read("/pipelines/?per_page=1"), 502);
     assert_eq!(read("/pipelines"), 502);

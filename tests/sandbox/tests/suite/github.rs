@@ -4,23 +4,23 @@ use sandbox::world::{RefKind, RunDetails};
 use sandbox::{Sandbox, demo};
 use serde_json::{Value, json};
 
-use crate::client::{Ask, Response, ask, start};
+use crate::client::{RequestBuilder, Response, request, start};
 
 pub(crate) const DISPATCHES: &str = "/api/v3/repos/octo-org/app/dispatches";
 
-pub(crate) fn get(sandbox: &Sandbox, path: &str) -> Ask {
-    ask(sandbox, "GET", &format!("/api/v3{path}")).bearer(demo::GITHUB_CLASSIC)
+pub(crate) fn get(sandbox: &Sandbox, path: &str) -> RequestBuilder {
+    request(sandbox, "GET", &format!("/api/v3{path}")).bearer(demo::GITHUB_CLASSIC)
 }
 
 fn dispatch(sandbox: &Sandbox, body: impl ToString) -> Response {
-    let ask = ask(sandbox, "POST", DISPATCHES).bearer(demo::GITHUB_CLASSIC);
-    ask.json(body).send()
+    let request = request(sandbox, "POST", DISPATCHES).bearer(demo::GITHUB_CLASSIC);
+    request.json(body).send()
 }
 
 pub(crate) fn workflow_dispatch(sandbox: &Sandbox, workflow: &str, body: &Value) -> Response {
     let path = format!("/api/v3/repos/octo-org/app/actions/workflows/{workflow}/dispatches");
-    let ask = ask(sandbox, "POST", &path).bearer(demo::GITHUB_CLASSIC);
-    ask.json(body).send()
+    let request = request(sandbox, "POST", &path).bearer(demo::GITHUB_CLASSIC);
+    request.json(body).send()
 }
 
 #[test]
@@ -105,7 +105,7 @@ fn bodies_of_repository_dispatch_are_checked() {
     };
     for (body, message) in cases {
         let response = dispatch(&sandbox, body);
-        assert_eq!(response.said(), (422, message.to_owned()));
+        assert_eq!(response.status_and_message(), (422, message.to_owned()));
         assert_eq!(response.json()["status"], "422");
         let page = response.json()["documentation_url"].to_string();
         assert!(
@@ -114,15 +114,15 @@ fn bodies_of_repository_dispatch_are_checked() {
         );
     }
     assert_eq!(
-        dispatch(&sandbox, "{").said(),
+        dispatch(&sandbox, "{").status_and_message(),
         (400, "Problems parsing JSON".to_owned())
     );
-    assert_eq!(dispatch(&sandbox, "[]").said().0, 400);
+    assert_eq!(dispatch(&sandbox, "[]").status_and_message().0, 400);
     assert!(sandbox.runs().is_empty());
 }
 
 #[test]
-fn workflow_dispatch_answers_with_the_run_where_asked_to() {
+fn workflow_dispatch_returns_the_run_on_request() {
     let sandbox = start();
     let response = workflow_dispatch(
         &sandbox,
@@ -172,10 +172,10 @@ fn bodies_of_workflow_dispatch_are_checked() {
     };
     for (workflow, body, message) in cases {
         let response = workflow_dispatch(&sandbox, workflow, &body);
-        assert_eq!(response.said(), (422, message.to_owned()));
+        assert_eq!(response.status_and_message(), (422, message.to_owned()));
     }
     let unknown = workflow_dispatch(&sandbox, "1", &json!({"ref": "main"}));
-    assert_eq!(unknown.said(), (404, "Not Found".to_owned()));
+    assert_eq!(unknown.status_and_message(), (404, "Not Found".to_owned()));
     assert!(sandbox.runs().is_empty());
 }
 
@@ -188,14 +188,14 @@ fn an_older_server_rejects_run_details() {
         let rejected = RunDetails::RejectedWith(status);
         sandbox.with_world(|world| world.github.run_details = rejected);
         let response = workflow_dispatch(&sandbox, "build.yml", &body);
-        assert_eq!(response.said(), (status, message.to_owned()));
+        assert_eq!(response.status_and_message(), (status, message.to_owned()));
     }
     let response = workflow_dispatch(&sandbox, "build.yml", &json!({"ref": "main"}));
     assert_eq!(response.status, 204);
 }
 
 #[test]
-fn a_server_can_answer_an_id_without_addresses() {
+fn a_server_can_return_a_run_id_without_urls() {
     let sandbox = start();
     sandbox.with_world(|world| world.github.run_details = RunDetails::IdOnly);
     let body = json!({"ref": "main", "return_run_details": true});

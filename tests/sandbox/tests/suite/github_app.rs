@@ -9,7 +9,7 @@ use ring::signature::{RSA_PKCS1_SHA256, RsaKeyPair};
 use sandbox::{Sandbox, demo};
 use serde_json::{Value, json};
 
-use crate::client::{Response, ask, start};
+use crate::client::{Response, request, start};
 
 fn now() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
@@ -35,20 +35,20 @@ fn sign(claims: &Value) -> String {
     format!("{signed}.{}", BASE64_URL_SAFE_NO_PAD.encode(signature))
 }
 
-fn good() -> String {
+fn valid_jwt() -> String {
     sign(&json!({"iat": now() - 10, "exp": now() + 500, "iss": demo::GITHUB_APP_CLIENT_ID}))
 }
 
 fn installation(sandbox: &Sandbox, token: &str) -> Response {
     let path = "/api/v3/repos/octo-org/app/installation";
-    ask(sandbox, "GET", path).bearer(token).send()
+    request(sandbox, "GET", path).bearer(token).send()
 }
 
 fn mint(sandbox: &Sandbox, body: &Value) -> Response {
     let id = demo::GITHUB_INSTALLATION_ID;
     let path = format!("/api/v3/app/installations/{id}/access_tokens");
-    ask(sandbox, "POST", &path)
-        .bearer(&good())
+    request(sandbox, "POST", &path)
+        .bearer(&valid_jwt())
         .json(body)
         .send()
 }
@@ -67,17 +67,20 @@ fn client_id_and_app_id_both_name_the_app() {
     }
     let path = "/api/v3/repos/octo-org/caller/installation";
     assert_eq!(
-        ask(&sandbox, "GET", path).bearer(&good()).send().status,
+        request(&sandbox, "GET", path)
+            .bearer(&valid_jwt())
+            .send()
+            .status,
         404
     );
 }
 
 #[test]
-fn bad_signed_tokens_are_refused() {
+fn invalid_jwts_are_refused() {
     let sandbox = start();
     let app = demo::GITHUB_APP_CLIENT_ID;
-    let good = good();
-    let (signed, _) = good.rsplit_once('.').unwrap();
+    let valid_jwt = valid_jwt();
+    let (signed, _) = valid_jwt.rsplit_once('.').unwrap();
     let cases = [
         (format!("{signed}.AAAA"), 401, "could not be decoded"),
         (demo::GITHUB_CLASSIC.to_owned(), 401, "could not be decoded"),
@@ -103,14 +106,14 @@ fn bad_signed_tokens_are_refused() {
         ),
     ];
     for (token, status, message) in cases {
-        let (answered, said) = installation(&sandbox, &token).said();
+        let (answered, said) = installation(&sandbox, &token).status_and_message();
         assert_eq!(answered, status, "{said}");
         assert!(said.contains(message), "{said}");
     }
 }
 
 #[test]
-fn a_minted_token_opens_what_was_asked_for() {
+fn a_minted_token_has_only_the_requested_rights() {
     let sandbox = start();
     let response = mint(
         &sandbox,
@@ -122,7 +125,7 @@ fn a_minted_token_opens_what_was_asked_for() {
     assert!(token.starts_with("ghs_"));
 
     let post = |path: &str, body: Value| {
-        ask(&sandbox, "POST", path)
+        request(&sandbox, "POST", path)
             .bearer(&token)
             .json(body)
             .send()
@@ -156,7 +159,10 @@ fn nothing_is_minted_beyond_the_installation() {
     }
     let path = "/api/v3/app/installations/1/access_tokens";
     assert_eq!(
-        ask(&sandbox, "POST", path).bearer(&good()).send().status,
+        request(&sandbox, "POST", path)
+            .bearer(&valid_jwt())
+            .send()
+            .status,
         404
     );
 }
@@ -168,27 +174,30 @@ fn an_expired_minted_token_is_a_bad_credential() {
         .as_str()
         .unwrap()
         .to_owned();
-    let look = || {
+    let get = || {
         let path = "/api/v3/repos/octo-org/private";
-        ask(&sandbox, "GET", path).bearer(&token).send().status
+        request(&sandbox, "GET", path).bearer(&token).send().status
     };
-    assert_eq!(look(), 200);
+    assert_eq!(get(), 200);
     sandbox.with_world(|world| {
         for known in &mut world.github.tokens {
             known.expires_at = known.expires_at.map(|_| UNIX_EPOCH);
         }
     });
-    assert_eq!(look(), 401);
+    assert_eq!(get(), 401);
 }
 
 #[test]
-fn a_minted_token_can_be_revoked_and_no_other_can() {
+fn only_a_minted_token_can_be_revoked() {
     let sandbox = start();
     let minted = mint(&sandbox, &json!({})).json();
     let minted = minted["token"].as_str().unwrap();
     let revoke = |token: &str| {
         let path = "/api/v3/installation/token";
-        ask(&sandbox, "DELETE", path).bearer(token).send().status
+        request(&sandbox, "DELETE", path)
+            .bearer(token)
+            .send()
+            .status
     };
     assert_eq!(
         sandbox.with_world(|world| world.github.minted_tokens().len()),
@@ -206,7 +215,7 @@ fn a_minted_token_can_be_revoked_and_no_other_can() {
 fn a_renamed_repository_is_installed_under_its_new_name() {
     let sandbox = start();
     sandbox.with_world(|world| world.rename_github_repository("octo-org/app", "octo-org/api"));
-    assert_eq!(installation(&sandbox, &good()).status, 301);
+    assert_eq!(installation(&sandbox, &valid_jwt()).status, 301);
     assert_eq!(
         mint(&sandbox, &json!({"repositories": ["app"]})).status,
         422
@@ -222,27 +231,27 @@ fn a_renamed_repository_is_installed_under_its_new_name() {
 }
 
 #[test]
-fn a_minted_token_tells_its_repositories_and_no_other_does() {
+fn only_a_minted_token_lists_its_repositories() {
     let sandbox = start();
     let minted = mint(&sandbox, &json!({"repositories": ["app"]})).json();
-    let ask_with = |token: &str| {
+    let request_with = |token: &str| {
         let path = "/api/v3/installation/repositories";
-        ask(&sandbox, "GET", path).bearer(token).send()
+        request(&sandbox, "GET", path).bearer(token).send()
     };
-    let response = ask_with(minted["token"].as_str().unwrap()).json();
+    let response = request_with(minted["token"].as_str().unwrap()).json();
     assert_eq!(response["total_count"], 1);
     assert_eq!(response["repositories"][0]["full_name"], "octo-org/app");
-    assert_eq!(ask_with(demo::GITHUB_CLASSIC).status, 403);
+    assert_eq!(request_with(demo::GITHUB_CLASSIC).status, 403);
 }
 
 #[test]
 fn an_installation_is_found_by_a_former_name_too() {
     let sandbox = start();
     let path = "/api/v3/repos/octo-org/renamed-app/installation";
-    let moved = ask(&sandbox, "GET", path).bearer(&good()).send();
+    let moved = request(&sandbox, "GET", path).bearer(&valid_jwt()).send();
     assert_eq!(moved.status, 301);
     let location = moved.headers.get("location").unwrap().to_owned();
     let path = location.strip_prefix(&sandbox.http_url()).unwrap();
-    let found = ask(&sandbox, "GET", path).bearer(&good()).send();
-    assert_eq!(found.json(), installation(&sandbox, &good()).json());
+    let found = request(&sandbox, "GET", path).bearer(&valid_jwt()).send();
+    assert_eq!(found.json(), installation(&sandbox, &valid_jwt()).json());
 }

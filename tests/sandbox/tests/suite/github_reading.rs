@@ -4,20 +4,20 @@ use sandbox::demo;
 use sandbox::world::MissingPermission;
 use serde_json::json;
 
-use crate::client::{ask, start};
+use crate::client::{request, start};
 use crate::github::{DISPATCHES, get, workflow_dispatch};
 
 #[test]
-fn credentials_open_what_they_should_and_no_more() {
+fn each_credential_grants_only_its_own_rights() {
     let sandbox = start();
     let try_with = |token: &str, path: &str| {
-        let ask = ask(&sandbox, "POST", path).bearer(token);
-        let response = ask.json(json!({"event_type": "nobody"})).send();
+        let request = request(&sandbox, "POST", path).bearer(token);
+        let response = request.json(json!({"event_type": "nobody"})).send();
         let needed = response.headers.get("x-accepted-github-permissions");
         let message = if response.status == 204 {
             String::new()
         } else {
-            response.said().1
+            response.status_and_message().1
         };
         (response.status, message, needed.map(str::to_owned))
     };
@@ -63,9 +63,9 @@ fn credentials_open_what_they_should_and_no_more() {
         try_with(demo::GITHUB_WORKFLOW_OF_CALLER, DISPATCHES),
         refused(404, "Not Found", write)
     );
-    let anonymous = ask(&sandbox, "POST", DISPATCHES).json("{}").send();
+    let anonymous = request(&sandbox, "POST", DISPATCHES).json("{}").send();
     assert_eq!(
-        anonymous.said(),
+        anonymous.status_and_message(),
         (401, "Requires authentication".to_owned())
     );
 }
@@ -78,12 +78,12 @@ fn a_user_agent_is_required_and_the_version_must_be_known() {
         .send();
     assert_eq!(response.status, 403);
     assert!(response.text().contains("User-Agent"));
-    let asked = get(&sandbox, "/repos/octo-org/app").header("X-GitHub-Api-Version", "2019-01-01");
-    assert_eq!(asked.send().status, 400);
+    let request = get(&sandbox, "/repos/octo-org/app").header("X-GitHub-Api-Version", "2019-01-01");
+    assert_eq!(request.send().status, 400);
 }
 
 #[test]
-fn a_renamed_repository_redirects_to_its_canonical_address() {
+fn a_renamed_repository_redirects_to_its_canonical_url() {
     let sandbox = start();
     let response = get(&sandbox, "/repos/octo-org/renamed-app").send();
     let origin = sandbox.http_url();
@@ -92,13 +92,13 @@ fn a_renamed_repository_redirects_to_its_canonical_address() {
     assert_eq!(response.headers.get("location"), Some(location.as_str()));
 
     let path = "/api/v3/repos/octo-org/renamed-app/dispatches";
-    let redirected = ask(&sandbox, "POST", path).bearer(demo::GITHUB_CLASSIC);
+    let redirected = request(&sandbox, "POST", path).bearer(demo::GITHUB_CLASSIC);
     let response = redirected.json(json!({"event_type": "deploy"})).send();
     assert_eq!(response.status, 307);
     let location = response.headers.get("location").unwrap();
     assert!(sandbox.runs().is_empty());
     let path = location.strip_prefix(&origin).unwrap();
-    let followed = ask(&sandbox, "POST", path).bearer(demo::GITHUB_CLASSIC);
+    let followed = request(&sandbox, "POST", path).bearer(demo::GITHUB_CLASSIC);
     assert_eq!(
         followed.json(json!({"event_type": "deploy"})).send().status,
         204
@@ -150,7 +150,7 @@ fn runs_are_found_by_filters_and_cancelled_once() {
 
     let id = sandbox.runs()[0].id;
     let path = format!("/api/v3/repos/octo-org/app/actions/runs/{id}/cancel");
-    let cancel = ask(&sandbox, "POST", &path).bearer(demo::GITHUB_CLASSIC);
+    let cancel = request(&sandbox, "POST", &path).bearer(demo::GITHUB_CLASSIC);
     assert_eq!(cancel.send().status, 202);
     assert_eq!(cancel.send().status, 409);
     let run = get(&sandbox, &format!("/repos/octo-org/app/actions/runs/{id}")).send();

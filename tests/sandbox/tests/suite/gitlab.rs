@@ -5,14 +5,14 @@ use sandbox::world::RefKind;
 use sandbox::{Sandbox, demo};
 use serde_json::{Value, json};
 
-use crate::client::{Response, ask, start};
+use crate::client::{Response, request, start};
 
 pub(crate) const DEPLOYER: &str = "octo-group%2Ftools%2Fdeployer";
 const FORM: &str = "application/x-www-form-urlencoded";
 
 pub(crate) fn trigger(sandbox: &Sandbox, project: &str, body: &Value) -> Response {
     let path = format!("/api/v4/projects/{project}/trigger/pipeline");
-    ask(sandbox, "POST", &path).json(body).send()
+    request(sandbox, "POST", &path).json(body).send()
 }
 
 pub(crate) fn base(message: &str) -> Value {
@@ -20,14 +20,14 @@ pub(crate) fn base(message: &str) -> Value {
 }
 
 #[test]
-fn a_trigger_token_starts_a_pipeline_by_form_and_by_json() {
+fn a_trigger_token_starts_a_pipeline_with_a_form_or_json() {
     let sandbox = start();
     let form = format!(
         "token={}&ref=main&variables[KEY]=a%3Db%20c&inputs[environment]=live",
         demo::GITLAB_TRIGGER
     );
     let path = "/gitlab/api/v4/projects/4242/trigger/pipeline";
-    let response = ask(&sandbox, "POST", path).body(FORM, &form).send();
+    let response = request(&sandbox, "POST", path).body(FORM, &form).send();
     assert_eq!(response.status, 201);
     let (run, origin) = (&sandbox.runs()[0], sandbox.http_url());
     assert_eq!(response.json()["id"], run.id);
@@ -64,17 +64,19 @@ fn a_trigger_token_starts_a_pipeline_by_form_and_by_json() {
     ];
     let form = parts.concat() + "--x--\r\n";
     let multipart = "multipart/form-data; boundary=x";
-    let response = ask(&sandbox, "POST", path).body(multipart, &form).send();
+    let response = request(&sandbox, "POST", path)
+        .body(multipart, &form)
+        .send();
     assert_eq!(response.status, 201);
     assert_eq!(sandbox.runs()[2].variables[0].value, "a=b c");
-    let response = ask(&sandbox, "POST", path)
+    let response = request(&sandbox, "POST", path)
         .body(multipart, &form.replace("--x--", "--x"))
         .send();
     assert_eq!(response.status, 400);
 }
 
 #[test]
-fn trigger_requests_are_refused_in_gitlabs_words() {
+fn invalid_trigger_requests_get_gitlabs_errors() {
     let sandbox = start();
     let token = demo::GITLAB_TRIGGER;
     let locked = demo::GITLAB_TRIGGER_LOCKED;
@@ -106,7 +108,7 @@ fn trigger_requests_are_refused_in_gitlabs_words() {
     );
     assert_eq!(unknown.status, 400);
     let path = "/api/v4/projects/4242/trigger/pipeline";
-    let looped = ask(&sandbox, "POST", path).header("X-Gitlab-Event", "Pipeline Hook");
+    let looped = request(&sandbox, "POST", path).header("X-Gitlab-Event", "Pipeline Hook");
     assert_eq!(
         looped
             .json(json!({"token": token, "ref": "main"}))

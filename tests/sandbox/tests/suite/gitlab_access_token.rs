@@ -5,11 +5,11 @@ use sandbox::world::{Configuration, State, VariableKind};
 use sandbox::{Sandbox, demo};
 use serde_json::{Value, json};
 
-use crate::client::{Ask, Response, ask, start};
+use crate::client::{RequestBuilder, Response, request, start};
 use crate::gitlab::{DEPLOYER, base, trigger};
 
-fn api(sandbox: &Sandbox, method: &str, path: &str, token: &str) -> Ask {
-    ask(sandbox, method, &format!("/api/v4/projects/{path}")).header("PRIVATE-TOKEN", token)
+fn api(sandbox: &Sandbox, method: &str, path: &str, token: &str) -> RequestBuilder {
+    request(sandbox, method, &format!("/api/v4/projects/{path}")).header("PRIVATE-TOKEN", token)
 }
 
 fn create(sandbox: &Sandbox, project: &str, token: &str, body: &Value) -> Response {
@@ -48,7 +48,7 @@ fn an_access_token_starts_a_pipeline() {
 }
 
 #[test]
-fn pipelines_of_access_tokens_are_refused_in_gitlabs_words() {
+fn invalid_requests_with_access_tokens_get_gitlabs_errors() {
     let sandbox = start();
     let developer = demo::GITLAB_DEVELOPER;
     let no_jobs = "Pipeline will not run for the selected trigger. The rules configuration prevented any jobs from \
@@ -79,10 +79,10 @@ fn pipelines_of_access_tokens_are_refused_in_gitlabs_words() {
         let response = create(&sandbox, project, token, &body);
         assert_eq!((response.status, response.json()), expected, "{body}");
     }
-    let guarded = create(&sandbox, "4242", developer, &json!({"ref": "production"}));
-    assert_eq!(guarded.status, 400);
-    let complaint = "You do not have sufficient permission to run a pipeline on 'production'";
-    assert!(guarded.text().contains(complaint), "{}", guarded.text());
+    let protected = create(&sandbox, "4242", developer, &json!({"ref": "production"}));
+    assert_eq!(protected.status, 400);
+    let message = "You do not have sufficient permission to run a pipeline on 'production'";
+    assert!(protected.text().contains(message), "{}", protected.text());
     assert!(sandbox.runs().is_empty());
     let maintainer = demo::GITLAB_MAINTAINER;
     let allowed = create(&sandbox, "4242", maintainer, &json!({"ref": "production"}));
@@ -90,7 +90,7 @@ fn pipelines_of_access_tokens_are_refused_in_gitlabs_words() {
 }
 
 #[test]
-fn a_broken_configuration_keeps_a_failed_pipeline_of_a_trigger_token() {
+fn an_invalid_configuration_leaves_a_failed_pipeline_of_a_trigger_token() {
     let sandbox = start();
     sandbox.with_world(|world| {
         world.gitlab.projects[0].configuration =
@@ -115,9 +115,9 @@ fn a_broken_configuration_keeps_a_failed_pipeline_of_a_trigger_token() {
 #[test]
 fn projects_and_pipelines_are_read_listed_and_cancelled() {
     let sandbox = start();
-    let anonymous = ask(&sandbox, "GET", &format!("/api/v4/projects/{DEPLOYER}")).send();
+    let anonymous = request(&sandbox, "GET", &format!("/api/v4/projects/{DEPLOYER}")).send();
     assert_eq!(anonymous.json()["default_branch"], "main");
-    let decoded = ask(
+    let decoded = request(
         &sandbox,
         "GET",
         "/api/v4/projects/octo-group/tools/deployer",
@@ -164,7 +164,7 @@ fn projects_and_pipelines_are_read_listed_and_cancelled() {
 }
 
 #[test]
-fn a_moved_project_is_read_by_way_of_its_id_and_nothing_else() {
+fn a_moved_project_redirects_reads_and_refuses_writes() {
     let sandbox = start();
     sandbox.with_world(|world| {
         world.gitlab.projects[0].former_paths = vec!["octo-group/old".to_owned()];
@@ -185,12 +185,12 @@ fn a_moved_project_is_read_by_way_of_its_id_and_nothing_else() {
         &json!({"ref": "main"}),
     );
     let message = "Non GET methods are not allowed for moved projects";
-    assert_eq!(refused.said(), (405, message.to_owned()));
+    assert_eq!(refused.status_and_message(), (405, message.to_owned()));
     assert_eq!(sandbox.runs().len(), 0);
 }
 
 #[test]
-fn only_so_many_pipelines_of_a_project_are_created_in_a_minute() {
+fn pipelines_per_project_and_minute_are_limited() {
     let sandbox = start();
     sandbox.with_world(|world| world.gitlab.max_pipelines_a_minute = Some(2));
     let statuses = [(); 3].map(|()| {

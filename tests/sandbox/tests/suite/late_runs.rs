@@ -34,13 +34,13 @@ fn page(provider: Provider, id: u64) -> String {
     }
 }
 
-fn pass(seconds: u64) {
+fn wait(seconds: u64) {
     thread::sleep(Duration::from_secs(seconds) / SPEED);
 }
 
 /// Compares the number of listed runs and the status of a read, first at once and then later.
 #[test]
-fn lists_and_reads_show_a_run_independently() {
+fn lists_and_reads_can_be_delayed_independently() {
     let late = 100 * SECOND;
     let cases = [
         (Scenario::endless().listed_after(late), (0, 200)),
@@ -57,7 +57,7 @@ fn lists_and_reads_show_a_run_independently() {
             (listed(&sandbox, provider, ""), status)
         };
         assert_eq!(shown(), *at_first, "{provider}");
-        pass(110);
+        wait(110);
         assert_eq!(shown(), (1, 200), "{provider}");
     }
 }
@@ -79,7 +79,7 @@ fn filtered_lists_of_github_lag_and_the_others_do_not() {
         assert_eq!(listed(&sandbox, Provider::GitHub, filter), 0, "{filter}");
     }
     assert_eq!(listed(&sandbox, Provider::GitHub, "per_page=100"), 1);
-    pass(110);
+    wait(110);
     for filter in filters {
         assert_eq!(listed(&sandbox, Provider::GitHub, filter), 1, "{filter}");
     }
@@ -93,7 +93,7 @@ fn a_conclusion_can_come_after_the_end() {
         .scenario(Provider::GitHub, scenario);
     let sandbox = start(world);
     let id = trigger(&sandbox, Provider::GitHub);
-    pass(20);
+    wait(20);
     let run = read(&sandbox, &page(Provider::GitHub, id));
     assert_eq!(run["status"], "completed");
     assert_eq!(run["conclusion"], Value::Null);
@@ -102,13 +102,13 @@ fn a_conclusion_can_come_after_the_end() {
         Some(Conclusion::Success),
         "the world already has it"
     );
-    pass(100);
+    wait(100);
     let run = read(&sandbox, &page(Provider::GitHub, id));
     assert_eq!(run["conclusion"], "success");
 }
 
 #[test]
-fn lists_tell_what_triggered_a_run() {
+fn lists_show_the_trigger_of_a_run() {
     let sandbox = start(World::demo());
     let repository = "octo-workspace/service";
     for event in ["push", "schedule", "manual"] {

@@ -5,7 +5,7 @@ use std::net::TcpStream;
 
 use sandbox::{Proxy, ProxyBehaviour, Sandbox, World, demo};
 
-use crate::client::{ask, start};
+use crate::client::{request, start};
 
 fn connect(proxy: &Proxy, target: &str, headers: &str) -> (String, TcpStream) {
     let url = proxy.url();
@@ -23,15 +23,15 @@ fn connect(proxy: &Proxy, target: &str, headers: &str) -> (String, TcpStream) {
 }
 
 #[test]
-fn connect_is_passed_on_also_to_names_only_it_knows() {
+fn connect_is_forwarded_even_to_names_that_only_the_proxy_knows() {
     let sandbox = start();
     let address = ([127, 0, 0, 1], sandbox.http_port()).into();
     let hosts = [("sandbox.test:443", address)];
     let proxy = Proxy::start_knowing(ProxyBehaviour::Forwards, &hosts).unwrap();
     let (status, mut stream) = connect(&proxy, "sandbox.test:443", "");
     assert_eq!(status, "200");
-    let asked = ask(&sandbox, "GET", "/api/v3/repos/octo-org/app");
-    assert_eq!(asked.converse(&mut stream).unwrap().status, 200);
+    let request = request(&sandbox, "GET", "/api/v3/repos/octo-org/app");
+    assert_eq!(request.exchange(&mut stream).unwrap().status, 200);
     let seen = proxy.seen();
     assert_eq!(
         (seen[0].method.as_str(), seen[0].target.as_str()),
@@ -41,19 +41,21 @@ fn connect_is_passed_on_also_to_names_only_it_knows() {
 }
 
 #[test]
-fn plain_requests_are_passed_on() {
+fn plain_http_is_forwarded() {
     let sandbox = start();
     let proxy = Proxy::start(ProxyBehaviour::Forwards).unwrap();
     let target = format!("{}/api/v3/repos/octo-org/app", sandbox.http_url());
     let url = proxy.url();
     let mut stream = TcpStream::connect(url.strip_prefix("http://").unwrap()).unwrap();
-    let response = ask(&sandbox, "GET", &target).converse(&mut stream).unwrap();
+    let response = request(&sandbox, "GET", &target)
+        .exchange(&mut stream)
+        .unwrap();
     assert_eq!(response.status, 200);
     assert_eq!(proxy.seen()[0].target, target);
 }
 
 #[test]
-fn refusals_and_credentials() {
+fn clients_can_be_refused_or_need_credentials() {
     for status in [403, 407, 502] {
         let proxy = Proxy::start(ProxyBehaviour::Refuses(status)).unwrap();
         assert_eq!(connect(&proxy, "127.0.0.1:1", "").0, status.to_string());
@@ -84,7 +86,7 @@ fn rest(stream: &mut TcpStream) -> Vec<u8> {
 }
 
 #[test]
-fn connections_are_closed_before_and_behind_the_answer() {
+fn connections_can_be_closed_before_and_after_the_response() {
     let sandbox = start();
     let target = format!("127.0.0.1:{}", sandbox.http_port());
     let proxy = Proxy::start(ProxyBehaviour::HangsUp).unwrap();
@@ -107,7 +109,7 @@ fn connections_are_closed_before_and_behind_the_answer() {
 }
 
 #[test]
-fn it_may_have_an_ipv6_address() {
+fn a_proxy_can_listen_on_ipv6() {
     let sandbox = start();
     let proxy = Proxy::start_on_ipv6(ProxyBehaviour::Forwards).unwrap();
     assert_eq!(
@@ -116,8 +118,8 @@ fn it_may_have_an_ipv6_address() {
     );
     let target = format!("127.0.0.1:{}", sandbox.http_port());
     let (_, mut stream) = connect(&proxy, &target, "");
-    let asked = ask(&sandbox, "GET", "/api/v3/repos/octo-org/app");
-    assert_eq!(asked.converse(&mut stream).unwrap().status, 200);
+    let request = request(&sandbox, "GET", "/api/v3/repos/octo-org/app");
+    assert_eq!(request.exchange(&mut stream).unwrap().status, 200);
 }
 
 /// The server has another name for itself than its clients.
@@ -133,7 +135,7 @@ fn links_begin_with_the_external_url() {
             "https://git.example.com/github/octo-org/app",
         ),
     ] {
-        let response = ask(&sandbox, "GET", &format!("{path}/repos/octo-org/app"))
+        let response = request(&sandbox, "GET", &format!("{path}/repos/octo-org/app"))
             .bearer(demo::GITHUB_CLASSIC)
             .send();
         assert_eq!(response.json()["html_url"], url);

@@ -7,7 +7,7 @@ use sandbox::world::{Artifact, JobScenario, Scenario};
 use sandbox::{Provider, Sandbox, World, demo};
 use serde_json::{Value, json};
 
-use crate::client::{Response, ask};
+use crate::client::{Response, request};
 
 const GITHUB: &str = "/api/v3/repos/octo-org/app/actions";
 const GITLAB: &str = "/api/v4/projects/4242";
@@ -19,11 +19,11 @@ fn send(sandbox: &Sandbox, method: &str, path: &str, body: &Value) -> Response {
         Some("v4") => demo::GITLAB_DEVELOPER,
         _ => demo::BITBUCKET_ACCESS,
     };
-    let asked = ask(sandbox, method, path).bearer(token);
+    let request = request(sandbox, method, path).bearer(token);
     if body.is_null() {
-        return asked.send();
+        return request.send();
     }
-    asked.json(body).send()
+    request.json(body).send()
 }
 
 fn read(sandbox: &Sandbox, path: &str) -> Value {
@@ -62,7 +62,7 @@ fn start(provider: Provider, scenario: Scenario) -> Sandbox {
 }
 
 #[test]
-fn a_github_run_leads_to_all_that_is_told_of_it() {
+fn links_of_a_github_run_can_be_followed() {
     let artifact = Artifact::new("result").file("result.json", "{}");
     let sandbox = start(Provider::GitHub, jobs().artifact(artifact));
     let id = sandbox.runs()[0].id;
@@ -71,7 +71,12 @@ fn a_github_run_leads_to_all_that_is_told_of_it() {
     let origin = sandbox.http_url();
     let follow = |address: &Value| {
         let address = address.as_str().expect("an address");
-        read(&sandbox, address.strip_prefix(&origin).expect("our own"))
+        read(
+            &sandbox,
+            address
+                .strip_prefix(&origin)
+                .expect("a URL of this sandbox"),
+        )
     };
     assert_eq!(follow(&run["url"]), run);
     assert_eq!(follow(&run["workflow_url"])["name"], "Build");
@@ -98,7 +103,7 @@ fn a_github_run_leads_to_all_that_is_told_of_it() {
 }
 
 #[test]
-fn github_tells_a_job_alone_once_it_is_told_in_a_list() {
+fn github_returns_a_job_only_once_lists_contain_it() {
     let hour = Duration::from_hours(1);
     let scenario = Scenario::new()
         .job(JobScenario::new("build", hour))
@@ -116,7 +121,7 @@ fn github_tells_a_job_alone_once_it_is_told_in_a_list() {
 }
 
 #[test]
-fn asking_for_the_rate_limit_is_free() {
+fn reading_the_rate_limit_is_free() {
     let sandbox = Sandbox::start(World::demo()).unwrap();
     let used = || read(&sandbox, "/api/v3/rate_limit")["rate"]["used"].clone();
     assert_eq!((used(), used()), (json!(0), json!(0)));
@@ -125,25 +130,25 @@ fn asking_for_the_rate_limit_is_free() {
 }
 
 #[test]
-fn a_gitlab_list_tells_less_than_a_pipeline_alone() {
+fn a_gitlab_list_has_fewer_fields_than_a_single_pipeline() {
     let sandbox = start(Provider::GitLab, jobs());
     let id = sandbox.runs()[0].id;
     let list = read(&sandbox, &format!("{GITLAB}/pipelines"));
-    let alone = read(&sandbox, &format!("{GITLAB}/pipelines/{id}"));
+    let single = read(&sandbox, &format!("{GITLAB}/pipelines/{id}"));
     for (name, value) in list[0].as_object().unwrap() {
         if name != "name" {
-            assert_eq!(&alone[name], value, "{name}");
+            assert_eq!(&single[name], value, "{name}");
         }
     }
     for name in ["user", "started_at", "finished_at", "detailed_status"] {
-        assert!(alone[name] != Value::Null, "{name}");
+        assert!(single[name] != Value::Null, "{name}");
         assert!(list[0].get(name).is_none(), "{name}");
     }
-    assert_eq!(alone["detailed_status"]["text"], "failed");
+    assert_eq!(single["detailed_status"]["text"], "failed");
 }
 
 #[test]
-fn gitlab_tells_a_job_alone_and_keeps_its_files_as_a_zip() {
+fn gitlab_returns_a_single_job_and_its_artifacts_as_a_zip() {
     let sandbox = start(Provider::GitLab, jobs());
     let id = sandbox.runs()[0].id;
     let listed = read(&sandbox, &format!("{GITLAB}/pipelines/{id}/jobs"));
@@ -162,7 +167,7 @@ fn gitlab_tells_a_job_alone_and_keeps_its_files_as_a_zip() {
 }
 
 #[test]
-fn bitbucket_tells_states_of_steps_by_types_of_their_own() {
+fn bitbucket_has_separate_types_for_states_of_steps() {
     let scenario = Scenario::new()
         .job(JobScenario::new("build", Duration::ZERO))
         .job(JobScenario::new("ship", Duration::ZERO).manual())
@@ -202,7 +207,7 @@ fn bitbucket_tells_states_of_steps_by_types_of_their_own() {
 }
 
 #[test]
-fn bitbucket_pages_lead_to_both_sides() {
+fn bitbucket_pages_link_to_the_next_and_the_previous_page() {
     let sandbox = start(Provider::Bitbucket, jobs());
     let page = |query: &str| read(&sandbox, &format!("{BITBUCKET}/1/steps/?pagelen=1&{query}"));
     let (first, second) = (page("page=1"), page("page=2"));

@@ -7,7 +7,7 @@ use sandbox::world::{Artifact, Digest, JobScenario, Log, OnCancel, Scenario};
 use sandbox::{Provider, Sandbox, World, demo};
 use serde_json::{Value, json};
 
-use crate::client::{Ask, Response, ask};
+use crate::client::{RequestBuilder, Response, request};
 
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
 pub(crate) const GITHUB: &str = "/api/v3/repos/octo-org/app/actions";
@@ -18,13 +18,13 @@ pub(crate) fn start(world: World) -> Sandbox {
     Sandbox::start(world).expect("loopback should have free ports")
 }
 
-pub(crate) fn get(sandbox: &Sandbox, path: &str) -> Ask {
+pub(crate) fn get(sandbox: &Sandbox, path: &str) -> RequestBuilder {
     let token = match path.split('/').nth(2) {
         Some("v3") => demo::GITHUB_CLASSIC,
         Some("v4") => demo::GITLAB_DEVELOPER,
         _ => demo::BITBUCKET_ACCESS,
     };
-    ask(sandbox, "GET", path).bearer(token)
+    request(sandbox, "GET", path).bearer(token)
 }
 
 pub(crate) fn read(sandbox: &Sandbox, path: &str) -> Value {
@@ -50,21 +50,24 @@ pub(crate) fn trigger(sandbox: &Sandbox, provider: Provider) -> u64 {
             json!({"target": {"type": "pipeline_ref_target", "ref_type": "branch", "ref_name": "main"}}),
         ),
     };
-    let response = ask(sandbox, "POST", &path).bearer(token).json(body).send();
+    let response = request(sandbox, "POST", &path)
+        .bearer(token)
+        .json(body)
+        .send();
     assert!(response.status < 300, "{response:?}");
     sandbox.runs().last().expect("a run").id
 }
 
 /// Follows a redirect to the storage host.
-fn at_storage(sandbox: &Sandbox, response: &Response, range: &str) -> Response {
+fn follow_to_storage(sandbox: &Sandbox, response: &Response, range: &str) -> Response {
     let location = response.headers.get("location").expect("a link");
     let origin = format!("http://localhost:{}", sandbox.http_port());
     let path = location.strip_prefix(&origin).expect("another host");
-    let asked = ask(sandbox, "GET", path);
+    let request = request(sandbox, "GET", path);
     if range.is_empty() {
-        return asked.send();
+        return request.send();
     }
-    asked.header("Range", range).send()
+    request.header("Range", range).send()
 }
 
 #[test]
@@ -121,7 +124,7 @@ fn github_shows_a_scenario_step_by_step() {
 }
 
 #[test]
-fn an_unchanged_response_costs_nothing() {
+fn an_unchanged_response_is_free() {
     let sandbox = start(World::demo().scenario(Provider::GitHub, Scenario::endless()));
     let id = trigger(&sandbox, Provider::GitHub);
     let path = format!("{GITHUB}/runs/{id}");
@@ -132,12 +135,12 @@ fn an_unchanged_response_costs_nothing() {
     assert_eq!((again.status, again.body.len()), (304, 0));
     assert_eq!(used(&again), used(&first));
     // A tag is valid only for the same token.
-    let other = ask(&sandbox, "GET", &path).bearer(demo::GITHUB_FINE_GRAINED);
+    let other = request(&sandbox, "GET", &path).bearer(demo::GITHUB_FINE_GRAINED);
     assert_eq!(other.header("If-None-Match", tag).send().status, 200);
 }
 
 #[test]
-fn logs_are_kept_elsewhere_and_come_in_parts() {
+fn logs_are_on_a_storage_host_that_supports_ranges() {
     let job = |log: Log| JobScenario::new("build", Duration::ZERO).log(log);
     let scenario = Scenario::new().job(job(Log::text("first\nlast\n").after(6_400)));
     let world = World::demo()
@@ -147,17 +150,23 @@ fn logs_are_kept_elsewhere_and_come_in_parts() {
     let id = trigger(&sandbox, Provider::GitHub);
     let response = get(&sandbox, &format!("{GITHUB}/jobs/{}/logs", id * 1_000 + 1)).send();
     assert_eq!(response.status, 302);
-    let whole = at_storage(&sandbox, &response, "");
+    let whole = follow_to_storage(&sandbox, &response, "");
     assert!(whole.text().ends_with("Z last\n"), "{}", whole.text());
     // GitHub's storage doesn't support suffix ranges.
-    assert_eq!(at_storage(&sandbox, &response, "bytes=-5").status, 200);
+    assert_eq!(
+        follow_to_storage(&sandbox, &response, "bytes=-5").status,
+        200
+    );
     let start = format!("bytes={}-", whole.body.len() - 5);
-    let part = at_storage(&sandbox, &response, &start);
+    let part = follow_to_storage(&sandbox, &response, &start);
     assert_eq!((part.status, part.text().as_str()), (206, "last\n"));
-    assert_eq!(at_storage(&sandbox, &response, "bytes=9999-").status, 416);
+    assert_eq!(
+        follow_to_storage(&sandbox, &response, "bytes=9999-").status,
+        416
+    );
     let link = response.headers.get("location").unwrap();
     let path = link.split_once("/storage").unwrap().1;
-    let with_credential = ask(&sandbox, "GET", &format!("/storage{path}"));
+    let with_credential = request(&sandbox, "GET", &format!("/storage{path}"));
     let refused = with_credential.bearer(demo::GITHUB_CLASSIC).send();
     assert_eq!(refused.status, 400);
 
@@ -165,10 +174,10 @@ fn logs_are_kept_elsewhere_and_come_in_parts() {
     let steps = read(&sandbox, &format!("{BITBUCKET}/1/steps/"));
     let uuid = steps["values"][0]["uuid"].as_str().unwrap();
     let uuid = uuid.replace('{', "%7B").replace('}', "%7D");
-    let asked = get(&sandbox, &format!("{BITBUCKET}/1/steps/{uuid}/log"));
-    assert_eq!(asked.send().status, 406);
-    let response = asked.header("Accept", "application/octet-stream").send();
-    let part = at_storage(&sandbox, &response, "bytes=-5");
+    let request = get(&sandbox, &format!("{BITBUCKET}/1/steps/{uuid}/log"));
+    assert_eq!(request.send().status, 406);
+    let response = request.header("Accept", "application/octet-stream").send();
+    let part = follow_to_storage(&sandbox, &response, "bytes=-5");
     assert_eq!((part.status, part.text().as_str()), (206, "last\n"));
     assert_eq!(
         part.headers.get("content-range"),
@@ -198,12 +207,16 @@ fn artifacts_are_zips_with_a_digest() {
         )
     };
     let response = zip(&list[0]).send();
-    assert!(at_storage(&sandbox, &response, "").body.starts_with(b"PK"));
+    assert!(
+        follow_to_storage(&sandbox, &response, "")
+            .body
+            .starts_with(b"PK")
+    );
     assert_eq!(zip(&list[2]).send().status, 410);
 }
 
 #[test]
-fn gitlab_tells_jobs_and_what_they_left() {
+fn gitlab_shows_jobs_logs_and_artifacts() {
     let scenario = Scenario::new()
         .job(
             JobScenario::new("build", Duration::ZERO)
@@ -240,7 +253,7 @@ fn gitlab_tells_jobs_and_what_they_left() {
 }
 
 #[test]
-fn bitbucket_tells_steps_and_pauses() {
+fn bitbucket_shows_steps_and_pauses() {
     let step = |name: &str| JobScenario::new(name, Duration::ZERO);
     for (scenario, stage) in [
         (step("ship").manual(), "PAUSED"),
@@ -276,7 +289,7 @@ fn a_cancel_does_what_the_scenario_says() {
                 demo::BITBUCKET_ACCESS,
             ),
         };
-        let response = ask(sandbox, "POST", &path).bearer(token).send();
+        let response = request(sandbox, "POST", &path).bearer(token).send();
         let runs = sandbox.runs();
         (
             response.status,
@@ -319,11 +332,11 @@ fn a_cancel_does_what_the_scenario_says() {
 }
 
 #[test]
-fn strangers_start_the_like_of_ours() {
+fn strangers_start_similar_runs() {
     let sandbox = start(World::demo().strangers(&["hubot"]));
-    let asked = ask(&sandbox, "POST", "/api/v3/repos/octo-org/app/dispatches");
+    let request = request(&sandbox, "POST", "/api/v3/repos/octo-org/app/dispatches");
     let body = json!({"event_type": "deploy-marked", "client_payload": {"trigger_id": "ours"}});
-    asked.bearer(demo::GITHUB_CLASSIC).json(body).send();
+    request.bearer(demo::GITHUB_CLASSIC).json(body).send();
     let runs = sandbox.runs();
     assert_eq!(runs.len(), 2);
     assert!(runs[0].by_stranger && !runs[0].title.contains("ours"));
@@ -334,7 +347,7 @@ fn strangers_start_the_like_of_ours() {
 }
 
 #[test]
-fn a_clock_that_is_wrong_is_told_in_the_date() {
+fn a_wrong_clock_shows_in_the_date_header() {
     let hour = Duration::from_hours(1);
     for (world, ahead) in [
         (World::demo().ahead(hour), true),

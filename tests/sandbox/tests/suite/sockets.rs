@@ -13,15 +13,15 @@ use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
-use crate::client::{Response, ask, start};
+use crate::client::{Response, request, start};
 
 /// Requests a repository over https, trusting the sandbox's CA and verifying that name.
-fn look_by_tls(sandbox: &Sandbox, name: &'static str) -> io::Result<Response> {
+fn get_over_tls(sandbox: &Sandbox, name: &'static str) -> io::Result<Response> {
     let address = ([127, 0, 0, 1], sandbox.https_port()).into();
-    look_at(address, sandbox.ca_pem(), sandbox, name)
+    get_over_tls_at(address, sandbox.ca_pem(), sandbox, name)
 }
 
-fn look_at(
+fn get_over_tls_at(
     address: SocketAddr,
     ca_pem: &str,
     sandbox: &Sandbox,
@@ -39,11 +39,11 @@ fn look_at(
     let client = ClientConnection::new(Arc::new(config), name).unwrap();
     let stream = TcpStream::connect(address)?;
     let mut stream = StreamOwned::new(client, stream);
-    ask(sandbox, "GET", "/api/v3/repos/octo-org/app").converse(&mut stream)
+    request(sandbox, "GET", "/api/v3/repos/octo-org/app").exchange(&mut stream)
 }
 
 #[test]
-fn https_is_good_for_all_its_names() {
+fn https_is_valid_for_all_its_names() {
     let sandbox = Sandbox::builder(World::demo())
         .certificate_name("extra.test")
         .start()
@@ -55,7 +55,7 @@ fn https_is_good_for_all_its_names() {
         "sandbox.test",
         "extra.test",
     ] {
-        let response = look_by_tls(&sandbox, name).unwrap();
+        let response = get_over_tls(&sandbox, name).unwrap();
         let page = response.json()["html_url"].to_string();
         assert!(page.contains("https://127.0.0.1:"), "{page}");
     }
@@ -64,15 +64,15 @@ fn https_is_good_for_all_its_names() {
 
 /// It has its own CA, and the server behind it gets plain http.
 #[test]
-fn a_front_speaks_tls_for_what_is_behind_it() {
+fn a_tls_front_terminates_tls() {
     let sandbox = start();
     let behind = ([127, 0, 0, 1], sandbox.http_port()).into();
     let front = TlsFront::start(behind, &["extra.test"]).unwrap();
     for name in ["127.0.0.1", "extra.test"] {
-        let response = look_at(front.address(), front.ca_pem(), &sandbox, name).unwrap();
+        let response = get_over_tls_at(front.address(), front.ca_pem(), &sandbox, name).unwrap();
         assert_eq!(response.status, 200);
     }
-    let error = look_at(front.address(), sandbox.ca_pem(), &sandbox, "127.0.0.1");
+    let error = get_over_tls_at(front.address(), sandbox.ca_pem(), &sandbox, "127.0.0.1");
     let error = error.unwrap_err().to_string();
     assert!(error.contains("UnknownIssuer"), "{error}");
     assert_eq!(sandbox.requests().len(), 2);
@@ -80,8 +80,8 @@ fn a_front_speaks_tls_for_what_is_behind_it() {
 }
 
 #[test]
-fn bad_certificates_are_bad_on_demand() {
-    for (certificate, complaint) in [
+fn invalid_certificates_are_rejected() {
+    for (certificate, message) in [
         (Certificate::Expired, "expired"),
         (Certificate::WrongName, "not valid for name"),
     ] {
@@ -89,8 +89,8 @@ fn bad_certificates_are_bad_on_demand() {
             .certificate(certificate)
             .start()
             .unwrap();
-        let error = look_by_tls(&sandbox, "localhost").unwrap_err().to_string();
-        assert!(error.contains(complaint), "{error}");
+        let error = get_over_tls(&sandbox, "localhost").unwrap_err().to_string();
+        assert!(error.contains(message), "{error}");
         assert!(sandbox.requests().is_empty());
         assert_eq!(sandbox.connections(), 1);
     }
@@ -130,29 +130,29 @@ fn a_closed_sandbox_refuses_until_it_is_opened() {
         while connect().is_err() {
             thread::sleep(Duration::from_millis(1));
         }
-        let response = ask(&sandbox, "GET", "/api/v3/repos/octo-org/app").send();
+        let response = request(&sandbox, "GET", "/api/v3/repos/octo-org/app").send();
         assert_eq!(response.status, 200);
     }
 }
 
 #[test]
-fn ipv6_answers_where_the_machine_has_it() {
+fn ipv6_works_if_the_machine_has_it() {
     let Ok(sandbox) = Sandbox::builder(World::demo()).ipv6().start() else {
         return;
     };
     let url = sandbox.ipv6_http_url().unwrap();
     let mut stream = TcpStream::connect(url.strip_prefix("http://").unwrap()).unwrap();
-    let asked = ask(&sandbox, "GET", "/api/v3/repos/octo-org/app");
-    assert_eq!(asked.converse(&mut stream).unwrap().status, 200);
+    let request = request(&sandbox, "GET", "/api/v3/repos/octo-org/app");
+    assert_eq!(request.exchange(&mut stream).unwrap().status, 200);
 }
 
 #[test]
 fn the_record_keeps_what_arrived() {
     let sandbox = start();
-    ask(&sandbox, "GET", "/nowhere?a=1").send();
+    request(&sandbox, "GET", "/nowhere?a=1").send();
     let path = "/2.0/repositories/octo-workspace%2Fservice/pipelines/";
-    let asked = ask(&sandbox, "POST", path).header("X-Mixed-Case", "kept");
-    asked.json(r#"{"number": 1.10}"#).send();
+    let request = request(&sandbox, "POST", path).header("X-Mixed-Case", "kept");
+    request.json(r#"{"number": 1.10}"#).send();
     let requests = sandbox.requests();
     let first = &requests[0];
     assert_eq!(
@@ -173,35 +173,38 @@ fn the_record_keeps_what_arrived() {
 }
 
 #[test]
-fn tokens_in_urls_and_foreign_credentials_are_refused_and_marked() {
+fn tokens_in_urls_and_foreign_credentials_are_refused_and_recorded() {
     let sandbox = start();
     let trigger = "/api/v4/projects/4242/trigger/pipeline";
     let github = "/api/v3/repos/octo-org/app";
-    let asks = [
-        ask(
+    let requests = [
+        request(
             &sandbox,
             "POST",
             &format!("{trigger}?token={}&ref=main", demo::GITLAB_TRIGGER),
         ),
-        ask(
+        request(
             &sandbox,
             "GET",
             &format!("{github}?x={}", demo::GITHUB_CLASSIC),
         ),
-        ask(&sandbox, "GET", github).header("PRIVATE-TOKEN", "anything"),
-        ask(&sandbox, "GET", github).bearer(demo::BITBUCKET_ACCESS),
-        ask(&sandbox, "GET", "/api/v4/projects/4242").bearer(demo::GITHUB_CLASSIC),
-        ask(&sandbox, "GET", github).bearer("glptt-anything"),
-        ask(&sandbox, "GET", "/2.0/repositories/octo-workspace/service")
+        request(&sandbox, "GET", github).header("PRIVATE-TOKEN", "anything"),
+        request(&sandbox, "GET", github).bearer(demo::BITBUCKET_ACCESS),
+        request(&sandbox, "GET", "/api/v4/projects/4242").bearer(demo::GITHUB_CLASSIC),
+        request(&sandbox, "GET", github).bearer("glptt-anything"),
+        request(&sandbox, "GET", "/2.0/repositories/octo-workspace/service")
             .bearer(demo::GITLAB_DEVELOPER),
     ];
-    for asked in asks {
-        let response = asked.json(json!({})).send();
+    for request in requests {
+        let response = request.json(json!({})).send();
         assert_eq!(response.status, 400, "{}", response.text());
     }
     let in_body = json!({"token": demo::GITHUB_WORKFLOW, "ref": "main"});
     assert_eq!(
-        ask(&sandbox, "POST", trigger).json(in_body).send().status,
+        request(&sandbox, "POST", trigger)
+            .json(in_body)
+            .send()
+            .status,
         400
     );
     for request in sandbox.requests() {
