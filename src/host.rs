@@ -1,4 +1,4 @@
-//! Where the step runs: GitHub Actions, or a terminal. One file for each host, and everything that they have in common.
+//! The host that the step runs on: GitHub Actions or a terminal. One file for each host, and what they share.
 
 mod console;
 mod github_actions;
@@ -14,22 +14,22 @@ use terminal::Terminal;
 
 use crate::model::Caller;
 
-/// A host: what it knows of the step, the form that it gives to what the step says, and what it keeps of it.
+/// The environment of a step: its inputs, how its output is formatted, and where its results go.
 ///
-/// A host prints nothing: [`Console`] does. What a host is given has no secret in it, but titles and messages may have line
-/// breaks, which must be escaped or go through [`neutral::text`]. The defaults are for a host that has no such thing.
+/// A host doesn't print; [`Console`] does. Strings passed to a host contain no secrets, but titles and messages may contain
+/// line breaks, which must be escaped or passed through [`neutral::text`]. The default methods are for hosts without the feature.
 pub(crate) trait Host {
-    /// The inputs that were given, by name.
+    /// Returns the inputs that were set, by name.
     fn inputs(&self) -> BTreeMap<String, String>;
 
-    /// How to set an input here, for those who tried it with a command-line argument.
+    /// Explains how to set an input, for users who tried a command-line argument.
     fn how_to_set_inputs(&self) -> &'static str;
 
     fn caller(&self) -> Caller {
         Caller::default()
     }
 
-    /// Whether everybody can read the repository in which the step runs. Unless that's certain, it isn't so.
+    /// Whether anyone can read the repository in which the step runs. `false` if that isn't certain.
     fn is_public(&self) -> bool {
         false
     }
@@ -42,12 +42,12 @@ pub(crate) trait Host {
         }
     }
 
-    /// What is printed for an error or a warning.
+    /// Formats an error or a warning for printing.
     fn annotation(&self, severity: Severity, title: &str, message: &str) -> String {
         neutral::text(&format!("{}: {title}: {message}", severity.as_str()))
     }
 
-    /// What is printed before and after lines that belong together.
+    /// Returns the lines to print before and after a group of log lines.
     fn group(&self, title: &str) -> (String, Option<String>) {
         (neutral::text(title), None)
     }
@@ -57,50 +57,49 @@ pub(crate) trait Host {
         false
     }
 
-    /// What is printed for a debug message.
+    /// Formats a debug message for printing.
     fn debug(&self, message: &str) -> String {
         neutral::text(&format!("debug: {message}"))
     }
 
-    /// What is printed to have the host itself hide a line of a secret. To a host that doesn't understand it, that would
-    /// show the secret.
+    /// Returns the command that makes the host itself mask a line of a secret. `None` on a host without one, because there
+    /// the command would reveal the secret.
     fn mask(&self, _line: &str) -> Option<String> {
         None
     }
 
-    /// Sets outputs of the step, replacing those of the same names. Returns whether there is a place for them.
+    /// Sets outputs of the step, replacing those of the same names. Returns whether the host stores outputs.
     fn set_outputs(&self, _outputs: &[(&str, String)]) -> Result<bool, Unwritable> {
         Ok(false)
     }
 
-    /// Appends Markdown to the page that shows what the step did.
+    /// Appends Markdown to the job summary.
     fn append_summary(&self, _markdown: &str) -> Result<(), Unwritable> {
         Ok(())
     }
 
-    /// Saves a string under a number for the step's second chance, replacing what was saved under that before.
+    /// Saves a string under a number for the step's second chance, replacing any earlier value.
     fn save_state(&self, _number: usize, _text: &str) -> Result<(), Unwritable> {
         Ok(())
     }
 
-    /// What the first process of this step has saved, by number, without what is empty.
+    /// Returns the non-empty strings saved by the first process of this step, by number.
     fn saved_state(&self) -> BTreeMap<usize, String> {
         BTreeMap::new()
     }
 }
 
-/// How much a host takes. Everything is made to fit before the host cuts it, or drops it whole.
+/// Size limits of a host. Content is shortened to fit, before the host truncates it or drops it entirely.
 #[derive(Clone, Copy)]
 pub(crate) struct Limits {
-    /// Of an annotation's message, in characters.
+    /// For an annotation's message, in characters.
     pub(crate) annotation: usize,
-    /// Of the output `results`, in UTF-16 units.
+    /// For the output `results`, in UTF-16 code units.
     pub(crate) results: usize,
-    /// Of the summary, in bytes.
+    /// For the summary, in bytes.
     pub(crate) summary: usize,
 }
 
-/// How serious an annotation is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Severity {
     Error,
@@ -116,13 +115,13 @@ impl Severity {
     }
 }
 
-/// Why a host can't keep something, for its user.
+/// The annotation to show when a host can't write its outputs, summary or state.
 pub(crate) struct Unwritable {
     title: String,
     message: String,
 }
 
-/// The host that these variables are of.
+/// Detects the host from its environment variables.
 pub(crate) fn detect(environment: &BTreeMap<String, String>) -> Box<dyn Host> {
     match GitHubActions::detect(environment) {
         Some(host) => Box::new(host),
@@ -130,7 +129,7 @@ pub(crate) fn detect(environment: &BTreeMap<String, String>) -> Box<dyn Host> {
     }
 }
 
-/// Inputs that are environment variables: `INPUT_` and the name in upper case, dashes kept.
+/// Reads the inputs from environment variables: `INPUT_` and the name in upper case, dashes kept.
 fn input_variables(environment: &BTreeMap<String, String>) -> BTreeMap<String, String> {
     let inputs = environment.iter().filter_map(|(variable, value)| {
         let name = variable.strip_prefix("INPUT_")?.to_lowercase();

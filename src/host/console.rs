@@ -1,5 +1,5 @@
-//! The one way to the user, on every host: takes secrets out of all that the step says and leaves behind, keeps it from
-//! becoming a command, cuts it, gives it the form that the host wants, and prints it. Nothing else prints.
+//! The only code that prints, on every host. It removes secrets from everything the step prints or writes, neutralises
+//! workflow commands, shortens annotations, and applies the host's formatting.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
@@ -11,17 +11,17 @@ use super::{Host, Severity, Unwritable, neutral};
 use crate::model::Secret;
 use crate::text::untrusted::cut;
 
-/// Shorter secrets aren't hidden, in characters: that would garble the log and drop outputs.
+/// Minimum length of a masked secret, in characters: masking shorter ones would garble the log and drop outputs.
 const MIN_SECRET: usize = 4;
 
-/// Everything that a user sees goes through this.
+/// Prints and writes everything that a user sees.
 pub(crate) struct Console {
     host: Box<dyn Host>,
     writer: RefCell<Box<dyn Write>>,
-    /// Lines that are printed together: each by itself would be a system call.
+    /// Lines of an open group, written together to save a system call per line.
     buffer: RefCell<Option<String>>,
     redactor: RefCell<Redactor>,
-    /// Lines that the host was asked to mask as well.
+    /// Lines that the host has been asked to mask.
     masked: RefCell<HashSet<String>>,
     lost_output: Cell<bool>,
     lost_summary: Cell<bool>,
@@ -46,8 +46,8 @@ impl Console {
         &*self.host
     }
 
-    /// Takes a secret out of everything that is printed or written from now on, and has the host do the same. Returns
-    /// `false` if none of its lines is long enough for that.
+    /// Hides a secret in everything printed or written from now on, and has the host mask it too. Returns `false` if none
+    /// of its lines is long enough.
     pub(crate) fn mask(&self, secret: &Secret) -> bool {
         let whole = secret.expose();
         let is_long = |text: &&str| text.chars().count() >= MIN_SECRET;
@@ -61,7 +61,7 @@ impl Console {
         for line in lines {
             has_line = true;
             redactor.add(line);
-            // Line by line: given all of them at once, a host may mask each one, however short.
+            // Line by line: given several lines at once, a host may mask each of them, however short.
             if masked.insert(line.to_owned())
                 && let Some(mask) = self.host.mask(line)
             {
@@ -71,18 +71,18 @@ impl Console {
         has_line
     }
 
-    /// The text without the secrets in it. What goes into a format with escapes of its own, such as JSON or Markdown, must
-    /// come by here before it's escaped. `untrusted.rs` may have cut and tidied it before.
+    /// Returns the text with secrets replaced. Text for a format with escapes, such as JSON or Markdown, must be passed
+    /// through this before it's escaped. `untrusted.rs` may have cut and tidied it before.
     pub(crate) fn hide(&self, text: &str) -> String {
         self.redactor.borrow_mut().hide(text)
     }
 
-    /// Plain text for the log.
+    /// Prints plain text to the log.
     pub(crate) fn log(&self, text: &str) {
         self.print(&neutral::text(&self.hide(text)));
     }
 
-    /// What is logged inside belongs together. Groups don't nest.
+    /// Runs `inside` and prints everything it logs as one group. Groups don't nest.
     pub(crate) fn group(&self, title: &str, inside: impl FnOnce()) {
         let (opening, closing) = self.host.group(&self.safe(title));
         self.buffer.replace(Some(String::new()));
@@ -96,11 +96,11 @@ impl Console {
         }
     }
 
-    /// A group of other people's lines.
+    /// Prints text from elsewhere, such as a job's log, as a group.
     pub(crate) fn quote(&self, title: &str, text: &str) {
         self.group(title, || {
             for line in self.hide(text).split(['\n', '\r']) {
-                // The prefix keeps it from being a command, and keeps its leading spaces.
+                // The prefix stops the line from being a command, and preserves its leading spaces.
                 self.print(&format!("| {}", neutral::neutral(line)));
             }
         });
@@ -114,7 +114,7 @@ impl Console {
         self.annotate(Severity::Warning, title, message);
     }
 
-    /// Printed only if the user asked for debug messages.
+    /// Prints a debug message, if the user asked for them.
     pub(crate) fn debug(&self, message: fmt::Arguments<'_>) {
         if self.host.is_debug() {
             let message = self.safe(&message.to_string());
@@ -122,7 +122,7 @@ impl Console {
         }
     }
 
-    /// The one error of a panic. The panic's own message isn't shown: it may quote a secret.
+    /// Reports a panic. The panic's own message isn't shown because it may quote a secret.
     pub(crate) fn panicked(&self, location: &str) {
         let message = format!(
             "this is a bug of the action, at {location}; a pipeline may have been started. Please report it with the log"
@@ -130,15 +130,15 @@ impl Console {
         self.error("trigger-pipeline panicked", &message);
     }
 
-    /// Makes sure that outputs and summary can be written, with what the outputs are if nothing follows. If they can't be,
-    /// that is reported: see [`Console::lost_output`].
+    /// Checks that outputs and summary can be written, by setting the outputs that stand if nothing follows. Reports it if
+    /// they can't: see [`Console::lost_output`].
     pub(crate) fn open<'a>(&self, outputs: impl IntoIterator<Item = (&'a str, String)>) {
         self.early_outputs(outputs);
         self.summary("");
     }
 
-    /// Sets the final outputs of the step. If the host can't keep them, they are printed. Values are taken as they are: see
-    /// [`Console::hide`].
+    /// Sets the final outputs of the step, or prints them if the host can't store them. Secrets in the values must be hidden
+    /// already: see [`Console::hide`].
     pub(crate) fn outputs<'a>(&self, outputs: impl IntoIterator<Item = (&'a str, String)>) {
         let outputs: Vec<_> = outputs.into_iter().collect();
         if !self.set_outputs(&outputs) {
@@ -148,12 +148,12 @@ impl Console {
         }
     }
 
-    /// Sets outputs that are set again at the end, so that they survive whatever happens until then.
+    /// Sets outputs that are set again at the end, so that they survive if the step is killed before that.
     pub(crate) fn early_outputs<'a>(&self, outputs: impl IntoIterator<Item = (&'a str, String)>) {
         self.set_outputs(&outputs.into_iter().collect::<Vec<_>>());
     }
 
-    /// Returns whether they are set. After a failure none are set any more: the last entry may be incomplete.
+    /// Returns whether the outputs are set. After a failure, no more are set: the last entry may be incomplete.
     fn set_outputs(&self, outputs: &[(&str, String)]) -> bool {
         if self.lost_output.get() {
             return false;
@@ -164,7 +164,7 @@ impl Console {
         })
     }
 
-    /// Appends to the summary. The text is taken as it is: see [`Console::hide`].
+    /// Appends to the summary. Secrets in the text must be hidden already: see [`Console::hide`].
     pub(crate) fn summary(&self, markdown: &str) {
         if !self.lost_summary.get()
             && let Err(unwritable) = self.host.append_summary(markdown)
@@ -173,8 +173,8 @@ impl Console {
         }
     }
 
-    /// Saves a string under a number for the step's second chance; an empty one takes back what was saved before. There
-    /// must be no secret in it.
+    /// Saves a string under a number for the step's second chance. An empty one deletes the earlier value. The string must
+    /// not contain a secret.
     pub(crate) fn save_state(&self, number: usize, text: &str) {
         if !self.lost_state.get()
             && let Err(unwritable) = self.host.save_state(number, text)
@@ -183,7 +183,7 @@ impl Console {
         }
     }
 
-    /// Whether an output was lost: a step that can't report its results hasn't succeeded.
+    /// Whether an output was lost, in which case the step fails.
     pub(crate) fn lost_output(&self) -> bool {
         self.lost_output.get()
     }
@@ -199,7 +199,7 @@ impl Console {
         self.print(&self.host.annotation(severity, &title, &message));
     }
 
-    /// Text for the host to give a form to.
+    /// Returns text that is ready for the host to format.
     fn safe(&self, text: &str) -> String {
         neutral::neutral(&self.hide(text))
     }
@@ -213,7 +213,7 @@ impl Console {
         self.write(&format!("{lines}\n"));
     }
 
-    /// If standard output is closed, there is nobody to report that to; the pipeline matters more.
+    /// Ignores errors: if standard output is closed, they can't be reported, and the pipeline matters more.
     fn write(&self, text: &str) {
         let mut writer = self.writer.borrow_mut();
         let _ = writer

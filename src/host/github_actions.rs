@@ -1,4 +1,4 @@
-//! GitHub Actions: the runner's variables, workflow commands, files and limits. No other file knows them.
+//! GitHub Actions: the runner's variables, workflow commands, files and limits. Nothing outside this module knows them.
 
 mod command;
 mod file;
@@ -14,15 +14,15 @@ use super::{Host, Limits, Severity, Unwritable, input_variables};
 use crate::model::{Caller, EnvironmentVariable};
 use command::command;
 
-/// The runner puts what was saved into variables that begin like this.
+/// Prefix of the variables in which the runner passes the saved state.
 const STATE_PREFIX: &str = "STATE_";
-/// How the names of saved strings begin.
+/// Prefix of the names under which the step saves its state.
 const SAVED_PREFIX: &str = "target_";
 
-/// The runner's own keys of `with:`, which reach a container action as inputs do.
+/// Keys of `with:` that are the runner's own, and reach a container action as inputs.
 const RUNNERS_OWN: [&str; 2] = ["args", "entrypoint"];
 
-/// Variables that the runners of other forges set beside GitHub's. Forgejo sets Gitea's too.
+/// Variables that the runners of other forges set in addition to GitHub's. Forgejo also sets Gitea's.
 const FORGES: [(&str, &str); 2] = [("FORGEJO_ACTIONS", "Forgejo"), ("GITEA_ACTIONS", "Gitea")];
 
 pub(super) struct GitHubActions {
@@ -30,7 +30,7 @@ pub(super) struct GitHubActions {
 }
 
 impl GitHubActions {
-    /// `None` if these variables aren't of GitHub's runner, or of another forge's that imitates it.
+    /// Returns `None` unless the variables come from GitHub's runner, or from another forge's runner that imitates it.
     pub(super) fn detect(environment: &BTreeMap<String, String>) -> Option<Self> {
         let host = Self {
             environment: environment.clone(),
@@ -52,7 +52,7 @@ impl GitHubActions {
         self.get(variable).map(PathBuf::from)
     }
 
-    /// Appends to the file that a variable names. Returns whether there is one.
+    /// Appends to the file named by a variable. Returns `false` if the variable isn't set.
     fn append(
         &self,
         variable: &str,
@@ -90,7 +90,7 @@ impl Host for GitHubActions {
         }
     }
 
-    /// By the event that started the workflow.
+    /// Reads the event that started the workflow.
     fn is_public(&self) -> bool {
         #[derive(Deserialize)]
         struct EventPayload {
@@ -108,11 +108,11 @@ impl Host for GitHubActions {
 
     fn limits(&self) -> Limits {
         Limits {
-            // GitHub cuts messages above 4,096 characters.
+            // GitHub truncates messages above 4,096 characters.
             annotation: 4_000,
-            // All outputs of a job together may be 1 MB in UTF-16, and a job has other steps.
+            // All outputs of a job together are limited to 1 MB in UTF-16, and the job has other steps.
             results: 400_000,
-            // The runner drops a summary above 1 MiB whole.
+            // The runner drops a summary above 1 MiB entirely.
             summary: 1_000_000,
         }
     }

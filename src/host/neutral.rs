@@ -1,13 +1,13 @@
-//! Keeps other people's text from becoming a command of a CI system. This is the same on every host: a terminal may be a
-//! script within a job, whose log is parsed all the same. Pure: nothing is printed here.
+//! Stops untrusted text from being read as a command by a CI system. The rules are the same on every host, because even a
+//! terminal may be a script inside a job whose log is parsed. Doesn't print.
 
 use crate::text::untrusted::visible;
 
-/// Text of any origin, safe to print.
+/// Makes untrusted text safe to print.
 ///
-/// GitHub's runner takes `::` for a command after leading spaces, and the older `##[` anywhere in a line; a lone CR ends a
-/// line for it. So the text is split at CR and LF, a line that could be a command and every line after the first get a
-/// visible prefix, and `##[` is broken up.
+/// GitHub's runner reads `::` as a command after leading spaces, and the older `##[` anywhere in a line; a lone CR ends a
+/// line. So the text is split at CR and LF, a line that could be a command and every line after the first get a visible
+/// prefix, and `##[` is broken up.
 pub(super) fn text(text: &str) -> String {
     let text = text.replace("\r\n", "\n");
     let lines = text.split(['\r', '\n']).enumerate();
@@ -22,7 +22,7 @@ pub(super) fn text(text: &str) -> String {
     safe.collect::<Vec<_>>().join("\n")
 }
 
-/// One line or one command's data: unseen characters are shown, and the older form of a command is broken up.
+/// Neutralises one line or the data of a command: escapes invisible characters, and breaks up the older command syntax.
 pub(super) fn neutral(line: &str) -> String {
     visible(line).replace("##[", "##\\[")
 }
@@ -46,7 +46,7 @@ mod tests {
         }
     }
 
-    /// What GitHub's runner would take a printed line for.
+    /// Whether GitHub's runner would read a printed line as a command.
     fn is_command(line: &str) -> bool {
         line.trim_start().starts_with("::") || line.contains("##[")
     }

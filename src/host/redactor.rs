@@ -1,5 +1,5 @@
-//! The redactor: takes secrets out of strings, on every host. There may be thousands of secrets, and a string may be long
-//! and crafted to make this slow, so each string is scanned once, byte by byte, however many secrets there are.
+//! Removes secrets from strings, on every host. There may be thousands of secrets, and a string may be long and crafted to
+//! make the search slow, so a matcher scans it once, byte by byte, however many secrets it has.
 
 use std::collections::HashSet;
 use std::ops::Range;
@@ -12,25 +12,24 @@ use aho_corasick::{Anchored, MatchKind};
 
 use crate::text::untrusted::{self, CUT};
 
-/// What stands in a secret's place.
+/// Replacement for a secret.
 const HIDDEN: &str = "***";
 
-/// Fewer bytes of a secret are not hidden: they would garble the text.
+/// Minimum length of a hidden secret or part of one, in bytes: hiding less would garble the text.
 const MIN_LENGTH: usize = 4;
 
-/// The secrets that are known.
 #[derive(Default)]
 pub(super) struct Redactor {
     known: HashSet<Rc<str>>,
-    /// Known, and in none of the matchers yet.
+    /// Known secrets that aren't in a matcher yet.
     fresh: Vec<Rc<str>>,
-    /// Each for at least twice as many secrets as the next. A matcher cannot be added to, and secrets come one by one
-    /// while texts are hidden: so each is built into one only a few times.
+    /// Each has at least twice as many secrets as the next. A matcher can't be extended, and secrets arrive one by one
+    /// between calls to `hide`, so this limits how often each secret is built into a new matcher.
     matchers: Vec<Matcher>,
 }
 
 impl Redactor {
-    /// Adds a secret, in all forms in which it may stand in a text.
+    /// Adds a secret in every form in which it may appear.
     pub(super) fn add(&mut self, secret: &str) {
         self.insert(secret);
         for form in forms(secret) {
@@ -46,8 +45,8 @@ impl Redactor {
         }
     }
 
-    /// The text without the secrets in it. Secrets that overlap go together, so that neither leaves a rest. Before the
-    /// mark of a cut, the beginning of a secret goes too.
+    /// Returns the text with secrets replaced. Overlapping secrets are replaced together, so that no part of either
+    /// remains. The beginning of a secret is also replaced where it's followed by [`CUT`].
     pub(super) fn hide(&mut self, text: &str) -> String {
         self.build();
         let matchers = self.matchers.iter();
@@ -81,8 +80,8 @@ impl Redactor {
     }
 }
 
-/// How a secret may stand in a text, beside as it is: within JSON (without the quotes, as it may stand inside a larger
-/// string), and tidied by us.
+/// Returns other forms in which a secret may appear: escaped in JSON (without quotes, because it may be part of a larger
+/// string), and tidied by `untrusted.rs`.
 fn forms(secret: &str) -> [String; 4] {
     let json = serde_json::Value::from(secret).to_string();
     [
@@ -93,20 +92,20 @@ fn forms(secret: &str) -> [String; 4] {
     ]
 }
 
-/// Finds some of the secrets.
+/// Finds a fixed set of secrets.
 struct Matcher {
     secrets: Vec<Rc<str>>,
     automaton: NFA,
-    /// By the automaton's states.
+    /// Indexed by the automaton's states.
     reached: Vec<Reached>,
 }
 
-/// What has just been read when a state is reached, in bytes.
+/// What has just been read when a state is reached. Lengths are in bytes.
 #[derive(Clone, Copy, Default)]
 struct Reached {
-    /// How much of it is the beginning of a secret.
+    /// Length of the longest beginning of a secret that ends here.
     begun: usize,
-    /// How long the longest secret is that ends with it.
+    /// Length of the longest secret that ends here, or 0.
     ended: usize,
 }
 
@@ -126,7 +125,7 @@ impl Matcher {
         matcher
     }
 
-    /// Each state but the first is reached by the beginning of some secret.
+    /// Visits every state: each one except the first is reached by the beginning of some secret.
     fn reached(&self) -> Vec<Reached> {
         let mut reached = Vec::new();
         for secret in &self.secrets {
@@ -137,7 +136,7 @@ impl Matcher {
                 if reached.len() <= index {
                     reached.resize(index + 1, Reached::default());
                 }
-                // Of those that end there the longest is the first.
+                // The first pattern of a state is the longest.
                 let ended = self.automaton.is_match(state).then(|| {
                     let longest = self.automaton.match_pattern(state, 0);
                     self.automaton.pattern_len(longest)
@@ -160,7 +159,7 @@ impl Matcher {
         self.automaton.next_state(Anchored::No, state, byte)
     }
 
-    /// Where secrets are, in order; those that overlap are one.
+    /// Returns the ranges of secrets, in order. Overlapping ranges are merged.
     fn find(&self, text: &str) -> Vec<Range<usize>> {
         let mut found: Vec<Range<usize>> = Vec::new();
         let mut add = |mut start: usize, end: usize| {
@@ -249,7 +248,7 @@ mod tests {
         }
     }
 
-    /// As if a thousand targets signed in one after another, and each said so.
+    /// Simulates a thousand targets that sign in one after another, with a log line for each.
     #[test]
     fn secrets_that_come_one_by_one_are_built_in_a_few_times() {
         let mut redactor = Redactor::default();
@@ -265,8 +264,8 @@ mod tests {
         assert_eq!(redactor.hide(&text), format!("*** *** ghp_{:036}", 1_000));
     }
 
-    /// Of keys that all begin alike, and of a text that never stops beginning like them. Going through the text again
-    /// for each byte of a secret would take hours.
+    /// The keys share a long prefix, and the text repeats that prefix. Rescanning the text for each byte of a secret would
+    /// take hours.
     #[test]
     fn texts_that_begin_like_secrets_again_and_again_are_gone_through_once() {
         let dashes = "-".repeat(1_000);
@@ -280,7 +279,7 @@ mod tests {
         assert_eq!(hidden, format!("***{CUT}\n").repeat(500));
     }
 
-    /// What is to be hidden, found the slow way.
+    /// Finds the bytes to hide by brute force.
     fn covered(secrets: &[String], text: &str) -> Vec<bool> {
         let mut covered = vec![false; text.len()];
         for secret in secrets {
@@ -298,7 +297,7 @@ mod tests {
         fn all_of_each_secret_is_hidden_and_nothing_else(
             secrets in prop::collection::vec("[abä]{4,7}", 0..6),
             text in "[abäc]{0,40}",
-            // As many as are known before the first text is hidden.
+            // Number of secrets that are added before the first call to `hide`.
             before in 0..6_usize,
         ) {
             let mut redactor = Redactor::default();

@@ -1,4 +1,4 @@
-//! A person at a terminal, or a script: nothing but the log, in which outputs are printed.
+//! A terminal or a script. There is only a log, to which outputs are printed too.
 
 use std::collections::BTreeMap;
 

@@ -1,6 +1,6 @@
-//! The text form of workflow commands. Pure: nothing is printed here.
+//! Formats workflow commands. Doesn't print them.
 
-/// A command with its data and properties, escaped as the runner unescapes them.
+/// Formats a command with its data and properties, escaped as the runner expects.
 pub(super) fn command(name: &str, properties: &[(&str, &str)], data: &str) -> String {
     let mut line = format!("::{name}");
     for (index, (key, value)) in properties.iter().enumerate() {
@@ -14,7 +14,7 @@ pub(super) fn command(name: &str, properties: &[(&str, &str)], data: &str) -> St
     line
 }
 
-/// `%` goes first: the other escapes bring their own.
+/// Escapes `%` first, because the other escapes contain one.
 fn escape_data(text: &str) -> String {
     text.replace('%', "%25")
         .replace('\r', "%0D")

@@ -1,5 +1,5 @@
-//! The format of the runner's files: entries of `GITHUB_OUTPUT` and `GITHUB_STATE`, and the job summary's size; and what to
-//! report if they can't be written.
+//! The format of the runner's files: entries of `GITHUB_OUTPUT` and `GITHUB_STATE`, the size of the job summary, and the
+//! errors for files that can't be written.
 
 use std::io::{Error, ErrorKind};
 use std::path::Path;
@@ -8,13 +8,13 @@ use uuid::Uuid;
 
 use crate::host::Unwritable;
 
-/// Above this many bytes the runner drops a summary whole.
+/// Maximum size of a summary, in bytes. The runner drops larger ones entirely.
 pub(super) const MAX_SUMMARY: usize = 1_048_576;
 
 const CUT: &str = "\n\n_This summary was cut: it was larger than the runner accepts._\n";
 
-/// One entry of `GITHUB_OUTPUT`. The delimiter is random, so that no value can end its entry early
-/// and write outputs of its own.
+/// Formats an entry of `GITHUB_OUTPUT` or `GITHUB_STATE`. The delimiter is random, so that a value can't end its entry
+/// early and inject further outputs.
 pub(super) fn entry(name: &str, value: &str) -> String {
     loop {
         let delimiter = format!("end-{}", Uuid::new_v4());
@@ -24,7 +24,7 @@ pub(super) fn entry(name: &str, value: &str) -> String {
     }
 }
 
-/// The text, or as much of it as fits beside the `taken` bytes that the file has already.
+/// Returns as much of the text as fits into a file that already has `taken` bytes.
 pub(super) fn fit(text: &str, taken: usize) -> String {
     let room = MAX_SUMMARY.saturating_sub(taken);
     if text.len() <= room {
@@ -38,7 +38,7 @@ pub(super) fn fit(text: &str, taken: usize) -> String {
     format!("{}{CUT}", &text[..end])
 }
 
-/// Why the file that a variable names can't be written, and what to do.
+/// Explains why the file named by a variable can't be written, and what to do.
 pub(super) fn unwritable(variable: &str, path: &Path, error: &Error) -> Unwritable {
     let path = path.display();
     let is_one_of = |kinds: &[ErrorKind]| kinds.contains(&error.kind());
@@ -64,7 +64,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Reads entries as the runner does: line by line, LF and CRLF, up to the delimiter's own line.
+    /// Reads entries as the runner does: line by line, up to the line with the delimiter.
     fn read(file: &str) -> Vec<(String, String)> {
         let mut entries = Vec::new();
         let mut rest = file;
