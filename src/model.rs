@@ -1,4 +1,4 @@
-//! Nouns without input or output, which know no provider and no host.
+//! Data types without I/O, independent of any provider or host.
 
 mod caller;
 mod event;

@@ -1,4 +1,4 @@
-//! For the tests beside the code.
+//! Helpers for unit tests.
 
 pub(crate) mod arbitrary;
 
@@ -6,7 +6,7 @@ use std::cell::RefCell;
 use std::io::{self, Write};
 use std::rc::Rc;
 
-/// A writer that keeps what is printed; clones share it.
+/// A writer that keeps what is printed. Clones share the content.
 #[derive(Clone, Default)]
 pub(crate) struct Printed(Rc<RefCell<Vec<u8>>>);
 

@@ -1,4 +1,4 @@
-//! Texts: how those from outside are cut and made visible, and which name was meant.
+//! String helpers: truncating and escaping untrusted text, and finding the nearest name.
 
 pub(crate) mod nearest;
 pub(crate) mod untrusted;

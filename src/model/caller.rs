@@ -1,21 +1,21 @@
 //! The job that the step is a part of.
 
-/// Where the step runs, as its host describes it. Nothing is checked.
+/// The environment of the step, as its host describes it. Values aren't validated.
 #[derive(Default)]
 pub(crate) struct Caller {
-    /// The web address of the server that runs it; github.com if there is none.
+    /// Web address of the server that runs the job. `None` means github.com.
     pub(crate) server_url: Option<EnvironmentVariable>,
-    /// The address of that server's API.
+    /// Address of that server's API.
     pub(crate) api_url: Option<EnvironmentVariable>,
     pub(crate) repository: Option<String>,
-    /// The forge, if it isn't GitHub: others run the same workflows but have other APIs.
+    /// Name of the forge if it isn't GitHub: others run the same workflows but have different APIs.
     pub(crate) forge: Option<&'static str>,
-    /// Whose jobs get no secrets.
+    /// Whose jobs don't get secrets, such as `forks and Dependabot`.
     pub(crate) secrets_withheld_from: Option<&'static str>,
 }
 
 impl Caller {
-    /// Why a secret may be missing, to follow "is not set".
+    /// Returns another reason why a secret may be missing, to be appended to "is not set".
     pub(crate) fn or_withheld(&self) -> String {
         match self.secrets_withheld_from {
             Some(whom) => format!(", or withheld, as it is from {whom}"),
@@ -24,7 +24,6 @@ impl Caller {
     }
 }
 
-/// An environment variable.
 pub(crate) struct EnvironmentVariable {
     pub(crate) name: &'static str,
     pub(crate) value: String,

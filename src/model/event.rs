@@ -1,5 +1,4 @@
-//! What happens on the way, as values. Lower rooms send them to a sink that they are given; what is
-//! printed of them is decided above.
+//! Progress events. Lower modules send them to a sink; the modules above decide what to print.
 
 use std::fmt;
 use std::time::Duration;
@@ -8,78 +7,78 @@ use url::Url;
 
 use crate::model::{BlockedOn, Conclusion, End, Job, JobLog, Run, Secret, Snapshot, State};
 
-/// Something that happened.
 pub(crate) enum Event<'what> {
-    /// It is this target's turn.
+    /// The target is being triggered.
     Beginning,
-    /// A secret came to be known that must be masked before anything else happens.
+    /// A new secret was obtained. It must be masked before anything else is printed.
     Minted(&'what Secret),
-    /// No ref was given; this is the target's default branch.
+    /// No ref was given, so the target's default branch, with this name, is used.
     DefaultReference(&'what str),
-    /// It is tried again after a while: nothing has been started.
+    /// A request is retried after a pause. Nothing has been started.
     Waiting { why: &'what str, pause: Duration },
-    /// The trigger goes on the wire now.
+    /// The trigger is about to be sent.
     Sending,
-    /// The first form of the trigger was rejected for a reason that allows a second one.
+    /// The trigger was rejected for a reason that allows sending its fallback form.
     Fallback(&'what str),
-    /// The trigger was accepted, and the answer tells the run.
+    /// The trigger was accepted, and the response identifies the run.
     Accepted(&'what Run),
-    /// The trigger was accepted, and the answer tells no run: the page to look at.
+    /// The trigger was accepted, but the response doesn't identify a run. Contains the page that lists the runs.
     AcceptedWithoutRun(&'what str),
-    /// What would be sent if this were no dry run. Secrets are hidden in it.
+    /// The request that a dry run doesn't send. Secrets in it are hidden.
     WouldSend { url: &'what Url, body: &'what str },
-    /// Nobody knows whether the trigger was accepted, for this reason; runs are looked for.
+    /// It's unknown whether the trigger was accepted, for this reason. A search for its run begins.
     LookingInto(&'what str),
-    /// No run has been found for a while. It is looked for all the same; a person would look at this page.
+    /// No run has been found for a while. The search goes on; `page` lists the runs.
     NothingFoundYet { page: &'what str },
-    /// A run was found that the trigger started, for all that is known.
+    /// A run was found that the trigger most likely started.
     Found(&'what Run),
-    /// A run that is waited for goes on.
+    /// News of a run that the step waits for.
     Run { run: &'what Run, news: News<'what> },
-    /// For those who debug.
+    /// A debug message.
     Trace(fmt::Arguments<'what>),
 }
 
-/// What is new of a run that is waited for.
+/// News of a run that the step waits for.
 pub(crate) enum News<'what> {
-    /// It is elsewhere than before, or is held by something else.
+    /// Its state, or what it's blocked on, has changed.
     State {
         state: State,
         blocked_on: Option<&'what BlockedOn>,
     },
-    /// A job has begun, ended, or needs a person.
+    /// A job has started, ended, or needs a person.
     Job(&'what Job),
-    /// It waits for its turn for so long that it may be waiting for us.
+    /// It has been queued in its concurrency group for so long that it may be waiting for the calling workflow.
     LongTurn,
-    /// It cannot be looked at for now.
+    /// A poll failed, for this reason.
     Failing(&'what str),
-    /// It can be looked at again.
+    /// Polls succeed again.
     Readable,
     /// Nothing has changed for a while.
     Heartbeat {
         /// Since the trigger.
         elapsed: Duration,
-        /// `None` as long as there was no good look.
+        /// `None` until a poll succeeds.
         state: Option<State>,
-        /// Jobs that have ended, of those that are known.
+        /// Number of known jobs that have ended.
         done: usize,
+        /// Number of known jobs.
         all: usize,
     },
-    /// We wait no longer, and ask for its end.
+    /// The step stops waiting and cancels the run.
     Cancelling,
-    /// It is over, for us at least.
+    /// The wait is over.
     Ended {
         end: &'what End,
         conclusion: Option<Conclusion>,
         snapshot: Option<&'what Snapshot>,
     },
-    /// A job's log, after it failed.
+    /// The log of a failed job.
     Log(&'what JobLog),
-    /// The logs of failed jobs are left out, since more people would see them here than at the target.
+    /// The logs of failed jobs are omitted, because more people could read them here than at the target.
     LogsWithheld,
-    /// So many more jobs failed whose logs are not shown.
+    /// Number of further failed jobs whose logs aren't shown.
     MoreLogs(usize),
 }
 
-/// Where events go.
+/// Receives events.
 pub(crate) type Sink<'a> = &'a dyn Fn(Event<'_>);

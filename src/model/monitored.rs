@@ -1,45 +1,45 @@
-//! What a target's runs came to.
+//! Results of a target's runs.
 
 use std::cell::Cell;
 use std::mem;
 
 use super::{Conclusion, End, JobLog, LeftRunning, Problem, Run, Snapshot};
 
-/// Failed runs whose logs are kept for the summary.
+/// Number of failed runs whose logs are kept for the summary.
 const MAX_RUNS_WITH_LOGS: usize = 20;
 
-/// What a target's runs came to.
+/// Results of a target's runs.
 #[derive(Default)]
 pub(crate) struct Monitored {
     pub(crate) runs: Vec<RunReport>,
-    /// Of all runs together, as far as they were waited for and their end is known.
+    /// Conclusion of all runs together. `None` if the step didn't wait for them, or didn't see the end of one.
     pub(crate) conclusion: Option<Conclusion>,
-    /// The JSON that was read back.
+    /// The JSON read back from a run.
     pub(crate) result: Option<String>,
-    /// Why there are runs that were not found, and why there is no result.
+    /// Why runs weren't found, and why there is no result.
     pub(crate) problems: Vec<Problem>,
-    /// Runs that may have been started and were not found, and may go on: why.
+    /// Why runs that weren't found may be running.
     pub(crate) left_running: Option<LeftRunning>,
 }
 
-/// A run and what was seen of it.
+/// A run and what is known about it.
 pub(crate) struct RunReport {
     pub(crate) run: Run,
-    /// `None` where it was not waited for.
+    /// `None` if the step didn't wait for it.
     pub(crate) end: Option<End>,
-    /// Ours; `None` where the end was not seen.
+    /// `None` if the step didn't see its end.
     pub(crate) conclusion: Option<Conclusion>,
-    /// The last good look.
+    /// Result of the last successful poll.
     pub(crate) snapshot: Option<Snapshot>,
     pub(crate) logs: Vec<JobLog>,
-    /// Number of logs that were printed, but not kept for the summary.
+    /// Number of logs that were printed but not kept for the summary.
     pub(crate) dropped_logs: usize,
-    /// Why it may still be going on, if it may.
+    /// Why it may still be running, if it may.
     pub(crate) left_running: Option<LeftRunning>,
 }
 
 impl Monitored {
-    /// Runs that are known, and not waited for.
+    /// Creates the result for runs that the step doesn't wait for.
     pub(crate) fn unwatched(runs: Vec<Run>) -> Self {
         let runs = runs.into_iter().map(|run| RunReport {
             run,
@@ -56,7 +56,7 @@ impl Monitored {
         }
     }
 
-    /// Drops the logs of all but the first failed runs of the step, to bound its memory. They have been printed already.
+    /// Drops the logs of all but the first failed runs of the step, to limit memory use. They have been printed already.
     pub(crate) fn limit_logs(&mut self, runs_with_logs: &Cell<usize>) {
         for run in self.runs.iter_mut().filter(|run| !run.logs.is_empty()) {
             if runs_with_logs.get() < MAX_RUNS_WITH_LOGS {
@@ -67,7 +67,7 @@ impl Monitored {
         }
     }
 
-    /// The runs whose conclusions count: one that was skipped beside one that succeeded says nothing.
+    /// Returns the runs whose conclusions count: a skipped run doesn't if another one succeeded.
     pub(crate) fn counted(&self) -> impl Iterator<Item = &RunReport> {
         let succeeded = self
             .runs
@@ -78,8 +78,8 @@ impl Monitored {
             .filter(move |run| !(succeeded && run.conclusion == Some(Conclusion::Skipped)))
     }
 
-    /// The worst of the runs that count, and of what is known of those that were not found. Where the
-    /// end of one was not seen, nobody knows.
+    /// Sets the conclusion to the worst of the runs that count and the conclusion set already for runs that weren't found.
+    /// Sets it to `None` if the end of a run that counts wasn't seen.
     pub(crate) fn conclude(&mut self) {
         let all: Option<Vec<_>> = self.counted().map(|run| run.conclusion).collect();
         self.conclusion = all.and_then(|all| all.into_iter().chain(self.conclusion).max());

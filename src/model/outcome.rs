@@ -1,5 +1,5 @@
-//! What became of a target, as facts: why a wait ended, what went wrong, and why something may still be going on. The
-//! sentences for them are in `report`.
+//! Facts about a target's outcome: why a wait ended, what went wrong, and why something may still be running. `report` turns
+//! them into sentences.
 
 use std::time::Duration;
 
@@ -10,46 +10,46 @@ pub(crate) enum End {
     Completed(Conclusion),
     /// The deadline passed.
     TimedOut,
-    /// The run cannot be read any more.
+    /// The run can't be read any more.
     Lost(Failure),
-    /// It needs a person, and that is not waited for.
+    /// It needs a person, and `on-blocked` is `fail`.
     Blocked(Option<BlockedOn>),
-    /// We were asked to stop.
+    /// The step was stopped.
     Stopped,
 }
 
-/// What a provider, or the network before it, said against a request.
+/// A failed request, whether it was the provider or the network that failed.
 pub(crate) struct Failure {
-    /// What happened, in one line.
+    /// The failure, in one line.
     pub(crate) what: String,
-    /// What to do about it, and where to look.
+    /// How to fix it, and what to check.
     pub(crate) remedy: Option<String>,
-    /// What the libraries below said.
+    /// Messages of the underlying libraries.
     pub(crate) causes: Vec<String>,
 }
 
-/// What went wrong with a target, besides runs that ended badly.
+/// A problem with a target, other than a failed run.
 pub(crate) enum Problem {
-    /// The trigger was rejected, or could not be prepared.
+    /// The trigger was rejected, or couldn't be prepared.
     NotTriggered(Failure),
     NotSent(NotSent),
     OutcomeUnknown {
         failure: Failure,
-        /// What the search for a run came to; `None` where nothing could have been recognised.
+        /// Result of the search for a run. `None` if a run couldn't have been recognised.
         search: Option<UnknownSearch>,
-        /// Where a person would look.
+        /// The page to check.
         page: String,
     },
     RunNotFound {
         why: NotFound,
-        /// Where a person would look.
+        /// The page to check.
         page: String,
     },
     NoResult(NoResult),
 }
 
 impl Problem {
-    /// What the libraries below said.
+    /// Returns messages of the underlying libraries.
     pub(crate) fn causes(&self) -> &[String] {
         match self {
             Self::NotTriggered(failure)
@@ -62,7 +62,7 @@ impl Problem {
     }
 }
 
-/// Why a trigger was not sent for a reason that is not its own.
+/// Why a trigger wasn't sent although nothing is wrong with it.
 #[derive(Clone, Copy)]
 pub(crate) enum NotSent {
     Stopped,
@@ -72,21 +72,21 @@ pub(crate) enum NotSent {
     OtherNotReady,
 }
 
-/// What the search for the run of a trigger with an unknown outcome came to.
+/// Result of a search for the run of a trigger with an unknown outcome, if none was found.
 pub(crate) enum UnknownSearch {
-    /// The web addresses of runs of one workflow that may be the trigger's.
+    /// Web addresses of runs of one workflow that the trigger may have started.
     Candidates(Vec<String>),
-    /// Why the runs could not be read.
+    /// Why the list of runs couldn't be read.
     Unreadable(String),
     /// The step had to end before one was found.
     Interrupted,
-    /// No run appeared for so long.
+    /// No run appeared within this time.
     Nothing(Duration),
 }
 
-/// Why runs of an accepted trigger were not found.
+/// Why runs of an accepted trigger weren't found.
 pub(crate) enum NotFound {
-    /// Several runs of a workflow could be the trigger's, or one that may be another target's: their web addresses.
+    /// Several runs of a workflow may be the trigger's, or one may be another target's. `runs` are their web addresses.
     Ambiguous {
         workflow: String,
         runs: Vec<String>,
@@ -98,53 +98,53 @@ pub(crate) enum NotFound {
     Unlisted(String),
     Nothing {
         interruption: Option<Interruption>,
-        /// How long was looked, unless that was interrupted.
+        /// Duration of a search that wasn't interrupted.
         searched: Duration,
-        /// Why the list of runs could not be read.
+        /// Why the list of runs couldn't be read.
         unreadable: Option<String>,
-        /// The web addresses of runs of the same kind that are not ours for all that is known.
+        /// Web addresses of other runs since the trigger that don't seem to be the trigger's.
         others: Vec<String>,
     },
 }
 
-/// What ended a search early.
+/// Why a search ended early.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Interruption {
     Stopped,
     TimedOut,
 }
 
-/// Why there is no result though the run passed.
+/// Why there is no result although the run passed.
 pub(crate) enum NoResult {
     Unreadable(Failure),
-    /// So many runs left one.
+    /// This many runs left one.
     Several(usize),
 }
 
-/// Why a run, or whatever a trigger has started, may still be going on.
+/// Why a run, or whatever a trigger started, may still be running.
 pub(crate) enum LeftRunning {
     /// `on-abandoned` is `leave`.
     ByPolicy,
-    /// It was matched by its time alone, and may be somebody else's.
+    /// It was matched only by its start time, and may be somebody else's.
     MatchedByTime,
     Cancel {
         cancel: Cancel,
         end: CancelEnd,
     },
-    /// It can't be read any more, for this reason, and then this.
+    /// It can't be read any more, for the first reason, and couldn't be cancelled for the second.
     Unreadable(String, Box<Self>),
-    /// It isn't known whether the trigger has started anything.
+    /// It's unknown whether the trigger started anything.
     OutcomeUnknown,
     /// The trigger may have started more runs than are known.
     MoreRuns,
-    /// Nothing that could be the trigger's was cancelled: the web addresses of each workflow's runs.
+    /// None of the candidates was cancelled. Contains the web addresses of each workflow's runs.
     Ambiguous(Vec<Vec<String>>),
-    /// No run was found, and one may yet start.
+    /// No run was found, but one may still start.
     NotFound,
 }
 
 impl LeftRunning {
-    /// As written in outputs, for workflows that branch on it.
+    /// Returns the reason as written in outputs, so that workflows can branch on it.
     pub(crate) fn reason(&self) -> &'static str {
         match self {
             Self::ByPolicy => "by-policy",
@@ -163,16 +163,16 @@ impl LeftRunning {
     }
 }
 
-/// How far a cancel got.
+/// State of a cancel request.
 pub(crate) enum Cancel {
     Unanswered,
     Accepted,
-    /// What the provider said against it.
+    /// Contains the provider's message.
     Refused(String),
     Failed(String),
 }
 
-/// What ended the time for a cancel.
+/// Why the step stopped waiting for a cancel to take effect.
 pub(crate) enum CancelEnd {
     SecondSignal,
     /// The step had to end.

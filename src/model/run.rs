@@ -1,20 +1,20 @@
-//! The common tongue of what became of a trigger, of what it started, and of how that goes on.
+//! Types that all providers share for a trigger's outcome, its runs, and their states and conclusions.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize, Serializer};
 
-/// What became of the one request that starts something.
+/// Result of the trigger request.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Outcome {
-    /// The provider said that it acted.
+    /// The provider confirmed that it started something.
     Accepted,
-    /// The provider provably did not act.
+    /// The provider provably started nothing.
     Rejected,
-    /// Nobody knows: it must not be sent again.
+    /// It's unknown whether the provider started something. The trigger must not be sent again.
     Unknown,
-    /// A dry run, or not reached.
+    /// The trigger was part of a dry run, or wasn't reached.
     NotSent,
 }
 
@@ -30,19 +30,19 @@ impl Outcome {
     }
 }
 
-/// What was started: a GitHub workflow run, a GitLab or a Bitbucket pipeline.
+/// A GitHub workflow run, a GitLab pipeline or a Bitbucket pipeline.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(crate) struct Run {
-    /// What the provider's API calls it by: a number, or Bitbucket's uuid in braces.
+    /// Its id in the provider's API: a number, or for Bitbucket a UUID in braces.
     pub(crate) id: String,
-    /// What people call it by, where that is another one and the answer tells it.
+    /// The number that the provider's pages show, if it differs from the id and is known.
     pub(crate) number: Option<u64>,
-    /// Where people look.
+    /// Its web page.
     pub(crate) url: String,
     pub(crate) matched_by: MatchedBy,
 }
 
-/// `run 9000000001`: the id where people know it by that, else the number.
+/// Displays as `run 9000000001`: the id, or the number (if known) instead of a UUID.
 impl fmt::Display for Run {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.number {
@@ -52,20 +52,20 @@ impl fmt::Display for Run {
     }
 }
 
-/// How a run is known to be the one that the trigger started.
+/// How the run that the trigger started was recognised.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum MatchedBy {
-    /// The provider's answer named it.
+    /// The provider's response contains its id.
     Id,
     /// Its title contains the marker.
     Marker,
-    /// It was the only one that could be it.
+    /// It was the only candidate that started after the trigger.
     Timing,
 }
 
 impl MatchedBy {
-    /// Whether the run is ours for sure, so that it may be cancelled.
+    /// Whether the run was certainly started by this step, and may therefore be cancelled.
     pub(crate) fn is_sure(self) -> bool {
         match self {
             Self::Id | Self::Marker => true,
@@ -74,10 +74,10 @@ impl MatchedBy {
     }
 }
 
-/// Where a run or a job is.
+/// State of a run or a job.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum State {
-    /// It has not begun, and needs nobody for that.
+    /// It hasn't started, and doesn't need a person to start it.
     Queued,
     Running,
     /// It needs a person.
@@ -104,7 +104,7 @@ impl State {
     }
 }
 
-/// How a run ended, or why its end was not seen; the worst comes last.
+/// How a run ended, or why its end wasn't seen. Ordered from best to worst.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) enum Conclusion {
     Success,
@@ -112,9 +112,9 @@ pub(crate) enum Conclusion {
     Skipped,
     Cancelled,
     Failure,
-    /// Ours: the deadline passed.
+    /// Set by the step: `timeout` passed before the run ended.
     TimedOut,
-    /// Ours: the run cannot be found or read any more.
+    /// Set by the step: the run can't be found or read any more.
     Lost,
 }
 

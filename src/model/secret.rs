@@ -1,6 +1,6 @@
-//! Text that must not be seen. It cannot be printed by accident: there is no `Debug` and no `Display`.
+//! Strings that must not be printed. `Secret` has neither `Debug` nor `Display`, so that it can't be printed by accident.
 
-/// A credential or a secret variable's value.
+/// A credential, or the value of a secret variable.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Secret(String);
 
@@ -9,13 +9,13 @@ impl Secret {
         Self(text.into())
     }
 
-    /// A token, if it can be one: it becomes a header's value.
+    /// Creates a token. Returns `None` if the text can't be a header value.
     pub(crate) fn token(text: &str) -> Option<Self> {
         let can_travel = text.bytes().all(|byte| byte.is_ascii_graphic());
         can_travel.then(|| Self::new(text))
     }
 
-    /// The text itself: for the wire, for masks, never for a message.
+    /// Returns the secret, for requests and masks, never for messages.
     pub(crate) fn expose(&self) -> &str {
         &self.0
     }

@@ -1,4 +1,4 @@
-//! What one look at a run shows.
+//! The result of one status request.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -10,29 +10,29 @@ use super::State;
 pub(crate) struct Snapshot {
     pub(crate) state: State,
     pub(crate) provider_status: ProviderStatus,
-    /// Whether the provider says that the run is over, and not yet how it ended. Its state is running then.
+    /// Whether the provider reports that the run is over, but not yet how it ended. Its state is then `Running`.
     pub(crate) lacks_conclusion: bool,
-    /// What people call the run by, where the look tells it.
+    /// The number that the provider's pages show, if the response contains it.
     pub(crate) number: Option<u64>,
-    /// GitHub's: a re-run is another attempt, and another run to us.
+    /// GitHub's attempt number. A re-run is another attempt, and counts as another run.
     pub(crate) attempt: Option<u64>,
     pub(crate) times: Times,
-    /// When anything about it changed last, where the provider tells.
+    /// When the run last changed, if the provider reports it.
     pub(crate) changed: Option<DateTime<Utc>>,
-    /// What keeps it from going on, where something does and what was read tells.
+    /// What the run is blocked on, if it is and the response contains it.
     pub(crate) blocked_on: Option<BlockedOn>,
-    /// Where they were asked for; those that the provider shows by now.
+    /// The jobs that the provider shows so far. `None` if they weren't requested.
     pub(crate) jobs: Option<Vec<Job>>,
 }
 
-/// The provider's own words, as they came.
+/// The provider's own terms for state and conclusion, unchanged.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
 pub(crate) struct ProviderStatus {
     pub(crate) state: String,
     pub(crate) conclusion: Option<String>,
 }
 
-/// When a run or a job came to be, began and ended, as far as it did.
+/// When a run or a job was created, started and completed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Times {
     pub(crate) created: Option<DateTime<Utc>>,
@@ -40,45 +40,42 @@ pub(crate) struct Times {
     pub(crate) completed: Option<DateTime<Utc>>,
 }
 
-/// What a run waits for.
+/// What a run is waiting for.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum BlockedOn {
-    /// Who must do what, as a fragment: `approval of production by octocat`.
+    /// A person's action, as a fragment: `approval of production by octocat`.
     Person(String),
-    /// Another run of its concurrency group; how many are before it, where that is told.
+    /// Another run of its concurrency group. `position` is the number of runs ahead of it, if known.
     Turn { position: Option<u64> },
-    /// What passes by itself, as a fragment: `the wait timer of staging`.
+    /// Something that passes by itself, as a fragment: `the wait timer of staging`.
     Passing(String),
 }
 
-/// Part of a run.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Job {
-    /// What the provider's API calls it by.
+    /// Its id in the provider's API.
     pub(crate) id: String,
     pub(crate) name: String,
     pub(crate) kind: JobKind,
     pub(crate) state: State,
     pub(crate) times: Times,
-    /// Where people look.
+    /// Its web page.
     pub(crate) url: Option<String>,
-    /// The one that failed, where the provider has steps within jobs.
+    /// The step that failed, if the provider has steps within jobs.
     pub(crate) failed_step: Option<Step>,
-    /// How long its log is, in bytes, where that is told.
+    /// Size of its log in bytes, if known.
     pub(crate) log_size: Option<u64>,
 }
 
-/// What kind of part.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum JobKind {
     Job,
-    /// It may fail without the run's failing.
+    /// It may fail without failing the run.
     Optional,
-    /// A pipeline of another project that this one started.
+    /// A pipeline of another project, started by this one.
     Downstream,
 }
 
-/// Part of a job.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Step {
     pub(crate) name: String,
@@ -88,8 +85,8 @@ pub(crate) struct Step {
 /// The end of a failed job's log.
 pub(crate) struct JobLog {
     pub(crate) job: Job,
-    /// Or why there are none.
+    /// The error explains why there are none.
     pub(crate) lines: Result<Vec<String>, String>,
-    /// Whether there is more of it.
+    /// Whether the log is longer.
     pub(crate) is_cut: bool,
 }

@@ -1,15 +1,15 @@
-//! How a run is waited for: policies, each an enum with named arms.
+//! The options of waiting for a run.
 
 use std::time::Duration;
 
 use crate::model::Conclusion;
 
-/// How a run is waited for.
+/// The options of waiting for a run.
 #[derive(Clone, Debug)]
 pub(crate) struct WaitOptions {
-    /// How long, counted from the trigger.
+    /// Counted from the trigger.
     pub(crate) timeout: Duration,
-    /// Conclusions that pass; all others fail.
+    /// Conclusions that pass. All others fail.
     pub(crate) success: Vec<Conclusion>,
     pub(crate) on_blocked: OnBlocked,
     pub(crate) on_abandoned: OnAbandoned,
@@ -17,34 +17,34 @@ pub(crate) struct WaitOptions {
     pub(crate) result: Option<ResultArtifact>,
 }
 
-/// What becomes of the wait when the run needs a person.
+/// What to do when the run needs a person.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum OnBlocked {
     Wait,
     Fail,
 }
 
-/// What becomes of the run when we stop waiting before its end.
+/// What to do with the run when the step stops waiting before its end.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum OnAbandoned {
     Cancel,
     Leave,
 }
 
-/// Which jobs' logs are shown.
+/// Which jobs' logs to show.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Logs {
     Failed,
-    /// The same, unless the target can't be read by everybody: more people would see the logs here than there.
+    /// The same, unless the target isn't public: then more people could read the logs here than there.
     FailedUnlessPrivate,
     None,
 }
 
-/// Where the run leaves its result, a JSON file.
+/// Location of the run's result, a JSON file.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum ResultArtifact {
-    /// A GitHub artifact's name.
+    /// Name of a GitHub artifact.
     Named(String),
-    /// A path in the artifacts of a GitLab job.
+    /// Path in the artifacts of a GitLab job.
     OfJob { job: String, path: String },
 }

@@ -1,5 +1,4 @@
-//! What a test reads that must not panic whatever it reads: odd texts, numbers and times, answers of a server that
-//! are nearly right, and the targets to read them for.
+//! Strategies for tests that code never panics: odd strings, numbers and times, almost correct responses, and targets.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,7 +20,7 @@ use crate::providers::http::{Http, Response, ResponseBody};
 use crate::providers::target::Target;
 use crate::providers::{AnyProvider, Connection, connections};
 
-/// Headers that are read.
+/// Headers that the code reads.
 const HEADERS: [&str; 15] = [
     "date",
     "retry-after",
@@ -40,7 +39,7 @@ const HEADERS: [&str; 15] = [
     "etag",
 ];
 
-/// What providers say, and what lies near.
+/// Values that occur in providers' responses, and similar ones.
 const WORDS: [&str; 29] = [
     "queued",
     "waiting",
@@ -73,7 +72,7 @@ const WORDS: [&str; 29] = [
     "bytes 0-1/2",
 ];
 
-/// An id as Bitbucket writes it.
+/// An id in Bitbucket's format.
 const UUID: &str = "{3b9fd2b1-4a10-4c1c-8b3a-000000000000}";
 
 const NUMBERS: [&str; 17] = [
@@ -96,7 +95,7 @@ const NUMBERS: [&str; 17] = [
     "99999999999999999999999999999999999999999",
 ];
 
-/// Around the bounds of what the libraries for times take.
+/// Includes the limits of the libraries for times.
 const YEARS: [i64; 18] = [
     i64::MIN,
     -262_145,
@@ -122,12 +121,12 @@ const OFFSETS: [&str; 11] = [
     "Z", "z", "+00:00", "-23:59", "+23:59", "+14:00", "-99:99", "+24:00", "", " UTC", "+0530",
 ];
 
-/// Texts of that form.
+/// Strings that match a regular expression.
 pub(crate) fn like(form: &str) -> BoxedStrategy<String> {
     string_regex(form).unwrap().boxed()
 }
 
-/// Any text, rather a short one.
+/// Any string, usually a short one.
 pub(crate) fn text() -> BoxedStrategy<String> {
     prop_oneof![
         4 => select(&WORDS[..]).prop_map(str::to_owned),
@@ -140,7 +139,7 @@ pub(crate) fn text() -> BoxedStrategy<String> {
     .boxed()
 }
 
-/// A number as it may be written, if only in JSON.
+/// A number, including some that only JSON can represent.
 pub(crate) fn number() -> BoxedStrategy<String> {
     prop_oneof![
         select(&NUMBERS[..]).prop_map(str::to_owned),
@@ -151,7 +150,7 @@ pub(crate) fn number() -> BoxedStrategy<String> {
     .boxed()
 }
 
-/// A time that RFC 3339 allows, or nearly.
+/// A time in the format of RFC 3339, or almost.
 pub(crate) fn time() -> BoxedStrategy<String> {
     let year = prop_oneof![1_970..2_100_i64, select(&YEARS[..])];
     let day = prop_oneof![6 => (1..=12_u8, 1..=28_u8), 1 => (0..=13_u8, 0..=32_u8)];
@@ -176,9 +175,9 @@ pub(crate) fn time() -> BoxedStrategy<String> {
         .boxed()
 }
 
-/// A time as HTTP writes it, or nearly.
+/// A time in the format of HTTP, or almost.
 pub(crate) fn http_date() -> BoxedStrategy<String> {
-    // Up to the end of the year 9999, which is all that can be written.
+    // Up to the end of the year 9999, the last one that the format can represent.
     let seconds = prop_oneof![
         0..253_402_300_800_u64,
         Just(0),
@@ -198,7 +197,7 @@ pub(crate) fn http_date() -> BoxedStrategy<String> {
     .boxed()
 }
 
-/// These texts with some characters missing, doubled or among them that do not belong there.
+/// Removes characters from these strings, or inserts odd ones.
 pub(crate) fn changed(texts: impl Strategy<Value = String> + 'static) -> BoxedStrategy<String> {
     let odd = prop_oneof![
         select(
@@ -222,7 +221,7 @@ pub(crate) fn changed(texts: impl Strategy<Value = String> + 'static) -> BoxedSt
         .boxed()
 }
 
-/// Any JSON, rather small.
+/// Any JSON value, usually a small one.
 pub(crate) fn json() -> BoxedStrategy<Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
@@ -240,19 +239,19 @@ pub(crate) fn json() -> BoxedStrategy<Value> {
     .boxed()
 }
 
-/// What becomes of one part of an answer.
+/// A change to one part of a response.
 #[derive(Clone, Debug)]
 enum Change {
     Gone,
     Other(Value),
-    /// So deep in lists.
+    /// Nests it in this many lists.
     Deep(usize),
-    /// So many times in a list.
+    /// Repeats it this many times in a list.
     Many(usize),
 }
 
-/// Bodies like this one: with parts that are missing, of another kind, far too many or too deep; broken off; or
-/// something else altogether.
+/// Bodies like this one, but with parts that are missing, have another type, are repeated or deeply nested. Some are
+/// truncated, have a wrong byte, or are something else entirely.
 fn body(model: Value) -> BoxedStrategy<Vec<u8>> {
     let change = prop_oneof![
         2 => Just(Change::Gone),
@@ -295,7 +294,7 @@ fn count(value: &Value) -> usize {
     }
 }
 
-/// Changes the part at that place, counted through. Says whether it was there.
+/// Changes the part with this index in depth-first order. Returns whether there is one.
 fn make(value: &mut Value, place: &mut usize, change: &Change) -> bool {
     if *place == 0 {
         *value = match change {
@@ -327,7 +326,7 @@ fn make(value: &mut Value, place: &mut usize, change: &Change) -> bool {
     }
 }
 
-/// Headers that are read, with values that make sense or none at all.
+/// Headers that the code reads, with sensible and nonsensical values.
 pub(crate) fn headers() -> BoxedStrategy<HeaderMap> {
     let value = prop_oneof![
         3 => number().prop_map(String::into_bytes),
@@ -358,7 +357,7 @@ pub(crate) fn empty_response(status: u16) -> Response {
     .response()
 }
 
-/// What an answer is made of, which itself is not to be printed.
+/// The parts of a [`Response`], which has no `Debug` itself.
 #[derive(Clone, Debug)]
 pub(crate) struct Parts {
     status: u16,
@@ -379,7 +378,7 @@ impl Parts {
     }
 }
 
-/// Answers with any status, and a body like this one.
+/// Responses with any status, and a body like this one.
 pub(crate) fn response(model: Value) -> BoxedStrategy<Parts> {
     let status = prop_oneof![
         select(vec![200_u16, 201, 204, 400, 401, 403, 404, 422, 429]),
@@ -398,7 +397,7 @@ pub(crate) fn response(model: Value) -> BoxedStrategy<Parts> {
         .boxed()
 }
 
-/// Looks as a provider could show them that says anything.
+/// Snapshots with arbitrary content.
 pub(crate) fn snapshot() -> BoxedStrategy<Snapshot> {
     let provider_status = (text(), proptest::option::of(text()));
     let provider_status =
@@ -438,7 +437,7 @@ pub(crate) fn state() -> BoxedStrategy<State> {
     .boxed()
 }
 
-/// Times that were told, as far as they are times.
+/// Optional times, where they parse.
 pub(crate) fn times() -> BoxedStrategy<Times> {
     let time = proptest::option::of(time()).prop_map(|time| time?.parse().ok());
     let time = time.boxed();
@@ -497,7 +496,7 @@ pub(crate) fn run() -> BoxedStrategy<Run> {
         .boxed()
 }
 
-/// The target of a step that has these inputs.
+/// The target of a step with these inputs.
 pub(crate) fn target(inputs: &[(&str, &str)]) -> Target {
     let inputs = inputs.iter();
     let given = inputs.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
@@ -509,7 +508,7 @@ pub(crate) fn target(inputs: &[(&str, &str)]) -> Target {
     request.targets.remove(0)
 }
 
-/// One target of each provider and kind.
+/// Targets of each provider and kind of trigger.
 pub(crate) fn targets() -> Vec<Target> {
     let github = [("repository", "octo-org/app"), ("token", "ghp_x")];
     let with = |more: &[(&'static str, &'static str)]| target(&[&github[..], more].concat());

@@ -1,6 +1,6 @@
-//! The name that was meant.
+//! "Did you mean" suggestions.
 
-/// What a closed set of names offers for one that is not in it.
+/// Returns the known name that is most similar to a mistyped one, if any is similar enough.
 pub(crate) fn nearest<'names>(
     name: &str,
     names: impl Iterator<Item = &'names str>,

@@ -1,13 +1,12 @@
-//! Text from outside: how it is cut, put on one line, and made visible. Secrets in it are hidden by `host/redactor.rs`.
+//! Truncates untrusted text, puts it on one line, and escapes invisible characters. `host/redactor.rs` hides secrets in it.
 
-/// What stands at the end of a text that was cut, directly after what is left of it. No text of ours has it elsewhere.
+/// Marks the end of a truncated text, directly after its last character. The project uses it for nothing else.
 ///
-/// The cut may have gone through a secret, whose beginning would then be seen. So whoever hides secrets takes what
-/// stands before this mark for cut: see `host/redactor.rs`. That makes it safe to cut before secrets are hidden, as it
-/// must be done where an answer is parsed.
+/// Truncation may split a secret and leave its beginning. `host/redactor.rs` therefore also hides the beginning of a secret
+/// before this mark. That makes it safe to truncate before secrets are hidden, which is necessary when parsing responses.
 pub(crate) const CUT: &str = "[…]";
 
-/// At most so many characters of a text, and the mark if there were more.
+/// Truncates a text to `most` characters, and marks the cut if there were more.
 pub(crate) fn cut(text: &str, most: usize) -> String {
     match text.char_indices().nth(most) {
         Some((end, _)) => format!("{}{CUT}", &text[..end]),
@@ -15,21 +14,21 @@ pub(crate) fn cut(text: &str, most: usize) -> String {
     }
 }
 
-/// A name, which may have line breaks in it, on one line. A secret in it is known in this form too.
+/// Puts a name on one line, with single spaces. The redactor knows each secret in this form too.
 pub(crate) fn one_line(name: &str) -> String {
     name.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// What a terminal would show of a text: without the escape sequences in it, and with tabs written out, since they
-/// would be taken for a part of those. A secret in it is known in this form too.
+/// Removes escape sequences, and replaces tabs with spaces, because `strip_ansi_escapes` would drop them. The redactor
+/// knows each secret in this form too.
 pub(crate) fn without_escapes(text: &[u8]) -> String {
     let parts: Vec<_> = text.split(|byte| *byte == b'\t').collect();
     let text = strip_ansi_escapes::strip(parts.join(&b"    "[..]));
     String::from_utf8_lossy(&text).into_owned()
 }
 
-/// The text with an escape in the place of each character that is not seen, or that moves others: control characters,
-/// line separators and marks of direction. Tabs and line breaks stay.
+/// Escapes characters that are invisible or change the direction of text: control characters, line and paragraph
+/// separators, and direction marks. Keeps tabs and line breaks.
 pub(crate) fn visible(text: &str) -> String {
     let mut visible = String::with_capacity(text.len());
     for character in text.chars() {
@@ -71,7 +70,7 @@ mod tests {
             visible(unseen),
             "\\u{61c}\\u{200e}\\u{200f}\\u{202a}\\u{202e}\\u{2066}\\u{2069}\\u{2028}\\u{85}\\u{0}\\u{1b}"
         );
-        // Emoji of several characters stay whole.
+        // Emoji made of several characters are kept.
         let seen = "\ta\nb\r العربية 👩\u{200d}💻 ";
         assert_eq!(visible(seen), seen);
     }
