@@ -1,4 +1,4 @@
-//! Inputs to a [`Request`], or every complaint at once. Nothing is read but what is given.
+//! Turns the inputs into a [`Request`], or reports everything that is wrong with them. Reads nothing except its arguments.
 
 mod host_repository;
 mod location;
@@ -31,11 +31,11 @@ use crate::values::{Checked, Errors, Inputs, RawInput, complain, with_line_break
 
 const CERTIFICATES: &str = "ca-certificates";
 const DEFAULT_MAX_PARALLEL: NonZeroUsize = NonZeroUsize::new(8).unwrap();
-/// More would not be faster anywhere: each of them is a connection of its own.
+/// More wouldn't be any faster: each trigger uses a connection of its own.
 const MAX_MAX_PARALLEL: usize = 1_000;
 
-/// Complains about command-line arguments: everything is set by inputs, and ignoring an argument like `--dry-run` would
-/// start a run that nobody wanted.
+/// Rejects command-line arguments. Everything is set by inputs, and ignoring an argument such as `--dry-run` would start an
+/// unwanted run.
 pub(crate) fn refuse_arguments(
     arguments: &[String],
     how_to_set_inputs: &str,
@@ -49,14 +49,14 @@ pub(crate) fn refuse_arguments(
                 .bytes()
                 .all(|byte| byte.is_ascii_lowercase() || byte == b'-')
     };
-    // Anything but the name of a flag may be a secret.
+    // Anything except the name of a flag may be a secret.
     let name = if is_flag(flag) { flag } else { "1" };
     let message = format!("the command line takes no arguments: {how_to_set_inputs}");
     Some(InputError::of_argument(name, message))
 }
 
-/// Makes a request of the inputs, of what the host says of the job, and of the variables that name proxies, with what
-/// seems strange about it. Errors are all that is wrong with them, at least one.
+/// Builds a request from the inputs, the calling job, and the environment variables for proxies. Also returns warnings.
+/// Otherwise returns every error, at least one.
 pub(crate) fn read(
     raw_request: &RawRequest,
     caller: &Caller,
@@ -70,7 +70,7 @@ pub(crate) fn read(
     let max_parallel = errors.take(max_parallel(step));
     let on_failure = errors.take(on_failure(step));
     let host_repository = errors.take(HostRepository::read(caller));
-    // With a misspelt `targets`, nobody knows what the step's other inputs are for.
+    // If `targets` is misspelt, the step's other inputs may only be defaults, so they aren't checked.
     let host_repository = host_repository.filter(|_| !step.is_unknown("targets"));
     let targets = host_repository
         .and_then(|host_repository| errors.take(targets::read(raw_request, &host_repository)));
@@ -87,7 +87,7 @@ pub(crate) fn read(
     })
 }
 
-/// The target of a provider, at a place if that is known.
+/// Reads a target of a provider. Without a location, only checks its inputs.
 fn target(
     inputs: &Inputs,
     host_repository: &HostRepository,
@@ -120,7 +120,7 @@ fn target(
     })
 }
 
-/// Inputs that are one line, and could be anything else in it as far as other checks go.
+/// Inputs that must be one line, and are checked for little else.
 const ONE_LINE: [&str; 11] = [
     "provider",
     "repository",
@@ -135,7 +135,7 @@ const ONE_LINE: [&str; 11] = [
     "result-artifact",
 ];
 
-/// Complains about line breaks and the like where no provider takes them, and where they would break what is printed.
+/// Rejects line breaks and other control characters where no provider accepts them, and where they would garble the output.
 fn not_one_line(inputs: &Inputs) -> Vec<InputError> {
     let breaks = |of: char| of.is_control() || matches!(of, '\u{2028}' | '\u{2029}');
     ONE_LINE
@@ -149,7 +149,7 @@ fn not_one_line(inputs: &Inputs) -> Vec<InputError> {
         .collect()
 }
 
-/// Keys that are set but mean nothing for the provider.
+/// Rejects inputs that are set but don't apply to the provider.
 fn senseless(inputs: &Inputs, provider: ProviderKind) -> Vec<InputError> {
     inputs
         .set()
@@ -191,7 +191,7 @@ fn max_parallel(inputs: &Inputs) -> Checked<NonZeroUsize> {
         )
 }
 
-/// Complains about an input that is set where there is only the step itself.
+/// Rejects an input that is set without `targets`.
 fn goes_with_targets(inputs: &Inputs, name: &str) -> Checked<()> {
     const TARGETS: &str = "targets";
     if inputs.written(name).is_none()
@@ -214,7 +214,7 @@ fn on_failure(inputs: &Inputs) -> Checked<OnFailure> {
     })
 }
 
-/// One word of a few; unset is the first of them, the default.
+/// Reads one of a few values. The first one is the default.
 fn one_of<T: Copy>(inputs: &Inputs, name: &str, words: &[(&str, T)]) -> Checked<T> {
     let word = inputs.get(name).unwrap_or(words[0].0);
     if let Some((_, meaning)) = words.iter().find(|(known, _)| *known == word) {
@@ -232,7 +232,7 @@ fn certificates(inputs: &Inputs) -> Checked<Option<Rc<str>>> {
     written.parsed(read).map(Some)
 }
 
-/// PEM that has certificates in it.
+/// Checks that the text is PEM with at least one certificate.
 fn checked(text: &str) -> Checked<Rc<str>> {
     const REMEDY: &str = "give PEM, `-----BEGIN CERTIFICATE-----` and what follows";
     let text = with_line_breaks(text);

@@ -1,4 +1,4 @@
-//! The repository whose job the step is a part of.
+//! The repository in which the step runs.
 
 use url::Url;
 
@@ -10,19 +10,19 @@ use crate::providers::location::fixed;
 use crate::providers::provider::Distance;
 use crate::values::{Checked, InputError};
 
-/// Where the step itself runs.
+/// The repository in which the step runs, with its server.
 pub(super) struct HostRepository {
     pub(super) provider: ProviderKind,
     pub(super) server: Server,
     pub(super) repository: Option<String>,
-    /// The forge, if it isn't that provider's but imitates it.
+    /// Name of the forge if it only imitates that provider.
     pub(super) forge: Option<&'static str>,
-    /// Why a secret may be missing, to follow "is not set".
+    /// Another reason why a secret may be missing, to be appended to "is not set".
     pub(super) or_withheld: String,
 }
 
 impl HostRepository {
-    /// Without a server it's the provider's public one.
+    /// Uses the provider's public server if the caller names none.
     pub(super) fn read(caller: &Caller) -> Checked<Self> {
         let provider = ProviderKind::DEFAULT;
         let url = |variable: &EnvironmentVariable| {
@@ -46,12 +46,12 @@ impl HostRepository {
         })
     }
 
-    /// Whether an address is one of its own server, below the path that this has.
+    /// Whether an address is on the step's server, below that server's path.
     pub(super) fn holds(&self, address: &Url) -> bool {
         location::path_on(&self.server.web, address).is_some()
     }
 
-    /// Whether a server of a provider is its own.
+    /// Whether this is the step's own provider and server.
     pub(super) fn is_at(&self, provider: ProviderKind, server: &Url) -> bool {
         self.provider == provider && self.server.web == *server
     }

@@ -1,4 +1,4 @@
-//! `provider`, `repository` and `server-url`: where the target is.
+//! Reads a target's location: `provider`, `repository` and `server-url`.
 
 use url::{Host, Url};
 
@@ -13,19 +13,19 @@ const PROVIDER: &str = "provider";
 const REPOSITORY: &str = "repository";
 const SERVER: &str = "server-url";
 
-/// Where a target is.
+/// Provider, server and repository of a target.
 pub(super) struct Location {
     pub(super) provider: ProviderKind,
     pub(super) server: Server,
     pub(super) repository: String,
 }
 
-/// Where inputs point to, whatever is there.
+/// Provider and server of a target, before its repository is checked.
 pub(super) struct ServerLocation {
     pub(super) provider: ProviderKind,
-    /// The server's web address.
+    /// Web address of the server.
     pub(super) server: Url,
-    /// As it was written, or as its web URL has it; `None` where none was.
+    /// As written, or taken from its web URL. `None` if `repository` isn't set.
     repository: Option<String>,
 }
 
@@ -56,7 +56,7 @@ pub(super) fn read(inputs: &Inputs, host_repository: &HostRepository) -> Checked
     }
 }
 
-/// Adds what is wrong with the repository's name to what is wrong with provider or server.
+/// Adds problems with the repository's name to those with provider or server.
 fn also_of_the_name(mut found: Vec<InputError>, inputs: &Inputs) -> Vec<InputError> {
     if let Ok(provider) = provider(inputs)
         && let Some(repository) = inputs.get(REPOSITORY).filter(|text| !is_web_url(text))
@@ -69,7 +69,7 @@ fn also_of_the_name(mut found: Vec<InputError>, inputs: &Inputs) -> Vec<InputErr
     found
 }
 
-/// The provider that is most likely meant, if something is wrong with the place.
+/// Guesses the provider if the location is invalid.
 pub(super) fn likely_provider(
     inputs: &Inputs,
     host_repository: &HostRepository,
@@ -86,7 +86,7 @@ pub(super) fn likely_provider(
     }
 }
 
-/// Provider and server, also where there is no repository, or one that cannot be.
+/// Resolves provider and server, even if the repository is missing or invalid.
 pub(super) fn site(inputs: &Inputs, host_repository: &HostRepository) -> Checked<ServerLocation> {
     let mut errors = Errors::default();
     let provider = errors.take(provider(inputs));
@@ -111,7 +111,7 @@ pub(super) fn site(inputs: &Inputs, host_repository: &HostRepository) -> Checked
     })
 }
 
-/// Whether a repository is given by its web URL, which says the server too.
+/// Whether a repository is given by its web URL, which includes the server.
 pub(super) fn is_web_url(repository: &str) -> bool {
     repository.contains("://")
 }
@@ -167,14 +167,15 @@ fn origin(address: &Url) -> Url {
     origin
 }
 
-/// Where an address is on a server, if it is on that.
+/// Returns the path of an address relative to a server, if it's on that server.
 pub(super) fn path_on<'a>(server: &Url, address: &'a Url) -> Option<&'a str> {
     let below = server.path().trim_end_matches('/');
     let path = address.path().strip_prefix(below)?.strip_prefix('/')?;
     (server.origin() == address.origin()).then(|| path.trim_end_matches('/'))
 }
 
-/// A web URL may come from text that somebody else wrote, so it decides where a token goes only for known hosts.
+/// Explains why a web URL doesn't determine the server. The URL may come from somebody else, so it decides where a token is
+/// sent only for known hosts.
 fn untrusted(provider: Option<ProviderKind>, known: Option<ProviderKind>) -> String {
     if let (Some(provider), Some(known)) = (provider, known) {
         return format!(
@@ -192,7 +193,7 @@ fn untrusted(provider: Option<ProviderKind>, known: Option<ProviderKind>) -> Str
     )
 }
 
-/// What is wrong with a repository's name.
+/// Checks a repository's name.
 fn misnamed(provider: ProviderKind, repository: &str) -> Option<InputError> {
     let why = provider.check_name(repository).err()?;
     let message = format!("it {why}; it must be {}", provider.repository_form());
@@ -222,7 +223,7 @@ fn place(
     })
 }
 
-/// The provider that `provider` says; `None` where it says none.
+/// Reads `provider`. `None` if it isn't set.
 pub(super) fn provider(inputs: &Inputs) -> Checked<Option<ProviderKind>> {
     let Some(text) = inputs.get(PROVIDER) else {
         return Ok(None);
@@ -261,8 +262,8 @@ fn words() -> String {
     words.join(", ")
 }
 
-/// An address that requests may go to: `https`, or loopback. Told apart from an arbitrary URL by what
-/// it must not have. A trailing slash is dropped.
+/// Parses the address of a server: `https`, or `http` on loopback, without credentials, query or fragment. Drops a trailing
+/// slash.
 pub(super) fn server_address(text: &str) -> Result<Url, String> {
     let mut url = Url::parse(text).map_err(|error| format!("it is not a URL: {error}"))?;
     if !url.username().is_empty() || url.password().is_some() {
@@ -295,7 +296,7 @@ fn is_loopback(url: &Url) -> bool {
     }
 }
 
-/// The provider of a host that everybody knows, or of the workflow's own.
+/// Returns the provider of a well-known host, or of the step's own server.
 fn known_host(url: &Url, host_repository: &HostRepository) -> Option<ProviderKind> {
     let host = url.host_str()?;
     let mut all = ProviderKind::ALL.iter().copied();

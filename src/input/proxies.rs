@@ -1,5 +1,5 @@
-//! The variables that name a proxy, and the servers that are reached without it. They are read here, once, so that
-//! one that cannot be used is told, and is not taken for none.
+//! Reads the environment variables for proxies and their exemptions. They are read only here, so that a proxy that can't be
+//! used is an error and isn't ignored.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -13,7 +13,7 @@ use crate::model::Secret;
 use crate::providers::http::proxies::{Exemption, Hosts, Proxies, bits};
 use crate::values::{Checked, InputError};
 
-/// The first of them that is set counts. `HTTP_PROXY` is for plain http, which never leaves this machine.
+/// The first one that is set counts. `HTTP_PROXY` isn't needed, because plain http is only used on loopback.
 const PROXY: [&str; 4] = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
 const EXEMPT: [&str; 2] = ["NO_PROXY", "no_proxy"];
 
@@ -35,7 +35,7 @@ pub(super) fn read(environment: &EnvironmentVariables) -> Checked<Proxies> {
     Ok(Proxies::new(proxy, exempt.filter_map(exemption).collect()))
 }
 
-/// A proxy's address. What is wrong is told without a word of it, for there may be a password in it.
+/// Parses a proxy's address. Errors never quote it, because it may contain a password.
 fn address(text: &str) -> Result<Url, String> {
     let with_scheme = if text.contains("://") {
         text.to_owned()
@@ -57,8 +57,8 @@ fn address(text: &str) -> Result<Url, String> {
     Ok(url)
 }
 
-/// One entry of `NO_PROXY`: `*`, a name, `.name` or `*.name` for what is below it too, an address, a network as
-/// `10.0.0.0/8`; each of them with a port or without. `None` where it is nothing of that.
+/// Parses an entry of `NO_PROXY`: `*`, an IP address, a network such as `10.0.0.0/8`, or a name, which includes its
+/// subdomains, with or without a leading `.` or `*.`. Names and addresses may have a port. `None` if it's something else.
 fn exemption(entry: &str) -> Option<Exemption> {
     if entry == "*" {
         let hosts = Hosts::All;
@@ -70,7 +70,7 @@ fn exemption(entry: &str) -> Option<Exemption> {
         let hosts = Hosts::Network(address, first);
         return Some(Exemption { hosts, port: None });
     }
-    // More than one colon outside of brackets is an address of the sixth version without a port.
+    // Several colons outside brackets: an IPv6 address without a port.
     let (host, port) = match entry.rsplit_once(':') {
         Some((host, port)) if !host.contains(':') || host.ends_with(']') => {
             (host, Some(port.parse().ok()?))
@@ -92,9 +92,9 @@ fn exemption(entry: &str) -> Option<Exemption> {
     Some(Exemption { hosts, port })
 }
 
-/// What must not be seen of the proxies' addresses, with the variable that it is from: passwords as they are written
-/// and as they are meant, and how they travel. Found without reading the address, which may be wrong. Where there is
-/// no password, the user name may be one.
+/// Returns the secrets in the proxies' addresses, each with the name of its variable: passwords as written, decoded, and in
+/// the Basic form of requests. Doesn't parse the address, because it may be invalid. Without a password, the user name is
+/// taken as the secret.
 pub(crate) fn proxy_secrets(environment: &EnvironmentVariables) -> Vec<(String, Secret)> {
     let is_proxy = |name: &str| {
         ["https_proxy", "http_proxy", "all_proxy"].contains(&name.to_lowercase().as_str())
@@ -203,7 +203,7 @@ mod tests {
             ("me:pa%3Ass@proxy", vec!["pa%3Ass", "pa:ss", "bWU6cGE6c3M="]),
             ("http://me:p@ss@proxy", vec!["p@ss", "p@ss", "bWU6cEBzcw=="]),
             ("http://key@proxy", vec!["key", "key", "a2V5Og=="]),
-            // Wrong, and a secret all the same.
+            // Invalid addresses have secrets too.
             (
                 "http://me:pa/ss@proxy",
                 vec!["pa/ss", "pa/ss", "bWU6cGEvc3M="],

@@ -1,7 +1,7 @@
-//! `targets`: several targets in one step, and the step's own inputs as their defaults.
+//! Reads `targets`: several targets in one step, with the step's own inputs as their defaults.
 //!
-//! A step without `targets` is read the same way: it is one entry that has all of the step's inputs for its
-//! own. What an entry inherits is decided in `defaults`; what its values mean, where those of a step are read.
+//! A step without `targets` is read the same way, as one entry with the step's inputs as its keys. `defaults` decides what
+//! an entry inherits. Values are interpreted by the same code for entries and steps.
 
 mod defaults;
 mod duplicates;
@@ -20,30 +20,30 @@ use crate::values::{Checked, InputError, Inputs, list};
 
 const NAME: &str = "targets";
 
-/// Inputs that are about the step as a whole.
+/// Inputs that apply to the step as a whole.
 const STEPS_ALONE: [&str; 5] = [NAME, "max-parallel", "fail-fast", "dry-run", "github-token"];
 
-/// Nobody mends more at once.
+/// Limits the list to what a user can fix at once.
 const MAX_ERRORS: usize = 50;
 
-/// What the step is given, nothing interpreted yet: its inputs, and the entries of `targets` among them.
+/// The step's inputs and the entries of `targets`, before they are interpreted.
 pub(crate) struct RawRequest {
     pub(super) step: Inputs,
-    /// What entries inherit: nothing where there is only the step itself.
+    /// The inputs that entries inherit from. Empty without `targets`.
     defaults: Inputs,
     entries: Checked<Vec<TargetEntry>>,
 }
 
-/// What the user should know of a request that is right.
+/// A warning about a valid request.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Warning {
-    /// The input that it is about, or the entry, like `targets[4]`.
+    /// Name of the input, or the entry, such as `targets[4]`.
     pub(crate) input: String,
     pub(crate) text: String,
 }
 
 impl RawRequest {
-    /// Reads values by the names of their inputs.
+    /// Takes the values by the names of their inputs.
     pub(crate) fn new(given: &BTreeMap<String, String>) -> Self {
         let step = Inputs::new(given);
         match step.written(NAME) {
@@ -60,8 +60,8 @@ impl RawRequest {
         }
     }
 
-    /// Every secret with the name of its input, also where something is wrong. Of a list of targets that
-    /// cannot be read at all there is none, and nothing of it is ever printed.
+    /// Returns every secret with the name of its input, even if other inputs are invalid. If `targets` can't be parsed, its
+    /// secrets are unknown, but nothing from it is ever printed.
     pub(crate) fn secrets(&self) -> Vec<(String, Secret)> {
         let of_step = self.step.secrets().into_iter();
         let mut secrets: Vec<_> = of_step
@@ -74,7 +74,7 @@ impl RawRequest {
     }
 }
 
-/// The targets in order, and what seems strange about them.
+/// Reads the targets in order, with warnings about them.
 pub(super) fn read(
     raw_request: &RawRequest,
     host_repository: &HostRepository,
@@ -97,7 +97,7 @@ pub(super) fn read(
     Ok((targets, warnings))
 }
 
-/// Each complaint once, since many entries may inherit what is wrong, and not more than anybody reads.
+/// Removes duplicates, because many entries may inherit the same problem, and limits the number of errors.
 fn in_short(complaints: Vec<InputError>) -> Vec<InputError> {
     let mut known = HashSet::new();
     let mut distinct: Vec<_> = complaints

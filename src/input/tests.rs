@@ -1,4 +1,4 @@
-//! That no inputs make it panic, and that nothing of a target's own text comes back in a complaint.
+//! Tests that no inputs cause a panic, and that errors never quote the text of `targets`.
 
 use proptest::collection::vec;
 use proptest::option;
@@ -18,12 +18,12 @@ use crate::values::INPUTS;
 const KEY: &str = include_str!("../../tests/sandbox/keys/test-only-app.pkcs8.pem");
 const CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n";
 
-/// What stands in the text of `targets` and must not be told.
+/// Occurs in the text of `targets`, and must not appear in errors.
 const PLANTED: &str = "hunter2";
 
 type Pairs = &'static [(&'static str, &'static str)];
 
-/// Steps with which nothing is wrong.
+/// Steps without errors.
 const STEPS: [Pairs; 7] = [
     &[
         ("repository", "octo-org/app"),
@@ -74,7 +74,7 @@ const MAPPINGS: &[&str] = &[
     "a: !!str 1\n? b\n: {c: d}",
 ];
 
-/// Values that an input may have.
+/// Valid values of an input, and a few invalid ones.
 fn values(name: &str) -> &'static [&'static str] {
     match name {
         "provider" => &["github", "gitlab", "bitbucket"],
@@ -125,7 +125,7 @@ fn values(name: &str) -> &'static [&'static str] {
     }
 }
 
-/// Inputs with values that are right, nearly right or nothing at all.
+/// Inputs with values that are valid, almost valid, or arbitrary.
 fn inputs() -> BoxedStrategy<Vec<(String, String)>> {
     let each = INPUTS.map(|input| {
         let right = select(values(input.name)).prop_map(str::to_owned).boxed();
@@ -149,7 +149,7 @@ fn inputs() -> BoxedStrategy<Vec<(String, String)>> {
         .boxed()
 }
 
-/// Does with the inputs all that is done before anything is sent.
+/// Does everything with the inputs that happens before the first request is sent.
 fn go_through(
     given: impl IntoIterator<Item = (String, String)>,
     caller: &Caller,
@@ -175,7 +175,7 @@ fn go_through(
     Vec::new()
 }
 
-/// A list of mappings as it may be meant, in JSON.
+/// A list of mappings, in JSON, with many valid entries.
 fn targets() -> BoxedStrategy<Value> {
     let text = prop_oneof![
         6 => select(vec![
@@ -207,7 +207,7 @@ fn targets() -> BoxedStrategy<Value> {
     ];
     let step = select(&STEPS[..]);
     let entry = prop_oneof![
-        // An own place, credential and pipeline, and what comes on top of it or instead of it.
+        // A valid target, with additional or replaced keys.
         16 => (step, vec(pair, 0..3)).prop_map(|(step, pairs)| {
             let step = step.iter().map(|(name, value)| ((*name).to_owned(), Value::from(*value)));
             step.chain(pairs).collect()
@@ -217,7 +217,7 @@ fn targets() -> BoxedStrategy<Value> {
     vec(entry, 0..4).prop_map(Value::from).boxed()
 }
 
-/// Writes YAML in the ways that there are, taking one after the other as told.
+/// Writes a value as YAML. Each of `ways` selects the style of one node.
 fn yaml(value: &Value, indent: usize, ways: &mut dyn Iterator<Item = u8>) -> String {
     let way = ways.next().unwrap_or(0);
     let before = match way % 23 {
@@ -257,7 +257,7 @@ fn yaml(value: &Value, indent: usize, ways: &mut dyn Iterator<Item = u8>) -> Str
     format!("{before}{written}{comment}")
 }
 
-/// The table says for people which providers an input is for, and the providers say it for the code.
+/// Descriptions name the only provider of an input for users, and providers list their inputs for the code.
 #[test]
 fn an_input_is_for_those_whom_its_description_names() {
     for input in INPUTS {

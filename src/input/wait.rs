@@ -1,4 +1,4 @@
-//! Whether and how the run is waited for.
+//! Reads `wait` and the inputs that go with it.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use crate::model::{Conclusion, Logs, OnAbandoned, OnBlocked, WaitOptions};
 use crate::providers::any::ProviderKind;
 use crate::values::{Checked, Errors, InputError, Inputs, Node, complain};
 
-/// Inputs that mean something only where the run is waited for.
+/// Inputs that only work with `wait: true`.
 pub(super) const ONLY_WITH_WAIT: [&str; 6] = [
     "timeout",
     "success-conclusions",
@@ -17,10 +17,10 @@ pub(super) const ONLY_WITH_WAIT: [&str; 6] = [
     "result-artifact",
 ];
 const DEFAULT_TIMEOUT: Duration = Duration::from_hours(6);
-/// GitHub itself ends a job on a self-hosted runner after so long.
+/// GitHub ends a job on a self-hosted runner after this time.
 const MAX_TIMEOUT: Duration = Duration::from_hours(5 * 24);
 
-/// `None`: it is not waited for.
+/// Returns `None` if the step doesn't wait.
 pub(super) fn read(inputs: &Inputs, provider: ProviderKind) -> Checked<Option<WaitOptions>> {
     let mut errors = Errors::default();
     // The other inputs are checked even if `wait` itself is wrong.
@@ -64,7 +64,7 @@ pub(super) fn read(inputs: &Inputs, provider: ProviderKind) -> Checked<Option<Wa
     })
 }
 
-/// Complains about what is set where nothing is waited for.
+/// Rejects inputs that are set without `wait: true`.
 fn only_with_wait(inputs: &Inputs, provider: ProviderKind) -> Vec<InputError> {
     if inputs.is_unknown("wait") {
         return Vec::new();
@@ -103,8 +103,8 @@ fn timeout(inputs: &Inputs) -> Checked<Duration> {
     Ok(timeout)
 }
 
-/// A list with commas, as in the default. GitHub's inputs are all texts, so that a list of YAML or JSON can
-/// stand in an entry of `targets` alone.
+/// Reads a list separated by commas or line breaks. Inputs of a step are always strings, so only an entry of `targets` can
+/// have a YAML or JSON list.
 fn success(inputs: &Inputs) -> Checked<Vec<Conclusion>> {
     const NAME: &str = "success-conclusions";
     let Some(written) = inputs.written(NAME) else {

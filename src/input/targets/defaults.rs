@@ -1,5 +1,5 @@
-//! What an entry of `targets` inherits of the step's inputs: all that fits, and credentials only where the
-//! step's own inputs would send them too. Nothing is complained about here.
+//! Decides what an entry of `targets` inherits from the step's inputs: everything that applies to it, but credentials only
+//! for the provider and server to which the step itself would send them. Invalid values are reported elsewhere.
 
 use super::super::HostRepository;
 use super::super::location::{self, Location, ServerLocation};
@@ -8,15 +8,15 @@ use super::STEPS_ALONE;
 use crate::providers::any::ProviderKind;
 use crate::values::{InputError, Inputs};
 
-/// Keys that say where a target is.
+/// Keys that determine a target's location.
 pub(super) const WHERE: [&str; 3] = ["provider", "server-url", "repository"];
 
 const SECRETS: &str = "secret-variables";
 
-/// The step's inputs, as defaults of its entries.
+/// The step's inputs as defaults for the entries.
 pub(super) struct Defaults<'step> {
     step: &'step Inputs,
-    /// Where they point to themselves; `None` where that cannot be told.
+    /// Provider and server of the step's own inputs. `None` if they are invalid.
     site: Option<ServerLocation>,
     provider: Option<ProviderKind>,
 }
@@ -35,7 +35,7 @@ impl<'step> Defaults<'step> {
         }
     }
 
-    /// What says where an entry's target is, and what is trusted there.
+    /// Returns the inputs that determine the location of an entry's target and which certificates are trusted there.
     pub(super) fn ground(&self, own: &Inputs) -> Inputs {
         let by_url = is_by_url(own) && !self.is_on_steps_server(own);
         let elsewhere = self.is_another_provider(own);
@@ -48,7 +48,7 @@ impl<'step> Defaults<'step> {
         })
     }
 
-    /// Whether an entry's web URL is of the server that the step's own inputs point to.
+    /// Whether an entry's web URL is on the step's server.
     fn is_on_steps_server(&self, own: &Inputs) -> bool {
         let site = self.site.as_ref();
         own.get("repository")
@@ -56,11 +56,11 @@ impl<'step> Defaults<'step> {
             .is_some_and(|(url, site)| location::is_on(url, &site.server))
     }
 
-    /// Whether an entry asks for another provider than the step does.
+    /// Whether an entry has a different provider than the step.
     fn is_another_provider(&self, own: &Inputs) -> bool {
         let asked = match location::provider(own) {
             Ok(Some(provider)) => Some(provider),
-            // To have none of the step's is to have the default, unless a web URL says it.
+            // An empty `provider` means the default, unless a web URL determines it.
             Ok(None) if own.has("provider") && !is_by_url(own) && !is_by_url(self.step) => {
                 Some(ProviderKind::DEFAULT)
             }
@@ -69,7 +69,7 @@ impl<'step> Defaults<'step> {
         matches!((asked, self.provider), (Some(asked), Some(steps)) if asked != steps)
     }
 
-    /// All that holds for an entry of that provider, at a place if that is known.
+    /// Returns all inputs of an entry for this provider. The location is `None` if it's invalid.
     pub(super) fn all(
         &self,
         own: &Inputs,
@@ -78,7 +78,7 @@ impl<'step> Defaults<'step> {
         place: Option<&Location>,
     ) -> Inputs {
         let waits = if own.has("wait") { own } else { self.step };
-        // What is wrong with `wait` itself is told where it is read.
+        // An invalid `wait` is reported where it's read.
         let waits = waits.boolean("wait").unwrap_or(true);
         let is_at = match place {
             Some(place) => self.is_at(place),
@@ -95,7 +95,7 @@ impl<'step> Defaults<'step> {
         })
     }
 
-    /// Complains about secrets of the step that an entry would get, were it for the step's own provider and server.
+    /// Rejects an entry for another provider or server that would otherwise inherit the step's `secret-variables`.
     pub(super) fn refused_secrets(&self, own: &Inputs, place: &Location) -> Option<InputError> {
         let is_set = self.step.written(SECRETS).is_some();
         let is_refused =
@@ -106,17 +106,17 @@ impl<'step> Defaults<'step> {
         })
     }
 
-    /// Whether the step's own inputs point to the same provider and server.
+    /// Whether a location has the step's own provider and server.
     fn is_at(&self, place: &Location) -> bool {
         self.site
             .as_ref()
             .is_some_and(|site| site.provider == place.provider && site.server == place.server.web)
     }
 
-    /// Whether the step's credential is one for an entry there that has these of its own.
+    /// Whether an entry on the step's server inherits this credential, given the entry's own keys.
     fn inherits_credential(&self, name: &str, own: &Inputs) -> bool {
         if name != "token" {
-            // An own token, also one that is withheld, is another identity.
+            // An own token is another identity, even if it's empty because it was withheld.
             return !own.has("token");
         }
         let token = self.step.get(name);

@@ -1,4 +1,4 @@
-//! Targets that would send the same request: maybe meant, maybe a line that was copied.
+//! Warns about targets that would send the same request, which may be intended or a copied line.
 
 use std::collections::HashMap;
 
@@ -9,7 +9,7 @@ use super::entry::Position;
 use crate::providers::any::ProviderKind;
 use crate::providers::target::Target;
 
-/// One warning for all that are the same.
+/// Returns one warning for each group of equal targets.
 pub(super) fn warnings<'a>(
     targets: impl Iterator<Item = (&'a Target, &'a Position)>,
 ) -> Vec<Warning> {
@@ -39,11 +39,11 @@ fn warning(group: &[&Position]) -> Option<Warning> {
     )))
 }
 
-/// Only the request: without the credential, the marker and the wait options.
+/// Identifies a request, ignoring the credential, the marker and the wait options.
 #[derive(PartialEq, Eq, Hash)]
 struct Sent<'a> {
     server: &'a Url,
-    /// In lower case, since no provider tells it from upper case there.
+    /// In lower case, because providers ignore case in it.
     repository: String,
     provider: ProviderKind,
     parts: Vec<String>,

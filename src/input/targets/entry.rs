@@ -1,4 +1,4 @@
-//! One entry of `targets`: its keys, and complaints that say where they stand.
+//! Reads one entry of `targets`. Errors give the position of the entry or key.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -14,7 +14,7 @@ use crate::values::{
     Checked, Errors, InputError, Inputs, Item, Pair, RawInput, declared, meant, no_such,
 };
 
-/// Keys whose values may be mappings or lists of their own.
+/// Keys whose values may be mappings or lists.
 const NESTED: [&str; 5] = [
     "client-payload",
     "inputs",
@@ -23,7 +23,7 @@ const NESTED: [&str; 5] = [
     "success-conclusions",
 ];
 
-/// Keys whose values may have ` #` in them. What follows all others on their line can only be a comment.
+/// Keys whose values may contain ` #`. After any other value it can only start a comment.
 const FREE_TEXT: [&str; 4] = [
     "event-type",
     "workflow",
@@ -31,29 +31,29 @@ const FREE_TEXT: [&str; 4] = [
     "result-artifact",
 ];
 
-/// What one target is read from.
+/// The source of one target: an entry of `targets`, or the step itself.
 #[derive(Default)]
 pub(super) struct TargetEntry {
     own: Inputs,
-    /// `None`: it is the step itself.
+    /// `None` for the step itself.
     position: Option<Position>,
-    /// What is wrong with its form.
+    /// Problems found before the values are interpreted.
     faults: Vec<InputError>,
-    /// Whether it is no mapping at all, so that nothing can be said of its target.
+    /// Whether the entry isn't a mapping, so that there is no target to check.
     is_none: bool,
 }
 
-/// Where an entry stands, for YAML with lines of the text of `targets`.
+/// Position of an entry in `targets`. Lines are only known for YAML.
 pub(super) struct Position {
     /// From 0, as in the output `results`.
     pub(super) index: usize,
     line: Option<usize>,
-    /// Of its keys.
+    /// Lines of its keys.
     lines: BTreeMap<String, usize>,
 }
 
 impl TargetEntry {
-    /// The step itself.
+    /// Creates the entry for a step without `targets`.
     pub(super) fn step(inputs: &Inputs) -> Self {
         Self {
             own: inputs.clone(),
@@ -108,7 +108,7 @@ impl TargetEntry {
         } else if value.is_nested() && !NESTED.contains(&name.as_str()) {
             let message = "it must be a text, not a mapping or list";
             self.faults.push(position.complaint_about(&name, message));
-            // What it would have been is not known, but that nothing shall be inherited.
+            // The value is unusable, but the key is set, so it must not be inherited.
             self.own.insert(name, Rc::new(RawInput::text("")));
             self.own.add_unknown(declared.name);
         } else {
@@ -116,12 +116,12 @@ impl TargetEntry {
         }
     }
 
-    /// Where it stands; `None`: it is the step itself.
+    /// Returns `None` for the step itself.
     pub(super) fn position(&self) -> Option<&Position> {
         self.position.as_ref()
     }
 
-    /// The secrets of its own keys. Those of the step itself are not an entry's.
+    /// Returns the secrets among the entry's own keys. Returns none for the step itself.
     pub(super) fn secrets(&self) -> Vec<(String, Secret)> {
         let secrets = self.position.as_ref().map(|position| {
             let secrets = self.own.secrets().into_iter();
@@ -161,7 +161,7 @@ impl TargetEntry {
         }
         let known = place.as_ref().map(|place| place.provider);
         let provider = known.or_else(|| location::likely_provider(&ground, host_repository));
-        // With an unknown provider, only what is the same for all of them can be checked.
+        // Without a provider, only inputs that all providers have in common can be checked.
         let any = provider.unwrap_or(ProviderKind::DEFAULT);
         let inputs = defaults.all(&self.own, &ground, any, place.as_ref());
         let target = if let Some(provider) = provider {
@@ -180,19 +180,19 @@ impl TargetEntry {
         let broken = not_one_line(&inputs);
         let target = errors.finish(|| target.filter(|_| broken.is_empty()));
         target.map_err(|complaints| {
-            // Leave out what only follows from a problem that is reported already.
+            // Omit errors that only follow from another one.
             let is_new = |complaint: &InputError| {
                 let is_told = broken.iter().any(|told| told.input == complaint.input);
                 !is_told && !inputs.is_meant(&complaint.input)
             };
             let complaints: Vec<_> = complaints.into_iter().filter(is_new).collect();
-            self.with_message([broken, complaints].concat(), &inputs)
+            self.told([broken, complaints].concat(), &inputs)
         })
     }
 
-    /// Complaints about values that hold for the entry, wherever they are from, as the user is to see
-    /// them: about its own by entry and line, and never with its text, which may hold secrets.
-    fn with_message(&self, complaints: Vec<InputError>, inputs: &Inputs) -> Vec<InputError> {
+    /// Adds entry and line to errors about the entry's own keys, and removes names that may be secrets. Errors about inherited
+    /// values stay as they are.
+    fn told(&self, complaints: Vec<InputError>, inputs: &Inputs) -> Vec<InputError> {
         let Some(position) = &self.position else {
             return complaints;
         };
@@ -225,13 +225,13 @@ impl Position {
         InputError::new(self.name(), at(line, message))
     }
 
-    /// About a key, at its line or, where it is not set, at that of the entry.
+    /// Creates an error about a key, with its line, or that of the entry if the key isn't set.
     fn complaint_about(&self, key: &str, message: impl fmt::Display) -> InputError {
         let line = self.lines.get(key).copied().or(self.line);
         InputError::new(self.name_of(key), at(line, message))
     }
 
-    /// About the entry as a whole.
+    /// Creates a warning about the entry as a whole.
     pub(super) fn warning(&self, message: impl fmt::Display) -> Warning {
         Warning {
             input: self.name(),

@@ -1,4 +1,4 @@
-//! What entries come to: what they inherit, what is complained about and how, and that no text is too odd.
+//! Tests what entries inherit, which errors they cause, and that no text causes a panic.
 
 use std::rc::Rc;
 
@@ -17,7 +17,6 @@ use crate::providers::variable::{Argument, Variable};
 
 const OWN_TOKEN: &str = "ghs_own";
 
-/// A step of `octo-org/caller` on `github.example`, with these inputs beside `targets`.
 fn raw_request(step: &[(&str, &str)], targets: &str) -> RawRequest {
     let defaults = [("github-token", OWN_TOKEN), ("token", OWN_TOKEN)];
     let targets = [("targets", targets)];
@@ -28,6 +27,7 @@ fn raw_request(step: &[(&str, &str)], targets: &str) -> RawRequest {
     RawRequest::new(&given)
 }
 
+/// Reads a step of `octo-org/caller` on `github.example`.
 fn read(step: &[(&str, &str)], targets: &str) -> Checked<(Request, Vec<Warning>)> {
     let caller = Caller {
         server_url: Some(EnvironmentVariable {
@@ -40,7 +40,7 @@ fn read(step: &[(&str, &str)], targets: &str) -> Checked<(Request, Vec<Warning>)
     input::read(&raw_request(step, targets), &caller, &BTreeMap::new())
 }
 
-/// What an entry comes to, in one line.
+/// Describes an entry's target in one line.
 fn target(step: &[(&str, &str)], entry: &str) -> String {
     let (request, _) = read(step, entry).unwrap_or_else(|found| panic!("{entry}: {found:?}"));
     let [target] = request.targets.as_slice() else {
@@ -115,7 +115,7 @@ fn credential(spec: &AnySpec) -> String {
     }
 }
 
-/// `input: message` of each complaint.
+/// Formats each error as `input: message`.
 fn complaints(step: &[(&str, &str)], targets: &str) -> Vec<String> {
     let Err(complaints) = read(step, targets) else {
         panic!("nothing is wrong with {targets}");
@@ -126,7 +126,7 @@ fn complaints(step: &[(&str, &str)], targets: &str) -> Vec<String> {
         .collect()
 }
 
-/// Complaints that begin like these, and no others.
+/// Asserts that the errors begin like these, and that there are no others.
 fn complains(step: &[(&str, &str)], targets: &str, expected: &[&str]) {
     let found = complaints(step, targets);
     let could_be_confused = found.len() == expected.len()
@@ -250,7 +250,7 @@ fn an_own_pipeline_displaces_the_other() {
             "targets[2].ref: line 5: a repository_dispatch always runs on the default branch",
         ],
     );
-    // A step that contradicts itself is told so once.
+    // A contradiction in the step itself is reported once.
     let step = [
         ("event-type", "deploy"),
         ("workflow", "build.yml"),
@@ -367,7 +367,7 @@ fn credentials_stay_with_their_provider_and_server() {
         target(&gitlab, "- repository: c/d"),
         "gitlab c/d at gitlab.com: pipeline, glptt-step with glpat-step"
     );
-    // Known by its web URL alone, it is the same server still.
+    // A web URL on the same server.
     assert_eq!(
         target(&gitlab, "- repository: https://gitlab.com/c/d"),
         "gitlab c/d at gitlab.com: pipeline, glptt-step with glpat-step"
@@ -512,7 +512,7 @@ fn a_token_that_is_the_workflows_own_is_not_given() {
             "targets[1].token: line 2: a GitLab access token is needed",
         ],
     );
-    // Withheld from the step, it is missing wherever it would be used, and that is said once.
+    // A token withheld from the step is missing in each entry, but is reported once.
     let step = [("event-type", "e"), ("token", "")];
     complains(
         &step,
@@ -550,7 +550,7 @@ fn what_goes_with_wait_goes_without_it() {
     ] {
         assert_eq!(target(&step, entry), format!("{at}{rest}"), "{entry}");
     }
-    // Defaults for those that wait.
+    // Defaults for entries that wait.
     assert_eq!(
         target(
             &[
@@ -576,7 +576,7 @@ fn what_goes_with_wait_goes_without_it() {
     );
 }
 
-/// Each by its entry, in YAML by its line too, and never with its text.
+/// Lines are only known for YAML.
 #[test]
 fn complaints_give_entry_and_line_and_no_text() {
     let step = [("event-type", "deploy"), ("token", "ghp_step")];
@@ -834,7 +834,6 @@ proptest! {
         let _ = read(&step, &text);
     }
 
-    /// No part of an own text comes back in a complaint.
     #[test]
     fn no_text_is_quoted(
         key in "provider|server-url|repository|event-type|workflow|ref|inputs|timeout|wait|token|client-payload|ca-certificates|tokn|logs",
