@@ -1,4 +1,4 @@
-//! What is told of it all: log lines, outputs, exit code. Pure: nothing is printed here.
+//! Turns facts into text: log lines, annotations, outputs and the summary, and decides whether the step passes. Doesn't print.
 
 mod annotations;
 mod log;
@@ -14,10 +14,10 @@ pub(crate) use summary::summary;
 use crate::providers::target::Target;
 use crate::text::untrusted::one_line;
 
-/// Takes the secrets out of a text: see `Console::hide`.
+/// Replaces secrets in a text: see `Console::hide`.
 pub(crate) type Hide<'a> = &'a dyn Fn(&str) -> String;
 
-/// The pipeline of a target, on one line: its name may come from elsewhere.
+/// Returns the name of a target's pipeline, on one line because it may be untrusted.
 fn pipeline(target: &Target) -> String {
     one_line(&target.spec.pipeline())
 }
@@ -44,7 +44,6 @@ mod tests {
         }
     }
 
-    /// A run of which this was seen.
     fn monitored(run: &Run, snapshot: Option<&Snapshot>, end: u8, text: &str) -> RunReport {
         let end = match end {
             0 => End::Completed(Conclusion::Failure),

@@ -1,4 +1,4 @@
-//! Whether the step passes, and the annotations that say why not.
+//! Decides whether the step passes, and writes the annotations that explain why not.
 
 use std::collections::HashMap;
 
@@ -11,18 +11,17 @@ use crate::providers::target::Target;
 use crate::providers::target_report::TargetReport;
 use crate::text::untrusted::one_line;
 
-/// Most failed jobs, or targets that fail alike, that are named.
+/// Maximum number of failed jobs, or of targets with the same error, to name.
 const MAX_NAMED: usize = 10;
-/// Most annotations of a step. The runner's page shows ten of each kind; the log should stay one that can be read.
+/// Maximum number of annotations of a step, to keep the log readable. GitHub's page shows only ten of each kind.
 const MAX_ANNOTATIONS: usize = 50;
 
-/// What a person must be told.
 pub(crate) enum Annotation {
     Error { title: String, text: String },
     Warning { title: String, text: String },
 }
 
-/// What a target came to, in a word.
+/// Returns a target's result in one word.
 pub(crate) fn word(report: &TargetReport<'_>) -> &'static str {
     match report.monitored.conclusion {
         Some(conclusion) => conclusion.as_str(),
@@ -31,7 +30,7 @@ pub(crate) fn word(report: &TargetReport<'_>) -> &'static str {
     }
 }
 
-/// What a target came to, in a line.
+/// Returns a target's result in one line.
 pub(crate) fn headline(report: &TargetReport<'_>) -> String {
     let target = report.target;
     let came = match report.monitored.runs.as_slice() {
@@ -54,13 +53,13 @@ pub(crate) fn headline(report: &TargetReport<'_>) -> String {
     format!("{target} {}: {}{came}{why}", pipeline(target), word(report))
 }
 
-/// Whether the step passes.
+/// Whether the step passes: there is a target, and all of them pass.
 pub(crate) fn passes(reports: &[TargetReport<'_>]) -> bool {
     !reports.is_empty() && reports.iter().all(TargetReport::passes)
 }
 
-/// One for everything that is wrong, and for every run that may go on. What is wrong with several targets in the
-/// same way is said once.
+/// Returns an annotation for every error, and for every run that may still be running. An error that several targets share
+/// is reported once.
 pub(crate) fn annotations(reports: &[TargetReport<'_>]) -> Vec<Annotation> {
     let mut annotations: Vec<_> = wrongs(reports)
         .into_iter()
@@ -79,19 +78,19 @@ pub(crate) fn annotations(reports: &[TargetReport<'_>]) -> Vec<Annotation> {
     annotations
 }
 
-/// What is wrong, and with which targets; never none.
+/// An error and the targets that have it, at least one.
 pub(super) struct Wrong {
     what: String,
     pub(super) text: String,
     targets: Vec<String>,
 }
 
-/// What is wrong, in the order of the targets; what is wrong with several of them stands where the first one is.
+/// Returns all errors in the order of the targets. A shared error is listed with its first target.
 fn wrongs(reports: &[TargetReport<'_>]) -> Vec<Wrong> {
     grouped(reports, all_of)
 }
 
-/// The same without runs that ended badly.
+/// Returns the same without failed runs.
 pub(super) fn failures(reports: &[TargetReport<'_>]) -> Vec<Wrong> {
     grouped(reports, failures_of)
 }
@@ -104,7 +103,7 @@ fn grouped(
     let mut places = HashMap::new();
     let named = |target: &Target| match reports.len() {
         1 => target.to_string(),
-        // There may be several of one repository.
+        // Several targets may have the same repository.
         _ => format!("{target} {}", pipeline(target)),
     };
     for report in reports {
@@ -140,7 +139,7 @@ impl Wrong {
         }
     }
 
-    /// The targets' names.
+    /// Returns the targets' names.
     pub(super) fn whom(&self) -> String {
         let named = self.targets.iter().take(MAX_NAMED);
         let mut named: Vec<_> = named.map(String::as_str).collect();
@@ -154,7 +153,7 @@ impl Wrong {
     }
 }
 
-/// All that is wrong with one target, in full, for its own part of the log.
+/// Returns all errors of one target in full, for its group in the log.
 pub(crate) fn errors(report: &TargetReport<'_>) -> Vec<String> {
     let wrongs = all_of(report).into_iter();
     wrongs
@@ -168,7 +167,7 @@ fn all_of(report: &TargetReport<'_>) -> Vec<(String, String)> {
     wrongs
 }
 
-/// What is wrong with one target's trigger, search and result: what it is about, and in full.
+/// Returns title and text of the errors in a target's trigger, search and result.
 fn failures_of(report: &TargetReport<'_>) -> Vec<(String, String)> {
     let problems = report.problems();
     let problems = problems.map(|problem| {
@@ -188,7 +187,7 @@ fn failed_runs_of(report: &TargetReport<'_>) -> impl Iterator<Item = (String, St
     })
 }
 
-/// What the error of the trigger or of the search says already needs no second annotation.
+/// Returns warnings only for known runs: the errors of trigger and search mention the others already.
 fn may_go_on(report: &TargetReport<'_>) -> Vec<Annotation> {
     let target = report.target;
     let left = report.monitored.runs.iter().filter_map(|run| {
@@ -235,7 +234,7 @@ fn hint(end: &End) -> Option<&str> {
     }
 }
 
-/// Names of jobs that failed, each with its step.
+/// Returns the names of failed jobs, each with the step that failed.
 pub(super) fn failed_jobs(run: &RunReport, name: impl Fn(&str) -> String) -> Vec<String> {
     let jobs = run
         .snapshot

@@ -1,4 +1,4 @@
-//! The lines of the log.
+//! Writes the lines of the log.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::model::{
 use crate::providers::target::{Mode, Target};
 use crate::text::untrusted::one_line;
 
-/// The first line of a target's log: what is triggered, where, as whom.
+/// Returns the first line of a target's log: what is triggered, where, and as whom.
 pub(crate) fn announcement(target: &Target, mode: Mode) -> String {
     let doing = match mode {
         Mode::Send => "triggering",
@@ -27,7 +27,7 @@ pub(crate) fn announcement(target: &Target, mode: Mode) -> String {
     format!("{target}: {doing} {pipeline}{source} on {server} {identity}")
 }
 
-/// A line of the log, for those events that have one.
+/// Returns the log line of an event, if it has one.
 pub(crate) fn line(target: &Target, event: &Event<'_>) -> Option<String> {
     Some(match event {
         Event::Beginning | Event::Minted(_) | Event::Sending | Event::Trace(_) => return None,
@@ -71,7 +71,7 @@ pub(crate) fn line(target: &Target, event: &Event<'_>) -> Option<String> {
             format!("{target}: found {run} {how}")
         }
         Event::Run { run, news } => {
-            // A trigger whose answer names its run has started that one alone.
+            // If the response identified the run, it's the target's only one.
             let run = match run.matched_by {
                 MatchedBy::Id => String::new(),
                 MatchedBy::Marker | MatchedBy::Timing => format!(" {run}:"),
@@ -81,7 +81,7 @@ pub(crate) fn line(target: &Target, event: &Event<'_>) -> Option<String> {
     })
 }
 
-/// A warning's title and text, for those events that have one.
+/// Returns title and text of an event's warning, if it has one.
 pub(crate) fn warning(target: &Target, event: &Event<'_>) -> Option<(String, String)> {
     match event {
         Event::Found(run) if run.matched_by == MatchedBy::Timing => {
@@ -194,7 +194,7 @@ fn job(job: &Job) -> String {
     format!("{kind} {name}: {doing}")
 }
 
-/// What a run came to.
+/// Describes how a run, or the wait for it, ended.
 pub(super) fn ended(
     target: &Target,
     end: &End,
@@ -228,7 +228,7 @@ pub(super) fn ended(
     }
 }
 
-/// The provider's own word for an end, where it is another than ours.
+/// Returns the provider's own term for a conclusion, if it differs from ours.
 fn provider_says(target: &Target, snapshot: &Snapshot) -> String {
     let word = snapshot
         .provider_status
@@ -242,7 +242,7 @@ fn provider_says(target: &Target, snapshot: &Snapshot) -> String {
     format!(" ({}: {})", target.provider().name(), one_line(word))
 }
 
-/// A failed job's log: a title and the lines of it.
+/// Returns the title and the lines of a failed job's log.
 pub(crate) fn job_log(target: &Target, log: &JobLog) -> (String, String) {
     let step = log
         .job
@@ -263,13 +263,13 @@ pub(crate) fn job_log(target: &Target, log: &JobLog) -> (String, String) {
     (title, lines)
 }
 
-/// From the beginning to the end, if both are known.
+/// Returns the time from start (or creation) to completion, if both are known.
 pub(super) fn lasted(times: &Times) -> Option<String> {
     let start = times.started.or(times.created)?;
     (times.completed? - start).to_std().ok().map(duration)
 }
 
-/// `1h 2m 3s`; whole seconds are enough for people.
+/// Formats a duration like `1h 2m 3s`, in whole seconds.
 pub(crate) fn duration(duration: Duration) -> String {
     humantime::format_duration(Duration::from_secs(duration.as_secs())).to_string()
 }

@@ -1,4 +1,4 @@
-//! The step's outputs.
+//! Computes the step's outputs.
 
 mod json;
 mod results;
@@ -7,8 +7,8 @@ use super::Hide;
 use crate::model::{Conclusion, Outcome, Run};
 use crate::providers::target_report::TargetReport;
 
-/// Every output with its description, in the order in which it is documented; `action.yml` and the
-/// README say the same.
+/// Name and description of every output, in the order of the documentation. Tests compare them with `action.yml` and the
+/// README.
 pub(crate) const OUTPUTS: [(&str, &str); 7] = [
     (
         "outcome",
@@ -40,7 +40,8 @@ pub(crate) const OUTPUTS: [(&str, &str); 7] = [
     ),
 ];
 
-/// All outputs of a step that was ended before it could set them: nobody knows whether it had sent anything.
+/// Returns the outputs that stand if the step is killed before it can set them. The outcome is unknown, because something
+/// may have been sent.
 pub(crate) fn first_outputs() -> impl Iterator<Item = (&'static str, String)> {
     OUTPUTS.iter().map(|(name, _)| {
         let value = match *name {
@@ -52,7 +53,7 @@ pub(crate) fn first_outputs() -> impl Iterator<Item = (&'static str, String)> {
     })
 }
 
-/// The outputs that are known once there is a run; whatever follows, these stay.
+/// Returns the outputs that are set as soon as the trigger is accepted.
 pub(crate) fn early_outputs(
     run: Option<&Run>,
     marker: Option<&str>,
@@ -67,7 +68,8 @@ pub(crate) fn early_outputs(
     ]
 }
 
-/// All outputs, with at most so many UTF-16 units of `results`. The empty ones are set too: a file's entries win over commands that were smuggled into the log.
+/// Returns all outputs. `results` has at most `max_results` UTF-16 code units. Empty outputs are set too, because the output
+/// file takes precedence over commands injected into the log.
 pub(crate) fn outputs(
     reports: &[TargetReport<'_>],
     hide: Hide<'_>,
@@ -100,7 +102,7 @@ pub(crate) fn outputs(
     OUTPUTS.iter().map(|(name, _)| *name).zip(values).collect()
 }
 
-/// The worst outcome of several; nothing at all was not sent.
+/// Returns the worst outcome. Without targets, that's `NotSent`.
 fn worst(reports: &[TargetReport<'_>]) -> Outcome {
     let badness = |outcome: Outcome| match outcome {
         Outcome::Accepted => 0,
@@ -115,7 +117,7 @@ fn worst(reports: &[TargetReport<'_>]) -> Outcome {
         .unwrap_or(Outcome::NotSent)
 }
 
-/// The worst conclusion of several. Where one target has none, there is none for all of them.
+/// Returns the worst conclusion, or `None` if any target has none.
 fn conclusion(reports: &[TargetReport<'_>]) -> Option<Conclusion> {
     let all = reports.iter().map(|report| report.monitored.conclusion);
     all.collect::<Option<Vec<_>>>()?.into_iter().max()

@@ -1,4 +1,4 @@
-//! What went wrong, and why something may still be going on, in sentences.
+//! Writes the sentences for problems, and for runs that may still be running.
 
 use std::fmt;
 
@@ -8,16 +8,16 @@ use crate::model::{
 };
 use crate::providers::target::Target;
 
-/// Most runs that are named in one sentence.
+/// Maximum number of runs named in one sentence.
 const MAX_NAMED: usize = 10;
 
-/// A problem for people.
+/// The text of a problem.
 pub(super) struct Explained {
-    /// What it is about, in two or three words.
+    /// A summary in two or three words.
     pub(super) title: &'static str,
-    /// What happened, in one line.
+    /// The cause, in one line.
     pub(super) what: String,
-    /// What to do about it.
+    /// How to fix it.
     pub(super) remedy: Option<String>,
 }
 
@@ -30,7 +30,7 @@ impl Explained {
     }
 }
 
-/// What a problem of that target is called.
+/// Describes a problem of a target.
 pub(super) fn explain(target: &Target, problem: &Problem) -> Explained {
     let (title, what, remedy) = match problem {
         Problem::NotTriggered(failure) => (
@@ -106,7 +106,7 @@ fn unknown_search(came: &UnknownSearch) -> String {
     }
 }
 
-/// Why runs were not found, most likely, and what to do.
+/// Returns the most likely reason why runs weren't found, and what to do.
 fn not_found(target: &Target, why: &NotFound, page: &str) -> (String, String) {
     let check = format!("check {page}");
     match why {
@@ -181,7 +181,7 @@ fn not_found(target: &Target, why: &NotFound, page: &str) -> (String, String) {
     }
 }
 
-/// What is said early if nothing has been found for a while.
+/// Returns the message for a search that goes on but hasn't found a run for a while.
 pub(super) fn nothing_yet(target: &Target, page: &str) -> String {
     let why = target.spec.event_type().map(most_likely);
     let why = why.map(|why| format!(". {why}")).unwrap_or_default();
@@ -203,7 +203,7 @@ fn how_to_mark(target: &Target, page: &str) -> String {
     }
 }
 
-/// The runs' addresses, as many as can be read.
+/// Lists the runs' addresses, up to a limit.
 fn named(runs: &[String]) -> String {
     let mut named: Vec<_> = runs.iter().take(MAX_NAMED).map(String::as_str).collect();
     if runs.len() > MAX_NAMED {

@@ -1,4 +1,4 @@
-//! The job summary, as Markdown. What comes from outside stands in it as code, or as plain text within sentences.
+//! Writes the job summary as Markdown. Untrusted text appears in it as code, or escaped within sentences.
 
 mod gantt;
 
@@ -15,19 +15,19 @@ use crate::providers::target::Mode;
 use crate::providers::target_report::TargetReport;
 use crate::text::untrusted::{one_line, visible};
 
-/// Most bars of a diagram that can still be read.
+/// Maximum number of bars in a readable diagram.
 const MAX_BARS: usize = 60;
 
-/// What has room on the page.
+/// The summary under construction.
 struct Page {
-    /// Parts that would make it larger are left out, in bytes.
+    /// In bytes. Parts that would exceed it are left out.
     max_size: usize,
     markdown: String,
     left_out: usize,
 }
 
 impl Page {
-    /// Adds a part that stands by itself, if it has room.
+    /// Adds a self-contained part if it fits.
     fn add(&mut self, part: &str) {
         if self.markdown.len() + part.len() > self.max_size {
             self.left_out += 1;
@@ -37,7 +37,7 @@ impl Page {
     }
 }
 
-/// The table first, then what went wrong, then each run's jobs and logs; at most so many bytes.
+/// Returns the table, the errors, the diagram and the logs, in at most about `max_size` bytes.
 pub(crate) fn summary(
     reports: &[TargetReport<'_>],
     mode: Mode,
@@ -113,7 +113,7 @@ fn table(reports: &[TargetReport<'_>], mode: Mode, hide: Hide<'_>, page: &mut Pa
     }
 }
 
-/// What may have been left running, and what failed.
+/// Adds runs that may still be running, and failed jobs.
 fn wrong_runs(report: &TargetReport<'_>, hide: Hide<'_>, page: &mut Page) {
     let title = code(&hide(&report.target.to_string()));
     for run in &report.monitored.runs {
@@ -132,7 +132,6 @@ fn wrong_runs(report: &TargetReport<'_>, hide: Hide<'_>, page: &mut Page) {
     }
 }
 
-/// Its end with the provider's own word for it, which is from outside.
 fn conclusion(run: &RunReport) -> String {
     match (&run.end, run.conclusion) {
         (None, _) => String::new(),
@@ -141,7 +140,7 @@ fn conclusion(run: &RunReport) -> String {
     }
 }
 
-/// The runs over time: with their jobs where these are few enough to be read, else each as a whole.
+/// Adds a diagram of the runs over time: with their jobs if it stays readable, otherwise with one bar per run.
 fn diagram(reports: &[TargetReport<'_>], hide: Hide<'_>, page: &mut Page) {
     let title = "Over time".to_owned();
     let runs = reports
@@ -192,7 +191,7 @@ fn job_bars(run: &RunReport) -> Vec<Bar> {
         .collect()
 }
 
-/// The logs of the jobs that failed.
+/// Adds the logs of failed jobs.
 fn logs(report: &TargetReport<'_>, run: &RunReport, hide: Hide<'_>, page: &mut Page) {
     for log in &run.logs {
         page.add(&job_details(report, log, hide));
@@ -207,7 +206,7 @@ fn job_details(report: &TargetReport<'_>, log: &JobLog, hide: Hide<'_>) -> Strin
     let page = page
         .map(|url| format!("<a href=\"{}\">all of it</a>\n\n", html(&url)))
         .unwrap_or_default();
-    // Each in a block of its own: in that of `details` an empty line of the log would end the HTML.
+    // A block of its own, because an empty line of the log would end the HTML block of `details`.
     let cut = if log.is_cut { "…\n" } else { "" };
     format!(
         "\n<details><summary>{title}</summary>\n\n{page}<pre>\n{cut}{}\n</pre>\n\n</details>\n",
@@ -215,7 +214,7 @@ fn job_details(report: &TargetReport<'_>, log: &JobLog, hide: Hide<'_>) -> Strin
     )
 }
 
-/// A run without secrets in what the provider says of it: it may say anything.
+/// Hides secrets in a run's id and URL, which are untrusted.
 fn hidden(run: &Run, hide: Hide<'_>) -> Run {
     Run {
         id: hide(&run.id),
@@ -224,7 +223,7 @@ fn hidden(run: &Run, hide: Hide<'_>) -> Run {
     }
 }
 
-/// A link, if the provider's address is one.
+/// Returns a link to the run, or only its name if its URL isn't a web address.
 fn link(run: &Run) -> String {
     let name = plain(
         &run.number
@@ -236,7 +235,7 @@ fn link(run: &Run) -> String {
     }
 }
 
-/// A web address without a meaning to Markdown, if it is one.
+/// Escapes Markdown in a URL. `None` if it isn't a web address.
 fn address(url: &str) -> Option<String> {
     let url = url::Url::parse(url).ok()?;
     matches!(url.scheme(), "https" | "http").then(|| {
@@ -248,7 +247,7 @@ fn address(url: &str) -> Option<String> {
     })
 }
 
-/// Text without a meaning to HTML.
+/// Escapes HTML.
 fn html(text: &str) -> String {
     visible(text)
         .replace('&', "&amp;")
@@ -257,20 +256,19 @@ fn html(text: &str) -> String {
         .replace('"', "&quot;")
 }
 
-/// A name, on one line. In code GitHub makes no links and mentions nobody.
+/// Formats a name as code on one line. GitHub creates no links or mentions in code.
 fn code(name: &str) -> String {
     format!("<code>{}</code>", plain(&one_line(name)))
 }
 
-/// Sentences, each in a line of its own.
+/// Escapes sentences, and keeps each on its own line.
 fn sentences(text: &str) -> String {
     let lines = text.lines().map(plain);
     lines.collect::<Vec<_>>().join("<br>")
 }
 
-/// A line of text without a meaning to Markdown, HTML, or whoever looks for links and mentions afterwards. Those look
-/// at what has been unescaped, but never across an element: so `<wbr>`, which is not seen, tears apart what they
-/// look for.
+/// Escapes Markdown and HTML in a line, and prevents links and mentions. GitHub looks for those after unescaping, but never
+/// across elements, so an invisible `<wbr>` splits them.
 fn plain(line: &str) -> String {
     let mut plain = String::with_capacity(line.len());
     let line = visible(line);
@@ -330,7 +328,7 @@ mod tests {
         );
     }
 
-    /// As a browser shows it.
+    /// Returns the text as a browser shows it.
     fn unescaped(plain: &str) -> String {
         let mut shown = plain.replace("<wbr>", "");
         for character in "\\`*_[]()#|~!$@:".chars() {
@@ -356,7 +354,7 @@ mod tests {
             for link in ["www.", "WWW."] {
                 prop_assert!(!plain.contains(link), "{}", plain);
             }
-            // Nothing that is looked for afterwards stands within one element.
+            // No link or mention is contained in one element.
             for part in plain.split("<wbr>").map(unescaped) {
                 let is_torn = |mark: char| part.split(mark).skip(1).all(|after| after.is_empty() || after.starts_with(char::is_whitespace));
                 prop_assert!(is_torn('@') && is_torn(':') && is_torn('#'), "{}", plain);

@@ -1,13 +1,13 @@
-//! Taking secrets out of JSON, so that it stays JSON.
+//! Hides secrets in JSON, and keeps it valid JSON.
 
 use crate::report::Hide;
 
-/// What stands for a value that shows a secret.
+/// Replacement for a value that contains a secret.
 const HIDDEN: &str = "\"***\"";
 
-/// JSON without the secrets in it; all else stays as it was written. A string, or the name of a member, loses them; a
-/// number or a word with one in it becomes the string `"***"`. So does the whole of it where a secret is spread over
-/// several values.
+/// Returns JSON with secrets replaced, and everything else as it was written. In strings and keys, only the secret is
+/// replaced. A number, boolean or `null` with a secret in it becomes the string `"***"`, and so does the whole document if a
+/// secret spans several values.
 pub(super) fn hide_in_json(json: &str, hide: Hide<'_>) -> String {
     let mut hidden = String::with_capacity(json.len());
     let mut rest = json;
@@ -26,12 +26,12 @@ pub(super) fn hide_in_json(json: &str, hide: Hide<'_>) -> String {
     }
 }
 
-/// Whether numbers, `true`, `false` and `null` are made of it.
+/// Whether the character can be part of a number, `true`, `false` or `null`.
 fn is_plain(character: char) -> bool {
     character.is_ascii_alphanumeric() || matches!(character, '+' | '-' | '.')
 }
 
-/// How many bytes the string, number or word has with which this begins.
+/// Returns the length in bytes of the string, number or keyword at the start.
 fn length(json: &str) -> usize {
     if !json.starts_with('"') {
         return json.find(|other| !is_plain(other)).unwrap_or(json.len());
@@ -46,7 +46,7 @@ fn length(json: &str) -> usize {
 }
 
 fn hide_token(token: &str, hide: Hide<'_>) -> String {
-    // Whatever a string's escapes hide from view.
+    // Escapes may conceal a secret.
     if let Ok(text) = serde_json::from_str::<String>(token) {
         let hidden = hide(&text);
         if hidden != text {

@@ -1,4 +1,4 @@
-//! The output `results`: JSON with one entry a target, shortened to what the host takes.
+//! Writes the output `results`: JSON with one entry per target, shortened to the host's limit.
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;
@@ -11,9 +11,9 @@ use crate::providers::target_report::TargetReport;
 use crate::report::problem::explain;
 use crate::text::untrusted::cut;
 
-/// Most characters of an error or reason in a short entry, so that about a thousand entries fit.
+/// Maximum length of an error or reason in a short entry, in characters, so that about a thousand entries fit.
 const MAX_REASON: usize = 100;
-/// No provider's ids are longer, in characters.
+/// Maximum length of an id in a short entry, in characters. No provider has longer ids.
 const MAX_ID: usize = 60;
 
 #[derive(Serialize)]
@@ -30,7 +30,7 @@ struct Full {
     runs: Vec<FullRun>,
 }
 
-/// A run in an entry. All of it comes from the provider, and a provider may say anything.
+/// A run in an entry. Everything from the provider is untrusted.
 #[derive(Serialize)]
 struct FullRun {
     id: String,
@@ -49,7 +49,7 @@ struct FullRun {
     left_running_reason: Option<&'static str>,
 }
 
-/// What was started, how it ended, and why something went wrong or may go on.
+/// An entry without the target's description and without details of its runs.
 #[derive(Serialize)]
 struct Short {
     outcome: Outcome,
@@ -75,13 +75,13 @@ struct ShortRun {
     left_running_reason: Option<&'static str>,
 }
 
-/// Full entries, or short ones where those would have more than `max_units` UTF-16 units.
+/// Returns full entries, or short ones if the full ones would exceed `max_units` UTF-16 code units.
 pub(super) fn results(reports: &[TargetReport<'_>], hide: Hide<'_>, max_units: usize) -> String {
     let all = list(reports.iter().map(|report| json(&full(report, hide))));
     if units(&all) <= max_units {
         return all;
     }
-    // Of some thousands of targets, as many as fit.
+    // Of several thousand targets, not all fit.
     let mut room = max_units - "[]".len();
     list(
         reports
@@ -106,7 +106,7 @@ fn units(text: &str) -> usize {
     text.encode_utf16().count()
 }
 
-/// What went wrong, in one line.
+/// Returns all problems in one line.
 fn error(report: &TargetReport<'_>, hide: Hide<'_>) -> Option<String> {
     let errors = report.problems();
     let errors = errors.map(|problem| hide(&explain(report.target, problem).what));
@@ -201,7 +201,7 @@ fn short(report: &TargetReport<'_>, hide: Hide<'_>) -> Short {
     }
 }
 
-/// A number, or the string `"***"` where it shows a secret.
+/// Returns the number, or the string `"***"` if it contains a secret.
 fn hide_number(number: u64, hide: Hide<'_>) -> Value {
     let written = number.to_string();
     let hidden = hide(&written);

@@ -1,34 +1,33 @@
-//! Jobs and runs over time, as a Mermaid diagram.
-//! Facts: <https://mermaid.js.org/syntax/gantt.html>.
+//! Draws jobs and runs over time as a Mermaid diagram: <https://mermaid.js.org/syntax/gantt.html>.
 
 use chrono::{DateTime, Utc};
 
 use super::Hide;
 use crate::model::{Conclusion, State, Times};
 
-/// Mermaid refuses diagrams of more than 50,000 characters.
+/// Maximum length of a diagram, in characters. Mermaid rejects more than 50,000.
 const MAX_LENGTH: usize = 45_000;
-/// Most characters of a name that are shown.
+/// Maximum length of a name, in characters.
 const MAX_NAME: usize = 50;
-/// What Mermaid draws a character of a section's name in, in pixels, and what it leaves to the left of it and of the bars.
-/// The bars begin at 75 pixels unless told otherwise, and longer names run into them.
+/// Width of a character in a section's name, and the space around the name, in pixels. By default, Mermaid draws bars from
+/// 75 pixels on, and longer names overlap them.
 const CHARACTER: usize = 6;
 const MARGIN: usize = 20;
 const MIN_PADDING: usize = 75;
-/// A job that took no time would not be seen, in milliseconds.
+/// Minimum duration of a bar, in milliseconds. Shorter ones would be invisible.
 const MIN_LENGTH: i64 = 1_000;
 
-/// Something that went on for a while.
+/// A job or a run with its times.
 pub(super) struct Bar {
     pub(super) name: String,
     pub(super) state: State,
     pub(super) started: DateTime<Utc>,
-    /// `None`: it went on to the last moment that is known.
+    /// If `None`, the bar ends at the last known time of the diagram.
     pub(super) completed: Option<DateTime<Utc>>,
 }
 
 impl Bar {
-    /// `None` where it has not begun.
+    /// Returns `None` if it hasn't started.
     pub(super) fn new(name: String, state: State, times: &Times) -> Option<Self> {
         Some(Self {
             name,
@@ -39,7 +38,7 @@ impl Bar {
     }
 }
 
-/// Sections with their bars, on one time axis. `None` where there is no bar.
+/// Draws sections with their bars on one time axis. Returns `None` without bars.
 pub(super) fn gantt(sections: &[(String, Vec<Bar>)], hide: Hide<'_>) -> Option<String> {
     let drawn = sections.iter().filter(|(_, bars)| !bars.is_empty());
     let named: Vec<_> = drawn
@@ -52,7 +51,6 @@ pub(super) fn gantt(sections: &[(String, Vec<Bar>)], hide: Hide<'_>) -> Option<S
          gantt\n    dateFormat x\n    axisFormat %H:%M:%S\n    todayMarker off\n"
     );
     let bars = sections.iter().flat_map(|(_, bars)| bars);
-    // What still runs goes on to the last moment that is known.
     let now = bars
         .flat_map(|bar| [Some(bar.started), bar.completed])
         .flatten()
@@ -66,7 +64,7 @@ pub(super) fn gantt(sections: &[(String, Vec<Bar>)], hide: Hide<'_>) -> Option<S
             let end = bar.completed.unwrap_or(now).timestamp_millis();
             let end = end.max(start + MIN_LENGTH);
             let heading = if place == 0 { heading.as_str() } else { "" };
-            // A number before it, since some words at the beginning of a line mean something.
+            // The number prevents a name at the start of the line from being read as a keyword.
             let line = format!(
                 "{heading}    {} {} :{}{start}, {end}\n",
                 shown + 1,
@@ -95,8 +93,8 @@ fn tag(state: State) -> &'static str {
     }
 }
 
-/// A name without what means something to Mermaid or to Markdown: `:` ends a name there, `#` and `;`
-/// begin a comment, a fence could be closed.
+/// Removes characters that Mermaid or Markdown interpret: `:` ends a name, `#` and `;` start a comment, and backticks could
+/// close the code block.
 fn name(text: &str) -> String {
     let safe = |character: char| {
         if character.is_alphanumeric() || "-_.,/()+=*'".contains(character) {
