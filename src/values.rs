@@ -1,4 +1,4 @@
-//! Strings by the names of inputs, and what they say: JSON, YAML, or all that is wrong with them. Knows no provider.
+//! Parses inputs: strings, JSON and YAML, with all errors collected. Knows no provider.
 
 mod document;
 mod error;
@@ -14,7 +14,7 @@ pub(crate) use raw_input::RawInput;
 pub(crate) use table::INPUTS;
 pub(crate) use table::declared;
 
-/// PEM that went through a place that keeps no line breaks has them written out.
+/// Replaces `\n` with line breaks, in PEM that was stored where line breaks aren't allowed.
 pub(crate) fn with_line_breaks(text: &str) -> String {
     text.replace("\\n", "\n")
 }

@@ -1,7 +1,7 @@
-//! JSON and YAML texts of inputs: read without losing how a value was written.
+//! Parses the JSON and YAML of inputs without losing how a value was written.
 //!
-//! Neither `serde_json`'s nor a YAML library's own values will do: they turn `1.10` into 1.1, `1e3` into
-//! `1e+3`, `012` into 12. So scalars stay strings here, with a note how they were written.
+//! The value types of `serde_json` and YAML libraries don't work here: they turn `1.10` into 1.1, `1e3` into `1e+3`, and
+//! `012` into 12. So scalars stay strings, with their style.
 
 mod comments;
 mod json;
@@ -16,14 +16,14 @@ use super::error::InputError;
 pub(crate) use json::compact_object;
 pub(crate) use list::{Item, Pair, list};
 
-/// Deeper nesting than any pipeline's argument has, and than a stack stands.
+/// Maximum nesting: no pipeline's arguments are deeper, and it bounds the use of the stack.
 const MAX_DEPTH: usize = 100;
 
-/// What is wrong with a text. It never quotes a value, since that may be a secret, but maybe a name.
+/// An error in a document. It may quote a key, but never a value, which may be a secret.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Problem {
     message: String,
-    /// The key that the message names, if it does.
+    /// The key in the message, if there is one.
     key: Option<String>,
 }
 
@@ -42,7 +42,7 @@ impl Problem {
         }
     }
 
-    /// As a complaint about the input that has the text.
+    /// Converts it to an error about an input.
     pub(crate) fn complaint(&self, input: &'static str) -> InputError {
         let error = InputError::new(input, &self.message);
         match &self.key {
@@ -52,12 +52,12 @@ impl Problem {
     }
 }
 
-/// A document's value.
+/// A value in a document.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Node {
     Scalar(Scalar),
     Sequence(Vec<Self>),
-    /// In the order in which it was written.
+    /// In the order of the document.
     Mapping(Vec<(String, Self)>),
 }
 
@@ -69,27 +69,27 @@ pub(crate) struct Scalar {
     tail: Option<TrailingComment>,
 }
 
-/// How a scalar is written, which decides what it can be.
+/// How a scalar is written, which determines its possible types.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Style {
-    /// In quotes or as a block: a string.
+    /// Quoted, or a block scalar: a string.
     Quoted,
-    /// Plain in YAML: a string, unless it looks like something else.
+    /// A plain YAML scalar: a string, unless it looks like another type.
     Plain,
-    /// Plain in JSON: a number, `true`, `false` or `null`.
+    /// Unquoted in JSON: a number, `true`, `false` or `null`.
     Json,
 }
 
-/// What follows a plain scalar on its line: ` # …`, a comment to YAML, but maybe not to the one who wrote it.
+/// A YAML comment (` # …`) after a plain scalar, which may have been meant as part of the value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct TrailingComment {
     /// The scalar with the rest of its line.
     whole: String,
-    /// Whether the line has nothing but the scalar: no `}` or `,` that ends it, and no part of it on other lines.
+    /// Whether the scalar ends with its line: no `}` or `,` follows, and no part of it is on another line.
     is_one_line: bool,
 }
 
-/// Reads JSON where the text begins as that, else YAML 1.2. Errors tell line and column.
+/// Parses JSON if the text begins like JSON, otherwise YAML 1.2. Syntax errors give the line and column.
 pub(crate) fn parse(text: &str) -> Result<Node, Problem> {
     if begins_as_json(text) {
         json::parse(text)
@@ -98,7 +98,7 @@ pub(crate) fn parse(text: &str) -> Result<Node, Problem> {
     }
 }
 
-/// Whether a text is meant as JSON. YAML would take most broken JSON for something.
+/// Whether a text is meant as JSON. YAML would accept most invalid JSON as something else.
 pub(crate) fn begins_as_json(text: &str) -> bool {
     text.trim_start().starts_with(['{', '['])
 }
@@ -116,8 +116,8 @@ impl Node {
         })
     }
 
-    /// As JSON: by YAML 1.2's core schema, except that a number whose text would not survive a JSON reader (`1.10`,
-    /// `012`, twenty digits) stays the string that it is. What was JSON already stays as written.
+    /// Converts it to JSON by YAML 1.2's core schema, except that a number that a JSON parser would change (`1.10`, `012`,
+    /// twenty digits) becomes a string. Numbers, booleans and nulls from JSON stay as written.
     pub(crate) fn typed(&self) -> Result<Box<RawValue>, Problem> {
         let mut json = String::new();
         self.write(None, &mut json)?;
@@ -150,7 +150,7 @@ impl Node {
         Ok(())
     }
 
-    /// A mapping's pairs.
+    /// Returns the pairs of a mapping.
     pub(crate) fn pairs(&self) -> Result<&[(String, Self)], Problem> {
         match self {
             Self::Mapping(pairs) => Ok(pairs),
@@ -160,7 +160,7 @@ impl Node {
         }
     }
 
-    /// A mapping without the pairs that have no value.
+    /// Returns a mapping without its pairs that are null.
     pub(crate) fn without_nulls(&self) -> Result<Self, Problem> {
         let pairs = self.pairs()?.iter();
         let set = pairs.filter(|(_, node)| !node.is_null());
@@ -174,8 +174,8 @@ impl Node {
         }
     }
 
-    /// A mapping's pairs, each value the string that was written. JSON's `null`, which `toJSON()` makes of what is not
-    /// set, is no value.
+    /// Returns the pairs of a mapping, with values as strings as written. Omits those that are `null` in JSON, which is how
+    /// `toJSON()` writes unset values.
     pub(crate) fn texts(&self) -> Result<Vec<(&str, &str)>, Problem> {
         let mut texts = Vec::new();
         for (key, node) in self.pairs()? {
@@ -190,7 +190,7 @@ impl Node {
         Ok(texts)
     }
 
-    /// A list's items, `None` for those that are no texts; a mapping is one of those itself.
+    /// Returns the items of a list: `None` for those that aren't scalars. Anything else counts as a list of itself.
     pub(crate) fn items(&self) -> Vec<Option<&str>> {
         match self {
             Self::Sequence(nodes) => nodes.iter().map(Self::text).collect(),
@@ -205,7 +205,7 @@ impl Node {
         }
     }
 
-    /// The texts of all scalars in it, names apart, with all that may belong to them.
+    /// Returns the strings of all scalars except keys, including trailing comments that may belong to them.
     pub(crate) fn scalars(&self) -> Vec<&str> {
         match self {
             Self::Scalar(scalar) => match &scalar.tail {
@@ -220,7 +220,7 @@ impl Node {
 }
 
 impl Scalar {
-    /// As it is to be sent where all values are strings.
+    /// Returns it as sent where all values are strings.
     fn as_written(&self, key: &str) -> Result<&str, Problem> {
         match &self.tail {
             None => Ok(&self.text),
@@ -248,7 +248,6 @@ impl Scalar {
         Ok(())
     }
 
-    /// Whether it stands for nothing.
     fn is_null(&self) -> bool {
         match self.style {
             Style::Quoted => false,
@@ -269,7 +268,7 @@ fn in_json(text: &str) -> String {
     Value::from(text).to_string()
 }
 
-/// Whether every JSON reader gives a number back as it was written: no more digits than a double keeps.
+/// Whether every JSON parser reproduces a number as written, so that it has no more digits than a double stores.
 fn survives(text: &str) -> bool {
     const MAX_EXACT: f64 = 9_007_199_254_740_991.0;
     text.parse::<f64>().is_ok_and(|number| {
@@ -558,7 +557,7 @@ mod tests {
             let _ = compact_object(&text);
         }
 
-        /// Whatever stands behind a plain word on its line is sent, or nothing is.
+        /// The whole line is sent, or nothing is.
         #[test]
         fn no_part_of_a_line_is_lost(value in r"[a-z]([a-z# \t,:é'-]{0,12}[a-z#])?") {
             if let Ok(node) = parse(&format!("NAME: {value}\nB: c"))

@@ -1,25 +1,23 @@
-//! What is wrong with inputs, collected: a user should see all of it at once.
+//! Input errors, collected so that a user sees all of them at once.
 
 use std::fmt;
 
-/// What is wrong with an input, and what would be right. The message never quotes a value: in `targets` any of them may be
-/// a secret, and a step's own inputs may have one in the wrong place.
+/// An invalid input. The message never quotes a value: in `targets` any value may be a secret, and a step's own inputs may
+/// have a secret in the wrong place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct InputError {
     pub(crate) input: String,
     pub(crate) message: String,
-    /// The key that the message names, if it does.
+    /// The key in the message, if there is one.
     key: Option<String>,
     source: Subject,
 }
 
-/// Where it stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Subject {
     Input,
-    /// A variable of the environment that is no input.
+    /// An environment variable that isn't an input.
     Variable,
-    /// The command line.
     Argument,
 }
 
@@ -33,7 +31,7 @@ impl InputError {
         }
     }
 
-    /// One about the environment.
+    /// Creates an error about an environment variable.
     pub(crate) fn of_variable(name: &str, message: impl fmt::Display) -> Self {
         Self {
             source: Subject::Variable,
@@ -41,7 +39,7 @@ impl InputError {
         }
     }
 
-    /// One about the command line.
+    /// Creates an error about a command-line argument.
     pub(crate) fn of_argument(name: &str, message: impl fmt::Display) -> Self {
         Self {
             source: Subject::Argument,
@@ -49,7 +47,7 @@ impl InputError {
         }
     }
 
-    /// What it is about, in words.
+    /// Names what the error is about.
     pub(crate) fn title(&self) -> String {
         match self.source {
             Subject::Input => format!("input {}", self.input),
@@ -58,7 +56,7 @@ impl InputError {
         }
     }
 
-    /// The same error, whose message names a key of the input's mapping.
+    /// Adds the key of the input's mapping that the message names.
     pub(crate) fn naming(self, key: &str) -> Self {
         Self {
             key: Some(key.to_owned()),
@@ -66,7 +64,7 @@ impl InputError {
         }
     }
 
-    /// The message without the key: in an entry of `targets`, a secret in the wrong place may be taken for one.
+    /// Returns the message without the key: in an entry of `targets`, a misplaced secret may be parsed as a key.
     pub(crate) fn nameless(&self) -> String {
         match &self.key {
             Some(key) => {
@@ -78,21 +76,21 @@ impl InputError {
     }
 }
 
-/// What a part of the inputs comes to, or all that is wrong with it. An error without complaints: this part needs
-/// another one, and what is wrong is reported there.
+/// A value read from the inputs, or all errors in it. An empty list means that it depends on another value, whose errors
+/// are reported there.
 pub(crate) type Checked<T> = Result<T, Vec<InputError>>;
 
-/// One thing that is wrong.
+/// Returns a single error.
 pub(crate) fn complain<T>(input: &str, message: impl fmt::Display) -> Checked<T> {
     Err(vec![InputError::new(input, message)])
 }
 
-/// All that is wrong with the parts of a whole: each part is checked, whatever is wrong with another.
+/// Collects the errors in the parts of a value, so that each part is checked even if another is invalid.
 #[derive(Default)]
 pub(crate) struct Errors(Vec<InputError>);
 
 impl Errors {
-    /// What a part comes to; what is wrong with it is kept.
+    /// Returns a part if it's valid. Otherwise collects its errors.
     pub(crate) fn take<T>(&mut self, part: Checked<T>) -> Option<T> {
         part.map_err(|found| self.add(found)).ok()
     }
@@ -101,7 +99,7 @@ impl Errors {
         self.0.extend(found);
     }
 
-    /// The whole, if nothing is wrong with any of its parts.
+    /// Returns the whole if there are no errors.
     pub(crate) fn finish<T>(self, whole: impl FnOnce() -> Option<T>) -> Checked<T> {
         match whole() {
             Some(whole) if self.0.is_empty() => Ok(whole),

@@ -1,4 +1,4 @@
-//! The inputs as named values: trimmed, empty meaning unset, nothing interpreted.
+//! The inputs as named values, trimmed but not interpreted. Empty means unset.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -11,17 +11,17 @@ use super::with_line_breaks;
 use crate::model::Secret;
 use crate::text::nearest::nearest;
 
-/// Values by the names of their inputs: as they arrived, or those that hold for an entry of `targets`.
+/// Values by the names of their inputs, either of the step or of an entry of `targets`.
 #[derive(Clone, Default)]
 pub(crate) struct Inputs {
     written: BTreeMap<String, Rc<RawInput>>,
-    /// Names of inputs that something was meant to be, but its name is mistyped or its value has a form that it cannot
-    /// have. That is complained about; that the input itself is not set is not.
+    /// Inputs that are set under a mistyped name or with an unusable value. That is reported; that the input itself is
+    /// missing isn't.
     unknown: BTreeSet<&'static str>,
 }
 
 impl Inputs {
-    /// Reads values by the names of their inputs.
+    /// Takes the values by the names of their inputs.
     pub(crate) fn new(given: &BTreeMap<String, String>) -> Self {
         let written = given.iter().map(|(name, value)| {
             let written = match name.as_str() {
@@ -40,13 +40,13 @@ impl Inputs {
         }
     }
 
-    /// Whether something was meant to be that input, of which no more is known.
+    /// Whether the input is set, but its value is unknown: see `unknown`.
     pub(crate) fn is_unknown(&self, name: &str) -> bool {
         self.unknown.contains(name) && self.written(name).is_none()
     }
 
-    /// Whether a complaint about an input only says that it is not set, while it was meant to be, or another one was
-    /// that would be enough.
+    /// Whether an error about a missing input is misleading, because the input, or an alternative to it, is set with an
+    /// unknown value.
     pub(crate) fn is_meant(&self, name: &str) -> bool {
         const CREDENTIALS: &[&str] = &["token", "trigger-token", "client-id", "private-key"];
         let enough = match name {
@@ -59,12 +59,12 @@ impl Inputs {
             && enough.iter().any(|name| self.unknown.contains(name))
     }
 
-    /// Something is meant to be that input, of which no more is known.
+    /// Records that the input is set, but its value is unknown.
     pub(crate) fn add_unknown(&mut self, name: &'static str) {
         self.unknown.insert(name);
     }
 
-    /// The value, if it is set: neither empty nor the input's own default.
+    /// Returns the value if it's set: neither empty nor the default.
     pub(crate) fn written(&self, name: &str) -> Option<&Rc<RawInput>> {
         let declared = table::declared(name);
         debug_assert!(declared.is_some(), "{name} is not declared");
@@ -77,12 +77,12 @@ impl Inputs {
         (!written.is_empty() && !is_default).then_some(written)
     }
 
-    /// The text, if it is set, and no mapping or list of its own.
+    /// Returns the value if it's set and is a string.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.written(name)?.as_text()
     }
 
-    /// Booleans as YAML 1.2 writes them; unset is `false`, the default of each.
+    /// Reads a boolean of YAML 1.2. Unset means `false`, the default of all boolean inputs.
     pub(crate) fn boolean(&self, name: &str) -> Checked<bool> {
         match self.get(name) {
             Some("true" | "True" | "TRUE") => Ok(true),
@@ -91,7 +91,7 @@ impl Inputs {
         }
     }
 
-    /// What the YAML or JSON of an input comes to, if it is set.
+    /// Parses the YAML or JSON of an input, if it's set.
     pub(crate) fn document(&self, name: &'static str) -> Checked<Option<&Node>> {
         let document = self.written(name).map(|written| written.document());
         document
@@ -99,19 +99,19 @@ impl Inputs {
             .map_err(|problem| vec![problem.complaint(name)])
     }
 
-    /// Whether the input arrived as an empty text, which for a secret means that it is not there.
+    /// Whether the input is an empty string, which for a secret means that it doesn't exist.
     pub(crate) fn is_empty(&self, name: &str) -> bool {
         self.written
             .get(name)
             .is_some_and(|written| written.is_empty())
     }
 
-    /// Whether there is anything of that name, if only something empty or the default.
+    /// Whether the input exists, even if it's empty or the default.
     pub(crate) fn has(&self, name: &str) -> bool {
         self.written.contains_key(name)
     }
 
-    /// The inputs that are set.
+    /// Returns the inputs that are set.
     pub(crate) fn set(&self) -> impl Iterator<Item = &'static Declared> {
         INPUTS
             .iter()
@@ -122,7 +122,7 @@ impl Inputs {
         self.written.insert(name.into(), written);
     }
 
-    /// These, and of the others those that `inherits` lets in where there is none here.
+    /// Returns these inputs, and those of `others` that don't exist here and for which `inherits` is true.
     pub(crate) fn with(&self, others: &Self, inherits: impl Fn(&str) -> bool) -> Self {
         let mut all = self.clone();
         all.unknown.extend(&others.unknown);
@@ -134,7 +134,7 @@ impl Inputs {
         all
     }
 
-    /// Complains about what is not an input at all.
+    /// Rejects names that aren't inputs.
     pub(crate) fn undeclared(&self) -> Vec<InputError> {
         self.written
             .keys()
@@ -143,7 +143,7 @@ impl Inputs {
             .collect()
     }
 
-    /// Every secret among the inputs with the name of its input, also in inputs that turn out wrong.
+    /// Returns every secret with the name of its input, even from inputs that turn out to be invalid.
     pub(crate) fn secrets(&self) -> Vec<(&'static str, Secret)> {
         let mut secrets = Vec::new();
         for name in ["token", "github-token", "trigger-token", "private-key"] {
@@ -152,7 +152,7 @@ impl Inputs {
             }
         }
         if let Some(text) = self.get("private-key") {
-            // Written out on one line it is another text than the key that a library may quote.
+            // A key with `\n` written out differs from the decoded one, which a library may quote.
             secrets.push(("private-key", Secret::new(with_line_breaks(text))));
         }
         if let Some(written) = self.written("secret-variables") {
@@ -163,8 +163,8 @@ impl Inputs {
     }
 }
 
-/// The values in a mapping of secrets. Where it is none, which part of it is secret cannot be told: all
-/// of it, then.
+/// Returns the values in a mapping of secrets. If the input isn't a valid mapping, returns all of it, because any part may be
+/// secret.
 fn texts_of(written: &RawInput) -> Vec<&str> {
     match written.document().map(|node| (node, node.texts())) {
         Ok((node, Ok(_))) => node.scalars(),
@@ -177,7 +177,7 @@ fn is_undeclared(name: &str) -> bool {
     table::declared(name).is_none()
 }
 
-/// The input that was meant by a name that is none, of those that it could be.
+/// Returns the input that a wrong name most likely stands for, among those for which `could_be` is true.
 pub(crate) fn meant(name: &str, could_be: &dyn Fn(&str) -> bool) -> Option<&'static str> {
     nearest(name, names(could_be))
 }
@@ -187,7 +187,7 @@ fn names(could_be: &dyn Fn(&str) -> bool) -> impl Iterator<Item = &'static str> 
     names.filter(|name| could_be(name))
 }
 
-/// That there is no such input or key, and which one was meant, of those that could be.
+/// Formats the error for an unknown input or key, with a suggestion or a list of those for which `could_be` is true.
 pub(crate) fn no_such(name: &str, what: &str, could_be: &dyn Fn(&str) -> bool) -> String {
     match meant(name, could_be) {
         Some(near) => format!("there is no such {what}; did you mean `{near}`?"),

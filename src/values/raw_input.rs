@@ -1,7 +1,7 @@
-//! A value as it was written, and what has been made of it.
+//! An input's value as written, with cached parse results.
 //!
-//! A thousand entries of `targets` may inherit the step's certificates, key or payload. They share the value, so that it
-//! is parsed once.
+//! A thousand entries of `targets` may inherit the step's certificates, key or payload. They share the value, so that it's
+//! parsed once.
 
 use std::any::Any;
 use std::borrow::Cow;
@@ -10,21 +10,20 @@ use std::cell::OnceCell;
 use super::document::{self, Node, Problem};
 use super::error::Checked;
 
-/// A value of an input, or of a key of an entry.
+/// The value of an input, or of a key of an entry.
 pub(crate) struct RawInput {
     format: Format,
     document: OnceCell<Result<Node, Problem>>,
-    /// What its reader made of it: a `Checked<T>`.
+    /// Result of the first `parse` function: a `Checked<T>`.
     parsed: OnceCell<Box<dyn Any>>,
 }
 
-/// How a value stands there.
 enum Format {
-    /// A text, without the blanks around or at least behind it.
+    /// A string, trimmed at both ends or at least at its end.
     Text(String),
-    /// A mapping or list in the midst of JSON, as it was written.
+    /// A mapping or list within JSON, as written.
     Json(String),
-    /// A mapping or list in the midst of YAML.
+    /// A mapping or list within YAML.
     Yaml(Node),
 }
 
@@ -33,7 +32,7 @@ impl RawInput {
         Self::new(Format::Text(trimmed(text).into_owned()))
     }
 
-    /// One whose lines are told by their numbers, so that also the empty ones before it count.
+    /// Creates a string whose errors give line numbers. Keeps leading empty lines, because they count.
     pub(crate) fn lines(text: &str) -> Self {
         Self::new(Format::Text(text.trim_end().to_owned()))
     }
@@ -54,17 +53,17 @@ impl RawInput {
         }
     }
 
-    /// Nothing was written, not even something empty with a form, like `{}`.
+    /// Whether the value is an empty string. `{}` isn't.
     pub(crate) fn is_empty(&self) -> bool {
         self.as_text().is_some_and(str::is_empty)
     }
 
-    /// Whether it is a mapping or list of its own, not a text that may have one in it.
+    /// Whether the value is a mapping or list, not a string that may contain one.
     pub(crate) fn is_nested(&self) -> bool {
         self.as_text().is_none()
     }
 
-    /// The text, if it is one.
+    /// Returns the value if it's a string.
     pub(crate) fn as_text(&self) -> Option<&str> {
         match &self.format {
             Format::Text(text) => Some(text),
@@ -72,7 +71,7 @@ impl RawInput {
         }
     }
 
-    /// What JSON there is, if it is JSON, stands in this just as it was written.
+    /// Returns the value as written, unless it's a YAML mapping or list.
     pub(crate) fn source(&self) -> Option<&str> {
         match &self.format {
             Format::Text(text) | Format::Json(text) => Some(text),
@@ -80,7 +79,7 @@ impl RawInput {
         }
     }
 
-    /// What the YAML or JSON comes to.
+    /// Parses the YAML or JSON, once.
     pub(crate) fn document(&self) -> Result<&Node, &Problem> {
         let text = match &self.format {
             Format::Text(text) | Format::Json(text) => text,
@@ -89,7 +88,7 @@ impl RawInput {
         self.document.get_or_init(|| document::parse(text)).as_ref()
     }
 
-    /// What `parse` makes of it, made once; what another reader has made of it before doesn't count.
+    /// Returns the result of `parse`, which is cached for the first type `T`.
     pub(crate) fn parsed<T: Clone + 'static>(
         &self,
         parse: impl Fn(&Self) -> Checked<T>,
@@ -100,7 +99,7 @@ impl RawInput {
     }
 }
 
-/// A value without the space around it. The lines of an indented mapping stay as far apart from each other as they are.
+/// Trims a value. Lines of an indented mapping keep their relative indentation.
 fn trimmed(text: &str) -> Cow<'_, str> {
     let trimmed = text.trim();
     let before = &text[..text.len() - text.trim_start().len()];

@@ -1,12 +1,12 @@
-//! The inputs there are: names, defaults and descriptions. Which of them are for some providers alone, these say.
-//! `action.yml` and the README's table say the same; a test holds the three together.
+//! All inputs, with names, defaults and descriptions. The providers declare which of them they support. Tests compare this
+//! table with `action.yml` and the README.
 
-/// An input of the action.
+/// Declaration of an input.
 pub(crate) struct Declared {
     pub(crate) name: &'static str,
-    /// As in `action.yml`, where an expression stands for itself.
+    /// As in `action.yml`. Expressions aren't evaluated.
     pub(crate) default: &'static str,
-    /// Read by the tests that hold `action.yml` and the README to it.
+    /// Used by the tests that compare `action.yml` and the README.
     #[cfg_attr(
         not(test),
         expect(dead_code, reason = "documentation that is compared, not printed")
@@ -22,7 +22,7 @@ const fn input(name: &'static str, default: &'static str, description: &'static 
     }
 }
 
-/// Every input, in the order in which it is documented.
+/// Every input, in the order of the documentation.
 pub(crate) const INPUTS: [Declared; 30] = [
     input(
         "provider",
@@ -168,7 +168,7 @@ pub(crate) const INPUTS: [Declared; 30] = [
     ),
 ];
 
-/// The input of that name.
+/// Returns the input with this name.
 pub(crate) fn declared(name: &str) -> Option<&'static Declared> {
     INPUTS.iter().find(|input| input.name == name)
 }

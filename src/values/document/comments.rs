@@ -1,5 +1,5 @@
-//! What YAML takes for a comment behind a plain scalar, as in `message: fix #12`: whoever wrote it may have meant it as
-//! part of the value, and half a value must not be sent with no error message.
+//! Finds YAML comments after plain scalars, as in `message: fix #12`. They may be meant as part of the value, and half a
+//! value must not be sent without an error.
 
 use std::collections::HashMap;
 
@@ -7,13 +7,13 @@ use saphyr_parser::{Event, Marker, ScalarStyle, Span};
 
 use super::TrailingComment;
 
-/// Those of one text, by the places of their scalars.
+/// The trailing comments of a document, by the positions of their scalars.
 pub(super) struct Comments<'text> {
     lines: Vec<&'text str>,
     tails: HashMap<(usize, usize), TrailingComment>,
-    /// Of scalars that have an anchor.
+    /// By the anchors of their scalars.
     anchored: HashMap<usize, TrailingComment>,
-    /// For each list and mapping that has not ended yet, whether it is in brackets.
+    /// For each open list and mapping, whether it's in flow style.
     open: Vec<bool>,
 }
 
@@ -38,7 +38,7 @@ impl<'text> Comments<'text> {
             }
             Event::Scalar(text, ScalarStyle::Plain, anchor, _) if !text.is_empty() => {
                 if let Some(tail) = self.behind(text, span.end) {
-                    // None has the number 0.
+                    // 0 means no anchor.
                     if *anchor > 0 {
                         self.anchored.insert(*anchor, tail.clone());
                     }
@@ -59,12 +59,12 @@ impl<'text> Comments<'text> {
         }
     }
 
-    /// Behind the scalar that begins there, or the alias that stands for one.
+    /// Returns the comment after the scalar, or alias of a scalar, that begins there.
     pub(super) fn at(&self, start: Marker) -> Option<TrailingComment> {
         self.tails.get(&place(start)).cloned()
     }
 
-    /// Behind a key whose value is empty to YAML, as in `color: #ff0000`.
+    /// Returns the comment after a key whose value YAML considers empty, as in `color: #ff0000`.
     pub(super) fn behind_key(&self, end: Marker) -> Option<TrailingComment> {
         let rest = self.around(end).1.trim_start();
         let comment = comment(rest.strip_prefix(':')?)?;
@@ -78,7 +78,7 @@ impl<'text> Comments<'text> {
         let (before, rest) = self.around(end);
         let comment = comment(rest)?;
         let is_one_line = before.ends_with(text);
-        // As it stands there, and where the scalar goes over several lines, as it is read.
+        // As written, or as parsed if the scalar spans several lines.
         let blank = &rest[..rest.find('#').unwrap_or_default()];
         Some(TrailingComment {
             whole: format!("{text}{blank}{comment}"),
@@ -90,7 +90,7 @@ impl<'text> Comments<'text> {
         self.open.last().copied().unwrap_or(false)
     }
 
-    /// A line up to there and from there on.
+    /// Splits a line at a position.
     fn around(&self, place: Marker) -> (&'text str, &'text str) {
         let line = self.lines.get(place.line().wrapping_sub(1));
         let line = line.copied().unwrap_or_default();
@@ -103,13 +103,13 @@ fn place(marker: Marker) -> (usize, usize) {
     (marker.line(), marker.col())
 }
 
-/// The comment at the end of a line, if that is all that follows.
+/// Returns the comment if nothing else follows on the line.
 fn comment(rest: &str) -> Option<&str> {
     let comment = rest.trim();
     (comment.starts_with('#') && rest.starts_with([' ', '\t'])).then_some(comment)
 }
 
-/// YAML also takes a lone carriage return for the end of a line.
+/// Splits a text into lines as YAML does: a lone carriage return also ends a line.
 fn lines(text: &str) -> impl Iterator<Item = &str> {
     let lines = text.split('\n');
     lines.flat_map(|line| line.strip_suffix('\r').unwrap_or(line).split('\r'))

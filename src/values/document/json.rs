@@ -1,5 +1,5 @@
-//! JSON: objects with their duplicates, and what is forgiven. YAML is not tried for what begins as JSON: it would fold
-//! line breaks in strings and take other escapes for other characters, with no error message.
+//! Parses JSON. Detects duplicate keys, and tolerates trailing commas and single quotes. Text that begins like JSON is never
+//! parsed as YAML, which would silently fold line breaks in strings and interpret escapes differently.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -14,11 +14,11 @@ pub(super) fn parse(text: &str) -> Result<Node, Problem> {
     node(&forgiven(text)?, 0)
 }
 
-/// A JSON object, and the names of its properties.
+/// A JSON object and its keys.
 type Object = (Box<RawValue>, HashSet<String>);
 
-/// A JSON object's text without the space between its tokens, all else as it was written, with the
-/// names of its properties. `None` where the text is another JSON value.
+/// Removes the white space between the tokens of a JSON object, and keeps everything else as written. Also returns its keys.
+/// Returns `None` if the text is another JSON value.
 pub(crate) fn compact_object(text: &str) -> Result<Option<Object>, Problem> {
     let text = forgiven(text)?;
     if !text.trim_start().starts_with('{') {
@@ -43,8 +43,8 @@ pub(crate) fn compact_object(text: &str) -> Result<Option<Object>, Problem> {
     Ok(Some((raw, names)))
 }
 
-/// The text if it is JSON, else the JSON that was meant: without commas before a closing bracket, and with strings in
-/// single quotes put in double ones. All else is a problem.
+/// Returns the text if it's JSON. Otherwise removes commas before a closing bracket and replaces single quotes around
+/// strings with double ones. All other syntax errors are reported.
 pub(super) fn forgiven(text: &str) -> Result<Cow<'_, str>, Problem> {
     let Err(error) = serde_json::from_str::<&RawValue>(text) else {
         return Ok(Cow::Borrowed(text));
@@ -60,10 +60,9 @@ pub(super) fn forgiven(text: &str) -> Result<Cow<'_, str>, Problem> {
     }
 }
 
-/// A text on its way to JSON.
 struct Repaired {
     json: String,
-    /// The first line where a string has a raw control character, which is escaped now.
+    /// The first line with a raw control character in a string, which `json` has escaped.
     control: Option<usize>,
 }
 
@@ -71,9 +70,9 @@ fn repair(text: &str) -> Repaired {
     let mut json = String::with_capacity(text.len());
     let mut control = None;
     let mut line = 1;
-    // The quote of the string that has not ended yet.
+    // The opening quote, inside a string.
     let mut quote = None;
-    // The last character outside of strings that is no space.
+    // The last character outside strings that isn't white space.
     let mut before = None;
     let mut rest = text.chars();
     while let Some(character) = rest.next() {
@@ -88,7 +87,7 @@ fn repair(text: &str) -> Repaired {
                 json.push('\\');
                 json.extend(rest.next());
             }
-            // Two of them are one.
+            // As in YAML, two single quotes stand for one.
             (Some('\''), '\'') if next.starts_with('\'') => {
                 rest.next();
                 json.push('\'');
@@ -112,7 +111,7 @@ fn repair(text: &str) -> Repaired {
     Repaired { json, control }
 }
 
-/// Whether a comma follows a value and is the last before a closing bracket.
+/// Whether a comma is between a value and a closing bracket.
 fn ends_too_early(before: Option<char>, next: &str) -> bool {
     next.trim_start().starts_with(['}', ']'])
         && before.is_some_and(|before| !['{', '[', ',', ':'].contains(&before))
@@ -161,7 +160,7 @@ pub(super) fn no_json(error: &serde_json::Error) -> Problem {
     ))
 }
 
-/// A JSON object's pairs as they stand in its text, duplicates included.
+/// The pairs of a JSON object as written, including duplicates.
 pub(super) struct Pairs<'text>(pub(super) Vec<JsonPair<'text>>);
 
 pub(super) struct JsonPair<'text> {
@@ -293,7 +292,7 @@ mod tests {
             prop_assert_eq!(serde_json::from_str::<Value>(&compact(&text)).unwrap(), value);
         }
 
-        /// Strings keep what they say, however they are quoted, and whatever commas and quotes they have in them.
+        /// Strings keep their value, whichever quotes surround them, and whatever commas and quotes they contain.
         #[test]
         fn forgiveness_changes_no_string(text in r#"([,'"\]}\[{\\ ]|\PC){0,12}"#, single in any::<bool>(), comma in any::<bool>()) {
             let written = if single { format!("'{}'", text.replace('\'', "''")) } else { in_json(&text) };

@@ -1,4 +1,4 @@
-//! A YAML or JSON list of mappings. For YAML, whose parser knows them, with the lines of its parts.
+//! Parses a YAML or JSON list of mappings. For YAML, also returns the lines of items and keys.
 
 use std::collections::HashSet;
 
@@ -11,25 +11,24 @@ use super::json::{Pairs, forgiven, no_json};
 use super::yaml::{Document, name, node};
 use super::{Node, Problem, begins_as_json};
 
-/// An item of the list.
 pub(crate) struct Item {
-    /// Counted from 1; `None` in JSON.
+    /// Starts at 1. `None` in JSON.
     pub(crate) line: Option<usize>,
-    /// In the order in which they were written; `None` where the item is not a mapping.
+    /// In the order of the document. `None` if the item isn't a mapping.
     pub(crate) pairs: Option<Vec<Pair>>,
 }
 
-/// A key of an item.
+/// A key of an item, with its value.
 pub(crate) struct Pair {
     pub(crate) name: String,
     pub(crate) line: Option<usize>,
-    /// A plain `null` is empty, as in YAML nothing at all is.
+    /// Empty for `null`, and in YAML for a missing value.
     pub(crate) value: RawInput,
-    /// Whether it is a plain scalar of YAML, followed by what YAML takes for a comment.
+    /// Whether the value is a plain YAML scalar followed by a comment.
     pub(crate) has_comment: bool,
 }
 
-/// Reads JSON where the text begins as that, else YAML 1.2. Errors say the line or the item, and never quote a value.
+/// Parses JSON if the text begins like JSON, otherwise YAML 1.2. Errors give the line or the item, and never quote a value.
 pub(crate) fn list(text: &str) -> Result<Vec<Item>, Problem> {
     if begins_as_json(text) {
         return from_json(&forgiven(text)?);
@@ -90,7 +89,7 @@ fn json_item(index: usize, item: &RawValue) -> Result<Item, Problem> {
     if !item.get().starts_with('{') {
         return Ok(Item { line, pairs: None });
     }
-    // Everything but halves of characters in its texts has been checked.
+    // Everything has been checked except for lone surrogates in strings.
     let bad_escape = |_| {
         Problem::new(format!(
             "it is not valid JSON: a text of entry {index} has a `\\u` that is half a character"

@@ -1,8 +1,7 @@
-//! Bounds of a YAML text, so that no text takes all of the stack or of the memory: how deep it is, with what its
-//! aliases stand for, and that its names are texts.
+//! Limits the nesting of YAML, including expanded aliases, and requires keys to be scalars, so that no document exhausts the
+//! stack or the memory.
 //!
-//! The library counts what aliases come to, but not in names, where each could stand for twice what the one before
-//! it stands for.
+//! The library limits the expansion of aliases, but not in keys, where each alias could double the size of the one before.
 
 use std::collections::HashMap;
 
@@ -10,21 +9,21 @@ use saphyr_parser::Event;
 
 use super::{MAX_DEPTH, Problem, no_name, too_deep};
 
-/// More levels than are ever read: what is too deep where is told by whoever reads.
+/// Higher than [`MAX_DEPTH`], which applies to each value and is checked where values are read.
 const MAX_LEVELS: usize = MAX_DEPTH + 10;
 
-/// What is known of the text so far.
+/// Nesting of the document so far.
 #[derive(Default)]
 pub(super) struct NestingLimits {
-    /// The lists and mappings that have not ended yet, outermost first.
+    /// The open lists and mappings, outermost first.
     open: Vec<Open>,
-    /// How many levels there are in what an anchor names; a scalar has none.
+    /// Number of levels below each anchor; a scalar has none.
     levels: HashMap<usize, usize>,
 }
 
 struct Open {
     anchor: usize,
-    /// Of the deepest of its parts.
+    /// Number of levels of its deepest part.
     levels: usize,
     next: Next,
 }
@@ -38,7 +37,7 @@ enum Next {
 }
 
 impl NestingLimits {
-    /// Errors where the text is out of bounds with what begins there.
+    /// Fails if the event exceeds the limits.
     pub(super) fn see(&mut self, event: &Event<'_>, line: usize) -> Result<(), Problem> {
         match event {
             Event::SequenceStart(anchor, _) => self.begin(*anchor, Next::Item, line),
@@ -79,7 +78,7 @@ impl NestingLimits {
         Ok(())
     }
 
-    /// Whether there may be a list or mapping of so many levels.
+    /// Checks whether a list or mapping with this many levels may begin here.
     fn check(&self, levels: usize, line: usize) -> Result<(), Problem> {
         if self.open.last().is_some_and(|open| open.next == Next::Name) {
             return Err(no_name(line));
@@ -90,9 +89,9 @@ impl NestingLimits {
         Ok(())
     }
 
-    /// There is one more part of what is open.
+    /// Adds a part to the innermost open list or mapping.
     fn part(&mut self, anchor: usize, levels: usize) {
-        // None has the number 0.
+        // 0 means no anchor.
         if anchor > 0 {
             self.levels.insert(anchor, levels);
         }
@@ -112,7 +111,7 @@ mod tests {
     use super::super::{Node, Style, list, parse};
     use super::*;
 
-    /// As long as a variable of the environment may be.
+    /// Maximum length of an environment variable on Linux, approximately.
     const MAX_LENGTH: usize = 131_000;
 
     #[test]

@@ -1,4 +1,4 @@
-//! YAML 1.2, by a library's events.
+//! Parses YAML 1.2 from the events of a library.
 
 use std::collections::HashSet;
 
@@ -14,7 +14,7 @@ pub(super) fn parse(text: &str) -> Result<Node, Problem> {
     node(&root, &comments, 0)
 }
 
-/// The one document of a YAML text, with the places of its parts.
+/// The only document of a YAML text, with the positions of its parts.
 pub(super) struct Document<'text> {
     pub(super) root: MarkedYaml<'text>,
     pub(super) comments: Comments<'text>,
@@ -35,7 +35,7 @@ impl<'text> Document<'text> {
         loader.early_parse(false);
         let mut limits = NestingLimits::default();
         let mut comments = Comments::of(text);
-        // Not by the parser's own `load`, which calls itself for each level.
+        // Not with the parser's own `load`, which recurses for each level.
         for event in Parser::new_from_str(text) {
             let (event, span) = event.map_err(|error| problem(&error))?;
             limits.see(&event, span.start.line())?;
@@ -98,7 +98,7 @@ pub(super) fn node(
             let mut read = Vec::with_capacity(pairs.len());
             for (key, value) in pairs {
                 let name = name(key)?;
-                // The library compares keys as written, for which `a` and "a" are two.
+                // The library compares keys as written, so it considers `a` and "a" different.
                 if !names.insert(name) {
                     let line = key.span.start.line();
                     return Err(Problem::new(format!(
@@ -124,7 +124,7 @@ pub(super) fn node(
     }
 }
 
-/// The name in a mapping of YAML.
+/// Returns a key of a mapping as a string.
 pub(super) fn name<'node>(key: &'node MarkedYaml<'_>) -> Result<&'node str, Problem> {
     let line = key.span.start.line();
     match &key.data {
