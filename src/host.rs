@@ -16,8 +16,9 @@ use crate::model::Caller;
 
 /// The environment of a step: its inputs, how its output is formatted, and where its results go.
 ///
-/// A host doesn't print; [`Console`] does. Strings passed to a host contain no secrets, but titles and messages may contain
-/// line breaks, which must be escaped or passed through [`neutral::text`]. The default methods are for hosts without the feature.
+/// A host doesn't print; [`Console`] does. Strings passed to a host contain no secrets, but titles and messages may
+/// contain line breaks, which must be escaped or passed through [`neutral::text`]. The default methods are for hosts
+/// without the feature.
 pub(crate) trait Host {
     /// Returns the inputs that were set, by name.
     fn inputs(&self) -> BTreeMap<String, String>;
@@ -62,8 +63,8 @@ pub(crate) trait Host {
         neutral::text(&format!("debug: {message}"))
     }
 
-    /// Returns the command that makes the host itself mask a line of a secret. `None` on a host without one, because there
-    /// the command would reveal the secret.
+    /// Returns the command that makes the host itself mask a line of a secret. `None` on a host without one, because
+    /// there the command would reveal the secret.
     fn mask(&self, _line: &str) -> Option<String> {
         None
     }

@@ -1,4 +1,4 @@
-//! Turns the inputs into a [`Request`], or reports everything that is wrong with them. Reads nothing except its arguments.
+//! Turns the inputs into a [`Request`], or reports everything that is wrong with them. Reads only its arguments.
 
 mod host_repository;
 mod location;
@@ -34,8 +34,8 @@ const DEFAULT_MAX_PARALLEL: NonZeroUsize = NonZeroUsize::new(8).unwrap();
 /// More wouldn't be any faster: each trigger uses a connection of its own.
 const MAX_MAX_PARALLEL: usize = 1_000;
 
-/// Rejects command-line arguments. Everything is set by inputs, and ignoring an argument such as `--dry-run` would start an
-/// unwanted run.
+/// Rejects command-line arguments. Everything is set by inputs, and ignoring an argument such as `--dry-run` would
+/// start an unwanted run.
 pub(crate) fn refuse_arguments(
     arguments: &[String],
     how_to_set_inputs: &str,
@@ -135,7 +135,7 @@ const ONE_LINE: [&str; 11] = [
     "result-artifact",
 ];
 
-/// Rejects line breaks and other control characters where no provider accepts them, and where they would garble the output.
+/// Rejects line breaks and other control characters, which no provider accepts here and which would garble the log.
 fn not_one_line(inputs: &Inputs) -> Vec<InputError> {
     let breaks = |of: char| of.is_control() || matches!(of, '\u{2028}' | '\u{2029}');
     ONE_LINE

@@ -1,4 +1,5 @@
-//! Turns facts into text: log lines, annotations, outputs and the summary, and decides whether the step passes. Doesn't print.
+//! Turns facts into log lines, annotations, outputs and the summary, and decides whether the step passes.
+//! Doesn't print.
 
 mod annotations;
 mod log;

@@ -46,8 +46,8 @@ impl Console {
         &*self.host
     }
 
-    /// Hides a secret in everything printed or written from now on, and has the host mask it too. Returns `false` if none
-    /// of its lines is long enough.
+    /// Hides a secret in everything printed or written from now on, and has the host mask it too. Returns `false` if
+    /// none of its lines is long enough.
     pub(crate) fn mask(&self, secret: &Secret) -> bool {
         let whole = secret.expose();
         let is_long = |text: &&str| text.chars().count() >= MIN_SECRET;
@@ -130,15 +130,15 @@ impl Console {
         self.error("trigger-pipeline panicked", &message);
     }
 
-    /// Checks that outputs and summary can be written, by setting the outputs that stand if nothing follows. Reports it if
-    /// they can't: see [`Console::lost_output`].
+    /// Checks that outputs and summary can be written, by setting the outputs that stand if nothing follows. Reports it
+    /// if they can't: see [`Console::lost_output`].
     pub(crate) fn open<'a>(&self, outputs: impl IntoIterator<Item = (&'a str, String)>) {
         self.early_outputs(outputs);
         self.summary("");
     }
 
-    /// Sets the final outputs of the step, or prints them if the host can't store them. Secrets in the values must be hidden
-    /// already: see [`Console::hide`].
+    /// Sets the final outputs of the step, or prints them if the host can't store them. Secrets in the values must be
+    /// hidden already: see [`Console::hide`].
     pub(crate) fn outputs<'a>(&self, outputs: impl IntoIterator<Item = (&'a str, String)>) {
         let outputs: Vec<_> = outputs.into_iter().collect();
         if !self.set_outputs(&outputs) {
@@ -173,8 +173,8 @@ impl Console {
         }
     }
 
-    /// Saves a string under a number for the step's second chance. An empty one deletes the earlier value. The string must
-    /// not contain a secret.
+    /// Saves a string under a number for the step's second chance. An empty one deletes the earlier value. The string
+    /// must not contain a secret.
     pub(crate) fn save_state(&self, number: usize, text: &str) {
         if !self.lost_state.get()
             && let Err(unwritable) = self.host.save_state(number, text)

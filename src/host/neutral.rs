@@ -1,13 +1,13 @@
-//! Stops untrusted text from being read as a command by a CI system. The rules are the same on every host, because even a
-//! terminal may be a script inside a job whose log is parsed. Doesn't print.
+//! Stops untrusted text from being read as a command by a CI system. The rules are the same on every host, because even
+//! a terminal may be a script inside a job whose log is parsed. Doesn't print.
 
 use crate::text::untrusted::visible;
 
 /// Makes untrusted text safe to print.
 ///
-/// GitHub's runner reads `::` as a command after leading spaces, and the older `##[` anywhere in a line; a lone CR ends a
-/// line. So the text is split at CR and LF, a line that could be a command and every line after the first get a visible
-/// prefix, and `##[` is broken up.
+/// GitHub's runner reads `::` as a command after leading spaces, and the older `##[` anywhere in a line; a lone CR ends
+/// a line. So the text is split at CR and LF, a line that could be a command and every line after the first get a
+/// visible prefix, and `##[` is broken up.
 pub(super) fn text(text: &str) -> String {
     let text = text.replace("\r\n", "\n");
     let lines = text.split(['\r', '\n']).enumerate();

@@ -1,5 +1,5 @@
-//! Removes secrets from strings, on every host. There may be thousands of secrets, and a string may be long and crafted to
-//! make the search slow, so a matcher scans it once, byte by byte, however many secrets it has.
+//! Removes secrets from strings, on every host. There may be thousands of secrets, and a string may be long and crafted
+//! to make the search slow, so a matcher scans it once, byte by byte, however many secrets it has.
 
 use std::collections::HashSet;
 use std::ops::Range;
@@ -80,8 +80,8 @@ impl Redactor {
     }
 }
 
-/// Returns other forms in which a secret may appear: escaped in JSON (without quotes, because it may be part of a larger
-/// string), and tidied by `untrusted.rs`.
+/// Returns other forms in which a secret may appear: escaped in JSON (without quotes, because it may be part of a
+/// larger string), and tidied by `untrusted.rs`.
 fn forms(secret: &str) -> [String; 4] {
     let json = serde_json::Value::from(secret).to_string();
     [
@@ -264,8 +264,8 @@ mod tests {
         assert_eq!(redactor.hide(&text), format!("*** *** ghp_{:036}", 1_000));
     }
 
-    /// The keys share a long prefix, and the text repeats that prefix. Rescanning the text for each byte of a secret would
-    /// take hours.
+    /// The keys share a long prefix, and the text repeats that prefix. Rescanning the text for each byte of a secret
+    /// would take hours.
     #[test]
     fn texts_that_begin_like_secrets_again_and_again_are_gone_through_once() {
         let dashes = "-".repeat(1_000);

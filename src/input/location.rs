@@ -174,8 +174,8 @@ pub(super) fn path_on<'a>(server: &Url, address: &'a Url) -> Option<&'a str> {
     (server.origin() == address.origin()).then(|| path.trim_end_matches('/'))
 }
 
-/// Explains why a web URL doesn't determine the server. The URL may come from somebody else, so it decides where a token is
-/// sent only for known hosts.
+/// Explains why a web URL doesn't determine the server. The URL may come from somebody else, so it decides where a
+/// token is sent only for known hosts.
 fn untrusted(provider: Option<ProviderKind>, known: Option<ProviderKind>) -> String {
     if let (Some(provider), Some(known)) = (provider, known) {
         return format!(
@@ -262,8 +262,8 @@ fn words() -> String {
     words.join(", ")
 }
 
-/// Parses the address of a server: `https`, or `http` on loopback, without credentials, query or fragment. Drops a trailing
-/// slash.
+/// Parses the address of a server: `https`, or `http` on loopback, without credentials, query or fragment. Drops a
+/// trailing slash.
 pub(super) fn server_address(text: &str) -> Result<Url, String> {
     let mut url = Url::parse(text).map_err(|error| format!("it is not a URL: {error}"))?;
     if !url.username().is_empty() || url.password().is_some() {

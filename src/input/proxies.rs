@@ -1,5 +1,5 @@
-//! Reads the environment variables for proxies and their exemptions. They are read only here, so that a proxy that can't be
-//! used is an error and isn't ignored.
+//! Reads the environment variables for proxies and their exemptions. They are read only here, so that a proxy that
+//! can't be used is an error and isn't ignored.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -58,7 +58,7 @@ fn address(text: &str) -> Result<Url, String> {
 }
 
 /// Parses an entry of `NO_PROXY`: `*`, an IP address, a network such as `10.0.0.0/8`, or a name, which includes its
-/// subdomains, with or without a leading `.` or `*.`. Names and addresses may have a port. `None` if it's something else.
+/// subdomains, with or without a leading `.` or `*.`. Names and addresses may have a port. Otherwise `None`.
 fn exemption(entry: &str) -> Option<Exemption> {
     if entry == "*" {
         let hosts = Hosts::All;
@@ -92,9 +92,9 @@ fn exemption(entry: &str) -> Option<Exemption> {
     Some(Exemption { hosts, port })
 }
 
-/// Returns the secrets in the proxies' addresses, each with the name of its variable: passwords as written, decoded, and in
-/// the Basic form of requests. Doesn't parse the address, because it may be invalid. Without a password, the user name is
-/// taken as the secret.
+/// Returns the secrets in the proxies' addresses, each with the name of its variable: passwords as written, decoded,
+/// and in the Basic form of requests. Doesn't parse the address, because it may be invalid. Without a password, the
+/// user name is taken as the secret.
 pub(crate) fn proxy_secrets(environment: &EnvironmentVariables) -> Vec<(String, Secret)> {
     let is_proxy = |name: &str| {
         ["https_proxy", "http_proxy", "all_proxy"].contains(&name.to_lowercase().as_str())

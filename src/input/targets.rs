@@ -1,7 +1,7 @@
 //! Reads `targets`: several targets in one step, with the step's own inputs as their defaults.
 //!
-//! A step without `targets` is read the same way, as one entry with the step's inputs as its keys. `defaults` decides what
-//! an entry inherits. Values are interpreted by the same code for entries and steps.
+//! A step without `targets` is read the same way, as one entry with the step's inputs as its keys. `defaults` decides
+//! what an entry inherits. Values are interpreted by the same code for entries and steps.
 
 mod defaults;
 mod duplicates;
@@ -60,8 +60,8 @@ impl RawRequest {
         }
     }
 
-    /// Returns every secret with the name of its input, even if other inputs are invalid. If `targets` can't be parsed, its
-    /// secrets are unknown, but nothing from it is ever printed.
+    /// Returns every secret with the name of its input, even if other inputs are invalid. If `targets` can't be parsed,
+    /// its secrets are unknown, but nothing from it is ever printed.
     pub(crate) fn secrets(&self) -> Vec<(String, Secret)> {
         let of_step = self.step.secrets().into_iter();
         let mut secrets: Vec<_> = of_step

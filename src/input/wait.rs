@@ -103,8 +103,8 @@ fn timeout(inputs: &Inputs) -> Checked<Duration> {
     Ok(timeout)
 }
 
-/// Reads a list separated by commas or line breaks. Inputs of a step are always strings, so only an entry of `targets` can
-/// have a YAML or JSON list.
+/// Reads a list separated by commas or line breaks. Inputs of a step are always strings, so only an entry of `targets`
+/// can have a YAML or JSON list.
 fn success(inputs: &Inputs) -> Checked<Vec<Conclusion>> {
     const NAME: &str = "success-conclusions";
     let Some(written) = inputs.written(NAME) else {

@@ -56,7 +56,7 @@ impl Monitored {
         }
     }
 
-    /// Drops the logs of all but the first failed runs of the step, to limit memory use. They have been printed already.
+    /// Drops the logs of all but the first failed runs of the step, to limit memory use. They're printed already.
     pub(crate) fn limit_logs(&mut self, runs_with_logs: &Cell<usize>) {
         for run in self.runs.iter_mut().filter(|run| !run.logs.is_empty()) {
             if runs_with_logs.get() < MAX_RUNS_WITH_LOGS {
@@ -78,8 +78,8 @@ impl Monitored {
             .filter(move |run| !(succeeded && run.conclusion == Some(Conclusion::Skipped)))
     }
 
-    /// Sets the conclusion to the worst of the runs that count and the conclusion set already for runs that weren't found.
-    /// Sets it to `None` if the end of a run that counts wasn't seen.
+    /// Sets the conclusion to the worst of the runs that count and the conclusion set already for runs that weren't
+    /// found. Sets it to `None` if the end of a run that counts wasn't seen.
     pub(crate) fn conclude(&mut self) {
         let all: Option<Vec<_>> = self.counted().map(|run| run.conclusion).collect();
         self.conclusion = all.and_then(|all| all.into_iter().chain(self.conclusion).max());

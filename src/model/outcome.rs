@@ -1,5 +1,5 @@
-//! Facts about a target's outcome: why a wait ended, what went wrong, and why something may still be running. `report` turns
-//! them into sentences.
+//! Facts about a target's outcome: why a wait ended, what went wrong, and why something may still be running. `report`
+//! turns them into sentences.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Strings that must not be printed. `Secret` has neither `Debug` nor `Display`, so that it can't be printed by accident.
+//! Strings that must not be printed. Without `Debug` and `Display`, they can't be printed by accident.
 
 /// A credential, or the value of a secret variable.
 #[derive(Clone, PartialEq, Eq, Hash)]

@@ -58,8 +58,8 @@ pub(crate) fn passes(reports: &[TargetReport<'_>]) -> bool {
     !reports.is_empty() && reports.iter().all(TargetReport::passes)
 }
 
-/// Returns an annotation for every error, and for every run that may still be running. An error that several targets share
-/// is reported once.
+/// Returns an annotation for every error, and for every run that may still be running. An error that several targets
+/// share is reported once.
 pub(crate) fn annotations(reports: &[TargetReport<'_>]) -> Vec<Annotation> {
     let mut annotations: Vec<_> = wrongs(reports)
         .into_iter()

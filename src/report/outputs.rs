@@ -7,8 +7,8 @@ use super::Hide;
 use crate::model::{Conclusion, Outcome, Run};
 use crate::providers::target_report::TargetReport;
 
-/// Name and description of every output, in the order of the documentation. Tests compare them with `action.yml` and the
-/// README.
+/// Name and description of every output, in the order of the documentation. Tests compare them with `action.yml` and
+/// the README.
 pub(crate) const OUTPUTS: [(&str, &str); 7] = [
     (
         "outcome",
@@ -40,8 +40,8 @@ pub(crate) const OUTPUTS: [(&str, &str); 7] = [
     ),
 ];
 
-/// Returns the outputs that stand if the step is killed before it can set them. The outcome is unknown, because something
-/// may have been sent.
+/// Returns the outputs that stand if the step is killed before it can set them. The outcome is unknown, because
+/// something may have been sent.
 pub(crate) fn first_outputs() -> impl Iterator<Item = (&'static str, String)> {
     OUTPUTS.iter().map(|(name, _)| {
         let value = match *name {
@@ -68,8 +68,8 @@ pub(crate) fn early_outputs(
     ]
 }
 
-/// Returns all outputs. `results` has at most `max_results` UTF-16 code units. Empty outputs are set too, because the output
-/// file takes precedence over commands injected into the log.
+/// Returns all outputs. `results` has at most `max_results` UTF-16 code units. Empty outputs are set too, because the
+/// output file takes precedence over commands injected into the log.
 pub(crate) fn outputs(
     reports: &[TargetReport<'_>],
     hide: Hide<'_>,

@@ -267,8 +267,8 @@ fn sentences(text: &str) -> String {
     lines.collect::<Vec<_>>().join("<br>")
 }
 
-/// Escapes Markdown and HTML in a line, and prevents links and mentions. GitHub looks for those after unescaping, but never
-/// across elements, so an invisible `<wbr>` splits them.
+/// Escapes Markdown and HTML in a line, and prevents links and mentions. GitHub looks for those after unescaping, but
+/// never across elements, so an invisible `<wbr>` splits them.
 fn plain(line: &str) -> String {
     let mut plain = String::with_capacity(line.len());
     let line = visible(line);

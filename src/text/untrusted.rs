@@ -1,9 +1,10 @@
-//! Truncates untrusted text, puts it on one line, and escapes invisible characters. `host/redactor.rs` hides secrets in it.
+//! Truncates untrusted text, puts it on one line, and escapes invisible characters. `host/redactor.rs` hides secrets.
 
 /// Marks the end of a truncated text, directly after its last character. The project uses it for nothing else.
 ///
-/// Truncation may split a secret and leave its beginning. `host/redactor.rs` therefore also hides the beginning of a secret
-/// before this mark. That makes it safe to truncate before secrets are hidden, which is necessary when parsing responses.
+/// Truncation may split a secret and leave its beginning. `host/redactor.rs` therefore also hides the beginning of a
+/// secret before this mark. That makes it safe to truncate before secrets are hidden, which is necessary when parsing
+/// responses.
 pub(crate) const CUT: &str = "[…]";
 
 /// Truncates a text to `most` characters, and marks the cut if there were more.

@@ -1,7 +1,7 @@
 //! Parses the JSON and YAML of inputs without losing how a value was written.
 //!
-//! The value types of `serde_json` and YAML libraries don't work here: they turn `1.10` into 1.1, `1e3` into `1e+3`, and
-//! `012` into 12. So scalars stay strings, with their style.
+//! The value types of `serde_json` and YAML libraries don't work here: they turn `1.10` into 1.1, `1e3` into `1e+3`,
+//! and `012` into 12. So scalars stay strings, with their style.
 
 mod comments;
 mod json;
@@ -116,8 +116,8 @@ impl Node {
         })
     }
 
-    /// Converts it to JSON by YAML 1.2's core schema, except that a number that a JSON parser would change (`1.10`, `012`,
-    /// twenty digits) becomes a string. Numbers, booleans and nulls from JSON stay as written.
+    /// Converts it to JSON by YAML 1.2's core schema, except that a number that a JSON parser would change (`1.10`,
+    /// `012`, twenty digits) becomes a string. Numbers, booleans and nulls from JSON stay as written.
     pub(crate) fn typed(&self) -> Result<Box<RawValue>, Problem> {
         let mut json = String::new();
         self.write(None, &mut json)?;
@@ -174,8 +174,8 @@ impl Node {
         }
     }
 
-    /// Returns the pairs of a mapping, with values as strings as written. Omits those that are `null` in JSON, which is how
-    /// `toJSON()` writes unset values.
+    /// Returns the pairs of a mapping, with values as strings as written. Omits those that are `null` in JSON, which is
+    /// how `toJSON()` writes unset values.
     pub(crate) fn texts(&self) -> Result<Vec<(&str, &str)>, Problem> {
         let mut texts = Vec::new();
         for (key, node) in self.pairs()? {

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-/// An invalid input. The message never quotes a value: in `targets` any value may be a secret, and a step's own inputs may
-/// have a secret in the wrong place.
+/// An invalid input. The message never quotes a value: in `targets` any value may be a secret, and a step's own inputs
+/// may have a secret in the wrong place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct InputError {
     pub(crate) input: String,
@@ -76,8 +76,8 @@ impl InputError {
     }
 }
 
-/// A value read from the inputs, or all errors in it. An empty list means that it depends on another value, whose errors
-/// are reported there.
+/// A value read from the inputs, or all errors in it. An empty list means that it depends on another value, whose
+/// errors are reported there.
 pub(crate) type Checked<T> = Result<T, Vec<InputError>>;
 
 /// Returns a single error.

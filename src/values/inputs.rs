@@ -163,8 +163,8 @@ impl Inputs {
     }
 }
 
-/// Returns the values in a mapping of secrets. If the input isn't a valid mapping, returns all of it, because any part may be
-/// secret.
+/// Returns the values in a mapping of secrets. If the input isn't a valid mapping, returns all of it, because any part
+/// may be secret.
 fn texts_of(written: &RawInput) -> Vec<&str> {
     match written.document().map(|node| (node, node.texts())) {
         Ok((node, Ok(_))) => node.scalars(),

@@ -1,7 +1,7 @@
 //! An input's value as written, with cached parse results.
 //!
-//! A thousand entries of `targets` may inherit the step's certificates, key or payload. They share the value, so that it's
-//! parsed once.
+//! A thousand entries of `targets` may inherit the step's certificates, key or payload. They share the value, so that
+//! it's parsed once.
 
 use std::any::Any;
 use std::borrow::Cow;

@@ -1,5 +1,5 @@
-//! All inputs, with names, defaults and descriptions. The providers declare which of them they support. Tests compare this
-//! table with `action.yml` and the README.
+//! All inputs, with names, defaults and descriptions. The providers declare which of them they support. Tests compare
+//! this table with `action.yml` and the README.
 
 /// Declaration of an input.
 pub(crate) struct Declared {

@@ -1,5 +1,5 @@
-//! The format of the runner's files: entries of `GITHUB_OUTPUT` and `GITHUB_STATE`, the size of the job summary, and the
-//! errors for files that can't be written.
+//! The format of the runner's files: entries of `GITHUB_OUTPUT` and `GITHUB_STATE`, the size of the job summary, and
+//! the errors for files that can't be written.
 
 use std::io::{Error, ErrorKind};
 use std::path::Path;

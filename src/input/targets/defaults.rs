@@ -1,5 +1,5 @@
-//! Decides what an entry of `targets` inherits from the step's inputs: everything that applies to it, but credentials only
-//! for the provider and server to which the step itself would send them. Invalid values are reported elsewhere.
+//! Decides what an entry of `targets` inherits from the step's inputs: everything that applies to it, but credentials
+//! only for the provider and server to which the step itself would send them. Invalid values are reported elsewhere.
 
 use super::super::HostRepository;
 use super::super::location::{self, Location, ServerLocation};

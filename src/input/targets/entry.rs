@@ -190,8 +190,8 @@ impl TargetEntry {
         })
     }
 
-    /// Adds entry and line to errors about the entry's own keys, and removes names that may be secrets. Errors about inherited
-    /// values stay as they are.
+    /// Adds entry and line to errors about the entry's own keys, and removes names that may be secrets. Errors about
+    /// inherited values stay as they are.
     fn told(&self, complaints: Vec<InputError>, inputs: &Inputs) -> Vec<InputError> {
         let Some(position) = &self.position else {
             return complaints;

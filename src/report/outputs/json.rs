@@ -6,8 +6,8 @@ use crate::report::Hide;
 const HIDDEN: &str = "\"***\"";
 
 /// Returns JSON with secrets replaced, and everything else as it was written. In strings and keys, only the secret is
-/// replaced. A number, boolean or `null` with a secret in it becomes the string `"***"`, and so does the whole document if a
-/// secret spans several values.
+/// replaced. A number, boolean or `null` with a secret in it becomes the string `"***"`, and so does the whole document
+/// if a secret spans several values.
 pub(super) fn hide_in_json(json: &str, hide: Hide<'_>) -> String {
     let mut hidden = String::with_capacity(json.len());
     let mut rest = json;

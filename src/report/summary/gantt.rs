@@ -9,8 +9,8 @@ use crate::model::{Conclusion, State, Times};
 const MAX_LENGTH: usize = 45_000;
 /// Maximum length of a name, in characters.
 const MAX_NAME: usize = 50;
-/// Width of a character in a section's name, and the space around the name, in pixels. By default, Mermaid draws bars from
-/// 75 pixels on, and longer names overlap them.
+/// Width of a character in a section's name, and the space around the name, in pixels. By default, Mermaid draws bars
+/// from 75 pixels on, and longer names overlap them.
 const CHARACTER: usize = 6;
 const MARGIN: usize = 20;
 const MIN_PADDING: usize = 75;
@@ -93,8 +93,8 @@ fn tag(state: State) -> &'static str {
     }
 }
 
-/// Removes characters that Mermaid or Markdown interpret: `:` ends a name, `#` and `;` start a comment, and backticks could
-/// close the code block.
+/// Removes characters that Mermaid or Markdown interpret: `:` ends a name, `#` and `;` start a comment, and backticks
+/// could close the code block.
 fn name(text: &str) -> String {
     let safe = |character: char| {
         if character.is_alphanumeric() || "-_.,/()+=*'".contains(character) {

@@ -1,5 +1,5 @@
-//! Finds YAML comments after plain scalars, as in `message: fix #12`. They may be meant as part of the value, and half a
-//! value must not be sent without an error.
+//! Finds YAML comments after plain scalars, as in `message: fix #12`. They may be meant as part of the value, and half
+//! a value must not be sent without an error.
 
 use std::collections::HashMap;
 

@@ -1,5 +1,5 @@
-//! Parses JSON. Detects duplicate keys, and tolerates trailing commas and single quotes. Text that begins like JSON is never
-//! parsed as YAML, which would silently fold line breaks in strings and interpret escapes differently.
+//! Parses JSON. Detects duplicate keys, and tolerates trailing commas and single quotes. Text that begins like JSON is
+//! never parsed as YAML, which would silently fold line breaks in strings and interpret escapes differently.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -17,8 +17,8 @@ pub(super) fn parse(text: &str) -> Result<Node, Problem> {
 /// A JSON object and its keys.
 type Object = (Box<RawValue>, HashSet<String>);
 
-/// Removes the white space between the tokens of a JSON object, and keeps everything else as written. Also returns its keys.
-/// Returns `None` if the text is another JSON value.
+/// Removes the white space between the tokens of a JSON object, and keeps everything else as written. Also returns its
+/// keys. Returns `None` if the text is another JSON value.
 pub(crate) fn compact_object(text: &str) -> Result<Option<Object>, Problem> {
     let text = forgiven(text)?;
     if !text.trim_start().starts_with('{') {

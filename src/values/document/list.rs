@@ -28,7 +28,8 @@ pub(crate) struct Pair {
     pub(crate) has_comment: bool,
 }
 
-/// Parses JSON if the text begins like JSON, otherwise YAML 1.2. Errors give the line or the item, and never quote a value.
+/// Parses JSON if the text begins like JSON, otherwise YAML 1.2. Errors give the line or the item, and never quote a
+/// value.
 pub(crate) fn list(text: &str) -> Result<Vec<Item>, Problem> {
     if begins_as_json(text) {
         return from_json(&forgiven(text)?);

@@ -1,7 +1,8 @@
-//! Limits the nesting of YAML, including expanded aliases, and requires keys to be scalars, so that no document exhausts the
-//! stack or the memory.
+//! Limits the nesting of YAML, including expanded aliases, and requires keys to be scalars, so that no document
+//! exhausts the stack or the memory.
 //!
-//! The library limits the expansion of aliases, but not in keys, where each alias could double the size of the one before.
+//! The library limits the expansion of aliases, but not in keys, where each alias could double the size of the one
+//! before.
 
 use std::collections::HashMap;
 
