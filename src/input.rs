@@ -52,7 +52,7 @@ pub(crate) fn refuse_arguments(
     // Anything except the name of a flag may be a secret.
     let name = if is_flag(flag) { flag } else { "1" };
     let message = format!("the command line takes no arguments: {how_to_set_inputs}");
-    Some(InputError::of_argument(name, message))
+    Some(InputError::for_argument(name, message))
 }
 
 /// Builds a request from the inputs, the calling job, and the environment variables for proxies. Also returns warnings.
@@ -71,7 +71,7 @@ pub(crate) fn read(
     let on_failure = errors.take(on_failure(step));
     let host_repository = errors.take(HostRepository::read(caller));
     // If `targets` is misspelt, the step's other inputs may only be defaults, so they aren't checked.
-    let host_repository = host_repository.filter(|_| !step.is_unknown("targets"));
+    let host_repository = host_repository.filter(|_| !step.is_unusable("targets"));
     let targets = host_repository
         .and_then(|host_repository| errors.take(targets::read(raw_request, &host_repository)));
     errors.finish(|| {
@@ -194,10 +194,7 @@ fn max_parallel(inputs: &Inputs) -> Checked<NonZeroUsize> {
 /// Rejects an input that is set without `targets`.
 fn goes_with_targets(inputs: &Inputs, name: &str) -> Checked<()> {
     const TARGETS: &str = "targets";
-    if inputs.written(name).is_none()
-        || inputs.written(TARGETS).is_some()
-        || inputs.is_unknown(TARGETS)
-    {
+    if inputs.raw(name).is_none() || inputs.raw(TARGETS).is_some() || inputs.is_unusable(TARGETS) {
         return Ok(());
     }
     complain(name, "it goes with `targets`: set that too, or remove it")
@@ -225,11 +222,11 @@ fn one_of<T: Copy>(inputs: &Inputs, name: &str, words: &[(&str, T)]) -> Checked<
 }
 
 fn certificates(inputs: &Inputs) -> Checked<Option<Rc<str>>> {
-    let Some(written) = inputs.written(CERTIFICATES) else {
+    let Some(raw) = inputs.raw(CERTIFICATES) else {
         return Ok(None);
     };
-    let read = |written: &RawInput| checked(written.as_text().unwrap_or_default());
-    written.parsed(read).map(Some)
+    let read = |raw: &RawInput| checked(raw.as_text().unwrap_or_default());
+    raw.parsed(read).map(Some)
 }
 
 /// Checks that the text is PEM with at least one certificate.

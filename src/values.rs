@@ -8,7 +8,7 @@ mod table;
 
 pub(crate) use document::{Item, Node, Pair, Problem, begins_as_json, compact_object, list};
 pub(crate) use error::{Checked, Errors, InputError, complain};
-pub(crate) use inputs::{Inputs, meant, no_such};
+pub(crate) use inputs::{Inputs, nearest_input, unknown_input_message};
 pub(crate) use raw_input::RawInput;
 #[cfg(test)]
 pub(crate) use table::INPUTS;

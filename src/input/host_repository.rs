@@ -27,7 +27,7 @@ impl HostRepository {
         let provider = ProviderKind::DEFAULT;
         let url = |variable: &EnvironmentVariable| {
             location::server_address(&variable.value)
-                .map_err(|message| vec![InputError::of_variable(variable.name, message)])
+                .map_err(|message| vec![InputError::for_variable(variable.name, message)])
         };
         let web = match &caller.server_url {
             Some(variable) => url(variable)?,

@@ -77,7 +77,7 @@ pub(super) fn likely_provider(
     if let Some(text) = inputs.get(PROVIDER) {
         return named(nearest_name(text)?);
     }
-    if inputs.is_unknown(PROVIDER) {
+    if inputs.is_unusable(PROVIDER) {
         return None;
     }
     match inputs.get(REPOSITORY).filter(|text| is_web_url(text)) {

@@ -28,7 +28,7 @@ pub(super) fn read(environment: &EnvironmentVariables) -> Checked<Proxies> {
         set.next()
     };
     let proxy = first(&PROXY)
-        .map(|(name, text)| address(text).map_err(|why| vec![InputError::of_variable(name, why)]))
+        .map(|(name, text)| address(text).map_err(|why| vec![InputError::for_variable(name, why)]))
         .transpose()?;
     let exempt = first(&EXEMPT).map_or("", |(_, list)| list);
     let exempt = exempt.split(|of: char| of == ',' || of.is_whitespace());

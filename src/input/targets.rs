@@ -46,14 +46,14 @@ impl RawRequest {
     /// Takes the values by the names of their inputs.
     pub(crate) fn new(given: &BTreeMap<String, String>) -> Self {
         let step = Inputs::new(given);
-        match step.written(NAME) {
+        match step.raw(NAME) {
             None => Self {
                 entries: Ok(vec![TargetEntry::step(&step)]),
                 defaults: Inputs::default(),
                 step,
             },
-            Some(written) => Self {
-                entries: entries(written.as_text().unwrap_or_default()),
+            Some(raw) => Self {
+                entries: entries(raw.as_text().unwrap_or_default()),
                 defaults: step.clone(),
                 step,
             },

@@ -66,7 +66,7 @@ pub(super) fn read(inputs: &Inputs, provider: ProviderKind) -> Checked<Option<Wa
 
 /// Rejects inputs that are set without `wait: true`.
 fn only_with_wait(inputs: &Inputs, provider: ProviderKind) -> Vec<InputError> {
-    if inputs.is_unknown("wait") {
+    if inputs.is_unusable("wait") {
         return Vec::new();
     }
     inputs
@@ -107,7 +107,7 @@ fn timeout(inputs: &Inputs) -> Checked<Duration> {
 /// can have a YAML or JSON list.
 fn success(inputs: &Inputs) -> Checked<Vec<Conclusion>> {
     const NAME: &str = "success-conclusions";
-    let Some(written) = inputs.written(NAME) else {
+    let Some(raw) = inputs.raw(NAME) else {
         return Ok(vec![Conclusion::Success, Conclusion::Neutral]);
     };
     let allowed = || {
@@ -115,7 +115,7 @@ fn success(inputs: &Inputs) -> Checked<Vec<Conclusion>> {
             .into_iter()
             .filter(|conclusion| *conclusion != Conclusion::Lost)
     };
-    let words = match written.as_text() {
+    let words = match raw.as_text() {
         Some(text) => {
             let words = text.split([',', '\n']).map(str::trim);
             words.filter(|word| !word.is_empty()).map(Some).collect()

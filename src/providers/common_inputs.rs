@@ -114,7 +114,7 @@ pub(super) fn texts<'inputs>(
     inputs: &'inputs Inputs,
     name: &'static str,
 ) -> Checked<Vec<(&'inputs str, &'inputs str)>> {
-    let texts = inputs.document(name)?.map(Node::texts).transpose();
+    let texts = inputs.document(name)?.map(Node::strings).transpose();
     texts
         .map(Option::unwrap_or_default)
         .map_err(|problem| vec![problem.complaint(name)])

@@ -46,7 +46,7 @@ impl Problem {
     pub(crate) fn complaint(&self, input: &'static str) -> InputError {
         let error = InputError::new(input, &self.message);
         match &self.key {
-            Some(key) => error.naming(key),
+            Some(key) => error.with_key(key),
             None => error,
         }
     }
@@ -140,7 +140,7 @@ impl Node {
                 json.push('{');
                 for (index, (key, node)) in pairs.iter().enumerate() {
                     json.push_str(if index > 0 { "," } else { "" });
-                    json.push_str(&in_json(key));
+                    json.push_str(&json_string(key));
                     json.push(':');
                     node.write(Some(key), json)?;
                 }
@@ -176,18 +176,18 @@ impl Node {
 
     /// Returns the pairs of a mapping, with values as strings as written. Omits those that are `null` in JSON, which is
     /// how `toJSON()` writes unset values.
-    pub(crate) fn texts(&self) -> Result<Vec<(&str, &str)>, Problem> {
-        let mut texts = Vec::new();
+    pub(crate) fn strings(&self) -> Result<Vec<(&str, &str)>, Problem> {
+        let mut strings = Vec::new();
         for (key, node) in self.pairs()? {
             let Self::Scalar(scalar) = node else {
                 let what = "is nested, but only texts can be sent: quote it, or write it as JSON in a text";
                 return Err(Problem::of_value(key, what));
             };
             if !(scalar.style == Style::Json && scalar.is_null()) {
-                texts.push((key.as_str(), scalar.as_written(key)?));
+                strings.push((key.as_str(), scalar.as_written(key)?));
             }
         }
-        Ok(texts)
+        Ok(strings)
     }
 
     /// Returns the items of a list: `None` for those that aren't scalars. Anything else counts as a list of itself.
@@ -242,8 +242,8 @@ impl Scalar {
             Style::Plain if matches!(self.text.as_str(), "false" | "False" | "FALSE") => {
                 json.push_str("false");
             }
-            Style::Plain if survives(&self.text) => json.push_str(&self.text),
-            Style::Plain | Style::Quoted => json.push_str(&in_json(&self.text)),
+            Style::Plain if is_unchanged_by_json(&self.text) => json.push_str(&self.text),
+            Style::Plain | Style::Quoted => json.push_str(&json_string(&self.text)),
         }
         Ok(())
     }
@@ -264,12 +264,12 @@ fn unclear_comment(key: Option<&str>, remedy: &str) -> Problem {
     Problem::of_value(key.unwrap_or_default(), &what)
 }
 
-fn in_json(text: &str) -> String {
+fn json_string(text: &str) -> String {
     Value::from(text).to_string()
 }
 
 /// Whether every JSON parser reproduces a number as written, so that it has no more digits than a double stores.
-fn survives(text: &str) -> bool {
+fn is_unchanged_by_json(text: &str) -> bool {
     const MAX_EXACT: f64 = 9_007_199_254_740_991.0;
     text.parse::<f64>().is_ok_and(|number| {
         number.is_finite()
@@ -283,7 +283,7 @@ fn too_deep() -> Problem {
     Problem::new(format!("it is nested more than {MAX_DEPTH} deep"))
 }
 
-fn no_name(line: usize) -> Problem {
+fn key_is_not_a_string(line: usize) -> Problem {
     Problem::new(format!("it has a name at line {line} that is not a text"))
 }
 
@@ -293,10 +293,10 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::json;
 
-    fn texts(text: &str) -> Vec<(String, String)> {
+    fn strings(text: &str) -> Vec<(String, String)> {
         let node = parse(text).unwrap();
-        let texts = node.texts().unwrap().into_iter();
-        texts
+        let strings = node.strings().unwrap().into_iter();
+        strings
             .map(|(key, value)| (key.to_owned(), value.to_owned()))
             .collect()
     }
@@ -325,7 +325,7 @@ mod tests {
             ("2026-11-22", "2026-11-22"),
         ] {
             assert_eq!(
-                texts(&format!("NAME: {written}\n")),
+                strings(&format!("NAME: {written}\n")),
                 [("NAME".to_owned(), text.to_owned())],
                 "{written}"
             );
@@ -337,7 +337,7 @@ mod tests {
             (r#""\ud83d\ude00""#, "😀"),
         ] {
             assert_eq!(
-                texts(&format!(r#"{{"NAME": {written}}}"#))[0].1,
+                strings(&format!(r#"{{"NAME": {written}}}"#))[0].1,
                 text,
                 "{written}"
             );
@@ -372,9 +372,9 @@ mod tests {
             ("A:", ""),
         ] {
             let found = parse(written).map(|node| {
-                let texts = node.texts().unwrap().into_iter();
-                let mut texts = texts.filter(|(key, _)| *key == "A");
-                texts.next().unwrap().1.to_owned()
+                let strings = node.strings().unwrap().into_iter();
+                let mut strings = strings.filter(|(key, _)| *key == "A");
+                strings.next().unwrap().1.to_owned()
             });
             assert_eq!(found.as_deref(), Ok(expected), "{written}");
         }
@@ -392,7 +392,7 @@ mod tests {
             "# one\n{A: #12\n}",
         ] {
             let node = parse(written).unwrap();
-            for found in [node.texts().map(drop), node.typed().map(drop)] {
+            for found in [node.strings().map(drop), node.typed().map(drop)] {
                 let message = found.unwrap_err().message;
                 assert!(
                     message.starts_with("the value of `A` is followed by ` #`"),
@@ -426,8 +426,8 @@ mod tests {
 
     #[test]
     fn the_null_of_json_is_no_value() {
-        assert_eq!(texts(r#"{"A": null, "B": "null", "C": 0}"#).len(), 2);
-        assert_eq!(texts("A: null\nB: ~\nC:").len(), 3);
+        assert_eq!(strings(r#"{"A": null, "B": "null", "C": 0}"#).len(), 2);
+        assert_eq!(strings("A: null\nB: ~\nC:").len(), 3);
         for text in [
             r#"{"A": null, "B": [null]}"#,
             "A: ~\nB: [null]",
@@ -447,8 +447,8 @@ mod tests {
                 "{message}"
             );
         }
-        assert_eq!(texts("\"<<\": b")[0].0, "<<");
-        assert_eq!(texts(r#"{"<<": "b"}"#)[0].0, "<<");
+        assert_eq!(strings("\"<<\": b")[0].0, "<<");
+        assert_eq!(strings(r#"{"<<": "b"}"#)[0].0, "<<");
     }
 
     #[test]
@@ -528,7 +528,7 @@ mod tests {
         assert!(
             parse("hunter2")
                 .unwrap()
-                .texts()
+                .strings()
                 .unwrap_err()
                 .message
                 .contains("mapping")
@@ -536,7 +536,7 @@ mod tests {
         assert!(
             parse("a: [1]")
                 .unwrap()
-                .texts()
+                .strings()
                 .unwrap_err()
                 .message
                 .contains("`a` is nested")
@@ -552,7 +552,7 @@ mod tests {
         fn no_text_panics(text in r#"([\[\]{}:,"'&*!|>?~ \n-]|\PC){0,60}"#) {
             if let Ok(node) = parse(&text) {
                 let _ = node.typed();
-                let _ = node.texts();
+                let _ = node.strings();
             }
             let _ = compact_object(&text);
         }
@@ -561,16 +561,16 @@ mod tests {
         #[test]
         fn no_part_of_a_line_is_lost(value in r"[a-z]([a-z# \t,:é'-]{0,12}[a-z#])?") {
             if let Ok(node) = parse(&format!("NAME: {value}\nB: c"))
-                && let Ok(texts) = node.texts()
+                && let Ok(strings) = node.strings()
             {
-                prop_assert_eq!(texts[0].1, &value);
+                prop_assert_eq!(strings[0].1, &value);
             }
         }
 
         #[test]
         fn quoted_texts_survive(value in any::<String>()) {
             let text = serde_json::to_string(&json!({ "NAME": value })).unwrap();
-            prop_assert_eq!(&texts(&text)[0].1, &value);
+            prop_assert_eq!(&strings(&text)[0].1, &value);
         }
     }
 }

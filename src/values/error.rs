@@ -32,7 +32,7 @@ impl InputError {
     }
 
     /// Creates an error about an environment variable.
-    pub(crate) fn of_variable(name: &str, message: impl fmt::Display) -> Self {
+    pub(crate) fn for_variable(name: &str, message: impl fmt::Display) -> Self {
         Self {
             source: Subject::Variable,
             ..Self::new(name, message)
@@ -40,7 +40,7 @@ impl InputError {
     }
 
     /// Creates an error about a command-line argument.
-    pub(crate) fn of_argument(name: &str, message: impl fmt::Display) -> Self {
+    pub(crate) fn for_argument(name: &str, message: impl fmt::Display) -> Self {
         Self {
             source: Subject::Argument,
             ..Self::new(name, message)
@@ -57,7 +57,7 @@ impl InputError {
     }
 
     /// Adds the key of the input's mapping that the message names.
-    pub(crate) fn naming(self, key: &str) -> Self {
+    pub(crate) fn with_key(self, key: &str) -> Self {
         Self {
             key: Some(key.to_owned()),
             ..self
@@ -65,7 +65,7 @@ impl InputError {
     }
 
     /// Returns the message without the key: in an entry of `targets`, a misplaced secret may be parsed as a key.
-    pub(crate) fn nameless(&self) -> String {
+    pub(crate) fn message_without_key(&self) -> String {
         match &self.key {
             Some(key) => {
                 self.message

@@ -120,11 +120,11 @@ mod tests {
 
     #[test]
     fn each_reader_gets_what_it_makes_of_a_value() {
-        let written = RawInput::text("12");
-        let number = || written.parsed(|_| Ok(12));
-        let text = || written.parsed(|_| Ok("12"));
+        let raw = RawInput::text("12");
+        let number = || raw.parsed(|_| Ok(12));
+        let text = || raw.parsed(|_| Ok("12"));
         assert_eq!((number(), text(), number()), (Ok(12), Ok("12"), Ok(12)));
-        let again = written.parsed(|_| -> Checked<i32> { unreachable!("it is parsed once") });
+        let again = raw.parsed(|_| -> Checked<i32> { unreachable!("it is parsed once") });
         assert_eq!(again, Ok(12));
     }
 

@@ -97,7 +97,7 @@ impl<'step> Defaults<'step> {
 
     /// Rejects an entry for another provider or server that would otherwise inherit the step's `secret-variables`.
     pub(super) fn refused_secrets(&self, own: &Inputs, place: &Location) -> Option<InputError> {
-        let is_set = self.step.written(SECRETS).is_some();
+        let is_set = self.step.raw(SECRETS).is_some();
         let is_refused =
             is_set && !own.has(SECRETS) && place.provider.knows(SECRETS) && !self.is_at(place);
         is_refused.then(|| {

@@ -11,7 +11,8 @@ use crate::model::Secret;
 use crate::providers::any::ProviderKind;
 use crate::providers::target::Target;
 use crate::values::{
-    Checked, Errors, InputError, Inputs, Item, Pair, RawInput, declared, meant, no_such,
+    Checked, Errors, InputError, Inputs, Item, Pair, RawInput, declared, nearest_input,
+    unknown_input_message,
 };
 
 /// Keys whose values may be mappings or lists.
@@ -89,11 +90,11 @@ impl TargetEntry {
             has_comment,
         } = pair;
         let Some(declared) = declared(&name) else {
-            let could_be = |known: &str| !STEPS_ALONE.contains(&known);
-            if let Some(meant) = meant(&name, &could_be) {
-                self.own.add_unknown(meant);
+            let is_candidate = |known: &str| !STEPS_ALONE.contains(&known);
+            if let Some(nearest) = nearest_input(&name, &is_candidate) {
+                self.own.mark_unusable(nearest);
             }
-            let message = no_such(&name, "key", &could_be);
+            let message = unknown_input_message(&name, "key", &is_candidate);
             self.faults.push(position.complaint(line, message));
             return;
         };
@@ -110,7 +111,7 @@ impl TargetEntry {
             self.faults.push(position.complaint_about(&name, message));
             // The value is unusable, but the key is set, so it must not be inherited.
             self.own.insert(name, Rc::new(RawInput::text("")));
-            self.own.add_unknown(declared.name);
+            self.own.mark_unusable(declared.name);
         } else {
             self.own.insert(name, Rc::new(value));
         }
@@ -150,7 +151,7 @@ impl TargetEntry {
     fn target(&self, defaults: &Defaults<'_>, host_repository: &HostRepository) -> Checked<Target> {
         let mut errors = Errors::default();
         let ground = defaults.ground(&self.own);
-        let place = if WHERE.iter().any(|name| ground.is_unknown(name)) {
+        let place = if WHERE.iter().any(|name| ground.is_unusable(name)) {
             None
         } else {
             errors.take(location::read(&ground, host_repository))
@@ -183,7 +184,7 @@ impl TargetEntry {
             // Omit errors that only follow from another one.
             let is_new = |complaint: &InputError| {
                 let is_told = broken.iter().any(|told| told.input == complaint.input);
-                !is_told && !inputs.is_meant(&complaint.input)
+                !is_told && !inputs.follows_from_unusable(&complaint.input)
             };
             let complaints: Vec<_> = complaints.into_iter().filter(is_new).collect();
             self.told([broken, complaints].concat(), &inputs)
@@ -203,7 +204,7 @@ impl TargetEntry {
                 if inputs.has(name) && !self.own.has(name) {
                     complaint
                 } else {
-                    position.complaint_about(name, complaint.nameless())
+                    position.complaint_about(name, complaint.message_without_key())
                 }
             })
             .collect()

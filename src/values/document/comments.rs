@@ -30,14 +30,14 @@ impl<'text> Comments<'text> {
     pub(super) fn see(&mut self, event: &Event<'_>, span: Span) {
         match event {
             Event::SequenceStart(..) | Event::MappingStart(..) => {
-                let is_flow = self.around(span.start).1.starts_with(['{', '[']);
+                let is_flow = self.split_line(span.start).1.starts_with(['{', '[']);
                 self.open.push(is_flow || self.is_flow());
             }
             Event::SequenceEnd | Event::MappingEnd => {
                 self.open.pop();
             }
             Event::Scalar(text, ScalarStyle::Plain, anchor, _) if !text.is_empty() => {
-                if let Some(tail) = self.behind(text, span.end) {
+                if let Some(tail) = self.after(text, span.end) {
                     // 0 means no anchor.
                     if *anchor > 0 {
                         self.anchored.insert(*anchor, tail.clone());
@@ -65,8 +65,8 @@ impl<'text> Comments<'text> {
     }
 
     /// Returns the comment after a key whose value YAML considers empty, as in `color: #ff0000`.
-    pub(super) fn behind_key(&self, end: Marker) -> Option<TrailingComment> {
-        let rest = self.around(end).1.trim_start();
+    pub(super) fn after_key(&self, end: Marker) -> Option<TrailingComment> {
+        let rest = self.split_line(end).1.trim_start();
         let comment = comment(rest.strip_prefix(':')?)?;
         Some(TrailingComment {
             whole: comment.to_owned(),
@@ -74,8 +74,8 @@ impl<'text> Comments<'text> {
         })
     }
 
-    fn behind(&self, text: &str, end: Marker) -> Option<TrailingComment> {
-        let (before, rest) = self.around(end);
+    fn after(&self, text: &str, end: Marker) -> Option<TrailingComment> {
+        let (before, rest) = self.split_line(end);
         let comment = comment(rest)?;
         let is_one_line = before.ends_with(text);
         // As written, or as parsed if the scalar spans several lines.
@@ -91,7 +91,7 @@ impl<'text> Comments<'text> {
     }
 
     /// Splits a line at a position.
-    fn around(&self, place: Marker) -> (&'text str, &'text str) {
+    fn split_line(&self, place: Marker) -> (&'text str, &'text str) {
         let line = self.lines.get(place.line().wrapping_sub(1));
         let line = line.copied().unwrap_or_default();
         let start = line.char_indices().nth(place.col());

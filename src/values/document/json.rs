@@ -8,10 +8,10 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::{MAX_DEPTH, Node, Problem, Style, in_json, too_deep};
+use super::{MAX_DEPTH, Node, Problem, Style, json_string, too_deep};
 
 pub(super) fn parse(text: &str) -> Result<Node, Problem> {
-    node(&forgiven(text)?, 0)
+    node(&strict_json(text)?, 0)
 }
 
 /// A JSON object and its keys.
@@ -20,11 +20,11 @@ type Object = (Box<RawValue>, HashSet<String>);
 /// Removes the white space between the tokens of a JSON object, and keeps everything else as written. Also returns its
 /// keys. Returns `None` if the text is another JSON value.
 pub(crate) fn compact_object(text: &str) -> Result<Option<Object>, Problem> {
-    let text = forgiven(text)?;
+    let text = strict_json(text)?;
     if !text.trim_start().starts_with('{') {
         return Ok(None);
     }
-    let Pairs(pairs) = serde_json::from_str(&text).map_err(|error| no_json(&error))?;
+    let Pairs(pairs) = serde_json::from_str(&text).map_err(|error| invalid_json(&error))?;
     let mut compact = String::with_capacity(text.len());
     let (mut quoted, mut escaped) = (false, false);
     for character in text.chars() {
@@ -39,13 +39,13 @@ pub(crate) fn compact_object(text: &str) -> Result<Option<Object>, Problem> {
         compact.push(character);
     }
     let names = pairs.into_iter().map(|pair| pair.name).collect();
-    let raw = RawValue::from_string(compact).map_err(|error| no_json(&error))?;
+    let raw = RawValue::from_string(compact).map_err(|error| invalid_json(&error))?;
     Ok(Some((raw, names)))
 }
 
 /// Returns the text if it's JSON. Otherwise removes commas before a closing bracket and replaces single quotes around
 /// strings with double ones. All other syntax errors are reported.
-pub(super) fn forgiven(text: &str) -> Result<Cow<'_, str>, Problem> {
+pub(super) fn strict_json(text: &str) -> Result<Cow<'_, str>, Problem> {
     let Err(error) = serde_json::from_str::<&RawValue>(text) else {
         return Ok(Cow::Borrowed(text));
     };
@@ -56,7 +56,7 @@ pub(super) fn forgiven(text: &str) -> Result<Cow<'_, str>, Problem> {
             "it is not valid JSON at line {line}: a string contains a raw line break or other control \
              character. Use `toJSON()` for the value, without quotes around the expression"
         ))),
-        (Err(_), _) => Err(no_json(&error)),
+        (Err(_), _) => Err(invalid_json(&error)),
     }
 }
 
@@ -82,7 +82,7 @@ fn repair(text: &str) -> Repaired {
                 quote = Some(character);
                 json.push('"');
             }
-            (None, ',') if ends_too_early(before, next) => json.push(' '),
+            (None, ',') if is_trailing_comma(before, next) => json.push(' '),
             (Some('"'), '\\') => {
                 json.push('\\');
                 json.extend(rest.next());
@@ -98,7 +98,7 @@ fn repair(text: &str) -> Repaired {
             }
             (Some(_), '\0'..=' ') if character != ' ' => {
                 control.get_or_insert(line);
-                json.push_str(in_json(&character.to_string()).trim_matches('"'));
+                json.push_str(json_string(&character.to_string()).trim_matches('"'));
             }
             (Some('\''), '"' | '\\') => json.extend(['\\', character]),
             (Some(_) | None, _) => json.push(character),
@@ -112,7 +112,7 @@ fn repair(text: &str) -> Repaired {
 }
 
 /// Whether a comma is between a value and a closing bracket.
-fn ends_too_early(before: Option<char>, next: &str) -> bool {
+fn is_trailing_comma(before: Option<char>, next: &str) -> bool {
     next.trim_start().starts_with(['}', ']'])
         && before.is_some_and(|before| !['{', '[', ',', ':'].contains(&before))
 }
@@ -121,10 +121,10 @@ fn node(text: &str, depth: usize) -> Result<Node, Problem> {
     if depth > MAX_DEPTH {
         return Err(too_deep());
     }
-    let no_json = |error| no_json(&error);
+    let invalid_json = |error| invalid_json(&error);
     match text.trim_start().chars().next() {
         Some('{') => {
-            let Pairs(pairs) = serde_json::from_str(text).map_err(no_json)?;
+            let Pairs(pairs) = serde_json::from_str(text).map_err(invalid_json)?;
             let mut names = HashSet::with_capacity(pairs.len());
             let mut read = Vec::with_capacity(pairs.len());
             for pair in &pairs {
@@ -139,19 +139,21 @@ fn node(text: &str, depth: usize) -> Result<Node, Problem> {
             Ok(Node::Mapping(read))
         }
         Some('[') => {
-            let items: Vec<&RawValue> = serde_json::from_str(text).map_err(no_json)?;
+            let items: Vec<&RawValue> = serde_json::from_str(text).map_err(invalid_json)?;
             let nodes = items.into_iter().map(|item| node(item.get(), depth + 1));
             Ok(Node::Sequence(nodes.collect::<Result<_, _>>()?))
         }
-        Some('"') => Ok(Node::quoted(serde_json::from_str(text).map_err(no_json)?)),
+        Some('"') => Ok(Node::quoted(
+            serde_json::from_str(text).map_err(invalid_json)?,
+        )),
         _ => {
-            let raw: &RawValue = serde_json::from_str(text).map_err(no_json)?;
+            let raw: &RawValue = serde_json::from_str(text).map_err(invalid_json)?;
             Ok(Node::scalar(raw.get().to_owned(), Style::Json))
         }
     }
 }
 
-pub(super) fn no_json(error: &serde_json::Error) -> Problem {
+pub(super) fn invalid_json(error: &serde_json::Error) -> Problem {
     Problem::new(format!(
         "it is not valid JSON at line {} column {}, as text that begins with `{{` or `[` must be. Use `toJSON()` for \
          values from elsewhere, and write `\\` in a string as `\\\\`",
@@ -295,7 +297,7 @@ mod tests {
         /// Strings keep their value, whichever quotes surround them, and whatever commas and quotes they contain.
         #[test]
         fn forgiveness_changes_no_string(text in r#"([,'"\]}\[{\\ ]|\PC){0,12}"#, single in any::<bool>(), comma in any::<bool>()) {
-            let written = if single { format!("'{}'", text.replace('\'', "''")) } else { in_json(&text) };
+            let written = if single { format!("'{}'", text.replace('\'', "''")) } else { json_string(&text) };
             let comma = if comma { " ," } else { "" };
             let json = format!("{{{written}: [{written}{comma}]{comma}}}");
             let value: Value = serde_json::from_str(&compact(&json)).unwrap();

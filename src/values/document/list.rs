@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 
 use super::super::raw_input::RawInput;
 use super::comments::Comments;
-use super::json::{Pairs, forgiven, no_json};
+use super::json::{Pairs, invalid_json, strict_json};
 use super::yaml::{Document, name, node};
 use super::{Node, Problem, begins_as_json};
 
@@ -32,11 +32,11 @@ pub(crate) struct Pair {
 /// value.
 pub(crate) fn list(text: &str) -> Result<Vec<Item>, Problem> {
     if begins_as_json(text) {
-        return from_json(&forgiven(text)?);
+        return from_json(&strict_json(text)?);
     }
     let Document { root, comments } = Document::of(text)?;
     let YamlData::Sequence(nodes) = &root.data else {
-        return Err(no_list());
+        return Err(not_a_list());
     };
     let items = nodes.iter().map(|node| yaml_item(node, &comments));
     items.collect()
@@ -78,9 +78,9 @@ fn yaml_item(item: &MarkedYaml<'_>, comments: &Comments<'_>) -> Result<Item, Pro
 
 fn from_json(text: &str) -> Result<Vec<Item>, Problem> {
     if !text.trim_start().starts_with('[') {
-        return Err(no_list());
+        return Err(not_a_list());
     }
-    let items: Vec<&RawValue> = serde_json::from_str(text).map_err(|error| no_json(&error))?;
+    let items: Vec<&RawValue> = serde_json::from_str(text).map_err(|error| invalid_json(&error))?;
     let items = items.into_iter().enumerate();
     items.map(|(index, item)| json_item(index, item)).collect()
 }
@@ -124,7 +124,7 @@ fn json_item(index: usize, item: &RawValue) -> Result<Item, Problem> {
     Ok(Item { line, pairs })
 }
 
-fn no_list() -> Problem {
+fn not_a_list() -> Problem {
     Problem::new(
         "it must be a list of mappings: each target begins with a dash, like `- repository: octo-org/app`",
     )

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use saphyr_parser::Event;
 
-use super::{MAX_DEPTH, Problem, no_name, too_deep};
+use super::{MAX_DEPTH, Problem, key_is_not_a_string, too_deep};
 
 /// Higher than [`MAX_DEPTH`], which applies to each value and is checked where values are read.
 const MAX_LEVELS: usize = MAX_DEPTH + 10;
@@ -82,7 +82,7 @@ impl NestingLimits {
     /// Checks whether a list or mapping with this many levels may begin here.
     fn check(&self, levels: usize, line: usize) -> Result<(), Problem> {
         if self.open.last().is_some_and(|open| open.next == Next::Name) {
-            return Err(no_name(line));
+            return Err(key_is_not_a_string(line));
         }
         if self.open.len() + levels > MAX_LEVELS {
             return Err(too_deep());
@@ -149,7 +149,7 @@ mod tests {
             format!("- &a0 [x]\n{}", lines.collect::<String>())
         };
         for name in ["[*, *]", "{*: *}", "*"] {
-            assert_eq!(parse(&doubled(name)), Err(no_name(2)), "{name}");
+            assert_eq!(parse(&doubled(name)), Err(key_is_not_a_string(2)), "{name}");
         }
         let scalar = |text: &str| Node::scalar(text.to_owned(), Style::Plain);
         let pairs = vec![("a".to_owned(), scalar("b")), ("b".to_owned(), scalar("c"))];

@@ -7,7 +7,7 @@ use saphyr_parser::{Parser, SpannedEventReceiver as _};
 
 use super::comments::Comments;
 use super::nesting::NestingLimits;
-use super::{MAX_DEPTH, Node, Problem, Scalar, Style, no_name, too_deep};
+use super::{MAX_DEPTH, Node, Problem, Scalar, Style, key_is_not_a_string, too_deep};
 
 pub(super) fn parse(text: &str) -> Result<Node, Problem> {
     let Document { root, comments } = Document::of(text)?;
@@ -80,11 +80,13 @@ pub(super) fn node(
                     )));
                 }
             };
-            let is_written = is_plain && !text.is_empty();
+            let can_have_comment = is_plain && !text.is_empty();
             Ok(Node::Scalar(Scalar {
                 text: text.to_string(),
                 style,
-                tail: is_written.then(|| comments.at(node.span.start)).flatten(),
+                tail: can_have_comment
+                    .then(|| comments.at(node.span.start))
+                    .flatten(),
             }))
         }
         YamlData::Sequence(nodes) => {
@@ -110,7 +112,7 @@ pub(super) fn node(
                     && scalar.style == Style::Plain
                     && scalar.text.is_empty()
                 {
-                    scalar.tail = comments.behind_key(key.span.end);
+                    scalar.tail = comments.after_key(key.span.end);
                 }
                 read.push((name.to_owned(), value));
             }
@@ -139,6 +141,6 @@ pub(super) fn name<'node>(key: &'node MarkedYaml<'_>) -> Result<&'node str, Prob
         | YamlData::Mapping(_)
         | YamlData::Tagged(..)
         | YamlData::Alias(_)
-        | YamlData::BadValue => Err(no_name(line)),
+        | YamlData::BadValue => Err(key_is_not_a_string(line)),
     }
 }

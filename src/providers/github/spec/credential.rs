@@ -56,7 +56,7 @@ pub(super) fn read(inputs: &Inputs, context: &InputContext<'_>) -> Checked<GitHu
 }
 
 fn app(inputs: &Inputs, context: &InputContext<'_>) -> Checked<Option<App>> {
-    match (inputs.get("client-id"), inputs.written("private-key")) {
+    match (inputs.get("client-id"), inputs.raw("private-key")) {
         (None, None) => Ok(None),
         (Some(client_id), Some(key)) => {
             let private_key = key.parsed(private_key)?;

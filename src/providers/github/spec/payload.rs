@@ -31,7 +31,7 @@ pub(super) fn client_payload(inputs: &Inputs) -> Checked<(Rc<RawValue>, Option<S
     // What is wrong with `wait` itself is told where it is read.
     let waits = inputs.boolean("wait").unwrap_or(false);
     let none = Rc::new(RawInput::text("{}"));
-    let written = inputs.written(PAYLOAD).unwrap_or(&none);
+    let written = inputs.raw(PAYLOAD).unwrap_or(&none);
     let payload = written.parsed(payload)?;
     let Payload {
         json,

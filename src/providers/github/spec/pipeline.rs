@@ -146,7 +146,7 @@ pub(super) fn read(inputs: &Inputs) -> Checked<GitHubPipeline> {
             // What of the rest is wrong with either of them.
             event_type.map(|text| errors.take(event_type_within_limit(text)));
             workflow.map(|text| errors.take(workflow_name(text)));
-            if inputs.written(PAYLOAD).is_some() {
+            if inputs.raw(PAYLOAD).is_some() {
                 errors.take(client_payload(inputs));
             }
             errors.take(reference(inputs));
@@ -241,7 +241,7 @@ fn workflow_inputs(inputs: &Inputs) -> Checked<Vec<(String, String)>> {
 /// Complains about an input that is set where it means nothing.
 fn refuse(inputs: &Inputs, name: &str, why: &str) -> Option<InputError> {
     inputs
-        .written(name)
+        .raw(name)
         .is_some()
         .then(|| InputError::new(name, why))
 }
