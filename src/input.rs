@@ -92,26 +92,28 @@ fn target(
     inputs: &Inputs,
     host_repository: &HostRepository,
     provider: ProviderKind,
-    place: Option<Location>,
+    location: Option<Location>,
     certificates: Checked<Option<Rc<str>>>,
 ) -> Checked<Target> {
     let mut errors = Errors::default();
     let certificates = errors.take(certificates);
-    errors.add(senseless(inputs, provider));
+    errors.add(not_applicable(inputs, provider));
     let context = InputContext {
         provider: provider.name(),
-        distance: place.as_ref().map(|place| host_repository.distance(place)),
+        distance: location
+            .as_ref()
+            .map(|location| host_repository.distance(location)),
         or_withheld: &host_repository.or_withheld,
         token_prefixes: TOKEN_PREFIXES,
     };
     let spec = errors.take(AnySpec::read(provider, inputs, &context));
     let wait = errors.take(wait::read(inputs, provider));
     errors.finish(|| {
-        let place = place?;
+        let location = location?;
         Some(Target {
             location: providers::location::Location {
-                server: place.server,
-                repository: place.repository,
+                server: location.server,
+                repository: location.repository,
                 certificates: certificates?,
             },
             spec: spec?,
@@ -121,7 +123,7 @@ fn target(
 }
 
 /// Inputs that must be one line, and are checked for little else.
-const ONE_LINE: [&str; 11] = [
+const SINGLE_LINE: [&str; 11] = [
     "provider",
     "repository",
     "server-url",
@@ -136,9 +138,9 @@ const ONE_LINE: [&str; 11] = [
 ];
 
 /// Rejects line breaks and other control characters, which no provider accepts here and which would garble the log.
-fn not_one_line(inputs: &Inputs) -> Vec<InputError> {
+fn not_single_line(inputs: &Inputs) -> Vec<InputError> {
     let breaks = |of: char| of.is_control() || matches!(of, '\u{2028}' | '\u{2029}');
-    ONE_LINE
+    SINGLE_LINE
         .into_iter()
         .filter(|name| inputs.get(name).is_some_and(|text| text.contains(breaks)))
         .map(|name| {
@@ -150,7 +152,7 @@ fn not_one_line(inputs: &Inputs) -> Vec<InputError> {
 }
 
 /// Rejects inputs that are set but don't apply to the provider.
-fn senseless(inputs: &Inputs, provider: ProviderKind) -> Vec<InputError> {
+fn not_applicable(inputs: &Inputs, provider: ProviderKind) -> Vec<InputError> {
     inputs
         .set()
         .filter(|input| !provider.knows(input.name))
@@ -178,7 +180,7 @@ fn max_parallel(inputs: &Inputs) -> Checked<NonZeroUsize> {
     let Some(text) = inputs.get(NAME) else {
         return Ok(DEFAULT_MAX_PARALLEL);
     };
-    goes_with_targets(inputs, NAME)?;
+    requires_targets(inputs, NAME)?;
     let number = text.parse().ok();
     number
         .filter(|number: &NonZeroUsize| number.get() <= MAX_MAX_PARALLEL)
@@ -192,7 +194,7 @@ fn max_parallel(inputs: &Inputs) -> Checked<NonZeroUsize> {
 }
 
 /// Rejects an input that is set without `targets`.
-fn goes_with_targets(inputs: &Inputs, name: &str) -> Checked<()> {
+fn requires_targets(inputs: &Inputs, name: &str) -> Checked<()> {
     const TARGETS: &str = "targets";
     if inputs.raw(name).is_none() || inputs.raw(TARGETS).is_some() || inputs.is_unusable(TARGETS) {
         return Ok(());
@@ -202,7 +204,7 @@ fn goes_with_targets(inputs: &Inputs, name: &str) -> Checked<()> {
 
 fn on_failure(inputs: &Inputs) -> Checked<OnFailure> {
     const NAME: &str = "fail-fast";
-    goes_with_targets(inputs, NAME)?;
+    requires_targets(inputs, NAME)?;
     let send_no_more = inputs.boolean(NAME)?;
     Ok(if send_no_more {
         OnFailure::SendNoMore
@@ -225,12 +227,12 @@ fn certificates(inputs: &Inputs) -> Checked<Option<Rc<str>>> {
     let Some(raw) = inputs.raw(CERTIFICATES) else {
         return Ok(None);
     };
-    let read = |raw: &RawInput| checked(raw.as_text().unwrap_or_default());
+    let read = |raw: &RawInput| check_certificates(raw.as_text().unwrap_or_default());
     raw.parsed(read).map(Some)
 }
 
 /// Checks that the text is PEM with at least one certificate.
-fn checked(text: &str) -> Checked<Rc<str>> {
+fn check_certificates(text: &str) -> Checked<Rc<str>> {
     const REMEDY: &str = "give PEM, `-----BEGIN CERTIFICATE-----` and what follows";
     let text = with_line_breaks(text);
     let mut count = 0;

@@ -47,21 +47,21 @@ impl HostRepository {
     }
 
     /// Whether an address is on the step's server, below that server's path.
-    pub(super) fn holds(&self, address: &Url) -> bool {
+    pub(super) fn contains(&self, address: &Url) -> bool {
         location::path_on(&self.server.web, address).is_some()
     }
 
     /// Whether this is the step's own provider and server.
-    pub(super) fn is_at(&self, provider: ProviderKind, server: &Url) -> bool {
+    pub(super) fn is_own_server(&self, provider: ProviderKind, server: &Url) -> bool {
         self.provider == provider && self.server.web == *server
     }
 
-    pub(super) fn distance(&self, place: &Location) -> Distance<'_> {
-        if !self.is_at(place.provider, &place.server.web) {
+    pub(super) fn distance(&self, location: &Location) -> Distance<'_> {
+        if !self.is_own_server(location.provider, &location.server.web) {
             return Distance::OtherServer;
         }
         match self.repository.as_deref() {
-            Some(own) if !own.eq_ignore_ascii_case(&place.repository) => {
+            Some(own) if !own.eq_ignore_ascii_case(&location.repository) => {
                 Distance::SameServer { own }
             }
             Some(_) | None => Distance::SameRepository,

@@ -34,9 +34,8 @@ pub(super) fn read(inputs: &Inputs, host_repository: &HostRepository) -> Checked
         provider,
         server,
         repository,
-    } = site(inputs, host_repository).map_err(|found| also_of_the_name(found, inputs))?;
-    let own = || host_repository.repository.clone();
-    let is_own = host_repository.is_at(provider, &server);
+    } = resolve_server(inputs, host_repository).map_err(|found| with_name_errors(found, inputs))?;
+    let is_own = host_repository.is_own_server(provider, &server);
     if let Some(forge) = host_repository.forge
         && is_own
     {
@@ -47,8 +46,9 @@ pub(super) fn read(inputs: &Inputs, host_repository: &HostRepository) -> Checked
         );
         return complain(SERVER, message);
     }
-    match repository.or_else(|| own().filter(|_| is_own)) {
-        Some(repository) => place(provider, server, repository, host_repository),
+    let default = host_repository.repository.clone().filter(|_| is_own);
+    match repository.or(default) {
+        Some(repository) => checked_location(provider, server, repository, host_repository),
         None => complain(
             REPOSITORY,
             format!("it is needed here: {}", provider.repository_form()),
@@ -57,11 +57,11 @@ pub(super) fn read(inputs: &Inputs, host_repository: &HostRepository) -> Checked
 }
 
 /// Adds problems with the repository's name to those with provider or server.
-fn also_of_the_name(mut found: Vec<InputError>, inputs: &Inputs) -> Vec<InputError> {
+fn with_name_errors(mut found: Vec<InputError>, inputs: &Inputs) -> Vec<InputError> {
     if let Ok(provider) = provider(inputs)
         && let Some(repository) = inputs.get(REPOSITORY).filter(|text| !is_web_url(text))
     {
-        found.extend(misnamed(
+        found.extend(invalid_name(
             provider.unwrap_or(ProviderKind::DEFAULT),
             repository,
         ));
@@ -70,12 +70,12 @@ fn also_of_the_name(mut found: Vec<InputError>, inputs: &Inputs) -> Vec<InputErr
 }
 
 /// Guesses the provider if the location is invalid.
-pub(super) fn likely_provider(
+pub(super) fn guess_provider(
     inputs: &Inputs,
     host_repository: &HostRepository,
 ) -> Option<ProviderKind> {
     if let Some(text) = inputs.get(PROVIDER) {
-        return named(nearest_name(text)?);
+        return provider_by_name(nearest_provider(text)?);
     }
     if inputs.is_unusable(PROVIDER) {
         return None;
@@ -87,14 +87,17 @@ pub(super) fn likely_provider(
 }
 
 /// Resolves provider and server, even if the repository is missing or invalid.
-pub(super) fn site(inputs: &Inputs, host_repository: &HostRepository) -> Checked<ServerLocation> {
+pub(super) fn resolve_server(
+    inputs: &Inputs,
+    host_repository: &HostRepository,
+) -> Checked<ServerLocation> {
     let mut errors = Errors::default();
     let provider = errors.take(provider(inputs));
     let server = errors.take(server(inputs));
     let (provider, server) = errors.finish(|| provider.zip(server))?;
     let repository = inputs.get(REPOSITORY);
     if let Some(url) = repository.filter(|text| is_web_url(text)) {
-        return by_web_url(url, provider, server, host_repository);
+        return resolve_web_url(url, provider, server, host_repository);
     }
     let provider = provider.unwrap_or(ProviderKind::DEFAULT);
     let server = server.unwrap_or_else(|| {
@@ -122,7 +125,7 @@ pub(super) fn is_on(repository: &str, server: &Url) -> bool {
         && server_address(repository).is_ok_and(|address| path_on(server, &address).is_some())
 }
 
-fn by_web_url(
+fn resolve_web_url(
     text: &str,
     provider: Option<ProviderKind>,
     server: Option<Url>,
@@ -132,15 +135,15 @@ fn by_web_url(
     let known = known_host(&address, host_repository);
     let server = match server {
         Some(server) => server,
-        None if host_repository.holds(&address)
-            && provider.is_none_or(|named| named == host_repository.provider) =>
+        None if host_repository.contains(&address)
+            && provider.is_none_or(|provider| provider == host_repository.provider) =>
         {
             host_repository.server.web.clone()
         }
-        None if known.is_some() && provider.is_none_or(|named| known == Some(named)) => {
+        None if known.is_some() && provider.is_none_or(|provider| known == Some(provider)) => {
             origin(&address)
         }
-        None => return complain(REPOSITORY, untrusted(provider, known)),
+        None => return complain(REPOSITORY, unknown_server_message(provider, known)),
     };
     let Some(path) = path_on(&server, &address) else {
         let message = "its web URL is not on the server of `server-url`";
@@ -149,7 +152,7 @@ fn by_web_url(
     let Some(provider) = provider.or(known) else {
         let message = format!(
             "the server of `repository` may be any of them: set it to one of {}",
-            words()
+            provider_list()
         );
         return complain(PROVIDER, message);
     };
@@ -176,7 +179,7 @@ pub(super) fn path_on<'a>(server: &Url, address: &'a Url) -> Option<&'a str> {
 
 /// Explains why a web URL doesn't determine the server. The URL may come from somebody else, so it decides where a
 /// token is sent only for known hosts.
-fn untrusted(provider: Option<ProviderKind>, known: Option<ProviderKind>) -> String {
+fn unknown_server_message(provider: Option<ProviderKind>, known: Option<ProviderKind>) -> String {
     if let (Some(provider), Some(known)) = (provider, known) {
         return format!(
             "the server in it is {}, but `provider` is `{}`: one of the two is wrong",
@@ -194,24 +197,24 @@ fn untrusted(provider: Option<ProviderKind>, known: Option<ProviderKind>) -> Str
 }
 
 /// Checks a repository's name.
-fn misnamed(provider: ProviderKind, repository: &str) -> Option<InputError> {
+fn invalid_name(provider: ProviderKind, repository: &str) -> Option<InputError> {
     let why = provider.check_name(repository).err()?;
     let message = format!("it {why}; it must be {}", provider.repository_form());
     Some(InputError::new(REPOSITORY, message))
 }
 
-fn place(
+fn checked_location(
     provider: ProviderKind,
     web: Url,
     repository: String,
     host_repository: &HostRepository,
 ) -> Checked<Location> {
     let mut errors = Errors::default();
-    errors.add(misnamed(provider, &repository));
+    errors.add(invalid_name(provider, &repository));
     let server = provider.check_server(&web);
     errors.add(server.err().map(|why| InputError::new(SERVER, why)));
     errors.finish(|| Some(()))?;
-    let api = if host_repository.is_at(provider, &web) {
+    let api = if host_repository.is_own_server(provider, &web) {
         host_repository.server.api.clone()
     } else {
         provider.api_address(&web)
@@ -228,23 +231,23 @@ pub(super) fn provider(inputs: &Inputs) -> Checked<Option<ProviderKind>> {
     let Some(text) = inputs.get(PROVIDER) else {
         return Ok(None);
     };
-    let found = named(text);
+    let found = provider_by_name(text);
     if found.is_some() {
         return Ok(found);
     }
-    let near = nearest_name(text)
+    let near = nearest_provider(text)
         .map(|near| format!("; did you mean `{near}`?"))
         .unwrap_or_default();
-    let message = format!("it is none: it must be one of {}{near}", words());
+    let message = format!("it is none: it must be one of {}{near}", provider_list());
     complain(PROVIDER, message)
 }
 
-fn named(word: &str) -> Option<ProviderKind> {
+fn provider_by_name(word: &str) -> Option<ProviderKind> {
     let mut all = ProviderKind::ALL.iter().copied();
     all.find(|provider| provider.as_str() == word)
 }
 
-fn nearest_name(text: &str) -> Option<&'static str> {
+fn nearest_provider(text: &str) -> Option<&'static str> {
     let all = ProviderKind::ALL.iter();
     nearest(text, all.map(|provider| provider.as_str()))
 }
@@ -254,12 +257,12 @@ fn server(inputs: &Inputs) -> Checked<Option<Url>> {
     address.or_else(|message| complain(SERVER, message))
 }
 
-fn words() -> String {
-    let words = ProviderKind::ALL.iter();
-    let words: Vec<_> = words
+fn provider_list() -> String {
+    let names = ProviderKind::ALL.iter();
+    let names: Vec<_> = names
         .map(|provider| format!("`{}`", provider.as_str()))
         .collect();
-    words.join(", ")
+    names.join(", ")
 }
 
 /// Parses the address of a server: `https`, or `http` on loopback, without credentials, query or fragment. Drops a
@@ -301,10 +304,10 @@ fn known_host(url: &Url, host_repository: &HostRepository) -> Option<ProviderKin
     let host = url.host_str()?;
     let mut all = ProviderKind::ALL.iter().copied();
     let public = all.find(|provider| url.port().is_none() && provider.is_public_host(host));
-    let own = || {
+    let own_provider = || {
         host_repository
-            .holds(url)
+            .contains(url)
             .then_some(host_repository.provider)
     };
-    public.or_else(own)
+    public.or_else(own_provider)
 }

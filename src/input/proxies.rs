@@ -20,17 +20,17 @@ const EXEMPT: [&str; 2] = ["NO_PROXY", "no_proxy"];
 type EnvironmentVariables = BTreeMap<String, String>;
 
 pub(super) fn read(environment: &EnvironmentVariables) -> Checked<Proxies> {
-    let first = |names: &[&'static str]| {
+    let first_set = |names: &[&'static str]| {
         let mut set = names.iter().filter_map(|name| {
             let value = environment.get(*name)?.trim();
             (!value.is_empty()).then_some((*name, value))
         });
         set.next()
     };
-    let proxy = first(&PROXY)
+    let proxy = first_set(&PROXY)
         .map(|(name, text)| address(text).map_err(|why| vec![InputError::for_variable(name, why)]))
         .transpose()?;
-    let exempt = first(&EXEMPT).map_or("", |(_, list)| list);
+    let exempt = first_set(&EXEMPT).map_or("", |(_, list)| list);
     let exempt = exempt.split(|of: char| of == ',' || of.is_whitespace());
     Ok(Proxies::new(proxy, exempt.filter_map(exemption).collect()))
 }
@@ -64,10 +64,13 @@ fn exemption(entry: &str) -> Option<Exemption> {
         let hosts = Hosts::All;
         return Some(Exemption { hosts, port: None });
     }
-    if let Some((address, first)) = entry.split_once('/') {
+    if let Some((address, prefix)) = entry.split_once('/') {
         let address: IpAddr = address.parse().ok()?;
-        let first = first.parse().ok().filter(|first| *first <= bits(address))?;
-        let hosts = Hosts::Network(address, first);
+        let prefix = prefix
+            .parse()
+            .ok()
+            .filter(|prefix| *prefix <= bits(address))?;
+        let hosts = Hosts::Network(address, prefix);
         return Some(Exemption { hosts, port: None });
     }
     // Several colons outside brackets: an IPv6 address without a port.
@@ -111,10 +114,10 @@ pub(crate) fn proxy_secrets(environment: &EnvironmentVariables) -> Vec<(String, 
 }
 
 fn secrets(address: &str) -> Vec<String> {
-    let place = address
+    let authority = address
         .split_once("://")
-        .map_or(address, |(_, place)| place);
-    let Some((account, _)) = place.rsplit_once('@') else {
+        .map_or(address, |(_, authority)| authority);
+    let Some((account, _)) = authority.rsplit_once('@') else {
         return Vec::new();
     };
     let (user, password) = account.split_once(':').unwrap_or((account, ""));
@@ -122,16 +125,16 @@ fn secrets(address: &str) -> Vec<String> {
     if secret.is_empty() {
         return Vec::new();
     }
-    let meant = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
-    let travels = BASE64_STANDARD.encode(format!("{}:{}", meant(user), meant(password)));
-    vec![secret.to_owned(), meant(secret), travels]
+    let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
+    let basic = BASE64_STANDARD.encode(format!("{}:{}", decoded(user), decoded(password)));
+    vec![secret.to_owned(), decoded(secret), basic]
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn leads(exempt: &str, address: &str) -> bool {
+    fn is_proxied(exempt: &str, address: &str) -> bool {
         let environment = BTreeMap::from([
             ("HTTPS_PROXY".to_owned(), "proxy.example:3128".to_owned()),
             ("NO_PROXY".to_owned(), exempt.to_owned()),
@@ -141,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn exemptions_are_those_that_are_named() {
+    fn no_proxy_exempts_the_hosts_that_it_names() {
         for (exempt, address, is_exempt) in [
             ("", "https://git.example", false),
             ("*", "https://git.example", true),
@@ -187,17 +190,21 @@ mod tests {
             ("fd00::/8", "https://[fd12::1]", true),
             ("fd00::/8", "https://[fe80::1]", false),
         ] {
-            assert_eq!(leads(exempt, address), !is_exempt, "{exempt:?}: {address}");
+            assert_eq!(
+                is_proxied(exempt, address),
+                !is_exempt,
+                "{exempt:?}: {address}"
+            );
         }
     }
 
     #[test]
     fn plain_http_goes_through_no_proxy() {
-        assert!(!leads("", "http://127.0.0.1:8080"));
+        assert!(!is_proxied("", "http://127.0.0.1:8080"));
     }
 
     #[test]
-    fn no_part_of_a_password_stays_unknown() {
+    fn every_form_of_a_password_is_a_secret() {
         for (address, expected) in [
             ("http://proxy:3128", vec![]),
             ("me:pa%3Ass@proxy", vec!["pa%3Ass", "pa:ss", "bWU6cGE6c3M="]),

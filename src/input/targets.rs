@@ -21,7 +21,7 @@ use crate::values::{Checked, InputError, Inputs, list};
 const NAME: &str = "targets";
 
 /// Inputs that apply to the step as a whole.
-const STEPS_ALONE: [&str; 5] = [NAME, "max-parallel", "fail-fast", "dry-run", "github-token"];
+const STEP_ONLY: [&str; 5] = [NAME, "max-parallel", "fail-fast", "dry-run", "github-token"];
 
 /// Limits the list to what a user can fix at once.
 const MAX_ERRORS: usize = 50;
@@ -82,15 +82,15 @@ pub(super) fn read(
     let entries = raw_request.entries.as_ref().map_err(Clone::clone)?;
     let defaults = Defaults::new(&raw_request.defaults, host_repository);
     let mut targets = Vec::with_capacity(entries.len());
-    let mut complaints = Vec::new();
+    let mut errors = Vec::new();
     for entry in entries {
         match entry.read(&defaults, host_repository) {
             Ok(target) => targets.push(target),
-            Err(found) => complaints.extend(found),
+            Err(found) => errors.extend(found),
         }
     }
-    if !complaints.is_empty() {
-        return Err(in_short(complaints));
+    if !errors.is_empty() {
+        return Err(deduplicated(errors));
     }
     let positions = entries.iter().filter_map(TargetEntry::position);
     let warnings = duplicates::warnings(targets.iter().zip(positions));
@@ -98,11 +98,11 @@ pub(super) fn read(
 }
 
 /// Removes duplicates, because many entries may inherit the same problem, and limits the number of errors.
-fn in_short(complaints: Vec<InputError>) -> Vec<InputError> {
+fn deduplicated(errors: Vec<InputError>) -> Vec<InputError> {
     let mut known = HashSet::new();
-    let mut distinct: Vec<_> = complaints
+    let mut distinct: Vec<_> = errors
         .into_iter()
-        .filter(|complaint| known.insert((complaint.input.clone(), complaint.message.clone())))
+        .filter(|error| known.insert((error.input.clone(), error.message.clone())))
         .collect();
     let more = distinct.len().saturating_sub(MAX_ERRORS);
     if more > 0 {

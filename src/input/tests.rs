@@ -150,7 +150,7 @@ fn inputs() -> BoxedStrategy<Vec<(String, String)>> {
 }
 
 /// Does everything with the inputs that happens before the first request is sent.
-fn go_through(
+fn read_and_prepare(
     given: impl IntoIterator<Item = (String, String)>,
     caller: &Caller,
     environment: &BTreeMap<String, String>,
@@ -160,9 +160,9 @@ fn go_through(
     proxy_secrets(environment);
     let read = read(&raw_request, caller, environment);
     let Ok((request, _)) = read else {
-        let complaints = read.err().unwrap_or_default();
-        assert!(!complaints.is_empty(), "an error without a complaint");
-        return complaints;
+        let errors = read.err().unwrap_or_default();
+        assert!(!errors.is_empty(), "an error without a complaint");
+        return errors;
     };
     for target in &request.targets {
         report::announcement(target, request.mode);
@@ -259,7 +259,7 @@ fn yaml(value: &Value, indent: usize, ways: &mut dyn Iterator<Item = u8>) -> Str
 
 /// Descriptions name the only provider of an input for users, and providers list their inputs for the code.
 #[test]
-fn an_input_is_for_those_whom_its_description_names() {
+fn an_input_is_for_the_provider_in_its_description() {
     for input in INPUTS {
         let subject = input.description.split(':').next().unwrap_or_default();
         let subject = subject.trim_end_matches(" App");
@@ -293,7 +293,7 @@ proptest! {
                 _ => drop(environment.insert("https_proxy".to_owned(), value)),
             }
         }
-        go_through(inputs, &caller, &environment);
+        read_and_prepare(inputs, &caller, &environment);
     }
 
     #[test]
@@ -313,9 +313,9 @@ proptest! {
         }
         let step = step.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let targets = ("targets".to_owned(), text.clone());
-        for complaint in go_through(step.chain([targets]), &Caller::default(), &BTreeMap::new()) {
-            prop_assert!(!complaint.input.contains(PLANTED), "{}", complaint.input);
-            prop_assert!(!complaint.message.contains(PLANTED), "{}", complaint.message);
+        for error in read_and_prepare(step.chain([targets]), &Caller::default(), &BTreeMap::new()) {
+            prop_assert!(!error.input.contains(PLANTED), "{}", error.input);
+            prop_assert!(!error.message.contains(PLANTED), "{}", error.message);
         }
     }
 
@@ -326,6 +326,6 @@ proptest! {
         step in select(&STEPS[..]),
     ) {
         let step = step.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        go_through(step.chain([(name.to_owned(), text.concat())]), &Caller::default(), &BTreeMap::new());
+        read_and_prepare(step.chain([(name.to_owned(), text.concat())]), &Caller::default(), &BTreeMap::new());
     }
 }

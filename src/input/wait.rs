@@ -25,7 +25,7 @@ pub(super) fn read(inputs: &Inputs, provider: ProviderKind) -> Checked<Option<Wa
     let mut errors = Errors::default();
     // The other inputs are checked even if `wait` itself is wrong.
     if let Some(false) = errors.take(inputs.boolean("wait")) {
-        errors.add(only_with_wait(inputs, provider));
+        errors.add(set_without_wait(inputs, provider));
         return errors.finish(|| Some(None));
     }
     let timeout = errors.take(timeout(inputs));
@@ -65,7 +65,7 @@ pub(super) fn read(inputs: &Inputs, provider: ProviderKind) -> Checked<Option<Wa
 }
 
 /// Rejects inputs that are set without `wait: true`.
-fn only_with_wait(inputs: &Inputs, provider: ProviderKind) -> Vec<InputError> {
+fn set_without_wait(inputs: &Inputs, provider: ProviderKind) -> Vec<InputError> {
     if inputs.is_unusable("wait") {
         return Vec::new();
     }
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn durations_are_read_as_people_write_them() {
+    fn durations_have_units_or_are_seconds() {
         for (text, seconds) in [
             ("90s", 90),
             ("30m", 1_800),
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn conclusions_that_pass_are_a_list_of_ours() {
+    fn success_conclusions_are_a_list_of_known_ones() {
         let read = |text| success(&inputs(&[("success-conclusions", text)]));
         assert_eq!(read(""), Ok(vec![Conclusion::Success, Conclusion::Neutral]));
         assert_eq!(
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn a_result_is_where_the_provider_keeps_it() {
+    fn the_provider_determines_the_form_of_result_artifact() {
         let read = |provider: ProviderKind, text| {
             provider.result_artifact(&inputs(&[("result-artifact", text)]))
         };

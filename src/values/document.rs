@@ -66,7 +66,7 @@ pub(crate) struct Scalar {
     /// As written, without quotes.
     text: String,
     style: Style,
-    tail: Option<TrailingComment>,
+    comment: Option<TrailingComment>,
 }
 
 /// How a scalar is written, which determines its possible types.
@@ -112,7 +112,7 @@ impl Node {
         Self::Scalar(Scalar {
             text,
             style,
-            tail: None,
+            comment: None,
         })
     }
 
@@ -169,7 +169,7 @@ impl Node {
 
     fn is_null(&self) -> bool {
         match self {
-            Self::Scalar(scalar) => scalar.tail.is_none() && scalar.is_null(),
+            Self::Scalar(scalar) => scalar.comment.is_none() && scalar.is_null(),
             Self::Sequence(_) | Self::Mapping(_) => false,
         }
     }
@@ -208,9 +208,9 @@ impl Node {
     /// Returns the strings of all scalars except keys, including trailing comments that may belong to them.
     pub(crate) fn scalars(&self) -> Vec<&str> {
         match self {
-            Self::Scalar(scalar) => match &scalar.tail {
-                Some(tail) if tail.is_one_line => vec![&tail.whole],
-                Some(tail) => vec![&scalar.text, &tail.whole],
+            Self::Scalar(scalar) => match &scalar.comment {
+                Some(comment) if comment.is_one_line => vec![&comment.whole],
+                Some(comment) => vec![&scalar.text, &comment.whole],
                 None => vec![&scalar.text],
             },
             Self::Sequence(nodes) => nodes.iter().flat_map(Self::scalars).collect(),
@@ -222,15 +222,15 @@ impl Node {
 impl Scalar {
     /// Returns it as sent where all values are strings.
     fn as_written(&self, key: &str) -> Result<&str, Problem> {
-        match &self.tail {
+        match &self.comment {
             None => Ok(&self.text),
-            Some(tail) if tail.is_one_line => Ok(&tail.whole),
+            Some(comment) if comment.is_one_line => Ok(&comment.whole),
             Some(_) => Err(unclear_comment(Some(key), "quote the value")),
         }
     }
 
     fn write(&self, key: Option<&str>, json: &mut String) -> Result<(), Problem> {
-        if self.tail.is_some() {
+        if self.comment.is_some() {
             return Err(unclear_comment(key, "quote the value or use `toJSON()`"));
         }
         match self.style {
@@ -345,7 +345,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hash_belongs_to_a_plain_value_on_one_line() {
+    fn a_hash_is_part_of_a_plain_value_on_one_line() {
         for (written, expected) in [
             ("A: fix #12 now", "fix #12 now"),
             ("A: fix\t# 12  ", "fix\t# 12"),
@@ -381,7 +381,7 @@ mod tests {
     }
 
     #[test]
-    fn where_nobody_knows_whether_it_is_a_comment_it_is_refused() {
+    fn an_ambiguous_comment_is_an_error() {
         for written in [
             "A: one\n  two #12",
             "A: #ff0000",
@@ -425,7 +425,7 @@ mod tests {
     }
 
     #[test]
-    fn the_null_of_json_is_no_value() {
+    fn a_json_null_is_left_out() {
         assert_eq!(strings(r#"{"A": null, "B": "null", "C": 0}"#).len(), 2);
         assert_eq!(strings("A: null\nB: ~\nC:").len(), 3);
         for text in [
@@ -439,7 +439,7 @@ mod tests {
     }
 
     #[test]
-    fn a_merge_key_is_no_property() {
+    fn a_merge_key_is_an_error() {
         for text in ["a: &a {b: 1}\nc:\n  <<: *a", "<<: {b: 1}"] {
             let message = parse(text).unwrap_err().message;
             assert!(
@@ -452,7 +452,7 @@ mod tests {
     }
 
     #[test]
-    fn typed_values_follow_yaml_1_2_where_nothing_is_lost() {
+    fn typed_values_follow_yaml_1_2_unless_digits_would_be_lost() {
         for (written, value) in [
             ("1", json!(1)),
             ("-7", json!(-7)),
@@ -495,7 +495,7 @@ mod tests {
     }
 
     #[test]
-    fn problems_name_the_place_and_never_the_text() {
+    fn problems_give_the_position_and_never_quote_values() {
         for (text, problem) in [
             (
                 "{\"a\": hunter2",
@@ -568,7 +568,7 @@ mod tests {
         }
 
         #[test]
-        fn quoted_texts_survive(value in any::<String>()) {
+        fn quoted_strings_are_unchanged(value in any::<String>()) {
             let text = serde_json::to_string(&json!({ "NAME": value })).unwrap();
             prop_assert_eq!(&strings(&text)[0].1, &value);
         }

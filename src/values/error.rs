@@ -10,7 +10,7 @@ pub(crate) struct InputError {
     pub(crate) message: String,
     /// The key in the message, if there is one.
     key: Option<String>,
-    source: Subject,
+    subject: Subject,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,14 +27,14 @@ impl InputError {
             input: input.into(),
             message: message.to_string(),
             key: None,
-            source: Subject::Input,
+            subject: Subject::Input,
         }
     }
 
     /// Creates an error about an environment variable.
     pub(crate) fn for_variable(name: &str, message: impl fmt::Display) -> Self {
         Self {
-            source: Subject::Variable,
+            subject: Subject::Variable,
             ..Self::new(name, message)
         }
     }
@@ -42,14 +42,14 @@ impl InputError {
     /// Creates an error about a command-line argument.
     pub(crate) fn for_argument(name: &str, message: impl fmt::Display) -> Self {
         Self {
-            source: Subject::Argument,
+            subject: Subject::Argument,
             ..Self::new(name, message)
         }
     }
 
     /// Names what the error is about.
     pub(crate) fn title(&self) -> String {
-        match self.source {
+        match self.subject {
             Subject::Input => format!("input {}", self.input),
             Subject::Variable => format!("environment variable {}", self.input),
             Subject::Argument => format!("command-line argument {}", self.input),

@@ -119,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_reader_gets_what_it_makes_of_a_value() {
+    fn each_type_gets_its_own_parse_result() {
         let raw = RawInput::text("12");
         let number = || raw.parsed(|_| Ok(12));
         let text = || raw.parsed(|_| Ok("12"));
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_indented_is_trimmed_as_a_whole() {
+    fn an_indented_mapping_keeps_its_shape() {
         for (text, expected) in [
             (" a ", "a"),
             ("\n  a: 1\n  b: 2\n", "a: 1\nb: 2"),

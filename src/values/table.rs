@@ -179,7 +179,7 @@ mod tests {
     use saphyr::{LoadableYamlNode as _, Yaml};
 
     #[test]
-    fn action_yml_declares_the_same() {
+    fn action_yml_declares_the_same_inputs() {
         let action = Yaml::load_from_str(include_str!("../../action.yml")).unwrap();
         let inputs = action[0].as_mapping_get("inputs").unwrap();
         let text = |input: &Yaml<'_>, key| {
@@ -195,7 +195,7 @@ mod tests {
                 (name, text(input, "default"), text(input, "description"))
             })
             .collect();
-        let ours: Vec<_> = INPUTS
+        let expected: Vec<_> = INPUTS
             .iter()
             .map(|input| {
                 (
@@ -205,6 +205,6 @@ mod tests {
                 )
             })
             .collect();
-        assert_eq!(declared, ours);
+        assert_eq!(declared, expected);
     }
 }

@@ -13,9 +13,12 @@ use crate::providers::target::Target;
 pub(super) fn warnings<'a>(
     targets: impl Iterator<Item = (&'a Target, &'a Position)>,
 ) -> Vec<Warning> {
-    let mut groups: HashMap<Sent<'a>, Vec<&Position>> = HashMap::new();
+    let mut groups: HashMap<RequestKey<'a>, Vec<&Position>> = HashMap::new();
     for (target, position) in targets {
-        groups.entry(sent(target)).or_default().push(position);
+        groups
+            .entry(request_key(target))
+            .or_default()
+            .push(position);
     }
     let mut groups: Vec<_> = groups.into_values().collect();
     groups.sort_unstable_by_key(|group| group[0].index);
@@ -41,7 +44,7 @@ fn warning(group: &[&Position]) -> Option<Warning> {
 
 /// Identifies a request, ignoring the credential, the marker and the wait options.
 #[derive(PartialEq, Eq, Hash)]
-struct Sent<'a> {
+struct RequestKey<'a> {
     server: &'a Url,
     /// In lower case, because providers ignore case in it.
     repository: String,
@@ -49,8 +52,8 @@ struct Sent<'a> {
     parts: Vec<String>,
 }
 
-fn sent(target: &Target) -> Sent<'_> {
-    Sent {
+fn request_key(target: &Target) -> RequestKey<'_> {
+    RequestKey {
         server: &target.location.server.web,
         repository: target.location.repository.to_lowercase(),
         provider: target.provider(),

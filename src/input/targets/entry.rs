@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::rc::Rc;
 
-use super::super::{HostRepository, certificates, location, not_one_line, target, wait};
-use super::defaults::{Defaults, WHERE};
-use super::{NAME, STEPS_ALONE, Warning};
+use super::super::{HostRepository, certificates, location, not_single_line, target, wait};
+use super::defaults::{Defaults, LOCATION_KEYS};
+use super::{NAME, STEP_ONLY, Warning};
 use crate::model::Secret;
 use crate::providers::any::ProviderKind;
 use crate::providers::target::Target;
@@ -39,9 +39,9 @@ pub(super) struct TargetEntry {
     /// `None` for the step itself.
     position: Option<Position>,
     /// Problems found before the values are interpreted.
-    faults: Vec<InputError>,
+    form_errors: Vec<InputError>,
     /// Whether the entry isn't a mapping, so that there is no target to check.
-    is_none: bool,
+    is_not_a_mapping: bool,
 }
 
 /// Position of an entry in `targets`. Lines are only known for YAML.
@@ -75,8 +75,8 @@ impl TargetEntry {
             }
         } else {
             let message = "it must be a mapping, like `repository: octo-org/app`";
-            entry.faults.push(position.complaint(item.line, message));
-            entry.is_none = true;
+            entry.form_errors.push(position.error(item.line, message));
+            entry.is_not_a_mapping = true;
         }
         entry.position = Some(position);
         entry
@@ -90,25 +90,25 @@ impl TargetEntry {
             has_comment,
         } = pair;
         let Some(declared) = declared(&name) else {
-            let is_candidate = |known: &str| !STEPS_ALONE.contains(&known);
+            let is_candidate = |known: &str| !STEP_ONLY.contains(&known);
             if let Some(nearest) = nearest_input(&name, &is_candidate) {
                 self.own.mark_unusable(nearest);
             }
             let message = unknown_input_message(&name, "key", &is_candidate);
-            self.faults.push(position.complaint(line, message));
+            self.form_errors.push(position.error(line, message));
             return;
         };
         position.lines.extend(line.map(|line| (name.clone(), line)));
         if has_comment && FREE_TEXT.contains(&name.as_str()) {
             let message = "it is followed by ` #`, which starts a comment in YAML: quote the value, or move the comment to a line of its own";
-            self.faults.push(position.complaint_about(&name, message));
+            self.form_errors.push(position.key_error(&name, message));
         }
-        if STEPS_ALONE.contains(&name.as_str()) {
+        if STEP_ONLY.contains(&name.as_str()) {
             let message = "it is for the step as a whole: set it beside `targets`";
-            self.faults.push(position.complaint_about(&name, message));
+            self.form_errors.push(position.key_error(&name, message));
         } else if value.is_nested() && !NESTED.contains(&name.as_str()) {
             let message = "it must be a text, not a mapping or list";
-            self.faults.push(position.complaint_about(&name, message));
+            self.form_errors.push(position.key_error(&name, message));
             // The value is unusable, but the key is set, so it must not be inherited.
             self.own.insert(name, Rc::new(RawInput::text("")));
             self.own.mark_unusable(declared.name);
@@ -139,8 +139,8 @@ impl TargetEntry {
         host_repository: &HostRepository,
     ) -> Checked<Target> {
         let mut errors = Errors::default();
-        errors.add(self.faults.clone());
-        let target = if self.is_none {
+        errors.add(self.form_errors.clone());
+        let target = if self.is_not_a_mapping {
             None
         } else {
             errors.take(self.target(defaults, host_repository))
@@ -150,61 +150,67 @@ impl TargetEntry {
 
     fn target(&self, defaults: &Defaults<'_>, host_repository: &HostRepository) -> Checked<Target> {
         let mut errors = Errors::default();
-        let ground = defaults.ground(&self.own);
-        let place = if WHERE.iter().any(|name| ground.is_unusable(name)) {
+        let location_inputs = defaults.location_inputs(&self.own);
+        let location = if LOCATION_KEYS
+            .iter()
+            .any(|name| location_inputs.is_unusable(name))
+        {
             None
         } else {
-            errors.take(location::read(&ground, host_repository))
+            errors.take(location::read(&location_inputs, host_repository))
         };
-        let certificates = certificates(&ground);
-        if let Some(place) = &place {
-            errors.add(defaults.refused_secrets(&self.own, place));
+        let certificates = certificates(&location_inputs);
+        if let Some(location) = &location {
+            errors.add(defaults.secrets_not_inherited(&self.own, location));
         }
-        let known = place.as_ref().map(|place| place.provider);
-        let provider = known.or_else(|| location::likely_provider(&ground, host_repository));
+        let known = location.as_ref().map(|location| location.provider);
+        let provider =
+            known.or_else(|| location::guess_provider(&location_inputs, host_repository));
         // Without a provider, only inputs that all providers have in common can be checked.
-        let any = provider.unwrap_or(ProviderKind::DEFAULT);
-        let inputs = defaults.all(&self.own, &ground, any, place.as_ref());
+        let assumed = provider.unwrap_or(ProviderKind::DEFAULT);
+        let inputs = defaults.all(&self.own, &location_inputs, assumed, location.as_ref());
         let target = if let Some(provider) = provider {
             errors.take(target(
                 &inputs,
                 host_repository,
                 provider,
-                place,
+                location,
                 certificates,
             ))
         } else {
             errors.take(certificates);
-            errors.take(wait::read(&inputs, any));
+            errors.take(wait::read(&inputs, assumed));
             None
         };
-        let broken = not_one_line(&inputs);
-        let target = errors.finish(|| target.filter(|_| broken.is_empty()));
-        target.map_err(|complaints| {
+        let line_breaks = not_single_line(&inputs);
+        let target = errors.finish(|| target.filter(|_| line_breaks.is_empty()));
+        target.map_err(|errors| {
             // Omit errors that only follow from another one.
-            let is_new = |complaint: &InputError| {
-                let is_told = broken.iter().any(|told| told.input == complaint.input);
-                !is_told && !inputs.follows_from_unusable(&complaint.input)
+            let is_new = |error: &InputError| {
+                let is_reported = line_breaks
+                    .iter()
+                    .any(|reported| reported.input == error.input);
+                !is_reported && !inputs.follows_from_unusable(&error.input)
             };
-            let complaints: Vec<_> = complaints.into_iter().filter(is_new).collect();
-            self.told([broken, complaints].concat(), &inputs)
+            let errors: Vec<_> = errors.into_iter().filter(is_new).collect();
+            self.located([line_breaks, errors].concat(), &inputs)
         })
     }
 
     /// Adds entry and line to errors about the entry's own keys, and removes names that may be secrets. Errors about
     /// inherited values stay as they are.
-    fn told(&self, complaints: Vec<InputError>, inputs: &Inputs) -> Vec<InputError> {
+    fn located(&self, errors: Vec<InputError>, inputs: &Inputs) -> Vec<InputError> {
         let Some(position) = &self.position else {
-            return complaints;
+            return errors;
         };
-        complaints
+        errors
             .into_iter()
-            .map(|complaint| {
-                let name = &complaint.input;
+            .map(|error| {
+                let name = &error.input;
                 if inputs.has(name) && !self.own.has(name) {
-                    complaint
+                    error
                 } else {
-                    position.complaint_about(name, complaint.message_without_key())
+                    position.key_error(name, error.message_without_key())
                 }
             })
             .collect()
@@ -222,26 +228,26 @@ impl Position {
         format!("{}.{key}", self.name())
     }
 
-    fn complaint(&self, line: Option<usize>, message: impl fmt::Display) -> InputError {
-        InputError::new(self.name(), at(line, message))
+    fn error(&self, line: Option<usize>, message: impl fmt::Display) -> InputError {
+        InputError::new(self.name(), with_line(line, message))
     }
 
     /// Creates an error about a key, with its line, or that of the entry if the key isn't set.
-    fn complaint_about(&self, key: &str, message: impl fmt::Display) -> InputError {
+    fn key_error(&self, key: &str, message: impl fmt::Display) -> InputError {
         let line = self.lines.get(key).copied().or(self.line);
-        InputError::new(self.name_of(key), at(line, message))
+        InputError::new(self.name_of(key), with_line(line, message))
     }
 
     /// Creates a warning about the entry as a whole.
     pub(super) fn warning(&self, message: impl fmt::Display) -> Warning {
         Warning {
             input: self.name(),
-            text: at(self.line, message),
+            text: with_line(self.line, message),
         }
     }
 }
 
-fn at(line: Option<usize>, message: impl fmt::Display) -> String {
+fn with_line(line: Option<usize>, message: impl fmt::Display) -> String {
     match line {
         Some(line) => format!("line {line}: {message}"),
         None => message.to_string(),

@@ -46,10 +46,10 @@ fn target(step: &[(&str, &str)], entry: &str) -> String {
     let [target] = request.targets.as_slice() else {
         panic!("one entry, one target: {entry}");
     };
-    shown(target)
+    describe(target)
 }
 
-fn shown(target: &Target) -> String {
+fn describe(target: &Target) -> String {
     let host = target.location.server.web.authority();
     let mut parts = vec![format!("{target} at {host}: {}", target.spec.pipeline())];
     parts.extend(target.spec.source());
@@ -116,31 +116,31 @@ fn credential(spec: &AnySpec) -> String {
 }
 
 /// Formats each error as `input: message`.
-fn complaints(step: &[(&str, &str)], targets: &str) -> Vec<String> {
-    let Err(complaints) = read(step, targets) else {
+fn errors(step: &[(&str, &str)], targets: &str) -> Vec<String> {
+    let Err(errors) = read(step, targets) else {
         panic!("nothing is wrong with {targets}");
     };
-    complaints
+    errors
         .into_iter()
-        .map(|complaint| format!("{}: {}", complaint.input, complaint.message))
+        .map(|error| format!("{}: {}", error.input, error.message))
         .collect()
 }
 
 /// Asserts that the errors begin like these, and that there are no others.
-fn complains(step: &[(&str, &str)], targets: &str, expected: &[&str]) {
-    let found = complaints(step, targets);
-    let could_be_confused = found.len() == expected.len()
+fn assert_errors(step: &[(&str, &str)], targets: &str, expected: &[&str]) {
+    let found = errors(step, targets);
+    let matches_expected = found.len() == expected.len()
         && found
             .iter()
             .zip(expected)
             .all(|(found, start)| found.starts_with(start));
-    assert!(could_be_confused, "{targets}\n{found:#?}\n{expected:#?}");
+    assert!(matches_expected, "{targets}\n{found:#?}\n{expected:#?}");
 }
 
 const KEY: &str = include_str!("../../../tests/sandbox/keys/test-only-app.pkcs8.pem");
 
 #[test]
-fn defaults_are_inherited_and_own_keys_take_their_place() {
+fn own_keys_replace_inherited_defaults() {
     let github = [
         ("event-type", "deploy"),
         ("token", "ghp_step"),
@@ -210,7 +210,7 @@ fn values_stay_as_written() {
 }
 
 #[test]
-fn an_own_pipeline_displaces_the_other() {
+fn an_own_pipeline_replaces_the_inherited_one() {
     let step = [
         ("event-type", "deploy"),
         ("client-payload", "{\"a\": 1}"),
@@ -242,7 +242,7 @@ fn an_own_pipeline_displaces_the_other() {
         target(&step, "- ref: ~\n  inputs: ~"),
         "github octo-org/caller at github.example: workflow build.yml, ghp_step"
     );
-    complains(
+    assert_errors(
         &step,
         "- {}\n- event-type: deploy\n  workflow: b.yml\n- event-type: deploy\n  ref: main",
         &[
@@ -256,7 +256,7 @@ fn an_own_pipeline_displaces_the_other() {
         ("workflow", "build.yml"),
         ("token", "ghp_step"),
     ];
-    complains(
+    assert_errors(
         &step,
         "- repository: octo-org/a\n- repository: octo-org/b\n- workflow: c.yml",
         &["workflow: there is an `event-type` too"],
@@ -264,7 +264,7 @@ fn an_own_pipeline_displaces_the_other() {
 }
 
 #[test]
-fn another_provider_takes_what_makes_sense_for_it() {
+fn another_provider_inherits_only_what_applies_to_it() {
     let step = [
         ("repository", "octo-org/app"),
         ("server-url", "https://git.example"),
@@ -308,7 +308,7 @@ fn another_provider_takes_what_makes_sense_for_it() {
     ] {
         assert_eq!(target(&step, entry), expected, "{entry}");
     }
-    complains(
+    assert_errors(
         &step,
         "- provider: gitlab",
         &[
@@ -355,7 +355,7 @@ fn credentials_stay_with_their_provider_and_server() {
         "- {server-url: 'https://git.example', repository: octo-org/app}",
         "- {server-url: 'https://github.example:8443', repository: octo-org/app}",
     ] {
-        complains(&github, entry, &[needed]);
+        assert_errors(&github, entry, &[needed]);
     }
     let gitlab = [
         ("provider", "gitlab"),
@@ -393,7 +393,7 @@ fn credentials_stay_with_their_provider_and_server() {
         "- {provider: bitbucket, repository: a/b}",
         "- {provider: github, repository: octo-org/app, event-type: e}",
     ] {
-        complains(&gitlab, entry, &[needed]);
+        assert_errors(&gitlab, entry, &[needed]);
     }
     let trigger = [
         ("provider", "gitlab"),
@@ -429,7 +429,7 @@ fn credentials_stay_with_their_provider_and_server() {
 }
 
 #[test]
-fn a_token_and_an_app_displace_each_other() {
+fn a_token_and_an_app_replace_each_other() {
     let app = [
         ("event-type", "e"),
         ("client-id", "Iv1"),
@@ -493,18 +493,18 @@ fn a_token_and_an_app_displace_each_other() {
             "targets[0].private-key: line 1: it is needed",
         ),
     ] {
-        complains(&app, entry, &[expected]);
+        assert_errors(&app, entry, &[expected]);
     }
 }
 
 #[test]
-fn a_token_that_is_the_workflows_own_is_not_given() {
+fn the_github_token_counts_as_not_given() {
     let step = [("event-type", "e")];
     assert_eq!(
         target(&step, "- {ref: ~}"),
         "github octo-org/caller at github.example: repository_dispatch e, {}, the workflow's own"
     );
-    complains(
+    assert_errors(
         &step,
         "- repository: octo-org/app\n- provider: gitlab\n  repository: a/b",
         &[
@@ -514,7 +514,7 @@ fn a_token_that_is_the_workflows_own_is_not_given() {
     );
     // A token withheld from the step is missing in each entry, but is reported once.
     let step = [("event-type", "e"), ("token", "")];
-    complains(
+    assert_errors(
         &step,
         "- repository: octo-org/a\n- repository: octo-org/b\n- {repository: octo-org/c, token: ghp_own}",
         &["token: it is empty: the secret is not set"],
@@ -522,7 +522,7 @@ fn a_token_that_is_the_workflows_own_is_not_given() {
 }
 
 #[test]
-fn what_goes_with_wait_goes_without_it() {
+fn wait_options_are_dropped_without_wait() {
     let step = [
         ("event-type", "e"),
         ("token", "ghp_step"),
@@ -562,7 +562,7 @@ fn what_goes_with_wait_goes_without_it() {
         ),
         at
     );
-    complains(
+    assert_errors(
         &step,
         "- wait: false\n  timeout: 5m\n- wait: perhaps\n- success-conclusions: [lost]\n- success-conclusions: {a: b}\n- success-conclusions: []\n- timeout: 5 hunter2",
         &[
@@ -578,7 +578,7 @@ fn what_goes_with_wait_goes_without_it() {
 
 /// Lines are only known for YAML.
 #[test]
-fn complaints_give_entry_and_line_and_no_text() {
+fn errors_give_entry_and_line_and_no_text() {
     let step = [("event-type", "deploy"), ("token", "ghp_step")];
     let yaml = r"
 -
@@ -607,7 +607,7 @@ fn complaints_give_entry_and_line_and_no_text() {
   token: x
   variables: hunter2
 ";
-    complains(
+    assert_errors(
         &step,
         yaml,
         &[
@@ -625,18 +625,18 @@ fn complaints_give_entry_and_line_and_no_text() {
             "targets[8].variables: line 26: it must be a mapping, like",
         ],
     );
-    let found = complaints(&step, yaml);
+    let found = errors(&step, yaml);
     assert!(
         found.iter().all(|found| !found.contains("hunter2")),
         "{found:#?}"
     );
-    complains(
+    assert_errors(
         &step,
         "- {provider: gitlab, repository: a/b, token: x, variables: {A: a}, secret-variables: {A: b}}",
         &["targets[0].secret-variables: line 1: `A` is in `variables` too"],
     );
     let json = "[\n  {\n    \"repository\":\n      \"a/hunter2/c\"\n  },\n  \"hunter2\",\n  {\"repository\": \"a/b\", \"tokn\": 1,\n   \"ref\": [1]}\n]";
-    complains(
+    assert_errors(
         &step,
         json,
         &[
@@ -649,7 +649,7 @@ fn complaints_give_entry_and_line_and_no_text() {
 }
 
 #[test]
-fn a_json_list_is_forgiven_what_json_is() {
+fn a_json_list_may_have_trailing_commas_and_single_quotes() {
     let step = [("token", "ghp_step")];
     assert_eq!(
         target(
@@ -658,7 +658,7 @@ fn a_json_list_is_forgiven_what_json_is() {
         ),
         r#"github octo-org/b at github.example: repository_dispatch e, {"a":1.10}, ghp_step"#
     );
-    complains(
+    assert_errors(
         &step,
         "[\n{\"event-type\": \"hunter2\nhunter2\"}]",
         &["targets: it is not valid JSON at line 2: a string contains a raw line break"],
@@ -666,7 +666,7 @@ fn a_json_list_is_forgiven_what_json_is() {
 }
 
 #[test]
-fn what_is_wrong_with_the_step_is_told_once_and_only_if_it_matters() {
+fn errors_of_the_step_are_reported_once_and_only_if_they_matter() {
     let step = [
         ("event-type", "deploy"),
         ("token", "ghp_step"),
@@ -676,7 +676,7 @@ fn what_is_wrong_with_the_step_is_told_once_and_only_if_it_matters() {
         ("timeout", "soon"),
         ("wait", "true"),
     ];
-    complains(
+    assert_errors(
         &step,
         "- event-type: a\n- event-type: b",
         &[
@@ -693,7 +693,7 @@ fn what_is_wrong_with_the_step_is_told_once_and_only_if_it_matters() {
     );
     for number in ["0", "1001", "-1", "8.0", "many", "99999999999999999999"] {
         let step = [("event-type", "e"), ("max-parallel", number)];
-        complains(
+        assert_errors(
             &step,
             "- {}",
             &["max-parallel: it must be a whole number from 1 to 1000"],
@@ -709,8 +709,8 @@ fn what_is_wrong_with_the_step_is_told_once_and_only_if_it_matters() {
 }
 
 #[test]
-fn complaints_beyond_what_anybody_reads_are_counted() {
-    let found = complaints(&[("event-type", "e")], &"- hunter2\n".repeat(1_000));
+fn errors_beyond_the_limit_are_counted() {
+    let found = errors(&[("event-type", "e")], &"- hunter2\n".repeat(1_000));
     assert_eq!(found.len(), 51);
     assert!(found[49].starts_with("targets[49]: line 50: it must be a mapping"));
     assert_eq!(
@@ -720,7 +720,7 @@ fn complaints_beyond_what_anybody_reads_are_counted() {
 }
 
 #[test]
-fn secrets_are_known_also_where_all_else_is_wrong() {
+fn secrets_are_known_even_if_everything_else_is_invalid() {
     let raw_request = raw_request(
         &[("token", "step-secret")],
         "- token: own-secret\n  trigger-token: second\n  nonsense: x\n- secret-variables: {A: third, B: [fourth]}\n\
@@ -748,7 +748,7 @@ fn secrets_are_known_also_where_all_else_is_wrong() {
 }
 
 #[test]
-fn what_would_be_sent_twice_is_warned_about_once() {
+fn duplicate_targets_cause_one_warning() {
     let step = [("event-type", "deploy"), ("token", "ghp_step")];
     let warnings = |targets| read(&step, targets).unwrap().1;
     let warning = |input: &str, text: &str| Warning {
@@ -786,7 +786,7 @@ fn what_would_be_sent_twice_is_warned_about_once() {
 }
 
 #[test]
-fn a_thousand_entries_share_what_is_large() {
+fn a_thousand_entries_share_large_values() {
     let certificate = "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n".repeat(200);
     let payload = format!("{{\"a\": \"{}\"}}", "x".repeat(60_000));
     let variables: Vec<_> = (0..200)
@@ -844,9 +844,9 @@ proptest! {
         let value = if nested { format!("{{name: {quoted}}}") } else { quoted };
         let step = [("token", "ghp_step"), ("wait", "true")];
         for more in ["", ", workflow: a.yml", ", event-type: a", ", provider: gitlab"] {
-            if let Err(complaints) = read(&step, &format!("- {{{key}: {value}{more}}}")) {
-                for complaint in complaints {
-                    prop_assert!(!complaint.message.contains("hunter2"), "{}", complaint.message);
+            if let Err(errors) = read(&step, &format!("- {{{key}: {value}{more}}}")) {
+                for error in errors {
+                    prop_assert!(!error.message.contains("hunter2"), "{}", error.message);
                 }
             }
         }

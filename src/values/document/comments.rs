@@ -10,7 +10,7 @@ use super::TrailingComment;
 /// The trailing comments of a document, by the positions of their scalars.
 pub(super) struct Comments<'text> {
     lines: Vec<&'text str>,
-    tails: HashMap<(usize, usize), TrailingComment>,
+    comments: HashMap<(usize, usize), TrailingComment>,
     /// By the anchors of their scalars.
     anchored: HashMap<usize, TrailingComment>,
     /// For each open list and mapping, whether it's in flow style.
@@ -21,13 +21,13 @@ impl<'text> Comments<'text> {
     pub(super) fn of(text: &'text str) -> Self {
         Self {
             lines: lines(text).collect(),
-            tails: HashMap::new(),
+            comments: HashMap::new(),
             anchored: HashMap::new(),
             open: Vec::new(),
         }
     }
 
-    pub(super) fn see(&mut self, event: &Event<'_>, span: Span) {
+    pub(super) fn on_event(&mut self, event: &Event<'_>, span: Span) {
         match event {
             Event::SequenceStart(..) | Event::MappingStart(..) => {
                 let is_flow = self.split_line(span.start).1.starts_with(['{', '[']);
@@ -37,17 +37,17 @@ impl<'text> Comments<'text> {
                 self.open.pop();
             }
             Event::Scalar(text, ScalarStyle::Plain, anchor, _) if !text.is_empty() => {
-                if let Some(tail) = self.after(text, span.end) {
+                if let Some(comment) = self.after(text, span.end) {
                     // 0 means no anchor.
                     if *anchor > 0 {
-                        self.anchored.insert(*anchor, tail.clone());
+                        self.anchored.insert(*anchor, comment.clone());
                     }
-                    self.tails.insert(place(span.start), tail);
+                    self.comments.insert(position(span.start), comment);
                 }
             }
             Event::Alias(anchor) => {
-                if let Some(tail) = self.anchored.get(anchor) {
-                    self.tails.insert(place(span.start), tail.clone());
+                if let Some(comment) = self.anchored.get(anchor) {
+                    self.comments.insert(position(span.start), comment.clone());
                 }
             }
             Event::Scalar(..)
@@ -61,7 +61,7 @@ impl<'text> Comments<'text> {
 
     /// Returns the comment after the scalar, or alias of a scalar, that begins there.
     pub(super) fn at(&self, start: Marker) -> Option<TrailingComment> {
-        self.tails.get(&place(start)).cloned()
+        self.comments.get(&position(start)).cloned()
     }
 
     /// Returns the comment after a key whose value YAML considers empty, as in `color: #ff0000`.
@@ -79,9 +79,9 @@ impl<'text> Comments<'text> {
         let comment = comment(rest)?;
         let is_one_line = before.ends_with(text);
         // As written, or as parsed if the scalar spans several lines.
-        let blank = &rest[..rest.find('#').unwrap_or_default()];
+        let space = &rest[..rest.find('#').unwrap_or_default()];
         Some(TrailingComment {
-            whole: format!("{text}{blank}{comment}"),
+            whole: format!("{text}{space}{comment}"),
             is_one_line: is_one_line && !self.is_flow(),
         })
     }
@@ -91,15 +91,15 @@ impl<'text> Comments<'text> {
     }
 
     /// Splits a line at a position.
-    fn split_line(&self, place: Marker) -> (&'text str, &'text str) {
-        let line = self.lines.get(place.line().wrapping_sub(1));
+    fn split_line(&self, position: Marker) -> (&'text str, &'text str) {
+        let line = self.lines.get(position.line().wrapping_sub(1));
         let line = line.copied().unwrap_or_default();
-        let start = line.char_indices().nth(place.col());
+        let start = line.char_indices().nth(position.col());
         line.split_at(start.map_or(line.len(), |(start, _)| start))
     }
 }
 
-fn place(marker: Marker) -> (usize, usize) {
+fn position(marker: Marker) -> (usize, usize) {
     (marker.line(), marker.col())
 }
 

@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn json_keeps_its_text() {
+    fn numbers_and_strings_of_json_are_kept_as_written() {
         let (raw, names) = compact_object(
             "{ \"b\" : 1.0,\n\t\"a\": [1e3, 12345678901234567890], \"s p\": \"x \\\" y\\\\\" }",
         )
@@ -296,7 +296,7 @@ mod tests {
 
         /// Strings keep their value, whichever quotes surround them, and whatever commas and quotes they contain.
         #[test]
-        fn forgiveness_changes_no_string(text in r#"([,'"\]}\[{\\ ]|\PC){0,12}"#, single in any::<bool>(), comma in any::<bool>()) {
+        fn repairs_change_no_string(text in r#"([,'"\]}\[{\\ ]|\PC){0,12}"#, single in any::<bool>(), comma in any::<bool>()) {
             let written = if single { format!("'{}'", text.replace('\'', "''")) } else { json_string(&text) };
             let comma = if comma { " ," } else { "" };
             let json = format!("{{{written}: [{written}{comma}]{comma}}}");

@@ -58,7 +58,7 @@ fn yaml_item(item: &MarkedYaml<'_>, comments: &Comments<'_>) -> Result<Item, Pro
             )));
         }
         let value = node(value, comments, 0)?;
-        let has_comment = matches!(&value, Node::Scalar(scalar) if scalar.tail.is_some());
+        let has_comment = matches!(&value, Node::Scalar(scalar) if scalar.comment.is_some());
         let value = match value {
             Node::Scalar(scalar) if scalar.is_null() => RawInput::text(""),
             Node::Scalar(scalar) => RawInput::text(&scalar.text),

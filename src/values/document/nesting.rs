@@ -33,24 +33,24 @@ struct Open {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Next {
     Item,
-    Name,
+    Key,
     Value,
 }
 
 impl NestingLimits {
     /// Fails if the event exceeds the limits.
-    pub(super) fn see(&mut self, event: &Event<'_>, line: usize) -> Result<(), Problem> {
+    pub(super) fn on_event(&mut self, event: &Event<'_>, line: usize) -> Result<(), Problem> {
         match event {
             Event::SequenceStart(anchor, _) => self.begin(*anchor, Next::Item, line),
-            Event::MappingStart(anchor, _) => self.begin(*anchor, Next::Name, line),
+            Event::MappingStart(anchor, _) => self.begin(*anchor, Next::Key, line),
             Event::SequenceEnd | Event::MappingEnd => {
                 if let Some(Open { anchor, levels, .. }) = self.open.pop() {
-                    self.part(anchor, levels + 1);
+                    self.add_part(anchor, levels + 1);
                 }
                 Ok(())
             }
             Event::Scalar(_, _, anchor, _) => {
-                self.part(*anchor, 0);
+                self.add_part(*anchor, 0);
                 Ok(())
             }
             Event::Alias(anchor) => {
@@ -58,7 +58,7 @@ impl NestingLimits {
                 if levels > 0 {
                     self.check(levels, line)?;
                 }
-                self.part(0, levels);
+                self.add_part(0, levels);
                 Ok(())
             }
             Event::Nothing
@@ -81,7 +81,7 @@ impl NestingLimits {
 
     /// Checks whether a list or mapping with this many levels may begin here.
     fn check(&self, levels: usize, line: usize) -> Result<(), Problem> {
-        if self.open.last().is_some_and(|open| open.next == Next::Name) {
+        if self.open.last().is_some_and(|open| open.next == Next::Key) {
             return Err(key_is_not_a_string(line));
         }
         if self.open.len() + levels > MAX_LEVELS {
@@ -91,7 +91,7 @@ impl NestingLimits {
     }
 
     /// Adds a part to the innermost open list or mapping.
-    fn part(&mut self, anchor: usize, levels: usize) {
+    fn add_part(&mut self, anchor: usize, levels: usize) {
         // 0 means no anchor.
         if anchor > 0 {
             self.levels.insert(anchor, levels);
@@ -100,8 +100,8 @@ impl NestingLimits {
             open.levels = open.levels.max(levels);
             open.next = match open.next {
                 Next::Item => Next::Item,
-                Next::Name => Next::Value,
-                Next::Value => Next::Name,
+                Next::Key => Next::Value,
+                Next::Value => Next::Key,
             };
         }
     }
@@ -116,7 +116,7 @@ mod tests {
     const MAX_LENGTH: usize = 131_000;
 
     #[test]
-    fn no_depth_takes_the_stack() {
+    fn deep_nesting_does_not_exhaust_the_stack() {
         for part in ["- ", "? ", "- ? ", "[", "{", "{? ", "[[", "a: &a "] {
             let text = part.repeat(MAX_LENGTH / part.len());
             assert!(parse(&text).is_err(), "{part}");
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn aliases_are_as_deep_as_what_they_stand_for() {
+    fn aliases_are_as_deep_as_their_anchors() {
         let (open, close) = ("[".repeat(60), "]".repeat(60));
         assert_eq!(
             parse(&format!("- &a {open}x{close}\n- {open}*a {close}")),
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn aliases_in_names_do_not_take_the_memory() {
+    fn aliases_in_keys_do_not_exhaust_memory() {
         let doubled = |name: &str| {
             let lines = (1..60).map(|index| {
                 let before = format!("*a{}", index - 1);

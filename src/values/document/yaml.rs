@@ -23,11 +23,11 @@ pub(super) struct Document<'text> {
 impl<'text> Document<'text> {
     pub(super) fn of(text: &'text str) -> Result<Self, Problem> {
         let problem = |error: &saphyr_parser::ScanError| {
-            let place = error.marker();
+            let position = error.marker();
             Problem::new(format!(
                 "it is not valid YAML at line {} column {}: {}",
-                place.line(),
-                place.col() + 1,
+                position.line(),
+                position.col() + 1,
                 error.info()
             ))
         };
@@ -38,8 +38,8 @@ impl<'text> Document<'text> {
         // Not with the parser's own `load`, which recurses for each level.
         for event in Parser::new_from_str(text) {
             let (event, span) = event.map_err(|error| problem(&error))?;
-            limits.see(&event, span.start.line())?;
-            comments.see(&event, span);
+            limits.on_event(&event, span.start.line())?;
+            comments.on_event(&event, span);
             loader.on_event(event, span);
         }
         if let Some(error) = loader.error() {
@@ -84,7 +84,7 @@ pub(super) fn node(
             Ok(Node::Scalar(Scalar {
                 text: text.to_string(),
                 style,
-                tail: can_have_comment
+                comment: can_have_comment
                     .then(|| comments.at(node.span.start))
                     .flatten(),
             }))
@@ -112,7 +112,7 @@ pub(super) fn node(
                     && scalar.style == Style::Plain
                     && scalar.text.is_empty()
                 {
-                    scalar.tail = comments.after_key(key.span.end);
+                    scalar.comment = comments.after_key(key.span.end);
                 }
                 read.push((name.to_owned(), value));
             }
