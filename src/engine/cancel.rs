@@ -87,7 +87,7 @@ fn reason_to_leave_running(run: &Run, policy: OnAbandoned) -> Option<LeftRunning
     if policy == OnAbandoned::Leave {
         return Some(LeftRunning::ByPolicy);
     }
-    (!run.matched_by.is_sure()).then_some(LeftRunning::MatchedByTime)
+    (!run.matched_by.is_certain()).then_some(LeftRunning::MatchedByTime)
 }
 
 /// Cancels a run and returns when it has ended. Unlike a trigger, a cancel is idempotent. Providers refuse it for runs

@@ -180,7 +180,7 @@ async fn search_until_settled(
                     changed_at = Instant::now();
                 }
                 read_at = requested;
-                let sure = latest.runs.iter().filter(|run| run.matched_by.is_sure());
+                let sure = latest.runs.iter().filter(|run| run.matched_by.is_certain());
                 sure.for_each(|run| (policy.on_sighting)(Sighting::Run(run)));
                 found = latest;
             }

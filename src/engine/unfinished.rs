@@ -38,7 +38,7 @@ impl Unfinished {
 
     /// Adds a run of the trigger, unless it may be somebody else's.
     pub(crate) fn add(&mut self, run: &Run) {
-        if run.matched_by.is_sure() && !self.runs.contains(run) {
+        if run.matched_by.is_certain() && !self.runs.contains(run) {
             self.runs.push(run.clone());
         }
     }
@@ -50,7 +50,7 @@ impl Unfinished {
             Outcome::Rejected | Outcome::NotSent => false,
         };
         let left = report.monitored.runs.iter();
-        let left = left.filter(|run| run.left_running.is_some() && run.run.matched_by.is_sure());
+        let left = left.filter(|run| run.left_running.is_some() && run.run.matched_by.is_certain());
         let runs: Vec<_> = left.map(|monitored| monitored.run.clone()).collect();
         let is_complete = report.monitored.left_running.is_none();
         (is_sent && !(is_complete && runs.is_empty())).then_some(Self {

@@ -12,7 +12,7 @@ use crate::model::Secret;
 use crate::text::untrusted::cut;
 
 /// Minimum length of a masked secret, in characters: masking shorter ones would garble the log and drop outputs.
-const MIN_SECRET: usize = 4;
+const MIN_SECRET_LENGTH: usize = 4;
 
 /// Prints and writes everything that a user sees.
 pub(crate) struct Console {
@@ -50,16 +50,19 @@ impl Console {
     /// none of its lines is long enough.
     pub(crate) fn mask(&self, secret: &Secret) -> bool {
         let whole = secret.expose();
-        let is_long = |text: &&str| text.chars().count() >= MIN_SECRET;
+        let is_long_enough = |text: &&str| text.chars().count() >= MIN_SECRET_LENGTH;
         let mut redactor = self.redactor.borrow_mut();
-        if is_long(&whole.trim()) {
+        if is_long_enough(&whole.trim()) {
             redactor.add(whole);
         }
         let mut masked = self.masked.borrow_mut();
-        let lines = whole.split(['\r', '\n']).map(str::trim).filter(is_long);
-        let mut has_line = false;
+        let lines = whole
+            .split(['\r', '\n'])
+            .map(str::trim)
+            .filter(is_long_enough);
+        let mut is_masked = false;
         for line in lines {
-            has_line = true;
+            is_masked = true;
             redactor.add(line);
             // Line by line: given several lines at once, a host may mask each of them, however short.
             if masked.insert(line.to_owned())
@@ -68,7 +71,7 @@ impl Console {
                 self.print(&mask);
             }
         }
-        has_line
+        is_masked
     }
 
     /// Returns the text with secrets replaced. Text for a format with escapes, such as JSON or Markdown, must be passed
@@ -232,7 +235,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn a_secret_is_taken_out_whole_even_where_another_is_part_of_it() {
+    fn a_secret_that_contains_another_is_hidden_completely() {
         let printed = Printed::default();
         let console = Console::new(host::detect(&BTreeMap::new()), printed.clone());
         for secret in ["word", "password\"1\"", "a\nlong-line\nb"] {

@@ -20,7 +20,7 @@ const STATE_PREFIX: &str = "STATE_";
 const SAVED_PREFIX: &str = "target_";
 
 /// Keys of `with:` that are the runner's own, and reach a container action as inputs.
-const RUNNERS_OWN: [&str; 2] = ["args", "entrypoint"];
+const RUNNER_KEYS: [&str; 2] = ["args", "entrypoint"];
 
 /// Variables that the runners of other forges set in addition to GitHub's. Forgejo also sets Gitea's.
 const FORGES: [(&str, &str); 2] = [("FORGEJO_ACTIONS", "Forgejo"), ("GITEA_ACTIONS", "Gitea")];
@@ -71,7 +71,7 @@ impl GitHubActions {
 impl Host for GitHubActions {
     fn inputs(&self) -> BTreeMap<String, String> {
         let mut inputs = input_variables(&self.environment);
-        inputs.retain(|name, _| !RUNNERS_OWN.contains(&name.as_str()));
+        inputs.retain(|name, _| !RUNNER_KEYS.contains(&name.as_str()));
         inputs
     }
 
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn inputs_are_what_stands_under_with() {
+    fn inputs_are_the_keys_under_with() {
         let host = host(&[
             ("INPUT_EVENT-TYPE", "deploy"),
             ("INPUT_REF", ""),
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_saved_is_read_by_its_number() {
+    fn saved_state_is_read_by_its_number() {
         let host = host(&[
             ("STATE_target_2", "a"),
             ("STATE_target_10", ""),

@@ -33,7 +33,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn text_cannot_become_a_command() {
+    fn untrusted_text_is_not_a_command() {
         for (foreign, safe) in [
             ("  ::error::x", "|   ::error::x"),
             ("a\r::set-output name=x::y", "a\n| ::set-output name=x::y"),
@@ -53,7 +53,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_text_is_a_command(foreign in r"(::|##|\[|\]|[ \t\r\n]|add-mask|error|\PC|\pC){0,40}") {
+        fn no_text_becomes_a_command(foreign in r"(::|##|\[|\]|[ \t\r\n]|add-mask|error|\PC|\pC){0,40}") {
             for line in text(&foreign).split('\n') {
                 prop_assert!(!is_command(line), "{line:?}");
                 prop_assert!(!line.contains('\r'));

@@ -22,7 +22,7 @@ const MIN_LENGTH: usize = 4;
 pub(super) struct Redactor {
     known: HashSet<Rc<str>>,
     /// Known secrets that aren't in a matcher yet.
-    fresh: Vec<Rc<str>>,
+    pending: Vec<Rc<str>>,
     /// Each has at least twice as many secrets as the next. A matcher can't be extended, and secrets arrive one by one
     /// between calls to `hide`, so this limits how often each secret is built into a new matcher.
     matchers: Vec<Matcher>,
@@ -40,7 +40,7 @@ impl Redactor {
     fn insert(&mut self, secret: &str) {
         if secret.len() >= MIN_LENGTH && !self.known.contains(secret) {
             let secret: Rc<str> = secret.into();
-            self.fresh.push(Rc::clone(&secret));
+            self.pending.push(Rc::clone(&secret));
             self.known.insert(secret);
         }
     }
@@ -66,10 +66,10 @@ impl Redactor {
     }
 
     fn build(&mut self) {
-        if self.fresh.is_empty() {
+        if self.pending.is_empty() {
             return;
         }
-        let mut secrets = std::mem::take(&mut self.fresh);
+        let mut secrets = std::mem::take(&mut self.pending);
         while let Some(smaller) = self
             .matchers
             .pop_if(|last| last.secrets.len() < 2 * secrets.len())
@@ -104,9 +104,9 @@ struct Matcher {
 #[derive(Clone, Copy, Default)]
 struct Reached {
     /// Length of the longest beginning of a secret that ends here.
-    begun: usize,
+    prefix_length: usize,
     /// Length of the longest secret that ends here, or 0.
-    ended: usize,
+    match_length: usize,
 }
 
 impl Matcher {
@@ -137,13 +137,13 @@ impl Matcher {
                     reached.resize(index + 1, Reached::default());
                 }
                 // The first pattern of a state is the longest.
-                let ended = self.automaton.is_match(state).then(|| {
+                let match_length = self.automaton.is_match(state).then(|| {
                     let longest = self.automaton.match_pattern(state, 0);
                     self.automaton.pattern_len(longest)
                 });
                 reached[index] = Reached {
-                    begun: at + 1,
-                    ended: ended.unwrap_or(0),
+                    prefix_length: at + 1,
+                    match_length: match_length.unwrap_or(0),
                 };
             }
         }
@@ -171,8 +171,8 @@ impl Matcher {
         let text = text.as_bytes();
         let (mut state, mut reached) = (self.start(), Reached::default());
         for (at, byte) in text.iter().enumerate() {
-            if reached.begun >= MIN_LENGTH && text[at..].starts_with(CUT.as_bytes()) {
-                add(at - reached.begun, at);
+            if reached.prefix_length >= MIN_LENGTH && text[at..].starts_with(CUT.as_bytes()) {
+                add(at - reached.prefix_length, at);
             }
             state = self.next(state, *byte);
             reached = self
@@ -180,8 +180,8 @@ impl Matcher {
                 .get(state.as_usize())
                 .copied()
                 .unwrap_or_default();
-            if reached.ended > 0 {
-                add(at + 1 - reached.ended, at + 1);
+            if reached.match_length > 0 {
+                add(at + 1 - reached.match_length, at + 1);
             }
         }
         found
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn no_secret_leaves_a_rest() {
+    fn overlapping_secrets_are_hidden_completely() {
         let mut redactor = redactor(["word", "password1", "1234", "häuser"]);
         for (text, hidden) in [
             ("", ""),
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn the_beginning_of_a_secret_is_hidden_where_it_was_cut() {
+    fn the_beginning_of_a_truncated_secret_is_hidden() {
         let mut redactor = redactor(["password1", "häuser"]);
         for (text, hidden) in [
             ("a passwor[…]", "a ***[…]"),
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_is_known_in_the_forms_that_texts_get() {
+    fn a_secret_is_hidden_in_every_form() {
         let mut redactor = redactor(["say \"yes\"\r\nand\tmore  or less"]);
         for form in [
             "say \"yes\"\r\nand\tmore  or less",
@@ -250,7 +250,7 @@ mod tests {
 
     /// Simulates a thousand targets that sign in one after another, with a log line for each.
     #[test]
-    fn secrets_that_come_one_by_one_are_built_in_a_few_times() {
+    fn secrets_added_one_by_one_are_rebuilt_only_a_few_times() {
         let mut redactor = Redactor::default();
         let mut built = 0;
         for index in 0..1_000 {
@@ -267,7 +267,7 @@ mod tests {
     /// The keys share a long prefix, and the text repeats that prefix. Rescanning the text for each byte of a secret
     /// would take hours.
     #[test]
-    fn texts_that_begin_like_secrets_again_and_again_are_gone_through_once() {
+    fn repeated_beginnings_of_secrets_do_not_slow_the_scan() {
         let dashes = "-".repeat(1_000);
         let keys = (0..100).map(|key| format!("{dashes}BEGIN {key}\n{}", "A".repeat(1_000)));
         let keys: Vec<_> = keys.collect();
@@ -294,7 +294,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn all_of_each_secret_is_hidden_and_nothing_else(
+        fn exactly_the_secrets_are_hidden(
             secrets in prop::collection::vec("[abä]{4,7}", 0..6),
             text in "[abäc]{0,40}",
             // Number of secrets that are added before the first call to `hide`.
@@ -319,12 +319,12 @@ mod tests {
         }
 
         #[test]
-        fn a_text_that_is_cut_anywhere_shows_no_part_of_a_secret(
+        fn a_truncated_text_shows_no_part_of_a_secret(
             secret in "[ab]{4,9}",
             before in "[abc ]{0,9}",
-            most in 0..30_usize,
+            max in 0..30_usize,
         ) {
-            let hidden = redactor([secret.as_str()]).hide(&cut(&format!("{before}{secret}"), most));
+            let hidden = redactor([secret.as_str()]).hide(&cut(&format!("{before}{secret}"), max));
             for end in MIN_LENGTH..=secret.len() {
                 let part = format!("{}{CUT}", &secret[..end]);
                 prop_assert!(!hidden.contains(&part), "{}", hidden);

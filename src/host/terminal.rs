@@ -34,7 +34,7 @@ mod tests {
     use crate::testing::Printed;
 
     #[test]
-    fn a_person_sees_plain_lines_and_no_secret() {
+    fn a_terminal_gets_plain_lines_without_secrets() {
         let printed = Printed::default();
         let console = Console::new(Box::new(Terminal::new(&BTreeMap::new())), printed.clone());
         assert!(console.mask(&Secret::new("hunter2")));

@@ -185,12 +185,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_reason_has_a_word() {
+    fn every_reason_has_a_name() {
         let cancel = |cancel| LeftRunning::Cancel {
             cancel,
             end: CancelEnd::Shutdown,
         };
-        for (left, word) in [
+        for (left, name) in [
             (LeftRunning::ByPolicy, "by-policy"),
             (LeftRunning::MatchedByTime, "matched-by-time"),
             (cancel(Cancel::Unanswered), "cancel-unconfirmed"),
@@ -206,7 +206,7 @@ mod tests {
             (LeftRunning::Ambiguous(Vec::new()), "ambiguous"),
             (LeftRunning::NotFound, "not-found"),
         ] {
-            assert_eq!(left.reason(), word);
+            assert_eq!(left.reason(), name);
         }
     }
 }

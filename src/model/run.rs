@@ -66,7 +66,7 @@ pub(crate) enum MatchedBy {
 
 impl MatchedBy {
     /// Whether the run was certainly started by this step, and may therefore be cancelled.
-    pub(crate) fn is_sure(self) -> bool {
+    pub(crate) fn is_certain(self) -> bool {
         match self {
             Self::Id | Self::Marker => true,
             Self::Timing => false,

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::log::{ended, lasted};
+use super::log::{ended, time_taken};
 use super::pipeline;
 use super::problem::explain;
 use crate::model::RunReport;
@@ -33,16 +33,16 @@ pub(crate) fn word(report: &TargetReport<'_>) -> &'static str {
 /// Returns a target's result in one line.
 pub(crate) fn headline(report: &TargetReport<'_>) -> String {
     let target = report.target;
-    let came = match report.monitored.runs.as_slice() {
+    let details = match report.monitored.runs.as_slice() {
         [] => String::new(),
         [run] => {
-            let lasted = run
+            let time_taken = run
                 .snapshot
                 .as_ref()
-                .and_then(|snapshot| lasted(&snapshot.times));
-            let lasted = lasted.map(|time| format!(" after {time}"));
+                .and_then(|snapshot| time_taken(&snapshot.times));
+            let time_taken = time_taken.map(|time| format!(" after {time}"));
             let (run, url) = (&run.run, &run.run.url);
-            format!("{}, {run} {url}", lasted.unwrap_or_default())
+            format!("{}, {run} {url}", time_taken.unwrap_or_default())
         }
         runs => format!(", {} runs", runs.len()),
     };
@@ -50,7 +50,11 @@ pub(crate) fn headline(report: &TargetReport<'_>) -> String {
     let why = problem.map_or(String::new(), |problem| {
         format!(": {}", one_line(&explain(target, problem).what))
     });
-    format!("{target} {}: {}{came}{why}", pipeline(target), word(report))
+    format!(
+        "{target} {}: {}{details}{why}",
+        pipeline(target),
+        word(report)
+    )
 }
 
 /// Whether the step passes: there is a target, and all of them pass.
@@ -61,10 +65,10 @@ pub(crate) fn passes(reports: &[TargetReport<'_>]) -> bool {
 /// Returns an annotation for every error, and for every run that may still be running. An error that several targets
 /// share is reported once.
 pub(crate) fn annotations(reports: &[TargetReport<'_>]) -> Vec<Annotation> {
-    let mut annotations: Vec<_> = wrongs(reports)
+    let mut annotations: Vec<_> = all_errors(reports)
         .into_iter()
-        .map(Wrong::annotation)
-        .chain(reports.iter().flat_map(may_go_on))
+        .map(TargetError::annotation)
+        .chain(reports.iter().flat_map(left_running_warnings))
         .collect();
     let more = annotations.len().saturating_sub(MAX_ANNOTATIONS);
     if more > 0 {
@@ -79,41 +83,41 @@ pub(crate) fn annotations(reports: &[TargetReport<'_>]) -> Vec<Annotation> {
 }
 
 /// An error and the targets that have it, at least one.
-pub(super) struct Wrong {
+pub(super) struct TargetError {
     what: String,
     pub(super) text: String,
     targets: Vec<String>,
 }
 
 /// Returns all errors in the order of the targets. A shared error is listed with its first target.
-fn wrongs(reports: &[TargetReport<'_>]) -> Vec<Wrong> {
-    grouped(reports, all_of)
+fn all_errors(reports: &[TargetReport<'_>]) -> Vec<TargetError> {
+    grouped(reports, errors_of)
 }
 
 /// Returns the same without failed runs.
-pub(super) fn failures(reports: &[TargetReport<'_>]) -> Vec<Wrong> {
+pub(super) fn failures(reports: &[TargetReport<'_>]) -> Vec<TargetError> {
     grouped(reports, failures_of)
 }
 
 fn grouped(
     reports: &[TargetReport<'_>],
-    wrongs_of: impl Fn(&TargetReport<'_>) -> Vec<(String, String)>,
-) -> Vec<Wrong> {
-    let mut found: Vec<Wrong> = Vec::new();
-    let mut places = HashMap::new();
+    errors_of: impl Fn(&TargetReport<'_>) -> Vec<(String, String)>,
+) -> Vec<TargetError> {
+    let mut found: Vec<TargetError> = Vec::new();
+    let mut positions = HashMap::new();
     let named = |target: &Target| match reports.len() {
         1 => target.to_string(),
         // Several targets may have the same repository.
         _ => format!("{target} {}", pipeline(target)),
     };
     for report in reports {
-        for (what, text) in wrongs_of(report) {
-            let place = *places
+        for (what, text) in errors_of(report) {
+            let position = *positions
                 .entry((what.clone(), text.clone()))
                 .or_insert(found.len());
-            match found.get_mut(place) {
+            match found.get_mut(position) {
                 Some(known) => known.targets.push(named(report.target)),
-                None => found.push(Wrong {
+                None => found.push(TargetError {
                     what,
                     text,
                     targets: vec![named(report.target)],
@@ -124,23 +128,23 @@ fn grouped(
     found
 }
 
-impl Wrong {
+impl TargetError {
     fn annotation(self) -> Annotation {
-        let (what, whom) = (&self.what, self.whom());
+        let (what, target_names) = (&self.what, self.target_names());
         match self.targets.len() {
             1 => Annotation::Error {
-                title: format!("{whom}: {what}"),
+                title: format!("{target_names}: {what}"),
                 text: self.text,
             },
             count => Annotation::Error {
                 title: format!("{count} targets: {what}"),
-                text: format!("{}\n{whom}", self.text),
+                text: format!("{}\n{target_names}", self.text),
             },
         }
     }
 
     /// Returns the targets' names.
-    pub(super) fn whom(&self) -> String {
+    pub(super) fn target_names(&self) -> String {
         let named = self.targets.iter().take(MAX_NAMED);
         let mut named: Vec<_> = named.map(String::as_str).collect();
         named.dedup();
@@ -155,16 +159,16 @@ impl Wrong {
 
 /// Returns all errors of one target in full, for its group in the log.
 pub(crate) fn errors(report: &TargetReport<'_>) -> Vec<String> {
-    let wrongs = all_of(report).into_iter();
-    wrongs
+    let errors = errors_of(report).into_iter();
+    errors
         .map(|(what, text)| format!("{what}: {text}"))
         .collect()
 }
 
-fn all_of(report: &TargetReport<'_>) -> Vec<(String, String)> {
-    let mut wrongs = failures_of(report);
-    wrongs.extend(failed_runs_of(report));
-    wrongs
+fn errors_of(report: &TargetReport<'_>) -> Vec<(String, String)> {
+    let mut errors = failures_of(report);
+    errors.extend(failed_runs_of(report));
+    errors
 }
 
 /// Returns title and text of the errors in a target's trigger, search and result.
@@ -188,7 +192,7 @@ fn failed_runs_of(report: &TargetReport<'_>) -> impl Iterator<Item = (String, St
 }
 
 /// Returns warnings only for known runs: the errors of trigger and search mention the others already.
-fn may_go_on(report: &TargetReport<'_>) -> Vec<Annotation> {
+fn left_running_warnings(report: &TargetReport<'_>) -> Vec<Annotation> {
     let target = report.target;
     let left = report.monitored.runs.iter().filter_map(|run| {
         let why = run.left_running.as_ref()?;

@@ -85,7 +85,7 @@ pub(crate) fn line(target: &Target, event: &Event<'_>) -> Option<String> {
 pub(crate) fn warning(target: &Target, event: &Event<'_>) -> Option<(String, String)> {
     match event {
         Event::Found(run) if run.matched_by == MatchedBy::Timing => {
-            Some((format!("{target}: recognised by its time alone"), by_time(run, target.spec.how_to_mark())))
+            Some((format!("{target}: recognised by its time alone"), timing_warning(run, target.spec.how_to_mark())))
         }
         Event::Run {
             news: News::LongTurn,
@@ -111,7 +111,7 @@ pub(crate) fn warning(target: &Target, event: &Event<'_>) -> Option<(String, Str
     }
 }
 
-fn by_time(run: &Run, how_to_mark: Option<&str>) -> String {
+fn timing_warning(run: &Run, how_to_mark: Option<&str>) -> String {
     let remedy = how_to_mark
         .map(|line| format!("; add this line to its workflow to be sure: {line}"))
         .unwrap_or_default();
@@ -124,7 +124,11 @@ fn by_time(run: &Run, how_to_mark: Option<&str>) -> String {
 fn news(target: &Target, news: &News<'_>) -> Option<String> {
     Some(match news {
         News::State { state, blocked_on } => match blocked_on {
-            Some(blocked_on) => format!("{}, waits for {}", state.as_str(), holder(blocked_on)),
+            Some(blocked_on) => format!(
+                "{}, waits for {}",
+                state.as_str(),
+                describe_blocked_on(blocked_on)
+            ),
             None => state.as_str().to_owned(),
         },
         News::Job(job) => self::job(job),
@@ -155,7 +159,7 @@ fn news(target: &Target, news: &News<'_>) -> Option<String> {
     })
 }
 
-fn holder(blocked_on: &BlockedOn) -> String {
+fn describe_blocked_on(blocked_on: &BlockedOn) -> String {
     match blocked_on {
         BlockedOn::Person(what) | BlockedOn::Passing(what) => one_line(what),
         BlockedOn::Turn { position: None } => "its turn".to_owned(),
@@ -173,7 +177,7 @@ fn job(job: &Job) -> String {
     let name = one_line(&job.name);
     let doing = match job.state {
         State::Completed(conclusion) => {
-            let after = lasted(&job.times).map(|time| format!(" after {time}"));
+            let after = time_taken(&job.times).map(|time| format!(" after {time}"));
             let allowed = match (job.kind, conclusion) {
                 (JobKind::Optional, Conclusion::Failure) => ", which is allowed",
                 _ => "",
@@ -207,7 +211,7 @@ pub(super) fn ended(
                 .map(|snapshot| provider_says(target, snapshot))
                 .unwrap_or_default();
             let after = snapshot
-                .and_then(|snapshot| lasted(&snapshot.times))
+                .and_then(|snapshot| time_taken(&snapshot.times))
                 .map(|time| format!(" after {time}"))
                 .unwrap_or_default();
             format!("ended as {conclusion}{said}{after}")
@@ -218,7 +222,9 @@ pub(super) fn ended(
         }
         (End::Lost(failure), _) => format!("cannot be read any more: {}", failure.what),
         (End::Blocked(blocked_on), _) => {
-            let blocked_on = blocked_on.as_ref().map_or("a person".to_owned(), holder);
+            let blocked_on = blocked_on
+                .as_ref()
+                .map_or("a person".to_owned(), describe_blocked_on);
             format!("waits for {blocked_on}, and `on-blocked` is `fail`")
         }
         (End::Stopped, Some(conclusion)) => {
@@ -264,7 +270,7 @@ pub(crate) fn job_log(target: &Target, log: &JobLog) -> (String, String) {
 }
 
 /// Returns the time from start (or creation) to completion, if both are known.
-pub(super) fn lasted(times: &Times) -> Option<String> {
+pub(super) fn time_taken(times: &Times) -> Option<String> {
     let start = times.started.or(times.created)?;
     (times.completed? - start).to_std().ok().map(duration)
 }

@@ -87,11 +87,11 @@ pub(crate) fn outputs(
         .iter()
         .find_map(|report| report.monitored.result.as_deref());
     let values = [
-        worst(reports).as_str().to_owned(),
+        worst_outcome(reports).as_str().to_owned(),
         run_id,
         run_url,
         trigger_id,
-        conclusion(reports)
+        worst_conclusion(reports)
             .map_or("", Conclusion::as_str)
             .to_owned(),
         result
@@ -103,7 +103,7 @@ pub(crate) fn outputs(
 }
 
 /// Returns the worst outcome. Without targets, that's `NotSent`.
-fn worst(reports: &[TargetReport<'_>]) -> Outcome {
+fn worst_outcome(reports: &[TargetReport<'_>]) -> Outcome {
     let badness = |outcome: Outcome| match outcome {
         Outcome::Accepted => 0,
         Outcome::NotSent => 1,
@@ -118,7 +118,7 @@ fn worst(reports: &[TargetReport<'_>]) -> Outcome {
 }
 
 /// Returns the worst conclusion, or `None` if any target has none.
-fn conclusion(reports: &[TargetReport<'_>]) -> Option<Conclusion> {
+fn worst_conclusion(reports: &[TargetReport<'_>]) -> Option<Conclusion> {
     let all = reports.iter().map(|report| report.monitored.conclusion);
     all.collect::<Option<Vec<_>>>()?.into_iter().max()
 }

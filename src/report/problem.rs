@@ -45,7 +45,9 @@ pub(super) fn explain(target: &Target, problem: &Problem) -> Explained {
             page,
         } => {
             let search = search.as_ref().map(unknown_search);
-            let search = search.map(|came| format!("; {came}")).unwrap_or_default();
+            let search = search
+                .map(|result| format!("; {result}"))
+                .unwrap_or_default();
             let what = format!(
                 "{}; the pipeline may have been started, or not{search}",
                 failure.what
@@ -88,8 +90,8 @@ fn not_sent(why: NotSent) -> &'static str {
     }
 }
 
-fn unknown_search(came: &UnknownSearch) -> String {
-    match came {
+fn unknown_search(result: &UnknownSearch) -> String {
+    match result {
         UnknownSearch::Candidates(runs) if runs.len() == 1 => {
             format!("this run may be its own: {}", named(runs))
         }

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use gantt::Bar;
 
 use super::annotations::{failed_jobs, failures};
-use super::log::{self, lasted};
+use super::log::{self, time_taken};
 use super::{Hide, pipeline};
 use crate::model::RunReport;
 use crate::model::{Conclusion, JobLog, Run};
@@ -50,13 +50,13 @@ pub(crate) fn summary(
         left_out: 0,
     };
     table(reports, mode, hide, &mut page);
-    for wrong in failures(reports) {
-        let whom = code(&hide(&wrong.whom()));
-        let text = sentences(&hide(&wrong.text));
-        page.add(&format!("\n**{whom}**: {text}\n"));
+    for error in failures(reports) {
+        let target_names = code(&hide(&error.target_names()));
+        let text = sentences(&hide(&error.text));
+        page.add(&format!("\n**{target_names}**: {text}\n"));
     }
     for report in reports {
-        wrong_runs(report, hide, &mut page);
+        problem_runs(report, hide, &mut page);
     }
     diagram(reports, hide, &mut page);
     for report in reports {
@@ -95,13 +95,13 @@ fn table(reports: &[TargetReport<'_>], mode: Mode, hide: Hide<'_>, page: &mut Pa
         for run in runs {
             let link = link(&hidden(&run.run, hide));
             let conclusion = conclusion(run);
-            let lasted = run
+            let time_taken = run
                 .snapshot
                 .as_ref()
-                .and_then(|snapshot| lasted(&snapshot.times));
-            let lasted = lasted.unwrap_or_default();
+                .and_then(|snapshot| time_taken(&snapshot.times));
+            let time_taken = time_taken.unwrap_or_default();
             page.add(&format!(
-                "| {target} | {pipeline} | {outcome} | {link} | {conclusion} | {lasted} |\n"
+                "| {target} | {pipeline} | {outcome} | {link} | {conclusion} | {time_taken} |\n"
             ));
         }
         if runs.is_empty() {
@@ -114,7 +114,7 @@ fn table(reports: &[TargetReport<'_>], mode: Mode, hide: Hide<'_>, page: &mut Pa
 }
 
 /// Adds runs that may still be running, and failed jobs.
-fn wrong_runs(report: &TargetReport<'_>, hide: Hide<'_>, page: &mut Page) {
+fn problem_runs(report: &TargetReport<'_>, hide: Hide<'_>, page: &mut Page) {
     let title = code(&hide(&report.target.to_string()));
     for run in &report.monitored.runs {
         let link = link(&hidden(&run.run, hide));
@@ -202,15 +202,19 @@ fn logs(report: &TargetReport<'_>, run: &RunReport, hide: Hide<'_>, page: &mut P
 fn job_details(report: &TargetReport<'_>, log: &JobLog, hide: Hide<'_>) -> String {
     let (title, lines) = log::job_log(report.target, log);
     let title = code(&hide(&title));
-    let page = log.job.url.as_deref().and_then(|url| address(&hide(url)));
+    let page = log
+        .job
+        .url
+        .as_deref()
+        .and_then(|url| web_address(&hide(url)));
     let page = page
-        .map(|url| format!("<a href=\"{}\">all of it</a>\n\n", html(&url)))
+        .map(|url| format!("<a href=\"{}\">all of it</a>\n\n", escape_html(&url)))
         .unwrap_or_default();
     // A block of its own, because an empty line of the log would end the HTML block of `details`.
     let cut = if log.is_cut { "…\n" } else { "" };
     format!(
         "\n<details><summary>{title}</summary>\n\n{page}<pre>\n{cut}{}\n</pre>\n\n</details>\n",
-        html(&hide(&lines))
+        escape_html(&hide(&lines))
     )
 }
 
@@ -225,18 +229,18 @@ fn hidden(run: &Run, hide: Hide<'_>) -> Run {
 
 /// Returns a link to the run, or only its name if its URL isn't a web address.
 fn link(run: &Run) -> String {
-    let name = plain(
+    let name = escape_markdown(
         &run.number
             .map_or_else(|| run.id.clone(), |number| number.to_string()),
     );
-    match address(&run.url) {
+    match web_address(&run.url) {
         Some(url) => format!("[{name}]({url})"),
         None => name,
     }
 }
 
 /// Escapes Markdown in a URL. `None` if it isn't a web address.
-fn address(url: &str) -> Option<String> {
+fn web_address(url: &str) -> Option<String> {
     let url = url::Url::parse(url).ok()?;
     matches!(url.scheme(), "https" | "http").then(|| {
         url.as_str()
@@ -248,7 +252,7 @@ fn address(url: &str) -> Option<String> {
 }
 
 /// Escapes HTML.
-fn html(text: &str) -> String {
+fn escape_html(text: &str) -> String {
     visible(text)
         .replace('&', "&amp;")
         .replace('<', "&lt;")
@@ -258,45 +262,45 @@ fn html(text: &str) -> String {
 
 /// Formats a name as code on one line. GitHub creates no links or mentions in code.
 fn code(name: &str) -> String {
-    format!("<code>{}</code>", plain(&one_line(name)))
+    format!("<code>{}</code>", escape_markdown(&one_line(name)))
 }
 
 /// Escapes sentences, and keeps each on its own line.
 fn sentences(text: &str) -> String {
-    let lines = text.lines().map(plain);
+    let lines = text.lines().map(escape_markdown);
     lines.collect::<Vec<_>>().join("<br>")
 }
 
 /// Escapes Markdown and HTML in a line, and prevents links and mentions. GitHub looks for those after unescaping, but
 /// never across elements, so an invisible `<wbr>` splits them.
-fn plain(line: &str) -> String {
-    let mut plain = String::with_capacity(line.len());
+fn escape_markdown(line: &str) -> String {
+    let mut escaped = String::with_capacity(line.len());
     let line = visible(line);
     let mut characters = line.chars().peekable();
     let mut before = ' ';
     while let Some(character) = characters.next() {
-        let is_torn = match character {
+        let needs_split = match character {
             '@' | ':' | '#' => characters.peek().is_some_and(|next| !next.is_whitespace()),
             '.' => matches!(before, 'w' | 'W'),
             _ => false,
         };
         match character {
-            '&' => plain.push_str("&amp;"),
-            '<' => plain.push_str("&lt;"),
-            '>' => plain.push_str("&gt;"),
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
             '\\' | '`' | '*' | '_' | '[' | ']' | '(' | ')' | '#' | '|' | '~' | '!' | '$' | '@'
             | ':' => {
-                let _ = write!(plain, "&#{};", u32::from(character));
+                let _ = write!(escaped, "&#{};", u32::from(character));
             }
-            '.' if is_torn => plain.push_str("<wbr>."),
-            other => plain.push(other),
+            '.' if needs_split => escaped.push_str("<wbr>."),
+            other => escaped.push(other),
         }
-        if is_torn && character != '.' {
-            plain.push_str("<wbr>");
+        if needs_split && character != '.' {
+            escaped.push_str("<wbr>");
         }
         before = character;
     }
-    plain
+    escaped
 }
 
 #[cfg(test)]
@@ -306,7 +310,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn nothing_from_outside_means_anything_to_markdown() {
+    fn untrusted_text_is_not_interpreted_as_markdown() {
         assert_eq!(
             sentences("<img> [x](y) |a|\r\n`b`\u{202e}"),
             "&lt;img&gt; &#91;x&#93;&#40;y&#41; &#124;a&#124;<br>&#96;b&#96;&#92;u{202e}"
@@ -329,8 +333,8 @@ mod tests {
     }
 
     /// Returns the text as a browser shows it.
-    fn unescaped(plain: &str) -> String {
-        let mut shown = plain.replace("<wbr>", "");
+    fn unescaped(escaped: &str) -> String {
+        let mut shown = escaped.replace("<wbr>", "");
         for character in "\\`*_[]()#|~!$@:".chars() {
             shown = shown.replace(
                 &format!("&#{};", u32::from(character)),
@@ -343,21 +347,21 @@ mod tests {
 
     proptest! {
         #[test]
-        fn text_is_shown_as_it_is_and_means_nothing(
+        fn escaped_text_is_shown_unchanged_and_not_interpreted(
             text in r"(www\.|@|#1|://|[a-z.&<>;`*|\[\]()!\\$~_#:@]|\PC|\u{202e}){0,30}",
         ) {
-            let plain = plain(&text);
-            prop_assert_eq!(unescaped(&plain), visible(&text));
-            let outside = plain.replace("<wbr>", "");
+            let escaped = escape_markdown(&text);
+            prop_assert_eq!(unescaped(&escaped), visible(&text));
+            let outside = escaped.replace("<wbr>", "");
             let has_meaning = outside.contains(['<', '>', '\\', '`', '*', '_', '[', ']', '(', ')', '|', '~', '!', '$', '@', ':']);
-            prop_assert!(!has_meaning, "{}", plain);
+            prop_assert!(!has_meaning, "{}", escaped);
             for link in ["www.", "WWW."] {
-                prop_assert!(!plain.contains(link), "{}", plain);
+                prop_assert!(!escaped.contains(link), "{}", escaped);
             }
             // No link or mention is contained in one element.
-            for part in plain.split("<wbr>").map(unescaped) {
-                let is_torn = |mark: char| part.split(mark).skip(1).all(|after| after.is_empty() || after.starts_with(char::is_whitespace));
-                prop_assert!(is_torn('@') && is_torn(':') && is_torn('#'), "{}", plain);
+            for part in escaped.split("<wbr>").map(unescaped) {
+                let is_split = |mark: char| part.split(mark).skip(1).all(|after| after.is_empty() || after.starts_with(char::is_whitespace));
+                prop_assert!(is_split('@') && is_split(':') && is_split('#'), "{}", escaped);
             }
         }
     }

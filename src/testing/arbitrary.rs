@@ -122,15 +122,15 @@ const OFFSETS: [&str; 11] = [
 ];
 
 /// Strings that match a regular expression.
-pub(crate) fn like(form: &str) -> BoxedStrategy<String> {
-    string_regex(form).unwrap().boxed()
+pub(crate) fn matching(pattern: &str) -> BoxedStrategy<String> {
+    string_regex(pattern).unwrap().boxed()
 }
 
 /// Any string, usually a short one.
 pub(crate) fn text() -> BoxedStrategy<String> {
     prop_oneof![
         4 => select(&WORDS[..]).prop_map(str::to_owned),
-        2 => like("[a-zA-Z0-9/._:=,;%~ -]{0,12}"),
+        2 => matching("[a-zA-Z0-9/._:=,;%~ -]{0,12}"),
         2 => vec(any::<char>(), 0..12).prop_map(String::from_iter),
         1 => number(),
         1 => time(),
@@ -158,7 +158,7 @@ pub(crate) fn time() -> BoxedStrategy<String> {
         6 => (0..=23_u8, 0..=59_u8, 0..=59_u8),
         1 => (0..=25_u8, 0..=60_u8, 0..=61_u8)
     ];
-    let fraction = prop_oneof![Just(String::new()), like("[.][0-9]{0,12}")];
+    let fraction = prop_oneof![Just(String::new()), matching("[.][0-9]{0,12}")];
     let offset = prop_oneof![Just("Z"), select(&OFFSETS[..])];
     (year, day, clock, fraction, offset)
         .prop_map(
@@ -184,15 +184,15 @@ pub(crate) fn http_date() -> BoxedStrategy<String> {
         Just(253_402_300_799),
         1_700_000_000..1_900_000_000_u64
     ];
-    let right = seconds.prop_map(|seconds| {
+    let valid = seconds.prop_map(|seconds| {
         httpdate::fmt_http_date(std::time::UNIX_EPOCH + std::time::Duration::from_secs(seconds))
     });
-    let right = right.boxed();
+    let valid = valid.boxed();
     prop_oneof![
-        4 => right.clone(),
-        1 => changed(right),
-        1 => like("(Mon|Sun|Sunday), ?[0-9]{2}[ -](Jan|Feb|Dec)[ -][0-9]{2,5} [0-9]{2}:[0-9]{2}:[0-9]{2}( GMT)?"),
-        1 => like("(Mon|Sun) (Jan|Feb|Dec) [ 0-9][0-9] [0-9]{2}:[0-9]{2}:[0-9]{2} [0-9]{4}"),
+        4 => valid.clone(),
+        1 => changed(valid),
+        1 => matching("(Mon|Sun|Sunday), ?[0-9]{2}[ -](Jan|Feb|Dec)[ -][0-9]{2,5} [0-9]{2}:[0-9]{2}:[0-9]{2}( GMT)?"),
+        1 => matching("(Mon|Sun) (Jan|Feb|Dec) [ 0-9][0-9] [0-9]{2}:[0-9]{2}:[0-9]{2} [0-9]{4}"),
     ]
     .boxed()
 }
@@ -211,9 +211,9 @@ pub(crate) fn changed(texts: impl Strategy<Value = String> + 'static) -> BoxedSt
     (texts, changes)
         .prop_map(|(text, changes)| {
             let mut characters: Vec<char> = text.chars().collect();
-            for (index, gone, odd, times) in changes {
+            for (index, removed, odd, times) in changes {
                 let at = index.index(characters.len() + 1);
-                let end = (at + gone).min(characters.len());
+                let end = (at + removed).min(characters.len());
                 characters.splice(at..end, std::iter::repeat_n(odd, times));
             }
             characters.into_iter().collect()
@@ -242,40 +242,40 @@ pub(crate) fn json() -> BoxedStrategy<Value> {
 /// A change to one part of a response.
 #[derive(Clone, Debug)]
 enum Change {
-    Gone,
-    Other(Value),
+    Remove,
+    Replace(Value),
     /// Nests it in this many lists.
-    Deep(usize),
+    Nest(usize),
     /// Repeats it this many times in a list.
-    Many(usize),
+    Repeat(usize),
 }
 
 /// Bodies like this one, but with parts that are missing, have another type, are repeated or deeply nested. Some are
 /// truncated, have a wrong byte, or are something else entirely.
 fn body(model: Value) -> BoxedStrategy<Vec<u8>> {
     let change = prop_oneof![
-        2 => Just(Change::Gone),
-        6 => json().prop_map(Change::Other),
-        2 => time().prop_map(|time| Change::Other(time.into())),
-        1 => (0..140_usize).prop_map(Change::Deep),
-        1 => (0..5_usize).prop_map(Change::Many),
+        2 => Just(Change::Remove),
+        6 => json().prop_map(Change::Replace),
+        2 => time().prop_map(|time| Change::Replace(time.into())),
+        1 => (0..140_usize).prop_map(Change::Nest),
+        1 => (0..5_usize).prop_map(Change::Repeat),
     ];
-    let right = vec((any::<Index>(), change), 0..4).prop_map(move |changes| {
+    let valid = vec((any::<Index>(), change), 0..4).prop_map(move |changes| {
         let mut value = model.clone();
         for (index, change) in changes {
-            let mut place = index.index(count(&value));
-            make(&mut value, &mut place, &change);
+            let mut index = index.index(count(&value));
+            apply(&mut value, &mut index, &change);
         }
         value.to_string().into_bytes()
     });
-    let right = right.boxed();
+    let valid = valid.boxed();
     prop_oneof![
-        12 => right.clone(),
-        1 => (right.clone(), any::<Index>()).prop_map(|(mut bytes, end)| {
+        12 => valid.clone(),
+        1 => (valid.clone(), any::<Index>()).prop_map(|(mut bytes, end)| {
             bytes.truncate(end.index(bytes.len() + 1));
             bytes
         }),
-        1 => (right, any::<Index>(), any::<u8>()).prop_map(|(mut bytes, at, byte)| {
+        1 => (valid, any::<Index>(), any::<u8>()).prop_map(|(mut bytes, at, byte)| {
             let at = at.index(bytes.len());
             bytes[at] = byte;
             bytes
@@ -295,31 +295,31 @@ fn count(value: &Value) -> usize {
 }
 
 /// Changes the part with this index in depth-first order. Returns whether there is one.
-fn make(value: &mut Value, place: &mut usize, change: &Change) -> bool {
-    if *place == 0 {
+fn apply(value: &mut Value, index: &mut usize, change: &Change) -> bool {
+    if *index == 0 {
         *value = match change {
-            Change::Gone => Value::Null,
-            Change::Other(other) => other.clone(),
-            Change::Deep(levels) => {
+            Change::Remove => Value::Null,
+            Change::Replace(other) => other.clone(),
+            Change::Nest(levels) => {
                 (0..*levels).fold(value.take(), |inner, _| Value::Array(vec![inner]))
             }
-            Change::Many(times) => Value::Array(vec![value.take(); *times]),
+            Change::Repeat(times) => Value::Array(vec![value.take(); *times]),
         };
         return true;
     }
-    *place -= 1;
+    *index -= 1;
     match value {
-        Value::Array(items) => items.iter_mut().any(|item| make(item, place, change)),
+        Value::Array(items) => items.iter_mut().any(|item| apply(item, index, change)),
         Value::Object(members) => {
             let names: Vec<_> = members.keys().cloned().collect();
             names.into_iter().any(|name| {
-                if *place == 0 && matches!(change, Change::Gone) {
+                if *index == 0 && matches!(change, Change::Remove) {
                     members.remove(&name);
                     return true;
                 }
                 members
                     .get_mut(&name)
-                    .is_some_and(|member| make(member, place, change))
+                    .is_some_and(|member| apply(member, index, change))
             })
         }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,

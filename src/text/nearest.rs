@@ -17,7 +17,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_near_is_offered_and_nothing_else() {
+    fn only_similar_names_are_suggested() {
         let names = ["token", "event-type", "ref"];
         assert_eq!(nearest("tokn", names.into_iter()), Some("token"));
         assert_eq!(nearest("event_type", names.into_iter()), Some("event-type"));

@@ -7,9 +7,9 @@
 /// responses.
 pub(crate) const CUT: &str = "[…]";
 
-/// Truncates a text to `most` characters, and marks the cut if there were more.
-pub(crate) fn cut(text: &str, most: usize) -> String {
-    match text.char_indices().nth(most) {
+/// Truncates a text to `max` characters, and marks the cut if there were more.
+pub(crate) fn cut(text: &str, max: usize) -> String {
+    match text.char_indices().nth(max) {
         Some((end, _)) => format!("{}{CUT}", &text[..end]),
         None => text.to_owned(),
     }
@@ -33,7 +33,7 @@ pub(crate) fn without_escapes(text: &[u8]) -> String {
 pub(crate) fn visible(text: &str) -> String {
     let mut visible = String::with_capacity(text.len());
     for character in text.chars() {
-        if is_unseen(character) {
+        if is_invisible(character) {
             visible.extend(character.escape_default());
         } else {
             visible.push(character);
@@ -42,7 +42,7 @@ pub(crate) fn visible(text: &str) -> String {
     visible
 }
 
-fn is_unseen(character: char) -> bool {
+fn is_invisible(character: char) -> bool {
     match character {
         '\t' | '\n' | '\r' => false,
         '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
@@ -57,22 +57,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_cut_says_so() {
+    fn a_truncated_text_is_marked() {
         assert_eq!(cut("äöü", 3), "äöü");
         assert_eq!(cut("äöüß", 3), "äöü[…]");
         assert_eq!(cut("", 0), "");
     }
 
     #[test]
-    fn what_is_not_seen_is_shown() {
-        let unseen =
+    fn invisible_characters_are_escaped() {
+        let invisible =
             "\u{61c}\u{200e}\u{200f}\u{202a}\u{202e}\u{2066}\u{2069}\u{2028}\u{85}\u{0}\u{1b}";
         assert_eq!(
-            visible(unseen),
+            visible(invisible),
             "\\u{61c}\\u{200e}\\u{200f}\\u{202a}\\u{202e}\\u{2066}\\u{2069}\\u{2028}\\u{85}\\u{0}\\u{1b}"
         );
         // Emoji made of several characters are kept.
-        let seen = "\ta\nb\r العربية 👩\u{200d}💻 ";
-        assert_eq!(visible(seen), seen);
+        let unchanged = "\ta\nb\r العربية 👩\u{200d}💻 ";
+        assert_eq!(visible(unchanged), unchanged);
     }
 }

@@ -31,7 +31,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn a_command_is_escaped() {
+    fn commands_are_escaped() {
         assert_eq!(
             command(
                 "error",

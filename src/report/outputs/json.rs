@@ -11,7 +11,7 @@ const HIDDEN: &str = "\"***\"";
 pub(super) fn hide_in_json(json: &str, hide: Hide<'_>) -> String {
     let mut hidden = String::with_capacity(json.len());
     let mut rest = json;
-    while let Some(start) = rest.find(|character| character == '"' || is_plain(character)) {
+    while let Some(start) = rest.find(|character| character == '"' || is_bare(character)) {
         let (between, from) = rest.split_at(start);
         let (token, after) = from.split_at(length(from));
         hidden.push_str(between);
@@ -27,14 +27,14 @@ pub(super) fn hide_in_json(json: &str, hide: Hide<'_>) -> String {
 }
 
 /// Whether the character can be part of a number, `true`, `false` or `null`.
-fn is_plain(character: char) -> bool {
+fn is_bare(character: char) -> bool {
     character.is_ascii_alphanumeric() || matches!(character, '+' | '-' | '.')
 }
 
 /// Returns the length in bytes of the string, number or keyword at the start.
 fn length(json: &str) -> usize {
     if !json.starts_with('"') {
-        return json.find(|other| !is_plain(other)).unwrap_or(json.len());
+        return json.find(|other| !is_bare(other)).unwrap_or(json.len());
     }
     let mut is_escaped = false;
     let end = json.bytes().skip(1).position(|byte| {
@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn what_shows_a_secret_becomes_a_string() {
+    fn a_value_with_a_secret_becomes_a_string() {
         for (secret, json, expected) in [
             ("8080", " [8080 ,8081]\n", " [\"***\" ,8081]\n"),
             ("8080", "{\"a8080\":-8080.0}", "{\"a***\":\"***\"}"),
@@ -108,7 +108,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn it_stays_json_and_shows_no_secret(value in value(), secret in "[a-c1-3\"\\\\,:tru\\[{]{2,4}") {
+        fn the_result_is_json_without_the_secret(value in value(), secret in "[a-c1-3\"\\\\,:tru\\[{]{2,4}") {
             for json in [value.to_string(), serde_json::to_string_pretty(&value).unwrap()] {
                 let hidden = hidden(&secret, &json);
                 prop_assert!(serde_json::from_str::<Value>(&hidden).is_ok(), "{}", hidden);

@@ -82,13 +82,13 @@ pub(super) fn results(reports: &[TargetReport<'_>], hide: Hide<'_>, max_units: u
         return all;
     }
     // Of several thousand targets, not all fit.
-    let mut room = max_units - "[]".len();
+    let mut available = max_units - "[]".len();
     list(
         reports
             .iter()
             .map(|report| json(&short(report, hide)))
             .map_while(|entry| {
-                room = room.checked_sub(units(&entry) + ",".len())?;
+                available = available.checked_sub(units(&entry) + ",".len())?;
                 Some(entry)
             }),
     )
@@ -217,7 +217,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_number_that_shows_a_secret_is_a_string() {
+    fn a_number_with_a_secret_becomes_a_string() {
         let hide = |text: &str| text.replace("8080", "***");
         assert_eq!(hide_number(8080, &hide), Value::from("***"));
         assert_eq!(hide_number(18_080, &hide), Value::from("***"));

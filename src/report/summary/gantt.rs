@@ -11,7 +11,7 @@ const MAX_LENGTH: usize = 45_000;
 const MAX_NAME: usize = 50;
 /// Width of a character in a section's name, and the space around the name, in pixels. By default, Mermaid draws bars
 /// from 75 pixels on, and longer names overlap them.
-const CHARACTER: usize = 6;
+const CHARACTER_WIDTH: usize = 6;
 const MARGIN: usize = 20;
 const MIN_PADDING: usize = 75;
 /// Minimum duration of a bar, in milliseconds. Shorter ones would be invisible.
@@ -45,7 +45,7 @@ pub(super) fn gantt(sections: &[(String, Vec<Bar>)], hide: Hide<'_>) -> Option<S
         .map(|(section, bars)| (name(&hide(section)), bars))
         .collect();
     let longest = named.iter().map(|(name, _)| name.chars().count()).max()?;
-    let padding = (longest * CHARACTER + MARGIN).max(MIN_PADDING);
+    let padding = (longest * CHARACTER_WIDTH + MARGIN).max(MIN_PADDING);
     let mut diagram = format!(
         "%%{{init: {{\"gantt\": {{\"leftPadding\": {padding}}}}}}}%%\n\
          gantt\n    dateFormat x\n    axisFormat %H:%M:%S\n    todayMarker off\n"
@@ -59,11 +59,11 @@ pub(super) fn gantt(sections: &[(String, Vec<Bar>)], hide: Hide<'_>) -> Option<S
     let mut shown = 0;
     for (section, bars) in named {
         let heading = format!("    section {section}\n");
-        for (place, bar) in bars.iter().enumerate() {
+        for (index, bar) in bars.iter().enumerate() {
             let start = bar.started.timestamp_millis();
             let end = bar.completed.unwrap_or(now).timestamp_millis();
             let end = end.max(start + MIN_LENGTH);
-            let heading = if place == 0 { heading.as_str() } else { "" };
+            let heading = if index == 0 { heading.as_str() } else { "" };
             // The number prevents a name at the start of the line from being read as a keyword.
             let line = format!(
                 "{heading}    {} {} :{}{start}, {end}\n",
@@ -111,7 +111,7 @@ fn name(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::log::lasted;
+    use crate::report::log::time_taken;
     use crate::testing::arbitrary;
     use proptest::prelude::*;
 
@@ -129,7 +129,7 @@ mod tests {
     const FAILED: State = State::Completed(Conclusion::Failure);
 
     #[test]
-    fn bars_go_from_their_start_to_their_end() {
+    fn bars_have_start_and_end() {
         let jobs = vec![
             bar("build", DONE, 100, Some(110)),
             bar("test (1, 2)", FAILED, 110, Some(110)),
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn a_diagram_is_never_larger_than_mermaid_takes() {
+    fn a_diagram_never_exceeds_the_limit_of_mermaid() {
         let long = "ä".repeat(99);
         let jobs = (0..3_000).map(|_| bar(&long, State::Running, 1, None));
         let diagram = gantt(&[("Jobs".to_owned(), jobs.collect())], &str::to_owned).unwrap();
@@ -161,7 +161,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_name_means_anything(text in any::<String>()) {
+        fn no_name_is_interpreted(text in any::<String>()) {
             let name = name(&text);
             let has_meaning = name.contains([':', ';', '#', '%', '`', '\n', '<', '{', '"']);
             prop_assert!(!has_meaning, "{}", name);
@@ -173,7 +173,7 @@ mod tests {
             bars in prop::collection::vec((arbitrary::text(), arbitrary::state(), arbitrary::times()), 0..6),
         ) {
             let bars = bars.into_iter().filter_map(|(name, state, times)| {
-                lasted(&times);
+                time_taken(&times);
                 Bar::new(name, state, &times)
             });
             gantt(&[("Jobs".to_owned(), bars.collect())], &str::to_owned);
