@@ -1,4 +1,4 @@
-//! The job that the step is a part of.
+//! The job in which the step runs.
 
 /// The environment of the step, as its host describes it. Values aren't validated.
 #[derive(Default)]

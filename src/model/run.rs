@@ -19,7 +19,7 @@ pub(crate) enum Outcome {
 }
 
 impl Outcome {
-    /// As written in outputs and messages.
+    /// Returns the name used in outputs and messages.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Accepted => "accepted",
@@ -86,7 +86,7 @@ pub(crate) enum State {
 }
 
 impl State {
-    /// As written in outputs and messages.
+    /// Returns the name used in outputs and messages.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Queued => "queued",
@@ -129,7 +129,7 @@ impl Conclusion {
         Self::Lost,
     ];
 
-    /// As written in inputs, outputs and messages.
+    /// Returns the name used in inputs, outputs and messages.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Success => "success",

@@ -234,15 +234,15 @@ pub(super) fn ended(
     }
 }
 
-/// Returns the provider's own term for a conclusion, if it differs from ours.
+/// Returns the provider's own term for a conclusion, if it differs from [`Conclusion`]'s.
 fn provider_says(target: &Target, snapshot: &Snapshot) -> String {
     let word = snapshot
         .provider_status
         .conclusion
         .as_ref()
         .unwrap_or(&snapshot.provider_status.state);
-    let ours = snapshot.state.conclusion().map(Conclusion::as_str);
-    if ours == Some(word.as_str()) {
+    let conclusion = snapshot.state.conclusion().map(Conclusion::as_str);
+    if conclusion == Some(word.as_str()) {
         return String::new();
     }
     format!(" ({}: {})", target.provider().name(), one_line(word))

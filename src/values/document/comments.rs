@@ -10,9 +10,8 @@ use super::TrailingComment;
 /// The trailing comments of a document, by the positions of their scalars.
 pub(super) struct Comments<'text> {
     lines: Vec<&'text str>,
-    comments: HashMap<(usize, usize), TrailingComment>,
-    /// By the anchors of their scalars.
-    anchored: HashMap<usize, TrailingComment>,
+    by_position: HashMap<(usize, usize), TrailingComment>,
+    by_anchor: HashMap<usize, TrailingComment>,
     /// For each open list and mapping, whether it's in flow style.
     open: Vec<bool>,
 }
@@ -21,8 +20,8 @@ impl<'text> Comments<'text> {
     pub(super) fn of(text: &'text str) -> Self {
         Self {
             lines: lines(text).collect(),
-            comments: HashMap::new(),
-            anchored: HashMap::new(),
+            by_position: HashMap::new(),
+            by_anchor: HashMap::new(),
             open: Vec::new(),
         }
     }
@@ -40,14 +39,15 @@ impl<'text> Comments<'text> {
                 if let Some(comment) = self.after(text, span.end) {
                     // 0 means no anchor.
                     if *anchor > 0 {
-                        self.anchored.insert(*anchor, comment.clone());
+                        self.by_anchor.insert(*anchor, comment.clone());
                     }
-                    self.comments.insert(position(span.start), comment);
+                    self.by_position.insert(position(span.start), comment);
                 }
             }
             Event::Alias(anchor) => {
-                if let Some(comment) = self.anchored.get(anchor) {
-                    self.comments.insert(position(span.start), comment.clone());
+                if let Some(comment) = self.by_anchor.get(anchor) {
+                    self.by_position
+                        .insert(position(span.start), comment.clone());
                 }
             }
             Event::Scalar(..)
@@ -61,7 +61,7 @@ impl<'text> Comments<'text> {
 
     /// Returns the comment after the scalar, or alias of a scalar, that begins there.
     pub(super) fn at(&self, start: Marker) -> Option<TrailingComment> {
-        self.comments.get(&position(start)).cloned()
+        self.by_position.get(&position(start)).cloned()
     }
 
     /// Returns the comment after a key whose value YAML considers empty, as in `color: #ff0000`.
