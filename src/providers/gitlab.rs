@@ -1,5 +1,5 @@
-//! GitLab: pipelines by trigger token and by access token, which are two endpoints with two shapes.
-//! Facts: <https://docs.gitlab.com/api/pipelines/>, <https://docs.gitlab.com/ci/triggers/>.
+//! Starts GitLab pipelines. Trigger tokens and access tokens have an endpoint each, with different request bodies.
+//! See <https://docs.gitlab.com/api/pipelines/> and <https://docs.gitlab.com/ci/triggers/>.
 
 mod artifacts;
 mod explain;
@@ -37,11 +37,11 @@ pub(crate) struct GitLab<'a> {
     location: &'a Location,
     spec: &'a GitLabSpec,
     http: &'a Http<'a>,
-    /// The ref that is triggered, as it was written.
+    /// The ref to trigger, as written in `ref`, or the default branch.
     reference: String,
-    /// The project's id, once an answer tells it: a path is no longer good for much where the project has moved.
+    /// The project's id, once a response contains it. If the project has moved, its old path only works for reads.
     project_id: Cell<Option<u64>>,
-    /// What is known of the pipelines that a pipeline starts elsewhere.
+    /// The endpoint that is asked for downstream pipelines.
     downstream: Cell<status::Downstream>,
 }
 
@@ -222,7 +222,7 @@ impl<'a> Provider<'a> for GitLab<'a> {
         }
     }
 
-    /// A project that only those who are signed in can read isn't public.
+    /// Projects that require signing in (`internal`) don't count as public.
     async fn is_public(&self) -> Result<bool, Error> {
         let project: Visibility = self.read(&self.project([]), "the project").await?;
         Ok(project.visibility.as_deref() == Some("public"))
@@ -278,8 +278,8 @@ impl<'a> GitLab<'a> {
         self.http.default_branch(repository, read).await
     }
 
-    /// A pipeline's page for people: the one that GitLab names, if that can be taken for it. By its id alone a project
-    /// has no pages but one, which leads to it.
+    /// Returns the URL of a pipeline's web page: GitLab's `web_url` if [`wire::page_at`] accepts it, or else one built
+    /// from the path. With only a project id, the one page to link to is `/projects/:id`, which leads to the project.
     fn pipeline_page(&self, named: Option<&str>, id: u64) -> String {
         let server = &self.location.server.web;
         let repository = &self.location.repository;
@@ -294,7 +294,7 @@ impl<'a> GitLab<'a> {
         })
     }
 
-    /// An address below the project's own. A path is one part there, each `/` of it escaped.
+    /// Returns an API URL below the project. A project's path is a single segment there, with each `/` escaped.
     fn project<const N: usize>(&self, parts: [&str; N]) -> Url {
         let id = self.project_id.get().map(|id| id.to_string());
         let project = id.as_deref().unwrap_or(&self.location.repository);
@@ -302,7 +302,7 @@ impl<'a> GitLab<'a> {
         below(&self.location.server.api, project.into_iter().chain(parts))
     }
 
-    /// Who may read, if anybody: a trigger token may not.
+    /// Returns the token for everything but the trigger, if there is one: a trigger token can only trigger.
     fn reader(&self) -> Option<&'a Secret> {
         match &self.spec.credential {
             GitLabCredential::Access(token) => Some(token),
@@ -327,7 +327,7 @@ impl<'a> GitLab<'a> {
         Ok(headers)
     }
 
-    /// As the one who may read; what has no body and starts nothing.
+    /// Sends a request that has no body and starts nothing.
     async fn exchange(&self, method: Method, url: &Url) -> Result<Response, Error> {
         let headers = Self::headers(self.reader())?;
         self.http

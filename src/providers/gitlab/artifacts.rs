@@ -1,4 +1,4 @@
-//! What a pipeline leaves behind: jobs' logs, and a file with the result.
+//! Downloads the logs of jobs, and the file with the result from a job's artifacts.
 
 use ::http::StatusCode;
 
@@ -12,7 +12,7 @@ use crate::providers::wire;
 impl GitLab<'_> {
     pub(super) async fn end_of_log(&self, job: &Job) -> Result<LogTail, Error> {
         let mut url = self.project(["jobs", &job.id, "trace"]);
-        // Older servers send all of it whatever is asked for.
+        // Older servers ignore `byte_offset` and send the whole log.
         let skipped = job
             .log_size
             .map_or(0, |size| size.saturating_sub(MAX_LOG_TAIL as u64));
@@ -34,7 +34,7 @@ impl GitLab<'_> {
         })
     }
 
-    /// A file in the artifacts of the pipeline's job of that name; of several the last one's.
+    /// Downloads a file from the artifacts of the job with that name. If there are several, the last one counts.
     pub(super) async fn artifact(
         &self,
         run: &Run,

@@ -1,4 +1,4 @@
-//! What a rejection by GitLab means, and what to do about it.
+//! Explains GitLab's rejections, and how to fix them.
 
 use ::http::StatusCode;
 use serde::Deserialize;
@@ -47,7 +47,7 @@ pub(super) async fn explain(gitlab: &GitLab<'_>, rejection: Error) -> Error {
 }
 
 impl GitLab<'_> {
-    /// Rejections that need no further read: of reads, and those that mean the same for the trigger.
+    /// Explains the rejection of a read, or one that means the same for the trigger. Sends no request.
     pub(super) fn explain_read(&self, rejection: Error) -> Error {
         let Some(response) = rejection.response() else {
             return rejection;
@@ -73,7 +73,7 @@ impl GitLab<'_> {
         }
     }
 
-    /// Pipelines that are to be waited for must be readable.
+    /// Explains why the pipelines that the step would wait for can't be read.
     pub(super) fn explain_unlisted(&self, error: Error) -> Error {
         const HINT: &str = "give in `token` an access token with the scope `read_api` (`api` to cancel too) and the role Reporter";
         let status = error.response().map(|response| response.status);
@@ -97,7 +97,7 @@ impl GitLab<'_> {
         )
     }
 
-    /// Only a path can be mangled on the way.
+    /// Only a path contains `/`; a proxy can't mangle a numeric id.
     fn id_hint(&self) -> &'static str {
         if self.location.repository.contains('/') {
             "; a proxy that changes `%2F` in addresses answers 404 too: then use the project's numeric id"
@@ -155,8 +155,7 @@ fn refused(gitlab: &GitLab<'_>, rejection: Error, said: &str) -> Error {
     }
 }
 
-/// 404 is GitLab's answer to what is not there, to what the token may not see, and to a trigger token
-/// that is wrong.
+/// GitLab answers 404 if something doesn't exist, if the token can't access it, and if a trigger token is wrong.
 async fn not_found(gitlab: &GitLab<'_>, rejection: Error) -> Error {
     let project = &gitlab.location.repository;
     let by_trigger_token = matches!(gitlab.spec.credential, GitLabCredential::Trigger { .. });
@@ -189,7 +188,7 @@ async fn not_found(gitlab: &GitLab<'_>, rejection: Error) -> Error {
     }
 }
 
-/// Reads are redirected to where the project is now.
+/// GitLab redirects reads of a moved project, so the response contains its new path.
 async fn moved(gitlab: &GitLab<'_>, rejection: Error) -> Error {
     let project = &gitlab.location.repository;
     let read: Result<Project, _> = gitlab.read(&gitlab.project([]), "the project").await;

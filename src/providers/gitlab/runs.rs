@@ -1,4 +1,4 @@
-//! Which pipelines there are that the trigger may have started.
+//! Lists the pipelines that the trigger may have started.
 
 use std::time::SystemTime;
 
@@ -35,7 +35,8 @@ struct User {
 }
 
 impl GitLab<'_> {
-    /// Of the newest hundred of this kind those since then; where that is not given, the newest of any kind.
+    /// Returns the pipelines created since then, among the newest 100 with this ref, source and user. Without `since`,
+    /// returns the newest pipelines of any kind.
     pub(super) async fn candidates(
         &self,
         since: Option<SystemTime>,
@@ -46,7 +47,7 @@ impl GitLab<'_> {
         };
         let user = match since {
             Some(_) => self.user().await,
-            // Nobody asks whose they are.
+            // This only checks that pipelines can be listed.
             None => None,
         };
         let sizes: &[usize] = match since {
@@ -79,7 +80,7 @@ impl GitLab<'_> {
         Ok(found
             .entries
             .into_iter()
-            // Servers may ignore a filter by time.
+            // Filtered here because servers may ignore `created_after`.
             .filter(|pipeline| {
                 since.is_none_or(|since| pipeline.created_at.is_some_and(|at| at >= since))
             })
@@ -100,8 +101,8 @@ impl GitLab<'_> {
         }
     }
 
-    /// Whom GitLab names as the one who started a pipeline by this credential. Of a trigger token that
-    /// is its owner, whom it does not tell.
+    /// Returns the user that GitLab records for pipelines started with this credential. For a trigger token that is
+    /// its owner, whom the token can't look up.
     async fn user(&self) -> Option<String> {
         match self.spec.credential {
             GitLabCredential::Trigger { .. } => None,

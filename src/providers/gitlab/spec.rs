@@ -1,4 +1,4 @@
-//! A GitLab target: which pipeline, with which arguments and credential, and how the inputs say so.
+//! What to trigger on GitLab (ref, variables, inputs and credential), and how the step's inputs are read.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -18,17 +18,17 @@ use crate::providers::variable::Variable;
 use crate::values::{Checked, Errors, Inputs, complain};
 
 pub(crate) struct GitLabSpec {
-    /// `None`: the default branch.
+    /// `None` means the default branch.
     pub(crate) reference: Option<Reference>,
     pub(crate) variables: Vec<Variable>,
-    /// A JSON object; `None`: there are none.
+    /// A JSON object; `None` if there are no inputs.
     pub(crate) inputs: Option<Rc<RawValue>>,
     pub(crate) credential: GitLabCredential,
 }
 
 pub(crate) enum GitLabCredential {
     Access(Secret),
-    /// A trigger token reads nothing, so another one may do that.
+    /// A trigger token can only trigger, so `reader` may hold an access token for reading and cancelling.
     Trigger {
         token: Secret,
         reader: Option<Secret>,
@@ -48,7 +48,7 @@ impl ProviderSpec for GitLabSpec {
     const CREDENTIALS: &'static [&'static str] = &["trigger-token"];
     const TOKEN_PREFIXES: &'static [&'static str] =
         &["glpat-", "glptt-", "gldt-", "glcbt-", "glrt-", "gloas-"];
-    /// A pipeline shows nothing of its jobs.
+    /// A pipeline's own response doesn't show the progress of its jobs, so jobs are polled often.
     const POLL_INTERVALS: PollIntervals = PollIntervals {
         min: Duration::from_secs(2),
         max: Duration::from_secs(15),
@@ -56,7 +56,7 @@ impl ProviderSpec for GitLabSpec {
         jobs: Duration::from_secs(4),
     };
 
-    /// Has no header: <https://docs.gitlab.com/administration/settings/rate_limit_on_pipelines_creation/>.
+    /// Sent without a header: <https://docs.gitlab.com/administration/settings/rate_limit_on_pipelines_creation/>.
     const LIMIT_MESSAGES: &'static [LimitMessage] = &[LimitMessage {
         status: StatusCode::BAD_REQUEST,
         text: "too many pipelines created in the last minute",
@@ -94,13 +94,13 @@ impl ProviderSpec for GitLabSpec {
         })
     }
 
-    /// A job and a path in its artifacts.
+    /// Reads `job:path`: a job, and the path of a file in its artifacts.
     fn result_artifact(inputs: &Inputs) -> Checked<Option<ResultArtifact>> {
         const NAME: &str = "result-artifact";
         let Some(text) = inputs.get(NAME) else {
             return Ok(None);
         };
-        // A job's name may have colons, as `test:unit` has; a file's path hardly ever.
+        // Split at the last colon: job names may contain colons, such as `test:unit`; paths hardly ever do.
         match text.rsplit_once(':') {
             Some((job, path)) if !job.trim().is_empty() && !path.trim().is_empty() => {
                 Ok(Some(ResultArtifact::OfJob {
@@ -115,7 +115,8 @@ impl ProviderSpec for GitLabSpec {
         }
     }
 
-    /// Beside a trigger token, a token is there to read, which another trigger token does not.
+    /// An entry with a `trigger-token` doesn't inherit a trigger token as `token`: there `token` is for
+    /// reading and cancelling, and trigger tokens can do neither.
     fn inherits(name: &str, step: &Inputs, own: &Inputs) -> bool {
         name != "token"
             || own.get("trigger-token").is_none()
@@ -160,7 +161,7 @@ impl ProviderSpec for GitLabSpec {
     }
 }
 
-/// An object. What is null has its default; GitLab knows no input that could be null.
+/// Reads an object. Null values are left out, so that these inputs keep their defaults: in GitLab no input can be null.
 fn pipeline_inputs(inputs: &Inputs) -> Checked<Option<Rc<RawValue>>> {
     const NAME: &str = "inputs";
     let Some(document) = inputs.document(NAME)? else {
@@ -225,7 +226,7 @@ fn trigger_token(inputs: &Inputs, context: &InputContext<'_>) -> Checked<Option<
     context.check_token(text, NAME).map(Some)
 }
 
-/// Whether a token can trigger pipelines of a GitLab project, and do nothing else.
+/// Trigger tokens can start pipelines of one project, and nothing else.
 fn is_trigger_token(token: &str) -> bool {
     token.starts_with("glptt-")
 }

@@ -1,5 +1,5 @@
-//! Looks at a pipeline and its jobs, and GitLab's words for where they are.
-//! Facts: <https://docs.gitlab.com/api/pipelines/>, <https://docs.gitlab.com/api/jobs/>.
+//! Reads the status of a pipeline, its jobs and its downstream pipelines, and translates GitLab's statuses.
+//! See <https://docs.gitlab.com/api/pipelines/> and <https://docs.gitlab.com/api/jobs/>.
 
 use ::http::StatusCode;
 use chrono::{DateTime, Utc};
@@ -15,14 +15,14 @@ use crate::providers::provider::Depth;
 use crate::providers::reading::{beside, parse, unreadable};
 use crate::providers::wire::{self, List, MAX_PAGES, PAGE_SIZES};
 
-/// Where a server tells of the pipelines that a pipeline started in other projects.
+/// The endpoint that lists the pipelines started by a pipeline.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(super) enum Downstream {
-    /// Since 19.2, so that it is tried first.
+    /// Since GitLab 19.2; tried first.
     #[default]
     TriggerJobs,
     Bridges,
-    /// There are none, or nobody tells.
+    /// There are no downstream pipelines, or both endpoints answered 404.
     Nowhere,
 }
 
@@ -62,7 +62,7 @@ pub(super) struct PipelineJob {
     finished_at: Option<DateTime<Utc>>,
     #[serde(default, rename = "artifacts", deserialize_with = "log_size")]
     log_size: Option<u64>,
-    /// Of a job that starts another pipeline.
+    /// The pipeline that a trigger job started.
     #[serde(default, deserialize_with = "wire::lenient")]
     downstream_pipeline: Option<DownstreamPipeline>,
 }
@@ -75,7 +75,7 @@ struct JobFile {
     size: Option<u64>,
 }
 
-/// All that is kept of a job's files.
+/// Reads a job's list of files, and keeps only the size of its log.
 fn log_size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
     let files: List<JobFile> = wire::lenient(deserializer)?;
     let trace = files.entries.iter().find(|file| file.file_type == "trace");
@@ -137,12 +137,12 @@ impl GitLab<'_> {
                 break;
             }
         }
-        // GitLab tells the newest first; people read in the order of events.
+        // GitLab lists the newest first, but people read in chronological order.
         jobs.sort_by_key(|job| job.id);
         Ok(jobs)
     }
 
-    /// Pipelines that this one started elsewhere, as far as they can be read.
+    /// Returns the downstream pipelines as jobs, as far as they can be read.
     async fn downstream(&self, run: &Run, state: State) -> Result<Vec<Job>, Error> {
         let web = &self.location.server.web;
         loop {
@@ -166,7 +166,7 @@ impl GitLab<'_> {
                 read => beside(read, state)?,
             };
             if read.as_ref().is_some_and(|read| read.length == 0) {
-                // They are made together with the pipeline: there will be none later.
+                // Trigger jobs are created together with the pipeline, so none will appear later.
                 self.downstream.set(Downstream::Nowhere);
             }
             let read = read.unwrap_or_default().entries.into_iter();
@@ -202,7 +202,7 @@ impl Pipeline {
 
 fn job(job: PipelineJob, web: &Url) -> Job {
     let state = match (state(&job.status), job.allow_failure) {
-        // The pipeline goes on without it.
+        // The pipeline continues without an optional manual job.
         (State::Blocked, true) => State::Queued,
         (state, _) => state,
     };
@@ -226,7 +226,7 @@ fn job(job: PipelineJob, web: &Url) -> Job {
     }
 }
 
-/// Where the other pipeline is counts, not the job that started it.
+/// Shows the state and page of the downstream pipeline, not of the job that started it.
 fn downstream_job(mut bridge: PipelineJob, web: &Url) -> Job {
     if let Some(pipeline) = bridge.downstream_pipeline.take() {
         bridge.status = pipeline.status;
@@ -238,7 +238,7 @@ fn downstream_job(mut bridge: PipelineJob, web: &Url) -> Job {
     }
 }
 
-/// Which jobs it waits for, only they tell.
+/// Only the jobs show which of them a `manual` pipeline is waiting for.
 fn blocked_on(status: &str, jobs: &[Job]) -> Option<BlockedOn> {
     match status {
         "manual" => {
@@ -259,7 +259,7 @@ fn blocked_on(status: &str, jobs: &[Job]) -> Option<BlockedOn> {
     }
 }
 
-/// A status that nobody has heard of is no end.
+/// Unknown statuses count as running.
 fn state(status: &str) -> State {
     match status {
         "success" => State::Completed(Conclusion::Success),
