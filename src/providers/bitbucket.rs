@@ -1,5 +1,5 @@
-//! Bitbucket Cloud: pipelines of branches, tags and commits.
-//! Facts: <https://developer.atlassian.com/cloud/bitbucket/rest/api-group-pipelines/>.
+//! Starts Bitbucket Cloud pipelines on branches, tags and commits.
+//! See <https://developer.atlassian.com/cloud/bitbucket/rest/api-group-pipelines/>.
 
 mod artifacts;
 mod explain;
@@ -39,19 +39,19 @@ pub(crate) struct Bitbucket<'a> {
     location: &'a Location,
     spec: &'a BitbucketSpec,
     http: &'a Http<'a>,
-    /// `None` where only a commit is given.
+    /// `None` if only a commit is given.
     reference: Option<Reference>,
-    /// A bare name has turned out to be no branch.
+    /// Whether Bitbucket has rejected a bare name because no branch has it.
     is_no_branch: Cell<bool>,
     tag: RefCell<TagCommit>,
 }
 
-/// What is known of the commit of the tag that is sent.
+/// The commit of the tag to trigger, as far as it is known.
 #[derive(Default)]
 enum TagCommit {
     #[default]
     Unread,
-    /// The token may not read it, or there is no such tag: the answer to the trigger tells which.
+    /// The token can't read it, or the tag doesn't exist. The response to the trigger shows which.
     Unreadable,
     Known(String),
 }
@@ -242,7 +242,7 @@ impl<'a> Provider<'a> for Bitbucket<'a> {
         }))
     }
 
-    /// A bare name is sent as a branch; if there is no such branch, it may be a tag.
+    /// A bare name is sent as a branch first. If no branch has that name, it may be a tag.
     fn fallback(&self, rejection: &Error) -> Option<&'static str> {
         let response = rejection.response()?;
         let no_branch = response.status == StatusCode::NOT_FOUND
@@ -304,8 +304,8 @@ impl Bitbucket<'_> {
         }
     }
 
-    /// Reads the commit of the tag that is about to be sent, once, unless another commit is given: Bitbucket was
-    /// seen to fail for tags without one (500).
+    /// Reads the commit of the tag to trigger, once, unless a commit is given: Bitbucket has been seen to answer 500
+    /// for a tag without a commit.
     pub(super) async fn read_tag(&self) -> Result<(), Error> {
         const WHAT: &str = "the tag";
         let needs_commit = matches!(
@@ -358,7 +358,6 @@ impl Bitbucket<'_> {
         self.http.default_branch(repository, read).await
     }
 
-    /// A run's page for people.
     fn page(&self, number: u64) -> String {
         let number = number.to_string();
         let page = self
@@ -373,7 +372,7 @@ impl Bitbucket<'_> {
         self.reference.as_ref().map_or("", Reference::name)
     }
 
-    /// An address below the repository's own.
+    /// Returns an API URL below the repository.
     fn repository<const N: usize>(&self, parts: [&str; N]) -> Url {
         let repository = ["repositories"]
             .into_iter()
@@ -389,7 +388,7 @@ impl Bitbucket<'_> {
         parse(self.get(url).await?.check_status(what)?, what)
     }
 
-    /// What has no body and starts nothing.
+    /// Sends a request that has no body and starts nothing.
     async fn exchange(&self, method: Method, url: &Url) -> Result<Response, Error> {
         let headers = self.headers()?;
         self.http
@@ -411,7 +410,7 @@ impl Bitbucket<'_> {
     }
 }
 
-/// What travels of an API token is another text than the token, and as secret.
+/// Returns the value for Basic authentication: a different string from the API token, and just as secret.
 fn basic(email: &str, token: &Secret) -> Secret {
     Secret::new(STANDARD.encode(format!("{email}:{}", token.expose())))
 }

@@ -1,4 +1,4 @@
-//! What a pipeline leaves behind: steps' logs. Bitbucket hands out no artifacts.
+//! Downloads the logs of steps. Bitbucket has no API for artifacts.
 
 use ::http::{HeaderValue, header};
 

@@ -1,4 +1,4 @@
-//! What a rejection by Bitbucket means, and what to do about it.
+//! Explains Bitbucket's rejections, and how to fix them.
 
 use ::http::StatusCode;
 
@@ -51,7 +51,7 @@ pub(super) async fn explain(bitbucket: &Bitbucket<'_>, rejection: Error) -> Erro
     }
 }
 
-/// 404 is the answer to what is not there and to what the token may not see.
+/// Bitbucket answers 404 both if something doesn't exist and if the token can't access it.
 async fn not_found(bitbucket: &Bitbucket<'_>, rejection: Error) -> Error {
     let repository = &bitbucket.location.repository;
     let read = bitbucket.get(&bitbucket.repository([])).await;
@@ -79,7 +79,7 @@ async fn not_found(bitbucket: &Bitbucket<'_>, rejection: Error) -> Error {
 }
 
 impl Bitbucket<'_> {
-    /// Pipelines that are to be waited for must be readable.
+    /// Explains why the pipelines that the step would wait for can't be read.
     pub(super) fn explain_unlisted(&self, error: Error) -> Error {
         match error.response() {
             Some(response) if response.status == StatusCode::FORBIDDEN => {
@@ -93,7 +93,7 @@ impl Bitbucket<'_> {
         }
     }
 
-    /// Rejections that mean the same for reads and for the trigger.
+    /// Explains the rejection of a read, or one that means the same for the trigger. Sends no request.
     pub(super) fn explain_read(&self, rejection: Error) -> Error {
         let Some(response) = rejection.response() else {
             return rejection;
@@ -127,7 +127,7 @@ impl Bitbucket<'_> {
     }
 }
 
-/// Which scope is missing, and how we know: Bitbucket names both sides in headers.
+/// Returns the missing scope, and the scopes that the token has. Bitbucket sends both in headers.
 fn scope(response: &Response) -> (String, String) {
     let header = |name| response.header(name).filter(|text| !text.is_empty());
     let has = header("x-oauth-scopes").map(|has| format!(" (its scopes: {has})"));

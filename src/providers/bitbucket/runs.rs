@@ -1,4 +1,4 @@
-//! Which pipelines there are that the trigger may have started.
+//! Lists the pipelines that the trigger may have started.
 
 use std::time::SystemTime;
 
@@ -29,7 +29,7 @@ struct Pipeline {
     trigger: Option<PipelineTrigger>,
 }
 
-/// What started it: `pipeline_trigger_manual` for a request like ours, `…_push`, `…_schedule` and others.
+/// What started a pipeline: `pipeline_trigger_manual` for an API request, or `…_push`, `…_schedule` and others.
 #[derive(Deserialize)]
 struct PipelineTrigger {
     #[serde(rename = "type")]
@@ -63,7 +63,7 @@ struct Selector {
 }
 
 impl Bitbucket<'_> {
-    /// Of the newest hundred those since then; where that is not given, the newest.
+    /// Returns the pipelines created since then, among the newest 100. Without `since`, returns the newest.
     pub(super) async fn candidates(
         &self,
         since: Option<SystemTime>,
@@ -104,7 +104,7 @@ impl Bitbucket<'_> {
         }
     }
 
-    /// Whether a pipeline runs on what we asked for.
+    /// Returns whether a pipeline is the requested one: the same ref or commit, and the same custom pipeline.
     fn is_ours(&self, target: &Target) -> bool {
         let custom = target
             .selector

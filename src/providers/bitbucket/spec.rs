@@ -1,4 +1,5 @@
-//! A Bitbucket target: which pipeline, with which arguments and credential, and how the inputs say so.
+//! What to trigger on Bitbucket (ref or commit, custom pipeline, variables and credential), and how the step's inputs
+//! are read.
 
 use std::time::Duration;
 
@@ -20,10 +21,10 @@ pub(crate) struct BitbucketSpec {
     pub(crate) credential: BitbucketCredential,
 }
 
-/// What of the repository the pipeline runs on.
+/// The branch, tag or commit that the pipeline runs on.
 #[derive(PartialEq, Eq, Hash, Debug)]
 pub(crate) enum BitbucketSource {
-    /// A branch or tag, if named at its tip or at the commit given; `None`: the default branch.
+    /// A branch or tag, or with `None` the default branch; at this commit, or else at its tip.
     Reference {
         reference: Option<Reference>,
         commit: Option<String>,
@@ -32,7 +33,7 @@ pub(crate) enum BitbucketSource {
 }
 
 pub(crate) enum BitbucketCredential {
-    /// Of a repository, project or workspace.
+    /// The access token of a repository, project or workspace.
     Access(Secret),
     Api {
         email: String,
@@ -52,7 +53,7 @@ impl ProviderSpec for BitbucketSpec {
     ];
     const CREDENTIALS: &'static [&'static str] = &["email"];
     const TOKEN_PREFIXES: &'static [&'static str] = &["ATCTT3x", "ATATT3x", "ATBB"];
-    /// A thousand requests an hour are all there is.
+    /// Bitbucket allows 1,000 requests an hour.
     const POLL_INTERVALS: PollIntervals = PollIntervals {
         min: Duration::from_secs(5),
         max: Duration::from_secs(15),

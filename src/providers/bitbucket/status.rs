@@ -1,5 +1,5 @@
-//! Looks at a pipeline and its steps, and Bitbucket's words for where they are.
-//! Facts: <https://developer.atlassian.com/cloud/bitbucket/rest/api-group-pipelines/>.
+//! Reads the status of a pipeline and its steps, and translates Bitbucket's states and results.
+//! See <https://developer.atlassian.com/cloud/bitbucket/rest/api-group-pipelines/>.
 
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
@@ -45,7 +45,7 @@ struct Named {
 #[derive(Deserialize)]
 struct Steps {
     values: List<PipelineStep>,
-    /// The address of the next page.
+    /// The URL of the next page.
     #[serde(default, deserialize_with = "wire::url")]
     next: Option<String>,
 }
@@ -92,7 +92,7 @@ impl Bitbucket<'_> {
 
     async fn steps(&self, run: &Run, size: usize) -> Result<Vec<PipelineStep>, Error> {
         const WHAT: &str = "the pipeline's steps";
-        // With the slash at its end that the documentation gives it.
+        // With a trailing slash, as documented.
         let mut url = self.repository(["pipelines", &run.id, "steps", ""]);
         url.set_query(Some(&format!("pagelen={size}")));
         let mut steps = Vec::new();
@@ -101,7 +101,7 @@ impl Bitbucket<'_> {
             steps.extend(page.values.entries);
             match page.next.and_then(|next| Url::parse(&next).ok()) {
                 None => break,
-                // The credential goes along.
+                // Only on the same server, because the credential is sent with the request.
                 Some(next) if next.origin() == url.origin() => url = next,
                 Some(_) => {
                     return Err(Error::new(
@@ -142,7 +142,6 @@ impl Pipeline {
     }
 }
 
-/// Which step a blocked pipeline waits for.
 fn blocked_on(steps: &[PipelineStep]) -> BlockedOn {
     let by_hand = steps.iter().find(|step| step.waits_for_a_person());
     BlockedOn::Person(match by_hand {
@@ -190,7 +189,7 @@ impl PipelineStep {
 }
 
 impl PipelineState {
-    /// Whether it is over, and how it ended is about to come.
+    /// Returns whether the pipeline or step is over, but its result hasn't been published yet.
     fn lacks_result(&self) -> bool {
         self.name == "COMPLETED" && self.result.is_none()
     }
@@ -212,7 +211,7 @@ impl PipelineState {
         }
     }
 
-    /// While it runs, what it is in the middle of says more than that it is.
+    /// Adds the stage, which says more about an unfinished pipeline than its state.
     fn provider_status(self) -> ProviderStatus {
         let state = match self.stage {
             Some(stage) => format!("{} {}", self.name, stage.name),
@@ -229,7 +228,7 @@ fn conclusion(word: &str) -> Conclusion {
     match word {
         "SUCCESSFUL" => Conclusion::Success,
         "STOPPED" | "EXPIRED" => Conclusion::Cancelled,
-        // Of a step alone.
+        // Only for steps.
         "NOT_RUN" => Conclusion::Skipped,
         _ => Conclusion::Failure,
     }
