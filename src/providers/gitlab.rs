@@ -42,12 +42,12 @@ pub(crate) struct GitLab<'a> {
     /// The project's id, once a response contains it. If the project has moved, its old path only works for reads.
     project_id: Cell<Option<u64>>,
     /// The endpoint that is asked for downstream pipelines.
-    downstream: Cell<status::Downstream>,
+    downstream_endpoint: Cell<status::DownstreamEndpoint>,
 }
 
 /// Body of `POST /projects/:id/trigger/pipeline`.
 #[derive(Serialize)]
-struct ByTriggerToken<'a> {
+struct TriggerTokenRequest<'a> {
     token: &'a str,
     #[serde(rename = "ref")]
     reference: &'a str,
@@ -59,24 +59,24 @@ struct ByTriggerToken<'a> {
 
 /// Body of `POST /projects/:id/pipeline`.
 #[derive(Serialize)]
-struct ByAccessToken<'a> {
+struct AccessTokenRequest<'a> {
     #[serde(rename = "ref")]
     reference: &'a str,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    variables: Vec<KeyValue<'a>>,
+    variables: Vec<GitLabVariable<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     inputs: Option<&'a RawValue>,
 }
 
 #[derive(Serialize)]
-struct KeyValue<'a> {
+struct GitLabVariable<'a> {
     key: &'a str,
     value: &'a str,
     variable_type: &'static str,
 }
 
 #[derive(Deserialize)]
-struct Pipeline {
+struct CreatedGitLabPipeline {
     id: u64,
     #[serde(default, deserialize_with = "wire::lenient")]
     iid: Option<u64>,
@@ -87,13 +87,13 @@ struct Pipeline {
 }
 
 #[derive(Deserialize)]
-struct Visibility {
+struct GitLabVisibility {
     #[serde(default, deserialize_with = "wire::exact")]
     visibility: Option<String>,
 }
 
 #[derive(Deserialize)]
-struct Project {
+struct ProjectDefaultBranch {
     #[serde(default, deserialize_with = "wire::exact")]
     default_branch: Option<String>,
 }
@@ -114,7 +114,7 @@ impl<'a> Provider<'a> for GitLab<'a> {
             http,
             reference: String::new(),
             project_id: Cell::default(),
-            downstream: Cell::default(),
+            downstream_endpoint: Cell::default(),
         };
         gitlab.reference = match &spec.reference {
             Some(reference) => reference.full(),
@@ -133,8 +133,8 @@ impl<'a> Provider<'a> for GitLab<'a> {
         });
         match &self.spec.credential {
             GitLabCredential::Trigger { token, .. } => TriggerRequest {
-                url: self.project(["trigger", "pipeline"]),
-                body: json(&ByTriggerToken {
+                url: self.repository(["trigger", "pipeline"]),
+                body: json(&TriggerTokenRequest {
                     token: secrets.show(token),
                     reference: &self.reference,
                     variables: variables
@@ -144,11 +144,11 @@ impl<'a> Provider<'a> for GitLab<'a> {
                 }),
             },
             GitLabCredential::Access(_) => TriggerRequest {
-                url: self.project(["pipeline"]),
-                body: json(&ByAccessToken {
+                url: self.repository(["pipeline"]),
+                body: json(&AccessTokenRequest {
                     reference: &self.reference,
                     variables: variables
-                        .map(|(key, value)| KeyValue {
+                        .map(|(key, value)| GitLabVariable {
                             key,
                             value,
                             variable_type: "env_var",
@@ -179,12 +179,13 @@ impl<'a> Provider<'a> for GitLab<'a> {
                 "that is no answer of GitLab's to a trigger",
             ));
         }
-        let pipeline: Pipeline = response.json().map_err(|why| unclear(&response, &why))?;
+        let pipeline: CreatedGitLabPipeline =
+            response.json().map_err(|why| unclear(&response, &why))?;
         self.project_id.set(pipeline.project_id);
         Ok(Some(Run {
             id: pipeline.id.to_string(),
             number: pipeline.iid,
-            url: self.pipeline_page(pipeline.web_url.as_deref(), pipeline.id),
+            url: self.run_page(pipeline.web_url.as_deref(), pipeline.id),
             matched_by: MatchedBy::Id,
         }))
     }
@@ -206,7 +207,7 @@ impl<'a> Provider<'a> for GitLab<'a> {
     }
 
     async fn cancel(&self, run: &Run) -> Result<(), Error> {
-        let url = self.project(["pipelines", &run.id, "cancel"]);
+        let url = self.repository(["pipelines", &run.id, "cancel"]);
         let response = self.exchange(Method::POST, &url).await?;
         response.check_status("the cancel").map(drop)
     }
@@ -224,7 +225,7 @@ impl<'a> Provider<'a> for GitLab<'a> {
 
     /// Projects that require signing in (`internal`) don't count as public.
     async fn is_public(&self) -> Result<bool, Error> {
-        let project: Visibility = self.read(&self.project([]), "the project").await?;
+        let project: GitLabVisibility = self.read(&self.repository([]), "the project").await?;
         Ok(project.visibility.as_deref() == Some("public"))
     }
 
@@ -258,11 +259,12 @@ impl<'a> GitLab<'a> {
                 }
             };
             let response = self
-                .get(&self.project([]))
+                .get(&self.repository([]))
                 .await?
                 .check_status(WHAT)
                 .map_err(|error| error.if_rejected(explain))?;
-            let project: Project = response.json().map_err(|why| no_default_branch(&why))?;
+            let project: ProjectDefaultBranch =
+                response.json().map_err(|why| no_default_branch(&why))?;
             project
                 .default_branch
                 .filter(|branch| !branch.is_empty())
@@ -278,12 +280,12 @@ impl<'a> GitLab<'a> {
         self.http.default_branch(repository, read).await
     }
 
-    /// Returns the URL of a pipeline's web page: GitLab's `web_url` if [`wire::page_at`] accepts it, or else one built
-    /// from the path. With only a project id, the one page to link to is `/projects/:id`, which leads to the project.
-    fn pipeline_page(&self, named: Option<&str>, id: u64) -> String {
+    /// Returns the URL of a pipeline's web page: the `web_url` if [`wire::page_at`] accepts it, or else one built from
+    /// the path. With only a project id, the one page to link to is `/projects/:id`, which leads to the project.
+    fn run_page(&self, web_url: Option<&str>, id: u64) -> String {
         let server = &self.location.server.web;
         let repository = &self.location.repository;
-        wire::page_at(named, server).unwrap_or_else(|| {
+        wire::page_at(web_url, server).unwrap_or_else(|| {
             if repository.contains('/') {
                 let id = id.to_string();
                 let parts = repository.split('/').chain(["-", "pipelines", &id]);
@@ -295,7 +297,7 @@ impl<'a> GitLab<'a> {
     }
 
     /// Returns an API URL below the project. A project's path is a single segment there, with each `/` escaped.
-    fn project<const N: usize>(&self, parts: [&str; N]) -> Url {
+    fn repository<const N: usize>(&self, parts: [&str; N]) -> Url {
         let id = self.project_id.get().map(|id| id.to_string());
         let project = id.as_deref().unwrap_or(&self.location.repository);
         let project = ["projects", project];

@@ -11,13 +11,13 @@ use crate::providers::wire;
 
 impl GitLab<'_> {
     pub(super) async fn end_of_log(&self, job: &Job) -> Result<LogTail, Error> {
-        let mut url = self.project(["jobs", &job.id, "trace"]);
+        let mut url = self.repository(["jobs", &job.id, "trace"]);
         // Older servers ignore `byte_offset` and send the whole log.
-        let skipped = job
+        let offset = job
             .log_size
             .map_or(0, |size| size.saturating_sub(MAX_LOG_TAIL as u64));
-        if skipped > 0 {
-            url.set_query(Some(&format!("byte_offset={skipped}")));
+        if offset > 0 {
+            url.set_query(Some(&format!("byte_offset={offset}")));
         }
         let tail = self
             .http
@@ -29,7 +29,7 @@ impl GitLab<'_> {
             )
             .await?;
         Ok(LogTail {
-            is_cut: tail.is_cut || skipped > 0,
+            is_cut: tail.is_cut || offset > 0,
             ..tail
         })
     }
@@ -61,7 +61,7 @@ impl GitLab<'_> {
         let parts = ["jobs", &id, "artifacts"]
             .into_iter()
             .chain(path.split('/'));
-        let url = crate::providers::http::request::below(&self.project([]), parts);
+        let url = crate::providers::http::request::below(&self.repository([]), parts);
         self.http
             .download(&url, &Self::headers(self.reader())?, MAX_RESULT, "the file")
             .await

@@ -19,7 +19,7 @@ const PROTECTED: &str = "You do not have sufficient permission to run a pipeline
 const MOVED: &str = "Non GET methods are not allowed for moved projects";
 
 #[derive(Deserialize)]
-struct Project {
+struct ProjectPath {
     #[serde(deserialize_with = "wire::word")]
     path_with_namespace: String,
 }
@@ -34,13 +34,15 @@ pub(super) async fn explain(gitlab: &GitLab<'_>, rejection: Error) -> Error {
     let Some(response) = rejection.response() else {
         return rejection;
     };
-    let said = response.error_message().unwrap_or_default();
+    let message = response.error_message().unwrap_or_default();
     match response.status {
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => gitlab.explain_read(rejection),
-        StatusCode::NOT_FOUND => not_found(gitlab, rejection).await,
-        StatusCode::METHOD_NOT_ALLOWED if said.contains(MOVED) => moved(gitlab, rejection).await,
+        StatusCode::NOT_FOUND => explain_not_found(gitlab, rejection).await,
+        StatusCode::METHOD_NOT_ALLOWED if message.contains(MOVED) => {
+            explain_moved(gitlab, rejection).await
+        }
         StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY => {
-            refused(gitlab, rejection, &said)
+            explain_error_message(gitlab, rejection, &message)
         }
         _ => rejection,
     }
@@ -113,19 +115,19 @@ fn lacks_scope(response: &Response) -> bool {
         .is_ok_and(|body| body.error.as_deref() == Some("insufficient_scope"))
 }
 
-fn refused(gitlab: &GitLab<'_>, rejection: Error, said: &str) -> Error {
+fn explain_error_message(gitlab: &GitLab<'_>, rejection: Error, message: &str) -> Error {
     let reference = &gitlab.reference;
-    if said.contains("Reference not found") {
+    if message.contains("Reference not found") {
         rejection.with_reason(
             format!("there is no branch or tag `{reference}`"),
             "check `ref`, or leave it out to use the default branch",
         )
-    } else if said.contains(AMBIGUOUS) {
+    } else if message.contains(AMBIGUOUS) {
         rejection.with_reason(
             format!("there is both a branch and a tag `{reference}`"),
             format!("write `{BRANCHES}{reference}` or `{TAGS}{reference}` in `ref`"),
         )
-    } else if said.contains(NO_PIPELINE_VARIABLES) {
+    } else if message.contains(NO_PIPELINE_VARIABLES) {
         let by_trigger_token = matches!(gitlab.spec.credential, GitLabCredential::Trigger { .. });
         let why = if by_trigger_token {
             "the project forbids pipeline variables, and a trigger token always brings one"
@@ -136,7 +138,7 @@ fn refused(gitlab: &GitLab<'_>, rejection: Error, said: &str) -> Error {
             why,
             "use an access token in `token` with `inputs` instead of `variables`; or let the project allow them: Settings, CI/CD, Variables, Minimum role to use pipeline variables",
         )
-    } else if said.contains(NO_JOBS) || said.contains(NO_STAGES) {
+    } else if message.contains(NO_JOBS) || message.contains(NO_STAGES) {
         let source = match gitlab.spec.credential {
             GitLabCredential::Trigger { .. } => "trigger",
             GitLabCredential::Access(_) => "api",
@@ -145,7 +147,7 @@ fn refused(gitlab: &GitLab<'_>, rejection: Error, said: &str) -> Error {
             "no job of the project's .gitlab-ci.yml runs for this",
             format!("let its `rules` or `workflow: rules` allow `$CI_PIPELINE_SOURCE == \"{source}\"` on `{reference}`"),
         )
-    } else if said.contains(PROTECTED) {
+    } else if message.contains(PROTECTED) {
         rejection.with_reason(
             format!("`{reference}` is protected"),
             "use a token whose role may merge or push to it, or another `ref`",
@@ -156,12 +158,12 @@ fn refused(gitlab: &GitLab<'_>, rejection: Error, said: &str) -> Error {
 }
 
 /// GitLab answers 404 if something doesn't exist, if the token can't access it, and if a trigger token is wrong.
-async fn not_found(gitlab: &GitLab<'_>, rejection: Error) -> Error {
+async fn explain_not_found(gitlab: &GitLab<'_>, rejection: Error) -> Error {
     let project = &gitlab.location.repository;
     let by_trigger_token = matches!(gitlab.spec.credential, GitLabCredential::Trigger { .. });
     let id = gitlab.id_hint();
     let read = gitlab
-        .get(&gitlab.project([]))
+        .get(&gitlab.repository([]))
         .await
         .map(|response| response.status);
     match read {
@@ -189,11 +191,11 @@ async fn not_found(gitlab: &GitLab<'_>, rejection: Error) -> Error {
 }
 
 /// GitLab redirects reads of a moved project, so the response contains its new path.
-async fn moved(gitlab: &GitLab<'_>, rejection: Error) -> Error {
+async fn explain_moved(gitlab: &GitLab<'_>, rejection: Error) -> Error {
     let project = &gitlab.location.repository;
-    let read: Result<Project, _> = gitlab.read(&gitlab.project([]), "the project").await;
+    let read: Result<ProjectPath, _> = gitlab.read(&gitlab.repository([]), "the project").await;
     match read {
-        Ok(Project {
+        Ok(ProjectPath {
             path_with_namespace: path,
         }) => rejection.with_reason(
             format!("the project {project} has moved to {path}"),
@@ -226,11 +228,11 @@ mod tests {
             };
             proptest!(|(rejection in &rejection)| {
                 let response = rejection.response();
-                let said = response.error_message().unwrap_or_default();
+                let message = response.error_message().unwrap_or_default();
                 lacks_scope(&response);
                 if let Err(error) = response.check_status("the trigger") {
                     let error = gitlab.explain_unlisted(gitlab.explain_read(error));
-                    refused(gitlab, error, &said);
+                    explain_error_message(gitlab, error, &message);
                 }
             });
         });

@@ -14,7 +14,7 @@ use crate::providers::reference::short_name;
 use crate::providers::wire::{self, List, PAGE_SIZES, PROOF_SIZES};
 
 #[derive(Deserialize)]
-struct Pipeline {
+struct ListedGitLabPipeline {
     id: u64,
     #[serde(default, deserialize_with = "wire::lenient")]
     iid: Option<u64>,
@@ -29,7 +29,7 @@ struct Pipeline {
 }
 
 #[derive(Deserialize)]
-struct User {
+struct GitLabUser {
     #[serde(deserialize_with = "wire::word")]
     username: String,
 }
@@ -45,8 +45,8 @@ impl GitLab<'_> {
             GitLabCredential::Trigger { .. } => "trigger",
             GitLabCredential::Access(_) => "api",
         };
-        let user = match since {
-            Some(_) => self.user().await,
+        let actor = match since {
+            Some(_) => self.actor().await,
             // This only checks that pipelines can be listed.
             None => None,
         };
@@ -54,7 +54,7 @@ impl GitLab<'_> {
             Some(_) => &PAGE_SIZES,
             None => &PROOF_SIZES,
         };
-        let mut url = self.project(["pipelines"]);
+        let mut url = self.repository(["pipelines"]);
         {
             let mut query = url.query_pairs_mut();
             if since.is_some() {
@@ -65,11 +65,11 @@ impl GitLab<'_> {
             query
                 .append_pair("order_by", "id")
                 .append_pair("sort", "desc");
-            if let Some(user) = &user {
-                query.append_pair("username", user);
+            if let Some(actor) = &actor {
+                query.append_pair("username", actor);
             }
         }
-        let found: List<Pipeline> = wire::in_pages(sizes, async |size| {
+        let pipelines: List<ListedGitLabPipeline> = wire::in_pages(sizes, async |size| {
             let mut url = url.clone();
             url.query_pairs_mut()
                 .append_pair("per_page", &size.to_string());
@@ -77,7 +77,7 @@ impl GitLab<'_> {
         })
         .await?;
         let since = since.map(DateTime::<Utc>::from);
-        Ok(found
+        Ok(pipelines
             .entries
             .into_iter()
             // Filtered here because servers may ignore `created_after`.
@@ -88,13 +88,13 @@ impl GitLab<'_> {
             .collect())
     }
 
-    fn candidate(&self, pipeline: &Pipeline, source: &str) -> Candidate {
+    fn candidate(&self, pipeline: &ListedGitLabPipeline, source: &str) -> Candidate {
         let fits = pipeline.reference.as_deref() == Some(short_name(&self.reference))
             && pipeline.source.as_deref() == Some(source);
         Candidate {
             id: pipeline.id.to_string(),
             number: pipeline.iid,
-            url: self.pipeline_page(pipeline.web_url.as_deref(), pipeline.id),
+            url: self.run_page(pipeline.web_url.as_deref(), pipeline.id),
             title: String::new(),
             workflow: String::new(),
             claim: if fits { Claim::Fits } else { Claim::Other },
@@ -103,12 +103,12 @@ impl GitLab<'_> {
 
     /// Returns the user that GitLab records for pipelines started with this credential. For a trigger token that is
     /// its owner, whom the token can't look up.
-    async fn user(&self) -> Option<String> {
+    async fn actor(&self) -> Option<String> {
         match self.spec.credential {
             GitLabCredential::Trigger { .. } => None,
             GitLabCredential::Access(_) => {
                 let url = below(&self.location.server.api, ["user"]);
-                let user: User = self.read(&url, "the token's owner").await.ok()?;
+                let user: GitLabUser = self.read(&url, "the token's owner").await.ok()?;
                 Some(user.username)
             }
         }

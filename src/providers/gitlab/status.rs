@@ -17,17 +17,17 @@ use crate::providers::wire::{self, List, MAX_PAGES, PAGE_SIZES};
 
 /// The endpoint that lists the pipelines started by a pipeline.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(super) enum Downstream {
+pub(super) enum DownstreamEndpoint {
     /// Since GitLab 19.2; tried first.
     #[default]
     TriggerJobs,
     Bridges,
     /// There are no downstream pipelines, or both endpoints answered 404.
-    Nowhere,
+    Unavailable,
 }
 
 #[derive(Deserialize)]
-struct Pipeline {
+struct GitLabPipelineStatus {
     id: u64,
     #[serde(default, deserialize_with = "wire::lenient")]
     iid: Option<u64>,
@@ -93,8 +93,8 @@ struct DownstreamPipeline {
 impl GitLab<'_> {
     pub(super) async fn snapshot(&self, run: &Run, depth: Depth) -> Result<Snapshot, Error> {
         const WHAT: &str = "the pipeline";
-        let url = self.project(["pipelines", &run.id]);
-        let pipeline: Pipeline = self.read(&url, WHAT).await?;
+        let url = self.repository(["pipelines", &run.id]);
+        let pipeline: GitLabPipelineStatus = self.read(&url, WHAT).await?;
         if pipeline.id.to_string() != run.id {
             return Err(unreadable(WHAT, "the answer is about another pipeline"));
         }
@@ -106,11 +106,11 @@ impl GitLab<'_> {
                 let jobs = beside(self.jobs(run).await, state)?;
                 let mut jobs = jobs.map(|jobs| {
                     jobs.into_iter()
-                        .map(|read| job(read, web))
+                        .map(|pipeline_job| job(pipeline_job, web))
                         .collect::<Vec<_>>()
                 });
                 if let Some(jobs) = &mut jobs {
-                    jobs.extend(self.downstream(run, state).await?);
+                    jobs.extend(self.downstream_jobs(run, state).await?);
                 }
                 jobs
             }
@@ -119,20 +119,20 @@ impl GitLab<'_> {
     }
 
     pub(super) async fn jobs(&self, run: &Run) -> Result<Vec<PipelineJob>, Error> {
-        wire::in_pages(&PAGE_SIZES, async |size| self.jobs_by(run, size).await).await
+        wire::in_pages(&PAGE_SIZES, async |size| self.jobs_paged(run, size).await).await
     }
 
-    async fn jobs_by(&self, run: &Run, size: usize) -> Result<Vec<PipelineJob>, Error> {
+    async fn jobs_paged(&self, run: &Run, size: usize) -> Result<Vec<PipelineJob>, Error> {
         const WHAT: &str = "the pipeline's jobs";
-        let base = self.project(["pipelines", &run.id, "jobs"]);
+        let base = self.repository(["pipelines", &run.id, "jobs"]);
         let mut jobs: Vec<PipelineJob> = Vec::new();
         for page in 1..=MAX_PAGES {
             let mut url = base.clone();
             url.set_query(Some(&format!("per_page={size}&page={page}")));
             let response = self.get(&url).await?.check_status(WHAT)?;
             let is_last = response.header("x-next-page").is_none_or(str::is_empty);
-            let read: List<PipelineJob> = parse(response, WHAT)?;
-            jobs.extend(read.entries);
+            let page_of_jobs: List<PipelineJob> = parse(response, WHAT)?;
+            jobs.extend(page_of_jobs.entries);
             if is_last {
                 break;
             }
@@ -143,39 +143,40 @@ impl GitLab<'_> {
     }
 
     /// Returns the downstream pipelines as jobs, as far as they can be read.
-    async fn downstream(&self, run: &Run, state: State) -> Result<Vec<Job>, Error> {
+    async fn downstream_jobs(&self, run: &Run, state: State) -> Result<Vec<Job>, Error> {
         let web = &self.location.server.web;
         loop {
-            let (name, next) = match self.downstream.get() {
-                Downstream::TriggerJobs => ("trigger_jobs", Downstream::Bridges),
-                Downstream::Bridges => ("bridges", Downstream::Nowhere),
-                Downstream::Nowhere => return Ok(Vec::new()),
+            let (endpoint, next) = match self.downstream_endpoint.get() {
+                DownstreamEndpoint::TriggerJobs => ("trigger_jobs", DownstreamEndpoint::Bridges),
+                DownstreamEndpoint::Bridges => ("bridges", DownstreamEndpoint::Unavailable),
+                DownstreamEndpoint::Unavailable => return Ok(Vec::new()),
             };
-            let url = self.project(["pipelines", &run.id, name]);
+            let url = self.repository(["pipelines", &run.id, endpoint]);
             let read = wire::in_pages(&PAGE_SIZES, async |size| {
                 let mut url = url.clone();
                 url.set_query(Some(&format!("per_page={size}")));
                 self.read::<List<PipelineJob>>(&url, "the downstream pipelines")
                     .await
             });
-            let read = match read.await {
+            let trigger_jobs = match read.await {
                 Err(error) if error.status() == Some(StatusCode::NOT_FOUND) => {
-                    self.downstream.set(next);
+                    self.downstream_endpoint.set(next);
                     continue;
                 }
-                read => beside(read, state)?,
+                result => beside(result, state)?,
             };
-            if read.as_ref().is_some_and(|read| read.length == 0) {
+            if trigger_jobs.as_ref().is_some_and(|jobs| jobs.length == 0) {
                 // Trigger jobs are created together with the pipeline, so none will appear later.
-                self.downstream.set(Downstream::Nowhere);
+                self.downstream_endpoint
+                    .set(DownstreamEndpoint::Unavailable);
             }
-            let read = read.unwrap_or_default().entries.into_iter();
-            return Ok(read.map(|read| downstream_job(read, web)).collect());
+            let trigger_jobs = trigger_jobs.unwrap_or_default().entries.into_iter();
+            return Ok(trigger_jobs.map(|job| downstream_job(job, web)).collect());
         }
     }
 }
 
-impl Pipeline {
+impl GitLabPipelineStatus {
     fn snapshot(self, jobs: Option<Vec<Job>>) -> Snapshot {
         Snapshot {
             state: state(&self.status),
@@ -227,14 +228,14 @@ fn job(job: PipelineJob, web: &Url) -> Job {
 }
 
 /// Shows the state and page of the downstream pipeline, not of the job that started it.
-fn downstream_job(mut bridge: PipelineJob, web: &Url) -> Job {
-    if let Some(pipeline) = bridge.downstream_pipeline.take() {
-        bridge.status = pipeline.status;
-        bridge.web_url = pipeline.web_url;
+fn downstream_job(mut trigger_job: PipelineJob, web: &Url) -> Job {
+    if let Some(pipeline) = trigger_job.downstream_pipeline.take() {
+        trigger_job.status = pipeline.status;
+        trigger_job.web_url = pipeline.web_url;
     }
     Job {
         kind: JobKind::Downstream,
-        ..job(bridge, web)
+        ..job(trigger_job, web)
     }
 }
 
@@ -282,7 +283,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_status_is_a_state() {
+    fn every_status_maps_to_a_state() {
         for (status, expected) in [
             ("created", State::Queued),
             ("waiting_for_resource", State::Queued),
