@@ -42,7 +42,7 @@ pub(crate) struct Bitbucket<'a> {
     /// `None` if only a commit is given.
     reference: Option<Reference>,
     /// Whether Bitbucket has rejected a bare name because no branch has it.
-    is_no_branch: Cell<bool>,
+    branch_not_found: Cell<bool>,
     tag: RefCell<TagCommit>,
 }
 
@@ -61,7 +61,7 @@ enum TagCommit {
 struct CreatePipeline<'a> {
     target: PipelineTarget<'a>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    variables: Vec<KeyValue<'a>>,
+    variables: Vec<BitbucketVariable<'a>>,
 }
 
 #[derive(Serialize)]
@@ -97,27 +97,27 @@ enum Selector<'a> {
 }
 
 #[derive(Serialize)]
-struct KeyValue<'a> {
+struct BitbucketVariable<'a> {
     key: &'a str,
     value: &'a str,
     secured: bool,
 }
 
 #[derive(Deserialize)]
-struct Pipeline {
+struct CreatedBitbucketPipeline {
     #[serde(deserialize_with = "wire::uuid")]
     uuid: String,
     build_number: u64,
 }
 
 #[derive(Deserialize)]
-struct Visibility {
+struct BitbucketVisibility {
     #[serde(default, deserialize_with = "wire::lenient")]
     is_private: Option<bool>,
 }
 
 #[derive(Deserialize)]
-struct Repository {
+struct RepositoryMainBranch {
     #[serde(default, deserialize_with = "wire::lenient")]
     mainbranch: Option<Branch>,
 }
@@ -154,11 +154,11 @@ impl<'a> Provider<'a> for Bitbucket<'a> {
             spec,
             http,
             reference: None,
-            is_no_branch: Cell::default(),
+            branch_not_found: Cell::default(),
             tag: RefCell::default(),
         };
         if let BitbucketCredential::Api { email, token } = &spec.credential {
-            http.emit(Event::Minted(&basic(email, token)));
+            http.emit(Event::Minted(&basic_credentials(email, token)));
         }
         bitbucket.reference = match &spec.source {
             BitbucketSource::Commit(_) => None,
@@ -200,11 +200,15 @@ impl<'a> Provider<'a> for Bitbucket<'a> {
                 selector: custom,
             },
         };
-        let variables = self.spec.variables.iter().map(|variable| KeyValue {
-            key: &variable.key,
-            value: secrets.show_argument(&variable.value),
-            secured: matches!(variable.value, Argument::Secret(_)),
-        });
+        let variables = self
+            .spec
+            .variables
+            .iter()
+            .map(|variable| BitbucketVariable {
+                key: &variable.key,
+                value: secrets.show_argument(&variable.value),
+                secured: matches!(variable.value, Argument::Secret(_)),
+            });
         TriggerRequest {
             url: self.repository(["pipelines"]),
             body: json(&CreatePipeline {
@@ -233,9 +237,10 @@ impl<'a> Provider<'a> for Bitbucket<'a> {
                 "that is no answer of Bitbucket's to a trigger",
             ));
         }
-        let pipeline: Pipeline = response.json().map_err(|why| unclear(&response, &why))?;
+        let pipeline: CreatedBitbucketPipeline =
+            response.json().map_err(|why| unclear(&response, &why))?;
         Ok(Some(Run {
-            url: self.page(pipeline.build_number),
+            url: self.run_page(pipeline.build_number),
             id: pipeline.uuid,
             number: Some(pipeline.build_number),
             matched_by: MatchedBy::Id,
@@ -245,12 +250,12 @@ impl<'a> Provider<'a> for Bitbucket<'a> {
     /// A bare name is sent as a branch first. If no branch has that name, it may be a tag.
     fn fallback(&self, rejection: &Error) -> Option<&'static str> {
         let response = rejection.response()?;
-        let no_branch = response.status == StatusCode::NOT_FOUND
+        let is_unknown_branch = response.status == StatusCode::NOT_FOUND
             && response
                 .error_message()
-                .is_some_and(|said| said.contains(&format!("{NO_SUCH_REFERENCE} branch")));
-        let may_be_tag = no_branch && matches!(self.reference, Some(Reference::Named(_)));
-        self.is_no_branch.set(may_be_tag);
+                .is_some_and(|message| message.contains(&format!("{NO_SUCH_REFERENCE} branch")));
+        let may_be_tag = is_unknown_branch && matches!(self.reference, Some(Reference::Named(_)));
+        self.branch_not_found.set(may_be_tag);
         may_be_tag.then_some("there is no such branch: sent as a tag")
     }
 
@@ -281,7 +286,8 @@ impl<'a> Provider<'a> for Bitbucket<'a> {
     }
 
     async fn is_public(&self) -> Result<bool, Error> {
-        let repository: Visibility = self.read(&self.repository([]), "the repository").await?;
+        let repository: BitbucketVisibility =
+            self.read(&self.repository([]), "the repository").await?;
         Ok(repository.is_private == Some(false))
     }
 
@@ -299,7 +305,7 @@ impl Bitbucket<'_> {
     fn is_tag(&self) -> bool {
         match &self.reference {
             Some(Reference::Tag(_)) => true,
-            Some(Reference::Named(_)) => self.is_no_branch.get(),
+            Some(Reference::Named(_)) => self.branch_not_found.get(),
             Some(Reference::Branch(_)) | None => false,
         }
     }
@@ -348,7 +354,8 @@ impl Bitbucket<'_> {
                 .await?
                 .check_status(WHAT)
                 .map_err(|error| error.if_rejected(|error| self.explain_read(error)))?;
-            let repository: Repository = response.json().map_err(|why| no_default_branch(&why))?;
+            let repository: RepositoryMainBranch =
+                response.json().map_err(|why| no_default_branch(&why))?;
             let branch = repository.mainbranch.and_then(|branch| branch.name);
             branch.ok_or_else(|| {
                 Error::new(Kind::Rejected, "the repository has no main branch").hint("set `ref`")
@@ -358,7 +365,7 @@ impl Bitbucket<'_> {
         self.http.default_branch(repository, read).await
     }
 
-    fn page(&self, number: u64) -> String {
+    fn run_page(&self, number: u64) -> String {
         let number = number.to_string();
         let page = self
             .location
@@ -400,7 +407,7 @@ impl Bitbucket<'_> {
         let authorization = match &self.spec.credential {
             BitbucketCredential::Access(token) => format!("Bearer {}", token.expose()),
             BitbucketCredential::Api { email, token } => {
-                format!("Basic {}", basic(email, token).expose())
+                format!("Basic {}", basic_credentials(email, token).expose())
             }
         };
         let mut headers = HeaderMap::new();
@@ -411,6 +418,6 @@ impl Bitbucket<'_> {
 }
 
 /// Returns the value for Basic authentication: a different string from the API token, and just as secret.
-fn basic(email: &str, token: &Secret) -> Secret {
+fn basic_credentials(email: &str, token: &Secret) -> Secret {
     Secret::new(STANDARD.encode(format!("{email}:{}", token.expose())))
 }

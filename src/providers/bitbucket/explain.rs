@@ -14,9 +14,9 @@ pub(super) async fn explain(bitbucket: &Bitbucket<'_>, rejection: Error) -> Erro
     let Some(response) = rejection.response() else {
         return rejection;
     };
-    let said = response.error_message().unwrap_or_default();
+    let message = response.error_message().unwrap_or_default();
     match response.status {
-        StatusCode::NOT_FOUND if said.contains(NO_SUCH_REFERENCE) => {
+        StatusCode::NOT_FOUND if message.contains(NO_SUCH_REFERENCE) => {
             let name = bitbucket.reference_name();
             let what = match bitbucket.reference {
                 Some(Reference::Tag(_)) => "tag",
@@ -28,7 +28,7 @@ pub(super) async fn explain(bitbucket: &Bitbucket<'_>, rejection: Error) -> Erro
                 "check `ref`, or leave it out to use the main branch",
             )
         }
-        StatusCode::BAD_REQUEST if said.contains(NO_SUCH_PIPELINE) => {
+        StatusCode::BAD_REQUEST if message.contains(NO_SUCH_PIPELINE) => {
             let custom = bitbucket.spec.custom_pipeline.as_deref();
             let at = bitbucket
                 .reference
@@ -45,14 +45,14 @@ pub(super) async fn explain(bitbucket: &Bitbucket<'_>, rejection: Error) -> Erro
                 ),
             }
         }
-        StatusCode::NOT_FOUND => not_found(bitbucket, rejection).await,
+        StatusCode::NOT_FOUND => explain_not_found(bitbucket, rejection).await,
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => bitbucket.explain_read(rejection),
         _ => rejection,
     }
 }
 
 /// Bitbucket answers 404 both if something doesn't exist and if the token can't access it.
-async fn not_found(bitbucket: &Bitbucket<'_>, rejection: Error) -> Error {
+async fn explain_not_found(bitbucket: &Bitbucket<'_>, rejection: Error) -> Error {
     let repository = &bitbucket.location.repository;
     let read = bitbucket.get(&bitbucket.repository([])).await;
     match read.map(|response| response.status) {
@@ -83,7 +83,7 @@ impl Bitbucket<'_> {
     pub(super) fn explain_unlisted(&self, error: Error) -> Error {
         match error.response() {
             Some(response) if response.status == StatusCode::FORBIDDEN => {
-                let (lacks, evidence) = scope(response);
+                let (lacks, evidence) = missing_scope(response);
                 error.with_reason(
                     format!("the pipeline could not be waited for: the token lacks {lacks}{evidence}"),
                     "give the token the scope read:pipeline:bitbucket: write:pipeline:bitbucket does not bring it along",
@@ -112,7 +112,7 @@ impl Bitbucket<'_> {
             "Bitbucket does not take the token", hint)
             }
             StatusCode::FORBIDDEN => {
-                let (lacks, evidence) = scope(response);
+                let (lacks, evidence) = missing_scope(response);
                 rejection.with_reason(
             format!("the token lacks {lacks}{evidence}"),
                     "triggering needs read:pipeline:bitbucket and write:pipeline:bitbucket; finding the main branch, where no `ref` is given, read:repository:bitbucket",
@@ -128,7 +128,7 @@ impl Bitbucket<'_> {
 }
 
 /// Returns the missing scope, and the scopes that the token has. Bitbucket sends both in headers.
-fn scope(response: &Response) -> (String, String) {
+fn missing_scope(response: &Response) -> (String, String) {
     let header = |name| response.header(name).filter(|text| !text.is_empty());
     let has = header("x-oauth-scopes").map(|has| format!(" (its scopes: {has})"));
     let lacks = header("x-accepted-oauth-scopes")
@@ -157,7 +157,7 @@ mod tests {
             };
             proptest!(|(rejection in &rejection)| {
                 let response = rejection.response();
-                scope(&response);
+                missing_scope(&response);
                 if let Err(error) = response.check_status("the trigger") {
                     bitbucket.fallback(&error);
                     bitbucket.explain_unlisted(bitbucket.explain_read(error));

@@ -14,18 +14,18 @@ use crate::providers::wire::{self, List, PAGE_SIZES, PROOF_SIZES};
 
 #[derive(Deserialize)]
 struct Pipelines {
-    values: List<Pipeline>,
+    values: List<ListedBitbucketPipeline>,
 }
 
 #[derive(Deserialize)]
-struct Pipeline {
+struct ListedBitbucketPipeline {
     #[serde(deserialize_with = "wire::uuid")]
     uuid: String,
     build_number: u64,
     #[serde(default, deserialize_with = "wire::lenient")]
     created_on: Option<DateTime<Utc>>,
     #[serde(default, deserialize_with = "wire::lenient")]
-    target: Option<Target>,
+    target: Option<ListedTarget>,
     trigger: Option<PipelineTrigger>,
 }
 
@@ -37,25 +37,25 @@ struct PipelineTrigger {
 }
 
 #[derive(Deserialize)]
-struct Target {
+struct ListedTarget {
     #[serde(default, deserialize_with = "wire::name")]
     ref_type: Option<String>,
     #[serde(default, deserialize_with = "wire::exact")]
     ref_name: Option<String>,
     #[serde(default, deserialize_with = "wire::lenient")]
-    commit: Option<Commit>,
+    commit: Option<ListedCommit>,
     #[serde(default, deserialize_with = "wire::lenient")]
-    selector: Option<Selector>,
+    selector: Option<ListedSelector>,
 }
 
 #[derive(Deserialize)]
-struct Commit {
+struct ListedCommit {
     #[serde(deserialize_with = "wire::word")]
     hash: String,
 }
 
 #[derive(Deserialize)]
-struct Selector {
+struct ListedSelector {
     #[serde(rename = "type", deserialize_with = "wire::word")]
     kind: String,
     #[serde(default, deserialize_with = "wire::exact")]
@@ -72,14 +72,14 @@ impl Bitbucket<'_> {
             Some(_) => &PAGE_SIZES,
             None => &PROOF_SIZES,
         };
-        let found: Pipelines = wire::in_pages(sizes, async |size| {
+        let page: Pipelines = wire::in_pages(sizes, async |size| {
             let mut url = self.repository(["pipelines", ""]);
             url.set_query(Some(&format!("sort=-created_on&pagelen={size}")));
             self.read(&url, "the list of pipelines").await
         })
         .await?;
         let since = since.map(DateTime::<Utc>::from);
-        Ok(found
+        Ok(page
             .values
             .entries
             .into_iter()
@@ -90,14 +90,17 @@ impl Bitbucket<'_> {
             .collect())
     }
 
-    fn candidate(&self, pipeline: Pipeline) -> Candidate {
+    fn candidate(&self, pipeline: ListedBitbucketPipeline) -> Candidate {
         let trigger = pipeline.trigger.and_then(|trigger| trigger.kind);
-        let is_by_request = trigger.is_none_or(|kind| kind.ends_with("manual"));
-        let fits = is_by_request && pipeline.target.is_some_and(|target| self.is_ours(&target));
+        let may_be_api_request = trigger.is_none_or(|kind| kind.ends_with("manual"));
+        let fits = may_be_api_request
+            && pipeline
+                .target
+                .is_some_and(|target| self.is_requested(&target));
         Candidate {
             id: pipeline.uuid,
             number: Some(pipeline.build_number),
-            url: self.page(pipeline.build_number),
+            url: self.run_page(pipeline.build_number),
             title: String::new(),
             workflow: String::new(),
             claim: if fits { Claim::Fits } else { Claim::Other },
@@ -105,20 +108,20 @@ impl Bitbucket<'_> {
     }
 
     /// Returns whether a pipeline is the requested one: the same ref or commit, and the same custom pipeline.
-    fn is_ours(&self, target: &Target) -> bool {
+    fn is_requested(&self, target: &ListedTarget) -> bool {
         let custom = target
             .selector
             .as_ref()
             .filter(|selector| selector.kind == "custom")
             .and_then(|selector| selector.pattern.as_deref());
-        let at = |hash: &str| {
+        let is_at = |hash: &str| {
             target
                 .commit
                 .as_ref()
                 .is_some_and(|commit| commit.hash.starts_with(hash))
         };
-        let on = match (&self.spec.source, &self.reference) {
-            (BitbucketSource::Commit(hash), _) => target.ref_name.is_none() && at(hash),
+        let is_same_source = match (&self.spec.source, &self.reference) {
+            (BitbucketSource::Commit(hash), _) => target.ref_name.is_none() && is_at(hash),
             (BitbucketSource::Reference { commit, .. }, reference) => {
                 let kind = match reference {
                     Some(Reference::Branch(_)) => Some("branch"),
@@ -127,9 +130,9 @@ impl Bitbucket<'_> {
                 };
                 target.ref_name.as_deref() == Some(self.reference_name())
                     && kind.is_none_or(|kind| target.ref_type.as_deref() == Some(kind))
-                    && commit.as_deref().is_none_or(at)
+                    && commit.as_deref().is_none_or(is_at)
             }
         };
-        on && custom == self.spec.custom_pipeline.as_deref()
+        is_same_source && custom == self.spec.custom_pipeline.as_deref()
     }
 }

@@ -15,7 +15,7 @@ use crate::providers::reading::{beside, unreadable};
 use crate::providers::wire::{self, List, MAX_PAGES, PAGE_SIZES};
 
 #[derive(Deserialize)]
-struct Pipeline {
+struct BitbucketPipelineStatus {
     #[serde(deserialize_with = "wire::uuid")]
     uuid: String,
     #[serde(default, deserialize_with = "wire::lenient")]
@@ -75,7 +75,7 @@ impl Bitbucket<'_> {
     pub(super) async fn snapshot(&self, run: &Run, depth: Depth) -> Result<Snapshot, Error> {
         const WHAT: &str = "the pipeline";
         let url = self.repository(["pipelines", &run.id]);
-        let pipeline: Pipeline = self.read(&url, WHAT).await?;
+        let pipeline: BitbucketPipelineStatus = self.read(&url, WHAT).await?;
         if pipeline.uuid != run.id {
             return Err(unreadable(WHAT, "the answer is about another pipeline"));
         }
@@ -115,7 +115,7 @@ impl Bitbucket<'_> {
     }
 }
 
-impl Pipeline {
+impl BitbucketPipelineStatus {
     fn snapshot(self, steps: Option<Vec<PipelineStep>>) -> Snapshot {
         let state = self.state.state();
         let is_blocked = state == State::Blocked;
@@ -143,20 +143,20 @@ impl Pipeline {
 }
 
 fn blocked_on(steps: &[PipelineStep]) -> BlockedOn {
-    let by_hand = steps.iter().find(|step| step.waits_for_a_person());
-    BlockedOn::Person(match by_hand {
+    let manual = steps.iter().find(|step| step.waits_for_person());
+    BlockedOn::Person(match manual {
         Some(step) => format!("the step {} to be started by hand", step.name()),
         None => "a step to be started by hand".to_owned(),
     })
 }
 
 impl PipelineStep {
-    fn waits_for_a_person(&self) -> bool {
-        let by_hand = self
+    fn waits_for_person(&self) -> bool {
+        let is_manual = self
             .trigger
             .as_ref()
             .is_some_and(|trigger| trigger.kind.ends_with("manual"));
-        by_hand && self.state.name == "PENDING"
+        is_manual && self.state.name == "PENDING"
     }
 
     fn name(&self) -> String {
@@ -166,7 +166,7 @@ impl PipelineStep {
     }
 
     fn job(self, is_blocked: bool) -> Job {
-        let state = if is_blocked && self.waits_for_a_person() {
+        let state = if is_blocked && self.waits_for_person() {
             State::Blocked
         } else {
             self.state.state()
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn every_state_is_one_of_ours() {
+    fn every_state_and_stage_maps_to_a_state() {
         for (name, stage, expected) in [
             ("PARSING", None, State::Queued),
             ("PENDING", None, State::Queued),
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn every_result_is_a_conclusion() {
+    fn every_result_maps_to_a_conclusion() {
         for (result, expected) in [
             (Some("SUCCESSFUL"), Conclusion::Success),
             (Some("FAILED"), Conclusion::Failure),
