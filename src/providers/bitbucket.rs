@@ -301,6 +301,35 @@ impl<'a> Provider<'a> for Bitbucket<'a> {
 }
 
 impl Bitbucket<'_> {
+    async fn default_branch(&self) -> Result<String, Error> {
+        const WHAT: &str = "the repository, whose default branch is needed since there is no `ref`";
+        let read = async || {
+            let response = self
+                .get(&self.repository([]))
+                .await?
+                .check_status(WHAT)
+                .map_err(|error| error.if_rejected(|error| self.explain_read(error)))?;
+            let repository: RepositoryMainBranch =
+                response.json().map_err(|why| no_default_branch(&why))?;
+            let branch = repository.mainbranch.and_then(|branch| branch.name);
+            branch.ok_or_else(|| {
+                Error::new(Kind::Rejected, "the repository has no main branch").hint("set `ref`")
+            })
+        };
+        let repository = &self.location.repository;
+        self.http.default_branch(repository, read).await
+    }
+
+    fn run_page(&self, number: u64) -> String {
+        let number = number.to_string();
+        let page = self
+            .location
+            .repository
+            .split('/')
+            .chain(["pipelines", "results", &number]);
+        below(&self.location.server.web, page).to_string()
+    }
+
     /// Whether the ref is sent as a tag.
     fn is_tag(&self) -> bool {
         match &self.reference {
@@ -346,45 +375,8 @@ impl Bitbucket<'_> {
         Ok(())
     }
 
-    async fn default_branch(&self) -> Result<String, Error> {
-        const WHAT: &str = "the repository, whose default branch is needed since there is no `ref`";
-        let read = async || {
-            let response = self
-                .get(&self.repository([]))
-                .await?
-                .check_status(WHAT)
-                .map_err(|error| error.if_rejected(|error| self.explain_read(error)))?;
-            let repository: RepositoryMainBranch =
-                response.json().map_err(|why| no_default_branch(&why))?;
-            let branch = repository.mainbranch.and_then(|branch| branch.name);
-            branch.ok_or_else(|| {
-                Error::new(Kind::Rejected, "the repository has no main branch").hint("set `ref`")
-            })
-        };
-        let repository = &self.location.repository;
-        self.http.default_branch(repository, read).await
-    }
-
-    fn run_page(&self, number: u64) -> String {
-        let number = number.to_string();
-        let page = self
-            .location
-            .repository
-            .split('/')
-            .chain(["pipelines", "results", &number]);
-        below(&self.location.server.web, page).to_string()
-    }
-
     fn reference_name(&self) -> &str {
         self.reference.as_ref().map_or("", Reference::name)
-    }
-
-    /// Returns an API URL below the repository.
-    fn repository<const N: usize>(&self, parts: [&str; N]) -> Url {
-        let repository = ["repositories"]
-            .into_iter()
-            .chain(self.location.repository.split('/'));
-        below(&self.location.server.api, repository.chain(parts))
     }
 
     async fn get(&self, url: &Url) -> Result<Response, Error> {
@@ -414,6 +406,14 @@ impl Bitbucket<'_> {
         headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
         headers.insert(header::AUTHORIZATION, credential_header(&authorization)?);
         Ok(headers)
+    }
+
+    /// Returns an API URL below the repository.
+    fn repository<const N: usize>(&self, parts: [&str; N]) -> Url {
+        let repository = ["repositories"]
+            .into_iter()
+            .chain(self.location.repository.split('/'));
+        below(&self.location.server.api, repository.chain(parts))
     }
 }
 

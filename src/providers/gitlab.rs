@@ -296,14 +296,6 @@ impl<'a> GitLab<'a> {
         })
     }
 
-    /// Returns an API URL below the project. A project's path is a single segment there, with each `/` escaped.
-    fn repository<const N: usize>(&self, parts: [&str; N]) -> Url {
-        let id = self.project_id.get().map(|id| id.to_string());
-        let project = id.as_deref().unwrap_or(&self.location.repository);
-        let project = ["projects", project];
-        below(&self.location.server.api, project.into_iter().chain(parts))
-    }
-
     /// Returns the token for everything but the trigger, if there is one: a trigger token can only trigger.
     fn reader(&self) -> Option<&'a Secret> {
         match &self.spec.credential {
@@ -320,6 +312,14 @@ impl<'a> GitLab<'a> {
         parse(self.get(url).await?.check_status(what)?, what)
     }
 
+    /// Sends a request that has no body and starts nothing.
+    async fn exchange(&self, method: Method, url: &Url) -> Result<Response, Error> {
+        let headers = Self::headers(self.reader())?;
+        self.http
+            .plain(Idempotency::Repeatable, method, url, headers, None)
+            .await
+    }
+
     fn headers(token: Option<&Secret>) -> Result<HeaderMap, Error> {
         let mut headers = HeaderMap::new();
         headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
@@ -329,11 +329,11 @@ impl<'a> GitLab<'a> {
         Ok(headers)
     }
 
-    /// Sends a request that has no body and starts nothing.
-    async fn exchange(&self, method: Method, url: &Url) -> Result<Response, Error> {
-        let headers = Self::headers(self.reader())?;
-        self.http
-            .plain(Idempotency::Repeatable, method, url, headers, None)
-            .await
+    /// Returns an API URL below the project. A project's path is a single segment there, with each `/` escaped.
+    fn repository<const N: usize>(&self, parts: [&str; N]) -> Url {
+        let id = self.project_id.get().map(|id| id.to_string());
+        let project = id.as_deref().unwrap_or(&self.location.repository);
+        let project = ["projects", project];
+        below(&self.location.server.api, project.into_iter().chain(parts))
     }
 }

@@ -79,20 +79,6 @@ async fn explain_not_found(bitbucket: &Bitbucket<'_>, rejection: Error) -> Error
 }
 
 impl Bitbucket<'_> {
-    /// Explains why the pipelines that the step would wait for can't be read.
-    pub(super) fn explain_unlisted(&self, error: Error) -> Error {
-        match error.response() {
-            Some(response) if response.status == StatusCode::FORBIDDEN => {
-                let (lacks, evidence) = missing_scope(response);
-                error.with_reason(
-                    format!("the pipeline could not be waited for: the token lacks {lacks}{evidence}"),
-                    "give the token the scope read:pipeline:bitbucket: write:pipeline:bitbucket does not bring it along",
-                )
-            }
-            _ => self.explain_read(error),
-        }
-    }
-
     /// Explains the rejection of a read, or one that means the same for the trigger. Sends no request.
     pub(super) fn explain_read(&self, rejection: Error) -> Error {
         let Some(response) = rejection.response() else {
@@ -123,6 +109,20 @@ impl Bitbucket<'_> {
                 "check `repository`, and that the token is of that repository, its project or workspace",
             ),
             _ => rejection,
+        }
+    }
+
+    /// Explains why the pipelines that the step would wait for can't be read.
+    pub(super) fn explain_unlisted(&self, error: Error) -> Error {
+        match error.response() {
+            Some(response) if response.status == StatusCode::FORBIDDEN => {
+                let (lacks, evidence) = missing_scope(response);
+                error.with_reason(
+                    format!("the pipeline could not be waited for: the token lacks {lacks}{evidence}"),
+                    "give the token the scope read:pipeline:bitbucket: write:pipeline:bitbucket does not bring it along",
+                )
+            }
+            _ => self.explain_read(error),
         }
     }
 }

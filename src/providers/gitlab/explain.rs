@@ -48,73 +48,6 @@ pub(super) async fn explain(gitlab: &GitLab<'_>, rejection: Error) -> Error {
     }
 }
 
-impl GitLab<'_> {
-    /// Explains the rejection of a read, or one that means the same for the trigger. Sends no request.
-    pub(super) fn explain_read(&self, rejection: Error) -> Error {
-        let Some(response) = rejection.response() else {
-            return rejection;
-        };
-        match response.status {
-        StatusCode::UNAUTHORIZED => rejection.with_reason(
-            "GitLab does not know the token",
-            "it is wrong, expired or revoked: make a new one and set the secret again; a token of another server is unknown here too",
-        ),
-        StatusCode::FORBIDDEN if lacks_scope(response) => rejection.with_reason(
-            "the token lacks the scope `api`",
-            "make an access token with the scope `api` (`read_api` is enough only for reading)",
-        ),
-        StatusCode::FORBIDDEN => rejection.with_reason(
-            "the token's role in the project is too low",
-            "running pipelines needs the role Developer; a protected ref needs a role that may merge or push to it",
-        ),
-        StatusCode::NOT_FOUND => rejection.with_reason(
-            format!("there is no {}, or the token does not see it", self.location.repository),
-            self.unseen_hint(),
-        ),
-        _ => rejection,
-        }
-    }
-
-    /// Explains why the pipelines that the step would wait for can't be read.
-    pub(super) fn explain_unlisted(&self, error: Error) -> Error {
-        const HINT: &str = "give in `token` an access token with the scope `read_api` (`api` to cancel too) and the role Reporter";
-        let status = error.response().map(|response| response.status);
-        match status {
-            Some(StatusCode::UNAUTHORIZED | StatusCode::NOT_FOUND) if self.reader().is_none() => error.with_reason(
-                "the pipeline could not be waited for: a trigger token reads nothing, and the project is not public",
-                HINT,
-            ),
-            Some(StatusCode::FORBIDDEN) => error.with_reason(
-                "the pipeline could not be waited for: the token may not read pipelines",
-                HINT,
-            ),
-            _ => self.explain_read(error),
-        }
-    }
-
-    fn unseen_hint(&self) -> String {
-        let id = self.id_hint();
-        format!(
-            "check `repository`, and that the token is of that project or its owner a member of it{id}"
-        )
-    }
-
-    /// Only a path contains `/`; a proxy can't mangle a numeric id.
-    fn id_hint(&self) -> &'static str {
-        if self.location.repository.contains('/') {
-            "; a proxy that changes `%2F` in addresses answers 404 too: then use the project's numeric id"
-        } else {
-            ""
-        }
-    }
-}
-
-fn lacks_scope(response: &Response) -> bool {
-    response
-        .json::<OAuthError>()
-        .is_ok_and(|body| body.error.as_deref() == Some("insufficient_scope"))
-}
-
 fn explain_error_message(gitlab: &GitLab<'_>, rejection: Error, message: &str) -> Error {
     let reference = &gitlab.reference;
     if message.contains("Reference not found") {
@@ -206,6 +139,73 @@ async fn explain_moved(gitlab: &GitLab<'_>, rejection: Error) -> Error {
             "open its page, which leads to the new one, and set `repository` to the path there",
         ),
     }
+}
+
+impl GitLab<'_> {
+    /// Explains the rejection of a read, or one that means the same for the trigger. Sends no request.
+    pub(super) fn explain_read(&self, rejection: Error) -> Error {
+        let Some(response) = rejection.response() else {
+            return rejection;
+        };
+        match response.status {
+        StatusCode::UNAUTHORIZED => rejection.with_reason(
+            "GitLab does not know the token",
+            "it is wrong, expired or revoked: make a new one and set the secret again; a token of another server is unknown here too",
+        ),
+        StatusCode::FORBIDDEN if lacks_scope(response) => rejection.with_reason(
+            "the token lacks the scope `api`",
+            "make an access token with the scope `api` (`read_api` is enough only for reading)",
+        ),
+        StatusCode::FORBIDDEN => rejection.with_reason(
+            "the token's role in the project is too low",
+            "running pipelines needs the role Developer; a protected ref needs a role that may merge or push to it",
+        ),
+        StatusCode::NOT_FOUND => rejection.with_reason(
+            format!("there is no {}, or the token does not see it", self.location.repository),
+            self.unseen_hint(),
+        ),
+        _ => rejection,
+        }
+    }
+
+    /// Explains why the pipelines that the step would wait for can't be read.
+    pub(super) fn explain_unlisted(&self, error: Error) -> Error {
+        const HINT: &str = "give in `token` an access token with the scope `read_api` (`api` to cancel too) and the role Reporter";
+        let status = error.response().map(|response| response.status);
+        match status {
+            Some(StatusCode::UNAUTHORIZED | StatusCode::NOT_FOUND) if self.reader().is_none() => error.with_reason(
+                "the pipeline could not be waited for: a trigger token reads nothing, and the project is not public",
+                HINT,
+            ),
+            Some(StatusCode::FORBIDDEN) => error.with_reason(
+                "the pipeline could not be waited for: the token may not read pipelines",
+                HINT,
+            ),
+            _ => self.explain_read(error),
+        }
+    }
+
+    fn unseen_hint(&self) -> String {
+        let id = self.id_hint();
+        format!(
+            "check `repository`, and that the token is of that project or its owner a member of it{id}"
+        )
+    }
+
+    /// Only a path contains `/`; a proxy can't mangle a numeric id.
+    fn id_hint(&self) -> &'static str {
+        if self.location.repository.contains('/') {
+            "; a proxy that changes `%2F` in addresses answers 404 too: then use the project's numeric id"
+        } else {
+            ""
+        }
+    }
+}
+
+fn lacks_scope(response: &Response) -> bool {
+    response
+        .json::<OAuthError>()
+        .is_ok_and(|body| body.error.as_deref() == Some("insufficient_scope"))
 }
 
 #[cfg(test)]
