@@ -1,4 +1,4 @@
-//! Starts Bitbucket Cloud pipelines on branches, tags and commits.
+//! The Bitbucket Cloud provider: pipelines on branches, tags and commits.
 //! See <https://developer.atlassian.com/cloud/bitbucket/rest/api-group-pipelines/>.
 
 mod artifacts;

@@ -1,4 +1,4 @@
-//! Starts GitLab pipelines. Trigger tokens and access tokens have an endpoint each, with different request bodies.
+//! The GitLab provider. Trigger tokens and access tokens have an endpoint each, with different request bodies.
 //! See <https://docs.gitlab.com/api/pipelines/> and <https://docs.gitlab.com/ci/triggers/>.
 
 mod artifacts;
