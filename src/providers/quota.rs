@@ -1,6 +1,5 @@
-//! What all targets of one host and credential share. Rate limits are the host's and the credential's, not a
-//! target's: when one request is told to wait, all wait, and all go on afterwards. So is the pace of looks, and so is
-//! what was read of a repository before anything was sent.
+//! State shared by all targets with the same server and credential: rate limits, the pace of polls, and values that
+//! are read once per repository. A rate limit that one request meets pauses all of them.
 
 mod cache;
 mod pacer;
@@ -14,27 +13,27 @@ use cache::Cache;
 use pacer::Pacer;
 use rate_limit::RateLimitGate;
 
-/// Whether a request may be sent again. What limits the one kind need not limit the other.
+/// Whether a request may be sent again. Providers may limit the two kinds separately.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Idempotency {
-    /// It starts something: sent again only where it was not received, or refused unread.
+    /// Starts something. It is sent again only if the server didn't receive it, or refused it.
     Once,
-    /// Doing it twice is as good as doing it once.
+    /// Has the same effect twice as once.
     Repeatable,
 }
 
-/// A host and a credential.
+/// The shared state of one server and credential.
 pub(crate) struct Quota {
     pacer: Pacer,
     gate: RateLimitGate,
-    /// The runs that were there before the first trigger, by repository.
+    /// Ids of the runs that existed before the first trigger, by repository.
     pub(super) seen: Cache<Rc<HashSet<String>>>,
-    /// The default branches, by repository.
+    /// Default branches, by repository.
     pub(super) branches: Cache<String>,
 }
 
 impl Quota {
-    /// One whose looks keep so far apart.
+    /// `interval` is the minimum time between two polls.
     pub(crate) fn new(interval: Duration) -> Self {
         Self {
             pacer: Pacer::new(interval),
@@ -44,12 +43,12 @@ impl Quota {
         }
     }
 
-    /// Returns when no rate limit is known to forbid a request.
+    /// Waits until no known rate limit forbids a request.
     pub(crate) async fn wait(&self) {
         self.gate.wait().await;
     }
 
-    /// Returns when it is one's turn to look.
+    /// Waits for a turn to poll, and for rate limits.
     pub(crate) async fn wait_for_turn(&self) {
         loop {
             self.pacer.wait().await;
@@ -60,23 +59,23 @@ impl Quota {
         }
     }
 
-    /// Records that a request has met a rate limit, which lasts so long if the provider says it: all wait from now on.
+    /// Records that a request met a rate limit, and pauses all requests. `said` is how long, if the provider says so.
     pub(crate) fn record_rate_limit(&self, idempotency: Idempotency, said: Option<Duration>) {
         self.gate.record(idempotency, said);
     }
 
-    /// Records that a request was answered otherwise.
+    /// Records a response that isn't a rate limit.
     pub(crate) fn record_response(&self, idempotency: Idempotency) {
         self.gate.record_response(idempotency);
     }
 
-    /// How long it still is until a request may be sent.
+    /// How long requests are still paused.
     pub(crate) fn remaining_wait(&self) -> Duration {
         self.gate.remaining()
     }
 
-    /// How long rate limits have lasted since such a request was last answered otherwise, what is still to
-    /// come included.
+    /// Total duration of the rate limits since a request of this kind last got another response, including the time
+    /// that is still to wait.
     pub(crate) fn rate_limited_for(&self, idempotency: Idempotency) -> Duration {
         self.gate.closed_for(idempotency)
     }
@@ -96,7 +95,7 @@ mod tests {
         quota.wait().await;
         quota.record_rate_limit(Idempotency::Repeatable, Some(30 * SECOND));
         assert_eq!(quota.remaining_wait(), 30 * SECOND);
-        // Told a little later, and less.
+        // A shorter limit that is reported later doesn't shorten the pause.
         quota.record_rate_limit(Idempotency::Repeatable, Some(10 * SECOND));
         assert_eq!(quota.remaining_wait(), 30 * SECOND);
         quota.record_rate_limit(Idempotency::Repeatable, None);

@@ -1,4 +1,4 @@
-//! What need not be read twice.
+//! A cache that reads each value once.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -8,7 +8,7 @@ use tokio::sync::OnceCell;
 
 use crate::providers::error::{Error, Kind};
 
-/// What is read once, by whoever needs it first, and known to all from then on.
+/// Values by name. The first caller reads a value; all others wait for it and share it.
 pub(in crate::providers) struct Cache<T>(RefCell<HashMap<String, Known<T>>>);
 
 type Known<T> = Rc<OnceCell<Result<T, Error>>>;
@@ -20,8 +20,8 @@ impl<T> Default for Cache<T> {
 }
 
 impl<T: Clone> Cache<T> {
-    /// What is known under that name, else what reading tells. A refusal is known to all, too; after any other failure
-    /// the next one reads again.
+    /// Returns the cached value, or reads it. A rejection is cached too; after any other failure the next caller reads
+    /// again.
     pub(in crate::providers) async fn get_or_read(
         &self,
         name: &str,

@@ -1,11 +1,11 @@
-//! The pacer that all looks of one account share.
+//! The pacer that all polls with one credential share.
 
 use std::time::Duration;
 
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep_until};
 
-/// Lets one look through at a time, each so long after the one before.
+/// Lets polls through one at a time, with an interval between them.
 pub(super) struct Pacer {
     interval: Duration,
     next: Mutex<Instant>,
@@ -19,7 +19,6 @@ impl Pacer {
         }
     }
 
-    /// Returns when it is one's turn.
     pub(super) async fn wait(&self) {
         let mut next = self.next.lock().await;
         sleep_until(*next).await;

@@ -1,4 +1,4 @@
-//! Rate limits: a gate that is closed as long as one lasts.
+//! Rate limits: a gate that is closed while one lasts.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -7,32 +7,31 @@ use tokio::time::{Instant, sleep_until};
 
 use super::Idempotency;
 
-/// Where a provider limits us without saying for how long; twice that the next time.
+/// Pause for a rate limit without a duration. Doubles each time.
 const DEFAULT_RATE_LIMIT: Duration = Duration::from_mins(1);
-/// A provider that says to come back at once, or in the past, is still given a moment, doubled each time: it must not be
-/// asked without end.
+/// Minimum pause, even if the provider says to retry at once or gives a time in the past. Doubles each time, up to
+/// [`MAX_MIN_PAUSE`], so that retries can't become an endless loop.
 const MIN_PAUSE: Duration = Duration::from_secs(1);
 const MAX_MIN_PAUSE: Duration = Duration::from_mins(1);
-/// Nobody waits longer, whatever a server says: no job lasts so long.
+/// Upper limit for any pause: no job runs this long.
 const MAX_RATE_LIMIT: Duration = Duration::from_hours(5 * 24);
 
-/// Closed for as long as a rate limit lasts.
 pub(super) struct RateLimitGate {
     opens: Cell<Instant>,
-    /// All the time that it was or will have been closed.
+    /// Total time that the gate was closed, including the time until it opens.
     closed: Cell<Duration>,
-    /// For requests that may be sent once, and for those that may be repeated.
     once: SinceResponse,
     repeatable: SinceResponse,
+    /// Pause for the next rate limit without a duration.
     unsaid: Cell<Duration>,
 }
 
-/// What has happened since a request of one kind was last answered otherwise.
+/// Rate limits since a request of one kind last got another response.
 #[derive(Default)]
 struct SinceResponse {
-    /// How long the gate had been closed by then.
+    /// Total time that the gate had been closed by then.
     closed_before: Cell<Duration>,
-    /// How often it was closed since.
+    /// How many of them had a duration and closed an open gate.
     limits: Cell<u32>,
 }
 
@@ -47,28 +46,27 @@ impl RateLimitGate {
         }
     }
 
-    /// Returns when it is open.
     pub(super) async fn wait(&self) {
         while !self.remaining().is_zero() {
             sleep_until(self.opens.get()).await;
         }
     }
 
-    /// For how long it was or will have been closed since a request of this kind was last answered otherwise.
+    /// How long the gate was closed since a request of this kind last got another response, including the time until
+    /// it opens.
     pub(super) fn closed_for(&self, idempotency: Idempotency) -> Duration {
         let before = self.since_response(idempotency).closed_before.get();
         self.closed.get().saturating_sub(before)
     }
 
-    /// How long it stays closed.
     pub(super) fn remaining(&self) -> Duration {
         self.opens.get().saturating_duration_since(Instant::now())
     }
 
-    /// Closes it for as long as the provider says; where it doesn't, for longer each time.
+    /// Closes the gate for the duration that the provider gives, or else for twice as long each time.
     pub(super) fn record(&self, idempotency: Idempotency, said: Option<Duration>) {
         let remaining = self.remaining();
-        // Requests that were on their way together have met the same limit.
+        // If the gate is already closed, a request in flight has met the same limit.
         let is_new = remaining.is_zero();
         let pause = match said {
             Some(said) if is_new => said.max(self.since_response(idempotency).next_min_pause()),
@@ -159,7 +157,7 @@ mod tests {
                 }
                 prop_assert!(gate.remaining() <= MAX_RATE_LIMIT);
                 gate.closed_for(Idempotency::Once);
-                // As if it had been waited for.
+                // As if the pause had passed.
                 gate.opens.set(Instant::now());
             }
         }
