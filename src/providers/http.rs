@@ -1,4 +1,4 @@
-//! The one HTTP client: timeouts, redirects, caps, and what a failure means. It retries nothing.
+//! Sends HTTP requests: follows redirects, limits the size of bodies, classifies failures. Never retries.
 
 mod client;
 mod download;
@@ -30,18 +30,18 @@ use crate::providers::quota::{Idempotency, Quota};
 const MAX_REDIRECTS: usize = 5;
 /// Largest JSON body that is read, in bytes.
 const MAX_BODY: usize = 4 * 1024 * 1024;
-/// Most that is read of an answer that is no success, in bytes: of that only an explanation is shown.
+/// Largest body of an error response that is read, in bytes. Only its message is shown.
 const MAX_ERROR_BODY: usize = 64 * 1024;
 
-/// Longest address that a redirect may lead to, in bytes: it is shown in messages.
+/// Longest `Location` of a redirect that is followed, in bytes. The URL is shown in messages.
 const MAX_LOCATION: usize = 2_000;
 
 type BoxError = Box<dyn StdError + Send + Sync>;
 
-/// A client in the hands of one target, to whom it tells what it does.
+/// The HTTP client of one target. Reports requests as events, and records rate limits for the target's credential.
 pub(crate) struct Http<'a> {
     client: Rc<Client>,
-    /// Of the target's API.
+    /// Origin of the target's API.
     origin: Origin,
     quota: Rc<Quota>,
     limit_messages: &'static [LimitMessage],
@@ -65,12 +65,11 @@ impl<'a> Http<'a> {
         }
     }
 
-    /// What is shared with all who come with the same credential.
     pub(crate) fn quota(&self) -> &Quota {
         &self.quota
     }
 
-    /// The same in the name of another credential, which has rate limits of its own.
+    /// Returns the same client for requests with another credential, which has its own rate limits.
     pub(super) fn with_own_quota(&self) -> Self {
         Self {
             client: Rc::clone(&self.client),
@@ -81,7 +80,7 @@ impl<'a> Http<'a> {
         }
     }
 
-    /// Every response to a request with the credential comes by here, so that one rate limit holds for all.
+    /// Records whether a response is a rate limit. Must see every response to a request with the credential.
     fn record(&self, idempotency: Idempotency, response: &Response) {
         match response.rate_limit() {
             Some(limit) => self.quota.record_rate_limit(idempotency, limit.wait),
@@ -97,12 +96,11 @@ impl<'a> Http<'a> {
         (self.emit)(event);
     }
 
-    /// Where its events go.
     pub(crate) fn emitter(&self) -> Sink<'a> {
         self.emit
     }
 
-    /// A repository's default branch, read by the first of the account that needs it, and told to each.
+    /// Returns a repository's default branch. It is read once per credential and reported for each target.
     pub(super) async fn default_branch(
         &self,
         repository: &str,
@@ -113,21 +111,21 @@ impl<'a> Http<'a> {
         Ok(branch)
     }
 
-    /// Whether the server has told what its clock shows.
+    /// Whether a response has shown the server's clock.
     pub(crate) fn knows_clock(&self) -> bool {
         self.client.knows_clock(&self.origin)
     }
 
-    /// What the server's clock showed at a moment; until it has answered, what ours did.
+    /// Converts a moment to the server's time. Until a response has shown that, uses the local clock.
     pub(crate) fn at_server(&self, moment: Instant) -> SystemTime {
         self.client.at_server(&self.origin, moment)
     }
 
-    /// Sends one request, following redirects by our rules: to the same origin alone, at most five,
-    /// with a body only where the status says that method and body stay the same. Errors only where
-    /// no answer came; what an answer means is for the provider.
+    /// Sends one request and follows redirects: only to the same origin, at most [`MAX_REDIRECTS`], and with a body
+    /// only if the status keeps the method and the body. Any response is `Ok`, whatever its status, except a redirect
+    /// that isn't followed.
     ///
-    /// `send` makes and sends the request anew for each address.
+    /// `send` builds and sends the request again for each address.
     pub(crate) async fn exchange<B, E>(
         &self,
         idempotency: Idempotency,
@@ -169,7 +167,7 @@ impl<'a> Http<'a> {
         ))
     }
 
-    /// The same with plain requests: JSON in, JSON out.
+    /// Sends a request with an optional JSON body, as [`Self::exchange`] does.
     pub(crate) async fn plain(
         &self,
         idempotency: Idempotency,
@@ -196,7 +194,7 @@ impl<'a> Http<'a> {
         .await
     }
 
-    /// Reads a body to its end or to the cap.
+    /// Reads a body to its end, or up to the limit for its status.
     async fn read<B>(&self, response: http::Response<B>) -> Response
     where
         B: http_body::Body<Data = Bytes>,
@@ -235,7 +233,7 @@ impl<'a> Http<'a> {
     }
 }
 
-/// What a redirect means that isn't followed: servers answer with one after they have acted, too.
+/// Returns the kind of error for a redirect that isn't followed. A server may redirect after it has acted.
 fn unfollowed(method: &Method) -> Kind {
     if method.is_safe() {
         Kind::Rejected
@@ -244,7 +242,7 @@ fn unfollowed(method: &Method) -> Kind {
     }
 }
 
-/// Where a response sends us on, if it does. Errors where it may not.
+/// Returns the address that a response redirects to, if any, or an error if that redirect isn't allowed.
 fn redirect<B>(
     method: &Method,
     address: &Url,

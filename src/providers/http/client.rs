@@ -1,4 +1,4 @@
-//! The client behind all requests: its timeouts, its certificates, and the clocks of the servers that it met.
+//! The reqwest clients: timeouts, TLS and proxies. Also records the clock of each server.
 
 mod roots;
 
@@ -20,37 +20,35 @@ use crate::providers::error::{Error, Kind};
 use crate::providers::http::proxies::Proxies;
 use crate::providers::quota::Idempotency;
 
-/// For a name's address, the connection and the TLS handshake.
+/// DNS lookup, TCP connect and TLS handshake.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// For all of a request and its answer. Creating a GitLab pipeline with many includes takes its time,
-/// and to give up too early makes an outcome unknown.
+/// From the start of a request to the end of its response. Creating a GitLab pipeline with many includes is slow, and
+/// giving up too early makes an outcome unknown.
 pub(super) const TIMEOUT: Duration = Duration::from_mins(1);
-/// Shorter than any server's own, so that no request meets a connection that is just being closed.
+/// Shorter than any server's timeout, so that no request is sent on a connection that the server is closing.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(5);
-/// Triggers have connections of their own and leave none idle: one that another trigger has just returned is as good
-/// as new, while a server may close an older one at any moment, and nobody would know whether the trigger arrived.
+/// Triggers use their own connections and reuse one only right after another trigger. A server may close an idle
+/// connection at any moment, and then nobody would know whether the trigger arrived.
 const TRIGGER_IDLE_TIMEOUT: Duration = Duration::from_millis(200);
 
 pub(crate) const USER_AGENT: &str = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
 
-/// A client that keeps its connections, those of triggers apart from the others. Targets share one where they trust the
-/// same certificates.
+/// Pooled connections, with separate ones for triggers. Targets that trust the same certificates share a client.
 pub(crate) struct Client {
     triggers: reqwest::Client,
-    /// Made when it is needed first: many a step sends nothing but its trigger.
+    /// Created on first use: many steps send nothing but a trigger.
     reads: OnceCell<reqwest::Client>,
-    /// Of both: sessions that one has begun, the other can resume.
+    /// Shared by both, so that each can resume the other's TLS sessions.
     tls: ClientConfig,
-    /// Which proxy the client uses for what.
     pub(super) proxies: Arc<Proxies>,
-    /// What each server's clock showed at its first answer, and when that came: each answer would show it a
-    /// little differently. Monotonic on our side, so that setting our clock changes nothing.
+    /// The `Date` of each server's first response, and when it arrived. Later responses would give slightly different
+    /// times. `Instant` is monotonic, so setting the local clock has no effect.
     clocks: RefCell<HashMap<Origin, (SystemTime, Instant)>>,
 }
 
 impl Client {
-    /// A client that trusts the public authorities (or those of `SSL_CERT_FILE` and `SSL_CERT_DIR`) and these, and
-    /// uses these proxies only. Fails if a source of certificates can't be used.
+    /// Creates a client that trusts the public CAs (or those of `SSL_CERT_FILE` and `SSL_CERT_DIR`) and `certificates`,
+    /// and uses only these proxies. Fails if a source of certificates can't be used.
     pub(crate) fn new(certificates: Option<&str>, proxies: &Arc<Proxies>) -> Result<Self, Error> {
         let mut tls = ClientConfig::builder()
             .with_root_certificates(roots::roots(certificates)?)
@@ -65,7 +63,7 @@ impl Client {
         })
     }
 
-    /// The client itself for requests of that kind, also for a library that brings its own requests.
+    /// Returns the reqwest client for requests of that kind. octocrab is built on it.
     pub(crate) fn inner(&self, idempotency: Idempotency) -> Result<&reqwest::Client, Error> {
         match (idempotency, self.reads.get()) {
             (Idempotency::Once, _) => Ok(&self.triggers),
@@ -77,7 +75,7 @@ impl Client {
         }
     }
 
-    /// What that server's clock showed at a moment; until it has answered, what ours did.
+    /// Converts a moment to a server's time. Until a response has shown that, uses the local clock.
     pub(super) fn at_server(&self, server: &Origin, moment: Instant) -> SystemTime {
         let known = self.clocks.borrow().get(server).copied();
         let (theirs, then) = known.unwrap_or_else(|| (SystemTime::now(), Instant::now()));
@@ -91,7 +89,7 @@ impl Client {
         self.clocks.borrow().contains_key(server)
     }
 
-    /// An answer tells the server's clock, the first one.
+    /// Records the server's clock from its first response.
     pub(super) fn set_clock(&self, address: &Url, headers: &HeaderMap) {
         if let Some(date) = response::date(headers) {
             let mut clocks = self.clocks.borrow_mut();
@@ -123,7 +121,7 @@ fn build(
     })
 }
 
-/// By itself the library would read the environment, and take a proxy that cannot be used for none.
+/// Sets the proxies explicitly. By default reqwest reads the environment, and ignores a proxy that isn't valid.
 fn through(proxies: &Arc<Proxies>, builder: ClientBuilder) -> ClientBuilder {
     if proxies.is_empty() {
         return builder.no_proxy();
@@ -152,7 +150,7 @@ mod tests {
                 http.client.set_clock(&target.location.server.api, &headers);
                 let moment = Instant::now() + Duration::from_secs(seconds);
                 let moment = moment.checked_sub(hour).unwrap_or(moment);
-                // The form in which runs since then are asked for.
+                // The form in which a list of runs is requested.
                 let since = DateTime::<Utc>::from(http.at_server(moment) - Duration::from_secs(3));
                 let _ = since.to_rfc3339_opts(SecondsFormat::Secs, true);
             });

@@ -1,5 +1,5 @@
-//! Downloads of logs and files: from wherever a provider sends us, without taking credentials there,
-//! and never more than was asked for in memory.
+//! Downloads logs and files. Follows redirects to other hosts without sending the credential there, and keeps no more
+//! than the requested number of bytes in memory.
 
 use std::collections::VecDeque;
 
@@ -13,17 +13,17 @@ use crate::model::Event;
 use crate::providers::error::{Error, Kind, innermost};
 use crate::providers::quota::Idempotency;
 
-/// The end of a text that may be long.
+/// The end of a log.
 pub(crate) struct LogTail {
     pub(crate) bytes: Vec<u8>,
-    /// Whether something before it is left out.
+    /// Whether the log is longer than this.
     pub(crate) is_cut: bool,
 }
 
 type Streamed = http::Response<reqwest::Body>;
 
 impl Http<'_> {
-    /// A whole file of at most `limit` bytes.
+    /// Downloads a whole file of at most `limit` bytes.
     pub(crate) async fn download(
         &self,
         address: &Url,
@@ -53,8 +53,8 @@ impl Http<'_> {
         Ok(bytes)
     }
 
-    /// The last `most` bytes of a text. Where the server can, no more than these travel; where it
-    /// cannot, the rest is read and forgotten.
+    /// Downloads the last `most` bytes of a log. A server without support for ranges sends the whole log, and the rest
+    /// is discarded.
     pub(crate) async fn tail(
         &self,
         address: &Url,
@@ -64,7 +64,7 @@ impl Http<'_> {
     ) -> Result<LogTail, Error> {
         let last = format!("bytes=-{most}");
         let response = self.fetch(address, headers, Some(&last), what).await?;
-        // Some storages know no ranges that count from the end.
+        // Some storage servers don't support ranges that count from the end.
         let response = match length(&response) {
             Some(length) if response.status() == StatusCode::OK && length > most as u64 => {
                 let rest = format!("bytes={}-", length - most as u64);
@@ -96,8 +96,8 @@ impl Http<'_> {
         })
     }
 
-    /// Asks for a file, through redirects to other hosts too; credentials go to the first one alone.
-    /// Comes back before the body is read.
+    /// Requests a file, and follows redirects, also to other hosts. `headers`, which include the credential, are sent
+    /// only to the first one. Returns before the body is read.
     async fn fetch(
         &self,
         address: &Url,
@@ -109,7 +109,7 @@ impl Http<'_> {
         let mut has_left = false;
         for _ in 0..=MAX_REDIRECTS {
             let mut request = self.client(Idempotency::Repeatable)?.get(next.clone());
-            // A storage may send us back to an address of its choice.
+            // Once elsewhere, never send the credential again: a storage server could redirect back to any path.
             has_left |= next.origin() != address.origin();
             if !has_left {
                 request = request.headers(headers.clone());
@@ -121,7 +121,7 @@ impl Http<'_> {
                 Ok(response) => response.into(),
                 Err(error) => return Err(self.failure(&next, &error)),
             };
-            // An address of a storage is as good as a credential: its query is not told.
+            // A storage URL is as good as a credential, so its query isn't logged.
             self.emit(Event::Trace(format_args!(
                 "GET {}{} -> {}",
                 next.origin().ascii_serialization(),
@@ -162,7 +162,7 @@ impl Http<'_> {
     }
 }
 
-/// Plain http stays on this machine, and only where it began: a server elsewhere has no business here.
+/// Allows https, and plain http only from this machine to itself: no other server may redirect to the loopback.
 fn is_safe(url: &Url, first: &Url) -> bool {
     url.scheme() == "https" || (is_plain_loopback(url) && is_plain_loopback(first))
 }

@@ -1,4 +1,4 @@
-//! What it means that no answer came, or that one broke off.
+//! Turns transport errors into errors with a kind, a likely cause and a hint.
 
 use std::error::Error as StdError;
 
@@ -11,7 +11,6 @@ use crate::providers::error::{Error, Kind, causes, innermost};
 use crate::providers::http::proxies::shown;
 
 impl Http<'_> {
-    /// What it means that no answer came.
     pub(super) fn failure(&self, address: &Url, error: &(dyn StdError + 'static)) -> Error {
         let place = address.authority();
         let is = |what: fn(&reqwest::Error) -> bool| {
@@ -39,7 +38,7 @@ impl Http<'_> {
         }
         let proxy = self.client.proxies.to(address).map(shown);
         let failure = match (tls_failure(error), proxy) {
-            // As long as there is no tunnel, it is the proxy to which there is no safe connection.
+            // Without a tunnel yet, the TLS handshake that failed is the one with the proxy.
             (Some(tls), Some(proxy)) if tunnel_failure(error).is_some() => {
                 certificate_failure(&format!("the proxy {proxy}"), tls)
             }
@@ -58,7 +57,7 @@ fn tls_failure<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a rustls::Er
     causes(error).find_map(|cause| cause.downcast_ref())
 }
 
-/// Final: a certificate does not become another one by waiting.
+/// Not retried: a certificate that isn't trusted stays so.
 fn certificate_failure(place: &str, tls: &rustls::Error) -> Error {
     let unknown_issuer =
         *tls == rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer);
@@ -76,7 +75,7 @@ fn certificate_failure(place: &str, tls: &rustls::Error) -> Error {
     .hint(hint)
 }
 
-/// The tunnel's errors are told apart by nothing but their text.
+/// Finds an error of the proxy tunnel. Only the message identifies it.
 fn tunnel_failure(error: &(dyn StdError + 'static)) -> Option<String> {
     causes(error)
         .map(ToString::to_string)
@@ -97,7 +96,7 @@ fn proxy_failure(place: &str, proxy: &str, error: &(dyn StdError + 'static)) -> 
             format!("the proxy {proxy} wants a user name and password for {place}"),
         )
         .hint("put them into the URL in HTTPS_PROXY, or exempt the server with NO_PROXY"),
-        // Its status is not told: 403 would stay, but 502 or 503 say that the server is not reached just now.
+        // The proxy's status isn't known. A 403 would be final, but a 502 or 503 may pass, so it is retried.
         Some(text) if text.contains("unsuccessful") => Error::new(
             Kind::Unreachable,
             format!("the proxy {proxy} refuses to connect to {place}"),

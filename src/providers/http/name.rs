@@ -1,5 +1,5 @@
-//! Name resolution: `/etc/hosts` and the servers of `/etc/resolv.conf`, read by ourselves, since a
-//! static binary has no system resolver to ask.
+//! Name resolution with `/etc/hosts` and the servers in `/etc/resolv.conf`, because a static binary has no system
+//! resolver.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -10,7 +10,7 @@ use hickory_resolver::TokioResolver;
 use hickory_resolver::config::LookupIpStrategy;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
-/// Asks nobody but whom the system names: where `resolv.conf` cannot be read, there is no answer.
+/// Queries only the servers that the system configures: lookups fail if `/etc/resolv.conf` can't be read.
 #[derive(Clone, Default)]
 pub(super) struct Resolver(Arc<OnceLock<TokioResolver>>);
 
@@ -49,7 +49,7 @@ impl Resolver {
     }
 }
 
-/// Nobody can be asked, and waiting will not change that.
+/// `/etc/resolv.conf` can't be used. A retry won't help.
 #[derive(Debug)]
 pub(super) struct NoResolver(Box<dyn StdError + Send + Sync>);
 
@@ -61,7 +61,6 @@ impl fmt::Display for NoResolver {
 
 impl StdError for NoResolver {}
 
-/// A name without an address.
 #[derive(Debug)]
 pub(super) struct Unresolved {
     name: String,

@@ -1,31 +1,31 @@
-//! Which proxy requests go through, and which servers they reach without it. Reading the variables is for `input`.
+//! Which requests go through the proxy. `input` reads the environment variables.
 
 use std::net::IpAddr;
 
 use url::{Host, Position, Url};
 
-/// The proxy of the environment, and its exemptions.
+/// The proxy from the environment, and the servers that bypass it.
 #[derive(Default)]
 pub(crate) struct Proxies {
     proxy: Option<Url>,
     exempt: Vec<Exemption>,
 }
 
-/// Servers that are reached without the proxy.
+/// Servers that bypass the proxy, from an entry of `NO_PROXY`.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Exemption {
     pub(crate) hosts: Hosts,
-    /// `None`: whatever the port.
+    /// `None` matches any port.
     pub(crate) port: Option<u16>,
 }
 
-/// Hosts by their names or addresses. A name is never looked up to compare its address.
+/// Hosts by name or address. A name is never resolved to compare its address.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Hosts {
     All,
-    /// That name, in lower case, and all below it.
+    /// This domain, in lower case, and all of its subdomains.
     Domain(String),
-    /// Addresses that have so many bits in common with this one.
+    /// A network address and the length of its prefix, in bits.
     Network(IpAddr, u32),
 }
 
@@ -34,13 +34,12 @@ impl Proxies {
         Self { proxy, exempt }
     }
 
-    /// Whether there is any.
     pub(crate) fn is_empty(&self) -> bool {
         self.proxy.is_none()
     }
 
-    /// The proxy that leads to an address. Plain http is for this machine alone: a proxy would see the token, and
-    /// would look on its own loopback.
+    /// Returns the proxy for an address, if any. Plain http is only used on this machine and never proxied: a proxy
+    /// would see the token, and would connect to its own loopback.
     pub(crate) fn to(&self, address: &Url) -> Option<&Url> {
         let proxy = self.proxy.as_ref()?;
         let is_exempt = self.exempt.iter().any(|exempt| exempt.has(address));
@@ -48,7 +47,7 @@ impl Proxies {
     }
 }
 
-/// A proxy's host and port, without credentials.
+/// Returns a proxy's host and port, without its credentials.
 pub(crate) fn shown(proxy: &Url) -> &str {
     &proxy[Position::BeforeHost..Position::AfterPort]
 }
@@ -77,12 +76,12 @@ impl Exemption {
     }
 }
 
-/// How many bits an address of that kind has.
+/// Returns the number of bits in an address of that family.
 pub(crate) fn bits(address: IpAddr) -> u32 {
     if address.is_ipv4() { 32 } else { 128 }
 }
 
-/// Whether the first bits of both are the same, and both are of one kind.
+/// Whether the address and the network are of the same family and have the first bits in common.
 fn is_in(address: IpAddr, network: IpAddr, first: u32) -> bool {
     let number = |address: IpAddr| match address {
         IpAddr::V4(address) => u128::from(address.to_bits()),
@@ -90,6 +89,6 @@ fn is_in(address: IpAddr, network: IpAddr, first: u32) -> bool {
     };
     let differing = number(address) ^ number(network);
     let others = bits(network).saturating_sub(first);
-    // A shift by all 128 bits leaves none.
+    // `checked_shr` returns `None` for a shift by all 128 bits.
     address.is_ipv4() == network.is_ipv4() && differing.checked_shr(others).unwrap_or(0) == 0
 }

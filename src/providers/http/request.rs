@@ -1,4 +1,4 @@
-//! What requests are made of.
+//! Parts of requests: credential headers, JSON bodies and URLs.
 
 use http::HeaderValue;
 use serde_json::value::{RawValue, to_raw_value};
@@ -6,7 +6,7 @@ use url::Url;
 
 use crate::providers::error::{Error, Kind};
 
-/// A credential as a header's value, which the libraries then keep out of what they print.
+/// Returns a credential as a header value, marked as sensitive so that libraries don't print it.
 pub(in crate::providers) fn credential_header(text: &str) -> Result<HeaderValue, Error> {
     let mut value = HeaderValue::from_str(text).map_err(|error| {
         Error::new(Kind::Rejected, "the token is no header's value").because(&error)
@@ -15,12 +15,12 @@ pub(in crate::providers) fn credential_header(text: &str) -> Result<HeaderValue,
     Ok(value)
 }
 
-/// A value that can always be written as JSON.
+/// Serialises a value. Panics if it can't be represented as JSON.
 pub(in crate::providers) fn json(value: &impl serde::Serialize) -> Box<RawValue> {
     to_raw_value(value).unwrap_or_else(|error| unreachable!("plain data is JSON: {error}"))
 }
 
-/// An address below another one; the parts are escaped, so that none can become two.
+/// Appends path segments to a URL. They are percent-encoded, so a `/` in one doesn't make it two.
 pub(in crate::providers) fn below<'part>(
     base: &Url,
     parts: impl IntoIterator<Item = &'part str>,

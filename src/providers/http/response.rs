@@ -1,4 +1,4 @@
-//! A provider's answer: what may be read of it, and what of it may be told.
+//! A response: its JSON, its error message, and the rate limit that it reports.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -8,53 +8,50 @@ use serde_json::Value;
 
 use crate::text::untrusted::{cut, one_line};
 
-/// Longest stretch of a provider's own words in a message.
+/// Longest part of a response that a message quotes: bytes of a header, or characters of an error message.
 const MAX_MESSAGE: usize = 1_000;
 
-/// An error message that means a rate limit, where neither the status nor a header says so.
+/// An error message that means a rate limit although neither the status nor a header says so.
 #[derive(Debug)]
 pub(crate) struct LimitMessage {
     pub(crate) status: StatusCode,
-    /// A part of the message, in lower case.
+    /// A substring of the message, in lower case.
     pub(crate) text: &'static str,
-    /// How long the limit lasts, unless a header says.
+    /// How long to wait, unless a header says so.
     pub(crate) wait: Option<Duration>,
 }
 
-/// An answer, its body read to the end or not.
 pub(crate) struct Response {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) body: ResponseBody,
-    /// The provider's own ways to report a rate limit.
+    /// The provider's error messages that mean a rate limit.
     pub(crate) limit_messages: &'static [LimitMessage],
 }
 
-/// There were too many requests.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct RateLimit {
     /// How long to wait, if the provider says.
     pub(crate) wait: Option<Duration>,
 }
 
-/// What came of reading a body.
 pub(crate) enum ResponseBody {
     Complete(Vec<u8>),
-    /// It has more bytes than this, the most that are read.
+    /// It is larger than this limit, in bytes.
     TooLarge(usize),
-    /// Why it could not be read to its end.
+    /// Reading it failed, for this reason.
     Unreadable(String),
 }
 
 impl Response {
-    /// A header's text, if it is there and is text: the beginning of it.
+    /// Returns the beginning of a header's value, if it is visible ASCII.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        // Of ASCII alone, so that it may be cut anywhere.
+        // ASCII, so any index is a character boundary.
         let text = self.headers.get(name)?.to_str().ok()?;
         Some(&text[..text.len().min(MAX_MESSAGE)])
     }
 
-    /// The body as this type; else a fragment that says why not, without a word of the body.
+    /// Parses the body. The error is a sentence fragment that quotes nothing from the body.
     pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T, String> {
         match &self.body {
             ResponseBody::TooLarge(most) => Err(format!(
@@ -75,14 +72,14 @@ impl Response {
         }
     }
 
-    /// The provider's own explanation, in whichever of its shapes it came; nothing that is not JSON.
+    /// Returns the provider's error message. `None` if the body isn't JSON, as that of a login page.
     pub(crate) fn error_message(&self) -> Option<String> {
         let value: Value = self.json().ok()?;
         let said = one_line(&cut(&explanation(&value)?, MAX_MESSAGE));
         (!said.is_empty()).then_some(said)
     }
 
-    /// `403 (the provider's words)`, or what else there is to tell of it.
+    /// Describes the response: `403 (the provider's message)`, or its status, media type and size.
     pub(crate) fn summary(&self) -> String {
         let status = self.status.as_u16();
         match (self.error_message(), &self.body) {
@@ -100,7 +97,7 @@ impl Response {
         }
     }
 
-    /// The rate limit that the response reports, if it does.
+    /// Returns the rate limit that the response reports, if any.
     pub(crate) fn rate_limit(&self) -> Option<RateLimit> {
         if self.status.is_success() {
             return None;
@@ -144,7 +141,8 @@ impl Response {
         Some(Duration::from_secs(at.saturating_sub(self.date()?)))
     }
 
-    /// The server's clock when it answered, in seconds since 1970, so that ours need not be right.
+    /// The server's time in seconds since 1970, so that the local clock needn't be right. Without a `Date` header it is
+    /// the local time.
     fn date(&self) -> Option<u64> {
         let now = date(&self.headers).unwrap_or_else(SystemTime::now);
         now.duration_since(UNIX_EPOCH)
@@ -152,12 +150,12 @@ impl Response {
             .map(|since| since.as_secs())
     }
 
-    /// The server's clock when it answered, if it tells it.
+    /// The time in the `Date` header.
     pub(crate) fn server_time(&self) -> Option<SystemTime> {
         date(&self.headers)
     }
 
-    /// What kind of thing a body is that cannot be shown.
+    /// Describes a body that can't be shown by its media type and size.
     fn media_type(&self, bytes: &[u8]) -> String {
         let kind = self
             .header("content-type")
@@ -167,7 +165,7 @@ impl Response {
     }
 }
 
-/// The server's clock, if it tells it.
+/// Parses the `Date` header.
 pub(super) fn date(headers: &HeaderMap) -> Option<SystemTime> {
     httpdate::parse_http_date(headers.get(header::DATE)?.to_str().ok()?).ok()
 }
@@ -179,7 +177,7 @@ fn seconds(date: &str) -> Option<u64> {
         .map(|since| since.as_secs())
 }
 
-/// The text of an explanation in the shapes that the three providers use:
+/// Finds the error message in the shapes that the three providers use:
 /// `{"message": "…"}`, `{"message": ["…"]}`, `{"message": {"base": ["…"]}}`,
 /// `{"error": "…", "error_description": "…"}`, `{"error": {"message": "…", "detail": "…"}}`.
 fn explanation(value: &Value) -> Option<String> {
@@ -206,7 +204,7 @@ fn explanation(value: &Value) -> Option<String> {
     )
 }
 
-/// All texts in a value, in order.
+/// Collects all strings in a value, in order.
 fn texts(value: &Value) -> Vec<&str> {
     match value {
         Value::String(text) => vec![text],
@@ -371,7 +369,7 @@ mod tests {
                 r#"{"message":{"base":["Reference not found"]}}"#,
                 None,
             ),
-            // What is over by the provider's own words: how often that is believed is for whoever tries again.
+            // Already over, according to the provider. The rate-limit gate enforces a minimum pause.
             (429, vec![("retry-after", "0")], "", seconds(0)),
             (
                 429,

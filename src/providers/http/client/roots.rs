@@ -1,5 +1,5 @@
-//! Which certificate authorities are trusted: Mozilla's list, compiled in, or what `SSL_CERT_FILE` and `SSL_CERT_DIR`
-//! name in its place; and those of `ca-certificates`.
+//! The trusted CAs: Mozilla's list, which is compiled in, or the certificates in `SSL_CERT_FILE` and `SSL_CERT_DIR`
+//! instead; and those of `ca-certificates`.
 
 use std::env;
 use std::ffi::OsStr;
@@ -14,7 +14,7 @@ use crate::providers::error::{Error, Kind, innermost};
 
 const IN_CONTAINER: &str = "the path must exist inside the action's container, where the workspace is `/github/workspace`; without the variable, the public authorities are trusted";
 
-/// The authorities to trust: those that the environment asks for, and `additional` ones in PEM.
+/// Returns the trusted CAs: the default ones, and the `additional` PEM certificates.
 pub(super) fn roots(additional: Option<&str>) -> Result<RootCertStore, Error> {
     let file = env::var_os("SSL_CERT_FILE");
     let folders = env::var_os("SSL_CERT_DIR");
@@ -46,13 +46,13 @@ fn select(
     Ok(roots)
 }
 
-/// Ready-made: no certificate is parsed at start-up.
+/// `webpki_roots` is pre-parsed, so no certificate is parsed at start-up.
 fn mozillas() -> RootCertStore {
     webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect()
 }
 
-/// Skips certificates that can't be parsed, as system-wide bundles tend to contain some. Folders may be missing or
-/// empty, as with OpenSSL, but an unusable file is a mistake.
+/// Skips certificates that can't be parsed, because system-wide bundles often contain some. Folders may be missing or
+/// empty, as with OpenSSL, but an unusable file is an error.
 fn from_paths(file: Option<&Path>, folders: &[PathBuf]) -> Result<RootCertStore, Error> {
     let mut roots = RootCertStore::empty();
     if let Some(file) = file {
@@ -86,7 +86,7 @@ fn add_file(roots: &mut RootCertStore, file: &Path) -> Result<(), Error> {
 }
 
 fn add(roots: &mut RootCertStore, pem: &str) -> Result<(), Error> {
-    // The input is known to be PEM.
+    // The input was checked to be PEM.
     let certificates = CertificateDer::pem_slice_iter(pem.as_bytes()).flatten();
     for (index, certificate) in certificates.enumerate() {
         roots.add(certificate).map_err(|error| {
@@ -109,7 +109,7 @@ fn unusable(message: impl Into<String>) -> Error {
 mod tests {
     use super::*;
 
-    /// Whatever this system trusts: a file in `/etc` doesn't count.
+    /// Certificates of the operating system, such as a file in `/etc`, are ignored.
     #[test]
     fn without_variables_exactly_mozillas_list_is_trusted() {
         for folders in [None, Some(OsStr::new("")), Some(OsStr::new(":"))] {
@@ -119,7 +119,7 @@ mod tests {
         }
     }
 
-    /// GitHub, GitLab and Bitbucket have certificates from some of these.
+    /// GitHub, GitLab and Bitbucket use certificates from some of these.
     #[test]
     fn mozillas_list_has_the_authorities_of_public_servers() {
         let roots = mozillas().roots;
