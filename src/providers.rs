@@ -1,4 +1,4 @@
-//! GitHub, GitLab and Bitbucket, and what they have in common.
+//! GitHub, GitLab and Bitbucket, and the code that they share.
 
 pub(crate) mod any;
 pub(crate) mod bitbucket;

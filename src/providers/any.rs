@@ -1,5 +1,5 @@
-//! The providers behind one enum. What a provider is like is in its own folder, and the list names each once: one
-//! more takes a folder and a line there (and its `mod`, which `cargo fmt` must see).
+//! The list of providers, and the enums generated from it. Adding a provider takes a folder, a line in the list, and a
+//! `mod` in `providers.rs` (not generated, because `cargo fmt` must see it). Provider-specific code is in the folders.
 
 use std::collections::HashSet;
 use std::rc::Rc;
@@ -19,11 +19,11 @@ use crate::providers::provider::{
 use crate::providers::quota::Quota;
 use crate::values::{Checked, Inputs};
 
-/// What comes right before a trigger takes no longer: it holds one of the few permits for triggers.
+/// Time limit for `make_ready`, which holds one of the few trigger permits.
 const READY_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Every provider, and the module with the type of that name, its [`Provider`].
-/// Hands all of them to another macro, with what is for that.
+/// The list of providers. Each line names a type that implements [`Provider`] and its module; the type's name is also
+/// the enum variant. Calls another macro with the list, followed by its own arguments.
 macro_rules! with_all_providers {
     ($macro:ident $($rest:tt)*) => {
         $macro! {
@@ -39,7 +39,8 @@ macro_rules! with_all_providers {
     };
 }
 
-/// `of_kind!(kind, S => S::NAME)`: for whichever provider it is, with its `Spec` as `S`.
+/// Evaluates an expression with a type alias for the `Spec` of a `ProviderKind`:
+/// `of_kind!(kind, S => S::NAME)` is `GitHubSpec::NAME` for `ProviderKind::GitHub`.
 macro_rules! of_kind {
     ([$($(#[$attribute:meta])* $kind:ident: $module:ident,)+] $of:expr, $spec:ident => $value:expr) => {
         match $of {
@@ -52,7 +53,8 @@ macro_rules! of_kind {
     ($($arguments:tt)+) => { with_all_providers!(of_kind $($arguments)+) };
 }
 
-/// `of_any!(self, one => one.pipeline())`: for whichever provider an enum has in it.
+/// Delegates to the value inside an enum over all providers:
+/// `of_any!(self, spec => spec.pipeline())` is `match self { Self::GitHub(spec) => spec.pipeline(), … }`.
 macro_rules! of_any {
     ([$($(#[$attribute:meta])* $kind:ident: $module:ident,)+] $of:expr, $one:ident => $value:expr) => {
         match $of {
@@ -62,10 +64,9 @@ macro_rules! of_any {
     ($($arguments:tt)+) => { with_all_providers!(of_any $($arguments)+) };
 }
 
-/// Writes the enums over all providers, and what needs more than one of them or makes one of another.
+/// Defines the enums over all providers, with the functions that convert between them or match on two at once.
 macro_rules! enums {
     ([$($(#[$attribute:meta])* $kind:ident: $module:ident,)+]) => {
-        /// Which provider.
         #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
         pub(crate) enum ProviderKind {
             $($(#[$attribute])* $kind),+
@@ -75,12 +76,12 @@ macro_rules! enums {
             pub(crate) const ALL: &'static [Self] = &[$($(#[$attribute])* Self::$kind),+];
         }
 
-        /// What a target's provider needs to know of it.
+        /// A target's [`ProviderSpec`](super::provider::ProviderSpec).
         pub(crate) enum AnySpec {
             $($(#[$attribute])* $kind(SpecOf<super::$module::$kind<'static>>)),+
         }
 
-        /// How the tokens of each provider begin, by its name.
+        /// Each provider's name and token prefixes.
         pub(crate) const TOKEN_PREFIXES: &[(&str, &[&str])] = &[
             $($(#[$attribute])* (
                 SpecOf::<super::$module::$kind<'static>>::NAME,
@@ -118,7 +119,7 @@ macro_rules! enums {
             }
         }
 
-        /// A target's spec, and what the target shares with others of the same provider.
+        /// A target's spec, and the session that it may share with other targets of its provider.
         pub(crate) enum AnySession<'a> {
             $($(#[$attribute])* $kind(
                 &'a SpecOf<super::$module::$kind<'static>>,
@@ -126,7 +127,7 @@ macro_rules! enums {
             )),+
         }
 
-        /// What the targets of one step share, by provider.
+        /// The sessions of one step, by provider.
         #[derive(Default)]
         pub(crate) struct AnySessions<'a> {
             $($(#[$attribute])* $module: <super::$module::$kind<'a> as Provider<'a>>::Sessions),+
@@ -162,7 +163,7 @@ macro_rules! enums {
             }
         }
 
-        /// A target's provider, ready to be sent the trigger.
+        /// A target's provider, signed in and ready to trigger.
         pub(crate) enum AnyProvider<'a> {
             $($(#[$attribute])* $kind(super::$module::$kind<'a>)),+
         }
@@ -198,7 +199,7 @@ with_all_providers!(enums);
 
 /// See `ProviderSpec`.
 impl ProviderKind {
-    /// Of a target where nothing says which, and of the repository whose job the step is a part of.
+    /// The provider of targets that don't name one, and of the repository whose job runs this step.
     pub(crate) const DEFAULT: Self = Self::GitHub;
 
     pub(crate) fn as_str(self) -> &'static str {
@@ -209,19 +210,18 @@ impl ProviderKind {
         of_kind!(self, S => S::NAME)
     }
 
-    /// The providers that an input is for; none where it is for all.
+    /// The providers that support this input; empty if all do.
     pub(crate) fn owners(input: &str) -> Vec<Self> {
         let owns = |kind: &Self| of_kind!(*kind, S => S::INPUTS).contains(&input);
         Self::ALL.iter().copied().filter(owns).collect()
     }
 
-    /// Whether an input means something for this provider.
     pub(crate) fn knows(self, input: &str) -> bool {
         let owners = Self::owners(input);
         owners.is_empty() || owners.contains(&self)
     }
 
-    /// Whether an input is a credential of this provider or a part of one.
+    /// Whether an input is one of this provider's credentials, or part of one.
     pub(crate) fn is_credential(self, input: &str) -> bool {
         input == "token" || of_kind!(self, S => S::CREDENTIALS).contains(&input)
     }
@@ -316,7 +316,7 @@ impl AnyProvider<'_> {
         of_any!(self, provider => provider.trigger(form, secrets))
     }
 
-    /// Takes at most [`READY_TIMEOUT`].
+    /// Fails as unreachable after [`READY_TIMEOUT`].
     pub(crate) async fn make_ready(&self) -> Result<(), Error> {
         let too_long = |_| {
             let seconds = READY_TIMEOUT.as_secs();
@@ -350,8 +350,8 @@ impl AnyProvider<'_> {
         of_any!(self, provider => provider.list_runs(since).await)
     }
 
-    /// The runs that are there before anything is triggered, whoever started them. That they can be read proves
-    /// that the run will be, so it is read once for each repository, whoever asks.
+    /// Ids of the runs that exist before anything is triggered, whoever started them. Reading them proves that the
+    /// step will be able to read its own run. They are read once per repository and shared.
     pub(crate) async fn seen(
         &self,
         repository: &str,
@@ -380,7 +380,7 @@ impl AnyProvider<'_> {
         of_any!(self, provider => provider.log(run, job).await)
     }
 
-    /// Some editors and shells put a byte-order mark before JSON, which is no part of it.
+    /// Strips a byte-order mark, which some editors and shells put before JSON.
     pub(crate) async fn result(
         &self,
         run: &Run,
@@ -393,7 +393,7 @@ impl AnyProvider<'_> {
         Ok(bytes)
     }
 
-    /// As far as that can be read.
+    /// `false` if that can't be read.
     pub(crate) async fn is_public(&self) -> bool {
         let is_public = of_any!(self, provider => provider.is_public().await);
         is_public.unwrap_or(false)

@@ -1,4 +1,4 @@
-//! What reading inputs is for several providers alike: refs, variables, tokens.
+//! Reads inputs that several providers have: refs, variables and tokens.
 
 use std::collections::HashSet;
 
@@ -8,9 +8,9 @@ use crate::providers::reference::{BRANCHES, Reference, TAGS};
 use crate::providers::variable::{Argument, Variable};
 use crate::values::{Checked, Errors, Inputs, Node, complain};
 
-/// What the `token` input says.
+/// The `token` input.
 pub(super) enum Token {
-    /// Not set, or the default.
+    /// Not set, or equal to `github-token`.
     NotGiven {
         own: Option<Secret>,
     },
@@ -30,7 +30,7 @@ impl InputContext<'_> {
         }
     }
 
-    /// A credential that can travel, to the provider that it is of.
+    /// Checks that a credential can be sent in a header, and isn't a token of another provider.
     pub(super) fn check_token(&self, text: &str, input: &str) -> Checked<Secret> {
         let Some(token) = Secret::token(text) else {
             return complain(
@@ -52,7 +52,7 @@ impl InputContext<'_> {
         }
     }
 
-    /// Complains about a credential that is there, but empty.
+    /// Returns the error for a credential that is set, but empty.
     pub(super) fn empty<T>(&self, input: &str) -> Checked<T> {
         let or_withheld = self.or_withheld;
         let message = format!("it is empty: the secret is not set{or_withheld}");
@@ -72,7 +72,7 @@ pub(super) fn reference(inputs: &Inputs) -> Checked<Option<Reference>> {
     } else {
         (Reference::Named, text)
     };
-    // The rules of git itself for names, as far as they keep one out of trouble.
+    // A subset of git's own rules for ref names.
     if name.is_empty()
         || name.starts_with("refs/")
         || name.contains(|of: char| of.is_whitespace() || of.is_control())

@@ -1,4 +1,4 @@
-//! Which targets of a step share a quota, a client and a sign-in.
+//! Decides which targets of a step share a quota, an HTTP client and a sign-in.
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -15,7 +15,7 @@ use crate::providers::provider::CredentialParts;
 use crate::providers::quota::Quota;
 use crate::providers::target::Target;
 
-/// What a target has in common with others.
+/// A target's quota, HTTP client and session, each of which it may share with other targets.
 pub(crate) struct Connection<'a> {
     quota: Rc<Quota>,
     client: Rc<Client>,
@@ -24,14 +24,14 @@ pub(crate) struct Connection<'a> {
 }
 
 impl Connection<'_> {
-    /// A client for one target, which reports its requests to `emit`.
+    /// Returns an HTTP client for one target, which reports its requests to `emit`.
     pub(crate) fn http<'sink>(&self, api: &Url, emit: Sink<'sink>) -> Http<'sink> {
         let (client, quota) = (Rc::clone(&self.client), Rc::clone(&self.quota));
         Http::new(client, quota, self.limit_messages, api, emit)
     }
 }
 
-/// A server and a credential.
+/// Identifies a server and a credential: targets with equal keys share a [`Quota`].
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct CredentialKey<'a> {
     provider: ProviderKind,
@@ -49,7 +49,7 @@ impl<'a> CredentialKey<'a> {
     }
 }
 
-/// Finds out who shares what. Errors where no client can be made.
+/// Returns a connection for each target, in order, or an error if its client can't be created.
 pub(crate) fn connections<'a>(
     targets: impl IntoIterator<Item = &'a Target>,
     proxies: &Arc<Proxies>,

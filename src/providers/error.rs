@@ -1,4 +1,4 @@
-//! What can go wrong at a provider. Retry and report branch on the kind; the prose is for people.
+//! Failures of a provider. The code branches on the kind; the message and the hint are for people.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -10,16 +10,16 @@ use ::http::StatusCode;
 use crate::model::Failure;
 use crate::providers::http::response::{Response, ResponseBody};
 
-/// What follows from a failure.
+/// What a failure says about the request: whether it took effect, and whether to try again.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Kind {
-    /// No connection came about, so nothing was sent; later it may.
+    /// No connection was made, so nothing was sent. A retry may succeed.
     Unreachable,
-    /// The provider did not act and says when it will; `None` where it says only "later".
+    /// The provider did not act, and says how long to wait; `None` if it doesn't say how long.
     RateLimited(Option<Duration>),
-    /// The provider provably did not act, or nothing was sent, and trying again would change nothing.
+    /// The provider certainly did not act, or nothing was sent, and a retry would fail in the same way.
     Rejected,
-    /// The request went out and no clear answer came back: the provider may have acted.
+    /// The request was sent and no clear response came back: the provider may have acted.
     Unknown,
 }
 
@@ -27,17 +27,16 @@ pub(crate) enum Kind {
 #[derive(Clone)]
 pub(crate) struct Error {
     kind: Kind,
-    /// What happened and why most likely, as a fragment.
+    /// What happened and the most likely reason, as a sentence fragment.
     message: String,
-    /// What to do about it.
     hint: Option<String>,
-    /// What the libraries below said, outermost first. For debugging.
+    /// Messages of the underlying errors, outermost first, for debugging.
     causes: Vec<String>,
-    /// The answer that it was, if one came.
+    /// The response that reported the failure, if one came.
     response: Option<Rc<Response>>,
-    /// It is of a request for a token.
+    /// The request for a token failed, not the request that needs the token.
     is_of_sign_in: bool,
-    /// What was read is not there, though all else was well.
+    /// The requested thing doesn't exist, although the request succeeded.
     is_missing: bool,
 }
 
@@ -54,7 +53,7 @@ impl Error {
         }
     }
 
-    /// The same failure, of a request for a token.
+    /// Marks the failure as one of a request for a token.
     pub(super) fn while_signing_in(self) -> Self {
         Self {
             is_of_sign_in: true,
@@ -62,12 +61,12 @@ impl Error {
         }
     }
 
-    /// Whether no token was to be had. Then an answer speaks of that alone, and not of what the token was for.
+    /// Whether the request for a token failed. The response then says nothing about what the token is for.
     pub(crate) fn is_of_sign_in(&self) -> bool {
         self.is_of_sign_in
     }
 
-    /// The same failure, of something that begins the sentence.
+    /// Puts a subject before the message: `subject: message`.
     pub(super) fn of(self, subject: &str) -> Self {
         let message = format!("{subject}: {}", self.message);
         Self { message, ..self }
@@ -88,13 +87,13 @@ impl Error {
         self
     }
 
-    /// The same failure with the reason why, most likely, and what to do about it.
+    /// Appends the most likely reason to the message, and replaces the hint.
     pub(super) fn with_reason(self, why: impl fmt::Display, hint: impl Into<String>) -> Self {
         let message = format!("{}: {why}", self.message);
         self.with_message(message, hint)
     }
 
-    /// The same failure in other words.
+    /// Replaces the message and the hint.
     pub(super) fn with_message(self, message: impl Into<String>, hint: impl Into<String>) -> Self {
         Self {
             message: message.into(),
@@ -103,7 +102,7 @@ impl Error {
         }
     }
 
-    /// Explained, if it is a rejection: anything else may be otherwise the next time.
+    /// Applies `explain` to a rejection. Other failures may be gone the next time, so they stay as they are.
     pub(super) fn if_rejected(self, explain: impl FnOnce(Self) -> Self) -> Self {
         if self.kind == Kind::Rejected {
             explain(self)
@@ -116,14 +115,14 @@ impl Error {
         self.response.as_deref()
     }
 
-    /// Whether less may be had where this came: the answer was too large, or the server failed at making it.
+    /// Whether a smaller page may succeed: the response was too large, or the server failed to produce it.
     pub(super) fn is_about_size(&self) -> bool {
         self.response().is_some_and(|response| {
             response.status.is_server_error() || matches!(response.body, ResponseBody::TooLarge(_))
         })
     }
 
-    /// The failure that what was read is not there.
+    /// Marks the failure as one about something that doesn't exist.
     pub(super) fn missing(self) -> Self {
         Self {
             is_missing: true,
@@ -131,12 +130,12 @@ impl Error {
         }
     }
 
-    /// Whether what was read is not there: just after a run's end it may come yet.
+    /// Whether the requested thing doesn't exist. Shortly after the end of a run it may still appear.
     pub(crate) fn is_missing(&self) -> bool {
         self.is_missing || self.status() == Some(::http::StatusCode::NOT_FOUND)
     }
 
-    /// The status of the answer that it was, if one came.
+    /// The status of the response that reported the failure, if one came.
     pub(crate) fn status(&self) -> Option<::http::StatusCode> {
         self.response().map(|response| response.status)
     }
@@ -145,7 +144,7 @@ impl Error {
         self.kind
     }
 
-    /// The same failure, of what came before a trigger: it started nothing, and later it may go well.
+    /// Marks the failure as one before the trigger was sent: with nothing started, an unclear response may be retried.
     pub(crate) fn before_anything_was_sent(self) -> Self {
         let kind = match self.kind {
             Kind::Unknown => Kind::Unreachable,
@@ -154,7 +153,7 @@ impl Error {
         Self { kind, ..self }
     }
 
-    /// The failure where a provider asks for more patience than there is.
+    /// Adds that the provider asks to wait longer than the budget allows.
     pub(crate) fn over_budget(self, asked: Duration, limit: Duration) -> Self {
         let message = format!(
             "{}; it asks to wait {} s, and {} s in all is the most that is waited",
@@ -168,7 +167,7 @@ impl Error {
         )
     }
 
-    /// What is told of it.
+    /// The parts of the error that are reported.
     pub(crate) fn failure(&self) -> Failure {
         Failure {
             what: self.message.clone(),
@@ -177,13 +176,14 @@ impl Error {
         }
     }
 
-    /// What happened, without the hint.
+    /// The message without the hint.
     pub(crate) fn message(&self) -> &str {
         &self.message
     }
 }
 
-/// An error and what caused it, outermost first. An I/O error hides the one that it wraps.
+/// Iterates over an error and its causes, outermost first. `io::Error::source` skips the error that it wraps, so that
+/// one is taken from `get_ref`.
 pub(super) fn causes<'a>(
     error: &'a (dyn StdError + 'static),
 ) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
@@ -200,7 +200,7 @@ fn cause<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a (dyn StdError + 
     }
 }
 
-/// What the lowest library said: the others only repeat that something failed.
+/// Returns the message of the innermost cause. The outer ones only repeat that something failed.
 pub(super) fn innermost(error: &(dyn StdError + 'static)) -> String {
     causes(error)
         .filter(|cause| {
@@ -213,8 +213,8 @@ pub(super) fn innermost(error: &(dyn StdError + 'static)) -> String {
 }
 
 impl Response {
-    /// The response if its status is a success, else an error of the kind that the status means for every provider.
-    /// `what` is what was requested, for the message.
+    /// Returns the response if its status is a success, or else an error whose kind follows from the status, for every
+    /// provider alike. `what` names the requested thing in the message.
     pub(super) fn check_status(self, what: &str) -> Result<Self, Error> {
         if self.status.is_success() {
             return Ok(self);

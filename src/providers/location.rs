@@ -1,33 +1,33 @@
-//! Where a target is: its server and repository, and rules for their names that several providers share.
+//! A target's server and repository, and the rules for repository names that several providers share.
 
 use std::rc::Rc;
 
 use url::Url;
 
-/// A repository on a server, and how to reach it.
+/// A repository on a server.
 pub(crate) struct Location {
     pub(crate) server: Server,
     /// `owner/name`, `group/sub/project` or project id, `workspace/repo`.
     pub(crate) repository: String,
-    /// PEM, trusted in addition to the public roots.
+    /// PEM certificates, trusted in addition to the default roots.
     pub(crate) certificates: Option<Rc<str>>,
 }
 
-/// A provider's server. Neither address ends in a slash where it has a path.
+/// A provider's server. An address with a path doesn't end in a slash.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Server {
-    /// Where people look.
+    /// The address for browsers.
     pub(crate) web: Url,
-    /// Where requests go.
+    /// The base address of the API.
     pub(crate) api: Url,
 }
 
-/// An address that is written in the code.
+/// Parses a URL literal. Panics if it isn't valid.
 pub(crate) fn fixed(text: &str) -> Url {
     Url::parse(text).unwrap_or_else(|error| unreachable!("{text}: {error}"))
 }
 
-/// The two parts of a repository's name.
+/// Splits a repository's name into exactly two parts.
 pub(super) fn two_parts(name: &str) -> Result<[&str; 2], &'static str> {
     match parts(name)?[..] {
         [one, other] => Ok([one, other]),
@@ -35,7 +35,7 @@ pub(super) fn two_parts(name: &str) -> Result<[&str; 2], &'static str> {
     }
 }
 
-/// The parts of a repository's name, at least two.
+/// Splits a repository's name at `/` into at least two parts.
 pub(super) fn parts(name: &str) -> Result<Vec<&str>, &'static str> {
     let parts: Vec<_> = name.split('/').collect();
     if parts.len() < 2 {
@@ -44,7 +44,7 @@ pub(super) fn parts(name: &str) -> Result<Vec<&str>, &'static str> {
     Ok(parts)
 }
 
-/// The characters that are allowed in names, so that no name can become another path.
+/// Checks the characters of a name's part, so that no name can change the path of a URL.
 pub(super) fn check_part(part: &str) -> Result<(), &'static str> {
     let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
     match part {

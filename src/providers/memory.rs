@@ -1,4 +1,4 @@
-//! A provider in memory, for tests of the engine. It shows what one more provider takes: this file, and a line in `any.rs`.
+//! A provider in memory, for tests of the engine. It shows what adding a provider takes: this file, and a line in `any.rs`.
 
 use std::cell::Cell;
 use std::time::{Duration, SystemTime};
@@ -16,8 +16,8 @@ use crate::providers::provider::{
 };
 use crate::values::{Checked, Inputs};
 
-/// A target, and what became of it there. The run of `octo-org/passing` ends at the third poll; that of any other
-/// repository goes on until it is cancelled.
+/// A target, and counts of the requests for it. The run of `octo-org/passing` succeeds at the third poll; runs of
+/// other repositories go on until they are cancelled.
 #[derive(Default)]
 pub(crate) struct MemorySpec {
     passes: bool,
@@ -112,7 +112,7 @@ impl<'a> Provider<'a> for Memory<'a> {
         }
     }
 
-    /// The response doesn't tell the run.
+    /// Doesn't return the run, so that the engine has to find it.
     async fn send(&self, _form: RequestForm) -> Result<Option<Run>, Error> {
         self.0.triggers.update(|count| count + 1);
         Ok(None)

@@ -1,4 +1,4 @@
-//! What a provider is: the trait, and what it and those who use it speak of.
+//! The traits that each provider implements, and the types in their signatures.
 
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
@@ -13,113 +13,114 @@ use crate::providers::location::Location;
 use crate::providers::variable::Argument;
 use crate::values::{Checked, Inputs};
 
-/// Largest result that is read back, in bytes.
+/// Largest result that is read, in bytes.
 pub(crate) const MAX_RESULT: usize = 1024 * 1024;
-/// So much of a log's end is read, in bytes: a hundred lines and more.
+/// How much of the end of a log is read, in bytes: a hundred lines and more.
 pub(super) const MAX_LOG_TAIL: usize = 64 * 1024;
 
 /// What to trigger on one provider: the pipeline, its arguments, and the credential.
 pub(crate) trait ProviderSpec: Sized {
-    /// As written in inputs and outputs.
+    /// Its name in inputs and outputs.
     const ID: &'static str;
-    /// As its owner writes it.
+    /// Its name in messages, as its vendor spells it.
     const NAME: &'static str;
     const POLL_INTERVALS: PollIntervals;
-    /// The inputs that mean something here and not everywhere; those that no provider lists are for all.
+    /// The inputs that this provider supports and not every other does. Inputs that no provider lists are for all.
     const INPUTS: &'static [&'static str];
-    /// Those of these that are a part of its credential, as `token` is.
+    /// Those of [`INPUTS`](Self::INPUTS) that are part of a credential. `token` always is.
     const CREDENTIALS: &'static [&'static str];
-    /// How its tokens begin. None of them is ever sent to another provider.
+    /// Prefixes of its tokens. A token with one of them is never sent to another provider.
     const TOKEN_PREFIXES: &'static [&'static str];
-    /// Its public server, where none is given.
+    /// Its public server, used if no server is given.
     const DEFAULT_SERVER: &'static str;
     /// Error messages that mean a rate limit.
     const LIMIT_MESSAGES: &'static [LimitMessage] = &[];
-    /// What a repository's name must be, in words.
+    /// The form of a repository's name, for error messages.
     const REPOSITORY_FORM: &'static str;
 
-    /// Whether that host is known to be its own, so that a web URL there says which provider it is.
+    /// Whether the host is certainly this provider's, so that a web URL on it identifies the provider.
     fn is_public_host(host: &str) -> bool {
         Self::DEFAULT_SERVER.strip_prefix("https://") == Some(host)
     }
 
-    /// What is wrong with a server's web address.
+    /// Checks a server's web address.
     fn check_server(_web: &Url) -> Result<(), &'static str> {
         Ok(())
     }
 
-    /// Where the API of a server is.
+    /// The base address of a server's API.
     fn api_address(web: &Url) -> Url;
 
-    /// What is wrong with a repository's name, to follow "it".
+    /// Checks a repository's name. The error is a fragment that follows "it".
     fn check_name(name: &str) -> Result<(), &'static str>;
 
-    /// What the inputs come to, or all that is wrong with them.
+    /// Reads the inputs, or reports everything that is wrong with them.
     fn read(inputs: &Inputs, context: &InputContext<'_>) -> Checked<Self>;
 
-    /// Where the run leaves its result. `None` also where runs leave none, since that is complained about for `INPUTS`.
+    /// Reads where the run leaves its result. A provider without results keeps the default: the check against
+    /// [`INPUTS`](Self::INPUTS) already reports the input.
     fn result_artifact(_inputs: &Inputs) -> Checked<Option<ResultArtifact>> {
         Ok(None)
     }
 
-    /// Whether an entry of `targets` with these inputs of its own has the step's input of that name, too. Where credentials
-    /// never go is decided elsewhere.
+    /// Whether an entry of `targets` with the inputs `own` inherits the step's input `name`. Whether credentials may be
+    /// inherited at all is checked elsewhere.
     fn inherits(_name: &str, _step: &Inputs, _own: &Inputs) -> bool {
         true
     }
 
-    /// Which pipeline of the repository, in a few words.
+    /// Names the pipeline within the repository, in a few words.
     fn pipeline(&self) -> String;
 
-    /// The branch, tag or commit that is asked for; `None` where it is left to the provider.
+    /// The requested branch, tag or commit; `None` if the provider chooses.
     fn source(&self) -> Option<String>;
 
-    /// As whom, never with what.
+    /// Describes the credential without its secret, as a fragment for messages.
     fn identity(&self) -> String;
 
-    /// What tells this credential from others for targets of that repository.
+    /// Identifies the credential, for a target with that repository.
     fn credential_parts(&self, repository: &str) -> CredentialParts<'_>;
 
-    /// Whether a run of one could be taken for one of the other, which is in the same repository.
+    /// Whether a run of this target could be mistaken for one of `other`, a target in the same repository.
     fn could_be_confused(&self, other: &Self) -> bool;
 
-    /// What the request says, without the credential and the marker: equal where the same would be sent.
+    /// The contents of the request without the credential and the marker. Equal parts mean equal requests.
     fn request_parts(&self) -> Vec<String>;
 
-    /// What the runs carry, so that they can be recognised.
+    /// The string that the target's runs carry, by which they are recognised.
     fn marker(&self) -> Option<&str> {
         None
     }
 
-    /// Takes the marker of a trigger that went out earlier.
+    /// Sets the marker to that of a trigger that was sent earlier.
     fn set_marker(&mut self, _known: &str) {}
 
-    /// What to add to the pipeline so that its runs carry the marker.
+    /// Explains what to add to the pipeline so that its runs carry the marker.
     fn how_to_mark(&self) -> Option<&'static str> {
         None
     }
 
-    /// The event that pipelines must listen to, where a trigger is one.
+    /// The event type that workflows must listen to, if the trigger is an event.
     fn event_type(&self) -> Option<&str> {
         None
     }
 }
 
-/// What must be known beside the inputs of a target to read them.
+/// What else a provider needs to read a target's inputs.
 pub(crate) struct InputContext<'a> {
     /// The provider's name.
     pub(crate) provider: &'static str,
-    /// `None` where something is wrong with the target's place.
+    /// `None` if the target's location isn't valid.
     pub(crate) distance: Option<Distance<'a>>,
-    /// Why a secret may be missing, to follow "is not set".
+    /// Why a secret may be missing, as a fragment that follows "is not set".
     pub(crate) or_withheld: &'a str,
-    /// How the tokens of each provider begin, by its name.
+    /// Each provider's name and token prefixes.
     pub(crate) token_prefixes: &'static [(&'static str, &'static [&'static str])],
 }
 
-/// How far a target is from the repository whose job the step is a part of.
+/// Where a target is, relative to the repository whose job runs this step.
 pub(crate) enum Distance<'a> {
-    /// It is that repository, as far as that is known.
+    /// The target is that repository, as far as is known.
     SameRepository,
     SameServer {
         own: &'a str,
@@ -127,10 +128,10 @@ pub(crate) enum Distance<'a> {
     OtherServer,
 }
 
-/// What tells one credential from another.
+/// Identifies a credential on a server: equal parts share their rate limits.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(crate) struct CredentialParts<'a> {
-    /// Where one credential has rate limits for each owner.
+    /// Set if the credential has separate rate limits for each owner.
     pub(crate) owner: Option<String>,
     pub(crate) parts: Vec<&'a [u8]>,
 }
@@ -144,9 +145,9 @@ impl<'a> CredentialParts<'a> {
     }
 }
 
-/// What the targets of one provider share in addition to a client, such as sign-ins. `()` shares nothing.
+/// State that the targets of one provider share, such as sign-ins. `()` shares nothing.
 pub(crate) trait Sessions<'a, Spec: ProviderSpec>: Default {
-    /// The part of one target.
+    /// The shared state of one target.
     type Session;
 
     fn session(
@@ -157,7 +158,7 @@ pub(crate) trait Sessions<'a, Spec: ProviderSpec>: Default {
         client: &Rc<Client>,
     ) -> Self::Session;
 
-    /// Revokes what was made for this step. The session can't be used afterwards.
+    /// Revokes the credentials that were created for this step. The session can't be used afterwards.
     async fn end(_session: &Self::Session, _location: &Location, _http: &Http<'_>) {}
 }
 
@@ -174,7 +175,7 @@ impl<'a, Spec: ProviderSpec> Sessions<'a, Spec> for () {
     }
 }
 
-/// A target's provider, ready to be sent the trigger.
+/// A target's provider, signed in and ready to trigger.
 pub(crate) trait Provider<'a>: Sized {
     type Spec: ProviderSpec;
     type Sessions: Sessions<'a, Self::Spec>;
@@ -189,41 +190,40 @@ pub(crate) trait Provider<'a>: Sized {
 
     fn trigger(&self, form: RequestForm, secrets: Secrets) -> TriggerRequest;
 
-    /// Does what must be done right before a trigger and starts nothing: a credential may have expired while the
-    /// trigger waited for its turn, and the fallback form may need something that the preferred one did not. May be
-    /// dropped at any time.
+    /// Prepares for a trigger that is sent next. Starts nothing. A credential may have expired while the trigger waited
+    /// for its turn, and the fallback form may need something that the preferred one doesn't. Must be cancel-safe.
     async fn make_ready(&self) -> Result<(), Error> {
         Ok(())
     }
 
-    /// Sends the trigger, once. `None` where the response does not tell the run.
+    /// Sends the trigger, once. Returns `None` if the response doesn't name the run.
     async fn send(&self, form: RequestForm) -> Result<Option<Run>, Error>;
 
-    /// Why the fallback form is worth sending after the preferred one was rejected like this, if it is.
+    /// Returns why to send the fallback form after this rejection of the preferred one; `None`: don't send it.
     fn fallback(&self, _rejection: &Error) -> Option<&'static str> {
         None
     }
 
-    /// Explains a rejection, with what one or two more reads show.
+    /// Explains a rejection. May send one or two more reads.
     async fn explain(&self, rejection: Error) -> Error;
 
-    /// Explains why the runs cannot be read that would be waited for.
+    /// Explains why the runs to wait for can't be read.
     fn explain_unreadable(&self, error: Error) -> Error;
 
-    /// The runs that the trigger may have started: those since then by the server's clock, newest first.
-    /// `None`: the newest there are, whoever started them.
+    /// Lists the runs that the trigger may have started: those since that time by the server's clock, newest first.
+    /// `None` lists the newest runs, whoever started them.
     async fn list_runs(&self, since: Option<SystemTime>) -> Result<Vec<Candidate>, Error>;
 
-    /// Reads a run's state, once.
+    /// Requests a run's status, once.
     async fn status(&self, run: &Run, depth: Depth) -> Result<Snapshot, Error>;
 
-    /// Asks for a run's end. That it was accepted does not mean that it takes effect.
+    /// Requests that a run is cancelled. Success means that the request was accepted, not that the run ends.
     async fn cancel(&self, run: &Run) -> Result<(), Error>;
 
-    /// The end of a job's log.
+    /// Reads the end of a job's log, at most [`MAX_LOG_TAIL`] bytes.
     async fn log(&self, run: &Run, job: &Job) -> Result<LogTail, Error>;
 
-    /// The file that the run left as its result; at most one byte more than [`MAX_RESULT`].
+    /// Reads the file that the run left as its result; at most one byte more than [`MAX_RESULT`].
     async fn result(&self, _run: &Run, _artifact: &ResultArtifact) -> Result<Vec<u8>, Error> {
         Err(no_such_result())
     }
@@ -231,7 +231,7 @@ pub(crate) trait Provider<'a>: Sized {
     /// Whether everybody can read the repository.
     async fn is_public(&self) -> Result<bool, Error>;
 
-    /// Where a person would look for a run that may have been started.
+    /// The web page where a person can look for a run that may have been started.
     fn runs_page(&self) -> String;
 }
 
@@ -239,34 +239,34 @@ pub(super) fn no_such_result() -> Error {
     Error::new(Kind::Rejected, "this provider keeps no such results")
 }
 
-/// Which of a trigger's two forms. The second one is sent only where the first was rejected for the
-/// one reason that the second one mends.
+/// The two forms of a trigger. The fallback is sent only after the preferred form was rejected for the one reason that
+/// the fallback fixes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum RequestForm {
     Preferred,
     Fallback,
 }
 
-/// The one request that starts something; its method is POST.
+/// The one request that starts something. Its method is POST.
 pub(crate) struct TriggerRequest {
     pub(crate) url: Url,
     pub(crate) body: Box<RawValue>,
 }
 
-/// Whether secrets stand in a body.
+/// Whether a request body contains its secrets.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Secrets {
-    /// For the wire.
+    /// The body to send.
     Sent,
-    /// For people.
+    /// The body to show, with `***` for each secret.
     Hidden,
 }
 
-/// How much one look shows.
+/// How much a status request reads.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Depth {
     Run,
-    /// Its jobs too, which takes more requests.
+    /// The run and its jobs, which takes more requests.
     Jobs,
 }
 
@@ -288,21 +288,21 @@ pub(crate) struct Candidate {
     pub(crate) id: String,
     pub(crate) number: Option<u64>,
     pub(crate) url: String,
-    /// Empty where runs have none.
+    /// Empty if the provider's runs have no title.
     pub(crate) title: String,
-    /// What it is a run of; empty where a repository has one pipeline alone.
+    /// The name of its workflow; empty if a repository has only one pipeline.
     pub(crate) workflow: String,
     pub(crate) claim: Claim,
 }
 
-/// What speaks for a candidate.
+/// How well a candidate matches the trigger.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Claim {
-    /// It bears the marker.
+    /// It carries the marker.
     Marked,
-    /// All that can be told of it is as it would be, its time aside.
+    /// Everything known about it matches, apart from its time, which isn't checked here.
     Fits,
-    /// It is of the same kind, and not ours.
+    /// It is of the same kind, but belongs to somebody else.
     Other,
 }
 

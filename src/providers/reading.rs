@@ -1,4 +1,4 @@
-//! What an answer means to all three providers alike.
+//! Helpers to read responses, and the errors for unreadable ones, shared by all providers.
 
 use serde::de::DeserializeOwned;
 
@@ -6,7 +6,7 @@ use crate::model::State;
 use crate::providers::error::{Error, Kind};
 use crate::providers::http::{Response, ResponseBody};
 
-/// A success that cannot be understood: something may have been started.
+/// Returns the error for a trigger's response with a success status and an unexpected body: a run may have started.
 pub(super) fn unclear(response: &Response, why: &str) -> Error {
     Error::new(
         Kind::Unknown,
@@ -14,7 +14,7 @@ pub(super) fn unclear(response: &Response, why: &str) -> Error {
     )
 }
 
-/// What was read, if it can be understood; later it may.
+/// Parses the JSON body. A body that can't be parsed is `Kind::Unknown`, so reads are retried.
 pub(super) fn parse<T: DeserializeOwned>(response: Response, what: &str) -> Result<T, Error> {
     response.json().map_err(|why| {
         let error = unreadable(what, &why);
@@ -29,8 +29,8 @@ pub(super) fn unreadable(what: &str, why: &str) -> Error {
     Error::new(Kind::Unknown, format!("{what} cannot be read: {why}"))
 }
 
-/// What is read beside a look that was good and showed this state: without it that is as good. But a rate
-/// limit must be slept out, since asking on would prolong it, unless an end was seen: that must be told.
+/// Turns the failure of an optional follow-up read into `None`. A rate limit is still an error, because polling on
+/// would prolong it, unless `state` is completed: that must be reported.
 pub(super) fn beside<T>(read: Result<T, Error>, state: State) -> Result<Option<T>, Error> {
     match read {
         Ok(read) => Ok(Some(read)),
@@ -43,7 +43,7 @@ pub(super) fn beside<T>(read: Result<T, Error>, state: State) -> Result<Option<T
     }
 }
 
-/// The default branch was asked for, and the answer cannot be understood.
+/// Returns the error for a response that should name the default branch, and doesn't.
 pub(super) fn no_default_branch(why: &str) -> Error {
     Error::new(
         Kind::Unknown,

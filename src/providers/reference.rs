@@ -1,16 +1,13 @@
-//! Refs: branches and tags, and the forms in which providers write them.
+//! Git refs: branches and tags, with and without `refs/heads/` or `refs/tags/`.
 
-/// How the full refs of branches begin.
 pub(crate) const BRANCHES: &str = "refs/heads/";
-/// How the full refs of tags begin.
 pub(crate) const TAGS: &str = "refs/tags/";
 
-/// A branch or tag.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum Reference {
     Branch(String),
     Tag(String),
-    /// A bare name: which of the two, the provider knows.
+    /// A bare name. The provider resolves it to a branch or tag.
     Named(String),
 }
 
@@ -22,7 +19,7 @@ impl Reference {
         }
     }
 
-    /// As it was written. GitHub and GitLab resolve a full ref to just that branch or tag.
+    /// The ref as it was given. GitHub and GitLab resolve a full ref to exactly that branch or tag.
     pub(crate) fn full(&self) -> String {
         match self {
             Self::Branch(name) => format!("{BRANCHES}{name}"),
@@ -32,7 +29,7 @@ impl Reference {
     }
 }
 
-/// A ref's name without `refs/heads/` or `refs/tags/`, as GitHub and GitLab show it for a run.
+/// Strips `refs/heads/` or `refs/tags/`, as GitHub and GitLab do when they show a run.
 pub(crate) fn short_name(reference: &str) -> &str {
     let short = reference.strip_prefix(BRANCHES);
     short
@@ -40,8 +37,8 @@ pub(crate) fn short_name(reference: &str) -> &str {
         .unwrap_or(reference)
 }
 
-/// Whether two refs may be the same. None is the default branch, whichever that is. A run shows only the short name of its
-/// ref, so a branch and a tag of the same name look alike.
+/// Whether runs of two refs could be mistaken for each other. `None` is the default branch, which may have any name. A
+/// run shows only the short name of its ref, so a branch and a tag with the same name look alike.
 pub(super) fn may_be_same(one: Option<&Reference>, other: Option<&Reference>) -> bool {
     match (one, other) {
         (Some(one), Some(other)) => one.name() == other.name(),

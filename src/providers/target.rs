@@ -1,4 +1,4 @@
-//! What a step is to do: validated requests and targets, without I/O.
+//! `Request` and `Target`: the validated inputs of a step. Does no I/O.
 
 use std::fmt;
 use std::num::NonZeroUsize;
@@ -9,38 +9,38 @@ use crate::providers::any::{AnySpec, ProviderKind};
 use crate::providers::http::proxies::Proxies;
 use crate::providers::location::Location;
 
-/// Everything that one step is to do.
+/// The validated inputs of one step.
 pub(crate) struct Request {
-    /// In the order in which they are reported.
+    /// In the order of the inputs, which is also that of the report.
     pub(crate) targets: Vec<Target>,
     pub(crate) mode: Mode,
-    /// Most triggers on the wire at once.
+    /// Maximum number of triggers in flight.
     pub(crate) max_parallel: NonZeroUsize,
     pub(crate) on_failure: OnFailure,
     pub(crate) proxies: Arc<Proxies>,
 }
 
-/// What becomes of the targets that are still to be triggered when one has failed.
+/// What happens to the targets that are not triggered yet when one has failed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum OnFailure {
     GoOn,
-    /// No more are triggered; what was started is waited for.
+    /// No more are triggered. The step still waits for the runs that were started.
     SendNoMore,
 }
 
-/// Whether triggers go out.
+/// Whether triggers are sent.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mode {
     Send,
-    /// All but the triggers: reads are made, and what would be sent is shown.
+    /// Sends reads as usual, but only shows the triggers.
     DryRun,
 }
 
-/// What to trigger.
+/// A pipeline to trigger, where it is, and how to wait for its run.
 pub(crate) struct Target {
     pub(crate) location: Location,
     pub(crate) spec: AnySpec,
-    /// `None`: the step ends with the trigger.
+    /// `None`: don't wait for the run.
     pub(crate) wait: Option<WaitOptions>,
 }
 
@@ -49,7 +49,7 @@ impl Target {
         self.spec.kind()
     }
 
-    /// Shows the logs of failed jobs also if the target is private: no more people see them here than there.
+    /// Shows the logs of failed jobs even if the target is private. For steps whose own log isn't public either.
     pub(crate) fn show_logs(&mut self) {
         if let Some(wait) = &mut self.wait
             && wait.logs == Logs::FailedUnlessPrivate

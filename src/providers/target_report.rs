@@ -1,15 +1,14 @@
-//! A target and what became of it, for those who report it.
+//! A target with its outcome and its runs, and the rule for whether it passes.
 
 use crate::model::{Monitored, Outcome, Problem, RunReport};
 use crate::providers::target::Target;
 
 pub(crate) struct TargetReport<'a> {
     pub(crate) target: &'a Target,
-    /// Of the trigger.
     pub(crate) outcome: Outcome,
-    /// What is wrong with the trigger.
+    /// Why the trigger failed.
     pub(crate) problem: Option<Problem>,
-    /// Of the runs that it started.
+    /// The runs that the trigger started.
     pub(crate) monitored: Monitored,
 }
 
@@ -28,18 +27,18 @@ impl<'a> TargetReport<'a> {
         }
     }
 
-    /// What went wrong, besides runs that ended badly.
+    /// Everything that went wrong, except runs with a bad conclusion.
     pub(crate) fn problems(&self) -> impl Iterator<Item = &Problem> {
         self.problem.iter().chain(&self.monitored.problems)
     }
 
-    /// Whether all went as it should.
+    /// Whether there are no problems and every counted run passes.
     pub(crate) fn passes(&self) -> bool {
         let monitored = &self.monitored;
         self.problems().next().is_none() && monitored.counted().all(|run| self.run_passes(run))
     }
 
-    /// Whether a run ended as one that passes.
+    /// Whether a run has one of the `success-conclusions`. Any run passes if the step doesn't wait for it.
     pub(crate) fn run_passes(&self, run: &RunReport) -> bool {
         let passing = self.target.wait.as_ref().map(|wait| &wait.success);
         match (passing, run.conclusion) {

@@ -1,4 +1,4 @@
-//! Variables of pipelines, some of which are secrets.
+//! Pipeline variables, plain or secret.
 
 use crate::model::Secret;
 
@@ -8,7 +8,7 @@ pub(crate) struct Variable {
 }
 
 impl Variable {
-    /// Its name, whether it is a secret, and its value.
+    /// Its key, `plain` or `secret`, and its value.
     pub(super) fn parts(&self) -> [String; 3] {
         let (kind, value) = match &self.value {
             Argument::Plain(text) => ("plain", text.as_str()),
@@ -18,9 +18,8 @@ impl Variable {
     }
 }
 
-/// A variable's value.
 pub(crate) enum Argument {
     Plain(String),
-    /// Masked in our log, and sent `secured` where the provider knows that.
+    /// Masked in the step's log, and sent as `secured` if the provider supports that.
     Secret(Secret),
 }

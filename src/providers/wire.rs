@@ -1,5 +1,5 @@
-//! How answers are read. The fields that decide (ids, states, conclusions) are strict; all others are optional and
-//! may be anything. Every string is cut, every list is bounded, and an entry that can't be read is skipped.
+//! Deserialises responses. Fields that decide something (ids, states, conclusions) are strict; all others are lenient:
+//! an unreadable value counts as missing. Strings and lists have a maximum length; unreadable entries are skipped.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -12,25 +12,25 @@ use url::Url;
 use crate::providers::error::Error;
 use crate::text::untrusted::cut;
 
-/// In characters. GitLab's database holds no longer name of a job, and GitHub takes none.
+/// In characters. Longest job name in GitLab's database, and longest that GitHub accepts.
 const MAX_NAME: usize = 255;
-/// In characters. Runs are named after commit messages, and a marker may stand behind one.
+/// In characters. Runs are named after commit messages, and a marker may follow one.
 const MAX_TITLE: usize = 1_000;
-/// In characters. What browsers and proxies take for sure.
+/// In characters. Browsers and proxies reliably accept this length.
 const MAX_URL: usize = 2_000;
-/// The most entries that a provider puts on a page.
+/// Largest page size that providers offer.
 const MAX_ENTRIES: usize = 100;
-/// The most pages that are read of a list. GitHub itself shows no more than a thousand runs of one search.
+/// Maximum number of pages that are read of a list. GitHub itself returns at most 1,000 runs per search.
 pub(super) const MAX_PAGES: usize = 10;
-/// How many names a message lists.
+/// Maximum number of names that a message lists.
 const MAX_LISTED: usize = 30;
 
-/// Page sizes, tried in this order: an ailing server may manage a smaller page.
+/// Page sizes, tried in this order: an overloaded server may still return a smaller page.
 pub(super) const PAGE_SIZES: [usize; 3] = [MAX_ENTRIES, 30, 10];
-/// The same where any page is enough to prove that runs can be read.
+/// Page sizes for reads that only prove that runs can be read.
 pub(super) const PROOF_SIZES: [usize; 2] = [20, 10];
 
-/// Reads a list with the first of these page sizes that the server manages.
+/// Reads a list with the first of these page sizes that succeeds.
 pub(super) async fn in_pages<T>(
     sizes: &[usize],
     read: impl AsyncFn(usize) -> Result<T, Error>,
@@ -45,11 +45,11 @@ pub(super) async fn in_pages<T>(
     }
 }
 
-/// A list, read entry by entry.
+/// A list that is deserialised entry by entry.
 pub(super) struct List<T> {
-    /// Those that can be read, at most [`MAX_ENTRIES`].
+    /// The readable entries among the first [`MAX_ENTRIES`].
     pub(super) entries: Vec<T>,
-    /// How many there are, readable or not.
+    /// Number of all entries, readable or not.
     pub(super) length: usize,
 }
 
@@ -63,8 +63,8 @@ impl<T> Default for List<T> {
 }
 
 impl<T> List<T> {
-    /// Whether the list ends with this page. `read` counts the entries of all pages so far, `total` is what the
-    /// server says there are.
+    /// Whether this page of `size` entries is the last one. `read` is the number of entries on all pages so far,
+    /// `total` the number that the server reports.
     pub(super) fn is_last(&self, size: usize, read: usize, total: Option<usize>) -> bool {
         self.length == 0 || total.map_or(self.length < size, |total| read >= total)
     }
@@ -109,7 +109,7 @@ fn parse<T: DeserializeOwned>(raw: &RawValue) -> Option<T> {
     serde_json::from_str(raw.get()).ok()
 }
 
-/// A field that decides nothing: what can't be read counts as missing. For `#[serde(default)]`.
+/// A field that decides nothing: an unreadable value counts as missing. Use with `#[serde(default)]`.
 pub(super) fn lenient<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,
@@ -118,19 +118,19 @@ where
     Ok(parse(<&RawValue>::deserialize(deserializer)?).unwrap_or_default())
 }
 
-/// The same for a name, which is cut.
+/// A lenient name, truncated to [`MAX_NAME`].
 pub(super) fn name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     let Truncated::<MAX_NAME>(name) = lenient(deserializer)?;
     Ok(Some(name).filter(|name| !name.is_empty()))
 }
 
-/// The same for a title, which is cut.
+/// A lenient title, truncated to [`MAX_TITLE`].
 pub(super) fn title<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     let Truncated::<MAX_TITLE>(title) = lenient(deserializer)?;
     Ok(title)
 }
 
-/// The same for what is compared or sent, such as a branch: one that is too long counts as missing.
+/// A lenient string that is compared or sent, such as a branch. One longer than [`MAX_TITLE`] counts as missing.
 pub(super) fn exact<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<String>, D::Error> {
@@ -138,18 +138,18 @@ pub(super) fn exact<'de, D: Deserializer<'de>>(
     Ok(text)
 }
 
-/// The same for a URL: one that is too long counts as missing.
+/// A lenient URL. One longer than [`MAX_URL`] counts as missing.
 pub(super) fn url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     let Whole::<MAX_URL>(url) = lenient(deserializer)?;
     Ok(url)
 }
 
-/// A provider's word for a state, or a name without which an entry is worth nothing. Strict.
+/// A provider's name for a state, or another short string without which the entry is useless. Strict.
 pub(super) fn word<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     Truncated::<MAX_NAME>::deserialize(deserializer).map(|Truncated(word)| word)
 }
 
-/// A provider's word for a conclusion, which isn't there before the end. Strict. For `#[serde(default)]`.
+/// A provider's name for a conclusion, which is missing until the run ends. Strict. Use with `#[serde(default)]`.
 pub(super) fn maybe_word<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<String>, D::Error> {
@@ -157,7 +157,7 @@ pub(super) fn maybe_word<'de, D: Deserializer<'de>>(
     Ok(word.map(|Truncated(word)| word))
 }
 
-/// Bitbucket's ids: a UUID in braces. Strict.
+/// An id of Bitbucket: a UUID in braces. Strict.
 pub(super) fn uuid<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     let id = word(deserializer)?;
     if is_uuid(&id) {
@@ -179,8 +179,8 @@ fn is_uuid(text: &str) -> bool {
     })
 }
 
-/// The address of a page for people, if it is on that web server. Outputs end up in scripts, so it may hold only what
-/// means nothing to a shell.
+/// Returns the URL of a web page if it is on that server. Outputs are used in scripts, so only characters without a
+/// meaning in a shell are allowed.
 pub(super) fn page_at(url: Option<&str>, web: &Url) -> Option<String> {
     let page = Url::parse(url?).ok()?;
     // Percent-encoding may have made it longer.
@@ -192,7 +192,7 @@ pub(super) fn page_at(url: Option<&str>, web: &Url) -> Option<String> {
     (page.origin() == web.origin() && is_short && is_plain).then(|| page.into())
 }
 
-/// Names for a message: the first of them.
+/// Joins names for a message, at most [`MAX_LISTED`].
 pub(super) fn listed<T: AsRef<str>>(names: &[T], separator: &str) -> String {
     let shown = names.iter().take(MAX_LISTED).map(AsRef::as_ref);
     let listed = shown.collect::<Vec<_>>().join(separator);
@@ -202,7 +202,7 @@ pub(super) fn listed<T: AsRef<str>>(names: &[T], separator: &str) -> String {
     }
 }
 
-/// A string's first `MAX` characters, with the mark of a cut if there are more.
+/// A string, truncated to `MAX` characters and with [`CUT`](crate::text::untrusted::CUT) at its end if it was longer.
 #[derive(Default)]
 struct Truncated<const MAX: usize>(String);
 
@@ -214,7 +214,7 @@ impl<'de, const MAX: usize> Deserialize<'de> for Truncated<MAX> {
     }
 }
 
-/// A string of at most `MAX` characters.
+/// A string of at most `MAX` characters; `None` if it is longer.
 #[derive(Default)]
 struct Whole<const MAX: usize>(Option<String>);
 
@@ -225,7 +225,7 @@ impl<'de, const MAX: usize> Deserialize<'de> for Whole<MAX> {
     }
 }
 
-/// The first `MAX` characters, and whether that's all of them.
+/// Reads the first `MAX` characters of a string, and whether that is all of it.
 struct TextVisitor<const MAX: usize>;
 
 impl<const MAX: usize> Visitor<'_> for TextVisitor<MAX> {
@@ -236,7 +236,7 @@ impl<const MAX: usize> Visitor<'_> for TextVisitor<MAX> {
     }
 
     fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Self::Value, E> {
-        // With the mark of a cut: half a secret is recognised before it, and hidden.
+        // `cut` marks the cut, so that the redactor hides part of a secret before it.
         let cut = cut(text, MAX);
         let is_whole = cut == text;
         Ok((cut, is_whole))
