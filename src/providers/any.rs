@@ -40,32 +40,32 @@ macro_rules! with_all_providers {
 }
 
 /// Evaluates an expression with a type alias for the `Spec` of a `ProviderKind`:
-/// `of_kind!(kind, S => S::NAME)` is `GitHubSpec::NAME` for `ProviderKind::GitHub`.
-macro_rules! of_kind {
-    ([$($(#[$attribute:meta])* $kind:ident: $module:ident,)+] $of:expr, $spec:ident => $value:expr) => {
-        match $of {
+/// `with_spec!(kind, S => S::NAME)` is `GitHubSpec::NAME` for `ProviderKind::GitHub`.
+macro_rules! with_spec {
+    ([$($(#[$attribute:meta])* $kind:ident: $module:ident,)+] $value:expr, $spec:ident => $result:expr) => {
+        match $value {
             $($(#[$attribute])* ProviderKind::$kind => {
                 type $spec = SpecOf<super::$module::$kind<'static>>;
-                $value
+                $result
             })+
         }
     };
-    ($($arguments:tt)+) => { with_all_providers!(of_kind $($arguments)+) };
+    ($($arguments:tt)+) => { with_all_providers!(with_spec $($arguments)+) };
 }
 
 /// Delegates to the value inside an enum over all providers:
-/// `of_any!(self, spec => spec.pipeline())` is `match self { Self::GitHub(spec) => spec.pipeline(), … }`.
-macro_rules! of_any {
-    ([$($(#[$attribute:meta])* $kind:ident: $module:ident,)+] $of:expr, $one:ident => $value:expr) => {
-        match $of {
-            $($(#[$attribute])* Self::$kind($one) => $value,)+
+/// `delegate!(self, spec => spec.pipeline())` is `match self { Self::GitHub(spec) => spec.pipeline(), … }`.
+macro_rules! delegate {
+    ([$($(#[$attribute:meta])* $kind:ident: $module:ident,)+] $value:expr, $inner:ident => $result:expr) => {
+        match $value {
+            $($(#[$attribute])* Self::$kind($inner) => $result,)+
         }
     };
-    ($($arguments:tt)+) => { with_all_providers!(of_any $($arguments)+) };
+    ($($arguments:tt)+) => { with_all_providers!(delegate $($arguments)+) };
 }
 
 /// Defines the enums over all providers, with the functions that convert between them or match on two at once.
-macro_rules! enums {
+macro_rules! define_enums {
     ([$($(#[$attribute:meta])* $kind:ident: $module:ident,)+]) => {
         #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
         pub(crate) enum ProviderKind {
@@ -195,7 +195,7 @@ type SpecOf<P> = <P as Provider<'static>>::Spec;
 type SessionOf<'a, P> =
     <<P as Provider<'a>>::Sessions as Sessions<'a, <P as Provider<'a>>::Spec>>::Session;
 
-with_all_providers!(enums);
+with_all_providers!(define_enums);
 
 /// See `ProviderSpec`.
 impl ProviderKind {
@@ -203,16 +203,16 @@ impl ProviderKind {
     pub(crate) const DEFAULT: Self = Self::GitHub;
 
     pub(crate) fn as_str(self) -> &'static str {
-        of_kind!(self, S => S::ID)
+        with_spec!(self, S => S::ID)
     }
 
     pub(crate) fn name(self) -> &'static str {
-        of_kind!(self, S => S::NAME)
+        with_spec!(self, S => S::NAME)
     }
 
     /// The providers that support this input; empty if all do.
     pub(crate) fn owners(input: &str) -> Vec<Self> {
-        let owns = |kind: &Self| of_kind!(*kind, S => S::INPUTS).contains(&input);
+        let owns = |kind: &Self| with_spec!(*kind, S => S::INPUTS).contains(&input);
         Self::ALL.iter().copied().filter(owns).collect()
     }
 
@@ -223,86 +223,86 @@ impl ProviderKind {
 
     /// Whether an input is one of this provider's credentials, or part of one.
     pub(crate) fn is_credential(self, input: &str) -> bool {
-        input == "token" || of_kind!(self, S => S::CREDENTIALS).contains(&input)
+        input == "token" || with_spec!(self, S => S::CREDENTIALS).contains(&input)
     }
 
     pub(crate) fn default_server(self) -> &'static str {
-        of_kind!(self, S => S::DEFAULT_SERVER)
+        with_spec!(self, S => S::DEFAULT_SERVER)
     }
 
     pub(crate) fn is_public_host(self, host: &str) -> bool {
-        of_kind!(self, S => S::is_public_host(host))
+        with_spec!(self, S => S::is_public_host(host))
     }
 
     pub(crate) fn check_server(self, web: &Url) -> Result<(), &'static str> {
-        of_kind!(self, S => S::check_server(web))
+        with_spec!(self, S => S::check_server(web))
     }
 
     pub(crate) fn api_address(self, web: &Url) -> Url {
-        of_kind!(self, S => S::api_address(web))
+        with_spec!(self, S => S::api_address(web))
     }
 
     pub(crate) fn repository_form(self) -> &'static str {
-        of_kind!(self, S => S::REPOSITORY_FORM)
+        with_spec!(self, S => S::REPOSITORY_FORM)
     }
 
     pub(crate) fn check_name(self, name: &str) -> Result<(), &'static str> {
-        of_kind!(self, S => S::check_name(name))
+        with_spec!(self, S => S::check_name(name))
     }
 
     pub(crate) fn result_artifact(self, inputs: &Inputs) -> Checked<Option<ResultArtifact>> {
-        of_kind!(self, S => S::result_artifact(inputs))
+        with_spec!(self, S => S::result_artifact(inputs))
     }
 
     pub(crate) fn inherits(self, name: &str, step: &Inputs, own: &Inputs) -> bool {
-        of_kind!(self, S => S::inherits(name, step, own))
+        with_spec!(self, S => S::inherits(name, step, own))
     }
 
     pub(crate) const fn limit_messages(self) -> &'static [LimitMessage] {
-        of_kind!(self, S => S::LIMIT_MESSAGES)
+        with_spec!(self, S => S::LIMIT_MESSAGES)
     }
 
     pub(crate) const fn poll_intervals(self) -> PollIntervals {
-        of_kind!(self, S => S::POLL_INTERVALS)
+        with_spec!(self, S => S::POLL_INTERVALS)
     }
 }
 
 /// See `ProviderSpec`.
 impl AnySpec {
     pub(crate) fn pipeline(&self) -> String {
-        of_any!(self, spec => spec.pipeline())
+        delegate!(self, spec => spec.pipeline())
     }
 
     pub(crate) fn source(&self) -> Option<String> {
-        of_any!(self, spec => spec.source())
+        delegate!(self, spec => spec.source())
     }
 
     pub(crate) fn identity(&self) -> String {
-        of_any!(self, spec => spec.identity())
+        delegate!(self, spec => spec.identity())
     }
 
     pub(crate) fn marker(&self) -> Option<&str> {
-        of_any!(self, spec => spec.marker())
+        delegate!(self, spec => spec.marker())
     }
 
     pub(crate) fn set_marker(&mut self, known: &str) {
-        of_any!(self, spec => spec.set_marker(known));
+        delegate!(self, spec => spec.set_marker(known));
     }
 
     pub(crate) fn how_to_mark(&self) -> Option<&'static str> {
-        of_any!(self, spec => spec.how_to_mark())
+        delegate!(self, spec => spec.how_to_mark())
     }
 
     pub(crate) fn event_type(&self) -> Option<&str> {
-        of_any!(self, spec => spec.event_type())
+        delegate!(self, spec => spec.event_type())
     }
 
     pub(crate) fn request_parts(&self) -> Vec<String> {
-        of_any!(self, spec => spec.request_parts())
+        delegate!(self, spec => spec.request_parts())
     }
 
     pub(super) fn credential_parts(&self, repository: &str) -> CredentialParts<'_> {
-        of_any!(self, spec => spec.credential_parts(repository))
+        delegate!(self, spec => spec.credential_parts(repository))
     }
 }
 
@@ -313,7 +313,7 @@ impl AnyProvider<'_> {
     }
 
     pub(crate) fn trigger(&self, form: RequestForm, secrets: Secrets) -> TriggerRequest {
-        of_any!(self, provider => provider.trigger(form, secrets))
+        delegate!(self, provider => provider.trigger(form, secrets))
     }
 
     /// Fails as unreachable after [`READY_TIMEOUT`].
@@ -323,31 +323,31 @@ impl AnyProvider<'_> {
             let what = format!("what comes before the trigger took more than {seconds} s");
             Error::new(Kind::Unreachable, what)
         };
-        let ready = async { of_any!(self, provider => provider.make_ready().await) };
+        let ready = async { delegate!(self, provider => provider.make_ready().await) };
         timeout(READY_TIMEOUT, ready).await.map_err(too_long)?
     }
 
     pub(crate) async fn send(&self, form: RequestForm) -> Result<Option<Run>, Error> {
-        of_any!(self, provider => provider.send(form).await)
+        delegate!(self, provider => provider.send(form).await)
     }
 
     pub(crate) fn fallback(&self, rejection: &Error) -> Option<&'static str> {
-        of_any!(self, provider => provider.fallback(rejection))
+        delegate!(self, provider => provider.fallback(rejection))
     }
 
     pub(crate) async fn explain(&self, rejection: Error) -> Error {
-        of_any!(self, provider => provider.explain(rejection).await)
+        delegate!(self, provider => provider.explain(rejection).await)
     }
 
     fn explain_unreadable(&self, error: Error) -> Error {
-        of_any!(self, provider => provider.explain_unreadable(error))
+        delegate!(self, provider => provider.explain_unreadable(error))
     }
 
     pub(crate) async fn list_runs(
         &self,
         since: Option<SystemTime>,
     ) -> Result<Vec<Candidate>, Error> {
-        of_any!(self, provider => provider.list_runs(since).await)
+        delegate!(self, provider => provider.list_runs(since).await)
     }
 
     /// Ids of the runs that exist before anything is triggered, whoever started them. Reading them proves that the
@@ -369,15 +369,15 @@ impl AnyProvider<'_> {
     }
 
     pub(crate) async fn status(&self, run: &Run, depth: Depth) -> Result<Snapshot, Error> {
-        of_any!(self, provider => provider.status(run, depth).await)
+        delegate!(self, provider => provider.status(run, depth).await)
     }
 
     pub(crate) async fn cancel(&self, run: &Run) -> Result<(), Error> {
-        of_any!(self, provider => provider.cancel(run).await)
+        delegate!(self, provider => provider.cancel(run).await)
     }
 
     pub(crate) async fn log(&self, run: &Run, job: &Job) -> Result<LogTail, Error> {
-        of_any!(self, provider => provider.log(run, job).await)
+        delegate!(self, provider => provider.log(run, job).await)
     }
 
     /// Strips a byte-order mark, which some editors and shells put before JSON.
@@ -386,7 +386,7 @@ impl AnyProvider<'_> {
         run: &Run,
         artifact: &ResultArtifact,
     ) -> Result<Vec<u8>, Error> {
-        let mut bytes = of_any!(self, provider => provider.result(run, artifact).await)?;
+        let mut bytes = delegate!(self, provider => provider.result(run, artifact).await)?;
         if bytes.starts_with(b"\xef\xbb\xbf") {
             bytes.drain(..3);
         }
@@ -395,11 +395,11 @@ impl AnyProvider<'_> {
 
     /// `false` if that can't be read.
     pub(crate) async fn is_public(&self) -> bool {
-        let is_public = of_any!(self, provider => provider.is_public().await);
+        let is_public = delegate!(self, provider => provider.is_public().await);
         is_public.unwrap_or(false)
     }
 
     pub(crate) fn runs_page(&self) -> String {
-        of_any!(self, provider => provider.runs_page())
+        delegate!(self, provider => provider.runs_page())
     }
 }
