@@ -59,9 +59,13 @@ impl Quota {
         }
     }
 
-    /// Records that a request met a rate limit, and pauses all requests. `said` is how long, if the provider says so.
-    pub(crate) fn record_rate_limit(&self, idempotency: Idempotency, said: Option<Duration>) {
-        self.gate.record(idempotency, said);
+    /// Records a rate limit, which pauses all requests. `retry_after` is how long, if the provider says so.
+    pub(crate) fn record_rate_limit(
+        &self,
+        idempotency: Idempotency,
+        retry_after: Option<Duration>,
+    ) {
+        self.gate.record(idempotency, retry_after);
     }
 
     /// Records a response that isn't a rate limit.
@@ -89,7 +93,7 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     #[tokio::test(start_paused = true)]
-    async fn all_wait_where_one_was_told_to() {
+    async fn a_rate_limit_pauses_every_request_of_the_credential() {
         let quota = Quota::new(SECOND);
         let start = Instant::now();
         quota.wait().await;
@@ -100,11 +104,11 @@ mod tests {
         assert_eq!(quota.remaining_wait(), 30 * SECOND);
         quota.record_rate_limit(Idempotency::Repeatable, None);
         assert_eq!(quota.remaining_wait(), 30 * SECOND);
-        let others = async || {
+        let waited = async || {
             quota.wait().await;
             start.elapsed().as_secs()
         };
-        assert_eq!(tokio::join!(others(), others()), (30, 30));
+        assert_eq!(tokio::join!(waited(), waited()), (30, 30));
         quota.wait_for_turn().await;
         assert_eq!(start.elapsed(), 30 * SECOND);
         quota.wait_for_turn().await;

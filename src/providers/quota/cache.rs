@@ -9,9 +9,9 @@ use tokio::sync::OnceCell;
 use crate::providers::error::{Error, Kind};
 
 /// Values by name. The first caller reads a value; all others wait for it and share it.
-pub(in crate::providers) struct Cache<T>(RefCell<HashMap<String, Known<T>>>);
+pub(in crate::providers) struct Cache<T>(RefCell<HashMap<String, Entry<T>>>);
 
-type Known<T> = Rc<OnceCell<Result<T, Error>>>;
+type Entry<T> = Rc<OnceCell<Result<T, Error>>>;
 
 impl<T> Default for Cache<T> {
     fn default() -> Self {
@@ -44,27 +44,27 @@ mod tests {
     use std::time::Duration;
 
     #[tokio::test(start_paused = true)]
-    async fn what_was_read_or_refused_is_known_to_all() {
+    async fn values_and_rejections_are_read_once() {
         let cache = Cache::default();
         let reads = Cell::new(0);
         let read = async |response: Result<u32, Kind>| {
-            let known = cache.get_or_read("a", async || {
+            let value = cache.get_or_read("a", async || {
                 reads.set(reads.get() + 1);
                 tokio::time::sleep(Duration::from_secs(1)).await;
                 response.map_err(|kind| Error::new(kind, "no"))
             });
-            known.await.map_err(|error| error.kind())
+            value.await.map_err(|error| error.kind())
         };
         assert_eq!(read(Err(Kind::Unknown)).await, Err(Kind::Unknown));
         assert_eq!(tokio::join!(read(Ok(7)), read(Ok(8))), (Ok(7), Ok(7)));
         assert_eq!(reads.get(), 2);
-        let refused: Cache<u32> = Cache::default();
+        let rejected: Cache<u32> = Cache::default();
         for _ in 0..2 {
-            let known = refused.get_or_read("a", async || {
+            let value = rejected.get_or_read("a", async || {
                 reads.set(reads.get() + 1);
                 Err(Error::new(Kind::Rejected, "no"))
             });
-            assert!(known.await.is_err());
+            assert!(value.await.is_err());
         }
         assert_eq!(reads.get(), 3);
     }

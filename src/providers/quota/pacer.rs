@@ -31,7 +31,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn the_pacer_keeps_looks_apart() {
+    async fn polls_are_spaced_by_the_interval() {
         let pacer = Pacer::new(Duration::from_secs(5));
         let start = Instant::now();
         let pass = async || {

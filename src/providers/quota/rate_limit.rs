@@ -17,18 +17,18 @@ const MAX_MIN_PAUSE: Duration = Duration::from_mins(1);
 const MAX_RATE_LIMIT: Duration = Duration::from_hours(5 * 24);
 
 pub(super) struct RateLimitGate {
-    opens: Cell<Instant>,
+    opens_at: Cell<Instant>,
     /// Total time that the gate was closed, including the time until it opens.
-    closed: Cell<Duration>,
-    once: SinceResponse,
-    repeatable: SinceResponse,
+    total_closed: Cell<Duration>,
+    once: LimitStreak,
+    repeatable: LimitStreak,
     /// Pause for the next rate limit without a duration.
-    unsaid: Cell<Duration>,
+    default_pause: Cell<Duration>,
 }
 
 /// Rate limits since a request of one kind last got another response.
 #[derive(Default)]
-struct SinceResponse {
+struct LimitStreak {
     /// Total time that the gate had been closed by then.
     closed_before: Cell<Duration>,
     /// How many of them had a duration and closed an open gate.
@@ -38,56 +38,60 @@ struct SinceResponse {
 impl RateLimitGate {
     pub(super) fn new() -> Self {
         Self {
-            opens: Cell::new(Instant::now()),
-            closed: Cell::default(),
-            once: SinceResponse::default(),
-            repeatable: SinceResponse::default(),
-            unsaid: Cell::new(DEFAULT_RATE_LIMIT),
+            opens_at: Cell::new(Instant::now()),
+            total_closed: Cell::default(),
+            once: LimitStreak::default(),
+            repeatable: LimitStreak::default(),
+            default_pause: Cell::new(DEFAULT_RATE_LIMIT),
         }
     }
 
     pub(super) async fn wait(&self) {
         while !self.remaining().is_zero() {
-            sleep_until(self.opens.get()).await;
+            sleep_until(self.opens_at.get()).await;
         }
     }
 
     /// How long the gate was closed since a request of this kind last got another response, including the time until
     /// it opens.
     pub(super) fn closed_for(&self, idempotency: Idempotency) -> Duration {
-        let before = self.since_response(idempotency).closed_before.get();
-        self.closed.get().saturating_sub(before)
+        let before = self.streak(idempotency).closed_before.get();
+        self.total_closed.get().saturating_sub(before)
     }
 
     pub(super) fn remaining(&self) -> Duration {
-        self.opens.get().saturating_duration_since(Instant::now())
+        self.opens_at
+            .get()
+            .saturating_duration_since(Instant::now())
     }
 
     /// Closes the gate for the duration that the provider gives, or else for twice as long each time.
-    pub(super) fn record(&self, idempotency: Idempotency, said: Option<Duration>) {
+    pub(super) fn record(&self, idempotency: Idempotency, retry_after: Option<Duration>) {
         let remaining = self.remaining();
         // If the gate is already closed, a request in flight has met the same limit.
         let is_new = remaining.is_zero();
-        let pause = match said {
-            Some(said) if is_new => said.max(self.since_response(idempotency).next_min_pause()),
-            Some(said) => said,
-            None if is_new => self.unsaid.replace(self.unsaid.get() * 2),
+        let pause = match retry_after {
+            Some(retry_after) if is_new => {
+                retry_after.max(self.streak(idempotency).next_min_pause())
+            }
+            Some(retry_after) => retry_after,
+            None if is_new => self.default_pause.replace(self.default_pause.get() * 2),
             None => remaining,
         };
         if let Some(more) = pause.min(MAX_RATE_LIMIT).checked_sub(remaining) {
-            self.closed.update(|closed| closed + more);
-            self.opens.set(Instant::now() + remaining + more);
+            self.total_closed.update(|closed| closed + more);
+            self.opens_at.set(Instant::now() + remaining + more);
         }
     }
 
     pub(super) fn record_response(&self, idempotency: Idempotency) {
-        let since = self.since_response(idempotency);
-        since.closed_before.set(self.closed.get());
-        since.limits.set(0);
-        self.unsaid.set(DEFAULT_RATE_LIMIT);
+        let streak = self.streak(idempotency);
+        streak.closed_before.set(self.total_closed.get());
+        streak.limits.set(0);
+        self.default_pause.set(DEFAULT_RATE_LIMIT);
     }
 
-    fn since_response(&self, idempotency: Idempotency) -> &SinceResponse {
+    fn streak(&self, idempotency: Idempotency) -> &LimitStreak {
         match idempotency {
             Idempotency::Once => &self.once,
             Idempotency::Repeatable => &self.repeatable,
@@ -95,7 +99,7 @@ impl RateLimitGate {
     }
 }
 
-impl SinceResponse {
+impl LimitStreak {
     fn next_min_pause(&self) -> Duration {
         let limits = self.limits.get();
         self.limits.set(limits.saturating_add(1));
@@ -111,7 +115,7 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     #[tokio::test(start_paused = true)]
-    async fn what_is_not_said_doubles_until_something_is_answered() {
+    async fn pauses_without_a_duration_double_until_another_response() {
         let gate = RateLimitGate::new();
         for minutes in [1, 2, 4] {
             gate.record(Idempotency::Repeatable, None);
@@ -129,14 +133,14 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn no_server_makes_us_wait_for_ever() {
+    async fn a_pause_has_an_upper_limit() {
         let gate = RateLimitGate::new();
         gate.record(Idempotency::Repeatable, Some(Duration::MAX));
         assert_eq!(gate.remaining(), MAX_RATE_LIMIT);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_limit_that_is_over_already_still_lasts_a_second() {
+    async fn a_limit_that_is_already_over_still_pauses_for_a_second() {
         let gate = RateLimitGate::new();
         gate.record(Idempotency::Repeatable, Some(Duration::ZERO));
         assert_eq!(gate.remaining(), SECOND);
@@ -150,15 +154,15 @@ mod tests {
             ),
         ) {
             let gate = RateLimitGate::new();
-            for (said, is_answered) in limits {
-                gate.record(Idempotency::Repeatable, said.map(Duration::from_secs));
-                if is_answered {
+            for (retry_after, got_response) in limits {
+                gate.record(Idempotency::Repeatable, retry_after.map(Duration::from_secs));
+                if got_response {
                     gate.record_response(Idempotency::Repeatable);
                 }
                 prop_assert!(gate.remaining() <= MAX_RATE_LIMIT);
                 gate.closed_for(Idempotency::Once);
                 // As if the pause had passed.
-                gate.opens.set(Instant::now());
+                gate.opens_at.set(Instant::now());
             }
         }
     }
