@@ -141,7 +141,7 @@ impl<'a> Http<'a> {
         let mut address = address.clone();
         for _ in 0..=MAX_REDIRECTS {
             let response = send(&address).await.map_err(|error| {
-                let error = self.failure(&address, &error);
+                let error = self.transport_error(&address, &error);
                 self.emit(Event::Trace(format_args!(
                     "{method} {address} -> {}",
                     error.message()
@@ -153,7 +153,7 @@ impl<'a> Http<'a> {
                 response.status()
             )));
             self.client.set_clock(&address, response.headers());
-            if let Some(next) = redirect(method, &address, &response)? {
+            if let Some(next) = redirect_target(method, &address, &response)? {
                 address = next;
                 continue;
             }
@@ -162,7 +162,7 @@ impl<'a> Http<'a> {
             return Ok(response);
         }
         Err(Error::new(
-            unfollowed(method),
+            unfollowed_redirect_kind(method),
             format!("{address} redirects more than {MAX_REDIRECTS} times"),
         ))
     }
@@ -234,7 +234,7 @@ impl<'a> Http<'a> {
 }
 
 /// Returns the kind of error for a redirect that isn't followed. A server may redirect after it has acted.
-fn unfollowed(method: &Method) -> Kind {
+fn unfollowed_redirect_kind(method: &Method) -> Kind {
     if method.is_safe() {
         Kind::Rejected
     } else {
@@ -243,7 +243,7 @@ fn unfollowed(method: &Method) -> Kind {
 }
 
 /// Returns the address that a response redirects to, if any, or an error if that redirect isn't allowed.
-fn redirect<B>(
+fn redirect_target<B>(
     method: &Method,
     address: &Url,
     response: &http::Response<B>,
@@ -256,7 +256,7 @@ fn redirect<B>(
         status if status.is_redirection() => false,
         _ => return Ok(None),
     };
-    let kind = unfollowed(method);
+    let kind = unfollowed_redirect_kind(method);
     let refused = |why: &str| {
         Error::new(kind, format!("{address} answered with a redirect ({}) {why}", status.as_u16())).hint(
             "the credential is not taken anywhere else: set `server-url` and `repository` to where they are now; a login page in between redirects too",
@@ -286,17 +286,17 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_redirect_never_panics(parts in arbitrary::response(serde_json::Value::Null), place in arbitrary::text()) {
+        fn a_redirect_never_panics(parts in arbitrary::response(serde_json::Value::Null), location in arbitrary::text()) {
             let address = Url::parse("https://git.example/api/v4/projects/a%2Fb?x=y").unwrap();
             let Response { status, headers, .. } = parts.response();
             let mut response = http::Response::new(());
             *response.status_mut() = status;
             *response.headers_mut() = headers;
-            if let Ok(place) = place.parse() {
-                response.headers_mut().insert(header::LOCATION, place);
+            if let Ok(location) = location.parse() {
+                response.headers_mut().insert(header::LOCATION, location);
             }
             for method in [Method::GET, Method::POST] {
-                let _ = redirect(&method, &address, &response);
+                let _ = redirect_target(&method, &address, &response);
             }
         }
     }

@@ -55,7 +55,7 @@ impl Client {
             .with_no_client_auth();
         tls.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(Self {
-            triggers: build(&tls, proxies, TRIGGER_IDLE_TIMEOUT)?,
+            triggers: build_client(&tls, proxies, TRIGGER_IDLE_TIMEOUT)?,
             reads: OnceCell::new(),
             tls,
             proxies: Arc::clone(proxies),
@@ -69,7 +69,7 @@ impl Client {
             (Idempotency::Once, _) => Ok(&self.triggers),
             (Idempotency::Repeatable, Some(reads)) => Ok(reads),
             (Idempotency::Repeatable, None) => {
-                let reads = build(&self.tls, &self.proxies, IDLE_TIMEOUT)?;
+                let reads = build_client(&self.tls, &self.proxies, IDLE_TIMEOUT)?;
                 Ok(self.reads.get_or_init(|| reads))
             }
         }
@@ -78,10 +78,10 @@ impl Client {
     /// Converts a moment to a server's time. Until a response has shown that, uses the local clock.
     pub(super) fn at_server(&self, server: &Origin, moment: Instant) -> SystemTime {
         let known = self.clocks.borrow().get(server).copied();
-        let (theirs, then) = known.unwrap_or_else(|| (SystemTime::now(), Instant::now()));
-        match moment.checked_duration_since(then) {
-            Some(later) => theirs + later,
-            None => theirs - then.duration_since(moment),
+        let (date, received) = known.unwrap_or_else(|| (SystemTime::now(), Instant::now()));
+        match moment.checked_duration_since(received) {
+            Some(elapsed) => date + elapsed,
+            None => date - received.duration_since(moment),
         }
     }
 
@@ -91,7 +91,7 @@ impl Client {
 
     /// Records the server's clock from its first response.
     pub(super) fn set_clock(&self, address: &Url, headers: &HeaderMap) {
-        if let Some(date) = response::date(headers) {
+        if let Some(date) = response::date_header(headers) {
             let mut clocks = self.clocks.borrow_mut();
             let clock = clocks.entry(address.origin());
             clock.or_insert_with(|| (date, Instant::now()));
@@ -99,7 +99,7 @@ impl Client {
     }
 }
 
-fn build(
+fn build_client(
     tls: &ClientConfig,
     proxies: &Arc<Proxies>,
     idle_timeout: Duration,
@@ -114,7 +114,7 @@ fn build(
         .http1_only()
         .user_agent(USER_AGENT)
         .dns_resolver(Resolver::default());
-    through(proxies, builder).build().map_err(|error| {
+    with_proxies(proxies, builder).build().map_err(|error| {
         Error::new(Kind::Rejected, "the HTTP client can't be created")
             .hint("this is a bug in the action: please report it")
             .because(&error)
@@ -122,7 +122,7 @@ fn build(
 }
 
 /// Sets the proxies explicitly. By default reqwest reads the environment, and ignores a proxy that isn't valid.
-fn through(proxies: &Arc<Proxies>, builder: ClientBuilder) -> ClientBuilder {
+fn with_proxies(proxies: &Arc<Proxies>, builder: ClientBuilder) -> ClientBuilder {
     if proxies.is_empty() {
         return builder.no_proxy();
     }
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_servers_clock_goes_on_by_itself() {
+    async fn a_servers_clock_keeps_running() {
         let proxies = Arc::new(Proxies::default());
         let client = Client::new(None, &proxies).ok().unwrap();
         let address = Url::parse("https://git.example").unwrap();

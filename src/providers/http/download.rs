@@ -38,11 +38,11 @@ impl Http<'_> {
                 format!("{what} is larger than {limit} bytes, the most that is read"),
             )
         };
-        if length(&response).is_some_and(|length| length > limit as u64) {
+        if content_length(&response).is_some_and(|length| length > limit as u64) {
             return Err(too_large());
         }
         let mut bytes = Vec::new();
-        each_chunk(response, what, |chunk| {
+        for_each_chunk(response, what, |chunk| {
             bytes.extend_from_slice(chunk);
             if bytes.len() > limit {
                 return Err(too_large());
@@ -53,39 +53,39 @@ impl Http<'_> {
         Ok(bytes)
     }
 
-    /// Downloads the last `most` bytes of a log. A server without support for ranges sends the whole log, and the rest
+    /// Downloads the last `max_bytes` of a log. A server without support for ranges sends the whole log, and the rest
     /// is discarded.
     pub(crate) async fn tail(
         &self,
         address: &Url,
         headers: &HeaderMap,
-        most: usize,
+        max_bytes: usize,
         what: &str,
     ) -> Result<LogTail, Error> {
-        let last = format!("bytes=-{most}");
+        let last = format!("bytes=-{max_bytes}");
         let response = self.fetch(address, headers, Some(&last), what).await?;
         // Some storage servers don't support ranges that count from the end.
-        let response = match length(&response) {
-            Some(length) if response.status() == StatusCode::OK && length > most as u64 => {
-                let rest = format!("bytes={}-", length - most as u64);
+        let response = match content_length(&response) {
+            Some(length) if response.status() == StatusCode::OK && length > max_bytes as u64 => {
+                let rest = format!("bytes={}-", length - max_bytes as u64);
                 drop(response);
                 self.fetch(address, headers, Some(&rest), what).await?
             }
             _ => response,
         };
-        let starts_late = response.status() == StatusCode::PARTIAL_CONTENT
+        let is_partial = response.status() == StatusCode::PARTIAL_CONTENT
             && response
                 .headers()
                 .get(header::CONTENT_RANGE)
                 .is_none_or(|range| !range.as_bytes().starts_with(b"bytes 0-"));
         let mut kept = VecDeque::new();
-        let mut is_cut = starts_late;
+        let mut is_cut = is_partial;
         if response.status() != StatusCode::RANGE_NOT_SATISFIABLE {
-            each_chunk(response, what, |chunk| {
+            for_each_chunk(response, what, |chunk| {
                 kept.extend(chunk);
-                let over = kept.len().saturating_sub(most);
-                kept.drain(..over);
-                is_cut |= over > 0;
+                let excess = kept.len().saturating_sub(max_bytes);
+                kept.drain(..excess);
+                is_cut |= excess > 0;
                 Ok(())
             })
             .await?;
@@ -106,12 +106,12 @@ impl Http<'_> {
         what: &str,
     ) -> Result<Streamed, Error> {
         let mut next = address.clone();
-        let mut has_left = false;
+        let mut has_left_origin = false;
         for _ in 0..=MAX_REDIRECTS {
             let mut request = self.client(Idempotency::Repeatable)?.get(next.clone());
             // Once elsewhere, never send the credential again: a storage server could redirect back to any path.
-            has_left |= next.origin() != address.origin();
-            if !has_left {
+            has_left_origin |= next.origin() != address.origin();
+            if !has_left_origin {
                 request = request.headers(headers.clone());
             }
             if let Some(range) = range.and_then(|range| HeaderValue::from_str(range).ok()) {
@@ -119,7 +119,7 @@ impl Http<'_> {
             }
             let response: Streamed = match request.send().await {
                 Ok(response) => response.into(),
-                Err(error) => return Err(self.failure(&next, &error)),
+                Err(error) => return Err(self.transport_error(&next, &error)),
             };
             // A storage URL is as good as a credential, so its query isn't logged.
             self.emit(Event::Trace(format_args!(
@@ -134,20 +134,20 @@ impl Http<'_> {
             }
             if !status.is_redirection() {
                 let response = self.read(response).await;
-                if !has_left {
+                if !has_left_origin {
                     self.record(Idempotency::Repeatable, &response);
                 }
                 return response
                     .check_status(what)
                     .and_then(|_| Err(Error::new(Kind::Unknown, format!("{status} for {what}"))));
             }
-            let place = response
+            let location = response
                 .headers()
                 .get(header::LOCATION)
                 .and_then(|location| location.to_str().ok())
                 .and_then(|location| next.join(location).ok());
-            next = place
-                .filter(|place| is_safe(place, address))
+            next = location
+                .filter(|location| is_allowed_redirect(location, address))
                 .ok_or_else(|| {
                     Error::new(
                         Kind::Rejected,
@@ -163,7 +163,7 @@ impl Http<'_> {
 }
 
 /// Allows https, and plain http only from this machine to itself: no other server may redirect to the loopback.
-fn is_safe(url: &Url, first: &Url) -> bool {
+fn is_allowed_redirect(url: &Url, first: &Url) -> bool {
     url.scheme() == "https" || (is_plain_loopback(url) && is_plain_loopback(first))
 }
 
@@ -177,15 +177,15 @@ fn is_plain_loopback(url: &Url) -> bool {
     url.scheme() == "http" && is_loopback
 }
 
-fn length(response: &Streamed) -> Option<u64> {
+fn content_length(response: &Streamed) -> Option<u64> {
     let length = response.headers().get(header::CONTENT_LENGTH)?;
     length.to_str().ok()?.parse().ok()
 }
 
-async fn each_chunk(
+async fn for_each_chunk(
     response: Streamed,
     what: &str,
-    mut take: impl FnMut(&Bytes) -> Result<(), Error>,
+    mut handle: impl FnMut(&Bytes) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let mut body = response.into_body();
     while let Some(frame) = body.frame().await {
@@ -197,7 +197,7 @@ async fn each_chunk(
             )
         })?;
         if let Some(data) = frame.data_ref() {
-            take(data)?;
+            handle(data)?;
         }
     }
     Ok(())
@@ -221,7 +221,7 @@ mod tests {
         ] {
             let url = |text| Url::parse(text).unwrap();
             assert_eq!(
-                is_safe(&url(next), &url(first)),
+                is_allowed_redirect(&url(next), &url(first)),
                 expected,
                 "{first} -> {next}"
             );

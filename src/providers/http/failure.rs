@@ -8,22 +8,22 @@ use super::Http;
 use super::client::TIMEOUT;
 use super::name;
 use crate::providers::error::{Error, Kind, causes, innermost};
-use crate::providers::http::proxies::shown;
+use crate::providers::http::proxies::host_and_port;
 
 impl Http<'_> {
-    pub(super) fn failure(&self, address: &Url, error: &(dyn StdError + 'static)) -> Error {
-        let place = address.authority();
-        let is = |what: fn(&reqwest::Error) -> bool| {
+    pub(super) fn transport_error(&self, address: &Url, error: &(dyn StdError + 'static)) -> Error {
+        let host = address.authority();
+        let has = |what: fn(&reqwest::Error) -> bool| {
             causes(error)
                 .filter_map(|cause| cause.downcast_ref())
                 .any(what)
         };
-        if !is(reqwest::Error::is_connect) {
-            let what = if is(reqwest::Error::is_timeout) {
-                format!("{place} did not answer within {} s", TIMEOUT.as_secs())
+        if !has(reqwest::Error::is_connect) {
+            let what = if has(reqwest::Error::is_timeout) {
+                format!("{host} did not answer within {} s", TIMEOUT.as_secs())
             } else {
                 format!(
-                    "the connection to {place} broke before an answer came: {}",
+                    "the connection to {host} broke before an answer came: {}",
                     innermost(error)
                 )
             };
@@ -32,20 +32,20 @@ impl Http<'_> {
         if let Some(no_resolver) =
             causes(error).find_map(|cause| cause.downcast_ref::<name::NoResolver>())
         {
-            return Error::new(Kind::Rejected, format!("{place} cannot be looked up: {no_resolver}"))
+            return Error::new(Kind::Rejected, format!("{host} cannot be looked up: {no_resolver}"))
                 .hint("that file is the runner's or its container's: it must be readable and name a server; an entry in /etc/hosts does not replace it")
                 .because(error);
         }
-        let proxy = self.client.proxies.to(address).map(shown);
-        let failure = match (tls_failure(error), proxy) {
+        let proxy = self.client.proxies.to(address).map(host_and_port);
+        let failure = match (tls_error(error), proxy) {
             // Without a tunnel yet, the TLS handshake that failed is the one with the proxy.
-            (Some(tls), Some(proxy)) if tunnel_failure(error).is_some() => {
-                certificate_failure(&format!("the proxy {proxy}"), tls)
+            (Some(tls), Some(proxy)) if tunnel_error(error).is_some() => {
+                certificate_error(&format!("the proxy {proxy}"), tls)
             }
-            (Some(tls), _) => certificate_failure(place, tls),
-            (None, Some(proxy)) => proxy_failure(place, proxy, error),
+            (Some(tls), _) => certificate_error(host, tls),
+            (None, Some(proxy)) => proxy_error(host, proxy, error),
             (None, None) => {
-                Error::new(Kind::Unreachable, format!("{place} cannot be reached: {}", innermost(error)))
+                Error::new(Kind::Unreachable, format!("{host} cannot be reached: {}", innermost(error)))
                     .hint("check `server-url` and `repository`; a server inside a private network is reached only from a runner inside it")
             }
         };
@@ -53,12 +53,12 @@ impl Http<'_> {
     }
 }
 
-fn tls_failure<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a rustls::Error> {
+fn tls_error<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a rustls::Error> {
     causes(error).find_map(|cause| cause.downcast_ref())
 }
 
 /// Not retried: a certificate that isn't trusted stays so.
-fn certificate_failure(place: &str, tls: &rustls::Error) -> Error {
+fn certificate_error(host: &str, tls: &rustls::Error) -> Error {
     let unknown_issuer =
         *tls == rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer);
     let hint = if unknown_issuer {
@@ -70,42 +70,42 @@ fn certificate_failure(place: &str, tls: &rustls::Error) -> Error {
     };
     Error::new(
         Kind::Rejected,
-        format!("there is no safe connection to {place}: {tls}"),
+        format!("there is no safe connection to {host}: {tls}"),
     )
     .hint(hint)
 }
 
 /// Finds an error of the proxy tunnel. Only the message identifies it.
-fn tunnel_failure(error: &(dyn StdError + 'static)) -> Option<String> {
+fn tunnel_error(error: &(dyn StdError + 'static)) -> Option<String> {
     causes(error)
         .map(ToString::to_string)
         .find(|text| text.contains("tunnel error"))
 }
 
-fn proxy_failure(place: &str, proxy: &str, error: &(dyn StdError + 'static)) -> Error {
+fn proxy_error(host: &str, proxy: &str, error: &(dyn StdError + 'static)) -> Error {
     if causes(error).any(|cause| cause.to_string() == "Invalid Server Name") {
         return Error::new(
             Kind::Rejected,
-            format!("{place} cannot be reached through the proxy {proxy}: it is an IPv6 address, which TLS through a proxy does not take"),
+            format!("{host} cannot be reached through the proxy {proxy}: it is an IPv6 address, which TLS through a proxy does not take"),
         )
         .hint("give the server by its name, or exempt it with NO_PROXY");
     }
-    match tunnel_failure(error) {
+    match tunnel_error(error) {
         Some(text) if text.contains("proxy authorization required") => Error::new(
             Kind::Rejected,
-            format!("the proxy {proxy} wants a user name and password for {place}"),
+            format!("the proxy {proxy} wants a user name and password for {host}"),
         )
         .hint("put them into the URL in HTTPS_PROXY, or exempt the server with NO_PROXY"),
         // The proxy's status isn't known. A 403 would be final, but a 502 or 503 may pass, so it is retried.
         Some(text) if text.contains("unsuccessful") => Error::new(
             Kind::Unreachable,
-            format!("the proxy {proxy} refuses to connect to {place}"),
+            format!("the proxy {proxy} refuses to connect to {host}"),
         )
         .hint("let the proxy allow that server, or exempt it with NO_PROXY"),
         _ => Error::new(
             Kind::Unreachable,
             format!(
-                "{place} cannot be reached through the proxy {proxy}: {}",
+                "{host} cannot be reached through the proxy {proxy}: {}",
                 innermost(error)
             ),
         )

@@ -42,18 +42,18 @@ impl Proxies {
     /// would see the token, and would connect to its own loopback.
     pub(crate) fn to(&self, address: &Url) -> Option<&Url> {
         let proxy = self.proxy.as_ref()?;
-        let is_exempt = self.exempt.iter().any(|exempt| exempt.has(address));
+        let is_exempt = self.exempt.iter().any(|exempt| exempt.matches(address));
         (address.scheme() == "https" && !is_exempt).then_some(proxy)
     }
 }
 
 /// Returns a proxy's host and port, without its credentials.
-pub(crate) fn shown(proxy: &Url) -> &str {
+pub(crate) fn host_and_port(proxy: &Url) -> &str {
     &proxy[Position::BeforeHost..Position::AfterPort]
 }
 
 impl Exemption {
-    fn has(&self, address: &Url) -> bool {
+    fn matches(&self, address: &Url) -> bool {
         let port = address.port_or_known_default();
         if self.port.is_some() && self.port != port {
             return false;
@@ -66,10 +66,10 @@ impl Exemption {
                 above.is_some_and(|above| above.is_empty() || above.ends_with('.'))
             }
             (Hosts::Network(network, bits), Some(Host::Ipv4(address))) => {
-                is_in(IpAddr::V4(address), *network, *bits)
+                is_in_network(IpAddr::V4(address), *network, *bits)
             }
             (Hosts::Network(network, bits), Some(Host::Ipv6(address))) => {
-                is_in(IpAddr::V6(address), *network, *bits)
+                is_in_network(IpAddr::V6(address), *network, *bits)
             }
             (Hosts::Domain(_) | Hosts::Network(..), _) => false,
         }
@@ -82,13 +82,13 @@ pub(crate) fn bits(address: IpAddr) -> u32 {
 }
 
 /// Whether the address and the network are of the same family and have the first bits in common.
-fn is_in(address: IpAddr, network: IpAddr, first: u32) -> bool {
+fn is_in_network(address: IpAddr, network: IpAddr, prefix: u32) -> bool {
     let number = |address: IpAddr| match address {
         IpAddr::V4(address) => u128::from(address.to_bits()),
         IpAddr::V6(address) => address.to_bits(),
     };
     let differing = number(address) ^ number(network);
-    let others = bits(network).saturating_sub(first);
+    let host_bits = bits(network).saturating_sub(prefix);
     // `checked_shr` returns `None` for a shift by all 128 bits.
-    address.is_ipv4() == network.is_ipv4() && differing.checked_shr(others).unwrap_or(0) == 0
+    address.is_ipv4() == network.is_ipv4() && differing.checked_shr(host_bits).unwrap_or(0) == 0
 }

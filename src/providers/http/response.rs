@@ -66,7 +66,7 @@ impl Response {
                         error.column()
                     )
                 } else {
-                    format!("the answer was not JSON but {}", self.media_type(bytes))
+                    format!("the answer was not JSON but {}", self.describe_body(bytes))
                 }
             }),
         }
@@ -75,20 +75,20 @@ impl Response {
     /// Returns the provider's error message. `None` if the body isn't JSON, as that of a login page.
     pub(crate) fn error_message(&self) -> Option<String> {
         let value: Value = self.json().ok()?;
-        let said = one_line(&cut(&explanation(&value)?, MAX_MESSAGE));
-        (!said.is_empty()).then_some(said)
+        let message = one_line(&cut(&find_message(&value)?, MAX_MESSAGE));
+        (!message.is_empty()).then_some(message)
     }
 
     /// Describes the response: `403 (the provider's message)`, or its status, media type and size.
     pub(crate) fn summary(&self) -> String {
         let status = self.status.as_u16();
         match (self.error_message(), &self.body) {
-            (Some(said), _) => format!("{status} ({said})"),
+            (Some(message), _) => format!("{status} ({message})"),
             (None, ResponseBody::Complete(bytes)) if bytes.is_empty() => {
                 format!("{status} without a word")
             }
             (None, ResponseBody::Complete(bytes)) => {
-                format!("{status} with {}", self.media_type(bytes))
+                format!("{status} with {}", self.describe_body(bytes))
             }
             (None, ResponseBody::TooLarge(most)) => format!("{status} with more than {most} bytes"),
             (None, ResponseBody::Unreadable(why)) => {
@@ -104,31 +104,32 @@ impl Response {
         }
         let exhausted = self.header("x-ratelimit-remaining") == Some("0");
         let message = self.error_message().unwrap_or_default().to_lowercase();
-        let mut known = self.limit_messages.iter();
-        let known = known.find(|of| of.status == self.status && message.contains(of.text));
+        let mut limit_messages = self.limit_messages.iter();
+        let limit_message = limit_messages
+            .find(|limit| limit.status == self.status && message.contains(limit.text));
         let limited = match self.status {
             StatusCode::TOO_MANY_REQUESTS => true,
             StatusCode::FORBIDDEN => {
                 self.headers.contains_key(header::RETRY_AFTER)
                     || exhausted
-                    || known.is_some()
+                    || limit_message.is_some()
                     || message.contains("rate limit")
             }
-            _ => known.is_some(),
+            _ => limit_message.is_some(),
         };
         if !limited {
             return None;
         }
         let until = |name: &str| {
             let reset: u64 = self.header(name)?.trim().parse().ok()?;
-            let left = reset.saturating_sub(self.date()?);
+            let left = reset.saturating_sub(self.unix_time()?);
             Some(Duration::from_secs(left.saturating_add(1)))
         };
         let wait = self
             .retry_after()
             .or_else(|| exhausted.then(|| until("x-ratelimit-reset")).flatten())
             .or_else(|| until("ratelimit-reset"))
-            .or_else(|| known?.wait);
+            .or_else(|| limit_message?.wait);
         Some(RateLimit { wait })
     }
 
@@ -137,14 +138,14 @@ impl Response {
         if let Ok(seconds) = text.parse() {
             return Some(Duration::from_secs(seconds));
         }
-        let at = seconds(text)?;
-        Some(Duration::from_secs(at.saturating_sub(self.date()?)))
+        let at = unix_seconds(text)?;
+        Some(Duration::from_secs(at.saturating_sub(self.unix_time()?)))
     }
 
     /// The server's time in seconds since 1970, so that the local clock needn't be right. Without a `Date` header it is
     /// the local time.
-    fn date(&self) -> Option<u64> {
-        let now = date(&self.headers).unwrap_or_else(SystemTime::now);
+    fn unix_time(&self) -> Option<u64> {
+        let now = date_header(&self.headers).unwrap_or_else(SystemTime::now);
         now.duration_since(UNIX_EPOCH)
             .ok()
             .map(|since| since.as_secs())
@@ -152,11 +153,11 @@ impl Response {
 
     /// The time in the `Date` header.
     pub(crate) fn server_time(&self) -> Option<SystemTime> {
-        date(&self.headers)
+        date_header(&self.headers)
     }
 
     /// Describes a body that can't be shown by its media type and size.
-    fn media_type(&self, bytes: &[u8]) -> String {
+    fn describe_body(&self, bytes: &[u8]) -> String {
         let kind = self
             .header("content-type")
             .unwrap_or("something without a content type");
@@ -166,11 +167,11 @@ impl Response {
 }
 
 /// Parses the `Date` header.
-pub(super) fn date(headers: &HeaderMap) -> Option<SystemTime> {
+pub(super) fn date_header(headers: &HeaderMap) -> Option<SystemTime> {
     httpdate::parse_http_date(headers.get(header::DATE)?.to_str().ok()?).ok()
 }
 
-fn seconds(date: &str) -> Option<u64> {
+fn unix_seconds(date: &str) -> Option<u64> {
     let time = httpdate::parse_http_date(date).ok()?;
     time.duration_since(UNIX_EPOCH)
         .ok()
@@ -180,14 +181,14 @@ fn seconds(date: &str) -> Option<u64> {
 /// Finds the error message in the shapes that the three providers use:
 /// `{"message": "…"}`, `{"message": ["…"]}`, `{"message": {"base": ["…"]}}`,
 /// `{"error": "…", "error_description": "…"}`, `{"error": {"message": "…", "detail": "…"}}`.
-fn explanation(value: &Value) -> Option<String> {
-    let flat = |value: &Value| texts(value).join("; ");
+fn find_message(value: &Value) -> Option<String> {
+    let join = |value: &Value| strings(value).join("; ");
     if let Some(message) = value.get("message") {
         let errors = value
             .get("errors")
-            .map(flat)
+            .map(join)
             .filter(|errors| !errors.is_empty());
-        let message = flat(message);
+        let message = join(message);
         return Some(
             errors.map_or_else(|| message.clone(), |errors| format!("{message}: {errors}")),
         );
@@ -195,21 +196,21 @@ fn explanation(value: &Value) -> Option<String> {
     let error = value.get("error")?;
     if let Value::Object(error) = error {
         let detail = error.get("detail").filter(|detail| detail.is_string());
-        return detail.or(error.get("message")).map(flat);
+        return detail.or(error.get("message")).map(join);
     }
     Some(
         value
             .get("error_description")
-            .map_or_else(|| flat(error), flat),
+            .map_or_else(|| join(error), join),
     )
 }
 
 /// Collects all strings in a value, in order.
-fn texts(value: &Value) -> Vec<&str> {
+fn strings(value: &Value) -> Vec<&str> {
     match value {
         Value::String(text) => vec![text],
-        Value::Array(items) => items.iter().flat_map(texts).collect(),
-        Value::Object(members) => members.values().flat_map(texts).collect(),
+        Value::Array(items) => items.iter().flat_map(strings).collect(),
+        Value::Object(members) => members.values().flat_map(strings).collect(),
         Value::Null | Value::Bool(_) | Value::Number(_) => Vec::new(),
     }
 }
@@ -246,8 +247,8 @@ mod tests {
     }
 
     #[test]
-    fn explanations_are_read_in_every_shape() {
-        for (body, said) in [
+    fn error_messages_are_found_in_every_shape() {
+        for (body, expected) in [
             (r#"{"message": "Bad credentials"}"#, Some("Bad credentials")),
             (r#"{"message": ["a", "b"]}"#, Some("a; b")),
             (
@@ -278,14 +279,14 @@ mod tests {
         ] {
             assert_eq!(
                 response(400, &[], body).error_message().as_deref(),
-                said,
+                expected,
                 "{body}"
             );
         }
     }
 
     #[test]
-    fn what_is_not_json_is_not_shown() {
+    fn a_body_that_is_not_json_is_not_shown() {
         let html = response(
             404,
             &[("content-type", "text/html; charset=utf-8")],
@@ -300,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn rate_limits_are_told_by_the_first_header_that_says() {
+    fn the_first_header_with_a_duration_decides() {
         const DATE: (&str, &str) = ("date", "Sun, 22 Nov 2026 12:00:00 GMT"); // 1795348800
         let seconds = |text: u64| {
             Some(RateLimit {
@@ -398,13 +399,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn an_answer_never_panics(parts in arbitrary::response(json!({
+        fn a_response_never_panics(parts in arbitrary::response(json!({
             "message": { "base": ["API rate limit exceeded"] }, "errors": ["x is bad"],
             "error": { "message": "Bad", "detail": "Worse" }, "error_description": "abuse detection",
         }))) {
             let response = parts.response();
             response.summary();
-            response.date();
+            response.unix_time();
             response.retry_after();
             response.rate_limit();
             let _ = response.json::<Vec<u64>>();

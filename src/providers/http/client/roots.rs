@@ -32,11 +32,11 @@ fn select(
         .filter(|path| !path.as_os_str().is_empty())
         .collect();
     let mut roots = if file.is_none() && folders.is_empty() {
-        mozillas()
+        mozilla_roots()
     } else {
         from_paths(file.map(Path::new), &folders)?
     };
-    add(&mut roots, additional.unwrap_or_default())?;
+    add_pem(&mut roots, additional.unwrap_or_default())?;
     if roots.is_empty() {
         return Err(
             unusable("SSL_CERT_DIR: there is no usable certificate in its folders")
@@ -47,7 +47,7 @@ fn select(
 }
 
 /// `webpki_roots` is pre-parsed, so no certificate is parsed at start-up.
-fn mozillas() -> RootCertStore {
+fn mozilla_roots() -> RootCertStore {
     webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect()
 }
 
@@ -85,7 +85,7 @@ fn add_file(roots: &mut RootCertStore, file: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-fn add(roots: &mut RootCertStore, pem: &str) -> Result<(), Error> {
+fn add_pem(roots: &mut RootCertStore, pem: &str) -> Result<(), Error> {
     // The input was checked to be PEM.
     let certificates = CertificateDer::pem_slice_iter(pem.as_bytes()).flatten();
     for (index, certificate) in certificates.enumerate() {
@@ -111,7 +111,7 @@ mod tests {
 
     /// Certificates of the operating system, such as a file in `/etc`, are ignored.
     #[test]
-    fn without_variables_exactly_mozillas_list_is_trusted() {
+    fn without_variables_only_mozillas_list_is_trusted() {
         for folders in [None, Some(OsStr::new("")), Some(OsStr::new(":"))] {
             let roots = select(None, folders, None).ok().unwrap();
             assert_eq!(roots.roots, webpki_roots::TLS_SERVER_ROOTS);
@@ -122,7 +122,7 @@ mod tests {
     /// GitHub, GitLab and Bitbucket use certificates from some of these.
     #[test]
     fn mozillas_list_has_the_authorities_of_public_servers() {
-        let roots = mozillas().roots;
+        let roots = mozilla_roots().roots;
         for name in [
             "USERTrust ECC",
             "Sectigo Public Server",
