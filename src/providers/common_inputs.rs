@@ -38,9 +38,9 @@ impl InputContext<'_> {
                 "it has a line break, blank or other character in it that no token has: set the secret again, without what is around the token",
             );
         };
-        let begins = |prefixes: &[&str]| prefixes.iter().any(|prefix| text.starts_with(prefix));
+        let has_prefix = |prefixes: &[&str]| prefixes.iter().any(|prefix| text.starts_with(prefix));
         let mut owners = self.token_prefixes.iter();
-        match owners.find(|(_, prefixes)| begins(prefixes)) {
+        match owners.find(|(_, prefixes)| has_prefix(prefixes)) {
             Some((owner, _)) if *owner != self.provider => complain(
                 input,
                 format!(
@@ -64,25 +64,25 @@ pub(super) fn reference(inputs: &Inputs) -> Checked<Option<Reference>> {
     let Some(text) = inputs.get("ref") else {
         return Ok(None);
     };
-    let (make, name): (fn(String) -> Reference, _) = if let Some(name) = text.strip_prefix(BRANCHES)
-    {
-        (Reference::Branch, name)
-    } else if let Some(name) = text.strip_prefix(TAGS) {
-        (Reference::Tag, name)
-    } else {
-        (Reference::Named, text)
-    };
+    let (variant, name): (fn(String) -> Reference, _) =
+        if let Some(name) = text.strip_prefix(BRANCHES) {
+            (Reference::Branch, name)
+        } else if let Some(name) = text.strip_prefix(TAGS) {
+            (Reference::Tag, name)
+        } else {
+            (Reference::Named, text)
+        };
     // A subset of git's own rules for ref names.
     if name.is_empty()
         || name.starts_with("refs/")
-        || name.contains(|of: char| of.is_whitespace() || of.is_control())
+        || name.contains(|character: char| character.is_whitespace() || character.is_control())
     {
         return complain(
             "ref",
             "it must be a branch or tag, like `main` or `refs/tags/v1.0.0`",
         );
     }
-    Ok(Some(make(name.to_owned())))
+    Ok(Some(variant(name.to_owned())))
 }
 
 pub(super) fn variables(inputs: &Inputs) -> Checked<Vec<Variable>> {

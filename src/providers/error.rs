@@ -116,7 +116,7 @@ impl Error {
     }
 
     /// Whether a smaller page may succeed: the response was too large, or the server failed to produce it.
-    pub(super) fn is_about_size(&self) -> bool {
+    pub(super) fn suggests_smaller_page(&self) -> bool {
         self.response().is_some_and(|response| {
             response.status.is_server_error() || matches!(response.body, ResponseBody::TooLarge(_))
         })
@@ -154,11 +154,11 @@ impl Error {
     }
 
     /// Adds that the provider asks to wait longer than the budget allows.
-    pub(crate) fn over_budget(self, asked: Duration, limit: Duration) -> Self {
+    pub(crate) fn over_budget(self, pause: Duration, limit: Duration) -> Self {
         let message = format!(
             "{}; it asks to wait {} s, and {} s in all is the most that is waited",
             self.message,
-            asked.as_secs_f64().ceil(),
+            pause.as_secs_f64().ceil(),
             limit.as_secs()
         );
         self.with_message(

@@ -39,7 +39,7 @@ pub(super) async fn in_pages<T>(
     loop {
         let size = sizes.next().copied().unwrap_or(1);
         match read(size).await {
-            Err(error) if error.is_about_size() && sizes.peek().is_some() => {}
+            Err(error) if error.suggests_smaller_page() && sizes.peek().is_some() => {}
             read => return read,
         }
     }
@@ -87,25 +87,25 @@ impl<'de, T: DeserializeOwned> Visitor<'de> for ListVisitor<T> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<List<T>, A::Error> {
         let mut list = List::default();
-        let mut is_of_objects = false;
+        let mut has_objects = false;
         while list.length < MAX_ENTRIES
             && let Some(entry) = seq.next_element::<&RawValue>()?
         {
             list.length += 1;
-            is_of_objects |= entry.get().starts_with('{');
-            list.entries.extend(parse(entry));
+            has_objects |= entry.get().starts_with('{');
+            list.entries.extend(parse_lenient(entry));
         }
         while seq.next_element::<IgnoredAny>()?.is_some() {
             list.length += 1;
         }
-        if list.length > 0 && !is_of_objects {
+        if list.length > 0 && !has_objects {
             return Err(A::Error::custom("not a list of objects"));
         }
         Ok(list)
     }
 }
 
-fn parse<T: DeserializeOwned>(raw: &RawValue) -> Option<T> {
+fn parse_lenient<T: DeserializeOwned>(raw: &RawValue) -> Option<T> {
     serde_json::from_str(raw.get()).ok()
 }
 
@@ -115,7 +115,7 @@ where
     D: Deserializer<'de>,
     T: DeserializeOwned + Default,
 {
-    Ok(parse(<&RawValue>::deserialize(deserializer)?).unwrap_or_default())
+    Ok(parse_lenient(<&RawValue>::deserialize(deserializer)?).unwrap_or_default())
 }
 
 /// A lenient name, truncated to [`MAX_NAME`].
@@ -209,7 +209,7 @@ struct Truncated<const MAX: usize>(String);
 impl<'de, const MAX: usize> Deserialize<'de> for Truncated<MAX> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer
-            .deserialize_str(TextVisitor::<MAX>)
+            .deserialize_str(StringVisitor::<MAX>)
             .map(|(text, _)| Self(text))
     }
 }
@@ -220,15 +220,15 @@ struct Whole<const MAX: usize>(Option<String>);
 
 impl<'de, const MAX: usize> Deserialize<'de> for Whole<MAX> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let (text, is_whole) = deserializer.deserialize_str(TextVisitor::<MAX>)?;
+        let (text, is_whole) = deserializer.deserialize_str(StringVisitor::<MAX>)?;
         Ok(Self(is_whole.then_some(text)))
     }
 }
 
 /// Reads the first `MAX` characters of a string, and whether that is all of it.
-struct TextVisitor<const MAX: usize>;
+struct StringVisitor<const MAX: usize>;
 
-impl<const MAX: usize> Visitor<'_> for TextVisitor<MAX> {
+impl<const MAX: usize> Visitor<'_> for StringVisitor<MAX> {
     type Value = (String, bool);
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -281,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_decides_makes_an_entry_unreadable() {
+    fn only_strict_fields_make_an_entry_unreadable() {
         for strict in [
             json!({}),
             json!({ "id": 1 }),
@@ -299,10 +299,10 @@ mod tests {
     }
 
     #[test]
-    fn an_odd_entry_does_not_spoil_the_list() {
+    fn an_unreadable_entry_is_skipped() {
         let good = json!({ "id": 1, "status": "queued" });
-        let odd = [json!(null), json!([]), json!("x"), json!({ "id": -1 })];
-        let mut all = odd.to_vec();
+        let unreadable = [json!(null), json!([]), json!("x"), json!({ "id": -1 })];
+        let mut all = unreadable.to_vec();
         all.push(good.clone());
         let list: List<Entry> = serde_json::from_str(&json!(all).to_string()).unwrap();
         assert_eq!((list.entries.len(), list.length), (1, 5));
@@ -318,16 +318,16 @@ mod tests {
     }
 
     #[test]
-    fn strings_are_cut_between_characters_or_left_out() {
+    fn long_strings_are_truncated_between_characters_or_left_out() {
         let long = "ä".repeat(5_000);
         let entry = json!({ "id": 1, "status": long, "name": long, "title": long, "branch": long, "url": long });
         let entry = read(&entry).unwrap();
-        for (cut, most) in [
+        for (truncated, max) in [
             (entry.status, MAX_NAME),
             (entry.name.unwrap(), MAX_NAME),
             (entry.title, MAX_TITLE),
         ] {
-            assert_eq!(cut, format!("{}[…]", "ä".repeat(most)));
+            assert_eq!(truncated, format!("{}[…]", "ä".repeat(max)));
         }
         assert_eq!((entry.branch, entry.url), (None, None));
     }
@@ -349,7 +349,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_is_on_the_targets_own_web_server() {
+    fn only_pages_on_the_targets_web_server_are_accepted() {
         let web = Url::parse("https://git.example/gitlab").unwrap();
         let page = |url| page_at(Some(url), &web);
         assert_eq!(
@@ -381,8 +381,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_smaller_page_is_tried_where_the_size_may_be_the_trouble() {
-        let tried = async |kind, status: u16| {
+    async fn smaller_pages_are_tried_only_after_server_errors() {
+        let sizes_tried = async |kind, status: u16| {
             let sizes = RefCell::new(Vec::new());
             let read = in_pages(&PAGE_SIZES, async |size| {
                 sizes.borrow_mut().push(size);
@@ -395,14 +395,14 @@ mod tests {
             let _ = read.await;
             sizes.into_inner()
         };
-        assert_eq!(tried(Kind::Unknown, 502).await, [100, 30, 10]);
-        assert_eq!(tried(Kind::Rejected, 404).await, [100]);
-        assert_eq!(tried(Kind::RateLimited(None), 429).await, [100]);
+        assert_eq!(sizes_tried(Kind::Unknown, 502).await, [100, 30, 10]);
+        assert_eq!(sizes_tried(Kind::Rejected, 404).await, [100]);
+        assert_eq!(sizes_tried(Kind::RateLimited(None), 429).await, [100]);
     }
 
     proptest! {
         #[test]
-        fn no_other_field_makes_an_entry_unreadable(fields in prop::collection::vec(arbitrary::json(), 7)) {
+        fn lenient_fields_never_make_an_entry_unreadable(fields in prop::collection::vec(arbitrary::json(), 7)) {
             let mut entry = json!({ "id": 1, "status": "queued" });
             for (name, value) in ["number", "name", "title", "branch", "url", "at", "inner"].iter().zip(fields) {
                 entry[name] = value;
