@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Verdict, raw_inputs, saved_state};
-use crate::engine::monitor::Finished;
+use crate::engine::monitor::{Finished, SearchEnd};
 use crate::engine::second_chance;
 use crate::engine::shutdown::Shutdown;
 use crate::engine::unfinished::Unfinished;
@@ -104,7 +104,7 @@ fn report_finished(
             return false;
         }
     };
-    let mut is_over = finished.is_complete;
+    let mut is_over = finished.is_complete();
     for (run, cancelled) in &finished.runs {
         let conclusion = cancelled.snapshot.as_ref();
         let conclusion = conclusion.and_then(|snapshot| snapshot.state.conclusion());
@@ -120,23 +120,24 @@ fn report_finished(
             (None, None) => {}
         }
     }
-    if !finished.is_complete {
-        let why = finished.list_error.as_ref();
-        let why = why.map(|why| format!(": its runs can't be listed: {why}"));
-        let text = match (why, finished.ambiguous.as_slice()) {
+    if !finished.is_complete() {
+        let run = if finished.runs.is_empty() {
+            "a run"
+        } else {
+            "more runs"
+        };
+        let text = match (&finished.search, finished.ambiguous.as_slice()) {
             (_, [_, ..]) => {
                 "the trigger may have started one of these runs, and nothing was cancelled:"
                     .to_owned()
             }
-            (Some(why), []) => {
-                let run = if finished.runs.is_empty() {
-                    "a run"
-                } else {
-                    "more runs"
-                };
-                format!("it is still unclear whether the trigger started {run}{why}")
+            (Some(SearchEnd::Failed(why)), []) => format!(
+                "it is still unclear whether the trigger started {run}: its runs can't be listed: {why}"
+            ),
+            (Some(SearchEnd::Interrupted), []) => {
+                format!("it is still unclear whether the trigger started {run}")
             }
-            (None, []) => {
+            (Some(SearchEnd::Settled) | None, []) => {
                 "no run of the trigger was found, so most likely it started none".to_owned()
             }
         };

@@ -14,7 +14,7 @@ use chrono::{DateTime, Utc};
 use futures_util::future::{join, join_all};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-pub(crate) use finish::Finished;
+pub(crate) use finish::{Finished, SearchEnd};
 use not_found::urls;
 
 use crate::engine::cancel::{CancelOptions, cancel_and_confirm};

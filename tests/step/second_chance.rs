@@ -208,3 +208,40 @@ fn a_run_that_ignores_its_cancel_is_named() {
         "{second}"
     );
 }
+
+/// A `repository_dispatch` may have started more runs than the first process knew.
+#[test]
+fn runs_that_cannot_be_listed_are_reported_even_if_one_is_known() {
+    let sandbox = with_scenario(Provider::GitHub, Scenario::endless());
+    let step = dispatch(&sandbox, "release");
+    let mut child = step.start();
+    step.until_said(": running");
+    child.kill().expect("it is still running");
+    child.wait().expect("it ends");
+    let lists = Route::any().method("GET").path_end("/actions/runs");
+    sandbox.fault(
+        lists,
+        Occasion::Every,
+        Fault::status(Moment::BeforeActing, 502),
+    );
+    let second = step.second_chance();
+    let child = second.start();
+    until(&sandbox, "it is cancelled", |sandbox| {
+        sandbox.runs()[0].cancelled
+    });
+    std::thread::sleep(3 * SECOND);
+    // It would search for minutes.
+    signal(&child, "INT");
+    std::thread::sleep(SECOND / 2);
+    signal(&child, "INT");
+    let second = second.finish(child);
+    assert_eq!(second.code, Some(1), "{second}");
+    second.says("is over: cancelled");
+    let warnings = second.warnings();
+    assert_eq!(warnings.len(), 1, "{second}");
+    assert!(
+        warnings[0].contains("still unclear whether the trigger started more runs"),
+        "{}",
+        warnings[0]
+    );
+}

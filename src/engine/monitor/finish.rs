@@ -7,7 +7,8 @@ use tokio::time::{Instant, timeout_at};
 
 use super::Monitor;
 use crate::engine::cancel::{CancelOptions, CancelResult, cancel_and_confirm};
-use crate::engine::find::{Found, SearchLimits, Sighting, find};
+use crate::engine::find::{SearchLimits, Sighting, find};
+use crate::engine::shutdown::ShutdownMode;
 use crate::engine::unfinished::Unfinished;
 use crate::model::{Event, News, OnAbandoned, Run};
 use crate::providers::Candidate;
@@ -18,12 +19,37 @@ const LATE_CANCELS_RESERVE: Duration = Duration::from_secs(30);
 /// Result for one target.
 pub(crate) struct Finished {
     pub(crate) runs: Vec<(Run, CancelResult)>,
-    /// Whether `runs` holds everything that the trigger started.
-    pub(crate) is_complete: bool,
+    /// How the search for more runs ended; `None` if all were known.
+    pub(crate) search: Option<SearchEnd>,
     /// Runs that may be the trigger's or somebody else's.
     pub(crate) ambiguous: Vec<Candidate>,
-    /// Why listing the runs failed, if it did.
-    pub(crate) list_error: Option<String>,
+}
+
+pub(crate) enum SearchEnd {
+    Settled,
+    /// The runs can't be listed, for this reason.
+    Failed(String),
+    /// There was no time left, or a signal came.
+    Interrupted,
+}
+
+impl Finished {
+    /// Whether `runs` holds everything that the trigger started.
+    pub(crate) fn is_complete(&self) -> bool {
+        match self.search {
+            None => true,
+            Some(SearchEnd::Settled) => !self.runs.is_empty(),
+            Some(SearchEnd::Failed(_) | SearchEnd::Interrupted) => false,
+        }
+    }
+}
+
+/// Runs that the first process didn't know.
+#[derive(Default)]
+struct More {
+    runs: Vec<(Run, CancelResult)>,
+    ambiguous: Vec<Candidate>,
+    search: Option<SearchEnd>,
 }
 
 impl Monitor<'_, '_> {
@@ -31,23 +57,18 @@ impl Monitor<'_, '_> {
     pub(crate) async fn finish(&self, unfinished: &Unfinished, deadline: Instant) -> Finished {
         let known = unfinished.runs.iter().cloned();
         let known = join_all(known.map(|run| self.cancel_run(run, deadline)));
-        let (mut runs, (new, found)) = join(known, self.find_more(unfinished, deadline)).await;
-        runs.extend(new);
+        let (mut runs, more) = join(known, self.find_more(unfinished, deadline)).await;
+        runs.extend(more.runs);
         Finished {
-            is_complete: unfinished.is_complete || (!runs.is_empty() && found.failure.is_none()),
             runs,
-            ambiguous: found.ambiguous.into_iter().flatten().collect(),
-            list_error: found.failure.map(|error| error.message().to_owned()),
+            ambiguous: more.ambiguous,
+            search: more.search,
         }
     }
 
-    async fn find_more(
-        &self,
-        unfinished: &Unfinished,
-        deadline: Instant,
-    ) -> (Vec<(Run, CancelResult)>, Found) {
+    async fn find_more(&self, unfinished: &Unfinished, deadline: Instant) -> More {
         if unfinished.is_complete {
-            return (Vec::new(), Found::default());
+            return More::default();
         }
         let search = self.search();
         let limits = match unfinished.marker {
@@ -60,12 +81,24 @@ impl Monitor<'_, '_> {
             Sighting::NothingYet => {}
         };
         let searching = find(&search, limits, &on_sighting);
-        let found = timeout_at(deadline - LATE_CANCELS_RESERVE, searching).await;
-        let mut found = found.unwrap_or_else(|_| search.found_so_far());
+        let found = tokio::select! {
+            found = timeout_at(deadline - LATE_CANCELS_RESERVE, searching) => found.ok(),
+            () = self.context.shutdown.requested(ShutdownMode::Immediate) => None,
+        };
+        let search_end = match found.as_ref().map(|found| &found.failure) {
+            Some(None) => SearchEnd::Settled,
+            Some(Some(error)) => SearchEnd::Failed(error.message().to_owned()),
+            None => SearchEnd::Interrupted,
+        };
+        let mut found = found.unwrap_or_else(|| search.found_so_far());
         let mut new = std::mem::take(&mut found.runs);
         new.retain(|run| unfinished.runs.iter().all(|known| known.id != run.id));
         let cancelled = new.into_iter().map(|run| self.cancel_run(run, deadline));
-        (join_all(cancelled).await, found)
+        More {
+            runs: join_all(cancelled).await,
+            ambiguous: found.ambiguous.into_iter().flatten().collect(),
+            search: Some(search_end),
+        }
     }
 
     async fn cancel_run(&self, run: Run, deadline: Instant) -> (Run, CancelResult) {
