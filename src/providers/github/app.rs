@@ -2,9 +2,11 @@
 //! that are needed, and good for an hour.
 //! Facts: <https://docs.github.com/en/apps/creating-github-apps/authenticating-with-a-github-app>.
 
+mod client;
+mod explain;
 mod jwt;
+mod lookup;
 
-use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 use std::rc::Rc;
@@ -12,14 +14,12 @@ use std::time::{Duration, SystemTime};
 
 use ::http::StatusCode;
 use chrono::{DateTime, Utc};
-use futures_util::stream::{self, StreamExt as _};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
-use url::Url;
 
 use super::api::{Api, Library};
-use super::permissions::{Permissions, without_cancel};
-use crate::model::{Event, Secret};
+use super::permissions::Permissions;
+use crate::model::Secret;
 use crate::providers::error::{Error, Kind};
 use crate::providers::github::spec::App;
 use crate::providers::http::request::below;
@@ -28,12 +28,7 @@ use crate::providers::location::Location;
 use crate::providers::quota::Idempotency;
 use crate::providers::reading::parse;
 use crate::providers::wire;
-use jwt::jwt;
-
-/// Clocks that are no further apart are no reason to refuse a JWT.
-const MIN_CLOCK_DIFFERENCE: Duration = Duration::from_secs(30);
-/// A clock that is further off isn't believed: nobody gets a JWT for a time of their choice.
-const MAX_CLOCK_DIFFERENCE: Duration = Duration::from_hours(24);
+use client::AppClient;
 
 /// Of an installation token whose end is not told.
 const TOKEN_LIFETIME: Duration = Duration::from_hours(1);
@@ -43,8 +38,6 @@ const RENEWAL_MARGIN: Duration = Duration::from_mins(5);
 const TOKEN_LENGTHS: RangeInclusive<usize> = 20..=4_096;
 /// One token is good for no more, if they are named.
 pub(super) const MAX_REPOSITORIES: usize = 500;
-/// Repositories that are looked up at once where GitHub refuses a token for all of them.
-const PARALLEL_LOOKUPS: usize = 8;
 
 /// GitHub's two reasons for 422.
 const REPOSITORY_REFUSED: &str = "at least one repository that does not exist";
@@ -121,18 +114,7 @@ pub(super) async fn installation_token(
     library: &Rc<Library>,
     http: &Http<'_>,
 ) -> Result<(Secret, Installed), Error> {
-    let ours = SystemTime::now();
-    let theirs = http.at_server(Instant::now());
-    let is_credible = apart(ours, theirs) <= MAX_CLOCK_DIFFERENCE;
-    let now = if is_credible { theirs } else { ours };
-    let client = AppClient {
-        app,
-        scope,
-        library,
-        http,
-        location,
-        signed: RefCell::new(sign(app, now, library, http)?),
-    };
+    let client = AppClient::new(app, scope, location, library, http)?;
     let known = before.map(|before| before.installation.clone());
     let (token, installation) = client.any_token(known).await?;
     let made_at = token.made_at.unwrap_or_else(SystemTime::now);
@@ -169,24 +151,6 @@ fn is_slug(text: &str) -> bool {
         .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }
 
-/// The App itself, asking for what it needs.
-struct AppClient<'a> {
-    app: &'a App,
-    scope: &'a Scope<'a>,
-    library: &'a Rc<Library>,
-    http: &'a Http<'a>,
-    location: &'a Location,
-    signed: RefCell<Signed>,
-}
-
-/// The API with a JWT in it.
-#[derive(Clone)]
-struct Signed {
-    api: Rc<Api>,
-    /// By the clock that it was signed by.
-    at: SystemTime,
-}
-
 /// What becomes of the others where a repository is not there for the App.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum OnGone {
@@ -204,63 +168,7 @@ struct Repositories<'a> {
     permissions: &'a Permissions,
 }
 
-fn apart(one: SystemTime, other: SystemTime) -> Duration {
-    let later = one.duration_since(other);
-    later.unwrap_or_else(|error| error.duration())
-}
-
-fn sign(
-    app: &App,
-    at: SystemTime,
-    library: &Rc<Library>,
-    http: &Http<'_>,
-) -> Result<Signed, Error> {
-    let jwt = jwt(app, at)?;
-    http.emit(Event::Minted(&jwt));
-    let api = Rc::new(Api::new(library, &jwt)?);
-    Ok(Signed { api, at })
-}
-
 impl AppClient<'_> {
-    /// Asks, and asks once more where GitHub does not take the JWT and its clock shows another time than it was
-    /// signed by.
-    async fn ask<T>(
-        &self,
-        request: impl AsyncFn(Rc<Api>) -> Result<T, Error>,
-        response: impl Fn(&T) -> &Response,
-    ) -> Result<T, Error> {
-        let Signed { api, at } = self.signed.borrow().clone();
-        let first = request(api).await?;
-        let is_refused = response(&first).status == StatusCode::UNAUTHORIZED;
-        let theirs = response(&first).server_time().filter(|theirs| {
-            let is_credible = apart(*theirs, SystemTime::now()) <= MAX_CLOCK_DIFFERENCE;
-            is_refused && is_credible && apart(*theirs, at) > MIN_CLOCK_DIFFERENCE
-        });
-        let Some(theirs) = theirs else {
-            return Ok(first);
-        };
-        let signed = sign(self.app, theirs, self.library, self.http)?;
-        self.signed.replace(signed.clone());
-        request(signed.api).await
-    }
-
-    /// The App's installation at a repository, with the address that it is at by now.
-    async fn installation(&self, repository: &str) -> Result<(Response, Url), Error> {
-        let parts = ["repos"].into_iter().chain(repository.split('/'));
-        let url = below(&self.location.server.api, parts.chain(["installation"]));
-        let request = async |api: Rc<Api>| api.get_at(self.http, &url).await;
-        self.ask(request, |(response, _)| response).await
-    }
-
-    async fn find(&self) -> Result<Installation, Error> {
-        const WHAT: &str = "the App's installation";
-        let (response, _) = self.installation(&self.location.repository).await?;
-        match response.check_status(WHAT) {
-            Ok(response) => parse(response, WHAT),
-            Err(error) => Err(self.installation_failure(error)),
-        }
-    }
-
     async fn any_token(
         &self,
         known: Option<Installation>,
@@ -339,100 +247,6 @@ impl AppClient<'_> {
     fn all(&self) -> Vec<&str> {
         self.scope.repositories.iter().map(String::as_str).collect()
     }
-
-    /// The repositories that are there for the installation, renamed ones by their ids, and those that are not.
-    async fn found(&self, installation: &Installation) -> (Repositories<'_>, Vec<&str>) {
-        let (mut names, mut ids, mut gone) = (Vec::new(), Vec::new(), Vec::new());
-        let lookups = self.scope.repositories.iter();
-        let lookups = lookups.map(async |name| (name, self.installation(name).await));
-        let mut lookups = stream::iter(lookups).buffered(PARALLEL_LOOKUPS);
-        while let Some((repository, found)) = lookups.next().await {
-            let name = repository.split('/').next_back().unwrap_or_default();
-            match found {
-                Ok((response, at)) if response.status.is_success() => {
-                    let read = response.json::<Installation>();
-                    if read.is_ok_and(|read| read.id != installation.id) {
-                        gone.push(repository.as_str());
-                    } else if let Some(id) = repository_id(&at) {
-                        ids.push(id);
-                    } else {
-                        names.push(name);
-                    }
-                }
-                Ok((response, _)) if response.status == StatusCode::NOT_FOUND => {
-                    gone.push(repository.as_str());
-                }
-                Ok(_) | Err(_) => names.push(name),
-            }
-        }
-        (self.repositories(names, ids), gone)
-    }
-
-    fn installation_failure(&self, error: Error) -> Error {
-        let Some(response) = error.response() else {
-            return error;
-        };
-        let unknown_app = response
-            .error_message()
-            .is_some_and(|said| said.contains("Integration not found"));
-        match response.status {
-            StatusCode::UNAUTHORIZED => error.with_reason(
-                "GitHub does not take the App's key",
-                "check that `client-id` and `private-key` are of the same App, and that the runner's clock is right",
-            ),
-            StatusCode::NOT_FOUND if unknown_app => error.with_reason(
-                format!("there is no App {}", self.app.client_id),
-                "check `client-id`: it stands in the App's settings; an App of another server is unknown here",
-            ),
-            StatusCode::NOT_FOUND => {
-                self.not_installed(error, &[&self.location.repository])
-            }
-            _ => error,
-        }
-    }
-
-    fn lacks_permission(&self, error: Error) -> Error {
-        let permissions = self.scope.permissions.iter();
-        let needed: Vec<_> = permissions
-            .map(|(name, level)| format!("\"{}: {level}\"", super::explain::titled(name)))
-            .collect();
-        let hint = format!(
-            "give the App the repository permissions it needs here ({}), and accept them in its installation{}",
-            needed.join(", "),
-            without_cancel(self.scope.permissions)
-        );
-        error.with_reason("the App lacks a permission there", hint)
-    }
-
-    fn not_installed(&self, error: Error, repositories: &[&str]) -> Error {
-        let web = &self.location.server.web;
-        let owner = self
-            .location
-            .repository
-            .split('/')
-            .next()
-            .unwrap_or_default();
-        let page = below(web, ["organizations", owner, "settings", "installations"]);
-        let own_page = below(web, ["settings", "installations"]);
-        error.with_reason(
-            format!(
-                "the App {} is not installed on {}, or there is no such repository",
-                self.app.client_id,
-                repositories.join(", ")
-            ),
-            format!(
-                "check the repository's name, and install the App on it: {page}, or for a user's repositories {own_page}"
-            ),
-        )
-    }
-}
-
-/// The repository's id in an address that redirects of a former name lead to.
-fn repository_id(address: &Url) -> Option<u64> {
-    let mut segments = address.path_segments()?.rev();
-    let is_of_id = segments.next() == Some("installation");
-    let id = segments.next()?.parse().ok();
-    id.filter(|_| is_of_id && segments.next() == Some("repositories"))
 }
 
 #[cfg(test)]
@@ -440,22 +254,6 @@ mod tests {
     use super::*;
     use crate::testing::arbitrary;
     use proptest::prelude::*;
-
-    #[test]
-    fn a_renamed_repository_is_known_by_its_id() {
-        for (path, id) in [
-            ("/repositories/1001/installation", Some(1001)),
-            ("/api/v3/repositories/1001/installation", Some(1001)),
-            ("/repos/octo-org/app/installation", None),
-            ("/repos/repositories/1001/installation/x", None),
-            ("/repositories/app/installation", None),
-            ("/installation", None),
-            ("/", None),
-        ] {
-            let url = Url::parse("https://git.example").unwrap();
-            assert_eq!(repository_id(&url.join(path).unwrap()), id, "{path}");
-        }
-    }
 
     proptest! {
         #[test]

@@ -1,0 +1,94 @@
+//! Looks up the App's installations: an owner's, and which repositories it reaches.
+
+use std::rc::Rc;
+
+use ::http::StatusCode;
+use futures_util::stream::{self, StreamExt as _};
+use url::Url;
+
+use super::client::AppClient;
+use super::{Installation, Repositories};
+use crate::providers::error::Error;
+use crate::providers::github::api::Api;
+use crate::providers::http::Response;
+use crate::providers::http::request::below;
+use crate::providers::reading::parse;
+
+/// Repositories that are looked up at once where GitHub refuses a token for all of them.
+const PARALLEL_LOOKUPS: usize = 8;
+
+impl AppClient<'_> {
+    /// The App's installation at a repository, with the address that it is at by now.
+    async fn installation(&self, repository: &str) -> Result<(Response, Url), Error> {
+        let parts = ["repos"].into_iter().chain(repository.split('/'));
+        let url = below(&self.location.server.api, parts.chain(["installation"]));
+        let request = async |api: Rc<Api>| api.get_at(self.http, &url).await;
+        self.ask(request, |(response, _)| response).await
+    }
+
+    pub(super) async fn find(&self) -> Result<Installation, Error> {
+        const WHAT: &str = "the App's installation";
+        let (response, _) = self.installation(&self.location.repository).await?;
+        match response.check_status(WHAT) {
+            Ok(response) => parse(response, WHAT),
+            Err(error) => Err(self.installation_failure(error)),
+        }
+    }
+
+    /// The repositories that are there for the installation, renamed ones by their ids, and those that are not.
+    pub(super) async fn found(&self, installation: &Installation) -> (Repositories<'_>, Vec<&str>) {
+        let (mut names, mut ids, mut gone) = (Vec::new(), Vec::new(), Vec::new());
+        let lookups = self.scope.repositories.iter();
+        let lookups = lookups.map(async |name| (name, self.installation(name).await));
+        let mut lookups = stream::iter(lookups).buffered(PARALLEL_LOOKUPS);
+        while let Some((repository, found)) = lookups.next().await {
+            let name = repository.split('/').next_back().unwrap_or_default();
+            match found {
+                Ok((response, at)) if response.status.is_success() => {
+                    let read = response.json::<Installation>();
+                    if read.is_ok_and(|read| read.id != installation.id) {
+                        gone.push(repository.as_str());
+                    } else if let Some(id) = repository_id(&at) {
+                        ids.push(id);
+                    } else {
+                        names.push(name);
+                    }
+                }
+                Ok((response, _)) if response.status == StatusCode::NOT_FOUND => {
+                    gone.push(repository.as_str());
+                }
+                Ok(_) | Err(_) => names.push(name),
+            }
+        }
+        (self.repositories(names, ids), gone)
+    }
+}
+
+/// The repository's id in an address that redirects of a former name lead to.
+fn repository_id(address: &Url) -> Option<u64> {
+    let mut segments = address.path_segments()?.rev();
+    let is_of_id = segments.next() == Some("installation");
+    let id = segments.next()?.parse().ok();
+    id.filter(|_| is_of_id && segments.next() == Some("repositories"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_renamed_repository_is_known_by_its_id() {
+        for (path, id) in [
+            ("/repositories/1001/installation", Some(1001)),
+            ("/api/v3/repositories/1001/installation", Some(1001)),
+            ("/repos/octo-org/app/installation", None),
+            ("/repos/repositories/1001/installation/x", None),
+            ("/repositories/app/installation", None),
+            ("/installation", None),
+            ("/", None),
+        ] {
+            let url = Url::parse("https://git.example").unwrap();
+            assert_eq!(repository_id(&url.join(path).unwrap()), id, "{path}");
+        }
+    }
+}
