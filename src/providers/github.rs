@@ -37,7 +37,7 @@ use spec::GitHubPipeline;
 pub(crate) use spec::GitHubSpec;
 
 /// The key that older GitHub Enterprise Servers do not know.
-const RUN_DETAILS: &str = "return_run_details";
+const RETURN_RUN_DETAILS: &str = "return_run_details";
 
 /// For the read that shows which attempt a cancel would reach: where there is no answer, the cancel matters more.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -75,13 +75,9 @@ struct RunDetails {
 }
 
 #[derive(Deserialize)]
-struct Visibility {
+struct GitHubRepository {
     #[serde(default, deserialize_with = "wire::lenient")]
     private: Option<bool>,
-}
-
-#[derive(Deserialize)]
-struct Repository {
     #[serde(default, deserialize_with = "wire::exact")]
     default_branch: Option<String>,
 }
@@ -120,7 +116,7 @@ impl<'a> Provider<'a> for GitHub<'a> {
                 client_payload,
                 ..
             } => TriggerRequest {
-                url: self.repository(["dispatches"]),
+                url: self.repository_url(["dispatches"]),
                 body: json(&RepositoryDispatch {
                     event_type,
                     client_payload,
@@ -129,7 +125,7 @@ impl<'a> Provider<'a> for GitHub<'a> {
             GitHubPipeline::WorkflowDispatch {
                 workflow, inputs, ..
             } => TriggerRequest {
-                url: self.repository(["actions", "workflows", workflow, "dispatches"]),
+                url: self.repository_url(["actions", "workflows", workflow, "dispatches"]),
                 body: json(&WorkflowDispatch {
                     reference: &self.reference,
                     inputs: inputs
@@ -144,7 +140,7 @@ impl<'a> Provider<'a> for GitHub<'a> {
 
     async fn make_ready(&self) -> Result<(), Error> {
         // Where an App's token is about to expire.
-        self.session.renew_in_time(self.location, self.http).await
+        self.session.renew_if_needed(self.location, self.http).await
     }
 
     async fn send(&self, form: RequestForm) -> Result<Option<Run>, Error> {
@@ -176,15 +172,15 @@ impl<'a> Provider<'a> for GitHub<'a> {
     /// GitHub Enterprise Server before 3.21 names the key that it does not know.
     fn fallback(&self, rejection: &Error) -> Option<&'static str> {
         let response = rejection.response()?;
-        let names_it = response
+        let names_the_key = response
             .error_message()
-            .is_some_and(|said| said.contains(RUN_DETAILS));
-        let status = matches!(
+            .is_some_and(|message| message.contains(RETURN_RUN_DETAILS));
+        let is_invalid = matches!(
             response.status,
             StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY
         );
-        (status
-            && names_it
+        (is_invalid
+            && names_the_key
             && matches!(self.spec.pipeline, GitHubPipeline::WorkflowDispatch { .. }))
         .then_some("this server doesn't support return_run_details; retried without it")
     }
@@ -197,7 +193,7 @@ impl<'a> Provider<'a> for GitHub<'a> {
     }
 
     fn explain_unreadable(&self, error: Error) -> Error {
-        self.explain_unlisted(error)
+        self.explain_unreadable_runs(error)
     }
 
     async fn list_runs(&self, since: Option<SystemTime>) -> Result<Vec<Candidate>, Error> {
@@ -213,12 +209,12 @@ impl<'a> Provider<'a> for GitHub<'a> {
     /// no time for that.
     async fn cancel(&self, run: &Run) -> Result<(), Error> {
         let session = &self.session;
-        session.renew_if_over(self.location, self.http).await?;
-        let is_over = timeout(ATTEMPT_TIMEOUT, self.is_over(run)).await;
-        if is_over.unwrap_or(false) {
+        session.renew_if_expired(self.location, self.http).await?;
+        let is_completed = timeout(ATTEMPT_TIMEOUT, self.is_completed(run)).await;
+        if is_completed.unwrap_or(false) {
             return Ok(());
         }
-        let url = self.repository(["actions", "runs", &run.id, "cancel"]);
+        let url = self.repository_url(["actions", "runs", &run.id, "cancel"]);
         let cancel = async || {
             self.post(Idempotency::Repeatable, &url, None)
                 .await?
@@ -226,14 +222,14 @@ impl<'a> Provider<'a> for GitHub<'a> {
         };
         let signed_in = self.signed_in();
         let response = match cancel().await {
-            Err(error) if self.renew_after(&error, &signed_in).await? => cancel().await,
+            Err(error) if self.renew_if_rejected(&error, &signed_in).await? => cancel().await,
             response => response,
         };
         response.map(drop)
     }
 
     async fn log(&self, _run: &Run, job: &Job) -> Result<LogTail, Error> {
-        self.end_of_log(job).await
+        self.log_tail(job).await
     }
 
     async fn result(&self, run: &Run, artifact: &ResultArtifact) -> Result<Vec<u8>, Error> {
@@ -244,19 +240,24 @@ impl<'a> Provider<'a> for GitHub<'a> {
     }
 
     async fn is_public(&self) -> Result<bool, Error> {
-        let repository: Rc<Visibility> = self.read(&self.repository([]), "the repository").await?;
+        let repository: Rc<GitHubRepository> = self
+            .read(&self.repository_url([]), "the repository")
+            .await?;
         Ok(repository.private == Some(false))
     }
 
     fn runs_page(&self) -> String {
         match &self.spec.pipeline {
             GitHubPipeline::RepositoryDispatch { .. } => {
-                format!("{}?query=event%3Arepository_dispatch", self.page(&[]))
+                format!(
+                    "{}?query=event%3Arepository_dispatch",
+                    self.actions_page(&[])
+                )
             }
             GitHubPipeline::WorkflowDispatch { workflow, .. } if workflow.contains('.') => {
-                self.page(&["workflows", workflow])
+                self.actions_page(&["workflows", workflow])
             }
-            GitHubPipeline::WorkflowDispatch { .. } => self.page(&[]),
+            GitHubPipeline::WorkflowDispatch { .. } => self.actions_page(&[]),
         }
     }
 }
@@ -266,11 +267,12 @@ impl GitHub<'_> {
         const WHAT: &str = "the repository, whose default branch is needed since there is no `ref`";
         let read = async || {
             let response = self
-                .get(&self.repository([]))
+                .get(&self.repository_url([]))
                 .await?
                 .check_status(WHAT)
                 .map_err(|error| error.if_rejected(|error| self.explain_read(error)))?;
-            let repository: Repository = response.json().map_err(|why| no_default_branch(&why))?;
+            let repository: GitHubRepository =
+                response.json().map_err(|why| no_default_branch(&why))?;
             let branch = repository.default_branch;
             branch.ok_or_else(|| no_default_branch("the answer does not name it"))
         };
@@ -279,15 +281,15 @@ impl GitHub<'_> {
     }
 
     /// A run's page for people: the one that GitHub names, if that can be taken for it.
-    fn run_page(&self, named: Option<&str>, id: u64) -> String {
-        let named = wire::page_at(named, &self.location.server.web);
-        named.unwrap_or_else(|| self.page(&["runs", &id.to_string()]))
+    fn run_page(&self, html_url: Option<&str>, id: u64) -> String {
+        let page = wire::page_at(html_url, &self.location.server.web);
+        page.unwrap_or_else(|| self.actions_page(&["runs", &id.to_string()]))
     }
 
     /// A page of the repository's Actions.
-    fn page(&self, parts: &[&str]) -> String {
-        let repository = self.location.repository.split('/').chain(["actions"]);
-        let parts = repository.chain(parts.iter().copied());
+    fn actions_page(&self, parts: &[&str]) -> String {
+        let actions = self.location.repository.split('/').chain(["actions"]);
+        let parts = actions.chain(parts.iter().copied());
         below(&self.location.server.web, parts).to_string()
     }
 
@@ -321,20 +323,20 @@ impl GitHub<'_> {
     }
 
     /// Says whether there is another token than the one that was used, since that was refused.
-    async fn renew_after(&self, error: &Error, used: &Rc<SignedIn>) -> Result<bool, Error> {
+    async fn renew_if_rejected(&self, error: &Error, used: &Rc<SignedIn>) -> Result<bool, Error> {
         let session = &self.session;
         session
-            .renew_after(error, used, self.location, self.http)
+            .renew_if_rejected(error, used, self.location, self.http)
             .await
     }
 
     /// An address below the target repository's own.
-    fn repository<const N: usize>(&self, parts: [&str; N]) -> Url {
-        repository(self.location, parts)
+    fn repository_url<const N: usize>(&self, parts: [&str; N]) -> Url {
+        repository_url(self.location, parts)
     }
 }
 
-fn repository<const N: usize>(location: &Location, parts: [&str; N]) -> Url {
+fn repository_url<const N: usize>(location: &Location, parts: [&str; N]) -> Url {
     let repository = ["repos"].into_iter().chain(location.repository.split('/'));
     below(&location.server.api, repository.chain(parts))
 }

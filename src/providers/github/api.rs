@@ -23,7 +23,7 @@ const API_VERSION: (HeaderName, HeaderValue) = (
     HeaderName::from_static("x-github-api-version"),
     HeaderValue::from_static("2022-11-28"),
 );
-const OUR_HEADERS: [(HeaderName, HeaderValue); 2] = [
+const COMMON_HEADERS: [(HeaderName, HeaderValue); 2] = [
     API_VERSION,
     (
         header::ACCEPT,
@@ -33,7 +33,7 @@ const OUR_HEADERS: [(HeaderName, HeaderValue); 2] = [
 
 /// octocrab without a credential, for all who come with the same certificates to the same server: each of its
 /// clients takes as much memory as what it is used for.
-pub(super) struct Library {
+pub(super) struct OctocrabClients {
     /// Scheme and host alone: octocrab would put a path in front of redirected addresses too.
     base: String,
     client: Rc<Client>,
@@ -42,7 +42,7 @@ pub(super) struct Library {
     for_reads: OnceCell<Octocrab>,
 }
 
-impl Library {
+impl OctocrabClients {
     pub(super) fn new(api: &Url, client: Rc<Client>) -> Self {
         Self {
             base: api.origin().ascii_serialization(),
@@ -52,12 +52,12 @@ impl Library {
         }
     }
 
-    fn octocrab(&self, idempotency: Idempotency) -> Result<&Octocrab, Error> {
-        let made = match idempotency {
+    fn get(&self, idempotency: Idempotency) -> Result<&Octocrab, Error> {
+        let cell = match idempotency {
             Idempotency::Once => &self.for_triggers,
             Idempotency::Repeatable => &self.for_reads,
         };
-        if let Some(octocrab) = made.get() {
+        if let Some(octocrab) = cell.get() {
             return Ok(octocrab);
         }
         let client = self.client.inner(idempotency)?;
@@ -67,17 +67,17 @@ impl Library {
             .map_err(|error| {
                 Error::new(Kind::Rejected, "no GitHub client can be made").because(&error)
             })?;
-        Ok(made.get_or_init(|| octocrab))
+        Ok(cell.get_or_init(|| octocrab))
     }
 }
 
 /// octocrab with one credential; every request goes through [`Http::exchange`] of whoever makes it.
 pub(super) struct Api {
-    library: Rc<Library>,
-    bearer: HeaderValue,
+    octocrab: Rc<OctocrabClients>,
+    authorization: HeaderValue,
     /// What was read last at each address that was looked at, with the tag by which GitHub knows it. Tags
     /// are good for one token alone.
-    cached: RefCell<HashMap<Url, Tagged>>,
+    cached: RefCell<HashMap<Url, CachedRead>>,
 }
 
 /// A request without its address.
@@ -86,49 +86,49 @@ struct ApiRequest<'a> {
     method: Method,
     body: Option<&'a RawValue>,
     /// The tag of what need not be sent again.
-    unless: Option<&'a HeaderValue>,
+    if_none_match: Option<&'a HeaderValue>,
 }
 
 impl ApiRequest<'_> {
-    fn of(idempotency: Idempotency, method: Method) -> Self {
+    fn new(idempotency: Idempotency, method: Method) -> Self {
         Self {
             idempotency,
             method,
             body: None,
-            unless: None,
+            if_none_match: None,
         }
     }
 }
 
 /// A tag, and what it is of.
-type Tagged = (HeaderValue, Rc<dyn Any>);
+type CachedRead = (HeaderValue, Rc<dyn Any>);
 
 impl Api {
-    pub(super) fn new(library: &Rc<Library>, token: &Secret) -> Result<Self, Error> {
+    pub(super) fn new(octocrab: &Rc<OctocrabClients>, token: &Secret) -> Result<Self, Error> {
         Ok(Self {
-            library: Rc::clone(library),
-            bearer: credential_header(&format!("Bearer {}", token.expose()))?,
+            octocrab: Rc::clone(octocrab),
+            authorization: credential_header(&format!("Bearer {}", token.expose()))?,
             cached: RefCell::default(),
         })
     }
 
     pub(super) async fn get(&self, http: &Http<'_>, url: &Url) -> Result<Response, Error> {
-        let (response, _) = self.get_at(http, url).await?;
+        let (response, _) = self.get_with_final_url(http, url).await?;
         Ok(response)
     }
 
     /// The same with the address that answered, which redirects may have led to.
-    pub(super) async fn get_at(
+    pub(super) async fn get_with_final_url(
         &self,
         http: &Http<'_>,
         url: &Url,
     ) -> Result<(Response, Url), Error> {
-        let request = ApiRequest::of(Idempotency::Repeatable, Method::GET);
+        let request = ApiRequest::new(Idempotency::Repeatable, Method::GET);
         self.exchange(http, request, url).await
     }
 
     pub(super) async fn delete(&self, http: &Http<'_>, url: &Url) -> Result<Response, Error> {
-        let request = ApiRequest::of(Idempotency::Repeatable, Method::DELETE);
+        let request = ApiRequest::new(Idempotency::Repeatable, Method::DELETE);
         let (response, _) = self.exchange(http, request, url).await?;
         Ok(response)
     }
@@ -142,7 +142,7 @@ impl Api {
     ) -> Result<Response, Error> {
         let request = ApiRequest {
             body,
-            ..ApiRequest::of(idempotency, Method::POST)
+            ..ApiRequest::new(idempotency, Method::POST)
         };
         let (response, _) = self.exchange(http, request, url).await?;
         Ok(response)
@@ -155,16 +155,16 @@ impl Api {
         url: &Url,
         what: &str,
     ) -> Result<Rc<T>, Error> {
-        let known = self.cached.borrow().get(url).cloned();
-        let known = known.and_then(|(tag, read)| Some((tag, read.downcast::<T>().ok()?)));
-        let tag = known.as_ref().map(|(tag, _)| tag);
+        let cached = self.cached.borrow().get(url).cloned();
+        let cached = cached.and_then(|(tag, read)| Some((tag, read.downcast::<T>().ok()?)));
+        let tag = cached.as_ref().map(|(tag, _)| tag);
         let request = ApiRequest {
-            unless: tag,
-            ..ApiRequest::of(Idempotency::Repeatable, Method::GET)
+            if_none_match: tag,
+            ..ApiRequest::new(Idempotency::Repeatable, Method::GET)
         };
         let (response, _) = self.exchange(http, request, url).await?;
-        if let Some((_, before)) = known.filter(|_| response.status == StatusCode::NOT_MODIFIED) {
-            return Ok(before);
+        if let Some((_, parsed)) = cached.filter(|_| response.status == StatusCode::NOT_MODIFIED) {
+            return Ok(parsed);
         }
         let response = response.check_status(what)?;
         // A copy: the header is a part of all that was received with it, and would keep that in memory.
@@ -180,8 +180,8 @@ impl Api {
 
     /// What a download's first request brings along.
     pub(super) fn download_headers(&self) -> HeaderMap {
-        let mut headers = HeaderMap::from_iter(OUR_HEADERS);
-        headers.insert(header::AUTHORIZATION, self.bearer.clone());
+        let mut headers = HeaderMap::from_iter(COMMON_HEADERS);
+        headers.insert(header::AUTHORIZATION, self.authorization.clone());
         headers
     }
 
@@ -192,31 +192,31 @@ impl Api {
             idempotency,
             method,
             body,
-            unless,
+            if_none_match,
         }: ApiRequest<'_>,
         url: &Url,
     ) -> Result<(Response, Url), Error> {
-        let octocrab = self.library.octocrab(idempotency)?;
-        let last = RefCell::new(url.clone());
+        let octocrab = self.octocrab.get(idempotency)?;
+        let final_url = RefCell::new(url.clone());
         let response = http
             .exchange(idempotency, &method, url, async |url| {
-                last.replace(url.clone());
+                final_url.replace(url.clone());
                 let mut request = request::Builder::new()
                     .method(method.clone())
                     .uri(url.as_str())
-                    .header(header::AUTHORIZATION, self.bearer.clone())
+                    .header(header::AUTHORIZATION, self.authorization.clone())
                     .header(header::USER_AGENT, USER_AGENT);
-                if let Some(tag) = unless {
+                if let Some(tag) = if_none_match {
                     request = request.header(header::IF_NONE_MATCH, tag);
                 }
                 let mut request = octocrab.build_request(request, body)?;
                 // In place of whatever the library has put there.
-                for (name, value) in OUR_HEADERS {
+                for (name, value) in COMMON_HEADERS {
                     request.headers_mut().insert(name, value);
                 }
                 octocrab.execute(request).await
             })
             .await?;
-        Ok((response, last.into_inner()))
+        Ok((response, final_url.into_inner()))
     }
 }

@@ -17,7 +17,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-use super::api::{Api, Library};
+use super::api::{Api, OctocrabClients};
 use super::permissions::Permissions;
 use crate::model::Secret;
 use crate::providers::error::{Error, Kind};
@@ -31,7 +31,7 @@ use crate::providers::wire;
 use client::AppClient;
 
 /// Of an installation token whose end is not told.
-const TOKEN_LIFETIME: Duration = Duration::from_hours(1);
+const DEFAULT_TOKEN_LIFETIME: Duration = Duration::from_hours(1);
 /// So long before its end a token is replaced.
 const RENEWAL_MARGIN: Duration = Duration::from_mins(5);
 /// In bytes. All of GitHub's kinds of tokens have forty and more.
@@ -58,21 +58,21 @@ struct Installation {
 }
 
 #[derive(Deserialize)]
-struct Minted {
+struct InstallationToken {
     token: String,
     #[serde(default, deserialize_with = "wire::lenient")]
     expires_at: Option<DateTime<Utc>>,
     /// When it was made, by the server's clock, as far as it tells it.
     #[serde(skip)]
-    made_at: Option<SystemTime>,
+    issued_at: Option<SystemTime>,
 }
 
 /// What is known of an installation besides its token.
-pub(super) struct Installed {
+pub(super) struct TokenMetadata {
     installation: Installation,
     /// By our clock, as is the end; tokens without an end are good for an hour.
     renew_at: Instant,
-    ends_at: Instant,
+    expires_at: Instant,
 }
 
 /// How long a token is still good.
@@ -80,17 +80,17 @@ pub(super) struct Installed {
 pub(super) enum Validity {
     Good,
     /// It is time for another one.
-    EndsSoon,
-    Over,
+    ExpiresSoon,
+    Expired,
 }
 
-impl Installed {
+impl TokenMetadata {
     pub(super) fn validity(&self) -> Validity {
         let now = Instant::now();
-        if now >= self.ends_at {
-            Validity::Over
+        if now >= self.expires_at {
+            Validity::Expired
         } else if now >= self.renew_at {
-            Validity::EndsSoon
+            Validity::ExpiresSoon
         } else {
             Validity::Good
         }
@@ -110,25 +110,25 @@ pub(super) async fn installation_token(
     location: &Location,
     app: &App,
     scope: &Scope<'_>,
-    before: Option<&Installed>,
-    library: &Rc<Library>,
+    previous: Option<&TokenMetadata>,
+    octocrab: &Rc<OctocrabClients>,
     http: &Http<'_>,
-) -> Result<(Secret, Installed), Error> {
-    let client = AppClient::new(app, scope, location, library, http)?;
-    let known = before.map(|before| before.installation.clone());
-    let (token, installation) = client.any_token(known).await?;
-    let made_at = token.made_at.unwrap_or_else(SystemTime::now);
-    let lifetime = lifetime(token.expires_at, made_at);
-    let installed = Installed {
+) -> Result<(Secret, TokenMetadata), Error> {
+    let client = AppClient::new(app, scope, location, octocrab, http)?;
+    let known = previous.map(|previous| previous.installation.clone());
+    let (token, installation) = client.obtain_token(known).await?;
+    let issued_at = token.issued_at.unwrap_or_else(SystemTime::now);
+    let lifetime = lifetime(token.expires_at, issued_at);
+    let metadata = TokenMetadata {
         installation,
         renew_at: Instant::now() + lifetime - RENEWAL_MARGIN.min(lifetime / 2),
-        ends_at: Instant::now() + lifetime,
+        expires_at: Instant::now() + lifetime,
     };
-    Ok((minted(&token.token)?, installed))
+    Ok((checked_token(&token.token)?, metadata))
 }
 
 /// A token is masked in the whole log, so it must look like one: a server could hide any word else.
-fn minted(token: &str) -> Result<Secret, Error> {
+fn checked_token(token: &str) -> Result<Secret, Error> {
     let is_long = TOKEN_LENGTHS.contains(&token.len());
     let token = Secret::token(token).filter(|_| is_long);
     token.ok_or_else(|| {
@@ -142,7 +142,7 @@ fn minted(token: &str) -> Result<Secret, Error> {
 fn lifetime(expires_at: Option<DateTime<Utc>>, now: SystemTime) -> Duration {
     expires_at
         .and_then(|end| (end - DateTime::<Utc>::from(now)).to_std().ok())
-        .unwrap_or(TOKEN_LIFETIME)
+        .unwrap_or(DEFAULT_TOKEN_LIFETIME)
 }
 
 /// Letters, digits and dashes are all that GitHub makes of an App's name.
@@ -153,9 +153,9 @@ fn is_slug(text: &str) -> bool {
 
 /// What becomes of the others where a repository is not there for the App.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum OnGone {
+enum OnMissing {
     Fail,
-    LeaveOut,
+    Omit,
 }
 
 /// Repositories, as GitHub takes them. Those with another name are known by their id only.
@@ -169,57 +169,62 @@ struct Repositories<'a> {
 }
 
 impl AppClient<'_> {
-    async fn any_token(
+    async fn obtain_token(
         &self,
         known: Option<Installation>,
-    ) -> Result<(Minted, Installation), Error> {
-        let on_gone = known.as_ref().map_or(OnGone::Fail, |_| OnGone::LeaveOut);
+    ) -> Result<(InstallationToken, Installation), Error> {
+        let on_missing = known.as_ref().map_or(OnMissing::Fail, |_| OnMissing::Omit);
         if let Some(installation) = known {
-            match self.token(&installation, on_gone).await {
+            match self.token_for(&installation, on_missing).await {
                 // The App may have been installed anew.
                 Err(error) if error.status() == Some(StatusCode::NOT_FOUND) => {}
                 token => return Ok((token?, installation)),
             }
         }
-        let installation = self.find().await?;
-        Ok((self.token(&installation, on_gone).await?, installation))
+        let installation = self.find_installation().await?;
+        let token = self.token_for(&installation, on_missing).await?;
+        Ok((token, installation))
     }
 
-    async fn token(&self, installation: &Installation, on_gone: OnGone) -> Result<Minted, Error> {
+    async fn token_for(
+        &self,
+        installation: &Installation,
+        on_missing: OnMissing,
+    ) -> Result<InstallationToken, Error> {
         let names = self.scope.repositories.iter();
-        let all = names.filter_map(|name| name.split('/').next_back());
-        let all = self.repositories(all.collect(), Vec::new());
+        let names = names.filter_map(|name| name.split('/').next_back());
+        let all = self.repositories(names.collect(), Vec::new());
         let error = match self.mint(installation, &all).await {
             Err(error) if error.status() == Some(StatusCode::UNPROCESSABLE_ENTITY) => error,
             minted => return minted,
         };
-        let said = error
+        let message = error
             .response()
             .and_then(Response::error_message)
             .unwrap_or_default();
-        if said.contains(PERMISSIONS_REFUSED) {
+        if message.contains(PERMISSIONS_REFUSED) {
             return Err(self.lacks_permission(error));
         }
-        let (found, gone) = self.found(installation).await;
-        let nothing_new = gone.is_empty() && found.ids.is_empty();
-        if nothing_new && said.contains(REPOSITORY_REFUSED) {
-            return Err(self.not_installed(error, &self.all()));
+        let (reachable, missing) = self.look_up_repositories(installation).await;
+        let is_unexplained = missing.is_empty() && reachable.ids.is_empty();
+        if is_unexplained && message.contains(REPOSITORY_REFUSED) {
+            return Err(self.not_installed(error, &self.repository_names()));
         }
-        if nothing_new {
+        if is_unexplained {
             return Err(self.lacks_permission(error));
         }
-        let is_nothing_left = found.names.is_empty() && found.ids.is_empty();
-        if is_nothing_left || (on_gone == OnGone::Fail && !gone.is_empty()) {
-            return Err(self.not_installed(error, &gone));
+        let none_left = reachable.names.is_empty() && reachable.ids.is_empty();
+        if none_left || (on_missing == OnMissing::Fail && !missing.is_empty()) {
+            return Err(self.not_installed(error, &missing));
         }
-        self.mint(installation, &found).await
+        self.mint(installation, &reachable).await
     }
 
     async fn mint(
         &self,
         installation: &Installation,
         repositories: &Repositories<'_>,
-    ) -> Result<Minted, Error> {
+    ) -> Result<InstallationToken, Error> {
         let id = installation.id.to_string();
         let parts = ["app", "installations", &id, "access_tokens"];
         let url = below(&self.location.server.api, parts);
@@ -229,11 +234,11 @@ impl AppClient<'_> {
             api.post(self.http, Idempotency::Repeatable, &url, body)
                 .await
         };
-        let response = self.ask(request, |response| response).await?;
+        let response = self.request(request, |response| response).await?;
         let response = response.check_status("an installation token")?;
-        let made_at = response.server_time();
-        let token: Minted = parse(response, "the installation token")?;
-        Ok(Minted { made_at, ..token })
+        let issued_at = response.server_time();
+        let token: InstallationToken = parse(response, "the installation token")?;
+        Ok(InstallationToken { issued_at, ..token })
     }
 
     fn repositories<'a>(&'a self, names: Vec<&'a str>, ids: Vec<u64>) -> Repositories<'a> {
@@ -244,7 +249,7 @@ impl AppClient<'_> {
         }
     }
 
-    fn all(&self) -> Vec<&str> {
+    fn repository_names(&self) -> Vec<&str> {
         self.scope.repositories.iter().map(String::as_str).collect()
     }
 }
@@ -257,7 +262,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_end_of_a_token_never_panics(end in arbitrary::time(), now in arbitrary::http_date()) {
+        fn computing_a_token_lifetime_never_panics(end in arbitrary::time(), now in arbitrary::http_date()) {
             let now = httpdate::parse_http_date(&now).unwrap_or(SystemTime::UNIX_EPOCH);
             let _ = Instant::now() + lifetime(end.parse().ok(), now);
         }

@@ -20,9 +20,9 @@ use crate::providers::wire::{self, List};
 /// A zip has a little more than what is in it.
 const MAX_ARCHIVE: usize = MAX_RESULT + 64 * 1024;
 /// Most characters of a file's name that are shown.
-const MAX_NAME: usize = 255;
+const MAX_FILE_NAME: usize = 255;
 /// Most files that are named where there should be one.
-const MAX_NAMED: usize = 10;
+const MAX_LISTED_FILES: usize = 10;
 
 #[derive(Deserialize)]
 struct Artifacts {
@@ -44,16 +44,16 @@ struct Artifact {
 }
 
 impl GitHub<'_> {
-    pub(super) async fn end_of_log(&self, job: &Job) -> Result<LogTail, Error> {
+    pub(super) async fn log_tail(&self, job: &Job) -> Result<LogTail, Error> {
         self.make_ready().await?;
-        let url = self.repository(["actions", "jobs", &job.id, "logs"]);
+        let url = self.repository_url(["actions", "jobs", &job.id, "logs"]);
         let headers = self.signed_in().api.download_headers();
         let tail = self
             .http
             .tail(&url, &headers, MAX_LOG_TAIL, "the log")
             .await?;
         Ok(LogTail {
-            bytes: without_times(&tail.bytes),
+            bytes: strip_timestamps(&tail.bytes),
             ..tail
         })
     }
@@ -61,7 +61,7 @@ impl GitHub<'_> {
     /// The artifact of that name, if it is no zip; else the one JSON file in it.
     pub(super) async fn artifact(&self, run: &Run, name: &str) -> Result<Vec<u8>, Error> {
         self.make_ready().await?;
-        let mut url = self.repository(["actions", "runs", &run.id, "artifacts"]);
+        let mut url = self.repository_url(["actions", "runs", &run.id, "artifacts"]);
         url.query_pairs_mut()
             .append_pair("name", name)
             .append_pair("per_page", "100");
@@ -81,9 +81,9 @@ impl GitHub<'_> {
             return Err(expired());
         }
         let id = artifact.id.to_string();
-        let url = self.repository(["actions", "artifacts", &id, "zip"]);
+        let url = self.repository_url(["actions", "artifacts", &id, "zip"]);
         let headers = self.signed_in().api.download_headers();
-        let uploaded = self
+        let content = self
             .http
             .download(&url, &headers, MAX_ARCHIVE, "the artifact")
             .await
@@ -91,11 +91,11 @@ impl GitHub<'_> {
                 Some(response) if response.status == StatusCode::GONE => expired(),
                 _ => error,
             })?;
-        verify(&uploaded, artifact.digest.as_deref())?;
-        if !is_zip(&uploaded) {
-            return Ok(uploaded);
+        verify_digest(&content, artifact.digest.as_deref())?;
+        if !is_zip(&content) {
+            return Ok(content);
         }
-        only_json(&uploaded).map_err(|why| {
+        single_json_file(&content).map_err(|why| {
             Error::new(Kind::Rejected, format!("the artifact `{name}` {why}"))
                 .hint("it must hold one JSON file of at most 1 MiB")
         })
@@ -104,17 +104,17 @@ impl GitHub<'_> {
 
 impl Artifacts {
     fn newest(&self, name: &str) -> Option<&Artifact> {
-        let of_that_name = self
+        let matching = self
             .artifacts
             .entries
             .iter()
             .filter(|artifact| artifact.name == name);
-        of_that_name.max_by_key(|artifact| (artifact.created_at, artifact.id))
+        matching.max_by_key(|artifact| (artifact.created_at, artifact.id))
     }
 }
 
 /// Each line of a log begins with its time to the tenth of a microsecond, which nobody reads.
-fn without_times(log: &[u8]) -> Vec<u8> {
+fn strip_timestamps(log: &[u8]) -> Vec<u8> {
     let mut lines = log.split_inclusive(|byte| *byte == b'\n').map(|line| {
         let time = line.iter().position(|byte| *byte == b' ').unwrap_or(0);
         let is_time = std::str::from_utf8(&line[..time])
@@ -130,18 +130,18 @@ fn is_zip(bytes: &[u8]) -> bool {
     bytes.starts_with(b"PK\x03\x04") || bytes.starts_with(b"PK\x05\x06")
 }
 
-fn verify(uploaded: &[u8], told: Option<&str>) -> Result<(), Error> {
-    let Some(told) = told.and_then(|told| told.strip_prefix("sha256:")) else {
+fn verify_digest(content: &[u8], expected: Option<&str>) -> Result<(), Error> {
+    let Some(expected) = expected.and_then(|expected| expected.strip_prefix("sha256:")) else {
         return Ok(());
     };
-    let found = digest(&SHA256, uploaded);
+    let found = digest(&SHA256, content);
     let found: Vec<_> = found
         .as_ref()
         .iter()
         .map(|byte| format!("{byte:02x}"))
         .collect();
     let found = found.concat();
-    if found.eq_ignore_ascii_case(told) {
+    if found.eq_ignore_ascii_case(expected) {
         return Ok(());
     }
     Err(Error::new(
@@ -151,7 +151,7 @@ fn verify(uploaded: &[u8], told: Option<&str>) -> Result<(), Error> {
 }
 
 /// The one file whose name ends in `.json`, or the only file. Errors are fragments.
-fn only_json(zip: &[u8]) -> Result<Vec<u8>, String> {
+fn single_json_file(zip: &[u8]) -> Result<Vec<u8>, String> {
     let mut archive =
         ZipArchive::new(Cursor::new(zip)).map_err(|error| format!("is no zip file: {error}"))?;
     let files: Vec<String> = archive
@@ -171,9 +171,9 @@ fn only_json(zip: &[u8]) -> Result<Vec<u8>, String> {
         (Some(name), None, _) | (None, None, [name]) => name,
         (None, None, []) => return Err("is empty".to_owned()),
         _ => {
-            let named = files.iter().take(MAX_NAMED);
+            let named = files.iter().take(MAX_LISTED_FILES);
             let named: Vec<String> = named
-                .map(|name| name.chars().take(MAX_NAME).collect())
+                .map(|name| name.chars().take(MAX_FILE_NAME).collect())
                 .collect();
             return Err(format!("does not hold just one: {}", named.join(", ")));
         }
@@ -209,35 +209,35 @@ mod tests {
     }
 
     #[test]
-    fn times_are_taken_off_lines_that_have_them() {
+    fn timestamps_are_stripped_from_log_lines() {
         let log = b"2026-11-23T03:00:00.1234567Z ##[group]Run\n2026-11-23T03:00:00.1234567Z \nplain line\n \n";
-        assert_eq!(without_times(log), b"##[group]Run\n\nplain line\n \n");
+        assert_eq!(strip_timestamps(log), b"##[group]Run\n\nplain line\n \n");
     }
 
     #[test]
-    fn a_digest_that_is_told_must_be_right() {
+    fn a_digest_must_match_if_there_is_one() {
         let right = "sha256:E3B0C44298FC1C149AFBF4C8996FB92427AE41E4649B934CA495991B7852B855";
-        assert!(verify(b"", Some(right)).is_ok());
-        assert!(verify(b"x", Some(right)).is_err());
-        assert!(verify(b"x", None).is_ok());
+        assert!(verify_digest(b"", Some(right)).is_ok());
+        assert!(verify_digest(b"x", Some(right)).is_err());
+        assert!(verify_digest(b"x", None).is_ok());
     }
 
     #[test]
-    fn a_zip_never_panics() {
+    fn unpacking_a_zip_never_panics() {
         let large = vec![b' '; 5_000];
         let zips = vec![
             zipped(&[("result.json", b"{}")]),
             zipped(&[("a/b.json", &large), ("c.txt", b"x"), ("d/", b"")]),
             zipped(&[]),
         ];
-        assert_eq!(only_json(&zips[0]).unwrap(), b"{}");
-        assert_eq!(only_json(&zips[1]).unwrap(), large);
+        assert_eq!(single_json_file(&zips[0]).unwrap(), b"{}");
+        assert_eq!(single_json_file(&zips[1]).unwrap(), large);
         let place = any::<prop::sample::Index>;
         let wrong = prop_oneof![any::<u8>(), Just(0), Just(1), Just(0xff)];
-        let wrongs = prop::collection::vec((place(), wrong), 0..5);
-        proptest!(|(zip in prop::sample::select(zips), wrongs in wrongs, cut in place(), is_cut in any::<u8>())| {
+        let changes = prop::collection::vec((place(), wrong), 0..5);
+        proptest!(|(zip in prop::sample::select(zips), changes in changes, cut in place(), is_cut in any::<u8>())| {
             let mut zip = zip.clone();
-            for (place, byte) in wrongs {
+            for (place, byte) in changes {
                 // What tells of the files stands at the end.
                 let start = if byte % 2 == 0 { zip.len().saturating_sub(200) } else { 0 };
                 let at = start + place.index(zip.len() - start);
@@ -246,20 +246,20 @@ mod tests {
             if is_cut < 20 {
                 zip.truncate(cut.index(zip.len()));
             }
-            let _ = only_json(&zip);
-            let _ = verify(&zip, Some("sha256:e3b0"));
+            let _ = single_json_file(&zip);
+            let _ = verify_digest(&zip, Some("sha256:e3b0"));
         });
     }
 
     proptest! {
         #[test]
-        fn an_artifact_never_panics(
+        fn reading_logs_and_artifacts_never_panics(
             log in prop::collection::vec(prop_oneof![arbitrary::time(), arbitrary::text(), Just("\n".to_owned()), Just(" ".to_owned())], 0..9),
             bytes in prop::collection::vec(any::<u8>(), 0..40),
         ) {
-            without_times(log.concat().as_bytes());
-            without_times(&bytes);
-            let _ = only_json(&bytes);
+            strip_timestamps(log.concat().as_bytes());
+            strip_timestamps(&bytes);
+            let _ = single_json_file(&bytes);
         }
     }
 }

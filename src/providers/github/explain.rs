@@ -13,7 +13,7 @@ use crate::providers::wire::{self, List};
 use crate::text::nearest::nearest;
 
 /// Most workflows that are named where one is not found.
-const MAX_NAMED: usize = 30;
+const MAX_LISTED: usize = 30;
 
 #[derive(Deserialize)]
 struct Workflows {
@@ -36,12 +36,12 @@ pub(super) async fn explain(github: &GitHub<'_>, rejection: Error) -> Error {
     let Some(response) = rejection.response() else {
         return rejection;
     };
-    let said = response.error_message().unwrap_or_default();
+    let message = response.error_message().unwrap_or_default();
     match response.status {
         StatusCode::UNAUTHORIZED => github.explain_read(rejection),
-        StatusCode::FORBIDDEN if wants_single_sign_on(response) => github.explain_read(rejection),
-        StatusCode::FORBIDDEN | StatusCode::NOT_FOUND => not_allowed(github, rejection).await,
-        StatusCode::UNPROCESSABLE_ENTITY | StatusCode::BAD_REQUEST => match reason(&said) {
+        StatusCode::FORBIDDEN if requires_single_sign_on(response) => github.explain_read(rejection),
+        StatusCode::FORBIDDEN | StatusCode::NOT_FOUND => explain_denied(github, rejection).await,
+        StatusCode::UNPROCESSABLE_ENTITY | StatusCode::BAD_REQUEST => match reason(&message) {
             Reason::UnknownReference => {
                 let hint = match github.default_branch_name().await {
                     Some(name) => format!("the default branch is `{name}`; leave `ref` out to use it"),
@@ -81,16 +81,16 @@ enum Reason {
     Other,
 }
 
-fn reason(said: &str) -> Reason {
-    if said.contains("No ref found for") {
+fn reason(message: &str) -> Reason {
+    if message.contains("No ref found for") {
         Reason::UnknownReference
-    } else if said.contains("does not have 'workflow_dispatch' trigger") {
+    } else if message.contains("does not have 'workflow_dispatch' trigger") {
         Reason::NoDispatch
-    } else if said.contains("a disabled workflow") {
+    } else if message.contains("a disabled workflow") {
         Reason::Disabled
-    } else if said.contains("Unexpected inputs provided") {
+    } else if message.contains("Unexpected inputs provided") {
         Reason::UnexpectedInputs
-    } else if said.contains("Required input") {
+    } else if message.contains("Required input") {
         Reason::MissingInput
     } else {
         Reason::Other
@@ -99,38 +99,38 @@ fn reason(said: &str) -> Reason {
 
 /// 403 and 404 say little: a repository that is not there, one that the token does not see, a workflow
 /// that is not there and a permission that is missing all look the same. Reads tell them apart.
-async fn not_allowed(github: &GitHub<'_>, rejection: Error) -> Error {
+async fn explain_denied(github: &GitHub<'_>, rejection: Error) -> Error {
     let Some(response) = rejection.response() else {
         return rejection;
     };
     let status = response.status.as_u16();
-    let said = response.error_message().unwrap_or_default();
-    if said.contains("a disabled workflow") {
+    let message = response.error_message().unwrap_or_default();
+    if message.contains("a disabled workflow") {
         return rejection.with_reason(
             "the workflow is disabled",
             format!("enable it at {}", github.runs_page()),
         );
     }
     let repository = &github.location.repository;
-    match github.get(&github.repository([])).await {
+    match github.get(&github.repository_url([])).await {
         Ok(read) if read.status.is_success() => {}
         Ok(read) if matches!(read.status, StatusCode::NOT_FOUND | StatusCode::FORBIDDEN) => {
             let message = format!(
                 "{status} for the dispatch, and {} for the repository: there is no {repository}, or the token does not see it",
                 read.status.as_u16()
             );
-            return rejection.with_message(message, unseen_hint(&github.spec.credential));
+            return rejection.with_message(message, not_visible_hint(&github.spec.credential));
         }
         Ok(_) | Err(_) => {
-            let hint = unseen_hint(&github.spec.credential);
+            let hint = not_visible_hint(&github.spec.credential);
             return rejection
                 .with_reason("whether the repository is visible could not be read", hint);
         }
     }
     if let GitHubPipeline::WorkflowDispatch { workflow, .. } = &github.spec.pipeline
-        && is_missing(github, workflow).await
+        && is_workflow_missing(github, workflow).await
     {
-        let hint = match workflows(github).await {
+        let hint = match list_workflows(github).await {
             Some(known) => {
                 let near = nearest(workflow, known.workflows.entries.iter().map(Workflow::file));
                 let near = near
@@ -148,14 +148,14 @@ async fn not_allowed(github: &GitHub<'_>, rejection: Error) -> Error {
             hint,
         );
     }
-    let (needed, evidence) = permission(github, response);
+    let (needed, evidence) = missing_permission(github, response);
     rejection.with_message(
         format!("{status} for the dispatch, yet the repository is visible: the token lacks {needed}{evidence}"),
-        allowed_hint(&github.spec.credential, &needed),
+        permission_hint(&github.spec.credential, &needed),
     )
 }
 
-fn wants_single_sign_on(response: &Response) -> bool {
+fn requires_single_sign_on(response: &Response) -> bool {
     response.header("x-github-sso").is_some()
 }
 
@@ -170,37 +170,37 @@ impl GitHub<'_> {
                 "GitHub does not know the token",
                 "it is wrong, expired or revoked: make a new one and set the secret again; a token of another server is unknown here too",
             ),
-            StatusCode::FORBIDDEN if wants_single_sign_on(response) => rejection.with_reason(
+            StatusCode::FORBIDDEN if requires_single_sign_on(response) => rejection.with_reason(
                 "the organisation wants the token authorised for its single sign-on",
                 "authorise it under Settings, Developer settings, Personal access tokens, Configure SSO",
             ),
             StatusCode::FORBIDDEN | StatusCode::NOT_FOUND => rejection.with_reason(
                 format!("there is no {}, or the token does not see it", self.location.repository),
-                unseen_hint(&self.spec.credential),
+                not_visible_hint(&self.spec.credential),
             ),
             _ => rejection,
         }
     }
 
     /// Runs that are to be waited for must be readable.
-    pub(super) fn explain_unlisted(&self, error: Error) -> Error {
+    pub(super) fn explain_unreadable_runs(&self, error: Error) -> Error {
         let Some(response) = error.response() else {
             return error;
         };
-        if response.status != StatusCode::FORBIDDEN || wants_single_sign_on(response) {
+        if response.status != StatusCode::FORBIDDEN || requires_single_sign_on(response) {
             return self.explain_read(error);
         }
         let needed = "\"Actions: read\"";
         error.with_reason(
             format!("the run could not be waited for: the token lacks {needed}"),
-            allowed_hint(&self.spec.credential, needed),
+            permission_hint(&self.spec.credential, needed),
         )
     }
 
     async fn default_branch_name(&self) -> Option<String> {
-        let response = self.get(&self.repository([])).await.ok()?;
+        let response = self.get(&self.repository_url([])).await.ok()?;
         response
-            .json::<super::Repository>()
+            .json::<super::GitHubRepository>()
             .ok()
             .and_then(|repository| repository.default_branch)
     }
@@ -212,7 +212,7 @@ impl Workflows {
             .workflows
             .entries
             .iter()
-            .take(MAX_NAMED)
+            .take(MAX_LISTED)
             .map(|workflow| {
                 let state = match workflow.state.as_deref() {
                     Some("active") | None => String::new(),
@@ -224,8 +224,8 @@ impl Workflows {
         let mut list: Vec<_> = named.collect();
         if list.is_empty() {
             list.push("there is none".to_owned());
-        } else if self.total_count > MAX_NAMED {
-            list.push(format!("and {} more", self.total_count - MAX_NAMED));
+        } else if self.total_count > MAX_LISTED {
+            list.push(format!("and {} more", self.total_count - MAX_LISTED));
         }
         list.join(", ")
     }
@@ -237,14 +237,14 @@ impl Workflow {
     }
 }
 
-async fn is_missing(github: &GitHub<'_>, workflow: &str) -> bool {
-    let url = github.repository(["actions", "workflows", workflow]);
+async fn is_workflow_missing(github: &GitHub<'_>, workflow: &str) -> bool {
+    let url = github.repository_url(["actions", "workflows", workflow]);
     let response = github.get(&url).await;
     response.is_ok_and(|response| response.status == StatusCode::NOT_FOUND)
 }
 
-async fn workflows(github: &GitHub<'_>) -> Option<Workflows> {
-    let mut url = below(&github.repository([]), ["actions", "workflows"]);
+async fn list_workflows(github: &GitHub<'_>) -> Option<Workflows> {
+    let mut url = below(&github.repository_url([]), ["actions", "workflows"]);
     url.set_query(Some("per_page=100"));
     let response = github.get(&url).await.ok()?;
     if response.status.is_success() {
@@ -256,7 +256,7 @@ async fn workflows(github: &GitHub<'_>) -> Option<Workflows> {
 
 /// Which permission is missing, and how we know: GitHub names scopes to classic tokens, permissions to
 /// all others.
-fn permission(github: &GitHub<'_>, response: &Response) -> (String, String) {
+fn missing_permission(github: &GitHub<'_>, response: &Response) -> (String, String) {
     let header = |name| response.header(name).filter(|text| !text.is_empty());
     if response.header("x-oauth-scopes").is_some() {
         let accepted = header("x-accepted-oauth-scopes").unwrap_or("repo");
@@ -268,7 +268,7 @@ fn permission(github: &GitHub<'_>, response: &Response) -> (String, String) {
     }
     if let Some(accepted) = header("x-accepted-github-permissions") {
         let evidence = format!(" (X-Accepted-GitHub-Permissions: {accepted})");
-        return (permissions_in_words(accepted), evidence);
+        return (describe_permissions(accepted), evidence);
     }
     let needed = match github.spec.pipeline {
         GitHubPipeline::RepositoryDispatch { .. } => "\"Contents: write\"",
@@ -278,11 +278,11 @@ fn permission(github: &GitHub<'_>, response: &Response) -> (String, String) {
 }
 
 /// `contents=write,actions=read; administration=write`: `,` is and, `;` is or.
-fn permissions_in_words(header: &str) -> String {
+fn describe_permissions(header: &str) -> String {
     let all = |alternative: &str| {
         let names = alternative.split(',').map(|pair| {
             let (name, level) = pair.trim().split_once('=').unwrap_or((pair.trim(), "read"));
-            format!("\"{}: {level}\"", titled(name))
+            format!("\"{}: {level}\"", settings_name(name))
         });
         names.collect::<Vec<_>>().join(" and ")
     };
@@ -290,14 +290,14 @@ fn permissions_in_words(header: &str) -> String {
 }
 
 /// A permission's name as GitHub's settings write it: `pull_requests` is "Pull requests".
-pub(super) fn titled(name: &str) -> String {
+pub(super) fn settings_name(name: &str) -> String {
     let mut characters = name.chars();
     let first = characters.next().map(|first| first.to_ascii_uppercase());
     let rest: String = characters.collect();
     first.into_iter().collect::<String>() + &rest.replace('_', " ")
 }
 
-fn unseen_hint(credential: &GitHubCredential) -> &'static str {
+fn not_visible_hint(credential: &GitHubCredential) -> &'static str {
     match credential {
         GitHubCredential::Token(_) => {
             "check `repository`; a fine-grained token must be given that repository, a classic one its owner's access and the scope `repo`"
@@ -309,7 +309,7 @@ fn unseen_hint(credential: &GitHubCredential) -> &'static str {
     }
 }
 
-fn allowed_hint(credential: &GitHubCredential, needed: &str) -> String {
+fn permission_hint(credential: &GitHubCredential, needed: &str) -> String {
     match credential {
         GitHubCredential::Token(_) => format!(
             "give the token {needed} for that repository; a classic token needs the scope `repo`, and its owner write access"
@@ -333,19 +333,19 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn permissions_are_named_as_the_settings_name_them() {
+    fn permissions_are_named_as_in_the_settings() {
         assert_eq!(
-            permissions_in_words("contents=write"),
+            describe_permissions("contents=write"),
             "\"Contents: write\""
         );
         assert_eq!(
-            permissions_in_words("actions=write,pull_requests=read; administration=write"),
+            describe_permissions("actions=write,pull_requests=read; administration=write"),
             "\"Actions: write\" and \"Pull requests: read\", or \"Administration: write\""
         );
     }
 
     #[test]
-    fn an_explanation_never_panics() {
+    fn explaining_a_rejection_never_panics() {
         let rejection = arbitrary::response(json!({
             "message": "Unexpected inputs provided: [\"return_run_details\"]", "errors": [{ "message": "no" }],
             "error": { "message": "No ref found for: x", "detail": "a disabled workflow" },
@@ -360,10 +360,10 @@ mod tests {
             proptest!(|(rejection in &rejection, workflows in &workflows)| {
                 let response = rejection.response();
                 reason(&response.error_message().unwrap_or_default());
-                permission(github, &response);
+                missing_permission(github, &response);
                 if let Err(error) = response.check_status("the dispatch") {
                     github.fallback(&error);
-                    github.explain_unlisted(github.explain_read(error));
+                    github.explain_unreadable_runs(github.explain_read(error));
                 }
                 if let Ok(known) = workflows.response().json::<Workflows>() {
                     nearest("build.yml", known.workflows.entries.iter().map(Workflow::file));

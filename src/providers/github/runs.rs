@@ -17,14 +17,14 @@ use crate::providers::reference::short_name;
 use crate::providers::wire::{self, List, MAX_PAGES, PAGE_SIZES, PROOF_SIZES};
 
 #[derive(Deserialize)]
-struct Runs {
+struct RunList {
     #[serde(default, deserialize_with = "wire::lenient")]
     total_count: Option<usize>,
-    workflow_runs: List<WorkflowRun>,
+    workflow_runs: List<ListedRun>,
 }
 
 #[derive(Clone, Deserialize)]
-struct WorkflowRun {
+struct ListedRun {
     id: u64,
     #[serde(default, deserialize_with = "wire::lenient")]
     run_number: Option<u64>,
@@ -45,18 +45,18 @@ struct WorkflowRun {
     #[serde(default, deserialize_with = "wire::lenient")]
     created_at: Option<DateTime<Utc>>,
     #[serde(default, deserialize_with = "wire::lenient")]
-    actor: Option<User>,
+    actor: Option<UserLogin>,
 }
 
 /// A page of the newest runs.
-struct Newest {
-    runs: Vec<WorkflowRun>,
+struct RunPage {
+    runs: Vec<ListedRun>,
     /// Whether there are no others.
-    is_all: bool,
+    is_complete: bool,
 }
 
 #[derive(Clone, Deserialize)]
-struct User {
+struct UserLogin {
     #[serde(deserialize_with = "wire::word")]
     login: String,
 }
@@ -69,10 +69,10 @@ impl GitHub<'_> {
     ) -> Result<Vec<Candidate>, Error> {
         self.make_ready().await?;
         let (found, actor) = match since {
-            Some(since) => (self.since(since.into()).await?, self.actor().await),
+            Some(since) => (self.runs_since(since.into()).await?, self.actor().await),
             // Nobody asks whose they are. That there is no such workflow is better told by the dispatch itself.
             None => (
-                self.newest(&self.all_runs(), &PROOF_SIZES).await?.runs,
+                self.newest_page(&self.all_runs(), &PROOF_SIZES).await?.runs,
                 None,
             ),
         };
@@ -82,57 +82,60 @@ impl GitHub<'_> {
     }
 
     fn all_runs(&self) -> Url {
-        self.repository(["actions", "runs"])
+        self.repository_url(["actions", "runs"])
     }
 
     /// The newest runs without any filter, since lists with one come from a search index that may lag by hours; with
     /// one only where a page of the newest doesn't reach back so far.
-    async fn since(&self, since: DateTime<Utc>) -> Result<Vec<WorkflowRun>, Error> {
+    async fn runs_since(&self, since: DateTime<Utc>) -> Result<Vec<ListedRun>, Error> {
         let (base, event) = match &self.spec.pipeline {
             GitHubPipeline::RepositoryDispatch { .. } => (self.all_runs(), "repository_dispatch"),
             GitHubPipeline::WorkflowDispatch { workflow, .. } => (
-                self.repository(["actions", "workflows", workflow, "runs"]),
+                self.repository_url(["actions", "workflows", workflow, "runs"]),
                 "workflow_dispatch",
             ),
         };
-        let Newest { mut runs, is_all } = self.newest(&base, &PAGE_SIZES).await?;
-        let is_old = |run: &WorkflowRun| run.created_at.is_some_and(|at| at < since);
-        if !is_all && !runs.iter().any(is_old) {
+        let RunPage {
+            mut runs,
+            is_complete,
+        } = self.newest_page(&base, &PAGE_SIZES).await?;
+        let is_old = |run: &ListedRun| run.created_at.is_some_and(|at| at < since);
+        if !is_complete && !runs.iter().any(is_old) {
             let read = wire::in_pages(&PAGE_SIZES, async |size| {
-                self.list(&base, event, since, size).await
+                self.search(&base, event, since, size).await
             });
             runs.extend(beside(read.await, State::Queued)?.unwrap_or_default());
         }
         runs.retain(|run| {
-            let is_of_event = run.event.as_deref().is_none_or(|known| known == event);
-            is_of_event && (!is_old(run) || self.is_marked(run))
+            let event_matches = run.event.as_deref().is_none_or(|known| known == event);
+            event_matches && (!is_old(run) || self.is_marked(run))
         });
         Ok(runs)
     }
 
     /// The newest page of a list.
-    async fn newest(&self, base: &Url, sizes: &[usize]) -> Result<Newest, Error> {
+    async fn newest_page(&self, base: &Url, sizes: &[usize]) -> Result<RunPage, Error> {
         wire::in_pages(sizes, async |size| {
             let mut url = base.clone();
             url.set_query(Some(&format!("per_page={size}")));
-            let runs: Rc<Runs> = self.read(&url, "the list of runs").await?;
+            let runs: Rc<RunList> = self.read(&url, "the list of runs").await?;
             let page = &runs.workflow_runs;
-            Ok(Newest {
+            Ok(RunPage {
                 runs: page.entries.clone(),
-                is_all: page.is_last(size, page.length, runs.total_count),
+                is_complete: page.is_last(size, page.length, runs.total_count),
             })
         })
         .await
     }
 
     /// All there are of an event since then, as far as GitHub's search index knows.
-    async fn list(
+    async fn search(
         &self,
         base: &Url,
         event: &str,
         since: DateTime<Utc>,
         size: usize,
-    ) -> Result<Vec<WorkflowRun>, Error> {
+    ) -> Result<Vec<ListedRun>, Error> {
         let created = format!(">={}", since.to_rfc3339_opts(SecondsFormat::Secs, true));
         let mut found = Vec::new();
         let mut length = 0;
@@ -143,7 +146,7 @@ impl GitHub<'_> {
                 .append_pair("event", event)
                 .append_pair("created", &created)
                 .append_pair("page", &page.to_string());
-            let runs: Rc<Runs> = self.read(&url, "the list of runs").await?;
+            let runs: Rc<RunList> = self.read(&url, "the list of runs").await?;
             let page = &runs.workflow_runs;
             found.extend(page.entries.iter().cloned());
             length += page.length;
@@ -154,27 +157,28 @@ impl GitHub<'_> {
         Ok(found)
     }
 
-    fn is_marked(&self, run: &WorkflowRun) -> bool {
+    fn is_marked(&self, run: &ListedRun) -> bool {
         let marker = self.spec.marker();
         marker.is_some_and(|marker| run.display_title.contains(marker))
     }
 
-    fn candidate(&self, run: WorkflowRun, actor: Option<&str>) -> Candidate {
+    fn candidate(&self, run: ListedRun, actor: Option<&str>) -> Candidate {
         let is_marked = self.is_marked(&run);
         let title = run.display_title;
-        let is_ours = match (actor, &run.actor) {
-            (Some(ours), Some(theirs)) => ours == theirs.login,
+        let actor_matches = match (actor, &run.actor) {
+            (Some(expected), Some(actor)) => expected == actor.login,
             _ => true,
         };
         let claim = match &self.spec.pipeline {
             GitHubPipeline::RepositoryDispatch { .. } if is_marked => Claim::Marked,
             GitHubPipeline::RepositoryDispatch { event_type, .. }
-                if title == *event_type && is_ours =>
+                if title == *event_type && actor_matches =>
             {
                 Claim::Fits
             }
             GitHubPipeline::WorkflowDispatch { .. }
-                if run.head_branch.as_deref() == Some(short_name(&self.reference)) && is_ours =>
+                if run.head_branch.as_deref() == Some(short_name(&self.reference))
+                    && actor_matches =>
             {
                 Claim::Fits
             }
@@ -201,11 +205,11 @@ impl GitHub<'_> {
     async fn actor(&self) -> Option<String> {
         match &self.spec.credential {
             GitHubCredential::WorkflowToken(_) => Some("github-actions[bot]".to_owned()),
-            GitHubCredential::App(_) => self.signed_in().installed.as_ref()?.actor(),
+            GitHubCredential::App(_) => self.signed_in().app_token.as_ref()?.actor(),
             GitHubCredential::Token(_) => {
                 let url =
                     crate::providers::http::request::below(&self.location.server.api, ["user"]);
-                let user: Rc<User> = self.read(&url, "the token's owner").await.ok()?;
+                let user: Rc<UserLogin> = self.read(&url, "the token's owner").await.ok()?;
                 Some(user.login.clone())
             }
         }

@@ -12,8 +12,8 @@ use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 use url::Url;
 
-use super::api::{Api, Library};
-use super::app::{self, Installed, Validity};
+use super::api::{Api, OctocrabClients};
+use super::app::{self, TokenMetadata, Validity};
 use super::permissions::{Permissions, permissions};
 use crate::model::{Event, WaitOptions};
 use crate::providers::error::{Error, Kind};
@@ -29,51 +29,51 @@ const RENEWAL_TIMEOUT: Duration = Duration::from_secs(20);
 const EARLY_RENEWAL_TIMEOUT: Duration = Duration::from_secs(3);
 const EARLY_RENEWAL_INTERVAL: Duration = Duration::from_secs(10);
 /// Between two renewals that fail; doubled each time.
-const FIRST_PAUSE: Duration = Duration::from_secs(5);
-const MAX_PAUSE: Duration = Duration::from_mins(1);
+const INITIAL_RETRY_DELAY: Duration = Duration::from_secs(5);
+const MAX_RETRY_DELAY: Duration = Duration::from_mins(1);
 /// A token that was replaced is revoked when no request with it can be on its way any more.
-const RETIREMENT_PERIOD: Duration = Duration::from_secs(5);
+const REVOCATION_DELAY: Duration = Duration::from_secs(5);
 const REVOCATION_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A credential at a server, and what it is for.
 pub(crate) struct GitHubSession<'a> {
-    library: Rc<Library>,
+    octocrab: Rc<OctocrabClients>,
     credential: &'a GitHubCredential,
     permissions: Permissions,
     /// `owner/name` of each, for which an App's token must be good.
     repositories: RefCell<BTreeSet<String>>,
     signed_in: RefCell<Option<Rc<SignedIn>>>,
     /// Why nobody will be let in, once that is known.
-    refused: RefCell<Option<Error>>,
+    permanent_error: RefCell<Option<Error>>,
     /// Held by whoever signs in, so that the others wait for that. Whoever holds it may be dropped: a sign-in changes
     /// nothing before it is done.
-    signing: Mutex<()>,
+    sign_in_lock: Mutex<()>,
     /// The renewal that failed, if the last one did.
-    failed: RefCell<Option<FailedRenewal>>,
+    failed_renewal: RefCell<Option<FailedRenewal>>,
     /// When a token that is still good was last tried to be renewed.
-    early: Cell<Option<Instant>>,
+    last_early_renewal: Cell<Option<Instant>>,
     /// Tokens that were replaced before their end, and when.
     retired: RefCell<Vec<(Instant, Rc<SignedIn>)>>,
 }
 
 struct FailedRenewal {
     error: Error,
-    pause: Duration,
-    again_at: Instant,
+    delay: Duration,
+    retry_at: Instant,
 }
 
 /// What a sign-in gives.
 pub(super) struct SignedIn {
     pub(super) api: Api,
     /// Of an App's credential: until when it is good, and the name under which the App acts.
-    pub(super) installed: Option<Installed>,
+    pub(super) app_token: Option<TokenMetadata>,
 }
 
 /// The sign-ins of one step.
 #[derive(Default)]
 pub(crate) struct GitHubSessions<'a> {
     /// By server and certificates.
-    libraries: HashMap<(&'a Url, Option<&'a str>), Rc<Library>>,
+    octocrabs: HashMap<(&'a Url, Option<&'a str>), Rc<OctocrabClients>>,
     sessions: HashMap<SessionKey<'a>, Rc<GitHubSession<'a>>>,
 }
 
@@ -93,20 +93,21 @@ impl<'a> Sessions<'a, GitHubSpec> for GitHubSessions<'a> {
     ) -> Self::Session {
         let api = &location.server.api;
         let certificates = location.certificates.as_deref();
-        let library = self.libraries.entry((api, certificates));
-        let library = library.or_insert_with(|| Rc::new(Library::new(api, Rc::clone(client))));
+        let octocrab = self.octocrabs.entry((api, certificates));
+        let octocrab =
+            octocrab.or_insert_with(|| Rc::new(OctocrabClients::new(api, Rc::clone(client))));
         let credential = spec.credential_parts(&location.repository);
         let permissions = permissions(spec, wait);
         let new = || {
-            let (library, permissions) = (Rc::clone(library), permissions.clone());
-            Rc::new(GitHubSession::new(spec, permissions, library))
+            let (octocrab, permissions) = (Rc::clone(octocrab), permissions.clone());
+            Rc::new(GitHubSession::new(spec, permissions, octocrab))
         };
         let key = (api, credential, certificates, permissions.clone());
         let session = self.sessions.entry(key).or_insert_with(new);
         if !session.has_room() {
             *session = new();
         }
-        session.serve(location);
+        session.add_repository(location);
         Rc::clone(session)
     }
 
@@ -116,17 +117,17 @@ impl<'a> Sessions<'a, GitHubSpec> for GitHubSessions<'a> {
 }
 
 impl<'a> GitHubSession<'a> {
-    fn new(spec: &'a GitHubSpec, permissions: Permissions, library: Rc<Library>) -> Self {
+    fn new(spec: &'a GitHubSpec, permissions: Permissions, octocrab: Rc<OctocrabClients>) -> Self {
         Self {
-            library,
+            octocrab,
             credential: &spec.credential,
             permissions,
             repositories: RefCell::default(),
             signed_in: RefCell::default(),
-            refused: RefCell::default(),
-            signing: Mutex::default(),
-            failed: RefCell::default(),
-            early: Cell::default(),
+            permanent_error: RefCell::default(),
+            sign_in_lock: Mutex::default(),
+            failed_renewal: RefCell::default(),
+            last_early_renewal: Cell::default(),
             retired: RefCell::default(),
         }
     }
@@ -137,23 +138,23 @@ impl<'a> GitHubSession<'a> {
     }
 
     /// Lets it be good for that target's repository, too.
-    fn serve(&self, location: &Location) {
+    fn add_repository(&self, location: &Location) {
         let repository = location.repository.clone();
         self.repositories.borrow_mut().insert(repository);
     }
 
     /// Signs in, unless somebody has.
     pub(super) async fn open(&self, location: &Location, http: &Http<'_>) -> Result<(), Error> {
-        let _signing = self.signing.lock().await;
+        let _lock = self.sign_in_lock.lock().await;
         if self.signed_in.borrow().is_some() {
             return Ok(());
         }
-        if let Some(error) = self.refused.borrow().clone() {
+        if let Some(error) = self.permanent_error.borrow().clone() {
             return Err(error);
         }
         self.sign_in(location, http).await.inspect_err(|error| {
             if error.kind() == Kind::Rejected {
-                self.refused.replace(Some(error.clone()));
+                self.permanent_error.replace(Some(error.clone()));
             }
         })
     }
@@ -166,12 +167,12 @@ impl<'a> GitHubSession<'a> {
 
     fn validity(&self) -> Validity {
         let signed_in = self.signed_in();
-        let installed = signed_in.installed.as_ref();
-        installed.map_or(Validity::Good, Installed::validity)
+        let app_token = signed_in.app_token.as_ref();
+        app_token.map_or(Validity::Good, TokenMetadata::validity)
     }
 
     /// Signs in anew where an App's token is about to expire. Errors only where it has expired: until then it is good.
-    pub(super) async fn renew_in_time(
+    pub(super) async fn renew_if_needed(
         &self,
         location: &Location,
         http: &Http<'_>,
@@ -179,45 +180,45 @@ impl<'a> GitHubSession<'a> {
         self.revoke_retired(location, http).await;
         match self.validity() {
             Validity::Good => Ok(()),
-            Validity::EndsSoon => {
+            Validity::ExpiresSoon => {
                 self.renew_early(location, http).await;
                 Ok(())
             }
-            Validity::Over => self.renew_if_over(location, http).await,
+            Validity::Expired => self.renew_if_expired(location, http).await,
         }
     }
 
     async fn renew_early(&self, location: &Location, http: &Http<'_>) {
-        let tried = self.early.get();
+        let tried = self.last_early_renewal.get();
         if tried.is_some_and(|tried| tried.elapsed() < EARLY_RENEWAL_INTERVAL) {
             return;
         }
         // Where another one renews it, nobody waits for that.
-        let Ok(_signing) = self.signing.try_lock() else {
+        let Ok(_lock) = self.sign_in_lock.try_lock() else {
             return;
         };
-        self.early.set(Some(Instant::now()));
-        let before = self.signed_in();
+        self.last_early_renewal.set(Some(Instant::now()));
+        let previous = self.signed_in();
         match self.renew(EARLY_RENEWAL_TIMEOUT, location, http).await {
             Ok(()) => {
-                self.early.take();
-                self.retired.borrow_mut().push((Instant::now(), before));
+                self.last_early_renewal.take();
+                self.retired.borrow_mut().push((Instant::now(), previous));
             }
             Err(error) => http.emit(Event::Trace(format_args!("{}", error.message()))),
         }
     }
 
     /// Signs in anew where an App's token has expired.
-    pub(super) async fn renew_if_over(
+    pub(super) async fn renew_if_expired(
         &self,
         location: &Location,
         http: &Http<'_>,
     ) -> Result<(), Error> {
-        if self.validity() != Validity::Over {
+        if self.validity() != Validity::Expired {
             return Ok(());
         }
-        let _signing = self.signing.lock().await;
-        if self.validity() == Validity::Over {
+        let _lock = self.sign_in_lock.lock().await;
+        if self.validity() == Validity::Expired {
             self.renew(RENEWAL_TIMEOUT, location, http).await?;
         }
         Ok(())
@@ -225,18 +226,18 @@ impl<'a> GitHubSession<'a> {
 
     /// Signs in anew where an App's token was refused before its time, unless somebody has since. Says whether
     /// there is another token now.
-    pub(super) async fn renew_after(
+    pub(super) async fn renew_if_rejected(
         &self,
         error: &Error,
         used: &Rc<SignedIn>,
         location: &Location,
         http: &Http<'_>,
     ) -> Result<bool, Error> {
-        let is_refused = error.status() == Some(StatusCode::UNAUTHORIZED);
-        if !is_refused || error.is_of_sign_in() || used.installed.is_none() {
+        let is_unauthorized = error.status() == Some(StatusCode::UNAUTHORIZED);
+        if !is_unauthorized || error.is_of_sign_in() || used.app_token.is_none() {
             return Ok(false);
         }
-        let _signing = self.signing.lock().await;
+        let _lock = self.sign_in_lock.lock().await;
         if Rc::ptr_eq(used, &self.signed_in()) {
             self.renew(RENEWAL_TIMEOUT, location, http).await?;
         }
@@ -246,32 +247,32 @@ impl<'a> GitHubSession<'a> {
     /// For whoever holds the lock. After a failure nobody asks again before a pause is over.
     async fn renew(
         &self,
-        within: Duration,
+        limit: Duration,
         location: &Location,
         http: &Http<'_>,
     ) -> Result<(), Error> {
-        if let Some(failed) = &*self.failed.borrow()
-            && Instant::now() < failed.again_at
+        if let Some(failed) = &*self.failed_renewal.borrow()
+            && Instant::now() < failed.retry_at
         {
             return Err(failed.error.clone());
         }
-        let renewed = timeout(within, self.sign_in(location, http)).await;
+        let renewed = timeout(limit, self.sign_in(location, http)).await;
         let renewed = renewed.unwrap_or_else(|_| {
-            let seconds = within.as_secs();
+            let seconds = limit.as_secs();
             let what = format!("GitHub did not give another one within {seconds} s");
             Err(Error::new(Kind::Unknown, what).while_signing_in())
         });
         match renewed {
             Ok(()) => {
-                self.failed.take();
+                self.failed_renewal.take();
                 http.emit(Event::Trace(format_args!("the App's token is renewed")));
                 Ok(())
             }
             Err(error) => {
                 let error = error.of("the App's token can't be renewed");
-                let before = self.failed.take().map(|failed| failed.pause);
-                let failed = FailedRenewal::new(&error, before);
-                self.failed.replace(Some(failed));
+                let previous = self.failed_renewal.take().map(|failed| failed.delay);
+                let failed = FailedRenewal::new(&error, previous);
+                self.failed_renewal.replace(Some(failed));
                 Err(error)
             }
         }
@@ -279,7 +280,7 @@ impl<'a> GitHubSession<'a> {
 
     /// Revokes tokens that were replaced, as far as that is possible.
     async fn revoke_retired(&self, location: &Location, http: &Http<'_>) {
-        let is_due = |(since, _): &mut (Instant, _)| since.elapsed() >= RETIREMENT_PERIOD;
+        let is_due = |(since, _): &mut (Instant, _)| since.elapsed() >= REVOCATION_DELAY;
         let due: Vec<_> = self.retired.borrow_mut().extract_if(.., is_due).collect();
         for (_, signed_in) in due {
             let _ = timeout(REVOCATION_TIMEOUT, signed_in.revoke(location, http)).await;
@@ -296,11 +297,11 @@ impl<'a> GitHubSession<'a> {
     }
 
     async fn sign_in(&self, location: &Location, http: &Http<'_>) -> Result<(), Error> {
-        let before = self.signed_in.borrow().clone();
+        let previous = self.signed_in.borrow().clone();
         let signed_in = match self.credential {
             GitHubCredential::Token(token) | GitHubCredential::WorkflowToken(token) => SignedIn {
-                api: Api::new(&self.library, token)?,
-                installed: None,
+                api: Api::new(&self.octocrab, token)?,
+                app_token: None,
             },
             GitHubCredential::App(app) => {
                 let repositories = self.repositories.borrow().clone();
@@ -308,16 +309,24 @@ impl<'a> GitHubSession<'a> {
                     repositories: &repositories,
                     permissions: &self.permissions,
                 };
-                let before = before.as_ref().and_then(|before| before.installed.as_ref());
+                let previous = previous
+                    .as_ref()
+                    .and_then(|previous| previous.app_token.as_ref());
                 // A limit of the App itself doesn't keep a token that it has already got from being used.
-                let of_app = http.with_own_quota();
-                let minted =
-                    app::installation_token(location, app, &scope, before, &self.library, &of_app);
-                let (token, installed) = minted.await.map_err(Error::while_signing_in)?;
+                let app_http = http.with_own_quota();
+                let minted = app::installation_token(
+                    location,
+                    app,
+                    &scope,
+                    previous,
+                    &self.octocrab,
+                    &app_http,
+                );
+                let (token, app_token) = minted.await.map_err(Error::while_signing_in)?;
                 http.emit(Event::Minted(&token));
                 SignedIn {
-                    api: Api::new(&self.library, &token)?,
-                    installed: Some(installed),
+                    api: Api::new(&self.octocrab, &token)?,
+                    app_token: Some(app_token),
                 }
             }
         };
@@ -329,8 +338,8 @@ impl<'a> GitHubSession<'a> {
 impl SignedIn {
     /// Only what was made for this step: other tokens belong to others.
     async fn revoke(&self, location: &Location, http: &Http<'_>) {
-        let is_over = |installed: &Installed| installed.validity() == Validity::Over;
-        if self.installed.as_ref().is_none_or(is_over) {
+        let is_expired = |app_token: &TokenMetadata| app_token.validity() == Validity::Expired;
+        if self.app_token.as_ref().is_none_or(is_expired) {
             return;
         }
         let url = below(&location.server.api, ["installation", "token"]);
@@ -340,16 +349,18 @@ impl SignedIn {
 }
 
 impl FailedRenewal {
-    fn new(error: &Error, before: Option<Duration>) -> Self {
-        let pause = before.map_or(FIRST_PAUSE, |before| (before * 2).min(MAX_PAUSE));
-        let said = match error.kind() {
-            Kind::RateLimited(said) => said.unwrap_or(MAX_PAUSE),
+    fn new(error: &Error, previous: Option<Duration>) -> Self {
+        let delay = previous.map_or(INITIAL_RETRY_DELAY, |previous| {
+            (previous * 2).min(MAX_RETRY_DELAY)
+        });
+        let retry_after = match error.kind() {
+            Kind::RateLimited(retry_after) => retry_after.unwrap_or(MAX_RETRY_DELAY),
             Kind::Unreachable | Kind::Rejected | Kind::Unknown => Duration::ZERO,
         };
         Self {
             error: error.clone(),
-            pause,
-            again_at: Instant::now() + pause.max(said),
+            delay,
+            retry_at: Instant::now() + delay.max(retry_after),
         }
     }
 }
@@ -359,20 +370,20 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn pauses_between_failed_renewals_grow_and_heed_rate_limits() {
-        let pause = |kind, before| {
-            let failed = FailedRenewal::new(&Error::new(kind, "no"), before);
+    async fn delays_between_failed_renewals_grow_and_respect_rate_limits() {
+        let delay = |kind, previous| {
+            let failed = FailedRenewal::new(&Error::new(kind, "no"), previous);
             (
-                failed.pause.as_secs(),
-                (failed.again_at - Instant::now()).as_secs(),
+                failed.delay.as_secs(),
+                (failed.retry_at - Instant::now()).as_secs(),
             )
         };
         let seconds = |seconds| Some(Duration::from_secs(seconds));
-        assert_eq!(pause(Kind::Unknown, None), (5, 5));
-        assert_eq!(pause(Kind::Rejected, seconds(5)), (10, 10));
-        assert_eq!(pause(Kind::Unreachable, seconds(40)), (60, 60));
-        assert_eq!(pause(Kind::RateLimited(seconds(2)), None), (5, 5));
-        assert_eq!(pause(Kind::RateLimited(seconds(300)), None), (5, 300));
-        assert_eq!(pause(Kind::RateLimited(None), None), (5, 60));
+        assert_eq!(delay(Kind::Unknown, None), (5, 5));
+        assert_eq!(delay(Kind::Rejected, seconds(5)), (10, 10));
+        assert_eq!(delay(Kind::Unreachable, seconds(40)), (60, 60));
+        assert_eq!(delay(Kind::RateLimited(seconds(2)), None), (5, 5));
+        assert_eq!(delay(Kind::RateLimited(seconds(300)), None), (5, 300));
+        assert_eq!(delay(Kind::RateLimited(None), None), (5, 60));
     }
 }

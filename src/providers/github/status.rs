@@ -17,7 +17,7 @@ use crate::providers::reading::{beside, unreadable};
 use crate::providers::wire::{self, List, MAX_PAGES, PAGE_SIZES};
 
 #[derive(Deserialize)]
-struct WorkflowRun {
+struct RunStatus {
     id: u64,
     #[serde(default, deserialize_with = "wire::lenient")]
     run_number: Option<u64>,
@@ -37,7 +37,7 @@ struct WorkflowRun {
 }
 
 #[derive(Deserialize)]
-struct Jobs {
+struct JobList {
     #[serde(default, deserialize_with = "wire::lenient")]
     total_count: Option<usize>,
     jobs: List<WorkflowJob>,
@@ -103,12 +103,12 @@ struct Environment {
 #[derive(Deserialize)]
 struct Reviewer {
     #[serde(default, deserialize_with = "wire::lenient")]
-    reviewer: Option<Account>,
+    reviewer: Option<ReviewerAccount>,
 }
 
 /// A user has a login, a team a name.
 #[derive(Deserialize)]
-struct Account {
+struct ReviewerAccount {
     #[serde(default, deserialize_with = "wire::name")]
     login: Option<String>,
     #[serde(default, deserialize_with = "wire::name")]
@@ -139,10 +139,10 @@ impl GitHub<'_> {
     pub(super) async fn snapshot(&self, run: &Run, depth: Depth) -> Result<Snapshot, Error> {
         const WHAT: &str = "the run";
         self.make_ready().await?;
-        let url = self.repository(["actions", "runs", &run.id, "attempts", "1"]);
+        let url = self.repository_url(["actions", "runs", &run.id, "attempts", "1"]);
         let signed_in = self.signed_in();
-        let found: Rc<WorkflowRun> = match self.read(&url, WHAT).await {
-            Err(error) if self.renew_after(&error, &signed_in).await? => {
+        let found: Rc<RunStatus> = match self.read(&url, WHAT).await {
+            Err(error) if self.renew_if_rejected(&error, &signed_in).await? => {
                 self.read(&url, WHAT).await?
             }
             found => found?,
@@ -152,8 +152,8 @@ impl GitHub<'_> {
         }
         let status = found.status.as_str();
         let blocked_on = match status {
-            "waiting" => self.reviews(run).await?,
-            "pending" => Some(self.turn(run).await?),
+            "waiting" => self.pending_deployments(run).await?,
+            "pending" => Some(self.concurrency_turn(run).await?),
             _ => None,
         };
         let state = state(status, found.conclusion.as_deref(), blocked_on.as_ref());
@@ -168,22 +168,22 @@ impl GitHub<'_> {
     }
 
     /// Whether the first attempt is known to be over.
-    pub(super) async fn is_over(&self, run: &Run) -> bool {
-        let url = self.repository(["actions", "runs", &run.id, "attempts", "1"]);
-        let found: Result<Rc<WorkflowRun>, Error> = self.read(&url, "the run").await;
+    pub(super) async fn is_completed(&self, run: &Run) -> bool {
+        let url = self.repository_url(["actions", "runs", &run.id, "attempts", "1"]);
+        let found: Result<Rc<RunStatus>, Error> = self.read(&url, "the run").await;
         found.is_ok_and(|found| found.status == "completed")
     }
 
-    async fn jobs(&self, run: &Run, of_run: State, size: usize) -> Result<Vec<Job>, Error> {
-        let base = self.repository(["actions", "runs", &run.id, "attempts", "1", "jobs"]);
+    async fn jobs(&self, run: &Run, run_state: State, size: usize) -> Result<Vec<Job>, Error> {
+        let base = self.repository_url(["actions", "runs", &run.id, "attempts", "1", "jobs"]);
         let mut jobs = Vec::new();
         let mut length = 0;
         for page in 1..=MAX_PAGES {
             let mut url = base.clone();
             url.set_query(Some(&format!("per_page={size}&page={page}")));
-            let read: Rc<Jobs> = self.read(&url, "the run's jobs").await?;
+            let read: Rc<JobList> = self.read(&url, "the run's jobs").await?;
             let entries = read.jobs.entries.iter();
-            jobs.extend(entries.map(|read| job(read, of_run, &self.location.server.web)));
+            jobs.extend(entries.map(|read| job(read, run_state, &self.location.server.web)));
             length += read.jobs.length;
             if read.jobs.is_last(size, length, read.total_count) {
                 break;
@@ -193,16 +193,16 @@ impl GitHub<'_> {
     }
 
     /// Who must approve what; `None` where nobody is told.
-    async fn reviews(&self, run: &Run) -> Result<Option<BlockedOn>, Error> {
-        let url = self.repository(["actions", "runs", &run.id, "pending_deployments"]);
+    async fn pending_deployments(&self, run: &Run) -> Result<Option<BlockedOn>, Error> {
+        let url = self.repository_url(["actions", "runs", &run.id, "pending_deployments"]);
         let read = self.read(&url, "what the run waits for").await;
         let pending: Option<Rc<List<PendingDeployment>>> = beside(read, State::Queued)?;
-        Ok(pending.and_then(|pending| held_by(&pending.entries)))
+        Ok(pending.and_then(|pending| pending_on(&pending.entries)))
     }
 
     /// Servers may lack the position.
-    async fn turn(&self, run: &Run) -> Result<BlockedOn, Error> {
-        let url = self.repository(["actions", "runs", &run.id, "concurrency_groups"]);
+    async fn concurrency_turn(&self, run: &Run) -> Result<BlockedOn, Error> {
+        let url = self.repository_url(["actions", "runs", &run.id, "concurrency_groups"]);
         let read = self.read(&url, "the concurrency groups").await;
         let groups: Option<Rc<ConcurrencyGroups>> = beside(read, State::Queued)?;
         Ok(BlockedOn::Turn {
@@ -211,7 +211,7 @@ impl GitHub<'_> {
     }
 }
 
-impl WorkflowRun {
+impl RunStatus {
     fn snapshot(
         &self,
         state: State,
@@ -241,7 +241,7 @@ impl WorkflowRun {
 }
 
 /// Who must approve, else what must pass.
-fn held_by(pending: &[PendingDeployment]) -> Option<BlockedOn> {
+fn pending_on(pending: &[PendingDeployment]) -> Option<BlockedOn> {
     let reviews: Vec<_> = pending
         .iter()
         .filter_map(PendingDeployment::review)
@@ -297,11 +297,11 @@ impl Environment {
 }
 
 /// A job of a run that is there.
-fn job(job: &WorkflowJob, of_run: State, web: &Url) -> Job {
+fn job(job: &WorkflowJob, run_state: State, web: &Url) -> Job {
     let status = job.status.as_str();
     let state = match status {
         // Whether that is for a person or for a time, the run tells.
-        "waiting" if of_run == State::Blocked => State::Blocked,
+        "waiting" if run_state == State::Blocked => State::Blocked,
         _ => state(status, job.conclusion.as_deref(), None),
     };
     Job {
@@ -351,7 +351,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_status_is_a_state() {
+    fn every_status_maps_to_a_state() {
         let person = BlockedOn::Person("approval".to_owned());
         for (status, blocked_on, expected) in [
             ("queued", None, State::Queued),
@@ -369,7 +369,7 @@ mod tests {
     }
 
     #[test]
-    fn every_conclusion_is_one_of_ours() {
+    fn every_conclusion_is_translated() {
         for (word, expected) in [
             (Some("success"), Conclusion::Success),
             (Some("neutral"), Conclusion::Neutral),

@@ -4,7 +4,7 @@ use ::http::StatusCode;
 
 use super::client::AppClient;
 use crate::providers::error::Error;
-use crate::providers::github::explain::titled;
+use crate::providers::github::explain::settings_name;
 use crate::providers::github::permissions::without_cancel;
 use crate::providers::http::request::below;
 
@@ -15,7 +15,7 @@ impl AppClient<'_> {
         };
         let unknown_app = response
             .error_message()
-            .is_some_and(|said| said.contains("Integration not found"));
+            .is_some_and(|message| message.contains("Integration not found"));
         match response.status {
             StatusCode::UNAUTHORIZED => error.with_reason(
                 "GitHub does not take the App's key",
@@ -35,7 +35,7 @@ impl AppClient<'_> {
     pub(super) fn lacks_permission(&self, error: Error) -> Error {
         let permissions = self.scope.permissions.iter();
         let needed: Vec<_> = permissions
-            .map(|(name, level)| format!("\"{}: {level}\"", titled(name)))
+            .map(|(name, level)| format!("\"{}: {level}\"", settings_name(name)))
             .collect();
         let hint = format!(
             "give the App the repository permissions it needs here ({}), and accept them in its installation{}",

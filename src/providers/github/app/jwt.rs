@@ -1,6 +1,6 @@
 //! The token by which a GitHub App proves who it is.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -15,8 +15,8 @@ use crate::providers::github::spec::{App, PrivateKey};
 use crate::providers::http::request::json;
 
 /// GitHub takes at most ten minutes; its clock may be a little behind ours.
-const LIFETIME_SECONDS: u64 = 9 * 60;
-const CLOCK_SKEW_SECONDS: u64 = 60;
+const LIFETIME: Duration = Duration::from_mins(9);
+const CLOCK_SKEW: Duration = Duration::from_mins(1);
 
 #[derive(Serialize)]
 struct Claims<'a> {
@@ -31,8 +31,8 @@ pub(super) fn jwt(app: &App, now: SystemTime) -> Result<Secret, Error> {
         .duration_since(UNIX_EPOCH)
         .map_or(0, |since| since.as_secs());
     let claims = Claims {
-        iat: now.saturating_sub(CLOCK_SKEW_SECONDS),
-        exp: now + LIFETIME_SECONDS,
+        iat: now.saturating_sub(CLOCK_SKEW.as_secs()),
+        exp: now + LIFETIME.as_secs(),
         iss: &app.client_id,
     };
     let encode = |json: &str| URL_SAFE_NO_PAD.encode(json);
@@ -74,7 +74,7 @@ mod tests {
 
     /// A key is an input, though only its PEM is looked at before.
     #[test]
-    fn a_key_never_panics() {
+    fn signing_with_a_damaged_key_never_panics() {
         const KEY: &str = include_str!("../../../../tests/sandbox/keys/test-only-app.pkcs1.pem");
         let key = rustls::pki_types::PrivatePkcs1KeyDer::from_pem_slice(KEY.as_bytes()).unwrap();
         let key = key.secret_pkcs1_der().to_vec();

@@ -15,20 +15,20 @@ use crate::providers::http::request::below;
 use crate::providers::reading::parse;
 
 /// Repositories that are looked up at once where GitHub refuses a token for all of them.
-const PARALLEL_LOOKUPS: usize = 8;
+const MAX_PARALLEL_LOOKUPS: usize = 8;
 
 impl AppClient<'_> {
     /// The App's installation at a repository, with the address that it is at by now.
-    async fn installation(&self, repository: &str) -> Result<(Response, Url), Error> {
+    async fn get_installation(&self, repository: &str) -> Result<(Response, Url), Error> {
         let parts = ["repos"].into_iter().chain(repository.split('/'));
         let url = below(&self.location.server.api, parts.chain(["installation"]));
-        let request = async |api: Rc<Api>| api.get_at(self.http, &url).await;
-        self.ask(request, |(response, _)| response).await
+        let get = async |api: Rc<Api>| api.get_with_final_url(self.http, &url).await;
+        self.request(get, |(response, _)| response).await
     }
 
-    pub(super) async fn find(&self) -> Result<Installation, Error> {
+    pub(super) async fn find_installation(&self) -> Result<Installation, Error> {
         const WHAT: &str = "the App's installation";
-        let (response, _) = self.installation(&self.location.repository).await?;
+        let (response, _) = self.get_installation(&self.location.repository).await?;
         match response.check_status(WHAT) {
             Ok(response) => parse(response, WHAT),
             Err(error) => Err(self.installation_failure(error)),
@@ -36,18 +36,21 @@ impl AppClient<'_> {
     }
 
     /// The repositories that are there for the installation, renamed ones by their ids, and those that are not.
-    pub(super) async fn found(&self, installation: &Installation) -> (Repositories<'_>, Vec<&str>) {
-        let (mut names, mut ids, mut gone) = (Vec::new(), Vec::new(), Vec::new());
+    pub(super) async fn look_up_repositories(
+        &self,
+        installation: &Installation,
+    ) -> (Repositories<'_>, Vec<&str>) {
+        let (mut names, mut ids, mut missing) = (Vec::new(), Vec::new(), Vec::new());
         let lookups = self.scope.repositories.iter();
-        let lookups = lookups.map(async |name| (name, self.installation(name).await));
-        let mut lookups = stream::iter(lookups).buffered(PARALLEL_LOOKUPS);
+        let lookups = lookups.map(async |name| (name, self.get_installation(name).await));
+        let mut lookups = stream::iter(lookups).buffered(MAX_PARALLEL_LOOKUPS);
         while let Some((repository, found)) = lookups.next().await {
             let name = repository.split('/').next_back().unwrap_or_default();
             match found {
                 Ok((response, at)) if response.status.is_success() => {
                     let read = response.json::<Installation>();
                     if read.is_ok_and(|read| read.id != installation.id) {
-                        gone.push(repository.as_str());
+                        missing.push(repository.as_str());
                     } else if let Some(id) = repository_id(&at) {
                         ids.push(id);
                     } else {
@@ -55,21 +58,21 @@ impl AppClient<'_> {
                     }
                 }
                 Ok((response, _)) if response.status == StatusCode::NOT_FOUND => {
-                    gone.push(repository.as_str());
+                    missing.push(repository.as_str());
                 }
                 Ok(_) | Err(_) => names.push(name),
             }
         }
-        (self.repositories(names, ids), gone)
+        (self.repositories(names, ids), missing)
     }
 }
 
 /// The repository's id in an address that redirects of a former name lead to.
 fn repository_id(address: &Url) -> Option<u64> {
     let mut segments = address.path_segments()?.rev();
-    let is_of_id = segments.next() == Some("installation");
+    let is_installation = segments.next() == Some("installation");
     let id = segments.next()?.parse().ok();
-    id.filter(|_| is_of_id && segments.next() == Some("repositories"))
+    id.filter(|_| is_installation && segments.next() == Some("repositories"))
 }
 
 #[cfg(test)]
@@ -77,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_renamed_repository_is_known_by_its_id() {
+    fn a_renamed_repository_is_identified_by_its_id() {
         for (path, id) in [
             ("/repositories/1001/installation", Some(1001)),
             ("/api/v3/repositories/1001/installation", Some(1001)),

@@ -77,7 +77,7 @@ fn workflow_token(
     inputs: &Inputs,
     distance: &Distance<'_>,
 ) -> Checked<GitHubCredential> {
-    let why_not_own = match (token, distance) {
+    let reason = match (token, distance) {
         (Some(token), Distance::SameRepository) => {
             return Ok(GitHubCredential::WorkflowToken(token));
         }
@@ -94,7 +94,7 @@ fn workflow_token(
         None => "Contents: write",
     };
     let message = format!(
-        "a token with the permission \"{permission}\" for this repository is needed{why_not_own}"
+        "a token with the permission \"{permission}\" for this repository is needed{reason}"
     );
     complain("token", message)
 }

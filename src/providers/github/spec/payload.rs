@@ -29,7 +29,7 @@ pub(super) fn client_payload(inputs: &Inputs) -> Checked<(Rc<RawValue>, Option<S
         );
     }
     // What is wrong with `wait` itself is told where it is read.
-    let waits = inputs.boolean("wait").unwrap_or(false);
+    let wait = inputs.boolean("wait").unwrap_or(false);
     let none = Rc::new(RawInput::text("{}"));
     let written = inputs.raw(PAYLOAD).unwrap_or(&none);
     let payload = written.parsed(payload)?;
@@ -47,8 +47,8 @@ pub(super) fn client_payload(inputs: &Inputs) -> Checked<(Rc<RawValue>, Option<S
             ),
         );
     }
-    if !waits {
-        within_limit(PAYLOAD, *characters)?;
+    if !wait {
+        check_length(PAYLOAD, *characters)?;
         return Ok((Rc::clone(json), None));
     }
     if names.contains(MARKER) {
@@ -69,7 +69,7 @@ pub(super) fn client_payload(inputs: &Inputs) -> Checked<(Rc<RawValue>, Option<S
     }
     let marker = Uuid::new_v4().to_string();
     let payload = with_property(json, MARKER, &marker);
-    within_limit(PAYLOAD, payload.get().chars().count())?;
+    check_length(PAYLOAD, payload.get().chars().count())?;
     Ok((payload.into(), Some(marker)))
 }
 
@@ -95,7 +95,7 @@ impl Payload {
 /// The object that a payload is, JSON as it was written or YAML.
 fn payload(written: &RawInput) -> Checked<Rc<Payload>> {
     let complaint = |problem: &Problem| vec![problem.complaint(PAYLOAD)];
-    let no_object = || {
+    let not_an_object = || {
         complain(
             PAYLOAD,
             "it must be an object: a JSON or YAML mapping, like `version: v1.2.3`",
@@ -105,11 +105,11 @@ fn payload(written: &RawInput) -> Checked<Rc<Payload>> {
         && begins_as_json(text)
     {
         let object = compact_object(text).map_err(|problem| complaint(&problem))?;
-        return object.map_or_else(no_object, |(json, names)| Ok(Payload::new(json, names)));
+        return object.map_or_else(not_an_object, |(json, names)| Ok(Payload::new(json, names)));
     }
     let node = written.document().map_err(complaint)?;
     let Node::Mapping(pairs) = node else {
-        return no_object();
+        return not_an_object();
     };
     let json = node.typed().map_err(|problem| complaint(&problem))?;
     let names = pairs.iter().map(|(name, _)| name.clone()).collect();
@@ -138,7 +138,7 @@ pub(crate) fn without_marker<'json>(payload: &'json RawValue, marker: Option<&st
     inside.unwrap_or(json).trim_end_matches(',')
 }
 
-pub(super) fn within_limit(name: &str, length: usize) -> Checked<()> {
+pub(super) fn check_length(name: &str, length: usize) -> Checked<()> {
     if length > MAX_PAYLOAD_LENGTH {
         return complain(
             name,

@@ -5,13 +5,13 @@ use std::rc::Rc;
 
 use serde_json::value::RawValue;
 
-use super::payload::{PAYLOAD, client_payload, within_limit, without_marker};
+use super::payload::{PAYLOAD, check_length, client_payload, without_marker};
 use crate::providers::common_inputs::{reference, texts};
 use crate::providers::reference::{Reference, may_be_same};
 use crate::values::{Checked, Errors, InputError, Inputs, complain};
 
 // GitHub's limits, from its REST documentation.
-const MAX_EVENT_TYPE: usize = 100;
+const MAX_EVENT_TYPE_LENGTH: usize = 100;
 const MAX_WORKFLOW_INPUTS: usize = 25;
 
 pub(crate) enum GitHubPipeline {
@@ -58,18 +58,18 @@ impl GitHubPipeline {
             (
                 Self::WorkflowDispatch {
                     workflow: a,
-                    reference: on,
+                    reference: a_ref,
                     ..
                 },
                 Self::WorkflowDispatch {
                     workflow: b,
-                    reference: of,
+                    reference: b_ref,
                     ..
                 },
             ) => {
                 // A file's name and an id may be the same workflow.
                 let is_file = |workflow: &str| workflow.contains('.');
-                (a == b || is_file(a) != is_file(b)) && may_be_same(on.as_ref(), of.as_ref())
+                (a == b || is_file(a) != is_file(b)) && may_be_same(a_ref.as_ref(), b_ref.as_ref())
             }
             _ => false,
         }
@@ -144,8 +144,8 @@ pub(super) fn read(inputs: &Inputs) -> Checked<GitHubPipeline> {
                 ),
             }]);
             // What of the rest is wrong with either of them.
-            event_type.map(|text| errors.take(event_type_within_limit(text)));
-            workflow.map(|text| errors.take(workflow_name(text)));
+            event_type.map(|text| errors.take(check_event_type(text)));
+            workflow.map(|text| errors.take(check_workflow(text)));
             if inputs.raw(PAYLOAD).is_some() {
                 errors.take(client_payload(inputs));
             }
@@ -158,17 +158,17 @@ pub(super) fn read(inputs: &Inputs) -> Checked<GitHubPipeline> {
 
 fn repository_dispatch(inputs: &Inputs, event_type: &str) -> Checked<GitHubPipeline> {
     let mut errors = Errors::default();
-    errors.add(refuse(
+    errors.add(reject_if_set(
         inputs,
         "inputs",
         "it goes with `workflow`; with `event-type` use `client-payload`",
     ));
-    errors.add(refuse(
+    errors.add(reject_if_set(
         inputs,
         "ref",
         "a repository_dispatch always runs on the default branch: remove it",
     ));
-    let event_type = errors.take(event_type_within_limit(event_type));
+    let event_type = errors.take(check_event_type(event_type));
     let payload = errors.take(client_payload(inputs));
     errors.finish(|| {
         let (client_payload, marker) = payload?;
@@ -182,12 +182,12 @@ fn repository_dispatch(inputs: &Inputs, event_type: &str) -> Checked<GitHubPipel
 
 fn workflow_dispatch(inputs: &Inputs, workflow: &str) -> Checked<GitHubPipeline> {
     let mut errors = Errors::default();
-    errors.add(refuse(
+    errors.add(reject_if_set(
         inputs,
         PAYLOAD,
         "it goes with `event-type`; with `workflow` use `inputs`",
     ));
-    let workflow = errors.take(workflow_name(workflow));
+    let workflow = errors.take(check_workflow(workflow));
     let reference = errors.take(reference(inputs));
     let arguments = errors.take(workflow_inputs(inputs));
     errors.finish(|| {
@@ -199,18 +199,18 @@ fn workflow_dispatch(inputs: &Inputs, workflow: &str) -> Checked<GitHubPipeline>
     })
 }
 
-fn event_type_within_limit(text: &str) -> Checked<String> {
+fn check_event_type(text: &str) -> Checked<String> {
     let length = text.chars().count();
-    if length > MAX_EVENT_TYPE {
+    if length > MAX_EVENT_TYPE_LENGTH {
         return complain(
             "event-type",
-            format!("it has {length} characters; GitHub takes at most {MAX_EVENT_TYPE}"),
+            format!("it has {length} characters; GitHub takes at most {MAX_EVENT_TYPE_LENGTH}"),
         );
     }
     Ok(text.to_owned())
 }
 
-fn workflow_name(text: &str) -> Checked<String> {
+fn check_workflow(text: &str) -> Checked<String> {
     let name = text.strip_prefix(".github/workflows/").unwrap_or(text);
     if name.contains('/') || matches!(name, "." | "..") {
         return complain(
@@ -233,13 +233,13 @@ fn workflow_inputs(inputs: &Inputs) -> Checked<Vec<(String, String)>> {
         );
     }
     let together = pairs.iter().flat_map(|(key, value)| [*key, value]);
-    within_limit("inputs", together.map(|text| text.chars().count()).sum())?;
+    check_length("inputs", together.map(|text| text.chars().count()).sum())?;
     let owned = |(key, value): (&str, &str)| (key.to_owned(), value.to_owned());
     Ok(pairs.into_iter().map(owned).collect())
 }
 
 /// Complains about an input that is set where it means nothing.
-fn refuse(inputs: &Inputs, name: &str, why: &str) -> Option<InputError> {
+fn reject_if_set(inputs: &Inputs, name: &str, why: &str) -> Option<InputError> {
     inputs
         .raw(name)
         .is_some()
