@@ -1,6 +1,6 @@
-//! A GitHub App's installation token, minted for just the target repository and just the permissions
-//! that are needed, and good for an hour.
-//! Facts: <https://docs.github.com/en/apps/creating-github-apps/authenticating-with-a-github-app>.
+//! A GitHub App's installation token, limited to the targets' repositories and the permissions they need. It's valid
+//! for an hour.
+//! Source: <https://docs.github.com/en/apps/creating-github-apps/authenticating-with-a-github-app>.
 
 mod client;
 mod explain;
@@ -30,20 +30,20 @@ use crate::providers::reading::parse;
 use crate::providers::wire;
 use client::AppClient;
 
-/// Of an installation token whose end is not told.
+/// Assumed lifetime of an installation token if GitHub returns no valid `expires_at`.
 const DEFAULT_TOKEN_LIFETIME: Duration = Duration::from_hours(1);
-/// So long before its end a token is replaced.
+/// How long before its expiry a token is replaced.
 const RENEWAL_MARGIN: Duration = Duration::from_mins(5);
-/// In bytes. All of GitHub's kinds of tokens have forty and more.
+/// In bytes. Every kind of GitHub token has at least forty.
 const TOKEN_LENGTHS: RangeInclusive<usize> = 20..=4_096;
-/// One token is good for no more, if they are named.
+/// GitHub's limit for the repositories named in one token request.
 pub(super) const MAX_REPOSITORIES: usize = 500;
 
-/// GitHub's two reasons for 422.
+// GitHub's two reasons for answering 422.
 const REPOSITORY_REFUSED: &str = "at least one repository that does not exist";
 const PERMISSIONS_REFUSED: &str = "permissions requested are not granted";
 
-/// What a token is to be good for.
+/// What a token is requested for.
 pub(super) struct Scope<'a> {
     /// `owner/name` of each, all of one owner.
     pub(super) repositories: &'a BTreeSet<String>,
@@ -62,24 +62,24 @@ struct InstallationToken {
     token: String,
     #[serde(default, deserialize_with = "wire::lenient")]
     expires_at: Option<DateTime<Utc>>,
-    /// When it was made, by the server's clock, as far as it tells it.
+    /// The response's `Date` header, if it has one: the time by the server's clock.
     #[serde(skip)]
     issued_at: Option<SystemTime>,
 }
 
-/// What is known of an installation besides its token.
+/// Which installation a token belongs to, and until when it's valid.
 pub(super) struct TokenMetadata {
     installation: Installation,
-    /// By our clock, as is the end; tokens without an end are good for an hour.
+    // Both by the local clock.
     renew_at: Instant,
     expires_at: Instant,
 }
 
-/// How long a token is still good.
+/// State of a token.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Validity {
     Good,
-    /// It is time for another one.
+    /// Still valid, but due for renewal.
     ExpiresSoon,
     Expired,
 }
@@ -96,7 +96,7 @@ impl TokenMetadata {
         }
     }
 
-    /// Whom GitHub names as the one who started a run with the token.
+    /// Returns the login that GitHub shows as the actor of runs started with this token.
     pub(super) fn actor(&self) -> Option<String> {
         let slug = self.installation.app_slug.as_ref();
         let slug = slug.filter(|slug| is_slug(slug));
@@ -104,8 +104,9 @@ impl TokenMetadata {
     }
 }
 
-/// Asks for a token for all of them; that target's repository tells the installation, unless it is known by a token
-/// that this one replaces. Then repositories that are gone cost the others nothing.
+/// Requests one token for all repositories in `scope`. Looks up the installation on the repository in `location`,
+/// unless `previous` already names it. With a `previous` token, repositories that have disappeared are left out instead
+/// of failing the request.
 pub(super) async fn installation_token(
     location: &Location,
     app: &App,
@@ -127,7 +128,7 @@ pub(super) async fn installation_token(
     Ok((checked_token(&token.token)?, metadata))
 }
 
-/// A token is masked in the whole log, so it must look like one: a server could hide any word else.
+/// Checks that a token looks like one. It's masked in the whole log, so a server could otherwise hide any word.
 fn checked_token(token: &str) -> Result<Secret, Error> {
     let is_long = TOKEN_LENGTHS.contains(&token.len());
     let token = Secret::token(token).filter(|_| is_long);
@@ -138,27 +139,27 @@ fn checked_token(token: &str) -> Result<Secret, Error> {
     })
 }
 
-/// How long a token is good that ends then by the server's clock, which shows this now.
+/// Returns the time from `now` until `expires_at`. Both are by the server's clock.
 fn lifetime(expires_at: Option<DateTime<Utc>>, now: SystemTime) -> Duration {
     expires_at
         .and_then(|end| (end - DateTime::<Utc>::from(now)).to_std().ok())
         .unwrap_or(DEFAULT_TOKEN_LIFETIME)
 }
 
-/// Letters, digits and dashes are all that GitHub makes of an App's name.
+/// GitHub turns an App's name into letters, digits and dashes.
 fn is_slug(text: &str) -> bool {
     text.bytes()
         .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }
 
-/// What becomes of the others where a repository is not there for the App.
+/// What to do about repositories that the App can't reach.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum OnMissing {
     Fail,
     Omit,
 }
 
-/// Repositories, as GitHub takes them. Those with another name are known by their id only.
+/// Body of a token request. Renamed repositories are listed by id, because only their id is known.
 #[derive(Serialize)]
 struct Repositories<'a> {
     #[serde(rename = "repositories", skip_serializing_if = "Vec::is_empty")]
@@ -176,7 +177,7 @@ impl AppClient<'_> {
         let on_missing = known.as_ref().map_or(OnMissing::Fail, |_| OnMissing::Omit);
         if let Some(installation) = known {
             match self.token_for(&installation, on_missing).await {
-                // The App may have been installed anew.
+                // The App may have been reinstalled.
                 Err(error) if error.status() == Some(StatusCode::NOT_FOUND) => {}
                 token => return Ok((token?, installation)),
             }

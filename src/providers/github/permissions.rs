@@ -1,4 +1,4 @@
-//! The permissions of an App's token: no more than its target needs.
+//! Permissions of an App's token: only what its target needs.
 
 use std::collections::BTreeMap;
 
@@ -8,10 +8,10 @@ use crate::providers::github::spec::{GitHubCredential, GitHubPipeline, GitHubSpe
 const ACTIONS: &str = "actions";
 const CONTENTS: &str = "contents";
 
-/// Permissions of an App's token, with their levels.
+/// Permission names with their levels, as in the API: `contents` and `write`.
 pub(super) type Permissions = BTreeMap<&'static str, &'static str>;
 
-/// The permissions that an App's token needs for a target. Empty for other tokens, whose permissions are already decided.
+/// Returns the permissions that an App's token needs for a target. Empty for other tokens: theirs are already fixed.
 pub(super) fn permissions(spec: &GitHubSpec, wait: Option<&WaitOptions>) -> Permissions {
     let mut permissions = BTreeMap::new();
     if !matches!(spec.credential, GitHubCredential::App(_)) {
@@ -28,7 +28,8 @@ pub(super) fn permissions(spec: &GitHubSpec, wait: Option<&WaitOptions>) -> Perm
     permissions
 }
 
-/// A hint for Apps that may not cancel. A `workflow_dispatch` needs `actions: write` in any case.
+/// Returns a hint for Apps that aren't allowed to cancel. Empty for a `workflow_dispatch`, which needs `actions: write`
+/// anyway.
 pub(super) fn without_cancel(permissions: &Permissions) -> &'static str {
     let writes_to_cancel = permissions.get(ACTIONS) == Some(&"write");
     if writes_to_cancel && permissions.contains_key(CONTENTS) {

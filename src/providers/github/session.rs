@@ -1,5 +1,5 @@
-//! A sign-in that targets share: an API with a token in it, which for an App is minted once for all of them and
-//! replaced before it expires.
+//! A sign-in shared by several targets. For an App it requests one token for all of them, renews it before it expires,
+//! and revokes it at the end.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeSet, HashMap};
@@ -23,36 +23,37 @@ use crate::providers::http::{Client, Http};
 use crate::providers::location::Location;
 use crate::providers::provider::{CredentialParts, ProviderSpec as _, Sessions};
 
-/// How long a renewal may take. Whoever renews does nothing else meanwhile.
+/// Time limit for renewing an expired token. The target that renews it is blocked meanwhile.
 const RENEWAL_TIMEOUT: Duration = Duration::from_secs(20);
-/// The same as long as the token at hand is good, and how often it is tried then, also where it comes to no end.
+/// Time limit for renewing a token that's still valid.
 const EARLY_RENEWAL_TIMEOUT: Duration = Duration::from_secs(3);
+/// Minimum time between such attempts. One that is dropped midway counts too.
 const EARLY_RENEWAL_INTERVAL: Duration = Duration::from_secs(10);
-/// Between two renewals that fail; doubled each time.
+/// Delay after the first failed renewal. It doubles with each further one.
 const INITIAL_RETRY_DELAY: Duration = Duration::from_secs(5);
 const MAX_RETRY_DELAY: Duration = Duration::from_mins(1);
-/// A token that was replaced is revoked when no request with it can be on its way any more.
+/// How long after its replacement a token is revoked. By then no request with it can be in flight.
 const REVOCATION_DELAY: Duration = Duration::from_secs(5);
 const REVOCATION_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// A credential at a server, and what it is for.
+/// A credential for one server, with the permissions and repositories it's used for.
 pub(crate) struct GitHubSession<'a> {
     octocrab: Rc<OctocrabClients>,
     credential: &'a GitHubCredential,
     permissions: Permissions,
-    /// `owner/name` of each, for which an App's token must be good.
+    /// `owner/name` of each repository that an App's token must cover.
     repositories: RefCell<BTreeSet<String>>,
     signed_in: RefCell<Option<Rc<SignedIn>>>,
-    /// Why nobody will be let in, once that is known.
+    /// A rejected sign-in, which isn't tried again.
     permanent_error: RefCell<Option<Error>>,
-    /// Held by whoever signs in, so that the others wait for that. Whoever holds it may be dropped: a sign-in changes
-    /// nothing before it is done.
+    /// Held while signing in, so that other targets wait. The holder may be dropped at any time: a sign-in changes
+    /// nothing until it's complete.
     sign_in_lock: Mutex<()>,
-    /// The renewal that failed, if the last one did.
+    /// The last renewal, if it failed.
     failed_renewal: RefCell<Option<FailedRenewal>>,
-    /// When a token that is still good was last tried to be renewed.
+    /// When renewing a token that's still valid was last tried, unless it succeeded.
     last_early_renewal: Cell<Option<Instant>>,
-    /// Tokens that were replaced before their end, and when.
+    /// Tokens that were replaced before they expired, and when.
     retired: RefCell<Vec<(Instant, Rc<SignedIn>)>>,
 }
 
@@ -62,28 +63,29 @@ struct FailedRenewal {
     retry_at: Instant,
 }
 
-/// What a sign-in gives.
+/// Result of a sign-in.
 pub(super) struct SignedIn {
     pub(super) api: Api,
-    /// Of an App's credential: until when it is good, and the name under which the App acts.
+    /// Only for an App: its token's expiry and the App's login.
     pub(super) app_token: Option<TokenMetadata>,
 }
 
 /// The sign-ins of one step.
 #[derive(Default)]
 pub(crate) struct GitHubSessions<'a> {
-    /// By server and certificates.
+    /// Keyed by API URL and certificates.
     octocrabs: HashMap<(&'a Url, Option<&'a str>), Rc<OctocrabClients>>,
     sessions: HashMap<SessionKey<'a>, Rc<GitHubSession<'a>>>,
 }
 
-/// API address, credential, certificates and permissions.
+/// API URL, credential, certificates and permissions.
 type SessionKey<'a> = (&'a Url, CredentialParts<'a>, Option<&'a str>, Permissions);
 
 impl<'a> Sessions<'a, GitHubSpec> for GitHubSessions<'a> {
     type Session = Rc<GitHubSession<'a>>;
 
-    /// Targets with the same key share one session, up to the number of repositories that one token can have.
+    /// Returns the session for a target. Targets with the same key share one, up to [`app::MAX_REPOSITORIES`]
+    /// repositories.
     fn session(
         &mut self,
         location: &'a Location,
@@ -132,18 +134,16 @@ impl<'a> GitHubSession<'a> {
         }
     }
 
-    /// Whether it can be good for one more repository.
     fn has_room(&self) -> bool {
         self.repositories.borrow().len() < app::MAX_REPOSITORIES
     }
 
-    /// Lets it be good for that target's repository, too.
     fn add_repository(&self, location: &Location) {
         let repository = location.repository.clone();
         self.repositories.borrow_mut().insert(repository);
     }
 
-    /// Signs in, unless somebody has.
+    /// Signs in, unless another target already has.
     pub(super) async fn open(&self, location: &Location, http: &Http<'_>) -> Result<(), Error> {
         let _lock = self.sign_in_lock.lock().await;
         if self.signed_in.borrow().is_some() {
@@ -159,7 +159,7 @@ impl<'a> GitHubSession<'a> {
         })
     }
 
-    /// What the last sign-in gave; there must have been one.
+    /// Returns the last sign-in. Panics if there was none.
     pub(super) fn signed_in(&self) -> Rc<SignedIn> {
         let signed_in = self.signed_in.borrow().clone();
         signed_in.unwrap_or_else(|| unreachable!("nobody asks before signing in"))
@@ -171,7 +171,8 @@ impl<'a> GitHubSession<'a> {
         app_token.map_or(Validity::Good, TokenMetadata::validity)
     }
 
-    /// Signs in anew where an App's token is about to expire. Errors only where it has expired: until then it is good.
+    /// Renews an App's token if it expires soon. Fails only if it has expired: until then it's still usable.
+    /// Also revokes tokens that were replaced.
     pub(super) async fn renew_if_needed(
         &self,
         location: &Location,
@@ -193,7 +194,7 @@ impl<'a> GitHubSession<'a> {
         if tried.is_some_and(|tried| tried.elapsed() < EARLY_RENEWAL_INTERVAL) {
             return;
         }
-        // Where another one renews it, nobody waits for that.
+        // Don't wait if another target is renewing it.
         let Ok(_lock) = self.sign_in_lock.try_lock() else {
             return;
         };
@@ -208,7 +209,7 @@ impl<'a> GitHubSession<'a> {
         }
     }
 
-    /// Signs in anew where an App's token has expired.
+    /// Renews an App's token if it has expired.
     pub(super) async fn renew_if_expired(
         &self,
         location: &Location,
@@ -224,8 +225,8 @@ impl<'a> GitHubSession<'a> {
         Ok(())
     }
 
-    /// Signs in anew where an App's token was refused before its time, unless somebody has since. Says whether
-    /// there is another token now.
+    /// Renews an App's token that GitHub rejected before it expired, unless another target already has. Returns
+    /// whether there is a new token now.
     pub(super) async fn renew_if_rejected(
         &self,
         error: &Error,
@@ -244,7 +245,8 @@ impl<'a> GitHubSession<'a> {
         Ok(true)
     }
 
-    /// For whoever holds the lock. After a failure nobody asks again before a pause is over.
+    /// Renews the token. The caller must hold the lock. After a failure, returns the same error until the retry delay is
+    /// over.
     async fn renew(
         &self,
         limit: Duration,
@@ -278,7 +280,7 @@ impl<'a> GitHubSession<'a> {
         }
     }
 
-    /// Revokes tokens that were replaced, as far as that is possible.
+    /// Revokes replaced tokens on a best-effort basis.
     async fn revoke_retired(&self, location: &Location, http: &Http<'_>) {
         let is_due = |(since, _): &mut (Instant, _)| since.elapsed() >= REVOCATION_DELAY;
         let due: Vec<_> = self.retired.borrow_mut().extract_if(.., is_due).collect();
@@ -287,8 +289,7 @@ impl<'a> GitHubSession<'a> {
         }
     }
 
-    /// Revokes all tokens that were made for this step, as far as that is possible; nobody can use the session
-    /// afterwards.
+    /// Revokes all tokens created for this step on a best-effort basis. The session can't be used afterwards.
     pub(super) async fn end(&self, location: &Location, http: &Http<'_>) {
         let retired = self.retired.take().into_iter();
         let retired = retired.map(|(_, signed_in)| signed_in);
@@ -312,7 +313,7 @@ impl<'a> GitHubSession<'a> {
                 let previous = previous
                     .as_ref()
                     .and_then(|previous| previous.app_token.as_ref());
-                // A limit of the App itself doesn't keep a token that it has already got from being used.
+                // A rate limit of the App itself must not block requests with a token it already has.
                 let app_http = http.with_own_quota();
                 let minted = app::installation_token(
                     location,
@@ -336,14 +337,14 @@ impl<'a> GitHubSession<'a> {
 }
 
 impl SignedIn {
-    /// Only what was made for this step: other tokens belong to others.
+    /// Revokes an App's token, which was created for this step. Other tokens are not the step's to revoke.
     async fn revoke(&self, location: &Location, http: &Http<'_>) {
         let is_expired = |app_token: &TokenMetadata| app_token.validity() == Validity::Expired;
         if self.app_token.as_ref().is_none_or(is_expired) {
             return;
         }
         let url = below(&location.server.api, ["installation", "token"]);
-        // Whatever comes of it, the token ends by itself.
+        // Errors are ignored: the token expires by itself.
         let _ = self.api.delete(http, &url).await;
     }
 }

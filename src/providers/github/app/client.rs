@@ -16,12 +16,12 @@ use crate::providers::github::spec::App;
 use crate::providers::http::{Http, Response};
 use crate::providers::location::Location;
 
-/// Clocks that are no further apart are no reason to refuse a JWT.
+/// A smaller clock skew can't be why GitHub rejects a JWT.
 const MIN_CLOCK_SKEW: Duration = Duration::from_secs(30);
-/// A clock that is further off isn't believed: nobody gets a JWT for a time of their choice.
+/// A server's clock with a larger skew is ignored, so that no server can obtain a JWT for a time of its choice.
 const MAX_CLOCK_SKEW: Duration = Duration::from_hours(24);
 
-/// The App itself, asking for what it needs.
+/// Sends requests as the App itself.
 pub(super) struct AppClient<'a> {
     pub(super) app: &'a App,
     pub(super) scope: &'a Scope<'a>,
@@ -31,11 +31,11 @@ pub(super) struct AppClient<'a> {
     signed: RefCell<SignedApi>,
 }
 
-/// The API with a JWT in it.
+/// The API, authenticated with a JWT.
 #[derive(Clone)]
 struct SignedApi {
     api: Rc<Api>,
-    /// By the clock that it was signed by.
+    /// The time that the JWT was signed with, by the local or the server's clock.
     signed_at: SystemTime,
 }
 
@@ -61,8 +61,8 @@ impl<'a> AppClient<'a> {
         })
     }
 
-    /// Asks, and asks once more where GitHub does not take the JWT and its clock shows another time than it was
-    /// signed by.
+    /// Sends a request. If GitHub rejects the JWT and its clock differs from the time the JWT was signed with, signs a
+    /// new one by GitHub's clock and sends the request once more.
     pub(super) async fn request<T>(
         &self,
         send: impl AsyncFn(Rc<Api>) -> Result<T, Error>,

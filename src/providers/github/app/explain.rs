@@ -1,4 +1,4 @@
-//! Why GitHub gives an App no token, and what to do about it.
+//! Explains why an App can't get a token, and what to do about it.
 
 use ::http::StatusCode;
 

@@ -1,4 +1,4 @@
-//! The token by which a GitHub App proves who it is.
+//! The JWT that a GitHub App authenticates with.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -14,8 +14,9 @@ use crate::providers::error::{Error, Kind};
 use crate::providers::github::spec::{App, PrivateKey};
 use crate::providers::http::request::json;
 
-/// GitHub takes at most ten minutes; its clock may be a little behind ours.
+/// GitHub accepts at most ten minutes.
 const LIFETIME: Duration = Duration::from_mins(9);
+/// How far GitHub's clock may be behind.
 const CLOCK_SKEW: Duration = Duration::from_mins(1);
 
 #[derive(Serialize)]
@@ -25,7 +26,7 @@ struct Claims<'a> {
     iss: &'a str,
 }
 
-/// RS256, valid for minutes from then on.
+/// Signs a JWT with RS256. It's valid until [`LIFETIME`] after `now`.
 pub(super) fn jwt(app: &App, now: SystemTime) -> Result<Secret, Error> {
     let now = now
         .duration_since(UNIX_EPOCH)
@@ -72,7 +73,7 @@ mod tests {
     use proptest::prelude::*;
     use rustls::pki_types::pem::PemObject as _;
 
-    /// A key is an input, though only its PEM is looked at before.
+    /// The key is user input, and validation only checks its PEM.
     #[test]
     fn signing_with_a_damaged_key_never_panics() {
         const KEY: &str = include_str!("../../../../tests/sandbox/keys/test-only-app.pkcs1.pem");

@@ -1,4 +1,4 @@
-//! Looks up the App's installations: an owner's, and which repositories it reaches.
+//! The App's installation, and which repositories it reaches.
 
 use std::rc::Rc;
 
@@ -14,11 +14,11 @@ use crate::providers::http::Response;
 use crate::providers::http::request::below;
 use crate::providers::reading::parse;
 
-/// Repositories that are looked up at once where GitHub refuses a token for all of them.
+/// Parallel requests when GitHub refuses a token for all repositories and each is looked up.
 const MAX_PARALLEL_LOOKUPS: usize = 8;
 
 impl AppClient<'_> {
-    /// The App's installation at a repository, with the address that it is at by now.
+    /// Requests the App's installation for a repository. Also returns the final URL, which has the id of a renamed one.
     async fn get_installation(&self, repository: &str) -> Result<(Response, Url), Error> {
         let parts = ["repos"].into_iter().chain(repository.split('/'));
         let url = below(&self.location.server.api, parts.chain(["installation"]));
@@ -35,7 +35,8 @@ impl AppClient<'_> {
         }
     }
 
-    /// The repositories that are there for the installation, renamed ones by their ids, and those that are not.
+    /// Splits the repositories into those that the installation reaches (renamed ones by id) and those that it doesn't.
+    /// If a lookup fails for another reason, its repository counts as reachable.
     pub(super) async fn look_up_repositories(
         &self,
         installation: &Installation,
@@ -67,7 +68,7 @@ impl AppClient<'_> {
     }
 }
 
-/// The repository's id in an address that redirects of a former name lead to.
+/// Returns the repository's id from the URL that GitHub redirects an old name to.
 fn repository_id(address: &Url) -> Option<u64> {
     let mut segments = address.path_segments()?.rev();
     let is_installation = segments.next() == Some("installation");
