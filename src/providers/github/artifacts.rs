@@ -1,4 +1,4 @@
-//! What a workflow run leaves behind: jobs' logs, and an artifact with the result.
+//! Downloads what a workflow run leaves behind: jobs' logs, and the artifact with the result.
 
 use std::io::{Cursor, Read as _};
 use std::path::Path;
@@ -17,11 +17,11 @@ use crate::providers::http::LogTail;
 use crate::providers::provider::{MAX_LOG_TAIL, MAX_RESULT, Provider as _};
 use crate::providers::wire::{self, List};
 
-/// A zip has a little more than what is in it.
+/// In bytes: the result plus the overhead of a zip file.
 const MAX_ARCHIVE: usize = MAX_RESULT + 64 * 1024;
-/// Most characters of a file's name that are shown.
+/// Characters of a file name shown in a message.
 const MAX_FILE_NAME: usize = 255;
-/// Most files that are named where there should be one.
+/// Files listed in a message when an archive doesn't hold exactly one.
 const MAX_LISTED_FILES: usize = 10;
 
 #[derive(Deserialize)]
@@ -36,7 +36,7 @@ struct Artifact {
     name: String,
     #[serde(default, deserialize_with = "wire::lenient")]
     expired: bool,
-    /// `sha256:` and the digest of what was uploaded.
+    /// `sha256:` and the digest of the uploaded content.
     #[serde(default, deserialize_with = "wire::exact")]
     digest: Option<String>,
     #[serde(default, deserialize_with = "wire::lenient")]
@@ -58,7 +58,7 @@ impl GitHub<'_> {
         })
     }
 
-    /// The artifact of that name, if it is no zip; else the one JSON file in it.
+    /// Returns the content of the run's newest artifact of that name or, if it's a zip file, of the JSON file in it.
     pub(super) async fn artifact(&self, run: &Run, name: &str) -> Result<Vec<u8>, Error> {
         self.make_ready().await?;
         let mut url = self.repository_url(["actions", "runs", &run.id, "artifacts"]);
@@ -113,7 +113,7 @@ impl Artifacts {
     }
 }
 
-/// Each line of a log begins with its time to the tenth of a microsecond, which nobody reads.
+/// Removes the timestamp from the start of each log line: at a tenth of a microsecond it's only noise.
 fn strip_timestamps(log: &[u8]) -> Vec<u8> {
     let mut lines = log.split_inclusive(|byte| *byte == b'\n').map(|line| {
         let time = line.iter().position(|byte| *byte == b' ').unwrap_or(0);
@@ -124,9 +124,9 @@ fn strip_timestamps(log: &[u8]) -> Vec<u8> {
     lines.by_ref().collect::<Vec<_>>().concat()
 }
 
-/// `actions/upload-artifact` with `archive: false` keeps the file itself.
+/// With `archive: false`, `actions/upload-artifact` uploads the file itself, not a zip file.
 fn is_zip(bytes: &[u8]) -> bool {
-    // Of the first file, or of the directory if there is none.
+    // The signature of the first file, or of the central directory if there are no files.
     bytes.starts_with(b"PK\x03\x04") || bytes.starts_with(b"PK\x05\x06")
 }
 
@@ -150,13 +150,14 @@ fn verify_digest(content: &[u8], expected: Option<&str>) -> Result<(), Error> {
     ))
 }
 
-/// The one file whose name ends in `.json`, or the only file. Errors are fragments.
+/// Extracts the only file whose name ends in `.json`, or the only file. Errors are fragments that follow the artifact's
+/// name.
 fn single_json_file(zip: &[u8]) -> Result<Vec<u8>, String> {
     let mut archive =
         ZipArchive::new(Cursor::new(zip)).map_err(|error| format!("is no zip file: {error}"))?;
     let files: Vec<String> = archive
         .file_names()
-        // A name that is no text is none that could be meant.
+        // A name that can't be decoded can't be the one that's wanted.
         .filter_map(Result::ok)
         .filter(|name| !name.ends_with('/'))
         .map(std::borrow::Cow::into_owned)
@@ -182,7 +183,7 @@ fn single_json_file(zip: &[u8]) -> Result<Vec<u8>, String> {
         .by_name(name)
         .map_err(|error| format!("cannot be unpacked: {error}"))?;
     let mut text = Vec::new();
-    // What a zip says of a file's size need not be true.
+    // The size that a zip file declares may be wrong.
     file.take(MAX_RESULT as u64 + 1)
         .read_to_end(&mut text)
         .map_err(|error| format!("cannot be unpacked: {error}"))?;
@@ -198,7 +199,6 @@ mod tests {
     use zip::ZipWriter;
     use zip::write::SimpleFileOptions;
 
-    /// A zip with these files, packed.
     fn zipped(files: &[(&str, &[u8])]) -> Vec<u8> {
         let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
         for (name, text) in files {
@@ -238,7 +238,7 @@ mod tests {
         proptest!(|(zip in prop::sample::select(zips), changes in changes, cut in place(), is_cut in any::<u8>())| {
             let mut zip = zip.clone();
             for (place, byte) in changes {
-                // What tells of the files stands at the end.
+                // The central directory is at the end.
                 let start = if byte % 2 == 0 { zip.len().saturating_sub(200) } else { 0 };
                 let at = start + place.index(zip.len() - start);
                 zip[at] = byte;

@@ -1,4 +1,4 @@
-//! What a rejection by GitHub means, and what to do about it.
+//! Explains why GitHub rejected a request, and what to do about it.
 
 use ::http::StatusCode;
 use serde::Deserialize;
@@ -12,7 +12,7 @@ use crate::providers::provider::Provider as _;
 use crate::providers::wire::{self, List};
 use crate::text::nearest::nearest;
 
-/// Most workflows that are named where one is not found.
+/// Workflows listed in the message when one isn't found.
 const MAX_LISTED: usize = 30;
 
 #[derive(Deserialize)]
@@ -97,8 +97,8 @@ fn reason(message: &str) -> Reason {
     }
 }
 
-/// 403 and 404 say little: a repository that is not there, one that the token does not see, a workflow
-/// that is not there and a permission that is missing all look the same. Reads tell them apart.
+/// Explains a 403 or 404. A missing repository, one that the token can't access, a missing workflow and a missing
+/// permission all look the same, so further reads find out which it is.
 async fn explain_denied(github: &GitHub<'_>, rejection: Error) -> Error {
     let Some(response) = rejection.response() else {
         return rejection;
@@ -160,7 +160,7 @@ fn requires_single_sign_on(response: &Response) -> bool {
 }
 
 impl GitHub<'_> {
-    /// Rejections that need no further read: of reads, and those that mean the same for the trigger.
+    /// Explains rejections that need no further request: of reads, and of triggers for the same reasons.
     pub(super) fn explain_read(&self, rejection: Error) -> Error {
         let Some(response) = rejection.response() else {
             return rejection;
@@ -182,7 +182,7 @@ impl GitHub<'_> {
         }
     }
 
-    /// Runs that are to be waited for must be readable.
+    /// Explains why runs can't be listed, which `wait` requires.
     pub(super) fn explain_unreadable_runs(&self, error: Error) -> Error {
         let Some(response) = error.response() else {
             return error;
@@ -254,7 +254,7 @@ async fn list_workflows(github: &GitHub<'_>) -> Option<Workflows> {
     }
 }
 
-/// Which permission is missing, and how we know: GitHub names scopes to classic tokens, permissions to
+/// Returns the missing permission and the evidence for it. GitHub names scopes for classic tokens, and permissions for
 /// all others.
 fn missing_permission(github: &GitHub<'_>, response: &Response) -> (String, String) {
     let header = |name| response.header(name).filter(|text| !text.is_empty());
@@ -277,7 +277,7 @@ fn missing_permission(github: &GitHub<'_>, response: &Response) -> (String, Stri
     (needed.to_owned(), String::new())
 }
 
-/// `contents=write,actions=read; administration=write`: `,` is and, `;` is or.
+/// Describes a header such as `contents=write,actions=read; administration=write`. `,` means and, `;` means or.
 fn describe_permissions(header: &str) -> String {
     let all = |alternative: &str| {
         let names = alternative.split(',').map(|pair| {
@@ -289,7 +289,7 @@ fn describe_permissions(header: &str) -> String {
     header.split(';').map(all).collect::<Vec<_>>().join(", or ")
 }
 
-/// A permission's name as GitHub's settings write it: `pull_requests` is "Pull requests".
+/// Returns a permission's name as in GitHub's settings: `pull_requests` becomes "Pull requests".
 pub(super) fn settings_name(name: &str) -> String {
     let mut characters = name.chars();
     let first = characters.next().map(|first| first.to_ascii_uppercase());

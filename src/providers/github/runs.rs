@@ -1,4 +1,4 @@
-//! Which runs there are that the trigger may have started.
+//! Lists the runs that the trigger may have started.
 
 use std::rc::Rc;
 use std::time::SystemTime;
@@ -48,10 +48,10 @@ struct ListedRun {
     actor: Option<UserLogin>,
 }
 
-/// A page of the newest runs.
+/// The first page of a list of runs, newest first.
 struct RunPage {
     runs: Vec<ListedRun>,
-    /// Whether there are no others.
+    /// Whether the page is the whole list.
     is_complete: bool,
 }
 
@@ -62,7 +62,8 @@ struct UserLogin {
 }
 
 impl GitHub<'_> {
-    /// The runs of this kind that there are since then, and older ones with the marker; or the newest of any kind.
+    /// Returns the runs of the target's event and workflow since then, and older ones with the marker. Without `since`,
+    /// returns the repository's newest runs.
     pub(super) async fn candidates(
         &self,
         since: Option<SystemTime>,
@@ -70,7 +71,8 @@ impl GitHub<'_> {
         self.make_ready().await?;
         let (found, actor) = match since {
             Some(since) => (self.runs_since(since.into()).await?, self.actor().await),
-            // Nobody asks whose they are. That there is no such workflow is better told by the dispatch itself.
+            // Only checks that runs are readable, so the actor doesn't matter. It lists the repository's runs and not
+            // the workflow's, because the dispatch itself gives the better error for a missing workflow.
             None => (
                 self.newest_page(&self.all_runs(), &PROOF_SIZES).await?.runs,
                 None,
@@ -85,8 +87,8 @@ impl GitHub<'_> {
         self.repository_url(["actions", "runs"])
     }
 
-    /// The newest runs without any filter, since lists with one come from a search index that may lag by hours; with
-    /// one only where a page of the newest doesn't reach back so far.
+    /// Reads the newest page without filters, since filtered lists come from a search index that may lag by hours. Only
+    /// adds a filtered list if that page doesn't reach back far enough.
     async fn runs_since(&self, since: DateTime<Utc>) -> Result<Vec<ListedRun>, Error> {
         let (base, event) = match &self.spec.pipeline {
             GitHubPipeline::RepositoryDispatch { .. } => (self.all_runs(), "repository_dispatch"),
@@ -113,7 +115,6 @@ impl GitHub<'_> {
         Ok(runs)
     }
 
-    /// The newest page of a list.
     async fn newest_page(&self, base: &Url, sizes: &[usize]) -> Result<RunPage, Error> {
         wire::in_pages(sizes, async |size| {
             let mut url = base.clone();
@@ -128,7 +129,7 @@ impl GitHub<'_> {
         .await
     }
 
-    /// All there are of an event since then, as far as GitHub's search index knows.
+    /// Returns an event's runs since then, as far as GitHub's search index knows them.
     async fn search(
         &self,
         base: &Url,
@@ -201,7 +202,7 @@ impl GitHub<'_> {
         }
     }
 
-    /// Whom GitHub names as the one who started a run by this credential, where that can be told.
+    /// Returns the login that GitHub shows as the actor of runs started with this credential, if it can be determined.
     async fn actor(&self) -> Option<String> {
         match &self.spec.credential {
             GitHubCredential::WorkflowToken(_) => Some("github-actions[bot]".to_owned()),

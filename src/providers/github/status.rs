@@ -1,5 +1,5 @@
-//! Looks at a workflow run and its jobs, and GitHub's words for where they are.
-//! Facts: <https://docs.github.com/en/rest/actions/workflow-runs>, `…/workflow-jobs`.
+//! Reads the status of a workflow run and its jobs, and translates GitHub's states and conclusions.
+//! Source: <https://docs.github.com/en/rest/actions/workflow-runs>, `…/workflow-jobs`.
 
 use std::rc::Rc;
 
@@ -31,7 +31,7 @@ struct RunStatus {
     created_at: Option<DateTime<Utc>>,
     #[serde(default, deserialize_with = "wire::lenient")]
     run_started_at: Option<DateTime<Utc>>,
-    /// Of a completed run the time of its end: there is no other one.
+    /// The end time of a completed run, which has no field of its own.
     #[serde(default, deserialize_with = "wire::lenient")]
     updated_at: Option<DateTime<Utc>>,
 }
@@ -74,7 +74,7 @@ struct WorkflowStep {
     conclusion: Option<String>,
 }
 
-/// Only that one is kept: a run may have a hundred thousand steps.
+/// Keeps only the first failed step, because a run may have a hundred thousand steps.
 fn failed_step<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<WorkflowStep>, D::Error> {
@@ -122,20 +122,20 @@ struct ConcurrencyGroups {
 
 #[derive(Deserialize)]
 struct ConcurrencyGroup {
-    /// What of this run is in the group: itself, or jobs of it. Empty where it has left the group already.
+    /// This run, or jobs of it. Empty if it has already left the group.
     #[serde(default, deserialize_with = "wire::lenient")]
     group_members: List<GroupMember>,
 }
 
 #[derive(Deserialize)]
 struct GroupMember {
-    /// 0 for whoever has its turn.
+    /// 0 for the member that may run.
     #[serde(default, deserialize_with = "wire::lenient")]
     position: Option<u64>,
 }
 
 impl GitHub<'_> {
-    /// Looks at the first attempt of a run: it has just been started, and a re-run is another run.
+    /// Reads the status of the run's first attempt. A re-run counts as a different run.
     pub(super) async fn snapshot(&self, run: &Run, depth: Depth) -> Result<Snapshot, Error> {
         const WHAT: &str = "the run";
         self.make_ready().await?;
@@ -167,7 +167,7 @@ impl GitHub<'_> {
         Ok(found.snapshot(state, blocked_on, jobs))
     }
 
-    /// Whether the first attempt is known to be over.
+    /// Returns whether the first attempt is known to be over. `false` if it can't be read.
     pub(super) async fn is_completed(&self, run: &Run) -> bool {
         let url = self.repository_url(["actions", "runs", &run.id, "attempts", "1"]);
         let found: Result<Rc<RunStatus>, Error> = self.read(&url, "the run").await;
@@ -192,7 +192,7 @@ impl GitHub<'_> {
         Ok(jobs)
     }
 
-    /// Who must approve what; `None` where nobody is told.
+    /// Reads which approvals or timers the run is waiting for. `None` if GitHub names neither.
     async fn pending_deployments(&self, run: &Run) -> Result<Option<BlockedOn>, Error> {
         let url = self.repository_url(["actions", "runs", &run.id, "pending_deployments"]);
         let read = self.read(&url, "what the run waits for").await;
@@ -200,7 +200,7 @@ impl GitHub<'_> {
         Ok(pending.and_then(|pending| pending_on(&pending.entries)))
     }
 
-    /// Servers may lack the position.
+    /// Reads the run's position in its concurrency group. The position is `None` if the server doesn't return it.
     async fn concurrency_turn(&self, run: &Run) -> Result<BlockedOn, Error> {
         let url = self.repository_url(["actions", "runs", &run.id, "concurrency_groups"]);
         let read = self.read(&url, "the concurrency groups").await;
@@ -240,7 +240,7 @@ impl RunStatus {
     }
 }
 
-/// Who must approve, else what must pass.
+/// Returns the pending approvals or, if there are none, a wait timer.
 fn pending_on(pending: &[PendingDeployment]) -> Option<BlockedOn> {
     let reviews: Vec<_> = pending
         .iter()
@@ -296,11 +296,10 @@ impl Environment {
     }
 }
 
-/// A job of a run that is there.
 fn job(job: &WorkflowJob, run_state: State, web: &Url) -> Job {
     let status = job.status.as_str();
     let state = match status {
-        // Whether that is for a person or for a time, the run tells.
+        // The run's state shows whether this is for a person or a timer.
         "waiting" if run_state == State::Blocked => State::Blocked,
         _ => state(status, job.conclusion.as_deref(), None),
     };
@@ -323,7 +322,7 @@ fn job(job: &WorkflowJob, run_state: State, web: &Url) -> Job {
     }
 }
 
-/// Unknown statuses count as running, and so does an end without a conclusion: that is about to come.
+/// Unknown statuses count as running. So does `completed` without a conclusion, which is about to follow.
 fn state(status: &str, conclusion: Option<&str>, blocked_on: Option<&BlockedOn>) -> State {
     match status {
         "completed" => conclusion.map_or(State::Running, |word| {
@@ -335,7 +334,7 @@ fn state(status: &str, conclusion: Option<&str>, blocked_on: Option<&BlockedOn>)
     }
 }
 
-/// An end that nobody has heard of is no success.
+/// Unknown conclusions count as failure.
 fn conclusion(word: &str) -> Conclusion {
     match word {
         "success" => Conclusion::Success,
