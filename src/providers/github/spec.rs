@@ -1,4 +1,4 @@
-//! A GitHub target: which pipeline, with which arguments and credential, and how the inputs say so.
+//! What to trigger on GitHub (pipeline, arguments and credential), and how it's read from the inputs.
 
 mod credential;
 mod payload;
@@ -21,7 +21,7 @@ use crate::providers::location::{check_part, fixed, two_parts};
 use crate::providers::provider::{CredentialParts, InputContext, PollIntervals, ProviderSpec};
 use crate::values::{Checked, Errors, Inputs};
 
-/// The line of a workflow that puts the marker into the title of its runs.
+/// The line to add to a workflow, so that the titles of its runs contain the marker.
 const RUN_NAME: &str =
     "run-name: ${{ github.workflow }} ${{ github.event.client_payload.trigger_id }}";
 
@@ -45,8 +45,8 @@ impl ProviderSpec for GitHubSpec {
     const CREDENTIALS: &'static [&'static str] = &["client-id", "private-key"];
     const TOKEN_PREFIXES: &'static [&'static str] =
         &["ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_"];
-    /// Looks at a run that has not changed cost nothing; those at its jobs nearly always do, since each
-    /// step of a job changes them. But a run changes with each of its jobs.
+    /// Polling an unchanged run costs no rate limit. Polling its jobs nearly always does, because every step of a job
+    /// changes them. But the run itself changes whenever one of its jobs does.
     const POLL_INTERVALS: PollIntervals = PollIntervals {
         min: Duration::from_secs(2),
         max: Duration::from_secs(5),
@@ -54,7 +54,7 @@ impl ProviderSpec for GitHubSpec {
         jobs: Duration::from_mins(1),
     };
 
-    /// The former name of secondary rate limits.
+    /// GitHub's former name for secondary rate limits.
     const LIMIT_MESSAGES: &'static [LimitMessage] = &[LimitMessage {
         status: StatusCode::FORBIDDEN,
         text: "abuse detection",
@@ -112,7 +112,7 @@ impl ProviderSpec for GitHubSpec {
             "event-type" | "client-payload" => own.get("workflow").is_none(),
             "workflow" | "inputs" | "ref" => own.get("event-type").is_none(),
             "token" => own.get("client-id").or(own.get("private-key")).is_none(),
-            // A key without the App that it is of.
+            // Don't inherit the key if the entry sets `client-id` to empty: it would have no App.
             "private-key" => !own.is_empty("client-id"),
             _ => true,
         }
@@ -134,7 +134,7 @@ impl ProviderSpec for GitHubSpec {
         }
     }
 
-    /// Of an App, each owner's installation has rate limits of its own.
+    /// Includes the owner for an App, because each installation has its own rate limits.
     fn credential_parts(&self, repository: &str) -> CredentialParts<'_> {
         match &self.credential {
             GitHubCredential::Token(token) | GitHubCredential::WorkflowToken(token) => {

@@ -1,4 +1,4 @@
-//! As whom GitHub is asked: by the token given, as an App, or by the workflow's own token.
+//! The credential for GitHub: a token, an App, or `GITHUB_TOKEN`.
 
 use std::rc::Rc;
 
@@ -14,19 +14,18 @@ use crate::values::{Checked, Errors, Inputs, RawInput, complain, with_line_break
 
 pub(crate) enum GitHubCredential {
     Token(Secret),
-    /// The job's own token: good for the workflow's own repository alone.
+    /// The job's `GITHUB_TOKEN`, which is only valid for the workflow's repository.
     WorkflowToken(Secret),
     App(App),
 }
 
 pub(crate) struct App {
-    /// Client id or app id.
+    /// Client ID or App ID.
     pub(crate) client_id: String,
-    /// DER of the RSA key, in either of its two forms.
     pub(crate) private_key: PrivateKey,
 }
 
-/// A key's DER, which many targets may share. It has no `Debug`: see [`Secret`].
+/// An RSA key in DER, in either encoding. Many targets may share it. It has no `Debug`, like [`Secret`].
 #[derive(Clone)]
 pub(crate) enum PrivateKey {
     Pkcs1(Rc<[u8]>),
@@ -71,7 +70,7 @@ fn app(inputs: &Inputs, context: &InputContext<'_>) -> Checked<Option<App>> {
     }
 }
 
-/// The workflow's own token, where that will do.
+/// Returns `GITHUB_TOKEN` if it can trigger the target.
 fn workflow_token(
     token: Option<Secret>,
     inputs: &Inputs,
@@ -99,7 +98,8 @@ fn workflow_token(
     complain("token", message)
 }
 
-/// A key as GitHub hands it out, or as it gets through places that keep no line breaks.
+/// Reads a key in PEM as GitHub provides it, or with escaped line breaks or in base64 for places that don't keep line
+/// breaks.
 fn private_key(written: &RawInput) -> Checked<PrivateKey> {
     let text = written.as_text().unwrap_or_default();
     let pem = if text.contains("-----BEGIN") {

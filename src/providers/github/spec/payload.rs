@@ -12,15 +12,15 @@ use crate::values::{
 
 // GitHub's limits, from its REST documentation.
 const MAX_PAYLOAD_PROPERTIES: usize = 10;
-/// In characters; also of all workflow inputs together.
+/// In characters. Also applies to all workflow inputs together.
 const MAX_PAYLOAD_LENGTH: usize = 65_535;
 
-/// The property of a payload that carries the marker.
+/// The payload property that holds the marker.
 const MARKER: &str = "trigger_id";
 
 pub(super) const PAYLOAD: &str = "client-payload";
 
-/// The payload, and the marker in it where the run is waited for.
+/// Reads the payload. With `wait`, adds a marker and returns it too.
 pub(super) fn client_payload(inputs: &Inputs) -> Checked<(Rc<RawValue>, Option<String>)> {
     if inputs.is_empty(PAYLOAD) {
         return complain(
@@ -28,7 +28,7 @@ pub(super) fn client_payload(inputs: &Inputs) -> Checked<(Rc<RawValue>, Option<S
             "it is empty: check its expression. To send an empty payload, write `{}` or leave `client-payload` out",
         );
     }
-    // What is wrong with `wait` itself is told where it is read.
+    // An invalid `wait` is reported where it's read.
     let wait = inputs.boolean("wait").unwrap_or(false);
     let none = Rc::new(RawInput::text("{}"));
     let written = inputs.raw(PAYLOAD).unwrap_or(&none);
@@ -73,12 +73,12 @@ pub(super) fn client_payload(inputs: &Inputs) -> Checked<(Rc<RawValue>, Option<S
     Ok((payload.into(), Some(marker)))
 }
 
-/// An object of JSON, without the space between its tokens.
+/// A JSON object without whitespace between its tokens.
 struct Payload {
     json: Rc<RawValue>,
-    /// How long it is.
+    /// Length of the JSON.
     characters: usize,
-    /// Of its properties at the top.
+    /// Names of the top-level properties.
     names: HashSet<String>,
 }
 
@@ -92,7 +92,7 @@ impl Payload {
     }
 }
 
-/// The object that a payload is, JSON as it was written or YAML.
+/// Reads a payload, which is JSON (kept as written) or YAML.
 fn payload(written: &RawInput) -> Checked<Rc<Payload>> {
     let complaint = |problem: &Problem| vec![problem.complaint(PAYLOAD)];
     let not_an_object = || {
@@ -116,7 +116,7 @@ fn payload(written: &RawInput) -> Checked<Rc<Payload>> {
     Ok(Payload::new(json, names))
 }
 
-/// The object with one more text in it; what it has stays as it was written.
+/// Appends a string property to an object. Everything else stays as it was written.
 fn with_property(object: &RawValue, key: &str, text: &str) -> Box<RawValue> {
     let inside = object
         .get()
@@ -128,7 +128,7 @@ fn with_property(object: &RawValue, key: &str, text: &str) -> Box<RawValue> {
         .unwrap_or_else(|error| unreachable!("an object with one more text is JSON: {error}"))
 }
 
-/// The inside of a payload as it was before it got its marker, if it has one.
+/// Returns what a payload contained before the marker was added, without the closing brace.
 pub(crate) fn without_marker<'json>(payload: &'json RawValue, marker: Option<&str>) -> &'json str {
     let json = payload.get();
     let inside = match marker {

@@ -1,5 +1,5 @@
-//! Which pipeline of GitHub's is triggered with what: its inputs, and the limits that can be checked before anything is
-//! sent.
+//! A GitHub pipeline and its arguments: reads the inputs for it, and checks the limits that can be checked before
+//! anything is sent.
 
 use std::rc::Rc;
 
@@ -17,16 +17,15 @@ const MAX_WORKFLOW_INPUTS: usize = 25;
 pub(crate) enum GitHubPipeline {
     RepositoryDispatch {
         event_type: String,
-        /// The JSON as it was written, but for the space between its tokens.
+        /// The JSON as it was written, except for whitespace between its tokens.
         client_payload: Rc<RawValue>,
-        /// What stands in the payload as `trigger_id`, by which the runs can be recognised; `None` where
-        /// they are not waited for.
+        /// The payload's `trigger_id`, which identifies the runs. `None` without `wait`.
         marker: Option<String>,
     },
     WorkflowDispatch {
-        /// File name or id; a name may begin with digits.
+        /// File name or id. A file name may begin with digits.
         workflow: String,
-        /// `None`: the default branch.
+        /// `None` means the default branch.
         reference: Option<Reference>,
         inputs: Vec<(String, String)>,
     },
@@ -67,7 +66,7 @@ impl GitHubPipeline {
                     ..
                 },
             ) => {
-                // A file's name and an id may be the same workflow.
+                // A file name and an id may refer to the same workflow.
                 let is_file = |workflow: &str| workflow.contains('.');
                 (a == b || is_file(a) != is_file(b)) && may_be_same(a_ref.as_ref(), b_ref.as_ref())
             }
@@ -143,7 +142,7 @@ pub(super) fn read(inputs: &Inputs) -> Checked<GitHubPipeline> {
                     "there is an `event-type` too: give one of the two",
                 ),
             }]);
-            // What of the rest is wrong with either of them.
+            // Check the other inputs as well, so that all problems are reported together.
             event_type.map(|text| errors.take(check_event_type(text)));
             workflow.map(|text| errors.take(check_workflow(text)));
             if inputs.raw(PAYLOAD).is_some() {
@@ -238,7 +237,7 @@ fn workflow_inputs(inputs: &Inputs) -> Checked<Vec<(String, String)>> {
     Ok(pairs.into_iter().map(owned).collect())
 }
 
-/// Complains about an input that is set where it means nothing.
+/// Reports an input that doesn't apply to this pipeline.
 fn reject_if_set(inputs: &Inputs, name: &str, why: &str) -> Option<InputError> {
     inputs
         .raw(name)
