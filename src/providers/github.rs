@@ -1,5 +1,6 @@
-//! GitHub: `repository_dispatch` and `workflow_dispatch`, through octocrab over our own client.
-//! Facts: <https://docs.github.com/en/rest>, API version 2022-11-28.
+//! GitHub as a provider: sends `repository_dispatch` and `workflow_dispatch`, and cancels runs. Requests go through
+//! octocrab, on the project's own HTTP client.
+//! Source: <https://docs.github.com/en/rest>, API version 2022-11-28.
 
 mod api;
 mod app;
@@ -36,10 +37,10 @@ use session::{GitHubSession, GitHubSessions, SignedIn};
 use spec::GitHubPipeline;
 pub(crate) use spec::GitHubSpec;
 
-/// The key that older GitHub Enterprise Servers do not know.
+/// Asks GitHub to return the run's id. GitHub Enterprise Server before 3.21 rejects the key.
 const RETURN_RUN_DETAILS: &str = "return_run_details";
 
-/// For the read that shows which attempt a cancel would reach: where there is no answer, the cancel matters more.
+/// For checking whether the first attempt is over before it is cancelled. After that, the cancel is sent anyway.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(2);
 
 pub(crate) struct GitHub<'a> {
@@ -47,7 +48,7 @@ pub(crate) struct GitHub<'a> {
     spec: &'a GitHubSpec,
     http: &'a Http<'a>,
     session: Rc<GitHubSession<'a>>,
-    /// The ref that is triggered, as it was written; empty for a `repository_dispatch`, which knows none.
+    /// The ref to run on, as it was written; empty for a `repository_dispatch`, which has none.
     reference: String,
 }
 
@@ -139,7 +140,6 @@ impl<'a> Provider<'a> for GitHub<'a> {
     }
 
     async fn make_ready(&self) -> Result<(), Error> {
-        // Where an App's token is about to expire.
         self.session.renew_if_needed(self.location, self.http).await
     }
 
@@ -169,7 +169,7 @@ impl<'a> Provider<'a> for GitHub<'a> {
         }
     }
 
-    /// GitHub Enterprise Server before 3.21 names the key that it does not know.
+    /// GitHub Enterprise Server before 3.21 rejects [`RETURN_RUN_DETAILS`] and names it in the error.
     fn fallback(&self, rejection: &Error) -> Option<&'static str> {
         let response = rejection.response()?;
         let names_the_key = response
@@ -204,9 +204,9 @@ impl<'a> Provider<'a> for GitHub<'a> {
         self.snapshot(run, depth).await
     }
 
-    /// Cancels the run's first attempt. GitHub cancels whichever attempt is the current one, and a later one is
-    /// somebody else's: there is one only when the first is over. A token that is still good isn't renewed: there may be
-    /// no time for that.
+    /// Cancels the run's first attempt. GitHub cancels the current attempt, so nothing is sent if the first one is
+    /// over: a later attempt is somebody else's re-run. A token that hasn't expired isn't renewed, because time may be
+    /// short.
     async fn cancel(&self, run: &Run) -> Result<(), Error> {
         let session = &self.session;
         session.renew_if_expired(self.location, self.http).await?;
@@ -280,20 +280,20 @@ impl GitHub<'_> {
         self.http.default_branch(repository, read).await
     }
 
-    /// A run's page for people: the one that GitHub names, if that can be taken for it.
+    /// Returns the run's web page: GitHub's `html_url` if it passes [`wire::page_at`], else a computed URL.
     fn run_page(&self, html_url: Option<&str>, id: u64) -> String {
         let page = wire::page_at(html_url, &self.location.server.web);
         page.unwrap_or_else(|| self.actions_page(&["runs", &id.to_string()]))
     }
 
-    /// A page of the repository's Actions.
+    /// Returns the URL of a page under the repository's *Actions* tab.
     fn actions_page(&self, parts: &[&str]) -> String {
         let actions = self.location.repository.split('/').chain(["actions"]);
         let parts = actions.chain(parts.iter().copied());
         below(&self.location.server.web, parts).to_string()
     }
 
-    /// With the credential as it is now: an App's is replaced before it expires.
+    /// Returns the current sign-in. An App's changes whenever its token is renewed.
     fn signed_in(&self) -> Rc<SignedIn> {
         self.session.signed_in()
     }
@@ -322,7 +322,7 @@ impl GitHub<'_> {
         self.signed_in().api.get_cached(self.http, url, what).await
     }
 
-    /// Says whether there is another token than the one that was used, since that was refused.
+    /// Renews an App's token if GitHub rejected it. Returns whether there is a new one to retry with.
     async fn renew_if_rejected(&self, error: &Error, used: &Rc<SignedIn>) -> Result<bool, Error> {
         let session = &self.session;
         session
@@ -330,7 +330,7 @@ impl GitHub<'_> {
             .await
     }
 
-    /// An address below the target repository's own.
+    /// Returns an API URL under the target's repository.
     fn repository_url<const N: usize>(&self, parts: [&str; N]) -> Url {
         repository_url(self.location, parts)
     }

@@ -1,4 +1,4 @@
-//! GitHub's API with one credential: plain requests, and looks that cost nothing where nothing changed.
+//! GitHub's API with one credential: plain requests, and conditional ones that cost no rate limit if nothing changed.
 
 use std::any::Any;
 use std::cell::{OnceCell, RefCell};
@@ -31,13 +31,13 @@ const COMMON_HEADERS: [(HeaderName, HeaderValue); 2] = [
     ),
 ];
 
-/// octocrab without a credential, for all who come with the same certificates to the same server: each of its
-/// clients takes as much memory as what it is used for.
+/// octocrab without a credential, shared by all targets with the same server and certificates: an octocrab client needs
+/// as much memory as the requests it's used for.
 pub(super) struct OctocrabClients {
-    /// Scheme and host alone: octocrab would put a path in front of redirected addresses too.
+    /// Only scheme and host: octocrab would also prepend a path to redirected URLs.
     base: String,
     client: Rc<Client>,
-    /// Made when they are needed first.
+    /// Both are created on first use.
     for_triggers: OnceCell<Octocrab>,
     for_reads: OnceCell<Octocrab>,
 }
@@ -71,21 +71,20 @@ impl OctocrabClients {
     }
 }
 
-/// octocrab with one credential; every request goes through [`Http::exchange`] of whoever makes it.
+/// octocrab with one credential. Every request goes through the caller's [`Http::exchange`].
 pub(super) struct Api {
     octocrab: Rc<OctocrabClients>,
     authorization: HeaderValue,
-    /// What was read last at each address that was looked at, with the tag by which GitHub knows it. Tags
-    /// are good for one token alone.
+    /// The last value read from each URL, with its `ETag`. Each is only valid for one token.
     cached: RefCell<HashMap<Url, CachedRead>>,
 }
 
-/// A request without its address.
+/// A request without its URL.
 struct ApiRequest<'a> {
     idempotency: Idempotency,
     method: Method,
     body: Option<&'a RawValue>,
-    /// The tag of what need not be sent again.
+    /// The `ETag` of the cached value.
     if_none_match: Option<&'a HeaderValue>,
 }
 
@@ -100,7 +99,7 @@ impl ApiRequest<'_> {
     }
 }
 
-/// A tag, and what it is of.
+/// An `ETag`, and the value it belongs to.
 type CachedRead = (HeaderValue, Rc<dyn Any>);
 
 impl Api {
@@ -117,7 +116,7 @@ impl Api {
         Ok(response)
     }
 
-    /// The same with the address that answered, which redirects may have led to.
+    /// Like [`Self::get`], and also returns the URL that answered, after redirects.
     pub(super) async fn get_with_final_url(
         &self,
         http: &Http<'_>,
@@ -148,7 +147,7 @@ impl Api {
         Ok(response)
     }
 
-    /// Reads again what may have been read before: costs nothing of the rate limit where it is the same.
+    /// Reads a value, with a conditional request if it was read before. An unchanged value costs no rate limit.
     pub(super) async fn get_cached<T: DeserializeOwned + 'static>(
         &self,
         http: &Http<'_>,
@@ -167,7 +166,7 @@ impl Api {
             return Ok(parsed);
         }
         let response = response.check_status(what)?;
-        // A copy: the header is a part of all that was received with it, and would keep that in memory.
+        // Copied, because the header shares memory with the whole response and would keep it alive.
         let tag = response.headers.get(header::ETAG);
         let tag = tag.map(|tag| HeaderValue::from_bytes(tag.as_bytes()));
         let read: Rc<T> = Rc::new(parse(response, what)?);
@@ -178,7 +177,7 @@ impl Api {
         Ok(read)
     }
 
-    /// What a download's first request brings along.
+    /// Returns the headers for the first request of a download.
     pub(super) fn download_headers(&self) -> HeaderMap {
         let mut headers = HeaderMap::from_iter(COMMON_HEADERS);
         headers.insert(header::AUTHORIZATION, self.authorization.clone());
@@ -210,7 +209,7 @@ impl Api {
                     request = request.header(header::IF_NONE_MATCH, tag);
                 }
                 let mut request = octocrab.build_request(request, body)?;
-                // In place of whatever the library has put there.
+                // Replace the headers that octocrab has set.
                 for (name, value) in COMMON_HEADERS {
                     request.headers_mut().insert(name, value);
                 }
