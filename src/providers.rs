@@ -11,6 +11,7 @@ pub(crate) mod http;
 pub(crate) mod location;
 #[cfg(test)]
 pub(crate) mod memory;
+mod pages;
 pub(crate) mod provider;
 mod quota;
 mod reading;

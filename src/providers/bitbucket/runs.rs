@@ -8,9 +8,10 @@ use serde::Deserialize;
 use super::Bitbucket;
 use crate::providers::bitbucket::spec::BitbucketSource;
 use crate::providers::error::Error;
+use crate::providers::pages::{self, List, PAGE_SIZES, PROOF_SIZES};
 use crate::providers::provider::{Candidate, Claim};
 use crate::providers::reference::Reference;
-use crate::providers::wire::{self, List, PAGE_SIZES, PROOF_SIZES};
+use crate::providers::wire;
 
 #[derive(Deserialize)]
 struct Pipelines {
@@ -72,7 +73,7 @@ impl Bitbucket<'_> {
             Some(_) => &PAGE_SIZES,
             None => &PROOF_SIZES,
         };
-        let page: Pipelines = wire::in_pages(sizes, async |size| {
+        let page: Pipelines = pages::try_sizes(sizes, async |size| {
             let mut url = self.repository(["pipelines", ""]);
             url.set_query(Some(&format!("sort=-created_on&pagelen={size}")));
             self.read(&url, "the list of pipelines").await

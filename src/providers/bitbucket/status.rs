@@ -10,9 +10,10 @@ use crate::model::{
     BlockedOn, Conclusion, Job, JobKind, ProviderStatus, Run, Snapshot, State, Times,
 };
 use crate::providers::error::{Error, Kind};
+use crate::providers::pages::{self, List, MAX_PAGES, PAGE_SIZES};
 use crate::providers::provider::Depth;
 use crate::providers::reading::{beside, unreadable};
-use crate::providers::wire::{self, List, MAX_PAGES, PAGE_SIZES};
+use crate::providers::wire;
 
 #[derive(Deserialize)]
 struct BitbucketPipelineStatus {
@@ -83,7 +84,7 @@ impl Bitbucket<'_> {
         let steps = match depth {
             Depth::Run => None,
             Depth::Jobs => beside(
-                wire::in_pages(&PAGE_SIZES, async |size| self.steps(run, size).await).await,
+                pages::try_sizes(&PAGE_SIZES, async |size| self.steps(run, size).await).await,
                 state,
             )?,
         };

@@ -14,8 +14,9 @@ use super::GitHub;
 use crate::model::{Job, Run};
 use crate::providers::error::{Error, Kind};
 use crate::providers::http::LogTail;
+use crate::providers::pages::List;
 use crate::providers::provider::{MAX_LOG_TAIL, MAX_RESULT, Provider as _};
-use crate::providers::wire::{self, List};
+use crate::providers::wire;
 
 /// In bytes: the result plus the overhead of a zip file.
 const MAX_ARCHIVE: usize = MAX_RESULT + 64 * 1024;

@@ -8,8 +8,9 @@ use crate::providers::error::Error;
 use crate::providers::github::spec::{GitHubCredential, GitHubPipeline};
 use crate::providers::http::Response;
 use crate::providers::http::request::below;
+use crate::providers::pages::List;
 use crate::providers::provider::Provider as _;
-use crate::providers::wire::{self, List};
+use crate::providers::wire;
 use crate::text::nearest::nearest;
 
 /// Workflows listed in the message when one isn't found.

@@ -11,10 +11,11 @@ use super::GitHub;
 use crate::model::State;
 use crate::providers::error::Error;
 use crate::providers::github::spec::{GitHubCredential, GitHubPipeline};
+use crate::providers::pages::{self, List, MAX_PAGES, PAGE_SIZES, PROOF_SIZES};
 use crate::providers::provider::{Candidate, Claim, Provider as _, ProviderSpec as _};
 use crate::providers::reading::beside;
 use crate::providers::reference::short_name;
-use crate::providers::wire::{self, List, MAX_PAGES, PAGE_SIZES, PROOF_SIZES};
+use crate::providers::wire;
 
 #[derive(Deserialize)]
 struct RunList {
@@ -103,7 +104,7 @@ impl GitHub<'_> {
         } = self.newest_page(&base, &PAGE_SIZES).await?;
         let is_old = |run: &ListedRun| run.created_at.is_some_and(|at| at < since);
         if !is_complete && !runs.iter().any(is_old) {
-            let read = wire::in_pages(&PAGE_SIZES, async |size| {
+            let read = pages::try_sizes(&PAGE_SIZES, async |size| {
                 self.search(&base, event, since, size).await
             });
             runs.extend(beside(read.await, State::Queued)?.unwrap_or_default());
@@ -116,7 +117,7 @@ impl GitHub<'_> {
     }
 
     async fn newest_page(&self, base: &Url, sizes: &[usize]) -> Result<RunPage, Error> {
-        wire::in_pages(sizes, async |size| {
+        pages::try_sizes(sizes, async |size| {
             let mut url = base.clone();
             url.set_query(Some(&format!("per_page={size}")));
             let runs: Rc<RunList> = self.read(&url, "the list of runs").await?;

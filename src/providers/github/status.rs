@@ -12,9 +12,10 @@ use crate::model::{
     BlockedOn, Conclusion, Job, JobKind, ProviderStatus, Run, Snapshot, State, Step, Times,
 };
 use crate::providers::error::Error;
+use crate::providers::pages::{self, List, MAX_PAGES, PAGE_SIZES};
 use crate::providers::provider::{Depth, Provider as _};
 use crate::providers::reading::{beside, unreadable};
-use crate::providers::wire::{self, List, MAX_PAGES, PAGE_SIZES};
+use crate::providers::wire;
 
 #[derive(Deserialize)]
 struct RunStatus {
@@ -160,7 +161,7 @@ impl GitHub<'_> {
         let jobs = match depth {
             Depth::Run => None,
             Depth::Jobs => beside(
-                wire::in_pages(&PAGE_SIZES, async |size| self.jobs(run, state, size).await).await,
+                pages::try_sizes(&PAGE_SIZES, async |size| self.jobs(run, state, size).await).await,
                 state,
             )?,
         };

@@ -9,9 +9,10 @@ use super::GitLab;
 use crate::providers::error::Error;
 use crate::providers::gitlab::spec::GitLabCredential;
 use crate::providers::http::request::below;
+use crate::providers::pages::{self, List, PAGE_SIZES, PROOF_SIZES};
 use crate::providers::provider::{Candidate, Claim};
 use crate::providers::reference::short_name;
-use crate::providers::wire::{self, List, PAGE_SIZES, PROOF_SIZES};
+use crate::providers::wire;
 
 #[derive(Deserialize)]
 struct ListedGitLabPipeline {
@@ -69,7 +70,7 @@ impl GitLab<'_> {
                 query.append_pair("username", actor);
             }
         }
-        let pipelines: List<ListedGitLabPipeline> = wire::in_pages(sizes, async |size| {
+        let pipelines: List<ListedGitLabPipeline> = pages::try_sizes(sizes, async |size| {
             let mut url = url.clone();
             url.query_pairs_mut()
                 .append_pair("per_page", &size.to_string());

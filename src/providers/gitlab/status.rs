@@ -11,9 +11,10 @@ use crate::model::{
     BlockedOn, Conclusion, Job, JobKind, ProviderStatus, Run, Snapshot, State, Times,
 };
 use crate::providers::error::Error;
+use crate::providers::pages::{self, List, MAX_PAGES, PAGE_SIZES};
 use crate::providers::provider::Depth;
 use crate::providers::reading::{beside, parse, unreadable};
-use crate::providers::wire::{self, List, MAX_PAGES, PAGE_SIZES};
+use crate::providers::wire;
 
 /// The endpoint that lists the pipelines started by a pipeline.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -119,7 +120,7 @@ impl GitLab<'_> {
     }
 
     pub(super) async fn jobs(&self, run: &Run) -> Result<Vec<PipelineJob>, Error> {
-        wire::in_pages(&PAGE_SIZES, async |size| self.jobs_paged(run, size).await).await
+        pages::try_sizes(&PAGE_SIZES, async |size| self.jobs_paged(run, size).await).await
     }
 
     async fn jobs_paged(&self, run: &Run, size: usize) -> Result<Vec<PipelineJob>, Error> {
@@ -152,7 +153,7 @@ impl GitLab<'_> {
                 DownstreamEndpoint::Unavailable => return Ok(Vec::new()),
             };
             let url = self.repository(["pipelines", &run.id, endpoint]);
-            let read = wire::in_pages(&PAGE_SIZES, async |size| {
+            let read = pages::try_sizes(&PAGE_SIZES, async |size| {
                 let mut url = url.clone();
                 url.set_query(Some(&format!("per_page={size}")));
                 self.read::<List<PipelineJob>>(&url, "the downstream pipelines")
