@@ -228,7 +228,7 @@ impl<'a> Provider<'a> for Bitbucket<'a> {
         let body = Some(&*trigger.body);
         let response = self
             .http
-            .plain(Idempotency::Once, Method::POST, &trigger.url, headers, body)
+            .send(Idempotency::Once, Method::POST, &trigger.url, headers, body)
             .await?;
         let response = response.check_status("the trigger")?;
         if response.status != StatusCode::CREATED {
@@ -391,7 +391,7 @@ impl Bitbucket<'_> {
     async fn exchange(&self, method: Method, url: &Url) -> Result<Response, Error> {
         let headers = self.headers()?;
         self.http
-            .plain(Idempotency::Repeatable, method, url, headers, None)
+            .send(Idempotency::Repeatable, method, url, headers, None)
             .await
     }
 

@@ -170,7 +170,7 @@ impl<'a> Provider<'a> for GitLab<'a> {
         let body = Some(&*trigger.body);
         let response = self
             .http
-            .plain(Idempotency::Once, Method::POST, &trigger.url, headers, body)
+            .send(Idempotency::Once, Method::POST, &trigger.url, headers, body)
             .await?;
         let response = response.check_status("the trigger")?;
         if response.status != StatusCode::CREATED {
@@ -316,7 +316,7 @@ impl<'a> GitLab<'a> {
     async fn exchange(&self, method: Method, url: &Url) -> Result<Response, Error> {
         let headers = Self::headers(self.reader())?;
         self.http
-            .plain(Idempotency::Repeatable, method, url, headers, None)
+            .send(Idempotency::Repeatable, method, url, headers, None)
             .await
     }
 

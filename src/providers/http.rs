@@ -126,7 +126,7 @@ impl<'a> Http<'a> {
     /// that isn't followed.
     ///
     /// `send` builds and sends the request again for each address.
-    pub(crate) async fn exchange<B, E>(
+    pub(crate) async fn send_with<B, E>(
         &self,
         idempotency: Idempotency,
         method: &Method,
@@ -167,8 +167,8 @@ impl<'a> Http<'a> {
         ))
     }
 
-    /// Sends a request with an optional JSON body, as [`Self::exchange`] does.
-    pub(crate) async fn plain(
+    /// Sends a request with an optional JSON body, as [`Self::send_with`] does.
+    pub(crate) async fn send(
         &self,
         idempotency: Idempotency,
         method: Method,
@@ -177,7 +177,7 @@ impl<'a> Http<'a> {
         body: Option<&RawValue>,
     ) -> Result<Response, Error> {
         let client = self.client(idempotency)?;
-        self.exchange(idempotency, &method, address, async |address| {
+        self.send_with(idempotency, &method, address, async |address| {
             let mut request = client
                 .request(method.clone(), address.clone())
                 .headers(headers.clone());

@@ -15,7 +15,7 @@ impl Bitbucket<'_> {
         let binary = HeaderValue::from_static("application/octet-stream");
         headers.insert(header::ACCEPT, binary);
         self.http
-            .tail(&url, &headers, MAX_LOG_TAIL, "the log")
+            .download_tail(&url, &headers, MAX_LOG_TAIL, "the log")
             .await
     }
 }

@@ -71,7 +71,7 @@ impl OctocrabClients {
     }
 }
 
-/// octocrab with one credential. Every request goes through the caller's [`Http::exchange`].
+/// octocrab with one credential. Every request goes through the caller's [`Http::send_with`].
 pub(super) struct Api {
     octocrab: Rc<OctocrabClients>,
     authorization: HeaderValue,
@@ -198,7 +198,7 @@ impl Api {
         let octocrab = self.octocrab.get(idempotency)?;
         let final_url = RefCell::new(url.clone());
         let response = http
-            .exchange(idempotency, &method, url, async |url| {
+            .send_with(idempotency, &method, url, async |url| {
                 final_url.replace(url.clone());
                 let mut request = request::Builder::new()
                     .method(method.clone())

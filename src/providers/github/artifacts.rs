@@ -51,7 +51,7 @@ impl GitHub<'_> {
         let headers = self.signed_in().api.download_headers();
         let tail = self
             .http
-            .tail(&url, &headers, MAX_LOG_TAIL, "the log")
+            .download_tail(&url, &headers, MAX_LOG_TAIL, "the log")
             .await?;
         Ok(LogTail {
             bytes: strip_timestamps(&tail.bytes),

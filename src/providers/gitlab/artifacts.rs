@@ -21,7 +21,7 @@ impl GitLab<'_> {
         }
         let tail = self
             .http
-            .tail(
+            .download_tail(
                 &url,
                 &Self::headers(self.reader())?,
                 MAX_LOG_TAIL,

@@ -55,7 +55,7 @@ impl Http<'_> {
 
     /// Downloads the last `max_bytes` of a log. A server without support for ranges sends the whole log, and the rest
     /// is discarded.
-    pub(crate) async fn tail(
+    pub(crate) async fn download_tail(
         &self,
         address: &Url,
         headers: &HeaderMap,
