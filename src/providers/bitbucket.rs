@@ -26,7 +26,7 @@ use crate::providers::provider::{
     Candidate, Depth, Provider, RequestForm, Secrets, TriggerRequest,
 };
 use crate::providers::quota::Idempotency;
-use crate::providers::reading::{no_default_branch, parse, unclear};
+use crate::providers::reading::{no_default_branch, parse_json, unexpected_trigger_response};
 use crate::providers::reference::Reference;
 use crate::providers::variable::Argument;
 use crate::providers::wire;
@@ -232,13 +232,14 @@ impl<'a> Provider<'a> for Bitbucket<'a> {
             .await?;
         let response = response.check_status("the trigger")?;
         if response.status != StatusCode::CREATED {
-            return Err(unclear(
+            return Err(unexpected_trigger_response(
                 &response,
                 "that is no answer of Bitbucket's to a trigger",
             ));
         }
-        let pipeline: CreatedBitbucketPipeline =
-            response.json().map_err(|why| unclear(&response, &why))?;
+        let pipeline: CreatedBitbucketPipeline = response
+            .json()
+            .map_err(|why| unexpected_trigger_response(&response, &why))?;
         Ok(Some(Run {
             url: self.run_page(pipeline.build_number),
             id: pipeline.uuid,
@@ -357,7 +358,7 @@ impl Bitbucket<'_> {
             .await
             .and_then(|response| response.check_status(WHAT))
         {
-            Ok(response) => parse(response, WHAT),
+            Ok(response) => parse_json(response, WHAT),
             Err(error) if error.kind() == Kind::Rejected => Err(error),
             Err(error) => return Err(error),
         };
@@ -384,7 +385,7 @@ impl Bitbucket<'_> {
     }
 
     async fn read<T: DeserializeOwned>(&self, url: &Url, what: &str) -> Result<T, Error> {
-        parse(self.get(url).await?.check_status(what)?, what)
+        parse_json(self.get(url).await?.check_status(what)?, what)
     }
 
     /// Sends a request that has no body and starts nothing.

@@ -31,7 +31,7 @@ use crate::providers::provider::{
     Candidate, Depth, Provider, RequestForm, Secrets, TriggerRequest, no_such_result,
 };
 use crate::providers::quota::Idempotency;
-use crate::providers::reading::{no_default_branch, unclear};
+use crate::providers::reading::{no_default_branch, unexpected_trigger_response};
 use crate::providers::wire;
 use session::{GitHubSession, GitHubSessions, SignedIn};
 use spec::GitHubPipeline;
@@ -152,8 +152,9 @@ impl<'a> Provider<'a> for GitHub<'a> {
         match (&self.spec.pipeline, response.status) {
             (_, StatusCode::NO_CONTENT) => Ok(None),
             (GitHubPipeline::WorkflowDispatch { .. }, StatusCode::OK) => {
-                let details: RunDetails =
-                    response.json().map_err(|why| unclear(&response, &why))?;
+                let details: RunDetails = response
+                    .json()
+                    .map_err(|why| unexpected_trigger_response(&response, &why))?;
                 let id = details.workflow_run_id;
                 Ok(Some(Run {
                     id: id.to_string(),
@@ -162,7 +163,7 @@ impl<'a> Provider<'a> for GitHub<'a> {
                     matched_by: MatchedBy::Id,
                 }))
             }
-            _ => Err(unclear(
+            _ => Err(unexpected_trigger_response(
                 &response,
                 "that is no answer of GitHub's to a dispatch",
             )),

@@ -26,7 +26,7 @@ use crate::providers::provider::{
     Candidate, Depth, Provider, RequestForm, Secrets, TriggerRequest, no_such_result,
 };
 use crate::providers::quota::Idempotency;
-use crate::providers::reading::{no_default_branch, parse, unclear};
+use crate::providers::reading::{no_default_branch, parse_json, unexpected_trigger_response};
 use crate::providers::wire;
 use spec::GitLabCredential;
 pub(crate) use spec::GitLabSpec;
@@ -174,13 +174,14 @@ impl<'a> Provider<'a> for GitLab<'a> {
             .await?;
         let response = response.check_status("the trigger")?;
         if response.status != StatusCode::CREATED {
-            return Err(unclear(
+            return Err(unexpected_trigger_response(
                 &response,
                 "that is no answer of GitLab's to a trigger",
             ));
         }
-        let pipeline: CreatedGitLabPipeline =
-            response.json().map_err(|why| unclear(&response, &why))?;
+        let pipeline: CreatedGitLabPipeline = response
+            .json()
+            .map_err(|why| unexpected_trigger_response(&response, &why))?;
         self.project_id.set(pipeline.project_id);
         Ok(Some(Run {
             id: pipeline.id.to_string(),
@@ -309,7 +310,7 @@ impl<'a> GitLab<'a> {
     }
 
     async fn read<T: DeserializeOwned>(&self, url: &Url, what: &str) -> Result<T, Error> {
-        parse(self.get(url).await?.check_status(what)?, what)
+        parse_json(self.get(url).await?.check_status(what)?, what)
     }
 
     /// Sends a request that has no body and starts nothing.

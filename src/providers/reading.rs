@@ -7,7 +7,7 @@ use crate::providers::error::{Error, Kind};
 use crate::providers::http::{Response, ResponseBody};
 
 /// Returns the error for a trigger's response with a success status and an unexpected body: a run may have started.
-pub(super) fn unclear(response: &Response, why: &str) -> Error {
+pub(super) fn unexpected_trigger_response(response: &Response, why: &str) -> Error {
     Error::new(
         Kind::Unknown,
         format!("{} for the trigger, but {why}", response.status.as_u16()),
@@ -15,9 +15,9 @@ pub(super) fn unclear(response: &Response, why: &str) -> Error {
 }
 
 /// Parses the JSON body. A body that can't be parsed is `Kind::Unknown`, so reads are retried.
-pub(super) fn parse<T: DeserializeOwned>(response: Response, what: &str) -> Result<T, Error> {
+pub(super) fn parse_json<T: DeserializeOwned>(response: Response, what: &str) -> Result<T, Error> {
     response.json().map_err(|why| {
-        let error = unreadable(what, &why);
+        let error = unreadable_response(what, &why);
         match response.body {
             ResponseBody::TooLarge(_) => error.with_response(response),
             ResponseBody::Complete(_) | ResponseBody::Unreadable(_) => error,
@@ -25,13 +25,13 @@ pub(super) fn parse<T: DeserializeOwned>(response: Response, what: &str) -> Resu
     })
 }
 
-pub(super) fn unreadable(what: &str, why: &str) -> Error {
+pub(super) fn unreadable_response(what: &str, why: &str) -> Error {
     Error::new(Kind::Unknown, format!("{what} cannot be read: {why}"))
 }
 
 /// Turns the failure of an optional follow-up read into `None`. A rate limit is still an error, because polling on
 /// would prolong it, unless `state` is completed: that must be reported.
-pub(super) fn beside<T>(read: Result<T, Error>, state: State) -> Result<Option<T>, Error> {
+pub(super) fn optional_read<T>(read: Result<T, Error>, state: State) -> Result<Option<T>, Error> {
     match read {
         Ok(read) => Ok(Some(read)),
         Err(error)

@@ -12,7 +12,7 @@ use crate::model::{
 use crate::providers::error::{Error, Kind};
 use crate::providers::pages::{self, List, MAX_PAGES, PAGE_SIZES};
 use crate::providers::provider::Depth;
-use crate::providers::reading::{beside, unreadable};
+use crate::providers::reading::{optional_read, unreadable_response};
 use crate::providers::wire;
 
 #[derive(Deserialize)]
@@ -78,12 +78,15 @@ impl Bitbucket<'_> {
         let url = self.repository(["pipelines", &run.id]);
         let pipeline: BitbucketPipelineStatus = self.read(&url, WHAT).await?;
         if pipeline.uuid != run.id {
-            return Err(unreadable(WHAT, "the answer is about another pipeline"));
+            return Err(unreadable_response(
+                WHAT,
+                "the answer is about another pipeline",
+            ));
         }
         let state = pipeline.state.state();
         let steps = match depth {
             Depth::Run => None,
-            Depth::Jobs => beside(
+            Depth::Jobs => optional_read(
                 pages::try_sizes(&PAGE_SIZES, async |size| self.steps(run, size).await).await,
                 state,
             )?,

@@ -16,7 +16,7 @@ use crate::providers::error::{Error, Kind};
 use crate::providers::http::request::credential_header;
 use crate::providers::http::{Client, Http, Response, USER_AGENT};
 use crate::providers::quota::Idempotency;
-use crate::providers::reading::parse;
+use crate::providers::reading::parse_json;
 
 /// The version of the API that the wire structs are written for.
 const API_VERSION: (HeaderName, HeaderValue) = (
@@ -169,7 +169,7 @@ impl Api {
         // Copied, because the header shares memory with the whole response and would keep it alive.
         let tag = response.headers.get(header::ETAG);
         let tag = tag.map(|tag| HeaderValue::from_bytes(tag.as_bytes()));
-        let read: Rc<T> = Rc::new(parse(response, what)?);
+        let read: Rc<T> = Rc::new(parse_json(response, what)?);
         if let Some(Ok(tag)) = tag {
             let tagged = (tag, Rc::clone(&read) as Rc<dyn Any>);
             self.cached.borrow_mut().insert(url.clone(), tagged);

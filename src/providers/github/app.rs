@@ -26,7 +26,7 @@ use crate::providers::http::request::below;
 use crate::providers::http::{Http, Response};
 use crate::providers::location::Location;
 use crate::providers::quota::Idempotency;
-use crate::providers::reading::parse;
+use crate::providers::reading::parse_json;
 use crate::providers::wire;
 use client::AppClient;
 
@@ -238,7 +238,7 @@ impl AppClient<'_> {
         let response = self.request(request, |response| response).await?;
         let response = response.check_status("an installation token")?;
         let issued_at = response.server_time();
-        let token: InstallationToken = parse(response, "the installation token")?;
+        let token: InstallationToken = parse_json(response, "the installation token")?;
         Ok(InstallationToken { issued_at, ..token })
     }
 

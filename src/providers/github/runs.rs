@@ -13,7 +13,7 @@ use crate::providers::error::Error;
 use crate::providers::github::spec::{GitHubCredential, GitHubPipeline};
 use crate::providers::pages::{self, List, MAX_PAGES, PAGE_SIZES, PROOF_SIZES};
 use crate::providers::provider::{Candidate, Claim, Provider as _, ProviderSpec as _};
-use crate::providers::reading::beside;
+use crate::providers::reading::optional_read;
 use crate::providers::reference::short_name;
 use crate::providers::wire;
 
@@ -107,7 +107,7 @@ impl GitHub<'_> {
             let read = pages::try_sizes(&PAGE_SIZES, async |size| {
                 self.search(&base, event, since, size).await
             });
-            runs.extend(beside(read.await, State::Queued)?.unwrap_or_default());
+            runs.extend(optional_read(read.await, State::Queued)?.unwrap_or_default());
         }
         runs.retain(|run| {
             let event_matches = run.event.as_deref().is_none_or(|known| known == event);

@@ -14,7 +14,7 @@ use crate::model::{
 use crate::providers::error::Error;
 use crate::providers::pages::{self, List, MAX_PAGES, PAGE_SIZES};
 use crate::providers::provider::{Depth, Provider as _};
-use crate::providers::reading::{beside, unreadable};
+use crate::providers::reading::{optional_read, unreadable_response};
 use crate::providers::wire;
 
 #[derive(Deserialize)]
@@ -149,7 +149,7 @@ impl GitHub<'_> {
             found => found?,
         };
         if found.id.to_string() != run.id {
-            return Err(unreadable(WHAT, "the answer is about another run"));
+            return Err(unreadable_response(WHAT, "the answer is about another run"));
         }
         let status = found.status.as_str();
         let blocked_on = match status {
@@ -160,7 +160,7 @@ impl GitHub<'_> {
         let state = state(status, found.conclusion.as_deref(), blocked_on.as_ref());
         let jobs = match depth {
             Depth::Run => None,
-            Depth::Jobs => beside(
+            Depth::Jobs => optional_read(
                 pages::try_sizes(&PAGE_SIZES, async |size| self.jobs(run, state, size).await).await,
                 state,
             )?,
@@ -197,7 +197,7 @@ impl GitHub<'_> {
     async fn pending_deployments(&self, run: &Run) -> Result<Option<BlockedOn>, Error> {
         let url = self.repository_url(["actions", "runs", &run.id, "pending_deployments"]);
         let read = self.read(&url, "what the run waits for").await;
-        let pending: Option<Rc<List<PendingDeployment>>> = beside(read, State::Queued)?;
+        let pending: Option<Rc<List<PendingDeployment>>> = optional_read(read, State::Queued)?;
         Ok(pending.and_then(|pending| pending_on(&pending.entries)))
     }
 
@@ -205,7 +205,7 @@ impl GitHub<'_> {
     async fn concurrency_turn(&self, run: &Run) -> Result<BlockedOn, Error> {
         let url = self.repository_url(["actions", "runs", &run.id, "concurrency_groups"]);
         let read = self.read(&url, "the concurrency groups").await;
-        let groups: Option<Rc<ConcurrencyGroups>> = beside(read, State::Queued)?;
+        let groups: Option<Rc<ConcurrencyGroups>> = optional_read(read, State::Queued)?;
         Ok(BlockedOn::Turn {
             position: groups.and_then(|groups| groups.position()),
         })

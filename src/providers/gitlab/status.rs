@@ -13,7 +13,7 @@ use crate::model::{
 use crate::providers::error::Error;
 use crate::providers::pages::{self, List, MAX_PAGES, PAGE_SIZES};
 use crate::providers::provider::Depth;
-use crate::providers::reading::{beside, parse, unreadable};
+use crate::providers::reading::{optional_read, parse_json, unreadable_response};
 use crate::providers::wire;
 
 /// The endpoint that lists the pipelines started by a pipeline.
@@ -97,14 +97,17 @@ impl GitLab<'_> {
         let url = self.repository(["pipelines", &run.id]);
         let pipeline: GitLabPipelineStatus = self.read(&url, WHAT).await?;
         if pipeline.id.to_string() != run.id {
-            return Err(unreadable(WHAT, "the answer is about another pipeline"));
+            return Err(unreadable_response(
+                WHAT,
+                "the answer is about another pipeline",
+            ));
         }
         let state = state(&pipeline.status);
         let jobs = match depth {
             Depth::Run => None,
             Depth::Jobs => {
                 let web = &self.location.server.web;
-                let jobs = beside(self.jobs(run).await, state)?;
+                let jobs = optional_read(self.jobs(run).await, state)?;
                 let mut jobs = jobs.map(|jobs| {
                     jobs.into_iter()
                         .map(|pipeline_job| job(pipeline_job, web))
@@ -132,7 +135,7 @@ impl GitLab<'_> {
             url.set_query(Some(&format!("per_page={size}&page={page}")));
             let response = self.get(&url).await?.check_status(WHAT)?;
             let is_last = response.header("x-next-page").is_none_or(str::is_empty);
-            let page_of_jobs: List<PipelineJob> = parse(response, WHAT)?;
+            let page_of_jobs: List<PipelineJob> = parse_json(response, WHAT)?;
             jobs.extend(page_of_jobs.entries);
             if is_last {
                 break;
@@ -164,7 +167,7 @@ impl GitLab<'_> {
                     self.downstream_endpoint.set(next);
                     continue;
                 }
-                result => beside(result, state)?,
+                result => optional_read(result, state)?,
             };
             if trigger_jobs.as_ref().is_some_and(|jobs| jobs.length == 0) {
                 // Trigger jobs are created together with the pipeline, so none will appear later.

@@ -12,7 +12,7 @@ use crate::providers::error::Error;
 use crate::providers::github::api::Api;
 use crate::providers::http::Response;
 use crate::providers::http::request::below;
-use crate::providers::reading::parse;
+use crate::providers::reading::parse_json;
 
 /// Parallel requests when GitHub refuses a token for all repositories and each is looked up.
 const MAX_PARALLEL_LOOKUPS: usize = 8;
@@ -30,7 +30,7 @@ impl AppClient<'_> {
         const WHAT: &str = "the App's installation";
         let (response, _) = self.get_installation(&self.location.repository).await?;
         match response.check_status(WHAT) {
-            Ok(response) => parse(response, WHAT),
+            Ok(response) => parse_json(response, WHAT),
             Err(error) => Err(self.installation_failure(error)),
         }
     }
