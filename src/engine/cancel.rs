@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use crate::engine::context::TargetContext;
 use crate::engine::shutdown::{Shutdown, ShutdownMode};
 use crate::model::{Cancel, CancelEnd, LeftRunning, News, OnAbandoned, Run, Snapshot};
-use crate::providers::{Depth, Kind, Quota};
+use crate::providers::{Depth, ErrorKind, Quota};
 
 /// Time after a signal until cancels must be settled. The step must end within seven seconds, of which revoking tokens
 /// takes one, and writing outputs a moment.
@@ -128,8 +128,8 @@ async fn cancel(
                     accepted_at = None;
                     let message = error.message().to_owned();
                     progress.cancel = match error.kind() {
-                        Kind::Rejected => Cancel::Refused(message),
-                        Kind::RateLimited(_) | Kind::Unreachable | Kind::Unknown => {
+                        ErrorKind::Rejected => Cancel::Refused(message),
+                        ErrorKind::RateLimited(_) | ErrorKind::Unreachable | ErrorKind::Unknown => {
                             Cancel::Failed(message)
                         }
                     };

@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep};
 use crate::engine::context::TargetContext;
 use crate::engine::poll_failures::Refusals;
 use crate::model::{Interruption, MatchedBy, Run};
-use crate::providers::{Candidate, Claim, Error, Kind, Quota};
+use crate::providers::{Candidate, Claim, Error, ErrorKind, Quota};
 
 /// A run may appear to have been created this long before the trigger was sent: providers round times, and their
 /// machines' clocks differ.
@@ -167,7 +167,7 @@ async fn search_until_settled(
             quota.wait().await;
             start += rate_limit;
         } else if rate_limit > limits.first_run.saturating_sub(start.elapsed()) {
-            let error = || Error::new(Kind::RateLimited(None), "too many requests");
+            let error = || Error::new(ErrorKind::RateLimited(None), "too many requests");
             found.failure.get_or_insert_with(error);
             return found;
         }
@@ -417,7 +417,7 @@ mod tests {
     /// the seconds taken, the seconds of the lists, and the sightings with their seconds.
     async fn simulate(
         limits: SearchLimits,
-        marked_at: impl Fn(u64) -> Result<u32, Kind>,
+        marked_at: impl Fn(u64) -> Result<u32, ErrorKind>,
     ) -> (Found, u64, Vec<u64>, Vec<(u64, String)>) {
         let start = Instant::now();
         let quota = Quota::new(Duration::ZERO);
@@ -488,7 +488,11 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn failed_lists_do_not_end_a_search() {
-        for kind in [Kind::Unknown, Kind::Unreachable, Kind::Rejected] {
+        for kind in [
+            ErrorKind::Unknown,
+            ErrorKind::Unreachable,
+            ErrorKind::Rejected,
+        ] {
             // The second run appears while lists fail.
             let (found, took, ..) = simulate(SearchLimits::ACCEPTED, |second| match second {
                 0..3 => Ok(1),
@@ -522,7 +526,7 @@ mod tests {
         let (found, took, ..) = simulate(SearchLimits::ACCEPTED, |_| Ok(0)).await;
         assert!(found.is_nothing() && found.failure.is_none());
         assert_eq!(took, 300);
-        let (found, took, ..) = simulate(SearchLimits::ACCEPTED, |_| Err(Kind::Unknown)).await;
+        let (found, took, ..) = simulate(SearchLimits::ACCEPTED, |_| Err(ErrorKind::Unknown)).await;
         assert!(found.is_nothing() && found.failure.is_some());
         assert!((300..=302).contains(&took), "{took}");
         let (found, took, ..) = simulate(SearchLimits::UNKNOWN, |_| Ok(0)).await;
@@ -534,7 +538,7 @@ mod tests {
     async fn a_search_that_keeps_failing_returns_the_failure() {
         let (found, took, ..) = simulate(SearchLimits::ACCEPTED, |second| match second {
             0..3 => Ok(1),
-            _ => Err(Kind::Unknown),
+            _ => Err(ErrorKind::Unknown),
         })
         .await;
         assert_eq!(found.runs.len(), 1);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::StatusCode;
 use tokio::time::Instant;
 
-use crate::providers::{Error, Kind};
+use crate::providers::{Error, ErrorKind};
 
 const MIN_REFUSALS: u32 = 5;
 const MIN_REFUSED_FOR: Duration = Duration::from_mins(1);
@@ -47,7 +47,7 @@ fn is_refusal(error: &Error) -> bool {
         StatusCode::GONE,
     ];
     let is_listed = |status| refusals.contains(&status);
-    error.kind() == Kind::Rejected
+    error.kind() == ErrorKind::Rejected
         && !error.is_of_sign_in()
         && error.status().is_some_and(is_listed)
 }

@@ -7,7 +7,7 @@ use backon::{BackoffBuilder as _, ExponentialBuilder};
 use crate::engine::shutdown::{Shutdown, ShutdownMode};
 use crate::model::{Event, Sink};
 use crate::providers::http::Http;
-use crate::providers::{Error, Idempotency, Kind, Quota};
+use crate::providers::{Error, ErrorKind, Idempotency, Quota};
 
 /// Attempts in all, with pauses of about 1, 3, 9 and 27 s between them.
 const MAX_ATTEMPTS: usize = 5;
@@ -53,7 +53,7 @@ pub(crate) async fn retry<T>(
             Err(error) => error,
         };
         let pause = match error.kind() {
-            Kind::RateLimited(retry_after) => {
+            ErrorKind::RateLimited(retry_after) => {
                 // A GitHub App's own requests have a separate quota, so their rate limit isn't recorded here yet.
                 if quota.remaining_wait().is_zero() {
                     quota.record_rate_limit(idempotency, retry_after);
@@ -63,7 +63,9 @@ pub(crate) async fn retry<T>(
                 policy.check_budget(&error, pause)?;
                 (rate_limits <= MAX_RATE_LIMIT_RETRIES).then_some(pause)
             }
-            Kind::Unreachable | Kind::Rejected | Kind::Unknown => pause_after(&error),
+            ErrorKind::Unreachable | ErrorKind::Rejected | ErrorKind::Unknown => {
+                pause_after(&error)
+            }
         };
         let Some(pause) = pause.filter(|_| !shutdown.is_requested()) else {
             return Err(error);
@@ -86,8 +88,11 @@ pub(crate) fn backoff(idempotency: Idempotency) -> impl FnMut(&Error) -> Option<
         .with_max_times(MAX_ATTEMPTS - 1)
         .build();
     move |error| match (error.kind(), idempotency) {
-        (Kind::Unreachable, _) | (Kind::Unknown, Idempotency::Repeatable) => pauses.next(),
-        (Kind::Unknown, Idempotency::Once) | (Kind::Rejected | Kind::RateLimited(_), _) => None,
+        (ErrorKind::Unreachable, _) | (ErrorKind::Unknown, Idempotency::Repeatable) => {
+            pauses.next()
+        }
+        (ErrorKind::Unknown, Idempotency::Once)
+        | (ErrorKind::Rejected | ErrorKind::RateLimited(_), _) => None,
     }
 }
 
@@ -110,7 +115,7 @@ impl<'a> RetryPolicy<'a> {
             return Ok(());
         }
         let error = Error::new(
-            Kind::RateLimited(Some(remaining)),
+            ErrorKind::RateLimited(Some(remaining)),
             "too many requests with the same credential",
         );
         self.check_budget(&error, remaining)?;
@@ -137,7 +142,10 @@ mod tests {
 
     /// Retries an operation that fails like this, in virtual time. Returns the number of attempts, the seconds taken,
     /// and the result.
-    async fn run(idempotency: Idempotency, failures: Vec<Kind>) -> (usize, u64, Result<(), Error>) {
+    async fn run(
+        idempotency: Idempotency,
+        failures: Vec<ErrorKind>,
+    ) -> (usize, u64, Result<(), Error>) {
         let (_handle, shutdown) = Shutdown::manual();
         let attempts = Cell::new(0);
         let failures = RefCell::new(failures.into_iter());
@@ -161,23 +169,24 @@ mod tests {
         (attempts.get(), start.elapsed().as_secs(), result)
     }
 
-    fn rate_limited(seconds: u64) -> Kind {
-        Kind::RateLimited(Some(Duration::from_secs(seconds)))
+    fn rate_limited(seconds: u64) -> ErrorKind {
+        ErrorKind::RateLimited(Some(Duration::from_secs(seconds)))
     }
 
     #[tokio::test(start_paused = true)]
     async fn an_unreceived_request_is_sent_at_most_five_times() {
-        let (attempts, seconds, result) = run(Idempotency::Once, vec![Kind::Unreachable; 9]).await;
+        let (attempts, seconds, result) =
+            run(Idempotency::Once, vec![ErrorKind::Unreachable; 9]).await;
         assert_eq!((attempts, seconds), (5, 40));
         assert!(result.is_err());
-        let (attempts, _, result) = run(Idempotency::Once, vec![Kind::Unreachable; 4]).await;
+        let (attempts, _, result) = run(Idempotency::Once, vec![ErrorKind::Unreachable; 4]).await;
         assert_eq!(attempts, 5);
         assert!(result.is_ok());
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_trigger_that_may_have_arrived_is_never_sent_again() {
-        for kind in [Kind::Unknown, Kind::Rejected] {
+        for kind in [ErrorKind::Unknown, ErrorKind::Rejected] {
             let (attempts, seconds, result) = run(Idempotency::Once, vec![kind]).await;
             assert_eq!((attempts, seconds, result.is_err()), (1, 0, true));
         }
@@ -185,9 +194,16 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_read_is_retried_unless_it_is_rejected() {
-        assert_eq!(run(Idempotency::Repeatable, vec![Kind::Unknown]).await.0, 2);
         assert_eq!(
-            run(Idempotency::Repeatable, vec![Kind::Rejected]).await.0,
+            run(Idempotency::Repeatable, vec![ErrorKind::Unknown])
+                .await
+                .0,
+            2
+        );
+        assert_eq!(
+            run(Idempotency::Repeatable, vec![ErrorKind::Rejected])
+                .await
+                .0,
             1
         );
     }
@@ -203,7 +219,7 @@ mod tests {
         .await;
         assert_eq!((attempts, seconds, result.is_ok()), (2, 100, false));
         let (attempts, seconds, result) =
-            run(Idempotency::Once, vec![Kind::RateLimited(None); 3]).await;
+            run(Idempotency::Once, vec![ErrorKind::RateLimited(None); 3]).await;
         assert_eq!((attempts, seconds, result.is_ok()), (3, 180, false));
     }
 

@@ -14,7 +14,9 @@ use crate::engine::shutdown::{Shutdown, ShutdownMode};
 use crate::model::{Event, NotSent, Outcome, Problem, Run};
 use crate::providers::http::Http;
 use crate::providers::target::{Mode, Target};
-use crate::providers::{AnyProvider, Connection, Error, Idempotency, Kind, RequestForm, Secrets};
+use crate::providers::{
+    AnyProvider, Connection, Error, ErrorKind, Idempotency, RequestForm, Secrets,
+};
 
 /// Time after a signal in which a trigger on the wire may still be answered.
 const TRIGGER_SHUTDOWN_GRACE: Duration = Duration::from_secs(4);
@@ -128,7 +130,7 @@ impl<'a> Sender<'a, '_> {
             biased;
             response = self.send_with_fallback(&state) => response,
             () = grace_period_over(self.context.shutdown, &state.is_on_the_wire) => {
-                Err(Error::new(Kind::Unknown, "stopped while the trigger was on the wire, and no answer came in time"))
+                Err(Error::new(ErrorKind::Unknown, "stopped while the trigger was on the wire, and no answer came in time"))
             }
         };
         Triggered {
@@ -142,7 +144,8 @@ impl<'a> Sender<'a, '_> {
     async fn send_with_fallback(self, state: &SendState) -> Result<Option<Run>, Error> {
         match self.send_form(RequestForm::Preferred, state).await {
             Err(rejection)
-                if rejection.kind() == Kind::Rejected && !self.context.shutdown.is_requested() =>
+                if rejection.kind() == ErrorKind::Rejected
+                    && !self.context.shutdown.is_requested() =>
             {
                 match self.context.provider.fallback(&rejection) {
                     Some(why) => {
@@ -201,7 +204,7 @@ impl<'a> Sender<'a, '_> {
         };
         permit.ok_or_else(|| {
             // `Unreachable` is the kind for requests that were not sent, and could be sent later.
-            Error::new(Kind::Unreachable, "it was not its turn yet")
+            Error::new(ErrorKind::Unreachable, "it was not its turn yet")
         })
     }
 
@@ -214,8 +217,8 @@ impl<'a> Sender<'a, '_> {
             }
             Ok(None) => {}
             Err(error) => match error.kind() {
-                Kind::Unknown => {}
-                Kind::Rejected | Kind::Unreachable | Kind::RateLimited(_) => {
+                ErrorKind::Unknown => {}
+                ErrorKind::Rejected | ErrorKind::Unreachable | ErrorKind::RateLimited(_) => {
                     self.context.siblings.mark_settled();
                 }
             },
@@ -240,19 +243,21 @@ impl<'a> Sender<'a, '_> {
             Err(error) => error,
         };
         match error.kind() {
-            Kind::Unknown => Triggered::unknown(&error, self.context.provider.runs_page()),
-            Kind::Unreachable | Kind::RateLimited(_) if self.context.shutdown.is_requested() => {
+            ErrorKind::Unknown => Triggered::unknown(&error, self.context.provider.runs_page()),
+            ErrorKind::Unreachable | ErrorKind::RateLimited(_)
+                if self.context.shutdown.is_requested() =>
+            {
                 Triggered::not_sent(NotSent::Stopped)
             }
-            Kind::Unreachable | Kind::RateLimited(_)
+            ErrorKind::Unreachable | ErrorKind::RateLimited(_)
                 if self.concurrency.shutdown().is_requested() =>
             {
                 Triggered::not_sent(NotSent::FailFast)
             }
-            Kind::Unreachable | Kind::RateLimited(_) => {
+            ErrorKind::Unreachable | ErrorKind::RateLimited(_) => {
                 Triggered::failed(Outcome::Rejected, &error)
             }
-            Kind::Rejected => {
+            ErrorKind::Rejected => {
                 // Before explaining the rejection, which may take a while.
                 self.concurrency.record_failure();
                 let unexplained = Triggered::failed(Outcome::Rejected, &error);

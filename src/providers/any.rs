@@ -9,7 +9,7 @@ use tokio::time::timeout;
 use url::Url;
 
 use crate::model::{Job, ResultArtifact, Run, Snapshot, WaitOptions};
-use crate::providers::error::{Error, Kind};
+use crate::providers::error::{Error, ErrorKind};
 use crate::providers::http::{Client, Http, LimitMessage, LogTail};
 use crate::providers::location::Location;
 use crate::providers::provider::{
@@ -321,7 +321,7 @@ impl AnyProvider<'_> {
         let too_long = |_| {
             let seconds = READY_TIMEOUT.as_secs();
             let what = format!("what comes before the trigger took more than {seconds} s");
-            Error::new(Kind::Unreachable, what)
+            Error::new(ErrorKind::Unreachable, what)
         };
         let ready = async { delegate!(self, provider => provider.make_ready().await) };
         timeout(READY_TIMEOUT, ready).await.map_err(too_long)?
@@ -360,8 +360,8 @@ impl AnyProvider<'_> {
         let read = async || {
             let runs = self.list_runs(None).await;
             let runs = runs.map_err(|error| match error.kind() {
-                Kind::Rejected => self.explain_unreadable(error),
-                Kind::Unreachable | Kind::RateLimited(_) | Kind::Unknown => error,
+                ErrorKind::Rejected => self.explain_unreadable(error),
+                ErrorKind::Unreachable | ErrorKind::RateLimited(_) | ErrorKind::Unknown => error,
             })?;
             Ok(Rc::new(runs.into_iter().map(|run| run.id).collect()))
         };

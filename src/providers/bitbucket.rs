@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::model::{Event, Job, MatchedBy, Run, Secret, Snapshot};
-use crate::providers::error::{Error, Kind};
+use crate::providers::error::{Error, ErrorKind};
 use crate::providers::http::request::{below, credential_header, json};
 use crate::providers::http::{Http, LogTail, Response};
 use crate::providers::location::Location;
@@ -314,7 +314,8 @@ impl Bitbucket<'_> {
                 response.json().map_err(|why| no_default_branch(&why))?;
             let branch = repository.mainbranch.and_then(|branch| branch.name);
             branch.ok_or_else(|| {
-                Error::new(Kind::Rejected, "the repository has no main branch").hint("set `ref`")
+                Error::new(ErrorKind::Rejected, "the repository has no main branch")
+                    .hint("set `ref`")
             })
         };
         let repository = &self.location.repository;
@@ -359,7 +360,7 @@ impl Bitbucket<'_> {
             .and_then(|response| response.check_status(WHAT))
         {
             Ok(response) => parse_json(response, WHAT),
-            Err(error) if error.kind() == Kind::Rejected => Err(error),
+            Err(error) if error.kind() == ErrorKind::Rejected => Err(error),
             Err(error) => return Err(error),
         };
         let tag = match read {

@@ -12,7 +12,7 @@ use crate::providers::http::response::{Response, ResponseBody};
 
 /// What a failure says about the request: whether it took effect, and whether to try again.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Kind {
+pub(crate) enum ErrorKind {
     /// No connection was made, so nothing was sent. A retry may succeed.
     Unreachable,
     /// The provider did not act, and says how long to wait; `None` if it doesn't say how long.
@@ -26,7 +26,7 @@ pub(crate) enum Kind {
 /// A failure at a provider.
 #[derive(Clone)]
 pub(crate) struct Error {
-    kind: Kind,
+    kind: ErrorKind,
     /// What happened and the most likely reason, as a sentence fragment.
     message: String,
     hint: Option<String>,
@@ -41,7 +41,7 @@ pub(crate) struct Error {
 }
 
 impl Error {
-    pub(crate) fn new(kind: Kind, message: impl Into<String>) -> Self {
+    pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self {
             kind,
             message: message.into(),
@@ -104,7 +104,7 @@ impl Error {
 
     /// Applies `explain` to a rejection. Other failures may be gone the next time, so they stay as they are.
     pub(super) fn if_rejected(self, explain: impl FnOnce(Self) -> Self) -> Self {
-        if self.kind == Kind::Rejected {
+        if self.kind == ErrorKind::Rejected {
             explain(self)
         } else {
             self
@@ -140,15 +140,15 @@ impl Error {
         self.response().map(|response| response.status)
     }
 
-    pub(crate) fn kind(&self) -> Kind {
+    pub(crate) fn kind(&self) -> ErrorKind {
         self.kind
     }
 
     /// Marks the failure as one before the trigger was sent: with nothing started, an unclear response may be retried.
     pub(crate) fn before_anything_was_sent(self) -> Self {
         let kind = match self.kind {
-            Kind::Unknown => Kind::Unreachable,
-            Kind::Unreachable | Kind::RateLimited(_) | Kind::Rejected => self.kind,
+            ErrorKind::Unknown => ErrorKind::Unreachable,
+            ErrorKind::Unreachable | ErrorKind::RateLimited(_) | ErrorKind::Rejected => self.kind,
         };
         Self { kind, ..self }
     }
@@ -222,11 +222,11 @@ impl Response {
         let summary = self.summary();
         let (kind, message) = if let Some(limit) = self.rate_limit() {
             let message = format!("too many requests: {summary} for {what}");
-            (Kind::RateLimited(limit.wait), message)
+            (ErrorKind::RateLimited(limit.wait), message)
         } else if self.status.is_client_error() && self.status != StatusCode::REQUEST_TIMEOUT {
-            (Kind::Rejected, format!("{summary} for {what}"))
+            (ErrorKind::Rejected, format!("{summary} for {what}"))
         } else {
-            (Kind::Unknown, format!("{summary} for {what}"))
+            (ErrorKind::Unknown, format!("{summary} for {what}"))
         };
         Err(Error::new(kind, message).with_response(self))
     }

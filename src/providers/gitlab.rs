@@ -18,7 +18,7 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use crate::model::{Job, MatchedBy, ResultArtifact, Run, Secret, Snapshot};
-use crate::providers::error::{Error, Kind};
+use crate::providers::error::{Error, ErrorKind};
 use crate::providers::http::request::{below, credential_header, json};
 use crate::providers::http::{Http, LogTail, Response};
 use crate::providers::location::Location;
@@ -271,7 +271,7 @@ impl<'a> GitLab<'a> {
                 .filter(|branch| !branch.is_empty())
                 .ok_or_else(|| {
                     Error::new(
-                        Kind::Rejected,
+                        ErrorKind::Rejected,
                         "the project has no default branch, or does not show it",
                     )
                     .hint("set `ref`")

@@ -24,7 +24,7 @@ pub(crate) use download::LogTail;
 pub(crate) use response::{LimitMessage, Response, ResponseBody};
 
 use crate::model::{Event, Sink};
-use crate::providers::error::{Error, Kind, innermost};
+use crate::providers::error::{Error, ErrorKind, innermost};
 use crate::providers::quota::{Idempotency, Quota};
 
 const MAX_REDIRECTS: usize = 5;
@@ -234,11 +234,11 @@ impl<'a> Http<'a> {
 }
 
 /// Returns the kind of error for a redirect that isn't followed. A server may redirect after it has acted.
-fn unfollowed_redirect_kind(method: &Method) -> Kind {
+fn unfollowed_redirect_kind(method: &Method) -> ErrorKind {
     if method.is_safe() {
-        Kind::Rejected
+        ErrorKind::Rejected
     } else {
-        Kind::Unknown
+        ErrorKind::Unknown
     }
 }
 

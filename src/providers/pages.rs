@@ -98,7 +98,7 @@ impl<'de, T: DeserializeOwned> Visitor<'de> for ListVisitor<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::providers::error::Kind;
+    use crate::providers::error::ErrorKind;
     use crate::testing::arbitrary;
     use serde_json::json;
     use std::cell::RefCell;
@@ -143,8 +143,8 @@ mod tests {
             let _ = read.await;
             sizes.into_inner()
         };
-        assert_eq!(sizes_tried(Kind::Unknown, 502).await, [100, 30, 10]);
-        assert_eq!(sizes_tried(Kind::Rejected, 404).await, [100]);
-        assert_eq!(sizes_tried(Kind::RateLimited(None), 429).await, [100]);
+        assert_eq!(sizes_tried(ErrorKind::Unknown, 502).await, [100, 30, 10]);
+        assert_eq!(sizes_tried(ErrorKind::Rejected, 404).await, [100]);
+        assert_eq!(sizes_tried(ErrorKind::RateLimited(None), 429).await, [100]);
     }
 }

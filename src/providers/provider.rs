@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use url::Url;
 
 use crate::model::{Job, ResultArtifact, Run, Secret, Snapshot, WaitOptions};
-use crate::providers::error::{Error, Kind};
+use crate::providers::error::{Error, ErrorKind};
 use crate::providers::http::{Client, Http, LimitMessage, LogTail};
 use crate::providers::location::Location;
 use crate::providers::variable::Argument;
@@ -236,7 +236,7 @@ pub(crate) trait Provider<'a>: Sized {
 }
 
 pub(super) fn no_such_result() -> Error {
-    Error::new(Kind::Rejected, "this provider keeps no such results")
+    Error::new(ErrorKind::Rejected, "this provider keeps no such results")
 }
 
 /// The two forms of a trigger. The fallback is sent only after the preferred form was rejected for the one reason that

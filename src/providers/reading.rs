@@ -3,18 +3,18 @@
 use serde::de::DeserializeOwned;
 
 use crate::model::State;
-use crate::providers::error::{Error, Kind};
+use crate::providers::error::{Error, ErrorKind};
 use crate::providers::http::{Response, ResponseBody};
 
 /// Returns the error for a trigger's response with a success status and an unexpected body: a run may have started.
 pub(super) fn unexpected_trigger_response(response: &Response, why: &str) -> Error {
     Error::new(
-        Kind::Unknown,
+        ErrorKind::Unknown,
         format!("{} for the trigger, but {why}", response.status.as_u16()),
     )
 }
 
-/// Parses the JSON body. A body that can't be parsed is `Kind::Unknown`, so reads are retried.
+/// Parses the JSON body. A body that can't be parsed is `ErrorKind::Unknown`, so reads are retried.
 pub(super) fn parse_json<T: DeserializeOwned>(response: Response, what: &str) -> Result<T, Error> {
     response.json().map_err(|why| {
         let error = unreadable_response(what, &why);
@@ -26,7 +26,7 @@ pub(super) fn parse_json<T: DeserializeOwned>(response: Response, what: &str) ->
 }
 
 pub(super) fn unreadable_response(what: &str, why: &str) -> Error {
-    Error::new(Kind::Unknown, format!("{what} cannot be read: {why}"))
+    Error::new(ErrorKind::Unknown, format!("{what} cannot be read: {why}"))
 }
 
 /// Turns the failure of an optional follow-up read into `None`. A rate limit is still an error, because polling on
@@ -35,7 +35,8 @@ pub(super) fn optional_read<T>(read: Result<T, Error>, state: State) -> Result<O
     match read {
         Ok(read) => Ok(Some(read)),
         Err(error)
-            if matches!(error.kind(), Kind::RateLimited(_)) && state.conclusion().is_none() =>
+            if matches!(error.kind(), ErrorKind::RateLimited(_))
+                && state.conclusion().is_none() =>
         {
             Err(error)
         }
@@ -46,7 +47,7 @@ pub(super) fn optional_read<T>(read: Result<T, Error>, state: State) -> Result<O
 /// Returns the error for a response that should name the default branch, and doesn't.
 pub(super) fn no_default_branch(why: &str) -> Error {
     Error::new(
-        Kind::Unknown,
+        ErrorKind::Unknown,
         format!("the default branch cannot be read: {why}"),
     )
     .hint("set `ref`")

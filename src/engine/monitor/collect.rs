@@ -12,7 +12,7 @@ use crate::model::{
     Run, RunReport, Snapshot, WaitOptions,
 };
 use crate::providers::http::LogTail;
-use crate::providers::{Error, Kind, MAX_RESULT};
+use crate::providers::{Error, ErrorKind, MAX_RESULT};
 use crate::text::untrusted::{cut, without_escapes};
 
 /// Jobs per run whose logs are shown.
@@ -127,7 +127,7 @@ impl Monitor<'_, '_> {
             let read = tokio::select! {
                 biased;
                 () = self.context.shutdown.requested(ShutdownMode::Graceful) => Err(Error::new(
-                    Kind::Rejected,
+                    ErrorKind::Rejected,
                     "stopped before the result was read",
                 )),
                 read = self.read_artifact(&run.run, artifact, upload_deadline) => read,
@@ -167,7 +167,7 @@ impl Monitor<'_, '_> {
         read.await.unwrap_or_else(|_| {
             let seconds = RESULT_TIMEOUT.as_secs();
             let why = format!("it was not read within {seconds} s");
-            Err(Error::new(Kind::Unknown, why))
+            Err(Error::new(ErrorKind::Unknown, why))
         })
     }
 
@@ -179,7 +179,7 @@ impl Monitor<'_, '_> {
     ) -> Result<T, Error> {
         let mut attempts = 1;
         let pause_after = |error: &Error| {
-            let may_pass = error.kind() != Kind::Rejected && attempts < MAX_ATTEMPTS;
+            let may_pass = error.kind() != ErrorKind::Rejected && attempts < MAX_ATTEMPTS;
             let may_appear = error.is_missing() && Instant::now() < upload_deadline;
             attempts += 1;
             (may_pass || may_appear).then_some(RETRY_INTERVAL)
@@ -201,7 +201,7 @@ fn has_ended(run: &RunReport) -> bool {
 
 /// Returns the result as a string, if it is valid JSON within the size limit.
 fn validate_result(bytes: Vec<u8>) -> Result<String, Error> {
-    let invalid = |what: String| Err(Error::new(Kind::Rejected, what));
+    let invalid = |what: String| Err(Error::new(ErrorKind::Rejected, what));
     if bytes.len() > MAX_RESULT {
         return invalid(format!(
             "it is larger than {MAX_RESULT} bytes, the most that is read"

@@ -13,7 +13,7 @@ use crate::model::{
     Times,
 };
 use crate::providers::any::ProviderKind;
-use crate::providers::{Depth, Error, Idempotency, Kind, Quota};
+use crate::providers::{Depth, Error, ErrorKind, Idempotency, Quota};
 use crate::testing::arbitrary;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -53,12 +53,12 @@ pub(super) fn job(id: &str, state: State) -> Job {
     }
 }
 
-fn failure(kind: Kind) -> Error {
+fn failure(kind: ErrorKind) -> Error {
     Error::new(kind, "failed")
 }
 
 fn refusal(status: u16) -> Error {
-    failure(Kind::Rejected).with_response(arbitrary::empty_response(status))
+    failure(ErrorKind::Rejected).with_response(arbitrary::empty_response(status))
 }
 
 const DONE: State = State::Completed(Conclusion::Success);
@@ -126,7 +126,7 @@ async fn simulate(
         polls.borrow_mut().push((age, depth));
         let answer = script(age, depth);
         // Like the HTTP client.
-        if let Err(Kind::RateLimited(retry_after)) = answer.as_ref().map_err(Error::kind) {
+        if let Err(ErrorKind::RateLimited(retry_after)) = answer.as_ref().map_err(Error::kind) {
             quota.record_rate_limit(Idempotency::Repeatable, retry_after);
         }
         answer
@@ -218,7 +218,7 @@ async fn jobs_are_read_as_soon_as_the_run_changes() {
 
 #[tokio::test(start_paused = true)]
 async fn failed_polls_are_reported_once_a_minute_and_do_not_end_the_wait() {
-    for kind in [Kind::Unknown, Kind::Unreachable] {
+    for kind in [ErrorKind::Unknown, ErrorKind::Unreachable] {
         let recording = simulate_default(|age, _| match age {
             // Long enough for a third report however the polls fall, and too short for a fourth.
             30..205 => Err(failure(kind)),
@@ -266,7 +266,11 @@ async fn a_run_is_lost_only_after_a_minute_of_refusals() {
 /// Untrusted certificates, redirects, and statuses that providers don't use to refuse a read.
 #[tokio::test(start_paused = true)]
 async fn a_run_is_not_lost_by_other_rejections() {
-    for rejected in [|| failure(Kind::Rejected), || refusal(422), || refusal(302)] {
+    for rejected in [
+        || failure(ErrorKind::Rejected),
+        || refusal(422),
+        || refusal(302),
+    ] {
         let recording = simulate_default(|age, _| match age {
             20..600 => Err(rejected()),
             _ => running_until(620)(age, Depth::Run),
@@ -284,7 +288,7 @@ async fn a_run_is_lost_only_after_consecutive_refusals() {
         count.set(count.get() + 1);
         match count.get() % 4 {
             _ if age >= 600 => Ok(snapshot(DONE)),
-            0 => Err(failure(Kind::Unknown)),
+            0 => Err(failure(ErrorKind::Unknown)),
             _ => Err(refusal(404)),
         }
     })
@@ -323,7 +327,9 @@ async fn a_missing_conclusion_is_waited_for_and_then_counts_as_failure() {
 #[tokio::test(start_paused = true)]
 async fn rate_limits_are_waited_out() {
     let recording = simulate_default(|age, _| match age {
-        10..100 => Err(failure(Kind::RateLimited(Some(Duration::from_mins(3))))),
+        10..100 => Err(failure(ErrorKind::RateLimited(Some(Duration::from_mins(
+            3,
+        ))))),
         _ => running_until(300)(age, Depth::Run),
     })
     .await;
@@ -337,7 +343,7 @@ async fn rate_limits_are_waited_out() {
 
     // Without a wait from the provider: a minute first, then longer.
     let recording = simulate_default(|age, _| match age {
-        10..150 => Err(failure(Kind::RateLimited(None))),
+        10..150 => Err(failure(ErrorKind::RateLimited(None))),
         _ => running_until(300)(age, Depth::Run),
     })
     .await;
@@ -392,7 +398,7 @@ async fn a_run_that_ended_before_the_deadline_keeps_its_conclusion() {
             &shutdown,
             |age, _| {
                 if age < 60 {
-                    Err(failure(Kind::Unknown))
+                    Err(failure(ErrorKind::Unknown))
                 } else {
                     Ok(ended_at(second))
                 }

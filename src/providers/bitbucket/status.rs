@@ -9,7 +9,7 @@ use super::Bitbucket;
 use crate::model::{
     BlockedOn, Conclusion, Job, JobKind, ProviderStatus, Run, Snapshot, State, Times,
 };
-use crate::providers::error::{Error, Kind};
+use crate::providers::error::{Error, ErrorKind};
 use crate::providers::pages::{self, List, MAX_PAGES, PAGE_SIZES};
 use crate::providers::provider::Depth;
 use crate::providers::reading::{optional_read, unreadable_response};
@@ -109,7 +109,7 @@ impl Bitbucket<'_> {
                 Some(next) if next.origin() == url.origin() => url = next,
                 Some(_) => {
                     return Err(Error::new(
-                        Kind::Unknown,
+                        ErrorKind::Unknown,
                         format!("{WHAT} are said to go on at another server"),
                     ));
                 }

@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 use url::Url;
 
 use crate::model::Secret;
-use crate::providers::error::{Error, Kind};
+use crate::providers::error::{Error, ErrorKind};
 use crate::providers::http::request::credential_header;
 use crate::providers::http::{Client, Http, Response, USER_AGENT};
 use crate::providers::quota::Idempotency;
@@ -65,7 +65,7 @@ impl OctocrabClients {
             .base_uri(self.base.as_str())
             .and_then(|builder| builder.build_with_reqwest(client.clone()))
             .map_err(|error| {
-                Error::new(Kind::Rejected, "no GitHub client can be made").because(&error)
+                Error::new(ErrorKind::Rejected, "no GitHub client can be made").because(&error)
             })?;
         Ok(cell.get_or_init(|| octocrab))
     }

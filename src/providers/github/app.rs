@@ -20,7 +20,7 @@ use tokio::time::Instant;
 use super::api::{Api, OctocrabClients};
 use super::permissions::Permissions;
 use crate::model::Secret;
-use crate::providers::error::{Error, Kind};
+use crate::providers::error::{Error, ErrorKind};
 use crate::providers::github::spec::App;
 use crate::providers::http::request::below;
 use crate::providers::http::{Http, Response};
@@ -134,7 +134,7 @@ fn checked_token(token: &str) -> Result<Secret, Error> {
     let token = Secret::token(token).filter(|_| is_long);
     token.ok_or_else(|| {
         let what = "the answer holds no valid installation token";
-        Error::new(Kind::Rejected, what)
+        Error::new(ErrorKind::Rejected, what)
             .hint("check `server-url`; a proxy in between may have changed the answer")
     })
 }

@@ -12,7 +12,7 @@ use zip::ZipArchive;
 
 use super::GitHub;
 use crate::model::{Job, Run};
-use crate::providers::error::{Error, Kind};
+use crate::providers::error::{Error, ErrorKind};
 use crate::providers::http::LogTail;
 use crate::providers::pages::List;
 use crate::providers::provider::{MAX_LOG_TAIL, MAX_RESULT, Provider as _};
@@ -68,13 +68,16 @@ impl GitHub<'_> {
             .append_pair("per_page", "100");
         let found: Rc<Artifacts> = self.read(&url, "the run's artifacts").await?;
         let artifact = found.newest(name).ok_or_else(|| {
-            Error::new(Kind::Rejected, format!("the run has no artifact `{name}`"))
-                .hint("upload it in that run with actions/upload-artifact, and check `result-artifact`")
-                .missing()
+            Error::new(
+                ErrorKind::Rejected,
+                format!("the run has no artifact `{name}`"),
+            )
+            .hint("upload it in that run with actions/upload-artifact, and check `result-artifact`")
+            .missing()
         })?;
         let expired = || {
             Error::new(
-                Kind::Rejected,
+                ErrorKind::Rejected,
                 format!("the artifact `{name}` has expired or was deleted"),
             )
         };
@@ -97,7 +100,7 @@ impl GitHub<'_> {
             return Ok(content);
         }
         single_json_file(&content).map_err(|why| {
-            Error::new(Kind::Rejected, format!("the artifact `{name}` {why}"))
+            Error::new(ErrorKind::Rejected, format!("the artifact `{name}` {why}"))
                 .hint("it must hold one JSON file of at most 1 MiB")
         })
     }
@@ -146,7 +149,7 @@ fn verify_digest(content: &[u8], expected: Option<&str>) -> Result<(), Error> {
         return Ok(());
     }
     Err(Error::new(
-        Kind::Unknown,
+        ErrorKind::Unknown,
         "the artifact is not what was uploaded: its SHA-256 is another one than GitHub tells",
     ))
 }

@@ -16,7 +16,7 @@ use super::api::{Api, OctocrabClients};
 use super::app::{self, TokenMetadata, Validity};
 use super::permissions::{Permissions, permissions};
 use crate::model::{Event, WaitOptions};
-use crate::providers::error::{Error, Kind};
+use crate::providers::error::{Error, ErrorKind};
 use crate::providers::github::spec::{GitHubCredential, GitHubSpec};
 use crate::providers::http::request::below;
 use crate::providers::http::{Client, Http};
@@ -153,7 +153,7 @@ impl<'a> GitHubSession<'a> {
             return Err(error);
         }
         self.sign_in(location, http).await.inspect_err(|error| {
-            if error.kind() == Kind::Rejected {
+            if error.kind() == ErrorKind::Rejected {
                 self.permanent_error.replace(Some(error.clone()));
             }
         })
@@ -262,7 +262,7 @@ impl<'a> GitHubSession<'a> {
         let renewed = renewed.unwrap_or_else(|_| {
             let seconds = limit.as_secs();
             let what = format!("GitHub did not give another one within {seconds} s");
-            Err(Error::new(Kind::Unknown, what).while_signing_in())
+            Err(Error::new(ErrorKind::Unknown, what).while_signing_in())
         });
         match renewed {
             Ok(()) => {
@@ -355,8 +355,8 @@ impl FailedRenewal {
             (previous * 2).min(MAX_RETRY_DELAY)
         });
         let retry_after = match error.kind() {
-            Kind::RateLimited(retry_after) => retry_after.unwrap_or(MAX_RETRY_DELAY),
-            Kind::Unreachable | Kind::Rejected | Kind::Unknown => Duration::ZERO,
+            ErrorKind::RateLimited(retry_after) => retry_after.unwrap_or(MAX_RETRY_DELAY),
+            ErrorKind::Unreachable | ErrorKind::Rejected | ErrorKind::Unknown => Duration::ZERO,
         };
         Self {
             error: error.clone(),
@@ -380,11 +380,11 @@ mod tests {
             )
         };
         let seconds = |seconds| Some(Duration::from_secs(seconds));
-        assert_eq!(delay(Kind::Unknown, None), (5, 5));
-        assert_eq!(delay(Kind::Rejected, seconds(5)), (10, 10));
-        assert_eq!(delay(Kind::Unreachable, seconds(40)), (60, 60));
-        assert_eq!(delay(Kind::RateLimited(seconds(2)), None), (5, 5));
-        assert_eq!(delay(Kind::RateLimited(seconds(300)), None), (5, 300));
-        assert_eq!(delay(Kind::RateLimited(None), None), (5, 60));
+        assert_eq!(delay(ErrorKind::Unknown, None), (5, 5));
+        assert_eq!(delay(ErrorKind::Rejected, seconds(5)), (10, 10));
+        assert_eq!(delay(ErrorKind::Unreachable, seconds(40)), (60, 60));
+        assert_eq!(delay(ErrorKind::RateLimited(seconds(2)), None), (5, 5));
+        assert_eq!(delay(ErrorKind::RateLimited(seconds(300)), None), (5, 300));
+        assert_eq!(delay(ErrorKind::RateLimited(None), None), (5, 60));
     }
 }

@@ -4,7 +4,7 @@ use ::http::StatusCode;
 
 use super::GitLab;
 use crate::model::{Job, Run};
-use crate::providers::error::{Error, Kind};
+use crate::providers::error::{Error, ErrorKind};
 use crate::providers::http::LogTail;
 use crate::providers::provider::{MAX_LOG_TAIL, MAX_RESULT};
 use crate::providers::wire;
@@ -49,7 +49,7 @@ impl GitLab<'_> {
         else {
             let names: Vec<_> = jobs.iter().filter_map(|job| job.name.as_deref()).collect();
             return Err(Error::new(
-                Kind::Rejected,
+                ErrorKind::Rejected,
                 format!(
                     "the pipeline has no job `{job}`; it has: {}",
                     wire::listed(&names, ", ")

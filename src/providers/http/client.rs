@@ -16,7 +16,7 @@ use url::{Origin, Url};
 
 use super::name::Resolver;
 use super::response;
-use crate::providers::error::{Error, Kind};
+use crate::providers::error::{Error, ErrorKind};
 use crate::providers::http::proxies::Proxies;
 use crate::providers::quota::Idempotency;
 
@@ -115,7 +115,7 @@ fn build_client(
         .user_agent(USER_AGENT)
         .dns_resolver(Resolver::default());
     with_proxies(proxies, builder).build().map_err(|error| {
-        Error::new(Kind::Rejected, "the HTTP client can't be created")
+        Error::new(ErrorKind::Rejected, "the HTTP client can't be created")
             .hint("this is a bug in the action: please report it")
             .because(&error)
     })

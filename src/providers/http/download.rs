@@ -10,7 +10,7 @@ use url::{Host, Url};
 
 use super::{BoxError, Http, MAX_REDIRECTS};
 use crate::model::Event;
-use crate::providers::error::{Error, Kind, innermost};
+use crate::providers::error::{Error, ErrorKind, innermost};
 use crate::providers::quota::Idempotency;
 
 /// The end of a log.
@@ -34,7 +34,7 @@ impl Http<'_> {
         let response = self.fetch(address, headers, None, what).await?;
         let too_large = || {
             Error::new(
-                Kind::Rejected,
+                ErrorKind::Rejected,
                 format!("{what} is larger than {limit} bytes, the most that is read"),
             )
         };
@@ -137,9 +137,12 @@ impl Http<'_> {
                 if !has_left_origin {
                     self.record(Idempotency::Repeatable, &response);
                 }
-                return response
-                    .check_status(what)
-                    .and_then(|_| Err(Error::new(Kind::Unknown, format!("{status} for {what}"))));
+                return response.check_status(what).and_then(|_| {
+                    Err(Error::new(
+                        ErrorKind::Unknown,
+                        format!("{status} for {what}"),
+                    ))
+                });
             }
             let location = response
                 .headers()
@@ -150,13 +153,13 @@ impl Http<'_> {
                 .filter(|location| is_allowed_redirect(location, address))
                 .ok_or_else(|| {
                     Error::new(
-                        Kind::Rejected,
+                        ErrorKind::Rejected,
                         format!("{what} is said to be at a place that is no https address"),
                     )
                 })?;
         }
         Err(Error::new(
-            Kind::Rejected,
+            ErrorKind::Rejected,
             format!("{what} is redirected more than {MAX_REDIRECTS} times"),
         ))
     }
@@ -192,7 +195,7 @@ async fn for_each_chunk(
         let frame = frame.map_err(|error| {
             let error: BoxError = error.into();
             Error::new(
-                Kind::Unknown,
+                ErrorKind::Unknown,
                 format!("{what} broke off: {}", innermost(error.as_ref())),
             )
         })?;

@@ -7,7 +7,7 @@ use url::Url;
 use super::Http;
 use super::client::TIMEOUT;
 use super::name;
-use crate::providers::error::{Error, Kind, causes, innermost};
+use crate::providers::error::{Error, ErrorKind, causes, innermost};
 use crate::providers::http::proxies::host_and_port;
 
 impl Http<'_> {
@@ -27,12 +27,12 @@ impl Http<'_> {
                     innermost(error)
                 )
             };
-            return Error::new(Kind::Unknown, what).because(error);
+            return Error::new(ErrorKind::Unknown, what).because(error);
         }
         if let Some(no_resolver) =
             causes(error).find_map(|cause| cause.downcast_ref::<name::NoResolver>())
         {
-            return Error::new(Kind::Rejected, format!("{host} cannot be looked up: {no_resolver}"))
+            return Error::new(ErrorKind::Rejected, format!("{host} cannot be looked up: {no_resolver}"))
                 .hint("that file is the runner's or its container's: it must be readable and name a server; an entry in /etc/hosts does not replace it")
                 .because(error);
         }
@@ -45,7 +45,7 @@ impl Http<'_> {
             (Some(tls), _) => certificate_error(host, tls),
             (None, Some(proxy)) => proxy_error(host, proxy, error),
             (None, None) => {
-                Error::new(Kind::Unreachable, format!("{host} cannot be reached: {}", innermost(error)))
+                Error::new(ErrorKind::Unreachable, format!("{host} cannot be reached: {}", innermost(error)))
                     .hint("check `server-url` and `repository`; a server inside a private network is reached only from a runner inside it")
             }
         };
@@ -69,7 +69,7 @@ fn certificate_error(host: &str, tls: &rustls::Error) -> Error {
         "is there a server that speaks https at this address? Look at `server-url`"
     };
     Error::new(
-        Kind::Rejected,
+        ErrorKind::Rejected,
         format!("there is no safe connection to {host}: {tls}"),
     )
     .hint(hint)
@@ -85,25 +85,25 @@ fn tunnel_error(error: &(dyn StdError + 'static)) -> Option<String> {
 fn proxy_error(host: &str, proxy: &str, error: &(dyn StdError + 'static)) -> Error {
     if causes(error).any(|cause| cause.to_string() == "Invalid Server Name") {
         return Error::new(
-            Kind::Rejected,
+            ErrorKind::Rejected,
             format!("{host} cannot be reached through the proxy {proxy}: it is an IPv6 address, which TLS through a proxy does not take"),
         )
         .hint("give the server by its name, or exempt it with NO_PROXY");
     }
     match tunnel_error(error) {
         Some(text) if text.contains("proxy authorization required") => Error::new(
-            Kind::Rejected,
+            ErrorKind::Rejected,
             format!("the proxy {proxy} wants a user name and password for {host}"),
         )
         .hint("put them into the URL in HTTPS_PROXY, or exempt the server with NO_PROXY"),
         // The proxy's status isn't known. A 403 would be final, but a 502 or 503 may pass, so it is retried.
         Some(text) if text.contains("unsuccessful") => Error::new(
-            Kind::Unreachable,
+            ErrorKind::Unreachable,
             format!("the proxy {proxy} refuses to connect to {host}"),
         )
         .hint("let the proxy allow that server, or exempt it with NO_PROXY"),
         _ => Error::new(
-            Kind::Unreachable,
+            ErrorKind::Unreachable,
             format!(
                 "{host} cannot be reached through the proxy {proxy}: {}",
                 innermost(error)

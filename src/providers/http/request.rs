@@ -4,12 +4,12 @@ use http::HeaderValue;
 use serde_json::value::{RawValue, to_raw_value};
 use url::Url;
 
-use crate::providers::error::{Error, Kind};
+use crate::providers::error::{Error, ErrorKind};
 
 /// Returns a credential as a header value, marked as sensitive so that libraries don't print it.
 pub(in crate::providers) fn credential_header(text: &str) -> Result<HeaderValue, Error> {
     let mut value = HeaderValue::from_str(text).map_err(|error| {
-        Error::new(Kind::Rejected, "the token is no header's value").because(&error)
+        Error::new(ErrorKind::Rejected, "the token is no header's value").because(&error)
     })?;
     value.set_sensitive(true);
     Ok(value)

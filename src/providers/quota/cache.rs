@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use tokio::sync::OnceCell;
 
-use crate::providers::error::{Error, Kind};
+use crate::providers::error::{Error, ErrorKind};
 
 /// Values by name. The first caller reads a value; all others wait for it and share it.
 pub(in crate::providers) struct Cache<T>(RefCell<HashMap<String, Entry<T>>>);
@@ -29,7 +29,7 @@ impl<T: Clone> Cache<T> {
     ) -> Result<T, Error> {
         let cell = Rc::clone(self.0.borrow_mut().entry(name.to_owned()).or_default());
         cell.get_or_try_init(async || match read().await {
-            Err(error) if error.kind() != Kind::Rejected => Err(error),
+            Err(error) if error.kind() != ErrorKind::Rejected => Err(error),
             read => Ok(read),
         })
         .await?
@@ -47,7 +47,7 @@ mod tests {
     async fn values_and_rejections_are_read_once() {
         let cache = Cache::default();
         let reads = Cell::new(0);
-        let read = async |response: Result<u32, Kind>| {
+        let read = async |response: Result<u32, ErrorKind>| {
             let value = cache.get_or_read("a", async || {
                 reads.set(reads.get() + 1);
                 tokio::time::sleep(Duration::from_secs(1)).await;
@@ -55,14 +55,14 @@ mod tests {
             });
             value.await.map_err(|error| error.kind())
         };
-        assert_eq!(read(Err(Kind::Unknown)).await, Err(Kind::Unknown));
+        assert_eq!(read(Err(ErrorKind::Unknown)).await, Err(ErrorKind::Unknown));
         assert_eq!(tokio::join!(read(Ok(7)), read(Ok(8))), (Ok(7), Ok(7)));
         assert_eq!(reads.get(), 2);
         let rejected: Cache<u32> = Cache::default();
         for _ in 0..2 {
             let value = rejected.get_or_read("a", async || {
                 reads.set(reads.get() + 1);
-                Err(Error::new(Kind::Rejected, "no"))
+                Err(Error::new(ErrorKind::Rejected, "no"))
             });
             assert!(value.await.is_err());
         }

@@ -10,7 +10,7 @@ use ring::signature::RSA_PKCS1_SHA256;
 use serde::Serialize;
 
 use crate::model::Secret;
-use crate::providers::error::{Error, Kind};
+use crate::providers::error::{Error, ErrorKind};
 use crate::providers::github::spec::{App, PrivateKey};
 use crate::providers::http::request::json;
 
@@ -48,7 +48,7 @@ pub(super) fn jwt(app: &App, now: SystemTime) -> Result<Secret, Error> {
     };
     let key = key.map_err(|error| {
         Error::new(
-            Kind::Rejected,
+            ErrorKind::Rejected,
             format!("the App's private key cannot be used: {error}"),
         )
         .hint("it must be an RSA key of at least 2,048 bits: give the .pem file that GitHub made")
@@ -60,7 +60,7 @@ pub(super) fn jwt(app: &App, now: SystemTime) -> Result<Secret, Error> {
         unsigned.as_bytes(),
         &mut signature,
     )
-    .map_err(|_| Error::new(Kind::Rejected, "the App's private key cannot sign"))?;
+    .map_err(|_| Error::new(ErrorKind::Rejected, "the App's private key cannot sign"))?;
     Ok(Secret::new(format!(
         "{unsigned}.{}",
         URL_SAFE_NO_PAD.encode(signature)

@@ -10,7 +10,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use rustls_native_certs::load_certs_from_paths;
 
-use crate::providers::error::{Error, Kind, innermost};
+use crate::providers::error::{Error, ErrorKind, innermost};
 
 const IN_CONTAINER: &str = "the path must exist inside the action's container, where the workspace is `/github/workspace`; without the variable, the public authorities are trusted";
 
@@ -102,7 +102,7 @@ fn add_pem(roots: &mut RootCertStore, pem: &str) -> Result<(), Error> {
 }
 
 fn unusable(message: impl Into<String>) -> Error {
-    Error::new(Kind::Rejected, message)
+    Error::new(ErrorKind::Rejected, message)
 }
 
 #[cfg(test)]
