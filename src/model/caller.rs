@@ -10,7 +10,7 @@ pub(crate) struct Caller {
     pub(crate) repository: Option<String>,
     /// Name of the forge if it isn't GitHub: others run the same workflows but have different APIs.
     pub(crate) forge: Option<&'static str>,
-    /// Whose jobs don't get secrets, such as `forks and Dependabot`.
+    /// Who starts jobs that get no secrets, in words.
     pub(crate) secrets_withheld_from: Option<&'static str>,
 }
 
