@@ -103,28 +103,29 @@ async fn cancel(
     } = context;
     let mut poll_delay = FIRST_POLL_DELAY;
     let mut accepted_at = None::<Instant>;
-    let mut was_sent = false;
+    let mut was_answered = false;
     loop {
         let mut resume_at = Instant::now();
         if accepted_at.is_none_or(|at| at.elapsed() >= ACCEPTED_CANCEL_RETRY_INTERVAL) {
             let slot = loop {
-                deadline.wait_for_quota(context.quota(), was_sent).await;
+                deadline.wait_for_quota(context.quota(), was_answered).await;
                 let slot = limits.cancels.acquire().await;
                 // Another request may have been rate-limited in the meantime.
-                if deadline.may_send_cancel(context.quota(), was_sent) {
+                if deadline.may_send_cancel(context.quota(), was_answered) {
                     break slot;
                 }
             };
-            was_sent = true;
             resume_at = Instant::now() + CANCEL_RETRY_INTERVAL;
             let response = timeout(CANCEL_REQUEST_TIMEOUT, provider.cancel(run)).await;
             drop(slot);
             match response {
                 Ok(Ok(())) => {
+                    was_answered = true;
                     accepted_at = Some(Instant::now());
                     progress.cancel = Cancel::Accepted;
                 }
                 Ok(Err(error)) => {
+                    was_answered |= error.status().is_some();
                     accepted_at = None;
                     let message = error.message().to_owned();
                     progress.cancel = match error.kind() {
@@ -171,15 +172,15 @@ impl Deadline<'_> {
     }
 
     /// Whether a cancel may be sent now. If a rate limit outlasts the deadline, waiting is pointless, so each run's
-    /// first cancel is sent despite the limit.
-    fn may_send_cancel(self, quota: &Quota, was_sent: bool) -> bool {
+    /// cancel is sent despite the limit until the provider has answered one.
+    fn may_send_cancel(self, quota: &Quota, was_answered: bool) -> bool {
         let limit = quota.remaining_wait();
         limit.is_zero()
-            || (!was_sent && Instant::now() + limit + CANCEL_REQUEST_RESERVE >= self.instant())
+            || (!was_answered && Instant::now() + limit + CANCEL_REQUEST_RESERVE >= self.instant())
     }
 
-    async fn wait_for_quota(self, quota: &Quota, was_sent: bool) {
-        while !self.may_send_cancel(quota, was_sent) {
+    async fn wait_for_quota(self, quota: &Quota, was_answered: bool) {
+        while !self.may_send_cancel(quota, was_answered) {
             let is_shutting_down = self.shutdown.is_requested();
             tokio::select! {
                 // Not `quota.wait`: another request may extend the limit meanwhile, past the deadline.

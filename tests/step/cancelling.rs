@@ -5,7 +5,7 @@ use std::process::Child;
 use std::time::{Instant, SystemTime};
 
 use sandbox::world::{Conclusion, OnCancel, Scenario};
-use sandbox::{Fault, Moment, Occasion, Provider, Route, Sandbox, World};
+use sandbox::{Fault, Moment, Occasion, Provider, RecordedResponse, Route, Sandbox, World};
 use serde_json::Value;
 
 use crate::calls::{
@@ -283,6 +283,27 @@ fn a_cancel_that_is_rate_limited_for_too_long_is_reported() {
             left.ends_with("no other was accepted when the step had to end"),
             "{left}"
         );
+    });
+}
+
+/// A rate limit that outlasts the step is ignored for one cancel of each run, but a cancel that never arrived is no cancel.
+#[test]
+fn a_cancel_that_is_lost_during_a_rate_limit_is_resent() {
+    in_parallel(PROVIDERS.to_vec(), |provider| {
+        let sandbox = with_scenario(provider, Scenario::endless());
+        let step = call(provider, &sandbox);
+        let child = start_and_wait_for_run(&step);
+        let reads = Route::any().method("GET");
+        sandbox.fault(reads, Occasion::Every, Fault::gitlab_limit(Some(60)));
+        until(&sandbox, "a poll is limited", |sandbox| {
+            let requests = sandbox.requests();
+            let mut responses = requests.iter().map(|request| &request.response);
+            responses.any(|response| *response == RecordedResponse::Status(429))
+        });
+        let lost = Fault::Reset(Moment::BeforeActing);
+        sandbox.fault(Route::any().method("POST"), Occasion::First(1), lost);
+        let done = stop(&step, child, "INT");
+        assert!(sandbox.runs()[0].cancelled, "{done}");
     });
 }
 
