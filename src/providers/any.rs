@@ -226,6 +226,14 @@ impl ProviderKind {
         input == "token" || with_spec!(self, S => S::CREDENTIALS).contains(&input)
     }
 
+    /// Inputs that some provider accepts in place of this one, itself included. Empty if there are none.
+    pub(crate) fn alternatives(input: &str) -> Vec<&'static str> {
+        let groups = |kind: &Self| with_spec!(*kind, S => S::ALTERNATIVES);
+        let groups = Self::ALL.iter().flat_map(groups);
+        let groups = groups.filter(|group| group.contains(&input));
+        groups.copied().flatten().copied().collect()
+    }
+
     pub(crate) fn default_server(self) -> &'static str {
         with_spec!(self, S => S::DEFAULT_SERVER)
     }

@@ -29,6 +29,8 @@ pub(crate) trait ProviderSpec: Sized {
     const INPUTS: &'static [&'static str];
     /// Those of [`INPUTS`](Self::INPUTS) that are part of a credential. `token` always is.
     const CREDENTIALS: &'static [&'static str];
+    /// Groups of inputs of which one is enough.
+    const ALTERNATIVES: &'static [&'static [&'static str]] = &[];
     /// Prefixes of its tokens. A token with one of them is never sent to another provider.
     const TOKEN_PREFIXES: &'static [&'static str];
     /// Its public server, used if no server is given.

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use super::document::Node;
 use super::error::{Checked, InputError, complain};
 use super::raw_input::RawInput;
-use super::table::{self, Declared, INPUTS};
+use super::table::{self, Declared, INPUTS, Secrecy};
 use super::with_line_breaks;
 use crate::model::Secret;
 use crate::text::nearest::nearest;
@@ -45,17 +45,9 @@ impl Inputs {
         self.unusable.contains(name) && self.raw(name).is_none()
     }
 
-    /// Whether an error about a missing input only follows from an unusable value of it, or of an alternative to it.
-    pub(crate) fn follows_from_unusable(&self, name: &str) -> bool {
-        const CREDENTIALS: &[&str] = &["token", "trigger-token", "client-id", "private-key"];
-        let enough = match name {
-            "token" => CREDENTIALS,
-            "event-type" => &["event-type", "workflow"],
-            _ => return self.is_unusable(name),
-        };
-        let is_default = name == "token" && self.get(name) == self.get("github-token");
-        (is_default || self.raw(name).is_none())
-            && enough.iter().any(|name| self.unusable.contains(name))
+    /// Whether the input was meant to be set, and what was given for it has no usable value.
+    pub(crate) fn has_unusable(&self, name: &str) -> bool {
+        self.unusable.contains(name)
     }
 
     /// Records that the input was meant to be set, but has no usable value.
@@ -143,18 +135,24 @@ impl Inputs {
     /// Returns every secret with the name of its input, even from inputs that turn out to be invalid.
     pub(crate) fn secrets(&self) -> Vec<(&'static str, Secret)> {
         let mut secrets = Vec::new();
-        for name in ["token", "github-token", "trigger-token", "private-key"] {
-            if let Some(text) = self.get(name) {
-                secrets.push((name, Secret::new(text)));
+        for declared in &INPUTS {
+            let name = declared.name;
+            match (declared.secrecy, self.unless_default(declared)) {
+                (Secrecy::Whole, Some(raw)) => {
+                    let text = raw.as_text().unwrap_or_default();
+                    secrets.push((name, Secret::new(text)));
+                    let decoded = with_line_breaks(text);
+                    // A key with `\n` written out differs from the decoded one, which a library may quote.
+                    if decoded != text {
+                        secrets.push((name, Secret::new(decoded)));
+                    }
+                }
+                (Secrecy::Values, Some(raw)) => {
+                    let strings = secret_strings(raw).into_iter();
+                    secrets.extend(strings.map(|text| (name, Secret::new(text))));
+                }
+                (Secrecy::Nothing, _) | (_, None) => {}
             }
-        }
-        if let Some(text) = self.get("private-key") {
-            // A key with `\n` written out differs from the decoded one, which a library may quote.
-            secrets.push(("private-key", Secret::new(with_line_breaks(text))));
-        }
-        if let Some(raw) = self.raw("secret-variables") {
-            let strings = secret_strings(raw).into_iter();
-            secrets.extend(strings.map(|text| ("secret-variables", Secret::new(text))));
         }
         secrets
     }

@@ -12,6 +12,16 @@ pub(crate) struct Declared {
         expect(dead_code, reason = "documentation that is compared, not printed")
     )]
     pub(crate) description: &'static str,
+    pub(crate) secrecy: Secrecy,
+}
+
+/// Which part of an input is secret.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Secrecy {
+    Nothing,
+    Whole,
+    /// The values of a mapping.
+    Values,
 }
 
 const fn input(name: &'static str, default: &'static str, description: &'static str) -> Declared {
@@ -19,6 +29,13 @@ const fn input(name: &'static str, default: &'static str, description: &'static 
         name,
         default,
         description,
+        secrecy: Secrecy::Nothing,
+    }
+}
+
+impl Declared {
+    const fn secret(self, secrecy: Secrecy) -> Self {
+        Self { secrecy, ..self }
     }
 }
 
@@ -79,17 +96,20 @@ pub(crate) const INPUTS: [Declared; 30] = [
         "secret-variables",
         "",
         "The same as `variables`, masked in the log and sent `secured` to Bitbucket",
-    ),
+    )
+    .secret(Secrecy::Values),
     input(
         "token",
         "${{ github.token }}",
         "GitHub token; GitLab access token; Bitbucket access token, or API token together with `email`",
-    ),
+    )
+    .secret(Secrecy::Whole),
     input(
         "trigger-token",
         "",
         "GitLab: pipeline trigger token. It triggers; `token` is then only for reading",
-    ),
+    )
+    .secret(Secrecy::Whole),
     input(
         "email",
         "",
@@ -104,12 +124,14 @@ pub(crate) const INPUTS: [Declared; 30] = [
         "private-key",
         "",
         "GitHub App: private key in PEM, as it is, with `\\n` written out, or in base64",
-    ),
+    )
+    .secret(Secrecy::Whole),
     input(
         "github-token",
         "${{ github.token }}",
         "Not to be set: tells the action which token is the workflow's own",
-    ),
+    )
+    .secret(Secrecy::Whole),
     input(
         "ca-certificates",
         "",

@@ -190,7 +190,7 @@ impl TargetEntry {
                 let is_reported = line_breaks
                     .iter()
                     .any(|reported| reported.input == error.input);
-                !is_reported && !inputs.follows_from_unusable(&error.input)
+                !is_reported && !follows_from_unusable(&error.input, &inputs)
             };
             let errors: Vec<_> = errors.into_iter().filter(is_new).collect();
             self.located([line_breaks, errors].concat(), &inputs)
@@ -252,4 +252,14 @@ fn with_line(line: Option<usize>, message: impl fmt::Display) -> String {
         Some(line) => format!("line {line}: {message}"),
         None => message.to_string(),
     }
+}
+
+/// Whether an error about a missing input only follows from an unusable value of it, or of an alternative to it.
+fn follows_from_unusable(name: &str, inputs: &Inputs) -> bool {
+    let is_default = name == "token" && inputs.get(name) == inputs.get("github-token");
+    if !is_default && inputs.raw(name).is_some() {
+        return false;
+    }
+    let alternatives = ProviderKind::alternatives(name);
+    inputs.has_unusable(name) || alternatives.iter().any(|name| inputs.has_unusable(name))
 }

@@ -43,6 +43,10 @@ impl ProviderSpec for GitHubSpec {
         "result-artifact",
     ];
     const CREDENTIALS: &'static [&'static str] = &["client-id", "private-key"];
+    const ALTERNATIVES: &'static [&'static [&'static str]] = &[
+        &["event-type", "workflow"],
+        &["token", "client-id", "private-key"],
+    ];
     const TOKEN_PREFIXES: &'static [&'static str] =
         &["ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_"];
     /// Polling an unchanged run costs no rate limit. Polling its jobs nearly always does, because every step of a job

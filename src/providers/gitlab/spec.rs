@@ -46,6 +46,7 @@ impl ProviderSpec for GitLabSpec {
         "result-artifact",
     ];
     const CREDENTIALS: &'static [&'static str] = &["trigger-token"];
+    const ALTERNATIVES: &'static [&'static [&'static str]] = &[&["token", "trigger-token"]];
     const TOKEN_PREFIXES: &'static [&'static str] =
         &["glpat-", "glptt-", "gldt-", "glcbt-", "glrt-", "gloas-"];
     /// A pipeline's own response doesn't show the progress of its jobs, so jobs are polled often.
