@@ -1,7 +1,7 @@
 //! Turns the inputs into a [`Request`], or reports everything that is wrong with them. Reads only its arguments.
 
+mod destination;
 mod host_repository;
-mod location;
 mod proxies;
 mod targets;
 #[cfg(test)]
@@ -16,14 +16,14 @@ use std::sync::Arc;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 
+use destination::Destination;
 use host_repository::HostRepository;
-use location::Location;
 pub(crate) use proxies::proxy_secrets;
 pub(crate) use targets::{RawRequest, Warning};
 
 use crate::model::Caller;
-use crate::providers;
 use crate::providers::any::{AnySpec, ProviderKind, TOKEN_PREFIXES};
+use crate::providers::location::Location;
 use crate::providers::provider::InputContext;
 use crate::providers::target::{Mode, OnFailure, Request, Target};
 pub(crate) use crate::values::InputError;
@@ -87,12 +87,12 @@ pub(crate) fn read(
     })
 }
 
-/// Reads a target of a provider. Without a location, only checks its inputs.
+/// Reads a target of a provider. Without a destination, only checks its inputs.
 fn target(
     inputs: &Inputs,
     host_repository: &HostRepository,
     provider: ProviderKind,
-    location: Option<Location>,
+    destination: Option<Destination>,
     certificates: Checked<Option<Rc<str>>>,
 ) -> Checked<Target> {
     let mut errors = Errors::default();
@@ -100,20 +100,20 @@ fn target(
     errors.add(not_applicable(inputs, provider));
     let context = InputContext {
         provider: provider.name(),
-        distance: location
+        distance: destination
             .as_ref()
-            .map(|location| host_repository.distance(location)),
+            .map(|destination| host_repository.distance(destination)),
         or_withheld: &host_repository.or_withheld,
         token_prefixes: TOKEN_PREFIXES,
     };
     let spec = errors.take(AnySpec::read(provider, inputs, &context));
     let wait = errors.take(wait::read(inputs, provider));
     errors.finish(|| {
-        let location = location?;
+        let destination = destination?;
         Some(Target {
-            location: providers::location::Location {
-                server: location.server,
-                repository: location.repository,
+            location: Location {
+                server: destination.server,
+                repository: destination.repository,
                 certificates: certificates?,
             },
             spec: spec?,

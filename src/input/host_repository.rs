@@ -2,11 +2,10 @@
 
 use url::Url;
 
-use super::location::{self, Location};
+use super::destination::{self, Destination};
 use crate::model::{Caller, EnvironmentVariable};
 use crate::providers::any::ProviderKind;
-use crate::providers::location::Server;
-use crate::providers::location::fixed;
+use crate::providers::location::{Server, fixed};
 use crate::providers::provider::Distance;
 use crate::values::{Checked, InputError};
 
@@ -26,7 +25,7 @@ impl HostRepository {
     pub(super) fn read(caller: &Caller) -> Checked<Self> {
         let provider = ProviderKind::DEFAULT;
         let url = |variable: &EnvironmentVariable| {
-            location::server_address(&variable.value)
+            destination::server_address(&variable.value)
                 .map_err(|message| vec![InputError::for_variable(variable.name, message)])
         };
         let web = match &caller.server_url {
@@ -48,7 +47,7 @@ impl HostRepository {
 
     /// Whether an address is on the step's server, below that server's path.
     pub(super) fn contains(&self, address: &Url) -> bool {
-        location::path_on(&self.server.web, address).is_some()
+        destination::path_on(&self.server.web, address).is_some()
     }
 
     /// Whether this is the step's own provider and server.
@@ -56,12 +55,12 @@ impl HostRepository {
         self.provider == provider && self.server.web == *server
     }
 
-    pub(super) fn distance(&self, location: &Location) -> Distance<'_> {
-        if !self.is_own_server(location.provider, &location.server.web) {
+    pub(super) fn distance(&self, destination: &Destination) -> Distance<'_> {
+        if !self.is_own_server(destination.provider, &destination.server.web) {
             return Distance::OtherServer;
         }
         match self.repository.as_deref() {
-            Some(own) if !own.eq_ignore_ascii_case(&location.repository) => {
+            Some(own) if !own.eq_ignore_ascii_case(&destination.repository) => {
                 Distance::SameServer { own }
             }
             Some(_) | None => Distance::SameRepository,

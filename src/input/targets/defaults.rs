@@ -2,14 +2,14 @@
 //! only for the provider and server to which the step itself would send them. Invalid values are reported elsewhere.
 
 use super::super::HostRepository;
-use super::super::location::{self, Location, ServerLocation};
+use super::super::destination::{self, Destination, ResolvedServer};
 use super::super::wait::ONLY_WITH_WAIT;
 use super::STEP_ONLY;
 use crate::providers::any::ProviderKind;
 use crate::values::{InputError, Inputs};
 
-/// Keys that determine a target's location.
-pub(super) const LOCATION_KEYS: [&str; 3] = ["provider", "server-url", "repository"];
+/// Keys that determine a target's destination.
+pub(super) const DESTINATION_KEYS: [&str; 3] = ["provider", "server-url", "repository"];
 
 const SECRETS: &str = "secret-variables";
 
@@ -17,16 +17,16 @@ const SECRETS: &str = "secret-variables";
 pub(super) struct Defaults<'step> {
     step: &'step Inputs,
     /// Provider and server of the step's own inputs. `None` if they are invalid.
-    step_server: Option<ServerLocation>,
+    step_server: Option<ResolvedServer>,
     provider: Option<ProviderKind>,
 }
 
 impl<'step> Defaults<'step> {
     pub(super) fn new(step: &'step Inputs, host_repository: &HostRepository) -> Self {
-        let step_server = location::resolve_server(step, host_repository).ok();
+        let step_server = destination::resolve_server(step, host_repository).ok();
         let provider = match &step_server {
             Some(step_server) => Some(step_server.provider),
-            None => location::provider(step).ok().flatten(),
+            None => destination::provider(step).ok().flatten(),
         };
         Self {
             step,
@@ -35,8 +35,8 @@ impl<'step> Defaults<'step> {
         }
     }
 
-    /// Returns the inputs that determine the location of an entry's target and which certificates are trusted there.
-    pub(super) fn location_inputs(&self, own: &Inputs) -> Inputs {
+    /// Returns the inputs that determine the destination of an entry's target and which certificates are trusted there.
+    pub(super) fn destination_inputs(&self, own: &Inputs) -> Inputs {
         let by_url = has_web_url(own) && !self.is_on_step_server(own);
         let elsewhere = self.has_another_provider(own);
         own.with(self.step, |name| match name {
@@ -53,12 +53,12 @@ impl<'step> Defaults<'step> {
         let step_server = self.step_server.as_ref();
         own.get("repository")
             .zip(step_server)
-            .is_some_and(|(url, step_server)| location::is_on(url, &step_server.server))
+            .is_some_and(|(url, step_server)| destination::is_on(url, &step_server.server))
     }
 
     /// Whether an entry has a different provider than the step.
     fn has_another_provider(&self, own: &Inputs) -> bool {
-        let wanted = match location::provider(own) {
+        let wanted = match destination::provider(own) {
             Ok(Some(provider)) => Some(provider),
             // An empty `provider` means the default, unless a web URL determines it.
             Ok(None) if own.has("provider") && !has_web_url(own) && !has_web_url(self.step) => {
@@ -69,26 +69,26 @@ impl<'step> Defaults<'step> {
         matches!((wanted, self.provider), (Some(wanted), Some(step_provider)) if wanted != step_provider)
     }
 
-    /// Returns all inputs of an entry for this provider. The location is `None` if it's invalid.
+    /// Returns all inputs of an entry for this provider. The destination is `None` if it's invalid.
     pub(super) fn all(
         &self,
         own: &Inputs,
-        location_inputs: &Inputs,
+        destination_inputs: &Inputs,
         provider: ProviderKind,
-        location: Option<&Location>,
+        destination: Option<&Destination>,
     ) -> Inputs {
         let waits = if own.has("wait") { own } else { self.step };
         // An invalid `wait` is reported where it's read.
         let waits = waits.boolean("wait").unwrap_or(true);
-        let is_same_server = match location {
-            Some(location) => self.is_same_server(location),
+        let is_same_server = match destination {
+            Some(destination) => self.is_same_server(destination),
             None => self
                 .provider
                 .is_none_or(|step_provider| step_provider == provider),
         };
-        location_inputs.with(self.step, |name| match name {
+        destination_inputs.with(self.step, |name| match name {
             "github-token" => true,
-            _ if LOCATION_KEYS.contains(&name) || STEP_ONLY.contains(&name) => false,
+            _ if DESTINATION_KEYS.contains(&name) || STEP_ONLY.contains(&name) => false,
             _ if !provider.knows(name) || !provider.inherits(name, self.step, own) => false,
             _ if provider.is_credential(name) => {
                 is_same_server && self.inherits_credential(name, own)
@@ -103,23 +103,24 @@ impl<'step> Defaults<'step> {
     pub(super) fn secrets_not_inherited(
         &self,
         own: &Inputs,
-        location: &Location,
+        destination: &Destination,
     ) -> Option<InputError> {
         let is_set = self.step.raw(SECRETS).is_some();
         let is_refused = is_set
             && !own.has(SECRETS)
-            && location.provider.knows(SECRETS)
-            && !self.is_same_server(location);
+            && destination.provider.knows(SECRETS)
+            && !self.is_same_server(destination);
         is_refused.then(|| {
             let message = "the step's own are sent only to the step's provider and server: set them for this target too, or write `{}` for none";
             InputError::new(SECRETS, message)
         })
     }
 
-    /// Whether a location has the step's own provider and server.
-    fn is_same_server(&self, location: &Location) -> bool {
+    /// Whether a destination has the step's own provider and server.
+    fn is_same_server(&self, destination: &Destination) -> bool {
         self.step_server.as_ref().is_some_and(|step_server| {
-            step_server.provider == location.provider && step_server.server == location.server.web
+            step_server.provider == destination.provider
+                && step_server.server == destination.server.web
         })
     }
 
@@ -135,5 +136,7 @@ impl<'step> Defaults<'step> {
 }
 
 fn has_web_url(inputs: &Inputs) -> bool {
-    inputs.get("repository").is_some_and(location::is_web_url)
+    inputs
+        .get("repository")
+        .is_some_and(destination::is_web_url)
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::rc::Rc;
 
-use super::super::{HostRepository, certificates, location, not_single_line, target, wait};
-use super::defaults::{Defaults, LOCATION_KEYS};
+use super::super::{HostRepository, certificates, destination, not_single_line, target, wait};
+use super::defaults::{DESTINATION_KEYS, Defaults};
 use super::{NAME, STEP_ONLY, Warning};
 use crate::model::Secret;
 use crate::providers::any::ProviderKind;
@@ -150,31 +150,36 @@ impl TargetEntry {
 
     fn target(&self, defaults: &Defaults<'_>, host_repository: &HostRepository) -> Checked<Target> {
         let mut errors = Errors::default();
-        let location_inputs = defaults.location_inputs(&self.own);
-        let location = if LOCATION_KEYS
+        let destination_inputs = defaults.destination_inputs(&self.own);
+        let destination = if DESTINATION_KEYS
             .iter()
-            .any(|name| location_inputs.is_unusable(name))
+            .any(|name| destination_inputs.is_unusable(name))
         {
             None
         } else {
-            errors.take(location::read(&location_inputs, host_repository))
+            errors.take(destination::read(&destination_inputs, host_repository))
         };
-        let certificates = certificates(&location_inputs);
-        if let Some(location) = &location {
-            errors.add(defaults.secrets_not_inherited(&self.own, location));
+        let certificates = certificates(&destination_inputs);
+        if let Some(destination) = &destination {
+            errors.add(defaults.secrets_not_inherited(&self.own, destination));
         }
-        let known = location.as_ref().map(|location| location.provider);
+        let known = destination.as_ref().map(|destination| destination.provider);
         let provider =
-            known.or_else(|| location::guess_provider(&location_inputs, host_repository));
+            known.or_else(|| destination::guess_provider(&destination_inputs, host_repository));
         // Without a provider, only inputs that all providers have in common can be checked.
         let assumed = provider.unwrap_or(ProviderKind::DEFAULT);
-        let inputs = defaults.all(&self.own, &location_inputs, assumed, location.as_ref());
+        let inputs = defaults.all(
+            &self.own,
+            &destination_inputs,
+            assumed,
+            destination.as_ref(),
+        );
         let target = if let Some(provider) = provider {
             errors.take(target(
                 &inputs,
                 host_repository,
                 provider,
-                location,
+                destination,
                 certificates,
             ))
         } else {

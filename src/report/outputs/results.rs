@@ -5,8 +5,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::Hide;
-use crate::model::RunReport;
-use crate::model::{Conclusion, LeftRunning, MatchedBy, Outcome};
+use crate::model::{Conclusion, LeftRunning, MatchedBy, Outcome, RunReport};
 use crate::providers::target_report::TargetReport;
 use crate::report::problem::explain;
 use crate::text::untrusted::cut;

@@ -1,11 +1,10 @@
-//! Reads a target's location: `provider`, `repository` and `server-url`.
+//! Reads a target's destination: `provider`, `repository` and `server-url`.
 
 use url::{Host, Url};
 
 use super::HostRepository;
 use crate::providers::any::ProviderKind;
-use crate::providers::location::Server;
-use crate::providers::location::fixed;
+use crate::providers::location::{Server, fixed};
 use crate::text::nearest::nearest;
 use crate::values::{Checked, Errors, InputError, Inputs, complain};
 
@@ -14,14 +13,14 @@ const REPOSITORY: &str = "repository";
 const SERVER: &str = "server-url";
 
 /// Provider, server and repository of a target.
-pub(super) struct Location {
+pub(super) struct Destination {
     pub(super) provider: ProviderKind,
     pub(super) server: Server,
     pub(super) repository: String,
 }
 
 /// Provider and server of a target, before its repository is checked.
-pub(super) struct ServerLocation {
+pub(super) struct ResolvedServer {
     pub(super) provider: ProviderKind,
     /// Web address of the server.
     pub(super) server: Url,
@@ -29,8 +28,8 @@ pub(super) struct ServerLocation {
     repository: Option<String>,
 }
 
-pub(super) fn read(inputs: &Inputs, host_repository: &HostRepository) -> Checked<Location> {
-    let ServerLocation {
+pub(super) fn read(inputs: &Inputs, host_repository: &HostRepository) -> Checked<Destination> {
+    let ResolvedServer {
         provider,
         server,
         repository,
@@ -69,7 +68,7 @@ fn with_name_errors(mut found: Vec<InputError>, inputs: &Inputs) -> Vec<InputErr
     found
 }
 
-/// Guesses the provider if the location is invalid.
+/// Guesses the provider if the destination is invalid.
 pub(super) fn guess_provider(
     inputs: &Inputs,
     host_repository: &HostRepository,
@@ -90,7 +89,7 @@ pub(super) fn guess_provider(
 pub(super) fn resolve_server(
     inputs: &Inputs,
     host_repository: &HostRepository,
-) -> Checked<ServerLocation> {
+) -> Checked<ResolvedServer> {
     let mut errors = Errors::default();
     let provider = errors.take(provider(inputs));
     let server = errors.take(server(inputs));
@@ -107,7 +106,7 @@ pub(super) fn resolve_server(
             fixed(provider.default_server())
         }
     });
-    Ok(ServerLocation {
+    Ok(ResolvedServer {
         provider,
         server,
         repository: repository.map(str::to_owned),
@@ -130,7 +129,7 @@ fn resolve_web_url(
     provider: Option<ProviderKind>,
     server: Option<Url>,
     host_repository: &HostRepository,
-) -> Checked<ServerLocation> {
+) -> Checked<ResolvedServer> {
     let address = server_address(text).or_else(|message| complain(REPOSITORY, message))?;
     let known = known_host(&address, host_repository);
     let server = match server {
@@ -157,7 +156,7 @@ fn resolve_web_url(
         return complain(PROVIDER, message);
     };
     let repository = path.strip_suffix(".git").unwrap_or(path).to_owned();
-    Ok(ServerLocation {
+    Ok(ResolvedServer {
         provider,
         server,
         repository: Some(repository),
@@ -208,7 +207,7 @@ fn checked_location(
     web: Url,
     repository: String,
     host_repository: &HostRepository,
-) -> Checked<Location> {
+) -> Checked<Destination> {
     let mut errors = Errors::default();
     errors.add(invalid_name(provider, &repository));
     let server = provider.check_server(&web);
@@ -219,7 +218,7 @@ fn checked_location(
     } else {
         provider.api_address(&web)
     };
-    Ok(Location {
+    Ok(Destination {
         provider,
         server: Server { web, api },
         repository,
