@@ -27,7 +27,7 @@ use crate::providers::location::Location;
 use crate::providers::provider::InputContext;
 use crate::providers::target::{Mode, OnFailure, Request, Target};
 pub(crate) use crate::values::InputError;
-use crate::values::{Checked, Errors, Inputs, RawInput, complain, with_line_breaks};
+use crate::values::{Checked, Errors, Inputs, RawInput, invalid, with_line_breaks};
 
 const CERTIFICATES: &str = "ca-certificates";
 const DEFAULT_MAX_PARALLEL: NonZeroUsize = NonZeroUsize::new(8).unwrap();
@@ -187,7 +187,7 @@ fn max_parallel(inputs: &Inputs) -> Checked<NonZeroUsize> {
         .map_or_else(
             || {
                 let message = format!("it must be a whole number from 1 to {MAX_MAX_PARALLEL}");
-                complain(NAME, message)
+                invalid(NAME, message)
             },
             Ok,
         )
@@ -199,7 +199,7 @@ fn requires_targets(inputs: &Inputs, name: &str) -> Checked<()> {
     if inputs.raw(name).is_none() || inputs.raw(TARGETS).is_some() || inputs.is_unusable(TARGETS) {
         return Ok(());
     }
-    complain(name, "it goes with `targets`: set that too, or remove it")
+    invalid(name, "it goes with `targets`: set that too, or remove it")
 }
 
 fn on_failure(inputs: &Inputs) -> Checked<OnFailure> {
@@ -220,7 +220,7 @@ fn one_of<T: Copy>(inputs: &Inputs, name: &str, words: &[(&str, T)]) -> Checked<
         return Ok(*meaning);
     }
     let words: Vec<_> = words.iter().map(|(word, _)| format!("`{word}`")).collect();
-    complain(name, format!("it must be {}", words.join(" or ")))
+    invalid(name, format!("it must be {}", words.join(" or ")))
 }
 
 fn certificates(inputs: &Inputs) -> Checked<Option<Rc<str>>> {
@@ -238,12 +238,12 @@ fn check_certificates(text: &str) -> Checked<Rc<str>> {
     let mut count = 0;
     for certificate in CertificateDer::pem_slice_iter(text.as_bytes()) {
         if certificate.is_err() {
-            return complain(CERTIFICATES, format!("it cannot be read: {REMEDY}"));
+            return invalid(CERTIFICATES, format!("it cannot be read: {REMEDY}"));
         }
         count += 1;
     }
     if count == 0 {
-        return complain(
+        return invalid(
             CERTIFICATES,
             format!("there is no certificate in it: {REMEDY}"),
         );

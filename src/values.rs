@@ -6,8 +6,8 @@ mod inputs;
 mod raw_input;
 mod table;
 
-pub(crate) use document::{Item, Node, Pair, Problem, begins_as_json, compact_object, list};
-pub(crate) use error::{Checked, Errors, InputError, complain};
+pub(crate) use document::{Item, Node, Pair, ValueError, begins_as_json, compact_object, list};
+pub(crate) use error::{Checked, Errors, InputError, invalid};
 pub(crate) use inputs::{Inputs, nearest_input, unknown_input_message};
 pub(crate) use raw_input::RawInput;
 #[cfg(test)]

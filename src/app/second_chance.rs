@@ -28,9 +28,9 @@ pub(crate) async fn run(
     }
     let mut request = match input::read(&raw_request, &caller, environment) {
         Ok((request, _)) => request,
-        Err(complaints) => {
-            for complaint in &complaints {
-                console.error(&complaint.title(), &complaint.message);
+        Err(errors) => {
+            for error in &errors {
+                console.error(&error.title(), &error.message);
             }
             return Verdict::Failed;
         }

@@ -6,7 +6,7 @@ use super::HostRepository;
 use crate::providers::any::ProviderKind;
 use crate::providers::location::{Server, fixed};
 use crate::text::nearest::nearest;
-use crate::values::{Checked, Errors, InputError, Inputs, complain};
+use crate::values::{Checked, Errors, InputError, Inputs, invalid};
 
 const PROVIDER: &str = "provider";
 const REPOSITORY: &str = "repository";
@@ -43,12 +43,12 @@ pub(super) fn read(inputs: &Inputs, host_repository: &HostRepository) -> Checked
             provider.default_server(),
             name = provider.name()
         );
-        return complain(SERVER, message);
+        return invalid(SERVER, message);
     }
     let default = host_repository.repository.clone().filter(|_| is_own);
     match repository.or(default) {
         Some(repository) => checked_location(provider, server, repository, host_repository),
-        None => complain(
+        None => invalid(
             REPOSITORY,
             format!("it is needed here: {}", provider.repository_form()),
         ),
@@ -130,7 +130,7 @@ fn resolve_web_url(
     server: Option<Url>,
     host_repository: &HostRepository,
 ) -> Checked<ResolvedServer> {
-    let address = server_address(text).or_else(|message| complain(REPOSITORY, message))?;
+    let address = server_address(text).or_else(|message| invalid(REPOSITORY, message))?;
     let known = known_host(&address, host_repository);
     let server = match server {
         Some(server) => server,
@@ -142,18 +142,18 @@ fn resolve_web_url(
         None if known.is_some() && provider.is_none_or(|provider| known == Some(provider)) => {
             origin(&address)
         }
-        None => return complain(REPOSITORY, unknown_server_message(provider, known)),
+        None => return invalid(REPOSITORY, unknown_server_message(provider, known)),
     };
     let Some(path) = path_on(&server, &address) else {
         let message = "its web URL is not on the server of `server-url`";
-        return complain(REPOSITORY, message);
+        return invalid(REPOSITORY, message);
     };
     let Some(provider) = provider.or(known) else {
         let message = format!(
             "the server of `repository` may be any of them: set it to one of {}",
             provider_list()
         );
-        return complain(PROVIDER, message);
+        return invalid(PROVIDER, message);
     };
     let repository = path.strip_suffix(".git").unwrap_or(path).to_owned();
     Ok(ResolvedServer {
@@ -238,7 +238,7 @@ pub(super) fn provider(inputs: &Inputs) -> Checked<Option<ProviderKind>> {
         .map(|near| format!("; did you mean `{near}`?"))
         .unwrap_or_default();
     let message = format!("it is none: it must be one of {}{near}", provider_list());
-    complain(PROVIDER, message)
+    invalid(PROVIDER, message)
 }
 
 fn provider_by_name(word: &str) -> Option<ProviderKind> {
@@ -253,7 +253,7 @@ fn nearest_provider(text: &str) -> Option<&'static str> {
 
 fn server(inputs: &Inputs) -> Checked<Option<Url>> {
     let address = inputs.get(SERVER).map(server_address).transpose();
-    address.or_else(|message| complain(SERVER, message))
+    address.or_else(|message| invalid(SERVER, message))
 }
 
 fn provider_list() -> String {

@@ -114,7 +114,7 @@ fn deduplicated(errors: Vec<InputError>) -> Vec<InputError> {
 }
 
 fn entries(text: &str) -> Checked<Vec<TargetEntry>> {
-    let items = list(text).map_err(|problem| vec![problem.complaint(NAME)])?;
+    let items = list(text).map_err(|problem| vec![problem.for_input(NAME)])?;
     if items.is_empty() {
         let message = "there is none in it: nothing would be triggered";
         return Err(vec![InputError::new(NAME, message)]);

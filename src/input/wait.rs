@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::one_of;
 use crate::model::{Conclusion, Logs, OnAbandoned, OnBlocked, WaitOptions};
 use crate::providers::any::ProviderKind;
-use crate::values::{Checked, Errors, InputError, Inputs, Node, complain};
+use crate::values::{Checked, Errors, InputError, Inputs, Node, invalid};
 
 /// Inputs that only work with `wait: true`.
 pub(super) const ONLY_WITH_WAIT: [&str; 6] = [
@@ -89,16 +89,16 @@ fn timeout(inputs: &Inputs) -> Checked<Duration> {
     };
     let timeout = match text.parse() {
         Ok(seconds) => Duration::from_secs(seconds),
-        Err(_) => humantime::parse_duration(text).or_else(|_| complain(NAME, REMEDY))?,
+        Err(_) => humantime::parse_duration(text).or_else(|_| invalid(NAME, REMEDY))?,
     };
     if timeout.is_zero() {
-        return complain(
+        return invalid(
             NAME,
             "it must be longer than nothing; to not wait at all set `wait: false`",
         );
     }
     if timeout > MAX_TIMEOUT {
-        return complain(NAME, "it is longer than five days, which no job lasts");
+        return invalid(NAME, "it is longer than five days, which no job lasts");
     }
     Ok(timeout)
 }
@@ -131,7 +131,7 @@ fn success(inputs: &Inputs) -> Checked<Vec<Conclusion>> {
             let words: Vec<_> = allowed().map(Conclusion::as_str).collect();
             let words = words.join(", ");
             let message = format!("it must be a list like `success, neutral` of these: {words}");
-            complain(NAME, message)
+            invalid(NAME, message)
         },
         Ok,
     )

@@ -6,7 +6,7 @@ use crate::model::Secret;
 use crate::providers::provider::InputContext;
 use crate::providers::reference::{BRANCHES, Reference, TAGS};
 use crate::providers::variable::{Argument, Variable};
-use crate::values::{Checked, Errors, Inputs, Node, complain};
+use crate::values::{Checked, Errors, Inputs, Node, invalid};
 
 /// The `token` input.
 pub(super) enum Token {
@@ -33,7 +33,7 @@ impl InputContext<'_> {
     /// Checks that a credential can be sent in a header, and isn't a token of another provider.
     pub(super) fn check_token(&self, text: &str, input: &str) -> Checked<Secret> {
         let Some(token) = Secret::token(text) else {
-            return complain(
+            return invalid(
                 input,
                 "it has a line break, blank or other character in it that no token has: set the secret again, without what is around the token",
             );
@@ -41,7 +41,7 @@ impl InputContext<'_> {
         let has_prefix = |prefixes: &[&str]| prefixes.iter().any(|prefix| text.starts_with(prefix));
         let mut owners = self.token_prefixes.iter();
         match owners.find(|(_, prefixes)| has_prefix(prefixes)) {
-            Some((owner, _)) if *owner != self.provider => complain(
+            Some((owner, _)) if *owner != self.provider => invalid(
                 input,
                 format!(
                     "it looks like a {owner} token, which is never sent to {}",
@@ -56,7 +56,7 @@ impl InputContext<'_> {
     pub(super) fn empty<T>(&self, input: &str) -> Checked<T> {
         let or_withheld = self.or_withheld;
         let message = format!("it is empty: the secret is not set{or_withheld}");
-        complain(input, message)
+        invalid(input, message)
     }
 }
 
@@ -77,7 +77,7 @@ pub(super) fn reference(inputs: &Inputs) -> Checked<Option<Reference>> {
         || name.starts_with("refs/")
         || name.contains(|character: char| character.is_whitespace() || character.is_control())
     {
-        return complain(
+        return invalid(
             "ref",
             "it must be a branch or tag, like `main` or `refs/tags/v1.0.0`",
         );
@@ -92,7 +92,7 @@ pub(super) fn variables(inputs: &Inputs) -> Checked<Vec<Variable>> {
     let (plain, secret) = errors.finish(|| plain.zip(secret))?;
     let names: HashSet<_> = plain.iter().map(|(key, _)| *key).collect();
     if let Some((key, _)) = secret.iter().find(|(key, _)| names.contains(key)) {
-        return complain(
+        return invalid(
             "secret-variables",
             format!("`{key}` is in `variables` too: remove one of the two"),
         );
@@ -117,5 +117,5 @@ pub(super) fn texts<'inputs>(
     let texts = inputs.document(name)?.map(Node::strings).transpose();
     texts
         .map(Option::unwrap_or_default)
-        .map_err(|problem| vec![problem.complaint(name)])
+        .map_err(|problem| vec![problem.for_input(name)])
 }

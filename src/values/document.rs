@@ -21,13 +21,13 @@ const MAX_DEPTH: usize = 100;
 
 /// An error in a document. It may quote a key, but never a value, which may be a secret.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Problem {
+pub(crate) struct ValueError {
     message: String,
     /// The key in the message, if there is one.
     key: Option<String>,
 }
 
-impl Problem {
+impl ValueError {
     fn new(message: impl Into<String>) -> Self {
         Self {
             message: message.into(),
@@ -43,7 +43,7 @@ impl Problem {
     }
 
     /// Converts it to an error about an input.
-    pub(crate) fn complaint(&self, input: &'static str) -> InputError {
+    pub(crate) fn for_input(&self, input: &'static str) -> InputError {
         let error = InputError::new(input, &self.message);
         match &self.key {
             Some(key) => error.with_key(key),
@@ -90,7 +90,7 @@ struct TrailingComment {
 }
 
 /// Parses JSON if the text begins like JSON, otherwise YAML 1.2. Syntax errors give the line and column.
-pub(crate) fn parse(text: &str) -> Result<Node, Problem> {
+pub(crate) fn parse(text: &str) -> Result<Node, ValueError> {
     if begins_as_json(text) {
         json::parse(text)
     } else {
@@ -118,14 +118,14 @@ impl Node {
 
     /// Converts it to JSON by YAML 1.2's core schema, except that a number that a JSON parser would change (`1.10`,
     /// `012`, twenty digits) becomes a string. Numbers, booleans and nulls from JSON stay as written.
-    pub(crate) fn typed(&self) -> Result<Box<RawValue>, Problem> {
+    pub(crate) fn typed(&self) -> Result<Box<RawValue>, ValueError> {
         let mut json = String::new();
         self.write(None, &mut json)?;
         Ok(RawValue::from_string(json)
             .unwrap_or_else(|error| unreachable!("only JSON is written: {error}")))
     }
 
-    fn write(&self, key: Option<&str>, json: &mut String) -> Result<(), Problem> {
+    fn write(&self, key: Option<&str>, json: &mut String) -> Result<(), ValueError> {
         match self {
             Self::Scalar(scalar) => scalar.write(key, json)?,
             Self::Sequence(nodes) => {
@@ -151,17 +151,17 @@ impl Node {
     }
 
     /// Returns the pairs of a mapping.
-    pub(crate) fn pairs(&self) -> Result<&[(String, Self)], Problem> {
+    pub(crate) fn pairs(&self) -> Result<&[(String, Self)], ValueError> {
         match self {
             Self::Mapping(pairs) => Ok(pairs),
             Self::Scalar(_) | Self::Sequence(_) => {
-                Err(Problem::new("it must be a mapping, like `name: value`"))
+                Err(ValueError::new("it must be a mapping, like `name: value`"))
             }
         }
     }
 
     /// Returns a mapping without its pairs that are null.
-    pub(crate) fn without_nulls(&self) -> Result<Self, Problem> {
+    pub(crate) fn without_nulls(&self) -> Result<Self, ValueError> {
         let pairs = self.pairs()?.iter();
         let set = pairs.filter(|(_, node)| !node.is_null());
         Ok(Self::Mapping(set.cloned().collect()))
@@ -176,12 +176,12 @@ impl Node {
 
     /// Returns the pairs of a mapping, with values as strings as written. Omits those that are `null` in JSON, which is
     /// how `toJSON()` writes unset values.
-    pub(crate) fn strings(&self) -> Result<Vec<(&str, &str)>, Problem> {
+    pub(crate) fn strings(&self) -> Result<Vec<(&str, &str)>, ValueError> {
         let mut strings = Vec::new();
         for (key, node) in self.pairs()? {
             let Self::Scalar(scalar) = node else {
                 let what = "is nested, but only texts can be sent: quote it, or write it as JSON in a text";
-                return Err(Problem::of_value(key, what));
+                return Err(ValueError::of_value(key, what));
             };
             if !(scalar.style == Style::Json && scalar.is_null()) {
                 strings.push((key.as_str(), scalar.as_written(key)?));
@@ -221,7 +221,7 @@ impl Node {
 
 impl Scalar {
     /// Returns it as sent where all values are strings.
-    fn as_written(&self, key: &str) -> Result<&str, Problem> {
+    fn as_written(&self, key: &str) -> Result<&str, ValueError> {
         match &self.comment {
             None => Ok(&self.text),
             Some(comment) if comment.is_one_line => Ok(&comment.whole),
@@ -229,7 +229,7 @@ impl Scalar {
         }
     }
 
-    fn write(&self, key: Option<&str>, json: &mut String) -> Result<(), Problem> {
+    fn write(&self, key: Option<&str>, json: &mut String) -> Result<(), ValueError> {
         if self.comment.is_some() {
             return Err(unclear_comment(key, "quote the value or use `toJSON()`"));
         }
@@ -257,11 +257,11 @@ impl Scalar {
     }
 }
 
-fn unclear_comment(key: Option<&str>, remedy: &str) -> Problem {
+fn unclear_comment(key: Option<&str>, remedy: &str) -> ValueError {
     let what = format!(
         "is followed by ` #`, which starts a comment in YAML: {remedy}, or move the comment to a line of its own"
     );
-    Problem::of_value(key.unwrap_or_default(), &what)
+    ValueError::of_value(key.unwrap_or_default(), &what)
 }
 
 fn json_string(text: &str) -> String {
@@ -279,12 +279,12 @@ fn is_unchanged_by_json(text: &str) -> bool {
     })
 }
 
-fn too_deep() -> Problem {
-    Problem::new(format!("it is nested more than {MAX_DEPTH} deep"))
+fn too_deep() -> ValueError {
+    ValueError::new(format!("it is nested more than {MAX_DEPTH} deep"))
 }
 
-fn key_is_not_a_string(line: usize) -> Problem {
-    Problem::new(format!("it has a name at line {line} that is not a text"))
+fn key_is_not_a_string(line: usize) -> ValueError {
+    ValueError::new(format!("it has a name at line {line} that is not a text"))
 }
 
 #[cfg(test)]

@@ -81,7 +81,7 @@ impl InputError {
 pub(crate) type Checked<T> = Result<T, Vec<InputError>>;
 
 /// Returns a single error.
-pub(crate) fn complain<T>(input: &str, message: impl fmt::Display) -> Checked<T> {
+pub(crate) fn invalid<T>(input: &str, message: impl fmt::Display) -> Checked<T> {
     Err(vec![InputError::new(input, message)])
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use super::document::Node;
-use super::error::{Checked, InputError, complain};
+use super::error::{Checked, InputError, invalid};
 use super::raw_input::RawInput;
 use super::table::{self, Declared, INPUTS, Secrecy};
 use super::with_line_breaks;
@@ -78,7 +78,7 @@ impl Inputs {
         match self.get(name) {
             Some("true" | "True" | "TRUE") => Ok(true),
             None | Some("false" | "False" | "FALSE") => Ok(false),
-            Some(_) => complain(name, "it must be `true` or `false`"),
+            Some(_) => invalid(name, "it must be `true` or `false`"),
         }
     }
 
@@ -87,7 +87,7 @@ impl Inputs {
         let document = self.raw(name).map(|raw| raw.document());
         document
             .transpose()
-            .map_err(|problem| vec![problem.complaint(name)])
+            .map_err(|problem| vec![problem.for_input(name)])
     }
 
     /// Whether the input is an empty string, which for a secret means that it doesn't exist.

@@ -7,13 +7,13 @@ use std::any::Any;
 use std::borrow::Cow;
 use std::cell::OnceCell;
 
-use super::document::{self, Node, Problem};
+use super::document::{self, Node, ValueError};
 use super::error::Checked;
 
 /// The value of an input, or of a key of an entry.
 pub(crate) struct RawInput {
     format: Format,
-    document: OnceCell<Result<Node, Problem>>,
+    document: OnceCell<Result<Node, ValueError>>,
     /// Result of the first `parse` function: a `Checked<T>`.
     parsed: OnceCell<Box<dyn Any>>,
 }
@@ -80,7 +80,7 @@ impl RawInput {
     }
 
     /// Parses the YAML or JSON, once.
-    pub(crate) fn document(&self) -> Result<&Node, &Problem> {
+    pub(crate) fn document(&self) -> Result<&Node, &ValueError> {
         let text = match &self.format {
             Format::Text(text) | Format::Json(text) => text,
             Format::Yaml(node) => return Ok(node),

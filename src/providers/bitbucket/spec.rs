@@ -12,7 +12,7 @@ use crate::providers::location::{check_part, fixed, two_parts};
 use crate::providers::provider::{CredentialParts, InputContext, PollIntervals, ProviderSpec};
 use crate::providers::reference::Reference;
 use crate::providers::variable::Variable;
-use crate::values::{Checked, Errors, Inputs, complain};
+use crate::values::{Checked, Errors, Inputs, invalid};
 
 pub(crate) struct BitbucketSpec {
     pub(crate) source: BitbucketSource,
@@ -168,7 +168,7 @@ fn commit(inputs: &Inputs) -> Checked<Option<String>> {
         (7..=40).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit())
     };
     if commit.as_ref().is_some_and(|commit| !is_hash(commit)) {
-        return complain(
+        return invalid(
             NAME,
             "it must be a commit's hash, 7 to 40 hexadecimal digits",
         );
@@ -181,7 +181,7 @@ fn credential(inputs: &Inputs, context: &InputContext<'_>) -> Checked<BitbucketC
     let token = errors.take(match context.token(inputs) {
         Ok(Token::Given(token)) => Ok(token),
         Ok(Token::Empty) => context.empty("token"),
-        Ok(Token::NotGiven { .. }) => complain(
+        Ok(Token::NotGiven { .. }) => invalid(
             "token",
             "a Bitbucket access token is needed, or an API token together with `email`",
         ),
@@ -203,7 +203,7 @@ fn email(inputs: &Inputs) -> Checked<Option<String>> {
         return Ok(None);
     };
     if !email.contains('@') || email.contains(':') || email.contains(char::is_whitespace) {
-        return complain(
+        return invalid(
             NAME,
             "it must be the e-mail address of the API token's owner, not the user name",
         );

@@ -15,7 +15,7 @@ use crate::providers::location::{check_part, parts};
 use crate::providers::provider::{CredentialParts, InputContext, PollIntervals, ProviderSpec};
 use crate::providers::reference::{Reference, may_be_same};
 use crate::providers::variable::Variable;
-use crate::values::{Checked, Errors, Inputs, complain};
+use crate::values::{Checked, Errors, Inputs, invalid};
 
 pub(crate) struct GitLabSpec {
     /// `None` means the default branch.
@@ -109,7 +109,7 @@ impl ProviderSpec for GitLabSpec {
                     path: path.trim().trim_start_matches('/').to_owned(),
                 }))
             }
-            _ => complain(
+            _ => invalid(
                 NAME,
                 "for GitLab it must be a job and a path in its artifacts, like `build:out/result.json`",
             ),
@@ -172,7 +172,7 @@ fn pipeline_inputs(inputs: &Inputs) -> Checked<Option<Rc<RawValue>>> {
         let is_empty = set.pairs()?.is_empty();
         Ok((!is_empty).then_some(set.typed()?.into()))
     });
-    typed.map_err(|problem| vec![problem.complaint(NAME)])
+    typed.map_err(|problem| vec![problem.for_input(NAME)])
 }
 
 fn credential(inputs: &Inputs, context: &InputContext<'_>) -> Checked<GitLabCredential> {
@@ -181,7 +181,7 @@ fn credential(inputs: &Inputs, context: &InputContext<'_>) -> Checked<GitLabCred
     let trigger = errors.take(trigger_token(inputs, context));
     let credential = token.zip(trigger).and_then(|(token, trigger)| {
         errors.take(match (trigger, token) {
-            (Some(_), Token::Given(token)) if is_trigger_token(token.expose()) => complain(
+            (Some(_), Token::Given(token)) if is_trigger_token(token.expose()) => invalid(
                 "token",
                 "it looks like a trigger token, and `trigger-token` has one already: leave one out",
             ),
@@ -203,7 +203,7 @@ fn credential(inputs: &Inputs, context: &InputContext<'_>) -> Checked<GitLabCred
             }
             (None, Token::Given(token)) => Ok(GitLabCredential::Access(token)),
             (None, Token::Empty) => context.empty("token"),
-            (None, Token::NotGiven { .. }) => complain(
+            (None, Token::NotGiven { .. }) => invalid(
                 "token",
                 format!(
                     "a GitLab access token is needed, or a `trigger-token`. If one was meant to be there, its secret is not set{}",
@@ -222,7 +222,7 @@ fn trigger_token(inputs: &Inputs, context: &InputContext<'_>) -> Checked<Option<
     };
     if text.starts_with("glpat-") {
         let message = "it looks like an access token, which goes into `token`";
-        return complain(NAME, message);
+        return invalid(NAME, message);
     }
     context.check_token(text, NAME).map(Some)
 }

@@ -8,9 +8,9 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::{MAX_DEPTH, Node, Problem, Style, json_string, too_deep};
+use super::{MAX_DEPTH, Node, Style, ValueError, json_string, too_deep};
 
-pub(super) fn parse(text: &str) -> Result<Node, Problem> {
+pub(super) fn parse(text: &str) -> Result<Node, ValueError> {
     node(&strict_json(text)?, 0)
 }
 
@@ -19,7 +19,7 @@ type Object = (Box<RawValue>, HashSet<String>);
 
 /// Removes the white space between the tokens of a JSON object, and keeps everything else as written. Also returns its
 /// keys. Returns `None` if the text is another JSON value.
-pub(crate) fn compact_object(text: &str) -> Result<Option<Object>, Problem> {
+pub(crate) fn compact_object(text: &str) -> Result<Option<Object>, ValueError> {
     let text = strict_json(text)?;
     if !text.trim_start().starts_with('{') {
         return Ok(None);
@@ -45,14 +45,14 @@ pub(crate) fn compact_object(text: &str) -> Result<Option<Object>, Problem> {
 
 /// Returns the text if it's JSON. Otherwise removes commas before a closing bracket and replaces single quotes around
 /// strings with double ones. All other syntax errors are reported.
-pub(super) fn strict_json(text: &str) -> Result<Cow<'_, str>, Problem> {
+pub(super) fn strict_json(text: &str) -> Result<Cow<'_, str>, ValueError> {
     let Err(error) = serde_json::from_str::<&RawValue>(text) else {
         return Ok(Cow::Borrowed(text));
     };
     let Repaired { json, control } = repair(text);
     match (serde_json::from_str::<&RawValue>(&json), control) {
         (Ok(_), None) => Ok(Cow::Owned(json)),
-        (Ok(_), Some(line)) => Err(Problem::new(format!(
+        (Ok(_), Some(line)) => Err(ValueError::new(format!(
             "it is not valid JSON at line {line}: a string contains a raw line break or other control \
              character. Use `toJSON()` for the value, without quotes around the expression"
         ))),
@@ -117,7 +117,7 @@ fn is_trailing_comma(before: Option<char>, next: &str) -> bool {
         && before.is_some_and(|before| !['{', '[', ',', ':'].contains(&before))
 }
 
-fn node(text: &str, depth: usize) -> Result<Node, Problem> {
+fn node(text: &str, depth: usize) -> Result<Node, ValueError> {
     if depth > MAX_DEPTH {
         return Err(too_deep());
     }
@@ -130,7 +130,7 @@ fn node(text: &str, depth: usize) -> Result<Node, Problem> {
             for pair in &pairs {
                 if !names.insert(pair.name.as_str()) {
                     let name = &pair.name;
-                    return Err(Problem::new(format!(
+                    return Err(ValueError::new(format!(
                         "the name `{name}` stands there twice"
                     )));
                 }
@@ -153,8 +153,8 @@ fn node(text: &str, depth: usize) -> Result<Node, Problem> {
     }
 }
 
-pub(super) fn invalid_json(error: &serde_json::Error) -> Problem {
-    Problem::new(format!(
+pub(super) fn invalid_json(error: &serde_json::Error) -> ValueError {
+    ValueError::new(format!(
         "it is not valid JSON at line {} column {}, as text that begins with `{{` or `[` must be. Use `toJSON()` for \
          values from elsewhere, and write `\\` in a string as `\\\\`",
         error.line(),

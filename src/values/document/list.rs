@@ -9,7 +9,7 @@ use super::super::raw_input::RawInput;
 use super::comments::Comments;
 use super::json::{Pairs, invalid_json, strict_json};
 use super::yaml::{Document, name, node};
-use super::{Node, Problem, begins_as_json};
+use super::{Node, ValueError, begins_as_json};
 
 pub(crate) struct Item {
     /// Starts at 1. `None` in JSON.
@@ -30,7 +30,7 @@ pub(crate) struct Pair {
 
 /// Parses JSON if the text begins like JSON, otherwise YAML 1.2. Errors give the line or the item, and never quote a
 /// value.
-pub(crate) fn list(text: &str) -> Result<Vec<Item>, Problem> {
+pub(crate) fn list(text: &str) -> Result<Vec<Item>, ValueError> {
     if begins_as_json(text) {
         return from_json(&strict_json(text)?);
     }
@@ -42,7 +42,7 @@ pub(crate) fn list(text: &str) -> Result<Vec<Item>, Problem> {
     items.collect()
 }
 
-fn yaml_item(item: &MarkedYaml<'_>, comments: &Comments<'_>) -> Result<Item, Problem> {
+fn yaml_item(item: &MarkedYaml<'_>, comments: &Comments<'_>) -> Result<Item, ValueError> {
     let line = Some(item.span.start.line());
     let YamlData::Mapping(pairs) = &item.data else {
         return Ok(Item { line, pairs: None });
@@ -53,7 +53,7 @@ fn yaml_item(item: &MarkedYaml<'_>, comments: &Comments<'_>) -> Result<Item, Pro
         let line = key.span.start.line();
         let name = name(key)?;
         if !names.insert(name) {
-            return Err(Problem::new(format!(
+            return Err(ValueError::new(format!(
                 "a key stands twice in one target, again at line {line}"
             )));
         }
@@ -76,7 +76,7 @@ fn yaml_item(item: &MarkedYaml<'_>, comments: &Comments<'_>) -> Result<Item, Pro
     Ok(Item { line, pairs })
 }
 
-fn from_json(text: &str) -> Result<Vec<Item>, Problem> {
+fn from_json(text: &str) -> Result<Vec<Item>, ValueError> {
     if !text.trim_start().starts_with('[') {
         return Err(not_a_list());
     }
@@ -85,14 +85,14 @@ fn from_json(text: &str) -> Result<Vec<Item>, Problem> {
     items.map(|(index, item)| json_item(index, item)).collect()
 }
 
-fn json_item(index: usize, item: &RawValue) -> Result<Item, Problem> {
+fn json_item(index: usize, item: &RawValue) -> Result<Item, ValueError> {
     let line = None;
     if !item.get().starts_with('{') {
         return Ok(Item { line, pairs: None });
     }
     // Everything has been checked except for lone surrogates in strings.
     let bad_escape = |_| {
-        Problem::new(format!(
+        ValueError::new(format!(
             "it is not valid JSON: a text of entry {index} has a `\\u` that is half a character"
         ))
     };
@@ -101,7 +101,9 @@ fn json_item(index: usize, item: &RawValue) -> Result<Item, Problem> {
     let mut read = Vec::with_capacity(pairs.len());
     for pair in &pairs {
         if !names.insert(&pair.name) {
-            return Err(Problem::new(format!("a key stands twice in entry {index}")));
+            return Err(ValueError::new(format!(
+                "a key stands twice in entry {index}"
+            )));
         }
         let value = match pair.value.get() {
             "null" => RawInput::text(""),
@@ -124,8 +126,8 @@ fn json_item(index: usize, item: &RawValue) -> Result<Item, Problem> {
     Ok(Item { line, pairs })
 }
 
-fn not_a_list() -> Problem {
-    Problem::new(
+fn not_a_list() -> ValueError {
+    ValueError::new(
         "it must be a list of mappings: each target begins with a dash, like `- repository: octo-org/app`",
     )
 }

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use saphyr_parser::Event;
 
-use super::{MAX_DEPTH, Problem, key_is_not_a_string, too_deep};
+use super::{MAX_DEPTH, ValueError, key_is_not_a_string, too_deep};
 
 /// Higher than [`MAX_DEPTH`], which applies to each value and is checked where values are read.
 const MAX_LEVELS: usize = MAX_DEPTH + 10;
@@ -39,7 +39,7 @@ enum Next {
 
 impl NestingLimits {
     /// Fails if the event exceeds the limits.
-    pub(super) fn on_event(&mut self, event: &Event<'_>, line: usize) -> Result<(), Problem> {
+    pub(super) fn on_event(&mut self, event: &Event<'_>, line: usize) -> Result<(), ValueError> {
         match event {
             Event::SequenceStart(anchor, _) => self.begin(*anchor, Next::Item, line),
             Event::MappingStart(anchor, _) => self.begin(*anchor, Next::Key, line),
@@ -69,7 +69,7 @@ impl NestingLimits {
         }
     }
 
-    fn begin(&mut self, anchor: usize, next: Next, line: usize) -> Result<(), Problem> {
+    fn begin(&mut self, anchor: usize, next: Next, line: usize) -> Result<(), ValueError> {
         self.check(1, line)?;
         self.open.push(Open {
             anchor,
@@ -80,7 +80,7 @@ impl NestingLimits {
     }
 
     /// Checks whether a list or mapping with this many levels may begin here.
-    fn check(&self, levels: usize, line: usize) -> Result<(), Problem> {
+    fn check(&self, levels: usize, line: usize) -> Result<(), ValueError> {
         if self.open.last().is_some_and(|open| open.next == Next::Key) {
             return Err(key_is_not_a_string(line));
         }

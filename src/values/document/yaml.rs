@@ -7,9 +7,9 @@ use saphyr_parser::{Parser, SpannedEventReceiver as _};
 
 use super::comments::Comments;
 use super::nesting::NestingLimits;
-use super::{MAX_DEPTH, Node, Problem, Scalar, Style, key_is_not_a_string, too_deep};
+use super::{MAX_DEPTH, Node, Scalar, Style, ValueError, key_is_not_a_string, too_deep};
 
-pub(super) fn parse(text: &str) -> Result<Node, Problem> {
+pub(super) fn parse(text: &str) -> Result<Node, ValueError> {
     let Document { root, comments } = Document::of(text)?;
     node(&root, &comments, 0)
 }
@@ -21,10 +21,10 @@ pub(super) struct Document<'text> {
 }
 
 impl<'text> Document<'text> {
-    pub(super) fn of(text: &'text str) -> Result<Self, Problem> {
+    pub(super) fn of(text: &'text str) -> Result<Self, ValueError> {
         let problem = |error: &saphyr_parser::ScanError| {
             let position = error.marker();
-            Problem::new(format!(
+            ValueError::new(format!(
                 "it is not valid YAML at line {} column {}: {}",
                 position.line(),
                 position.col() + 1,
@@ -51,7 +51,7 @@ impl<'text> Document<'text> {
                 .try_into()
                 .map_err(|documents: Vec<_>| {
                     let count = documents.len();
-                    Problem::new(format!("it must be one YAML document, not {count}"))
+                    ValueError::new(format!("it must be one YAML document, not {count}"))
                 })?;
         let [root] = documents;
         Ok(Self { root, comments })
@@ -62,7 +62,7 @@ pub(super) fn node(
     node: &MarkedYaml<'_>,
     comments: &Comments<'_>,
     depth: usize,
-) -> Result<Node, Problem> {
+) -> Result<Node, ValueError> {
     let line = node.span.start.line();
     if depth > MAX_DEPTH {
         return Err(too_deep());
@@ -75,7 +75,7 @@ pub(super) fn node(
                 None => Style::Quoted,
                 Some(tag) if tag.is_yaml_core_schema() && tag.suffix == "str" => Style::Quoted,
                 Some(_) => {
-                    return Err(Problem::new(format!(
+                    return Err(ValueError::new(format!(
                         "it has a tag at line {line}, but only `!!str` is understood"
                     )));
                 }
@@ -103,7 +103,7 @@ pub(super) fn node(
                 // The library compares keys as written, so it considers `a` and "a" different.
                 if !names.insert(name) {
                     let line = key.span.start.line();
-                    return Err(Problem::new(format!(
+                    return Err(ValueError::new(format!(
                         "a name stands there twice, again at line {line}"
                     )));
                 }
@@ -119,7 +119,7 @@ pub(super) fn node(
             Ok(Node::Mapping(read))
         }
         YamlData::Value(_) | YamlData::Tagged(..) | YamlData::Alias(_) | YamlData::BadValue => {
-            Err(Problem::new(format!(
+            Err(ValueError::new(format!(
                 "it has something at line {line} that cannot be sent"
             )))
         }
@@ -127,11 +127,11 @@ pub(super) fn node(
 }
 
 /// Returns a key of a mapping as a string.
-pub(super) fn name<'node>(key: &'node MarkedYaml<'_>) -> Result<&'node str, Problem> {
+pub(super) fn name<'node>(key: &'node MarkedYaml<'_>) -> Result<&'node str, ValueError> {
     let line = key.span.start.line();
     match &key.data {
         YamlData::Representation(text, ScalarStyle::Plain, _) if text == "<<" => {
-            Err(Problem::new(format!(
+            Err(ValueError::new(format!(
                 "it has the merge key `<<` at line {line}, which isn't supported: copy its keys instead"
             )))
         }

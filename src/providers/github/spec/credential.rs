@@ -10,7 +10,7 @@ use rustls::pki_types::pem::PemObject as _;
 use crate::model::Secret;
 use crate::providers::common_inputs::Token;
 use crate::providers::provider::{Distance, InputContext};
-use crate::values::{Checked, Errors, Inputs, RawInput, complain, with_line_breaks};
+use crate::values::{Checked, Errors, Inputs, RawInput, invalid, with_line_breaks};
 
 pub(crate) enum GitHubCredential {
     Token(Secret),
@@ -38,7 +38,7 @@ pub(super) fn read(inputs: &Inputs, context: &InputContext<'_>) -> Checked<GitHu
     let app = errors.take(app(inputs, context));
     let credential = token.zip(app).and_then(|(token, app)| {
         errors.take(match (token, app) {
-            (Token::Given(_), Some(_)) => complain(
+            (Token::Given(_), Some(_)) => invalid(
                 "token",
                 "there is a GitHub App too (`client-id`): give one of the two",
             ),
@@ -65,8 +65,8 @@ fn app(inputs: &Inputs, context: &InputContext<'_>) -> Checked<Option<App>> {
             }))
         }
         (Some(_), None) if inputs.is_empty("private-key") => context.empty("private-key"),
-        (Some(_), None) => complain("private-key", "it is needed with `client-id`"),
-        (None, Some(_)) => complain("client-id", "it is needed with `private-key`"),
+        (Some(_), None) => invalid("private-key", "it is needed with `client-id`"),
+        (None, Some(_)) => invalid("client-id", "it is needed with `private-key`"),
     }
 }
 
@@ -95,7 +95,7 @@ fn workflow_token(
     let message = format!(
         "a token with the permission \"{permission}\" for this repository is needed{reason}"
     );
-    complain("token", message)
+    invalid("token", message)
 }
 
 /// Reads a key in PEM as GitHub provides it, or with escaped line breaks or in base64 for places that don't keep line
@@ -111,7 +111,7 @@ fn private_key(written: &RawInput) -> Checked<PrivateKey> {
     match pem.map(|pem| PrivateKeyDer::from_pem_slice(&pem)) {
         Some(Ok(PrivateKeyDer::Pkcs1(key))) => Ok(PrivateKey::Pkcs1(key.secret_pkcs1_der().into())),
         Some(Ok(PrivateKeyDer::Pkcs8(key))) => Ok(PrivateKey::Pkcs8(key.secret_pkcs8_der().into())),
-        Some(_) | None => complain(
+        Some(_) | None => invalid(
             "private-key",
             "it is not a private key: give the whole .pem file that GitHub made, `-----BEGIN RSA PRIVATE KEY-----` and what follows, as it is, with `\\n` for the line breaks, or in base64",
         ),

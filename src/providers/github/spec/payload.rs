@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use crate::values::{
-    Checked, Inputs, Node, Problem, RawInput, begins_as_json, compact_object, complain,
+    Checked, Inputs, Node, RawInput, ValueError, begins_as_json, compact_object, invalid,
 };
 
 // GitHub's limits, from its REST documentation.
@@ -23,7 +23,7 @@ pub(super) const PAYLOAD: &str = "client-payload";
 /// Reads the payload. With `wait`, adds a marker and returns it too.
 pub(super) fn client_payload(inputs: &Inputs) -> Checked<(Rc<RawValue>, Option<String>)> {
     if inputs.is_empty(PAYLOAD) {
-        return complain(
+        return invalid(
             PAYLOAD,
             "it is empty: check its expression. To send an empty payload, write `{}` or leave `client-payload` out",
         );
@@ -40,7 +40,7 @@ pub(super) fn client_payload(inputs: &Inputs) -> Checked<(Rc<RawValue>, Option<S
     } = &*payload;
     let properties = names.len();
     if properties > MAX_PAYLOAD_PROPERTIES {
-        return complain(
+        return invalid(
             PAYLOAD,
             format!(
                 "it has {properties} properties at the top; GitHub takes at most {MAX_PAYLOAD_PROPERTIES}: put some of them into one of the others"
@@ -52,7 +52,7 @@ pub(super) fn client_payload(inputs: &Inputs) -> Checked<(Rc<RawValue>, Option<S
         return Ok((Rc::clone(json), None));
     }
     if names.contains(MARKER) {
-        return complain(
+        return invalid(
             PAYLOAD,
             format!(
                 "it has `{MARKER}`, which `wait: true` sets itself to recognise the run: rename yours"
@@ -60,7 +60,7 @@ pub(super) fn client_payload(inputs: &Inputs) -> Checked<(Rc<RawValue>, Option<S
         );
     }
     if properties == MAX_PAYLOAD_PROPERTIES {
-        return complain(
+        return invalid(
             PAYLOAD,
             format!(
                 "with `wait: true` it also gets `{MARKER}`, and GitHub takes at most {MAX_PAYLOAD_PROPERTIES} properties at the top: put two of yours into one"
@@ -94,9 +94,9 @@ impl Payload {
 
 /// Reads a payload, which is JSON (kept as written) or YAML.
 fn payload(written: &RawInput) -> Checked<Rc<Payload>> {
-    let complaint = |problem: &Problem| vec![problem.complaint(PAYLOAD)];
+    let input_error = |error: &ValueError| vec![error.for_input(PAYLOAD)];
     let not_an_object = || {
-        complain(
+        invalid(
             PAYLOAD,
             "it must be an object: a JSON or YAML mapping, like `version: v1.2.3`",
         )
@@ -104,14 +104,14 @@ fn payload(written: &RawInput) -> Checked<Rc<Payload>> {
     if let Some(text) = written.source()
         && begins_as_json(text)
     {
-        let object = compact_object(text).map_err(|problem| complaint(&problem))?;
+        let object = compact_object(text).map_err(|error| input_error(&error))?;
         return object.map_or_else(not_an_object, |(json, names)| Ok(Payload::new(json, names)));
     }
-    let node = written.document().map_err(complaint)?;
+    let node = written.document().map_err(input_error)?;
     let Node::Mapping(pairs) = node else {
         return not_an_object();
     };
-    let json = node.typed().map_err(|problem| complaint(&problem))?;
+    let json = node.typed().map_err(|error| input_error(&error))?;
     let names = pairs.iter().map(|(name, _)| name.clone()).collect();
     Ok(Payload::new(json, names))
 }
@@ -140,7 +140,7 @@ pub(crate) fn without_marker<'json>(payload: &'json RawValue, marker: Option<&st
 
 pub(super) fn check_length(name: &str, length: usize) -> Checked<()> {
     if length > MAX_PAYLOAD_LENGTH {
-        return complain(
+        return invalid(
             name,
             format!("it has {length} characters; GitHub takes at most {MAX_PAYLOAD_LENGTH}"),
         );

@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use super::payload::{PAYLOAD, check_length, client_payload, without_marker};
 use crate::providers::common_inputs::{reference, texts};
 use crate::providers::reference::{Reference, may_be_same};
-use crate::values::{Checked, Errors, InputError, Inputs, complain};
+use crate::values::{Checked, Errors, InputError, Inputs, invalid};
 
 // GitHub's limits, from its REST documentation.
 const MAX_EVENT_TYPE_LENGTH: usize = 100;
@@ -201,7 +201,7 @@ fn workflow_dispatch(inputs: &Inputs, workflow: &str) -> Checked<GitHubPipeline>
 fn check_event_type(text: &str) -> Checked<String> {
     let length = text.chars().count();
     if length > MAX_EVENT_TYPE_LENGTH {
-        return complain(
+        return invalid(
             "event-type",
             format!("it has {length} characters; GitHub takes at most {MAX_EVENT_TYPE_LENGTH}"),
         );
@@ -212,7 +212,7 @@ fn check_event_type(text: &str) -> Checked<String> {
 fn check_workflow(text: &str) -> Checked<String> {
     let name = text.strip_prefix(".github/workflows/").unwrap_or(text);
     if name.contains('/') || matches!(name, "." | "..") {
-        return complain(
+        return invalid(
             "workflow",
             "it must be a file's name in .github/workflows, like `build.yml`, or an id",
         );
@@ -223,7 +223,7 @@ fn check_workflow(text: &str) -> Checked<String> {
 fn workflow_inputs(inputs: &Inputs) -> Checked<Vec<(String, String)>> {
     let pairs = texts(inputs, "inputs")?;
     if pairs.len() > MAX_WORKFLOW_INPUTS {
-        return complain(
+        return invalid(
             "inputs",
             format!(
                 "they are {}; GitHub takes at most {MAX_WORKFLOW_INPUTS}",
