@@ -111,6 +111,7 @@ fn target(
     errors.finish(|| {
         let destination = destination?;
         Some(Target {
+            name: destination.repository.clone(),
             location: Location {
                 server: destination.server,
                 repository: destination.repository,

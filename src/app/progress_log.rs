@@ -59,11 +59,6 @@ impl<'a> ProgressLog<'a> {
         self.console.log(text);
     }
 
-    /// Prefixes a line with the number of its target.
-    fn numbered(&self, index: usize, line: &str) -> String {
-        format!("[{}/{}] {line}", index + 1, self.buffers.len())
-    }
-
     /// Sets outputs at once, so that they survive whatever follows: the first run of the first target that has one.
     fn publish(&self, index: usize, run: Option<&Run>) {
         let rank = (run.is_none(), index);
@@ -108,7 +103,7 @@ impl<'a> ProgressLog<'a> {
         if let Some(line) = report::line(target, event) {
             if is_urgent(event, target) {
                 let url = new_run(event).map(|run| format!(" {}", run.url));
-                self.log(&self.numbered(index, &format!("{line}{}", url.unwrap_or_default())));
+                self.log(&format!("{line}{}", url.unwrap_or_default()));
             }
             buffer.push(line);
         }
@@ -178,7 +173,7 @@ impl Observer for ProgressLog<'_> {
         if self.is_single() {
             return;
         }
-        let title = self.numbered(index, &report::headline(report));
+        let title = report::headline(report);
         self.last_line.set(Instant::now());
         self.console.group(&title, || {
             for line in self.buffers[index].take() {
@@ -191,7 +186,7 @@ impl Observer for ProgressLog<'_> {
         let logs = report.monitored.runs.iter().flat_map(|run| &run.logs);
         for log in logs {
             let (title, lines) = report::job_log(report.target, log);
-            self.console.quote(&self.numbered(index, &title), &lines);
+            self.console.quote(&title, &lines);
         }
     }
 }

@@ -6,6 +6,7 @@
 mod defaults;
 mod duplicates;
 mod entry;
+mod names;
 #[cfg(test)]
 mod tests;
 
@@ -92,6 +93,7 @@ pub(super) fn read(
     if !errors.is_empty() {
         return Err(deduplicated(errors));
     }
+    names::assign(&mut targets);
     let positions = entries.iter().filter_map(TargetEntry::position);
     let warnings = duplicates::warnings(targets.iter().zip(positions));
     Ok((targets, warnings))

@@ -38,6 +38,8 @@ pub(crate) enum Mode {
 
 /// A pipeline to trigger, where it is, and how to wait for its run.
 pub(crate) struct Target {
+    /// Name of the target in messages, different from all others of the step.
+    pub(crate) name: String,
     pub(crate) location: Location,
     pub(crate) spec: AnySpec,
     /// `None`: don't wait for the run.
@@ -59,14 +61,9 @@ impl Target {
     }
 }
 
-/// `github octo-org/app`: how messages name a target.
+/// The target's name.
 impl fmt::Display for Target {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            formatter,
-            "{} {}",
-            self.provider().as_str(),
-            self.location.repository
-        )
+        formatter.write_str(&self.name)
     }
 }

@@ -3,10 +3,8 @@
 use std::collections::HashMap;
 
 use super::log::{ended, time_taken};
-use super::pipeline;
 use super::problem::explain;
 use crate::model::{Conclusion, End, Job, JobKind, RunReport};
-use crate::providers::target::Target;
 use crate::providers::target_report::TargetReport;
 use crate::text::untrusted::one_line;
 
@@ -49,11 +47,7 @@ pub(crate) fn headline(report: &TargetReport<'_>) -> String {
     let why = problem.map_or(String::new(), |problem| {
         format!(": {}", one_line(&explain(target, problem).what))
     });
-    format!(
-        "{target} {}: {}{details}{why}",
-        pipeline(target),
-        word(report)
-    )
+    format!("{target}: {}{details}{why}", word(report))
 }
 
 /// Whether the step passes: there is a target, and all of them pass.
@@ -104,22 +98,17 @@ fn grouped(
 ) -> Vec<TargetError> {
     let mut found: Vec<TargetError> = Vec::new();
     let mut positions = HashMap::new();
-    let named = |target: &Target| match reports.len() {
-        1 => target.to_string(),
-        // Several targets may have the same repository.
-        _ => format!("{target} {}", pipeline(target)),
-    };
     for report in reports {
         for (what, text) in errors_of(report) {
             let position = *positions
                 .entry((what.clone(), text.clone()))
                 .or_insert(found.len());
             match found.get_mut(position) {
-                Some(known) => known.targets.push(named(report.target)),
+                Some(known) => known.targets.push(report.target.name.clone()),
                 None => found.push(TargetError {
                     what,
                     text,
-                    targets: vec![named(report.target)],
+                    targets: vec![report.target.name.clone()],
                 }),
             }
         }

@@ -48,7 +48,7 @@ fn repository_dispatch_sends_what_peter_evans_sends() {
     // Two workflows listen to the event.
     assert_eq!(sandbox.runs().len(), 2);
     done.outcome("accepted")
-        .says("github octo-org/app: triggering repository_dispatch deploy");
+        .says("octo-org/app: triggering repository_dispatch deploy");
     assert_eq!(done.outputs["run-id"], "");
     assert_eq!(
         done.result(),

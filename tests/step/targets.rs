@@ -410,7 +410,7 @@ fn each_target_is_triggered_with_its_own_credential() {
         assert_eq!(with.len(), 1, "{done}");
         assert!(with[0].0.path.contains(path));
     }
-    done.says("github octo-org/caller: triggering repository_dispatch deploy on")
+    done.says("octo-org/caller: triggering repository_dispatch deploy on")
         .says("with the workflow's own token")
         .says("with a pipeline trigger token");
 }

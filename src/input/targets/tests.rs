@@ -50,7 +50,9 @@ fn target(step: &[(&str, &str)], entry: &str) -> String {
 
 fn describe(target: &Target) -> String {
     let host = target.location.server.web.authority();
-    let mut parts = vec![format!("{target} at {host}: {}", target.spec.pipeline())];
+    let (provider, repository) = (target.provider().as_str(), &target.location.repository);
+    let pipeline = target.spec.pipeline();
+    let mut parts = vec![format!("{provider} {repository} at {host}: {pipeline}")];
     parts.extend(target.spec.source());
     parts.extend(arguments(&target.spec));
     parts.push(credential(&target.spec));
