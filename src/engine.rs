@@ -5,6 +5,7 @@ mod cancel;
 mod concurrency;
 mod context;
 mod find;
+mod member;
 pub(crate) mod monitor;
 mod poll_failures;
 mod poll_interval;

@@ -7,25 +7,23 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt as _};
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
 use crate::engine::concurrency::Concurrency;
 use crate::engine::context::TargetContext;
+use crate::engine::member::{Member, sign_out};
 use crate::engine::monitor::{self, Monitor};
 use crate::engine::request_limits::RequestLimits;
 use crate::engine::shutdown::{Shutdown, ShutdownMode};
-use crate::engine::siblings::{Siblings, siblings};
+use crate::engine::siblings::siblings;
 use crate::engine::trigger::{Prepared, Triggered, prepare, trigger};
-use crate::model::{Event, Monitored, NotSent, Outcome, Problem, Sink};
-use crate::providers::http::Http;
-use crate::providers::target::{Mode, Request, Target};
+use crate::model::{Event, Monitored, NotSent, Outcome, Problem};
+use crate::providers::connections;
+use crate::providers::target::{Mode, Request};
 use crate::providers::target_report::TargetReport;
-use crate::providers::{Connection, Error, connections};
 
 /// If a target can't be prepared, the preparation of others is still begun until this long after the start.
 const PREPARE_AFTER_FAILURE_TIMEOUT: Duration = Duration::from_secs(30);
-
-const SIGN_OUT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Receives the events of all targets. `index` is the target's index in the request.
 pub(crate) trait Observer {
@@ -45,21 +43,14 @@ pub(crate) async fn run<'a>(
         .map(|index| move |event: Event<'_>| observer.on_event(index, &event))
         .collect();
     let connections = connections(targets, &request.proxies);
+    let siblings: Vec<_> = siblings(targets).collect();
     let members: Vec<_> = targets
         .iter()
         .zip(&connections)
         .zip(&sinks)
-        .zip(siblings(targets))
-        .map(|(((target, connection), sink), siblings)| Member {
-            target,
-            connection: connection.as_ref().map(|connection| {
-                (
-                    connection,
-                    connection.http(&target.location.server.api, sink),
-                )
-            }),
-            siblings,
-            emit: sink,
+        .zip(&siblings)
+        .map(|(((target, connection), sink), siblings)| {
+            Member::new(target, connection, siblings, sink)
         })
         .collect();
     let prepared = prepare_all(&members, request.max_parallel, shutdown).await;
@@ -82,20 +73,6 @@ pub(crate) async fn run<'a>(
     reports
 }
 
-/// Revokes the tokens that were created for this step. A token that can't be revoked within a second simply expires.
-async fn sign_out(members: &[Member<'_>], shutdown: &Shutdown) {
-    let signing_out = members.iter().map(async |member| {
-        if let Ok((connection, http)) = &member.connection {
-            connection.session.end(&member.target.location, http).await;
-        }
-    });
-    tokio::select! {
-        biased;
-        () = shutdown.requested(ShutdownMode::Immediate) => {}
-        _ = timeout(SIGN_OUT_TIMEOUT, join_all(signing_out)) => {}
-    }
-}
-
 /// Prepares the targets, `max_parallel` at a time. All or nothing: no target is triggered if one can't be prepared.
 async fn prepare_all<'a>(
     members: &'a [Member<'a>],
@@ -109,7 +86,7 @@ async fn prepare_all<'a>(
         if has_failed.get() && start.elapsed() > PREPARE_AFTER_FAILURE_TIMEOUT {
             return Err(Triggered::not_sent(NotSent::OtherNotReady));
         }
-        let prepared = member.prepare(shutdown).await;
+        let prepared = prepare(member, shutdown).await;
         has_failed.set(has_failed.get() || prepared.is_err());
         prepared
     });
@@ -124,15 +101,6 @@ async fn prepare_all<'a>(
     prepared
 }
 
-/// A target before it is prepared.
-struct Member<'a> {
-    target: &'a Target,
-    /// An error if the HTTP client couldn't be created.
-    connection: Result<(&'a Connection<'a>, Http<'a>), &'a Error>,
-    siblings: Siblings<'a>,
-    emit: Sink<'a>,
-}
-
 /// State shared by all targets.
 struct Batch<'a> {
     mode: Mode,
@@ -142,16 +110,6 @@ struct Batch<'a> {
     limits: RequestLimits,
     /// Number of runs whose logs have been kept for the summary so far.
     runs_with_logs: Cell<usize>,
-}
-
-impl<'a> Member<'a> {
-    async fn prepare(&'a self, shutdown: &Shutdown) -> Result<Prepared<'a>, Triggered> {
-        (self.emit)(Event::Beginning);
-        match &self.connection {
-            Ok((connection, http)) => prepare(self.target, connection, http, shutdown).await,
-            Err(error) => Err(Triggered::not_ready(error)),
-        }
-    }
 }
 
 impl Batch<'_> {
@@ -184,7 +142,7 @@ impl Batch<'_> {
             target: member.target,
             provider: &prepared.provider,
             http: prepared.http,
-            siblings: &member.siblings,
+            siblings: member.siblings,
             limits: &self.limits,
             shutdown: self.shutdown,
         };

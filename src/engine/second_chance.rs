@@ -9,15 +9,15 @@ use futures_util::future::join_all;
 use tokio::time::Instant;
 
 use crate::engine::context::TargetContext;
+use crate::engine::member::{Member, sign_out};
 use crate::engine::monitor::{Finished, Monitor};
 use crate::engine::request_limits::RequestLimits;
-use crate::engine::retry::{RetryPolicy, backoff, retry};
 use crate::engine::shutdown::Shutdown;
 use crate::engine::siblings::siblings;
 use crate::engine::unfinished::Unfinished;
 use crate::model::Event;
 use crate::providers::target::Request;
-use crate::providers::{AnyProvider, Error, connections};
+use crate::providers::{Error, connections};
 
 /// Time for all targets. The runner gives a cancelled job five minutes.
 const SECOND_CHANCE_TIMEOUT: Duration = Duration::from_mins(4);
@@ -37,33 +37,28 @@ pub(crate) async fn run(
         &request.proxies,
     );
     let siblings: Vec<_> = siblings(&request.targets).collect();
-    let (limits, none_seen) = (RequestLimits::new(), HashSet::new());
     let sinks: Vec<_> = unfinished
         .iter()
         .map(|(index, _)| move |event: Event<'_>| emit(*index, &event))
         .collect();
-    let opened = unfinished.iter().zip(&connections).zip(&sinks);
-    let opened: Vec<_> = opened
-        .map(|(((index, unfinished), connection), sink)| {
-            let api = &target(index).location.server.api;
-            let connection = connection.as_ref();
-            let http = connection.map(|connection| (connection, connection.http(api, sink)));
-            (index, unfinished, http)
+    let members = unfinished.iter().zip(&connections).zip(&sinks);
+    let members: Vec<_> = members
+        .map(|(((index, _), connection), sink)| {
+            Member::new(target(index), connection, &siblings[*index], sink)
         })
         .collect();
-    let finishing = opened.iter().map(async |(index, unfinished, http)| {
-        let (connection, http) = http.as_ref().map_err(|error| (*error).clone())?;
-        let target = target(index);
-        let policy = RetryPolicy::for_reads(http, shutdown);
-        let open = async || AnyProvider::open(&target.location, http, &connection.session).await;
-        let provider = retry(policy, backoff(policy.idempotency), open).await?;
+    let (limits, none_seen) = (RequestLimits::new(), HashSet::new());
+    let finishing = members.iter().zip(unfinished);
+    let finishing = finishing.map(async |(member, (_, unfinished))| {
+        let opened = member.open(shutdown, async |provider, http| Ok((provider, http)));
+        let (provider, http) = opened.await?;
         let now = Instant::now();
         let monitor = Monitor {
             context: TargetContext {
-                target,
+                target: member.target,
                 provider: &provider,
                 http,
-                siblings: &siblings[**index],
+                siblings: member.siblings,
                 limits: &limits,
                 shutdown,
             },
@@ -71,9 +66,9 @@ pub(crate) async fn run(
             sent_at: now.checked_sub(unfinished.age()).unwrap_or(now),
             answered_at: now,
         };
-        let finished = monitor.finish(unfinished, deadline).await;
-        connection.session.end(&target.location, http).await;
-        Ok(finished)
+        Ok(monitor.finish(unfinished, deadline).await)
     });
-    join_all(finishing).await
+    let finished = join_all(finishing).await;
+    sign_out(&members, shutdown).await;
+    finished
 }

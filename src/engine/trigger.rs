@@ -9,14 +9,13 @@ use tokio::time::{Instant, sleep};
 
 use crate::engine::concurrency::{Concurrency, Permit};
 use crate::engine::context::TargetContext;
+use crate::engine::member::Member;
 use crate::engine::retry::{DEFAULT_RATE_LIMIT_BUDGET, RetryPolicy, backoff, retry};
 use crate::engine::shutdown::{Shutdown, ShutdownMode};
 use crate::model::{Event, NotSent, Outcome, Problem, Run};
 use crate::providers::http::Http;
-use crate::providers::target::{Mode, Target};
-use crate::providers::{
-    AnyProvider, Connection, Error, ErrorKind, Idempotency, RequestForm, Secrets,
-};
+use crate::providers::target::Mode;
+use crate::providers::{AnyProvider, Error, ErrorKind, Idempotency, RequestForm, Secrets};
 
 /// Time after a signal in which a trigger on the wire may still be answered.
 const TRIGGER_SHUTDOWN_GRACE: Duration = Duration::from_secs(4);
@@ -47,14 +46,12 @@ pub(crate) struct Prepared<'a> {
 
 /// Does everything before a trigger that starts nothing: signs in and, with `wait`, checks that the runs can be read.
 pub(crate) async fn prepare<'a>(
-    target: &'a Target,
-    connection: &Connection<'a>,
-    http: &'a Http<'a>,
+    member: &'a Member<'a>,
     shutdown: &Shutdown,
 ) -> Result<Prepared<'a>, Triggered> {
-    let policy = RetryPolicy::for_reads(http, shutdown);
-    let preparing = retry(policy, backoff(policy.idempotency), async || {
-        let provider = AnyProvider::open(&target.location, http, &connection.session).await?;
+    (member.emit)(Event::Beginning);
+    let target = member.target;
+    let preparing = member.open(shutdown, async |provider, http| {
         let seen = match target.wait {
             Some(_) => {
                 provider

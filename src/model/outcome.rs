@@ -92,8 +92,8 @@ pub(crate) enum NotFound {
         runs: Vec<String>,
         is_interrupted: bool,
     },
-    /// The step was stopped before it could tell whether there are more runs.
-    Incomplete,
+    /// The search was cut short, so there may be more runs.
+    Incomplete(Interruption),
     /// There may be more runs, but they can't be listed, for this reason.
     Unlisted(String),
     Nothing {

@@ -1,4 +1,5 @@
-//! A provider in memory, for tests of the engine. It shows what adding a provider takes: this file, and a line in `any.rs`.
+//! A provider in memory, for tests of the engine. It shows what adding a provider takes: this file, its `mod`, and a line in
+//! `any.rs`.
 
 use std::cell::Cell;
 use std::time::{Duration, SystemTime};

@@ -131,11 +131,19 @@ fn not_found(target: &Target, why: &NotFound, page: &str) -> (String, String) {
             };
             (what, how_to_mark(target, page))
         }
-        NotFound::Incomplete => (
-            "the step was stopped before it could tell whether the trigger started more runs"
-                .to_owned(),
-            check,
-        ),
+        NotFound::Incomplete(interruption) => {
+            let (when, remedy) = match interruption {
+                Interruption::Stopped => ("the step was stopped", check),
+                Interruption::TimedOut => (
+                    "`timeout` passed",
+                    format!(
+                        "increase `timeout`, because the search for runs takes at least ten seconds, and {check}"
+                    ),
+                ),
+            };
+            let what = format!("{when} before it was clear whether the trigger started more runs");
+            (what, remedy)
+        }
         NotFound::Unlisted(why) => (
             format!("there may be more runs of this trigger, but they can't be listed: {why}"),
             check,

@@ -152,11 +152,25 @@ fn a_signal_during_the_search_is_no_success() {
     std::thread::sleep(2 * SECOND);
     signal(&child, "INT");
     let done = step.finish(child);
-    let done = done.fails(&["before it could tell whether the trigger started more runs"]);
+    let done = done.fails(&["before it was clear whether the trigger started more runs"]);
     assert_eq!(done.outputs["conclusion"], "", "{done}");
     assert!(done.result()["left_running"].is_string());
     assert_eq!(sandbox.unfinished_runs().len(), 1);
     let second = step.second_chance().run().passes();
     second.says("is over: cancelled");
     assert_eq!(sandbox.unfinished_runs().len(), 0, "{second}");
+}
+
+/// The search takes ten seconds, which a shorter `timeout` doesn't leave.
+#[test]
+fn a_timeout_during_the_search_is_no_success() {
+    let second = Scenario::failing(SECOND).listed_after(8 * SECOND);
+    let sandbox = start(two_workflows(Scenario::passing(SECOND), second));
+    let step = dispatch(&sandbox, EVENT).input("timeout", "5s");
+    let done = step.run();
+    let done =
+        done.fails(&["`timeout` passed before it was clear whether the trigger started more runs"]);
+    assert_eq!(done.outputs["conclusion"], "timed-out", "{done}");
+    let runs = done.result()["runs"].as_array().cloned().unwrap();
+    assert_eq!(runs[0]["conclusion"], "success", "{done}");
 }

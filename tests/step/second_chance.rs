@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use sandbox::world::{OnCancel, Scenario};
 use sandbox::{Fault, Moment, Occasion, Provider, Route, Sandbox};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::calls::{PROVIDERS, SECOND, call, dispatch, in_parallel, signal, until, with_scenario};
 use crate::harness::{Done, Step};
@@ -244,4 +244,27 @@ fn runs_that_cannot_be_listed_are_reported_even_if_one_is_known() {
         "{}",
         warnings[0]
     );
+}
+
+/// Targets with the same credential share a sign-in, which the first one to finish must not end.
+#[test]
+fn targets_of_one_credential_finish_one_after_the_other() {
+    let sandbox = with_scenario(Provider::GitHub, Scenario::endless());
+    let entry = |event_type| json!({"repository": "octo-org/app", "event-type": event_type});
+    let targets = json!([entry("deploy-marked"), entry("release")]);
+    let step = Step::github(&sandbox)
+        .input("wait", "true")
+        .input("targets", &targets.to_string());
+    let mut child = step.start();
+    until(&sandbox, "both are triggered", |_| step.saved().len() == 2);
+    std::thread::sleep(3 * SECOND);
+    child.kill().expect("it is still running");
+    child.wait().expect("it ends");
+    let last = sandbox.runs().last().expect("runs were started").id;
+    let cancel = Route::any().method("POST").path(&format!("/{last}/cancel"));
+    let refused = Fault::status(Moment::BeforeActing, 409);
+    sandbox.fault(cancel, Occasion::First(5), refused);
+    let second = step.second_chance().run();
+    assert!(sandbox.runs().iter().all(|run| run.cancelled), "{second}");
+    second.passes();
 }

@@ -16,18 +16,19 @@ impl Monitor<'_, '_> {
                 is_interrupted: found.interruption.is_some(),
             });
         }
-        let is_stopped = found.interruption == Some(Interruption::Stopped);
+        let conclusion = match found.interruption {
+            None => Some(Conclusion::Lost),
+            Some(Interruption::TimedOut) => Some(Conclusion::TimedOut),
+            Some(Interruption::Stopped) => None,
+        };
         if found.ambiguous.is_empty() && !found.runs.is_empty() {
-            if is_stopped {
+            if let Some(interruption) = found.interruption {
+                monitored.conclusion = conclusion;
                 monitored.left_running = Some(LeftRunning::MoreRuns);
-                not_found.push(NotFound::Incomplete);
+                not_found.push(NotFound::Incomplete(interruption));
             }
         } else {
-            monitored.conclusion = match found.interruption {
-                None => Some(Conclusion::Lost),
-                Some(Interruption::TimedOut) => Some(Conclusion::TimedOut),
-                Some(Interruption::Stopped) => None,
-            };
+            monitored.conclusion = conclusion;
             monitored.left_running = Some(if found.ambiguous.is_empty() {
                 not_found.push(nothing_found(found));
                 LeftRunning::NotFound

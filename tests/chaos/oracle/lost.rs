@@ -20,7 +20,11 @@ const MIN_REFUSALS: usize = 5;
 
 pub(super) fn only_after_a_minute_of_refusals(view: &View<'_>, violations: &mut Violations) {
     for (entry, run) in lost_runs(view) {
-        let reads: Vec<_> = view.reads_of(run).collect();
+        // Before it is given up, a run is cancelled. Afterwards it may be readable again.
+        let given_up = view.cancels_of(run).first().map(|(at, _)| *at);
+        let reads = view.reads_of(run);
+        let reads = reads.filter(|read| given_up.is_none_or(|at| read.arrived_at < at));
+        let reads: Vec<_> = reads.collect();
         let good = reads.iter().rposition(|read| is_good(read.response));
         let since_then = &reads[good.map_or(0, |good| good + 1)..];
         let refusals = since_then.iter().filter(|read| is_refusal(read.response));
