@@ -12,31 +12,31 @@ use crate::providers::target_report::TargetReport;
 pub(crate) const OUTPUTS: [(&str, &str); 7] = [
     (
         "outcome",
-        "Of the trigger: `accepted`, `rejected`, `unknown` or `not-sent`",
+        "What happened to the trigger: `accepted`, `rejected`, `unknown` or `not-sent` (with several targets, the worst)",
     ),
     (
         "run-id",
-        "Id of the run, of the first where there are several; empty where it is not known",
+        "Id of the run, or of the first one if there are several. Empty if it isn't known",
     ),
     (
         "run-url",
-        "Web address of the run, of the first where there are several; empty where it is not known",
+        "Web address of the run, or of the first one if there are several. Empty if it isn't known",
     ),
     (
         "trigger-id",
-        "The marker by which runs of a `repository_dispatch` are recognised; empty where there is none",
+        "Marker that identifies the runs of a `repository_dispatch`. Empty if there is none",
     ),
     (
         "conclusion",
-        "With `wait`: `success`, `neutral`, `skipped`, `cancelled`, `failure`, `timed-out` or `lost`; the worst of several; empty where the end was not waited for or not seen",
+        "With `wait`: `success`, `neutral`, `skipped`, `cancelled`, `failure`, `timed-out` or `lost`; the worst of several. Empty if the step didn't see the end",
     ),
     (
         "result",
-        "With `result-artifact`: the JSON that was read back",
+        "With `result-artifact`: the JSON that was read from the run",
     ),
     (
         "results",
-        "JSON: one entry a target, with provider, repository, pipeline, outcome, trigger_id, conclusion, error, left_running, left_running_reason and runs; shortened where it would be too long",
+        "JSON list with one entry per target: provider, repository, pipeline, outcome, trigger_id, conclusion, error, left_running, left_running_reason and runs. Entries are shortened if the list would be too long",
     ),
 ];
 

@@ -44,58 +44,58 @@ pub(crate) const INPUTS: [Declared; 30] = [
     input(
         "provider",
         "",
-        "`github`, `gitlab` or `bitbucket`. Default: what the repository's URL says, else `github`",
+        "`github`, `gitlab` or `bitbucket`. Default: taken from the URL in `repository`, otherwise `github`",
     ),
     input(
         "repository",
         "",
-        "`owner/name`, `group/sub/project` or project id, `workspace/repo`; or its web URL, which on a self-managed server needs `server-url` too. Default: for GitHub the workflow's own",
+        "Where to start the pipeline: `owner/name`, `group/project` or project id, `workspace/repository`, or its web URL. Default on GitHub: the workflow's own repository",
     ),
     input(
         "server-url",
         "",
-        "A self-managed server, with its path if it has one. Default: the runner's own server for GitHub, else gitlab.com or bitbucket.org",
+        "Web address of a self-managed server, with its path if it has one. Default: for GitHub the workflow's own server, otherwise gitlab.com or bitbucket.org",
     ),
     input(
         "event-type",
         "",
-        "GitHub: the event type of a `repository_dispatch`. Exactly one of this and `workflow`",
+        "GitHub: event type of a `repository_dispatch`. Set either this or `workflow`",
     ),
     input(
         "client-payload",
         "{}",
-        "GitHub: the payload of a `repository_dispatch`, a JSON or YAML mapping",
+        "GitHub: payload of the `repository_dispatch`, as a YAML or JSON mapping",
     ),
     input(
         "workflow",
         "",
-        "GitHub: file name or id of the workflow for a `workflow_dispatch`. Exactly one of this and `event-type`",
+        "GitHub: file name or id of the workflow to start with a `workflow_dispatch`. Set either this or `event-type`",
     ),
     input(
         "ref",
         "",
-        "Branch or tag; write `refs/heads/…` or `refs/tags/…` for just a branch or just a tag. Default: the target's default branch",
+        "Branch or tag; write `refs/heads/…` or `refs/tags/…` to rule out the other. Default: the target's default branch",
     ),
-    input("commit", "", "Bitbucket: a commit, with or without `ref`"),
+    input("commit", "", "Bitbucket: commit to run on, with or without `ref`"),
     input(
         "custom-pipeline",
         "",
-        "Bitbucket: the name of a custom pipeline",
+        "Bitbucket: name of the custom pipeline to run",
     ),
     input(
         "inputs",
         "",
-        "GitHub workflow inputs or GitLab pipeline inputs, a YAML or JSON mapping",
+        "Inputs of the GitHub workflow or GitLab pipeline, as a YAML or JSON mapping",
     ),
     input(
         "variables",
         "",
-        "GitLab or Bitbucket variables, a YAML or JSON mapping of texts, sent as written",
+        "GitLab and Bitbucket: pipeline variables, as a YAML or JSON mapping of strings",
     ),
     input(
         "secret-variables",
         "",
-        "The same as `variables`, masked in the log and sent `secured` to Bitbucket",
+        "Like `variables`, but masked in the log and sent to Bitbucket as secured variables",
     )
     .secret(Secrecy::Values),
     input(
@@ -107,86 +107,86 @@ pub(crate) const INPUTS: [Declared; 30] = [
     input(
         "trigger-token",
         "",
-        "GitLab: pipeline trigger token. It triggers; `token` is then only for reading",
+        "GitLab: pipeline trigger token. `token` is then only used to read and to cancel",
     )
     .secret(Secrecy::Whole),
     input(
         "email",
         "",
-        "Bitbucket: the e-mail address of the owner of the API token in `token`",
+        "Bitbucket: e-mail address of the account that owns the API token in `token`",
     ),
     input(
         "client-id",
         "",
-        "GitHub App: client id or app id; goes with `private-key`",
+        "GitHub App: client id or app id. Goes with `private-key`",
     ),
     input(
         "private-key",
         "",
-        "GitHub App: private key in PEM, as it is, with `\\n` written out, or in base64",
+        "GitHub App: private key in PEM format, with real line breaks, with `\\n`, or encoded in base64",
     )
     .secret(Secrecy::Whole),
     input(
         "github-token",
         "${{ github.token }}",
-        "Not to be set: tells the action which token is the workflow's own",
+        "Internal, don't set it: lets the action recognise the workflow's `GITHUB_TOKEN`",
     )
     .secret(Secrecy::Whole),
     input(
         "ca-certificates",
         "",
-        "PEM certificates to trust in addition to the public ones, for self-managed servers and proxies",
+        "PEM certificates to trust in addition to the public ones, for servers and proxies with a private CA",
     ),
-    input("wait", "false", "Wait for the run, and end as it ends"),
+    input("wait", "false", "Wait for the run, and pass or fail with it"),
     input(
         "timeout",
         "6h",
-        "With `wait`: how long, counted from the trigger; `90s`, `30m`, `1h30m`, or seconds",
+        "With `wait`: how long to wait after the trigger, as `90s`, `30m`, `1h30m` or a number of seconds",
     ),
     input(
         "success-conclusions",
         "success, neutral",
-        "With `wait`: conclusions that pass, of `success`, `neutral`, `skipped`, `cancelled`, `failure` and `timed-out`",
+        "With `wait`: conclusions that pass, out of `success`, `neutral`, `skipped`, `cancelled`, `failure` and `timed-out`",
     ),
     input(
         "on-blocked",
         "wait",
-        "With `wait`: `wait` or `fail` when the run needs a person",
+        "With `wait`: `wait` or `fail` when the run needs a person, for example an approval",
     ),
     input(
         "on-abandoned",
         "cancel",
-        "With `wait`: `cancel` or `leave` the run when the step is stopped or its time is over before the run ends",
+        "With `wait`: `cancel` or `leave` the run when the step is cancelled or `timeout` passes",
     ),
     input(
         "logs",
         "",
-        "With `wait`: `failed` shows the end of the logs of failed jobs, `none` shows nothing. Default: `failed`, unless the target is private and this workflow's repository is public",
+        "With `wait`: `failed` shows the end of failed jobs' logs, `none` shows no logs. Default: `failed`, unless the target is private and this workflow's repository is public",
     ),
     input(
         "result-artifact",
         "",
-        "With `wait`: a JSON file of the run, read back as output `result`. GitHub: an artifact's name; GitLab: `job:path`",
+        "With `wait`: JSON file of the run to read into the output `result`. GitHub: name of the artifact; GitLab: `job:path`",
     ),
     input(
         "targets",
         "",
-        "Several targets, as a YAML or JSON list of mappings: their keys are these inputs, and what the step sets itself is the default",
+        "Several targets, as a YAML or JSON list of mappings. Their keys are these inputs; anything an entry leaves out is taken from the step",
     ),
     input(
         "max-parallel",
         "8",
-        "With `targets`: how many triggers may be on their way at once, 1 to 1000; waiting is not limited",
+        "With `targets`: how many triggers may be in progress at once, 1 to 1000. Waiting is not limited",
     ),
     input(
         "fail-fast",
         "false",
-        "With `targets`: after the first failure trigger no more; what has been started is still waited for",
+        "With `targets`: trigger nothing more after the first failure. The step still waits for runs that have started",
     ),
     input(
         "dry-run",
         "false",
-        "Do all but the trigger, and show what would be sent",
+        "Check everything and show the request, but don't send it",
     ),
 ];
 

@@ -8,36 +8,73 @@ mod migrating;
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::path::Path;
 
 use sandbox::{Sandbox, World, action};
 use serde_json::Value;
 
 use self::architecture::{source, sources};
-use self::documents::{Document, anchors, declared, document, documents, root, rows};
-use self::examples::{examples, proxy, visible_log, world};
+use self::documents::{anchors, declared, document, documents, root, rows};
+use self::examples::{examples, first_example, proxy, visible_log, world};
 use crate::calls::in_parallel;
 use crate::harness::{self, Step};
 
+/// The README links every name to its description in the reference.
 #[test]
 fn readme_tables_match_action_yml() {
     let readme = document("README.md");
-    let code = |text: &str| {
-        if text.is_empty() {
-            String::new()
-        } else {
-            format!("`{text}`")
-        }
-    };
-    let inputs: Vec<_> = declared("inputs")
-        .into_iter()
-        .map(|(name, default, description)| vec![code(&name), code(&default), description])
+    for (heading, what, page) in [
+        ("## Inputs", "inputs", "docs/reference/inputs.md"),
+        ("## Outputs", "outputs", "docs/reference/outputs.md"),
+    ] {
+        let expected: Vec<_> = declared(what)
+            .into_iter()
+            .map(|(name, _, description)| vec![format!("[`{name}`]({page}#{name})"), description])
+            .collect();
+        assert_eq!(rows(readme.section(heading)), expected);
+    }
+}
+
+#[test]
+fn readme_fits_on_one_page() {
+    assert!(document("README.md").text.lines().count() <= 250);
+}
+
+/// The page has a heading for each input, in the order of `action.yml`. Below it are the description, the default if
+/// there is one, and more.
+#[test]
+fn input_reference_matches_action_yml() {
+    let page = document("docs/reference/inputs.md");
+    let inputs = declared("inputs");
+    let headings: Vec<_> = page
+        .text
+        .lines()
+        .filter_map(|line| line.strip_prefix("### `")?.strip_suffix('`'))
         .collect();
-    assert_eq!(rows(readme.section("## Inputs")), inputs);
+    let names: Vec<_> = inputs.iter().map(|(name, ..)| name.as_str()).collect();
+    assert_eq!(headings, names);
+    for (name, default, description) in &inputs {
+        let section = page.section(&format!("### `{name}`"));
+        let mut start = format!("\n{description}.\n\n");
+        if !default.is_empty() {
+            start = format!("{start}Default: `{default}`\n\n");
+        }
+        let explanation = section
+            .strip_prefix(&start)
+            .unwrap_or_else(|| panic!("`{name}` doesn't start with:{start}"));
+        assert!(!explanation.trim().is_empty(), "{name}");
+        assert!(!explanation.contains("Default: `"), "{name} has no default");
+    }
+}
+
+#[test]
+fn output_reference_matches_action_yml() {
+    let page = document("docs/reference/outputs.md");
     let outputs: Vec<_> = declared("outputs")
         .into_iter()
-        .map(|(name, _, description)| vec![code(&name), description])
+        .map(|(name, _, description)| vec![format!("`{name}`"), description])
         .collect();
-    assert_eq!(rows(readme.section("## Outputs")), outputs);
+    assert_eq!(rows(&page.text), outputs);
 }
 
 #[test]
@@ -57,8 +94,8 @@ fn harness_lists_every_input_and_output() {
 #[test]
 fn every_outcome_is_documented() {
     let (_, _, description) = declared("outputs").swap_remove(0);
-    let behaviour = document("docs/behaviour.md");
-    let documented: Vec<_> = rows(behaviour.section("## Outcomes"))
+    let conclusions = document("docs/reference/conclusions.md");
+    let documented: Vec<_> = rows(conclusions.section("## Outcomes"))
         .iter()
         .map(|row| row[0])
         .collect();
@@ -182,33 +219,88 @@ fn every_example_runs_against_the_sandbox() {
 }
 
 #[test]
-fn the_dry_run_log_in_the_readme_is_real() {
-    let readme = document("README.md");
-    let section = Document {
-        path: "README.md".into(),
-        text: readme.section("## Dry run").to_owned(),
-    };
-    let [log] = section
+fn the_documented_dry_run_log_is_real() {
+    const PAGE: &str = "docs/guides/dry-run.md";
+    let [log] = document(PAGE)
         .blocks()
         .into_iter()
         .filter(|block| block.language == "text")
         .collect::<Vec<_>>()
         .try_into()
         .unwrap_or_else(|_| panic!("one log"));
-    let example = examples()
-        .into_iter()
-        .find(|example| example.input("dry-run").is_some())
-        .expect("a dry run");
     let sandbox = harness::sandbox();
     assert_eq!(
-        visible_log(&example.step(&sandbox).run(), &sandbox),
+        visible_log(&first_example(PAGE).step(&sandbox).run(), &sandbox),
         log.code
     );
 }
 
 #[test]
-fn the_results_in_the_readme_are_real() {
-    let [results] = document("README.md")
+fn the_log_in_the_readme_is_real() {
+    let sandbox = Sandbox::start(world()).unwrap();
+    let done = first_example("README.md").step(&sandbox).run().passes();
+    assert_shows_part_of("README.md", &visible_log(&done, &sandbox));
+}
+
+#[test]
+fn the_documented_log_of_a_failure_is_real() {
+    let sandbox = Sandbox::start(world()).unwrap();
+    let done = Step::bitbucket(&sandbox)
+        .input("ref", "develop")
+        .input("custom-pipeline", "nightly")
+        .input("wait", "true")
+        .run();
+    let log = done
+        .log
+        .replace(&sandbox.http_url(), "https://bitbucket.org");
+    assert_shows_part_of("docs/start.md", &as_shown_by_the_runner(&log));
+}
+
+/// Every line of the only log on a page appears in the real one, in that order. Numbers may differ, and `…` stands for
+/// any lines.
+fn assert_shows_part_of(page: &str, real: &str) {
+    let [log] = document(page)
+        .blocks()
+        .into_iter()
+        .filter(|block| block.language == "text")
+        .collect::<Vec<_>>()
+        .try_into()
+        .unwrap_or_else(|_| panic!("{page}: one log"));
+    let real_lines = without_numbers(real);
+    let mut rest = real_lines.lines();
+    for line in without_numbers(&log.code)
+        .lines()
+        .filter(|line| *line != "…")
+    {
+        assert!(
+            rest.any(|real| real == line),
+            "{page}: no line says: {line}\n{real}"
+        );
+    }
+}
+
+/// Errors without their titles, and groups without their commands.
+fn as_shown_by_the_runner(log: &str) -> String {
+    let lines = log.lines().map(|line| {
+        if let Some((_, message)) = line
+            .strip_prefix("::error ")
+            .and_then(|error| error.split_once("::"))
+        {
+            return format!("Error: {}\n", message.replace("%0A", "\n"));
+        }
+        format!("{}\n", line.strip_prefix("::group::").unwrap_or(line))
+    });
+    lines.collect()
+}
+
+fn without_numbers(text: &str) -> String {
+    text.chars().filter(|of| !of.is_ascii_digit()).collect()
+}
+
+#[test]
+fn the_documented_results_are_real() {
+    const PAGE: &str = "docs/reference/outputs.md";
+    let [results] = document(PAGE)
         .blocks()
         .into_iter()
         .filter(|block| block.language == "json")
@@ -216,8 +308,7 @@ fn the_results_in_the_readme_are_real() {
         .try_into()
         .unwrap_or_else(|_| panic!("one example of `results`"));
     let sandbox = Sandbox::start(World::demo_with_scenarios().faster(3)).unwrap();
-    let first = examples().swap_remove(0);
-    let done = first.step(&sandbox).run().passes();
+    let done = first_example(PAGE).step(&sandbox).run().passes();
     let shown: Value = serde_json::from_str(&results.code).unwrap();
     let real = done.outputs["results"].replace(&sandbox.http_url(), "https://github.com");
     let mut real: Value = serde_json::from_str(&real).unwrap();
@@ -236,10 +327,10 @@ fn the_results_in_the_readme_are_real() {
 /// Where errors are documented: the document, the heading, the source folder that contains them, and their minimum
 /// number.
 const ERRORS: [(&str, &str, &str, usize); 8] = [
-    ("README.md", "### Inputs", "", 7),
-    ("README.md", "### Many targets", "", 3),
-    ("README.md", "### Waiting", "", 12),
-    ("README.md", "### Network", "", 9),
+    ("docs/troubleshooting.md", "## Inputs", "", 7),
+    ("docs/troubleshooting.md", "## Many targets", "", 3),
+    ("docs/troubleshooting.md", "## Waiting", "", 12),
+    ("docs/troubleshooting.md", "## Network", "", 9),
     ("docs/enterprise.md", "## What the errors mean", "", 14),
     ("docs/github.md", "## Errors", "providers/github", 16),
     ("docs/gitlab.md", "## Errors", "providers/gitlab", 18),
@@ -247,10 +338,7 @@ const ERRORS: [(&str, &str, &str, usize); 8] = [
 ];
 
 fn documented_errors(path: &str, heading: &str) -> Vec<String> {
-    let mut document = document(path);
-    if path == "README.md" {
-        document.text = document.section("## Troubleshooting").to_owned();
-    }
+    let document = document(path);
     let rows = rows(document.section(heading));
     rows.iter().map(|row| row[0].to_owned()).collect()
 }
@@ -420,6 +508,26 @@ fn every_link_resolves() {
             }
         }
     }
+}
+
+/// The table of contents of the book has every page in `docs`, and nothing else.
+#[test]
+fn summary_lists_every_page() {
+    const SUMMARY: &str = "docs/SUMMARY.md";
+    let summary = document(SUMMARY);
+    let listed: Vec<_> = summary
+        .text
+        .split("](")
+        .skip(1)
+        .filter_map(|after| Some(Path::new("docs").join(after.split_once(')')?.0)))
+        .collect();
+    let pages: BTreeSet<_> = documents()
+        .into_iter()
+        .map(|document| document.path)
+        .filter(|path| path.starts_with("docs") && path != Path::new(SUMMARY))
+        .collect();
+    assert_eq!(listed.iter().cloned().collect::<BTreeSet<_>>(), pages);
+    assert_eq!(listed.len(), pages.len(), "each is listed once");
 }
 
 #[test]

@@ -182,6 +182,14 @@ pub(super) fn examples() -> Vec<Example> {
     examples
 }
 
+/// The first example on a page.
+pub(super) fn first_example(page: &str) -> Example {
+    let found = examples()
+        .into_iter()
+        .find(|example| example.place.starts_with(&format!("{page}:")));
+    found.unwrap_or_else(|| panic!("{page} has no example"))
+}
+
 impl Example {
     /// Whether it configures a proxy.
     pub(super) fn is_proxied(&self) -> bool {
