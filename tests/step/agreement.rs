@@ -4,6 +4,7 @@
 mod architecture;
 mod documents;
 mod examples;
+mod language;
 mod migrating;
 
 use std::collections::BTreeSet;
