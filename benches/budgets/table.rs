@@ -58,7 +58,7 @@ pub(crate) fn render_quick(rows: &[Row]) -> String {
     lines.collect()
 }
 
-const HEADING: [&str; 6] = ["what", "ours", "rival", "ratio", "budget", "holds"];
+const HEADING: [&str; 6] = ["what", "this action", "rival", "ratio", "budget", "holds"];
 
 type Line = [String; HEADING.len()];
 
