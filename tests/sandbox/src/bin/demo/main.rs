@@ -19,6 +19,18 @@ use sandbox::{Sandbox, World};
 use scene::Scene;
 
 fn main() -> ExitCode {
+    let mut arguments = env::args().skip(1);
+    match arguments.next().as_deref() {
+        None => {}
+        Some("--help" | "-h") => {
+            print(show::HELP);
+            return ExitCode::SUCCESS;
+        }
+        Some(argument) => {
+            print(&show::unknown_argument(argument));
+            return ExitCode::FAILURE;
+        }
+    }
     match run() {
         Ok(differences) if differences.is_empty() => ExitCode::SUCCESS,
         Ok(_) => ExitCode::FAILURE,

@@ -9,6 +9,27 @@ use sandbox::Run;
 use crate::scene::Scene;
 use crate::step::StepResult;
 
+pub(crate) const HELP: &str = "\
+Shows what the action does, without an account at any provider.
+
+Usage: cargo demo
+
+Builds the real binary and runs it five times, as the runner of GitHub Actions would: once for each
+provider, once for all of them together, and once with a mistake. A sandbox on this machine stands in
+for GitHub, GitLab and Bitbucket. You see the inputs, the log and the outputs of each step, the runs
+that were started, and the job summary. After building, it takes about half a minute.
+
+The exit code is 0 if everything worked as expected, and 1 otherwise.
+
+Options:
+  -h, --help  Print this text";
+
+pub(crate) fn unknown_argument(argument: &str) -> String {
+    format!(
+        "`{argument}` isn't an argument of the demo, which takes none. Run `cargo demo --help` for more."
+    )
+}
+
 pub(crate) fn introduction(server: &str) -> String {
     format!(
         "\nFive steps of a workflow, run with the real binary. A sandbox at {server}\n\
