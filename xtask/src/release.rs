@@ -48,7 +48,7 @@ pub(crate) fn complaints(version: &Version, source: Source<'_>) -> Result<Vec<St
             "CHANGELOG.md has no heading for {version}: run `cargo xtask bump {version}`"
         )),
         Some(part) if part.is_empty() => {
-            wrong.push(format!("CHANGELOG.md has no entries for {version}"))
+            wrong.push(format!("CHANGELOG.md has no entries for {version}"));
         }
         Some(_) => {}
     }

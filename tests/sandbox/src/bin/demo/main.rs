@@ -74,7 +74,9 @@ fn run_scene(
     print(&show::heading(number, scene));
     let server = sandbox.http_url();
     let result = step::run(number, scene, binary, folder, &server, |line| {
-        print(&show::log_line(line));
+        if let Some(line) = show::log_line(line) {
+            print(&line);
+        }
     })?;
     print(&show::result(&result));
     Ok(verdict::of_step(number, scene, &result))

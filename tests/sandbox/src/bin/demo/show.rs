@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
-use sandbox::Run;
+use sandbox::{Run, action};
 
 use crate::scene::Scene;
 use crate::step::StepResult;
@@ -33,9 +33,8 @@ pub(crate) fn unknown_argument(argument: &str) -> String {
 pub(crate) fn introduction(server: &str) -> String {
     format!(
         "\nFive steps of a workflow, run with the real binary. A sandbox at {server}\n\
-         stands in for GitHub, GitLab and Bitbucket; its tokens are fake.\n\
-         Lines that begin with :: are commands to the runner, which hides them or shows them as\n\
-         annotations."
+         stands in for GitHub, GitLab and Bitbucket; its tokens are fake. The logs look as in\n\
+         GitHub Actions: ▼ begins a group, and Error or Warning an annotation."
     )
 }
 
@@ -58,9 +57,10 @@ pub(crate) fn heading(number: usize, scene: &Scene) -> String {
     text.trim_end().to_owned() + "\n\n  log:"
 }
 
-/// Indents a line of the log.
-pub(crate) fn log_line(line: &str) -> String {
-    format!("    {line}").trim_end().to_owned()
+/// A line of the log as the runner shows it, indented; `None` if the runner doesn't show it.
+pub(crate) fn log_line(line: &str) -> Option<String> {
+    let shown = action::shown(line)?;
+    Some(indented(&shown, "    ").trim_end().to_owned())
 }
 
 /// Returns the outputs and the exit code.
