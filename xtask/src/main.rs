@@ -89,7 +89,7 @@ fn main() -> ExitCode {
     match run(Arguments::parse().step) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            complain(&error);
+            print_error(&error);
             ExitCode::FAILURE
         }
     }
@@ -121,7 +121,7 @@ fn run(step: ReleaseStep) -> Result<()> {
             environment,
         } => {
             let tags = tags(root)?;
-            let wrong = release::complaints(
+            let wrong = release::problems(
                 &version,
                 release::Source {
                     manifest: &read(&here("Cargo.toml"))?,
@@ -163,7 +163,7 @@ fn run(step: ReleaseStep) -> Result<()> {
             write(&file, &whole)?;
         }
         ReleaseStep::Roots => {
-            let wrong = roots::complaints(Utc::now())?;
+            let wrong = roots::problems(Utc::now())?;
             ensure!(
                 wrong.is_empty(),
                 "the compiled-in certificates are out of date: run `cargo update webpki-roots webpki-root-certs`, and release the update\n- {}",
@@ -216,7 +216,7 @@ fn stdout_of(command: &mut Command) -> Result<String> {
 
 /// Prints no backtrace, because that doesn't help a maintainer.
 #[expect(clippy::print_stderr, reason = "errors go to standard error")]
-fn complain(error: &anyhow::Error) {
+fn print_error(error: &anyhow::Error) {
     eprintln!("error: {error:#}");
 }
 

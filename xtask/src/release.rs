@@ -21,7 +21,7 @@ pub(crate) struct Source<'a> {
 }
 
 /// Returns all reasons why this version can't be released from there; empty if it can.
-pub(crate) fn complaints(version: &Version, source: Source<'_>) -> Result<Vec<String>> {
+pub(crate) fn problems(version: &Version, source: Source<'_>) -> Result<Vec<String>> {
     let Source {
         manifest,
         changelog: changes,
@@ -206,7 +206,7 @@ mod tests {
     fn a_version_that_all_agree_on_can_be_released() {
         let tags = tags(&["v1", "v1.2.2"]);
         let tags = &tags;
-        let wrong = complaints(&version("1.2.3"), Source { tags, ..source() });
+        let wrong = problems(&version("1.2.3"), Source { tags, ..source() });
         assert_eq!(wrong.unwrap(), [""; 0]);
     }
 
@@ -219,7 +219,7 @@ mod tests {
             environment: "{}",
             ..source()
         };
-        let wrong = complaints(&version("1.2.4+5"), bad).unwrap();
+        let wrong = problems(&version("1.2.4+5"), bad).unwrap();
         let parts = [
             "build metadata",
             "Cargo.toml is 1.2.3",
@@ -230,10 +230,10 @@ mod tests {
             "has no required reviewer",
         ];
         assert_eq!(wrong.len(), parts.len(), "{wrong:?}");
-        for (complaint, part) in wrong.iter().zip(parts) {
-            assert!(complaint.contains(part), "{complaint}");
+        for (problem, part) in wrong.iter().zip(parts) {
+            assert!(problem.contains(part), "{problem}");
         }
-        let wrong = complaints(&version("1.2.2"), source()).unwrap();
+        let wrong = problems(&version("1.2.2"), source()).unwrap();
         assert!(wrong[1].contains("has no entries"), "{wrong:?}");
     }
 
@@ -252,7 +252,7 @@ mod tests {
             ("main", false),
             ("", false),
         ] {
-            let wrong = complaints(
+            let wrong = problems(
                 &version("1.2.3"),
                 Source {
                     git_ref,
@@ -282,7 +282,7 @@ mod tests {
             (everywhere.as_str(), "from every branch"),
         ] {
             assert_ne!(environment, ENVIRONMENT);
-            let wrong = complaints(
+            let wrong = problems(
                 &version("1.2.3"),
                 Source {
                     environment,
@@ -294,7 +294,7 @@ mod tests {
         }
         let environment = "";
         assert!(
-            complaints(
+            problems(
                 &version("1.2.3"),
                 Source {
                     environment,

@@ -30,7 +30,7 @@ fn main() -> ExitCode {
         serve(port, https_port).map_err(|error| format!("the sandbox couldn't start: {error}"))
     });
     if let Err(error) = result {
-        complain(&error);
+        print_error(&error);
     }
     ExitCode::FAILURE
 }
@@ -81,7 +81,7 @@ fn print(text: &str) {
 }
 
 #[expect(clippy::print_stderr, reason = "errors go to standard error")]
-fn complain(error: &str) {
+fn print_error(error: &str) {
     eprintln!("error: {error}");
 }
 
