@@ -157,4 +157,4 @@ await rejects(pipelines.get({ ...place, pipeline_uuid: 999999 }), 404, { message
   detail: 'Pipeline not found' });
 assert.deepEqual((await list()).map((one) => one.uuid), newest.map((one) => one.uuid));
 
-console.log('Bitbucket: its client is content');
+console.log('Bitbucket: npm\'s bitbucket accepts the sandbox');
