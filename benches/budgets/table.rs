@@ -72,7 +72,7 @@ pub(crate) fn render(rows: &[Row]) -> String {
     let head = joined(&heading, widths) + &joined(&rule, widths);
     let table: String = lines.iter().map(|line| joined(line, widths)).collect();
     format!(
-        "\n{head}{table}\nTimes are of whole processes, run by turns: the median (the shortest–the longest).\n"
+        "\n{head}{table}\nTimes are of whole processes that take turns: the median (the shortest–the longest).\n"
     )
 }
 

@@ -4,6 +4,7 @@
 mod architecture;
 mod documents;
 mod examples;
+mod forms;
 mod language;
 mod migrating;
 

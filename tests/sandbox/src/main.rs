@@ -171,7 +171,8 @@ fn describe(world: &World) -> String {
 fn try_by_hand(sandbox: &Sandbox, ca: &Path) -> String {
     let (http, https) = (sandbox.http_url(), sandbox.https_url());
     format!(
-        "curl -i {http}/api/v3/repos/octo-org/app/dispatches \\\n  \
+        "Commands to try. Each request is printed below; Ctrl+C stops the sandbox.\n\n\
+         curl -i {http}/api/v3/repos/octo-org/app/dispatches \\\n  \
            -H 'Authorization: Bearer {}' \\\n  -d '{{\"event_type\": \"deploy\"}}'\n\n\
          curl -i {http}/api/v4/projects/{}/trigger/pipeline \\\n  -d token={} -d ref=main\n\n\
          curl -i --cacert {} {https}/2.0/repositories/octo-workspace/service/pipelines \\\n  \
