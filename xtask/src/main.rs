@@ -64,7 +64,7 @@ enum ReleaseStep {
         #[arg(long)]
         git_ref: String,
     },
-    /// Replaces the Dockerfile in action.yml by an image
+    /// Replaces the Dockerfile in action.yml with an image
     Pin {
         /// `registry/name@sha256:…`, for all platforms
         image: Image,
