@@ -108,4 +108,4 @@ const needed = [
   'POST /repos/{owner}/{repo}/actions/runs/{run_id}/cancel 202',
 ];
 assert.deepEqual(needed.filter((one) => !seen.has(one)), []);
-console.log(`our own program: GitHub's description knows the ${seen.size} kinds of requests that it sends`);
+console.log(`the action: all ${seen.size} kinds of its requests match GitHub's description`);

@@ -149,7 +149,7 @@ await rejects(create(byAccessToken, reference('branch', 'missing')), 404,
 await rejects(create(byAccessToken, custom('missing')), 400,
   { message: 'Bad request', detail: 'Requested selector is not found in bitbucket-pipelines.yml.' });
 await rejects(create(byAccessToken, { type: 'pipeline_ref_target' }), 400,
-  { message: 'Bad request', detail: 'ref_name is missing, empty or not a text.' });
+  { message: 'Bad request', detail: 'ref_name is missing, empty or not a string.' });
 await rejects(create(client({ token: readOnly }), main), 403, {
   message: 'Your credentials lack one or more required privilege scopes.',
   detail: { granted: ['pipeline'], required: ['pipeline:write'] } });
@@ -157,4 +157,4 @@ await rejects(pipelines.get({ ...place, pipeline_uuid: 999999 }), 404, { message
   detail: 'Pipeline not found' });
 assert.deepEqual((await list()).map((one) => one.uuid), newest.map((one) => one.uuid));
 
-console.log('Bitbucket: its client is content');
+console.log('Bitbucket: npm\'s bitbucket accepts the sandbox');

@@ -268,4 +268,4 @@ assert.equal(alone.answer.status, 204);
 await rejects(() => asApp.rest.apps.createInstallationAccessToken({ installation_id: installation.id,
   permissions: { administration: 'write' } }), 422, 'The permissions requested are not granted to this installation.');
 
-console.log(`GitHub: Octokit is content, and ${seen.size} kinds of answers are as GitHub describes them`);
+console.log(`GitHub: Octokit accepts the sandbox, and ${seen.size} kinds of responses match GitHub's description`);

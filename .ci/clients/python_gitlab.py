@@ -179,4 +179,4 @@ rejects(lambda: project.jobs.get(1), ERRORS.GitlabGetError, 404, "404 Not found"
 unread = reader.pipelines.get(by_trigger.id, lazy=True)
 rejects(unread.cancel, ERRORS.GitlabPipelineCancelError, 403, "insufficient_scope")
 equal(ids(project), everything)
-print("GitLab: python-gitlab is content")
+print("GitLab: python-gitlab accepts the sandbox")

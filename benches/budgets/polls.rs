@@ -37,7 +37,8 @@ pub(crate) fn table() -> Result<String> {
         "{TESTS} printed no table:\n{text}"
     );
     Ok(format!(
-        "\nWaiting, in virtual time: polls, those that cost budget, requests that are charged, and how late the end is seen.\n\
+        "\nWaiting, simulated in virtual time. Costly polls count against the rate limit, and charged are all requests that do.\n\
+         The delay is how late the end of the run is noticed.\n\
          Budget for 10 min: GitHub 15 costly polls and 5 s; GitLab and Bitbucket 70 polls and 15 s.\n\n{}",
         rows.join("\n")
     ))

@@ -58,7 +58,7 @@ pub(crate) fn render_quick(rows: &[Row]) -> String {
     lines.collect()
 }
 
-const HEADING: [&str; 6] = ["what", "ours", "rival", "ratio", "budget", "holds"];
+const HEADING: [&str; 6] = ["what", "this action", "rival", "ratio", "budget", "holds"];
 
 type Line = [String; HEADING.len()];
 
@@ -72,7 +72,7 @@ pub(crate) fn render(rows: &[Row]) -> String {
     let head = joined(&heading, widths) + &joined(&rule, widths);
     let table: String = lines.iter().map(|line| joined(line, widths)).collect();
     format!(
-        "\n{head}{table}\nTimes are of whole processes, run by turns: the median (the shortest–the longest).\n"
+        "\n{head}{table}\nTimes are of whole processes that take turns: the median (the shortest–the longest).\n"
     )
 }
 

@@ -4,6 +4,8 @@
 mod architecture;
 mod documents;
 mod examples;
+mod forms;
+mod language;
 mod migrating;
 
 use std::collections::BTreeSet;

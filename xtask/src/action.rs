@@ -33,7 +33,7 @@ impl FromStr for Image {
             |of: char| of.is_ascii_lowercase() || of.is_ascii_digit() || "._-/:".contains(of);
         ensure!(
             !name.is_empty() && name.chars().all(fits),
-            "`{name}` is no image's name: lower-case letters, digits and ._-/: alone"
+            "`{name}` isn't a valid image name: only lower-case letters, digits and ._-/: are allowed"
         );
         Ok(image)
     }
@@ -64,7 +64,7 @@ impl fmt::Display for Image {
 pub(crate) fn pinned(action: &str, image: &Image) -> Result<String> {
     let lines = action.lines().filter(|line| *line == BUILT).count();
     if lines != 1 {
-        bail!("`{BUILT}` stands {lines} times in action.yml, and must once");
+        bail!("action.yml must have the line `{BUILT}` once, but has it {lines} times");
     }
     let pinned = action.lines().map(|line| {
         if line == BUILT {
@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     const DIGEST: &str = "sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef";
-    const OURS: &str = include_str!("../../action.yml");
+    const ACTION: &str = include_str!("../../action.yml");
 
     fn image() -> Image {
         format!("ghcr.io/octo-org/trigger-pipeline@{DIGEST}")
@@ -90,30 +90,30 @@ mod tests {
     }
 
     #[test]
-    fn one_line_of_our_action_changes() {
-        let pinned = pinned(OURS, &image()).unwrap();
-        let changed: Vec<_> = OURS
+    fn one_line_of_the_action_changes() {
+        let pinned = pinned(ACTION, &image()).unwrap();
+        let changed: Vec<_> = ACTION
             .lines()
             .zip(pinned.lines())
             .filter(|(old, new)| old != new)
             .collect();
         let line = format!("  image: docker://ghcr.io/octo-org/trigger-pipeline@{DIGEST}");
         assert_eq!(changed, [(BUILT, line.as_str())]);
-        assert_eq!(OURS.len() - BUILT.len() + line.len(), pinned.len());
+        assert_eq!(ACTION.len() - BUILT.len() + line.len(), pinned.len());
     }
 
     #[test]
-    fn what_is_pinned_is_not_pinned_again() {
-        let once = pinned(OURS, &image()).unwrap();
+    fn a_pinned_action_is_not_pinned_again() {
+        let once = pinned(ACTION, &image()).unwrap();
         let error = pinned(&once, &image()).unwrap_err().to_string();
-        assert!(error.contains("stands 0 times"), "{error}");
-        let twice = format!("{OURS}{BUILT}\n");
+        assert!(error.contains("but has it 0 times"), "{error}");
+        let twice = format!("{ACTION}{BUILT}\n");
         let error = pinned(&twice, &image()).unwrap_err().to_string();
-        assert!(error.contains("stands 2 times"), "{error}");
+        assert!(error.contains("but has it 2 times"), "{error}");
     }
 
     #[test]
-    fn an_image_is_what_has_a_digest() {
+    fn an_image_needs_a_digest() {
         for good in [DIGEST.to_owned(), format!("localhost:5000/a/b@{DIGEST}")] {
             assert_eq!(good.parse::<Image>().unwrap().to_string(), good);
         }

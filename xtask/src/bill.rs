@@ -10,11 +10,11 @@ use crate::action::Image;
 /// has one line per package: name, version, architecture. Fails if there is no package, or if one is already in the
 /// bill.
 pub(crate) fn complete(bill: &str, packages: &str, base: &Image) -> Result<String> {
-    let mut bill: Value = serde_json::from_str(bill).context("the bill is no JSON")?;
+    let mut bill: Value = serde_json::from_str(bill).context("the bill isn't JSON")?;
     let components = bill["components"]
         .as_array_mut()
         .context("the bill has no components")?;
-    ensure!(!packages.trim().is_empty(), "no packages are given");
+    ensure!(!packages.trim().is_empty(), "the list of packages is empty");
     for line in packages.lines() {
         let [name, version, architecture] = line.split_whitespace().collect::<Vec<_>>()[..] else {
             bail!("`{line}` is not a package's name, version and architecture");
@@ -26,7 +26,7 @@ pub(crate) fn complete(bill: &str, packages: &str, base: &Image) -> Result<Strin
             components
                 .iter()
                 .all(|component| component["purl"] != purl.as_str()),
-            "{name} is in the bill already"
+            "the bill already has {name}"
         );
         components.push(json!({
             "type": "library",
@@ -78,20 +78,17 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_list_of_packages_is_refused() {
-        let complain = |bill, packages| {
+    fn an_invalid_list_of_packages_is_rejected() {
+        let error_of = |bill, packages| {
             let error = complete(bill, packages, &base()).unwrap_err();
             error.to_string()
         };
-        for (packages, error) in [
-            ("", "no packages"),
-            ("libc6-dev 2.36", "is not a package's"),
-        ] {
-            let message = complain(BILL, packages);
+        for (packages, error) in [("", "is empty"), ("libc6-dev 2.36", "is not a package's")] {
+            let message = error_of(BILL, packages);
             assert!(message.contains(error), "{message}");
         }
         let once = complete(BILL, PACKAGES, &base()).unwrap();
-        let message = complain(&once, PACKAGES);
+        let message = error_of(&once, PACKAGES);
         assert!(message.contains("already"), "{message}");
     }
 }

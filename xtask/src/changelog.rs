@@ -11,7 +11,8 @@ pub(crate) const UNRELEASED: &str = "## [Unreleased]";
 
 /// Returns a version's section of the changelog, without its heading; `None` if there is no such heading.
 pub(crate) fn part(changelog: &str, version: &Version) -> Result<Option<String>> {
-    let releases = parse_changelog::parse(changelog).context("CHANGELOG.md is none")?;
+    let releases =
+        parse_changelog::parse(changelog).context("CHANGELOG.md isn't a valid changelog")?;
     let found = releases.get(version.to_string().as_str());
     Ok(found.map(|release| release.notes.trim().to_owned()))
 }
@@ -21,7 +22,7 @@ pub(crate) fn part(changelog: &str, version: &Version) -> Result<Option<String>>
 pub(crate) fn released(changelog: &str, version: &Version, day: NaiveDate) -> Result<String> {
     ensure!(
         part(changelog, version)?.is_none(),
-        "CHANGELOG.md tells of {version} already"
+        "CHANGELOG.md already has a section for {version}"
     );
     let (before, after) = changelog
         .split_once(&format!("\n{UNRELEASED}\n"))
@@ -29,7 +30,7 @@ pub(crate) fn released(changelog: &str, version: &Version, day: NaiveDate) -> Re
     let unreleased = after.split("\n## ").next().unwrap_or_default();
     ensure!(
         !unreleased.trim().is_empty(),
-        "CHANGELOG.md has nothing under `{UNRELEASED}`"
+        "CHANGELOG.md has no entries under `{UNRELEASED}`"
     );
     Ok(format!(
         "{before}\n{UNRELEASED}\n\n## [{version}] - {day}\n{after}"
@@ -47,8 +48,8 @@ pub(crate) fn notes(
 ) -> Result<String> {
     let changes = part(changelog, version)?
         .filter(|part| !part.is_empty())
-        .with_context(|| format!("CHANGELOG.md tells nothing of {version}"))?;
-    // The changelog's headings are one level deeper than those of a text of its own.
+        .with_context(|| format!("CHANGELOG.md has no entries for {version}"))?;
+    // In the changelog, headings are one level deeper than in release notes.
     let changes = changes.replace("\n### ", "\n## ");
     let changes = changes
         .strip_prefix("### ")
@@ -65,7 +66,7 @@ pub(crate) fn notes(
          --signer-workflow \"$REPOSITORY/.github/workflows/release.yml\" --source-ref {git_ref} \\\n  \
          --deny-self-hosted-runners\n\
          ```\n\n\
-         Build it again, from the same base image:\n\n\
+         Rebuild it from the same base image:\n\n\
          ```sh\ndocker build --build-arg RUST_IMAGE={base} .\n```\n\n\
          The bill of materials for each platform is attached.\n"
     ))
@@ -112,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn the_unreleased_becomes_a_version() {
+    fn unreleased_changes_become_a_version() {
         let new = released(CHANGELOG, &version("1.0.0"), day()).unwrap();
         assert_eq!(
             new,
@@ -134,12 +135,12 @@ mod tests {
     }
 
     #[test]
-    fn a_version_is_told_once_and_not_without_changes() {
+    fn a_version_has_one_section_and_it_is_not_empty() {
         let once = released(CHANGELOG, &version("1.0.0"), day()).unwrap();
         for (changelog, number, error) in [
-            (once.as_str(), "1.0.0", "of 1.0.0 already"),
-            (once.as_str(), "1.0.1", "nothing under"),
-            (CHANGELOG, "0.1.0", "of 0.1.0 already"),
+            (once.as_str(), "1.0.0", "already has a section for 1.0.0"),
+            (once.as_str(), "1.0.1", "no entries under"),
+            (CHANGELOG, "0.1.0", "already has a section for 0.1.0"),
             (
                 "# Changelog\n\n## [0.1.0] - 2026-01-01\n\n- First.\n",
                 "0.2.0",
@@ -155,15 +156,15 @@ mod tests {
 
     /// Must hold for whatever is in it now.
     #[test]
-    fn our_own_changelog_can_be_read() {
-        let ours = include_str!("../../CHANGELOG.md");
-        let text = match released(ours, &version("999.0.0"), day()) {
+    fn the_real_changelog_can_be_read() {
+        let real = include_str!("../../CHANGELOG.md");
+        let text = match released(real, &version("999.0.0"), day()) {
             Ok(new) => notes_of(&new, "999.0.0").unwrap(),
             // Just after a release.
             Err(error) => error.to_string(),
         };
         assert!(
-            text.contains("- ") || text.contains("nothing under"),
+            text.contains("- ") || text.contains("no entries under"),
             "{text}"
         );
     }
@@ -185,6 +186,6 @@ mod tests {
         }
         assert!(!notes.contains("First"), "{notes}");
         let error = notes_of(CHANGELOG, "1.0.0").unwrap_err().to_string();
-        assert!(error.contains("tells nothing of 1.0.0"), "{error}");
+        assert!(error.contains("no entries for 1.0.0"), "{error}");
     }
 }

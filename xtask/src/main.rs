@@ -23,7 +23,7 @@ use semver::Version;
 
 use crate::action::Image;
 
-/// The steps of a release. Files are those of the checkout that it is built from, unless stated otherwise.
+/// The steps of a release. Reads and changes the files of this checkout, unless stated otherwise.
 #[derive(Parser)]
 #[command(bin_name = "cargo xtask")]
 struct Arguments {
@@ -33,51 +33,51 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum ReleaseStep {
-    /// Gives Cargo.toml, Cargo.lock and CHANGELOG.md a new version, for the pull request before a release
+    /// Sets a new version in Cargo.toml, Cargo.lock and CHANGELOG.md, for the pull request before a release
     Bump {
         version: Version,
         /// The day for the changelog; today in UTC by default
         #[arg(long)]
         date: Option<NaiveDate>,
     },
-    /// Fails unless this version can be released from here; prints its properties as outputs of a workflow step
+    /// Checks that this version can be released from here, and prints its properties as outputs of a workflow step
     Check {
         version: Version,
-        /// `owner/name`, whose registry gets the image
+        /// The repository that the image belongs to, as `owner/name`
         #[arg(long)]
         repository: String,
-        /// The branch that the workflow runs on, as `refs/heads/main`
+        /// The branch that the workflow runs on, such as `refs/heads/main`
         #[arg(long)]
         git_ref: String,
         /// GitHub's response about the environment `release`, as JSON
         #[arg(long)]
         environment: PathBuf,
     },
-    /// Prints the text of the release: the changes, and how to use and verify the image
+    /// Prints the release notes: the changes, and how to verify the image
     Notes {
         version: Version,
         image: Image,
-        /// The image that was built from
+        /// The base image of the build
         #[arg(long)]
         base: Image,
-        /// The branch that the workflow runs on, as `refs/heads/main`
+        /// The branch that the workflow runs on, such as `refs/heads/main`
         #[arg(long)]
         git_ref: String,
     },
-    /// Makes action.yml name an image instead of the Dockerfile
+    /// Replaces the Dockerfile in action.yml with an image
     Pin {
         /// `registry/name@sha256:…`, for all platforms
         image: Image,
         #[arg(long, default_value = "action.yml")]
         file: PathBuf,
     },
-    /// Adds to a bill of materials the image's contents besides crates, and the image it was built from
+    /// Adds the C library and the base image to a bill of materials
     Bill {
-        /// Made by cargo-cyclonedx, changed in place
+        /// The file that cargo-cyclonedx wrote; changed in place
         file: PathBuf,
-        /// Debian's packages: lines of name, version and architecture
+        /// Debian packages, one per line: name, version and architecture
         packages: PathBuf,
-        /// The image that was built from
+        /// The base image of the build
         #[arg(long)]
         base: Image,
     },
@@ -89,7 +89,7 @@ fn main() -> ExitCode {
     match run(Arguments::parse().step) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            complain(&error);
+            print_error(&error);
             ExitCode::FAILURE
         }
     }
@@ -121,7 +121,7 @@ fn run(step: ReleaseStep) -> Result<()> {
             environment,
         } => {
             let tags = tags(root)?;
-            let wrong = release::complaints(
+            let wrong = release::problems(
                 &version,
                 release::Source {
                     manifest: &read(&here("Cargo.toml"))?,
@@ -134,7 +134,7 @@ fn run(step: ReleaseStep) -> Result<()> {
             )?;
             ensure!(
                 wrong.is_empty(),
-                "{version} cannot be released from here:\n- {}",
+                "{version} can't be released from here:\n- {}",
                 wrong.join("\n- ")
             );
             let dockerfile = read(&here("Dockerfile"))?;
@@ -163,10 +163,10 @@ fn run(step: ReleaseStep) -> Result<()> {
             write(&file, &whole)?;
         }
         ReleaseStep::Roots => {
-            let wrong = roots::complaints(Utc::now())?;
+            let wrong = roots::problems(Utc::now())?;
             ensure!(
                 wrong.is_empty(),
-                "the compiled-in certificates are out of date: run `cargo update webpki-roots webpki-root-certs`, and release that\n- {}",
+                "the compiled-in certificates are out of date: run `cargo update webpki-roots webpki-root-certs`, and release the update\n- {}",
                 wrong.join("\n- ")
             );
             say(&format!(
@@ -179,11 +179,11 @@ fn run(step: ReleaseStep) -> Result<()> {
 }
 
 fn read(file: &Path) -> Result<String> {
-    fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))
+    fs::read_to_string(file).with_context(|| format!("{} can't be read", file.display()))
 }
 
 fn write(file: &Path, text: &str) -> Result<()> {
-    fs::write(file, text).with_context(|| format!("{} cannot be written", file.display()))
+    fs::write(file, text).with_context(|| format!("{} can't be written", file.display()))
 }
 
 /// Returns all tags of the repository. A shallow clone has none, which would let any version pass, so that is an
@@ -193,7 +193,7 @@ fn tags(root: &Path) -> Result<Vec<String>> {
     let shallow = git(&["rev-parse", "--is-shallow-repository"])?;
     ensure!(
         shallow.trim() == "false",
-        "this clone is shallow, so its tags say nothing: fetch all of it"
+        "this clone is shallow, so tags may be missing: run `git fetch --unshallow --tags`"
     );
     Ok(git(&["tag", "--list"])?
         .lines()
@@ -206,7 +206,7 @@ fn stdout_of(command: &mut Command) -> Result<String> {
     let name = command.get_program().to_owned();
     let output = command
         .output()
-        .with_context(|| format!("{} cannot be started", name.display()))?;
+        .with_context(|| format!("{} can't be started", name.display()))?;
     if !output.status.success() {
         let stderr = String::from_utf8_lossy(&output.stderr);
         bail!("{}: {}: {}", name.display(), output.status, stderr.trim());
@@ -215,12 +215,12 @@ fn stdout_of(command: &mut Command) -> Result<String> {
 }
 
 /// Prints no backtrace, because that doesn't help a maintainer.
-#[expect(clippy::print_stderr, reason = "errors go where errors go")]
-fn complain(error: &anyhow::Error) {
+#[expect(clippy::print_stderr, reason = "errors go to standard error")]
+fn print_error(error: &anyhow::Error) {
     eprintln!("error: {error:#}");
 }
 
-#[expect(clippy::print_stdout, reason = "what is printed is what was asked for")]
+#[expect(clippy::print_stdout, reason = "the output of this program")]
 fn say(text: &str) {
     print!("{text}");
 }

@@ -21,7 +21,7 @@ pub(crate) struct Source<'a> {
 }
 
 /// Returns all reasons why this version can't be released from there; empty if it can.
-pub(crate) fn complaints(version: &Version, source: Source<'_>) -> Result<Vec<String>> {
+pub(crate) fn problems(version: &Version, source: Source<'_>) -> Result<Vec<String>> {
     let Source {
         manifest,
         changelog: changes,
@@ -33,30 +33,32 @@ pub(crate) fn complaints(version: &Version, source: Source<'_>) -> Result<Vec<St
     let mut wrong = Vec::new();
     if !version.build.is_empty() {
         wrong.push(
-            "no tag of an image can bear build metadata: leave away what comes after the `+`"
+            "image tags can't contain build metadata: remove the `+` and what follows it"
                 .to_owned(),
         );
     }
     let declared = declared(manifest)?;
     if declared != *version {
         wrong.push(format!(
-            "Cargo.toml says {declared}: run `cargo xtask bump {version}`, and merge that first"
+            "the version in Cargo.toml is {declared}: run `cargo xtask bump {version}`, and merge that first"
         ));
     }
     match changelog::part(changes, version)? {
         None => wrong.push(format!(
-            "CHANGELOG.md has no heading for it: run `cargo xtask bump {version}`"
+            "CHANGELOG.md has no heading for {version}: run `cargo xtask bump {version}`"
         )),
-        Some(part) if part.is_empty() => wrong.push("CHANGELOG.md tells nothing of it".to_owned()),
+        Some(part) if part.is_empty() => {
+            wrong.push(format!("CHANGELOG.md has no entries for {version}"));
+        }
         Some(_) => {}
     }
     if tags.contains(&format!("v{version}")) {
         wrong.push(format!(
-            "the tag v{version} exists: a version is released once"
+            "the tag v{version} already exists: release the changes as a new version"
         ));
     }
     if !action.lines().any(|line| line == action::BUILT) {
-        let why = "action.yml names an image already: start from the main branch, which names the Dockerfile";
+        let why = "action.yml already names an image: start from the main branch, whose action.yml names the Dockerfile";
         wrong.push(why.to_owned());
     }
     if !is_release_branch(git_ref, version) {
@@ -93,12 +95,12 @@ fn unprotected(environment: &str) -> Result<Option<String>> {
     let lacks = if !has_reviewers {
         "has no required reviewer"
     } else if environment["deployment_branch_policy"].is_null() {
-        "may be used from every branch"
+        "can be used from every branch"
     } else {
         return Ok(None);
     };
     Ok(Some(format!(
-        "the environment `release` {lacks}: set it up as docs/releasing.md says, *Once, by hand*"
+        "the environment `release` {lacks}: set it up as described in docs/releasing.md under *Once, by hand*"
     )))
 }
 
@@ -144,7 +146,7 @@ fn moving_tag(version: &Version, tags: &[String]) -> Option<String> {
 
 /// Returns the workspace's manifest with this version, preserving comments and order.
 pub(crate) fn with_version(manifest: &str, version: &Version) -> Result<String> {
-    let mut document: DocumentMut = manifest.parse().context("Cargo.toml cannot be read")?;
+    let mut document: DocumentMut = manifest.parse().context("Cargo.toml can't be read")?;
     let old = document["workspace"]["package"]["version"]
         .as_value_mut()
         .context("Cargo.toml has no workspace.package.version")?;
@@ -157,12 +159,14 @@ pub(crate) fn with_version(manifest: &str, version: &Version) -> Result<String> 
 }
 
 fn declared(manifest: &str) -> Result<Version> {
-    let document: DocumentMut = manifest.parse().context("Cargo.toml cannot be read")?;
+    let document: DocumentMut = manifest.parse().context("Cargo.toml can't be read")?;
     let version = document
         .get("workspace")
         .and_then(|workspace| workspace.get("package")?.get("version")?.as_str())
         .context("Cargo.toml has no workspace.package.version")?;
-    version.parse().context("the version in Cargo.toml is none")
+    version
+        .parse()
+        .context("the version in Cargo.toml isn't valid")
 }
 
 #[cfg(test)]
@@ -170,7 +174,7 @@ mod tests {
     use super::*;
 
     const MANIFEST: &str =
-        "# Words.\n[workspace.package]\nversion = \"1.2.3\" # ours\nedition = \"2024\"\n";
+        "# A comment.\n[workspace.package]\nversion = \"1.2.3\" # Another.\nedition = \"2024\"\n";
     const CHANGES: &str = "# Changelog\n\n## [Unreleased]\n\n## [1.2.3] - 2026-12-01\n\n- One.\n\n\
         ## [1.2.2] - 2026-11-01\n";
     const ACTION: &str = "runs:\n  using: docker\n  image: Dockerfile\n";
@@ -202,12 +206,12 @@ mod tests {
     fn a_version_that_all_agree_on_can_be_released() {
         let tags = tags(&["v1", "v1.2.2"]);
         let tags = &tags;
-        let wrong = complaints(&version("1.2.3"), Source { tags, ..source() });
+        let wrong = problems(&version("1.2.3"), Source { tags, ..source() });
         assert_eq!(wrong.unwrap(), [""; 0]);
     }
 
     #[test]
-    fn all_that_is_wrong_is_said_at_once() {
+    fn all_problems_are_reported_together() {
         let bad = Source {
             action: "",
             tags: &tags(&["v1.2.4+5"]),
@@ -215,22 +219,22 @@ mod tests {
             environment: "{}",
             ..source()
         };
-        let wrong = complaints(&version("1.2.4+5"), bad).unwrap();
+        let wrong = problems(&version("1.2.4+5"), bad).unwrap();
         let parts = [
             "build metadata",
-            "Cargo.toml says 1.2.3",
+            "Cargo.toml is 1.2.3",
             "has no heading",
             "exists",
-            "action.yml names an image",
+            "action.yml already names an image",
             "`refs/heads/feature` is not a branch for releases",
             "has no required reviewer",
         ];
         assert_eq!(wrong.len(), parts.len(), "{wrong:?}");
-        for (complaint, part) in wrong.iter().zip(parts) {
-            assert!(complaint.contains(part), "{complaint}");
+        for (problem, part) in wrong.iter().zip(parts) {
+            assert!(problem.contains(part), "{problem}");
         }
-        let wrong = complaints(&version("1.2.2"), source()).unwrap();
-        assert!(wrong[1].contains("tells nothing"), "{wrong:?}");
+        let wrong = problems(&version("1.2.2"), source()).unwrap();
+        assert!(wrong[1].contains("has no entries"), "{wrong:?}");
     }
 
     #[test]
@@ -248,7 +252,7 @@ mod tests {
             ("main", false),
             ("", false),
         ] {
-            let wrong = complaints(
+            let wrong = problems(
                 &version("1.2.3"),
                 Source {
                     git_ref,
@@ -261,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn somebody_must_approve_a_release() {
+    fn a_release_needs_an_approval() {
         let nobody = ENVIRONMENT.replace(r#"{"type": "User"}"#, "");
         let timer = ENVIRONMENT.replace("required_reviewers", "wait_timer");
         let everywhere = ENVIRONMENT.replace(
@@ -278,7 +282,7 @@ mod tests {
             (everywhere.as_str(), "from every branch"),
         ] {
             assert_ne!(environment, ENVIRONMENT);
-            let wrong = complaints(
+            let wrong = problems(
                 &version("1.2.3"),
                 Source {
                     environment,
@@ -290,7 +294,7 @@ mod tests {
         }
         let environment = "";
         assert!(
-            complaints(
+            problems(
                 &version("1.2.3"),
                 Source {
                     environment,
@@ -302,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn the_tag_of_a_major_version_moves_to_its_newest_alone() {
+    fn the_tag_of_a_major_version_only_moves_to_its_newest() {
         let released = [
             "v0.9.0",
             "v1",
@@ -332,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn the_plan_is_told_as_outputs() {
+    fn the_plan_is_written_as_outputs() {
         let dockerfile =
             "ARG RUST_IMAGE=toolchain\nFROM rust:1.95-slim-bookworm AS toolchain\nFROM scratch\n";
         let repository = "Octo-Org/Trigger-Pipeline";
@@ -351,13 +355,13 @@ mod tests {
     }
 
     #[test]
-    fn our_own_dockerfile_has_a_base_image() {
+    fn the_real_dockerfile_has_a_base_image() {
         let base = base_image(include_str!("../../Dockerfile")).unwrap();
         assert!(base.starts_with("rust:"), "{base}");
     }
 
     #[test]
-    fn the_manifest_changes_in_its_version_alone() {
+    fn only_the_version_changes_in_the_manifest() {
         let new = with_version(MANIFEST, &version("1.3.0-rc.1")).unwrap();
         assert_eq!(new, MANIFEST.replace("1.2.3", "1.3.0-rc.1"));
         assert_eq!(declared(&new).unwrap(), version("1.3.0-rc.1"));
@@ -365,8 +369,8 @@ mod tests {
     }
 
     #[test]
-    fn our_own_manifest_has_a_version() {
-        let ours = include_str!("../../Cargo.toml");
-        assert_eq!(with_version(ours, &declared(ours).unwrap()).unwrap(), ours);
+    fn the_real_manifest_has_a_version() {
+        let real = include_str!("../../Cargo.toml");
+        assert_eq!(with_version(real, &declared(real).unwrap()).unwrap(), real);
     }
 }

@@ -213,7 +213,7 @@ async fn a_wait_of_ten_minutes_stays_within_its_budget() {
             "{who:11} | {length:>6} | {polls:>5} | {costly:>6} | {charged:>7} | {delay:>6} |"
         ));
     };
-    let heads = ["looks", "costly", "charged", "delay"].map(str::to_owned);
+    let heads = ["polls", "costly", "charged", "delay"].map(str::to_owned);
     row("", "run", heads);
     show("----------- | ------ | ----- | ------ | ------- | ------ |");
     for (length, seconds) in lengths {

@@ -32,3 +32,53 @@ fn between<'text>(text: &'text str, start: &str, end: &str) -> &'text str {
         .and_then(|(_, rest)| rest.split_once(end))
         .map_or("", |(part, _)| part)
 }
+
+/// Returns a line of the log as the runner shows it: the message of an annotation without its title, the heading of a
+/// group, and nothing for a mask. Other lines are unchanged.
+pub fn shown(line: &str) -> Option<String> {
+    let Some((command, data)) = line
+        .strip_prefix("::")
+        .and_then(|rest| rest.split_once("::"))
+    else {
+        return Some(line.to_owned());
+    };
+    let data = data
+        .replace("%0A", "\n")
+        .replace("%0D", "\r")
+        .replace("%25", "%");
+    let name = command.split(' ').next().unwrap_or_default();
+    match name {
+        "error" => Some(format!("Error: {data}")),
+        "warning" => Some(format!("Warning: {data}")),
+        "group" => Some(format!("▼ {data}")),
+        "add-mask" | "debug" | "endgroup" => None,
+        _ => Some(line.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_shown_as_the_runner_shows_them() {
+        for (line, expected) in [
+            ("octo-org/app: queued", Some("octo-org/app: queued")),
+            ("::add-mask::secret", None),
+            ("::debug::octo-org/app: sent", None),
+            ("::group::octo-org/app", Some("▼ octo-org/app")),
+            ("::endgroup::", None),
+            (
+                "::error title=octo-org/app%3A rejected::100%25%0Ahint: fix it",
+                Some("Error: 100%\nhint: fix it"),
+            ),
+            (
+                "::warning::%250A isn't a line break",
+                Some("Warning: %0A isn't a line break"),
+            ),
+            ("| ::error::quoted", Some("| ::error::quoted")),
+        ] {
+            assert_eq!(shown(line).as_deref(), expected, "{line}");
+        }
+    }
+}

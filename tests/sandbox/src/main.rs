@@ -4,16 +4,39 @@ use std::env;
 use std::fs;
 use std::io;
 use std::path::Path;
-use std::process;
+use std::process::{self, ExitCode};
 use std::thread;
 
 use sandbox::world::GitHubTokenKind;
 use sandbox::{RecordedRequest, Sandbox, World, demo};
 
-const USAGE: &str = "usage: sandbox [--port PORT] [--https-port PORT]";
+const USAGE: &str = "\
+Serves in-memory versions of GitHub, GitLab and Bitbucket on this machine until you stop it.
 
-fn main() -> io::Result<()> {
-    let (port, https_port) = ports(env::args().skip(1)).map_err(io::Error::other)?;
+Usage: sandbox [--port PORT] [--https-port PORT]
+
+Options:
+  --port PORT        Port for http; a free one by default
+  --https-port PORT  Port for https; a free one by default
+  -h, --help         Print this text";
+
+fn main() -> ExitCode {
+    let mut arguments = env::args().skip(1).peekable();
+    if matches!(arguments.peek().map(String::as_str), Some("--help" | "-h")) {
+        print(USAGE);
+        return ExitCode::SUCCESS;
+    }
+    let result = ports(arguments).and_then(|(port, https_port)| {
+        serve(port, https_port).map_err(|error| format!("the sandbox couldn't start: {error}"))
+    });
+    if let Err(error) = result {
+        print_error(&error);
+    }
+    ExitCode::FAILURE
+}
+
+/// Runs until the process is killed.
+fn serve(port: u16, https_port: u16) -> io::Result<()> {
     let world = World::demo_with_scenarios();
     let description = describe(&world);
     let sandbox = Sandbox::builder(world)
@@ -42,12 +65,12 @@ fn ports(mut arguments: impl Iterator<Item = String>) -> Result<(u16, u16), Stri
         let port = match name.as_str() {
             "--port" => &mut http,
             "--https-port" => &mut https,
-            _ => return Err(format!("unknown argument {name:?}\n{USAGE}")),
+            _ => return Err(format!("unknown argument `{name}`\n\n{USAGE}")),
         };
         let value = arguments.next().unwrap_or_default();
         *port = value
             .parse()
-            .map_err(|_| format!("{name} takes a port, not {value:?}\n{USAGE}"))?;
+            .map_err(|_| format!("`{name}` must be a port, not `{value}`\n\n{USAGE}"))?;
     }
     Ok((http, https))
 }
@@ -55,6 +78,11 @@ fn ports(mut arguments: impl Iterator<Item = String>) -> Result<(u16, u16), Stri
 #[expect(clippy::print_stdout, reason = "the output of this program")]
 fn print(text: &str) {
     println!("{text}");
+}
+
+#[expect(clippy::print_stderr, reason = "errors go to standard error")]
+fn print_error(error: &str) {
+    eprintln!("error: {error}");
 }
 
 fn log_request(request: &RecordedRequest) {
@@ -143,7 +171,8 @@ fn describe(world: &World) -> String {
 fn try_by_hand(sandbox: &Sandbox, ca: &Path) -> String {
     let (http, https) = (sandbox.http_url(), sandbox.https_url());
     format!(
-        "curl -i {http}/api/v3/repos/octo-org/app/dispatches \\\n  \
+        "Commands to try. Each request is printed below; Ctrl+C stops the sandbox.\n\n\
+         curl -i {http}/api/v3/repos/octo-org/app/dispatches \\\n  \
            -H 'Authorization: Bearer {}' \\\n  -d '{{\"event_type\": \"deploy\"}}'\n\n\
          curl -i {http}/api/v4/projects/{}/trigger/pipeline \\\n  -d token={} -d ref=main\n\n\
          curl -i --cacert {} {https}/2.0/repositories/octo-workspace/service/pipelines \\\n  \

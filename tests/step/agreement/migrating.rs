@@ -9,13 +9,14 @@ use std::process::Command;
 use sandbox::{Run, Sandbox};
 use serde_json::Value;
 
-use self::predecessor::{Inputs, PREDECESSORS, Predecessor};
+use self::predecessor::{Inputs, PREDECESSORS, Predecessor, gh_workflow_run};
 use self::request::{TriggerRequest, on};
 use super::documents::{Block, declared, document, rows, yaml};
 use super::examples::{ACTION, Example, evaluated, examples, world};
 use crate::calls::in_parallel;
 
 const CURL: &str = "docs/migrating/curl.md";
+const GH: &str = "docs/migrating/gh-workflow-run.md";
 
 /// A step before the migration and the one that replaces it.
 struct Pair {
@@ -23,6 +24,8 @@ struct Pair {
     place: String,
     /// The replaced step: `uses` and `with`, or `run` and `env`.
     before: Value,
+    /// The step of the same block that waits for its run.
+    before_waits: Option<Value>,
     /// The request that it sends, as the page shows it.
     before_sends: String,
     after: Example,
@@ -39,22 +42,27 @@ fn uses_this_action(step: &Value) -> bool {
 fn pairs(page: &str) -> Vec<Pair> {
     let document = document(page);
     let blocks = document.blocks();
-    let steps: Vec<(&Block, Option<Value>)> = blocks
+    let steps: Vec<(&Block, Option<Vec<Value>>)> = blocks
         .iter()
         .filter(|block| ["yaml", "http"].contains(&block.language.as_str()))
         .map(|block| {
-            let step = (block.language == "yaml").then(|| {
+            let steps = (block.language == "yaml").then(|| {
                 let steps =
                     yaml(&block.code).unwrap_or_else(|why| panic!("{}: {why}", block.place));
-                steps[0].clone()
+                steps.as_array().expect("a list of steps").clone()
             });
-            (block, step)
+            (block, steps)
         })
         .collect();
     let mut pairs = Vec::new();
     let mut rest = steps.as_slice();
-    while let [(before, Some(step)), after @ ..] = rest {
+    while let [(before, Some(steps)), after @ ..] = rest {
         rest = after;
+        let [step, others @ ..] = steps.as_slice() else {
+            panic!("{}: no step", before.place);
+        };
+        assert!(others.len() <= 1, "{}: too many steps", before.place);
+        let before_waits = others.first().cloned();
         // An additional example of this action.
         if uses_this_action(step) {
             continue;
@@ -71,7 +79,7 @@ fn pairs(page: &str) -> Vec<Pair> {
             );
         };
         assert!(
-            uses_this_action(replacement),
+            uses_this_action(&replacement[0]),
             "{}: this is no after",
             after.place
         );
@@ -88,6 +96,7 @@ fn pairs(page: &str) -> Vec<Pair> {
         pairs.push(Pair {
             place: before.place.clone(),
             before: step.clone(),
+            before_waits,
             before_sends: before_sends.code.clone(),
             after: example.expect("an after is an example"),
             after_sends: after_sends.clone(),
@@ -99,12 +108,12 @@ fn pairs(page: &str) -> Vec<Pair> {
 
 fn all_pairs() -> Vec<Pair> {
     let pages = PREDECESSORS.iter().map(|predecessor| predecessor.page);
-    pages.chain([CURL]).flat_map(pairs).collect()
+    pages.chain([CURL, GH]).flat_map(pairs).collect()
 }
 
 fn string_map(node: &Value, sandbox: &Sandbox) -> Inputs {
     let members = node.as_object().expect("a mapping").iter();
-    let text = |value: &Value| evaluated(value.as_str().expect("a text"), sandbox);
+    let text = |value: &Value| evaluated(value.as_str().expect("a string"), sandbox);
     Inputs(
         members
             .map(|(name, value)| (name.clone(), text(value)))
@@ -137,6 +146,7 @@ fn every_page_has_its_pairs() {
         assert_eq!(pairs(page).len(), 1, "{page}");
     }
     assert_eq!(pairs(CURL).len(), 6);
+    assert_eq!(pairs(GH).len(), 1);
 }
 
 #[test]
@@ -178,21 +188,49 @@ fn before_and_after_start_the_same_runs() {
     });
 }
 
+/// Checks which action a step uses, and that it sets only inputs of that action.
+fn assert_uses(step: &Value, action: &str, inputs: &[&str]) {
+    let uses = step["uses"].as_str().expect("an action");
+    let (name, _) = uses.split_once('@').expect("a version");
+    assert_eq!(name, action);
+    for name in step["with"].as_object().expect("a mapping").keys() {
+        assert!(
+            inputs.contains(&name.as_str()),
+            "{action} has no input `{name}`"
+        );
+    }
+}
+
+#[test]
+fn gh_sends_what_its_page_shows() {
+    for pair in pairs(GH) {
+        let sandbox = Sandbox::start(world()).unwrap();
+        let command = pair.before["run"].as_str().expect("a command");
+        let environment = string_map(&pair.before["env"], &sandbox);
+        assert_eq!(
+            gh_workflow_run(command, &environment, &sandbox),
+            TriggerRequest::written(&pair.before_sends, &sandbox),
+            "{}",
+            pair.place
+        );
+    }
+}
+
 #[test]
 fn other_actions_send_what_their_pages_show() {
     for predecessor in PREDECESSORS {
         for pair in pairs(predecessor.page) {
             let sandbox = Sandbox::start(world()).unwrap();
-            let uses = pair.before["uses"].as_str().expect("an action");
-            let (action, _) = uses.split_once('@').expect("a version");
-            assert_eq!(action, predecessor.action, "{}", pair.place);
             let inputs = string_map(&pair.before["with"], &sandbox);
-            for name in inputs.0.keys() {
-                assert!(
-                    predecessor.inputs.contains(&name.as_str()),
-                    "{}: `{name}` is none of its inputs",
-                    pair.place
-                );
+            assert_uses(&pair.before, predecessor.action, predecessor.inputs);
+            assert_eq!(
+                pair.before_waits.is_some(),
+                predecessor.waiter.is_some(),
+                "{}",
+                pair.place
+            );
+            if let (Some(step), Some((action, inputs))) = (&pair.before_waits, predecessor.waiter) {
+                assert_uses(step, action, inputs);
             }
             assert_eq!(
                 (predecessor.sends)(&inputs, &sandbox),
@@ -220,7 +258,8 @@ fn inputs_and_outputs_of_the_other_actions_are_documented() {
         let page = document(predecessor.page);
         let table = rows(page.section("## Inputs"));
         let documented: Vec<_> = table.iter().filter_map(|row| first(row[0])).collect();
-        let known = [predecessor.inputs, predecessor.outputs].concat();
+        let waiter = predecessor.waiter.map_or(&[][..], |(_, inputs)| inputs);
+        let known = [predecessor.inputs, predecessor.outputs, waiter].concat();
         assert_eq!(documented, known, "{}", predecessor.page);
         for row in table {
             if let Some(name) = first(row[1]) {

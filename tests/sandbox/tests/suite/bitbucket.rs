@@ -85,18 +85,18 @@ fn invalid_targets_get_bitbuckets_errors() {
         (on_main_with("selector", &selector)) => (400, "Requested selector is not found in bitbucket-pipelines.yml.");
         {"target": branch("experiment")} => (400, "No pipeline is defined for branch experiment.");
         {"target": bare_commit} => (400, "The target has no selector.");
-        (on_main_with("commit", &json!({}))) => (400, "type is missing, empty or not a text.");
+        (on_main_with("commit", &json!({}))) => (400, "type is missing, empty or not a string.");
         (on_main_with("commit", &json!({"type": "commit", "hash": ""}))) =>
-            (400, "hash is missing, empty or not a text.");
+            (400, "hash is missing, empty or not a string.");
         (on_main_with("sha", &json!("x"))) =>
             (400, "Unknown member sha of the target (Bitbucket itself would ignore it).");
         {} => (400, "The body has no target.");
         {"target": {"type": "pipeline_ref_target", "ref_name": "main"}} =>
-            (400, "ref_type is missing, empty or not a text.");
+            (400, "ref_type is missing, empty or not a string.");
         {"target": branch("main"), "variables": [{"key": "1", "value": "1"}]} =>
             (400, "A variable's key can contain only letters, digits and '_', and begins with no digit.");
         {"target": branch("main"), "variables": [{"key": "KEY", "value": 1}]} =>
-            (400, "A variable's value is missing or not a text.");
+            (400, "A variable's value is missing or not a string.");
     };
     for (body, (status, detail)) in cases {
         let response = create(&sandbox, &body);

@@ -25,6 +25,7 @@ mod github_reading;
 mod gitlab;
 mod gitlab_access_token;
 mod late_runs;
+mod programs;
 mod proxy;
 mod responses;
 mod scenarios;

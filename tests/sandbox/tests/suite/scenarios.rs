@@ -335,14 +335,15 @@ fn a_cancel_does_what_the_scenario_says() {
 fn strangers_start_similar_runs() {
     let sandbox = start(World::demo().strangers(&["hubot"]));
     let request = request(&sandbox, "POST", "/api/v3/repos/octo-org/app/dispatches");
-    let body = json!({"event_type": "deploy-marked", "client_payload": {"trigger_id": "ours"}});
+    let body =
+        json!({"event_type": "deploy-marked", "client_payload": {"trigger_id": "own-marker"}});
     request.bearer(demo::GITHUB_CLASSIC).json(body).send();
     let runs = sandbox.runs();
     assert_eq!(runs.len(), 2);
-    assert!(runs[0].by_stranger && !runs[0].title.contains("ours"));
+    assert!(runs[0].by_stranger && !runs[0].title.contains("own-marker"));
     assert_eq!(
         (runs[0].actor.as_str(), runs[1].title.as_str()),
-        ("hubot", "Marked ours")
+        ("hubot", "Marked own-marker")
     );
 }
 

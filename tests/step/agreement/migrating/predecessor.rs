@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use sandbox::Sandbox;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::request::{Body, TriggerRequest, credential, on};
 
@@ -14,16 +14,19 @@ pub(super) struct Predecessor {
     pub(super) page: &'static str,
     pub(super) inputs: &'static [&'static str],
     pub(super) outputs: &'static [&'static str],
+    /// A separate action that waits for the run, and its inputs.
+    pub(super) waiter: Option<(&'static str, &'static [&'static str])>,
     /// Builds the request that triggers.
     pub(super) sends: fn(&Inputs, &Sandbox) -> TriggerRequest,
 }
 
-pub(super) const PREDECESSORS: [Predecessor; 4] = [
+pub(super) const PREDECESSORS: [Predecessor; 6] = [
     Predecessor {
         action: "peter-evans/repository-dispatch",
         page: "docs/migrating/peter-evans-repository-dispatch.md",
         inputs: &["token", "repository", "event-type", "client-payload"],
         outputs: &[],
+        waiter: None,
         sends: peter_evans,
     },
     Predecessor {
@@ -45,6 +48,7 @@ pub(super) const PREDECESSORS: [Predecessor; 4] = [
             "comment_github_token",
         ],
         outputs: &["workflow_id", "workflow_url", "conclusion"],
+        waiter: None,
         sends: convictional,
     },
     Predecessor {
@@ -63,6 +67,7 @@ pub(super) const PREDECESSORS: [Predecessor; 4] = [
             "propagate-pending-wait",
         ],
         outputs: &["runId", "runUrl", "runUrlHtml", "workflowId"],
+        waiter: None,
         sends: benc_uk,
     },
     Predecessor {
@@ -83,7 +88,62 @@ pub(super) const PREDECESSORS: [Predecessor; 4] = [
             "verbose",
         ],
         outputs: &["id", "web_url", "status", "artifacts_downloaded"],
+        waiter: None,
         sends: digital_blueprint,
+    },
+    Predecessor {
+        action: "Codex-/return-dispatch",
+        page: "docs/migrating/return-dispatch.md",
+        inputs: &[
+            "token",
+            "ref",
+            "repo",
+            "owner",
+            "workflow",
+            "workflow_inputs",
+        ],
+        outputs: &["run_id", "run_url"],
+        waiter: Some((
+            "Codex-/await-remote-run",
+            &[
+                "token",
+                "repo",
+                "owner",
+                "run_id",
+                "jobs",
+                "run_timeout_seconds",
+                "cancel_timeout_seconds",
+                "poll_interval_ms",
+            ],
+        )),
+        sends: return_dispatch,
+    },
+    Predecessor {
+        action: "the-actions-org/workflow-dispatch",
+        page: "docs/migrating/the-actions-org-workflow-dispatch.md",
+        inputs: &[
+            "workflow",
+            "token",
+            "inputs",
+            "ref",
+            "repo",
+            "run-name",
+            "display-workflow-run-url",
+            "display-workflow-run-url-interval",
+            "display-workflow-run-url-timeout",
+            "wait-for-completion",
+            "wait-for-completion-timeout",
+            "wait-for-completion-interval",
+            "workflow-logs",
+        ],
+        outputs: &[
+            "workflow-conclusion",
+            "workflow-id",
+            "workflow-url",
+            "workflow-logs",
+        ],
+        waiter: None,
+        sends: the_actions_org,
     },
 ];
 
@@ -102,7 +162,7 @@ impl Inputs {
 }
 
 fn parsed(text: &str) -> Value {
-    serde_json::from_str(text).expect("it takes JSON alone")
+    serde_json::from_str(text).expect("it only accepts JSON")
 }
 
 fn post(
@@ -152,10 +212,9 @@ fn convictional(inputs: &Inputs, sandbox: &Sandbox) -> TriggerRequest {
     )
 }
 
-/// Searches for the workflow by title, id and file name, and sends its id.
-fn benc_uk(inputs: &Inputs, sandbox: &Sandbox) -> TriggerRequest {
-    let (repository, wanted) = (inputs.get("repo"), inputs.get("workflow"));
-    let id = sandbox.with_world(|world| {
+/// The id of the workflow with this title, id or file name.
+fn workflow_id(repository: &str, wanted: &str, sandbox: &Sandbox) -> u64 {
+    sandbox.with_world(|world| {
         let repositories = world.github.repositories.iter();
         let mut workflows = repositories
             .filter(|known| known.name == repository)
@@ -164,7 +223,13 @@ fn benc_uk(inputs: &Inputs, sandbox: &Sandbox) -> TriggerRequest {
             workflow.name == wanted || workflow.id.to_string() == wanted || workflow.file == wanted
         });
         found.expect("there is such a workflow").id
-    });
+    })
+}
+
+/// Searches for the workflow by title, id and file name, and sends its id.
+fn benc_uk(inputs: &Inputs, sandbox: &Sandbox) -> TriggerRequest {
+    let repository = inputs.get("repo");
+    let id = workflow_id(repository, inputs.get("workflow"), sandbox);
     post(
         &format!("https://api.github.com/repos/{repository}/actions/workflows/{id}/dispatches"),
         Some(format!("token {}", inputs.get("token"))),
@@ -173,6 +238,84 @@ fn benc_uk(inputs: &Inputs, sandbox: &Sandbox) -> TriggerRequest {
             "inputs": parsed(inputs.or("inputs", "{}")),
             "return_run_details": true,
         }),
+        sandbox,
+    )
+}
+
+/// Sends a file name unchanged, and otherwise searches for the workflow by title and id.
+fn the_actions_org(inputs: &Inputs, sandbox: &Sandbox) -> TriggerRequest {
+    let (repository, wanted) = (inputs.get("repo"), inputs.get("workflow"));
+    let is_file = [".yml", ".yaml"].iter().any(|end| wanted.ends_with(end));
+    let workflow = if is_file {
+        wanted.to_owned()
+    } else {
+        workflow_id(repository, wanted, sandbox).to_string()
+    };
+    post(
+        &format!(
+            "https://api.github.com/repos/{repository}/actions/workflows/{workflow}/dispatches"
+        ),
+        Some(format!("token {}", inputs.get("token"))),
+        json!({
+            "ref": inputs.get("ref"),
+            "inputs": parsed(inputs.or("inputs", "{}")),
+        }),
+        sandbox,
+    )
+}
+
+/// Takes a leading number for the workflow's id, and leaves out `inputs` if there are none.
+fn return_dispatch(inputs: &Inputs, sandbox: &Sandbox) -> TriggerRequest {
+    let repository = format!("{}/{}", inputs.get("owner"), inputs.get("repo"));
+    let workflow = inputs.get("workflow");
+    let number = workflow
+        .split(|of: char| !of.is_ascii_digit())
+        .next()
+        .filter(|number| !number.is_empty());
+    let mut body = json!({ "ref": inputs.get("ref") });
+    if let Some(given) = inputs.0.get("workflow_inputs") {
+        body["inputs"] = parsed(given);
+    }
+    post(
+        &format!(
+            "https://api.github.com/repos/{repository}/actions/workflows/{}/dispatches",
+            number.unwrap_or(workflow)
+        ),
+        Some(format!("token {}", inputs.get("token"))),
+        body,
+        sandbox,
+    )
+}
+
+/// Reads the workflow and sends its id. `environment` is the step's `env`.
+pub(super) fn gh_workflow_run(
+    command: &str,
+    environment: &Inputs,
+    sandbox: &Sandbox,
+) -> TriggerRequest {
+    let mut words = command.split_whitespace();
+    assert_eq!(
+        [words.next(), words.next(), words.next()],
+        [Some("gh"), Some("workflow"), Some("run")]
+    );
+    let workflow = words.next().expect("a workflow");
+    let (mut repository, mut reference, mut inputs) = ("", "", Map::new());
+    while let (Some(option), Some(value)) = (words.next(), words.next()) {
+        match option {
+            "--repo" => repository = value,
+            "--ref" => reference = value,
+            "--raw-field" => {
+                let (name, value) = value.split_once('=').expect("a name and a value");
+                inputs.insert(name.to_owned(), value.into());
+            }
+            other => panic!("{other} isn't known here"),
+        }
+    }
+    let id = workflow_id(repository, workflow, sandbox);
+    post(
+        &format!("https://api.github.com/repos/{repository}/actions/workflows/{id}/dispatches"),
+        Some(format!("token {}", environment.get("GH_TOKEN"))),
+        json!({ "ref": reference, "inputs": inputs }),
         sandbox,
     )
 }

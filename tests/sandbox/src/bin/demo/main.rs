@@ -19,6 +19,18 @@ use sandbox::{Sandbox, World};
 use scene::Scene;
 
 fn main() -> ExitCode {
+    let mut arguments = env::args().skip(1);
+    match arguments.next().as_deref() {
+        None => {}
+        Some("--help" | "-h") => {
+            print(show::HELP);
+            return ExitCode::SUCCESS;
+        }
+        Some(argument) => {
+            print(&show::unknown_argument(argument));
+            return ExitCode::FAILURE;
+        }
+    }
     match run() {
         Ok(differences) if differences.is_empty() => ExitCode::SUCCESS,
         Ok(_) => ExitCode::FAILURE,
@@ -62,7 +74,9 @@ fn run_scene(
     print(&show::heading(number, scene));
     let server = sandbox.http_url();
     let result = step::run(number, scene, binary, folder, &server, |line| {
-        print(&show::log_line(line));
+        if let Some(line) = show::log_line(line) {
+            print(&line);
+        }
     })?;
     print(&show::result(&result));
     Ok(verdict::of_step(number, scene, &result))

@@ -4,17 +4,37 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
-use sandbox::Run;
+use sandbox::{Run, action};
 
 use crate::scene::Scene;
 use crate::step::StepResult;
 
+pub(crate) const HELP: &str = "\
+Shows what the action does, without an account at any provider.
+
+Usage: cargo demo
+
+Builds the real binary and runs it five times, as the runner of GitHub Actions would: once for each
+provider, once for all of them together, and once with a mistake. A sandbox on this machine stands in
+for GitHub, GitLab and Bitbucket. You see the inputs, the log and the outputs of each step, the runs
+that were started, and the job summary. After building, it takes about half a minute.
+
+The exit code is 0 if everything worked as expected, and 1 otherwise.
+
+Options:
+  -h, --help  Print this text";
+
+pub(crate) fn unknown_argument(argument: &str) -> String {
+    format!(
+        "`{argument}` isn't an argument of the demo, which takes none. Run `cargo demo --help` for more."
+    )
+}
+
 pub(crate) fn introduction(server: &str) -> String {
     format!(
         "\nFive steps of a workflow, run with the real binary. A sandbox at {server}\n\
-         stands in for GitHub, GitLab and Bitbucket; its tokens are fake.\n\
-         Lines that begin with :: are commands to the runner, which hides them or shows them as\n\
-         annotations."
+         stands in for GitHub, GitLab and Bitbucket; its tokens are fake. The logs look as in\n\
+         GitHub Actions: ▼ begins a group, and Error or Warning an annotation."
     )
 }
 
@@ -37,9 +57,10 @@ pub(crate) fn heading(number: usize, scene: &Scene) -> String {
     text.trim_end().to_owned() + "\n\n  log:"
 }
 
-/// Indents a line of the log.
-pub(crate) fn log_line(line: &str) -> String {
-    format!("    {line}").trim_end().to_owned()
+/// A line of the log as the runner shows it, indented; `None` if the runner doesn't show it.
+pub(crate) fn log_line(line: &str) -> Option<String> {
+    let shown = action::shown(line)?;
+    Some(indented(&shown, "    ").trim_end().to_owned())
 }
 
 /// Returns the outputs and the exit code.

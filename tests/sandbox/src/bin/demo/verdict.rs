@@ -11,15 +11,17 @@ pub(crate) fn of_step(number: usize, scene: &Scene, result: &StepResult) -> Vec<
     let outcome = result.output("outcome");
     if outcome != scene.outcome {
         differences.push(format!(
-            "step {number}: expected the outcome {:?}, got {outcome:?}",
-            scene.outcome
+            "step {number}: expected the outcome {}, got {}",
+            shown(scene.outcome),
+            shown(outcome)
         ));
     }
     let conclusion = result.output("conclusion");
     if conclusion != scene.conclusion {
         differences.push(format!(
-            "step {number}: expected the conclusion {:?}, got {conclusion:?}",
-            scene.conclusion
+            "step {number}: expected the conclusion {}, got {}",
+            shown(scene.conclusion),
+            shown(conclusion)
         ));
     }
     let code = i32::from(!scene.passes());
@@ -30,6 +32,14 @@ pub(crate) fn of_step(number: usize, scene: &Scene, result: &StepResult) -> Vec<
         ));
     }
     differences
+}
+
+fn shown(value: &str) -> String {
+    if value.is_empty() {
+        "(none)".to_owned()
+    } else {
+        format!("`{value}`")
+    }
 }
 
 /// The expected number of runs, by provider.

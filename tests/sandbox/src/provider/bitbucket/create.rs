@@ -63,7 +63,7 @@ fn variable(value: &Value) -> Result<Variable, Failure> {
     let text = variable
         .get("value")
         .and_then(Value::as_str)
-        .ok_or_else(|| target::invalid("A variable's value is missing or not a text."))?;
+        .ok_or_else(|| target::invalid("A variable's value is missing or not a string."))?;
     let secured = match variable.get("secured") {
         None => false,
         Some(secured) => secured

@@ -142,7 +142,9 @@ pub(super) fn required_string<'value>(
 ) -> Result<&'value str, Failure> {
     let value = object.get(name).and_then(Value::as_str).unwrap_or_default();
     if value.is_empty() {
-        return Err(invalid(&format!("{name} is missing, empty or not a text.")));
+        return Err(invalid(&format!(
+            "{name} is missing, empty or not a string."
+        )));
     }
     Ok(value)
 }
