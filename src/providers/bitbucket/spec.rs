@@ -12,7 +12,7 @@ use crate::providers::location::{check_part, fixed, two_parts};
 use crate::providers::provider::{CredentialParts, InputContext, PollIntervals, ProviderSpec};
 use crate::providers::reference::Reference;
 use crate::providers::variable::Variable;
-use crate::values::{Checked, Errors, Inputs, invalid};
+use crate::values::{Checked, Errors, InputError, Inputs};
 
 pub(crate) struct BitbucketSpec {
     pub(crate) source: BitbucketSource,
@@ -167,13 +167,13 @@ fn commit(inputs: &Inputs) -> Checked<Option<String>> {
     let is_hash = |text: &String| {
         (7..=40).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit())
     };
-    if commit.as_ref().is_some_and(|commit| !is_hash(commit)) {
-        return invalid(
-            NAME,
-            "it must be a commit's hash, 7 to 40 hexadecimal digits",
-        );
+    match commit {
+        Some(text) if !is_hash(&text) => {
+            let what = "must be a commit's hash, 7 to 40 hexadecimal digits";
+            InputError::new(NAME, what).not(&text).fail()
+        }
+        commit => Ok(commit),
     }
-    Ok(commit)
 }
 
 fn credential(inputs: &Inputs, context: &InputContext<'_>) -> Checked<BitbucketCredential> {
@@ -181,10 +181,9 @@ fn credential(inputs: &Inputs, context: &InputContext<'_>) -> Checked<BitbucketC
     let token = errors.take(match context.token(inputs) {
         Ok(Token::Given(token)) => Ok(token),
         Ok(Token::Empty) => context.empty("token"),
-        Ok(Token::NotGiven { .. }) => invalid(
-            "token",
-            "a Bitbucket access token is needed, or an API token together with `email`",
-        ),
+        Ok(Token::NotGiven { .. }) => InputError::new("token", "is missing")
+            .hint("pass a Bitbucket access token, or an API token together with `email`")
+            .fail(),
         Err(found) => Err(found),
     });
     let email = errors.take(email(inputs));
@@ -203,10 +202,8 @@ fn email(inputs: &Inputs) -> Checked<Option<String>> {
         return Ok(None);
     };
     if !email.contains('@') || email.contains(':') || email.contains(char::is_whitespace) {
-        return invalid(
-            NAME,
-            "it must be the e-mail address of the API token's owner, not the user name",
-        );
+        let what = "must be the email address of the API token's owner";
+        return InputError::new(NAME, what).not(email).fail();
     }
     Ok(Some(email.to_owned()))
 }
