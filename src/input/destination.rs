@@ -225,12 +225,7 @@ pub(super) fn valid_name(text: &str, provider: Option<ProviderKind>) -> Option<S
 
 /// Checks a repository's name, which may be from the web URL in `repository`.
 fn invalid_name(provider: ProviderKind, name: &str, inputs: &Inputs) -> Option<InputError> {
-    let (host, path) = name.split_once('/').unwrap_or((name, ""));
-    if path.contains('/')
-        && ProviderKind::ALL
-            .iter()
-            .any(|known| known.is_public_host(host))
-    {
+    if lacks_scheme(name) {
         let what = "is a web URL without its scheme";
         return Some(InputError::new(REPOSITORY, what).hint_with_value(
             format!("use `https://{name}`"),
@@ -241,6 +236,12 @@ fn invalid_name(provider: ProviderKind, name: &str, inputs: &Inputs) -> Option<I
     let given = inputs.get(REPOSITORY).unwrap_or(name);
     if is_ssh(given) {
         return Some(ssh_address(given));
+    }
+    if given.contains('@') {
+        // What is before it may be a password.
+        return Some(
+            InputError::new(REPOSITORY, why).hint(format!("use {}", provider.repository_form())),
+        );
     }
     if is_web_url(given)
         && let Some(repository) = repository_of_page(provider, name)
@@ -287,7 +288,15 @@ fn another_provider(name: &str) -> Option<ProviderKind> {
 /// Whether the repository's name shows that another provider than the default one was meant.
 pub(super) fn looks_like_another_provider(inputs: &Inputs) -> bool {
     let name = inputs.get(REPOSITORY).filter(|text| !is_web_url(text));
+    let name = name.filter(|name| !lacks_scheme(name));
     inputs.get(PROVIDER).is_none() && name.and_then(another_provider).is_some()
+}
+
+/// Whether it's a web URL without `https://`.
+fn lacks_scheme(name: &str) -> bool {
+    let (host, path) = name.split_once('/').unwrap_or((name, ""));
+    let mut all = ProviderKind::ALL.iter();
+    path.contains('/') && all.any(|provider| provider.is_public_host(host))
 }
 
 /// Whether a repository is given by its address for `git` over SSH.

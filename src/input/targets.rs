@@ -104,30 +104,31 @@ pub(crate) fn invalid_targets(
     errors: &[InputError],
 ) -> Vec<InvalidTarget> {
     let host_repository = HostRepository::read(caller).ok();
-    let mut by_entry: HashMap<usize, &InputError> = HashMap::new();
+    let mut by_entry: HashMap<usize, Vec<String>> = HashMap::new();
     for error in errors {
         for entry in error.entries() {
-            by_entry.entry(entry.index).or_insert(error);
+            let of_entry = by_entry.entry(entry.index).or_default();
+            of_entry.push(error.sentence_for(entry));
         }
     }
-    let of_step = errors.iter().find(|error| error.entries().is_empty());
+    let of_step = errors.iter().filter(|error| error.entries().is_empty());
+    let of_step: Vec<_> = of_step.map(InputError::sentence).collect();
     let entries = raw_request.entries.iter().flatten().enumerate();
     let targets = entries.map(|(index, entry)| {
         let host_repository = host_repository.as_ref();
         let destination = host_repository
             .and_then(|host| entry.guess_destination(&raw_request.defaults, host));
         let (provider, repository) = destination.unzip();
-        let error = by_entry.get(&index).copied().or(of_step);
+        let all: Vec<_> = by_entry.get(&index).into_iter().flatten().chain(&of_step).map(String::as_str).collect();
+        let error = if all.is_empty() {
+            "not triggered because another target has an error (see its message); nothing was started".to_owned()
+        } else {
+            all.join("; ")
+        };
         InvalidTarget {
             provider: provider.map(ProviderKind::as_str),
             repository: repository.flatten(),
-            error: error.map_or_else(
-                || {
-                    "not triggered because another target has an error (see its message); nothing was started"
-                        .to_owned()
-                },
-                InputError::to_string,
-            ),
+            error,
         }
     });
     targets.collect()

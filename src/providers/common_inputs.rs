@@ -32,7 +32,7 @@ impl InputContext<'_> {
 
     /// Checks that a credential can be sent in a header, and isn't a token of another provider.
     pub(super) fn check_token(&self, text: &str, input: &str) -> Checked<Secret> {
-        if text.starts_with(['"', '\'']) && text.ends_with(['"', '\'']) {
+        if text.starts_with(['"', '\'']) || text.ends_with(['"', '\'']) {
             return InputError::new(input, "is in quotes")
                 .hint("save the secret again without the quotes")
                 .fail();

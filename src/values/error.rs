@@ -203,8 +203,23 @@ impl InputError {
         }
     }
 
+    /// Returns the message without the hint.
+    pub(crate) fn sentence(&self) -> String {
+        format!("{}: {}", self.subject(), self.what())
+    }
+
+    /// Returns the message without the hint, about only one of the entries that have the problem.
+    pub(crate) fn sentence_for(&self, entry: &EntryName) -> String {
+        format!("input `targets`, {entry}: {}", self.what())
+    }
+
     /// Returns what is wrong and how to fix it, without the subject.
     pub(crate) fn problem(&self) -> String {
+        let hint = self.hint.iter().map(|hint| format!("\nhint: {hint}"));
+        format!("{}{}", self.what(), hint.collect::<String>())
+    }
+
+    fn what(&self) -> String {
         let what = match (&self.subject, &self.part, self.input.as_str()) {
             (Subject::Entries(_), Part::Whole, "") => self.what.clone(),
             (Subject::Entries(_), Part::Whole, key) => format!("`{key}` {}", self.what),
@@ -221,8 +236,7 @@ impl InputError {
             Given::InsteadOf(value) => format!(", not `{value}`"),
             Given::Is(value) => format!(" (`{value}`)"),
         };
-        let hint = self.hint.iter().map(|hint| format!("\nhint: {hint}"));
-        format!("{what}{given}{}", hint.collect::<String>())
+        format!("{what}{given}")
     }
 
     /// Returns the entries of `targets` that have the problem. Empty if it's another input's.

@@ -171,7 +171,7 @@ pub(crate) const INPUTS: [Declared; 30] = [
     input(
         "targets",
         "",
-        "Several targets, as a YAML or JSON list of mappings: their keys are these inputs, and what the step sets itself is the default",
+        "Several targets: a YAML or JSON list of mappings with these inputs as keys, or of repository names. The step's own inputs are their defaults",
     ),
     input(
         "max-parallel",

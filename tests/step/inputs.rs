@@ -2,11 +2,19 @@
 
 use sandbox::{Sandbox, demo};
 
-use crate::harness::{Step, sandbox};
+use crate::harness::{Done, Step, sandbox};
+
+/// What messages about inputs begin with. The runner's log doesn't show their titles.
+const SUBJECTS: [&str; 3] = ["input `", "environment variable `", "and "];
 
 /// Checks that the step fails with exactly these errors, and sends nothing.
-pub(crate) fn fails_with(sandbox: &Sandbox, step: &Step, errors: &[&str]) {
+pub(crate) fn fails_with(sandbox: &Sandbox, step: &Step, errors: &[&str]) -> Done {
     let done = step.run().fails(errors);
+    for line in done.log.lines().filter(|line| line.starts_with("::error ")) {
+        let message = line.splitn(3, "::").nth(2).unwrap_or_default();
+        let begins = |subject: &&str| message.starts_with(*subject);
+        assert!(SUBJECTS.iter().any(|subject| begins(&subject)), "{line}");
+    }
     let count = match errors.len() {
         1 => "1 problem".to_owned(),
         count => format!("{count} problems"),
@@ -21,6 +29,7 @@ pub(crate) fn fails_with(sandbox: &Sandbox, step: &Step, errors: &[&str]) {
     assert!(done.summary.starts_with(&heading), "{done}");
     assert_eq!(done.summary.matches("\n- ").count(), errors.len(), "{done}");
     assert_eq!(sandbox.requests().len(), 0, "{done}");
+    done
 }
 
 pub(crate) fn with(step: Step, inputs: &[(&str, &str)]) -> Step {

@@ -5,6 +5,7 @@ use sandbox::{Provider, Sandbox, demo};
 use serde_json::Value;
 
 use crate::harness::{Done, Step, sandbox};
+use crate::inputs::fails_with;
 
 /// A step of `octo-org/caller` whose entries may contain `SERVER`.
 fn step(sandbox: &Sandbox, targets: &str) -> Step {
@@ -27,18 +28,6 @@ fn results(done: &Done) -> Vec<String> {
             )
         })
         .collect()
-}
-
-/// Checks that the step fails with exactly these errors, and sends nothing.
-fn fails_with(sandbox: &Sandbox, step: &Step, errors: &[&str]) -> Done {
-    let done = step.run().fails(errors);
-    done.outcome("not-sent").says("; nothing was sent\n");
-    for result in done.results() {
-        assert_eq!(result["outcome"], "not-sent", "{done}");
-        assert!(result["error"].is_string(), "{done}");
-    }
-    assert_eq!(sandbox.requests().len(), 0, "{done}");
-    done
 }
 
 const EVERYWHERE: &str = "
@@ -198,6 +187,10 @@ fn problems_of_all_entries_are_reported_together_and_nothing_is_sent() {
     ];
     assert_eq!(repositories, expected.map(|name| name.map(str::to_owned)));
     let error = done.results()[4]["error"].to_string();
+    assert!(
+        error.contains("; input `targets`, octo-org/app (line 11): `ref` only"),
+        "{error}"
+    );
     assert!(
         error.contains("octo-org/app (line 13): `dry-run` applies"),
         "{error}"
@@ -490,7 +483,7 @@ fn duplicate_entries_cause_a_warning() {
     assert_eq!(
         done.warnings(),
         [
-            "Input `targets`: input `targets`, OCTO-ORG/app (line 4): is the same as octo-org/app (line 2). That pipeline will be triggered twice"
+            "Duplicate target: input `targets`, OCTO-ORG/app (line 4): is the same as octo-org/app (line 2). That pipeline will be triggered twice"
         ]
     );
     assert_eq!(done.results().len(), 3);
@@ -548,6 +541,10 @@ fn errors_of_a_thousand_entries_are_summarised() {
     let results = done.results();
     assert_eq!(results.len(), 1_000);
     assert_eq!(results[999]["repository"], "octo-org/app-999");
+    assert_eq!(
+        results[999]["error"],
+        "input `targets`, octo-org/app-999 (line 3999): has an unknown key"
+    );
     assert!(done.masks.len() >= 1_000);
     assert_eq!(sandbox.requests().len(), 0);
 }

@@ -287,7 +287,7 @@ impl Position {
     /// Creates a warning about the entry as a whole.
     pub(super) fn warning(&self, text: &str) -> Warning {
         Warning {
-            title: "Input `targets`".to_owned(),
+            title: "Duplicate target".to_owned(),
             text: format!("input `targets`, {}: {text}", self.entry_name()),
         }
     }

@@ -798,7 +798,7 @@ fn duplicate_targets_cause_one_warning() {
     let step = [("event-type", "deploy"), ("token", "ghp_step")];
     let warnings = |targets| read(&step, targets).unwrap().1;
     let warning = |text: &str| Warning {
-        title: "Input `targets`".to_owned(),
+        title: "Duplicate target".to_owned(),
         text: text.to_owned(),
     };
     assert_eq!(

@@ -39,7 +39,7 @@ pub(super) fn results(targets: &[InvalidTarget], hide: Hide<'_>, max_units: usiz
 }
 
 fn entry(target: &InvalidTarget, has_error: bool, hide: Hide<'_>) -> Entry {
-    let error = hide(&target.error.replace("\nhint: ", ". Hint: "));
+    let error = hide(&target.error);
     Entry {
         provider: target.provider,
         repository: target.repository.as_deref().map(hide),
