@@ -55,7 +55,7 @@ pub(crate) fn refuse_arguments(
     } else {
         "1".to_owned()
     };
-    let error = InputError::for_argument(&name, "isn't supported: there are no arguments");
+    let error = InputError::for_argument(&name, "isn't supported. The action takes no arguments");
     Some(error.hint(how_to_set_inputs))
 }
 

@@ -66,7 +66,7 @@ impl InputContext<'_> {
         let or_withheld = self.or_withheld;
         invalid(
             input,
-            format!("is empty: the secret isn't set{or_withheld}"),
+            format!("is empty. The secret isn't set{or_withheld}"),
         )
     }
 }
@@ -144,7 +144,7 @@ fn variables_of<'inputs>(
         Some((key, _)) => InputError::of_key(
             name,
             key,
-            "isn't a variable's name: only letters, digits and `_` are allowed",
+            "can't be a variable's name. Only letters, digits and `_` are allowed",
         )
         .fail(),
         None => Ok(variables),

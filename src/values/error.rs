@@ -315,3 +315,81 @@ impl Errors {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(index: usize, repository: Option<&str>, line: Option<usize>) -> EntryName {
+        EntryName {
+            index,
+            repository: repository.map(str::to_owned),
+            line,
+        }
+    }
+
+    #[test]
+    fn a_value_is_one_short_visible_line() {
+        let value = format!("a\n\u{202e} {}", "b".repeat(100));
+        let error = InputError::new("wait", "must be `true` or `false`").not(&value);
+        let shown = format!("a \\u{{202e}} {}[…]", "b".repeat(69));
+        assert_eq!(
+            error.to_string(),
+            format!("input `wait`: must be `true` or `false`, not `{shown}`")
+        );
+    }
+
+    #[test]
+    fn an_error_in_an_entry_shows_no_value() {
+        let error = InputError::new("server-url", "is wrong")
+            .given("hunter2")
+            .hint_with_value("use `hunter2`", "use another one");
+        assert_eq!(
+            error.to_string(),
+            "input `server-url`: is wrong (`hunter2`)\nhint: use `hunter2`"
+        );
+        for (name, shown) in [
+            (entry(2, Some("a/b"), Some(12)), "a/b (line 12)"),
+            (entry(2, Some("a/b"), None), "a/b (entry 3)"),
+            (entry(2, None, Some(12)), "entry 3 (line 12)"),
+            (entry(2, None, None), "entry 3"),
+        ] {
+            assert_eq!(
+                error.clone().in_entry(name).to_string(),
+                format!("input `targets`, {shown}: `server-url` is wrong\nhint: use another one")
+            );
+        }
+        let key = InputError::of_key("variables", "hunter2", "is wrong");
+        assert_eq!(
+            key.to_string(),
+            "input `variables`: the key `hunter2` is wrong"
+        );
+        assert_eq!(
+            key.in_entry(entry(0, None, None)).to_string(),
+            "input `targets`, entry 1: a key in `variables` is wrong"
+        );
+    }
+
+    #[test]
+    fn equal_problems_are_merged_in_order() {
+        let error = |input: &str, what: &str| InputError::new(input, what);
+        let merged = merged(vec![
+            error("wait", "is wrong"),
+            error("ref", "is wrong").in_entry(entry(0, None, None)),
+            error("wait", "is wrong"),
+            error("ref", "is missing").in_entry(entry(0, None, None)),
+            error("ref", "is wrong").in_entry(entry(4, None, None)),
+        ]);
+        let shown: Vec<_> = merged.iter().map(InputError::to_string).collect();
+        assert_eq!(
+            shown,
+            [
+                "input `wait`: is wrong",
+                "input `targets`, entry 1, entry 5: `ref` is wrong",
+                "input `targets`, entry 1: `ref` is missing",
+            ]
+        );
+        let every = merged.iter().map(|error| error.entries().len());
+        assert_eq!(every.collect::<Vec<_>>(), [0, 2, 1]);
+    }
+}

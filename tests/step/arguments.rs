@@ -23,7 +23,7 @@ fn any_argument_is_refused_and_nothing_is_sent() {
             .secret("hunter2-hunter2")
             .arguments(arguments);
         let error = format!(
-            "command-line argument {name}: isn't supported: there are no arguments\nhint: set inputs instead"
+            "command-line argument {name}: isn't supported. The action takes no arguments\nhint: set inputs instead"
         );
         let done = step.run().fails(&[&error]);
         done.outcome("not-sent").says("1 problem; nothing was sent");

@@ -13,7 +13,7 @@ pub(crate) fn fails_with(sandbox: &Sandbox, step: &Step, errors: &[&str]) -> Don
     for line in done.log.lines().filter(|line| line.starts_with("::error ")) {
         let message = line.splitn(3, "::").nth(2).unwrap_or_default();
         let begins = |subject: &&str| message.starts_with(*subject);
-        assert!(SUBJECTS.iter().any(|subject| begins(&subject)), "{line}");
+        assert!(SUBJECTS.iter().any(begins), "{line}");
     }
     let count = match errors.len() {
         1 => "1 problem".to_owned(),
@@ -58,7 +58,7 @@ fn all_problems_are_reported_together() {
             "input `dry-run`: must be `true` or `false`",
             "input `commit`: only works with Bitbucket, but the provider here is GitHub\nhint: remove `commit`, or set `provider: bitbucket`",
             "input `variables`: only works with GitLab and Bitbucket, but the provider here is GitHub\nhint: remove `variables`, or set `provider` to `gitlab` or `bitbucket`",
-            "input `ref`: only works with `workflow`: a repository_dispatch always runs on the default branch\nhint: remove `ref`",
+            "input `ref`: only works with `workflow`. A repository_dispatch always runs on the default branch\nhint: remove `ref`",
             "input `event-type`: has 101 characters, but GitHub accepts at most 100",
             "input `client-payload`: must be a JSON object or a YAML mapping",
             "input `token`: contains a space, line break or other character that can't be part of a token",
@@ -209,7 +209,7 @@ fn payloads_and_inputs_have_githubs_limits() {
 #[test]
 fn a_token_is_checked_before_it_is_sent() {
     let sandbox = sandbox();
-    let empty = "is empty: the secret isn't set, or it was withheld because a fork or Dependabot started the workflow";
+    let empty = "is empty. The secret isn't set, or it was withheld because a fork or Dependabot started the workflow";
     let github = [("repository", "octo-org/app"), ("event-type", "deploy")];
     let gitlab = [
         ("provider", "gitlab"),
@@ -226,7 +226,7 @@ fn a_token_is_checked_before_it_is_sent() {
         (&github[..], vec![("token", "  \n ")], format!("input `token`: {empty}")),
         (&gitlab[..], vec![("token", "")], format!("input `token`: {empty}")),
         (&bitbucket[..], vec![("token", "")], format!("input `token`: {empty}")),
-        (&github[..], vec![], "input `token`: is missing: `GITHUB_TOKEN` can only trigger workflows of octo-org/caller, not of this repository\nhint: pass a token with the permission \"Contents: write\" for this repository".to_owned()),
+        (&github[..], vec![], "input `token`: is missing. `GITHUB_TOKEN` can only trigger workflows of octo-org/caller, not of this repository\nhint: pass a token with the permission \"Contents: write\" for this repository".to_owned()),
         (&gitlab[..], vec![], "input `token`: is missing\nhint: pass a GitLab access token in `token`, or a trigger token in `trigger-token`".to_owned()),
         (&bitbucket[..], vec![], "input `token`: is missing\nhint: pass a Bitbucket access token".to_owned()),
         (&github[..], vec![("token", "ghp_one\nghp_two")], "input `token`: contains a space, line break".to_owned()),
@@ -239,7 +239,7 @@ fn a_token_is_checked_before_it_is_sent() {
         (&gitlab[..], vec![("trigger-token", demo::GITLAB_DEVELOPER)], "input `trigger-token`: looks like an access token\nhint: pass it in `token`".to_owned()),
         (&gitlab[..], vec![("trigger-token", demo::GITLAB_TRIGGER), ("token", demo::GITLAB_TRIGGER_LOCKED)], "input `token`: is a trigger token, but `trigger-token` is set too".to_owned()),
         (&bitbucket[..], vec![("token", demo::BITBUCKET_API), ("email", "octavia")], "input `email`: must be the email address of the API token's owner, not `octavia`".to_owned()),
-        (&github[..], vec![("client-id", "Iv1")], "input `private-key`: is empty: the secret isn't set".to_owned()),
+        (&github[..], vec![("client-id", "Iv1")], "input `private-key`: is empty. The secret isn't set".to_owned()),
         (&github[..], vec![("private-key", "x")], "input `client-id`: is missing\nhint: pass the client ID of the GitHub App".to_owned()),
         (&github[..], vec![("client-id", "Iv1"), ("private-key", "no key at all")], "input `private-key`: isn't a private key".to_owned()),
         (&github[..], vec![("client-id", "Iv1"), ("private-key", demo::GITHUB_APP_PRIVATE_KEY), ("token", demo::GITHUB_CLASSIC)], "input `token`: is set, and so is `client-id` of a GitHub App\nhint: use one of the two".to_owned()),
@@ -260,7 +260,7 @@ fn github_token_is_only_sent_to_its_own_server() {
     fails_with(
         &sandbox,
         &step,
-        &["is missing: `GITHUB_TOKEN` is only sent to the server that this workflow runs on"],
+        &["is missing. `GITHUB_TOKEN` is only sent to the server that this workflow runs on"],
     );
 }
 
@@ -360,7 +360,7 @@ fn the_name_of_a_variable_is_checked() {
             &sandbox,
             &step.input(name, "MY-VAR: hello"),
             &[&format!(
-                "input `{name}`: the key `MY-VAR` isn't a variable's name: only letters, digits and `_` are allowed"
+                "input `{name}`: the key `MY-VAR` can't be a variable's name. Only letters, digits and `_` are allowed"
             )],
         );
     }

@@ -268,6 +268,27 @@ fn invalid_repositories_are_reported() {
         .fails(&["input `repository`: isn't on the server in `server-url`"]);
 }
 
+#[test]
+fn an_odd_variable_of_the_runner_is_named() {
+    for (name, value, error) in [
+        (
+            "GITHUB_SERVER_URL",
+            "github.example",
+            "must begin with `https://`\nhint: use `https://github.example`",
+        ),
+        (
+            "GITHUB_API_URL",
+            "http://github.example/api/v3",
+            "would send the token unencrypted, over plain http\nhint: use https",
+        ),
+    ] {
+        let step = dry(&GITHUB).input("repository", "octo-org/app");
+        step.environment(name, value)
+            .run()
+            .fails(&[&format!("environment variable `{name}`: {error}")]);
+    }
+}
+
 /// People copy addresses from a browser or from `git clone`.
 #[test]
 fn a_pasted_address_is_recognised() {

@@ -164,7 +164,7 @@ fn problems_of_all_entries_are_reported_together_and_nothing_is_sent() {
             "input `targets`, octo-group/tools/deployer (line 5): `token` is missing\nhint: pass a GitLab access token",
             "input `targets`, entry 4 (line 9): `repository` contains no `/`",
             "input `targets`, octo-org/app (line 13): `dry-run` applies to the whole step",
-            "input `targets`, octo-org/app (line 11): `ref` only works with `workflow`: a repository_dispatch always runs on the default branch",
+            "input `targets`, octo-org/app (line 11): `ref` only works with `workflow`. A repository_dispatch always runs on the default branch",
             "More invalid inputs: and 1 more: `targets`",
         ],
     );
@@ -271,7 +271,7 @@ fn a_missing_inherited_secret_is_reported_once() {
     fails_with(
         &sandbox,
         &step,
-        &["input `token`: is empty: the secret isn't set"],
+        &["input `token`: is empty. The secret isn't set"],
     );
 }
 
@@ -298,7 +298,7 @@ fn credentials_do_not_cross_providers_or_servers() {
         &[
             "input `targets`, octo-group/tools/deployer (line 3): `token` is missing\nhint: pass a GitLab access token",
             "input `targets`, octo-workspace/service (line 6): `token` is missing\nhint: pass a Bitbucket access token",
-            "input `targets`, octo-org/app (line 9): `token` is missing: `GITHUB_TOKEN` is only sent to the server that this workflow runs on",
+            "input `targets`, octo-org/app (line 9): `token` is missing. `GITHUB_TOKEN` is only sent to the server that this workflow runs on",
         ],
     );
 }
@@ -332,7 +332,7 @@ fn secret_variables_do_not_cross_providers_or_servers() {
             .secret("hunter2-hunter2")
             .secret(demo::BITBUCKET_ACCESS)
     };
-    let refused = "is missing: the step's own are only sent to the step's provider and server\nhint: set `secret-variables` for this target too, or to `{}` for none";
+    let refused = "is missing. The step's own are only sent to the step's provider and server\nhint: set `secret-variables` for this target too, or to `{}` for none";
     fails_with(
         &sandbox,
         &step(&targets),
@@ -427,7 +427,7 @@ fn each_target_is_triggered_with_its_own_credential() {
         assert!(with[0].0.path.contains(path));
     }
     done.says("octo-org/caller: triggering repository_dispatch deploy on")
-        .says("with the workflow's own token")
+        .says("with `GITHUB_TOKEN`")
         .says("with a pipeline trigger token");
 }
 

@@ -111,7 +111,7 @@ impl<'step> Defaults<'step> {
             && destination.provider.knows(SECRETS)
             && !self.is_same_server(destination);
         is_refused.then(|| {
-            let what = "is missing: the step's own are only sent to the step's provider and server";
+            let what = "is missing. The step's own are only sent to the step's provider and server";
             InputError::new(SECRETS, what)
                 .hint("set `secret-variables` for this target too, or to `{}` for none")
         })

@@ -257,7 +257,7 @@ fn an_own_pipeline_replaces_the_inherited_one() {
         "- {}\n- event-type: deploy\n  workflow: b.yml\n- event-type: deploy\n  ref: main",
         &[
             "input `targets`, entry 2 (line 3): `workflow` is set, and so is `event-type`",
-            "input `targets`, entry 3 (line 5): `ref` only works with `workflow`: a repository_dispatch always runs on the default branch",
+            "input `targets`, entry 3 (line 5): `ref` only works with `workflow`. A repository_dispatch always runs on the default branch",
         ],
     );
     // A contradiction in the step itself is reported once.
@@ -484,11 +484,11 @@ fn a_token_and_an_app_replace_each_other() {
     for (entry, expected) in [
         (
             "- token: ''",
-            "input `targets`, entry 1 (line 1): `token` is empty: the secret isn't set",
+            "input `targets`, entry 1 (line 1): `token` is empty. The secret isn't set",
         ),
         (
             "- token: ~",
-            "input `targets`, entry 1 (line 1): `token` is empty: the secret isn't set",
+            "input `targets`, entry 1 (line 1): `token` is empty. The secret isn't set",
         ),
         (
             "- private-key: ''",
@@ -518,7 +518,7 @@ fn the_github_token_counts_as_not_given() {
         &step,
         "- repository: octo-org/app\n- provider: gitlab\n  repository: a/b",
         &[
-            "input `targets`, octo-org/app (line 1): `token` is missing: `GITHUB_TOKEN` can only trigger workflows of octo-org/caller, not of this repository\nhint: pass a token with the permission \"Contents: write\" for this repository",
+            "input `targets`, octo-org/app (line 1): `token` is missing. `GITHUB_TOKEN` can only trigger workflows of octo-org/caller, not of this repository\nhint: pass a token with the permission \"Contents: write\" for this repository",
             "input `targets`, a/b (line 2): `token` is missing\nhint: pass a GitLab access token",
         ],
     );
@@ -527,7 +527,7 @@ fn the_github_token_counts_as_not_given() {
     assert_errors(
         &step,
         "- repository: octo-org/a\n- repository: octo-org/b\n- {repository: octo-org/c, token: ghp_own}",
-        &["input `token`: is empty: the secret isn't set"],
+        &["input `token`: is empty. The secret isn't set"],
     );
 }
 

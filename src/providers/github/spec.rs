@@ -130,7 +130,7 @@ impl ProviderSpec for GitHubSpec {
     fn identity(&self) -> String {
         match &self.credential {
             GitHubCredential::Token(_) => "with the token given".to_owned(),
-            GitHubCredential::WorkflowToken(_) => "with the workflow's own token".to_owned(),
+            GitHubCredential::WorkflowToken(_) => "with `GITHUB_TOKEN`".to_owned(),
             GitHubCredential::App(app) => format!("as GitHub App {}", app.client_id),
         }
     }

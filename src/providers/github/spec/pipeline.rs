@@ -166,7 +166,7 @@ fn repository_dispatch(inputs: &Inputs, event_type: &str) -> Checked<GitHubPipel
     errors.add(reject_if_set(
         inputs,
         "ref",
-        "only works with `workflow`: a repository_dispatch always runs on the default branch",
+        "only works with `workflow`. A repository_dispatch always runs on the default branch",
         "remove `ref`",
     ));
     let event_type = errors.take(check_event_type(event_type));
