@@ -259,16 +259,10 @@ fn invalid_name(provider: ProviderKind, name: &str, inputs: &Inputs) -> Option<I
     if let Some(other) =
         another_provider(name).filter(|_| inputs.get(PROVIDER).is_none() && !is_web_url(given))
     {
-        let what = format!(
-            "looks like a {} repository, but the provider here is {}",
-            other.name(),
-            provider.name()
-        );
-        return Some(InputError::new(REPOSITORY, what).given(given).hint(format!(
-            "set `provider: {}`, or use {}",
-            other.as_str(),
-            provider.repository_form()
-        )));
+        let what = format!("must be {}", provider.repository_form());
+        let (name, id) = (other.name(), other.as_str());
+        let hint = format!("this looks like a {name} repository: set `provider: {id}`");
+        return Some(InputError::new(REPOSITORY, what).not(given).hint(hint));
     }
     Some(
         InputError::new(REPOSITORY, why)

@@ -530,7 +530,7 @@ mod tests {
         for (text, problem) in [
             (
                 "{\"a\": hunter2",
-                "isn't valid JSON at line 1, column 7\nhint: use `toJSON()` for values from elsewhere, and write `\\` in a string as `\\\\`",
+                "isn't valid JSON at line 1, column 7: a value is missing, or it's a string without quotes\nhint: use `toJSON()` for values from elsewhere, and write `\\` in a string as `\\\\`",
             ),
             (
                 "a: 1\nb: [hunter2",
@@ -539,6 +539,26 @@ mod tests {
             (
                 "message: fix: hunter2",
                 "isn't valid YAML at line 1, column 13: a value contains `: ` or the indentation is wrong\nhint: quote the value, or use `toJSON()` for it",
+            ),
+            (
+                "a: 1\n\tb: hunter2",
+                "isn't valid YAML at line 1, column 4: a line is indented with a tab\nhint: indent with spaces",
+            ),
+            (
+                "a: @hunter2",
+                "isn't valid YAML at line 1, column 4: a value begins with a character that is special in YAML\nhint: quote the value, or use `toJSON()` for it",
+            ),
+            (
+                "a: \"say \"hunter2\"\"",
+                "isn't valid YAML at line 1, column 10: a quoted value is followed by more text\nhint: use `toJSON()` for the value, without quotes around the expression",
+            ),
+            (
+                "{\"a\": 1} hunter2",
+                "isn't valid JSON at line 1, column 10: there is more text after its end\nhint: use `toJSON()` for values from elsewhere, and write `\\` in a string as `\\\\`",
+            ),
+            (
+                "{\"a\": \"C:\\hunter2",
+                "isn't valid JSON at line 1, column 11: a `\\` in a string isn't escaped\nhint: use `toJSON()` for values from elsewhere, and write `\\` in a string as `\\\\`",
             ),
             ("a: 1\na: hunter2", "uses a key twice, again at line 2"),
             ("a: 1\n\"a\": hunter2", "uses a key twice, again at line 2"),

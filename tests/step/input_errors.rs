@@ -44,7 +44,7 @@ fn one_problem_does_not_hide_the_others() {
         &step(&everywhere),
         &[
             "input `dry-run`: must be `true` or `false`",
-            "input `repository`: looks like a GitLab repository, but the provider here is GitHub (`a/b/c`)\nhint: set `provider: gitlab`",
+            "input `repository`: must be `owner/name`, or its web URL, not `a/b/c`\nhint: this looks like a GitLab repository: set `provider: gitlab`",
             "input `ca-certificates`: contains no certificate",
             "input `workflow`: must be a file name",
             "input `ref`: must be a branch or tag",

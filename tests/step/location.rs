@@ -353,7 +353,7 @@ fn a_forgotten_provider_is_named() {
         (
             vec![("repository", "a/b/c")],
             vec![
-                "input `repository`: looks like a GitLab repository, but the provider here is GitHub (`a/b/c`)\nhint: set `provider: gitlab`, or use `owner/name`",
+                "input `repository`: must be `owner/name`, or its web URL, not `a/b/c`\nhint: this looks like a GitLab repository: set `provider: gitlab`",
             ],
         ),
         (

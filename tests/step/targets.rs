@@ -157,7 +157,7 @@ fn problems_of_all_entries_are_reported_together_and_nothing_is_sent() {
         &step,
         &[
             "input `max-parallel`: must be a whole number from 1 to 1000",
-            "input `targets`, entry 1 (line 2): `repository` looks like a GitLab repository, but the provider here is GitHub",
+            "input `targets`, entry 1 (line 2): `repository` must be `owner/name`, or its web URL",
             "input `client-payload`: must be a JSON object or a YAML mapping",
             "input `targets`, entry 2 (line 3): has an unknown key\nhint: did you mean `token`?",
             "input `targets`, entry 2 (line 4): `workflow` must be a string, not a mapping or list",

@@ -619,7 +619,7 @@ fn errors_give_entry_and_line_and_no_text() {
         &step,
         yaml,
         &[
-            "input `targets`, entry 1 (line 3): `repository` looks like a GitLab repository, but the provider here is GitHub\nhint: set `provider: gitlab`, or use `owner/name`",
+            "input `targets`, entry 1 (line 3): `repository` must be `owner/name`, or its web URL\nhint: this looks like a GitLab repository: set `provider: gitlab`",
             "input `targets`, a/b (line 6): has an unknown key\nhint: did you mean `token`?",
             "input `targets`, a/b (line 7): `dry-run` applies to the whole step",
             "input `targets`, a/b (line 8): `commit` only works with Bitbucket, but the provider here is GitHub",
@@ -648,7 +648,7 @@ fn errors_give_entry_and_line_and_no_text() {
         &step,
         json,
         &[
-            "input `targets`, entry 1: `repository` looks like a GitLab repository, but the provider here is GitHub",
+            "input `targets`, entry 1: `repository` must be `owner/name`, or its web URL",
             "input `targets`, entry 2: `repository` contains no `/`",
             "input `targets`, a/b (entry 3): has an unknown key\nhint: did you mean `token`?",
             "input `targets`, a/b (entry 3): `ref` must be a string",
@@ -690,7 +690,7 @@ fn errors_of_the_step_are_reported_once_and_only_if_they_matter() {
         &[
             "input `max-parallel`: must be a whole number from 1 to 1000",
             "input `fail-fast`: must be `true` or `false`",
-            "input `repository`: looks like a GitLab repository, but the provider here is GitHub (`a/b/c`)",
+            "input `repository`: must be `owner/name`, or its web URL, not `a/b/c`",
             "input `timeout`: must be a duration",
         ],
     );

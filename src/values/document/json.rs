@@ -171,9 +171,24 @@ fn node(text: &str, depth: usize) -> Result<Node, ValueError> {
     }
 }
 
+/// Explains a syntax error in other words than the library's, which doesn't know where the text is from.
 pub(super) fn invalid_json(error: &serde_json::Error) -> ValueError {
+    let said = error.to_string();
+    let why = if error.is_eof() {
+        ": its end is missing"
+    } else if said.starts_with("invalid escape") {
+        ": a `\\` in a string isn't escaped"
+    } else if said.starts_with("trailing characters") {
+        ": there is more text after its end"
+    } else if said.starts_with("key must be a string") {
+        ": a key isn't in double quotes"
+    } else if said.starts_with("expected value") {
+        ": a value is missing, or it's a string without quotes"
+    } else {
+        ""
+    };
     ValueError::new(format!(
-        "isn't valid JSON at line {}, column {}",
+        "isn't valid JSON at line {}, column {}{why}",
         error.line(),
         error.column()
     ))

@@ -28,13 +28,13 @@ impl<'text> Document<'text> {
         let mut comments = Comments::of(text);
         // Not with the parser's own `load`, which recurses for each level.
         for event in Parser::new_from_str(text) {
-            let (event, span) = event.map_err(|error| invalid_yaml(&error))?;
+            let (event, span) = event.map_err(|error| invalid_yaml(text, &error))?;
             limits.on_event(&event, span.start.line())?;
             comments.on_event(&event, span);
             loader.on_event(event, span);
         }
         if let Some(error) = loader.error() {
-            return Err(invalid_yaml(error));
+            return Err(invalid_yaml(text, error));
         }
         let documents: [_; 1] =
             loader
@@ -50,10 +50,14 @@ impl<'text> Document<'text> {
 }
 
 /// Explains a syntax error. The library's own words are for those who know its grammar.
-fn invalid_yaml(error: &saphyr_parser::ScanError) -> ValueError {
+fn invalid_yaml(text: &str, error: &saphyr_parser::ScanError) -> ValueError {
     let position = error.marker();
     let (line, column) = (position.line(), position.col() + 1);
     let info = error.info();
+    let is_indented_with_tab = text.lines().any(|line| {
+        let indent = &line[..line.len() - line.trim_start().len()];
+        indent.contains('\t')
+    });
     let has = |words: &[&str]| words.iter().any(|word| info.contains(word));
     if has(&["duplicated key"]) {
         return ValueError::new(format!("uses a key twice, again at line {line}"));
@@ -63,14 +67,19 @@ fn invalid_yaml(error: &saphyr_parser::ScanError) -> ValueError {
             ": a value contains `: ` or the indentation is wrong",
             "quote the value, or use `toJSON()` for it",
         )
-    } else if has(&["tab"]) {
-        (": it contains a tab", "indent with spaces")
+    } else if is_indented_with_tab {
+        (": a line is indented with a tab", "indent with spaces")
+    } else if has(&["unexpected character"]) {
+        (
+            ": a value begins with a character that is special in YAML",
+            "quote the value, or use `toJSON()` for it",
+        )
     } else if has(&["quoted scalar, found unexpected end"]) {
         (": a quote isn't closed", "add the closing quote")
     } else if has(&["after double-quoted scalar"]) {
         (
             ": a quoted value is followed by more text",
-            "use `toJSON()` for the value, or write a `\"` in it as `\\\"`",
+            "use `toJSON()` for the value, without quotes around the expression",
         )
     } else if has(&["flow sequence", "flow mapping", "flow construct"]) {
         (
