@@ -149,7 +149,12 @@ fn resolve_web_url(
         None if known.is_some() && provider.is_none_or(|provider| known == Some(provider)) => {
             origin(&address)
         }
-        None => return Err(vec![unknown_server(provider, known)]),
+        None => {
+            let of_api = api_address(&address).filter(|_| known.is_none());
+            return Err(vec![
+                of_api.unwrap_or_else(|| unknown_server(provider, known)),
+            ]);
+        }
     };
     let Some(path) = path_on(&server, &address) else {
         return InputError::new(REPOSITORY, "isn't on the server in `server-url`")
@@ -327,6 +332,18 @@ fn repository_of_page(provider: ProviderKind, path: &str) -> Option<String> {
     found.map(str::to_owned)
 }
 
+/// The error for a repository given by its address in the API of a public server.
+fn api_address(address: &Url) -> Option<InputError> {
+    let mut all = ProviderKind::ALL.iter().copied();
+    let public = all.find(|provider| {
+        let api = provider.api_address(&fixed(provider.default_server()));
+        api.origin() == address.origin()
+    })?;
+    let what = format!("is an address of {}'s API", public.name());
+    let hint = format!("use the web URL, on `{}`", public.default_server());
+    Some(InputError::new(REPOSITORY, what).hint(hint))
+}
+
 /// Returns the web address if the address of a provider's API was given instead.
 fn web_address_of_api(given: &Url, provider: ProviderKind) -> Option<Url> {
     let api = given.as_str().trim_end_matches('/');
@@ -359,10 +376,10 @@ fn invalid_server(provider: ProviderKind, web: &Url) -> Option<InputError> {
         return Some(error.hint_with_value(hint, "use the server's web address"));
     }
     let why = provider.check_server(web).err()?;
-    Some(
-        InputError::new(SERVER, why)
-            .hint("use only the scheme and host, like `https://github.com`"),
-    )
+    Some(InputError::new(SERVER, why).hint(format!(
+        "use only the scheme and host, like `{}`",
+        provider.default_server()
+    )))
 }
 
 fn checked_location(

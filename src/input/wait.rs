@@ -97,7 +97,7 @@ fn timeout(inputs: &Inputs) -> Checked<Duration> {
             .fail();
     }
     if timeout > MAX_TIMEOUT {
-        return InputError::new(NAME, "must be at most 5 days, the maximum for a job")
+        return InputError::new(NAME, "must be at most 5 days")
             .not(text)
             .fail();
     }

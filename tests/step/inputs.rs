@@ -294,6 +294,12 @@ fn a_token_in_quotes_or_for_something_else_is_refused() {
             "is a CI/CD job token, which only works inside its own job (`glcbt-`)\nhint: create a project access token",
         ),
         (
+            Step::bitbucket(&sandbox),
+            "token",
+            "ATBB0123456789",
+            "is an app password, which Bitbucket no longer accepts\nhint: pass an access token, or an API token",
+        ),
+        (
             Step::gitlab(&sandbox),
             "token",
             "gldt-0123456789",

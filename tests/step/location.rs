@@ -320,6 +320,11 @@ fn a_pasted_address_is_recognised() {
         ),
         (
             GITHUB,
+            "https://api.github.com/repos/octo-org/app",
+            "input `repository`: is an address of GitHub's API\nhint: use the web URL, on `https://github.com`",
+        ),
+        (
+            GITHUB,
             "github.com/octo-org/app",
             "input `repository`: is a web URL without its scheme\nhint: use `https://github.com/octo-org/app`",
         ),
@@ -590,6 +595,18 @@ fn invalid_servers_and_providers_are_reported() {
             "server-url",
             "https://api.bitbucket.org/2.0/",
             "input `server-url`: is the address of Bitbucket's API\nhint: use the web address, `https://bitbucket.org`",
+        ),
+        (
+            GITLAB,
+            "server-url",
+            "https://gitlab.com/a/b",
+            "input `server-url`: has a path, but gitlab.com has none\nhint: use only the scheme and host, like `https://gitlab.com`",
+        ),
+        (
+            BITBUCKET,
+            "server-url",
+            "https://bitbucket.org/a",
+            "input `server-url`: has a path, but bitbucket.org has none\nhint: use only the scheme and host, like `https://bitbucket.org`",
         ),
         (
             GITLAB,

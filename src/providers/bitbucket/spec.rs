@@ -14,6 +14,9 @@ use crate::providers::reference::Reference;
 use crate::providers::variable::Variable;
 use crate::values::{Checked, Errors, InputError, Inputs};
 
+/// App passwords were replaced by API tokens.
+const APP_PASSWORD_PREFIX: &str = "ATBB";
+
 pub(crate) struct BitbucketSpec {
     pub(crate) source: BitbucketSource,
     pub(crate) custom_pipeline: Option<String>,
@@ -52,7 +55,7 @@ impl ProviderSpec for BitbucketSpec {
         "email",
     ];
     const CREDENTIALS: &'static [&'static str] = &["email"];
-    const TOKEN_PREFIXES: &'static [&'static str] = &["ATCTT3x", "ATATT3x", "ATBB"];
+    const TOKEN_PREFIXES: &'static [&'static str] = &["ATCTT3x", "ATATT3x", APP_PASSWORD_PREFIX];
     /// Bitbucket allows 1,000 requests an hour.
     const POLL_INTERVALS: PollIntervals = PollIntervals {
         min: Duration::from_secs(5),
@@ -63,6 +66,14 @@ impl ProviderSpec for BitbucketSpec {
 
     const DEFAULT_SERVER: &'static str = "https://bitbucket.org";
     const REPOSITORY_FORM: &'static str = "`workspace/repository`, or its web URL";
+
+    fn check_server(web: &Url) -> Result<(), &'static str> {
+        let is_public = Self::is_public_host(web.host_str().unwrap_or_default());
+        if is_public && web.path() != "/" {
+            return Err("has a path, but bitbucket.org has none");
+        }
+        Ok(())
+    }
 
     fn api_address(web: &Url) -> Url {
         match web.host_str() {
@@ -179,6 +190,14 @@ fn commit(inputs: &Inputs) -> Checked<Option<String>> {
 fn credential(inputs: &Inputs, context: &InputContext<'_>) -> Checked<BitbucketCredential> {
     let mut errors = Errors::default();
     let token = errors.take(match context.token(inputs) {
+        Ok(Token::Given(token)) if token.expose().starts_with(APP_PASSWORD_PREFIX) => {
+            InputError::new(
+                "token",
+                "is an app password, which Bitbucket no longer accepts",
+            )
+            .hint("pass an access token, or an API token together with `email`")
+            .fail()
+        }
         Ok(Token::Given(token)) => Ok(token),
         Ok(Token::Empty) => context.empty("token"),
         Ok(Token::NotGiven { .. }) => InputError::new("token", "is missing")

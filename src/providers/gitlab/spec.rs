@@ -68,6 +68,14 @@ impl ProviderSpec for GitLabSpec {
     const REPOSITORY_FORM: &'static str =
         "`group/project`, with all groups between, the project's id, or its web URL";
 
+    fn check_server(web: &Url) -> Result<(), &'static str> {
+        let is_public = Self::is_public_host(web.host_str().unwrap_or_default());
+        if is_public && web.path() != "/" {
+            return Err("has a path, but gitlab.com has none");
+        }
+        Ok(())
+    }
+
     fn api_address(web: &Url) -> Url {
         below(web, ["api", "v4"])
     }

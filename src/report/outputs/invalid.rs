@@ -53,3 +53,27 @@ fn entry(target: &InvalidTarget, has_error: bool, hide: Hide<'_>) -> Entry {
         runs: [],
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_list_stays_json_with_one_entry_per_target() {
+        let targets: Vec<_> = (0..10)
+            .map(|index| InvalidTarget {
+                provider: Some("github"),
+                repository: Some(format!("octo-org/app-{index}")),
+                error: "x".repeat(100),
+            })
+            .collect();
+        let results = |max_units| results(&targets, &str::to_owned, max_units);
+        let full: serde_json::Value = serde_json::from_str(&results(100_000)).unwrap();
+        assert_eq!(full[9]["error"], "x".repeat(100));
+        let short: serde_json::Value = serde_json::from_str(&results(2_500)).unwrap();
+        assert_eq!(short.as_array().map(Vec::len), Some(10));
+        assert_eq!(short[9]["repository"], "octo-org/app-9");
+        assert_eq!(short[9].get("error"), None);
+        assert_eq!(results(100), "[]");
+    }
+}

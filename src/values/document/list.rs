@@ -1,4 +1,4 @@
-//! Parses a YAML or JSON list of mappings. For YAML, also returns the lines of items and keys.
+//! Parses a YAML or JSON list of mappings, or of strings that are short for one. For YAML, also returns the lines of items and keys.
 
 use std::collections::HashSet;
 
