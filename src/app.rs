@@ -19,6 +19,11 @@ use crate::report::{self, Annotation};
 use progress_log::ProgressLog;
 pub(crate) use second_chance::run as second_chance;
 
+/// Maximum number of annotations for invalid inputs. GitHub shows ten of a kind; the tenth names what isn't shown.
+const MAX_INPUT_ANNOTATIONS: usize = 9;
+/// Maximum number of invalid inputs in the log, in addition to the annotations.
+const MAX_LOGGED_INPUT_ERRORS: usize = 100;
+
 /// Whether the step passed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Verdict {
@@ -38,19 +43,19 @@ pub(crate) async fn run(
     console.open(report::first_outputs());
 
     if let Some(error) = input::refuse_arguments(arguments, console.host().how_to_set_inputs()) {
-        return report_input_errors(&[error], console);
+        return report_input_errors(&[error], &raw_request, &caller, console);
     }
     let (mut request, warnings) = match input::read(&raw_request, &caller, environment) {
         Ok(read) if !console.lost_output() => read,
         Ok(_) => return fail_without_sending(console),
-        Err(errors) => return report_input_errors(&errors, console),
+        Err(errors) => return report_input_errors(&errors, &raw_request, &caller, console),
     };
     let is_waited = request.targets.iter().any(|target| target.wait.is_some());
     if is_waited && !console.host().is_public() {
         request.targets.iter_mut().for_each(Target::show_logs);
     }
     for warning in &warnings {
-        console.warning(&format!("input {}", warning.input), &warning.text);
+        console.warning(&warning.title, &warning.text);
     }
     let progress_log = ProgressLog::new(&request, console);
     let reports = batch::run(&request, shutdown, &progress_log).await;
@@ -84,41 +89,75 @@ fn mask(
 ) {
     let mut warnings = Vec::new();
     let inputs = raw_request.secrets().into_iter();
-    let inputs = inputs.map(|(name, secret)| (format!("input {name}"), secret));
     let proxies = input::proxy_secrets(environment).into_iter();
-    let proxies = proxies.map(|(name, secret)| (format!("environment variable {name}"), secret));
-    for (title, secret) in inputs.chain(proxies) {
-        let warn = |text: &str| warnings.push((title, text.to_owned()));
+    let proxies = proxies.map(|(name, secret)| (format!("environment variable `{name}`"), secret));
+    for (subject, secret) in inputs.chain(proxies) {
         match secret.expose() {
             "" | "null" => {
                 let or_withheld = caller.or_withheld();
-                warn(&format!(
-                    "a secret in it is empty or `null`: it is not set{or_withheld}"
-                ));
+                let text =
+                    format!("{subject}: a secret is empty or `null`. It isn't set{or_withheld}");
+                warnings.push(("Empty secret", text));
             }
             text if !console.mask(&secret) => {
-                let each = if text.trim().contains(['\r', '\n']) {
-                    " in each of its lines"
+                let what = if text.trim().contains(['\r', '\n']) {
+                    "each line of a secret"
                 } else {
-                    ""
+                    "a secret"
                 };
-                warn(&format!(
-                    "a secret in it has fewer than 4 characters{each} and is not masked: that would garble the log"
-                ));
+                let text = format!(
+                    "{subject}: {what} has fewer than 4 characters and isn't masked, because masking it would garble the log"
+                );
+                warnings.push(("Secret not masked", text));
             }
             _ => {}
         }
     }
     for (title, text) in warnings {
-        console.warning(&title, &text);
+        console.warning(title, &text);
     }
 }
 
-fn report_input_errors(errors: &[InputError], console: &Console) -> Verdict {
-    for error in errors {
-        console.error(&error.title(), &error.message);
+/// Reports invalid inputs in annotations, the log, the outputs and the summary.
+fn report_input_errors(
+    errors: &[InputError],
+    raw_request: &RawRequest,
+    caller: &Caller,
+    console: &Console,
+) -> Verdict {
+    let (annotated, others) = errors.split_at(errors.len().min(MAX_INPUT_ANNOTATIONS));
+    for error in annotated {
+        console.error(&error.title(), &error.to_string());
     }
-    fail_without_sending(console)
+    if !others.is_empty() {
+        for error in others.iter().take(MAX_LOGGED_INPUT_ERRORS) {
+            console.log(&format!("error: {error}"));
+        }
+        let mut inputs = Vec::new();
+        for error in others {
+            let input = format!("`{}`", error.input_name());
+            if !inputs.contains(&input) {
+                inputs.push(input);
+            }
+        }
+        let (count, inputs) = (others.len(), inputs.join(", "));
+        console.error(
+            "More invalid inputs",
+            &format!("and {count} more: {inputs}"),
+        );
+    }
+    let problems = match errors.len() {
+        1 => "1 problem".to_owned(),
+        count => format!("{count} problems"),
+    };
+    console.log(&format!("{problems}; nothing was sent"));
+    let limits = console.host().limits();
+    let hide = |text: &str| console.hide(text);
+    let targets = input::invalid_targets(raw_request, caller, errors);
+    console.outputs(report::outputs_of_invalid(&targets, &hide, limits.results));
+    let errors = errors.iter().map(InputError::to_string);
+    console.summary(&report::summary_of_invalid(errors, &hide, limits.summary));
+    Verdict::Failed
 }
 
 /// Sets the outputs of a step that fails without sending anything.

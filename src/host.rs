@@ -44,8 +44,9 @@ pub(crate) trait Host {
     }
 
     /// Formats an error or a warning for printing.
-    fn annotation(&self, severity: Severity, title: &str, message: &str) -> String {
-        neutral::text(&format!("{}: {title}: {message}", severity.as_str()))
+    /// The title is for hosts that show it: a message begins with its subject.
+    fn annotation(&self, severity: Severity, _title: &str, message: &str) -> String {
+        neutral::text(&format!("{}: {message}", severity.as_str()))
     }
 
     /// Returns the lines to print before and after a group of log lines.

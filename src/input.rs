@@ -19,7 +19,7 @@ use rustls::pki_types::pem::PemObject as _;
 use destination::Destination;
 use host_repository::HostRepository;
 pub(crate) use proxies::proxy_secrets;
-pub(crate) use targets::{RawRequest, Warning};
+pub(crate) use targets::{RawRequest, Warning, invalid_targets};
 
 use crate::model::Caller;
 use crate::providers::any::{AnySpec, ProviderKind, TOKEN_PREFIXES};
@@ -27,7 +27,7 @@ use crate::providers::location::Location;
 use crate::providers::provider::InputContext;
 use crate::providers::target::{Mode, OnFailure, Request, Target};
 pub(crate) use crate::values::InputError;
-use crate::values::{Checked, Errors, Inputs, RawInput, invalid, with_line_breaks};
+use crate::values::{Checked, Errors, Inputs, RawInput, merged, with_line_breaks};
 
 const CERTIFICATES: &str = "ca-certificates";
 const DEFAULT_MAX_PARALLEL: NonZeroUsize = NonZeroUsize::new(8).unwrap();
@@ -50,9 +50,13 @@ pub(crate) fn refuse_arguments(
                 .all(|byte| byte.is_ascii_lowercase() || byte == b'-')
     };
     // Anything except the name of a flag may be a secret.
-    let name = if is_flag(flag) { flag } else { "1" };
-    let message = format!("the command line takes no arguments: {how_to_set_inputs}");
-    Some(InputError::for_argument(name, message))
+    let name = if is_flag(flag) {
+        format!("`{flag}`")
+    } else {
+        "1".to_owned()
+    };
+    let error = InputError::for_argument(&name, "isn't supported. The action takes no arguments");
+    Some(error.hint(how_to_set_inputs))
 }
 
 /// Builds a request from the inputs, the calling job, and the environment variables for proxies. Also returns warnings.
@@ -74,7 +78,7 @@ pub(crate) fn read(
     let host_repository = host_repository.filter(|_| !step.is_unusable("targets"));
     let targets = host_repository
         .and_then(|host_repository| errors.take(targets::read(raw_request, &host_repository)));
-    errors.finish(|| {
+    let read = errors.finish(|| {
         let (targets, warnings) = targets?;
         let request = Request {
             targets,
@@ -84,7 +88,8 @@ pub(crate) fn read(
             proxies: Arc::new(proxies?),
         };
         Some((request, warnings))
-    })
+    });
+    read.map_err(merged)
 }
 
 /// Reads a target of a provider. Without a destination, only checks its inputs.
@@ -97,7 +102,10 @@ fn target(
 ) -> Checked<Target> {
     let mut errors = Errors::default();
     let certificates = errors.take(certificates);
-    errors.add(not_applicable(inputs, provider));
+    let not_applicable = not_applicable(inputs, provider);
+    let is_another_meant = inputs.get("provider").is_none()
+        && (!not_applicable.is_empty() || destination::looks_like_another_provider(inputs));
+    errors.add(not_applicable);
     let context = InputContext {
         provider: provider.name(),
         distance: destination
@@ -106,7 +114,14 @@ fn target(
         or_withheld: &host_repository.or_withheld,
         token_prefixes: TOKEN_PREFIXES,
     };
-    let spec = errors.take(AnySpec::read(provider, inputs, &context));
+    let spec = AnySpec::read(provider, inputs, &context).map_err(|mut found| {
+        if is_another_meant {
+            // What this provider lacks isn't a problem with the one that was meant.
+            found.retain(|error| is_given(inputs, &error.input));
+        }
+        found
+    });
+    let spec = errors.take(spec);
     let wait = errors.take(wait::read(inputs, provider));
     errors.finish(|| {
         let destination = destination?;
@@ -121,6 +136,12 @@ fn target(
             wait: wait?,
         })
     })
+}
+
+/// Whether an input is set, and not to the default token.
+fn is_given(inputs: &Inputs, name: &str) -> bool {
+    let is_default = name == "token" && inputs.get(name) == inputs.get("github-token");
+    !is_default && inputs.raw(name).is_some()
 }
 
 /// Inputs that must be one line, and are checked for little else.
@@ -145,9 +166,8 @@ fn not_single_line(inputs: &Inputs) -> Vec<InputError> {
         .into_iter()
         .filter(|name| inputs.get(name).is_some_and(|text| text.contains(breaks)))
         .map(|name| {
-            let message =
-                "it has a line break or other control character in it: write it on one line";
-            InputError::new(name, message)
+            InputError::new(name, "contains a line break or another control character")
+                .hint(format!("write `{name}` on one line"))
         })
         .collect()
 }
@@ -158,14 +178,26 @@ fn not_applicable(inputs: &Inputs, provider: ProviderKind) -> Vec<InputError> {
         .set()
         .filter(|input| !provider.knows(input.name))
         .map(|input| {
-            let owners = ProviderKind::owners(input.name);
-            let owners = owners.iter().map(|owner| owner.name());
-            let message = format!(
-                "it means nothing for {}: it is for {} alone. Remove it, or set `provider`",
-                provider.name(),
-                owners.collect::<Vec<_>>().join(" and ")
+            let name = input.name;
+            let owners = ProviderKind::owners(name);
+            let names: Vec<_> = owners.iter().map(|owner| owner.name()).collect();
+            let what = format!(
+                "only works with {}, but the provider here is {}",
+                names.join(" and "),
+                provider.name()
             );
-            InputError::new(input.name, message)
+            let words: Vec<_> = owners
+                .iter()
+                .map(|owner| format!("`{}`", owner.as_str()))
+                .collect();
+            let hint = match owners.as_slice() {
+                [owner] => format!("remove `{name}`, or set `provider: {}`", owner.as_str()),
+                _ => format!(
+                    "remove `{name}`, or set `provider` to {}",
+                    words.join(" or ")
+                ),
+            };
+            InputError::new(name, what).hint(hint)
         })
         .collect()
 }
@@ -187,8 +219,8 @@ fn max_parallel(inputs: &Inputs) -> Checked<NonZeroUsize> {
         .filter(|number: &NonZeroUsize| number.get() <= MAX_MAX_PARALLEL)
         .map_or_else(
             || {
-                let message = format!("it must be a whole number from 1 to {MAX_MAX_PARALLEL}");
-                invalid(NAME, message)
+                let what = format!("must be a whole number from 1 to {MAX_MAX_PARALLEL}");
+                InputError::new(NAME, what).not(text).fail()
             },
             Ok,
         )
@@ -200,7 +232,9 @@ fn requires_targets(inputs: &Inputs, name: &str) -> Checked<()> {
     if inputs.raw(name).is_none() || inputs.raw(TARGETS).is_some() || inputs.is_unusable(TARGETS) {
         return Ok(());
     }
-    invalid(name, "it goes with `targets`: set that too, or remove it")
+    InputError::new(name, "only works with `targets`")
+        .hint(format!("set `targets`, or remove `{name}`"))
+        .fail()
 }
 
 fn on_failure(inputs: &Inputs) -> Checked<OnFailure> {
@@ -220,8 +254,13 @@ fn one_of<T: Copy>(inputs: &Inputs, name: &str, words: &[(&str, T)]) -> Checked<
     if let Some((_, meaning)) = words.iter().find(|(known, _)| *known == word) {
         return Ok(*meaning);
     }
-    let words: Vec<_> = words.iter().map(|(word, _)| format!("`{word}`")).collect();
-    invalid(name, format!("it must be {}", words.join(" or ")))
+    let words: Vec<_> = words
+        .iter()
+        .map(|(known, _)| format!("`{known}`"))
+        .collect();
+    InputError::new(name, format!("must be {}", words.join(" or ")))
+        .not(word)
+        .fail()
 }
 
 fn certificates(inputs: &Inputs) -> Checked<Option<Rc<str>>> {
@@ -234,20 +273,20 @@ fn certificates(inputs: &Inputs) -> Checked<Option<Rc<str>>> {
 
 /// Checks that the text is PEM with at least one certificate.
 fn check_certificates(text: &str) -> Checked<Rc<str>> {
-    const REMEDY: &str = "give PEM, `-----BEGIN CERTIFICATE-----` and what follows";
+    let error = |what: &str| {
+        InputError::new(CERTIFICATES, what)
+            .hint("pass certificates in PEM, from `-----BEGIN CERTIFICATE-----` to the end")
+    };
     let text = with_line_breaks(text);
     let mut count = 0;
     for certificate in CertificateDer::pem_slice_iter(text.as_bytes()) {
         if certificate.is_err() {
-            return invalid(CERTIFICATES, format!("it cannot be read: {REMEDY}"));
+            return error("contains a certificate that can't be read").fail();
         }
         count += 1;
     }
     if count == 0 {
-        return invalid(
-            CERTIFICATES,
-            format!("there is no certificate in it: {REMEDY}"),
-        );
+        return error("contains no certificate").fail();
     }
     Ok(text.into())
 }

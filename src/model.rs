@@ -2,6 +2,7 @@
 
 mod caller;
 mod event;
+mod invalid_target;
 mod monitored;
 mod outcome;
 mod run;
@@ -11,6 +12,7 @@ mod wait_options;
 
 pub(crate) use caller::{Caller, EnvironmentVariable};
 pub(crate) use event::{Event, News, Sink};
+pub(crate) use invalid_target::InvalidTarget;
 pub(crate) use monitored::{Monitored, RunReport};
 pub(crate) use outcome::{
     Cancel, CancelEnd, End, Failure, Interruption, LeftRunning, NoResult, NotFound, NotSent,

@@ -9,8 +9,8 @@ mod summary;
 
 pub(crate) use annotations::{Annotation, annotations, errors, headline, passes, word};
 pub(crate) use log::{announcement, duration, job_log, line, warning};
-pub(crate) use outputs::{early_outputs, first_outputs, outputs};
-pub(crate) use summary::summary;
+pub(crate) use outputs::{early_outputs, first_outputs, outputs, outputs_of_invalid};
+pub(crate) use summary::{summary, summary_of_invalid};
 
 use crate::providers::target::Target;
 use crate::text::untrusted::one_line;

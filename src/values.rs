@@ -6,9 +6,11 @@ mod inputs;
 mod raw_input;
 mod table;
 
-pub(crate) use document::{Item, Node, Pair, ValueError, begins_as_json, compact_object, list};
-pub(crate) use error::{Checked, Errors, InputError, invalid};
-pub(crate) use inputs::{Inputs, nearest_input, unknown_input_message};
+pub(crate) use document::{
+    Item, Node, Pair, ValueError, begins_as_json, compact_object, list, quoted_json,
+};
+pub(crate) use error::{Checked, EntryName, Errors, InputError, invalid, merged};
+pub(crate) use inputs::{Inputs, hint_for_unknown, nearest_input};
 pub(crate) use raw_input::RawInput;
 #[cfg(test)]
 pub(crate) use table::INPUTS;

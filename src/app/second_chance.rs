@@ -30,7 +30,7 @@ pub(crate) async fn run(
         Ok((request, _)) => request,
         Err(errors) => {
             for error in &errors {
-                console.error(&error.title(), &error.message);
+                console.error(&error.title(), &error.to_string());
             }
             return Verdict::Failed;
         }

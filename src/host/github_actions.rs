@@ -86,7 +86,7 @@ impl Host for GitHubActions {
             api_url: self.variable("GITHUB_API_URL"),
             repository: self.get("GITHUB_REPOSITORY").map(str::to_owned),
             forge: FORGES.into_iter().find(is_set).map(|(_, name)| name),
-            secrets_withheld_from: Some("forks and Dependabot"),
+            secrets_withheld_from: Some("a fork or Dependabot"),
         }
     }
 

@@ -1,12 +1,12 @@
 //! Reads a target's destination: `provider`, `repository` and `server-url`.
 
-use url::{Host, Url};
+use url::{Host, ParseError, Url};
 
 use super::HostRepository;
 use crate::providers::any::ProviderKind;
 use crate::providers::location::{Server, fixed};
 use crate::text::nearest::nearest;
-use crate::values::{Checked, Errors, InputError, Inputs, invalid};
+use crate::values::{Checked, Errors, InputError, Inputs};
 
 const PROVIDER: &str = "provider";
 const REPOSITORY: &str = "repository";
@@ -38,20 +38,26 @@ pub(super) fn read(inputs: &Inputs, host_repository: &HostRepository) -> Checked
     if let Some(forge) = host_repository.forge
         && is_own
     {
-        let message = format!(
-            "this workflow runs on {forge}, whose API isn't {name}'s: set `server-url` to the {name} server that has the repository, like `{}`",
-            provider.default_server(),
-            name = provider.name()
+        let name = provider.name();
+        let what = format!(
+            "must be a {name} server: this workflow runs on {forge}, whose API isn't {name}'s"
         );
-        return invalid(SERVER, message);
+        return InputError::new(SERVER, what)
+            .hint(format!(
+                "set `server-url` to the {name} server that has the repository, like `{}`",
+                provider.default_server()
+            ))
+            .fail();
     }
     let default = host_repository.repository.clone().filter(|_| is_own);
     match repository.or(default) {
-        Some(repository) => checked_location(provider, server, repository, host_repository),
-        None => invalid(
-            REPOSITORY,
-            format!("it is needed here: {}", provider.repository_form()),
-        ),
+        Some(repository) => checked_location(provider, server, repository, inputs, host_repository),
+        None => InputError::new(REPOSITORY, "is missing")
+            .hint(format!(
+                "set `repository` to {}",
+                provider.repository_form()
+            ))
+            .fail(),
     }
 }
 
@@ -60,10 +66,8 @@ fn with_name_errors(mut found: Vec<InputError>, inputs: &Inputs) -> Vec<InputErr
     if let Ok(provider) = provider(inputs)
         && let Some(repository) = inputs.get(REPOSITORY).filter(|text| !is_web_url(text))
     {
-        found.extend(invalid_name(
-            provider.unwrap_or(ProviderKind::DEFAULT),
-            repository,
-        ));
+        let provider = provider.unwrap_or(ProviderKind::DEFAULT);
+        found.extend(invalid_name(provider, repository, inputs));
     }
     found
 }
@@ -130,7 +134,10 @@ fn resolve_web_url(
     server: Option<Url>,
     host_repository: &HostRepository,
 ) -> Checked<ResolvedServer> {
-    let address = server_address(text).or_else(|message| invalid(REPOSITORY, message))?;
+    if is_ssh(text) {
+        return Err(vec![ssh_address(text)]);
+    }
+    let address = server_address(text).or_else(|error| error.of_input(REPOSITORY).fail())?;
     let known = known_host(&address, host_repository);
     let server = match server {
         Some(server) => server,
@@ -142,18 +149,23 @@ fn resolve_web_url(
         None if known.is_some() && provider.is_none_or(|provider| known == Some(provider)) => {
             origin(&address)
         }
-        None => return invalid(REPOSITORY, unknown_server_message(provider, known)),
+        None => {
+            let of_api = api_address(&address).filter(|_| known.is_none());
+            return Err(vec![
+                of_api.unwrap_or_else(|| unknown_server(provider, known)),
+            ]);
+        }
     };
     let Some(path) = path_on(&server, &address) else {
-        let message = "its web URL is not on the server of `server-url`";
-        return invalid(REPOSITORY, message);
+        return InputError::new(REPOSITORY, "isn't on the server in `server-url`")
+            .hint("correct one of the two")
+            .fail();
     };
     let Some(provider) = provider.or(known) else {
-        let message = format!(
-            "the server of `repository` may be any of them: set it to one of {}",
-            provider_list()
-        );
-        return invalid(PROVIDER, message);
+        let what = "is missing, and the server of `repository` doesn't tell which provider it is";
+        return InputError::new(PROVIDER, what)
+            .hint(format!("set `provider` to {}", provider_list()))
+            .fail();
     };
     let repository = path.strip_suffix(".git").unwrap_or(path).to_owned();
     Ok(ResolvedServer {
@@ -178,40 +190,208 @@ pub(super) fn path_on<'a>(server: &Url, address: &'a Url) -> Option<&'a str> {
 
 /// Explains why a web URL doesn't determine the server. The URL may come from somebody else, so it decides where a
 /// token is sent only for known hosts.
-fn unknown_server_message(provider: Option<ProviderKind>, known: Option<ProviderKind>) -> String {
+fn unknown_server(provider: Option<ProviderKind>, known: Option<ProviderKind>) -> InputError {
     if let (Some(provider), Some(known)) = (provider, known) {
-        return format!(
-            "the server in it is {}, but `provider` is `{}`: one of the two is wrong",
-            known.name(),
-            provider.as_str()
-        );
+        let (name, id) = (known.name(), provider.as_str());
+        return InputError::new(
+            REPOSITORY,
+            format!("is on {name}, but `provider` is `{id}`"),
+        )
+        .hint("correct one of the two");
     }
     let also = match provider {
         Some(_) => "`server-url`",
         None => "`server-url` and `provider`",
     };
-    format!(
-        "the server in it isn't a known server, and a web URL by itself doesn't decide where a token goes: set {also} too"
+    let what =
+        "is on a server that isn't known, and a web URL alone doesn't decide where a token is sent";
+    InputError::new(REPOSITORY, what).hint(format!("set {also} too"))
+}
+
+/// Returns the name of a repository given by name or web URL, if it's valid. Without a provider, a web URL may be any
+/// provider's.
+pub(super) fn valid_name(text: &str, provider: Option<ProviderKind>) -> Option<String> {
+    let address;
+    let name = if is_web_url(text) {
+        address = server_address(text).ok()?;
+        let path = address.path().trim_start_matches('/');
+        path.strip_suffix(".git").unwrap_or(path)
+    } else {
+        text
+    };
+    let is_valid = |provider: &ProviderKind| provider.check_name(name).is_ok();
+    let is_valid = match provider {
+        Some(provider) => is_valid(&provider),
+        None if is_web_url(text) => ProviderKind::ALL.iter().any(is_valid),
+        None => is_valid(&ProviderKind::DEFAULT),
+    };
+    is_valid.then(|| name.to_owned())
+}
+
+/// Checks a repository's name, which may be from the web URL in `repository`.
+fn invalid_name(provider: ProviderKind, name: &str, inputs: &Inputs) -> Option<InputError> {
+    if lacks_scheme(name) {
+        let what = "is a web URL without its scheme";
+        return Some(InputError::new(REPOSITORY, what).hint_with_value(
+            format!("use `https://{name}`"),
+            "write `https://` before it",
+        ));
+    }
+    let why = provider.check_name(name).err()?;
+    let given = inputs.get(REPOSITORY).unwrap_or(name);
+    if is_ssh(given) {
+        return Some(ssh_address(given));
+    }
+    if given.contains('@') {
+        // What is before it may be a password.
+        return Some(
+            InputError::new(REPOSITORY, why).hint(format!("use {}", provider.repository_form())),
+        );
+    }
+    if is_web_url(given)
+        && let Some(repository) = repository_of_page(provider, name)
+    {
+        let what = "is the address of a page, not of the repository";
+        return Some(
+            InputError::new(REPOSITORY, what)
+                .given(given)
+                .hint_with_value(
+                    format!("use `{repository}`"),
+                    "use only the repository's part of the address",
+                ),
+        );
+    }
+    if let Some(other) =
+        another_provider(name).filter(|_| inputs.get(PROVIDER).is_none() && !is_web_url(given))
+    {
+        let what = format!("must be {}", provider.repository_form());
+        let (name, id) = (other.name(), other.as_str());
+        let hint = format!("this looks like a {name} repository: set `provider: {id}`");
+        return Some(InputError::new(REPOSITORY, what).not(given).hint(hint));
+    }
+    Some(
+        InputError::new(REPOSITORY, why)
+            .given(given)
+            .hint(format!("use {}", provider.repository_form())),
     )
 }
 
-/// Checks a repository's name.
-fn invalid_name(provider: ProviderKind, repository: &str) -> Option<InputError> {
-    let why = provider.check_name(repository).err()?;
-    let message = format!("it {why}; it must be {}", provider.repository_form());
-    Some(InputError::new(REPOSITORY, message))
+/// Returns the provider whose repositories have names like this one, if the default provider's don't.
+fn another_provider(name: &str) -> Option<ProviderKind> {
+    let is_valid = |provider: &ProviderKind| provider.check_name(name).is_ok();
+    let mut others = ProviderKind::ALL.iter().copied();
+    let other = others.find(is_valid);
+    other.filter(|_| !is_valid(&ProviderKind::DEFAULT))
+}
+
+/// Whether the repository's name shows that another provider than the default one was meant.
+pub(super) fn looks_like_another_provider(inputs: &Inputs) -> bool {
+    let name = inputs.get(REPOSITORY).filter(|text| !is_web_url(text));
+    let name = name.filter(|name| !lacks_scheme(name));
+    inputs.get(PROVIDER).is_none() && name.and_then(another_provider).is_some()
+}
+
+/// Whether it's a web URL without `https://`.
+fn lacks_scheme(name: &str) -> bool {
+    let (host, path) = name.split_once('/').unwrap_or((name, ""));
+    let mut all = ProviderKind::ALL.iter();
+    path.contains('/') && all.any(|provider| provider.is_public_host(host))
+}
+
+/// Whether a repository is given by its address for `git` over SSH.
+fn is_ssh(repository: &str) -> bool {
+    let is_short = || {
+        repository
+            .split_once('@')
+            .is_some_and(|(user, rest)| !user.contains(['/', ':']) && rest.contains(':'))
+    };
+    repository.starts_with("ssh://") || (!is_web_url(repository) && is_short())
+}
+
+fn ssh_address(repository: &str) -> InputError {
+    let address = repository.strip_prefix("ssh://").unwrap_or(repository);
+    let address = address.split_once('@').map_or(address, |(_, rest)| rest);
+    let path = address.split_once([':', '/']).map_or("", |(_, path)| path);
+    // `ssh://host:22/path`
+    let path = path.trim_start_matches(|of: char| of.is_ascii_digit());
+    let path = path.trim_start_matches('/');
+    let name = path.strip_suffix(".git").unwrap_or(path);
+    InputError::new(REPOSITORY, "is an SSH address").hint_with_value(
+        format!("use `{name}`, or the web URL"),
+        "use its name or its web URL",
+    )
+}
+
+/// Returns the repository of a page's path, such as `octo-org/app/actions` or `group/project/-/pipelines`.
+fn repository_of_page(provider: ProviderKind, path: &str) -> Option<String> {
+    let before = path.split("/-/").next().unwrap_or_default();
+    let two: Vec<_> = path.split('/').take(2).collect();
+    let two = two.join("/");
+    let mut candidates = [before, two.as_str()].into_iter();
+    let found = candidates.find(|name| *name != path && provider.check_name(name).is_ok());
+    found.map(str::to_owned)
+}
+
+/// The error for a repository given by its address in the API of a public server.
+fn api_address(address: &Url) -> Option<InputError> {
+    let mut all = ProviderKind::ALL.iter().copied();
+    let public = all.find(|provider| {
+        let api = provider.api_address(&fixed(provider.default_server()));
+        api.origin() == address.origin()
+    })?;
+    let what = format!("is an address of {}'s API", public.name());
+    let hint = format!("use the web URL, on `{}`", public.default_server());
+    Some(InputError::new(REPOSITORY, what).hint(hint))
+}
+
+/// Returns the web address if the address of a provider's API was given instead.
+fn web_address_of_api(given: &Url, provider: ProviderKind) -> Option<Url> {
+    let api = given.as_str().trim_end_matches('/');
+    let segments: Vec<_> = given.path().trim_matches('/').split('/').collect();
+    let hosts = [given.host_str()?.strip_prefix("api."), given.host_str()];
+    for host in hosts.into_iter().flatten() {
+        for kept in 0..=segments.len() {
+            let mut web = given.clone();
+            web.set_host(Some(host)).ok()?;
+            web.set_path(&segments[..kept].join("/"));
+            let is_api = provider.api_address(&web).as_str().trim_end_matches('/') == api;
+            if is_api && web != *given {
+                return Some(web);
+            }
+        }
+    }
+    None
+}
+
+/// Checks a server's web address.
+fn invalid_server(provider: ProviderKind, web: &Url) -> Option<InputError> {
+    let all = ProviderKind::ALL.iter().copied();
+    let mut candidates = [provider].into_iter().chain(all);
+    let api = candidates.find_map(|of| Some((of, web_address_of_api(web, of)?)));
+    if let Some((of, address)) = api {
+        let what = format!("is the address of {}'s API", of.name());
+        let address = address.as_str().trim_end_matches('/');
+        let hint = format!("use the web address, `{address}`");
+        let error = InputError::new(SERVER, what);
+        return Some(error.hint_with_value(hint, "use the server's web address"));
+    }
+    let why = provider.check_server(web).err()?;
+    Some(InputError::new(SERVER, why).hint(format!(
+        "use only the scheme and host, like `{}`",
+        provider.default_server()
+    )))
 }
 
 fn checked_location(
     provider: ProviderKind,
     web: Url,
     repository: String,
+    inputs: &Inputs,
     host_repository: &HostRepository,
 ) -> Checked<Destination> {
     let mut errors = Errors::default();
-    errors.add(invalid_name(provider, &repository));
-    let server = provider.check_server(&web);
-    errors.add(server.err().map(|why| InputError::new(SERVER, why)));
+    errors.add(invalid_name(provider, &repository, inputs));
+    errors.add(invalid_server(provider, &web));
     errors.finish(|| Some(()))?;
     let api = if host_repository.is_own_server(provider, &web) {
         host_repository.server.api.clone()
@@ -234,14 +414,14 @@ pub(super) fn provider(inputs: &Inputs) -> Checked<Option<ProviderKind>> {
     if found.is_some() {
         return Ok(found);
     }
-    let near = nearest_provider(text)
-        .map(|near| format!("; did you mean `{near}`?"))
-        .unwrap_or_default();
-    let message = format!("it is none: it must be one of {}{near}", provider_list());
-    invalid(PROVIDER, message)
+    let error = InputError::new(PROVIDER, format!("must be {}", provider_list())).not(text);
+    match nearest_provider(text) {
+        Some(near) => error.hint(format!("did you mean `{near}`?")).fail(),
+        None => error.fail(),
+    }
 }
 
-fn provider_by_name(word: &str) -> Option<ProviderKind> {
+pub(super) fn provider_by_name(word: &str) -> Option<ProviderKind> {
     let mut all = ProviderKind::ALL.iter().copied();
     all.find(|provider| provider.as_str() == word)
 }
@@ -253,7 +433,7 @@ fn nearest_provider(text: &str) -> Option<&'static str> {
 
 fn server(inputs: &Inputs) -> Checked<Option<Url>> {
     let address = inputs.get(SERVER).map(server_address).transpose();
-    address.or_else(|message| invalid(SERVER, message))
+    address.or_else(|error| error.of_input(SERVER).fail())
 }
 
 fn provider_list() -> String {
@@ -261,28 +441,98 @@ fn provider_list() -> String {
     let names: Vec<_> = names
         .map(|provider| format!("`{}`", provider.as_str()))
         .collect();
-    names.join(", ")
+    match names.as_slice() {
+        [first @ .., last] if !first.is_empty() => format!("{} or {last}", first.join(", ")),
+        names => names.concat(),
+    }
+}
+
+/// Why an address isn't one of a server.
+pub(super) struct AddressError {
+    what: &'static str,
+    hint: &'static str,
+    /// The address that was most likely meant.
+    instead: Option<String>,
+}
+
+impl AddressError {
+    fn new(what: &'static str, hint: &'static str) -> Self {
+        let instead = None;
+        Self {
+            what,
+            hint,
+            instead,
+        }
+    }
+
+    fn of_input(self, name: &str) -> InputError {
+        self.add_to(InputError::new(name, self.what))
+    }
+
+    pub(super) fn of_variable(self, name: &str) -> InputError {
+        self.add_to(InputError::for_variable(name, self.what))
+    }
+
+    fn add_to(&self, error: InputError) -> InputError {
+        match &self.instead {
+            Some(instead) => error.hint_with_value(format!("use `{instead}`"), self.hint),
+            None => error.hint(self.hint),
+        }
+    }
 }
 
 /// Parses the address of a server: `https`, or `http` on loopback, without credentials, query or fragment. Drops a
-/// trailing slash.
-pub(super) fn server_address(text: &str) -> Result<Url, String> {
-    let mut url = Url::parse(text).map_err(|error| format!("it is not a URL: {error}"))?;
+/// trailing slash. Errors suggest an address only if it can't have a password in it.
+pub(super) fn server_address(text: &str) -> Result<Url, AddressError> {
+    const EXAMPLE: &str = "use an address like `https://git.example.com`";
+    const ONLY_HTTPS: AddressError = AddressError {
+        what: "must begin with `https://`",
+        hint: "write `https://` before the host",
+        instead: None,
+    };
+    let mut url = match Url::parse(text) {
+        Ok(url) => url,
+        Err(ParseError::RelativeUrlWithoutBase) => {
+            let with_scheme = Url::parse(&format!("https://{text}"));
+            let is_plain = !text.contains(['@', '?', '#', ' ']) && !text.starts_with('/');
+            return Err(AddressError {
+                instead: (with_scheme.is_ok() && is_plain).then(|| format!("https://{text}")),
+                ..ONLY_HTTPS
+            });
+        }
+        Err(ParseError::EmptyHost) => return Err(AddressError::new("has no host name", EXAMPLE)),
+        Err(_) => return Err(AddressError::new("isn't a valid URL", EXAMPLE)),
+    };
     if !url.username().is_empty() || url.password().is_some() {
-        return Err("it has a user name or password in it: remove that, and change the password, for it may be in a log".to_owned());
+        return Err(AddressError::new(
+            "contains a user name or password",
+            "remove it, and change the password: it may be in a log by now",
+        ));
     }
     if url.query().is_some() || url.fragment().is_some() {
-        return Err("it has a `?` or `#` in it: give only scheme, host and path".to_owned());
+        let (mut only, hint) = (url.clone(), "use only the scheme, host and path");
+        only.set_query(None);
+        only.set_fragment(None);
+        return Err(AddressError {
+            instead: Some(only.as_str().trim_end_matches('/').to_owned()),
+            ..AddressError::new("contains a `?` or `#`", hint)
+        });
     }
     match (url.scheme(), is_loopback(&url)) {
         ("https", _) | ("http", true) => {}
         ("http", false) => {
-            return Err("plain http would show the token to the network: use https".to_owned());
+            return Err(AddressError::new(
+                "would send the token unencrypted, over plain http",
+                "use https",
+            ));
         }
-        _ => return Err("it must begin with https://".to_owned()),
+        _ => return Err(ONLY_HTTPS),
     }
     if url.path().contains("//") || url.path().contains('%') {
-        return Err("its path has `//` or `%` in it, which no server's address has".to_owned());
+        return Err(AddressError::new(
+            "contains `//` or `%` in its path, which no server's address does",
+            EXAMPLE,
+        ));
     }
     let path = url.path().trim_end_matches('/').to_owned();
     url.set_path(&path);

@@ -7,7 +7,7 @@ use crate::model::{Caller, EnvironmentVariable};
 use crate::providers::any::ProviderKind;
 use crate::providers::location::{Server, fixed};
 use crate::providers::provider::Distance;
-use crate::values::{Checked, InputError};
+use crate::values::Checked;
 
 /// The repository in which the step runs, with its server.
 pub(super) struct HostRepository {
@@ -16,7 +16,7 @@ pub(super) struct HostRepository {
     pub(super) repository: Option<String>,
     /// Name of the forge if it only imitates that provider.
     pub(super) forge: Option<&'static str>,
-    /// Another reason why a secret may be missing, to be appended to "is not set".
+    /// Another reason why a secret may be missing, to be appended to "isn't set".
     pub(super) or_withheld: String,
 }
 
@@ -26,7 +26,7 @@ impl HostRepository {
         let provider = ProviderKind::DEFAULT;
         let url = |variable: &EnvironmentVariable| {
             destination::server_address(&variable.value)
-                .map_err(|message| vec![InputError::for_variable(variable.name, message)])
+                .map_err(|error| vec![error.of_variable(variable.name)])
         };
         let web = match &caller.server_url {
             Some(variable) => url(variable)?,

@@ -28,31 +28,42 @@ pub(super) fn read(environment: &EnvironmentVariables) -> Checked<Proxies> {
         set.next()
     };
     let proxy = first_set(&PROXY)
-        .map(|(name, text)| address(text).map_err(|why| vec![InputError::for_variable(name, why)]))
+        .map(|(name, text)| {
+            address(text)
+                .map_err(|(what, hint)| vec![InputError::for_variable(name, what).hint(hint)])
+        })
         .transpose()?;
     let exempt = first_set(&EXEMPT).map_or("", |(_, list)| list);
     let exempt = exempt.split(|of: char| of == ',' || of.is_whitespace());
     Ok(Proxies::new(proxy, exempt.filter_map(exemption).collect()))
 }
 
-/// Parses a proxy's address. Errors never quote it, because it may contain a password.
-fn address(text: &str) -> Result<Url, String> {
+/// Parses a proxy's address. Errors are what is wrong and how to fix it. They never quote the address, because it may
+/// contain a password.
+fn address(text: &str) -> Result<Url, (String, &'static str)> {
     let with_scheme = if text.contains("://") {
         text.to_owned()
     } else {
         format!("http://{text}")
     };
-    let url = Url::parse(&with_scheme).map_err(|error| {
-        format!("it is no proxy's address ({error}): write `http://host:port`, and special characters of a user name or password as `%` and two digits")
+    let url = Url::parse(&with_scheme).map_err(|_| {
+        let what = "isn't a valid proxy URL".to_owned();
+        (what, "use `http://host:port`, and percent-encode special characters in the user name or password")
     })?;
     let scheme = url.scheme();
     if !["http", "https"].contains(&scheme) {
-        return Err(format!(
-            "a proxy by `{scheme}` cannot be used: give one that is reached by `http://` or `https://`"
+        let what = format!("has the scheme `{scheme}`, which isn't supported");
+        return Err((
+            what,
+            "use a proxy that is reached by `http://` or `https://`",
         ));
     }
     if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
-        return Err("a proxy's address ends with its port: write a `/`, `?` or `#` of a user name or password as `%2F`, `%3F` or `%23`".to_owned());
+        let what = "must end with the port".to_owned();
+        return Err((
+            what,
+            "in a user name or password, write `/`, `?` and `#` as `%2F`, `%3F` and `%23`",
+        ));
     }
     Ok(url)
 }

@@ -10,12 +10,13 @@ mod names;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
 use self::defaults::Defaults;
 use self::entry::TargetEntry;
-use super::HostRepository;
-use crate::model::Secret;
+use super::{HostRepository, destination};
+use crate::model::{Caller, InvalidTarget, Secret};
+use crate::providers::any::ProviderKind;
 use crate::providers::target::Target;
 use crate::values::{Checked, InputError, Inputs, list};
 
@@ -23,9 +24,6 @@ const NAME: &str = "targets";
 
 /// Inputs that apply to the step as a whole.
 const STEP_ONLY: [&str; 5] = [NAME, "max-parallel", "fail-fast", "dry-run", "github-token"];
-
-/// Limits the list to what a user can fix at once.
-const MAX_ERRORS: usize = 50;
 
 /// The step's inputs and the entries of `targets`, before they are interpreted.
 pub(crate) struct RawRequest {
@@ -38,8 +36,8 @@ pub(crate) struct RawRequest {
 /// A warning about a valid request.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Warning {
-    /// Name of the input, or the entry, such as `targets[4]`.
-    pub(crate) input: String,
+    pub(crate) title: String,
+    /// Begins with what it's about.
     pub(crate) text: String,
 }
 
@@ -54,19 +52,19 @@ impl RawRequest {
                 step,
             },
             Some(raw) => Self {
-                entries: entries(raw.as_text().unwrap_or_default()),
+                entries: entries(raw.as_text().unwrap_or_default(), &step),
                 defaults: step.clone(),
                 step,
             },
         }
     }
 
-    /// Returns every secret with the name of its input, even if other inputs are invalid. If `targets` can't be parsed,
-    /// its secrets are unknown, but nothing from it is ever printed.
+    /// Returns every secret with the subject of messages about it, even if other inputs are invalid. If `targets` can't
+    /// be parsed, its secrets are unknown, but nothing from it is ever printed.
     pub(crate) fn secrets(&self) -> Vec<(String, Secret)> {
         let of_step = self.step.secrets().into_iter();
         let mut secrets: Vec<_> = of_step
-            .map(|(name, secret)| (name.to_owned(), secret))
+            .map(|(name, secret)| (format!("input `{name}`"), secret))
             .collect();
         for entry in self.entries.iter().flatten() {
             secrets.extend(entry.secrets());
@@ -91,7 +89,7 @@ pub(super) fn read(
         }
     }
     if !errors.is_empty() {
-        return Err(deduplicated(errors));
+        return Err(errors);
     }
     names::assign(&mut targets);
     let positions = entries.iter().filter_map(TargetEntry::position);
@@ -99,30 +97,51 @@ pub(super) fn read(
     Ok((targets, warnings))
 }
 
-/// Removes duplicates, because many entries may inherit the same problem, and limits the number of errors.
-fn deduplicated(errors: Vec<InputError>) -> Vec<InputError> {
-    let mut known = HashSet::new();
-    let mut distinct: Vec<_> = errors
-        .into_iter()
-        .filter(|error| known.insert((error.input.clone(), error.message.clone())))
-        .collect();
-    let more = distinct.len().saturating_sub(MAX_ERRORS);
-    if more > 0 {
-        distinct.truncate(MAX_ERRORS);
-        let message = format!("there are {more} more complaints: mend those above first");
-        distinct.push(InputError::new(NAME, message));
+/// Describes the targets of a request that is invalid. Empty if `targets` can't be parsed.
+pub(crate) fn invalid_targets(
+    raw_request: &RawRequest,
+    caller: &Caller,
+    errors: &[InputError],
+) -> Vec<InvalidTarget> {
+    let host_repository = HostRepository::read(caller).ok();
+    let mut by_entry: HashMap<usize, Vec<String>> = HashMap::new();
+    for error in errors {
+        for entry in error.entries() {
+            let of_entry = by_entry.entry(entry.index).or_default();
+            of_entry.push(error.sentence_for(entry));
+        }
     }
-    distinct
+    let of_step = errors.iter().filter(|error| error.entries().is_empty());
+    let of_step: Vec<_> = of_step.map(InputError::sentence).collect();
+    let entries = raw_request.entries.iter().flatten().enumerate();
+    let targets = entries.map(|(index, entry)| {
+        let host_repository = host_repository.as_ref();
+        let destination = host_repository
+            .and_then(|host| entry.guess_destination(&raw_request.defaults, host));
+        let (provider, repository) = destination.unzip();
+        let all: Vec<_> = by_entry.get(&index).into_iter().flatten().chain(&of_step).map(String::as_str).collect();
+        let error = if all.is_empty() {
+            "not triggered because another target has an error (see its message); nothing was started".to_owned()
+        } else {
+            all.join("; ")
+        };
+        InvalidTarget {
+            provider: provider.map(ProviderKind::as_str),
+            repository: repository.flatten(),
+            error,
+        }
+    });
+    targets.collect()
 }
 
-fn entries(text: &str) -> Checked<Vec<TargetEntry>> {
+fn entries(text: &str, step: &Inputs) -> Checked<Vec<TargetEntry>> {
     let items = list(text).map_err(|problem| vec![problem.for_input(NAME)])?;
     if items.is_empty() {
-        let message = "there is none in it: nothing would be triggered";
-        return Err(vec![InputError::new(NAME, message)]);
+        return InputError::new(NAME, "is an empty list: nothing would be triggered").fail();
     }
+    let provider = destination::provider(step).ok().flatten();
     let entries = items.into_iter().enumerate();
     Ok(entries
-        .map(|(index, item)| TargetEntry::new(index, item))
+        .map(|(index, item)| TargetEntry::new(index, item, provider))
         .collect())
 }

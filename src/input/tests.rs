@@ -314,8 +314,13 @@ proptest! {
         let step = step.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let targets = ("targets".to_owned(), text.clone());
         for error in read_and_prepare(step.chain([targets]), &Caller::default(), &BTreeMap::new()) {
+            let problem = error.problem();
             prop_assert!(!error.input.contains(PLANTED), "{}", error.input);
-            prop_assert!(!error.message.contains(PLANTED), "{}", error.message);
+            prop_assert!(!problem.contains(PLANTED), "{}", problem);
+            // A valid repository is the only text of an entry that names it.
+            let mut names = error.entries().iter().filter_map(|entry| entry.repository.as_ref());
+            prop_assert!(names.all(|name| destination::valid_name(name, Some(ProviderKind::GitLab)).is_some()
+                || destination::valid_name(name, Some(ProviderKind::Bitbucket)).is_some()));
         }
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::one_of;
 use crate::model::{Conclusion, Logs, OnAbandoned, OnBlocked, WaitOptions};
 use crate::providers::any::ProviderKind;
-use crate::values::{Checked, Errors, InputError, Inputs, Node, invalid};
+use crate::values::{Checked, Errors, InputError, Inputs, Node};
 
 /// Inputs that only work with `wait: true`.
 pub(super) const ONLY_WITH_WAIT: [&str; 6] = [
@@ -74,31 +74,32 @@ fn set_without_wait(inputs: &Inputs, provider: ProviderKind) -> Vec<InputError> 
         .filter(|input| ONLY_WITH_WAIT.contains(&input.name))
         .filter(|input| provider.knows(input.name))
         .map(|input| {
-            let message = "it goes with `wait: true`: set that too, or remove it";
-            InputError::new(input.name, message)
+            let hint = format!("set `wait: true`, or remove `{}`", input.name);
+            InputError::new(input.name, "only works with `wait: true`").hint(hint)
         })
         .collect()
 }
 
 fn timeout(inputs: &Inputs) -> Checked<Duration> {
     const NAME: &str = "timeout";
-    const REMEDY: &str =
-        "it must be a duration, like `90s`, `30m` or `1h30m`; a bare number is seconds";
+    const FORM: &str = "must be a duration, like `90s`, `30m` or `1h30m`, or a number of seconds";
     let Some(text) = inputs.get(NAME) else {
         return Ok(DEFAULT_TIMEOUT);
     };
     let timeout = match text.parse() {
         Ok(seconds) => Duration::from_secs(seconds),
-        Err(_) => humantime::parse_duration(text).or_else(|_| invalid(NAME, REMEDY))?,
+        Err(_) => humantime::parse_duration(text)
+            .or_else(|_| InputError::new(NAME, FORM).not(text).fail())?,
     };
     if timeout.is_zero() {
-        return invalid(
-            NAME,
-            "it must be longer than nothing; to not wait at all set `wait: false`",
-        );
+        return InputError::new(NAME, "must be longer than 0")
+            .hint("set `wait: false` if you don't want to wait")
+            .fail();
     }
     if timeout > MAX_TIMEOUT {
-        return invalid(NAME, "it is longer than five days, which no job lasts");
+        return InputError::new(NAME, "must be at most 5 days")
+            .not(text)
+            .fail();
     }
     Ok(timeout)
 }
@@ -126,15 +127,18 @@ fn success(inputs: &Inputs) -> Checked<Vec<Conclusion>> {
         .into_iter()
         .map(|word| allowed().find(|conclusion| Some(conclusion.as_str()) == word))
         .collect();
-    known.filter(|known| !known.is_empty()).map_or_else(
-        || {
-            let words: Vec<_> = allowed().map(Conclusion::as_str).collect();
-            let words = words.join(", ");
-            let message = format!("it must be a list like `success, neutral` of these: {words}");
-            invalid(NAME, message)
-        },
-        Ok,
-    )
+    if let Some(known) = known.filter(|known| !known.is_empty()) {
+        return Ok(known);
+    }
+    let words: Vec<_> = allowed().map(Conclusion::as_str).collect();
+    let error = InputError::new(NAME, "must be a list, like `success, neutral`");
+    let error = match raw.as_text() {
+        Some(text) => error.not(text),
+        None => error,
+    };
+    error
+        .hint(format!("use these words: {}", words.join(", ")))
+        .fail()
 }
 
 #[cfg(test)]

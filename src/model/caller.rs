@@ -15,10 +15,10 @@ pub(crate) struct Caller {
 }
 
 impl Caller {
-    /// Returns another reason why a secret may be missing, to be appended to "is not set".
+    /// Returns another reason why a secret may be missing, to be appended to "isn't set".
     pub(crate) fn or_withheld(&self) -> String {
         match self.secrets_withheld_from {
-            Some(whom) => format!(", or withheld, as it is from {whom}"),
+            Some(whom) => format!(", or it was withheld because {whom} started the workflow"),
             None => String::new(),
         }
     }

@@ -6,7 +6,7 @@ use crate::model::Secret;
 use crate::providers::provider::InputContext;
 use crate::providers::reference::{BRANCHES, Reference, TAGS};
 use crate::providers::variable::{Argument, Variable};
-use crate::values::{Checked, Errors, Inputs, Node, invalid};
+use crate::values::{Checked, Errors, InputError, Inputs, Node, invalid};
 
 /// The `token` input.
 pub(super) enum Token {
@@ -32,22 +32,31 @@ impl InputContext<'_> {
 
     /// Checks that a credential can be sent in a header, and isn't a token of another provider.
     pub(super) fn check_token(&self, text: &str, input: &str) -> Checked<Secret> {
+        if text.starts_with(['"', '\'']) || text.ends_with(['"', '\'']) {
+            return InputError::new(input, "is in quotes")
+                .hint("save the secret again without the quotes")
+                .fail();
+        }
         let Some(token) = Secret::token(text) else {
-            return invalid(
-                input,
-                "it has a line break, blank or other character in it that no token has: set the secret again, without what is around the token",
-            );
+            let what =
+                "contains a space, line break or other character that can't be part of a token";
+            return InputError::new(input, what)
+                .hint("save the secret again with nothing around the token")
+                .fail();
         };
         let has_prefix = |prefixes: &[&str]| prefixes.iter().any(|prefix| text.starts_with(prefix));
         let mut owners = self.token_prefixes.iter();
         match owners.find(|(_, prefixes)| has_prefix(prefixes)) {
-            Some((owner, _)) if *owner != self.provider => invalid(
-                input,
-                format!(
-                    "it looks like a {owner} token, which is never sent to {}",
-                    self.provider
-                ),
-            ),
+            Some((owner, _)) if *owner != self.provider => {
+                let provider = self.provider;
+                let what = format!("looks like a {owner} token, which is never sent to {provider}");
+                let id = owner.to_lowercase();
+                InputError::new(input, what)
+                    .hint(format!(
+                        "if the pipeline is on {owner}, set `provider: {id}`; else pass a {provider} token"
+                    ))
+                    .fail()
+            }
             _ => Ok(token),
         }
     }
@@ -55,8 +64,10 @@ impl InputContext<'_> {
     /// Returns the error for a credential that is set, but empty.
     pub(super) fn empty<T>(&self, input: &str) -> Checked<T> {
         let or_withheld = self.or_withheld;
-        let message = format!("it is empty: the secret is not set{or_withheld}");
-        invalid(input, message)
+        invalid(
+            input,
+            format!("is empty. The secret isn't set{or_withheld}"),
+        )
     }
 }
 
@@ -77,25 +88,36 @@ pub(super) fn reference(inputs: &Inputs) -> Checked<Option<Reference>> {
         || name.starts_with("refs/")
         || name.contains(|character: char| character.is_whitespace() || character.is_control())
     {
-        return invalid(
-            "ref",
-            "it must be a branch or tag, like `main` or `refs/tags/v1.0.0`",
-        );
+        if text.starts_with("refs/pull/") {
+            return merge_ref(text).fail();
+        }
+        let what = "must be a branch or tag, like `main` or `refs/tags/v1.0.0`";
+        return InputError::new("ref", what).not(text).fail();
     }
     Ok(Some(variant(name.to_owned())))
 }
 
+/// The error for a pull request's ref, which only exists on GitHub, and only for workflows of that pull request.
+pub(super) fn merge_ref(text: &str) -> InputError {
+    InputError::new(
+        "ref",
+        "is a pull request's ref, on which no pipeline can be started",
+    )
+    .given(text)
+    .hint("use the branch: `${{ github.head_ref }}`")
+}
+
 pub(super) fn variables(inputs: &Inputs) -> Checked<Vec<Variable>> {
     let mut errors = Errors::default();
-    let plain = errors.take(texts(inputs, "variables"));
-    let secret = errors.take(texts(inputs, "secret-variables"));
+    let plain = errors.take(variables_of(inputs, "variables"));
+    let secret = errors.take(variables_of(inputs, "secret-variables"));
     let (plain, secret) = errors.finish(|| plain.zip(secret))?;
     let names: HashSet<_> = plain.iter().map(|(key, _)| *key).collect();
     if let Some((key, _)) = secret.iter().find(|(key, _)| names.contains(key)) {
-        return invalid(
-            "secret-variables",
-            format!("`{key}` is in `variables` too: remove one of the two"),
-        );
+        let what = format!("has `{key}`, and so does `variables`");
+        return InputError::new("secret-variables", what)
+            .hint("remove one of the two")
+            .fail();
     }
     let variable = |key: &str, value| Variable {
         key: key.to_owned(),
@@ -108,6 +130,25 @@ pub(super) fn variables(inputs: &Inputs) -> Checked<Vec<Variable>> {
         .into_iter()
         .map(|(key, value)| variable(key, Argument::Secret(Secret::new(value))));
     Ok(plain.chain(secret).collect())
+}
+
+/// Checks the names of variables, which become those of environment variables.
+fn variables_of<'inputs>(
+    inputs: &'inputs Inputs,
+    name: &'static str,
+) -> Checked<Vec<(&'inputs str, &'inputs str)>> {
+    let variables = texts(inputs, name)?;
+    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    let is_name = |key: &str| !key.is_empty() && key.bytes().all(is_allowed);
+    match variables.iter().find(|(key, _)| !is_name(key)) {
+        Some((key, _)) => InputError::of_key(
+            name,
+            key,
+            "can't be a variable's name. Only letters, digits and `_` are allowed",
+        )
+        .fail(),
+        None => Ok(variables),
+    }
 }
 
 pub(super) fn texts<'inputs>(

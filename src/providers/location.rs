@@ -39,7 +39,7 @@ pub(super) fn two_parts(name: &str) -> Result<[&str; 2], &'static str> {
 pub(super) fn parts(name: &str) -> Result<Vec<&str>, &'static str> {
     let parts: Vec<_> = name.split('/').collect();
     if parts.len() < 2 {
-        return Err("has no `/`");
+        return Err("contains no `/`");
     }
     Ok(parts)
 }
@@ -49,8 +49,8 @@ pub(super) fn check_part(part: &str) -> Result<(), &'static str> {
     let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
     match part {
         "" => Err("has an empty part"),
-        "." | ".." => Err("has a part that is no name"),
+        "." | ".." => Err("has `.` or `..` between its slashes"),
         _ if part.bytes().all(is_allowed) => Ok(()),
-        _ => Err("has a character that no name has"),
+        _ => Err("contains a character that isn't allowed in a repository's name"),
     }
 }

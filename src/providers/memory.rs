@@ -10,7 +10,7 @@ use crate::model::{Conclusion, Job, ProviderStatus, ResultArtifact, Run, Snapsho
 use crate::providers::error::Error;
 use crate::providers::http::request::json;
 use crate::providers::http::{Http, LogTail};
-use crate::providers::location::Location;
+use crate::providers::location::{Location, check_part, two_parts};
 use crate::providers::provider::{
     Candidate, Claim, CredentialParts, Depth, InputContext, PollIntervals, Provider, ProviderSpec,
     RequestForm, Secrets, TriggerRequest,
@@ -46,8 +46,8 @@ impl ProviderSpec for MemorySpec {
         web.clone()
     }
 
-    fn check_name(_name: &str) -> Result<(), &'static str> {
-        Ok(())
+    fn check_name(name: &str) -> Result<(), &'static str> {
+        two_parts(name)?.into_iter().try_for_each(check_part)
     }
 
     fn read(inputs: &Inputs, _context: &InputContext<'_>) -> Checked<Self> {

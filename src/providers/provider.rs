@@ -53,7 +53,7 @@ pub(crate) trait ProviderSpec: Sized {
     /// The base address of a server's API.
     fn api_address(web: &Url) -> Url;
 
-    /// Checks a repository's name. The error is a fragment that follows "it".
+    /// Checks a repository's name. The error is a predicate, such as "contains no `/`".
     fn check_name(name: &str) -> Result<(), &'static str>;
 
     /// Reads the inputs, or reports everything that is wrong with them.
@@ -114,7 +114,7 @@ pub(crate) struct InputContext<'a> {
     pub(crate) provider: &'static str,
     /// `None` if the target's location isn't valid.
     pub(crate) distance: Option<Distance<'a>>,
-    /// Why a secret may be missing, as a fragment that follows "is not set".
+    /// Why a secret may be missing, as a fragment that follows "isn't set".
     pub(crate) or_withheld: &'a str,
     /// Each provider's name and token prefixes.
     pub(crate) token_prefixes: &'static [(&'static str, &'static [&'static str])],

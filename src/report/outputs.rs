@@ -1,10 +1,11 @@
 //! Computes the step's outputs.
 
+mod invalid;
 mod json;
 mod results;
 
 use super::Hide;
-use crate::model::{Conclusion, Outcome, Run};
+use crate::model::{Conclusion, InvalidTarget, Outcome, Run};
 use crate::providers::target_report::TargetReport;
 
 /// Name and description of every output, in the order of the documentation. Tests compare them with `action.yml` and
@@ -100,6 +101,21 @@ pub(crate) fn outputs(
         results::results(reports, hide, max_results),
     ];
     OUTPUTS.iter().map(|(name, _)| *name).zip(values).collect()
+}
+
+/// Returns all outputs of a step whose inputs are invalid.
+pub(crate) fn outputs_of_invalid(
+    targets: &[InvalidTarget],
+    hide: Hide<'_>,
+    max_results: usize,
+) -> Vec<(&'static str, String)> {
+    let mut outputs = outputs(&[], hide, max_results);
+    for (name, value) in &mut outputs {
+        if *name == "results" {
+            *value = invalid::results(targets, hide, max_results);
+        }
+    }
+    outputs
 }
 
 /// Returns the worst outcome. Without targets, that's `NotSent`.

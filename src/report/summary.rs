@@ -1,10 +1,12 @@
 //! Writes the job summary as Markdown. Untrusted text appears in it as code, or escaped within sentences.
 
 mod gantt;
+mod invalid;
 
 use std::fmt::Write as _;
 
 use gantt::Bar;
+pub(crate) use invalid::summary_of_invalid;
 
 use super::annotations::{failed_jobs, failures};
 use super::log::{self, time_taken};

@@ -12,7 +12,7 @@ mod yaml;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::error::InputError;
+use super::error::{InputError, Part};
 pub(crate) use json::compact_object;
 pub(crate) use list::{Item, Pair, list};
 
@@ -20,33 +20,48 @@ pub(crate) use list::{Item, Pair, list};
 const MAX_DEPTH: usize = 100;
 
 /// An error in a document. It may quote a key, but never a value, which may be a secret.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ValueError {
-    message: String,
-    /// The key in the message, if there is one.
-    key: Option<String>,
+    what: String,
+    hint: Option<String>,
+    part: Part,
 }
 
 impl ValueError {
-    fn new(message: impl Into<String>) -> Self {
+    fn new(what: impl Into<String>) -> Self {
         Self {
-            message: message.into(),
-            key: None,
+            what: what.into(),
+            hint: None,
+            part: Part::Whole,
         }
     }
 
     fn of_value(key: &str, what: &str) -> Self {
         Self {
-            message: format!("the value of `{key}` {what}"),
-            key: Some(key.to_owned()),
+            part: Part::ValueOf(key.to_owned()),
+            ..Self::new(what)
+        }
+    }
+
+    fn of_key(key: &str, what: &str) -> Self {
+        Self {
+            part: Part::Key(key.to_owned()),
+            ..Self::new(what)
+        }
+    }
+
+    fn hint(self, hint: impl Into<String>) -> Self {
+        Self {
+            hint: Some(hint.into()),
+            ..self
         }
     }
 
     /// Converts it to an error about an input.
     pub(crate) fn for_input(&self, input: &'static str) -> InputError {
-        let error = InputError::new(input, &self.message);
-        match &self.key {
-            Some(key) => error.with_key(key),
+        let error = InputError::new(input, &self.what).about(self.part.clone());
+        match &self.hint {
+            Some(hint) => error.hint(hint),
             None => error,
         }
     }
@@ -154,10 +169,16 @@ impl Node {
     pub(crate) fn pairs(&self) -> Result<&[(String, Self)], ValueError> {
         match self {
             Self::Mapping(pairs) => Ok(pairs),
+            _ if self.is_json_in_quotes() => Err(quoted_json()),
             Self::Scalar(_) | Self::Sequence(_) => {
-                Err(ValueError::new("it must be a mapping, like `name: value`"))
+                Err(ValueError::new("must be a mapping, like `name: value`"))
             }
         }
+    }
+
+    /// Whether it's a string that looks like JSON, most likely because of quotes around an expression.
+    pub(crate) fn is_json_in_quotes(&self) -> bool {
+        self.text().is_some_and(begins_as_json)
     }
 
     /// Returns a mapping without its pairs that are null.
@@ -180,8 +201,9 @@ impl Node {
         let mut strings = Vec::new();
         for (key, node) in self.pairs()? {
             let Self::Scalar(scalar) = node else {
-                let what = "is nested, but only texts can be sent: quote it, or write it as JSON in a text";
-                return Err(ValueError::of_value(key, what));
+                let what = "is a list or mapping, but only strings can be sent";
+                let error = ValueError::of_value(key, what);
+                return Err(error.hint("quote the value, or pass it as a JSON string"));
             };
             if !(scalar.style == Style::Json && scalar.is_null()) {
                 strings.push((key.as_str(), scalar.as_written(key)?));
@@ -258,10 +280,18 @@ impl Scalar {
 }
 
 fn unclear_comment(key: Option<&str>, remedy: &str) -> ValueError {
-    let what = format!(
-        "is followed by ` #`, which starts a comment in YAML: {remedy}, or move the comment to a line of its own"
-    );
-    ValueError::of_value(key.unwrap_or_default(), &what)
+    const WHAT: &str = "is followed by ` #`, which starts a comment in YAML";
+    let error = match key {
+        Some(key) => ValueError::of_value(key, WHAT),
+        None => ValueError::new(format!("has a value that {WHAT}")),
+    };
+    error.hint(format!("{remedy}, or move the comment to its own line"))
+}
+
+/// The error for JSON that was quoted, which makes it a string.
+pub(crate) fn quoted_json() -> ValueError {
+    ValueError::new("is JSON in quotes, which makes it a string")
+        .hint("remove the quotes around the JSON or the expression")
 }
 
 fn json_string(text: &str) -> String {
@@ -280,11 +310,11 @@ fn is_unchanged_by_json(text: &str) -> bool {
 }
 
 fn too_deep() -> ValueError {
-    ValueError::new(format!("it is nested more than {MAX_DEPTH} deep"))
+    ValueError::new(format!("is nested more than {MAX_DEPTH} levels deep"))
 }
 
 fn key_is_not_a_string(line: usize) -> ValueError {
-    ValueError::new(format!("it has a name at line {line} that is not a text"))
+    ValueError::new(format!("has a key that isn't a string at line {line}"))
 }
 
 #[cfg(test)]
@@ -393,7 +423,7 @@ mod tests {
         ] {
             let node = parse(written).unwrap();
             for found in [node.strings().map(drop), node.typed().map(drop)] {
-                let message = found.unwrap_err().message;
+                let message = found.unwrap_err().for_input("inputs").problem();
                 assert!(
                     message.starts_with("the value of `A` is followed by ` #`"),
                     "{written}: {message}"
@@ -406,7 +436,8 @@ mod tests {
             ("A:\n  - fix\n  - fix #12", "A"),
             ("A:\n- 1 # one", "A"),
         ] {
-            let message = parse(written).unwrap().typed().unwrap_err().message;
+            let error = parse(written).unwrap().typed().unwrap_err();
+            let message = error.for_input("inputs").problem();
             assert!(
                 message.starts_with(&format!("the value of `{key}` is followed by ` #`")),
                 "{written}"
@@ -441,9 +472,9 @@ mod tests {
     #[test]
     fn a_merge_key_is_an_error() {
         for text in ["a: &a {b: 1}\nc:\n  <<: *a", "<<: {b: 1}"] {
-            let message = parse(text).unwrap_err().message;
+            let message = parse(text).unwrap_err().what;
             assert!(
-                message.starts_with("it has the merge key `<<` at line "),
+                message.starts_with("has the merge key `<<` at line "),
                 "{message}"
             );
         }
@@ -499,48 +530,66 @@ mod tests {
         for (text, problem) in [
             (
                 "{\"a\": hunter2",
-                "it is not valid JSON at line 1 column 7, as text that begins with `{` or `[` must be. Use `toJSON()` for values from elsewhere, and write `\\` in a string as `\\\\`",
+                "isn't valid JSON at line 1, column 7: a value is missing, or it's a string without quotes\nhint: use `toJSON()` for values from elsewhere, and write `\\` in a string as `\\\\`",
             ),
             (
                 "a: 1\nb: [hunter2",
-                "it is not valid YAML at line 3 column 1: while parsing a flow sequence, expected ',' or ']'",
+                "isn't valid YAML at line 3, column 1: a `[` or `{` isn't closed\nhint: close it, or quote the value",
             ),
             (
-                "a: 1\na: hunter2",
-                "it is not valid YAML at line 2 column 1: duplicated key in mapping",
+                "message: fix: hunter2",
+                "isn't valid YAML at line 1, column 13: a value contains `: ` or the indentation is wrong\nhint: quote the value, or use `toJSON()` for it",
             ),
             (
-                "a: 1\n\"a\": hunter2",
-                "a name stands there twice, again at line 2",
+                "a: 1\n\tb: hunter2",
+                "isn't valid YAML at line 1, column 4: a line is indented with a tab\nhint: indent with spaces",
             ),
-            ("{\"a\": 1, \"a\": 2}", "the name `a` stands there twice"),
+            (
+                "a: @hunter2",
+                "isn't valid YAML at line 1, column 4: a value begins with a character that is special in YAML\nhint: quote the value, or use `toJSON()` for it",
+            ),
+            (
+                "a: \"say \"hunter2\"\"",
+                "isn't valid YAML at line 1, column 10: a quoted value is followed by more text\nhint: use `toJSON()` for the value, without quotes around the expression",
+            ),
+            (
+                "{\"a\": 1} hunter2",
+                "isn't valid JSON at line 1, column 10: there is more text after its end\nhint: use `toJSON()` for values from elsewhere, and write `\\` in a string as `\\\\`",
+            ),
+            (
+                "{\"a\": \"C:\\hunter2",
+                "isn't valid JSON at line 1, column 11: a `\\` in a string isn't escaped\nhint: use `toJSON()` for values from elsewhere, and write `\\` in a string as `\\\\`",
+            ),
+            ("a: 1\na: hunter2", "uses a key twice, again at line 2"),
+            ("a: 1\n\"a\": hunter2", "uses a key twice, again at line 2"),
+            ("{\"a\": 1, \"a\": 2}", "the key `a` is used twice"),
             (
                 "a: !secret hunter2",
-                "it has a tag at line 1, but only `!!str` is understood",
+                "has a tag at line 1, but only `!!str` is supported",
             ),
-            ("a: 1\n---\nb: 2", "it must be one YAML document, not 2"),
-            ("", "it must be one YAML document, not 0"),
+            ("a: 1\n---\nb: 2", "must be one YAML document, not 2"),
+            ("", "must be one YAML document, not 0"),
         ] {
-            let found = parse(text).unwrap_err().message;
+            let found = parse(text).unwrap_err().for_input("inputs").problem();
             assert!(!found.contains("hunter2"));
             assert_eq!(found, problem, "{text}");
         }
-        assert!(
-            parse("hunter2")
-                .unwrap()
-                .strings()
-                .unwrap_err()
-                .message
-                .contains("mapping")
-        );
-        assert!(
-            parse("a: [1]")
-                .unwrap()
-                .strings()
-                .unwrap_err()
-                .message
-                .contains("`a` is nested")
-        );
+        for (text, problem) in [
+            ("hunter2", "must be a mapping, like `name: value`"),
+            ("'{\"a\": 1}'", "is JSON in quotes, which makes it a string"),
+            (
+                "\"{\\\"a\\\": 1}\"",
+                "is JSON in quotes, which makes it a string",
+            ),
+            (
+                "a: [1]",
+                "the value of `a` is a list or mapping, but only strings can be sent",
+            ),
+        ] {
+            let error = parse(text).unwrap().strings().unwrap_err();
+            let found = error.for_input("inputs").problem();
+            assert!(found.starts_with(problem), "{found}");
+        }
         assert_eq!(
             parse(&"[".repeat(5_000)).unwrap_err(),
             parse(&"[".repeat(5_000)).unwrap_err()

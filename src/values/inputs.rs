@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use super::document::Node;
-use super::error::{Checked, InputError, invalid};
+use super::error::{Checked, InputError};
 use super::raw_input::RawInput;
 use super::table::{self, Declared, INPUTS, Secrecy};
 use super::with_line_breaks;
 use crate::model::Secret;
 use crate::text::nearest::nearest;
+use crate::text::untrusted::one_line;
 
 /// Values by the names of their inputs, either of the step or of an entry of `targets`.
 #[derive(Clone, Default)]
@@ -78,7 +79,9 @@ impl Inputs {
         match self.get(name) {
             Some("true" | "True" | "TRUE") => Ok(true),
             None | Some("false" | "False" | "FALSE") => Ok(false),
-            Some(_) => invalid(name, "it must be `true` or `false`"),
+            Some(other) => InputError::new(name, "must be `true` or `false`")
+                .not(other)
+                .fail(),
         }
     }
 
@@ -128,7 +131,10 @@ impl Inputs {
         self.values
             .keys()
             .filter(|name| is_undeclared(name))
-            .map(|name| InputError::new(name, unknown_input_message(name, "input", &|_| true)))
+            .map(|name| {
+                let hint = hint_for_unknown(name, "inputs", &|_| true);
+                InputError::new(one_line(name), "isn't an input of this action").hint(hint)
+            })
             .collect()
     }
 
@@ -185,16 +191,16 @@ fn candidates(is_candidate: &dyn Fn(&str) -> bool) -> impl Iterator<Item = &'sta
     names.filter(|name| is_candidate(name))
 }
 
-/// Formats the error for an unknown input or key, with a suggestion or a list of those for which `is_candidate` is true.
-pub(crate) fn unknown_input_message(
+/// Returns what to do about an unknown input or key: a suggestion, or a list of those for which `is_candidate` is true.
+pub(crate) fn hint_for_unknown(
     name: &str,
     kind: &str,
     is_candidate: &dyn Fn(&str) -> bool,
 ) -> String {
     match nearest_input(name, is_candidate) {
-        Some(near) => format!("there is no such {kind}; did you mean `{near}`?"),
+        Some(near) => format!("did you mean `{near}`?"),
         None => format!(
-            "there is no such {kind}; there are: {}",
+            "use one of these {kind}: {}",
             candidates(is_candidate).collect::<Vec<_>>().join(", ")
         ),
     }

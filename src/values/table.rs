@@ -171,7 +171,7 @@ pub(crate) const INPUTS: [Declared; 30] = [
     input(
         "targets",
         "",
-        "Several targets, as a YAML or JSON list of mappings. Their keys are these inputs; anything an entry leaves out is taken from the step",
+        "Several targets, as a YAML or JSON list. Each entry is a repository, or a mapping with these inputs as keys; anything it leaves out is taken from the step",
     ),
     input(
         "max-parallel",

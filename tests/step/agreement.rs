@@ -476,7 +476,7 @@ fn documented_limits_are_enforced() {
         step(&within).run().passes();
         step(&beyond)
             .run()
-            .fails(&[&format!("GitHub takes at most {maximum}")]);
+            .fails(&[&format!("GitHub accepts at most {maximum}")]);
     }
     assert_eq!(sandbox.trigger_requests().len(), 0);
 }

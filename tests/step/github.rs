@@ -71,7 +71,7 @@ fn defaults_match_those_of_peter_evans() {
         .input("event-type", "deploy")
         .run()
         .passes()
-        .says("with the workflow's own token");
+        .says("with `GITHUB_TOKEN`");
     let [request] = sandbox.trigger_requests().try_into().unwrap();
     assert_eq!(request.path, "/api/v3/repos/octo-org/app/dispatches");
     assert_eq!(

@@ -20,10 +20,10 @@ fn one_problem_does_not_hide_the_others() {
         &sandbox,
         &step(&misspelt),
         &[
-            "input provider: it is none: it must be one of `github`, `gitlab`, `bitbucket`; did you mean `github`?",
-            "input workflow: there is an `event-type` too: give one of the two",
-            "input wait: it must be `true` or `false`",
-            "input timeout: it must be a duration",
+            "input `provider`: must be `github`, `gitlab` or `bitbucket`, not `githb`\nhint: did you mean `github`?",
+            "input `workflow`: is set, and so is `event-type`\nhint: use one of the two",
+            "input `wait`: must be `true` or `false`",
+            "input `timeout`: must be a duration",
         ],
     );
     let everywhere = [
@@ -43,15 +43,15 @@ fn one_problem_does_not_hide_the_others() {
         &sandbox,
         &step(&everywhere),
         &[
-            "input dry-run: it must be `true` or `false`",
-            "input repository: it has more than two parts",
-            "input ca-certificates: there is no certificate in it",
-            "input workflow: it must be a file's name",
-            "input ref: it must be a branch or tag",
-            "input inputs: the value of `a` is nested",
-            "input token: it has a line break",
-            "input private-key: it is not a private key",
-            "input logs: it must be `failed` or `none`",
+            "input `dry-run`: must be `true` or `false`",
+            "input `repository`: must be `owner/name`, or its web URL, not `a/b/c`\nhint: this looks like a GitLab repository: set `provider: gitlab`",
+            "input `ca-certificates`: contains no certificate",
+            "input `workflow`: must be a file name",
+            "input `ref`: must be a branch or tag",
+            "input `inputs`: the value of `a` is a list or mapping, but only strings can be sent",
+            "input `token`: contains a space, line break",
+            "input `private-key`: isn't a private key",
+            "input `logs`: must be `failed` or `none`",
         ],
     );
     let nowhere = [
@@ -64,9 +64,9 @@ fn one_problem_does_not_hide_the_others() {
         &sandbox,
         &step(&nowhere),
         &[
-            "input provider: it is none",
-            "input server-url: it must begin with https://",
-            "input wait: it must be `true` or `false`",
+            "input `provider`: must be `github`, `gitlab` or `bitbucket`",
+            "input `server-url`: must begin with `https://`",
+            "input `wait`: must be `true` or `false`",
         ],
     );
     let elsewhere = [
@@ -78,9 +78,9 @@ fn one_problem_does_not_hide_the_others() {
         &sandbox,
         &with(Step::gitlab(&sandbox), &elsewhere),
         &[
-            "input repository: it has no `/`",
-            "input token: it has a line break",
-            "input trigger-token: it looks like an access token",
+            "input `repository`: contains no `/`",
+            "input `token`: contains a space, line break",
+            "input `trigger-token`: looks like an access token",
         ],
     );
     let elsewhere = [
@@ -93,10 +93,10 @@ fn one_problem_does_not_hide_the_others() {
         &sandbox,
         &with(Step::bitbucket(&sandbox), &elsewhere),
         &[
-            "input commit: it must be a commit's hash",
-            "input ref: it must be a branch or tag",
-            "input token: it has a line break",
-            "input email: it must be the e-mail address",
+            "input `commit`: must be a commit's hash",
+            "input `ref`: must be a branch or tag",
+            "input `token`: contains a space, line break",
+            "input `email`: must be the email address",
         ],
     );
 }
@@ -105,7 +105,7 @@ fn one_problem_does_not_hide_the_others() {
 fn a_misspelt_input_is_reported_once() {
     let sandbox = sandbox();
     let meant = |name: &str, meant: &str| {
-        format!("input {name}: there is no such input; did you mean `{meant}`?")
+        format!("input `{name}`: isn't an input of this action\nhint: did you mean `{meant}`?")
     };
     let server = sandbox.http_url();
     for (step, name, value, near) in [
@@ -170,8 +170,8 @@ fn a_misspelt_input_is_reported_once() {
             .input("targets", targets)
             .input("token", demo::GITHUB_CLASSIC),
         &[
-            "input targets[0]: line 1: there is no such key; did you mean `workflow`?",
-            "input targets[1]: line 2: there is no such key; did you mean `repository`?",
+            "input `targets`, octo-org/app (line 1): has an unknown key\nhint: did you mean `workflow`?",
+            "input `targets`, entry 2 (line 2): has an unknown key\nhint: did you mean `repository`?",
         ],
     );
 }
@@ -189,7 +189,7 @@ fn inputs_of_another_provider_are_not_validated() {
             ("email", "x"),
         ],
     );
-    let nothing = |name: &str| format!("input {name}: it means nothing for GitLab");
+    let nothing = |name: &str| format!("input `{name}`: only works with ");
     let errors = ["client-payload", "workflow", "commit", "email", "client-id"].map(nothing);
     fails_with(&sandbox, &step, &errors.each_ref().map(String::as_str));
     let step = with(
@@ -204,8 +204,8 @@ fn inputs_of_another_provider_are_not_validated() {
         &sandbox,
         &step,
         &[
-            "input inputs: it means nothing for Bitbucket",
-            "input result-artifact: it means nothing for Bitbucket",
+            "input `inputs`: only works with",
+            "input `result-artifact`: only works with",
         ],
     );
 }
@@ -219,7 +219,9 @@ fn inputs_that_need_targets_are_refused_without_them() {
         ("fail-fast", "true"),
     ] {
         let step = Step::github(&sandbox).input("event-type", "deploy");
-        let error = format!("input {name}: it goes with `targets`: set that too, or remove it");
+        let error = format!(
+            "input `{name}`: only works with `targets`\nhint: set `targets`, or remove `{name}`"
+        );
         fails_with(&sandbox, &step.input(name, value), &[&error]);
     }
     // Inputs with their default value count as unset.
@@ -234,7 +236,7 @@ fn inputs_that_need_targets_are_refused_without_them() {
 #[test]
 fn single_line_inputs_reject_line_breaks() {
     let sandbox = sandbox();
-    let error = "it has a line break or other control character in it: write it on one line";
+    let error = "contains a line break or another control character";
     for text in ["a\nb", "a\rb", "a\u{1b}[31mb", "a\u{2028}b", "a\tb"] {
         for (step, name) in [
             (Step::github(&sandbox), "event-type"),
@@ -271,7 +273,7 @@ fn single_line_inputs_reject_line_breaks() {
             fails_with(
                 &sandbox,
                 &step.input(name, text),
-                &[&format!("input {name}: {error}")],
+                &[&format!("input `{name}`: {error}")],
             );
         }
     }
@@ -282,6 +284,8 @@ fn single_line_inputs_reject_line_breaks() {
         &Step::github(&sandbox)
             .input("event-type", "deploy")
             .input("targets", targets),
-        &[&format!("input targets[1].event-type: line 3: {error}")],
+        &[&format!(
+            "input `targets`, octo-org/app (line 3): `event-type` {error}"
+        )],
     );
 }

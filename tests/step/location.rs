@@ -197,70 +197,60 @@ fn invalid_repositories_are_reported() {
         (
             GITHUB,
             "a/b/c",
-            "input repository: it has more than two parts; it must be `owner/name`",
+            "input `repository`: has more than two parts",
         ),
-        (GITHUB, "a", "input repository: it has no `/`"),
+        (GITHUB, "a", "input `repository`: contains no `/`"),
         (
             GITHUB,
             "a/..",
-            "input repository: it has a part that is no name",
+            "input `repository`: has `.` or `..` between its slashes",
         ),
         (
             GITHUB,
             "./b",
-            "input repository: it has a part that is no name",
+            "input `repository`: has `.` or `..` between its slashes",
         ),
         (
             GITHUB,
             "a/b c",
-            "input repository: it has a character that no name has",
+            "input `repository`: contains a character that isn't allowed in a repository's name",
         ),
         (
             GITHUB,
             "a/b?x",
-            "input repository: it has a character that no name has",
+            "input `repository`: contains a character that isn't allowed in a repository's name",
         ),
         (
             GITHUB,
             "a//b",
-            "input repository: it has more than two parts",
+            "input `repository`: has more than two parts",
         ),
-        (GITHUB, "/b", "input repository: it has an empty part"),
+        (GITHUB, "/b", "input `repository`: has an empty part"),
         (
             GITHUB,
             "git@github.com:a/b.git",
-            "input repository: it has a character that no name has",
+            "input `repository`: is an SSH address\nhint: use `a/b`, or the web URL",
         ),
-        (GITLAB, "project", "input repository: it has no `/`"),
+        (GITLAB, "project", "input `repository`: contains no `/`"),
         (
             GITLAB,
             "a/../b",
-            "input repository: it has a part that is no name",
+            "input `repository`: has `.` or `..` between its slashes",
         ),
         (
             BITBUCKET,
             "a/b/c",
-            "input repository: it has more than two parts",
+            "input `repository`: has more than two parts",
         ),
         (
             GITLAB,
             "",
-            "input repository: it is needed here: `group/project`",
+            "input `repository`: is missing\nhint: set `repository` to `group/project`",
         ),
         (
             GITHUB,
             "https://me:secret-word@github.com/a/b",
-            "input repository: it has a user name or password in it",
-        ),
-        (
-            GITHUB,
-            "https://github.com/a/b/tree/main",
-            "input repository: it has more than two parts",
-        ),
-        (
-            GITHUB,
-            "https://github.com/a/b?tab=readme",
-            "input repository: it has a `?` or `#` in it",
+            "input `repository`: contains a user name or password",
         ),
     ] {
         let step = dry(&inputs).input("repository", repository);
@@ -270,18 +260,150 @@ fn invalid_repositories_are_reported() {
         .input("repository", "https://git.example/a/b")
         .input("server-url", "https://git.example")
         .run()
-        .fails(&["input provider: the server of `repository` may be any of them: set it to one of `github`, `gitlab`, `bitbucket`"]);
+        .fails(&["input `provider`: is missing, and the server of `repository` doesn't tell which provider it is\nhint: set `provider` to `github`, `gitlab` or `bitbucket`"]);
     dry(&GITLAB)
         .input("repository", "https://git.example/a/b")
         .input("server-url", "https://other.example")
         .run()
-        .fails(&["input repository: its web URL is not on the server of `server-url`"]);
+        .fails(&["input `repository`: isn't on the server in `server-url`"]);
+}
+
+#[test]
+fn an_odd_variable_of_the_runner_is_named() {
+    for (name, value, error) in [
+        (
+            "GITHUB_SERVER_URL",
+            "github.example",
+            "must begin with `https://`\nhint: use `https://github.example`",
+        ),
+        (
+            "GITHUB_API_URL",
+            "http://github.example/api/v3",
+            "would send the token unencrypted, over plain http\nhint: use https",
+        ),
+    ] {
+        let step = dry(&GITHUB).input("repository", "octo-org/app");
+        step.environment(name, value)
+            .run()
+            .fails(&[&format!("environment variable `{name}`: {error}")]);
+    }
+}
+
+/// People copy addresses from a browser or from `git clone`.
+#[test]
+fn a_pasted_address_is_recognised() {
+    for (inputs, repository, error) in [
+        (
+            GITHUB,
+            "https://github.com/a/b/tree/main",
+            "input `repository`: is the address of a page, not of the repository (`https://github.com/a/b/tree/main`)\nhint: use `a/b`",
+        ),
+        (
+            GITHUB,
+            "https://github.com/a/b?tab=readme",
+            "input `repository`: contains a `?` or `#`\nhint: use `https://github.com/a/b`",
+        ),
+        (
+            GITHUB,
+            "https://github.com/a/b/actions/workflows/x.yml",
+            "input `repository`: is the address of a page, not of the repository (`https://github.com/a/b/actions/workflows/x.yml`)\nhint: use `a/b`",
+        ),
+        (
+            GITLAB,
+            "https://gitlab.com/a/b/c/-/pipelines",
+            "input `repository`: is the address of a page, not of the repository (`https://gitlab.com/a/b/c/-/pipelines`)\nhint: use `a/b/c`",
+        ),
+        (
+            BITBUCKET,
+            "https://bitbucket.org/a/b/pipelines",
+            "input `repository`: is the address of a page, not of the repository (`https://bitbucket.org/a/b/pipelines`)\nhint: use `a/b`",
+        ),
+        (
+            GITHUB,
+            "https://api.github.com/repos/octo-org/app",
+            "input `repository`: is an address of GitHub's API\nhint: use the web URL, on `https://github.com`",
+        ),
+        (
+            GITHUB,
+            "github.com/octo-org/app",
+            "input `repository`: is a web URL without its scheme\nhint: use `https://github.com/octo-org/app`",
+        ),
+        (
+            GITLAB,
+            "gitlab.com/a/b",
+            "input `repository`: is a web URL without its scheme\nhint: use `https://gitlab.com/a/b`",
+        ),
+        (
+            GITHUB,
+            "ssh://git@github.com:22/a/b.git",
+            "input `repository`: is an SSH address\nhint: use `a/b`, or the web URL",
+        ),
+        (
+            GITHUB,
+            "https://",
+            "input `repository`: has no host name\nhint: use an address like `https://git.example.com`",
+        ),
+    ] {
+        let step = dry(&inputs).input("repository", repository);
+        step.run().fails(&[error]);
+    }
+}
+
+/// Without `provider`, the provider is GitHub. What was given shows which one was meant.
+#[test]
+fn a_forgotten_provider_is_named() {
+    let github = [("event-type", "e"), ("repository", "octo-org/app")];
+    let token = [("token", "ghp_x")];
+    for (inputs, errors) in [
+        (
+            vec![("repository", "a/b/c")],
+            vec![
+                "input `repository`: must be `owner/name`, or its web URL, not `a/b/c`\nhint: this looks like a GitLab repository: set `provider: gitlab`",
+            ],
+        ),
+        (
+            [&github[..], &[("token", "glpat-x")]].concat(),
+            vec![
+                "input `token`: looks like a GitLab token, which is never sent to GitHub\nhint: if the pipeline is on GitLab, set `provider: gitlab`; else pass a GitHub token",
+            ],
+        ),
+        (
+            [&github[..], &[("token", "glptt-x")]].concat(),
+            vec![
+                "input `token`: looks like a GitLab token, which is never sent to GitHub\nhint: if the pipeline is on GitLab, set `provider: gitlab`",
+            ],
+        ),
+        (
+            [&github[..], &[("token", "ATCTT3xabc")]].concat(),
+            vec![
+                "input `token`: looks like a Bitbucket token, which is never sent to GitHub\nhint: if the pipeline is on Bitbucket, set `provider: bitbucket`",
+            ],
+        ),
+        (
+            [&github[..], &token, &[("trigger-token", "x")]].concat(),
+            vec![
+                "input `trigger-token`: only works with GitLab, but the provider here is GitHub\nhint: remove `trigger-token`, or set `provider: gitlab`",
+            ],
+        ),
+        (
+            vec![
+                ("repository", "octo-org/app"),
+                token[0],
+                ("custom-pipeline", "deploy"),
+            ],
+            vec![
+                "input `custom-pipeline`: only works with Bitbucket, but the provider here is GitHub\nhint: remove `custom-pipeline`, or set `provider: bitbucket`",
+            ],
+        ),
+    ] {
+        dry(&inputs).run().fails(&errors);
+    }
 }
 
 /// A web URL may be untrusted input, so it must not decide on its own where a token is sent.
 #[test]
 fn a_web_url_does_not_send_a_token_to_an_unknown_server() {
-    let unknown = "input repository: the server in it isn't a known server, and a web URL by itself doesn't decide where a token goes: set";
+    let unknown = "input `repository`: is on a server that isn't known, and a web URL alone doesn't decide where a token is sent\nhint: set";
     for (inputs, url, error) in [
         (GITLAB, "https://evil.example/group/app", unknown),
         (BITBUCKET, "https://evil.example/group/app", unknown),
@@ -296,12 +418,12 @@ fn a_web_url_does_not_send_a_token_to_an_unknown_server() {
         (
             GITLAB,
             "https://github.com/octo-org/app",
-            "input repository: the server in it is GitHub, but `provider` is `gitlab`",
+            "input `repository`: is on GitHub, but `provider` is `gitlab`",
         ),
         (
             GITHUB,
             "https://gitlab.com/octo-org/app",
-            "input repository: the server in it is GitLab, but `provider` is `github`",
+            "input `repository`: is on GitLab, but `provider` is `github`",
         ),
     ] {
         dry(&inputs).input("repository", url).run().fails(&[error]);
@@ -333,7 +455,7 @@ fn a_web_url_does_not_send_a_token_to_an_unknown_server() {
         .environment("GITHUB_SERVER_URL", "https://own.example/github")
         .input("repository", "https://own.example/other/octo-org/app")
         .run()
-        .fails(&["the server in it isn't a known server"]);
+        .fails(&["is on a server that isn't known"]);
 }
 
 #[test]
@@ -350,7 +472,7 @@ fn an_entry_at_the_steps_server_may_have_a_web_url() {
     );
     entry("https://evil.example/c/d")
         .run()
-        .fails(&["input targets[0].repository: line 1: the server in it isn't a known server"]);
+        .fails(&["input `targets`, c/d (line 1): `repository` is on a server that isn't known"]);
 }
 
 #[test]
@@ -369,7 +491,7 @@ fn a_forge_that_imitates_githubs_runner_is_not_treated_as_github() {
                 .fold(step, |step, name| step.environment(name, "true"))
         };
         let error = format!(
-            "input server-url: this workflow runs on {name}, whose API isn't GitHub's: set `server-url` to the GitHub server that has the repository"
+            "input `server-url`: must be a GitHub server: this workflow runs on {name}, whose API isn't GitHub's\nhint: set `server-url` to the GitHub server that has the repository"
         );
         let dispatch = [("event-type", "e"), ("repository", "octo-org/app")];
         for more in [
@@ -412,49 +534,91 @@ fn invalid_servers_and_providers_are_reported() {
             GITLAB,
             "server-url",
             "http://gitlab.example",
-            "input server-url: plain http would show the token to the network: use https",
+            "input `server-url`: would send the token unencrypted, over plain http\nhint: use https",
         ),
         (
             GITLAB,
             "server-url",
             "gitlab.example",
-            "input server-url: it is not a URL",
+            "input `server-url`: must begin with `https://`\nhint: use `https://gitlab.example`",
         ),
         (
             GITLAB,
             "server-url",
             "ftp://gitlab.example",
-            "input server-url: it must begin with https://",
+            "input `server-url`: must begin with `https://`",
         ),
         (
             GITLAB,
             "server-url",
             "http://127.0.0.1.example",
-            "input server-url: plain http would show the token to the network",
+            "input `server-url`: would send the token unencrypted",
         ),
         (
             GITHUB,
             "server-url",
             "https://github.com/octo-org",
-            "input server-url: a server of github.com or ghe.com has no path",
+            "input `server-url`: has a path, but github.com and ghe.com have none",
         ),
         (
             GITHUB,
             "server-url",
             "https://github.example/api/v3",
-            "input server-url: it is the server's web address, without `/api/v3`",
+            "input `server-url`: is the address of GitHub's API\nhint: use the web address, `https://github.example`",
         ),
         (
             GITHUB,
             "provider",
             "githab",
-            "input provider: it is none: it must be one of `github`, `gitlab`, `bitbucket`; did you mean `github`?",
+            "input `provider`: must be `github`, `gitlab` or `bitbucket`, not `githab`\nhint: did you mean `github`?",
+        ),
+        (
+            GITHUB,
+            "server-url",
+            "https://api.github.com",
+            "input `server-url`: is the address of GitHub's API\nhint: use the web address, `https://github.com`",
+        ),
+        (
+            GITHUB,
+            "server-url",
+            "https://api.octo.ghe.com/",
+            "input `server-url`: is the address of GitHub's API\nhint: use the web address, `https://octo.ghe.com`",
+        ),
+        (
+            GITLAB,
+            "server-url",
+            "https://git.example/gitlab/api/v4",
+            "input `server-url`: is the address of GitLab's API\nhint: use the web address, `https://git.example/gitlab`",
+        ),
+        (
+            BITBUCKET,
+            "server-url",
+            "https://api.bitbucket.org/2.0/",
+            "input `server-url`: is the address of Bitbucket's API\nhint: use the web address, `https://bitbucket.org`",
+        ),
+        (
+            GITLAB,
+            "server-url",
+            "https://gitlab.com/a/b",
+            "input `server-url`: has a path, but gitlab.com has none\nhint: use only the scheme and host, like `https://gitlab.com`",
+        ),
+        (
+            BITBUCKET,
+            "server-url",
+            "https://bitbucket.org/a",
+            "input `server-url`: has a path, but bitbucket.org has none\nhint: use only the scheme and host, like `https://bitbucket.org`",
+        ),
+        (
+            GITLAB,
+            "server-url",
+            "https://",
+            "input `server-url`: has no host name",
         ),
         (
             GITHUB,
             "provider",
             "sourcehut",
-            "input provider: it is none",
+            "input `provider`: must be `github`, `gitlab` or `bitbucket`",
         ),
     ] {
         let step = dry(&inputs).input("repository", "octo-org/app");

@@ -88,12 +88,12 @@ fn a_hash_after_an_entrys_value_is_a_comment_only_if_unambiguous() {
             .input("targets", targets)
             .input("token", demo::GITHUB_CLASSIC)
     };
-    let error = "it is followed by ` #`, which starts a comment in YAML: quote the value";
+    let error = "is followed by ` #`, which starts a comment in YAML\nhint: quote the value";
     step("- repository: octo-org/app # the app\n  event-type: deploy #prod\n- repository: octo-org/app\n  workflow: Build #1\n")
         .run()
         .fails(&[
-            &format!("input targets[0].event-type: line 2: {error}"),
-            &format!("input targets[1].workflow: line 4: {error}"),
+            &format!("input `targets`, octo-org/app (line 2): `event-type` {error}"),
+            &format!("input `targets`, octo-org/app (line 4): `workflow` {error}"),
         ]);
     assert_eq!(world.requests().len(), 0);
     step("- repository: octo-org/app # the app\n  event-type: 'deploy' # prod\n")
@@ -105,15 +105,15 @@ fn a_hash_after_an_entrys_value_is_a_comment_only_if_unambiguous() {
 
 #[test]
 fn a_hash_in_a_typed_value_is_refused() {
-    let error = "the value of `message` is followed by ` #`, which starts a comment in YAML: quote the value or use `toJSON()`";
+    let error = "the value of `message` is followed by ` #`, which starts a comment in YAML\nhint: quote the value or use `toJSON()`";
     let (sandbox, step) = dispatch("message: fix #12 now");
     step.run()
-        .fails(&[&format!("input client-payload: {error}")]);
+        .fails(&[&format!("input `client-payload`: {error}")]);
     assert_eq!(sandbox.requests().len(), 0);
     Step::gitlab(&sandbox)
         .input("inputs", "message: fix #12 now")
         .run()
-        .fails(&[&format!("input inputs: {error}")]);
+        .fails(&[&format!("input `inputs`: {error}")]);
     assert_eq!(sandbox.requests().len(), 0);
     let payload = sent_payload("# comment\nmessage: \"fix #12\" # comment\ncount: 3");
     assert_eq!(payload, r#"{"message":"fix #12","count":3}"#);
@@ -121,29 +121,29 @@ fn a_hash_in_a_typed_value_is_refused() {
 
 #[test]
 fn input_that_begins_as_json_is_json_or_refused() {
-    let line_break = "it is not valid JSON at line 1: a string contains a raw line break or other control character. Use `toJSON()` for the value";
+    let line_break = "isn't valid JSON at line 1: a string contains a raw line break or other control character\nhint: use `toJSON()` for the value";
     for (text, error) in [
         ("{\"message\": \"a\nb\", \"version\": 1.10}", line_break),
         ("{'message': 'a\nb', 'version': 1.10,}", line_break),
         (
             "{\"path\": \"C:\\app\"}",
-            "it is not valid JSON at line 1 column 14",
+            "isn't valid JSON at line 1, column 14",
         ),
-        ("{\"a\": NaN}", "it is not valid JSON at line 1 column 7"),
-        ("{\"a\": }", "it is not valid JSON at line 1 column 7"),
-        ("{a: 1}", "it is not valid JSON at line 1 column 2"),
+        ("{\"a\": NaN}", "isn't valid JSON at line 1, column 7"),
+        ("{\"a\": }", "isn't valid JSON at line 1, column 7"),
+        ("{a: 1}", "isn't valid JSON at line 1, column 2"),
     ] {
         let (sandbox, step) = dispatch(text);
         step.run()
-            .fails(&[&format!("input client-payload: {error}")]);
+            .fails(&[&format!("input `client-payload`: {error}")]);
         Step::github(&sandbox)
             .input("workflow", "build.yml")
             .input("inputs", text)
             .run()
-            .fails(&[&format!("input inputs: {error}")]);
+            .fails(&[&format!("input `inputs`: {error}")]);
         for name in ["inputs", "variables", "secret-variables"] {
             let step = Step::gitlab(&sandbox).input(name, text);
-            step.run().fails(&[&format!("input {name}: {error}")]);
+            step.run().fails(&[&format!("input `{name}`: {error}")]);
         }
         let targets = format!("[{{\"repository\": \"octo-org/app\", \"client-payload\": {text}}}]");
         let start = error.split(" column").next().unwrap();
@@ -151,7 +151,7 @@ fn input_that_begins_as_json_is_json_or_refused() {
             .input("event-type", "deploy")
             .input("targets", &targets)
             .run()
-            .fails(&[&format!("input targets: {start}")]);
+            .fails(&[&format!("input `targets`: {start}")]);
         assert_eq!(sandbox.requests().len(), 0, "{text}");
     }
     for (text, expected) in [
@@ -165,6 +165,34 @@ fn input_that_begins_as_json_is_json_or_refused() {
         ),
     ] {
         assert_eq!(sent_payload(text), expected);
+    }
+}
+
+/// What an expression in quotes, or without `toJSON()`, makes of a payload.
+#[test]
+fn quoting_mistakes_are_named() {
+    for (text, error) in [
+        (
+            "{\"message\": \"Revert \"fix\" again\"}",
+            "isn't valid JSON at line 1, column 22: a string contains an unescaped `\"`\nhint: use `toJSON()` for the value, without quotes around the expression",
+        ),
+        (
+            "'{\"a\": 1}'",
+            "is JSON in quotes, which makes it a string\nhint: remove the quotes",
+        ),
+        (
+            "message: fix: bug",
+            "isn't valid YAML at line 1, column 13: a value contains `: ` or the indentation is wrong\nhint: quote the value, or use `toJSON()` for it",
+        ),
+    ] {
+        let (sandbox, step) = dispatch(text);
+        step.run()
+            .fails(&[&format!("input `client-payload`: {error}")]);
+        Step::gitlab(&sandbox)
+            .input("variables", text)
+            .run()
+            .fails(&[&format!("input `variables`: {error}")]);
+        assert_eq!(sandbox.requests().len(), 0, "{text}");
     }
 }
 
@@ -194,7 +222,7 @@ fn a_json_null_is_left_out() {
         .run()
         .passes();
     assert!(
-        done.warnings()[0].contains("a secret in it is empty or `null`"),
+        done.warnings()[0].contains("a secret is empty or `null`"),
         "{done}"
     );
     let body = sandbox.trigger_requests()[2].json().unwrap();
@@ -225,7 +253,7 @@ fn an_empty_payload_is_refused() {
     for empty in ["", "  \n"] {
         let (sandbox, step) = dispatch(empty);
         step.run()
-            .fails(&["input client-payload: it is empty: check its expression"]);
+            .fails(&["input `client-payload`: is empty\nhint: check its expression"]);
         assert_eq!(sandbox.requests().len(), 0);
     }
     assert_eq!(sent_payload("{}"), "{}");
@@ -246,12 +274,12 @@ fn an_indented_mapping_is_read_and_a_merge_key_refused() {
     );
     let (sandbox, step) = dispatch("a: &a {b: 1}\nc:\n  <<: *a\n  d: 2");
     step.run().fails(&[
-        "input client-payload: it has the merge key `<<` at line 3, which isn't supported",
+        "input `client-payload`: has the merge key `<<` at line 3, which isn't supported\nhint: write the keys out",
     ]);
     Step::github(&sandbox)
         .input("event-type", "deploy")
         .input("targets", "- &a\n  repository: octo-org/app\n- <<: *a")
         .run()
-        .fails(&["input targets: it has the merge key `<<` at line 3, which isn't supported"]);
+        .fails(&["input `targets`: has the merge key `<<` at line 3, which isn't supported\nhint: write the keys out"]);
     assert_eq!(sandbox.requests().len(), 0);
 }

@@ -57,7 +57,10 @@ fn invalid_inputs_are_reported_even_if_the_outputs_cannot_be_written() {
     let folder = step.folder("folder");
     let (_, log) = exit_code_and_log(&step.environment("GITHUB_OUTPUT", &folder));
     assert_eq!(log.matches("`GITHUB_OUTPUT`: ").count(), 1, "{log}");
-    assert!(log.contains("input wait"), "{log}");
+    assert!(
+        log.contains("input `wait`: must be `true` or `false`"),
+        "{log}"
+    );
     assert_eq!(log.matches("nothing was sent").count(), 1, "{log}");
 }
 

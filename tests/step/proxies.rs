@@ -148,9 +148,9 @@ fn an_invalid_proxy_is_reported_and_never_bypassed() {
     let sandbox = sandbox();
     let (url, no_address) = (
         "http://me:proxy-password@127.0.0.1:1",
-        "it is no proxy's address",
+        "isn't a valid proxy URL",
     );
-    let path = "a proxy's address ends with its port";
+    let path = "must end with the port";
     for (variable, value, error) in [
         ("HTTPS_PROXY", "::", no_address),
         ("https_proxy", "http://", no_address),
@@ -169,27 +169,27 @@ fn an_invalid_proxy_is_reported_and_never_bypassed() {
         (
             "HTTPS_PROXY",
             &url.replace("http", "socks5"),
-            "a proxy by `socks5` cannot be used",
+            "has the scheme `socks5`, which isn't supported",
         ),
         (
             "all_proxy",
             &url.replace("http", "socks5h"),
-            "a proxy by `socks5h` cannot be used",
+            "has the scheme `socks5h`, which isn't supported",
         ),
         (
             "HTTPS_PROXY",
             &url.replace("http", "ftp"),
-            "a proxy by `ftp` cannot be used",
+            "has the scheme `ftp`, which isn't supported",
         ),
     ] {
-        let expected = format!("environment variable {variable}: {error}");
+        let expected = format!("environment variable `{variable}`: {error}");
         let done = secure_trigger(&sandbox)
             .environment(variable, value)
             .input("dry-run", "perhaps")
             .secret("proxy-password")
             .debugging()
             .run()
-            .fails(&["input dry-run", &expected]);
+            .fails(&["input `dry-run`", &expected]);
         done.says("nothing was sent");
     }
     assert_eq!(sandbox.connections(), 0);

@@ -68,6 +68,33 @@ fn a_full_ref_runs_just_that_branch_or_tag() {
     }
 }
 
+/// In a pull request's workflow, `github.ref` and `github.ref_name` are none that GitHub starts workflows on.
+#[test]
+fn a_merge_ref_or_commit_is_refused() {
+    let sandbox = start(twins());
+    let merge_ref = "is a pull request's ref, on which no pipeline can be started";
+    let branch = "hint: use the branch: `${{ github.head_ref }}`";
+    for reference in ["refs/pull/67/merge", "67/merge", "refs/pull/67/head"] {
+        github(&sandbox, reference).run().fails(&[&format!(
+            "input `ref`: {merge_ref} (`{reference}`)\n{branch}"
+        )]);
+    }
+    gitlab(&sandbox, "refs/pull/67/merge")
+        .run()
+        .fails(&[&format!("input `ref`: {merge_ref}")]);
+    let commit = "0123456789abcdef0123456789ABCDEF01234567";
+    github(&sandbox, commit).run().fails(&[&format!(
+        "input `ref`: is a commit, but GitHub can only start a workflow on a branch or tag (`{commit}`)\nhint: use a branch"
+    )]);
+    assert_eq!(sandbox.requests().len(), 0);
+    // These can be branches.
+    for reference in ["67", "merge", "x/merge", "/merge", "refs/heads/67/merge"] {
+        let done = github(&sandbox, reference).run();
+        let error = &done.errors()[0];
+        assert!(!error.contains("pull request"), "{done}");
+    }
+}
+
 #[test]
 fn a_bare_name_is_resolved_by_the_provider() {
     let sandbox = start(twins());

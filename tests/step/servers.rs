@@ -266,7 +266,7 @@ fn a_server_under_another_path_is_another_server() {
     };
     at_home(&web)
         .run()
-        .fails(&["The workflow's own token is never sent to another server than its own"]);
+        .fails(&["input `token`: is missing. `GITHUB_TOKEN` is only sent to the server that this workflow runs on"]);
     assert_eq!(sandbox.requests().len(), 0);
     at_home(&format!("{web}/github")).run().passes();
     assert_all_below(&sandbox, "/github/api/v3/repos/octo-org/caller/dispatches");

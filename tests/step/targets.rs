@@ -5,6 +5,7 @@ use sandbox::{Provider, Sandbox, demo};
 use serde_json::Value;
 
 use crate::harness::{Done, Step, sandbox};
+use crate::inputs::fails_with;
 
 /// A step of `octo-org/caller` whose entries may contain `SERVER`.
 fn step(sandbox: &Sandbox, targets: &str) -> Step {
@@ -27,15 +28,6 @@ fn results(done: &Done) -> Vec<String> {
             )
         })
         .collect()
-}
-
-/// Checks that the step fails with exactly these errors, and sends nothing.
-fn fails_with(sandbox: &Sandbox, step: &Step, errors: &[&str]) -> Done {
-    let done = step.run().fails(errors);
-    done.outcome("not-sent").says("nothing was sent");
-    assert_eq!(done.outputs["results"], "[]");
-    assert_eq!(sandbox.requests().len(), 0, "{done}");
-    done
 }
 
 const EVERYWHERE: &str = "
@@ -164,73 +156,99 @@ fn problems_of_all_entries_are_reported_together_and_nothing_is_sent() {
         &sandbox,
         &step,
         &[
-            "input max-parallel: it must be a whole number from 1 to 1000",
-            "input targets[0].repository: line 2: it has more than two parts; it must be `owner/name`",
-            "input client-payload: it must be an object",
-            "input targets[1]: line 3: there is no such key; did you mean `token`?",
-            "input targets[1].workflow: line 4: it must be a text, not a mapping or list",
-            "input targets[2].token: line 5: a GitLab access token is needed",
-            "input targets[3]: line 9: it must be a mapping, like `repository: octo-org/app`",
-            "input targets[4].dry-run: line 13: it is for the step as a whole",
-            "input targets[4].ref: line 11: a repository_dispatch always runs on the default branch",
-            "input targets[4].token: line 12: it has a line break, blank or other character in it",
+            "input `max-parallel`: must be a whole number from 1 to 1000",
+            "input `targets`, entry 1 (line 2): `repository` must be `owner/name`, or its web URL",
+            "input `client-payload`: must be a JSON object or a YAML mapping",
+            "input `targets`, entry 2 (line 3): has an unknown key\nhint: did you mean `token`?",
+            "input `targets`, entry 2 (line 4): `workflow` must be a string, not a mapping or list",
+            "input `targets`, octo-group/tools/deployer (line 5): `token` is missing\nhint: pass a GitLab access token",
+            "input `targets`, entry 4 (line 9): `repository` contains no `/`",
+            "input `targets`, octo-org/app (line 13): `dry-run` applies to the whole step",
+            "input `targets`, octo-org/app (line 11): `ref` only works with `workflow`. A repository_dispatch always runs on the default branch",
+            "More invalid inputs: and 1 more: `targets`",
         ],
     );
     assert!(!done.log.contains("octo-org/hunter2"), "{done}");
+    done.says(
+        "\nerror: input `targets`, octo-org/app (line 12): `token` contains a space, line break",
+    )
+    .says("\n10 problems; nothing was sent\n");
+    let repositories: Vec<_> = done
+        .results()
+        .iter()
+        .map(|result| result["repository"].as_str().map(str::to_owned))
+        .collect();
+    let expected = [
+        None,
+        Some("octo-org/caller"),
+        Some("octo-group/tools/deployer"),
+        None,
+        Some("octo-org/app"),
+    ];
+    assert_eq!(repositories, expected.map(|name| name.map(str::to_owned)));
+    let error = done.results()[4]["error"].to_string();
+    assert!(
+        error.contains("; input `targets`, octo-org/app (line 11): `ref` only"),
+        "{error}"
+    );
+    assert!(
+        error.contains("octo-org/app (line 13): `dry-run` applies"),
+        "{error}"
+    );
 }
 
 #[test]
 fn an_invalid_list_is_not_quoted() {
     let sandbox = sandbox();
     for (targets, error) in [
-        ("[]", "input targets: there is none in it"),
+        ("[]", "input `targets`: is an empty list"),
         (
             "hunter2-hunter2",
-            "input targets: it must be a list of mappings",
+            "input `targets`: must be a list\nhint: begin each target with a dash",
         ),
         (
             "repository: hunter2-hunter2",
-            "input targets: it must be a list of mappings",
+            "input `targets`: must be a list\nhint: begin each target with a dash",
         ),
         (
             "{\"repository\": \"hunter2-hunter2\"}",
-            "input targets: it must be a list of mappings",
+            "input `targets`: must be a list\nhint: begin each target with a dash",
         ),
         (
             "[{\"repository\" \"hunter2-hunter2\"}]",
-            "input targets: it is not valid JSON at line 1 column 16",
+            "input `targets`: isn't valid JSON at line 1, column 16",
         ),
         (
             "- a: 1\n  b: [hunter2-hunter2",
-            "input targets: it is not valid YAML at line 3 column 1",
+            "input `targets`: isn't valid YAML at line 3, column 1",
         ),
         (
             "- ref: 1\n  ref: hunter2-hunter2",
-            "input targets: it is not valid YAML at line 2 column 3: duplicated key",
+            "input `targets`: uses a key twice, again at line 2",
         ),
         (
             "- ref: 1\n  \"ref\": hunter2-hunter2",
-            "input targets: a key stands twice in one target, again at line 2",
+            "input `targets`: uses a key twice in one entry, again at line 2",
         ),
         (
             "[{\"ref\": 1,\n\"ref\": \"hunter2-hunter2\"}]",
-            "input targets: a key stands twice in entry 0",
+            "input `targets`: uses a key twice in entry 1",
         ),
         (
             "- inputs:\n    hunter2-hunter2: 1\n    'hunter2-hunter2': 2",
-            "input targets: a name stands there twice, again at line 3",
+            "input `targets`: uses a key twice, again at line 3",
         ),
         (
             "[{\"ref\": \"\\ud800\"}]",
-            "input targets: it is not valid JSON: a text of entry 0 has",
+            "input `targets`: isn't valid JSON: a string in entry 1 has",
         ),
         (
             "- a: 1\n---\n- b: 1",
-            "input targets: it must be one YAML document, not 2",
+            "input `targets`: must be one YAML document, not 2",
         ),
         (
             "# nothing",
-            "input targets: it must be one YAML document, not 0",
+            "input `targets`: must be one YAML document, not 0",
         ),
     ] {
         let step = step(&sandbox, targets).input("event-type", "deploy");
@@ -253,7 +271,7 @@ fn a_missing_inherited_secret_is_reported_once() {
     fails_with(
         &sandbox,
         &step,
-        &["input token: it is empty: the secret is not set"],
+        &["input `token`: is empty. The secret isn't set"],
     );
 }
 
@@ -278,9 +296,9 @@ fn credentials_do_not_cross_providers_or_servers() {
         &sandbox,
         &step,
         &[
-            "input targets[1].token: line 3: a GitLab access token is needed",
-            "input targets[2].token: line 6: a Bitbucket access token is needed",
-            "input targets[3].token: line 9: a token with the permission \"Contents: write\" for this repository is needed. The workflow's own token is never sent to another server",
+            "input `targets`, octo-group/tools/deployer (line 3): `token` is missing\nhint: pass a GitLab access token",
+            "input `targets`, octo-workspace/service (line 6): `token` is missing\nhint: pass a Bitbucket access token",
+            "input `targets`, octo-org/app (line 9): `token` is missing. `GITHUB_TOKEN` is only sent to the server that this workflow runs on",
         ],
     );
 }
@@ -314,15 +332,13 @@ fn secret_variables_do_not_cross_providers_or_servers() {
             .secret("hunter2-hunter2")
             .secret(demo::BITBUCKET_ACCESS)
     };
-    let refused = "the step's own are sent only to the step's provider and server: set them for this target too, or write `{}` for none";
+    let refused = "is missing. The step's own are only sent to the step's provider and server\nhint: set `secret-variables` for this target too, or to `{}` for none";
     fails_with(
         &sandbox,
         &step(&targets),
-        &[
-            &format!("input targets[1].secret-variables: line 3: {refused}"),
-            &format!("input targets[2].secret-variables: line 6: {refused}"),
-            &format!("input targets[3].secret-variables: line 11: {refused}"),
-        ],
+        &[&format!(
+            "input `targets`, a/b (line 3), octo-workspace/service (line 6), a/b (line 11): `secret-variables` {refused}"
+        )],
     );
     // With their own secret variables, or none, and with a provider that has none.
     let targets = format!(
@@ -411,7 +427,7 @@ fn each_target_is_triggered_with_its_own_credential() {
         assert!(with[0].0.path.contains(path));
     }
     done.says("octo-org/caller: triggering repository_dispatch deploy on")
-        .says("with the workflow's own token")
+        .says("with `GITHUB_TOKEN`")
         .says("with a pipeline trigger token");
 }
 
@@ -467,7 +483,7 @@ fn duplicate_entries_cause_a_warning() {
     assert_eq!(
         done.warnings(),
         [
-            "input targets[2]: line 4: it is the same as `targets[0]`: that pipeline will be triggered twice"
+            "Duplicate target: input `targets`, OCTO-ORG/app (line 4): is the same as octo-org/app (line 2). That pipeline will be triggered twice"
         ]
     );
     assert_eq!(done.results().len(), 3);
@@ -498,8 +514,8 @@ fn secrets_of_entries_are_masked_even_if_everything_else_is_invalid() {
     assert_eq!(
         done.warnings(),
         [
-            "input targets[1].secret-variables: a secret in it has fewer than 4 characters and is not masked: that would garble the log",
-            "input targets[3].secret-variables: a secret in it is empty or `null`: it is not set, or withheld, as it is from forks and Dependabot",
+            "Secret not masked: input `targets`, entry 2 (line 4), `secret-variables`: a secret has fewer than 4 characters and isn't masked, because masking it would garble the log",
+            "Empty secret: input `targets`, entry 4 (line 9), `secret-variables`: a secret is empty or `null`. It isn't set, or it was withheld because a fork or Dependabot started the workflow",
         ]
     );
 }
@@ -516,8 +532,19 @@ fn errors_of_a_thousand_entries_are_summarised() {
         .collect();
     let step = step(&sandbox, &targets.concat()).input("event-type", "deploy");
     let done = step.run();
-    assert_eq!(done.errors().len(), 51);
-    assert!(done.errors()[50].contains("there are 950 more complaints"));
+    let names = "input `targets`, octo-org/app-0 (line 3), octo-org/app-1 (line 7), octo-org/app-2 (line 11)";
+    let [unknown] = done.errors().try_into().unwrap();
+    assert!(unknown.contains(names), "{done}");
+    let problem = " and 990 more: has an unknown key\nhint: use one of these keys: provider, ";
+    assert!(unknown.contains(problem), "{done}");
+    done.says("1 problem; nothing was sent");
+    let results = done.results();
+    assert_eq!(results.len(), 1_000);
+    assert_eq!(results[999]["repository"], "octo-org/app-999");
+    assert_eq!(
+        results[999]["error"],
+        "input `targets`, octo-org/app-999 (line 3999): has an unknown key"
+    );
     assert!(done.masks.len() >= 1_000);
     assert_eq!(sandbox.requests().len(), 0);
 }

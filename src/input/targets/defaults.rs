@@ -111,8 +111,9 @@ impl<'step> Defaults<'step> {
             && destination.provider.knows(SECRETS)
             && !self.is_same_server(destination);
         is_refused.then(|| {
-            let message = "the step's own are sent only to the step's provider and server: set them for this target too, or write `{}` for none";
-            InputError::new(SECRETS, message)
+            let what = "is missing. The step's own are only sent to the step's provider and server";
+            InputError::new(SECRETS, what)
+                .hint("set `secret-variables` for this target too, or to `{}` for none")
         })
     }
 

@@ -32,13 +32,13 @@ fn warning(group: &[&Position]) -> Option<Warning> {
     let (others, times) = match more.len() {
         0 => (String::new(), "twice".to_owned()),
         more => (
-            format!(", and {more} more are too"),
+            format!(", and so are {more} more"),
             format!("{} times", more + 2),
         ),
     };
-    Some(second.warning(format!(
-        "it is the same as `{}`{others}: that pipeline will be triggered {times}",
-        first.name()
+    let first = first.entry_name();
+    Some(second.warning(&format!(
+        "is the same as {first}{others}. That pipeline will be triggered {times}"
     )))
 }
 

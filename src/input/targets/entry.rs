@@ -1,18 +1,19 @@
 //! Reads one entry of `targets`. Errors give the position of the entry or key.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::rc::Rc;
 
-use super::super::{HostRepository, certificates, destination, not_single_line, target, wait};
+use super::super::{
+    HostRepository, certificates, destination, is_given, not_single_line, target, wait,
+};
 use super::defaults::{DESTINATION_KEYS, Defaults};
-use super::{NAME, STEP_ONLY, Warning};
+use super::{STEP_ONLY, Warning};
 use crate::model::Secret;
 use crate::providers::any::ProviderKind;
 use crate::providers::target::Target;
 use crate::values::{
-    Checked, Errors, InputError, Inputs, Item, Pair, RawInput, declared, nearest_input,
-    unknown_input_message,
+    Checked, EntryName, Errors, InputError, Inputs, Item, Pair, RawInput, declared,
+    hint_for_unknown, nearest_input,
 };
 
 /// Keys whose values may be mappings or lists.
@@ -48,6 +49,8 @@ pub(super) struct TargetEntry {
 pub(super) struct Position {
     /// From 0, as in the output `results`.
     pub(super) index: usize,
+    /// `None` if it isn't valid, or if it's the step's own.
+    repository: Option<String>,
     line: Option<usize>,
     /// Lines of its keys.
     lines: BTreeMap<String, usize>,
@@ -62,9 +65,14 @@ impl TargetEntry {
         }
     }
 
-    pub(super) fn new(index: usize, item: Item) -> Self {
+    /// `provider` is the step's, which entries inherit.
+    pub(super) fn new(index: usize, item: Item, provider: Option<ProviderKind>) -> Self {
         let mut position = Position {
             index,
+            repository: item
+                .pairs
+                .as_ref()
+                .and_then(|pairs| repository(pairs, provider)),
             line: item.line,
             lines: BTreeMap::new(),
         };
@@ -74,8 +82,8 @@ impl TargetEntry {
                 entry.add(pair, &mut position);
             }
         } else {
-            let message = "it must be a mapping, like `repository: octo-org/app`";
-            entry.form_errors.push(position.error(item.line, message));
+            let error = InputError::new("", "must be a mapping, like `repository: octo-org/app`");
+            entry.form_errors.push(position.error(item.line, error));
             entry.is_not_a_mapping = true;
         }
         entry.position = Some(position);
@@ -94,21 +102,25 @@ impl TargetEntry {
             if let Some(nearest) = nearest_input(&name, &is_candidate) {
                 self.own.mark_unusable(nearest);
             }
-            let message = unknown_input_message(&name, "key", &is_candidate);
-            self.form_errors.push(position.error(line, message));
+            let hint = hint_for_unknown(&name, "keys", &is_candidate);
+            let error = InputError::new("", "has an unknown key").hint(hint);
+            self.form_errors.push(position.error(line, error));
             return;
         };
         position.lines.extend(line.map(|line| (name.clone(), line)));
         if has_comment && FREE_TEXT.contains(&name.as_str()) {
-            let message = "it is followed by ` #`, which starts a comment in YAML: quote the value, or move the comment to a line of its own";
-            self.form_errors.push(position.key_error(&name, message));
+            let error =
+                InputError::new(&name, "is followed by ` #`, which starts a comment in YAML")
+                    .hint("quote the value, or move the comment to its own line");
+            self.form_errors.push(position.key_error(error));
         }
         if STEP_ONLY.contains(&name.as_str()) {
-            let message = "it is for the step as a whole: set it beside `targets`";
-            self.form_errors.push(position.key_error(&name, message));
+            let error = InputError::new(&name, "applies to the whole step")
+                .hint(format!("move `{name}` out of the list, next to `targets`"));
+            self.form_errors.push(position.key_error(error));
         } else if value.is_nested() && !NESTED.contains(&name.as_str()) {
-            let message = "it must be a text, not a mapping or list";
-            self.form_errors.push(position.key_error(&name, message));
+            let error = InputError::new(&name, "must be a string, not a mapping or list");
+            self.form_errors.push(position.key_error(error));
             // The value is unusable, but the key is set, so it must not be inherited.
             self.own.insert(name, Rc::new(RawInput::text("")));
             self.own.mark_unusable(declared.name);
@@ -122,12 +134,13 @@ impl TargetEntry {
         self.position.as_ref()
     }
 
-    /// Returns the secrets among the entry's own keys. Returns none for the step itself.
+    /// Returns the secrets among the entry's own keys, each with the subject of messages about it. Returns none for the
+    /// step itself.
     pub(super) fn secrets(&self) -> Vec<(String, Secret)> {
         let secrets = self.position.as_ref().map(|position| {
             let secrets = self.own.secrets().into_iter();
             secrets
-                .map(|(name, secret)| (position.name_of(name), secret))
+                .map(|(name, secret)| (position.subject(name), secret))
                 .collect()
         });
         secrets.unwrap_or_default()
@@ -146,6 +159,25 @@ impl TargetEntry {
             errors.take(self.target(defaults, host_repository))
         };
         errors.finish(|| target)
+    }
+
+    /// Guesses provider and repository of an entry that may be invalid. A repository that isn't valid isn't shown.
+    pub(super) fn guess_destination(
+        &self,
+        step: &Inputs,
+        host_repository: &HostRepository,
+    ) -> Option<(ProviderKind, Option<String>)> {
+        if self.is_not_a_mapping {
+            return None;
+        }
+        let inputs = Defaults::new(step, host_repository).destination_inputs(&self.own);
+        let provider = destination::guess_provider(&inputs, host_repository)?;
+        let repository = match inputs.get("repository") {
+            Some(text) => destination::valid_name(text, Some(provider)),
+            None if provider == host_repository.provider => host_repository.repository.clone(),
+            None => None,
+        };
+        Some((provider, repository))
     }
 
     fn target(&self, defaults: &Defaults<'_>, host_repository: &HostRepository) -> Checked<Target> {
@@ -215,7 +247,7 @@ impl TargetEntry {
                 if inputs.has(name) && !self.own.has(name) {
                     error
                 } else {
-                    position.key_error(name, error.message_without_key())
+                    position.key_error(error)
                 }
             })
             .collect()
@@ -223,46 +255,58 @@ impl TargetEntry {
 }
 
 impl Position {
-    /// `targets[3]`
-    pub(super) fn name(&self) -> String {
-        format!("{NAME}[{}]", self.index)
+    fn name(&self, line: Option<usize>) -> EntryName {
+        EntryName {
+            index: self.index,
+            repository: self.repository.clone(),
+            line,
+        }
     }
 
-    /// `targets[3].workflow`
-    fn name_of(&self, key: &str) -> String {
-        format!("{}.{key}", self.name())
+    /// Names the entry in a sentence.
+    pub(super) fn entry_name(&self) -> EntryName {
+        self.name(self.line)
     }
 
-    fn error(&self, line: Option<usize>, message: impl fmt::Display) -> InputError {
-        InputError::new(self.name(), with_line(line, message))
-    }
-
-    /// Creates an error about a key, with its line, or that of the entry if the key isn't set.
-    fn key_error(&self, key: &str, message: impl fmt::Display) -> InputError {
+    /// Begins messages about a key.
+    fn subject(&self, key: &str) -> String {
         let line = self.lines.get(key).copied().or(self.line);
-        InputError::new(self.name_of(key), with_line(line, message))
+        format!("input `targets`, {}, `{key}`", self.name(line))
+    }
+
+    fn error(&self, line: Option<usize>, error: InputError) -> InputError {
+        error.in_entry(self.name(line))
+    }
+
+    /// Moves an error about a key to its line, or to that of the entry if the key isn't set.
+    fn key_error(&self, error: InputError) -> InputError {
+        let line = self.lines.get(&error.input).copied().or(self.line);
+        self.error(line, error)
     }
 
     /// Creates a warning about the entry as a whole.
-    pub(super) fn warning(&self, message: impl fmt::Display) -> Warning {
+    pub(super) fn warning(&self, text: &str) -> Warning {
         Warning {
-            input: self.name(),
-            text: with_line(self.line, message),
+            title: "Duplicate target".to_owned(),
+            text: format!("input `targets`, {}: {text}", self.entry_name()),
         }
     }
 }
 
-fn with_line(line: Option<usize>, message: impl fmt::Display) -> String {
-    match line {
-        Some(line) => format!("line {line}: {message}"),
-        None => message.to_string(),
-    }
+/// Returns the repository of an entry if it's valid, without its server.
+fn repository(pairs: &[Pair], provider: Option<ProviderKind>) -> Option<String> {
+    let value = |name: &str| {
+        let pair = pairs.iter().find(|pair| pair.name == name)?;
+        pair.value.as_text().filter(|text| !text.is_empty())
+    };
+    let own = value("provider").and_then(destination::provider_by_name);
+    let provider = own.or(provider);
+    destination::valid_name(value("repository")?, provider)
 }
 
 /// Whether an error about a missing input only follows from an unusable value of it, or of an alternative to it.
 fn follows_from_unusable(name: &str, inputs: &Inputs) -> bool {
-    let is_default = name == "token" && inputs.get(name) == inputs.get("github-token");
-    if !is_default && inputs.raw(name).is_some() {
+    if is_given(inputs, name) {
         return false;
     }
     let alternatives = ProviderKind::alternatives(name);

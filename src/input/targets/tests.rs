@@ -116,15 +116,12 @@ fn credential(spec: &AnySpec) -> String {
     }
 }
 
-/// Formats each error as `input: message`.
+/// Returns each error as it's shown.
 fn errors(step: &[(&str, &str)], targets: &str) -> Vec<String> {
     let Err(errors) = read(step, targets) else {
         panic!("nothing is wrong with {targets}");
     };
-    errors
-        .into_iter()
-        .map(|error| format!("{}: {}", error.input, error.message))
-        .collect()
+    errors.iter().map(InputError::to_string).collect()
 }
 
 /// Asserts that the errors begin like these, and that there are no others.
@@ -136,6 +133,18 @@ fn assert_errors(step: &[(&str, &str)], targets: &str, expected: &[&str]) {
             .zip(expected)
             .all(|(found, start)| found.starts_with(start));
     assert!(matches_expected, "{targets}\n{found:#?}\n{expected:#?}");
+}
+
+/// Asserts that there is just this error, in the only entry.
+fn assert_one_error(step: &[(&str, &str)], targets: &str, expected: &str) {
+    let found = errors(step, targets);
+    let is_expected = |error: &String| {
+        error.starts_with("input `targets`, ") && error.contains(&format!(" (line 1): {expected}"))
+    };
+    assert!(
+        found.len() == 1 && is_expected(&found[0]),
+        "{targets}\n{found:#?}"
+    );
 }
 
 const KEY: &str = include_str!("../../../tests/sandbox/keys/test-only-app.pkcs8.pem");
@@ -247,8 +256,8 @@ fn an_own_pipeline_replaces_the_inherited_one() {
         &step,
         "- {}\n- event-type: deploy\n  workflow: b.yml\n- event-type: deploy\n  ref: main",
         &[
-            "targets[1].workflow: line 3: there is an `event-type` too",
-            "targets[2].ref: line 5: a repository_dispatch always runs on the default branch",
+            "input `targets`, entry 2 (line 3): `workflow` is set, and so is `event-type`",
+            "input `targets`, entry 3 (line 5): `ref` only works with `workflow`. A repository_dispatch always runs on the default branch",
         ],
     );
     // A contradiction in the step itself is reported once.
@@ -260,7 +269,7 @@ fn an_own_pipeline_replaces_the_inherited_one() {
     assert_errors(
         &step,
         "- repository: octo-org/a\n- repository: octo-org/b\n- workflow: c.yml",
-        &["workflow: there is an `event-type` too"],
+        &["input `workflow`: is set, and so is `event-type`"],
     );
 }
 
@@ -313,8 +322,8 @@ fn another_provider_inherits_only_what_applies_to_it() {
         &step,
         "- provider: gitlab",
         &[
-            "targets[0].repository: line 1: it is needed here",
-            "targets[0].token: line 1: a GitLab access token is needed",
+            "input `targets`, entry 1 (line 1): `repository` is missing",
+            "input `targets`, entry 1 (line 1): `token` is missing\nhint: pass a GitLab access token",
         ],
     );
     let step = [
@@ -347,7 +356,7 @@ fn another_provider_inherits_only_what_applies_to_it() {
 
 #[test]
 fn credentials_stay_with_their_provider_and_server() {
-    let needed = "targets[0].token: line 1: a";
+    let needed = "`token` is missing";
     let github = [("event-type", "deploy"), ("token", "ghp_step")];
     for entry in [
         "- {provider: gitlab, repository: a/b}",
@@ -356,7 +365,7 @@ fn credentials_stay_with_their_provider_and_server() {
         "- {server-url: 'https://git.example', repository: octo-org/app}",
         "- {server-url: 'https://github.example:8443', repository: octo-org/app}",
     ] {
-        assert_errors(&github, entry, &[needed]);
+        assert_one_error(&github, entry, needed);
     }
     let gitlab = [
         ("provider", "gitlab"),
@@ -394,7 +403,7 @@ fn credentials_stay_with_their_provider_and_server() {
         "- {provider: bitbucket, repository: a/b}",
         "- {provider: github, repository: octo-org/app, event-type: e}",
     ] {
-        assert_errors(&gitlab, entry, &[needed]);
+        assert_one_error(&gitlab, entry, needed);
     }
     let trigger = [
         ("provider", "gitlab"),
@@ -475,23 +484,23 @@ fn a_token_and_an_app_replace_each_other() {
     for (entry, expected) in [
         (
             "- token: ''",
-            "targets[0].token: line 1: it is empty: the secret is not set",
+            "input `targets`, entry 1 (line 1): `token` is empty. The secret isn't set",
         ),
         (
             "- token: ~",
-            "targets[0].token: line 1: it is empty: the secret is not set",
+            "input `targets`, entry 1 (line 1): `token` is empty. The secret isn't set",
         ),
         (
             "- private-key: ''",
-            "targets[0].private-key: line 1: it is empty",
+            "input `targets`, entry 1 (line 1): `private-key` is empty",
         ),
         (
             "- {token: ghp_own, client-id: Iv2}",
-            "targets[0].private-key: line 1: it is needed",
+            "input `targets`, entry 1 (line 1): `private-key` is missing",
         ),
         (
             "- server-url: https://git.example\n  repository: a/b\n  client-id: Iv2",
-            "targets[0].private-key: line 1: it is needed",
+            "input `targets`, a/b (line 1): `private-key` is missing",
         ),
     ] {
         assert_errors(&app, entry, &[expected]);
@@ -509,8 +518,8 @@ fn the_github_token_counts_as_not_given() {
         &step,
         "- repository: octo-org/app\n- provider: gitlab\n  repository: a/b",
         &[
-            "targets[0].token: line 1: a token with the permission \"Contents: write\" for this repository is needed. The workflow's own token can trigger only octo-org/caller, not this repository",
-            "targets[1].token: line 2: a GitLab access token is needed",
+            "input `targets`, octo-org/app (line 1): `token` is missing. `GITHUB_TOKEN` can only trigger workflows of octo-org/caller, not of this repository\nhint: pass a token with the permission \"Contents: write\" for this repository",
+            "input `targets`, a/b (line 2): `token` is missing\nhint: pass a GitLab access token",
         ],
     );
     // A token withheld from the step is missing in each entry, but is reported once.
@@ -518,7 +527,7 @@ fn the_github_token_counts_as_not_given() {
     assert_errors(
         &step,
         "- repository: octo-org/a\n- repository: octo-org/b\n- {repository: octo-org/c, token: ghp_own}",
-        &["token: it is empty: the secret is not set"],
+        &["input `token`: is empty. The secret isn't set"],
     );
 }
 
@@ -567,12 +576,10 @@ fn wait_options_are_dropped_without_wait() {
         &step,
         "- wait: false\n  timeout: 5m\n- wait: perhaps\n- success-conclusions: [lost]\n- success-conclusions: {a: b}\n- success-conclusions: []\n- timeout: 5 hunter2",
         &[
-            "targets[0].timeout: line 2: it goes with `wait: true`",
-            "targets[1].wait: line 3: it must be `true` or `false`",
-            "targets[2].success-conclusions: line 4: it must be a list like",
-            "targets[3].success-conclusions: line 5: it must be a list like",
-            "targets[4].success-conclusions: line 6: it must be a list like",
-            "targets[5].timeout: line 7: it must be a duration",
+            "input `targets`, entry 1 (line 2): `timeout` only works with `wait: true`",
+            "input `targets`, entry 2 (line 3): `wait` must be `true` or `false`",
+            "input `targets`, entry 3 (line 4), entry 4 (line 5), entry 5 (line 6): `success-conclusions` must be a list, like",
+            "input `targets`, entry 6 (line 7): `timeout` must be a duration",
         ],
     );
 }
@@ -612,18 +619,18 @@ fn errors_give_entry_and_line_and_no_text() {
         &step,
         yaml,
         &[
-            "targets[0].repository: line 3: it has more than two parts; it must be `owner/name`",
-            "targets[1]: line 6: there is no such key; did you mean `token`?",
-            "targets[1].dry-run: line 7: it is for the step as a whole: set it beside `targets`",
-            "targets[1].commit: line 8: it means nothing for GitHub",
-            "targets[2].provider: line 9: it is none: it must be one of `github`, `gitlab`, `bitbucket`",
-            "targets[3]: line 11: it must be a mapping",
-            "targets[4].ref: line 13: it must be a text, not a mapping or list",
-            "targets[4].client-payload: line 14: it must be an object",
-            "targets[5].inputs: line 16: a value in it is nested",
-            "targets[6].repository: line 19: its web URL is not on the server of `server-url`",
-            "targets[7].repository: line 22: the server in it isn't a known server, and a web URL by itself doesn't decide where a token goes: set `server-url` and `provider` too",
-            "targets[8].variables: line 26: it must be a mapping, like",
+            "input `targets`, entry 1 (line 3): `repository` must be `owner/name`, or its web URL\nhint: this looks like a GitLab repository: set `provider: gitlab`",
+            "input `targets`, a/b (line 6): has an unknown key\nhint: did you mean `token`?",
+            "input `targets`, a/b (line 7): `dry-run` applies to the whole step",
+            "input `targets`, a/b (line 8): `commit` only works with Bitbucket, but the provider here is GitHub",
+            "input `targets`, entry 3 (line 9): `provider` must be `github`, `gitlab`, `bitbucket` or `memory`",
+            "input `targets`, entry 4 (line 11): `repository` contains no `/`\nhint: use `owner/name`",
+            "input `targets`, a/b (line 13): `ref` must be a string, not a mapping or list",
+            "input `targets`, a/b (line 14): `client-payload` must be a JSON object or a YAML mapping",
+            "input `targets`, entry 6 (line 16): a value in `inputs` is a list or mapping, but only strings can be sent",
+            "input `targets`, a/b (line 19): `repository` isn't on the server in `server-url`",
+            "input `targets`, a/b (line 22): `repository` is on a server that isn't known, and a web URL alone doesn't decide where a token is sent\nhint: set `server-url` and `provider` too",
+            "input `targets`, a/b (line 26): `variables` must be a mapping, like",
         ],
     );
     let found = errors(&step, yaml);
@@ -634,17 +641,17 @@ fn errors_give_entry_and_line_and_no_text() {
     assert_errors(
         &step,
         "- {provider: gitlab, repository: a/b, token: x, variables: {A: a}, secret-variables: {A: b}}",
-        &["targets[0].secret-variables: line 1: `A` is in `variables` too"],
+        &["input `targets`, a/b (line 1): `secret-variables` has `A`, and so does `variables`"],
     );
     let json = "[\n  {\n    \"repository\":\n      \"a/hunter2/c\"\n  },\n  \"hunter2\",\n  {\"repository\": \"a/b\", \"tokn\": 1,\n   \"ref\": [1]}\n]";
     assert_errors(
         &step,
         json,
         &[
-            "targets[0].repository: it has more than two parts",
-            "targets[1]: it must be a mapping",
-            "targets[2]: there is no such key; did you mean `token`?",
-            "targets[2].ref: it must be a text",
+            "input `targets`, entry 1: `repository` must be `owner/name`, or its web URL",
+            "input `targets`, entry 2: `repository` contains no `/`",
+            "input `targets`, a/b (entry 3): has an unknown key\nhint: did you mean `token`?",
+            "input `targets`, a/b (entry 3): `ref` must be a string",
         ],
     );
 }
@@ -662,7 +669,7 @@ fn a_json_list_may_have_trailing_commas_and_single_quotes() {
     assert_errors(
         &step,
         "[\n{\"event-type\": \"hunter2\nhunter2\"}]",
-        &["targets: it is not valid JSON at line 2: a string contains a raw line break"],
+        &["input `targets`: isn't valid JSON at line 2: a string contains a raw line break"],
     );
 }
 
@@ -681,10 +688,10 @@ fn errors_of_the_step_are_reported_once_and_only_if_they_matter() {
         &step,
         "- event-type: a\n- event-type: b",
         &[
-            "max-parallel: it must be a whole number from 1 to 1000",
-            "fail-fast: it must be `true` or `false`",
-            "repository: it has more than two parts",
-            "timeout: it must be a duration",
+            "input `max-parallel`: must be a whole number from 1 to 1000",
+            "input `fail-fast`: must be `true` or `false`",
+            "input `repository`: must be `owner/name`, or its web URL, not `a/b/c`",
+            "input `timeout`: must be a duration",
         ],
     );
     let step = &step[..3];
@@ -697,7 +704,7 @@ fn errors_of_the_step_are_reported_once_and_only_if_they_matter() {
         assert_errors(
             &step,
             "- {}",
-            &["max-parallel: it must be a whole number from 1 to 1000"],
+            &["input `max-parallel`: must be a whole number from 1 to 1000"],
         );
     }
     for (number, expected) in [("", 8), ("8", 8), ("1", 1), ("1000", 1_000)] {
@@ -710,14 +717,52 @@ fn errors_of_the_step_are_reported_once_and_only_if_they_matter() {
 }
 
 #[test]
-fn errors_beyond_the_limit_are_counted() {
+fn equal_problems_are_one_message_that_names_the_entries() {
     let found = errors(&[("event-type", "e")], &"- hunter2\n".repeat(1_000));
-    assert_eq!(found.len(), 51);
-    assert!(found[49].starts_with("targets[49]: line 50: it must be a mapping"));
+    let named: Vec<_> = (1..=10)
+        .map(|number| format!("entry {number} (line {number})"))
+        .collect();
     assert_eq!(
-        found[50],
-        "targets: there are 950 more complaints: mend those above first"
+        found,
+        [format!(
+            "input `targets`, {} and 990 more: `repository` contains no `/`\nhint: use `owner/name`, or its web URL",
+            named.join(", ")
+        )]
     );
+    let step = [("workflow", "build.yml"), ("token", "ghp_step")];
+    assert_errors(
+        &step,
+        "- {repository: octo-org/a, ref: 67/merge}\n- {repository: octo-org/b, wait: perhaps}\n- {repository: octo-org/c, ref: 12/merge}",
+        &[
+            "input `targets`, octo-org/a (line 1), octo-org/c (line 3): `ref` is a pull request's ref",
+            "input `targets`, octo-org/b (line 2): `wait` must be `true` or `false`",
+        ],
+    );
+}
+
+#[test]
+fn a_string_is_short_for_a_repository() {
+    let step = [("event-type", "deploy"), ("token", "ghp_step")];
+    for targets in [
+        "- octo-org/app",
+        "- 'octo-org/app'",
+        "- octo-org/app # the app",
+        r#"["octo-org/app"]"#,
+        "['octo-org/app',]",
+    ] {
+        assert_eq!(
+            target(&step, targets),
+            "github octo-org/app at github.example: repository_dispatch deploy, {}, ghp_step",
+            "{targets}"
+        );
+    }
+    let (request, _) = read(&step, "- octo-org/a\n- repository: octo-org/b\n").unwrap();
+    assert_eq!(request.targets.len(), 2);
+    for (entry, line) in [("- ''", " (line 1)"), ("- ~", ""), ("- [a]", " (line 1)")] {
+        let found = errors(&step, entry);
+        let expected = "must be a mapping, like `repository: octo-org/app`";
+        assert!(found[0].ends_with(expected), "{entry}{line}: {found:?}");
+    }
 }
 
 #[test]
@@ -735,15 +780,15 @@ fn secrets_are_known_even_if_everything_else_is_invalid() {
     assert_eq!(
         secrets,
         [
-            "token: step-secret",
-            "github-token: ghs_own",
-            "targets[0].token: own-secret",
-            "targets[0].trigger-token: second",
-            "targets[1].secret-variables: third",
-            "targets[1].secret-variables: fourth",
-            "targets[2].secret-variables: fifth",
-            "targets[3].private-key: a\\nkey",
-            "targets[3].private-key: a\nkey",
+            "input `token`: step-secret",
+            "input `github-token`: ghs_own",
+            "input `targets`, entry 1 (line 1), `token`: own-secret",
+            "input `targets`, entry 1 (line 2), `trigger-token`: second",
+            "input `targets`, entry 2 (line 4), `secret-variables`: third",
+            "input `targets`, entry 2 (line 4), `secret-variables`: fourth",
+            "input `targets`, entry 3 (line 5), `secret-variables`: fifth",
+            "input `targets`, entry 4 (line 6), `private-key`: a\\nkey",
+            "input `targets`, entry 4 (line 6), `private-key`: a\nkey",
         ]
     );
 }
@@ -752,8 +797,8 @@ fn secrets_are_known_even_if_everything_else_is_invalid() {
 fn duplicate_targets_cause_one_warning() {
     let step = [("event-type", "deploy"), ("token", "ghp_step")];
     let warnings = |targets| read(&step, targets).unwrap().1;
-    let warning = |input: &str, text: &str| Warning {
-        input: input.to_owned(),
+    let warning = |text: &str| Warning {
+        title: "Duplicate target".to_owned(),
         text: text.to_owned(),
     };
     assert_eq!(
@@ -764,12 +809,10 @@ fn duplicate_targets_cause_one_warning() {
         ),
         [
             warning(
-                "targets[2]",
-                "line 3: it is the same as `targets[0]`, and 2 more are too: that pipeline will be triggered 4 times"
+                "input `targets`, Octo-Org/A (line 3): is the same as octo-org/a (line 1), and so are 2 more. That pipeline will be triggered 4 times"
             ),
             warning(
-                "targets[4]",
-                "line 7: it is the same as `targets[3]`: that pipeline will be triggered twice"
+                "input `targets`, octo-org/b (line 7): is the same as octo-org/b (line 6). That pipeline will be triggered twice"
             ),
         ]
     );
@@ -847,7 +890,8 @@ proptest! {
         for more in ["", ", workflow: a.yml", ", event-type: a", ", provider: gitlab"] {
             if let Err(errors) = read(&step, &format!("- {{{key}: {value}{more}}}")) {
                 for error in errors {
-                    prop_assert!(!error.message.contains("hunter2"), "{}", error.message);
+                    let problem = error.problem();
+                    prop_assert!(!problem.contains("hunter2"), "{}", problem);
                 }
             }
         }

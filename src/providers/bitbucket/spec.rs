@@ -12,7 +12,10 @@ use crate::providers::location::{check_part, fixed, two_parts};
 use crate::providers::provider::{CredentialParts, InputContext, PollIntervals, ProviderSpec};
 use crate::providers::reference::Reference;
 use crate::providers::variable::Variable;
-use crate::values::{Checked, Errors, Inputs, invalid};
+use crate::values::{Checked, Errors, InputError, Inputs};
+
+/// App passwords were replaced by API tokens.
+const APP_PASSWORD_PREFIX: &str = "ATBB";
 
 pub(crate) struct BitbucketSpec {
     pub(crate) source: BitbucketSource,
@@ -52,7 +55,7 @@ impl ProviderSpec for BitbucketSpec {
         "email",
     ];
     const CREDENTIALS: &'static [&'static str] = &["email"];
-    const TOKEN_PREFIXES: &'static [&'static str] = &["ATCTT3x", "ATATT3x", "ATBB"];
+    const TOKEN_PREFIXES: &'static [&'static str] = &["ATCTT3x", "ATATT3x", APP_PASSWORD_PREFIX];
     /// Bitbucket allows 1,000 requests an hour.
     const POLL_INTERVALS: PollIntervals = PollIntervals {
         min: Duration::from_secs(5),
@@ -63,6 +66,14 @@ impl ProviderSpec for BitbucketSpec {
 
     const DEFAULT_SERVER: &'static str = "https://bitbucket.org";
     const REPOSITORY_FORM: &'static str = "`workspace/repository`, or its web URL";
+
+    fn check_server(web: &Url) -> Result<(), &'static str> {
+        let is_public = Self::is_public_host(web.host_str().unwrap_or_default());
+        if is_public && web.path() != "/" {
+            return Err("has a path, but bitbucket.org has none");
+        }
+        Ok(())
+    }
 
     fn api_address(web: &Url) -> Url {
         match web.host_str() {
@@ -167,24 +178,31 @@ fn commit(inputs: &Inputs) -> Checked<Option<String>> {
     let is_hash = |text: &String| {
         (7..=40).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit())
     };
-    if commit.as_ref().is_some_and(|commit| !is_hash(commit)) {
-        return invalid(
-            NAME,
-            "it must be a commit's hash, 7 to 40 hexadecimal digits",
-        );
+    match commit {
+        Some(text) if !is_hash(&text) => {
+            let what = "must be a commit's hash, 7 to 40 hexadecimal digits";
+            InputError::new(NAME, what).not(&text).fail()
+        }
+        commit => Ok(commit),
     }
-    Ok(commit)
 }
 
 fn credential(inputs: &Inputs, context: &InputContext<'_>) -> Checked<BitbucketCredential> {
     let mut errors = Errors::default();
     let token = errors.take(match context.token(inputs) {
+        Ok(Token::Given(token)) if token.expose().starts_with(APP_PASSWORD_PREFIX) => {
+            InputError::new(
+                "token",
+                "is an app password, which Bitbucket no longer accepts",
+            )
+            .hint("pass an access token, or an API token together with `email`")
+            .fail()
+        }
         Ok(Token::Given(token)) => Ok(token),
         Ok(Token::Empty) => context.empty("token"),
-        Ok(Token::NotGiven { .. }) => invalid(
-            "token",
-            "a Bitbucket access token is needed, or an API token together with `email`",
-        ),
+        Ok(Token::NotGiven { .. }) => InputError::new("token", "is missing")
+            .hint("pass a Bitbucket access token, or an API token together with `email`")
+            .fail(),
         Err(found) => Err(found),
     });
     let email = errors.take(email(inputs));
@@ -203,10 +221,8 @@ fn email(inputs: &Inputs) -> Checked<Option<String>> {
         return Ok(None);
     };
     if !email.contains('@') || email.contains(':') || email.contains(char::is_whitespace) {
-        return invalid(
-            NAME,
-            "it must be the e-mail address of the API token's owner, not the user name",
-        );
+        let what = "must be the email address of the API token's owner";
+        return InputError::new(NAME, what).not(email).fail();
     }
     Ok(Some(email.to_owned()))
 }

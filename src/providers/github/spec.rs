@@ -74,11 +74,8 @@ impl ProviderSpec for GitHubSpec {
 
     fn check_server(web: &Url) -> Result<(), &'static str> {
         let path = web.path();
-        if path.ends_with("/api/v3") {
-            return Err("it is the server's web address, without `/api/v3`: give only that");
-        }
         if path != "/" && Self::is_public_host(web.host_str().unwrap_or_default()) {
-            return Err("a server of github.com or ghe.com has no path: give only scheme and host");
+            return Err("has a path, but github.com and ghe.com have none");
         }
         Ok(())
     }
@@ -133,7 +130,7 @@ impl ProviderSpec for GitHubSpec {
     fn identity(&self) -> String {
         match &self.credential {
             GitHubCredential::Token(_) => "with the token given".to_owned(),
-            GitHubCredential::WorkflowToken(_) => "with the workflow's own token".to_owned(),
+            GitHubCredential::WorkflowToken(_) => "with `GITHUB_TOKEN`".to_owned(),
             GitHubCredential::App(app) => format!("as GitHub App {}", app.client_id),
         }
     }

@@ -15,7 +15,7 @@ use crate::providers::location::{check_part, parts};
 use crate::providers::provider::{CredentialParts, InputContext, PollIntervals, ProviderSpec};
 use crate::providers::reference::{Reference, may_be_same};
 use crate::providers::variable::Variable;
-use crate::values::{Checked, Errors, Inputs, invalid};
+use crate::values::{Checked, Errors, InputError, Inputs};
 
 pub(crate) struct GitLabSpec {
     /// `None` means the default branch.
@@ -68,6 +68,14 @@ impl ProviderSpec for GitLabSpec {
     const REPOSITORY_FORM: &'static str =
         "`group/project`, with all groups between, the project's id, or its web URL";
 
+    fn check_server(web: &Url) -> Result<(), &'static str> {
+        let is_public = Self::is_public_host(web.host_str().unwrap_or_default());
+        if is_public && web.path() != "/" {
+            return Err("has a path, but gitlab.com has none");
+        }
+        Ok(())
+    }
+
     fn api_address(web: &Url) -> Url {
         below(web, ["api", "v4"])
     }
@@ -76,7 +84,11 @@ impl ProviderSpec for GitLabSpec {
         if !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_digit()) {
             return Ok(());
         }
-        parts(name)?.into_iter().try_for_each(check_part)
+        parts(name)?.into_iter().try_for_each(|part| match part {
+            // Separates the project from the page in addresses: `group/project/-/pipelines`.
+            "-" => Err("contains `/-/`, which only addresses of pages do"),
+            part => check_part(part),
+        })
     }
 
     fn read(inputs: &Inputs, context: &InputContext<'_>) -> Checked<Self> {
@@ -109,10 +121,12 @@ impl ProviderSpec for GitLabSpec {
                     path: path.trim().trim_start_matches('/').to_owned(),
                 }))
             }
-            _ => invalid(
+            _ => InputError::new(
                 NAME,
-                "for GitLab it must be a job and a path in its artifacts, like `build:out/result.json`",
-            ),
+                "must be a job and a path in its artifacts, like `build:out/result.json`",
+            )
+            .not(text)
+            .fail(),
         }
     }
 
@@ -179,12 +193,14 @@ fn credential(inputs: &Inputs, context: &InputContext<'_>) -> Checked<GitLabCred
     let mut errors = Errors::default();
     let token = errors.take(context.token(inputs));
     let trigger = errors.take(trigger_token(inputs, context));
+    let token = token.and_then(|token| errors.take(usable(token)));
     let credential = token.zip(trigger).and_then(|(token, trigger)| {
         errors.take(match (trigger, token) {
-            (Some(_), Token::Given(token)) if is_trigger_token(token.expose()) => invalid(
-                "token",
-                "it looks like a trigger token, and `trigger-token` has one already: leave one out",
-            ),
+            (Some(_), Token::Given(token)) if is_trigger_token(token.expose()) => {
+                InputError::new("token", "is a trigger token, but `trigger-token` is set too")
+                    .hint("remove one of the two, or pass an access token in `token`")
+                    .fail()
+            }
             (Some(trigger), Token::Given(reader)) => Ok(GitLabCredential::Trigger {
                 token: trigger,
                 reader: Some(reader),
@@ -203,13 +219,12 @@ fn credential(inputs: &Inputs, context: &InputContext<'_>) -> Checked<GitLabCred
             }
             (None, Token::Given(token)) => Ok(GitLabCredential::Access(token)),
             (None, Token::Empty) => context.empty("token"),
-            (None, Token::NotGiven { .. }) => invalid(
-                "token",
-                format!(
-                    "a GitLab access token is needed, or a `trigger-token`. If one was meant to be there, its secret is not set{}",
+            (None, Token::NotGiven { .. }) => InputError::new("token", "is missing")
+                .hint(format!(
+                    "pass a GitLab access token in `token`, or a trigger token in `trigger-token`. If you already do, its secret isn't set{}",
                     context.or_withheld
-                ),
-            ),
+                ))
+                .fail(),
         })
     });
     errors.finish(|| credential)
@@ -221,10 +236,40 @@ fn trigger_token(inputs: &Inputs, context: &InputContext<'_>) -> Checked<Option<
         return Ok(None);
     };
     if text.starts_with("glpat-") {
-        let message = "it looks like an access token, which goes into `token`";
-        return invalid(NAME, message);
+        return InputError::new(NAME, "looks like an access token")
+            .hint("pass it in `token`")
+            .fail();
     }
     context.check_token(text, NAME).map(Some)
+}
+
+/// Rejects tokens of GitLab that can't start a pipeline from here.
+fn usable(token: Token) -> Checked<Token> {
+    const USELESS: [(&str, &str); 4] = [
+        (
+            "glcbt-",
+            "a CI/CD job token, which only works inside its own job",
+        ),
+        ("gldt-", "a deploy token, which can't start pipelines"),
+        (
+            "glrt-",
+            "the token of a runner, which can't start pipelines",
+        ),
+        ("gloas-", "the secret of an OAuth application, not a token"),
+    ];
+    let useless = match &token {
+        Token::Given(token) => {
+            let mut all = USELESS.iter();
+            all.find(|(prefix, _)| token.expose().starts_with(prefix))
+        }
+        Token::NotGiven { .. } | Token::Empty => None,
+    };
+    match useless {
+        Some((prefix, what)) => InputError::new("token", format!("is {what} (`{prefix}`)"))
+            .hint("create a project access token with the scope `api`")
+            .fail(),
+        None => Ok(token),
+    }
 }
 
 /// Trigger tokens can start pipelines of one project, and nothing else.

@@ -53,11 +53,31 @@ pub(super) fn strict_json(text: &str) -> Result<Cow<'_, str>, ValueError> {
     match (serde_json::from_str::<&RawValue>(&json), control) {
         (Ok(_), None) => Ok(Cow::Owned(json)),
         (Ok(_), Some(line)) => Err(ValueError::new(format!(
-            "it is not valid JSON at line {line}: a string contains a raw line break or other control \
-             character. Use `toJSON()` for the value, without quotes around the expression"
-        ))),
+            "isn't valid JSON at line {line}: a string contains a raw line break or other control character"
+        ))
+        .hint("use `toJSON()` for the value, without quotes around the expression")),
+        (Err(_), _) if is_after_string(text, &error) => Err(ValueError::new(format!(
+            "isn't valid JSON at line {}, column {}: a string contains an unescaped `\"`",
+            error.line(),
+            error.column()
+        ))
+        .hint("use `toJSON()` for the value, without quotes around the expression, or write `\"` in a string as `\\\"`")),
         (Err(_), _) => Err(invalid_json(&error)),
     }
+}
+
+/// Whether an error is about text directly after a string, which most likely contains a quote.
+fn is_after_string(text: &str, error: &serde_json::Error) -> bool {
+    let line = text.split('\n').nth(error.line() - 1).unwrap_or_default();
+    let Some(at) = error.column().checked_sub(1) else {
+        return false;
+    };
+    let (before, rest) = line.as_bytes().split_at(at.min(line.len()));
+    let is_quote = before.trim_ascii_end().ends_with(b"\"");
+    let is_value = before.trim_ascii_end().len() > 1;
+    // A `"` here would rather be a key or value without a comma or colon before it.
+    let is_text = rest.first().is_some_and(u8::is_ascii_alphanumeric);
+    error.is_syntax() && is_quote && is_value && is_text
 }
 
 struct Repaired {
@@ -130,9 +150,7 @@ fn node(text: &str, depth: usize) -> Result<Node, ValueError> {
             for pair in &pairs {
                 if !names.insert(pair.name.as_str()) {
                     let name = &pair.name;
-                    return Err(ValueError::new(format!(
-                        "the name `{name}` stands there twice"
-                    )));
+                    return Err(ValueError::of_key(name, "is used twice"));
                 }
                 read.push((pair.name.clone(), node(pair.value.get(), depth + 1)?));
             }
@@ -153,13 +171,28 @@ fn node(text: &str, depth: usize) -> Result<Node, ValueError> {
     }
 }
 
+/// Explains a syntax error in other words than the library's, which doesn't know where the text is from.
 pub(super) fn invalid_json(error: &serde_json::Error) -> ValueError {
+    let said = error.to_string();
+    let why = if error.is_eof() {
+        ": its end is missing"
+    } else if said.starts_with("invalid escape") {
+        ": a `\\` in a string isn't escaped"
+    } else if said.starts_with("trailing characters") {
+        ": there is more text after its end"
+    } else if said.starts_with("key must be a string") {
+        ": a key isn't in double quotes"
+    } else if said.starts_with("expected value") {
+        ": a value is missing, or it's a string without quotes"
+    } else {
+        ""
+    };
     ValueError::new(format!(
-        "it is not valid JSON at line {} column {}, as text that begins with `{{` or `[` must be. Use `toJSON()` for \
-         values from elsewhere, and write `\\` in a string as `\\\\`",
+        "isn't valid JSON at line {}, column {}{why}",
         error.line(),
         error.column()
     ))
+    .hint("use `toJSON()` for values from elsewhere, and write `\\` in a string as `\\\\`")
 }
 
 /// The pairs of a JSON object as written, including duplicates.
@@ -208,7 +241,7 @@ mod tests {
     }
 
     fn problem(text: &str) -> String {
-        compact_object(text).unwrap_err().message
+        compact_object(text).unwrap_err().what
     }
 
     #[test]
@@ -265,7 +298,7 @@ mod tests {
             "{\"a\": 'x",
         ] {
             assert!(
-                problem(text).starts_with("it is not valid JSON at line "),
+                problem(text).starts_with("isn't valid JSON at line "),
                 "{text}"
             );
         }
@@ -279,11 +312,27 @@ mod tests {
             ("{\"a\": \"tab\there\"}", 1),
             ("{\"a\n\": 1}", 1),
         ] {
-            let found = problem(text);
+            let found = compact_object(text).unwrap_err();
             let expected =
-                format!("it is not valid JSON at line {line}: a string contains a raw line break");
-            assert!(found.starts_with(&expected), "{found}");
-            assert!(found.contains("toJSON()"), "{found}");
+                format!("isn't valid JSON at line {line}: a string contains a raw line break");
+            assert!(found.what.starts_with(&expected), "{found:?}");
+            assert!(found.hint.unwrap().contains("toJSON()"));
+        }
+    }
+
+    #[test]
+    fn a_quote_inside_a_string_is_named() {
+        for (text, is_named) in [
+            ("{\"message\": \"Revert \"fix\" again\"}", true),
+            ("{\"a\": \"\"x\", \"b\": 1}", true),
+            ("{\"a\": \"é \"x\"\"}", true),
+            ("{\"a\": x}", false),
+            ("{\"a\" \"b\"}", false),
+            ("{\"a\": 1 x}", false),
+            ("{\"a\": \"x", false),
+        ] {
+            let is_found = problem(text).contains("contains an unescaped `\"`");
+            assert_eq!(is_found, is_named, "{text}: {}", problem(text));
         }
     }
 

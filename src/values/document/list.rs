@@ -1,4 +1,4 @@
-//! Parses a YAML or JSON list of mappings. For YAML, also returns the lines of items and keys.
+//! Parses a YAML or JSON list of mappings, or of strings that are short for one. For YAML, also returns the lines of items and keys.
 
 use std::collections::HashSet;
 
@@ -14,8 +14,22 @@ use super::{Node, ValueError, begins_as_json};
 pub(crate) struct Item {
     /// Starts at 1. `None` in JSON.
     pub(crate) line: Option<usize>,
-    /// In the order of the document. `None` if the item isn't a mapping.
+    /// In the order of the document. `None` if the item is neither a mapping nor a string.
     pub(crate) pairs: Option<Vec<Pair>>,
+}
+
+impl Item {
+    /// Creates an item from a string, which is short for `repository: …`. An empty one isn't a target.
+    fn short(line: Option<usize>, repository: &str) -> Self {
+        let pair = Pair {
+            name: "repository".to_owned(),
+            line,
+            value: RawInput::text(repository),
+            has_comment: false,
+        };
+        let pairs = (!repository.trim().is_empty()).then(|| vec![pair]);
+        Self { line, pairs }
+    }
 }
 
 /// A key of an item, with its value.
@@ -44,8 +58,20 @@ pub(crate) fn list(text: &str) -> Result<Vec<Item>, ValueError> {
 
 fn yaml_item(item: &MarkedYaml<'_>, comments: &Comments<'_>) -> Result<Item, ValueError> {
     let line = Some(item.span.start.line());
-    let YamlData::Mapping(pairs) = &item.data else {
-        return Ok(Item { line, pairs: None });
+    let pairs = match &item.data {
+        YamlData::Mapping(pairs) => pairs,
+        YamlData::Representation(..) => {
+            let Node::Scalar(scalar) = node(item, comments, 0)? else {
+                return Ok(Item { line, pairs: None });
+            };
+            let is_null = scalar.is_null();
+            return Ok(Item::short(line, if is_null { "" } else { &scalar.text }));
+        }
+        YamlData::Value(_)
+        | YamlData::Sequence(_)
+        | YamlData::Tagged(..)
+        | YamlData::Alias(_)
+        | YamlData::BadValue => return Ok(Item { line, pairs: None }),
     };
     let mut names = HashSet::with_capacity(pairs.len());
     let mut read = Vec::with_capacity(pairs.len());
@@ -54,7 +80,7 @@ fn yaml_item(item: &MarkedYaml<'_>, comments: &Comments<'_>) -> Result<Item, Val
         let name = name(key)?;
         if !names.insert(name) {
             return Err(ValueError::new(format!(
-                "a key stands twice in one target, again at line {line}"
+                "uses a key twice in one entry, again at line {line}"
             )));
         }
         let value = node(value, comments, 0)?;
@@ -87,22 +113,29 @@ fn from_json(text: &str) -> Result<Vec<Item>, ValueError> {
 
 fn json_item(index: usize, item: &RawValue) -> Result<Item, ValueError> {
     let line = None;
-    if !item.get().starts_with('{') {
+    let is_string = item.get().starts_with('"');
+    if !is_string && !item.get().starts_with('{') {
         return Ok(Item { line, pairs: None });
     }
     // Everything has been checked except for lone surrogates in strings.
     let bad_escape = |_| {
         ValueError::new(format!(
-            "it is not valid JSON: a text of entry {index} has a `\\u` that is half a character"
+            "isn't valid JSON: a string in entry {} has a `\\u` escape that is half a character",
+            index + 1
         ))
     };
+    if is_string {
+        let text: String = serde_json::from_str(item.get()).map_err(bad_escape)?;
+        return Ok(Item::short(line, &text));
+    }
     let Pairs(pairs) = serde_json::from_str(item.get()).map_err(bad_escape)?;
     let mut names = HashSet::with_capacity(pairs.len());
     let mut read = Vec::with_capacity(pairs.len());
     for pair in &pairs {
         if !names.insert(&pair.name) {
+            let number = index + 1;
             return Err(ValueError::new(format!(
-                "a key stands twice in entry {index}"
+                "uses a key twice in entry {number}"
             )));
         }
         let value = match pair.value.get() {
@@ -127,7 +160,6 @@ fn json_item(index: usize, item: &RawValue) -> Result<Item, ValueError> {
 }
 
 fn not_a_list() -> ValueError {
-    ValueError::new(
-        "it must be a list of mappings: each target begins with a dash, like `- repository: octo-org/app`",
-    )
+    ValueError::new("must be a list")
+        .hint("begin each target with a dash, like `- repository: octo-org/app`")
 }

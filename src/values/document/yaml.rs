@@ -22,28 +22,19 @@ pub(super) struct Document<'text> {
 
 impl<'text> Document<'text> {
     pub(super) fn of(text: &'text str) -> Result<Self, ValueError> {
-        let problem = |error: &saphyr_parser::ScanError| {
-            let position = error.marker();
-            ValueError::new(format!(
-                "it is not valid YAML at line {} column {}: {}",
-                position.line(),
-                position.col() + 1,
-                error.info()
-            ))
-        };
         let mut loader = YamlLoader::<MarkedYaml<'_>>::default();
         loader.early_parse(false);
         let mut limits = NestingLimits::default();
         let mut comments = Comments::of(text);
         // Not with the parser's own `load`, which recurses for each level.
         for event in Parser::new_from_str(text) {
-            let (event, span) = event.map_err(|error| problem(&error))?;
+            let (event, span) = event.map_err(|error| invalid_yaml(text, &error))?;
             limits.on_event(&event, span.start.line())?;
             comments.on_event(&event, span);
             loader.on_event(event, span);
         }
         if let Some(error) = loader.error() {
-            return Err(problem(error));
+            return Err(invalid_yaml(text, error));
         }
         let documents: [_; 1] =
             loader
@@ -51,11 +42,62 @@ impl<'text> Document<'text> {
                 .try_into()
                 .map_err(|documents: Vec<_>| {
                     let count = documents.len();
-                    ValueError::new(format!("it must be one YAML document, not {count}"))
+                    ValueError::new(format!("must be one YAML document, not {count}"))
                 })?;
         let [root] = documents;
         Ok(Self { root, comments })
     }
+}
+
+/// Explains a syntax error. The library's own words are for those who know its grammar.
+fn invalid_yaml(text: &str, error: &saphyr_parser::ScanError) -> ValueError {
+    let position = error.marker();
+    let (line, column) = (position.line(), position.col() + 1);
+    let info = error.info();
+    let is_indented_with_tab = text.lines().any(|line| {
+        let indent = &line[..line.len() - line.trim_start().len()];
+        indent.contains('\t')
+    });
+    let has = |words: &[&str]| words.iter().any(|word| info.contains(word));
+    if has(&["duplicated key"]) {
+        return ValueError::new(format!("uses a key twice, again at line {line}"));
+    }
+    let (why, hint) = if has(&["mapping values are not allowed", "illegal placement of ':'"]) {
+        (
+            ": a value contains `: ` or the indentation is wrong",
+            "quote the value, or use `toJSON()` for it",
+        )
+    } else if is_indented_with_tab {
+        (": a line is indented with a tab", "indent with spaces")
+    } else if has(&["unexpected character"]) {
+        (
+            ": a value begins with a character that is special in YAML",
+            "quote the value, or use `toJSON()` for it",
+        )
+    } else if has(&["quoted scalar, found unexpected end"]) {
+        (": a quote isn't closed", "add the closing quote")
+    } else if has(&["after double-quoted scalar"]) {
+        (
+            ": a quoted value is followed by more text",
+            "use `toJSON()` for the value, without quotes around the expression",
+        )
+    } else if has(&["flow sequence", "flow mapping", "flow construct"]) {
+        (
+            ": a `[` or `{` isn't closed",
+            "close it, or quote the value",
+        )
+    } else if has(&["unknown anchor"]) {
+        (
+            ": an alias has no anchor",
+            "quote the value if it isn't an alias",
+        )
+    } else {
+        ("", "quote the value, or use `toJSON()` for it")
+    };
+    ValueError::new(format!(
+        "isn't valid YAML at line {line}, column {column}{why}"
+    ))
+    .hint(hint)
 }
 
 pub(super) fn node(
@@ -76,7 +118,7 @@ pub(super) fn node(
                 Some(tag) if tag.is_yaml_core_schema() && tag.suffix == "str" => Style::Quoted,
                 Some(_) => {
                     return Err(ValueError::new(format!(
-                        "it has a tag at line {line}, but only `!!str` is understood"
+                        "has a tag at line {line}, but only `!!str` is supported"
                     )));
                 }
             };
@@ -104,7 +146,7 @@ pub(super) fn node(
                 if !names.insert(name) {
                     let line = key.span.start.line();
                     return Err(ValueError::new(format!(
-                        "a name stands there twice, again at line {line}"
+                        "uses a key twice, again at line {line}"
                     )));
                 }
                 let mut value = self::node(value, comments, depth + 1)?;
@@ -118,11 +160,9 @@ pub(super) fn node(
             }
             Ok(Node::Mapping(read))
         }
-        YamlData::Value(_) | YamlData::Tagged(..) | YamlData::Alias(_) | YamlData::BadValue => {
-            Err(ValueError::new(format!(
-                "it has something at line {line} that cannot be sent"
-            )))
-        }
+        YamlData::Value(_) | YamlData::Tagged(..) | YamlData::Alias(_) | YamlData::BadValue => Err(
+            ValueError::new(format!("has a value at line {line} that can't be sent")),
+        ),
     }
 }
 
@@ -132,8 +172,9 @@ pub(super) fn name<'node>(key: &'node MarkedYaml<'_>) -> Result<&'node str, Valu
     match &key.data {
         YamlData::Representation(text, ScalarStyle::Plain, _) if text == "<<" => {
             Err(ValueError::new(format!(
-                "it has the merge key `<<` at line {line}, which isn't supported: copy its keys instead"
-            )))
+                "has the merge key `<<` at line {line}, which isn't supported"
+            ))
+            .hint("write the keys out; aliases of whole values (`*name`) do work"))
         }
         YamlData::Representation(text, ..) => Ok(text),
         YamlData::Value(_)

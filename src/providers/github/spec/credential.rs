@@ -10,7 +10,7 @@ use rustls::pki_types::pem::PemObject as _;
 use crate::model::Secret;
 use crate::providers::common_inputs::Token;
 use crate::providers::provider::{Distance, InputContext};
-use crate::values::{Checked, Errors, Inputs, RawInput, invalid, with_line_breaks};
+use crate::values::{Checked, Errors, InputError, Inputs, RawInput, with_line_breaks};
 
 pub(crate) enum GitHubCredential {
     Token(Secret),
@@ -38,10 +38,11 @@ pub(super) fn read(inputs: &Inputs, context: &InputContext<'_>) -> Checked<GitHu
     let app = errors.take(app(inputs, context));
     let credential = token.zip(app).and_then(|(token, app)| {
         errors.take(match (token, app) {
-            (Token::Given(_), Some(_)) => invalid(
-                "token",
-                "there is a GitHub App too (`client-id`): give one of the two",
-            ),
+            (Token::Given(_), Some(_)) => {
+                InputError::new("token", "is set, and so is `client-id` of a GitHub App")
+                    .hint("use one of the two")
+                    .fail()
+            }
             (_, Some(app)) => Ok(GitHubCredential::App(app)),
             (Token::Given(token), None) => Ok(GitHubCredential::Token(token)),
             (Token::Empty, None) => context.empty("token"),
@@ -58,16 +59,38 @@ fn app(inputs: &Inputs, context: &InputContext<'_>) -> Checked<Option<App>> {
     match (inputs.get("client-id"), inputs.raw("private-key")) {
         (None, None) => Ok(None),
         (Some(client_id), Some(key)) => {
-            let private_key = key.parsed(private_key)?;
-            Ok(Some(App {
-                client_id: client_id.to_owned(),
-                private_key,
-            }))
+            let mut errors = Errors::default();
+            errors.add(invalid_client_id(client_id));
+            let private_key = errors.take(key.parsed(private_key));
+            errors.finish(|| {
+                let client_id = client_id.to_owned();
+                Some(Some(App {
+                    client_id,
+                    private_key: private_key?,
+                }))
+            })
         }
         (Some(_), None) if inputs.is_empty("private-key") => context.empty("private-key"),
-        (Some(_), None) => invalid("private-key", "it is needed with `client-id`"),
-        (None, Some(_)) => invalid("client-id", "it is needed with `private-key`"),
+        (Some(_), None) => InputError::new("private-key", "is missing")
+            .hint("pass the private key of the GitHub App in `client-id`")
+            .fail(),
+        (None, Some(_)) => InputError::new("client-id", "is missing")
+            .hint("pass the client ID of the GitHub App that `private-key` belongs to")
+            .fail(),
     }
+}
+
+/// Rejects what a copied client ID or App ID may have around it. GitHub would only answer that it's unknown.
+fn invalid_client_id(text: &str) -> Option<InputError> {
+    let what = if text.contains(['"', '\'']) {
+        "contains quotes"
+    } else if text.contains(|of: char| !of.is_ascii_graphic()) {
+        "contains a space or an invisible character"
+    } else {
+        return None;
+    };
+    let hint = "copy the client ID again, with nothing around it";
+    Some(InputError::new("client-id", what).hint(hint))
 }
 
 /// Returns `GITHUB_TOKEN` if it can trigger the target.
@@ -81,10 +104,10 @@ fn workflow_token(
             return Ok(GitHubCredential::WorkflowToken(token));
         }
         (Some(_), Distance::SameServer { own }) => {
-            format!(". The workflow's own token can trigger only {own}, not this repository")
+            format!(". `GITHUB_TOKEN` can only trigger workflows of {own}, not of this repository")
         }
         (Some(_), Distance::OtherServer) => {
-            ". The workflow's own token is never sent to another server than its own".to_owned()
+            ". `GITHUB_TOKEN` is only sent to the server that this workflow runs on".to_owned()
         }
         (None, _) => String::new(),
     };
@@ -92,10 +115,11 @@ fn workflow_token(
         Some(_) => "Actions: write",
         None => "Contents: write",
     };
-    let message = format!(
-        "a token with the permission \"{permission}\" for this repository is needed{reason}"
-    );
-    invalid("token", message)
+    InputError::new("token", format!("is missing{reason}"))
+        .hint(format!(
+            "pass a token with the permission \"{permission}\" for this repository"
+        ))
+        .fail()
 }
 
 /// Reads a key in PEM as GitHub provides it, or with escaped line breaks or in base64 for places that don't keep line
@@ -111,9 +135,8 @@ fn private_key(written: &RawInput) -> Checked<PrivateKey> {
     match pem.map(|pem| PrivateKeyDer::from_pem_slice(&pem)) {
         Some(Ok(PrivateKeyDer::Pkcs1(key))) => Ok(PrivateKey::Pkcs1(key.secret_pkcs1_der().into())),
         Some(Ok(PrivateKeyDer::Pkcs8(key))) => Ok(PrivateKey::Pkcs8(key.secret_pkcs8_der().into())),
-        Some(_) | None => invalid(
-            "private-key",
-            "it is not a private key: give the whole .pem file that GitHub made, `-----BEGIN RSA PRIVATE KEY-----` and what follows, as it is, with `\\n` for the line breaks, or in base64",
-        ),
+        Some(_) | None => InputError::new("private-key", "isn't a private key")
+            .hint("pass the whole .pem file from GitHub, from `-----BEGIN RSA PRIVATE KEY-----` to the end: as it is, with `\\n` for the line breaks, or in base64")
+            .fail(),
     }
 }

@@ -7,7 +7,8 @@ use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use crate::values::{
-    Checked, Inputs, Node, RawInput, ValueError, begins_as_json, compact_object, invalid,
+    Checked, InputError, Inputs, Node, RawInput, ValueError, begins_as_json, compact_object,
+    invalid, quoted_json,
 };
 
 // GitHub's limits, from its REST documentation.
@@ -23,10 +24,9 @@ pub(super) const PAYLOAD: &str = "client-payload";
 /// Reads the payload. With `wait`, adds a marker and returns it too.
 pub(super) fn client_payload(inputs: &Inputs) -> Checked<(Rc<RawValue>, Option<String>)> {
     if inputs.is_empty(PAYLOAD) {
-        return invalid(
-            PAYLOAD,
-            "it is empty: check its expression. To send an empty payload, write `{}` or leave `client-payload` out",
-        );
+        return InputError::new(PAYLOAD, "is empty")
+            .hint("check its expression; to send an empty payload, write `{}` or remove `client-payload`")
+            .fail();
     }
     // An invalid `wait` is reported where it's read.
     let wait = inputs.boolean("wait").unwrap_or(false);
@@ -39,33 +39,28 @@ pub(super) fn client_payload(inputs: &Inputs) -> Checked<(Rc<RawValue>, Option<S
         names,
     } = &*payload;
     let properties = names.len();
+    let nest = "nest some of them under one key";
     if properties > MAX_PAYLOAD_PROPERTIES {
-        return invalid(
-            PAYLOAD,
-            format!(
-                "it has {properties} properties at the top; GitHub takes at most {MAX_PAYLOAD_PROPERTIES}: put some of them into one of the others"
-            ),
+        let what = format!(
+            "has {properties} top-level properties, but GitHub accepts at most {MAX_PAYLOAD_PROPERTIES}"
         );
+        return InputError::new(PAYLOAD, what).hint(nest).fail();
     }
     if !wait {
         check_length(PAYLOAD, *characters)?;
         return Ok((Rc::clone(json), None));
     }
     if names.contains(MARKER) {
-        return invalid(
-            PAYLOAD,
-            format!(
-                "it has `{MARKER}`, which `wait: true` sets itself to recognise the run: rename yours"
-            ),
+        let what = format!(
+            "has the property `{MARKER}`, which `wait: true` sets itself to recognise the run"
         );
+        return InputError::new(PAYLOAD, what).hint("rename yours").fail();
     }
     if properties == MAX_PAYLOAD_PROPERTIES {
-        return invalid(
-            PAYLOAD,
-            format!(
-                "with `wait: true` it also gets `{MARKER}`, and GitHub takes at most {MAX_PAYLOAD_PROPERTIES} properties at the top: put two of yours into one"
-            ),
+        let what = format!(
+            "has {properties} top-level properties, and `wait: true` adds `{MARKER}`, but GitHub accepts at most {MAX_PAYLOAD_PROPERTIES}"
         );
+        return InputError::new(PAYLOAD, what).hint(nest).fail();
     }
     let marker = Uuid::new_v4().to_string();
     let payload = with_property(json, MARKER, &marker);
@@ -98,7 +93,7 @@ fn payload(written: &RawInput) -> Checked<Rc<Payload>> {
     let not_an_object = || {
         invalid(
             PAYLOAD,
-            "it must be an object: a JSON or YAML mapping, like `version: v1.2.3`",
+            "must be a JSON object or a YAML mapping, like `version: v1.2.3`",
         )
     };
     if let Some(text) = written.source()
@@ -108,8 +103,10 @@ fn payload(written: &RawInput) -> Checked<Rc<Payload>> {
         return object.map_or_else(not_an_object, |(json, names)| Ok(Payload::new(json, names)));
     }
     let node = written.document().map_err(input_error)?;
-    let Node::Mapping(pairs) = node else {
-        return not_an_object();
+    let pairs = match node {
+        Node::Mapping(pairs) => pairs,
+        _ if node.is_json_in_quotes() => return Err(input_error(&quoted_json())),
+        Node::Scalar(_) | Node::Sequence(_) => return not_an_object(),
     };
     let json = node.typed().map_err(|error| input_error(&error))?;
     let names = pairs.iter().map(|(name, _)| name.clone()).collect();
@@ -142,7 +139,7 @@ pub(super) fn check_length(name: &str, length: usize) -> Checked<()> {
     if length > MAX_PAYLOAD_LENGTH {
         return invalid(
             name,
-            format!("it has {length} characters; GitHub takes at most {MAX_PAYLOAD_LENGTH}"),
+            format!("has {length} characters, but GitHub accepts at most {MAX_PAYLOAD_LENGTH}"),
         );
     }
     Ok(())

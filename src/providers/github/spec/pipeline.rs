@@ -6,13 +6,16 @@ use std::rc::Rc;
 use serde_json::value::RawValue;
 
 use super::payload::{PAYLOAD, check_length, client_payload, without_marker};
-use crate::providers::common_inputs::{reference, texts};
+use crate::providers::common_inputs::{merge_ref, reference, texts};
 use crate::providers::reference::{Reference, may_be_same};
 use crate::values::{Checked, Errors, InputError, Inputs, invalid};
 
 // GitHub's limits, from its REST documentation.
 const MAX_EVENT_TYPE_LENGTH: usize = 100;
 const MAX_WORKFLOW_INPUTS: usize = 25;
+
+/// Hexadecimal digits of a commit's full hash.
+const COMMIT_LENGTH: usize = 40;
 
 pub(crate) enum GitHubPipeline {
     RepositoryDispatch {
@@ -133,14 +136,11 @@ pub(super) fn read(inputs: &Inputs) -> Checked<GitHubPipeline> {
         (event_type, workflow) => {
             let mut errors = Errors::default();
             errors.add([match event_type.or(workflow) {
-                None => InputError::new(
-                    "event-type",
-                    "say what to trigger: `event-type` for a repository_dispatch, or `workflow` for a workflow_dispatch",
+                None => InputError::new("event-type", "is missing").hint(
+                    "set `event-type` for a repository_dispatch, or `workflow` for a workflow_dispatch",
                 ),
-                Some(_) => InputError::new(
-                    "workflow",
-                    "there is an `event-type` too: give one of the two",
-                ),
+                Some(_) => InputError::new("workflow", "is set, and so is `event-type`")
+                    .hint("use one of the two"),
             }]);
             // Check the other inputs as well, so that all problems are reported together.
             event_type.map(|text| errors.take(check_event_type(text)));
@@ -148,7 +148,7 @@ pub(super) fn read(inputs: &Inputs) -> Checked<GitHubPipeline> {
             if inputs.raw(PAYLOAD).is_some() {
                 errors.take(client_payload(inputs));
             }
-            errors.take(reference(inputs));
+            errors.take(dispatchable_ref(inputs));
             errors.take(workflow_inputs(inputs));
             errors.finish(|| None)
         }
@@ -160,12 +160,14 @@ fn repository_dispatch(inputs: &Inputs, event_type: &str) -> Checked<GitHubPipel
     errors.add(reject_if_set(
         inputs,
         "inputs",
-        "it goes with `workflow`; with `event-type` use `client-payload`",
+        "only works with `workflow`",
+        "use `client-payload` with `event-type`",
     ));
     errors.add(reject_if_set(
         inputs,
         "ref",
-        "a repository_dispatch always runs on the default branch: remove it",
+        "only works with `workflow`. A repository_dispatch always runs on the default branch",
+        "remove `ref`",
     ));
     let event_type = errors.take(check_event_type(event_type));
     let payload = errors.take(client_payload(inputs));
@@ -184,10 +186,11 @@ fn workflow_dispatch(inputs: &Inputs, workflow: &str) -> Checked<GitHubPipeline>
     errors.add(reject_if_set(
         inputs,
         PAYLOAD,
-        "it goes with `event-type`; with `workflow` use `inputs`",
+        "only works with `event-type`",
+        "use `inputs` with `workflow`",
     ));
     let workflow = errors.take(check_workflow(workflow));
-    let reference = errors.take(reference(inputs));
+    let reference = errors.take(dispatchable_ref(inputs));
     let arguments = errors.take(workflow_inputs(inputs));
     errors.finish(|| {
         Some(GitHubPipeline::WorkflowDispatch {
@@ -203,7 +206,7 @@ fn check_event_type(text: &str) -> Checked<String> {
     if length > MAX_EVENT_TYPE_LENGTH {
         return invalid(
             "event-type",
-            format!("it has {length} characters; GitHub takes at most {MAX_EVENT_TYPE_LENGTH}"),
+            format!("has {length} characters, but GitHub accepts at most {MAX_EVENT_TYPE_LENGTH}"),
         );
     }
     Ok(text.to_owned())
@@ -212,10 +215,8 @@ fn check_event_type(text: &str) -> Checked<String> {
 fn check_workflow(text: &str) -> Checked<String> {
     let name = text.strip_prefix(".github/workflows/").unwrap_or(text);
     if name.contains('/') || matches!(name, "." | "..") {
-        return invalid(
-            "workflow",
-            "it must be a file's name in .github/workflows, like `build.yml`, or an id",
-        );
+        let what = "must be a file name in .github/workflows, like `build.yml`, or a workflow's id";
+        return InputError::new("workflow", what).not(text).fail();
     }
     Ok(name.to_owned())
 }
@@ -226,7 +227,7 @@ fn workflow_inputs(inputs: &Inputs) -> Checked<Vec<(String, String)>> {
         return invalid(
             "inputs",
             format!(
-                "they are {}; GitHub takes at most {MAX_WORKFLOW_INPUTS}",
+                "has {} inputs, but GitHub accepts at most {MAX_WORKFLOW_INPUTS}",
                 pairs.len()
             ),
         );
@@ -238,9 +239,29 @@ fn workflow_inputs(inputs: &Inputs) -> Checked<Vec<(String, String)>> {
 }
 
 /// Reports an input that doesn't apply to this pipeline.
-fn reject_if_set(inputs: &Inputs, name: &str, why: &str) -> Option<InputError> {
-    inputs
-        .raw(name)
-        .is_some()
-        .then(|| InputError::new(name, why))
+fn reject_if_set(inputs: &Inputs, name: &str, what: &str, hint: &str) -> Option<InputError> {
+    let is_set = inputs.raw(name).is_some();
+    is_set.then(|| InputError::new(name, what).hint(hint))
+}
+
+/// Reads `ref`. Rejects what can't be dispatched, which a workflow often has at hand.
+fn dispatchable_ref(inputs: &Inputs) -> Checked<Option<Reference>> {
+    let reference = reference(inputs)?;
+    if let Some(Reference::Named(name)) = &reference {
+        let number = name
+            .strip_suffix("/merge")
+            .or_else(|| name.strip_suffix("/head"));
+        let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+        if number.is_some_and(|number| !number.is_empty() && is_number(number)) {
+            return merge_ref(name).fail();
+        }
+        if name.len() == COMMIT_LENGTH && name.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            let what = "is a commit, but GitHub can only start a workflow on a branch or tag";
+            return InputError::new("ref", what)
+                .given(name)
+                .hint("use a branch, like `${{ github.head_ref || github.ref_name }}`")
+                .fail();
+        }
+    }
+    Ok(reference)
 }
