@@ -38,14 +38,15 @@ pub(crate) trait Host {
     fn limits(&self) -> Limits {
         Limits {
             annotation: usize::MAX,
+            annotations: usize::MAX,
             results: usize::MAX,
             summary: 0,
         }
     }
 
-    /// Formats an error or a warning for printing.
-    fn annotation(&self, severity: Severity, title: &str, message: &str) -> String {
-        neutral::text(&format!("{}: {title}: {message}", severity.as_str()))
+    /// Formats an error or a warning for printing. The message says everything, so the title may be left out.
+    fn annotation(&self, severity: Severity, _title: &str, message: &str) -> String {
+        neutral::text(&format!("{}: {message}", severity.as_str()))
     }
 
     /// Returns the lines to print before and after a group of log lines.
@@ -95,6 +96,8 @@ pub(crate) trait Host {
 pub(crate) struct Limits {
     /// For an annotation's message, in characters.
     pub(crate) annotation: usize,
+    /// For the number of errors, and of warnings, that a step shows.
+    pub(crate) annotations: usize,
     /// For the output `results`, in UTF-16 code units.
     pub(crate) results: usize,
     /// For the summary, in bytes.

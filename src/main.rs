@@ -47,7 +47,8 @@ fn guarded(step: fn() -> anyhow::Result<Verdict>) -> ExitCode {
         Ok(Ok(Verdict::Failed)) | Err(_) => ExitCode::FAILURE,
         Ok(Err(error)) => {
             let console = console(&environment());
-            console.error("trigger-pipeline can't start", &format!("{error:#}"));
+            const CANT_START: &str = "trigger-pipeline can't start";
+            console.error(CANT_START, &format!("{CANT_START}: {error:#}"));
             app::fail_without_sending(&console);
             ExitCode::FAILURE
         }

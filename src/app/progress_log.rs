@@ -2,7 +2,6 @@
 //! all lines of a target are logged as a group when it is finished.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -13,7 +12,7 @@ use crate::host::Console;
 use crate::model::{Event, News, Run, State};
 use crate::providers::target::{Request, Target};
 use crate::providers::target_report::TargetReport;
-use crate::report;
+use crate::report::{self, Word};
 
 /// Interval of the heartbeat line for several targets, while nothing else is logged.
 const HEARTBEAT_INTERVAL: Duration = Duration::from_mins(1);
@@ -26,8 +25,8 @@ pub(super) struct ProgressLog<'a> {
     buffers: Vec<RefCell<Vec<String>>>,
     start: Instant,
     last_line: Cell<Instant>,
-    /// Number of finished targets by result.
-    finished: RefCell<BTreeMap<&'static str, usize>>,
+    /// The results of the finished targets.
+    finished: RefCell<Vec<Word>>,
     /// Rank of the published target: whether its run is missing, then its index. The smallest wins.
     published_rank: Cell<Option<(bool, usize)>>,
 }
@@ -112,15 +111,11 @@ impl<'a> ProgressLog<'a> {
 
     fn log_heartbeat(&self) {
         let finished = self.finished.borrow();
-        let done: usize = finished.values().sum();
-        let counts: Vec<_> = finished
-            .iter()
-            .map(|(word, count)| format!("{count} {word}"))
-            .collect();
-        let counts = if counts.is_empty() {
+        let done = finished.len();
+        let counts = if done == 0 {
             String::new()
         } else {
-            format!(" ({})", counts.join(", "))
+            format!(" ({})", report::counts(finished.iter().copied()))
         };
         let all = self.buffers.len();
         let elapsed = report::duration(self.start.elapsed());
@@ -162,18 +157,22 @@ impl Observer for ProgressLog<'_> {
             self.buffer(index, event);
         }
         if let Some((title, text)) = report::warning(self.target(index), event) {
-            self.console.warning(&title, &text);
+            if self.console.warnings() < self.console.host().limits().annotations / 2 {
+                self.console.warning(&title, &text);
+            } else {
+                // The rest of what the host shows is kept for what is known at the end.
+                self.log(&format!("warning: {text}"));
+            }
         }
     }
 
     fn on_finished(&self, index: usize, report: &TargetReport<'_>) {
         self.saved_state.on_finished(index, report);
-        let word = report::word(report);
-        *self.finished.borrow_mut().entry(word).or_default() += 1;
+        self.finished.borrow_mut().push(report::word(report));
         if self.is_single() {
             return;
         }
-        let title = report::headline(report);
+        let title = report::target_verdict(report);
         self.last_line.set(Instant::now());
         self.console.group(&title, || {
             for line in self.buffers[index].take() {

@@ -38,7 +38,7 @@ mod tests {
         let printed = Printed::default();
         let console = Console::new(Box::new(Terminal::new(&BTreeMap::new())), printed.clone());
         assert!(console.mask(&Secret::new("hunter2")));
-        console.error("input wait", "it must be `true`\n::not `hunter2`");
+        console.error("wait", "input `wait`: must be `true`\n::not `hunter2`");
         console.warning("a", "b");
         console.debug(format_args!("nobody asked"));
         console.group("[1/2] a", || console.log("inside"));
@@ -47,7 +47,7 @@ mod tests {
         console.summary("# Title");
         assert_eq!(
             printed.text(),
-            "error: input wait: it must be `true`\n| ::not `***`\nwarning: a: b\n[1/2] a\ninside\noutcome=accepted\n"
+            "error: input `wait`: must be `true`\n| ::not `***`\nwarning: b\n[1/2] a\ninside\noutcome=accepted\n"
         );
         assert!(!console.lost_output());
     }

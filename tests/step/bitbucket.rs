@@ -123,7 +123,7 @@ fn an_api_token_is_sent_with_its_owners_email() {
         done.masks.contains(&basic),
         "what travels is masked too: {done}"
     );
-    done.says("it is the default branch, main")
+    done.says("the default branch is used: main")
         .says("with the API token of octavia@example.com");
 }
 

@@ -279,7 +279,7 @@ fn a_signal_during_the_search_names_the_possible_run() {
     signal(&child, "INT");
     let done = step.finish(child);
     assert!(signalled.elapsed() < 7 * SECOND);
-    let done = done.fails(&["the step had to end before it could tell whether this run of"]);
+    let done = done.fails(&["the step was stopped before it could tell whether this run of"]);
     assert_eq!(done.outputs["conclusion"], "", "{done}");
     assert!(!sandbox.runs()[0].cancelled, "{done}");
     let left = done.result()["left_running"].clone();
@@ -298,7 +298,7 @@ fn a_run_matched_by_time_is_never_cancelled() {
     let left = runs(&done)[0]["left_running"].clone();
     assert!(
         left.as_str()
-            .is_some_and(|why| why.contains("by its time alone")),
+            .is_some_and(|why| why.contains("only by its start time")),
         "{left}"
     );
     let posts = sandbox.requests();

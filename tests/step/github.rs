@@ -140,7 +140,7 @@ fn an_omitted_ref_is_the_default_branch() {
         .input("workflow", "build.yml")
         .run()
         .passes()
-        .says("no `ref` is given, so it is the default branch, main");
+        .says("no `ref` is given, so the default branch is used: main");
     let [read, trigger] = sandbox.requests().try_into().unwrap();
     assert_eq!(
         (read.method.as_str(), read.path.as_str()),

@@ -154,7 +154,7 @@ fn acts_despite_the_response(
         hostile.name,
     );
     let done = done.fails(&["this run may be its own: http"]);
-    done.says("nobody knows whether the trigger was accepted")
+    done.says("It's unclear whether the trigger was accepted")
         .outcome("unknown");
     assert_eq!(own_runs(&sandbox).len(), 1, "{done}");
     assert_eq!(sandbox.trigger_requests().len(), 1, "{done}");
@@ -198,7 +198,7 @@ fn a_server_that_is_always_hostile_leaves_the_outcome_unknown() {
         sandbox.fault(Route::any(), Occasion::Every, fault);
         let step = trigger(provider, &sandbox);
         let done = run_within_limits(&step, SEARCH_TIMEOUT + TOLERANCE, hostile.name);
-        let done = done.fails(&["its runs could not be read"]);
+        let done = done.fails(&["The list of runs can't be read"]);
         done.outcome("unknown").says(hostile.message);
         assert_eq!(sandbox.runs().len(), 1);
         assert_eq!(sandbox.trigger_requests().len(), 1, "{done}");
@@ -304,7 +304,7 @@ fn polls_that_are_always_hostile_end_at_the_deadline() {
         assert_eq!(done.outputs["conclusion"], "timed-out", "{done}");
         let left = done.result()["runs"][0]["left_running"].clone();
         let left = left.as_str().unwrap_or_default();
-        assert!(left.contains("had not taken effect after 30 s"), "{left}");
+        assert!(left.contains("didn't take effect within 30 s"), "{left}");
         assert!(sandbox.runs()[0].cancelled, "{done}");
         assert_eq!(sandbox.trigger_requests().len(), 1, "{done}");
     });

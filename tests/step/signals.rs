@@ -37,7 +37,7 @@ fn a_trigger_in_flight_gets_four_seconds_before_it_is_unknown() {
             .fails(&["stopped while the trigger was on the wire"]);
         assert!(signalled.elapsed() < Duration::from_secs(7));
         assert!(signalled.elapsed() > Duration::from_millis(3_900));
-        done.outcome("unknown").says("look whether it runs at");
+        done.outcome("unknown").says("check whether it is running");
         assert_eq!(sandbox.trigger_requests().len(), 1);
     }
 }
@@ -95,7 +95,7 @@ fn nothing_is_sent_after_a_signal() {
     );
     let step = Step::gitlab(&sandbox).input("ref", "main");
     let child = step.start();
-    step.until_said("tried again in 100 s");
+    step.until_said("retrying in 100 s");
     signal(&child, "TERM");
     step.finish(child)
         .fails(&["stopped before the trigger was sent; nothing was started"])

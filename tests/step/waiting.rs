@@ -21,7 +21,7 @@ fn the_step_passes_or_fails_with_the_run() {
         assert_eq!(done.outputs["outcome"], "accepted");
         done.says("queued")
             .says("job test: success after 1s")
-            .says(": ended as success");
+            .says(": succeeded after ");
         assert_eq!(sandbox.unfinished_runs().len(), 0, "{done}");
         assert_eq!(sandbox.trigger_requests().len(), 1);
         let run = &done.result()["runs"][0];
@@ -164,15 +164,15 @@ fn blocked(provider: Provider) -> (Scenario, &'static str) {
     let (deploy, logged) = match provider {
         Provider::GitHub => (
             deploy.needs_approval("production", &["octocat", "team/ops"]),
-            "blocked, waits for approval of the environment production by octocat or ops",
+            "blocked: waiting for approval of the environment production by octocat or ops",
         ),
         Provider::GitLab => (
             deploy.manual(),
-            "blocked, waits for the manual job deploy to be started",
+            "blocked: waiting for the manual job deploy to be started",
         ),
         Provider::Bitbucket => (
             deploy.manual(),
-            "blocked, waits for the step deploy to be started by hand",
+            "blocked: waiting for the step deploy to be started by hand",
         ),
     };
     (Scenario::new().job(build).job(deploy), logged)
@@ -200,7 +200,7 @@ fn on_blocked_fail_fails_the_step() {
         let (scenario, logged) = blocked(provider);
         let sandbox = with_scenario(provider, scenario);
         let step = call(provider, &sandbox).input("on-blocked", "fail");
-        let (_, waits) = logged.split_once(", ").expect("what it waits for");
+        let (_, waits) = logged.split_once(": ").expect("what it waits for");
         let done = step.run().fails(&[waits]);
         assert_eq!(done.outputs["conclusion"], "failure");
         done.says("`on-blocked` is `fail`");
@@ -222,12 +222,12 @@ fn runs_that_need_no_person_are_not_blocked() {
         (
             Provider::GitHub,
             timed(),
-            "queued, waits for the wait timer of staging (1 min)",
+            "queued: waiting for the wait timer of staging (1 min)",
         ),
         (
             Provider::GitHub,
             turn(),
-            "queued, waits for its turn, 2 before it",
+            "queued: waiting for 2 other runs of its concurrency group",
         ),
         (Provider::GitLab, timed(), "queued"),
         (Provider::GitLab, turn(), "queued"),
@@ -248,15 +248,15 @@ fn a_server_without_queue_positions_still_queues() {
     let sandbox = with_scenario(Provider::GitHub, scenario);
     sandbox.with_world(|world| world.github.has_concurrency_groups = false);
     let done = call(Provider::GitHub, &sandbox).run().passes();
-    done.says("queued, waits for its turn\n");
+    done.says("queued: waiting for other runs of its concurrency group\n");
 }
 
 #[test]
 fn a_long_wait_is_logged_every_minute() {
     let sandbox = with_scenario(Provider::GitHub, Scenario::passing(70 * SECOND));
     let done = call(Provider::GitHub, &sandbox).run().passes();
-    done.says(": running 1m")
-        .says(" after the trigger, 0 of 1 jobs done\n");
+    done.says(": still running, 1m")
+        .says(" after the trigger; 0 of 1 jobs done\n");
 }
 
 #[test]
@@ -266,7 +266,10 @@ fn a_long_concurrency_queue_causes_a_warning() {
     let done = call(Provider::GitHub, &sandbox).run().passes();
     let warnings = done.warnings();
     assert_eq!(warnings.len(), 1, "{done}");
-    assert!(warnings[0].contains("different groups"), "{done}");
+    assert!(
+        warnings[0].contains("different `concurrency` groups"),
+        "{done}"
+    );
 }
 
 /// Bitbucket has a second status for it.
@@ -277,7 +280,7 @@ fn a_halted_pipeline_is_blocked() {
     let step = call(Provider::Bitbucket, &sandbox).input("on-blocked", "fail");
     let done = step
         .run()
-        .fails(&["waits for the step deploy to be started by hand"]);
+        .fails(&["waiting for the step deploy to be started by hand"]);
     assert_eq!(done.outputs["conclusion"], "failure");
 }
 
@@ -345,7 +348,9 @@ fn a_timeout_is_a_conclusion() {
     in_parallel(PROVIDERS.to_vec(), |provider| {
         let sandbox = with_scenario(provider, Scenario::endless());
         let step = call(provider, &sandbox).input("timeout", "3s");
-        let done = step.run().fails(&["did not end within 3s"]);
+        let done = step
+            .run()
+            .fails(&["was still running after 3s (`timeout`)"]);
         assert_eq!(done.outputs["conclusion"], "timed-out", "{done}");
         assert!(sandbox.runs()[0].cancelled, "{done}");
         assert_eq!(done.result()["runs"][0]["left_running"], Value::Null);
@@ -356,7 +361,7 @@ fn a_timeout_is_a_conclusion() {
 fn a_step_started_by_hand_can_wait() {
     let sandbox = with_scenario(Provider::GitLab, Scenario::passing(SECOND));
     let done = call(Provider::GitLab, &sandbox).by_hand().run().passes();
-    done.says("ended as success");
+    done.says(": succeeded after ");
     assert!(!done.log.contains("::"), "{done}");
 }
 
