@@ -87,9 +87,9 @@ impl<'a> ProgressLog<'a> {
         if let Some(line) = report::line(target, event) {
             self.log(&line);
         }
-        if let Some(run) = new_run(event) {
+        if let Some(url) = page(target, event) {
             // GitHub's log view turns a URL on a line of its own into a link.
-            self.log(&run.url);
+            self.log(url);
         }
     }
 
@@ -101,12 +101,12 @@ impl<'a> ProgressLog<'a> {
         }
         if let Some(line) = report::line(target, event) {
             if is_urgent(event, target) {
-                let url = new_run(event).map(|run| format!(" {}", run.url));
+                let url = page(target, event).map(|url| format!(" {url}"));
                 self.log(&format!("{line}{}", url.unwrap_or_default()));
             }
             buffer.push(line);
         }
-        buffer.extend(new_run(event).map(|run| run.url.clone()));
+        buffer.extend(page(target, event).map(str::to_owned));
     }
 
     fn log_heartbeat(&self) {
@@ -190,11 +190,23 @@ impl Observer for ProgressLog<'_> {
     }
 }
 
-fn new_run<'e>(event: &'e Event<'_>) -> Option<&'e Run> {
-    if let Event::Accepted(run) | Event::Found(run) = event {
-        Some(run)
-    } else {
-        None
+/// Returns the page of a new run, or of the runs among which it is.
+fn page<'e>(target: &Target, event: &'e Event<'_>) -> Option<&'e str> {
+    match event {
+        Event::Accepted(run) | Event::Found(run) => Some(&run.url),
+        Event::AcceptedWithoutRun(page) if target.wait.is_none() => Some(page),
+        Event::Beginning
+        | Event::Minted(_)
+        | Event::DefaultReference(_)
+        | Event::Waiting { .. }
+        | Event::Sending
+        | Event::Fallback(_)
+        | Event::AcceptedWithoutRun(_)
+        | Event::WouldSend { .. }
+        | Event::LookingInto(_)
+        | Event::NothingFoundYet { .. }
+        | Event::Run { .. }
+        | Event::Trace(_) => None,
     }
 }
 

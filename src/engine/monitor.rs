@@ -358,7 +358,11 @@ impl<'target> Monitor<'_, 'target> {
             End::Completed(Conclusion::Cancelled) if has_no_jobs(seen) => {
                 self.displaced_by(&run).await
             }
-            _ => None,
+            End::Completed(_)
+            | End::TimedOut(_)
+            | End::Lost(_)
+            | End::Blocked(_)
+            | End::Stopped => None,
         };
         emit(News::Ended {
             end: &end,

@@ -28,7 +28,7 @@ pub(crate) fn passes(reports: &[TargetReport<'_>]) -> bool {
 /// Returns an annotation for every error, causes first, and for every run that may still be running. An error that
 /// several targets share is reported once. If there isn't room for all of them, the last one names the rest.
 pub(crate) fn annotations(reports: &[TargetReport<'_>], room: Room) -> Vec<Annotation> {
-    let errors: Vec<_> = all_errors(reports).into_iter().map(message_of).collect();
+    let errors: Vec<_> = all_errors(reports).iter().map(message_of).collect();
     let warnings: Vec<_> = reports.iter().flat_map(left_running_warnings).collect();
     let errors = fitted(errors, room.errors).into_iter();
     let warnings = fitted(warnings, room.warnings).into_iter();
@@ -61,6 +61,12 @@ fn fitted(mut messages: Vec<Message>, room: usize) -> Vec<Message> {
         });
     }
     messages
+}
+
+/// Whether a target only failed because another one did.
+pub(super) fn is_consequence(report: &TargetReport<'_>) -> bool {
+    let errors = errors_of(report);
+    !errors.is_empty() && errors.iter().all(|error| error.is_consequence)
 }
 
 /// An error and the targets that have it, at least one.
@@ -116,7 +122,7 @@ impl TargetError<'_> {
     }
 }
 
-fn message_of(error: TargetError<'_>) -> Message {
+fn message_of(error: &TargetError<'_>) -> Message {
     let names = error.target_names();
     let (title, text) = match error.of.as_slice() {
         [(name, one)] => {
@@ -132,9 +138,9 @@ fn message_of(error: TargetError<'_>) -> Message {
             };
             let sentence = format!("{names}: {subject}{}", error.text.end);
             let hint = error.text.hint.as_ref().map(|hint| format!("hint: {hint}"));
-            let links = error.links().into_iter();
-            let links = links.map(|link| format!("{}: {}", link.label, link.url));
-            let lines: Vec<_> = [sentence].into_iter().chain(hint).chain(links).collect();
+            let pages = error.links().into_iter();
+            let pages = pages.map(|page| format!("{}: {}", page.label, page.url));
+            let lines: Vec<_> = [sentence].into_iter().chain(hint).chain(pages).collect();
             let title = several.first().map_or("", |(_, first)| first.title);
             (
                 format!("{} targets: {title}", several.len()),
@@ -155,13 +161,13 @@ fn listed(mut names: Vec<String>) -> String {
     format!("{}{more}", names.join(", "))
 }
 
-/// Returns all errors of one target in full, for its group in the log.
+/// Returns all errors of one target in full, line by line, for its group in the log.
 pub(crate) fn errors(report: &TargetReport<'_>) -> Vec<String> {
     let errors = errors_of(report).into_iter();
     errors
-        .map(|error| {
+        .flat_map(|error| {
             let sentence = format!("{}: {}", report.target, error.sentence());
-            [vec![sentence], error.details()].concat().join("\n")
+            [vec![sentence], error.details()].concat()
         })
         .collect()
 }

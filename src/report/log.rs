@@ -45,10 +45,10 @@ pub(crate) fn line(target: &Target, event: &Event<'_>) -> Option<String> {
         Event::NothingFoundYet { page } => format!("{target}: {}", nothing_yet(target, page)),
         Event::WouldSend { url, body } => format!("{target}: would send POST {url}\n{body}"),
         Event::Accepted(run) => format!("{target}: accepted, {run}"),
-        Event::AcceptedWithoutRun(page) if target.wait.is_none() => {
+        Event::AcceptedWithoutRun(_) if target.wait.is_none() => {
             let provider = target.provider().name();
             format!(
-                "{target}: accepted. {provider} doesn't say which runs it started; they are on this page:\n{page}"
+                "{target}: accepted. {provider} doesn't say which runs it started; they are on this page:"
             )
         }
         Event::AcceptedWithoutRun(_) => match target.spec.marker() {

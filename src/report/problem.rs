@@ -18,6 +18,8 @@ const UNKNOWN_HINT: &str = "check whether it is running before you start it agai
 const DISPLACED_HINT: &str =
     "trigger it again if the other run doesn't include what this one was started for";
 const BLOCKED_HINT: &str = "approve or start it on the run's page in time, or set `on-blocked: fail` to fail as soon as the run waits for a person";
+const ON_BLOCKED_HINT: &str =
+    "start the pipeline again when somebody can approve it, or remove `on-blocked: fail` to wait";
 const QUEUED_HINT: &str = "check what the run is waiting for on its page";
 const SEVERAL_RESULTS_HINT: &str = "let only one workflow upload an artifact with that name";
 
@@ -121,7 +123,8 @@ fn hint(run: &RunReport) -> Option<String> {
             Some(hint.to_owned())
         }
         End::Completed(_) => run.displaced_by.as_ref().map(|_| DISPLACED_HINT.to_owned()),
-        End::Blocked(_) | End::Stopped => None,
+        End::Blocked(_) => Some(ON_BLOCKED_HINT.to_owned()),
+        End::Stopped => None,
     }
 }
 

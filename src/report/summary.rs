@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use gantt::Bar;
 
-use super::annotations::{TargetError, all_errors};
+use super::annotations::{TargetError, all_errors, is_consequence};
 use super::log::{self, time_taken};
 use super::problem::Link;
 use super::run_end::run_name;
@@ -123,7 +123,7 @@ impl Columns {
     }
 }
 
-/// Adds the table, with the targets that didn't pass first.
+/// Adds the table: first the targets that didn't pass, causes before consequences.
 fn table(reports: &[TargetReport<'_>], mode: Mode, hide: Hide<'_>, page: &mut Page) {
     let is_sent =
         |report: &TargetReport<'_>| matches!(report.outcome, Outcome::Accepted | Outcome::Unknown);
@@ -142,8 +142,9 @@ fn table(reports: &[TargetReport<'_>], mode: Mode, hide: Hide<'_>, page: &mut Pa
         row(&names),
         row(&vec!["---"; names.len()])
     ));
-    let (good, bad): (Vec<_>, Vec<_>) = reports.iter().partition(|report| report.passes());
-    for report in bad.into_iter().chain(good) {
+    let mut sorted: Vec<_> = reports.iter().collect();
+    sorted.sort_by_key(|report| (report.passes(), is_consequence(report)));
+    for report in sorted {
         let mut about = vec![
             code(&hide(&report.target.to_string())),
             code(&hide(&pipeline(report.target))),
@@ -344,9 +345,8 @@ fn hidden(run: &Run, hide: Hide<'_>) -> Run {
 
 /// Returns a link to the run, or only its name if its URL isn't a web address.
 fn link(run: &Run) -> String {
-    let name = run
-        .number
-        .map_or_else(|| escape_markdown(&run.id), |number| format!("#{number}"));
+    let number = run.number.map(|number| format!("#{number}"));
+    let name = escape_markdown(number.as_ref().unwrap_or(&run.id));
     match web_address(&run.url) {
         Some(url) => format!("[{name}]({url})"),
         None => name,

@@ -260,7 +260,7 @@ fn an_unknown_outcome_has_no_fallback() {
     Step::bitbucket(&sandbox)
         .input("ref", "v2.0.0")
         .run()
-        .fails(&["the pipeline may have been started, or not"]);
+        .fails(&["The pipeline may or may not have been started"]);
     assert_eq!(sandbox.trigger_requests().len(), 1);
 }
 

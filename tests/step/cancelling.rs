@@ -138,10 +138,10 @@ fn a_refused_cancel_is_resent_every_second_and_reported() {
             ("was refused", "cancel-refused")
         };
         assert_eq!(reason(&done), word, "{done}");
-        let refused = format!("the cancel {how} ({status}");
+        let refused = format!("the cancel request {how} ({status}");
         assert!(left.starts_with(&refused), "{left}\n{done}");
         assert!(
-            left.ends_with("no other was accepted when the step had to end"),
+            left.ends_with("none was accepted before the step had to end"),
             "{left}"
         );
         assert_eq!(done.outputs["conclusion"], "");
@@ -280,7 +280,7 @@ fn a_cancel_that_is_rate_limited_for_too_long_is_reported() {
             "{left}"
         );
         assert!(
-            left.ends_with("no other was accepted when the step had to end"),
+            left.ends_with("none was accepted before the step had to end"),
             "{left}"
         );
     });
@@ -408,7 +408,7 @@ fn a_second_signal_stops_the_step_immediately() {
     );
     assert_eq!(done.code, Some(1));
     let left = left_running(&done).unwrap_or_default();
-    assert!(left.contains("when a second signal came"), "{left}");
+    assert!(left.contains("before the second signal"), "{left}");
 }
 
 /// The response arrives within the four seconds allowed, so the run is known and can be cancelled.
@@ -480,7 +480,7 @@ fn a_second_signal_skips_the_last_search() {
     });
     sandbox.fault(Route::any().method("GET"), Occasion::Every, silent);
     signal(&child, "INT");
-    step.until_said("looking for a run");
+    step.until_said("checking for a new run");
     let signalled = Instant::now();
     signal(&child, "INT");
     let done = step.finish(child);

@@ -262,7 +262,7 @@ fn a_summary_stays_below_a_mebibyte() {
         assert_eq!(done.code, Some(1), "{}", done.log.len());
         assert!(done.summary.len() < 1_048_576, "{}", done.summary.len());
         assert!(done.log.len() < 1_048_576, "{}", done.log.len());
-        assert!(done.summary.contains("more parts have no room here"));
+        assert!(done.summary.contains("more sections didn't fit here"));
         assert_eq!(done.log.matches("::group::").count(), 10);
         done.says("the logs of 30 more failed jobs aren't shown");
     });
@@ -337,7 +337,7 @@ fn a_missing_or_invalid_result_fails_the_step() {
         ),
         (
             Artifact::raw("result", format!("\"{}\"", "x".repeat(1_048_576))),
-            "larger than 1048576 bytes",
+            "larger than the limit of 1048576 bytes",
         ),
         (
             result("{}").file("more.json", "{}"),
@@ -349,11 +349,11 @@ fn a_missing_or_invalid_result_fails_the_step() {
         ),
         (
             result(&format!("\"{}\"", "x".repeat(1_048_576))),
-            "larger than 1048576 bytes",
+            "larger than the limit of 1048576 bytes",
         ),
         (
             result(&format!("\"{}\"", "x".repeat(30_000_000))),
-            "larger than 1048576 bytes",
+            "larger than the limit of 1048576 bytes",
         ),
     ];
     in_parallel(cases.to_vec(), |(artifact, why)| {

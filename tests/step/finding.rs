@@ -112,7 +112,9 @@ fn one_event_may_start_several_runs() {
     // One for each run that is known only by its time, with the line that would identify it.
     let warnings = done.warnings();
     assert_eq!(warnings.len(), 2, "{done}");
-    for warning in warnings {
+    for (warning, workflow) in warnings.iter().zip(["build.yml", "notify.yml"]) {
+        let only = format!("is the only run of .github/workflows/{workflow} that started");
+        assert!(warning.contains(&only), "{warning}");
         assert!(warning.contains(
             "run-name: ${{ github.workflow }} ${{ github.event.client_payload.trigger_id }}"
         ));

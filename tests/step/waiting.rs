@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sandbox::world::{Conclusion, GitLabVersion, JobScenario, Scenario, State};
-use sandbox::{Provider, World};
+use sandbox::{Fault, Moment, Occasion, Provider, Route, World};
 use serde_json::Value;
 
 use crate::calls::{PROVIDERS, SECOND, call, in_parallel, start, until, with_scenario};
@@ -270,6 +270,82 @@ fn a_long_concurrency_queue_causes_a_warning() {
         warnings[0].contains("different `concurrency` groups"),
         "{done}"
     );
+}
+
+/// More time would help only if the person was late.
+#[test]
+fn a_timeout_names_what_the_run_waits_for() {
+    in_parallel(PROVIDERS.to_vec(), |provider| {
+        let (scenario, logged) = blocked(provider);
+        let sandbox = with_scenario(provider, scenario);
+        let step = call(provider, &sandbox).input("timeout", "8s");
+        let (_, waiting) = logged.split_once(": ").expect("what it waits for");
+        let error = format!("run #1 was still {waiting} after 8s (`timeout`)");
+        let done = step.run().fails(&[&error]);
+        done.says("set `on-blocked: fail`");
+        assert!(!done.log.contains("increase `timeout`"), "{done}");
+        assert_eq!(done.outputs["conclusion"], "timed-out", "{done}");
+    });
+}
+
+#[test]
+fn a_run_that_was_displaced_in_its_concurrency_group_names_the_other_run() {
+    let scenario = Scenario::passing(SECOND).after_others(1, 60 * SECOND);
+    let sandbox = with_scenario(Provider::GitHub, scenario);
+    let step = call(Provider::GitHub, &sandbox);
+    let child = step.start();
+    step.until_said("queued: waiting for 1 other run of its concurrency group");
+    sandbox.with_world(|world| world.displace_last_run_as("hubot"));
+    let done = step.finish(child).fails(&[
+        "run #1 was cancelled before it started, most likely displaced by run #2 of its concurrency group",
+    ]);
+    let other = sandbox.runs()[1].id;
+    let page = format!("{}/octo-org/app/actions/runs/{other}", sandbox.http_url());
+    assert!(done.errors()[0].ends_with(&page), "{done}");
+    assert!(done.summary.contains(&format!("]({page})")), "{done}");
+    let group = "/actions/concurrency_groups/production";
+    let requests = sandbox.requests().into_iter();
+    let of_group = requests.filter(|request| request.path.ends_with(group));
+    assert_eq!(of_group.count(), 1);
+}
+
+/// A run that somebody cancelled by hand hasn't been displaced.
+#[test]
+fn a_cancelled_run_without_a_group_is_only_cancelled() {
+    let sandbox = with_scenario(
+        Provider::GitHub,
+        Scenario::new().shows_final_status("cancelled"),
+    );
+    let done = call(Provider::GitHub, &sandbox).run();
+    let done = done.fails(&["run #1 was cancelled after"]);
+    assert!(!done.log.contains("displaced"), "{done}");
+}
+
+#[test]
+fn unreadable_jobs_are_reported_in_one_line() {
+    in_parallel(PROVIDERS.to_vec(), |provider| {
+        let sandbox = with_scenario(provider, Scenario::passing(SECOND));
+        let jobs = match provider {
+            Provider::GitHub | Provider::GitLab => "/jobs",
+            Provider::Bitbucket => "/steps/",
+        };
+        let broken = Fault::status(Moment::BeforeActing, 403);
+        let route = Route::any().method("GET").path(jobs);
+        sandbox.fault(route, Occasion::Every, broken);
+        let done = call(provider, &sandbox).run().passes();
+        let said = done.log.matches("the run's jobs can't be read").count();
+        assert_eq!(said, 1, "{done}");
+    });
+}
+
+#[test]
+fn a_run_with_more_than_a_thousand_jobs_says_so() {
+    let scenario = (0..1_001).fold(Scenario::new(), |scenario, index| {
+        scenario.job(JobScenario::new(&format!("shard {index}"), Duration::ZERO))
+    });
+    let sandbox = with_scenario(Provider::GitHub, scenario);
+    let done = call(Provider::GitHub, &sandbox).run().passes();
+    done.says("only the first 1000 jobs of the run were read");
 }
 
 /// Bitbucket has a second status for it.

@@ -159,8 +159,8 @@ impl GitHub<'_> {
         let own_id = run.id.parse().unwrap_or(u64::MAX);
         let url = self.repository_url(["actions", "runs", &run.id, "concurrency_groups"]);
         let groups: Rc<ConcurrencyGroups> = self.read(&url, WHAT).await?;
-        let names = groups.concurrency_groups.entries.iter();
-        let Some(name) = names.filter_map(|group| group.group_name.as_deref()).next() else {
+        let mut groups = groups.concurrency_groups.entries.iter();
+        let Some(name) = groups.find_map(|group| group.group_name.as_deref()) else {
             return Ok(None);
         };
         let url = self.repository_url(["actions", "concurrency_groups", name]);
