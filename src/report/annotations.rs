@@ -82,10 +82,14 @@ pub(super) fn all_errors<'a>(reports: &'a [TargetReport<'_>]) -> Vec<TargetError
     let mut found: Vec<TargetError<'a>> = Vec::new();
     let mut positions = HashMap::new();
     for report in reports {
+        let mut of_target = HashMap::new();
         for error in errors_of(report) {
             let text = error.text.clone();
+            // Two runs of one target are two errors.
+            let number = of_target.entry(text.clone()).or_insert(0_usize);
+            *number += 1;
             let position = *positions
-                .entry((error.title, text.clone()))
+                .entry((error.title, text.clone(), *number))
                 .or_insert(found.len());
             let name = report.target.name.as_str();
             match found.get_mut(position) {

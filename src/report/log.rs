@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::pipeline;
 use super::problem::nothing_yet;
-use super::run_end::{RunEnd, describe_blocked_on, run_name};
+use super::run_end::{RunEnd, describe_blocked_on, of_workflow, run_name};
 use crate::model::{
     Conclusion, Event, Job, JobKind, JobLog, MatchedBy, News, Run, State, Step, Times,
 };
@@ -76,7 +76,7 @@ pub(crate) fn line(target: &Target, event: &Event<'_>) -> Option<String> {
             // If the response identified the run, it's the target's only one.
             let run_name = match run.matched_by {
                 MatchedBy::Id => String::new(),
-                MatchedBy::Marker | MatchedBy::Timing => format!(" {run}:"),
+                MatchedBy::Marker | MatchedBy::Timing => format!(" {}:", run_name(run)),
             };
             format!("{target}:{run_name} {}", self::news(target, news)?)
         }
@@ -115,8 +115,7 @@ pub(crate) fn warning(target: &Target, event: &Event<'_>) -> Option<(String, Str
 }
 
 fn timing_warning(target: &Target, run: &Run) -> String {
-    let workflow = run.workflow.as_deref().map(one_line);
-    let of_workflow = workflow.map_or(String::new(), |workflow| format!(" of {workflow}"));
+    let of_workflow = of_workflow(run.workflow.as_deref().unwrap_or_default());
     let hint = target.spec.how_to_mark();
     let hint = hint.map_or(String::new(), |line| {
         format!("\nhint: to be sure, add this line to the workflow: {line}")

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::run_end::{FailedJobs, RunEnd, run_name};
+use super::run_end::{FailedJobs, RunEnd, of_workflow, run_name};
 use crate::model::{
     BlockedOn, Cancel, CancelEnd, Conclusion, End, Interruption, LastSeen, LeftRunning, NoResult,
     NotFound, NotSent, Problem, RunReport, UnknownSearch,
@@ -228,11 +228,7 @@ fn not_found(target: &Target, why: &NotFound) -> (String, String) {
             runs,
             is_interrupted,
         } => {
-            let of_workflow = if workflow.is_empty() {
-                String::new()
-            } else {
-                format!(" of {workflow}")
-            };
+            let of_workflow = of_workflow(workflow);
             let what = match runs.as_slice() {
                 [one] if *is_interrupted => format!(
                     "the step was stopped before it could tell whether this run{of_workflow} is its own: {one}"

@@ -130,9 +130,15 @@ impl FailedJobs {
 
 /// Names a run with its workflow, if the trigger may start runs of several.
 pub(super) fn run_name(run: &Run) -> String {
-    match run.workflow.as_deref() {
-        Some(workflow) => format!("{run} of {}", one_line(workflow)),
-        None => run.to_string(),
+    let workflow = run.workflow.as_deref().unwrap_or_default();
+    format!("{run}{}", of_workflow(workflow))
+}
+
+/// Returns ` of build.yml` for the path of a workflow; empty without one.
+pub(super) fn of_workflow(path: &str) -> String {
+    match path.rsplit('/').next() {
+        None | Some("") => String::new(),
+        Some(file) => format!(" of {}", one_line(file)),
     }
 }
 

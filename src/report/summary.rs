@@ -9,7 +9,7 @@ use gantt::Bar;
 use super::annotations::{TargetError, all_errors, is_consequence};
 use super::log::{self, time_taken};
 use super::problem::Link;
-use super::run_end::run_name;
+use super::run_end::{of_workflow, run_name};
 use super::verdict::{Word, run_word, word};
 use super::{Hide, pipeline};
 use crate::model::{JobLog, MatchedBy, Outcome, Run, RunReport};
@@ -246,11 +246,8 @@ fn run_notes(report: &TargetReport<'_>, servers: &[String], hide: Hide<'_>, page
             ));
         }
         if run.run.matched_by == MatchedBy::Timing {
-            let workflow = run.run.workflow.as_ref();
-            let workflow = workflow.map(|name| format!(" of {}", code(&hide(name))));
             page.add(&format!(
-                "\n**{title}**: run {link}{} was identified only by its start time, so it might belong to somebody else\n",
-                workflow.unwrap_or_default()
+                "\n**{title}**: run {link} was identified only by its start time, so it might belong to somebody else\n"
             ));
         }
     }
@@ -334,11 +331,12 @@ fn job_details(report: &TargetReport<'_>, log: &JobLog, hide: Hide<'_>) -> Strin
     )
 }
 
-/// Hides secrets in a run's id and URL, which are untrusted.
+/// Hides secrets in a run's id, URL and workflow, which are untrusted.
 fn hidden(run: &Run, hide: Hide<'_>) -> Run {
     Run {
         id: hide(&run.id),
         url: hide(&run.url),
+        workflow: run.workflow.as_deref().map(hide),
         ..run.clone()
     }
 }
@@ -347,9 +345,11 @@ fn hidden(run: &Run, hide: Hide<'_>) -> Run {
 fn link(run: &Run) -> String {
     let number = run.number.map(|number| format!("#{number}"));
     let name = escape_markdown(number.as_ref().unwrap_or(&run.id));
+    let workflow = of_workflow(run.workflow.as_deref().unwrap_or_default());
+    let workflow = escape_markdown(&workflow);
     match web_address(&run.url) {
-        Some(url) => format!("[{name}]({url})"),
-        None => name,
+        Some(url) => format!("[{name}]({url}){workflow}"),
+        None => format!("{name}{workflow}"),
     }
 }
 
