@@ -153,7 +153,7 @@ fn acts_despite_the_response(
         max_duration + SEARCH_TIMEOUT + TOLERANCE,
         hostile.name,
     );
-    let done = done.fails(&["this run may be its own: http"]);
+    let done = done.fails(&["This run might be the one: http"]);
     done.says("It's unclear whether the trigger was accepted")
         .outcome("unknown");
     assert_eq!(own_runs(&sandbox).len(), 1, "{done}");
@@ -183,7 +183,7 @@ fn a_hostile_response_without_a_run_stays_unknown() {
         let step = trigger(provider, &sandbox);
         let done = run_within_limits(&step, SEARCH_TIMEOUT + TOLERANCE, hostile.name);
         let done = done.fails(&[hostile.message]);
-        done.outcome("unknown").says("it was not sent again");
+        done.outcome("unknown").says("The trigger isn't repeated automatically");
         assert_eq!(sandbox.runs().len(), 0);
         assert_eq!(sandbox.trigger_requests().len(), 1, "{done}");
     });

@@ -137,7 +137,7 @@ fn a_step_can_be_started_by_hand() {
 
     let done = by_hand().input("event-type", "").run();
     assert_eq!(done.code, Some(1));
-    done.says("error: input event-type: say what to trigger")
+    done.says("error: say what to trigger")
         .says("outcome=not-sent");
 }
 
