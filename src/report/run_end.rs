@@ -43,6 +43,9 @@ impl RunEnd {
             if let Some(time) = time_taken(&snapshot.times) {
                 what = format!("{what} after {time}");
             }
+            if *conclusion == Conclusion::Skipped && has_only_manual_jobs(snapshot) {
+                "was skipped, because it has only manual jobs".clone_into(&mut what);
+            }
             let wait = target.wait.as_ref();
             let is_listed = wait.is_none_or(|wait| wait.success.contains(conclusion));
             if !is_listed && *conclusion != Conclusion::Failure {
@@ -175,6 +178,13 @@ fn still(LastSeen { state, blocked_on }: &LastSeen) -> String {
         (Some(State::Running | State::Completed(_)), None) => "was still running".to_owned(),
         (None, None) => "couldn't be read".to_owned(),
     }
+}
+
+/// Whether no job of a pipeline has started, because all of them are started by hand and none has to be.
+fn has_only_manual_jobs(snapshot: &Snapshot) -> bool {
+    let is_manual = |job: &Job| job.kind == JobKind::Optional && job.state == State::Queued;
+    let jobs = snapshot.jobs.as_deref().unwrap_or_default();
+    !jobs.is_empty() && jobs.iter().all(is_manual)
 }
 
 fn predicate(conclusion: Conclusion) -> &'static str {

@@ -183,7 +183,8 @@ fn a_hostile_response_without_a_run_stays_unknown() {
         let step = trigger(provider, &sandbox);
         let done = run_within_limits(&step, SEARCH_TIMEOUT + TOLERANCE, hostile.name);
         let done = done.fails(&[hostile.message]);
-        done.outcome("unknown").says("The trigger isn't repeated automatically");
+        done.outcome("unknown")
+            .says("The trigger isn't repeated automatically");
         assert_eq!(sandbox.runs().len(), 0);
         assert_eq!(sandbox.trigger_requests().len(), 1, "{done}");
     });

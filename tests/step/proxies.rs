@@ -344,7 +344,9 @@ fn a_trigger_whose_tunnel_is_cut_is_never_resent() {
         });
         proxy.cut();
         // The run is found through the next tunnel, but nothing proves that it is the step's own.
-        let done = step.finish(child).fails(&["This run might be the one: http"]);
+        let done = step
+            .finish(child)
+            .fails(&["This run might be the one: http"]);
         done.says("broke before an answer came").outcome("unknown");
         assert_eq!(sandbox.trigger_requests().len(), 1, "{done}");
     });

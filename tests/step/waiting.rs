@@ -213,6 +213,28 @@ fn on_blocked_fail_fails_the_step() {
     });
 }
 
+/// The rule of an app, for example: GitHub names neither a reviewer nor a timer.
+#[test]
+fn a_protection_rule_without_reviewers_is_named() {
+    let scenario = Scenario::passing(3 * SECOND).shows_status(Duration::ZERO, "waiting");
+    let sandbox = with_scenario(Provider::GitHub, scenario);
+    let step = call(Provider::GitHub, &sandbox).input("on-blocked", "fail");
+    let done = step.run().passes();
+    done.says("queued: waiting for a deployment protection rule\n");
+}
+
+/// GitLab then says `skipped`, and no more.
+#[test]
+fn a_pipeline_with_only_manual_jobs_says_so() {
+    let job = JobScenario::new("deploy", SECOND).manual().may_fail();
+    let scenario = Scenario::new().job(job);
+    let scenario = scenario.shows_status(Duration::ZERO, "skipped");
+    let sandbox = with_scenario(Provider::GitLab, scenario);
+    let done = call(Provider::GitLab, &sandbox).run();
+    let done = done.fails(&["was skipped, because it has only manual jobs"]);
+    assert_eq!(done.outputs["conclusion"], "skipped", "{done}");
+}
+
 /// Timers and concurrency queues need no person.
 #[test]
 fn runs_that_need_no_person_are_not_blocked() {

@@ -197,11 +197,14 @@ impl GitHub<'_> {
             return Err(unreadable_response(WHAT, "the answer is about another run"));
         }
         let status = found.status.as_str();
-        let blocked_on = match status {
-            "waiting" => self.pending_deployments(run).await?,
-            "pending" => Some(self.concurrency_turn(run).await?),
-            _ => None,
-        };
+        let blocked_on =
+            match status {
+                "waiting" => Some(self.pending_deployments(run).await?.unwrap_or_else(|| {
+                    BlockedOn::Passing("a deployment protection rule".to_owned())
+                })),
+                "pending" => Some(self.concurrency_turn(run).await?),
+                _ => None,
+            };
         let state = state(status, found.conclusion.as_deref(), blocked_on.as_ref());
         let jobs = match depth {
             Depth::Run => None,
@@ -286,7 +289,7 @@ impl RunStatus {
     }
 }
 
-/// Returns the pending approvals or, if there are none, a wait timer.
+/// Returns the pending approvals or, if there are none, a wait timer or a rule of the environment's own.
 fn pending_on(pending: &[PendingDeployment]) -> Option<BlockedOn> {
     let reviews: Vec<_> = pending
         .iter()
@@ -295,8 +298,14 @@ fn pending_on(pending: &[PendingDeployment]) -> Option<BlockedOn> {
     if !reviews.is_empty() {
         return Some(BlockedOn::Person(wire::listed(&reviews, "; ")));
     }
-    let timers = pending.iter().filter_map(PendingDeployment::timer);
-    timers.map(BlockedOn::Passing).next()
+    let mut timers = pending.iter().filter_map(PendingDeployment::timer);
+    let timer = timers.next().or_else(|| {
+        let environment = pending.first()?.environment.name();
+        Some(format!(
+            "a protection rule of the environment {environment}"
+        ))
+    });
+    timer.map(BlockedOn::Passing)
 }
 
 impl ConcurrencyGroups {
