@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::problem::{Explained, Link, Text, errors_of};
+use crate::model::Run;
 use crate::providers::target_report::TargetReport;
 
 /// Maximum number of targets with the same error to name.
@@ -25,11 +26,11 @@ pub(crate) fn passes(reports: &[TargetReport<'_>]) -> bool {
     !reports.is_empty() && reports.iter().all(TargetReport::passes)
 }
 
-/// Returns an annotation for every error, causes first, and for every run that may still be running. An error that
-/// several targets share is reported once. If there isn't room for all of them, the last one names the rest.
+/// Returns an annotation for every error, causes first, and for every run that may still be running. What several
+/// targets share is reported once. If there isn't room for all of them, the last one names the rest.
 pub(crate) fn annotations(reports: &[TargetReport<'_>], room: Room) -> Vec<Annotation> {
     let errors: Vec<_> = all_errors(reports).iter().map(message_of).collect();
-    let warnings: Vec<_> = reports.iter().flat_map(left_running_warnings).collect();
+    let warnings = left_running_warnings(reports);
     let errors = fitted(errors, room.errors).into_iter();
     let warnings = fitted(warnings, room.warnings).into_iter();
     errors
@@ -176,17 +177,44 @@ pub(crate) fn errors(report: &TargetReport<'_>) -> Vec<String> {
         .collect()
 }
 
-/// Returns warnings only for known runs: the errors of trigger and search mention the others already.
-fn left_running_warnings(report: &TargetReport<'_>) -> Vec<Message> {
-    let target = report.target;
-    let left = report.monitored.runs.iter().filter_map(|run| {
-        let why = run.left_running.as_ref()?;
-        let (run, url) = (&run.run, &run.run.url);
-        Some(Message {
-            title: format!("{target}: may still be running"),
-            text: format!("{target}: {run} may still be running: {why}\n{url}"),
-            names: target.name.clone(),
-        })
-    });
-    left.collect()
+/// Returns warnings only for known runs: the errors of trigger and search mention the others already. Runs that are left
+/// running for the same reason share a warning.
+fn left_running_warnings(reports: &[TargetReport<'_>]) -> Vec<Message> {
+    let mut reasons: Vec<(String, Vec<(&str, &Run)>)> = Vec::new();
+    for report in reports {
+        for run in &report.monitored.runs {
+            let Some(why) = run.left_running.as_ref().map(ToString::to_string) else {
+                continue;
+            };
+            let left = (report.target.name.as_str(), &run.run);
+            match reasons.iter_mut().find(|(known, _)| *known == why) {
+                Some((_, all)) => all.push(left),
+                None => reasons.push((why, vec![left])),
+            }
+        }
+    }
+    reasons
+        .iter()
+        .map(|(why, left)| left_running_warning(why, left))
+        .collect()
+}
+
+fn left_running_warning(why: &str, left: &[(&str, &Run)]) -> Message {
+    let mut names: Vec<_> = left.iter().map(|(name, _)| (*name).to_owned()).collect();
+    names.dedup();
+    let names = listed(names);
+    let text = match left {
+        [(name, run)] => format!("{name}: {run} may still be running: {why}\n{}", run.url),
+        several => {
+            let shown = several.iter().take(MAX_NAMED);
+            let pages = shown.map(|(name, run)| format!("\n{name} {run}: {}", run.url));
+            let (count, pages) = (several.len(), pages.collect::<String>());
+            format!("{names}: {count} runs may still be running: {why}{pages}")
+        }
+    };
+    Message {
+        title: format!("{names}: may still be running"),
+        text,
+        names,
+    }
 }

@@ -93,12 +93,15 @@ fn headline(reports: &[TargetReport<'_>], hide: Hide<'_>) -> String {
         words.len(),
         words.iter().filter(|word| !word.is_good()).count(),
     );
-    match words.first() {
-        _ if bad > 0 => format!("✗ {bad} of {all} targets failed"),
-        Some(first) if words.iter().all(|word| word == first) => {
-            format!("✓ All {all} targets: {}", first.as_str())
-        }
-        _ => format!("✓ All {all} targets passed or were triggered"),
+    let are_all = |expected| words.iter().all(|word| *word == expected);
+    if bad > 0 {
+        format!("✗ {bad} of {all} targets failed")
+    } else if are_all(Word::Checked) {
+        format!("✓ Dry run of {all} targets: nothing was sent")
+    } else if are_all(Word::Triggered) {
+        format!("✓ All {all} targets were triggered")
+    } else {
+        format!("✓ All {all} targets passed")
     }
 }
 

@@ -199,6 +199,7 @@ fn equal_errors_of_several_targets_are_one_message() {
         .input("targets", &Value::from(targets).to_string())
         .input("wait", "true")
         .input("timeout", "5s")
+        .input("on-abandoned", "leave")
         .run()
         .fails(&["and 2 more: the run was still running after 5s (`timeout`)"]);
     let error = &done.errors()[0];
@@ -211,6 +212,10 @@ fn equal_errors_of_several_targets_are_one_message() {
         error.contains(&format!("/actions/runs/{}", first.id)),
         "{error}"
     );
+    let warnings = done.warnings();
+    assert_eq!(warnings.len(), 1, "{done}");
+    let why = "and 2 more: 12 runs may still be running: `on-abandoned` is `leave`";
+    assert!(warnings[0].contains(why), "{done}");
     assert_eq!(done.log.lines().last(), Some("✗ 12 targets: 12 timed out"));
 }
 
