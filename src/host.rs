@@ -44,7 +44,8 @@ pub(crate) trait Host {
         }
     }
 
-    /// Formats an error or a warning for printing. The message says everything, so the title may be left out.
+    /// Formats an error or a warning for printing.
+    /// The title is for hosts that show it: a message begins with its subject.
     fn annotation(&self, severity: Severity, _title: &str, message: &str) -> String {
         neutral::text(&format!("{}: {message}", severity.as_str()))
     }

@@ -38,7 +38,7 @@ mod tests {
         let printed = Printed::default();
         let console = Console::new(Box::new(Terminal::new(&BTreeMap::new())), printed.clone());
         assert!(console.mask(&Secret::new("hunter2")));
-        console.error("wait", "input `wait`: must be `true`\n::not `hunter2`");
+        console.error("Invalid", "input `wait`: must be `true`\n::not `hunter2`");
         console.warning("a", "b");
         console.debug(format_args!("nobody asked"));
         console.group("[1/2] a", || console.log("inside"));

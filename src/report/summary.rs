@@ -258,7 +258,7 @@ fn run_notes(report: &TargetReport<'_>, servers: &[String], hide: Hide<'_>, page
 
 /// Adds a diagram of the runs over time: with their jobs if it stays readable, otherwise with one bar per run.
 fn diagram(reports: &[TargetReport<'_>], hide: Hide<'_>, page: &mut Page) {
-    let title = "Over time".to_owned();
+    let mut title = "Over time".to_owned();
     let runs = reports
         .iter()
         .flat_map(|report| report.monitored.runs.iter().map(move |run| (report, run)));
@@ -268,13 +268,16 @@ fn diagram(reports: &[TargetReport<'_>], hide: Hide<'_>, page: &mut Page) {
         .filter(|(_, bars)| !bars.is_empty())
         .collect();
     let jobs: usize = with_jobs.iter().map(|(_, bars)| bars.len()).sum();
-    let (title, sections) = match with_jobs.len() {
+    let sections = match with_jobs.len() {
         0 => return,
-        1 => (with_jobs[0].0.clone(), with_jobs),
-        _ if jobs <= MAX_BARS => (title, with_jobs),
+        1 => {
+            title = code(&hide(&one_line(&with_jobs[0].0)));
+            with_jobs
+        }
+        _ if jobs <= MAX_BARS => with_jobs,
         count if count <= MAX_BARS => {
             let bars = runs.filter_map(|(report, run)| run_bar(report, run));
-            (title, vec![("Runs".to_owned(), bars.collect())])
+            vec![("Runs".to_owned(), bars.collect())]
         }
         count => {
             return page.add(&format!(
@@ -283,7 +286,6 @@ fn diagram(reports: &[TargetReport<'_>], hide: Hide<'_>, page: &mut Page) {
         }
     };
     if let Some(diagram) = gantt::gantt(&sections, hide) {
-        let title = code(&hide(&one_line(&title)));
         page.add(&format!("\n#### {title}\n\n```mermaid\n{diagram}```\n"));
     }
 }
