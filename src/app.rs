@@ -15,7 +15,7 @@ use crate::input::{self, InputError, RawRequest};
 use crate::model::{Caller, Problem};
 use crate::providers::target::Target;
 use crate::providers::target_report::TargetReport;
-use crate::report::{self, Annotation};
+use crate::report::{self, Annotation, Room};
 use progress_log::ProgressLog;
 pub(crate) use second_chance::run as second_chance;
 
@@ -65,7 +65,15 @@ pub(crate) async fn run(
     console.outputs(report::outputs(&reports, &hide, limits.results));
     let summary = report::summary(&reports, request.mode, &hide, limits.summary);
     console.summary(&summary);
-    if report::passes(&reports) && !console.lost_output() {
+    let verdict = report::verdict(&reports);
+    if console.lost_output() {
+        console.log(&format!(
+            "✗ failed because not all outputs could be written; apart from that: {verdict}"
+        ));
+        return Verdict::Failed;
+    }
+    console.log(&verdict);
+    if report::passes(&reports) {
         Verdict::Passed
     } else {
         Verdict::Failed
@@ -150,27 +158,32 @@ fn report_input_errors(
         1 => "1 problem".to_owned(),
         count => format!("{count} problems"),
     };
-    console.log(&format!("{problems}; nothing was sent"));
     let limits = console.host().limits();
     let hide = |text: &str| console.hide(text);
     let targets = input::invalid_targets(raw_request, caller, errors);
     console.outputs(report::outputs_of_invalid(&targets, &hide, limits.results));
     let errors = errors.iter().map(InputError::to_string);
     console.summary(&report::summary_of_invalid(errors, &hide, limits.summary));
+    console.log(&format!("✗ {problems}; nothing was sent"));
     Verdict::Failed
 }
 
 /// Sets the outputs of a step that fails without sending anything.
 pub(crate) fn fail_without_sending(console: &Console) -> Verdict {
-    console.log("nothing was sent");
     let max_results = console.host().limits().results;
     let hide = |text: &str| console.hide(text);
     console.outputs(report::outputs(&[], &hide, max_results));
+    console.log("✗ nothing was sent");
     Verdict::Failed
 }
 
 fn annotate(reports: &[TargetReport<'_>], console: &Console) {
-    for annotation in report::annotations(reports) {
+    let limit = console.host().limits().annotations;
+    let room = Room {
+        errors: limit.saturating_sub(console.errors()),
+        warnings: limit.saturating_sub(console.warnings()),
+    };
+    for annotation in report::annotations(reports, room) {
         match annotation {
             Annotation::Error { title, text } => console.error(&title, &text),
             Annotation::Warning { title, text } => console.warning(&title, &text),

@@ -38,6 +38,7 @@ pub(crate) trait Host {
     fn limits(&self) -> Limits {
         Limits {
             annotation: usize::MAX,
+            annotations: usize::MAX,
             results: usize::MAX,
             summary: 0,
         }
@@ -96,6 +97,8 @@ pub(crate) trait Host {
 pub(crate) struct Limits {
     /// For an annotation's message, in characters.
     pub(crate) annotation: usize,
+    /// For the number of errors, and of warnings, that a step shows.
+    pub(crate) annotations: usize,
     /// For the output `results`, in UTF-16 code units.
     pub(crate) results: usize,
     /// For the summary, in bytes.

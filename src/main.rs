@@ -40,6 +40,8 @@ fn main() -> ExitCode {
 /// distinguishes the two processes, because a first process that was killed early leaves no trace.
 const SECOND_CHANCE: &str = "trigger-pipeline-post";
 
+const CANT_START: &str = "trigger-pipeline can't start";
+
 /// Returns the step's exit code, even if it panics or can't start.
 fn guarded(step: fn() -> anyhow::Result<Verdict>) -> ExitCode {
     match panic::catch_unwind(step) {
@@ -47,7 +49,7 @@ fn guarded(step: fn() -> anyhow::Result<Verdict>) -> ExitCode {
         Ok(Ok(Verdict::Failed)) | Err(_) => ExitCode::FAILURE,
         Ok(Err(error)) => {
             let console = console(&environment());
-            console.error("trigger-pipeline can't start", &format!("{error:#}"));
+            console.error(CANT_START, &format!("{CANT_START}: {error:#}"));
             app::fail_without_sending(&console);
             ExitCode::FAILURE
         }

@@ -15,8 +15,8 @@ pub(crate) use event::{Event, News, Sink};
 pub(crate) use invalid_target::InvalidTarget;
 pub(crate) use monitored::{Monitored, RunReport};
 pub(crate) use outcome::{
-    Cancel, CancelEnd, End, Failure, Interruption, LeftRunning, NoResult, NotFound, NotSent,
-    Problem, UnknownSearch,
+    Cancel, CancelEnd, End, Failure, Interruption, LastSeen, LeftRunning, NoResult, NotFound,
+    NotSent, Problem, UnknownSearch,
 };
 pub(crate) use run::{Conclusion, MatchedBy, Outcome, Run, State};
 pub(crate) use secret::Secret;

@@ -5,12 +5,15 @@ mod annotations;
 mod log;
 mod outputs;
 mod problem;
+mod run_end;
 mod summary;
+mod verdict;
 
-pub(crate) use annotations::{Annotation, annotations, errors, headline, passes, word};
+pub(crate) use annotations::{Annotation, Room, annotations, errors, passes};
 pub(crate) use log::{announcement, duration, job_log, line, warning};
 pub(crate) use outputs::{early_outputs, first_outputs, outputs, outputs_of_invalid};
 pub(crate) use summary::{summary, summary_of_invalid};
+pub(crate) use verdict::{Word, counts, target_verdict, verdict, word};
 
 use crate::providers::target::Target;
 use crate::text::untrusted::one_line;
@@ -27,8 +30,8 @@ fn pipeline(target: &Target) -> String {
 mod tests {
     use super::*;
     use crate::model::{
-        Conclusion, End, Event, Failure, JobLog, LeftRunning, News, NoResult, NotFound, Outcome,
-        Problem, Run, Snapshot,
+        Conclusion, End, Event, Failure, JobLog, LastSeen, LeftRunning, News, NoResult, NotFound,
+        Outcome, Problem, Run, Snapshot,
     };
     use crate::model::{Monitored, RunReport};
     use crate::providers::target::Mode;
@@ -50,7 +53,10 @@ mod tests {
             0 => End::Completed(Conclusion::Failure),
             1 => End::Lost(failure(text)),
             2 => End::Blocked(snapshot.and_then(|snapshot| snapshot.blocked_on.clone())),
-            3 => End::TimedOut,
+            3 => End::TimedOut(LastSeen {
+                state: snapshot.map(|snapshot| snapshot.state),
+                blocked_on: snapshot.and_then(|snapshot| snapshot.blocked_on.clone()),
+            }),
             _ => End::Stopped,
         };
         let jobs = snapshot
@@ -69,6 +75,7 @@ mod tests {
                 })
                 .collect(),
             dropped_logs: 1,
+            displaced_by: Some(run.clone()),
             left_running: Some(LeftRunning::Unreadable(
                 text.to_owned(),
                 Box::new(LeftRunning::ByPolicy),
@@ -143,10 +150,12 @@ mod tests {
                     left_running: Some(LeftRunning::Ambiguous(vec![vec![text.clone()]])),
                 },
             };
-            headline(&report);
+            target_verdict(&report);
+            word(&report);
             errors(&report);
             let reports = [report];
-            annotations(&reports);
+            annotations(&reports, Room { errors: 1, warnings: 1 });
+            verdict(&reports);
             outputs(&reports, &hide, usize::MAX);
             summary(&reports, Mode::Send, &hide, usize::MAX);
         });

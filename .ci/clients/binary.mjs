@@ -82,7 +82,7 @@ try {
   assert.equal(JSON.parse(workflow.outputs.result).version, '1.2.3');
   ended(app, [0, 'accepted', '']);
   ended(held, [1, 'accepted', 'failure']);
-  assert.match(held.log, /waits for its turn, 1 before it/);
+  assert.match(held.log, /waiting for 1 other run of its concurrency group/);
   assert.match(held.log, /approval of the environment production by octocat or ops/);
   ended(renamed, [0, 'accepted', '']);
   ended(unknown, [1, 'rejected', '']);

@@ -2,7 +2,6 @@
 //! all lines of a target are logged as a group when it is finished.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -13,7 +12,7 @@ use crate::host::Console;
 use crate::model::{Event, News, Run, State};
 use crate::providers::target::{Request, Target};
 use crate::providers::target_report::TargetReport;
-use crate::report;
+use crate::report::{self, Word};
 
 /// Interval of the heartbeat line for several targets, while nothing else is logged.
 const HEARTBEAT_INTERVAL: Duration = Duration::from_mins(1);
@@ -26,8 +25,8 @@ pub(super) struct ProgressLog<'a> {
     buffers: Vec<RefCell<Vec<String>>>,
     start: Instant,
     last_line: Cell<Instant>,
-    /// Number of finished targets by result.
-    finished: RefCell<BTreeMap<&'static str, usize>>,
+    /// The results of the finished targets.
+    finished: RefCell<Vec<Word>>,
     /// Rank of the published target: whether its run is missing, then its index. The smallest wins.
     published_rank: Cell<Option<(bool, usize)>>,
 }
@@ -88,9 +87,9 @@ impl<'a> ProgressLog<'a> {
         if let Some(line) = report::line(target, event) {
             self.log(&line);
         }
-        if let Some(run) = new_run(event) {
+        if let Some(url) = page(target, event) {
             // GitHub's log view turns a URL on a line of its own into a link.
-            self.log(&run.url);
+            self.log(url);
         }
     }
 
@@ -102,25 +101,21 @@ impl<'a> ProgressLog<'a> {
         }
         if let Some(line) = report::line(target, event) {
             if is_urgent(event, target) {
-                let url = new_run(event).map(|run| format!(" {}", run.url));
+                let url = page(target, event).map(|url| format!(" {url}"));
                 self.log(&format!("{line}{}", url.unwrap_or_default()));
             }
             buffer.push(line);
         }
-        buffer.extend(new_run(event).map(|run| run.url.clone()));
+        buffer.extend(page(target, event).map(str::to_owned));
     }
 
     fn log_heartbeat(&self) {
         let finished = self.finished.borrow();
-        let done: usize = finished.values().sum();
-        let counts: Vec<_> = finished
-            .iter()
-            .map(|(word, count)| format!("{count} {word}"))
-            .collect();
-        let counts = if counts.is_empty() {
+        let done = finished.len();
+        let counts = if done == 0 {
             String::new()
         } else {
-            format!(" ({})", counts.join(", "))
+            format!(" ({})", report::counts(finished.iter().copied()))
         };
         let all = self.buffers.len();
         let elapsed = report::duration(self.start.elapsed());
@@ -162,18 +157,22 @@ impl Observer for ProgressLog<'_> {
             self.buffer(index, event);
         }
         if let Some((title, text)) = report::warning(self.target(index), event) {
-            self.console.warning(&title, &text);
+            if self.console.warnings() < self.console.host().limits().annotations / 2 {
+                self.console.warning(&title, &text);
+            } else {
+                // The rest of what the host shows is kept for what is known at the end.
+                self.log(&format!("warning: {text}"));
+            }
         }
     }
 
     fn on_finished(&self, index: usize, report: &TargetReport<'_>) {
         self.saved_state.on_finished(index, report);
-        let word = report::word(report);
-        *self.finished.borrow_mut().entry(word).or_default() += 1;
+        self.finished.borrow_mut().push(report::word(report));
         if self.is_single() {
             return;
         }
-        let title = report::headline(report);
+        let title = report::target_verdict(report);
         self.last_line.set(Instant::now());
         self.console.group(&title, || {
             for line in self.buffers[index].take() {
@@ -191,11 +190,23 @@ impl Observer for ProgressLog<'_> {
     }
 }
 
-fn new_run<'e>(event: &'e Event<'_>) -> Option<&'e Run> {
-    if let Event::Accepted(run) | Event::Found(run) = event {
-        Some(run)
-    } else {
-        None
+/// Returns the page of a new run, or of the runs among which it is.
+fn page<'e>(target: &Target, event: &'e Event<'_>) -> Option<&'e str> {
+    match event {
+        Event::Accepted(run) | Event::Found(run) => Some(&run.url),
+        Event::AcceptedWithoutRun(page) if target.wait.is_none() => Some(page),
+        Event::Beginning
+        | Event::Minted(_)
+        | Event::DefaultReference(_)
+        | Event::Waiting { .. }
+        | Event::Sending
+        | Event::Fallback(_)
+        | Event::AcceptedWithoutRun(_)
+        | Event::WouldSend { .. }
+        | Event::LookingInto(_)
+        | Event::NothingFoundYet { .. }
+        | Event::Run { .. }
+        | Event::Trace(_) => None,
     }
 }
 

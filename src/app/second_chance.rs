@@ -23,7 +23,7 @@ pub(crate) async fn run(
     let (raw_request, caller) = raw_inputs(environment, console);
     let unfinished = saved_state::load(console);
     if unfinished.is_empty() {
-        console.log("nothing is left to do: no run of this step is known to be going on");
+        console.log("nothing to do: no run of this step is known to be still running");
         return Verdict::Passed;
     }
     let mut request = match input::read(&raw_request, &caller, environment) {
@@ -41,7 +41,7 @@ pub(crate) async fn run(
             target.is_some_and(|target| target.to_string() == left.target)
         });
     for (_, left) in &mismatched {
-        let text = "its inputs are different now, so nothing of it can be cancelled";
+        let text = "the inputs have changed, so these runs can't be cancelled";
         warn(
             console,
             &left.target,
@@ -54,7 +54,7 @@ pub(crate) async fn run(
             request.targets[*index].spec.set_marker(marker);
         }
     }
-    console.log("the job was cancelled: checking runs of this step that may still be going on");
+    console.log("the job was cancelled; checking for runs of this step that may still be running");
     let log = |index: usize, event: &Event<'_>| log(console, &request.targets[index], event);
     let finished = second_chance::run(&request, &matching, shutdown, &log).await;
     let mut verdict = if mismatched.is_empty() {
@@ -94,7 +94,10 @@ fn report_finished(
     let finished = match finished {
         Ok(finished) => finished,
         Err(error) => {
-            let text = format!("what it started could not be checked: {}", error.message());
+            let text = format!(
+                "the runs that it started can't be checked: {}",
+                error.message()
+            );
             warn(
                 console,
                 &target,
@@ -111,7 +114,7 @@ fn report_finished(
         match (&cancelled.left_running, conclusion) {
             (Some(why), _) => {
                 is_over = false;
-                let text = format!("{run} may still be going on: {why}");
+                let text = format!("{run} may still be running: {why}");
                 warn(console, &target, &text, [&run.url]);
             }
             (None, Some(conclusion)) => {
@@ -128,17 +131,17 @@ fn report_finished(
         };
         let text = match (&finished.search, finished.ambiguous.as_slice()) {
             (_, [_, ..]) => {
-                "the trigger may have started one of these runs, and nothing was cancelled:"
+                "the trigger may have started one of these runs, but none of them was cancelled:"
                     .to_owned()
             }
             (Some(SearchEnd::Failed(why)), []) => format!(
-                "it is still unclear whether the trigger started {run}: its runs can't be listed: {why}"
+                "it's still unclear whether the trigger started {run}: the list of runs can't be read: {why}"
             ),
             (Some(SearchEnd::Interrupted), []) => {
-                format!("it is still unclear whether the trigger started {run}")
+                format!("it's still unclear whether the trigger started {run}")
             }
             (Some(SearchEnd::Settled) | None, []) => {
-                "no run of the trigger was found, so most likely it started none".to_owned()
+                "no run was found, so most likely the trigger didn't start one".to_owned()
             }
         };
         warn(

@@ -37,6 +37,7 @@ impl Host for TestHost {
     fn limits(&self) -> Limits {
         Limits {
             annotation: 60,
+            annotations: 10,
             results: 2_000,
             summary: 10_000,
         }
@@ -137,7 +138,7 @@ async fn a_step_runs_on_any_host() {
     }
     let summary = calls.last().unwrap();
     assert!(
-        summary.starts_with("summary: ### Triggered pipelines"),
+        summary.starts_with("summary: ### ✗ <code>octo-group/tools/deployer</code> failed\n"),
         "{summary}"
     );
     assert!(!calls.concat().contains(demo::GITLAB_DEVELOPER));

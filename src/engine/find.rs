@@ -331,6 +331,7 @@ impl Candidate {
             number: self.number,
             url: self.url,
             matched_by,
+            workflow: Some(self.workflow).filter(|workflow| !workflow.is_empty()),
         }
     }
 }

@@ -26,7 +26,7 @@ use crate::engine::trigger::Triggered;
 use crate::engine::wait::{Watch, ended_in_time, wait};
 use crate::model::{
     Conclusion, End, Event, Interruption, LeftRunning, MatchedBy, Monitored, News, NotFound,
-    Outcome, Problem, Run, RunReport, UnknownSearch, WaitOptions,
+    Outcome, Problem, Run, RunReport, Snapshot, UnknownSearch, WaitOptions,
 };
 use crate::providers::Error;
 
@@ -44,6 +44,9 @@ const LOST_CANCEL_AND_CONFIRM_TIMEOUT: Duration = Duration::from_secs(10);
 /// ended with failing lists, because only this list can then show whether there are more runs.
 const LATE_LIST_TIMEOUT: Duration = Duration::from_secs(15);
 const LATE_LIST_AFTER_FAILURE_TIMEOUT: Duration = Duration::from_mins(1);
+
+/// Time to read which run displaced one.
+const DISPLACED_BY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A target whose trigger was sent.
 pub(crate) struct Monitor<'a, 'target> {
@@ -289,6 +292,15 @@ impl<'target> Monitor<'_, 'target> {
         }
     }
 
+    /// Reads which run most likely displaced a run that somebody else cancelled. Only explains, so failures don't matter.
+    async fn displaced_by(&self, run: &Run) -> Option<Run> {
+        let read = Box::pin(self.context.provider.displaced_by(run));
+        tokio::select! {
+            read = timeout(DISPLACED_BY_TIMEOUT, read) => read.ok()?.ok()?,
+            () = self.context.shutdown.requested(ShutdownMode::Graceful) => None,
+        }
+    }
+
     /// Waits for one run, and cancels it if the wait ends first.
     async fn watch(&self, run: Run, wait_options: &WaitOptions) -> RunReport {
         let emit = |news: News<'_>| self.context.emit(Event::Run { run: &run, news });
@@ -314,7 +326,7 @@ impl<'target> Monitor<'_, 'target> {
                 policy: wait_options.on_abandoned,
                 timeout: match end {
                     End::Lost(_) => LOST_CANCEL_AND_CONFIRM_TIMEOUT,
-                    End::Completed(_) | End::TimedOut | End::Blocked(_) | End::Stopped => {
+                    End::Completed(_) | End::TimedOut(_) | End::Blocked(_) | End::Stopped => {
                         CANCEL_AND_CONFIRM_TIMEOUT
                     }
                 },
@@ -325,7 +337,7 @@ impl<'target> Monitor<'_, 'target> {
             let late = cancelled.snapshot.as_ref();
             let late = late.and_then(|snapshot| ended_in_time(snapshot, server_deadline));
             let late = late.filter(|conclusion| *conclusion != Conclusion::Cancelled);
-            if let (Some(conclusion), End::TimedOut | End::Lost(_)) = (late, &end) {
+            if let (Some(conclusion), End::TimedOut(_) | End::Lost(_)) = (late, &end) {
                 end = End::Completed(conclusion);
             }
             snapshot = cancelled.snapshot.or(snapshot);
@@ -340,7 +352,17 @@ impl<'target> Monitor<'_, 'target> {
                     .map(|left| LeftRunning::Unreadable(failure.what.clone(), Box::new(left)));
                 Some(Conclusion::Lost)
             }
-            End::TimedOut => Some(Conclusion::TimedOut),
+            End::TimedOut(_) => Some(Conclusion::TimedOut),
+        };
+        let displaced_by = match &end {
+            End::Completed(Conclusion::Cancelled) if has_no_jobs(seen) => {
+                self.displaced_by(&run).await
+            }
+            End::Completed(_)
+            | End::TimedOut(_)
+            | End::Lost(_)
+            | End::Blocked(_)
+            | End::Stopped => None,
         };
         emit(News::Ended {
             end: &end,
@@ -361,8 +383,15 @@ impl<'target> Monitor<'_, 'target> {
             logs,
             dropped_logs: 0,
             left_running,
+            displaced_by,
         }
     }
+}
+
+/// Whether the run seems to have ended before any of its jobs was created.
+fn has_no_jobs(snapshot: Option<&Snapshot>) -> bool {
+    let jobs = snapshot.and_then(|snapshot| snapshot.jobs.as_ref());
+    jobs.is_some_and(Vec::is_empty)
 }
 
 /// Lists the runs once more, and retries until that succeeds.

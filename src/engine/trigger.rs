@@ -127,7 +127,7 @@ impl<'a> Sender<'a, '_> {
             biased;
             response = self.send_with_fallback(&state) => response,
             () = grace_period_over(self.context.shutdown, &state.is_on_the_wire) => {
-                Err(Error::new(ErrorKind::Unknown, "stopped while the trigger was on the wire, and no answer came in time"))
+                Err(Error::new(ErrorKind::Unknown, "the step was stopped before the trigger was answered"))
             }
         };
         Triggered {
@@ -201,7 +201,7 @@ impl<'a> Sender<'a, '_> {
         };
         permit.ok_or_else(|| {
             // `Unreachable` is the kind for requests that were not sent, and could be sent later.
-            Error::new(ErrorKind::Unreachable, "it was not its turn yet")
+            Error::new(ErrorKind::Unreachable, "not sent yet")
         })
     }
 

@@ -64,10 +64,10 @@ pub(crate) async fn wait(
         biased;
         end = poll_until_end(&poll, watch, &progress) => end,
         () = shutdown.requested(ShutdownMode::Graceful) => End::Stopped,
-        () = sleep_until(watch.deadline) => End::TimedOut,
+        () = sleep_until(watch.deadline) => End::TimedOut(progress.last_seen()),
         () = heartbeat(&progress) => unreachable!("the heartbeat never ends"),
     };
-    if let End::TimedOut = end {
+    if let End::TimedOut(_) = end {
         tokio::select! {
             biased;
             late = last_poll(&poll, watch, &progress) => end = late,
@@ -77,7 +77,7 @@ pub(crate) async fn wait(
     if let End::Completed(_) = end {
         tokio::select! {
             biased;
-            () = read_final_jobs(&poll, watch, &progress) => {}
+            () = read_final_jobs(&poll, watch, &progress) => progress.report_missing_jobs(),
             () = shutdown.requested(ShutdownMode::Graceful) => {}
         }
     }
@@ -156,11 +156,11 @@ async fn last_poll(
     progress: &Progress<'_>,
 ) -> End {
     let Ok(Ok(snapshot)) = timeout(LAST_POLL_TIMEOUT, poll(Depth::Jobs)).await else {
-        return End::TimedOut;
+        return End::TimedOut(progress.last_seen());
     };
     let conclusion = ended_in_time(&snapshot, watch.server_deadline);
     progress.record(snapshot);
-    conclusion.map_or(End::TimedOut, End::Completed)
+    conclusion.map_or_else(|| End::TimedOut(progress.last_seen()), End::Completed)
 }
 
 /// Returns the conclusion of a run that ended before its deadline by the server's clock. A run without an end time gets

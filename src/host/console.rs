@@ -23,6 +23,9 @@ pub(crate) struct Console {
     redactor: RefCell<Redactor>,
     /// Lines that the host has been asked to mask.
     masked: RefCell<HashSet<String>>,
+    /// Number of errors and warnings so far.
+    errors: Cell<usize>,
+    warnings: Cell<usize>,
     lost_output: Cell<bool>,
     lost_summary: Cell<bool>,
     lost_state: Cell<bool>,
@@ -36,6 +39,8 @@ impl Console {
             buffer: RefCell::default(),
             redactor: RefCell::default(),
             masked: RefCell::default(),
+            errors: Cell::default(),
+            warnings: Cell::default(),
             lost_output: Cell::default(),
             lost_summary: Cell::default(),
             lost_state: Cell::default(),
@@ -117,6 +122,16 @@ impl Console {
         self.annotate(Severity::Warning, title, message);
     }
 
+    /// Number of errors so far.
+    pub(crate) fn errors(&self) -> usize {
+        self.errors.get()
+    }
+
+    /// Number of warnings so far.
+    pub(crate) fn warnings(&self) -> usize {
+        self.warnings.get()
+    }
+
     /// Prints a debug message, if the user asked for them.
     pub(crate) fn debug(&self, message: fmt::Arguments<'_>) {
         if self.host.is_debug() {
@@ -128,7 +143,7 @@ impl Console {
     /// Reports a panic. The panic's own message isn't shown because it may quote a secret.
     pub(crate) fn panicked(&self, location: &str) {
         let message = format!(
-            "this is a bug of the action, at {location}; a pipeline may have been started. Please report it with the log"
+            "trigger-pipeline panicked at {location}. This is a bug; a pipeline may have been started. Please report it with the log"
         );
         self.error("trigger-pipeline panicked", &message);
     }
@@ -197,6 +212,11 @@ impl Console {
     }
 
     fn annotate(&self, severity: Severity, title: &str, message: &str) {
+        let count = match severity {
+            Severity::Error => &self.errors,
+            Severity::Warning => &self.warnings,
+        };
+        count.update(|count| count + 1);
         let (title, message) = (self.safe(title), self.safe(message));
         let message = cut(&message, self.host.limits().annotation);
         self.print(&self.host.annotation(severity, &title, &message));

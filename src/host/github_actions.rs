@@ -110,6 +110,8 @@ impl Host for GitHubActions {
         Limits {
             // GitHub truncates messages above 4,096 characters.
             annotation: 4_000,
+            // GitHub shows no more of a kind for each step.
+            annotations: 10,
             // All outputs of a job together are limited to 1 MB in UTF-16, and the job has other steps.
             results: 400_000,
             // The runner drops a summary above 1 MiB entirely.
@@ -230,7 +232,7 @@ mod tests {
         let (console, printed) = console();
         console.panicked("src/run.rs:7:1");
         let printed = printed.text();
-        assert!(printed.starts_with("::error title=trigger-pipeline panicked::this is a bug of the action, at src/run.rs:7:1"));
+        assert!(printed.starts_with("::error title=trigger-pipeline panicked::trigger-pipeline panicked at src/run.rs:7:1. This is a bug;"));
         assert_eq!(printed.lines().count(), 1);
     }
 

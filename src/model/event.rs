@@ -78,6 +78,10 @@ pub(crate) enum News<'what> {
     LogsWithheld,
     /// Number of further failed jobs whose logs aren't shown.
     MoreLogs(usize),
+    /// The jobs of a run that has ended can't be read.
+    JobsUnreadable,
+    /// Only this number of the run's jobs were read, the most that are.
+    FirstJobs(usize),
 }
 
 /// Receives events.

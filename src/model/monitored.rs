@@ -36,6 +36,8 @@ pub(crate) struct RunReport {
     pub(crate) dropped_logs: usize,
     /// Why it may still be running, if it may.
     pub(crate) left_running: Option<LeftRunning>,
+    /// The run that most likely took its place in its concurrency group, if it was cancelled before it started.
+    pub(crate) displaced_by: Option<Run>,
 }
 
 impl Monitored {
@@ -49,6 +51,7 @@ impl Monitored {
             logs: Vec::new(),
             dropped_logs: 0,
             left_running: None,
+            displaced_by: None,
         });
         Self {
             runs: runs.collect(),

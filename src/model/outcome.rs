@@ -3,19 +3,27 @@
 
 use std::time::Duration;
 
-use super::{BlockedOn, Conclusion};
+use super::{BlockedOn, Conclusion, State};
 
 /// Why a wait ended.
 pub(crate) enum End {
     Completed(Conclusion),
     /// The deadline passed.
-    TimedOut,
+    TimedOut(LastSeen),
     /// The run can't be read any more.
     Lost(Failure),
     /// It needs a person, and `on-blocked` is `fail`.
     Blocked(Option<BlockedOn>),
     /// The step was stopped.
     Stopped,
+}
+
+/// What a run was doing when the wait for it ended.
+#[derive(Default)]
+pub(crate) struct LastSeen {
+    /// `None` if no poll succeeded.
+    pub(crate) state: Option<State>,
+    pub(crate) blocked_on: Option<BlockedOn>,
 }
 
 /// A failed request, whether it was the provider or the network that failed.

@@ -40,14 +40,17 @@ pub(crate) struct Run {
     /// Its web page.
     pub(crate) url: String,
     pub(crate) matched_by: MatchedBy,
+    /// The name of its workflow, if the trigger may start runs of several.
+    #[serde(default)]
+    pub(crate) workflow: Option<String>,
 }
 
-/// Displays as `run 9000000001`: the id, or the number (if known) instead of a UUID.
+/// Displays as `run #12`, or as `run 9000000001` with its id while the number isn't known.
 impl fmt::Display for Run {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.number {
-            Some(number) if self.id.starts_with('{') => write!(formatter, "run {number}"),
-            _ => write!(formatter, "run {}", self.id),
+            Some(number) => write!(formatter, "run #{number}"),
+            None => write!(formatter, "run {}", self.id),
         }
     }
 }

@@ -380,6 +380,10 @@ impl AnyProvider<'_> {
         delegate!(self, provider => provider.status(run, depth).await)
     }
 
+    pub(crate) async fn displaced_by(&self, run: &Run) -> Result<Option<Run>, Error> {
+        delegate!(self, provider => provider.displaced_by(run).await)
+    }
+
     pub(crate) async fn cancel(&self, run: &Run) -> Result<(), Error> {
         delegate!(self, provider => provider.cancel(run).await)
     }

@@ -245,6 +245,7 @@ impl<'a> Provider<'a> for Bitbucket<'a> {
             id: pipeline.uuid,
             number: Some(pipeline.build_number),
             matched_by: MatchedBy::Id,
+            workflow: None,
         }))
     }
 

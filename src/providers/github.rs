@@ -161,6 +161,7 @@ impl<'a> Provider<'a> for GitHub<'a> {
                     number: None,
                     url: self.run_page(details.html_url.as_deref(), id),
                     matched_by: MatchedBy::Id,
+                    workflow: None,
                 }))
             }
             _ => Err(unexpected_trigger_response(
@@ -238,6 +239,10 @@ impl<'a> Provider<'a> for GitHub<'a> {
             ResultArtifact::Named(name) => self.artifact(run, name).await,
             ResultArtifact::OfJob { .. } => Err(no_such_result()),
         }
+    }
+
+    async fn displaced_by(&self, run: &Run) -> Result<Option<Run>, Error> {
+        self.next_in_group(run).await
     }
 
     async fn is_public(&self) -> Result<bool, Error> {

@@ -188,6 +188,7 @@ impl<'a> Provider<'a> for GitLab<'a> {
             number: pipeline.iid,
             url: self.run_page(pipeline.web_url.as_deref(), pipeline.id),
             matched_by: MatchedBy::Id,
+            workflow: None,
         }))
     }
 

@@ -219,6 +219,11 @@ pub(crate) trait Provider<'a>: Sized {
     /// Requests a run's status, once.
     async fn status(&self, run: &Run, depth: Depth) -> Result<Snapshot, Error>;
 
+    /// Returns the run that most likely took the place of a run that was cancelled before it started, if that is known.
+    async fn displaced_by(&self, _run: &Run) -> Result<Option<Run>, Error> {
+        Ok(None)
+    }
+
     /// Requests that a run is cancelled. Success means that the request was accepted, not that the run ends.
     async fn cancel(&self, run: &Run) -> Result<(), Error>;
 

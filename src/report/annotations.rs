@@ -2,52 +2,23 @@
 
 use std::collections::HashMap;
 
-use super::log::{ended, time_taken};
-use super::problem::explain;
-use crate::model::{Conclusion, End, Job, JobKind, RunReport};
+use super::problem::{Explained, Link, Text, errors_of};
+use crate::model::Run;
 use crate::providers::target_report::TargetReport;
-use crate::text::untrusted::one_line;
 
-/// Maximum number of failed jobs, or of targets with the same error, to name.
+/// Maximum number of targets with the same error to name.
 const MAX_NAMED: usize = 10;
-/// Maximum number of annotations of a step, to keep the log readable. GitHub's page shows only ten of each kind.
-const MAX_ANNOTATIONS: usize = 50;
 
 pub(crate) enum Annotation {
     Error { title: String, text: String },
     Warning { title: String, text: String },
 }
 
-/// Returns a target's result in one word.
-pub(crate) fn word(report: &TargetReport<'_>) -> &'static str {
-    match report.monitored.conclusion {
-        Some(conclusion) => conclusion.as_str(),
-        None if report.monitored.runs.iter().any(|run| run.end.is_some()) => "stopped",
-        None => report.outcome.as_str(),
-    }
-}
-
-/// Returns a target's result in one line.
-pub(crate) fn headline(report: &TargetReport<'_>) -> String {
-    let target = report.target;
-    let details = match report.monitored.runs.as_slice() {
-        [] => String::new(),
-        [run] => {
-            let time_taken = run
-                .snapshot
-                .as_ref()
-                .and_then(|snapshot| time_taken(&snapshot.times));
-            let time_taken = time_taken.map(|time| format!(" after {time}"));
-            let (run, url) = (&run.run, &run.run.url);
-            format!("{}, {run} {url}", time_taken.unwrap_or_default())
-        }
-        runs => format!(", {} runs", runs.len()),
-    };
-    let problem = report.problems().next();
-    let why = problem.map_or(String::new(), |problem| {
-        format!(": {}", one_line(&explain(target, problem).what))
-    });
-    format!("{target}: {}{details}{why}", word(report))
+/// Number of annotations that the host still shows.
+#[derive(Clone, Copy)]
+pub(crate) struct Room {
+    pub(crate) errors: usize,
+    pub(crate) warnings: usize,
 }
 
 /// Whether the step passes: there is a target, and all of them pass.
@@ -55,196 +26,195 @@ pub(crate) fn passes(reports: &[TargetReport<'_>]) -> bool {
     !reports.is_empty() && reports.iter().all(TargetReport::passes)
 }
 
-/// Returns an annotation for every error, and for every run that may still be running. An error that several targets
-/// share is reported once.
-pub(crate) fn annotations(reports: &[TargetReport<'_>]) -> Vec<Annotation> {
-    let mut annotations: Vec<_> = all_errors(reports)
-        .into_iter()
-        .map(TargetError::annotation)
-        .chain(reports.iter().flat_map(left_running_warnings))
-        .collect();
-    let more = annotations.len().saturating_sub(MAX_ANNOTATIONS);
-    if more > 0 {
-        annotations.truncate(MAX_ANNOTATIONS);
-        annotations.push(Annotation::Error {
-            title: format!("{more} more errors and warnings"),
-            text: "each is in the log of this step, in the group of its target, and in the output `results`"
-                .to_owned(),
+/// Returns an annotation for every error, causes first, and for every run that may still be running. What several
+/// targets share is reported once. If there isn't room for all of them, the last one names the rest.
+pub(crate) fn annotations(reports: &[TargetReport<'_>], room: Room) -> Vec<Annotation> {
+    let errors: Vec<_> = all_errors(reports).iter().map(message_of).collect();
+    let warnings = left_running_warnings(reports);
+    let errors = fitted(errors, room.errors).into_iter();
+    let warnings = fitted(warnings, room.warnings).into_iter();
+    errors
+        .map(|Message { title, text, .. }| Annotation::Error { title, text })
+        .chain(warnings.map(|Message { title, text, .. }| Annotation::Warning { title, text }))
+        .collect()
+}
+
+struct Message {
+    title: String,
+    text: String,
+    /// The targets' names.
+    names: String,
+}
+
+/// Returns at most `room` messages. If there are more, the last one names the targets of those that are left out.
+fn fitted(mut messages: Vec<Message>, room: usize) -> Vec<Message> {
+    let room = room.max(1);
+    if messages.len() > room {
+        let rest = messages.split_off(room - 1);
+        let names = rest.iter().map(|message| message.names.clone()).collect();
+        let (more, names) = (rest.len(), listed(names));
+        messages.push(Message {
+            title: format!("{more} more"),
+            text: format!(
+                "and {more} more: {names}\nhint: see the job summary, this step's log or the output `results`"
+            ),
+            names,
         });
     }
-    annotations
+    messages
+}
+
+/// Whether a target only failed because another one did.
+pub(super) fn is_consequence(report: &TargetReport<'_>) -> bool {
+    let errors = errors_of(report);
+    !errors.is_empty() && errors.iter().all(|error| error.is_consequence)
 }
 
 /// An error and the targets that have it, at least one.
-pub(super) struct TargetError {
-    what: String,
-    pub(super) text: String,
-    targets: Vec<String>,
+pub(super) struct TargetError<'a> {
+    pub(super) text: Text,
+    /// One for each target.
+    pub(super) of: Vec<(&'a str, Explained)>,
 }
 
-/// Returns all errors in the order of the targets. A shared error is listed with its first target.
-fn all_errors(reports: &[TargetReport<'_>]) -> Vec<TargetError> {
-    grouped(reports, errors_of)
-}
-
-/// Returns the same without failed runs.
-pub(super) fn failures(reports: &[TargetReport<'_>]) -> Vec<TargetError> {
-    grouped(reports, failures_of)
-}
-
-fn grouped(
-    reports: &[TargetReport<'_>],
-    errors_of: impl Fn(&TargetReport<'_>) -> Vec<(String, String)>,
-) -> Vec<TargetError> {
-    let mut found: Vec<TargetError> = Vec::new();
+/// Returns all errors: causes before consequences, otherwise in the order of the targets. A shared error is listed with
+/// its first target.
+pub(super) fn all_errors<'a>(reports: &'a [TargetReport<'_>]) -> Vec<TargetError<'a>> {
+    let mut found: Vec<TargetError<'a>> = Vec::new();
     let mut positions = HashMap::new();
     for report in reports {
-        for (what, text) in errors_of(report) {
+        let mut of_target = HashMap::new();
+        for error in errors_of(report) {
+            let text = error.text.clone();
+            // Two runs of one target are two errors.
+            let number = of_target.entry(text.clone()).or_insert(0_usize);
+            *number += 1;
             let position = *positions
-                .entry((what.clone(), text.clone()))
+                .entry((error.title, text.clone(), *number))
                 .or_insert(found.len());
+            let name = report.target.name.as_str();
             match found.get_mut(position) {
-                Some(known) => known.targets.push(report.target.name.clone()),
+                Some(known) => known.of.push((name, error)),
                 None => found.push(TargetError {
-                    what,
                     text,
-                    targets: vec![report.target.name.clone()],
+                    of: vec![(name, error)],
                 }),
             }
         }
     }
+    found.sort_by_key(|error| error.of.iter().all(|(_, error)| error.is_consequence));
     found
 }
 
-impl TargetError {
-    fn annotation(self) -> Annotation {
-        let (what, target_names) = (&self.what, self.target_names());
-        match self.targets.len() {
-            1 => Annotation::Error {
-                title: format!("{target_names}: {what}"),
-                text: self.text,
-            },
-            count => Annotation::Error {
-                title: format!("{count} targets: {what}"),
-                text: format!("{}\n{target_names}", self.text),
-            },
-        }
-    }
-
+impl TargetError<'_> {
     /// Returns the targets' names.
     pub(super) fn target_names(&self) -> String {
-        let named = self.targets.iter().take(MAX_NAMED);
-        let mut named: Vec<_> = named.map(String::as_str).collect();
-        named.dedup();
-        let more = self.targets.len().saturating_sub(MAX_NAMED);
-        let more = match more {
-            0 => String::new(),
-            more => format!(" and {more} more"),
-        };
-        format!("{}{more}", named.join(", "))
+        let mut names: Vec<_> = self.of.iter().map(|(name, _)| (*name).to_owned()).collect();
+        names.dedup();
+        listed(names)
+    }
+
+    /// Returns the pages of all targets, with a label that also names the target if there are several.
+    pub(super) fn links(&self) -> Vec<Link> {
+        let labelled = self.of.iter().take(MAX_NAMED).flat_map(|(name, error)| {
+            let links = error.run.iter().chain(&error.pages);
+            links.map(move |link| Link {
+                label: format!("{name} {}", link.label),
+                url: link.url.clone(),
+            })
+        });
+        labelled.collect()
     }
 }
 
-/// Returns all errors of one target in full, for its group in the log.
+fn message_of(error: &TargetError<'_>) -> Message {
+    let names = error.target_names();
+    let (title, text) = match error.of.as_slice() {
+        [(name, one)] => {
+            let sentence = format!("{name}: {}", one.sentence());
+            let lines = [vec![sentence], one.details()].concat();
+            (format!("{name}: {}", one.title), lines.join("\n"))
+        }
+        several => {
+            let subject = if several.iter().any(|(_, error)| error.run.is_some()) {
+                "the run "
+            } else {
+                ""
+            };
+            let sentence = format!("{names}: {subject}{}", error.text.end);
+            let hint = error.text.hint.as_ref().map(|hint| format!("hint: {hint}"));
+            let pages = error.links().into_iter();
+            let pages = pages.map(|page| format!("{}: {}", page.label, page.url));
+            let lines: Vec<_> = [sentence].into_iter().chain(hint).chain(pages).collect();
+            let title = several.first().map_or("", |(_, first)| first.title);
+            (
+                format!("{} targets: {title}", several.len()),
+                lines.join("\n"),
+            )
+        }
+    };
+    Message { title, text, names }
+}
+
+fn listed(mut names: Vec<String>) -> String {
+    let more = names.len().saturating_sub(MAX_NAMED);
+    names.truncate(MAX_NAMED);
+    let more = match more {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!("{}{more}", names.join(", "))
+}
+
+/// Returns all errors of one target in full, line by line, for its group in the log.
 pub(crate) fn errors(report: &TargetReport<'_>) -> Vec<String> {
     let errors = errors_of(report).into_iter();
     errors
-        .map(|(what, text)| format!("{what}: {text}"))
-        .collect()
-}
-
-fn errors_of(report: &TargetReport<'_>) -> Vec<(String, String)> {
-    let mut errors = failures_of(report);
-    errors.extend(failed_runs_of(report));
-    errors
-}
-
-/// Returns title and text of the errors in a target's trigger, search and result.
-fn failures_of(report: &TargetReport<'_>) -> Vec<(String, String)> {
-    let problems = report.problems();
-    let problems = problems.map(|problem| {
-        let explained = explain(report.target, problem);
-        (explained.title.to_owned(), explained.text())
-    });
-    problems.collect()
-}
-
-fn failed_runs_of(report: &TargetReport<'_>) -> impl Iterator<Item = (String, String)> {
-    let failed = report.monitored.counted();
-    let failed = failed.filter(|run| !report.run_passes(run));
-    failed.map(|run| {
-        let conclusion = run.conclusion.map_or("stopped", Conclusion::as_str);
-        let what = format!("{} {conclusion}", run.run);
-        (what, failed_run(report, run))
-    })
-}
-
-/// Returns warnings only for known runs: the errors of trigger and search mention the others already.
-fn left_running_warnings(report: &TargetReport<'_>) -> Vec<Annotation> {
-    let target = report.target;
-    let left = report.monitored.runs.iter().filter_map(|run| {
-        let why = run.left_running.as_ref()?;
-        Some(Annotation::Warning {
-            title: format!("{target}: {} may still be going on", run.run),
-            text: format!("{why}\n{}", run.run.url),
+        .flat_map(|error| {
+            let sentence = format!("{}: {}", report.target, error.sentence());
+            [vec![sentence], error.details()].concat()
         })
-    });
-    left.collect()
-}
-
-fn failed_run(report: &TargetReport<'_>, run: &RunReport) -> String {
-    let snapshot = run.snapshot.as_ref();
-    let (what, hint) = match &run.end {
-        Some(end) => (
-            format!(
-                "the run {}",
-                ended(report.target, end, run.conclusion, snapshot)
-            ),
-            hint(end),
-        ),
-        None => ("the run was not waited for".to_owned(), None),
-    };
-    let failed = failed_jobs(run, one_line);
-    let failed = if failed.is_empty() {
-        String::new()
-    } else {
-        format!("; failed: {}", failed.join(", "))
-    };
-    let hint = hint
-        .map(|hint| format!("\nhint: {hint}"))
-        .unwrap_or_default();
-    format!("{what}{failed}{hint}\n{}", run.run.url)
-}
-
-fn hint(end: &End) -> Option<&str> {
-    match end {
-        End::Lost(failure) => failure.remedy.as_deref().or(Some(
-            "look whether the run is still there, and whether the token is still good",
-        )),
-        End::TimedOut => Some("raise `timeout` if it needs longer"),
-        End::Completed(_) | End::Blocked(_) | End::Stopped => None,
-    }
-}
-
-/// Returns the names of failed jobs, each with the step that failed.
-pub(super) fn failed_jobs(run: &RunReport, name: impl Fn(&str) -> String) -> Vec<String> {
-    let jobs = run
-        .snapshot
-        .iter()
-        .flat_map(|snapshot| snapshot.jobs.iter().flatten());
-    let failed = |job: &&Job| {
-        job.kind != JobKind::Optional && job.state.conclusion() == Some(Conclusion::Failure)
-    };
-    let all: Vec<_> = jobs.filter(failed).collect();
-    let more = all.len().checked_sub(MAX_NAMED).filter(|more| *more > 0);
-    let named = all
-        .into_iter()
-        .take(MAX_NAMED)
-        .map(|job| match &job.failed_step {
-            Some(step) => format!("job {} in the step {}", name(&job.name), name(&step.name)),
-            None => format!("job {}", name(&job.name)),
-        });
-    named
-        .chain(more.map(|more| format!("and {more} more")))
         .collect()
+}
+
+/// Returns warnings only for known runs: the errors of trigger and search mention the others already. Runs that are left
+/// running for the same reason share a warning.
+fn left_running_warnings(reports: &[TargetReport<'_>]) -> Vec<Message> {
+    let mut reasons: Vec<(String, Vec<(&str, &Run)>)> = Vec::new();
+    for report in reports {
+        for run in &report.monitored.runs {
+            let Some(why) = run.left_running.as_ref().map(ToString::to_string) else {
+                continue;
+            };
+            let left = (report.target.name.as_str(), &run.run);
+            match reasons.iter_mut().find(|(known, _)| *known == why) {
+                Some((_, all)) => all.push(left),
+                None => reasons.push((why, vec![left])),
+            }
+        }
+    }
+    reasons
+        .iter()
+        .map(|(why, left)| left_running_warning(why, left))
+        .collect()
+}
+
+fn left_running_warning(why: &str, left: &[(&str, &Run)]) -> Message {
+    let mut names: Vec<_> = left.iter().map(|(name, _)| (*name).to_owned()).collect();
+    names.dedup();
+    let names = listed(names);
+    let text = match left {
+        [(name, run)] => format!("{name}: {run} may still be running: {why}\n{}", run.url),
+        several => {
+            let shown = several.iter().take(MAX_NAMED);
+            let pages = shown.map(|(name, run)| format!("\n{name} {run}: {}", run.url));
+            let (count, pages) = (several.len(), pages.collect::<String>());
+            format!("{names}: {count} runs may still be running: {why}{pages}")
+        }
+    };
+    Message {
+        title: format!("{names}: may still be running"),
+        text,
+        names,
+    }
 }

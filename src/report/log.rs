@@ -4,12 +4,15 @@ use std::time::Duration;
 
 use super::pipeline;
 use super::problem::nothing_yet;
+use super::run_end::{RunEnd, describe_blocked_on, of_workflow, run_name};
 use crate::model::{
-    BlockedOn, Conclusion, End, Event, Job, JobKind, JobLog, MatchedBy, News, Run, Snapshot, State,
-    Times,
+    Conclusion, Event, Job, JobKind, JobLog, MatchedBy, News, Run, State, Step, Times,
 };
 use crate::providers::target::{Mode, Target};
 use crate::text::untrusted::one_line;
+
+const LONG_TURN: &str = "the run is queued behind another run of its concurrency group. If this workflow is that other run, neither will ever finish\nhint: give the two workflows different `concurrency` groups";
+const LOGS_WITHHELD: &str = "the logs of failed jobs aren't shown, because this repository is public and the target is private or can't be read. Set `logs: failed` to show them anyway";
 
 /// Returns the first line of a target's log: what is triggered, where, and as whom.
 pub(crate) fn announcement(target: &Target, mode: Mode) -> String {
@@ -32,51 +35,50 @@ pub(crate) fn line(target: &Target, event: &Event<'_>) -> Option<String> {
     Some(match event {
         Event::Beginning | Event::Minted(_) | Event::Sending | Event::Trace(_) => return None,
         Event::DefaultReference(name) => {
-            format!("{target}: no `ref` is given, so it is the default branch, {name}")
+            format!("{target}: `ref` isn't set, so the default branch is used: {name}")
         }
         Event::Waiting { why, pause } => {
             let seconds = pause.as_secs_f64().max(1.0);
-            format!("{target}: {why}; tried again in {seconds:.0} s")
+            format!("{target}: {why}; retrying in {seconds:.0} s")
         }
         Event::Fallback(why) => format!("{target}: {why}"),
         Event::NothingFoundYet { page } => format!("{target}: {}", nothing_yet(target, page)),
         Event::WouldSend { url, body } => format!("{target}: would send POST {url}\n{body}"),
-        Event::Accepted(run) => {
-            let number = run
-                .number
-                .map(|number| format!(" (number {number})"))
-                .unwrap_or_default();
-            format!("{target}: accepted, run {}{number}", run.id)
-        }
-        Event::AcceptedWithoutRun(page) if target.wait.is_none() => {
+        Event::Accepted(run) => format!("{target}: accepted, {run}"),
+        Event::AcceptedWithoutRun(_) if target.wait.is_none() => {
+            let provider = target.provider().name();
             format!(
-                "{target}: accepted; the provider does not tell which runs it started: look at {page}"
+                "{target}: accepted. {provider} doesn't say which runs it started; they are on this page:"
             )
         }
         Event::AcceptedWithoutRun(_) => match target.spec.marker() {
             Some(marker) => {
-                format!("{target}: accepted; looking for runs with {marker} in their title")
+                format!("{target}: accepted; looking for the run with {marker} in its title")
             }
             None => format!("{target}: accepted; looking for the run"),
         },
         Event::LookingInto(why) => format!(
-            "{target}: {why}; nobody knows whether the trigger was accepted: looking for a run, and not sending it again"
+            "{target}: {why}. It's unclear whether the trigger was accepted, so it won't be sent again; checking for a new run"
         ),
         Event::Found(run) => {
-            let how = match run.matched_by {
-                MatchedBy::Id => "by its id",
-                MatchedBy::Marker => "by the marker in its title",
-                MatchedBy::Timing => "by its time alone",
-            };
-            format!("{target}: found {run} {how}")
+            let run_name = run_name(run);
+            match run.matched_by {
+                MatchedBy::Id => format!("{target}: found {run_name} by its id"),
+                MatchedBy::Marker => {
+                    format!("{target}: found {run_name} by the marker in its title")
+                }
+                MatchedBy::Timing => {
+                    format!("{target}: found {run_name}, identified only by its start time")
+                }
+            }
         }
         Event::Run { run, news } => {
             // If the response identified the run, it's the target's only one.
-            let run = match run.matched_by {
+            let run_name = match run.matched_by {
                 MatchedBy::Id => String::new(),
-                MatchedBy::Marker | MatchedBy::Timing => format!(" {run}:"),
+                MatchedBy::Marker | MatchedBy::Timing => format!(" {}:", run_name(run)),
             };
-            format!("{target}:{run} {}", self::news(target, news)?)
+            format!("{target}:{run_name} {}", self::news(target, news)?)
         }
     })
 }
@@ -84,15 +86,16 @@ pub(crate) fn line(target: &Target, event: &Event<'_>) -> Option<String> {
 /// Returns title and text of an event's warning, if it has one.
 pub(crate) fn warning(target: &Target, event: &Event<'_>) -> Option<(String, String)> {
     match event {
-        Event::Found(run) if run.matched_by == MatchedBy::Timing => {
-            Some((format!("{target}: recognised by its time alone"), timing_warning(run, target.spec.how_to_mark())))
-        }
+        Event::Found(run) if run.matched_by == MatchedBy::Timing => Some((
+            format!("{target}: identified only by its start time"),
+            timing_warning(target, run),
+        )),
         Event::Run {
+            run,
             news: News::LongTurn,
-            ..
         } => Some((
-            format!("{target}: waiting for its turn"),
-            "the run waits for another one of its concurrency group; if this workflow itself holds that group, both wait for ever. Give the two different groups under `concurrency:`".to_owned(),
+            format!("{target}: queued"),
+            format!("{target}: {LONG_TURN}\n{}", run.url),
         )),
         Event::Beginning
         | Event::Minted(_)
@@ -111,12 +114,14 @@ pub(crate) fn warning(target: &Target, event: &Event<'_>) -> Option<(String, Str
     }
 }
 
-fn timing_warning(run: &Run, how_to_mark: Option<&str>) -> String {
-    let remedy = how_to_mark
-        .map(|line| format!("; add this line to its workflow to be sure: {line}"))
-        .unwrap_or_default();
+fn timing_warning(target: &Target, run: &Run) -> String {
+    let of_workflow = of_workflow(run.workflow.as_deref().unwrap_or_default());
+    let hint = target.spec.how_to_mark();
+    let hint = hint.map_or(String::new(), |line| {
+        format!("\nhint: to be sure, add this line to the workflow: {line}")
+    });
     format!(
-        "{run} is the only one that appeared since the trigger, yet it may be somebody else's: it will not be cancelled{remedy}\n{}",
+        "{target}: {run} is the only run{of_workflow} that started after the trigger, but it might belong to somebody else, so it won't be cancelled{hint}\n{}",
         run.url
     )
 }
@@ -125,7 +130,7 @@ fn news(target: &Target, news: &News<'_>) -> Option<String> {
     Some(match news {
         News::State { state, blocked_on } => match blocked_on {
             Some(blocked_on) => format!(
-                "{}, waits for {}",
+                "{}: waiting for {}",
                 state.as_str(),
                 describe_blocked_on(blocked_on)
             ),
@@ -140,33 +145,29 @@ fn news(target: &Target, news: &News<'_>) -> Option<String> {
             done,
             all,
         } => {
-            let state = state.map_or("not seen yet", State::as_str);
+            let state = state.map_or("not read yet".to_owned(), |state| {
+                format!("still {}", state.as_str())
+            });
             let jobs = match all {
                 0 => String::new(),
-                all => format!(", {done} of {all} jobs done"),
+                all => format!("; {done} of {all} jobs done"),
             };
-            format!("{state} {} after the trigger{jobs}", duration(*elapsed))
+            format!("{state}, {} after the trigger{jobs}", duration(*elapsed))
         }
-        News::Cancelling => "cancelling it".to_owned(),
+        News::Cancelling => "cancelling the run".to_owned(),
         News::Ended {
             end,
             conclusion,
             snapshot,
-        } => ended(target, end, *conclusion, *snapshot),
-        News::LogsWithheld => "the logs of failed jobs are not shown: the target is private, or can't be read, and this repository is public. Set `logs: failed` to show them all the same".to_owned(),
-        News::MoreLogs(more) => format!("the logs of {more} more failed jobs are not shown"),
+        } => RunEnd::new(target, end, *conclusion, *snapshot).to_string(),
+        News::LogsWithheld => LOGS_WITHHELD.to_owned(),
+        News::MoreLogs(more) => format!("the logs of {more} more failed jobs aren't shown"),
+        News::JobsUnreadable => {
+            "the run's jobs can't be read, so the ones that failed can't be named".to_owned()
+        }
+        News::FirstJobs(read) => format!("only the first {read} jobs of the run were read"),
         News::LongTurn | News::Log(_) => return None,
     })
-}
-
-fn describe_blocked_on(blocked_on: &BlockedOn) -> String {
-    match blocked_on {
-        BlockedOn::Person(what) | BlockedOn::Passing(what) => one_line(what),
-        BlockedOn::Turn { position: None } => "its turn".to_owned(),
-        BlockedOn::Turn {
-            position: Some(position),
-        } => format!("its turn, {position} before it"),
-    }
 }
 
 fn job(job: &Job) -> String {
@@ -185,67 +186,17 @@ fn job(job: &Job) -> String {
             let step = job
                 .failed_step
                 .as_ref()
-                .map(|step| format!(", in the step {}", one_line(&step.name)));
+                .map(|step| format!(" in step {}", quoted(step)));
             format!(
                 "{conclusion}{}{}{allowed}",
                 after.unwrap_or_default(),
                 step.unwrap_or_default()
             )
         }
-        State::Blocked => "blocked, waits for a person".to_owned(),
+        State::Blocked => "blocked: waiting for a person".to_owned(),
         State::Queued | State::Running => job.state.as_str().to_owned(),
     };
     format!("{kind} {name}: {doing}")
-}
-
-/// Describes how a run, or the wait for it, ended.
-pub(super) fn ended(
-    target: &Target,
-    end: &End,
-    conclusion: Option<Conclusion>,
-    snapshot: Option<&Snapshot>,
-) -> String {
-    match (end, conclusion) {
-        (End::Completed(conclusion), _) => {
-            let said = snapshot
-                .map(|snapshot| provider_says(target, snapshot))
-                .unwrap_or_default();
-            let after = snapshot
-                .and_then(|snapshot| time_taken(&snapshot.times))
-                .map(|time| format!(" after {time}"))
-                .unwrap_or_default();
-            format!("ended as {conclusion}{said}{after}")
-        }
-        (End::TimedOut, _) => {
-            let timeout = target.wait.as_ref().map(|wait| duration(wait.timeout));
-            format!("did not end within {}", timeout.unwrap_or_default())
-        }
-        (End::Lost(failure), _) => format!("cannot be read any more: {}", failure.what),
-        (End::Blocked(blocked_on), _) => {
-            let blocked_on = blocked_on
-                .as_ref()
-                .map_or("a person".to_owned(), describe_blocked_on);
-            format!("waits for {blocked_on}, and `on-blocked` is `fail`")
-        }
-        (End::Stopped, Some(conclusion)) => {
-            format!("ended as {conclusion} after the step was stopped")
-        }
-        (End::Stopped, None) => "did not end before the step was stopped".to_owned(),
-    }
-}
-
-/// Returns the provider's own term for a conclusion, if it differs from [`Conclusion`]'s.
-fn provider_says(target: &Target, snapshot: &Snapshot) -> String {
-    let word = snapshot
-        .provider_status
-        .conclusion
-        .as_ref()
-        .unwrap_or(&snapshot.provider_status.state);
-    let conclusion = snapshot.state.conclusion().map(Conclusion::as_str);
-    if conclusion == Some(word.as_str()) {
-        return String::new();
-    }
-    format!(" ({}: {})", target.provider().name(), one_line(word))
 }
 
 /// Returns the title and the lines of a failed job's log.
@@ -254,19 +205,23 @@ pub(crate) fn job_log(target: &Target, log: &JobLog) -> (String, String) {
         .job
         .failed_step
         .as_ref()
-        .map(|step| format!(", failed in the step {}", one_line(&step.name)))
+        .map(|step| format!(", failed in step {}", quoted(step)))
         .unwrap_or_default();
     let name = one_line(&log.job.name);
     let title = format!("{target}: the end of the log of job {name}{step}");
     let lines = match &log.lines {
         Ok(lines) if lines.is_empty() && log.is_cut => {
-            "its last line is too long to be shown".to_owned()
+            "the last line is too long to show".to_owned()
         }
-        Ok(lines) if lines.is_empty() => "it is empty".to_owned(),
+        Ok(lines) if lines.is_empty() => "the log is empty".to_owned(),
         Ok(lines) => lines.join("\n"),
-        Err(why) => format!("it cannot be shown: {why}"),
+        Err(why) => format!("the log can't be shown: {why}"),
     };
     (title, lines)
+}
+
+fn quoted(step: &Step) -> String {
+    format!("\"{}\"", one_line(&step.name))
 }
 
 /// Returns the time from start (or creation) to completion, if both are known.

@@ -1,38 +1,137 @@
-//! Writes the sentences for problems, and for runs that may still be running.
+//! Writes the sentences for everything that can go wrong with a target, and for runs that may still be running.
 
 use std::fmt;
 
+use super::run_end::{FailedJobs, RunEnd, of_workflow, run_name};
 use crate::model::{
-    Cancel, CancelEnd, Interruption, LeftRunning, NoResult, NotFound, NotSent, Problem,
-    UnknownSearch,
+    BlockedOn, Cancel, CancelEnd, Conclusion, End, Interruption, LastSeen, LeftRunning, NoResult,
+    NotFound, NotSent, Problem, RunReport, UnknownSearch,
 };
 use crate::providers::target::Target;
+use crate::providers::target_report::TargetReport;
 
 /// Maximum number of runs named in one sentence.
 const MAX_NAMED: usize = 10;
 
-/// The text of a problem.
+const LOST_HINT: &str = "check whether the run still exists, and whether the token is still valid";
+const UNKNOWN_HINT: &str = "check whether it is running before you start it again. The trigger isn't repeated automatically, because that could start the pipeline twice";
+const DISPLACED_HINT: &str =
+    "trigger it again if the other run doesn't include what this one was started for";
+const BLOCKED_HINT: &str = "approve or start it on the run's page in time, or set `on-blocked: fail` to fail as soon as the run waits for a person";
+const ON_BLOCKED_HINT: &str =
+    "start the pipeline again when somebody can approve it, or remove `on-blocked: fail` to wait";
+const QUEUED_HINT: &str = "check what the run is waiting for on its page";
+const SEVERAL_RESULTS_HINT: &str = "let only one workflow upload an artifact with that name";
+
+/// An error of a target.
 pub(super) struct Explained {
     /// A summary in two or three words.
     pub(super) title: &'static str,
-    /// The cause, in one line.
-    pub(super) what: String,
+    /// The run that it is about.
+    pub(super) run: Option<Link>,
+    pub(super) text: Text,
+    /// Pages to look at.
+    pub(super) pages: Vec<Link>,
+    /// Whether it only follows from another target's error.
+    pub(super) is_consequence: bool,
+}
+
+/// The part of an error that several targets may share.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(super) struct Text {
+    pub(super) end: RunEnd,
     /// How to fix it.
-    pub(super) remedy: Option<String>,
+    pub(super) hint: Option<String>,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(super) struct Link {
+    pub(super) label: String,
+    pub(super) url: String,
 }
 
 impl Explained {
-    pub(super) fn text(&self) -> String {
-        match &self.remedy {
-            Some(remedy) => format!("{}\nhint: {remedy}", self.what),
-            None => self.what.clone(),
+    /// Returns the error in one line, without the target and the hint.
+    pub(super) fn sentence(&self) -> String {
+        match &self.run {
+            Some(run) => format!("{} {}", run.label, self.text.end),
+            None => self.text.end.to_string(),
         }
+    }
+
+    /// Returns the hint and the pages, a line each.
+    pub(super) fn details(&self) -> Vec<String> {
+        let hint = self.text.hint.as_ref().map(|hint| format!("hint: {hint}"));
+        let links = self.run.iter().chain(&self.pages);
+        hint.into_iter()
+            .chain(links.map(|link| link.url.clone()))
+            .collect()
+    }
+}
+
+/// Returns everything that went wrong with a target: first its problems, then its failed runs.
+pub(super) fn errors_of(report: &TargetReport<'_>) -> Vec<Explained> {
+    let problems = report.problems();
+    let problems = problems.map(|problem| explain(report.target, problem));
+    let failed = report.monitored.counted();
+    let failed = failed.filter(|run| !report.run_passes(run));
+    let failed = failed.map(|run| explain_run(report, run));
+    problems.chain(failed).collect()
+}
+
+/// Returns everything that went wrong with a target in one line. `None` if it passes.
+pub(super) fn error(report: &TargetReport<'_>) -> Option<String> {
+    let errors = errors_of(report);
+    let sentences: Vec<_> = errors.iter().map(Explained::sentence).collect();
+    (!sentences.is_empty()).then(|| sentences.join("; "))
+}
+
+fn explain_run(report: &TargetReport<'_>, run: &RunReport) -> Explained {
+    let label = if report.monitored.runs.len() > 1 {
+        run_name(&run.run)
+    } else {
+        run.run.to_string()
+    };
+    let displaced_by = run.displaced_by.iter().map(|other| Link {
+        label: other.to_string(),
+        url: other.url.clone(),
+    });
+    Explained {
+        title: run.conclusion.map_or("stopped", Conclusion::as_str),
+        run: Some(Link {
+            label,
+            url: run.run.url.clone(),
+        }),
+        text: Text {
+            end: RunEnd::of(report.target, run),
+            hint: hint(run),
+        },
+        pages: displaced_by.collect(),
+        is_consequence: false,
+    }
+}
+
+fn hint(run: &RunReport) -> Option<String> {
+    match run.end.as_ref()? {
+        End::Lost(failure) => Some(failure.remedy.clone().unwrap_or(LOST_HINT.to_owned())),
+        End::TimedOut(LastSeen { blocked_on, .. }) => {
+            let hint = match blocked_on {
+                Some(BlockedOn::Person(_)) => BLOCKED_HINT,
+                Some(BlockedOn::Turn { .. } | BlockedOn::Passing(_)) => QUEUED_HINT,
+                None => "increase `timeout` if it needs more time",
+            };
+            Some(hint.to_owned())
+        }
+        End::Completed(_) => run.displaced_by.as_ref().map(|_| DISPLACED_HINT.to_owned()),
+        End::Blocked(_) => Some(ON_BLOCKED_HINT.to_owned()),
+        End::Stopped => None,
     }
 }
 
 /// Describes a problem of a target.
-pub(super) fn explain(target: &Target, problem: &Problem) -> Explained {
-    let (title, what, remedy) = match problem {
+fn explain(target: &Target, problem: &Problem) -> Explained {
+    let mut page = None;
+    let (title, what, hint) = match problem {
         Problem::NotTriggered(failure) => (
             "not triggered",
             failure.what.clone(),
@@ -42,50 +141,64 @@ pub(super) fn explain(target: &Target, problem: &Problem) -> Explained {
         Problem::OutcomeUnknown {
             failure,
             search,
-            page,
+            page: runs,
         } => {
             let search = search.as_ref().map(unknown_search);
-            let search = search
-                .map(|result| format!("; {result}"))
-                .unwrap_or_default();
+            let search = search.map_or(String::new(), |result| format!(". {result}"));
             let what = format!(
-                "{}; the pipeline may have been started, or not{search}",
+                "{}. The pipeline may or may not have been started{search}",
                 failure.what
             );
-            let remedy = format!(
-                "it was not sent again, since that could start it twice: look whether it runs at {page}, and start the step again only if it does not"
-            );
-            ("outcome unknown", what, Some(remedy))
+            page = Some(runs);
+            ("outcome unknown", what, Some(UNKNOWN_HINT.to_owned()))
         }
-        Problem::RunNotFound { why, page } => {
-            let (what, remedy) = not_found(target, why, page);
-            ("run not found", what, Some(remedy))
+        Problem::RunNotFound { why, page: runs } => {
+            let (what, hint) = not_found(target, why);
+            page = Some(runs);
+            ("run not found", what, Some(hint))
         }
         Problem::NoResult(NoResult::Unreadable(failure)) => {
-            let what = format!("the result cannot be read back: {}", failure.what);
+            let what = format!("the result can't be read: {}", failure.what);
             ("no result", what, failure.remedy.clone())
         }
         Problem::NoResult(NoResult::Several(several)) => {
-            let what = format!(
-                "{several} of the runs left a result, and which of them is meant cannot be told"
-            );
-            let remedy = "let one workflow alone upload it under that name";
-            ("no result", what, Some(remedy.to_owned()))
+            let what = format!("{several} runs left a result, and only one can be read");
+            ("no result", what, Some(SEVERAL_RESULTS_HINT.to_owned()))
         }
     };
     Explained {
         title,
-        what,
-        remedy,
+        run: None,
+        text: Text {
+            end: RunEnd {
+                what,
+                failed_jobs: FailedJobs::default(),
+                status: String::new(),
+            },
+            hint,
+        },
+        pages: page
+            .map(|url| Link {
+                label: "list of runs".to_owned(),
+                url: url.clone(),
+            })
+            .into_iter()
+            .collect(),
+        is_consequence: matches!(
+            problem,
+            Problem::NotSent(NotSent::OtherNotReady | NotSent::FailFast)
+        ),
     }
 }
 
 fn not_sent(why: NotSent) -> &'static str {
     match why {
-        NotSent::Stopped => "stopped before the trigger was sent; nothing was started",
-        NotSent::FailFast => "not sent, since another target failed and `fail-fast` is on",
+        NotSent::Stopped => {
+            "not triggered because the step was stopped before that; nothing was started"
+        }
+        NotSent::FailFast => "not triggered because another target failed and `fail-fast` is on",
         NotSent::OtherNotReady => {
-            "not sent, since another target cannot be triggered: nothing was started"
+            "not triggered because another target has an error (see its message); nothing was started"
         }
     }
 }
@@ -93,43 +206,42 @@ fn not_sent(why: NotSent) -> &'static str {
 fn unknown_search(result: &UnknownSearch) -> String {
     match result {
         UnknownSearch::Candidates(runs) if runs.len() == 1 => {
-            format!("this run may be its own: {}", named(runs))
+            format!("This run might be the one: {}", named(runs))
         }
         UnknownSearch::Candidates(runs) => {
-            format!("one of these runs may be its own: {}", named(runs))
+            format!("One of these runs might be the one: {}", named(runs))
         }
-        UnknownSearch::Unreadable(why) => format!("its runs could not be read: {why}"),
-        UnknownSearch::Interrupted => {
-            "no run of it was found before the step had to end".to_owned()
-        }
+        UnknownSearch::Unreadable(why) => format!("The list of runs can't be read: {why}"),
+        UnknownSearch::Interrupted => "No new run was found before the step was stopped".to_owned(),
         UnknownSearch::Nothing(searched) => {
-            format!("no run of it appeared within {} s", searched.as_secs())
+            format!("No new run appeared within {} s", searched.as_secs())
         }
     }
 }
 
 /// Returns the most likely reason why runs weren't found, and what to do.
-fn not_found(target: &Target, why: &NotFound, page: &str) -> (String, String) {
-    let check = format!("check {page}");
+fn not_found(target: &Target, why: &NotFound) -> (String, String) {
+    let check = "check whether it is running".to_owned();
     match why {
         NotFound::Ambiguous {
             workflow,
             runs,
             is_interrupted,
         } => {
+            let of_workflow = of_workflow(workflow);
             let what = match runs.as_slice() {
                 [one] if *is_interrupted => format!(
-                    "the step had to end before it could tell whether this run of {workflow} is its own: {one}"
+                    "the step was stopped before it could tell whether this run{of_workflow} is its own: {one}"
                 ),
                 [one] => format!(
-                    "this run of {workflow} was started by this step, but perhaps for another target: {one}"
+                    "this run{of_workflow} was started by this step, but perhaps for another target: {one}"
                 ),
                 several => format!(
-                    "several runs of {workflow} started after the trigger, and the step can't tell which one is its own: {}",
+                    "several runs{of_workflow} started after the trigger, and the step can't tell which one is its own: {}",
                     named(several)
                 ),
             };
-            (what, how_to_mark(target, page))
+            (what, how_to_mark(target))
         }
         NotFound::Incomplete(interruption) => {
             let (when, remedy) = match interruption {
@@ -164,7 +276,6 @@ fn not_found(target: &Target, why: &NotFound, page: &str) -> (String, String) {
                     format!("within {} minutes", searched.as_secs() / 60)
                 }
             };
-            let check = format!("{check} to see whether it is running");
             if let Some(why) = unreadable {
                 let what =
                     format!("no run was found {within}: the list of runs can't be read: {why}");
@@ -175,14 +286,14 @@ fn not_found(target: &Target, why: &NotFound, page: &str) -> (String, String) {
                     "no run with the marker in its title was found {within}; one of these may be it: {}",
                     named(others)
                 );
-                return (what, how_to_mark(target, page));
+                return (what, how_to_mark(target));
             }
             let what = format!("no run was found {within}");
             match (interruption, target.spec.event_type()) {
                 (None, Some(event_type)) => (
                     format!("{what}. {}", most_likely(event_type)),
                     format!(
-                        "check the spelling of `event-type`, that a workflow on the default branch has `on: repository_dispatch: types: [{event_type}]`, and that it is enabled; the runs are at {page}"
+                        "check the spelling of `event-type`, that a workflow on the default branch has `on: repository_dispatch: types: [{event_type}]`, and that it is enabled"
                     ),
                 ),
                 _ => (what, check),
@@ -195,21 +306,19 @@ fn not_found(target: &Target, why: &NotFound, page: &str) -> (String, String) {
 pub(super) fn nothing_yet(target: &Target, page: &str) -> String {
     let why = target.spec.event_type().map(most_likely);
     let why = why.map(|why| format!(". {why}")).unwrap_or_default();
-    format!("no run has appeared yet{why}; still looking. The runs are at {page}")
+    format!("no run has appeared yet{why}; still looking. The list of runs is at {page}")
 }
 
 fn most_likely(event_type: &str) -> String {
     format!("Most likely no workflow on the default branch listens to `{event_type}`")
 }
 
-fn how_to_mark(target: &Target, page: &str) -> String {
+fn how_to_mark(target: &Target) -> String {
     match target.spec.how_to_mark() {
         Some(line) => format!(
             "add this line to the called workflow, so that its run can be identified: {line}"
         ),
-        None => format!(
-            "this server doesn't report which run it starts. Don't start other runs of that workflow at the same time, and check {page}"
-        ),
+        None => "don't start other runs of that workflow at the same time: this server doesn't report which run it starts".to_owned(),
     }
 }
 
@@ -227,25 +336,25 @@ impl fmt::Display for LeftRunning {
         match self {
             Self::ByPolicy => formatter.write_str("`on-abandoned` is `leave`"),
             Self::MatchedByTime => formatter.write_str(
-                "it was recognised by its time alone and may be somebody else's, so it was not cancelled",
+                "it was identified only by its start time and might belong to somebody else, so it wasn't cancelled",
             ),
             Self::Cancel { cancel, end } => write!(formatter, "{cancel} {end}"),
             Self::Unreadable(why, left) => {
                 write!(formatter, "it can't be read any more ({why}); {left}")
             }
-            Self::OutcomeUnknown => formatter.write_str("nobody knows whether it was started"),
+            Self::OutcomeUnknown => {
+                formatter.write_str("it's unclear whether the trigger started a run")
+            }
             Self::MoreRuns => formatter.write_str("the trigger may have started more runs"),
             Self::Ambiguous(workflows) => {
                 let all: Vec<_> = workflows.iter().map(|runs| named(runs)).collect();
                 write!(
                     formatter,
-                    "what could be ours was not cancelled: {}",
+                    "these runs might belong to this step, but weren't cancelled: {}",
                     all.join(", ")
                 )
             }
-            Self::NotFound => {
-                formatter.write_str("no run of it was found, and one may yet start")
-            }
+            Self::NotFound => formatter.write_str("no run was found, but one may still start"),
         }
     }
 }
@@ -253,17 +362,17 @@ impl fmt::Display for LeftRunning {
 impl fmt::Display for Cancel {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unanswered => formatter.write_str("the cancel was not answered"),
+            Self::Unanswered => formatter.write_str("the cancel request wasn't answered"),
             Self::Accepted => {
-                formatter.write_str("the cancel was accepted, but had not taken effect")
+                formatter.write_str("the cancel request was accepted, but didn't take effect")
             }
             Self::Refused(why) => write!(
                 formatter,
-                "the cancel was refused ({why}), and no other was accepted"
+                "the cancel request was refused ({why}), and none was accepted"
             ),
             Self::Failed(why) => write!(
                 formatter,
-                "the cancel failed ({why}), and no other was accepted"
+                "the cancel request failed ({why}), and none was accepted"
             ),
         }
     }
@@ -272,9 +381,9 @@ impl fmt::Display for Cancel {
 impl fmt::Display for CancelEnd {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::SecondSignal => formatter.write_str("when a second signal came"),
-            Self::Shutdown => formatter.write_str("when the step had to end"),
-            Self::After(time) => write!(formatter, "after {} s", time.as_secs()),
+            Self::SecondSignal => formatter.write_str("before the second signal"),
+            Self::Shutdown => formatter.write_str("before the step had to end"),
+            Self::After(time) => write!(formatter, "within {} s", time.as_secs()),
         }
     }
 }

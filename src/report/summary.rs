@@ -8,10 +8,13 @@ use std::fmt::Write as _;
 use gantt::Bar;
 pub(crate) use invalid::summary_of_invalid;
 
-use super::annotations::{failed_jobs, failures};
+use super::annotations::{TargetError, all_errors, is_consequence};
 use super::log::{self, time_taken};
+use super::problem::Link;
+use super::run_end::{of_workflow, run_name};
+use super::verdict::{Word, run_word, word};
 use super::{Hide, pipeline};
-use crate::model::{Conclusion, JobLog, Run, RunReport};
+use crate::model::{JobLog, MatchedBy, Outcome, Run, RunReport};
 use crate::providers::target::Mode;
 use crate::providers::target_report::TargetReport;
 use crate::text::untrusted::{one_line, visible};
@@ -38,7 +41,8 @@ impl Page {
     }
 }
 
-/// Returns the table, the errors, the diagram and the logs, in at most about `max_size` bytes.
+/// Returns the headline, the table, a sentence for each error, the diagram and the logs, in at most about `max_size`
+/// bytes.
 pub(crate) fn summary(
     reports: &[TargetReport<'_>],
     mode: Mode,
@@ -50,14 +54,14 @@ pub(crate) fn summary(
         markdown: String::new(),
         left_out: 0,
     };
+    page.add(&format!("### {}\n", headline(reports, hide)));
     table(reports, mode, hide, &mut page);
-    for error in failures(reports) {
-        let target_names = code(&hide(&error.target_names()));
-        let text = sentences(&hide(&error.text));
-        page.add(&format!("\n**{target_names}**: {text}\n"));
+    let servers: Vec<_> = reports.iter().map(web_server).collect();
+    for error in all_errors(reports) {
+        page.add(&error_paragraph(&error, &servers, hide));
     }
     for report in reports {
-        problem_runs(report, hide, &mut page);
+        run_notes(report, &servers, hide, &mut page);
     }
     diagram(reports, hide, &mut page);
     for report in reports {
@@ -73,77 +77,190 @@ pub(crate) fn summary(
     if left_out > 0 {
         let _ = writeln!(
             markdown,
-            "\n_{left_out} more parts have no room here: what happened is in the log of this step._"
+            "\n_{left_out} more sections didn't fit here; see this step's log._"
         );
     }
     markdown.push('\n');
     markdown
 }
 
+/// Sums up all targets in a few words.
+fn headline(reports: &[TargetReport<'_>], hide: Hide<'_>) -> String {
+    if let [report] = reports {
+        let (target, word) = (code(&hide(&report.target.to_string())), word(report));
+        return format!("{} {target} {}", word.mark(), word.predicate());
+    }
+    let words: Vec<_> = reports.iter().map(word).collect();
+    let (all, bad) = (
+        words.len(),
+        words.iter().filter(|word| !word.is_good()).count(),
+    );
+    let are_all = |expected| words.iter().all(|word| *word == expected);
+    if bad > 0 {
+        format!("✗ {bad} of {all} targets failed")
+    } else if are_all(Word::Checked) {
+        format!("✓ Dry run of {all} targets: nothing was sent")
+    } else if are_all(Word::Triggered) {
+        format!("✓ All {all} targets were triggered")
+    } else {
+        format!("✓ All {all} targets passed")
+    }
+}
+
+/// A column of the table that is only shown if it says something.
+#[derive(Clone, Copy)]
+struct Columns {
+    reference: bool,
+    server: bool,
+}
+
+impl Columns {
+    fn of(reports: &[TargetReport<'_>]) -> Self {
+        let is_public = |report: &TargetReport<'_>| {
+            let host = report.target.location.server.web.host_str();
+            host.is_some_and(|host| report.target.provider().is_public_host(host))
+        };
+        let reference = |report: &TargetReport<'_>| report.target.spec.source().is_some();
+        Self {
+            reference: reports.iter().any(reference),
+            server: !reports.iter().all(is_public),
+        }
+    }
+}
+
+/// Adds the table: first the targets that didn't pass, causes before consequences.
 fn table(reports: &[TargetReport<'_>], mode: Mode, hide: Hide<'_>, page: &mut Page) {
+    let is_sent =
+        |report: &TargetReport<'_>| matches!(report.outcome, Outcome::Accepted | Outcome::Unknown);
     let heading = match mode {
-        Mode::Send => "Triggered pipelines",
-        Mode::DryRun => "Pipelines that would be triggered (dry run)",
+        Mode::Send if reports.iter().any(is_sent) => "\n#### Triggered pipelines\n",
+        Mode::Send => "",
+        Mode::DryRun => "\n#### Pipelines that would be triggered\n",
     };
+    let columns = Columns::of(reports);
+    let mut names = vec!["Target", "Pipeline"];
+    names.extend(columns.reference.then_some("Ref"));
+    names.extend(columns.server.then_some("Server"));
+    names.extend(["Run", "Result", "Duration"]);
     page.add(&format!(
-        "### {heading}\n\n| Target | Pipeline | Outcome | Run | Conclusion | Duration |\n| --- | --- | --- | --- | --- | --- |\n"
+        "{heading}\n{}{}",
+        row(&names),
+        row(&vec!["---"; names.len()])
     ));
-    for report in reports {
-        let target = code(&hide(&report.target.to_string()));
-        let pipeline = code(&hide(&pipeline(report.target)));
-        let outcome = report.outcome.as_str();
+    let mut sorted: Vec<_> = reports.iter().collect();
+    sorted.sort_by_key(|report| (report.passes(), is_consequence(report)));
+    for report in sorted {
+        let mut about = vec![
+            code(&hide(&report.target.to_string())),
+            code(&hide(&pipeline(report.target))),
+        ];
+        if columns.reference {
+            let reference = report.target.spec.source();
+            let reference = reference.map(|reference| code(&hide(&reference)));
+            about.push(reference.unwrap_or_default());
+        }
+        if columns.server {
+            about.push(code(&web_server(report)));
+        }
         let runs = &report.monitored.runs;
         for run in runs {
             let link = link(&hidden(&run.run, hide));
-            let conclusion = conclusion(run);
+            let word = run_word(report, run);
+            // A skipped run doesn't count if another one succeeded.
+            let is_good = word.is_good() || report.passes();
+            let mark = if is_good { "✓" } else { "✗" };
             let time_taken = run
                 .snapshot
                 .as_ref()
                 .and_then(|snapshot| time_taken(&snapshot.times));
-            let time_taken = time_taken.unwrap_or_default();
-            page.add(&format!(
-                "| {target} | {pipeline} | {outcome} | {link} | {conclusion} | {time_taken} |\n"
-            ));
+            let result = format!("{mark} {}", result(run, word));
+            let rest = [link, result, time_taken.unwrap_or_default()];
+            page.add(&row(&[about.clone(), rest.to_vec()].concat()));
         }
         if runs.is_empty() {
-            let conclusion = report.monitored.conclusion.map_or("", Conclusion::as_str);
-            page.add(&format!(
-                "| {target} | {pipeline} | {outcome} |  | {conclusion} |  |\n"
-            ));
+            let word = word(report);
+            let result = format!("{} {}", word.mark(), word.as_str());
+            let rest = [String::new(), result, String::new()];
+            page.add(&row(&[about, rest.to_vec()].concat()));
         }
     }
 }
 
-/// Adds runs that may still be running, and failed jobs.
-fn problem_runs(report: &TargetReport<'_>, hide: Hide<'_>, page: &mut Page) {
+fn row<T: AsRef<str>>(cells: &[T]) -> String {
+    let cells: Vec<_> = cells.iter().map(AsRef::as_ref).collect();
+    format!("| {} |\n", cells.join(" | "))
+}
+
+/// Returns a run's result. A conclusion that passes is named if it isn't `success`.
+fn result(run: &RunReport, word: Word) -> String {
+    match run.conclusion {
+        Some(conclusion) if word == Word::Passed => conclusion.to_string(),
+        _ => word.as_str().to_owned(),
+    }
+}
+
+/// Returns an error with its targets, what to do, and links.
+fn error_paragraph(error: &TargetError<'_>, servers: &[String], hide: Hide<'_>) -> String {
+    let names = code(&hide(&error.target_names()));
+    let end = &error.text.end;
+    let code_name = |name: &str| code(&hide(name));
+    let jobs = end.failed_jobs.phrase(&code_name, &code_name);
+    let what = sentences(&hide(&end.what), servers);
+    let status = sentences(&hide(&end.status), servers);
+    let links = |links: Vec<Link>| -> Vec<_> {
+        links
+            .into_iter()
+            .filter_map(|link| labelled(&link, hide))
+            .collect()
+    };
+    let (subject, links) = match error.of.as_slice() {
+        [(_, one)] => {
+            let run = one.run.as_ref();
+            let run = run.map(|run| {
+                labelled(run, hide).unwrap_or_else(|| sentences(&hide(&run.label), servers))
+            });
+            let subject = run.map_or(String::new(), |run| format!("{run} "));
+            (subject, links(one.pages.clone()))
+        }
+        several => {
+            let is_run = several.iter().any(|(_, error)| error.run.is_some());
+            let subject = if is_run { "the run " } else { "" };
+            (subject.to_owned(), links(error.links()))
+        }
+    };
+    let hint = error.text.hint.as_ref();
+    let hint = hint.map_or(String::new(), |hint| {
+        format!("<br>hint: {}", sentences(&hide(hint), servers))
+    });
+    let links = match links.as_slice() {
+        [] => String::new(),
+        links => format!("<br>{}", links.join(", ")),
+    };
+    format!("\n**{names}**: {subject}{what}{jobs}{status}{hint}{links}\n")
+}
+
+/// Adds what else a person should know about runs: that they may still be running, or may be somebody else's.
+fn run_notes(report: &TargetReport<'_>, servers: &[String], hide: Hide<'_>, page: &mut Page) {
     let title = code(&hide(&report.target.to_string()));
     for run in &report.monitored.runs {
         let link = link(&hidden(&run.run, hide));
         if let Some(why) = &run.left_running {
-            let why = sentences(&hide(&why.to_string()));
+            let why = sentences(&hide(&why.to_string()), servers);
             page.add(&format!(
-                "\n**{title}**: run {link} may still be going on: {why}\n"
+                "\n**{title}**: run {link} may still be running: {why}\n"
             ));
         }
-        let failed = failed_jobs(run, |name| code(&hide(&one_line(name))));
-        if !failed.is_empty() {
-            let failed = failed.join(", ");
-            page.add(&format!("\n**{title}**: run {link} failed: {failed}\n"));
+        if run.run.matched_by == MatchedBy::Timing {
+            page.add(&format!(
+                "\n**{title}**: run {link} was identified only by its start time, so it might belong to somebody else\n"
+            ));
         }
-    }
-}
-
-fn conclusion(run: &RunReport) -> String {
-    match (&run.end, run.conclusion) {
-        (None, _) => String::new(),
-        (Some(_), Some(conclusion)) => conclusion.to_string(),
-        (Some(_), None) => "not seen".to_owned(),
     }
 }
 
 /// Adds a diagram of the runs over time: with their jobs if it stays readable, otherwise with one bar per run.
 fn diagram(reports: &[TargetReport<'_>], hide: Hide<'_>, page: &mut Page) {
-    let title = "Over time".to_owned();
+    let mut title = "Over time".to_owned();
     let runs = reports
         .iter()
         .flat_map(|report| report.monitored.runs.iter().map(move |run| (report, run)));
@@ -153,22 +270,24 @@ fn diagram(reports: &[TargetReport<'_>], hide: Hide<'_>, page: &mut Page) {
         .filter(|(_, bars)| !bars.is_empty())
         .collect();
     let jobs: usize = with_jobs.iter().map(|(_, bars)| bars.len()).sum();
-    let (title, sections) = match with_jobs.len() {
+    let sections = match with_jobs.len() {
         0 => return,
-        1 => (with_jobs[0].0.clone(), with_jobs),
-        _ if jobs <= MAX_BARS => (title, with_jobs),
+        1 => {
+            title = code(&hide(&one_line(&with_jobs[0].0)));
+            with_jobs
+        }
+        _ if jobs <= MAX_BARS => with_jobs,
         count if count <= MAX_BARS => {
             let bars = runs.filter_map(|(report, run)| run_bar(report, run));
-            (title, vec![("Runs".to_owned(), bars.collect())])
+            vec![("Runs".to_owned(), bars.collect())]
         }
         count => {
             return page.add(&format!(
-                "\n_{count} runs are too many for a diagram: how long each took is in the table._\n"
+                "\n_There is no diagram for more than {MAX_BARS} runs. The table shows how long each of the {count} took._\n"
             ));
         }
     };
     if let Some(diagram) = gantt::gantt(&sections, hide) {
-        let title = code(&hide(&one_line(&title)));
         page.add(&format!("\n#### {title}\n\n```mermaid\n{diagram}```\n"));
     }
 }
@@ -179,7 +298,7 @@ fn run_bar(report: &TargetReport<'_>, run: &RunReport) -> Option<Bar> {
 }
 
 fn run_title(report: &TargetReport<'_>, run: &RunReport) -> String {
-    format!("{} {}", report.target, run.run)
+    format!("{} {}", report.target, run_name(&run.run))
 }
 
 fn job_bars(run: &RunReport) -> Vec<Bar> {
@@ -209,7 +328,7 @@ fn job_details(report: &TargetReport<'_>, log: &JobLog, hide: Hide<'_>) -> Strin
         .as_deref()
         .and_then(|url| web_address(&hide(url)));
     let page = page
-        .map(|url| format!("<a href=\"{}\">all of it</a>\n\n", escape_html(&url)))
+        .map(|url| format!("<a href=\"{}\">Full log</a>\n\n", escape_html(&url)))
         .unwrap_or_default();
     // A block of its own, because an empty line of the log would end the HTML block of `details`.
     let cut = if log.is_cut { "…\n" } else { "" };
@@ -219,25 +338,38 @@ fn job_details(report: &TargetReport<'_>, log: &JobLog, hide: Hide<'_>) -> Strin
     )
 }
 
-/// Hides secrets in a run's id and URL, which are untrusted.
+/// Hides secrets in a run's id, URL and workflow, which are untrusted.
 fn hidden(run: &Run, hide: Hide<'_>) -> Run {
     Run {
         id: hide(&run.id),
         url: hide(&run.url),
+        workflow: run.workflow.as_deref().map(hide),
         ..run.clone()
     }
 }
 
 /// Returns a link to the run, or only its name if its URL isn't a web address.
 fn link(run: &Run) -> String {
-    let name = escape_markdown(
-        &run.number
-            .map_or_else(|| run.id.clone(), |number| number.to_string()),
-    );
+    let number = run.number.map(|number| format!("#{number}"));
+    let name = escape_markdown(number.as_ref().unwrap_or(&run.id));
+    let workflow = of_workflow(run.workflow.as_deref().unwrap_or_default());
+    let workflow = escape_markdown(&workflow);
     match web_address(&run.url) {
-        Some(url) => format!("[{name}]({url})"),
-        None => name,
+        Some(url) => format!("[{name}]({url}){workflow}"),
+        None => format!("{name}{workflow}"),
     }
+}
+
+/// Returns a link with its label. `None` if its URL isn't a web address.
+fn labelled(link: &Link, hide: Hide<'_>) -> Option<String> {
+    let url = web_address(&hide(&link.url))?;
+    Some(format!("[{}]({url})", escape_markdown(&hide(&link.label))))
+}
+
+/// Returns the address of the target's server for browsers.
+fn web_server(report: &TargetReport<'_>) -> String {
+    let web = report.target.location.server.web.as_str();
+    web.trim_end_matches('/').to_owned()
 }
 
 /// Escapes Markdown in a URL. `None` if it isn't a web address.
@@ -266,10 +398,45 @@ fn code(name: &str) -> String {
     format!("<code>{}</code>", escape_markdown(&one_line(name)))
 }
 
-/// Escapes sentences, and keeps each on its own line.
-fn sentences(text: &str) -> String {
-    let lines = text.lines().map(escape_markdown);
+/// Escapes sentences, and keeps each on its own line. What is in backticks becomes code, and a URL of one of these
+/// servers becomes a link. Other URLs may come from anyone.
+fn sentences(text: &str, servers: &[String]) -> String {
+    let lines = text.lines().map(|line| sentence(line, servers));
     lines.collect::<Vec<_>>().join("<br>")
+}
+
+fn sentence(line: &str, servers: &[String]) -> String {
+    let mut rest = line;
+    let mut written = String::with_capacity(line.len());
+    while let Some((before, after)) = rest.split_once('`')
+        && let Some((inside, after)) = after.split_once('`')
+    {
+        written.push_str(&with_links(before, servers));
+        written.push_str(&code(inside));
+        rest = after;
+    }
+    written.push_str(&with_links(rest, servers));
+    written
+}
+
+fn with_links(text: &str, servers: &[String]) -> String {
+    let words = text.split_inclusive(' ').map(|word| {
+        let bare = word.trim_end_matches([' ', ',', '.', ';', ':', ')']);
+        let after = &word[bare.len()..];
+        let is_own = servers.iter().any(|server| {
+            let path = bare.strip_prefix(server.as_str());
+            path.is_some_and(|path| path.starts_with('/'))
+        });
+        match web_address(bare).filter(|_| is_own) {
+            Some(url) => format!(
+                "[{}]({url}){}",
+                escape_markdown(bare),
+                escape_markdown(after)
+            ),
+            None => escape_markdown(word),
+        }
+    });
+    words.collect()
 }
 
 /// Escapes Markdown and HTML in a line, and prevents links and mentions. GitHub looks for those after unescaping, but
@@ -307,14 +474,13 @@ fn escape_markdown(line: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::MatchedBy;
     use proptest::prelude::*;
 
     #[test]
     fn untrusted_text_is_not_interpreted_as_markdown() {
         assert_eq!(
-            sentences("<img> [x](y) |a|\r\n`b`\u{202e}"),
-            "&lt;img&gt; &#91;x&#93;&#40;y&#41; &#124;a&#124;<br>&#96;b&#96;&#92;u{202e}"
+            sentences("<img> [x](y) |a|\r\n`b|` `\u{202e}", &[]),
+            "&lt;img&gt; &#91;x&#93;&#40;y&#41; &#124;a&#124;<br><code>b&#124;</code> &#96;&#92;u{202e}"
         );
         assert_eq!(
             code("www.a @b\n c: x@y.z #1 https://d"),
@@ -325,11 +491,20 @@ mod tests {
             number: None,
             url: url.to_owned(),
             matched_by: MatchedBy::Id,
+            workflow: None,
         };
         assert_eq!(link(&run("javascript:alert(1)")), "{a}");
         assert_eq!(
             link(&run("https://x.example/a)|b c")),
             "[{a}](https://x.example/a%29%7Cb%20c)"
+        );
+        let servers = ["https://x.example".to_owned()];
+        assert_eq!(
+            sentences(
+                "at https://x.example/a(b), https://x.example.evil/",
+                &servers
+            ),
+            "at [https&#58;<wbr>//x.example/a&#40;b](https://x.example/a%28b)&#41;, https&#58;<wbr>//x.example.evil/"
         );
     }
 

@@ -488,6 +488,7 @@ pub(crate) fn run() -> BoxedStrategy<Run> {
     let matched = select(vec![MatchedBy::Id, MatchedBy::Marker, MatchedBy::Timing]);
     (text(), proptest::option::of(any::<u64>()), text(), matched)
         .prop_map(|(id, number, url, matched_by)| Run {
+            workflow: Some(id.clone()),
             id,
             number,
             url,

@@ -315,7 +315,7 @@ fn a_renewal_that_hangs_before_a_trigger_is_retried() {
     let hangs = Fault::Delay(Moment::BeforeActing, 120 * SECOND);
     sandbox.fault(minting(), Occasion::Nth(2), hangs);
     let done = step(&sandbox).run().passes();
-    done.says("the App's token can't be renewed: GitHub did not give another one within 20 s; tried again in");
+    done.says("the App's token can't be renewed: GitHub did not give another one within 20 s; retrying in");
     assert_eq!(sandbox.trigger_requests().len(), 2, "{done}");
     assert_eq!(sandbox.runs().len(), 1);
 }

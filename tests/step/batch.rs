@@ -81,8 +81,8 @@ fn no_trigger_is_sent_until_all_runs_are_known_to_be_readable() {
         .input("wait", "true")
         .run()
         .fails(&[
-            "3 targets: not triggered: not sent, since another target cannot be triggered",
-            "octo-org/missing workflow strict.yml: not triggered",
+            "octo-org/missing: not triggered: octo-org/missing: ",
+            "3 targets: not triggered: octo-org/app, octo-group/tools/deployer, octo-workspace/service: not triggered because another target has an error",
         ]);
     assert_eq!(outcomes(&done), ["not-sent"; 4]);
     done.outcome("not-sent");
@@ -144,8 +144,8 @@ fn fail_fast_sends_no_more_triggers_and_waits_for_started_runs() {
         .input("wait", "true")
         .input("max-parallel", "1");
     let done = step.input("fail-fast", "true").run().fails(&[
-        "workflow missing.yml: not triggered: 404",
-        "2 targets: not triggered: not sent, since another target failed and `fail-fast` is on",
+        "octo-org/app workflow missing.yml: not triggered: octo-org/app workflow missing.yml: 404",
+        "2 targets: not triggered: octo-group/tools/deployer, octo-org/app workflow build.yml [4]: not triggered because another target failed and `fail-fast` is on",
     ]);
     assert_eq!(
         outcomes(&done),
@@ -354,7 +354,7 @@ fn an_unanswered_trigger_does_not_claim_another_targets_run() {
     sandbox.fault(Route::triggers(), Occasion::Nth(1), reset);
     let targets = [gitlab(&sandbox), gitlab(&sandbox), gitlab(&sandbox)];
     let done = step_with(&sandbox, &targets).run();
-    let done = done.fails(&["this run may be its own: http"]);
+    let done = done.fails(&["This run might be the one: http"]);
     let (unknown, accepted): (Vec<_>, Vec<_>) = done
         .results()
         .into_iter()
@@ -387,7 +387,7 @@ fn runs_of_indistinguishable_targets_are_not_guessed() {
         assert_eq!(entry["runs"], json!([]), "{done}");
         let left = entry["left_running"].as_str().unwrap_or_default();
         assert!(
-            left.contains("what could be ours was not cancelled"),
+            left.contains("these runs might belong to this step, but weren't cancelled"),
             "{done}"
         );
     }
@@ -418,13 +418,16 @@ fn each_target_has_a_group_and_all_have_one_diagram() {
             "{start:?} {part:?}\n{done}"
         );
     };
-    group("octo-org/app: failure after ", "/actions/runs/9");
+    group(
+        "✗ octo-org/app build.yml #1 failed after ",
+        "/actions/runs/9",
+    );
     group("octo-org/app: the end of the log of job ", "");
     group(
-        "octo-group/tools/deployer: success after ",
+        "✓ octo-group/tools/deployer pipeline #1 succeeded after ",
         "/-/pipelines/7",
     );
-    group("octo-workspace/service: success after ", "");
+    group("✓ octo-workspace/service pipeline #1 succeeded after ", "");
     assert_eq!(done.log.matches("::endgroup::").count(), groups.len());
     // The run's URL survives whatever happens next.
     let accepted = done
@@ -488,7 +491,7 @@ fn a_reported_run_survives_a_kill() {
             .input("wait", "true")
             .input("max-parallel", "1");
         let mut child = step.start();
-        step.until_said("accepted; looking for runs");
+        step.until_said("accepted; looking for the run");
         step.until_said("accepted, run ");
         signal(&child, "KILL");
         child.wait().unwrap();
@@ -513,9 +516,9 @@ fn a_signal_before_the_first_trigger_is_reported_once() {
         sandbox.requests().len() == 3
     });
     signal(&child, "TERM");
-    let done = step.finish(child).fails(&[
-        "3 targets: not triggered: stopped before the trigger was sent; nothing was started",
-    ]);
+    let done = step
+        .finish(child)
+        .fails(&["not triggered because the step was stopped before that; nothing was started"]);
     assert_eq!(outcomes(&done), ["not-sent"; 3]);
     assert_eq!(sandbox.trigger_requests().len(), 0);
 }
@@ -618,5 +621,5 @@ fn the_summary_has_the_logs_of_the_first_twenty_failed_runs() {
     let logs = done.log.matches("the end of the log of job build").count();
     assert_eq!(logs, 30);
     assert_eq!(done.summary.matches("<details>").count(), 20);
-    assert!(done.summary.contains("_10 more parts have no room here"));
+    assert!(done.summary.contains("_10 more sections didn't fit here"));
 }

@@ -123,7 +123,7 @@ fn an_api_token_is_sent_with_its_owners_email() {
         done.masks.contains(&basic),
         "what travels is masked too: {done}"
     );
-    done.says("it is the default branch, main")
+    done.says("the default branch is used: main")
         .says("with the API token of octavia@example.com");
 }
 
@@ -260,7 +260,7 @@ fn an_unknown_outcome_has_no_fallback() {
     Step::bitbucket(&sandbox)
         .input("ref", "v2.0.0")
         .run()
-        .fails(&["the pipeline may have been started, or not"]);
+        .fails(&["The pipeline may or may not have been started"]);
     assert_eq!(sandbox.trigger_requests().len(), 1);
 }
 

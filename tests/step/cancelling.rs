@@ -71,7 +71,7 @@ fn a_signal_cancels_the_steps_own_run() {
         assert_eq!(bodies, [b""], "{done}");
         assert_eq!(left_running(&done), None, "{done}");
         assert_eq!(done.outputs["conclusion"], "cancelled");
-        done.says("ended as cancelled after the step was stopped");
+        done.says("was cancelled after the step was stopped");
         assert!(done.summary.contains("cancelled"));
         assert_eq!(done.errors().len(), 1, "{done}");
     });
@@ -97,7 +97,7 @@ fn on_abandoned_leave_leaves_the_run() {
         let warnings = done.warnings();
         assert_eq!(warnings.len(), 1, "{done}");
         assert!(
-            warnings[0].contains("may still be going on"),
+            warnings[0].contains("may still be running"),
             "{}",
             warnings[0]
         );
@@ -138,15 +138,15 @@ fn a_refused_cancel_is_resent_every_second_and_reported() {
             ("was refused", "cancel-refused")
         };
         assert_eq!(reason(&done), word, "{done}");
-        let refused = format!("the cancel {how} ({status}");
+        let refused = format!("the cancel request {how} ({status}");
         assert!(left.starts_with(&refused), "{left}\n{done}");
         assert!(
-            left.ends_with("no other was accepted when the step had to end"),
+            left.ends_with("none was accepted before the step had to end"),
             "{left}"
         );
         assert_eq!(done.outputs["conclusion"], "");
         assert_eq!(sandbox.unfinished_runs().len(), 1);
-        done.says("may still be going on");
+        done.says("may still be running");
         let sent = cancels(&sandbox);
         assert!((4..=7).contains(&sent.len()), "{}\n{done}", sent.len());
         let mut apart = sent
@@ -276,11 +276,11 @@ fn a_cancel_that_is_rate_limited_for_too_long_is_reported() {
         let done = stop(&step, child, "INT");
         let left = left_running(&done).unwrap_or_default();
         assert!(
-            left.starts_with("the cancel failed (too many requests"),
+            left.starts_with("the cancel request failed (too many requests"),
             "{left}"
         );
         assert!(
-            left.ends_with("no other was accepted when the step had to end"),
+            left.ends_with("none was accepted before the step had to end"),
             "{left}"
         );
     });
@@ -318,7 +318,7 @@ fn an_ignored_cancel_is_reported() {
         let left = left_running(&done).unwrap_or_default();
         assert_eq!(
             left,
-            "the cancel was accepted, but had not taken effect when the step had to end"
+            "the cancel request was accepted, but didn't take effect before the step had to end"
         );
         assert_eq!(reason(&done), "cancel-unconfirmed");
         assert_eq!(done.outputs["conclusion"], "");
@@ -335,7 +335,10 @@ fn a_cancel_without_a_response_is_reported() {
         sandbox.fault(Route::any().method("POST"), Occasion::Every, silent);
         let done = stop(&step, child, "TERM");
         let left = left_running(&done).unwrap_or_default();
-        assert_eq!(left, "the cancel was not answered when the step had to end");
+        assert_eq!(
+            left,
+            "the cancel request wasn't answered before the step had to end"
+        );
     });
 }
 
@@ -394,7 +397,7 @@ fn a_second_signal_stops_the_step_immediately() {
     let step = call(Provider::GitHub, &sandbox);
     let child = start_and_wait_for_run(&step);
     signal(&child, "INT");
-    step.until_said("cancelling it");
+    step.until_said("cancelling the run");
     let signalled = Instant::now();
     signal(&child, "TERM");
     let done = step.finish(child);
@@ -405,7 +408,7 @@ fn a_second_signal_stops_the_step_immediately() {
     );
     assert_eq!(done.code, Some(1));
     let left = left_running(&done).unwrap_or_default();
-    assert!(left.contains("when a second signal came"), "{left}");
+    assert!(left.contains("before the second signal"), "{left}");
 }
 
 /// The response arrives within the four seconds allowed, so the run is known and can be cancelled.
@@ -442,7 +445,7 @@ fn a_trigger_without_a_response_is_unknown() {
         let done = stop(&step, child, "INT");
         assert_eq!(done.outputs["outcome"], "unknown", "{done}");
         let left = done.result()["left_running"].clone();
-        assert_eq!(left, "nobody knows whether it was started");
+        assert_eq!(left, "it's unclear whether the trigger started a run");
         assert!(!sandbox.runs()[0].cancelled);
     });
 }
@@ -477,7 +480,7 @@ fn a_second_signal_skips_the_last_search() {
     });
     sandbox.fault(Route::any().method("GET"), Occasion::Every, silent);
     signal(&child, "INT");
-    step.until_said("looking for a run");
+    step.until_said("checking for a new run");
     let signalled = Instant::now();
     signal(&child, "INT");
     let done = step.finish(child);

@@ -44,7 +44,7 @@ fn the_end_of_a_failed_jobs_log_is_shown() {
             "{done}"
         );
         if provider == Provider::GitHub {
-            done.says("failed in the step Run the tests");
+            done.says("failed in step \"Run the tests\"");
             assert!(done.errors()[0].contains("Run the tests"), "{done}");
             assert!(!done.log.contains("Z line 150"), "without times");
         }
@@ -237,7 +237,7 @@ fn an_unreadable_log_is_reported() {
             sandbox.fault(Route::any().method("GET").path(path), Occasion::Every, gone);
         }
         let done = call(provider, &sandbox).run();
-        done.says("it cannot be shown: 410");
+        done.says("the log can't be shown: 410");
         assert_eq!(done.outputs["conclusion"], "failure");
     });
 }
@@ -262,9 +262,9 @@ fn a_summary_stays_below_a_mebibyte() {
         assert_eq!(done.code, Some(1), "{}", done.log.len());
         assert!(done.summary.len() < 1_048_576, "{}", done.summary.len());
         assert!(done.log.len() < 1_048_576, "{}", done.log.len());
-        assert!(done.summary.contains("more parts have no room here"));
+        assert!(done.summary.contains("more sections didn't fit here"));
         assert_eq!(done.log.matches("::group::").count(), 10);
-        done.says("the logs of 30 more failed jobs are not shown");
+        done.says("the logs of 30 more failed jobs aren't shown");
     });
 }
 
@@ -321,23 +321,23 @@ fn a_missing_or_invalid_result_fails_the_step() {
         ),
         (
             result("{").file("x", ""),
-            "it is not JSON (line 1, column 1)",
+            "not valid JSON (line 1, column 1)",
         ),
-        (result(""), "it is not JSON"),
+        (result(""), "not valid JSON"),
         (result("{}").expired(), "has expired"),
         (
             result("{}").digest(Digest::Wrong),
             "its SHA-256 is another one",
         ),
         (Artifact::new("result"), "is empty"),
-        (Artifact::raw("result", "<html>"), "it is not JSON"),
+        (Artifact::raw("result", "<html>"), "not valid JSON"),
         (
             Artifact::raw("result", "{}").digest(Digest::Wrong),
             "its SHA-256 is another one",
         ),
         (
             Artifact::raw("result", format!("\"{}\"", "x".repeat(1_048_576))),
-            "larger than 1048576 bytes",
+            "larger than the limit of 1048576 bytes",
         ),
         (
             result("{}").file("more.json", "{}"),
@@ -349,23 +349,23 @@ fn a_missing_or_invalid_result_fails_the_step() {
         ),
         (
             result(&format!("\"{}\"", "x".repeat(1_048_576))),
-            "larger than 1048576 bytes",
+            "larger than the limit of 1048576 bytes",
         ),
         (
             result(&format!("\"{}\"", "x".repeat(30_000_000))),
-            "larger than 1048576 bytes",
+            "larger than the limit of 1048576 bytes",
         ),
     ];
     in_parallel(cases.to_vec(), |(artifact, why)| {
         let sandbox = with_result(artifact);
         let done = step_with_result(&sandbox).fails(&[why]);
-        done.says("the result cannot be read back");
+        done.says("the result can't be read");
         assert_eq!(done.outputs["conclusion"], "success", "{done}");
         assert_eq!(done.outputs["result"], "");
     });
     let job = JobScenario::new("deploy", Duration::ZERO).file("r.json", "no");
     for (artifact, why) in [
-        ("deploy:r.json", "it is not JSON"),
+        ("deploy:r.json", "not valid JSON"),
         (
             "deploy:other.json",
             "the job `deploy` has no artifact `other.json`",
@@ -559,7 +559,7 @@ fn logs_of_a_private_target_are_not_shown_in_a_public_repository() {
                     "{done}"
                 );
             }
-            let is_said = done.log.contains("the logs of failed jobs are not shown");
+            let is_said = done.log.contains("the logs of failed jobs aren't shown");
             assert_eq!(is_said, !is_shown, "{done}");
         },
     );

@@ -112,7 +112,9 @@ fn one_event_may_start_several_runs() {
     // One for each run that is known only by its time, with the line that would identify it.
     let warnings = done.warnings();
     assert_eq!(warnings.len(), 2, "{done}");
-    for warning in warnings {
+    for (warning, workflow) in warnings.iter().zip(["build.yml", "notify.yml"]) {
+        let only = format!("is the only run of {workflow} that started");
+        assert!(warning.contains(&only), "{warning}");
         assert!(warning.contains(
             "run-name: ${{ github.workflow }} ${{ github.event.client_payload.trigger_id }}"
         ));
@@ -160,7 +162,8 @@ fn several_possible_runs_are_not_guessed() {
     assert_eq!(errors.len(), 2, "{done}");
     for error in &errors {
         assert!(
-            error.contains("several runs of .github/workflows/"),
+            error.contains("several runs of build.yml")
+                || error.contains("several runs of notify.yml"),
             "{error}"
         );
         assert!(error.contains(
@@ -279,7 +282,7 @@ fn a_signal_during_the_search_names_the_possible_run() {
     signal(&child, "INT");
     let done = step.finish(child);
     assert!(signalled.elapsed() < 7 * SECOND);
-    let done = done.fails(&["the step had to end before it could tell whether this run of"]);
+    let done = done.fails(&["the step was stopped before it could tell whether this run of"]);
     assert_eq!(done.outputs["conclusion"], "", "{done}");
     assert!(!sandbox.runs()[0].cancelled, "{done}");
     let left = done.result()["left_running"].clone();
@@ -298,7 +301,7 @@ fn a_run_matched_by_time_is_never_cancelled() {
     let left = runs(&done)[0]["left_running"].clone();
     assert!(
         left.as_str()
-            .is_some_and(|why| why.contains("by its time alone")),
+            .is_some_and(|why| why.contains("only by its start time")),
         "{left}"
     );
     let posts = sandbox.requests();
@@ -341,7 +344,7 @@ fn an_unknown_outcome_does_not_match_an_older_run() {
             Provider::Bitbucket => new.number,
         };
         let named = format!("/{number}");
-        done.fails(&["this run may be its own: http"])
+        done.fails(&["This run might be the one: http"])
             .says(&named)
             .outcome("unknown");
     });
@@ -354,7 +357,7 @@ fn an_unknown_outcome_may_stay_unknown_while_waiting() {
         let unclear = Fault::Reset(Moment::BeforeActing);
         sandbox.fault(Route::triggers(), Occasion::Every, unclear);
         let done = call(provider, &sandbox).run();
-        let done = done.fails(&["no run of it appeared within 30 s"]);
+        let done = done.fails(&["No new run appeared within 30 s"]);
         assert_eq!(done.outputs["outcome"], "unknown");
         assert_eq!(done.outputs["conclusion"], "");
         assert!(done.result()["left_running"].is_string());

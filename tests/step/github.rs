@@ -57,7 +57,7 @@ fn repository_dispatch_sends_what_peter_evans_sends() {
             "outcome": "accepted", "trigger_id": null, "conclusion": null, "error": null, "left_running": null, "left_running_reason": null, "runs": []
         })
     );
-    assert!(done.summary.contains("accepted"), "{done}");
+    assert!(done.summary.contains("| ✓ triggered |"), "{done}");
 }
 
 /// Uses only the inputs of peter-evans/repository-dispatch, and their defaults if they have some.
@@ -140,7 +140,7 @@ fn an_omitted_ref_is_the_default_branch() {
         .input("workflow", "build.yml")
         .run()
         .passes()
-        .says("no `ref` is given, so it is the default branch, main");
+        .says("`ref` isn't set, so the default branch is used: main");
     let [read, trigger] = sandbox.requests().try_into().unwrap();
     assert_eq!(
         (read.method.as_str(), read.path.as_str()),

@@ -119,7 +119,7 @@ fn an_omitted_ref_is_the_default_branch_if_it_can_be_read() {
     Step::gitlab(&sandbox)
         .run()
         .passes()
-        .says("it is the default branch, main");
+        .says("the default branch is used: main");
     assert_eq!(
         sandbox.requests()[0].path,
         "/api/v4/projects/octo-group%2Ftools%2Fdeployer"
@@ -132,7 +132,10 @@ fn an_omitted_ref_is_the_default_branch_if_it_can_be_read() {
             .input("trigger-token", demo::GITLAB_TRIGGER)
     };
     // A trigger token can't read anything, but a public project can be read without a token.
-    step().run().passes().says("it is the default branch, main");
+    step()
+        .run()
+        .passes()
+        .says("the default branch is used: main");
     let read = sandbox
         .requests()
         .into_iter()
@@ -316,7 +319,7 @@ fn the_limit_on_pipelines_per_minute_is_waited_out() {
         )
         .run()
         .passes();
-    done.says("400 (Too many pipelines created in the last minute. Try again later.) for the trigger; tried again in 60 s");
+    done.says("400 (Too many pipelines created in the last minute. Try again later.) for the trigger; retrying in 60 s");
     assert_eq!(sandbox.trigger_requests().len(), 3, "{done}");
     assert_eq!(sandbox.runs().len(), 2, "{done}");
 }

@@ -153,8 +153,8 @@ fn acts_despite_the_response(
         max_duration + SEARCH_TIMEOUT + TOLERANCE,
         hostile.name,
     );
-    let done = done.fails(&["this run may be its own: http"]);
-    done.says("nobody knows whether the trigger was accepted")
+    let done = done.fails(&["This run might be the one: http"]);
+    done.says("It's unclear whether the trigger was accepted")
         .outcome("unknown");
     assert_eq!(own_runs(&sandbox).len(), 1, "{done}");
     assert_eq!(sandbox.trigger_requests().len(), 1, "{done}");
@@ -183,7 +183,8 @@ fn a_hostile_response_without_a_run_stays_unknown() {
         let step = trigger(provider, &sandbox);
         let done = run_within_limits(&step, SEARCH_TIMEOUT + TOLERANCE, hostile.name);
         let done = done.fails(&[hostile.message]);
-        done.outcome("unknown").says("it was not sent again");
+        done.outcome("unknown")
+            .says("The trigger isn't repeated automatically");
         assert_eq!(sandbox.runs().len(), 0);
         assert_eq!(sandbox.trigger_requests().len(), 1, "{done}");
     });
@@ -198,7 +199,7 @@ fn a_server_that_is_always_hostile_leaves_the_outcome_unknown() {
         sandbox.fault(Route::any(), Occasion::Every, fault);
         let step = trigger(provider, &sandbox);
         let done = run_within_limits(&step, SEARCH_TIMEOUT + TOLERANCE, hostile.name);
-        let done = done.fails(&["its runs could not be read"]);
+        let done = done.fails(&["The list of runs can't be read"]);
         done.outcome("unknown").says(hostile.message);
         assert_eq!(sandbox.runs().len(), 1);
         assert_eq!(sandbox.trigger_requests().len(), 1, "{done}");
@@ -304,7 +305,7 @@ fn polls_that_are_always_hostile_end_at_the_deadline() {
         assert_eq!(done.outputs["conclusion"], "timed-out", "{done}");
         let left = done.result()["runs"][0]["left_running"].clone();
         let left = left.as_str().unwrap_or_default();
-        assert!(left.contains("had not taken effect after 30 s"), "{left}");
+        assert!(left.contains("didn't take effect within 30 s"), "{left}");
         assert!(sandbox.runs()[0].cancelled, "{done}");
         assert_eq!(sandbox.trigger_requests().len(), 1, "{done}");
     });

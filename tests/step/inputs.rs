@@ -20,7 +20,7 @@ pub(crate) fn fails_with(sandbox: &Sandbox, step: &Step, errors: &[&str]) -> Don
         count => format!("{count} problems"),
     };
     done.outcome("not-sent")
-        .says(&format!("\n{count}; nothing was sent\n"));
+        .says(&format!("\n✗ {count}; nothing was sent\n"));
     for result in done.results() {
         assert_eq!(result["outcome"], "not-sent", "{done}");
         assert!(result["error"].is_string(), "{done}");
@@ -348,7 +348,7 @@ fn more_than_nine_problems_are_nine_annotations_and_a_list() {
         done.log.matches("isn't an input of this action").count(),
         11
     );
-    done.says("\n11 problems; nothing was sent\n");
+    done.says("\n✗ 11 problems; nothing was sent\n");
     assert_eq!(done.summary.matches("\n- ").count(), 11, "{done}");
     let problem = done.result()["error"].to_string();
     assert!(problem.contains("isn't an input of this action"), "{done}");

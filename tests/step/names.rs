@@ -78,7 +78,7 @@ fn names_never_become_links_or_mentions() {
                 assert!(!markdown.contains(part), "{part}\n{markdown}");
             }
             // As code, in which GitHub doesn't look for mentions.
-            assert!(markdown.contains("failed: job <code>"), "{done}");
+            assert!(markdown.contains(" in job <code>"), "{done}");
         });
     });
 }

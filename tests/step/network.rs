@@ -18,7 +18,7 @@ fn an_unreachable_server_is_reported_after_five_attempts() {
             port.number()
         )]);
     done.outcome("rejected").says("hint: check `server-url`");
-    assert_eq!(done.log.matches("tried again in").count(), 4, "{done}");
+    assert_eq!(done.log.matches("retrying in").count(), 4, "{done}");
 }
 
 #[test]
@@ -45,5 +45,5 @@ fn a_name_without_an_address_is_reported() {
         .input("ref", "main")
         .run()
         .fails(&["nowhere.invalid cannot be reached"]);
-    done.outcome("rejected").says("tried again in 1 s");
+    done.outcome("rejected").says("retrying in 1 s");
 }

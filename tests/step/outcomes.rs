@@ -79,20 +79,20 @@ fn search_after(provider: Provider, name: &str, fault: Fault) {
     let sandbox = sandbox();
     sandbox.fault(Route::triggers(), Occasion::Every, fault);
     let done = trigger(provider, &sandbox).run();
-    done.says("; nobody knows whether the trigger was accepted");
+    done.says(". It's unclear whether the trigger was accepted");
     assert!(!done.log.contains("<html"), "{done}");
     let sent = sandbox.trigger_requests().len();
     assert_eq!(sent, 1, "{provider} {name}\n{done}");
     // Only the marker or an id would prove it, and there is neither.
     let found = match sandbox.runs().as_slice() {
-        [run] => format!("this run may be its own: {}", page(&sandbox, run)),
-        _ => "no run of it appeared within 30 s".to_owned(),
+        [run] => format!("This run might be the one: {}", page(&sandbox, run)),
+        _ => "No new run appeared within 30 s".to_owned(),
     };
-    let error = format!("the pipeline may have been started, or not; {found}");
+    let error = format!("The pipeline may or may not have been started. {found}");
     let done = done.fails(&[&error]);
     done.outcome("unknown")
-        .says("it was not sent again")
-        .says("look whether it runs at http");
+        .says("The trigger isn't repeated automatically")
+        .says("check whether it is running before you start it again");
     assert_eq!(done.outputs["run-id"], "");
     assert_eq!(done.outputs["run-url"], "");
     assert_eq!(done.result()["outcome"], "unknown");
@@ -118,7 +118,7 @@ fn a_run_of_somebody_else_does_not_resolve_an_unknown_outcome() {
         sandbox.fault(Route::triggers(), Occasion::Every, failed);
         let step = trigger(provider, &sandbox);
         let child = step.start();
-        step.until_said("nobody knows whether the trigger was accepted");
+        step.until_said("It's unclear whether the trigger was accepted");
         // A run of the same kind, by the same person, which matches in everything but the trigger.
         sandbox.clear_faults();
         trigger(provider, &sandbox).run().passes();
@@ -138,7 +138,7 @@ fn a_push_is_not_even_named() {
     sandbox.fault(Route::triggers(), Occasion::Every, failed);
     let step = trigger(Provider::Bitbucket, &sandbox);
     let child = step.start();
-    step.until_said("nobody knows whether the trigger was accepted");
+    step.until_said("It's unclear whether the trigger was accepted");
     sandbox.with_world(|world| {
         let main = Some((RefKind::Branch, "main".to_owned()));
         for event in ["push", "schedule"] {
@@ -153,7 +153,7 @@ fn a_push_is_not_even_named() {
         }
     });
     let done = step.finish(child);
-    done.fails(&["no run of it appeared within 30 s"])
+    done.fails(&["No new run appeared within 30 s"])
         .outcome("unknown");
     assert_eq!(sandbox.runs().len(), 2);
 }
@@ -167,9 +167,10 @@ fn an_outcome_that_cannot_be_checked_stays_unknown() {
         let refused = Fault::status(Moment::BeforeActing, 403);
         sandbox.fault(Route::any().method("GET"), Occasion::Every, refused);
         let done = trigger(provider, &sandbox).run().fails(&[
-            "the pipeline may have been started, or not; its runs could not be read: 403",
+            "The pipeline may or may not have been started. The list of runs can't be read: 403",
         ]);
-        done.outcome("unknown").says("look whether it runs at http");
+        done.outcome("unknown")
+            .says("check whether it is running before you start it again");
         assert_eq!(sandbox.trigger_requests().len(), 1);
     }
 }
@@ -187,8 +188,8 @@ fn several_possible_runs_leave_the_outcome_unknown() {
         let unclear = Fault::status(Moment::AfterActing, 502);
         sandbox.fault(Route::triggers(), Occasion::Every, unclear);
         let done = trigger(provider, &sandbox).run();
-        let done =
-            done.fails(&["may have been started, or not; one of these runs may be its own: http"]);
+        let done = done
+            .fails(&["may or may not have been started. One of these runs might be the one: http"]);
         done.outcome("unknown");
         assert_eq!(done.outputs["run-id"], "");
         assert_eq!(sandbox.trigger_requests().len(), 1);
@@ -218,10 +219,10 @@ fn a_trigger_without_a_response_leads_to_a_search_after_a_minute() {
     let step = trigger(Provider::GitLab, &sandbox);
     let started = Instant::now();
     let child = step.start();
-    step.until_said_within("looking for a run", Duration::from_secs(68));
+    step.until_said_within("checking for a new run", Duration::from_secs(68));
     assert!(started.elapsed() > Duration::from_secs(58));
     let done = step.finish(child);
-    done.fails(&["this run may be its own: http"])
+    done.fails(&["This run might be the one: http"])
         .outcome("unknown");
     assert_eq!(sandbox.trigger_requests().len(), 1);
     assert_eq!(sandbox.runs().len(), 1);
@@ -269,7 +270,7 @@ fn a_refused_connection_is_retried() {
             .environment("GITHUB_API_URL", &format!("{url}/api/v3"))
             .input("server-url", &url);
         let child = step.start();
-        step.until_said("tried again in 1 s");
+        step.until_said("retrying in 1 s");
         let sandbox = Sandbox::builder(World::demo())
             .http_on(port)
             .start()
@@ -277,7 +278,7 @@ fn a_refused_connection_is_retried() {
         let done = step.finish(child).passes();
         done.outcome("accepted")
             .says("Connection refused")
-            .says("tried again in 1 s");
+            .says("retrying in 1 s");
         assert_eq!(sandbox.runs().len(), 1, "{done}");
     }
 }
@@ -301,7 +302,7 @@ fn rate_limits_are_waited_out_as_the_provider_says() {
         let done = trigger(provider, &sandbox).run().passes();
         done.outcome("accepted")
             .says("too many requests")
-            .says("tried again in");
+            .says("retrying in");
         assert_eq!(sandbox.trigger_requests().len(), 3, "{done}");
         assert_eq!(sandbox.runs().len(), 1, "{done}");
     }
@@ -320,10 +321,10 @@ fn a_retry_after_of_zero_is_not_retried_endlessly() {
         sandbox.fault(Route::triggers(), Occasion::Every, limited);
         let step = trigger(provider, &sandbox);
         let child = step.start();
-        step.until_said("tried again in 4 s");
+        step.until_said("retrying in 4 s");
         signal(&child, "INT");
         step.finish(child)
-            .fails(&["stopped before the trigger was sent"])
+            .fails(&["not triggered because the step was stopped"])
             .outcome("not-sent");
         assert_eq!(sandbox.trigger_requests().len(), 3);
     });
@@ -359,7 +360,7 @@ fn a_failed_read_before_the_trigger_is_retried() {
             .input("ref", "")
             .run()
             .passes()
-            .says("tried again in 1 s");
+            .says("retrying in 1 s");
         assert_eq!(sandbox.trigger_requests().len(), 1);
         assert_eq!(sandbox.runs().len(), 1);
     }
@@ -427,7 +428,8 @@ fn redirects_stay_on_the_same_server() {
             .run()
             .fails(&[error]);
         // Some servers redirect after they have acted.
-        done.outcome("unknown").says("it was not sent again");
+        done.outcome("unknown")
+            .says("The trigger isn't repeated automatically");
         assert_eq!(sandbox.runs().len(), 0, "{done}");
     });
     assert_eq!(

@@ -196,7 +196,7 @@ fn a_deleted_run_is_lost() {
             let id = sandbox.runs()[0].id;
             sandbox.with_world(|world| world.delete_run(provider, id));
         });
-        let done = done.fails(&["cannot be read any more: 404"]);
+        let done = done.fails(&["can't be read any more: 404"]);
         let refused = sandbox.requests();
         let refused = refused
             .iter()
@@ -249,9 +249,9 @@ fn a_lost_run_is_cancelled() {
             let refused = Fault::status(Moment::BeforeActing, 403);
             sandbox.fault(Route::any().method("GET"), Occasion::Every, refused);
         });
-        let done = done.fails(&["cannot be read any more: 403"]);
+        let done = done.fails(&["can't be read any more: 403"]);
         assert!(sandbox.runs()[0].cancelled, "{done}");
-        assert!(left.contains("the cancel was accepted"), "{left}");
+        assert!(left.contains("the cancel request was accepted"), "{left}");
     });
 }
 
@@ -283,7 +283,7 @@ fn a_revoked_token_loses_the_run() {
                 world.bitbucket.tokens.clear();
             });
         });
-        done.fails(&["cannot be read any more: 401"]);
+        done.fails(&["can't be read any more: 401"]);
         assert_eq!(sandbox.unfinished_runs().len(), 1);
     });
 }

@@ -243,7 +243,7 @@ fn proxy_credentials_are_used_and_never_shown() {
             .fails(&["wants a user name and password for 127.0.0.1"]);
         done.outcome("not-sent")
             .says("hint: put them into the URL in HTTPS_PROXY");
-        assert!(!done.log.contains("tried again"), "{done}");
+        assert!(!done.log.contains("retrying in"), "{done}");
     }
 }
 
@@ -267,7 +267,7 @@ fn a_failing_proxy_is_retried() {
         let proxy = Proxy::start(behaviour).unwrap();
         let step = secure_trigger(&sandbox).environment("HTTPS_PROXY", &proxy.url());
         let child = step.start();
-        step.until_said("tried again in 1 s");
+        step.until_said("retrying in 1 s");
         assert_eq!(sandbox.requests().len(), 0);
         proxy.set_behaviour(ProxyBehaviour::Forwards);
         let done = step.finish(child).passes();
@@ -344,7 +344,9 @@ fn a_trigger_whose_tunnel_is_cut_is_never_resent() {
         });
         proxy.cut();
         // The run is found through the next tunnel, but nothing proves that it is the step's own.
-        let done = step.finish(child).fails(&["this run may be its own: http"]);
+        let done = step
+            .finish(child)
+            .fails(&["This run might be the one: http"]);
         done.says("broke before an answer came").outcome("unknown");
         assert_eq!(sandbox.trigger_requests().len(), 1, "{done}");
     });
@@ -448,6 +450,6 @@ fn only_the_proxy_may_have_an_ipv6_address() {
         .run()
         .fails(&["it is an IPv6 address, which TLS through a proxy does not take\nhint: give the server by its name, or exempt it with NO_PROXY"]);
     done.outcome("rejected");
-    assert!(!done.log.contains("tried again"), "{done}");
+    assert!(!done.log.contains("retrying in"), "{done}");
     assert_eq!(sandbox.requests().len(), before);
 }

@@ -82,5 +82,5 @@ fn the_pipeline_of_a_moved_project_is_cancelled() {
     signal(&child, "INT");
     let done = step.finish(child);
     assert_eq!(sandbox.unfinished_runs().len(), 0, "{done}");
-    done.says("ended as cancelled");
+    done.says("was cancelled");
 }

@@ -36,7 +36,7 @@ fn a_refused_cancel_is_resent_until_it_is_accepted() {
         let sandbox = with_scenario(provider, Scenario::endless().on_cancel(on_cancel));
         let step = call(provider, &sandbox);
         let (first, second) = cancelled_step(&step);
-        first.says("may still be going on");
+        first.says("may still be running");
         let second = second.passes();
         second.says("is over: cancelled");
         assert!(sandbox.runs()[0].cancelled, "{second}");
@@ -51,7 +51,7 @@ fn a_slow_cancel_is_confirmed() {
         let on_cancel = OnCancel::Ends(20 * SECOND);
         let sandbox = with_scenario(provider, Scenario::endless().on_cancel(on_cancel));
         let (first, second) = cancelled_step(&call(provider, &sandbox));
-        first.says("had not taken effect");
+        first.says("didn't take effect");
         second.passes().says("is over: cancelled");
         assert_eq!(sandbox.unfinished_runs().len(), 0);
     });
@@ -123,13 +123,13 @@ fn nothing_is_done_if_nothing_is_left_running() {
         let sandbox = with_scenario(provider, Scenario::endless());
         let (first, second) = cancelled_step(&call(provider, &sandbox));
         assert_eq!(first.outputs["conclusion"], "cancelled", "{first}");
-        second.passes().says("nothing is left to do");
+        second.passes().says("nothing to do");
 
         let sandbox = with_scenario(provider, Scenario::endless());
         let step = call(provider, &sandbox).input("on-abandoned", "leave");
         let (_, second) = cancelled_step(&step);
         assert_eq!(step.saved().len(), 0);
-        second.passes().says("nothing is left to do");
+        second.passes().says("nothing to do");
         assert_eq!(posts(&sandbox), 1, "the trigger");
         assert!(!sandbox.runs()[0].cancelled);
     });
@@ -141,7 +141,7 @@ fn a_second_process_never_triggers() {
     in_parallel(PROVIDERS.to_vec(), |provider| {
         let sandbox = with_scenario(provider, Scenario::endless());
         let done = call(provider, &sandbox).second_chance().run().passes();
-        done.says("nothing is left to do");
+        done.says("nothing to do");
         assert_eq!(sandbox.requests().len(), 0);
     });
 }
@@ -163,7 +163,7 @@ fn only_targets_left_running_are_cancelled() {
         .input("targets", &Value::from(targets).to_string());
     let child = step.start();
     until(&sandbox, "all run", |sandbox| sandbox.runs().len() == 3);
-    step.until_said("[3/3]");
+    step.until_said("[3]");
     let id = sandbox.runs()[1].id;
     let route = Route::any()
         .method("POST")
@@ -195,7 +195,7 @@ fn a_run_that_ignores_its_cancel_is_named() {
     sandbox.fault(cancels, Occasion::Every, refused);
     let second = step.second_chance();
     let child = second.start();
-    second.until_said("cancelling it");
+    second.until_said("cancelling the run");
     // Only a person would send it a signal, perhaps with good reason.
     std::thread::sleep(3 * SECOND);
     signal(&child, "INT");
@@ -204,7 +204,7 @@ fn a_run_that_ignores_its_cancel_is_named() {
     let second = second.finish(child);
     assert_eq!(second.code, Some(1), "{second}");
     assert!(
-        second.warnings()[0].contains("may still be going on: the cancel was refused (403"),
+        second.warnings()[0].contains("may still be running: the cancel request was refused (403"),
         "{second}"
     );
 }

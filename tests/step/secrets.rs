@@ -110,7 +110,7 @@ fn a_secret_is_hidden_at_the_start_of_a_log_tail() {
         let step = with_secret(call(provider, &sandbox), SECRET);
         let done = step.secret("unter2").run();
         assert_eq!(done.code, Some(1), "{done}");
-        done.says("its last line is too long to be shown");
+        done.says("the last line is too long to show");
     }
 }
 

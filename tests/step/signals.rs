@@ -34,10 +34,10 @@ fn a_trigger_in_flight_gets_four_seconds_before_it_is_unknown() {
         signal(&child, name);
         let done = step
             .finish(child)
-            .fails(&["stopped while the trigger was on the wire"]);
+            .fails(&["the step was stopped before the trigger was answered"]);
         assert!(signalled.elapsed() < Duration::from_secs(7));
         assert!(signalled.elapsed() > Duration::from_millis(3_900));
-        done.outcome("unknown").says("look whether it runs at");
+        done.outcome("unknown").says("check whether it is running");
         assert_eq!(sandbox.trigger_requests().len(), 1);
     }
 }
@@ -66,7 +66,7 @@ fn a_second_signal_stops_the_step_immediately() {
     signal(&child, "INT");
     let done = step
         .finish(child)
-        .fails(&["stopped while the trigger was on the wire"]);
+        .fails(&["the step was stopped before the trigger was answered"]);
     assert!(signalled.elapsed() < Duration::from_millis(1500));
     done.outcome("unknown");
 }
@@ -82,7 +82,7 @@ fn nothing_is_sent_after_a_signal() {
     until_requests(&sandbox, 1);
     signal(&child, "TERM");
     step.finish(child)
-        .fails(&["stopped before the trigger was sent; nothing was started"])
+        .fails(&["not triggered because the step was stopped before that; nothing was started"])
         .outcome("not-sent");
     assert_eq!(sandbox.trigger_requests().len(), 0);
 
@@ -95,10 +95,10 @@ fn nothing_is_sent_after_a_signal() {
     );
     let step = Step::gitlab(&sandbox).input("ref", "main");
     let child = step.start();
-    step.until_said("tried again in 100 s");
+    step.until_said("retrying in 100 s");
     signal(&child, "TERM");
     step.finish(child)
-        .fails(&["stopped before the trigger was sent; nothing was started"])
+        .fails(&["not triggered because the step was stopped before that; nothing was started"])
         .outcome("not-sent");
     assert_eq!(sandbox.runs().len(), 0);
 }

@@ -172,7 +172,7 @@ fn problems_of_all_entries_are_reported_together_and_nothing_is_sent() {
     done.says(
         "\nerror: input `targets`, octo-org/app (line 12): `token` contains a space, line break",
     )
-    .says("\n10 problems; nothing was sent\n");
+    .says("\n✗ 10 problems; nothing was sent\n");
     let repositories: Vec<_> = done
         .results()
         .iter()

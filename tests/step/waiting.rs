@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sandbox::world::{Conclusion, GitLabVersion, JobScenario, Scenario, State};
-use sandbox::{Provider, World};
+use sandbox::{Fault, Moment, Occasion, Provider, Route, World};
 use serde_json::Value;
 
 use crate::calls::{PROVIDERS, SECOND, call, in_parallel, start, until, with_scenario};
@@ -21,7 +21,7 @@ fn the_step_passes_or_fails_with_the_run() {
         assert_eq!(done.outputs["outcome"], "accepted");
         done.says("queued")
             .says("job test: success after 1s")
-            .says(": ended as success");
+            .says(": succeeded after ");
         assert_eq!(sandbox.unfinished_runs().len(), 0, "{done}");
         assert_eq!(sandbox.trigger_requests().len(), 1);
         let run = &done.result()["runs"][0];
@@ -164,15 +164,15 @@ fn blocked(provider: Provider) -> (Scenario, &'static str) {
     let (deploy, logged) = match provider {
         Provider::GitHub => (
             deploy.needs_approval("production", &["octocat", "team/ops"]),
-            "blocked, waits for approval of the environment production by octocat or ops",
+            "blocked: waiting for approval of the environment production by octocat or ops",
         ),
         Provider::GitLab => (
             deploy.manual(),
-            "blocked, waits for the manual job deploy to be started",
+            "blocked: waiting for the manual job deploy to be started",
         ),
         Provider::Bitbucket => (
             deploy.manual(),
-            "blocked, waits for the step deploy to be started by hand",
+            "blocked: waiting for the step deploy to be started by hand",
         ),
     };
     (Scenario::new().job(build).job(deploy), logged)
@@ -200,7 +200,7 @@ fn on_blocked_fail_fails_the_step() {
         let (scenario, logged) = blocked(provider);
         let sandbox = with_scenario(provider, scenario);
         let step = call(provider, &sandbox).input("on-blocked", "fail");
-        let (_, waits) = logged.split_once(", ").expect("what it waits for");
+        let (_, waits) = logged.split_once(": ").expect("what it waits for");
         let done = step.run().fails(&[waits]);
         assert_eq!(done.outputs["conclusion"], "failure");
         done.says("`on-blocked` is `fail`");
@@ -213,6 +213,28 @@ fn on_blocked_fail_fails_the_step() {
     });
 }
 
+/// The rule of an app, for example: GitHub names neither a reviewer nor a timer.
+#[test]
+fn a_protection_rule_without_reviewers_is_named() {
+    let scenario = Scenario::passing(3 * SECOND).shows_status(Duration::ZERO, "waiting");
+    let sandbox = with_scenario(Provider::GitHub, scenario);
+    let step = call(Provider::GitHub, &sandbox).input("on-blocked", "fail");
+    let done = step.run().passes();
+    done.says("queued: waiting for a deployment protection rule\n");
+}
+
+/// GitLab then says `skipped`, and no more.
+#[test]
+fn a_pipeline_with_only_manual_jobs_says_so() {
+    let job = JobScenario::new("deploy", SECOND).manual().may_fail();
+    let scenario = Scenario::new().job(job);
+    let scenario = scenario.shows_status(Duration::ZERO, "skipped");
+    let sandbox = with_scenario(Provider::GitLab, scenario);
+    let done = call(Provider::GitLab, &sandbox).run();
+    let done = done.fails(&["was skipped, because it has only manual jobs"]);
+    assert_eq!(done.outputs["conclusion"], "skipped", "{done}");
+}
+
 /// Timers and concurrency queues need no person.
 #[test]
 fn runs_that_need_no_person_are_not_blocked() {
@@ -222,12 +244,12 @@ fn runs_that_need_no_person_are_not_blocked() {
         (
             Provider::GitHub,
             timed(),
-            "queued, waits for the wait timer of staging (1 min)",
+            "queued: waiting for the wait timer of staging (1 min)",
         ),
         (
             Provider::GitHub,
             turn(),
-            "queued, waits for its turn, 2 before it",
+            "queued: waiting for 2 other runs of its concurrency group",
         ),
         (Provider::GitLab, timed(), "queued"),
         (Provider::GitLab, turn(), "queued"),
@@ -248,15 +270,15 @@ fn a_server_without_queue_positions_still_queues() {
     let sandbox = with_scenario(Provider::GitHub, scenario);
     sandbox.with_world(|world| world.github.has_concurrency_groups = false);
     let done = call(Provider::GitHub, &sandbox).run().passes();
-    done.says("queued, waits for its turn\n");
+    done.says("queued: waiting for other runs of its concurrency group\n");
 }
 
 #[test]
 fn a_long_wait_is_logged_every_minute() {
     let sandbox = with_scenario(Provider::GitHub, Scenario::passing(70 * SECOND));
     let done = call(Provider::GitHub, &sandbox).run().passes();
-    done.says(": running 1m")
-        .says(" after the trigger, 0 of 1 jobs done\n");
+    done.says(": still running, 1m")
+        .says(" after the trigger; 0 of 1 jobs done\n");
 }
 
 #[test]
@@ -266,7 +288,86 @@ fn a_long_concurrency_queue_causes_a_warning() {
     let done = call(Provider::GitHub, &sandbox).run().passes();
     let warnings = done.warnings();
     assert_eq!(warnings.len(), 1, "{done}");
-    assert!(warnings[0].contains("different groups"), "{done}");
+    assert!(
+        warnings[0].contains("different `concurrency` groups"),
+        "{done}"
+    );
+}
+
+/// More time would help only if the person was late.
+#[test]
+fn a_timeout_names_what_the_run_waits_for() {
+    in_parallel(PROVIDERS.to_vec(), |provider| {
+        let (scenario, logged) = blocked(provider);
+        let sandbox = with_scenario(provider, scenario);
+        let step = call(provider, &sandbox).input("timeout", "8s");
+        let (_, waiting) = logged.split_once(": ").expect("what it waits for");
+        let error = format!("run #1 was still {waiting} after 8s (`timeout`)");
+        let done = step.run().fails(&[&error]);
+        done.says("set `on-blocked: fail`");
+        assert!(!done.log.contains("increase `timeout`"), "{done}");
+        assert_eq!(done.outputs["conclusion"], "timed-out", "{done}");
+    });
+}
+
+#[test]
+fn a_run_that_was_displaced_in_its_concurrency_group_names_the_other_run() {
+    let scenario = Scenario::passing(SECOND).after_others(1, 60 * SECOND);
+    let sandbox = with_scenario(Provider::GitHub, scenario);
+    let step = call(Provider::GitHub, &sandbox);
+    let child = step.start();
+    step.until_said("queued: waiting for 1 other run of its concurrency group");
+    sandbox.with_world(|world| world.displace_last_run_as("hubot"));
+    let done = step.finish(child).fails(&[
+        "run #1 was cancelled before it started, most likely displaced by run #2 of its concurrency group",
+    ]);
+    let other = sandbox.runs()[1].id;
+    let page = format!("{}/octo-org/app/actions/runs/{other}", sandbox.http_url());
+    assert!(done.errors()[0].ends_with(&page), "{done}");
+    assert!(done.summary.contains(&format!("]({page})")), "{done}");
+    let group = "/actions/concurrency_groups/production";
+    let requests = sandbox.requests().into_iter();
+    let of_group = requests.filter(|request| request.path.ends_with(group));
+    assert_eq!(of_group.count(), 1);
+}
+
+/// A run that somebody cancelled by hand hasn't been displaced.
+#[test]
+fn a_cancelled_run_without_a_group_is_only_cancelled() {
+    let sandbox = with_scenario(
+        Provider::GitHub,
+        Scenario::new().shows_final_status("cancelled"),
+    );
+    let done = call(Provider::GitHub, &sandbox).run();
+    let done = done.fails(&["run #1 was cancelled after"]);
+    assert!(!done.log.contains("displaced"), "{done}");
+}
+
+#[test]
+fn unreadable_jobs_are_reported_in_one_line() {
+    in_parallel(PROVIDERS.to_vec(), |provider| {
+        let sandbox = with_scenario(provider, Scenario::passing(SECOND));
+        let jobs = match provider {
+            Provider::GitHub | Provider::GitLab => "/jobs",
+            Provider::Bitbucket => "/steps/",
+        };
+        let broken = Fault::status(Moment::BeforeActing, 403);
+        let route = Route::any().method("GET").path(jobs);
+        sandbox.fault(route, Occasion::Every, broken);
+        let done = call(provider, &sandbox).run().passes();
+        let said = done.log.matches("the run's jobs can't be read").count();
+        assert_eq!(said, 1, "{done}");
+    });
+}
+
+#[test]
+fn a_run_with_more_than_a_thousand_jobs_says_so() {
+    let scenario = (0..1_001).fold(Scenario::new(), |scenario, index| {
+        scenario.job(JobScenario::new(&format!("shard {index}"), Duration::ZERO))
+    });
+    let sandbox = with_scenario(Provider::GitHub, scenario);
+    let done = call(Provider::GitHub, &sandbox).run().passes();
+    done.says("only the first 1000 jobs of the run were read");
 }
 
 /// Bitbucket has a second status for it.
@@ -277,7 +378,7 @@ fn a_halted_pipeline_is_blocked() {
     let step = call(Provider::Bitbucket, &sandbox).input("on-blocked", "fail");
     let done = step
         .run()
-        .fails(&["waits for the step deploy to be started by hand"]);
+        .fails(&["waiting for the step deploy to be started by hand"]);
     assert_eq!(done.outputs["conclusion"], "failure");
 }
 
@@ -345,7 +446,9 @@ fn a_timeout_is_a_conclusion() {
     in_parallel(PROVIDERS.to_vec(), |provider| {
         let sandbox = with_scenario(provider, Scenario::endless());
         let step = call(provider, &sandbox).input("timeout", "3s");
-        let done = step.run().fails(&["did not end within 3s"]);
+        let done = step
+            .run()
+            .fails(&["was still running after 3s (`timeout`)"]);
         assert_eq!(done.outputs["conclusion"], "timed-out", "{done}");
         assert!(sandbox.runs()[0].cancelled, "{done}");
         assert_eq!(done.result()["runs"][0]["left_running"], Value::Null);
@@ -356,7 +459,7 @@ fn a_timeout_is_a_conclusion() {
 fn a_step_started_by_hand_can_wait() {
     let sandbox = with_scenario(Provider::GitLab, Scenario::passing(SECOND));
     let done = call(Provider::GitLab, &sandbox).by_hand().run().passes();
-    done.says("ended as success");
+    done.says(": succeeded after ");
     assert!(!done.log.contains("::"), "{done}");
 }
 

@@ -98,10 +98,7 @@ impl Monitor<'_, '_> {
             }
             Ok(Err(error)) => (Err(error.message().to_owned()), false),
             Err(_) => (
-                Err(format!(
-                    "it was not read within {} s",
-                    LOG_TIMEOUT.as_secs()
-                )),
+                Err(format!("not read within {} s", LOG_TIMEOUT.as_secs())),
                 false,
             ),
         };
@@ -128,7 +125,7 @@ impl Monitor<'_, '_> {
                 biased;
                 () = self.context.shutdown.requested(ShutdownMode::Graceful) => Err(Error::new(
                     ErrorKind::Rejected,
-                    "stopped before the result was read",
+                    "the step was stopped before that",
                 )),
                 read = self.read_artifact(&run.run, artifact, upload_deadline) => read,
             };
@@ -166,7 +163,7 @@ impl Monitor<'_, '_> {
         );
         read.await.unwrap_or_else(|_| {
             let seconds = RESULT_TIMEOUT.as_secs();
-            let why = format!("it was not read within {seconds} s");
+            let why = format!("not read within {seconds} s");
             Err(Error::new(ErrorKind::Unknown, why))
         })
     }
@@ -203,17 +200,15 @@ fn has_ended(run: &RunReport) -> bool {
 fn validate_result(bytes: Vec<u8>) -> Result<String, Error> {
     let invalid = |what: String| Err(Error::new(ErrorKind::Rejected, what));
     if bytes.len() > MAX_RESULT {
-        return invalid(format!(
-            "it is larger than {MAX_RESULT} bytes, the most that is read"
-        ));
+        return invalid(format!("larger than the limit of {MAX_RESULT} bytes"));
     }
     if let Err(error) = serde_json::from_slice::<serde::de::IgnoredAny>(&bytes) {
         let (line, column) = (error.line(), error.column());
-        return invalid(format!("it is not JSON (line {line}, column {column})"));
+        return invalid(format!("not valid JSON (line {line}, column {column})"));
     }
     match String::from_utf8(bytes) {
         Ok(text) => Ok(text.trim().to_owned()),
-        Err(_) => invalid("it is not UTF-8".to_owned()),
+        Err(_) => invalid("not valid UTF-8".to_owned()),
     }
 }
 

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::model::{BlockedOn, Job, News, Snapshot, State};
+use crate::model::{BlockedOn, Job, LastSeen, News, Snapshot, State};
+use crate::providers::MAX_JOBS;
 
 /// Interval at which an ongoing poll failure is reported again.
 const REMINDER_INTERVAL: Duration = Duration::from_mins(1);
@@ -60,6 +61,14 @@ impl<'a> Progress<'a> {
     /// Returns what the run was blocked on at the last successful poll.
     pub(super) fn blocked_on(&self) -> Option<BlockedOn> {
         self.last.borrow().as_ref()?.blocked_on.clone()
+    }
+
+    /// Returns what the run was doing at the last successful poll.
+    pub(super) fn last_seen(&self) -> LastSeen {
+        LastSeen {
+            state: self.last.borrow().as_ref().map(|last| last.state),
+            blocked_on: self.blocked_on(),
+        }
     }
 
     /// Whether the run has changed since the last poll, so that its jobs may have changed too.
@@ -151,6 +160,18 @@ impl<'a> Progress<'a> {
     pub(super) fn record_success(&self) {
         if self.failure_reported_at.take().is_some() {
             self.emit(News::Readable);
+        }
+    }
+
+    /// Reports, of a run that has ended, that its jobs can't be read, or not all of them.
+    pub(super) fn report_missing_jobs(&self) {
+        if self.lacks_jobs() {
+            return self.emit(News::JobsUnreadable);
+        }
+        let last = self.last.borrow();
+        let jobs = last.as_ref().and_then(|last| last.jobs.as_ref());
+        if jobs.is_some_and(|jobs| jobs.len() >= MAX_JOBS) {
+            self.emit(News::FirstJobs(MAX_JOBS));
         }
     }
 

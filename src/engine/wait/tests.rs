@@ -72,6 +72,8 @@ fn label(news: &News<'_>) -> String {
         News::Failing(_) => "failing".to_owned(),
         News::Readable => "readable".to_owned(),
         News::Heartbeat { done, all, .. } => format!("heartbeat {done}/{all}"),
+        News::JobsUnreadable => "jobs unreadable".to_owned(),
+        News::FirstJobs(read) => format!("first {read} jobs"),
         News::Cancelling
         | News::Ended { .. }
         | News::Log(_)
@@ -369,7 +371,7 @@ async fn the_deadline_ends_the_wait() {
         Ok(snapshot(State::Running))
     })
     .await;
-    assert!(matches!(recording.result.end, End::TimedOut));
+    assert!(matches!(recording.result.end, End::TimedOut(_)));
     // The last poll takes time too.
     let took = start.elapsed();
     assert!(took < minute + SECOND, "{took:?}");
@@ -407,7 +409,7 @@ async fn a_run_that_ended_before_the_deadline_keeps_its_conclusion() {
         .await;
         let end = match recording.result.end {
             End::Completed(conclusion) => Some(conclusion),
-            End::TimedOut | End::Lost(_) | End::Blocked(_) | End::Stopped => None,
+            End::TimedOut(_) | End::Lost(_) | End::Blocked(_) | End::Stopped => None,
         };
         assert_eq!(end, expected, "{second}");
         assert_eq!(
@@ -430,7 +432,7 @@ async fn a_run_that_ended_before_the_deadline_keeps_its_conclusion() {
         quota: &quota,
     };
     let waited = wait(hanging, &watch, &shutdown, &|_| {}).await;
-    assert!(matches!(waited.end, End::TimedOut));
+    assert!(matches!(waited.end, End::TimedOut(_)));
     assert_eq!(start.elapsed(), Duration::from_secs(70));
 }
 

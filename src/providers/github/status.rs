@@ -9,7 +9,8 @@ use url::Url;
 
 use super::GitHub;
 use crate::model::{
-    BlockedOn, Conclusion, Job, JobKind, ProviderStatus, Run, Snapshot, State, Step, Times,
+    BlockedOn, Conclusion, Job, JobKind, MatchedBy, ProviderStatus, Run, Snapshot, State, Step,
+    Times,
 };
 use crate::providers::error::Error;
 use crate::providers::pages::{self, List, MAX_PAGES, PAGE_SIZES};
@@ -123,6 +124,8 @@ struct ConcurrencyGroups {
 
 #[derive(Deserialize)]
 struct ConcurrencyGroup {
+    #[serde(default, deserialize_with = "wire::name")]
+    group_name: Option<String>,
     /// This run, or jobs of it. Empty if it has already left the group.
     #[serde(default, deserialize_with = "wire::lenient")]
     group_members: List<GroupMember>,
@@ -135,7 +138,49 @@ struct GroupMember {
     position: Option<u64>,
 }
 
+/// A concurrency group with all of its members, in the order of its queue.
+#[derive(Deserialize)]
+struct GroupQueue {
+    group_members: List<QueuedRun>,
+}
+
+#[derive(Deserialize)]
+struct QueuedRun {
+    run_id: u64,
+    #[serde(default, deserialize_with = "wire::url")]
+    run_html_url: Option<String>,
+}
+
 impl GitHub<'_> {
+    /// Returns the first run behind this one in its concurrency group. A group has room for one pending run, so a newer
+    /// one displaces it.
+    pub(super) async fn next_in_group(&self, run: &Run) -> Result<Option<Run>, Error> {
+        const WHAT: &str = "the concurrency groups";
+        let own_id = run.id.parse().unwrap_or(u64::MAX);
+        let url = self.repository_url(["actions", "runs", &run.id, "concurrency_groups"]);
+        let groups: Rc<ConcurrencyGroups> = self.read(&url, WHAT).await?;
+        let mut groups = groups.concurrency_groups.entries.iter();
+        let Some(name) = groups.find_map(|group| group.group_name.as_deref()) else {
+            return Ok(None);
+        };
+        let url = self.repository_url(["actions", "concurrency_groups", name]);
+        let queue: Rc<GroupQueue> = self.read(&url, WHAT).await?;
+        let mut members = queue.group_members.entries.iter();
+        let Some(next) = members.find(|member| member.run_id > own_id) else {
+            return Ok(None);
+        };
+        let id = next.run_id.to_string();
+        let url = self.repository_url(["actions", "runs", &id]);
+        let read: Option<Rc<RunStatus>> = self.read(&url, "the run").await.ok();
+        Ok(Some(Run {
+            url: self.run_page(next.run_html_url.as_deref(), next.run_id),
+            id,
+            number: read.and_then(|read| read.run_number),
+            matched_by: MatchedBy::Id,
+            workflow: None,
+        }))
+    }
+
     /// Reads the status of the run's first attempt. A re-run counts as a different run.
     pub(super) async fn snapshot(&self, run: &Run, depth: Depth) -> Result<Snapshot, Error> {
         const WHAT: &str = "the run";
@@ -152,11 +197,14 @@ impl GitHub<'_> {
             return Err(unreadable_response(WHAT, "the answer is about another run"));
         }
         let status = found.status.as_str();
-        let blocked_on = match status {
-            "waiting" => self.pending_deployments(run).await?,
-            "pending" => Some(self.concurrency_turn(run).await?),
-            _ => None,
-        };
+        let blocked_on =
+            match status {
+                "waiting" => Some(self.pending_deployments(run).await?.unwrap_or_else(|| {
+                    BlockedOn::Passing("a deployment protection rule".to_owned())
+                })),
+                "pending" => Some(self.concurrency_turn(run).await?),
+                _ => None,
+            };
         let state = state(status, found.conclusion.as_deref(), blocked_on.as_ref());
         let jobs = match depth {
             Depth::Run => None,
@@ -241,7 +289,7 @@ impl RunStatus {
     }
 }
 
-/// Returns the pending approvals or, if there are none, a wait timer.
+/// Returns the pending approvals or, if there are none, a wait timer or a rule of the environment's own.
 fn pending_on(pending: &[PendingDeployment]) -> Option<BlockedOn> {
     let reviews: Vec<_> = pending
         .iter()
@@ -250,8 +298,14 @@ fn pending_on(pending: &[PendingDeployment]) -> Option<BlockedOn> {
     if !reviews.is_empty() {
         return Some(BlockedOn::Person(wire::listed(&reviews, "; ")));
     }
-    let timers = pending.iter().filter_map(PendingDeployment::timer);
-    timers.map(BlockedOn::Passing).next()
+    let mut timers = pending.iter().filter_map(PendingDeployment::timer);
+    let timer = timers.next().or_else(|| {
+        let environment = pending.first()?.environment.name();
+        Some(format!(
+            "a protection rule of the environment {environment}"
+        ))
+    });
+    timer.map(BlockedOn::Passing)
 }
 
 impl ConcurrencyGroups {

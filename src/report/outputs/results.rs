@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::Hide;
 use crate::model::{Conclusion, LeftRunning, MatchedBy, Outcome, RunReport};
 use crate::providers::target_report::TargetReport;
-use crate::report::problem::explain;
+use crate::report::problem;
 use crate::text::untrusted::cut;
 
 /// Maximum length of an error or reason in a short entry, in characters, so that about a thousand entries fit.
@@ -105,12 +105,8 @@ fn units(text: &str) -> usize {
     text.encode_utf16().count()
 }
 
-/// Returns all problems in one line.
 fn error(report: &TargetReport<'_>, hide: Hide<'_>) -> Option<String> {
-    let errors = report.problems();
-    let errors = errors.map(|problem| hide(&explain(report.target, problem).what));
-    let errors: Vec<_> = errors.collect();
-    (!errors.is_empty()).then(|| errors.join("; "))
+    problem::error(report).map(|error| hide(&error))
 }
 
 fn full(report: &TargetReport<'_>, hide: Hide<'_>) -> Full {

@@ -44,11 +44,17 @@ fn is_reported_unfound(view: &View<'_>, entry: &Entry<'_>) -> bool {
 
 /// A run found with certainty isn't forgotten, whatever the step reads later. Only this rule reads the log.
 pub(super) fn found_runs_are_kept(view: &View<'_>, violations: &mut Violations) {
-    let log = &view.observed.done.log;
+    let lines: Vec<_> = view.observed.done.log.lines().collect();
     for entry in &view.entries {
         for run in &entry.started {
-            let line = format!("found run {} by the marker", id(run));
-            if log.contains(&line) && entry.lists(run).is_none() {
+            // The run's page is at the end of the line, or alone on the next one.
+            let page = format!("/actions/runs/{}", id(run));
+            let is_found = lines.iter().enumerate().any(|(index, line)| {
+                let mut both = lines[index..].iter().take(2);
+                line.contains(" by the marker in its title")
+                    && both.any(|line| line.ends_with(&page))
+            });
+            if is_found && entry.lists(run).is_none() {
                 violations.of(entry, format!("run {} was found and forgotten", id(run)));
             }
         }

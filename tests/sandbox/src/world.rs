@@ -196,6 +196,17 @@ impl World {
         }
     }
 
+    /// Displaces the last run, which waits in its concurrency group, by a similar one of another user.
+    pub fn displace_last_run_as(&mut self, name: &str) {
+        self.repeat_last_run_as(name);
+        let mut runs = self.runs.iter_mut().rev().skip(1);
+        if let Some(displaced) = runs.next() {
+            displaced.is_displaced = true;
+            displaced.position = None;
+            displaced.complete(Conclusion::Cancelled);
+        }
+    }
+
     /// Renames a GitHub repository; the former name redirects.
     pub fn rename_github_repository(&mut self, from: &str, to: &str) {
         self.github.rename(from, to);

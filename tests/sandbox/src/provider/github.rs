@@ -199,6 +199,9 @@ fn in_repository(world: &mut World, call: &Call<'_>, name: &str, rest: &[&str]) 
         ("GET", ["actions", "runs", id, "concurrency_groups"]) => {
             job::concurrency_groups(world, call, id)
         }
+        ("GET", ["actions", "concurrency_groups", name]) => {
+            job::concurrency_group(world, call, name)
+        }
         ("GET", ["actions", "jobs", id]) => job::get(world, call, id),
         ("GET", ["actions", "jobs", id, "logs"]) => job::log(world, call, id),
         ("GET", ["actions", "runs", id, "artifacts"]) => artifact::list(world, call, id),

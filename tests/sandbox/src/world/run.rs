@@ -58,6 +58,8 @@ pub struct Run {
     pub jobs: Vec<Job>,
     /// While it is `Pending`: the number of runs before it in its concurrency group.
     pub position: Option<u32>,
+    /// Whether another run of its concurrency group took its place while it was `Pending`.
+    pub is_displaced: bool,
     /// Times of approvals, in order.
     pub(crate) approved_at: Vec<SystemTime>,
     /// Overrides the status or conclusion in the API.
@@ -138,6 +140,7 @@ impl Run {
             scenario: None,
             jobs: Vec::new(),
             position: None,
+            is_displaced: false,
             approved_at: Vec::new(),
             status_override: None,
             earlier: Vec::new(),

@@ -160,8 +160,44 @@ pub(super) fn concurrency_groups(world: &World, call: &RepositoryCall<'_>, id: &
             }],
         })
     };
-    let groups: Vec<Value> = run.position.iter().map(group).collect();
+    let mut groups: Vec<Value> = run.position.iter().map(group).collect();
+    if run.is_displaced {
+        // It still belongs to the group, but no longer waits in it.
+        groups.push(json!({"group_name": GROUP, "group_url": group_url, "group_members": []}));
+    }
     let body = json!({"total_count": groups.len(), "concurrency_groups": groups});
+    Ok(Response::json(200, body))
+}
+
+/// The runs that wait in the group. 404 if there are none, as GitHub does.
+pub(super) fn concurrency_group(world: &World, call: &RepositoryCall<'_>, name: &str) -> ApiResult {
+    let runs = world.runs_of(Provider::GitHub, &call.repository.name);
+    let member = |run: &Run| {
+        json!({
+            "run_id": run.id,
+            "run_name": run.title,
+            "run_url": run::api_url(call, run),
+            "run_html_url": run::page_url(call, run),
+            "status": "pending",
+        })
+    };
+    let members: Vec<_> = runs
+        .filter(|run| run.position.is_some())
+        .map(member)
+        .collect();
+    if !world.github.has_concurrency_groups || name != GROUP || members.is_empty() {
+        return Err(Failure::not_found());
+    }
+    let group_url = format!(
+        "{}/repos/{}/actions/concurrency_groups/{GROUP}",
+        call.base, call.repository.name
+    );
+    let body = json!({
+        "group_name": GROUP,
+        "group_url": group_url,
+        "total_count": members.len(),
+        "group_members": members,
+    });
     Ok(Response::json(200, body))
 }
 
