@@ -150,7 +150,7 @@ async fn a_host_says_how_to_set_inputs() {
     assert_eq!(verdict, Verdict::Failed);
     assert_eq!(
         printed,
-        "<Error Invalid command-line argument> command-line argument `--wait`: isn't supported. The action […]\n1 problem; nothing was sent\n"
+        "<Error Invalid command-line argument> command-line argument `--wait`: isn't supported. The action […]\n✗ 1 problem; nothing was sent\n"
     );
     assert!(calls.contains(&"outcome=not-sent".to_owned()), "{calls:#?}");
 }

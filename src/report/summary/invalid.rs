@@ -20,9 +20,9 @@ pub(crate) fn summary_of_invalid(
         1 => "1 problem".to_owned(),
         _ => format!("{count} problems"),
     };
-    let mut markdown = format!("### ❌ Nothing was triggered: {heading}\n\n");
+    let mut markdown = format!("### ✗ Nothing was triggered: {heading}\n\n");
     for (index, problem) in problems.iter().enumerate() {
-        let item = format!("- {}\n", sentences(&hide(problem)));
+        let item = format!("- {}\n", sentences(&hide(problem), &[]));
         if index == MAX_PROBLEMS || markdown.len() + item.len() > max_size {
             let more = count - index;
             let _ = writeln!(markdown, "- {more} more; see the log of this step");
