@@ -25,7 +25,7 @@ pub(crate) fn fails_with(sandbox: &Sandbox, step: &Step, errors: &[&str]) -> Don
         assert_eq!(result["outcome"], "not-sent", "{done}");
         assert!(result["error"].is_string(), "{done}");
     }
-    let heading = format!("### ❌ Nothing was triggered: {count}\n\n- ");
+    let heading = format!("### ✗ Nothing was triggered: {count}\n\n- ");
     assert!(done.summary.starts_with(&heading), "{done}");
     assert_eq!(done.summary.matches("\n- ").count(), errors.len(), "{done}");
     assert_eq!(sandbox.requests().len(), 0, "{done}");
