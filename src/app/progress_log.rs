@@ -146,6 +146,8 @@ impl Observer for ProgressLog<'_> {
             | Event::Waiting { .. }
             | Event::Sending
             | Event::Fallback(_)
+            | Event::Note(_)
+            | Event::Caution(_)
             | Event::LookingInto(_)
             | Event::NothingFoundYet { .. }
             | Event::Run { .. }
@@ -233,6 +235,8 @@ fn is_urgent(event: &Event<'_>, target: &Target) -> bool {
         | Event::DefaultReference(_)
         | Event::Sending
         | Event::Fallback(_)
+        | Event::Note(_)
+        | Event::Caution(_)
         | Event::WouldSend { .. }
         | Event::Run { .. }
         | Event::Trace(_) => false,

@@ -26,7 +26,10 @@ use crate::providers::provider::{
     Candidate, Depth, Provider, RequestForm, Secrets, TriggerRequest, no_such_result,
 };
 use crate::providers::quota::Idempotency;
-use crate::providers::reading::{no_default_branch, parse_json, unexpected_trigger_response};
+use crate::providers::reading::{
+    check_trigger, no_default_branch, parse_json, unexpected_trigger_response,
+    unexpected_trigger_status,
+};
 use crate::providers::wire;
 use spec::GitLabCredential;
 pub(crate) use spec::GitLabSpec;
@@ -172,12 +175,9 @@ impl<'a> Provider<'a> for GitLab<'a> {
             .http
             .send(Idempotency::Once, Method::POST, &trigger.url, headers, body)
             .await?;
-        let response = response.check_status("the trigger")?;
+        let response = check_trigger(response)?;
         if response.status != StatusCode::CREATED {
-            return Err(unexpected_trigger_response(
-                &response,
-                "that is no answer of GitLab's to a trigger",
-            ));
+            return Err(unexpected_trigger_status(&response));
         }
         let pipeline: CreatedGitLabPipeline = response
             .json()
@@ -226,7 +226,9 @@ impl<'a> Provider<'a> for GitLab<'a> {
 
     /// Projects that require signing in (`internal`) don't count as public.
     async fn is_public(&self) -> Result<bool, Error> {
-        let project: GitLabVisibility = self.read(&self.repository([]), "the project").await?;
+        let project: GitLabVisibility = self
+            .read(&self.repository([]), "reading the project")
+            .await?;
         Ok(project.visibility.as_deref() == Some("public"))
     }
 
@@ -249,12 +251,14 @@ impl<'a> Provider<'a> for GitLab<'a> {
 
 impl<'a> GitLab<'a> {
     async fn default_branch(&self) -> Result<String, Error> {
-        const WHAT: &str = "the project, whose default branch is needed since there is no `ref`";
+        const WHAT: &str = "reading the default branch";
         let read = async || {
             let explain = |error: Error| {
                 if self.reader().is_none() {
-                    let hint = "set `ref`, or give an access token that can read in `token`";
-                    error.with_reason("the trigger token reads nothing", hint)
+                    error.with_reason(
+                        "a trigger token can't read the project's default branch",
+                        "set `ref`, or also pass an access token that can read the project in `token`",
+                    )
                 } else {
                     self.explain_read(error)
                 }
@@ -272,7 +276,7 @@ impl<'a> GitLab<'a> {
                 .ok_or_else(|| {
                     Error::new(
                         ErrorKind::Rejected,
-                        "the project has no default branch, or does not show it",
+                        "the project has no default branch that the token can see",
                     )
                     .hint("set `ref`")
                 })

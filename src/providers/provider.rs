@@ -238,7 +238,10 @@ pub(crate) trait Provider<'a>: Sized {
 }
 
 pub(super) fn no_such_result() -> Error {
-    Error::new(ErrorKind::Rejected, "this provider keeps no such results")
+    Error::new(
+        ErrorKind::Rejected,
+        "this provider has no API for such results",
+    )
 }
 
 /// The two forms of a trigger. The fallback is sent only after the preferred form was rejected for the one reason that

@@ -30,7 +30,11 @@ pub(crate) fn announcement(target: &Target, mode: Mode) -> String {
 /// Returns the log line of an event, if it has one.
 pub(crate) fn line(target: &Target, event: &Event<'_>) -> Option<String> {
     Some(match event {
-        Event::Beginning | Event::Minted(_) | Event::Sending | Event::Trace(_) => return None,
+        Event::Beginning
+        | Event::Minted(_)
+        | Event::Sending
+        | Event::Caution(_)
+        | Event::Trace(_) => return None,
         Event::DefaultReference(name) => {
             format!("{target}: no `ref` is given, so it is the default branch, {name}")
         }
@@ -38,7 +42,7 @@ pub(crate) fn line(target: &Target, event: &Event<'_>) -> Option<String> {
             let seconds = pause.as_secs_f64().max(1.0);
             format!("{target}: {why}; tried again in {seconds:.0} s")
         }
-        Event::Fallback(why) => format!("{target}: {why}"),
+        Event::Fallback(why) | Event::Note(why) => format!("{target}: {why}"),
         Event::NothingFoundYet { page } => format!("{target}: {}", nothing_yet(target, page)),
         Event::WouldSend { url, body } => format!("{target}: would send POST {url}\n{body}"),
         Event::Accepted(run) => {
@@ -87,6 +91,7 @@ pub(crate) fn warning(target: &Target, event: &Event<'_>) -> Option<(String, Str
         Event::Found(run) if run.matched_by == MatchedBy::Timing => {
             Some((format!("{target}: recognised by its time alone"), timing_warning(run, target.spec.how_to_mark())))
         }
+        Event::Caution(what) => Some((format!("{target}: {what}"), (*what).to_owned())),
         Event::Run {
             news: News::LongTurn,
             ..
@@ -100,6 +105,7 @@ pub(crate) fn warning(target: &Target, event: &Event<'_>) -> Option<(String, Str
         | Event::Waiting { .. }
         | Event::Sending
         | Event::Fallback(_)
+        | Event::Note(_)
         | Event::Accepted(_)
         | Event::AcceptedWithoutRun(_)
         | Event::WouldSend { .. }
@@ -242,10 +248,13 @@ fn provider_says(target: &Target, snapshot: &Snapshot) -> String {
         .as_ref()
         .unwrap_or(&snapshot.provider_status.state);
     let conclusion = snapshot.state.conclusion().map(Conclusion::as_str);
-    if conclusion == Some(word.as_str()) {
+    let word = Some(word.as_str()).filter(|word| conclusion != Some(word));
+    let reason = snapshot.provider_status.reason.as_deref();
+    let said: Vec<_> = word.into_iter().chain(reason).map(one_line).collect();
+    if said.is_empty() {
         return String::new();
     }
-    format!(" ({}: {})", target.provider().name(), one_line(word))
+    format!(" ({}: {})", target.provider().name(), said.join(": "))
 }
 
 /// Returns the title and the lines of a failed job's log.

@@ -82,7 +82,7 @@ fn no_trigger_is_sent_until_all_runs_are_known_to_be_readable() {
         .run()
         .fails(&[
             "3 targets: not triggered: not sent, since another target cannot be triggered",
-            "octo-org/missing workflow strict.yml: not triggered",
+            "octo-org/missing: not triggered",
         ]);
     assert_eq!(outcomes(&done), ["not-sent"; 4]);
     done.outcome("not-sent");
@@ -144,7 +144,7 @@ fn fail_fast_sends_no_more_triggers_and_waits_for_started_runs() {
         .input("wait", "true")
         .input("max-parallel", "1");
     let done = step.input("fail-fast", "true").run().fails(&[
-        "workflow missing.yml: not triggered: 404",
+        "workflow missing.yml: not triggered: octo-org/app has no workflow",
         "2 targets: not triggered: not sent, since another target failed and `fail-fast` is on",
     ]);
     assert_eq!(
@@ -295,7 +295,7 @@ fn an_app_that_is_not_installed_everywhere_names_the_repository() {
     assert!(
         errors[0].contains("3 targets: not triggered")
             && errors[0]
-                .contains("is not installed on octo-org/caller, or there is no such repository"),
+                .contains("isn't installed on octo-org/caller, or the repository doesn't exist"),
         "{done}"
     );
     assert_eq!(sandbox.trigger_requests().len(), 0);

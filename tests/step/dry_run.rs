@@ -32,7 +32,7 @@ fn a_dry_run_fails_if_the_trigger_cannot_be_prepared() {
         .input("workflow", "build.yml")
         .input("token", "ghp_wrong00000000000000000000000000000000")
         .run()
-        .fails(&["401 (Bad credentials) for the repository"])
+        .fails(&["GitHub doesn't accept the token (GitHub answered 401: Bad credentials)"])
         .outcome("not-sent");
 }
 

@@ -196,7 +196,7 @@ fn a_deleted_run_is_lost() {
             let id = sandbox.runs()[0].id;
             sandbox.with_world(|world| world.delete_run(provider, id));
         });
-        let done = done.fails(&["cannot be read any more: 404"]);
+        let done = done.fails(&["cannot be read any more: reading the "]);
         let refused = sandbox.requests();
         let refused = refused
             .iter()
@@ -249,7 +249,7 @@ fn a_lost_run_is_cancelled() {
             let refused = Fault::status(Moment::BeforeActing, 403);
             sandbox.fault(Route::any().method("GET"), Occasion::Every, refused);
         });
-        let done = done.fails(&["cannot be read any more: 403"]);
+        let done = done.fails(&["cannot be read any more: reading the "]);
         assert!(sandbox.runs()[0].cancelled, "{done}");
         assert!(left.contains("the cancel was accepted"), "{left}");
     });
@@ -283,7 +283,7 @@ fn a_revoked_token_loses_the_run() {
                 world.bitbucket.tokens.clear();
             });
         });
-        done.fails(&["cannot be read any more: 401"]);
+        done.fails(&["cannot be read any more: reading the "]);
         assert_eq!(sandbox.unfinished_runs().len(), 1);
     });
 }
@@ -301,7 +301,7 @@ fn a_poll_redirected_to_another_server_does_not_end_the_wait() {
             Fault::redirect(302, &target),
         );
         let done = call(provider, &sandbox).input("timeout", "6s").run();
-        done.says("redirect (302) to another server; still waiting");
+        done.says("redirected to another server, which isn't followed (302); still waiting");
         assert_eq!(done.outputs["conclusion"], "timed-out", "{done}");
         assert!(sandbox.runs()[0].cancelled, "{done}");
         assert_eq!(elsewhere.requests().len(), 0);
@@ -359,4 +359,24 @@ fn an_end_seen_late_is_reported() {
             .all(|run| run.state == State::Completed)
     );
     assert_waited_to_the_end(&sandbox, &done, "late");
+}
+
+/// It says nothing about the token, so no permission is guessed.
+#[test]
+fn a_403_page_of_a_proxy_is_named_as_that() {
+    in_parallel(PROVIDERS.to_vec(), |provider| {
+        let sandbox = with_scenario(provider, Scenario::passing(SECOND));
+        let page = Response::body(403, "text/html", "<html>Blocked by the firewall</html>");
+        sandbox.fault(
+            Route::triggers(),
+            Occasion::Every,
+            Fault::Response(Moment::BeforeActing, page),
+        );
+        let done = call(provider, &sandbox).run();
+        let done =
+            done.fails(&["a proxy, firewall or login page refused the request in place of "]);
+        done.outcome("rejected")
+            .says("(403 with text/html, 36 bytes)")
+            .says("hint: allow requests from this runner to that server");
+    });
 }

@@ -74,7 +74,7 @@ impl GitLab<'_> {
             let mut url = url.clone();
             url.query_pairs_mut()
                 .append_pair("per_page", &size.to_string());
-            self.read(&url, "the list of pipelines").await
+            self.read(&url, "listing the pipelines").await
         })
         .await?;
         let since = since.map(DateTime::<Utc>::from);
@@ -109,7 +109,7 @@ impl GitLab<'_> {
             GitLabCredential::Trigger { .. } => None,
             GitLabCredential::Access(_) => {
                 let url = below(&self.location.server.api, ["user"]);
-                let user: GitLabUser = self.read(&url, "the token's owner").await.ok()?;
+                let user: GitLabUser = self.read(&url, "reading the token's owner").await.ok()?;
                 Some(user.username)
             }
         }
