@@ -372,7 +372,7 @@ fn a_missing_or_invalid_result_fails_the_step() {
         ),
         (
             "ship:r.json",
-            "the pipeline has no job `ship`; it has: deploy",
+            "the pipeline has no job `ship`. Its jobs are: deploy",
         ),
     ] {
         let sandbox = with_scenario(Provider::GitLab, Scenario::new().job(job.clone()));
