@@ -335,6 +335,10 @@ impl AnyProvider<'_> {
         timeout(READY_TIMEOUT, ready).await.map_err(too_long)?
     }
 
+    pub(crate) async fn check(&self) -> Result<(), Error> {
+        delegate!(self, provider => provider.check().await)
+    }
+
     pub(crate) async fn send(&self, form: RequestForm) -> Result<Option<Run>, Error> {
         delegate!(self, provider => provider.send(form).await)
     }

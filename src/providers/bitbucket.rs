@@ -27,7 +27,7 @@ use crate::providers::provider::{
 };
 use crate::providers::quota::Idempotency;
 use crate::providers::reading::{
-    check_trigger, no_default_branch, parse_json, unexpected_trigger_response,
+    check_trigger, no_default_branch, parse_json, unchecked, unexpected_trigger_response,
     unexpected_trigger_status,
 };
 use crate::providers::reference::Reference;
@@ -223,6 +223,46 @@ impl<'a> Provider<'a> for Bitbucket<'a> {
 
     async fn make_ready(&self) -> Result<(), Error> {
         self.read_tag().await
+    }
+
+    /// Checks that the ref exists. A main branch has just been read.
+    async fn check(&self) -> Result<(), Error> {
+        let kinds: &[&str] = match &self.spec.source {
+            BitbucketSource::Reference {
+                reference: Some(Reference::Branch(_)),
+                ..
+            } => &["branches"],
+            BitbucketSource::Reference {
+                reference: Some(Reference::Tag(_)),
+                ..
+            } => &["tags"],
+            BitbucketSource::Reference {
+                reference: Some(Reference::Named(_)),
+                ..
+            } => &["branches", "tags"],
+            BitbucketSource::Reference {
+                reference: None, ..
+            }
+            | BitbucketSource::Commit(_) => return Ok(()),
+        };
+        for (index, kind) in kinds.iter().enumerate() {
+            let refs = self.repository(["refs", kind]);
+            let url = below(&refs, self.reference_name().split('/'));
+            let read = self.get(&url).await;
+            match read.and_then(|response| response.check_status("reading the ref")) {
+                Ok(_) => return Ok(()),
+                Err(error) if error.status() == Some(StatusCode::NOT_FOUND) => {
+                    if index + 1 == kinds.len() {
+                        return Err(explain::missing_reference(self, error).await);
+                    }
+                }
+                Err(error) => {
+                    unchecked(self.http, "`ref`", &error);
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
     }
 
     async fn send(&self, form: RequestForm) -> Result<Option<Run>, Error> {

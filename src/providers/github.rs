@@ -147,6 +147,19 @@ impl<'a> Provider<'a> for GitHub<'a> {
         self.session.renew_if_needed(self.location, self.http).await
     }
 
+    /// Checks that the workflow and the ref exist.
+    async fn check(&self) -> Result<(), Error> {
+        let GitHubPipeline::WorkflowDispatch { reference, .. } = &self.spec.pipeline else {
+            return Ok(());
+        };
+        explain::check_workflow(self).await?;
+        // A default branch has just been read.
+        if reference.is_some() {
+            explain::check_reference(self).await?;
+        }
+        Ok(())
+    }
+
     async fn send(&self, form: RequestForm) -> Result<Option<Run>, Error> {
         let trigger = self.trigger(form, Secrets::Sent);
         let response = self.post(Idempotency::Once, &trigger.url, Some(&trigger.body));

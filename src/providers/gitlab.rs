@@ -27,9 +27,10 @@ use crate::providers::provider::{
 };
 use crate::providers::quota::Idempotency;
 use crate::providers::reading::{
-    check_trigger, no_default_branch, parse_json, unexpected_trigger_response,
+    check_trigger, no_default_branch, parse_json, unchecked, unexpected_trigger_response,
     unexpected_trigger_status,
 };
+use crate::providers::reference::short_name;
 use crate::providers::wire;
 use spec::GitLabCredential;
 pub(crate) use spec::GitLabSpec;
@@ -160,6 +161,29 @@ impl<'a> Provider<'a> for GitLab<'a> {
                     inputs,
                 }),
             },
+        }
+    }
+
+    /// Checks that the ref exists. A default branch has just been read.
+    async fn check(&self) -> Result<(), Error> {
+        if self.spec.reference.is_none() {
+            return Ok(());
+        }
+        let reference = short_name(&self.reference);
+        let url = self.repository(["repository", "commits", reference]);
+        let read = self.get(&url).await;
+        match read.and_then(|response| response.check_status("reading the ref")) {
+            Ok(_) => Ok(()),
+            Err(error) if explain::is_missing_commit(&error) => {
+                Err(explain::no_such_reference(self, error))
+            }
+            Err(error) if error.kind() == ErrorKind::Rejected && self.reader().is_some() => {
+                Err(self.explain_read(error))
+            }
+            Err(error) => {
+                unchecked(self.http, "`ref`", &error);
+                Ok(())
+            }
         }
     }
 

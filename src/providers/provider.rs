@@ -198,6 +198,12 @@ pub(crate) trait Provider<'a>: Sized {
         Ok(())
     }
 
+    /// Reads what the trigger refers to, for a dry run. Fails only if that certainly doesn't exist, and reports what
+    /// couldn't be checked.
+    async fn check(&self) -> Result<(), Error> {
+        Ok(())
+    }
+
     /// Sends the trigger, once. Returns `None` if the response doesn't name the run.
     async fn send(&self, form: RequestForm) -> Result<Option<Run>, Error>;
 

@@ -3,9 +3,9 @@
 use ::http::StatusCode;
 use serde::de::DeserializeOwned;
 
-use crate::model::State;
+use crate::model::{Event, State};
 use crate::providers::error::{Error, ErrorKind};
-use crate::providers::http::{Response, ResponseBody};
+use crate::providers::http::{Http, Response, ResponseBody};
 
 pub(super) const INVALID_TOKEN_HINT: &str = "the token is mistyped, expired or revoked, or belongs to another server. Create a new one and update the secret";
 pub(super) const OWN_WORDS_HINT: &str = "sign in on its web page as the token's owner, and do what its message asks for; then run the step again";
@@ -23,6 +23,12 @@ pub(super) fn both_answers(trigger: StatusCode, read: StatusCode) -> String {
         let status = read.as_u16();
         format!(" to the trigger, and {status} to reading the repository")
     }
+}
+
+/// Reports that a dry run couldn't check something.
+pub(super) fn unchecked(http: &Http<'_>, what: &str, error: &Error) {
+    let note = format!("couldn't check {what}: {}", error.message());
+    http.emit(Event::Note(&note));
 }
 
 /// What messages call a trigger.

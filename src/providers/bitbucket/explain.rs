@@ -24,16 +24,7 @@ pub(super) async fn explain(bitbucket: &Bitbucket<'_>, rejection: Error) -> Erro
     let message = response.error_message().unwrap_or_default();
     match response.status {
         StatusCode::NOT_FOUND if message.contains(NO_SUCH_REFERENCE) => {
-            let name = bitbucket.reference_name();
-            let what = match bitbucket.reference {
-                Some(Reference::Tag(_)) => "tag",
-                Some(Reference::Branch(_)) => "branch",
-                Some(Reference::Named(_)) | None => "branch or tag",
-            };
-            rejection.with_message(
-                format!("no {what} is named `{name}`"),
-                "check the spelling of `ref`, or leave it out to use the main branch",
-            )
+            no_such_reference(bitbucket, rejection)
         }
         StatusCode::BAD_REQUEST if message.contains(NO_SUCH_PIPELINE) => {
             let at = bitbucket.reference.as_ref();
@@ -55,6 +46,29 @@ pub(super) async fn explain(bitbucket: &Bitbucket<'_>, rejection: Error) -> Erro
         StatusCode::NOT_FOUND => explain_not_found(bitbucket, rejection).await,
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => bitbucket.explain_read(rejection),
         _ => rejection,
+    }
+}
+
+fn no_such_reference(bitbucket: &Bitbucket<'_>, rejection: Error) -> Error {
+    let name = bitbucket.reference_name();
+    let what = match bitbucket.reference {
+        Some(Reference::Tag(_)) => "tag",
+        Some(Reference::Branch(_)) => "branch",
+        Some(Reference::Named(_)) | None => "branch or tag",
+    };
+    rejection.with_message(
+        format!("no {what} is named `{name}`"),
+        "check the spelling of `ref`, or leave it out to use the main branch",
+    )
+}
+
+/// Explains a 404 for a ref that was read: either the ref doesn't exist, or the whole repository.
+pub(super) async fn missing_reference(bitbucket: &Bitbucket<'_>, rejection: Error) -> Error {
+    let read = bitbucket.get(&bitbucket.repository([])).await;
+    if read.is_ok_and(|response| response.status.is_success()) {
+        no_such_reference(bitbucket, rejection)
+    } else {
+        bitbucket.explain_read(rejection)
     }
 }
 

@@ -4,12 +4,15 @@ use ::http::StatusCode;
 use serde::Deserialize;
 
 use super::GitHub;
-use crate::providers::error::Error;
+use crate::providers::error::{Error, ErrorKind};
 use crate::providers::github::spec::{GitHubCredential, GitHubPipeline};
 use crate::providers::http::Response;
+use crate::providers::http::request::below;
 use crate::providers::pages::{List, MAX_PAGES};
 use crate::providers::provider::Provider as _;
-use crate::providers::reading::{INVALID_TOKEN_HINT, OWN_WORDS_HINT, both_answers, not_visible};
+use crate::providers::reading::{
+    INVALID_TOKEN_HINT, OWN_WORDS_HINT, both_answers, not_visible, unchecked,
+};
 use crate::providers::wire;
 use crate::text::nearest::nearest;
 
@@ -46,16 +49,7 @@ pub(super) async fn explain(github: &GitHub<'_>, rejection: Error) -> Error {
         StatusCode::FORBIDDEN if explains_itself(response) => github.explain_read(rejection),
         StatusCode::FORBIDDEN | StatusCode::NOT_FOUND => explain_denied(github, rejection).await,
         StatusCode::UNPROCESSABLE_ENTITY | StatusCode::BAD_REQUEST => match reason(&message) {
-            Reason::UnknownReference => {
-                let hint = match github.default_branch_name().await {
-                    Some(name) => {
-                        format!("check the spelling of `ref`. The default branch is `{name}`; leave `ref` out to use it")
-                    }
-                    None => "set `ref` to a branch or tag of the target repository".to_owned(),
-                };
-                let message = format!("no branch or tag is named `{}`", github.reference);
-                rejection.with_message(message, hint)
-            }
+            Reason::UnknownReference => no_such_reference(github, rejection).await,
             Reason::NoDispatch => rejection.with_message(
                 "the workflow has no `workflow_dispatch` trigger",
                 NO_DISPATCH_HINT,
@@ -351,6 +345,67 @@ impl Workflow {
     fn file(&self) -> &str {
         self.path.rsplit('/').next().unwrap_or(&self.path)
     }
+}
+
+/// Checks for a dry run that the workflow exists and is enabled.
+pub(super) async fn check_workflow(github: &GitHub<'_>) -> Result<(), Error> {
+    let url = github.repository_url(["actions", "workflows", github.workflow()]);
+    let read = github.get(&url).await;
+    match read.and_then(|response| response.check_status("reading the workflow")) {
+        Ok(response) => {
+            let state = response.json::<Workflow>().ok().and_then(|read| read.state);
+            if state.is_some_and(|state| state.starts_with("disabled")) {
+                let error = Error::new(ErrorKind::Rejected, "the workflow is disabled");
+                return Err(error.hint(github.enable_hint()));
+            }
+            Ok(())
+        }
+        Err(error) if error.kind() == ErrorKind::Rejected => {
+            let explained = explain(github, error).await;
+            // Without "Actions: read" the workflow may exist all the same.
+            if explained.status() == Some(StatusCode::FORBIDDEN) {
+                unchecked(github.http, "the workflow", &explained);
+                return Ok(());
+            }
+            Err(explained)
+        }
+        Err(error) => {
+            unchecked(github.http, "the workflow", &error);
+            Ok(())
+        }
+    }
+}
+
+/// Checks for a dry run that the ref exists.
+pub(super) async fn check_reference(github: &GitHub<'_>) -> Result<(), Error> {
+    let reference = &github.reference;
+    let short = reference.strip_prefix("refs/").unwrap_or(reference);
+    let commits = github.repository_url(["commits"]);
+    let read = github.get(&below(&commits, short.split('/'))).await;
+    match read.and_then(|response| response.check_status("reading the ref")) {
+        Ok(_) => Ok(()),
+        // GitHub answers 404 if the token can't read contents.
+        Err(error) if error.status() == Some(StatusCode::UNPROCESSABLE_ENTITY) => {
+            Err(no_such_reference(github, error).await)
+        }
+        Err(error) => {
+            unchecked(github.http, "`ref`", &error);
+            Ok(())
+        }
+    }
+}
+
+async fn no_such_reference(github: &GitHub<'_>, rejection: Error) -> Error {
+    let hint = match github.default_branch_name().await {
+        Some(name) => {
+            format!(
+                "check the spelling of `ref`. The default branch is `{name}`; leave `ref` out to use it"
+            )
+        }
+        None => "set `ref` to a branch or tag of the target repository".to_owned(),
+    };
+    let message = format!("no branch or tag is named `{}`", github.reference);
+    rejection.with_message(message, hint)
 }
 
 async fn is_workflow_missing(github: &GitHub<'_>, workflow: &str) -> bool {

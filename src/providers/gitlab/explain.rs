@@ -61,10 +61,7 @@ pub(super) async fn explain(gitlab: &GitLab<'_>, rejection: Error) -> Error {
 fn explain_error_message(gitlab: &GitLab<'_>, rejection: Error, message: &str) -> Error {
     let reference = &gitlab.reference;
     if message.contains("Reference not found") {
-        rejection.with_message(
-            format!("no branch or tag is named `{reference}`"),
-            "check the spelling of `ref`, or leave it out to use the default branch",
-        )
+        no_such_reference(gitlab, rejection)
     } else if message.contains(AMBIGUOUS) {
         rejection.with_message(
             format!("both a branch and a tag are named `{reference}`"),
@@ -100,6 +97,22 @@ fn explain_error_message(gitlab: &GitLab<'_>, rejection: Error, message: &str) -
     } else {
         rejection
     }
+}
+
+pub(super) fn no_such_reference(gitlab: &GitLab<'_>, rejection: Error) -> Error {
+    rejection.with_message(
+        format!("no branch or tag is named `{}`", gitlab.reference),
+        "check the spelling of `ref`, or leave it out to use the default branch",
+    )
+}
+
+/// Whether a project that the token can read has no such commit, branch or tag.
+pub(super) fn is_missing_commit(error: &Error) -> bool {
+    let response = error.provider_response();
+    response.is_some_and(|response| {
+        let message = response.error_message().unwrap_or_default();
+        response.status == StatusCode::NOT_FOUND && message.contains("Commit Not Found")
+    })
 }
 
 /// Whether GitLab reports errors of the configuration, such as `jobs:test config should contain either a trigger or a
