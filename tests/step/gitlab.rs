@@ -341,3 +341,41 @@ fn a_reason_that_gitlab_gives_for_a_403_is_shown() {
         .fails(&["GitLab denies access (GitLab answered 403: Forbidden - You (@octavia) must accept the Terms of Service in order to perform this action)\nhint: sign in on its web page"]);
     assert!(!done.errors()[0].contains("role"), "{done}");
 }
+
+/// Only steps that wait ask for it, and once for all targets with the same token.
+#[test]
+fn an_access_token_that_expires_soon_is_reported() {
+    use chrono::{Days, Utc};
+    let own = "/personal_access_tokens/self";
+    for (days, expected) in [(5, 1), (30, 0)] {
+        let sandbox = sandbox();
+        let day = Utc::now().date_naive() + Days::new(days);
+        let response = Response::json(200, json!({ "expires_at": day.to_string() }));
+        sandbox.fault(
+            Route::any().path(own),
+            Occasion::Every,
+            Fault::Response(Moment::BeforeActing, response),
+        );
+        let targets = r#"[{"variables": {"N": "1"}}, {"variables": {"N": "2"}}]"#;
+        let done = Step::gitlab(&sandbox)
+            .input("ref", "main")
+            .input("wait", "true")
+            .input("targets", targets)
+            .run()
+            .passes();
+        let warnings = done.warnings();
+        assert_eq!(warnings.len(), expected, "{done}");
+        for warning in warnings {
+            let text = format!("the token expires on {day}, in 4 days");
+            assert!(warning.contains(&text), "{done}");
+        }
+        let asked = sandbox.requests().into_iter();
+        assert_eq!(
+            asked.filter(|request| request.path.ends_with(own)).count(),
+            1
+        );
+    }
+    let sandbox = sandbox();
+    Step::gitlab(&sandbox).input("ref", "main").run().passes();
+    assert_eq!(sandbox.requests().len(), 1);
+}

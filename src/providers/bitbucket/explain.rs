@@ -131,7 +131,7 @@ impl Bitbucket<'_> {
         };
         match (response.status, missing_scope(response)) {
             (StatusCode::FORBIDDEN, Some((lacks, evidence))) => error.with_evidence(
-                format!("nothing was triggered, because the step couldn't wait for the pipeline: the token lacks {lacks}"),
+                format!("the token lacks {lacks}, so the step couldn't wait for the pipeline; nothing was triggered"),
                 &evidence,
                 READ_SCOPE_HINT,
             ),

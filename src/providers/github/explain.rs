@@ -222,7 +222,7 @@ impl GitHub<'_> {
         let needed = "\"Actions: read\"";
         let hint = self.permission_hint(response, needed);
         error.with_reason(
-            format!("nothing was triggered, because the step couldn't wait for the run: the token lacks {needed}"),
+            format!("the token lacks {needed}, so the step couldn't wait for the run; nothing was triggered"),
             hint,
         )
     }

@@ -225,12 +225,12 @@ impl GitLab<'_> {
         match response.status {
             StatusCode::UNAUTHORIZED | StatusCode::NOT_FOUND if self.reader().is_none() => error
                 .with_message(
-                    "nothing was triggered, because the step couldn't wait for the pipeline: a trigger token can't read a project that isn't public",
+                    "a trigger token can't read a project that isn't public, so the step couldn't wait for the pipeline; nothing was triggered",
                     READ_HINT,
                 ),
             StatusCode::FORBIDDEN if lacks_scope(response) || !explains_itself(response) => error
                 .with_message(
-                    "nothing was triggered, because the step couldn't wait for the pipeline: the token isn't allowed to read pipelines",
+                    "the token isn't allowed to read pipelines, so the step couldn't wait for the pipeline; nothing was triggered",
                     READ_HINT,
                 ),
             _ => self.explain_read(error),

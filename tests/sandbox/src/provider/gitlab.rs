@@ -54,6 +54,7 @@ pub(super) fn respond(world: &mut World, request: &Request, endpoint: Endpoint) 
     };
     let response = match segments.as_slice() {
         ["user"] => access::user(world, &context),
+        ["personal_access_tokens", "self"] => access::own_token(world, &context),
         ["projects", id, rest @ ..] => in_project(world, &context, id, rest),
         _ => Err(Failure::error(404, "404 Not Found")),
     };
