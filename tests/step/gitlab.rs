@@ -1,8 +1,12 @@
 //! GitLab: the requests, their outcomes, and how rejections are explained.
 
+use std::time::Duration;
+
+use sandbox::world::Scenario;
 use sandbox::{Fault, Moment, Occasion, Response, Route, demo, world};
 use serde_json::json;
 
+use crate::calls::with_scenario;
 use crate::harness::{Step, sandbox};
 
 #[test]
@@ -348,7 +352,8 @@ fn an_access_token_that_expires_soon_is_reported() {
     use chrono::{Days, Utc};
     let own = "/personal_access_tokens/self";
     for (days, expected) in [(5, 1), (30, 0)] {
-        let sandbox = sandbox();
+        let passing = Scenario::passing(Duration::from_millis(100));
+        let sandbox = with_scenario(sandbox::Provider::GitLab, passing);
         let day = Utc::now().date_naive() + Days::new(days);
         let response = Response::json(200, json!({ "expires_at": day.to_string() }));
         sandbox.fault(
