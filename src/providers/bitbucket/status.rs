@@ -336,9 +336,12 @@ mod tests {
 
     fn snapshot(state: &Value, step_state: &Value) -> Snapshot {
         let pipeline = json!({ "uuid": UUID, "state": state });
-        let pipeline: BitbucketPipelineStatus = serde_json::from_value(pipeline).unwrap();
+        let pipeline: BitbucketPipelineStatus =
+            serde_json::from_str(&pipeline.to_string()).unwrap();
         let step = json!({ "uuid": UUID, "name": "Deploy", "state": step_state });
-        pipeline.snapshot(Some(serde_json::from_value(json!([step])).unwrap()))
+        pipeline.snapshot(Some(
+            serde_json::from_str(&json!([step]).to_string()).unwrap(),
+        ))
     }
 
     #[test]

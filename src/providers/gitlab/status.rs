@@ -357,11 +357,11 @@ mod tests {
     fn a_failed_pipeline_has_a_reason() {
         let pipeline = |errors: Option<&str>, status: &str| -> GitLabPipelineStatus {
             let pipeline = json!({ "id": 1, "status": status, "yaml_errors": errors });
-            serde_json::from_value(pipeline).unwrap()
+            serde_json::from_str(&pipeline.to_string()).unwrap()
         };
         let jobs = |reason: &str, may_fail: bool| -> Vec<PipelineJob> {
             let job = json!({ "id": 1, "name": "deploy", "status": "failed", "failure_reason": reason, "allow_failure": may_fail });
-            serde_json::from_value(json!([job])).unwrap()
+            serde_json::from_str(&json!([job]).to_string()).unwrap()
         };
         let reason = |pipeline: GitLabPipelineStatus, jobs: &[PipelineJob]| {
             let snapshot = pipeline.snapshot(None, job_reason(jobs));
