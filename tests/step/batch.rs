@@ -509,8 +509,9 @@ fn a_signal_before_the_first_trigger_is_reported_once() {
     let targets = one_of_each(&sandbox);
     let step = step_with(&sandbox, &targets).input("wait", "true");
     let child = step.start();
+    // Each lists its runs, and GitLab's token is read.
     until(&sandbox, "all are being prepared", |sandbox| {
-        sandbox.requests().len() == 3
+        sandbox.requests().len() == 4
     });
     signal(&child, "TERM");
     let done = step.finish(child).fails(&[
