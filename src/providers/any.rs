@@ -328,7 +328,7 @@ impl AnyProvider<'_> {
     pub(crate) async fn make_ready(&self) -> Result<(), Error> {
         let too_long = |_| {
             let seconds = READY_TIMEOUT.as_secs();
-            let what = format!("what comes before the trigger took more than {seconds} s");
+            let what = format!("preparing the trigger took more than {seconds} s");
             Error::new(ErrorKind::Unreachable, what)
         };
         let ready = async { delegate!(self, provider => provider.make_ready().await) };

@@ -16,7 +16,7 @@ use crate::providers::reading::{optional_read, unreadable_response};
 use crate::providers::wire;
 
 /// Bitbucket doesn't say why. It follows "waits for".
-const HALTED: &str = "somebody to resume it: Bitbucket has halted it, most often because the workspace has used up its build minutes";
+const HALTED: &str = "somebody to resume it (Bitbucket has halted it, most often because the workspace has used up its build minutes)";
 
 #[derive(Deserialize)]
 struct BitbucketPipelineStatus {
