@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use sandbox::world::{Scenario, State};
 use sandbox::{Fault, Moment, Occasion, Provider, Response, Route, Sandbox};
+use serde_json::{Value, json};
 
 use crate::calls::{
     PROVIDERS, SECOND, call, dispatch, in_parallel, status_requests, until, with_scenario,
@@ -378,5 +379,54 @@ fn a_403_page_of_a_proxy_is_named_as_that() {
         done.outcome("rejected")
             .says("(403 with text/html, 36 bytes)")
             .says("hint: allow requests from this runner to that server");
+    });
+}
+
+/// Each provider has its own place for it, and GitHub only a word.
+#[test]
+fn the_reason_of_a_failed_run_is_shown() {
+    let no_start: fn(&mut Value) = |run| {
+        if run["conclusion"] == "failure" && run.get("run_number").is_some() {
+            run["conclusion"] = json!("startup_failure");
+        }
+    };
+    let no_minutes: fn(&mut Value) = |jobs| {
+        for job in jobs.as_array_mut().into_iter().flatten() {
+            job["failure_reason"] = json!("ci_quota_exceeded");
+        }
+    };
+    let no_image: fn(&mut Value) = |pipeline| {
+        if pipeline["state"]["name"] == "COMPLETED" {
+            let error = json!({ "message": "no such image" });
+            pipeline["state"]["result"] = json!({ "name": "ERROR", "error": error });
+        }
+    };
+    let cases = vec![
+        (
+            Provider::GitHub,
+            no_start,
+            "(GitHub: startup_failure: the workflow couldn't start. Most likely its file",
+        ),
+        (
+            Provider::GitLab,
+            no_minutes,
+            ": the namespace has used up its compute minutes)",
+        ),
+        (
+            Provider::Bitbucket,
+            no_image,
+            "(Bitbucket: ERROR: no such image)",
+        ),
+    ];
+    in_parallel(cases, |(provider, edit, expected)| {
+        let sandbox = with_scenario(provider, Scenario::failing(SECOND));
+        sandbox.fault(
+            status_requests(provider),
+            Occasion::Every,
+            Fault::Edit(edit),
+        );
+        let done = call(provider, &sandbox).run();
+        assert_eq!(done.outputs["conclusion"], "failure", "{done}");
+        done.says(expected);
     });
 }
