@@ -141,6 +141,8 @@ impl Observer for ProgressLog<'_> {
             | Event::Waiting { .. }
             | Event::Sending
             | Event::Fallback(_)
+            | Event::Note(_)
+            | Event::Caution(_)
             | Event::LookingInto(_)
             | Event::NothingFoundYet { .. }
             | Event::Run { .. }
@@ -205,6 +207,8 @@ fn page<'e>(target: &Target, event: &'e Event<'_>) -> Option<&'e str> {
         | Event::WouldSend { .. }
         | Event::LookingInto(_)
         | Event::NothingFoundYet { .. }
+        | Event::Note(_)
+        | Event::Caution(_)
         | Event::Run { .. }
         | Event::Trace(_) => None,
     }
@@ -244,6 +248,8 @@ fn is_urgent(event: &Event<'_>, target: &Target) -> bool {
         | Event::DefaultReference(_)
         | Event::Sending
         | Event::Fallback(_)
+        | Event::Note(_)
+        | Event::Caution(_)
         | Event::WouldSend { .. }
         | Event::Run { .. }
         | Event::Trace(_) => false,

@@ -84,6 +84,15 @@ pub(crate) async fn trigger(
 ) -> Triggered {
     match mode {
         Mode::DryRun => {
+            let checked = tokio::select! {
+                checked = context.provider.check() => checked,
+                () = context.shutdown.requested(ShutdownMode::Graceful) => {
+                    return Triggered::not_sent(NotSent::Stopped);
+                }
+            };
+            if let Err(error) = checked {
+                return Triggered::not_ready(&error);
+            }
             let trigger = context
                 .provider
                 .trigger(RequestForm::Preferred, Secrets::Hidden);

@@ -20,6 +20,10 @@ pub(crate) enum Event<'what> {
     Sending,
     /// The trigger was rejected for a reason that allows sending its fallback form.
     Fallback(&'what str),
+    /// Something that was found out before the trigger, as a fragment.
+    Note(&'what str),
+    /// The same, if somebody should act on it soon.
+    Caution(&'what str),
     /// The trigger was accepted, and the response identifies the run.
     Accepted(&'what Run),
     /// The trigger was accepted, but the response doesn't identify a run. Contains the page that lists the runs.

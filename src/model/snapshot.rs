@@ -30,6 +30,8 @@ pub(crate) struct Snapshot {
 pub(crate) struct ProviderStatus {
     pub(crate) state: String,
     pub(crate) conclusion: Option<String>,
+    /// Why the run ended like that: the provider's own words, or what its terms mean and what to do about it.
+    pub(crate) reason: Option<String>,
 }
 
 /// When a run or a job was created, started and completed.

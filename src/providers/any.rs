@@ -328,11 +328,15 @@ impl AnyProvider<'_> {
     pub(crate) async fn make_ready(&self) -> Result<(), Error> {
         let too_long = |_| {
             let seconds = READY_TIMEOUT.as_secs();
-            let what = format!("what comes before the trigger took more than {seconds} s");
+            let what = format!("preparing the trigger took more than {seconds} s");
             Error::new(ErrorKind::Unreachable, what)
         };
         let ready = async { delegate!(self, provider => provider.make_ready().await) };
         timeout(READY_TIMEOUT, ready).await.map_err(too_long)?
+    }
+
+    pub(crate) async fn check(&self) -> Result<(), Error> {
+        delegate!(self, provider => provider.check().await)
     }
 
     pub(crate) async fn send(&self, form: RequestForm) -> Result<Option<Run>, Error> {

@@ -26,7 +26,10 @@ use crate::providers::provider::{
     Candidate, Depth, Provider, RequestForm, Secrets, TriggerRequest,
 };
 use crate::providers::quota::Idempotency;
-use crate::providers::reading::{no_default_branch, parse_json, unexpected_trigger_response};
+use crate::providers::reading::{
+    check_trigger, no_default_branch, parse_json, unchecked, unexpected_trigger_response,
+    unexpected_trigger_status,
+};
 use crate::providers::reference::Reference;
 use crate::providers::variable::Argument;
 use crate::providers::wire;
@@ -222,6 +225,46 @@ impl<'a> Provider<'a> for Bitbucket<'a> {
         self.read_tag().await
     }
 
+    /// Checks that the ref exists. A main branch has just been read.
+    async fn check(&self) -> Result<(), Error> {
+        let kinds: &[&str] = match &self.spec.source {
+            BitbucketSource::Reference {
+                reference: Some(Reference::Branch(_)),
+                ..
+            } => &["branches"],
+            BitbucketSource::Reference {
+                reference: Some(Reference::Tag(_)),
+                ..
+            } => &["tags"],
+            BitbucketSource::Reference {
+                reference: Some(Reference::Named(_)),
+                ..
+            } => &["branches", "tags"],
+            BitbucketSource::Reference {
+                reference: None, ..
+            }
+            | BitbucketSource::Commit(_) => return Ok(()),
+        };
+        for (index, kind) in kinds.iter().enumerate() {
+            let refs = self.repository(["refs", kind]);
+            let url = below(&refs, self.reference_name().split('/'));
+            let read = self.get(&url).await;
+            match read.and_then(|response| response.check_status("reading the ref")) {
+                Ok(_) => return Ok(()),
+                Err(error) if error.status() == Some(StatusCode::NOT_FOUND) => {
+                    if index + 1 == kinds.len() {
+                        return Err(explain::missing_reference(self, error).await);
+                    }
+                }
+                Err(error) => {
+                    unchecked(self.http, "`ref`", &error);
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
     async fn send(&self, form: RequestForm) -> Result<Option<Run>, Error> {
         let trigger = self.trigger(form, Secrets::Sent);
         let headers = self.headers()?;
@@ -230,12 +273,9 @@ impl<'a> Provider<'a> for Bitbucket<'a> {
             .http
             .send(Idempotency::Once, Method::POST, &trigger.url, headers, body)
             .await?;
-        let response = response.check_status("the trigger")?;
+        let response = check_trigger(response)?;
         if response.status != StatusCode::CREATED {
-            return Err(unexpected_trigger_response(
-                &response,
-                "that is no answer of Bitbucket's to a trigger",
-            ));
+            return Err(unexpected_trigger_status(&response));
         }
         let pipeline: CreatedBitbucketPipeline = response
             .json()
@@ -258,7 +298,7 @@ impl<'a> Provider<'a> for Bitbucket<'a> {
                 .is_some_and(|message| message.contains(&format!("{NO_SUCH_REFERENCE} branch")));
         let may_be_tag = is_unknown_branch && matches!(self.reference, Some(Reference::Named(_)));
         self.branch_not_found.set(may_be_tag);
-        may_be_tag.then_some("there is no such branch: sent as a tag")
+        may_be_tag.then_some("no branch has that name; trying a tag")
     }
 
     async fn explain(&self, rejection: Error) -> Error {
@@ -280,7 +320,7 @@ impl<'a> Provider<'a> for Bitbucket<'a> {
     async fn cancel(&self, run: &Run) -> Result<(), Error> {
         let url = self.repository(["pipelines", &run.id, "stopPipeline"]);
         let response = self.exchange(Method::POST, &url).await?;
-        response.check_status("the stop").map(drop)
+        response.check_status("the cancel").map(drop)
     }
 
     async fn log(&self, run: &Run, job: &Job) -> Result<LogTail, Error> {
@@ -288,8 +328,9 @@ impl<'a> Provider<'a> for Bitbucket<'a> {
     }
 
     async fn is_public(&self) -> Result<bool, Error> {
-        let repository: BitbucketVisibility =
-            self.read(&self.repository([]), "the repository").await?;
+        let repository: BitbucketVisibility = self
+            .read(&self.repository([]), "reading the repository")
+            .await?;
         Ok(repository.is_private == Some(false))
     }
 
@@ -304,7 +345,7 @@ impl<'a> Provider<'a> for Bitbucket<'a> {
 
 impl Bitbucket<'_> {
     async fn default_branch(&self) -> Result<String, Error> {
-        const WHAT: &str = "the repository, whose default branch is needed since there is no `ref`";
+        const WHAT: &str = "reading the main branch";
         let read = async || {
             let response = self
                 .get(&self.repository([]))
@@ -345,7 +386,7 @@ impl Bitbucket<'_> {
     /// Reads the commit of the tag to trigger, once, unless a commit is given: Bitbucket has been seen to answer 500
     /// for a tag without a commit.
     pub(super) async fn read_tag(&self) -> Result<(), Error> {
-        const WHAT: &str = "the tag";
+        const WHAT: &str = "reading the tag";
         let needs_commit = matches!(
             self.spec.source,
             BitbucketSource::Reference { commit: None, .. }
@@ -368,7 +409,7 @@ impl Bitbucket<'_> {
             Ok(Tag { target }) => TagCommit::Known(target.hash),
             Err(error) => {
                 self.http.emit(Event::Trace(format_args!(
-                    "the tag's commit is unknown, so it is sent without one: {}",
+                    "the tag's commit can't be read, so the trigger is sent without it: {}",
                     error.message()
                 )));
                 TagCommit::Unreadable

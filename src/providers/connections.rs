@@ -19,6 +19,8 @@ use crate::providers::target::Target;
 pub(crate) struct Connection<'a> {
     quota: Rc<Quota>,
     client: Rc<Client>,
+    /// The provider's name.
+    server: &'static str,
     limit_messages: &'static [LimitMessage],
     pub(crate) session: AnySession<'a>,
 }
@@ -27,7 +29,7 @@ impl Connection<'_> {
     /// Returns an HTTP client for one target, which reports its requests to `emit`.
     pub(crate) fn http<'sink>(&self, api: &Url, emit: Sink<'sink>) -> Http<'sink> {
         let (client, quota) = (Rc::clone(&self.client), Rc::clone(&self.quota));
-        Http::new(client, quota, self.limit_messages, api, emit)
+        Http::new(client, quota, (self.server, self.limit_messages), api, emit)
     }
 }
 
@@ -77,6 +79,7 @@ pub(crate) fn connections<'a>(
         Ok(Connection {
             quota: Rc::clone(quota),
             client,
+            server: target.provider().name(),
             limit_messages: target.provider().limit_messages(),
             session,
         })

@@ -10,6 +10,9 @@ use ::http::StatusCode;
 use crate::model::Failure;
 use crate::providers::http::response::{Response, ResponseBody};
 
+const INTERMEDIARY_HINT: &str =
+    "allow requests from this runner to that server, or bypass the proxy with `NO_PROXY`";
+
 /// What a failure says about the request: whether it took effect, and whether to try again.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum ErrorKind {
@@ -72,6 +75,11 @@ impl Error {
         Self { message, ..self }
     }
 
+    /// Replaces the message only.
+    pub(super) fn with_text(self, message: String) -> Self {
+        Self { message, ..self }
+    }
+
     pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
@@ -87,16 +95,39 @@ impl Error {
         self
     }
 
-    /// Appends the most likely reason to the message, and replaces the hint.
+    /// Replaces the message by the most likely reason, followed by the provider's answer with its own words, and
+    /// replaces the hint.
     pub(super) fn with_reason(self, why: impl fmt::Display, hint: impl Into<String>) -> Self {
-        let message = format!("{}: {why}", self.message);
-        self.with_message(message, hint)
+        let answer = self.response().map(Response::summary);
+        self.explained(why, answer, hint)
     }
 
-    /// Replaces the message and the hint.
-    pub(super) fn with_message(self, message: impl Into<String>, hint: impl Into<String>) -> Self {
+    /// Like [`Self::with_reason`] for a reason that makes the provider's words redundant: only its status follows.
+    pub(super) fn with_message(self, message: impl fmt::Display, hint: impl Into<String>) -> Self {
+        self.with_evidence(message, "", hint)
+    }
+
+    /// Like [`Self::with_message`], and adds `evidence` after the status.
+    pub(super) fn with_evidence(
+        self,
+        message: impl fmt::Display,
+        evidence: &str,
+        hint: impl Into<String>,
+    ) -> Self {
+        let answer = self.response().map(Response::answered);
+        let answer = answer.map(|answer| answer + evidence);
+        self.explained(message, answer, hint)
+    }
+
+    fn explained(
+        self,
+        message: impl fmt::Display,
+        answer: Option<String>,
+        hint: impl Into<String>,
+    ) -> Self {
+        let answer = answer.map(|answer| format!(" ({answer})"));
         Self {
-            message: message.into(),
+            message: format!("{message}{}", answer.unwrap_or_default()),
             hint: Some(hint.into()),
             ..self
         }
@@ -113,6 +144,13 @@ impl Error {
 
     pub(super) fn response(&self) -> Option<&Response> {
         self.response.as_deref()
+    }
+
+    /// The response that reported the failure, if the provider itself sent it. Another server's says nothing about
+    /// tokens, permissions or what exists.
+    pub(super) fn provider_response(&self) -> Option<&Response> {
+        self.response()
+            .filter(|response| !response.is_from_intermediary())
     }
 
     /// Whether a smaller page may succeed: the response was too large, or the server failed to produce it.
@@ -156,15 +194,14 @@ impl Error {
     /// Adds that the provider asks to wait longer than the budget allows.
     pub(crate) fn over_budget(self, pause: Duration, limit: Duration) -> Self {
         let message = format!(
-            "{}; it asks to wait {} s, and {} s in all is the most that is waited",
+            "{}; the provider asks to wait {} s, longer than the {} s limit",
             self.message,
             pause.as_secs_f64().ceil(),
             limit.as_secs()
         );
-        self.with_message(
-            message,
-            "run the workflow again later; another token has a limit of its own",
-        )
+        let hint =
+            "run the workflow again later, or use another token, which has its own rate limit";
+        self.with_text(message).hint(hint)
     }
 
     /// The parts of the error that are reported.
@@ -214,20 +251,28 @@ pub(super) fn innermost(error: &(dyn StdError + 'static)) -> String {
 
 impl Response {
     /// Returns the response if its status is a success, or else an error whose kind follows from the status, for every
-    /// provider alike. `what` names the requested thing in the message.
+    /// provider alike. `what` names in the message what was done: `the trigger`, `reading the run`.
     pub(super) fn check_status(self, what: &str) -> Result<Self, Error> {
         if self.status.is_success() {
             return Ok(self);
         }
         let summary = self.summary();
-        let (kind, message) = if let Some(limit) = self.rate_limit() {
-            let message = format!("too many requests: {summary} for {what}");
-            (ErrorKind::RateLimited(limit.wait), message)
+        let error = if let Some(limit) = self.rate_limit() {
+            let message = format!("too many requests ({summary})");
+            Error::new(ErrorKind::RateLimited(limit.wait), message)
+        } else if self.is_from_intermediary() {
+            let message = format!(
+                "a proxy, firewall or login page refused the request in place of {} ({} with {})",
+                self.server,
+                self.status.as_u16(),
+                self.describe_body(),
+            );
+            Error::new(ErrorKind::Rejected, message).hint(INTERMEDIARY_HINT)
         } else if self.status.is_client_error() && self.status != StatusCode::REQUEST_TIMEOUT {
-            (ErrorKind::Rejected, format!("{summary} for {what}"))
+            Error::new(ErrorKind::Rejected, format!("{what} failed ({summary})"))
         } else {
-            (ErrorKind::Unknown, format!("{summary} for {what}"))
+            Error::new(ErrorKind::Unknown, format!("{what} failed ({summary})"))
         };
-        Err(Error::new(kind, message).with_response(self))
+        Err(error.with_response(self))
     }
 }

@@ -22,8 +22,8 @@ use serde_json::value::RawValue;
 use tokio::time::timeout;
 use url::Url;
 
-use crate::model::{Job, MatchedBy, ResultArtifact, Run, Snapshot};
-use crate::providers::error::Error;
+use crate::model::{Event, Job, MatchedBy, ResultArtifact, Run, Snapshot};
+use crate::providers::error::{Error, ErrorKind};
 use crate::providers::http::request::{below, json};
 use crate::providers::http::{Http, LogTail, Response};
 use crate::providers::location::Location;
@@ -31,7 +31,9 @@ use crate::providers::provider::{
     Candidate, Depth, Provider, RequestForm, Secrets, TriggerRequest, no_such_result,
 };
 use crate::providers::quota::Idempotency;
-use crate::providers::reading::{no_default_branch, unexpected_trigger_response};
+use crate::providers::reading::{
+    check_trigger, no_default_branch, unexpected_trigger_response, unexpected_trigger_status,
+};
 use crate::providers::wire;
 use session::{GitHubSession, GitHubSessions, SignedIn};
 use spec::GitHubPipeline;
@@ -50,6 +52,8 @@ pub(crate) struct GitHub<'a> {
     session: Rc<GitHubSession<'a>>,
     /// The ref to run on, as it was written; empty for a `repository_dispatch`, which has none.
     reference: String,
+    /// The file name of a workflow that was given by its title.
+    workflow_file: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -100,12 +104,14 @@ impl<'a> Provider<'a> for GitHub<'a> {
             http,
             session: Rc::clone(session),
             reference: String::new(),
+            workflow_file: None,
         };
         if let GitHubPipeline::WorkflowDispatch { reference, .. } = &spec.pipeline {
             github.reference = match reference {
                 Some(reference) => reference.full(),
                 None => github.default_branch().await?,
             };
+            github.workflow_file = github.find_workflow_by_title().await?;
         }
         Ok(github)
     }
@@ -123,10 +129,8 @@ impl<'a> Provider<'a> for GitHub<'a> {
                     client_payload,
                 }),
             },
-            GitHubPipeline::WorkflowDispatch {
-                workflow, inputs, ..
-            } => TriggerRequest {
-                url: self.repository_url(["actions", "workflows", workflow, "dispatches"]),
+            GitHubPipeline::WorkflowDispatch { inputs, .. } => TriggerRequest {
+                url: self.repository_url(["actions", "workflows", self.workflow(), "dispatches"]),
                 body: json(&WorkflowDispatch {
                     reference: &self.reference,
                     inputs: inputs
@@ -143,12 +147,23 @@ impl<'a> Provider<'a> for GitHub<'a> {
         self.session.renew_if_needed(self.location, self.http).await
     }
 
+    /// Checks that the workflow and the ref exist.
+    async fn check(&self) -> Result<(), Error> {
+        let GitHubPipeline::WorkflowDispatch { reference, .. } = &self.spec.pipeline else {
+            return Ok(());
+        };
+        explain::check_workflow(self).await?;
+        // A default branch has just been read.
+        if reference.is_some() {
+            explain::check_reference(self).await?;
+        }
+        Ok(())
+    }
+
     async fn send(&self, form: RequestForm) -> Result<Option<Run>, Error> {
         let trigger = self.trigger(form, Secrets::Sent);
-        let response = self
-            .post(Idempotency::Once, &trigger.url, Some(&trigger.body))
-            .await?
-            .check_status("the dispatch")?;
+        let response = self.post(Idempotency::Once, &trigger.url, Some(&trigger.body));
+        let response = check_trigger(response.await?)?;
         match (&self.spec.pipeline, response.status) {
             (_, StatusCode::NO_CONTENT) => Ok(None),
             (GitHubPipeline::WorkflowDispatch { .. }, StatusCode::OK) => {
@@ -164,10 +179,7 @@ impl<'a> Provider<'a> for GitHub<'a> {
                     workflow: None,
                 }))
             }
-            _ => Err(unexpected_trigger_response(
-                &response,
-                "that is no answer of GitHub's to a dispatch",
-            )),
+            _ => Err(unexpected_trigger_status(&response)),
         }
     }
 
@@ -247,7 +259,7 @@ impl<'a> Provider<'a> for GitHub<'a> {
 
     async fn is_public(&self) -> Result<bool, Error> {
         let repository: Rc<GitHubRepository> = self
-            .read(&self.repository_url([]), "the repository")
+            .read(&self.repository_url([]), "reading the repository")
             .await?;
         Ok(repository.private == Some(false))
     }
@@ -260,8 +272,8 @@ impl<'a> Provider<'a> for GitHub<'a> {
                     self.actions_page(&[])
                 )
             }
-            GitHubPipeline::WorkflowDispatch { workflow, .. } if workflow.contains('.') => {
-                self.actions_page(&["workflows", workflow])
+            GitHubPipeline::WorkflowDispatch { .. } if self.workflow().contains('.') => {
+                self.actions_page(&["workflows", self.workflow()])
             }
             GitHubPipeline::WorkflowDispatch { .. } => self.actions_page(&[]),
         }
@@ -269,8 +281,46 @@ impl<'a> Provider<'a> for GitHub<'a> {
 }
 
 impl GitHub<'_> {
+    /// The file name or id of the workflow; empty for a `repository_dispatch`.
+    fn workflow(&self) -> &str {
+        match (&self.workflow_file, &self.spec.pipeline) {
+            (Some(file), _) => file,
+            (None, GitHubPipeline::WorkflowDispatch { workflow, .. }) => workflow,
+            (None, GitHubPipeline::RepositoryDispatch { .. }) => "",
+        }
+    }
+
+    /// Returns the file name of the one workflow whose title is given as `workflow`. `None` if that's a file name or an
+    /// id, and if no workflow has that title or the list can't be read: the response to the trigger then explains it.
+    async fn find_workflow_by_title(&self) -> Result<Option<String>, Error> {
+        let title = self.workflow();
+        let is_file = [".yml", ".yaml"].iter().any(|end| title.ends_with(end));
+        if is_file || title.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Ok(None);
+        }
+        let Some(known) = explain::list_workflows(self).await else {
+            return Ok(None);
+        };
+        match known.files_of(title).as_slice() {
+            [] => Ok(None),
+            [file] => {
+                let note = format!("`workflow` is the title of {file}");
+                self.http.emit(Event::Note(&note));
+                Ok(Some((*file).to_owned()))
+            }
+            files => {
+                let message = format!("several workflows have the title `{title}`");
+                let hint = format!(
+                    "set `workflow` to a file name: {}",
+                    wire::listed(files, ", ")
+                );
+                Err(Error::new(ErrorKind::Rejected, message).hint(hint))
+            }
+        }
+    }
+
     async fn default_branch(&self) -> Result<String, Error> {
-        const WHAT: &str = "the repository, whose default branch is needed since there is no `ref`";
+        const WHAT: &str = "reading the default branch";
         let read = async || {
             let response = self
                 .get(&self.repository_url([]))
@@ -280,7 +330,7 @@ impl GitHub<'_> {
             let repository: GitHubRepository =
                 response.json().map_err(|why| no_default_branch(&why))?;
             let branch = repository.default_branch;
-            branch.ok_or_else(|| no_default_branch("the answer does not name it"))
+            branch.ok_or_else(|| no_default_branch("the response doesn't contain it"))
         };
         let repository = &self.location.repository;
         self.http.default_branch(repository, read).await

@@ -26,7 +26,11 @@ use crate::providers::provider::{
     Candidate, Depth, Provider, RequestForm, Secrets, TriggerRequest, no_such_result,
 };
 use crate::providers::quota::Idempotency;
-use crate::providers::reading::{no_default_branch, parse_json, unexpected_trigger_response};
+use crate::providers::reading::{
+    check_trigger, no_default_branch, parse_json, unchecked, unexpected_trigger_response,
+    unexpected_trigger_status,
+};
+use crate::providers::reference::short_name;
 use crate::providers::wire;
 use spec::GitLabCredential;
 pub(crate) use spec::GitLabSpec;
@@ -160,6 +164,29 @@ impl<'a> Provider<'a> for GitLab<'a> {
         }
     }
 
+    /// Checks that the ref exists. A default branch has just been read.
+    async fn check(&self) -> Result<(), Error> {
+        if self.spec.reference.is_none() {
+            return Ok(());
+        }
+        let reference = short_name(&self.reference);
+        let url = self.repository(["repository", "commits", reference]);
+        let read = self.get(&url).await;
+        match read.and_then(|response| response.check_status("reading the ref")) {
+            Ok(_) => Ok(()),
+            Err(error) if explain::is_missing_commit(&error) => {
+                Err(explain::no_such_reference(self, error))
+            }
+            Err(error) if error.kind() == ErrorKind::Rejected && self.reader().is_some() => {
+                Err(self.explain_read(error))
+            }
+            Err(error) => {
+                unchecked(self.http, "`ref`", &error);
+                Ok(())
+            }
+        }
+    }
+
     async fn send(&self, form: RequestForm) -> Result<Option<Run>, Error> {
         let trigger = self.trigger(form, Secrets::Sent);
         let credential = match &self.spec.credential {
@@ -172,12 +199,9 @@ impl<'a> Provider<'a> for GitLab<'a> {
             .http
             .send(Idempotency::Once, Method::POST, &trigger.url, headers, body)
             .await?;
-        let response = response.check_status("the trigger")?;
+        let response = check_trigger(response)?;
         if response.status != StatusCode::CREATED {
-            return Err(unexpected_trigger_response(
-                &response,
-                "that is no answer of GitLab's to a trigger",
-            ));
+            return Err(unexpected_trigger_status(&response));
         }
         let pipeline: CreatedGitLabPipeline = response
             .json()
@@ -227,7 +251,9 @@ impl<'a> Provider<'a> for GitLab<'a> {
 
     /// Projects that require signing in (`internal`) don't count as public.
     async fn is_public(&self) -> Result<bool, Error> {
-        let project: GitLabVisibility = self.read(&self.repository([]), "the project").await?;
+        let project: GitLabVisibility = self
+            .read(&self.repository([]), "reading the project")
+            .await?;
         Ok(project.visibility.as_deref() == Some("public"))
     }
 
@@ -250,12 +276,14 @@ impl<'a> Provider<'a> for GitLab<'a> {
 
 impl<'a> GitLab<'a> {
     async fn default_branch(&self) -> Result<String, Error> {
-        const WHAT: &str = "the project, whose default branch is needed since there is no `ref`";
+        const WHAT: &str = "reading the default branch";
         let read = async || {
             let explain = |error: Error| {
                 if self.reader().is_none() {
-                    let hint = "set `ref`, or give an access token that can read in `token`";
-                    error.with_reason("the trigger token reads nothing", hint)
+                    error.with_reason(
+                        "a trigger token can't read the project's default branch",
+                        "set `ref`, or also pass an access token that can read the project in `token`",
+                    )
                 } else {
                     self.explain_read(error)
                 }
@@ -273,7 +301,7 @@ impl<'a> GitLab<'a> {
                 .ok_or_else(|| {
                     Error::new(
                         ErrorKind::Rejected,
-                        "the project has no default branch, or does not show it",
+                        "the project has no default branch that the token can see",
                     )
                     .hint("set `ref`")
                 })

@@ -13,6 +13,7 @@ use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
+use chrono::{DateTime, TimeDelta, Utc};
 use http::{HeaderMap, Method, StatusCode, header};
 use http_body_util::BodyExt as _;
 use serde_json::value::RawValue;
@@ -36,6 +37,11 @@ const MAX_ERROR_BODY: usize = 64 * 1024;
 /// Longest `Location` of a redirect that is followed, in bytes. The URL is shown in messages.
 const MAX_LOCATION: usize = 2_000;
 
+/// How long before its expiry a token is reported.
+const EXPIRY_WARNING: TimeDelta = TimeDelta::days(14);
+
+const REDIRECT_HINT: &str = "if the server or repository has moved, update `server-url` and `repository`: a token is only sent to the server it belongs to. A login page also redirects";
+
 type BoxError = Box<dyn StdError + Send + Sync>;
 
 /// The HTTP client of one target. Reports requests as events, and records rate limits for the target's credential.
@@ -44,6 +50,8 @@ pub(crate) struct Http<'a> {
     /// Origin of the target's API.
     origin: Origin,
     quota: Rc<Quota>,
+    /// The provider's name, for messages.
+    server: &'static str,
     limit_messages: &'static [LimitMessage],
     emit: Sink<'a>,
 }
@@ -52,7 +60,7 @@ impl<'a> Http<'a> {
     pub(super) fn new(
         client: Rc<Client>,
         quota: Rc<Quota>,
-        limit_messages: &'static [LimitMessage],
+        (server, limit_messages): (&'static str, &'static [LimitMessage]),
         api: &Url,
         emit: Sink<'a>,
     ) -> Self {
@@ -60,6 +68,7 @@ impl<'a> Http<'a> {
             client,
             origin: api.origin(),
             quota,
+            server,
             limit_messages,
             emit,
         }
@@ -75,6 +84,7 @@ impl<'a> Http<'a> {
             client: Rc::clone(&self.client),
             origin: self.origin.clone(),
             quota: Rc::new(Quota::new(Duration::ZERO)),
+            server: self.server,
             limit_messages: self.limit_messages,
             emit: self.emit,
         }
@@ -109,6 +119,23 @@ impl<'a> Http<'a> {
         let branch = self.quota().branches.get_or_read(repository, read).await?;
         self.emit(Event::DefaultReference(&branch));
         Ok(branch)
+    }
+
+    /// Warns if the credential expires within [`EXPIRY_WARNING`], by the server's clock.
+    pub(super) fn warn_before_expiry(&self, expiry: DateTime<Utc>) {
+        let left = expiry - DateTime::<Utc>::from(self.at_server(Instant::now()));
+        if left > EXPIRY_WARNING {
+            return;
+        }
+        let date = expiry.format("%Y-%m-%d");
+        let days = match left.num_days() {
+            ..1 => "in less than a day".to_owned(),
+            1 => "in 1 day".to_owned(),
+            days => format!("in {days} days"),
+        };
+        self.emit(Event::Caution(&format!(
+            "the token expires on {date}, {days}. Create a new one and update the secret before then"
+        )));
     }
 
     /// Whether a response has shown the server's clock.
@@ -163,7 +190,7 @@ impl<'a> Http<'a> {
         }
         Err(Error::new(
             unfollowed_redirect_kind(method),
-            format!("{address} redirects more than {MAX_REDIRECTS} times"),
+            format!("{address} redirected more than {MAX_REDIRECTS} times"),
         ))
     }
 
@@ -228,6 +255,7 @@ impl<'a> Http<'a> {
             status: parts.status,
             headers: parts.headers,
             body,
+            server: self.server,
             limit_messages: self.limit_messages,
         }
     }
@@ -258,9 +286,9 @@ fn redirect_target<B>(
     };
     let kind = unfollowed_redirect_kind(method);
     let refused = |why: &str| {
-        Error::new(kind, format!("{address} answered with a redirect ({}) {why}", status.as_u16())).hint(
-            "the credential is not taken anywhere else: set `server-url` and `repository` to where they are now; a login page in between redirects too",
-        )
+        let status = status.as_u16();
+        let message = format!("{address} redirected {why}, which isn't followed ({status})");
+        Error::new(kind, message).hint(REDIRECT_HINT)
     };
     let next = response
         .headers()
@@ -268,12 +296,12 @@ fn redirect_target<B>(
         .and_then(|location| location.to_str().ok())
         .filter(|location| location.len() <= MAX_LOCATION)
         .and_then(|location| address.join(location).ok())
-        .ok_or_else(|| refused("to nowhere"))?;
+        .ok_or_else(|| refused("without a usable address"))?;
     if next.origin() != address.origin() {
         return Err(refused("to another server"));
     }
     if !same_request {
-        return Err(refused("that would drop what was sent"));
+        return Err(refused("in a way that drops what was sent"));
     }
     Ok(Some(next))
 }

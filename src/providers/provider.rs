@@ -198,6 +198,12 @@ pub(crate) trait Provider<'a>: Sized {
         Ok(())
     }
 
+    /// Reads what the trigger refers to, for a dry run. Fails only if that certainly doesn't exist, and reports what
+    /// couldn't be checked.
+    async fn check(&self) -> Result<(), Error> {
+        Ok(())
+    }
+
     /// Sends the trigger, once. Returns `None` if the response doesn't name the run.
     async fn send(&self, form: RequestForm) -> Result<Option<Run>, Error>;
 
@@ -243,7 +249,10 @@ pub(crate) trait Provider<'a>: Sized {
 }
 
 pub(super) fn no_such_result() -> Error {
-    Error::new(ErrorKind::Rejected, "this provider keeps no such results")
+    Error::new(
+        ErrorKind::Rejected,
+        "this provider has no API for such results",
+    )
 }
 
 /// The two forms of a trigger. The fallback is sent only after the preferred form was rejected for the one reason that

@@ -5,6 +5,7 @@ mod cache;
 mod pacer;
 mod rate_limit;
 
+use std::cell::Cell;
 use std::collections::HashSet;
 use std::rc::Rc;
 use std::time::Duration;
@@ -28,6 +29,8 @@ pub(crate) struct Quota {
     gate: RateLimitGate,
     /// Ids of the runs that existed before the first trigger, by repository.
     pub(super) seen: Cache<Rc<HashSet<String>>>,
+    /// Whether it has been checked when the credential expires.
+    pub(super) is_expiry_checked: Cell<bool>,
     /// Default branches, by repository.
     pub(super) branches: Cache<String>,
 }
@@ -39,6 +42,7 @@ impl Quota {
             pacer: Pacer::new(interval),
             gate: RateLimitGate::new(),
             seen: Cache::default(),
+            is_expiry_checked: Cell::default(),
             branches: Cache::default(),
         }
     }

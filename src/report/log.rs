@@ -33,7 +33,11 @@ pub(crate) fn announcement(target: &Target, mode: Mode) -> String {
 /// Returns the log line of an event, if it has one.
 pub(crate) fn line(target: &Target, event: &Event<'_>) -> Option<String> {
     Some(match event {
-        Event::Beginning | Event::Minted(_) | Event::Sending | Event::Trace(_) => return None,
+        Event::Beginning
+        | Event::Minted(_)
+        | Event::Sending
+        | Event::Caution(_)
+        | Event::Trace(_) => return None,
         Event::DefaultReference(name) => {
             format!("{target}: `ref` isn't set, so the default branch is used: {name}")
         }
@@ -41,7 +45,7 @@ pub(crate) fn line(target: &Target, event: &Event<'_>) -> Option<String> {
             let seconds = pause.as_secs_f64().max(1.0);
             format!("{target}: {why}; retrying in {seconds:.0} s")
         }
-        Event::Fallback(why) => format!("{target}: {why}"),
+        Event::Fallback(why) | Event::Note(why) => format!("{target}: {why}"),
         Event::NothingFoundYet { page } => format!("{target}: {}", nothing_yet(target, page)),
         Event::WouldSend { url, body } => format!("{target}: would send POST {url}\n{body}"),
         Event::Accepted(run) => format!("{target}: accepted, {run}"),
@@ -90,6 +94,10 @@ pub(crate) fn warning(target: &Target, event: &Event<'_>) -> Option<(String, Str
             format!("{target}: identified only by its start time"),
             timing_warning(target, run),
         )),
+        Event::Caution(what) => Some((
+            format!("{target}: expiring token"),
+            format!("{target}: {what}"),
+        )),
         Event::Run {
             run,
             news: News::LongTurn,
@@ -103,6 +111,7 @@ pub(crate) fn warning(target: &Target, event: &Event<'_>) -> Option<(String, Str
         | Event::Waiting { .. }
         | Event::Sending
         | Event::Fallback(_)
+        | Event::Note(_)
         | Event::Accepted(_)
         | Event::AcceptedWithoutRun(_)
         | Event::WouldSend { .. }

@@ -213,16 +213,16 @@ pub(super) fn describe_blocked_on(blocked_on: &BlockedOn) -> String {
     }
 }
 
-/// Returns the provider's own term for a conclusion in parentheses, if it differs from [`Conclusion`]'s.
+/// Returns the provider's own term for a conclusion, if it differs from [`Conclusion`]'s, and its reason, in parentheses.
 fn provider_status(target: &Target, snapshot: &Snapshot) -> String {
-    let word = snapshot
-        .provider_status
-        .conclusion
-        .as_ref()
-        .unwrap_or(&snapshot.provider_status.state);
+    let status = &snapshot.provider_status;
+    let word = status.conclusion.as_ref().unwrap_or(&status.state);
     let conclusion = snapshot.state.conclusion().map(Conclusion::as_str);
-    if conclusion == Some(word.as_str()) {
+    let word = Some(word.as_str()).filter(|word| conclusion != Some(word));
+    let said = word.into_iter().chain(status.reason.as_deref());
+    let said: Vec<_> = said.map(one_line).collect();
+    if said.is_empty() {
         return String::new();
     }
-    format!(" ({}: {})", target.provider().name(), one_line(word))
+    format!(" ({}: {})", target.provider().name(), said.join(": "))
 }

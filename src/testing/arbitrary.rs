@@ -373,6 +373,7 @@ impl Parts {
             body: self
                 .body
                 .map_or_else(ResponseBody::Unreadable, ResponseBody::Complete),
+            server: "GitHub",
             limit_messages: &[],
         }
     }
@@ -399,9 +400,13 @@ pub(crate) fn response(model: Value) -> BoxedStrategy<Parts> {
 
 /// Snapshots with arbitrary content.
 pub(crate) fn snapshot() -> BoxedStrategy<Snapshot> {
-    let provider_status = (text(), proptest::option::of(text()));
-    let provider_status =
-        provider_status.prop_map(|(state, conclusion)| ProviderStatus { state, conclusion });
+    let option = || proptest::option::of(text());
+    let provider_status = (text(), option(), option());
+    let provider_status = provider_status.prop_map(|(state, conclusion, reason)| ProviderStatus {
+        state,
+        conclusion,
+        reason,
+    });
     let number = proptest::option::of(any::<u64>());
     let jobs = proptest::option::of(vec(job(), 0..4));
     (

@@ -315,7 +315,9 @@ fn a_renewal_that_hangs_before_a_trigger_is_retried() {
     let hangs = Fault::Delay(Moment::BeforeActing, 120 * SECOND);
     sandbox.fault(minting(), Occasion::Nth(2), hangs);
     let done = step(&sandbox).run().passes();
-    done.says("the App's token can't be renewed: GitHub did not give another one within 20 s; retrying in");
+    done.says(
+        "the App's token can't be renewed: GitHub didn't return a new one within 20 s; retrying in",
+    );
     assert_eq!(sandbox.trigger_requests().len(), 2, "{done}");
     assert_eq!(sandbox.runs().len(), 1);
 }
@@ -373,7 +375,7 @@ fn a_server_clock_that_is_far_off_is_not_used_for_signing() {
     let sandbox = start(World::demo().ahead(48 * 3_600 * SECOND));
     step(&sandbox)
         .run()
-        .fails(&["GitHub does not take the App's key\nhint: check that `client-id` and `private-key` are of the same App, and that the runner's clock is right"]);
+        .fails(&["GitHub doesn't accept the App's key (GitHub answered 401"]);
     assert_eq!(sandbox.requests().len(), 1);
 }
 
@@ -389,7 +391,7 @@ fn a_rejected_key_is_not_used_again() {
     sandbox.fault(Route::any(), Occasion::Every, refusal);
     step(&sandbox)
         .run()
-        .fails(&["GitHub does not take the App's key"]);
+        .fails(&["GitHub doesn't accept the App's key"]);
     assert_eq!(sandbox.requests().len(), 1);
 }
 
@@ -423,7 +425,7 @@ fn a_refused_token_names_the_missing_permission() {
             Permissions::new(&[("metadata", Access::Read)]);
     })
     .run()
-    .fails(&["422 (The permissions requested are not granted to this installation.) for an installation token: the App lacks a permission there\nhint: give the App the repository permissions it needs here (\"Actions: write\")"]);
+    .fails(&["the App lacks a permission on the repository (GitHub answered 422: The permissions requested are not granted to this installation)\nhint: give the App these repository permissions: \"Actions: write\". Then"]);
     // No further read was needed to explain it.
     assert_eq!(requests(&sandbox, "GET", "/installation").len(), 1);
 }
@@ -446,5 +448,7 @@ fn a_run_survives_renewals_that_fail_past_the_tokens_expiry() {
     sandbox.clear_faults();
     let done = step.finish(child).passes();
     assert_eq!(done.outputs["conclusion"], "success", "{done}");
-    done.says("the App's token can't be renewed: 503");
+    done.says(
+        "the App's token can't be renewed: creating the App's token failed (GitHub answered 503",
+    );
 }

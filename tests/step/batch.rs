@@ -295,7 +295,7 @@ fn an_app_that_is_not_installed_everywhere_names_the_repository() {
     assert!(
         errors[0].contains("3 targets: not triggered")
             && errors[0]
-                .contains("is not installed on octo-org/caller, or there is no such repository"),
+                .contains("isn't installed on octo-org/caller, or the repository doesn't exist"),
         "{done}"
     );
     assert_eq!(sandbox.trigger_requests().len(), 0);
@@ -512,8 +512,9 @@ fn a_signal_before_the_first_trigger_is_reported_once() {
     let targets = one_of_each(&sandbox);
     let step = step_with(&sandbox, &targets).input("wait", "true");
     let child = step.start();
+    // Each lists its runs, and GitLab's token is read.
     until(&sandbox, "all are being prepared", |sandbox| {
-        sandbox.requests().len() == 3
+        sandbox.requests().len() == 4
     });
     signal(&child, "TERM");
     let done = step

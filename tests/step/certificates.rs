@@ -46,7 +46,7 @@ fn a_ca_is_trusted_whichever_way_it_is_configured() {
         let done = at(&none).without("SSL_CERT_FILE").run();
         let done = done.fails(&["UnknownIssuer"]);
         done.outcome("not-sent")
-            .says("give that authority's certificate in `ca-certificates`");
+            .says("set `ca-certificates` to the CA's certificate");
         assert_eq!(none.requests().len(), 0);
 
         for sandbox in [only_the_input, only_the_file, only_a_folder] {
@@ -109,21 +109,18 @@ fn an_unusable_certificate_file_is_an_error() {
             folder.clone(),
             format!("`{folder}` can't be read: Is a directory (os error 21)"),
         ),
-        (String::new(), "is set, but empty".to_owned()),
+        (String::new(), "must not be empty".to_owned()),
         (
             written(""),
-            format!("`{}` has no certificate in it", written("")),
+            format!("`{}` contains no certificate", written("")),
         ),
         (
             written("not PEM"),
-            format!("`{}` has no certificate in it", written("not PEM")),
+            format!("`{}` contains no certificate", written("not PEM")),
         ),
         (
             written(junk),
-            format!(
-                "`{}` has no certificate in it that can be used",
-                written(junk)
-            ),
+            format!("`{}` contains no usable certificate", written(junk)),
         ),
     ] {
         for step in [untrusted_trigger(&sandbox), secure_trigger(&sandbox)] {
@@ -149,7 +146,7 @@ fn a_certificate_folder_may_be_empty() {
     let folder = step.folder("empty");
     let folders = format!("/nowhere:{folder}");
     let done = at(step, &folders)
-        .fails(&["SSL_CERT_DIR: there is no usable certificate in its folders\nhint: "]);
+        .fails(&["SSL_CERT_DIR: none of its folders contains a usable certificate\nhint: "]);
     done.outcome("not-sent").says("/github/workspace");
     // Without a folder, the compiled-in certificates are used.
     at(untrusted_trigger(&sandbox), "").fails(&["UnknownIssuer"]);
@@ -165,7 +162,7 @@ fn an_invalid_certificate_is_named() {
     let step = untrusted_trigger(&sandbox).input("ca-certificates", &both);
     let done = step
         .run()
-        .fails(&["input `ca-certificates`: certificate 2 in it can't be used\nhint: "]);
+        .fails(&["input `ca-certificates`: certificate 2 can't be used\nhint: "]);
     done.outcome("not-sent");
     assert_eq!(sandbox.requests().len(), 0);
 }
@@ -199,7 +196,7 @@ fn an_untrusted_certificate_is_final() {
         (
             Certificate::Good,
             false,
-            "UnknownIssuer\nhint: where the server, or a proxy in between, has a certificate of your own authority, give that authority's certificate in `ca-certificates`",
+            "UnknownIssuer\nhint: if the server, or a proxy in between, has a certificate of a private CA, set `ca-certificates` to the CA's certificate",
         ),
         (Certificate::Expired, true, "expired"),
         (Certificate::WrongName, true, "not valid for name"),

@@ -237,7 +237,7 @@ fn an_unreadable_log_is_reported() {
             sandbox.fault(Route::any().method("GET").path(path), Occasion::Every, gone);
         }
         let done = call(provider, &sandbox).run();
-        done.says("the log can't be shown: 410");
+        done.says("the log can't be shown: downloading the log failed (");
         assert_eq!(done.outputs["conclusion"], "failure");
     });
 }
@@ -327,13 +327,13 @@ fn a_missing_or_invalid_result_fails_the_step() {
         (result("{}").expired(), "has expired"),
         (
             result("{}").digest(Digest::Wrong),
-            "its SHA-256 is another one",
+            "its SHA-256 doesn't match the one GitHub reports",
         ),
         (Artifact::new("result"), "is empty"),
         (Artifact::raw("result", "<html>"), "not valid JSON"),
         (
             Artifact::raw("result", "{}").digest(Digest::Wrong),
-            "its SHA-256 is another one",
+            "its SHA-256 doesn't match the one GitHub reports",
         ),
         (
             Artifact::raw("result", format!("\"{}\"", "x".repeat(1_048_576))),
@@ -341,11 +341,11 @@ fn a_missing_or_invalid_result_fails_the_step() {
         ),
         (
             result("{}").file("more.json", "{}"),
-            "does not hold just one: result.json, more.json",
+            "contains several files: result.json, more.json",
         ),
         (
             Artifact::new("result").file("a", "1").file("b", "2"),
-            "does not hold just one: a, b",
+            "contains several files: a, b",
         ),
         (
             result(&format!("\"{}\"", "x".repeat(1_048_576))),
@@ -372,7 +372,7 @@ fn a_missing_or_invalid_result_fails_the_step() {
         ),
         (
             "ship:r.json",
-            "the pipeline has no job `ship`; it has: deploy",
+            "the pipeline has no job `ship`. Its jobs are: deploy",
         ),
     ] {
         let sandbox = with_scenario(Provider::GitLab, Scenario::new().job(job.clone()));

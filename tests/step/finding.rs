@@ -413,7 +413,7 @@ fn an_unreadable_run_is_not_triggered() {
         ),
         (
             gitlab().input("wait", "true"),
-            "a trigger token reads nothing",
+            "a trigger token can't read a project that isn't public, so the step couldn't wait",
         ),
         (
             call(Provider::Bitbucket, &sandbox)

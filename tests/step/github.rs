@@ -195,7 +195,7 @@ fn only_a_rejected_return_run_details_allows_the_fallback() {
         .input("workflow", "build.yml")
         .input("ref", "nowhere")
         .run()
-        .fails(&["there is no branch or tag `nowhere`\nhint: the default branch is `main`"])
+        .fails(&["no branch or tag is named `nowhere` (GitHub answered 422)\nhint: check the spelling of `ref`. The default branch is `main`"])
         .outcome("rejected");
     assert_eq!(sandbox.trigger_requests().len(), 1);
     assert_eq!(sandbox.runs().len(), 0);
@@ -299,13 +299,13 @@ fn problems_with_an_app_are_explained() {
     step()
         .input("repository", "octo-org/caller")
         .run()
-        .fails(&["is not installed on octo-org/caller, or there is no such repository"])
+        .fails(&["isn't installed on octo-org/caller, or the repository doesn't exist (GitHub answered 404: Not Found)"])
         .says("/organizations/octo-org/settings/installations")
         .outcome("not-sent");
     step()
         .input("client-id", "Iv23liSomebodyElses1")
         .run()
-        .fails(&["there is no App Iv23liSomebodyElses1\nhint: check `client-id`"]);
+        .fails(&["no App has the client ID Iv23liSomebodyElses1 (GitHub answered 404: Integration not found)\nhint: copy `client-id`"]);
     let response = Response::json(
         401,
         json!({"message": "A JSON web token could not be decoded"}),
@@ -316,14 +316,14 @@ fn problems_with_an_app_are_explained() {
         Occasion::Nth(1),
         Fault::Response(Moment::BeforeActing, response),
     );
-    step().run().fails(&["GitHub does not take the App's key\nhint: check that `client-id` and `private-key` are of the same App"]);
+    step().run().fails(&["GitHub doesn't accept the App's key (GitHub answered 401: A JSON web token could not be decoded)\nhint: check that `client-id` and `private-key` belong to the same App"]);
     sandbox.with_world(|world| {
         world.github.apps[0].installations[0].permissions =
             sandbox::world::Permissions::new(&[("metadata", sandbox::world::Access::Read)]);
     });
     step()
         .run()
-        .fails(&["give the App the repository permissions it needs here (\"Contents: write\")"]);
+        .fails(&["give the App these repository permissions: \"Contents: write\". Then accept them in its installation"]);
     assert_eq!(sandbox.runs().len(), 0);
 }
 
@@ -336,26 +336,26 @@ fn rejections_are_explained() {
                 ("token", "ghp_wrong00000000000000000000000000000000"),
                 ("event-type", "deploy"),
             ],
-            "401 (Bad credentials) for the dispatch: GitHub does not know the token\nhint: it is wrong, expired or revoked",
+            "GitHub doesn't accept the token (GitHub answered 401: Bad credentials)\nhint: the token is mistyped, expired or revoked",
         ),
         (
             vec![("token", read_only), ("event-type", "deploy")],
-            "403 for the dispatch, yet the repository is visible: the token lacks \"Contents: write\" (X-Accepted-GitHub-Permissions: contents=write)\nhint: give the token \"Contents: write\"",
+            "the token lacks \"Contents: write\", although it can access the repository (GitHub answered 403; X-Accepted-GitHub-Permissions: contents=write)\nhint: grant the token \"Contents: write\" on this repository",
         ),
         (
             vec![("token", read_only), ("workflow", "build.yml")],
-            "the token lacks \"Actions: write\" (X-Accepted-GitHub-Permissions: actions=write)",
+            "the token lacks \"Actions: write\", although it can access the repository (GitHub answered 403; X-Accepted-GitHub-Permissions: actions=write)",
         ),
         (
             vec![
                 ("token", demo::GITHUB_CLASSIC_WITHOUT_REPO),
                 ("event-type", "deploy"),
             ],
-            "404 for the dispatch, yet the repository is visible: the token lacks the scope `repo` (its scopes: read:org)",
+            "the token lacks the scope `repo`, although it can access the repository (GitHub answered 404; its scopes: read:org)\nhint: give the token the scope `repo`, and its owner write access to the repository",
         ),
         (
             vec![("repository", "octo-org/nowhere"), ("event-type", "deploy")],
-            "404 for the dispatch, and 404 for the repository: there is no octo-org/nowhere, or the token does not see it\nhint: check `repository`",
+            "octo-org/nowhere doesn't exist, or the token can't access it (GitHub answered 404 to both requests)\nhint: check the spelling of `repository`",
         ),
         (
             vec![
@@ -363,19 +363,19 @@ fn rejections_are_explained() {
                 ("token", demo::GITHUB_FINE_GRAINED),
                 ("event-type", "deploy"),
             ],
-            "there is no octo-org/private, or the token does not see it",
+            "octo-org/private doesn't exist, or the token can't access it",
         ),
         (
             vec![("workflow", "biuld.yml"), ("ref", "main")],
-            "octo-org/app has no workflow `biuld.yml` on its default branch\nhint: did you mean `build.yml`? `workflow` must be the file name of one of these: build.yml (Build), 1-release.yml (Release), old.yml (Old, disabled_manually), lint.yml (Lint)",
+            "octo-org/app has no workflow `biuld.yml` on its default branch (GitHub answered 404)\nhint: did you mean `build.yml`? Set `workflow` to the file name of one of its workflows: build.yml (Build), 1-release.yml (Release), old.yml (Old, disabled_manually), lint.yml (Lint)",
         ),
         (
             vec![("workflow", "old.yml"), ("ref", "main")],
-            "the workflow is disabled\nhint: enable it at",
+            "the workflow is disabled (GitHub answered 4",
         ),
         (
             vec![("workflow", "lint.yml"), ("ref", "main")],
-            "the workflow cannot be started by hand or by us\nhint: add `workflow_dispatch:`",
+            "the workflow has no `workflow_dispatch` trigger (GitHub answered 422)\nhint: add `workflow_dispatch:`",
         ),
         (
             vec![
@@ -383,11 +383,11 @@ fn rejections_are_explained() {
                 ("ref", "main"),
                 ("inputs", "colour: red"),
             ],
-            "the workflow does not declare these inputs\nhint: declare them",
+            "the workflow doesn't declare these inputs (GitHub answered 422: Unexpected inputs provided",
         ),
         (
             vec![("workflow", "strict.yml"), ("ref", "main")],
-            "the workflow requires an input that is not given\nhint: add it to `inputs`",
+            "the workflow requires an input that isn't set (GitHub answered 422: Required input",
         ),
     ] {
         let sandbox = sandbox();
@@ -410,11 +410,11 @@ fn a_refused_read_of_the_default_branch_is_reported_as_such() {
     for (repository, error) in [
         (
             "octo-org/nowhere",
-            "404 (Not Found) for the repository, whose default branch is needed since there is no `ref`: there is no octo-org/nowhere, or the token does not see it\nhint: check `repository`",
+            "octo-org/nowhere doesn't exist, or the token can't access it (GitHub answered 404: Not Found)\nhint: check the spelling of `repository`",
         ),
         (
             "octo-org/private",
-            "there is no octo-org/private, or the token does not see it\nhint: check `repository`",
+            "octo-org/private doesn't exist, or the token can't access it (GitHub answered 404: Not Found)\nhint: check the spelling of `repository`",
         ),
     ] {
         let sandbox = sandbox();
@@ -449,7 +449,7 @@ fn missing_single_sign_on_is_not_reported_as_a_missing_permission() {
     Step::github(&sandbox)
         .input("event-type", "deploy")
         .run()
-        .fails(&["the organisation wants the token authorised for its single sign-on\nhint: authorise it"]);
+        .fails(&["the token isn't authorised for the organisation's single sign-on (GitHub answered 403: Resource protected by organization SAML enforcement)\nhint: authorise it"]);
 }
 
 #[test]
@@ -469,6 +469,12 @@ fn a_long_list_of_workflows_is_cut() {
         .input("ref", "main")
         .run()
         .fails(&[&format!("and {} more", total - 30)]);
+    // The nearest of all pages is suggested.
+    Step::github(&sandbox)
+        .input("workflow", "w1149.yaml")
+        .input("ref", "main")
+        .run()
+        .fails(&["did you mean `w1149.yml`?"]);
     // The list may go on, so a workflow that isn't on its first page isn't reported as missing.
     Step::github(&sandbox)
         .input("workflow", "w1149.yml")
@@ -544,11 +550,115 @@ fn only_a_plausible_app_token_is_accepted() {
             .signed_in_as_app()
             .input("event-type", "deploy")
             .run()
-            .fails(&["the answer holds no valid installation token"]);
+            .fails(&["the response contains no valid installation token"]);
         done.outcome("not-sent");
         let line = token.lines().next().unwrap_or_default();
         assert!(done.masks.iter().all(|mask| mask != line), "{done}");
         assert!(!done.errors()[0].contains("xxx"), "{done}");
         assert_eq!(sandbox.trigger_requests().len(), 0);
+    }
+}
+
+#[test]
+fn a_workflow_may_be_given_by_its_title() {
+    let sandbox = sandbox();
+    let done = Step::github(&sandbox)
+        .input("workflow", "Release")
+        .input("ref", "main")
+        .run()
+        .passes();
+    done.says("octo-org/app: `workflow` is the title of 1-release.yml");
+    let [run] = sandbox.runs().try_into().unwrap();
+    assert_eq!(run.pipeline, "1-release.yml", "{done}");
+    // Two workflows with that title: neither is chosen.
+    sandbox.with_world(|world| {
+        let workflows = &mut world.github.repositories[0].workflows;
+        let copy = workflows[0].clone();
+        "copy.yml".clone_into(&mut workflows[1].file);
+        workflows[1].name.clone_from(&copy.name);
+    });
+    Step::github(&sandbox)
+        .input("workflow", "Build")
+        .input("ref", "main")
+        .run()
+        .fails(&["several workflows have the title `Build`\nhint: set `workflow` to a file name: build.yml, copy.yml"])
+        .outcome("not-sent");
+    assert_eq!(sandbox.runs().len(), 1);
+}
+
+/// GitHub's own words for these are shown.
+#[test]
+fn problems_in_the_workflow_file_are_explained() {
+    for (message, error) in [
+        (
+            "failed to parse workflow: (Line: 5, Col: 3): Unexpected value 'stesp'",
+            "the workflow file is invalid (GitHub answered 422: failed to parse workflow: (Line: 5, Col: 3): Unexpected value 'stesp')\nhint: fix the workflow file on `main`",
+        ),
+        (
+            "Provided value 'prod' for input 'environment' not in the list of allowed values",
+            "the value of an input isn't one of the options that the workflow allows (GitHub answered 422: Provided value 'prod'",
+        ),
+    ] {
+        let sandbox = sandbox();
+        let response = Response::json(422, json!({ "message": message }));
+        sandbox.fault(
+            Route::triggers(),
+            Occasion::Every,
+            Fault::Response(Moment::BeforeActing, response),
+        );
+        Step::github(&sandbox)
+            .input("workflow", "build.yml")
+            .input("ref", "main")
+            .run()
+            .fails(&[error])
+            .outcome("rejected");
+    }
+}
+
+/// Guessing a missing permission would mislead.
+#[test]
+fn a_reason_that_github_gives_for_a_403_is_shown() {
+    let sandbox = sandbox();
+    let message = "Although you appear to have the correct authorization credentials, the `octo-org` organization has an IP allow list enabled, and your IP address is not permitted to access this resource.";
+    let response = Response::json(403, json!({ "message": message }));
+    sandbox.fault(
+        Route::triggers(),
+        Occasion::Every,
+        Fault::Response(Moment::BeforeActing, response),
+    );
+    let done = Step::github(&sandbox)
+        .input("event-type", "deploy")
+        .run()
+        .fails(&["GitHub denies access (GitHub answered 403: Although you appear"]);
+    assert!(!done.errors()[0].contains("lacks"), "{done}");
+}
+
+/// The header comes with every response, so checking it costs no request.
+#[test]
+fn a_token_that_expires_soon_is_reported() {
+    use chrono::{TimeDelta, Utc};
+    for (days, expected) in [(3, Some("in 2 days")), (13, Some("in 12 days")), (20, None)] {
+        let sandbox = sandbox();
+        let expiry = Utc::now() + TimeDelta::days(days);
+        let header = expiry.format("%Y-%m-%d %H:%M:%S UTC").to_string();
+        let response = Response::body(204, "application/json", "")
+            .header("GitHub-Authentication-Token-Expiration", header);
+        sandbox.fault(
+            Route::triggers(),
+            Occasion::Every,
+            Fault::Response(Moment::AfterActing, response),
+        );
+        let done = Step::github(&sandbox)
+            .input("event-type", "deploy")
+            .run()
+            .passes();
+        let warnings = done.warnings();
+        assert_eq!(warnings.len(), usize::from(expected.is_some()), "{done}");
+        for (warning, expected) in warnings.iter().zip(expected) {
+            let date = expiry.format("%Y-%m-%d");
+            let text = format!("the token expires on {date}, {expected}. Create a new one");
+            assert!(warning.contains(&text), "{done}");
+        }
+        assert_eq!(sandbox.requests().len(), 1, "{done}");
     }
 }

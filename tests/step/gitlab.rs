@@ -1,8 +1,12 @@
 //! GitLab: the requests, their outcomes, and how rejections are explained.
 
-use sandbox::{demo, world};
+use std::time::Duration;
+
+use sandbox::world::Scenario;
+use sandbox::{Fault, Moment, Occasion, Response, Route, demo, world};
 use serde_json::json;
 
+use crate::calls::with_scenario;
 use crate::harness::{Step, sandbox};
 
 #[test]
@@ -148,7 +152,7 @@ fn an_omitted_ref_is_the_default_branch_if_it_can_be_read() {
     step()
         .input("repository", "octo-group/tools/private")
         .run()
-        .fails(&["the trigger token reads nothing\nhint: set `ref`, or give an access token that can read in `token`"])
+        .fails(&["a trigger token can't read the project's default branch (GitLab answered 404: Project Not Found)\nhint: set `ref`, or also pass an access token"])
         .outcome("not-sent");
     assert_eq!(sandbox.runs().len(), started);
 }
@@ -160,9 +164,9 @@ fn a_refused_read_of_the_default_branch_is_reported_as_such() {
     let done = Step::gitlab(&sandbox)
         .input("repository", "octo-group/nowhere")
         .run()
-        .fails(&["for the project, whose default branch is needed since there is no `ref`: there is no octo-group/nowhere, or the token does not see it\nhint: check `repository`"]);
+        .fails(&["octo-group/nowhere doesn't exist, or the token can't access it (GitLab answered 404: Project Not Found)\nhint: check the spelling of `repository`"]);
     done.outcome("not-sent");
-    assert!(!done.errors()[0].contains("for the trigger"), "{done}");
+    assert!(!done.errors()[0].contains("the trigger"), "{done}");
     assert_eq!(sandbox.requests().len(), 1, "{done}");
 }
 
@@ -208,11 +212,11 @@ fn rejections_are_explained() {
     for (inputs, error) in [
         (
             vec![("token", "glpat-wrong00000000000000")],
-            "401 (401 Unauthorized) for the trigger: GitLab does not know the token\nhint: it is wrong, expired or revoked",
+            "GitLab doesn't accept the token (GitLab answered 401: Unauthorized)\nhint: the token is mistyped, expired or revoked",
         ),
         (
             trigger("glptt-wrong0000000000000000000000000000000"),
-            "404 for the trigger, yet the project is visible: GitLab does not know the trigger token there",
+            "octo-group/tools/deployer doesn't have this trigger token (GitLab answered 404)\nhint: create a trigger token in that project",
         ),
         (
             with(
@@ -220,42 +224,42 @@ fn rejections_are_explained() {
                 "repository",
                 "octo-group/nowhere",
             ),
-            "404 for the trigger: there is no project octo-group/nowhere, or the trigger token is not of it",
+            "octo-group/nowhere doesn't exist, or it doesn't have this trigger token (GitLab answered 404)",
         ),
         (
             vec![("repository", "octo-group/nowhere")],
-            "404, for the project itself too: there is no octo-group/nowhere, or the token does not see it\nhint: check `repository`, and that the token is of that project or its owner a member of it; a proxy that changes `%2F` in addresses answers 404 too: then use the project's numeric id",
+            "octo-group/nowhere doesn't exist, or the token can't access it (GitLab answered 404 to both requests)\nhint: check the spelling of `repository`, and that the token belongs to that project or to one of its members. If a proxy in between decodes `%2F` in URLs, set `repository` to the project's numeric id",
         ),
         (
             vec![("repository", "octo-group/tools/private")],
-            "or the token does not see it",
+            "or the token can't access it",
         ),
         (
             vec![("token", demo::GITLAB_READ_API)],
-            "for the trigger: the token lacks the scope `api`\nhint: make an access token with the scope `api`",
+            "the token lacks the scope `api` (GitLab answered 403)\nhint: create an access token with the scope `api`",
         ),
         (
             vec![("token", demo::GITLAB_REPORTER)],
-            "for the trigger: the token's role in the project is too low\nhint: running pipelines needs the role Developer",
+            "the token's role in the project is too low (GitLab answered 403)\nhint: give the token the role Developer",
         ),
         (
             vec![("ref", "nowhere")],
-            "400 (Reference not found) for the trigger: there is no branch or tag `nowhere`\nhint: check `ref`",
+            "no branch or tag is named `nowhere` (GitLab answered 400)\nhint: check the spelling of `ref`",
         ),
         (
             vec![("ref", "production")],
-            "`production` is protected\nhint: use a token whose role may merge or push to it, or another `ref`",
+            "the ref `production` is protected (GitLab answered 400)\nhint: use a token whose role is allowed to merge or push to it, or another `ref`",
         ),
         (
             vec![("repository", "octo-group/tools/idle")],
-            "no job of the project's .gitlab-ci.yml runs for this\nhint: let its `rules` or `workflow: rules` allow `$CI_PIPELINE_SOURCE == \"api\"` on `main`",
+            "no job in the project's .gitlab-ci.yml matches this pipeline (GitLab answered 400)\nhint: allow `$CI_PIPELINE_SOURCE == \"api\"` on `main` in its `rules` or `workflow: rules`",
         ),
         (
             vec![
                 ("repository", "octo-group/tools/locked"),
                 ("variables", "A: b"),
             ],
-            "the project forbids pipeline variables to this token's role\nhint: use an access token in `token` with `inputs`",
+            "this token's role isn't allowed to set pipeline variables in the project (GitLab answered 400)\nhint: use an access token in `token`, and `inputs`",
         ),
         (
             with(
@@ -263,9 +267,12 @@ fn rejections_are_explained() {
                 "repository",
                 "octo-group/tools/locked",
             ),
-            "the project forbids pipeline variables, and a trigger token always brings one\nhint: use an access token",
+            "the project doesn't allow pipeline variables, and GitLab adds one to every trigger token's request (GitLab answered 400)\nhint: use an access token",
         ),
-        (vec![("inputs", "colour: red")], "400 ("),
+        (
+            vec![("inputs", "colour: red")],
+            "the trigger failed (GitLab answered 400: ",
+        ),
     ] {
         let sandbox = sandbox();
         let step = Step::gitlab(&sandbox).input("ref", "main");
@@ -300,7 +307,7 @@ fn a_pipeline_that_fails_to_be_created_is_rejected() {
     });
     Step::gitlab(&sandbox)
         .run()
-        .fails(&["for the trigger"])
+        .fails(&["the project's .gitlab-ci.yml is invalid (GitLab answered 400: jobs:test config is wrong)\nhint: fix it on `main`"])
         .outcome("rejected");
     assert_eq!(sandbox.trigger_requests().len(), 1);
 }
@@ -319,7 +326,64 @@ fn the_limit_on_pipelines_per_minute_is_waited_out() {
         )
         .run()
         .passes();
-    done.says("400 (Too many pipelines created in the last minute. Try again later.) for the trigger; retrying in 60 s");
+    done.says("too many requests (GitLab answered 400: Too many pipelines created in the last minute. Try again later); retrying in 60 s");
     assert_eq!(sandbox.trigger_requests().len(), 3, "{done}");
     assert_eq!(sandbox.runs().len(), 2, "{done}");
+}
+
+/// Guessing that the role is too low would mislead.
+#[test]
+fn a_reason_that_gitlab_gives_for_a_403_is_shown() {
+    let sandbox = sandbox();
+    let message = "403 Forbidden - You (@octavia) must accept the Terms of Service in order to perform this action.";
+    let response = Response::json(403, json!({ "message": message }));
+    sandbox.fault(
+        Route::triggers(),
+        Occasion::Every,
+        Fault::Response(Moment::BeforeActing, response),
+    );
+    let done = Step::gitlab(&sandbox)
+        .input("ref", "main")
+        .run()
+        .fails(&["GitLab denies access (GitLab answered 403: Forbidden - You (@octavia) must accept the Terms of Service in order to perform this action)\nhint: sign in on its web page"]);
+    assert!(!done.errors()[0].contains("role"), "{done}");
+}
+
+/// Only steps that wait ask for it, and once for all targets with the same token.
+#[test]
+fn an_access_token_that_expires_soon_is_reported() {
+    use chrono::{Days, Utc};
+    let own = "/personal_access_tokens/self";
+    for (days, expected) in [(5, 1), (30, 0)] {
+        let passing = Scenario::passing(Duration::from_millis(100));
+        let sandbox = with_scenario(sandbox::Provider::GitLab, passing);
+        let day = Utc::now().date_naive() + Days::new(days);
+        let response = Response::json(200, json!({ "expires_at": day.to_string() }));
+        sandbox.fault(
+            Route::any().path(own),
+            Occasion::Every,
+            Fault::Response(Moment::BeforeActing, response),
+        );
+        let targets = r#"[{"variables": {"N": "1"}}, {"variables": {"N": "2"}}]"#;
+        let done = Step::gitlab(&sandbox)
+            .input("ref", "main")
+            .input("wait", "true")
+            .input("targets", targets)
+            .run()
+            .passes();
+        let warnings = done.warnings();
+        assert_eq!(warnings.len(), expected, "{done}");
+        for warning in warnings {
+            let text = format!("the token expires on {day}, in 4 days");
+            assert!(warning.contains(&text), "{done}");
+        }
+        let asked = sandbox.requests().into_iter();
+        assert_eq!(
+            asked.filter(|request| request.path.ends_with(own)).count(),
+            1
+        );
+    }
+    let sandbox = sandbox();
+    Step::gitlab(&sandbox).input("ref", "main").run().passes();
+    assert_eq!(sandbox.requests().len(), 1);
 }

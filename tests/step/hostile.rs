@@ -53,17 +53,17 @@ fn quick() -> Vec<HostileResponse> {
         HostileResponse {
             name: "garbage",
             fault: |_, moment| Fault::Malformed(moment, MalformedResponse::garbage()),
-            message: "broke before an answer came: invalid HTTP",
+            message: "broke before a response arrived: invalid HTTP",
         },
         HostileResponse {
             name: "endless headers",
             fault: |_, moment| Fault::Malformed(moment, MalformedResponse::endless_headers()),
-            message: "broke before an answer came: ",
+            message: "broke before a response arrived: ",
         },
         HostileResponse {
             name: "an endless header line",
             fault: |_, moment| Fault::Malformed(moment, MalformedResponse::endless_header_line()),
-            message: "broke before an answer came: message head is too large",
+            message: "broke before a response arrived: message head is too large",
         },
         HostileResponse {
             name: "10 GB",
@@ -72,12 +72,12 @@ fn quick() -> Vec<HostileResponse> {
                 status: accepted(provider),
                 length: TEN_GIGABYTES,
             },
-            message: "it is larger than 4194304 bytes",
+            message: "the response is larger than 4194304 bytes",
         },
         HostileResponse {
             name: "deep JSON",
             fault: |provider, moment| Fault::Response(moment, deep(accepted(provider))),
-            message: "the answer was not what was expected",
+            message: "the response has an unexpected structure",
         },
     ]
 }
@@ -244,7 +244,7 @@ fn a_rejection_may_be_deep_or_huge() {
         let sandbox = with_scenario(provider, Scenario::passing(SECOND));
         sandbox.fault(Route::triggers(), Occasion::Every, response());
         let done = run_within_limits(&trigger(provider, &sandbox), TOLERANCE, "422");
-        let done = done.fails(&["422"]);
+        let done = done.fails(&["answered 422"]);
         done.outcome("rejected");
         assert!(done.log.len() < 10_000 && done.summary.len() < 10_000);
         assert_eq!(sandbox.trigger_requests().len(), 1, "{done}");
@@ -264,7 +264,7 @@ fn hostile_polls() -> Vec<HostileResponse> {
             name: "circles",
             // The path stays the same, so that the fault also hits the next request.
             fault: |_, _| Fault::redirect(302, "?round=and-round"),
-            message: "redirects more than 5 times",
+            message: "redirected more than 5 times",
         },
     ]);
     all
@@ -321,7 +321,7 @@ fn a_rejection_full_of_small_values_takes_no_memory() {
         let fault = Fault::Response(Moment::BeforeActing, response);
         sandbox.fault(Route::triggers(), Occasion::Every, fault);
         let done = run_within_limits(&trigger(provider, &sandbox), TOLERANCE, "small things");
-        done.fails(&["422"]).outcome("rejected");
+        done.fails(&["answered 422"]).outcome("rejected");
     });
 }
 

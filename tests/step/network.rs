@@ -1,4 +1,4 @@
-//! Servers that cannot be reached.
+//! Servers that can't be reached.
 
 use sandbox::{Sandbox, demo};
 
@@ -14,7 +14,7 @@ fn an_unreachable_server_is_reported_after_five_attempts() {
         .input("ref", "main")
         .run()
         .fails(&[&format!(
-            "127.0.0.1:{} cannot be reached: Connection refused",
+            "127.0.0.1:{} can't be reached: Connection refused",
             port.number()
         )]);
     done.outcome("rejected").says("hint: check `server-url`");
@@ -31,7 +31,7 @@ fn a_server_without_tls_is_reported() {
         )
         .run()
         .fails(&[
-            "hint: is there a server that speaks https at this address? Look at `server-url`",
+            "hint: check that the server speaks https at this address, and check `server-url`",
         ]);
     done.outcome("rejected");
 }
@@ -44,6 +44,6 @@ fn a_name_without_an_address_is_reported() {
         .input("token", demo::GITLAB_DEVELOPER)
         .input("ref", "main")
         .run()
-        .fails(&["nowhere.invalid cannot be reached"]);
+        .fails(&["nowhere.invalid can't be reached"]);
     done.outcome("rejected").says("retrying in 1 s");
 }

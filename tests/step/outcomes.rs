@@ -167,7 +167,7 @@ fn an_outcome_that_cannot_be_checked_stays_unknown() {
         let refused = Fault::status(Moment::BeforeActing, 403);
         sandbox.fault(Route::any().method("GET"), Occasion::Every, refused);
         let done = trigger(provider, &sandbox).run().fails(&[
-            "The pipeline may or may not have been started. The list of runs can't be read: 403",
+            "The pipeline may or may not have been started. The list of runs can't be read: a proxy, firewall or login page refused the request in place of ",
         ]);
         done.outcome("unknown")
             .says("check whether it is running before you start it again");
@@ -202,7 +202,7 @@ fn a_repository_dispatch_with_an_unexpected_response_leads_to_a_search() {
     let response = Fault::status(Moment::AfterActing, 200);
     sandbox.fault(Route::triggers(), Occasion::Every, response);
     let done = Step::github(&sandbox).input("event-type", "deploy").run();
-    let done = done.fails(&["that is no answer of GitHub's to a dispatch"]);
+    let done = done.fails(&["unexpected response to the trigger (GitHub answered 2"]);
     done.outcome("unknown");
     assert_eq!(sandbox.trigger_requests().len(), 1);
 }
@@ -341,7 +341,7 @@ fn a_rate_limit_that_is_too_long_is_reported() {
     Step::github(&sandbox)
         .input("event-type", "deploy")
         .run()
-        .fails(&["it asks to wait 301 s, and 300 s in all is the most that is waited\nhint: run the workflow again later"])
+        .fails(&["the provider asks to wait 301 s, longer than the 300 s limit\nhint: run the workflow again later"])
         .outcome("rejected");
     assert_eq!(sandbox.trigger_requests().len(), 1);
 }
@@ -378,7 +378,7 @@ fn an_unreadable_default_branch_prevents_the_trigger() {
     Step::github(&sandbox)
         .input("workflow", "build.yml")
         .run()
-        .fails(&["the default branch cannot be read: the answer was not JSON but text/html, 18 bytes\nhint: set `ref`"])
+        .fails(&["the default branch can't be read: the response isn't JSON but text/html, 18 bytes\nhint: set `ref`"])
         .outcome("not-sent");
     assert_eq!(sandbox.trigger_requests().len(), 0);
 }
@@ -393,31 +393,31 @@ fn redirects_stay_on_the_same_server() {
     let cases = vec![
         (
             Fault::redirect(307, &target),
-            "redirect (307) to another server",
+            "redirected to another server, which isn't followed (307)",
         ),
         (
             Fault::redirect(308, &target),
-            "redirect (308) to another server",
+            "redirected to another server, which isn't followed (308)",
         ),
         (
             Fault::redirect(302, "/login"),
-            "redirect (302) that would drop what was sent",
+            "redirected in a way that drops what was sent, which isn't followed (302)",
         ),
         (
             Fault::redirect(301, "/login"),
-            "redirect (301) that would drop what was sent",
+            "redirected in a way that drops what was sent, which isn't followed (301)",
         ),
         (
             Fault::redirect(300, "/login"),
-            "redirect (300) that would drop what was sent",
+            "redirected in a way that drops what was sent, which isn't followed (300)",
         ),
         (
             Fault::status(Moment::BeforeActing, 307),
-            "redirect (307) to nowhere",
+            "redirected without a usable address, which isn't followed (307)",
         ),
         (
             Fault::redirect(307, "/api/v3/repos/octo-org/app/dispatches"),
-            "redirects more than 5 times",
+            "redirected more than 5 times",
         ),
     ];
     in_parallel(cases, |(fault, error)| {

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use sandbox::world::{Scenario, State};
 use sandbox::{Fault, Moment, Occasion, Provider, Response, Route, Sandbox};
+use serde_json::{Value, json};
 
 use crate::calls::{
     PROVIDERS, SECOND, call, dispatch, in_parallel, status_requests, until, with_scenario,
@@ -196,7 +197,7 @@ fn a_deleted_run_is_lost() {
             let id = sandbox.runs()[0].id;
             sandbox.with_world(|world| world.delete_run(provider, id));
         });
-        let done = done.fails(&["can't be read any more: 404"]);
+        let done = done.fails(&["can't be read any more: reading the "]);
         let refused = sandbox.requests();
         let refused = refused
             .iter()
@@ -249,7 +250,7 @@ fn a_lost_run_is_cancelled() {
             let refused = Fault::status(Moment::BeforeActing, 403);
             sandbox.fault(Route::any().method("GET"), Occasion::Every, refused);
         });
-        let done = done.fails(&["can't be read any more: 403"]);
+        let done = done.fails(&["can't be read any more: reading the "]);
         assert!(sandbox.runs()[0].cancelled, "{done}");
         assert!(left.contains("the cancel request was accepted"), "{left}");
     });
@@ -283,7 +284,7 @@ fn a_revoked_token_loses_the_run() {
                 world.bitbucket.tokens.clear();
             });
         });
-        done.fails(&["can't be read any more: 401"]);
+        done.fails(&["can't be read any more: reading the "]);
         assert_eq!(sandbox.unfinished_runs().len(), 1);
     });
 }
@@ -301,7 +302,7 @@ fn a_poll_redirected_to_another_server_does_not_end_the_wait() {
             Fault::redirect(302, &target),
         );
         let done = call(provider, &sandbox).input("timeout", "6s").run();
-        done.says("redirect (302) to another server; still waiting");
+        done.says("redirected to another server, which isn't followed (302); still waiting");
         assert_eq!(done.outputs["conclusion"], "timed-out", "{done}");
         assert!(sandbox.runs()[0].cancelled, "{done}");
         assert_eq!(elsewhere.requests().len(), 0);
@@ -359,4 +360,73 @@ fn an_end_seen_late_is_reported() {
             .all(|run| run.state == State::Completed)
     );
     assert_waited_to_the_end(&sandbox, &done, "late");
+}
+
+/// It says nothing about the token, so no permission is guessed.
+#[test]
+fn a_403_page_of_a_proxy_is_named_as_that() {
+    in_parallel(PROVIDERS.to_vec(), |provider| {
+        let sandbox = with_scenario(provider, Scenario::passing(SECOND));
+        let page = Response::body(403, "text/html", "<html>Blocked by the firewall</html>");
+        sandbox.fault(
+            Route::triggers(),
+            Occasion::Every,
+            Fault::Response(Moment::BeforeActing, page),
+        );
+        let done = call(provider, &sandbox).run();
+        let done =
+            done.fails(&["a proxy, firewall or login page refused the request in place of "]);
+        done.outcome("rejected")
+            .says("(403 with text/html, 36 bytes)")
+            .says("hint: allow requests from this runner to that server");
+    });
+}
+
+/// Each provider has its own place for it, and GitHub only a word.
+#[test]
+fn the_reason_of_a_failed_run_is_shown() {
+    let no_start: fn(&mut Value) = |run| {
+        if run["conclusion"] == "failure" && run.get("run_number").is_some() {
+            run["conclusion"] = json!("startup_failure");
+        }
+    };
+    let no_minutes: fn(&mut Value) = |jobs| {
+        for job in jobs.as_array_mut().into_iter().flatten() {
+            job["failure_reason"] = json!("ci_quota_exceeded");
+        }
+    };
+    let no_image: fn(&mut Value) = |pipeline| {
+        if pipeline["state"]["name"] == "COMPLETED" {
+            let error = json!({ "message": "no such image" });
+            pipeline["state"]["result"] = json!({ "name": "ERROR", "error": error });
+        }
+    };
+    let cases = vec![
+        (
+            Provider::GitHub,
+            no_start,
+            "(GitHub: startup_failure: the workflow couldn't start. Most likely its file",
+        ),
+        (
+            Provider::GitLab,
+            no_minutes,
+            ": the namespace has used up its compute minutes)",
+        ),
+        (
+            Provider::Bitbucket,
+            no_image,
+            "(Bitbucket: ERROR: no such image)",
+        ),
+    ];
+    in_parallel(cases, |(provider, edit, expected)| {
+        let sandbox = with_scenario(provider, Scenario::failing(SECOND));
+        sandbox.fault(
+            status_requests(provider),
+            Occasion::Every,
+            Fault::Edit(edit),
+        );
+        let done = call(provider, &sandbox).run();
+        assert_eq!(done.outputs["conclusion"], "failure", "{done}");
+        done.says(expected);
+    });
 }

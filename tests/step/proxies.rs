@@ -238,11 +238,9 @@ fn proxy_credentials_are_used_and_never_shown() {
 
         // Not even wrong credentials are shown.
         proxy.set_behaviour(ProxyBehaviour::Refuses(407));
-        let done = step
-            .run()
-            .fails(&["wants a user name and password for 127.0.0.1"]);
+        let done = step.run().fails(&["requires authentication for 127.0.0.1"]);
         done.outcome("not-sent")
-            .says("hint: put them into the URL in HTTPS_PROXY");
+            .says("hint: put user name and password into the URL in `HTTPS_PROXY`");
         assert!(!done.log.contains("retrying in"), "{done}");
     }
 }
@@ -253,11 +251,11 @@ fn a_failing_proxy_is_retried() {
     let cases = [
         (
             ProxyBehaviour::Refuses(403),
-            "refuses to connect to 127.0.0.1",
+            "refused to connect to 127.0.0.1",
         ),
         (
             ProxyBehaviour::Refuses(502),
-            "refuses to connect to 127.0.0.1",
+            "refused to connect to 127.0.0.1",
         ),
         (ProxyBehaviour::HangsUp, "unexpected end of file"),
         (ProxyBehaviour::DropsTunnel, "eof"),
@@ -282,18 +280,18 @@ fn a_proxy_that_keeps_failing_makes_the_outcome_rejected() {
     let cases = [
         (
             ProxyBehaviour::Refuses(403),
-            "refuses to connect to 127.0.0.1",
-            "hint: let the proxy allow that server, or exempt it with NO_PROXY",
+            "refused to connect to 127.0.0.1",
+            "hint: allow that server in the proxy, or bypass the proxy with `NO_PROXY`",
         ),
         (
             ProxyBehaviour::HangsUp,
-            "cannot be reached through the proxy 127.0.0.1",
-            "hint: check HTTPS_PROXY and NO_PROXY",
+            "can't be reached through the proxy 127.0.0.1",
+            "hint: check the runner's `HTTPS_PROXY` and `NO_PROXY`",
         ),
         (
             ProxyBehaviour::DropsTunnel,
-            "cannot be reached through the proxy 127.0.0.1",
-            "hint: check HTTPS_PROXY and NO_PROXY",
+            "can't be reached through the proxy 127.0.0.1",
+            "hint: check the runner's `HTTPS_PROXY` and `NO_PROXY`",
         ),
     ];
     in_parallel(cases.to_vec(), |(behaviour, error, hint)| {
@@ -318,11 +316,12 @@ fn an_unreachable_proxy_is_named() {
         )
         .run()
         .fails(&[&format!(
-            "cannot be reached through the proxy 127.0.0.1:{}",
+            "can't be reached through the proxy 127.0.0.1:{}",
             port.number()
         )]);
-    done.outcome("rejected")
-        .says("hint: check HTTPS_PROXY and NO_PROXY");
+    done.outcome("rejected").says(
+        "the action runs in a container, where 127.0.0.1 and localhost are the container itself",
+    );
     assert_eq!(sandbox.connections(), 0);
 }
 
@@ -347,7 +346,8 @@ fn a_trigger_whose_tunnel_is_cut_is_never_resent() {
         let done = step
             .finish(child)
             .fails(&["This run might be the one: http"]);
-        done.says("broke before an answer came").outcome("unknown");
+        done.says("broke before a response arrived")
+            .outcome("unknown");
         assert_eq!(sandbox.trigger_requests().len(), 1, "{done}");
     });
 }
@@ -388,7 +388,7 @@ fn a_proxy_may_be_reached_by_https() {
         .secret("proxy-password");
     // The server's CA doesn't vouch for the proxy's certificate.
     let done = step.run().fails(&[&format!(
-        "there is no safe connection to the proxy {}: invalid peer certificate: UnknownIssuer\nhint: where the server, or a proxy in between, has a certificate of your own authority",
+        "TLS handshake with the proxy {} failed: invalid peer certificate: UnknownIssuer\nhint: if the server, or a proxy in between, has a certificate of a private CA",
         front.address()
     )]);
     done.outcome("not-sent");
@@ -414,7 +414,7 @@ fn a_tls_intercepting_proxy_is_trusted_if_its_ca_is_configured() {
     // A step that trusts only the server's own CA notices the interception.
     let real = proxied(secure_call(Provider::GitLab, &sandbox));
     let done = real.run().fails(&[&format!(
-        "there is no safe connection to {server}: invalid peer certificate: UnknownIssuer\nhint: where the server, or a proxy in between, has a certificate of your own authority, give that authority's certificate in `ca-certificates`"
+        "TLS handshake with {server} failed: invalid peer certificate: UnknownIssuer\nhint: if the server, or a proxy in between, has a certificate of a private CA, set `ca-certificates` to the CA's certificate"
     )]);
     done.outcome("not-sent");
     assert_eq!(sandbox.requests().len(), 0);
@@ -448,7 +448,7 @@ fn only_the_proxy_may_have_an_ipv6_address() {
         .input("server-url", &sandbox.ipv6_https_url().unwrap())
         .environment("HTTPS_PROXY", &proxy.url())
         .run()
-        .fails(&["it is an IPv6 address, which TLS through a proxy does not take\nhint: give the server by its name, or exempt it with NO_PROXY"]);
+        .fails(&["TLS through a proxy doesn't support IPv6 addresses\nhint: use the server's name, or bypass the proxy with `NO_PROXY`"]);
     done.outcome("rejected");
     assert!(!done.log.contains("retrying in"), "{done}");
     assert_eq!(sandbox.requests().len(), before);

@@ -378,7 +378,7 @@ fn a_halted_pipeline_is_blocked() {
     let step = call(Provider::Bitbucket, &sandbox).input("on-blocked", "fail");
     let done = step
         .run()
-        .fails(&["waiting for the step deploy to be started by hand"]);
+        .fails(&["waiting for somebody to resume it (Bitbucket has halted it, most often because the workspace has used up its build minutes)"]);
     assert_eq!(done.outputs["conclusion"], "failure");
 }
 

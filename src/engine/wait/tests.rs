@@ -23,7 +23,7 @@ pub(super) fn snapshot(state: State) -> Snapshot {
         state,
         provider_status: ProviderStatus {
             state: state.as_str().to_owned(),
-            conclusion: None,
+            ..ProviderStatus::default()
         },
         lacks_conclusion: false,
         number: None,

@@ -6,42 +6,40 @@ use super::{Bitbucket, NO_SUCH_REFERENCE};
 use crate::providers::bitbucket::spec::BitbucketCredential;
 use crate::providers::error::Error;
 use crate::providers::http::Response;
+use crate::providers::reading::{OWN_WORDS_HINT, both_answers, not_visible};
 use crate::providers::reference::Reference;
 
 const NO_SUCH_PIPELINE: &str = "Requested selector is not found";
 
+const ACCESS_TOKEN_HINT: &str = "the token is mistyped, expired or revoked. Create a new one and update the secret. An API token (`ATATT…`) also needs its owner's address in `email`; app passwords no longer work";
+const API_TOKEN_HINT: &str = "the token is mistyped, expired or revoked, or `email` isn't its owner's address. An access token (`ATCTT…`) is used without `email`";
+const SCOPES_HINT: &str = "create a token with the scopes `read:pipeline:bitbucket` and `write:pipeline:bitbucket`. If `ref` isn't set, it also needs `read:repository:bitbucket`";
+const READ_SCOPE_HINT: &str = "give the token the scope `read:pipeline:bitbucket`, which isn't part of `write:pipeline:bitbucket`";
+const NOT_VISIBLE_HINT: &str = "check the spelling of `repository`, and that the token belongs to that repository, its project or its workspace";
+
 pub(super) async fn explain(bitbucket: &Bitbucket<'_>, rejection: Error) -> Error {
-    let Some(response) = rejection.response() else {
+    let Some(response) = rejection.provider_response() else {
         return rejection;
     };
     let message = response.error_message().unwrap_or_default();
     match response.status {
         StatusCode::NOT_FOUND if message.contains(NO_SUCH_REFERENCE) => {
-            let name = bitbucket.reference_name();
-            let what = match bitbucket.reference {
-                Some(Reference::Tag(_)) => "tag",
-                Some(Reference::Branch(_)) => "branch",
-                Some(Reference::Named(_)) | None => "branch or tag",
-            };
-            rejection.with_reason(
-                format!("there is no {what} `{name}`"),
-                "check `ref`, or leave it out to use the main branch",
-            )
+            no_such_reference(bitbucket, rejection)
         }
         StatusCode::BAD_REQUEST if message.contains(NO_SUCH_PIPELINE) => {
-            let custom = bitbucket.spec.custom_pipeline.as_deref();
-            let at = bitbucket
-                .reference
-                .as_ref()
-                .map_or("that commit", Reference::name);
-            match custom {
-                Some(name) => rejection.with_reason(
-            format!("there is no custom pipeline `{name}` at {at}"),
-                    "add it under `pipelines: custom:` of bitbucket-pipelines.yml there, or check `custom-pipeline`",
+            let at = bitbucket.reference.as_ref();
+            let at = at.map_or_else(
+                || "that commit".to_owned(),
+                |reference| format!("`{}`", reference.name()),
+            );
+            match bitbucket.spec.custom_pipeline.as_deref() {
+                Some(name) => rejection.with_message(
+                    format!("bitbucket-pipelines.yml has no custom pipeline `{name}` on {at}"),
+                    "check the spelling of `custom-pipeline`, or add the pipeline under `pipelines: custom:` there",
                 ),
-                None => rejection.with_reason(
-            format!("bitbucket-pipelines.yml has no pipeline for {at}"),
-                    "add a `default:` pipeline or one for that branch, or name one with `custom-pipeline`",
+                None => rejection.with_message(
+                    format!("bitbucket-pipelines.yml has no pipeline for {at}"),
+                    "add a `default:` pipeline or one for that branch, or set `custom-pipeline`",
                 ),
             }
         }
@@ -51,29 +49,49 @@ pub(super) async fn explain(bitbucket: &Bitbucket<'_>, rejection: Error) -> Erro
     }
 }
 
+fn no_such_reference(bitbucket: &Bitbucket<'_>, rejection: Error) -> Error {
+    let name = bitbucket.reference_name();
+    let what = match bitbucket.reference {
+        Some(Reference::Tag(_)) => "tag",
+        Some(Reference::Branch(_)) => "branch",
+        Some(Reference::Named(_)) | None => "branch or tag",
+    };
+    rejection.with_message(
+        format!("no {what} is named `{name}`"),
+        "check the spelling of `ref`, or leave it out to use the main branch",
+    )
+}
+
+/// Explains a 404 for a ref that was read: either the ref doesn't exist, or the whole repository.
+pub(super) async fn missing_reference(bitbucket: &Bitbucket<'_>, rejection: Error) -> Error {
+    let read = bitbucket.get(&bitbucket.repository([])).await;
+    if read.is_ok_and(|response| response.status.is_success()) {
+        no_such_reference(bitbucket, rejection)
+    } else {
+        bitbucket.explain_read(rejection)
+    }
+}
+
 /// Bitbucket answers 404 both if something doesn't exist and if the token can't access it.
 async fn explain_not_found(bitbucket: &Bitbucket<'_>, rejection: Error) -> Error {
     let repository = &bitbucket.location.repository;
     let read = bitbucket.get(&bitbucket.repository([])).await;
     match read.map(|response| response.status) {
-        Ok(status) if status.is_success() => {
-            let message = format!("{}, yet the repository is visible", rejection.message());
-            rejection.with_message(
-                message,
-                "enable Pipelines in the repository's settings, and check `ref` and `commit`; the token needs the scope write:pipeline:bitbucket",
-            )
-        }
+        Ok(status) if status.is_success() => rejection.with_reason(
+            "the trigger was rejected, although the token can access the repository",
+            "enable Pipelines in the repository's settings, and check `ref` and `commit`. The token needs the scope `write:pipeline:bitbucket`",
+        ),
         Ok(StatusCode::FORBIDDEN) => rejection.with_reason(
-            "whether the repository is visible the token may not read",
-            "check `repository`, `ref` and `commit`; with the scope read:repository:bitbucket more can be said",
+            "the trigger was rejected, and the token isn't allowed to check whether the repository exists",
+            "check `repository`, `ref` and `commit`. With the scope `read:repository:bitbucket` this message could be more precise",
         ),
-        Ok(StatusCode::NOT_FOUND) => rejection.with_message(
-            format!("404, for the repository itself too: there is no {repository}, or the token does not see it"),
-            "check `repository`, and that the token is of that repository, its project or workspace",
-        ),
+        Ok(StatusCode::NOT_FOUND) => {
+            let evidence = both_answers(StatusCode::NOT_FOUND, StatusCode::NOT_FOUND);
+            rejection.with_evidence(not_visible(repository), &evidence, NOT_VISIBLE_HINT)
+        }
         Ok(_) | Err(_) => rejection.with_reason(
-            "whether the repository is visible could not be read",
-            "check `repository` and the token",
+            format!("the trigger was rejected, and the step couldn't check whether {repository} exists"),
+            "check the spelling of `repository`, and the token",
         ),
     }
 }
@@ -81,59 +99,58 @@ async fn explain_not_found(bitbucket: &Bitbucket<'_>, rejection: Error) -> Error
 impl Bitbucket<'_> {
     /// Explains the rejection of a read, or one that means the same for the trigger. Sends no request.
     pub(super) fn explain_read(&self, rejection: Error) -> Error {
-        let Some(response) = rejection.response() else {
+        let Some(response) = rejection.provider_response() else {
             return rejection;
         };
         match response.status {
             StatusCode::UNAUTHORIZED => {
                 let hint = match self.spec.credential {
-                    BitbucketCredential::Access(_) => {
-                        "it is wrong, expired or revoked; an API token (ATATT…) needs its owner's address in `email`; app passwords are gone"
-                    }
-                    BitbucketCredential::Api { .. } => {
-                        "it is wrong, expired or revoked, or `email` is not the address of its owner; an access token (ATCTT…) goes without `email`"
-                    }
+                    BitbucketCredential::Access(_) => ACCESS_TOKEN_HINT,
+                    BitbucketCredential::Api { .. } => API_TOKEN_HINT,
                 };
-                rejection.with_reason(
-            "Bitbucket does not take the token", hint)
+                rejection.with_reason("Bitbucket doesn't accept the token", hint)
             }
             StatusCode::FORBIDDEN => {
-                let (lacks, evidence) = missing_scope(response);
-                rejection.with_reason(
-            format!("the token lacks {lacks}{evidence}"),
-                    "triggering needs read:pipeline:bitbucket and write:pipeline:bitbucket; finding the main branch, where no `ref` is given, read:repository:bitbucket",
-                )
+                let Some((lacks, evidence)) = missing_scope(response) else {
+                    return rejection.with_reason("Bitbucket denies access", OWN_WORDS_HINT);
+                };
+                let message = format!("the token lacks {lacks}");
+                rejection.with_evidence(message, &evidence, SCOPES_HINT)
             }
-            StatusCode::NOT_FOUND => rejection.with_reason(
-            format!("there is no {}, or the token does not see it", self.location.repository),
-                "check `repository`, and that the token is of that repository, its project or workspace",
-            ),
+            StatusCode::NOT_FOUND => {
+                rejection.with_reason(not_visible(&self.location.repository), NOT_VISIBLE_HINT)
+            }
             _ => rejection,
         }
     }
 
     /// Explains why the pipelines that the step would wait for can't be read.
     pub(super) fn explain_unlisted(&self, error: Error) -> Error {
-        match error.response() {
-            Some(response) if response.status == StatusCode::FORBIDDEN => {
-                let (lacks, evidence) = missing_scope(response);
-                error.with_reason(
-                    format!("the pipeline could not be waited for: the token lacks {lacks}{evidence}"),
-                    "give the token the scope read:pipeline:bitbucket: write:pipeline:bitbucket does not bring it along",
-                )
-            }
+        let Some(response) = error.provider_response() else {
+            return error;
+        };
+        match (response.status, missing_scope(response)) {
+            (StatusCode::FORBIDDEN, Some((lacks, evidence))) => error.with_evidence(
+                format!("the token lacks {lacks}, so the step couldn't wait for the pipeline; nothing was triggered"),
+                &evidence,
+                READ_SCOPE_HINT,
+            ),
             _ => self.explain_read(error),
         }
     }
 }
 
-/// Returns the missing scope, and the scopes that the token has. Bitbucket sends both in headers.
-fn missing_scope(response: &Response) -> (String, String) {
+/// Returns the missing scope, and the scopes that the token has. Bitbucket sends both in headers. `None` if Bitbucket
+/// gives another reason for the 403, such as an IP allow list.
+fn missing_scope(response: &Response) -> Option<(String, String)> {
     let header = |name| response.header(name).filter(|text| !text.is_empty());
-    let has = header("x-oauth-scopes").map(|has| format!(" (its scopes: {has})"));
-    let lacks = header("x-accepted-oauth-scopes")
-        .map_or("a scope".to_owned(), |scope| format!("the scope {scope}"));
-    (lacks, has.unwrap_or_default())
+    let needed = header("x-accepted-oauth-scopes");
+    let has = header("x-oauth-scopes").map(|has| format!("; its scopes: {has}"));
+    let message = response.error_message().unwrap_or_default().to_lowercase();
+    let is_bare = ["", "forbidden", "access denied"].contains(&message.trim_end_matches('.'));
+    let is_about_scopes = needed.is_some() || message.contains("scope") || is_bare;
+    let lacks = needed.map_or("a scope".to_owned(), |scope| format!("the scope `{scope}`"));
+    is_about_scopes.then(|| (lacks, has.unwrap_or_default()))
 }
 
 #[cfg(test)]

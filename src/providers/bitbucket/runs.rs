@@ -76,7 +76,7 @@ impl Bitbucket<'_> {
         let page: Pipelines = pages::try_sizes(sizes, async |size| {
             let mut url = self.repository(["pipelines", ""]);
             url.set_query(Some(&format!("sort=-created_on&pagelen={size}")));
-            self.read(&url, "the list of pipelines").await
+            self.read(&url, "listing the pipelines").await
         })
         .await?;
         let since = since.map(DateTime::<Utc>::from);
@@ -119,7 +119,7 @@ impl Bitbucket<'_> {
             target
                 .commit
                 .as_ref()
-                .is_some_and(|commit| commit.hash.starts_with(hash))
+                .is_some_and(|commit| starts_with_hash(&commit.hash, hash))
         };
         let is_same_source = match (&self.spec.source, &self.reference) {
             (BitbucketSource::Commit(hash), _) => target.ref_name.is_none() && is_at(hash),
@@ -135,5 +135,29 @@ impl Bitbucket<'_> {
             }
         };
         is_same_source && custom == self.spec.custom_pipeline.as_deref()
+    }
+}
+
+/// Whether a commit's full hash begins with `hash`, which may be shortened and in upper case.
+fn starts_with_hash(full: &str, hash: &str) -> bool {
+    full.get(..hash.len())
+        .is_some_and(|start| start.eq_ignore_ascii_case(hash))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_commit_is_compared_without_case() {
+        for (hash, expected) in [
+            ("ABCDEF12", true),
+            ("abcdef1234", true),
+            ("abcdef12345", false),
+            ("abd", false),
+            ("ä", false),
+        ] {
+            assert_eq!(starts_with_hash("abcdef1234", hash), expected, "{hash}");
+        }
     }
 }

@@ -15,6 +15,9 @@ use crate::providers::provider::Depth;
 use crate::providers::reading::{optional_read, unreadable_response};
 use crate::providers::wire;
 
+/// Bitbucket doesn't say why. It follows "waits for".
+const HALTED: &str = "somebody to resume it (Bitbucket has halted it, most often because the workspace has used up its build minutes)";
+
 #[derive(Deserialize)]
 struct BitbucketPipelineStatus {
     #[serde(deserialize_with = "wire::uuid")]
@@ -34,7 +37,22 @@ struct PipelineState {
     name: String,
     #[serde(default, deserialize_with = "wire::lenient")]
     stage: Option<Named>,
-    result: Option<Named>,
+    result: Option<PipelineResult>,
+}
+
+#[derive(Deserialize)]
+struct PipelineResult {
+    #[serde(deserialize_with = "wire::word")]
+    name: String,
+    /// Why a pipeline or step has the result `ERROR`.
+    #[serde(default, deserialize_with = "wire::lenient")]
+    error: Option<ResultError>,
+}
+
+#[derive(Deserialize)]
+struct ResultError {
+    #[serde(default, deserialize_with = "wire::title")]
+    message: String,
 }
 
 #[derive(Deserialize)]
@@ -74,13 +92,13 @@ struct StepTrigger {
 
 impl Bitbucket<'_> {
     pub(super) async fn snapshot(&self, run: &Run, depth: Depth) -> Result<Snapshot, Error> {
-        const WHAT: &str = "the pipeline";
+        const WHAT: &str = "reading the pipeline";
         let url = self.repository(["pipelines", &run.id]);
         let pipeline: BitbucketPipelineStatus = self.read(&url, WHAT).await?;
         if pipeline.uuid != run.id {
             return Err(unreadable_response(
                 WHAT,
-                "the answer is about another pipeline",
+                "the response is about another pipeline",
             ));
         }
         let state = pipeline.state.state();
@@ -95,7 +113,7 @@ impl Bitbucket<'_> {
     }
 
     async fn steps(&self, run: &Run, size: usize) -> Result<Vec<PipelineStep>, Error> {
-        const WHAT: &str = "the pipeline's steps";
+        const WHAT: &str = "reading the pipeline's steps";
         // With a trailing slash, as documented.
         let mut url = self.repository(["pipelines", &run.id, "steps", ""]);
         url.set_query(Some(&format!("pagelen={size}")));
@@ -110,7 +128,7 @@ impl Bitbucket<'_> {
                 Some(_) => {
                     return Err(Error::new(
                         ErrorKind::Unknown,
-                        format!("{WHAT} are said to go on at another server"),
+                        format!("{WHAT} failed: the next page is on another host"),
                     ));
                 }
             }
@@ -123,7 +141,10 @@ impl BitbucketPipelineStatus {
     fn snapshot(self, steps: Option<Vec<PipelineStep>>) -> Snapshot {
         let state = self.state.state();
         let is_blocked = state == State::Blocked;
-        let blocked_on = steps.as_deref().filter(|_| is_blocked).map(blocked_on);
+        let is_halted = self.state.is_halted();
+        let blocked_on = steps.as_deref().filter(|_| is_blocked);
+        let blocked_on = blocked_on.map(|steps| blocked_on_of(steps, is_halted));
+        let step_reason = steps.as_deref().and_then(step_reason);
         let jobs = steps.map(|steps| {
             let steps = steps.into_iter();
             steps.map(|step| step.job(is_blocked)).collect()
@@ -131,7 +152,7 @@ impl BitbucketPipelineStatus {
         Snapshot {
             state,
             lacks_conclusion: self.state.lacks_result(),
-            provider_status: self.state.provider_status(),
+            provider_status: self.state.provider_status(step_reason),
             number: self.build_number,
             attempt: None,
             times: Times {
@@ -146,11 +167,21 @@ impl BitbucketPipelineStatus {
     }
 }
 
-fn blocked_on(steps: &[PipelineStep]) -> BlockedOn {
+fn blocked_on_of(steps: &[PipelineStep], is_halted: bool) -> BlockedOn {
     let manual = steps.iter().find(|step| step.waits_for_person());
     BlockedOn::Person(match manual {
+        _ if is_halted => HALTED.to_owned(),
         Some(step) => format!("the step {} to be started by hand", step.name()),
-        None => "a step to be started by hand".to_owned(),
+        None => "a step to be started by hand, or for another deployment to the same environment"
+            .to_owned(),
+    })
+}
+
+/// Why the first step with an error message failed.
+fn step_reason(steps: &[PipelineStep]) -> Option<String> {
+    steps.iter().find_map(|step| {
+        let reason = step.state.reason()?;
+        Some(format!("step {}: {reason}", step.name()))
     })
 }
 
@@ -200,14 +231,12 @@ impl PipelineState {
 
     /// Unknown states count as running, unknown results as failures.
     fn state(&self) -> State {
-        let name = |named: &Option<Named>| {
-            named
-                .as_ref()
-                .map_or(String::new(), |named| named.name.clone())
-        };
-        match (self.name.as_str(), name(&self.stage).as_str()) {
-            ("COMPLETED", _) if self.lacks_result() => State::Running,
-            ("COMPLETED", _) => State::Completed(conclusion(&name(&self.result))),
+        let stage = self.stage.as_ref().map_or("", |stage| stage.name.as_str());
+        match (self.name.as_str(), stage) {
+            ("COMPLETED", _) => match &self.result {
+                Some(result) => State::Completed(conclusion(&result.name)),
+                None => State::Running,
+            },
             ("NOT_RUN", _) => State::Completed(Conclusion::Skipped),
             ("PARSING" | "PENDING" | "READY", _) => State::Queued,
             (_, "PAUSED" | "HALTED") | ("PAUSED" | "HALTED", _) => State::Blocked,
@@ -215,8 +244,20 @@ impl PipelineState {
         }
     }
 
-    /// Adds the stage, which says more about an unfinished pipeline than its state.
-    fn provider_status(self) -> ProviderStatus {
+    fn is_halted(&self) -> bool {
+        let stage = self.stage.as_ref().map(|stage| stage.name.as_str());
+        self.name == "HALTED" || stage == Some("HALTED")
+    }
+
+    /// The error message of the result.
+    fn reason(&self) -> Option<&str> {
+        let error = self.result.as_ref()?.error.as_ref()?;
+        Some(error.message.as_str()).filter(|message| !message.is_empty())
+    }
+
+    /// Adds the stage, which says more about an unfinished pipeline than its state. `step_reason` is why a step failed.
+    fn provider_status(self, step_reason: Option<String>) -> ProviderStatus {
+        let reason = self.reason().map(str::to_owned).or(step_reason);
         let state = match self.stage {
             Some(stage) => format!("{} {}", self.name, stage.name),
             None => self.name,
@@ -224,6 +265,7 @@ impl PipelineState {
         ProviderStatus {
             state,
             conclusion: self.result.map(|result| result.name),
+            reason,
         }
     }
 }
@@ -241,6 +283,7 @@ fn conclusion(word: &str) -> Conclusion {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::{Value, json};
 
     fn state(name: &str, stage: Option<&str>, result: Option<&str>) -> State {
         let named = |name: &str| Named {
@@ -249,7 +292,10 @@ mod tests {
         PipelineState {
             name: name.to_owned(),
             stage: stage.map(named),
-            result: result.map(named),
+            result: result.map(|name| PipelineResult {
+                name: name.to_owned(),
+                error: None,
+            }),
         }
         .state()
     }
@@ -284,5 +330,46 @@ mod tests {
             let expected = State::Completed(expected);
             assert_eq!(state("COMPLETED", None, result), expected, "{result:?}");
         }
+    }
+
+    const UUID: &str = "{3b9fd2b1-4a10-4c1c-8b3a-000000000000}";
+
+    fn snapshot(state: &Value, step_state: &Value) -> Snapshot {
+        let pipeline = json!({ "uuid": UUID, "state": state });
+        let pipeline: BitbucketPipelineStatus =
+            serde_json::from_str(&pipeline.to_string()).unwrap();
+        let step = json!({ "uuid": UUID, "name": "Deploy", "state": step_state });
+        pipeline.snapshot(Some(
+            serde_json::from_str(&json!([step]).to_string()).unwrap(),
+        ))
+    }
+
+    #[test]
+    fn an_error_message_of_a_result_is_the_reason() {
+        let over = |result: Value| json!({ "name": "COMPLETED", "result": result });
+        let failed = over(json!({ "name": "FAILED" }));
+        let error = over(json!({ "name": "ERROR", "error": { "message": "no such image" } }));
+        let odd = over(json!({ "name": "ERROR", "error": "no" }));
+        for (pipeline, step, expected) in [
+            (&failed, &failed, None),
+            (&odd, &odd, None),
+            (&error, &failed, Some("no such image")),
+            (&failed, &error, Some("step Deploy: no such image")),
+        ] {
+            let status = snapshot(pipeline, step).provider_status;
+            assert_eq!(status.reason.as_deref(), expected);
+        }
+    }
+
+    #[test]
+    fn a_halted_pipeline_waits_for_no_manual_step() {
+        let at = |stage: &str| json!({ "name": "IN_PROGRESS", "stage": { "name": stage } });
+        let pending = json!({ "name": "PENDING" });
+        let halted = snapshot(&at("HALTED"), &pending).blocked_on;
+        assert_eq!(halted, Some(BlockedOn::Person(HALTED.to_owned())));
+        let Some(BlockedOn::Person(paused)) = snapshot(&at("PAUSED"), &pending).blocked_on else {
+            panic!("it waits for somebody");
+        };
+        assert!(paused.contains("a step to be started by hand"), "{paused}");
     }
 }

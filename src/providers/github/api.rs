@@ -1,11 +1,12 @@
 //! GitHub's API with one credential: plain requests, and conditional ones that cost no rate limit if nothing changed.
 
 use std::any::Any;
-use std::cell::{OnceCell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 
 use ::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header, request};
+use chrono::{DateTime, Utc};
 use octocrab::{Octocrab, OctocrabBuilder};
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
@@ -65,7 +66,8 @@ impl OctocrabClients {
             .base_uri(self.base.as_str())
             .and_then(|builder| builder.build_with_reqwest(client.clone()))
             .map_err(|error| {
-                Error::new(ErrorKind::Rejected, "no GitHub client can be made").because(&error)
+                Error::new(ErrorKind::Rejected, "the GitHub client can't be created")
+                    .because(&error)
             })?;
         Ok(cell.get_or_init(|| octocrab))
     }
@@ -75,6 +77,8 @@ impl OctocrabClients {
 pub(super) struct Api {
     octocrab: Rc<OctocrabClients>,
     authorization: HeaderValue,
+    /// Whether the token's expiry has been checked. GitHub sends it with every response.
+    is_expiry_checked: Cell<bool>,
     /// The last value read from each URL, with its `ETag`. Each is only valid for one token.
     cached: RefCell<HashMap<Url, CachedRead>>,
 }
@@ -107,6 +111,7 @@ impl Api {
         Ok(Self {
             octocrab: Rc::clone(octocrab),
             authorization: credential_header(&format!("Bearer {}", token.expose()))?,
+            is_expiry_checked: Cell::default(),
             cached: RefCell::default(),
         })
     }
@@ -177,6 +182,16 @@ impl Api {
         Ok(read)
     }
 
+    /// Warns once if the token expires soon. Installation tokens, which are renewed, have no such header.
+    fn check_expiry(&self, http: &Http<'_>, response: &Response) {
+        let expiry = response.header("github-authentication-token-expiration");
+        if let Some(expiry) = expiry.and_then(expiry_date)
+            && !self.is_expiry_checked.replace(true)
+        {
+            http.warn_before_expiry(expiry);
+        }
+    }
+
     /// Returns the headers for the first request of a download.
     pub(super) fn download_headers(&self) -> HeaderMap {
         let mut headers = HeaderMap::from_iter(COMMON_HEADERS);
@@ -216,6 +231,29 @@ impl Api {
                 octocrab.execute(request).await
             })
             .await?;
+        self.check_expiry(http, &response);
         Ok((response, final_url.into_inner()))
+    }
+}
+
+/// Parses `2026-12-01 09:00:00 UTC`, or a time with an offset such as `+0100`.
+fn expiry_date(text: &str) -> Option<DateTime<Utc>> {
+    let text = text.replace(" UTC", " +0000");
+    let time = DateTime::parse_from_str(&text, "%Y-%m-%d %H:%M:%S %z").ok()?;
+    Some(time.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_expiry_date_has_a_time_zone() {
+        let noon = "2026-12-01T12:00:00Z".parse().ok();
+        assert_eq!(expiry_date("2026-12-01 12:00:00 UTC"), noon);
+        assert_eq!(expiry_date("2026-12-01 13:00:00 +0100"), noon);
+        for other in ["", "2026-12-01", "never"] {
+            assert_eq!(expiry_date(other), None, "{other}");
+        }
     }
 }

@@ -133,9 +133,9 @@ fn checked_token(token: &str) -> Result<Secret, Error> {
     let is_long = TOKEN_LENGTHS.contains(&token.len());
     let token = Secret::token(token).filter(|_| is_long);
     token.ok_or_else(|| {
-        let what = "the answer holds no valid installation token";
+        let what = "the response contains no valid installation token";
         Error::new(ErrorKind::Rejected, what)
-            .hint("check `server-url`; a proxy in between may have changed the answer")
+            .hint("check `server-url`, and whether a proxy in between changes responses")
     })
 }
 
@@ -236,9 +236,9 @@ impl AppClient<'_> {
                 .await
         };
         let response = self.request(request, |response| response).await?;
-        let response = response.check_status("an installation token")?;
+        let response = response.check_status("creating the App's token")?;
         let issued_at = response.server_time();
-        let token: InstallationToken = parse_json(response, "the installation token")?;
+        let token: InstallationToken = parse_json(response, "creating the App's token")?;
         Ok(InstallationToken { issued_at, ..token })
     }
 

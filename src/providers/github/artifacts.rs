@@ -66,13 +66,13 @@ impl GitHub<'_> {
         url.query_pairs_mut()
             .append_pair("name", name)
             .append_pair("per_page", "100");
-        let found: Rc<Artifacts> = self.read(&url, "the run's artifacts").await?;
+        let found: Rc<Artifacts> = self.read(&url, "listing the run's artifacts").await?;
         let artifact = found.newest(name).ok_or_else(|| {
             Error::new(
                 ErrorKind::Rejected,
                 format!("the run has no artifact `{name}`"),
             )
-            .hint("upload it in that run with actions/upload-artifact, and check `result-artifact`")
+            .hint("upload it in that run with actions/upload-artifact, and check the spelling of `result-artifact`")
             .missing()
         })?;
         let expired = || {
@@ -101,7 +101,7 @@ impl GitHub<'_> {
         }
         single_json_file(&content).map_err(|why| {
             Error::new(ErrorKind::Rejected, format!("the artifact `{name}` {why}"))
-                .hint("it must hold one JSON file of at most 1 MiB")
+                .hint("upload a single JSON file of at most 1 MiB")
         })
     }
 }
@@ -150,15 +150,15 @@ fn verify_digest(content: &[u8], expected: Option<&str>) -> Result<(), Error> {
     }
     Err(Error::new(
         ErrorKind::Unknown,
-        "the artifact is not what was uploaded: its SHA-256 is another one than GitHub tells",
+        "the downloaded artifact is corrupt: its SHA-256 doesn't match the one GitHub reports",
     ))
 }
 
 /// Extracts the only file whose name ends in `.json`, or the only file. Errors are fragments that follow the artifact's
 /// name.
 fn single_json_file(zip: &[u8]) -> Result<Vec<u8>, String> {
-    let mut archive =
-        ZipArchive::new(Cursor::new(zip)).map_err(|error| format!("is no zip file: {error}"))?;
+    let mut archive = ZipArchive::new(Cursor::new(zip))
+        .map_err(|error| format!("isn't a valid zip file: {error}"))?;
     let files: Vec<String> = archive
         .file_names()
         // A name that can't be decoded can't be the one that's wanted.
@@ -180,17 +180,17 @@ fn single_json_file(zip: &[u8]) -> Result<Vec<u8>, String> {
             let named: Vec<String> = named
                 .map(|name| name.chars().take(MAX_FILE_NAME).collect())
                 .collect();
-            return Err(format!("does not hold just one: {}", named.join(", ")));
+            return Err(format!("contains several files: {}", named.join(", ")));
         }
     };
     let file = archive
         .by_name(name)
-        .map_err(|error| format!("cannot be unpacked: {error}"))?;
+        .map_err(|error| format!("can't be unpacked: {error}"))?;
     let mut text = Vec::new();
     // The size that a zip file declares may be wrong.
     file.take(MAX_RESULT as u64 + 1)
         .read_to_end(&mut text)
-        .map_err(|error| format!("cannot be unpacked: {error}"))?;
+        .map_err(|error| format!("can't be unpacked: {error}"))?;
     Ok(text)
 }
 

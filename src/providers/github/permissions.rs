@@ -33,7 +33,7 @@ pub(super) fn permissions(spec: &GitHubSpec, wait: Option<&WaitOptions>) -> Perm
 pub(super) fn without_cancel(permissions: &Permissions) -> &'static str {
     let writes_to_cancel = permissions.get(ACTIONS) == Some(&"write");
     if writes_to_cancel && permissions.contains_key(CONTENTS) {
-        "; with `on-abandoned: leave` reading is enough for waiting"
+        ". With `on-abandoned: leave`, \"Actions: read\" is enough"
     } else {
         ""
     }

@@ -93,8 +93,8 @@ impl GitHub<'_> {
     async fn runs_since(&self, since: DateTime<Utc>) -> Result<Vec<ListedRun>, Error> {
         let (base, event) = match &self.spec.pipeline {
             GitHubPipeline::RepositoryDispatch { .. } => (self.all_runs(), "repository_dispatch"),
-            GitHubPipeline::WorkflowDispatch { workflow, .. } => (
-                self.repository_url(["actions", "workflows", workflow, "runs"]),
+            GitHubPipeline::WorkflowDispatch { .. } => (
+                self.repository_url(["actions", "workflows", self.workflow(), "runs"]),
                 "workflow_dispatch",
             ),
         };
@@ -120,7 +120,7 @@ impl GitHub<'_> {
         pages::try_sizes(sizes, async |size| {
             let mut url = base.clone();
             url.set_query(Some(&format!("per_page={size}")));
-            let runs: Rc<RunList> = self.read(&url, "the list of runs").await?;
+            let runs: Rc<RunList> = self.read(&url, "listing the runs").await?;
             let page = &runs.workflow_runs;
             Ok(RunPage {
                 runs: page.entries.clone(),
@@ -148,7 +148,7 @@ impl GitHub<'_> {
                 .append_pair("event", event)
                 .append_pair("created", &created)
                 .append_pair("page", &page.to_string());
-            let runs: Rc<RunList> = self.read(&url, "the list of runs").await?;
+            let runs: Rc<RunList> = self.read(&url, "listing the runs").await?;
             let page = &runs.workflow_runs;
             found.extend(page.entries.iter().cloned());
             length += page.length;

@@ -261,13 +261,13 @@ impl<'a> GitHubSession<'a> {
         let renewed = timeout(limit, self.sign_in(location, http)).await;
         let renewed = renewed.unwrap_or_else(|_| {
             let seconds = limit.as_secs();
-            let what = format!("GitHub did not give another one within {seconds} s");
+            let what = format!("GitHub didn't return a new one within {seconds} s");
             Err(Error::new(ErrorKind::Unknown, what).while_signing_in())
         });
         match renewed {
             Ok(()) => {
                 self.failed_renewal.take();
-                http.emit(Event::Trace(format_args!("the App's token is renewed")));
+                http.emit(Event::Trace(format_args!("the App's token was renewed")));
                 Ok(())
             }
             Err(error) => {

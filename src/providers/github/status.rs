@@ -183,7 +183,7 @@ impl GitHub<'_> {
 
     /// Reads the status of the run's first attempt. A re-run counts as a different run.
     pub(super) async fn snapshot(&self, run: &Run, depth: Depth) -> Result<Snapshot, Error> {
-        const WHAT: &str = "the run";
+        const WHAT: &str = "reading the run";
         self.make_ready().await?;
         let url = self.repository_url(["actions", "runs", &run.id, "attempts", "1"]);
         let signed_in = self.signed_in();
@@ -194,7 +194,10 @@ impl GitHub<'_> {
             found => found?,
         };
         if found.id.to_string() != run.id {
-            return Err(unreadable_response(WHAT, "the answer is about another run"));
+            return Err(unreadable_response(
+                WHAT,
+                "the response is about another run",
+            ));
         }
         let status = found.status.as_str();
         let blocked_on =
@@ -219,7 +222,7 @@ impl GitHub<'_> {
     /// Returns whether the first attempt is known to be over. `false` if it can't be read.
     pub(super) async fn is_completed(&self, run: &Run) -> bool {
         let url = self.repository_url(["actions", "runs", &run.id, "attempts", "1"]);
-        let found: Result<Rc<RunStatus>, Error> = self.read(&url, "the run").await;
+        let found: Result<Rc<RunStatus>, Error> = self.read(&url, "reading the run").await;
         found.is_ok_and(|found| found.status == "completed")
     }
 
@@ -230,7 +233,7 @@ impl GitHub<'_> {
         for page in 1..=MAX_PAGES {
             let mut url = base.clone();
             url.set_query(Some(&format!("per_page={size}&page={page}")));
-            let read: Rc<JobList> = self.read(&url, "the run's jobs").await?;
+            let read: Rc<JobList> = self.read(&url, "reading the run's jobs").await?;
             let entries = read.jobs.entries.iter();
             jobs.extend(entries.map(|read| job(read, run_state, &self.location.server.web)));
             length += read.jobs.length;
@@ -244,7 +247,7 @@ impl GitHub<'_> {
     /// Reads which approvals or timers the run is waiting for. `None` if GitHub names neither.
     async fn pending_deployments(&self, run: &Run) -> Result<Option<BlockedOn>, Error> {
         let url = self.repository_url(["actions", "runs", &run.id, "pending_deployments"]);
-        let read = self.read(&url, "what the run waits for").await;
+        let read = self.read(&url, "reading what the run waits for").await;
         let pending: Option<Rc<List<PendingDeployment>>> = optional_read(read, State::Queued)?;
         Ok(pending.and_then(|pending| pending_on(&pending.entries)))
     }
@@ -252,7 +255,7 @@ impl GitHub<'_> {
     /// Reads the run's position in its concurrency group. The position is `None` if the server doesn't return it.
     async fn concurrency_turn(&self, run: &Run) -> Result<BlockedOn, Error> {
         let url = self.repository_url(["actions", "runs", &run.id, "concurrency_groups"]);
-        let read = self.read(&url, "the concurrency groups").await;
+        let read = self.read(&url, "reading the concurrency groups").await;
         let groups: Option<Rc<ConcurrencyGroups>> = optional_read(read, State::Queued)?;
         Ok(BlockedOn::Turn {
             position: groups.and_then(|groups| groups.position()),
@@ -273,6 +276,7 @@ impl RunStatus {
             provider_status: ProviderStatus {
                 state: self.status.clone(),
                 conclusion: self.conclusion.clone(),
+                reason: self.conclusion.as_deref().and_then(reason),
             },
             lacks_conclusion: self.status == "completed" && self.conclusion.is_none(),
             number: self.run_number,
@@ -347,7 +351,7 @@ impl PendingDeployment {
 
 impl Environment {
     fn name(&self) -> &str {
-        self.name.as_deref().unwrap_or("that has no name")
+        self.name.as_deref().unwrap_or("without a name")
     }
 }
 
@@ -375,6 +379,19 @@ fn job(job: &WorkflowJob, run_state: State, web: &Url) -> Job {
         }),
         log_size: None,
     }
+}
+
+/// What to do about a conclusion that needs more than its name. GitHub's API gives no reasons.
+fn reason(conclusion: &str) -> Option<String> {
+    let reason = match conclusion {
+        "startup_failure" => {
+            "the workflow couldn't start. Most likely its file, or that of a workflow it calls, is invalid; the run's page shows the error"
+        }
+        "action_required" => "somebody with write access has to approve the run on its page",
+        "stale" => "GitHub gave up on it after 14 days",
+        _ => return None,
+    };
+    Some(reason.to_owned())
 }
 
 /// Unknown statuses count as running. So does `completed` without a conclusion, which is about to follow.

@@ -51,11 +51,11 @@ impl GitLab<'_> {
             return Err(Error::new(
                 ErrorKind::Rejected,
                 format!(
-                    "the pipeline has no job `{job}`; it has: {}",
+                    "the pipeline has no job `{job}`. Its jobs are: {}",
                     wire::listed(&names, ", ")
                 ),
             )
-            .hint("check `result-artifact`: it is `job:path`"));
+            .hint("check `result-artifact`, which has the form `job:path`"));
         };
         let id = found.id.to_string();
         let parts = ["jobs", &id, "artifacts"]
@@ -63,12 +63,12 @@ impl GitLab<'_> {
             .chain(path.split('/'));
         let url = crate::providers::http::request::below(&self.repository([]), parts);
         self.http
-            .download(&url, &Self::headers(self.reader())?, MAX_RESULT, "the file")
+            .download(&url, &Self::headers(self.reader())?, MAX_RESULT, "the result")
             .await
             .map_err(|error| match error.response() {
                 Some(response) if response.status == StatusCode::NOT_FOUND => error.with_reason(
                     format!("the job `{job}` has no artifact `{path}`"),
-                    "let the job keep it under `artifacts: paths:`, and check `result-artifact`",
+                    "add the file to the job's `artifacts: paths:`, and check the spelling of `result-artifact`",
                 ),
                 _ => error,
             })

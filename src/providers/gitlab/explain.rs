@@ -7,6 +7,7 @@ use super::GitLab;
 use crate::providers::error::Error;
 use crate::providers::gitlab::spec::GitLabCredential;
 use crate::providers::http::Response;
+use crate::providers::reading::{INVALID_TOKEN_HINT, OWN_WORDS_HINT, both_answers, not_visible};
 use crate::providers::reference::{BRANCHES, TAGS};
 use crate::providers::wire;
 
@@ -30,8 +31,17 @@ struct OAuthError {
     error: Option<String>,
 }
 
+const VARIABLES_HINT: &str = "use an access token in `token`, and `inputs` instead of `variables`. Or allow pipeline variables in the project: Settings, CI/CD, Variables, Minimum role to use pipeline variables";
+const TRIGGER_TOKEN_HINT: &str = "create a trigger token in that project under Settings, CI/CD, Pipeline trigger tokens. An access token belongs in `token`";
+const RUN_HINT: &str =
+    "give the token the role Developer and the scope `api`, and enable CI/CD in the project";
+const ROLE_HINT: &str = "give the token the role Developer. A protected ref needs a role that is allowed to merge or push to it";
+const SCOPE_HINT: &str =
+    "create an access token with the scope `api` (`read_api` is only enough for reading)";
+const READ_HINT: &str = "set `token` to an access token with the role Reporter and the scope `read_api` (to cancel as well: Developer and `api`)";
+
 pub(super) async fn explain(gitlab: &GitLab<'_>, rejection: Error) -> Error {
-    let Some(response) = rejection.response() else {
+    let Some(response) = rejection.provider_response() else {
         return rejection;
     };
     let message = response.error_message().unwrap_or_default();
@@ -51,43 +61,72 @@ pub(super) async fn explain(gitlab: &GitLab<'_>, rejection: Error) -> Error {
 fn explain_error_message(gitlab: &GitLab<'_>, rejection: Error, message: &str) -> Error {
     let reference = &gitlab.reference;
     if message.contains("Reference not found") {
-        rejection.with_reason(
-            format!("there is no branch or tag `{reference}`"),
-            "check `ref`, or leave it out to use the default branch",
-        )
+        no_such_reference(gitlab, rejection)
     } else if message.contains(AMBIGUOUS) {
-        rejection.with_reason(
-            format!("there is both a branch and a tag `{reference}`"),
-            format!("write `{BRANCHES}{reference}` or `{TAGS}{reference}` in `ref`"),
+        rejection.with_message(
+            format!("both a branch and a tag are named `{reference}`"),
+            format!("set `ref` to `{BRANCHES}{reference}` or `{TAGS}{reference}`"),
         )
     } else if message.contains(NO_PIPELINE_VARIABLES) {
         let by_trigger_token = matches!(gitlab.spec.credential, GitLabCredential::Trigger { .. });
         let why = if by_trigger_token {
-            "the project forbids pipeline variables, and a trigger token always brings one"
+            "the project doesn't allow pipeline variables, and GitLab adds one to every trigger token's request"
         } else {
-            "the project forbids pipeline variables to this token's role"
+            "this token's role isn't allowed to set pipeline variables in the project"
         };
-        rejection.with_reason(
-            why,
-            "use an access token in `token` with `inputs` instead of `variables`; or let the project allow them: Settings, CI/CD, Variables, Minimum role to use pipeline variables",
-        )
+        rejection.with_message(why, VARIABLES_HINT)
     } else if message.contains(NO_JOBS) || message.contains(NO_STAGES) {
         let source = match gitlab.spec.credential {
             GitLabCredential::Trigger { .. } => "trigger",
             GitLabCredential::Access(_) => "api",
         };
-        rejection.with_reason(
-            "no job of the project's .gitlab-ci.yml runs for this",
-            format!("let its `rules` or `workflow: rules` allow `$CI_PIPELINE_SOURCE == \"{source}\"` on `{reference}`"),
+        rejection.with_message(
+            "no job in the project's .gitlab-ci.yml matches this pipeline",
+            format!("allow `$CI_PIPELINE_SOURCE == \"{source}\"` on `{reference}` in its `rules` or `workflow: rules`"),
         )
     } else if message.contains(PROTECTED) {
+        rejection.with_message(
+            format!("the ref `{reference}` is protected"),
+            "use a token whose role is allowed to merge or push to it, or another `ref`",
+        )
+    } else if is_invalid_configuration(message) {
         rejection.with_reason(
-            format!("`{reference}` is protected"),
-            "use a token whose role may merge or push to it, or another `ref`",
+            "the project's .gitlab-ci.yml is invalid",
+            format!("fix it on `{reference}`; the project's pipeline editor shows the errors"),
         )
     } else {
         rejection
     }
+}
+
+pub(super) fn no_such_reference(gitlab: &GitLab<'_>, rejection: Error) -> Error {
+    rejection.with_message(
+        format!("no branch or tag is named `{}`", gitlab.reference),
+        "check the spelling of `ref`, or leave it out to use the default branch",
+    )
+}
+
+/// Whether a project that the token can read has no such commit, branch or tag.
+pub(super) fn is_missing_commit(error: &Error) -> bool {
+    let response = error.provider_response();
+    response.is_some_and(|response| {
+        let message = response.error_message().unwrap_or_default();
+        response.status == StatusCode::NOT_FOUND && message.contains("Commit Not Found")
+    })
+}
+
+/// Whether GitLab reports errors of the configuration, such as `jobs:test config should contain either a trigger or a
+/// script`, `Included file … is empty or does not exist` or `Invalid configuration format`.
+fn is_invalid_configuration(message: &str) -> bool {
+    let message = message.to_lowercase();
+    let parts = [
+        " config ",
+        "config contains",
+        "yaml",
+        "included file",
+        "configuration format",
+    ];
+    parts.iter().any(|part| message.contains(part))
 }
 
 /// GitLab answers 404 if something doesn't exist, if the token can't access it, and if a trigger token is wrong.
@@ -101,86 +140,99 @@ async fn explain_not_found(gitlab: &GitLab<'_>, rejection: Error) -> Error {
         .map(|response| response.status);
     match read {
         Ok(status) if status.is_success() && by_trigger_token => rejection.with_message(
-            "404 for the trigger, yet the project is visible: GitLab does not know the trigger token there",
-            "make one under Settings, CI/CD, Pipeline trigger tokens of that project; an access token goes into `token`",
+            format!("{project} doesn't have this trigger token"),
+            TRIGGER_TOKEN_HINT,
         ),
         Ok(status) if status.is_success() => rejection.with_message(
-            "404 for the trigger, yet the project is visible: the token may not run pipelines there",
-            "running pipelines needs the role Developer and the scope `api`; the project's CI/CD must be enabled",
+            "the token isn't allowed to run pipelines, although it can access the project",
+            RUN_HINT,
         ),
         Ok(StatusCode::NOT_FOUND) if gitlab.reader().is_none() => rejection.with_message(
-            format!("404 for the trigger: there is no project {project}, or the trigger token is not of it"),
-            format!("check `repository`, and make a token under Settings, CI/CD, Pipeline trigger tokens of that project; an access token goes into `token`{id}"),
+            format!("{project} doesn't exist, or it doesn't have this trigger token"),
+            format!("check the spelling of `repository`, and {TRIGGER_TOKEN_HINT}{id}"),
         ),
-        Ok(StatusCode::NOT_FOUND) => rejection.with_message(
-            format!("404, for the project itself too: there is no {project}, or the token does not see it"),
-            gitlab.unseen_hint(),
-        ),
-        Ok(_) | Err(_) => {
-            let hint = format!("check `repository` and the token{id}");
-            rejection.with_reason("whether the project is visible could not be read", hint)
+        Ok(StatusCode::NOT_FOUND) => {
+            let evidence = both_answers(StatusCode::NOT_FOUND, StatusCode::NOT_FOUND);
+            rejection.with_evidence(not_visible(project), &evidence, gitlab.unseen_hint())
         }
+        Ok(_) | Err(_) => rejection.with_reason(
+            format!(
+                "the trigger was rejected, and the step couldn't check whether {project} exists"
+            ),
+            format!("check the spelling of `repository`, and the token{id}"),
+        ),
     }
 }
 
 /// GitLab redirects reads of a moved project, so the response contains its new path.
 async fn explain_moved(gitlab: &GitLab<'_>, rejection: Error) -> Error {
     let project = &gitlab.location.repository;
-    let read: Result<ProjectPath, _> = gitlab.read(&gitlab.repository([]), "the project").await;
+    let url = gitlab.repository([]);
+    let read: Result<ProjectPath, _> = gitlab.read(&url, "reading the project").await;
     match read {
         Ok(ProjectPath {
             path_with_namespace: path,
-        }) => rejection.with_reason(
+        }) => rejection.with_message(
             format!("the project {project} has moved to {path}"),
             format!("set `repository` to `{path}`"),
         ),
-        Err(_) => rejection.with_reason(
+        Err(_) => rejection.with_message(
             format!("the project {project} has moved, and the token can't read where to"),
-            "open its page, which leads to the new one, and set `repository` to the path there",
+            "open the project's page, which redirects to the new one, and set `repository` to the path there",
         ),
     }
+}
+
+/// Whether GitLab gives a reason for a 403, such as terms that aren't accepted or an expired password. Guessing that
+/// the role is too low would then mislead.
+fn explains_itself(response: &Response) -> bool {
+    let message = response.error_message().unwrap_or_default();
+    let bare = ["", "Forbidden", "403 Forbidden", "Access denied"];
+    !bare.contains(&message.trim_end_matches('.'))
 }
 
 impl GitLab<'_> {
     /// Explains the rejection of a read, or one that means the same for the trigger. Sends no request.
     pub(super) fn explain_read(&self, rejection: Error) -> Error {
-        let Some(response) = rejection.response() else {
+        let Some(response) = rejection.provider_response() else {
             return rejection;
         };
         match response.status {
-        StatusCode::UNAUTHORIZED => rejection.with_reason(
-            "GitLab does not know the token",
-            "it is wrong, expired or revoked: make a new one and set the secret again; a token of another server is unknown here too",
-        ),
-        StatusCode::FORBIDDEN if lacks_scope(response) => rejection.with_reason(
-            "the token lacks the scope `api`",
-            "make an access token with the scope `api` (`read_api` is enough only for reading)",
-        ),
-        StatusCode::FORBIDDEN => rejection.with_reason(
-            "the token's role in the project is too low",
-            "running pipelines needs the role Developer; a protected ref needs a role that may merge or push to it",
-        ),
-        StatusCode::NOT_FOUND => rejection.with_reason(
-            format!("there is no {}, or the token does not see it", self.location.repository),
-            self.unseen_hint(),
-        ),
-        _ => rejection,
+            StatusCode::UNAUTHORIZED => {
+                rejection.with_reason("GitLab doesn't accept the token", INVALID_TOKEN_HINT)
+            }
+            StatusCode::FORBIDDEN if lacks_scope(response) => {
+                rejection.with_message("the token lacks the scope `api`", SCOPE_HINT)
+            }
+            StatusCode::FORBIDDEN if explains_itself(response) => {
+                rejection.with_reason("GitLab denies access", OWN_WORDS_HINT)
+            }
+            StatusCode::FORBIDDEN => {
+                rejection.with_message("the token's role in the project is too low", ROLE_HINT)
+            }
+            StatusCode::NOT_FOUND => {
+                rejection.with_reason(not_visible(&self.location.repository), self.unseen_hint())
+            }
+            _ => rejection,
         }
     }
 
     /// Explains why the pipelines that the step would wait for can't be read.
     pub(super) fn explain_unlisted(&self, error: Error) -> Error {
-        const HINT: &str = "give in `token` an access token with the scope `read_api` (`api` to cancel too) and the role Reporter";
-        let status = error.response().map(|response| response.status);
-        match status {
-            Some(StatusCode::UNAUTHORIZED | StatusCode::NOT_FOUND) if self.reader().is_none() => error.with_reason(
-                "the pipeline could not be waited for: a trigger token reads nothing, and the project is not public",
-                HINT,
-            ),
-            Some(StatusCode::FORBIDDEN) => error.with_reason(
-                "the pipeline could not be waited for: the token may not read pipelines",
-                HINT,
-            ),
+        let Some(response) = error.provider_response() else {
+            return error;
+        };
+        match response.status {
+            StatusCode::UNAUTHORIZED | StatusCode::NOT_FOUND if self.reader().is_none() => error
+                .with_message(
+                    "a trigger token can't read a project that isn't public, so the step couldn't wait for the pipeline; nothing was triggered",
+                    READ_HINT,
+                ),
+            StatusCode::FORBIDDEN if lacks_scope(response) || !explains_itself(response) => error
+                .with_message(
+                    "the token isn't allowed to read pipelines, so the step couldn't wait for the pipeline; nothing was triggered",
+                    READ_HINT,
+                ),
             _ => self.explain_read(error),
         }
     }
@@ -188,14 +240,14 @@ impl GitLab<'_> {
     fn unseen_hint(&self) -> String {
         let id = self.id_hint();
         format!(
-            "check `repository`, and that the token is of that project or its owner a member of it{id}"
+            "check the spelling of `repository`, and that the token belongs to that project or to one of its members{id}"
         )
     }
 
     /// Only a path contains `/`; a proxy can't mangle a numeric id.
     fn id_hint(&self) -> &'static str {
         if self.location.repository.contains('/') {
-            "; a proxy that changes `%2F` in addresses answers 404 too: then use the project's numeric id"
+            ". If a proxy in between decodes `%2F` in URLs, set `repository` to the project's numeric id"
         } else {
             ""
         }
@@ -230,6 +282,7 @@ mod tests {
                 let response = rejection.response();
                 let message = response.error_message().unwrap_or_default();
                 lacks_scope(&response);
+                explains_itself(&response);
                 if let Err(error) = response.check_status("the trigger") {
                     let error = gitlab.explain_unlisted(gitlab.explain_read(error));
                     explain_error_message(gitlab, error, &message);

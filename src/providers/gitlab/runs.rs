@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use serde::Deserialize;
 
 use super::GitLab;
@@ -27,6 +27,13 @@ struct ListedGitLabPipeline {
     created_at: Option<DateTime<Utc>>,
     #[serde(default, deserialize_with = "wire::url")]
     web_url: Option<String>,
+}
+
+/// The access token itself, also of a project or group.
+#[derive(Deserialize)]
+struct GitLabAccessToken {
+    #[serde(default, deserialize_with = "wire::lenient")]
+    expires_at: Option<NaiveDate>,
 }
 
 #[derive(Deserialize)]
@@ -74,9 +81,12 @@ impl GitLab<'_> {
             let mut url = url.clone();
             url.query_pairs_mut()
                 .append_pair("per_page", &size.to_string());
-            self.read(&url, "the list of pipelines").await
+            self.read(&url, "listing the pipelines").await
         })
         .await?;
+        if since.is_none() {
+            self.check_expiry().await;
+        }
         let since = since.map(DateTime::<Utc>::from);
         Ok(pipelines
             .entries
@@ -102,6 +112,24 @@ impl GitLab<'_> {
         }
     }
 
+    /// Warns if the access token expires soon. That takes a request, so it's sent once per token, and only by steps that
+    /// wait. A failure means nothing.
+    async fn check_expiry(&self) {
+        if self.reader().is_none() || self.http.quota().is_expiry_checked.replace(true) {
+            return;
+        }
+        let url = below(
+            &self.location.server.api,
+            ["personal_access_tokens", "self"],
+        );
+        let read: Result<GitLabAccessToken, _> = self.read(&url, "reading the token").await;
+        let day = read.ok().and_then(|token| token.expires_at);
+        // GitLab's tokens expire when their day begins.
+        if let Some(expiry) = day.and_then(|day| day.and_hms_opt(0, 0, 0)) {
+            self.http.warn_before_expiry(expiry.and_utc());
+        }
+    }
+
     /// Returns the user that GitLab records for pipelines started with this credential. For a trigger token that is
     /// its owner, whom the token can't look up.
     async fn actor(&self) -> Option<String> {
@@ -109,7 +137,7 @@ impl GitLab<'_> {
             GitLabCredential::Trigger { .. } => None,
             GitLabCredential::Access(_) => {
                 let url = below(&self.location.server.api, ["user"]);
-                let user: GitLabUser = self.read(&url, "the token's owner").await.ok()?;
+                let user: GitLabUser = self.read(&url, "reading the token's owner").await.ok()?;
                 Some(user.username)
             }
         }

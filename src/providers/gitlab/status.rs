@@ -42,6 +42,9 @@ struct GitLabPipelineStatus {
     started_at: Option<DateTime<Utc>>,
     #[serde(default, deserialize_with = "wire::lenient")]
     finished_at: Option<DateTime<Utc>>,
+    /// Errors of `.gitlab-ci.yml`.
+    #[serde(default, deserialize_with = "wire::title")]
+    yaml_errors: String,
 }
 
 #[derive(Deserialize)]
@@ -61,6 +64,8 @@ pub(super) struct PipelineJob {
     started_at: Option<DateTime<Utc>>,
     #[serde(default, deserialize_with = "wire::lenient")]
     finished_at: Option<DateTime<Utc>>,
+    #[serde(default, deserialize_with = "wire::name")]
+    failure_reason: Option<String>,
     #[serde(default, rename = "artifacts", deserialize_with = "log_size")]
     log_size: Option<u64>,
     /// The pipeline that a trigger job started.
@@ -93,21 +98,23 @@ struct DownstreamPipeline {
 
 impl GitLab<'_> {
     pub(super) async fn snapshot(&self, run: &Run, depth: Depth) -> Result<Snapshot, Error> {
-        const WHAT: &str = "the pipeline";
+        const WHAT: &str = "reading the pipeline";
         let url = self.repository(["pipelines", &run.id]);
         let pipeline: GitLabPipelineStatus = self.read(&url, WHAT).await?;
         if pipeline.id.to_string() != run.id {
             return Err(unreadable_response(
                 WHAT,
-                "the answer is about another pipeline",
+                "the response is about another pipeline",
             ));
         }
         let state = state(&pipeline.status);
+        let mut reason = None;
         let jobs = match depth {
             Depth::Run => None,
             Depth::Jobs => {
                 let web = &self.location.server.web;
                 let jobs = optional_read(self.jobs(run).await, state)?;
+                reason = jobs.as_deref().and_then(job_reason);
                 let mut jobs = jobs.map(|jobs| {
                     jobs.into_iter()
                         .map(|pipeline_job| job(pipeline_job, web))
@@ -119,7 +126,7 @@ impl GitLab<'_> {
                 jobs
             }
         };
-        Ok(pipeline.snapshot(jobs))
+        Ok(pipeline.snapshot(jobs, reason))
     }
 
     pub(super) async fn jobs(&self, run: &Run) -> Result<Vec<PipelineJob>, Error> {
@@ -127,7 +134,7 @@ impl GitLab<'_> {
     }
 
     async fn jobs_paged(&self, run: &Run, size: usize) -> Result<Vec<PipelineJob>, Error> {
-        const WHAT: &str = "the pipeline's jobs";
+        const WHAT: &str = "reading the pipeline's jobs";
         let base = self.repository(["pipelines", &run.id, "jobs"]);
         let mut jobs: Vec<PipelineJob> = Vec::new();
         for page in 1..=MAX_PAGES {
@@ -146,7 +153,8 @@ impl GitLab<'_> {
         Ok(jobs)
     }
 
-    /// Returns the downstream pipelines as jobs, as far as they can be read.
+    /// Returns the downstream pipelines as jobs, as far as they can be read: only the first page, because a pipeline
+    /// with more than 100 trigger jobs is rare, and they are only shown. They don't decide how the pipeline ends.
     async fn downstream_jobs(&self, run: &Run, state: State) -> Result<Vec<Job>, Error> {
         let web = &self.location.server.web;
         loop {
@@ -159,7 +167,7 @@ impl GitLab<'_> {
             let read = pages::try_sizes(&PAGE_SIZES, async |size| {
                 let mut url = url.clone();
                 url.set_query(Some(&format!("per_page={size}")));
-                self.read::<List<PipelineJob>>(&url, "the downstream pipelines")
+                self.read::<List<PipelineJob>>(&url, "reading the downstream pipelines")
                     .await
             });
             let trigger_jobs = match read.await {
@@ -181,7 +189,11 @@ impl GitLab<'_> {
 }
 
 impl GitLabPipelineStatus {
-    fn snapshot(self, jobs: Option<Vec<Job>>) -> Snapshot {
+    /// `job_reason` is why a job failed, if that explains the pipeline.
+    fn snapshot(self, jobs: Option<Vec<Job>>, job_reason: Option<String>) -> Snapshot {
+        let has_failed = self.status == "failed";
+        let errors = Some(self.yaml_errors).filter(|errors| !errors.is_empty());
+        let reason = errors.map(|errors| format!("invalid .gitlab-ci.yml: {errors}"));
         Snapshot {
             state: state(&self.status),
             blocked_on: jobs
@@ -190,6 +202,7 @@ impl GitLabPipelineStatus {
             provider_status: ProviderStatus {
                 state: self.status,
                 conclusion: None,
+                reason: reason.or(job_reason).filter(|_| has_failed),
             },
             lacks_conclusion: false,
             number: self.iid,
@@ -203,6 +216,36 @@ impl GitLabPipelineStatus {
             jobs,
         }
     }
+}
+
+/// Returns why the first job failed for another reason than its script, whose log says more.
+fn job_reason(jobs: &[PipelineJob]) -> Option<String> {
+    jobs.iter()
+        .filter(|job| job.status == "failed" && !job.allow_failure)
+        .find_map(|job| {
+            let reason = job.failure_reason.as_deref()?;
+            let reason = match reason {
+                "script_failure" => return None,
+                "stuck_or_timeout_failure" => {
+                    "no runner picked it up in time; check that a runner with its tags is online"
+                }
+                "no_matching_runner" => "no runner has its tags",
+                "runner_system_failure" => "the runner failed; check the runner, and try again",
+                "job_execution_timeout" => "it ran longer than its `timeout` allows",
+                "ci_quota_exceeded" => "the namespace has used up its compute minutes",
+                "protected_environment_failure" => {
+                    "the pipeline's user isn't allowed to deploy to this environment"
+                }
+                "insufficient_bridge_permissions" => {
+                    "the pipeline's user isn't allowed to start the downstream pipeline"
+                }
+                "missing_dependency_failure" => "an artifact that it needs is missing or expired",
+                "user_blocked" => "the pipeline's user is blocked",
+                other => other,
+            };
+            let name = job.name.as_deref().unwrap_or("without a name");
+            Some(format!("job {name}: {reason}"))
+        })
 }
 
 fn job(job: PipelineJob, web: &Url) -> Job {
@@ -285,6 +328,7 @@ fn state(status: &str) -> State {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     #[test]
     fn every_status_maps_to_a_state() {
@@ -306,6 +350,46 @@ mod tests {
             ("meditating", State::Running),
         ] {
             assert_eq!(state(status), expected, "{status}");
+        }
+    }
+
+    #[test]
+    fn a_failed_pipeline_has_a_reason() {
+        let pipeline = |errors: Option<&str>, status: &str| -> GitLabPipelineStatus {
+            let pipeline = json!({ "id": 1, "status": status, "yaml_errors": errors });
+            serde_json::from_str(&pipeline.to_string()).unwrap()
+        };
+        let jobs = |reason: &str, may_fail: bool| -> Vec<PipelineJob> {
+            let job = json!({ "id": 1, "name": "deploy", "status": "failed", "failure_reason": reason, "allow_failure": may_fail });
+            serde_json::from_str(&json!([job]).to_string()).unwrap()
+        };
+        let reason = |pipeline: GitLabPipelineStatus, jobs: &[PipelineJob]| {
+            let snapshot = pipeline.snapshot(None, job_reason(jobs));
+            snapshot.provider_status.reason
+        };
+        let quota = "job deploy: the namespace has used up its compute minutes";
+        for (errors, status, job, may_fail, expected) in [
+            (None, "failed", "script_failure", false, None),
+            (None, "failed", "ci_quota_exceeded", false, Some(quota)),
+            (None, "failed", "ci_quota_exceeded", true, None),
+            (None, "success", "ci_quota_exceeded", false, None),
+            (
+                None,
+                "failed",
+                "new_reason",
+                false,
+                Some("job deploy: new_reason"),
+            ),
+            (
+                Some("a is bad"),
+                "failed",
+                "",
+                false,
+                Some("invalid .gitlab-ci.yml: a is bad"),
+            ),
+        ] {
+            let found = reason(pipeline(errors, status), &jobs(job, may_fail));
+            assert_eq!(found.as_deref(), expected);
         }
     }
 }

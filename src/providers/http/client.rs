@@ -116,7 +116,7 @@ fn build_client(
         .dns_resolver(Resolver::default());
     with_proxies(proxies, builder).build().map_err(|error| {
         Error::new(ErrorKind::Rejected, "the HTTP client can't be created")
-            .hint("this is a bug in the action: please report it")
+            .hint("report this as a bug in the action")
             .because(&error)
     })
 }

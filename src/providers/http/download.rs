@@ -35,7 +35,7 @@ impl Http<'_> {
         let too_large = || {
             Error::new(
                 ErrorKind::Rejected,
-                format!("{what} is larger than {limit} bytes, the most that is read"),
+                format!("{what} is larger than the limit of {limit} bytes"),
             )
         };
         if content_length(&response).is_some_and(|length| length > limit as u64) {
@@ -133,15 +133,16 @@ impl Http<'_> {
                 return Ok(response);
             }
             if !status.is_redirection() {
-                let response = self.read(response).await;
-                if !has_left_origin {
+                let mut response = self.read(response).await;
+                if has_left_origin {
+                    response.server = "the file storage";
+                } else {
                     self.record(Idempotency::Repeatable, &response);
                 }
-                return response.check_status(what).and_then(|_| {
-                    Err(Error::new(
-                        ErrorKind::Unknown,
-                        format!("{status} for {what}"),
-                    ))
+                let reading = format!("downloading {what}");
+                return response.check_status(&reading).and_then(|response| {
+                    let message = format!("{reading} failed ({})", response.answered());
+                    Err(Error::new(ErrorKind::Unknown, message))
                 });
             }
             let location = response
@@ -154,13 +155,13 @@ impl Http<'_> {
                 .ok_or_else(|| {
                     Error::new(
                         ErrorKind::Rejected,
-                        format!("{what} is said to be at a place that is no https address"),
+                        format!("{what} redirects to a URL that isn't https"),
                     )
                 })?;
         }
         Err(Error::new(
             ErrorKind::Rejected,
-            format!("{what} is redirected more than {MAX_REDIRECTS} times"),
+            format!("{what} redirects more than {MAX_REDIRECTS} times"),
         ))
     }
 }
@@ -196,7 +197,10 @@ async fn for_each_chunk(
             let error: BoxError = error.into();
             Error::new(
                 ErrorKind::Unknown,
-                format!("{what} broke off: {}", innermost(error.as_ref())),
+                format!(
+                    "the download of {what} broke off: {}",
+                    innermost(error.as_ref())
+                ),
             )
         })?;
         if let Some(data) = frame.data_ref() {

@@ -1,6 +1,8 @@
 //! Turns transport errors into errors with a kind, a likely cause and a hint.
 
 use std::error::Error as StdError;
+use std::io;
+use std::net::IpAddr;
 
 use url::Url;
 
@@ -9,6 +11,12 @@ use super::client::TIMEOUT;
 use super::name;
 use crate::providers::error::{Error, ErrorKind, causes, innermost};
 use crate::providers::http::proxies::host_and_port;
+
+const NO_RESOLVER_HINT: &str = "make sure that this file of the runner, or of its container, is readable and names a DNS server. An entry in /etc/hosts can't replace it";
+const UNREACHABLE_HINT: &str = "check `server-url` and `repository`. A server in a private network can only be reached by a runner in that network";
+const UNKNOWN_ISSUER_HINT: &str = "if the server, or a proxy in between, has a certificate of a private CA, set `ca-certificates` to the CA's certificate";
+const INVALID_CERTIFICATE_HINT: &str = "fix the server's certificate. If you expected a different certificate, check `server-url` and the proxy; for a private CA, set `ca-certificates`";
+const LOOPBACK_PROXY_HINT: &str = "use an address of the proxy that containers can reach, such as the runner's IP address: the action runs in a container, where 127.0.0.1 and localhost are the container itself";
 
 impl Http<'_> {
     pub(super) fn transport_error(&self, address: &Url, error: &(dyn StdError + 'static)) -> Error {
@@ -23,7 +31,7 @@ impl Http<'_> {
                 format!("{host} did not answer within {} s", TIMEOUT.as_secs())
             } else {
                 format!(
-                    "the connection to {host} broke before an answer came: {}",
+                    "the connection to {host} broke before a response arrived: {}",
                     innermost(error)
                 )
             };
@@ -32,8 +40,9 @@ impl Http<'_> {
         if let Some(no_resolver) =
             causes(error).find_map(|cause| cause.downcast_ref::<name::NoResolver>())
         {
-            return Error::new(ErrorKind::Rejected, format!("{host} cannot be looked up: {no_resolver}"))
-                .hint("that file is the runner's or its container's: it must be readable and name a server; an entry in /etc/hosts does not replace it")
+            let message = format!("{host} can't be looked up: {no_resolver}");
+            return Error::new(ErrorKind::Rejected, message)
+                .hint(NO_RESOLVER_HINT)
                 .because(error);
         }
         let proxy = self.client.proxies.to(address).map(host_and_port);
@@ -45,8 +54,8 @@ impl Http<'_> {
             (Some(tls), _) => certificate_error(host, tls),
             (None, Some(proxy)) => proxy_error(host, proxy, error),
             (None, None) => {
-                Error::new(ErrorKind::Unreachable, format!("{host} cannot be reached: {}", innermost(error)))
-                    .hint("check `server-url` and `repository`; a server inside a private network is reached only from a runner inside it")
+                let message = format!("{host} can't be reached: {}", innermost(error));
+                Error::new(ErrorKind::Unreachable, message).hint(UNREACHABLE_HINT)
             }
         };
         failure.because(error)
@@ -62,17 +71,14 @@ fn certificate_error(host: &str, tls: &rustls::Error) -> Error {
     let unknown_issuer =
         *tls == rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer);
     let hint = if unknown_issuer {
-        "where the server, or a proxy in between, has a certificate of your own authority, give that authority's certificate in `ca-certificates`"
+        UNKNOWN_ISSUER_HINT
     } else if let rustls::Error::InvalidCertificate(_) = tls {
-        "the server's certificate must be mended; where another one should have come, look at `server-url` and at the proxy. For an authority of your own there is `ca-certificates`"
+        INVALID_CERTIFICATE_HINT
     } else {
-        "is there a server that speaks https at this address? Look at `server-url`"
+        "check that the server speaks https at this address, and check `server-url`"
     };
-    Error::new(
-        ErrorKind::Rejected,
-        format!("there is no safe connection to {host}: {tls}"),
-    )
-    .hint(hint)
+    let message = format!("TLS handshake with {host} failed: {tls}");
+    Error::new(ErrorKind::Rejected, message).hint(hint)
 }
 
 /// Finds an error of the proxy tunnel. Only the message identifies it.
@@ -82,33 +88,67 @@ fn tunnel_error(error: &(dyn StdError + 'static)) -> Option<String> {
         .find(|text| text.contains("tunnel error"))
 }
 
+/// Whether a proxy, given as host and port, is on this machine. Inside a container that's the container.
+fn is_loopback(proxy: &str) -> bool {
+    let host = proxy.rsplit_once(':').map_or(proxy, |(host, _)| host);
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    let address: Option<IpAddr> = host.parse().ok();
+    host == "localhost" || address.is_some_and(|address| address.is_loopback())
+}
+
 fn proxy_error(host: &str, proxy: &str, error: &(dyn StdError + 'static)) -> Error {
     if causes(error).any(|cause| cause.to_string() == "Invalid Server Name") {
         return Error::new(
             ErrorKind::Rejected,
-            format!("{host} cannot be reached through the proxy {proxy}: it is an IPv6 address, which TLS through a proxy does not take"),
+            format!("{host} can't be reached through the proxy {proxy}: TLS through a proxy doesn't support IPv6 addresses"),
         )
-        .hint("give the server by its name, or exempt it with NO_PROXY");
+        .hint("use the server's name, or bypass the proxy with `NO_PROXY`");
     }
     match tunnel_error(error) {
         Some(text) if text.contains("proxy authorization required") => Error::new(
             ErrorKind::Rejected,
-            format!("the proxy {proxy} wants a user name and password for {host}"),
+            format!("the proxy {proxy} requires authentication for {host}"),
         )
-        .hint("put them into the URL in HTTPS_PROXY, or exempt the server with NO_PROXY"),
+        .hint("put user name and password into the URL in `HTTPS_PROXY`, or bypass the proxy with `NO_PROXY`"),
         // The proxy's status isn't known. A 403 would be final, but a 502 or 503 may pass, so it is retried.
         Some(text) if text.contains("unsuccessful") => Error::new(
             ErrorKind::Unreachable,
-            format!("the proxy {proxy} refuses to connect to {host}"),
+            format!("the proxy {proxy} refused to connect to {host}"),
         )
-        .hint("let the proxy allow that server, or exempt it with NO_PROXY"),
-        _ => Error::new(
-            ErrorKind::Unreachable,
-            format!(
-                "{host} cannot be reached through the proxy {proxy}: {}",
-                innermost(error)
-            ),
-        )
-        .hint("check HTTPS_PROXY and NO_PROXY of the runner"),
+        .hint("allow that server in the proxy, or bypass the proxy with `NO_PROXY`"),
+        _ => {
+            let why = innermost(error);
+            let message = format!("{host} can't be reached through the proxy {proxy}: {why}");
+            let is_refused = causes(error)
+                .filter_map(|cause| cause.downcast_ref::<io::Error>())
+                .any(|cause| cause.kind() == io::ErrorKind::ConnectionRefused);
+            let hint = if is_refused && is_loopback(proxy) {
+                LOOPBACK_PROXY_HINT
+            } else {
+                "check the runner's `HTTPS_PROXY` and `NO_PROXY`"
+            };
+            Error::new(ErrorKind::Unreachable, message).hint(hint)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_proxy_on_the_loopback_is_recognised() {
+        for (proxy, expected) in [
+            ("127.0.0.1:3128", true),
+            ("127.0.0.1", true),
+            ("localhost:3128", true),
+            ("[::1]:3128", true),
+            ("10.0.0.1:3128", false),
+            ("[fd00::10]:3128", false),
+            ("proxy.example.com", false),
+            ("localhost.example.com:1", false),
+        ] {
+            assert_eq!(is_loopback(proxy), expected, "{proxy}");
+        }
     }
 }

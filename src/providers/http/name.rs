@@ -55,7 +55,7 @@ pub(super) struct NoResolver(Box<dyn StdError + Send + Sync>);
 
 impl fmt::Display for NoResolver {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "/etc/resolv.conf cannot be used: {}", self.0)
+        write!(formatter, "/etc/resolv.conf can't be used: {}", self.0)
     }
 }
 
@@ -69,7 +69,7 @@ pub(super) struct Unresolved {
 
 impl fmt::Display for Unresolved {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "the name {} has no address", self.name)
+        write!(formatter, "could not resolve {}", self.name)
     }
 }
 

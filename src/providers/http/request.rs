@@ -9,7 +9,11 @@ use crate::providers::error::{Error, ErrorKind};
 /// Returns a credential as a header value, marked as sensitive so that libraries don't print it.
 pub(in crate::providers) fn credential_header(text: &str) -> Result<HeaderValue, Error> {
     let mut value = HeaderValue::from_str(text).map_err(|error| {
-        Error::new(ErrorKind::Rejected, "the token is no header's value").because(&error)
+        Error::new(
+            ErrorKind::Rejected,
+            "the token contains a character that can't be sent in a header",
+        )
+        .because(&error)
     })?;
     value.set_sensitive(true);
     Ok(value)

@@ -25,6 +25,8 @@ pub(crate) struct Response {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) body: ResponseBody,
+    /// What messages call the server that answered, usually the provider's name.
+    pub(crate) server: &'static str,
     /// The provider's error messages that mean a rate limit.
     pub(crate) limit_messages: &'static [LimitMessage],
 }
@@ -54,19 +56,19 @@ impl Response {
     /// Parses the body. The error is a sentence fragment that quotes nothing from the body.
     pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T, String> {
         match &self.body {
-            ResponseBody::TooLarge(most) => Err(format!(
-                "the answer could not be read: it is larger than {most} bytes"
-            )),
-            ResponseBody::Unreadable(why) => Err(format!("the answer could not be read: {why}")),
+            ResponseBody::TooLarge(most) => {
+                Err(format!("the response is larger than {most} bytes"))
+            }
+            ResponseBody::Unreadable(why) => Err(format!("the response can't be read: {why}")),
             ResponseBody::Complete(bytes) => serde_json::from_slice(bytes).map_err(|error| {
                 if serde_json::from_slice::<serde::de::IgnoredAny>(bytes).is_ok() {
                     format!(
-                        "the answer was not what was expected (at line {} column {})",
+                        "the response has an unexpected structure at line {} column {}",
                         error.line(),
                         error.column()
                     )
                 } else {
-                    format!("the answer was not JSON but {}", self.describe_body(bytes))
+                    format!("the response isn't JSON but {}", self.describe_body())
                 }
             }),
         }
@@ -79,22 +81,39 @@ impl Response {
         (!message.is_empty()).then_some(message)
     }
 
-    /// Describes the response: `403 (the provider's message)`, or its status, media type and size.
+    /// Names the server and its status: `GitHub answered 403`.
+    pub(crate) fn answered(&self) -> String {
+        format!("{} answered {}", self.server, self.status.as_u16())
+    }
+
+    /// Describes the response: `GitHub answered 403: the provider's message`, or its status, media type and size.
     pub(crate) fn summary(&self) -> String {
-        let status = self.status.as_u16();
+        let answered = self.answered();
         match (self.error_message(), &self.body) {
-            (Some(message), _) => format!("{status} ({message})"),
+            (Some(message), _) => {
+                // GitLab begins some of its messages with the status.
+                let status = format!("{} ", self.status.as_u16());
+                let message = message.strip_prefix(&status).unwrap_or(&message);
+                format!("{answered}: {}", message.trim_end_matches('.'))
+            }
             (None, ResponseBody::Complete(bytes)) if bytes.is_empty() => {
-                format!("{status} without a word")
+                format!("{answered} with no error message")
             }
-            (None, ResponseBody::Complete(bytes)) => {
-                format!("{status} with {}", self.describe_body(bytes))
+            (None, ResponseBody::Complete(_)) => {
+                format!("{answered} with {}", self.describe_body())
             }
-            (None, ResponseBody::TooLarge(most)) => format!("{status} with more than {most} bytes"),
+            (None, ResponseBody::TooLarge(most)) => {
+                format!("{answered} with more than {most} bytes")
+            }
             (None, ResponseBody::Unreadable(why)) => {
-                format!("{status}, the rest of which could not be read: {why}")
+                format!("{answered}, and the rest of the response can't be read: {why}")
             }
         }
+    }
+
+    /// Whether a proxy, a firewall or a login page refused the request: the providers' APIs explain a 403 in JSON.
+    pub(crate) fn is_from_intermediary(&self) -> bool {
+        self.status == StatusCode::FORBIDDEN && self.media_type() == Some("text/html")
     }
 
     /// Returns the rate limit that the response reports, if any.
@@ -156,13 +175,17 @@ impl Response {
         date_header(&self.headers)
     }
 
+    fn media_type(&self) -> Option<&str> {
+        self.header("content-type")?.split(';').next()
+    }
+
     /// Describes a body that can't be shown by its media type and size.
-    fn describe_body(&self, bytes: &[u8]) -> String {
-        let kind = self
-            .header("content-type")
-            .unwrap_or("something without a content type");
-        let kind = kind.split(';').next().unwrap_or(kind);
-        format!("{kind}, {} bytes", bytes.len())
+    pub(crate) fn describe_body(&self) -> String {
+        let kind = self.media_type().unwrap_or("no content type");
+        match &self.body {
+            ResponseBody::Complete(bytes) => format!("{kind}, {} bytes", bytes.len()),
+            ResponseBody::TooLarge(_) | ResponseBody::Unreadable(_) => kind.to_owned(),
+        }
     }
 }
 
@@ -242,6 +265,7 @@ mod tests {
                 })
                 .collect(),
             body: ResponseBody::Complete(body.as_bytes().to_vec()),
+            server: "GitHub",
             limit_messages: LIMIT_MESSAGES,
         }
     }
@@ -292,12 +316,18 @@ mod tests {
             &[("content-type", "text/html; charset=utf-8")],
             "<p>private</p>",
         );
-        assert_eq!(html.summary(), "404 with text/html, 14 bytes");
+        assert_eq!(
+            html.summary(),
+            "GitHub answered 404 with text/html, 14 bytes"
+        );
         assert_eq!(
             html.json::<Value>().unwrap_err(),
-            "the answer was not JSON but text/html, 14 bytes"
+            "the response isn't JSON but text/html, 14 bytes"
         );
-        assert_eq!(response(502, &[], "").summary(), "502 without a word");
+        assert_eq!(
+            response(502, &[], "").summary(),
+            "GitHub answered 502 with no error message"
+        );
     }
 
     #[test]

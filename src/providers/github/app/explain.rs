@@ -10,7 +10,7 @@ use crate::providers::http::request::below;
 
 impl AppClient<'_> {
     pub(super) fn installation_failure(&self, error: Error) -> Error {
-        let Some(response) = error.response() else {
+        let Some(response) = error.provider_response() else {
             return error;
         };
         let unknown_app = response
@@ -18,12 +18,12 @@ impl AppClient<'_> {
             .is_some_and(|message| message.contains("Integration not found"));
         match response.status {
             StatusCode::UNAUTHORIZED => error.with_reason(
-                "GitHub does not take the App's key",
-                "check that `client-id` and `private-key` are of the same App, and that the runner's clock is right",
+                "GitHub doesn't accept the App's key",
+                "check that `client-id` and `private-key` belong to the same App, and that the runner's clock is correct",
             ),
             StatusCode::NOT_FOUND if unknown_app => error.with_reason(
-                format!("there is no App {}", self.app.client_id),
-                "check `client-id`: it stands in the App's settings; an App of another server is unknown here",
+                format!("no App has the client ID {}", self.app.client_id),
+                "copy `client-id` from the App's settings page. The App must be on the same server as the target",
             ),
             StatusCode::NOT_FOUND => {
                 self.not_installed(error, &[&self.location.repository])
@@ -38,11 +38,11 @@ impl AppClient<'_> {
             .map(|(name, level)| format!("\"{}: {level}\"", settings_name(name)))
             .collect();
         let hint = format!(
-            "give the App the repository permissions it needs here ({}), and accept them in its installation{}",
+            "give the App these repository permissions: {}. Then accept them in its installation{}",
             needed.join(", "),
             without_cancel(self.scope.permissions)
         );
-        error.with_reason("the App lacks a permission there", hint)
+        error.with_reason("the App lacks a permission on the repository", hint)
     }
 
     pub(super) fn not_installed(&self, error: Error, repositories: &[&str]) -> Error {
@@ -57,12 +57,12 @@ impl AppClient<'_> {
         let own_page = below(web, ["settings", "installations"]);
         error.with_reason(
             format!(
-                "the App {} is not installed on {}, or there is no such repository",
+                "the App {} isn't installed on {}, or the repository doesn't exist",
                 self.app.client_id,
                 repositories.join(", ")
             ),
             format!(
-                "check the repository's name, and install the App on it: {page}, or for a user's repositories {own_page}"
+                "check the spelling of `repository`, and install the App on the repository at {page}, or for a user's repository at {own_page}"
             ),
         )
     }

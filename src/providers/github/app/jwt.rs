@@ -49,9 +49,9 @@ pub(super) fn jwt(app: &App, now: SystemTime) -> Result<Secret, Error> {
     let key = key.map_err(|error| {
         Error::new(
             ErrorKind::Rejected,
-            format!("the App's private key cannot be used: {error}"),
+            format!("the App's private key can't be used: {error}"),
         )
-        .hint("it must be an RSA key of at least 2,048 bits: give the .pem file that GitHub made")
+        .hint("set `private-key` to the .pem file that GitHub generated: an RSA key of at least 2,048 bits")
     })?;
     let mut signature = vec![0; key.public().modulus_len()];
     key.sign(
@@ -60,7 +60,12 @@ pub(super) fn jwt(app: &App, now: SystemTime) -> Result<Secret, Error> {
         unsigned.as_bytes(),
         &mut signature,
     )
-    .map_err(|_| Error::new(ErrorKind::Rejected, "the App's private key cannot sign"))?;
+    .map_err(|_| {
+        Error::new(
+            ErrorKind::Rejected,
+            "the App's private key can't be used to sign",
+        )
+    })?;
     Ok(Secret::new(format!(
         "{unsigned}.{}",
         URL_SAFE_NO_PAD.encode(signature)

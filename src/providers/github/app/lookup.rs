@@ -27,7 +27,7 @@ impl AppClient<'_> {
     }
 
     pub(super) async fn find_installation(&self) -> Result<Installation, Error> {
-        const WHAT: &str = "the App's installation";
+        const WHAT: &str = "reading the App's installation";
         let (response, _) = self.get_installation(&self.location.repository).await?;
         match response.check_status(WHAT) {
             Ok(response) => parse_json(response, WHAT),

@@ -12,7 +12,7 @@ use rustls_native_certs::load_certs_from_paths;
 
 use crate::providers::error::{Error, ErrorKind, innermost};
 
-const IN_CONTAINER: &str = "the path must exist inside the action's container, where the workspace is `/github/workspace`; without the variable, the public authorities are trusted";
+const IN_CONTAINER: &str = "use a path that exists inside the action's container, where the workspace is `/github/workspace`. If the variable isn't set, public CAs are trusted";
 
 /// Returns the trusted CAs: the default ones, and the `additional` PEM certificates.
 pub(super) fn roots(additional: Option<&str>) -> Result<RootCertStore, Error> {
@@ -39,7 +39,7 @@ fn select(
     add_pem(&mut roots, additional.unwrap_or_default())?;
     if roots.is_empty() {
         return Err(
-            unusable("SSL_CERT_DIR: there is no usable certificate in its folders")
+            unusable("SSL_CERT_DIR: none of its folders contains a usable certificate")
                 .hint(IN_CONTAINER),
         );
     }
@@ -66,12 +66,12 @@ fn from_paths(file: Option<&Path>, folders: &[PathBuf]) -> Result<RootCertStore,
 
 fn add_file(roots: &mut RootCertStore, file: &Path) -> Result<(), Error> {
     if file.as_os_str().is_empty() {
-        return Err(unusable("SSL_CERT_FILE: is set, but empty"));
+        return Err(unusable("SSL_CERT_FILE: must not be empty"));
     }
     let shown = file.display();
     let found = load_certs_from_paths(Some(file), None);
     if found.certs.is_empty() {
-        let none = || unusable(format!("SSL_CERT_FILE: `{shown}` has no certificate in it"));
+        let none = || unusable(format!("SSL_CERT_FILE: `{shown}` contains no certificate"));
         return Err(found.errors.first().map_or_else(none, |error| {
             let reason = innermost(error);
             unusable(format!("SSL_CERT_FILE: `{shown}` can't be read: {reason}")).because(error)
@@ -79,7 +79,7 @@ fn add_file(roots: &mut RootCertStore, file: &Path) -> Result<(), Error> {
     }
     let (usable, _) = roots.add_parsable_certificates(found.certs);
     if usable == 0 {
-        let message = format!("SSL_CERT_FILE: `{shown}` has no certificate in it that can be used");
+        let message = format!("SSL_CERT_FILE: `{shown}` contains no usable certificate");
         return Err(unusable(message));
     }
     Ok(())
@@ -92,9 +92,9 @@ fn add_pem(roots: &mut RootCertStore, pem: &str) -> Result<(), Error> {
         roots.add(certificate).map_err(|error| {
             let number = index + 1;
             unusable(format!(
-                "input `ca-certificates`: certificate {number} in it can't be used"
+                "input `ca-certificates`: certificate {number} can't be used"
             ))
-            .hint("give the certificates of your certificate authority, as PEM")
+            .hint("set it to the certificates of your CA, as PEM")
             .because(&error)
         })?;
     }

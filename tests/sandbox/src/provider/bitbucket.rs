@@ -59,7 +59,10 @@ fn route(
     };
     match (call.request.method.as_str(), rest) {
         ("GET", []) => read_repository(call),
-        ("GET", ["refs", "tags", name @ ..]) => read_tag(call, &name.join("/")),
+        ("GET", ["refs", "branches", name @ ..]) => {
+            read_ref(call, RefKind::Branch, &name.join("/"))
+        }
+        ("GET", ["refs", "tags", name @ ..]) => read_ref(call, RefKind::Tag, &name.join("/")),
         ("POST", ["pipelines"]) => create::create(world, call),
         ("GET", ["pipelines"]) => pipeline::list(world, call),
         ("GET", ["pipelines", id]) => pipeline::get(world, call, id),
@@ -70,18 +73,23 @@ fn route(
     }
 }
 
-fn read_tag(call: &Call<'_>, name: &str) -> ApiResult {
+fn read_ref(call: &Call<'_>, kind: RefKind, name: &str) -> ApiResult {
     access::require(call, access::REPOSITORY)?;
-    let commit = call.repository.git.commit_of(RefKind::Tag, name);
-    let commit = commit.ok_or_else(|| Failure::message(404, &format!("No tag \"{name}\".")))?;
-    let body = json!({
-        "type": "tag",
-        "name": name,
-        "message": null,
-        "date": null,
-        "tagger": null,
-        "target": {"type": "commit", "hash": commit},
-    });
+    let commit = call.repository.git.commit_of(kind, name);
+    let missing = || Failure::message(404, &format!("No {} \"{name}\".", kind.as_str()));
+    let commit = commit.ok_or_else(missing)?;
+    let target = json!({"type": "commit", "hash": commit});
+    let body = match kind {
+        RefKind::Branch => json!({"type": "branch", "name": name, "target": target}),
+        RefKind::Tag => json!({
+            "type": "tag",
+            "name": name,
+            "message": null,
+            "date": null,
+            "tagger": null,
+            "target": target,
+        }),
+    };
     Ok(Response::json(200, body))
 }
 

@@ -179,6 +179,7 @@ fn in_repository(world: &mut World, call: &Call<'_>, name: &str, rest: &[&str]) 
             200,
             repository::full(call, &call.repository),
         )),
+        ("GET", ["commits", name @ ..]) => repository::commit(world, call, &name.join("/")),
         ("POST", ["dispatches"]) => dispatch::create(world, call),
         ("GET", ["actions", "workflows"]) => workflow::list(world, call),
         ("GET", ["actions", "workflows", id]) => workflow::get(world, call, id),

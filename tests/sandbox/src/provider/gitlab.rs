@@ -54,6 +54,7 @@ pub(super) fn respond(world: &mut World, request: &Request, endpoint: Endpoint) 
     };
     let response = match segments.as_slice() {
         ["user"] => access::user(world, &context),
+        ["personal_access_tokens", "self"] => access::own_token(world, &context),
         ["projects", id, rest @ ..] => in_project(world, &context, id, rest),
         _ => Err(Failure::error(404, "404 Not Found")),
     };
@@ -93,6 +94,7 @@ fn in_project(world: &mut World, call: &Call<'_>, id: &str, rest: &[&str]) -> Ap
     };
     match (method, rest) {
         ("GET", []) => read_project(call),
+        ("GET", ["repository", "commits", name]) => read_commit(call, name),
         ("POST", ["pipeline"]) => create::by_token(world, call),
         ("GET", ["pipelines"]) => pipeline::list(world, call),
         ("GET", ["pipelines", id]) => pipeline::get(world, call, id),
@@ -109,6 +111,14 @@ fn in_project(world: &mut World, call: &Call<'_>, id: &str, rest: &[&str]) -> Ap
         ("POST", ["pipelines", id, "cancel"]) => pipeline::cancel(world, call, id),
         _ => Err(Failure::error(404, "404 Not Found")),
     }
+}
+
+/// `GET …/repository/commits/{sha}`, which also accepts the name of a branch or tag.
+fn read_commit(call: &ProjectCall<'_>, name: &str) -> ApiResult {
+    access::require_reading(call.token.as_ref())?;
+    let resolved = call.project.git.resolve(name);
+    let resolved = resolved.ok_or_else(|| Failure::message(404, "404 Commit Not Found"))?;
+    Ok(Response::json(200, json!({ "id": resolved.commit })))
 }
 
 fn read_project(call: &ProjectCall<'_>) -> ApiResult {

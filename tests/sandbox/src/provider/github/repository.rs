@@ -3,8 +3,10 @@
 use serde_json::{Value, json};
 
 use super::account::{CREATED_AT, node_id, organization};
-use super::{Call, access};
-use crate::world::{Access, GitHubRepository};
+use super::error::Failure;
+use super::{ApiResult, Call, RepositoryCall, access};
+use crate::response::Response;
+use crate::world::{Access, GitHubRepository, World};
 
 /// URL templates of a repository's parts, relative to the URL of the repository.
 const PARTS: [(&str, &str); 37] = [
@@ -128,4 +130,22 @@ pub(super) fn in_list(call: &Call<'_>, repository: &GitHubRepository) -> Value {
         described[name] = json!(false);
     }
     described
+}
+
+/// `GET …/commits/{ref}` with the name of a branch or tag, which may begin with `heads/` or `tags/`.
+pub(super) fn commit(world: &World, call: &RepositoryCall<'_>, name: &str) -> ApiResult {
+    access::require(world, call, "contents", Access::Read)?;
+    let is_full = name.starts_with("heads/") || name.starts_with("tags/");
+    let reference = if is_full {
+        format!("refs/{name}")
+    } else {
+        name.to_owned()
+    };
+    let resolved = call.repository.git.resolve(&reference);
+    let missing = || Failure::new(422, format!("No commit found for SHA: {name}"));
+    let sha = resolved.ok_or_else(missing)?.commit;
+    Ok(Response::json(
+        200,
+        json!({ "sha": sha, "node_id": node_id("C", 1) }),
+    ))
 }

@@ -1,6 +1,8 @@
 //! Authenticates calls to GitLab, and checks the visibility of projects and the caller's rights. Trigger tokens, which
 //! only start pipelines, are in `create`.
 
+use serde_json::json;
+
 use super::error::Failure;
 use super::{ApiResult, Call, ProjectCall, user};
 use crate::provider::{find_by_name, is_id};
@@ -32,6 +34,21 @@ pub(super) fn user(world: &World, call: &Call<'_>) -> ApiResult {
     let token = token.ok_or_else(|| Failure::message(401, "401 Unauthorized"))?;
     require_reading(Some(&token))?;
     Ok(Response::json(200, user::describe(call, &token.owner)))
+}
+
+/// `GET /personal_access_tokens/self`: the token itself, also of a project or group. The sandbox's never expire.
+pub(super) fn own_token(world: &World, call: &Call<'_>) -> ApiResult {
+    let token = authenticate(world, call.request)?;
+    let token = token.ok_or_else(|| Failure::message(401, "401 Unauthorized"))?;
+    let body = json!({
+        "id": 1,
+        "name": token.owner,
+        "revoked": false,
+        "active": true,
+        "scopes": token.scopes,
+        "expires_at": null,
+    });
+    Ok(Response::json(200, body))
 }
 
 /// Finds a project by id or path. For non-members, a private project doesn't exist.
