@@ -366,14 +366,9 @@ impl fmt::Display for Cancel {
             Self::Accepted => {
                 formatter.write_str("the cancel request was accepted, but didn't take effect")
             }
-            Self::Refused(why) => write!(
-                formatter,
-                "the cancel request was refused ({why}), and none was accepted"
-            ),
-            Self::Failed(why) => write!(
-                formatter,
-                "the cancel request failed ({why}), and none was accepted"
-            ),
+            Self::Refused(why) | Self::Failed(why) => {
+                write!(formatter, "{why}, and no cancel was accepted")
+            }
         }
     }
 }

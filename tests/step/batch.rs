@@ -144,7 +144,7 @@ fn fail_fast_sends_no_more_triggers_and_waits_for_started_runs() {
         .input("wait", "true")
         .input("max-parallel", "1");
     let done = step.input("fail-fast", "true").run().fails(&[
-        "octo-org/app workflow missing.yml: not triggered: octo-org/app workflow missing.yml: 404",
+        "octo-org/app workflow missing.yml: not triggered: octo-org/app workflow missing.yml: octo-org/app has no workflow `missing.yml`",
         "2 targets: not triggered: octo-group/tools/deployer, octo-org/app workflow build.yml [4]: not triggered because another target failed and `fail-fast` is on",
     ]);
     assert_eq!(
@@ -218,8 +218,9 @@ fn reads_before_the_trigger_are_shared_by_all_targets() {
         let first = sandbox.trigger_requests()[0].order;
         let reads = requests(&sandbox, "GET", "");
         let before = reads.iter().filter(|read| read.order < first).count();
-        // The default branch, and the list of runs.
-        assert_eq!(before, 2, "{provider}\n{done}");
+        // The default branch, and the list of runs. GitLab says only in a request of its own when the token expires.
+        let expected = if provider == Provider::GitLab { 3 } else { 2 };
+        assert_eq!(before, expected, "{provider}\n{done}");
         assert_eq!(sandbox.runs().len(), 5, "{done}");
     }
 }

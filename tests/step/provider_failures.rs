@@ -250,7 +250,9 @@ fn a_lost_run_is_cancelled() {
             let refused = Fault::status(Moment::BeforeActing, 403);
             sandbox.fault(Route::any().method("GET"), Occasion::Every, refused);
         });
-        let done = done.fails(&["can't be read any more: reading the "]);
+        let done = done.fails(&[
+            "can't be read any more: a proxy, firewall or login page refused the request",
+        ]);
         assert!(sandbox.runs()[0].cancelled, "{done}");
         assert!(left.contains("the cancel request was accepted"), "{left}");
     });

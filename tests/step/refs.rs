@@ -105,10 +105,10 @@ fn a_bare_name_is_resolved_by_the_provider() {
     let sandbox = start(twins());
     let done = gitlab(&sandbox, "v1")
         .run()
-        .fails(&["there is both a branch and a tag `v1`"]);
+        .fails(&["both a branch and a tag are named `v1`"]);
     done.outcome("rejected")
-        .says("write `refs/heads/v1` or `refs/tags/v1` in `ref`")
-        .says("Ref is ambiguous");
+        .says("hint: set `ref` to `refs/heads/v1` or `refs/tags/v1`")
+        .says("(GitLab answered 400)");
     assert_eq!(sandbox.runs().len(), 0);
 }
 

@@ -204,7 +204,7 @@ fn a_run_that_ignores_its_cancel_is_named() {
     let second = second.finish(child);
     assert_eq!(second.code, Some(1), "{second}");
     assert!(
-        second.warnings()[0].contains("may still be running: the cancel request was refused (403"),
+        second.warnings()[0].contains("may still be running: a proxy, firewall or login page refused the request in place of GitLab (403"),
         "{second}"
     );
 }
