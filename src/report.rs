@@ -18,7 +18,7 @@ pub(crate) use verdict::{Word, counts, target_verdict, verdict, word};
 use crate::providers::target::Target;
 use crate::text::untrusted::one_line;
 
-/// Replaces secrets in a text: see `Console::hide`.
+/// Replaces secrets in a string: see `Console::hide`.
 pub(crate) type Hide<'a> = &'a dyn Fn(&str) -> String;
 
 /// Returns the name of a target's pipeline, on one line because it may be untrusted.

@@ -255,7 +255,7 @@ mod tests {
         let mut built = 0;
         for index in 0..1_000 {
             redactor.add(&format!("ghp_{index:036}"));
-            redactor.hide("a text");
+            redactor.hide("a string");
             built += redactor.matchers.last().unwrap().secrets.len();
             assert!(redactor.matchers.len() <= 10);
         }

@@ -203,8 +203,7 @@ fn unknown_server(provider: Option<ProviderKind>, known: Option<ProviderKind>) -
         Some(_) => "`server-url`",
         None => "`server-url` and `provider`",
     };
-    let what =
-        "is on a server that isn't known, and a web URL alone doesn't decide where a token is sent";
+    let what = "is on a server that isn't known, and a web URL by itself doesn't decide where a token is sent";
     InputError::new(REPOSITORY, what).hint(format!("set {also} too"))
 }
 

@@ -89,7 +89,7 @@ pub(crate) trait ProviderSpec: Sized {
     /// The contents of the request without the credential and the marker. Equal parts mean equal requests.
     fn request_parts(&self) -> Vec<String>;
 
-    /// The string that the target's runs carry, by which they are recognised.
+    /// The string that the target's runs carry, so that they can be recognised.
     fn marker(&self) -> Option<&str> {
         None
     }

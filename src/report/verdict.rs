@@ -1,4 +1,4 @@
-//! Sums up what became of the targets: a word for each, and the last line of the log.
+//! Sums up what happened to the targets: a word for each, and the last line of the log.
 
 use super::pipeline;
 use super::problem::errors_of;
@@ -153,7 +153,7 @@ pub(crate) fn verdict(reports: &[TargetReport<'_>]) -> String {
     }
 }
 
-/// Returns what became of one target in one line, with a link.
+/// Returns what happened to one target in one line, with a link.
 pub(crate) fn target_verdict(report: &TargetReport<'_>) -> String {
     let (target, monitored) = (report.target, &report.monitored);
     let mark = word(report).mark();

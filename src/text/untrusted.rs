@@ -7,7 +7,7 @@
 /// responses.
 pub(crate) const CUT: &str = "[…]";
 
-/// Truncates a text to `max` characters, and marks the cut if there were more.
+/// Truncates a string to `max` characters, and marks the cut if there were more.
 pub(crate) fn cut(text: &str, max: usize) -> String {
     match text.char_indices().nth(max) {
         Some((end, _)) => format!("{}{CUT}", &text[..end]),

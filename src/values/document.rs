@@ -113,7 +113,7 @@ pub(crate) fn parse(text: &str) -> Result<Node, ValueError> {
     }
 }
 
-/// Whether a text is meant as JSON. YAML would accept most invalid JSON as something else.
+/// Whether a string is meant as JSON. YAML would accept most invalid JSON as something else.
 pub(crate) fn begins_as_json(text: &str) -> bool {
     text.trim_start().starts_with(['{', '['])
 }

@@ -206,7 +206,7 @@ mod tests {
         let inputs = action[0].as_mapping_get("inputs").unwrap();
         let text = |input: &Yaml<'_>, key| {
             let value = input.as_mapping_get(key).and_then(Yaml::as_str);
-            value.expect("it is a text").to_owned()
+            value.expect("is a string").to_owned()
         };
         let declared: Vec<_> = inputs
             .as_mapping()

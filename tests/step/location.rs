@@ -404,7 +404,7 @@ fn a_forgotten_provider_is_named() {
 /// A web URL may be untrusted input, so it must not decide on its own where a token is sent.
 #[test]
 fn a_web_url_does_not_send_a_token_to_an_unknown_server() {
-    let unknown = "input `repository`: is on a server that isn't known, and a web URL alone doesn't decide where a token is sent\nhint: set";
+    let unknown = "input `repository`: is on a server that isn't known, and a web URL by itself doesn't decide where a token is sent\nhint: set";
     for (inputs, url, error) in [
         (GITLAB, "https://evil.example/group/app", unknown),
         (BITBUCKET, "https://evil.example/group/app", unknown),

@@ -629,7 +629,7 @@ fn errors_give_entry_and_line_and_no_text() {
             "input `targets`, a/b (line 14): `client-payload` must be a JSON object or a YAML mapping",
             "input `targets`, entry 6 (line 16): a value in `inputs` is a list or mapping, but only strings can be sent",
             "input `targets`, a/b (line 19): `repository` isn't on the server in `server-url`",
-            "input `targets`, a/b (line 22): `repository` is on a server that isn't known, and a web URL alone doesn't decide where a token is sent\nhint: set `server-url` and `provider` too",
+            "input `targets`, a/b (line 22): `repository` is on a server that isn't known, and a web URL by itself doesn't decide where a token is sent\nhint: set `server-url` and `provider` too",
             "input `targets`, a/b (line 26): `variables` must be a mapping, like",
         ],
     );

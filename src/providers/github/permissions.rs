@@ -11,7 +11,8 @@ const CONTENTS: &str = "contents";
 /// Permission names with their levels, as in the API: `contents` and `write`.
 pub(super) type Permissions = BTreeMap<&'static str, &'static str>;
 
-/// Returns the permissions that an App's token needs for a target. Empty for other tokens: theirs are already fixed.
+/// Returns the permissions that an App's token needs for a target. Empty for other tokens, whose
+/// permissions are already fixed.
 pub(super) fn permissions(spec: &GitHubSpec, wait: Option<&WaitOptions>) -> Permissions {
     let mut permissions = BTreeMap::new();
     if !matches!(spec.credential, GitHubCredential::App(_)) {

@@ -44,7 +44,7 @@ pub(crate) struct GitHubSession<'a> {
     /// `owner/name` of each repository that an App's token must cover.
     repositories: RefCell<BTreeSet<String>>,
     signed_in: RefCell<Option<Rc<SignedIn>>>,
-    /// A rejected sign-in, which isn't tried again.
+    /// A rejected sign-in, which isn't retried.
     permanent_error: RefCell<Option<Error>>,
     /// Held while signing in, so that other targets wait. The holder may be dropped at any time: a sign-in changes
     /// nothing until it's complete.

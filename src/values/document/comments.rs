@@ -109,7 +109,7 @@ fn comment(rest: &str) -> Option<&str> {
     (comment.starts_with('#') && rest.starts_with([' ', '\t'])).then_some(comment)
 }
 
-/// Splits a text into lines as YAML does: a lone carriage return also ends a line.
+/// Splits a string into lines as YAML does: a lone carriage return also ends a line.
 fn lines(text: &str) -> impl Iterator<Item = &str> {
     let lines = text.split('\n');
     lines.flat_map(|line| line.strip_suffix('\r').unwrap_or(line).split('\r'))
