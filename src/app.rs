@@ -154,10 +154,7 @@ fn report_input_errors(
             &format!("and {count} more: {inputs}"),
         );
     }
-    let problems = match errors.len() {
-        1 => "1 problem".to_owned(),
-        count => format!("{count} problems"),
-    };
+    let problems = report::problem_count(errors.len());
     let limits = console.host().limits();
     let hide = |text: &str| console.hide(text);
     let targets = input::invalid_targets(raw_request, caller, errors);

@@ -21,6 +21,14 @@ use crate::text::untrusted::one_line;
 /// Replaces secrets in a string: see `Console::hide`.
 pub(crate) type Hide<'a> = &'a dyn Fn(&str) -> String;
 
+/// Counts the problems of invalid inputs: `3 problems`.
+pub(crate) fn problem_count(count: usize) -> String {
+    match count {
+        1 => "1 problem".to_owned(),
+        _ => format!("{count} problems"),
+    }
+}
+
 /// Returns the name of a target's pipeline, on one line because it may be untrusted.
 fn pipeline(target: &Target) -> String {
     one_line(&target.spec.pipeline())

@@ -362,7 +362,7 @@ impl AnyProvider<'_> {
         delegate!(self, provider => provider.list_runs(since).await)
     }
 
-    /// Ids of the runs that exist before anything is triggered, whoever started them. Reading them proves that the
+    /// Ids of the runs that exist before anything is triggered, by anyone. Reading them proves that the
     /// step will be able to read its own run. They are read once per repository and shared.
     pub(crate) async fn seen(
         &self,

@@ -137,7 +137,7 @@ fn variables_of<'inputs>(
     inputs: &'inputs Inputs,
     name: &'static str,
 ) -> Checked<Vec<(&'inputs str, &'inputs str)>> {
-    let variables = texts(inputs, name)?;
+    let variables = string_pairs(inputs, name)?;
     let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
     let is_name = |key: &str| !key.is_empty() && key.bytes().all(is_allowed);
     match variables.iter().find(|(key, _)| !is_name(key)) {
@@ -151,12 +151,12 @@ fn variables_of<'inputs>(
     }
 }
 
-pub(super) fn texts<'inputs>(
+pub(super) fn string_pairs<'inputs>(
     inputs: &'inputs Inputs,
     name: &'static str,
 ) -> Checked<Vec<(&'inputs str, &'inputs str)>> {
-    let texts = inputs.document(name)?.map(Node::strings).transpose();
-    texts
+    let pairs = inputs.document(name)?.map(Node::strings).transpose();
+    pairs
         .map(Option::unwrap_or_default)
-        .map_err(|problem| vec![problem.for_input(name)])
+        .map_err(|error| vec![error.for_input(name)])
 }

@@ -219,7 +219,7 @@ pub(crate) trait Provider<'a>: Sized {
     fn explain_unreadable(&self, error: Error) -> Error;
 
     /// Lists the runs that the trigger may have started: those since that time by the server's clock, newest first.
-    /// `None` lists the newest runs, whoever started them.
+    /// `None` lists the newest runs of anyone.
     async fn list_runs(&self, since: Option<SystemTime>) -> Result<Vec<Candidate>, Error>;
 
     /// Requests a run's status, once.

@@ -1,5 +1,6 @@
 //! The second process of a step whose job was cancelled: it cancels runs that the first process left running.
 
+use std::process::Child;
 use std::time::{Duration, Instant};
 
 use sandbox::world::{OnCancel, Scenario};
@@ -16,6 +17,13 @@ fn cancelled_step(step: &Step) -> (Done, Done) {
     signal(&child, "INT");
     let first = step.finish(child);
     (first, step.second_chance().run())
+}
+
+/// The second signal ends a step at once.
+fn interrupt_twice(child: &Child) {
+    signal(child, "INT");
+    std::thread::sleep(SECOND / 2);
+    signal(child, "INT");
 }
 
 fn posts(sandbox: &Sandbox) -> usize {
@@ -198,9 +206,7 @@ fn a_run_that_ignores_its_cancel_is_named() {
     second.until_said("cancelling the run");
     // Only a person would send it a signal, perhaps with good reason.
     std::thread::sleep(3 * SECOND);
-    signal(&child, "INT");
-    std::thread::sleep(SECOND / 2);
-    signal(&child, "INT");
+    interrupt_twice(&child);
     let second = second.finish(child);
     assert_eq!(second.code, Some(1), "{second}");
     assert!(
@@ -231,9 +237,7 @@ fn runs_that_cannot_be_listed_are_reported_even_if_one_is_known() {
     });
     std::thread::sleep(3 * SECOND);
     // It would search for minutes.
-    signal(&child, "INT");
-    std::thread::sleep(SECOND / 2);
-    signal(&child, "INT");
+    interrupt_twice(&child);
     let second = second.finish(child);
     assert_eq!(second.code, Some(1), "{second}");
     second.says("is over: cancelled");

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::sentences;
-use crate::report::Hide;
+use crate::report::{Hide, problem_count};
 
 /// Maximum number of problems in the summary. The log has more.
 const MAX_PROBLEMS: usize = 50;
@@ -16,10 +16,7 @@ pub(crate) fn summary_of_invalid(
 ) -> String {
     let problems: Vec<_> = problems.collect();
     let count = problems.len();
-    let heading = match count {
-        1 => "1 problem".to_owned(),
-        _ => format!("{count} problems"),
-    };
+    let heading = problem_count(count);
     let mut markdown = format!("### ✗ Nothing was triggered: {heading}\n\n");
     for (index, problem) in problems.iter().enumerate() {
         let item = format!("- {}\n", sentences(&hide(problem), &[]));

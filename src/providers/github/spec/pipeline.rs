@@ -6,7 +6,7 @@ use std::rc::Rc;
 use serde_json::value::RawValue;
 
 use super::payload::{PAYLOAD, check_length, client_payload, without_marker};
-use crate::providers::common_inputs::{merge_ref, reference, texts};
+use crate::providers::common_inputs::{merge_ref, reference, string_pairs};
 use crate::providers::reference::{Reference, may_be_same};
 use crate::values::{Checked, Errors, InputError, Inputs, invalid};
 
@@ -222,7 +222,7 @@ fn check_workflow(text: &str) -> Checked<String> {
 }
 
 fn workflow_inputs(inputs: &Inputs) -> Checked<Vec<(String, String)>> {
-    let pairs = texts(inputs, "inputs")?;
+    let pairs = string_pairs(inputs, "inputs")?;
     if pairs.len() > MAX_WORKFLOW_INPUTS {
         return invalid(
             "inputs",
