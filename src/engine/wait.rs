@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use crate::engine::poll_failures::Refusals;
 use crate::engine::shutdown::{Shutdown, ShutdownMode};
 use crate::model::{Conclusion, End, News, OnBlocked, Snapshot, State};
-use crate::providers::{Depth, Error, PollIntervals, Quota};
+use crate::providers::{Depth, Error, ErrorKind, PollIntervals, Quota};
 use progress::Progress;
 
 /// Something is emitted at least this often.
@@ -25,8 +25,10 @@ const MAX_FINAL_JOB_READS: u32 = 4;
 /// Longest rate limit that is waited out for that.
 const MAX_FINAL_RATE_LIMIT: Duration = Duration::from_mins(2);
 
-/// Timeout of the single poll after the deadline.
+/// Timeout of the poll after the deadline, including its repetitions.
 const LAST_POLL_TIMEOUT: Duration = Duration::from_secs(10);
+/// Pause before the poll after the deadline is repeated.
+const LAST_POLL_INTERVAL: Duration = Duration::from_secs(1);
 /// Providers round times, and their machines' clocks differ.
 const CLOCK_SKEW: TimeDelta = TimeDelta::seconds(3);
 /// Time for a completed run to show its conclusion; without one it counts as failed.
@@ -149,17 +151,33 @@ async fn poll_until_end(
 }
 
 /// Polls once more after the deadline, out of turn: a run that ended in time keeps its conclusion, however late that is
-/// seen.
+/// seen. The poll is repeated if it fails, or shows an end without a conclusion.
 async fn last_poll(
     poll: &impl AsyncFn(Depth) -> Result<Snapshot, Error>,
     watch: &Watch<'_>,
     progress: &Progress<'_>,
 ) -> End {
-    let Ok(Ok(snapshot)) = timeout(LAST_POLL_TIMEOUT, poll(Depth::Jobs)).await else {
-        return End::TimedOut(progress.last_seen());
+    let poll_until_clear = async {
+        loop {
+            match poll(Depth::Jobs).await {
+                Ok(snapshot) => {
+                    let is_clear = !snapshot.lacks_conclusion;
+                    let conclusion = ended_in_time(&snapshot, watch.server_deadline);
+                    progress.record(snapshot);
+                    if is_clear {
+                        return conclusion;
+                    }
+                }
+                Err(error) => match error.kind() {
+                    ErrorKind::Rejected | ErrorKind::RateLimited(_) => return None,
+                    ErrorKind::Unreachable | ErrorKind::Unknown => {}
+                },
+            }
+            sleep(LAST_POLL_INTERVAL).await;
+        }
     };
-    let conclusion = ended_in_time(&snapshot, watch.server_deadline);
-    progress.record(snapshot);
+    let clear = timeout(LAST_POLL_TIMEOUT, poll_until_clear).await;
+    let conclusion = clear.ok().flatten();
     conclusion.map_or_else(|| End::TimedOut(progress.last_seen()), End::Completed)
 }
 

@@ -80,6 +80,26 @@ fn an_end_seen_after_the_deadline_counts_if_it_was_in_time() {
     });
 }
 
+/// The polls fail before the deadline and for some seconds after it, and nothing else reads the run.
+#[test]
+fn the_poll_after_the_deadline_is_repeated_if_it_fails() {
+    let faults = [
+        Fault::status(Moment::BeforeActing, 502),
+        Fault::Close(Moment::BeforeActing),
+    ];
+    let cases = PROVIDERS.map(|provider| faults.clone().map(|fault| (provider, fault)));
+    in_parallel(cases.as_flattened().to_vec(), |(provider, fault)| {
+        let sandbox = with_scenario(provider, Scenario::passing(4 * SECOND));
+        let step = call(provider, &sandbox)
+            .input("timeout", "7s")
+            .input("on-abandoned", "leave");
+        let child = step.start();
+        step.until_said(": running");
+        sandbox.fault(status_requests(provider), Occasion::For(9 * SECOND), fault);
+        is_success(&step.finish(child));
+    });
+}
+
 /// Time that the trigger waits before it is sent doesn't count.
 #[test]
 fn timeout_counts_from_the_accepted_trigger() {

@@ -436,6 +436,38 @@ async fn a_run_that_ended_before_the_deadline_keeps_its_conclusion() {
     assert_eq!(start.elapsed(), Duration::from_secs(70));
 }
 
+/// After a rejection or a rate limit, another poll would not help.
+#[tokio::test(start_paused = true)]
+async fn the_poll_after_the_deadline_is_repeated_after_temporary_failures() {
+    let (_handle, shutdown) = Shutdown::manual();
+    let late_polls = async |failure: fn() -> Error| {
+        let minute = Duration::from_mins(1);
+        let recording = simulate(OnBlocked::Wait, minute, &shutdown, |age, _| match age {
+            0..60 => Ok(snapshot(State::Running)),
+            60..65 => Err(failure()),
+            _ => Ok(snapshot(DONE)),
+        })
+        .await;
+        let polls = recording.polls.iter();
+        let failed = polls.filter(|(second, _)| (60..65).contains(second));
+        (
+            failed.count(),
+            matches!(recording.result.end, End::Completed(_)),
+        )
+    };
+    let temporary = [
+        || failure(ErrorKind::Unknown),
+        || failure(ErrorKind::Unreachable),
+    ];
+    for failure in temporary {
+        assert_eq!(late_polls(failure).await, (5, true));
+    }
+    let final_failures = [|| refusal(404), || failure(ErrorKind::RateLimited(None))];
+    for failure in final_failures {
+        assert_eq!(late_polls(failure).await, (1, false));
+    }
+}
+
 /// The jobs can't be read, and the deadline passes during the attempts.
 #[tokio::test(start_paused = true)]
 async fn an_end_seen_before_the_deadline_counts_without_jobs() {
