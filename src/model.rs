@@ -18,7 +18,7 @@ pub(crate) use outcome::{
     Cancel, CancelEnd, End, Failure, Interruption, LastSeen, LeftRunning, NoResult, NotFound,
     NotSent, Problem, UnknownSearch,
 };
-pub(crate) use run::{Conclusion, MatchedBy, Outcome, Run, State};
+pub(crate) use run::{Conclusion, FIRST_ATTEMPT, MatchedBy, Outcome, Run, State};
 pub(crate) use secret::Secret;
 pub(crate) use snapshot::{BlockedOn, Job, JobKind, JobLog, ProviderStatus, Snapshot, Step, Times};
 pub(crate) use wait_options::{Logs, OnAbandoned, OnBlocked, ResultArtifact, WaitOptions};

@@ -43,6 +43,16 @@ pub(crate) struct Run {
     /// The name of its workflow, if the trigger may start runs of several.
     #[serde(default)]
     pub(crate) workflow: Option<String>,
+    /// The attempt that the step watches. Later ones are somebody else's re-runs. Only GitHub's runs have attempts.
+    #[serde(default = "first_attempt")]
+    pub(crate) attempt: u64,
+}
+
+/// The attempt of a run that was just started.
+pub(crate) const FIRST_ATTEMPT: u64 = 1;
+
+fn first_attempt() -> u64 {
+    FIRST_ATTEMPT
 }
 
 /// Displays as `run #12`, or as `run 9000000001` with its id while the number isn't known.

@@ -17,7 +17,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use crate::model::{Event, Job, MatchedBy, Run, Secret, Snapshot};
+use crate::model::{Event, FIRST_ATTEMPT, Job, MatchedBy, Run, Secret, Snapshot};
 use crate::providers::error::{Error, ErrorKind};
 use crate::providers::http::request::{below, credential_header, json};
 use crate::providers::http::{Http, LogTail, Response};
@@ -286,6 +286,7 @@ impl<'a> Provider<'a> for Bitbucket<'a> {
             number: Some(pipeline.build_number),
             matched_by: MatchedBy::Id,
             workflow: None,
+            attempt: FIRST_ATTEMPT,
         }))
     }
 

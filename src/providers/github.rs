@@ -22,7 +22,7 @@ use serde_json::value::RawValue;
 use tokio::time::timeout;
 use url::Url;
 
-use crate::model::{Event, Job, MatchedBy, ResultArtifact, Run, Snapshot};
+use crate::model::{Event, FIRST_ATTEMPT, Job, MatchedBy, ResultArtifact, Run, Snapshot};
 use crate::providers::error::{Error, ErrorKind};
 use crate::providers::http::request::{below, json};
 use crate::providers::http::{Http, LogTail, Response};
@@ -42,7 +42,7 @@ pub(crate) use spec::GitHubSpec;
 /// Asks GitHub to return the run's id. GitHub Enterprise Server before 3.21 rejects the key.
 const RETURN_RUN_DETAILS: &str = "return_run_details";
 
-/// For checking whether the first attempt is over before it is cancelled. After that, the cancel is sent anyway.
+/// For checking whether the attempt is over before it is cancelled. After that, the cancel is sent anyway.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(2);
 
 pub(crate) struct GitHub<'a> {
@@ -177,6 +177,7 @@ impl<'a> Provider<'a> for GitHub<'a> {
                     url: self.run_page(details.html_url.as_deref(), id),
                     matched_by: MatchedBy::Id,
                     workflow: None,
+                    attempt: FIRST_ATTEMPT,
                 }))
             }
             _ => Err(unexpected_trigger_status(&response)),
@@ -218,7 +219,7 @@ impl<'a> Provider<'a> for GitHub<'a> {
         self.snapshot(run, depth).await
     }
 
-    /// Cancels the run's first attempt. GitHub cancels the current attempt, so nothing is sent if the first one is
+    /// Cancels the run's attempt. GitHub cancels the current attempt, so nothing is sent if the run's is
     /// over: a later attempt is somebody else's re-run. A token that hasn't expired isn't renewed, because time may be
     /// short.
     async fn cancel(&self, run: &Run) -> Result<(), Error> {

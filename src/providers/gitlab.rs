@@ -17,7 +17,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use url::Url;
 
-use crate::model::{Job, MatchedBy, ResultArtifact, Run, Secret, Snapshot};
+use crate::model::{FIRST_ATTEMPT, Job, MatchedBy, ResultArtifact, Run, Secret, Snapshot};
 use crate::providers::error::{Error, ErrorKind};
 use crate::providers::http::request::{below, credential_header, json};
 use crate::providers::http::{Http, LogTail, Response};
@@ -213,6 +213,7 @@ impl<'a> Provider<'a> for GitLab<'a> {
             url: self.run_page(pipeline.web_url.as_deref(), pipeline.id),
             matched_by: MatchedBy::Id,
             workflow: None,
+            attempt: FIRST_ATTEMPT,
         }))
     }
 

@@ -492,6 +492,7 @@ mod tests {
             url: url.to_owned(),
             matched_by: MatchedBy::Id,
             workflow: None,
+            attempt: crate::model::FIRST_ATTEMPT,
         };
         assert_eq!(link(&run("javascript:alert(1)")), "{a}");
         assert_eq!(

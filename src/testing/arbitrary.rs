@@ -13,8 +13,8 @@ use serde_json::{Map, Number, Value};
 
 use crate::input::{self, RawRequest};
 use crate::model::{
-    BlockedOn, Caller, Conclusion, Job, JobKind, MatchedBy, ProviderStatus, Run, Snapshot, State,
-    Step, Times,
+    BlockedOn, Caller, Conclusion, FIRST_ATTEMPT, Job, JobKind, MatchedBy, ProviderStatus, Run,
+    Snapshot, State, Step, Times,
 };
 use crate::providers::http::{Http, Response, ResponseBody};
 use crate::providers::target::Target;
@@ -494,6 +494,7 @@ pub(crate) fn run() -> BoxedStrategy<Run> {
     (text(), proptest::option::of(any::<u64>()), text(), matched)
         .prop_map(|(id, number, url, matched_by)| Run {
             workflow: Some(id.clone()),
+            attempt: FIRST_ATTEMPT,
             id,
             number,
             url,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{Interruption, MatchedBy, Run};
+use crate::model::{FIRST_ATTEMPT, Interruption, MatchedBy, Run};
 use crate::providers::{Candidate, Claim, Error};
 
 /// What it means if exactly one run of a workflow fits, without a marker.
@@ -75,6 +75,7 @@ impl Candidate {
             url: self.url,
             matched_by,
             workflow: Some(self.workflow).filter(|workflow| !workflow.is_empty()),
+            attempt: FIRST_ATTEMPT,
         }
     }
 }

@@ -9,10 +9,11 @@ use url::Url;
 
 use super::GitHub;
 use crate::model::{
-    BlockedOn, Conclusion, Job, JobKind, MatchedBy, ProviderStatus, Run, Snapshot, State, Step,
-    Times,
+    BlockedOn, Conclusion, FIRST_ATTEMPT, Job, JobKind, MatchedBy, ProviderStatus, Run, Snapshot,
+    State, Step, Times,
 };
 use crate::providers::error::Error;
+use crate::providers::http::request::below;
 use crate::providers::pages::{self, List, MAX_PAGES, PAGE_SIZES};
 use crate::providers::provider::{Depth, Provider as _};
 use crate::providers::reading::{optional_read, unreadable_response};
@@ -178,14 +179,15 @@ impl GitHub<'_> {
             number: read.and_then(|read| read.run_number),
             matched_by: MatchedBy::Id,
             workflow: None,
+            attempt: FIRST_ATTEMPT,
         }))
     }
 
-    /// Reads the status of the run's first attempt. A re-run counts as a different run.
+    /// Reads the status of the run's attempt. A later attempt counts as a different run.
     pub(super) async fn snapshot(&self, run: &Run, depth: Depth) -> Result<Snapshot, Error> {
         const WHAT: &str = "reading the run";
         self.make_ready().await?;
-        let url = self.repository_url(["actions", "runs", &run.id, "attempts", "1"]);
+        let url = self.attempt_url(run);
         let signed_in = self.signed_in();
         let found: Rc<RunStatus> = match self.read(&url, WHAT).await {
             Err(error) if self.renew_if_rejected(&error, &signed_in).await? => {
@@ -219,15 +221,20 @@ impl GitHub<'_> {
         Ok(found.snapshot(state, blocked_on, jobs))
     }
 
-    /// Returns whether the first attempt is known to be over. `false` if it can't be read.
+    /// Returns whether the run's attempt is known to be over. `false` if it can't be read.
     pub(super) async fn is_completed(&self, run: &Run) -> bool {
-        let url = self.repository_url(["actions", "runs", &run.id, "attempts", "1"]);
+        let url = self.attempt_url(run);
         let found: Result<Rc<RunStatus>, Error> = self.read(&url, "reading the run").await;
         found.is_ok_and(|found| found.status == "completed")
     }
 
+    fn attempt_url(&self, run: &Run) -> Url {
+        let attempt = run.attempt.to_string();
+        self.repository_url(["actions", "runs", &run.id, "attempts", &attempt])
+    }
+
     async fn jobs(&self, run: &Run, run_state: State, size: usize) -> Result<Vec<Job>, Error> {
-        let base = self.repository_url(["actions", "runs", &run.id, "attempts", "1", "jobs"]);
+        let base = below(&self.attempt_url(run), ["jobs"]);
         let mut jobs = Vec::new();
         let mut length = 0;
         for page in 1..=MAX_PAGES {
