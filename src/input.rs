@@ -108,6 +108,8 @@ fn target(
     errors.add(not_applicable);
     let context = InputContext {
         provider: provider.name(),
+        // An invalid `wait` is reported where it's read.
+        needs_marker: inputs.boolean("wait").unwrap_or(false),
         distance: destination
             .as_ref()
             .map(|destination| host_repository.distance(destination)),

@@ -1,5 +1,6 @@
 //! GitHub, GitLab and Bitbucket, and the code that they share.
 
+pub(crate) mod added;
 pub(crate) mod any;
 pub(crate) mod bitbucket;
 pub(crate) mod common_inputs;

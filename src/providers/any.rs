@@ -289,15 +289,21 @@ impl AnySpec {
         delegate!(self, spec => spec.identity())
     }
 
+    /// The string that the target's runs carry, so that they can be recognised.
     pub(crate) fn marker(&self) -> Option<&str> {
-        delegate!(self, spec => spec.marker())
+        let added = delegate!(self, spec => spec.added());
+        added.marker.as_ref().map(|marker| marker.value.as_str())
     }
 
+    /// Sets the marker, if the target's runs have one, to that of a trigger that was sent earlier.
     pub(crate) fn set_marker(&mut self, known: &str) {
-        delegate!(self, spec => spec.set_marker(known));
+        let added = delegate!(self, spec => spec.added_mut());
+        if let Some(marker) = &mut added.marker {
+            known.clone_into(&mut marker.value);
+        }
     }
 
-    pub(crate) fn how_to_mark(&self) -> Option<&'static str> {
+    pub(crate) fn how_to_mark(&self) -> Option<String> {
         delegate!(self, spec => spec.how_to_mark())
     }
 

@@ -132,15 +132,18 @@ pub(super) fn variables(inputs: &Inputs) -> Checked<Vec<Variable>> {
     Ok(plain.chain(secret).collect())
 }
 
+pub(super) fn is_variable_name(name: &str) -> bool {
+    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    !name.is_empty() && name.bytes().all(is_allowed)
+}
+
 /// Checks the names of variables, which become those of environment variables.
 fn variables_of<'inputs>(
     inputs: &'inputs Inputs,
     name: &'static str,
 ) -> Checked<Vec<(&'inputs str, &'inputs str)>> {
     let variables = string_pairs(inputs, name)?;
-    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
-    let is_name = |key: &str| !key.is_empty() && key.bytes().all(is_allowed);
-    match variables.iter().find(|(key, _)| !is_name(key)) {
+    match variables.iter().find(|(key, _)| !is_variable_name(key)) {
         Some((key, _)) => InputError::of_key(
             name,
             key,

@@ -121,12 +121,11 @@ impl<'a> Provider<'a> for GitHub<'a> {
             GitHubPipeline::RepositoryDispatch {
                 event_type,
                 client_payload,
-                ..
             } => TriggerRequest {
                 url: self.repository_url(["dispatches"]),
                 body: json(&RepositoryDispatch {
                     event_type,
-                    client_payload,
+                    client_payload: &self.spec.added.append_to(client_payload),
                 }),
             },
             GitHubPipeline::WorkflowDispatch { inputs, .. } => TriggerRequest {
@@ -135,6 +134,13 @@ impl<'a> Provider<'a> for GitHub<'a> {
                     reference: &self.reference,
                     inputs: inputs
                         .iter()
+                        .map(|(key, value)| (key, value))
+                        .chain(
+                            self.spec
+                                .added
+                                .iter()
+                                .map(|added| (&added.name, &added.value)),
+                        )
                         .map(|(key, value)| (key.clone(), value.as_str().into()))
                         .collect(),
                     return_run_details: (form == RequestForm::Preferred).then_some(true),

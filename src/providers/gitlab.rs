@@ -7,7 +7,8 @@ mod runs;
 pub(crate) mod spec;
 mod status;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 use std::time::SystemTime;
 
 use ::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
@@ -45,6 +46,8 @@ pub(crate) struct GitLab<'a> {
     reference: String,
     /// The project's id, once a response contains it. If the project has moved, its old path only works for reads.
     project_id: Cell<Option<u64>>,
+    /// Values of the variable that carries the marker, by pipeline id. `None` if a pipeline has no such variable.
+    marker_variables: RefCell<HashMap<String, Option<String>>>,
     /// The endpoint that is asked for downstream pipelines.
     downstream_endpoint: Cell<status::DownstreamEndpoint>,
 }
@@ -118,6 +121,7 @@ impl<'a> Provider<'a> for GitLab<'a> {
             http,
             reference: String::new(),
             project_id: Cell::default(),
+            marker_variables: RefCell::default(),
             downstream_endpoint: Cell::default(),
         };
         gitlab.reference = match &spec.reference {
@@ -128,13 +132,18 @@ impl<'a> Provider<'a> for GitLab<'a> {
     }
 
     fn trigger(&self, _form: RequestForm, secrets: Secrets) -> TriggerRequest {
+        let added = &self.spec.added;
         let inputs = self.spec.inputs.as_deref();
+        let inputs = inputs.map(|inputs| added.append_to(inputs));
         let variables = self.spec.variables.iter().map(|variable| {
             (
                 variable.key.as_str(),
                 secrets.show_argument(&variable.value),
             )
         });
+        let added_variables = added.iter().filter(|_| inputs.is_none());
+        let variables = variables
+            .chain(added_variables.map(|added| (added.name.as_str(), added.value.as_str())));
         match &self.spec.credential {
             GitLabCredential::Trigger { token, .. } => TriggerRequest {
                 url: self.repository(["trigger", "pipeline"]),
@@ -144,7 +153,7 @@ impl<'a> Provider<'a> for GitLab<'a> {
                     variables: variables
                         .map(|(key, value)| (key.to_owned(), value.into()))
                         .collect(),
-                    inputs,
+                    inputs: inputs.as_deref(),
                 }),
             },
             GitLabCredential::Access(_) => TriggerRequest {
@@ -158,7 +167,7 @@ impl<'a> Provider<'a> for GitLab<'a> {
                             variable_type: "env_var",
                         })
                         .collect(),
-                    inputs,
+                    inputs: inputs.as_deref(),
                 }),
             },
         }

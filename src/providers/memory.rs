@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 use url::Url;
 
 use crate::model::{Conclusion, Job, ProviderStatus, ResultArtifact, Run, Snapshot, State, Times};
+use crate::providers::added::Added;
 use crate::providers::error::Error;
 use crate::providers::http::request::json;
 use crate::providers::http::{Http, LogTail};
@@ -22,6 +23,7 @@ use crate::values::{Checked, Inputs};
 #[derive(Default)]
 pub(crate) struct MemorySpec {
     passes: bool,
+    added: Added,
     pub(crate) triggers: Cell<u32>,
     pub(crate) polls: Cell<u32>,
     pub(crate) cancels: Cell<u32>,
@@ -53,6 +55,7 @@ impl ProviderSpec for MemorySpec {
     fn read(inputs: &Inputs, _context: &InputContext<'_>) -> Checked<Self> {
         Ok(Self {
             passes: inputs.get("repository") == Some("octo-org/passing"),
+            added: Added::new(Some("marker")),
             ..Self::default()
         })
     }
@@ -86,8 +89,12 @@ impl ProviderSpec for MemorySpec {
         Vec::new()
     }
 
-    fn marker(&self) -> Option<&str> {
-        Some("marker")
+    fn added(&self) -> &Added {
+        &self.added
+    }
+
+    fn added_mut(&mut self) -> &mut Added {
+        &mut self.added
     }
 }
 

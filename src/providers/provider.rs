@@ -7,6 +7,7 @@ use serde_json::value::RawValue;
 use url::Url;
 
 use crate::model::{Job, ResultArtifact, Run, Secret, Snapshot, WaitOptions};
+use crate::providers::added::Added;
 use crate::providers::error::{Error, ErrorKind};
 use crate::providers::http::{Client, Http, LimitMessage, LogTail};
 use crate::providers::location::Location;
@@ -89,16 +90,13 @@ pub(crate) trait ProviderSpec: Sized {
     /// The contents of the request without the credential and the marker. Equal parts mean equal requests.
     fn request_parts(&self) -> Vec<String>;
 
-    /// The string that the target's runs carry, so that they can be recognised.
-    fn marker(&self) -> Option<&str> {
-        None
-    }
+    /// The arguments that the step adds.
+    fn added(&self) -> &Added;
 
-    /// Sets the marker to that of a trigger that was sent earlier.
-    fn set_marker(&mut self, _known: &str) {}
+    fn added_mut(&mut self) -> &mut Added;
 
-    /// Explains what to add to the pipeline so that its runs carry the marker.
-    fn how_to_mark(&self) -> Option<&'static str> {
+    /// The line to add to the pipeline so that its runs carry the marker.
+    fn how_to_mark(&self) -> Option<String> {
         None
     }
 
@@ -112,6 +110,8 @@ pub(crate) trait ProviderSpec: Sized {
 pub(crate) struct InputContext<'a> {
     /// The provider's name.
     pub(crate) provider: &'static str,
+    /// Whether the runs must be recognisable by a marker, if a marker can be sent without being asked for.
+    pub(crate) needs_marker: bool,
     /// `None` if the target's location isn't valid.
     pub(crate) distance: Option<Distance<'a>>,
     /// Why a secret may be missing, as a fragment that follows "isn't set".
@@ -304,7 +304,7 @@ pub(crate) struct Candidate {
     pub(crate) id: String,
     pub(crate) number: Option<u64>,
     pub(crate) url: String,
-    /// Empty if the provider's runs have no title.
+    /// The run's title, or what else may contain a marker. Empty if it has neither.
     pub(crate) title: String,
     /// The name of its workflow; empty if a repository has only one pipeline.
     pub(crate) workflow: String,

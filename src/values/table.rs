@@ -40,7 +40,7 @@ impl Declared {
 }
 
 /// Every input, in the order of the documentation.
-pub(crate) const INPUTS: [Declared; 30] = [
+pub(crate) const INPUTS: [Declared; 31] = [
     input(
         "provider",
         "",
@@ -86,6 +86,11 @@ pub(crate) const INPUTS: [Declared; 30] = [
         "inputs",
         "",
         "Inputs of the GitHub workflow or GitLab pipeline, as a YAML or JSON mapping",
+    ),
+    input(
+        "marker-input",
+        "",
+        "`workflow` and GitLab: name of the input or variable that receives a unique `trigger-id`, to put into the run's name",
     ),
     input(
         "variables",

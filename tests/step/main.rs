@@ -24,6 +24,7 @@ mod inputs;
 mod late_runs;
 mod location;
 mod mappings;
+mod marker_input;
 mod names;
 mod network;
 mod odd_responses;

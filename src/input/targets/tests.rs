@@ -9,7 +9,7 @@ use crate::input;
 use crate::model::{Caller, EnvironmentVariable};
 use crate::providers::any::AnySpec;
 use crate::providers::bitbucket::spec::BitbucketCredential;
-use crate::providers::github::spec::{GitHubCredential, GitHubPipeline, without_marker};
+use crate::providers::github::spec::{GitHubCredential, GitHubPipeline};
 use crate::providers::gitlab::spec::GitLabCredential;
 use crate::providers::target::{OnFailure, Request};
 use crate::providers::variable::{Argument, Variable};
@@ -70,13 +70,8 @@ fn arguments(spec: &AnySpec) -> Vec<String> {
     };
     match spec {
         AnySpec::GitHub(spec) => match &spec.pipeline {
-            GitHubPipeline::RepositoryDispatch {
-                client_payload,
-                marker,
-                ..
-            } => {
-                let inside = without_marker(client_payload, marker.as_deref());
-                vec![format!("{inside}}}")]
+            GitHubPipeline::RepositoryDispatch { client_payload, .. } => {
+                vec![client_payload.get().to_owned()]
             }
             GitHubPipeline::WorkflowDispatch { inputs, .. } => {
                 let inputs = inputs.iter();

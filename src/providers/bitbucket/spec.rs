@@ -6,6 +6,7 @@ use std::time::Duration;
 use url::Url;
 
 use crate::model::Secret;
+use crate::providers::added::Added;
 use crate::providers::common_inputs::{Token, reference, variables};
 use crate::providers::http::request::below;
 use crate::providers::location::{check_part, fixed, two_parts};
@@ -21,6 +22,7 @@ pub(crate) struct BitbucketSpec {
     pub(crate) source: BitbucketSource,
     pub(crate) custom_pipeline: Option<String>,
     pub(crate) variables: Vec<Variable>,
+    pub(crate) added: Added,
     pub(crate) credential: BitbucketCredential,
 }
 
@@ -102,6 +104,7 @@ impl ProviderSpec for BitbucketSpec {
                 source: source?,
                 custom_pipeline: inputs.get("custom-pipeline").map(str::to_owned),
                 variables: variables?,
+                added: Added::default(),
                 credential: credential?,
             })
         })
@@ -150,6 +153,14 @@ impl ProviderSpec for BitbucketSpec {
 
     fn could_be_confused(&self, other: &Self) -> bool {
         self.custom_pipeline == other.custom_pipeline
+    }
+
+    fn added(&self) -> &Added {
+        &self.added
+    }
+
+    fn added_mut(&mut self) -> &mut Added {
+        &mut self.added
     }
 
     fn request_parts(&self) -> Vec<String> {

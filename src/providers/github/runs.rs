@@ -12,7 +12,7 @@ use crate::model::State;
 use crate::providers::error::Error;
 use crate::providers::github::spec::{GitHubCredential, GitHubPipeline};
 use crate::providers::pages::{self, List, MAX_PAGES, PAGE_SIZES, PROOF_SIZES};
-use crate::providers::provider::{Candidate, Claim, Provider as _, ProviderSpec as _};
+use crate::providers::provider::{Candidate, Claim, Provider as _};
 use crate::providers::reading::optional_read;
 use crate::providers::reference::short_name;
 use crate::providers::wire;
@@ -160,8 +160,7 @@ impl GitHub<'_> {
     }
 
     fn is_marked(&self, run: &ListedRun) -> bool {
-        let marker = self.spec.marker();
-        marker.is_some_and(|marker| run.display_title.contains(marker))
+        self.spec.added.marks(&run.display_title)
     }
 
     fn candidate(&self, run: ListedRun, actor: Option<&str>) -> Candidate {
@@ -172,7 +171,7 @@ impl GitHub<'_> {
             _ => true,
         };
         let claim = match &self.spec.pipeline {
-            GitHubPipeline::RepositoryDispatch { .. } if is_marked => Claim::Marked,
+            _ if is_marked => Claim::Marked,
             GitHubPipeline::RepositoryDispatch { event_type, .. }
                 if title == *event_type && actor_matches =>
             {

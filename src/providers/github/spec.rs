@@ -10,23 +10,19 @@ use http::StatusCode;
 use url::Url;
 
 pub(crate) use credential::{App, GitHubCredential, PrivateKey};
-#[cfg(test)]
-pub(crate) use payload::without_marker;
 pub(crate) use pipeline::GitHubPipeline;
 
 use crate::model::ResultArtifact;
+use crate::providers::added::Added;
 use crate::providers::http::LimitMessage;
 use crate::providers::http::request::below;
 use crate::providers::location::{check_part, fixed, two_parts};
 use crate::providers::provider::{CredentialParts, InputContext, PollIntervals, ProviderSpec};
 use crate::values::{Checked, Errors, Inputs};
 
-/// The line to add to a workflow, so that the titles of its runs contain the marker.
-const RUN_NAME: &str =
-    "run-name: ${{ github.workflow }} ${{ github.event.client_payload.trigger_id }}";
-
 pub(crate) struct GitHubSpec {
     pub(crate) pipeline: GitHubPipeline,
+    pub(crate) added: Added,
     pub(crate) credential: GitHubCredential,
 }
 
@@ -38,6 +34,7 @@ impl ProviderSpec for GitHubSpec {
         "client-payload",
         "workflow",
         "inputs",
+        "marker-input",
         "client-id",
         "private-key",
         "result-artifact",
@@ -93,11 +90,13 @@ impl ProviderSpec for GitHubSpec {
 
     fn read(inputs: &Inputs, context: &InputContext<'_>) -> Checked<Self> {
         let mut errors = Errors::default();
-        let pipeline = errors.take(pipeline::read(inputs));
+        let pipeline = errors.take(pipeline::read(inputs, context));
         let credential = errors.take(credential::read(inputs, context));
         errors.finish(|| {
+            let (pipeline, added) = pipeline?;
             Some(Self {
-                pipeline: pipeline?,
+                pipeline,
+                added,
                 credential: credential?,
             })
         })
@@ -111,7 +110,7 @@ impl ProviderSpec for GitHubSpec {
     fn inherits(name: &str, _step: &Inputs, own: &Inputs) -> bool {
         match name {
             "event-type" | "client-payload" => own.get("workflow").is_none(),
-            "workflow" | "inputs" | "ref" => own.get("event-type").is_none(),
+            "workflow" | "inputs" | "marker-input" | "ref" => own.get("event-type").is_none(),
             "token" => own.get("client-id").or(own.get("private-key")).is_none(),
             // Don't inherit the key if the entry sets `client-id` to empty: it would have no App.
             "private-key" => !own.is_empty("client-id"),
@@ -159,16 +158,23 @@ impl ProviderSpec for GitHubSpec {
         self.pipeline.request_parts()
     }
 
-    fn marker(&self) -> Option<&str> {
-        self.pipeline.marker()
+    fn added(&self) -> &Added {
+        &self.added
     }
 
-    fn set_marker(&mut self, known: &str) {
-        self.pipeline.set_marker(known);
+    fn added_mut(&mut self) -> &mut Added {
+        &mut self.added
     }
 
-    fn how_to_mark(&self) -> Option<&'static str> {
-        self.marker().map(|_| RUN_NAME)
+    fn how_to_mark(&self) -> Option<String> {
+        let name = &self.added.marker.as_ref()?.name;
+        let source = match &self.pipeline {
+            GitHubPipeline::RepositoryDispatch { .. } => "github.event.client_payload",
+            GitHubPipeline::WorkflowDispatch { .. } => "inputs",
+        };
+        Some(format!(
+            "run-name: ${{{{ github.workflow }}}} ${{{{ {source}.{name} }}}}"
+        ))
     }
 
     fn event_type(&self) -> Option<&str> {

@@ -6,7 +6,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::Deserialize;
 
 use super::GitLab;
-use crate::providers::error::Error;
+use crate::providers::error::{Error, ErrorKind};
 use crate::providers::gitlab::spec::GitLabCredential;
 use crate::providers::http::request::below;
 use crate::providers::pages::{self, List, PAGE_SIZES, PROOF_SIZES};
@@ -23,10 +23,21 @@ struct ListedGitLabPipeline {
     reference: Option<String>,
     #[serde(default, deserialize_with = "wire::name")]
     source: Option<String>,
+    /// As set in `workflow: name`.
+    #[serde(default, deserialize_with = "wire::title")]
+    name: String,
     #[serde(default, deserialize_with = "wire::lenient")]
     created_at: Option<DateTime<Utc>>,
     #[serde(default, deserialize_with = "wire::url")]
     web_url: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct PipelineVariable {
+    #[serde(deserialize_with = "wire::word")]
+    key: String,
+    #[serde(default, deserialize_with = "wire::title")]
+    value: String,
 }
 
 /// The access token itself, also of a project or group.
@@ -88,27 +99,77 @@ impl GitLab<'_> {
             self.check_expiry().await;
         }
         let since = since.map(DateTime::<Utc>::from);
-        Ok(pipelines
+        let candidates = pipelines
             .entries
             .into_iter()
             // Filtered here because servers may ignore `created_after`.
             .filter(|pipeline| {
                 since.is_none_or(|since| pipeline.created_at.is_some_and(|at| at >= since))
             })
-            .map(|pipeline| self.candidate(&pipeline, source))
-            .collect())
+            .map(|pipeline| self.candidate(pipeline, source));
+        let mut candidates: Vec<_> = candidates.collect();
+        if since.is_some() && self.spec.added.marker.is_some() {
+            self.read_marks(&mut candidates).await?;
+        }
+        Ok(candidates)
     }
 
-    fn candidate(&self, pipeline: &ListedGitLabPipeline, source: &str) -> Candidate {
+    /// Looks for the marker in the variables of pipelines that fit. Variables that may not be read say nothing.
+    async fn read_marks(&self, candidates: &mut [Candidate]) -> Result<(), Error> {
+        let Some(marker) = &self.spec.added.marker else {
+            return Ok(());
+        };
+        let fitting = candidates.iter_mut();
+        for candidate in fitting.filter(|candidate| candidate.claim == Claim::Fits) {
+            let Some(value) = self.variable_of(&candidate.id, &marker.name).await? else {
+                continue;
+            };
+            candidate.claim = if self.spec.added.marks(&value) {
+                Claim::Marked
+            } else {
+                Claim::Other
+            };
+            candidate.title = value;
+        }
+        Ok(())
+    }
+
+    /// Returns the value of a pipeline's variable. Variables never change, so they are read once.
+    async fn variable_of(&self, id: &str, name: &str) -> Result<Option<String>, Error> {
+        if let Some(known) = self.marker_variables.borrow().get(id) {
+            return Ok(known.clone());
+        }
+        let url = self.repository(["pipelines", id, "variables"]);
+        let read: Result<List<PipelineVariable>, _> =
+            self.read(&url, "reading the pipeline's variables").await;
+        let variables = match read {
+            Ok(variables) => variables.entries,
+            Err(error) if error.kind() == ErrorKind::Rejected => Vec::new(),
+            Err(error) => return Err(error),
+        };
+        let mut variables = variables.into_iter();
+        let value = variables.find(|variable| variable.key == name);
+        let value = value.map(|variable| variable.value);
+        let mut known = self.marker_variables.borrow_mut();
+        known.insert(id.to_owned(), value.clone());
+        Ok(value)
+    }
+
+    fn candidate(&self, pipeline: ListedGitLabPipeline, source: &str) -> Candidate {
         let fits = pipeline.reference.as_deref() == Some(short_name(&self.reference))
             && pipeline.source.as_deref() == Some(source);
+        let is_marked = self.spec.added.marks(&pipeline.name);
         Candidate {
             id: pipeline.id.to_string(),
             number: pipeline.iid,
             url: self.run_page(pipeline.web_url.as_deref(), pipeline.id),
-            title: String::new(),
+            title: pipeline.name,
             workflow: String::new(),
-            claim: if fits { Claim::Fits } else { Claim::Other },
+            claim: match (is_marked, fits) {
+                (true, _) => Claim::Marked,
+                (false, true) => Claim::Fits,
+                (false, false) => Claim::Other,
+            },
         }
     }
 

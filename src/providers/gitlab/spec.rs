@@ -8,7 +8,8 @@ use serde_json::value::RawValue;
 use url::Url;
 
 use crate::model::{ResultArtifact, Secret};
-use crate::providers::common_inputs::{Token, reference, variables};
+use crate::providers::added::Added;
+use crate::providers::common_inputs::{Token, is_variable_name, reference, variables};
 use crate::providers::http::LimitMessage;
 use crate::providers::http::request::below;
 use crate::providers::location::{check_part, parts};
@@ -23,6 +24,8 @@ pub(crate) struct GitLabSpec {
     pub(crate) variables: Vec<Variable>,
     /// A JSON object; `None` if there are no inputs.
     pub(crate) inputs: Option<Rc<RawValue>>,
+    /// Pipeline inputs if there are any others, variables otherwise.
+    pub(crate) added: Added,
     pub(crate) credential: GitLabCredential,
 }
 
@@ -40,6 +43,7 @@ impl ProviderSpec for GitLabSpec {
     const NAME: &'static str = "GitLab";
     const INPUTS: &'static [&'static str] = &[
         "inputs",
+        "marker-input",
         "variables",
         "secret-variables",
         "trigger-token",
@@ -97,11 +101,23 @@ impl ProviderSpec for GitLabSpec {
         let pipeline_inputs = errors.take(pipeline_inputs(inputs));
         let reference = errors.take(reference(inputs));
         let credential = errors.take(credential(inputs, context));
+        let added = Added::read(inputs);
+        if let (Some(variables), Some(pipeline_inputs)) = (&variables, &pipeline_inputs) {
+            let names = match pipeline_inputs {
+                Some(inputs) => inputs.names.iter().map(String::as_str).collect(),
+                None => variables
+                    .iter()
+                    .map(|variable| variable.key.as_str())
+                    .collect::<Vec<_>>(),
+            };
+            errors.take(added.check_names(names, is_variable_name));
+        }
         errors.finish(|| {
             Some(Self {
                 reference: reference?,
                 variables: variables?,
-                inputs: pipeline_inputs?,
+                inputs: pipeline_inputs?.map(|inputs| inputs.json),
+                added,
                 credential: credential?,
             })
         })
@@ -167,6 +183,22 @@ impl ProviderSpec for GitLabSpec {
         may_be_same(self.reference.as_ref(), other.reference.as_ref())
     }
 
+    fn added(&self) -> &Added {
+        &self.added
+    }
+
+    fn added_mut(&mut self) -> &mut Added {
+        &mut self.added
+    }
+
+    fn how_to_mark(&self) -> Option<String> {
+        let name = &self.added.marker.as_ref()?.name;
+        Some(match self.inputs {
+            Some(_) => format!("workflow: {{ name: '$[[ inputs.{name} ]]' }}"),
+            None => format!("workflow: {{ name: '${name}' }}"),
+        })
+    }
+
     fn request_parts(&self) -> Vec<String> {
         let inputs = self.inputs.as_deref().map(RawValue::get);
         let reference = format!("{:?}", self.reference);
@@ -176,15 +208,22 @@ impl ProviderSpec for GitLabSpec {
     }
 }
 
+/// A pipeline's inputs.
+struct PipelineInputs {
+    json: Rc<RawValue>,
+    names: Vec<String>,
+}
+
 /// Reads an object. Null values are left out, so that these inputs keep their defaults: in GitLab no input can be null.
-fn pipeline_inputs(inputs: &Inputs) -> Checked<Option<Rc<RawValue>>> {
+fn pipeline_inputs(inputs: &Inputs) -> Checked<Option<PipelineInputs>> {
     const NAME: &str = "inputs";
     let Some(document) = inputs.document(NAME)? else {
         return Ok(None);
     };
     let typed = document.without_nulls().and_then(|set| {
-        let is_empty = set.pairs()?.is_empty();
-        Ok((!is_empty).then_some(set.typed()?.into()))
+        let names: Vec<_> = set.pairs()?.iter().map(|(name, _)| name.clone()).collect();
+        let json = set.typed()?.into();
+        Ok((!names.is_empty()).then_some(PipelineInputs { json, names }))
     });
     typed.map_err(|problem| vec![problem.for_input(NAME)])
 }

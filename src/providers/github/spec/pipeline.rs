@@ -5,8 +5,10 @@ use std::rc::Rc;
 
 use serde_json::value::RawValue;
 
-use super::payload::{PAYLOAD, check_length, client_payload, without_marker};
+use super::payload::{PAYLOAD, check_length, client_payload};
+use crate::providers::added::Added;
 use crate::providers::common_inputs::{merge_ref, reference, string_pairs};
+use crate::providers::provider::InputContext;
 use crate::providers::reference::{Reference, may_be_same};
 use crate::values::{Checked, Errors, InputError, Inputs, invalid};
 
@@ -22,8 +24,6 @@ pub(crate) enum GitHubPipeline {
         event_type: String,
         /// The JSON as it was written, except for whitespace between its tokens.
         client_payload: Rc<RawValue>,
-        /// The payload's `trigger_id`, which identifies the runs. `None` without `wait`.
-        marker: Option<String>,
     },
     WorkflowDispatch {
         /// File name or id. A file name may begin with digits.
@@ -82,15 +82,11 @@ impl GitHubPipeline {
             Self::RepositoryDispatch {
                 event_type,
                 client_payload,
-                marker,
-            } => {
-                let payload = without_marker(client_payload, marker.as_deref());
-                vec![
-                    "dispatch".to_owned(),
-                    event_type.clone(),
-                    payload.to_owned(),
-                ]
-            }
+            } => vec![
+                "dispatch".to_owned(),
+                event_type.clone(),
+                client_payload.get().to_owned(),
+            ],
             Self::WorkflowDispatch {
                 workflow,
                 reference,
@@ -108,19 +104,6 @@ impl GitHubPipeline {
         }
     }
 
-    pub(super) fn marker(&self) -> Option<&str> {
-        match self {
-            Self::RepositoryDispatch { marker, .. } => marker.as_deref(),
-            Self::WorkflowDispatch { .. } => None,
-        }
-    }
-
-    pub(super) fn set_marker(&mut self, known: &str) {
-        if let Self::RepositoryDispatch { marker, .. } = self {
-            *marker = Some(known.to_owned());
-        }
-    }
-
     pub(super) fn event_type(&self) -> Option<&str> {
         match self {
             Self::RepositoryDispatch { event_type, .. } => Some(event_type),
@@ -129,9 +112,13 @@ impl GitHubPipeline {
     }
 }
 
-pub(super) fn read(inputs: &Inputs) -> Checked<GitHubPipeline> {
+/// Reads the pipeline, and the arguments that the step adds to its own.
+pub(super) fn read(
+    inputs: &Inputs,
+    context: &InputContext<'_>,
+) -> Checked<(GitHubPipeline, Added)> {
     match (inputs.get("event-type"), inputs.get("workflow")) {
-        (Some(event_type), None) => repository_dispatch(inputs, event_type),
+        (Some(event_type), None) => repository_dispatch(inputs, event_type, context.needs_marker),
         (None, Some(workflow)) => workflow_dispatch(inputs, workflow),
         (event_type, workflow) => {
             let mut errors = Errors::default();
@@ -146,16 +133,20 @@ pub(super) fn read(inputs: &Inputs) -> Checked<GitHubPipeline> {
             event_type.map(|text| errors.take(check_event_type(text)));
             workflow.map(|text| errors.take(check_workflow(text)));
             if inputs.raw(PAYLOAD).is_some() {
-                errors.take(client_payload(inputs));
+                errors.take(client_payload(inputs, context.needs_marker));
             }
             errors.take(dispatchable_ref(inputs));
-            errors.take(workflow_inputs(inputs));
+            errors.take(workflow_inputs(inputs, &Added::read(inputs)));
             errors.finish(|| None)
         }
     }
 }
 
-fn repository_dispatch(inputs: &Inputs, event_type: &str) -> Checked<GitHubPipeline> {
+fn repository_dispatch(
+    inputs: &Inputs,
+    event_type: &str,
+    needs_marker: bool,
+) -> Checked<(GitHubPipeline, Added)> {
     let mut errors = Errors::default();
     errors.add(reject_if_set(
         inputs,
@@ -165,23 +156,29 @@ fn repository_dispatch(inputs: &Inputs, event_type: &str) -> Checked<GitHubPipel
     ));
     errors.add(reject_if_set(
         inputs,
+        "marker-input",
+        "only works with `workflow`. A repository_dispatch has the marker in its payload",
+        "remove `marker-input`",
+    ));
+    errors.add(reject_if_set(
+        inputs,
         "ref",
         "only works with `workflow`. A repository_dispatch always runs on the default branch",
         "remove `ref`",
     ));
     let event_type = errors.take(check_event_type(event_type));
-    let payload = errors.take(client_payload(inputs));
+    let payload = errors.take(client_payload(inputs, needs_marker));
     errors.finish(|| {
-        let (client_payload, marker) = payload?;
-        Some(GitHubPipeline::RepositoryDispatch {
+        let (client_payload, added) = payload?;
+        let pipeline = GitHubPipeline::RepositoryDispatch {
             event_type: event_type?,
             client_payload,
-            marker,
-        })
+        };
+        Some((pipeline, added))
     })
 }
 
-fn workflow_dispatch(inputs: &Inputs, workflow: &str) -> Checked<GitHubPipeline> {
+fn workflow_dispatch(inputs: &Inputs, workflow: &str) -> Checked<(GitHubPipeline, Added)> {
     let mut errors = Errors::default();
     errors.add(reject_if_set(
         inputs,
@@ -191,13 +188,15 @@ fn workflow_dispatch(inputs: &Inputs, workflow: &str) -> Checked<GitHubPipeline>
     ));
     let workflow = errors.take(check_workflow(workflow));
     let reference = errors.take(dispatchable_ref(inputs));
-    let arguments = errors.take(workflow_inputs(inputs));
+    let added = Added::read(inputs);
+    let arguments = errors.take(workflow_inputs(inputs, &added));
     errors.finish(|| {
-        Some(GitHubPipeline::WorkflowDispatch {
+        let pipeline = GitHubPipeline::WorkflowDispatch {
             workflow: workflow?,
             reference: reference?,
             inputs: arguments?,
-        })
+        };
+        Some((pipeline, added))
     })
 }
 
@@ -221,21 +220,35 @@ fn check_workflow(text: &str) -> Checked<String> {
     Ok(name.to_owned())
 }
 
-fn workflow_inputs(inputs: &Inputs) -> Checked<Vec<(String, String)>> {
+/// Reads `inputs`, and checks the limits for them together with those that the step adds.
+fn workflow_inputs(inputs: &Inputs, added: &Added) -> Checked<Vec<(String, String)>> {
     let pairs = string_pairs(inputs, "inputs")?;
-    if pairs.len() > MAX_WORKFLOW_INPUTS {
+    added.check_names(pairs.iter().map(|(key, _)| *key), is_input_name)?;
+    let count = pairs.len() + added.iter().count();
+    if count > MAX_WORKFLOW_INPUTS {
+        let what = match added.iter().count() {
+            0 => format!("has {count} inputs"),
+            more => format!("has {} inputs, and the step adds {more}", pairs.len()),
+        };
         return invalid(
             "inputs",
-            format!(
-                "has {} inputs, but GitHub accepts at most {MAX_WORKFLOW_INPUTS}",
-                pairs.len()
-            ),
+            format!("{what}, but GitHub accepts at most {MAX_WORKFLOW_INPUTS}"),
         );
     }
-    let together = pairs.iter().flat_map(|(key, value)| [*key, value]);
+    let added = added
+        .iter()
+        .map(|added| (added.name.as_str(), added.value.as_str()));
+    let together = pairs.iter().copied().chain(added);
+    let together = together.flat_map(|(key, value)| [key, value]);
     check_length("inputs", together.map(|text| text.chars().count()).sum())?;
     let owned = |(key, value): (&str, &str)| (key.to_owned(), value.to_owned());
     Ok(pairs.into_iter().map(owned).collect())
+}
+
+/// Whether GitHub accepts this as an input's name.
+fn is_input_name(name: &str) -> bool {
+    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+    name.bytes().all(is_allowed)
 }
 
 /// Reports an input that doesn't apply to this pipeline.

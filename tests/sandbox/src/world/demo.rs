@@ -151,7 +151,8 @@ fn github(world: World) -> World {
             Workflow::new(101, "build.yml", "Build")
                 .on_repository_dispatch(&["deploy"])
                 .input("environment", false, Some("staging"))
-                .input("version", false, None),
+                .input("version", false, None)
+                .input("trigger_id", false, None),
         )
         .workflow(Workflow::new(102, "1-release.yml", "Release").on_workflow_dispatch())
         .workflow(
@@ -172,6 +173,11 @@ fn github(world: World) -> World {
             Workflow::new(108, "ship.yml", "Ship")
                 .on_repository_dispatch(&["release"])
                 .run_name("Ship ${{ github.event.client_payload.trigger_id }}"),
+        )
+        .workflow(
+            Workflow::new(109, "titled.yml", "Titled")
+                .input("trigger_id", false, None)
+                .run_name("Titled ${{ inputs.trigger_id }}"),
         );
     let private = GitHubRepository::new(1002, "octo-org/private")
         .private()
@@ -233,7 +239,8 @@ fn gitlab(world: World) -> World {
         .input("environment", InputKind::String, Some(json!("staging")))
         .input("replicas", InputKind::Number, Some(json!(1)))
         .input("debug", InputKind::Boolean, Some(json!(false)))
-        .input("regions", InputKind::Array, Some(json!([])));
+        .input("regions", InputKind::Array, Some(json!([])))
+        .input("trigger_id", InputKind::String, Some(json!("")));
     let locked = GitLabProject::new(4243, "octo-group/tools/locked")
         .forbids_variables()
         .trigger_token(GITLAB_TRIGGER_LOCKED, "octavia", Role::Developer)
