@@ -108,6 +108,7 @@ fn target(
     errors.add(not_applicable);
     let context = InputContext {
         provider: provider.name(),
+        calling_run: host_repository.calling_run.as_deref(),
         // An invalid `wait` is reported where it's read.
         needs_marker: inputs.boolean("wait").unwrap_or(false),
         distance: destination
@@ -147,7 +148,7 @@ fn is_given(inputs: &Inputs, name: &str) -> bool {
 }
 
 /// Inputs that must be one line, and are checked for little else.
-const SINGLE_LINE: [&str; 11] = [
+const SINGLE_LINE: [&str; 13] = [
     "provider",
     "repository",
     "server-url",
@@ -156,6 +157,8 @@ const SINGLE_LINE: [&str; 11] = [
     "ref",
     "commit",
     "custom-pipeline",
+    "marker-input",
+    "caller",
     "email",
     "client-id",
     "result-artifact",

@@ -10,7 +10,7 @@ mod secret;
 mod snapshot;
 mod wait_options;
 
-pub(crate) use caller::{Caller, EnvironmentVariable};
+pub(crate) use caller::{Caller, CallingRun, EnvironmentVariable};
 pub(crate) use event::{Event, News, Sink};
 pub(crate) use invalid_target::InvalidTarget;
 pub(crate) use monitored::{Monitored, RunReport};

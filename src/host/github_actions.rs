@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::{Host, Limits, Severity, Unwritable, input_variables};
-use crate::model::{Caller, EnvironmentVariable};
+use crate::model::{Caller, CallingRun, EnvironmentVariable, FIRST_ATTEMPT};
 use command::command;
 
 /// Prefix of the variables in which the runner passes the saved state.
@@ -46,6 +46,27 @@ impl GitHubActions {
     fn variable(&self, name: &'static str) -> Option<EnvironmentVariable> {
         let value = self.get(name)?.to_owned();
         Some(EnvironmentVariable { name, value })
+    }
+
+    fn number(&self, name: &str) -> Option<u64> {
+        self.get(name)?.parse().ok()
+    }
+
+    fn calling_run(&self) -> Option<CallingRun> {
+        let id = self.number("GITHUB_RUN_ID")?;
+        let attempt = self.number("GITHUB_RUN_ATTEMPT").unwrap_or(FIRST_ATTEMPT);
+        let server = self.get("GITHUB_SERVER_URL")?.trim_end_matches('/');
+        let repository = self.get("GITHUB_REPOSITORY")?;
+        let mut url = format!("{server}/{repository}/actions/runs/{id}");
+        if attempt > FIRST_ATTEMPT {
+            url = format!("{url}/attempts/{attempt}");
+        }
+        Some(CallingRun {
+            id,
+            attempt,
+            job: self.get("GITHUB_JOB").unwrap_or_default().to_owned(),
+            url,
+        })
     }
 
     fn path(&self, variable: &str) -> Option<PathBuf> {
@@ -87,6 +108,7 @@ impl Host for GitHubActions {
             repository: self.get("GITHUB_REPOSITORY").map(str::to_owned),
             forge: FORGES.into_iter().find(is_set).map(|(_, name)| name),
             secrets_withheld_from: Some("a fork or Dependabot"),
+            run: self.calling_run(),
         }
     }
 
@@ -215,6 +237,37 @@ mod tests {
         let inputs = [("event-type", "deploy"), ("ref", "")];
         let inputs = inputs.map(|(name, value)| (name.to_owned(), value.to_owned()));
         assert_eq!(host.inputs(), BTreeMap::from(inputs));
+    }
+
+    #[test]
+    fn the_calling_run_has_a_page_for_each_attempt() {
+        let run = |id, attempt| {
+            let host = host(&[
+                ("GITHUB_SERVER_URL", "https://github.com"),
+                ("GITHUB_REPOSITORY", "octo-org/caller"),
+                ("GITHUB_RUN_ID", id),
+                ("GITHUB_RUN_ATTEMPT", attempt),
+                ("GITHUB_JOB", "release"),
+            ]);
+            host.caller().run
+        };
+        let page = "https://github.com/octo-org/caller/actions/runs/17";
+        for (attempt, number, url) in [
+            ("", 1, page.to_owned()),
+            ("1", 1, page.to_owned()),
+            ("2", 2, format!("{page}/attempts/2")),
+        ] {
+            let expected = CallingRun {
+                id: 17,
+                attempt: number,
+                job: "release".to_owned(),
+                url,
+            };
+            assert_eq!(run("17", attempt), Some(expected));
+        }
+        for unknown in ["", "seventeen", "-1"] {
+            assert_eq!(run(unknown, "1"), None);
+        }
     }
 
     #[test]

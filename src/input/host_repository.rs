@@ -16,6 +16,8 @@ pub(super) struct HostRepository {
     pub(super) repository: Option<String>,
     /// Name of the forge if it only imitates that provider.
     pub(super) forge: Option<&'static str>,
+    /// The web address of the run whose job runs this step.
+    pub(super) calling_run: Option<String>,
     /// Another reason why a secret may be missing, to be appended to "isn't set".
     pub(super) or_withheld: String,
 }
@@ -41,6 +43,7 @@ impl HostRepository {
             server: Server { web, api },
             repository: caller.repository.clone(),
             forge: caller.forge,
+            calling_run: caller.run.as_ref().map(|run| run.url.clone()),
             or_withheld: caller.or_withheld(),
         })
     }

@@ -12,6 +12,8 @@ pub(crate) struct Caller {
     pub(crate) forge: Option<&'static str>,
     /// Who starts jobs that get no secrets, in words.
     pub(crate) secrets_withheld_from: Option<&'static str>,
+    /// The run of the workflow that the step is part of. `None` if the host doesn't say which.
+    pub(crate) run: Option<CallingRun>,
 }
 
 impl Caller {
@@ -27,4 +29,17 @@ impl Caller {
 pub(crate) struct EnvironmentVariable {
     pub(crate) name: &'static str,
     pub(crate) value: String,
+}
+
+/// The run whose job runs this step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct CallingRun {
+    /// Its id in the API of the caller's server. A re-run keeps it.
+    pub(crate) id: u64,
+    /// 1, and one more for each re-run.
+    pub(crate) attempt: u64,
+    /// The job's key in the workflow. Empty if it isn't known.
+    pub(crate) job: String,
+    /// The web page of this attempt.
+    pub(crate) url: String,
 }

@@ -1,4 +1,4 @@
-//! Arguments that the step adds to those of the user.
+//! Arguments that the step adds to those of the user: the marker, and the address of the calling run.
 
 use std::borrow::Cow;
 
@@ -6,15 +6,19 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
+use crate::providers::provider::InputContext;
 use crate::values::{Checked, Errors, InputError, Inputs};
 
 const MARKER_INPUT: &str = "marker-input";
+const CALLER: &str = "caller";
 
 /// The arguments that the step adds to a target's own.
 #[derive(Default)]
 pub(crate) struct Added {
     /// Identifies the runs. `None` if they can't be recognised by it, or needn't.
     pub(crate) marker: Option<AddedArgument>,
+    /// The web address of the calling run.
+    pub(crate) caller: Option<AddedArgument>,
 }
 
 /// A payload property, an input or a variable.
@@ -24,18 +28,27 @@ pub(crate) struct AddedArgument {
 }
 
 impl Added {
-    /// Adds a new marker with this name.
-    pub(super) fn new(marker_name: Option<&str>) -> Self {
+    /// Reads `caller`, and adds a new marker with this name.
+    pub(super) fn read(
+        inputs: &Inputs,
+        context: &InputContext<'_>,
+        marker_name: Option<&str>,
+    ) -> Checked<Self> {
+        let caller = caller(inputs, context)?;
         let marker = marker_name.map(|name| AddedArgument {
             name: name.to_owned(),
             value: Uuid::new_v4().to_string(),
         });
-        Self { marker }
+        Ok(Self { marker, caller })
     }
 
-    /// Reads `marker-input`, for pipelines whose runs show the marker only if an input or variable puts it there.
-    pub(super) fn read(inputs: &Inputs) -> Self {
-        Self::new(inputs.get(MARKER_INPUT))
+    /// The same with the name in `marker-input`, for pipelines whose runs show the marker only if an input or variable
+    /// puts it there.
+    pub(super) fn read_with_marker_input(
+        inputs: &Inputs,
+        context: &InputContext<'_>,
+    ) -> Checked<Self> {
+        Self::read(inputs, context, inputs.get(MARKER_INPUT))
     }
 
     /// Whether a run's title, or the value of one of its variables, contains the marker.
@@ -45,7 +58,7 @@ impl Added {
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &AddedArgument> {
-        self.marker.iter()
+        self.caller.iter().chain(&self.marker)
     }
 
     /// Appends these arguments to a compact object. Everything else stays as it was written.
@@ -76,9 +89,12 @@ impl Added {
         is_allowed: impl Fn(&str) -> bool,
     ) -> Checked<()> {
         let mut errors = Errors::default();
-        let taken: Vec<_> = taken.into_iter().collect();
-        let named = self.marker.iter().map(|marker| (MARKER_INPUT, marker));
-        for (input, AddedArgument { name, .. }) in named {
+        let mut taken: Vec<_> = taken.into_iter().collect();
+        let named = [(CALLER, &self.caller), (MARKER_INPUT, &self.marker)];
+        let named = named.into_iter();
+        for (input, AddedArgument { name, .. }) in
+            named.filter_map(|(input, added)| Some((input, added.as_ref()?)))
+        {
             if taken.contains(&name.as_str()) {
                 let what = "is the name of an argument that is set already";
                 let hint = "remove that argument, or use another name";
@@ -87,7 +103,23 @@ impl Added {
                 let what = "can't be the name of an input or variable";
                 errors.add([InputError::new(input, what).given(name)]);
             }
+            taken.push(name);
         }
         errors.finish(|| Some(()))
     }
+}
+
+fn caller(inputs: &Inputs, context: &InputContext<'_>) -> Checked<Option<AddedArgument>> {
+    let Some(name) = inputs.get(CALLER) else {
+        return Ok(None);
+    };
+    let Some(url) = context.calling_run else {
+        return InputError::new(CALLER, "is set, but this step isn't part of a workflow run")
+            .hint("remove `caller`")
+            .fail();
+    };
+    Ok(Some(AddedArgument {
+        name: name.to_owned(),
+        value: url.to_owned(),
+    }))
 }

@@ -212,11 +212,16 @@ impl<'a> Provider<'a> for Bitbucket<'a> {
                 value: secrets.show_argument(&variable.value),
                 secured: matches!(variable.value, Argument::Secret(_)),
             });
+        let added = self.spec.added.iter().map(|added| BitbucketVariable {
+            key: &added.name,
+            value: &added.value,
+            secured: false,
+        });
         TriggerRequest {
             url: self.repository(["pipelines"]),
             body: json(&CreatePipeline {
                 target,
-                variables: variables.collect(),
+                variables: variables.chain(added).collect(),
             }),
         }
     }

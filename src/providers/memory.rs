@@ -52,10 +52,10 @@ impl ProviderSpec for MemorySpec {
         two_parts(name)?.into_iter().try_for_each(check_part)
     }
 
-    fn read(inputs: &Inputs, _context: &InputContext<'_>) -> Checked<Self> {
+    fn read(inputs: &Inputs, context: &InputContext<'_>) -> Checked<Self> {
         Ok(Self {
             passes: inputs.get("repository") == Some("octo-org/passing"),
-            added: Added::new(Some("marker")),
+            added: Added::read(inputs, context, Some("marker"))?,
             ..Self::default()
         })
     }

@@ -110,6 +110,8 @@ pub(crate) trait ProviderSpec: Sized {
 pub(crate) struct InputContext<'a> {
     /// The provider's name.
     pub(crate) provider: &'static str,
+    /// The web address of the run whose job runs this step.
+    pub(crate) calling_run: Option<&'a str>,
     /// Whether the runs must be recognisable by a marker, if a marker can be sent without being asked for.
     pub(crate) needs_marker: bool,
     /// `None` if the target's location isn't valid.

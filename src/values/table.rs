@@ -40,7 +40,7 @@ impl Declared {
 }
 
 /// Every input, in the order of the documentation.
-pub(crate) const INPUTS: [Declared; 31] = [
+pub(crate) const INPUTS: [Declared; 32] = [
     input(
         "provider",
         "",
@@ -91,6 +91,11 @@ pub(crate) const INPUTS: [Declared; 31] = [
         "marker-input",
         "",
         "`workflow` and GitLab: name of the input or variable that receives a unique `trigger-id`, to put into the run's name",
+    ),
+    input(
+        "caller",
+        "",
+        "Name of the payload property, input or variable that receives the web address of the calling run",
     ),
     input(
         "variables",

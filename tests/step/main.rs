@@ -6,6 +6,7 @@ mod apps;
 mod arguments;
 mod batch;
 mod bitbucket;
+mod caller;
 mod calls;
 mod cancelling;
 mod certificates;

@@ -7,7 +7,7 @@ use url::Url;
 
 use crate::model::Secret;
 use crate::providers::added::Added;
-use crate::providers::common_inputs::{Token, reference, variables};
+use crate::providers::common_inputs::{Token, is_variable_name, reference, variables};
 use crate::providers::http::request::below;
 use crate::providers::location::{check_part, fixed, two_parts};
 use crate::providers::provider::{CredentialParts, InputContext, PollIntervals, ProviderSpec};
@@ -99,12 +99,17 @@ impl ProviderSpec for BitbucketSpec {
         let source = errors.take(source(inputs));
         let variables = errors.take(variables(inputs));
         let credential = errors.take(credential(inputs, context));
+        let added = errors.take(Added::read(inputs, context, None));
+        if let (Some(variables), Some(added)) = (&variables, &added) {
+            let names = variables.iter().map(|variable| variable.key.as_str());
+            errors.take(added.check_names(names, is_variable_name));
+        }
         errors.finish(|| {
             Some(Self {
                 source: source?,
                 custom_pipeline: inputs.get("custom-pipeline").map(str::to_owned),
                 variables: variables?,
-                added: Added::default(),
+                added: added?,
                 credential: credential?,
             })
         })

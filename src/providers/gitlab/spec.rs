@@ -101,8 +101,10 @@ impl ProviderSpec for GitLabSpec {
         let pipeline_inputs = errors.take(pipeline_inputs(inputs));
         let reference = errors.take(reference(inputs));
         let credential = errors.take(credential(inputs, context));
-        let added = Added::read(inputs);
-        if let (Some(variables), Some(pipeline_inputs)) = (&variables, &pipeline_inputs) {
+        let added = errors.take(Added::read_with_marker_input(inputs, context));
+        if let (Some(variables), Some(pipeline_inputs), Some(added)) =
+            (&variables, &pipeline_inputs, &added)
+        {
             let names = match pipeline_inputs {
                 Some(inputs) => inputs.names.iter().map(String::as_str).collect(),
                 None => variables
@@ -117,7 +119,7 @@ impl ProviderSpec for GitLabSpec {
                 reference: reference?,
                 variables: variables?,
                 inputs: pipeline_inputs?.map(|inputs| inputs.json),
-                added,
+                added: added?,
                 credential: credential?,
             })
         })

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use serde_json::value::RawValue;
 
 use crate::providers::added::Added;
+use crate::providers::provider::InputContext;
 use crate::values::{
     Checked, InputError, Inputs, Node, RawInput, ValueError, begins_as_json, compact_object,
     invalid, quoted_json,
@@ -24,7 +25,7 @@ pub(super) const PAYLOAD: &str = "client-payload";
 /// Reads the payload, and what the step adds to it: a marker if `needs_marker`.
 pub(super) fn client_payload(
     inputs: &Inputs,
-    needs_marker: bool,
+    context: &InputContext<'_>,
 ) -> Checked<(Rc<RawValue>, Added)> {
     if inputs.is_empty(PAYLOAD) {
         return InputError::new(PAYLOAD, "is empty")
@@ -34,7 +35,7 @@ pub(super) fn client_payload(
     let none = Rc::new(RawInput::text("{}"));
     let written = inputs.raw(PAYLOAD).unwrap_or(&none);
     let payload = written.parsed(payload)?;
-    let added = Added::new(needs_marker.then_some(MARKER));
+    let added = Added::read(inputs, context, context.needs_marker.then_some(MARKER))?;
     check_properties(&payload.names, &added)?;
     let sent = added.append_to(&payload.json);
     check_length(PAYLOAD, sent.get().chars().count())?;
@@ -44,7 +45,7 @@ pub(super) fn client_payload(
 fn check_properties(names: &HashSet<String>, added: &Added) -> Checked<()> {
     if let Some(taken) = added.iter().find(|added| names.contains(&added.name)) {
         let what = format!(
-            "has the property `{}`, which the step sets itself to recognise the run",
+            "has the property `{}`, which the step adds itself",
             taken.name
         );
         return InputError::new(PAYLOAD, what).hint("rename yours").fail();

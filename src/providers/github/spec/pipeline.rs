@@ -118,8 +118,8 @@ pub(super) fn read(
     context: &InputContext<'_>,
 ) -> Checked<(GitHubPipeline, Added)> {
     match (inputs.get("event-type"), inputs.get("workflow")) {
-        (Some(event_type), None) => repository_dispatch(inputs, event_type, context.needs_marker),
-        (None, Some(workflow)) => workflow_dispatch(inputs, workflow),
+        (Some(event_type), None) => repository_dispatch(inputs, event_type, context),
+        (None, Some(workflow)) => workflow_dispatch(inputs, workflow, context),
         (event_type, workflow) => {
             let mut errors = Errors::default();
             errors.add([match event_type.or(workflow) {
@@ -133,10 +133,10 @@ pub(super) fn read(
             event_type.map(|text| errors.take(check_event_type(text)));
             workflow.map(|text| errors.take(check_workflow(text)));
             if inputs.raw(PAYLOAD).is_some() {
-                errors.take(client_payload(inputs, context.needs_marker));
+                errors.take(client_payload(inputs, context));
             }
             errors.take(dispatchable_ref(inputs));
-            errors.take(workflow_inputs(inputs, &Added::read(inputs)));
+            errors.take(workflow_inputs(inputs, None));
             errors.finish(|| None)
         }
     }
@@ -145,7 +145,7 @@ pub(super) fn read(
 fn repository_dispatch(
     inputs: &Inputs,
     event_type: &str,
-    needs_marker: bool,
+    context: &InputContext<'_>,
 ) -> Checked<(GitHubPipeline, Added)> {
     let mut errors = Errors::default();
     errors.add(reject_if_set(
@@ -167,7 +167,7 @@ fn repository_dispatch(
         "remove `ref`",
     ));
     let event_type = errors.take(check_event_type(event_type));
-    let payload = errors.take(client_payload(inputs, needs_marker));
+    let payload = errors.take(client_payload(inputs, context));
     errors.finish(|| {
         let (client_payload, added) = payload?;
         let pipeline = GitHubPipeline::RepositoryDispatch {
@@ -178,7 +178,11 @@ fn repository_dispatch(
     })
 }
 
-fn workflow_dispatch(inputs: &Inputs, workflow: &str) -> Checked<(GitHubPipeline, Added)> {
+fn workflow_dispatch(
+    inputs: &Inputs,
+    workflow: &str,
+    context: &InputContext<'_>,
+) -> Checked<(GitHubPipeline, Added)> {
     let mut errors = Errors::default();
     errors.add(reject_if_set(
         inputs,
@@ -188,15 +192,15 @@ fn workflow_dispatch(inputs: &Inputs, workflow: &str) -> Checked<(GitHubPipeline
     ));
     let workflow = errors.take(check_workflow(workflow));
     let reference = errors.take(dispatchable_ref(inputs));
-    let added = Added::read(inputs);
-    let arguments = errors.take(workflow_inputs(inputs, &added));
+    let added = errors.take(Added::read_with_marker_input(inputs, context));
+    let arguments = errors.take(workflow_inputs(inputs, added.as_ref()));
     errors.finish(|| {
         let pipeline = GitHubPipeline::WorkflowDispatch {
             workflow: workflow?,
             reference: reference?,
             inputs: arguments?,
         };
-        Some((pipeline, added))
+        Some((pipeline, added?))
     })
 }
 
@@ -221,8 +225,10 @@ fn check_workflow(text: &str) -> Checked<String> {
 }
 
 /// Reads `inputs`, and checks the limits for them together with those that the step adds.
-fn workflow_inputs(inputs: &Inputs, added: &Added) -> Checked<Vec<(String, String)>> {
+fn workflow_inputs(inputs: &Inputs, added: Option<&Added>) -> Checked<Vec<(String, String)>> {
     let pairs = string_pairs(inputs, "inputs")?;
+    let none = Added::default();
+    let added = added.unwrap_or(&none);
     added.check_names(pairs.iter().map(|(key, _)| *key), is_input_name)?;
     let count = pairs.len() + added.iter().count();
     if count > MAX_WORKFLOW_INPUTS {

@@ -152,7 +152,8 @@ fn github(world: World) -> World {
                 .on_repository_dispatch(&["deploy"])
                 .input("environment", false, Some("staging"))
                 .input("version", false, None)
-                .input("trigger_id", false, None),
+                .input("trigger_id", false, None)
+                .input("caller", false, None),
         )
         .workflow(Workflow::new(102, "1-release.yml", "Release").on_workflow_dispatch())
         .workflow(
