@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use super::Violations;
+use super::lost::had_to_be_given_up;
 use super::record::since;
 use super::view::{View, end, id};
 use crate::case::Course;
@@ -53,9 +54,8 @@ pub(super) fn nothing_is_cancelled_before_the_deadline(
 ) {
     for entry in &view.entries {
         for run in &entry.started {
-            let is_lost = entry
-                .lists(run)
-                .is_some_and(|listed| listed.conclusion() == Some("lost"));
+            // A run that was given up may be readable again while it is cancelled.
+            let is_lost = had_to_be_given_up(view, run);
             let blocks = view.case.behaviour(run).course == Course::Blocks;
             let first = view.cancels_of(run).first().map(|(at, _)| *at);
             let (Some(first), Some(deadline)) = (first, entry.deadline()) else {

@@ -20,27 +20,41 @@ const MIN_REFUSALS: usize = 5;
 
 pub(super) fn only_after_a_minute_of_refusals(view: &View<'_>, violations: &mut Violations) {
     for (entry, run) in lost_runs(view) {
-        // Before it is given up, a run is cancelled. Afterwards it may be readable again.
-        let given_up = view.cancels_of(run).first().map(|(at, _)| *at);
-        let reads = view.reads_of(run);
-        let reads = reads.filter(|read| given_up.is_none_or(|at| read.arrived_at < at));
-        let reads: Vec<_> = reads.collect();
-        let good = reads.iter().rposition(|read| is_good(read.response));
-        let since_then = &reads[good.map_or(0, |good| good + 1)..];
-        let refusals = since_then.iter().filter(|read| is_refusal(read.response));
-        let refusals: Vec<_> = refusals.map(|read| read.arrived_at).collect();
-        let lasted = match (refusals.first(), refusals.last()) {
-            (Some(first), Some(last)) => since(*first, *last),
-            _ => Duration::ZERO,
-        };
-        if lasted + TOLERANCE < REFUSAL_TIME || refusals.len() < MIN_REFUSALS {
-            let count = refusals.len();
+        let (count, lasted) = refusals(view, run);
+        if !is_enough(count, lasted) {
             violations.of(
                 entry,
                 format!("{} is lost after {count} refusals in {lasted:?}", id(run)),
             );
         }
     }
+}
+
+/// Whether the run couldn't be read for so long that the step had to give it up.
+pub(super) fn had_to_be_given_up(view: &View<'_>, run: &Run) -> bool {
+    let (count, lasted) = refusals(view, run);
+    is_enough(count, lasted)
+}
+
+fn is_enough(count: usize, lasted: Duration) -> bool {
+    lasted + TOLERANCE >= REFUSAL_TIME && count >= MIN_REFUSALS
+}
+
+/// Number and duration of the refusals before the run was given up. Then it is cancelled, and may be readable again.
+fn refusals(view: &View<'_>, run: &Run) -> (usize, Duration) {
+    let given_up = view.cancels_of(run).first().map(|(at, _)| *at);
+    let reads = view.reads_of(run);
+    let reads = reads.filter(|read| given_up.is_none_or(|at| read.arrived_at < at));
+    let reads: Vec<_> = reads.collect();
+    let good = reads.iter().rposition(|read| is_good(read.response));
+    let since_then = &reads[good.map_or(0, |good| good + 1)..];
+    let refusals = since_then.iter().filter(|read| is_refusal(read.response));
+    let refusals: Vec<_> = refusals.map(|read| read.arrived_at).collect();
+    let lasted = match (refusals.first(), refusals.last()) {
+        (Some(first), Some(last)) => since(*first, *last),
+        _ => Duration::ZERO,
+    };
+    (refusals.len(), lasted)
 }
 
 pub(super) fn lost_runs_were_cancelled(view: &View<'_>, violations: &mut Violations) {
