@@ -22,6 +22,7 @@ mod faults;
 mod github;
 mod github_app;
 mod github_reading;
+mod github_statuses;
 mod gitlab;
 mod gitlab_access_token;
 mod late_runs;
