@@ -11,6 +11,7 @@ mod github_identity;
 mod gitlab;
 pub mod load;
 mod progress;
+mod rerun;
 mod run;
 mod scenario;
 
@@ -264,10 +265,9 @@ impl World {
         }
     }
 
-    /// Re-runs a GitHub run, as its next attempt.
+    /// Re-runs all jobs of a GitHub run, as its next attempt.
     pub fn run_again(&mut self, id: u64) {
-        self.runs_by_id(Provider::GitHub, id)
-            .for_each(Run::start_next_attempt);
+        self.runs_by_id(Provider::GitHub, id).for_each(Run::rerun);
     }
 
     /// Deletes a run.

@@ -212,6 +212,9 @@ fn in_repository(world: &mut World, call: &Call<'_>, name: &str, rest: &[&str]) 
         ("GET", ["actions", "runs", id, "artifacts"]) => artifact::list(world, call, id),
         ("GET", ["actions", "artifacts", id]) => artifact::get(world, call, id),
         ("GET", ["actions", "artifacts", id, "zip"]) => artifact::download(world, call, id),
+        ("POST", ["actions", "runs", id, "rerun-failed-jobs"]) => {
+            run::rerun_failed_jobs(world, call, id)
+        }
         ("POST", ["actions", "runs", id, "cancel"]) => run::cancel(world, call, id),
         _ => Err(Failure::not_found()),
     };
@@ -239,6 +242,9 @@ fn page(method: &str, rest: &[&str]) -> &'static str {
         }
         (_, ["actions", "workflows", ..]) => {
             "https://docs.github.com/rest/actions/workflows#get-a-workflow"
+        }
+        ("POST", ["actions", "runs", _, "rerun-failed-jobs"]) => {
+            "https://docs.github.com/rest/actions/workflow-runs#re-run-failed-jobs-from-a-workflow-run"
         }
         ("POST", ["actions", "runs", ..]) => {
             "https://docs.github.com/rest/actions/workflow-runs#cancel-a-workflow-run"

@@ -1,6 +1,7 @@
 //! A run, the same for all three providers. `provider` translates its states into each provider's words; `scenario` and
-//! `progress` advance it.
+//! `progress` advance it, and `rerun` starts its next attempt.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use serde_json::{Map, Value};
@@ -65,7 +66,11 @@ pub struct Run {
     /// Overrides the status or conclusion in the API.
     pub(crate) status_override: Option<String>,
     /// Earlier attempts, oldest first.
-    pub(crate) earlier: Vec<Self>,
+    pub(crate) earlier: Vec<Arc<Self>>,
+    /// Jobs of earlier attempts that this one doesn't run again.
+    pub(crate) kept: Vec<Job>,
+    /// Name of the user or token that re-ran it by a request, if this attempt began with one.
+    pub(crate) rerun_by: Option<String>,
     /// Number of cancels it has refused.
     pub(crate) cancels_refused: u32,
     pub(crate) delays: Delays,
@@ -144,6 +149,8 @@ impl Run {
             approved_at: Vec::new(),
             status_override: None,
             earlier: Vec::new(),
+            kept: Vec::new(),
+            rerun_by: None,
             cancels_refused: 0,
             delays: Delays::default(),
             clock,
@@ -221,21 +228,13 @@ impl Run {
         self.cancels_refused = 0;
         self.approved_at.clear();
         self.earlier.clear();
+        self.kept.clear();
+        self.rerun_by = None;
         if self.scenario.is_some() {
             // Its scenario starts from the beginning.
             self.state = State::Queued;
         }
         self
-    }
-
-    /// GitHub's attempt number, counted from 1.
-    pub fn attempt(&self) -> usize {
-        self.earlier.len() + 1
-    }
-
-    /// Returns the run as it was before any re-run.
-    pub fn first_attempt(&self) -> &Self {
-        self.earlier.first().unwrap_or(self)
     }
 
     /// Returns the time from which lists contain the run.
@@ -264,17 +263,6 @@ impl Run {
     /// Returns the time from which the API shows the conclusion of a completed run.
     pub fn concluded_from(&self) -> SystemTime {
         self.updated_at + self.delays.concluded
-    }
-
-    /// Starts the run again, as its next attempt.
-    pub(crate) fn start_next_attempt(&mut self) {
-        let before = self.clone();
-        self.earlier.push(before);
-        self.created_at = self.clock.now();
-        self.cancelled = false;
-        self.cancel_requested_at = None;
-        self.approved_at.clear();
-        self.refresh(self.created_at);
     }
 
     /// Whether both share one number sequence: GitHub counts per workflow, the others per repository.
