@@ -2,6 +2,7 @@
 //! inspect it at the end. The APIs are in `provider`.
 
 mod bitbucket;
+mod caller;
 mod commit_status;
 pub mod demo;
 mod examples;
@@ -265,9 +266,12 @@ impl World {
         }
     }
 
-    /// Re-runs all jobs of a GitHub run, as its next attempt.
+    /// Re-runs all jobs of a GitHub run, as its next attempt. A run that hasn't ended fails first, as a caller's does.
     pub fn run_again(&mut self, id: u64) {
-        self.runs_by_id(Provider::GitHub, id).for_each(Run::rerun);
+        let now = self.now();
+        for run in self.runs_by_id(Provider::GitHub, id) {
+            run.rerun(now);
+        }
     }
 
     /// Deletes a run.

@@ -73,7 +73,8 @@ impl Run {
         if let Some(end) = cancelled_at.filter(|end| *end <= now)
             && self.state != State::Completed
         {
-            self.end_as_cancelled(end);
+            self.end_early(end, Conclusion::Cancelled);
+            self.cancelled = true;
         }
         self.scenario = Some(scenario);
     }
@@ -212,16 +213,16 @@ impl Run {
         State::Completed
     }
 
-    fn end_as_cancelled(&mut self, end: SystemTime) {
+    /// Ends the run, and its jobs that haven't ended.
+    pub(super) fn end_early(&mut self, end: SystemTime, conclusion: Conclusion) {
         for job in &mut self.jobs {
             if !matches!(job.state, JobState::Completed(_)) {
-                job.state = JobState::Completed(Conclusion::Cancelled);
+                job.state = JobState::Completed(conclusion);
                 job.completed_at = Some(end);
             }
         }
         self.state = State::Completed;
-        self.conclusion = Some(Conclusion::Cancelled);
-        self.cancelled = true;
+        self.conclusion = Some(conclusion);
         self.status_override = None;
         self.updated_at = end;
     }

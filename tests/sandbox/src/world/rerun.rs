@@ -1,6 +1,7 @@
 //! Re-runs: GitHub's attempts of a run, and GitLab's retries of a pipeline. `progress` advances the current attempt.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use super::{Conclusion, Job, JobState, Provider, Run, State};
 
@@ -50,24 +51,27 @@ impl Run {
         }
     }
 
-    /// Runs all jobs again, as the next attempt.
-    pub(super) fn rerun(&mut self) {
-        self.start_next_attempt(Vec::new());
+    /// Runs all jobs again, as the next attempt, which begins at this time. A run that hasn't ended fails then.
+    pub(super) fn rerun(&mut self, at: SystemTime) {
+        if self.state != State::Completed {
+            self.end_early(at, Conclusion::Failure);
+        }
+        self.start_next_attempt(at, Vec::new());
     }
 
     /// Runs the failed jobs and those after them again, as the next attempt. The others keep their conclusion.
     pub(crate) fn rerun_failed_jobs(&mut self, by: &str) {
         let kept = self.jobs.iter().filter(|job| !self.would_rerun(job));
-        self.start_next_attempt(kept.cloned().collect());
+        self.start_next_attempt(self.clock.now(), kept.cloned().collect());
         self.rerun_by = Some(by.to_owned());
     }
 
-    fn start_next_attempt(&mut self, kept: Vec<Job>) {
+    fn start_next_attempt(&mut self, at: SystemTime, kept: Vec<Job>) {
         self.earlier.push(Arc::new(self.clone()));
         self.kept = kept;
         self.rerun_by = None;
-        self.created_at = self.clock.now();
-        self.updated_at = self.created_at;
+        self.created_at = at;
+        self.updated_at = at;
         self.state = State::Queued;
         self.conclusion = None;
         self.jobs.clear();
@@ -81,7 +85,7 @@ impl Run {
             scenario.advance_to_rerun();
             self.delays.concluded = scenario.delays.concluded;
         }
-        self.refresh(self.created_at);
+        self.refresh(at);
     }
 
     /// Returns a job that doesn't run again, if it is the one of this name. GitHub gives it a new id, which is `id`.

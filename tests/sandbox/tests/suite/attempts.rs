@@ -2,8 +2,9 @@
 //! separately, and a cancel affects only the current one.
 
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
+use chrono::{DateTime, Utc};
 use sandbox::world::{Conclusion, JobScenario, Log, Scenario, State};
 use sandbox::{Fault, Moment, Occasion, Provider, Route, Sandbox, World, demo};
 use serde_json::{Value, json};
@@ -241,4 +242,52 @@ fn a_run_can_be_re_run_although_the_connection_is_closed() {
         assert_eq!(read(&sandbox, &path)["run_attempt"], attempt);
         assert_eq!(sandbox.trigger_requests().len(), 1);
     }
+}
+
+#[test]
+fn a_callers_run_shows_when_each_attempt_began() {
+    const ID: u64 = 5_001;
+    const REPOSITORY: &str = "octo-org/caller";
+    let ages = [600 * SECOND, 60 * SECOND];
+    let sandbox = start(World::demo().caller_run(REPOSITORY, ID, &ages));
+    let path = format!("/api/v3/repos/{REPOSITORY}/actions/runs/{ID}");
+    let read = |path: &str| {
+        let request = request(&sandbox, "GET", path);
+        request
+            .bearer(demo::GITHUB_WORKFLOW_OF_CALLER)
+            .send()
+            .json()
+    };
+    let shown = |path: &str| {
+        let run = read(path);
+        let age = |name: &str| {
+            let time = run[name].as_str().expect("a time").parse::<DateTime<Utc>>();
+            (DateTime::<Utc>::from(SystemTime::now()) - time.expect("a time")).num_seconds() / 10
+                * 10
+        };
+        let status = run["conclusion"].as_str().or(run["status"].as_str());
+        let status = status.expect("a status").to_owned();
+        let attempt = run["run_attempt"].as_u64().expect("a number");
+        (attempt, status, age("created_at"), age("run_started_at"))
+    };
+    let expected =
+        |attempt, status: &str, created, started| (attempt, status.to_owned(), created, started);
+    let first = expected(1, "failure", 600, 600);
+    assert_eq!(shown(&path), expected(2, "in_progress", 600, 60));
+    assert_eq!(shown(&format!("{path}/attempts/1")), first);
+
+    sandbox.with_world(|world| world.run_again(ID));
+    assert_eq!(shown(&path), expected(3, "in_progress", 600, 0));
+    assert_eq!(shown(&format!("{path}/attempts/1")), first);
+    let second = expected(2, "failure", 600, 60);
+    assert_eq!(shown(&format!("{path}/attempts/2")), second);
+
+    let list = read("/api/v3/repos/octo-org/caller/actions/runs?event=push");
+    assert_eq!(list["workflow_runs"][0]["name"], "CI");
+    assert_eq!(list["workflow_runs"][0]["id"], ID);
+    // Others' tokens read it only because the repository is public.
+    sandbox.with_world(|world| world.github.repositories[2].private = true);
+    let other = request(&sandbox, "GET", &path).bearer(demo::GITHUB_WORKFLOW);
+    assert_eq!(other.send().status, 404);
+    assert_eq!(sandbox.runs().len(), 1);
 }
