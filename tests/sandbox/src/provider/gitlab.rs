@@ -109,6 +109,7 @@ fn in_project(world: &mut World, call: &Call<'_>, id: &str, rest: &[&str]) -> Ap
             job::artifact(world, call, id, &path.join("/"))
         }
         ("POST", ["pipelines", id, "cancel"]) => pipeline::cancel(world, call, id),
+        ("POST", ["pipelines", id, "retry"]) => pipeline::retry(world, call, id),
         _ => Err(Failure::error(404, "404 Not Found")),
     }
 }

@@ -179,6 +179,10 @@ impl GitLabProject {
         self
     }
 
+    pub(crate) fn protects(&self, reference: &str) -> bool {
+        self.protected.iter().any(|name| name == reference)
+    }
+
     #[must_use]
     pub fn input(mut self, name: &str, kind: InputKind, default: Option<Value>) -> Self {
         self.inputs.push(PipelineInput {

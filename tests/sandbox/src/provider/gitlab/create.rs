@@ -101,8 +101,7 @@ fn start(world: &mut World, call: &ProjectCall<'_>, request: NewPipeline) -> Api
         let message = "Insufficient permissions to create a new pipeline";
         return Err(Failure::base(400, message));
     }
-    let is_protected = project.protected.iter().any(|name| name == reference);
-    if is_protected && request.role < Role::Maintainer {
+    if project.protects(reference) && request.role < Role::Maintainer {
         return Err(Failure::base(
             400,
             &format!(
@@ -152,7 +151,9 @@ fn start(world: &mut World, call: &ProjectCall<'_>, request: NewPipeline) -> Api
 fn is_throttled(world: &World, project: &GitLabProject) -> bool {
     let minute_ago = world.now() - Duration::from_mins(1);
     let runs = world.runs_of(Provider::GitLab, &project.path);
-    let created = runs.filter(|run| run.created_at > minute_ago).count();
+    let created = runs
+        .filter(|run| run.first_attempt().created_at > minute_ago)
+        .count();
     let limit = world.gitlab.max_pipelines_a_minute;
     limit.is_some_and(|limit| created >= limit)
 }
