@@ -15,6 +15,7 @@ mod progress;
 mod rerun;
 mod run;
 mod scenario;
+mod stranger;
 
 use std::fmt;
 use std::time::{Duration, SystemTime};

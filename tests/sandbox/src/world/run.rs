@@ -33,6 +33,8 @@ pub struct Run {
     /// GitHub workflow inputs (strings) or GitLab pipeline inputs (typed), including defaults.
     pub inputs: Map<String, Value>,
     pub variables: Vec<Variable>,
+    /// GitLab: the variable that a trigger token's request adds.
+    pub(crate) trigger_payload: Option<Variable>,
     /// The payload of a `repository_dispatch`, with the order of keys and the exact text of numbers.
     pub client_payload: Option<Value>,
     /// Name of the user or token that started it; never the token's value.
@@ -43,7 +45,7 @@ pub struct Run {
     pub id: u64,
     /// Counts from 1: GitHub's `run_number` of the workflow, GitLab's `iid`, Bitbucket's `build_number`.
     pub number: u64,
-    /// GitHub's `display_title`; empty elsewhere.
+    /// GitHub's `display_title`, GitLab's `name`; empty if it has none, and on Bitbucket.
     pub title: String,
     pub state: State,
     /// `None` until the run completes.
@@ -130,6 +132,7 @@ impl Run {
             commit: String::new(),
             inputs: Map::new(),
             variables: Vec::new(),
+            trigger_payload: None,
             client_payload: None,
             actor: String::new(),
             by_stranger: false,
@@ -211,30 +214,6 @@ impl Run {
         let scenario = self.scenario.as_ref();
         let ignores = scenario.is_some_and(|scenario| scenario.on_cancel == OnCancel::Ignores);
         self.cancel_requested_at.is_some() && !ignores && self.state != State::Completed
-    }
-
-    /// Turns the run into a similar one started by somebody else.
-    pub(super) fn into_strangers_run(mut self, name: &str, index: usize) -> Self {
-        let marker = self.client_payload.as_ref();
-        let marker = marker.and_then(|payload| payload["trigger_id"].as_str());
-        if let Some(marker) = marker {
-            let theirs = format!("00000000-0000-4000-8000-{index:012}");
-            self.title = self.title.replace(marker, &theirs);
-        }
-        name.clone_into(&mut self.actor);
-        self.by_stranger = true;
-        self.cancelled = false;
-        self.cancel_requested_at = None;
-        self.cancels_refused = 0;
-        self.approved_at.clear();
-        self.earlier.clear();
-        self.kept.clear();
-        self.rerun_by = None;
-        if self.scenario.is_some() {
-            // Its scenario starts from the beginning.
-            self.state = State::Queued;
-        }
-        self
     }
 
     /// Returns the time from which lists contain the run.

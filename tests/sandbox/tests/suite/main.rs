@@ -25,6 +25,7 @@ mod github_reading;
 mod github_statuses;
 mod gitlab;
 mod gitlab_access_token;
+mod gitlab_names;
 mod gitlab_retries;
 mod late_runs;
 mod programs;

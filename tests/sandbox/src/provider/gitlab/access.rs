@@ -152,6 +152,18 @@ pub(super) fn require_updating(call: &ProjectCall<'_>, run: &Run) -> Result<(), 
     Err(Failure::message(403, "403 Forbidden"))
 }
 
+/// Requires the role maintainer, or that the caller started the pipeline and may update it.
+pub(super) fn require_reading_variables(call: &ProjectCall<'_>, run: &Run) -> Result<(), Failure> {
+    let token = call.token.as_ref();
+    let role = role(token, &call.project);
+    let is_owner = token.is_some_and(|token| token.owner == run.actor);
+    let may_update = role >= Some(needed_for_updating(call, run));
+    if role >= Some(Role::Maintainer) || is_owner && may_update {
+        return Ok(());
+    }
+    Err(Failure::message(403, "403 Forbidden"))
+}
+
 fn needed_for_updating(call: &ProjectCall<'_>, run: &Run) -> Role {
     let name = run.reference_name();
     let is_protected = name.is_some_and(|name| call.project.protects(name));

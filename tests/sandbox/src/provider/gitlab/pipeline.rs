@@ -15,8 +15,9 @@ use crate::world::{Conclusion, Provider, RefKind, Run, State, World};
 pub(super) fn list(world: &World, call: &ProjectCall<'_>) -> ApiResult {
     access::require_reading_pipelines(call)?;
     // Parses the query once, not for each run.
-    let filters = ["ref", "source", "status", "username", "sha"];
-    let [reference, source, state, actor, commit] = filters.map(|name| call.request.query(name));
+    let filters = ["ref", "source", "status", "username", "sha", "name"];
+    let [reference, source, state, actor, commit, name] =
+        filters.map(|name| call.request.query(name));
     let equal =
         |wanted: &Option<String>, value: &str| wanted.as_ref().is_none_or(|text| text == value);
     let mut runs: Vec<&Run> = world
@@ -25,6 +26,7 @@ pub(super) fn list(world: &World, call: &ProjectCall<'_>) -> ApiResult {
         .filter(|run| equal(&reference, run.reference_name().unwrap_or_default()))
         .filter(|run| equal(&source, &run.event) && equal(&state, status(run)))
         .filter(|run| equal(&actor, &run.actor) && equal(&commit, &run.commit))
+        .filter(|run| name.as_deref().unwrap_or_default().is_empty() || equal(&name, &run.title))
         .collect();
     if call.request.query("sort").as_deref() != Some("asc") {
         runs.reverse();
