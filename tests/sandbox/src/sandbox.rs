@@ -11,7 +11,7 @@ use crate::fault::{Fault, Occasion, Route};
 use crate::port::ReservedPort;
 use crate::record::RecordedRequest;
 use crate::server::{Shared, lock};
-use crate::world::{Provider, Run, State, World};
+use crate::world::{CommitStatus, Provider, Run, State, World};
 
 /// A running sandbox. Dropping it closes its ports and connections.
 pub struct Sandbox {
@@ -117,6 +117,11 @@ impl Sandbox {
         let mut runs = self.runs();
         runs.retain(|run| run.provider == provider);
         runs
+    }
+
+    /// Returns all commit statuses on GitHub, in the order in which they were set.
+    pub fn statuses(&self) -> Vec<CommitStatus> {
+        self.with_world(|world| world.github.statuses.clone())
     }
 
     /// Returns the number of accepted TCP connections, including those that never sent a request.

@@ -2,6 +2,8 @@
 //! inspect it at the end. The APIs are in `provider`.
 
 mod bitbucket;
+mod caller;
+mod commit_status;
 pub mod demo;
 mod examples;
 mod git;
@@ -10,8 +12,10 @@ mod github_identity;
 mod gitlab;
 pub mod load;
 mod progress;
+mod rerun;
 mod run;
 mod scenario;
+mod stranger;
 
 use std::fmt;
 use std::time::{Duration, SystemTime};
@@ -21,6 +25,7 @@ use crate::clock::Clock;
 pub use bitbucket::{
     Bitbucket, BitbucketRepository, BitbucketToken, BitbucketTokenKind, BranchPipelines,
 };
+pub use commit_status::{CommitStatus, StatusState};
 pub use git::{Git, RefKind};
 pub(crate) use github::MINTED_PREFIX;
 pub use github::{
@@ -97,6 +102,16 @@ impl World {
     #[must_use]
     pub fn github_token(mut self, token: GitHubToken) -> Self {
         self.github.tokens.push(token);
+        self
+    }
+
+    /// Grants a permission to a GitHub token of this world that isn't classic, such as `statuses` to a `GITHUB_TOKEN`.
+    #[must_use]
+    pub fn grant(mut self, token: &str, permission: &str, access: Access) -> Self {
+        let mut tokens = self.github.tokens.iter_mut();
+        if let Some(token) = tokens.find(|known| known.value == token) {
+            token.grant(permission, access);
+        }
         self
     }
 
@@ -222,6 +237,15 @@ impl World {
         self.add_run(run.into_strangers_run(name, 0));
     }
 
+    /// Sets a commit status, now and by its creator. Returns it with its id and time.
+    pub fn add_status(&mut self, mut status: CommitStatus) -> CommitStatus {
+        let statuses = &mut self.github.statuses;
+        status.id = statuses.last().map_or(4_000_000_001, |last| last.id + 1);
+        status.at = self.clock.now();
+        statuses.push(status.clone());
+        status
+    }
+
     pub fn now(&self) -> SystemTime {
         self.clock.now()
     }
@@ -243,10 +267,12 @@ impl World {
         }
     }
 
-    /// Re-runs a GitHub run, as its next attempt.
+    /// Re-runs all jobs of a GitHub run, as its next attempt. A run that hasn't ended fails first, as a caller's does.
     pub fn run_again(&mut self, id: u64) {
-        self.runs_by_id(Provider::GitHub, id)
-            .for_each(Run::start_next_attempt);
+        let now = self.now();
+        for run in self.runs_by_id(Provider::GitHub, id) {
+            run.rerun(now);
+        }
     }
 
     /// Deletes a run.

@@ -13,6 +13,7 @@ mod json_body;
 mod repository;
 mod run;
 mod run_name;
+mod status;
 mod workflow;
 
 use std::ops::Deref;
@@ -179,6 +180,9 @@ fn in_repository(world: &mut World, call: &Call<'_>, name: &str, rest: &[&str]) 
             200,
             repository::full(call, &call.repository),
         )),
+        ("GET", ["commits", name @ .., "statuses"]) => status::list(world, call, &name.join("/")),
+        ("GET", ["commits", name @ .., "status"]) => status::combined(world, call, &name.join("/")),
+        ("POST", ["statuses", sha]) => status::create(world, call, sha),
         ("GET", ["commits", name @ ..]) => repository::commit(world, call, &name.join("/")),
         ("POST", ["dispatches"]) => dispatch::create(world, call),
         ("GET", ["actions", "workflows"]) => workflow::list(world, call),
@@ -208,6 +212,9 @@ fn in_repository(world: &mut World, call: &Call<'_>, name: &str, rest: &[&str]) 
         ("GET", ["actions", "runs", id, "artifacts"]) => artifact::list(world, call, id),
         ("GET", ["actions", "artifacts", id]) => artifact::get(world, call, id),
         ("GET", ["actions", "artifacts", id, "zip"]) => artifact::download(world, call, id),
+        ("POST", ["actions", "runs", id, "rerun-failed-jobs"]) => {
+            run::rerun_failed_jobs(world, call, id)
+        }
         ("POST", ["actions", "runs", id, "cancel"]) => run::cancel(world, call, id),
         _ => Err(Failure::not_found()),
     };
@@ -218,6 +225,12 @@ fn in_repository(world: &mut World, call: &Call<'_>, name: &str, rest: &[&str]) 
 fn page(method: &str, rest: &[&str]) -> &'static str {
     match (method, rest) {
         ("GET", []) => "https://docs.github.com/rest/repos/repos#get-a-repository",
+        ("POST", ["statuses", ..]) => {
+            "https://docs.github.com/rest/commits/statuses#create-a-commit-status"
+        }
+        (_, ["commits", .., "statuses" | "status"]) => {
+            "https://docs.github.com/rest/commits/statuses"
+        }
         ("POST", ["dispatches"]) => {
             "https://docs.github.com/rest/repos/repos#create-a-repository-dispatch-event"
         }
@@ -229,6 +242,9 @@ fn page(method: &str, rest: &[&str]) -> &'static str {
         }
         (_, ["actions", "workflows", ..]) => {
             "https://docs.github.com/rest/actions/workflows#get-a-workflow"
+        }
+        ("POST", ["actions", "runs", _, "rerun-failed-jobs"]) => {
+            "https://docs.github.com/rest/actions/workflow-runs#re-run-failed-jobs-from-a-workflow-run"
         }
         ("POST", ["actions", "runs", ..]) => {
             "https://docs.github.com/rest/actions/workflow-runs#cancel-a-workflow-run"

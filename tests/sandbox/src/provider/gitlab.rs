@@ -6,7 +6,9 @@ mod error;
 mod job;
 mod parameters;
 mod pipeline;
+mod pipeline_name;
 mod user;
+mod variable;
 
 use std::ops::Deref;
 
@@ -98,6 +100,7 @@ fn in_project(world: &mut World, call: &Call<'_>, id: &str, rest: &[&str]) -> Ap
         ("POST", ["pipeline"]) => create::by_token(world, call),
         ("GET", ["pipelines"]) => pipeline::list(world, call),
         ("GET", ["pipelines", id]) => pipeline::get(world, call, id),
+        ("GET", ["pipelines", id, "variables"]) => variable::list(world, call, id),
         ("GET", ["pipelines", id, "jobs"]) => job::list(world, call, id),
         ("GET", ["pipelines", id, kind @ ("trigger_jobs" | "bridges")]) => {
             job::downstream(world, call, id, kind)
@@ -109,6 +112,7 @@ fn in_project(world: &mut World, call: &Call<'_>, id: &str, rest: &[&str]) -> Ap
             job::artifact(world, call, id, &path.join("/"))
         }
         ("POST", ["pipelines", id, "cancel"]) => pipeline::cancel(world, call, id),
+        ("POST", ["pipelines", id, "retry"]) => pipeline::retry(world, call, id),
         _ => Err(Failure::error(404, "404 Not Found")),
     }
 }

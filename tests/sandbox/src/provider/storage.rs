@@ -99,6 +99,7 @@ pub(super) fn log(
         .runs
         .iter()
         .filter(of_provider)
+        .flat_map(Run::attempts)
         .flat_map(|run| &run.jobs);
     let job = jobs.find(|job| job.id.to_string() == id)?;
     let log = &job.scenario.log;

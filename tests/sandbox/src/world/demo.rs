@@ -25,6 +25,8 @@ pub const GITHUB_FINE_GRAINED_READ_ONLY: &str =
 pub const GITHUB_WORKFLOW: &str = "ghs_sandboxWorkflowOfApp000000000000000000";
 /// `GITHUB_TOKEN` of a workflow in `octo-org/caller`; can't start anything in `octo-org/app`.
 pub const GITHUB_WORKFLOW_OF_CALLER: &str = "ghs_sandboxWorkflowOfCaller00000000000000";
+/// A commit of `octo-org/caller` that no branch or tag points to, such as the head of a pull request.
+pub const GITHUB_CALLER_COMMIT: &str = "89abcdef0123456789abcdef0123456789abcdef";
 pub const GITHUB_APP_ID: u64 = 20_001;
 pub const GITHUB_APP_CLIENT_ID: &str = "Iv23liSandboxClient01";
 /// The App's installation on `octo-org/app` and `octo-org/private`.
@@ -190,7 +192,9 @@ fn github(world: World) -> World {
     world
         .github_repository(app)
         .github_repository(private)
-        .github_repository(GitHubRepository::new(1003, "octo-org/caller"))
+        .github_repository(
+            GitHubRepository::new(1003, "octo-org/caller").commit(GITHUB_CALLER_COMMIT),
+        )
 }
 
 fn github_tokens(world: World) -> World {

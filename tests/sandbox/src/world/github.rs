@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Git, GitHubApp, GitHubToken};
+use super::{CommitStatus, Git, GitHubApp, GitHubToken};
 
 /// The prefix of minted installation tokens.
 pub(crate) const MINTED_PREFIX: &str = "ghs_sandboxMinted";
@@ -13,6 +13,8 @@ pub struct GitHub {
     pub repositories: Vec<GitHubRepository>,
     pub tokens: Vec<GitHubToken>,
     pub apps: Vec<GitHubApp>,
+    /// All commit statuses, in the order in which they were set.
+    pub statuses: Vec<CommitStatus>,
     pub run_details: RunDetails,
     pub missing_permission: MissingPermission,
     /// Lifetime of minted installation tokens; an hour by default.
@@ -33,6 +35,7 @@ impl Default for GitHub {
             repositories: Vec::new(),
             tokens: Vec::new(),
             apps: Vec::new(),
+            statuses: Vec::new(),
             run_details: RunDetails::default(),
             missing_permission: MissingPermission::default(),
             token_lifetime: Duration::from_hours(1),
@@ -51,6 +54,11 @@ impl GitHub {
             if repository.name == from {
                 to.clone_into(&mut repository.name);
                 repository.former_names.push(from.to_owned());
+            }
+        }
+        for status in &mut self.statuses {
+            if status.repository == from {
+                to.clone_into(&mut status.repository);
             }
         }
         let installations = self.apps.iter_mut().flat_map(|app| &mut app.installations);
@@ -147,6 +155,13 @@ impl GitHubRepository {
     #[must_use]
     pub fn tag(mut self, name: &str) -> Self {
         self.git.add_tag(name);
+        self
+    }
+
+    /// Adds a commit that no branch or tag points to, such as the head of a pull request.
+    #[must_use]
+    pub fn commit(mut self, hash: &str) -> Self {
+        self.git.commits.push(hash.to_owned());
         self
     }
 

@@ -98,6 +98,17 @@ impl GitHubToken {
         }
     }
 
+    /// Grants a permission. Classic tokens have scopes instead, and stay as they are.
+    pub(super) fn grant(&mut self, name: &str, access: Access) {
+        match &mut self.kind {
+            GitHubTokenKind::Classic { .. } => {}
+            GitHubTokenKind::FineGrained { permissions }
+            | GitHubTokenKind::Installation { permissions } => {
+                permissions.0.insert(name.to_owned(), access);
+            }
+        }
+    }
+
     #[must_use]
     pub fn for_repository(mut self, name: &str) -> Self {
         Arc::make_mut(&mut self.repositories).push(name.to_owned());

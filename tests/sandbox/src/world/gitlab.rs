@@ -42,6 +42,8 @@ pub struct GitLabProject {
     pub configuration: Configuration,
     /// Inputs declared in `.gitlab-ci.yml`.
     pub inputs: Vec<PipelineInput>,
+    /// Its `workflow: name:`, in which `$X` and `${X}` are variables of the request, and `$[[ inputs.X ]]` inputs.
+    pub pipeline_name: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,6 +126,7 @@ impl GitLabProject {
             pipeline_variables: PipelineVariables::Allowed,
             configuration: Configuration::Runs,
             inputs: Vec::new(),
+            pipeline_name: None,
         }
     }
 
@@ -177,6 +180,16 @@ impl GitLabProject {
     pub fn configuration(mut self, configuration: Configuration) -> Self {
         self.configuration = configuration;
         self
+    }
+
+    #[must_use]
+    pub fn pipeline_name(mut self, template: &str) -> Self {
+        self.pipeline_name = Some(template.to_owned());
+        self
+    }
+
+    pub(crate) fn protects(&self, reference: &str) -> bool {
+        self.protected.iter().any(|name| name == reference)
     }
 
     #[must_use]

@@ -73,7 +73,8 @@ impl Run {
         if let Some(end) = cancelled_at.filter(|end| *end <= now)
             && self.state != State::Completed
         {
-            self.end_as_cancelled(end);
+            self.end_early(end, Conclusion::Cancelled);
+            self.cancelled = true;
         }
         self.scenario = Some(scenario);
     }
@@ -116,38 +117,39 @@ impl Run {
     }
 
     fn apply_jobs(&mut self, scenario: &Scenario, timeline: &mut Timeline) -> State {
-        let (others, each) = scenario.queue_ahead;
-        for position in (1..=others).rev() {
-            if !timeline.pass(each) {
-                self.position = Some(position);
-                return State::Pending;
-            }
-        }
-        if !timeline.pass(scenario.queued) {
-            return State::Queued;
+        let ids = self.first_job_id()..;
+        if let Some(state) = self.wait_in_queue(scenario, timeline) {
+            let kept = scenario.jobs.iter().zip(ids);
+            let kept = kept.filter_map(|(job, id)| self.kept_job(&job.name, id));
+            self.jobs = kept.collect();
+            return state;
         }
         let mut state = State::Completed;
         let (mut failed, mut skip_rest) = (false, false);
-        for (index, job_scenario) in scenario.jobs.iter().enumerate() {
-            let mut job = Job {
-                id: self.id * 1_000 + index as u64 + 1,
+        for (job_scenario, id) in scenario.jobs.iter().zip(ids) {
+            let kept = self.kept_job(&job_scenario.name, id);
+            let is_kept = kept.is_some();
+            let mut job = kept.unwrap_or_else(|| Job {
+                id,
                 name: job_scenario.name.clone(),
                 state: JobState::NotStarted,
                 started_at: None,
                 completed_at: None,
                 scenario: Arc::clone(job_scenario),
-            };
-            if state == State::Completed && skip_rest {
-                job.state = JobState::Completed(Conclusion::Skipped);
-                job.completed_at = Some(timeline.at);
-            } else if state == State::Completed {
-                state = self.apply_job(&mut job, timeline);
+            });
+            if is_kept || state == State::Completed && !skip_rest {
+                if !is_kept {
+                    state = self.apply_job(&mut job, timeline);
+                }
                 let is_bad = matches!(
                     job.state,
                     JobState::Completed(Conclusion::Failure | Conclusion::Cancelled)
                 );
-                failed |= is_bad && !job_scenario.may_fail;
-                skip_rest = is_bad && !job_scenario.may_fail && job_scenario.is_needed;
+                failed |= is_bad && !job.scenario.may_fail;
+                skip_rest |= is_bad && !job.scenario.may_fail && job.scenario.is_needed;
+            } else if state == State::Completed {
+                job.state = JobState::Completed(Conclusion::Skipped);
+                job.completed_at = Some(timeline.at);
             }
             self.jobs.push(job);
         }
@@ -162,12 +164,31 @@ impl Run {
         state
     }
 
+    /// Returns the id of the first job of this attempt: those of all attempts differ.
+    fn first_job_id(&self) -> u64 {
+        let earlier: usize = self.earlier.iter().map(|run| run.jobs.len()).sum();
+        self.id * 1_000 + earlier as u64 + 1
+    }
+
+    /// Returns the state of the run before its first job, or `None` if that can start.
+    fn wait_in_queue(&mut self, scenario: &Scenario, timeline: &mut Timeline) -> Option<State> {
+        let (others, each) = scenario.queue_ahead;
+        for position in (1..=others).rev() {
+            if !timeline.pass(each) {
+                self.position = Some(position);
+                return Some(State::Pending);
+            }
+        }
+        (!timeline.pass(scenario.queued)).then_some(State::Queued)
+    }
+
     /// Returns the state of the run during this job; `Completed` if the job is over.
     fn apply_job(&mut self, job: &mut Job, timeline: &mut Timeline) -> State {
         match &job.scenario.gate {
             Gate::Open => {}
             Gate::Person { .. } => {
-                let gates = self.jobs.iter().map(|job| &job.scenario.gate);
+                let jobs = self.jobs.iter().filter(|job| !self.keeps(job));
+                let gates = jobs.map(|job| &job.scenario.gate);
                 let before = gates.filter(|gate| matches!(gate, Gate::Person { .. }));
                 let approved = self.approved_at.get(before.count()).copied();
                 if !timeline.wait_for(approved) {
@@ -192,16 +213,16 @@ impl Run {
         State::Completed
     }
 
-    fn end_as_cancelled(&mut self, end: SystemTime) {
+    /// Ends the run, and its jobs that haven't ended.
+    pub(super) fn end_early(&mut self, end: SystemTime, conclusion: Conclusion) {
         for job in &mut self.jobs {
             if !matches!(job.state, JobState::Completed(_)) {
-                job.state = JobState::Completed(Conclusion::Cancelled);
+                job.state = JobState::Completed(conclusion);
                 job.completed_at = Some(end);
             }
         }
         self.state = State::Completed;
-        self.conclusion = Some(Conclusion::Cancelled);
-        self.cancelled = true;
+        self.conclusion = Some(conclusion);
         self.status_override = None;
         self.updated_at = end;
     }
@@ -259,6 +280,39 @@ mod tests {
         run.approved_at.push(run.created_at + SECOND * 1_000);
         assert_eq!(at(&mut run, 1_005).0, State::Running);
         assert_eq!(at(&mut run, 1_010).0, State::Completed);
+    }
+
+    #[test]
+    fn a_job_that_runs_again_needs_a_new_approval() {
+        let gated = |name: &str| JobScenario::new(name, Duration::ZERO).manual();
+        let scenario = Scenario::new().job(gated("stage"));
+        let passes = scenario.clone().job(gated("deploy"));
+        let mut run = run(scenario.job(gated("deploy").fails()).on_rerun(passes));
+        let approve = |run: &mut Run| run.approved_at.push(run.created_at + SECOND);
+        approve(&mut run);
+        approve(&mut run);
+        assert_eq!(at(&mut run, 1).0, State::Completed);
+        run.rerun_failed_jobs("octocat");
+        let success = JobState::Completed(Conclusion::Success);
+        assert_eq!(
+            at(&mut run, 1),
+            (State::Blocked, vec![success, JobState::Blocked])
+        );
+        approve(&mut run);
+        assert_eq!(at(&mut run, 1), (State::Completed, vec![success; 2]));
+    }
+
+    #[test]
+    fn a_queued_re_run_shows_the_jobs_that_it_keeps() {
+        let job = |name: &str| JobScenario::new(name, Duration::ZERO);
+        let passes = Scenario::new().job(job("build")).job(job("test"));
+        let fails = Scenario::new().job(job("build")).job(job("test").fails());
+        let mut run = run(fails.on_rerun(passes.queued(SECOND * 5)));
+        at(&mut run, 0);
+        run.rerun_failed_jobs("octocat");
+        let success = JobState::Completed(Conclusion::Success);
+        assert_eq!(at(&mut run, 1), (State::Queued, vec![success]));
+        assert_eq!(at(&mut run, 5), (State::Completed, vec![success; 2]));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! A run, the same for all three providers. `provider` translates its states into each provider's words; `scenario` and
-//! `progress` advance it.
+//! `progress` advance it, and `rerun` starts its next attempt.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use serde_json::{Map, Value};
@@ -32,6 +33,8 @@ pub struct Run {
     /// GitHub workflow inputs (strings) or GitLab pipeline inputs (typed), including defaults.
     pub inputs: Map<String, Value>,
     pub variables: Vec<Variable>,
+    /// GitLab: the variable that a trigger token's request adds.
+    pub(crate) trigger_payload: Option<Variable>,
     /// The payload of a `repository_dispatch`, with the order of keys and the exact text of numbers.
     pub client_payload: Option<Value>,
     /// Name of the user or token that started it; never the token's value.
@@ -42,7 +45,7 @@ pub struct Run {
     pub id: u64,
     /// Counts from 1: GitHub's `run_number` of the workflow, GitLab's `iid`, Bitbucket's `build_number`.
     pub number: u64,
-    /// GitHub's `display_title`; empty elsewhere.
+    /// GitHub's `display_title`, GitLab's `name`; empty if it has none, and on Bitbucket.
     pub title: String,
     pub state: State,
     /// `None` until the run completes.
@@ -65,7 +68,11 @@ pub struct Run {
     /// Overrides the status or conclusion in the API.
     pub(crate) status_override: Option<String>,
     /// Earlier attempts, oldest first.
-    pub(crate) earlier: Vec<Self>,
+    pub(crate) earlier: Vec<Arc<Self>>,
+    /// Jobs of earlier attempts that this one doesn't run again.
+    pub(crate) kept: Vec<Job>,
+    /// Name of the user or token that re-ran it by a request, if this attempt began with one.
+    pub(crate) rerun_by: Option<String>,
     /// Number of cancels it has refused.
     pub(crate) cancels_refused: u32,
     pub(crate) delays: Delays,
@@ -125,6 +132,7 @@ impl Run {
             commit: String::new(),
             inputs: Map::new(),
             variables: Vec::new(),
+            trigger_payload: None,
             client_payload: None,
             actor: String::new(),
             by_stranger: false,
@@ -144,6 +152,8 @@ impl Run {
             approved_at: Vec::new(),
             status_override: None,
             earlier: Vec::new(),
+            kept: Vec::new(),
+            rerun_by: None,
             cancels_refused: 0,
             delays: Delays::default(),
             clock,
@@ -206,38 +216,6 @@ impl Run {
         self.cancel_requested_at.is_some() && !ignores && self.state != State::Completed
     }
 
-    /// Turns the run into a similar one started by somebody else.
-    pub(super) fn into_strangers_run(mut self, name: &str, index: usize) -> Self {
-        let marker = self.client_payload.as_ref();
-        let marker = marker.and_then(|payload| payload["trigger_id"].as_str());
-        if let Some(marker) = marker {
-            let theirs = format!("00000000-0000-4000-8000-{index:012}");
-            self.title = self.title.replace(marker, &theirs);
-        }
-        name.clone_into(&mut self.actor);
-        self.by_stranger = true;
-        self.cancelled = false;
-        self.cancel_requested_at = None;
-        self.cancels_refused = 0;
-        self.approved_at.clear();
-        self.earlier.clear();
-        if self.scenario.is_some() {
-            // Its scenario starts from the beginning.
-            self.state = State::Queued;
-        }
-        self
-    }
-
-    /// GitHub's attempt number, counted from 1.
-    pub fn attempt(&self) -> usize {
-        self.earlier.len() + 1
-    }
-
-    /// Returns the run as it was before any re-run.
-    pub fn first_attempt(&self) -> &Self {
-        self.earlier.first().unwrap_or(self)
-    }
-
     /// Returns the time from which lists contain the run.
     pub fn listed_from(&self) -> SystemTime {
         self.first_attempt().created_at + self.delays.listed
@@ -264,17 +242,6 @@ impl Run {
     /// Returns the time from which the API shows the conclusion of a completed run.
     pub fn concluded_from(&self) -> SystemTime {
         self.updated_at + self.delays.concluded
-    }
-
-    /// Starts the run again, as its next attempt.
-    pub(crate) fn start_next_attempt(&mut self) {
-        let before = self.clone();
-        self.earlier.push(before);
-        self.created_at = self.clock.now();
-        self.cancelled = false;
-        self.cancel_requested_at = None;
-        self.approved_at.clear();
-        self.refresh(self.created_at);
     }
 
     /// Whether both share one number sequence: GitHub counts per workflow, the others per repository.

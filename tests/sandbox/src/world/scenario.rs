@@ -23,6 +23,8 @@ pub struct Scenario {
     pub(crate) on_cancel: OnCancel,
     pub(crate) artifacts: Vec<Artifact>,
     pub(crate) delays: Delays,
+    /// The attempts after this one.
+    pub(crate) reruns: Vec<Self>,
 }
 
 /// Delays with which the API shows a run.
@@ -192,6 +194,33 @@ impl Scenario {
     pub fn artifact(mut self, artifact: Artifact) -> Self {
         self.artifacts.push(artifact);
         self
+    }
+
+    /// Sets the scenario of the next attempt of the run: the second one, then the third one, and so on. Further attempts
+    /// are like the last one. If only failed jobs run again, those that passed keep their conclusion, recognised by
+    /// their name: here, `test` fails at first and then passes.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use sandbox::world::{JobScenario, Scenario};
+    /// let (build, test) = (JobScenario::new("build", Duration::ZERO), JobScenario::new("test", Duration::ZERO));
+    /// let passes = Scenario::new().job(build.clone()).job(test.clone());
+    /// let flaky = Scenario::new().job(build).job(test.fails()).on_rerun(passes);
+    /// # let _ = flaky;
+    /// ```
+    #[must_use]
+    pub fn on_rerun(mut self, scenario: Self) -> Self {
+        self.reruns.push(scenario);
+        self
+    }
+
+    /// Turns the scenario into the one of the next attempt.
+    pub(super) fn advance_to_rerun(&mut self) {
+        let mut reruns = std::mem::take(&mut self.reruns).into_iter();
+        if let Some(next) = reruns.next() {
+            *self = next;
+            self.reruns.extend(reruns);
+        }
     }
 
     #[must_use]

@@ -1,7 +1,7 @@
 //! GitHub: dispatches that start runs, and the errors for invalid bodies. Permissions are in `github_reading`.
 
 use sandbox::world::{RefKind, RunDetails};
-use sandbox::{Sandbox, demo};
+use sandbox::{Sandbox, World, demo};
 use serde_json::{Value, json};
 
 use crate::client::{RequestBuilder, Response, request, start};
@@ -82,6 +82,30 @@ fn the_marker_shows_in_the_title() {
         runs.json()["workflow_runs"][0]["display_title"],
         "Marked abc-1"
     );
+}
+
+#[test]
+fn the_marker_shows_in_the_title_as_an_input_too() {
+    let marker = "11111111-2222-4333-8444-555555555555";
+    for template in [
+        "Build ${{ inputs.trigger_id }}",
+        "Build ${{ github.event.inputs.trigger_id || 'by hand' }}",
+    ] {
+        let mut world = World::demo().strangers(&["hubot"]);
+        let build = &mut world.github.repositories[0].workflows[0];
+        let changed = build.clone().input("trigger_id", false, None);
+        *build = changed.run_name(template);
+        let sandbox = Sandbox::start(world).unwrap();
+        let body = json!({"ref": "main", "inputs": {"trigger_id": marker}});
+        workflow_dispatch(&sandbox, "build.yml", &body);
+        let runs = get(&sandbox, "/repos/octo-org/app/actions/runs").send();
+        let runs = runs.json()["workflow_runs"].clone();
+        assert_eq!(runs[0]["display_title"], format!("Build {marker}"));
+        // A stranger's run has its own marker.
+        assert_eq!(runs[1]["actor"]["login"], "hubot");
+        assert_ne!(runs[1]["display_title"], runs[0]["display_title"]);
+        assert_ne!(sandbox.runs()[0].inputs["trigger_id"], marker);
+    }
 }
 
 #[test]

@@ -77,7 +77,14 @@ pub(super) fn find_visible(
     if matches!(call.caller, Caller::App(_)) {
         return Err(Failure::new(401, "Bad credentials"));
     }
-    if !permits(&call.caller, repository, "metadata", Access::Read) {
+    // The scope `repo:status` shows nothing else of a private repository.
+    let is_about_statuses = matches!(
+        rest,
+        ["statuses", ..] | ["commits", .., "statuses" | "status"]
+    );
+    let is_visible = permits(&call.caller, repository, "metadata", Access::Read)
+        || is_about_statuses && permits(&call.caller, repository, "statuses", Access::Read);
+    if !is_visible {
         return Err(Failure::not_found());
     }
     redirect_former_name(call, repository, name, rest)?;
@@ -132,9 +139,14 @@ pub(super) fn permits(
     public_reading
         || granted
             && match &token.kind {
-                GitHubTokenKind::Classic { scopes } => scopes.iter().any(|scope| {
-                    scope == "repo" || (scope == "public_repo" && !repository.private)
-                }),
+                GitHubTokenKind::Classic { scopes } => {
+                    scopes.iter().any(|scope| match scope.as_str() {
+                        "repo" => true,
+                        "public_repo" => !repository.private,
+                        "repo:status" => permission == "statuses",
+                        _ => false,
+                    })
+                }
                 GitHubTokenKind::FineGrained { permissions }
                 | GitHubTokenKind::Installation { permissions } => {
                     // These tokens can always read the metadata of their repositories.
@@ -173,7 +185,11 @@ pub(super) fn require(
     } else {
         Failure::not_found()
     };
-    Err(failure.header("X-Accepted-OAuth-Scopes", "repo").header(
+    let scopes = match permission {
+        "statuses" => "repo, repo:status",
+        _ => "repo",
+    };
+    Err(failure.header("X-Accepted-OAuth-Scopes", scopes).header(
         "X-Accepted-GitHub-Permissions",
         format!("{permission}={access}"),
     ))

@@ -1,6 +1,6 @@
 //! GitHub's error responses.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::response::Response;
 
@@ -8,8 +8,8 @@ pub(super) struct Failure {
     status: u16,
     message: String,
     headers: Vec<(&'static str, String)>,
-    /// Target of a redirect.
-    url: Option<String>,
+    /// Further members of the body.
+    members: Vec<(&'static str, Value)>,
 }
 
 impl Failure {
@@ -18,7 +18,7 @@ impl Failure {
             status,
             message: message.into(),
             headers: Vec::new(),
-            url: None,
+            members: Vec::new(),
         }
     }
 
@@ -32,16 +32,24 @@ impl Failure {
         Self::new(422, format!("Invalid request.\n\n{message}"))
     }
 
+    /// A body that matches the schema, but not the rules of the resource.
+    pub(super) fn validation(errors: Value) -> Self {
+        Self::new(422, "Validation Failed").member("errors", errors)
+    }
+
     pub(super) fn redirect(status: u16, location: String) -> Self {
         let message = if status == 301 {
             "Moved Permanently"
         } else {
             "Temporary Redirect"
         };
-        Self {
-            url: Some(location.clone()),
-            ..Self::new(status, message).header("Location", location)
-        }
+        let failure = Self::new(status, message).member("url", json!(location));
+        failure.header("Location", location)
+    }
+
+    fn member(mut self, name: &'static str, value: Value) -> Self {
+        self.members.push((name, value));
+        self
     }
 
     pub(super) fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
@@ -50,16 +58,14 @@ impl Failure {
     }
 
     pub(super) fn response(self, documentation: &str) -> Response {
-        let body = match self.url {
-            Some(url) => {
-                json!({"message": self.message, "url": url, "documentation_url": documentation})
-            }
-            None => json!({
-                "message": self.message,
-                "documentation_url": documentation,
-                "status": self.status.to_string(),
-            }),
-        };
+        let mut body = json!({"message": self.message});
+        for (name, value) in self.members {
+            body[name] = value;
+        }
+        body["documentation_url"] = json!(documentation);
+        if self.status >= 400 {
+            body["status"] = json!(self.status.to_string());
+        }
         let response = Response::json(self.status, body);
         self.headers
             .into_iter()

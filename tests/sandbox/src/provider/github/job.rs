@@ -15,11 +15,9 @@ const GROUP: &str = "production";
 /// Lists the jobs of the latest attempt, or of all with `filter=all`.
 pub(super) fn list(world: &World, call: &RepositoryCall<'_>, id: &str) -> ApiResult {
     let found = run::find(world, call, id)?;
-    let earlier = match call.request.query("filter").as_deref() {
-        Some("all") => found.earlier.as_slice(),
-        _ => &[],
-    };
-    let attempts = earlier.iter().chain([found]);
+    let shows_all = call.request.query("filter").as_deref() == Some("all");
+    let skipped = if shows_all { 0 } else { found.attempt() - 1 };
+    let attempts = found.attempts().skip(skipped);
     let jobs: Vec<Value> = attempts
         .flat_map(|run| describe_created(call, run))
         .collect();
@@ -68,6 +66,7 @@ fn find<'world>(
     access::require(world, call, "actions", Access::Read)?;
     world
         .runs_of(Provider::GitHub, &call.repository.name)
+        .flat_map(Run::attempts)
         .flat_map(|run| run.jobs.iter().map(move |job| (run, job)))
         .find(|(_, job)| is_id(id, job.id))
         .ok_or_else(Failure::not_found)
@@ -226,8 +225,9 @@ fn describe(call: &RepositoryCall<'_>, run: &Run, job: &Job) -> Value {
         })
     });
     let steps: Vec<Value> = match job.started_at {
-        Some(_) => steps.collect(),
-        None => Vec::new(),
+        // GitHub shows the steps of a job only in the attempt that ran it.
+        Some(_) if !run.keeps(job) => steps.collect(),
+        Some(_) | None => Vec::new(),
     };
     let created_at = job.started_at.unwrap_or(run.created_at);
     let workflow = run::workflow_of(&call.repository, run);

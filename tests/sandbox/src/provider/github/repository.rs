@@ -6,7 +6,7 @@ use super::account::{CREATED_AT, node_id, organization};
 use super::error::Failure;
 use super::{ApiResult, Call, RepositoryCall, access};
 use crate::response::Response;
-use crate::world::{Access, GitHubRepository, World};
+use crate::world::{Access, GitHubRepository, RefKind, World};
 
 /// URL templates of a repository's parts, relative to the URL of the repository.
 const PARTS: [(&str, &str); 37] = [
@@ -132,20 +132,33 @@ pub(super) fn in_list(call: &Call<'_>, repository: &GitHubRepository) -> Value {
     described
 }
 
-/// `GET …/commits/{ref}` with the name of a branch or tag, which may begin with `heads/` or `tags/`.
+/// `GET …/commits/{ref}`
 pub(super) fn commit(world: &World, call: &RepositoryCall<'_>, name: &str) -> ApiResult {
     access::require(world, call, "contents", Access::Read)?;
-    let is_full = name.starts_with("heads/") || name.starts_with("tags/");
-    let reference = if is_full {
-        format!("refs/{name}")
-    } else {
-        name.to_owned()
-    };
-    let resolved = call.repository.git.resolve(&reference);
-    let missing = || Failure::new(422, format!("No commit found for SHA: {name}"));
-    let sha = resolved.ok_or_else(missing)?.commit;
+    let sha = resolve(&call.repository, name).ok_or_else(|| no_commit(name))?;
     Ok(Response::json(
         200,
         json!({ "sha": sha, "node_id": node_id("C", 1) }),
     ))
+}
+
+/// Returns the full hash of a commit: by itself, or by the name of a branch or tag, which may begin with `heads/` or
+/// `tags/`.
+pub(super) fn resolve<'name>(
+    repository: &'name GitHubRepository,
+    name: &'name str,
+) -> Option<&'name str> {
+    let git = &repository.git;
+    if git.knows_commit(name) {
+        return Some(name);
+    }
+    match name.split_once('/') {
+        Some(("heads", branch)) => git.commit_of(RefKind::Branch, branch),
+        Some(("tags", tag)) => git.commit_of(RefKind::Tag, tag),
+        _ => git.resolve(name).map(|resolved| resolved.commit),
+    }
+}
+
+pub(super) fn no_commit(name: &str) -> Failure {
+    Failure::new(422, format!("No commit found for SHA: {name}"))
 }

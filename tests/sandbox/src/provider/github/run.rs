@@ -1,4 +1,4 @@
-//! Lists, reads and cancels workflow runs, in GitHub's words. `dispatch` and `workflow` start them.
+//! Lists, reads, cancels and re-runs workflow runs, in GitHub's words. `dispatch` and `workflow` start them.
 
 use std::time::Duration;
 
@@ -6,12 +6,17 @@ use serde_json::{Value, json};
 
 use super::account::{self, CREATED_AT};
 use super::error::Failure;
-use super::{ApiResult, Call, RepositoryCall, access, repository as repositories, workflow};
+use super::{
+    ApiResult, Call, RepositoryCall, access, json_body, repository as repositories, workflow,
+};
 use crate::clock::timestamp;
 use crate::provider::is_id;
 use crate::request::Request;
 use crate::response::Response;
 use crate::world::{Access, Conclusion, GitHubRepository, Provider, Run, State, Workflow, World};
+
+/// The age up to which a run can be re-run.
+const MAX_AGE_OF_RERUN: Duration = Duration::from_hours(30 * 24);
 
 /// Lists the runs of one workflow or of all, newest first.
 pub(super) fn list(world: &World, call: &RepositoryCall<'_>, workflow: Option<&str>) -> ApiResult {
@@ -82,18 +87,13 @@ pub(super) fn find<'world>(
 /// Returns an attempt of a run, counted from 1.
 pub(super) fn attempt<'run>(run: &'run Run, number: &str) -> Result<&'run Run, Failure> {
     let number: usize = number.parse().map_err(|_| Failure::not_found())?;
-    let mut attempts = run.earlier.iter().chain([run]);
     let index = number.checked_sub(1).ok_or_else(Failure::not_found)?;
-    attempts.nth(index).ok_or_else(Failure::not_found)
+    run.attempts().nth(index).ok_or_else(Failure::not_found)
 }
 
 pub(super) fn cancel(world: &mut World, call: &RepositoryCall<'_>, id: &str) -> ApiResult {
     access::require(world, call, "actions", Access::Write)?;
-    let run = world
-        .run_mut(Provider::GitHub, &call.repository.name, |run| {
-            is_id(id, run.id)
-        })
-        .ok_or_else(Failure::not_found)?;
+    let run = find_mut(world, call, id)?;
     if run.state == State::Completed {
         let message = "Cannot cancel a workflow run that is completed.";
         return Err(Failure::new(409, message));
@@ -101,6 +101,44 @@ pub(super) fn cancel(world: &mut World, call: &RepositoryCall<'_>, id: &str) -> 
     run.cancel()
         .map_err(|status| Failure::new(status, "Cannot cancel this workflow run."))?;
     Ok(Response::json(202, json!({})))
+}
+
+/// `POST …/rerun-failed-jobs`
+pub(super) fn rerun_failed_jobs(
+    world: &mut World,
+    call: &RepositoryCall<'_>,
+    id: &str,
+) -> ApiResult {
+    access::require(world, call, "actions", Access::Write)?;
+    let body = json_body::parse(call.request, &["enable_debug_logging"])?;
+    json_body::boolean(&body, "enable_debug_logging")?;
+    let now = world.now();
+    let run = find_mut(world, call, id)?;
+    let reason = if run.state != State::Completed {
+        Some("This workflow is already running")
+    } else if now > run.first_attempt().created_at + MAX_AGE_OF_RERUN {
+        Some("Unable to retry this workflow run because it was created over a month ago")
+    } else if !run.has_failed() {
+        Some("This workflow run cannot be retried")
+    } else {
+        None
+    };
+    if let Some(reason) = reason {
+        return Err(Failure::new(403, reason));
+    }
+    run.rerun_failed_jobs(&call.caller.name());
+    Ok(Response::json(201, json!({})))
+}
+
+/// Finds a run by its id, also one that can't be read yet.
+fn find_mut<'world>(
+    world: &'world mut World,
+    call: &RepositoryCall<'_>,
+    id: &str,
+) -> Result<&'world mut Run, Failure> {
+    let repository = &call.repository.name;
+    let run = world.run_mut(Provider::GitHub, repository, |run| is_id(id, run.id));
+    run.ok_or_else(Failure::not_found)
 }
 
 /// The filters of the query, parsed once and not for each run.
@@ -149,10 +187,9 @@ impl Filter {
             && equal(&self.actor, &run.actor)
             && equal(&self.commit, &run.commit)
             && self.status.as_ref().is_none_or(has_status)
-            && self
-                .created
-                .as_ref()
-                .is_none_or(|range| created_within(range, &timestamp(run.created_at)))
+            && self.created.as_ref().is_none_or(|range| {
+                created_within(range, &timestamp(run.first_attempt().created_at))
+            })
     }
 }
 
@@ -232,7 +269,6 @@ pub(super) fn workflow_of<'repository>(
 }
 
 fn describe(call: &RepositoryCall<'_>, repository: &Value, run: &Run) -> Value {
-    let first = run.earlier.first().unwrap_or(run);
     let url = api_url(call, run);
     let of_repository = format!("{}/repos/{}", call.base, run.repository);
     let actor = account::user(call, &run.actor);
@@ -257,7 +293,7 @@ fn describe(call: &RepositoryCall<'_>, repository: &Value, run: &Run) -> Value {
         "pull_requests": [],
         "referenced_workflows": [],
         "html_url": page_url(call, run),
-        "created_at": timestamp(first.created_at),
+        "created_at": timestamp(run.first_attempt().created_at),
         "run_started_at": timestamp(run.created_at),
         "updated_at": timestamp(run.updated_at),
         "jobs_url": format!("{url}/jobs"),
@@ -270,7 +306,7 @@ fn describe(call: &RepositoryCall<'_>, repository: &Value, run: &Run) -> Value {
         "workflow_url": format!("{of_repository}/actions/workflows/{}", run.workflow_id),
         "url": url,
         "actor": actor,
-        "triggering_actor": actor,
+        "triggering_actor": run.rerun_by.as_ref().map_or_else(|| actor.clone(), |name| account::user(call, name)),
         "repository": repository,
         "head_repository": repository,
     })

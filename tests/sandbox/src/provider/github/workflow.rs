@@ -181,7 +181,7 @@ pub(super) fn page(key: &str, all: &[Value], call: &Call<'_>, path: &str) -> Res
     page_of(key, all, call, path, Value::clone)
 }
 
-/// Returns a page of a list, by default 30 entries, with its `Link` header.
+/// Returns a page of a list, by default 30 entries, with its `Link` header and the number of all entries.
 pub(super) fn page_of<T>(
     key: &str,
     all: &[T],
@@ -190,6 +190,12 @@ pub(super) fn page_of<T>(
     describe: impl Fn(&T) -> Value,
 ) -> Response {
     let page = Page::of(call.request, ("per_page", 30), all, describe);
+    let response = Response::json(200, json!({"total_count": all.len(), key: page.entries}));
+    with_links(response, call, path, &page)
+}
+
+/// Adds the `Link` header of a page, if there are others.
+pub(super) fn with_links(response: Response, call: &Call<'_>, path: &str, page: &Page) -> Response {
     let (number, last) = (page.number, page.last);
     let link = |number: usize, relation: &str| {
         let query = query_for_page(call.request, number);
@@ -202,7 +208,6 @@ pub(super) fn page_of<T>(
     if number < last {
         links.extend([link(number + 1, "next"), link(last, "last")]);
     }
-    let response = Response::json(200, json!({"total_count": all.len(), key: page.entries}));
     if links.is_empty() {
         return response;
     }

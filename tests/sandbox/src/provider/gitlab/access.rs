@@ -8,7 +8,7 @@ use super::{ApiResult, Call, ProjectCall, user};
 use crate::provider::{find_by_name, is_id};
 use crate::request::Request;
 use crate::response::Response;
-use crate::world::{GitLabProject, GitLabToken, Role, Visibility, World};
+use crate::world::{GitLabProject, GitLabToken, Role, Run, Visibility, World};
 
 /// Returns `None` for a caller without a credential.
 pub(super) fn authenticate(
@@ -140,6 +140,37 @@ pub(super) fn require_developer<'call>(
     match token.role_in(&call.project.path) {
         Some(role) if role >= Role::Developer => Ok((token, role)),
         Some(_) | None => Err(Failure::message(403, "403 Forbidden")),
+    }
+}
+
+/// Requires what GitLab calls updating a pipeline: the role developer, or maintainer if the ref is protected.
+pub(super) fn require_updating(call: &ProjectCall<'_>, run: &Run) -> Result<(), Failure> {
+    let (_, role) = require_developer(call)?;
+    if role >= needed_for_updating(call, run) {
+        return Ok(());
+    }
+    Err(Failure::message(403, "403 Forbidden"))
+}
+
+/// Requires the role maintainer, or that the caller started the pipeline and may update it.
+pub(super) fn require_reading_variables(call: &ProjectCall<'_>, run: &Run) -> Result<(), Failure> {
+    let token = call.token.as_ref();
+    let role = role(token, &call.project);
+    let is_owner = token.is_some_and(|token| token.owner == run.actor);
+    let may_update = role >= Some(needed_for_updating(call, run));
+    if role >= Some(Role::Maintainer) || is_owner && may_update {
+        return Ok(());
+    }
+    Err(Failure::message(403, "403 Forbidden"))
+}
+
+fn needed_for_updating(call: &ProjectCall<'_>, run: &Run) -> Role {
+    let name = run.reference_name();
+    let is_protected = name.is_some_and(|name| call.project.protects(name));
+    if is_protected {
+        Role::Maintainer
+    } else {
+        Role::Developer
     }
 }
 

@@ -3,14 +3,14 @@
 
 use std::time::Duration;
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::error::Failure;
-use super::{ApiResult, Call, ProjectCall, access, parameters, pipeline};
+use super::{ApiResult, Call, ProjectCall, access, parameters, pipeline, pipeline_name};
 use crate::response::Response;
 use crate::world::{
     Conclusion, Configuration, GitLabProject, InputKind, PipelineInput, PipelineVariables,
-    Provider, Role, Run, TriggerToken, Variable, World,
+    Provider, Role, Run, TriggerToken, Variable, VariableKind, World,
 };
 
 /// A pipeline to create.
@@ -18,6 +18,7 @@ struct NewPipeline {
     source: &'static str,
     reference: String,
     variables: Vec<Variable>,
+    trigger_payload: Option<Variable>,
     inputs: Map<String, Value>,
     actor: String,
     role: Role,
@@ -50,6 +51,7 @@ pub(super) fn by_trigger(world: &mut World, call: &Call<'_>, id: &str) -> ApiRes
         source: "trigger",
         reference,
         variables,
+        trigger_payload: Some(trigger_payload(id, body)),
         inputs,
         actor: trigger.owner.clone(),
         role: trigger.role,
@@ -76,11 +78,24 @@ pub(super) fn by_token(world: &mut World, call: &ProjectCall<'_>) -> ApiResult {
         source: "api",
         reference,
         variables,
+        trigger_payload: None,
         inputs,
         actor: token.owner.clone(),
         role,
     };
     start(world, call, request)
+}
+
+/// Returns the variable in which GitLab keeps all of the request but its token.
+fn trigger_payload(project: &str, mut body: Map<String, Value>) -> Variable {
+    body.remove("token");
+    body.insert("id".to_owned(), json!(project));
+    Variable {
+        key: "TRIGGER_PAYLOAD".to_owned(),
+        value: Value::Object(body).to_string(),
+        secured: false,
+        kind: VariableKind::File,
+    }
 }
 
 fn variables_forbidden() -> Failure {
@@ -101,8 +116,7 @@ fn start(world: &mut World, call: &ProjectCall<'_>, request: NewPipeline) -> Api
         let message = "Insufficient permissions to create a new pipeline";
         return Err(Failure::base(400, message));
     }
-    let is_protected = project.protected.iter().any(|name| name == reference);
-    if is_protected && request.role < Role::Maintainer {
+    if project.protects(reference) && request.role < Role::Maintainer {
         return Err(Failure::base(
             400,
             &format!(
@@ -122,8 +136,12 @@ fn start(world: &mut World, call: &ProjectCall<'_>, request: NewPipeline) -> Api
     );
     run.reference = Some((resolved.kind, reference.to_owned()));
     resolved.commit.clone_into(&mut run.commit);
+    if let Some(name) = &project.pipeline_name {
+        run.title = pipeline_name::expand(name, &inputs, &request.variables);
+    }
     run.inputs = inputs;
     run.variables = request.variables;
+    run.trigger_payload = request.trigger_payload;
     run.actor = request.actor;
     if is_throttled(world, project) {
         let message = "Too many pipelines created in the last minute. Try again later.";
@@ -152,7 +170,9 @@ fn start(world: &mut World, call: &ProjectCall<'_>, request: NewPipeline) -> Api
 fn is_throttled(world: &World, project: &GitLabProject) -> bool {
     let minute_ago = world.now() - Duration::from_mins(1);
     let runs = world.runs_of(Provider::GitLab, &project.path);
-    let created = runs.filter(|run| run.created_at > minute_ago).count();
+    let created = runs
+        .filter(|run| run.first_attempt().created_at > minute_ago)
+        .count();
     let limit = world.gitlab.max_pipelines_a_minute;
     limit.is_some_and(|limit| created >= limit)
 }

@@ -1,5 +1,6 @@
 //! A pipeline's jobs with their logs and artifacts, and the downstream pipelines they start.
 
+use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use serde_json::{Value, json};
@@ -11,11 +12,17 @@ use crate::provider::{is_id, storage};
 use crate::response::Response;
 use crate::world::{Conclusion, GitLabVersion, Job, JobState, Provider, RefKind, Run, World};
 
-/// Lists jobs, newest first, without those that start downstream pipelines (see `downstream`).
+/// Lists jobs, newest first, without those that start downstream pipelines (see `downstream`). Jobs that were retried
+/// are absent unless `include_retried` is set.
 pub(super) fn list(world: &World, call: &ProjectCall<'_>, id: &str) -> ApiResult {
     let run = pipeline::find(world, call, id)?;
-    let jobs = run.jobs.iter().rev();
+    let shows_all = call.request.query("include_retried").as_deref() == Some("true");
+    let skipped = if shows_all { 0 } else { run.attempt() - 1 };
+    let jobs = run.attempts().skip(skipped).flat_map(|run| &run.jobs);
+    let jobs: BTreeMap<u64, &Job> = jobs.map(|job| (job.id, job)).collect();
     let jobs: Vec<Value> = jobs
+        .into_values()
+        .rev()
         .filter(|job| job.scenario.downstream.is_none())
         .map(|job| describe_build(call, run, job))
         .collect();
@@ -126,10 +133,12 @@ fn find<'world>(
     id: &str,
 ) -> Result<(&'world Run, &'world Job), Failure> {
     access::require_reading_pipelines(call)?;
-    let runs = world.runs_of(Provider::GitLab, &call.project.path);
-    let mut jobs = runs.flat_map(|run| run.jobs.iter().map(move |job| (run, job)));
-    jobs.find(|(_, job)| is_id(id, job.id))
-        .ok_or_else(not_found)
+    let mut runs = world.runs_of(Provider::GitLab, &call.project.path);
+    let find_in = |run: &'world Run| {
+        let mut jobs = run.attempts().flat_map(|run| &run.jobs);
+        Some((run, jobs.find(|job| is_id(id, job.id))?))
+    };
+    runs.find_map(find_in).ok_or_else(not_found)
 }
 
 fn not_found() -> Failure {
@@ -192,7 +201,10 @@ fn describe_build(call: &ProjectCall<'_>, run: &Run, job: &Job) -> Value {
 }
 
 fn describe(call: &ProjectCall<'_>, run: &Run, job: &Job) -> Value {
-    let queued = pipeline::whole_seconds(Some(run.created_at), job.started_at);
+    let mut attempts = run.attempts();
+    let with_job = attempts.find(|run| run.jobs.iter().any(|known| known.id == job.id));
+    let created_at = with_job.unwrap_or(run).created_at;
+    let queued = pipeline::whole_seconds(Some(created_at), job.started_at);
     let mut described = json!({
         "id": job.id,
         "status": status(job),
@@ -202,7 +214,7 @@ fn describe(call: &ProjectCall<'_>, run: &Run, job: &Job) -> Value {
         "tag": pipeline::is_of_tag(run),
         "coverage": null,
         "allow_failure": job.scenario.may_fail,
-        "created_at": timestamp_with_milliseconds(run.created_at),
+        "created_at": timestamp_with_milliseconds(created_at),
         "started_at": job.started_at.map(timestamp_with_milliseconds),
         "finished_at": job.completed_at.map(timestamp_with_milliseconds),
         "erased_at": null,

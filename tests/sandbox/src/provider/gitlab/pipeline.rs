@@ -1,4 +1,4 @@
-//! Lists, reads and cancels pipelines, in GitLab's words. `create` starts them.
+//! Lists, reads, cancels and retries pipelines, in GitLab's words. `create` starts them.
 
 use std::time::SystemTime;
 
@@ -15,8 +15,9 @@ use crate::world::{Conclusion, Provider, RefKind, Run, State, World};
 pub(super) fn list(world: &World, call: &ProjectCall<'_>) -> ApiResult {
     access::require_reading_pipelines(call)?;
     // Parses the query once, not for each run.
-    let filters = ["ref", "source", "status", "username", "sha"];
-    let [reference, source, state, actor, commit] = filters.map(|name| call.request.query(name));
+    let filters = ["ref", "source", "status", "username", "sha", "name"];
+    let [reference, source, state, actor, commit, name] =
+        filters.map(|name| call.request.query(name));
     let equal =
         |wanted: &Option<String>, value: &str| wanted.as_ref().is_none_or(|text| text == value);
     let mut runs: Vec<&Run> = world
@@ -25,13 +26,14 @@ pub(super) fn list(world: &World, call: &ProjectCall<'_>) -> ApiResult {
         .filter(|run| equal(&reference, run.reference_name().unwrap_or_default()))
         .filter(|run| equal(&source, &run.event) && equal(&state, status(run)))
         .filter(|run| equal(&actor, &run.actor) && equal(&commit, &run.commit))
+        .filter(|run| name.as_deref().unwrap_or_default().is_empty() || equal(&name, &run.title))
         .collect();
     if call.request.query("sort").as_deref() != Some("asc") {
         runs.reverse();
     }
     let path = format!("projects/{}/pipelines", call.project.id);
     Ok(page_of(call, &runs, &path, |run| {
-        describe_briefly(call, run)
+        with_name(describe_briefly(call, run), run)
     }))
 }
 
@@ -63,7 +65,7 @@ fn page_of<T>(call: &Call<'_>, all: &[T], path: &str, describe: impl Fn(&T) -> V
 
 pub(super) fn get(world: &World, call: &ProjectCall<'_>, id: &str) -> ApiResult {
     let run = find(world, call, id)?;
-    Ok(Response::json(200, describe(call, run)))
+    Ok(Response::json(200, with_name(describe(call, run), run)))
 }
 
 /// Finds a pipeline by its id, if the caller may read it.
@@ -82,16 +84,35 @@ pub(super) fn find<'world>(
 /// Answers 200 in every state, unless the scenario refuses the cancel.
 pub(super) fn cancel(world: &mut World, call: &ProjectCall<'_>, id: &str) -> ApiResult {
     access::require_developer(call)?;
-    let run = world
-        .run_mut(Provider::GitLab, &call.project.path, |run| {
-            is_id(id, run.id)
-        })
-        .ok_or_else(not_found)?;
+    let run = find_mut(world, call, id)?;
     if run.state != State::Completed {
         run.cancel()
             .map_err(|status| Failure::message(status, &format!("{status} Refused")))?;
     }
     Ok(Response::json(200, describe(call, run)))
+}
+
+/// Runs the failed jobs and those after them again, in the same pipeline. Answers 201 in every state. One difference from
+/// GitLab: while other jobs are still running, it leaves the failed ones as they are.
+pub(super) fn retry(world: &mut World, call: &ProjectCall<'_>, id: &str) -> ApiResult {
+    let (token, _) = access::require_developer(call)?;
+    let run = find_mut(world, call, id)?;
+    access::require_updating(call, run)?;
+    if run.has_failed() {
+        run.rerun_failed_jobs(&token.owner);
+    }
+    Ok(Response::json(201, describe(call, run)))
+}
+
+/// Finds a pipeline by its id, also one that can't be read yet.
+fn find_mut<'world>(
+    world: &'world mut World,
+    call: &ProjectCall<'_>,
+    id: &str,
+) -> Result<&'world mut Run, Failure> {
+    let project = &call.project.path;
+    let run = world.run_mut(Provider::GitLab, project, |run| is_id(id, run.id));
+    run.ok_or_else(not_found)
 }
 
 fn not_found() -> Failure {
@@ -106,6 +127,9 @@ fn status(run: &Run) -> &str {
         return "canceling";
     }
     match (run.state, run.conclusion) {
+        // A retried pipeline waits only for jobs that haven't passed yet.
+        (State::Queued, _) if run.attempt() > 1 && run.jobs.is_empty() => "pending",
+        (State::Queued, _) if run.attempt() > 1 => "running",
         (State::Queued, _) => "created",
         (State::Pending, _) => "waiting_for_resource",
         (State::Running, _) => "running",
@@ -129,10 +153,14 @@ pub(super) fn is_of_tag(run: &Run) -> bool {
     matches!(run.reference, Some((RefKind::Tag, _)))
 }
 
-/// Describes a single pipeline: all fields of a list, and more.
+/// Describes a single pipeline. Only reads also show its name.
 pub(super) fn describe(call: &ProjectCall<'_>, run: &Run) -> Value {
-    let ended = (run.state == State::Completed).then_some(run.updated_at);
-    let started = run.jobs.iter().filter_map(|job| job.started_at).min();
+    // While a retry is running, both times are still those of the first run of its jobs.
+    let mut attempts = run.attempts();
+    let ended = attempts.rfind(|run| run.state == State::Completed);
+    let ended = ended.map(|run| run.updated_at);
+    let jobs = run.attempts().flat_map(|run| &run.jobs);
+    let started = jobs.filter_map(|job| job.started_at).min();
     let status = status(run);
     let mut described = describe_briefly(call, run);
     described["before_sha"] = json!("0".repeat(40));
@@ -143,7 +171,8 @@ pub(super) fn describe(call: &ProjectCall<'_>, run: &Run) -> Value {
     described["finished_at"] = json!(ended.map(timestamp_with_milliseconds));
     described["committed_at"] = Value::Null;
     described["duration"] = json!(whole_seconds(started, ended));
-    described["queued_duration"] = json!(whole_seconds(Some(run.created_at), started));
+    described["queued_duration"] =
+        json!(whole_seconds(Some(run.first_attempt().created_at), started));
     described["coverage"] = Value::Null;
     described["archived"] = json!(false);
     described["detailed_status"] = json!({
@@ -176,9 +205,14 @@ pub(super) fn describe_briefly(call: &ProjectCall<'_>, run: &Run) -> Value {
         "ref": run.reference_name(),
         "status": status(run),
         "source": run.event,
-        "created_at": timestamp_with_milliseconds(run.created_at),
+        "created_at": timestamp_with_milliseconds(run.first_attempt().created_at),
         "updated_at": timestamp_with_milliseconds(run.updated_at),
         "web_url": format!("{}/{}/-/pipelines/{}", call.origin, call.project.path, run.id),
-        "name": null,
     })
+}
+
+fn with_name(mut described: Value, run: &Run) -> Value {
+    let has_name = !run.title.is_empty();
+    described["name"] = json!(has_name.then_some(&run.title));
+    described
 }
