@@ -9,6 +9,7 @@ mod member;
 pub(crate) mod monitor;
 mod poll_failures;
 mod poll_interval;
+mod recall;
 mod request_limits;
 mod retry;
 pub(crate) mod second_chance;

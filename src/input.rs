@@ -3,6 +3,7 @@
 mod destination;
 mod host_repository;
 mod proxies;
+mod rerun;
 mod targets;
 #[cfg(test)]
 mod tests;
@@ -19,13 +20,14 @@ use rustls::pki_types::pem::PemObject as _;
 use destination::Destination;
 use host_repository::HostRepository;
 pub(crate) use proxies::proxy_secrets;
+use rerun::OnRerun;
 pub(crate) use targets::{RawRequest, Warning, invalid_targets};
 
 use crate::model::Caller;
 use crate::providers::any::{AnySpec, ProviderKind, TOKEN_PREFIXES};
 use crate::providers::location::Location;
 use crate::providers::provider::InputContext;
-use crate::providers::target::{Mode, OnFailure, Request, Target};
+use crate::providers::target::{Mode, OnFailure, Recall, Request, Target};
 pub(crate) use crate::values::InputError;
 use crate::values::{Checked, Errors, Inputs, RawInput, merged, with_line_breaks};
 
@@ -108,9 +110,13 @@ fn target(
     errors.add(not_applicable);
     let context = InputContext {
         provider: provider.name(),
-        calling_run: host_repository.calling_run.as_deref(),
-        // An invalid `wait` is reported where it's read.
-        needs_marker: inputs.boolean("wait").unwrap_or(false),
+        calling_run: host_repository
+            .calling_run
+            .as_ref()
+            .map(|run| run.url.as_str()),
+        // Invalid values are reported where they're read.
+        needs_marker: inputs.boolean("wait").unwrap_or(false)
+            || rerun::read(inputs) == Ok(OnRerun::Once),
         distance: destination
             .as_ref()
             .map(|destination| host_repository.distance(destination)),
@@ -126,6 +132,7 @@ fn target(
     });
     let spec = errors.take(spec);
     let wait = errors.take(wait::read(inputs, provider));
+    let on_rerun = errors.take(rerun::read(inputs));
     errors.finish(|| {
         let destination = destination?;
         Some(Target {
@@ -137,6 +144,10 @@ fn target(
             },
             spec: spec?,
             wait: wait?,
+            recall: match on_rerun? {
+                OnRerun::Repeat => None,
+                OnRerun::Once => Some(Recall::default()),
+            },
         })
     })
 }

@@ -16,9 +16,11 @@ pub(crate) use invalid_target::InvalidTarget;
 pub(crate) use monitored::{Monitored, RunReport};
 pub(crate) use outcome::{
     Cancel, CancelEnd, End, Failure, Interruption, LastSeen, LeftRunning, NoResult, NotFound,
-    NotSent, Problem, UnknownSearch,
+    NotRecalled, NotSent, Problem, UnknownSearch,
 };
 pub(crate) use run::{Conclusion, FIRST_ATTEMPT, MatchedBy, Outcome, Run, State};
 pub(crate) use secret::Secret;
 pub(crate) use snapshot::{BlockedOn, Job, JobKind, JobLog, ProviderStatus, Snapshot, Step, Times};
-pub(crate) use wait_options::{Logs, OnAbandoned, OnBlocked, ResultArtifact, WaitOptions};
+pub(crate) use wait_options::{
+    DEFAULT_SUCCESS, Logs, OnAbandoned, OnBlocked, ResultArtifact, WaitOptions,
+};

@@ -27,6 +27,6 @@ pub(crate) use connections::{Connection, connections};
 pub(crate) use error::{Error, ErrorKind};
 pub(crate) use pages::MAX_JOBS;
 pub(crate) use provider::{
-    Candidate, Claim, Depth, MAX_RESULT, PollIntervals, RequestForm, Secrets,
+    Candidate, Claim, Depth, EarlierRuns, MAX_RESULT, PollIntervals, RequestForm, Secrets,
 };
 pub(crate) use quota::{Idempotency, Quota};

@@ -65,7 +65,7 @@ impl<'a> ProgressLog<'a> {
             return;
         }
         self.published_rank.set(Some(rank));
-        let marker = self.target(index).spec.marker();
+        let marker = self.target(index).marker_of(run);
         let hide = |text: &str| self.console.hide(text);
         self.console
             .early_outputs(report::early_outputs(run, marker, &hide));
@@ -134,7 +134,13 @@ impl Observer for ProgressLog<'_> {
             }
             Event::Trace(text) => self.console.debug(*text),
             // Before logging anything, because the process may be killed at any time.
-            Event::Accepted(run) | Event::Found(run) => self.publish(index, Some(run)),
+            Event::Accepted(run)
+            | Event::Found(run)
+            | Event::Recalled {
+                run,
+                is_repeated: false,
+                ..
+            } => self.publish(index, Some(run)),
             Event::AcceptedWithoutRun(_) => self.publish(index, None),
             Event::Beginning
             | Event::DefaultReference(_)
@@ -145,6 +151,7 @@ impl Observer for ProgressLog<'_> {
             | Event::Caution(_)
             | Event::LookingInto(_)
             | Event::NothingFoundYet { .. }
+            | Event::Recalled { .. }
             | Event::Run { .. }
             | Event::WouldSend { .. } => {}
         }
@@ -195,7 +202,7 @@ impl Observer for ProgressLog<'_> {
 /// Returns the page of a new run, or of the runs among which it is.
 fn page<'e>(target: &Target, event: &'e Event<'_>) -> Option<&'e str> {
     match event {
-        Event::Accepted(run) | Event::Found(run) => Some(&run.url),
+        Event::Accepted(run) | Event::Found(run) | Event::Recalled { run, .. } => Some(&run.url),
         Event::AcceptedWithoutRun(page) if target.wait.is_none() => Some(page),
         Event::Beginning
         | Event::Minted(_)
@@ -231,6 +238,7 @@ fn is_urgent(event: &Event<'_>, target: &Target) -> bool {
         // Without `wait`, the target finishes right after this event.
         Event::Accepted(_) | Event::AcceptedWithoutRun(_) => target.wait.is_some(),
         Event::Found(_)
+        | Event::Recalled { .. }
         | Event::Waiting { .. }
         | Event::LookingInto(_)
         | Event::NothingFoundYet { .. }

@@ -38,6 +38,22 @@ impl<'a> SavedState<'a> {
                 unfinished.add(run);
                 unfinished.is_complete = true;
             }
+            (
+                Event::Recalled {
+                    run,
+                    is_repeated: false,
+                    ..
+                },
+                _,
+            ) => {
+                let unfinished = entry.take();
+                *entry = unfinished.or_else(|| Unfinished::new(&self.request.targets[index]));
+                let Some(unfinished) = entry.as_mut() else {
+                    return;
+                };
+                unfinished.add(run);
+                unfinished.is_complete = true;
+            }
             (Event::Found(run), Some(unfinished)) => unfinished.add(run),
             _ => return,
         }

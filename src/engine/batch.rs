@@ -13,6 +13,7 @@ use crate::engine::concurrency::Concurrency;
 use crate::engine::context::TargetContext;
 use crate::engine::member::{Member, sign_out};
 use crate::engine::monitor::{self, Monitor};
+use crate::engine::recall::recall;
 use crate::engine::request_limits::RequestLimits;
 use crate::engine::shutdown::{Shutdown, ShutdownMode};
 use crate::engine::siblings::siblings;
@@ -147,7 +148,7 @@ impl Batch<'_> {
             shutdown: self.shutdown,
         };
         // Boxed, so that a thousand waiting targets don't hold the memory of finished and rare states.
-        let mut triggered = Box::pin(trigger(context, &self.concurrency, self.mode)).await;
+        let mut triggered = Box::pin(self.recall_or_trigger(context)).await;
         let monitor = Monitor {
             context,
             seen: &prepared.seen,
@@ -156,6 +157,18 @@ impl Batch<'_> {
         };
         let monitored = Box::pin(monitor::monitor(&monitor, &mut triggered)).await;
         (triggered, monitored)
+    }
+
+    /// Triggers a target, unless an earlier attempt of the job has started runs that it can take up.
+    async fn recall_or_trigger(&self, context: TargetContext<'_, '_>) -> Triggered {
+        if let (Some(earlier), Mode::Send) = (&context.target.recall, self.mode) {
+            match Box::pin(recall(context, earlier)).await {
+                Ok(runs) if runs.is_empty() => {}
+                Ok(runs) => return Triggered::taken_up(runs),
+                Err(problem) => return Triggered::not_recalled(problem),
+            }
+        }
+        trigger(context, &self.concurrency, self.mode).await
     }
 
     /// Never returns.

@@ -1,6 +1,6 @@
 //! Finds a trigger's runs by marker or by timing. Not needed if the response to the trigger named the run.
 
-mod classify;
+pub(super) mod classify;
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashSet};

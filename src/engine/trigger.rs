@@ -31,7 +31,7 @@ pub(crate) struct Triggered {
     /// When that request was answered or failed. `timeout` counts from here, so that delays before the trigger don't
     /// shorten the wait for the run.
     pub(crate) answered_at: Option<Instant>,
-    /// The runs that the response named.
+    /// The runs that the response named, or that an earlier attempt of the job has started.
     pub(crate) runs: Vec<Run>,
     pub(crate) problem: Option<Problem>,
 }
@@ -40,11 +40,12 @@ pub(crate) struct Triggered {
 pub(crate) struct Prepared<'a> {
     pub(crate) provider: AnyProvider<'a>,
     pub(crate) http: &'a Http<'a>,
-    /// IDs of the runs that already exist; only read with `wait`.
+    /// IDs of the runs that already exist; only read if runs have to be found.
     pub(crate) seen: Rc<HashSet<String>>,
 }
 
-/// Does everything before a trigger that starts nothing: signs in and, with `wait`, checks that the runs can be read.
+/// Does everything before a trigger that starts nothing: signs in and, if the step needs to, checks that the runs can be
+/// read.
 pub(crate) async fn prepare<'a>(
     member: &'a Member<'a>,
     shutdown: &Shutdown,
@@ -52,13 +53,13 @@ pub(crate) async fn prepare<'a>(
     (member.emit)(Event::Beginning);
     let target = member.target;
     let preparing = member.open(shutdown, async |provider, http| {
-        let seen = match target.wait {
-            Some(_) => {
+        let seen = match (&target.wait, &target.recall) {
+            (Some(_), _) | (None, Some(_)) => {
                 provider
                     .seen(&target.location.repository, http.quota())
                     .await?
             }
-            None => Rc::default(),
+            (None, None) => Rc::default(),
         };
         Ok(Prepared {
             provider,
@@ -313,6 +314,19 @@ impl Triggered {
     /// The trigger was not sent, for a reason outside the target.
     pub(crate) fn not_sent(why: NotSent) -> Self {
         Self::new(Outcome::NotSent, Some(Problem::NotSent(why)))
+    }
+
+    /// Runs that an earlier attempt of the job has started.
+    pub(crate) fn taken_up(runs: Vec<Run>) -> Self {
+        Self {
+            runs,
+            ..Self::new(Outcome::Accepted, None)
+        }
+    }
+
+    /// It's unknown whether an earlier attempt of the job has started something.
+    pub(crate) fn not_recalled(problem: Problem) -> Self {
+        Self::new(Outcome::NotSent, Some(problem))
     }
 
     fn unknown(error: &Error, page: String) -> Self {

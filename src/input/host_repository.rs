@@ -3,7 +3,7 @@
 use url::Url;
 
 use super::destination::{self, Destination};
-use crate::model::{Caller, EnvironmentVariable};
+use crate::model::{Caller, CallingRun, EnvironmentVariable};
 use crate::providers::any::ProviderKind;
 use crate::providers::location::{Server, fixed};
 use crate::providers::provider::Distance;
@@ -16,8 +16,8 @@ pub(super) struct HostRepository {
     pub(super) repository: Option<String>,
     /// Name of the forge if it only imitates that provider.
     pub(super) forge: Option<&'static str>,
-    /// The web address of the run whose job runs this step.
-    pub(super) calling_run: Option<String>,
+    /// The run whose job runs this step.
+    pub(super) calling_run: Option<CallingRun>,
     /// Another reason why a secret may be missing, to be appended to "isn't set".
     pub(super) or_withheld: String,
 }
@@ -43,7 +43,7 @@ impl HostRepository {
             server: Server { web, api },
             repository: caller.repository.clone(),
             forge: caller.forge,
-            calling_run: caller.run.as_ref().map(|run| run.url.clone()),
+            calling_run: caller.run.clone(),
             or_withheld: caller.or_withheld(),
         })
     }

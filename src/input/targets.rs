@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use self::defaults::Defaults;
 use self::entry::TargetEntry;
-use super::{HostRepository, destination};
+use super::{HostRepository, destination, rerun};
 use crate::model::{Caller, InvalidTarget, Secret};
 use crate::providers::any::ProviderKind;
 use crate::providers::target::Target;
@@ -23,7 +23,14 @@ use crate::values::{Checked, InputError, Inputs, list};
 const NAME: &str = "targets";
 
 /// Inputs that apply to the step as a whole.
-const STEP_ONLY: [&str; 5] = [NAME, "max-parallel", "fail-fast", "dry-run", "github-token"];
+const STEP_ONLY: [&str; 6] = [
+    NAME,
+    "max-parallel",
+    "fail-fast",
+    "dry-run",
+    "github-token",
+    "call-key",
+];
 
 /// The step's inputs and the entries of `targets`, before they are interpreted.
 pub(crate) struct RawRequest {
@@ -92,6 +99,7 @@ pub(super) fn read(
         return Err(errors);
     }
     names::assign(&mut targets);
+    rerun::set_markers(&mut targets, &raw_request.step, host_repository)?;
     let positions = entries.iter().filter_map(TargetEntry::position);
     let warnings = duplicates::warnings(targets.iter().zip(positions));
     Ok((targets, warnings))

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::one_of;
-use crate::model::{Conclusion, Logs, OnAbandoned, OnBlocked, WaitOptions};
+use crate::model::{Conclusion, DEFAULT_SUCCESS, Logs, OnAbandoned, OnBlocked, WaitOptions};
 use crate::providers::any::ProviderKind;
 use crate::values::{Checked, Errors, InputError, Inputs, Node};
 
@@ -109,7 +109,7 @@ fn timeout(inputs: &Inputs) -> Checked<Duration> {
 fn success(inputs: &Inputs) -> Checked<Vec<Conclusion>> {
     const NAME: &str = "success-conclusions";
     let Some(raw) = inputs.raw(NAME) else {
-        return Ok(vec![Conclusion::Success, Conclusion::Neutral]);
+        return Ok(DEFAULT_SUCCESS.to_vec());
     };
     let allowed = || {
         Conclusion::ALL

@@ -36,6 +36,12 @@ pub(crate) enum Event<'what> {
     NothingFoundYet { page: &'what str },
     /// A run was found that the trigger most likely started.
     Found(&'what Run),
+    /// An earlier attempt of the job has started this run. It is taken up, or repeated because it has failed.
+    Recalled {
+        run: &'what Run,
+        conclusion: Option<Conclusion>,
+        is_repeated: bool,
+    },
     /// News of a run that the step waits for.
     Run { run: &'what Run, news: News<'what> },
     /// A debug message.

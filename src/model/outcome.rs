@@ -41,6 +41,12 @@ pub(crate) enum Problem {
     /// The trigger was rejected, or couldn't be prepared.
     NotTriggered(Failure),
     NotSent(NotSent),
+    /// The trigger wasn't sent because an earlier attempt of the job may have sent it.
+    NotRecalled {
+        why: NotRecalled,
+        /// The page to check.
+        page: String,
+    },
     OutcomeUnknown {
         failure: Failure,
         /// Result of the search for a run. `None` if a run couldn't have been recognised.
@@ -61,11 +67,16 @@ impl Problem {
     pub(crate) fn causes(&self) -> &[String] {
         match self {
             Self::NotTriggered(failure)
+            | Self::NotRecalled {
+                why: NotRecalled::Unreadable(failure),
+                ..
+            }
             | Self::OutcomeUnknown { failure, .. }
             | Self::NoResult(NoResult::Unreadable(failure)) => &failure.causes,
-            Self::NotSent(_) | Self::RunNotFound { .. } | Self::NoResult(NoResult::Several(_)) => {
-                &[]
-            }
+            Self::NotSent(_)
+            | Self::NotRecalled { .. }
+            | Self::RunNotFound { .. }
+            | Self::NoResult(NoResult::Several(_)) => &[],
         }
     }
 }
@@ -78,6 +89,19 @@ pub(crate) enum NotSent {
     FailFast,
     /// Another target can't be triggered, so none is.
     OtherNotReady,
+}
+
+/// Why it's unknown whether an earlier attempt of the job has started something. Runs are given by their web addresses.
+pub(crate) enum NotRecalled {
+    /// Several runs of one workflow have the marker of one attempt.
+    Several(Vec<String>),
+    /// Runs fit, but carry no marker.
+    Unmarked(Vec<String>),
+    /// Runs have the marker of this attempt, which hasn't sent anything: another call has the same key.
+    SameKey(Vec<String>),
+    /// There are more runs than can be listed.
+    TooMany,
+    Unreadable(Failure),
 }
 
 /// Result of a search for the run of a trigger with an unknown outcome, if none was found.

@@ -46,6 +46,9 @@ pub(crate) struct Run {
     /// The attempt that the step watches. Later ones are somebody else's re-runs. Only GitHub's runs have attempts.
     #[serde(default = "first_attempt")]
     pub(crate) attempt: u64,
+    /// The attempt of the calling job that started it, if that was an earlier one.
+    #[serde(default)]
+    pub(crate) started_by_attempt: Option<u64>,
 }
 
 /// The attempt of a run that was just started.

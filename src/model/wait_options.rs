@@ -17,6 +17,9 @@ pub(crate) struct WaitOptions {
     pub(crate) result: Option<ResultArtifact>,
 }
 
+/// The conclusions that pass unless others are given.
+pub(crate) const DEFAULT_SUCCESS: [Conclusion; 2] = [Conclusion::Success, Conclusion::Neutral];
+
 /// What to do when the run needs a person.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum OnBlocked {

@@ -12,6 +12,9 @@ use crate::values::{Checked, Errors, InputError, Inputs};
 const MARKER_INPUT: &str = "marker-input";
 const CALLER: &str = "caller";
 
+/// Length of a marker.
+const UUID_LENGTH: usize = 36;
+
 /// The arguments that the step adds to a target's own.
 #[derive(Default)]
 pub(crate) struct Added {
@@ -55,6 +58,13 @@ impl Added {
     pub(super) fn marks(&self, text: &str) -> bool {
         let marker = self.marker.as_ref();
         marker.is_some_and(|marker| text.contains(&marker.value))
+    }
+
+    /// Whether a run's title contains a marker of another trigger. Only pipelines that show their markers have one.
+    pub(super) fn is_marked_by_another(&self, title: &str) -> bool {
+        let is_uuid = |text: &[u8]| Uuid::try_parse_ascii(text).is_ok();
+        let mut parts = title.as_bytes().windows(UUID_LENGTH);
+        self.marker.is_some() && !self.marks(title) && parts.any(is_uuid)
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &AddedArgument> {

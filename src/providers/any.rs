@@ -13,8 +13,8 @@ use crate::providers::error::{Error, ErrorKind};
 use crate::providers::http::{Client, Http, LimitMessage, LogTail};
 use crate::providers::location::Location;
 use crate::providers::provider::{
-    Candidate, CredentialParts, Depth, InputContext, PollIntervals, Provider, ProviderSpec as _,
-    RequestForm, Secrets, Sessions, TriggerRequest,
+    Candidate, CredentialParts, Depth, EarlierRuns, InputContext, PollIntervals, Provider,
+    ProviderSpec as _, RequestForm, Secrets, Sessions, TriggerRequest,
 };
 use crate::providers::quota::Quota;
 use crate::values::{Checked, Inputs};
@@ -366,6 +366,14 @@ impl AnyProvider<'_> {
         since: Option<SystemTime>,
     ) -> Result<Vec<Candidate>, Error> {
         delegate!(self, provider => provider.list_runs(since).await)
+    }
+
+    pub(crate) async fn list_earlier_runs(&self, since: SystemTime) -> Result<EarlierRuns, Error> {
+        delegate!(self, provider => provider.list_earlier_runs(since).await)
+    }
+
+    pub(crate) async fn latest_attempt(&self, run: &Run) -> Result<u64, Error> {
+        delegate!(self, provider => provider.latest_attempt(run).await)
     }
 
     /// Ids of the runs that exist before anything is triggered, by anyone. Reading them proves that the

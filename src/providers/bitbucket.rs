@@ -292,6 +292,7 @@ impl<'a> Provider<'a> for Bitbucket<'a> {
             matched_by: MatchedBy::Id,
             workflow: None,
             attempt: FIRST_ATTEMPT,
+            started_by_attempt: None,
         }))
     }
 

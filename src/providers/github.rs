@@ -28,7 +28,7 @@ use crate::providers::http::request::{below, json};
 use crate::providers::http::{Http, LogTail, Response};
 use crate::providers::location::Location;
 use crate::providers::provider::{
-    Candidate, Depth, Provider, RequestForm, Secrets, TriggerRequest, no_such_result,
+    Candidate, Depth, EarlierRuns, Provider, RequestForm, Secrets, TriggerRequest, no_such_result,
 };
 use crate::providers::quota::Idempotency;
 use crate::providers::reading::{
@@ -184,6 +184,7 @@ impl<'a> Provider<'a> for GitHub<'a> {
                     matched_by: MatchedBy::Id,
                     workflow: None,
                     attempt: FIRST_ATTEMPT,
+                    started_by_attempt: None,
                 }))
             }
             _ => Err(unexpected_trigger_status(&response)),
@@ -219,6 +220,14 @@ impl<'a> Provider<'a> for GitHub<'a> {
 
     async fn list_runs(&self, since: Option<SystemTime>) -> Result<Vec<Candidate>, Error> {
         self.candidates(since).await
+    }
+
+    async fn list_earlier_runs(&self, since: SystemTime) -> Result<EarlierRuns, Error> {
+        self.earlier_runs(since).await
+    }
+
+    async fn latest_attempt(&self, run: &Run) -> Result<u64, Error> {
+        self.attempt_of(run).await
     }
 
     async fn status(&self, run: &Run, depth: Depth) -> Result<Snapshot, Error> {

@@ -24,7 +24,7 @@ use crate::providers::http::request::{below, credential_header, json};
 use crate::providers::http::{Http, LogTail, Response};
 use crate::providers::location::Location;
 use crate::providers::provider::{
-    Candidate, Depth, Provider, RequestForm, Secrets, TriggerRequest, no_such_result,
+    Candidate, Depth, EarlierRuns, Provider, RequestForm, Secrets, TriggerRequest, no_such_result,
 };
 use crate::providers::quota::Idempotency;
 use crate::providers::reading::{
@@ -223,6 +223,7 @@ impl<'a> Provider<'a> for GitLab<'a> {
             matched_by: MatchedBy::Id,
             workflow: None,
             attempt: FIRST_ATTEMPT,
+            started_by_attempt: None,
         }))
     }
 
@@ -236,6 +237,10 @@ impl<'a> Provider<'a> for GitLab<'a> {
 
     async fn list_runs(&self, since: Option<SystemTime>) -> Result<Vec<Candidate>, Error> {
         self.candidates(since).await
+    }
+
+    async fn list_earlier_runs(&self, since: SystemTime) -> Result<EarlierRuns, Error> {
+        self.earlier_runs(since).await
     }
 
     async fn status(&self, run: &Run, depth: Depth) -> Result<Snapshot, Error> {

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use serde_json::value::RawValue;
 use url::Url;
 
-use crate::model::{Job, ResultArtifact, Run, Secret, Snapshot, WaitOptions};
+use crate::model::{FIRST_ATTEMPT, Job, ResultArtifact, Run, Secret, Snapshot, WaitOptions};
 use crate::providers::added::Added;
 use crate::providers::error::{Error, ErrorKind};
 use crate::providers::http::{Client, Http, LimitMessage, LogTail};
@@ -224,6 +224,21 @@ pub(crate) trait Provider<'a>: Sized {
     /// `None` lists the newest runs of anyone.
     async fn list_runs(&self, since: Option<SystemTime>) -> Result<Vec<Candidate>, Error>;
 
+    /// Lists the runs that earlier attempts of the job may have started, as far back as `since`. Their titles contain
+    /// their markers.
+    async fn list_earlier_runs(&self, since: SystemTime) -> Result<EarlierRuns, Error> {
+        let candidates = self.list_runs(Some(since)).await?;
+        Ok(EarlierRuns {
+            candidates,
+            is_complete: false,
+        })
+    }
+
+    /// Returns the number of a run's latest attempt.
+    async fn latest_attempt(&self, _run: &Run) -> Result<u64, Error> {
+        Ok(FIRST_ATTEMPT)
+    }
+
     /// Requests a run's status, once.
     async fn status(&self, run: &Run, depth: Depth) -> Result<Snapshot, Error>;
 
@@ -311,6 +326,13 @@ pub(crate) struct Candidate {
     /// The name of its workflow; empty if a repository has only one pipeline.
     pub(crate) workflow: String,
     pub(crate) claim: Claim,
+}
+
+/// A list of runs from some time on.
+pub(crate) struct EarlierRuns {
+    pub(crate) candidates: Vec<Candidate>,
+    /// Whether the list reaches back far enough.
+    pub(crate) is_complete: bool,
 }
 
 /// How well a candidate matches the trigger.

@@ -3,11 +3,15 @@
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
-use crate::model::{Logs, WaitOptions};
+use crate::model::{Conclusion, DEFAULT_SUCCESS, Logs, Run, WaitOptions};
 use crate::providers::any::{AnySpec, ProviderKind};
 use crate::providers::http::proxies::Proxies;
 use crate::providers::location::Location;
+
+/// GitHub allows a run to be run again for 30 days, and a run takes 35 days at most.
+const MAX_RERUN_AGE: Duration = Duration::from_hours(65 * 24);
 
 /// The validated inputs of one step.
 pub(crate) struct Request {
@@ -44,11 +48,56 @@ pub(crate) struct Target {
     pub(crate) spec: AnySpec,
     /// `None`: don't wait for the run.
     pub(crate) wait: Option<WaitOptions>,
+    /// How to find out what earlier attempts of the job have started; `None`: trigger in any case.
+    pub(crate) recall: Option<Recall>,
+}
+
+/// How to find out what earlier attempts of the job have started.
+pub(crate) struct Recall {
+    /// The markers of the earlier attempts, from the first on.
+    pub(crate) markers: Vec<String>,
+    /// When the earliest run of them may have been created.
+    pub(crate) since: SystemTime,
+}
+
+impl Default for Recall {
+    /// Without markers, which are only known once all targets are.
+    fn default() -> Self {
+        Self {
+            markers: Vec::new(),
+            since: SystemTime::now()
+                .checked_sub(MAX_RERUN_AGE)
+                .unwrap_or(SystemTime::UNIX_EPOCH),
+        }
+    }
 }
 
 impl Target {
     pub(crate) fn provider(&self) -> ProviderKind {
         self.spec.kind()
+    }
+
+    /// Returns the marker that identifies a run: that of the attempt that has started it, or else of this one.
+    pub(crate) fn marker_of(&self, run: Option<&Run>) -> Option<&str> {
+        let earlier = run.and_then(|run| run.started_by_attempt);
+        match earlier.zip(self.recall.as_ref()) {
+            Some((attempt, recall)) => {
+                let index = usize::try_from(attempt).ok()?.checked_sub(1)?;
+                recall.markers.get(index).map(String::as_str)
+            }
+            None => self.spec.marker(),
+        }
+    }
+
+    /// Whether the target passes if its runs end like this. A skipped run doesn't count if another one succeeded.
+    pub(crate) fn passes_with(&self, conclusions: &[Conclusion]) -> bool {
+        let passing = self.wait.as_ref().map(|wait| wait.success.as_slice());
+        let passing = passing.unwrap_or(&DEFAULT_SUCCESS);
+        let has_succeeded = conclusions.contains(&Conclusion::Success);
+        let mut counted = conclusions
+            .iter()
+            .filter(|conclusion| !(has_succeeded && **conclusion == Conclusion::Skipped));
+        counted.all(|conclusion| passing.contains(conclusion))
     }
 
     /// Shows the logs of failed jobs even if the target is private. For steps whose own log isn't public either.

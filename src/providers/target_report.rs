@@ -32,6 +32,12 @@ impl<'a> TargetReport<'a> {
         self.problem.iter().chain(&self.monitored.problems)
     }
 
+    /// Returns the marker that identifies the target's runs.
+    pub(crate) fn marker(&self) -> Option<&str> {
+        let first = self.monitored.runs.first().map(|run| &run.run);
+        self.target.marker_of(first)
+    }
+
     /// Whether there are no problems and every counted run passes.
     pub(crate) fn passes(&self) -> bool {
         let monitored = &self.monitored;

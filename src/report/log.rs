@@ -76,6 +76,11 @@ pub(crate) fn line(target: &Target, event: &Event<'_>) -> Option<String> {
                 }
             }
         }
+        Event::Recalled {
+            run,
+            conclusion,
+            is_repeated,
+        } => recalled(target, run, *conclusion, *is_repeated),
         Event::Run { run, news } => {
             // If the response identified the run, it's the target's only one.
             let run_name = match run.matched_by {
@@ -118,9 +123,30 @@ pub(crate) fn warning(target: &Target, event: &Event<'_>) -> Option<(String, Str
         | Event::LookingInto(_)
         | Event::NothingFoundYet { .. }
         | Event::Found(_)
+        | Event::Recalled { .. }
         | Event::Run { .. }
         | Event::Trace(_) => None,
     }
+}
+
+fn recalled(
+    target: &Target,
+    run: &Run,
+    conclusion: Option<Conclusion>,
+    is_repeated: bool,
+) -> String {
+    let attempt = run.started_by_attempt.unwrap_or_default();
+    let run_name = run_name(run);
+    let state = match conclusion {
+        None => "is still going on".to_owned(),
+        Some(conclusion) => format!("has ended as {conclusion}"),
+    };
+    let then = match (is_repeated, conclusion) {
+        (true, _) => "triggering again",
+        (false, None) => "taking it up instead of triggering again",
+        (false, Some(_)) => "not triggering again",
+    };
+    format!("{target}: attempt {attempt} of this job started {run_name}, which {state}; {then}")
 }
 
 fn timing_warning(target: &Target, run: &Run) -> String {

@@ -80,9 +80,7 @@ pub(crate) fn outputs(
         .iter()
         .find_map(|report| report.monitored.runs.first())
         .map(|monitored| &monitored.run);
-    let marker = reports
-        .iter()
-        .find_map(|report| report.target.spec.marker());
+    let marker = reports.iter().find_map(TargetReport::marker);
     let [_, (_, run_id), (_, run_url), (_, trigger_id)] = early_outputs(run, marker, hide);
     let result = reports
         .iter()

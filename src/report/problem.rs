@@ -5,7 +5,7 @@ use std::fmt;
 use super::run_end::{FailedJobs, RunEnd, of_workflow, run_name};
 use crate::model::{
     BlockedOn, Cancel, CancelEnd, Conclusion, End, Interruption, LastSeen, LeftRunning, NoResult,
-    NotFound, NotSent, Problem, RunReport, UnknownSearch,
+    NotFound, NotRecalled, NotSent, Problem, RunReport, UnknownSearch,
 };
 use crate::providers::target::Target;
 use crate::providers::target_report::TargetReport;
@@ -21,6 +21,11 @@ const BLOCKED_HINT: &str = "approve or start it on the run's page in time, or se
 const ON_BLOCKED_HINT: &str =
     "start the pipeline again when somebody can approve it, or remove `on-blocked: fail` to wait";
 const QUEUED_HINT: &str = "check what the run is waiting for on its page";
+const NOT_RECALLED_HINT: &str = "check whether it is running. To start it in any case, run the whole workflow anew instead of re-running it, or set `on-rerun: repeat`";
+const UNMARKED_HINT: &str =
+    "let the called pipeline show the marker in its title, and check whether one of these is it";
+const CALL_KEY_HINT: &str =
+    "set a different `call-key` for each step that starts the same pipeline in one workflow run";
 const SEVERAL_RESULTS_HINT: &str = "let only one workflow upload an artifact with that name";
 
 /// An error of a target.
@@ -138,6 +143,11 @@ fn explain(target: &Target, problem: &Problem) -> Explained {
             failure.remedy.clone(),
         ),
         Problem::NotSent(why) => ("not triggered", not_sent(*why).to_owned(), None),
+        Problem::NotRecalled { why, page: runs } => {
+            let (what, hint) = not_recalled(why);
+            page = Some(runs);
+            ("not triggered", what, Some(hint.to_owned()))
+        }
         Problem::OutcomeUnknown {
             failure,
             search,
@@ -199,6 +209,38 @@ fn not_sent(why: NotSent) -> &'static str {
         NotSent::FailFast => "not triggered because another target failed and `fail-fast` is on",
         NotSent::OtherNotReady => {
             "not triggered because another target has an error (see its message); nothing was started"
+        }
+    }
+}
+
+/// Returns why it's unknown what earlier attempts of the job have started, and what to do.
+fn not_recalled(why: &NotRecalled) -> (String, &'static str) {
+    let begin = "not triggered, because an earlier attempt of this job may have done so";
+    match why {
+        NotRecalled::Several(runs) => (
+            format!("{begin}: several runs have its marker: {}", named(runs)),
+            CALL_KEY_HINT,
+        ),
+        NotRecalled::Unmarked(runs) => (
+            format!(
+                "{begin}: these runs have no marker in their titles: {}",
+                named(runs)
+            ),
+            UNMARKED_HINT,
+        ),
+        NotRecalled::SameKey(runs) => (
+            format!(
+                "not triggered, because another step of this workflow run has started the same with the same `call-key`: {}",
+                named(runs)
+            ),
+            CALL_KEY_HINT,
+        ),
+        NotRecalled::TooMany => (
+            format!("{begin}: there are more runs than can be listed"),
+            NOT_RECALLED_HINT,
+        ),
+        NotRecalled::Unreadable(failure) => {
+            (format!("{begin}: {}", failure.what), NOT_RECALLED_HINT)
         }
     }
 }

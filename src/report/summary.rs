@@ -493,6 +493,7 @@ mod tests {
             matched_by: MatchedBy::Id,
             workflow: None,
             attempt: crate::model::FIRST_ATTEMPT,
+            started_by_attempt: None,
         };
         assert_eq!(link(&run("javascript:alert(1)")), "{a}");
         assert_eq!(

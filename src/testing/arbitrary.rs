@@ -495,6 +495,7 @@ pub(crate) fn run() -> BoxedStrategy<Run> {
         .prop_map(|(id, number, url, matched_by)| Run {
             workflow: Some(id.clone()),
             attempt: FIRST_ATTEMPT,
+            started_by_attempt: None,
             id,
             number,
             url,

@@ -40,7 +40,7 @@ impl Declared {
 }
 
 /// Every input, in the order of the documentation.
-pub(crate) const INPUTS: [Declared; 32] = [
+pub(crate) const INPUTS: [Declared; 34] = [
     input(
         "provider",
         "",
@@ -96,6 +96,16 @@ pub(crate) const INPUTS: [Declared; 32] = [
         "caller",
         "",
         "Name of the payload property, input or variable that receives the web address of the calling run",
+    ),
+    input(
+        "on-rerun",
+        "repeat",
+        "When the job is run again: `repeat` triggers again, `once` takes up what an earlier attempt started unless it failed",
+    ),
+    input(
+        "call-key",
+        "${{ github.job }}/${{ github.action }}/${{ strategy.job-index }}",
+        "With `on-rerun: once`: what tells this step from the others of the workflow run. Set it in a reusable workflow that is called more than once",
     ),
     input(
         "variables",

@@ -29,6 +29,7 @@ mod marker_input;
 mod names;
 mod network;
 mod odd_responses;
+mod once;
 mod outcomes;
 mod outputs;
 mod protocol;

@@ -68,7 +68,7 @@ pub(super) fn classify(candidates: impl IntoIterator<Item = Candidate>, timing: 
 }
 
 impl Candidate {
-    fn into_run(self, matched_by: MatchedBy) -> Run {
+    pub(in crate::engine) fn into_run(self, matched_by: MatchedBy) -> Run {
         Run {
             id: self.id,
             number: self.number,
@@ -76,6 +76,7 @@ impl Candidate {
             matched_by,
             workflow: Some(self.workflow).filter(|workflow| !workflow.is_empty()),
             attempt: FIRST_ATTEMPT,
+            started_by_attempt: None,
         }
     }
 }
@@ -97,10 +98,10 @@ impl Found {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(in crate::engine) mod tests {
     use super::*;
 
-    pub(in super::super) fn candidate(id: &str, workflow: &str, claim: Claim) -> Candidate {
+    pub(in crate::engine) fn candidate(id: &str, workflow: &str, claim: Claim) -> Candidate {
         Candidate {
             id: id.to_owned(),
             number: None,

@@ -8,11 +8,11 @@ use serde::Deserialize;
 use url::Url;
 
 use super::GitHub;
-use crate::model::State;
+use crate::model::{Run, State};
 use crate::providers::error::Error;
 use crate::providers::github::spec::{GitHubCredential, GitHubPipeline};
 use crate::providers::pages::{self, List, MAX_PAGES, PAGE_SIZES, PROOF_SIZES};
-use crate::providers::provider::{Candidate, Claim, Provider as _};
+use crate::providers::provider::{Candidate, Claim, EarlierRuns, Provider as _};
 use crate::providers::reading::optional_read;
 use crate::providers::reference::short_name;
 use crate::providers::wire;
@@ -49,11 +49,16 @@ struct ListedRun {
     actor: Option<UserLogin>,
 }
 
-/// The first page of a list of runs, newest first.
+/// A page of a list of runs, newest first.
 struct RunPage {
     runs: Vec<ListedRun>,
-    /// Whether the page is the whole list.
+    /// Whether the list ends with this page.
     is_complete: bool,
+}
+
+#[derive(Deserialize)]
+struct RunAttempt {
+    run_attempt: u64,
 }
 
 #[derive(Clone, Deserialize)]
@@ -75,7 +80,7 @@ impl GitHub<'_> {
             // Only checks that runs are readable, so the actor doesn't matter. It lists the repository's runs and not
             // the workflow's, because the dispatch itself gives the better error for a missing workflow.
             None => (
-                self.newest_page(&self.all_runs(), &PROOF_SIZES).await?.runs,
+                self.page(&self.all_runs(), &PROOF_SIZES, 1).await?.runs,
                 None,
             ),
         };
@@ -88,26 +93,75 @@ impl GitHub<'_> {
         self.repository_url(["actions", "runs"])
     }
 
-    /// Reads the newest page without filters, since filtered lists come from a search index that may lag by hours. Only
-    /// adds a filtered list if that page doesn't reach back far enough.
-    async fn runs_since(&self, since: DateTime<Utc>) -> Result<Vec<ListedRun>, Error> {
-        let (base, event) = match &self.spec.pipeline {
+    /// Returns the runs of the target's event and workflow since then. Reads pages without filters, and adds a filtered
+    /// list if they don't reach back far enough.
+    pub(super) async fn earlier_runs(&self, since: SystemTime) -> Result<EarlierRuns, Error> {
+        self.make_ready().await?;
+        let since = DateTime::<Utc>::from(since);
+        let (base, event) = self.list_of_kind();
+        let mut all = Vec::new();
+        let mut is_complete = false;
+        for number in 1..=MAX_PAGES {
+            let read = self.page(&base, &PAGE_SIZES[..1], number).await?;
+            let is_old = |run: &ListedRun| run.created_at.is_some_and(|at| at < since);
+            is_complete = read.is_complete || read.runs.iter().any(is_old);
+            all.extend(read.runs);
+            if is_complete {
+                break;
+            }
+        }
+        if !is_complete {
+            let read = pages::try_sizes(&PAGE_SIZES, async |size| {
+                self.search(&base, event, since, size).await
+            });
+            let (found, is_all) = read.await?;
+            all.extend(found);
+            is_complete = is_all;
+        }
+        all.retain(|run| run.event.as_deref().is_none_or(|known| known == event));
+        let actor = self.actor().await;
+        let candidates = all.into_iter();
+        let candidates = candidates.map(|run| self.candidate(run, actor.as_deref()));
+        Ok(EarlierRuns {
+            candidates: candidates.collect(),
+            is_complete,
+        })
+    }
+
+    /// Returns the number of a run's latest attempt.
+    pub(super) async fn attempt_of(&self, run: &Run) -> Result<u64, Error> {
+        self.make_ready().await?;
+        let url = self.repository_url(["actions", "runs", &run.id]);
+        let read: Rc<RunAttempt> = self.read(&url, "reading the run").await?;
+        Ok(read.run_attempt)
+    }
+
+    /// Returns the list with the target's runs, and their event.
+    fn list_of_kind(&self) -> (Url, &'static str) {
+        match &self.spec.pipeline {
             GitHubPipeline::RepositoryDispatch { .. } => (self.all_runs(), "repository_dispatch"),
             GitHubPipeline::WorkflowDispatch { .. } => (
                 self.repository_url(["actions", "workflows", self.workflow(), "runs"]),
                 "workflow_dispatch",
             ),
-        };
+        }
+    }
+
+    /// Reads the newest page without filters, since filtered lists come from a search index that may lag by hours. Only
+    /// adds a filtered list if that page doesn't reach back far enough.
+    async fn runs_since(&self, since: DateTime<Utc>) -> Result<Vec<ListedRun>, Error> {
+        let (base, event) = self.list_of_kind();
         let RunPage {
             mut runs,
             is_complete,
-        } = self.newest_page(&base, &PAGE_SIZES).await?;
+        } = self.page(&base, &PAGE_SIZES, 1).await?;
         let is_old = |run: &ListedRun| run.created_at.is_some_and(|at| at < since);
         if !is_complete && !runs.iter().any(is_old) {
             let read = pages::try_sizes(&PAGE_SIZES, async |size| {
                 self.search(&base, event, since, size).await
             });
-            runs.extend(optional_read(read.await, State::Queued)?.unwrap_or_default());
+            let (found, _) = optional_read(read.await, State::Queued)?.unwrap_or_default();
+            runs.extend(found);
         }
         runs.retain(|run| {
             let event_matches = run.event.as_deref().is_none_or(|known| known == event);
@@ -116,28 +170,36 @@ impl GitHub<'_> {
         Ok(runs)
     }
 
-    async fn newest_page(&self, base: &Url, sizes: &[usize]) -> Result<RunPage, Error> {
+    /// Reads a page without filters; the first one has the newest runs.
+    async fn page(&self, base: &Url, sizes: &[usize], number: usize) -> Result<RunPage, Error> {
         pages::try_sizes(sizes, async |size| {
             let mut url = base.clone();
-            url.set_query(Some(&format!("per_page={size}")));
+            url.set_query(Some(&match number {
+                1 => format!("per_page={size}"),
+                _ => format!("per_page={size}&page={number}"),
+            }));
             let runs: Rc<RunList> = self.read(&url, "listing the runs").await?;
             let page = &runs.workflow_runs;
             Ok(RunPage {
                 runs: page.entries.clone(),
-                is_complete: page.is_last(size, page.length, runs.total_count),
+                is_complete: page.is_last(
+                    size,
+                    size * (number - 1) + page.length,
+                    runs.total_count,
+                ),
             })
         })
         .await
     }
 
-    /// Returns an event's runs since then, as far as GitHub's search index knows them.
+    /// Returns an event's runs since then, as far as GitHub's search index knows them, and whether these are all.
     async fn search(
         &self,
         base: &Url,
         event: &str,
         since: DateTime<Utc>,
         size: usize,
-    ) -> Result<Vec<ListedRun>, Error> {
+    ) -> Result<(Vec<ListedRun>, bool), Error> {
         let created = format!(">={}", since.to_rfc3339_opts(SecondsFormat::Secs, true));
         let mut found = Vec::new();
         let mut length = 0;
@@ -153,10 +215,10 @@ impl GitHub<'_> {
             found.extend(page.entries.iter().cloned());
             length += page.length;
             if page.is_last(size, length, runs.total_count) {
-                break;
+                return Ok((found, true));
             }
         }
-        Ok(found)
+        Ok((found, false))
     }
 
     fn is_marked(&self, run: &ListedRun) -> bool {
@@ -179,7 +241,8 @@ impl GitHub<'_> {
             }
             GitHubPipeline::WorkflowDispatch { .. }
                 if run.head_branch.as_deref() == Some(short_name(&self.reference))
-                    && actor_matches =>
+                    && actor_matches
+                    && !self.spec.added.is_marked_by_another(&title) =>
             {
                 Claim::Fits
             }

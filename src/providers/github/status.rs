@@ -180,6 +180,7 @@ impl GitHub<'_> {
             matched_by: MatchedBy::Id,
             workflow: None,
             attempt: FIRST_ATTEMPT,
+            started_by_attempt: None,
         }))
     }
 

@@ -9,10 +9,13 @@ use super::GitLab;
 use crate::providers::error::{Error, ErrorKind};
 use crate::providers::gitlab::spec::GitLabCredential;
 use crate::providers::http::request::below;
-use crate::providers::pages::{self, List, PAGE_SIZES, PROOF_SIZES};
-use crate::providers::provider::{Candidate, Claim};
+use crate::providers::pages::{self, List, MAX_PAGES, PAGE_SIZES, PROOF_SIZES};
+use crate::providers::provider::{Candidate, Claim, EarlierRuns};
 use crate::providers::reference::short_name;
 use crate::providers::wire;
+
+/// Maximum number of pipelines whose variables are read: each takes a request.
+const MAX_VARIABLES_READ: usize = 100;
 
 #[derive(Deserialize)]
 struct ListedGitLabPipeline {
@@ -60,10 +63,7 @@ impl GitLab<'_> {
         &self,
         since: Option<SystemTime>,
     ) -> Result<Vec<Candidate>, Error> {
-        let source = match self.spec.credential {
-            GitLabCredential::Trigger { .. } => "trigger",
-            GitLabCredential::Access(_) => "api",
-        };
+        let source = self.source();
         let actor = match since {
             Some(_) => self.actor().await,
             // This only checks that pipelines can be listed.
@@ -114,6 +114,51 @@ impl GitLab<'_> {
         Ok(candidates)
     }
 
+    /// Returns the pipelines on this ref created since then, whoever started them: the token may be another one than that
+    /// of an earlier attempt. Their titles are their names and the values of the variable with the marker.
+    pub(super) async fn earlier_runs(&self, since: SystemTime) -> Result<EarlierRuns, Error> {
+        let since = DateTime::<Utc>::from(since);
+        let mut url = self.repository(["pipelines"]);
+        url.query_pairs_mut()
+            .append_pair("ref", short_name(&self.reference))
+            .append_pair("order_by", "id")
+            .append_pair("sort", "desc")
+            .append_pair("per_page", &PAGE_SIZES[0].to_string());
+        let mut candidates = Vec::new();
+        let mut is_complete = false;
+        for number in 1..=MAX_PAGES {
+            let mut url = url.clone();
+            url.query_pairs_mut()
+                .append_pair("page", &number.to_string());
+            let page: List<ListedGitLabPipeline> = self.read(&url, "listing the pipelines").await?;
+            let is_last = page.is_last(PAGE_SIZES[0], 0, None);
+            let all = page.entries.len();
+            let recent = page.entries.into_iter();
+            let recent = recent.filter(|pipeline| pipeline.created_at.is_none_or(|at| at >= since));
+            let before = candidates.len();
+            candidates.extend(recent.map(|pipeline| self.candidate(pipeline, self.source())));
+            is_complete = is_last || candidates.len() - before < all;
+            if is_complete {
+                break;
+            }
+        }
+        let unread = candidates.len().saturating_sub(MAX_VARIABLES_READ);
+        candidates.truncate(MAX_VARIABLES_READ);
+        self.read_marks(&mut candidates).await?;
+        Ok(EarlierRuns {
+            candidates,
+            is_complete: is_complete && unread == 0,
+        })
+    }
+
+    /// The source of pipelines that are started with this credential.
+    fn source(&self) -> &'static str {
+        match self.spec.credential {
+            GitLabCredential::Trigger { .. } => "trigger",
+            GitLabCredential::Access(_) => "api",
+        }
+    }
+
     /// Looks for the marker in the variables of pipelines that fit. Variables that may not be read say nothing.
     async fn read_marks(&self, candidates: &mut [Candidate]) -> Result<(), Error> {
         let Some(marker) = &self.spec.added.marker else {
@@ -129,7 +174,7 @@ impl GitLab<'_> {
             } else {
                 Claim::Other
             };
-            candidate.title = value;
+            candidate.title = format!("{} {value}", candidate.title);
         }
         Ok(())
     }
@@ -157,7 +202,8 @@ impl GitLab<'_> {
 
     fn candidate(&self, pipeline: ListedGitLabPipeline, source: &str) -> Candidate {
         let fits = pipeline.reference.as_deref() == Some(short_name(&self.reference))
-            && pipeline.source.as_deref() == Some(source);
+            && pipeline.source.as_deref() == Some(source)
+            && !self.spec.added.is_marked_by_another(&pipeline.name);
         let is_marked = self.spec.added.marks(&pipeline.name);
         Candidate {
             id: pipeline.id.to_string(),

@@ -41,6 +41,8 @@ struct FullRun {
     provider_state: Option<String>,
     provider_conclusion: Option<String>,
     attempt: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    started_by_attempt: Option<u64>,
     created_at: Option<String>,
     started_at: Option<String>,
     completed_at: Option<String>,
@@ -121,7 +123,7 @@ fn full(report: &TargetReport<'_>, hide: Hide<'_>) -> Full {
         repository: hide(&target.location.repository),
         pipeline: hide(&target.spec.pipeline()),
         outcome: *outcome,
-        trigger_id: target.spec.marker().map(str::to_owned),
+        trigger_id: report.marker().map(str::to_owned),
         conclusion: monitored.conclusion,
         error: error(report, hide),
         left_running: monitored
@@ -157,6 +159,7 @@ fn full_run(monitored: &RunReport, hide: Hide<'_>) -> FullRun {
         attempt: snapshot
             .and_then(|snapshot| snapshot.attempt)
             .map(|attempt| hide_number(attempt, hide)),
+        started_by_attempt: run.started_by_attempt,
         created_at: time(times.created),
         started_at: time(times.started),
         completed_at: time(times.completed),

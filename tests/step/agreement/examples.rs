@@ -100,6 +100,7 @@ fn expression(name: &str, sandbox: &Sandbox) -> String {
         }
         "toJSON(needs.build.outputs.image)" => json("registry.example.com/app@sha256:0123".into()),
         "toJSON(github.event.client_payload.environment)" => json("production".into()),
+        "inputs.environment" => "production".to_owned(),
         "steps.add.outputs.targets" => evaluated(TARGETS, sandbox),
         "toJSON(github.ref_name)" => json("main".into()),
         "toJSON(github.event.head_commit.message)" => json("Say \"hello\"\n\nTwice: 1.0".into()),

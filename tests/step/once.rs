@@ -1,0 +1,318 @@
+//! `on-rerun: once`: what an earlier attempt of the calling job has started is taken up, and nothing is started twice.
+
+use std::time::Duration;
+
+use sandbox::world::Scenario;
+use sandbox::{Fault, Moment, Occasion, Provider, Route, Sandbox, World};
+
+use crate::calls::{SECOND, in_parallel, signal, start, trigger, until};
+use crate::harness::{Done, Step};
+use crate::inputs::fails_with;
+
+/// What can be triggered at most once, by a marker.
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    Event,
+    Workflow,
+    GitLab,
+}
+
+const KINDS: [Kind; 3] = [Kind::Event, Kind::Workflow, Kind::GitLab];
+
+impl Kind {
+    fn provider(self) -> Provider {
+        match self {
+            Self::Event | Self::Workflow => Provider::GitHub,
+            Self::GitLab => Provider::GitLab,
+        }
+    }
+
+    /// A step of an attempt of the calling job.
+    fn step(self, sandbox: &Sandbox, attempt: u32) -> Step {
+        let step = match self {
+            Self::Event => Step::github(sandbox).input("event-type", "deploy-marked"),
+            Self::Workflow => Step::github(sandbox)
+                .input("workflow", "titled.yml")
+                .input("ref", "main")
+                .input("marker-input", "trigger_id"),
+            Self::GitLab => trigger(Provider::GitLab, sandbox).input("marker-input", "TRIGGER_ID"),
+        };
+        of_attempt(step.input("wait", "true"), attempt)
+    }
+}
+
+fn of_attempt(step: Step, attempt: u32) -> Step {
+    step.input("on-rerun", "once")
+        .environment("GITHUB_RUN_ATTEMPT", &attempt.to_string())
+}
+
+fn world(kind: Kind, scenario: Scenario) -> Sandbox {
+    start(World::demo().scenario(kind.provider(), scenario))
+}
+
+fn triggers(sandbox: &Sandbox) -> usize {
+    sandbox.trigger_requests().len()
+}
+
+fn started_by(done: &Done) -> serde_json::Value {
+    done.result()["runs"][0]["started_by_attempt"].clone()
+}
+
+#[test]
+fn a_run_that_is_going_on_is_followed() {
+    in_parallel(KINDS.to_vec(), |kind| {
+        let sandbox = world(kind, Scenario::passing(8 * SECOND));
+        let first = kind.step(&sandbox, 1);
+        let child = first.start();
+        until(&sandbox, "triggered", |sandbox| !sandbox.runs().is_empty());
+        signal(&child, "KILL");
+        drop(child.wait_with_output());
+        let done = kind.step(&sandbox, 2).run();
+        assert_eq!(done.outputs["conclusion"], "success", "{kind:?}\n{done}");
+        assert_eq!(triggers(&sandbox), 1, "{kind:?}\n{done}");
+        assert_eq!(started_by(&done), 1, "{kind:?}\n{done}");
+        done.says("attempt 1 of this job started run #")
+            .says("which is still going on; taking it up instead of triggering again");
+    });
+}
+
+#[test]
+fn a_run_that_has_passed_is_done() {
+    in_parallel(KINDS.to_vec(), |kind| {
+        let sandbox = world(kind, Scenario::passing(SECOND));
+        let first = kind.step(&sandbox, 1).run();
+        let second = kind.step(&sandbox, 2).run();
+        assert_eq!(
+            second.outputs["conclusion"], "success",
+            "{kind:?}\n{second}"
+        );
+        assert_eq!(second.outputs["outcome"], "accepted", "{kind:?}\n{second}");
+        assert_eq!(second.outputs["run-url"], first.outputs["run-url"]);
+        assert_eq!(second.outputs["trigger-id"], first.outputs["trigger-id"]);
+        assert_eq!(triggers(&sandbox), 1, "{kind:?}\n{second}");
+        assert_eq!(started_by(&second), 1);
+        second.says("which has ended as success; not triggering again");
+        // And so it is for the next attempt.
+        let third = kind.step(&sandbox, 3).run();
+        assert_eq!(
+            third.outputs["run-url"], first.outputs["run-url"],
+            "{third}"
+        );
+        assert_eq!(triggers(&sandbox), 1);
+    });
+}
+
+#[test]
+fn a_run_that_has_failed_is_triggered_again() {
+    in_parallel(KINDS.to_vec(), |kind| {
+        let sandbox = world(kind, Scenario::failing(SECOND));
+        let first = kind.step(&sandbox, 1).run();
+        assert_eq!(first.outputs["conclusion"], "failure", "{first}");
+        sandbox.with_world(|world| {
+            *world = std::mem::take(world).scenario(kind.provider(), Scenario::passing(SECOND));
+        });
+        let second = kind.step(&sandbox, 2).run();
+        assert_eq!(triggers(&sandbox), 2, "{kind:?}\n{second}");
+        assert_ne!(second.outputs["trigger-id"], first.outputs["trigger-id"]);
+        second.says("which has ended as failure; triggering again");
+        let third = kind.step(&sandbox, 3).run();
+        assert_eq!(
+            third.outputs["run-url"], second.outputs["run-url"],
+            "{third}"
+        );
+    });
+}
+
+/// The first attempt was cancelled, and cancelled its run.
+#[test]
+fn a_run_that_was_cancelled_is_triggered_again() {
+    in_parallel(KINDS.to_vec(), |kind| {
+        let sandbox = world(kind, Scenario::endless());
+        let first = kind.step(&sandbox, 1);
+        let child = first.start();
+        until(&sandbox, "triggered", |sandbox| !sandbox.runs().is_empty());
+        signal(&child, "INT");
+        first.finish(child);
+        assert!(sandbox.runs()[0].cancelled);
+        let second = kind.step(&sandbox, 2).input("timeout", "15s");
+        let child = second.start();
+        until(&sandbox, "triggered again", |sandbox| {
+            triggers(sandbox) == 2
+        });
+        signal(&child, "INT");
+        second
+            .finish(child)
+            .says("which has ended as cancelled; triggering again");
+    });
+}
+
+#[test]
+fn nothing_that_was_started_is_triggered() {
+    in_parallel(KINDS.to_vec(), |kind| {
+        let sandbox = world(kind, Scenario::passing(SECOND));
+        let refused = Fault::status(Moment::BeforeActing, 422);
+        sandbox.fault(Route::triggers(), Occasion::First(1), refused);
+        kind.step(&sandbox, 1).run().outcome("rejected");
+        let second = kind.step(&sandbox, 2).run();
+        assert_eq!(
+            second.outputs["conclusion"], "success",
+            "{kind:?}\n{second}"
+        );
+        assert_eq!(triggers(&sandbox), 2);
+        assert_eq!(started_by(&second), serde_json::Value::Null);
+    });
+}
+
+/// Killed while the trigger is on the wire, before or after the provider has acted on it.
+#[test]
+fn a_killed_attempt_starts_nothing_twice() {
+    let moments = [Moment::BeforeActing, Moment::AfterActing];
+    let cases = KINDS.map(|kind| moments.map(|moment| (kind, moment)));
+    in_parallel(cases.as_flattened().to_vec(), |(kind, moment)| {
+        let sandbox = world(kind, Scenario::passing(SECOND));
+        let late = Fault::Delay(moment, 3 * SECOND);
+        sandbox.fault(Route::triggers(), Occasion::First(1), late);
+        let first = kind.step(&sandbox, 1);
+        let child = first.start();
+        until(&sandbox, "on the wire", |sandbox| {
+            sandbox.with_world(|world| moment == Moment::BeforeActing || !world.runs.is_empty())
+        });
+        std::thread::sleep(Duration::from_millis(500));
+        signal(&child, "KILL");
+        drop(child.wait_with_output());
+        let done = kind.step(&sandbox, 2).run();
+        assert_eq!(done.outputs["conclusion"], "success", "{kind:?}\n{done}");
+        assert_eq!(sandbox.runs().len(), 1, "{kind:?}\n{done}");
+    });
+}
+
+#[test]
+fn what_cannot_be_read_is_not_triggered() {
+    in_parallel(KINDS.to_vec(), |kind| {
+        let sandbox = world(kind, Scenario::passing(SECOND));
+        kind.step(&sandbox, 1).run();
+        // The list that proves that runs can be read is readable.
+        let refused = Fault::status(Moment::BeforeActing, 403);
+        let lists = Route::any().method("GET").query("per_page=100");
+        sandbox.fault(lists, Occasion::Every, refused);
+        let second = kind.step(&sandbox, 2).run();
+        second.outcome("not-sent");
+        assert_eq!(second.code, Some(1), "{second}");
+        assert_eq!(triggers(&sandbox), 1, "{kind:?}\n{second}");
+        second.says("not triggered, because an earlier attempt of this job may have done so");
+        assert!(second.result()["error"].is_string());
+    });
+}
+
+/// Its runs don't show the marker, so they could be those of any other step.
+#[test]
+fn runs_without_a_marker_are_named_and_not_guessed() {
+    let sandbox = world(Kind::Event, Scenario::passing(SECOND));
+    let step = |attempt| {
+        let step = Step::github(&sandbox).input("event-type", "deploy");
+        of_attempt(step, attempt)
+    };
+    step(1).run().outcome("accepted");
+    let second = step(2).run();
+    second.outcome("not-sent");
+    assert_eq!(triggers(&sandbox), 1, "{second}");
+    second.says("these runs have no marker in their titles: http");
+}
+
+#[test]
+fn two_calls_with_one_key_are_refused() {
+    in_parallel(vec![Kind::Event, Kind::Workflow], |kind| {
+        let sandbox = world(kind, Scenario::passing(SECOND));
+        kind.step(&sandbox, 1).run();
+        let other = kind.step(&sandbox, 1).run();
+        other.outcome("not-sent");
+        assert_eq!(triggers(&sandbox), 1, "{kind:?}\n{other}");
+        other.says(
+            "another step of this workflow run has started the same with the same `call-key`",
+        );
+        let told_apart = kind.step(&sandbox, 1).input("call-key", "second").run();
+        told_apart.outcome("accepted");
+        assert_eq!(triggers(&sandbox), 2);
+        // Another run of the calling workflow has nothing to do with it.
+        let another_run = kind.step(&sandbox, 2).environment("GITHUB_RUN_ID", "1702");
+        another_run.run().outcome("accepted");
+        assert_eq!(triggers(&sandbox), 3);
+    });
+}
+
+/// Without `wait`, too, a failed run is triggered again, and any other isn't.
+#[test]
+fn it_works_without_wait() {
+    in_parallel(KINDS.to_vec(), |kind| {
+        let sandbox = world(kind, Scenario::passing(2 * SECOND));
+        let step = |attempt| kind.step(&sandbox, attempt).input("wait", "false");
+        let first = step(1).run();
+        first.outcome("accepted");
+        let second = step(2).run();
+        second.outcome("accepted");
+        assert_eq!(triggers(&sandbox), 1, "{kind:?}\n{second}");
+        assert!(
+            second.outputs["run-url"].contains("/runs/") || kind.provider() == Provider::GitLab
+        );
+        assert_eq!(second.code, Some(0), "{second}");
+    });
+}
+
+/// Of twelve, seven have passed, and five are triggered again.
+#[test]
+fn of_many_targets_only_the_failed_ones_are_triggered_again() {
+    let sandbox = start(World::demo().scenario(Provider::GitHub, Scenario::passing(SECOND)));
+    let targets: String = (0..12)
+        .map(|_| "- repository: octo-org/app\n".to_owned())
+        .collect();
+    let step = |attempt| {
+        let step = Step::github(&sandbox)
+            .input("workflow", "titled.yml")
+            .input("ref", "main")
+            .input("marker-input", "trigger_id")
+            .input("targets", &targets)
+            .input("max-parallel", "1")
+            .input("wait", "true");
+        of_attempt(step, attempt)
+    };
+    let refused = Fault::status(Moment::BeforeActing, 422);
+    sandbox.fault(Route::triggers(), Occasion::First(5), refused);
+    let first = step(1).run();
+    first.outcome("rejected");
+    assert_eq!(sandbox.runs().len(), 7, "{first}");
+    let second = step(2).run();
+    assert_eq!(second.outputs["conclusion"], "success", "{second}");
+    assert_eq!(sandbox.runs().len(), 12, "{second}");
+    let results = second.results();
+    let taken = results
+        .iter()
+        .filter(|result| result["runs"][0]["started_by_attempt"] == 1);
+    assert_eq!(taken.count(), 7, "{second}");
+}
+
+#[test]
+fn it_needs_a_marker_and_a_workflow_run() {
+    let sandbox = start(World::demo());
+    let once = |step: Step| step.input("on-rerun", "once");
+    fails_with(
+        &sandbox,
+        &once(trigger(Provider::GitHub, &sandbox)),
+        &[
+            "input `on-rerun`: can't be `once` for octo-org/app, whose runs carry no marker\nhint: set `marker-input` for it, or use `on-rerun: repeat`",
+        ],
+    );
+    let event = Step::github(&sandbox).input("event-type", "deploy");
+    fails_with(
+        &sandbox,
+        &once(event).without("GITHUB_RUN_ID"),
+        &[
+            "input `on-rerun`: can't be `once`, because this step isn't part of a workflow run\nhint: remove `on-rerun`",
+        ],
+    );
+    let unknown = Step::github(&sandbox).input("event-type", "deploy");
+    fails_with(
+        &sandbox,
+        &unknown.input("on-rerun", "twice"),
+        &["input `on-rerun`: must be `repeat` or `once`, not `twice`"],
+    );
+}
