@@ -159,6 +159,19 @@ assert.equal((await octokit.paginate(actions.listWorkflowRuns, { ...app, workflo
   status: 'cancelled' }))
   .filter((run) => run.id === endless.runs[0].id).length, 1);
 
+// A re-run of cancelled jobs: a second attempt, beside which the first one stays as it was.
+
+const rerun = { ...app, run_id: endless.answer.data.workflow_run_id };
+assert.equal((await actions.reRunWorkflowFailedJobs({ ...rerun, enable_debug_logging: true })).status, 201);
+const second = await until(rerun.run_id, (one) => one.status === 'in_progress');
+assert.deepEqual([second.run_attempt, second.conclusion], [2, null]);
+const { data: earlier } = await actions.getWorkflowRunAttempt({ ...rerun, attempt_number: 1 });
+assert.deepEqual([earlier.conclusion, earlier.created_at], ['cancelled', second.created_at]);
+const everyJob = await octokit.paginate(actions.listJobsForWorkflowRun, { ...rerun, filter: 'all' });
+assert.deepEqual(everyJob.map((job) => job.run_attempt), [1, 2]);
+await rejects(() => actions.reRunWorkflowFailedJobs(rerun), 403, 'This workflow is already running');
+await actions.cancelWorkflowRun(rerun);
+
 // A finished run, its jobs, logs and artifacts.
 
 const run_id = told.answer.data.workflow_run_id;
@@ -186,6 +199,26 @@ const zip = Buffer.from((await actions.downloadArtifact({ ...app, artifact_id, a
 assert.equal(zip.length, artifacts[0].size_in_bytes);
 assert.equal(`sha256:${createHash('sha256').update(zip).digest('hex')}`, artifacts[0].digest);
 assert.ok(zip.subarray(0, 4).equals(Buffer.from('PK\x03\x04')) && zip.includes('result.json'));
+
+// Commit statuses.
+
+const commit = { ...app, sha: run.head_sha };
+for (const [state, context] of [['pending', 'deploy'], ['success', 'deploy'], ['pending', 'release']]) {
+  const { data: status } = await repos.createCommitStatus({ ...commit, state, context,
+    description: `${context}: ${state}`, target_url: run.html_url });
+  assert.deepEqual([status.state, status.context, status.target_url, status.creator.login],
+    [state, context, run.html_url, 'octocat']);
+}
+const statuses = await octokit.paginate(repos.listCommitStatusesForRef, { ...app, ref: commit.sha, per_page: 2 });
+assert.deepEqual(statuses.map((one) => one.description),
+  ['release: pending', 'deploy: success', 'deploy: pending']);
+const { data: combined } = await repos.getCombinedStatusForRef({ ...app, ref: commit.sha });
+assert.deepEqual([combined.state, combined.total_count, combined.sha], ['pending', 2, commit.sha]);
+await rejects(() => repos.createCommitStatus({ ...commit, state: 'pending', description: 'x'.repeat(141) }), 422,
+  'Validation Failed');
+const noCommit = 'f'.repeat(40);
+await rejects(() => repos.createCommitStatus({ ...app, sha: noCommit, state: 'pending' }), 422,
+  `No commit found for SHA: ${noCommit}`);
 
 // Lists, with their filters.
 

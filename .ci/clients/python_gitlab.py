@@ -126,6 +126,22 @@ equal(waiting.cancel()["status"], "canceled")
 ended = {job.name: job.status for job in waiting.jobs.list(get_all=True)}
 equal(ended, {"build": "success", "deploy": "canceled"})
 
+# A retry: its cancelled job runs again in the same pipeline.
+waiting.retry()
+until(waiting, lambda pipeline: pipeline.status == "manual")
+equal([(job.name, job.status) for job in waiting.jobs.list(get_all=True)], held)
+everything_run = [job.status for job in waiting.jobs.list(get_all=True, include_retried=True)]
+equal(sorted(everything_run), ["canceled", "manual", "success"])
+waiting.cancel()
+
+# The variables and the name of a pipeline.
+variables = {variable.key: variable.asdict() for variable in by_variables.variables.list(get_all=True)}
+equal({key: variable["value"] for key, variable in variables.items()}, {"VERSION": "1.10", "SETTINGS": "a=b"})
+equal(variables["SETTINGS"]["variable_type"], "file")
+kept = project.pipelines.get(by_trigger.id).variables.list(get_all=True)
+equal([variable.key for variable in kept], ["VERSION", "TRIGGER_PAYLOAD"])
+equal(project.pipelines.list(get_all=True, name="nobody has this name"), [])
+
 # A finished pipeline, its jobs, logs and artifacts.
 until(by_trigger, lambda pipeline: pipeline.status == "success")
 equal(by_trigger.detailed_status["text"], "success")

@@ -172,6 +172,7 @@ fn draw_delays(rng: &mut Rng, wait_time: WaitTime) -> Delays {
         listed,
         readable,
         concluded,
+        ..Delays::default()
     }
 }
 

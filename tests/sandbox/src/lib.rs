@@ -94,6 +94,32 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 //!
+//! # Re-runs and commit statuses
+//!
+//! A world can contain the run of the calling workflow, and grant its `GITHUB_TOKEN` a permission that it lacks by
+//! default. Each attempt of a run follows its own scenario, on GitLab each retry of a pipeline:
+//!
+//! ```
+//! use std::time::Duration;
+//! use sandbox::world::{Access, Scenario};
+//! # use sandbox::{Provider, Sandbox, World, demo};
+//!
+//! let (second, minute) = (Duration::from_secs(1), Duration::from_mins(1));
+//! let flaky = Scenario::failing(second).on_rerun(Scenario::passing(second));
+//! let world = World::demo()
+//!     .grant(demo::GITHUB_WORKFLOW_OF_CALLER, "statuses", Access::Write)
+//!     // Its first attempt began ten minutes ago and failed; the second one has just begun:
+//!     .caller_run("octo-org/caller", 5_001, &[10 * minute, Duration::ZERO])
+//!     .scenario(Provider::GitHub, flaky);
+//! let sandbox = Sandbox::start(world)?;
+//! sandbox.with_world(|world| world.run_again(5_001));
+//! assert_eq!(sandbox.runs()[0].attempt(), 3);
+//! for status in sandbox.statuses() {
+//!     println!("{} {} {} {:?}", status.sha, status.context, status.state.as_str(), status.description);
+//! }
+//! # Ok::<(), std::io::Error>(())
+//! ```
+//!
 //! [`Proxy`] is a forward proxy for tests: it forwards `CONNECT` or refuses it, and records the targets. [`TlsFront`]
 //! terminates TLS in front of another server, which makes an https proxy, or one that intercepts TLS.
 

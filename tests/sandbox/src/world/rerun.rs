@@ -21,6 +21,14 @@ impl Run {
         self.earlier.iter().map(AsRef::as_ref).chain([self])
     }
 
+    /// Returns the latest attempt that the API shows already.
+    pub(crate) fn shown(&self) -> &Self {
+        match self.earlier.last() {
+            Some(earlier) if self.clock.now() < self.created_at + self.delays.rerun => earlier,
+            _ => self,
+        }
+    }
+
     /// Whether the run has ended with something to re-run.
     pub(crate) fn has_failed(&self) -> bool {
         let is_bad = |conclusion: Conclusion| {

@@ -37,6 +37,8 @@ pub struct Delays {
     pub readable: Duration,
     /// GitHub: from its end until it has a conclusion. Meanwhile it is `completed` with a null `conclusion`.
     pub concluded: Duration,
+    /// From a re-run until reads and lists show its attempt; until then they show the earlier one.
+    pub rerun: Duration,
 }
 
 /// The reaction of a run to a cancel.
@@ -246,6 +248,13 @@ impl Scenario {
     #[must_use]
     pub fn concluded_after(mut self, delay: Duration) -> Self {
         self.delays.concluded = delay;
+        self
+    }
+
+    /// Shows the run as it was for this time after each re-run, which is accepted at once.
+    #[must_use]
+    pub fn rerun_shown_after(mut self, delay: Duration) -> Self {
+        self.delays.rerun = delay;
         self
     }
 }

@@ -136,3 +136,41 @@ fn lists_show_the_trigger_of_a_run() {
     assert_eq!(read(&sandbox, &pushed)[0]["source"], "push");
     assert_eq!(listed(&sandbox, Provider::GitLab, "source=api"), 0);
 }
+
+/// Accepted, yet shown as it was: what a client reads at once isn't the end of the re-run.
+#[test]
+fn a_re_run_can_be_shown_late() {
+    let late = 100 * SECOND;
+    for (provider, rerun, ended) in [
+        (Provider::GitHub, "rerun-failed-jobs", "completed"),
+        (Provider::GitLab, "retry", "failed"),
+    ] {
+        let scenario = Scenario::new().concludes(Conclusion::Failure);
+        let scenario = scenario
+            .rerun_shown_after(late)
+            .on_rerun(Scenario::endless());
+        let world = World::demo().faster(SPEED).scenario(provider, scenario);
+        let sandbox = start(world);
+        let id = trigger(&sandbox, provider);
+        let page = page(provider, id);
+        let post = get(&sandbox, &format!("{page}/{rerun}")).method("POST");
+        assert_eq!(post.send().status, 201, "{provider}");
+        let status = || read(&sandbox, &page)["status"].clone();
+        assert_eq!(status(), ended, "{provider}");
+        let query = format!("status={ended}");
+        assert_eq!(listed(&sandbox, provider, &query), 1, "{provider}");
+        if provider == Provider::GitHub {
+            let next = get(&sandbox, &format!("{page}/attempts/2")).send();
+            assert_eq!(next.status, 404);
+            // It has begun all the same.
+            assert_eq!(post.send().status, 403);
+        }
+        wait(110);
+        let running = if provider == Provider::GitHub {
+            "in_progress"
+        } else {
+            "running"
+        };
+        assert_eq!(status(), running, "{provider}");
+    }
+}

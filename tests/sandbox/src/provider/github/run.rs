@@ -36,6 +36,7 @@ pub(super) fn list(world: &World, call: &RepositoryCall<'_>, workflow: Option<&s
         .runs_of(Provider::GitHub, &call.repository.name)
         .filter(|run| run.is_listed())
         .filter(|run| run.first_attempt().created_at <= indexed_until)
+        .map(Run::shown)
         .rev()
         .filter(|run| workflow.is_none_or(|id| run.workflow_id == id))
         .filter(|run| filter.passes(run))
@@ -81,6 +82,7 @@ pub(super) fn find<'world>(
     world
         .runs_of(Provider::GitHub, &call.repository.name)
         .find(|run| run.is_readable() && is_id(id, run.id))
+        .map(Run::shown)
         .ok_or_else(Failure::not_found)
 }
 

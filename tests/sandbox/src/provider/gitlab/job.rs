@@ -16,7 +16,9 @@ use crate::world::{Conclusion, GitLabVersion, Job, JobState, Provider, RefKind, 
 /// are absent unless `include_retried` is set.
 pub(super) fn list(world: &World, call: &ProjectCall<'_>, id: &str) -> ApiResult {
     let run = pipeline::find(world, call, id)?;
-    let shows_all = call.request.query("include_retried").as_deref() == Some("true");
+    let shows_all = call.request.query("include_retried");
+    let shows_all =
+        shows_all.is_some_and(|text| ["true", "1"].contains(&text.to_lowercase().as_str()));
     let skipped = if shows_all { 0 } else { run.attempt() - 1 };
     let jobs = run.attempts().skip(skipped).flat_map(|run| &run.jobs);
     let jobs: BTreeMap<u64, &Job> = jobs.map(|job| (job.id, job)).collect();

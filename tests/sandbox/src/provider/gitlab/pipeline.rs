@@ -23,6 +23,7 @@ pub(super) fn list(world: &World, call: &ProjectCall<'_>) -> ApiResult {
     let mut runs: Vec<&Run> = world
         .runs_of(Provider::GitLab, &call.project.path)
         .filter(|run| run.is_listed())
+        .map(Run::shown)
         .filter(|run| equal(&reference, run.reference_name().unwrap_or_default()))
         .filter(|run| equal(&source, &run.event) && equal(&state, status(run)))
         .filter(|run| equal(&actor, &run.actor) && equal(&commit, &run.commit))
@@ -78,6 +79,7 @@ pub(super) fn find<'world>(
     world
         .runs_of(Provider::GitLab, &call.project.path)
         .find(|run| run.is_readable() && is_id(id, run.id))
+        .map(Run::shown)
         .ok_or_else(not_found)
 }
 
@@ -101,7 +103,7 @@ pub(super) fn retry(world: &mut World, call: &ProjectCall<'_>, id: &str) -> ApiR
     if run.has_failed() {
         run.rerun_failed_jobs(&token.owner);
     }
-    Ok(Response::json(201, describe(call, run)))
+    Ok(Response::json(201, describe(call, run.shown())))
 }
 
 /// Finds a pipeline by its id, also one that can't be read yet.
