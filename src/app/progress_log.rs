@@ -12,13 +12,14 @@ use crate::host::Console;
 use crate::model::{Event, News, Run, State};
 use crate::providers::target::{Request, Target};
 use crate::providers::target_report::TargetReport;
-use crate::report::{self, Word};
+use crate::report::{self, Help, Word};
 
 /// Interval of the heartbeat line for several targets, while nothing else is logged.
 const HEARTBEAT_INTERVAL: Duration = Duration::from_mins(1);
 
 pub(super) struct ProgressLog<'a> {
     request: &'a Request,
+    help: &'a Help,
     console: &'a Console,
     saved_state: SavedState<'a>,
     /// Lines of each target that are logged when it is finished; unused for a single target.
@@ -32,9 +33,10 @@ pub(super) struct ProgressLog<'a> {
 }
 
 impl<'a> ProgressLog<'a> {
-    pub(super) fn new(request: &'a Request, console: &'a Console) -> Self {
+    pub(super) fn new(request: &'a Request, help: &'a Help, console: &'a Console) -> Self {
         Self {
             request,
+            help,
             console,
             saved_state: SavedState::new(request, console),
             buffers: request.targets.iter().map(|_| RefCell::default()).collect(),
@@ -158,7 +160,7 @@ impl Observer for ProgressLog<'_> {
         } else {
             self.buffer(index, event);
         }
-        if let Some((title, text)) = report::warning(self.target(index), event) {
+        if let Some((title, text)) = report::warning(self.target(index), event, self.help) {
             if self.console.warnings() < self.console.host().limits().annotations / 2 {
                 self.console.warning(&title, &text);
             } else {
@@ -180,7 +182,7 @@ impl Observer for ProgressLog<'_> {
             for line in self.buffers[index].take() {
                 self.console.log(&line);
             }
-            for error in report::errors(report) {
+            for error in report::errors(report, self.help) {
                 self.console.log(&error);
             }
         });

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::help::Help;
 use super::pipeline;
 use super::problem::nothing_yet;
 use super::run_end::{RunEnd, describe_blocked_on, of_workflow, run_name};
@@ -88,23 +89,17 @@ pub(crate) fn line(target: &Target, event: &Event<'_>) -> Option<String> {
 }
 
 /// Returns title and text of an event's warning, if it has one.
-pub(crate) fn warning(target: &Target, event: &Event<'_>) -> Option<(String, String)> {
-    match event {
-        Event::Found(run) if run.matched_by == MatchedBy::Timing => Some((
-            format!("{target}: identified only by its start time"),
+pub(crate) fn warning(target: &Target, event: &Event<'_>, help: &Help) -> Option<(String, String)> {
+    let (title, text) = match event {
+        Event::Found(run) if run.matched_by == MatchedBy::Timing => (
+            "identified only by its start time",
             timing_warning(target, run),
-        )),
-        Event::Caution(what) => Some((
-            format!("{target}: expiring token"),
-            format!("{target}: {what}"),
-        )),
+        ),
+        Event::Caution(what) => ("expiring token", format!("{target}: {what}")),
         Event::Run {
             run,
             news: News::LongTurn,
-        } => Some((
-            format!("{target}: queued"),
-            format!("{target}: {LONG_TURN}\n{}", run.url),
-        )),
+        } => ("queued", format!("{target}: {LONG_TURN}\n{}", run.url)),
         Event::Beginning
         | Event::Minted(_)
         | Event::DefaultReference(_)
@@ -119,8 +114,9 @@ pub(crate) fn warning(target: &Target, event: &Event<'_>) -> Option<(String, Str
         | Event::NothingFoundYet { .. }
         | Event::Found(_)
         | Event::Run { .. }
-        | Event::Trace(_) => None,
-    }
+        | Event::Trace(_) => return None,
+    };
+    Some((format!("{target}: {title}"), help.added_to(text)))
 }
 
 fn timing_warning(target: &Target, run: &Run) -> String {

@@ -9,6 +9,7 @@ use gantt::Bar;
 pub(crate) use invalid::summary_of_invalid;
 
 use super::annotations::{TargetError, all_errors, is_consequence};
+use super::help::Help;
 use super::log::{self, time_taken};
 use super::problem::Link;
 use super::run_end::{of_workflow, run_name};
@@ -46,6 +47,7 @@ impl Page {
 pub(crate) fn summary(
     reports: &[TargetReport<'_>],
     mode: Mode,
+    help: &Help,
     hide: Hide<'_>,
     max_size: usize,
 ) -> String {
@@ -58,7 +60,7 @@ pub(crate) fn summary(
     table(reports, mode, hide, &mut page);
     let servers: Vec<_> = reports.iter().map(web_server).collect();
     for error in all_errors(reports) {
-        page.add(&error_paragraph(&error, &servers, hide));
+        page.add(&error_paragraph(&error, &servers, help, hide));
     }
     for report in reports {
         run_notes(report, &servers, hide, &mut page);
@@ -200,7 +202,12 @@ fn result(run: &RunReport, word: Word) -> String {
 }
 
 /// Returns an error with its targets, what to do, and links.
-fn error_paragraph(error: &TargetError<'_>, servers: &[String], hide: Hide<'_>) -> String {
+fn error_paragraph(
+    error: &TargetError<'_>,
+    servers: &[String],
+    help: &Help,
+    hide: Hide<'_>,
+) -> String {
     let names = code(&hide(&error.target_names()));
     let end = &error.text.end;
     let code_name = |name: &str| code(&hide(name));
@@ -236,7 +243,17 @@ fn error_paragraph(error: &TargetError<'_>, servers: &[String], hide: Hide<'_>) 
         [] => String::new(),
         links => format!("<br>{}", links.join(", ")),
     };
-    format!("\n**{names}**: {subject}{what}{jobs}{status}{hint}{links}\n")
+    let more = error.help(help);
+    let more = more.map_or(String::new(), |link| more_about(&link, hide));
+    format!("\n**{names}**: {subject}{what}{jobs}{status}{hint}{links}{more}\n")
+}
+
+/// Returns a line with the link to what explains an error.
+fn more_about(link: &str, hide: Hide<'_>) -> String {
+    let link = web_address(&hide(link));
+    link.map_or(String::new(), |link| {
+        format!("<br>[More about this error]({link})")
+    })
 }
 
 /// Adds what else a person should know about runs: that they may still be running, or may be somebody else's.

@@ -41,4 +41,5 @@ mod servers;
 mod signals;
 mod summary;
 mod targets;
+mod troubleshooting;
 mod waiting;
