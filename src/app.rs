@@ -64,7 +64,15 @@ pub(crate) async fn run(
     let hide = |text: &str| console.hide(text);
     let limits = console.host().limits();
     console.outputs(report::outputs(&reports, &hide, limits.results));
-    let summary = report::summary(&reports, request.mode, &help, &hide, limits.summary);
+    let cautions = progress_log.take_cautions();
+    let summary = report::summary(
+        &reports,
+        request.mode,
+        &cautions,
+        &help,
+        &hide,
+        limits.summary,
+    );
     console.summary(&summary);
     let verdict = report::verdict(&reports);
     if console.lost_output() {

@@ -168,7 +168,7 @@ mod tests {
             annotations(&reports, Room { errors: 1, warnings: 1 }, &help);
             verdict(&reports);
             outputs(&reports, &hide, usize::MAX);
-            summary(&reports, Mode::Send, &help, &hide, usize::MAX);
+            summary(&reports, Mode::Send, &[(target, text)], &help, &hide, usize::MAX);
         });
     }
 }

@@ -26,6 +26,8 @@ pub(super) struct ProgressLog<'a> {
     buffers: Vec<RefCell<Vec<String>>>,
     start: Instant,
     last_line: Cell<Instant>,
+    /// What somebody should act on soon, for each target, for the summary.
+    cautions: RefCell<Vec<(&'a Target, String)>>,
     /// The results of the finished targets.
     finished: RefCell<Vec<Word>>,
     /// Rank of the published target: whether its run is missing, then its index. The smallest wins.
@@ -42,9 +44,15 @@ impl<'a> ProgressLog<'a> {
             buffers: request.targets.iter().map(|_| RefCell::default()).collect(),
             start: Instant::now(),
             last_line: Cell::new(Instant::now()),
+            cautions: RefCell::default(),
             finished: RefCell::default(),
             published_rank: Cell::new(None),
         }
+    }
+
+    /// Takes out what somebody should act on soon, with the target that it is about.
+    pub(super) fn take_cautions(&self) -> Vec<(&'a Target, String)> {
+        self.cautions.take()
     }
 
     fn target(&self, index: usize) -> &'a Target {
@@ -138,13 +146,16 @@ impl Observer for ProgressLog<'_> {
             // Before logging anything, because the process may be killed at any time.
             Event::Accepted(run) | Event::Found(run) => self.publish(index, Some(run)),
             Event::AcceptedWithoutRun(_) => self.publish(index, None),
+            Event::Caution(what) => {
+                let caution = (self.target(index), (*what).to_owned());
+                self.cautions.borrow_mut().push(caution);
+            }
             Event::Beginning
             | Event::DefaultReference(_)
             | Event::Waiting { .. }
             | Event::Sending
             | Event::Fallback(_)
             | Event::Note(_)
-            | Event::Caution(_)
             | Event::LookingInto(_)
             | Event::NothingFoundYet { .. }
             | Event::Run { .. }

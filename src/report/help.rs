@@ -39,7 +39,7 @@ impl Help {
     }
 
     /// Returns the web address of the entry that explains a message.
-    fn link(&self, message: &str) -> Option<String> {
+    pub(super) fn link(&self, message: &str) -> Option<String> {
         self.address(heading_of(message)?)
     }
 

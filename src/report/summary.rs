@@ -16,7 +16,7 @@ use super::run_end::{of_workflow, run_name};
 use super::verdict::{Word, run_word, word};
 use super::{Hide, pipeline};
 use crate::model::{JobLog, MatchedBy, Outcome, Run, RunReport};
-use crate::providers::target::Mode;
+use crate::providers::target::{Mode, Target};
 use crate::providers::target_report::TargetReport;
 use crate::text::untrusted::{one_line, visible};
 
@@ -42,11 +42,12 @@ impl Page {
     }
 }
 
-/// Returns the headline, the table, a sentence for each error, the diagram and the logs, in at most about `max_size`
-/// bytes.
+/// Returns the headline, the table, a sentence for each error and for each caution of a target, the diagram and the logs,
+/// in at most about `max_size` bytes.
 pub(crate) fn summary(
     reports: &[TargetReport<'_>],
     mode: Mode,
+    cautions: &[(&Target, String)],
     help: &Help,
     hide: Hide<'_>,
     max_size: usize,
@@ -64,6 +65,9 @@ pub(crate) fn summary(
     }
     for report in reports {
         run_notes(report, &servers, hide, &mut page);
+    }
+    for (target, what) in cautions {
+        page.add(&caution_paragraph(target, what, help, hide));
     }
     diagram(reports, hide, &mut page);
     for report in reports {
@@ -248,11 +252,19 @@ fn error_paragraph(
     format!("\n**{names}**: {subject}{what}{jobs}{status}{hint}{links}{more}\n")
 }
 
-/// Returns a line with the link to what explains an error.
+/// Returns what somebody should act on soon, such as a token that is about to expire.
+fn caution_paragraph(target: &Target, what: &str, help: &Help, hide: Hide<'_>) -> String {
+    let name = code(&hide(&target.to_string()));
+    let link = help.link(what);
+    let more = link.map_or(String::new(), |link| more_about(&link, hide));
+    format!("\n**{name}**: {}{more}\n", sentences(&hide(what), &[]))
+}
+
+/// Returns a line with the link to what explains an error or a caution.
 fn more_about(link: &str, hide: Hide<'_>) -> String {
     let link = web_address(&hide(link));
     link.map_or(String::new(), |link| {
-        format!("<br>[More about this error]({link})")
+        format!("<br>[More about this]({link})")
     })
 }
 

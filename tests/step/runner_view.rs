@@ -268,7 +268,7 @@ fn an_error_ends_with_a_link_to_what_explains_it() {
         assert!(error.contains(case.says), "{}\n{error}", case.says);
         assert!(error.contains(case.hint), "{}\n{error}", case.hint);
         assert_eq!(error.lines().last(), Some(&*format!("help: {link}")));
-        let in_summary = format!("<br>[More about this error]({link})\n");
+        let in_summary = format!("<br>[More about this]({link})\n");
         assert!(done.summary.contains(&in_summary), "{done}");
         let entry = troubleshooting::entry(case.heading);
         assert!(entry.ends_with('.'), "it says what to do: {entry}");
