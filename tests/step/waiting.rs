@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sandbox::world::{Conclusion, GitLabVersion, JobScenario, Scenario, State};
 use sandbox::{Fault, Moment, Occasion, Provider, Route, World};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::calls::{PROVIDERS, SECOND, call, in_parallel, start, until, with_scenario};
 
@@ -368,6 +368,30 @@ fn a_run_with_more_than_a_thousand_jobs_says_so() {
     let sandbox = with_scenario(Provider::GitHub, scenario);
     let done = call(Provider::GitHub, &sandbox).run().passes();
     done.says("only the first 1000 jobs of the run were read");
+}
+
+/// Bitbucket doesn't start such a step by itself when the other deployment is over. That there's a manual step further on
+/// isn't what the pipeline waits for.
+#[test]
+fn a_step_that_was_paused_for_another_deployment_is_named() {
+    let staging = JobScenario::new("staging", SECOND).manual();
+    let production = JobScenario::new("production", SECOND).manual();
+    let scenario = Scenario::new().job(staging).job(production);
+    let sandbox = with_scenario(Provider::Bitbucket, scenario);
+    let automatic: fn(&mut Value) = |page| {
+        let step = &mut page["values"][0];
+        step["trigger"]["type"] = json!("pipeline_step_trigger_automatic");
+    };
+    sandbox.fault(
+        Route::any().path("/steps/"),
+        Occasion::Every,
+        Fault::Edit(automatic),
+    );
+    let done = call(Provider::Bitbucket, &sandbox)
+        .input("on-blocked", "fail")
+        .run()
+        .fails(&["is waiting for somebody to resume the step staging (Bitbucket has paused it, most often because of another deployment to the same environment), and `on-blocked` is `fail`"]);
+    done.says("job staging: blocked: waiting for a person");
 }
 
 /// Bitbucket has a second status for it.

@@ -167,13 +167,25 @@ impl BitbucketPipelineStatus {
     }
 }
 
+/// Bitbucket pauses a pipeline at a manual step, and at a step that deploys to an environment to which another pipeline is
+/// deploying. Somebody has to resume that one, too:
+/// <https://support.atlassian.com/bitbucket-cloud/docs/concurrency-control/>.
 fn blocked_on_of(steps: &[PipelineStep], is_halted: bool) -> BlockedOn {
-    let manual = steps.iter().find(|step| step.waits_for_person());
-    BlockedOn::Person(match manual {
+    let paused = steps.iter().find(|step| step.is_paused());
+    let manual = steps.iter().find(|step| step.is_pending_manual());
+    BlockedOn::Person(match paused.or(manual) {
         _ if is_halted => HALTED.to_owned(),
-        Some(step) => format!("the step {} to be started by hand", step.name()),
-        None => "a step to be started by hand, or for another deployment to the same environment"
-            .to_owned(),
+        Some(step) if step.is_pending_manual() => {
+            format!("the step {} to be started by hand", step.name())
+        }
+        Some(step) if step.trigger.is_some() => format!(
+            "somebody to resume the step {} (Bitbucket has paused it, most often because of another deployment to the same environment)",
+            step.name()
+        ),
+        Some(_) | None => {
+            "a step to be started by hand, or to be resumed after another deployment to the same environment"
+                .to_owned()
+        }
     })
 }
 
@@ -186,7 +198,11 @@ fn step_reason(steps: &[PipelineStep]) -> Option<String> {
 }
 
 impl PipelineStep {
-    fn waits_for_person(&self) -> bool {
+    fn is_paused(&self) -> bool {
+        self.state.name == "PENDING" && self.state.is_at("PAUSED")
+    }
+
+    fn is_pending_manual(&self) -> bool {
         let is_manual = self
             .trigger
             .as_ref()
@@ -201,7 +217,7 @@ impl PipelineStep {
     }
 
     fn job(self, is_blocked: bool) -> Job {
-        let state = if is_blocked && self.waits_for_person() {
+        let state = if is_blocked && (self.is_paused() || self.is_pending_manual()) {
             State::Blocked
         } else {
             self.state.state()
@@ -245,8 +261,11 @@ impl PipelineState {
     }
 
     fn is_halted(&self) -> bool {
-        let stage = self.stage.as_ref().map(|stage| stage.name.as_str());
-        self.name == "HALTED" || stage == Some("HALTED")
+        self.name == "HALTED" || self.is_at("HALTED")
+    }
+
+    fn is_at(&self, stage: &str) -> bool {
+        self.stage.as_ref().is_some_and(|known| known.name == stage)
     }
 
     /// The error message of the result.
