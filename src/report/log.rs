@@ -170,7 +170,7 @@ fn news(target: &Target, news: &News<'_>) -> Option<String> {
         News::JobsUnreadable => {
             "the run's jobs can't be read, so the ones that failed can't be named".to_owned()
         }
-        News::FirstJobs(read) => format!("only the first {read} jobs of the run were read"),
+        News::SomeJobs(read) => format!("only {read} of the run's jobs were read"),
         News::LongTurn | News::Log(_) => return None,
     })
 }

@@ -10,7 +10,7 @@ use crate::model::{
     BlockedOn, Conclusion, Job, JobKind, ProviderStatus, Run, Snapshot, State, Times,
 };
 use crate::providers::error::{Error, ErrorKind};
-use crate::providers::pages::{self, List, MAX_PAGES, PAGE_SIZES};
+use crate::providers::pages::{self, Entries, List, MAX_PAGES, PAGE_SIZES};
 use crate::providers::provider::Depth;
 use crate::providers::reading::{optional_read, unreadable_response};
 use crate::providers::wire;
@@ -112,17 +112,19 @@ impl Bitbucket<'_> {
         Ok(pipeline.snapshot(steps))
     }
 
-    async fn steps(&self, run: &Run, size: usize) -> Result<Vec<PipelineStep>, Error> {
+    async fn steps(&self, run: &Run, size: usize) -> Result<Entries<PipelineStep>, Error> {
         const WHAT: &str = "reading the pipeline's steps";
         // With a trailing slash, as documented.
         let mut url = self.repository(["pipelines", &run.id, "steps", ""]);
         url.set_query(Some(&format!("pagelen={size}")));
-        let mut steps = Vec::new();
+        let mut list = Vec::new();
+        let mut length = 0;
         for _ in 0..MAX_PAGES {
             let page: Steps = self.read(&url, WHAT).await?;
-            steps.extend(page.values.entries);
+            length += page.values.length;
+            list.extend(page.values.entries);
             match page.next.and_then(|next| Url::parse(&next).ok()) {
-                None => break,
+                None => return Ok(Entries { list, cut_at: None }),
                 // Only on the same server, because the credential is sent with the request.
                 Some(next) if next.origin() == url.origin() => url = next,
                 Some(_) => {
@@ -133,12 +135,17 @@ impl Bitbucket<'_> {
                 }
             }
         }
-        Ok(steps)
+        Ok(Entries {
+            list,
+            cut_at: Some(length),
+        })
     }
 }
 
 impl BitbucketPipelineStatus {
-    fn snapshot(self, steps: Option<Vec<PipelineStep>>) -> Snapshot {
+    fn snapshot(self, steps: Option<Entries<PipelineStep>>) -> Snapshot {
+        let jobs_cut_at = steps.as_ref().and_then(|steps| steps.cut_at);
+        let steps = steps.map(|steps| steps.list);
         let state = self.state.state();
         let is_blocked = state == State::Blocked;
         let is_halted = self.state.is_halted();
@@ -163,6 +170,7 @@ impl BitbucketPipelineStatus {
             changed: None,
             blocked_on,
             jobs,
+            jobs_cut_at,
         }
     }
 }
@@ -358,9 +366,8 @@ mod tests {
         let pipeline: BitbucketPipelineStatus =
             serde_json::from_str(&pipeline.to_string()).unwrap();
         let step = json!({ "uuid": UUID, "name": "Deploy", "state": step_state });
-        pipeline.snapshot(Some(
-            serde_json::from_str(&json!([step]).to_string()).unwrap(),
-        ))
+        let list = serde_json::from_str(&json!([step]).to_string()).unwrap();
+        pipeline.snapshot(Some(Entries { list, cut_at: None }))
     }
 
     #[test]
