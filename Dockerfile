@@ -27,6 +27,7 @@ RUN mkdir -p src benches/budgets tests/sandbox/src/bin/demo xtask/src \
 
 # The copied files may be older than the empty ones just built, and cargo compares timestamps.
 COPY src src
+COPY docs/troubleshooting.md docs/
 RUN touch src/main.rs \
     && cargo build --release --locked --package trigger-pipeline --target "$(uname -m)-unknown-linux-gnu" \
     && mkdir /image \

@@ -15,7 +15,7 @@ use crate::input::{self, InputError, RawRequest};
 use crate::model::{Caller, Problem};
 use crate::providers::target::Target;
 use crate::providers::target_report::TargetReport;
-use crate::report::{self, Annotation, Room};
+use crate::report::{self, Annotation, Help, Room};
 use progress_log::ProgressLog;
 pub(crate) use second_chance::run as second_chance;
 
@@ -57,13 +57,22 @@ pub(crate) async fn run(
     for warning in &warnings {
         console.warning(&warning.title, &warning.text);
     }
-    let progress_log = ProgressLog::new(&request, console);
+    let help = help(console);
+    let progress_log = ProgressLog::new(&request, &help, console);
     let reports = batch::run(&request, shutdown, &progress_log).await;
-    annotate(&reports, console);
+    annotate(&reports, &help, console);
     let hide = |text: &str| console.hide(text);
     let limits = console.host().limits();
     console.outputs(report::outputs(&reports, &hide, limits.results));
-    let summary = report::summary(&reports, request.mode, &hide, limits.summary);
+    let cautions = progress_log.take_cautions();
+    let summary = report::summary(
+        &reports,
+        request.mode,
+        &cautions,
+        &help,
+        &hide,
+        limits.summary,
+    );
     console.summary(&summary);
     let verdict = report::verdict(&reports);
     if console.lost_output() {
@@ -78,6 +87,11 @@ pub(crate) async fn run(
     } else {
         Verdict::Failed
     }
+}
+
+/// Finds what the documentation says about errors.
+fn help(console: &Console) -> Help {
+    Help::new(|path| console.host().file_page(path))
 }
 
 /// Reads the inputs and the caller from the host, and masks their secrets.
@@ -133,16 +147,20 @@ fn report_input_errors(
     caller: &Caller,
     console: &Console,
 ) -> Verdict {
-    let (annotated, others) = errors.split_at(errors.len().min(MAX_INPUT_ANNOTATIONS));
-    for error in annotated {
-        console.error(&error.title(), &error.to_string());
+    let links = help(console).links(errors.iter().map(InputError::sentence));
+    let all: Vec<_> = errors.iter().zip(links).collect();
+    let (annotated, others) = all.split_at(all.len().min(MAX_INPUT_ANNOTATIONS));
+    for (error, link) in annotated {
+        let text = report::with_link(error.to_string(), link.as_deref());
+        console.error(&error.title(), &text);
     }
     if !others.is_empty() {
-        for error in others.iter().take(MAX_LOGGED_INPUT_ERRORS) {
-            console.log(&format!("error: {error}"));
+        for (error, link) in others.iter().take(MAX_LOGGED_INPUT_ERRORS) {
+            let text = report::with_link(error.to_string(), link.as_deref());
+            console.log(&format!("error: {text}"));
         }
         let mut inputs = Vec::new();
-        for error in others {
+        for (error, _) in others {
             let input = format!("`{}`", error.input_name());
             if !inputs.contains(&input) {
                 inputs.push(input);
@@ -159,8 +177,10 @@ fn report_input_errors(
     let hide = |text: &str| console.hide(text);
     let targets = input::invalid_targets(raw_request, caller, errors);
     console.outputs(report::outputs_of_invalid(&targets, &hide, limits.results));
-    let errors = errors.iter().map(InputError::to_string);
-    console.summary(&report::summary_of_invalid(errors, &hide, limits.summary));
+    let all = all
+        .into_iter()
+        .map(|(error, link)| (error.to_string(), link));
+    console.summary(&report::summary_of_invalid(all, &hide, limits.summary));
     console.log(&format!("✗ {problems}; nothing was sent"));
     Verdict::Failed
 }
@@ -174,13 +194,13 @@ pub(crate) fn fail_without_sending(console: &Console) -> Verdict {
     Verdict::Failed
 }
 
-fn annotate(reports: &[TargetReport<'_>], console: &Console) {
+fn annotate(reports: &[TargetReport<'_>], help: &Help, console: &Console) {
     let limit = console.host().limits().annotations;
     let room = Room {
         errors: limit.saturating_sub(console.errors()),
         warnings: limit.saturating_sub(console.warnings()),
     };
-    for annotation in report::annotations(reports, room) {
+    for annotation in report::annotations(reports, room, help) {
         match annotation {
             Annotation::Error { title, text } => console.error(&title, &text),
             Annotation::Warning { title, text } => console.warning(&title, &text),

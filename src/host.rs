@@ -35,6 +35,12 @@ pub(crate) trait Host {
         false
     }
 
+    /// Returns the web address of a file in the action's repository, in the version that is running. `None` if that
+    /// isn't known.
+    fn file_page(&self, _path: &str) -> Option<String> {
+        None
+    }
+
     fn limits(&self) -> Limits {
         Limits {
             annotation: usize::MAX,

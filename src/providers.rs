@@ -25,7 +25,6 @@ mod wire;
 pub(crate) use any::AnyProvider;
 pub(crate) use connections::{Connection, connections};
 pub(crate) use error::{Error, ErrorKind};
-pub(crate) use pages::MAX_JOBS;
 pub(crate) use provider::{
     Candidate, Claim, Depth, EarlierRuns, MAX_RESULT, PollIntervals, RequestForm, Secrets,
 };

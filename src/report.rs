@@ -2,6 +2,7 @@
 //! Doesn't print.
 
 mod annotations;
+mod help;
 mod log;
 mod outputs;
 mod problem;
@@ -10,6 +11,7 @@ mod summary;
 mod verdict;
 
 pub(crate) use annotations::{Annotation, Room, annotations, errors, passes};
+pub(crate) use help::{Help, with_link};
 pub(crate) use log::{announcement, duration, job_log, line, warning};
 pub(crate) use outputs::{early_outputs, first_outputs, outputs, outputs_of_invalid};
 pub(crate) use summary::{summary, summary_of_invalid};
@@ -108,6 +110,7 @@ mod tests {
         proptest!(|(place in place, runs in runs, outcome in outcome, text in arbitrary::text(), seconds in any::<u64>())| {
             let target = place.get(&targets);
             let hide = |text: &str| text.to_owned();
+            let help = Help::new(|path| Some(format!("https://x.example/{path}")));
             for (run, snapshot, end) in &runs {
                 let monitored = monitored(run, snapshot.as_ref(), *end, &text);
                 let ended = News::Ended {
@@ -133,7 +136,7 @@ mod tests {
                 line(target, &Event::Waiting { why, pause: Duration::from_secs(seconds) });
                 line(target, &Event::Accepted(run));
                 line(target, &Event::Found(run));
-                warning(target, &Event::Found(run));
+                warning(target, &Event::Found(run), &help);
             }
             let monitored = runs.iter().map(|(run, snapshot, end)| monitored(run, snapshot.as_ref(), *end, &text));
             let report = TargetReport {
@@ -160,12 +163,12 @@ mod tests {
             };
             target_verdict(&report);
             word(&report);
-            errors(&report);
+            errors(&report, &help);
             let reports = [report];
-            annotations(&reports, Room { errors: 1, warnings: 1 });
+            annotations(&reports, Room { errors: 1, warnings: 1 }, &help);
             verdict(&reports);
             outputs(&reports, &hide, usize::MAX);
-            summary(&reports, Mode::Send, &hide, usize::MAX);
+            summary(&reports, Mode::Send, &[(target, text)], &help, &hide, usize::MAX);
         });
     }
 }

@@ -12,19 +12,22 @@ use crate::host::Console;
 use crate::model::{Event, News, Run, State};
 use crate::providers::target::{Request, Target};
 use crate::providers::target_report::TargetReport;
-use crate::report::{self, Word};
+use crate::report::{self, Help, Word};
 
 /// Interval of the heartbeat line for several targets, while nothing else is logged.
 const HEARTBEAT_INTERVAL: Duration = Duration::from_mins(1);
 
 pub(super) struct ProgressLog<'a> {
     request: &'a Request,
+    help: &'a Help,
     console: &'a Console,
     saved_state: SavedState<'a>,
     /// Lines of each target that are logged when it is finished; unused for a single target.
     buffers: Vec<RefCell<Vec<String>>>,
     start: Instant,
     last_line: Cell<Instant>,
+    /// What somebody should act on soon, for each target, for the summary.
+    cautions: RefCell<Vec<(&'a Target, String)>>,
     /// The results of the finished targets.
     finished: RefCell<Vec<Word>>,
     /// Rank of the published target: whether its run is missing, then its index. The smallest wins.
@@ -32,17 +35,24 @@ pub(super) struct ProgressLog<'a> {
 }
 
 impl<'a> ProgressLog<'a> {
-    pub(super) fn new(request: &'a Request, console: &'a Console) -> Self {
+    pub(super) fn new(request: &'a Request, help: &'a Help, console: &'a Console) -> Self {
         Self {
             request,
+            help,
             console,
             saved_state: SavedState::new(request, console),
             buffers: request.targets.iter().map(|_| RefCell::default()).collect(),
             start: Instant::now(),
             last_line: Cell::new(Instant::now()),
+            cautions: RefCell::default(),
             finished: RefCell::default(),
             published_rank: Cell::new(None),
         }
+    }
+
+    /// Takes out what somebody should act on soon, with the target that it is about.
+    pub(super) fn take_cautions(&self) -> Vec<(&'a Target, String)> {
+        self.cautions.take()
     }
 
     fn target(&self, index: usize) -> &'a Target {
@@ -142,13 +152,16 @@ impl Observer for ProgressLog<'_> {
                 ..
             } => self.publish(index, Some(run)),
             Event::AcceptedWithoutRun(_) => self.publish(index, None),
+            Event::Caution(what) => {
+                let caution = (self.target(index), (*what).to_owned());
+                self.cautions.borrow_mut().push(caution);
+            }
             Event::Beginning
             | Event::DefaultReference(_)
             | Event::Waiting { .. }
             | Event::Sending
             | Event::Fallback(_)
             | Event::Note(_)
-            | Event::Caution(_)
             | Event::LookingInto(_)
             | Event::NothingFoundYet { .. }
             | Event::Recalled { .. }
@@ -165,7 +178,7 @@ impl Observer for ProgressLog<'_> {
         } else {
             self.buffer(index, event);
         }
-        if let Some((title, text)) = report::warning(self.target(index), event) {
+        if let Some((title, text)) = report::warning(self.target(index), event, self.help) {
             if self.console.warnings() < self.console.host().limits().annotations / 2 {
                 self.console.warning(&title, &text);
             } else {
@@ -187,7 +200,7 @@ impl Observer for ProgressLog<'_> {
             for line in self.buffers[index].take() {
                 self.console.log(&line);
             }
-            for error in report::errors(report) {
+            for error in report::errors(report, self.help) {
                 self.console.log(&error);
             }
         });

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Verdict, raw_inputs, saved_state};
+use super::{Verdict, help, raw_inputs, saved_state};
 use crate::engine::monitor::{Finished, SearchEnd};
 use crate::engine::second_chance;
 use crate::engine::shutdown::Shutdown;
@@ -29,8 +29,9 @@ pub(crate) async fn run(
     let mut request = match input::read(&raw_request, &caller, environment) {
         Ok((request, _)) => request,
         Err(errors) => {
+            let help = help(console);
             for error in &errors {
-                console.error(&error.title(), &error.to_string());
+                console.error(&error.title(), &help.added_to(error.to_string()));
             }
             return Verdict::Failed;
         }
@@ -162,5 +163,6 @@ fn warn<'a>(
 ) {
     let urls: Vec<_> = urls.into_iter().map(String::as_str).collect();
     let text = [&[text], urls.as_slice()].concat().join("\n");
-    console.warning(target, &format!("{target}: {text}"));
+    let text = help(console).added_to(format!("{target}: {text}"));
+    console.warning(target, &text);
 }

@@ -9,6 +9,7 @@ use std::io::{self, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use url::Url;
 
 use super::{Host, Limits, Severity, Unwritable, input_variables};
 use crate::model::{Caller, CallingRun, EnvironmentVariable, FIRST_ATTEMPT};
@@ -69,6 +70,12 @@ impl GitHubActions {
         })
     }
 
+    /// Returns the name of the other forge that the runner belongs to.
+    fn forge(&self) -> Option<&'static str> {
+        let is_set = |(variable, _): &(&str, _)| self.get(variable).is_some_and(|is| is != "false");
+        FORGES.into_iter().find(is_set).map(|(_, name)| name)
+    }
+
     fn path(&self, variable: &str) -> Option<PathBuf> {
         self.get(variable).map(PathBuf::from)
     }
@@ -101,12 +108,11 @@ impl Host for GitHubActions {
     }
 
     fn caller(&self) -> Caller {
-        let is_set = |(variable, _): &(&str, _)| self.get(variable).is_some_and(|is| is != "false");
         Caller {
             server_url: self.variable("GITHUB_SERVER_URL"),
             api_url: self.variable("GITHUB_API_URL"),
             repository: self.get("GITHUB_REPOSITORY").map(str::to_owned),
-            forge: FORGES.into_iter().find(is_set).map(|(_, name)| name),
+            forge: self.forge(),
             secrets_withheld_from: Some("a fork or Dependabot"),
             run: self.calling_run(),
         }
@@ -126,6 +132,25 @@ impl Host for GitHubActions {
         let file = path.and_then(|path| File::open(path).ok());
         let event = file.and_then(|file| serde_json::from_reader(BufReader::new(file)).ok());
         event.is_some_and(|EventPayload { repository }| !repository.private)
+    }
+
+    /// The runner doesn't say which server the action was downloaded from. It may be github.com although this is another
+    /// server, but a repository of that name there may also be somebody else's.
+    fn file_page(&self, path: &str) -> Option<String> {
+        if self.forge().is_some() {
+            return None;
+        }
+        let repository = self.get("GITHUB_ACTION_REPOSITORY")?;
+        let version = self.get("GITHUB_ACTION_REF")?;
+        let mut page = Url::parse(self.get("GITHUB_SERVER_URL")?).ok()?;
+        page.path_segments_mut()
+            .ok()?
+            .pop_if_empty()
+            .extend(repository.split('/'))
+            .push("blob")
+            .extend(version.split('/'))
+            .extend(path.split('/'));
+        Some(page.into())
     }
 
     fn limits(&self) -> Limits {
@@ -267,6 +292,38 @@ mod tests {
         }
         for unknown in ["", "seventeen", "-1"] {
             assert_eq!(run(unknown, "1"), None);
+        }
+    }
+
+    #[test]
+    fn a_file_of_the_action_has_a_page_if_the_version_is_known() {
+        let known = [
+            ("GITHUB_SERVER_URL", "https://github.com"),
+            ("GITHUB_ACTION_REPOSITORY", "octo-org/trigger-pipeline"),
+            ("GITHUB_ACTION_REF", "v1"),
+        ];
+        let page = |variables: &[(&str, &str)]| host(variables).file_page("docs/a.md");
+        let expected = "https://github.com/octo-org/trigger-pipeline/blob/v1/docs/a.md";
+        assert_eq!(page(&known).as_deref(), Some(expected));
+        let enterprise = [
+            ("GITHUB_SERVER_URL", "https://git.example.com/github/"),
+            known[1],
+            ("GITHUB_ACTION_REF", "feature/a b#c"),
+        ];
+        let expected = "https://git.example.com/github/octo-org/trigger-pipeline/blob/feature/a%20b%23c/docs/a.md";
+        assert_eq!(page(&enterprise).as_deref(), Some(expected));
+        // A local action has neither repository nor version, and another forge has other addresses.
+        for (name, value) in [
+            ("GITHUB_ACTION_REPOSITORY", ""),
+            ("GITHUB_ACTION_REF", ""),
+            ("GITHUB_SERVER_URL", "nonsense"),
+            ("GITEA_ACTIONS", "true"),
+        ] {
+            assert_eq!(
+                page(&[&known[..], &[(name, value)]].concat()),
+                None,
+                "{name}"
+            );
         }
     }
 

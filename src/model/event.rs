@@ -90,8 +90,8 @@ pub(crate) enum News<'what> {
     MoreLogs(usize),
     /// The jobs of a run that has ended can't be read.
     JobsUnreadable,
-    /// Only this number of the run's jobs were read, the most that are.
-    FirstJobs(usize),
+    /// Only this number of the run's jobs were read.
+    SomeJobs(usize),
 }
 
 /// Receives events.

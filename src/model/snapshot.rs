@@ -23,6 +23,8 @@ pub(crate) struct Snapshot {
     pub(crate) blocked_on: Option<BlockedOn>,
     /// The jobs that the provider shows so far. `None` if they weren't requested.
     pub(crate) jobs: Option<Vec<Job>>,
+    /// Number of jobs that were read, if the run has more.
+    pub(crate) jobs_cut_at: Option<usize>,
 }
 
 /// The provider's own terms for state and conclusion, unchanged.

@@ -165,6 +165,7 @@ impl<'a> Provider<'a> for Memory<'a> {
             changed: None,
             blocked_on: None,
             jobs: Some(Vec::new()),
+            jobs_cut_at: None,
         })
     }
 

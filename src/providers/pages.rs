@@ -14,9 +14,6 @@ const MAX_ENTRIES: usize = 100;
 /// Maximum number of pages that are read of a list. GitHub itself returns at most 1,000 runs per search.
 pub(super) const MAX_PAGES: usize = 10;
 
-/// Maximum number of a run's jobs that are read.
-pub(crate) const MAX_JOBS: usize = MAX_PAGES * MAX_ENTRIES;
-
 /// Page sizes, tried in this order: an overloaded server may still return a smaller page.
 pub(super) const PAGE_SIZES: [usize; 3] = [MAX_ENTRIES, 30, 10];
 /// Page sizes for reads that only prove that runs can be read.
@@ -35,6 +32,13 @@ pub(super) async fn try_sizes<T>(
             read => return read,
         }
     }
+}
+
+/// The entries on the pages that were read.
+pub(super) struct Entries<T> {
+    pub(super) list: Vec<T>,
+    /// Number of entries on these pages, readable or not, if there are more pages.
+    pub(super) cut_at: Option<usize>,
 }
 
 /// A list that is deserialised entry by entry.

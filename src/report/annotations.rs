@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::help::{self, Help};
 use super::problem::{Explained, Link, Text, errors_of};
 use crate::model::Run;
 use crate::providers::target_report::TargetReport;
@@ -28,9 +29,14 @@ pub(crate) fn passes(reports: &[TargetReport<'_>]) -> bool {
 
 /// Returns an annotation for every error, causes first, and for every run that may still be running. What several
 /// targets share is reported once. If there isn't room for all of them, the last one names the rest.
-pub(crate) fn annotations(reports: &[TargetReport<'_>], room: Room) -> Vec<Annotation> {
-    let errors: Vec<_> = all_errors(reports).iter().map(message_of).collect();
-    let warnings = left_running_warnings(reports);
+pub(crate) fn annotations(
+    reports: &[TargetReport<'_>],
+    room: Room,
+    help: &Help,
+) -> Vec<Annotation> {
+    let errors = all_errors(reports);
+    let errors = errors.iter().map(|error| message_of(error, help)).collect();
+    let warnings = left_running_warnings(reports, help);
     let errors = fitted(errors, room.errors).into_iter();
     let warnings = fitted(warnings, room.warnings).into_iter();
     errors
@@ -114,6 +120,12 @@ impl TargetError<'_> {
         listed(names)
     }
 
+    /// Returns the web address of what explains the error.
+    pub(super) fn help(&self, help: &Help) -> Option<String> {
+        let (_, error) = self.of.first()?;
+        error.help(help)
+    }
+
     /// Returns the pages of all targets, with a label that also names the target if there are several.
     pub(super) fn links(&self) -> Vec<Link> {
         let labelled = self.of.iter().take(MAX_NAMED).flat_map(|(name, error)| {
@@ -127,12 +139,12 @@ impl TargetError<'_> {
     }
 }
 
-fn message_of(error: &TargetError<'_>) -> Message {
+fn message_of(error: &TargetError<'_>, help: &Help) -> Message {
     let names = error.target_names();
     let (title, text) = match error.of.as_slice() {
         [(name, one)] => {
             let sentence = format!("{name}: {}", one.sentence());
-            let lines = [vec![sentence], one.details()].concat();
+            let lines = [vec![sentence], one.details(help)].concat();
             (format!("{name}: {}", one.title), lines.join("\n"))
         }
         several => {
@@ -145,7 +157,9 @@ fn message_of(error: &TargetError<'_>) -> Message {
             let hint = error.text.hint.as_ref().map(|hint| format!("hint: {hint}"));
             let pages = error.links().into_iter();
             let pages = pages.map(|page| format!("{}: {}", page.label, page.url));
-            let lines: Vec<_> = [sentence].into_iter().chain(hint).chain(pages).collect();
+            let link = error.help(help).map(|link| help::line(&link));
+            let lines = [sentence].into_iter().chain(hint).chain(pages).chain(link);
+            let lines: Vec<_> = lines.collect();
             let title = several.first().map_or("", |(_, first)| first.title);
             (
                 format!("{} targets: {title}", several.len()),
@@ -167,19 +181,19 @@ fn listed(mut names: Vec<String>) -> String {
 }
 
 /// Returns all errors of one target in full, line by line, for its group in the log.
-pub(crate) fn errors(report: &TargetReport<'_>) -> Vec<String> {
+pub(crate) fn errors(report: &TargetReport<'_>, help: &Help) -> Vec<String> {
     let errors = errors_of(report).into_iter();
     errors
         .flat_map(|error| {
             let sentence = format!("{}: {}", report.target, error.sentence());
-            [vec![sentence], error.details()].concat()
+            [vec![sentence], error.details(help)].concat()
         })
         .collect()
 }
 
 /// Returns warnings only for known runs: the errors of trigger and search mention the others already. Runs that are left
 /// running for the same reason share a warning.
-fn left_running_warnings(reports: &[TargetReport<'_>]) -> Vec<Message> {
+fn left_running_warnings(reports: &[TargetReport<'_>], help: &Help) -> Vec<Message> {
     let mut reasons: Vec<(String, Vec<(&str, &Run)>)> = Vec::new();
     for report in reports {
         for run in &report.monitored.runs {
@@ -195,11 +209,11 @@ fn left_running_warnings(reports: &[TargetReport<'_>]) -> Vec<Message> {
     }
     reasons
         .iter()
-        .map(|(why, left)| left_running_warning(why, left))
+        .map(|(why, left)| left_running_warning(why, left, help))
         .collect()
 }
 
-fn left_running_warning(why: &str, left: &[(&str, &Run)]) -> Message {
+fn left_running_warning(why: &str, left: &[(&str, &Run)], help: &Help) -> Message {
     let mut names: Vec<_> = left.iter().map(|(name, _)| (*name).to_owned()).collect();
     names.dedup();
     let names = listed(names);
@@ -214,7 +228,7 @@ fn left_running_warning(why: &str, left: &[(&str, &Run)]) -> Message {
     };
     Message {
         title: format!("{names}: may still be running"),
-        text,
+        text: help.added_to(text),
         names,
     }
 }

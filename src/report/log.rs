@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::help::Help;
 use super::pipeline;
 use super::problem::nothing_yet;
 use super::run_end::{RunEnd, describe_blocked_on, of_workflow, run_name};
@@ -93,23 +94,17 @@ pub(crate) fn line(target: &Target, event: &Event<'_>) -> Option<String> {
 }
 
 /// Returns title and text of an event's warning, if it has one.
-pub(crate) fn warning(target: &Target, event: &Event<'_>) -> Option<(String, String)> {
-    match event {
-        Event::Found(run) if run.matched_by == MatchedBy::Timing => Some((
-            format!("{target}: identified only by its start time"),
+pub(crate) fn warning(target: &Target, event: &Event<'_>, help: &Help) -> Option<(String, String)> {
+    let (title, text) = match event {
+        Event::Found(run) if run.matched_by == MatchedBy::Timing => (
+            "identified only by its start time",
             timing_warning(target, run),
-        )),
-        Event::Caution(what) => Some((
-            format!("{target}: expiring token"),
-            format!("{target}: {what}"),
-        )),
+        ),
+        Event::Caution(what) => ("expiring token", format!("{target}: {what}")),
         Event::Run {
             run,
             news: News::LongTurn,
-        } => Some((
-            format!("{target}: queued"),
-            format!("{target}: {LONG_TURN}\n{}", run.url),
-        )),
+        } => ("queued", format!("{target}: {LONG_TURN}\n{}", run.url)),
         Event::Beginning
         | Event::Minted(_)
         | Event::DefaultReference(_)
@@ -125,8 +120,9 @@ pub(crate) fn warning(target: &Target, event: &Event<'_>) -> Option<(String, Str
         | Event::Found(_)
         | Event::Recalled { .. }
         | Event::Run { .. }
-        | Event::Trace(_) => None,
-    }
+        | Event::Trace(_) => return None,
+    };
+    Some((format!("{target}: {title}"), help.added_to(text)))
 }
 
 fn recalled(
@@ -200,7 +196,7 @@ fn news(target: &Target, news: &News<'_>) -> Option<String> {
         News::JobsUnreadable => {
             "the run's jobs can't be read, so the ones that failed can't be named".to_owned()
         }
-        News::FirstJobs(read) => format!("only the first {read} jobs of the run were read"),
+        News::SomeJobs(read) => format!("only {read} of the run's jobs were read"),
         News::LongTurn | News::Log(_) => return None,
     })
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::help::{self, Help, heading_of};
 use super::run_end::{FailedJobs, RunEnd, of_workflow, run_name};
 use crate::model::{
     BlockedOn, Cancel, CancelEnd, Conclusion, End, Interruption, LastSeen, LeftRunning, NoResult,
@@ -28,6 +29,10 @@ const CALL_KEY_HINT: &str =
     "set a different `call-key` for each step that starts the same pipeline in one workflow run";
 const SEVERAL_RESULTS_HINT: &str = "let only one workflow upload an artifact with that name";
 
+// Headings of errors that another one begins or ends.
+const LOST_HEADING: &str = "can't be read any more: …";
+const UNKNOWN_HEADING: &str = "The pipeline may or may not have been started";
+
 /// An error of a target.
 pub(super) struct Explained {
     /// A summary in two or three words.
@@ -37,6 +42,8 @@ pub(super) struct Explained {
     pub(super) text: Text,
     /// Pages to look at.
     pub(super) pages: Vec<Link>,
+    /// The heading that explains it on the troubleshooting page. If `None`, it's looked up.
+    heading: Option<&'static str>,
     /// Whether it only follows from another target's error.
     pub(super) is_consequence: bool,
 }
@@ -64,13 +71,20 @@ impl Explained {
         }
     }
 
-    /// Returns the hint and the pages, a line each.
-    pub(super) fn details(&self) -> Vec<String> {
+    /// Returns the hint, the pages and the link to what explains the error, a line each.
+    pub(super) fn details(&self, help: &Help) -> Vec<String> {
         let hint = self.text.hint.as_ref().map(|hint| format!("hint: {hint}"));
         let links = self.run.iter().chain(&self.pages);
         hint.into_iter()
             .chain(links.map(|link| link.url.clone()))
+            .chain(self.help(help).map(|link| help::line(&link)))
             .collect()
+    }
+
+    /// Returns the web address of what explains the error.
+    pub(super) fn help(&self, help: &Help) -> Option<String> {
+        let heading = self.heading.or_else(|| heading_of(&self.text.end.what));
+        help.address(heading?)
     }
 }
 
@@ -112,6 +126,10 @@ fn explain_run(report: &TargetReport<'_>, run: &RunReport) -> Explained {
             hint: hint(run),
         },
         pages: displaced_by.collect(),
+        heading: match &run.end {
+            Some(End::Lost(_)) => Some(LOST_HEADING),
+            _ => None,
+        },
         is_consequence: false,
     }
 }
@@ -135,7 +153,7 @@ fn hint(run: &RunReport) -> Option<String> {
 
 /// Describes a problem of a target.
 fn explain(target: &Target, problem: &Problem) -> Explained {
-    let mut page = None;
+    let (mut page, mut heading) = (None, None);
     let (title, what, hint) = match problem {
         Problem::NotTriggered(failure) => (
             "not triggered",
@@ -160,6 +178,7 @@ fn explain(target: &Target, problem: &Problem) -> Explained {
                 failure.what
             );
             page = Some(runs);
+            heading = Some(UNKNOWN_HEADING);
             ("outcome unknown", what, Some(UNKNOWN_HINT.to_owned()))
         }
         Problem::RunNotFound { why, page: runs } => {
@@ -169,6 +188,7 @@ fn explain(target: &Target, problem: &Problem) -> Explained {
         }
         Problem::NoResult(NoResult::Unreadable(failure)) => {
             let what = format!("the result can't be read: {}", failure.what);
+            heading = heading_of(&failure.what);
             ("no result", what, failure.remedy.clone())
         }
         Problem::NoResult(NoResult::Several(several)) => {
@@ -194,6 +214,7 @@ fn explain(target: &Target, problem: &Problem) -> Explained {
             })
             .into_iter()
             .collect(),
+        heading,
         is_consequence: matches!(
             problem,
             Problem::NotSent(NotSent::OtherNotReady | NotSent::FailFast)
@@ -421,6 +442,18 @@ impl fmt::Display for CancelEnd {
             Self::SecondSignal => formatter.write_str("before the second signal"),
             Self::Shutdown => formatter.write_str("before the step had to end"),
             Self::After(time) => write!(formatter, "within {} s", time.as_secs()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_headings_are_on_the_page() {
+        for heading in [LOST_HEADING, UNKNOWN_HEADING] {
+            assert_eq!(heading_of(heading), Some(heading));
         }
     }
 }

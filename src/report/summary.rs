@@ -9,13 +9,14 @@ use gantt::Bar;
 pub(crate) use invalid::summary_of_invalid;
 
 use super::annotations::{TargetError, all_errors, is_consequence};
+use super::help::Help;
 use super::log::{self, time_taken};
 use super::problem::Link;
 use super::run_end::{of_workflow, run_name};
 use super::verdict::{Word, run_word, word};
 use super::{Hide, pipeline};
 use crate::model::{JobLog, MatchedBy, Outcome, Run, RunReport};
-use crate::providers::target::Mode;
+use crate::providers::target::{Mode, Target};
 use crate::providers::target_report::TargetReport;
 use crate::text::untrusted::{one_line, visible};
 
@@ -41,11 +42,13 @@ impl Page {
     }
 }
 
-/// Returns the headline, the table, a sentence for each error, the diagram and the logs, in at most about `max_size`
-/// bytes.
+/// Returns the headline, the table, a sentence for each error and for each caution of a target, the diagram and the logs,
+/// in at most about `max_size` bytes.
 pub(crate) fn summary(
     reports: &[TargetReport<'_>],
     mode: Mode,
+    cautions: &[(&Target, String)],
+    help: &Help,
     hide: Hide<'_>,
     max_size: usize,
 ) -> String {
@@ -58,10 +61,13 @@ pub(crate) fn summary(
     table(reports, mode, hide, &mut page);
     let servers: Vec<_> = reports.iter().map(web_server).collect();
     for error in all_errors(reports) {
-        page.add(&error_paragraph(&error, &servers, hide));
+        page.add(&error_paragraph(&error, &servers, help, hide));
     }
     for report in reports {
         run_notes(report, &servers, hide, &mut page);
+    }
+    for (target, what) in cautions {
+        page.add(&caution_paragraph(target, what, help, hide));
     }
     diagram(reports, hide, &mut page);
     for report in reports {
@@ -200,7 +206,12 @@ fn result(run: &RunReport, word: Word) -> String {
 }
 
 /// Returns an error with its targets, what to do, and links.
-fn error_paragraph(error: &TargetError<'_>, servers: &[String], hide: Hide<'_>) -> String {
+fn error_paragraph(
+    error: &TargetError<'_>,
+    servers: &[String],
+    help: &Help,
+    hide: Hide<'_>,
+) -> String {
     let names = code(&hide(&error.target_names()));
     let end = &error.text.end;
     let code_name = |name: &str| code(&hide(name));
@@ -236,7 +247,25 @@ fn error_paragraph(error: &TargetError<'_>, servers: &[String], hide: Hide<'_>) 
         [] => String::new(),
         links => format!("<br>{}", links.join(", ")),
     };
-    format!("\n**{names}**: {subject}{what}{jobs}{status}{hint}{links}\n")
+    let more = error.help(help);
+    let more = more.map_or(String::new(), |link| more_about(&link, hide));
+    format!("\n**{names}**: {subject}{what}{jobs}{status}{hint}{links}{more}\n")
+}
+
+/// Returns what somebody should act on soon, such as a token that is about to expire.
+fn caution_paragraph(target: &Target, what: &str, help: &Help, hide: Hide<'_>) -> String {
+    let name = code(&hide(&target.to_string()));
+    let link = help.link(what);
+    let more = link.map_or(String::new(), |link| more_about(&link, hide));
+    format!("\n**{name}**: {}{more}\n", sentences(&hide(what), &[]))
+}
+
+/// Returns a line with the link to what explains an error or a caution.
+fn more_about(link: &str, hide: Hide<'_>) -> String {
+    let link = web_address(&hide(link));
+    link.map_or(String::new(), |link| {
+        format!("<br>[More about this]({link})")
+    })
 }
 
 /// Adds what else a person should know about runs: that they may still be running, or may be somebody else's.

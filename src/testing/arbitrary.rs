@@ -428,6 +428,7 @@ pub(crate) fn snapshot() -> BoxedStrategy<Snapshot> {
                 changed: times.completed,
                 blocked_on,
                 jobs,
+                jobs_cut_at: None,
             },
         )
         .boxed()

@@ -13,6 +13,9 @@ mod oracle_tests;
 mod runner;
 mod seeds;
 mod statistics;
+#[expect(dead_code, reason = "most of it is for the tests of single steps")]
+#[path = "../step/troubleshooting.rs"]
+mod troubleshooting;
 
 use std::env;
 

@@ -20,6 +20,7 @@ use self::documents::{anchors, declared, document, documents, root, rows};
 use self::examples::{examples, first_example, proxy, visible_log, world};
 use crate::calls::in_parallel;
 use crate::harness::{self, Step};
+use crate::troubleshooting;
 
 /// The README has the common inputs and all outputs, and links every name to its description in the reference.
 #[test]
@@ -334,9 +335,6 @@ fn the_documented_results_are_real() {
     assert_eq!(real, shown);
 }
 
-/// The page with a heading for each error.
-const TROUBLESHOOTING: &str = "docs/troubleshooting.md";
-
 /// A table of errors: the document, the heading, and their minimum number.
 const TABLE: (&str, &str, usize) = ("docs/enterprise.md", "## What the errors mean", 8);
 
@@ -353,22 +351,6 @@ fn errors_in_table(path: &str, heading: &str) -> Vec<String> {
     rows.iter().map(|row| row[0].to_owned()).collect()
 }
 
-/// The headings of the page, each of which is a message.
-fn errors_in_headings() -> Vec<String> {
-    let prose = document(TROUBLESHOOTING).prose();
-    let headings = prose.lines().filter_map(|line| line.strip_prefix("### "));
-    headings.map(str::to_owned).collect()
-}
-
-/// Whether a string matches a documented error, whose parts between `…` must appear in order.
-fn matches_error(text: &str, error: &str) -> bool {
-    let mut parts = error.split('…').map(str::trim);
-    let rest = parts.try_fold(text, |rest, part| {
-        rest.split_once(part).map(|(_, rest)| rest)
-    });
-    rest.is_some()
-}
-
 /// Each documented error appears in a single line of the source code.
 #[test]
 fn documented_errors_exist() {
@@ -379,12 +361,15 @@ fn documented_errors_exist() {
         .collect();
     let (path, heading, minimum) = TABLE;
     let table = (path, errors_in_table(path, heading), minimum);
-    let headings = (TROUBLESHOOTING, errors_in_headings(), 80);
+    let headings = troubleshooting::headings().map(str::to_owned).collect();
+    let headings = (troubleshooting::PATH, headings, 80);
     for (path, errors, minimum) in [table, headings] {
         assert!(errors.len() >= minimum, "{path}: they are found");
         for error in errors {
             assert!(
-                lines.iter().any(|line| matches_error(line, &error)),
+                lines
+                    .iter()
+                    .any(|line| troubleshooting::matches(line, &error)),
                 "{path}: no error says: {error}"
             );
         }
@@ -394,7 +379,6 @@ fn documented_errors_exist() {
 /// Each reason that a provider's code can give for a rejection has a heading.
 #[test]
 fn every_explained_rejection_is_documented() {
-    let errors = errors_in_headings();
     for (folder, minimum) in EXPLAINED {
         let reasons: Vec<_> = sources()
             .iter()
@@ -404,8 +388,10 @@ fn every_explained_rejection_is_documented() {
         assert!(reasons.len() >= minimum, "{folder}: they are found");
         for reason in reasons {
             assert!(
-                errors.iter().any(|error| matches_error(&reason, error)),
-                "{TROUBLESHOOTING} does not explain: {reason}"
+                troubleshooting::headings()
+                    .any(|heading| troubleshooting::matches(&reason, heading)),
+                "{} does not explain: {reason}",
+                troubleshooting::PATH
             );
         }
     }

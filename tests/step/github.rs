@@ -658,6 +658,8 @@ fn a_token_that_expires_soon_is_reported() {
             let date = expiry.format("%Y-%m-%d");
             let text = format!("the token expires on {date}, {expected}. Create a new one");
             assert!(warning.contains(&text), "{done}");
+            let in_summary = format!("\n**<code>octo-org/app</code>**: {text}");
+            assert!(done.summary.contains(&in_summary), "{done}");
         }
         assert_eq!(sandbox.requests().len(), 1, "{done}");
     }

@@ -373,6 +373,8 @@ fn an_access_token_that_expires_soon_is_reported() {
             .passes();
         let warnings = done.warnings();
         assert_eq!(warnings.len(), expected, "{done}");
+        let in_summary = done.summary.matches(": the token expires on ");
+        assert_eq!(in_summary.count(), expected, "{done}");
         for warning in warnings {
             let text = format!("the token expires on {day}, in 4 days");
             assert!(warning.contains(&text), "{done}");

@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 use sandbox::{Sandbox, World, action, demo};
 use tempfile::TempDir;
 
+use crate::troubleshooting;
+
 /// The outputs of the action.
 pub(crate) const OUTPUTS: [&str; 7] = [
     "outcome",
@@ -27,6 +29,10 @@ const COMMANDS: [&str; 6] = ["add-mask", "error", "warning", "debug", "group", "
 
 /// Inputs whose values must never be shown.
 const SECRET_INPUTS: [&str; 4] = ["token", "trigger-token", "private-key", "github-token"];
+
+/// The repository of the action, and the version that a workflow uses.
+const ACTION: &str = "octo-org/trigger-pipeline";
+const VERSION: &str = "v1";
 
 /// The program's name in the second process.
 const SECOND_CHANCE: &str = "trigger-pipeline-post";
@@ -69,6 +75,8 @@ impl Step {
                 ("GITHUB_RUN_ID", "1701".to_owned()),
                 ("GITHUB_RUN_ATTEMPT", "1".to_owned()),
                 ("GITHUB_JOB", "release".to_owned()),
+                ("GITHUB_ACTION_REPOSITORY", ACTION.to_owned()),
+                ("GITHUB_ACTION_REF", VERSION.to_owned()),
                 ("GITHUB_OUTPUT", path("output")),
                 ("GITHUB_STEP_SUMMARY", path("summary")),
                 ("GITHUB_STATE", path("state")),
@@ -165,6 +173,15 @@ impl Step {
 
     pub(crate) fn debugging(self) -> Self {
         self.environment("RUNNER_DEBUG", "1")
+    }
+
+    /// The troubleshooting page of the version that runs, if the runner knows which one that is.
+    pub(crate) fn page(&self) -> Option<String> {
+        let variable = |name: &str| self.environment.get(&format!("GITHUB_{name}"));
+        let (server, action) = (variable("SERVER_URL")?, variable("ACTION_REPOSITORY")?);
+        let version = variable("ACTION_REF")?;
+        let page = format!("{server}/{action}/blob/{version}/{}", troubleshooting::PATH);
+        Some(page)
     }
 
     pub(crate) fn output_file(&self) -> &str {
@@ -311,6 +328,9 @@ impl Step {
                 );
                 assert!(COMMANDS.contains(&name), "not a command of ours: {line}");
             }
+        }
+        if self.page().is_some() {
+            troubleshooting::check_links(done);
         }
         // A second process can't set outputs.
         let is_first = !self.program.ends_with(SECOND_CHANCE);

@@ -44,4 +44,5 @@ mod servers;
 mod signals;
 mod summary;
 mod targets;
+mod troubleshooting;
 mod waiting;

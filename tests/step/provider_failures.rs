@@ -384,7 +384,7 @@ fn a_403_page_of_a_proxy_is_named_as_that() {
     });
 }
 
-/// Each provider has its own place for it, and GitHub only a word.
+/// Each provider has its own place for it, and GitHub only a word. The log, the summary and `results` show it.
 #[test]
 fn the_reason_of_a_failed_run_is_shown() {
     let no_start: fn(&mut Value) = |run| {
@@ -407,20 +407,18 @@ fn the_reason_of_a_failed_run_is_shown() {
         (
             Provider::GitHub,
             no_start,
-            "(GitHub: startup_failure: the workflow couldn't start. Most likely its file",
+            "startup_failure",
+            "the workflow couldn't start. Most likely its file, or that of a workflow it calls, is invalid; the run's page shows the error",
         ),
         (
             Provider::GitLab,
             no_minutes,
-            ": the namespace has used up its compute minutes)",
+            "failed",
+            "job build: the namespace has used up its compute minutes",
         ),
-        (
-            Provider::Bitbucket,
-            no_image,
-            "(Bitbucket: ERROR: no such image)",
-        ),
+        (Provider::Bitbucket, no_image, "ERROR", "no such image"),
     ];
-    in_parallel(cases, |(provider, edit, expected)| {
+    in_parallel(cases, |(provider, edit, word, reason)| {
         let sandbox = with_scenario(provider, Scenario::failing(SECOND));
         sandbox.fault(
             status_requests(provider),
@@ -429,6 +427,9 @@ fn the_reason_of_a_failed_run_is_shown() {
         );
         let done = call(provider, &sandbox).run();
         assert_eq!(done.outputs["conclusion"], "failure", "{done}");
-        done.says(expected);
+        done.says(&format!(": {word}: {reason})"));
+        let in_summary = format!("&#58; {}&#41;", reason.replace(": ", "&#58; "));
+        assert!(done.summary.contains(&in_summary), "{done}");
+        assert_eq!(done.result()["runs"][0]["provider_reason"], reason);
     });
 }

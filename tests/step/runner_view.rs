@@ -7,26 +7,29 @@ use serde_json::{Value, json};
 
 use crate::calls::{SECOND, call, in_parallel, start, trigger, with_scenario};
 use crate::harness::{Done, Step, sandbox};
+use crate::troubleshooting::{self, anchor};
 
 /// Number of annotations of a kind that the page of a run shows for each step.
 const MAX_ANNOTATIONS: usize = 10;
 
 /// Returns the log as the runner shows it.
 fn shown(done: &Done) -> String {
-    let lines = done.log.lines().filter_map(|line| {
-        let Some(command) = line.strip_prefix("::") else {
-            return Some(line.to_owned());
-        };
-        let (command, data) = command.split_once("::").expect("a command's form");
-        let data = data.replace("%0A", "\n").replace("%25", "%");
-        match command.split(' ').next().unwrap_or_default() {
-            "error" => Some(format!("Error: {data}")),
-            "warning" => Some(format!("Warning: {data}")),
-            "group" => Some(data),
-            _ => None,
-        }
-    });
+    let lines = done.log.lines().filter_map(shown_line);
     lines.collect::<Vec<_>>().join("\n")
+}
+
+fn shown_line(line: &str) -> Option<String> {
+    let Some(command) = line.strip_prefix("::") else {
+        return Some(line.to_owned());
+    };
+    let (command, data) = command.split_once("::").expect("a command's form");
+    let data = data.replace("%0A", "\n").replace("%25", "%");
+    match command.split(' ').next().unwrap_or_default() {
+        "error" => Some(format!("Error: {data}")),
+        "warning" => Some(format!("Warning: {data}")),
+        "group" => Some(data),
+        _ => None,
+    }
 }
 
 /// A failure, and what the log must show of it.
@@ -163,7 +166,9 @@ fn every_failure_shows_what_failed_why_what_to_do_and_a_link() {
         }
         let (_, error) = shown.split_once(&begins).unwrap();
         let address = sandbox.http_url();
-        assert!(error.contains(&address), "{}: a link\n{shown}", case.name);
+        let mut own = error.lines().filter(|line| !line.starts_with("help: "));
+        let has_link = own.any(|line| line.contains(&address));
+        assert!(has_link, "{}: a link\n{shown}", case.name);
         // The verdict is the last line, and also says which run.
         let last = shown.lines().last().unwrap_or_default();
         let (target, _) = case.subject.split_once(':').unwrap();
@@ -171,6 +176,123 @@ fn every_failure_shows_what_failed_why_what_to_do_and_a_link() {
         assert!(last.contains(&address), "{last}");
         assert_eq!(done.log.lines().last(), Some(last));
     });
+}
+
+/// An error, what it says and what to do, and the heading that explains it.
+struct Explained {
+    step: fn(&Sandbox) -> Step,
+    says: &'static str,
+    hint: &'static str,
+    heading: &'static str,
+}
+
+fn explained() -> Vec<Explained> {
+    vec![
+        Explained {
+            step: |sandbox| trigger(Provider::GitHub, sandbox).input("token", ""),
+            says: "input `token`: is empty. The secret isn't set",
+            hint: "",
+            heading: "is empty. The secret isn't set…",
+        },
+        Explained {
+            step: |sandbox| {
+                trigger(Provider::GitHub, sandbox).environment("SSL_CERT_FILE", "/no/file")
+            },
+            says: "octo-org/app: SSL_CERT_FILE: `/no/file` can't be read",
+            hint: "hint: use a path that exists inside the action's container",
+            heading: "SSL_CERT_FILE: … can't be read: …",
+        },
+        Explained {
+            step: |sandbox| trigger(Provider::GitHub, sandbox).input("token", "ghp_wrong"),
+            says: "octo-org/app: GitHub doesn't accept the token (GitHub answered 401",
+            hint: "hint: the token is mistyped, expired or revoked",
+            heading: "GitHub doesn't accept the token",
+        },
+        Explained {
+            step: |sandbox| {
+                trigger(Provider::GitLab, sandbox).input("repository", "octo-group/missing")
+            },
+            says: "octo-group/missing: octo-group/missing doesn't exist, or the token can't access it",
+            hint: "hint: check the spelling of `repository`",
+            heading: "… doesn't exist, or the token can't access it",
+        },
+        Explained {
+            step: |sandbox| {
+                trigger(Provider::Bitbucket, sandbox).input("ref", "refs/heads/missing")
+            },
+            says: "octo-workspace/service: no branch is named `missing`",
+            hint: "hint: check the spelling of `ref`",
+            heading: "no … is named `…`",
+        },
+        Explained {
+            step: |sandbox| call(Provider::GitLab, sandbox).input("timeout", "2s"),
+            says: "octo-group/tools/deployer: run #1 was still running after 2s (`timeout`)",
+            hint: "hint: increase `timeout`",
+            heading: "… after … (`timeout`)",
+        },
+        Explained {
+            step: |sandbox| {
+                sandbox.fault(
+                    Route::triggers(),
+                    Occasion::Every,
+                    Fault::status(Moment::AfterActing, 502),
+                );
+                trigger(Provider::GitHub, sandbox)
+            },
+            says: "The pipeline may or may not have been started",
+            hint: "hint: check whether it is running before you start it again",
+            heading: "The pipeline may or may not have been started",
+        },
+    ]
+}
+
+/// The errors as the runner shows them.
+fn shown_errors(done: &Done) -> Vec<String> {
+    let errors = done.log.lines().filter(|line| line.starts_with("::error "));
+    errors.filter_map(shown_line).collect()
+}
+
+/// At night, the next thing to read is one click away: in the log and in the summary.
+#[test]
+fn an_error_ends_with_a_link_to_what_explains_it() {
+    in_parallel(explained(), |case| {
+        let sandbox = with_scenario(Provider::GitLab, Scenario::endless());
+        let step = (case.step)(&sandbox);
+        let done = step.run();
+        assert_eq!(done.code, Some(1), "{done}");
+        let errors = shown_errors(&done);
+        let [error] = errors.as_slice() else {
+            panic!("one error\n{done}");
+        };
+        let link = format!("{}#{}", step.page().unwrap(), anchor(case.heading));
+        assert!(error.contains(case.says), "{}\n{error}", case.says);
+        assert!(error.contains(case.hint), "{}\n{error}", case.hint);
+        assert_eq!(error.lines().last(), Some(&*format!("help: {link}")));
+        let in_summary = format!("<br>[More about this]({link})\n");
+        assert!(done.summary.contains(&in_summary), "{done}");
+        let entry = troubleshooting::entry(case.heading);
+        assert!(entry.ends_with('.'), "it says what to do: {entry}");
+        for result in done.results() {
+            let error = result["error"].as_str().unwrap();
+            assert!(!error.contains("help:"), "only a sentence: {error}");
+        }
+    });
+}
+
+/// A local action (`uses: ./`) has no repository.
+#[test]
+fn without_a_known_version_there_is_no_link() {
+    let sandbox = sandbox();
+    let wrong = || trigger(Provider::GitLab, &sandbox).input("token", "glpat-wrong");
+    let local = wrong()
+        .without("GITHUB_ACTION_REPOSITORY")
+        .without("GITHUB_ACTION_REF");
+    for done in [local.run(), wrong().by_hand().run()] {
+        assert_eq!(done.code, Some(1), "{done}");
+        done.says("hint: the token is mistyped, expired or revoked");
+        assert!(!done.log.contains("help:"), "{done}");
+        assert!(!done.summary.contains("More about"), "{done}");
+    }
 }
 
 fn missing_workflows(sandbox: &Sandbox, count: usize) -> Done {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sandbox::world::{Conclusion, GitLabVersion, JobScenario, Scenario, State};
 use sandbox::{Fault, Moment, Occasion, Provider, Route, World};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::calls::{PROVIDERS, SECOND, call, in_parallel, start, until, with_scenario};
 
@@ -367,7 +367,56 @@ fn a_run_with_more_than_a_thousand_jobs_says_so() {
     });
     let sandbox = with_scenario(Provider::GitHub, scenario);
     let done = call(Provider::GitHub, &sandbox).run().passes();
-    done.says("only the first 1000 jobs of the run were read");
+    done.says("only 1000 of the run's jobs were read");
+}
+
+/// An overloaded server only returns small pages, and no more pages than usual are read.
+#[test]
+fn the_number_of_jobs_that_were_read_is_right_for_small_pages_too() {
+    let cases = PROVIDERS.map(|provider| [(provider, 300), (provider, 301)]);
+    in_parallel(cases.concat(), |(provider, count)| {
+        let scenario = (0..count).fold(Scenario::new(), |scenario, index| {
+            scenario.job(JobScenario::new(&format!("shard {index}"), Duration::ZERO))
+        });
+        let sandbox = with_scenario(provider, scenario);
+        let (jobs, large) = match provider {
+            Provider::GitHub | Provider::GitLab => ("/jobs", "per_page=100"),
+            Provider::Bitbucket => ("/steps", "pagelen=100"),
+        };
+        let overloaded = Fault::status(Moment::BeforeActing, 502);
+        let route = Route::any().path_end(jobs).query(large);
+        sandbox.fault(route, Occasion::Every, overloaded);
+        let done = call(provider, &sandbox).run().passes();
+        let said = done.log.matches(" of the run's jobs were read").count();
+        assert_eq!(said, usize::from(count > 300), "{done}");
+        if count > 300 {
+            done.says("only 300 of the run's jobs were read");
+        }
+    });
+}
+
+/// Bitbucket doesn't start such a step by itself when the other deployment is over. That there's a manual step further on
+/// isn't what the pipeline waits for.
+#[test]
+fn a_step_that_was_paused_for_another_deployment_is_named() {
+    let staging = JobScenario::new("staging", SECOND).manual();
+    let production = JobScenario::new("production", SECOND).manual();
+    let scenario = Scenario::new().job(staging).job(production);
+    let sandbox = with_scenario(Provider::Bitbucket, scenario);
+    let automatic: fn(&mut Value) = |page| {
+        let step = &mut page["values"][0];
+        step["trigger"]["type"] = json!("pipeline_step_trigger_automatic");
+    };
+    sandbox.fault(
+        Route::any().path("/steps/"),
+        Occasion::Every,
+        Fault::Edit(automatic),
+    );
+    let done = call(Provider::Bitbucket, &sandbox)
+        .input("on-blocked", "fail")
+        .run()
+        .fails(&["is waiting for somebody to resume the step staging (Bitbucket has paused it, most often because of another deployment to the same environment), and `on-blocked` is `fail`"]);
+    done.says("job staging: blocked: waiting for a person");
 }
 
 /// Bitbucket has a second status for it.

@@ -7,7 +7,6 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::model::{BlockedOn, Job, LastSeen, News, Snapshot, State};
-use crate::providers::MAX_JOBS;
 
 /// Interval at which an ongoing poll failure is reported again.
 const REMINDER_INTERVAL: Duration = Duration::from_mins(1);
@@ -114,8 +113,11 @@ impl<'a> Progress<'a> {
         }
         self.record_queue_wait(snapshot.blocked_on.as_ref());
         self.lacks_jobs.set(snapshot.jobs.is_none());
-        if snapshot.jobs.is_none() {
-            snapshot.jobs = before.and_then(|before| before.jobs);
+        if snapshot.jobs.is_none()
+            && let Some(before) = before
+        {
+            snapshot.jobs = before.jobs;
+            snapshot.jobs_cut_at = before.jobs_cut_at;
         }
         self.last.replace(Some(snapshot));
     }
@@ -169,9 +171,8 @@ impl<'a> Progress<'a> {
             return self.emit(News::JobsUnreadable);
         }
         let last = self.last.borrow();
-        let jobs = last.as_ref().and_then(|last| last.jobs.as_ref());
-        if jobs.is_some_and(|jobs| jobs.len() >= MAX_JOBS) {
-            self.emit(News::FirstJobs(MAX_JOBS));
+        if let Some(read) = last.as_ref().and_then(|last| last.jobs_cut_at) {
+            self.emit(News::SomeJobs(read));
         }
     }
 

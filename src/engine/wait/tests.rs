@@ -32,6 +32,7 @@ pub(super) fn snapshot(state: State) -> Snapshot {
         changed: None,
         blocked_on: None,
         jobs: None,
+        jobs_cut_at: None,
     }
 }
 
@@ -73,7 +74,7 @@ fn label(news: &News<'_>) -> String {
         News::Readable => "readable".to_owned(),
         News::Heartbeat { done, all, .. } => format!("heartbeat {done}/{all}"),
         News::JobsUnreadable => "jobs unreadable".to_owned(),
-        News::FirstJobs(read) => format!("first {read} jobs"),
+        News::SomeJobs(read) => format!("only {read} jobs"),
         News::Cancelling
         | News::Ended { .. }
         | News::Log(_)

@@ -10,7 +10,7 @@ use crate::model::{
     BlockedOn, Conclusion, Job, JobKind, ProviderStatus, Run, Snapshot, State, Times,
 };
 use crate::providers::error::{Error, ErrorKind};
-use crate::providers::pages::{self, List, MAX_PAGES, PAGE_SIZES};
+use crate::providers::pages::{self, Entries, List, MAX_PAGES, PAGE_SIZES};
 use crate::providers::provider::Depth;
 use crate::providers::reading::{optional_read, unreadable_response};
 use crate::providers::wire;
@@ -112,17 +112,19 @@ impl Bitbucket<'_> {
         Ok(pipeline.snapshot(steps))
     }
 
-    async fn steps(&self, run: &Run, size: usize) -> Result<Vec<PipelineStep>, Error> {
+    async fn steps(&self, run: &Run, size: usize) -> Result<Entries<PipelineStep>, Error> {
         const WHAT: &str = "reading the pipeline's steps";
         // With a trailing slash, as documented.
         let mut url = self.repository(["pipelines", &run.id, "steps", ""]);
         url.set_query(Some(&format!("pagelen={size}")));
-        let mut steps = Vec::new();
+        let mut list = Vec::new();
+        let mut length = 0;
         for _ in 0..MAX_PAGES {
             let page: Steps = self.read(&url, WHAT).await?;
-            steps.extend(page.values.entries);
+            length += page.values.length;
+            list.extend(page.values.entries);
             match page.next.and_then(|next| Url::parse(&next).ok()) {
-                None => break,
+                None => return Ok(Entries { list, cut_at: None }),
                 // Only on the same server, because the credential is sent with the request.
                 Some(next) if next.origin() == url.origin() => url = next,
                 Some(_) => {
@@ -133,12 +135,17 @@ impl Bitbucket<'_> {
                 }
             }
         }
-        Ok(steps)
+        Ok(Entries {
+            list,
+            cut_at: Some(length),
+        })
     }
 }
 
 impl BitbucketPipelineStatus {
-    fn snapshot(self, steps: Option<Vec<PipelineStep>>) -> Snapshot {
+    fn snapshot(self, steps: Option<Entries<PipelineStep>>) -> Snapshot {
+        let jobs_cut_at = steps.as_ref().and_then(|steps| steps.cut_at);
+        let steps = steps.map(|steps| steps.list);
         let state = self.state.state();
         let is_blocked = state == State::Blocked;
         let is_halted = self.state.is_halted();
@@ -163,17 +170,30 @@ impl BitbucketPipelineStatus {
             changed: None,
             blocked_on,
             jobs,
+            jobs_cut_at,
         }
     }
 }
 
+/// Bitbucket pauses a pipeline at a manual step, and at a step that deploys to an environment to which another pipeline is
+/// deploying. Somebody has to resume that one, too:
+/// <https://support.atlassian.com/bitbucket-cloud/docs/concurrency-control/>.
 fn blocked_on_of(steps: &[PipelineStep], is_halted: bool) -> BlockedOn {
-    let manual = steps.iter().find(|step| step.waits_for_person());
-    BlockedOn::Person(match manual {
+    let paused = steps.iter().find(|step| step.is_paused());
+    let manual = steps.iter().find(|step| step.is_pending_manual());
+    BlockedOn::Person(match paused.or(manual) {
         _ if is_halted => HALTED.to_owned(),
-        Some(step) => format!("the step {} to be started by hand", step.name()),
-        None => "a step to be started by hand, or for another deployment to the same environment"
-            .to_owned(),
+        Some(step) if step.is_pending_manual() => {
+            format!("the step {} to be started by hand", step.name())
+        }
+        Some(step) if step.trigger.is_some() => format!(
+            "somebody to resume the step {} (Bitbucket has paused it, most often because of another deployment to the same environment)",
+            step.name()
+        ),
+        Some(_) | None => {
+            "a step to be started by hand, or to be resumed after another deployment to the same environment"
+                .to_owned()
+        }
     })
 }
 
@@ -186,7 +206,11 @@ fn step_reason(steps: &[PipelineStep]) -> Option<String> {
 }
 
 impl PipelineStep {
-    fn waits_for_person(&self) -> bool {
+    fn is_paused(&self) -> bool {
+        self.state.name == "PENDING" && self.state.is_at("PAUSED")
+    }
+
+    fn is_pending_manual(&self) -> bool {
         let is_manual = self
             .trigger
             .as_ref()
@@ -201,7 +225,7 @@ impl PipelineStep {
     }
 
     fn job(self, is_blocked: bool) -> Job {
-        let state = if is_blocked && self.waits_for_person() {
+        let state = if is_blocked && (self.is_paused() || self.is_pending_manual()) {
             State::Blocked
         } else {
             self.state.state()
@@ -245,8 +269,11 @@ impl PipelineState {
     }
 
     fn is_halted(&self) -> bool {
-        let stage = self.stage.as_ref().map(|stage| stage.name.as_str());
-        self.name == "HALTED" || stage == Some("HALTED")
+        self.name == "HALTED" || self.is_at("HALTED")
+    }
+
+    fn is_at(&self, stage: &str) -> bool {
+        self.stage.as_ref().is_some_and(|known| known.name == stage)
     }
 
     /// The error message of the result.
@@ -339,9 +366,8 @@ mod tests {
         let pipeline: BitbucketPipelineStatus =
             serde_json::from_str(&pipeline.to_string()).unwrap();
         let step = json!({ "uuid": UUID, "name": "Deploy", "state": step_state });
-        pipeline.snapshot(Some(
-            serde_json::from_str(&json!([step]).to_string()).unwrap(),
-        ))
+        let list = serde_json::from_str(&json!([step]).to_string()).unwrap();
+        pipeline.snapshot(Some(Entries { list, cut_at: None }))
     }
 
     #[test]

@@ -14,7 +14,7 @@ use crate::model::{
 };
 use crate::providers::error::Error;
 use crate::providers::http::request::below;
-use crate::providers::pages::{self, List, MAX_PAGES, PAGE_SIZES};
+use crate::providers::pages::{self, Entries, List, MAX_PAGES, PAGE_SIZES};
 use crate::providers::provider::{Depth, Provider as _};
 use crate::providers::reading::{optional_read, unreadable_response};
 use crate::providers::wire;
@@ -234,22 +234,25 @@ impl GitHub<'_> {
         self.repository_url(["actions", "runs", &run.id, "attempts", &attempt])
     }
 
-    async fn jobs(&self, run: &Run, run_state: State, size: usize) -> Result<Vec<Job>, Error> {
+    async fn jobs(&self, run: &Run, run_state: State, size: usize) -> Result<Entries<Job>, Error> {
         let base = below(&self.attempt_url(run), ["jobs"]);
-        let mut jobs = Vec::new();
+        let mut list = Vec::new();
         let mut length = 0;
         for page in 1..=MAX_PAGES {
             let mut url = base.clone();
             url.set_query(Some(&format!("per_page={size}&page={page}")));
             let read: Rc<JobList> = self.read(&url, "reading the run's jobs").await?;
             let entries = read.jobs.entries.iter();
-            jobs.extend(entries.map(|read| job(read, run_state, &self.location.server.web)));
+            list.extend(entries.map(|read| job(read, run_state, &self.location.server.web)));
             length += read.jobs.length;
             if read.jobs.is_last(size, length, read.total_count) {
-                break;
+                return Ok(Entries { list, cut_at: None });
             }
         }
-        Ok(jobs)
+        Ok(Entries {
+            list,
+            cut_at: Some(length),
+        })
     }
 
     /// Reads which approvals or timers the run is waiting for. `None` if GitHub names neither.
@@ -276,7 +279,7 @@ impl RunStatus {
         &self,
         state: State,
         blocked_on: Option<BlockedOn>,
-        jobs: Option<Vec<Job>>,
+        jobs: Option<Entries<Job>>,
     ) -> Snapshot {
         let is_over = state.conclusion().is_some();
         Snapshot {
@@ -296,7 +299,8 @@ impl RunStatus {
             },
             changed: self.updated_at,
             blocked_on,
-            jobs,
+            jobs_cut_at: jobs.as_ref().and_then(|jobs| jobs.cut_at),
+            jobs: jobs.map(|jobs| jobs.list),
         }
     }
 }

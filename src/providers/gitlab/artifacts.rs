@@ -41,7 +41,7 @@ impl GitLab<'_> {
         job: &str,
         path: &str,
     ) -> Result<Vec<u8>, Error> {
-        let jobs = self.jobs(run).await?;
+        let jobs = self.jobs(run).await?.list;
         let Some(found) = jobs
             .iter()
             .rev()

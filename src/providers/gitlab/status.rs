@@ -11,7 +11,7 @@ use crate::model::{
     BlockedOn, Conclusion, Job, JobKind, ProviderStatus, Run, Snapshot, State, Times,
 };
 use crate::providers::error::Error;
-use crate::providers::pages::{self, List, MAX_PAGES, PAGE_SIZES};
+use crate::providers::pages::{self, Entries, List, MAX_PAGES, PAGE_SIZES};
 use crate::providers::provider::Depth;
 use crate::providers::reading::{optional_read, parse_json, unreadable_response};
 use crate::providers::wire;
@@ -113,44 +113,50 @@ impl GitLab<'_> {
             Depth::Run => None,
             Depth::Jobs => {
                 let web = &self.location.server.web;
-                let jobs = optional_read(self.jobs(run).await, state)?;
-                reason = jobs.as_deref().and_then(job_reason);
-                let mut jobs = jobs.map(|jobs| {
-                    jobs.into_iter()
-                        .map(|pipeline_job| job(pipeline_job, web))
-                        .collect::<Vec<_>>()
-                });
-                if let Some(jobs) = &mut jobs {
-                    jobs.extend(self.downstream_jobs(run, state).await?);
+                match optional_read(self.jobs(run).await, state)? {
+                    None => None,
+                    Some(Entries { list, cut_at }) => {
+                        reason = job_reason(&list);
+                        let list = list.into_iter().map(|of_pipeline| job(of_pipeline, web));
+                        let mut list: Vec<_> = list.collect();
+                        list.extend(self.downstream_jobs(run, state).await?);
+                        Some(Entries { list, cut_at })
+                    }
                 }
-                jobs
             }
         };
         Ok(pipeline.snapshot(jobs, reason))
     }
 
-    pub(super) async fn jobs(&self, run: &Run) -> Result<Vec<PipelineJob>, Error> {
-        pages::try_sizes(&PAGE_SIZES, async |size| self.jobs_paged(run, size).await).await
+    pub(super) async fn jobs(&self, run: &Run) -> Result<Entries<PipelineJob>, Error> {
+        let read = async |size| self.jobs_paged(run, size).await;
+        let mut jobs = pages::try_sizes(&PAGE_SIZES, read).await?;
+        // GitLab lists the newest first, but people read in chronological order.
+        jobs.list.sort_by_key(|job| job.id);
+        Ok(jobs)
     }
 
-    async fn jobs_paged(&self, run: &Run, size: usize) -> Result<Vec<PipelineJob>, Error> {
+    async fn jobs_paged(&self, run: &Run, size: usize) -> Result<Entries<PipelineJob>, Error> {
         const WHAT: &str = "reading the pipeline's jobs";
         let base = self.repository(["pipelines", &run.id, "jobs"]);
-        let mut jobs: Vec<PipelineJob> = Vec::new();
+        let mut list = Vec::new();
+        let mut length = 0;
         for page in 1..=MAX_PAGES {
             let mut url = base.clone();
             url.set_query(Some(&format!("per_page={size}&page={page}")));
             let response = self.get(&url).await?.check_status(WHAT)?;
             let is_last = response.header("x-next-page").is_none_or(str::is_empty);
             let page_of_jobs: List<PipelineJob> = parse_json(response, WHAT)?;
-            jobs.extend(page_of_jobs.entries);
+            length += page_of_jobs.length;
+            list.extend(page_of_jobs.entries);
             if is_last {
-                break;
+                return Ok(Entries { list, cut_at: None });
             }
         }
-        // GitLab lists the newest first, but people read in chronological order.
-        jobs.sort_by_key(|job| job.id);
-        Ok(jobs)
+        Ok(Entries {
+            list,
+            cut_at: Some(length),
+        })
     }
 
     /// Returns the downstream pipelines as jobs, as far as they can be read: only the first page, because a pipeline
@@ -190,15 +196,15 @@ impl GitLab<'_> {
 
 impl GitLabPipelineStatus {
     /// `job_reason` is why a job failed, if that explains the pipeline.
-    fn snapshot(self, jobs: Option<Vec<Job>>, job_reason: Option<String>) -> Snapshot {
+    fn snapshot(self, jobs: Option<Entries<Job>>, job_reason: Option<String>) -> Snapshot {
         let has_failed = self.status == "failed";
         let errors = Some(self.yaml_errors).filter(|errors| !errors.is_empty());
         let reason = errors.map(|errors| format!("invalid .gitlab-ci.yml: {errors}"));
         Snapshot {
             state: state(&self.status),
             blocked_on: jobs
-                .as_deref()
-                .and_then(|jobs| blocked_on(&self.status, jobs)),
+                .as_ref()
+                .and_then(|jobs| blocked_on(&self.status, &jobs.list)),
             provider_status: ProviderStatus {
                 state: self.status,
                 conclusion: None,
@@ -213,7 +219,8 @@ impl GitLabPipelineStatus {
                 completed: self.finished_at,
             },
             changed: self.updated_at,
-            jobs,
+            jobs_cut_at: jobs.as_ref().and_then(|jobs| jobs.cut_at),
+            jobs: jobs.map(|jobs| jobs.list),
         }
     }
 }

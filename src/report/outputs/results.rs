@@ -40,6 +40,7 @@ struct FullRun {
     conclusion: Option<Conclusion>,
     provider_state: Option<String>,
     provider_conclusion: Option<String>,
+    provider_reason: Option<String>,
     attempt: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     started_by_attempt: Option<u64>,
@@ -146,6 +147,7 @@ fn full_run(monitored: &RunReport, hide: Hide<'_>) -> FullRun {
         time.map(|time| time.to_rfc3339_opts(SecondsFormat::Secs, true))
     };
     let times = snapshot.map(|snapshot| snapshot.times).unwrap_or_default();
+    let status = snapshot.map(|snapshot| &snapshot.provider_status);
     FullRun {
         id: hide(&run.id),
         number: run.number.map(|number| hide_number(number, hide)),
@@ -153,9 +155,9 @@ fn full_run(monitored: &RunReport, hide: Hide<'_>) -> FullRun {
         matched_by: run.matched_by,
         state: snapshot.map(|snapshot| snapshot.state.as_str()),
         conclusion: monitored.conclusion,
-        provider_state: snapshot.map(|snapshot| hide(&snapshot.provider_status.state)),
-        provider_conclusion: snapshot
-            .and_then(|snapshot| snapshot.provider_status.conclusion.as_deref().map(hide)),
+        provider_state: status.map(|status| hide(&status.state)),
+        provider_conclusion: status.and_then(|status| status.conclusion.as_deref().map(hide)),
+        provider_reason: status.and_then(|status| status.reason.as_deref().map(hide)),
         attempt: snapshot
             .and_then(|snapshot| snapshot.attempt)
             .map(|attempt| hide_number(attempt, hide)),

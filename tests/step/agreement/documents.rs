@@ -9,6 +9,8 @@ use saphyr::{Yaml, YamlLoader};
 use saphyr_parser::Parser;
 use serde_json::Value;
 
+use crate::troubleshooting::anchor;
+
 /// A document with its path relative to the repository's root.
 pub(super) struct Document {
     pub(super) path: PathBuf,
@@ -216,17 +218,11 @@ pub(super) fn declared(what: &str) -> Vec<(String, String, String)> {
         .collect()
 }
 
-/// GitHub's anchors of the headings: lower case, without punctuation, with dashes for spaces.
+/// GitHub's anchors of the headings.
 pub(super) fn anchors(document: &Document) -> BTreeSet<String> {
     let prose = document.prose();
     let headings = prose.lines().filter(|line| line.starts_with('#'));
     headings
-        .map(|heading| {
-            let text = heading.trim_start_matches('#').trim().to_lowercase();
-            text.chars()
-                .filter(|of| of.is_alphanumeric() || "-_ ".contains(*of))
-                .map(|of| if of == ' ' { '-' } else { of })
-                .collect()
-        })
+        .map(|heading| anchor(heading.trim_start_matches('#').trim()))
         .collect()
 }
