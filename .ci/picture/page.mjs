@@ -1,36 +1,126 @@
-// Writes a page that shows a job summary as GitHub does: Markdown, style sheet, diagrams.
-//   node page.mjs SUMMARY PAGE
+// Writes a page that shows what a step printed, as GitHub does.
+//   node page.mjs summary|log|annotations PAGE FILE...
 // Run `npm ci` in this folder first; the page loads from it.
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { marked } from 'marked';
 
-const [summary, page] = process.argv.slice(2);
+const [kind, page, ...files] = process.argv.slice(2);
+const text = files.map((file) => readFileSync(file, 'utf8')).join('');
 const modules = new URL('node_modules/', import.meta.url);
-const style = readFileSync(new URL('github-markdown-css/github-markdown-light.css', modules), 'utf8');
 
-const renderer = {
-  // Returning false leaves other blocks to the library.
-  code: ({ lang, text }) => (lang === 'mermaid' ? `<div class="mermaid">${text.replaceAll('<', '&lt;')}</div>` : false),
+const escaped = (of) => of.replaceAll('&', '&amp;').replaceAll('<', '&lt;');
+
+const icons = {
+  error: '<svg viewBox="0 0 16 16"><circle cx="8" cy="8" r="8" fill="#d1242f"/><path d="M5.5 5.5l5 5m0-5l-5 5" stroke="#fff" stroke-width="1.6" stroke-linecap="round"/></svg>',
+  warning: '<svg viewBox="0 0 16 16"><path d="M8 2l6.5 12h-13z" fill="none" stroke="#9a6700" stroke-width="1.5" stroke-linejoin="round"/><path d="M8 6.5v3.4m0 1.5v.7" stroke="#9a6700" stroke-width="1.5" stroke-linecap="round"/></svg>',
 };
-const body = marked.use({ renderer }).parse(readFileSync(summary, 'utf8'), { gfm: true });
 
+// The lines of a log: text, or a workflow command with its title and message.
+function parsed(log) {
+  const decoded = (of) => of.replace(/%(0A|0D|3A|2C|25)/g, (_, code) => String.fromCharCode(parseInt(code, 16)));
+  return log.trimEnd().split('\n').map((line) => {
+    const [, command, title, message] = line.match(/^::([a-z-]+)(?: title=([^:]*))?::(.*)$/) ?? [];
+    return command ? { command, title: decoded(title ?? ''), message: decoded(message) } : { message: line };
+  });
+}
+
+function summary() {
+  const renderer = {
+    // Returning false leaves other blocks to the library.
+    code: ({ lang, text: code }) => (lang === 'mermaid' ? `<div class="mermaid">${escaped(code)}</div>` : false),
+  };
+  const style = readFileSync(new URL('github-markdown-css/github-markdown-light.css', modules), 'utf8');
+  const body = marked.use({ renderer }).parse(text, { gfm: true });
+  return `<style>${style}
+      .markdown-body { padding: 12px 16px 16px; }
+      .mermaid { margin-bottom: 16px; }
+    </style>
+    <section><h3>release summary</h3><article class="markdown-body">${body}</article></section>
+    <script src="${new URL('mermaid/dist/mermaid.min.js', modules)}"></script>
+    <script>
+      // As for a reader who has opened the failed job's log.
+      document.querySelectorAll('details').forEach((details) => { details.open = true; });
+      mermaid.initialize({ startOnLoad: false, gantt: { useWidth: 860 } });
+      mermaid.run().then(done);
+    </script>`;
+}
+
+// Groups are closed, except those about a failure, as for a reader who has opened them.
+function log() {
+  let number = 0;
+  let group = null;
+  const rows = [];
+  const row = (classes, html) => {
+    number += 1;
+    const [first, ...more] = html.split('\n');
+    const lines = [first, ...more.map((line) => `<br>${line}`)].join('');
+    if (classes !== null) { rows.push(`<tr class="${classes}"><td>${number}</td><td>${lines}</td></tr>`); }
+  };
+  const linked = (of) => escaped(of).replace(/https:\/\/[^\s]+/g, '<u>$&</u>');
+  for (const { command, message } of parsed(text)) {
+    if (command === 'group') {
+      group = message.startsWith('✓') ? 'closed' : 'open';
+      row('', `<b>${group === 'open' ? '▾' : '▸'}</b> ${linked(message)}`);
+    } else if (command === 'endgroup') {
+      group = null;
+    } else if (command === 'error' || command === 'warning') {
+      const name = command[0].toUpperCase() + command.slice(1);
+      row(command, `<b>${name}:</b> ${linked(message)}`);
+    } else if (!command) {
+      row(group === 'closed' ? null : group === 'open' ? 'inside' : '', linked(message));
+    }
+  }
+  return `<style>
+      main { border-radius: 6px; background: #0d1117; color: #f0f6fc; padding: 16px 16px 12px; }
+      header { display: flex; align-items: center; gap: 8px; font-weight: 600; padding-bottom: 10px; }
+      header svg { width: 16px; }
+      table { border-collapse: collapse; font: 12px/20px ui-monospace, "SF Mono", Menlo, Consolas, "Liberation Mono", monospace; }
+      td { vertical-align: top; overflow-wrap: anywhere; }
+      td:first-child { min-width: 28px; padding-right: 16px; text-align: right; color: #9198a1; }
+      .inside td:last-child { padding-left: 16px; }
+      .error td:last-child { background: #f851491a; color: #ffdcd7; } .error b { color: #ff7b72; }
+      .warning td:last-child { background: #bb800926; color: #f2cc60; } .warning b { color: #e3b341; }
+      b { font-weight: 600; }
+    </style>
+    <main><header>${icons.error} Run octo-org/trigger-pipeline@v1</header><table>${rows.join('')}</table></main>
+    <script>done();</script>`;
+}
+
+function annotations() {
+  const annotated = parsed(text).filter(({ command }) => command in icons);
+  // Errors come first.
+  annotated.sort((one, other) => one.command.localeCompare(other.command));
+  const count = (command) => {
+    const number = annotated.filter((annotation) => annotation.command === command).length;
+    return `${number} ${command}${number === 1 ? '' : 's'}`;
+  };
+  const rows = annotated.map(({ command, title, message }) => (
+    `<li>${icons[command]}<div><strong>${escaped(title)}</strong><p>${escaped(message)}</p></div></li>`
+  ));
+  return `<style>
+      ul { list-style: none; margin: 0; padding: 0; }
+      li { display: flex; gap: 12px; padding: 12px 16px; border-top: 1px solid #d1d9e0; }
+      li svg { flex: none; width: 16px; height: 16px; margin-top: 2px; }
+      p { margin: 2px 0 0; color: #59636e; white-space: pre-wrap; overflow-wrap: anywhere; }
+      small { display: block; padding: 0 16px 12px; font-size: 12px; color: #59636e; }
+    </style>
+    <section><h3>Annotations</h3><small>${count('error')} and ${count('warning')}</small><ul>${rows.join('')}</ul></section>
+    <script>done();</script>`;
+}
+
+const content = { summary, log, annotations }[kind]();
 writeFileSync(
   page,
   `<!doctype html>
 <meta charset="utf-8">
-<style>${style}
-  body { margin: 0; padding: 24px; background: #fff; }
-  .markdown-body { border: 1px solid #d1d9e0; border-radius: 6px; padding: 24px; }
-  .mermaid { margin-bottom: 16px; }
+<style>
+  body { margin: 0; padding: 16px; background: #fff; color: #1f2328;
+    font: 14px/1.5 -apple-system, BlinkMacSystemFont, "Segoe UI", "Noto Sans", Helvetica, Arial, sans-serif; }
+  section { border: 1px solid #d1d9e0; border-radius: 6px; }
+  section > h3 { margin: 0; padding: 16px 16px 4px; font-size: 14px; }
 </style>
-<article class="markdown-body">${body}</article>
-<script src="${new URL('mermaid/dist/mermaid.min.js', modules)}"></script>
-<script>
-  // As for a reader who has opened the failed job's log.
-  document.querySelectorAll('details').forEach((details) => { details.open = true; });
-  mermaid.initialize({ startOnLoad: false, gantt: { useWidth: 900 } });
-  mermaid.run().then(() => { document.body.dataset.height = document.documentElement.scrollHeight; });
-</script>
+<script>function done() { document.body.dataset.height = document.documentElement.scrollHeight; }</script>
+${content}
 `,
 );

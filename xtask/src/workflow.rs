@@ -4,9 +4,10 @@ use saphyr::{LoadableYamlNode as _, Yaml};
 
 const WORKFLOW: &str = include_str!("../../.github/workflows/release.yml");
 
-/// A job's name, its permissions (such as `contents: read`), its scripts, and its environment.
+/// A job's name, the jobs before it, its permissions (such as `contents: read`), its scripts, and its environment.
 struct Job {
     name: String,
+    needs: Vec<String>,
     permissions: Vec<String>,
     scripts: Vec<String>,
     environment: Option<String>,
@@ -34,8 +35,11 @@ fn jobs(workflow: &Yaml<'_>) -> Vec<Job> {
     let job = |(name, job): (&Yaml<'_>, &Yaml<'_>)| {
         let permissions = get(job, &["permissions"]).unwrap().as_mapping().unwrap();
         let steps = get(job, &["steps"]).unwrap().as_sequence().unwrap();
+        let needs = get(job, &["needs"]);
+        let several = needs.and_then(Yaml::as_sequence).into_iter().flatten();
         Job {
             name: text(name),
+            needs: several.map(text).collect(),
             permissions: permissions
                 .iter()
                 .map(|(scope, access)| format!("{}: {}", text(scope), text(access)))
@@ -93,6 +97,30 @@ fn nothing_becomes_visible_without_approval() {
         let visible: Vec<_> = jobs.iter().filter(visible).collect();
         assert_eq!(visible.len(), 1);
         assert_eq!(visible[0].environment.as_deref(), Some("release"));
+    });
+}
+
+/// Other branches than that of the release's commit are visible, such as the book's.
+#[test]
+fn no_other_branch_changes_before_the_approved_job() {
+    with_jobs(|_, jobs| {
+        let pushes = |job: &&Job| job.scripts.iter().any(|script| script.contains("git push"));
+        let pushing: Vec<_> = jobs.iter().filter(pushes).collect();
+        let names: Vec<_> = pushing.iter().map(|job| job.name.as_str()).collect();
+        assert_eq!(names, ["commit", "publish", "pages"]);
+        assert!(pushing[0].scripts.concat().contains("refs/heads/$BRANCH"));
+        assert!(pushing[2].needs.contains(&"publish".to_owned()));
+    });
+}
+
+/// The pages of an older major version, or of a pre-release, must not replace those of the newest version.
+#[test]
+fn only_the_newest_versions_book_is_published() {
+    with_jobs(|workflow, _| {
+        let condition = get(workflow, &["jobs", "pages", "if"]).map(text).unwrap();
+        for part in ["github.ref == 'refs/heads/main'", "prerelease == 'false'"] {
+            assert!(condition.contains(part), "{condition}");
+        }
     });
 }
 
