@@ -109,7 +109,7 @@ fn target(
     let context = InputContext {
         provider: provider.name(),
         // An invalid `wait` is reported where it's read.
-        needs_marker: inputs.boolean("wait").unwrap_or(false),
+        needs_marker: wait::until(inputs).is_ok_and(|until| until.is_some()),
         distance: destination
             .as_ref()
             .map(|destination| host_repository.distance(destination)),

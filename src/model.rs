@@ -21,4 +21,6 @@ pub(crate) use outcome::{
 pub(crate) use run::{Conclusion, FIRST_ATTEMPT, MatchedBy, Outcome, Run, State};
 pub(crate) use secret::Secret;
 pub(crate) use snapshot::{BlockedOn, Job, JobKind, JobLog, ProviderStatus, Snapshot, Step, Times};
-pub(crate) use wait_options::{Logs, OnAbandoned, OnBlocked, ResultArtifact, WaitOptions};
+pub(crate) use wait_options::{
+    Logs, OnAbandoned, OnBlocked, ResultArtifact, WaitOptions, WaitUntil,
+};

@@ -7,6 +7,7 @@ use crate::model::Conclusion;
 /// The options of waiting for a run.
 #[derive(Clone, Debug)]
 pub(crate) struct WaitOptions {
+    pub(crate) until: WaitUntil,
     /// Counted from the trigger.
     pub(crate) timeout: Duration,
     /// Conclusions that pass. All others fail.
@@ -15,6 +16,15 @@ pub(crate) struct WaitOptions {
     pub(crate) on_abandoned: OnAbandoned,
     pub(crate) logs: Logs,
     pub(crate) result: Option<ResultArtifact>,
+}
+
+/// What the step waits for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum WaitUntil {
+    /// The run is known.
+    Start,
+    /// The run has ended.
+    End,
 }
 
 /// What to do when the run needs a person.

@@ -38,13 +38,13 @@ impl<'a> TargetReport<'a> {
         self.problems().next().is_none() && monitored.counted().all(|run| self.run_passes(run))
     }
 
-    /// Whether a run has one of the `success-conclusions`. Any run passes if the step doesn't wait for it.
+    /// Whether a run has one of the `success-conclusions`. Any run passes if the step didn't wait for its end.
     pub(crate) fn run_passes(&self, run: &RunReport) -> bool {
         let passing = self.target.wait.as_ref().map(|wait| &wait.success);
-        match (passing, run.conclusion) {
-            (Some(passing), Some(conclusion)) => passing.contains(&conclusion),
-            (Some(_), None) => false,
-            (None, _) => true,
+        match (passing, &run.end, run.conclusion) {
+            (None, ..) | (_, None, _) => true,
+            (Some(passing), Some(_), Some(conclusion)) => passing.contains(&conclusion),
+            (Some(_), Some(_), None) => false,
         }
     }
 }

@@ -142,7 +142,11 @@ pub(crate) const INPUTS: [Declared; 31] = [
         "",
         "PEM certificates to trust in addition to the public ones, for servers and proxies with a private CA",
     ),
-    input("wait", "false", "Wait for the run, and pass or fail with it"),
+    input(
+        "wait",
+        "false",
+        "Wait for the run, and pass or fail with it. `start`: only until the run is known",
+    ),
     input(
         "timeout",
         "6h",

@@ -198,7 +198,7 @@ fn every_example_runs_against_the_sandbox() {
         let done = example.step(&sandbox).run();
         assert_eq!(done.code, Some(0), "{}\n{done}", example.place);
         done.outcome(if dry { "not-sent" } else { "accepted" });
-        let waited = example.input("wait").is_some();
+        let waited = example.input("wait") == Some("true");
         let conclusion = if waited { "success" } else { "" };
         assert_eq!(done.outputs["conclusion"], conclusion, "{}", example.place);
         assert_eq!(

@@ -42,4 +42,5 @@ mod servers;
 mod signals;
 mod summary;
 mod targets;
+mod wait_start;
 mod waiting;

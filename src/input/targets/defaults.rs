@@ -3,8 +3,9 @@
 
 use super::super::HostRepository;
 use super::super::destination::{self, Destination, ResolvedServer};
-use super::super::wait::ONLY_WITH_WAIT;
+use super::super::wait;
 use super::STEP_ONLY;
+use crate::model::WaitUntil;
 use crate::providers::any::ProviderKind;
 use crate::values::{InputError, Inputs};
 
@@ -79,7 +80,7 @@ impl<'step> Defaults<'step> {
     ) -> Inputs {
         let waits = if own.has("wait") { own } else { self.step };
         // An invalid `wait` is reported where it's read.
-        let waits = waits.boolean("wait").unwrap_or(true);
+        let until = wait::until(waits).unwrap_or(Some(WaitUntil::End));
         let is_same_server = match destination {
             Some(destination) => self.is_same_server(destination),
             None => self
@@ -94,8 +95,8 @@ impl<'step> Defaults<'step> {
                 is_same_server && self.inherits_credential(name, own)
             }
             SECRETS => is_same_server,
-            "result-artifact" => waits && self.provider == Some(provider),
-            _ => waits || !ONLY_WITH_WAIT.contains(&name),
+            "result-artifact" if self.provider != Some(provider) => false,
+            _ => wait::applies(name, until),
         })
     }
 
