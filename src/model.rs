@@ -2,6 +2,7 @@
 
 mod caller;
 mod event;
+mod followed;
 mod invalid_target;
 mod monitored;
 mod outcome;
@@ -12,6 +13,7 @@ mod wait_options;
 
 pub(crate) use caller::{Caller, EnvironmentVariable};
 pub(crate) use event::{Event, News, Sink};
+pub(crate) use followed::{Followed, FollowedRun};
 pub(crate) use invalid_target::InvalidTarget;
 pub(crate) use monitored::{Monitored, RunReport};
 pub(crate) use outcome::{

@@ -65,10 +65,9 @@ impl<'a> ProgressLog<'a> {
             return;
         }
         self.published_rank.set(Some(rank));
-        let marker = self.target(index).spec.marker();
         let hide = |text: &str| self.console.hide(text);
         self.console
-            .early_outputs(report::early_outputs(run, marker, &hide));
+            .early_outputs(report::early_outputs(self.target(index), run, &hide));
     }
 
     fn log_now(&self, index: usize, event: &Event<'_>) {
@@ -134,7 +133,9 @@ impl Observer for ProgressLog<'_> {
             }
             Event::Trace(text) => self.console.debug(*text),
             // Before logging anything, because the process may be killed at any time.
-            Event::Accepted(run) | Event::Found(run) => self.publish(index, Some(run)),
+            Event::Accepted(run) | Event::Found(run) | Event::Following(run) => {
+                self.publish(index, Some(run));
+            }
             Event::AcceptedWithoutRun(_) => self.publish(index, None),
             Event::Beginning
             | Event::DefaultReference(_)
@@ -195,7 +196,7 @@ impl Observer for ProgressLog<'_> {
 /// Returns the page of a new run, or of the runs among which it is.
 fn page<'e>(target: &Target, event: &'e Event<'_>) -> Option<&'e str> {
     match event {
-        Event::Accepted(run) | Event::Found(run) => Some(&run.url),
+        Event::Accepted(run) | Event::Found(run) | Event::Following(run) => Some(&run.url),
         Event::AcceptedWithoutRun(page) if target.wait.is_none() => Some(page),
         Event::Beginning
         | Event::Minted(_)
@@ -231,6 +232,7 @@ fn is_urgent(event: &Event<'_>, target: &Target) -> bool {
         // Without `wait`, the target finishes right after this event.
         Event::Accepted(_) | Event::AcceptedWithoutRun(_) => target.wait.is_some(),
         Event::Found(_)
+        | Event::Following(_)
         | Event::Waiting { .. }
         | Event::LookingInto(_)
         | Event::NothingFoundYet { .. }

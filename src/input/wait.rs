@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::follow::FOLLOW;
 use super::one_of;
 use crate::model::{Conclusion, Logs, OnAbandoned, OnBlocked, WaitOptions, WaitUntil};
 use crate::providers::any::ProviderKind;
@@ -22,14 +23,17 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_hours(6);
 /// GitHub ends a job on a self-hosted runner after this time.
 const MAX_TIMEOUT: Duration = Duration::from_hours(5 * 24);
 
-/// Reads `wait` itself. `None` if the step doesn't wait.
+/// Reads `wait` itself. `None` if the step doesn't wait. With `follow` it always waits for the end.
 pub(super) fn until(inputs: &Inputs) -> Checked<Option<WaitUntil>> {
     let text = inputs.get(WAIT).unwrap_or_default();
-    if text == "start" {
+    let follows = inputs.raw(FOLLOW).is_some();
+    if text == "start" && !follows {
         return Ok(Some(WaitUntil::Start));
     }
     match inputs.boolean(WAIT) {
-        Ok(waits) => Ok(waits.then_some(WaitUntil::End)),
+        // What else is wrong with `wait` beside `follow` is reported there.
+        _ if follows && ["", "start"].contains(&text) => Ok(Some(WaitUntil::End)),
+        Ok(waits) => Ok((waits || follows).then_some(WaitUntil::End)),
         Err(_) => InputError::new(WAIT, "must be `true`, `false` or `start`")
             .not(text)
             .fail(),

@@ -36,6 +36,8 @@ pub(crate) enum Event<'what> {
     NothingFoundYet { page: &'what str },
     /// A run was found that the trigger most likely started.
     Found(&'what Run),
+    /// The step begins to wait for a run that was started elsewhere.
+    Following(&'what Run),
     /// News of a run that the step waits for.
     Run { run: &'what Run, news: News<'what> },
     /// A debug message.

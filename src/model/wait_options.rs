@@ -8,7 +8,7 @@ use crate::model::Conclusion;
 #[derive(Clone, Debug)]
 pub(crate) struct WaitOptions {
     pub(crate) until: WaitUntil,
-    /// Counted from the trigger.
+    /// Counted from the trigger, or from when the step begins to follow a run.
     pub(crate) timeout: Duration,
     /// Conclusions that pass. All others fail.
     pub(crate) success: Vec<Conclusion>,

@@ -4,7 +4,7 @@ use std::fmt;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use crate::model::{Logs, WaitOptions};
+use crate::model::{Followed, Logs, WaitOptions};
 use crate::providers::any::{AnySpec, ProviderKind};
 use crate::providers::http::proxies::Proxies;
 use crate::providers::location::Location;
@@ -36,7 +36,7 @@ pub(crate) enum Mode {
     DryRun,
 }
 
-/// A pipeline to trigger, where it is, and how to wait for its run.
+/// A pipeline to trigger, where it is, and how to wait for its run; or only runs to wait for.
 pub(crate) struct Target {
     /// Name of the target in messages, different from all others of the step.
     pub(crate) name: String,
@@ -44,11 +44,28 @@ pub(crate) struct Target {
     pub(crate) spec: AnySpec,
     /// `None`: don't wait for the run.
     pub(crate) wait: Option<WaitOptions>,
+    /// The runs to wait for instead of triggering anything.
+    pub(crate) follow: Option<Followed>,
 }
 
 impl Target {
     pub(crate) fn provider(&self) -> ProviderKind {
         self.spec.kind()
+    }
+
+    /// Names the pipeline within the repository, in a few words.
+    pub(crate) fn pipeline(&self) -> String {
+        let followed = self.follow.as_ref();
+        let known = followed.and_then(|followed| followed.pipeline.clone());
+        known.unwrap_or_else(|| self.spec.pipeline())
+    }
+
+    /// The marker that identifies the runs, if there is one.
+    pub(crate) fn trigger_id(&self) -> Option<&str> {
+        match &self.follow {
+            Some(followed) => followed.trigger_id.as_deref(),
+            None => self.spec.marker(),
+        }
     }
 
     /// Shows the logs of failed jobs even if the target is private. For steps whose own log isn't public either.

@@ -5,6 +5,7 @@ use crate::providers::target::Target;
 
 pub(crate) struct TargetReport<'a> {
     pub(crate) target: &'a Target,
+    /// For a target that triggers nothing: `Accepted` if there are runs to wait for, otherwise `NotSent`.
     pub(crate) outcome: Outcome,
     /// Why the trigger failed.
     pub(crate) problem: Option<Problem>,
@@ -25,6 +26,12 @@ impl<'a> TargetReport<'a> {
             problem,
             monitored,
         }
+    }
+
+    /// Returns the outcome of the target's trigger. `None` for a target that triggers nothing.
+    pub(crate) fn trigger_outcome(&self) -> Option<Outcome> {
+        let triggers = self.target.follow.is_none();
+        triggers.then_some(self.outcome)
     }
 
     /// Everything that went wrong, except runs with a bad conclusion.

@@ -40,7 +40,7 @@ impl Declared {
 }
 
 /// Every input, in the order of the documentation.
-pub(crate) const INPUTS: [Declared; 31] = [
+pub(crate) const INPUTS: [Declared; 32] = [
     input(
         "provider",
         "",
@@ -146,6 +146,11 @@ pub(crate) const INPUTS: [Declared; 31] = [
         "wait",
         "false",
         "Wait for the run, and pass or fail with it. `start`: only until the run is known",
+    ),
+    input(
+        "follow",
+        "",
+        "Trigger nothing, and wait for runs that exist already: the address of a run's page, or the output `run-url` or `results` of an earlier step or job",
     ),
     input(
         "timeout",

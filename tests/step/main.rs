@@ -14,6 +14,7 @@ mod connections;
 mod deadline;
 mod dry_run;
 mod finding;
+mod follow;
 mod github;
 mod gitlab;
 mod harness;

@@ -51,9 +51,11 @@ fn target(step: &[(&str, &str)], entry: &str) -> String {
 fn describe(target: &Target) -> String {
     let host = target.location.server.web.authority();
     let (provider, repository) = (target.provider().as_str(), &target.location.repository);
-    let pipeline = target.spec.pipeline();
+    let pipeline = target.pipeline();
     let mut parts = vec![format!("{provider} {repository} at {host}: {pipeline}")];
     parts.extend(target.spec.source());
+    let followed = target.follow.iter().flat_map(|follow| &follow.runs);
+    parts.extend(followed.map(|run| format!("run {} of {}", run.id, run.url)));
     parts.extend(arguments(&target.spec));
     parts.push(credential(&target.spec));
     if let Some(wait) = &target.wait {
@@ -79,6 +81,7 @@ fn arguments(spec: &AnySpec) -> Vec<String> {
                     .map(|(key, value)| format!("{key}={value}"))
                     .collect()
             }
+            GitHubPipeline::Followed { may_cancel } => vec![format!("cancels: {may_cancel}")],
         },
         AnySpec::GitLab(spec) => {
             let inputs = spec.inputs.iter().map(|inputs| inputs.get().to_owned());

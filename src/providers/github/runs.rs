@@ -97,6 +97,7 @@ impl GitHub<'_> {
                 self.repository_url(["actions", "workflows", self.workflow(), "runs"]),
                 "workflow_dispatch",
             ),
+            GitHubPipeline::Followed { .. } => return Ok(Vec::new()),
         };
         let RunPage {
             mut runs,
@@ -183,9 +184,9 @@ impl GitHub<'_> {
             {
                 Claim::Fits
             }
-            GitHubPipeline::RepositoryDispatch { .. } | GitHubPipeline::WorkflowDispatch { .. } => {
-                Claim::Other
-            }
+            GitHubPipeline::RepositoryDispatch { .. }
+            | GitHubPipeline::WorkflowDispatch { .. }
+            | GitHubPipeline::Followed { .. } => Claim::Other,
         };
         let workflow = match (run.path, run.name) {
             (Some(path), _) => path.split('@').next().unwrap_or_default().to_owned(),
