@@ -1,6 +1,7 @@
 //! Turns the inputs into a [`Request`], or reports everything that is wrong with them. Reads only its arguments.
 
 mod destination;
+mod follow;
 mod host_repository;
 mod proxies;
 mod rerun;
@@ -18,12 +19,13 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 
 use destination::Destination;
+use follow::{FOLLOW, TRIGGER_INPUTS};
 use host_repository::HostRepository;
 pub(crate) use proxies::proxy_secrets;
 use rerun::OnRerun;
 pub(crate) use targets::{RawRequest, Warning, invalid_targets};
 
-use crate::model::Caller;
+use crate::model::{Caller, Followed};
 use crate::providers::any::{AnySpec, ProviderKind, TOKEN_PREFIXES};
 use crate::providers::location::Location;
 use crate::providers::provider::InputContext;
@@ -80,6 +82,13 @@ pub(crate) fn read(
     let host_repository = host_repository.filter(|_| !step.is_unusable("targets"));
     let targets = host_repository
         .and_then(|host_repository| errors.take(targets::read(raw_request, &host_repository)));
+    if mode == Some(Mode::DryRun)
+        && let Some((targets, _)) = &targets
+        && targets.iter().any(|target| target.follow.is_some())
+    {
+        let what = "doesn't work with `follow`, which triggers nothing";
+        errors.add([InputError::new("dry-run", what).hint("remove `dry-run` or `follow`")]);
+    }
     let read = errors.finish(|| {
         let (targets, warnings) = targets?;
         let request = Request {
@@ -99,12 +108,16 @@ fn target(
     inputs: &Inputs,
     host_repository: &HostRepository,
     provider: ProviderKind,
-    destination: Option<Destination>,
+    (destination, follow): (Option<Destination>, Option<Followed>),
     certificates: Checked<Option<Rc<str>>>,
 ) -> Checked<Target> {
     let mut errors = Errors::default();
     let certificates = errors.take(certificates);
-    let not_applicable = not_applicable(inputs, provider);
+    let mut not_applicable = not_applicable(inputs, provider);
+    if inputs.raw(FOLLOW).is_some() {
+        // These are wrong for any provider, which is reported where `follow` is read.
+        not_applicable.retain(|error| !TRIGGER_INPUTS.contains(&error.input.as_str()));
+    }
     let is_another_meant = inputs.get("provider").is_none()
         && (!not_applicable.is_empty() || destination::looks_like_another_provider(inputs));
     errors.add(not_applicable);
@@ -115,7 +128,7 @@ fn target(
             .as_ref()
             .map(|run| run.url.as_str()),
         // Invalid values are reported where they're read.
-        needs_marker: inputs.boolean("wait").unwrap_or(false)
+        needs_marker: wait::until(inputs).is_ok_and(|until| until.is_some())
             || rerun::read(inputs) == Ok(OnRerun::Once),
         distance: destination
             .as_ref()
@@ -123,7 +136,13 @@ fn target(
         or_withheld: &host_repository.or_withheld,
         token_prefixes: TOKEN_PREFIXES,
     };
-    let spec = AnySpec::read(provider, inputs, &context).map_err(|mut found| {
+    let spec = if inputs.raw(FOLLOW).is_some() {
+        let may_cancel = follow.as_ref().is_some_and(Followed::has_own_run);
+        AnySpec::follow(provider, inputs, &context, may_cancel)
+    } else {
+        AnySpec::read(provider, inputs, &context)
+    };
+    let spec = spec.map_err(|mut found| {
         if is_another_meant {
             // What this provider lacks isn't a problem with the one that was meant.
             found.retain(|error| is_given(inputs, &error.input));
@@ -148,6 +167,7 @@ fn target(
                 OnRerun::Repeat => None,
                 OnRerun::Once => Some(Recall::default()),
             },
+            follow,
         })
     })
 }

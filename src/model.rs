@@ -2,6 +2,7 @@
 
 mod caller;
 mod event;
+mod followed;
 mod invalid_target;
 mod monitored;
 mod outcome;
@@ -12,6 +13,7 @@ mod wait_options;
 
 pub(crate) use caller::{Caller, CallingRun, EnvironmentVariable};
 pub(crate) use event::{Event, News, Sink};
+pub(crate) use followed::{Followed, FollowedRun};
 pub(crate) use invalid_target::InvalidTarget;
 pub(crate) use monitored::{Monitored, RunReport};
 pub(crate) use outcome::{
@@ -22,5 +24,5 @@ pub(crate) use run::{Conclusion, FIRST_ATTEMPT, MatchedBy, Outcome, Run, State};
 pub(crate) use secret::Secret;
 pub(crate) use snapshot::{BlockedOn, Job, JobKind, JobLog, ProviderStatus, Snapshot, Step, Times};
 pub(crate) use wait_options::{
-    DEFAULT_SUCCESS, Logs, OnAbandoned, OnBlocked, ResultArtifact, WaitOptions,
+    DEFAULT_SUCCESS, Logs, OnAbandoned, OnBlocked, ResultArtifact, WaitOptions, WaitUntil,
 };

@@ -33,7 +33,7 @@ pub(crate) fn problem_count(count: usize) -> String {
 
 /// Returns the name of a target's pipeline, on one line because it may be untrusted.
 fn pipeline(target: &Target) -> String {
-    one_line(&target.spec.pipeline())
+    one_line(&target.pipeline())
 }
 
 #[cfg(test)]

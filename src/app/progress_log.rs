@@ -75,10 +75,9 @@ impl<'a> ProgressLog<'a> {
             return;
         }
         self.published_rank.set(Some(rank));
-        let marker = self.target(index).marker_of(run);
         let hide = |text: &str| self.console.hide(text);
         self.console
-            .early_outputs(report::early_outputs(run, marker, &hide));
+            .early_outputs(report::early_outputs(self.target(index), run, &hide));
     }
 
     fn log_now(&self, index: usize, event: &Event<'_>) {
@@ -146,6 +145,7 @@ impl Observer for ProgressLog<'_> {
             // Before logging anything, because the process may be killed at any time.
             Event::Accepted(run)
             | Event::Found(run)
+            | Event::Following(run)
             | Event::Recalled {
                 run,
                 is_repeated: false,
@@ -215,7 +215,10 @@ impl Observer for ProgressLog<'_> {
 /// Returns the page of a new run, or of the runs among which it is.
 fn page<'e>(target: &Target, event: &'e Event<'_>) -> Option<&'e str> {
     match event {
-        Event::Accepted(run) | Event::Found(run) | Event::Recalled { run, .. } => Some(&run.url),
+        Event::Accepted(run)
+        | Event::Found(run)
+        | Event::Following(run)
+        | Event::Recalled { run, .. } => Some(&run.url),
         Event::AcceptedWithoutRun(page) if target.wait.is_none() => Some(page),
         Event::Beginning
         | Event::Minted(_)
@@ -252,6 +255,7 @@ fn is_urgent(event: &Event<'_>, target: &Target) -> bool {
         Event::Accepted(_) | Event::AcceptedWithoutRun(_) => target.wait.is_some(),
         Event::Found(_)
         | Event::Recalled { .. }
+        | Event::Following(_)
         | Event::Waiting { .. }
         | Event::LookingInto(_)
         | Event::NothingFoundYet { .. }

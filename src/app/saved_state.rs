@@ -27,13 +27,10 @@ impl<'a> SavedState<'a> {
 
     pub(super) fn on_event(&self, index: usize, event: &Event<'_>) {
         let mut entry = self.entries[index].borrow_mut();
+        let target = &self.request.targets[index];
         match (event, entry.as_mut()) {
-            (Event::Sending, None) => {
-                *entry = Unfinished::new(&self.request.targets[index]);
-                if entry.is_none() {
-                    return;
-                }
-            }
+            (Event::Beginning, None) => *entry = Unfinished::following(target),
+            (Event::Sending, None) => *entry = Unfinished::new(target),
             (Event::Accepted(run), Some(unfinished)) => {
                 unfinished.add(run);
                 unfinished.is_complete = true;
@@ -57,7 +54,9 @@ impl<'a> SavedState<'a> {
             (Event::Found(run), Some(unfinished)) => unfinished.add(run),
             _ => return,
         }
-        self.save(index, entry.as_ref());
+        if entry.is_some() {
+            self.save(index, entry.as_ref());
+        }
     }
 
     pub(super) fn on_finished(&self, index: usize, report: &TargetReport<'_>) {

@@ -17,7 +17,7 @@ use crate::engine::recall::recall;
 use crate::engine::request_limits::RequestLimits;
 use crate::engine::shutdown::{Shutdown, ShutdownMode};
 use crate::engine::siblings::siblings;
-use crate::engine::trigger::{Prepared, Triggered, prepare, trigger};
+use crate::engine::trigger::{Prepared, Triggered, begin_to_follow, prepare, trigger};
 use crate::model::{Event, Monitored, NotSent, Outcome, Problem};
 use crate::providers::connections;
 use crate::providers::target::{Mode, Request};
@@ -147,8 +147,12 @@ impl Batch<'_> {
             limits: &self.limits,
             shutdown: self.shutdown,
         };
-        // Boxed, so that a thousand waiting targets don't hold the memory of finished and rare states.
-        let mut triggered = Box::pin(self.recall_or_trigger(context)).await;
+        // The one place that decides whether anything is triggered.
+        let mut triggered = match &member.target.follow {
+            Some(follow) => begin_to_follow(context, follow, &prepared.followed),
+            // Boxed, so that a thousand waiting targets don't hold the memory of finished and rare states.
+            None => Box::pin(self.recall_or_trigger(context)).await,
+        };
         let monitor = Monitor {
             context,
             seen: &prepared.seen,

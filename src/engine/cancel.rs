@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::engine::context::TargetContext;
 use crate::engine::shutdown::{Shutdown, ShutdownMode};
-use crate::model::{Cancel, CancelEnd, LeftRunning, News, OnAbandoned, Run, Snapshot};
+use crate::model::{Cancel, CancelEnd, LeftRunning, MatchedBy, News, OnAbandoned, Run, Snapshot};
 use crate::providers::{Depth, ErrorKind, Quota};
 
 /// Time after a signal until cancels must be settled. The step must end within seven seconds, of which revoking tokens
@@ -87,7 +87,11 @@ fn reason_to_leave_running(run: &Run, policy: OnAbandoned) -> Option<LeftRunning
     if policy == OnAbandoned::Leave {
         return Some(LeftRunning::ByPolicy);
     }
-    (!run.matched_by.is_certain()).then_some(LeftRunning::MatchedByTime)
+    match run.matched_by {
+        MatchedBy::Id | MatchedBy::Marker => None,
+        MatchedBy::Timing => Some(LeftRunning::MatchedByTime),
+        MatchedBy::Url => Some(LeftRunning::Followed),
+    }
 }
 
 /// Cancels a run and returns when it has ended. Unlike a trigger, a cancel is idempotent. Providers refuse it for runs

@@ -51,7 +51,10 @@ impl<'a> Member<'a> {
         let policy = RetryPolicy::for_reads(http, shutdown);
         retry(policy, backoff(policy.idempotency), async || {
             let session = &connection.session;
-            let provider = AnyProvider::open(&self.target.location, http, session).await?;
+            let mut provider = AnyProvider::open(&self.target.location, http, session).await?;
+            if self.target.follow.is_none() {
+                provider.prepare_trigger().await?;
+            }
             with(provider, http).await
         })
         .await

@@ -16,7 +16,11 @@ pub(crate) use finish::{Finished, SearchEnd};
 use crate::engine::context::TargetContext;
 use crate::engine::find::SearchLimits;
 use crate::engine::trigger::Triggered;
-use crate::model::{Interruption, LeftRunning, Monitored, Outcome, WaitOptions};
+use crate::model::{
+    Conclusion, Interruption, LeftRunning, Monitored, NotFound, Outcome, Run, WaitOptions,
+    WaitUntil,
+};
+use crate::providers::Error;
 
 /// A target whose trigger was sent.
 pub(crate) struct Monitor<'a, 'target> {
@@ -53,6 +57,9 @@ pub(crate) async fn monitor(monitor: &Monitor<'_, '_>, triggered: &mut Triggered
     if triggered.outcome == Outcome::Unknown {
         monitored.left_running = Some(LeftRunning::OutcomeUnknown);
     }
+    if wait.until == WaitUntil::Start && monitor.is_in_time(wait) {
+        return monitor.started(runs, unread.as_ref(), monitored);
+    }
     while !runs.is_empty() {
         let watched = monitor.watch_all(&search, runs, wait).await;
         monitored.runs.extend(watched);
@@ -70,6 +77,29 @@ pub(crate) async fn monitor(monitor: &Monitor<'_, '_>, triggered: &mut Triggered
 }
 
 impl Monitor<'_, '_> {
+    /// Whether neither a shutdown nor the deadline has ended the wait. If one has, even a step that only waits for the
+    /// start of its runs cancels them.
+    fn is_in_time(&self, wait: &WaitOptions) -> bool {
+        !self.context.shutdown.is_requested() && Instant::now() < self.deadline_of(wait)
+    }
+
+    /// Returns the result for runs of which only the start was of interest. `unread` is why the search couldn't list
+    /// the runs up to its end.
+    fn started(
+        &self,
+        runs: Vec<Run>,
+        unread: Option<&Error>,
+        mut monitored: Monitored,
+    ) -> Monitored {
+        if let Some(error) = unread.filter(|_| !runs.is_empty()) {
+            let why = NotFound::Unlisted(error.message().to_owned());
+            monitored.problems.push(self.not_found(why));
+            monitored.conclusion = Some(Conclusion::Lost);
+        }
+        monitored.runs = Monitored::unwatched(runs).runs;
+        monitored
+    }
+
     fn deadline_of(&self, wait: &WaitOptions) -> Instant {
         self.answered_at + wait.timeout
     }

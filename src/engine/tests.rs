@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::batch::{self, Observer};
 use super::shutdown::{Shutdown, ShutdownMode};
 use crate::input::{self, RawRequest};
-use crate::model::{Caller, Conclusion, Event, MatchedBy, Outcome};
+use crate::model::{Caller, Conclusion, Event, LeftRunning, MatchedBy, Outcome};
 use crate::providers::any::AnySpec;
 use crate::providers::memory;
 use crate::providers::target::Request;
@@ -20,14 +20,14 @@ impl Observer for NullObserver {
 }
 
 fn request(repository: &str) -> Request {
-    let inputs = [
-        ("provider", "memory"),
-        ("repository", repository),
-        ("wait", "true"),
-        ("result-artifact", "result.json"),
-    ];
-    let inputs = inputs.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    let raw_request = RawRequest::new(&inputs.into());
+    request_with(&[("repository", repository), ("wait", "true")])
+}
+
+fn request_with(more: &[(&str, &str)]) -> Request {
+    let inputs = [("provider", "memory"), ("result-artifact", "result.json")];
+    let inputs = inputs.iter().chain(more);
+    let inputs = inputs.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    let raw_request = RawRequest::new(&inputs.collect());
     let read = input::read(&raw_request, &Caller::default(), &BTreeMap::new());
     let (request, _) = read.unwrap_or_else(|errors| panic!("{:?}", errors[0]));
     request
@@ -75,4 +75,37 @@ async fn a_run_of_any_provider_is_cancelled_on_a_shutdown() {
     assert!(run.left_running.is_none());
     let spec = spec(&request);
     assert_eq!((spec.triggers.get(), spec.cancels.get()), (1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_followed_run_of_any_provider_is_waited_for_and_nothing_is_triggered() {
+    let page = "https://memory.example/octo-org/passing/runs/7";
+    let request = request_with(&[("follow", page)]);
+    let (_handle, shutdown) = Shutdown::manual();
+    let reports = batch::run(&request, &shutdown, &NullObserver).await;
+    let report = &reports[0];
+    assert!(report.passes());
+    assert_eq!(report.trigger_outcome(), None);
+    let run = &report.monitored.runs[0];
+    assert_eq!((run.run.id.as_str(), run.run.url.as_str()), ("7", page));
+    assert_eq!(run.run.matched_by, MatchedBy::Url);
+    assert_eq!(run.conclusion, Some(Conclusion::Success));
+    let spec = spec(&request);
+    assert_eq!((spec.triggers.get(), spec.cancels.get()), (0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_given_by_its_url_is_left_running_on_a_shutdown() {
+    let page = "https://memory.example/octo-org/endless/runs/7";
+    let request = request_with(&[("follow", page)]);
+    let (handle, shutdown) = Shutdown::manual();
+    let stopping = async {
+        tokio::time::sleep(Duration::from_secs(30)).await;
+        handle.request(ShutdownMode::Graceful);
+    };
+    let (reports, ()) = tokio::join!(batch::run(&request, &shutdown, &NullObserver), stopping);
+    let run = &reports[0].monitored.runs[0];
+    let left = run.left_running.as_ref().map(LeftRunning::reason);
+    assert_eq!(left, Some("followed"));
+    assert_eq!(spec(&request).cancels.get(), 0);
 }

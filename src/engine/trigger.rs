@@ -12,7 +12,7 @@ use crate::engine::context::TargetContext;
 use crate::engine::member::Member;
 use crate::engine::retry::{DEFAULT_RATE_LIMIT_BUDGET, RetryPolicy, backoff, retry};
 use crate::engine::shutdown::{Shutdown, ShutdownMode};
-use crate::model::{Event, NotSent, Outcome, Problem, Run};
+use crate::model::{Event, Followed, NotSent, Outcome, Problem, Run};
 use crate::providers::http::Http;
 use crate::providers::target::Mode;
 use crate::providers::{AnyProvider, Error, ErrorKind, Idempotency, RequestForm, Secrets};
@@ -36,16 +36,18 @@ pub(crate) struct Triggered {
     pub(crate) problem: Option<Problem>,
 }
 
-/// A target that is ready to be triggered.
+/// A target that is ready to be triggered, or followed.
 pub(crate) struct Prepared<'a> {
     pub(crate) provider: AnyProvider<'a>,
     pub(crate) http: &'a Http<'a>,
     /// IDs of the runs that already exist; only read if runs have to be found.
     pub(crate) seen: Rc<HashSet<String>>,
+    /// The runs of a target that triggers nothing.
+    pub(crate) followed: Vec<Run>,
 }
 
 /// Does everything before a trigger that starts nothing: signs in and, if the step needs to, checks that the runs can be
-/// read.
+/// read. Runs that are only followed are read.
 pub(crate) async fn prepare<'a>(
     member: &'a Member<'a>,
     shutdown: &Shutdown,
@@ -53,18 +55,24 @@ pub(crate) async fn prepare<'a>(
     (member.emit)(Event::Beginning);
     let target = member.target;
     let preparing = member.open(shutdown, async |provider, http| {
-        let seen = match (&target.wait, &target.recall) {
-            (Some(_), _) | (None, Some(_)) => {
-                provider
-                    .seen(&target.location.repository, http.quota())
-                    .await?
+        let repository = &target.location.repository;
+        let (mut seen, mut followed) = (Rc::default(), Vec::new());
+        match (&target.follow, &target.wait, &target.recall) {
+            (Some(follow), ..) => {
+                for given in &follow.runs {
+                    followed.push(provider.followed(given, repository).await?);
+                }
             }
-            (None, None) => Rc::default(),
-        };
+            (None, Some(_), _) | (None, None, Some(_)) => {
+                seen = provider.seen(repository, http.quota()).await?;
+            }
+            (None, None, None) => {}
+        }
         Ok(Prepared {
             provider,
             http,
             seen,
+            followed,
         })
     });
     tokio::select! {
@@ -74,6 +82,26 @@ pub(crate) async fn prepare<'a>(
             Err(error) => Err(Triggered::not_ready(&error)),
         },
         () = shutdown.requested(ShutdownMode::Graceful) => Err(Triggered::not_sent(NotSent::Stopped)),
+    }
+}
+
+/// Begins to follow runs that were started elsewhere. Sends nothing.
+pub(crate) fn begin_to_follow(
+    context: TargetContext<'_, '_>,
+    follow: &Followed,
+    runs: &[Run],
+) -> Triggered {
+    if runs.is_empty() {
+        let problem = Problem::NothingToFollow(follow.outcome);
+        return Triggered::new(Outcome::NotSent, Some(problem));
+    }
+    for run in runs {
+        context.siblings.claim(run);
+        context.emit(Event::Following(run));
+    }
+    Triggered {
+        runs: runs.to_vec(),
+        ..Triggered::new(Outcome::Accepted, None)
     }
 }
 

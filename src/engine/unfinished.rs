@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{OnAbandoned, Outcome, Run};
+use crate::model::{NotSent, OnAbandoned, Outcome, Problem, Run};
 use crate::providers::target::Target;
 use crate::providers::target_report::TargetReport;
 
@@ -36,6 +36,17 @@ impl Unfinished {
         })
     }
 
+    /// Creates an entry for a target that only follows runs. Returns `None` if none of them would be cancelled.
+    pub(crate) fn following(target: &Target) -> Option<Self> {
+        let runs: Vec<_> = target.follow.as_ref()?.own_runs().collect();
+        let unfinished = Self {
+            is_complete: true,
+            runs,
+            ..Self::new(target)?
+        };
+        (!unfinished.runs.is_empty()).then_some(unfinished)
+    }
+
     /// Adds a run of the trigger, unless it may be somebody else's.
     pub(crate) fn add(&mut self, run: &Run) {
         if run.matched_by.is_certain() && !self.runs.contains(run) {
@@ -45,6 +56,11 @@ impl Unfinished {
 
     /// Returns what is still unfinished according to the target's report, if anything is.
     pub(crate) fn remaining_after(self, report: &TargetReport<'_>) -> Option<Self> {
+        let is_stopped = matches!(report.problem, Some(Problem::NotSent(NotSent::Stopped)));
+        if is_stopped && report.target.follow.is_some() {
+            // The step didn't get to follow these runs, so it hasn't cancelled them either.
+            return Some(self);
+        }
         let is_sent = match report.outcome {
             Outcome::Accepted | Outcome::Unknown => true,
             Outcome::Rejected | Outcome::NotSent => false,

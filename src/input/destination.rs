@@ -19,6 +19,14 @@ pub(super) struct Destination {
     pub(super) repository: String,
 }
 
+/// A run as the address of its page names it.
+pub(super) struct RunPage {
+    /// Its id, or for Bitbucket its number.
+    pub(super) id: String,
+    /// `None` means the current one.
+    pub(super) attempt: Option<u64>,
+}
+
 /// Provider and server of a target, before its repository is checked.
 pub(super) struct ResolvedServer {
     pub(super) provider: ProviderKind,
@@ -34,21 +42,8 @@ pub(super) fn read(inputs: &Inputs, host_repository: &HostRepository) -> Checked
         server,
         repository,
     } = resolve_server(inputs, host_repository).map_err(|found| with_name_errors(found, inputs))?;
+    reject_imitation(provider, &server, host_repository)?;
     let is_own = host_repository.is_own_server(provider, &server);
-    if let Some(forge) = host_repository.forge
-        && is_own
-    {
-        let name = provider.name();
-        let what = format!(
-            "must be a {name} server: this workflow runs on {forge}, whose API isn't {name}'s"
-        );
-        return InputError::new(SERVER, what)
-            .hint(format!(
-                "set `server-url` to the {name} server that has the repository, like `{}`",
-                provider.default_server()
-            ))
-            .fail();
-    }
     let default = host_repository.repository.clone().filter(|_| is_own);
     match repository.or(default) {
         Some(repository) => checked_location(provider, server, repository, inputs, host_repository),
@@ -59,6 +54,82 @@ pub(super) fn read(inputs: &Inputs, host_repository: &HostRepository) -> Checked
             ))
             .fail(),
     }
+}
+
+/// Reads the destination of a run whose page is given instead of the repository, by the same rules.
+pub(super) fn read_run_page(
+    inputs: &Inputs,
+    host_repository: &HostRepository,
+) -> Checked<(Destination, RunPage)> {
+    let given = inputs.get(REPOSITORY).unwrap_or_default();
+    if !is_web_url(given) {
+        let what = "must be the address of a run, or the output `results` of an earlier step";
+        return InputError::new(REPOSITORY, what).not(given).fail();
+    }
+    let ResolvedServer {
+        provider,
+        server,
+        repository: path,
+    } = resolve_server(inputs, host_repository)?;
+    reject_imitation(provider, &server, host_repository)?;
+    let path = path.unwrap_or_default();
+    let Some(page) = provider.run_page(&path) else {
+        return InputError::new(REPOSITORY, "isn't the address of a run's page")
+            .given(given)
+            .hint(format!("use an address like {}", provider.run_page_form()))
+            .fail();
+    };
+    let repository = page.repository.to_owned();
+    let run = RunPage {
+        id: page.id,
+        attempt: page.attempt,
+    };
+    let destination = checked_location(provider, server, repository, inputs, host_repository)?;
+    Ok((destination, run))
+}
+
+/// Reads the destination of a repository whose name is known. The inputs only say which server it's on, perhaps by the
+/// address of a page.
+pub(super) fn read_named(
+    repository: &str,
+    inputs: &Inputs,
+    host_repository: &HostRepository,
+) -> Checked<Destination> {
+    let resolved = resolve_server(inputs, host_repository)?;
+    let (provider, server) = (resolved.provider, resolved.server);
+    reject_imitation(provider, &server, host_repository)?;
+    if let Err(why) = provider.check_name(repository) {
+        let what = format!("has an entry whose repository {why}");
+        return InputError::new(REPOSITORY, what).fail();
+    }
+    checked_location(
+        provider,
+        server,
+        repository.to_owned(),
+        inputs,
+        host_repository,
+    )
+}
+
+/// Rejects the step's own server if it only imitates the provider.
+fn reject_imitation(
+    provider: ProviderKind,
+    server: &Url,
+    host_repository: &HostRepository,
+) -> Checked<()> {
+    let is_own = host_repository.is_own_server(provider, server);
+    let Some(forge) = host_repository.forge.filter(|_| is_own) else {
+        return Ok(());
+    };
+    let name = provider.name();
+    let what =
+        format!("must be a {name} server: this workflow runs on {forge}, whose API isn't {name}'s");
+    InputError::new(SERVER, what)
+        .hint(format!(
+            "set `server-url` to the {name} server that has the repository, like `{}`",
+            provider.default_server()
+        ))
+        .fail()
 }
 
 /// Adds problems with the repository's name to those with provider or server.

@@ -14,6 +14,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use self::defaults::Defaults;
 use self::entry::TargetEntry;
+use super::follow::FOLLOW;
 use super::{HostRepository, destination, rerun};
 use crate::model::{Caller, InvalidTarget, Secret};
 use crate::providers::any::ProviderKind;
@@ -88,20 +89,30 @@ pub(super) fn read(
     let entries = raw_request.entries.as_ref().map_err(Clone::clone)?;
     let defaults = Defaults::new(&raw_request.defaults, host_repository);
     let mut targets = Vec::with_capacity(entries.len());
+    let mut positions = Vec::with_capacity(entries.len());
     let mut errors = Vec::new();
     for entry in entries {
         match entry.read(&defaults, host_repository) {
-            Ok(target) => targets.push(target),
+            Ok(read) => {
+                positions.extend(read.iter().map(|_| entry.position()));
+                targets.extend(read);
+            }
             Err(found) => errors.extend(found),
         }
     }
     if !errors.is_empty() {
         return Err(errors);
     }
+    if targets.is_empty() {
+        let what = "names no run of that `provider`: there is nothing to follow";
+        return InputError::new(FOLLOW, what).fail();
+    }
     names::assign(&mut targets);
     rerun::set_markers(&mut targets, &raw_request.step, host_repository)?;
-    let positions = entries.iter().filter_map(TargetEntry::position);
-    let warnings = duplicates::warnings(targets.iter().zip(positions));
+    let triggered = targets.iter().zip(positions);
+    let triggered = triggered.filter(|(target, _)| target.follow.is_none());
+    let triggered = triggered.filter_map(|(target, position)| Some((target, position?)));
+    let warnings = duplicates::warnings(triggered);
     Ok((targets, warnings))
 }
 

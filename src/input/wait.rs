@@ -2,17 +2,22 @@
 
 use std::time::Duration;
 
+use super::follow::FOLLOW;
 use super::one_of;
-use crate::model::{Conclusion, DEFAULT_SUCCESS, Logs, OnAbandoned, OnBlocked, WaitOptions};
+use crate::model::{
+    Conclusion, DEFAULT_SUCCESS, Logs, OnAbandoned, OnBlocked, WaitOptions, WaitUntil,
+};
 use crate::providers::any::ProviderKind;
 use crate::values::{Checked, Errors, InputError, Inputs, Node};
 
-/// Inputs that only work with `wait: true`.
-pub(super) const ONLY_WITH_WAIT: [&str; 6] = [
-    "timeout",
+const WAIT: &str = "wait";
+
+/// Inputs that work with any `wait`.
+const WITH_ANY_WAIT: [&str; 2] = ["timeout", "on-abandoned"];
+/// Inputs that only work if the step waits for the end of the run.
+const ONLY_WITH_END: [&str; 4] = [
     "success-conclusions",
     "on-blocked",
-    "on-abandoned",
     "logs",
     "result-artifact",
 ];
@@ -20,14 +25,44 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_hours(6);
 /// GitHub ends a job on a self-hosted runner after this time.
 const MAX_TIMEOUT: Duration = Duration::from_hours(5 * 24);
 
+/// Reads `wait` itself. `None` if the step doesn't wait. With `follow` it always waits for the end.
+pub(super) fn until(inputs: &Inputs) -> Checked<Option<WaitUntil>> {
+    let text = inputs.get(WAIT).unwrap_or_default();
+    let follows = inputs.raw(FOLLOW).is_some();
+    if text == "start" && !follows {
+        return Ok(Some(WaitUntil::Start));
+    }
+    match inputs.boolean(WAIT) {
+        // What else is wrong with `wait` beside `follow` is reported there.
+        _ if follows && ["", "start"].contains(&text) => Ok(Some(WaitUntil::End)),
+        Ok(waits) => Ok((waits || follows).then_some(WaitUntil::End)),
+        Err(_) => InputError::new(WAIT, "must be `true`, `false` or `start`")
+            .not(text)
+            .fail(),
+    }
+}
+
+/// Whether an input has a meaning if the step waits like this.
+pub(super) fn applies(name: &str, until: Option<WaitUntil>) -> bool {
+    match until {
+        None => !WITH_ANY_WAIT.contains(&name) && !ONLY_WITH_END.contains(&name),
+        Some(WaitUntil::Start) => !ONLY_WITH_END.contains(&name),
+        Some(WaitUntil::End) => true,
+    }
+}
+
 /// Returns `None` if the step doesn't wait.
 pub(super) fn read(inputs: &Inputs, provider: ProviderKind) -> Checked<Option<WaitOptions>> {
     let mut errors = Errors::default();
-    // The other inputs are checked even if `wait` itself is wrong.
-    if let Some(false) = errors.take(inputs.boolean("wait")) {
-        errors.add(set_without_wait(inputs, provider));
+    let until = errors.take(until(inputs));
+    if let Some(until) = until {
+        errors.add(not_applicable(inputs, provider, until));
+    }
+    if until == Some(None) {
         return errors.finish(|| Some(None));
     }
+    // The other inputs are checked even if `wait` itself is wrong.
+    let until = until.flatten();
     let timeout = errors.take(timeout(inputs));
     let success = errors.take(success(inputs));
     let on_blocked = errors.take(one_of(
@@ -54,6 +89,7 @@ pub(super) fn read(inputs: &Inputs, provider: ProviderKind) -> Checked<Option<Wa
     let result = errors.take(provider.result_artifact(inputs));
     errors.finish(|| {
         Some(Some(WaitOptions {
+            until: until?,
             timeout: timeout?,
             success: success?,
             on_blocked: on_blocked?,
@@ -64,18 +100,27 @@ pub(super) fn read(inputs: &Inputs, provider: ProviderKind) -> Checked<Option<Wa
     })
 }
 
-/// Rejects inputs that are set without `wait: true`.
-fn set_without_wait(inputs: &Inputs, provider: ProviderKind) -> Vec<InputError> {
-    if inputs.is_unusable("wait") {
+/// Rejects inputs that are set but need another `wait`.
+fn not_applicable(
+    inputs: &Inputs,
+    provider: ProviderKind,
+    until: Option<WaitUntil>,
+) -> Vec<InputError> {
+    if inputs.is_unusable(WAIT) {
         return Vec::new();
     }
     inputs
         .set()
-        .filter(|input| ONLY_WITH_WAIT.contains(&input.name))
+        .filter(|input| !applies(input.name, until))
         .filter(|input| provider.knows(input.name))
         .map(|input| {
+            let what = if WITH_ANY_WAIT.contains(&input.name) {
+                "only works with `wait: true` or `wait: start`"
+            } else {
+                "only works with `wait: true`"
+            };
             let hint = format!("set `wait: true`, or remove `{}`", input.name);
-            InputError::new(input.name, "only works with `wait: true`").hint(hint)
+            InputError::new(input.name, what).hint(hint)
         })
         .collect()
 }

@@ -42,6 +42,8 @@ pub(crate) enum Event<'what> {
         conclusion: Option<Conclusion>,
         is_repeated: bool,
     },
+    /// The step begins to wait for a run that was started elsewhere.
+    Following(&'what Run),
     /// News of a run that the step waits for.
     Run { run: &'what Run, news: News<'what> },
     /// A debug message.

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::{BlockedOn, Conclusion, State};
+use super::{BlockedOn, Conclusion, Outcome, State};
 
 /// Why a wait ended.
 pub(crate) enum End {
@@ -60,6 +60,8 @@ pub(crate) enum Problem {
         page: String,
     },
     NoResult(NoResult),
+    /// `follow` names an earlier target without a run. Contains the outcome of its trigger, if it's known.
+    NothingToFollow(Option<Outcome>),
 }
 
 impl Problem {
@@ -76,7 +78,8 @@ impl Problem {
             Self::NotSent(_)
             | Self::NotRecalled { .. }
             | Self::RunNotFound { .. }
-            | Self::NoResult(NoResult::Several(_)) => &[],
+            | Self::NoResult(NoResult::Several(_))
+            | Self::NothingToFollow(_) => &[],
         }
     }
 }
@@ -159,6 +162,8 @@ pub(crate) enum LeftRunning {
     ByPolicy,
     /// It was matched only by its start time, and may be somebody else's.
     MatchedByTime,
+    /// It's followed by its URL, and may be anybody's.
+    Followed,
     Cancel {
         cancel: Cancel,
         end: CancelEnd,
@@ -181,6 +186,7 @@ impl LeftRunning {
         match self {
             Self::ByPolicy => "by-policy",
             Self::MatchedByTime => "matched-by-time",
+            Self::Followed => "followed",
             Self::Cancel { cancel, .. } => match cancel {
                 Cancel::Unanswered | Cancel::Accepted => "cancel-unconfirmed",
                 Cancel::Refused(_) => "cancel-refused",
@@ -225,6 +231,7 @@ mod tests {
         for (left, name) in [
             (LeftRunning::ByPolicy, "by-policy"),
             (LeftRunning::MatchedByTime, "matched-by-time"),
+            (LeftRunning::Followed, "followed"),
             (cancel(Cancel::Unanswered), "cancel-unconfirmed"),
             (cancel(Cancel::Accepted), "cancel-unconfirmed"),
             (cancel(Cancel::Refused(String::new())), "cancel-refused"),

@@ -78,6 +78,8 @@ pub(crate) enum MatchedBy {
     Marker,
     /// It was the only candidate that started after the trigger.
     Timing,
+    /// It was given by the address of its page.
+    Url,
 }
 
 impl MatchedBy {
@@ -85,7 +87,7 @@ impl MatchedBy {
     pub(crate) fn is_certain(self) -> bool {
         match self {
             Self::Id | Self::Marker => true,
-            Self::Timing => false,
+            Self::Timing | Self::Url => false,
         }
     }
 }

@@ -7,7 +7,8 @@ use crate::model::Conclusion;
 /// The options of waiting for a run.
 #[derive(Clone, Debug)]
 pub(crate) struct WaitOptions {
-    /// Counted from the trigger.
+    pub(crate) until: WaitUntil,
+    /// Counted from the trigger, or from when the step begins to follow a run.
     pub(crate) timeout: Duration,
     /// Conclusions that pass. All others fail.
     pub(crate) success: Vec<Conclusion>,
@@ -19,6 +20,14 @@ pub(crate) struct WaitOptions {
 
 /// The conclusions that pass unless others are given.
 pub(crate) const DEFAULT_SUCCESS: [Conclusion; 2] = [Conclusion::Success, Conclusion::Neutral];
+/// What the step waits for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum WaitUntil {
+    /// The run is known.
+    Start,
+    /// The run has ended.
+    End,
+}
 
 /// What to do when the run needs a person.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -8,13 +8,13 @@ use std::time::{Duration, SystemTime};
 use tokio::time::timeout;
 use url::Url;
 
-use crate::model::{Job, ResultArtifact, Run, Snapshot, WaitOptions};
+use crate::model::{FollowedRun, Job, ResultArtifact, Run, Snapshot, WaitOptions};
 use crate::providers::error::{Error, ErrorKind};
 use crate::providers::http::{Client, Http, LimitMessage, LogTail};
 use crate::providers::location::Location;
 use crate::providers::provider::{
     Candidate, CredentialParts, Depth, EarlierRuns, InputContext, PollIntervals, Provider,
-    ProviderSpec as _, RequestForm, Secrets, Sessions, TriggerRequest,
+    ProviderSpec as _, RequestForm, RunPage, Secrets, Sessions, TriggerRequest,
 };
 use crate::providers::quota::Quota;
 use crate::values::{Checked, Inputs};
@@ -99,6 +99,21 @@ macro_rules! define_enums {
                 match kind {
                     $($(#[$attribute])* ProviderKind::$kind => {
                         SpecOf::<super::$module::$kind<'static>>::read(inputs, context).map(Self::$kind)
+                    })+
+                }
+            }
+
+            /// See `ProviderSpec::follow`.
+            pub(crate) fn follow(
+                kind: ProviderKind,
+                inputs: &Inputs,
+                context: &InputContext<'_>,
+                may_cancel: bool,
+            ) -> Checked<Self> {
+                match kind {
+                    $($(#[$attribute])* ProviderKind::$kind => {
+                        type Spec = SpecOf<super::$module::$kind<'static>>;
+                        Spec::follow(inputs, context, may_cancel).map(Self::$kind)
                     })+
                 }
             }
@@ -254,6 +269,18 @@ impl ProviderKind {
         with_spec!(self, S => S::REPOSITORY_FORM)
     }
 
+    pub(crate) fn run_page_form(self) -> &'static str {
+        with_spec!(self, S => S::RUN_PAGE_FORM)
+    }
+
+    pub(crate) fn run_page(self, path: &str) -> Option<RunPage<'_>> {
+        with_spec!(self, S => S::run_page(path))
+    }
+
+    pub(crate) fn is_run_id(self, id: &str) -> bool {
+        with_spec!(self, S => S::is_run_id(id))
+    }
+
     pub(crate) fn check_name(self, name: &str) -> Result<(), &'static str> {
         with_spec!(self, S => S::check_name(name))
     }
@@ -326,6 +353,10 @@ impl AnyProvider<'_> {
         self.kind().poll_intervals()
     }
 
+    pub(crate) async fn prepare_trigger(&mut self) -> Result<(), Error> {
+        delegate!(self, provider => provider.prepare_trigger().await)
+    }
+
     pub(crate) fn trigger(&self, form: RequestForm, secrets: Secrets) -> TriggerRequest {
         delegate!(self, provider => provider.trigger(form, secrets))
     }
@@ -392,6 +423,26 @@ impl AnyProvider<'_> {
             Ok(Rc::new(runs.into_iter().map(|run| run.id).collect()))
         };
         quota.seen.get_or_read(repository, read).await
+    }
+
+    /// Reads a run that was started elsewhere. If it can't be read, the error says whether it's the run or the
+    /// repository.
+    pub(crate) async fn followed(
+        &self,
+        given: &FollowedRun,
+        repository: &str,
+    ) -> Result<Run, Error> {
+        let error = match delegate!(self, provider => provider.followed(given).await) {
+            Err(error) if error.kind() == ErrorKind::Rejected => error,
+            read => return read,
+        };
+        if error.is_missing() && delegate!(self, provider => provider.is_public().await).is_ok() {
+            let message = format!("{repository} has no run {}", given.id);
+            return Err(
+                error.with_message(message, "check `follow`, and whether the run was deleted")
+            );
+        }
+        Err(self.explain_unreadable(error))
     }
 
     pub(crate) async fn status(&self, run: &Run, depth: Depth) -> Result<Snapshot, Error> {

@@ -17,7 +17,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use crate::model::{Event, FIRST_ATTEMPT, Job, MatchedBy, Run, Secret, Snapshot};
+use crate::model::{Event, FIRST_ATTEMPT, FollowedRun, Job, MatchedBy, Run, Secret, Snapshot};
 use crate::providers::error::{Error, ErrorKind};
 use crate::providers::http::request::{below, credential_header, json};
 use crate::providers::http::{Http, LogTail, Response};
@@ -28,7 +28,7 @@ use crate::providers::provider::{
 use crate::providers::quota::Idempotency;
 use crate::providers::reading::{
     check_trigger, no_default_branch, parse_json, unchecked, unexpected_trigger_response,
-    unexpected_trigger_status,
+    unexpected_trigger_status, unreadable_response,
 };
 use crate::providers::reference::Reference;
 use crate::providers::variable::Argument;
@@ -42,7 +42,7 @@ pub(crate) struct Bitbucket<'a> {
     location: &'a Location,
     spec: &'a BitbucketSpec,
     http: &'a Http<'a>,
-    /// `None` if only a commit is given.
+    /// `None` if only a commit is given, or nothing is triggered.
     reference: Option<Reference>,
     /// Whether Bitbucket has rejected a bare name because no branch has it.
     branch_not_found: Cell<bool>,
@@ -107,7 +107,7 @@ struct BitbucketVariable<'a> {
 }
 
 #[derive(Deserialize)]
-struct CreatedBitbucketPipeline {
+struct BitbucketPipeline {
     #[serde(deserialize_with = "wire::uuid")]
     uuid: String,
     build_number: u64,
@@ -152,7 +152,7 @@ impl<'a> Provider<'a> for Bitbucket<'a> {
         http: &'a Http<'a>,
         (): &(),
     ) -> Result<Self, Error> {
-        let mut bitbucket = Bitbucket {
+        let bitbucket = Bitbucket {
             location,
             spec,
             http,
@@ -163,7 +163,11 @@ impl<'a> Provider<'a> for Bitbucket<'a> {
         if let BitbucketCredential::Api { email, token } = &spec.credential {
             http.emit(Event::Minted(&basic_credentials(email, token)));
         }
-        bitbucket.reference = match &spec.source {
+        Ok(bitbucket)
+    }
+
+    async fn prepare_trigger(&mut self) -> Result<(), Error> {
+        self.reference = match &self.spec.source {
             BitbucketSource::Commit(_) => None,
             BitbucketSource::Reference {
                 reference: Some(reference),
@@ -171,10 +175,9 @@ impl<'a> Provider<'a> for Bitbucket<'a> {
             } => Some(reference.clone()),
             BitbucketSource::Reference {
                 reference: None, ..
-            } => Some(Reference::Branch(bitbucket.default_branch().await?)),
+            } => Some(Reference::Branch(self.default_branch().await?)),
         };
-        bitbucket.read_tag().await?;
-        Ok(bitbucket)
+        self.read_tag().await
     }
 
     fn trigger(&self, form: RequestForm, secrets: Secrets) -> TriggerRequest {
@@ -282,7 +285,7 @@ impl<'a> Provider<'a> for Bitbucket<'a> {
         if response.status != StatusCode::CREATED {
             return Err(unexpected_trigger_status(&response));
         }
-        let pipeline: CreatedBitbucketPipeline = response
+        let pipeline: BitbucketPipeline = response
             .json()
             .map_err(|why| unexpected_trigger_response(&response, &why))?;
         Ok(Some(Run {
@@ -322,6 +325,21 @@ impl<'a> Provider<'a> for Bitbucket<'a> {
 
     async fn status(&self, run: &Run, depth: Depth) -> Result<Snapshot, Error> {
         self.snapshot(run, depth).await
+    }
+
+    async fn followed(&self, given: &FollowedRun) -> Result<Run, Error> {
+        const WHAT: &str = "reading the pipeline";
+        let url = self.repository(["pipelines", &given.id]);
+        let pipeline: BitbucketPipeline = self.read(&url, WHAT).await?;
+        if ![&pipeline.uuid, &pipeline.build_number.to_string()].contains(&&given.id) {
+            let why = "the response is about another pipeline";
+            return Err(unreadable_response(WHAT, why));
+        }
+        Ok(Run {
+            id: pipeline.uuid,
+            url: self.run_page(pipeline.build_number),
+            ..given.run(Some(pipeline.build_number), None)
+        })
     }
 
     async fn cancel(&self, run: &Run) -> Result<(), Error> {

@@ -22,7 +22,9 @@ use serde_json::value::RawValue;
 use tokio::time::timeout;
 use url::Url;
 
-use crate::model::{Event, FIRST_ATTEMPT, Job, MatchedBy, ResultArtifact, Run, Snapshot};
+use crate::model::{
+    Event, FIRST_ATTEMPT, FollowedRun, Job, MatchedBy, ResultArtifact, Run, Snapshot,
+};
 use crate::providers::error::{Error, ErrorKind};
 use crate::providers::http::request::{below, json};
 use crate::providers::http::{Http, LogTail, Response};
@@ -50,7 +52,7 @@ pub(crate) struct GitHub<'a> {
     spec: &'a GitHubSpec,
     http: &'a Http<'a>,
     session: Rc<GitHubSession<'a>>,
-    /// The ref to run on, as it was written; empty for a `repository_dispatch`, which has none.
+    /// The ref to run on, as it was written; empty for targets that have none.
     reference: String,
     /// The file name of a workflow that was given by its title.
     workflow_file: Option<String>,
@@ -98,22 +100,25 @@ impl<'a> Provider<'a> for GitHub<'a> {
         session: &Rc<GitHubSession<'a>>,
     ) -> Result<Self, Error> {
         session.open(location, http).await?;
-        let mut github = GitHub {
+        Ok(GitHub {
             location,
             spec,
             http,
             session: Rc::clone(session),
             reference: String::new(),
             workflow_file: None,
-        };
-        if let GitHubPipeline::WorkflowDispatch { reference, .. } = &spec.pipeline {
-            github.reference = match reference {
+        })
+    }
+
+    async fn prepare_trigger(&mut self) -> Result<(), Error> {
+        if let GitHubPipeline::WorkflowDispatch { reference, .. } = &self.spec.pipeline {
+            self.reference = match reference {
                 Some(reference) => reference.full(),
-                None => github.default_branch().await?,
+                None => self.default_branch().await?,
             };
-            github.workflow_file = github.find_workflow_by_title().await?;
+            self.workflow_file = self.find_workflow_by_title().await?;
         }
-        Ok(github)
+        Ok(())
     }
 
     fn trigger(&self, form: RequestForm, _secrets: Secrets) -> TriggerRequest {
@@ -146,6 +151,7 @@ impl<'a> Provider<'a> for GitHub<'a> {
                     return_run_details: (form == RequestForm::Preferred).then_some(true),
                 }),
             },
+            GitHubPipeline::Followed { .. } => unreachable!("a followed run is never triggered"),
         }
     }
 
@@ -269,6 +275,10 @@ impl<'a> Provider<'a> for GitHub<'a> {
         }
     }
 
+    async fn followed(&self, given: &FollowedRun) -> Result<Run, Error> {
+        self.read_followed(given).await
+    }
+
     async fn displaced_by(&self, run: &Run) -> Result<Option<Run>, Error> {
         self.next_in_group(run).await
     }
@@ -291,18 +301,22 @@ impl<'a> Provider<'a> for GitHub<'a> {
             GitHubPipeline::WorkflowDispatch { .. } if self.workflow().contains('.') => {
                 self.actions_page(&["workflows", self.workflow()])
             }
-            GitHubPipeline::WorkflowDispatch { .. } => self.actions_page(&[]),
+            GitHubPipeline::WorkflowDispatch { .. } | GitHubPipeline::Followed { .. } => {
+                self.actions_page(&[])
+            }
         }
     }
 }
 
 impl GitHub<'_> {
-    /// The file name or id of the workflow; empty for a `repository_dispatch`.
+    /// The file name or id of the workflow; empty for targets that have none.
     fn workflow(&self) -> &str {
         match (&self.workflow_file, &self.spec.pipeline) {
             (Some(file), _) => file,
             (None, GitHubPipeline::WorkflowDispatch { workflow, .. }) => workflow,
-            (None, GitHubPipeline::RepositoryDispatch { .. }) => "",
+            (None, GitHubPipeline::RepositoryDispatch { .. } | GitHubPipeline::Followed { .. }) => {
+                ""
+            }
         }
     }
 

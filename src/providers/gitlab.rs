@@ -18,7 +18,9 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use url::Url;
 
-use crate::model::{FIRST_ATTEMPT, Job, MatchedBy, ResultArtifact, Run, Secret, Snapshot};
+use crate::model::{
+    FIRST_ATTEMPT, FollowedRun, Job, MatchedBy, ResultArtifact, Run, Secret, Snapshot,
+};
 use crate::providers::error::{Error, ErrorKind};
 use crate::providers::http::request::{below, credential_header, json};
 use crate::providers::http::{Http, LogTail, Response};
@@ -29,7 +31,7 @@ use crate::providers::provider::{
 use crate::providers::quota::Idempotency;
 use crate::providers::reading::{
     check_trigger, no_default_branch, parse_json, unchecked, unexpected_trigger_response,
-    unexpected_trigger_status,
+    unexpected_trigger_status, unreadable_response,
 };
 use crate::providers::reference::short_name;
 use crate::providers::wire;
@@ -42,7 +44,7 @@ pub(crate) struct GitLab<'a> {
     location: &'a Location,
     spec: &'a GitLabSpec,
     http: &'a Http<'a>,
-    /// The ref to trigger, as written in `ref`, or the default branch.
+    /// The ref to trigger, as written in `ref`, or the default branch; empty if nothing is triggered.
     reference: String,
     /// The project's id, once a response contains it. If the project has moved, its old path only works for reads.
     project_id: Cell<Option<u64>>,
@@ -83,7 +85,7 @@ struct GitLabVariable<'a> {
 }
 
 #[derive(Deserialize)]
-struct CreatedGitLabPipeline {
+struct GitLabPipeline {
     id: u64,
     #[serde(default, deserialize_with = "wire::lenient")]
     iid: Option<u64>,
@@ -115,7 +117,7 @@ impl<'a> Provider<'a> for GitLab<'a> {
         http: &'a Http<'a>,
         (): &(),
     ) -> Result<Self, Error> {
-        let mut gitlab = GitLab {
+        Ok(GitLab {
             location,
             spec,
             http,
@@ -123,12 +125,15 @@ impl<'a> Provider<'a> for GitLab<'a> {
             project_id: Cell::default(),
             marker_variables: RefCell::default(),
             downstream_endpoint: Cell::default(),
-        };
-        gitlab.reference = match &spec.reference {
+        })
+    }
+
+    async fn prepare_trigger(&mut self) -> Result<(), Error> {
+        self.reference = match &self.spec.reference {
             Some(reference) => reference.full(),
-            None => gitlab.default_branch().await?,
+            None => self.default_branch().await?,
         };
-        Ok(gitlab)
+        Ok(())
     }
 
     fn trigger(&self, _form: RequestForm, secrets: Secrets) -> TriggerRequest {
@@ -212,7 +217,7 @@ impl<'a> Provider<'a> for GitLab<'a> {
         if response.status != StatusCode::CREATED {
             return Err(unexpected_trigger_status(&response));
         }
-        let pipeline: CreatedGitLabPipeline = response
+        let pipeline: GitLabPipeline = response
             .json()
             .map_err(|why| unexpected_trigger_response(&response, &why))?;
         self.project_id.set(pipeline.project_id);
@@ -245,6 +250,18 @@ impl<'a> Provider<'a> for GitLab<'a> {
 
     async fn status(&self, run: &Run, depth: Depth) -> Result<Snapshot, Error> {
         self.snapshot(run, depth).await
+    }
+
+    async fn followed(&self, given: &FollowedRun) -> Result<Run, Error> {
+        const WHAT: &str = "reading the pipeline";
+        let url = self.repository(["pipelines", &given.id]);
+        let pipeline: GitLabPipeline = self.read(&url, WHAT).await?;
+        if pipeline.id.to_string() != given.id {
+            let why = "the response is about another pipeline";
+            return Err(unreadable_response(WHAT, why));
+        }
+        self.project_id.set(pipeline.project_id);
+        Ok(given.run(pipeline.iid, None))
     }
 
     async fn cancel(&self, run: &Run) -> Result<(), Error> {

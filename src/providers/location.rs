@@ -4,6 +4,8 @@ use std::rc::Rc;
 
 use url::Url;
 
+use crate::providers::wire;
+
 /// A repository on a server.
 pub(crate) struct Location {
     pub(crate) server: Server,
@@ -20,6 +22,13 @@ pub(crate) struct Server {
     pub(crate) web: Url,
     /// The base address of the API.
     pub(crate) api: Url,
+}
+
+impl Server {
+    /// Returns the address of a web page if it's on this server and can be shown. See [`wire::page_at`].
+    pub(crate) fn page(&self, url: &str) -> Option<String> {
+        wire::page_at(Some(url), &self.web)
+    }
 }
 
 /// Parses a URL literal. Panics if it isn't valid.

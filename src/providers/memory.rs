@@ -6,7 +6,9 @@ use std::time::{Duration, SystemTime};
 
 use url::Url;
 
-use crate::model::{Conclusion, Job, ProviderStatus, ResultArtifact, Run, Snapshot, State, Times};
+use crate::model::{
+    Conclusion, FollowedRun, Job, ProviderStatus, ResultArtifact, Run, Snapshot, State, Times,
+};
 use crate::providers::added::Added;
 use crate::providers::error::Error;
 use crate::providers::http::request::json;
@@ -14,7 +16,7 @@ use crate::providers::http::{Http, LogTail};
 use crate::providers::location::{Location, check_part, two_parts};
 use crate::providers::provider::{
     Candidate, Claim, CredentialParts, Depth, InputContext, PollIntervals, Provider, ProviderSpec,
-    RequestForm, Secrets, TriggerRequest,
+    RequestForm, RunPage, Secrets, TriggerRequest, is_number,
 };
 use crate::values::{Checked, Inputs};
 
@@ -43,6 +45,7 @@ impl ProviderSpec for MemorySpec {
     const TOKEN_PREFIXES: &'static [&'static str] = &[];
     const DEFAULT_SERVER: &'static str = "https://memory.example";
     const REPOSITORY_FORM: &'static str = "a name";
+    const RUN_PAGE_FORM: &'static str = "https://memory.example/octo-org/app/runs/1";
 
     fn api_address(web: &Url) -> Url {
         web.clone()
@@ -50,6 +53,23 @@ impl ProviderSpec for MemorySpec {
 
     fn check_name(name: &str) -> Result<(), &'static str> {
         two_parts(name)?.into_iter().try_for_each(check_part)
+    }
+
+    fn run_page(path: &str) -> Option<RunPage<'_>> {
+        let (repository, id) = path.split_once("/runs/")?;
+        is_number(id).then(|| RunPage {
+            repository,
+            id: id.to_owned(),
+            attempt: None,
+        })
+    }
+
+    fn follow(inputs: &Inputs, _context: &InputContext<'_>, _may_cancel: bool) -> Checked<Self> {
+        let page = inputs.get("repository").unwrap_or_default();
+        Ok(Self {
+            passes: page.contains("/octo-org/passing/"),
+            ..Self::default()
+        })
     }
 
     fn read(inputs: &Inputs, context: &InputContext<'_>) -> Checked<Self> {
@@ -167,6 +187,10 @@ impl<'a> Provider<'a> for Memory<'a> {
             jobs: Some(Vec::new()),
             jobs_cut_at: None,
         })
+    }
+
+    async fn followed(&self, given: &FollowedRun) -> Result<Run, Error> {
+        Ok(given.run(None, None))
     }
 
     async fn cancel(&self, _run: &Run) -> Result<(), Error> {

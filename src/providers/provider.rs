@@ -6,7 +6,9 @@ use std::time::{Duration, SystemTime};
 use serde_json::value::RawValue;
 use url::Url;
 
-use crate::model::{FIRST_ATTEMPT, Job, ResultArtifact, Run, Secret, Snapshot, WaitOptions};
+use crate::model::{
+    FIRST_ATTEMPT, FollowedRun, Job, ResultArtifact, Run, Secret, Snapshot, WaitOptions,
+};
 use crate::providers::added::Added;
 use crate::providers::error::{Error, ErrorKind};
 use crate::providers::http::{Client, Http, LimitMessage, LogTail};
@@ -40,6 +42,8 @@ pub(crate) trait ProviderSpec: Sized {
     const LIMIT_MESSAGES: &'static [LimitMessage] = &[];
     /// The form of a repository's name, for error messages.
     const REPOSITORY_FORM: &'static str;
+    /// The address of a run's page, for error messages.
+    const RUN_PAGE_FORM: &'static str;
 
     /// Whether the host is certainly this provider's, so that a web URL on it identifies the provider.
     fn is_public_host(host: &str) -> bool {
@@ -56,6 +60,18 @@ pub(crate) trait ProviderSpec: Sized {
 
     /// Checks a repository's name. The error is a predicate, such as "contains no `/`".
     fn check_name(name: &str) -> Result<(), &'static str>;
+
+    /// Splits the path of a run's page, relative to the server. `None` for any other page.
+    fn run_page(path: &str) -> Option<RunPage<'_>>;
+
+    /// Whether a run of this provider can have this id.
+    fn is_run_id(id: &str) -> bool {
+        is_number(id)
+    }
+
+    /// Reads only the credential, for a target that triggers nothing. `may_cancel`: whether any of its runs may be
+    /// cancelled.
+    fn follow(inputs: &Inputs, context: &InputContext<'_>, may_cancel: bool) -> Checked<Self>;
 
     /// Reads the inputs, or reports everything that is wrong with them.
     fn read(inputs: &Inputs, context: &InputContext<'_>) -> Checked<Self>;
@@ -104,6 +120,21 @@ pub(crate) trait ProviderSpec: Sized {
     fn event_type(&self) -> Option<&str> {
         None
     }
+}
+
+/// A run as the path of its page names it.
+#[derive(PartialEq, Eq, Debug)]
+pub(crate) struct RunPage<'a> {
+    pub(crate) repository: &'a str,
+    /// The run's id, or for Bitbucket its number.
+    pub(crate) id: String,
+    /// `None` means the current one.
+    pub(crate) attempt: Option<u64>,
+}
+
+/// Whether it's a number that fits the ids of an API.
+pub(super) fn is_number(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<u64>().is_ok()
 }
 
 /// What else a provider needs to read a target's inputs.
@@ -184,13 +215,18 @@ pub(crate) trait Provider<'a>: Sized {
     type Spec: ProviderSpec;
     type Sessions: Sessions<'a, Self::Spec>;
 
-    /// Signs in, and reads what the trigger needs, such as the default branch. Starts nothing.
+    /// Signs in. Starts nothing.
     async fn open(
         location: &'a Location,
         spec: &'a Self::Spec,
         http: &'a Http<'a>,
         session: &<Self::Sessions as Sessions<'a, Self::Spec>>::Session,
     ) -> Result<Self, Error>;
+
+    /// Reads what only the trigger needs, such as the default branch. Starts nothing.
+    async fn prepare_trigger(&mut self) -> Result<(), Error> {
+        Ok(())
+    }
 
     fn trigger(&self, form: RequestForm, secrets: Secrets) -> TriggerRequest;
 
@@ -241,6 +277,9 @@ pub(crate) trait Provider<'a>: Sized {
 
     /// Requests a run's status, once.
     async fn status(&self, run: &Run, depth: Depth) -> Result<Snapshot, Error>;
+
+    /// Reads a run that was started elsewhere: proves that it can be read, and pins what may change.
+    async fn followed(&self, given: &FollowedRun) -> Result<Run, Error>;
 
     /// Returns the run that most likely took the place of a run that was cancelled before it started, if that is known.
     async fn displaced_by(&self, _run: &Run) -> Result<Option<Run>, Error> {
@@ -329,6 +368,7 @@ pub(crate) struct Candidate {
 }
 
 /// A list of runs from some time on.
+#[derive(Default)]
 pub(crate) struct EarlierRuns {
     pub(crate) candidates: Vec<Candidate>,
     /// Whether the list reaches back far enough.

@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use crate::model::{Conclusion, DEFAULT_SUCCESS, Logs, Run, WaitOptions};
+use crate::model::{Conclusion, DEFAULT_SUCCESS, Followed, Logs, Run, WaitOptions};
 use crate::providers::any::{AnySpec, ProviderKind};
 use crate::providers::http::proxies::Proxies;
 use crate::providers::location::Location;
@@ -40,7 +40,7 @@ pub(crate) enum Mode {
     DryRun,
 }
 
-/// A pipeline to trigger, where it is, and how to wait for its run.
+/// A pipeline to trigger, where it is, and how to wait for its run; or only runs to wait for.
 pub(crate) struct Target {
     /// Name of the target in messages, different from all others of the step.
     pub(crate) name: String,
@@ -48,6 +48,8 @@ pub(crate) struct Target {
     pub(crate) spec: AnySpec,
     /// `None`: don't wait for the run.
     pub(crate) wait: Option<WaitOptions>,
+    /// The runs to wait for instead of triggering anything.
+    pub(crate) follow: Option<Followed>,
     /// How to find out what earlier attempts of the job have started; `None`: trigger in any case.
     pub(crate) recall: Option<Recall>,
 }
@@ -77,8 +79,19 @@ impl Target {
         self.spec.kind()
     }
 
-    /// Returns the marker that identifies a run: that of the attempt that has started it, or else of this one.
+    /// Names the pipeline within the repository, in a few words.
+    pub(crate) fn pipeline(&self) -> String {
+        let followed = self.follow.as_ref();
+        let known = followed.and_then(|followed| followed.pipeline.clone());
+        known.unwrap_or_else(|| self.spec.pipeline())
+    }
+
+    /// Returns the marker that identifies a run, if there is one: that of the attempt that has started it, or else of this
+    /// one.
     pub(crate) fn marker_of(&self, run: Option<&Run>) -> Option<&str> {
+        if let Some(followed) = &self.follow {
+            return followed.trigger_id.as_deref();
+        }
         let earlier = run.and_then(|run| run.started_by_attempt);
         match earlier.zip(self.recall.as_ref()) {
             Some((attempt, recall)) => {

@@ -5,6 +5,7 @@ use crate::providers::target::Target;
 
 pub(crate) struct TargetReport<'a> {
     pub(crate) target: &'a Target,
+    /// For a target that triggers nothing: `Accepted` if there are runs to wait for, otherwise `NotSent`.
     pub(crate) outcome: Outcome,
     /// Why the trigger failed.
     pub(crate) problem: Option<Problem>,
@@ -27,6 +28,12 @@ impl<'a> TargetReport<'a> {
         }
     }
 
+    /// Returns the outcome of the target's trigger. `None` for a target that triggers nothing.
+    pub(crate) fn trigger_outcome(&self) -> Option<Outcome> {
+        let triggers = self.target.follow.is_none();
+        triggers.then_some(self.outcome)
+    }
+
     /// Everything that went wrong, except runs with a bad conclusion.
     pub(crate) fn problems(&self) -> impl Iterator<Item = &Problem> {
         self.problem.iter().chain(&self.monitored.problems)
@@ -44,13 +51,13 @@ impl<'a> TargetReport<'a> {
         self.problems().next().is_none() && monitored.counted().all(|run| self.run_passes(run))
     }
 
-    /// Whether a run has one of the `success-conclusions`. Any run passes if the step doesn't wait for it.
+    /// Whether a run has one of the `success-conclusions`. Any run passes if the step didn't wait for its end.
     pub(crate) fn run_passes(&self, run: &RunReport) -> bool {
         let passing = self.target.wait.as_ref().map(|wait| &wait.success);
-        match (passing, run.conclusion) {
-            (Some(passing), Some(conclusion)) => passing.contains(&conclusion),
-            (Some(_), None) => false,
-            (None, _) => true,
+        match (passing, &run.end, run.conclusion) {
+            (None, ..) | (_, None, _) => true,
+            (Some(passing), Some(_), Some(conclusion)) => passing.contains(&conclusion),
+            (Some(_), Some(_), None) => false,
         }
     }
 }

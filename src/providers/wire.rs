@@ -78,7 +78,8 @@ pub(super) fn uuid<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String,
     }
 }
 
-fn is_uuid(text: &str) -> bool {
+/// Whether it's a UUID in braces.
+pub(super) fn is_uuid(text: &str) -> bool {
     let inner = text
         .strip_prefix('{')
         .and_then(|text| text.strip_suffix('}'));

@@ -15,8 +15,13 @@ use crate::text::untrusted::one_line;
 const LONG_TURN: &str = "the run is queued behind another run of its concurrency group. If this workflow is that other run, neither will ever finish\nhint: give the two workflows different `concurrency` groups";
 const LOGS_WITHHELD: &str = "the logs of failed jobs aren't shown, because this repository is public and the target is private or can't be read. Set `logs: failed` to show them anyway";
 
-/// Returns the first line of a target's log: what is triggered, where, and as whom.
+/// Returns the first line of a target's log: what is triggered or read, where, and as whom.
 pub(crate) fn announcement(target: &Target, mode: Mode) -> String {
+    let server = target.location.server.web.as_str().trim_end_matches('/');
+    if target.follow.is_some() {
+        let identity = target.spec.identity();
+        return format!("{target}: reading the run to follow on {server} {identity}");
+    }
     let doing = match mode {
         Mode::Send => "triggering",
         Mode::DryRun => "dry run of",
@@ -27,7 +32,6 @@ pub(crate) fn announcement(target: &Target, mode: Mode) -> String {
         .source()
         .map(|source| format!(" at {source}"))
         .unwrap_or_default();
-    let server = target.location.server.web.as_str().trim_end_matches('/');
     format!("{target}: {doing} {pipeline}{source} on {server} {identity}")
 }
 
@@ -75,6 +79,7 @@ pub(crate) fn line(target: &Target, event: &Event<'_>) -> Option<String> {
                 MatchedBy::Timing => {
                     format!("{target}: found {run_name}, identified only by its start time")
                 }
+                MatchedBy::Url => format!("{target}: found {run_name} by its URL"),
             }
         }
         Event::Recalled {
@@ -82,10 +87,11 @@ pub(crate) fn line(target: &Target, event: &Event<'_>) -> Option<String> {
             conclusion,
             is_repeated,
         } => recalled(target, run, *conclusion, *is_repeated),
+        Event::Following(run) => format!("{target}: following {run}"),
         Event::Run { run, news } => {
             // If the response identified the run, it's the target's only one.
             let run_name = match run.matched_by {
-                MatchedBy::Id => String::new(),
+                MatchedBy::Id | MatchedBy::Url => String::new(),
                 MatchedBy::Marker | MatchedBy::Timing => format!(" {}:", run_name(run)),
             };
             format!("{target}:{run_name} {}", self::news(target, news)?)
@@ -119,6 +125,7 @@ pub(crate) fn warning(target: &Target, event: &Event<'_>, help: &Help) -> Option
         | Event::NothingFoundYet { .. }
         | Event::Found(_)
         | Event::Recalled { .. }
+        | Event::Following(_)
         | Event::Run { .. }
         | Event::Trace(_) => return None,
     };
@@ -183,7 +190,11 @@ fn news(target: &Target, news: &News<'_>) -> Option<String> {
                 0 => String::new(),
                 all => format!("; {done} of {all} jobs done"),
             };
-            format!("{state}, {} after the trigger{jobs}", duration(*elapsed))
+            let since = match target.follow {
+                Some(_) => "after the step began to follow it",
+                None => "after the trigger",
+            };
+            format!("{state}, {} {since}{jobs}", duration(*elapsed))
         }
         News::Cancelling => "cancelling the run".to_owned(),
         News::Ended {

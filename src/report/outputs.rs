@@ -6,6 +6,7 @@ mod results;
 
 use super::Hide;
 use crate::model::{Conclusion, InvalidTarget, Outcome, Run};
+use crate::providers::target::Target;
 use crate::providers::target_report::TargetReport;
 
 /// Name and description of every output, in the order of the documentation. Tests compare them with `action.yml` and
@@ -13,7 +14,7 @@ use crate::providers::target_report::TargetReport;
 pub(crate) const OUTPUTS: [(&str, &str); 7] = [
     (
         "outcome",
-        "What happened to the trigger: `accepted`, `rejected`, `unknown` or `not-sent` (with several targets, the worst)",
+        "What happened to the trigger: `accepted`, `rejected`, `unknown` or `not-sent` (with several targets, the worst). Empty if the step only follows runs",
     ),
     (
         "run-id",
@@ -54,19 +55,30 @@ pub(crate) fn first_outputs() -> impl Iterator<Item = (&'static str, String)> {
     })
 }
 
-/// Returns the outputs that are set as soon as the trigger is accepted.
+/// Returns the outputs that are set as soon as the trigger is accepted, or the run that is followed is known.
 pub(crate) fn early_outputs(
+    target: &Target,
     run: Option<&Run>,
-    marker: Option<&str>,
     hide: Hide<'_>,
 ) -> [(&'static str, String); 4] {
-    let text = |text: fn(&Run) -> &str| run.map(|run| hide(text(run))).unwrap_or_default();
+    let outcome = match target.follow {
+        Some(_) => "",
+        None => Outcome::Accepted.as_str(),
+    };
+    let [id, url] = run_outputs(run, hide);
+    let marker = target.marker_of(run).unwrap_or_default().to_owned();
     [
-        ("outcome", Outcome::Accepted.as_str().to_owned()),
-        ("run-id", text(|run| &run.id)),
-        ("run-url", text(|run| &run.url)),
-        ("trigger-id", marker.unwrap_or_default().to_owned()),
+        ("outcome", outcome.to_owned()),
+        ("run-id", id),
+        ("run-url", url),
+        ("trigger-id", marker),
     ]
+}
+
+/// Returns id and web address of a run.
+fn run_outputs(run: Option<&Run>, hide: Hide<'_>) -> [String; 2] {
+    let text = |text: fn(&Run) -> &str| run.map(|run| hide(text(run))).unwrap_or_default();
+    [text(|run| &run.id), text(|run| &run.url)]
 }
 
 /// Returns all outputs. `results` has at most `max_results` UTF-16 code units. Empty outputs are set too, because the
@@ -81,15 +93,17 @@ pub(crate) fn outputs(
         .find_map(|report| report.monitored.runs.first())
         .map(|monitored| &monitored.run);
     let marker = reports.iter().find_map(TargetReport::marker);
-    let [_, (_, run_id), (_, run_url), (_, trigger_id)] = early_outputs(run, marker, hide);
+    let [run_id, run_url] = run_outputs(run, hide);
     let result = reports
         .iter()
         .find_map(|report| report.monitored.result.as_deref());
     let values = [
-        worst_outcome(reports).as_str().to_owned(),
+        worst_outcome(reports)
+            .map_or("", Outcome::as_str)
+            .to_owned(),
         run_id,
         run_url,
-        trigger_id,
+        marker.unwrap_or_default().to_owned(),
         worst_conclusion(reports)
             .map_or("", Conclusion::as_str)
             .to_owned(),
@@ -116,8 +130,11 @@ pub(crate) fn outputs_of_invalid(
     outputs
 }
 
-/// Returns the worst outcome. Without targets, that's `NotSent`.
-fn worst_outcome(reports: &[TargetReport<'_>]) -> Outcome {
+/// Returns the worst outcome. `None` if all targets only follow runs. Without targets, it's `NotSent`.
+fn worst_outcome(reports: &[TargetReport<'_>]) -> Option<Outcome> {
+    if reports.is_empty() {
+        return Some(Outcome::NotSent);
+    }
     let badness = |outcome: Outcome| match outcome {
         Outcome::Accepted => 0,
         Outcome::NotSent => 1,
@@ -126,9 +143,8 @@ fn worst_outcome(reports: &[TargetReport<'_>]) -> Outcome {
     };
     reports
         .iter()
-        .map(|report| report.outcome)
+        .filter_map(TargetReport::trigger_outcome)
         .max_by_key(|outcome| badness(*outcome))
-        .unwrap_or(Outcome::NotSent)
 }
 
 /// Returns the worst conclusion, or `None` if any target has none.

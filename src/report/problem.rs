@@ -6,7 +6,7 @@ use super::help::{self, Help, heading_of};
 use super::run_end::{FailedJobs, RunEnd, of_workflow, run_name};
 use crate::model::{
     BlockedOn, Cancel, CancelEnd, Conclusion, End, Interruption, LastSeen, LeftRunning, NoResult,
-    NotFound, NotRecalled, NotSent, Problem, RunReport, UnknownSearch,
+    NotFound, NotRecalled, NotSent, Outcome, Problem, RunReport, UnknownSearch,
 };
 use crate::providers::target::Target;
 use crate::providers::target_report::TargetReport;
@@ -155,16 +155,25 @@ fn hint(run: &RunReport) -> Option<String> {
 fn explain(target: &Target, problem: &Problem) -> Explained {
     let (mut page, mut heading) = (None, None);
     let (title, what, hint) = match problem {
-        Problem::NotTriggered(failure) => (
-            "not triggered",
-            failure.what.clone(),
-            failure.remedy.clone(),
-        ),
-        Problem::NotSent(why) => ("not triggered", not_sent(*why).to_owned(), None),
+        Problem::NotTriggered(failure) => {
+            (missed(target), failure.what.clone(), failure.remedy.clone())
+        }
+        Problem::NotSent(why) => {
+            let missed = missed(target);
+            (
+                missed,
+                not_sent(*why).replacen(NOT_TRIGGERED, missed, 1),
+                None,
+            )
+        }
         Problem::NotRecalled { why, page: runs } => {
             let (what, hint) = not_recalled(why);
             page = Some(runs);
             ("not triggered", what, Some(hint.to_owned()))
+        }
+        Problem::NothingToFollow(outcome) => {
+            let (what, hint) = nothing_to_follow(*outcome);
+            ("nothing to follow", what, Some(hint.to_owned()))
         }
         Problem::OutcomeUnknown {
             failure,
@@ -222,6 +231,17 @@ fn explain(target: &Target, problem: &Problem) -> Explained {
     }
 }
 
+const NOT_TRIGGERED: &str = "not triggered";
+
+/// Returns what didn't happen to a target.
+fn missed(target: &Target) -> &'static str {
+    match target.follow {
+        Some(_) => "not followed",
+        None => NOT_TRIGGERED,
+    }
+}
+
+/// Begins with [`NOT_TRIGGERED`].
 fn not_sent(why: NotSent) -> &'static str {
     match why {
         NotSent::Stopped => {
@@ -263,6 +283,28 @@ fn not_recalled(why: &NotRecalled) -> (String, &'static str) {
         NotRecalled::Unreadable(failure) => {
             (format!("{begin}: {}", failure.what), NOT_RECALLED_HINT)
         }
+    }
+}
+
+/// Returns why there is no run to follow, and what to do.
+fn nothing_to_follow(outcome: Option<Outcome>) -> (String, &'static str) {
+    match outcome {
+        Some(Outcome::Accepted) => (
+            "there is no run to follow: the trigger was accepted, but the step that sent it doesn't know the run"
+                .to_owned(),
+            "set `wait: start` on that step",
+        ),
+        Some(outcome) => (
+            format!(
+                "there is no run to follow: the trigger's `outcome` was `{}`",
+                outcome.as_str()
+            ),
+            "see the errors of the step that sent the trigger",
+        ),
+        None => (
+            "there is no run to follow".to_owned(),
+            "see the errors of the step that `follow` is from",
+        ),
     }
 }
 
@@ -400,6 +442,9 @@ impl fmt::Display for LeftRunning {
             Self::ByPolicy => formatter.write_str("`on-abandoned` is `leave`"),
             Self::MatchedByTime => formatter.write_str(
                 "it was identified only by its start time and might belong to somebody else, so it wasn't cancelled",
+            ),
+            Self::Followed => formatter.write_str(
+                "it was only given by its URL and might belong to somebody else, so it wasn't cancelled",
             ),
             Self::Cancel { cancel, end } => write!(formatter, "{cancel} {end}"),
             Self::Unreadable(why, left) => {

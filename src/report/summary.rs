@@ -138,7 +138,9 @@ impl Columns {
 fn table(reports: &[TargetReport<'_>], mode: Mode, hide: Hide<'_>, page: &mut Page) {
     let is_sent =
         |report: &TargetReport<'_>| matches!(report.outcome, Outcome::Accepted | Outcome::Unknown);
+    let is_followed = |report: &TargetReport<'_>| report.target.follow.is_some();
     let heading = match mode {
+        Mode::Send if reports.iter().all(is_followed) => "\n#### Followed runs\n",
         Mode::Send if reports.iter().any(is_sent) => "\n#### Triggered pipelines\n",
         Mode::Send => "",
         Mode::DryRun => "\n#### Pipelines that would be triggered\n",

@@ -18,7 +18,7 @@ use crate::model::{
 };
 use crate::providers::http::{Http, Response, ResponseBody};
 use crate::providers::target::Target;
-use crate::providers::{AnyProvider, Connection, connections};
+use crate::providers::{AnyProvider, Connection, Error, connections};
 
 /// Headers that the code reads.
 const HEADERS: [&str; 15] = [
@@ -491,7 +491,12 @@ fn job() -> BoxedStrategy<Job> {
 }
 
 pub(crate) fn run() -> BoxedStrategy<Run> {
-    let matched = select(vec![MatchedBy::Id, MatchedBy::Marker, MatchedBy::Timing]);
+    let matched = select(vec![
+        MatchedBy::Id,
+        MatchedBy::Marker,
+        MatchedBy::Timing,
+        MatchedBy::Url,
+    ]);
     (text(), proptest::option::of(any::<u64>()), text(), matched)
         .prop_map(|(id, number, url, matched_by)| Run {
             workflow: Some(id.clone()),
@@ -545,6 +550,10 @@ pub(crate) fn targets() -> Vec<Target> {
             ("token", "x"),
             ("commit", "abcdef1"),
         ]),
+        target(&[
+            ("follow", "https://github.com/octo-org/app/actions/runs/1"),
+            ("token", "ghp_x"),
+        ]),
     ]
 }
 
@@ -560,7 +569,12 @@ pub(crate) fn with_providers(test: impl Fn(&AnyProvider<'_>)) {
         let connection = connection(&target);
         let http = connection.http(&target.location.server.api, &|_| {});
         let opened = AnyProvider::open(&target.location, &http, &connection.session);
-        match opened.now_or_never() {
+        let ready = async {
+            let mut provider = opened.await?;
+            provider.prepare_trigger().await?;
+            Ok::<_, Error>(provider)
+        };
+        match ready.now_or_never() {
             Some(Ok(provider)) => test(&provider),
             Some(Err(error)) => panic!("{target}: {}", error.message()),
             None => panic!("{target}: opening it sends a request"),

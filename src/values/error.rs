@@ -147,6 +147,23 @@ impl InputError {
         }
     }
 
+    /// Makes an error about an input one about another input, from which that one's value was taken.
+    pub(crate) fn moved(self, from: &str, to: &str) -> Self {
+        let [old, new] = [from, to].map(|name| format!("`{name}`"));
+        let renamed = |text: String| text.replace(&old, &new);
+        Self {
+            input: if self.input == from {
+                to.to_owned()
+            } else {
+                self.input
+            },
+            what: renamed(self.what),
+            hint: self.hint.map(renamed),
+            hint_in_entry: self.hint_in_entry.map(renamed),
+            ..self
+        }
+    }
+
     pub(super) fn about(self, part: Part) -> Self {
         Self { part, ..self }
     }

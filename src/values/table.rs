@@ -40,7 +40,7 @@ impl Declared {
 }
 
 /// Every input, in the order of the documentation.
-pub(crate) const INPUTS: [Declared; 34] = [
+pub(crate) const INPUTS: [Declared; 35] = [
     input(
         "provider",
         "",
@@ -157,7 +157,16 @@ pub(crate) const INPUTS: [Declared; 34] = [
         "",
         "PEM certificates to trust in addition to the public ones, for servers and proxies with a private CA",
     ),
-    input("wait", "false", "Wait for the run, and pass or fail with it"),
+    input(
+        "wait",
+        "false",
+        "Wait for the run, and pass or fail with it. `start`: only until the run is known",
+    ),
+    input(
+        "follow",
+        "",
+        "Trigger nothing, and wait for runs that exist already: the address of a run's page, or the output `run-url` or `results` of an earlier step or job",
+    ),
     input(
         "timeout",
         "6h",

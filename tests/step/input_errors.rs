@@ -22,7 +22,7 @@ fn one_problem_does_not_hide_the_others() {
         &[
             "input `provider`: must be `github`, `gitlab` or `bitbucket`, not `githb`\nhint: did you mean `github`?",
             "input `workflow`: is set, and so is `event-type`\nhint: use one of the two",
-            "input `wait`: must be `true` or `false`",
+            "input `wait`: must be `true`, `false` or `start`",
             "input `timeout`: must be a duration",
         ],
     );
@@ -66,7 +66,7 @@ fn one_problem_does_not_hide_the_others() {
         &[
             "input `provider`: must be `github`, `gitlab` or `bitbucket`",
             "input `server-url`: must begin with `https://`",
-            "input `wait`: must be `true` or `false`",
+            "input `wait`: must be `true`, `false` or `start`",
         ],
     );
     let elsewhere = [

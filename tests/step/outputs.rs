@@ -58,7 +58,7 @@ fn invalid_inputs_are_reported_even_if_the_outputs_cannot_be_written() {
     let (_, log) = exit_code_and_log(&step.environment("GITHUB_OUTPUT", &folder));
     assert_eq!(log.matches("`GITHUB_OUTPUT`: ").count(), 1, "{log}");
     assert!(
-        log.contains("input `wait`: must be `true` or `false`"),
+        log.contains("input `wait`: must be `true`, `false` or `start`"),
         "{log}"
     );
     assert_eq!(log.matches("nothing was sent").count(), 1, "{log}");

@@ -3,8 +3,10 @@
 
 use super::super::HostRepository;
 use super::super::destination::{self, Destination, ResolvedServer};
-use super::super::wait::ONLY_WITH_WAIT;
+use super::super::follow::{FOLLOW, TRIGGER_INPUTS};
+use super::super::wait;
 use super::STEP_ONLY;
+use crate::model::WaitUntil;
 use crate::providers::any::ProviderKind;
 use crate::values::{InputError, Inputs};
 
@@ -69,6 +71,12 @@ impl<'step> Defaults<'step> {
         matches!((wanted, self.provider), (Some(wanted), Some(step_provider)) if wanted != step_provider)
     }
 
+    /// Returns an entry's own keys, with the step's `follow` unless the entry says what to trigger.
+    pub(super) fn with_follow(&self, own: &Inputs) -> Inputs {
+        let triggers = own.has("repository") || TRIGGER_INPUTS.iter().any(|name| own.has(name));
+        own.with(self.step, |name| name == FOLLOW && !triggers)
+    }
+
     /// Returns all inputs of an entry for this provider. The destination is `None` if it's invalid.
     pub(super) fn all(
         &self,
@@ -77,9 +85,14 @@ impl<'step> Defaults<'step> {
         provider: ProviderKind,
         destination: Option<&Destination>,
     ) -> Inputs {
+        let follows = own.raw(FOLLOW).is_some();
         let waits = if own.has("wait") { own } else { self.step };
-        // An invalid `wait` is reported where it's read.
-        let waits = waits.boolean("wait").unwrap_or(true);
+        let until = if follows {
+            Some(WaitUntil::End)
+        } else {
+            // An invalid `wait` is reported where it's read.
+            wait::until(waits).unwrap_or(Some(WaitUntil::End))
+        };
         let is_same_server = match destination {
             Some(destination) => self.is_same_server(destination),
             None => self
@@ -88,14 +101,17 @@ impl<'step> Defaults<'step> {
         };
         destination_inputs.with(self.step, |name| match name {
             "github-token" => true,
+            FOLLOW => false,
+            "wait" if follows => false,
+            _ if follows && TRIGGER_INPUTS.contains(&name) => false,
             _ if DESTINATION_KEYS.contains(&name) || STEP_ONLY.contains(&name) => false,
             _ if !provider.knows(name) || !provider.inherits(name, self.step, own) => false,
             _ if provider.is_credential(name) => {
                 is_same_server && self.inherits_credential(name, own)
             }
             SECRETS => is_same_server,
-            "result-artifact" => waits && self.provider == Some(provider),
-            _ => waits || !ONLY_WITH_WAIT.contains(&name),
+            "result-artifact" if self.provider != Some(provider) => false,
+            _ => wait::applies(name, until),
         })
     }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use super::super::follow::{self, FOLLOW, Named, about_follow};
 use super::super::{
     HostRepository, certificates, destination, is_given, not_single_line, target, wait,
 };
@@ -17,8 +18,9 @@ use crate::values::{
 };
 
 /// Keys whose values may be mappings or lists.
-const NESTED: [&str; 5] = [
+const NESTED: [&str; 6] = [
     "client-payload",
+    FOLLOW,
     "inputs",
     "variables",
     "secret-variables",
@@ -33,7 +35,10 @@ const FREE_TEXT: [&str; 4] = [
     "result-artifact",
 ];
 
-/// The source of one target: an entry of `targets`, or the step itself.
+const EMPTY_FOLLOW_HINT: &str =
+    "check that the step or job that it's taken from has run, and the name of its output";
+
+/// The source of targets: an entry of `targets`, or the step itself.
 #[derive(Default)]
 pub(super) struct TargetEntry {
     own: Inputs,
@@ -150,15 +155,47 @@ impl TargetEntry {
         &self,
         defaults: &Defaults<'_>,
         host_repository: &HostRepository,
-    ) -> Checked<Target> {
+    ) -> Checked<Vec<Target>> {
         let mut errors = Errors::default();
         errors.add(self.form_errors.clone());
-        let target = if self.is_not_a_mapping {
+        let targets = if self.is_not_a_mapping {
             None
         } else {
-            errors.take(self.target(defaults, host_repository))
+            errors.take(self.targets(defaults, host_repository))
         };
-        errors.finish(|| target)
+        errors.finish(|| targets)
+    }
+
+    /// Reads the entry's target, or all that its `follow` names.
+    fn targets(
+        &self,
+        defaults: &Defaults<'_>,
+        host_repository: &HostRepository,
+    ) -> Checked<Vec<Target>> {
+        let own = defaults.with_follow(&self.own);
+        let mut errors = Errors::default();
+        if own.raw(FOLLOW).is_some() {
+            errors.add(self.located(follow::conflicts(&self.own), &own));
+        } else if self.own.has(FOLLOW) && self.position.is_some() {
+            let error = InputError::new(FOLLOW, "is empty").hint(EMPTY_FOLLOW_HINT);
+            errors.add(self.located(vec![error], &own));
+            return errors.finish(|| None);
+        }
+        let named = follow::read(&own).map_err(|errors| self.located(errors, &own));
+        let targets = match errors.take(named) {
+            None => None,
+            Some(None) => errors
+                .take(self.target(&self.own, None, defaults, host_repository))
+                .map(|target| vec![target]),
+            Some(Some(named)) => {
+                let targets = named.iter().filter_map(|named| {
+                    let own = named.place(&own);
+                    errors.take(self.target(&own, Some(named), defaults, host_repository))
+                });
+                Some(targets.collect())
+            }
+        };
+        errors.finish(|| targets)
     }
 
     /// Guesses provider and repository of an entry that may be invalid. A repository that isn't valid isn't shown.
@@ -167,7 +204,7 @@ impl TargetEntry {
         step: &Inputs,
         host_repository: &HostRepository,
     ) -> Option<(ProviderKind, Option<String>)> {
-        if self.is_not_a_mapping {
+        if self.is_not_a_mapping || self.own.raw(FOLLOW).is_some() {
             return None;
         }
         let inputs = Defaults::new(step, host_repository).destination_inputs(&self.own);
@@ -180,38 +217,43 @@ impl TargetEntry {
         Some((provider, repository))
     }
 
-    fn target(&self, defaults: &Defaults<'_>, host_repository: &HostRepository) -> Checked<Target> {
+    /// Reads one target of the entry, from its own keys and what `follow` names.
+    fn target(
+        &self,
+        own: &Inputs,
+        named: Option<&Named>,
+        defaults: &Defaults<'_>,
+        host_repository: &HostRepository,
+    ) -> Checked<Target> {
         let mut errors = Errors::default();
-        let destination_inputs = defaults.destination_inputs(&self.own);
-        let destination = if DESTINATION_KEYS
-            .iter()
-            .any(|name| destination_inputs.is_unusable(name))
-        {
+        let destination_inputs = defaults.destination_inputs(own);
+        let is_unusable = |name: &&str| destination_inputs.is_unusable(name);
+        let place = if DESTINATION_KEYS.iter().any(is_unusable) {
             None
+        } else if let Some(named) = named {
+            let read = errors.take(named.read(&destination_inputs, host_repository));
+            read.map(|(destination, followed)| (destination, Some(followed)))
         } else {
-            errors.take(destination::read(&destination_inputs, host_repository))
+            let read = errors.take(destination::read(&destination_inputs, host_repository));
+            read.map(|destination| (destination, None))
         };
+        let (destination, followed) = place.unzip();
         let certificates = certificates(&destination_inputs);
-        if let Some(destination) = &destination {
-            errors.add(defaults.secrets_not_inherited(&self.own, destination));
+        if let Some(destination) = destination.as_ref().filter(|_| named.is_none()) {
+            errors.add(defaults.secrets_not_inherited(own, destination));
         }
         let known = destination.as_ref().map(|destination| destination.provider);
         let provider =
             known.or_else(|| destination::guess_provider(&destination_inputs, host_repository));
         // Without a provider, only inputs that all providers have in common can be checked.
         let assumed = provider.unwrap_or(ProviderKind::DEFAULT);
-        let inputs = defaults.all(
-            &self.own,
-            &destination_inputs,
-            assumed,
-            destination.as_ref(),
-        );
+        let inputs = defaults.all(own, &destination_inputs, assumed, destination.as_ref());
         let target = if let Some(provider) = provider {
             errors.take(target(
                 &inputs,
                 host_repository,
                 provider,
-                destination,
+                (destination, followed.flatten()),
                 certificates,
             ))
         } else {
@@ -230,7 +272,11 @@ impl TargetEntry {
                 !is_reported && !follows_from_unusable(&error.input, &inputs)
             };
             let errors: Vec<_> = errors.into_iter().filter(is_new).collect();
-            self.located([line_breaks, errors].concat(), &inputs)
+            let mut errors = [line_breaks, errors].concat();
+            if named.is_some() {
+                errors = errors.into_iter().map(about_follow).collect();
+            }
+            self.located(errors, &inputs)
         })
     }
 

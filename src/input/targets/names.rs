@@ -26,7 +26,7 @@ pub(super) fn assign(targets: &mut [Target]) {
 /// Returns the names that a target may have, the shortest first.
 fn forms_of(target: &Target, index: usize) -> [String; 4] {
     let repository = &target.location.repository;
-    let pipeline = format!("{repository} {}", one_line(&target.spec.pipeline()));
+    let pipeline = format!("{repository} {}", one_line(&target.pipeline()));
     [
         repository.clone(),
         pipeline.clone(),

@@ -51,9 +51,11 @@ fn target(step: &[(&str, &str)], entry: &str) -> String {
 fn describe(target: &Target) -> String {
     let host = target.location.server.web.authority();
     let (provider, repository) = (target.provider().as_str(), &target.location.repository);
-    let pipeline = target.spec.pipeline();
+    let pipeline = target.pipeline();
     let mut parts = vec![format!("{provider} {repository} at {host}: {pipeline}")];
     parts.extend(target.spec.source());
+    let followed = target.follow.iter().flat_map(|follow| &follow.runs);
+    parts.extend(followed.map(|run| format!("run {} of {}", run.id, run.url)));
     parts.extend(arguments(&target.spec));
     parts.push(credential(&target.spec));
     if let Some(wait) = &target.wait {
@@ -79,6 +81,7 @@ fn arguments(spec: &AnySpec) -> Vec<String> {
                     .map(|(key, value)| format!("{key}={value}"))
                     .collect()
             }
+            GitHubPipeline::Followed { may_cancel } => vec![format!("cancels: {may_cancel}")],
         },
         AnySpec::GitLab(spec) => {
             let inputs = spec.inputs.iter().map(|inputs| inputs.get().to_owned());
@@ -572,7 +575,7 @@ fn wait_options_are_dropped_without_wait() {
         "- wait: false\n  timeout: 5m\n- wait: perhaps\n- success-conclusions: [lost]\n- success-conclusions: {a: b}\n- success-conclusions: []\n- timeout: 5 hunter2",
         &[
             "input `targets`, entry 1 (line 2): `timeout` only works with `wait: true`",
-            "input `targets`, entry 2 (line 3): `wait` must be `true` or `false`",
+            "input `targets`, entry 2 (line 3): `wait` must be `true`, `false` or `start`",
             "input `targets`, entry 3 (line 4), entry 4 (line 5), entry 5 (line 6): `success-conclusions` must be a list, like",
             "input `targets`, entry 6 (line 7): `timeout` must be a duration",
         ],
@@ -730,7 +733,7 @@ fn equal_problems_are_one_message_that_names_the_entries() {
         "- {repository: octo-org/a, ref: 67/merge}\n- {repository: octo-org/b, wait: perhaps}\n- {repository: octo-org/c, ref: 12/merge}",
         &[
             "input `targets`, octo-org/a (line 1), octo-org/c (line 3): `ref` is a pull request's ref",
-            "input `targets`, octo-org/b (line 2): `wait` must be `true` or `false`",
+            "input `targets`, octo-org/b (line 2): `wait` must be `true`, `false` or `start`",
         ],
     );
 }

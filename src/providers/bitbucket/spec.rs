@@ -10,9 +10,12 @@ use crate::providers::added::Added;
 use crate::providers::common_inputs::{Token, is_variable_name, reference, variables};
 use crate::providers::http::request::below;
 use crate::providers::location::{check_part, fixed, two_parts};
-use crate::providers::provider::{CredentialParts, InputContext, PollIntervals, ProviderSpec};
+use crate::providers::provider::{
+    CredentialParts, InputContext, PollIntervals, ProviderSpec, RunPage, is_number,
+};
 use crate::providers::reference::Reference;
 use crate::providers::variable::Variable;
+use crate::providers::wire;
 use crate::values::{Checked, Errors, InputError, Inputs};
 
 /// App passwords were replaced by API tokens.
@@ -68,6 +71,8 @@ impl ProviderSpec for BitbucketSpec {
 
     const DEFAULT_SERVER: &'static str = "https://bitbucket.org";
     const REPOSITORY_FORM: &'static str = "`workspace/repository`, or its web URL";
+    const RUN_PAGE_FORM: &'static str =
+        "https://bitbucket.org/octo-workspace/app/pipelines/results/123";
 
     fn check_server(web: &Url) -> Result<(), &'static str> {
         let is_public = Self::is_public_host(web.host_str().unwrap_or_default());
@@ -91,6 +96,39 @@ impl ProviderSpec for BitbucketSpec {
                 .strip_prefix('{')
                 .and_then(|part| part.strip_suffix('}'));
             check_part(braced.unwrap_or(part))
+        })
+    }
+
+    /// The page has the run's number, or its UUID without braces.
+    fn run_page(path: &str) -> Option<RunPage<'_>> {
+        let (repository, run) = path.split_once("/pipelines/")?;
+        let uuid = format!("{{{run}}}");
+        let id = match run.strip_prefix("results/") {
+            Some(number) if is_number(number) => number.to_owned(),
+            None if wire::is_uuid(&uuid) => uuid,
+            Some(_) | None => return None,
+        };
+        Some(RunPage {
+            repository,
+            id,
+            attempt: None,
+        })
+    }
+
+    fn is_run_id(id: &str) -> bool {
+        wire::is_uuid(id)
+    }
+
+    fn follow(inputs: &Inputs, context: &InputContext<'_>, _may_cancel: bool) -> Checked<Self> {
+        Ok(Self {
+            source: BitbucketSource::Reference {
+                reference: None,
+                commit: None,
+            },
+            custom_pipeline: None,
+            variables: Vec::new(),
+            added: Added::default(),
+            credential: credential(inputs, context)?,
         })
     }
 

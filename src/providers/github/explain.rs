@@ -458,7 +458,9 @@ fn missing_permission(github: &GitHub<'_>, response: &Response) -> (String, Stri
     }
     let needed = match github.spec.pipeline {
         GitHubPipeline::RepositoryDispatch { .. } => "\"Contents: write\"",
-        GitHubPipeline::WorkflowDispatch { .. } => "\"Actions: write\"",
+        GitHubPipeline::WorkflowDispatch { .. } | GitHubPipeline::Followed { .. } => {
+            "\"Actions: write\""
+        }
     };
     (needed.to_owned(), String::new())
 }

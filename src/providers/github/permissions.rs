@@ -19,13 +19,22 @@ pub(super) fn permissions(spec: &GitHubSpec, wait: Option<&WaitOptions>) -> Perm
         return permissions;
     }
     if let Some(wait) = wait {
-        let may_cancel = wait.on_abandoned == OnAbandoned::Cancel;
+        let may_cancel = wait.on_abandoned == OnAbandoned::Cancel
+            && !matches!(
+                spec.pipeline,
+                GitHubPipeline::Followed { may_cancel: false }
+            );
         permissions.insert(ACTIONS, if may_cancel { "write" } else { "read" });
     }
     match spec.pipeline {
-        GitHubPipeline::RepositoryDispatch { .. } => permissions.insert(CONTENTS, "write"),
-        GitHubPipeline::WorkflowDispatch { .. } => permissions.insert(ACTIONS, "write"),
-    };
+        GitHubPipeline::RepositoryDispatch { .. } => {
+            permissions.insert(CONTENTS, "write");
+        }
+        GitHubPipeline::WorkflowDispatch { .. } => {
+            permissions.insert(ACTIONS, "write");
+        }
+        GitHubPipeline::Followed { .. } => {}
+    }
     permissions
 }
 

@@ -98,7 +98,9 @@ impl GitHub<'_> {
     pub(super) async fn earlier_runs(&self, since: SystemTime) -> Result<EarlierRuns, Error> {
         self.make_ready().await?;
         let since = DateTime::<Utc>::from(since);
-        let (base, event) = self.list_of_kind();
+        let Some((base, event)) = self.list_of_kind() else {
+            return Ok(EarlierRuns::default());
+        };
         let mut all = Vec::new();
         let mut is_complete = false;
         for number in 1..=MAX_PAGES {
@@ -136,21 +138,26 @@ impl GitHub<'_> {
         Ok(read.run_attempt)
     }
 
-    /// Returns the list with the target's runs, and their event.
-    fn list_of_kind(&self) -> (Url, &'static str) {
+    /// Returns the list with the target's runs, and their event. `None` if it starts none.
+    fn list_of_kind(&self) -> Option<(Url, &'static str)> {
         match &self.spec.pipeline {
-            GitHubPipeline::RepositoryDispatch { .. } => (self.all_runs(), "repository_dispatch"),
-            GitHubPipeline::WorkflowDispatch { .. } => (
+            GitHubPipeline::RepositoryDispatch { .. } => {
+                Some((self.all_runs(), "repository_dispatch"))
+            }
+            GitHubPipeline::WorkflowDispatch { .. } => Some((
                 self.repository_url(["actions", "workflows", self.workflow(), "runs"]),
                 "workflow_dispatch",
-            ),
+            )),
+            GitHubPipeline::Followed { .. } => None,
         }
     }
 
     /// Reads the newest page without filters, since filtered lists come from a search index that may lag by hours. Only
     /// adds a filtered list if that page doesn't reach back far enough.
     async fn runs_since(&self, since: DateTime<Utc>) -> Result<Vec<ListedRun>, Error> {
-        let (base, event) = self.list_of_kind();
+        let Some((base, event)) = self.list_of_kind() else {
+            return Ok(Vec::new());
+        };
         let RunPage {
             mut runs,
             is_complete,
@@ -246,9 +253,9 @@ impl GitHub<'_> {
             {
                 Claim::Fits
             }
-            GitHubPipeline::RepositoryDispatch { .. } | GitHubPipeline::WorkflowDispatch { .. } => {
-                Claim::Other
-            }
+            GitHubPipeline::RepositoryDispatch { .. }
+            | GitHubPipeline::WorkflowDispatch { .. }
+            | GitHubPipeline::Followed { .. } => Claim::Other,
         };
         let workflow = match (run.path, run.name) {
             (Some(path), _) => path.split('@').next().unwrap_or_default().to_owned(),

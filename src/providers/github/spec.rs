@@ -17,7 +17,9 @@ use crate::providers::added::Added;
 use crate::providers::http::LimitMessage;
 use crate::providers::http::request::below;
 use crate::providers::location::{check_part, fixed, two_parts};
-use crate::providers::provider::{CredentialParts, InputContext, PollIntervals, ProviderSpec};
+use crate::providers::provider::{
+    CredentialParts, InputContext, PollIntervals, ProviderSpec, RunPage, is_number,
+};
 use crate::values::{Checked, Errors, Inputs};
 
 pub(crate) struct GitHubSpec {
@@ -64,6 +66,7 @@ impl ProviderSpec for GitHubSpec {
 
     const DEFAULT_SERVER: &'static str = "https://github.com";
     const REPOSITORY_FORM: &'static str = "`owner/name`, or its web URL";
+    const RUN_PAGE_FORM: &'static str = "https://github.com/octo-org/app/actions/runs/123";
 
     fn is_public_host(host: &str) -> bool {
         host == "github.com" || host.ends_with(".ghe.com")
@@ -86,6 +89,31 @@ impl ProviderSpec for GitHubSpec {
 
     fn check_name(name: &str) -> Result<(), &'static str> {
         two_parts(name)?.into_iter().try_for_each(check_part)
+    }
+
+    /// The page may also be that of an attempt or of a job.
+    fn run_page(path: &str) -> Option<RunPage<'_>> {
+        let (repository, run) = path.split_once("/actions/runs/")?;
+        let parts: Vec<_> = run.split('/').collect();
+        let (id, attempt) = match parts[..] {
+            [id] | [id, "job", _] => (id, None),
+            [id, "attempts", attempt] | [id, "attempts", attempt, "job", _] => (id, Some(attempt)),
+            _ => return None,
+        };
+        let is_valid = is_number(id) && attempt.is_none_or(is_number);
+        is_valid.then(|| RunPage {
+            repository,
+            id: id.to_owned(),
+            attempt: attempt.and_then(|attempt| attempt.parse().ok()),
+        })
+    }
+
+    fn follow(inputs: &Inputs, context: &InputContext<'_>, may_cancel: bool) -> Checked<Self> {
+        Ok(Self {
+            pipeline: GitHubPipeline::Followed { may_cancel },
+            added: Added::default(),
+            credential: credential::read(inputs, context)?,
+        })
     }
 
     fn read(inputs: &Inputs, context: &InputContext<'_>) -> Checked<Self> {
@@ -171,6 +199,7 @@ impl ProviderSpec for GitHubSpec {
         let source = match &self.pipeline {
             GitHubPipeline::RepositoryDispatch { .. } => "github.event.client_payload",
             GitHubPipeline::WorkflowDispatch { .. } => "inputs",
+            GitHubPipeline::Followed { .. } => return None,
         };
         Some(format!(
             "run-name: ${{{{ github.workflow }}}} ${{{{ {source}.{name} }}}}"

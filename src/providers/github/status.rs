@@ -9,8 +9,8 @@ use url::Url;
 
 use super::GitHub;
 use crate::model::{
-    BlockedOn, Conclusion, FIRST_ATTEMPT, Job, JobKind, MatchedBy, ProviderStatus, Run, Snapshot,
-    State, Step, Times,
+    BlockedOn, Conclusion, FIRST_ATTEMPT, FollowedRun, Job, JobKind, MatchedBy, ProviderStatus,
+    Run, Snapshot, State, Step, Times,
 };
 use crate::providers::error::Error;
 use crate::providers::http::request::below;
@@ -184,6 +184,18 @@ impl GitHub<'_> {
         }))
     }
 
+    /// Reads a run to follow, and pins its current attempt unless another one is given.
+    pub(super) async fn read_followed(&self, given: &FollowedRun) -> Result<Run, Error> {
+        const WHAT: &str = "reading the run";
+        let mut url = self.repository_url(["actions", "runs", &given.id]);
+        if let Some(attempt) = given.attempt {
+            url = below(&url, ["attempts", &attempt.to_string()]);
+        }
+        let found: Rc<RunStatus> = self.read(&url, WHAT).await?;
+        found.check_id(&given.id)?;
+        Ok(given.run(found.run_number, given.attempt.or(found.run_attempt)))
+    }
+
     /// Reads the status of the run's attempt. A later attempt counts as a different run.
     pub(super) async fn snapshot(&self, run: &Run, depth: Depth) -> Result<Snapshot, Error> {
         const WHAT: &str = "reading the run";
@@ -196,12 +208,7 @@ impl GitHub<'_> {
             }
             found => found?,
         };
-        if found.id.to_string() != run.id {
-            return Err(unreadable_response(
-                WHAT,
-                "the response is about another run",
-            ));
-        }
+        found.check_id(&run.id)?;
         let status = found.status.as_str();
         let blocked_on =
             match status {
@@ -275,6 +282,14 @@ impl GitHub<'_> {
 }
 
 impl RunStatus {
+    fn check_id(&self, id: &str) -> Result<(), Error> {
+        if self.id.to_string() == id {
+            return Ok(());
+        }
+        let why = "the response is about another run";
+        Err(unreadable_response("reading the run", why))
+    }
+
     fn snapshot(
         &self,
         state: State,

@@ -13,7 +13,9 @@ use crate::providers::common_inputs::{Token, is_variable_name, reference, variab
 use crate::providers::http::LimitMessage;
 use crate::providers::http::request::below;
 use crate::providers::location::{check_part, parts};
-use crate::providers::provider::{CredentialParts, InputContext, PollIntervals, ProviderSpec};
+use crate::providers::provider::{
+    CredentialParts, InputContext, PollIntervals, ProviderSpec, RunPage, is_number,
+};
 use crate::providers::reference::{Reference, may_be_same};
 use crate::providers::variable::Variable;
 use crate::values::{Checked, Errors, InputError, Inputs};
@@ -71,6 +73,7 @@ impl ProviderSpec for GitLabSpec {
     const DEFAULT_SERVER: &'static str = "https://gitlab.com";
     const REPOSITORY_FORM: &'static str =
         "`group/project`, with all groups between, the project's id, or its web URL";
+    const RUN_PAGE_FORM: &'static str = "https://gitlab.com/octo-group/app/-/pipelines/123";
 
     fn check_server(web: &Url) -> Result<(), &'static str> {
         let is_public = Self::is_public_host(web.host_str().unwrap_or_default());
@@ -92,6 +95,25 @@ impl ProviderSpec for GitLabSpec {
             // Separates the project from the page in addresses: `group/project/-/pipelines`.
             "-" => Err("contains `/-/`, which only addresses of pages do"),
             part => check_part(part),
+        })
+    }
+
+    fn run_page(path: &str) -> Option<RunPage<'_>> {
+        let (repository, id) = path.split_once("/-/pipelines/")?;
+        is_number(id).then(|| RunPage {
+            repository,
+            id: id.to_owned(),
+            attempt: None,
+        })
+    }
+
+    fn follow(inputs: &Inputs, context: &InputContext<'_>, _may_cancel: bool) -> Checked<Self> {
+        Ok(Self {
+            reference: None,
+            variables: Vec::new(),
+            inputs: None,
+            added: Added::default(),
+            credential: credential(inputs, context)?,
         })
     }
 

@@ -20,7 +20,7 @@ struct Full {
     provider: &'static str,
     repository: String,
     pipeline: String,
-    outcome: Outcome,
+    outcome: Option<Outcome>,
     trigger_id: Option<String>,
     conclusion: Option<Conclusion>,
     error: Option<String>,
@@ -51,10 +51,12 @@ struct FullRun {
     left_running_reason: Option<&'static str>,
 }
 
-/// An entry without the target's description and without details of its runs.
+/// An entry with what is needed to follow its runs, and without other details of them.
 #[derive(Serialize)]
 struct Short {
-    outcome: Outcome,
+    provider: &'static str,
+    repository: String,
+    outcome: Option<Outcome>,
     conclusion: Option<Conclusion>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
@@ -114,16 +116,13 @@ fn error(report: &TargetReport<'_>, hide: Hide<'_>) -> Option<String> {
 
 fn full(report: &TargetReport<'_>, hide: Hide<'_>) -> Full {
     let TargetReport {
-        target,
-        outcome,
-        monitored,
-        ..
+        target, monitored, ..
     } = report;
     Full {
         provider: target.provider().as_str(),
         repository: hide(&target.location.repository),
-        pipeline: hide(&target.spec.pipeline()),
-        outcome: *outcome,
+        pipeline: hide(&target.pipeline()),
+        outcome: report.trigger_outcome(),
         trigger_id: report.marker().map(str::to_owned),
         conclusion: monitored.conclusion,
         error: error(report, hide),
@@ -178,10 +177,12 @@ fn short(report: &TargetReport<'_>, hide: Hide<'_>) -> Short {
     let left_running =
         |left: &Option<LeftRunning>| left.as_ref().map(|left| reason(hide(&left.to_string())));
     let TargetReport {
-        outcome, monitored, ..
+        target, monitored, ..
     } = report;
     Short {
-        outcome: *outcome,
+        provider: target.provider().as_str(),
+        repository: hide(&target.location.repository),
+        outcome: report.trigger_outcome(),
         conclusion: monitored.conclusion,
         error: error(report, hide).map(reason),
         left_running: left_running(&monitored.left_running),

@@ -32,6 +32,18 @@ const TARGETS: &str = "\
   token: ${{ toJSON(secrets.BITBUCKET_TOKEN) }}
 ";
 
+/// The targets of an earlier step, for examples that follow them.
+const STARTED: &str = "- workflow: build.yml";
+const ALL_STARTED: &str = "\
+- workflow: build.yml
+- provider: gitlab
+  repository: octo-group/tools/deployer
+  token: ${{ toJSON(secrets.GITLAB_TOKEN) }}
+- provider: bitbucket
+  repository: octo-workspace/service
+  token: ${{ toJSON(secrets.BITBUCKET_TOKEN) }}
+";
+
 /// A server in the examples, and the path of the sandbox that replaces it.
 #[derive(Clone, Copy)]
 struct Server {
@@ -107,6 +119,10 @@ fn expression(name: &str, sandbox: &Sandbox) -> String {
         "toJSON(github.event.release)" => {
             json(serde_json::json!({"tag_name": "v1.2.3", "id": 7, "draft": false}))
         }
+        "needs.start.outputs.results" => started(STARTED, sandbox, "results"),
+        "needs.start-all.outputs.results" => started(ALL_STARTED, sandbox, "results"),
+        "inputs.run-url" => started(STARTED, sandbox, "run-url"),
+        "toJSON(secrets.APP_TOKEN)" => json(demo::GITHUB_CLASSIC.into()),
         "secrets.APP_TOKEN" | "secrets.ENTERPRISE_TOKEN" => demo::GITHUB_CLASSIC.to_owned(),
         "secrets.FINE_GRAINED_TOKEN" => demo::GITHUB_FINE_GRAINED.to_owned(),
         "vars.DEPLOYER_CLIENT_ID" => demo::GITHUB_APP_CLIENT_ID.to_owned(),
@@ -123,6 +139,20 @@ fn expression(name: &str, sandbox: &Sandbox) -> String {
         "vars.BITBUCKET_EMAIL" => demo::BITBUCKET_EMAIL.to_owned(),
         other => panic!("say here what `{other}` of the examples comes to"),
     }
+}
+
+/// An output of an earlier step, which starts these targets.
+fn started(targets: &str, sandbox: &Sandbox, output: &str) -> String {
+    let targets = on_server(&evaluated(targets, sandbox), &sandbox.http_url());
+    let done = Step::github(sandbox)
+        .input("ref", "main")
+        .input("wait", "start")
+        .input("targets", &targets)
+        .secret(demo::GITLAB_DEVELOPER)
+        .secret(demo::BITBUCKET_ACCESS)
+        .run()
+        .passes();
+    done.outputs[output].clone()
 }
 
 /// The world that the examples run in.
@@ -196,6 +226,11 @@ impl Example {
     pub(super) fn is_proxied(&self) -> bool {
         let mut names = self.environment.iter().map(|(name, _)| name);
         names.any(|name| name == "HTTPS_PROXY")
+    }
+
+    /// Whether it only follows runs.
+    pub(super) fn follows(&self) -> bool {
+        self.input("follow").is_some()
     }
 
     pub(super) fn input(&self, name: &str) -> Option<&str> {

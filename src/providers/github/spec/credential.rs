@@ -93,15 +93,19 @@ fn invalid_client_id(text: &str) -> Option<InputError> {
     Some(InputError::new("client-id", what).hint(hint))
 }
 
-/// Returns `GITHUB_TOKEN` if it can trigger the target.
+/// Returns `GITHUB_TOKEN` if it can trigger or read the target.
 fn workflow_token(
     token: Option<Secret>,
     inputs: &Inputs,
     distance: &Distance<'_>,
 ) -> Checked<GitHubCredential> {
+    let follows = inputs.raw("follow").is_some();
     let reason = match (token, distance) {
         (Some(token), Distance::SameRepository) => {
             return Ok(GitHubCredential::WorkflowToken(token));
+        }
+        (Some(_), Distance::SameServer { own }) if follows => {
+            format!(". `GITHUB_TOKEN` can only read runs of {own}, not of this repository")
         }
         (Some(_), Distance::SameServer { own }) => {
             format!(". `GITHUB_TOKEN` can only trigger workflows of {own}, not of this repository")
@@ -112,6 +116,7 @@ fn workflow_token(
         (None, _) => String::new(),
     };
     let permission = match inputs.get("workflow") {
+        _ if follows => "Actions: read",
         Some(_) => "Actions: write",
         None => "Contents: write",
     };

@@ -32,6 +32,11 @@ pub(crate) enum GitHubPipeline {
         reference: Option<Reference>,
         inputs: Vec<(String, String)>,
     },
+    /// Nothing is triggered.
+    Followed {
+        /// Whether any of the runs may be cancelled.
+        may_cancel: bool,
+    },
 }
 
 impl GitHubPipeline {
@@ -41,12 +46,13 @@ impl GitHubPipeline {
                 format!("repository_dispatch {event_type}")
             }
             Self::WorkflowDispatch { workflow, .. } => format!("workflow {workflow}"),
+            Self::Followed { .. } => "run".to_owned(),
         }
     }
 
     pub(super) fn source(&self) -> Option<String> {
         match self {
-            Self::RepositoryDispatch { .. } => None,
+            Self::RepositoryDispatch { .. } | Self::Followed { .. } => None,
             Self::WorkflowDispatch { reference, .. } => reference.as_ref().map(Reference::full),
         }
     }
@@ -101,13 +107,14 @@ impl GitHubPipeline {
                 );
                 parts
             }
+            Self::Followed { .. } => Vec::new(),
         }
     }
 
     pub(super) fn event_type(&self) -> Option<&str> {
         match self {
             Self::RepositoryDispatch { event_type, .. } => Some(event_type),
-            Self::WorkflowDispatch { .. } => None,
+            Self::WorkflowDispatch { .. } | Self::Followed { .. } => None,
         }
     }
 }
@@ -124,7 +131,7 @@ pub(super) fn read(
             let mut errors = Errors::default();
             errors.add([match event_type.or(workflow) {
                 None => InputError::new("event-type", "is missing").hint(
-                    "set `event-type` for a repository_dispatch, or `workflow` for a workflow_dispatch",
+                    "set `event-type` for a repository_dispatch, or `workflow` for a workflow_dispatch. If you did set `follow`, its value is empty",
                 ),
                 Some(_) => InputError::new("workflow", "is set, and so is `event-type`")
                     .hint("use one of the two"),
