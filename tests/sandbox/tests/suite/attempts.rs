@@ -54,7 +54,8 @@ fn job(name: &str) -> JobScenario {
 
 #[test]
 fn a_cancel_ends_the_current_attempt_and_no_earlier_one() {
-    let (sandbox, id, path) = finished(Scenario::passing(10 * SECOND));
+    let scenario = Scenario::passing(10 * SECOND).on_rerun(Scenario::endless());
+    let (sandbox, id, path) = finished(scenario);
     sandbox.with_world(|world| world.run_again(id));
 
     let cancel = request(&sandbox, "POST", &format!("{path}/cancel"));

@@ -1,4 +1,4 @@
-//! GitLab: the variables of a pipeline, and its name, which let a caller recognise it.
+//! GitLab: the variables of a pipeline, and its name. Either can contain the marker of a caller.
 
 use sandbox::world::{GitLabToken, InputKind, Role};
 use sandbox::{Fault, Moment, Occasion, Route, Sandbox, World, demo};
@@ -153,11 +153,14 @@ fn strangers_pipelines_have_their_own_markers() {
     let runs = sandbox.runs();
     assert!(runs[0].by_stranger && !runs[1].by_stranger);
     let stranger = format!("{GITLAB}/pipelines/{}", runs[0].id);
-    let other = variables(&sandbox, &stranger, demo::GITLAB_MAINTAINER).json();
-    assert_ne!(other[0]["value"], MARKER);
-    assert_eq!(other[1]["value"], "a=b");
-    let other = other[0]["value"].as_str().expect("a string");
-    assert_eq!(read(&sandbox, &stranger)["name"], format!("Deploy {other}"));
+    let shown = variables(&sandbox, &stranger, demo::GITLAB_MAINTAINER).json();
+    assert_ne!(shown[0]["value"], MARKER);
+    assert_eq!(shown[1]["value"], "a=b");
+    let marker = shown[0]["value"].as_str().expect("a string");
+    assert_eq!(
+        read(&sandbox, &stranger)["name"],
+        format!("Deploy {marker}")
+    );
     assert_eq!(read(&sandbox, &own)["name"], format!("Deploy {MARKER}"));
 }
 
