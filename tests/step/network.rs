@@ -44,6 +44,6 @@ fn a_name_without_an_address_is_reported() {
         .input("token", demo::GITLAB_DEVELOPER)
         .input("ref", "main")
         .run()
-        .fails(&["nowhere.invalid can't be reached"]);
+        .fails(&["nowhere.invalid can't be reached: DNS has no address for this name\n"]);
     done.outcome("rejected").says("retrying in 1 s");
 }

@@ -15,7 +15,7 @@ use crate::https_steps::{
 };
 
 /// The host names of the servers in these tests, and of their log storage.
-const NAMES: [&str; 9] = [
+const NAMES: [&str; 10] = [
     "github.com",
     "api.github.com",
     "octo.ghe.com",
@@ -24,6 +24,7 @@ const NAMES: [&str; 9] = [
     "bitbucket.org",
     "api.bitbucket.org",
     "git.example.com",
+    "gitlab",
     "storage.test",
 ];
 
@@ -180,6 +181,19 @@ fn each_server_is_reached_only_at_its_own_api() {
         assert_eq!(tunnel_targets(&world.proxy), hosts, "{done}");
         assert!(done.outputs["run-url"].starts_with(page), "{done}");
     }
+}
+
+/// A name in /etc/hosts, of a service container, or below a search domain of the network.
+#[test]
+fn a_server_may_have_a_name_without_a_domain() {
+    let world = Servers::new();
+    let inputs = [&GITLAB[..], &[("server-url", "https://gitlab")]].concat();
+    let done = world.step(GITHUB_COM.0, GITHUB_COM.1, &inputs).run();
+    assert_complete(&done, &world.sandbox);
+    let hosts = BTreeSet::from(["gitlab:443".to_owned()]);
+    assert_eq!(tunnel_targets(&world.proxy), hosts, "{done}");
+    let page = "https://gitlab/octo-group/tools/deployer/-/pipelines/";
+    assert!(done.outputs["run-url"].starts_with(page), "{done}");
 }
 
 /// An App signs in at the API of its target's server.

@@ -488,6 +488,19 @@ fn a_token_and_an_app_replace_each_other() {
             "- token: ~",
             "input `targets`, entry 1 (line 1): `token` is empty. The secret isn't set",
         ),
+        // An unset secret in an expression leaves nothing, or with `toJSON()` the word.
+        (
+            "- token:\n  repository: octo-org/a",
+            "input `targets`, octo-org/a (line 1): `token` is empty. The secret isn't set",
+        ),
+        (
+            "- token: null",
+            "input `targets`, entry 1 (line 1): `token` is empty. The secret isn't set",
+        ),
+        (
+            r#"[{"token": null}]"#,
+            "input `targets`, entry 1: `token` is empty. The secret isn't set",
+        ),
         (
             "- private-key: ''",
             "input `targets`, entry 1 (line 1): `private-key` is empty",

@@ -14,6 +14,7 @@ use crate::providers::http::proxies::host_and_port;
 
 const NO_RESOLVER_HINT: &str = "make sure that this file of the runner, or of its container, is readable and names a DNS server. An entry in /etc/hosts can't replace it";
 const UNREACHABLE_HINT: &str = "check `server-url` and `repository`. A server in a private network can only be reached by a runner in that network";
+const SHORT_NAME_HINT: &str = "check `server-url`. A name without a dot only works if the runner's network or its /etc/hosts knows it; otherwise use the full name, like `git.example.com`";
 const UNKNOWN_ISSUER_HINT: &str = "if the server, or a proxy in between, has a certificate of a private CA, set `ca-certificates` to the CA's certificate";
 const INVALID_CERTIFICATE_HINT: &str = "fix the server's certificate. If you expected a different certificate, check `server-url` and the proxy; for a private CA, set `ca-certificates`";
 const LOOPBACK_PROXY_HINT: &str = "use an address of the proxy that containers can reach, such as the runner's IP address: the action runs in a container, where 127.0.0.1 and localhost are the container itself";
@@ -55,11 +56,22 @@ impl Http<'_> {
             (None, Some(proxy)) => proxy_error(host, proxy, error),
             (None, None) => {
                 let message = format!("{host} can't be reached: {}", innermost(error));
-                Error::new(ErrorKind::Unreachable, message).hint(UNREACHABLE_HINT)
+                let hint = if is_short_name(address) {
+                    SHORT_NAME_HINT
+                } else {
+                    UNREACHABLE_HINT
+                };
+                Error::new(ErrorKind::Unreachable, message).hint(hint)
             }
         };
         failure.because(error)
     }
+}
+
+/// Whether the host is a name without a domain, such as `gitlab`.
+fn is_short_name(address: &Url) -> bool {
+    let name = address.domain().unwrap_or(".");
+    name != "localhost" && !name.contains('.')
 }
 
 fn tls_error<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a rustls::Error> {
@@ -135,6 +147,21 @@ fn proxy_error(host: &str, proxy: &str, error: &(dyn StdError + 'static)) -> Err
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_without_a_domain_is_recognised() {
+        for (address, expected) in [
+            ("https://gitlab/x", true),
+            ("https://gitlab:8443", true),
+            ("https://git.example.com", false),
+            ("http://localhost:3000", false),
+            ("https://10.0.0.1", false),
+            ("https://[fd00::10]:8443", false),
+        ] {
+            let address = Url::parse(address).unwrap();
+            assert_eq!(is_short_name(&address), expected, "{address}");
+        }
+    }
 
     #[test]
     fn a_proxy_on_the_loopback_is_recognised() {

@@ -10,6 +10,8 @@ use hickory_resolver::TokioResolver;
 use hickory_resolver::config::LookupIpStrategy;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
+const NO_ADDRESS: &str = "DNS has no address for this name";
+
 /// Queries only the servers that the system configures: lookups fail if `/etc/resolv.conf` can't be read.
 #[derive(Clone, Default)]
 pub(super) struct Resolver(Arc<OnceLock<TokioResolver>>);
@@ -23,10 +25,15 @@ impl Resolve for Resolver {
                 source,
             };
             let resolver = this.resolver().map_err(fail)?;
-            let found = resolver
-                .lookup_ip(name.as_str())
-                .await
-                .map_err(|error| fail(Box::new(error)))?;
+            let found = resolver.lookup_ip(name.as_str()).await;
+            let found = found.map_err(|error| {
+                fail(if error.is_no_records_found() {
+                    // The library's message is a dump of its query.
+                    NO_ADDRESS.into()
+                } else {
+                    Box::new(error)
+                })
+            })?;
             let addresses: Vec<_> = found
                 .iter()
                 .map(|address| SocketAddr::new(address, 0))
