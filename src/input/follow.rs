@@ -82,8 +82,12 @@ pub(super) fn read(inputs: &Inputs) -> Checked<Option<Vec<Named>>> {
     }
     let provider = destination::provider(inputs)?.map(ProviderKind::as_str);
     let is_wanted = |entry: &Entry| provider.is_none() || entry.provider.as_deref() == provider;
-    let wanted = entries.into_iter().filter(is_wanted);
-    Ok(Some(wanted.map(Named::Entry).collect()))
+    let wanted: Vec<_> = entries.into_iter().filter(is_wanted).collect();
+    if wanted.is_empty() {
+        let what = "names no run of that `provider`: there is nothing to follow";
+        return InputError::new(FOLLOW, what).fail();
+    }
+    Ok(Some(wanted.into_iter().map(Named::Entry).collect()))
 }
 
 fn named_page(text: &str) -> Checked<Named> {

@@ -14,7 +14,6 @@ use std::collections::{BTreeMap, HashMap};
 
 use self::defaults::Defaults;
 use self::entry::TargetEntry;
-use super::follow::FOLLOW;
 use super::{HostRepository, destination, rerun};
 use crate::model::{Caller, InvalidTarget, Secret};
 use crate::providers::any::ProviderKind;
@@ -102,10 +101,6 @@ pub(super) fn read(
     }
     if !errors.is_empty() {
         return Err(errors);
-    }
-    if targets.is_empty() {
-        let what = "names no run of that `provider`: there is nothing to follow";
-        return InputError::new(FOLLOW, what).fail();
     }
     names::assign(&mut targets);
     rerun::set_markers(&mut targets, &raw_request.step, host_repository)?;

@@ -175,8 +175,16 @@ impl Step {
         self.environment("RUNNER_DEBUG", "1")
     }
 
-    /// The troubleshooting page of the version that runs, if the runner knows which one that is.
+    /// The troubleshooting page of the version that runs, if the runner knows which one that is. Other forges have other
+    /// addresses.
     pub(crate) fn page(&self) -> Option<String> {
+        let forges = ["GITEA_ACTIONS", "FORGEJO_ACTIONS"];
+        if forges
+            .iter()
+            .any(|name| self.environment.contains_key(*name))
+        {
+            return None;
+        }
         let variable = |name: &str| self.environment.get(&format!("GITHUB_{name}"));
         let (server, action) = (variable("SERVER_URL")?, variable("ACTION_REPOSITORY")?);
         let version = variable("ACTION_REF")?;
