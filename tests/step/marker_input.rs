@@ -4,7 +4,7 @@ use sandbox::{Fault, Moment, Occasion, Provider, Route, World};
 
 use sandbox::world::{RunDetails, Scenario};
 
-use crate::calls::{SECOND, in_parallel, start, trigger};
+use crate::calls::{SECOND, in_parallel, signal, start, trigger};
 use crate::harness::{Step, sandbox};
 use crate::inputs::fails_with;
 
@@ -70,6 +70,36 @@ fn the_marker_is_sent_under_its_name() {
         };
         assert_eq!(carried, marker.as_str(), "{sent}");
         assert!(done.log.contains("accepted"), "{done}");
+    });
+}
+
+/// The run is known by its id, so it isn't found a second time by its marker.
+#[test]
+fn a_run_known_by_its_id_is_the_only_one() {
+    in_parallel(vec![false, true], |is_stopped| {
+        let scenario = if is_stopped {
+            Scenario::endless()
+        } else {
+            Scenario::passing(SECOND)
+        };
+        let sandbox = start(World::demo().scenario(Provider::GitHub, scenario));
+        let step = Step::github(&sandbox)
+            .input("workflow", "titled.yml")
+            .input("ref", "main")
+            .input("marker-input", "trigger_id")
+            .input("wait", "true");
+        let child = step.start();
+        if is_stopped {
+            step.until_said(": running");
+            signal(&child, "INT");
+        }
+        let done = step.finish(child);
+        let runs = done.result()["runs"]
+            .as_array()
+            .cloned()
+            .unwrap_or_default();
+        assert_eq!(runs.len(), 1, "{done}");
+        assert_eq!(runs[0]["matched_by"], "id", "{done}");
     });
 }
 

@@ -131,6 +131,17 @@ impl<'target> Monitor<'_, 'target> {
         }
     }
 
+    /// Whether runs that appear late could be recognised: they have a marker, and none is known by its id, which would be
+    /// the only one.
+    pub(super) fn may_have_more_runs<'run>(
+        &self,
+        known: impl IntoIterator<Item = &'run Run>,
+    ) -> bool {
+        let mut known = known.into_iter();
+        self.context.target.spec.marker().is_some()
+            && known.all(|run| run.matched_by != MatchedBy::Id)
+    }
+
     /// Reports the runs that haven't been reported as found yet, and returns them.
     pub(super) fn report_new(&self, search: &Search<'_, '_>, mut runs: Vec<Run>) -> Vec<Run> {
         runs.retain(|run| !search.reported.borrow().contains(&run.id));
@@ -149,7 +160,8 @@ impl<'target> Monitor<'_, 'target> {
         monitored: &mut Monitored,
         unread: &mut Option<Error>,
     ) -> Vec<Run> {
-        if self.context.target.spec.marker().is_none() {
+        let known = monitored.runs.iter().map(|known| &known.run);
+        if !self.may_have_more_runs(known) {
             return Vec::new();
         }
         let list_timeout = if unread.is_some() {

@@ -33,12 +33,16 @@ impl Monitor<'_, '_> {
         runs: Vec<Run>,
         wait: &WaitOptions,
     ) -> Vec<RunReport> {
+        let may_have_more = self.may_have_more_runs(&runs);
         let watching = runs.into_iter().map(|run| self.watch(run, wait));
         let mut watching = pin!(join_all(watching));
         tokio::select! {
             biased;
             reports = &mut watching => return reports,
             () = self.context.shutdown.requested(ShutdownMode::Graceful) => {}
+        }
+        if !may_have_more {
+            return watching.await;
         }
         let late = self.watch_late_runs(search, wait);
         let (mut reports, late) = join(watching, late).await;
@@ -47,10 +51,6 @@ impl Monitor<'_, '_> {
     }
 
     async fn watch_late_runs(&self, search: &Search<'_, '_>, wait: &WaitOptions) -> Vec<RunReport> {
-        // Without a marker, no run found now may be cancelled.
-        if self.context.target.spec.marker().is_none() {
-            return Vec::new();
-        }
         tokio::select! {
             _ = timeout(LAST_LIST_TIMEOUT, find::list_now(search)) => {}
             () = self.context.shutdown.requested(ShutdownMode::Immediate) => {}
