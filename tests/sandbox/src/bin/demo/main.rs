@@ -1,5 +1,6 @@
 //! `cargo demo`: builds the real binary and runs it as the runner would, against a sandbox in this process. Runs it
-//! once for each provider, once with several targets, and once with a mistake. Shows the output and the started runs.
+//! once for each provider, once with several targets, once with a mistake, for a job that is run again, and for a run
+//! that another step follows. Shows the output and the started runs.
 
 mod binary;
 mod scene;
@@ -17,6 +18,7 @@ use std::time::Instant;
 use sandbox::{Sandbox, World};
 
 use scene::Scene;
+use step::StepResult;
 
 fn main() -> ExitCode {
     let mut arguments = env::args().skip(1);
@@ -50,9 +52,12 @@ fn run() -> io::Result<Vec<String>> {
 
     print(&show::introduction(&sandbox.http_url()));
     let scenes = scene::all(&sandbox.http_url());
-    let mut differences = Vec::new();
-    for (index, scene) in scenes.iter().enumerate() {
-        differences.extend(run_scene(index + 1, scene, &binary, &folder, &sandbox)?);
+    let (mut differences, mut run_urls) = (Vec::new(), Vec::new());
+    for (number, scene) in (1..).zip(scenes) {
+        let scene = scene.with_followed(&run_urls);
+        let result = run_scene(number, &scene, &binary, &folder, &sandbox)?;
+        differences.extend(verdict::of_step(number, &scene, &result));
+        run_urls.push(result.output("run-url").to_owned());
     }
     let runs = sandbox.runs();
     differences.extend(verdict::of_world(&runs, &sandbox.trigger_requests()));
@@ -70,7 +75,7 @@ fn run_scene(
     binary: &Path,
     folder: &Path,
     sandbox: &Sandbox,
-) -> io::Result<Vec<String>> {
+) -> io::Result<StepResult> {
     print(&show::heading(number, scene));
     let server = sandbox.http_url();
     let result = step::run(number, scene, binary, folder, &server, |line| {
@@ -79,7 +84,7 @@ fn run_scene(
         }
     })?;
     print(&show::result(&result));
-    Ok(verdict::of_step(number, scene, &result))
+    Ok(result)
 }
 
 /// Creates a folder that isn't deleted, so that you can read its files.

@@ -7,13 +7,26 @@ pub(crate) struct Scene {
     pub(crate) heading: &'static str,
     pub(crate) inputs: Vec<Input>,
     pub(crate) outcome: &'static str,
-    /// Empty if nothing is started.
+    /// Empty if nothing is started, or the step doesn't wait for its end.
     pub(crate) conclusion: &'static str,
+    /// The attempt of the job that runs the step.
+    pub(crate) attempt: u32,
+    /// The step whose run it follows.
+    pub(crate) follows: Option<usize>,
 }
 
 impl Scene {
     pub(crate) fn passes(&self) -> bool {
-        self.conclusion == "success"
+        let is_started = self.outcome == "accepted" && self.conclusion.is_empty();
+        self.conclusion == "success" || is_started
+    }
+
+    /// Adds the input `follow`, if it follows a run. `run_urls` are those of the steps before.
+    pub(crate) fn with_followed(mut self, run_urls: &[String]) -> Self {
+        let url = self.follows.and_then(|step| run_urls.get(step - 1));
+        let follow = url.map(|url| Input::plain("follow", url));
+        self.inputs.extend(follow);
+        self
     }
 }
 
@@ -61,13 +74,17 @@ impl Input {
 }
 
 /// Returns the scenes in order; `server` is the URL of the sandbox.
-pub(crate) fn all(server: &str) -> [Scene; 5] {
+pub(crate) fn all(server: &str) -> [Scene; 9] {
     [
         github(),
         gitlab(server),
         bitbucket(server),
         all_providers(server),
         typo(),
+        once("A deployment, at most once", 1),
+        once("The same job, run again: it deploys nothing twice", 2),
+        start(),
+        follow(),
     ]
 }
 
@@ -83,6 +100,8 @@ fn scene(heading: &'static str, conclusion: &'static str, mut inputs: Vec<Input>
             "accepted"
         },
         conclusion,
+        attempt: 1,
+        follows: None,
     }
 }
 
@@ -95,6 +114,7 @@ fn github() -> Scene {
             Input::plain("workflow", "build.yml"),
             Input::plain("ref", "release"),
             Input::plain("inputs", "environment: production\nversion: 1.10\n"),
+            Input::plain("caller", "caller"),
             Input::plain("result-artifact", "result"),
             Input::secret("token", demo::GITHUB_CLASSIC),
         ],
@@ -174,4 +194,45 @@ fn typo() -> Scene {
             Input::secret("token", demo::GITHUB_CLASSIC),
         ],
     )
+}
+
+fn once(heading: &'static str, attempt: u32) -> Scene {
+    let inputs = vec![
+        Input::plain("repository", "octo-org/app"),
+        Input::plain("workflow", "titled.yml"),
+        Input::plain("marker-input", "trigger_id"),
+        Input::plain("on-rerun", "once"),
+        Input::secret("token", demo::GITHUB_CLASSIC),
+    ];
+    Scene {
+        attempt,
+        ..scene(heading, "success", inputs)
+    }
+}
+
+fn start() -> Scene {
+    Scene {
+        heading: "An event whose run is known before the step goes on",
+        inputs: vec![
+            Input::plain("repository", "octo-org/app"),
+            Input::plain("event-type", "release"),
+            Input::secret("token", demo::GITHUB_CLASSIC),
+            Input::plain("wait", "start"),
+        ],
+        outcome: "accepted",
+        conclusion: "",
+        attempt: 1,
+        follows: None,
+    }
+}
+
+fn follow() -> Scene {
+    Scene {
+        heading: "Another step waits for that run",
+        inputs: vec![Input::secret("token", demo::GITHUB_CLASSIC)],
+        outcome: "",
+        conclusion: "success",
+        attempt: 1,
+        follows: Some(8),
+    }
 }

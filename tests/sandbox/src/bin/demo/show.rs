@@ -14,10 +14,11 @@ Shows what the action does, without an account at any provider.
 
 Usage: cargo demo
 
-Builds the real binary and runs it five times, as the runner of GitHub Actions would: once for each
-provider, once for all of them together, and once with a mistake. A sandbox on this machine stands in
+Builds the real binary and runs it nine times, as the runner of GitHub Actions would: once for each
+provider, once for all of them together, once with a mistake, twice for a job that is run again and
+deploys once, and twice to start a run and wait for it elsewhere. A sandbox on this machine stands in
 for GitHub, GitLab and Bitbucket. You see the inputs, the log and the outputs of each step, the runs
-that were started, and the job summary. After building, it takes about half a minute.
+that were started, and the job summary. After building, it takes about a minute.
 
 The exit code is 0 if everything worked as expected, and 1 otherwise.
 
@@ -32,7 +33,7 @@ pub(crate) fn unknown_argument(argument: &str) -> String {
 
 pub(crate) fn introduction(server: &str) -> String {
     format!(
-        "\nFive steps of a workflow, run with the real binary. A sandbox at {server}\n\
+        "\nNine steps of a workflow, run with the real binary. A sandbox at {server}\n\
          stands in for GitHub, GitLab and Bitbucket; its tokens are fake. The logs look as in\n\
          GitHub Actions: ▼ begins a group, and Error or Warning an annotation."
     )

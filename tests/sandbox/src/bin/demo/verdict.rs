@@ -44,7 +44,7 @@ fn shown(value: &str) -> String {
 
 /// The expected number of runs, by provider.
 const EXPECTED_RUNS: [(Provider, usize); 3] = [
-    (Provider::GitHub, 3),
+    (Provider::GitHub, 5),
     (Provider::GitLab, 2),
     (Provider::Bitbucket, 2),
 ];
