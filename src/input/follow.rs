@@ -89,11 +89,20 @@ fn named_page(text: &str) -> Checked<Named> {
         return InputError::new(FOLLOW, "contains a space, line break or control character").fail();
     }
     let address = text.split(['?', '#']).next().unwrap_or_default();
-    // A server's address never has braces, but one of Bitbucket's names for a run does.
-    let (before, last) = address.rsplit_once('/').unwrap_or(("", address));
-    let last = last.replace("%7B", "").replace("%7D", "");
-    let last = last.trim_start_matches('{').trim_end_matches('}');
-    Ok(Named::Page(format!("{before}/{last}")))
+    Ok(Named::Page(match address.rsplit_once('/') {
+        Some((before, last)) => format!("{before}/{}", without_braces(last)),
+        None => address.to_owned(),
+    }))
+}
+
+/// Removes the braces around a UUID of Bitbucket, which the address of a server or repository never has.
+fn without_braces(part: &str) -> &str {
+    let braces = [("{", "}"), ("%7B", "%7D"), ("%7b", "%7d")];
+    let mut inner = braces.iter().filter_map(|(start, end)| {
+        let rest = part.strip_prefix(start)?;
+        rest.strip_suffix(end)
+    });
+    inner.next().unwrap_or(part)
 }
 
 fn entries(raw: &RawInput) -> Option<Vec<Entry>> {
@@ -162,7 +171,7 @@ fn read_page(
     inputs: &Inputs,
     host_repository: &HostRepository,
 ) -> Checked<(Destination, Followed)> {
-    let (destination, page) = destination::read_run_page(inputs, host_repository)?;
+    let (destination, page) = destination::read_run_address(inputs, host_repository)?;
     let address = inputs.get(REPOSITORY).unwrap_or_default();
     let Some(url) = destination.server.page(address) else {
         return InputError::new(FOLLOW, "contains a character that no run's address has").fail();

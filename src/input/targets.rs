@@ -83,17 +83,21 @@ pub(super) fn read(
     let defaults = Defaults::new(&raw_request.defaults, host_repository);
     let mut targets = Vec::with_capacity(entries.len());
     let mut positions = Vec::with_capacity(entries.len());
-    let mut errors = Vec::new();
+    let (mut errors, mut has_failed) = (Vec::new(), false);
     for entry in entries {
         match entry.read(&defaults, host_repository) {
             Ok(read) => {
                 positions.extend(read.iter().map(|_| entry.position()));
                 targets.extend(read);
             }
-            Err(found) => errors.extend(found),
+            Err(found) => {
+                has_failed = true;
+                errors.extend(found);
+            }
         }
     }
-    if !errors.is_empty() {
+    // An entry without errors of its own may have failed because of another input's.
+    if has_failed {
         return Err(errors);
     }
     if targets.is_empty() {

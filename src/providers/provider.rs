@@ -41,7 +41,7 @@ pub(crate) trait ProviderSpec: Sized {
     /// The form of a repository's name, for error messages.
     const REPOSITORY_FORM: &'static str;
     /// The address of a run's page, for error messages.
-    const RUN_PAGE_FORM: &'static str;
+    const RUN_ADDRESS_FORM: &'static str;
 
     /// Whether the host is certainly this provider's, so that a web URL on it identifies the provider.
     fn is_public_host(host: &str) -> bool {
@@ -60,7 +60,7 @@ pub(crate) trait ProviderSpec: Sized {
     fn check_name(name: &str) -> Result<(), &'static str>;
 
     /// Splits the path of a run's page, relative to the server. `None` for any other page.
-    fn run_page(path: &str) -> Option<RunPage<'_>>;
+    fn run_address(path: &str) -> Option<RunAddress>;
 
     /// Whether a run of this provider can have this id.
     fn is_run_id(id: &str) -> bool {
@@ -121,9 +121,8 @@ pub(crate) trait ProviderSpec: Sized {
 }
 
 /// A run as the path of its page names it.
-#[derive(PartialEq, Eq, Debug)]
-pub(crate) struct RunPage<'a> {
-    pub(crate) repository: &'a str,
+pub(crate) struct RunAddress {
+    pub(crate) repository: String,
     /// The run's id, or for Bitbucket its number.
     pub(crate) id: String,
     /// `None` means the current one.

@@ -188,11 +188,13 @@ impl TargetEntry {
                 .take(self.target(&self.own, None, defaults, host_repository))
                 .map(|target| vec![target]),
             Some(Some(named)) => {
-                let targets = named.iter().filter_map(|named| {
+                let targets = named.iter().map(|named| {
                     let own = named.place(&own);
                     errors.take(self.target(&own, Some(named), defaults, host_repository))
                 });
-                Some(targets.collect())
+                // All are read, so that all problems are reported.
+                let targets: Vec<_> = targets.collect();
+                targets.into_iter().collect()
             }
         };
         errors.finish(|| targets)
