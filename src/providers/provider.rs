@@ -129,9 +129,10 @@ pub(crate) struct RunAddress {
     pub(crate) attempt: Option<u64>,
 }
 
-/// Whether it's a number that fits the ids of an API.
+/// Whether it's a number as APIs write it, so that it can be compared with theirs.
 pub(super) fn is_number(text: &str) -> bool {
-    text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<u64>().is_ok()
+    text.parse::<u64>()
+        .is_ok_and(|number| number.to_string() == text)
 }
 
 /// What else a provider needs to read a target's inputs.
