@@ -137,6 +137,14 @@ pub(super) fn about_follow(error: InputError) -> InputError {
 }
 
 impl Named {
+    /// The provider of an entry of `results`.
+    pub(super) fn provider(&self) -> Option<ProviderKind> {
+        match self {
+            Self::Page(_) => None,
+            Self::Entry(entry) => destination::provider_by_name(entry.provider.as_deref()?),
+        }
+    }
+
     /// Returns an entry's own inputs with those that say where this target is.
     pub(super) fn place(&self, own: &Inputs) -> Inputs {
         let mut inputs = own.clone();

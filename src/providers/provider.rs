@@ -129,7 +129,7 @@ pub(crate) struct RunAddress {
     pub(crate) attempt: Option<u64>,
 }
 
-/// Whether it's a number as APIs write it, so that it can be compared with theirs.
+/// Whether it's a number as APIs write it, so that the strings can be compared.
 pub(super) fn is_number(text: &str) -> bool {
     text.parse::<u64>()
         .is_ok_and(|number| number.to_string() == text)

@@ -487,19 +487,33 @@ fn many_targets_can_be_followed() {
         assert_eq!(done.outputs["outcome"], "");
     }
     // The step's own `follow` is for all entries that don't trigger anything.
-    let targets = json!([
+    let mut targets = json!([
         { "provider": "gitlab", "server-url": server, "token": demo::GITLAB_DEVELOPER },
         { "repository": "octo-org/app", "workflow": "build.yml", "ref": "main" },
     ]);
-    let done = Step::on(&server)
-        .input("follow", results)
-        .input("wait", "start")
-        .input("token", demo::GITHUB_CLASSIC)
-        .input("targets", &targets.to_string())
-        .secret(demo::GITLAB_DEVELOPER)
-        .run()
-        .passes();
-    done.says("✓ 2 targets: 1 passed, 1 triggered");
+    let follow_all = |targets: &Value| {
+        Step::on(&server)
+            .input("follow", results)
+            .input("wait", "start")
+            .input("token", demo::GITHUB_CLASSIC)
+            .input("targets", &targets.to_string())
+            .secret(demo::GITLAB_DEVELOPER)
+            .secret(demo::BITBUCKET_ACCESS)
+            .run()
+    };
+    // A run that nobody follows would end unnoticed.
+    let done = follow_all(&targets).fails(&[
+        "input `follow`: names a run on GitHub, which no entry of `targets` follows\nhint: add an entry with `provider: github`",
+        "input `follow`: names a run on Bitbucket, which no entry of `targets` follows",
+    ]);
+    assert_eq!(sandbox.trigger_requests().len(), 4, "{done}");
+    let more = [
+        json!({ "provider": "github" }),
+        json!({ "provider": "bitbucket", "server-url": server, "token": demo::BITBUCKET_ACCESS }),
+    ];
+    targets.as_array_mut().expect("a list").extend(more);
+    let done = follow_all(&targets).passes();
+    done.says("✓ 5 targets: 4 passed, 1 triggered");
     done.outcome("accepted");
     assert_eq!(ids(&done)[0], ids(&first)[1], "{done}");
     assert_eq!(sandbox.trigger_requests().len(), 5);

@@ -219,6 +219,14 @@ impl TargetEntry {
         Some((provider, repository))
     }
 
+    /// Whether the step's `follow` is for this entry, and for all of its runs or only those on the entry's provider.
+    pub(super) fn follows_step_on(&self, provider: ProviderKind, defaults: &Defaults<'_>) -> bool {
+        let inherits = !self.own.has(FOLLOW) && defaults.with_follow(&self.own).has(FOLLOW);
+        let own = destination::provider(&self.own);
+        // An invalid `provider` is reported where it's read.
+        inherits && own.map_or(true, |own| own.is_none_or(|own| own == provider))
+    }
+
     /// Reads one target of the entry, from its own keys and what `follow` names.
     fn target(
         &self,
