@@ -5,6 +5,7 @@ use url::{Host, ParseError, Url};
 use super::HostRepository;
 use crate::providers::any::ProviderKind;
 use crate::providers::location::{Server, fixed};
+use crate::providers::provider::RunAddress;
 use crate::text::nearest::nearest;
 use crate::values::{Checked, Errors, InputError, Inputs};
 
@@ -17,14 +18,6 @@ pub(super) struct Destination {
     pub(super) provider: ProviderKind,
     pub(super) server: Server,
     pub(super) repository: String,
-}
-
-/// A run as the address of its page names it.
-pub(super) struct RunPage {
-    /// Its id, or for Bitbucket its number.
-    pub(super) id: String,
-    /// `None` means the current one.
-    pub(super) attempt: Option<u64>,
 }
 
 /// Provider and server of a target, before its repository is checked.
@@ -57,10 +50,10 @@ pub(super) fn read(inputs: &Inputs, host_repository: &HostRepository) -> Checked
 }
 
 /// Reads the destination of a run whose page is given instead of the repository, by the same rules.
-pub(super) fn read_run_page(
+pub(super) fn read_run_address(
     inputs: &Inputs,
     host_repository: &HostRepository,
-) -> Checked<(Destination, RunPage)> {
+) -> Checked<(Destination, RunAddress)> {
     let given = inputs.get(REPOSITORY).unwrap_or_default();
     if !is_web_url(given) {
         let what = "must be the address of a run, or the output `results` of an earlier step";
@@ -73,19 +66,20 @@ pub(super) fn read_run_page(
     } = resolve_server(inputs, host_repository)?;
     reject_imitation(provider, &server, host_repository)?;
     let path = path.unwrap_or_default();
-    let Some(page) = provider.run_page(&path) else {
+    let page = provider.run_address(&path);
+    let page = page.filter(|page| provider.check_name(&page.repository).is_ok());
+    let Some(page) = page else {
         return InputError::new(REPOSITORY, "isn't the address of a run's page")
             .given(given)
-            .hint(format!("use an address like {}", provider.run_page_form()))
+            .hint(format!(
+                "use an address like {}",
+                provider.run_address_form()
+            ))
             .fail();
     };
-    let repository = page.repository.to_owned();
-    let run = RunPage {
-        id: page.id,
-        attempt: page.attempt,
-    };
+    let repository = page.repository.clone();
     let destination = checked_location(provider, server, repository, inputs, host_repository)?;
-    Ok((destination, run))
+    Ok((destination, page))
 }
 
 /// Reads the destination of a repository whose name is known. The inputs only say which server it's on, perhaps by the

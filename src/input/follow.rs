@@ -82,12 +82,8 @@ pub(super) fn read(inputs: &Inputs) -> Checked<Option<Vec<Named>>> {
     }
     let provider = destination::provider(inputs)?.map(ProviderKind::as_str);
     let is_wanted = |entry: &Entry| provider.is_none() || entry.provider.as_deref() == provider;
-    let wanted: Vec<_> = entries.into_iter().filter(is_wanted).collect();
-    if wanted.is_empty() {
-        let what = "names no run of that `provider`: there is nothing to follow";
-        return InputError::new(FOLLOW, what).fail();
-    }
-    Ok(Some(wanted.into_iter().map(Named::Entry).collect()))
+    let wanted = entries.into_iter().filter(is_wanted);
+    Ok(Some(wanted.map(Named::Entry).collect()))
 }
 
 fn named_page(text: &str) -> Checked<Named> {
@@ -95,11 +91,20 @@ fn named_page(text: &str) -> Checked<Named> {
         return InputError::new(FOLLOW, "contains a space, line break or control character").fail();
     }
     let address = text.split(['?', '#']).next().unwrap_or_default();
-    // A server's address never has braces, but one of Bitbucket's names for a run does.
-    let (before, last) = address.rsplit_once('/').unwrap_or(("", address));
-    let last = last.replace("%7B", "").replace("%7D", "");
-    let last = last.trim_start_matches('{').trim_end_matches('}');
-    Ok(Named::Page(format!("{before}/{last}")))
+    Ok(Named::Page(match address.rsplit_once('/') {
+        Some((before, last)) => format!("{before}/{}", without_braces(last)),
+        None => address.to_owned(),
+    }))
+}
+
+/// Removes the braces around a UUID of Bitbucket, which the address of a server or repository never has.
+fn without_braces(part: &str) -> &str {
+    let braces = [("{", "}"), ("%7B", "%7D"), ("%7b", "%7d")];
+    let mut inner = braces.iter().filter_map(|(start, end)| {
+        let rest = part.strip_prefix(start)?;
+        rest.strip_suffix(end)
+    });
+    inner.next().unwrap_or(part)
 }
 
 fn entries(raw: &RawInput) -> Option<Vec<Entry>> {
@@ -134,6 +139,14 @@ pub(super) fn about_follow(error: InputError) -> InputError {
 }
 
 impl Named {
+    /// The provider of an entry of `results`.
+    pub(super) fn provider(&self) -> Option<ProviderKind> {
+        match self {
+            Self::Page(_) => None,
+            Self::Entry(entry) => destination::provider_by_name(entry.provider.as_deref()?),
+        }
+    }
+
     /// Returns an entry's own inputs with those that say where this target is.
     pub(super) fn place(&self, own: &Inputs) -> Inputs {
         let mut inputs = own.clone();
@@ -168,7 +181,7 @@ fn read_page(
     inputs: &Inputs,
     host_repository: &HostRepository,
 ) -> Checked<(Destination, Followed)> {
-    let (destination, page) = destination::read_run_page(inputs, host_repository)?;
+    let (destination, page) = destination::read_run_address(inputs, host_repository)?;
     let address = inputs.get(REPOSITORY).unwrap_or_default();
     let Some(url) = destination.server.page(address) else {
         return InputError::new(FOLLOW, "contains a character that no run's address has").fail();
@@ -367,6 +380,10 @@ mod tests {
             "https://github.com/octo-org/app/actions/runs/99999999999999999999",
             "https://github.com/octo-org/app/actions/runs/12/attempts/x",
             "https://github.com/octo-org/app/actions/runs/../12",
+            "https://github.com/octo-org/app/actions/runs/012",
+            "https://github.com/octo-org/app/actions/runs/+12",
+            "https://github.com/octo-org/app/actions/runs/-1",
+            "https://github.com/octo-org/a/b/actions/runs/12",
             "https://github.com/octo-org/actions/runs/12",
             "https://gitlab.com/octo-group/app/-/jobs/12",
             "https://gitlab.com/octo-group/app/pipelines/12",

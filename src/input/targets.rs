@@ -14,6 +14,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use self::defaults::Defaults;
 use self::entry::TargetEntry;
+use super::follow::FOLLOW;
 use super::{HostRepository, destination, rerun};
 use crate::model::{Caller, InvalidTarget, Secret};
 use crate::providers::any::ProviderKind;
@@ -89,18 +90,29 @@ pub(super) fn read(
     let defaults = Defaults::new(&raw_request.defaults, host_repository);
     let mut targets = Vec::with_capacity(entries.len());
     let mut positions = Vec::with_capacity(entries.len());
-    let mut errors = Vec::new();
+    let (mut errors, mut has_failed) = (Vec::new(), false);
     for entry in entries {
         match entry.read(&defaults, host_repository) {
             Ok(read) => {
                 positions.extend(read.iter().map(|_| entry.position()));
                 targets.extend(read);
             }
-            Err(found) => errors.extend(found),
+            Err(found) => {
+                has_failed = true;
+                errors.extend(found);
+            }
         }
     }
-    if !errors.is_empty() {
+    let unfollowed = unfollowed(entries, &defaults);
+    has_failed |= !unfollowed.is_empty();
+    errors.extend(unfollowed);
+    // An entry without errors of its own may have failed because of another input's.
+    if has_failed {
         return Err(errors);
+    }
+    if targets.is_empty() {
+        let what = "names no run of that `provider`: there is nothing to follow";
+        return InputError::new(FOLLOW, what).fail();
     }
     names::assign(&mut targets);
     rerun::set_markers(&mut targets, &raw_request.step, host_repository)?;
@@ -109,6 +121,30 @@ pub(super) fn read(
     let triggered = triggered.filter_map(|(target, position)| Some((target, position?)));
     let warnings = duplicates::warnings(triggered);
     Ok((targets, warnings))
+}
+
+/// Rejects runs in the step's own `follow` that no entry of `targets` follows: nobody would notice how they end.
+fn unfollowed(entries: &[TargetEntry], defaults: &Defaults<'_>) -> Vec<InputError> {
+    let named = defaults.named();
+    let is_named = |provider: &ProviderKind| {
+        named
+            .iter()
+            .any(|named| named.provider() == Some(*provider))
+    };
+    let is_followed = |provider: &ProviderKind| {
+        let mut entries = entries.iter();
+        entries.any(|entry| entry.follows_step_on(*provider, defaults))
+    };
+    let all = ProviderKind::ALL.iter().copied().filter(is_named);
+    let unfollowed = all.filter(|provider| !is_followed(provider));
+    let error = |provider: ProviderKind| {
+        let (name, id) = (provider.name(), provider.as_str());
+        let what = format!("names a run on {name}, which no entry of `targets` follows");
+        InputError::new(FOLLOW, what).hint(format!(
+            "add an entry with `provider: {id}`, or set `follow` only in the entries that need it"
+        ))
+    };
+    unfollowed.map(error).collect()
 }
 
 /// Describes the targets of a request that is invalid. Empty if `targets` can't be parsed.

@@ -14,7 +14,7 @@ use crate::providers::http::{Client, Http, LimitMessage, LogTail};
 use crate::providers::location::Location;
 use crate::providers::provider::{
     Candidate, CredentialParts, Depth, EarlierRuns, InputContext, PollIntervals, Provider,
-    ProviderSpec as _, RequestForm, RunPage, Secrets, Sessions, TriggerRequest,
+    ProviderSpec as _, RequestForm, RunAddress, Secrets, Sessions, TriggerRequest,
 };
 use crate::providers::quota::Quota;
 use crate::values::{Checked, Inputs};
@@ -269,12 +269,12 @@ impl ProviderKind {
         with_spec!(self, S => S::REPOSITORY_FORM)
     }
 
-    pub(crate) fn run_page_form(self) -> &'static str {
-        with_spec!(self, S => S::RUN_PAGE_FORM)
+    pub(crate) fn run_address_form(self) -> &'static str {
+        with_spec!(self, S => S::RUN_ADDRESS_FORM)
     }
 
-    pub(crate) fn run_page(self, path: &str) -> Option<RunPage<'_>> {
-        with_spec!(self, S => S::run_page(path))
+    pub(crate) fn run_address(self, path: &str) -> Option<RunAddress> {
+        with_spec!(self, S => S::run_address(path))
     }
 
     pub(crate) fn is_run_id(self, id: &str) -> bool {

@@ -16,7 +16,7 @@ use crate::providers::http::{Http, LogTail};
 use crate::providers::location::{Location, check_part, two_parts};
 use crate::providers::provider::{
     Candidate, Claim, CredentialParts, Depth, InputContext, PollIntervals, Provider, ProviderSpec,
-    RequestForm, RunPage, Secrets, TriggerRequest, is_number,
+    RequestForm, RunAddress, Secrets, TriggerRequest, is_number,
 };
 use crate::values::{Checked, Inputs};
 
@@ -45,7 +45,7 @@ impl ProviderSpec for MemorySpec {
     const TOKEN_PREFIXES: &'static [&'static str] = &[];
     const DEFAULT_SERVER: &'static str = "https://memory.example";
     const REPOSITORY_FORM: &'static str = "a name";
-    const RUN_PAGE_FORM: &'static str = "https://memory.example/octo-org/app/runs/1";
+    const RUN_ADDRESS_FORM: &'static str = "https://memory.example/octo-org/app/runs/1";
 
     fn api_address(web: &Url) -> Url {
         web.clone()
@@ -55,10 +55,10 @@ impl ProviderSpec for MemorySpec {
         two_parts(name)?.into_iter().try_for_each(check_part)
     }
 
-    fn run_page(path: &str) -> Option<RunPage<'_>> {
+    fn run_address(path: &str) -> Option<RunAddress> {
         let (repository, id) = path.split_once("/runs/")?;
-        is_number(id).then(|| RunPage {
-            repository,
+        is_number(id).then(|| RunAddress {
+            repository: repository.to_owned(),
             id: id.to_owned(),
             attempt: None,
         })

@@ -43,7 +43,7 @@ pub(crate) trait ProviderSpec: Sized {
     /// The form of a repository's name, for error messages.
     const REPOSITORY_FORM: &'static str;
     /// The address of a run's page, for error messages.
-    const RUN_PAGE_FORM: &'static str;
+    const RUN_ADDRESS_FORM: &'static str;
 
     /// Whether the host is certainly this provider's, so that a web URL on it identifies the provider.
     fn is_public_host(host: &str) -> bool {
@@ -62,7 +62,7 @@ pub(crate) trait ProviderSpec: Sized {
     fn check_name(name: &str) -> Result<(), &'static str>;
 
     /// Splits the path of a run's page, relative to the server. `None` for any other page.
-    fn run_page(path: &str) -> Option<RunPage<'_>>;
+    fn run_address(path: &str) -> Option<RunAddress>;
 
     /// Whether a run of this provider can have this id.
     fn is_run_id(id: &str) -> bool {
@@ -123,18 +123,18 @@ pub(crate) trait ProviderSpec: Sized {
 }
 
 /// A run as the path of its page names it.
-#[derive(PartialEq, Eq, Debug)]
-pub(crate) struct RunPage<'a> {
-    pub(crate) repository: &'a str,
+pub(crate) struct RunAddress {
+    pub(crate) repository: String,
     /// The run's id, or for Bitbucket its number.
     pub(crate) id: String,
     /// `None` means the current one.
     pub(crate) attempt: Option<u64>,
 }
 
-/// Whether it's a number that fits the ids of an API.
+/// Whether it's a number as APIs write it, so that the strings can be compared.
 pub(super) fn is_number(text: &str) -> bool {
-    text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<u64>().is_ok()
+    text.parse::<u64>()
+        .is_ok_and(|number| number.to_string() == text)
 }
 
 /// What else a provider needs to read a target's inputs.

@@ -18,9 +18,14 @@ const LOGS_WITHHELD: &str = "the logs of failed jobs aren't shown, because this 
 /// Returns the first line of a target's log: what is triggered or read, where, and as whom.
 pub(crate) fn announcement(target: &Target, mode: Mode) -> String {
     let server = target.location.server.web.as_str().trim_end_matches('/');
-    if target.follow.is_some() {
+    if let Some(follow) = &target.follow {
         let identity = target.spec.identity();
-        return format!("{target}: reading the run to follow on {server} {identity}");
+        let run = match follow.runs.len() {
+            0 => return format!("{target}: there is no run to follow"),
+            1 => "the run",
+            _ => "the runs",
+        };
+        return format!("{target}: reading {run} to follow on {server} {identity}");
     }
     let doing = match mode {
         Mode::Send => "triggering",

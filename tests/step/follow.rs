@@ -2,7 +2,10 @@
 
 use std::time::Instant;
 
-use sandbox::world::{Conclusion, RunDetails, Scenario};
+use sandbox::world::{
+    Access, Artifact, Conclusion, GitHubToken, GitHubTokenKind, JobScenario, Log, Permissions,
+    RunDetails, Scenario, Visibility,
+};
 use sandbox::{Fault, Moment, Occasion, Provider, RecordedRequest, Route, Sandbox, World, demo};
 use serde_json::{Value, json};
 
@@ -298,7 +301,7 @@ fn an_unreadable_run_is_explained_before_anything_is_triggered() {
     in_parallel(PROVIDERS.to_vec(), |provider| {
         for (status, says) in [
             (401, "doesn't accept the token"),
-            (403, "the step couldn't wait"),
+            (403, "a proxy, firewall or login page refused the request"),
             (404, "doesn't exist, or the token can't access it"),
         ] {
             let sandbox = with_scenario(provider, Scenario::endless());
@@ -306,15 +309,74 @@ fn an_unreadable_run_is_explained_before_anything_is_triggered() {
             let refused = Fault::status(Moment::BeforeActing, status);
             sandbox.fault(Route::any().method("GET"), Occasion::Every, refused);
             let done = follower(provider, &sandbox, &first.outputs["results"]).run();
-            assert_eq!(done.code, Some(1), "{done}");
-            assert!(
-                done.errors()[0].contains(says) || status == 403,
-                "{status}: {done}"
-            );
+            let done = done.fails(&[says]);
             assert!(!sandbox.runs()[0].cancelled, "{done}");
             only_triggered_once(&sandbox, &done);
         }
     });
+}
+
+/// The run exists, but the token isn't allowed to read it.
+#[test]
+fn a_missing_permission_is_explained() {
+    let blind = "github_pat_sandboxContentsWriteAlone000000000000000000000";
+    let sandbox = start(World::demo());
+    sandbox.with_world(|world| {
+        let permissions = Permissions::new(&[("contents", Access::Write)]);
+        let mut token = GitHubToken::classic(blind, "octocat", &[]);
+        token.kind = GitHubTokenKind::FineGrained { permissions };
+        world
+            .github
+            .tokens
+            .push(token.for_repository("octo-org/private"));
+        world.gitlab.projects[0].visibility = Visibility::Private;
+    });
+    let server = sandbox.http_url();
+    for (step, page, missing) in [
+        (
+            reader(Provider::GitHub, &sandbox).input("token", blind),
+            "octo-org/private/actions/runs/1",
+            "the token lacks \"Actions: read\", so the step couldn't wait for the run; nothing was triggered",
+        ),
+        (
+            reader(Provider::GitLab, &sandbox).input("token", demo::GITLAB_TRIGGER),
+            "octo-group/tools/deployer/-/pipelines/1",
+            "a trigger token can't read a project that isn't public, so the step couldn't wait",
+        ),
+        (
+            reader(Provider::Bitbucket, &sandbox)
+                .input("token", demo::BITBUCKET_API_WRITE_ONLY)
+                .input("email", demo::BITBUCKET_EMAIL),
+            "octo-workspace/service/pipelines/results/1",
+            "read:pipeline:bitbucket",
+        ),
+    ] {
+        let done = step.input("follow", &format!("{server}/{page}")).run();
+        let done = done.fails(&[missing]);
+        assert_eq!(done.outputs["outcome"], "", "{done}");
+    }
+    assert_eq!(sandbox.trigger_requests().len(), 0);
+}
+
+/// What works with `wait: true` works here too.
+#[test]
+fn logs_and_a_result_are_read_back() {
+    let artifact = Artifact::new("result").file("result.json", "{\"version\": \"1.2.3\"}");
+    let scenario = Scenario::passing(SECOND).artifact(artifact);
+    let sandbox = with_scenario(Provider::GitHub, scenario);
+    let first = started(Provider::GitHub, &sandbox);
+    let follow = |first: &Done| follower(Provider::GitHub, &sandbox, &first.outputs["run-url"]);
+    let done = follow(&first).input("result-artifact", "result").run();
+    assert_eq!(done.passes().outputs["result"], "{\"version\": \"1.2.3\"}");
+    let log = Log::text("connection refused\n");
+    let failing = Scenario::new().job(JobScenario::new("deploy", SECOND).fails().log(log));
+    let sandbox = with_scenario(Provider::GitLab, failing);
+    let first = started(Provider::GitLab, &sandbox);
+    let done = follower(Provider::GitLab, &sandbox, &first.outputs["results"])
+        .input("success-conclusions", "success, failure")
+        .input("logs", "failed")
+        .run();
+    done.passes().says("connection refused");
 }
 
 #[test]
@@ -425,18 +487,33 @@ fn many_targets_can_be_followed() {
         assert_eq!(done.outputs["outcome"], "");
     }
     // The step's own `follow` is for all entries that don't trigger anything.
-    let targets = json!([
+    let mut targets = json!([
         { "provider": "gitlab", "server-url": server, "token": demo::GITLAB_DEVELOPER },
-        { "repository": "octo-org/app", "workflow": "build.yml", "ref": "main", "wait": "start" },
+        { "repository": "octo-org/app", "workflow": "build.yml", "ref": "main" },
     ]);
-    let done = Step::on(&server)
-        .input("follow", results)
-        .input("token", demo::GITHUB_CLASSIC)
-        .input("targets", &targets.to_string())
-        .secret(demo::GITLAB_DEVELOPER)
-        .run()
-        .passes();
-    done.says("✓ 2 targets: 1 passed, 1 triggered");
+    let follow_all = |targets: &Value| {
+        Step::on(&server)
+            .input("follow", results)
+            .input("wait", "start")
+            .input("token", demo::GITHUB_CLASSIC)
+            .input("targets", &targets.to_string())
+            .secret(demo::GITLAB_DEVELOPER)
+            .secret(demo::BITBUCKET_ACCESS)
+            .run()
+    };
+    // A run that nobody follows would end unnoticed.
+    let done = follow_all(&targets).fails(&[
+        "input `follow`: names a run on GitHub, which no entry of `targets` follows\nhint: add an entry with `provider: github`",
+        "input `follow`: names a run on Bitbucket, which no entry of `targets` follows",
+    ]);
+    assert_eq!(sandbox.trigger_requests().len(), 4, "{done}");
+    let more = [
+        json!({ "provider": "github" }),
+        json!({ "provider": "bitbucket", "server-url": server, "token": demo::BITBUCKET_ACCESS }),
+    ];
+    targets.as_array_mut().expect("a list").extend(more);
+    let done = follow_all(&targets).passes();
+    done.says("✓ 5 targets: 4 passed, 1 triggered");
     done.outcome("accepted");
     assert_eq!(ids(&done)[0], ids(&first)[1], "{done}");
     assert_eq!(sandbox.trigger_requests().len(), 5);
@@ -835,6 +912,33 @@ fn inputs_about_what_to_trigger_are_refused() {
             "input `targets`, entry 2: `follow` is empty\nhint: check that the step or job that it's taken from has run",
         ],
     );
+}
+
+#[test]
+fn what_names_no_run_is_refused_once() {
+    let sandbox = sandbox();
+    let server = sandbox.http_url();
+    let run = json!({ "id": "1", "url": format!("{server}/octo-org/app/actions/runs/1"), "matched_by": "id" });
+    let results = json!([{ "provider": "github", "repository": "octo-org/app", "runs": [run] }]);
+    let step = follower(Provider::GitLab, &sandbox, &results.to_string());
+    let error = "input `follow`: names no run of that `provider`: there is nothing to follow";
+    fails_with(&sandbox, &step, &[error]);
+    let misspelt = Step::on(&server)
+        .input("follow", &results.to_string())
+        .input("tokn", demo::GITHUB_CLASSIC)
+        .secret(demo::GITHUB_CLASSIC);
+    let error = "input `tokn`: isn't an input of this action\nhint: did you mean `token`?";
+    fails_with(&sandbox, &misspelt, &[error]);
+    // The same problem of several entries is reported once.
+    let bad = json!({ "id": "x", "url": run["url"], "matched_by": "id" });
+    let entry = json!({ "provider": "github", "repository": "octo-org/app", "runs": [bad, bad] });
+    let step = follower(
+        Provider::GitHub,
+        &sandbox,
+        &json!([entry, entry]).to_string(),
+    );
+    let error = "input `follow`: has a run whose id can't be one of GitHub\nhint: pass the output `results` as it is";
+    fails_with(&sandbox, &step, &[error]);
 }
 
 #[test]

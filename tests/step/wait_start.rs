@@ -107,6 +107,23 @@ fn a_run_that_is_not_found_fails_the_step() {
     done.says("several runs of build.yml");
 }
 
+/// There may be more runs than the one that was found before the lists failed.
+#[test]
+fn runs_that_cannot_be_listed_fail_the_step() {
+    let sandbox = with_scenario(Provider::GitHub, Scenario::endless());
+    let step = event(&sandbox, "release");
+    let child = step.start();
+    step.until_said("by the marker in its title");
+    let refused = Fault::status(Moment::BeforeActing, 404);
+    let lists = Route::any().method("GET").path_end("/actions/runs");
+    sandbox.fault(lists, Occasion::Every, refused);
+    let done = step.finish(child);
+    let done = done.fails(&["there may be more runs of this trigger, but they can't be listed"]);
+    assert_eq!(done.outputs["conclusion"], "lost", "{done}");
+    assert_eq!(matches(&done), [json!("marker")], "{done}");
+    assert!(!sandbox.runs()[0].cancelled, "{done}");
+}
+
 #[test]
 fn a_stop_before_the_run_is_known_cancels_it() {
     let sandbox = with_scenario(Provider::GitHub, Scenario::endless());

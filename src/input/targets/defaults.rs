@@ -3,7 +3,7 @@
 
 use super::super::HostRepository;
 use super::super::destination::{self, Destination, ResolvedServer};
-use super::super::follow::{FOLLOW, TRIGGER_INPUTS};
+use super::super::follow::{self, FOLLOW, Named, TRIGGER_INPUTS};
 use super::super::wait;
 use super::STEP_ONLY;
 use crate::model::WaitUntil;
@@ -69,6 +69,15 @@ impl<'step> Defaults<'step> {
             Ok(None) | Err(_) => None,
         };
         matches!((wanted, self.provider), (Some(wanted), Some(step_provider)) if wanted != step_provider)
+    }
+
+    /// Returns what the step's own `follow` names. Empty if it isn't set, or invalid.
+    pub(super) fn named(&self) -> Vec<Named> {
+        let only_follow = Inputs::default().with(self.step, |name| name == FOLLOW);
+        follow::read(&only_follow)
+            .ok()
+            .flatten()
+            .unwrap_or_default()
     }
 
     /// Returns an entry's own keys, with the step's `follow` unless the entry says what to trigger.

@@ -188,11 +188,13 @@ impl TargetEntry {
                 .take(self.target(&self.own, None, defaults, host_repository))
                 .map(|target| vec![target]),
             Some(Some(named)) => {
-                let targets = named.iter().filter_map(|named| {
+                let targets = named.iter().map(|named| {
                     let own = named.place(&own);
                     errors.take(self.target(&own, Some(named), defaults, host_repository))
                 });
-                Some(targets.collect())
+                // All are read, so that all problems are reported.
+                let targets: Vec<_> = targets.collect();
+                targets.into_iter().collect()
             }
         };
         errors.finish(|| targets)
@@ -215,6 +217,14 @@ impl TargetEntry {
             None => None,
         };
         Some((provider, repository))
+    }
+
+    /// Whether the step's `follow` is for this entry, and for all of its runs or only those on the entry's provider.
+    pub(super) fn follows_step_on(&self, provider: ProviderKind, defaults: &Defaults<'_>) -> bool {
+        let inherits = !self.own.has(FOLLOW) && defaults.with_follow(&self.own).has(FOLLOW);
+        let own = destination::provider(&self.own);
+        // An invalid `provider` is reported where it's read.
+        inherits && own.map_or(true, |own| own.is_none_or(|own| own == provider))
     }
 
     /// Reads one target of the entry, from its own keys and what `follow` names.

@@ -891,7 +891,7 @@ proptest! {
 
     #[test]
     fn no_text_is_quoted(
-        key in "provider|server-url|repository|event-type|workflow|ref|inputs|timeout|wait|token|client-payload|ca-certificates|tokn|logs",
+        key in "provider|server-url|repository|follow|event-type|workflow|ref|inputs|timeout|wait|token|client-payload|ca-certificates|tokn|logs",
         value in "hunter2|a/hunter2|a/hunter2/b|https://hunter2|https://hunter2/a|name: hunter2|name: \\[hunter2\\]|5 hunter2|-----BEGIN hunter2",
         nested in any::<bool>(),
     ) {

@@ -11,7 +11,7 @@ use crate::providers::common_inputs::{Token, is_variable_name, reference, variab
 use crate::providers::http::request::below;
 use crate::providers::location::{check_part, fixed, two_parts};
 use crate::providers::provider::{
-    CredentialParts, InputContext, PollIntervals, ProviderSpec, RunPage, is_number,
+    CredentialParts, InputContext, PollIntervals, ProviderSpec, RunAddress, is_number,
 };
 use crate::providers::reference::Reference;
 use crate::providers::variable::Variable;
@@ -71,7 +71,7 @@ impl ProviderSpec for BitbucketSpec {
 
     const DEFAULT_SERVER: &'static str = "https://bitbucket.org";
     const REPOSITORY_FORM: &'static str = "`workspace/repository`, or its web URL";
-    const RUN_PAGE_FORM: &'static str =
+    const RUN_ADDRESS_FORM: &'static str =
         "https://bitbucket.org/octo-workspace/app/pipelines/results/123";
 
     fn check_server(web: &Url) -> Result<(), &'static str> {
@@ -100,7 +100,7 @@ impl ProviderSpec for BitbucketSpec {
     }
 
     /// The page has the run's number, or its UUID without braces.
-    fn run_page(path: &str) -> Option<RunPage<'_>> {
+    fn run_address(path: &str) -> Option<RunAddress> {
         let (repository, run) = path.split_once("/pipelines/")?;
         let uuid = format!("{{{run}}}");
         let id = match run.strip_prefix("results/") {
@@ -108,8 +108,8 @@ impl ProviderSpec for BitbucketSpec {
             None if wire::is_uuid(&uuid) => uuid,
             Some(_) | None => return None,
         };
-        Some(RunPage {
-            repository,
+        Some(RunAddress {
+            repository: repository.to_owned(),
             id,
             attempt: None,
         })

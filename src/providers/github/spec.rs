@@ -18,7 +18,7 @@ use crate::providers::http::LimitMessage;
 use crate::providers::http::request::below;
 use crate::providers::location::{check_part, fixed, two_parts};
 use crate::providers::provider::{
-    CredentialParts, InputContext, PollIntervals, ProviderSpec, RunPage, is_number,
+    CredentialParts, InputContext, PollIntervals, ProviderSpec, RunAddress, is_number,
 };
 use crate::values::{Checked, Errors, Inputs};
 
@@ -66,7 +66,7 @@ impl ProviderSpec for GitHubSpec {
 
     const DEFAULT_SERVER: &'static str = "https://github.com";
     const REPOSITORY_FORM: &'static str = "`owner/name`, or its web URL";
-    const RUN_PAGE_FORM: &'static str = "https://github.com/octo-org/app/actions/runs/123";
+    const RUN_ADDRESS_FORM: &'static str = "https://github.com/octo-org/app/actions/runs/123";
 
     fn is_public_host(host: &str) -> bool {
         host == "github.com" || host.ends_with(".ghe.com")
@@ -92,7 +92,7 @@ impl ProviderSpec for GitHubSpec {
     }
 
     /// The page may also be that of an attempt or of a job.
-    fn run_page(path: &str) -> Option<RunPage<'_>> {
+    fn run_address(path: &str) -> Option<RunAddress> {
         let (repository, run) = path.split_once("/actions/runs/")?;
         let parts: Vec<_> = run.split('/').collect();
         let (id, attempt) = match parts[..] {
@@ -101,8 +101,8 @@ impl ProviderSpec for GitHubSpec {
             _ => return None,
         };
         let is_valid = is_number(id) && attempt.is_none_or(is_number);
-        is_valid.then(|| RunPage {
-            repository,
+        is_valid.then(|| RunAddress {
+            repository: repository.to_owned(),
             id: id.to_owned(),
             attempt: attempt.and_then(|attempt| attempt.parse().ok()),
         })

@@ -14,7 +14,7 @@ use crate::providers::http::LimitMessage;
 use crate::providers::http::request::below;
 use crate::providers::location::{check_part, parts};
 use crate::providers::provider::{
-    CredentialParts, InputContext, PollIntervals, ProviderSpec, RunPage, is_number,
+    CredentialParts, InputContext, PollIntervals, ProviderSpec, RunAddress, is_number,
 };
 use crate::providers::reference::{Reference, may_be_same};
 use crate::providers::variable::Variable;
@@ -73,7 +73,7 @@ impl ProviderSpec for GitLabSpec {
     const DEFAULT_SERVER: &'static str = "https://gitlab.com";
     const REPOSITORY_FORM: &'static str =
         "`group/project`, with all groups between, the project's id, or its web URL";
-    const RUN_PAGE_FORM: &'static str = "https://gitlab.com/octo-group/app/-/pipelines/123";
+    const RUN_ADDRESS_FORM: &'static str = "https://gitlab.com/octo-group/app/-/pipelines/123";
 
     fn check_server(web: &Url) -> Result<(), &'static str> {
         let is_public = Self::is_public_host(web.host_str().unwrap_or_default());
@@ -98,10 +98,10 @@ impl ProviderSpec for GitLabSpec {
         })
     }
 
-    fn run_page(path: &str) -> Option<RunPage<'_>> {
+    fn run_address(path: &str) -> Option<RunAddress> {
         let (repository, id) = path.split_once("/-/pipelines/")?;
-        is_number(id).then(|| RunPage {
-            repository,
+        is_number(id).then(|| RunAddress {
+            repository: repository.to_owned(),
             id: id.to_owned(),
             attempt: None,
         })
