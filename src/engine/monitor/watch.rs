@@ -16,6 +16,7 @@ use crate::engine::wait::{Watch, ended_in_time, wait};
 use crate::model::{
     Conclusion, End, Event, LeftRunning, News, Run, RunReport, Snapshot, WaitOptions,
 };
+use crate::providers::{Depth, Error};
 
 /// Time to cancel a run and confirm it, retries included. A signal may shorten it.
 const CANCEL_AND_CONFIRM_TIMEOUT: Duration = Duration::from_secs(30);
@@ -23,6 +24,14 @@ const CANCEL_AND_CONFIRM_TIMEOUT: Duration = Duration::from_secs(30);
 const LOST_CANCEL_AND_CONFIRM_TIMEOUT: Duration = Duration::from_secs(10);
 /// Time to read which run displaced one.
 const DISPLACED_BY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// An attempt of a run, and how the wait for it ended.
+struct Attempt {
+    run: Run,
+    end: End,
+    /// The last successful poll, if there was one.
+    snapshot: Option<Snapshot>,
+}
 
 impl Monitor<'_, '_> {
     /// Waits for these runs. If the step is stopped before they end, lists the runs once more, so that those which have
@@ -68,25 +77,53 @@ impl Monitor<'_, '_> {
         }
     }
 
-    /// Waits for one run, and cancels it if the wait ends first.
-    async fn watch(&self, run: Run, wait_options: &WaitOptions) -> RunReport {
-        let emit = |news: News<'_>| self.context.emit(Event::Run { run: &run, news });
-        let deadline = self.deadline_of(wait_options);
-        let server_deadline = DateTime::<Utc>::from(self.context.http.at_server(deadline));
+    /// Polls a run once.
+    async fn poll(&self, run: &Run, depth: Depth) -> Result<Snapshot, Error> {
+        let _slot = self.context.limits.polls.acquire().await;
+        Box::pin(self.context.provider.status(run, depth)).await
+    }
+
+    /// Polls until the run has ended, or there is a reason to stop waiting.
+    async fn wait_for(
+        &self,
+        poll: impl AsyncFn(Depth) -> Result<Snapshot, Error>,
+        wait_options: &WaitOptions,
+        emit: &dyn Fn(News<'_>),
+    ) -> (End, Option<Snapshot>) {
         let watch = Watch {
             accepted_at: self.answered_at,
-            deadline,
-            server_deadline,
+            deadline: self.deadline_of(wait_options),
+            server_deadline: self.server_deadline_of(wait_options),
             on_blocked: wait_options.on_blocked,
             intervals: self.context.provider.poll_intervals(),
             quota: self.context.quota(),
         };
-        let poll = async |depth| {
-            let _slot = self.context.limits.polls.acquire().await;
-            Box::pin(self.context.provider.status(&run, depth)).await
-        };
-        let waited = wait(poll, &watch, self.context.shutdown, &emit).await;
-        let (mut end, mut snapshot) = (waited.end, waited.snapshot);
+        let waited = wait(poll, &watch, self.context.shutdown, emit).await;
+        (waited.end, waited.snapshot)
+    }
+
+    /// Returns the deadline by the server's clock.
+    fn server_deadline_of(&self, wait: &WaitOptions) -> DateTime<Utc> {
+        self.context.http.at_server(self.deadline_of(wait)).into()
+    }
+
+    /// Waits for one run, and cancels it if the wait ends first.
+    async fn watch(&self, run: Run, wait_options: &WaitOptions) -> RunReport {
+        let emit = |news: News<'_>| self.context.emit(Event::Run { run: &run, news });
+        let poll = async |depth| self.poll(&run, depth).await;
+        let (end, snapshot) = self.wait_for(poll, wait_options, &emit).await;
+        self.end_watch(Attempt { run, end, snapshot }, wait_options)
+            .await
+    }
+
+    /// Cancels a run if the wait for it has ended before it has, and reports it.
+    async fn end_watch(&self, last: Attempt, wait_options: &WaitOptions) -> RunReport {
+        let Attempt {
+            run,
+            mut end,
+            mut snapshot,
+        } = last;
+        let emit = |news: News<'_>| self.context.emit(Event::Run { run: &run, news });
         let mut left_running = None;
         if !matches!(end, End::Completed(_)) {
             let options = CancelOptions {
@@ -102,7 +139,9 @@ impl Monitor<'_, '_> {
             left_running = cancelled.left_running;
             // The cancel's polls may show that the run had ended in time. A cancelled run hadn't.
             let late = cancelled.snapshot.as_ref();
-            let late = late.and_then(|snapshot| ended_in_time(snapshot, server_deadline));
+            let late = late.and_then(|snapshot| {
+                ended_in_time(snapshot, self.server_deadline_of(wait_options))
+            });
             let late = late.filter(|conclusion| *conclusion != Conclusion::Cancelled);
             if let (Some(conclusion), End::TimedOut(_) | End::Lost(_)) = (late, &end) {
                 end = End::Completed(conclusion);
