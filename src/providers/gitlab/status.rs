@@ -197,11 +197,11 @@ impl GitLab<'_> {
 impl GitLabPipelineStatus {
     /// `job_reason` is why a job failed, if that explains the pipeline.
     fn snapshot(self, jobs: Option<Entries<Job>>, job_reason: Option<String>) -> Snapshot {
-        let has_failed = self.status == "failed";
+        let (state, has_failed) = (state(&self.status), self.status == "failed");
         let errors = Some(self.yaml_errors).filter(|errors| !errors.is_empty());
         let reason = errors.map(|errors| format!("invalid .gitlab-ci.yml: {errors}"));
         Snapshot {
-            state: state(&self.status),
+            state,
             blocked_on: jobs
                 .as_ref()
                 .and_then(|jobs| blocked_on(&self.status, &jobs.list)),
@@ -216,7 +216,8 @@ impl GitLabPipelineStatus {
             times: Times {
                 created: self.created_at,
                 started: self.started_at,
-                completed: self.finished_at,
+                // A pipeline that is retried keeps the time of its earlier end.
+                completed: self.finished_at.filter(|_| state.conclusion().is_some()),
             },
             changed: self.updated_at,
             jobs_cut_at: jobs.as_ref().and_then(|jobs| jobs.cut_at),
@@ -357,6 +358,18 @@ mod tests {
             ("meditating", State::Running),
         ] {
             assert_eq!(state(status), expected, "{status}");
+        }
+    }
+
+    #[test]
+    fn only_a_pipeline_that_has_ended_has_an_end_time() {
+        for (status, has_end) in [("running", false), ("failed", true)] {
+            let pipeline =
+                json!({ "id": 1, "status": status, "finished_at": "2026-11-23T08:00:00Z" });
+            let pipeline: GitLabPipelineStatus =
+                serde_json::from_str(&pipeline.to_string()).unwrap();
+            let times = pipeline.snapshot(None, None).times;
+            assert_eq!(times.completed.is_some(), has_end, "{status}");
         }
     }
 
