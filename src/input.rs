@@ -152,6 +152,11 @@ fn target(
     let spec = errors.take(spec);
     let wait = errors.take(wait::read(inputs, provider));
     let on_rerun = errors.take(rerun::read(inputs));
+    if let (Some(spec), Some(Some(wait))) = (&spec, &wait)
+        && wait.retries > 0
+    {
+        errors.take(spec.check_retries());
+    }
     errors.finish(|| {
         let destination = destination?;
         Some(Target {

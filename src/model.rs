@@ -15,10 +15,10 @@ pub(crate) use caller::{Caller, CallingRun, EnvironmentVariable};
 pub(crate) use event::{Event, News, Sink};
 pub(crate) use followed::{Followed, FollowedRun};
 pub(crate) use invalid_target::InvalidTarget;
-pub(crate) use monitored::{Monitored, RunReport};
+pub(crate) use monitored::{AttemptReport, Monitored, Retries, RunReport};
 pub(crate) use outcome::{
     Cancel, CancelEnd, End, Failure, Interruption, LastSeen, LeftRunning, NoResult, NotFound,
-    NotRecalled, NotSent, Problem, UnknownSearch,
+    NotRecalled, NotRetried, NotSent, Problem, UnknownSearch,
 };
 pub(crate) use run::{Conclusion, FIRST_ATTEMPT, MatchedBy, Outcome, Run, State};
 pub(crate) use secret::Secret;

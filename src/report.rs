@@ -6,6 +6,7 @@ mod help;
 mod log;
 mod outputs;
 mod problem;
+mod retries;
 mod run_end;
 mod summary;
 mod verdict;
@@ -40,10 +41,9 @@ fn pipeline(target: &Target) -> String {
 mod tests {
     use super::*;
     use crate::model::{
-        Conclusion, End, Event, Failure, JobLog, LastSeen, LeftRunning, News, NoResult, NotFound,
-        Outcome, Problem, Run, Snapshot,
+        AttemptReport, Conclusion, End, Event, Failure, JobLog, LastSeen, LeftRunning, Monitored,
+        News, NoResult, NotFound, NotRetried, Outcome, Problem, Retries, Run, RunReport, Snapshot,
     };
-    use crate::model::{Monitored, RunReport};
     use crate::providers::target::Mode;
     use crate::providers::target_report::TargetReport;
     use crate::testing::arbitrary;
@@ -90,6 +90,23 @@ mod tests {
                 text.to_owned(),
                 Box::new(LeftRunning::ByPolicy),
             )),
+            retries: retries(run, snapshot, text),
+        }
+    }
+
+    fn retries(run: &Run, snapshot: Option<&Snapshot>, text: &str) -> Retries {
+        let earlier = snapshot.iter().map(|snapshot| AttemptReport {
+            number: run.attempt,
+            page: text.to_owned(),
+            snapshot: (*snapshot).clone(),
+        });
+        Retries {
+            earlier: earlier.collect(),
+            page: Some(text.to_owned()),
+            not_retried: Some(NotRetried::NothingStarted {
+                unclear: run.number.map(|_| failure(text)),
+                waited: Duration::from_secs(run.attempt),
+            }),
         }
     }
 
@@ -128,6 +145,13 @@ mod tests {
                 let state = snapshot.iter().map(|snapshot| News::State { state: snapshot.state, blocked_on: snapshot.blocked_on.as_ref() });
                 for news in jobs.map(News::Job).chain(state).chain([ended, heartbeat]) {
                     line(target, &Event::Run { run, news });
+                }
+                if let (Some(end), Some(snapshot)) = (&monitored.end, snapshot) {
+                    let news = News::Retrying { end, snapshot, number: 1, of: 2 };
+                    line(target, &Event::Run { run, news });
+                }
+                if let Some(why) = &monitored.retries.not_retried {
+                    line(target, &Event::Run { run, news: News::NotRetried(why) });
                 }
                 for log in &monitored.logs {
                     job_log(target, log);

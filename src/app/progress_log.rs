@@ -178,6 +178,15 @@ impl Observer for ProgressLog<'_> {
         } else {
             self.buffer(index, event);
         }
+        if let Event::Run {
+            news: News::RetriedLog(log),
+            ..
+        } = event
+        {
+            // Of several targets, too: it isn't kept until the target is finished.
+            let (title, lines) = report::job_log(self.target(index), log);
+            self.console.quote(&title, &lines);
+        }
         if let Some((title, text)) = report::warning(self.target(index), event, self.help) {
             if self.console.warnings() < self.console.host().limits().annotations / 2 {
                 self.console.warning(&title, &text);
@@ -262,6 +271,9 @@ fn is_urgent(event: &Event<'_>, target: &Target) -> bool {
         | Event::Run {
             news:
                 News::Failing(_)
+                | News::Retrying { .. }
+                | News::RetryUnclear(_)
+                | News::NotRetried(_)
                 | News::State {
                     state: State::Blocked,
                     ..

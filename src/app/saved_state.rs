@@ -5,7 +5,7 @@ use std::cell::RefCell;
 
 use crate::engine::unfinished::Unfinished;
 use crate::host::Console;
-use crate::model::Event;
+use crate::model::{Event, News};
 use crate::providers::target::Request;
 use crate::providers::target_report::TargetReport;
 
@@ -51,7 +51,19 @@ impl<'a> SavedState<'a> {
                 unfinished.add(run);
                 unfinished.is_complete = true;
             }
-            (Event::Found(run), Some(unfinished)) => unfinished.add(run),
+            (
+                Event::Found(run)
+                | Event::Run {
+                    news: News::NextAttempt(run),
+                    ..
+                }
+                // No such attempt has begun.
+                | Event::Run {
+                    run,
+                    news: News::NotRetried(_),
+                },
+                Some(unfinished),
+            ) => unfinished.add(run),
             _ => return,
         }
         if entry.is_some() {

@@ -4,6 +4,7 @@
 mod collect;
 mod finish;
 mod not_found;
+mod rerun;
 mod search;
 mod watch;
 

@@ -47,10 +47,14 @@ impl Unfinished {
         (!unfinished.runs.is_empty()).then_some(unfinished)
     }
 
-    /// Adds a run of the trigger, unless it may be somebody else's.
+    /// Adds a run of the trigger, unless it may be somebody else's. Replaces another attempt of it.
     pub(crate) fn add(&mut self, run: &Run) {
-        if run.matched_by.is_certain() && !self.runs.contains(run) {
-            self.runs.push(run.clone());
+        if !run.matched_by.is_certain() {
+            return;
+        }
+        match self.runs.iter_mut().find(|known| known.id == run.id) {
+            Some(known) => known.clone_from(run),
+            None => self.runs.push(run.clone()),
         }
     }
 

@@ -16,7 +16,7 @@ const PROVIDER: &str = "provider";
 const REPOSITORY: &str = "repository";
 
 /// Inputs about what to trigger. With `follow`, nothing is.
-pub(super) const TRIGGER_INPUTS: [&str; 13] = [
+pub(super) const TRIGGER_INPUTS: [&str; 14] = [
     "event-type",
     "client-payload",
     "workflow",
@@ -27,6 +27,7 @@ pub(super) const TRIGGER_INPUTS: [&str; 13] = [
     "marker-input",
     "caller",
     "on-rerun",
+    "retries",
     "variables",
     "secret-variables",
     "trigger-token",

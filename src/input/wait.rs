@@ -15,15 +15,18 @@ const WAIT: &str = "wait";
 /// Inputs that work with any `wait`.
 const WITH_ANY_WAIT: [&str; 2] = ["timeout", "on-abandoned"];
 /// Inputs that only work if the step waits for the end of the run.
-const ONLY_WITH_END: [&str; 4] = [
+const ONLY_WITH_END: [&str; 5] = [
     "success-conclusions",
     "on-blocked",
     "logs",
     "result-artifact",
+    "retries",
 ];
 const DEFAULT_TIMEOUT: Duration = Duration::from_hours(6);
 /// GitHub ends a job on a self-hosted runner after this time.
 const MAX_TIMEOUT: Duration = Duration::from_hours(5 * 24);
+/// A job that needs more isn't flaky, but broken. GitHub allows 50 re-runs of a run.
+const MAX_RETRIES: u32 = 10;
 
 /// Reads `wait` itself. `None` if the step doesn't wait. With `follow` it always waits for the end.
 pub(super) fn until(inputs: &Inputs) -> Checked<Option<WaitUntil>> {
@@ -87,6 +90,7 @@ pub(super) fn read(inputs: &Inputs, provider: ProviderKind) -> Checked<Option<Wa
         ),
     });
     let result = errors.take(provider.result_artifact(inputs));
+    let retries = errors.take(retries(inputs));
     errors.finish(|| {
         Some(Some(WaitOptions {
             until: until?,
@@ -96,6 +100,7 @@ pub(super) fn read(inputs: &Inputs, provider: ProviderKind) -> Checked<Option<Wa
             on_abandoned: on_abandoned?,
             logs: logs?,
             result: result?,
+            retries: retries?,
         }))
     })
 }
@@ -147,6 +152,21 @@ fn timeout(inputs: &Inputs) -> Checked<Duration> {
             .fail();
     }
     Ok(timeout)
+}
+
+fn retries(inputs: &Inputs) -> Checked<u32> {
+    const NAME: &str = "retries";
+    let Some(text) = inputs.get(NAME) else {
+        return Ok(0);
+    };
+    let number = text.parse().ok().filter(|number| *number <= MAX_RETRIES);
+    number.map_or_else(
+        || {
+            let what = format!("must be a whole number from 0 to {MAX_RETRIES}");
+            InputError::new(NAME, what).not(text).fail()
+        },
+        Ok,
+    )
 }
 
 /// Reads a list separated by commas or line breaks. Inputs of a step are always strings, so only an entry of `targets`
@@ -216,6 +236,17 @@ mod tests {
         }
         for text in ["soon", "-5", "5 parsecs", "0", "0s", "121h", "1e3"] {
             assert!(timeout(&inputs(&[("timeout", text)])).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn retries_are_a_small_number() {
+        let read = |text| retries(&inputs(&[("retries", text)]));
+        for (text, number) in [("", 0), ("0", 0), ("00", 0), ("2", 2), ("10", 10)] {
+            assert_eq!(read(text), Ok(number), "{text}");
+        }
+        for text in ["11", "-1", "1.5", "twice", "4294967297"] {
+            assert!(read(text).is_err(), "{text}");
         }
     }
 

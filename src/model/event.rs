@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use url::Url;
 
-use crate::model::{BlockedOn, Conclusion, End, Job, JobLog, Run, Secret, Snapshot, State};
+use crate::model::{
+    BlockedOn, Conclusion, End, Job, JobLog, NotRetried, Run, Secret, Snapshot, State,
+};
 
 pub(crate) enum Event<'what> {
     /// The target is being triggered.
@@ -76,6 +78,21 @@ pub(crate) enum News<'what> {
         /// Number of known jobs.
         all: usize,
     },
+    /// It failed, and its failed jobs are run again.
+    Retrying {
+        end: &'what End,
+        snapshot: &'what Snapshot,
+        /// Counted from 1.
+        number: u32,
+        /// How many retries there may be.
+        of: u32,
+    },
+    /// The request to re-run its failed jobs is about to be sent. If it succeeds, the run continues as this attempt.
+    NextAttempt(&'what Run),
+    /// It's unclear for this reason whether the provider accepted that request.
+    RetryUnclear(&'what str),
+    /// Its failed jobs aren't run again, for this reason.
+    NotRetried(&'what NotRetried),
     /// The step stops waiting and cancels the run.
     Cancelling,
     /// The wait is over.
@@ -86,6 +103,8 @@ pub(crate) enum News<'what> {
     },
     /// The log of a failed job.
     Log(&'what JobLog),
+    /// The same, of an attempt that is retried. It isn't kept.
+    RetriedLog(&'what JobLog),
     /// The logs of failed jobs are omitted, because more people could read them here than at the target.
     LogsWithheld,
     /// Number of further failed jobs whose logs aren't shown.

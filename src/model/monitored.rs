@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::mem;
 
-use super::{Conclusion, End, JobLog, LeftRunning, Problem, Run, Snapshot};
+use super::{Conclusion, End, JobLog, LeftRunning, NotRetried, Problem, Run, Snapshot};
 
 /// Number of failed runs whose logs are kept for the summary.
 const MAX_RUNS_WITH_LOGS: usize = 20;
@@ -38,6 +38,26 @@ pub(crate) struct RunReport {
     pub(crate) left_running: Option<LeftRunning>,
     /// The run that most likely took its place in its concurrency group, if it was cancelled before it started.
     pub(crate) displaced_by: Option<Run>,
+    pub(crate) retries: Retries,
+}
+
+/// What the step did to re-run the failed jobs of a run.
+#[derive(Default)]
+pub(crate) struct Retries {
+    /// The failed attempts before the last one, oldest first.
+    pub(crate) earlier: Vec<AttemptReport>,
+    /// The web page of the last attempt, if there are earlier ones.
+    pub(crate) page: Option<String>,
+    /// Why the last attempt wasn't retried, although `retries` allows it.
+    pub(crate) not_retried: Option<NotRetried>,
+}
+
+/// An attempt that failed and was retries.
+pub(crate) struct AttemptReport {
+    pub(crate) number: u64,
+    /// Its web page.
+    pub(crate) page: String,
+    pub(crate) snapshot: Snapshot,
 }
 
 impl Monitored {
@@ -52,6 +72,7 @@ impl Monitored {
             dropped_logs: 0,
             left_running: None,
             displaced_by: None,
+            retries: Retries::default(),
         });
         Self {
             runs: runs.collect(),

@@ -201,6 +201,24 @@ impl LeftRunning {
     }
 }
 
+/// Why the failed jobs of a run weren't run again, although `retries` allows it.
+pub(crate) enum NotRetried {
+    /// The run was matched only by its start time, and may be somebody else's.
+    MatchedByTime,
+    /// Somebody else had already run it again.
+    ByAnother,
+    /// Nothing was sent.
+    Interrupted(Interruption),
+    /// The request failed, and provably had no effect.
+    Failed(Failure),
+    /// The request was sent, but no job has started within this time.
+    NothingStarted {
+        /// Why it's unclear whether the provider accepted the request, if it is.
+        unclear: Option<Failure>,
+        waited: Duration,
+    },
+}
+
 /// State of a cancel request.
 pub(crate) enum Cancel {
     Unanswered,

@@ -43,7 +43,8 @@ pub(crate) struct Run {
     /// The name of its workflow, if the trigger may start runs of several.
     #[serde(default)]
     pub(crate) workflow: Option<String>,
-    /// The attempt that the step watches. Later ones are somebody else's re-runs. Only GitHub's runs have attempts.
+    /// The attempt that the step watches: the first one, and one more each time it re-runs the failed jobs. Later ones are
+    /// somebody else's re-runs.
     #[serde(default = "first_attempt")]
     pub(crate) attempt: u64,
     /// The attempt of the calling job that started it, if that was an earlier one.
@@ -56,6 +57,16 @@ pub(crate) const FIRST_ATTEMPT: u64 = 1;
 
 fn first_attempt() -> u64 {
     FIRST_ATTEMPT
+}
+
+impl Run {
+    /// Returns the run as its next attempt.
+    pub(crate) fn next_attempt(&self) -> Self {
+        Self {
+            attempt: self.attempt + 1,
+            ..self.clone()
+        }
+    }
 }
 
 /// Displays as `run #12`, or as `run 9000000001` with its id while the number isn't known.

@@ -71,6 +71,17 @@ pub(crate) struct Job {
     pub(crate) log_size: Option<u64>,
 }
 
+impl Job {
+    /// Whether the job was carried over from an earlier attempt that had these jobs, rather than run again. Its id may
+    /// differ.
+    pub(crate) fn is_carried_over(&self, earlier: &[Self]) -> bool {
+        let is_same = |job: &Self| {
+            (job.name.as_str(), job.state, job.times) == (&self.name, self.state, self.times)
+        };
+        earlier.iter().any(is_same)
+    }
+}
+
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum JobKind {
     Job,

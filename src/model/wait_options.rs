@@ -16,6 +16,8 @@ pub(crate) struct WaitOptions {
     pub(crate) on_abandoned: OnAbandoned,
     pub(crate) logs: Logs,
     pub(crate) result: Option<ResultArtifact>,
+    /// How often to re-run the failed jobs of a run.
+    pub(crate) retries: u32,
 }
 
 /// The conclusions that pass unless others are given.

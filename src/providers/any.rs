@@ -316,6 +316,10 @@ impl AnySpec {
         delegate!(self, spec => spec.identity())
     }
 
+    pub(crate) fn check_retries(&self) -> Checked<()> {
+        delegate!(self, spec => spec.check_retries())
+    }
+
     /// The string that the target's runs carry, so that they can be recognised.
     pub(crate) fn marker(&self) -> Option<&str> {
         let added = delegate!(self, spec => spec.added());
@@ -455,6 +459,22 @@ impl AnyProvider<'_> {
 
     pub(crate) async fn cancel(&self, run: &Run) -> Result<(), Error> {
         delegate!(self, provider => provider.cancel(run).await)
+    }
+
+    pub(crate) async fn rerun_failed_jobs(&self, run: &Run, ended: &Snapshot) -> Result<(), Error> {
+        delegate!(self, provider => provider.rerun_failed_jobs(run, ended).await)
+    }
+
+    pub(crate) async fn has_next_attempt(
+        &self,
+        run: &Run,
+        ended: &Snapshot,
+    ) -> Result<bool, Error> {
+        delegate!(self, provider => provider.has_next_attempt(run, ended).await)
+    }
+
+    pub(crate) fn attempt_page(&self, run: &Run) -> String {
+        delegate!(self, provider => provider.attempt_page(run))
     }
 
     pub(crate) async fn log(&self, run: &Run, job: &Job) -> Result<LogTail, Error> {

@@ -233,7 +233,8 @@ impl<'a> Provider<'a> for GitHub<'a> {
     }
 
     async fn latest_attempt(&self, run: &Run) -> Result<u64, Error> {
-        self.attempt_of(run).await
+        let latest = GitHub::latest_attempt(self, run).await?;
+        Ok(latest.unwrap_or(FIRST_ATTEMPT))
     }
 
     async fn status(&self, run: &Run, depth: Depth) -> Result<Snapshot, Error> {
@@ -262,6 +263,25 @@ impl<'a> Provider<'a> for GitHub<'a> {
             response => response,
         };
         response.map(drop)
+    }
+
+    /// GitHub refuses this while the run is going on, so that no two attempts can come of it.
+    async fn rerun_failed_jobs(&self, run: &Run, _ended: &Snapshot) -> Result<(), Error> {
+        let url = self.repository_url(["actions", "runs", &run.id, "rerun-failed-jobs"]);
+        let response = self.post(Idempotency::Once, &url, None).await?;
+        let checked = response.check_status("the request");
+        let checked = checked.map_err(|error| error.if_rejected(|error| self.explain_rerun(error)));
+        checked.map(drop)
+    }
+
+    async fn has_next_attempt(&self, run: &Run, _ended: &Snapshot) -> Result<bool, Error> {
+        let latest = self.latest_attempt(run).await?;
+        Ok(latest.is_some_and(|latest| latest > run.attempt))
+    }
+
+    fn attempt_page(&self, run: &Run) -> String {
+        let attempt = run.attempt.to_string();
+        self.actions_page(&["runs", &run.id, "attempts", &attempt])
     }
 
     async fn log(&self, _run: &Run, job: &Job) -> Result<LogTail, Error> {

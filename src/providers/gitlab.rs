@@ -12,6 +12,7 @@ use std::collections::HashMap;
 use std::time::SystemTime;
 
 use ::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use chrono::{DateTime, Utc};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -50,6 +51,8 @@ pub(crate) struct GitLab<'a> {
     project_id: Cell<Option<u64>>,
     /// Values of the variable that carries the marker, by pipeline id. `None` if a pipeline has no such variable.
     marker_variables: RefCell<HashMap<String, Option<String>>>,
+    /// When the pipeline ended before its failed jobs were run again. Until it has started again, it still shows that end.
+    retried_end: Cell<Option<DateTime<Utc>>>,
     /// The endpoint that is asked for downstream pipelines.
     downstream_endpoint: Cell<status::DownstreamEndpoint>,
 }
@@ -124,6 +127,7 @@ impl<'a> Provider<'a> for GitLab<'a> {
             reference: String::new(),
             project_id: Cell::default(),
             marker_variables: RefCell::default(),
+            retried_end: Cell::default(),
             downstream_endpoint: Cell::default(),
         })
     }
@@ -268,6 +272,23 @@ impl<'a> Provider<'a> for GitLab<'a> {
         let url = self.repository(["pipelines", &run.id, "cancel"]);
         let response = self.exchange(Method::POST, &url).await?;
         response.check_status("the cancel").map(drop)
+    }
+
+    async fn rerun_failed_jobs(&self, run: &Run, ended: &Snapshot) -> Result<(), Error> {
+        let url = self.repository(["pipelines", &run.id, "retry"]);
+        let headers = Self::headers(self.reader())?;
+        self.retried_end.set(ended.times.completed);
+        let response = self
+            .http
+            .send(Idempotency::Once, Method::POST, &url, headers, None)
+            .await?;
+        let checked = response.check_status("the request");
+        let checked = checked.map_err(|error| error.if_rejected(|error| self.explain_rerun(error)));
+        checked.map(drop)
+    }
+
+    async fn has_next_attempt(&self, run: &Run, ended: &Snapshot) -> Result<bool, Error> {
+        self.has_left_end(run, ended).await
     }
 
     async fn log(&self, _run: &Run, job: &Job) -> Result<LogTail, Error> {

@@ -106,6 +106,11 @@ pub(crate) trait ProviderSpec: Sized {
     /// The contents of the request without the credential and the marker. Equal parts mean equal requests.
     fn request_parts(&self) -> Vec<String>;
 
+    /// Checks whether the credential is of a kind that can re-run failed jobs.
+    fn check_retries(&self) -> Checked<()> {
+        Ok(())
+    }
+
     /// The arguments that the step adds.
     fn added(&self) -> &Added;
 
@@ -288,6 +293,25 @@ pub(crate) trait Provider<'a>: Sized {
 
     /// Requests that a run is cancelled. Success means that the request was accepted, not that the run ends.
     async fn cancel(&self, run: &Run) -> Result<(), Error>;
+
+    /// Requests, once, to re-run the failed jobs of a run that has ended, as `ended` shows. Success means that the request
+    /// was accepted.
+    async fn rerun_failed_jobs(&self, _run: &Run, _ended: &Snapshot) -> Result<(), Error> {
+        Err(Error::new(
+            ErrorKind::Rejected,
+            "this provider can't re-run failed jobs",
+        ))
+    }
+
+    /// Whether the run has started again since the end that `ended` shows.
+    async fn has_next_attempt(&self, _run: &Run, _ended: &Snapshot) -> Result<bool, Error> {
+        Ok(false)
+    }
+
+    /// The web page of the run's attempt.
+    fn attempt_page(&self, run: &Run) -> String {
+        run.url.clone()
+    }
 
     /// Reads the end of a job's log, at most [`MAX_LOG_TAIL`] bytes.
     async fn log(&self, run: &Run, job: &Job) -> Result<LogTail, Error>;

@@ -4,6 +4,8 @@ use std::collections::HashMap;
 
 use super::help::{self, Help};
 use super::problem::{Explained, Link, Text, errors_of};
+use super::retries::{earlier_failures, is_flaky};
+use super::run_end::{quoted, run_name};
 use crate::model::Run;
 use crate::providers::target_report::TargetReport;
 
@@ -27,8 +29,8 @@ pub(crate) fn passes(reports: &[TargetReport<'_>]) -> bool {
     !reports.is_empty() && reports.iter().all(TargetReport::passes)
 }
 
-/// Returns an annotation for every error, causes first, and for every run that may still be running. What several
-/// targets share is reported once. If there isn't room for all of them, the last one names the rest.
+/// Returns an annotation for every error, causes first, for every run that may still be running, and for every flaky one.
+/// What several targets share is reported once. If there isn't room for all of them, the last one names the rest.
 pub(crate) fn annotations(
     reports: &[TargetReport<'_>],
     room: Room,
@@ -36,7 +38,8 @@ pub(crate) fn annotations(
 ) -> Vec<Annotation> {
     let errors = all_errors(reports);
     let errors = errors.iter().map(|error| message_of(error, help)).collect();
-    let warnings = left_running_warnings(reports, help);
+    let mut warnings = left_running_warnings(reports, help);
+    warnings.extend(flaky_warnings(reports, help));
     let errors = fitted(errors, room.errors).into_iter();
     let warnings = fitted(warnings, room.warnings).into_iter();
     errors
@@ -211,6 +214,27 @@ fn left_running_warnings(reports: &[TargetReport<'_>], help: &Help) -> Vec<Messa
         .iter()
         .map(|(why, left)| left_running_warning(why, left, help))
         .collect()
+}
+
+/// Returns a warning for each run that passed only because its failed jobs were run again.
+fn flaky_warnings<'a>(
+    reports: &'a [TargetReport<'_>],
+    help: &'a Help,
+) -> impl Iterator<Item = Message> + 'a {
+    let runs = reports.iter().flat_map(|report| {
+        let flaky = report.monitored.runs.iter();
+        let flaky = flaky.filter(|run| is_flaky(report, run));
+        flaky.map(move |run| (report.target.name.as_str(), run))
+    });
+    runs.map(move |(name, run)| {
+        let (run_name, page) = (run_name(&run.run), &run.run.url);
+        let failures = earlier_failures(run, &str::to_owned, &quoted);
+        Message {
+            title: format!("{name}: flaky"),
+            text: help.added_to(format!("{name}: {run_name} is flaky: {failures}. It passed when its failed jobs were run again\n{page}")),
+            names: name.to_owned(),
+        }
+    })
 }
 
 fn left_running_warning(why: &str, left: &[(&str, &Run)], help: &Help) -> Message {

@@ -93,6 +93,25 @@ pub(crate) fn line(target: &Target, event: &Event<'_>) -> Option<String> {
             is_repeated,
         } => recalled(target, run, *conclusion, *is_repeated),
         Event::Following(run) => format!("{target}: following {run}"),
+        Event::Run {
+            run,
+            news:
+                News::Retrying {
+                    end,
+                    snapshot,
+                    number,
+                    of,
+                },
+        } => {
+            let run = Run {
+                number: run.number.or(snapshot.number),
+                ..(*run).clone()
+            };
+            let (run_name, ended) = (run_name(&run), RunEnd::of_attempt(target, end, snapshot));
+            format!(
+                "{target}: {run_name} {ended}; running its failed jobs again (retry {number} of {of})"
+            )
+        }
         Event::Run { run, news } => {
             // If the response identified the run, it's the target's only one.
             let run_name = match run.matched_by {
@@ -201,6 +220,10 @@ fn news(target: &Target, news: &News<'_>) -> Option<String> {
             };
             format!("{state}, {} {since}{jobs}", duration(*elapsed))
         }
+        News::RetryUnclear(why) => format!(
+            "{why}. It's unclear whether the failed jobs are running again, so the request isn't repeated; checking the run"
+        ),
+        News::NotRetried(why) => format!("the failed jobs aren't run again: {why}"),
         News::Cancelling => "cancelling the run".to_owned(),
         News::Ended {
             end,
@@ -213,7 +236,11 @@ fn news(target: &Target, news: &News<'_>) -> Option<String> {
             "the run's jobs can't be read, so the ones that failed can't be named".to_owned()
         }
         News::SomeJobs(read) => format!("only {read} of the run's jobs were read"),
-        News::LongTurn | News::Log(_) => return None,
+        News::LongTurn
+        | News::Log(_)
+        | News::RetriedLog(_)
+        | News::Retrying { .. }
+        | News::NextAttempt(_) => return None,
     })
 }
 

@@ -6,7 +6,7 @@ use super::help::{self, Help, heading_of};
 use super::run_end::{FailedJobs, RunEnd, of_workflow, run_name};
 use crate::model::{
     BlockedOn, Cancel, CancelEnd, Conclusion, End, Interruption, LastSeen, LeftRunning, NoResult,
-    NotFound, NotRecalled, NotSent, Outcome, Problem, RunReport, UnknownSearch,
+    NotFound, NotRecalled, NotRetried, NotSent, Outcome, Problem, RunReport, UnknownSearch,
 };
 use crate::providers::target::Target;
 use crate::providers::target_report::TargetReport;
@@ -83,8 +83,9 @@ impl Explained {
 
     /// Returns the web address of what explains the error.
     pub(super) fn help(&self, help: &Help) -> Option<String> {
-        let heading = self.heading.or_else(|| heading_of(&self.text.end.what));
-        help.address(heading?)
+        let end = &self.text.end;
+        let heading = self.heading.or_else(|| heading_of(&end.what));
+        help.address(heading.or_else(|| heading_of(&end.status))?)
     }
 }
 
@@ -145,7 +146,10 @@ fn hint(run: &RunReport) -> Option<String> {
             };
             Some(hint.to_owned())
         }
-        End::Completed(_) => run.displaced_by.as_ref().map(|_| DISPLACED_HINT.to_owned()),
+        End::Completed(_) => match &run.retries.not_retried {
+            Some(NotRetried::Failed(failure)) => failure.remedy.clone(),
+            _ => run.displaced_by.as_ref().map(|_| DISPLACED_HINT.to_owned()),
+        },
         End::Blocked(_) => Some(ON_BLOCKED_HINT.to_owned()),
         End::Stopped => None,
     }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::log::{duration, time_taken};
+use super::retries::retries;
 use crate::model::{
     BlockedOn, Conclusion, End, Job, JobKind, LastSeen, Run, RunReport, Snapshot, State,
 };
@@ -60,11 +61,24 @@ impl RunEnd {
         }
     }
 
+    /// Returns how an attempt ended that is retried.
+    pub(super) fn of_attempt(target: &Target, end: &End, snapshot: &Snapshot) -> Self {
+        Self::new(target, end, snapshot.state.conclusion(), Some(snapshot))
+    }
+
     pub(super) fn of(target: &Target, run: &RunReport) -> Self {
         let snapshot = run.snapshot.as_ref();
         match &run.end {
             Some(end) => {
                 let mut ended = Self::new(target, end, run.conclusion, snapshot);
+                let not_retried = run
+                    .retries
+                    .not_retried
+                    .as_ref()
+                    .map_or(String::new(), |why| {
+                        format!("; its failed jobs weren't run again: {why}")
+                    });
+                ended.status = format!("{}{}{not_retried}", retries(run), ended.status);
                 if let (End::Completed(Conclusion::Cancelled), Some(other)) =
                     (end, &run.displaced_by)
                 {
@@ -85,14 +99,18 @@ impl RunEnd {
 
 impl fmt::Display for RunEnd {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let quoted = |name: &str| format!("\"{name}\"");
         let jobs = self.failed_jobs.phrase(&str::to_owned, &quoted);
         write!(formatter, "{}{jobs}{}", self.what, self.status)
     }
 }
 
 impl FailedJobs {
-    fn of(snapshot: Option<&Snapshot>) -> Self {
+    /// The names of the jobs, without their steps.
+    pub(super) fn job_names(&self) -> impl Iterator<Item = &str> {
+        self.named.iter().map(|(job, _)| job.as_str())
+    }
+
+    pub(super) fn of(snapshot: Option<&Snapshot>) -> Self {
         let jobs = snapshot.iter().flat_map(|snapshot| &snapshot.jobs);
         let failed = |job: &&Job| {
             job.kind != JobKind::Optional && job.state.conclusion() == Some(Conclusion::Failure)
@@ -129,6 +147,11 @@ impl FailedJobs {
             [first @ .., last] => format!(" in {} and {last}", first.join("; ")),
         }
     }
+}
+
+/// Names a step in plain text.
+pub(super) fn quoted(name: &str) -> String {
+    format!("\"{name}\"")
 }
 
 /// Names a run with its workflow, if the trigger may start runs of several.

@@ -12,10 +12,11 @@ use super::annotations::{TargetError, all_errors, is_consequence};
 use super::help::Help;
 use super::log::{self, time_taken};
 use super::problem::Link;
+use super::retries::{earlier_failures, is_flaky, retries};
 use super::run_end::{of_workflow, run_name};
 use super::verdict::{Word, run_word, word};
 use super::{Hide, pipeline};
-use crate::model::{JobLog, MatchedBy, Outcome, Run, RunReport};
+use crate::model::{Job, JobLog, MatchedBy, Outcome, Run, RunReport};
 use crate::providers::target::{Mode, Target};
 use crate::providers::target_report::TargetReport;
 use crate::text::untrusted::{one_line, visible};
@@ -199,12 +200,13 @@ fn row<T: AsRef<str>>(cells: &[T]) -> String {
     format!("| {} |\n", cells.join(" | "))
 }
 
-/// Returns a run's result. A conclusion that passes is named if it isn't `success`.
+/// Returns a run's result, and how often it was retries. A conclusion that passes is named if it isn't `success`.
 fn result(run: &RunReport, word: Word) -> String {
-    match run.conclusion {
-        Some(conclusion) if word == Word::Passed => conclusion.to_string(),
-        _ => word.as_str().to_owned(),
-    }
+    let result = match run.conclusion {
+        Some(conclusion) if word == Word::Passed => conclusion.as_str(),
+        _ => word.as_str(),
+    };
+    format!("{result}{}", retries(run))
 }
 
 /// Returns an error with its targets, what to do, and links.
@@ -270,7 +272,7 @@ fn more_about(link: &str, hide: Hide<'_>) -> String {
     })
 }
 
-/// Adds what else a person should know about runs: that they may still be running, or may be somebody else's.
+/// Adds what else a person should know about runs: that they may still be running, may be somebody else's, or are flaky.
 fn run_notes(report: &TargetReport<'_>, servers: &[String], hide: Hide<'_>, page: &mut Page) {
     let title = code(&hide(&report.target.to_string()));
     for run in &report.monitored.runs {
@@ -279,6 +281,13 @@ fn run_notes(report: &TargetReport<'_>, servers: &[String], hide: Hide<'_>, page
             let why = sentences(&hide(&why.to_string()), servers);
             page.add(&format!(
                 "\n**{title}**: run {link} may still be running: {why}\n"
+            ));
+        }
+        if is_flaky(report, run) {
+            let code_name = |name: &str| code(&hide(name));
+            let failures = earlier_failures(run, &code_name, &code_name);
+            page.add(&format!(
+                "\n**{title}**: run {link} is flaky: {failures}. It passed when its failed jobs were run again\n"
             ));
         }
         if run.run.matched_by == MatchedBy::Timing {
@@ -297,8 +306,7 @@ fn diagram(reports: &[TargetReport<'_>], hide: Hide<'_>, page: &mut Page) {
         .flat_map(|report| report.monitored.runs.iter().map(move |run| (report, run)));
     let with_jobs: Vec<_> = runs
         .clone()
-        .map(|(report, run)| (run_title(report, run), job_bars(run)))
-        .filter(|(_, bars)| !bars.is_empty())
+        .flat_map(|(report, run)| job_sections(&run_title(report, run), run))
         .collect();
     let jobs: usize = with_jobs.iter().map(|(_, bars)| bars.len()).sum();
     let sections = match with_jobs.len() {
@@ -332,14 +340,27 @@ fn run_title(report: &TargetReport<'_>, run: &RunReport) -> String {
     format!("{} {}", report.target, run_name(&run.run))
 }
 
-fn job_bars(run: &RunReport) -> Vec<Bar> {
-    let jobs = run
-        .snapshot
-        .as_ref()
-        .and_then(|snapshot| snapshot.jobs.as_deref());
-    let jobs = jobs.unwrap_or_default().iter();
-    jobs.filter_map(|job| Bar::new(job.name.clone(), job.state, &job.times))
-        .collect()
+/// Returns a section with the bars of the run's jobs, or one for each attempt with the jobs that it ran.
+fn job_sections(title: &str, run: &RunReport) -> Vec<(String, Vec<Bar>)> {
+    let earlier = run.retries.earlier.iter();
+    let earlier = earlier.map(|attempt| (attempt.number, &attempt.snapshot));
+    let last = run.snapshot.iter();
+    let last = last.map(|snapshot| (run.run.attempt, snapshot));
+    let mut sections = Vec::new();
+    let mut known: &[Job] = &[];
+    for (number, snapshot) in earlier.chain(last) {
+        let jobs = snapshot.jobs.as_deref().unwrap_or_default();
+        let own = jobs.iter().filter(|job| !job.is_carried_over(known));
+        let bars = own.filter_map(|job| Bar::new(job.name.clone(), job.state, &job.times));
+        let title = match run.retries.earlier.len() {
+            0 => title.to_owned(),
+            _ => format!("Attempt {number} of {title}"),
+        };
+        sections.push((title, bars.collect::<Vec<_>>()));
+        known = jobs;
+    }
+    sections.retain(|(_, bars)| !bars.is_empty());
+    sections
 }
 
 /// Adds the logs of failed jobs.

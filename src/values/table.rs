@@ -40,7 +40,7 @@ impl Declared {
 }
 
 /// Every input, in the order of the documentation.
-pub(crate) const INPUTS: [Declared; 35] = [
+pub(crate) const INPUTS: [Declared; 36] = [
     input(
         "provider",
         "",
@@ -196,6 +196,11 @@ pub(crate) const INPUTS: [Declared; 35] = [
         "result-artifact",
         "",
         "With `wait`: JSON file of the run to read into the output `result`. GitHub: name of the artifact; GitLab: `job:path`",
+    ),
+    input(
+        "retries",
+        "0",
+        "With `wait`: how often to re-run the failed jobs of a run that fails, 0 to 10. GitHub and GitLab",
     ),
     input(
         "targets",

@@ -38,6 +38,7 @@ mod provider_failures;
 mod proxies;
 mod refs;
 mod renamed_projects;
+mod retries;
 mod runner_view;
 mod second_chance;
 mod secrets;

@@ -14,7 +14,7 @@ use crate::engine::find::{self, Search};
 use crate::engine::shutdown::ShutdownMode;
 use crate::engine::wait::{Watch, ended_in_time, wait};
 use crate::model::{
-    Conclusion, End, Event, LeftRunning, News, Run, RunReport, Snapshot, WaitOptions,
+    Conclusion, End, Event, LeftRunning, News, Retries, Run, RunReport, Snapshot, WaitOptions,
 };
 use crate::providers::{Depth, Error};
 
@@ -26,11 +26,11 @@ const LOST_CANCEL_AND_CONFIRM_TIMEOUT: Duration = Duration::from_secs(10);
 const DISPLACED_BY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// An attempt of a run, and how the wait for it ended.
-struct Attempt {
-    run: Run,
-    end: End,
+pub(super) struct Attempt {
+    pub(super) run: Run,
+    pub(super) end: End,
     /// The last successful poll, if there was one.
-    snapshot: Option<Snapshot>,
+    pub(super) snapshot: Option<Snapshot>,
 }
 
 impl Monitor<'_, '_> {
@@ -78,13 +78,13 @@ impl Monitor<'_, '_> {
     }
 
     /// Polls a run once.
-    async fn poll(&self, run: &Run, depth: Depth) -> Result<Snapshot, Error> {
+    pub(super) async fn poll(&self, run: &Run, depth: Depth) -> Result<Snapshot, Error> {
         let _slot = self.context.limits.polls.acquire().await;
         Box::pin(self.context.provider.status(run, depth)).await
     }
 
     /// Polls until the run has ended, or there is a reason to stop waiting.
-    async fn wait_for(
+    pub(super) async fn wait_for(
         &self,
         poll: impl AsyncFn(Depth) -> Result<Snapshot, Error>,
         wait_options: &WaitOptions,
@@ -107,13 +107,17 @@ impl Monitor<'_, '_> {
         self.context.http.at_server(self.deadline_of(wait)).into()
     }
 
-    /// Waits for one run, and cancels it if the wait ends first.
+    /// Waits for one run, re-runs its failed jobs as often as `retries` allows, and cancels it if the wait ends first.
     async fn watch(&self, run: Run, wait_options: &WaitOptions) -> RunReport {
         let emit = |news: News<'_>| self.context.emit(Event::Run { run: &run, news });
         let poll = async |depth| self.poll(&run, depth).await;
         let (end, snapshot) = self.wait_for(poll, wait_options, &emit).await;
-        self.end_watch(Attempt { run, end, snapshot }, wait_options)
-            .await
+        let (mut last, mut retries) = (Attempt { run, end, snapshot }, Retries::default());
+        if wait_options.retries > 0 {
+            (last, retries) = Box::pin(self.retry(last, wait_options)).await;
+        }
+        let report = self.end_watch(last, wait_options).await;
+        RunReport { retries, ..report }
     }
 
     /// Cancels a run if the wait for it has ended before it has, and reports it.
@@ -190,6 +194,7 @@ impl Monitor<'_, '_> {
             dropped_logs: 0,
             left_running,
             displaced_by,
+            retries: Retries::default(),
         }
     }
 }

@@ -76,6 +76,11 @@ fn label(news: &News<'_>) -> String {
         News::JobsUnreadable => "jobs unreadable".to_owned(),
         News::SomeJobs(read) => format!("only {read} jobs"),
         News::Cancelling
+        | News::Retrying { .. }
+        | News::NextAttempt(_)
+        | News::RetryUnclear(_)
+        | News::NotRetried(_)
+        | News::RetriedLog(_)
         | News::Ended { .. }
         | News::Log(_)
         | News::LogsWithheld

@@ -227,6 +227,22 @@ impl GitHub<'_> {
         )
     }
 
+    /// Explains why failed jobs can't be run again. The run has just been read, so a 404 means the same as a 403.
+    pub(super) fn explain_rerun(&self, rejection: Error) -> Error {
+        let Some(response) = rejection.provider_response() else {
+            return rejection;
+        };
+        match response.status {
+            StatusCode::UNAUTHORIZED => self.explain_read(rejection),
+            StatusCode::FORBIDDEN | StatusCode::NOT_FOUND if !explains_itself(response) => {
+                let needed = "\"Actions: write\"";
+                let hint = self.permission_hint(response, needed);
+                rejection.with_message(format!("the token lacks {needed}"), hint)
+            }
+            _ => rejection,
+        }
+    }
+
     async fn default_branch_name(&self) -> Option<String> {
         let response = self.get(&self.repository_url([])).await.ok()?;
         response

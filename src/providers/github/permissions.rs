@@ -24,7 +24,8 @@ pub(super) fn permissions(spec: &GitHubSpec, wait: Option<&WaitOptions>) -> Perm
                 spec.pipeline,
                 GitHubPipeline::Followed { may_cancel: false }
             );
-        permissions.insert(ACTIONS, if may_cancel { "write" } else { "read" });
+        let may_write = may_cancel || wait.retries > 0;
+        permissions.insert(ACTIONS, if may_write { "write" } else { "read" });
     }
     match spec.pipeline {
         GitHubPipeline::RepositoryDispatch { .. } => {
@@ -38,12 +39,12 @@ pub(super) fn permissions(spec: &GitHubSpec, wait: Option<&WaitOptions>) -> Perm
     permissions
 }
 
-/// Returns a hint for Apps that aren't allowed to cancel. Empty for a `workflow_dispatch`, which needs `actions: write`
-/// anyway.
+/// Returns a hint for Apps that aren't allowed to cancel, or to run failed jobs again. Empty for a `workflow_dispatch`,
+/// which needs `actions: write` anyway.
 pub(super) fn without_cancel(permissions: &Permissions) -> &'static str {
     let writes_to_cancel = permissions.get(ACTIONS) == Some(&"write");
     if writes_to_cancel && permissions.contains_key(CONTENTS) {
-        ". With `on-abandoned: leave`, \"Actions: read\" is enough"
+        ". With `on-abandoned: leave` and no `retries`, \"Actions: read\" is enough"
     } else {
         ""
     }

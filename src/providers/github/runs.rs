@@ -8,7 +8,7 @@ use serde::Deserialize;
 use url::Url;
 
 use super::GitHub;
-use crate::model::{Run, State};
+use crate::model::State;
 use crate::providers::error::Error;
 use crate::providers::github::spec::{GitHubCredential, GitHubPipeline};
 use crate::providers::pages::{self, List, MAX_PAGES, PAGE_SIZES, PROOF_SIZES};
@@ -54,11 +54,6 @@ struct RunPage {
     runs: Vec<ListedRun>,
     /// Whether the list ends with this page.
     is_complete: bool,
-}
-
-#[derive(Deserialize)]
-struct RunAttempt {
-    run_attempt: u64,
 }
 
 #[derive(Clone, Deserialize)]
@@ -128,14 +123,6 @@ impl GitHub<'_> {
             candidates: candidates.collect(),
             is_complete,
         })
-    }
-
-    /// Returns the number of a run's latest attempt.
-    pub(super) async fn attempt_of(&self, run: &Run) -> Result<u64, Error> {
-        self.make_ready().await?;
-        let url = self.repository_url(["actions", "runs", &run.id]);
-        let read: Rc<RunAttempt> = self.read(&url, "reading the run").await?;
-        Ok(read.run_attempt)
     }
 
     /// Returns the list with the target's runs, and their event. `None` if it starts none.

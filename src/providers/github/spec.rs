@@ -40,6 +40,7 @@ impl ProviderSpec for GitHubSpec {
         "client-id",
         "private-key",
         "result-artifact",
+        "retries",
     ];
     const CREDENTIALS: &'static [&'static str] = &["client-id", "private-key"];
     const ALTERNATIVES: &'static [&'static [&'static str]] = &[

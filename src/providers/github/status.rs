@@ -198,17 +198,7 @@ impl GitHub<'_> {
 
     /// Reads the status of the run's attempt. A later attempt counts as a different run.
     pub(super) async fn snapshot(&self, run: &Run, depth: Depth) -> Result<Snapshot, Error> {
-        const WHAT: &str = "reading the run";
-        self.make_ready().await?;
-        let url = self.attempt_url(run);
-        let signed_in = self.signed_in();
-        let found: Rc<RunStatus> = match self.read(&url, WHAT).await {
-            Err(error) if self.renew_if_rejected(&error, &signed_in).await? => {
-                self.read(&url, WHAT).await?
-            }
-            found => found?,
-        };
-        found.check_id(&run.id)?;
+        let found = self.run_status(run, &self.attempt_url(run)).await?;
         let status = found.status.as_str();
         let blocked_on =
             match status {
@@ -227,6 +217,27 @@ impl GitHub<'_> {
             )?,
         };
         Ok(found.snapshot(state, blocked_on, jobs))
+    }
+
+    /// Returns the number of the run's latest attempt, whoever started it.
+    pub(super) async fn latest_attempt(&self, run: &Run) -> Result<Option<u64>, Error> {
+        let url = self.repository_url(["actions", "runs", &run.id]);
+        Ok(self.run_status(run, &url).await?.run_attempt)
+    }
+
+    /// Reads the run, or one of its attempts.
+    async fn run_status(&self, run: &Run, url: &Url) -> Result<Rc<RunStatus>, Error> {
+        const WHAT: &str = "reading the run";
+        self.make_ready().await?;
+        let signed_in = self.signed_in();
+        let found: Rc<RunStatus> = match self.read(url, WHAT).await {
+            Err(error) if self.renew_if_rejected(&error, &signed_in).await? => {
+                self.read(url, WHAT).await?
+            }
+            found => found?,
+        };
+        found.check_id(&run.id)?;
+        Ok(found)
     }
 
     /// Returns whether the run's attempt is known to be over. `false` if it can't be read.

@@ -217,6 +217,14 @@ impl GitLab<'_> {
         }
     }
 
+    /// Explains why failed jobs can't be run again. The pipeline has just been read, so it exists.
+    pub(super) fn explain_rerun(&self, rejection: Error) -> Error {
+        match rejection.status() {
+            Some(StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) => self.explain_read(rejection),
+            _ => rejection,
+        }
+    }
+
     /// Explains why the pipelines that the step would wait for can't be read.
     pub(super) fn explain_unlisted(&self, error: Error) -> Error {
         let Some(response) = error.provider_response() else {

@@ -50,6 +50,7 @@ impl ProviderSpec for GitLabSpec {
         "secret-variables",
         "trigger-token",
         "result-artifact",
+        "retries",
     ];
     const CREDENTIALS: &'static [&'static str] = &["trigger-token"];
     const ALTERNATIVES: &'static [&'static [&'static str]] = &[&["token", "trigger-token"]];
@@ -200,6 +201,23 @@ impl ProviderSpec for GitLabSpec {
                 let reader = reader.as_ref().map_or("", |reader| reader.expose());
                 CredentialParts::new([token.expose(), reader])
             }
+        }
+    }
+
+    fn check_retries(&self) -> Checked<()> {
+        match self.credential {
+            GitLabCredential::Access(_)
+            | GitLabCredential::Trigger {
+                reader: Some(_), ..
+            } => Ok(()),
+            GitLabCredential::Trigger { reader: None, .. } => InputError::new(
+                "retries",
+                "needs an access token, because a trigger token can't re-run jobs",
+            )
+            .hint(
+                "also pass an access token in `token`, with the role Developer and the scope `api`",
+            )
+            .fail(),
         }
     }
 

@@ -98,16 +98,8 @@ struct DownstreamPipeline {
 
 impl GitLab<'_> {
     pub(super) async fn snapshot(&self, run: &Run, depth: Depth) -> Result<Snapshot, Error> {
-        const WHAT: &str = "reading the pipeline";
-        let url = self.repository(["pipelines", &run.id]);
-        let pipeline: GitLabPipelineStatus = self.read(&url, WHAT).await?;
-        if pipeline.id.to_string() != run.id {
-            return Err(unreadable_response(
-                WHAT,
-                "the response is about another pipeline",
-            ));
-        }
-        let state = state(&pipeline.status);
+        let pipeline = self.pipeline_status(run).await?;
+        let state = pipeline.state_after_retry(self.retried_end.get());
         let mut reason = None;
         let jobs = match depth {
             Depth::Run => None,
@@ -125,7 +117,31 @@ impl GitLab<'_> {
                 }
             }
         };
-        Ok(pipeline.snapshot(jobs, reason))
+        Ok(pipeline.snapshot(state, jobs, reason))
+    }
+
+    /// Whether the pipeline has started again since this end. It keeps its id and has no attempts. Right after a retry
+    /// it may still show the old end, and the jobs that were run again may already have failed again. Without an end
+    /// time, only another status shows that.
+    pub(super) async fn has_left_end(&self, run: &Run, ended: &Snapshot) -> Result<bool, Error> {
+        let pipeline = self.pipeline_status(run).await?;
+        Ok(match ended.times.completed {
+            Some(time) => !pipeline.is_at_end(Some(time)),
+            None => pipeline.status != ended.provider_status.state,
+        })
+    }
+
+    async fn pipeline_status(&self, run: &Run) -> Result<GitLabPipelineStatus, Error> {
+        const WHAT: &str = "reading the pipeline";
+        let url = self.repository(["pipelines", &run.id]);
+        let pipeline: GitLabPipelineStatus = self.read(&url, WHAT).await?;
+        if pipeline.id.to_string() != run.id {
+            return Err(unreadable_response(
+                WHAT,
+                "the response is about another pipeline",
+            ));
+        }
+        Ok(pipeline)
     }
 
     pub(super) async fn jobs(&self, run: &Run) -> Result<Entries<PipelineJob>, Error> {
@@ -195,9 +211,29 @@ impl GitLab<'_> {
 }
 
 impl GitLabPipelineStatus {
+    /// Whether the pipeline has ended, at this time.
+    fn is_at_end(&self, time: Option<DateTime<Utc>>) -> bool {
+        let has_ended = state(&self.status).conclusion().is_some();
+        has_ended && time.is_some() && self.finished_at == time
+    }
+
+    /// Returns the state. A pipeline that still shows the end from before its failed jobs were run again is queued.
+    fn state_after_retry(&self, retried_end: Option<DateTime<Utc>>) -> State {
+        if self.is_at_end(retried_end) {
+            State::Queued
+        } else {
+            state(&self.status)
+        }
+    }
+
     /// `job_reason` is why a job failed, if that explains the pipeline.
-    fn snapshot(self, jobs: Option<Entries<Job>>, job_reason: Option<String>) -> Snapshot {
-        let (state, has_failed) = (state(&self.status), self.status == "failed");
+    fn snapshot(
+        self,
+        state: State,
+        jobs: Option<Entries<Job>>,
+        job_reason: Option<String>,
+    ) -> Snapshot {
+        let has_failed = self.status == "failed";
         let errors = Some(self.yaml_errors).filter(|errors| !errors.is_empty());
         let reason = errors.map(|errors| format!("invalid .gitlab-ci.yml: {errors}"));
         Snapshot {
@@ -362,13 +398,25 @@ mod tests {
     }
 
     #[test]
-    fn only_a_pipeline_that_has_ended_has_an_end_time() {
-        for (status, has_end) in [("running", false), ("failed", true)] {
-            let pipeline =
-                json!({ "id": 1, "status": status, "finished_at": "2026-11-23T08:00:00Z" });
+    fn the_end_before_a_retry_is_not_the_end_after_it() {
+        let (before, after) = ("2026-11-23T08:00:00.250Z", "2026-11-23T08:00:00.500Z");
+        let failed = State::Completed(Conclusion::Failure);
+        for (status, finished, retried, expected) in [
+            ("failed", Some(before), None, failed),
+            ("failed", Some(before), Some(before), State::Queued),
+            ("running", Some(before), Some(before), State::Running),
+            ("failed", Some(after), Some(before), failed),
+            ("failed", None, Some(before), failed),
+            ("failed", None, None, failed),
+        ] {
+            let pipeline = json!({ "id": 1, "status": status, "finished_at": finished });
             let pipeline: GitLabPipelineStatus =
                 serde_json::from_str(&pipeline.to_string()).unwrap();
-            let times = pipeline.snapshot(None, None).times;
+            let retried = retried.map(|time| time.parse().unwrap());
+            let state = pipeline.state_after_retry(retried);
+            assert_eq!(state, expected, "{status} {finished:?} {retried:?}");
+            let times = pipeline.snapshot(state, None, None).times;
+            let has_end = state == failed && finished.is_some();
             assert_eq!(times.completed.is_some(), has_end, "{status}");
         }
     }
@@ -384,7 +432,7 @@ mod tests {
             serde_json::from_str(&json!([job]).to_string()).unwrap()
         };
         let reason = |pipeline: GitLabPipelineStatus, jobs: &[PipelineJob]| {
-            let snapshot = pipeline.snapshot(None, job_reason(jobs));
+            let snapshot = pipeline.snapshot(State::Running, None, job_reason(jobs));
             snapshot.provider_status.reason
         };
         let quota = "job deploy: the namespace has used up its compute minutes";

@@ -5,9 +5,10 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::Hide;
-use crate::model::{Conclusion, LeftRunning, MatchedBy, Outcome, RunReport};
+use crate::model::{Conclusion, LeftRunning, MatchedBy, Outcome, Retries, RunReport, Snapshot};
 use crate::providers::target_report::TargetReport;
 use crate::report::problem;
+use crate::report::run_end::FailedJobs;
 use crate::text::untrusted::cut;
 
 /// Maximum length of an error or reason in a short entry, in characters, so that about a thousand entries fit.
@@ -44,11 +45,23 @@ struct FullRun {
     attempt: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     started_by_attempt: Option<u64>,
+    attempts: Vec<FullAttempt>,
     created_at: Option<String>,
     started_at: Option<String>,
     completed_at: Option<String>,
     left_running: Option<String>,
     left_running_reason: Option<&'static str>,
+}
+
+/// An attempt of a run that was retried.
+#[derive(Serialize)]
+struct FullAttempt {
+    attempt: Value,
+    url: String,
+    conclusion: Option<Conclusion>,
+    failed_jobs: Vec<String>,
+    started_at: Option<String>,
+    completed_at: Option<String>,
 }
 
 /// An entry with what is needed to follow its runs, and without other details of them.
@@ -142,9 +155,6 @@ fn full(report: &TargetReport<'_>, hide: Hide<'_>) -> Full {
 fn full_run(monitored: &RunReport, hide: Hide<'_>) -> FullRun {
     let RunReport { run, snapshot, .. } = monitored;
     let snapshot = snapshot.as_ref();
-    let time = |time: Option<DateTime<Utc>>| {
-        time.map(|time| time.to_rfc3339_opts(SecondsFormat::Secs, true))
-    };
     let times = snapshot.map(|snapshot| snapshot.times).unwrap_or_default();
     let status = snapshot.map(|snapshot| &snapshot.provider_status);
     FullRun {
@@ -161,6 +171,7 @@ fn full_run(monitored: &RunReport, hide: Hide<'_>) -> FullRun {
             .and_then(|snapshot| snapshot.attempt)
             .map(|attempt| hide_number(attempt, hide)),
         started_by_attempt: run.started_by_attempt,
+        attempts: attempts(monitored, hide),
         created_at: time(times.created),
         started_at: time(times.started),
         completed_at: time(times.completed),
@@ -170,6 +181,36 @@ fn full_run(monitored: &RunReport, hide: Hide<'_>) -> FullRun {
             .map(|left| hide(&left.to_string())),
         left_running_reason: monitored.left_running.as_ref().map(LeftRunning::reason),
     }
+}
+
+/// Returns all attempts of a run, the last one included. Empty for a run that wasn't retries.
+fn attempts(monitored: &RunReport, hide: Hide<'_>) -> Vec<FullAttempt> {
+    let Retries { earlier, page, .. } = &monitored.retries;
+    let attempt = |number, page: &str, conclusion, snapshot: Option<&Snapshot>| {
+        let times = snapshot.map(|snapshot| snapshot.times).unwrap_or_default();
+        FullAttempt {
+            attempt: hide_number(number, hide),
+            url: hide(page),
+            conclusion,
+            failed_jobs: FailedJobs::of(snapshot).job_names().map(hide).collect(),
+            started_at: time(times.started),
+            completed_at: time(times.completed),
+        }
+    };
+    let earlier = earlier.iter().map(|report| {
+        let snapshot = &report.snapshot;
+        let conclusion = snapshot.state.conclusion();
+        attempt(report.number, &report.page, conclusion, Some(snapshot))
+    });
+    let last = page.iter().map(|page| {
+        let RunReport { run, snapshot, .. } = monitored;
+        attempt(run.attempt, page, monitored.conclusion, snapshot.as_ref())
+    });
+    earlier.chain(last).collect()
+}
+
+fn time(time: Option<DateTime<Utc>>) -> Option<String> {
+    time.map(|time| time.to_rfc3339_opts(SecondsFormat::Secs, true))
 }
 
 fn short(report: &TargetReport<'_>, hide: Hide<'_>) -> Short {
