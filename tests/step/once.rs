@@ -50,6 +50,21 @@ fn world(kind: Kind, scenario: Scenario) -> Sandbox {
     start(World::demo().scenario(kind.provider(), scenario))
 }
 
+/// Lets runs that are started from now on follow this scenario.
+fn set_scenario(sandbox: &Sandbox, kind: Kind, scenario: Scenario) {
+    sandbox.with_world(|world| {
+        *world = std::mem::take(world).scenario(kind.provider(), scenario);
+    });
+}
+
+/// Kills the step as soon as there are this many runs.
+fn kill_when_triggered(step: &Step, sandbox: &Sandbox, runs: usize) {
+    let child = step.start();
+    until(sandbox, "triggered", |sandbox| sandbox.runs().len() == runs);
+    signal(&child, "KILL");
+    drop(child.wait_with_output());
+}
+
 fn triggers(sandbox: &Sandbox) -> usize {
     sandbox.trigger_requests().len()
 }
@@ -61,12 +76,8 @@ fn started_by(done: &Done) -> serde_json::Value {
 #[test]
 fn a_run_that_is_going_on_is_followed() {
     in_parallel(KINDS.to_vec(), |kind| {
-        let sandbox = world(kind, Scenario::passing(8 * SECOND));
-        let first = kind.step(&sandbox, 1);
-        let child = first.start();
-        until(&sandbox, "triggered", |sandbox| !sandbox.runs().is_empty());
-        signal(&child, "KILL");
-        drop(child.wait_with_output());
+        let sandbox = world(kind, Scenario::passing(15 * SECOND));
+        kill_when_triggered(&kind.step(&sandbox, 1), &sandbox, 1);
         let done = kind.step(&sandbox, 2).run();
         assert_eq!(done.outputs["conclusion"], "success", "{kind:?}\n{done}");
         assert_eq!(triggers(&sandbox), 1, "{kind:?}\n{done}");
@@ -108,9 +119,7 @@ fn a_run_that_has_failed_is_triggered_again() {
         let sandbox = world(kind, Scenario::failing(SECOND));
         let first = kind.step(&sandbox, 1).run();
         assert_eq!(first.outputs["conclusion"], "failure", "{first}");
-        sandbox.with_world(|world| {
-            *world = std::mem::take(world).scenario(kind.provider(), Scenario::passing(SECOND));
-        });
+        set_scenario(&sandbox, kind, Scenario::passing(SECOND));
         let second = kind.step(&sandbox, 2).run();
         assert_eq!(triggers(&sandbox), 2, "{kind:?}\n{second}");
         assert_ne!(second.outputs["trigger-id"], first.outputs["trigger-id"]);
@@ -183,6 +192,21 @@ fn a_killed_attempt_starts_nothing_twice() {
         let done = kind.step(&sandbox, 2).run();
         assert_eq!(done.outputs["conclusion"], "success", "{kind:?}\n{done}");
         assert_eq!(sandbox.runs().len(), 1, "{kind:?}\n{done}");
+    });
+}
+
+/// Only the marker shows that the trigger was accepted.
+#[test]
+fn a_run_that_is_found_without_wait_is_reported() {
+    in_parallel(KINDS.to_vec(), |kind| {
+        let sandbox = world(kind, Scenario::passing(2 * SECOND));
+        let unclear = Fault::status(Moment::AfterActing, 502);
+        sandbox.fault(Route::triggers(), Occasion::First(1), unclear);
+        let done = kind.step(&sandbox, 1).input("wait", "false").run();
+        done.outcome("accepted");
+        let id = sandbox.runs()[0].id.to_string();
+        assert_eq!(done.outputs["run-id"], id, "{kind:?}\n{done}");
+        assert_eq!(done.result()["runs"][0]["matched_by"], "marker", "{done}");
     });
 }
 
