@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sandbox::world::Scenario;
+use sandbox::world::{Scenario, Workflow};
 use sandbox::{Fault, Moment, Occasion, Provider, Route, Sandbox, World};
 
 use crate::calls::{SECOND, in_parallel, signal, start, trigger, until};
@@ -192,6 +192,74 @@ fn a_killed_attempt_starts_nothing_twice() {
         let done = kind.step(&sandbox, 2).run();
         assert_eq!(done.outputs["conclusion"], "success", "{kind:?}\n{done}");
         assert_eq!(sandbox.runs().len(), 1, "{kind:?}\n{done}");
+    });
+}
+
+/// Attempt 2 is killed before its run is listed, so that attempt 3 first sees only the failed run of attempt 1.
+#[test]
+fn a_run_that_is_listed_late_is_not_overlooked() {
+    in_parallel(KINDS.to_vec(), |kind| {
+        let sandbox = world(kind, Scenario::failing(SECOND));
+        let first = kind.step(&sandbox, 1).run();
+        assert_eq!(first.outputs["conclusion"], "failure", "{first}");
+        set_scenario(
+            &sandbox,
+            kind,
+            Scenario::passing(12 * SECOND).listed_after(5 * SECOND),
+        );
+        kill_when_triggered(&kind.step(&sandbox, 2), &sandbox, 2);
+        let third = kind.step(&sandbox, 3).run();
+        assert_eq!(triggers(&sandbox), 2, "{kind:?}\n{third}");
+        assert_eq!(third.outputs["conclusion"], "success", "{kind:?}\n{third}");
+        assert_eq!(started_by(&third), 2, "{kind:?}\n{third}");
+    });
+}
+
+/// One event starts two workflows. One of them fails at once, and the other one is going on, but isn't listed yet.
+#[test]
+fn a_second_run_of_an_event_that_is_listed_late_is_not_overlooked() {
+    let workflow = Workflow::new(130, "late.yml", "Late")
+        .on_repository_dispatch(&["deploy-marked"])
+        .run_name("Late ${{ github.event.client_payload.trigger_id }}");
+    let mut world = World::demo()
+        .scenario(Provider::GitHub, Scenario::failing(Duration::ZERO))
+        .scenario_of(
+            Provider::GitHub,
+            "octo-org/app",
+            "late.yml",
+            Scenario::passing(15 * SECOND).listed_after(5 * SECOND),
+        );
+    let mut repositories = world.github.repositories.iter_mut();
+    let app = repositories.find(|known| known.name == "octo-org/app");
+    app.expect("the demo has it").workflows.push(workflow);
+    let sandbox = start(world);
+    kill_when_triggered(&Kind::Event.step(&sandbox, 1), &sandbox, 2);
+    let second = Kind::Event.step(&sandbox, 2).run();
+    assert_eq!(triggers(&sandbox), 1, "{second}");
+    assert_eq!(second.outputs["conclusion"], "failure", "{second}");
+    let runs = second.result()["runs"].as_array().map(Vec::len);
+    assert_eq!(runs, Some(2), "{second}");
+}
+
+/// Both attempts have failed, and then somebody runs the run of the first one again.
+#[test]
+fn a_run_that_somebody_runs_again_is_followed_whichever_attempt_started_it() {
+    in_parallel(vec![Kind::Event, Kind::Workflow], |kind| {
+        let scenario = Scenario::failing(SECOND).on_rerun(Scenario::passing(6 * SECOND));
+        let sandbox = world(kind, scenario);
+        for attempt in [1, 2] {
+            let failed = kind.step(&sandbox, attempt).run();
+            assert_eq!(failed.outputs["conclusion"], "failure", "{failed}");
+        }
+        assert_eq!(triggers(&sandbox), 2);
+        sandbox.with_world(|world| {
+            let id = world.runs[0].id;
+            world.run_again(id);
+        });
+        let third = kind.step(&sandbox, 3).run();
+        assert_eq!(triggers(&sandbox), 2, "{kind:?}\n{third}");
+        assert_eq!(third.outputs["conclusion"], "success", "{kind:?}\n{third}");
+        assert_eq!(started_by(&third), 1, "{kind:?}\n{third}");
     });
 }
 
