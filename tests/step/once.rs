@@ -263,6 +263,24 @@ fn a_run_that_somebody_runs_again_is_followed_whichever_attempt_started_it() {
     });
 }
 
+/// The variables of the pipeline that attempt 2 has started can't be read for a moment.
+#[test]
+fn a_pipeline_whose_variables_cannot_be_read_may_be_an_earlier_one() {
+    in_parallel(vec![404, 401], |status| {
+        let kind = Kind::GitLab;
+        let sandbox = world(kind, Scenario::failing(SECOND));
+        kind.step(&sandbox, 1).run();
+        set_scenario(&sandbox, kind, Scenario::passing(20 * SECOND));
+        kill_when_triggered(&kind.step(&sandbox, 2), &sandbox, 2);
+        let path = format!("/pipelines/{}/variables", sandbox.runs()[1].id);
+        let refused = Fault::status(Moment::BeforeActing, status);
+        sandbox.fault(Route::any().path(&path), Occasion::Every, refused);
+        let third = kind.step(&sandbox, 3).run();
+        third.outcome("not-sent");
+        assert_eq!(triggers(&sandbox), 2, "{status}\n{third}");
+    });
+}
+
 /// Only the marker shows that the trigger was accepted.
 #[test]
 fn a_run_that_is_found_without_wait_is_reported() {
