@@ -14,8 +14,19 @@ use crate::model::{Event, MatchedBy, NotRecalled, NotSent, Problem, Run, Snapsho
 use crate::providers::target::Recall;
 use crate::providers::{Depth, EarlierRuns, Error, Idempotency};
 
-/// An earlier attempt may have been killed just after it sent its trigger, so that its run isn't listed yet.
+/// An earlier attempt may have been killed just after it sent its trigger, so that its run isn't listed yet. Nothing is
+/// triggered before this time has passed and the runs have been listed once more.
 const SETTLE_TIME: Duration = Duration::from_secs(10);
+
+/// What to do about what earlier attempts have started. The runs are those of one attempt.
+enum Decision {
+    /// They are going on or have passed.
+    TakeUp(Vec<(Run, Snapshot)>),
+    /// Everything has failed; these are the latest ones.
+    TriggerAgain(Vec<(Run, Snapshot)>),
+    /// Nothing was found.
+    Trigger,
+}
 
 /// Returns the runs to take up, which are going on or have passed; none if the target has to be triggered. If neither
 /// can be determined, nothing may be sent: then it returns why.
@@ -35,29 +46,34 @@ pub(crate) async fn recall(
 }
 
 async fn look_up(context: TargetContext<'_, '_>, recall: &Recall) -> Result<Vec<Run>, NotRecalled> {
-    let (attempt, candidates) = match earlier(context, recall).await? {
-        Earlier::Nothing if recall.markers.is_empty() => return Ok(Vec::new()),
-        Earlier::Nothing => {
-            sleep(SETTLE_TIME).await;
-            match earlier(context, recall).await? {
-                Earlier::Nothing => return Ok(Vec::new()),
-                Earlier::Runs { attempt, runs } => (attempt, runs),
-            }
-        }
-        Earlier::Runs { attempt, runs } => (attempt, runs),
-    };
-    let mut runs = Vec::new();
-    for candidate in candidates {
-        let run = Run {
-            started_by_attempt: Some(attempt),
-            ..candidate.into_run(MatchedBy::Marker)
-        };
-        runs.push(read_run(context, run).await?);
+    let earlier = find_earlier(context, recall).await?;
+    if recall.markers.is_empty() {
+        return Ok(Vec::new());
     }
-    Ok(decide(context, runs))
+    // An event may start more runs than are listed yet, of other workflows.
+    let may_be_more = context.target.spec.event_type().is_some();
+    if !may_be_more && let Decision::TakeUp(runs) = decide(context, &earlier).await? {
+        return Ok(take_up(context, runs));
+    }
+    sleep(SETTLE_TIME).await;
+    let earlier = find_earlier(context, recall).await?;
+    match decide(context, &earlier).await? {
+        Decision::TakeUp(runs) => Ok(take_up(context, runs)),
+        Decision::TriggerAgain(failed) => {
+            report(context, &failed, true);
+            Ok(Vec::new())
+        }
+        Decision::Trigger => {
+            earlier.check_that_nothing_is_hidden()?;
+            Ok(Vec::new())
+        }
+    }
 }
 
-async fn earlier(context: TargetContext<'_, '_>, recall: &Recall) -> Result<Earlier, NotRecalled> {
+async fn find_earlier(
+    context: TargetContext<'_, '_>,
+    recall: &Recall,
+) -> Result<Earlier, NotRecalled> {
     let list = async || {
         let _slot = context.limits.polls.acquire().await;
         if recall.markers.is_empty() {
@@ -99,22 +115,44 @@ async fn with_retries<T>(
     read.map_err(|error| NotRecalled::Unreadable(error.failure()))
 }
 
-/// Decides whether these runs are taken up, or the target is triggered again because they have failed.
-fn decide(context: TargetContext<'_, '_>, runs: Vec<(Run, Snapshot)>) -> Vec<Run> {
-    let conclusions = runs.iter().map(|(_, snapshot)| snapshot.state.conclusion());
-    let ended: Option<Vec<_>> = conclusions.collect();
-    let has_failed = ended.is_some_and(|ended| !context.target.passes_with(&ended));
-    for (run, snapshot) in &runs {
+/// Considers what every earlier attempt has started, because somebody may have re-run any of it.
+async fn decide(
+    context: TargetContext<'_, '_>,
+    earlier: &Earlier,
+) -> Result<Decision, NotRecalled> {
+    let mut failed = None;
+    for (attempt, candidates) in &earlier.attempts {
+        let mut runs = Vec::new();
+        for candidate in candidates {
+            let run = Run {
+                started_by_attempt: Some(*attempt),
+                ..candidate.clone().into_run(MatchedBy::Marker)
+            };
+            runs.push(read_run(context, run).await?);
+        }
+        let conclusions = runs.iter().map(|(_, snapshot)| snapshot.state.conclusion());
+        let ended: Option<Vec<_>> = conclusions.collect();
+        if ended.is_none_or(|ended| context.target.passes_with(&ended)) {
+            return Ok(Decision::TakeUp(runs));
+        }
+        failed.get_or_insert(runs);
+    }
+    Ok(failed.map_or(Decision::Trigger, Decision::TriggerAgain))
+}
+
+fn take_up(context: TargetContext<'_, '_>, runs: Vec<(Run, Snapshot)>) -> Vec<Run> {
+    report(context, &runs, false);
+    context.siblings.mark_settled();
+    runs.into_iter().map(|(run, _)| run).collect()
+}
+
+fn report(context: TargetContext<'_, '_>, runs: &[(Run, Snapshot)], is_repeated: bool) {
+    for (run, snapshot) in runs {
         context.siblings.claim(run);
         context.emit(Event::Recalled {
             run,
             conclusion: snapshot.state.conclusion(),
-            is_repeated: has_failed,
+            is_repeated,
         });
     }
-    if has_failed {
-        return Vec::new();
-    }
-    context.siblings.mark_settled();
-    runs.into_iter().map(|(run, _)| run).collect()
 }

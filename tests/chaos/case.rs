@@ -1,6 +1,7 @@
 //! Everything that happens to one step, drawn from a seed: its inputs, the world, and what goes wrong when. The same
 //! seed always gives the same case. Not here: running it (see `runner`).
 
+mod calling_job;
 mod focus;
 mod incident;
 mod outage;
@@ -13,6 +14,7 @@ use std::time::Duration;
 
 use sandbox::{Provider, Run};
 
+pub(crate) use calling_job::{Attempt, CallingJob};
 pub(crate) use incident::Incident;
 pub(crate) use outage::{Outage, Scope};
 pub(crate) use request_fault::{RequestFault, RequestKind};
@@ -143,7 +145,9 @@ impl Case {
     /// Whether the response to its trigger names the run.
     pub(crate) fn response_names_run(&self, target: &Target) -> bool {
         match target.pipeline {
-            Pipeline::Workflow { .. } => !self.setting.rejects_run_details(),
+            Pipeline::Workflow { .. } | Pipeline::TitledWorkflow { .. } => {
+                !self.setting.rejects_run_details()
+            }
             Pipeline::Event { .. } => false,
             Pipeline::GitLab { .. } | Pipeline::Bitbucket { .. } => true,
         }

@@ -1,6 +1,7 @@
 //! What must hold after every step, whatever happened to it. Compares the step's report with the sandbox's world and
-//! its record of requests, never with other claims of the step.
+//! its record of requests, never with other claims of the step. For several attempts of a calling job, see `attempts`.
 
+pub(crate) mod attempts;
 mod cancels;
 mod deadlines;
 mod ends;

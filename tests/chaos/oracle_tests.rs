@@ -13,6 +13,7 @@ use crate::case::{
 use crate::oracle::violations;
 use crate::runner::{Observed, run};
 
+mod attempts;
 mod signalled;
 mod success;
 mod timed_out;

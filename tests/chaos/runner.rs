@@ -1,16 +1,18 @@
 //! Runs a case: starts the sandbox and the step, applies the incidents, and records what can be observed afterwards.
 
+mod calling_job;
 mod incident;
 
 use std::process::Child;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use sandbox::{Occasion, RecordedRequest, Run, Sandbox};
+use sandbox::{Occasion, RecordedRequest, Run, Sandbox, World};
 use serde_json::{Map, Value, json};
 
-use crate::case::{Case, Incident, InputStyle, Outage};
+use crate::case::{Case, Incident, InputStyle, Outage, Target};
 use crate::harness::{Done, Step};
+pub(crate) use calling_job::{ObservedAttempt, ObservedJob, run_attempts};
 use incident::{apply, run_again};
 
 /// How often the runner checks whether the step has ended.
@@ -43,36 +45,17 @@ struct History {
 }
 
 pub(crate) fn run(case: &Case) -> Observed {
-    let sandbox = Sandbox::start(case.setting.world()).expect("loopback has free ports");
-    for (kind, nth, fault) in &case.request_faults {
-        let fault = fault.fault(kind.provider);
-        sandbox.fault(kind.route(), Occasion::Nth(*nth), fault);
-    }
-    let step = step(case, &sandbox);
-    let (before, later) = case
-        .incidents
-        .iter()
-        .copied()
-        .partition::<Vec<_>, _>(|(at, incident)| at.is_zero() && !incident.is_signal());
+    let sandbox = start_sandbox(case, case.setting.world());
+    let inputs = |target: &Target| target.inputs(&sandbox);
+    let step = step(case, &sandbox, inputs);
     let mut history = History::default();
-    for (_, incident) in before {
-        history.note(incident);
-        apply(case, incident, &sandbox, None);
-    }
     let began = Instant::now();
-    let mut child = step.start();
-    while step.log().is_empty() && !has_ended(&mut child) {
-        thread::sleep(TICK);
-    }
-    watch(case, &sandbox, &mut child, &later, &mut history);
+    let child = start_and_watch(case, &case.incidents, &sandbox, &step, &mut history);
     let (ended, ended_at) = (Instant::now(), SystemTime::now());
     let (runs, requests) = (sandbox.runs(), sandbox.requests());
     let done = step.finish(child);
-    let results = done.outputs.get("results");
     Observed {
-        results: results
-            .and_then(|results| serde_json::from_str(results).ok())
-            .unwrap_or_default(),
+        results: results(&done),
         runs,
         requests,
         after_signals: history.signals.iter().map(|at| ended - *at).collect(),
@@ -81,6 +64,48 @@ pub(crate) fn run(case: &Case) -> Observed {
         outages: history.outages,
         done,
     }
+}
+
+/// With the faults of single requests.
+fn start_sandbox(case: &Case, world: World) -> Sandbox {
+    let sandbox = Sandbox::start(world).expect("loopback has free ports");
+    for (kind, nth, fault) in &case.request_faults {
+        let fault = fault.fault(kind.provider);
+        sandbox.fault(kind.route(), Occasion::Nth(*nth), fault);
+    }
+    sandbox
+}
+
+/// The output `results`; empty if it was never written.
+fn results(done: &Done) -> Vec<Value> {
+    let results = done.outputs.get("results");
+    results
+        .and_then(|results| serde_json::from_str(results).ok())
+        .unwrap_or_default()
+}
+
+/// Returns when the step has ended.
+fn start_and_watch(
+    case: &Case,
+    incidents: &[(Duration, Incident)],
+    sandbox: &Sandbox,
+    step: &Step,
+    history: &mut History,
+) -> Child {
+    let (before, later) = incidents
+        .iter()
+        .copied()
+        .partition::<Vec<_>, _>(|(at, incident)| at.is_zero() && !incident.is_signal());
+    for (_, incident) in before {
+        history.note(incident);
+        apply(case, incident, sandbox, None);
+    }
+    let mut child = step.start();
+    while step.log().is_empty() && !has_ended(&mut child) {
+        thread::sleep(TICK);
+    }
+    watch(case, sandbox, &mut child, &later, history);
+    child
 }
 
 /// Applies the incidents until the step has ended. Kills a step that takes too long.
@@ -127,7 +152,7 @@ fn has_ended(child: &mut Child) -> bool {
     child.try_wait().expect("it is ours").is_some()
 }
 
-fn step(case: &Case, sandbox: &Sandbox) -> Step {
+fn step(case: &Case, sandbox: &Sandbox, inputs_of: impl Fn(&Target) -> Map<String, Value>) -> Step {
     let step = Step::on(&sandbox.http_url());
     // One certificate is read faster than a system's many.
     let file = step.file("ca.pem", sandbox.ca_pem());
@@ -138,10 +163,9 @@ fn step(case: &Case, sandbox: &Sandbox) -> Step {
         step = target.secrets().into_iter().fold(step, Step::secret);
     }
     match case.input_style {
-        InputStyle::Single => inputs(step, case.targets[0].inputs(sandbox)),
+        InputStyle::Single => inputs(step, inputs_of(&case.targets[0])),
         InputStyle::List => {
-            let targets = case.targets.iter();
-            let entries: Vec<_> = targets.map(|target| target.inputs(sandbox)).collect();
+            let entries: Vec<_> = case.targets.iter().map(inputs_of).collect();
             step.input("targets", &json!(entries).to_string())
                 .input("max-parallel", &case.max_parallel.to_string())
                 .input("fail-fast", &case.fail_fast.to_string())
@@ -157,27 +181,33 @@ fn inputs(step: Step, inputs: Map<String, Value>) -> Step {
 }
 
 impl Observed {
-    /// One line per request.
-    pub(crate) fn describe_requests(&self) -> String {
-        let began = self.requests.first().map(|request| request.arrived_at);
-        let describe = |request: &RecordedRequest| {
-            let at = request.arrived_at.duration_since(began?).ok()?;
-            let (method, path) = (&request.method, &request.path);
-            Some(format!("{at:.2?} {method} {path} {:?}\n", request.response))
-        };
-        self.requests.iter().filter_map(describe).collect()
+    /// Everything that helps to understand a failure.
+    pub(crate) fn describe(&self) -> String {
+        let (requests, runs) = (describe_requests(&self.requests), describe_runs(&self.runs));
+        format!("{}\n--- requests\n{requests}--- runs\n{runs}", self.done)
     }
+}
 
-    /// One line per run.
-    pub(crate) fn describe_runs(&self) -> String {
-        let describe = |run: &Run| {
-            let whose = if run.by_stranger { "strange" } else { "ours" };
-            let (id, pipeline, state) = (run.id, &run.pipeline, run.state);
-            format!(
-                "{} {pipeline} {id} {whose} {state:?} {:?}\n",
-                run.provider, run.conclusion
-            )
-        };
-        self.runs.iter().map(describe).collect()
-    }
+/// One line per request.
+fn describe_requests(requests: &[RecordedRequest]) -> String {
+    let began = requests.first().map(|request| request.arrived_at);
+    let describe = |request: &RecordedRequest| {
+        let at = request.arrived_at.duration_since(began?).ok()?;
+        let (method, path) = (&request.method, &request.path);
+        Some(format!("{at:.2?} {method} {path} {:?}\n", request.response))
+    };
+    requests.iter().filter_map(describe).collect()
+}
+
+/// One line per run.
+fn describe_runs(runs: &[Run]) -> String {
+    let describe = |run: &Run| {
+        let whose = if run.by_stranger { "strange" } else { "ours" };
+        let (id, pipeline, state) = (run.id, &run.pipeline, run.state);
+        format!(
+            "{} {pipeline} {id} {whose} {state:?} {:?}\n",
+            run.provider, run.conclusion
+        )
+    };
+    runs.iter().map(describe).collect()
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sandbox::world::Scenario;
+use sandbox::world::{Scenario, Workflow};
 use sandbox::{Fault, Moment, Occasion, Provider, Route, Sandbox, World};
 
 use crate::calls::{SECOND, in_parallel, signal, start, trigger, until};
@@ -50,6 +50,21 @@ fn world(kind: Kind, scenario: Scenario) -> Sandbox {
     start(World::demo().scenario(kind.provider(), scenario))
 }
 
+/// Lets runs that are started from now on follow this scenario.
+fn set_scenario(sandbox: &Sandbox, kind: Kind, scenario: Scenario) {
+    sandbox.with_world(|world| {
+        *world = std::mem::take(world).scenario(kind.provider(), scenario);
+    });
+}
+
+/// Kills the step as soon as there are this many runs.
+fn kill_when_triggered(step: &Step, sandbox: &Sandbox, runs: usize) {
+    let child = step.start();
+    until(sandbox, "triggered", |sandbox| sandbox.runs().len() == runs);
+    signal(&child, "KILL");
+    drop(child.wait_with_output());
+}
+
 fn triggers(sandbox: &Sandbox) -> usize {
     sandbox.trigger_requests().len()
 }
@@ -61,12 +76,8 @@ fn started_by(done: &Done) -> serde_json::Value {
 #[test]
 fn a_run_that_is_going_on_is_followed() {
     in_parallel(KINDS.to_vec(), |kind| {
-        let sandbox = world(kind, Scenario::passing(8 * SECOND));
-        let first = kind.step(&sandbox, 1);
-        let child = first.start();
-        until(&sandbox, "triggered", |sandbox| !sandbox.runs().is_empty());
-        signal(&child, "KILL");
-        drop(child.wait_with_output());
+        let sandbox = world(kind, Scenario::passing(15 * SECOND));
+        kill_when_triggered(&kind.step(&sandbox, 1), &sandbox, 1);
         let done = kind.step(&sandbox, 2).run();
         assert_eq!(done.outputs["conclusion"], "success", "{kind:?}\n{done}");
         assert_eq!(triggers(&sandbox), 1, "{kind:?}\n{done}");
@@ -108,9 +119,7 @@ fn a_run_that_has_failed_is_triggered_again() {
         let sandbox = world(kind, Scenario::failing(SECOND));
         let first = kind.step(&sandbox, 1).run();
         assert_eq!(first.outputs["conclusion"], "failure", "{first}");
-        sandbox.with_world(|world| {
-            *world = std::mem::take(world).scenario(kind.provider(), Scenario::passing(SECOND));
-        });
+        set_scenario(&sandbox, kind, Scenario::passing(SECOND));
         let second = kind.step(&sandbox, 2).run();
         assert_eq!(triggers(&sandbox), 2, "{kind:?}\n{second}");
         assert_ne!(second.outputs["trigger-id"], first.outputs["trigger-id"]);
@@ -183,6 +192,107 @@ fn a_killed_attempt_starts_nothing_twice() {
         let done = kind.step(&sandbox, 2).run();
         assert_eq!(done.outputs["conclusion"], "success", "{kind:?}\n{done}");
         assert_eq!(sandbox.runs().len(), 1, "{kind:?}\n{done}");
+    });
+}
+
+/// Attempt 2 is killed before its run is listed, so that attempt 3 first sees only the failed run of attempt 1.
+#[test]
+fn a_run_that_is_listed_late_is_not_overlooked() {
+    in_parallel(KINDS.to_vec(), |kind| {
+        let sandbox = world(kind, Scenario::failing(SECOND));
+        let first = kind.step(&sandbox, 1).run();
+        assert_eq!(first.outputs["conclusion"], "failure", "{first}");
+        set_scenario(
+            &sandbox,
+            kind,
+            Scenario::passing(12 * SECOND).listed_after(5 * SECOND),
+        );
+        kill_when_triggered(&kind.step(&sandbox, 2), &sandbox, 2);
+        let third = kind.step(&sandbox, 3).run();
+        assert_eq!(triggers(&sandbox), 2, "{kind:?}\n{third}");
+        assert_eq!(third.outputs["conclusion"], "success", "{kind:?}\n{third}");
+        assert_eq!(started_by(&third), 2, "{kind:?}\n{third}");
+    });
+}
+
+/// One event starts two workflows. One of them fails at once, and the other one is going on, but isn't listed yet.
+#[test]
+fn a_second_run_of_an_event_that_is_listed_late_is_not_overlooked() {
+    let workflow = Workflow::new(130, "late.yml", "Late")
+        .on_repository_dispatch(&["deploy-marked"])
+        .run_name("Late ${{ github.event.client_payload.trigger_id }}");
+    let mut world = World::demo()
+        .scenario(Provider::GitHub, Scenario::failing(Duration::ZERO))
+        .scenario_of(
+            Provider::GitHub,
+            "octo-org/app",
+            "late.yml",
+            Scenario::passing(15 * SECOND).listed_after(5 * SECOND),
+        );
+    let mut repositories = world.github.repositories.iter_mut();
+    let app = repositories.find(|known| known.name == "octo-org/app");
+    app.expect("the demo has it").workflows.push(workflow);
+    let sandbox = start(world);
+    kill_when_triggered(&Kind::Event.step(&sandbox, 1), &sandbox, 2);
+    let second = Kind::Event.step(&sandbox, 2).run();
+    assert_eq!(triggers(&sandbox), 1, "{second}");
+    assert_eq!(second.outputs["conclusion"], "failure", "{second}");
+    let runs = second.result()["runs"].as_array().map(Vec::len);
+    assert_eq!(runs, Some(2), "{second}");
+}
+
+/// Both attempts have failed, and then somebody runs the run of the first one again.
+#[test]
+fn a_run_that_somebody_runs_again_is_followed_whichever_attempt_started_it() {
+    in_parallel(vec![Kind::Event, Kind::Workflow], |kind| {
+        let scenario = Scenario::failing(SECOND).on_rerun(Scenario::passing(6 * SECOND));
+        let sandbox = world(kind, scenario);
+        for attempt in [1, 2] {
+            let failed = kind.step(&sandbox, attempt).run();
+            assert_eq!(failed.outputs["conclusion"], "failure", "{failed}");
+        }
+        assert_eq!(triggers(&sandbox), 2);
+        sandbox.with_world(|world| {
+            let id = world.runs[0].id;
+            world.run_again(id);
+        });
+        let third = kind.step(&sandbox, 3).run();
+        assert_eq!(triggers(&sandbox), 2, "{kind:?}\n{third}");
+        assert_eq!(third.outputs["conclusion"], "success", "{kind:?}\n{third}");
+        assert_eq!(started_by(&third), 1, "{kind:?}\n{third}");
+    });
+}
+
+/// The variables of the pipeline that attempt 2 has started can't be read for a moment.
+#[test]
+fn a_pipeline_whose_variables_cannot_be_read_may_be_an_earlier_one() {
+    in_parallel(vec![404, 401], |status| {
+        let kind = Kind::GitLab;
+        let sandbox = world(kind, Scenario::failing(SECOND));
+        kind.step(&sandbox, 1).run();
+        set_scenario(&sandbox, kind, Scenario::passing(20 * SECOND));
+        kill_when_triggered(&kind.step(&sandbox, 2), &sandbox, 2);
+        let path = format!("/pipelines/{}/variables", sandbox.runs()[1].id);
+        let refused = Fault::status(Moment::BeforeActing, status);
+        sandbox.fault(Route::any().path(&path), Occasion::Every, refused);
+        let third = kind.step(&sandbox, 3).run();
+        third.outcome("not-sent");
+        assert_eq!(triggers(&sandbox), 2, "{status}\n{third}");
+    });
+}
+
+/// Only the marker shows that the trigger was accepted.
+#[test]
+fn a_run_that_is_found_without_wait_is_reported() {
+    in_parallel(KINDS.to_vec(), |kind| {
+        let sandbox = world(kind, Scenario::passing(2 * SECOND));
+        let unclear = Fault::status(Moment::AfterActing, 502);
+        sandbox.fault(Route::triggers(), Occasion::First(1), unclear);
+        let done = kind.step(&sandbox, 1).input("wait", "false").run();
+        done.outcome("accepted");
+        let id = sandbox.runs()[0].id.to_string();
+        assert_eq!(done.outputs["run-id"], id, "{kind:?}\n{done}");
+        assert_eq!(done.result()["runs"][0]["matched_by"], "marker", "{done}");
     });
 }
 

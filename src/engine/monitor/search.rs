@@ -56,6 +56,10 @@ impl<'target> Monitor<'_, 'target> {
         if !found.runs.is_empty() {
             triggered.outcome = Outcome::Accepted;
             triggered.problem = None;
+            if self.context.target.wait.is_none() {
+                // No other search follows.
+                triggered.runs = found.runs;
+            }
             return;
         }
         let result = match (&found.failure, found.ambiguous.first()) {

@@ -7,13 +7,13 @@ use crate::providers::{Candidate, Claim, EarlierRuns};
 
 /// What earlier attempts have started.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Earlier {
-    Nothing,
-    /// The latest attempt that started something, and what.
-    Runs {
-        attempt: u64,
-        runs: Vec<Candidate>,
-    },
+pub(super) struct Earlier {
+    /// The attempts that have started something, latest first, and what.
+    pub(super) attempts: Vec<(u64, Vec<Candidate>)>,
+    /// Web addresses of runs that fit, but carry no marker.
+    unmarked: Vec<String>,
+    /// Whether the runs were listed as far back as necessary.
+    is_complete: bool,
 }
 
 impl Earlier {
@@ -29,13 +29,13 @@ impl Earlier {
         let mut ids = HashSet::new();
         let candidates = candidates.into_iter();
         let candidates = candidates.filter(|run| ids.insert(run.id.clone()));
-        let urls = |runs: &[Candidate]| runs.iter().map(|run| run.url.clone()).collect();
         let (own, others): (Vec<_>, Vec<_>) =
             candidates.partition(|run| run.claim == Claim::Marked);
         if !own.is_empty() {
             return Err(NotRecalled::SameKey(urls(&own)));
         }
-        for (attempt, marker) in (1..).zip(markers).collect::<Vec<_>>().into_iter().rev() {
+        let mut attempts = Vec::new();
+        for (attempt, marker) in (1..).zip(markers) {
             let is_marked = |run: &&Candidate| run.title.contains(marker);
             let runs: Vec<_> = others.iter().filter(is_marked).cloned().collect();
             let workflows: HashSet<_> = runs.iter().map(|run| &run.workflow).collect();
@@ -43,22 +43,31 @@ impl Earlier {
                 return Err(NotRecalled::Several(urls(&runs)));
             }
             if !runs.is_empty() {
-                return Ok(Self::Runs { attempt, runs });
+                attempts.push((attempt, runs));
             }
         }
-        if markers.is_empty() {
-            return Ok(Self::Nothing);
-        }
-        let unmarked: Vec<_> = others
-            .into_iter()
-            .filter(|run| run.claim == Claim::Fits)
-            .collect();
-        match (unmarked.is_empty(), is_complete) {
-            (false, _) => Err(NotRecalled::Unmarked(urls(&unmarked))),
+        attempts.reverse();
+        let fits = |run: &&Candidate| run.claim == Claim::Fits;
+        let unmarked: Vec<_> = others.iter().filter(fits).cloned().collect();
+        Ok(Self {
+            attempts,
+            unmarked: urls(&unmarked),
+            is_complete,
+        })
+    }
+
+    /// Fails if an earlier attempt may have started a run that can't be recognised.
+    pub(super) fn check_that_nothing_is_hidden(self) -> Result<(), NotRecalled> {
+        match (self.unmarked.is_empty(), self.is_complete) {
+            (false, _) => Err(NotRecalled::Unmarked(self.unmarked)),
             (true, false) => Err(NotRecalled::TooMany),
-            (true, true) => Ok(Self::Nothing),
+            (true, true) => Ok(()),
         }
     }
+}
+
+fn urls(runs: &[Candidate]) -> Vec<String> {
+    runs.iter().map(|run| run.url.clone()).collect()
 }
 
 #[cfg(test)]
@@ -79,12 +88,20 @@ mod tests {
             candidates,
             is_complete,
         };
-        match Earlier::find(&markers, listed) {
-            Ok(Earlier::Nothing) => "nothing".to_owned(),
-            Ok(Earlier::Runs { attempt, runs }) => {
-                let ids: Vec<_> = runs.into_iter().map(|run| run.id).collect();
+        let found = Earlier::find(&markers, listed).and_then(|found| {
+            let attempts = found.attempts.iter().map(|(attempt, runs)| {
+                let ids: Vec<_> = runs.iter().map(|run| run.id.as_str()).collect();
                 format!("{attempt}: {}", ids.join(" "))
+            });
+            let attempts: Vec<_> = attempts.collect();
+            if attempts.is_empty() {
+                found.check_that_nothing_is_hidden()?;
             }
+            Ok(attempts.join(", "))
+        });
+        match found {
+            Ok(attempts) if attempts.is_empty() => "nothing".to_owned(),
+            Ok(attempts) => attempts,
             Err(NotRecalled::SameKey(_)) => "same key".to_owned(),
             Err(NotRecalled::Several(_)) => "several".to_owned(),
             Err(NotRecalled::Unmarked(_)) => "unmarked".to_owned(),
@@ -94,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn the_latest_attempt_that_started_something_counts() {
+    fn each_attempt_is_recognised_by_its_marker() {
         let one = titled("1", "a.yml", "A m1");
         let other = titled("2", "b.yml", "B m1");
         let two = titled("3", "a.yml", "A m2");
@@ -104,7 +121,10 @@ mod tests {
         let both = vec![one.clone(), other];
         assert_eq!(find(&["m1", "m2"], both.clone(), true), "1: 1 2");
         assert_eq!(find(&["m1", "m2"], both, false), "1: 1 2");
-        assert_eq!(find(&["m1", "m2"], vec![one.clone(), two], true), "2: 3");
+        assert_eq!(
+            find(&["m1", "m2"], vec![one.clone(), two], true),
+            "2: 3, 1: 1"
+        );
         assert_eq!(find(&["m1"], vec![foreign], true), "nothing");
         assert_eq!(find(&["m1"], vec![], false), "too many");
         assert_eq!(find(&["m1"], vec![fits.clone()], true), "unmarked");
@@ -114,7 +134,6 @@ mod tests {
         assert_eq!(find(&["m1"], vec![one.clone(), again], true), "several");
         assert_eq!(find(&["m1"], vec![one, own.clone()], true), "same key");
         // The first attempt only checks that nobody has its marker.
-        assert_eq!(find(&[], vec![fits], false), "nothing");
         assert_eq!(find(&[], vec![own], false), "same key");
     }
 }

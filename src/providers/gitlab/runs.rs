@@ -2,11 +2,12 @@
 
 use std::time::SystemTime;
 
+use ::http::StatusCode;
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::Deserialize;
 
 use super::GitLab;
-use crate::providers::error::{Error, ErrorKind};
+use crate::providers::error::Error;
 use crate::providers::gitlab::spec::GitLabCredential;
 use crate::providers::http::request::below;
 use crate::providers::pages::{self, List, MAX_PAGES, PAGE_SIZES, PROOF_SIZES};
@@ -189,7 +190,8 @@ impl GitLab<'_> {
             self.read(&url, "reading the pipeline's variables").await;
         let variables = match read {
             Ok(variables) => variables.entries,
-            Err(error) if error.kind() == ErrorKind::Rejected => Vec::new(),
+            Err(error) if is_forbidden(&error) => Vec::new(),
+            // What can't be read now may carry the marker.
             Err(error) => return Err(error),
         };
         let mut variables = variables.into_iter();
@@ -249,4 +251,10 @@ impl GitLab<'_> {
             }
         }
     }
+}
+
+/// Whether GitLab itself says that the token may not read this.
+fn is_forbidden(error: &Error) -> bool {
+    let response = error.provider_response();
+    response.is_some_and(|response| response.status == StatusCode::FORBIDDEN)
 }

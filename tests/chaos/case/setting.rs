@@ -45,7 +45,9 @@ pub(crate) struct Behaviour {
 
 /// `release` also starts this workflow, besides the demo's own. Both have a marker.
 pub(super) const TWIN_FILE: &str = "publish.yml";
-const TWIN_ID: u64 = 109;
+const TWIN_ID: u64 = 120;
+/// The workflow whose title shows the marker that is passed as an input.
+const TITLED_FILE: &str = "titled.yml";
 const APP: &str = "octo-org/app";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,7 +128,14 @@ impl Setting {
             .repositories
             .iter_mut()
             .find(|app| app.name == APP);
-        app.expect("the demo has it").workflows.push(workflow);
+        let app = app.expect("the demo has it");
+        app.workflows.push(workflow);
+        for titled in &mut app.workflows {
+            if titled.file == TITLED_FILE {
+                // For the argument that identifies the target.
+                *titled = titled.clone().input("version", false, None);
+            }
+        }
         world = world.scenario_of(Provider::GitHub, APP, TWIN_FILE, self.twin.scenario());
         world.github.run_details = self.run_details;
         world.github.search_lag = self.search_lag;
@@ -135,6 +144,18 @@ impl Setting {
             world.gitlab.version = GitLabVersion::Old;
         }
         world
+    }
+
+    /// Lets every cancel end its run, at the latest if it is sent again.
+    pub(super) fn heed_cancels(&mut self) {
+        for behaviour in self.behaviours.iter_mut().chain([&mut self.twin]) {
+            if matches!(
+                behaviour.on_cancel,
+                OnCancel::Refuses(_) | OnCancel::Ignores
+            ) {
+                behaviour.on_cancel = OnCancel::Ends(Duration::ZERO);
+            }
+        }
     }
 
     /// The status with which GitHub rejects `return_run_details`.

@@ -1,6 +1,6 @@
 //! What a step is asked to trigger. Each target has an argument of its own, which shows which target started a run.
 
-use sandbox::world::RefKind;
+use sandbox::world::{RefKind, Variable, VariableKind};
 use sandbox::{Provider, Run, Sandbox, demo};
 use serde_json::{Map, Value, json};
 
@@ -18,6 +18,8 @@ pub(crate) struct Target {
 pub(crate) enum Pipeline {
     /// `build.yml`.
     Workflow { credential: Credential },
+    /// `titled.yml`, which shows its marker in its title. Only for attempts of a calling job.
+    TitledWorkflow { credential: Credential },
     /// A `repository_dispatch` of this type.
     Event {
         event_type: &'static str,
@@ -53,6 +55,11 @@ pub(crate) struct Wait {
     pub(crate) fails_if_blocked: bool,
 }
 
+/// The variable that shows the marker of a GitLab pipeline.
+pub(super) const MARKER_VARIABLE: &str = "TRIGGER_ID";
+/// The marker of runs that somebody else starts.
+const STRANGERS_MARKER: &str = "00000000-0000-4000-8000-000000009999";
+
 /// Usually all for one provider, so that targets share repositories, workflows and credentials.
 pub(super) fn draw(rng: &mut Rng, wait_time: WaitTime, count: usize) -> Vec<Target> {
     let providers = [Provider::GitHub, Provider::GitLab, Provider::Bitbucket];
@@ -73,7 +80,7 @@ pub(super) fn draw(rng: &mut Rng, wait_time: WaitTime, count: usize) -> Vec<Targ
 }
 
 impl Wait {
-    fn draw(rng: &mut Rng, wait_time: WaitTime) -> Self {
+    pub(super) fn draw(rng: &mut Rng, wait_time: WaitTime) -> Self {
         Self {
             timeout: match wait_time {
                 WaitTime::Short => rng.between(2, 8),
@@ -113,13 +120,16 @@ impl Pipeline {
     pub(crate) fn is_marked(self) -> bool {
         match self {
             Self::Event { event_type, .. } => event_type != "deploy",
+            Self::TitledWorkflow { .. } => true,
             Self::Workflow { .. } | Self::GitLab { .. } | Self::Bitbucket { .. } => false,
         }
     }
 
     pub(crate) fn provider(self) -> Provider {
         match self {
-            Self::Workflow { .. } | Self::Event { .. } => Provider::GitHub,
+            Self::Workflow { .. } | Self::TitledWorkflow { .. } | Self::Event { .. } => {
+                Provider::GitHub
+            }
             Self::GitLab { .. } => Provider::GitLab,
             Self::Bitbucket { .. } => Provider::Bitbucket,
         }
@@ -127,7 +137,9 @@ impl Pipeline {
 
     pub(crate) fn repository(self) -> &'static str {
         match self {
-            Self::Workflow { .. } | Self::Event { .. } => "octo-org/app",
+            Self::Workflow { .. } | Self::TitledWorkflow { .. } | Self::Event { .. } => {
+                "octo-org/app"
+            }
             Self::GitLab { .. } => "octo-group/tools/deployer",
             Self::Bitbucket { .. } => "octo-workspace/service",
         }
@@ -135,7 +147,9 @@ impl Pipeline {
 
     pub(super) fn credential(self) -> Credential {
         match self {
-            Self::Workflow { credential } | Self::Event { credential, .. } => credential,
+            Self::Workflow { credential }
+            | Self::TitledWorkflow { credential }
+            | Self::Event { credential, .. } => credential,
             Self::GitLab { .. } => Credential::Token(demo::GITLAB_DEVELOPER),
             Self::Bitbucket { .. } => Credential::Token(demo::BITBUCKET_ACCESS),
         }
@@ -143,7 +157,7 @@ impl Pipeline {
 }
 
 impl Credential {
-    fn draw(rng: &mut Rng) -> Self {
+    pub(super) fn draw(rng: &mut Rng) -> Self {
         if rng.chance(25) {
             return Self::App;
         }
@@ -172,6 +186,12 @@ impl Target {
     pub(crate) fn like(&self) -> Run {
         let (pipeline, event, title, workflow) = match self.pipeline {
             Pipeline::Workflow { .. } => ("build.yml", "workflow_dispatch", "Build", 101),
+            Pipeline::TitledWorkflow { .. } => (
+                "titled.yml",
+                "workflow_dispatch",
+                "Titled 00000000-0000-4000-8000-000000009999",
+                109,
+            ),
             Pipeline::Event { event_type, .. } => {
                 let (file, title, workflow) = match event_type {
                     "deploy" => ("build.yml", "deploy", 101),
@@ -180,8 +200,11 @@ impl Target {
                 };
                 (file, "repository_dispatch", title, workflow)
             }
-            Pipeline::GitLab { trigger: true, .. } => (".gitlab-ci.yml", "trigger", "", 0),
-            Pipeline::GitLab { .. } => (".gitlab-ci.yml", "api", "", 0),
+            Pipeline::GitLab { trigger, .. } => {
+                let source = if trigger { "trigger" } else { "api" };
+                let title = "Deploy 00000000-0000-4000-8000-000000009999";
+                (".gitlab-ci.yml", source, title, 0)
+            }
             Pipeline::Bitbucket { custom, .. } => (custom.unwrap_or("default"), "manual", "", 0),
         };
         let mut run = Run::new(self.provider(), self.pipeline.repository(), pipeline, event);
@@ -191,10 +214,20 @@ impl Target {
                 ..
             } => (RefKind::Tag, "v2.0.0".to_owned()),
             Pipeline::Bitbucket { reference, .. } => (RefKind::Branch, reference.to_owned()),
-            Pipeline::Workflow { .. } | Pipeline::Event { .. } | Pipeline::GitLab { .. } => {
-                (RefKind::Branch, "main".to_owned())
-            }
+            Pipeline::Workflow { .. }
+            | Pipeline::TitledWorkflow { .. }
+            | Pipeline::Event { .. }
+            | Pipeline::GitLab { .. } => (RefKind::Branch, "main".to_owned()),
         });
+        if run.provider == Provider::GitLab {
+            // Another step may use the same variable for its marker.
+            run.variables.push(Variable {
+                key: MARKER_VARIABLE.to_owned(),
+                value: STRANGERS_MARKER.to_owned(),
+                secured: false,
+                kind: VariableKind::Environment,
+            });
+        }
         title.clone_into(&mut run.title);
         run.workflow_id = workflow;
         run
@@ -242,6 +275,12 @@ impl Target {
                 set("workflow", json!("build.yml"));
                 set("ref", json!("main"));
                 set("inputs", json!({"version": self.label}));
+            }
+            Pipeline::TitledWorkflow { .. } => {
+                set("workflow", json!("titled.yml"));
+                set("ref", json!("main"));
+                set("inputs", json!({"version": self.label}));
+                set("marker-input", json!("trigger_id"));
             }
             Pipeline::Event { event_type, .. } => {
                 set("event-type", json!(event_type));

@@ -7,9 +7,9 @@ use super::success::is_excused;
 use super::view::{Entry, Listed, View, id};
 
 /// From the first signal.
-const SHUTDOWN_GRACE: Duration = Duration::from_secs(7);
+pub(super) const SHUTDOWN_GRACE: Duration = Duration::from_secs(7);
 /// For a machine that is busy with many cases.
-const TOLERANCE: Duration = Duration::from_secs(4);
+pub(super) const TOLERANCE: Duration = Duration::from_secs(4);
 
 /// Enough to search for the runs of all targets of a case.
 const SEARCH_TIME: Duration = Duration::from_secs(13);

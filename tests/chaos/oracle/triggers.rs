@@ -7,6 +7,7 @@ use sandbox::{Provider, RecordedRequest, RecordedResponse};
 use super::Violations;
 use super::record::since;
 use super::view::View;
+use crate::case::Setting;
 
 /// One second, less the tolerance between the two clocks.
 const MIN_WAIT: Duration = Duration::from_millis(900);
@@ -15,7 +16,7 @@ const MIN_WAIT: Duration = Duration::from_millis(900);
 pub(super) fn sent_at_most_once(view: &View<'_>, violations: &mut Violations) {
     for entry in &view.entries {
         for pair in entry.triggers.windows(2) {
-            if !was_refused(pair[0], view) {
+            if !was_refused(pair[0], &view.case.setting) {
                 let response = pair[0].response;
                 violations.of(entry, format!("sent again after {response:?}"));
             }
@@ -27,13 +28,13 @@ pub(super) fn sent_at_most_once(view: &View<'_>, violations: &mut Violations) {
 }
 
 /// Whether the response says that nothing was done and that another trigger may succeed.
-fn was_refused(request: &RecordedRequest, view: &View<'_>) -> bool {
+pub(super) fn was_refused(request: &RecordedRequest, setting: &Setting) -> bool {
     match request.response {
         // Rate limits, and a redirect.
         RecordedResponse::Status(429 | 403 | 307) => true,
         RecordedResponse::Status(status @ (400 | 422)) => {
             let is_first = String::from_utf8_lossy(&request.body).contains("return_run_details");
-            is_first && view.case.setting.details_rejected_with() == Some(status)
+            is_first && setting.details_rejected_with() == Some(status)
         }
         RecordedResponse::Status(404) => {
             let is_first = String::from_utf8_lossy(&request.body).contains("\"branch\"");

@@ -114,11 +114,7 @@ impl<'a> Entry<'a> {
     }
 
     pub(crate) fn listed(&self) -> impl Iterator<Item = Listed<'a>> {
-        self.reported["runs"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .map(Listed)
+        Listed::all(self.reported)
     }
 
     /// Whether its last trigger was accepted.
@@ -146,6 +142,16 @@ impl<'a> Entry<'a> {
 }
 
 impl<'a> Listed<'a> {
+    /// The runs in an entry of `results`.
+    pub(crate) fn all(entry: &'a Value) -> impl Iterator<Item = Self> {
+        entry["runs"].as_array().into_iter().flatten().map(Self)
+    }
+
+    /// The attempt of the calling job that started it, if it is an earlier one. Counts from 1.
+    pub(crate) fn started_by_attempt(self) -> Option<u64> {
+        self.0["started_by_attempt"].as_u64()
+    }
+
     pub(crate) fn id(self) -> &'a str {
         self.0["id"].as_str().unwrap_or_default()
     }
@@ -201,12 +207,13 @@ pub(crate) fn end(run: &Run) -> Option<&'static str> {
     })
 }
 
-fn is_cancel(request: &RecordedRequest) -> bool {
+pub(crate) fn is_cancel(request: &RecordedRequest) -> bool {
     let ends = ["/cancel", "/force-cancel", "/stopPipeline"];
     request.method == "POST" && ends.iter().any(|end| request.path.ends_with(end))
 }
 
-fn asks(request: &RecordedRequest, run: &Run) -> bool {
+/// Whether the request is about that run.
+pub(crate) fn asks(request: &RecordedRequest, run: &Run) -> bool {
     let id = id(run).replace('{', "%7B").replace('}', "%7D");
     let mut parts = request.path.rsplit('/');
     request.provider == Some(run.provider) && parts.nth(1) == Some(id.as_str())
