@@ -18,7 +18,7 @@ const LOST_HINT: &str = "check whether the run still exists, and whether the tok
 const UNKNOWN_HINT: &str = "check whether it is running before you start it again. The trigger isn't repeated automatically, because that could start the pipeline twice";
 const DISPLACED_HINT: &str =
     "trigger it again if the other run doesn't include what this one was started for";
-const BLOCKED_HINT: &str = "approve or start it on the run's page in time, or set `on-blocked: fail` to fail as soon as the run waits for a person";
+const BLOCKED_HINT: &str = "next time, approve or start it on the run's page before `timeout` passes, or set `on-blocked: fail` to fail as soon as the run waits for a person";
 const ON_BLOCKED_HINT: &str =
     "start the pipeline again when somebody can approve it, or remove `on-blocked: fail` to wait";
 const QUEUED_HINT: &str = "check what the run is waiting for on its page";

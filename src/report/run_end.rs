@@ -5,7 +5,8 @@ use std::fmt;
 use super::log::{duration, time_taken};
 use super::retries::retries;
 use crate::model::{
-    BlockedOn, Conclusion, End, Job, JobKind, LastSeen, Run, RunReport, Snapshot, State,
+    BlockedOn, Conclusion, End, Job, JobKind, LastSeen, OnAbandoned, Run, RunReport, Snapshot,
+    State,
 };
 use crate::providers::target::Target;
 use crate::text::untrusted::one_line;
@@ -78,7 +79,12 @@ impl RunEnd {
                     .map_or(String::new(), |why| {
                         format!("; its failed jobs weren't run again: {why}")
                     });
-                ended.status = format!("{}{}{not_retried}", retries(run), ended.status);
+                let cancelled = if was_cancelled_by_the_step(target, run) {
+                    "; the step cancelled it"
+                } else {
+                    ""
+                };
+                ended.status = format!("{}{}{not_retried}{cancelled}", retries(run), ended.status);
                 if let (End::Completed(Conclusion::Cancelled), Some(other)) =
                     (end, &run.displaced_by)
                 {
@@ -181,13 +187,23 @@ fn ended(target: &Target, end: &End, conclusion: Option<Conclusion>) -> String {
             let blocked_on = blocked_on
                 .as_ref()
                 .map_or("a person".to_owned(), describe_blocked_on);
-            format!("is waiting for {blocked_on}, and `on-blocked` is `fail`")
+            format!("was waiting for {blocked_on}, and `on-blocked` is `fail`")
         }
         End::Stopped => match conclusion {
             Some(conclusion) => format!("{} after the step was stopped", predicate(conclusion)),
             None => "was still running when the step was stopped".to_owned(),
         },
     }
+}
+
+/// Whether the wait for the run ended early, and the cancel that follows took effect. If it didn't, there is a warning.
+fn was_cancelled_by_the_step(target: &Target, run: &RunReport) -> bool {
+    let is_abandoned = matches!(run.end, Some(End::TimedOut(_) | End::Blocked(_)));
+    let wait = target.wait.as_ref();
+    let cancels = wait.is_some_and(|wait| wait.on_abandoned == OnAbandoned::Cancel);
+    let snapshot = run.snapshot.as_ref();
+    let conclusion = snapshot.and_then(|snapshot| snapshot.state.conclusion());
+    is_abandoned && cancels && conclusion == Some(Conclusion::Cancelled)
 }
 
 /// Says what a run was doing when the time was up.

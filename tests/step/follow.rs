@@ -946,7 +946,7 @@ fn the_workflows_own_token_reads_only_its_own_repository() {
     let sandbox = sandbox();
     let follow = format!("{}/octo-org/app/actions/runs/1", sandbox.http_url());
     let step = Step::on(&sandbox.http_url()).input("follow", &follow);
-    let error = "input `token`: is missing. `GITHUB_TOKEN` can only read runs of octo-org/caller, not of this repository\nhint: pass a token with the permission \"Actions: read\" for this repository";
+    let error = "input `token`: is missing. `GITHUB_TOKEN` can only read runs of octo-org/caller, not of other repositories\nhint: pass a token with the permission \"Actions: read\" for this repository";
     fails_with(&sandbox, &step, &[error]);
 }
 

@@ -226,7 +226,7 @@ fn a_token_is_checked_before_it_is_sent() {
         (&github[..], vec![("token", "  \n ")], format!("input `token`: {empty}")),
         (&gitlab[..], vec![("token", "")], format!("input `token`: {empty}")),
         (&bitbucket[..], vec![("token", "")], format!("input `token`: {empty}")),
-        (&github[..], vec![], "input `token`: is missing. `GITHUB_TOKEN` can only trigger workflows of octo-org/caller, not of this repository\nhint: pass a token with the permission \"Contents: write\" for this repository".to_owned()),
+        (&github[..], vec![], "input `token`: is missing. `GITHUB_TOKEN` can only trigger workflows of octo-org/caller, not of other repositories\nhint: pass a token with the permission \"Contents: write\" for this repository".to_owned()),
         (&gitlab[..], vec![], "input `token`: is missing\nhint: pass a GitLab access token in `token`, or a trigger token in `trigger-token`".to_owned()),
         (&bitbucket[..], vec![], "input `token`: is missing\nhint: pass a Bitbucket access token".to_owned()),
         (&github[..], vec![("token", "ghp_one\nghp_two")], "input `token`: contains a space, line break".to_owned()),

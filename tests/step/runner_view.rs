@@ -88,7 +88,7 @@ fn cases() -> Vec<Case> {
             },
             subject: "octo-org/app: run #1 was still waiting",
             cause: "for approval of the environment production by octocat after 3s (`timeout`)",
-            what_to_do: "hint: approve or start it on the run's page in time",
+            what_to_do: "hint: next time, approve or start it on the run's page before `timeout` passes",
         },
         Case {
             name: "a blocked run",
@@ -98,7 +98,7 @@ fn cases() -> Vec<Case> {
                     call(Provider::GitHub, sandbox).input("on-blocked", "fail")
                 })
             },
-            subject: "octo-org/app: run #1 is waiting for approval",
+            subject: "octo-org/app: run #1 was waiting for approval",
             cause: "of the environment production by octocat, and `on-blocked` is `fail`",
             what_to_do: "hint: start the pipeline again when somebody can approve it",
         },

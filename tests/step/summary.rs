@@ -147,7 +147,7 @@ fn links_can_be_followed_and_code_is_code() {
     let cell = format!("<td><a href=\"{page}\">#<wbr>1</a></td>");
     assert!(html.contains(&cell), "{html}");
     let sentence = format!(
-        "<strong><code>octo-org/app</code></strong>: <a href=\"{page}\">run #<wbr>1</a> is waiting for approval"
+        "<strong><code>octo-org/app</code></strong>: <a href=\"{page}\">run #<wbr>1</a> was waiting for approval"
     );
     assert!(html.contains(&sentence), "{html}");
     assert!(

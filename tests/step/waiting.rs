@@ -415,7 +415,7 @@ fn a_step_that_was_paused_for_another_deployment_is_named() {
     let done = call(Provider::Bitbucket, &sandbox)
         .input("on-blocked", "fail")
         .run()
-        .fails(&["is waiting for somebody to resume the step staging (Bitbucket has paused it, most often because of another deployment to the same environment), and `on-blocked` is `fail`"]);
+        .fails(&["was waiting for somebody to resume the step staging (Bitbucket has paused it, most often because of another deployment to the same environment), and `on-blocked` is `fail`"]);
     done.says("job staging: blocked: waiting for a person");
 }
 

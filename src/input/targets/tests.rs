@@ -529,7 +529,7 @@ fn the_github_token_counts_as_not_given() {
         &step,
         "- repository: octo-org/app\n- provider: gitlab\n  repository: a/b",
         &[
-            "input `targets`, octo-org/app (line 1): `token` is missing. `GITHUB_TOKEN` can only trigger workflows of octo-org/caller, not of this repository\nhint: pass a token with the permission \"Contents: write\" for this repository",
+            "input `targets`, octo-org/app (line 1): `token` is missing. `GITHUB_TOKEN` can only trigger workflows of octo-org/caller, not of other repositories\nhint: pass a token with the permission \"Contents: write\" for this repository",
             "input `targets`, a/b (line 2): `token` is missing\nhint: pass a GitLab access token",
         ],
     );

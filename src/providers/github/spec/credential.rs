@@ -105,10 +105,12 @@ fn workflow_token(
             return Ok(GitHubCredential::WorkflowToken(token));
         }
         (Some(_), Distance::SameServer { own }) if follows => {
-            format!(". `GITHUB_TOKEN` can only read runs of {own}, not of this repository")
+            format!(". `GITHUB_TOKEN` can only read runs of {own}, not of other repositories")
         }
         (Some(_), Distance::SameServer { own }) => {
-            format!(". `GITHUB_TOKEN` can only trigger workflows of {own}, not of this repository")
+            format!(
+                ". `GITHUB_TOKEN` can only trigger workflows of {own}, not of other repositories"
+            )
         }
         (Some(_), Distance::OtherServer) => {
             ". `GITHUB_TOKEN` is only sent to the server that this workflow runs on".to_owned()
