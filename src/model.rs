@@ -1,6 +1,7 @@
 //! Data types without I/O, independent of any provider or host.
 
 mod caller;
+mod commit_status;
 mod event;
 mod followed;
 mod invalid_target;
@@ -12,6 +13,7 @@ mod snapshot;
 mod wait_options;
 
 pub(crate) use caller::{Caller, CallingRun, EnvironmentVariable};
+pub(crate) use commit_status::{CommitStatus, StatusState};
 pub(crate) use event::{Event, News, Sink};
 pub(crate) use followed::{Followed, FollowedRun};
 pub(crate) use invalid_target::InvalidTarget;

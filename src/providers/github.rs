@@ -5,6 +5,7 @@
 mod api;
 mod app;
 mod artifacts;
+pub(super) mod calling_repository;
 mod explain;
 mod permissions;
 mod runs;

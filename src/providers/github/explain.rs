@@ -172,7 +172,7 @@ fn requires_single_sign_on(response: &Response) -> bool {
 
 /// Whether GitHub itself gives the reason for a 403, so that guessing a missing permission would mislead: single
 /// sign-on, an IP allow list, a suspended account and others.
-fn explains_itself(response: &Response) -> bool {
+pub(super) fn explains_itself(response: &Response) -> bool {
     const BARE: [&str; 6] = [
         "Resource not accessible by",
         "Must have",
