@@ -15,6 +15,11 @@ mod retry;
 pub(crate) mod second_chance;
 pub(crate) mod shutdown;
 pub(crate) mod siblings;
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "a step will show its targets on it")
+)]
+pub(crate) mod status_board;
 #[cfg(test)]
 mod tests;
 pub(crate) mod trigger;

@@ -27,6 +27,7 @@ pub(crate) struct LastSeen {
 }
 
 /// A failed request, whether it was the provider or the network that failed.
+#[derive(Clone)]
 pub(crate) struct Failure {
     /// The failure, in one line.
     pub(crate) what: String,

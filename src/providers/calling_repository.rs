@@ -9,6 +9,7 @@ use crate::providers::error::Error;
 use crate::providers::github::calling_repository::GitHubCallingRepository;
 use crate::providers::http::proxies::Proxies;
 use crate::providers::location::Location;
+use crate::providers::quota::Quota;
 
 /// The API of the repository whose job runs this step. Starts nothing, so every request may be repeated.
 pub(crate) trait CallingRepository {
@@ -20,6 +21,9 @@ pub(crate) trait CallingRepository {
 
     /// Reads when a run of this repository was created. `None` if that can't be read, which may take a permission.
     async fn run_created_at(&self, run: u64) -> Option<DateTime<Utc>>;
+
+    /// The rate limits of its token.
+    fn quota(&self) -> &Quota;
 }
 
 /// Where the calling repository is, and the job's own token for it.

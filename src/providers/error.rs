@@ -173,6 +173,14 @@ impl Error {
         self.is_missing || self.status() == Some(::http::StatusCode::NOT_FOUND)
     }
 
+    /// Whether access was denied, so that similar requests will fail as well.
+    pub(crate) fn is_denied(&self) -> bool {
+        matches!(
+            self.status(),
+            Some(StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::NOT_FOUND)
+        )
+    }
+
     /// The status of the response that reported the failure, if one came.
     pub(crate) fn status(&self) -> Option<::http::StatusCode> {
         self.response().map(|response| response.status)

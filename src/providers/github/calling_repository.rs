@@ -94,6 +94,10 @@ impl CallingRepository for GitHubCallingRepository<'_> {
         let run: CallingRun = parse_json(response.check_status(WHAT).ok()?, WHAT).ok()?;
         Some(run.created_at)
     }
+
+    fn quota(&self) -> &Quota {
+        self.http.quota()
+    }
 }
 
 impl<'a> GitHubCallingRepository<'a> {
