@@ -1,5 +1,6 @@
 //! Runs a step from start to finish: read, mask, trigger, publish, wait, report.
 
+mod commit_statuses;
 mod progress_log;
 mod saved_state;
 mod second_chance;
@@ -13,9 +14,10 @@ use crate::engine::shutdown::Shutdown;
 use crate::host::Console;
 use crate::input::{self, InputError, RawRequest};
 use crate::model::{Caller, Problem};
-use crate::providers::target::Target;
+use crate::providers::target::{Mode, Request, Target};
 use crate::providers::target_report::TargetReport;
 use crate::report::{self, Annotation, Help, Room};
+use commit_statuses::CommitStatuses;
 use progress_log::ProgressLog;
 pub(crate) use second_chance::run as second_chance;
 
@@ -58,13 +60,11 @@ pub(crate) async fn run(
         console.warning(&warning.title, &warning.text);
     }
     let help = help(console);
-    let progress_log = ProgressLog::new(&request, &help, console);
-    let reports = batch::run(&request, shutdown, &progress_log).await;
+    let (reports, cautions) = run_targets(&request, &caller, &help, console, shutdown).await;
     annotate(&reports, &help, console);
     let hide = |text: &str| console.hide(text);
     let limits = console.host().limits();
     console.outputs(report::outputs(&reports, &hide, limits.results));
-    let cautions = progress_log.take_cautions();
     let summary = report::summary(
         &reports,
         request.mode,
@@ -92,6 +92,36 @@ pub(crate) async fn run(
 /// Finds what the documentation says about errors.
 fn help(console: &Console) -> Help {
     Help::new(|path| console.host().file_page(path))
+}
+
+/// Triggers the targets and monitors their runs, and shows both in the log and as commit statuses. Also returns what
+/// somebody should act on soon.
+async fn run_targets<'a>(
+    request: &'a Request,
+    caller: &Caller,
+    help: &Help,
+    console: &Console,
+    shutdown: &Shutdown,
+) -> (Vec<TargetReport<'a>>, Vec<(&'a Target, String)>) {
+    let statuses = CommitStatuses::new(request, caller, console);
+    let is_sent = request.mode == Mode::Send;
+    let Some(sent) = statuses.as_ref().filter(|_| is_sent) else {
+        let progress_log = ProgressLog::new(request, help, console, None);
+        let reports = batch::run(request, shutdown, &progress_log, None).await;
+        statuses.iter().for_each(CommitStatuses::describe);
+        return (reports, cautions(request, &progress_log));
+    };
+    let progress_log = ProgressLog::new(request, help, console, Some(sent));
+    let running = batch::run(request, shutdown, &progress_log, Some(sent.board()));
+    let reports = sent.send_during(shutdown, running).await;
+    sent.forget_settled(progress_log.saved_state());
+    (reports, cautions(request, &progress_log))
+}
+
+fn cautions<'a>(request: &'a Request, progress_log: &ProgressLog<'_>) -> Vec<(&'a Target, String)> {
+    let cautions = progress_log.take_cautions().into_iter();
+    let cautions = cautions.map(|(index, text)| (&request.targets[index], text));
+    cautions.collect()
 }
 
 /// Reads the inputs and the caller from the host, and masks their secrets.

@@ -15,10 +15,6 @@ mod retry;
 pub(crate) mod second_chance;
 pub(crate) mod shutdown;
 pub(crate) mod siblings;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "a step will show its targets on it")
-)]
 pub(crate) mod status_board;
 #[cfg(test)]
 mod tests;

@@ -5,6 +5,7 @@ mod follow;
 mod host_repository;
 mod proxies;
 mod rerun;
+mod status;
 mod targets;
 #[cfg(test)]
 mod tests;
@@ -78,6 +79,9 @@ pub(crate) fn read(
     let max_parallel = errors.take(max_parallel(step));
     let on_failure = errors.take(on_failure(step));
     let host_repository = errors.take(HostRepository::read(caller));
+    let statuses = host_repository
+        .as_ref()
+        .and_then(|host_repository| errors.take(status::read(step, host_repository)));
     // If `targets` is misspelt, the step's other inputs may only be defaults, so they aren't checked.
     let host_repository = host_repository.filter(|_| !step.is_unusable("targets"));
     let targets = host_repository
@@ -96,6 +100,7 @@ pub(crate) fn read(
             mode: mode?,
             max_parallel: max_parallel?,
             on_failure: on_failure?,
+            statuses: statuses?,
             proxies: Arc::new(proxies?),
         };
         Some((request, warnings))

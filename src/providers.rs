@@ -3,10 +3,6 @@
 pub(crate) mod added;
 pub(crate) mod any;
 pub(crate) mod bitbucket;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "the engine will set commit statuses")
-)]
 pub(crate) mod calling_repository;
 pub(crate) mod common_inputs;
 mod connections;

@@ -2,6 +2,7 @@
 //! Doesn't print.
 
 mod annotations;
+mod commit_status;
 mod help;
 mod log;
 mod outputs;
@@ -12,6 +13,10 @@ mod summary;
 mod verdict;
 
 pub(crate) use annotations::{Annotation, Room, annotations, errors, passes};
+pub(crate) use commit_status::{
+    INTERRUPTED, STARTING, contexts, last_status, pending_description, statuses_refused,
+    statuses_unset, would_set_status,
+};
 pub(crate) use help::{Help, with_link};
 pub(crate) use log::{announcement, duration, job_log, line, warning};
 pub(crate) use outputs::{early_outputs, first_outputs, outputs, outputs_of_invalid};
@@ -185,6 +190,8 @@ mod tests {
                     left_running: Some(LeftRunning::Ambiguous(vec![vec![text.clone()]])),
                 },
             };
+            let (_, description, _) = last_status(&report);
+            prop_assert!(description.chars().count() <= 130, "{}", description);
             target_verdict(&report);
             word(&report);
             errors(&report, &help);

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::commit_statuses::CommitStatuses;
 use super::saved_state::SavedState;
 use crate::engine::batch::Observer;
 use crate::host::Console;
@@ -22,12 +23,13 @@ pub(super) struct ProgressLog<'a> {
     help: &'a Help,
     console: &'a Console,
     saved_state: SavedState<'a>,
+    statuses: Option<&'a CommitStatuses<'a>>,
     /// Lines of each target that are logged when it is finished; unused for a single target.
     buffers: Vec<RefCell<Vec<String>>>,
     start: Instant,
     last_line: Cell<Instant>,
-    /// What somebody should act on soon, for each target, for the summary.
-    cautions: RefCell<Vec<(&'a Target, String)>>,
+    /// What somebody should act on soon, with the index of the target that it is about, for the summary.
+    cautions: RefCell<Vec<(usize, String)>>,
     /// The results of the finished targets.
     finished: RefCell<Vec<Word>>,
     /// Rank of the published target: whether its run is missing, then its index. The smallest wins.
@@ -35,12 +37,18 @@ pub(super) struct ProgressLog<'a> {
 }
 
 impl<'a> ProgressLog<'a> {
-    pub(super) fn new(request: &'a Request, help: &'a Help, console: &'a Console) -> Self {
+    pub(super) fn new(
+        request: &'a Request,
+        help: &'a Help,
+        console: &'a Console,
+        statuses: Option<&'a CommitStatuses<'a>>,
+    ) -> Self {
         Self {
             request,
             help,
             console,
             saved_state: SavedState::new(request, console),
+            statuses,
             buffers: request.targets.iter().map(|_| RefCell::default()).collect(),
             start: Instant::now(),
             last_line: Cell::new(Instant::now()),
@@ -50,9 +58,13 @@ impl<'a> ProgressLog<'a> {
         }
     }
 
-    /// Takes out what somebody should act on soon, with the target that it is about.
-    pub(super) fn take_cautions(&self) -> Vec<(&'a Target, String)> {
+    /// Takes out what somebody should act on soon, with the index of the target that it is about.
+    pub(super) fn take_cautions(&self) -> Vec<(usize, String)> {
         self.cautions.take()
+    }
+
+    pub(super) fn saved_state(&self) -> &SavedState<'a> {
+        &self.saved_state
     }
 
     fn target(&self, index: usize) -> &'a Target {
@@ -137,6 +149,9 @@ impl<'a> ProgressLog<'a> {
 impl Observer for ProgressLog<'_> {
     fn on_event(&self, index: usize, event: &Event<'_>) {
         self.saved_state.on_event(index, event);
+        if let Some(statuses) = self.statuses {
+            statuses.on_event(index, event, &self.saved_state);
+        }
         match event {
             Event::Minted(secret) => {
                 self.console.mask(secret);
@@ -153,7 +168,7 @@ impl Observer for ProgressLog<'_> {
             } => self.publish(index, Some(run)),
             Event::AcceptedWithoutRun(_) => self.publish(index, None),
             Event::Caution(what) => {
-                let caution = (self.target(index), (*what).to_owned());
+                let caution = (index, (*what).to_owned());
                 self.cautions.borrow_mut().push(caution);
             }
             Event::Beginning
@@ -199,6 +214,9 @@ impl Observer for ProgressLog<'_> {
 
     fn on_finished(&self, index: usize, report: &TargetReport<'_>) {
         self.saved_state.on_finished(index, report);
+        if let Some(statuses) = self.statuses {
+            statuses.on_finished(index, report, &self.saved_state);
+        }
         self.finished.borrow_mut().push(report::word(report));
         if self.is_single() {
             return;

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use super::commit_statuses::CommitStatuses;
+use super::saved_state::SavedTarget;
 use super::{Verdict, help, raw_inputs, saved_state};
 use crate::engine::monitor::{Finished, SearchEnd};
 use crate::engine::second_chance;
@@ -9,9 +11,10 @@ use crate::engine::shutdown::Shutdown;
 use crate::engine::unfinished::Unfinished;
 use crate::host::Console;
 use crate::input;
-use crate::model::Event;
+use crate::model::{Caller, End, Event, Monitored, Outcome, RunReport};
 use crate::providers::Error;
 use crate::providers::target::{Request, Target};
+use crate::providers::target_report::TargetReport;
 use crate::report;
 
 /// Ends the runs that the step's first process may have left running. Fails if any may still be running afterwards.
@@ -21,8 +24,8 @@ pub(crate) async fn run(
     shutdown: &Shutdown,
 ) -> Verdict {
     let (raw_request, caller) = raw_inputs(environment, console);
-    let unfinished = saved_state::load(console);
-    if unfinished.is_empty() {
+    let saved = saved_state::load(console);
+    if saved.is_empty() {
         console.log("nothing to do: no run of this step is known to be still running");
         return Verdict::Passed;
     }
@@ -36,39 +39,112 @@ pub(crate) async fn run(
             return Verdict::Failed;
         }
     };
-    let (matching, mismatched): (Vec<_>, Vec<_>) =
-        unfinished.into_iter().partition(|(index, left)| {
-            let target = request.targets.get(*index);
-            target.is_some_and(|target| target.to_string() == left.target)
-        });
-    for (_, left) in &mismatched {
+    let (matching, mismatched): (Vec<_>, Vec<_>) = saved.into_iter().partition(|(index, saved)| {
+        let target = request.targets.get(*index);
+        target.is_some_and(|target| target.to_string() == saved.target)
+    });
+    for (_, saved) in &mismatched {
         let text = "the inputs have changed, so these runs can't be cancelled";
-        warn(
-            console,
-            &left.target,
-            text,
-            left.runs.iter().map(|run| &run.url),
-        );
+        let runs = saved.unfinished.iter().flat_map(|left| &left.runs);
+        warn(console, &saved.target, text, runs.map(|run| &run.url));
     }
-    for (index, left) in &matching {
+    let unfinished =
+        |(index, saved): &(usize, SavedTarget)| Some((*index, saved.unfinished.clone()?));
+    let unfinished: Vec<_> = matching.iter().filter_map(unfinished).collect();
+    for (index, left) in &unfinished {
         if let Some(marker) = &left.marker {
             request.targets[*index].spec.set_marker(marker);
         }
     }
-    console.log("the job was cancelled; checking for runs of this step that may still be running");
-    let log = |index: usize, event: &Event<'_>| log(console, &request.targets[index], event);
-    let finished = second_chance::run(&request, &matching, shutdown, &log).await;
-    let mut verdict = if mismatched.is_empty() {
+    let finished = finish(&request, &unfinished, console, shutdown).await;
+    set_statuses(&request, &caller, &matching, &finished, console, shutdown).await;
+    let all_over = unfinished
+        .iter()
+        .zip(&finished)
+        .map(|((index, left), (_, finished))| {
+            report_finished(console, &request, *index, left, finished)
+        });
+    // All of them are reported.
+    let all_over: Vec<_> = all_over.collect();
+    if mismatched.is_empty() && all_over.iter().all(|is_over| *is_over) {
         Verdict::Passed
     } else {
         Verdict::Failed
-    };
-    for ((index, left), finished) in matching.iter().zip(&finished) {
-        if !report_finished(console, &request, *index, left, finished) {
-            verdict = Verdict::Failed;
-        }
     }
-    verdict
+}
+
+/// Ends the runs of unfinished targets. Returns the results, with the targets' indexes.
+async fn finish(
+    request: &Request,
+    unfinished: &[(usize, Unfinished)],
+    console: &Console,
+    shutdown: &Shutdown,
+) -> Vec<(usize, Result<Finished, Error>)> {
+    if unfinished.is_empty() {
+        return Vec::new();
+    }
+    console.log("the job was cancelled; checking for runs of this step that may still be running");
+    let log = |index: usize, event: &Event<'_>| log(console, &request.targets[index], event);
+    let finished = second_chance::run(request, unfinished, shutdown, &log).await;
+    let indexes = unfinished.iter().map(|(index, _)| *index);
+    indexes.zip(finished).collect()
+}
+
+/// Sets the commit statuses that the first process may not have set.
+async fn set_statuses(
+    request: &Request,
+    caller: &Caller,
+    saved: &[(usize, SavedTarget)],
+    finished: &[(usize, Result<Finished, Error>)],
+    console: &Console,
+    shutdown: &Shutdown,
+) {
+    if saved.iter().all(|(_, saved)| saved.status.is_none()) {
+        return;
+    }
+    let Some(statuses) = CommitStatuses::new(request, caller, console) else {
+        return;
+    };
+    console.log("setting the commit statuses that may still be pending");
+    for (index, saved) in saved {
+        let Some(status) = &saved.status else {
+            continue;
+        };
+        let mut finished = finished.iter();
+        let finished = finished
+            .find(|(of, _)| of == index)
+            .map(|(_, finished)| finished);
+        let report = finished.and_then(|finished| finished.as_ref().ok());
+        let report = report.map(|finished| report_of(&request.targets[*index], finished));
+        statuses.show_last(*index, status, report.as_ref());
+    }
+    statuses.send_during(shutdown, async {}).await;
+}
+
+/// Describes a target as the first process would have done.
+fn report_of<'a>(target: &'a Target, finished: &Finished) -> TargetReport<'a> {
+    let runs = finished.runs.iter().map(|(run, cancelled)| RunReport {
+        end: Some(End::Stopped),
+        conclusion: cancelled
+            .snapshot
+            .as_ref()
+            .and_then(|snapshot| snapshot.state.conclusion()),
+        snapshot: cancelled.snapshot.clone(),
+        ..RunReport::unwatched(run.clone())
+    });
+    let mut monitored = Monitored {
+        runs: runs.collect(),
+        ..Monitored::default()
+    };
+    let outcome = if monitored.runs.is_empty() {
+        Outcome::Unknown
+    } else {
+        Outcome::Accepted
+    };
+    if finished.is_complete() {
+        monitored.conclude();
+    }
+    TargetReport::new((target, (outcome, None, monitored)))
 }
 
 fn log(console: &Console, target: &Target, event: &Event<'_>) {

@@ -5,7 +5,7 @@ use std::cell::Cell;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use futures_util::future::join_all;
+use futures_util::future::{join, join_all};
 use futures_util::stream::{self, StreamExt as _};
 use tokio::time::Instant;
 
@@ -17,6 +17,7 @@ use crate::engine::recall::recall;
 use crate::engine::request_limits::RequestLimits;
 use crate::engine::shutdown::{Shutdown, ShutdownMode};
 use crate::engine::siblings::siblings;
+use crate::engine::status_board::StatusBoard;
 use crate::engine::trigger::{Prepared, Triggered, begin_to_follow, prepare, trigger};
 use crate::model::{Event, Monitored, NotSent, Outcome, Problem};
 use crate::providers::connections;
@@ -33,11 +34,13 @@ pub(crate) trait Observer {
     fn on_finished(&self, index: usize, report: &TargetReport<'_>);
 }
 
-/// Triggers the targets and monitors their runs. The reports are in the order of the targets.
+/// Triggers the targets and monitors their runs. The reports are in the order of the targets. `statuses` holds what the
+/// observer shows of them, and somebody else sends it.
 pub(crate) async fn run<'a>(
     request: &'a Request,
     shutdown: &Shutdown,
     observer: &dyn Observer,
+    statuses: Option<&StatusBoard>,
 ) -> Vec<TargetReport<'a>> {
     let targets = &request.targets;
     let sinks: Vec<_> = (0..targets.len())
@@ -54,7 +57,8 @@ pub(crate) async fn run<'a>(
             Member::new(target, connection, siblings, sink)
         })
         .collect();
-    let prepared = prepare_all(&members, request.max_parallel, shutdown).await;
+    let preparing = prepare_all(&members, request.max_parallel, shutdown);
+    let (prepared, ()) = join(preparing, first_statuses(statuses, shutdown)).await;
     let batch = Batch {
         mode: request.mode,
         concurrency: Concurrency::new(request.max_parallel, request.on_failure),
@@ -72,6 +76,13 @@ pub(crate) async fn run<'a>(
     };
     sign_out(&members, shutdown).await;
     reports
+}
+
+/// Waits a moment for the first commit statuses, which are set while the targets are prepared.
+async fn first_statuses(statuses: Option<&StatusBoard>, shutdown: &Shutdown) {
+    if let Some(statuses) = statuses {
+        statuses.first_statuses(shutdown).await;
+    }
 }
 
 /// Prepares the targets, `max_parallel` at a time. All or nothing: no target is triggered if one can't be prepared.

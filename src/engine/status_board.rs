@@ -1,7 +1,7 @@
 //! Commit statuses of the targets. Each target has a place on the board, which holds the newest status that isn't set
-//! yet: a newer one replaces it. Requests of one target go out one after the other, so that none overtakes another.
-//! Nothing waits for the board, except for a moment before the first trigger.
+//! yet: a newer one replaces it. Nothing waits for the board, except for a moment before the first trigger.
 
+mod sender;
 #[cfg(test)]
 mod tests;
 
@@ -15,24 +15,10 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use crate::engine::shutdown::{Shutdown, ShutdownMode};
 use crate::model::{CommitStatus, Failure, StatusState};
 use crate::providers::calling_repository::CallingRepository;
-use crate::providers::{Error, ErrorKind};
+use sender::Sender;
 
-/// Time between two statuses of a target that only show its progress.
-const MIN_PROGRESS_INTERVAL: Duration = Duration::from_secs(15);
-/// The same for each target of the step: GitHub allows about 80 requests a minute that create something.
-const PROGRESS_INTERVAL_PER_TARGET: Duration = Duration::from_secs(1);
-/// Statuses of a target that only show its progress. GitHub keeps 1,000 of a commit and context, for all attempts.
-const MAX_PROGRESS_UPDATES: usize = 100;
 /// Concurrent requests.
 const MAX_REQUESTS: usize = 8;
-/// GitHub ends a request itself after this time.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
-/// Pause after a failed request. It doubles with each further one.
-const MIN_RETRY_PAUSE: Duration = Duration::from_secs(1);
-const MAX_RETRY_PAUSE: Duration = Duration::from_secs(30);
-/// Attempts for a status that isn't the target's last. Another one will follow.
-const MAX_ATTEMPTS: u32 = 5;
-
 /// Time for the first statuses before the first trigger is sent without them.
 const FIRST_STATUSES_TIMEOUT: Duration = Duration::from_secs(3);
 /// Time for the last statuses once all targets are finished. A rate limit usually takes a minute.
@@ -46,8 +32,8 @@ pub(crate) struct StatusBoard {
     places: Vec<Place>,
     /// Whether no status will be shown any more.
     closed: watch::Sender<bool>,
-    /// Whether a status was refused for a reason that concerns all of them, so that only last ones are tried.
-    is_refused: Cell<bool>,
+    /// Why a status was refused, if the reason concerns all of them. Then only last ones are tried.
+    refused: RefCell<Option<String>>,
     requests: Semaphore,
 }
 
@@ -59,11 +45,15 @@ pub(crate) enum Urgency {
     Progress,
 }
 
-/// What became of a target's newest status.
+/// What happened to a target's newest status.
 pub(crate) enum Delivery {
     /// It was set, or there was none.
     Done,
-    Rejected(Failure),
+    Rejected {
+        failure: Failure,
+        /// Whether it concerns all statuses, and `on_refused` was called with it.
+        is_reported: bool,
+    },
     /// There was no time left. Contains why the last attempt failed, if one did.
     Unset(Option<Failure>),
 }
@@ -79,10 +69,17 @@ struct Place {
     is_set: Cell<bool>,
     /// Whether the first status was set. `None` until that is certain.
     was_set: watch::Sender<Option<bool>>,
-    /// Why the last request failed, and whether another attempt is pointless.
-    failure: RefCell<Option<(Failure, bool)>>,
-    /// When the last attempt failed, and the number of consecutive failures.
-    failed: Cell<Option<(Instant, u32)>>,
+    /// The last request, if it failed.
+    failed: RefCell<Option<FailedRequest>>,
+}
+
+struct FailedRequest {
+    failure: Failure,
+    /// Whether another attempt is pointless.
+    is_final: bool,
+    at: Instant,
+    /// Number of consecutive failures.
+    attempts: u32,
 }
 
 struct Update {
@@ -98,13 +95,12 @@ impl StatusBoard {
             is_over: Cell::default(),
             is_set: Cell::new(true),
             was_set: watch::Sender::new(None),
-            failure: RefCell::default(),
-            failed: Cell::default(),
+            failed: RefCell::default(),
         };
         Self {
             places: (0..targets).map(|_| place()).collect(),
             closed: watch::Sender::new(false),
-            is_refused: Cell::default(),
+            refused: RefCell::default(),
             requests: Semaphore::new(MAX_REQUESTS),
         }
     }
@@ -154,10 +150,15 @@ impl StatusBoard {
 
     /// Records that no status can be set.
     pub(crate) fn refuse(&self, failure: &Failure) {
-        self.is_refused.set(true);
+        self.refused.replace(Some(failure.what.clone()));
         for place in &self.places {
-            place.failure.replace(Some((failure.clone(), true)));
-            place.was_set.send_replace(Some(false));
+            place.failed.replace(Some(FailedRequest {
+                failure: failure.clone(),
+                is_final: true,
+                at: Instant::now(),
+                attempts: 1,
+            }));
+            place.settle(false);
         }
     }
 
@@ -183,6 +184,9 @@ impl StatusBoard {
             _ = sending => {}
             () = self.time_is_up(shutdown) => {}
         }
+        for place in &self.places {
+            place.settle(false);
+        }
     }
 
     async fn time_is_up(&self, shutdown: &Shutdown) {
@@ -203,159 +207,36 @@ impl StatusBoard {
         }
     }
 
-    /// Returns what became of each target's newest status, in the order of the targets.
+    /// Returns what happened to each target's newest status, in the order of the targets.
     pub(crate) fn deliveries(&self) -> impl Iterator<Item = Delivery> {
-        self.places
-            .iter()
-            .map(|place| match &*place.failure.borrow() {
-                Some((failure, true)) => Delivery::Rejected(failure.clone()),
+        self.places.iter().map(|place| {
+            let failed = place.failed.borrow();
+            let failure = failed.as_ref().map(|failed| failed.failure.clone());
+            match failure {
+                Some(failure) if failed.as_ref().is_some_and(|failed| failed.is_final) => {
+                    Delivery::Rejected {
+                        is_reported: self.refused.borrow().as_ref() == Some(&failure.what),
+                        failure,
+                    }
+                }
                 _ if place.is_set.get() => Delivery::Done,
-                Some((failure, false)) => Delivery::Unset(Some(failure.clone())),
-                None => Delivery::Unset(None),
-            })
+                failure => Delivery::Unset(failure),
+            }
+        })
+    }
+}
+
+impl Place {
+    /// Records whether the first status was set, unless that is known already.
+    fn settle(&self, is_set: bool) {
+        self.was_set.send_if_modified(|known| {
+            let is_news = known.is_none();
+            known.get_or_insert(is_set);
+            is_news
+        });
     }
 }
 
 fn is_last(status: &CommitStatus) -> bool {
     status.state != StatusState::Pending
-}
-
-struct Sender<'a, Repository> {
-    board: &'a StatusBoard,
-    repository: &'a Repository,
-    commit: &'a str,
-    shutdown: &'a Shutdown,
-    on_refused: &'a dyn Fn(Failure),
-}
-
-impl<Repository: CallingRepository> Sender<'_, Repository> {
-    /// Sets the statuses of one target, one after the other.
-    async fn send_all(&self, place: &Place) {
-        let mut last_set = None::<Instant>;
-        let mut progress_updates = 0;
-        while self.until_due(place, last_set).await {
-            let slot = self.board.requests.acquire().await;
-            // A newer one may have taken its place, and another target's may have been refused.
-            let Some(update) = place.next.take() else {
-                continue;
-            };
-            let is_progress = update.urgency == Urgency::Progress;
-            let is_left_out = self.board.is_refused.get() && !is_last(&update.status);
-            if is_left_out || (is_progress && progress_updates >= MAX_PROGRESS_UPDATES) {
-                place
-                    .was_set
-                    .send_if_modified(|was_set| settle(was_set, false));
-                continue;
-            }
-            progress_updates += usize::from(is_progress);
-            let sent = self.send(&update.status).await;
-            drop(slot);
-            match sent {
-                Ok(()) => {
-                    last_set = Some(Instant::now());
-                    place.failure.take();
-                    place.failed.take();
-                    place.is_set.set(place.next.borrow().is_none());
-                    place
-                        .was_set
-                        .send_if_modified(|was_set| settle(was_set, true));
-                }
-                Err(error) => self.record_failure(place, update, &error),
-            }
-        }
-    }
-
-    async fn send(&self, status: &CommitStatus) -> Result<(), Error> {
-        let setting = self.repository.set_status(self.commit, status);
-        let too_long = |_| {
-            let seconds = REQUEST_TIMEOUT.as_secs();
-            let what = format!("setting the commit status took more than {seconds} s");
-            Error::new(ErrorKind::Unknown, what)
-        };
-        timeout(REQUEST_TIMEOUT, setting).await.map_err(too_long)?
-    }
-
-    fn record_failure(&self, place: &Place, update: Update, error: &Error) {
-        let is_final = error.kind() == ErrorKind::Rejected;
-        place.failure.replace(Some((error.failure(), is_final)));
-        if is_final && error.is_denied() && !self.board.is_refused.replace(true) {
-            (self.on_refused)(error.failure());
-        }
-        let mut attempts = place.failed.get().map_or(0, |(_, attempts)| attempts);
-        // A rate limit is waited out, and doesn't count.
-        if !matches!(error.kind(), ErrorKind::RateLimited(_)) {
-            attempts += 1;
-            place.failed.set(Some((Instant::now(), attempts)));
-        }
-        let is_given_up = is_final || (attempts >= MAX_ATTEMPTS && !is_last(&update.status));
-        let mut next = place.next.borrow_mut();
-        if is_given_up {
-            place
-                .was_set
-                .send_if_modified(|was_set| settle(was_set, false));
-        } else if next.is_none() {
-            *next = Some(update);
-        }
-    }
-
-    /// Waits until there is a status that may be sent now. Returns `false` if there won't be another one.
-    async fn until_due(&self, place: &Place, last_set: Option<Instant>) -> bool {
-        loop {
-            let due_at = self.due_at(place, last_set);
-            if due_at.is_some_and(|at| at <= Instant::now()) {
-                return true;
-            }
-            if due_at.is_none() && *self.board.closed.borrow() {
-                return false;
-            }
-            let due = async {
-                match due_at {
-                    Some(at) => sleep_until(at).await,
-                    None => std::future::pending().await,
-                }
-            };
-            let is_stopping = self.shutdown.is_requested();
-            tokio::select! {
-                () = due => {}
-                () = place.changed.notified() => {}
-                () = self.shutdown.requested(ShutdownMode::Graceful), if !is_stopping => {}
-            }
-        }
-    }
-
-    /// Returns when the place's status may be sent, if there is one.
-    fn due_at(&self, place: &Place, last_set: Option<Instant>) -> Option<Instant> {
-        let next = place.next.borrow();
-        let update = next.as_ref()?;
-        let mut due_at = Instant::now() + self.repository.quota().remaining_wait();
-        if let Some((failed_at, attempts)) = place.failed.get() {
-            due_at = due_at.max(failed_at + self.pause_after(attempts));
-        }
-        if let (Urgency::Progress, Some(last_set)) = (update.urgency, last_set) {
-            due_at = due_at.max(last_set + self.progress_interval());
-        }
-        Some(due_at)
-    }
-
-    fn pause_after(&self, attempts: u32) -> Duration {
-        // There is no time for long pauses after a signal.
-        let doublings = if self.shutdown.is_requested() {
-            0
-        } else {
-            attempts.saturating_sub(1).min(10)
-        };
-        (MIN_RETRY_PAUSE * 2_u32.pow(doublings)).min(MAX_RETRY_PAUSE)
-    }
-
-    fn progress_interval(&self) -> Duration {
-        let targets = u32::try_from(self.board.places.len()).unwrap_or(u32::MAX);
-        MIN_PROGRESS_INTERVAL.max(PROGRESS_INTERVAL_PER_TARGET * targets)
-    }
-}
-
-/// Records the fate of the first status. Returns whether that is news.
-fn settle(was_set: &mut Option<bool>, is_set: bool) -> bool {
-    let is_news = was_set.is_none();
-    was_set.get_or_insert(is_set);
-    is_news
 }

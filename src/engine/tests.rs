@@ -44,7 +44,7 @@ fn spec(request: &Request) -> &memory::MemorySpec {
 async fn any_provider_is_triggered_found_waited_for_and_read_back() {
     let request = request("octo-org/passing");
     let (_handle, shutdown) = Shutdown::manual();
-    let reports = batch::run(&request, &shutdown, &NullObserver).await;
+    let reports = batch::run(&request, &shutdown, &NullObserver, None).await;
     let report = &reports[0];
     assert!(report.passes());
     assert_eq!(report.outcome, Outcome::Accepted);
@@ -69,7 +69,10 @@ async fn a_run_of_any_provider_is_cancelled_on_a_shutdown() {
         tokio::time::sleep(Duration::from_secs(30)).await;
         handle.request(ShutdownMode::Graceful);
     };
-    let (reports, ()) = tokio::join!(batch::run(&request, &shutdown, &NullObserver), stopping);
+    let (reports, ()) = tokio::join!(
+        batch::run(&request, &shutdown, &NullObserver, None),
+        stopping
+    );
     let run = &reports[0].monitored.runs[0];
     assert_eq!(run.conclusion, Some(Conclusion::Cancelled));
     assert!(run.left_running.is_none());
@@ -82,7 +85,7 @@ async fn a_followed_run_of_any_provider_is_waited_for_and_nothing_is_triggered()
     let page = "https://memory.example/octo-org/passing/runs/7";
     let request = request_with(&[("follow", page)]);
     let (_handle, shutdown) = Shutdown::manual();
-    let reports = batch::run(&request, &shutdown, &NullObserver).await;
+    let reports = batch::run(&request, &shutdown, &NullObserver, None).await;
     let report = &reports[0];
     assert!(report.passes());
     assert_eq!(report.trigger_outcome(), None);
@@ -103,7 +106,10 @@ async fn a_run_given_by_its_url_is_left_running_on_a_shutdown() {
         tokio::time::sleep(Duration::from_secs(30)).await;
         handle.request(ShutdownMode::Graceful);
     };
-    let (reports, ()) = tokio::join!(batch::run(&request, &shutdown, &NullObserver), stopping);
+    let (reports, ()) = tokio::join!(
+        batch::run(&request, &shutdown, &NullObserver, None),
+        stopping
+    );
     let run = &reports[0].monitored.runs[0];
     let left = run.left_running.as_ref().map(LeftRunning::reason);
     assert_eq!(left, Some("followed"));

@@ -11,8 +11,6 @@ use crate::providers::target_report::TargetReport;
 /// A triggered target whose runs may not have ended. Contains no secrets.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Unfinished {
-    /// The target's display name. The second process compares it with the request.
-    pub(crate) target: String,
     /// Seconds since the Unix epoch, by the local clock.
     sent_at: u64,
     pub(crate) marker: Option<String>,
@@ -28,7 +26,6 @@ impl Unfinished {
         let wait = target.wait.as_ref()?;
         let sent_at = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
         (wait.on_abandoned == OnAbandoned::Cancel).then(|| Self {
-            target: target.to_string(),
             sent_at: sent_at.as_secs(),
             marker: target.spec.marker().map(str::to_owned),
             is_complete: false,

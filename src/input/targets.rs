@@ -24,13 +24,15 @@ use crate::values::{Checked, InputError, Inputs, list};
 const NAME: &str = "targets";
 
 /// Inputs that apply to the step as a whole.
-const STEP_ONLY: [&str; 6] = [
+const STEP_ONLY: [&str; 8] = [
     NAME,
     "max-parallel",
     "fail-fast",
     "dry-run",
     "github-token",
     "call-key",
+    "status",
+    "status-commit",
 ];
 
 /// The step's inputs and the entries of `targets`, before they are interpreted.

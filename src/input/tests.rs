@@ -115,6 +115,8 @@ fn values(name: &str) -> &'static [&'static str] {
         "on-abandoned" => &["cancel", "leave"],
         "logs" => &["failed", "none"],
         "result-artifact" => &["result", "test:unit:out/result.json", ":"],
+        "status" => &["true", "false", "deploy", "a\nb"],
+        "status-commit" => &["0123456789abcdef0123456789ABCDEF01234567", "main"],
         "targets" => &[
             "- repository: octo-org/a\n- workflow: b.yml\n  token: x",
             "[{\"provider\": \"gitlab\", \"repository\": \"a/b\"}]",

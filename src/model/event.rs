@@ -61,6 +61,8 @@ pub(crate) enum News<'what> {
     },
     /// A job has started, ended, or needs a person.
     Job(&'what Job),
+    /// This many of its known jobs have ended.
+    JobsDone { done: usize, all: usize },
     /// It has been queued in its concurrency group for so long that it may be waiting for the calling workflow.
     LongTurn,
     /// A poll failed, for this reason.

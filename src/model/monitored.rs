@@ -60,10 +60,10 @@ pub(crate) struct AttemptReport {
     pub(crate) snapshot: Snapshot,
 }
 
-impl Monitored {
-    /// Creates the result for runs that the step doesn't wait for.
-    pub(crate) fn unwatched(runs: Vec<Run>) -> Self {
-        let runs = runs.into_iter().map(|run| RunReport {
+impl RunReport {
+    /// Creates the result for a run that the step doesn't wait for.
+    pub(crate) fn unwatched(run: Run) -> Self {
+        Self {
             run,
             end: None,
             conclusion: None,
@@ -73,9 +73,15 @@ impl Monitored {
             left_running: None,
             displaced_by: None,
             retries: Retries::default(),
-        });
+        }
+    }
+}
+
+impl Monitored {
+    /// Creates the result for runs that the step doesn't wait for.
+    pub(crate) fn unwatched(runs: Vec<Run>) -> Self {
         Self {
-            runs: runs.collect(),
+            runs: runs.into_iter().map(RunReport::unwatched).collect(),
             ..Self::default()
         }
     }

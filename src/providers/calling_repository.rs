@@ -17,9 +17,17 @@ pub(crate) trait CallingRepository {
     async fn set_status(&self, commit: &str, status: &CommitStatus) -> Result<(), Error>;
 
     /// Reads the statuses of a commit, newest first, up to a limit.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "a re-run will look up earlier attempts")
+    )]
     async fn statuses(&self, commit: &str) -> Result<Vec<CommitStatus>, Error>;
 
     /// Reads when a run of this repository was created. `None` if that can't be read, which may take a permission.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "a re-run will look up earlier attempts")
+    )]
     async fn run_created_at(&self, run: u64) -> Option<DateTime<Utc>>;
 
     /// The rate limits of its token.

@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::model::{Conclusion, DEFAULT_SUCCESS, Followed, Logs, Run, WaitOptions};
 use crate::providers::any::{AnySpec, ProviderKind};
+use crate::providers::calling_repository::CallerAccess;
 use crate::providers::http::proxies::Proxies;
 use crate::providers::location::Location;
 
@@ -21,7 +22,20 @@ pub(crate) struct Request {
     /// Maximum number of triggers in flight.
     pub(crate) max_parallel: NonZeroUsize,
     pub(crate) on_failure: OnFailure,
+    /// `None`: set no commit statuses.
+    pub(crate) statuses: Option<StatusOptions>,
     pub(crate) proxies: Arc<Proxies>,
+}
+
+/// Commit statuses that show the targets, one for each.
+pub(crate) struct StatusOptions {
+    pub(crate) repository: CallerAccess,
+    /// The full hash of the commit that gets them.
+    pub(crate) commit: String,
+    /// Their name, unless they have the default one.
+    pub(crate) name: Option<String>,
+    /// Whether the targets are a list, so that each status also has its target's name, even if there is only one.
+    pub(crate) has_list: bool,
 }
 
 /// What happens to the targets that are not triggered yet when one has failed.

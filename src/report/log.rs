@@ -236,7 +236,8 @@ fn news(target: &Target, news: &News<'_>) -> Option<String> {
             "the run's jobs can't be read, so the ones that failed can't be named".to_owned()
         }
         News::SomeJobs(read) => format!("only {read} of the run's jobs were read"),
-        News::LongTurn
+        News::JobsDone { .. }
+        | News::LongTurn
         | News::Log(_)
         | News::RetriedLog(_)
         | News::Retrying { .. }

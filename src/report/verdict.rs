@@ -55,7 +55,7 @@ impl Word {
     }
 
     /// Returns the result as the end of a sentence about the target.
-    pub(super) fn predicate(self) -> &'static str {
+    pub(super) const fn predicate(self) -> &'static str {
         match self {
             Self::Passed => "passed",
             Self::Triggered => "was triggered",

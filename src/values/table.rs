@@ -40,7 +40,7 @@ impl Declared {
 }
 
 /// Every input, in the order of the documentation.
-pub(crate) const INPUTS: [Declared; 36] = [
+pub(crate) const INPUTS: [Declared; 38] = [
     input(
         "provider",
         "",
@@ -201,6 +201,16 @@ pub(crate) const INPUTS: [Declared; 36] = [
         "retries",
         "0",
         "With `wait`: how often to re-run the failed jobs of a run that fails, 0 to 10. GitHub and GitLab",
+    ),
+    input(
+        "status",
+        "false",
+        "Set a commit status for each target: `true`, or a name for them. The job needs the permission `statuses: write`",
+    ),
+    input(
+        "status-commit",
+        "${{ github.event.pull_request.head.sha || github.sha }}",
+        "With `status`: full hash of the commit, in this workflow's repository, that gets the statuses",
     ),
     input(
         "targets",

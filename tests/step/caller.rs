@@ -51,7 +51,7 @@ fn the_address_of_the_calling_run_is_sent() {
         let done = step.environment("GITHUB_RUN_ATTEMPT", "2").run();
         done.outcome("accepted");
         let server = sandbox.http_url();
-        let expected = format!("{server}/octo-org/caller/actions/runs/1701/attempts/2");
+        let expected = format!("{server}/octo-org/caller/actions/runs/17/attempts/2");
         assert_eq!(
             sent(&sandbox, "caller"),
             expected.as_str(),

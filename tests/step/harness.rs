@@ -72,7 +72,7 @@ impl Step {
                 ("GITHUB_SERVER_URL", server.to_owned()),
                 ("GITHUB_API_URL", format!("{server}/api/v3")),
                 ("GITHUB_REPOSITORY", "octo-org/caller".to_owned()),
-                ("GITHUB_RUN_ID", "1701".to_owned()),
+                ("GITHUB_RUN_ID", "17".to_owned()),
                 ("GITHUB_RUN_ATTEMPT", "1".to_owned()),
                 ("GITHUB_JOB", "release".to_owned()),
                 ("GITHUB_ACTION_REPOSITORY", ACTION.to_owned()),
@@ -84,6 +84,9 @@ impl Step {
             .map(|(name, value)| (name.to_owned(), value)),
         );
         environment.extend(action::defaults(demo::GITHUB_WORKFLOW_OF_CALLER));
+        // The runner evaluates the default.
+        let commit = demo::GITHUB_CALLER_COMMIT.to_owned();
+        environment.insert(action::variable("status-commit"), commit);
         Self {
             environment,
             arguments: Vec::new(),

@@ -11,6 +11,7 @@ mod calls;
 mod cancelling;
 mod certificates;
 mod collect;
+mod commit_statuses;
 mod connections;
 mod deadline;
 mod dry_run;

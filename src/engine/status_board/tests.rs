@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 
 use super::*;
 use crate::engine::shutdown::ShutdownHandle;
-use crate::providers::{Idempotency, Quota};
+use crate::providers::{Error, ErrorKind, Idempotency, Quota};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -124,8 +124,11 @@ impl StatusBoard {
     fn words(&self) -> Vec<&'static str> {
         let words = self.deliveries().map(|delivery| match delivery {
             Delivery::Done => "done",
-            Delivery::Rejected(failure) if failure.what == "no" => "rejected",
-            Delivery::Rejected(_) => "rejected for another reason",
+            Delivery::Rejected {
+                is_reported: true, ..
+            } => "reported",
+            Delivery::Rejected { failure, .. } if failure.what == "no" => "rejected",
+            Delivery::Rejected { .. } => "rejected for another reason",
             Delivery::Unset(Some(_)) => "failed",
             Delivery::Unset(None) => "unset",
         });
@@ -363,5 +366,5 @@ async fn a_board_without_a_repository_keeps_nobody_waiting() {
     board.pend(0, "starting", Urgency::Now);
     board.refuse(&Error::new(ErrorKind::Rejected, "no").failure());
     assert!(!board.was_set(0).await && !board.was_set(1).await);
-    assert_eq!(board.words(), ["rejected"; 2]);
+    assert_eq!(board.words(), ["reported"; 2]);
 }

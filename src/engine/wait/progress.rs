@@ -22,6 +22,8 @@ pub(super) struct Progress<'a> {
     /// Whether the last poll didn't include the jobs, so that those in `last` are older.
     lacks_jobs: Cell<bool>,
     jobs: RefCell<HashMap<String, State>>,
+    /// Numbers of ended and of all jobs, as last reported.
+    job_counts: Cell<(usize, usize)>,
     /// When a poll failure was last reported; `None` while polls succeed.
     failure_reported_at: Cell<Option<Instant>>,
     queue_wait: Cell<QueueWait>,
@@ -43,6 +45,7 @@ impl<'a> Progress<'a> {
             last: RefCell::default(),
             lacks_jobs: Cell::new(true),
             jobs: RefCell::default(),
+            job_counts: Cell::default(),
             failure_reported_at: Cell::new(None),
             queue_wait: Cell::new(QueueWait::NotWaiting),
         }
@@ -111,6 +114,9 @@ impl<'a> Progress<'a> {
         if is_new_state && is_blocked {
             self.emit(news());
         }
+        if let Some(jobs) = &snapshot.jobs {
+            self.record_job_counts(jobs);
+        }
         self.record_queue_wait(snapshot.blocked_on.as_ref());
         self.lacks_jobs.set(snapshot.jobs.is_none());
         if snapshot.jobs.is_none()
@@ -128,6 +134,14 @@ impl<'a> Progress<'a> {
         // A queued job isn't worth reporting.
         if has_changed && job.state != State::Queued {
             self.emit(News::Job(job));
+        }
+    }
+
+    fn record_job_counts(&self, jobs: &[Job]) {
+        let (done, all) = job_counts(jobs);
+        if self.job_counts.replace((done, all)) != (done, all) {
+            // Not logged, so the next heartbeat isn't later because of it.
+            (self.sink)(News::JobsDone { done, all });
         }
     }
 
@@ -184,12 +198,12 @@ impl<'a> Progress<'a> {
     pub(super) fn emit_heartbeat(&self) {
         let last = self.last.borrow();
         let jobs = last.as_ref().and_then(|snapshot| snapshot.jobs.as_deref());
-        let done = |job: &&Job| job.state.conclusion().is_some();
+        let (done, all) = job_counts(jobs.unwrap_or_default());
         self.emit(News::Heartbeat {
             elapsed: self.accepted_at.elapsed(),
             state: last.as_ref().map(|snapshot| snapshot.state),
-            done: jobs.map_or(0, |jobs| jobs.iter().filter(done).count()),
-            all: jobs.map_or(0, <[Job]>::len),
+            done,
+            all,
         });
     }
 
@@ -197,6 +211,12 @@ impl<'a> Progress<'a> {
         self.last_news_at.set(Instant::now());
         (self.sink)(news);
     }
+}
+
+/// Returns the numbers of ended and of all jobs.
+fn job_counts(jobs: &[Job]) -> (usize, usize) {
+    let ended = jobs.iter().filter(|job| job.state.conclusion().is_some());
+    (ended.count(), jobs.len())
 }
 
 #[cfg(test)]

@@ -75,7 +75,8 @@ fn label(news: &News<'_>) -> String {
         News::Heartbeat { done, all, .. } => format!("heartbeat {done}/{all}"),
         News::JobsUnreadable => "jobs unreadable".to_owned(),
         News::SomeJobs(read) => format!("only {read} jobs"),
-        News::Cancelling
+        News::JobsDone { .. }
+        | News::Cancelling
         | News::Retrying { .. }
         | News::NextAttempt(_)
         | News::RetryUnclear(_)
@@ -85,7 +86,7 @@ fn label(news: &News<'_>) -> String {
         | News::Log(_)
         | News::LogsWithheld
         | News::MoreLogs(_) => {
-            unreachable!("not the loop's")
+            unreachable!("not the loop's, or recorded apart")
         }
     }
 }
@@ -94,6 +95,8 @@ struct Recording {
     result: WaitResult,
     /// Second and label of each piece of news.
     news: Vec<(u64, String)>,
+    /// The numbers of ended and of all jobs, whenever they were news.
+    job_counts: Vec<(usize, usize)>,
     /// Second and depth of each poll.
     polls: Vec<(u64, Depth)>,
 }
@@ -118,6 +121,7 @@ async fn simulate(
 ) -> Recording {
     let start = Instant::now();
     let recorded = RefCell::new(Vec::new());
+    let job_counts = RefCell::new(Vec::new());
     let polls = RefCell::new(Vec::new());
     let quota = Quota::new(ProviderKind::GitLab.poll_intervals().per_quota);
     let watch = Watch {
@@ -140,6 +144,9 @@ async fn simulate(
         answer
     };
     let emit = |news: News<'_>| {
+        if let News::JobsDone { done, all } = news {
+            return job_counts.borrow_mut().push((done, all));
+        }
         let second = start.elapsed().as_secs();
         recorded.borrow_mut().push((second, label(&news)));
     };
@@ -147,6 +154,7 @@ async fn simulate(
     Recording {
         result,
         news: recorded.into_inner(),
+        job_counts: job_counts.into_inner(),
         polls: polls.into_inner(),
     }
 }
@@ -186,6 +194,7 @@ async fn a_heartbeat_is_emitted_once_a_minute() {
     })
     .await;
     assert_eq!(recording.seconds("heartbeat 1/2"), [60, 120, 180]);
+    assert_eq!(recording.job_counts, [(1, 2)]);
     // Everything else is reported once.
     let labels = recording.labels();
     for word in ["running", "job a completed", "job b running"] {

@@ -2,6 +2,7 @@
 
 use std::sync::OnceLock;
 
+use sandbox::world::Access;
 use sandbox::{Proxy, ProxyBehaviour, Sandbox, World, demo};
 use serde_json::Value;
 
@@ -104,6 +105,7 @@ fn expression(name: &str, sandbox: &Sandbox) -> String {
     match name {
         "github.ref" => "refs/heads/main".to_owned(),
         "github.sha" | "github.event.pull_request.head.sha" => demo::BITBUCKET_COMMIT.to_owned(),
+        "github.event.workflow_run.head_sha" => demo::GITHUB_CALLER_COMMIT.to_owned(),
         "github.event.pull_request.number" => "7".to_owned(),
         "toJSON(github.head_ref)" => json("a\"b: ${c}".into()),
         "toJSON(github.event.release.tag_name)" => json("v1.2.3".into()),
@@ -157,7 +159,9 @@ fn started(targets: &str, sandbox: &Sandbox, output: &str) -> String {
 
 /// The world that the examples run in.
 pub(super) fn world() -> World {
-    World::demo_with_scenarios().faster(3)
+    let token = demo::GITHUB_WORKFLOW_OF_CALLER;
+    let world = World::demo_with_scenarios().faster(3);
+    world.grant(token, "statuses", Access::Write)
 }
 
 /// A step in an example that uses the action.
