@@ -190,6 +190,15 @@ impl Error {
         self.kind
     }
 
+    /// Treats a rejection like a failure that may be gone the next time.
+    pub(super) fn temporary(self) -> Self {
+        let kind = match self.kind {
+            ErrorKind::Rejected => ErrorKind::Unknown,
+            ErrorKind::Unreachable | ErrorKind::RateLimited(_) | ErrorKind::Unknown => self.kind,
+        };
+        Self { kind, ..self }
+    }
+
     /// Marks the failure as one before the trigger was sent: with nothing started, an unclear response may be retried.
     pub(crate) fn before_anything_was_sent(self) -> Self {
         let kind = match self.kind {

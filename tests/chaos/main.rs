@@ -26,7 +26,7 @@ use seeds::run_all;
 /// Takes about a minute.
 const DEFAULT_SEEDS: u64 = 200;
 /// Takes about half a minute.
-const DEFAULT_JOBS: u64 = 48;
+const DEFAULT_JOBS: u64 = 40;
 
 /// The same seeds every time.
 #[test]

@@ -281,6 +281,21 @@ fn a_pipeline_whose_variables_cannot_be_read_may_be_an_earlier_one() {
     });
 }
 
+/// Somebody else's pipeline has just been created. It says nothing about the one of attempt 1, which is taken up.
+#[test]
+fn a_pipeline_that_cannot_be_read_yet_is_read_again() {
+    let kind = Kind::GitLab;
+    let sandbox = world(kind, Scenario::passing(SECOND));
+    kind.step(&sandbox, 1).run();
+    let slow = Scenario::passing(SECOND).readable_after(3 * SECOND);
+    set_scenario(&sandbox, kind, slow);
+    sandbox.with_world(|world| world.repeat_last_run_as("octavia"));
+    let second = kind.step(&sandbox, 2).run();
+    assert_eq!(second.outputs["conclusion"], "success", "{second}");
+    assert_eq!(triggers(&sandbox), 1, "{second}");
+    assert_eq!(started_by(&second), 1, "{second}");
+}
+
 /// Only the marker shows that the trigger was accepted.
 #[test]
 fn a_run_that_is_found_without_wait_is_reported() {

@@ -191,8 +191,8 @@ impl GitLab<'_> {
         let variables = match read {
             Ok(variables) => variables.entries,
             Err(error) if is_forbidden(&error) => Vec::new(),
-            // What can't be read now may carry the marker.
-            Err(error) => return Err(error),
+            // What can't be read now may carry the marker. A new pipeline may not be readable yet.
+            Err(error) => return Err(error.temporary()),
         };
         let mut variables = variables.into_iter();
         let value = variables.find(|variable| variable.key == name);

@@ -34,8 +34,9 @@ pub(crate) struct Attempt {
     pub(crate) incidents: Vec<(Duration, Incident)>,
 }
 
-/// In milliseconds. The record of requests shows by time which attempt has sent one.
-const MIN_PAUSE: u64 = 300;
+/// In milliseconds. Only the time shows which attempt has sent a request, and on a busy machine the last one of a killed
+/// attempt may be recorded late.
+const MIN_PAUSE: u64 = 1_500;
 /// Shows a marker that is passed as an input or as a variable.
 const PIPELINE_NAME: &str = "Deploy $[[ inputs.trigger_id ]] $TRIGGER_ID";
 
@@ -179,7 +180,7 @@ fn draw_attempts(
         _ if is_quick => 3,
         _ => 4,
     };
-    let max_pause = if is_quick { 1_000 } else { 6_000 };
+    let max_pause = if is_quick { 2_000 } else { 7_000 };
     let attempts = (1..=count).map(|number| {
         let mut incidents = incident::draw(rng, case.fault_rate, wait_time, &case.targets);
         if is_quick {
@@ -191,7 +192,7 @@ fn draw_attempts(
             // In the middle of the trigger, of the wait, or while it looks back.
             let latest = match number {
                 1 => 4_000,
-                _ if is_quick => 4_000,
+                _ if is_quick => 2_500,
                 _ => 16_000,
             };
             let name = rng.pick(&["KILL", "KILL", "INT"]);
