@@ -14,7 +14,7 @@ use crate::harness::Done;
 /// Bytes; more than is read of a response.
 const TOO_LONG: usize = 5 * 1024 * 1024;
 /// Fields that identify a run or describe its state.
-const DECISIVE: [&str; 13] = [
+const DECISIVE: [&str; 15] = [
     "id",
     "uuid",
     "build_number",
@@ -28,6 +28,8 @@ const DECISIVE: [&str; 13] = [
     "display_title",
     "ref",
     "source",
+    "key",
+    "value",
 ];
 
 /// Makes every other field odd, and adds unreadable entries to each list.
@@ -106,11 +108,24 @@ fn a_run_is_monitored_despite_odd_fields() {
 /// The same for the runs of a search.
 #[test]
 fn an_odd_run_does_not_hide_the_others() {
-    let sandbox = with_scenario(Provider::GitHub, Scenario::passing(SECOND));
-    sandbox.fault(reads(), Occasion::Every, Fault::Edit(odd));
-    let done = dispatch(&sandbox, "deploy-marked").run();
-    passes(&sandbox, &done);
-    assert_eq!(done.result()["runs"][0]["matched_by"], "marker", "{done}");
+    let edits: [fn(&mut Value); 2] = [odd, with_empty_times];
+    let providers = [Provider::GitHub, Provider::GitLab];
+    let cases = providers.map(|provider| edits.map(|edit| (provider, edit)));
+    in_parallel(cases.as_flattened().to_vec(), |(provider, edit)| {
+        let sandbox = with_scenario(provider, Scenario::passing(SECOND));
+        sandbox.fault(reads(), Occasion::Every, Fault::Edit(edit));
+        let step = match provider {
+            Provider::GitLab | Provider::Bitbucket => {
+                let lost = Fault::Close(Moment::AfterActing);
+                sandbox.fault(Route::triggers(), Occasion::Every, lost);
+                call(provider, &sandbox).input("marker-input", "trigger_id")
+            }
+            Provider::GitHub => dispatch(&sandbox, "deploy-marked"),
+        };
+        let done = step.run();
+        passes(&sandbox, &done);
+        assert_eq!(done.result()["runs"][0]["matched_by"], "marker", "{done}");
+    });
 }
 
 /// The page's URL can be derived from the id.
