@@ -253,3 +253,30 @@ fn a_smaller_page_is_read_if_a_large_one_fails() {
         passes(&sandbox, &done);
     });
 }
+
+/// Nothing in them says that somebody else started the pipeline.
+#[test]
+fn a_bitbucket_pipeline_with_odd_fields_may_be_the_steps_own() {
+    let edits: [fn(&mut Value); 4] = [
+        |list| each_pipeline(list, |pipeline| pipeline["trigger"] = json!("manual")),
+        |list| each_pipeline(list, |pipeline| pipeline["trigger"]["type"] = json!(7)),
+        |list| each_pipeline(list, |pipeline| pipeline["created_on"] = json!("")),
+        |list| each_pipeline(list, |pipeline| pipeline["created_on"] = Value::Null),
+    ];
+    in_parallel(edits.to_vec(), |edit| {
+        let provider = Provider::Bitbucket;
+        let sandbox = with_scenario(provider, Scenario::endless());
+        let lost = Fault::Close(Moment::AfterActing);
+        sandbox.fault(Route::triggers(), Occasion::Every, lost);
+        let lists = reads().path_end("/pipelines");
+        sandbox.fault(lists, Occasion::Every, Fault::Edit(edit));
+        let done = trigger(provider, &sandbox).run();
+        done.fails(&["This run might be the one: http"])
+            .outcome("unknown");
+    });
+}
+
+fn each_pipeline(list: &mut Value, change: fn(&mut Value)) {
+    let pipelines = list["values"].as_array_mut().into_iter().flatten();
+    pipelines.for_each(change);
+}
