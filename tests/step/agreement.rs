@@ -16,7 +16,7 @@ use sandbox::{Sandbox, World, action, demo};
 use serde_json::{Value, json};
 
 use self::architecture::{source, sources};
-use self::documents::{anchors, declared, document, documents, root, rows};
+use self::documents::{anchors, declared, document, documents, root, rows, yaml};
 use self::examples::{examples, first_example, proxy, visible_log, world};
 use crate::calls::in_parallel;
 use crate::harness::{self, Step};
@@ -76,6 +76,20 @@ fn input_reference_matches_action_yml() {
         assert!(!explanation.trim().is_empty(), "{name}");
         assert!(!explanation.contains("Default: `"), "{name} has no default");
     }
+}
+
+/// Only in a cancelled job does the runner start the second entry point, which the image has beside the first.
+#[test]
+fn a_cancelled_job_calls_the_second_entry_point() {
+    let action = yaml(&document("action.yml").text).expect("action.yml is YAML");
+    let runs = &action["runs"];
+    let path = format!("/{}", harness::SECOND_CHANCE);
+    assert_eq!(runs["using"], "docker");
+    assert_eq!(runs["post-entrypoint"], path.as_str());
+    assert_eq!(runs["post-if"], "cancelled()");
+    assert!(runs["entrypoint"].is_null() && runs["pre-entrypoint"].is_null());
+    let image = document("Dockerfile").text;
+    assert!(image.contains(&format!("ln -s trigger-pipeline /image{path}\n")));
 }
 
 #[test]

@@ -365,6 +365,46 @@ fn an_unknown_outcome_may_stay_unknown_while_waiting() {
     });
 }
 
+/// The server set its clock back after the trigger, so its time for the run is long before it.
+#[test]
+fn a_marked_run_counts_whatever_its_time() {
+    in_parallel(vec![Provider::GitHub, Provider::GitLab], |provider| {
+        let sandbox = with_scenario(provider, Scenario::passing(SECOND));
+        sandbox.with_world(|world| {
+            let name = "Deploy $[[ inputs.trigger_id ]]".to_owned();
+            world.gitlab.projects[0].pipeline_name = Some(name);
+        });
+        let lost = Fault::Reset(Moment::AfterActing);
+        sandbox.fault(Route::triggers(), Occasion::Every, lost);
+        let lists = Route::any().method("GET").path_end(match provider {
+            Provider::GitHub => "/runs",
+            Provider::GitLab | Provider::Bitbucket => "/pipelines",
+        });
+        sandbox.fault(lists, Occasion::Every, Fault::Edit(with_an_early_time));
+        let step = match provider {
+            Provider::GitHub => dispatch(&sandbox, "release"),
+            // Inputs aren't listed, so only the name has the marker.
+            Provider::GitLab | Provider::Bitbucket => call(provider, &sandbox)
+                .input("inputs", "replicas: 2")
+                .input("marker-input", "trigger_id"),
+        };
+        let done = step.run().passes();
+        assert_eq!(runs(&done)[0]["matched_by"], "marker", "{done}");
+        assert_eq!(found_ids(&done), ids(&sandbox));
+    });
+}
+
+fn with_an_early_time(list: &mut Value) {
+    let runs = if list.is_array() {
+        list
+    } else {
+        &mut list["workflow_runs"]
+    };
+    for run in runs.as_array_mut().into_iter().flatten() {
+        run["created_at"] = json!("2020-01-01T00:00:00Z");
+    }
+}
+
 /// The marker must not replace a property, nor exceed GitHub's limit.
 #[test]
 fn a_payload_must_have_room_for_the_marker() {

@@ -35,7 +35,7 @@ const ACTION: &str = "octo-org/trigger-pipeline";
 const VERSION: &str = "v1";
 
 /// The program's name in the second process.
-const SECOND_CHANCE: &str = "trigger-pipeline-post";
+pub(crate) const SECOND_CHANCE: &str = "trigger-pipeline-post";
 
 /// A step in a workflow of `octo-org/caller`, on the sandbox's server.
 pub(crate) struct Step {

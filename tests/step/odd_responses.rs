@@ -14,7 +14,7 @@ use crate::harness::Done;
 /// Bytes; more than is read of a response.
 const TOO_LONG: usize = 5 * 1024 * 1024;
 /// Fields that identify a run or describe its state.
-const DECISIVE: [&str; 13] = [
+const DECISIVE: [&str; 15] = [
     "id",
     "uuid",
     "build_number",
@@ -28,6 +28,8 @@ const DECISIVE: [&str; 13] = [
     "display_title",
     "ref",
     "source",
+    "key",
+    "value",
 ];
 
 /// Makes every other field odd, and adds unreadable entries to each list.
@@ -106,11 +108,24 @@ fn a_run_is_monitored_despite_odd_fields() {
 /// The same for the runs of a search.
 #[test]
 fn an_odd_run_does_not_hide_the_others() {
-    let sandbox = with_scenario(Provider::GitHub, Scenario::passing(SECOND));
-    sandbox.fault(reads(), Occasion::Every, Fault::Edit(odd));
-    let done = dispatch(&sandbox, "deploy-marked").run();
-    passes(&sandbox, &done);
-    assert_eq!(done.result()["runs"][0]["matched_by"], "marker", "{done}");
+    let edits: [fn(&mut Value); 2] = [odd, with_empty_times];
+    let providers = [Provider::GitHub, Provider::GitLab];
+    let cases = providers.map(|provider| edits.map(|edit| (provider, edit)));
+    in_parallel(cases.as_flattened().to_vec(), |(provider, edit)| {
+        let sandbox = with_scenario(provider, Scenario::passing(SECOND));
+        sandbox.fault(reads(), Occasion::Every, Fault::Edit(edit));
+        let step = match provider {
+            Provider::GitLab | Provider::Bitbucket => {
+                let lost = Fault::Close(Moment::AfterActing);
+                sandbox.fault(Route::triggers(), Occasion::Every, lost);
+                call(provider, &sandbox).input("marker-input", "trigger_id")
+            }
+            Provider::GitHub => dispatch(&sandbox, "deploy-marked"),
+        };
+        let done = step.run();
+        passes(&sandbox, &done);
+        assert_eq!(done.result()["runs"][0]["matched_by"], "marker", "{done}");
+    });
 }
 
 /// The page's URL can be derived from the id.
@@ -237,4 +252,31 @@ fn a_smaller_page_is_read_if_a_large_one_fails() {
         let done = dispatch(&sandbox, "deploy-marked").run();
         passes(&sandbox, &done);
     });
+}
+
+/// Nothing in them says that somebody else started the pipeline.
+#[test]
+fn a_bitbucket_pipeline_with_odd_fields_may_be_the_steps_own() {
+    let edits: [fn(&mut Value); 4] = [
+        |list| each_pipeline(list, |pipeline| pipeline["trigger"] = json!("manual")),
+        |list| each_pipeline(list, |pipeline| pipeline["trigger"]["type"] = json!(7)),
+        |list| each_pipeline(list, |pipeline| pipeline["created_on"] = json!("")),
+        |list| each_pipeline(list, |pipeline| pipeline["created_on"] = Value::Null),
+    ];
+    in_parallel(edits.to_vec(), |edit| {
+        let provider = Provider::Bitbucket;
+        let sandbox = with_scenario(provider, Scenario::endless());
+        let lost = Fault::Close(Moment::AfterActing);
+        sandbox.fault(Route::triggers(), Occasion::Every, lost);
+        let lists = reads().path_end("/pipelines");
+        sandbox.fault(lists, Occasion::Every, Fault::Edit(edit));
+        let done = trigger(provider, &sandbox).run();
+        done.fails(&["This run might be the one: http"])
+            .outcome("unknown");
+    });
+}
+
+fn each_pipeline(list: &mut Value, change: fn(&mut Value)) {
+    let pipelines = list["values"].as_array_mut().into_iter().flatten();
+    pipelines.for_each(change);
 }

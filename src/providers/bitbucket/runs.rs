@@ -27,13 +27,14 @@ struct ListedBitbucketPipeline {
     created_on: Option<DateTime<Utc>>,
     #[serde(default, deserialize_with = "wire::lenient")]
     target: Option<ListedTarget>,
+    #[serde(default, deserialize_with = "wire::lenient")]
     trigger: Option<PipelineTrigger>,
 }
 
 /// What started a pipeline: `pipeline_trigger_manual` for an API request, or `…_push`, `…_schedule` and others.
 #[derive(Deserialize)]
 struct PipelineTrigger {
-    #[serde(rename = "type")]
+    #[serde(default, rename = "type", deserialize_with = "wire::name")]
     kind: Option<String>,
 }
 
@@ -85,7 +86,8 @@ impl Bitbucket<'_> {
             .entries
             .into_iter()
             .filter(|pipeline| {
-                since.is_none_or(|since| pipeline.created_on.is_some_and(|at| at >= since))
+                let created_on = pipeline.created_on;
+                since.is_none_or(|since| created_on.is_none_or(|at| at >= since))
             })
             .map(|pipeline| self.candidate(pipeline))
             .collect())

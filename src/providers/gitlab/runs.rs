@@ -58,8 +58,8 @@ struct GitLabUser {
 }
 
 impl GitLab<'_> {
-    /// Returns the pipelines created since then, among the newest 100 with this ref, source and user. Without `since`,
-    /// returns the newest pipelines of any kind.
+    /// Returns the pipelines created since then, and older ones with the marker in their names, among the newest 100 with
+    /// this ref, source and user. Without `since`, returns the newest pipelines of any kind.
     pub(super) async fn candidates(
         &self,
         since: Option<SystemTime>,
@@ -105,7 +105,9 @@ impl GitLab<'_> {
             .into_iter()
             // Filtered here because servers may ignore `created_after`.
             .filter(|pipeline| {
-                since.is_none_or(|since| pipeline.created_at.is_some_and(|at| at >= since))
+                let is_old =
+                    since.is_some_and(|since| pipeline.created_at.is_some_and(|at| at < since));
+                !is_old || self.spec.added.marks(&pipeline.name)
             })
             .map(|pipeline| self.candidate(pipeline, source));
         let mut candidates: Vec<_> = candidates.collect();

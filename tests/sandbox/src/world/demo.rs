@@ -94,14 +94,16 @@ impl World {
                 .fails_in("Roll out")
                 .log(Log::text(log)),
         );
-        let artifact = Artifact::new("result").file("result.json", "{\"version\": \"1.2.3\"}");
+        let result = "{\"version\": \"1.2.3\"}";
+        let zipped = Artifact::new("result").file("result.json", result);
+        let unzipped = Artifact::raw("result.json", result);
         let build = || Scenario::new().job(JobScenario::new("build", second));
         let deploy = || JobScenario::new("deploy", second);
         let reviewed = deploy().needs_approval("production", &["octocat", "team/ops"]);
         let downstream = JobScenario::new("downstream", second).starts("octo-group/tools/deployer");
         let deployed = JobScenario::new("deploy", second).file("result.json", "{\"replicas\": 3}");
         let world = Self::demo()
-            .scenario(Provider::GitHub, jobs().artifact(artifact))
+            .scenario(Provider::GitHub, jobs().artifact(zipped).artifact(unzipped))
             .scenario_of(
                 Provider::GitHub,
                 "octo-org/app",
