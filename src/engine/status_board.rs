@@ -24,7 +24,7 @@ const FIRST_STATUSES_TIMEOUT: Duration = Duration::from_secs(3);
 /// Time for the last statuses once all targets are finished. A rate limit usually takes a minute.
 const LAST_STATUSES_TIMEOUT: Duration = Duration::from_secs(90);
 /// The same, counted from a signal: all of the time that the step has, except for a moment to write outputs.
-const SHUTDOWN_GRACE: Duration = Duration::from_millis(6_000);
+const SHUTDOWN_GRACE: Duration = Duration::from_secs(6);
 
 /// The statuses of all targets of a step.
 pub(crate) struct StatusBoard {
