@@ -163,7 +163,9 @@ fn workflow_dispatch_returns_the_run_on_request() {
     );
     assert_eq!(run.reference, Some((RefKind::Tag, "v1.0.0".to_owned())));
     let inputs = Value::Object(run.inputs.clone());
-    assert_eq!(inputs, json!({"environment": "staging", "version": "1.10"}));
+    let expected =
+        json!({"environment": "staging", "version": "1.10", "trigger_id": "", "caller": ""});
+    assert_eq!(inputs, expected);
 
     for workflow in ["1-release.yml", "102"] {
         let response = workflow_dispatch(&sandbox, workflow, &json!({"ref": "refs/heads/release"}));

@@ -108,9 +108,9 @@ fn a_renamed_repository_redirects_to_its_canonical_url() {
 #[test]
 fn workflows_are_listed_page_by_page() {
     let sandbox = start();
-    let path = "/repos/octo-org/app/actions/workflows?per_page=4";
+    let path = "/repos/octo-org/app/actions/workflows?per_page=5";
     let first = get(&sandbox, path).send();
-    assert_eq!(first.json()["total_count"], 8);
+    assert_eq!(first.json()["total_count"], 9);
     assert_eq!(
         first.json()["workflows"][1]["path"],
         ".github/workflows/1-release.yml"
