@@ -205,12 +205,16 @@ const SINGLE_LINE: [&str; 13] = [
     "result-artifact",
 ];
 
+/// Whether there is a line break or another control character in it.
+fn has_line_break(text: &str) -> bool {
+    text.contains(|of: char| of.is_control() || matches!(of, '\u{2028}' | '\u{2029}'))
+}
+
 /// Rejects line breaks and other control characters, which no provider accepts here and which would garble the log.
 fn not_single_line(inputs: &Inputs) -> Vec<InputError> {
-    let breaks = |of: char| of.is_control() || matches!(of, '\u{2028}' | '\u{2029}');
     SINGLE_LINE
         .into_iter()
-        .filter(|name| inputs.get(name).is_some_and(|text| text.contains(breaks)))
+        .filter(|name| inputs.get(name).is_some_and(has_line_break))
         .map(|name| {
             InputError::new(name, "contains a line break or another control character")
                 .hint(format!("write `{name}` on one line"))

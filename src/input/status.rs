@@ -1,9 +1,10 @@
 //! Reads `status` and `status-commit`: whether and where the targets are shown as commit statuses.
 
-use super::{HostRepository, certificates};
+use super::{HostRepository, certificates, has_line_break};
 use crate::model::Secret;
 use crate::providers::calling_repository::CallerAccess;
 use crate::providers::location::Location;
+use crate::providers::reference::{COMMIT_LENGTH, is_commit};
 use crate::providers::target::StatusOptions;
 use crate::values::{Checked, Errors, InputError, Inputs};
 
@@ -13,8 +14,6 @@ const TOKEN: &str = "github-token";
 
 /// Maximum length of a name, in characters. The target's name may follow, and all of it is shown in pull requests.
 const MAX_NAME: usize = 100;
-/// Of a commit, in hexadecimal digits.
-const HASH_LENGTH: usize = 40;
 
 /// Returns `None` if no statuses are set.
 pub(super) fn read(
@@ -62,8 +61,7 @@ fn name(step: &Inputs) -> Checked<Switch> {
         return Ok(if is_on { Switch::On(None) } else { Switch::Off });
     }
     let length = text.chars().count();
-    let what = if text.contains(|of: char| of.is_control() || matches!(of, '\u{2028}' | '\u{2029}'))
-    {
+    let what = if has_line_break(text) {
         "contains a line break or another control character".to_owned()
     } else if length > MAX_NAME {
         format!("has {length} characters, but a name may have at most {MAX_NAME}")
@@ -83,10 +81,10 @@ fn commit(step: &Inputs) -> Checked<String> {
     let Some(text) = step.get(COMMIT) else {
         return error("is empty").fail();
     };
-    if text.len() == HASH_LENGTH && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+    if is_commit(text) {
         return Ok(text.to_lowercase());
     }
-    let what = format!("must be a full commit hash of {HASH_LENGTH} hexadecimal digits");
+    let what = format!("must be a full commit hash of {COMMIT_LENGTH} hexadecimal digits");
     error(&what).not(text).fail()
 }
 

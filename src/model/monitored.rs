@@ -97,15 +97,16 @@ impl Monitored {
         }
     }
 
-    /// Returns the runs whose conclusions count: a skipped run doesn't if another one succeeded.
+    /// Returns the runs whose conclusions count. A missing one does.
     pub(crate) fn counted(&self) -> impl Iterator<Item = &RunReport> {
         let succeeded = self
             .runs
             .iter()
             .any(|run| run.conclusion == Some(Conclusion::Success));
+        let counts = move |conclusion: Conclusion| conclusion.counts(succeeded);
         self.runs
             .iter()
-            .filter(move |run| !(succeeded && run.conclusion == Some(Conclusion::Skipped)))
+            .filter(move |run| run.conclusion.is_none_or(counts))
     }
 
     /// Sets the conclusion to the worst of the runs that count and the conclusion set already for runs that weren't

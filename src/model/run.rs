@@ -158,6 +158,11 @@ impl Conclusion {
         Self::Lost,
     ];
 
+    /// Whether it counts among those of one trigger's runs: a skipped run doesn't if another one succeeded.
+    pub(crate) fn counts(self, has_succeeded: bool) -> bool {
+        !(has_succeeded && self == Self::Skipped)
+    }
+
     /// Returns the name used in inputs, outputs and messages.
     pub(crate) fn as_str(self) -> &'static str {
         match self {

@@ -45,3 +45,11 @@ pub(super) fn may_be_same(one: Option<&Reference>, other: Option<&Reference>) ->
         (None, _) | (_, None) => true,
     }
 }
+
+/// Hexadecimal digits of a commit's full hash.
+pub(crate) const COMMIT_LENGTH: usize = 40;
+
+/// Whether this is a commit's full hash.
+pub(crate) fn is_commit(text: &str) -> bool {
+    text.len() == COMMIT_LENGTH && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}

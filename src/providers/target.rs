@@ -116,15 +116,18 @@ impl Target {
         }
     }
 
-    /// Whether the target passes if its runs end like this. A skipped run doesn't count if another one succeeded.
-    pub(crate) fn passes_with(&self, conclusions: &[Conclusion]) -> bool {
+    /// Whether a run passes that ends like this.
+    pub(crate) fn passes(&self, conclusion: Conclusion) -> bool {
         let passing = self.wait.as_ref().map(|wait| wait.success.as_slice());
-        let passing = passing.unwrap_or(&DEFAULT_SUCCESS);
+        passing.unwrap_or(&DEFAULT_SUCCESS).contains(&conclusion)
+    }
+
+    /// Whether the target passes if its runs end like this.
+    pub(crate) fn passes_with(&self, conclusions: &[Conclusion]) -> bool {
         let has_succeeded = conclusions.contains(&Conclusion::Success);
-        let mut counted = conclusions
-            .iter()
-            .filter(|conclusion| !(has_succeeded && **conclusion == Conclusion::Skipped));
-        counted.all(|conclusion| passing.contains(conclusion))
+        let conclusions = conclusions.iter().copied();
+        let mut counted = conclusions.filter(|conclusion| conclusion.counts(has_succeeded));
+        counted.all(|conclusion| self.passes(conclusion))
     }
 
     /// Shows the logs of failed jobs even if the target is private. For steps whose own log isn't public either.

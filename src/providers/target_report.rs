@@ -53,11 +53,10 @@ impl<'a> TargetReport<'a> {
 
     /// Whether a run has one of the `success-conclusions`. Any run passes if the step didn't wait for its end.
     pub(crate) fn run_passes(&self, run: &RunReport) -> bool {
-        let passing = self.target.wait.as_ref().map(|wait| &wait.success);
-        match (passing, &run.end, run.conclusion) {
-            (None, ..) | (_, None, _) => true,
-            (Some(passing), Some(_), Some(conclusion)) => passing.contains(&conclusion),
-            (Some(_), Some(_), None) => false,
+        if self.target.wait.is_none() || run.end.is_none() {
+            return true;
         }
+        let conclusion = run.conclusion;
+        conclusion.is_some_and(|conclusion| self.target.passes(conclusion))
     }
 }

@@ -115,7 +115,7 @@ impl Monitor<'_, '_> {
         let mut missing = None;
         let passed = monitored
             .conclusion
-            .is_some_and(|conclusion| self.passes(conclusion));
+            .is_some_and(|conclusion| self.context.target.passes(conclusion));
         let mut upload_deadline = Instant::now();
         if passed {
             upload_deadline += LATE_UPLOAD_TIMEOUT;
@@ -182,11 +182,6 @@ impl Monitor<'_, '_> {
             (may_pass || may_appear).then_some(RETRY_INTERVAL)
         };
         retry(self.context.quiet_retry(), pause_after, read).await
-    }
-
-    fn passes(&self, conclusion: Conclusion) -> bool {
-        let wait = self.context.target.wait.as_ref();
-        wait.is_some_and(|wait| wait.success.contains(&conclusion))
     }
 }
 

@@ -133,7 +133,7 @@ mod tests {
         let again = titled("7", "a.yml", "A m1");
         assert_eq!(find(&["m1"], vec![one.clone(), again], true), "several");
         assert_eq!(find(&["m1"], vec![one, own.clone()], true), "same key");
-        // The first attempt only checks that nobody has its marker.
+        // The first attempt only checks that no run has its marker yet.
         assert_eq!(find(&[], vec![own], false), "same key");
     }
 }

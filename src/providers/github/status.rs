@@ -219,7 +219,7 @@ impl GitHub<'_> {
         Ok(found.snapshot(state, blocked_on, jobs))
     }
 
-    /// Returns the number of the run's latest attempt, whoever started it.
+    /// Returns the number of the run's latest attempt, even if somebody else started it.
     pub(super) async fn latest_attempt(&self, run: &Run) -> Result<Option<u64>, Error> {
         let url = self.repository_url(["actions", "runs", &run.id]);
         Ok(self.run_status(run, &url).await?.run_attempt)

@@ -117,7 +117,7 @@ impl GitLab<'_> {
         Ok(candidates)
     }
 
-    /// Returns the pipelines on this ref created since then, whoever started them: the token may be another one than that
+    /// Returns the pipelines on this ref created since then by any user: the token may not be that
     /// of an earlier attempt. Their titles are their names and the values of the variable with the marker.
     pub(super) async fn earlier_runs(&self, since: SystemTime) -> Result<EarlierRuns, Error> {
         let since = DateTime::<Utc>::from(since);

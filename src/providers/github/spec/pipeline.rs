@@ -9,15 +9,12 @@ use super::payload::{PAYLOAD, check_length, client_payload};
 use crate::providers::added::Added;
 use crate::providers::common_inputs::{merge_ref, reference, string_pairs};
 use crate::providers::provider::InputContext;
-use crate::providers::reference::{Reference, may_be_same};
+use crate::providers::reference::{Reference, is_commit, may_be_same};
 use crate::values::{Checked, Errors, InputError, Inputs, invalid};
 
 // GitHub's limits, from its REST documentation.
 const MAX_EVENT_TYPE_LENGTH: usize = 100;
 const MAX_WORKFLOW_INPUTS: usize = 25;
-
-/// Hexadecimal digits of a commit's full hash.
-const COMMIT_LENGTH: usize = 40;
 
 pub(crate) enum GitHubPipeline {
     RepositoryDispatch {
@@ -281,7 +278,7 @@ fn dispatchable_ref(inputs: &Inputs) -> Checked<Option<Reference>> {
         if number.is_some_and(|number| !number.is_empty() && is_number(number)) {
             return merge_ref(name).fail();
         }
-        if name.len() == COMMIT_LENGTH && name.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        if is_commit(name) {
             let what = "is a commit, but GitHub can only start a workflow on a branch or tag";
             return InputError::new("ref", what)
                 .given(name)
