@@ -201,6 +201,28 @@ fn a_second_signal_skips_the_revocation() {
     assert_eq!(requests(&sandbox, "DELETE", REVOCATION).len(), 0, "{done}");
 }
 
+/// The runner would kill the step after ten seconds.
+#[test]
+fn a_cancel_and_a_revocation_that_hang_do_not_delay_the_shutdown() {
+    let sandbox = with_scenario(Provider::GitHub, Scenario::endless());
+    let hangs = Fault::Delay(Moment::BeforeActing, 30 * SECOND);
+    sandbox.fault(Route::any().path("/cancel"), Occasion::Every, hangs.clone());
+    sandbox.fault(Route::any().path(REVOCATION), Occasion::Every, hangs);
+    let step = step(&sandbox).input("wait", "true");
+    let child = step.start();
+    step.until_said("accepted");
+    let began = Instant::now();
+    signal(&child, "INT");
+    let done = step.finish(child);
+    assert!(
+        began.elapsed() < 7 * SECOND,
+        "{:?}\n{done}",
+        began.elapsed()
+    );
+    assert_eq!(requests(&sandbox, "DELETE", REVOCATION).len(), 1, "{done}");
+    done.says("may still be running");
+}
+
 /// No new token can be minted for a while, but the current one stays valid until that is over, and so does the run.
 #[test]
 fn a_failed_renewal_loses_nothing_while_the_token_is_valid() {
